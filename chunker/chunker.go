@@ -1,0 +1,171 @@
+// Package chunker cuts a stream into chunks whose boundaries follow the contents, so that an insert
+// or a delete changes the chunks around it and no others.
+//
+// The algorithm is Gear with a keyed table. For every position p of the stream
+//
+//	h(p) = Σ table[b(p-1-i)] << i, i = 0…63     (64 bits, what overflows is dropped)
+//
+// is a function of the key and of the 64 bytes before p alone. Position p is a candidate when
+// h(p) < ⌊(2^64−1) / (average − min)⌋. A chunk ends at its first candidate that is at least min and at
+// most max bytes from its start, else at max; the stream's last chunk ends where the stream ends.
+// Beyond min the distance to the next candidate is geometric with mean average − min, so the mean
+// chunk is the average (the cap at max takes 0.1 % off where max is 4 times the average).
+//
+// The table holds 256 values of 64 bits. They are read, little-endian, from the extendable output of
+// BLAKE3 keyed with the chunker's key over the ASCII text "packstone/v1 gear table"; a value v with
+// 2^64 − v < 2^56 is skipped. A run of one byte b has h = −table[b], so skipping keeps any such run
+// (zeros above all) free of candidates: it is cut at max.
+//
+// The key keeps whoever sees only sizes from looking up known files by their cuts. It is no proof
+// against an adversary who can choose what is backed up: a secret table is weaker than a
+// pseudo-random function.
+package chunker
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/zeebo/blake3"
+)
+
+// window is the number of bytes before a position that decide whether it is a candidate.
+const window = 64
+
+// Chunker cuts data of one class with one key. It holds no state of a stream: any number of
+// goroutines may use one Chunker.
+type Chunker struct {
+	table     [256]uint64
+	threshold uint64
+	class     Class
+}
+
+// New returns a chunker for a class and a key. It panics if the class does not pass Check.
+func New(class Class, key [32]byte) *Chunker {
+	if err := class.Check(); err != nil {
+		panic(err.Error())
+	}
+	c := &Chunker{class: class, table: gearTable(key)}
+	if !class.Fixed {
+		c.threshold = math.MaxUint64 / uint64(class.Average-class.Min)
+	}
+	return c
+}
+
+// gearTable expands a key; the package comment defines how.
+func gearTable(key [32]byte) (table [256]uint64) {
+	hasher, err := blake3.NewKeyed(key[:])
+	if err != nil {
+		panic(fmt.Sprintf("key a hash with 32 bytes: %v", err))
+	}
+	hasher.Write([]byte("packstone/v1 gear table"))
+	stream, word := hasher.Digest(), [8]byte{}
+	for i := 0; i < len(table); {
+		stream.Read(word[:])
+		v := binary.LittleEndian.Uint64(word[:])
+		if -v < 1<<56 {
+			continue
+		}
+		table[i] = v
+		i++
+	}
+	return table
+}
+
+// Class returns the class that the chunker cuts for.
+func (c *Chunker) Class() Class { return c.class }
+
+// Cut returns the length of the first chunk of data, where data starts at a chunk's start and end
+// says that the stream ends with data. It returns 0 when it needs more data to decide, which never
+// happens with Max bytes or, if end is set, with any. What it returns does not depend on how much
+// data follows the chunk, so callers may feed in any portions; with Max bytes or more at hand nothing
+// is scanned twice. It allocates nothing.
+func (c *Chunker) Cut(data []byte, end bool) int {
+	n := min(len(data), c.class.Max)
+	if !c.class.Fixed && n > c.class.Min {
+		if p := c.scan(data[:n], c.class.Min); p > 0 {
+			return p
+		}
+	}
+	if n == c.class.Max || end {
+		return n
+	}
+	return 0
+}
+
+// scan returns the first candidate in [from, len(data)], or 0. It needs from ≥ window.
+func (c *Chunker) scan(data []byte, from int) int {
+	var h uint64
+	for _, b := range data[from-window : from] {
+		h = h<<1 + c.table[b]
+	}
+	if h < c.threshold {
+		return from
+	}
+	rest, table, threshold := data[from:], &c.table, c.threshold
+	for len(rest) >= 8 {
+		at := len(data) - len(rest)
+		if h = h<<1 + table[rest[0]]; h < threshold {
+			return at + 1
+		}
+		if h = h<<1 + table[rest[1]]; h < threshold {
+			return at + 2
+		}
+		if h = h<<1 + table[rest[2]]; h < threshold {
+			return at + 3
+		}
+		if h = h<<1 + table[rest[3]]; h < threshold {
+			return at + 4
+		}
+		if h = h<<1 + table[rest[4]]; h < threshold {
+			return at + 5
+		}
+		if h = h<<1 + table[rest[5]]; h < threshold {
+			return at + 6
+		}
+		if h = h<<1 + table[rest[6]]; h < threshold {
+			return at + 7
+		}
+		if h = h<<1 + table[rest[7]]; h < threshold {
+			return at + 8
+		}
+		rest = rest[8:]
+	}
+	for i, b := range rest {
+		if h = h<<1 + table[b]; h < threshold {
+			return len(data) - len(rest) + i + 1
+		}
+	}
+	return 0
+}
+
+// Candidates appends to dst every candidate position p of data with max(from, 64) ≤ p ≤ len(data).
+// Several workers can scan one large stream with it: each takes a segment and the 64 bytes before,
+// and Select then finds the cuts that Cut would have found. A whole scan costs twice what Cut does,
+// which skips the first Min bytes of each chunk.
+func (c *Chunker) Candidates(data []byte, from int, dst []int) []int {
+	if c.class.Fixed {
+		return dst
+	}
+	for from = max(from, window); from <= len(data); {
+		p := c.scan(data, from)
+		if p == 0 {
+			break
+		}
+		dst, from = append(dst, p), p+1
+	}
+	return dst
+}
+
+// Select returns the end of the chunk that starts at start in a stream of size bytes whose
+// candidates, ascending, are given, and the candidates that later chunks still need.
+func (c *Chunker) Select(start, size int, candidates []int) (end int, rest []int) {
+	limit := min(size, start+c.class.Max)
+	for len(candidates) > 0 && candidates[0] < start+c.class.Min {
+		candidates = candidates[1:]
+	}
+	if len(candidates) > 0 && candidates[0] <= limit {
+		return candidates[0], candidates[1:]
+	}
+	return limit, candidates
+}
