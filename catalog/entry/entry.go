@@ -1,0 +1,96 @@
+// Package entry says what is known of one thing in a source: its path, kind, size and metadata, without its content.
+// Sources produce entries, trees keep them with a chunk list, targets bring them back. The package is a leaf: it
+// imports nothing of ours, so that sources, targets and the catalog can share it.
+package entry
+
+import "cmp"
+
+// Type is the kind of an entry. The values are part of the tree format.
+type Type uint8
+
+const (
+	File Type = iota + 1
+	Directory
+	Symlink
+	Fifo
+	CharDevice
+	BlockDevice
+	Socket
+)
+
+// Entry is one file, directory, link or node. Zero means unknown for every field but Type; a source leaves
+// out what it cannot trust (inode numbers of some network file systems), so that it is not compared.
+type Entry struct {
+	Path string // below the source's root, slash-separated raw bytes, no leading slash; "" is the root itself
+	Type Type
+	Mode uint32 // permission, setuid, setgid and sticky bits: 0o7777
+	Size int64  // bytes of content; 0 for what has none
+
+	UID, GID    uint32
+	User, Group string // names of UID and GID where they were backed up, empty if unknown
+
+	ModTime    int64 // nanoseconds since 1970 UTC
+	ChangeTime int64 // ctime, nanoseconds since 1970 UTC; 0 where there is none
+
+	Device, Inode uint64
+	Links         uint32 // number of hard links; entries of one source with equal Device and Inode and Links > 1 are one file
+	NodeDevice    uint64 // major and minor number of a device node, as in st_rdev
+
+	Target  string      // of a symbolic link
+	Xattrs  []Attribute // sorted by name; POSIX ACLs and security labels are among them
+	Extents []Extent    // where a sparse file has data, ascending; nil: all of it is data, empty non-nil: none
+
+	// Identity is what a remote server tells about a version of the content: ETag and versionId, or an FTP server's facts.
+	// Equal non-empty identities with equal sizes mean equal content.
+	Identity string
+	// Remote holds metadata of remote objects: user metadata, content type, tags. Sorted by name.
+	Remote []Attribute
+}
+
+// Attribute is a named value: an extended attribute, or a piece of a remote object's metadata.
+type Attribute struct {
+	Name  string
+	Value []byte
+}
+
+// Extent is a range of a file that holds data, in bytes.
+type Extent struct{ Offset, Length int64 }
+
+// ComparePaths orders paths as a tree lists them: component by component, bytewise, so that what lies in a directory follows it
+// at once. It is the bytewise order with '/' sorted before every other byte.
+func ComparePaths(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		x, y := a[i], b[i]
+		if x == y {
+			continue
+		}
+		if x == '/' {
+			return -1
+		}
+		if y == '/' {
+			return 1
+		}
+		return cmp.Compare(x, y)
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// Unchanged tells whether now is, by all that both know of it, the same thing with the same content as before: a file
+// of which nothing need be read again. Times, size, inode and the remote identity decide, not the device,
+// whose number changes between boots.
+func Unchanged(before, now *Entry) bool {
+	return before.Type == now.Type &&
+		before.Size == now.Size &&
+		before.ModTime == now.ModTime &&
+		before.Mode == now.Mode &&
+		before.UID == now.UID &&
+		before.GID == now.GID &&
+		before.Links == now.Links &&
+		before.NodeDevice == now.NodeDevice &&
+		sameIfKnown(uint64(before.ChangeTime), uint64(now.ChangeTime)) &&
+		sameIfKnown(before.Inode, now.Inode) &&
+		before.Identity == now.Identity
+}
+
+func sameIfKnown(a, b uint64) bool { return a == b || a == 0 || b == 0 }

@@ -1,0 +1,74 @@
+// Package source is the seam to what can be backed up. An adapter lists its entries and opens their content; what
+// has changed, what is read and how it is stored is the pipeline's business. Every adapter passes the suite in
+// sourcetest.
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/packstone/packstone/catalog/entry"
+)
+
+// Sentinels that adapters translate their own errors to. Compare with errors.Is.
+var (
+	// ErrVanished: the entry was listed but is not there any more.
+	ErrVanished = errors.New("vanished before it was read")
+	// ErrChanged: the content changed while it was read, so what was read is of no one moment.
+	ErrChanged = errors.New("changed while it was read")
+	// ErrUnreachable: the server or mount that holds the source cannot be reached.
+	ErrUnreachable = errors.New("source unreachable")
+	// ErrEmpty: the source's root holds nothing although it is declared, or known, to hold something:
+	// a file system that is not mounted must not look like one whose files were all deleted.
+	ErrEmpty = errors.New("source is empty")
+	// ErrFailed: the source as a whole has failed (a command that exited with an error); what it gave so far
+	// must not become part of a snapshot.
+	ErrFailed = errors.New("source failed")
+)
+
+// Class names how content of a source is best cut into chunks: see the chunker's classes of the same names.
+type Class string
+
+const (
+	ClassSmall  Class = "small"
+	ClassMedium Class = "medium"
+	ClassLarge  Class = "large"
+)
+
+// Visitor takes what a Walk finds. Its methods are called from one goroutine at a time.
+type Visitor interface {
+	// Visit takes one entry, in the order of entry.ComparePaths, the root ("") first if the source has one. The entry
+	// belongs to the visitor from then on. An error ends the walk.
+	Visit(e *entry.Entry) error
+	// Problem takes what could not be listed or examined. The walk goes on.
+	Problem(path string, err error)
+}
+
+// Source is one thing to back up. Walk is called once; Detail and Open are safe to call at once from several
+// goroutines, while Walk still runs and after it.
+type Source interface {
+	// Class is how most of the source's content is cut.
+	Class() Class
+	// Walk lists the entries with the metadata that a listing gives at no further cost. It returns an error only where the
+	// source as a whole cannot be backed up.
+	Walk(ctx context.Context, v Visitor) error
+	// Detail adds to a new or changed entry what a listing does not give: link target, extended attributes, owner names,
+	// extents, a remote object's metadata.
+	Detail(ctx context.Context, e *entry.Entry) error
+	// Open opens the content of an entry of type File.
+	Open(ctx context.Context, e *entry.Entry) (File, error)
+	// Close releases connections and handles. It does not end running Opens.
+	Close() error
+}
+
+// File is the content of one entry, read from start to end. A sparse file is read whole, its holes as zeros.
+// A File may also implement io.ReaderAt where that is as cheap.
+type File interface {
+	io.Reader
+	// Finish is called after Read returned io.EOF. It brings e to the state that was read (a log that
+	// grew may have another size and time) and returns ErrChanged where what was read is of no one moment, ErrFailed where
+	// it must not be used.
+	Finish(e *entry.Entry) error
+	Close() error
+}

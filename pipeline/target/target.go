@@ -1,0 +1,72 @@
+// Package target is the seam to where a restore writes. Nothing half-written ever appears under its final name where
+// the target has a way to rename, and nothing is written outside its root, whatever a path or a link says. Every
+// adapter passes the suite in targettest.
+package target
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/packstone/packstone/catalog/entry"
+)
+
+// Sentinels that adapters translate their own errors to. Compare with errors.Is.
+var (
+	// ErrFull: no space left, or a quota is used up.
+	ErrFull = errors.New("target is full")
+	// ErrUnreachable: the server that holds the target cannot be reached.
+	ErrUnreachable = errors.New("target unreachable")
+	// ErrUnsupported: the target has no such thing (a symbolic link in a bucket). The entry is listed and left out.
+	ErrUnsupported = errors.New("not supported by this target")
+	// ErrPath: the path leads outside the target's root.
+	ErrPath = errors.New("path leads outside the target")
+)
+
+// Traits says how a target wants to be written.
+type Traits struct {
+	// Sequential: a File is written from start to end without gaps; else in any order, from several goroutines.
+	Sequential bool
+	// Parallel is the number of files that may be open at once.
+	Parallel int
+}
+
+// Target is one place to restore to. Methods are safe to call at once for different paths; the caller makes a directory
+// before what is in it.
+type Target interface {
+	Traits() Traits
+	// Walk visits what is there now, in the order of entry.ComparePaths, without the root. A root that
+	// does not exist is empty.
+	Walk(ctx context.Context, visit func(e *entry.Entry) error) error
+	// Make creates what has no content: a directory, a link, a node, an empty file excepted. A directory that is there
+	// already is kept; anything else in the way is replaced. Directories are made writable for their owner until Finish.
+	Make(ctx context.Context, e *entry.Entry) error
+	// Link makes e a hard link to the file at the path existing. ErrUnsupported: the caller writes a copy.
+	Link(ctx context.Context, e *entry.Entry, existing string) error
+	// Create begins the file e; it appears at its path, with its metadata, when its Commit returns.
+	Create(ctx context.Context, e *entry.Entry) (File, error)
+	// Open opens the content at path for reading, to compare it; nil, nil if there is no regular file.
+	Open(ctx context.Context, path string) (ReadAtCloser, error)
+	// Finish sets owner, mode, times and attributes of a directory (or of a file whose content was kept) after
+	// everything in it is in place.
+	Finish(ctx context.Context, e *entry.Entry) error
+	// Remove removes path and everything below it.
+	Remove(ctx context.Context, path string) error
+	// Close makes everything durable and releases what is held.
+	Close(ctx context.Context) error
+}
+
+// ReadAtCloser reads what is in the target already.
+type ReadAtCloser interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// File is a file being restored. What is never written stays a hole where the target has holes, else zeros.
+type File interface {
+	io.WriterAt
+	// Commit gives the file its metadata and its final name.
+	Commit(ctx context.Context) error
+	// Abort drops what was written; a no-op after Commit.
+	Abort()
+}
