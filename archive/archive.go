@@ -1,0 +1,95 @@
+// Package archive is the format: chunks are grouped into compressed frames, frames into sealed packs, and index runs say
+// which chunk lies where. FORMAT.md describes every byte. The package knows objects and their
+// names, not what they mean together: snapshots, trees and records are the catalog's.
+package archive
+
+import (
+	"encoding/hex"
+	"fmt"
+	"sync/atomic"
+)
+
+// ID names a chunk: the keyed BLAKE3 of its bytes.
+type ID [32]byte
+
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// Name names a content object: the SHA-256 of its bytes as stored.
+type Name [32]byte
+
+func (n Name) String() string { return hex.EncodeToString(n[:]) }
+
+// ParseName reads the 64 hex digits that String writes.
+func ParseName(s string) (Name, error) {
+	var n Name
+	if len(s) != 2*len(n) {
+		return n, fmt.Errorf("object name %q is not 64 hex digits", s)
+	}
+	if _, err := hex.Decode(n[:], []byte(s)); err != nil {
+		return n, fmt.Errorf("object name %q: %w", s, err)
+	}
+	return n, nil
+}
+
+// Kind is a kind of content object; it is the first segment of the object's name.
+type Kind string
+
+const (
+	Data  Kind = "packs" // packs of file content
+	Trees Kind = "trees" // packs of tree pages
+	Runs  Kind = "index" // index runs
+	Refs  Kind = "refs"  // what a snapshot needs
+)
+
+// Object is the name in the store of the content object n of kind k: packs/ab/abcd….
+func (k Kind) Object(n Name) string {
+	s := n.String()
+	return string(k) + "/" + s[:2] + "/" + s
+}
+
+// Pack says what must be known of a stored pack to fetch parts of it. It is shared and never changed once it is published.
+type Pack struct {
+	Name   Name
+	Kind   Kind   // Data or Trees
+	Size   uint32 // bytes as stored
+	Header uint32 // bytes of age header and nonce, before the payload
+}
+
+// Place is where a chunk lies: a hint, since the id decides whether it is right.
+type Place struct {
+	Pack    *Pack
+	Ordinal uint32 // of the chunk in the pack's directory
+	Frame   uint32 // offset of its frame in the pack's plaintext, bytes
+	Stored  uint32 // length of the frame, bytes
+	Start   uint32 // offset of the chunk in the decompressed frame, bytes
+}
+
+// Chunk is a piece of content and where it lies.
+type Chunk struct {
+	ID     ID
+	Length uint32 // bytes before compression
+	Place  Place
+}
+
+// Slot is a chunk that is being written: its place is known when its pack is sealed. A Slot may be shared by all that
+// refer to the chunk.
+type Slot struct {
+	chunk  Chunk
+	sealed atomic.Bool
+}
+
+// NewSlot makes the slot of a chunk that has no place yet.
+func NewSlot(id ID, length int) *Slot {
+	return &Slot{chunk: Chunk{ID: id, Length: uint32(length)}}
+}
+
+// Chunk returns the chunk with its place and true once the pack that holds it is sealed, else false.
+func (s *Slot) Chunk() (Chunk, bool) {
+	if !s.sealed.Load() {
+		return Chunk{}, false
+	}
+	return s.chunk, true
+}
+
+// ID is the chunk's id.
+func (s *Slot) ID() ID { return s.chunk.ID }
