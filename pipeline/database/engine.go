@@ -1,0 +1,183 @@
+package database
+
+import (
+	"context"
+	"errors"
+)
+
+// Sentinels. Engines wrap their own errors in these, so that a caller can tell
+// what happened without knowing the engine.
+var (
+	// ErrRefused: nothing was changed, on purpose. The next three are refusals.
+	ErrRefused = errors.New("refused")
+	// ErrNotEmpty: the target already holds something.
+	ErrNotEmpty = refusal("the target is not empty")
+	// ErrInexact: Strict was asked for and something cannot be kept exactly.
+	ErrInexact = refusal("not everything can be kept exactly")
+	// ErrHiddenRows: the user may not see all rows (row-level security).
+	ErrHiddenRows = refusal("some rows are hidden from this user")
+	// ErrValue: a value has no place in the target. The transaction is rolled
+	// back.
+	ErrValue = errors.New("value cannot be stored")
+	// ErrMismatch: what was written differs from what was read.
+	ErrMismatch = errors.New("the copy differs from the source")
+	// ErrUnreachable: the server does not answer or refuses the login.
+	ErrUnreachable = errors.New("database unreachable")
+)
+
+type refusalError string
+
+func refusal(text string) error             { return refusalError(text) }
+func (r refusalError) Error() string        { return string(r) }
+func (r refusalError) Is(target error) bool { return target == ErrRefused }
+
+// Driver opens databases of one engine. A driver has no state and may be used
+// by many goroutines.
+type Driver interface {
+	// OpenSource connects and opens one consistent snapshot, the same for all
+	// later calls. Nothing is written to the source.
+	OpenSource(ctx context.Context, at Location, opts SourceOptions) (Source, error)
+	// OpenTarget connects. It changes nothing; Target.Create is the first to do so.
+	OpenTarget(ctx context.Context, at Location, opts TargetOptions) (Target, error)
+}
+
+// Drivers maps the scheme of a URL to its engine.
+type Drivers map[string]Driver
+
+// For finds the driver of a location.
+func (d Drivers) For(at Location) (Driver, error) {
+	if driver, ok := d[at.Scheme()]; ok {
+		return driver, nil
+	}
+	return nil, errors.New("open " + at.String() + ": no engine is known by the scheme " + at.Scheme())
+}
+
+// SourceOptions are asked of a source when it opens. The zero value works.
+type SourceOptions struct {
+	Filter Filter
+	// Jobs is how many tables are read at once, at most; 0 means 1.
+	Jobs int
+}
+
+// TargetOptions are asked of a target when it opens. The zero value works.
+type TargetOptions struct {
+	// Jobs is how many tables may be loaded at once where the engine gains by
+	// it; 0 means 1. More than 1 may give up the single transaction.
+	Jobs int
+}
+
+// Reader is what source and target have in common: a schema and rows.
+type Reader interface {
+	// Schema reads the catalog. Calls give equal answers.
+	Schema(ctx context.Context) (*Schema, error)
+	// Rows reads a table, in Table.Order, and hands batches to send, which takes
+	// them over. The table is one that Schema, or for a target Plan, gave out.
+	// An error of send ends the reading and is returned as it is. A Source may be
+	// asked for SourceOptions.Jobs tables at once and for one table twice; a
+	// Target for one table at a time.
+	Rows(ctx context.Context, t *Table, send func(*Batch) error) error
+}
+
+// Source is one consistent snapshot of a database.
+type Source interface {
+	Reader
+	// Sequences reads the counters. It is called after all rows were read, since
+	// counters stand outside snapshots: a later value never collides with a row.
+	// The caller puts the result in Schema.Sequences, replacing what is there.
+	Sequences(ctx context.Context) ([]*Sequence, error)
+	// Close ends the snapshot.
+	Close() error
+}
+
+// Target is a database to be filled. The order of calls is Plan, Create, Load
+// for every table, Finish, Rows where the copy is verified, Commit; Close at any
+// time. Verify uses Plan, Schema and Rows alone. Except for Load (see
+// Plan.Loaders), one call at a time.
+type Target interface {
+	Reader
+	// Plan maps a schema to this engine and says what is lost. It looks at the
+	// target but changes nothing. Equal schemas give equal plans.
+	Plan(ctx context.Context, s *Schema, opts PlanOptions) (*Plan, error)
+	// Create refuses with ErrNotEmpty unless the target is empty, then makes
+	// schemas, types and tables, without what would slow or hinder the loading.
+	Create(ctx context.Context, p *Plan) error
+	// Load fills a table. next gives batches in the canonical form of t.Target's
+	// columns, io.EOF at the end; Load releases each (Batch.Release). It has
+	// pulled io.EOF when it returns nil.
+	Load(ctx context.Context, t *PlannedTable, next func() (*Batch, error)) error
+	// Finish builds keys, indexes and foreign keys, checks them, sets counters
+	// (s.Sequences is now up to date, r holds digests of what was loaded) and
+	// replays native DDL. Objects that could not be made are returned as
+	// findings; a broken constraint is an error.
+	Finish(ctx context.Context, p *Plan, r *Report) ([]Finding, error)
+	// Commit makes it all lasting.
+	Commit(ctx context.Context) error
+	// Close disconnects. Without Commit the target is as it was before Create;
+	// an engine that cannot take back DDL drops what it made.
+	Close() error
+}
+
+// PlanOptions are the choices a conversion leaves to people. The zero value
+// refuses to lose anything that it is not told to.
+type PlanOptions struct {
+	// NoNativeDDL builds from the neutral schema even in the same family.
+	NoNativeDDL bool
+	// ZeroDates says what becomes of MySQL's impossible dates elsewhere.
+	ZeroDates ZeroDates
+	// NUL says what becomes of NUL characters where text cannot hold them.
+	NUL NULPolicy
+}
+
+// ZeroDates is a policy for dates such as 0000-00-00 and 2026-02-31.
+type ZeroDates string
+
+// Policies for zero dates.
+const (
+	ZeroDatesNull   ZeroDates = "" // null where the column allows it, else ErrValue
+	ZeroDatesRefuse ZeroDates = "refuse"
+)
+
+// NULPolicy is a policy for NUL in text.
+type NULPolicy string
+
+// Policies for NUL.
+const (
+	NULRefuse NULPolicy = ""
+	NULStrip  NULPolicy = "strip"
+)
+
+// Plan is what a target will make of a schema.
+type Plan struct {
+	Source *Schema
+	Native bool // objects are replayed by their own DDL
+	Tables []*PlannedTable
+	// Findings name objects that are exact or not; the core adds the rest.
+	Findings []Finding
+	// Loaders is how many Loads may run at once; 0 means 1.
+	Loaders int
+	// Detail belongs to the engine.
+	Detail any
+}
+
+// PlannedTable pairs a source's table with what it becomes. Target's columns
+// are Source's, in the same order, with names and types of the target engine
+// and their kinds and canonical forms.
+type PlannedTable struct {
+	Source *Table
+	Target *Table
+	// Convert holds a conversion per column; nil, also for the whole slice,
+	// where canonical cells pass unchanged.
+	Convert []*Conversion
+}
+
+// Conversion carries a cell from the source's canonical form to the target's.
+type Conversion struct {
+	// Cell returns the new cell, and whether information was lost. The returned
+	// bytes may alias the given ones or a buffer of the conversion; they are
+	// used before the next call. A value that cannot be stored is an error that
+	// says why; the core adds the address and ErrValue.
+	Cell func(Cell) (out Cell, lossy bool, err error)
+	// Code and Lost describe a lossy change for the report ("DB210", "zero date
+	// becomes null").
+	Code, Lost string
+}

@@ -1,0 +1,104 @@
+package database
+
+import "fmt"
+
+// Status is what became of an object.
+type Status string
+
+// Statuses, from best to worst.
+const (
+	Exact        Status = "exact"
+	Approximated Status = "approximated" // something close stands in its place
+	SidecarOnly  Status = "sidecar"      // its native DDL is kept beside the data
+	Dropped      Status = "dropped"      // it is not in the copy
+)
+
+// Finding says what became of one object or column.
+type Finding struct {
+	Object ObjectID `json:"object"`
+	Status Status   `json:"status"`
+	Code   string   `json:"code,omitempty"` // DB1xx schema, DB2xx values, DB3xx replay
+	Reason string   `json:"reason,omitempty"`
+	Count  int64    `json:"count,omitempty"` // values concerned, where counted
+}
+
+// String prints the finding in one line.
+func (f Finding) String() string {
+	text := fmt.Sprintf("%s: %s", f.Status, f.Object)
+	if f.Code != "" {
+		text = f.Code + " " + text
+	}
+	if f.Reason != "" {
+		text += ": " + f.Reason
+	}
+	if f.Count > 0 {
+		text += fmt.Sprintf(" (%d values)", f.Count)
+	}
+	return text
+}
+
+// TableResult is what was copied of a table.
+type TableResult struct {
+	Table  string `json:"table"` // ID in the source
+	Target string `json:"target,omitempty"`
+	Rows   int64  `json:"rows"`
+	Bytes  int64  `json:"bytes"` // canonical bytes
+	// Digest is over the source's canonical rows, Written over the converted ones
+	// that the target got; they are equal where nothing was converted.
+	Digest  Digest `json:"digest"`
+	Written Digest `json:"written"`
+}
+
+// Report is the outcome: a finding for every object, a result for every table.
+type Report struct {
+	Source   string        `json:"source"` // engine and version
+	Target   string        `json:"target,omitempty"`
+	Moment   string        `json:"moment,omitempty"`
+	Findings []Finding     `json:"findings"`
+	Tables   []TableResult `json:"tables"`
+	Verified bool          `json:"verified"`
+}
+
+// Inexact lists the findings that are not exact.
+func (r *Report) Inexact() []Finding {
+	var out []Finding
+	for _, f := range r.Findings {
+		if f.Status != Exact {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Result finds a table's result by its source ID; nil if there is none.
+func (r *Report) Result(table string) *TableResult {
+	for i := range r.Tables {
+		if r.Tables[i].Table == table {
+			return &r.Tables[i]
+		}
+	}
+	return nil
+}
+
+// complete adds a finding for every object that has none.
+func complete(s *Schema, findings []Finding) []Finding {
+	known := make(map[ObjectID]bool, len(findings))
+	for _, f := range findings {
+		known[f.Object] = true
+	}
+	for _, o := range s.Objects {
+		if known[o.ObjectID] {
+			continue
+		}
+		known[o.ObjectID] = true
+		findings = append(findings, unmentioned(o))
+	}
+	return findings
+}
+
+func unmentioned(o *Object) Finding {
+	if len(o.DDL) == 0 {
+		return Finding{Object: o.ObjectID, Status: Dropped, Code: "DB100", Reason: o.Lost}
+	}
+	return Finding{Object: o.ObjectID, Status: SidecarOnly, Code: "DB101", Reason: "kept as native DDL"}
+}

@@ -1,0 +1,342 @@
+package database
+
+import "strings"
+
+// Engine names, as they stand in Schema.Engine.
+const (
+	Postgres  = "postgres"
+	MySQL     = "mysql"
+	MariaDB   = "mariadb"
+	SQLite    = "sqlite"
+	Oracle    = "oracle"
+	SQLServer = "sqlserver"
+)
+
+// Family groups engines that understand each other's DDL.
+func Family(engine string) string {
+	if engine == MariaDB {
+		return MySQL
+	}
+	return engine
+}
+
+// Schema describes a database: what of it is portable in Tables and Sequences,
+// and all of it, natively, in Objects. It is plain data and marshals to JSON;
+// equal databases give equal bytes.
+type Schema struct {
+	Engine  string `json:"engine"`
+	Version string `json:"version,omitempty"`
+	// Namespace is the schema whose tables need no qualifier (public, dbo, the
+	// MySQL database); it is never part of a name on another engine.
+	Namespace string `json:"namespace,omitempty"`
+	// Moment names the snapshot in the engine's own terms (LSN, GTID, SCN).
+	Moment    string            `json:"-"`
+	Settings  map[string]string `json:"settings,omitempty"` // encoding, collation, time zone
+	Tables    []*Table          `json:"tables"`             // sorted by schema and name
+	Sequences []*Sequence       `json:"sequences,omitempty"`
+	Objects   []*Object         `json:"objects,omitempty"` // in an order of creation
+}
+
+// Table describes a table and what hangs on it. Rows carry all columns in this
+// order, generated ones included.
+type Table struct {
+	Schema  string    `json:"schema,omitempty"`
+	Name    string    `json:"name"`
+	Role    Role      `json:"role,omitempty"`
+	Columns []*Column `json:"columns"`
+	// Order names the columns by which rows are sorted: those of the primary key,
+	// else of a unique key without nulls. Empty: the engine's own stable order.
+	Order       []string      `json:"order,omitempty"`
+	PrimaryKey  *Key          `json:"primary_key,omitempty"`
+	Uniques     []*Key        `json:"uniques,omitempty"`
+	ForeignKeys []*ForeignKey `json:"foreign_keys,omitempty"`
+	Checks      []*Check      `json:"checks,omitempty"`
+	Indexes     []*Index      `json:"indexes,omitempty"`
+	Comment     string        `json:"comment,omitempty"`
+	// Without marks SQLite's WITHOUT ROWID and STRICT; other engines ignore it.
+	Options []string `json:"options,omitempty"`
+	// Estimate of rows and bytes for progress; not part of the stored schema.
+	EstimatedRows  int64 `json:"-"`
+	EstimatedBytes int64 `json:"-"`
+}
+
+// Role tells a table of data from one that stands for something else.
+type Role string
+
+// Roles of tables.
+const (
+	Data Role = "" // an ordinary or partitioned table
+	// LargeObjects holds PostgreSQL's large objects: loid, pageno, data, as in
+	// pg_largeobject; an empty object is one row whose pageno is null.
+	LargeObjects Role = "large-objects"
+)
+
+// ID is the table's name with its schema, for people and maps.
+func (t *Table) ID() string { return joinName(t.Schema, t.Name) }
+
+// Column finds a column by its exact name; nil if there is none.
+func (t *Table) Column(name string) *Column {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Column describes one column.
+type Column struct {
+	Name      string     `json:"name"`
+	Type      Type       `json:"type"`
+	NotNull   bool       `json:"not_null,omitempty"`
+	Default   *Expr      `json:"default,omitempty"`
+	Generated *Generated `json:"generated,omitempty"`
+	Identity  *Identity  `json:"identity,omitempty"`
+	Comment   string     `json:"comment,omitempty"`
+}
+
+// Expr is an expression in the dialect of an engine. Translate carries it over.
+type Expr struct {
+	Engine string `json:"engine"`
+	SQL    string `json:"sql"`
+}
+
+// Generated says that a column is computed; its values still travel with rows,
+// and a target that computes them itself skips the cells.
+type Generated struct {
+	Expr   Expr `json:"expr"`
+	Stored bool `json:"stored,omitempty"`
+}
+
+// Identity says that a column counts by itself: serial, identity, auto_increment.
+type Identity struct {
+	Always bool `json:"always,omitempty"` // values given by hand are refused
+	// Sequence names the counter in Schema.Sequences (its ID).
+	Sequence string `json:"sequence"`
+}
+
+// Key is a primary or unique key.
+type Key struct {
+	Name             string   `json:"name,omitempty"`
+	Columns          []string `json:"columns"`
+	NullsNotDistinct bool     `json:"nulls_not_distinct,omitempty"`
+	Deferrable       Deferral `json:"deferrable,omitempty"`
+}
+
+// Deferral says when a constraint is checked.
+type Deferral string
+
+// Deferrals.
+const (
+	Immediate         Deferral = ""
+	Deferrable        Deferral = "deferrable"
+	InitiallyDeferred Deferral = "initially deferred"
+)
+
+// ForeignKey refers from Columns to RefColumns of another table.
+type ForeignKey struct {
+	Name       string   `json:"name,omitempty"`
+	Columns    []string `json:"columns"`
+	RefSchema  string   `json:"ref_schema,omitempty"`
+	RefTable   string   `json:"ref_table"`
+	RefColumns []string `json:"ref_columns"`
+	OnDelete   Action   `json:"on_delete,omitempty"`
+	OnUpdate   Action   `json:"on_update,omitempty"`
+	MatchFull  bool     `json:"match_full,omitempty"`
+	NotValid   bool     `json:"not_valid,omitempty"` // existing rows were not checked
+	Deferrable Deferral `json:"deferrable,omitempty"`
+}
+
+// Action is what a foreign key does when its parent changes; empty is NO ACTION.
+type Action string
+
+// Actions.
+const (
+	NoAction   Action = ""
+	Restrict   Action = "RESTRICT"
+	Cascade    Action = "CASCADE"
+	SetNull    Action = "SET NULL"
+	SetDefault Action = "SET DEFAULT"
+)
+
+// Check is a condition on a row.
+type Check struct {
+	Name     string `json:"name,omitempty"`
+	Expr     Expr   `json:"expr"`
+	NotValid bool   `json:"not_valid,omitempty"`
+}
+
+// Index is an index that no key implies.
+type Index struct {
+	Name   string      `json:"name"`
+	Unique bool        `json:"unique,omitempty"`
+	Parts  []IndexPart `json:"parts"`
+	Where  *Expr       `json:"where,omitempty"`
+	// Method is the engine's kind of index where it is not the usual ordered one
+	// (gin, fulltext, spatial); another engine keeps such an index as sidecar.
+	Method           string   `json:"method,omitempty"`
+	Include          []string `json:"include,omitempty"`
+	NullsNotDistinct bool     `json:"nulls_not_distinct,omitempty"`
+}
+
+// IndexPart is a column or an expression, one of the two.
+type IndexPart struct {
+	Column string `json:"column,omitempty"`
+	Expr   *Expr  `json:"expr,omitempty"`
+	Desc   bool   `json:"desc,omitempty"`
+	// Prefix is how many characters are indexed; 0: all.
+	Prefix int `json:"prefix,omitempty"`
+}
+
+// Sequence is a counter, free-standing or behind an Identity. Last is the last
+// value given out if Called, else the next one.
+type Sequence struct {
+	Schema    string `json:"schema,omitempty"`
+	Name      string `json:"name"`
+	Type      string `json:"type,omitempty"`
+	Start     int64  `json:"start"`
+	Increment int64  `json:"increment"`
+	Min       int64  `json:"min"`
+	Max       int64  `json:"max"`
+	Cache     int64  `json:"cache,omitempty"`
+	Cycle     bool   `json:"cycle,omitempty"`
+	Last      int64  `json:"last"`
+	Called    bool   `json:"called,omitempty"`
+	// OwnerTable and OwnerColumn name the column it belongs to (the table's ID).
+	OwnerTable  string `json:"owner_table,omitempty"`
+	OwnerColumn string `json:"owner_column,omitempty"`
+}
+
+// ID is the sequence's name with its schema.
+func (s *Sequence) ID() string { return joinName(s.Schema, s.Name) }
+
+// Next is the value that the counter gives next.
+func (s *Sequence) Next() int64 {
+	if !s.Called {
+		return s.Last
+	}
+	return s.Last + s.Increment
+}
+
+// Object is anything that the source holds, with the statements that make it.
+type Object struct {
+	ObjectID
+	Phase Phase    `json:"phase"`
+	DDL   []string `json:"ddl,omitempty"`
+	// Lost says why there is no DDL.
+	Lost string `json:"lost,omitempty"`
+}
+
+// ObjectID names an object. Kind is the engine's word in lower case: table,
+// column, primary key, unique, foreign key, check, index, sequence, view,
+// trigger, function, … Table is the ID of the table it hangs on, if any.
+type ObjectID struct {
+	Kind   string `json:"kind"`
+	Schema string `json:"schema,omitempty"`
+	Table  string `json:"table,omitempty"`
+	Name   string `json:"name"`
+}
+
+// String names the object for people.
+func (o ObjectID) String() string {
+	if o.Table != "" {
+		return o.Kind + " " + o.Table + "." + o.Name
+	}
+	return o.Kind + " " + joinName(o.Schema, o.Name)
+}
+
+// Phase says when an object is created.
+type Phase string
+
+// Phases, in order. Rows are loaded after Tables.
+const (
+	BeforeTables Phase = "before" // schemas, types, functions, sequences
+	Tables       Phase = "tables"
+	AfterData    Phase = "after" // keys, indexes, foreign keys
+	AtEnd        Phase = "end"   // views, triggers, policies, grants: may fail one by one
+)
+
+// joinName joins a schema and a name; dots inside are left as they are.
+func joinName(schema, name string) string {
+	if schema == "" {
+		return name
+	}
+	return schema + "." + name
+}
+
+// Find returns the table with this ID; nil if there is none.
+func (s *Schema) Find(id string) *Table {
+	for _, t := range s.Tables {
+		if t.ID() == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// Sequence returns the sequence with this ID; nil if there is none.
+func (s *Schema) Sequence(id string) *Sequence {
+	for _, q := range s.Sequences {
+		if q.ID() == id {
+			return q
+		}
+	}
+	return nil
+}
+
+// Filter chooses tables. The zero value takes all. A pattern is a name or a
+// schema.name; * stands for any run of characters.
+type Filter struct {
+	Tables        []string
+	ExcludeTables []string
+	Schemas       []string
+}
+
+// Empty says that the filter takes everything.
+func (f Filter) Empty() bool {
+	return len(f.Tables) == 0 && len(f.ExcludeTables) == 0 && len(f.Schemas) == 0
+}
+
+// Takes says whether the table schema.name is wanted; namespace is the default
+// schema, whose name a pattern may leave out.
+func (f Filter) Takes(namespace, schema, name string) bool {
+	if schema == "" {
+		schema = namespace
+	}
+	if len(f.Schemas) > 0 && !matchAny(f.Schemas, schema) {
+		return false
+	}
+	full := joinName(schema, name)
+	if matchAny(f.ExcludeTables, name) || matchAny(f.ExcludeTables, full) {
+		return false
+	}
+	return len(f.Tables) == 0 || matchAny(f.Tables, name) || matchAny(f.Tables, full)
+}
+
+func matchAny(patterns []string, name string) bool {
+	for _, p := range patterns {
+		if matchStar(p, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchStar matches name against a pattern in which * stands for any run.
+func matchStar(pattern, name string) bool {
+	head, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == name
+	}
+	if !strings.HasPrefix(name, head) {
+		return false
+	}
+	for name = name[len(head):]; ; name = name[1:] {
+		if matchStar(rest, name) {
+			return true
+		}
+		if name == "" {
+			return rest == ""
+		}
+	}
+}
