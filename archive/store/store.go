@@ -29,7 +29,14 @@ var (
 	ErrCorrupt = errors.New("content does not match its digest")
 	// ErrFull: no space left, or a quota is used up.
 	ErrFull = errors.New("storage is full")
+	// ErrInvalid: the store cannot do what was asked (a bad name, an object that is too large, a feature that the
+	// server lacks). Repeating it does not help.
+	ErrInvalid = errors.New("invalid request")
 )
+
+// MaxObject bounds what one Put takes and what one Get returns, in bytes. Nothing that packstone writes comes near;
+// it keeps a foreign object in the repository's place from filling the memory.
+const MaxObject = 256 << 20
 
 // Info describes one listed object.
 type Info struct {
@@ -41,9 +48,10 @@ type Info struct {
 // Digest is the SHA-256 of an object's bytes as stored.
 type Digest = [sha256.Size]byte
 
-// Store keeps named, immutable objects. Names are relative, slash-separated, of [0-9a-zA-Z._-] segments, and never
-// end in a slash. All methods are safe to call at once from several goroutines and return promptly
-// after ctx ends.
+// Store keeps named, immutable objects. Names are those that ValidName accepts: relative, slash-separated, of
+// [0-9a-zA-Z._-] segments, never ending in a slash; others are refused with ErrInvalid and never listed. No object's
+// name may be a directory of another's (with a/b there is no object a). All methods are safe to call at once from
+// several goroutines and return promptly after ctx ends.
 type Store interface {
 	// Put creates the object name if no object of that name exists (one winner among racing writers), else
 	// returns ErrExist. digest is the SHA-256 of data; it travels with the request, and the store refuses
@@ -53,13 +61,14 @@ type Store interface {
 	Put(ctx context.Context, name string, data []byte, digest Digest) error
 
 	// Get appends length bytes of the object from offset to dst and returns the extended slice. length < 0
-	// means to the end. A negative offset counts from the end. A range that reaches past the end is cut short, without
-	// error. It returns ErrNotExist if there is no such object.
+	// means to the end. A negative offset counts from the end, at most back to the beginning. A range that reaches past
+	// the end is cut short, without error. It returns ErrNotExist if there is no such object. With an error the
+	// returned slice is dst as it was.
 	Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error)
 
 	// List yields the objects whose name starts with prefix and sorts after the name after ("" for all), in
-	// bytewise order of names. It sees every object whose Put returned before List was called. An error ends
-	// the sequence. A prefix under which nothing lies is empty, not an error.
+	// bytewise order of names. It sees every object whose Put returned before List was called. Objects that come or
+	// go meanwhile may be seen or not. An error ends the sequence. A prefix under which nothing lies is empty, not an error.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Info, error]
 
 	// Delete removes the object; one that is not there is no error.
