@@ -1,0 +1,323 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+)
+
+// Options steer Convert and Verify. The zero value converts all it can, one
+// table at a time, and verifies.
+type Options struct {
+	Plan PlanOptions
+	// Strict refuses with ErrInexact, before any row is read, when a finding of
+	// the plan is not exact.
+	Strict bool
+	// Jobs is how many tables are read at once; 0 means 1. It should be what the
+	// source was opened with.
+	Jobs int
+	// QueueBytes bounds the rows that wait between reading and writing, all
+	// tables together; 0 means 32 MiB. A single larger batch may exceed it.
+	QueueBytes int64
+	// NoVerify leaves out reading the copy back.
+	NoVerify bool
+	// Progress is told how far the copy is, from several goroutines but never at
+	// once.
+	Progress func(Progress)
+}
+
+// Progress is a moment of a conversion. Totals are estimates of the source's
+// statistics, 0 where it has none.
+type Progress struct {
+	Stage      Stage
+	Table      string
+	Rows       int64
+	Bytes      int64 // canonical bytes
+	TotalRows  int64
+	TotalBytes int64
+}
+
+// Stage is the part of the work that is going on.
+type Stage string
+
+// Stages in their order.
+const (
+	Copying   Stage = "copying"
+	Finishing Stage = "finishing" // keys, indexes, constraints, native DDL
+	Verifying Stage = "verifying"
+)
+
+// Convert copies source into target, verifies the copy and commits it. On any
+// error the caller closes the target, which is then as it was before. The report
+// is never nil once the target has planned, so that a refusal can be explained.
+func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report, error) {
+	schema, err := src.Schema(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the source's schema: %w", err)
+	}
+	plan, report, err := planFor(ctx, schema, dst, opts)
+	if err != nil {
+		return report, err
+	}
+	if err := dst.Create(ctx, plan); err != nil {
+		return report, fmt.Errorf("create tables: %w", err)
+	}
+	meter := newMeter(schema, opts.Progress)
+	if err := copyTables(ctx, src, dst, plan, opts, meter, report); err != nil {
+		return report, err
+	}
+	if schema.Sequences, err = src.Sequences(ctx); err != nil {
+		return report, fmt.Errorf("read the source's counters: %w", err)
+	}
+	meter.stage(Finishing)
+	late, err := dst.Finish(ctx, plan, report)
+	report.amend(late)
+	if err != nil {
+		return report, fmt.Errorf("finish the target: %w", err)
+	}
+	if !opts.NoVerify {
+		if err := readBack(ctx, dst, plan, report, meter); err != nil {
+			return report, err
+		}
+		report.Verified = true
+	}
+	if err := dst.Commit(ctx); err != nil {
+		return report, fmt.Errorf("commit the target: %w", err)
+	}
+	return report, nil
+}
+
+// planFor plans and begins the report.
+func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Plan, *Report, error) {
+	plan, err := dst.Plan(ctx, schema, opts.Plan)
+	if err != nil {
+		return nil, nil, fmt.Errorf("plan the target: %w", err)
+	}
+	report := &Report{
+		Source:   strings.TrimSpace(schema.Engine + " " + schema.Version),
+		Moment:   schema.Moment,
+		Findings: complete(schema, plan.Findings),
+	}
+	if inexact := report.Inexact(); opts.Strict && len(inexact) > 0 {
+		return plan, report, fmt.Errorf("%w: %d objects, the first is %s", ErrInexact, len(inexact), inexact[0])
+	}
+	return plan, report, nil
+}
+
+// copyTables moves all rows. Readers run ahead of the loaders by at most
+// opts.Jobs tables and opts.QueueBytes bytes.
+func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Options, meter *meter, report *Report) error {
+	jobs := max(opts.Jobs, plan.Loaders, 1)
+	queue := opts.QueueBytes
+	if queue == 0 {
+		queue = 32 << 20
+	}
+	ahead := semaphore.NewWeighted(int64(jobs))
+	feeds := make(chan *feed, len(plan.Tables))
+	report.Tables = make([]TableResult, len(plan.Tables))
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(feeds)
+		for i, t := range plan.Tables {
+			if err := ahead.Acquire(ctx, 1); err != nil {
+				return err
+			}
+			f := newFeed(t, max(queue/int64(jobs), BatchBytes), meter)
+			feeds <- f
+			g.Go(func() error { return f.read(ctx, src, &report.Tables[i]) })
+		}
+		return nil
+	})
+	for range max(plan.Loaders, 1) {
+		g.Go(func() error {
+			for f := range feeds {
+				err := dst.Load(ctx, f.table, func() (*Batch, error) { return f.next(ctx) })
+				if err != nil {
+					return fmt.Errorf("load table %s: %w", f.table.Target.ID(), err)
+				}
+				ahead.Release(1)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	report.amend(meter.lossy)
+	return nil
+}
+
+// feed carries a table's batches from its reader to its loader.
+type feed struct {
+	table   *PlannedTable
+	batches chan *Batch
+	room    *semaphore.Weighted
+	size    int64
+	meter   *meter
+}
+
+func newFeed(t *PlannedTable, size int64, meter *meter) *feed {
+	return &feed{table: t, batches: make(chan *Batch, 256), room: semaphore.NewWeighted(size), size: size, meter: meter}
+}
+
+// read reads, converts and sums a table, and closes the feed when all went well.
+func (f *feed) read(ctx context.Context, src Source, result *TableResult) error {
+	conv := newConverter(f.table)
+	err := src.Rows(ctx, f.table.Source, func(b *Batch) error {
+		f.meter.add(f.table.Source.ID(), b)
+		out, err := conv.convert(b)
+		if err != nil {
+			return err
+		}
+		return f.send(ctx, out)
+	})
+	if err != nil {
+		return fmt.Errorf("read table %s: %w", f.table.Source.ID(), err)
+	}
+	*result = conv.result()
+	f.meter.addLossy(conv.findings())
+	close(f.batches)
+	return nil
+}
+
+func (f *feed) send(ctx context.Context, b *Batch) error {
+	if err := f.room.Acquire(ctx, f.weight(b)); err != nil {
+		return err
+	}
+	select {
+	case f.batches <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *feed) next(ctx context.Context) (*Batch, error) {
+	select {
+	case b, ok := <-f.batches:
+		if !ok {
+			return nil, io.EOF
+		}
+		f.room.Release(f.weight(b))
+		return b, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (f *feed) weight(b *Batch) int64 { return min(int64(b.Size()), f.size) }
+
+// readBack compares what the target holds with what it was given.
+func readBack(ctx context.Context, dst Target, plan *Plan, report *Report, meter *meter) error {
+	meter.stage(Verifying)
+	var wrong []error
+	for i, t := range plan.Tables {
+		sum, err := sumRows(ctx, dst, t.Target, meter)
+		if err != nil {
+			return fmt.Errorf("read back table %s: %w", t.Target.ID(), err)
+		}
+		want := report.Tables[i]
+		if err := differ(t.Target.ID(), want.Rows, want.Written, sum); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// sumRows adds up a table's rows as they stand.
+func sumRows(ctx context.Context, r Reader, t *Table, meter *meter) (Summer, error) {
+	var sum Summer
+	err := r.Rows(ctx, t, func(b *Batch) error {
+		sum.Add(b)
+		meter.add(t.ID(), b)
+		b.Release()
+		return nil
+	})
+	return sum, err
+}
+
+func differ(table string, rows int64, want Digest, got Summer) error {
+	if rows != got.Rows() {
+		return fmt.Errorf("table %s: %w: %d rows, want %d", table, ErrMismatch, got.Rows(), rows)
+	}
+	if want != got.Digest() {
+		return fmt.Errorf("table %s: %w: digest %s, want %s, over %d rows", table, ErrMismatch, got.Digest(), want, rows)
+	}
+	return nil
+}
+
+// meter adds up progress and the findings of readers.
+type meter struct {
+	mu    sync.Mutex
+	now   Progress
+	tell  func(Progress)
+	lossy []Finding
+}
+
+func newMeter(s *Schema, tell func(Progress)) *meter {
+	m := &meter{tell: tell, now: Progress{Stage: Copying}}
+	for _, t := range s.Tables {
+		m.now.TotalRows += t.EstimatedRows
+		m.now.TotalBytes += t.EstimatedBytes
+	}
+	return m
+}
+
+func (m *meter) stage(s Stage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s == Verifying { // the second pass has a known length
+		m.now.TotalRows, m.now.TotalBytes = m.now.Rows, m.now.Bytes
+		m.now.Rows, m.now.Bytes = 0, 0
+	}
+	m.now.Stage, m.now.Table = s, ""
+	m.report()
+}
+
+func (m *meter) add(table string, b *Batch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now.Table = table
+	m.now.Rows += int64(b.Len())
+	m.now.Bytes += int64(b.Size())
+	m.report()
+}
+
+func (m *meter) report() {
+	if m.tell != nil {
+		m.tell(m.now)
+	}
+}
+
+func (m *meter) addLossy(findings []Finding) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lossy = append(m.lossy, findings...)
+}
+
+// amend adds findings; one about an object that is exact so far replaces that.
+func (r *Report) amend(findings []Finding) {
+	for _, f := range findings {
+		if i := r.exactly(f.Object); i >= 0 {
+			r.Findings[i] = f
+			continue
+		}
+		r.Findings = append(r.Findings, f)
+	}
+}
+
+func (r *Report) exactly(o ObjectID) int {
+	for i, f := range r.Findings {
+		if f.Object == o && f.Status == Exact {
+			return i
+		}
+	}
+	return -1
+}
