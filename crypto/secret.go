@@ -1,0 +1,47 @@
+package crypto
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"fmt"
+	"io"
+)
+
+const redacted = "[redacted]"
+
+// Secret holds bytes that must not show. Every fmt verb, JSON, text and slog print "[redacted]",
+// also where a Secret is an unexported field, which reflection would otherwise lay open. The zero
+// Secret is empty. Secrets are safe for concurrent use.
+type Secret struct {
+	// fmt follows no pointer below the top, so bytes behind one stay hidden even from printers that
+	// cannot call Format.
+	held *[]byte
+}
+
+// NewSecret holds a copy of the bytes.
+func NewSecret(b []byte) Secret {
+	held := bytes.Clone(b)
+	return Secret{held: &held}
+}
+
+// Bytes returns the bytes themselves; they must not be changed.
+func (s Secret) Bytes() []byte {
+	if s.held == nil {
+		return nil
+	}
+	return *s.held
+}
+
+// Equal compares in a time that depends on the lengths alone.
+func (s Secret) Equal(other Secret) bool {
+	return subtle.ConstantTimeCompare(s.Bytes(), other.Bytes()) == 1
+}
+
+// Format prints "[redacted]" for every verb.
+func (Secret) Format(state fmt.State, _ rune) { io.WriteString(state, redacted) }
+
+// String returns "[redacted]".
+func (Secret) String() string { return redacted }
+
+// MarshalText returns "[redacted]"; JSON and slog use it too.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
