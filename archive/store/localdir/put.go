@@ -1,0 +1,271 @@
+package localdir
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/packstone/packstone/archive/store"
+)
+
+const (
+	writeSlice  = 4 << 20   // after this many bytes the kernel is asked to start writing
+	hashInline  = 256 << 10 // larger objects are hashed beside the writing
+	linkRetries = 10        // of a Put whose directory others keep removing
+)
+
+// Put implements store.Store. The content is durable when it returns, the name after Sync.
+func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.Digest) error {
+	if err := check(ctx, name); err != nil {
+		return fmt.Errorf("put %q: %w", name, err)
+	}
+	if len(data) > store.MaxObject {
+		return fmt.Errorf("put %s of %d bytes: %w", name, len(data), store.ErrInvalid)
+	}
+	s.clean.Do(func() { _ = s.Clean(ctx) }) // tidiness: its failure is no failure of this Put
+	if err := s.put(ctx, name, data, digest); err != nil {
+		return fmt.Errorf("put %s: %w", name, translate(err))
+	}
+	return nil
+}
+
+func (s *Store) put(ctx context.Context, name string, data []byte, digest store.Digest) error {
+	verified := verify(data, digest)
+	if len(data) <= hashInline {
+		if err := verified(); err != nil {
+			return err
+		}
+	}
+	temp, err := s.writeTemp(ctx, data)
+	mismatch := verified() // also waits: data is the caller's again when Put returns
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp) // a second name of the object, or what is left of a failure; Clean gets what this misses
+	if mismatch != nil {
+		return mismatch
+	}
+	if err := s.publish(temp, name); err != nil {
+		return err
+	}
+	s.mark(path.Dir(name))
+	return nil
+}
+
+// verify compares data with its digest in the background, and returns the function that waits for the result.
+func verify(data []byte, digest store.Digest) func() error {
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if sha256.Sum256(data) != digest {
+			err = store.ErrCorrupt
+		}
+	}()
+	return func() error {
+		<-done
+		return err
+	}
+}
+
+// writeTemp writes data to a new file in tmp, durably, and returns its path. After an error nothing is left.
+func (s *Store) writeTemp(ctx context.Context, data []byte) (string, error) {
+	f, err := s.createTemp()
+	if err != nil {
+		return "", err
+	}
+	err = s.fill(ctx, f, data)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+func (s *Store) createTemp() (*os.File, error) {
+	name := filepath.Join(s.root, tempDir, rand.Text())
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.fileMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.mkdir(tempDir); err != nil {
+			return nil, err
+		}
+		f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, s.fileMode)
+	}
+	return f, err
+}
+
+// fill writes slice by slice, so that the disk works while the rest is copied to the kernel and the flush at the end
+// finds little to do.
+func (s *Store) fill(ctx context.Context, f *os.File, data []byte) error {
+	if s.fileMode&0o077 != 0 { // shared: undo what the umask took
+		if err := f.Chmod(s.fileMode); err != nil {
+			return err
+		}
+	}
+	for from := 0; from < len(data); from += writeSlice {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		slice := data[from:min(from+writeSlice, len(data))]
+		if _, err := f.Write(slice); err != nil {
+			return err
+		}
+		startWriteback(f, int64(from), int64(len(slice)))
+	}
+	return flush(f)
+}
+
+// publish gives the file its name, making the directories that are missing.
+func (s *Store) publish(temp, name string) error {
+	var err error
+	for range linkRetries {
+		err = s.exclusive(temp, s.path(name))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := s.mkdirAll(path.Dir(name)); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// exclusive moves temp to final unless final exists. temp may be left as a second link.
+func (s *Store) exclusive(temp, final string) error {
+	err := s.link(temp, final)
+	switch {
+	case err == nil:
+		return nil
+	case links(temp) > 1:
+		// NFS sends a request again when the answer is lost, and the second time the name is taken, by us.
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return store.ErrExist
+	case !unsupported(err):
+		return err
+	}
+	err = s.rename(temp, final)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return store.ErrExist
+	case unsupported(err) || errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("this file system has neither hard links nor renames that do not replace: %w: %w", store.ErrInvalid, err)
+	}
+	return err
+}
+
+// unsupported tells a file system that has no such call. Without links Linux answers EPERM.
+func unsupported(err error) bool {
+	for _, target := range []error{syscall.EPERM, syscall.ENOSYS, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.EMLINK} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// links counts the names of a file. It opens the file, since NFS asks its server for the truth only then.
+func links(file string) uint64 {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return uint64(stat.Nlink)
+}
+
+// mkdirAll makes dir below the root, but never the root itself: if that is gone, a disk is not mounted.
+func (s *Store) mkdirAll(dir string) error {
+	if dir == "." {
+		_, err := os.Stat(s.root)
+		return err
+	}
+	err := s.mkdir(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.mkdirAll(path.Dir(dir)); err != nil {
+		return err
+	}
+	return s.mkdir(dir)
+}
+
+// mkdir makes one directory with the root's permissions; one that is there is as good.
+func (s *Store) mkdir(dir string) error {
+	err := os.Mkdir(s.path(dir), s.dirMode.Perm())
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	delete(s.known, dir) // it was there once and has been removed, so its parent has to be flushed again
+	s.mu.Unlock()
+	if s.dirMode.Perm()&0o077 == 0 {
+		return nil
+	}
+	return os.Chmod(s.path(dir), s.dirMode) // shared: undo what the umask took
+}
+
+// Clean removes files in tmp that are older than a day: what Puts left that were killed. The first Put of a Store does
+// this on its own.
+func (s *Store) Clean(ctx context.Context) error {
+	entries, err := os.ReadDir(filepath.Join(s.root, tempDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("clean %s: %w", s.root, translate(err))
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	now, err := s.clock()
+	if err != nil {
+		return fmt.Errorf("clean %s: %w", s.root, translate(err))
+	}
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > staleAge {
+			_ = os.Remove(filepath.Join(s.root, tempDir, entry.Name())) // another process may clean as well
+		}
+	}
+	return nil
+}
+
+// clock asks the file system for the time, since its server's clock dates the files.
+func (s *Store) clock() (time.Time, error) {
+	f, err := s.createTemp()
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
