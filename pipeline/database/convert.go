@@ -113,7 +113,7 @@ func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Pl
 // copyTables moves all rows. Readers run ahead of the loaders by at most
 // opts.Jobs tables and opts.QueueBytes bytes.
 func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Options, meter *meter, report *Report) error {
-	jobs := max(opts.Jobs, plan.Loaders, 1)
+	jobs := max(opts.Jobs, 1)
 	queue := opts.QueueBytes
 	if queue == 0 {
 		queue = 32 << 20
