@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,19 +84,10 @@ func (f CollectorFile) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# packstone collector file. Keep it secret (mode 0600): it can forget and delete in this collector's name.\n")
 	encodeCommon(&b, collectorKind, f.Repository, f.Signer, f.Owner, f.Classic)
-	for _, number := range f.domains() {
+	for _, number := range slices.Sorted(maps.Keys(f.Index)) {
 		fmt.Fprintf(&b, "index-identity: %d %s\n", number, f.Index[number])
 	}
 	return b.Bytes(), nil
-}
-
-func (f CollectorFile) domains() []int {
-	var numbers []int
-	for number := range f.Index {
-		numbers = append(numbers, number)
-	}
-	slices.Sort(numbers)
-	return numbers
 }
 
 func encodeCommon(b *bytes.Buffer, kind, repository string, signer Signer, owner Verifier, classic bool) {
@@ -200,7 +192,7 @@ func parseKeyFile(r io.Reader, kind string, setters map[string]func(string) erro
 	if err != nil {
 		return err
 	}
-	for key := range setters {
+	for _, key := range slices.Sorted(maps.Keys(setters)) {
 		if !seen[key] {
 			return fmt.Errorf("%s is missing", key)
 		}

@@ -13,23 +13,23 @@ const redacted = "[redacted]"
 // also where a Secret is an unexported field, which reflection would otherwise lay open. The zero
 // Secret is empty. Secrets are safe for concurrent use.
 type Secret struct {
-	// fmt follows no pointer below the top, so bytes behind one stay hidden even from printers that
-	// cannot call Format.
-	held *[]byte
+	// A printer that cannot call Format (fmt with an unexported field) follows pointers, but can't look
+	// into a function.
+	reveal func() []byte
 }
 
 // NewSecret holds a copy of the bytes.
 func NewSecret(b []byte) Secret {
 	held := bytes.Clone(b)
-	return Secret{held: &held}
+	return Secret{reveal: func() []byte { return held }}
 }
 
 // Bytes returns the bytes themselves; they must not be changed.
 func (s Secret) Bytes() []byte {
-	if s.held == nil {
+	if s.reveal == nil {
 		return nil
 	}
-	return *s.held
+	return s.reveal()
 }
 
 // Equal compares in a time that depends on the lengths alone.
