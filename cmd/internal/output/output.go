@@ -1,0 +1,200 @@
+// Package output is how packstone speaks: text for people, JSON lines for programs, and a progress line on a terminal.
+//
+// Results go to the standard output, everything else (progress in text, warnings, errors) to the standard error, so that a
+// result can be piped on. With JSON, status and summary are results too. A name from outside is an output.Name, which is
+// printed so that it cannot move a terminal's cursor.
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// Schema names the form of every JSON message. It changes when a field is removed or changes its meaning, not when one is added.
+const Schema = "packstone.v1"
+
+// Options says where and how a Printer prints. The zero value of all but the writers is a good one.
+type Options struct {
+	Stdout, Stderr io.Writer
+	JSON           bool
+	Quiet          bool
+	Verbose        int
+	Terminal       bool       // Stderr is a terminal: progress is one line, drawn again and again
+	Color          bool       // Stderr takes ANSI colours
+	Width          func() int // columns of the terminal; nil: 80
+	FPS            float64    // how often progress is drawn a second; 0: 10 on a terminal, else once a minute, in JSON once a second
+	Now            func() time.Time
+}
+
+// Printer prints messages. Its methods are safe to call at once.
+type Printer struct {
+	options Options
+	mu      sync.Mutex
+	drawn   string // the progress line that stands on the terminal
+	failed  error  // the first error of writing to Stdout
+}
+
+// New makes a Printer.
+func New(options Options) *Printer {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Width == nil {
+		options.Width = func() int { return 80 }
+	}
+	return &Printer{options: options}
+}
+
+// JSON says whether results are printed as JSON.
+func (p *Printer) JSON() bool { return p.options.JSON }
+
+// Err returns the first error that writing a result met: a full disk, or a closed pipe.
+func (p *Printer) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed
+}
+
+// Line prints a line of a result for a person. In JSON, and with Quiet, it prints nothing.
+func (p *Printer) Line(format string, args ...any) {
+	if p.options.JSON || p.options.Quiet {
+		return
+	}
+	p.result(fmt.Appendf(nil, format+"\n", args...))
+}
+
+// Note tells a person on Stderr what is worth knowing beside the result. In JSON, and with Quiet, it prints nothing.
+func (p *Printer) Note(format string, args ...any) {
+	if p.options.JSON || p.options.Quiet {
+		return
+	}
+	p.aside(fmt.Appendf(nil, format+"\n", args...))
+}
+
+// Detail prints what was done with one item: in JSON the message verbose_status, else a line with its action and
+// name. It prints nothing unless Verbose is set.
+func (p *Printer) Detail(m VerboseStatus) {
+	switch {
+	case p.options.Verbose == 0:
+	case p.options.JSON:
+		p.result(message("verbose_status", m))
+	default:
+		p.result([]byte(m.text()))
+	}
+}
+
+// Warn tells what does not keep the run from being complete.
+func (p *Printer) Warn(m Warning) {
+	if p.options.JSON {
+		p.aside(message("warning", m))
+		return
+	}
+	p.aside([]byte(p.paint(yellow, "warning") + ": " + about(m.Item, m.Message) + "\n"))
+}
+
+// Problem tells what went wrong with one item; the run goes on, and is not complete.
+func (p *Printer) Problem(item string, during string, err error) {
+	m := Error{Error: ErrorText{Message: clean(err)}, During: during, Item: Name(item)}
+	if p.options.JSON {
+		p.aside(message("error", m))
+		return
+	}
+	p.aside([]byte(p.paint(red, "error") + ": " + about(m.Item, m.Error.Message) + "\n"))
+}
+
+// Exit tells why the program ends with a code other than 0.
+func (p *Printer) Exit(code int, err error) {
+	if p.options.JSON {
+		p.aside(message("exit_error", ExitError{Code: code, Message: clean(err)}))
+		return
+	}
+	p.aside([]byte(p.paint(red, "packstone") + ": " + clean(err) + "\n"))
+}
+
+// Summary prints the end of a run: in JSON the message summary with the fields of m, else text unless Quiet is set.
+func (p *Printer) Summary(m any, text string) {
+	if p.options.JSON || !p.options.Quiet {
+		p.Message("summary", m, text)
+	}
+}
+
+// Message prints what a verb was asked for: in JSON an object of the given message type, else the text. Quiet does not
+// silence it.
+func (p *Printer) Message(kind string, m any, text string) {
+	if p.options.JSON {
+		p.result(message(kind, m))
+		return
+	}
+	p.result([]byte(text + "\n"))
+}
+
+// List prints rows: in JSON one array, else the table. Quiet does not silence what a list verb was asked for.
+func List[T any](p *Printer, rows []T, table Table) error {
+	if !p.options.JSON {
+		p.result([]byte(table.String()))
+		return p.Err()
+	}
+	if rows == nil {
+		rows = []T{}
+	}
+	line, err := json.Marshal(rows)
+	if err != nil {
+		return fmt.Errorf("print the list: %w", err)
+	}
+	p.result(append(line, '\n'))
+	return p.Err()
+}
+
+// message makes a JSON line of the fields of m, which is a struct or map.
+func message(kind string, m any) []byte {
+	fields, err := json.Marshal(m)
+	if err != nil {
+		fields, _ = json.Marshal(ExitError{Code: 1, Message: "print a message: " + err.Error()})
+	}
+	line := fmt.Appendf(nil, `{"schema":%q,"message_type":%q`, Schema, kind)
+	if len(fields) > len("{}") {
+		line = append(line, ',')
+	}
+	return append(append(line, fields[1:]...), '\n')
+}
+
+func about(item Name, text string) string {
+	if item == "" {
+		return text
+	}
+	return item.String() + ": " + text
+}
+
+// result writes to Stdout, aside to Stderr, both around the progress line.
+func (p *Printer) result(line []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	if _, err := p.options.Stdout.Write(line); err != nil && p.failed == nil {
+		p.failed = fmt.Errorf("write the output: %w", err)
+	}
+	p.redraw()
+}
+
+func (p *Printer) aside(line []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.options.Stderr.Write(line) // there is nowhere left to report a failure
+	p.redraw()
+}
+
+const (
+	red    = "31"
+	yellow = "33"
+)
+
+func (p *Printer) paint(colour, text string) string {
+	if !p.options.Color {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}

@@ -1,0 +1,193 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Counts is how far a run has come, as the run itself counts it. Totals are 0 while they are unknown.
+type Counts struct {
+	Files, TotalFiles int64
+	Bytes, TotalBytes int64
+	Errors            int64
+	Current           []string
+}
+
+// Progress shows how far a run has come until the returned function is called: it asks read now and then, from
+// one goroutine. With Quiet nothing is shown.
+func (p *Printer) Progress(read func() Counts) (stop func()) {
+	if p.options.Quiet {
+		return func() {}
+	}
+	m := newMeter(p.options.Now())
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		ticker := time.NewTicker(p.interval())
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				p.show(m.status(read(), p.options.Now()))
+			case <-done:
+				return
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(done)
+		ended.Wait()
+		p.clear()
+	})
+}
+
+func (p *Printer) interval() time.Duration {
+	switch {
+	case p.options.FPS > 0:
+		return time.Duration(float64(time.Second) / p.options.FPS)
+	case p.options.JSON:
+		return time.Second
+	case p.options.Terminal:
+		return time.Second / 10
+	}
+	return time.Minute
+}
+
+func (p *Printer) show(s Status) {
+	switch {
+	case p.options.JSON:
+		p.result(message("status", s))
+	case p.options.Terminal:
+		p.draw(s.line(p.options.Width()))
+	default:
+		p.aside([]byte(s.line(1<<10) + "\n"))
+	}
+}
+
+// line is the status as text of at most width columns.
+func (s Status) line(width int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[%s]", Duration(time.Duration(s.SecondsElapsed)*time.Second))
+	if s.TotalBytes > 0 || s.TotalFiles > 0 {
+		fmt.Fprintf(&b, " %.1f%%", 100*s.PercentDone)
+	}
+	fmt.Fprintf(&b, "  %s, %s files, %s/s", of(Bytes(s.BytesDone), s.TotalBytes, Bytes),
+		of(fmt.Sprint(s.FilesDone), s.TotalFiles, func(n int64) string { return fmt.Sprint(n) }), Bytes(s.BytesPerSecond))
+	if s.SecondsRemaining > 0 {
+		fmt.Fprintf(&b, ", ETA %s", Duration(time.Duration(s.SecondsRemaining)*time.Second))
+	}
+	if s.ErrorCount > 0 {
+		fmt.Fprintf(&b, ", %d errors", s.ErrorCount)
+	}
+	if len(s.CurrentFiles) > 0 {
+		b.WriteString("  " + s.CurrentFiles[0].String())
+	}
+	return cut(b.String(), width-1) // the last column makes some terminals wrap
+}
+
+func of(done string, total int64, text func(int64) string) string {
+	if total <= 0 {
+		return done
+	}
+	return done + " of " + text(total)
+}
+
+// cut shortens a line to columns, of which each character is taken to fill one.
+func cut(line string, columns int) string {
+	if utf8.RuneCountInString(line) <= columns {
+		return line
+	}
+	runes := []rune(line)
+	return string(runes[:max(columns-1, 0)]) + "…"
+}
+
+func (p *Printer) draw(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drawn = line
+	fmt.Fprint(p.options.Stderr, "\r"+line+"\x1b[K")
+}
+
+func (p *Printer) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.drawn = ""
+}
+
+// erase takes the progress line off the terminal, redraw puts it back. The caller holds the mutex.
+func (p *Printer) erase() {
+	if p.drawn != "" {
+		fmt.Fprint(p.options.Stderr, "\r\x1b[K")
+	}
+}
+
+func (p *Printer) redraw() {
+	if p.drawn != "" {
+		fmt.Fprint(p.options.Stderr, p.drawn)
+	}
+}
+
+// meter turns counts into speed and an estimate of the end.
+type meter struct {
+	begin   time.Time
+	samples []sample // of the last ten seconds, oldest first
+}
+
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+const speedWindow = 10 * time.Second
+
+func newMeter(begin time.Time) *meter {
+	return &meter{begin: begin, samples: []sample{{at: begin}}}
+}
+
+func (m *meter) status(c Counts, now time.Time) Status {
+	speed := m.speed(c.Bytes, now)
+	s := Status{
+		SecondsElapsed: int64(now.Sub(m.begin) / time.Second),
+		PercentDone:    share(c),
+		TotalFiles:     c.TotalFiles,
+		FilesDone:      c.Files,
+		TotalBytes:     c.TotalBytes,
+		BytesDone:      c.Bytes,
+		BytesPerSecond: int64(speed),
+		ErrorCount:     c.Errors,
+		CurrentFiles:   Names(c.Current),
+	}
+	if left := c.TotalBytes - c.Bytes; left > 0 && speed >= 1 {
+		s.SecondsRemaining = int64(float64(left)/speed) + 1
+	}
+	return s
+}
+
+// speed is the mean of the last ten seconds, in bytes a second.
+func (m *meter) speed(bytes int64, now time.Time) float64 {
+	m.samples = append(m.samples, sample{at: now, bytes: bytes})
+	for len(m.samples) > 2 && now.Sub(m.samples[1].at) >= speedWindow {
+		m.samples = m.samples[1:]
+	}
+	oldest := m.samples[0]
+	seconds := now.Sub(oldest.at).Seconds()
+	if seconds <= 0 {
+		return 0
+	}
+	return max(0, float64(bytes-oldest.bytes)/seconds)
+}
+
+func share(c Counts) float64 {
+	done, total := c.Bytes, c.TotalBytes
+	if total <= 0 {
+		done, total = c.Files, c.TotalFiles
+	}
+	if total <= 0 {
+		return 0
+	}
+	return min(1, float64(done)/float64(total))
+}

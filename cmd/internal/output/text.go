@@ -1,0 +1,98 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Bytes prints a size in the unit that fits: 512 B, 1.5 KiB, 3.21 GiB.
+func Bytes(n int64) string {
+	if n < 0 {
+		return "-" + Bytes(-max(n, -1<<62))
+	}
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n), ""
+	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"} {
+		value /= 1 << 10
+		if value < 1023.5 {
+			break
+		}
+	}
+	return fmt.Sprintf("%s %s", threeDigits(value), unit)
+}
+
+func threeDigits(value float64) string {
+	switch {
+	case value < 9.995:
+		return fmt.Sprintf("%.2f", value)
+	case value < 99.95:
+		return fmt.Sprintf("%.1f", value)
+	}
+	return fmt.Sprintf("%.0f", value)
+}
+
+// Duration prints a time as a clock does: 0:07, 12:30, 1:02:03.
+func Duration(d time.Duration) string {
+	seconds := int64(max(d, 0).Round(time.Second) / time.Second)
+	if seconds < 3600 {
+		return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
+}
+
+// Time prints a moment in the local zone, to the second.
+func Time(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// Table is a list for people: columns under a header, and a last line of totals where there is one.
+type Table struct {
+	Header []string
+	Right  []bool // columns that are numbers; those that are missing are not
+	Rows   [][]string
+	Footer string
+}
+
+// String lays the table out. A table without rows is its footer alone.
+func (t Table) String() string {
+	var b strings.Builder
+	if len(t.Rows) > 0 {
+		widths := t.widths()
+		t.write(&b, t.Header, widths)
+		for _, row := range t.Rows {
+			t.write(&b, row, widths)
+		}
+	}
+	if t.Footer != "" {
+		b.WriteString(t.Footer + "\n")
+	}
+	return b.String()
+}
+
+func (t Table) widths() []int {
+	widths := make([]int, len(t.Header))
+	for _, row := range append([][]string{t.Header}, t.Rows...) {
+		for i, cell := range row[:min(len(row), len(widths))] {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	return widths
+}
+
+func (t Table) write(b *strings.Builder, row []string, widths []int) {
+	var line strings.Builder
+	for i, cell := range row[:min(len(row), len(widths))] {
+		if i > 0 {
+			line.WriteString("  ")
+		}
+		gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+		if i < len(t.Right) && t.Right[i] {
+			line.WriteString(gap + cell)
+		} else {
+			line.WriteString(cell + gap)
+		}
+	}
+	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// app is what verbs share: the command line, the environment and the printer.
+type app struct {
+	process
+	paths   paths
+	flags   globalFlags
+	started bool // the command line is good and the verb's work has begun
+	out     *output.Printer
+}
+
+func newApp(p process) *app {
+	return &app{process: p, paths: p.env.paths()}
+}
+
+// start makes ready for a verb's work.
+func (a *app) start(cmd *cobra.Command, used uses) error {
+	if err := a.flags.check(cmd, used); err != nil {
+		return err
+	}
+	out, err := a.newPrinter()
+	if err != nil {
+		return err
+	}
+	a.out, a.started = out, true
+	if a.flags.memoryLimit > 0 {
+		debug.SetMemoryLimit(int64(a.flags.memoryLimit))
+	}
+	return nil
+}
+
+func (a *app) newPrinter() (*output.Printer, error) {
+	fps, err := a.framesPerSecond()
+	if err != nil {
+		return nil, err
+	}
+	file, terminal := terminal(a.stderr)
+	return output.New(output.Options{
+		Stdout:   a.stdout,
+		Stderr:   a.stderr,
+		JSON:     a.flags.json,
+		Quiet:    a.flags.quiet,
+		Verbose:  a.flags.verbose,
+		Terminal: terminal,
+		Color:    terminal && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb",
+		Width:    func() int { return width(file) },
+		FPS:      fps,
+	}), nil
+}
+
+func (a *app) framesPerSecond() (float64, error) {
+	text := a.env["PACKSTONE_PROGRESS_FPS"]
+	if text == "" {
+		return 0, nil
+	}
+	fps, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(fps > 0 && fps <= 60) {
+		return 0, usage("PACKSTONE_PROGRESS_FPS=%q: must be a number above 0 and at most 60", text)
+	}
+	return fps, nil
+}
+
+// terminal returns the file behind a stream if it is a terminal.
+func terminal(stream any) (*os.File, bool) {
+	file, ok := stream.(*os.File)
+	return file, ok && term.IsTerminal(int(file.Fd()))
+}
+
+func width(file *os.File) int {
+	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
+		return columns
+	}
+	return 80
+}
+
+// finish reports how the program ends, and returns its exit code.
+func (a *app) finish(ctx context.Context, err error) int {
+	err = a.classify(err)
+	code := exitCode(ctx, err)
+	if err == nil || errors.Is(err, errReported) {
+		return code
+	}
+	if a.out == nil {
+		a.out = output.New(output.Options{Stdout: a.stdout, Stderr: a.stderr, JSON: slices.Contains(a.args, "--json")})
+	}
+	a.out.Exit(code, err)
+	return code
+}
+
+// errReported marks an outcome that was told already, in warnings or a summary, and needs no line of its own.
+var errReported = errors.New("reported above")
+
+// classify makes what cobra finds wrong with the command line a usage error.
+func (a *app) classify(err error) error {
+	var known *exitError
+	if err == nil || a.started || errors.As(err, &known) {
+		return err
+	}
+	return usage("%w", err)
+}

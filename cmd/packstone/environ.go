@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// environ is the environment that the program was started with. A variable that is empty counts as unset.
+type environ map[string]string
+
+func newEnviron(pairs []string) environ {
+	env := make(environ, len(pairs))
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok && value != "" {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// lookup is what expands ${VAR} in the settings file.
+func (env environ) lookup(name string) (string, bool) {
+	value, ok := env[name]
+	return value, ok
+}
+
+// orFile returns the variable name, or what stands in the file that name_FILE names, without the line's end. Both at once
+// is an error, since one of them would be ignored.
+func (env environ) orFile(name string) (string, error) {
+	value, path := env[name], env[name+"_FILE"]
+	if path == "" {
+		return value, nil
+	}
+	if value != "" {
+		return "", usage("both %s and %s_FILE are set; unset one of them", name, name)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read %s_FILE: %w", name, err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+// paths are the places in a home directory that packstone uses, after the XDG base directory specification.
+type paths struct {
+	repository string // the repository of a machine without settings
+	config     string // directory of the settings file and keys
+	cache      string // directory of the caches, one per repository
+}
+
+func (env environ) paths() paths {
+	return paths{
+		repository: filepath.Join(env.xdg("XDG_DATA_HOME", ".local/share"), "packstone", "repository"),
+		config:     filepath.Join(env.xdg("XDG_CONFIG_HOME", ".config"), "packstone"),
+		cache:      filepath.Join(env.xdg("XDG_CACHE_HOME", ".cache"), "packstone"),
+	}
+}
+
+// xdg returns a base directory. The specification has relative values ignored.
+func (env environ) xdg(name, fallback string) string {
+	if dir := env[name]; filepath.IsAbs(dir) {
+		return dir
+	}
+	return filepath.Join(env["HOME"], fallback)
+}
+
+func (p paths) settingsFile() string { return filepath.Join(p.config, "packstone.yaml") }
+func (p paths) identityFile() string { return filepath.Join(p.config, "identity.txt") }
+func (p paths) ownerFile() string    { return filepath.Join(p.config, "owner.key") }
+
+// writerFile is the key of this host for a repository.
+func (p paths) writerFile(repository string) string {
+	return filepath.Join(p.config, "writers", repository+".key")
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/target"
+)
+
+// What the program's exit codes say. A number that a script does not know means failure.
+const (
+	exitDone         = 0
+	exitFailed       = 1
+	exitUsage        = 2
+	exitMissing      = 3   // done, but something is missing and listed
+	exitRefused      = 4   // refused before changing anything
+	exitIntegrity    = 5   // integrity or signature failure, or a difference found
+	exitDrill        = 6   // drill or fit check failed
+	exitHeld         = 7   // held or locked
+	exitUnreachable  = 8   // storage or source server unreachable
+	exitIncomplete   = 9   // incomplete set
+	exitNoRepository = 10  // no repository there
+	exitIdentity     = 12  // wrong or missing identity
+	exitInterrupted  = 130 // ended by a signal
+)
+
+// codes says which exit code an error stands for, by the sentinel that it wraps. The first match counts, so what a
+// person must act upon first stands first.
+var codes = []struct {
+	sentinel error
+	code     int
+}{
+	{crypto.ErrWrongIdentity, exitIdentity},
+	{crypto.ErrPassphraseNeeded, exitIdentity},
+	{crypto.ErrSignature, exitIntegrity},
+	{crypto.ErrDamaged, exitIntegrity},
+	{store.ErrCorrupt, exitIntegrity},
+	{store.ErrUnreachable, exitUnreachable},
+	{source.ErrUnreachable, exitUnreachable},
+	{target.ErrUnreachable, exitUnreachable},
+}
+
+// exitError is an error whose exit code the place that made it knows.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// exitWith makes an error that ends the program with code.
+func exitWith(code int, format string, args ...any) error {
+	return &exitError{code: code, err: fmt.Errorf(format, args...)}
+}
+
+// usage makes an error of the command line or the settings: exit code 2.
+func usage(format string, args ...any) error { return exitWith(exitUsage, format, args...) }
+
+// exitCode says how the program ends after err.
+func exitCode(ctx context.Context, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	var known *exitError
+	if errors.As(err, &known) {
+		return known.code
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.sentinel) {
+			return c.code
+		}
+	}
+	return exitFailed
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// globalFlags are the flags that mean the same in every verb that knows them.
+type globalFlags struct {
+	config  string
+	quiet   bool
+	verbose int
+	json    bool
+
+	repository             string
+	cacheDir               string
+	limitUp, limitDown     rate // bytes a second, 0: no limit
+	memoryLimit            size // bytes, 0: no limit
+	concurrency            int  // 0: as many as there are processors
+	identities, recipients []string
+	dryRun                 bool
+	sets, tags, hosts      []string
+	at                     string
+}
+
+// uses says which of the global flags a verb honours; any other is refused, so that none is silently ignored.
+type uses uint
+
+const (
+	usesRepository uses = 1 << iota // the repository and how it is reached
+	usesIdentity
+	usesRecipients
+	usesDryRun
+	usesSelection // set, host and tag
+	usesTime
+)
+
+// flagUse says what a verb must use to honour a flag. Flags that are not listed hold for all verbs.
+var flagUse = map[string]uses{
+	"repo":           usesRepository,
+	"cache-dir":      usesRepository,
+	"limit-upload":   usesRepository,
+	"limit-download": usesRepository,
+	"memory-limit":   usesRepository,
+	"concurrency":    usesRepository,
+	"identity":       usesIdentity,
+	"recipient":      usesRecipients,
+	"dry-run":        usesDryRun,
+	"set":            usesSelection,
+	"host":           usesSelection,
+	"tag":            usesSelection,
+	"at":             usesTime,
+}
+
+func (f *globalFlags) register(set *pflag.FlagSet) {
+	set.StringVarP(&f.config, "config", "c", "", "settings `file` (PACKSTONE_CONFIG)")
+	set.BoolVarP(&f.quiet, "quiet", "q", false, "print warnings and errors only")
+	set.CountVarP(&f.verbose, "verbose", "v", "say more; twice for more still")
+	set.BoolVar(&f.json, "json", false, "print JSON, one object a line or one array")
+
+	set.StringVarP(&f.repository, "repo", "r", "", "`repository`: a path, s3://bucket/prefix or minio+https://host/bucket/prefix (PACKSTONE_REPOSITORY)")
+	set.StringVar(&f.cacheDir, "cache-dir", "", "`directory` of what can be rebuilt at any time (PACKSTONE_CACHE_DIR)")
+	set.Var(&f.limitUp, "limit-upload", "send at most this `rate`: KiB a second, or with a unit such as 5MiB")
+	set.Var(&f.limitDown, "limit-download", "receive at most this `rate`: KiB a second, or with a unit such as 5MiB")
+	set.Var(&f.memoryLimit, "memory-limit", "keep memory below this `size`, such as 512MiB")
+	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of things done at once; 0 for as many as there are processors")
+	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
+	set.StringArrayVarP(&f.recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
+	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
+	set.StringArrayVar(&f.sets, "set", nil, "`name` of a set; may be repeated")
+	set.StringArrayVar(&f.hosts, "host", nil, "`name` of a host; may be repeated")
+	set.StringArrayVar(&f.tags, "tag", nil, "`tag` of a snapshot; may be repeated")
+	set.StringVar(&f.at, "at", "", "the newest complete snapshot at or before this `time`, such as 2026-11-20T14:00")
+}
+
+// check refuses what no verb can honour, and flags that this verb does not use.
+func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
+	if f.quiet && f.verbose > 0 {
+		return usage("--quiet and --verbose contradict each other")
+	}
+	if f.concurrency < 0 {
+		return usage("--concurrency %d: must not be negative", f.concurrency)
+	}
+	for _, path := range f.identities {
+		if strings.HasPrefix(strings.ToUpper(path), "AGE-SECRET-KEY-") {
+			return usage("--identity takes the name of a file, since others can read a command line; put the key into PACKSTONE_IDENTITY or a file")
+		}
+	}
+	return refuseUnused(cmd, used)
+}
+
+func refuseUnused(cmd *cobra.Command, used uses) error {
+	var err error
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if !honours(used, flag.Name) && cmd.LocalNonPersistentFlags().Lookup(flag.Name) == nil {
+			err = usage("%s does not use --%s", cmd.CommandPath(), flag.Name)
+		}
+	})
+	return err
+}
+
+// honours says whether a verb with these uses takes the global flag name.
+func honours(used uses, name string) bool {
+	needed := flagUse[name]
+	return needed == 0 || used&needed != 0
+}
+
+// size is a number of bytes as a flag: 512MiB, 2G, 1048576.
+type size int64
+
+func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
+func (s *size) Type() string   { return "size" }
+func (s *size) Set(text string) error {
+	n, err := parseBytes(text, 1)
+	*s = size(n)
+	return err
+}
+
+// rate is a number of bytes a second as a flag: 5MiB, or a plain number of KiB.
+type rate int64
+
+func (r *rate) String() string { return strconv.FormatInt(int64(*r)>>10, 10) }
+func (r *rate) Type() string   { return "rate" }
+func (r *rate) Set(text string) error {
+	n, err := parseBytes(text, 1<<10)
+	*r = rate(n)
+	return err
+}
+
+// parseBytes reads a number with a unit: K, M, G or T, alone or followed by B or iB, always powers of 1024. A number without a
+// unit counts plain bytes.
+func parseBytes(text string, plain int64) (int64, error) {
+	digits := strings.TrimRight(text, "BKMGTibkmgt")
+	unit := strings.ToUpper(text[len(digits):])
+	factor, ok := map[string]int64{"": plain, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}[firstOf(unit)]
+	if !ok || !validUnit(unit) {
+		return 0, fmt.Errorf("%q has no known unit; try 512KiB, 20MiB or 2GiB", text)
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/factor {
+		return 0, fmt.Errorf("%q is not a number of bytes; try 512KiB, 20MiB or 2GiB", text)
+	}
+	return n * factor, nil
+}
+
+func firstOf(unit string) string {
+	if unit == "" {
+		return ""
+	}
+	return unit[:1]
+}
+
+func validUnit(unit string) bool {
+	if len(unit) <= 1 {
+		return true
+	}
+	return unit[0] != 'B' && (unit[1:] == "B" || unit[1:] == "IB")
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// verbs are all that packstone can do, in the order in which help lists them. A new verb is one line here and one file.
+var verbs = []func(*app) *cobra.Command{
+	newCompletion,
+	newVersion,
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "packstone",
+		Short: "packstone backs up a platform's databases, files, lake and settings together, and brings them back.",
+		Example: `  packstone backup ~/project
+  packstone restore latest --target /tmp/restored`,
+		Args:                       unknownVerb,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	a.flags.register(root.PersistentFlags())
+	root.SetArgs(a.args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetHelpFunc(printHelp)
+	root.SetHelpCommand(newHelp())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage("%w", err) })
+	for _, verb := range verbs {
+		root.AddCommand(verb(a))
+	}
+	return root
+}
+
+// verb completes a command with its work: run is called after the command line was found good.
+func (a *app) verb(cmd *cobra.Command, used uses, run func(ctx context.Context, args []string) error) *cobra.Command {
+	cmd.Annotations = map[string]string{usesAnnotation: strconv.FormatUint(uint64(used), 10)}
+	cmd.DisableFlagsInUseLine = true
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := a.start(cmd, used); err != nil {
+			return err
+		}
+		return run(cmd.Context(), args)
+	}
+	return cmd
+}
+
+// usesAnnotation is where a command keeps which global flags it honours.
+const usesAnnotation = "uses"
+
+func usesOf(cmd *cobra.Command) uses {
+	used, _ := strconv.ParseUint(cmd.Annotations[usesAnnotation], 10, 64)
+	return uses(used)
+}
+
+// group completes a command that only holds verbs.
+func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	cmd.Args = unknownVerb
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+// unknownVerb lets a command that holds verbs run without arguments only: any argument would be a verb that it has not.
+func unknownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage("%s knows no verb %q%s", cmd.CommandPath(), args[0], hint)
+}
