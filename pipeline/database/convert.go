@@ -104,6 +104,7 @@ func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Pl
 		Moment:   schema.Moment,
 		Findings: complete(schema, plan.Findings),
 	}
+	report.amend(schema.Findings)
 	if inexact := report.Inexact(); opts.Strict && len(inexact) > 0 {
 		return plan, report, fmt.Errorf("%w: %d objects, the first is %s", ErrInexact, len(inexact), inexact[0])
 	}
@@ -114,6 +115,9 @@ func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Pl
 // opts.Jobs tables and opts.QueueBytes bytes.
 func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Options, meter *meter, report *Report) error {
 	jobs := max(opts.Jobs, 1)
+	if narrow, ok := src.(Narrow); ok {
+		jobs = min(jobs, narrow.Jobs())
+	}
 	queue := opts.QueueBytes
 	if queue == 0 {
 		queue = 32 << 20

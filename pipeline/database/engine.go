@@ -64,6 +64,11 @@ type TargetOptions struct {
 	// Jobs is how many tables may be loaded at once where the engine gains by
 	// it; 0 means 1. More than 1 may give up the single transaction.
 	Jobs int
+	// EmptyLeftover lets Create drop what an earlier import that was killed left
+	// behind. Only an engine that cannot take back DDL leaves anything; it knows
+	// its own leavings by a mark, and without this option refuses with
+	// ErrNotEmpty.
+	EmptyLeftover bool
 }
 
 // Reader is what source and target have in common: a schema and rows.
@@ -87,6 +92,14 @@ type Source interface {
 	Sequences(ctx context.Context) ([]*Sequence, error)
 	// Close ends the snapshot.
 	Close() error
+}
+
+// Narrow is a Source that cannot read as many tables at once as it was asked
+// to, for want of a privilege. Convert then reads no more than Jobs.
+type Narrow interface {
+	Source
+	// Jobs is how many tables can be read at once.
+	Jobs() int
 }
 
 // Target is a database to be filled. The order of calls is Plan, Create, Load

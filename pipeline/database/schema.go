@@ -35,6 +35,9 @@ type Schema struct {
 	Tables    []*Table          `json:"tables"`             // sorted by schema and name
 	Sequences []*Sequence       `json:"sequences,omitempty"`
 	Objects   []*Object         `json:"objects,omitempty"` // in an order of creation
+	// Findings are what the source itself cannot promise, such as a table that
+	// stands outside the snapshot. They belong to one reading of the database.
+	Findings []Finding `json:"-"`
 }
 
 // Table describes a table and what hangs on it. Rows carry all columns in this
