@@ -1,0 +1,5 @@
+//go:build !linux
+
+package local
+
+const noAccessTime = 0

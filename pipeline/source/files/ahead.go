@@ -1,0 +1,207 @@
+package files
+
+import (
+	"container/heap"
+	"sync"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/local"
+)
+
+const (
+	// blockSize is the number of names that one task examines.
+	blockSize = 128
+	// aheadLimit is about how many entries may be known before they are visited, a few MiB.
+	aheadLimit = 16 << 10
+)
+
+// folder is a directory being walked.
+type folder struct {
+	path    string
+	device  uint64
+	branch  *branch // what was named at and below it, if anything
+	all     bool    // everything in it, not only what was named
+	empty   bool    // nothing in it, not even something excluded
+	weight  int     // what its listing counts among what is held
+	listing local.Listing
+}
+
+// task is to examine a block of the names in one directory; the first one lists the directory too.
+type task struct {
+	folder *folder
+	from   int
+	key    string // the path that it begins with: the least is needed first
+	at     int    // in the queue
+	state  state
+
+	items []item
+	err   error // the directory could not be listed
+	next  *task // the next block
+}
+
+type state uint8
+
+const (
+	queued state = iota
+	running
+	done
+)
+
+// item is one thing found.
+type item struct {
+	entry *entry.Entry
+	err   error // could not be examined; the entry has its path only
+	fatal bool
+	below *task // if it is a directory to walk
+}
+
+// walk is what workers and visitor share.
+type walk struct {
+	source *Source
+
+	mu       sync.Mutex
+	wanted   *task     // that the visitor waits for
+	ready    sync.Cond // wanted is done
+	todo     sync.Cond // there may be a task to begin
+	queue    queue
+	held     int // entries found, or being looked for, that were not visited yet
+	idle     int
+	finished bool
+}
+
+func newWalk(s *Source) *walk {
+	w := &walk{source: s}
+	w.ready.L, w.todo.L = &w.mu, &w.mu
+	return w
+}
+
+// add queues a task.
+func (w *walk) add(f *folder, from int, key string) *task {
+	t := &task{folder: f, from: from, key: key}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	heap.Push(&w.queue, t)
+	if w.idle > 0 {
+		w.todo.Signal()
+	}
+	return t
+}
+
+// work runs tasks until the walk ends, those needed first before others.
+func (w *walk) work() error {
+	for {
+		t := w.take()
+		if t == nil {
+			return nil
+		}
+		w.source.run(w, t)
+		w.finish(t)
+	}
+}
+
+func (w *walk) take() *task {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.finished && (len(w.queue) == 0 || w.held >= aheadLimit) {
+		w.idle++
+		w.todo.Wait()
+		w.idle--
+	}
+	if w.finished {
+		return nil
+	}
+	t := heap.Pop(&w.queue).(*task)
+	t.state = running
+	w.held += blockSize
+	return t
+}
+
+// finish counts what t has found instead of what it might have found.
+func (w *walk) finish(t *task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held += len(t.items) - blockSize
+	if t.from == 0 {
+		w.held += t.folder.weight
+	}
+	t.state = done
+	if w.wanted == t {
+		w.ready.Signal()
+	}
+}
+
+// await returns when t is done.
+func (w *walk) await(t *task) {
+	w.mu.Lock()
+	if t.state == queued {
+		heap.Remove(&w.queue, t.at)
+		t.state = running
+		w.held += blockSize
+		w.mu.Unlock()
+		w.source.run(w, t)
+		w.finish(t)
+		return
+	}
+	w.wanted = t
+	for t.state != done {
+		w.ready.Wait()
+	}
+	w.wanted = nil
+	w.mu.Unlock()
+}
+
+// leave goes on to the next block of a directory; at.task is nil after the last.
+func (w *walk) leave(at *frame) {
+	w.free(at)
+	if at.task.next == nil {
+		w.release(at.task.folder.weight)
+	}
+	*at = frame{task: at.task.next}
+}
+
+// free stops counting what was visited.
+func (w *walk) free(at *frame) {
+	w.release(at.next - at.freed)
+	at.freed = at.next
+}
+
+func (w *walk) release(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held -= n
+	if w.idle > 0 && w.held < aheadLimit {
+		w.todo.Broadcast()
+	}
+}
+
+// end makes the workers return.
+func (w *walk) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.finished = true
+	w.todo.Broadcast()
+}
+
+// queue is a heap of tasks by key.
+type queue []*task
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return entry.ComparePaths(q[i].key, q[j].key) < 0 }
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].at, q[j].at = i, j
+}
+
+func (q *queue) Push(x any) {
+	t := x.(*task)
+	t.at = len(*q)
+	*q = append(*q, t)
+}
+
+func (q *queue) Pop() any {
+	old := *q
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	return t
+}

@@ -1,0 +1,61 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/local"
+	"golang.org/x/sys/unix"
+)
+
+// Detail adds owner names, link target, extended attributes (ACLs and security labels among them) and, to a sparse
+// file, where it has data. What can be had is set even where it returns an error.
+func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	return s.detail(e.Path, e)
+}
+
+// detail is Detail for the file at path, whatever e is called.
+func (s *Source) detail(path string, e *entry.Entry) error {
+	e.User, e.Group = s.owners.User(e.UID), s.owners.Group(e.GID)
+	parent, name, follow := s.place(path)
+	dir, err := s.tree.Open(parent)
+	if err != nil {
+		return translate(err)
+	}
+	defer dir.Release()
+	var linkErr, xattrErr, extentErr error
+	if e.Type == entry.Symlink {
+		e.Target, linkErr = dir.Readlink(name)
+	}
+	e.Xattrs, xattrErr = dir.Xattrs(name)
+	if e.Type == entry.File && !follow {
+		e.Extents, extentErr = s.extents(dir, name, e)
+	}
+	return translate(errors.Join(linkErr, xattrErr, extentErr))
+}
+
+// extents finds where a sparse file has data. One that is not as e says is changing: all of it may be data.
+func (s *Source) extents(dir *local.Dir, name string, e *entry.Entry) ([]entry.Extent, error) {
+	if e.Size < 8<<10 {
+		return nil, nil
+	}
+	var st local.Stat
+	if err := dir.Stat(name, false, &st); err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: dir.Join(name), Err: err}
+	}
+	same := st.Size == e.Size && st.Mtim.Nano() == e.ModTime && st.Ctim.Nano() == e.ChangeTime
+	if !local.Sparse(&st) || !same || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, nil
+	}
+	fd, err := dir.OpenUntouched(name, unix.O_RDONLY, int64(st.Uid))
+	if err != nil {
+		return nil, nil // Open will say so
+	}
+	defer unix.Close(fd)
+	return local.Extents(fd, st.Size), nil
+}

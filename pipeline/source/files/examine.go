@@ -1,0 +1,163 @@
+package files
+
+import (
+	"io/fs"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/local"
+)
+
+// run does what t stands for: it lists the directory if that is still to do and examines a block of names.
+func (s *Source) run(w *walk, t *task) {
+	f := t.folder
+	dir, err := s.tree.Open(f.path)
+	if err != nil {
+		t.err = translate(err)
+		return
+	}
+	defer dir.Release()
+	if t.from == 0 {
+		if err := s.list(dir, f); err != nil {
+			t.err = translate(err)
+			return
+		}
+	}
+	to := min(t.from+blockSize, f.listing.Len())
+	if to < f.listing.Len() {
+		t.next = w.add(f, to, joinPath(f.path, string(f.listing.Name(to))))
+	}
+	t.items = make([]item, 0, to-t.from)
+	for at := t.from; at < to; at += slab {
+		s.examine(w, t, dir, at, min(at+slab, to))
+	}
+}
+
+// list reads the names in a directory and takes out what is not wanted.
+func (s *Source) list(dir *local.Dir, f *folder) error {
+	if !f.all {
+		for _, name := range f.branch.names() {
+			if err := f.listing.Add([]byte(name), local.KindUnknown); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := dir.List(&f.listing); err != nil {
+		return err
+	}
+	f.empty = f.listing.Len() == 0
+	if mark := s.marker(dir, &f.listing); mark != "" {
+		f.listing.Filter(func(name []byte, _ local.Kind) bool { return string(name) == mark })
+	}
+	if s.exclude.any() {
+		f.listing.Filter(func(name []byte, kind local.Kind) bool { return !s.exclude.matches(f.path, name, kind) })
+	}
+	f.listing.Sort()
+	f.weight = f.listing.Bytes() / 256 // an entry takes about as much
+	return nil
+}
+
+// slab is the number of entries allocated at once, with their paths. Whoever keeps one keeps all.
+const slab = 16
+
+// examine finds out what the names from one place to another are.
+func (s *Source) examine(w *walk, t *task, dir *local.Dir, from, to int) {
+	f := t.folder
+	paths := newPaths(f, from, to)
+	entries := make([]entry.Entry, to-from)
+	for i := from; i < to; i++ {
+		e := &entries[i-from]
+		e.Path = paths.next(len(f.listing.Name(i)))
+		named := f.branch.child(string(f.listing.Name(i)))
+		var st local.Stat
+		if err := s.stat(dir, f, i, named, &st); err != nil {
+			t.items = append(t.items, s.failed(e, named, err))
+			continue
+		}
+		s.describe(&st, e)
+		if s.leftOut(f, i, e) {
+			continue
+		}
+		found := item{entry: e}
+		if e.Type == entry.Directory {
+			found.below = s.below(w, f, e, uint64(st.Dev), named)
+		}
+		t.items = append(t.items, found)
+	}
+}
+
+func (s *Source) stat(dir *local.Dir, f *folder, i int, named *branch, st *local.Stat) error {
+	if named != nil && named.follow {
+		return dir.Stat(string(f.listing.Name(i)), true, st)
+	}
+	return dir.StatListed(&f.listing, i, st)
+}
+
+func (s *Source) failed(e *entry.Entry, named *branch, err error) item {
+	err = &fs.PathError{Op: "stat", Path: s.file(e.Path), Err: err}
+	if named != nil {
+		return item{entry: e, err: rootError(s.file(e.Path), err), fatal: true}
+	}
+	return item{entry: e, err: translate(err)}
+}
+
+// leftOut tells what only an examined entry can tell.
+func (s *Source) leftOut(f *folder, i int, e *entry.Entry) bool {
+	if max := s.options.ExcludeLargerThan; max > 0 && e.Type == entry.File && e.Size > max {
+		return true
+	}
+	if f.listing.Kind(i) != local.KindUnknown || !f.all || !s.exclude.directories {
+		return false
+	}
+	kind := local.KindOther
+	if e.Type == entry.Directory {
+		kind = local.KindDirectory
+	}
+	return s.exclude.matches(f.path, f.listing.Name(i), kind)
+}
+
+// below queues the walk of a directory found, unless it is to stay empty.
+func (s *Source) below(w *walk, f *folder, e *entry.Entry, device uint64, named *branch) *task {
+	inside := &folder{path: e.Path, device: device, branch: named, all: f.all || named != nil && named.root}
+	crossed := f.all && device != f.device
+	if crossed && s.options.OneFileSystem && (named == nil || !named.root) {
+		if named == nil {
+			return nil
+		}
+		inside.all = false
+	}
+	return w.add(inside, 0, e.Path)
+}
+
+// paths cuts the paths of several entries from one string.
+type paths struct {
+	text string
+	dir  int
+	at   int
+}
+
+func newPaths(f *folder, from, to int) *paths {
+	p := &paths{dir: len(f.path)}
+	if p.dir > 0 {
+		p.dir++
+	}
+	size := 0
+	for i := from; i < to; i++ {
+		size += p.dir + len(f.listing.Name(i))
+	}
+	text := make([]byte, 0, size)
+	for i := from; i < to; i++ {
+		if p.dir > 0 {
+			text = append(append(text, f.path...), '/')
+		}
+		text = append(text, f.listing.Name(i)...)
+	}
+	p.text = string(text)
+	return p
+}
+
+func (p *paths) next(name int) string {
+	start := p.at
+	p.at += p.dir + name
+	return p.text[start:p.at]
+}

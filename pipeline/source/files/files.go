@@ -1,0 +1,138 @@
+// Package files is the source of a directory tree of this machine: local disks and whatever is mounted. It walks by
+// directory descriptors, several directories at once but in order and never far ahead, and reads files without leaving
+// a trace in their access times where it may.
+package files
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/local"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// Options say what to back up. Roots is required.
+type Options struct {
+	// Roots are absolute paths. A single directory is the source's root, the entry "", and may be reached through a
+	// symbolic link; a single file is an entry of its base name. With several roots, or with Absolute, entries are named
+	// by their absolute path without the leading slash, the directories above the roots are entries too,
+	// and a root that is a symbolic link is just that.
+	Roots    []string
+	Absolute bool
+
+	// Exclude leaves out what matches one of the patterns, as in a .gitignore: a name (`*.tmp`) or names in a row
+	// (`a/b`) anywhere, from the root on with a leading slash, directories only with a trailing one, `**` for any
+	// number of directories, `!` to take something back. A pattern that starts with the root's own path is meant from there.
+	Exclude []string
+	// ExcludeCaches leaves out what is in directories marked by a CACHEDIR.TAG.
+	ExcludeCaches bool
+	// ExcludeIfPresent leaves out what is beside a file of one of these names; "name:text" if it begins with text.
+	ExcludeIfPresent []string
+	// ExcludeLargerThan leaves out files of more bytes, if positive.
+	ExcludeLargerThan int64
+
+	// OneFileSystem keeps to the file systems that the roots are on. A mount point is an empty directory then.
+	OneFileSystem bool
+	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
+	AllowEmpty bool
+	// IgnoreInode leaves out inode numbers, which some network file systems make up anew with each mount; those of files
+	// with several names are kept.
+	IgnoreInode bool
+	// Parallel is the number of directories listed at once (default: 8).
+	Parallel int
+	// Class is how content is cut (default: source.ClassMedium).
+	Class source.Class
+}
+
+// Source is a directory tree. It implements source.Source.
+type Source struct {
+	options Options
+	base    string  // the file name of the path ""
+	roots   *branch // what was named, by path; set by prepare
+	exclude *patterns
+	present []marker
+	tree    *local.Tree
+	owners  local.Owners
+
+	prepared   sync.Once
+	prepareErr error
+}
+
+var _ source.Source = (*Source)(nil)
+
+// New checks the options. Nothing is read before Walk, Detail or Open.
+func New(options Options) (*Source, error) {
+	if len(options.Roots) == 0 {
+		return nil, fmt.Errorf("files: no root given")
+	}
+	for i, root := range options.Roots {
+		if !filepath.IsAbs(root) || strings.ContainsRune(root, 0) {
+			return nil, fmt.Errorf("files: root %q is not an absolute path", root)
+		}
+		options.Roots = append(options.Roots[:i:i], append([]string{filepath.Clean(root)}, options.Roots[i+1:]...)...)
+	}
+	if len(options.Roots) > 1 {
+		options.Absolute = true
+	}
+	if options.Parallel <= 0 {
+		options.Parallel = 8
+	}
+	if options.Class == "" {
+		options.Class = source.ClassMedium
+	}
+	s := &Source{options: options}
+	var err error
+	if s.exclude, err = s.parsePatterns(options.Exclude); err != nil {
+		return nil, err
+	}
+	s.present = markers(options)
+	s.tree = local.NewTree(local.Options{Anchor: s.anchor})
+	return s, nil
+}
+
+func (s *Source) parsePatterns(lines []string) (*patterns, error) {
+	if s.options.Absolute {
+		return parsePatterns(lines, "")
+	}
+	return parsePatterns(lines, s.options.Roots[0])
+}
+
+// Class is medium unless the options say otherwise.
+func (s *Source) Class() source.Class { return s.options.Class }
+
+// Close closes the directories that are open. Files that are open stay so.
+func (s *Source) Close() error { return s.tree.Close() }
+
+// file names an entry as the machine does, for messages.
+func (s *Source) file(path string) string { return joinFile(s.base, path) }
+
+func joinFile(base, path string) string {
+	switch {
+	case path == "":
+		return base
+	case base == "/":
+		return "/" + path
+	}
+	return base + "/" + path
+}
+
+// describe turns what the system tells into the fields of e.
+func (s *Source) describe(st *local.Stat, e *entry.Entry) {
+	local.Describe(st, e)
+	if s.options.IgnoreInode && e.Links <= 1 {
+		e.Device, e.Inode = 0, 0
+	}
+}
+
+// ready prepares the source once.
+func (s *Source) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.prepared.Do(func() { s.prepareErr = s.prepare() })
+	return s.prepareErr
+}

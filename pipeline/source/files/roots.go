@@ -1,0 +1,151 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/local"
+)
+
+// branch is one directory above or at the roots: a small tree of what was named.
+type branch struct {
+	root     bool // named itself; else only what is below it
+	follow   bool // may be a symbolic link
+	children map[string]*branch
+}
+
+func (b *branch) child(name string) *branch {
+	if b == nil {
+		return nil
+	}
+	return b.children[name]
+}
+
+// names are the children's, in order.
+func (b *branch) names() []string {
+	names := make([]string, 0, len(b.children))
+	for name := range b.children {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// prepare finds out what the roots are: it needs the file system, New does not.
+func (s *Source) prepare() error {
+	if !s.options.Absolute {
+		return s.prepareSingle(s.options.Roots[0])
+	}
+	s.base, s.roots = "/", &branch{follow: true}
+	for _, root := range s.options.Roots {
+		if _, err := os.Lstat(root); err != nil {
+			return rootError(root, err)
+		}
+		s.name(strings.TrimPrefix(root, "/"))
+	}
+	return s.checkNested(s.roots, "", false)
+}
+
+func (s *Source) prepareSingle(root string) error {
+	info, err := os.Stat(root)
+	if err != nil {
+		return rootError(root, err)
+	}
+	if info.IsDir() {
+		s.base, s.roots = root, &branch{root: true, follow: true}
+		return nil
+	}
+	dir, name := filepath.Split(root)
+	s.base, s.roots = filepath.Clean(dir), &branch{follow: true}
+	s.roots.children = map[string]*branch{name: {root: true, follow: true}}
+	return nil
+}
+
+// name adds a root to the tree of what was named.
+func (s *Source) name(path string) {
+	at := s.roots
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "" {
+			break
+		}
+		if at.children == nil {
+			at.children = make(map[string]*branch)
+		}
+		if at.children[part] == nil {
+			at.children[part] = &branch{follow: true}
+		}
+		at = at.children[part]
+	}
+	at.root, at.follow = true, false
+}
+
+// checkNested refuses a root that lies in another one by way of a symbolic link: the walk of the other does not follow it.
+func (s *Source) checkNested(b *branch, path string, covered bool) error {
+	if covered && len(b.children) > 0 {
+		if info, err := os.Lstat(s.file(path)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("what was named below %s lies behind a symbolic link inside another path that was named: name where it leads to", s.file(path))
+		}
+	}
+	b.follow = b.follow && !covered
+	for _, name := range b.names() {
+		below := joinPath(path, name)
+		if err := s.checkNested(b.children[name], below, covered || b.root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// anchor is the deepest directory at or above path that was named or lies above what was.
+func (s *Source) anchor(path string) local.Anchor {
+	b, taken := s.roots, 0
+	for rest := path; rest != "" && !b.root; {
+		name, more, deeper := strings.Cut(rest, "/")
+		next := b.child(name)
+		if next == nil {
+			break
+		}
+		b, rest, taken = next, more, len(path)-len(more)
+		if deeper {
+			taken--
+		}
+	}
+	return local.Anchor{Path: path[:taken], File: s.file(path[:taken]), Follow: b.follow}
+}
+
+// place is the directory and the name in it by which path is examined, and whether a symbolic link is followed there.
+func (s *Source) place(path string) (dir, name string, follow bool) {
+	if path == "" {
+		return "", local.Self, false
+	}
+	b := s.roots
+	for part := range strings.SplitSeq(path, "/") {
+		if b = b.child(part); b == nil {
+			break
+		}
+	}
+	if b != nil && !b.root {
+		return path, local.Self, false
+	}
+	dir, name = local.Split(path)
+	return dir, name, b != nil && b.follow
+}
+
+func rootError(root string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s, which is to be backed up, does not exist: %w", root, err)
+	}
+	return translate(err)
+}
+
+func joinPath(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
