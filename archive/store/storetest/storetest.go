@@ -487,3 +487,26 @@ func syncAndLocation(t *testing.T, s store.Store) {
 		t.Error("location is empty")
 	}
 }
+
+// RunFailing proves that every call to a store that cannot work fails with want, and that Get returns dst as it was.
+func RunFailing(t *testing.T, s store.Store, want error) {
+	t.Helper()
+	ctx := context.Background()
+	if err := put(ctx, s, "packs/ab/c", []byte("x")); !errors.Is(err, want) {
+		t.Errorf("put: %v, want %v", err, want)
+	}
+	if got, err := s.Get(ctx, "packs/ab/c", 0, -1, []byte("x")); !errors.Is(err, want) || string(got) != "x" {
+		t.Errorf("get: %q, %v, want dst as it was and %v", got, err, want)
+	}
+	var last error
+	for _, err := range s.List(ctx, "packs/", "") {
+		last = err
+	}
+	if !errors.Is(last, want) {
+		t.Errorf("list: %v, want %v", last, want)
+	}
+	// A place that does not exist holds no such object, so there a Delete may as well succeed.
+	if err := s.Delete(ctx, "packs/ab/c"); !errors.Is(err, want) && !(err == nil && errors.Is(want, store.ErrNotExist)) {
+		t.Errorf("delete: %v, want %v", err, want)
+	}
+}
