@@ -45,6 +45,9 @@ type Entry struct {
 	Identity string
 	// Remote holds metadata of remote objects: user metadata, content type, tags. Sorted by name.
 	Remote []Attribute
+
+	// Fuzzy marks content that changed while it was read: what is stored is of no one moment.
+	Fuzzy bool
 }
 
 // Attribute is a named value: an extended attribute, or a piece of a remote object's metadata.
@@ -81,6 +84,7 @@ func ComparePaths(a, b string) int {
 // whose number changes between boots.
 func Unchanged(before, now *Entry) bool {
 	return before.Type == now.Type &&
+		!before.Fuzzy &&
 		before.Size == now.Size &&
 		before.ModTime == now.ModTime &&
 		before.Mode == now.Mode &&

@@ -34,6 +34,7 @@ const (
 	ClassSmall  Class = "small"
 	ClassMedium Class = "medium"
 	ClassLarge  Class = "large"
+	ClassPages  Class = "pages"
 )
 
 // Visitor takes what a Walk finds. Its methods are called from one goroutine at a time.

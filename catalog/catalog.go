@@ -1,0 +1,51 @@
+// Package catalog says what a repository holds: its configuration, the records of its writers, which snapshots there are
+// and which chunks lie where. All of it is kept as objects beside the data, signed and chained, so that it can be rebuilt
+// from the bucket and an identity alone; what lies in the cache directory only saves time.
+//
+// The bytes are described in archive/FORMAT.md. Trees are in the package tree below.
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/packstone/packstone/archive"
+)
+
+// Sentinels. Compare with errors.Is.
+var (
+	// ErrNoRepository: there is no packstone.json.
+	ErrNoRepository = errors.New("no repository there")
+	// ErrExists: init found a repository already.
+	ErrExists = errors.New("there is a repository already")
+	// ErrUntrusted: a signature, a chain of records or the owner's pin does not hold.
+	ErrUntrusted = errors.New("not signed by whom the repository's owner trusts")
+	// ErrNoIdentity: what was asked needs an age identity that opens the repository.
+	ErrNoIdentity = errors.New("an identity is needed")
+	// ErrNoWriter: what was asked needs a writer's key.
+	ErrNoWriter = errors.New("a writer's key is needed")
+	// ErrNoSnapshot: no snapshot is as asked for.
+	ErrNoSnapshot = errors.New("no such snapshot")
+	// ErrAmbiguous: several sets or snapshots are as asked for.
+	ErrAmbiguous = errors.New("ambiguous")
+	// ErrRestart: packs that a session relied on are being collected; begin again, with what was uploaded kept.
+	ErrRestart = errors.New("packs in use are being collected, the backup must begin again")
+	// ErrRolledBack: the store knows less than this host remembers.
+	ErrRolledBack = errors.New("the storage has lost records that were there before")
+	// ErrKeyTwice: another process writes with the same writer's key.
+	ErrKeyTwice = errors.New("this writer's key is in use somewhere else: give every host a key of its own")
+)
+
+// hash is the SHA-256 of an object's bytes, in hex.
+func hash(data []byte) string { return archive.Name(sha256.Sum256(data)).String() }
+
+// encodeLine writes v as one line of JSON, the body of a signed note.
+func encodeLine(v any) ([]byte, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	return append(body, '\n'), nil
+}

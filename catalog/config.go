@@ -1,0 +1,198 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/crypto"
+)
+
+// DefaultFloor is how long every snapshot is kept at least, whatever a retention rule says, unless the owner signs another.
+const DefaultFloor = 14 * 24 * time.Hour
+
+// Config is what the owner has decided, in one signed object of a chain. The highest valid number counts.
+type Config struct {
+	Number     uint64    `json:"number"`
+	Previous   string    `json:"previous,omitempty"` // SHA-256 of the config before
+	Time       time.Time `json:"time"`
+	Classic    bool      `json:"classic,omitempty"`
+	Recipients []string  `json:"recipients"`
+	Writers    []Member  `json:"writers"`
+	Collectors []Member  `json:"collectors,omitempty"`
+	Domain     uint64    `json:"domain"` // the number of the domain that is written with
+	Domains    []Domain  `json:"domains"`
+	Floor      string    `json:"retention_floor"` // Go duration
+	Required   []string  `json:"required_features,omitempty"`
+
+	hash string
+}
+
+// Member is a writer or a collector that the owner has admitted.
+type Member struct {
+	Key     string            `json:"key"`
+	Group   string            `json:"group,omitempty"`      // writers of one group trust each other's index runs
+	Revoked map[string]uint64 `json:"last_valid,omitempty"` // if not nil: lane → the last record that counts; others count for nothing
+}
+
+// Domain is one deduplication domain of the repository: equal contents have equal ids in it.
+type Domain struct {
+	Number uint64 `json:"number"`
+	Origin string `json:"origin"` // the repository it was made for; salt of the derivations
+	Index  string `json:"index"`  // recipient that index runs and refs are sealed to
+	Object string `json:"object"` // where the secret lies, sealed to the recipients
+}
+
+// Hash is the SHA-256 of the signed object.
+func (c *Config) Hash() string { return c.hash }
+
+// AgeRecipients parses the recipients that everything is sealed to.
+func (c *Config) AgeRecipients() ([]age.Recipient, error) {
+	recipients := make([]age.Recipient, 0, len(c.Recipients))
+	for _, text := range c.Recipients {
+		r, err := crypto.ParseRecipient(text)
+		if err != nil {
+			return nil, fmt.Errorf("config %d: %w", c.Number, err)
+		}
+		recipients = append(recipients, r)
+	}
+	return recipients, crypto.CheckRecipients(recipients)
+}
+
+// member finds the admitted member of this name.
+func member(list []Member, name string) (Member, crypto.Verifier, bool) {
+	for _, m := range list {
+		v, err := crypto.ParseVerifier(m.Key)
+		if err == nil && v.Name() == name {
+			return m, v, true
+		}
+	}
+	return Member{}, crypto.Verifier{}, false
+}
+
+// domain finds a domain by its number.
+func (c *Config) domain(number uint64) (Domain, error) {
+	i := slices.IndexFunc(c.Domains, func(d Domain) bool { return d.Number == number })
+	if i < 0 {
+		return Domain{}, fmt.Errorf("config %d knows no domain %d", c.Number, number)
+	}
+	return c.Domains[i], nil
+}
+
+func configName(n uint64) string { return "config/" + sequence(n) }
+
+// sequence writes a number so that names sort as numbers do.
+func sequence(n uint64) string { return fmt.Sprintf("%010d", n) }
+
+func parseSequence(s string) (uint64, bool) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil && s == sequence(n)
+}
+
+// signConfig signs c as the owner.
+func signConfig(repository string, owner crypto.Signer, c *Config) ([]byte, error) {
+	body, err := encodeLine(c)
+	if err != nil {
+		return nil, err
+	}
+	return owner.Sign(repository, configName(c.Number), body)
+}
+
+// parseConfig checks one object of the chain against its predecessor.
+func parseConfig(repository string, owner crypto.Verifier, number uint64, previous string, data []byte) (*Config, error) {
+	body, _, err := crypto.Verify(repository, configName(number), data, owner)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	c := &Config{hash: hash(data)}
+	if err := json.Unmarshal(body, c); err != nil {
+		return nil, fmt.Errorf("read config %d: %w", number, err)
+	}
+	if c.Number != number || c.Previous != previous {
+		return nil, fmt.Errorf("config %d does not follow the one before: %w", number, ErrUntrusted)
+	}
+	if len(c.Required) > 0 {
+		return nil, fmt.Errorf("the repository needs features that this version does not know: %v", c.Required)
+	}
+	return c, nil
+}
+
+// loadConfig follows the chain of configs to its end. Cached objects are not fetched again.
+func loadConfig(ctx context.Context, s store.Store, cache *Cache, repository string, owner crypto.Verifier) (*Config, error) {
+	var newest *Config
+	for info, err := range s.List(ctx, "config/", "") {
+		if err != nil {
+			return nil, fmt.Errorf("list configs: %w", err)
+		}
+		number, ok := parseSequence(info.Name[len("config/"):])
+		if !ok {
+			continue
+		}
+		next, err := loadOneConfig(ctx, s, cache, repository, owner, number, newest)
+		if err != nil {
+			return nil, err
+		}
+		newest = next
+	}
+	if newest == nil {
+		return nil, fmt.Errorf("the repository has no config: %w", ErrUntrusted)
+	}
+	return newest, nil
+}
+
+func loadOneConfig(ctx context.Context, s store.Store, cache *Cache, repository string, owner crypto.Verifier, number uint64, before *Config) (*Config, error) {
+	previous := ""
+	if before != nil {
+		previous = before.hash
+	}
+	data, err := cache.object(ctx, s, configName(number))
+	if err != nil {
+		return nil, fmt.Errorf("load config %d: %w", number, err)
+	}
+	if before == nil && number != 0 || before != nil && number != before.Number+1 {
+		return nil, fmt.Errorf("config %d: the one before is missing: %w", number, ErrUntrusted)
+	}
+	return parseConfig(repository, owner, number, previous, data)
+}
+
+// Change signs a new config that follows the current one. edit changes a copy. A change that another owner's process made at
+// the same time is an error, and nothing is changed.
+func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(c *Config) error) error {
+	next := *r.Config
+	next.Recipients = slices.Clone(next.Recipients)
+	next.Writers = slices.Clone(next.Writers)
+	next.Collectors = slices.Clone(next.Collectors)
+	next.Domains = slices.Clone(next.Domains)
+	if err := edit(&next); err != nil {
+		return err
+	}
+	next.Number, next.Previous, next.Time = r.Config.Number+1, r.Config.hash, r.now()
+	if err := r.putConfig(ctx, owner, &next); err != nil {
+		return err
+	}
+	r.Config = &next
+	return nil
+}
+
+func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Config) error {
+	data, err := signConfig(r.Format.Repository, owner, c)
+	if err != nil {
+		return err
+	}
+	err = putObject(ctx, r.Store, configName(c.Number), data)
+	if errors.Is(err, store.ErrExist) {
+		return fmt.Errorf("config %d was changed by someone else at the same moment, try again: %w", c.Number, err)
+	}
+	if err != nil {
+		return fmt.Errorf("write config %d: %w", c.Number, err)
+	}
+	c.hash = hash(data)
+	return r.Store.Sync(ctx)
+}

@@ -1,0 +1,221 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/crypto"
+)
+
+// headersPerObject bounds an object of detached headers to some megabytes.
+const headersPerObject = 1000
+
+// headerGuess is fetched of a pack to find its header: room for a dozen hybrid recipients.
+const headerGuess = 24 << 10
+
+// detached are headers for recipients that came after what they open was sealed: name of the pack or the record's hash → header.
+type detached map[string][]byte
+
+// Header returns the detached header of a pack or record; nil if there is none. The headers are loaded once, at the first call.
+func (r *Repository) Header(ctx context.Context, name archive.Name) ([]byte, error) {
+	headers, err := r.headers(ctx)
+	return headers[name.String()], err
+}
+
+func (r *Repository) headers(ctx context.Context) (detached, error) {
+	r.headersOnce.Lock()
+	defer r.headersOnce.Unlock()
+	if r.detached != nil {
+		return r.detached, nil
+	}
+	all := detached{}
+	for info, err := range r.Store.List(ctx, "headers/", "") {
+		if err != nil {
+			return nil, fmt.Errorf("list detached headers: %w", err)
+		}
+		data, err := r.Cache.object(ctx, r.Store, info.Name)
+		if err != nil {
+			return nil, fmt.Errorf("load %s: %w", info.Name, err)
+		}
+		if err := json.Unmarshal(data, &all); err != nil {
+			r.warn("%s is damaged and is passed over: %v", info.Name, err)
+		}
+	}
+	r.detached = all
+	return all, nil
+}
+
+// readable returns the sealed part of a record under a header that the identities at hand open.
+func (r *Repository) readable(ctx context.Context, rec *Record) ([]byte, error) {
+	length, err := crypto.HeaderLength(rec.Sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open record %s: %w", rec.Name(), err)
+	}
+	_, err = crypto.OpenHeader(rec.Sealed[:length], r.Identities()...)
+	if !errors.Is(err, crypto.ErrWrongIdentity) {
+		return rec.Sealed, nil
+	}
+	header, headerErr := r.Header(ctx, rec.Hash)
+	if headerErr != nil || header == nil {
+		return rec.Sealed, headerErr
+	}
+	return append(slices.Clone(header), rec.Sealed[length:]...), nil
+}
+
+// SetRecipients makes everything that is written from now on, and all that was written before, readable by recipients. It needs an
+// identity that reads now, and the owner's key. Who is left out can go on reading what was written before. What a
+// writer that runs meanwhile has sealed to the old recipients is found by a second call.
+func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, recipients []age.Recipient) error {
+	if err := crypto.CheckRecipients(recipients); err != nil {
+		return err
+	}
+	if crypto.IsClassic(recipients[0]) != r.Config.Classic {
+		return fmt.Errorf("change recipients: %w", crypto.ErrMixed)
+	}
+	if !r.CanRead() {
+		return fmt.Errorf("change recipients: %w", ErrNoIdentity)
+	}
+	number := r.Config.Number + 1
+	domains := slices.Clone(r.Config.Domains)
+	for i := range domains {
+		secret, err := r.Domain(domains[i].Number)
+		if err != nil {
+			return err
+		}
+		if err := r.putDomain(ctx, domains[i].Number, number, secret, recipients); err != nil && !errors.Is(err, store.ErrExist) {
+			return err
+		}
+		domains[i].Object = domainName(domains[i].Number, number)
+	}
+	if err := r.rewrap(ctx, number, recipients); err != nil {
+		return err
+	}
+	return r.Change(ctx, owner, func(c *Config) error {
+		c.Recipients, c.Domains = nil, domains
+		for _, recipient := range recipients {
+			text, err := crypto.RecipientText(recipient)
+			if err != nil {
+				return err
+			}
+			c.Recipients = append(c.Recipients, text)
+		}
+		return nil
+	})
+}
+
+// rewrap writes detached headers for every pack and every sealed record.
+func (r *Repository) rewrap(ctx context.Context, generation uint64, recipients []age.Recipient) error {
+	batch, written := detached{}, 0
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		data, err := json.Marshal(batch)
+		if err != nil {
+			return fmt.Errorf("encode headers: %w", err)
+		}
+		name := fmt.Sprintf("headers/%s/%s", sequence(generation), sequence(uint64(written)))
+		written++
+		batch = detached{}
+		return putObject(ctx, r.Store, name, data)
+	}
+	add := func(name archive.Name, header []byte) error {
+		next, err := crypto.Rewrap(header, r.Identities(), recipients)
+		if err != nil {
+			return fmt.Errorf("wrap the key of %s for other recipients: %w", name, err)
+		}
+		batch[name.String()] = next
+		if len(batch) < headersPerObject {
+			return nil
+		}
+		return flush()
+	}
+	if err := r.eachHeader(ctx, add); err != nil {
+		return err
+	}
+	return flush()
+}
+
+// eachHeader calls do with a header of every pack and every sealed record that the identities at hand open, from one goroutine.
+func (r *Repository) eachHeader(ctx context.Context, do func(archive.Name, []byte) error) error {
+	log, err := r.ReadLog(ctx)
+	if err != nil {
+		return err
+	}
+	for _, rec := range log.Records {
+		if len(rec.Sealed) == 0 {
+			continue
+		}
+		sealed, err := r.readable(ctx, rec)
+		if err != nil {
+			return err
+		}
+		length, err := crypto.HeaderLength(sealed)
+		if err != nil {
+			return fmt.Errorf("record %s: %w", rec.Name(), err)
+		}
+		if err := do(rec.Hash, sealed[:length]); err != nil {
+			return err
+		}
+	}
+	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
+		if err := r.eachPackHeader(ctx, kind, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Repository) eachPackHeader(ctx context.Context, kind archive.Kind, do func(archive.Name, []byte) error) error {
+	var names []archive.Name
+	for info, err := range r.Store.List(ctx, string(kind)+"/", "") {
+		if err != nil {
+			return fmt.Errorf("list %s: %w", kind, err)
+		}
+		if name, err := archive.ParseName(info.Name[max(0, len(info.Name)-64):]); err == nil {
+			names = append(names, name)
+		}
+	}
+	for group := range slices.Chunk(names, fetches) {
+		headers := make([][]byte, len(group))
+		g, gctx := errgroup.WithContext(ctx)
+		for i, name := range group {
+			g.Go(func() (err error) {
+				headers[i], err = r.packHeader(gctx, kind, name)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		for i, name := range group {
+			if err := do(name, headers[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Repository) packHeader(ctx context.Context, kind archive.Kind, name archive.Name) ([]byte, error) {
+	if header, err := r.Header(ctx, name); err != nil || header != nil {
+		return header, err
+	}
+	data, err := r.Store.Get(ctx, kind.Object(name), 0, headerGuess, nil)
+	if err != nil {
+		return nil, fmt.Errorf("load the header of pack %s: %w", name, err)
+	}
+	length, err := crypto.HeaderLength(data)
+	if err != nil {
+		return nil, fmt.Errorf("read the header of pack %s: %w", name, err)
+	}
+	return data[:length], nil
+}

@@ -1,0 +1,83 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// laneLock is held by the process of this host that writes to a lane. Its file keeps the nonce of the session that is, or was
+// last, open there. Without a cache directory it guards nothing: then the store's sessions alone keep runs apart.
+type laneLock struct {
+	mu   sync.Mutex
+	file *os.File
+	last string
+}
+
+// lockLane returns nil if another process holds the lane.
+func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
+	path := cache.Path("lanes/" + lane.String())
+	if path == "" {
+		return &laneLock{}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		file.Close()
+		return nil, nil
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
+	}
+	nonce, err := io.ReadAll(io.LimitReader(file, 256))
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
+	}
+	return &laneLock{file: file, last: strings.TrimSpace(string(nonce))}, nil
+}
+
+// nonce is what keep has kept last, in this process or an earlier one.
+func (l *laneLock) nonce() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// keep writes a session's nonce before the session is opened.
+func (l *laneLock) keep(nonce string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = nonce
+	if l.file == nil {
+		return nil
+	}
+	if err := l.file.Truncate(0); err != nil {
+		return fmt.Errorf("keep the session's nonce: %w", err)
+	}
+	if _, err := l.file.WriteAt([]byte(nonce), 0); err != nil {
+		return fmt.Errorf("keep the session's nonce: %w", err)
+	}
+	return nil
+}
+
+func (l *laneLock) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		l.file.Close()
+		l.file = nil
+	}
+}

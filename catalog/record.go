@@ -1,0 +1,187 @@
+package catalog
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Kind says what a record does.
+type Kind string
+
+const (
+	Commit     Kind = "commit"     // makes a snapshot exist
+	Checkpoint Kind = "checkpoint" // publishes what an unfinished backup has uploaded
+	Tombstone  Kind = "tombstone"  // a session that will never commit
+	Tag        Kind = "tag"        // changes the tags of the writer's own snapshots
+	Forget     Kind = "forget"     // a checkpoint or snapshot counts no more
+)
+
+// Lane is one of a writer's chains of records.
+type Lane struct {
+	Writer string
+	Number uint64
+}
+
+func (l Lane) String() string { return fmt.Sprintf("%s.%d", l.Writer, l.Number) }
+
+func (l Lane) record(seq uint64) string  { return "log/" + l.String() + "/" + sequence(seq) }
+func (l Lane) session(seq uint64) string { return "sessions/" + l.String() + "." + sequence(seq) }
+
+// parseRecordName reads log/<writer>.<lane>/<seq>.
+func parseRecordName(name string) (Lane, uint64, bool) {
+	rest, ok := strings.CutPrefix(name, "log/")
+	if !ok {
+		return Lane{}, 0, false
+	}
+	lane, number, ok := strings.Cut(rest, "/")
+	dot := strings.LastIndexByte(lane, '.')
+	if !ok || dot < 1 {
+		return Lane{}, 0, false
+	}
+	var l Lane
+	l.Writer = lane[:dot]
+	if _, err := fmt.Sscanf(lane[dot+1:], "%d", &l.Number); err != nil || l.String() != lane {
+		return Lane{}, 0, false
+	}
+	seq, ok := parseSequence(number)
+	return l, seq, ok
+}
+
+// clear is what everyone can read of a record.
+type clear struct {
+	Kind       Kind      `json:"kind"`
+	Previous   string    `json:"previous,omitempty"` // SHA-256 of the lane's record before
+	Config     uint64    `json:"config"`
+	ConfigHash string    `json:"config_hash"`
+	Domain     uint64    `json:"domain"`
+	Time       time.Time `json:"time"`
+	Nonce      string    `json:"nonce"` // of the session that the record ends
+	Index      []string  `json:"index,omitempty"`
+	Refs       RefsList  `json:"refs,omitzero"`
+	Supersedes []string  `json:"supersedes,omitempty"` // hashes of checkpoints that need not be kept any more
+	Subjects   []string  `json:"subjects,omitempty"`   // hashes of the commits that a tag or forget is about
+	Software   string    `json:"software"`
+	Sealed     []byte    `json:"sealed,omitempty"` // age → recipients
+}
+
+// RefsList names the refs objects that together say what a record needs: a full list, then deltas in their order.
+type RefsList struct {
+	Full   string   `json:"full,omitempty"`
+	Deltas []string `json:"deltas,omitempty"`
+}
+
+// Record is one signed link of a lane's chain.
+type Record struct {
+	Lane     Lane
+	Sequence uint64
+	Hash     archive.Name
+	Stored   time.Time // the store's date
+	clear
+}
+
+// Name is the record's object.
+func (rec *Record) Name() string { return rec.Lane.record(rec.Sequence) }
+
+// parseRecord checks the signature of the object at its place.
+func parseRecord(repository string, lane Lane, seq uint64, data []byte, by ...crypto.Verifier) (*Record, error) {
+	body, _, err := crypto.Verify(repository, lane.record(seq), data, by...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	rec := &Record{Lane: lane, Sequence: seq}
+	if rec.Hash, err = archive.ParseName(hash(data)); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(body, &rec.clear); err != nil {
+		return nil, fmt.Errorf("read record %s: %w", rec.Name(), err)
+	}
+	return rec, nil
+}
+
+// Snapshot is what a commit says to those who hold an identity: a set of sources, each at its moment.
+type Snapshot struct {
+	ID       archive.Name  `json:"-"` // SHA-256 of the commit
+	Writer   string        `json:"-"`
+	Domain   uint64        `json:"-"`
+	Stored   time.Time     `json:"-"`
+	Set      string        `json:"set"`
+	Host     string        `json:"host"`
+	User     string        `json:"user,omitempty"`
+	Tags     []string      `json:"tags,omitempty"`
+	Time     time.Time     `json:"time"` // when it was taken, or what --time says
+	Started  time.Time     `json:"started"`
+	Finished time.Time     `json:"finished"`
+	Parent   string        `json:"parent,omitempty"`
+	Software string        `json:"-"`
+	Sources  []SourceState `json:"sources"`
+}
+
+// SourceState is one source of a snapshot.
+type SourceState struct {
+	Name     string    `json:"name"`
+	Type     string    `json:"type"`
+	Location string    `json:"location,omitempty"` // where it was, without secrets
+	Paths    []string  `json:"paths,omitempty"`    // of an ad-hoc backup
+	Moment   time.Time `json:"moment"`             // when reading began, or the moment that the source itself guarantees
+	Finished time.Time `json:"finished"`
+	Root     tree.Root `json:"-"`
+	RootCBOR []byte    `json:"root"` // deterministic CBOR of Root
+	Coverage Coverage  `json:"coverage"`
+}
+
+// Coverage counts what was read and names what was not.
+type Coverage struct {
+	Files       uint64    `json:"files"`
+	Directories uint64    `json:"directories"`
+	Others      uint64    `json:"others"`
+	Bytes       uint64    `json:"bytes"`
+	New         uint64    `json:"files_new"`
+	Changed     uint64    `json:"files_changed"`
+	Unmodified  uint64    `json:"files_unmodified"`
+	Missed      uint64    `json:"missed"`             // entries that could not be read or changed while they were
+	Problems    []Problem `json:"problems,omitempty"` // the first of them
+}
+
+// Problem is something that could not be backed up as it is.
+type Problem struct {
+	Path  string `json:"path"`
+	Error string `json:"error"`
+}
+
+// Complete tells whether everything that was to be backed up is in the snapshot.
+func (s *Snapshot) Complete() bool {
+	for i := range s.Sources {
+		if s.Sources[i].Coverage.Missed > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Source finds a source by its name.
+func (s *Snapshot) Source(name string) (*SourceState, bool) {
+	for i := range s.Sources {
+		if s.Sources[i].Name == name {
+			return &s.Sources[i], true
+		}
+	}
+	return nil, false
+}
+
+// encodeSnapshot is the sealed part of a commit, before it is sealed and padded.
+func encodeSnapshot(s *Snapshot) ([]byte, error) {
+	for i := range s.Sources {
+		encoded, err := s.Sources[i].Root.MarshalBinary()
+		if err != nil {
+			return nil, fmt.Errorf("encode the tree of %s: %w", s.Sources[i].Name, err)
+		}
+		s.Sources[i].RootCBOR = encoded
+	}
+	return json.Marshal(s)
+}

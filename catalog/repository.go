@@ -1,0 +1,330 @@
+package catalog
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Keys are what a process may do with a repository. All are optional; each act says which it needs.
+type Keys struct {
+	Identities *crypto.IdentityFile // to read
+	Writer     *crypto.WriterFile   // to back up
+	Owners     []crypto.Verifier    // further pins of the owner
+}
+
+// Options of Open and Init.
+type Options struct {
+	Keys     Keys
+	CacheDir string           // "" keeps nothing
+	Now      func() time.Time // the clock; time.Now if nil
+	Software string           // named in records
+	Warn     func(string)     // what a person should know and that stops nothing; may be nil
+}
+
+// Repository is an open repository. Its methods are safe to call at once, Change excepted.
+type Repository struct {
+	Store    store.Store
+	Format   archive.Format
+	Config   *Config
+	Cache    *Cache
+	Unpinned bool // the owner's key was taken from the repository itself: compare its fingerprint
+
+	owner   crypto.Verifier
+	domains map[uint64]crypto.Domain
+	options Options
+
+	headersOnce sync.Mutex
+	detached    detached // loaded at first use
+}
+
+// Init makes a repository: an owner signs its first config, which admits one writer, and a domain secret is made (or
+// shared with another repository) and sealed to the recipients. It returns the writer's key file.
+func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recipients []age.Recipient, share *crypto.Domain, o Options) (*crypto.WriterFile, error) {
+	if err := crypto.CheckRecipients(recipients); err != nil {
+		return nil, err
+	}
+	if _, err := s.Get(ctx, archive.FormatObject, 0, 1, nil); err == nil {
+		return nil, fmt.Errorf("%s: %w", s.Location(), ErrExists)
+	} else if !errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("look for a repository in %s: %w", s.Location(), err)
+	}
+	format := archive.NewFormat(owner.Verifier().Text(), crypto.IsClassic(recipients[0]))
+	domain, err := firstDomain(format.Repository, share)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repository{Store: s, Format: format, owner: owner.Verifier(), options: o}
+	config, err := firstConfig(r, recipients, writer, domain)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.create(ctx, owner, config, domain, recipients); err != nil {
+		return nil, fmt.Errorf("make a repository in %s: %w", s.Location(), err)
+	}
+	return &crypto.WriterFile{
+		Repository: format.Repository, Signer: writer, Owner: owner.Verifier(),
+		DomainNumber: 1, Domain: domain, Classic: config.Classic, Recipients: recipients,
+	}, nil
+}
+
+func firstDomain(repository string, share *crypto.Domain) (crypto.Domain, error) {
+	if share != nil {
+		return *share, nil
+	}
+	return crypto.NewDomain(repository)
+}
+
+func firstConfig(r *Repository, recipients []age.Recipient, writer crypto.Signer, domain crypto.Domain) (*Config, error) {
+	c := &Config{
+		Time:    r.now(),
+		Classic: crypto.IsClassic(recipients[0]),
+		Writers: []Member{{Key: writer.Verifier().Text()}},
+		Floor:   DefaultFloor.String(),
+	}
+	for _, recipient := range recipients {
+		text, err := crypto.RecipientText(recipient)
+		if err != nil {
+			return nil, err
+		}
+		c.Recipients = append(c.Recipients, text)
+	}
+	return c, c.addDomain(domain, domainName(1, 0))
+}
+
+// addDomain makes domain the one that is written with.
+func (c *Config) addDomain(domain crypto.Domain, object string) error {
+	_, index, err := domain.IndexIdentity(c.Classic)
+	if err != nil {
+		return err
+	}
+	text, err := crypto.RecipientText(index)
+	if err != nil {
+		return err
+	}
+	c.Domain = uint64(len(c.Domains)) + 1
+	c.Domains = append(c.Domains, Domain{Number: c.Domain, Origin: domain.Origin(), Index: text, Object: object})
+	return nil
+}
+
+// create writes the objects of a new repository; packstone.json last, since it is what makes it one.
+func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config, domain crypto.Domain, recipients []age.Recipient) error {
+	if err := r.putDomain(ctx, 1, 0, domain, recipients); err != nil {
+		return err
+	}
+	if err := r.putConfig(ctx, owner, c); err != nil {
+		return err
+	}
+	data, err := archive.EncodeFormat(r.Format)
+	if err != nil {
+		return err
+	}
+	if err := putObject(ctx, r.Store, archive.FormatObject, data); err != nil {
+		return err
+	}
+	return r.Store.Sync(ctx)
+}
+
+// sealedDomain is the plaintext of an object below domains/.
+type sealedDomain struct {
+	Repository string `json:"repository"`
+	Owner      string `json:"owner"`
+	Domain     uint64 `json:"domain"`
+	Origin     string `json:"origin"`
+	Secret     string `json:"secret"` // base64
+}
+
+func domainName(domain, config uint64) string {
+	return "domains/" + sequence(domain) + "/" + sequence(config)
+}
+
+// putDomain seals a domain's secret to the recipients that config is about to name.
+func (r *Repository) putDomain(ctx context.Context, number, config uint64, domain crypto.Domain, recipients []age.Recipient) error {
+	plain, err := json.Marshal(sealedDomain{
+		Repository: r.Format.Repository, Owner: r.owner.Text(), Domain: number,
+		Origin: domain.Origin(), Secret: base64.StdEncoding.EncodeToString(domain.Secret().Bytes()),
+	})
+	if err != nil {
+		return fmt.Errorf("encode domain %d: %w", number, err)
+	}
+	data, err := crypto.Seal(nil, plain, recipients...)
+	if err != nil {
+		return fmt.Errorf("seal domain %d: %w", number, err)
+	}
+	if err := putObject(ctx, r.Store, domainName(number, config), data); err != nil {
+		return fmt.Errorf("write domain %d: %w", number, err)
+	}
+	return nil
+}
+
+// Open opens the repository in s with the keys at hand. ErrNoRepository if there is none; crypto.ErrWrongIdentity if
+// the identities do not open it; ErrUntrusted if its configuration is not signed by the pinned owner.
+func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
+	data, err := s.Get(ctx, archive.FormatObject, 0, -1, nil)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", s.Location(), ErrNoRepository)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	format, err := archive.ParseFormat(data)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	r := &Repository{Store: s, Format: format, Cache: OpenCache(o.CacheDir), domains: map[uint64]crypto.Domain{}, options: o}
+	if r.owner, err = r.trustedOwner(); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	if r.Config, err = loadConfig(ctx, s, r.Cache, format.Repository, r.owner); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	if err := r.openDomains(ctx); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	return r, nil
+}
+
+// trustedOwner is the owner that the keys at hand pin, or the one that the repository names where nothing is pinned.
+func (r *Repository) trustedOwner() (crypto.Verifier, error) {
+	named, err := crypto.ParseVerifier(r.Format.Owner)
+	if err != nil {
+		return named, err
+	}
+	pins := r.options.Keys.Owners
+	if f := r.options.Keys.Identities; f != nil {
+		pins = append(pins, f.Owner(r.Format.Repository)...)
+	}
+	if w := r.options.Keys.Writer; w != nil {
+		if w.Repository != r.Format.Repository {
+			return named, fmt.Errorf("the writer file is of repository %s, this is %s: %w", w.Repository, r.Format.Repository, ErrUntrusted)
+		}
+		pins = append(pins, w.Owner)
+	}
+	for _, pin := range pins {
+		if pin.Text() != named.Text() {
+			return named, fmt.Errorf("the repository's owner is not the pinned one (%s): %w", pin.Name(), ErrUntrusted)
+		}
+	}
+	r.Unpinned = len(pins) == 0
+	return named, nil
+}
+
+// openDomains gets the secrets of all domains that the keys at hand open.
+func (r *Repository) openDomains(ctx context.Context) error {
+	if w := r.options.Keys.Writer; w != nil {
+		r.domains[uint64(w.DomainNumber)] = w.Domain
+	}
+	if r.options.Keys.Identities == nil {
+		return nil
+	}
+	for _, d := range r.Config.Domains {
+		if err := r.openDomain(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Repository) openDomain(ctx context.Context, d Domain) error {
+	data, err := r.Cache.object(ctx, r.Store, d.Object)
+	if err != nil {
+		return fmt.Errorf("load domain %d: %w", d.Number, err)
+	}
+	plain, err := crypto.Open(nil, data, r.Identities()...)
+	if err != nil {
+		return fmt.Errorf("open domain %d: %w", d.Number, err)
+	}
+	var sealed sealedDomain
+	if err := json.Unmarshal(plain, &sealed); err != nil {
+		return fmt.Errorf("read domain %d: %w", d.Number, err)
+	}
+	if sealed.Repository != r.Format.Repository || sealed.Owner != r.owner.Text() || sealed.Domain != d.Number {
+		return fmt.Errorf("domain %d is of another repository or owner: %w", d.Number, ErrUntrusted)
+	}
+	secret, err := base64.StdEncoding.DecodeString(sealed.Secret)
+	if err != nil {
+		return fmt.Errorf("read domain %d: %w", d.Number, err)
+	}
+	domain, err := crypto.OpenDomain(sealed.Origin, secret)
+	r.domains[d.Number] = domain
+	return err
+}
+
+// Identities are the age identities at hand, empty without.
+func (r *Repository) Identities() []age.Identity {
+	if f := r.options.Keys.Identities; f != nil {
+		return f.Identities
+	}
+	return nil
+}
+
+// CanRead tells whether content can be read at all.
+func (r *Repository) CanRead() bool { return len(r.Identities()) > 0 }
+
+// Owner is the key that the configuration is trusted from.
+func (r *Repository) Owner() crypto.Verifier { return r.owner }
+
+// Writer is the writer's key file at hand; ErrNoWriter without, or if the owner has not admitted, or has revoked it.
+func (r *Repository) Writer() (*crypto.WriterFile, error) {
+	w := r.options.Keys.Writer
+	if w == nil {
+		return nil, fmt.Errorf("back up to repository %s: %w", r.Format.Repository, ErrNoWriter)
+	}
+	m, v, ok := member(r.Config.Writers, w.Signer.Name())
+	if !ok || v.Text() != w.Signer.Verifier().Text() {
+		return nil, fmt.Errorf("the owner has not admitted writer %s: %w", w.Signer.Name(), ErrUntrusted)
+	}
+	if m.Revoked != nil {
+		return nil, fmt.Errorf("the owner has revoked writer %s: %w", w.Signer.Name(), ErrUntrusted)
+	}
+	if uint64(w.DomainNumber) != r.Config.Domain {
+		return nil, fmt.Errorf("writer %s has the key of domain %d, the repository writes with %d: get a new writer file from the owner: %w",
+			w.Signer.Name(), w.DomainNumber, r.Config.Domain, ErrUntrusted)
+	}
+	return w, nil
+}
+
+// Domain returns the secret of a domain; ErrNoIdentity if no key at hand opens it.
+func (r *Repository) Domain(number uint64) (crypto.Domain, error) {
+	d, ok := r.domains[number]
+	if !ok {
+		return d, fmt.Errorf("domain %d: %w", number, ErrNoIdentity)
+	}
+	return d, nil
+}
+
+// indexIdentities open index runs and refs of all domains at hand.
+func (r *Repository) indexIdentities() ([]age.Identity, error) {
+	var ids []age.Identity
+	for _, d := range r.domains {
+		id, _, err := d.IndexIdentity(r.Config.Classic)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (r *Repository) now() time.Time {
+	if r.options.Now != nil {
+		return r.options.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+func (r *Repository) warn(format string, args ...any) {
+	if r.options.Warn != nil {
+		r.options.Warn(fmt.Sprintf(format, args...))
+	}
+}
