@@ -93,8 +93,81 @@ func (c *Chunker) Cut(data []byte, end bool) int {
 	return 0
 }
 
+// Each step of a Gear hash waits for the one before. Hashes of distant bytes do not, since a hash
+// depends on 64 bytes only: four lanes side by side more than double the speed.
+const (
+	lane  = 1 << 10
+	block = 4 * lane
+)
+
 // scan returns the first candidate in [from, len(data)], or 0. It needs from ≥ window.
 func (c *Chunker) scan(data []byte, from int) int {
+	if p := c.scanBytes(data[:from], from); p > 0 {
+		return p
+	}
+	at := from
+	for ; len(data)-at >= block; at += block {
+		quiet := c.quietBytes((*[window + block]byte)(data[at-window:]))
+		if quiet == lane {
+			continue
+		}
+		for end := at + lane; end <= at+block; end += lane {
+			if p := c.scanBytes(data[:end], end-lane+quiet); p > 0 {
+				return p
+			}
+		}
+	}
+	return c.scanBytes(data, at)
+}
+
+// quietBytes returns a number of bytes at the start of each of a block's four lanes after which there
+// is no candidate: all of the lane, or up to 3 less than possible.
+func (c *Chunker) quietBytes(data *[window + block]byte) int {
+	table, threshold := &c.table, c.threshold
+	d0, d1 := (*[window + lane]byte)(data[:]), (*[window + lane]byte)(data[lane:])
+	d2, d3 := (*[window + lane]byte)(data[2*lane:]), (*[window + lane]byte)(data[3*lane:])
+	var h0, h1, h2, h3 uint64
+	for i := range window {
+		h0 = h0<<1 + table[d0[i]]
+		h1 = h1<<1 + table[d1[i]]
+		h2 = h2<<1 + table[d2[i]]
+		h3 = h3<<1 + table[d3[i]]
+	}
+	for i := window; i <= window+lane-4; i += 4 {
+		h0 = h0<<1 + table[d0[i]]
+		h1 = h1<<1 + table[d1[i]]
+		h2 = h2<<1 + table[d2[i]]
+		h3 = h3<<1 + table[d3[i]]
+		if h0 < threshold || h1 < threshold || h2 < threshold || h3 < threshold {
+			return i - window
+		}
+		h0 = h0<<1 + table[d0[i+1]]
+		h1 = h1<<1 + table[d1[i+1]]
+		h2 = h2<<1 + table[d2[i+1]]
+		h3 = h3<<1 + table[d3[i+1]]
+		if h0 < threshold || h1 < threshold || h2 < threshold || h3 < threshold {
+			return i - window
+		}
+		h0 = h0<<1 + table[d0[i+2]]
+		h1 = h1<<1 + table[d1[i+2]]
+		h2 = h2<<1 + table[d2[i+2]]
+		h3 = h3<<1 + table[d3[i+2]]
+		if h0 < threshold || h1 < threshold || h2 < threshold || h3 < threshold {
+			return i - window
+		}
+		h0 = h0<<1 + table[d0[i+3]]
+		h1 = h1<<1 + table[d1[i+3]]
+		h2 = h2<<1 + table[d2[i+3]]
+		h3 = h3<<1 + table[d3[i+3]]
+		if h0 < threshold || h1 < threshold || h2 < threshold || h3 < threshold {
+			return i - window
+		}
+	}
+	return lane
+}
+
+// scanBytes is scan without lanes.
+func (c *Chunker) scanBytes(data []byte, from int) int {
 	var h uint64
 	for _, b := range data[from-window : from] {
 		h = h<<1 + c.table[b]
@@ -102,38 +175,9 @@ func (c *Chunker) scan(data []byte, from int) int {
 	if h < c.threshold {
 		return from
 	}
-	rest, table, threshold := data[from:], &c.table, c.threshold
-	for len(rest) >= 8 {
-		at := len(data) - len(rest)
-		if h = h<<1 + table[rest[0]]; h < threshold {
-			return at + 1
-		}
-		if h = h<<1 + table[rest[1]]; h < threshold {
-			return at + 2
-		}
-		if h = h<<1 + table[rest[2]]; h < threshold {
-			return at + 3
-		}
-		if h = h<<1 + table[rest[3]]; h < threshold {
-			return at + 4
-		}
-		if h = h<<1 + table[rest[4]]; h < threshold {
-			return at + 5
-		}
-		if h = h<<1 + table[rest[5]]; h < threshold {
-			return at + 6
-		}
-		if h = h<<1 + table[rest[6]]; h < threshold {
-			return at + 7
-		}
-		if h = h<<1 + table[rest[7]]; h < threshold {
-			return at + 8
-		}
-		rest = rest[8:]
-	}
-	for i, b := range rest {
-		if h = h<<1 + table[b]; h < threshold {
-			return len(data) - len(rest) + i + 1
+	for i, b := range data[from:] {
+		if h = h<<1 + c.table[b]; h < c.threshold {
+			return from + i + 1
 		}
 	}
 	return 0
