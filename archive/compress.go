@@ -1,0 +1,114 @@
+package archive
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Level says how hard a writer compresses.
+type Level int
+
+const (
+	// LevelAuto tries samples of each kind of content and works harder only where it pays.
+	LevelAuto Level = iota
+	LevelFastest
+	LevelDefault
+	LevelBetter
+	LevelBest
+)
+
+// window is how far back matches are looked for. Beyond it, bigger chunks gain little, and an encoder keeps twice as much.
+const window = 1 << 20
+
+var encoders = [...]func() *zstd.Encoder{
+	LevelFastest: makeEncoder(zstd.SpeedFastest),
+	LevelDefault: makeEncoder(zstd.SpeedDefault),
+	LevelBetter:  makeEncoder(zstd.SpeedBetterCompression),
+	LevelBest:    makeEncoder(zstd.SpeedBestCompression),
+}
+
+// encoder is shared by all goroutines; as many as there are processors encode at once.
+func encoder(level Level) *zstd.Encoder { return encoders[level]() }
+
+func makeEncoder(speed zstd.EncoderLevel) func() *zstd.Encoder {
+	return sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderCRC(false), zstd.WithWindowSize(window),
+			zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)))
+		if err != nil {
+			panic(fmt.Sprintf("make an encoder: %v", err))
+		}
+		return e
+	})
+}
+
+const (
+	sampleEvery = 4 << 20   // bytes of one kind of content between samples
+	sampleSize  = 128 << 10 // bytes that are tried
+	sampleLeast = 32 << 10  // smaller frames tell nothing
+	maxKinds    = 4096
+)
+
+// sampler chooses a level for each kind of content by trying some of it. It may be used by several goroutines.
+type sampler struct {
+	mu    sync.Mutex
+	kinds map[string]*kindLevel
+}
+
+// kindLevel is what is known of one kind of content.
+type kindLevel struct {
+	left  atomic.Int64 // bytes until the next sample
+	level atomic.Int32
+}
+
+// level is the level for a frame with these bytes. It allocates only for samples.
+func (s *sampler) level(kind string, raw []byte) Level {
+	k := s.kind(kind)
+	if k.left.Add(-int64(len(raw))) < 0 && len(raw) >= sampleLeast {
+		k.left.Store(sampleEvery)
+		k.level.Store(int32(trySample(raw)))
+	}
+	return Level(k.level.Load())
+}
+
+func (s *sampler) kind(name string) *kindLevel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k, found := s.kinds[name]; found {
+		return k
+	}
+	if s.kinds == nil || len(s.kinds) >= maxKinds {
+		s.kinds = make(map[string]*kindLevel)
+	}
+	k := &kindLevel{}
+	k.level.Store(int32(LevelDefault))
+	s.kinds[name] = k
+	return k
+}
+
+// trySample compresses the middle of raw at two levels: the slower one must save more than 2 %.
+func trySample(raw []byte) Level {
+	if len(raw) > sampleSize {
+		start := (len(raw) - sampleSize) / 2
+		raw = raw[start : start+sampleSize]
+	}
+	out := borrowScratch()
+	defer giveBack(out)
+	*out = encoder(LevelFastest).EncodeAll(raw, (*out)[:0])
+	fastest := len(*out)
+	*out = encoder(LevelDefault).EncodeAll(raw, (*out)[:0])
+	if fastest*100 > len(*out)*102 {
+		return LevelDefault
+	}
+	return LevelFastest
+}
+
+// scratch holds compressed frames on their way into a pack, and decompressed ones out of it.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+func borrowScratch() *[]byte { return scratch.Get().(*[]byte) }
+
+func giveBack(b *[]byte) { scratch.Put(b) }

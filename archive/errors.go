@@ -1,0 +1,35 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Sentinels. Compare with errors.Is.
+var (
+	// ErrFormat: the repository is of a version, or needs a feature, that this program does not know.
+	ErrFormat = errors.New("the repository needs a newer version of packstone")
+	// ErrDamaged: bytes are not what was written, or not where they should be.
+	ErrDamaged = errors.New("damaged")
+	// ErrClosed: the writer is closed.
+	ErrClosed = errors.New("the writer is closed")
+)
+
+// DamagedError says what of a pack could not be had. It matches ErrDamaged, and whatever Err matches: with store.ErrNotExist the whole
+// pack is missing.
+type DamagedError struct {
+	Kind Kind
+	Pack Name
+	ID   ID // of the chunk; zero where the pack as a whole is meant
+	Err  error
+}
+
+func (e *DamagedError) Error() string {
+	if e.ID == (ID{}) {
+		return fmt.Sprintf("pack %s: %v", e.Kind.Object(e.Pack), e.Err)
+	}
+	return fmt.Sprintf("chunk %s of pack %s: %v", e.ID, e.Kind.Object(e.Pack), e.Err)
+}
+
+// Unwrap lets errors.Is find ErrDamaged and the cause.
+func (e *DamagedError) Unwrap() []error { return []error{ErrDamaged, e.Err} }

@@ -1,0 +1,135 @@
+package archive
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/crypto"
+)
+
+// plain is the size of the pack's plaintext; ErrDamaged if no pack can have this size and header.
+func (p *Pack) plain() (int64, error) {
+	if p.Size > MaxPack || p.Header > maxHeader || p.Header < 16 {
+		return 0, fmt.Errorf("pack of %d bytes with a header of %d: %w", p.Size, p.Header, ErrDamaged)
+	}
+	n, err := crypto.PlainSize(int(p.Header), int64(p.Size))
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return n, nil
+}
+
+// openPack is a pack that is being filled. Its plaintext lies in the buffer as the stored bytes will: room for a header, then segments
+// with a gap for the tag after each, so that sealing moves nothing.
+type openPack struct {
+	buffer []byte
+	limit  int64 // of the padded plaintext, bytes
+	size   int64 // of the plaintext so far, bytes
+	Directory
+	slots []*Slot
+	done  chan struct{} // closed when the pack is stored or given up
+}
+
+// bufferSize is what a pack with so much plaintext may need.
+func bufferSize(plain int64) int { return int(crypto.SealedSize(maxHeader, plain)) }
+
+// fits tells whether one more frame leaves the padded pack within its limit.
+func (p *openPack) fits(stored, chunks int) bool {
+	if len(p.IDs)+chunks > MaxChunks {
+		return false
+	}
+	size := p.size + int64(stored) + int64(overhead(len(p.Frames)+1, len(p.IDs)+chunks))
+	return Padme(size, packFloor) <= p.limit
+}
+
+// addFrame copies a frame that fits.
+func (p *openPack) addFrame(frame []byte, slots []*Slot) {
+	p.write(frame)
+	p.Frames = append(p.Frames, Frame{Stored: uint32(len(frame)), Chunks: uint32(len(slots))})
+	for _, slot := range slots {
+		p.IDs = append(p.IDs, slot.chunk.ID)
+		p.Lengths = append(p.Lengths, slot.chunk.Length)
+	}
+	p.slots = append(p.slots, slots...)
+}
+
+// write appends to the plaintext, stepping over the gaps.
+func (p *openPack) write(b []byte) {
+	for len(b) > 0 {
+		n := copy(p.room(), b)
+		b = b[n:]
+		p.size += int64(n)
+	}
+}
+
+// writeZeros appends n zero bytes to the plaintext.
+func (p *openPack) writeZeros(n int64) {
+	for n > 0 {
+		room := p.room()
+		room = room[:min(int64(len(room)), n)]
+		clear(room)
+		n -= int64(len(room))
+		p.size += int64(len(room))
+	}
+}
+
+// room is what is free in the segment that is being filled.
+func (p *openPack) room() []byte {
+	index, offset := p.size/crypto.SegmentSize, p.size%crypto.SegmentSize
+	start := maxHeader + index*crypto.SealedSegment
+	return p.buffer[start+offset : start+crypto.SegmentSize]
+}
+
+// finish writes what follows the frames.
+func (p *openPack) finish(kind Kind) {
+	end := p.Directory.Append(nil)
+	size := p.size + int64(skipHead+len(end)+trailerSize)
+	padding := Padme(size, packFloor) - size
+	end = binary.LittleEndian.AppendUint32(end, uint32(len(end)))
+	end = append(end, version1, kind.code(), 0, 0)
+	end = append(end, trailerMagic...)
+	head := binary.LittleEndian.AppendUint32(nil, skipMagic)
+	head = binary.LittleEndian.AppendUint32(head, uint32(padding+int64(len(end))))
+	p.write(head)
+	p.writeZeros(padding)
+	p.write(end)
+}
+
+// seal encrypts the finished plaintext in place and returns the stored bytes, which lie in the buffer, and what to call
+// them.
+func (p *openPack) seal(kind Kind, recipients []age.Recipient) ([]byte, *Pack, error) {
+	envelope, err := crypto.NewEnvelope(recipients)
+	if err != nil {
+		return nil, nil, err
+	}
+	header := envelope.Header()
+	if len(header) > maxHeader {
+		return nil, nil, fmt.Errorf("the header for %d recipients has %d bytes, more than %d", len(recipients), len(header), maxHeader)
+	}
+	start, digest := maxHeader-len(header), sha256.New()
+	copy(p.buffer[start:], header)
+	digest.Write(header)
+	end := maxHeader
+	for index, count := uint64(0), crypto.SegmentCount(p.size); index < count; index++ {
+		n := int(min(p.size-int64(index)*crypto.SegmentSize, crypto.SegmentSize))
+		plain := p.buffer[end : end+n]
+		// The digest takes the segment while the cache has it.
+		digest.Write(envelope.SealSegment(plain[:0], plain, index, index+1 == count))
+		end += n + crypto.SegmentOverhead
+	}
+	pack := &Pack{Kind: kind, Size: uint32(end - start), Header: uint32(len(header))}
+	digest.Sum(pack.Name[:0])
+	return p.buffer[start:end], pack, nil
+}
+
+// place tells all slots where their chunks lie.
+func (p *openPack) place(pack *Pack) {
+	for chunk := range p.Directory.All(pack) {
+		slot := p.slots[chunk.Place.Ordinal]
+		slot.chunk.Place = chunk.Place
+		slot.sealed.Store(true)
+	}
+}

@@ -1,0 +1,251 @@
+package archive
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+
+	"filippo.io/age"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/crypto"
+)
+
+// ReaderOptions say how a Reader reads.
+type ReaderOptions struct {
+	// Header returns a detached header (with its nonce) of a pack, for identities that the pack's own header does not know. nil, or
+	// an error that matches store.ErrNotExist: there is none.
+	Header func(context.Context, Kind, Name) ([]byte, error)
+	// Openers is how many opened headers are kept in memory; 512 if 0.
+	Openers int
+}
+
+// Reader reads packs. It may be used by several goroutines at once; each Fetch holds up to some 10 MiB, or four times the biggest
+// frame if that is more.
+type Reader struct {
+	store      store.Store
+	identities []age.Identity
+	data, tree *crypto.IDKey
+	o          ReaderOptions
+	decoder    *zstd.Decoder
+
+	mu      sync.Mutex
+	openers map[Name]*list.Element
+	recent  *list.List // of opened, the last used first
+}
+
+// opened is a header that was opened.
+type opened struct {
+	name   Name
+	opener *crypto.Opener
+}
+
+// NewReader makes a reader of the packs in s. Without identities it can only verify hashes; data and tree are the keys of ids, nil
+// where chunks of that kind are not read.
+func NewReader(s store.Store, identities []age.Identity, data, tree *crypto.IDKey, o ReaderOptions) *Reader {
+	if o.Openers <= 0 {
+		o.Openers = 512
+	}
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(MaxChunk), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		panic(fmt.Sprintf("make a decoder: %v", err))
+	}
+	return &Reader{
+		store: s, identities: identities, data: data, tree: tree, o: o, decoder: decoder,
+		openers: make(map[Name]*list.Element), recent: list.New(),
+	}
+}
+
+// key is the key of a kind's ids.
+func (r *Reader) key(kind Kind) (*crypto.IDKey, error) {
+	key := r.data
+	if kind == Trees {
+		key = r.tree
+	}
+	if key == nil || kind.code() == 0 {
+		return nil, fmt.Errorf("read pack: no key for ids in %q", kind)
+	}
+	return key, nil
+}
+
+// Pack finds out what must be known of a pack of which only name and stored size are, such as from a listing.
+func (r *Reader) Pack(ctx context.Context, kind Kind, name Name, size int64) (*Pack, error) {
+	if size > MaxPack {
+		return nil, &DamagedError{Kind: kind, Pack: name, Err: fmt.Errorf("it has %d bytes", size)}
+	}
+	// Two hybrid recipients need 3.2 KB.
+	for length := int64(4 << 10); ; length = maxHeader {
+		start, err := r.store.Get(ctx, kind.Object(name), 0, length, nil)
+		if err != nil {
+			return nil, r.fetchError(kind, name, err)
+		}
+		header, err := crypto.HeaderLength(start)
+		if errors.Is(err, io.ErrUnexpectedEOF) && length < maxHeader {
+			continue
+		}
+		if err != nil {
+			return nil, &DamagedError{Kind: kind, Pack: name, Err: err}
+		}
+		pack := &Pack{Name: name, Kind: kind, Size: uint32(size), Header: uint32(header)}
+		if _, err := pack.plain(); err != nil {
+			return nil, &DamagedError{Kind: kind, Pack: name, Err: err}
+		}
+		return pack, nil
+	}
+}
+
+// fetchError says that an object could not be had: a missing one is damage, an unreachable store is not.
+func (r *Reader) fetchError(kind Kind, name Name, err error) error {
+	if errors.Is(err, store.ErrNotExist) {
+		return &DamagedError{Kind: kind, Pack: name, Err: err}
+	}
+	return fmt.Errorf("fetch pack %s: %w", kind.Object(name), err)
+}
+
+// cached returns the opener of a pack whose header was opened before.
+func (r *Reader) cached(name Name) *crypto.Opener {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e, found := r.openers[name]
+	if !found {
+		return nil
+	}
+	r.recent.MoveToFront(e)
+	return e.Value.(opened).opener
+}
+
+func (r *Reader) remember(name Name, opener *crypto.Opener) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, found := r.openers[name]; found {
+		return
+	}
+	r.openers[name] = r.recent.PushFront(opened{name, opener})
+	if r.recent.Len() > r.o.Openers {
+		last := r.recent.Back()
+		delete(r.openers, last.Value.(opened).name)
+		r.recent.Remove(last)
+	}
+}
+
+// open opens a pack whose header (with the nonce) is given.
+func (r *Reader) open(ctx context.Context, p *Pack, header []byte) (*crypto.Opener, error) {
+	length, err := crypto.HeaderLength(header)
+	if err != nil || length != len(header) {
+		return nil, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: fmt.Errorf("%d bytes are no header", len(header))}
+	}
+	opener, err := crypto.OpenHeader(header, r.identities...)
+	if errors.Is(err, crypto.ErrWrongIdentity) && r.o.Header != nil {
+		opener, err = r.openDetached(ctx, p, err)
+	}
+	if errors.Is(err, crypto.ErrDamaged) {
+		return nil, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: err}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open pack %s: %w", p.Kind.Object(p.Name), err)
+	}
+	r.remember(p.Name, opener)
+	return opener, nil
+}
+
+// openDetached opens a pack by a header that lies elsewhere. refused is why its own does not do.
+func (r *Reader) openDetached(ctx context.Context, p *Pack, refused error) (*crypto.Opener, error) {
+	header, err := r.o.Header(ctx, p.Kind, p.Name)
+	if errors.Is(err, store.ErrNotExist) || err == nil && header == nil {
+		return nil, refused
+	}
+	if err != nil {
+		return nil, fmt.Errorf("detached header: %w", err)
+	}
+	return crypto.OpenHeader(header, r.identities...)
+}
+
+// get appends a range of a pack's stored bytes to dst. Less than all of it is damage.
+func (r *Reader) get(ctx context.Context, p *Pack, from, to int64, dst []byte) ([]byte, error) {
+	to = min(to, int64(p.Size))
+	out, err := r.store.Get(ctx, p.Kind.Object(p.Name), from, to-from, dst)
+	if err != nil {
+		return dst, r.fetchError(p.Kind, p.Name, err)
+	}
+	if got := int64(len(out) - len(dst)); got != to-from {
+		return dst, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: fmt.Errorf("%d bytes at %d where %d should be", got, from, to-from)}
+	}
+	return out, nil
+}
+
+// header fetches and opens the pack's header.
+func (r *Reader) header(ctx context.Context, p *Pack) (*crypto.Opener, error) {
+	if opener := r.cached(p.Name); opener != nil {
+		return opener, nil
+	}
+	header, err := r.get(ctx, p, 0, int64(p.Header), nil)
+	if err != nil {
+		return nil, err
+	}
+	return r.open(ctx, p, header)
+}
+
+// Directory reads the directory of a pack from the pack itself.
+func (r *Reader) Directory(ctx context.Context, p *Pack) (*Directory, error) {
+	plain, err := p.plain()
+	if err != nil {
+		return nil, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: err}
+	}
+	opener, err := r.header(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	// Two segments hold a directory of 1,800 chunks at least, which is nearly every one.
+	for want := int64(crypto.SegmentSize + 1); ; {
+		tail, err := r.tail(ctx, p, opener, plain, min(want, plain))
+		if err != nil {
+			return nil, err
+		}
+		size, err := tailSize(tail, p.Kind)
+		if err == nil && int64(size) > want && int64(size) <= plain {
+			want = int64(size)
+			continue
+		}
+		var d *Directory
+		if err == nil {
+			d, err = ParseDirectory(tail, p.Kind)
+		}
+		if err == nil {
+			err = d.fits(plain)
+		}
+		if err != nil {
+			return nil, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: err}
+		}
+		return d, nil
+	}
+}
+
+// tail returns at least the last n bytes of the pack's plaintext.
+func (r *Reader) tail(ctx context.Context, p *Pack, opener *crypto.Opener, plain, n int64) ([]byte, error) {
+	first, from, to := crypto.SealedRange(int(p.Header), plain-n, n)
+	sealed, err := r.get(ctx, p, from, to, nil)
+	if err != nil {
+		return nil, err
+	}
+	tail, err := opener.OpenSegments(nil, sealed, first, crypto.SegmentCount(plain))
+	if err != nil {
+		return nil, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: err}
+	}
+	return tail, nil
+}
+
+// ReadChunk appends one chunk to dst.
+func (r *Reader) ReadChunk(ctx context.Context, c Chunk, dst []byte) ([]byte, error) {
+	out := dst
+	err := r.Fetch(ctx, c.Place.Pack, []Chunk{c}, func(_ int, data []byte) error {
+		out = append(out, data...)
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,157 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/packstone/packstone/crypto"
+)
+
+// Verify reads a whole pack and checks every byte: that its hash is its name, and, where the reader has identities, that every
+// segment opens, that the directory in it is readable and the same as directory (if that is not nil), that every frame decompresses and
+// every chunk has its id. It returns what it found wrong; the error says that it could not look. A pack of up to 32 MiB
+// is held in memory meanwhile.
+func (r *Reader) Verify(ctx context.Context, p *Pack, directory *Directory) ([]*DamagedError, error) {
+	v := &verification{reader: r, pack: p}
+	buffer, err := buffers.take(bufferSize(defaultPack))
+	if err != nil {
+		return nil, err
+	}
+	defer buffers.put(buffer)
+	object, err := r.store.Get(ctx, p.Kind.Object(p.Name), 0, -1, buffer[:0])
+	if err != nil {
+		err = r.fetchError(p.Kind, p.Name, err)
+		if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
+			return []*DamagedError{damaged}, nil
+		}
+		return nil, err
+	}
+	if Name(sha256.Sum256(object)) != p.Name {
+		v.wrong(ID{}, fmt.Errorf("its %d bytes do not have this hash", len(object)))
+	}
+	if len(r.identities) == 0 {
+		return v.problems, nil
+	}
+	return v.problems, v.contents(ctx, object, directory)
+}
+
+type verification struct {
+	reader   *Reader
+	pack     *Pack
+	problems []*DamagedError
+}
+
+func (v *verification) wrong(id ID, err error) {
+	v.problems = append(v.problems, &DamagedError{Kind: v.pack.Kind, Pack: v.pack.Name, ID: id, Err: err})
+}
+
+// contents checks what lies in a pack of these bytes, which it overwrites.
+func (v *verification) contents(ctx context.Context, object []byte, known *Directory) error {
+	p := *v.pack
+	if p.Size == 0 {
+		p.Size = uint32(len(object))
+	}
+	header, err := crypto.HeaderLength(object)
+	if p.Header == 0 {
+		p.Header = uint32(header)
+	}
+	if err != nil || header != int(p.Header) || len(object) != int(p.Size) {
+		v.wrong(ID{}, fmt.Errorf("%d bytes with a header of %d where %d and %d should be", len(object), header, p.Size, p.Header))
+		return nil
+	}
+	opener, err := v.reader.open(ctx, &p, object[:header])
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
+		v.problems = append(v.problems, damaged)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	size, err := p.plain()
+	if err != nil {
+		v.wrong(ID{}, err)
+		return nil
+	}
+	plain := v.openAll(opener, object[header:], size)
+	if directory := v.directory(plain, known); directory != nil {
+		return v.chunks(ctx, &p, directory, plain)
+	}
+	return nil
+}
+
+// openAll opens the payload in place and moves the segments together. What does not open becomes zeros.
+func (v *verification) openAll(opener *crypto.Opener, payload []byte, size int64) []byte {
+	plain, count := payload[:0], crypto.SegmentCount(size)
+	for index := uint64(0); len(payload) > 0; index++ {
+		n := min(len(payload), crypto.SealedSegment)
+		segment, err := opener.OpenSegment(payload[:0], payload[:n], index, index+1 == count)
+		if err != nil {
+			v.wrong(ID{}, err)
+			segment = payload[:max(0, n-crypto.SegmentOverhead)]
+			clear(segment)
+		}
+		plain, payload = append(plain, segment...), payload[n:]
+	}
+	return plain
+}
+
+// directory reads the pack's own directory and compares it with the one that is known; either does for what follows.
+func (v *verification) directory(plain []byte, known *Directory) *Directory {
+	own, err := ParseDirectory(plain, v.pack.Kind)
+	if err == nil {
+		err = own.fits(int64(len(plain)))
+	}
+	if err != nil {
+		v.wrong(ID{}, err)
+		return known
+	}
+	if known != nil && !own.Equal(known) {
+		v.wrong(ID{}, errors.New("its directory is not the one in the index"))
+	}
+	return own
+}
+
+// chunks checks every frame and every chunk that the directory lists.
+func (v *verification) chunks(ctx context.Context, p *Pack, d *Directory, plain []byte) error {
+	key, err := v.reader.key(p.Kind)
+	if err != nil {
+		return err
+	}
+	raw := borrowScratch()
+	defer giveBack(raw)
+	ordinal, offset := 0, int64(0)
+	for _, f := range d.Frames {
+		if ctx.Err() != nil {
+			return fmt.Errorf("verify pack %s: %w", p.Kind.Object(p.Name), context.Cause(ctx))
+		}
+		next := ordinal + int(f.Chunks)
+		v.frame(key, raw, plain, offset, int64(f.Stored), d.IDs[ordinal:next], d.Lengths[ordinal:next])
+		ordinal, offset = next, offset+int64(f.Stored)
+	}
+	return nil
+}
+
+// frame checks one frame, which holds these chunks and nothing else.
+func (v *verification) frame(key *crypto.IDKey, raw *[]byte, plain []byte, offset, stored int64, ids []ID, lengths []uint32) {
+	err := errors.New("its frame ends after the pack")
+	if offset+stored <= int64(len(plain)) {
+		err = v.reader.decompress(raw, plain[offset:offset+stored])
+	}
+	rest := *raw
+	for i, id := range ids {
+		switch {
+		case err != nil:
+			v.wrong(id, err)
+		case int(lengths[i]) > len(rest):
+			v.wrong(id, fmt.Errorf("%d bytes are left of its frame, and it has %d", len(rest), lengths[i]))
+		case key.Sum(rest[:lengths[i]]) != id:
+			v.wrong(id, errWrongID)
+		}
+		rest = rest[min(int(lengths[i]), len(rest)):]
+	}
+	if err == nil && len(rest) > 0 {
+		v.wrong(ID{}, fmt.Errorf("the frame at %d holds %d bytes more than its chunks", offset, len(rest)))
+	}
+}

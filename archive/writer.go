@@ -1,0 +1,391 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/crypto"
+)
+
+const (
+	defaultPack = 32 << 20
+	largestPack = 128 << 20
+	defaultPuts = 2
+	smallChunk  = 64 << 10  // smaller chunks share a frame
+	dataFrame   = 256 << 10 // bytes of small chunks that fill a frame
+	treeFrame   = 128 << 10 // eight pages
+)
+
+// WriterOptions say what a Writer makes.
+type WriterOptions struct {
+	Kind       Kind            // Data if empty, or Trees
+	Recipients []age.Recipient // who can open the packs; at least one
+
+	PackSize  int   // limit of a pack's padded plaintext, bytes; 32 MiB if 0
+	Uploads   int   // parallel Puts; 2 if 0. The writer needs PackSize bytes for each, and once more
+	Level     Level // of compression; by sample if 0
+	FrameSize int   // bytes of small chunks that fill a frame; 256 KiB of data, 128 KiB of pages if 0
+
+	// Sealed is called once for each pack that the store has acknowledged, when the slots of its chunks know their
+	// places. Calls come from other goroutines, one at a time; the directory must not be changed.
+	Sealed func(*Pack, *Directory)
+}
+
+// Writer turns chunks into packs. It may be used by several goroutines at once. Its memory is bounded: Add waits when the store
+// is slower than the source. After the first failure every call returns it.
+type Writer struct {
+	store   store.Store
+	o       WriterOptions
+	ctx     context.Context // ends the uploads
+	cancel  context.CancelCauseFunc
+	stop    func() bool // forgets to clean up at the end of the caller's context
+	groups  groups
+	sampler sampler
+
+	turn    chan struct{} // holds a token while no one lays a frame into the open pack
+	open    *openPack     // whoever has the token
+	packs   chan struct{} // a token for each pack in memory
+	sealing sync.Mutex    // around Sealed
+
+	mu     sync.Mutex
+	err    error    // the first failure
+	spare  [][]byte // memory of packs that are stored
+	flying map[*openPack]struct{}
+}
+
+// NewWriter makes a writer to s. When ctx ends, the writer fails and gives up its memory; so does Close.
+func NewWriter(ctx context.Context, s store.Store, o WriterOptions) *Writer {
+	o = o.withDefaults()
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &Writer{
+		store: s, o: o, ctx: ctx, cancel: cancel,
+		groups: groups{target: o.FrameSize},
+		turn:   make(chan struct{}, 1),
+		packs:  make(chan struct{}, o.Uploads+1),
+		flying: make(map[*openPack]struct{}),
+	}
+	w.turn <- struct{}{}
+	if err := o.check(); err != nil {
+		w.fail(err)
+	}
+	w.stop = context.AfterFunc(ctx, w.giveUp)
+	return w
+}
+
+func (o WriterOptions) withDefaults() WriterOptions {
+	if o.Kind == "" {
+		o.Kind = Data
+	}
+	if o.PackSize == 0 {
+		o.PackSize = defaultPack
+	}
+	if o.Uploads <= 0 {
+		o.Uploads = defaultPuts
+	}
+	if o.FrameSize <= 0 {
+		o.FrameSize = dataFrame
+		if o.Kind == Trees {
+			o.FrameSize = treeFrame
+		}
+	}
+	return o
+}
+
+func (o *WriterOptions) check() error {
+	if o.Kind.code() == 0 {
+		return fmt.Errorf("write packs: %q is no kind of pack", o.Kind)
+	}
+	if o.PackSize < 2*packFloor || o.PackSize > largestPack {
+		return fmt.Errorf("write packs: pack size of %d bytes is not within %d and %d", o.PackSize, 2*packFloor, largestPack)
+	}
+	if o.FrameSize > MaxChunk-smallChunk {
+		return fmt.Errorf("write packs: frame size of %d bytes is above %d", o.FrameSize, MaxChunk-smallChunk)
+	}
+	if o.Level < LevelAuto || o.Level > LevelBest {
+		return fmt.Errorf("write packs: there is no level %d", o.Level)
+	}
+	if err := crypto.CheckRecipients(o.Recipients); err != nil {
+		return fmt.Errorf("write packs: %w", err)
+	}
+	return nil
+}
+
+// Add compresses a chunk, whose slot knows its id, and puts it into a pack; data may be changed when it returns. group names the
+// kind of content, such as a file's extension: small chunks of one group are compressed together. Where the chunk
+// lies is known when its pack is full or flushed.
+func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string) error {
+	if err := w.failure(); err != nil {
+		return err
+	}
+	if len(data) == 0 || len(data) > MaxChunk || uint32(len(data)) != slot.chunk.Length {
+		return fmt.Errorf("add chunk %s: %d bytes, slot of %d", slot.ID(), len(data), slot.chunk.Length)
+	}
+	if len(data) >= smallChunk {
+		return w.addFrame(ctx, group, data, []*Slot{slot})
+	}
+	full, evicted := w.groups.add(group, slot, data)
+	if err := w.addGroup(ctx, evicted); err != nil {
+		return err
+	}
+	return w.addGroup(ctx, full)
+}
+
+func (w *Writer) addGroup(ctx context.Context, g *group) error {
+	if g == nil {
+		return nil
+	}
+	defer w.groups.recycle(g)
+	return w.addFrame(ctx, g.kind, g.raw, g.slots)
+}
+
+// addFrame compresses in the caller's goroutine; only the copy into the pack is done by one at a time.
+func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []*Slot) error {
+	level := w.o.Level
+	if level == LevelAuto {
+		level = w.sampler.level(kind, raw)
+	}
+	frame := borrowScratch()
+	defer giveBack(frame)
+	*frame = encoder(level).EncodeAll(raw, (*frame)[:0])
+	if err := w.take(ctx); err != nil {
+		return w.fail(err)
+	}
+	defer w.give()
+	if err := w.makeRoom(ctx, len(*frame), len(slots)); err != nil {
+		return w.fail(err)
+	}
+	w.open.addFrame(*frame, slots)
+	return nil
+}
+
+// take waits for the turn to change the open pack.
+func (w *Writer) take(ctx context.Context) error {
+	select {
+	case <-w.turn:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("write packs: %w", context.Cause(ctx))
+	case <-w.ctx.Done():
+		return w.ended()
+	}
+}
+
+func (w *Writer) give() { w.turn <- struct{}{} }
+
+// makeRoom sees to it that a frame fits the open pack, and waits for memory where a new one is needed. It needs the turn.
+func (w *Writer) makeRoom(ctx context.Context, stored, chunks int) error {
+	if w.open != nil && w.open.fits(stored, chunks) {
+		return nil
+	}
+	if err := w.ship(); err != nil {
+		return err
+	}
+	select {
+	case w.packs <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("write packs: %w", context.Cause(ctx))
+	case <-w.ctx.Done():
+		return w.ended()
+	}
+	pack, err := w.newPack()
+	if err == nil && !pack.fits(stored, chunks) {
+		err = fmt.Errorf("write packs: a frame of %d bytes does not fit a pack of %d", stored, w.o.PackSize)
+	}
+	if err != nil {
+		<-w.packs
+		return err
+	}
+	w.open = pack
+	return nil
+}
+
+func (w *Writer) newPack() (*openPack, error) {
+	buffer, err := w.takeBuffer()
+	if err != nil {
+		return nil, err
+	}
+	return &openPack{buffer: buffer, limit: int64(w.o.PackSize), done: make(chan struct{})}, nil
+}
+
+func (w *Writer) takeBuffer() ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last := len(w.spare) - 1; last >= 0 {
+		buffer := w.spare[last]
+		w.spare = w.spare[:last]
+		return buffer, nil
+	}
+	return buffers.take(bufferSize(int64(w.o.PackSize)))
+}
+
+// ship sends the open pack off, if there is one. It needs the turn.
+func (w *Writer) ship() error {
+	pack := w.open
+	if pack == nil {
+		return nil
+	}
+	if err := w.failure(); err != nil {
+		return err
+	}
+	w.open = nil
+	w.mu.Lock()
+	w.flying[pack] = struct{}{}
+	w.mu.Unlock()
+	go w.deliver(pack)
+	return nil
+}
+
+// deliver uploads a pack and gives its memory back.
+func (w *Writer) deliver(pack *openPack) {
+	defer func() {
+		w.drop(pack)
+		w.mu.Lock()
+		delete(w.flying, pack)
+		w.mu.Unlock()
+		close(pack.done)
+	}()
+	if err := w.upload(pack); err != nil {
+		w.fail(err)
+	}
+}
+
+func (w *Writer) upload(pack *openPack) error {
+	pack.finish(w.o.Kind)
+	object, sealed, err := pack.seal(w.o.Kind, w.o.Recipients)
+	if err != nil {
+		return fmt.Errorf("seal a pack: %w", err)
+	}
+	name := w.o.Kind.Object(sealed.Name)
+	// An object of this name has these bytes: a Put whose answer was lost has been repeated.
+	if err := w.store.Put(w.ctx, name, object, sealed.Name); err != nil && !errors.Is(err, store.ErrExist) {
+		return fmt.Errorf("upload pack %s: %w", name, err)
+	}
+	pack.place(sealed)
+	if w.o.Sealed != nil {
+		directory := pack.Directory // without the rest of the open pack
+		w.sealing.Lock()
+		defer w.sealing.Unlock()
+		w.o.Sealed(sealed, &directory)
+	}
+	return nil
+}
+
+// drop gives the pack's memory back: to this writer, or to others when it has ended.
+func (w *Writer) drop(pack *openPack) {
+	w.mu.Lock()
+	if w.ctx.Err() == nil {
+		w.spare = append(w.spare, pack.buffer)
+	} else {
+		buffers.put(pack.buffer)
+	}
+	w.mu.Unlock()
+	pack.buffer = nil
+	<-w.packs
+}
+
+// Flush uploads all that was added before it was called and waits until the store has acknowledged it. The writer can go on after.
+func (w *Writer) Flush(ctx context.Context) error {
+	if err := w.failure(); err != nil {
+		return err
+	}
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, member := range w.groups.takeAll() {
+		g.Go(func() error { return w.addGroup(inner, member) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := w.take(ctx); err != nil {
+		return err
+	}
+	err := w.ship()
+	w.give()
+	if err != nil {
+		return err
+	}
+	return w.settle(ctx)
+}
+
+// settle waits for the packs that are on their way.
+func (w *Writer) settle(ctx context.Context) error {
+	w.mu.Lock()
+	flying := make([]*openPack, 0, len(w.flying))
+	for pack := range w.flying {
+		flying = append(flying, pack)
+	}
+	w.mu.Unlock()
+	for _, pack := range flying {
+		select {
+		case <-pack.done:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for uploads: %w", context.Cause(ctx))
+		}
+	}
+	return w.failure()
+}
+
+// Close ends the writer, waits for its goroutines and gives its memory back. What was not flushed is lost. It returns the first
+// failure, if there was one before. Closing again does nothing.
+func (w *Writer) Close() error {
+	err := w.failure()
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	w.fail(ErrClosed)
+	w.stop()
+	w.giveUp()
+	_ = w.settle(context.Background())
+	return err
+}
+
+// giveUp gives back the memory of a writer that has ended.
+func (w *Writer) giveUp() {
+	<-w.turn
+	defer w.give()
+	if w.open != nil {
+		w.drop(w.open)
+		w.open = nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, buffer := range w.spare {
+		buffers.put(buffer)
+	}
+	w.spare = nil
+}
+
+// fail notes the first failure, stops the uploads, and returns that failure.
+func (w *Writer) fail(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+		w.cancel(err)
+	}
+	return w.err
+}
+
+func (w *Writer) failure() error {
+	if w.ctx.Err() != nil {
+		return w.ended()
+	}
+	return nil
+}
+
+// ended is the reason why the writer has ended: its first failure, or the end of its context.
+func (w *Writer) ended() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = fmt.Errorf("write packs: %w", context.Cause(w.ctx))
+	}
+	return w.err
+}
