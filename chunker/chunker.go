@@ -75,6 +75,9 @@ func gearTable(key [32]byte) (table [256]uint64) {
 // Class returns the class that the chunker cuts for.
 func (c *Chunker) Class() Class { return c.class }
 
+// Format prints the class and nothing that follows from the key.
+func (c *Chunker) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "chunker %s", c.class.Name) }
+
 // Cut returns the length of the first chunk of data, where data starts at a chunk's start and end
 // says that the stream ends with data. It returns 0 when it needs more data to decide, which never
 // happens with Max bytes or, if end is set, with any. What it returns does not depend on how much

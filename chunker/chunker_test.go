@@ -41,7 +41,7 @@ func cutAll(c *Chunker, data []byte) (sizes []int) {
 }
 
 func TestMeanChunkIsTheAverage(t *testing.T) {
-	data := randomBytes(3, 256<<20)
+	data := randomBytes(3, 128<<20)
 	for _, class := range []Class{Small, Medium, Large} {
 		sizes := cutAll(New(class, testKey()), data)
 		mean := float64(len(data)) / float64(len(sizes))
@@ -216,6 +216,14 @@ func TestCutAllocatesNothing(t *testing.T) {
 	})
 	if allocs != 0 {
 		t.Errorf("cutting 1 MiB makes %v allocations, want none", allocs)
+	}
+}
+
+func TestAChunkerDoesNotShowItsTable(t *testing.T) {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%d", "%x", "%s"} {
+		if got := fmt.Sprintf(verb, New(Small, testKey())); got != "chunker small" {
+			t.Errorf("%s prints %.100q, want the class alone", verb, got)
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ type Signer struct {
 }
 
 // Verifier is the public key of a Signer. Its text is "<name>+<key hash>+<key>", as in Go's checksum
-// database. Verifiers are comparable by Text.
+// database. Two are the same key if they
+// are Equal; == compares more than that.
 type Verifier struct {
 	text     string
 	verifier note.Verifier
@@ -107,6 +108,9 @@ func ParseVerifier(text string) (Verifier, error) {
 
 // Text returns the public key as one line of text, empty for the zero Verifier.
 func (v Verifier) Text() string { return v.text }
+
+// Equal says whether both are the same key under the same name.
+func (v Verifier) Equal(other Verifier) bool { return v.text == other.text }
 
 // String returns Text.
 func (v Verifier) String() string { return v.text }
