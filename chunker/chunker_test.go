@@ -246,7 +246,7 @@ func TestCheckRefusesClassesThatCannotBeCut(t *testing.T) {
 		{Name: "min above average", Min: 8192, Average: 4096, Max: 16384},
 		{Name: "max is average", Min: 2048, Average: 4096, Max: 4096},
 		{Name: "min below window", Min: 63, Average: 4096, Max: 16384},
-		{Name: "endless", Min: 1 << 20, Average: 2 << 20, Max: 2 << 30},
+		{Name: "endless", Min: 1 << 20, Average: 2 << 20, Max: 1<<30 + 1},
 		{Name: "uneven fixed", Min: 1024, Average: 4096, Max: 4096, Fixed: true},
 	} {
 		if err := class.Check(); err == nil {

@@ -26,8 +26,7 @@ type Signer struct {
 }
 
 // Verifier is the public key of a Signer. Its text is "<name>+<key hash>+<key>", as in Go's checksum
-// database. Two are the same key if they
-// are Equal; == compares more than that.
+// database. Two are the same key if they are Equal; == compares more than that.
 type Verifier struct {
 	text     string
 	verifier note.Verifier
