@@ -442,7 +442,7 @@ func endedContext(t *testing.T, s store.Store) {
 func concurrentUse(t *testing.T, s store.Store) {
 	parallel(t, 8, 64, func(i int) error {
 		name, data := fmt.Sprintf("packs/%02x/%d", i%4, i), random(1000+i)
-		if err := put(context.Background(), s, name, data); err != nil {
+		if err := putDecided(s, name, data); err != nil {
 			return err
 		}
 		got, err := s.Get(context.Background(), name, 0, -1, nil)

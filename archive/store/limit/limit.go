@@ -1,0 +1,160 @@
+// Package limit bounds how many bytes a second go to storage and come from it, over all calls together.
+//
+// For S3 the limits sit in the HTTP transport, where a body of 32 MiB leaves in small even slices (Limits.Transport).
+// A store that has no transport, such as a directory on a network mount, waits for each call's bytes before a Put and
+// after a Get (Limits.Store); the call itself then runs at full speed. A store needs one of the two, not both.
+package limit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"golang.org/x/time/rate"
+
+	"github.com/packstone/packstone/archive/store"
+)
+
+const (
+	minSlice = 1 << 10
+	maxSlice = 128 << 10
+)
+
+// Options are bounds in bytes per second; 0 means none.
+type Options struct {
+	Upload, Download int64
+}
+
+// Limits are the bounds that all stores made with them share. They may be used from several goroutines.
+type Limits struct {
+	up, down *rate.Limiter // nil for no bound
+}
+
+// New returns limits. Negative bounds are refused.
+func New(opts Options) (*Limits, error) {
+	if opts.Upload < 0 || opts.Download < 0 {
+		return nil, fmt.Errorf("limit to %d and %d bytes per second: %w", opts.Upload, opts.Download, store.ErrInvalid)
+	}
+	return &Limits{up: limiter(opts.Upload), down: limiter(opts.Download)}, nil
+}
+
+// limiter lets a twentieth of a second's bytes pass at once, within bounds.
+func limiter(perSecond int64) *rate.Limiter {
+	if perSecond == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), int(min(max(perSecond/20, minSlice), maxSlice)))
+}
+
+// wait returns when n bytes may pass.
+func wait(ctx context.Context, limiter *rate.Limiter, n int) error {
+	if limiter == nil {
+		return nil
+	}
+	for slice := limiter.Burst(); n > 0; n -= slice {
+		if err := limiter.WaitN(ctx, min(n, slice)); err != nil {
+			return fmt.Errorf("wait for bandwidth: %w", err)
+		}
+	}
+	return nil
+}
+
+// Transport returns next with paced bodies, both ways.
+func (l *Limits) Transport(next http.RoundTripper) http.RoundTripper {
+	if l.up == nil && l.down == nil {
+		return next
+	}
+	return &transport{limits: l, next: next}
+}
+
+type transport struct {
+	limits *Limits
+	next   http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
+	if request.Body != nil && request.Body != http.NoBody && t.limits.up != nil {
+		request = pacedRequest(request, t.limits.up)
+	}
+	response, err := t.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = paced(ctx, response.Body, t.limits.down)
+	return response, nil
+}
+
+// pacedRequest leaves the original request as it was, as http.RoundTripper demands.
+func pacedRequest(request *http.Request, limiter *rate.Limiter) *http.Request {
+	ctx := request.Context()
+	clone := request.WithContext(ctx)
+	clone.Body = paced(ctx, request.Body, limiter)
+	if request.GetBody != nil {
+		clone.GetBody = func() (io.ReadCloser, error) {
+			body, err := request.GetBody()
+			if err != nil {
+				return nil, err
+			}
+			return paced(ctx, body, limiter), nil
+		}
+	}
+	return clone
+}
+
+func paced(ctx context.Context, body io.ReadCloser, limiter *rate.Limiter) io.ReadCloser {
+	if limiter == nil {
+		return body
+	}
+	return &pacedBody{ReadCloser: body, ctx: ctx, limiter: limiter}
+}
+
+type pacedBody struct {
+	io.ReadCloser
+	ctx     context.Context // of the request, whose body outlives no call
+	limiter *rate.Limiter
+}
+
+// Read hands on at most a slice, after the time that it takes.
+func (b *pacedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.limiter.Burst())])
+	if waited := wait(b.ctx, b.limiter, n); waited != nil {
+		return n, waited
+	}
+	return n, err
+}
+
+// Store returns s with limits on its Put and Get.
+func (l *Limits) Store(s store.Store) store.Store {
+	if l.up == nil && l.down == nil {
+		return s
+	}
+	return &limited{Store: s, limits: l}
+}
+
+type limited struct {
+	store.Store
+	limits *Limits
+}
+
+// Put implements store.Store.
+func (s *limited) Put(ctx context.Context, name string, data []byte, digest store.Digest) error {
+	if err := wait(ctx, s.limits.up, len(data)); err != nil {
+		return fmt.Errorf("put %s: %w", name, err)
+	}
+	return s.Store.Put(ctx, name, data, digest)
+}
+
+// Get implements store.Store.
+func (s *limited) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
+	got, err := s.Store.Get(ctx, name, offset, length, dst)
+	if err != nil {
+		return dst, err
+	}
+	if err := wait(ctx, s.limits.down, len(got)-len(dst)); err != nil {
+		return dst, fmt.Errorf("get %s: %w", name, err)
+	}
+	return got, nil
+}

@@ -1,0 +1,214 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Check is the outcome of one part of Probe.
+type Check struct {
+	Name string // such as "put if absent"
+	Err  error  // nil if the store keeps this part of the contract
+	Took time.Duration
+}
+
+// Checks are the outcomes of Probe, in the order in which they were tried.
+type Checks []Check
+
+// Err returns the first failure, with the name of its check, or nil.
+func (c Checks) Err() error {
+	for _, check := range c {
+		if check.Err != nil {
+			return fmt.Errorf("%s: %w", check.Name, check.Err)
+		}
+	}
+	return nil
+}
+
+// errBroken marks a store that answers, but not as the contract says.
+var errBroken = errors.New("the store does not keep its contract")
+
+const probeWriters = 16
+
+// Probe proves on a live store that it keeps the contract, with a few dozen objects under probe/<random>/, which it
+// deletes at the end. Every check is tried, whatever became of those before it. Credentials that may not delete fail
+// the check "delete" with ErrDenied, and leave the objects. Give it the adapter itself: one that repeats calls may meet
+// its own object and take that for a lost race.
+func Probe(ctx context.Context, s Store) Checks {
+	p := &probe{ctx: ctx, store: s, prefix: "probe/" + rand.Text() + "/"}
+	parts := []struct {
+		name string
+		run  func() error
+	}{
+		{"put", p.put},
+		{"read after write", p.readAfterWrite},
+		{"list after write", p.listAfterWrite},
+		{"put if absent", p.putIfAbsent},
+		{"one winner of racing writers", p.race},
+		{"wrong digest is refused", p.wrongDigest},
+		{"range reads", p.ranges},
+		{"missing object", p.missing},
+		{"sync", func() error { return s.Sync(ctx) }},
+		{"delete", p.clean},
+	}
+	checks := make(Checks, 0, len(parts))
+	for _, part := range parts {
+		begun := time.Now()
+		err := part.run()
+		checks = append(checks, Check{Name: part.name, Err: err, Took: time.Since(begun)})
+	}
+	return checks
+}
+
+type probe struct {
+	ctx    context.Context
+	store  Store
+	prefix string
+}
+
+var probeBody = []byte("packstone probes what this store promises")
+
+func (p *probe) putBody(name string, body []byte) error {
+	return p.store.Put(p.ctx, p.prefix+name, body, sha256.Sum256(body))
+}
+
+// expect reads part of an object.
+func (p *probe) expect(name string, offset, length int64, want []byte) error {
+	got, err := p.store.Get(p.ctx, p.prefix+name, offset, length, nil)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("bytes from %d, %d of them, are %q instead of %q: %w", offset, length, got, want, errBroken)
+	}
+	return nil
+}
+
+func (p *probe) put() error { return p.putBody("a/1", probeBody) }
+
+func (p *probe) readAfterWrite() error { return p.expect("a/1", 0, -1, probeBody) }
+
+func (p *probe) listAfterWrite() error {
+	for _, name := range []string{"a-1", "a/2"} { // in the order of names, "a-1" comes before "a/1"
+		if err := p.putBody(name, nil); err != nil {
+			return err
+		}
+		names, err := p.names("a")
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(names, p.prefix+name) || !slices.IsSorted(names) {
+			return fmt.Errorf("after a put of %s the listing is %v: %w", p.prefix+name, names, errBroken)
+		}
+	}
+	return nil
+}
+
+func (p *probe) names(prefix string) ([]string, error) {
+	var names []string
+	for info, err := range p.store.List(p.ctx, p.prefix+prefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, info.Name)
+	}
+	return names, nil
+}
+
+func (p *probe) putIfAbsent() error {
+	if err := p.putBody("a/1", []byte("another body")); !errors.Is(err, ErrExist) {
+		return fmt.Errorf("a second put of one name returned %v: %w", err, errBroken)
+	}
+	return p.expect("a/1", 0, -1, probeBody)
+}
+
+// race lets writers put different bodies under one name. One of them wins, and its body is what is there.
+func (p *probe) race() error {
+	var errs [probeWriters]error
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = p.putBody("race", fmt.Appendf(nil, "writer %d", i)) })
+	}
+	wg.Wait()
+	winners := 0
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			winners++
+			if err := p.expect("race", 0, -1, fmt.Appendf(nil, "writer %d", i)); err != nil {
+				return err
+			}
+		case errors.Is(err, ErrExist), errors.Is(err, ErrConflict): // lost
+		default:
+			return err
+		}
+	}
+	if winners != 1 {
+		return fmt.Errorf("of %d writers %d were told that they had won: %w", probeWriters, winners, errBroken)
+	}
+	return nil
+}
+
+func (p *probe) wrongDigest() error {
+	err := p.store.Put(p.ctx, p.prefix+"wrong", probeBody, sha256.Sum256(nil))
+	if !errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("a put with a wrong digest returned %v: %w", err, errBroken)
+	}
+	return nil
+}
+
+func (p *probe) ranges() error {
+	size := int64(len(probeBody))
+	for _, r := range []struct {
+		offset, length int64
+		want           []byte
+	}{
+		{0, 9, probeBody[:9]},
+		{10, 6, probeBody[10:16]},
+		{10, -1, probeBody[10:]},
+		{10, 1000, probeBody[10:]},
+		{-8, -1, probeBody[size-8:]},
+		{size, 10, nil},
+	} {
+		if err := p.expect("a/1", r.offset, r.length, r.want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *probe) missing() error {
+	_, err := p.store.Get(p.ctx, p.prefix+"never", 0, -1, nil)
+	if !errors.Is(err, ErrNotExist) {
+		return fmt.Errorf("a get of an object that was never put returned %v: %w", err, errBroken)
+	}
+	return nil
+}
+
+// clean deletes what the probe has put, and looks whether it is gone.
+func (p *probe) clean() error {
+	names, err := p.names("")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := p.store.Delete(p.ctx, name); err != nil {
+			return err
+		}
+	}
+	left, err := p.names("")
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("%v are listed after they were deleted: %w", left, errBroken)
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package retry_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/awss3"
+	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/archive/store/retry"
+	"github.com/packstone/packstone/archive/store/s3test"
+	"github.com/packstone/packstone/archive/store/storetest"
+)
+
+var errFlaky = fmt.Errorf("%w: the network went away", store.ErrUnreachable)
+
+// patient waits for nothing, and so never runs out of time.
+func patient(s store.Store) *retry.Store {
+	return retry.New(s, retry.Options{Total: time.Hour, First: 1, Most: 1})
+}
+
+func put(s store.Store, name, body string) error {
+	return s.Put(context.Background(), name, []byte(body), sha256.Sum256([]byte(body)))
+}
+
+func TestStoreHoldsTheContract(t *testing.T) {
+	storetest.Run(t, func(*testing.T) store.Store { return patient(memory.New()) })
+}
+
+// everyThird fails each call twice before it passes.
+func everyThird() storetest.Fault {
+	calls := 0
+	return func(storetest.Op, string) error {
+		if calls++; calls%3 != 0 {
+			return errFlaky
+		}
+		return nil
+	}
+}
+
+func TestFlakyStoreIsUsable(t *testing.T) {
+	flaky := &storetest.Faulty{Store: memory.New(), Before: storetest.On(everyThird(), storetest.Put, storetest.Get, storetest.List, storetest.Delete)}
+	s := patient(flaky)
+	if err := put(s, "a", "x"); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.Get(context.Background(), "a", 0, -1, []byte("y")); err != nil || string(got) != "yx" {
+		t.Errorf("get: %q, %v", got, err)
+	}
+	seen := 0
+	for _, err := range s.List(context.Background(), "", "") {
+		if seen++; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Delete(context.Background(), "a"); err != nil {
+		t.Error(err)
+	}
+	if seen != 1 || len(flaky.Calls()) != 12 {
+		t.Errorf("listed %d, calls %v, want 1 object and each of 4 calls three times", seen, flaky.Calls())
+	}
+}
+
+func TestRepeatedPutMeetsItsOwnObject(t *testing.T) {
+	s := patient(&storetest.Faulty{Store: memory.New(), After: storetest.Nth(1, errFlaky)})
+	if err := put(s, "a", "x"); !errors.Is(err, store.ErrExist) {
+		t.Errorf("put whose first answer was lost: %v, want ErrExist", err)
+	}
+}
+
+func TestListGoesOnBehindWhatItHasYielded(t *testing.T) {
+	inner := memory.New()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		inner.Set(name, nil)
+	}
+	// The first listing fails at its end, after all four objects.
+	s := patient(&storetest.Faulty{Store: inner, After: storetest.Nth(1, errFlaky)})
+	var got []string
+	for info, err := range s.List(context.Background(), "", "a") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, info.Name)
+	}
+	if fmt.Sprint(got) != "[b c d]" {
+		t.Errorf("list: %v, want each of [b c d] once", got)
+	}
+}
+
+func TestFinalErrorsAreNotRepeated(t *testing.T) {
+	for _, final := range []error{store.ErrDenied, store.ErrExist, store.ErrNotExist, store.ErrCorrupt, store.ErrFull,
+		store.ErrInvalid, context.Canceled, &tls.CertificateVerificationError{Err: errors.New("unknown authority")}} {
+		faulty := &storetest.Faulty{Store: memory.New(), Before: storetest.From(1, final)}
+		if err := put(patient(faulty), "a", "x"); !errors.Is(err, final) || faulty.Count(storetest.Put) != 1 {
+			t.Errorf("%v: put returned %v after %d tries, want 1", final, err, faulty.Count(storetest.Put))
+		}
+	}
+}
+
+func TestWaitsGrowUpToABoundAndEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var events []retry.Event
+		faulty := &storetest.Faulty{Store: memory.New(), Before: storetest.From(1, errFlaky)}
+		s := retry.New(faulty, retry.Options{Retrying: func(e retry.Event) { events = append(events, e) }})
+		begun := time.Now()
+		if err := put(s, "a", "x"); !errors.Is(err, store.ErrUnreachable) {
+			t.Errorf("put: %v, want ErrUnreachable", err)
+		}
+		if took := time.Since(begun); took < 50*time.Second || took > time.Minute {
+			t.Errorf("gave up after %v, want it to use most of a minute", took)
+		}
+		if len(events) != faulty.Count(storetest.Put)-1 {
+			t.Errorf("%d events for %d tries, want one before each but the first", len(events), faulty.Count(storetest.Put))
+		}
+		for i, e := range events {
+			bound := min(10*time.Second, 200*time.Millisecond<<min(i, 10))
+			if e.Wait > bound || e.Try != i+1 || e.Call != "put a" || !errors.Is(e.Err, errFlaky) {
+				t.Errorf("event %d: %+v, want a wait of at most %v", i, e, bound)
+			}
+		}
+	})
+}
+
+func TestNegativeTotalNeverRepeats(t *testing.T) {
+	faulty := &storetest.Faulty{Store: memory.New(), Before: storetest.From(1, errFlaky)}
+	err := put(retry.New(faulty, retry.Options{Total: -1}), "a", "x")
+	if !errors.Is(err, errFlaky) || faulty.Count(storetest.Put) != 1 {
+		t.Errorf("put: %v after %d tries, want 1", err, faulty.Count(storetest.Put))
+	}
+}
+
+func TestEndedContextEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		s := retry.New(&storetest.Faulty{Store: memory.New(), Before: storetest.From(1, errFlaky)}, retry.Options{Total: time.Hour})
+		err := s.Delete(ctx, "a")
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errFlaky) {
+			t.Errorf("delete: %v, want context.DeadlineExceeded and the failure before it", err)
+		}
+	})
+}
+
+func TestSyncIsNotRepeated(t *testing.T) {
+	faulty := &storetest.Faulty{Store: memory.New(), Before: storetest.Nth(1, errFlaky)}
+	if err := patient(faulty).Sync(context.Background()); !errors.Is(err, errFlaky) || faulty.Count(storetest.Sync) != 1 {
+		t.Errorf("sync: %v after %d tries, want the first failure", err, faulty.Count(storetest.Sync))
+	}
+}
+
+// TestServerKilledInMidPut kills the server while bodies are on their way, and starts it again: every object is there
+// afterwards, whole.
+func TestServerKilledInMidPut(t *testing.T) {
+	server := s3test.Start(t, s3test.Options{})
+	inner, err := awss3.Open(context.Background(), awss3.Options{
+		Bucket: server.Bucket(t), Endpoint: server.Endpoint, Region: server.Region,
+		AccessKey: server.AccessKey, SecretKey: server.SecretKey,
+		Wrap: killAfter(server, 5<<20),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failures := 0
+	s := retry.New(inner, retry.Options{
+		First: 10 * time.Millisecond, Most: 20 * time.Millisecond,
+		Retrying: func(e retry.Event) {
+			if failures++; failures == 3 { // a few tries meet no server at all
+				server.Restart(t)
+			}
+		},
+	})
+	data := make([]byte, 16<<20)
+	data[len(data)-1] = 1
+	if err := s.Put(context.Background(), "packs/ab/c", data, sha256.Sum256(data)); err != nil {
+		t.Fatal(err)
+	}
+	if failures < 3 {
+		t.Errorf("only %d failures, so the server was not killed in mid-Put", failures)
+	}
+	got, err := s.Get(context.Background(), "packs/ab/c", 0, -1, nil)
+	if err != nil || sha256.Sum256(got) != sha256.Sum256(data) {
+		t.Errorf("get: %d bytes, %v, or they differ", len(got), err)
+	}
+}
