@@ -21,6 +21,7 @@ require (
 	github.com/ncruces/go-sqlite3 v0.36.0
 	github.com/pkg/sftp v1.13.12
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/sijms/go-ora/v2 v2.8.24
 	github.com/spf13/cobra v1.10.2
 	github.com/zeebo/blake3 v0.2.4

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -21,6 +22,7 @@ type app struct {
 	flags   globalFlags
 	started bool // the command line is good and the verb's work has begun
 	out     *output.Printer
+	loaded  *config.Config // by settings, once
 }
 
 func newApp(p process) *app {

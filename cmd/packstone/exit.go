@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
@@ -34,6 +35,7 @@ var codes = []struct {
 	sentinel error
 	code     int
 }{
+	{config.ErrInvalid, exitUsage},
 	{crypto.ErrWrongIdentity, exitIdentity},
 	{crypto.ErrPassphraseNeeded, exitIdentity},
 	{crypto.ErrSignature, exitIntegrity},

@@ -19,6 +19,7 @@ var messages = map[string]any{
 	"error":          output.Error{},
 	"exit_error":     output.ExitError{},
 	"version":        versionMessage{},
+	"config_check":   configCheckMessage{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/crypto"
+)
+
+// check tells the decoder what the settings contradict, and makes paths absolute.
+func (c *Config) check(d *decoder) {
+	if c.Version != 1 {
+		d.problemAt("version", "is %d; this program reads version 1", c.Version)
+	}
+	c.checkRepository(d)
+	c.Keys.check(d)
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		path := join("sources", name)
+		d.checkName(path, name)
+		c.Sources[name].check(d, path)
+	}
+	for _, name := range c.SetNames() {
+		c.checkSet(d, name)
+	}
+}
+
+func (c *Config) checkRepository(d *decoder) {
+	if c.Repository == "" {
+		return
+	}
+	repository, err := ParseRepository(c.Repository)
+	if err != nil {
+		d.problemAt("repository", "%v", err)
+		return
+	}
+	if repository.Kind == Local {
+		repository.Path = d.resolve(repository.Path)
+		c.Repository = repository.Path
+	}
+}
+
+func (k *Keys) check(d *decoder) {
+	k.WriterFile = d.resolve(k.WriterFile)
+	if len(k.Recipients) == 0 {
+		return
+	}
+	recipients := make([]age.Recipient, len(k.Recipients))
+	for i, text := range k.Recipients {
+		recipient, err := crypto.ParseRecipient(text)
+		if err != nil {
+			d.problemAt("keys.recipients", "number %d: %v", i+1, err)
+			return
+		}
+		recipients[i] = recipient
+	}
+	if err := crypto.CheckRecipients(recipients); err != nil {
+		d.problemAt("keys.recipients", "%v", err)
+	}
+}
+
+func (c *Config) checkSet(d *decoder, name string) {
+	set, path := c.Sets[name], join("sets", name)
+	d.checkName(path, name)
+	if _, both := c.Sources[name]; both {
+		d.problemAt(path, "a source has this name too; backup %s would be ambiguous", name)
+	}
+	if len(set.Sources) == 0 {
+		d.problemAt(path+".sources", "names no source")
+	}
+	for i, source := range set.Sources {
+		if _, ok := c.Sources[source]; !ok {
+			d.problemAt(path+".sources", "there is no source %q; these are known: %s", source,
+				strings.Join(slices.Sorted(maps.Keys(c.Sources)), ", "))
+		}
+		if slices.Contains(set.Sources[:i], source) {
+			d.problemAt(path+".sources", "the source %q stands there twice", source)
+		}
+	}
+}
+
+// validName keeps to what can be a folder on every target, and part of SNAPSHOT:source/path.
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (d *decoder) checkName(path, name string) {
+	if !validName.MatchString(name) {
+		d.problemAt(path, "the name %q does not do; use up to 64 letters, digits, dots, dashes and underscores", name)
+	}
+}
+
+func (d *decoder) checkFilled(path, value string) {
+	if value == "" {
+		d.problemAt(path, "is empty")
+	}
+}

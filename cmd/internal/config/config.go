@@ -1,0 +1,119 @@
+// Package config reads the settings file and builds from it what a run needs: the repository's storage, the sources and
+// the sets. It is where adapters meet; nothing else in the program knows them all.
+//
+// Reading is strict: what is not known, or can't be honoured, is a problem with file and line, and every problem is told at
+// once. Nothing is read but the file itself, so that it can be checked on a machine without network or databases.
+// The environment comes in as an argument.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/cmd/internal/hook"
+)
+
+// ErrInvalid is what every problem of a settings file wraps.
+var ErrInvalid = errors.New("invalid settings")
+
+// maxFile bounds the size of a settings file, in bytes.
+const maxFile = 1 << 20
+
+// Config is a settings file that was read, checked and expanded. Paths in it are absolute.
+type Config struct {
+	Version    int               `yaml:"version" doc:"The version of this file's form: 1."`
+	Repository string            `yaml:"repository,omitempty" doc:"Where the backups go: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix or minio+http://host:port/bucket/prefix."`
+	Keys       Keys              `yaml:"keys,omitempty" doc:"The keys of this host."`
+	Sources    map[string]Source `yaml:"sources,omitempty" doc:"What can be backed up, by name. A restore makes a folder of that name."`
+	Sets       map[string]Set    `yaml:"sets,omitempty" doc:"The sources that belong together, by name. A set becomes one snapshot."`
+}
+
+// Keys are the keys of a host, none of them secret here.
+type Keys struct {
+	Recipients []string `yaml:"recipients,omitempty" doc:"Public age keys (age1pq1… or age1…) of those who can restore. A new repository is made for them; afterwards only the owner changes them."`
+	WriterFile string   `yaml:"writer_file,omitempty" doc:"The file with this host's key, as packstone key writer add printed it."`
+}
+
+// Set is the sources that belong together.
+type Set struct {
+	Sources []string   `yaml:"sources" doc:"Names of sources, in the order in which they are taken."`
+	Hooks   hook.Hooks `yaml:"hooks,omitempty" doc:"Commands to run around the backup of the set."`
+}
+
+// Lookup finds a variable of the environment.
+type Lookup func(name string) (string, bool)
+
+// Load reads the settings file at path. An error that is the file's fault wraps ErrInvalid.
+func Load(path string, lookup Lookup) (*Config, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open settings: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read settings %s: %w", path, err)
+	}
+	return Parse(path, text, lookup)
+}
+
+// Parse reads the text of the settings file at path; only errors and relative paths in it depend on path.
+func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
+	if len(text) > maxFile {
+		return nil, Problems{{File: path, Line: 1, Text: fmt.Sprintf("the file is larger than %d bytes", maxFile)}}
+	}
+	d := &decoder{file: path, lookup: lookup, lines: map[string]int{}}
+	if dir, err := filepath.Abs(filepath.Dir(path)); err == nil { // else the working directory is gone, and relative paths fail later
+		d.dir = dir
+	}
+	c := new(Config)
+	d.decodeFile(text, c)
+	if len(d.problems) == 0 {
+		c.check(d)
+	}
+	if len(d.problems) > 0 {
+		slices.SortStableFunc(d.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+		return nil, d.problems
+	}
+	return c, nil
+}
+
+// SetNames returns the names of the sets, sorted.
+func (c *Config) SetNames() []string { return slices.Sorted(maps.Keys(c.Sets)) }
+
+// Problem is a mistake in a settings file.
+type Problem struct {
+	File string
+	Line int
+	Text string
+}
+
+func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
+
+// Problems are all mistakes of a settings file. They wrap ErrInvalid.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (p Problems) Unwrap() error { return ErrInvalid }
+
+// resolve makes a path absolute, from the settings file's directory.
+func (d *decoder) resolve(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(d.dir, path)
+}

@@ -1,0 +1,307 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/packstone/packstone/cmd/internal/hook"
+)
+
+const full = `# settings of a platform
+version: 1
+repository: s3://offsite/corridor
+keys:
+  writer_file: keys/writer.key
+sources:
+  metadata: {type: database, url_file: /run/secrets/metadata-url}
+  local: {type: database, url: "sqlite:app.db"}
+  oracle: {type: command, command: [expdp, 5, "${DUMP:-full}"], name: metadata.dmp}
+  files: {type: files, path: /srv/files, exclude: ["*.tmp"]}
+  lake:
+    type: lake
+    path: "${LAKE}/output"
+  settings:
+    type: settings
+    components: {api: /opt/api/instance, app_worker: worker}
+sets:
+  platform:
+    sources: [metadata, files, lake, settings]
+    hooks:
+      before: [systemctl, stop, app]
+      finally: [[systemctl, start, app], [logger, "$${done}"]]
+`
+
+func environment(pairs ...string) Lookup {
+	return func(name string) (string, bool) {
+		for _, pair := range pairs {
+			if key, value, _ := strings.Cut(pair, "="); key == name {
+				return value, true
+			}
+		}
+		return "", false
+	}
+}
+
+func parseFull(t *testing.T) *Config {
+	t.Helper()
+	c, err := Parse("/etc/packstone/packstone.yaml", []byte(full), environment("LAKE=s3://lake"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestParseReadsEverySetting(t *testing.T) {
+	want := &Config{
+		Version:    1,
+		Repository: "s3://offsite/corridor",
+		Keys:       Keys{WriterFile: "/etc/packstone/keys/writer.key"},
+		Sources: map[string]Source{
+			"metadata": {"database", &Database{URLFile: "/run/secrets/metadata-url"}},
+			"local":    {"database", &Database{URL: "sqlite:/etc/packstone/app.db"}},
+			"oracle":   {"command", &Command{Command: []string{"expdp", "5", "full"}, Name: "metadata.dmp"}},
+			"files":    {"files", &Files{Path: "/srv/files", Exclude: []string{"*.tmp"}}},
+			"lake":     {"lake", &Lake{Path: "s3://lake/output"}},
+			"settings": {"settings", &Components{Components: map[string]string{"api": "/opt/api/instance", "app_worker": "/etc/packstone/worker"}}},
+		},
+		Sets: map[string]Set{"platform": {
+			Sources: []string{"metadata", "files", "lake", "settings"},
+			Hooks: hook.Hooks{
+				Before:  hook.Commands{{"systemctl", "stop", "app"}},
+				Finally: hook.Commands{{"systemctl", "start", "app"}, {"logger", "${done}"}},
+			},
+		}},
+	}
+	if diff := cmp.Diff(want, parseFull(t)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestWhatIsShownReadsAsTheSameSettings(t *testing.T) {
+	c := parseFull(t)
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.ReplaceAll(text, []byte("${done}"), []byte("$${done}"))
+	again, err := Parse("/elsewhere/x.yaml", text, environment())
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	if diff := cmp.Diff(c, again); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+}
+
+func TestProblemsNameFileLineAndCure(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"empty file", "", "f.yaml:1: the file is empty; it begins with version: 1"},
+		{"comments only", "# nothing\n", "f.yaml:1: the file is empty; it begins with version: 1"},
+		{"not a mapping", "hello\n", `f.yaml:1: expected key: value, found "hello"`},
+		{"no version", "repository: /x\n", "f.yaml:1: version is missing"},
+		{"version of tomorrow", "version: 2\n", "f.yaml:1: version: is 2; this program reads version 1"},
+		{"version of letters", "version: one\n", `f.yaml:1: version: expected a whole number, found "one"`},
+		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: keys, repository, sets, sources, version`},
+		{"setting of later", "version: 1\nsources: {f: {type: files, path: /f}}\nsets:\n  p:\n    sources: [f]\n    schedule: daily\n",
+			`f.yaml:6: unknown setting "schedule"; in sets.p these are known: hooks, sources`},
+		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: exclude, path, type`},
+		{"setting of another type", "version: 1\nsources:\n  f: {type: files, path: /x, url: y}\n", `f.yaml:3: unknown setting "url"; in sources.f these are known: exclude, path, type`},
+		{"set twice", "version: 1\nversion: 1\n", `f.yaml:2: mapping key "version" already defined at [1:1]`},
+		{"list wanted", "version: 1\nsources: {f: {type: files, path: /x, exclude: '*.tmp'}}\n", `f.yaml:2: sources.f.exclude: expected a list, found "*.tmp"`},
+		{"text wanted", "version: 1\nrepository: [a]\n", "f.yaml:2: repository: expected a text, found a list"},
+		{"nothing there", "version: 1\nrepository:\n", "f.yaml:2: repository: expected a text, found nothing"},
+		{"unknown type", "version: 1\nsources:\n  f: {type: tape}\n", "f.yaml:3: sources.f: type must be one of command, database, files, lake, settings"},
+		{"no type", "version: 1\nsources:\n  f: {path: /x}\n", "f.yaml:3: sources.f: type must be one of command, database, files, lake, settings"},
+		{"path missing", "version: 1\nsources:\n  f: {type: files}\n", "f.yaml:3: sources.f: path is missing"},
+		{"unset variable", "version: 1\nrepository: /x/${NOPE}\n", "f.yaml:2: repository: the variable NOPE is not set; set it, or give a default: ${NOPE:-…}"},
+		{"odd variable", "version: 1\nrepository: /x/${a-b}\n", "f.yaml:2: repository: ${a-b}: want ${VARIABLE} or ${VARIABLE:-default}; write $${ for ${ itself"},
+		{"open variable", "version: 1\nrepository: /x/${A\n", "f.yaml:2: repository: ${A has no closing brace; write $${ for ${ itself"},
+		{"anchor", "version: 1\nsources: &s {}\n", "f.yaml:2: anchors, aliases and merges are not supported; write the value out"},
+		{"tag", "version: 1\nrepository: !!str x\n", "f.yaml:2: tags and directives are not supported"},
+		{"second document", "version: 1\n---\nversion: 1\n", "f.yaml:3: a second document begins here; settings are one document"},
+		{"source of a set", "version: 1\nsources: {f: {type: files, path: /x}}\nsets:\n  p: {sources: [g]}\n", `f.yaml:4: sets.p.sources: there is no source "g"; these are known: f`},
+		{"source twice", "version: 1\nsources: {f: {type: files, path: /x}}\nsets:\n  p: {sources: [f, f]}\n", `f.yaml:4: sets.p.sources: the source "f" stands there twice`},
+		{"empty set", "version: 1\nsets:\n  p: {sources: []}\n", "f.yaml:3: sets.p.sources: names no source"},
+		{"one name for two", "version: 1\nsources: {f: {type: files, path: /x}}\nsets:\n  f: {sources: [f]}\n", "f.yaml:4: sets.f: a source has this name too; backup f would be ambiguous"},
+		{"name of a source", "version: 1\nsources:\n  a/b: {type: files, path: /x}\n", `f.yaml:3: sources.a/b: the name "a/b" does not do; use up to 64 letters, digits, dots, dashes and underscores`},
+		{"both URLs", "version: 1\nsources:\n  d: {type: database, url: 'sqlite:x', url_file: y}\n", "f.yaml:3: sources.d: set one of url and url_file"},
+		{"unknown database", "version: 1\nsources:\n  d: {type: database, url: 'mongodb://x/y'}\n",
+			"f.yaml:3: sources.d.url: no database is known by mongodb:; these are: mariadb, mysql, oracle, postgres, postgresql, sqlite, sqlserver"},
+		{"lake elsewhere", "version: 1\nsources:\n  l: {type: lake, path: 'gs://x/y'}\n", "f.yaml:3: sources.l.path: a lake is a directory or s3://bucket/prefix"},
+		{"secret in an address", "version: 1\nrepository: s3://key:secret@bucket/x\n", "f.yaml:2: repository: repository s3://key:xxxxx@bucket/x: an address can't hold keys; put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or PACKSTONE_S3_ACCESS_KEY_FILE and PACKSTONE_S3_SECRET_KEY_FILE"},
+		{"secret key for a recipient", "version: 1\nkeys: {recipients: [AGE-SECRET-KEY-1XXXX]}\n", "f.yaml:2: keys.recipients: number 1: parse recipient: this is a secret key (an identity), not a recipient"},
+		{"hook of words", "version: 1\nsources: {f: {type: files, path: /x}}\nsets:\n  p:\n    sources: [f]\n    hooks: {before: reboot}\n",
+			`f.yaml:6: sets.p.hooks.before: expected a command as in [systemctl, stop, app], or a list of commands; found "reboot"`},
+		{"hook without command", "version: 1\nsources: {f: {type: files, path: /x}}\nsets:\n  p:\n    sources: [f]\n    hooks:\n      before: []\n", "f.yaml:7: sets.p.hooks.before: a command is empty"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse("f.yaml", []byte(test.text), environment())
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatalf("%q: got error %v, want one that wraps ErrInvalid", test.text, err)
+			}
+			if err.Error() != test.want {
+				t.Errorf("%q\n got %s\nwant %s", test.text, err, test.want)
+			}
+		})
+	}
+}
+
+func TestASyntaxErrorHasItsLine(t *testing.T) {
+	for text, line := range map[string]string{
+		"version: 1\nkeys: {a: b\n":              "f.yaml:2: ",
+		"version: 1\nsources:\n\tfiles: x\n":     "f.yaml:3: ",
+		"version: 1\nrepository: \"unfinished\n": "f.yaml:2: ",
+	} {
+		_, err := Parse("f.yaml", []byte(text), environment())
+		if !errors.Is(err, ErrInvalid) || !strings.HasPrefix(err.Error(), line) {
+			t.Errorf("%q: got %v, want a problem at %s", text, err, line)
+		}
+	}
+}
+
+func TestAllProblemsAreToldAtOnceInTheOrderOfTheFile(t *testing.T) {
+	_, err := Parse("f.yaml", []byte("version: 1\nsources:\n  b: {type: tape}\n  a: {type: files}\nrepo: x\n"), environment())
+	var problems Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("got %v", err)
+	}
+	var lines []int
+	for _, p := range problems {
+		lines = append(lines, p.Line)
+	}
+	if want := []int{3, 4, 5}; !reflect.DeepEqual(lines, want) {
+		t.Errorf("got problems at lines %v, want %v: %v", lines, want, err)
+	}
+}
+
+func TestAVariableIsNotExpandedAgain(t *testing.T) {
+	c, err := Parse("f.yaml", []byte("version: 1\nrepository: /x/${A}/${B:-c}/$HOME\n"), environment("A=${B}: [", "B="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "/x/${B}: [/c/$HOME"; c.Repository != want {
+		t.Errorf("got %q, want %q", c.Repository, want)
+	}
+}
+
+func TestShowHidesSecrets(t *testing.T) {
+	text := "version: 1\nsources:\n" +
+		"  a: {type: database, url: \"postgres://me:${DB_PASSWORD}@db/x\"}\n" +
+		"  b: {type: database, url: \"mysql://me:literal@db/x?password=other&y=1\"}\n" +
+		"  c: {type: command, name: x, command: [dump, \"--auth=${API_TOKEN}\"]}\n"
+	c, err := Parse("f.yaml", []byte(text), Redact(environment("DB_PASSWORD=hidden1", "API_TOKEN=hidden2")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"hidden1", "hidden2", "literal", "other"} {
+		if bytes.Contains(shown, []byte(secret)) {
+			t.Errorf("%q shows in\n%s", secret, shown)
+		}
+	}
+	if !bytes.Contains(shown, []byte("postgres://me:xxxxx@db/x")) {
+		t.Errorf("the rest of the URL is gone:\n%s", shown)
+	}
+}
+
+func TestParseRepositoryTakesAddressesApart(t *testing.T) {
+	tests := map[string]Repository{
+		"/srv/backup":                   {Kind: Local, Path: "/srv/backup"},
+		"relative/":                     {Kind: Local, Path: "relative"},
+		"file:///srv/back%20":           {Kind: Local, Path: "/srv/back "},
+		"s3://bucket":                   {Kind: S3, Bucket: "bucket"},
+		"s3://bucket/a/b/":              {Kind: S3, Bucket: "bucket", Prefix: "a/b"},
+		"minio+https://h:9000/bucket/p": {Kind: Minio, Endpoint: "https://h:9000", Bucket: "bucket", Prefix: "p"},
+		"minio+http://[::1]:9/bucket":   {Kind: Minio, Endpoint: "http://[::1]:9", Bucket: "bucket"},
+	}
+	for address, want := range tests {
+		got, err := ParseRepository(address)
+		if err != nil || got != want {
+			t.Errorf("%s: got %+v, %v, want %+v", address, got, err, want)
+		}
+		again, err := ParseRepository(got.String())
+		if err != nil || again != got {
+			t.Errorf("%s: String gives %s, which is %+v, %v", address, got, again, err)
+		}
+	}
+}
+
+func TestParseRepositoryRefuses(t *testing.T) {
+	for _, address := range []string{
+		"", "file://srv/x", "file:///", "s3://", "s3:///x", "s3://UPPER/x", "s3://bucket/a//b", "s3://bucket/../x", "s3://bucket/x?y=1",
+		"minio+https:///bucket", "minio+https://host", "https://host/bucket", "sftp://host/x", "s3://k:s@bucket/x", "s3://bu%zzcket",
+	} {
+		if got, err := ParseRepository(address); err == nil && address != "file:///" {
+			t.Errorf("%q: got %+v, want an error", address, got)
+		}
+	}
+}
+
+func TestTheSchemaTakesWhatTheParserTakes(t *testing.T) {
+	text, err := json.Marshal(Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("settings.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("settings.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func(text string) error {
+		asJSON, err := yaml.YAMLToJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(asJSON))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(value)
+	}
+	if err := validate(strings.ReplaceAll(full, "expdp, 5,", "expdp,")); err != nil {
+		t.Errorf("the schema refuses good settings: %v", err)
+	}
+	for _, bad := range []string{"version: 2", "version: 1\nrepo: x", "version: 1\nsources: {f: {type: files}}", "version: 1\nsources: {f: {type: tape, path: x}}"} {
+		if err := validate(bad); err == nil {
+			t.Errorf("the schema takes %q", bad)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte("version: 1\nsources:\n  a: {type: files, path: ${X}}\n"))
+	f.Add([]byte("a: &b [*b]\n<<: *b\n--- !!x\n? [a]: b\n"))
+	f.Add([]byte("{a: |\n x\n, 1: 2, ~: ~}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := Parse("f.yaml", text, environment("X=1"))
+		if err != nil {
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatalf("%v does not wrap ErrInvalid", err)
+			}
+			return
+		}
+		if _, err := c.YAML(); err != nil {
+			t.Fatalf("show %q: %v", text, err)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/packstone/packstone/cmd/internal/jsonschema"
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// Source is one source: its type, and the settings of that type.
+type Source struct {
+	Type string
+	Settings
+}
+
+// Settings are those of one type of source.
+type Settings interface {
+	// check tells the decoder what is wrong with the settings at path, and makes paths in them absolute.
+	check(d *decoder, path string)
+}
+
+// types are the types of sources. A new one is one line here and a struct with its settings.
+var types = map[string]func() Settings{
+	"files":    func() Settings { return new(Files) },
+	"settings": func() Settings { return new(Components) },
+	"command":  func() Settings { return new(Command) },
+	"database": func() Settings { return new(Database) },
+	"lake":     func() Settings { return new(Lake) },
+}
+
+// Files is a directory with all that is in it.
+type Files struct {
+	Path    string   `yaml:"path" doc:"The directory, or one file."`
+	Exclude []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
+}
+
+// Components are the instance folders of a platform's components.
+type Components struct {
+	Components map[string]string `yaml:"components" doc:"The instance folder of each component, by the component's name."`
+	Exclude    []string          `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
+}
+
+// Command is a program whose output is backed up as one file.
+type Command struct {
+	Command []string `yaml:"command" doc:"The program and its arguments; no shell is involved. If it exits with an error there is no snapshot."`
+	Name    string   `yaml:"name" doc:"The name of the file that its output becomes."`
+}
+
+// Database is a database that is exported to one portable SQLite file.
+type Database struct {
+	URL     string `yaml:"url,omitempty" doc:"postgres://, mysql://, oracle://, sqlserver:// or sqlite:PATH."`
+	URLFile string `yaml:"url_file,omitempty" doc:"A file that holds the URL, so that no password stands here. One of url and url_file is set."`
+}
+
+// Lake is a data lake: a directory, or a prefix in an S3 bucket.
+type Lake struct {
+	Path    string   `yaml:"path" doc:"A directory, or s3://bucket/prefix."`
+	Exclude []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
+}
+
+func (f *Files) check(d *decoder, path string) {
+	d.checkFilled(path+".path", f.Path)
+	f.Path = d.resolve(f.Path)
+}
+
+func (s *Components) check(d *decoder, path string) {
+	if len(s.Components) == 0 {
+		d.problemAt(path+".components", "names no component")
+	}
+	for name, folder := range s.Components {
+		d.checkName(path+".components", name)
+		d.checkFilled(join(path+".components", name), folder)
+		s.Components[name] = d.resolve(folder)
+	}
+}
+
+func (c *Command) check(d *decoder, path string) {
+	if len(c.Command) == 0 || c.Command[0] == "" {
+		d.problemAt(path+".command", "names no program")
+	}
+	d.checkName(path+".name", c.Name)
+}
+
+// engines are the databases that a URL can name, by scheme.
+var engines = []string{"mariadb", "mysql", "oracle", "postgres", "postgresql", "sqlite", "sqlserver"}
+
+func (b *Database) check(d *decoder, path string) {
+	b.URLFile = d.resolve(b.URLFile)
+	if (b.URL == "") == (b.URLFile == "") {
+		d.problemAt(path, "set one of url and url_file")
+	}
+	if b.URL == "" {
+		return
+	}
+	location, err := database.ParseLocation(b.URL)
+	if err != nil {
+		d.problemAt(path+".url", "%v", err)
+		return
+	}
+	if !slices.Contains(engines, location.Scheme()) {
+		d.problemAt(path+".url", "no database is known by %s:; these are: %s", location.Scheme(), strings.Join(engines, ", "))
+	}
+	if location.Scheme() == "sqlite" {
+		b.URL = "sqlite:" + d.resolve(location.Reveal())
+	}
+}
+
+func (l *Lake) check(d *decoder, path string) {
+	d.checkFilled(path+".path", l.Path)
+	scheme, _, isURL := strings.Cut(l.Path, "://")
+	switch {
+	case !isURL:
+		l.Path = d.resolve(l.Path)
+	case scheme != "s3":
+		d.problemAt(path+".path", "a lake is a directory or s3://bucket/prefix")
+	default:
+		if _, err := ParseRepository(l.Path); err != nil {
+			d.problemAt(path+".path", "%v", err)
+		}
+	}
+}
+
+// decodeNode reads the settings of the type that the source names.
+func (s *Source) decodeNode(d *decoder, path string, node ast.Node) {
+	settings, ok := node.(ast.MapNode)
+	if !ok {
+		d.problem(lineOf(node), "%s: expected key: value, found %s", path, describe(node))
+		return
+	}
+	for _, p := range pairs(settings) {
+		if p.name() == "type" {
+			s.Type = d.text(join(path, "type"), p.value)
+		}
+	}
+	make, ok := types[s.Type]
+	if !ok {
+		d.problem(lineOf(node), "%s: type must be one of %s", path, strings.Join(slices.Sorted(maps.Keys(types)), ", "))
+		return
+	}
+	s.Settings = make()
+	d.decodeStruct(path, node, reflect.ValueOf(s.Settings).Elem(), "type")
+}
+
+// MarshalYAML writes the type before the settings.
+func (s Source) MarshalYAML() (any, error) {
+	text, err := yaml.Marshal(s.Settings)
+	if err != nil {
+		return nil, err
+	}
+	settings := yaml.MapSlice{}
+	if err := yaml.UnmarshalWithOptions(text, &settings, yaml.UseOrderedMap()); err != nil {
+		return nil, err
+	}
+	return append(yaml.MapSlice{{Key: "type", Value: s.Type}}, settings...), nil
+}
+
+// JSONSchema describes a source of each type.
+func (Source) JSONSchema() jsonschema.Schema {
+	var one []jsonschema.Schema
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		s := jsonschema.Of(reflect.TypeOf(types[name]()), "yaml")
+		s["properties"].(jsonschema.Schema)["type"] = jsonschema.Schema{"const": name}
+		required, _ := s["required"].([]string)
+		s["required"] = append([]string{"type"}, required...)
+		one = append(one, s)
+	}
+	return jsonschema.Schema{"type": "object", "oneOf": one}
+}

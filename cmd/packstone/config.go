@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// configCheckMessage is what config check prints as JSON.
+type configCheckMessage struct {
+	File    string `json:"file" doc:"The settings file."`
+	Sources int    `json:"sources" doc:"How many sources it names."`
+	Sets    int    `json:"sets" doc:"How many sets it names."`
+}
+
+func newConfig(a *app) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "config",
+		Short: "Check and show the settings file.",
+		Example: `  packstone config check
+  packstone config show -c /etc/packstone/packstone.yaml`,
+	}, newConfigCheck(a), newConfigShow(a), newConfigSchema(a))
+}
+
+func newConfigCheck(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Find every mistake in the settings file, without touching anything that it names.",
+		Long:  `Needs no network and no repository. The variables that the file uses must be set as they are when it is used.`,
+		Example: `  packstone config check -c packstone.yaml
+  OUTPUT_DATA_LOCATION=/srv/lake packstone config check`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, 0, func(context.Context, []string) error {
+		path, err := a.settingsPath()
+		if err != nil {
+			return err
+		}
+		settings, err := config.Load(path, a.env.lookup)
+		if err != nil {
+			return err
+		}
+		m := configCheckMessage{File: path, Sources: len(settings.Sources), Sets: len(settings.Sets)}
+		a.out.Message("config_check", m, fmt.Sprintf("%s is good: %d sources, %d sets", m.File, m.Sources, m.Sets))
+		return a.out.Err()
+	})
+}
+
+func newConfigShow(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Print the settings as they are understood: variables expanded, paths absolute, secrets hidden.",
+		Long: `What a variable holds is hidden where its name speaks of a secret (PASSWORD, TOKEN, KEY and the like), and so are passwords
+in URLs. The output can be read as a settings file again.`,
+		Example: `  packstone config show
+  packstone config show --json`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, 0, func(context.Context, []string) error {
+		path, err := a.settingsPath()
+		if err != nil {
+			return err
+		}
+		settings, err := config.Load(path, config.Redact(a.env.lookup))
+		if err != nil {
+			return err
+		}
+		print := settings.YAML
+		if a.flags.json {
+			print = settings.JSON
+		}
+		text, err := print()
+		if err != nil {
+			return err
+		}
+		return a.printText(text)
+	})
+}
+
+func newConfigSchema(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of the settings file, by which editors complete and check it.",
+		Example: `  packstone config schema > packstone.schema.json
+  packstone config schema | jq '.properties | keys'`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, 0, func(context.Context, []string) error {
+		text, err := json.MarshalIndent(config.Schema(), "", "  ")
+		if err != nil {
+			return fmt.Errorf("print the schema: %w", err)
+		}
+		return a.printText(text)
+	})
+}
+
+// printText prints a document that is a result by itself.
+func (a *app) printText(text []byte) error {
+	_, err := fmt.Fprintf(a.stdout, "%s\n", trimEnd(text))
+	return err
+}
+
+func trimEnd(text []byte) []byte {
+	for len(text) > 0 && text[len(text)-1] == '\n' {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+// settingsPath is where the settings file is: named by a flag or the environment, or at its usual place.
+func (a *app) settingsPath() (string, error) {
+	if named := a.namedSettings(); named != "" {
+		return named, nil
+	}
+	usual := a.paths.settingsFile()
+	if _, err := os.Stat(usual); err != nil {
+		return "", usage("there is no settings file: name one with --config or PACKSTONE_CONFIG, or write %s", usual)
+	}
+	return usual, nil
+}
+
+func (a *app) namedSettings() string {
+	if a.flags.config != "" {
+		return a.flags.config
+	}
+	return a.env["PACKSTONE_CONFIG"]
+}
+
+// settings reads the settings file. Without one, and if none is named, the settings are empty.
+func (a *app) settings() (*config.Config, error) {
+	if a.loaded != nil {
+		return a.loaded, nil
+	}
+	path := a.namedSettings()
+	if path == "" {
+		path = a.paths.settingsFile()
+	}
+	settings, err := config.Load(path, a.env.lookup)
+	if errors.Is(err, fs.ErrNotExist) && a.namedSettings() == "" {
+		settings, err = new(config.Config), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.loaded = settings
+	return settings, nil
+}
