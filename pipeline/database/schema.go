@@ -77,6 +77,18 @@ const (
 // ID is the table's name with its schema, for people and maps.
 func (t *Table) ID() string { return joinName(t.Schema, t.Name) }
 
+// ObjectID names the table among Schema.Objects.
+func (t *Table) ObjectID() ObjectID {
+	return ObjectID{Kind: "table", Schema: t.Schema, Name: t.Name}
+}
+
+// Part names something that hangs on the table: a "primary key", "unique",
+// "foreign key", "check", "index", "default" or "column" (both by the column's
+// name), "trigger", …
+func (t *Table) Part(kind, name string) ObjectID {
+	return ObjectID{Kind: kind, Table: t.ID(), Name: name}
+}
+
 // Column finds a column by its exact name; nil if there is none.
 func (t *Table) Column(name string) *Column {
 	for _, c := range t.Columns {

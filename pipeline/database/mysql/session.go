@@ -1,0 +1,239 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	client "github.com/go-sql-driver/mysql"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// server is what we know about the other side.
+type server struct {
+	engine    string // database.MySQL or database.MariaDB
+	version   string
+	number    int // 10.11.19 is 101119
+	packet    int64
+	local     bool // LOAD DATA LOCAL is allowed
+	lowerCase bool // table names are stored in lower case
+	strict    bool // innodb_strict_mode
+}
+
+func (s server) mariadb() bool { return s.engine == database.MariaDB }
+
+// session is one connection with our settings. It is used by one goroutine at a
+// time.
+type session struct {
+	conn   driver.Conn
+	server server
+}
+
+// writes are settings of a session that fills a database.
+const fillMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
+
+// connect opens a session. Its settings make every server print the same text,
+// wait for slow readers and accept MySQL's impossible dates.
+func connect(ctx context.Context, config *client.Config) (*session, error) {
+	connector, err := client.NewConnector(config.Clone())
+	if err != nil {
+		return nil, fmt.Errorf("configure the client: %w", err)
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		if number(err) == 0 {
+			err = fmt.Errorf("%w: %w", database.ErrUnreachable, err)
+		}
+		return nil, err
+	}
+	s := &session{conn: conn}
+	if err := s.setUp(ctx); err != nil {
+		s.close()
+		return nil, fmt.Errorf("set up the session: %w", err)
+	}
+	return s, nil
+}
+
+func (s *session) setUp(ctx context.Context) error {
+	if err := s.exec(ctx, "SET NAMES utf8mb4"); err != nil {
+		return err
+	}
+	if err := s.resetModes(ctx); err != nil {
+		return err
+	}
+	if err := s.exec(ctx, `SET SESSION net_write_timeout = 3600, SESSION net_read_timeout = 3600, SESSION wait_timeout = 2147483,
+		SESSION sql_quote_show_create = 1, SESSION sql_big_selects = 1, SESSION sql_select_limit = DEFAULT,
+		SESSION transaction_isolation = 'REPEATABLE-READ'`); err != nil {
+		if number(err) != errUnknownVariable {
+			return err
+		}
+		// MariaDB before 11.1 calls the last one by another name.
+		if err := s.exec(ctx, `SET SESSION net_write_timeout = 3600, SESSION net_read_timeout = 3600, SESSION wait_timeout = 2147483,
+			SESSION sql_quote_show_create = 1, SESSION sql_big_selects = 1, SESSION sql_select_limit = DEFAULT,
+			SESSION tx_isolation = 'REPEATABLE-READ'`); err != nil {
+			return err
+		}
+	}
+	// Settings that only some servers have, or only some users may change.
+	for _, name := range []string{
+		"max_statement_time = 0", "max_execution_time = 0", "idle_transaction_timeout = 0",
+		"idle_readonly_transaction_timeout = 0", "information_schema_stats_expiry = 0",
+		"explicit_defaults_for_timestamp = 1",
+	} {
+		switch err := s.exec(ctx, "SET SESSION "+name); number(err) {
+		case errUnknownVariable, errPrivilege, errWrongScope:
+		default:
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return s.identify(ctx)
+}
+
+// resetModes restores what replayed DDL may have changed.
+func (s *session) resetModes(ctx context.Context) error {
+	return s.exec(ctx, "SET SESSION sql_mode = '"+fillMode+"', SESSION time_zone = '+00:00'")
+}
+
+func (s *session) identify(ctx context.Context) error {
+	row, err := s.row(ctx, "SELECT VERSION(), @@max_allowed_packet, @@local_infile, @@lower_case_table_names, @@innodb_strict_mode")
+	if err != nil {
+		return err
+	}
+	s.server = parseVersion(row[0])
+	s.server.packet, _ = strconv.ParseInt(row[1], 10, 64)
+	s.server.local, s.server.lowerCase, s.server.strict = row[2] == "1", row[3] == "1", row[4] == "1"
+	return nil
+}
+
+func parseVersion(text string) server {
+	s := server{engine: database.MySQL}
+	if strings.Contains(text, "MariaDB") {
+		s.engine = database.MariaDB
+		text = strings.TrimPrefix(text, "5.5.5-")
+	}
+	s.version, _, _ = strings.Cut(text, "-")
+	for _, part := range strings.SplitN(s.version+".0.0", ".", 4)[:3] {
+		n, _ := strconv.Atoi(part)
+		s.number = s.number*100 + n
+	}
+	return s
+}
+
+func (s *session) close() { s.conn.Close() }
+
+// exec runs a statement.
+func (s *session) exec(ctx context.Context, sql string) error {
+	_, err := s.affect(ctx, sql)
+	return err
+}
+
+// affect runs a statement and counts the rows that it concerned.
+func (s *session) affect(ctx context.Context, sql string) (int64, error) {
+	result, err := s.conn.(driver.ExecerContext).ExecContext(ctx, sql, nil)
+	if err != nil {
+		return 0, lost(err)
+	}
+	return result.RowsAffected()
+}
+
+// each gives every row of a query to f; the values are valid until f returns.
+func (s *session) each(ctx context.Context, sql string, f func([]driver.Value) error) error {
+	// Closing unread rows would read them all; cancelling closes the connection.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	rows, err := s.conn.(driver.QueryerContext).QueryContext(ctx, sql, nil)
+	if err != nil {
+		return lost(err)
+	}
+	values := make([]driver.Value, len(rows.Columns()))
+	for {
+		err := rows.Next(values)
+		if err == io.EOF {
+			return rows.Close()
+		}
+		if err != nil {
+			err = lost(err)
+		} else {
+			err = f(values)
+		}
+		if err != nil {
+			cancel()
+			rows.Close()
+			return err
+		}
+	}
+}
+
+// lost explains what the client calls a bad connection.
+func lost(err error) error {
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, client.ErrInvalidConn) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: the connection was lost: %w", database.ErrUnreachable, err)
+	}
+	return err
+}
+
+// texts runs a query for rows of text; null is the empty string, which isNull
+// tells apart where it matters.
+func (s *session) texts(ctx context.Context, sql string, f func(row []string, null []bool) error) error {
+	var row []string
+	var null []bool
+	return s.each(ctx, sql, func(values []driver.Value) error {
+		row, null = row[:0], null[:0]
+		for _, v := range values {
+			row, null = append(row, text(v)), append(null, v == nil)
+		}
+		return f(row, null)
+	})
+}
+
+func text(v driver.Value) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case []byte:
+		return string(v)
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case uint64:
+		return strconv.FormatUint(v, 10)
+	}
+	return fmt.Sprint(v)
+}
+
+var errNoRow = errors.New("the server gave no row")
+
+// row runs a query for its first row.
+func (s *session) row(ctx context.Context, sql string) ([]string, error) {
+	var out []string
+	err := s.texts(ctx, sql, func(row []string, _ []bool) error {
+		if out == nil {
+			out = append(out, row...)
+		}
+		return nil
+	})
+	if err == nil && out == nil {
+		err = errNoRow
+	}
+	return out, err
+}
+
+// value runs a query for one value; it is empty where there is no row.
+func (s *session) value(ctx context.Context, sql string) (string, error) {
+	row, err := s.row(ctx, sql)
+	if errors.Is(err, errNoRow) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return row[0], nil
+}

@@ -1,0 +1,282 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// source is an exported snapshot. The leader's transaction keeps it alive;
+// workers, connected when first needed, read in it too.
+type source struct {
+	at       database.Location
+	filter   database.Filter
+	leader   *pgx.Conn
+	snapshot string
+	catalog  *catalog
+	schema   *database.Schema
+	idle     chan *pgx.Conn // free workers; a nil stands for one not yet connected
+	mu       sync.Mutex
+	all      []*pgx.Conn
+}
+
+// OpenSource opens a snapshot and holds all tables against changes of their
+// definition.
+func (Driver) OpenSource(ctx context.Context, at database.Location, opts database.SourceOptions) (database.Source, error) {
+	leader, err := connect(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{at: at, filter: opts.Filter, leader: leader, all: []*pgx.Conn{leader}}
+	if err := s.open(ctx); err != nil {
+		s.Close()
+		return nil, at.Wrap("open a snapshot of", translate(err))
+	}
+	jobs := max(opts.Jobs, 1)
+	s.idle = make(chan *pgx.Conn, jobs)
+	s.idle <- leader
+	for range jobs - 1 {
+		s.idle <- nil
+	}
+	return s, nil
+}
+
+func (s *source) open(ctx context.Context) (err error) {
+	if _, err = s.leader.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		return err
+	}
+	if s.catalog, err = readCatalog(ctx, s.leader); err != nil {
+		return err
+	}
+	// Locks first, the snapshot's rows after: what is locked keeps its form.
+	if err = s.lock(ctx); err != nil {
+		return err
+	}
+	if err = s.leader.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&s.snapshot); err != nil {
+		return err
+	}
+	s.schema, err = s.describe(ctx)
+	return err
+}
+
+func (s *source) lock(ctx context.Context) error {
+	var names []string
+	for _, oid := range s.catalog.order {
+		if r := s.catalog.relations[oid]; r.isData() && s.filter.Takes("public", r.Schema, r.Name) {
+			names = append(names, r.sql())
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	_, err := s.leader.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE")
+	return err
+}
+
+// describe builds the schema, its objects and its large objects.
+func (s *source) describe(ctx context.Context) (*database.Schema, error) {
+	schema := s.catalog.neutral(s.filter)
+	var err error
+	if schema.Objects, err = readObjects(ctx, s.leader, s.catalog, schema, s.filter); err != nil {
+		return nil, err
+	}
+	if schema.Settings, err = readSettings(ctx, s.leader); err != nil {
+		return nil, err
+	}
+	if err = s.leader.QueryRow(ctx, momentSQL).Scan(&schema.Moment); err != nil {
+		return nil, err
+	}
+	var large int64
+	if err = s.leader.QueryRow(ctx, "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata").Scan(&large); err != nil {
+		return nil, err
+	}
+	if large > 0 && s.filter.Empty() {
+		schema.Tables = append(schema.Tables, largeObjects())
+	}
+	return schema, nil
+}
+
+const momentSQL = `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END::text`
+
+func readSettings(ctx context.Context, conn *pgx.Conn) (map[string]string, error) {
+	out := map[string]string{}
+	var name, value string
+	err := each(ctx, conn, `
+		SELECT 'encoding', pg_catalog.pg_encoding_to_char(encoding)::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+		UNION ALL SELECT 'collation', datcollate::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+		UNION ALL SELECT 'ctype', datctype::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()`,
+		[]any{&name, &value}, func() error { out[name] = value; return nil })
+	return out, err
+}
+
+// largeObjects is the table that stands for pg_largeobject.
+func largeObjects() *database.Table {
+	return &database.Table{
+		Name: "_packstone_large_object", Role: database.LargeObjects,
+		Columns: []*database.Column{
+			{Name: "loid", NotNull: true, Type: database.Type{Kind: database.Int, Bits: 64, Native: "bigint"}},
+			{Name: "pageno", Type: database.Type{Kind: database.Int, Bits: 32, Native: "integer"}},
+			{Name: "data", Type: database.Type{Kind: database.Bytes, Native: "bytea"}},
+		},
+		Order: []string{"loid", "pageno"},
+	}
+}
+
+const largeObjectSQL = `SELECT m.oid::int8, l.pageno, l.data FROM pg_catalog.pg_largeobject_metadata m LEFT JOIN pg_catalog.pg_largeobject l ON l.loid = m.oid ORDER BY 1, 2`
+
+// Schema gives the schema that was read when the snapshot was opened.
+func (s *source) Schema(context.Context) (*database.Schema, error) { return s.schema, nil }
+
+// Rows reads a table on a free connection.
+func (s *source) Rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { s.idle <- conn }()
+	return copyRows(ctx, conn, s.catalog, t, send)
+}
+
+func (s *source) acquire(ctx context.Context) (*pgx.Conn, error) {
+	select {
+	case conn := <-s.idle:
+		if conn != nil {
+			return conn, nil
+		}
+		conn, err := s.worker(ctx)
+		if err != nil {
+			s.idle <- nil
+		}
+		return conn, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// worker connects and enters the snapshot.
+func (s *source) worker(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := connect(ctx, s.at)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.all = append(s.all, conn)
+	s.mu.Unlock()
+	for _, sql := range []string{
+		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+		"SET TRANSACTION SNAPSHOT '" + s.snapshot + "'",
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return nil, s.at.Wrap("enter the snapshot of", translate(err))
+		}
+	}
+	return conn, nil
+}
+
+// Sequences reads all counters now, outside the snapshot.
+func (s *source) Sequences(ctx context.Context) ([]*database.Sequence, error) {
+	for _, q := range s.schema.Sequences {
+		err := s.leader.QueryRow(ctx, "SELECT last_value, is_called FROM "+qualified(q.Schema, q.Name)).Scan(&q.Last, &q.Called)
+		if err != nil {
+			return nil, fmt.Errorf("read sequence %s: %w", q.ID(), translate(err))
+		}
+	}
+	return s.schema.Sequences, nil
+}
+
+// Close ends all transactions and connections.
+func (s *source) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []error
+	for _, conn := range s.all {
+		if !conn.IsClosed() {
+			all = append(all, conn.Close(context.Background()))
+		}
+	}
+	s.all = nil
+	return errors.Join(all...)
+}
+
+// copyRows reads a table of the catalog by binary COPY.
+func copyRows(ctx context.Context, conn *pgx.Conn, c *catalog, t *database.Table, send func(*database.Batch) error) error {
+	query, columns, err := selection(c, t)
+	if err != nil {
+		return err
+	}
+	var failed error
+	parser := newCopyParser(columns, func(b *database.Batch) error {
+		failed = send(b)
+		return failed
+	})
+	_, err = conn.PgConn().CopyTo(ctx, parser, "COPY ("+query+") TO STDOUT (FORMAT binary)")
+	switch {
+	case failed != nil:
+		return failed
+	case err != nil:
+		return translate(err)
+	}
+	return parser.close()
+}
+
+// selection is the query and the decoders for a table's rows.
+func selection(c *catalog, t *database.Table) (query string, columns []decoder, err error) {
+	if t.Role == database.LargeObjects {
+		return largeObjectSQL, []decoder{decodeInt8, decodeInt4, decodeBytes}, nil
+	}
+	r := c.find(t.Schema, t.Name)
+	if r == nil {
+		return "", nil, fmt.Errorf("table %s is not in the catalog", t.ID())
+	}
+	var list []string
+	for _, want := range t.Columns {
+		col := r.column(want.Name)
+		if col == nil {
+			return "", nil, fmt.Errorf("column %s.%s is not in the catalog", t.ID(), want.Name)
+		}
+		sql, decode := c.reading(col)
+		list, columns = append(list, sql), append(columns, decode)
+	}
+	only := "ONLY "
+	if r.Kind == "p" {
+		only = ""
+	}
+	query = "SELECT " + strings.Join(list, ", ") + " FROM " + only + r.sql() + " t"
+	if len(t.Order) > 0 {
+		query += " ORDER BY " + orderBy(t.Order)
+	}
+	return query, columns, nil
+}
+
+// orderBy refers to table columns, not to the output's casts of the same name.
+func orderBy(columns []string) string {
+	parts := make([]string, len(columns))
+	for i, name := range columns {
+		parts[i] = "t." + quote(name)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (c *catalog) find(schema, name string) *relation {
+	for _, oid := range c.order {
+		if r := c.relations[oid]; r.Schema == schema && r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+func (r *relation) column(name string) *column {
+	for _, c := range r.Columns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}

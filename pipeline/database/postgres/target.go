@@ -1,0 +1,307 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// target fills a database in one transaction.
+type target struct {
+	at      database.Location
+	conn    *pgx.Conn
+	catalog *catalog // as it is within the transaction, once rows are wanted
+	began   bool
+}
+
+// OpenTarget connects.
+func (Driver) OpenTarget(ctx context.Context, at database.Location, _ database.TargetOptions) (database.Target, error) {
+	conn, err := connect(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return &target{at: at, conn: conn}, nil
+}
+
+// Close rolls back what was not committed and disconnects.
+func (t *target) Close() error {
+	if t.conn.IsClosed() {
+		return nil
+	}
+	return t.conn.Close(context.Background())
+}
+
+// Schema reads the target's catalog as it is now.
+func (t *target) Schema(ctx context.Context) (*database.Schema, error) {
+	c, err := readCatalog(ctx, t.conn)
+	if err != nil {
+		return nil, t.at.Wrap("read the schema of", err)
+	}
+	t.catalog = c
+	return c.neutral(database.Filter{}), nil
+}
+
+// Rows reads a planned table back.
+func (t *target) Rows(ctx context.Context, table *database.Table, send func(*database.Batch) error) error {
+	if t.catalog == nil {
+		if _, err := t.Schema(ctx); err != nil {
+			return err
+		}
+	}
+	return copyRows(ctx, t.conn, t.catalog, table, send)
+}
+
+// plan is what Plan keeps for Create and Finish.
+type plan struct {
+	create []statement // before the rows
+	finish []statement // after the rows
+}
+
+// statement makes one object. Vital ones must succeed.
+type statement struct {
+	object database.ObjectID
+	sql    string
+	vital  bool
+}
+
+// Plan replays a PostgreSQL source's own DDL; any other is mapped.
+func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
+	if database.Family(s.Engine) == database.Postgres && !opts.NoNativeDDL {
+		return nativePlan(s), nil
+	}
+	return mappedPlan(s, opts), nil
+}
+
+func nativePlan(s *database.Schema) *database.Plan {
+	p := &database.Plan{Source: s, Native: true, Loaders: 1}
+	for _, table := range s.Tables {
+		p.Tables = append(p.Tables, &database.PlannedTable{Source: table, Target: table})
+	}
+	detail := &plan{}
+	for _, o := range s.Objects {
+		if len(o.DDL) == 0 {
+			continue
+		}
+		p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Exact})
+		for _, sql := range o.DDL {
+			st := statement{object: o.ObjectID, sql: sql, vital: vital(o)}
+			if o.Phase == database.BeforeTables || o.Phase == database.Tables {
+				detail.create = append(detail.create, st)
+			} else {
+				detail.finish = append(detail.finish, st)
+			}
+		}
+	}
+	p.Detail = detail
+	return p
+}
+
+// vital objects carry or guard data; the others may fail one by one.
+func vital(o *database.Object) bool {
+	switch o.Kind {
+	case "schema", "type", "domain", "sequence", "table", "partition", "primary key", "unique", "foreign key", "check", "exclusion", "default":
+		return o.Phase != database.AtEnd
+	case "index":
+		return true
+	}
+	return false
+}
+
+// Create begins the transaction, refuses a database that holds something, and
+// makes the tables.
+func (t *target) Create(ctx context.Context, p *database.Plan) error {
+	if _, err := t.conn.Exec(ctx, "BEGIN"); err != nil {
+		return t.at.Wrap("begin in", translate(err))
+	}
+	t.began = true
+	if err := t.refuseNonEmpty(ctx); err != nil {
+		return err
+	}
+	findings, err := t.run(ctx, p.Detail.(*plan).create)
+	p.Findings = append(p.Findings, findings...)
+	return err
+}
+
+const somethingThere = `
+	SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.relkind IN ('r','p','v','m','S','f') AND %[1]s AND %[2]s
+	UNION ALL
+	SELECT n.nspname || '.' || t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+	WHERE t.typtype IN ('e','d') AND %[1]s AND %[3]s
+	UNION ALL SELECT 'large object ' || oid FROM pg_catalog.pg_largeobject_metadata
+	LIMIT 3`
+
+func (t *target) refuseNonEmpty(ctx context.Context) error {
+	sql := fmt.Sprintf(somethingThere, userNamespace, notMember("pg_class", "c.oid"), notMember("pg_type", "t.oid"))
+	var name string
+	var names []string
+	if err := each(ctx, t.conn, sql, []any{&name}, func() error { names = append(names, name); return nil }); err != nil {
+		return t.at.Wrap("look into", translate(err))
+	}
+	if len(names) > 0 {
+		return t.at.Wrap("import into", fmt.Errorf("%w: it holds %s", database.ErrNotEmpty, strings.Join(names, ", ")))
+	}
+	return nil
+}
+
+// run executes statements; those that are not vital each in a savepoint, and a
+// failure of theirs is a finding.
+func (t *target) run(ctx context.Context, statements []statement) ([]database.Finding, error) {
+	var findings []database.Finding
+	for _, s := range statements {
+		if s.vital {
+			if _, err := t.conn.Exec(ctx, s.sql); err != nil {
+				return findings, fmt.Errorf("create %s: %w", s.object, translate(err))
+			}
+			continue
+		}
+		if err := t.attempt(ctx, s.sql); err != nil {
+			if t.conn.IsClosed() {
+				return findings, fmt.Errorf("create %s: %w", s.object, translate(err))
+			}
+			findings = append(findings, database.Finding{Object: s.object, Status: database.Dropped, Code: "DB301", Reason: err.Error()})
+		}
+	}
+	return findings, nil
+}
+
+func (t *target) attempt(ctx context.Context, sql string) error {
+	if _, err := t.conn.Exec(ctx, "SAVEPOINT packstone"); err != nil {
+		return err
+	}
+	if _, err := t.conn.Exec(ctx, sql); err != nil {
+		_, undo := t.conn.Exec(ctx, "ROLLBACK TO SAVEPOINT packstone; RELEASE SAVEPOINT packstone")
+		return errors.Join(err, undo)
+	}
+	_, err := t.conn.Exec(ctx, "RELEASE SAVEPOINT packstone")
+	return err
+}
+
+// Load fills a table by COPY.
+func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func() (*database.Batch, error)) error {
+	if p.Target.Role == database.LargeObjects {
+		return t.loadLargeObjects(ctx, next)
+	}
+	var names []string
+	skip := make([]bool, len(p.Target.Columns))
+	for i, c := range p.Target.Columns {
+		if skip[i] = c.Generated != nil; !skip[i] {
+			names = append(names, quote(c.Name))
+		}
+	}
+	list := ""
+	if len(names) > 0 {
+		list = " (" + strings.Join(names, ", ") + ")"
+	}
+	encoder := &copyEncoder{next: next, skip: skip}
+	defer encoder.release()
+	_, err := t.conn.PgConn().CopyFrom(ctx, encoder, "COPY "+qualified(p.Target.Schema, p.Target.Name)+list+" FROM STDIN")
+	if failed := encoder.failure(); failed != nil {
+		return failed
+	}
+	return translate(err)
+}
+
+// loadLargeObjects writes pages of large objects at their places.
+func (t *target) loadLargeObjects(ctx context.Context, next func() (*database.Batch, error)) error {
+	cells := make([]database.Cell, 3)
+	last := int64(-1)
+	for {
+		b, err := next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range b.Len() {
+			if err := database.DecodeRow(cells, b.Row(i)); err != nil {
+				return err
+			}
+			if err := t.largePage(ctx, cells, cells[0].Int != last); err != nil {
+				return err
+			}
+			last = cells[0].Int
+		}
+		b.Release()
+	}
+}
+
+func (t *target) largePage(ctx context.Context, cells []database.Cell, create bool) error {
+	if create {
+		if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_create($1)", uint32(cells[0].Int)); err != nil {
+			return fmt.Errorf("create large object %d: %w", cells[0].Int, translate(err))
+		}
+	}
+	if cells[1].Class == database.ClassNull {
+		return nil
+	}
+	const page = 2048 // bytes of a large object in a row of pg_largeobject
+	if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_put($1, $2, $3)", uint32(cells[0].Int), cells[1].Int*page, cells[2].Bytes); err != nil {
+		return fmt.Errorf("write large object %d: %w", cells[0].Int, translate(err))
+	}
+	return nil
+}
+
+// Finish builds keys and indexes, sets counters and makes the rest.
+func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Report) ([]database.Finding, error) {
+	t.catalog = nil
+	findings, err := t.run(ctx, p.Detail.(*plan).finish)
+	if err != nil {
+		return findings, err
+	}
+	return findings, t.setCounters(ctx, p)
+}
+
+// setCounters restores every sequence; where the target has its own behind a
+// column, that one goes on where the source's was.
+func (t *target) setCounters(ctx context.Context, p *database.Plan) error {
+	for _, q := range p.Source.Sequences {
+		name := "'" + strings.ReplaceAll(qualified(q.Schema, q.Name), "'", "''") + "'"
+		if !p.Native {
+			name = counterOf(p, q)
+		}
+		if name == "" {
+			continue
+		}
+		sql := fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", name, q.Last, q.Called)
+		if _, err := t.conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("set sequence %s: %w", q.ID(), translate(err))
+		}
+	}
+	return nil
+}
+
+// counterOf names the sequence behind a column, or a free one; empty if the
+// target has none.
+func counterOf(p *database.Plan, q *database.Sequence) string {
+	for _, t := range p.Tables {
+		for i, c := range t.Source.Columns {
+			if c.Identity != nil && c.Identity.Sequence == q.ID() {
+				table := qualified(t.Target.Schema, t.Target.Name)
+				return "pg_catalog.pg_get_serial_sequence(" + literal(table) + ", " + literal(t.Target.Columns[i].Name) + ")"
+			}
+		}
+	}
+	if q.OwnerTable != "" {
+		return ""
+	}
+	return literal(qualified(targetSchema(p.Source, q.Schema), q.Name))
+}
+
+// Commit ends the transaction.
+func (t *target) Commit(ctx context.Context) error {
+	if !t.began {
+		return nil
+	}
+	if _, err := t.conn.Exec(ctx, "COMMIT"); err != nil {
+		return t.at.Wrap("commit to", translate(err))
+	}
+	return nil
+}
