@@ -91,5 +91,11 @@ func (s *Slot) Chunk() (Chunk, bool) {
 	return s.chunk, true
 }
 
+// Seal gives the chunk its place. Whoever wrote the pack that holds the chunk calls it, once.
+func (s *Slot) Seal(place Place) {
+	s.chunk.Place = place
+	s.sealed.Store(true)
+}
+
 // ID is the chunk's id.
 func (s *Slot) ID() ID { return s.chunk.ID }
