@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ConcurrentUse", concurrentUse},
 		{"DataIsNotKept", dataIsNotKept},
 		{"SyncAndLocation", syncAndLocation},
+		{"Probe", probe},
 	}
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) { part.run(t, open(t)) })
@@ -485,6 +486,17 @@ func syncAndLocation(t *testing.T, s store.Store) {
 	expect(t, s, "packs/ab/c", []byte("x"))
 	if s.Location() == "" {
 		t.Error("location is empty")
+	}
+}
+
+func probe(t *testing.T, s store.Store) {
+	for _, check := range store.Probe(context.Background(), s) {
+		if check.Err != nil {
+			t.Errorf("%s: %v", check.Name, check.Err)
+		}
+	}
+	if left := list(t, s, "", ""); len(left) > 0 {
+		t.Errorf("the probe left %v", names(left))
 	}
 }
 
