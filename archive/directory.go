@@ -82,6 +82,11 @@ func (d *Directory) Equal(other *Directory) bool {
 	return slices.Equal(d.Frames, other.Frames) && slices.Equal(d.Lengths, other.Lengths) && slices.Equal(d.IDs, other.IDs)
 }
 
+// clone returns a copy that takes no more memory than it needs.
+func (d *Directory) clone() *Directory {
+	return &Directory{Frames: slices.Clone(d.Frames), Lengths: slices.Clone(d.Lengths), IDs: slices.Clone(d.IDs)}
+}
+
 // directorySize is the encoded size of a directory.
 func directorySize(frames, chunks int) int { return directoryHead + perFrame*frames + perChunk*chunks }
 

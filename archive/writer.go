@@ -269,10 +269,10 @@ func (w *Writer) upload(pack *openPack) error {
 	}
 	pack.place(sealed)
 	if w.o.Sealed != nil {
-		directory := pack.Directory // without the rest of the open pack
+		directory := pack.Directory.clone()
 		w.sealing.Lock()
 		defer w.sealing.Unlock()
-		w.o.Sealed(sealed, &directory)
+		w.o.Sealed(sealed, directory)
 	}
 	return nil
 }
