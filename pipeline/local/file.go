@@ -79,3 +79,8 @@ func (d *Dir) Readlink(name string) (string, error) {
 		}
 	}
 }
+
+// SetTimes sets access and modification time of name in d, a symbolic link's own.
+func (d *Dir) SetTimes(name string, times *[2]unix.Timespec) error {
+	return unix.UtimesNanoAt(d.FD, name, times[:], unix.AT_SYMLINK_NOFOLLOW)
+}

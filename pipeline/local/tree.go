@@ -44,7 +44,7 @@ type Dir struct {
 	FD   int
 	Path string // in the tree
 	File string // name on the machine, for messages
-	Note int    // belongs to the function Opened
+	Note uint64 // belongs to the function Opened
 
 	tree       *Tree
 	users      int

@@ -1,0 +1,195 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sort"
+	"sync/atomic"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/local"
+	"github.com/packstone/packstone/pipeline/target"
+	"golang.org/x/sys/unix"
+)
+
+// file is a file being restored, under a temporary name.
+type file struct {
+	target *Target
+	entry  *entry.Entry
+	object object
+	end    atomic.Int64 // of what was written
+	failed atomic.Pointer[error]
+	over   bool
+}
+
+// Create begins a file. Its WriteAt may be called from several goroutines; what lies outside the entry's extents is
+// not written and stays a hole.
+func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error) {
+	if e.Type != entry.File {
+		return nil, fmt.Errorf("create %s: it is no file", e.Path)
+	}
+	dir, name, err := t.parent(ctx, e.Path)
+	if err != nil {
+		return nil, err
+	}
+	if name == local.Self {
+		dir.Release()
+		return nil, fmt.Errorf("create a file in place of the target's root: %w", target.ErrPath)
+	}
+	f := &file{target: t, entry: e, object: object{dir: dir, name: t.temporary(), path: e.Path}}
+	mode := t.options.Chmod.apply(e.Mode, false) & 0o777
+	f.object.fd, err = dir.OpenFile(f.object.name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, mode)
+	if err != nil {
+		dir.Release()
+		return nil, translate(f.object.failed("create", err))
+	}
+	return f, nil
+}
+
+// parent opens the directory that path lies in. Whoever calls it is about to write.
+func (t *Target) parent(ctx context.Context, path string) (*local.Dir, string, error) {
+	if err := check(path); err != nil {
+		return nil, "", err
+	}
+	if err := t.begin(ctx); err != nil {
+		return nil, "", err
+	}
+	return t.place(path)
+}
+
+// place is the open directory that path lies in and its name there; the root is "." in itself.
+func (t *Target) place(path string) (*local.Dir, string, error) {
+	parent, name := local.Split(path)
+	if path == "" {
+		name = local.Self
+	}
+	dir, err := t.tree.Open(parent)
+	if err != nil {
+		return nil, "", translate(err)
+	}
+	return dir, name, nil
+}
+
+// WriteAt implements io.WriterAt.
+func (f *file) WriteAt(p []byte, offset int64) (int, error) {
+	if failed := f.failed.Load(); failed != nil {
+		return 0, *failed
+	}
+	if err := f.write(p, offset); err != nil {
+		err = translate(f.object.failed("write", err))
+		f.fail(err)
+		return 0, err
+	}
+	f.reach(offset + int64(len(p)))
+	return len(p), nil
+}
+
+// write writes those parts of p that lie in the extents.
+func (f *file) write(p []byte, offset int64) error {
+	all := f.entry.Extents
+	if all == nil {
+		return local.Pwrite(f.object.fd, p, offset)
+	}
+	end := offset + int64(len(p))
+	first := sort.Search(len(all), func(i int) bool { return all[i].Offset+all[i].Length > offset })
+	for _, x := range all[first:] {
+		if x.Offset >= end {
+			break
+		}
+		from, to := max(offset, x.Offset), min(end, x.Offset+x.Length)
+		if err := local.Pwrite(f.object.fd, p[from-offset:to-offset], from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *file) reach(end int64) {
+	for {
+		before := f.end.Load()
+		if end <= before || f.end.CompareAndSwap(before, end) {
+			return
+		}
+	}
+}
+
+// fail remembers the first error. A full disk gets back at once what the file has taken of it.
+func (f *file) fail(err error) {
+	if f.failed.CompareAndSwap(nil, &err) && errors.Is(err, target.ErrFull) {
+		_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
+		_ = unix.Ftruncate(f.object.fd, 0)
+	}
+}
+
+// Commit gives the file its size, metadata and name.
+func (f *file) Commit(ctx context.Context) error {
+	if f.over {
+		return fmt.Errorf("commit %s: %w", f.entry.Path, fs.ErrClosed)
+	}
+	defer f.Abort()
+	if failed := f.failed.Load(); failed != nil {
+		return *failed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.complete(); err != nil {
+		return translate(err)
+	}
+	if err := f.target.settle(&f.object, f.entry); err != nil {
+		return translate(err)
+	}
+	f.over = true
+	f.object.dir.Release()
+	return nil
+}
+
+// complete ends the writing. A network file system may say only now that it is full, so it comes before the rename.
+func (f *file) complete() error {
+	// With extents the end of the file may be a hole although it was handed in.
+	if end := f.end.Load(); end < f.entry.Size || f.entry.Extents != nil {
+		if err := unix.Ftruncate(f.object.fd, max(end, f.entry.Size)); err != nil {
+			return f.object.failed("extend", err)
+		}
+	}
+	if err := f.target.dress(&f.object, f.entry); err != nil {
+		return err
+	}
+	err := unix.Close(f.object.fd)
+	f.object.fd = -1
+	if err != nil && err != unix.EINTR {
+		return f.object.failed("close", err)
+	}
+	return nil
+}
+
+// Abort removes what was written.
+func (f *file) Abort() {
+	if f.over {
+		return
+	}
+	f.over = true
+	if f.object.fd >= 0 {
+		unix.Close(f.object.fd)
+	}
+	_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
+	f.object.dir.Release()
+}
+
+// settle gives what was made under a temporary name its own. A directory in the way is removed.
+func (t *Target) settle(o *object, e *entry.Entry) error {
+	_, name := local.Split(e.Path)
+	err := unix.Renameat(o.dir.FD, o.name, o.dir.FD, name)
+	if err == unix.EISDIR || err == unix.ENOTEMPTY || err == unix.EEXIST {
+		if err := t.remove(o.dir, e.Path, name); err != nil {
+			return err
+		}
+		err = unix.Renameat(o.dir.FD, o.name, o.dir.FD, name)
+	}
+	if err != nil {
+		return o.failed("rename to", err)
+	}
+	return nil
+}

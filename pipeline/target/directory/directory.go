@@ -1,0 +1,162 @@
+// Package directory is the target that is a directory of this machine. All is reached by descriptors from the root on
+// and no symbolic link on the way is followed, so nothing is written outside, whatever stands there or is put
+// there meanwhile. A file grows under a temporary name beside its own and is renamed when it is whole.
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/packstone/packstone/pipeline/local"
+	"github.com/packstone/packstone/pipeline/target"
+	"golang.org/x/sys/unix"
+)
+
+// Options say how entries become files. The zero value brings back everything that this process is permitted to.
+type Options struct {
+	// Owner replaces the entries' owners where it has one.
+	Owner Owner
+	// Chmod changes the entries' modes. An ACL is left out where it does.
+	Chmod Chmod
+	// NumericIDs gives owners by number even where their name is known here under another one. ACLs always are by number.
+	NumericIDs bool
+	// NoOwner leaves owners as they come, NoXattrs leaves out extended attributes and ACLs.
+	NoOwner, NoXattrs bool
+	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
+	ReadOnly bool
+	// Parallel is the number of files that may be written at once (default: 16).
+	Parallel int
+	// Warn takes what could not be brought back of an entry that is there otherwise: an owner, an attribute. It is called from
+	// several goroutines at once.
+	Warn func(path string, err error)
+}
+
+// Target is a directory. It implements target.Target.
+type Target struct {
+	options Options
+	root    string
+	tree    *local.Tree
+	owners  local.Owners
+
+	run     string // tells this run's temporary files from others'
+	counter atomic.Uint32
+
+	begun    sync.Once
+	beginErr error
+	lock     int // open as long as this run may have temporary files
+
+	mu      sync.Mutex
+	systems map[uint64]int // a directory open on each file system that was written to
+}
+
+var _ target.Target = (*Target)(nil)
+
+// New returns a target for the directory root, an absolute path. It is made when the first thing is written.
+func New(root string, options Options) (*Target, error) {
+	if !filepath.IsAbs(root) {
+		return nil, fmt.Errorf("directory: target %q is not an absolute path", root)
+	}
+	if options.Parallel <= 0 {
+		options.Parallel = 16
+	}
+	if options.Warn == nil {
+		options.Warn = func(string, error) {}
+	}
+	var run [4]byte
+	rand.Read(run[:])
+	t := &Target{options: options, root: filepath.Clean(root), run: hex.EncodeToString(run[:]), lock: -1, systems: make(map[uint64]int)}
+	anchor := local.Anchor{File: t.root, Follow: true}
+	t.tree = local.NewTree(local.Options{Anchor: func(string) local.Anchor { return anchor }, Opened: t.opened})
+	return t, nil
+}
+
+// Traits: files are written in any order.
+func (t *Target) Traits() target.Traits { return target.Traits{Parallel: t.options.Parallel} }
+
+// begin makes the root and marks this run as running.
+func (t *Target) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	t.begun.Do(func() { t.beginErr = t.start() })
+	return t.beginErr
+}
+
+func (t *Target) start() error {
+	if t.options.ReadOnly {
+		return fmt.Errorf("%s was opened to read only: %w", t.root, os.ErrPermission)
+	}
+	if err := os.MkdirAll(t.root, 0o777); err != nil {
+		return translate(err)
+	}
+	dir, err := t.tree.Open("")
+	if err != nil {
+		return translate(err)
+	}
+	defer dir.Release()
+	return t.takeLock(dir)
+}
+
+// defaultACL is a Dir's note: what is made in it takes over its ACL.
+const defaultACL = 1
+
+// opened notes what new files inherit from a directory, and its file system.
+func (t *Target) opened(dir *local.Dir) error {
+	if !t.options.NoXattrs && dir.HasXattr("system.posix_acl_default") {
+		dir.Note = defaultACL
+	}
+	var st local.Stat
+	if err := local.Fstat(dir.FD, &st); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.systems[uint64(st.Dev)]; known {
+		return nil
+	}
+	fd, err := unix.FcntlInt(uintptr(dir.FD), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	t.systems[uint64(st.Dev)] = fd
+	return nil
+}
+
+// Close writes what was restored through to the disk and releases what is held.
+func (t *Target) Close(ctx context.Context) error {
+	t.dropLock()
+	t.tree.Close()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	written := t.written()
+	var failed []error
+	for _, fd := range t.systems {
+		if written && ctx.Err() == nil {
+			failed = append(failed, t.sync(fd))
+		}
+		unix.Close(fd)
+	}
+	clear(t.systems)
+	return errors.Join(append(failed, ctx.Err())...)
+}
+
+func (t *Target) sync(fd int) error {
+	if err := syncFileSystem(fd); err != nil {
+		return translate(&os.PathError{Op: "sync", Path: t.root, Err: err})
+	}
+	return nil
+}
+
+// written tells whether anything may have been.
+func (t *Target) written() bool {
+	written := true
+	t.begun.Do(func() { written, t.beginErr = false, os.ErrClosed })
+	return written && t.beginErr == nil
+}

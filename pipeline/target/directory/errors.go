@@ -1,0 +1,48 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/target"
+	"golang.org/x/sys/unix"
+)
+
+var sentinels = []struct {
+	errno unix.Errno
+	means error
+}{
+	{unix.ENOSPC, target.ErrFull},
+	{unix.EDQUOT, target.ErrFull},
+	{unix.ELOOP, target.ErrPath}, // a symbolic link in the way
+	{unix.ENOTCONN, target.ErrUnreachable},
+	{unix.ESTALE, target.ErrUnreachable},
+	{unix.EHOSTDOWN, target.ErrUnreachable},
+	{unix.EHOSTUNREACH, target.ErrUnreachable},
+	{unix.ENETUNREACH, target.ErrUnreachable},
+	{unix.ETIMEDOUT, target.ErrUnreachable},
+}
+
+// translate wraps err in the sentinel that it means.
+func translate(err error) error {
+	for _, s := range sentinels {
+		if errors.Is(err, s.errno) {
+			return fmt.Errorf("%w: %w", s.means, err)
+		}
+	}
+	return err
+}
+
+// check refuses a path that is not one below the root.
+func check(path string) error {
+	if path == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" || name == "." || name == ".." || strings.IndexByte(name, 0) >= 0 {
+			return fmt.Errorf("path %q: %w", path, target.ErrPath)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package directory
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/local"
+	"golang.org/x/sys/unix"
+)
+
+// object is something in the target whose metadata is set: by its descriptor if it has one, else by its name, a link's own.
+type object struct {
+	dir  *local.Dir
+	name string
+	fd   int // -1: none
+	path string
+}
+
+const (
+	accessACL  = "system.posix_acl_access"
+	aclPrefix  = "system.posix_acl_"
+	userPrefix = "user."
+	setIDs     = unix.S_ISUID | unix.S_ISGID
+)
+
+// file is the name that o has in the end, for messages.
+func (o *object) file() string {
+	_, name := local.Split(o.path)
+	return o.dir.Join(name)
+}
+
+func (o *object) failed(op string, err error) error {
+	return &fs.PathError{Op: op, Path: o.file(), Err: err}
+}
+
+func (o *object) stat(st *local.Stat) error {
+	if o.fd >= 0 {
+		return local.Fstat(o.fd, st)
+	}
+	return o.dir.Stat(o.name, false, st)
+}
+
+// dress gives o the metadata of e, in the order in which one call does not undo another: a change of owner
+// clears the set-id bits and capabilities, a mode without write permission forbids attributes, a mode changes an ACL,
+// and times come last.
+func (t *Target) dress(o *object, e *entry.Entry) error {
+	var st local.Stat
+	if err := o.stat(&st); err != nil {
+		return o.failed("stat", err)
+	}
+	mode := t.options.Chmod.apply(e.Mode, e.Type == entry.Directory)
+	acl := mode == e.Mode
+	owned, changed := t.own(o, e, &st)
+	if !owned {
+		mode &^= setIDs // they would lend the rights of the wrong owner
+	}
+	t.setXattrs(o, e, false)
+	if e.Type != entry.Symlink && (uint32(st.Mode)&0o7777 != mode || changed && mode&setIDs != 0) {
+		if err := o.chmod(mode); err != nil {
+			t.options.Warn(e.Path, o.failed("chmod", err))
+		}
+	}
+	if acl {
+		t.setXattrs(o, e, true)
+	}
+	t.dropACL(o, e)
+	if e.ModTime == 0 {
+		return nil
+	}
+	if err := o.setTime(e.ModTime); err != nil {
+		t.options.Warn(e.Path, o.failed("set time of", err))
+	}
+	return nil
+}
+
+// own gives o to the owner of e. It tells whether o belongs to it now, and whether that is a change.
+func (t *Target) own(o *object, e *entry.Entry, st *local.Stat) (owned, changed bool) {
+	if t.options.NoOwner {
+		return st.Uid == e.UID && st.Gid == e.GID, false
+	}
+	uid, gid := t.owner(e)
+	if st.Uid == uid && st.Gid == gid {
+		return true, false
+	}
+	err := o.chown(int(uid), int(gid))
+	if err == nil {
+		return true, true
+	}
+	if st.Gid != gid && o.chown(-1, int(gid)) == nil { // to one of the groups that the process is in
+		changed = true
+		if st.Uid == uid {
+			return true, true
+		}
+	}
+	t.options.Warn(e.Path, o.failed(fmt.Sprintf("chown to %d:%d", uid, gid), err))
+	return false, changed
+}
+
+// setXattrs sets the ACLs of e, or all its other attributes.
+func (t *Target) setXattrs(o *object, e *entry.Entry, acls bool) {
+	if t.options.NoXattrs {
+		return
+	}
+	for _, x := range e.Xattrs {
+		if strings.HasPrefix(x.Name, aclPrefix) != acls {
+			continue
+		}
+		if err := o.setXattr(x.Name, x.Value); err != nil {
+			t.options.Warn(e.Path, o.failed("set attribute "+x.Name+" of", err))
+		}
+	}
+}
+
+// dropACL removes the ACL that o has taken over from the directory it was made in, if e has none.
+func (t *Target) dropACL(o *object, e *entry.Entry) {
+	if o.dir.Note != defaultACL || e.Type == entry.Symlink || hasXattr(e, accessACL) {
+		return
+	}
+	_ = o.dir.RemoveXattr(o.name, accessACL)
+	if err := o.chmod(t.options.Chmod.apply(e.Mode, e.Type == entry.Directory)); err != nil {
+		t.options.Warn(e.Path, o.failed("chmod", err))
+	}
+}
+
+// dropXattrs removes attributes that e does not have; labels of the system's own making stay.
+func (t *Target) dropXattrs(o *object, e *entry.Entry) {
+	if t.options.NoXattrs {
+		return
+	}
+	there, err := o.dir.Xattrs(o.name)
+	if err != nil {
+		t.options.Warn(e.Path, err)
+	}
+	for _, x := range there {
+		ours := strings.HasPrefix(x.Name, userPrefix) || strings.HasPrefix(x.Name, aclPrefix)
+		if !ours || hasXattr(e, x.Name) {
+			continue
+		}
+		if err := o.dir.RemoveXattr(o.name, x.Name); err != nil {
+			t.options.Warn(e.Path, o.failed("remove attribute "+x.Name+" of", err))
+		}
+	}
+}
+
+func hasXattr(e *entry.Entry, name string) bool {
+	for i := range e.Xattrs {
+		if e.Xattrs[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *object) chown(uid, gid int) error {
+	if o.fd >= 0 {
+		return unix.Fchown(o.fd, uid, gid)
+	}
+	return unix.Fchownat(o.dir.FD, o.name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+func (o *object) chmod(mode uint32) error {
+	if o.fd >= 0 {
+		return unix.Fchmod(o.fd, mode)
+	}
+	return o.dir.Chmod(o.name, mode)
+}
+
+func (o *object) setXattr(name string, value []byte) error {
+	if o.fd >= 0 {
+		return unix.Fsetxattr(o.fd, name, value, 0)
+	}
+	return o.dir.SetXattr(o.name, name, value)
+}
+
+// setTime sets when the content was modified last; when it was read last stays.
+func (o *object) setTime(modified int64) error {
+	times := [2]unix.Timespec{local.KeepTime, unix.NsecToTimespec(modified)}
+	if o.fd >= 0 && local.HasFutimens {
+		return local.Futimens(o.fd, &times)
+	}
+	return o.dir.SetTimes(o.name, &times)
+}

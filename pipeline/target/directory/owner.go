@@ -1,0 +1,64 @@
+package directory
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/local"
+)
+
+// Owner is a user and a group by number; nil leaves an entry's own.
+type Owner struct{ UID, GID *uint32 }
+
+// ParseOwner reads USER:GROUP, USER or :GROUP, each a name of this machine or a number.
+func ParseOwner(s string) (Owner, error) {
+	var names local.Owners
+	user, group, _ := strings.Cut(s, ":")
+	if user == "" && group == "" {
+		return Owner{}, fmt.Errorf("owner %q: want USER:GROUP, USER or :GROUP", s)
+	}
+	var o Owner
+	var err error
+	if o.UID, err = parseID("user", user, names.UserID); err != nil {
+		return Owner{}, err
+	}
+	o.GID, err = parseID("group", group, names.GroupID)
+	return o, err
+}
+
+func parseID(kind, s string, find func(string) (uint32, bool)) (*uint32, error) {
+	if s == "" {
+		return nil, nil
+	}
+	if number, ok := find(s); ok {
+		return &number, nil
+	}
+	number, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || number == 1<<32-1 { // -1 means "as it is" to the system
+		return nil, fmt.Errorf("owner: there is no %s %q here", kind, s)
+	}
+	id := uint32(number)
+	return &id, nil
+}
+
+// owner is whom e is to belong to.
+func (t *Target) owner(e *entry.Entry) (uid, gid uint32) {
+	uid, gid = e.UID, e.GID
+	if !t.options.NumericIDs {
+		if id, ok := t.owners.UserID(e.User); ok && e.User != "" {
+			uid = id
+		}
+		if id, ok := t.owners.GroupID(e.Group); ok && e.Group != "" {
+			gid = id
+		}
+	}
+	if t.options.Owner.UID != nil {
+		uid = *t.options.Owner.UID
+	}
+	if t.options.Owner.GID != nil {
+		gid = *t.options.Owner.GID
+	}
+	return uid, gid
+}

@@ -1,0 +1,105 @@
+package directory
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/local"
+	"golang.org/x/sys/unix"
+)
+
+// A temporary name is prefix, eight hexadecimal digits of the run and eight of a counter. The name with counter zero
+// lies in the root and is locked as long as its run lives: what bears the name of another run is a leftover if
+// that lock is gone or free.
+const (
+	prefix    = ".packstone-"
+	runDigits = 8
+	nameSize  = len(prefix) + 2*runDigits
+	lockCount = "00000000"
+)
+
+// temporary returns a name that nothing has.
+func (t *Target) temporary() string {
+	var name [nameSize]byte
+	copy(name[:], prefix)
+	copy(name[len(prefix):], t.run)
+	n := t.counter.Add(1)
+	raw := [4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+	hex.Encode(name[len(prefix)+runDigits:], raw[:])
+	return string(name[:])
+}
+
+// runOf returns whose temporary name it is; false if it is none.
+func runOf(name string) (string, bool) {
+	if len(name) != nameSize || !strings.HasPrefix(name, prefix) {
+		return "", false
+	}
+	digits := name[len(prefix):]
+	if strings.Trim(digits, "0123456789abcdef") != "" {
+		return "", false
+	}
+	return digits[:runDigits], true
+}
+
+// takeLock makes this run's lock file.
+func (t *Target) takeLock(root *local.Dir) error {
+	name := prefix + t.run + lockCount
+	fd, err := root.OpenFile(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR, 0o600)
+	if err != nil {
+		return translate(&fs.PathError{Op: "create", Path: root.Join(name), Err: err})
+	}
+	t.lock = fd
+	// Some network file systems have no locks. Then another run takes this one's files for leftovers, as its own.
+	_ = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	return nil
+}
+
+func (t *Target) dropLock() {
+	if t.lock < 0 {
+		return
+	}
+	if root, err := t.tree.Open(""); err == nil {
+		_ = unix.Unlinkat(root.FD, prefix+t.run+lockCount, 0)
+		root.Release()
+	}
+	unix.Close(t.lock)
+	t.lock = -1
+}
+
+// leftovers remembers which runs are over.
+type leftovers map[string]bool
+
+// isOver tells whether a run's temporary files are leftovers.
+func (t *Target) isOver(run string, known leftovers) (bool, error) {
+	if run == t.run {
+		return false, nil
+	}
+	if over, ok := known[run]; ok {
+		return over, nil
+	}
+	root, err := t.tree.Open("")
+	if err != nil {
+		return false, err
+	}
+	defer root.Release()
+	over, err := lockIsFree(root, prefix+run+lockCount)
+	if err != nil {
+		return false, fmt.Errorf("look whether another restore is running: %w", err)
+	}
+	known[run] = over
+	return over, nil
+}
+
+func lockIsFree(root *local.Dir, name string) (bool, error) {
+	fd, err := root.OpenFile(name, unix.O_RDONLY, 0)
+	if err == unix.ENOENT {
+		return true, nil
+	}
+	if err != nil {
+		return false, &fs.PathError{Op: "open", Path: root.Join(name), Err: err}
+	}
+	defer unix.Close(fd)
+	return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == nil, nil
+}
