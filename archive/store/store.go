@@ -17,7 +17,8 @@ import (
 var (
 	// ErrNotExist: the named object, or the place that should hold it, is not there.
 	ErrNotExist = errors.New("object does not exist")
-	// ErrExist: an object of that name is already there; nothing was changed.
+	// ErrExist: an object of that name is already there. Where an answer was lost on the way, it may be the one that
+	// the same caller has just put.
 	ErrExist = errors.New("object exists already")
 	// ErrDenied: the credentials are wrong or do not allow the act. Waiting does not cure it.
 	ErrDenied = errors.New("access denied")
@@ -56,7 +57,8 @@ type Store interface {
 	// Put creates the object name if no object of that name exists (one winner among racing writers), else
 	// returns ErrExist. digest is the SHA-256 of data; it travels with the request, and the store refuses
 	// other bytes. When Put returns nil the object is whole and visible to Get and List everywhere;
-	// it is durable after the next Sync. After any other error the outcome is unknown, except ErrExist.
+	// it is durable after the next Sync. After ErrExist there is such an object, and Get tells whose; after any other
+	// error the outcome is unknown.
 	// data must not be changed until Put returns, and is not kept after.
 	Put(ctx context.Context, name string, data []byte, digest Digest) error
 

@@ -190,10 +190,18 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 		IfNoneMatch:    aws.String("*"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(digest[:])),
 	})
-	if err != nil {
-		return fmt.Errorf("put %s: %w", name, s.error(ctx, err))
+	if err == nil {
+		return nil
 	}
-	return nil
+	if err = s.error(ctx, err); s3http.Refused(err) && s.exists(ctx, name) {
+		err = store.ErrExist
+	}
+	return fmt.Errorf("put %s: %w", name, err)
+}
+
+func (s *Store) exists(ctx context.Context, name string) bool {
+	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: aws.String(s.keys.Key(name))})
+	return err == nil
 }
 
 // Get implements store.Store.

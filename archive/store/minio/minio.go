@@ -22,6 +22,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/internal/s3http"
@@ -63,8 +64,8 @@ func Open(_ context.Context, opts Options) (*Store, error) {
 	if err != nil || endpoint.Host == "" || strings.Trim(endpoint.Path, "/") != "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" {
 		return nil, fmt.Errorf("open bucket %s: the endpoint is not http://host:port or https://host:port: %w", opts.Bucket, store.ErrInvalid)
 	}
-	if opts.Bucket == "" {
-		return nil, fmt.Errorf("open a bucket without a name at %s: %w", endpoint.Host, store.ErrInvalid)
+	if err := s3utils.CheckValidBucketName(opts.Bucket); err != nil {
+		return nil, fmt.Errorf("open bucket %q at %s: %w: %w", opts.Bucket, endpoint.Host, store.ErrInvalid, err)
 	}
 	if opts.AccessKey == "" || opts.SecretKey == "" {
 		return nil, fmt.Errorf("open bucket %s at %s: no access key and secret key: %w", opts.Bucket, endpoint.Host, store.ErrDenied)
@@ -113,10 +114,18 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	opts.SetMatchETagExcept("*")
 	_, err := s.client.PutObject(ctx, s.bucket, s.keys.Key(name), bytes.NewReader(data), int64(len(data)),
 		"", hex.EncodeToString(digest[:]), opts)
-	if err != nil {
-		return fmt.Errorf("put %s: %w", name, s.error(ctx, err))
+	if err == nil {
+		return nil
 	}
-	return nil
+	if err = s.error(ctx, err); s3http.Refused(err) && s.exists(ctx, name) {
+		err = store.ErrExist
+	}
+	return fmt.Errorf("put %s: %w", name, err)
+}
+
+func (s *Store) exists(ctx context.Context, name string) bool {
+	_, err := s.client.StatObject(ctx, s.bucket, s.keys.Key(name), minio.StatObjectOptions{})
+	return err == nil
 }
 
 // Get implements store.Store.

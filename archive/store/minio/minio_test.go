@@ -46,7 +46,7 @@ func TestStoreHoldsTheContractOverTLS(t *testing.T) {
 }
 
 func TestIncompleteOptionsAreRefused(t *testing.T) {
-	full := minio.Options{Endpoint: "https://localhost:9000", Bucket: "b", AccessKey: "a", SecretKey: "s"}
+	full := minio.Options{Endpoint: "https://localhost:9000", Bucket: "bucket", AccessKey: "a", SecretKey: "s"}
 	for name, c := range map[string]struct {
 		change func(*minio.Options)
 		want   error
@@ -65,7 +65,7 @@ func TestIncompleteOptionsAreRefused(t *testing.T) {
 		}
 	}
 	s, err := minio.Open(context.Background(), full)
-	if err != nil || s.Location() != "minio+https://localhost:9000/b" {
+	if err != nil || s.Location() != "minio+https://localhost:9000/bucket" {
 		t.Errorf("open: %v, %v", s, err)
 	}
 }

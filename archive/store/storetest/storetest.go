@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	}{
 		{"ReadAfterWrite", readAfterWrite},
 		{"PutNeverOverwrites", putNeverOverwrites},
+		{"LargePutNeverOverwrites", largePutNeverOverwrites},
 		{"OneWinnerAmongRacingWriters", oneWinner},
 		{"WrongDigestIsRefused", wrongDigest},
 		{"BadNamesAreRefused", badNames},
@@ -123,6 +124,17 @@ func putNeverOverwrites(t *testing.T, s store.Store) {
 		}
 	}
 	expect(t, s, "config/1", []byte("first"))
+}
+
+// largePutNeverOverwrites is about servers that refuse before they have read the body: the answer must not get lost.
+func largePutNeverOverwrites(t *testing.T, s store.Store) {
+	data := random(8 << 20)
+	mustPut(t, s, "packs/ab/large", data)
+	for range 5 {
+		if err := put(context.Background(), s, "packs/ab/large", data); !errors.Is(err, store.ErrExist) {
+			t.Errorf("second put of %d bytes: %v, want ErrExist", len(data), err)
+		}
+	}
 }
 
 // oneWinner races small objects, and ones of a megabyte whose writes really overlap.

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,7 +123,11 @@ func Error(ctx context.Context, what string, answer Answer, err error) error {
 		return ctx.Err()
 	}
 	if answer.Status == 0 && answer.Code == "" {
-		return fmt.Errorf("%w: %w", store.ErrUnreachable, err)
+		var request *url.Error
+		if errors.As(err, &request) {
+			err = request.Err // without the library's words around it
+		}
+		return &silence{what: what, err: err}
 	}
 	if answer.Code == "NoSuchBucket" {
 		return fmt.Errorf("%s is not there: %w", what, store.ErrNotExist)
@@ -134,6 +140,30 @@ func Error(ctx context.Context, what string, answer Answer, err error) error {
 		return fmt.Errorf("%w: %s answered %s", sentinel, what, text)
 	}
 	return fmt.Errorf("%s answered %s", what, text)
+}
+
+// silence is a request that got no answer.
+type silence struct {
+	what string
+	err  error
+}
+
+func (s *silence) Error() string {
+	return fmt.Sprintf("%v: %s: %v", store.ErrUnreachable, s.what, s.err)
+}
+
+func (s *silence) Unwrap() []error { return []error{store.ErrUnreachable, s.err} }
+
+// Refused reports whether a failed Put may have been refused although no answer came. Servers that answer 412 before
+// they have read the body close the connection, and the reset destroys the answer on its way. Then it helps to ask
+// whether the object is there.
+func Refused(err error) bool {
+	var silent *silence
+	if !errors.As(err, &silent) {
+		return false
+	}
+	var network *net.OpError
+	return !errors.As(silent.err, &network) || network.Op != "dial"
 }
 
 // sentinel prefers the code, which says more than the status; both are nil for what may pass on its own.
