@@ -251,26 +251,42 @@ func (c *catalog) readDefinitions(ctx context.Context, s *session) error {
 			r.create = row[1]
 		}
 		if what == "VIEW" && r.create != "" {
-			r.context = clientContext("", row[2], row[3], "")
+			r.context = clientContext(r.create, noMode, row[2], row[3], "")
 		}
 	}
 	return nil
 }
 
-// clientContext gives the statements that make the session as it was when an
-// object was created, so that its text means the same.
-func clientContext(mode, charset, collation, zone string) []string {
-	set := "SET SESSION character_set_client = " + charset + ", SESSION collation_connection = " + collation
-	if charset == "" {
-		return nil
+// clientContext gives the statement that makes the session as it was when an
+// object was created, so that its body means the same. Bodies come to us in
+// UTF-8, so another character set is only named where the body is ASCII.
+func clientContext(body, mode, charset, collation, zone string) []string {
+	if charset == "" || !ascii(body) || strings.HasPrefix(charset, "u") && !strings.HasPrefix(charset, "utf8") {
+		charset = "utf8mb4"
 	}
-	if mode != "" || zone != "" {
+	set := "SET SESSION character_set_client = " + charset
+	if collation != "" {
+		set += ", SESSION collation_connection = " + collation
+	}
+	if mode != noMode {
 		set += ", SESSION sql_mode = " + quoteText(mode)
 	}
 	if zone != "" {
 		set += ", SESSION time_zone = " + quoteText(zone)
 	}
 	return []string{set}
+}
+
+// noMode stands for an object that keeps no sql_mode.
+const noMode = "-"
+
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *catalog) readSequences(ctx context.Context, s *session) error {
@@ -381,15 +397,11 @@ func showCode(ctx context.Context, s *session, kind, name string, body, mode, zo
 	if zone >= 0 {
 		timeZone = row[zone]
 	}
-	context := clientContext(row[mode], row[charset], row[charset+1], timeZone)
-	if len(context) == 1 && row[mode] == "" && timeZone == "" {
-		context[0] += ", SESSION sql_mode = ''"
-	}
-	out.statements = append(context, row[body])
+	out.statements = append(clientContext(row[body], row[mode], row[charset], row[charset+1], timeZone), row[body])
 	return out, nil
 }
 
-// engineOf says whether the table's rows are in the snapshot.
+// transactional says whether the table's rows are in the snapshot.
 func (c *catalog) transactional(r *relation) bool { return c.safe[r.engine] }
 
 func expr(engine, sql string) *database.Expr { return &database.Expr{Engine: engine, SQL: sql} }

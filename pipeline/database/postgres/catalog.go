@@ -27,7 +27,7 @@ const userNamespace = `n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 
 // notMember leaves out what an extension brought.
 func notMember(class, oid string) string {
-	return fmt.Sprintf(`NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.%s'::pg_catalog.regclass AND e.objid = %s AND e.deptype = 'e')`, class, oid)
+	return fmt.Sprintf(`NOT EXISTS (SELECT FROM pg_catalog.pg_depend member WHERE member.classid = 'pg_catalog.%s'::pg_catalog.regclass AND member.objid = %s AND member.deptype = 'e')`, class, oid)
 }
 
 type pgType struct {
@@ -254,7 +254,7 @@ func (c *catalog) readColumns(ctx context.Context, conn *pgx.Conn) error {
 
 // columnNames makes an array of names from an array of attribute numbers.
 func columnNames(relation, numbers string) string {
-	return fmt.Sprintf(`ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(%s) WITH ORDINALITY k(n, i) JOIN pg_catalog.pg_attribute a ON a.attrelid = %s AND a.attnum = k.n ORDER BY k.i)`, numbers, relation)
+	return fmt.Sprintf(`ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(%s) WITH ORDINALITY u(n, i) JOIN pg_catalog.pg_attribute a ON a.attrelid = %s AND a.attnum = u.n ORDER BY u.i)`, numbers, relation)
 }
 
 func (c *catalog) readConstraints(ctx context.Context, conn *pgx.Conn) error {

@@ -1,0 +1,336 @@
+package mysql
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// Limits of the server.
+const (
+	maxKeyBytes = 3072  // of an InnoDB key
+	maxRowBytes = 65535 // of a row without its long texts
+	maxVarchar  = 16383 // characters of utf8mb4
+)
+
+// mapped is what a column becomes.
+type mapped struct {
+	typ     database.Type // typ.Native is the SQL type without character set
+	clause  string        // character set and collation; empty: the table's
+	lost    string        // why it is not exact
+	convert *database.Conversion
+	keyed   int // in a key: the most characters that fit; 0: in no key
+	unique  bool
+}
+
+// size is about how many bytes the column takes inside a row.
+func (m *mapped) size() int {
+	t := m.typ
+	name, _, _ := strings.Cut(t.Native, "(")
+	switch name {
+	case "varchar", "char":
+		return 4*int(t.Length) + 2
+	case "varbinary", "binary":
+		return int(t.Length) + 2
+	case "longtext", "longblob", "json":
+		return 12
+	case "decimal":
+		return t.Precision/2 + 2
+	}
+	return 8
+}
+
+// long says that the type can only be indexed by a prefix.
+func (m *mapped) long() bool {
+	name, _, _ := strings.Cut(strings.ToLower(m.typ.Native), "(")
+	return strings.HasSuffix(name, "text") || strings.HasSuffix(name, "blob")
+}
+
+// typer chooses types on a server for columns of another engine.
+type typer struct {
+	server server
+	family bool // the source is MySQL or MariaDB too
+	// collations of the server; nil: not asked
+	collations map[string]bool
+}
+
+func (y typer) choose(t database.Type, keyed int, unique bool) mapped {
+	m := mapped{typ: t, keyed: keyed, unique: unique}
+	m.typ.Native, m.typ.Charset, m.typ.Collation = "", "", ""
+	if y.family && y.native(&m, t) {
+		return m
+	}
+	switch t.Kind {
+	case database.Bool:
+		m.typ.Native = "tinyint(1)"
+	case database.Int:
+		m.typ.Native = intType(t)
+	case database.Decimal:
+		y.decimal(&m, t)
+	case database.Float:
+		m.typ.Native = "double"
+		if t.Bits == 32 {
+			m.typ.Native = "float"
+		}
+	case database.Text:
+		y.text(&m, t)
+	case database.Bytes, database.Geometry:
+		y.bytes(&m, t)
+	case database.Enum, database.Set:
+		y.labels(&m, t)
+	case database.JSON:
+		y.json(&m)
+	case database.UUID:
+		m.typ.Native = "char(36)"
+		m.clause = " CHARACTER SET ascii"
+		if y.server.mariadb() && y.server.number >= 100700 {
+			m.typ.Native, m.clause = "uuid", ""
+		}
+	case database.Bits:
+		y.bits(&m, t)
+	case database.Year:
+		m.typ.Native = "year"
+	case database.Date:
+		m.typ.Native = "date"
+	case database.Time:
+		m.typ.Native, m.convert = withFraction("time", t.Fraction)
+	case database.Timestamp:
+		m.typ.Native, m.convert = withFraction("datetime", t.Fraction)
+	case database.TimestampTZ:
+		y.instant(&m, t)
+	case database.TimeTZ, database.Interval:
+		m.asText(64, "there is no type for a "+string(t.Kind)+"; it is kept as text")
+	default:
+		m.asText(0, "there is no type for "+or(t.Native, string(t.Kind))+"; it is kept as text")
+	}
+	return m
+}
+
+// native takes the source's own type where this server has it.
+func (y typer) native(m *mapped, t database.Type) bool {
+	name, _, _ := strings.Cut(strings.ToLower(t.Native), "(")
+	switch name {
+	case "uuid", "inet4", "inet6", "vector", "":
+		if !y.server.mariadb() || name == "" {
+			return false
+		}
+	case "json":
+		if y.server.mariadb() {
+			m.typ.Native, m.typ.Charset = "json", ""
+			return true
+		}
+	case "longtext":
+		if t.Kind == database.JSON { // MariaDB's JSON
+			if m.typ.Native = "json"; !y.server.mariadb() {
+				y.json(m)
+			}
+			return true
+		}
+	}
+	m.typ.Native, m.typ.Charset, m.typ.Collation = t.Native, t.Charset, t.Collation
+	if t.Charset == "" || t.Charset == "binary" {
+		return true
+	}
+	if !y.collations[t.Collation] {
+		m.lost = "the server does not know the collation " + t.Collation
+		m.typ.Collation = ""
+		m.clause = " CHARACTER SET " + t.Charset
+		return true
+	}
+	m.clause = " CHARACTER SET " + t.Charset + " COLLATE " + t.Collation
+	return true
+}
+
+func intType(t database.Type) string {
+	name := "bigint"
+	switch {
+	case t.Bits == 0:
+	case t.Bits <= 8:
+		name = "tinyint"
+	case t.Bits <= 16:
+		name = "smallint"
+	case t.Bits <= 24:
+		name = "mediumint"
+	case t.Bits <= 32:
+		name = "int"
+	}
+	if t.Unsigned {
+		name += " unsigned"
+	}
+	return name
+}
+
+// asText keeps a value's spelling in a text column; limit 0 means none.
+func (m *mapped) asText(limit int64, lost string) {
+	m.lost = lost
+	if m.keyed > 0 && (limit == 0 || limit > int64(m.keyed)) {
+		limit = int64(m.keyed)
+		m.lost += fmt.Sprintf(", in a key at most %d characters", limit)
+	}
+	m.typ.Length = limit
+	if limit == 0 {
+		m.typ.Native = "longtext"
+		return
+	}
+	m.typ.Native = fmt.Sprintf("varchar(%d)", limit)
+}
+
+func (y typer) decimal(m *mapped, t database.Type) {
+	precision, scale := t.Precision, t.Scale
+	if scale < 0 {
+		precision, scale = precision-scale, 0
+	}
+	precision = max(precision, scale)
+	if t.Precision == 0 || precision > 65 || scale > 30 {
+		m.asText(0, "the server's decimals have at most 65 digits, 30 of them in the fraction; it is kept as text")
+		return
+	}
+	m.typ.Native, m.typ.Precision, m.typ.Scale = fmt.Sprintf("decimal(%d,%d)", precision, scale), precision, scale
+}
+
+// text chooses varchar or longtext. The collation distinguishes all that
+// differs, trailing blanks included, as other engines do.
+func (y typer) text(m *mapped, t database.Type) {
+	m.typ.NoCase, m.typ.Fixed = false, false
+	if t.NoCase {
+		if collation := y.caseless(); collation != "" && !m.unique {
+			m.typ.NoCase, m.clause = true, " COLLATE "+collation
+		} else {
+			m.lost = "it compares upper and lower case as different here"
+		}
+	}
+	switch {
+	case m.keyed > 0 && (t.Length == 0 || t.Length > int64(m.keyed)):
+		lost := m.lost
+		m.asText(int64(m.keyed), fmt.Sprintf("in a key it holds at most %d characters here", m.keyed))
+		if lost != "" {
+			m.lost += "; " + lost
+		}
+	case t.Length == 0 || t.Length > maxVarchar:
+		m.typ.Native = "longtext"
+	default:
+		m.typ.Native = fmt.Sprintf("varchar(%d)", t.Length)
+	}
+}
+
+func (y typer) caseless() string {
+	for _, name := range []string{"utf8mb4_0900_as_ci", "utf8mb4_uca1400_nopad_as_ci", "utf8mb4_general_nopad_ci"} {
+		if y.collations[name] {
+			return name
+		}
+	}
+	return ""
+}
+
+// exactCollation is the table's, under which texts are equal only if their
+// bytes are.
+func (y typer) exactCollation() string {
+	for _, name := range []string{"utf8mb4_nopad_bin", "utf8mb4_0900_bin"} {
+		if y.collations[name] {
+			return name
+		}
+	}
+	return "utf8mb4_bin"
+}
+
+func (y typer) bytes(m *mapped, t database.Type) {
+	m.typ.Fixed = false
+	if t.Kind == database.Geometry {
+		m.lost = "a geometry of another engine is kept as bytes"
+		m.typ.Kind = database.Bytes
+	}
+	limit := int64(4 * m.keyed)
+	switch {
+	case m.keyed > 0 && (t.Length == 0 || t.Length > limit):
+		m.lost = fmt.Sprintf("in a key it holds at most %d bytes here", limit)
+		m.typ.Native, m.typ.Length = fmt.Sprintf("varbinary(%d)", limit), limit
+	case t.Length == 0 || t.Length > 16000:
+		m.typ.Native = "longblob"
+	default:
+		m.typ.Native = fmt.Sprintf("varbinary(%d)", t.Length)
+	}
+}
+
+// labels chooses enum or set, unless a label could not be one here.
+func (y typer) labels(m *mapped, t database.Type) {
+	most := 65535
+	if t.Kind == database.Set {
+		most = 64
+	}
+	bad := len(t.Values) == 0 || len(t.Values) > most
+	for _, v := range t.Values {
+		bad = bad || strings.HasSuffix(v, " ") || t.Kind == database.Set && strings.Contains(v, ",")
+	}
+	if bad {
+		m.asText(0, "its labels are not legal here; it is kept as text")
+		return
+	}
+	quoted := make([]string, len(t.Values))
+	for i, v := range t.Values {
+		quoted[i] = quoteText(v)
+	}
+	m.typ.Native = string(t.Kind) + "(" + strings.Join(quoted, ",") + ")"
+}
+
+// json is MariaDB's JSON, a checked text. MySQL's JSON changes the spelling of
+// what it stores, so there a text of the same kind takes its place.
+func (y typer) json(m *mapped) {
+	m.typ.Native = "json"
+	if !y.server.mariadb() {
+		m.typ.Native = "longtext"
+		m.lost = "JSON is kept as text, since the server's JSON would reorder it"
+	}
+}
+
+func (y typer) bits(m *mapped, t database.Type) {
+	if t.Fixed && t.Length >= 1 && t.Length <= 64 {
+		m.typ.Native = fmt.Sprintf("bit(%d)", t.Length)
+		return
+	}
+	m.asText(min(t.Length, maxVarchar), "there is no type for these bits; they are kept as text")
+}
+
+// instant takes datetime in UTC: the server's timestamp ends in 2038.
+func (y typer) instant(m *mapped, t database.Type) {
+	if t.KeepsOffset {
+		m.asText(64, "there is no type that keeps an offset; it is kept as text")
+		return
+	}
+	m.typ.Native, m.convert = withFraction("datetime", t.Fraction)
+	m.lost = "it becomes a datetime in UTC, since the server's timestamp ends in 2038"
+}
+
+// withFraction adds the digits of a second; more than six are cut.
+func withFraction(name string, digits *int) (string, *database.Conversion) {
+	if digits == nil || *digits == 6 {
+		return name + "(6)", nil
+	}
+	if *digits <= 0 {
+		return name, nil
+	}
+	if *digits < 6 {
+		return fmt.Sprintf("%s(%d)", name, *digits), nil
+	}
+	return name + "(6)", &database.Conversion{Cell: cutMicroseconds, Code: "DB210", Lost: "digits below a microsecond are cut"}
+}
+
+// cutMicroseconds shortens the fraction to six digits.
+func cutMicroseconds(c database.Cell) (database.Cell, bool, error) {
+	dot := bytes.IndexByte(c.Bytes, '.')
+	if c.Class != database.ClassText || dot < 0 {
+		return c, false, nil
+	}
+	end := dot + 1
+	for end < len(c.Bytes) && c.Bytes[end] >= '0' && c.Bytes[end] <= '9' {
+		end++
+	}
+	if end-dot-1 <= 6 {
+		return c, false, nil
+	}
+	head := cutFraction(c.Bytes[:dot+7])
+	c.Bytes = slices.Concat(head, c.Bytes[end:])
+	return c, true, nil
+}

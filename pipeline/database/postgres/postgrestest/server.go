@@ -1,0 +1,177 @@
+// Package postgrestest starts a real PostgreSQL for tests, from the programs
+// that a distribution installs, and gives every test a database of its own.
+package postgrestest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// server is the one that this test binary shares.
+var server struct {
+	once sync.Once
+	port int
+	dir  string
+	cmd  *exec.Cmd
+	err  error
+	made int
+	mu   sync.Mutex
+}
+
+// Main runs the tests and stops the server that they started. Call it from
+// TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	stop()
+	os.Exit(code)
+}
+
+// Database returns the URL of a new, empty database. Without PostgreSQL on this
+// machine the test is skipped, or fails where CI=true is set.
+func Database(t testing.TB) string {
+	t.Helper()
+	server.once.Do(start)
+	if server.err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("start PostgreSQL: %v", server.err)
+		}
+		t.Skipf("no PostgreSQL: %v", server.err)
+	}
+	server.mu.Lock()
+	server.made++
+	name := fmt.Sprintf("test%d", server.made)
+	server.mu.Unlock()
+	Exec(t, address("postgres"), "CREATE DATABASE "+name+" TEMPLATE template0")
+	return address(name)
+}
+
+// Exec runs SQL, which may be several statements, in the database of a URL.
+func Exec(t testing.TB, url, sql string) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+		t.Fatalf("exec %.200s: %v", sql, err)
+	}
+}
+
+// Tool returns the path of a client program beside the server.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := programs()
+	if err != nil {
+		t.Skip(err)
+	}
+	return filepath.Join(dir, name)
+}
+
+func address(name string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s", server.port, name)
+}
+
+// programs finds the newest installation.
+func programs() (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return "", fmt.Errorf("no /usr/lib/postgresql/*/bin/initdb")
+	}
+	sort.Strings(found)
+	return filepath.Dir(found[len(found)-1]), nil
+}
+
+func start() { server.err = tryStart() }
+
+func tryStart() error {
+	bin, err := programs()
+	if err != nil {
+		return err
+	}
+	if server.dir, err = os.MkdirTemp("", "postgrestest"); err != nil {
+		return err
+	}
+	if os.Getuid() == 0 {
+		if out, err := exec.Command("chown", "postgres", server.dir).CombinedOutput(); err != nil {
+			return fmt.Errorf("chown: %w: %s", err, out)
+		}
+	}
+	data := filepath.Join(server.dir, "data")
+	initdb := command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	if server.port, err = freePort(); err != nil {
+		return err
+	}
+	server.cmd = command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(server.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+server.dir, "-c", "fsync=off",
+		"-c", "autovacuum=off", "-c", "max_wal_size=2GB", "-c", "wal_level=logical")
+	log, err := os.Create(filepath.Join(server.dir, "log"))
+	if err != nil {
+		return err
+	}
+	server.cmd.Stderr = log
+	if err := server.cmd.Start(); err != nil {
+		return err
+	}
+	return wait()
+}
+
+// wait returns once the server takes connections.
+func wait() error {
+	var err error
+	for range 200 {
+		var conn *pgx.Conn
+		if conn, err = pgx.Connect(context.Background(), address("postgres")); err == nil {
+			return conn.Close(context.Background())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("wait for the server: %w", err)
+}
+
+// command runs a program as the user postgres, which the server demands.
+func command(path string, args ...string) *exec.Cmd {
+	if os.Getuid() == 0 {
+		args = append([]string{"--reuid=postgres", "--regid=postgres", "--clear-groups", path}, args...)
+		path = "setpriv"
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + server.dir, "LC_ALL=C.UTF-8"}
+	return cmd
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func stop() {
+	if server.cmd != nil && server.cmd.Process != nil {
+		_ = server.cmd.Process.Signal(syscall.SIGINT) // fast shutdown
+		_ = server.cmd.Wait()
+	}
+	if server.dir != "" {
+		os.RemoveAll(server.dir)
+	}
+}
