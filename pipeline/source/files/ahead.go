@@ -88,11 +88,11 @@ func (w *walk) add(f *folder, from int, key string) *task {
 }
 
 // work runs tasks until the walk ends, those needed first before others.
-func (w *walk) work() error {
+func (w *walk) work() {
 	for {
 		t := w.take()
 		if t == nil {
-			return nil
+			return
 		}
 		w.source.run(w, t)
 		w.finish(t)

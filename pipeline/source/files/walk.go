@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/source"
-	"golang.org/x/sync/errgroup"
 )
 
 // Walk lists the tree. It returns an error that names the root where a root is missing or empty
@@ -17,20 +17,23 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	first := &folder{branch: s.roots, all: s.roots.root}
-	if err := s.visitRoot(first, v); err != nil {
+	return newWalk(s).run(ctx, v)
+}
+
+// run walks with as many workers as the options say.
+func (w *walk) run(ctx context.Context, v source.Visitor) error {
+	first := &folder{branch: w.source.roots, all: w.source.roots.root}
+	if err := w.source.visitRoot(first, v); err != nil {
 		return err
 	}
-	w := newWalk(s)
 	top := w.add(first, 0, "")
-	workers, ctx := errgroup.WithContext(ctx)
-	for range s.options.Parallel {
+	var workers sync.WaitGroup
+	for range w.source.options.Parallel {
 		workers.Go(w.work)
 	}
-	err := w.visit(ctx, top, v)
-	w.end()
-	workers.Wait() // workers report through their tasks
-	return err
+	defer workers.Wait()
+	defer w.end()
+	return w.visit(ctx, top, v)
 }
 
 // visitRoot examines the top directory and visits it if it is the source's root.
