@@ -1,0 +1,173 @@
+package tree
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/packstone/packstone/archive"
+)
+
+const (
+	firstBatch = 8   // pages loaded at once at first, doubled each time
+	leafBatch  = 128 // at most, of nodes: 2 MiB
+	indexBatch = 16  // at most, of pages
+	cached     = 64  // pages of pages kept
+)
+
+// indexCache keeps decoded pages of pages, which look-ups share.
+type indexCache struct {
+	mu    sync.Mutex
+	pages map[archive.ID]*page
+}
+
+func (c *indexCache) get(id archive.ID) *page {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pages[id]
+}
+
+func (c *indexCache) put(id archive.ID, p *page) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pages == nil {
+		c.pages = make(map[archive.ID]*page)
+	}
+	for other := range c.pages {
+		if len(c.pages) < cached {
+			break
+		}
+		delete(c.pages, other)
+	}
+	c.pages[id] = p
+}
+
+// loadAll loads pages and hands each on once, and checks that the loader did.
+func (t *Tree) loadAll(ctx context.Context, want []archive.Chunk, each func(i int, raw []byte) error) error {
+	seen := make([]bool, len(want))
+	left := len(want)
+	err := t.load(ctx, want, func(i int, raw []byte) error {
+		if i < 0 || i >= len(want) || seen[i] {
+			return fmt.Errorf("load tree pages: page %d came twice or was not wanted", i)
+		}
+		seen[i] = true
+		left--
+		return each(i, raw)
+	})
+	if err == nil && left > 0 {
+		return fmt.Errorf("load tree pages: %d of %d did not come", left, len(want))
+	}
+	return err
+}
+
+// page loads one page, which must be of the given height.
+func (t *Tree) page(ctx context.Context, chunk *archive.Chunk, height uint8) (*page, error) {
+	if height > 0 {
+		if p := t.cache.get(chunk.ID); p != nil && p.height == height {
+			return p, nil
+		}
+	}
+	pages, err := t.pages(ctx, []archive.Chunk{*chunk}, height)
+	if err != nil {
+		return nil, err
+	}
+	if height > 0 {
+		t.cache.put(chunk.ID, pages[0])
+	}
+	return pages[0], nil
+}
+
+// pages loads and decodes some pages of one height.
+func (t *Tree) pages(ctx context.Context, want []archive.Chunk, height uint8) ([]*page, error) {
+	list := make([]*page, len(want))
+	err := t.loadAll(ctx, want, func(i int, raw []byte) error {
+		list[i] = new(page)
+		return list[i].read(raw, &want[i], height)
+	})
+	return list, err
+}
+
+// read decodes a page that was loaded as the given chunk.
+func (p *page) read(raw []byte, chunk *archive.Chunk, height uint8) error {
+	if err := p.decode(raw); err != nil {
+		return fmt.Errorf("read tree page %s: %w", chunk.ID, err)
+	}
+	if p.height != height {
+		return fmt.Errorf("read tree page %s: %w", chunk.ID, malformed("height %d in place of %d", p.height, height))
+	}
+	return nil
+}
+
+// top is the ref that a page of pages above the run would hold.
+func (r *Run) top() ref { return ref{entries: r.Entries, bytes: r.Bytes, chunk: r.Top} }
+
+func (r *Run) empty() bool { return r.Entries == 0 }
+
+// leaves visits the refs of a run's pages of nodes in order, from the one that may hold the first path not before from.
+// It loads the pages above them.
+func (t *Tree) leaves(ctx context.Context, run *Run, from string, visit func(*ref) error) error {
+	if run.empty() {
+		return nil
+	}
+	top := run.top()
+	return t.descend(ctx, []ref{top}, run.Height, bound{path: from}, visit)
+}
+
+// descend visits the leaves below some refs to pages of one height.
+func (t *Tree) descend(ctx context.Context, refs []ref, height uint8, from bound, visit func(*ref) error) error {
+	refs = refs[child(refs, from):]
+	if height == 0 {
+		for i := range refs {
+			if err := visit(&refs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for size := 1; len(refs) > 0; size = min(2*size, indexBatch) {
+		batch := refs[:min(size, len(refs))]
+		refs = refs[len(batch):]
+		pages, err := t.pages(ctx, chunks(batch), height)
+		if err != nil {
+			return err
+		}
+		for _, p := range pages {
+			if err := t.descend(ctx, p.refs, height-1, from, visit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func chunks(refs []ref) []archive.Chunk {
+	list := make([]archive.Chunk, len(refs))
+	for i := range refs {
+		list[i] = refs[i].chunk
+	}
+	return list
+}
+
+// child is the index of the first ref below which a row may come after the position: the last one that
+// itself begins before it, or where it is.
+func child(refs []ref, at bound) int {
+	lo, hi := 0, len(refs) // all before lo begin at or before the position, none from hi on
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if refs[mid].begins(at) {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return max(0, lo-1)
+}
+
+// begins tells whether the page below begins at or before the position, and so that no page before it need be looked at.
+func (r *ref) begins(at bound) bool {
+	if at.after {
+		return at.passes(r.first)
+	}
+	c := compare(r.first, at.path)
+	return c < 0 || c == 0 && !r.resumes
+}

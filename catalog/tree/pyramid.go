@@ -1,0 +1,274 @@
+package tree
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/packstone/packstone/archive"
+)
+
+// pyramid writes one run: rows go into pages of nodes, their refs into pages above, up to a single page.
+type pyramid struct {
+	opts   *WriterOptions
+	key    pageKey
+	known  map[archive.ID]archive.Chunk // pages that are stored already
+	levels []*floor
+	spare  []*builder
+	buffer bytes.Buffer
+
+	hold    int64 // pages of nodes are kept in memory up to so many bytes; 0: they are stored at once
+	held    int64
+	entries uint64
+	bytes   uint64
+}
+
+// floor is one level of a pyramid.
+type floor struct {
+	height uint8
+	open   *builder // the page that is being filled; nil where the next row begins one
+	queue  []*made  // complete pages that the level above does not know yet, in order
+	pages  int      // complete pages in all
+	first  *made    // the first of the queue's past, until a second page shows that there is a level above
+}
+
+// made is a complete page.
+type made struct {
+	ref  ref
+	b    *builder      // until its chunks are placed
+	raw  []byte        // while it is held in memory
+	slot *archive.Slot // until it is placed itself; nil if it was stored before
+}
+
+func newPyramid(opts *WriterOptions, key pageKey) *pyramid {
+	return &pyramid{opts: opts, key: key}
+}
+
+func (p *pyramid) floor(height int) *floor {
+	for len(p.levels) <= height {
+		p.levels = append(p.levels, &floor{height: uint8(len(p.levels))})
+	}
+	return p.levels[height]
+}
+
+func (p *pyramid) builder(height uint8) *builder {
+	if n := len(p.spare); n > 0 {
+		b := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		b.reset(height)
+		return b
+	}
+	return newBuilder(height)
+}
+
+// add appends a row.
+func (p *pyramid) add(ctx context.Context, r *row) error {
+	f := p.floor(0)
+	if f.open == nil {
+		f.open = p.builder(0)
+	}
+	entries, size := f.open.entries, f.open.bytes
+	f.open.add(r)
+	p.entries += f.open.entries - entries
+	p.bytes += f.open.bytes - size
+	if f.open.weight < pageLimit && !p.key.ends(0, r.end(), r.weight()) {
+		return nil
+	}
+	f.close()
+	return p.pump(ctx, f)
+}
+
+// addNode appends a node or its deletion.
+func (p *pyramid) addNode(ctx context.Context, n *Node, slots []*archive.Slot, deleted bool) error {
+	if deleted {
+		return p.add(ctx, &row{node: n, flags: rowDeleted})
+	}
+	return split(n, slots, func(r *row) error { return p.add(ctx, r) })
+}
+
+// fresh tells whether the next row begins a page.
+func (p *pyramid) fresh() bool { return p.floor(0).open == nil }
+
+// adopt appends a page that is stored already, where a page begins.
+func (p *pyramid) adopt(ctx context.Context, r *ref) error {
+	f := p.floor(0)
+	f.queue = append(f.queue, &made{ref: *r})
+	f.pages++
+	p.entries += r.entries
+	p.bytes += r.bytes
+	return p.pump(ctx, f)
+}
+
+// close ends the page that is being filled.
+func (f *floor) close() {
+	b := f.open
+	if b == nil {
+		return
+	}
+	f.open = nil
+	f.pages++
+	f.queue = append(f.queue, &made{b: b, ref: ref{first: b.first, resumes: b.resumes, entries: b.entries, bytes: b.bytes}})
+}
+
+// pump stores the complete pages whose chunks are placed, and tells the level above of those that are stored.
+func (p *pyramid) pump(ctx context.Context, f *floor) error {
+	for _, m := range f.queue {
+		if err := p.finishPage(ctx, f, m); err != nil {
+			return err
+		}
+	}
+	n := 0
+	for n < len(f.queue) && f.queue[n].b == nil && f.queue[n].raw == nil {
+		if err := p.report(ctx, f, f.queue[n]); err != nil {
+			return err
+		}
+		n++
+	}
+	clear(f.queue[:n])
+	f.queue = f.queue[n:]
+	return nil
+}
+
+// finishPage encodes the page if it can be, and stores it unless it is to be held.
+func (p *pyramid) finishPage(ctx context.Context, f *floor, m *made) error {
+	if m.b != nil && m.b.placed() {
+		p.buffer.Reset()
+		if err := m.b.encode(&p.buffer); err != nil {
+			return err
+		}
+		p.spare = append(p.spare, m.b)
+		m.b = nil
+		if f.height > 0 || p.hold == 0 {
+			return p.store(ctx, m, p.buffer.Bytes())
+		}
+		m.raw = bytes.Clone(p.buffer.Bytes())
+		p.held += int64(len(m.raw))
+		if p.held > p.hold {
+			return p.release(ctx)
+		}
+	}
+	return nil
+}
+
+// release stores the held pages, and from now on all pages at once.
+func (p *pyramid) release(ctx context.Context) error {
+	p.hold, p.held = 0, 0
+	for _, m := range p.floor(0).queue {
+		if m.raw == nil {
+			continue
+		}
+		raw := m.raw
+		m.raw = nil
+		if err := p.store(ctx, m, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pyramid) store(ctx context.Context, m *made, raw []byte) error {
+	id := p.opts.ID(raw)
+	if chunk, ok := p.known[id]; ok {
+		m.ref.chunk = chunk
+		return nil
+	}
+	m.slot = archive.NewSlot(id, len(raw))
+	if err := p.opts.Store(ctx, m.slot, raw); err != nil {
+		return fmt.Errorf("store tree page %s: %w", id, err)
+	}
+	return nil
+}
+
+// report hands a stored page to the level above, from the second one on: a single page is the top.
+func (p *pyramid) report(ctx context.Context, f *floor, m *made) error {
+	if f.first == nil {
+		f.first = m
+		return nil
+	}
+	above := p.floor(int(f.height) + 1)
+	if above.open == nil && above.pages == 0 {
+		if err := p.addRef(ctx, above, f.first); err != nil {
+			return err
+		}
+	}
+	return p.addRef(ctx, above, m)
+}
+
+// addRef appends a page of the level below. A page of pages has at least two rows, so that every level is at most half of the one below.
+func (p *pyramid) addRef(ctx context.Context, f *floor, m *made) error {
+	if f.open == nil {
+		f.open = p.builder(f.height)
+	}
+	f.open.addRef(&m.ref, m.slot)
+	if f.open.w.Rows < 2 || f.open.weight < pageLimit && !p.key.ends(f.height, m.ref.first, m.ref.weight()) {
+		return nil
+	}
+	f.close()
+	return p.pump(ctx, f)
+}
+
+// poll stores pages whose chunks have been placed since.
+func (p *pyramid) poll(ctx context.Context) error {
+	for i := 0; i < len(p.levels); i++ { // pump may add levels
+		if err := p.pump(ctx, p.levels[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish completes the run. All chunks of nodes must be placed.
+func (p *pyramid) finish(ctx context.Context) (Run, error) {
+	if p.fresh() && p.floor(0).pages == 0 {
+		return Run{}, nil
+	}
+	for height := 0; ; height++ {
+		f := p.floor(height)
+		f.close()
+		if err := p.settle(ctx, f); err != nil {
+			return Run{}, err
+		}
+		if f.pages == 1 {
+			return p.crown(ctx, f)
+		}
+	}
+}
+
+// settle stores all pages of a level, and all of the levels above whose children are placed.
+func (p *pyramid) settle(ctx context.Context, f *floor) error {
+	if err := p.poll(ctx); err != nil || len(f.queue) == 0 {
+		return err
+	}
+	if f.height > 0 {
+		if err := p.opts.Flush(ctx); err != nil {
+			return fmt.Errorf("flush tree pages: %w", err)
+		}
+		if err := p.poll(ctx); err != nil {
+			return err
+		}
+	}
+	if len(f.queue) > 0 {
+		return fmt.Errorf("finish tree: page of %q: %w", f.queue[0].ref.first, ErrPending)
+	}
+	return nil
+}
+
+// crown makes the run whose top is the only page of a level.
+func (p *pyramid) crown(ctx context.Context, f *floor) (Run, error) {
+	run := Run{Top: f.first.ref.chunk, Height: f.height, Entries: p.entries, Bytes: p.bytes}
+	slot := f.first.slot
+	if slot == nil {
+		return run, nil
+	}
+	if _, placed := slot.Chunk(); !placed {
+		if err := p.opts.Flush(ctx); err != nil {
+			return Run{}, fmt.Errorf("flush tree pages: %w", err)
+		}
+	}
+	chunk, placed := slot.Chunk()
+	if !placed {
+		return Run{}, fmt.Errorf("finish tree: top page: %w", ErrPending)
+	}
+	run.Top = chunk
+	return run, nil
+}

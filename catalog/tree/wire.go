@@ -1,0 +1,215 @@
+package tree
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+const pageVersion = 1
+
+// wire is a page as it is stored: a deterministic CBOR map of columns. A column whose values are all zero is left out.
+// FORMAT.md says what each holds.
+type wire struct {
+	Version  uint64   `cbor:"v"`
+	Height   uint64   `cbor:"height,omitempty"`
+	Rows     uint64   `cbor:"rows"`
+	Requires []string `cbor:"requires,omitempty"`
+
+	PathShared []byte `cbor:"path.shared,omitempty"`
+	PathLength []byte `cbor:"path.length,omitempty"`
+	PathBytes  []byte `cbor:"path.bytes,omitempty"`
+	Flags      []byte `cbor:"flags,omitempty"`
+
+	Class       []byte `cbor:"class,omitempty"`
+	ClassType   []byte `cbor:"class.type,omitempty"`
+	ClassMode   []byte `cbor:"class.mode,omitempty"`
+	ClassUID    []byte `cbor:"class.uid,omitempty"`
+	ClassGID    []byte `cbor:"class.gid,omitempty"`
+	ClassUser   []byte `cbor:"class.user,omitempty"`
+	ClassGroup  []byte `cbor:"class.group,omitempty"`
+	ClassDevice []byte `cbor:"class.device,omitempty"`
+	ClassLinks  []byte `cbor:"class.links,omitempty"`
+
+	Size       []byte `cbor:"size,omitempty"`
+	MTime      []byte `cbor:"mtime,omitempty"`
+	MTimeNanos []byte `cbor:"mtime.ns,omitempty"`
+	CTime      []byte `cbor:"ctime,omitempty"`
+	CTimeNanos []byte `cbor:"ctime.ns,omitempty"`
+	Inode      []byte `cbor:"inode,omitempty"`
+
+	NodeDevice []byte `cbor:"rdev,omitempty"`
+	Target     []byte `cbor:"target,omitempty"`
+	Identity   []byte `cbor:"identity,omitempty"`
+	Hash       []byte `cbor:"hash,omitempty"`
+	Extents    []byte `cbor:"extents,omitempty"`
+	Attrs      []byte `cbor:"attrs,omitempty"`
+	Xattrs     []byte `cbor:"xattrs,omitempty"`
+	Remote     []byte `cbor:"remote,omitempty"`
+
+	ChunkCount   []byte `cbor:"chunk.count,omitempty"`
+	ChunkID      []byte `cbor:"chunk.id,omitempty"`
+	ChunkLength  []byte `cbor:"chunk.length,omitempty"`
+	ChunkFrame   []byte `cbor:"chunk.frame,omitempty"`
+	ChunkOrdinal []byte `cbor:"chunk.ordinal,omitempty"`
+	ChunkStart   []byte `cbor:"chunk.start,omitempty"`
+
+	FramePack   []byte `cbor:"frame.pack,omitempty"`
+	FrameOffset []byte `cbor:"frame.offset,omitempty"`
+	FrameStored []byte `cbor:"frame.stored,omitempty"`
+
+	PackName   []byte `cbor:"pack.name,omitempty"`
+	PackKind   []byte `cbor:"pack.kind,omitempty"`
+	PackSize   []byte `cbor:"pack.size,omitempty"`
+	PackHeader []byte `cbor:"pack.header,omitempty"`
+
+	BelowEntries []byte `cbor:"below.entries,omitempty"`
+	BelowBytes   []byte `cbor:"below.bytes,omitempty"`
+}
+
+var encoding, decoding = modes()
+
+func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
+	enc, err := cbor.CoreDetEncOptions().UserBufferEncMode()
+	if err != nil {
+		panic(err) // constant options
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+		MaxNestedLevels:   8,
+		MaxArrayElements:  64 << 10,
+		MaxMapPairs:       1 << 10,
+	}.DecMode()
+	if err != nil {
+		panic(err) // constant options
+	}
+	return enc, dec
+}
+
+// malformed makes an error of kind ErrFormat.
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
+}
+
+func zigzag(x int64) uint64   { return uint64(x<<1) ^ uint64(x>>63) }
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+// appendSigned appends the difference of two numbers, modulo 2^64.
+func appendSigned(b []byte, x int64) []byte { return binary.AppendUvarint(b, zigzag(x)) }
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// unlessZero drops a column whose values are all zero.
+func unlessZero(column []byte) []byte {
+	if slices.ContainsFunc(column, func(b byte) bool { return b != 0 }) {
+		return column
+	}
+	return nil
+}
+
+// column reads the values of a column one after the other. After the first error all values are zero.
+type column struct {
+	rest   []byte
+	absent bool // all values are zero
+	bad    bool
+}
+
+func read(b []byte) column { return column{rest: b, absent: b == nil} }
+
+// next is the next uvarint.
+func (c *column) next() uint64 {
+	if len(c.rest) > 0 && c.rest[0] < 0x80 {
+		x := c.rest[0]
+		c.rest = c.rest[1:]
+		return uint64(x)
+	}
+	return c.long()
+}
+
+func (c *column) long() uint64 {
+	if c.absent {
+		return 0
+	}
+	x, n := binary.Uvarint(c.rest)
+	if n <= 0 || n > 1 && c.rest[n-1] == 0 {
+		c.fail()
+		return 0
+	}
+	c.rest = c.rest[n:]
+	return x
+}
+
+func (c *column) fail() {
+	c.bad = true
+	c.absent = true
+	c.rest = nil
+}
+
+func (c *column) signed() int64 { return unzigzag(c.next()) }
+
+// small is the next uvarint, which must not exceed 32 bits.
+func (c *column) small() uint32 {
+	x := c.next()
+	if x>>32 != 0 {
+		c.fail()
+		return 0
+	}
+	return uint32(x)
+}
+
+// near is the next signed value plus what was expected, which must fit 32 bits without a sign.
+func (c *column) near(expected int64) uint32 {
+	x := expected + c.signed()
+	if x < 0 || x>>32 != 0 {
+		c.fail()
+		return 0
+	}
+	return uint32(x)
+}
+
+// fixed is the next four bytes.
+func (c *column) fixed() uint32 {
+	if len(c.rest) < 4 {
+		if !c.absent {
+			c.fail()
+		}
+		return 0
+	}
+	x := binary.LittleEndian.Uint32(c.rest)
+	c.rest = c.rest[4:]
+	return x
+}
+
+// bytes is the next n bytes, in place; nil if there are fewer.
+func (c *column) bytes(n uint64) []byte {
+	if n > uint64(len(c.rest)) {
+		if n > 0 {
+			c.fail()
+		}
+		return nil
+	}
+	b := c.rest[:n:n]
+	c.rest = c.rest[n:]
+	return b
+}
+
+// text is the next byte string with its length before it.
+func (c *column) text() string { return string(c.bytes(c.next())) }
+
+// more tells whether the column goes on.
+func (c *column) more() bool { return len(c.rest) > 0 }
+
+// done checks that the column was right and is used up.
+func (c *column) done(name string) error {
+	if c.bad || len(c.rest) > 0 {
+		return malformed("column %s", name)
+	}
+	return nil
+}
