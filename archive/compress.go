@@ -31,13 +31,18 @@ var encoders = [...]func() *zstd.Encoder{
 	LevelBest:    makeEncoder(zstd.SpeedBestCompression),
 }
 
+// longEncoder is for more than MaxChunk bytes, which not every decoder would decode as a single segment.
+var longEncoder = makeEncoder(zstd.SpeedFastest, zstd.WithSingleSegment(false))
+
 // encoder is shared by all goroutines; as many as there are processors encode at once.
 func encoder(level Level) *zstd.Encoder { return encoders[level]() }
 
-func makeEncoder(speed zstd.EncoderLevel) func() *zstd.Encoder {
+// makeEncoder makes an encoder at its first use. Single segments always have a content size, other short frames do not.
+func makeEncoder(speed zstd.EncoderLevel, more ...zstd.EOption) func() *zstd.Encoder {
 	return sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderCRC(false), zstd.WithWindowSize(window),
-			zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)))
+		options := []zstd.EOption{zstd.WithEncoderLevel(speed), zstd.WithEncoderCRC(false), zstd.WithWindowSize(window),
+			zstd.WithSingleSegment(true), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0))}
+		e, err := zstd.NewWriter(nil, append(options, more...)...)
 		if err != nil {
 			panic(fmt.Sprintf("make an encoder: %v", err))
 		}

@@ -33,8 +33,10 @@ type openPack struct {
 	done  chan struct{} // closed when the pack is stored or given up
 }
 
-// bufferSize is what a pack with so much plaintext may need.
-func bufferSize(plain int64) int { return int(crypto.SealedSize(maxHeader, plain)) }
+// bufferSize is what a pack with so much plaintext may need, in whole segments.
+func bufferSize(plain int64) int {
+	return maxHeader + int(crypto.SegmentCount(plain))*crypto.SealedSegment
+}
 
 // fits tells whether one more frame leaves the padded pack within its limit.
 func (p *openPack) fits(stored, chunks int) bool {
@@ -128,8 +130,6 @@ func (p *openPack) seal(kind Kind, recipients []age.Recipient) ([]byte, *Pack, e
 // place tells all slots where their chunks lie.
 func (p *openPack) place(pack *Pack) {
 	for chunk := range p.Directory.All(pack) {
-		slot := p.slots[chunk.Place.Ordinal]
-		slot.chunk.Place = chunk.Place
-		slot.sealed.Store(true)
+		p.slots[chunk.Place.Ordinal].Seal(chunk.Place)
 	}
 }

@@ -18,7 +18,11 @@ import (
 // Compact compresses and pads the content of an object that is sealed as a whole: the result is what to seal. Its size says little
 // about that of the content.
 func Compact(content []byte) []byte {
-	out := encoder(LevelDefault).EncodeAll(content, nil)
+	e := encoder(LevelDefault)
+	if len(content) > MaxChunk {
+		e = longEncoder()
+	}
+	out := e.EncodeAll(content, nil)
 	size := int64(len(out)) + skipHead
 	padding := Padme(size, 0) - size
 	out = binary.LittleEndian.AppendUint32(out, skipMagic)
