@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -36,14 +39,25 @@ var codes = []struct {
 	code     int
 }{
 	{config.ErrInvalid, exitUsage},
+	{catalog.ErrAmbiguous, exitUsage},
+	{catalog.ErrNoRepository, exitNoRepository},
+	{catalog.ErrNoIdentity, exitIdentity},
+	{catalog.ErrNoWriter, exitIdentity},
 	{crypto.ErrWrongIdentity, exitIdentity},
 	{crypto.ErrPassphraseNeeded, exitIdentity},
+	{catalog.ErrUntrusted, exitIntegrity},
+	{catalog.ErrRolledBack, exitIntegrity},
+	{catalog.ErrKeyTwice, exitIntegrity},
+	{archive.ErrDamaged, exitIntegrity},
+	{database.ErrMismatch, exitIntegrity},
+	{database.ErrRefused, exitRefused},
 	{crypto.ErrSignature, exitIntegrity},
 	{crypto.ErrDamaged, exitIntegrity},
 	{store.ErrCorrupt, exitIntegrity},
 	{store.ErrUnreachable, exitUnreachable},
 	{source.ErrUnreachable, exitUnreachable},
 	{target.ErrUnreachable, exitUnreachable},
+	{database.ErrUnreachable, exitUnreachable},
 }
 
 // exitError is an error whose exit code the place that made it knows.

@@ -24,8 +24,8 @@ type globalFlags struct {
 	concurrency            int  // 0: as many as there are processors
 	identities, recipients []string
 	dryRun                 bool
-	sets, tags, hosts      []string
-	at                     string
+	set, host, at          string
+	tags                   []string
 }
 
 // uses says which of the global flags a verb honours; any other is refused, so that none is silently ignored.
@@ -72,9 +72,9 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
 	set.StringArrayVarP(&f.recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
-	set.StringArrayVar(&f.sets, "set", nil, "`name` of a set; may be repeated")
-	set.StringArrayVar(&f.hosts, "host", nil, "`name` of a host; may be repeated")
-	set.StringArrayVar(&f.tags, "tag", nil, "`tag` of a snapshot; may be repeated")
+	set.StringVar(&f.set, "set", "", "`name` of a set")
+	set.StringVar(&f.host, "host", "", "`name` of a host")
+	set.StringArrayVar(&f.tags, "tag", nil, "`tag` of a snapshot; may be repeated, and all must match")
 	set.StringVar(&f.at, "at", "", "the newest complete snapshot at or before this `time`, such as 2026-11-20T14:00")
 }
 

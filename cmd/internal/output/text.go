@@ -10,8 +10,12 @@ import (
 // Bytes prints a size in the unit that fits: 512 B, 1.5 KiB, 3.21 GiB.
 func Bytes(n int64) string {
 	if n < 0 {
-		return "-" + Bytes(-max(n, -1<<62))
+		return "-" + bytesOf(uint64(-n))
 	}
+	return bytesOf(uint64(n))
+}
+
+func bytesOf(n uint64) string {
 	if n < 1<<10 {
 		return fmt.Sprintf("%d B", n)
 	}

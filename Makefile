@@ -1,0 +1,58 @@
+# What one types to build and test packstone. On a fresh Debian with Go, git and make, `make test` installs what it lacks
+# (as root) and builds the test servers into .bin.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+BIN     := $(CURDIR)/.bin
+LDFLAGS := -s -w -X main.release=$(VERSION)
+
+# Packages in which goroutines share the most; the race detector makes tests some five times slower.
+RACE := ./archive/... ./catalog/... ./chunker/... ./cmd/internal/... ./pipeline ./pipeline/source/... ./pipeline/target/...
+
+.PHONY: build test check race soak bench lint vuln cross tools prepare clean
+
+build: ## the program, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
+
+test: prepare tools check race ## all that must hold before a change is taken in
+	$(GO) test -timeout 20m ./...
+
+check: ## what reading the code finds
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags soak ./...
+	$(BIN)/staticcheck ./...
+
+race: ## short tests under the race detector, where there is a C compiler for it
+	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE); \
+	else echo "race: no gcc, left out"; test "$$CI" != true; fi
+
+soak: tools ## tests that run for long: they print what they counted
+	$(GO) test -tags soak -run '^TestSoak' -v -timeout 24h ./...
+
+bench: tools ## benchmarks; keep an older bench.txt as bench.old.txt to compare
+	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./... | tee $(BIN)/bench.txt
+	@if [ -f $(BIN)/bench.old.txt ]; then $(BIN)/benchstat $(BIN)/bench.old.txt $(BIN)/bench.txt; else $(BIN)/benchstat $(BIN)/bench.txt; fi
+
+lint: tools check cross vuln ## check, other platforms, known vulnerabilities
+	$(GO) test -count=1 -run '^(TestImports|TestTheRule|TestNothingStrange|TestFunctions|TestEveryPackage)' ./cmd/packstone
+
+cross: ## does it build for the other platforms
+	GOOS=linux GOARCH=arm64 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+
+vuln: tools ## needs the vulnerability database; says so where it can't be reached
+	@$(BIN)/govulncheck ./... || case $$? in 3) exit 3;; *) echo "vuln: NOT CHECKED, govulncheck could not do its work (see above)";; esac
+
+tools: $(BIN)/.tools ## test servers and linters into .bin
+
+$(BIN)/.tools: tools/go.mod tools/go.sum
+	mkdir -p $(BIN)
+	$(GO) build -C tools -ldflags '-s -w' -o $(BIN)/ tool
+	touch $@
+
+prepare: ## Debian packages that the tests need
+	.ci/prepare
+
+clean:
+	rm -rf packstone $(BIN)

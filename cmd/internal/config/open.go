@@ -1,0 +1,41 @@
+package config
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/files"
+)
+
+// OpenOptions are what sources need beside their settings.
+type OpenOptions struct {
+	// Parallel is how many directories or connections a source may use at once; 0: as the source likes.
+	Parallel int
+}
+
+// opener is a type of source that can be backed up.
+type opener interface {
+	open(ctx context.Context, opts OpenOptions) (source.Source, error)
+}
+
+// Open builds the source that the settings name.
+func (c *Config) Open(ctx context.Context, name string, opts OpenOptions) (source.Source, error) {
+	s, ok := c.Sources[name]
+	if !ok {
+		return nil, fmt.Errorf("open source %s: %w: no source has this name", name, ErrInvalid)
+	}
+	o, ok := s.Settings.(opener)
+	if !ok {
+		return nil, fmt.Errorf("open source %s: %w: this program can't back up the type %s", name, ErrInvalid, s.Type)
+	}
+	opened, err := o.open(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open source %s: %w", name, err)
+	}
+	return opened, nil
+}
+
+func (f *Files) open(_ context.Context, opts OpenOptions) (source.Source, error) {
+	return files.New(files.Options{Roots: []string{f.Path}, Exclude: f.Exclude, Parallel: opts.Parallel})
+}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"net/url"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/awss3"
+	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/archive/store/limit"
+	"github.com/packstone/packstone/archive/store/localdir"
+	"github.com/packstone/packstone/archive/store/minio"
+	"github.com/packstone/packstone/archive/store/retry"
+)
+
+// StoreOptions say how storage is reached. The zero value has no limits and, for Minio, no keys.
+type StoreOptions struct {
+	Create           bool  // make a directory that is not there; a bucket is never made
+	Upload, Download int64 // bytes a second, 0: no limit
+
+	// Keys and what follows are for Minio; the AWS SDK finds its own.
+	AccessKey, SecretKey, SessionToken, Region string
+	CAs                                        *x509.CertPool // nil: the system's
+	Proxy                                      func(*http.Request) (*url.URL, error)
+
+	Retrying func(retry.Event) // told of each failure that is about to be tried again
+}
+
+// Storage is an open store that tries again what may pass, keeps to the limits and counts.
+type Storage struct {
+	store.Store
+	Counts  *count.Store
+	Adapter store.Store // without all that, for proving the store's contract
+}
+
+// Open opens the repository's storage. It does not look for a repository in it.
+func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, error) {
+	limits, err := limit.New(limit.Options{Upload: opts.Upload, Download: opts.Download})
+	if err != nil {
+		return nil, err
+	}
+	adapter, err := r.adapter(ctx, opts, limits)
+	if err != nil {
+		return nil, err
+	}
+	counts := count.New(adapter)
+	s := store.Store(counts)
+	if r.Kind == Local { // which has no transport to put the limits into
+		s = limits.Store(s)
+	}
+	return &Storage{Store: retry.New(s, retry.Options{Retrying: opts.Retrying}), Counts: counts, Adapter: adapter}, nil
+}
+
+func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limit.Limits) (store.Store, error) {
+	switch {
+	case r.Kind == S3:
+		return opened(awss3.Open(ctx, awss3.Options{Bucket: r.Bucket, Prefix: r.Prefix, Wrap: limits.Transport}))
+	case r.Kind == Minio:
+		return opened(minio.Open(ctx, minio.Options{
+			Endpoint: r.Endpoint, Bucket: r.Bucket, Prefix: r.Prefix, Region: opts.Region,
+			AccessKey: opts.AccessKey, SecretKey: opts.SecretKey, SessionToken: opts.SessionToken,
+			CAs: opts.CAs, Proxy: opts.Proxy, Wrap: limits.Transport,
+		}))
+	case opts.Create:
+		return opened(localdir.Create(r.Path))
+	}
+	return opened(localdir.Open(r.Path))
+}
+
+// opened keeps the nil pointer of a failed Open from becoming a store that is not nil.
+func opened[S store.Store](s S, err error) (store.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

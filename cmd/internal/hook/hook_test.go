@@ -1,0 +1,100 @@
+package hook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// say makes a command that prints a word and what the hook is told.
+func say(word string) []string {
+	return []string{"sh", "-c", `echo "$1 $PACKSTONE_HOOK ${PACKSTONE_ERROR:+with error}"`, "sh", word}
+}
+
+func TestHooksRunInOrderWhateverHappens(t *testing.T) {
+	fail := []string{"sh", "-c", "echo broken; exit 3"}
+	hooks := func(before, after Commands) Hooks {
+		return Hooks{Before: before, After: after, Failed: Commands{say("f")}, Finally: Commands{say("l")}}
+	}
+	tests := []struct {
+		name    string
+		hooks   Hooks
+		work    error
+		want    string
+		wantErr string
+	}{
+		{"all good", hooks(Commands{say("b"), say("c")}, Commands{say("a")}), nil, "b before\nc before\nwork\na after\nl finally\n", ""},
+		{"work fails", hooks(Commands{say("b")}, Commands{say("a")}), errors.New("no space"), "b before\nwork\nf failed with error\nl finally with error\n", "no space"},
+		{"before fails", hooks(Commands{fail, say("c")}, Commands{say("a")}), nil, "broken\nf failed with error\nl finally with error\n", "run hook before: sh: exit status 3"},
+		{"after fails", hooks(nil, Commands{fail}), nil, "work\nbroken\nf failed with error\nl finally with error\n", "run hook after: sh: exit status 3"},
+		{"finally fails", Hooks{Finally: Commands{fail}}, nil, "work\nbroken\n", "run hook finally: sh: exit status 3"},
+		{"no such program", Hooks{Before: Commands{{"packstone-no-such-program"}}}, nil, "", "run hook before: packstone-no-such-program: exec: \"packstone-no-such-program\": executable file not found in $PATH"},
+		{"none", Hooks{}, nil, "work\n", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			err := Runner{Output: &out, Env: []string{"PATH=/usr/bin:/bin"}}.Run(t.Context(), test.hooks, func(context.Context) error {
+				out.WriteString("work\n")
+				return test.work
+			})
+			got := strings.ReplaceAll(out.String(), " \n", "\n")
+			if got != test.want {
+				t.Errorf("ran\n%swant\n%s", got, test.want)
+			}
+			if text := errorText(err); text != test.wantErr {
+				t.Errorf("error %q, want %q", text, test.wantErr)
+			}
+			if test.work != nil && !errors.Is(err, test.work) {
+				t.Errorf("%v does not wrap the error of the work", err)
+			}
+		})
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestAfterAnInterruptionTheLastHooksStillRun(t *testing.T) {
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	hooks := Hooks{After: Commands{say("a")}, Failed: Commands{say("f")}, Finally: Commands{say("l")}}
+	err := Runner{Output: &out}.Run(ctx, hooks, func(ctx context.Context) error {
+		cancel()
+		return ctx.Err()
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was cancelled", err)
+	}
+	if want := "f failed with error\nl finally with error\n"; out.String() != want {
+		t.Errorf("ran %q, want %q", out.String(), want)
+	}
+}
+
+func TestAnInterruptionEndsAHookThatHangs(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reader := &firstWrite{seen: cancel}
+	hooks := Hooks{Before: Commands{{"sh", "-c", "echo up; exec sleep 600"}}}
+	err := Runner{Output: reader, Grace: time.Minute}.Run(ctx, hooks, func(context.Context) error {
+		t.Error("the work was done")
+		return nil
+	})
+	if err == nil {
+		t.Error("got no error")
+	}
+}
+
+// firstWrite calls seen at each write.
+type firstWrite struct{ seen func() }
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	w.seen()
+	return len(p), nil
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/retry"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// repository finds the repository's address: the flag, the environment, the settings file, else the one in the data directory.
+func (a *app) repository() (config.Repository, error) {
+	address, err := a.repositoryAddress()
+	if err != nil {
+		return config.Repository{}, err
+	}
+	repository, err := config.ParseRepository(address)
+	if err != nil {
+		return config.Repository{}, usage("%w", err)
+	}
+	return repository, nil
+}
+
+func (a *app) repositoryAddress() (string, error) {
+	if a.flags.repository != "" {
+		return a.flags.repository, nil
+	}
+	if address, err := a.env.orFile("PACKSTONE_REPOSITORY"); address != "" || err != nil {
+		return address, err
+	}
+	settings, err := a.settings()
+	if err != nil {
+		return "", err
+	}
+	if settings.Repository != "" {
+		return settings.Repository, nil
+	}
+	return a.paths.repository, nil
+}
+
+// openStorage opens the repository's storage. Unless create is set, a directory that is not there is no repository.
+func (a *app) openStorage(ctx context.Context, create bool) (*config.Storage, error) {
+	repository, err := a.repository()
+	if err != nil {
+		return nil, err
+	}
+	opts, err := a.storeOptions()
+	if err != nil {
+		return nil, err
+	}
+	opts.Create = create
+	storage, err := repository.Open(ctx, opts)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("open repository %s: %w", repository, catalog.ErrNoRepository)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", repository, err)
+	}
+	return storage, nil
+}
+
+func (a *app) storeOptions() (config.StoreOptions, error) {
+	opts := config.StoreOptions{
+		Upload:       int64(a.flags.limitUp),
+		Download:     int64(a.flags.limitDown),
+		SessionToken: a.env["AWS_SESSION_TOKEN"],
+		Region:       a.env["AWS_REGION"],
+		Proxy:        http.ProxyFromEnvironment,
+		Retrying: func(e retry.Event) {
+			a.out.Warn(output.Warning{Message: fmt.Sprintf("%s: %v; trying again in %v", e.Call, e.Err, e.Wait)})
+		},
+	}
+	var err error
+	if opts.AccessKey, err = a.s3Key("PACKSTONE_S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"); err != nil {
+		return opts, err
+	}
+	if opts.SecretKey, err = a.s3Key("PACKSTONE_S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"); err != nil {
+		return opts, err
+	}
+	if opts.AccessKey != a.env["AWS_ACCESS_KEY_ID"] {
+		opts.SessionToken = "" // it belongs to the other keys
+	}
+	opts.CAs, err = a.certificates()
+	return opts, err
+}
+
+func (a *app) s3Key(ours, aws string) (string, error) {
+	key, err := a.env.orFile(ours)
+	if key == "" {
+		key = a.env[aws]
+	}
+	return key, err
+}
+
+// certificates reads AWS_CA_BUNDLE, which the AWS SDK reads for itself.
+func (a *app) certificates() (*x509.CertPool, error) {
+	path := a.env["AWS_CA_BUNDLE"]
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, usage("AWS_CA_BUNDLE: %s holds no certificate", path)
+	}
+	return pool, nil
+}
+
+// cacheDirectory is where a repository's cache lies.
+func (a *app) cacheDirectory(repositoryID string) string {
+	switch {
+	case a.flags.cacheDir != "":
+		return filepath.Join(a.flags.cacheDir, repositoryID)
+	case a.env["PACKSTONE_CACHE_DIR"] != "":
+		return filepath.Join(a.env["PACKSTONE_CACHE_DIR"], repositoryID)
+	}
+	return filepath.Join(a.paths.cache, repositoryID)
+}
+
+// access says which keys a verb needs.
+type access uint
+
+const (
+	mayRead  access = 1 << iota // identities, if any are at hand
+	mustRead                    // identities
+	mayWrite                    // this host's key, if it has one
+	mustWrite
+)
+
+// openRepository opens the repository with the keys at hand.
+func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repository, *config.Storage, error) {
+	storage, err := a.openStorage(ctx, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := repositoryID(ctx, storage)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := a.keys(ctx, id, needed)
+	if err != nil {
+		return nil, nil, err
+	}
+	repository, err := catalog.Open(ctx, storage, catalog.Options{
+		Keys:     keys,
+		CacheDir: a.cacheDirectory(id),
+		Software: "packstone " + version().Version,
+		Warn:     func(text string) { a.out.Warn(output.Warning{Message: text}) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if repository.Unpinned {
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("the owner's key was taken from the repository itself; compare it: %s", repository.Owner().Text())})
+	}
+	return repository, storage, nil
+}
+
+// repositoryID reads which repository the storage holds: by it keys and caches are found.
+func repositoryID(ctx context.Context, s store.Store) (string, error) {
+	text, err := s.Get(ctx, archive.FormatObject, 0, -1, nil)
+	if errors.Is(err, store.ErrNotExist) {
+		err = catalog.ErrNoRepository
+	}
+	if err != nil {
+		return "", fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	format, err := archive.ParseFormat(text)
+	if err != nil {
+		return "", fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	return format.Repository, nil
+}
+
+// keys reads the keys that a verb needs.
+func (a *app) keys(ctx context.Context, repositoryID string, needed access) (catalog.Keys, error) {
+	var keys catalog.Keys
+	var err error
+	switch {
+	case needed&mustRead != 0:
+		keys.Identities, err = a.needIdentities(ctx)
+	case needed&mayRead != 0:
+		keys.Identities, err = a.identities(ctx)
+	}
+	if err != nil || needed&(mayWrite|mustWrite) == 0 {
+		return keys, err
+	}
+	keys.Writer, err = a.writer(repositoryID)
+	if keys.Writer == nil && err == nil && needed&mustWrite != 0 {
+		err = fmt.Errorf("%w: name its file with PACKSTONE_WRITER_FILE, or put it at %s", catalog.ErrNoWriter, a.paths.writerFile(repositoryID))
+	}
+	return keys, err
+}
+
+// filter is which snapshots the flags speak of.
+func (a *app) filter() catalog.Filter {
+	return catalog.Filter{Set: a.flags.set, Host: a.flags.host, Tags: a.flags.tags}
+}
+
+// place is a part of a command line that names a snapshot, and maybe something in it: SNAPSHOT[:source[/path]].
+type place struct {
+	snapshot string
+	source   string // "": all of them
+	path     string // below the source, without slashes around it
+}
+
+// parsePlace takes a place apart. A path may hold colons, and so may a time: @2026-11-20T14:00:files is the source files.
+func parsePlace(text string) place {
+	end := strings.IndexByte(text, ':')
+	if strings.HasPrefix(text, "@") {
+		end = endOfTime(text)
+	}
+	if end < 0 {
+		return place{snapshot: text}
+	}
+	source, path, _ := strings.Cut(strings.Trim(text[end+1:], "/"), "/")
+	return place{snapshot: text[:end], source: source, path: path}
+}
+
+// endOfTime finds the colon after the longest time that @TIME:… begins with, -1 if it is a time up to its end.
+func endOfTime(text string) int {
+	for end := len(text); end > 0; end = strings.LastIndexByte(text[:end], ':') {
+		if _, err := catalog.ParseTime(text[1:end]); err != nil {
+			continue
+		}
+		if end == len(text) {
+			return -1
+		}
+		return end
+	}
+	return -1
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/packstone/packstone/archive/store/s3test"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"packstone": main})
+}
+
+// TestScripts runs what a user types: testdata/script/*.txtar. Beside testscript's own commands the scripts know those of
+// scriptCommands; TESTSCRIPT=pattern runs some of them, UPDATE_SCRIPTS=1 rewrites what cmp compares with.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		Setup:         setUpScript,
+		Cmds:          scriptCommands,
+		Condition:     scriptCondition,
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+	})
+}
+
+// setUpScript gives a script a home of its own, and the programs that the build put into .bin.
+func setUpScript(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, "home")
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return err
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	env.Setenv("HOME", home)
+	env.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))
+	env.Setenv("XDG_DATA_HOME", filepath.Join(home, "data"))
+	env.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
+	env.Setenv("TZ", "UTC")
+	env.Setenv("ROOT", root)
+	env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+filepath.Join(root, ".bin"))
+	env.Values[testKey{}] = env.T()
+	return nil
+}
+
+// testKey is where a script's environment keeps its test.
+type testKey struct{}
+
+// scriptCommands are what stories need beside the program itself.
+var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"exits":    exits,
+	"flipbit":  flipBit,
+	"sizeof":   sizeOf,
+	"random":   random,
+	"sametree": sameTree,
+	"s3server": s3Server,
+}
+
+// scriptCondition knows [root] beside testscript's own conditions.
+func scriptCondition(condition string) (bool, error) {
+	if condition == "root" {
+		return os.Geteuid() == 0, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", condition)
+}
+
+// exits CODE PROGRAM ARGS... runs a program and compares its exit code. Its output is for stdout and stderr as after exec.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("run %s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s ended with %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// flipBit FILE [OFFSET] changes one bit, in the middle of the file unless an offset is given; a negative one counts from the end.
+func flipBit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: flipbit FILE [OFFSET]")
+	}
+	name := ts.MkAbs(args[0])
+	content, err := os.ReadFile(name)
+	ts.Check(err)
+	offset := len(content) / 2
+	if len(args) == 2 {
+		offset, err = strconv.Atoi(args[1])
+		ts.Check(err)
+		if offset < 0 {
+			offset += len(content)
+		}
+	}
+	content[offset] ^= 1
+	ts.Check(os.Chmod(name, 0o600))
+	ts.Check(os.WriteFile(name, content, 0o600))
+}
+
+// sizeOf PATH [at-most N | at-least N] prints how many bytes the files at and below PATH hold, and compares.
+func sizeOf(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 && len(args) != 3 {
+		ts.Fatalf("usage: sizeof PATH [at-most|at-least N]")
+	}
+	total := int64(0)
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	}))
+	fmt.Fprintln(ts.Stdout(), total)
+	if len(args) == 1 {
+		return
+	}
+	limit, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	if holds := args[1] == "at-most" && total <= limit || args[1] == "at-least" && total >= limit; holds == neg {
+		ts.Fatalf("%s holds %d bytes, want %s %d", args[0], total, args[1], limit)
+	}
+}
+
+// random FILE BYTES SEED writes a file that does not compress; the same seed gives the same file.
+func random(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: random FILE BYTES SEED")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	seed, err := strconv.ParseUint(args[2], 10, 16)
+	ts.Check(err)
+	content := make([]byte, n)
+	rand.NewChaCha8([32]byte{0: byte(seed), 1: byte(seed >> 8)}).Read(content)
+	name := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(name), 0o777))
+	ts.Check(os.WriteFile(name, content, 0o666))
+}
+
+// sameTree A B compares two directories with rsync, by content, permissions, owners, times, links, ACLs and attributes.
+func sameTree(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: sametree A B [RSYNC FLAGS]")
+	}
+	flags := append([]string{"--dry-run", "--recursive", "--checksum", "--delete", "--links", "--perms", "--times", "--group", "--owner",
+		"--devices", "--specials", "--hard-links", "--acls", "--xattrs", "--itemize-changes"}, args[2:]...)
+	cmd := exec.Command("rsync", append(flags, ts.MkAbs(args[0])+"/", ts.MkAbs(args[1])+"/")...)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	changes, err := cmd.Output()
+	if err != nil {
+		ts.Fatalf("rsync: %v: %s", err, errors.Bytes())
+	}
+	if (len(changes) > 0) != neg {
+		ts.Fatalf("%s and %s: differences: %v, expected: %v\n%s", args[0], args[1], len(changes) > 0, neg, changes)
+	}
+}
+
+// s3Server [tls] BUCKET... starts an S3 server that ends with the script, makes the buckets, and sets AWS_* for it, S3_HOST to
+// its address and S3_DIR to the directory with its buckets.
+func s3Server(ts *testscript.TestScript, neg bool, args []string) {
+	t, ok := ts.Value(testKey{}).(testing.TB)
+	if neg || !ok {
+		ts.Fatalf("usage: s3server [tls] BUCKET...")
+	}
+	secure := slices.Contains(args, "tls")
+	server := s3test.Start(t, s3test.Options{TLS: secure})
+	for _, bucket := range args {
+		if bucket != "tls" {
+			_, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+			ts.Check(err)
+		}
+	}
+	ts.Setenv("AWS_ENDPOINT_URL_S3", server.Endpoint)
+	ts.Setenv("AWS_REGION", server.Region)
+	ts.Setenv("AWS_ACCESS_KEY_ID", server.AccessKey)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", server.SecretKey)
+	ts.Setenv("S3_HOST", server.Host)
+	ts.Setenv("S3_DIR", server.Dir)
+	if secure {
+		ts.Setenv("AWS_CA_BUNDLE", server.CAFile)
+	}
+}
