@@ -193,15 +193,7 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	if err == nil {
 		return nil
 	}
-	if err = s.error(ctx, err); s3http.Refused(err) && s.exists(ctx, name) {
-		err = store.ErrExist
-	}
-	return fmt.Errorf("put %s: %w", name, err)
-}
-
-func (s *Store) exists(ctx context.Context, name string) bool {
-	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: aws.String(s.keys.Key(name))})
-	return err == nil
+	return fmt.Errorf("put %s: %w", name, s3http.Refused(ctx, s, name, s.error(ctx, err)))
 }
 
 // Get implements store.Store.

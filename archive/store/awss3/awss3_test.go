@@ -121,3 +121,43 @@ func BenchmarkPut(b *testing.B)    { benchmark(b, s3test.Options{}, storetest.Be
 func BenchmarkGet(b *testing.B)    { benchmark(b, s3test.Options{}, storetest.BenchmarkGet) }
 func BenchmarkPutTLS(b *testing.B) { benchmark(b, s3test.Options{TLS: true}, storetest.BenchmarkPut) }
 func BenchmarkGetTLS(b *testing.B) { benchmark(b, s3test.Options{TLS: true}, storetest.BenchmarkGet) }
+
+func TestAppendOnlyUserCanPutAndNoMore(t *testing.T) {
+	bare(t)
+	server := s3test.Start(t, s3test.Options{TLS: true})
+	bucket := server.Bucket(t)
+	server.AddUser(t, "writer", "writer-secret")
+	server.SetPolicy(t, bucket,
+		s3test.Grant{AccessKey: "writer", Actions: []string{"s3:PutObject"}, Objects: []string{"packs/*", "log/*"}},
+		s3test.Grant{AccessKey: "writer", Actions: []string{"s3:ListBucket"}})
+	opts := options(server, bucket)
+	opts.Prefix, opts.AccessKey, opts.SecretKey = "", "writer", "writer-secret"
+	s, ctx := open(t, opts), context.Background()
+	put := func(name string, size int) error {
+		return s.Put(ctx, name, make([]byte, size), sha256.Sum256(make([]byte, size)))
+	}
+	if err := put("packs/ab/c", 8<<20); err != nil {
+		t.Errorf("put: %v", err)
+	}
+	if err := put("packs/ab/c", 8<<20); !errors.Is(err, store.ErrExist) {
+		t.Errorf("second put: %v, want ErrExist", err)
+	}
+	if err := put("config/1", 1000); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("put elsewhere: %v, want ErrDenied", err)
+	}
+	if _, err := s.Get(ctx, "packs/ab/c", 0, -1, nil); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("get: %v, want ErrDenied", err)
+	}
+	if err := s.Delete(ctx, "packs/ab/c"); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("delete: %v, want ErrDenied", err)
+	}
+	seen := 0
+	for _, err := range s.List(ctx, "", "") {
+		if seen++; err != nil {
+			t.Errorf("list: %v", err)
+		}
+	}
+	if seen != 1 {
+		t.Errorf("listed %d objects, want 1", seen)
+	}
+}

@@ -117,15 +117,7 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	if err == nil {
 		return nil
 	}
-	if err = s.error(ctx, err); s3http.Refused(err) && s.exists(ctx, name) {
-		err = store.ErrExist
-	}
-	return fmt.Errorf("put %s: %w", name, err)
-}
-
-func (s *Store) exists(ctx context.Context, name string) bool {
-	_, err := s.client.StatObject(ctx, s.bucket, s.keys.Key(name), minio.StatObjectOptions{})
-	return err == nil
+	return fmt.Errorf("put %s: %w", name, s3http.Refused(ctx, s, name, s.error(ctx, err)))
 }
 
 // Get implements store.Store.

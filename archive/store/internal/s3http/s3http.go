@@ -154,16 +154,25 @@ func (s *silence) Error() string {
 
 func (s *silence) Unwrap() []error { return []error{store.ErrUnreachable, s.err} }
 
-// Refused reports whether a failed Put may have been refused although no answer came. Servers that answer 412 before
-// they have read the body close the connection, and the reset destroys the answer on its way. Then it helps to ask
-// whether the object is there.
-func Refused(err error) bool {
+// Refused turns the error of a Put that got no answer into store.ErrExist if the object is there. Servers that answer
+// 412 before they have read the body close the connection, and the reset destroys the answer on its way. It asks by a
+// listing, which every writer may do.
+func Refused(ctx context.Context, s store.Store, name string, err error) error {
 	var silent *silence
 	if !errors.As(err, &silent) {
-		return false
+		return err
 	}
 	var network *net.OpError
-	return !errors.As(silent.err, &network) || network.Op != "dial"
+	if errors.As(silent.err, &network) && network.Op == "dial" {
+		return err // there is no server to ask
+	}
+	for info, failed := range s.List(ctx, name, "") {
+		if failed == nil && info.Name == name {
+			return store.ErrExist
+		}
+		break // name itself is the first that begins with it
+	}
+	return err
 }
 
 // sentinel prefers the code, which says more than the status; both are nil for what may pass on its own.

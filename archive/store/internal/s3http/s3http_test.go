@@ -14,6 +14,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/internal/s3http"
+	"github.com/packstone/packstone/archive/store/memory"
 )
 
 func TestKeysAreBelowThePrefix(t *testing.T) {
@@ -121,10 +122,21 @@ func TestAnswersBecomeTheStoresErrors(t *testing.T) {
 		if c.want != nil && !errors.Is(err, c.want) || c.want == nil && errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%d %s: %v, want %v", c.status, c.code, err, c.want)
 		}
-		if !strings.Contains(err.Error(), "bucket b") || s3http.Refused(err) {
-			t.Errorf("%d %s: %v does not name the bucket, or counts as silence", c.status, c.code, err)
+		if !strings.Contains(err.Error(), "bucket b") {
+			t.Errorf("%d %s: %v does not name the bucket", c.status, c.code, err)
+		}
+		if got := s3http.Refused(context.Background(), holding("a"), "a", err); got != err {
+			t.Errorf("%d %s: an answer became %v", c.status, c.code, got)
 		}
 	}
+}
+
+func holding(names ...string) store.Store {
+	s := memory.New()
+	for _, name := range names {
+		s.Set(name, nil)
+	}
+	return s
 }
 
 func TestSilenceIsUnreachable(t *testing.T) {
@@ -141,8 +153,11 @@ func TestSilenceIsUnreachable(t *testing.T) {
 		if !errors.Is(err, store.ErrUnreachable) || !errors.Is(err, c.err) || strings.Contains(err.Error(), "many words") {
 			t.Errorf("%v became %v", library, err)
 		}
-		if got := s3http.Refused(err); got != c.refused {
-			t.Errorf("Refused(%v) = %v, want %v", err, got, c.refused)
+		for name, there := range map[string]bool{"a": false, "ab": true} {
+			got := s3http.Refused(context.Background(), holding("ab", "ac"), name, err)
+			if errors.Is(got, store.ErrExist) != (c.refused && there) {
+				t.Errorf("Put of %s, silent with %v, became %v", name, err, got)
+			}
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
