@@ -56,6 +56,11 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	if !owned {
 		mode &^= setIDs // they would lend the rights of the wrong owner
 	}
+	if len(e.Xattrs) > 0 && st.Mode&0o200 == 0 && e.Type != entry.Symlink && !t.options.NoXattrs {
+		if o.chmod(uint32(st.Mode)&0o777|0o200) == nil { // attributes need it
+			st.Mode |= 0o200
+		}
+	}
 	t.setXattrs(o, e, false)
 	if e.Type != entry.Symlink && (uint32(st.Mode)&0o7777 != mode || changed && mode&setIDs != 0) {
 		if err := o.chmod(mode); err != nil {

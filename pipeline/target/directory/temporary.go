@@ -61,11 +61,21 @@ func (t *Target) dropLock() {
 		return
 	}
 	if root, err := t.tree.Open(""); err == nil {
-		_ = unix.Unlinkat(root.FD, prefix+t.run+lockCount, 0)
+		t.unlinkLock(root)
 		root.Release()
 	}
 	unix.Close(t.lock)
 	t.lock = -1
+}
+
+// unlinkLock removes the lock file without a trace in the root's time, which Finish may have set.
+func (t *Target) unlinkLock(root *local.Dir) {
+	var st local.Stat
+	err := local.Fstat(root.FD, &st)
+	_ = unix.Unlinkat(root.FD, prefix+t.run+lockCount, 0)
+	if err == nil {
+		_ = root.SetTimes(local.Self, &[2]unix.Timespec{local.KeepTime, st.Mtim})
+	}
 }
 
 // leftovers remembers which runs are over.
