@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -23,6 +24,7 @@ type Config struct {
 	Number     uint64    `json:"number"`
 	Previous   string    `json:"previous,omitempty"` // SHA-256 of the config before
 	Time       time.Time `json:"time"`
+	Format     string    `json:"format"` // SHA-256 of packstone.json
 	Classic    bool      `json:"classic,omitempty"`
 	Recipients []string  `json:"recipients"`
 	Writers    []Member  `json:"writers"`
@@ -31,6 +33,8 @@ type Config struct {
 	Domains    []Domain  `json:"domains"`
 	Floor      string    `json:"retention_floor"` // Go duration
 	Required   []string  `json:"required_features,omitempty"`
+	// Headers are the objects of detached headers and their SHA-256.
+	Headers map[string]string `json:"headers,omitempty"`
 
 	hash string
 }
@@ -170,6 +174,7 @@ func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(
 	next.Writers = slices.Clone(next.Writers)
 	next.Collectors = slices.Clone(next.Collectors)
 	next.Domains = slices.Clone(next.Domains)
+	next.Headers = maps.Clone(next.Headers)
 	if err := edit(&next); err != nil {
 		return err
 	}

@@ -24,10 +24,23 @@ const headerGuess = 24 << 10
 // detached are headers for recipients that came after what they open was sealed: name of the pack or the record's hash → header.
 type detached map[string][]byte
 
-// Header returns the detached header of a pack or record; nil if there is none. The headers are loaded once, at the first call.
-func (r *Repository) Header(ctx context.Context, name archive.Name) ([]byte, error) {
+// header returns the detached header of a pack or record; nil if there is none. The headers are loaded once, at the first call.
+func (r *Repository) header(ctx context.Context, name archive.Name) ([]byte, error) {
 	headers, err := r.headers(ctx)
 	return headers[name.String()], err
+}
+
+// Reader reads packs of a domain.
+func (r *Repository) Reader(domain uint64) (*archive.Reader, error) {
+	d, err := r.Domain(domain)
+	if err != nil {
+		return nil, err
+	}
+	return archive.NewReader(r.Store, r.Identities(), d.DataID(), d.TreeID(), archive.ReaderOptions{
+		Header: func(ctx context.Context, _ archive.Kind, name archive.Name) ([]byte, error) {
+			return r.header(ctx, name)
+		},
+	}), nil
 }
 
 func (r *Repository) headers(ctx context.Context) (detached, error) {
@@ -37,16 +50,17 @@ func (r *Repository) headers(ctx context.Context) (detached, error) {
 		return r.detached, nil
 	}
 	all := detached{}
-	for info, err := range r.Store.List(ctx, "headers/", "") {
+	for object, sum := range r.Config.Headers {
+		data, err := r.Cache.object(ctx, r.Store, object)
 		if err != nil {
-			return nil, fmt.Errorf("list detached headers: %w", err)
+			return nil, fmt.Errorf("load %s: %w", object, err)
 		}
-		data, err := r.Cache.object(ctx, r.Store, info.Name)
-		if err != nil {
-			return nil, fmt.Errorf("load %s: %w", info.Name, err)
+		if hash(data) != sum {
+			r.Cache.forget(object)
+			return nil, fmt.Errorf("%s: its bytes do not have the hash that the owner has signed: %w", object, archive.ErrDamaged)
 		}
 		if err := json.Unmarshal(data, &all); err != nil {
-			r.warn("%s is damaged and is passed over: %v", info.Name, err)
+			return nil, fmt.Errorf("read %s: %w", object, err)
 		}
 	}
 	r.detached = all
@@ -63,7 +77,7 @@ func (r *Repository) readable(ctx context.Context, rec *Record) ([]byte, error) 
 	if !errors.Is(err, crypto.ErrWrongIdentity) {
 		return rec.Sealed, nil
 	}
-	header, headerErr := r.Header(ctx, rec.Hash)
+	header, headerErr := r.header(ctx, rec.Hash)
 	if headerErr != nil || header == nil {
 		return rec.Sealed, headerErr
 	}
@@ -95,11 +109,12 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 		}
 		domains[i].Object = domainName(domains[i].Number, number)
 	}
-	if err := r.rewrap(ctx, number, recipients); err != nil {
+	headers, err := r.rewrap(ctx, number, recipients)
+	if err != nil {
 		return err
 	}
 	return r.Change(ctx, owner, func(c *Config) error {
-		c.Recipients, c.Domains = nil, domains
+		c.Recipients, c.Domains, c.Headers = nil, domains, headers
 		for _, recipient := range recipients {
 			text, err := crypto.RecipientText(recipient)
 			if err != nil {
@@ -111,37 +126,54 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 	})
 }
 
-// rewrap writes detached headers for every pack and every sealed record.
-func (r *Repository) rewrap(ctx context.Context, generation uint64, recipients []age.Recipient) error {
-	batch, written := detached{}, 0
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		data, err := json.Marshal(batch)
-		if err != nil {
-			return fmt.Errorf("encode headers: %w", err)
-		}
-		name := fmt.Sprintf("headers/%s/%s", sequence(generation), sequence(uint64(written)))
-		written++
-		batch = detached{}
-		return putObject(ctx, r.Store, name, data)
-	}
-	add := func(name archive.Name, header []byte) error {
+// rewrap writes detached headers for every pack and every sealed record, and returns the objects and their hashes. They replace those of
+// earlier configs.
+func (r *Repository) rewrap(ctx context.Context, generation uint64, recipients []age.Recipient) (map[string]string, error) {
+	w := &headerWriter{repo: r, generation: generation, batch: detached{}, written: map[string]string{}}
+	err := r.eachHeader(ctx, func(name archive.Name, header []byte) error {
 		next, err := crypto.Rewrap(header, r.Identities(), recipients)
 		if err != nil {
 			return fmt.Errorf("wrap the key of %s for other recipients: %w", name, err)
 		}
-		batch[name.String()] = next
-		if len(batch) < headersPerObject {
-			return nil
-		}
-		return flush()
+		return w.add(ctx, name, next)
+	})
+	if err != nil {
+		return nil, err
 	}
-	if err := r.eachHeader(ctx, add); err != nil {
-		return err
+	return w.written, w.flush(ctx)
+}
+
+// headerWriter gathers detached headers into objects.
+type headerWriter struct {
+	repo       *Repository
+	generation uint64
+	batch      detached
+	written    map[string]string
+}
+
+func (w *headerWriter) add(ctx context.Context, name archive.Name, header []byte) error {
+	w.batch[name.String()] = header
+	if len(w.batch) < headersPerObject {
+		return nil
 	}
-	return flush()
+	return w.flush(ctx)
+}
+
+func (w *headerWriter) flush(ctx context.Context) error {
+	if len(w.batch) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(w.batch)
+	if err != nil {
+		return fmt.Errorf("encode headers: %w", err)
+	}
+	name := fmt.Sprintf("headers/%s/%s", sequence(w.generation), hash(data)[:16])
+	w.written[name] = hash(data)
+	w.batch = detached{}
+	if err := putObject(ctx, w.repo.Store, name, data); err != nil && !errors.Is(err, store.ErrExist) {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
 }
 
 // eachHeader calls do with a header of every pack and every sealed record that the identities at hand open, from one goroutine.
@@ -206,7 +238,7 @@ func (r *Repository) eachPackHeader(ctx context.Context, kind archive.Kind, do f
 }
 
 func (r *Repository) packHeader(ctx context.Context, kind archive.Kind, name archive.Name) ([]byte, error) {
-	if header, err := r.Header(ctx, name); err != nil || header != nil {
+	if header, err := r.header(ctx, name); err != nil || header != nil {
 		return header, err
 	}
 	data, err := r.Store.Get(ctx, kind.Object(name), 0, headerGuess, nil)

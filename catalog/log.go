@@ -263,7 +263,7 @@ func (r *Repository) openSnapshot(ctx context.Context, rec *Record) (*Snapshot, 
 		return nil, err
 	}
 	for i := range s.Sources {
-		if err := s.Sources[i].Root.UnmarshalBinary(s.Sources[i].RootCBOR); err != nil {
+		if err := s.Sources[i].Root.UnmarshalCBOR(s.Sources[i].RootCBOR); err != nil {
 			return nil, fmt.Errorf("read snapshot %s: tree of %s: %w", rec.Hash, s.Sources[i].Name, err)
 		}
 		s.Sources[i].RootCBOR = nil
@@ -327,31 +327,54 @@ func applyTags(tags []string, change tagChange) []string {
 	return tags
 }
 
-// Index loads the index runs that live records of trusted writers name into index, those that it has already excepted, and
-// returns how many were new. Writers of other groups are left out unless a reader asks (everything is trusted to read:
-// ids are checked).
-func (r *Repository) Index(ctx context.Context, log *Log, index *archive.Index, usable func(*Record) bool) (int, error) {
+// Index is what a process knows of where chunks lie, and from which runs it knows it. Safe for concurrent use.
+type Index struct {
+	*archive.Index
+
+	mu   sync.Mutex
+	runs map[archive.Name]bool
+}
+
+// NewIndex makes an empty index.
+func NewIndex() *Index {
+	return &Index{Index: archive.NewIndex(0), runs: map[archive.Name]bool{}}
+}
+
+func (x *Index) has(run archive.Name) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.runs[run]
+}
+
+func (x *Index) addRun(run archive.Name, packs []archive.RunPack) {
+	x.Add(packs...)
+	x.mu.Lock()
+	x.runs[run] = true
+	x.mu.Unlock()
+}
+
+// LoadIndex loads into index the runs that records of the log name, those that it has already excepted, and returns how many were new.
+// usable chooses records; nil: all, which is right for reading, where every id is checked.
+func (r *Repository) LoadIndex(ctx context.Context, log *Log, index *Index, usable func(*Record) bool) (int, error) {
 	ids, err := r.indexIdentities()
 	if err != nil {
 		return 0, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	var mu sync.Mutex
 	added := 0
 	for _, name := range r.runNames(log, usable) {
-		if index.Has(name) {
+		if index.has(name) {
 			continue
 		}
+		added++
 		g.Go(func() error {
 			packs, err := r.loadRun(gctx, name, ids)
 			if err != nil {
 				return err
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			added++
-			return index.AddRun(name, packs)
+			index.addRun(name, packs)
+			return nil
 		})
 	}
 	return added, g.Wait()
@@ -376,14 +399,9 @@ func (r *Repository) runNames(log *Log, usable func(*Record) bool) []archive.Nam
 }
 
 func (r *Repository) loadRun(ctx context.Context, name archive.Name, ids []age.Identity) ([]archive.RunPack, error) {
-	object := archive.Runs.Object(name)
-	data, err := r.Cache.object(ctx, r.Store, object)
+	data, err := r.content(ctx, archive.Runs, name)
 	if err != nil {
-		return nil, fmt.Errorf("load index run %s: %w", name, err)
-	}
-	if hash(data) != name.String() {
-		r.Cache.forget(object)
-		return nil, fmt.Errorf("index run %s: %w", name, archive.ErrDamaged)
+		return nil, err
 	}
 	content, err := archive.OpenSealed(data, ids...)
 	if err != nil {

@@ -177,7 +177,7 @@ func (s *Snapshot) Source(name string) (*SourceState, bool) {
 // encodeSnapshot is the sealed part of a commit, before it is sealed and padded.
 func encodeSnapshot(s *Snapshot) ([]byte, error) {
 	for i := range s.Sources {
-		encoded, err := s.Sources[i].Root.MarshalBinary()
+		encoded, err := s.Sources[i].Root.MarshalCBOR()
 		if err != nil {
 			return nil, fmt.Errorf("encode the tree of %s: %w", s.Sources[i].Name, err)
 		}

@@ -30,6 +30,7 @@ type Options struct {
 	Now      func() time.Time // the clock; time.Now if nil
 	Software string           // named in records
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
+	Format   []byte           // packstone.json if it was read already; nil: Open reads it
 }
 
 // Repository is an open repository. Its methods are safe to call at once, Change excepted.
@@ -65,11 +66,16 @@ func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recip
 		return nil, err
 	}
 	r := &Repository{Store: s, Format: format, owner: owner.Verifier(), options: o}
+	formatObject, err := archive.EncodeFormat(format)
+	if err != nil {
+		return nil, err
+	}
 	config, err := firstConfig(r, recipients, writer, domain)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.create(ctx, owner, config, domain, recipients); err != nil {
+	config.Format = hash(formatObject)
+	if err := r.create(ctx, owner, config, domain, recipients, formatObject); err != nil {
 		return nil, fmt.Errorf("make a repository in %s: %w", s.Location(), err)
 	}
 	return &crypto.WriterFile{
@@ -118,18 +124,14 @@ func (c *Config) addDomain(domain crypto.Domain, object string) error {
 }
 
 // create writes the objects of a new repository; packstone.json last, since it is what makes it one.
-func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config, domain crypto.Domain, recipients []age.Recipient) error {
+func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config, domain crypto.Domain, recipients []age.Recipient, format []byte) error {
 	if err := r.putDomain(ctx, 1, 0, domain, recipients); err != nil {
 		return err
 	}
 	if err := r.putConfig(ctx, owner, c); err != nil {
 		return err
 	}
-	data, err := archive.EncodeFormat(r.Format)
-	if err != nil {
-		return err
-	}
-	if err := putObject(ctx, r.Store, archive.FormatObject, data); err != nil {
+	if err := putObject(ctx, r.Store, archive.FormatObject, format); err != nil {
 		return err
 	}
 	return r.Store.Sync(ctx)
@@ -167,15 +169,27 @@ func (r *Repository) putDomain(ctx context.Context, number, config uint64, domai
 	return nil
 }
 
-// Open opens the repository in s with the keys at hand. ErrNoRepository if there is none; crypto.ErrWrongIdentity if
-// the identities do not open it; ErrUntrusted if its configuration is not signed by the pinned owner.
-func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
+// ReadFormat reads packstone.json, from which the id tells where keys and caches of a repository are. ErrNoRepository if there is none.
+func ReadFormat(ctx context.Context, s store.Store) ([]byte, error) {
 	data, err := s.Get(ctx, archive.FormatObject, 0, -1, nil)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", s.Location(), ErrNoRepository)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	return data, nil
+}
+
+// Open opens the repository in s with the keys at hand. ErrNoRepository if there is none; crypto.ErrWrongIdentity if
+// the identities do not open it; ErrUntrusted if its configuration is not signed by the pinned owner.
+func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
+	data, err := o.Format, error(nil)
+	if data == nil {
+		data, err = ReadFormat(ctx, s)
+	}
+	if err != nil {
+		return nil, err
 	}
 	format, err := archive.ParseFormat(data)
 	if err != nil {
@@ -187,6 +201,9 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	}
 	if r.Config, err = loadConfig(ctx, s, r.Cache, format.Repository, r.owner); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	if hash(data) != r.Config.Format {
+		return nil, fmt.Errorf("open repository %s: %s is not the one that the owner has signed: %w", s.Location(), archive.FormatObject, ErrUntrusted)
 	}
 	if err := r.openDomains(ctx); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"filippo.io/age"
@@ -19,7 +21,7 @@ import (
 
 // Session is a writer's right to rely on packs and to add one record to one of its lanes. It is opened before the
 // collector's decisions are read, so that of a writer and a collector at least one sees the other: DESIGN.md 6, docs/design.md.
-// A session ends with its record; Checkpoint opens the next one at once. Not for use by several goroutines at once.
+// A session ends with its record; Checkpoint opens the next one at once. Not for use by several goroutines at once, Avoid excepted.
 type Session struct {
 	Log        *Log     // as read when the session began
 	RolledBack []string // lanes that have lost records since this host last looked
@@ -33,7 +35,7 @@ type Session struct {
 	sequence    uint64
 	previous    string
 	nonce       string
-	avoid       *Avoid
+	avoid       atomic.Pointer[Avoid]
 	checkpoints []string // of this backup, superseded by its commit
 }
 
@@ -237,15 +239,13 @@ func (s *Session) readAfterOpening(ctx context.Context) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	s.avoid, err = s.repo.readAvoid(ctx)
+	avoid, err := s.repo.readAvoid(ctx)
+	s.avoid.Store(avoid)
 	return err
 }
 
-// Avoid tells whether a pack must not be relied on in this session.
-func (s *Session) Avoid(p *archive.Pack) bool { return s.avoid.Has(p.Name) }
-
-// Avoiding is the number of packs that must not be relied on.
-func (s *Session) Avoiding() int { return s.avoid.Len() }
+// Avoid tells whether a pack must not be relied on in this session. It may be called by any goroutine at any time.
+func (s *Session) Avoid(p *archive.Pack) bool { return s.avoid.Load().Has(p.Name) }
 
 // Recipients are whom content is sealed to.
 func (s *Session) Recipients() []age.Recipient { return s.recipients }
@@ -254,9 +254,9 @@ func (s *Session) Recipients() []age.Recipient { return s.recipients }
 func (s *Session) Domain() crypto.Domain { return s.writer.Domain }
 
 // LoadIndex adds to index what this writer may deduplicate against, and returns how many runs were new.
-func (s *Session) LoadIndex(ctx context.Context, index *archive.Index) (int, error) {
+func (s *Session) LoadIndex(ctx context.Context, index *Index) (int, error) {
 	own := s.writer.Signer.Name()
-	return s.repo.Index(ctx, s.Log, index, func(rec *Record) bool {
+	return s.repo.LoadIndex(ctx, s.Log, index, func(rec *Record) bool {
 		return rec.Domain == uint64(s.writer.DomainNumber) && s.repo.trusts(own, rec)
 	})
 }
@@ -298,7 +298,7 @@ func (s *Session) next(ctx context.Context, rec *Record, used func(avoid *Avoid)
 		return err
 	}
 	s.Log = log
-	if used != nil && used(s.avoid) {
+	if used != nil && used(s.avoid.Load()) {
 		return ErrRestart
 	}
 	return s.repo.rememberHeads(log)
@@ -308,11 +308,11 @@ func (s *Session) next(ctx context.Context, rec *Record, used func(avoid *Avoid)
 type Content struct {
 	Snapshot *Snapshot
 	Packs    []archive.RunPack // since the last checkpoint
-	Refs     *archive.RefSet   // everything that the snapshot needs
-	Parent   *Base             // the snapshot that refs may be told as a change to, nil if none
+	Refs     *archive.RefSet   // everything that the snapshot needs; nil: the same as Parent
+	Parent   *Base             // refs of an earlier snapshot, which these may be told as a change to; nil if none
 }
 
-// Base is what the refs of a new snapshot are compared with: those of an earlier one.
+// Base are the refs of an earlier snapshot.
 type Base struct {
 	List RefsList
 	Set  *archive.RefSet
@@ -352,20 +352,11 @@ func (s *Session) supersede() []string {
 	list := s.checkpoints
 	for _, rec := range s.Log.Records {
 		id := rec.Hash.String()
-		if rec.Kind == Checkpoint && rec.Lane == s.lane && !gone[id] && !contains(list, id) {
+		if rec.Kind == Checkpoint && rec.Lane == s.lane && !gone[id] && !slices.Contains(list, id) {
 			list = append(list, id)
 		}
 	}
 	return list
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Session) finish(rec *Record) error {
@@ -426,16 +417,16 @@ const maxDeltas = 16
 // putSnapshotRefs writes what a snapshot needs: nothing new if it needs what its parent does, a delta if that is small, else the
 // full list.
 func (s *Session) putSnapshotRefs(ctx context.Context, c Content) (RefsList, error) {
+	if c.Parent != nil && (c.Refs == nil || c.Refs.Equal(c.Parent.Set)) {
+		return c.Parent.List, nil
+	}
 	full := archive.EncodeRefs(c.Refs)
 	if c.Parent != nil && len(c.Parent.List.Deltas) < maxDeltas {
-		delta, changes := archive.EncodeRefsDelta(c.Parent.Set, c.Refs)
-		if !changes {
-			return c.Parent.List, nil
-		}
+		delta := archive.EncodeRefsDelta(c.Parent.Set, c.Refs)
 		if 2*len(delta) < len(full) {
 			name, err := s.putRefs(ctx, delta)
 			list := c.Parent.List
-			list.Deltas = append(append([]string{}, list.Deltas...), name)
+			list.Deltas = append(slices.Clone(list.Deltas), name)
 			return list, err
 		}
 	}
@@ -522,8 +513,8 @@ func (s *Session) SetTags(ctx context.Context, snapshots []*Snapshot, add, remov
 	return s.finish(rec)
 }
 
-// validHost turns a host's name into one that a writer can have.
-func validHost(host string) string {
+// WriterName turns a host's name into one that a writer can have.
+func WriterName(host string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
 			return r

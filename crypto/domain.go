@@ -76,7 +76,7 @@ func (d Domain) DataID() *IDKey { return NewIDKey(d.derive(infoData)) }
 func (d Domain) TreeID() *IDKey { return NewIDKey(d.derive(infoTree)) }
 
 // PageKey returns the key that decides where a tree's pages end.
-func (d Domain) PageKey() *IDKey { return NewIDKey(d.derive(infoPage)) }
+func (d Domain) PageKey() [32]byte { return d.derive(infoPage) }
 
 // ChunkerKey returns the key that decides where data is cut.
 func (d Domain) ChunkerKey() [32]byte { return d.derive(infoChunker) }

@@ -47,7 +47,7 @@ func TestDerivedKeysNeverChange(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "data id of \"abc\": %x\n", d.DataID().Sum([]byte("abc")))
 		fmt.Fprintf(&b, "tree id of \"abc\": %x\n", d.TreeID().Sum([]byte("abc")))
-		fmt.Fprintf(&b, "page hash of \"abc\": %x\n", d.PageKey().Sum([]byte("abc")))
+		fmt.Fprintf(&b, "page hash of \"abc\": %x\n", NewIDKey(d.PageKey()).Sum([]byte("abc")))
 		fmt.Fprintf(&b, "chunker key: %x\n", d.ChunkerKey())
 		for _, classic := range []bool{false, true} {
 			identity, recipient, err := d.IndexIdentity(classic)

@@ -1,0 +1,101 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Runs lists the index runs that records of the log name.
+func (r *Repository) Runs(log *Log) []archive.Name { return r.runNames(log, nil) }
+
+// LoadRun adds one index run to index. ErrNoIdentity if no key at hand opens it.
+func (r *Repository) LoadRun(ctx context.Context, name archive.Name, index *Index) error {
+	if len(r.domains) == 0 {
+		return ErrNoIdentity
+	}
+	ids, err := r.indexIdentities()
+	if err != nil {
+		return err
+	}
+	packs, err := r.loadRun(ctx, name, ids)
+	if err != nil {
+		return err
+	}
+	index.addRun(name, packs)
+	return nil
+}
+
+// CheckObjects checks the objects that nothing else reads all of: sessions, domains, detached headers and decisions of collectors. It
+// returns what is wrong by the object's name.
+func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error) {
+	problems := map[string]error{}
+	for _, prefix := range []string{"sessions/", "domains/", "headers/", "gc/", "config/", "index/", "refs/"} {
+		for info, err := range r.Store.List(ctx, prefix, "") {
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", prefix, err)
+			}
+			err := r.checkObject(ctx, info.Name)
+			if errors.Is(err, store.ErrUnreachable) || ctx.Err() != nil {
+				return nil, err
+			}
+			if err != nil {
+				problems[info.Name] = err
+			}
+		}
+	}
+	return problems, nil
+}
+
+func (r *Repository) checkObject(ctx context.Context, name string) error {
+	data, err := r.Store.Get(ctx, name, 0, -1, nil)
+	if err != nil {
+		return err
+	}
+	kind, _, _ := strings.Cut(name, "/")
+	switch kind {
+	case "sessions":
+		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.writers()...)
+	case "config":
+		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.owner)
+	case "gc":
+		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.collectors()...)
+	case "index", "refs":
+		if hash(data) != name[strings.LastIndexByte(name, '/')+1:] {
+			err = fmt.Errorf("its bytes do not have this hash: %w", archive.ErrDamaged)
+		}
+	case "domains":
+		if r.CanRead() && r.isCurrentDomain(name) {
+			_, err = crypto.Open(nil, data, r.Identities()...)
+		}
+	case "headers":
+		if want, ok := r.Config.Headers[name]; ok && want != hash(data) {
+			err = archive.ErrDamaged
+		}
+	}
+	return err
+}
+
+func (r *Repository) isCurrentDomain(object string) bool {
+	for _, d := range r.Config.Domains {
+		if d.Object == object {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Repository) writers() []crypto.Verifier {
+	var keys []crypto.Verifier
+	for _, m := range r.Config.Writers {
+		if v, err := crypto.ParseVerifier(m.Key); err == nil {
+			keys = append(keys, v)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,133 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/tree"
+)
+
+// Last is what a host remembers of its last backup of a set. It is used only if the commit is still in the log.
+type Last struct {
+	Commit  string       `json:"commit"`
+	Domain  uint64       `json:"domain"`
+	Refs    RefsList     `json:"refs"`
+	Sources []LastSource `json:"sources"`
+}
+
+// LastSource is the tree of one source.
+type LastSource struct {
+	Name     string `json:"name"`
+	Location string `json:"location"` // a source that lies elsewhere by now has another last tree
+	Root     []byte `json:"root"`
+}
+
+func lastName(set string) string { return "last/" + hash([]byte(set)) }
+
+// LoadLast returns what is remembered of the set, nil if nothing that can be relied on: the commit must be in the log of this session,
+// and of the domain that is written with. After a roll-back of the storage nothing is.
+func (s *Session) LoadLast(set string) *Last {
+	if len(s.RolledBack) > 0 {
+		return nil
+	}
+	data, err := s.repo.Cache.Read(lastName(set) + ".json")
+	if err != nil {
+		return nil
+	}
+	last := &Last{}
+	if json.Unmarshal(data, last) != nil || last.Domain != uint64(s.writer.DomainNumber) {
+		return nil
+	}
+	if rec := s.Log.findHex(last.Commit); rec == nil || rec.Kind != Commit {
+		return nil
+	}
+	return last
+}
+
+// Root finds the tree of a source; false if there is none, or it was of another location.
+func (l *Last) Root(name, location string) (tree.Root, bool) {
+	if l == nil {
+		return tree.Root{}, false
+	}
+	for _, s := range l.Sources {
+		var root tree.Root
+		if s.Name == name && s.Location == location && root.UnmarshalCBOR(s.Root) == nil {
+			return root, true
+		}
+	}
+	return tree.Root{}, false
+}
+
+// KeepLast remembers a snapshot that was committed in this session.
+func (s *Session) KeepLast(snapshot *Snapshot, refs RefsList) error {
+	last := Last{Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs}
+	for i := range snapshot.Sources {
+		source := &snapshot.Sources[i]
+		root, err := source.Root.MarshalCBOR()
+		if err != nil {
+			return fmt.Errorf("remember snapshot %s: %w", snapshot.ID, err)
+		}
+		last.Sources = append(last.Sources, LastSource{source.Name, source.Location, root})
+	}
+	data, err := json.Marshal(last)
+	if err != nil {
+		return fmt.Errorf("remember snapshot %s: %w", snapshot.ID, err)
+	}
+	return s.repo.Cache.Write(lastName(snapshot.Set)+".json", data)
+}
+
+// OpenPages opens the pages of the set's last trees.
+func (s *Session) OpenPages(set string) (*Pages, error) {
+	return OpenPages(s.repo.Cache, lastName(set)+".pages", s.writer.Domain.TreeID())
+}
+
+// LoadRefs puts together what a list of refs objects names.
+func (r *Repository) LoadRefs(ctx context.Context, list RefsList) (*archive.RefSet, error) {
+	ids, err := r.indexIdentities()
+	if err != nil {
+		return nil, err
+	}
+	set := &archive.RefSet{}
+	names := list.Deltas
+	if list.Full != "" {
+		names = append([]string{list.Full}, names...)
+	}
+	for _, text := range names {
+		name, err := archive.ParseName(text)
+		if err != nil {
+			return nil, err
+		}
+		data, err := r.content(ctx, archive.Refs, name)
+		if err != nil {
+			return nil, err
+		}
+		content, err := archive.OpenSealed(data, ids...)
+		if err != nil {
+			return nil, fmt.Errorf("open refs %s: %w", name, err)
+		}
+		change, err := archive.ParseRefs(content)
+		if err != nil {
+			return nil, fmt.Errorf("refs %s: %w", name, err)
+		}
+		if err := set.Apply(change); err != nil {
+			return nil, fmt.Errorf("refs %s: %w", name, err)
+		}
+	}
+	return set, nil
+}
+
+// content returns a content object, from the cache or the store, whose hash is right.
+func (r *Repository) content(ctx context.Context, kind archive.Kind, name archive.Name) ([]byte, error) {
+	object := kind.Object(name)
+	data, err := r.Cache.object(ctx, r.Store, object)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", object, err)
+	}
+	if hash(data) != name.String() {
+		r.Cache.forget(object)
+		return nil, fmt.Errorf("%s: its bytes do not have this hash: %w", object, archive.ErrDamaged)
+	}
+	return data, nil
+}

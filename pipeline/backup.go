@@ -1,0 +1,337 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/chunker"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// Job is one source of a backup.
+type Job struct {
+	Name     string
+	Type     string
+	Location string   // where it is, without secrets; another location has another last tree
+	Paths    []string // of an ad-hoc backup
+	// Open opens the source. It may be called again when a backup must begin again.
+	Open func(ctx context.Context) (source.Source, error)
+}
+
+// BackupOptions say what is backed up and how.
+type BackupOptions struct {
+	Set, Host, User string
+	Tags            []string
+	Time            time.Time // of the snapshot; now if zero
+	Jobs            []Job     // taken in this order
+	Force           bool      // read everything again
+	DryRun          bool      // put nothing into the repository
+	Concurrency     int       // files at once; the number of processors if 0
+	PackSize        int       // see archive.WriterOptions
+	Uploads         int
+	Publish         time.Duration // how often what was uploaded is published; 20 s if 0
+	Progress        *Progress
+	Problem         func(path string, err error) // told of what is missed; may be nil
+}
+
+// Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the backup: what was uploaded is kept
+// for the next run. What a single file lacks is counted in the snapshot's coverage.
+func Backup(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*catalog.Snapshot, error) {
+	o = o.withDefaults()
+	for try := 1; ; try++ {
+		snapshot, err := backupOnce(ctx, repo, o)
+		if !errors.Is(err, catalog.ErrRestart) || try == maxRestarts {
+			return snapshot, err
+		}
+	}
+}
+
+// maxRestarts bounds how often a backup begins again since packs that it relied on are being collected.
+const maxRestarts = 4
+
+func (o BackupOptions) withDefaults() BackupOptions {
+	if o.Concurrency <= 0 {
+		o.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if o.Publish <= 0 {
+		o.Publish = 20 * time.Second
+	}
+	if o.Progress == nil {
+		o.Progress = &Progress{}
+	}
+	return o
+}
+
+// backup is one try of Backup, in one chain of sessions.
+type backup struct {
+	o        BackupOptions
+	repo     *catalog.Repository
+	session  *catalog.Session
+	publish  *publisher
+	index    *catalog.Index
+	pages    *catalog.Pages
+	last     *catalog.Last
+	intake   *intake
+	data     *archive.Writer
+	trees    *archive.Writer
+	chunkers map[source.Class]*chunker.Chunker
+	blocks   *blockPool
+	long     chan struct{}
+	started  time.Time
+}
+
+func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*catalog.Snapshot, error) {
+	session, err := repo.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	b := &backup{o: o, repo: repo, session: session, index: catalog.NewIndex(), started: time.Now().UTC()}
+	if err := b.prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer b.close()
+	snapshot, err := b.run(ctx)
+	if err != nil && !errors.Is(err, catalog.ErrRestart) && !errors.Is(err, catalog.ErrKeyTwice) {
+		b.publish.rescue(ctx)
+	}
+	return snapshot, err
+}
+
+// prepare loads what is known and starts the writers.
+func (b *backup) prepare(ctx context.Context) error {
+	b.index.SetFilter(b.usable)
+	if _, err := b.session.LoadIndex(ctx, b.index); err != nil {
+		return err
+	}
+	domain := b.session.Domain()
+	if !b.o.Force {
+		b.last = b.session.LoadLast(b.o.Set)
+	}
+	var err error
+	if b.pages, err = b.session.OpenPages(b.o.Set); err != nil {
+		return err
+	}
+	b.chunkers = map[source.Class]*chunker.Chunker{}
+	for _, class := range b.repo.Format.Classes {
+		b.chunkers[source.Class(class.Name)] = chunker.New(class, domain.ChunkerKey())
+	}
+	b.publish = newPublisher(b.session, b.index, b.o.Publish)
+	b.intake = newIntake(domain.DataID(), b.index, b.o.Progress)
+	b.data = b.writer(ctx, archive.Data, b.o.Uploads, b.o.PackSize)
+	b.trees = b.writer(ctx, archive.Trees, 1, treePack)
+	b.intake.writer = b.data
+	b.blocks = newBlockPool(2*longFiles + 2)
+	b.long = make(chan struct{}, longFiles)
+	return nil
+}
+
+const (
+	longFiles = 2       // cut at once; each keeps all processors busy
+	treePack  = 8 << 20 // tree packs are small beside data
+)
+
+func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size int) *archive.Writer {
+	return archive.NewWriter(ctx, b.repo.Store, archive.WriterOptions{
+		Kind: kind, Recipients: b.session.Recipients(), PackSize: size, Uploads: uploads,
+		Sealed: func(p *archive.Pack, d *archive.Directory) {
+			b.o.Progress.BytesPacked.Add(uint64(p.Size))
+			pack := archive.RunPack{Pack: p, Directory: d}
+			b.intake.sealed(pack)
+			b.publish.add(pack)
+		},
+	})
+}
+
+// usable tells whether a pack may be relied on.
+func (b *backup) usable(p *archive.Pack) bool { return !b.session.Avoid(p) }
+
+func (b *backup) close() {
+	b.data.Close()
+	b.trees.Close()
+	b.pages.Close()
+}
+
+// run captures every source, completes their trees and commits.
+func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
+	var captures []*capture
+	err := b.publish.during(ctx, func(ctx context.Context) error {
+		for i := range b.o.Jobs {
+			c, err := b.capture(ctx, &b.o.Jobs[i])
+			if err != nil {
+				return fmt.Errorf("back up %s: %w", b.o.Jobs[i].Name, err)
+			}
+			captures = append(captures, c)
+		}
+		return b.completeTrees(ctx, captures)
+	})
+	if err != nil {
+		return nil, err
+	}
+	snapshot := b.snapshot(captures)
+	refs, err := b.commit(ctx, snapshot, captures)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.session.KeepLast(snapshot, refs); err != nil {
+		return snapshot, err
+	}
+	if err := b.pages.Trim(); err != nil {
+		return snapshot, err
+	}
+	if len(b.session.RolledBack) > 0 {
+		return snapshot, fmt.Errorf("lanes %v: %w", b.session.RolledBack, catalog.ErrRolledBack)
+	}
+	return snapshot, nil
+}
+
+// completeTrees waits for all data, so that every chunk has its place, and then writes what is left of the trees.
+func (b *backup) completeTrees(ctx context.Context, captures []*capture) error {
+	if err := b.data.Flush(ctx); err != nil {
+		return err
+	}
+	for _, c := range captures {
+		root, err := c.tree.Finish(ctx)
+		if err != nil {
+			return fmt.Errorf("write the tree of %s: %w", c.job.Name, err)
+		}
+		c.state.Root = root
+	}
+	return b.trees.Flush(ctx)
+}
+
+func (b *backup) snapshot(captures []*capture) *catalog.Snapshot {
+	s := &catalog.Snapshot{
+		Set: b.o.Set, Host: b.o.Host, User: b.o.User, Tags: b.o.Tags,
+		Started: b.started, Finished: time.Now().UTC(), Time: b.o.Time,
+	}
+	if s.Time.IsZero() {
+		s.Time = b.started
+	}
+	if b.last != nil {
+		s.Parent = b.last.Commit
+	}
+	for _, c := range captures {
+		s.Sources = append(s.Sources, c.state)
+	}
+	return s
+}
+
+func (b *backup) commit(ctx context.Context, snapshot *catalog.Snapshot, captures []*capture) (catalog.RefsList, error) {
+	content := catalog.Content{Snapshot: snapshot, Packs: b.publish.take()}
+	if b.last != nil {
+		content.Parent = &catalog.Base{List: b.last.Refs}
+	}
+	if b.last != nil && b.nothingChanged(captures) {
+		return b.session.Commit(ctx, content)
+	}
+	var err error
+	if content.Refs, err = b.refs(ctx, captures); err != nil {
+		return catalog.RefsList{}, err
+	}
+	if content.Parent != nil {
+		if content.Parent.Set, err = b.repo.LoadRefs(ctx, b.last.Refs); err != nil {
+			return catalog.RefsList{}, err
+		}
+	}
+	return b.session.Commit(ctx, content)
+}
+
+// nothingChanged tells whether all trees are the last ones.
+func (b *backup) nothingChanged(captures []*capture) bool {
+	if len(captures) != len(b.last.Sources) {
+		return false
+	}
+	for _, c := range captures {
+		last, ok := b.last.Root(c.job.Name, c.job.Location)
+		if !ok || !sameRoot(c.state.Root, last) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameRoot(a, b tree.Root) bool {
+	return slices.EqualFunc(a.Runs, b.Runs, func(a, b tree.Run) bool { return a.Top.ID == b.Top.ID })
+}
+
+// refs lists everything that the trees need: the chunks of all nodes, and the pages themselves.
+func (b *backup) refs(ctx context.Context, captures []*capture) (*archive.RefSet, error) {
+	all := &archive.RefSet{}
+	for _, c := range captures {
+		t := tree.Open(c.state.Root, b.loadPages(), tree.OpenOptions{})
+		if err := addNeeds(ctx, all, t); err != nil {
+			return nil, fmt.Errorf("list what %s needs: %w", c.job.Name, err)
+		}
+	}
+	return all, nil
+}
+
+func addNeeds(ctx context.Context, all *archive.RefSet, t *tree.Tree) error {
+	for page, err := range t.PageChunks(ctx) {
+		if err != nil {
+			return err
+		}
+		all.Add(page.Chunk.Place.Pack, page.Chunk.Place.Ordinal)
+	}
+	for node, err := range t.All(ctx, "") {
+		if err != nil {
+			return err
+		}
+		for i := range node.Chunks {
+			place := &node.Chunks[i].Place
+			all.Add(place.Pack, place.Ordinal)
+		}
+	}
+	return nil
+}
+
+// loadPages reads pages of last trees: from the cache, or from the repository where an identity is at hand.
+func (b *backup) loadPages() tree.Load {
+	reader, err := b.repo.Reader(b.repo.Config.Domain)
+	if err != nil || !b.repo.CanRead() {
+		return b.pages.Load(nil)
+	}
+	return b.pages.Load(PageLoader(&Fetcher{Reader: reader}))
+}
+
+// PageLoader loads pages of trees through a Fetcher.
+func PageLoader(f *Fetcher) tree.Load {
+	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
+		byPack := map[*archive.Pack][]int{}
+		for i, c := range want {
+			byPack[c.Place.Pack] = append(byPack[c.Place.Pack], i)
+		}
+		var mu sync.Mutex
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(4)
+		for pack, at := range byPack {
+			chunks := make([]archive.Chunk, len(at))
+			for j, i := range at {
+				chunks[j] = want[i]
+			}
+			g.Go(func() error {
+				missing, err := f.Fetch(gctx, pack, chunks, func(j int, page []byte) error {
+					mu.Lock()
+					defer mu.Unlock()
+					return each(at[j], page)
+				})
+				if err == nil && len(missing) > 0 {
+					err = missing[0].Err
+				}
+				return err
+			})
+		}
+		return g.Wait()
+	}
+}

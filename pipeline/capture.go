@@ -1,0 +1,388 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// capture is one source on its way into a tree. The walk compares each entry with the last tree; what is new or has changed
+// is read by workers; a collector puts everything into the new tree in the order of the walk.
+type capture struct {
+	*backup
+	job    *Job
+	source source.Source
+	tree   *tree.Writer
+	merge  *tree.Merger
+	state  catalog.SourceState
+
+	group   *batch // that the walk is filling
+	ordered chan *batch
+	work    chan task
+	links   map[fileKey]*item
+	relied  *archive.Pack // the last that relyOn has noted
+
+	mu sync.Mutex // around state.Coverage
+}
+
+// item is one entry of the walk and what became of it.
+type item struct {
+	node    tree.Node
+	pending []*archive.Slot
+	step    tree.Step // what the last tree has
+	keep    bool      // as the last tree has it
+	skip    bool      // could not be read: left out
+	same    *item     // an earlier name of the same file
+}
+
+// batch is a piece of the walk. Its items are complete when open is zero.
+type batch struct {
+	items []item
+	open  sync.WaitGroup
+}
+
+type task struct {
+	item  *item
+	batch *batch
+}
+
+const (
+	batchItems = 256
+	batches    = 16 // between the walk and the collector
+)
+
+// capture walks one source to its end. Its tree is complete when all data is flushed.
+func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
+	src, err := job.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	c := &capture{
+		backup: b, job: job, source: src,
+		ordered: make(chan *batch, batches), work: make(chan task, batchItems), links: map[fileKey]*item{},
+		state: catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Moment: time.Now().UTC()},
+	}
+	c.openTrees()
+	defer c.merge.Close()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.walk(gctx) })
+	for range b.o.Concurrency {
+		g.Go(func() error { return c.worker(gctx) })
+	}
+	g.Go(func() error { return c.collect(gctx) })
+	err = g.Wait()
+	c.state.Finished = time.Now().UTC()
+	return c, err
+}
+
+// openTrees opens the last tree of the source, if there is one, and the new one.
+func (c *capture) openTrees() {
+	var last *tree.Tree
+	if root, ok := c.last.Root(c.job.Name, c.job.Location); ok {
+		last = tree.Open(root, c.loadPages(), tree.OpenOptions{Unusable: c.session.Avoid})
+	}
+	domain := c.session.Domain()
+	ids := domain.TreeID()
+	c.merge = last.Merge()
+	c.tree = tree.NewWriter(last, tree.WriterOptions{
+		Key:   domain.PageKey(),
+		ID:    func(page []byte) archive.ID { return ids.Sum(page) },
+		Flush: c.trees.Flush,
+		Store: func(ctx context.Context, slot *archive.Slot, page []byte) error {
+			if err := c.pages.Keep(slot.ID(), page); err != nil {
+				return err
+			}
+			return c.trees.Add(ctx, slot, page, "page")
+		},
+	})
+}
+
+// walk compares the source with the last tree and hands out what must be read.
+func (c *capture) walk(ctx context.Context) error {
+	defer close(c.work)
+	defer close(c.ordered)
+	c.group = &batch{}
+	v := &visitor{capture: c, ctx: ctx}
+	if err := c.source.Walk(ctx, v); err != nil {
+		return err
+	}
+	c.o.Progress.WalkDone.Store(true)
+	return v.send()
+}
+
+type visitor struct {
+	*capture
+	ctx context.Context
+}
+
+// Visit implements source.Visitor.
+func (v *visitor) Visit(e *entry.Entry) error {
+	if v.group.items == nil {
+		v.group.items = make([]item, 0, batchItems)
+	}
+	v.group.items = append(v.group.items, item{node: tree.Node{Entry: *e}})
+	it := &v.group.items[len(v.group.items)-1]
+	if err := v.dispatch(it); err != nil {
+		return err
+	}
+	if len(v.group.items) < batchItems {
+		return nil
+	}
+	return v.send()
+}
+
+// Problem implements source.Visitor.
+func (v *visitor) Problem(path string, err error) { v.missed(path, err) }
+
+func (v *visitor) send() error {
+	if len(v.group.items) == 0 {
+		return nil
+	}
+	select {
+	case v.ordered <- v.group:
+		v.group = &batch{}
+		return nil
+	case <-v.ctx.Done():
+		return context.Cause(v.ctx)
+	}
+}
+
+// dispatch decides whether an entry must be read.
+func (v *visitor) dispatch(it *item) error {
+	e := &it.node.Entry
+	if e.Type == entry.File {
+		v.o.Progress.FilesTotal.Add(1)
+		v.o.Progress.BytesTotal.Add(uint64(e.Size))
+	}
+	var err error
+	if it.step, err = v.merge.Next(v.ctx, e); err != nil {
+		return err
+	}
+	old := it.step.Old
+	if old != nil && it.step.Usable && entry.Unchanged(&old.Entry, e) {
+		it.keep = true
+		return nil
+	}
+	v.count(e, old != nil)
+	if e.Type == entry.File && v.isLater(it) {
+		return nil
+	}
+	v.group.open.Add(1)
+	select {
+	case v.work <- task{it, v.group}:
+		return nil
+	case <-v.ctx.Done():
+		v.group.open.Done()
+		return context.Cause(v.ctx)
+	}
+}
+
+// isLater tells whether the entry is a further name of a file that is being read already.
+func (v *visitor) isLater(it *item) bool {
+	if it.node.Links < 2 || it.node.Inode == 0 {
+		return false
+	}
+	key := fileKey{it.node.Device, it.node.Inode}
+	if first := v.links[key]; first != nil {
+		it.same = first
+		return true
+	}
+	v.links[key] = it
+	return false
+}
+
+func (c *capture) count(e *entry.Entry, known bool) {
+	if e.Type != entry.File {
+		return
+	}
+	if known {
+		c.o.Progress.FilesChanged.Add(1)
+	} else {
+		c.o.Progress.FilesNew.Add(1)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known {
+		c.state.Coverage.Changed++
+	} else {
+		c.state.Coverage.New++
+	}
+}
+
+func (c *capture) missed(path string, err error) {
+	c.o.Progress.Missed.Add(1)
+	c.mu.Lock()
+	noteProblem(&c.state.Coverage, path, err)
+	c.mu.Unlock()
+	if c.o.Problem != nil {
+		c.o.Problem(path, err)
+	}
+}
+
+// worker reads what the walk hands out.
+func (c *capture) worker(ctx context.Context) error {
+	k := &cutter{
+		intake: c.intake, chunkers: c.chunkers, class: c.source.Class(), blocks: c.blocks, long: c.long,
+		parallel: c.o.Concurrency, progress: c.o.Progress,
+	}
+	for t := range c.work {
+		err := c.read(ctx, k, t.item)
+		t.batch.open.Done()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read completes one entry. What concerns this entry alone is noted and is no error.
+func (c *capture) read(ctx context.Context, k *cutter, it *item) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	e := &it.node.Entry
+	if err := c.source.Detail(ctx, e); err != nil {
+		it.skip = errors.Is(err, source.ErrVanished)
+		return c.judge(ctx, e.Path, err)
+	}
+	if e.Type != entry.File {
+		return nil
+	}
+	c.o.Progress.setCurrent(e.Path)
+	err := c.readContent(ctx, k, it)
+	if errors.Is(err, source.ErrChanged) {
+		err = c.readContent(ctx, k, it) // most changes are short
+	}
+	if errors.Is(err, source.ErrChanged) {
+		e.Fuzzy = true
+		c.missed(e.Path, err)
+		return nil
+	}
+	if err != nil {
+		it.skip = true
+		return c.judge(ctx, e.Path, err)
+	}
+	return nil
+}
+
+func (c *capture) readContent(ctx context.Context, k *cutter, it *item) error {
+	e := &it.node.Entry
+	f, err := c.source.Open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	out, err := k.cut(ctx, f, e.Path)
+	if err != nil {
+		return err
+	}
+	it.node.Chunks, it.pending = out.chunks, out.pending
+	err = f.Finish(e)
+	e.Size = out.size
+	return err
+}
+
+// judge tells what ends the backup from what one entry lacks.
+func (c *capture) judge(ctx context.Context, path string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, source.ErrFailed) || errors.Is(err, source.ErrUnreachable) || isStorage(err) {
+		return err
+	}
+	c.missed(path, err)
+	return nil
+}
+
+// collect puts entries into the tree in the order of the walk.
+func (c *capture) collect(ctx context.Context) error {
+	for {
+		select {
+		case b, ok := <-c.ordered:
+			if !ok {
+				return nil
+			}
+			if err := c.collectBatch(ctx, b); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (c *capture) collectBatch(ctx context.Context, b *batch) error {
+	b.open.Wait()
+	for i := range b.items {
+		it := &b.items[i]
+		if it.same != nil {
+			it.node.Chunks, it.pending, it.skip = it.same.node.Chunks, it.same.pending, it.same.skip
+			it.node.Xattrs, it.node.Extents = it.same.node.Xattrs, it.same.node.Extents
+			it.node.User, it.node.Group = it.same.node.User, it.same.node.Group
+		}
+		if it.skip {
+			continue
+		}
+		c.tally(it)
+		if err := c.put(ctx, it); err != nil {
+			return err
+		}
+	}
+	return c.tree.Poll(ctx)
+}
+
+func (c *capture) put(ctx context.Context, it *item) error {
+	if it.keep {
+		return c.tree.Keep(ctx, it.step)
+	}
+	return c.tree.Add(ctx, &it.node, it.pending, it.step)
+}
+
+// tally counts an entry that is in the snapshot.
+func (c *capture) tally(it *item) {
+	p, cov := c.o.Progress, &c.state.Coverage
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch it.node.Type {
+	case entry.File:
+		cov.Files++
+		cov.Bytes += uint64(it.node.Size)
+		p.FilesDone.Add(1)
+		p.BytesDone.Add(uint64(it.node.Size))
+		if it.keep {
+			cov.Unmodified++
+			p.FilesUnmodified.Add(1)
+		}
+	case entry.Directory:
+		cov.Directories++
+		p.Directories.Add(1)
+	default:
+		cov.Others++
+		p.Others.Add(1)
+	}
+	c.relyOn(it)
+}
+
+// relyOn notes the packs of earlier backups that an entry needs.
+func (c *capture) relyOn(it *item) {
+	chunks := it.node.Chunks
+	if it.keep {
+		chunks = it.step.Old.Chunks
+	}
+	for i := range chunks {
+		if pack := chunks[i].Place.Pack; pack != nil && pack != c.relied {
+			c.relied = pack
+			c.publish.uses(pack)
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+)
+
+// CheckOptions say how deep a check goes.
+type CheckOptions struct {
+	ReadData    bool          // read every pack, not only what says where things are
+	Percent     float64       // of the packs to read, chosen by name and Seed; all if 0
+	Seed        uint64        // another choice of packs each time
+	MaxDuration time.Duration // stop reading packs after this; no limit if 0
+	Parallel    int           // packs at once; 2 if 0
+	Progress    *Progress
+}
+
+// Finding is something that is wrong.
+type Finding struct {
+	Object string   // the object that is damaged or missing
+	Files  []string // SNAPSHOT:source/path of files that it hurts
+	Err    error
+}
+
+// CheckReport says what was looked at and what was found.
+type CheckReport struct {
+	Records, Snapshots, Packs, PacksRead uint64
+	Chunks, BytesRead                    uint64
+	Unused                               uint64 // packs that no index names: leftovers of interrupted runs
+	UnusedBytes                          uint64
+	Findings                             []Finding
+	Unchecked                            []string // what could not be checked with the keys at hand
+}
+
+// check is one run of Check.
+type check struct {
+	repo    *catalog.Repository
+	o       CheckOptions
+	log     *catalog.Log
+	index   *catalog.Index
+	report  *CheckReport
+	present map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
+
+	mu      sync.Mutex
+	damaged map[archive.ID][]int // chunk → findings
+}
+
+// Check looks for anything in the repository that is damaged, missing or not signed as it should be. What is wrong is in the report's
+// findings; the error says that it could not look. The repository should be opened without a cache.
+func Check(ctx context.Context, repo *catalog.Repository, o CheckOptions) (*CheckReport, error) {
+	if o.Progress == nil {
+		o.Progress = &Progress{}
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 2
+	}
+	c := &check{
+		repo: repo, o: o, index: catalog.NewIndex(), report: &CheckReport{},
+		present: map[archive.Name]*archive.Pack{}, damaged: map[archive.ID][]int{},
+	}
+	for _, step := range []func(context.Context) error{c.checkLog, c.checkIndex, c.listPacks, c.checkRefs, c.checkPacks, c.checkTrees} {
+		if err := step(ctx); err != nil {
+			return c.report, err
+		}
+	}
+	return c.report, nil
+}
+
+// find adds a finding and returns its number.
+func (c *check) find(object string, err error) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Findings = append(c.report.Findings, Finding{Object: object, Err: err})
+	return len(c.report.Findings) - 1
+}
+
+func (c *check) checkLog(ctx context.Context) error {
+	problems, err := c.repo.CheckObjects(ctx)
+	if err != nil {
+		return err
+	}
+	for object, err := range problems {
+		c.find(object, err)
+	}
+	if c.log, err = c.repo.ReadLog(ctx); err != nil {
+		return err
+	}
+	for _, problem := range c.log.Problems {
+		c.find("log", problem)
+	}
+	c.report.Records = uint64(len(c.log.Records))
+	return nil
+}
+
+// checkIndex loads every index run by itself, so that one damaged run does not hide the others.
+func (c *check) checkIndex(ctx context.Context) error {
+	for _, name := range c.repo.Runs(c.log) {
+		err := c.repo.LoadRun(ctx, name, c.index)
+		if errors.Is(err, catalog.ErrNoIdentity) {
+			c.report.Unchecked = append(c.report.Unchecked, "what index runs say: no key at hand opens them")
+			return nil
+		}
+		if err := c.note(ctx, archive.Runs.Object(name), err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note turns what is wrong with an object into a finding, and passes on what prevents the check.
+func (c *check) note(ctx context.Context, object string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil || isAway(err) {
+		return err
+	}
+	c.find(object, err)
+	return nil
+}
+
+func (c *check) listPacks(ctx context.Context) error {
+	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
+		for info, err := range c.repo.Store.List(ctx, string(kind)+"/", "") {
+			if err != nil {
+				return fmt.Errorf("list packs: %w", err)
+			}
+			name, err := archive.ParseName(info.Name[max(0, len(info.Name)-64):])
+			if err != nil || kind.Object(name) != info.Name {
+				continue
+			}
+			c.present[name] = &archive.Pack{Name: name, Kind: kind, Size: uint32(info.Size)}
+			if _, known := c.index.Pack(name); !known {
+				c.report.Unused++
+				c.report.UnusedBytes += uint64(info.Size)
+			}
+		}
+	}
+	return nil
+}
+
+// checkRefs tests that every pack that a live record needs is there, and of the size that the index says.
+func (c *check) checkRefs(ctx context.Context) error {
+	superseded := c.log.Superseded()
+	needed := &archive.RefSet{}
+	for _, rec := range c.log.Records {
+		if !c.log.Live(rec, superseded) {
+			continue
+		}
+		set, err := c.repo.LoadRefs(ctx, rec.Refs)
+		if errors.Is(err, catalog.ErrNoIdentity) {
+			c.report.Unchecked = append(c.report.Unchecked, "what snapshots need: no key at hand opens their refs")
+			return nil
+		}
+		if err := c.note(ctx, rec.Name(), err); err != nil {
+			return err
+		}
+		if err == nil {
+			needed.Union(set)
+		}
+	}
+	for ref := range needed.All() {
+		c.checkRef(ref)
+	}
+	return nil
+}
+
+func (c *check) checkRef(ref archive.Ref) {
+	object := ref.Kind.Object(ref.Name)
+	pack, there := c.present[ref.Name]
+	known, indexed := c.index.Pack(ref.Name)
+	switch {
+	case !there:
+		c.hurtAll(c.find(object, errors.New("the pack is missing")), known)
+	case indexed && known.Pack.Size != pack.Size:
+		c.hurtAll(c.find(object, fmt.Errorf("it has %d bytes, the index says %d", pack.Size, known.Pack.Size)), known)
+	case !indexed:
+		c.find(object, errors.New("a snapshot needs the pack, but no index run names it"))
+	}
+}
+
+// hurtAll marks all chunks of a pack.
+func (c *check) hurtAll(finding int, pack archive.RunPack) {
+	if pack.Directory == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range pack.Directory.IDs {
+		c.damaged[id] = append(c.damaged[id], finding)
+	}
+}
+
+// checkPacks reads packs whole.
+func (c *check) checkPacks(ctx context.Context) error {
+	c.report.Packs = uint64(len(c.present))
+	if !c.o.ReadData {
+		return nil
+	}
+	reader, err := c.repo.Reader(c.repo.Config.Domain)
+	if err != nil {
+		reader = archive.NewReader(c.repo.Store, nil, nil, nil, archive.ReaderOptions{})
+	}
+	if !c.repo.CanRead() {
+		c.report.Unchecked = append(c.report.Unchecked, "what lies in packs: only their hashes were checked, an identity is needed for more")
+	}
+	deadline := time.Time{}
+	if c.o.MaxDuration > 0 {
+		deadline = time.Now().Add(c.o.MaxDuration)
+	}
+	var read, bytes atomic.Uint64
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.o.Parallel)
+	for pack := range c.chosen() {
+		if !deadline.IsZero() && time.Now().After(deadline) {
+			break
+		}
+		g.Go(func() error {
+			read.Add(1)
+			bytes.Add(uint64(pack.Pack.Size))
+			c.o.Progress.BytesDone.Add(uint64(pack.Pack.Size))
+			return c.checkPack(gctx, reader, pack)
+		})
+	}
+	err = g.Wait()
+	c.report.PacksRead, c.report.BytesRead = read.Load(), bytes.Load()
+	return err
+}
+
+// chosen yields the packs to read. A pack that no index names is read too: it must be what its name says.
+func (c *check) chosen() func(yield func(archive.RunPack) bool) {
+	var packs []archive.RunPack
+	for name, listed := range c.present {
+		if !c.isChosen(name) {
+			continue
+		}
+		pack, known := c.index.Pack(name)
+		if !known {
+			pack.Pack = listed
+		}
+		packs = append(packs, pack)
+		c.o.Progress.BytesTotal.Add(uint64(listed.Size))
+	}
+	c.o.Progress.WalkDone.Store(true)
+	return slices.Values(packs)
+}
+
+func (c *check) isChosen(name archive.Name) bool {
+	if c.o.Percent <= 0 || c.o.Percent >= 100 {
+		return true
+	}
+	n := (uint64(name[0])<<24 | uint64(name[1])<<16 | uint64(name[2])<<8 | uint64(name[3])) * (2*c.o.Seed + 1)
+	return float64(uint32(n))/(1<<32)*100 < c.o.Percent
+}
+
+func (c *check) checkPack(ctx context.Context, reader *archive.Reader, pack archive.RunPack) error {
+	problems, err := reader.Verify(ctx, pack.Pack, pack.Directory)
+	if err != nil {
+		return c.note(ctx, pack.Pack.Kind.Object(pack.Pack.Name), err)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	finding := c.find(pack.Pack.Kind.Object(pack.Pack.Name), problems[0])
+	whole := false
+	c.mu.Lock()
+	for _, p := range problems {
+		c.damaged[p.ID] = append(c.damaged[p.ID], finding)
+		whole = whole || p.ID == archive.ID{}
+	}
+	c.mu.Unlock()
+	if whole && len(problems) == 1 && !c.repo.CanRead() {
+		c.hurtAll(finding, pack)
+	}
+	return nil
+}
+
+// checkTrees reads every page of every snapshot once, tests that the index knows all that they need, and names the files that damage
+// hurts.
+func (c *check) checkTrees(ctx context.Context) error {
+	if !c.repo.CanRead() {
+		c.report.Unchecked = append(c.report.Unchecked, "trees of snapshots: an identity is needed to read them")
+		return nil
+	}
+	snapshots, err := c.repo.Snapshots(ctx, c.log)
+	if err != nil {
+		return c.note(ctx, "log", err)
+	}
+	c.report.Snapshots = uint64(len(snapshots))
+	for _, s := range snapshots {
+		fetcher, err := NewFetcher(c.repo, s.Domain, nil)
+		if err != nil {
+			return err
+		}
+		load := PageLoader(fetcher)
+		for i := range s.Sources {
+			if err := c.checkTree(ctx, s, &s.Sources[i], load); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *check) checkTree(ctx context.Context, s *catalog.Snapshot, source *catalog.SourceState, load tree.Load) error {
+	place := s.ID.String()[:8] + ":" + source.Name
+	t := tree.Open(source.Root, load, tree.OpenOptions{})
+	for node, err := range t.All(ctx, "") {
+		if err != nil {
+			return c.note(ctx, place, fmt.Errorf("read the tree: %w", err))
+		}
+		c.report.Chunks += uint64(len(node.Chunks))
+		c.checkNode(place, node)
+	}
+	return nil
+}
+
+func (c *check) checkNode(place string, node *tree.Node) {
+	if node.Type != entry.File {
+		return
+	}
+	name := place + "/" + strings.TrimPrefix(node.Path, "/")
+	for i := range node.Chunks {
+		id := node.Chunks[i].ID
+		for _, finding := range c.damaged[id] {
+			f := &c.report.Findings[finding]
+			if !slices.Contains(f.Files, name) {
+				f.Files = append(f.Files, name)
+			}
+		}
+		if _, known := c.index.Lookup(id); !known {
+			finding := c.find(name, fmt.Errorf("chunk %s is in no index run", id))
+			c.report.Findings[finding].Files = []string{name}
+			return
+		}
+	}
+}

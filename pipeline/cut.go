@@ -1,0 +1,247 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/chunker"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// content is the chunk list of one file. pending[i] is not nil where chunks[i] has no place yet; pending is nil if all have.
+type content struct {
+	chunks  []archive.Chunk
+	pending []*archive.Slot
+	size    int64
+}
+
+func (c *content) put(i int, chunk archive.Chunk, slot *archive.Slot) {
+	if slot == nil {
+		c.chunks[i] = chunk
+		return
+	}
+	if c.pending == nil || len(c.pending) < len(c.chunks) {
+		c.pending = append(c.pending, make([]*archive.Slot, len(c.chunks)-len(c.pending))...)
+	}
+	c.pending[i] = slot
+}
+
+// cutter turns the content of files into chunks. Each worker has one of its own.
+type cutter struct {
+	intake   *intake
+	chunkers map[source.Class]*chunker.Chunker
+	class    source.Class
+	blocks   *blockPool
+	buffer   []byte        // of this worker, for what fits at once
+	long     chan struct{} // holds a token for each long file that is being cut
+	parallel int
+	progress *Progress
+}
+
+// wholeFile is the size up to which a file is read at once, in one worker.
+const wholeFile = 1 << 20
+
+var sqliteMagic = []byte("SQLite format 3\x00")
+
+// cut reads a file to its end.
+func (c *cutter) cut(ctx context.Context, f io.Reader, name string) (content, error) {
+	if c.buffer == nil {
+		c.buffer = make([]byte, wholeFile+1)
+	}
+	n, err := io.ReadFull(f, c.buffer)
+	switch {
+	case err == io.EOF:
+		return content{}, nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return c.cutWhole(ctx, c.buffer[:n], name)
+	case err != nil:
+		return content{}, err
+	}
+	return c.cutLong(ctx, f, c.buffer[:n], name)
+}
+
+func (c *cutter) chunker(head []byte) *chunker.Chunker {
+	if bytes.HasPrefix(head, sqliteMagic) {
+		return c.chunkers[source.ClassPages]
+	}
+	return c.chunkers[c.class]
+}
+
+func (c *cutter) cutWhole(ctx context.Context, data []byte, name string) (content, error) {
+	k, group := c.chunker(data), groupOf(name, data)
+	out := content{size: int64(len(data))}
+	c.progress.BytesRead.Add(uint64(len(data)))
+	for len(data) > 0 {
+		n := k.Cut(data, true)
+		chunk, slot, err := c.intake.add(ctx, data[:n], group)
+		if err != nil {
+			return out, err
+		}
+		out.chunks = append(out.chunks, archive.Chunk{})
+		out.put(len(out.chunks)-1, chunk, slot)
+		data = data[n:]
+	}
+	return out, nil
+}
+
+// groupOf names the kind of content: by the file's extension, or by a look at its beginning.
+func groupOf(name string, head []byte) string {
+	ext := strings.ToLower(path.Ext(name))
+	if len(ext) > 1 && len(ext) <= 8 {
+		return ext
+	}
+	if bytes.IndexByte(head[:min(len(head), 512)], 0) >= 0 {
+		return "binary"
+	}
+	return "text"
+}
+
+// block is a piece of a long file whose chunks are worked on by several goroutines; it returns to the pool after the last.
+type block struct {
+	data []byte
+	refs atomic.Int32
+}
+
+// blockPool bounds the memory of long files. take waits for a free block.
+type blockPool struct {
+	free chan *block
+	size int
+}
+
+// blockSize holds several chunks of every class, so that little is copied from one block to the next.
+const blockSize = 8 << 20
+
+func newBlockPool(n int) *blockPool {
+	p := &blockPool{free: make(chan *block, n), size: blockSize}
+	for range n {
+		p.free <- &block{}
+	}
+	return p
+}
+
+func (p *blockPool) take(ctx context.Context) (*block, error) {
+	select {
+	case b := <-p.free:
+		if b.data == nil {
+			b.data = make([]byte, p.size)
+		}
+		b.refs.Store(1)
+		return b, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (p *blockPool) drop(b *block) {
+	if b.refs.Add(-1) == 0 {
+		p.free <- b
+	}
+}
+
+// longCut is the state of one long file.
+type longCut struct {
+	*cutter
+	group *errgroup.Group
+	ctx   context.Context
+	kind  string
+	mu    sync.Mutex
+	out   content
+}
+
+// cutLong reads and cuts a long file in this goroutine and hands its chunks to others. head is what was read already.
+func (c *cutter) cutLong(ctx context.Context, f io.Reader, head []byte, name string) (content, error) {
+	select {
+	case c.long <- struct{}{}:
+		defer func() { <-c.long }()
+	case <-ctx.Done():
+		return content{}, context.Cause(ctx)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.parallel)
+	l := &longCut{cutter: c, group: g, ctx: gctx, kind: groupOf(name, head)}
+	err := l.run(gctx, f, head)
+	if waitErr := g.Wait(); waitErr != nil {
+		return l.out, waitErr
+	}
+	if err != nil {
+		return l.out, err
+	}
+	if len(l.out.pending) > 0 && len(l.out.pending) < len(l.out.chunks) {
+		l.out.pending = append(l.out.pending, make([]*archive.Slot, len(l.out.chunks)-len(l.out.pending))...)
+	}
+	return l.out, nil
+}
+
+func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {
+	k := l.chunker(head)
+	rest := head // what the block before has left
+	var before *block
+	for end := false; !end; {
+		b, err := l.blocks.take(ctx)
+		if err != nil {
+			return err
+		}
+		n := copy(b.data, rest)
+		if before != nil {
+			l.blocks.drop(before)
+		}
+		before = b
+		m, err := io.ReadFull(f, b.data[n:])
+		end = err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !end {
+			l.blocks.drop(b)
+			return err
+		}
+		l.progress.BytesRead.Add(uint64(m))
+		rest = l.dispatch(k, b, b.data[:n+m], end)
+	}
+	l.blocks.drop(before)
+	if len(rest) > 0 {
+		return fmt.Errorf("cut a file: %d bytes left over", len(rest))
+	}
+	return nil
+}
+
+// dispatch cuts data and gives each chunk to the group; it returns what needs more data to be cut.
+func (l *longCut) dispatch(k *chunker.Chunker, b *block, data []byte, end bool) []byte {
+	for len(data) > 0 {
+		n := k.Cut(data, end)
+		if n == 0 {
+			break
+		}
+		piece := data[:n]
+		data = data[n:]
+		l.mu.Lock()
+		i := len(l.out.chunks)
+		l.out.chunks = append(l.out.chunks, archive.Chunk{})
+		l.out.size += int64(n)
+		l.mu.Unlock()
+		b.refs.Add(1)
+		l.group.Go(func() error {
+			defer l.blocks.drop(b)
+			return l.take(i, piece)
+		})
+	}
+	return data
+}
+
+func (l *longCut) take(i int, piece []byte) error {
+	chunk, slot, err := l.intake.add(l.ctx, piece, l.kind)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.put(i, chunk, slot)
+	return nil
+}

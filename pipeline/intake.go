@@ -1,0 +1,93 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/crypto"
+)
+
+// intake takes chunks in: those that the repository has already cost a look-up, the others are compressed and packed. Safe for
+// concurrent use.
+type intake struct {
+	ids      *crypto.IDKey
+	index    *catalog.Index
+	writer   *archive.Writer
+	flight   [flightShards]flightShard
+	progress *Progress
+}
+
+// flightShard holds chunks that are being written and that the index does not know yet.
+type flightShard struct {
+	sync.Mutex
+	slots map[archive.ID]*archive.Slot
+}
+
+const flightShards = 64
+
+func newIntake(ids *crypto.IDKey, index *catalog.Index, p *Progress) *intake {
+	in := &intake{ids: ids, index: index, progress: p}
+	for i := range in.flight {
+		in.flight[i].slots = map[archive.ID]*archive.Slot{}
+	}
+	return in
+}
+
+// add returns where data lies, or the slot in which it will say so. data may be reused after.
+func (in *intake) add(ctx context.Context, data []byte, group string) (archive.Chunk, *archive.Slot, error) {
+	id := archive.ID(in.ids.Sum(data))
+	chunk, slot, isNew := in.find(id, len(data))
+	if !isNew {
+		return chunk, slot, nil
+	}
+	in.progress.ChunksNew.Add(1)
+	in.progress.BytesNew.Add(uint64(len(data)))
+	if err := in.writer.Add(ctx, slot, data, group); err != nil {
+		return archive.Chunk{}, nil, &storageError{err}
+	}
+	return archive.Chunk{}, slot, nil
+}
+
+// storageError is a failure of the repository's side, which no other file can get around.
+type storageError struct{ error }
+
+func (e *storageError) Unwrap() error { return e.error }
+
+func isStorage(err error) bool {
+	var storage *storageError
+	return errors.As(err, &storage)
+}
+
+// find looks a chunk up, and claims it for the caller to write if it is new.
+func (in *intake) find(id archive.ID, length int) (archive.Chunk, *archive.Slot, bool) {
+	if chunk, ok := in.index.Lookup(id); ok {
+		return chunk, nil, false
+	}
+	shard := &in.flight[id[0]%flightShards]
+	shard.Lock()
+	defer shard.Unlock()
+	if slot := shard.slots[id]; slot != nil {
+		return archive.Chunk{}, slot, false
+	}
+	// Its pack may have been sealed since the first look: then the index has it, and no slot any more.
+	if chunk, ok := in.index.Lookup(id); ok {
+		return chunk, nil, false
+	}
+	slot := archive.NewSlot(id, length)
+	shard.slots[id] = slot
+	return archive.Chunk{}, slot, true
+}
+
+// sealed moves the chunks of a pack from the flight to the index.
+func (in *intake) sealed(p archive.RunPack) {
+	in.index.Add(p)
+	for _, id := range p.Directory.IDs {
+		shard := &in.flight[id[0]%flightShards]
+		shard.Lock()
+		delete(shard.slots, id)
+		shard.Unlock()
+	}
+}

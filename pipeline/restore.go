@@ -1,0 +1,339 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline/target"
+)
+
+// Overwrite says what a restore does with a file that is there already.
+type Overwrite int
+
+const (
+	OverwriteAlways    Overwrite = iota // write it anew
+	OverwriteIfChanged                  // keep it where size and modification time are the same
+	OverwriteIfNewer                    // replace it only by a newer one
+	OverwriteNever
+)
+
+// RestoreOptions say what comes back and how.
+type RestoreOptions struct {
+	Include   func(e *entry.Entry) bool // nil: everything
+	Overwrite Overwrite
+	Delete    bool // remove what the snapshot does not have
+	DryRun    bool
+	Verify    bool // read back what was written
+	Parallel  int  // packs at once; 4 if 0
+	Progress  *Progress
+	// Problem takes what did not come back as it was; may be nil.
+	Problem func(path string, err error)
+	// Plan is told each entry and what would be done with it; may be nil.
+	Plan func(e *entry.Entry, action Action)
+}
+
+// Action is what a restore does with an entry.
+type Action string
+
+const (
+	ActionRestore Action = "restored"
+	ActionUpdate  Action = "updated"
+	ActionKeep    Action = "unchanged"
+	ActionDelete  Action = "deleted"
+)
+
+// RestoreResult counts what a restore did.
+type RestoreResult struct {
+	Restored, Kept, Deleted, Failed uint64
+	Damaged                         uint64 // of those failed, how many for content that is damaged in the repository
+	Bytes                           uint64
+}
+
+// window bounds what is planned at once.
+const (
+	windowFiles  = 16 << 10
+	windowChunks = 64 << 10
+)
+
+// restore is one run of Restore over one source.
+type restore struct {
+	o      RestoreOptions
+	fetch  *Fetcher
+	target target.Target
+	traits target.Traits
+	there  map[string]*entry.Entry // what the target has
+	seen   map[string]bool         // paths of the snapshot, for Delete
+	dirs   []*entry.Entry
+	links  []pendingLink
+	first  map[fileKey]string // hard links: where the file came back first
+	window []*restoring
+	chunks int
+
+	mu     sync.Mutex
+	result RestoreResult
+}
+
+type fileKey struct{ device, inode uint64 }
+
+type pendingLink struct {
+	node *tree.Node
+	to   string
+}
+
+// Restore brings a tree, or what of it is included, back to a target. Content is fetched pack by pack and every chunk is checked. What
+// cannot come back is told to Problem and counted, and the rest goes on; an error means that the restore as a whole failed.
+func Restore(ctx context.Context, t *tree.Tree, f *Fetcher, to target.Target, o RestoreOptions) (RestoreResult, error) {
+	r := &restore{o: o, fetch: f, target: to, traits: to.Traits(), first: map[fileKey]string{}}
+	if o.Progress == nil {
+		r.o.Progress = &Progress{}
+	}
+	if err := r.lookAround(ctx); err != nil {
+		return r.result, err
+	}
+	for node, err := range t.All(ctx, "") {
+		if err != nil {
+			return r.result, fmt.Errorf("read the snapshot's tree: %w", err)
+		}
+		if err := r.take(ctx, node.Clone()); err != nil {
+			return r.result, err
+		}
+	}
+	if err := r.flush(ctx); err != nil {
+		return r.result, err
+	}
+	return r.result, r.finish(ctx)
+}
+
+// lookAround lists what the target has, where that matters.
+func (r *restore) lookAround(ctx context.Context) error {
+	if r.o.Delete {
+		r.seen = map[string]bool{}
+	}
+	if r.o.Overwrite == OverwriteAlways && !r.o.Delete && !r.o.DryRun {
+		return nil
+	}
+	r.there = map[string]*entry.Entry{}
+	err := r.target.Walk(ctx, func(e *entry.Entry) error {
+		r.there[e.Path] = e
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look at the target: %w", err)
+	}
+	return nil
+}
+
+func (r *restore) take(ctx context.Context, n *tree.Node) error {
+	if r.o.Include != nil && !r.o.Include(&n.Entry) {
+		return nil
+	}
+	if r.seen != nil {
+		r.seen[n.Path] = true
+	}
+	action := r.decide(&n.Entry)
+	if r.o.Plan != nil {
+		r.o.Plan(&n.Entry, action)
+	}
+	if r.o.DryRun {
+		r.count(action, n)
+		return nil
+	}
+	if action == ActionKeep {
+		r.count(action, n)
+		return nil
+	}
+	return r.begin(ctx, n, action)
+}
+
+// decide compares an entry with what the target has.
+func (r *restore) decide(e *entry.Entry) Action {
+	there := r.there[e.Path]
+	if there == nil {
+		return ActionRestore
+	}
+	if e.Type == entry.Directory && there.Type == entry.Directory {
+		return ActionUpdate
+	}
+	switch r.o.Overwrite {
+	case OverwriteNever:
+		return ActionKeep
+	case OverwriteIfNewer:
+		if there.ModTime >= e.ModTime {
+			return ActionKeep
+		}
+	case OverwriteIfChanged:
+		if there.Type == e.Type && there.Size == e.Size && there.ModTime == e.ModTime && there.Target == e.Target {
+			return ActionKeep
+		}
+	}
+	return ActionUpdate
+}
+
+func (r *restore) count(a Action, n *tree.Node) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch a {
+	case ActionKeep:
+		r.result.Kept++
+	case ActionDelete:
+		r.result.Deleted++
+	default:
+		r.result.Restored++
+		if n.Type == entry.File {
+			r.result.Bytes += uint64(n.Size)
+		}
+	}
+}
+
+func (r *restore) begin(ctx context.Context, n *tree.Node, a Action) error {
+	switch {
+	case n.Type == entry.File && r.isLater(n):
+		r.links = append(r.links, pendingLink{n, r.first[fileKey{n.Device, n.Inode}]})
+		return nil
+	case n.Type == entry.File:
+		return r.add(ctx, n)
+	case n.Type == entry.Directory:
+		r.dirs = append(r.dirs, &n.Entry)
+	}
+	if err := r.target.Make(ctx, &n.Entry); err != nil {
+		return r.problem(n.Path, err)
+	}
+	r.count(a, n)
+	return nil
+}
+
+// isLater tells whether n is a further name of a file that comes back already.
+func (r *restore) isLater(n *tree.Node) bool {
+	if n.Links < 2 || n.Inode == 0 {
+		return false
+	}
+	key := fileKey{n.Device, n.Inode}
+	if _, ok := r.first[key]; ok {
+		return true
+	}
+	r.first[key] = n.Path
+	return false
+}
+
+// add puts a file into the window, and works the window off when it is full.
+func (r *restore) add(ctx context.Context, n *tree.Node) error {
+	r.o.Progress.FilesTotal.Add(1)
+	r.o.Progress.BytesTotal.Add(uint64(n.Size))
+	r.window = append(r.window, newRestoring(n))
+	r.chunks += len(n.Chunks)
+	if len(r.window) < windowFiles && r.chunks < windowChunks {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+func (r *restore) flush(ctx context.Context) error {
+	window := r.window
+	r.window, r.chunks = nil, 0
+	if r.traits.Sequential {
+		return r.writeInOrder(ctx, window)
+	}
+	return r.writeByPack(ctx, window)
+}
+
+// finish makes links to files that are in place, removes what should not be there and gives directories their times, the deepest
+// first.
+func (r *restore) finish(ctx context.Context) error {
+	if r.o.DryRun {
+		return r.deleteOthers(ctx)
+	}
+	for _, link := range r.links {
+		if err := r.link(ctx, link); err != nil {
+			return err
+		}
+	}
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	if err := r.deleteOthers(ctx); err != nil {
+		return err
+	}
+	for _, dir := range slices.Backward(r.dirs) {
+		if err := r.target.Finish(ctx, dir); err != nil {
+			if err := r.problem(dir.Path, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// link makes a further name, or a copy where the target has no links.
+func (r *restore) link(ctx context.Context, l pendingLink) error {
+	err := r.target.Link(ctx, &l.node.Entry, l.to)
+	if errors.Is(err, target.ErrUnsupported) {
+		return r.add(ctx, l.node)
+	}
+	if err != nil {
+		return r.problem(l.node.Path, err)
+	}
+	r.count(ActionRestore, l.node)
+	return nil
+}
+
+func (r *restore) deleteOthers(ctx context.Context) error {
+	if !r.o.Delete {
+		return nil
+	}
+	removed := ""
+	paths := make([]string, 0, len(r.there))
+	for path := range r.there {
+		if !r.seen[path] && (r.o.Include == nil || r.o.Include(r.there[path])) {
+			paths = append(paths, path)
+		}
+	}
+	slices.SortFunc(paths, entry.ComparePaths)
+	for _, path := range paths {
+		if removed != "" && len(path) > len(removed) && path[:len(removed)] == removed && path[len(removed)] == '/' {
+			continue
+		}
+		removed = path
+		if r.o.Plan != nil {
+			r.o.Plan(r.there[path], ActionDelete)
+		}
+		if !r.o.DryRun {
+			if err := r.target.Remove(ctx, path); err != nil {
+				if err := r.problem(path, err); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		r.count(ActionDelete, nil)
+	}
+	return nil
+}
+
+// problem tells that an entry did not come back. What concerns the whole target ends the restore.
+func (r *restore) problem(path string, err error) error {
+	if fatal(err) {
+		return fmt.Errorf("restore %s: %w", path, err)
+	}
+	r.mu.Lock()
+	r.result.Failed++
+	if errors.Is(err, archive.ErrDamaged) {
+		r.result.Damaged++
+	}
+	r.mu.Unlock()
+	r.o.Progress.Missed.Add(1)
+	if r.o.Problem != nil {
+		r.o.Problem(path, err)
+	}
+	return nil
+}
+
+func fatal(err error) bool {
+	return errors.Is(err, target.ErrFull) || errors.Is(err, target.ErrUnreachable) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
