@@ -62,6 +62,8 @@ const (
 	// Other is text, the source engine's own spelling: ranges, composites,
 	// network addresses, XML and whatever the model has no word for.
 	Other Kind = "other"
+	// Any is whatever class each value has: a SQLite column of mixed contents.
+	Any Kind = "any"
 )
 
 // Type is a column's type. Which fields count depends on Kind.

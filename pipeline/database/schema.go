@@ -1,6 +1,9 @@
 package database
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Engine names, as they stand in Schema.Engine.
 const (
@@ -354,4 +357,21 @@ func matchStar(pattern, name string) bool {
 			return rest == ""
 		}
 	}
+}
+
+// ApplyFilter removes tables that the filter does not take, with what hangs on
+// them, from a schema that was read whole.
+func ApplyFilter(s *Schema, f Filter) {
+	if f.Empty() {
+		return
+	}
+	gone := map[string]bool{}
+	s.Tables = slices.DeleteFunc(s.Tables, func(t *Table) bool {
+		gone[t.ID()] = !f.Takes(s.Namespace, t.Schema, t.Name)
+		return gone[t.ID()]
+	})
+	s.Sequences = slices.DeleteFunc(s.Sequences, func(q *Sequence) bool { return gone[q.OwnerTable] })
+	s.Objects = slices.DeleteFunc(s.Objects, func(o *Object) bool {
+		return gone[o.Table] || o.Kind == "table" && gone[joinName(o.Schema, o.Name)]
+	})
 }

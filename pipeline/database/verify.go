@@ -130,7 +130,24 @@ func uniqueColumns(t *Table) []string {
 	for _, k := range t.Uniques {
 		out = append(out, strings.Join(k.Columns, ","))
 	}
+	for _, x := range t.Indexes {
+		if columns := x.plainColumns(); x.Unique && columns != nil {
+			out = append(out, strings.Join(columns, ","))
+		}
+	}
 	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// plainColumns gives an index's columns if it covers whole columns of all rows.
+func (x *Index) plainColumns() []string {
+	var out []string
+	for _, part := range x.Parts {
+		if part.Expr != nil || part.Prefix > 0 || x.Where != nil {
+			return nil
+		}
+		out = append(out, part.Column)
+	}
 	return out
 }
 

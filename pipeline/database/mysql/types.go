@@ -53,6 +53,7 @@ func (m *mapped) long() bool {
 type typer struct {
 	server server
 	family bool // the source is MySQL or MariaDB too
+	fine   bool // the source may keep more than six digits of a second unsaid
 	// collations of the server; nil: not asked
 	collations map[string]bool
 }
@@ -96,9 +97,9 @@ func (y typer) choose(t database.Type, keyed int, unique bool) mapped {
 	case database.Date:
 		m.typ.Native = "date"
 	case database.Time:
-		m.typ.Native, m.convert = withFraction("time", t.Fraction)
+		m.typ.Native, m.convert = y.withFraction("time", t.Fraction)
 	case database.Timestamp:
-		m.typ.Native, m.convert = withFraction("datetime", t.Fraction)
+		m.typ.Native, m.convert = y.withFraction("datetime", t.Fraction)
 	case database.TimestampTZ:
 		y.instant(&m, t)
 	case database.TimeTZ, database.Interval:
@@ -299,19 +300,19 @@ func (y typer) instant(m *mapped, t database.Type) {
 		m.asText(64, "there is no type that keeps an offset; it is kept as text")
 		return
 	}
-	m.typ.Native, m.convert = withFraction("datetime", t.Fraction)
+	m.typ.Native, m.convert = y.withFraction("datetime", t.Fraction)
 	m.lost = "it becomes a datetime in UTC, since the server's timestamp ends in 2038"
 }
 
 // withFraction adds the digits of a second; more than six are cut.
-func withFraction(name string, digits *int) (string, *database.Conversion) {
-	if digits == nil || *digits == 6 {
+func (y typer) withFraction(name string, digits *int) (string, *database.Conversion) {
+	switch {
+	case digits == nil && !y.fine:
 		return name + "(6)", nil
-	}
-	if *digits <= 0 {
+	case digits == nil:
+	case *digits <= 0:
 		return name, nil
-	}
-	if *digits < 6 {
+	case *digits <= 6:
 		return fmt.Sprintf("%s(%d)", name, *digits), nil
 	}
 	return name + "(6)", &database.Conversion{Cell: cutMicroseconds, Code: "DB210", Lost: "digits below a microsecond are cut"}

@@ -3,15 +3,21 @@ package postgres_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
@@ -100,4 +106,64 @@ func scripts(t testing.TB) []string {
 		out = append(out, strings.Split(more, ":")...)
 	}
 	return out
+}
+
+func TestPostgresThroughSQLiteKeepsSchemaAndRows(t *testing.T) {
+	for _, script := range scripts(t) {
+		from, to := postgrestest.Database(t), postgrestest.Database(t)
+		loadScript(t, from, script)
+		file := "sqlite:" + filepath.Join(t.TempDir(), "copy.sqlite")
+		exported, err := convert(t, postgres.Driver{}, sqlite.Driver{}, from, file, database.Options{Jobs: 2})
+		if err != nil {
+			t.Fatalf("export %s: %v", script, err)
+		}
+		for _, f := range exported.Inexact() {
+			t.Logf("%s", f)
+		}
+		imported, err := convert(t, sqlite.Driver{}, postgres.Driver{}, file, to, database.Options{})
+		if err != nil {
+			t.Fatalf("import %s: %v", script, err)
+		}
+		for _, f := range imported.Inexact() {
+			t.Errorf("import %s: %s", script, f)
+		}
+		if a, b := dumpSchema(t, from), dumpSchema(t, to); a != b {
+			t.Errorf("%s: schemas differ:\n%s", script, firstDifference(a, b))
+		}
+		if a, b := dumpRows(t, from), dumpRows(t, to); a != b {
+			t.Errorf("%s: rows differ:\n%s", script, firstDifference(a, b))
+		}
+	}
+}
+
+// dumpRows prints every table's rows, sorted, and every sequence and large
+// object, by the server's own means.
+func dumpRows(t testing.TB, url string) string {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var out strings.Builder
+	for _, table := range strings.Split(queryText(t, conn, `SELECT coalesce(string_agg(format('%I.%I', n.nspname, c.relname), chr(10) ORDER BY n.nspname, c.relname), '') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`), "\n") {
+		var rows bytes.Buffer
+		_, err := conn.PgConn().CopyTo(ctx, &rows, "COPY (SELECT x::text FROM ONLY "+table+" x) TO STDOUT")
+		lines := strings.Split(rows.String(), "\n")
+		slices.Sort(lines)
+		fmt.Fprintf(&out, "%s: %v\n%s\n", table, err, strings.Join(lines, "\n"))
+	}
+	out.WriteString(queryText(t, conn, `SELECT coalesce(string_agg(s::text, chr(10) ORDER BY s::text), '') FROM (SELECT schemaname, sequencename, last_value, start_value, increment_by, min_value, max_value, cycle, cache_size FROM pg_sequences) s`))
+	out.WriteString(queryText(t, conn, `SELECT coalesce(string_agg(o::text, chr(10) ORDER BY o::text), '') FROM (SELECT m.oid, (SELECT md5(string_agg(data, '' ORDER BY pageno)) FROM pg_largeobject l WHERE l.loid = m.oid) FROM pg_largeobject_metadata m) o`))
+	return out.String()
+}
+
+func queryText(t testing.TB, conn *pgx.Conn, sql string) string {
+	t.Helper()
+	var text string
+	if err := conn.QueryRow(context.Background(), sql).Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -1,0 +1,100 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// Driver opens SQLite files: sqlite:PATH. PortableOnly is what export uses.
+type Driver struct {
+	// Portable makes the file that an export makes even of a SQLite source,
+	// whose own DDL is otherwise replayed.
+	Portable bool
+}
+
+// busyWait is how long a locked file is waited for.
+const busyWait = 30 * time.Second
+
+// open opens a file.
+func open(ctx context.Context, path string, flags sqlite3.OpenFlag) (*sqlite3.Conn, error) {
+	conn, err := sqlite3.OpenFlags(path, flags)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetInterrupt(ctx)
+	if err := conn.BusyTimeout(busyWait); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// fileState says whether a file holds something.
+func fileState(path string) (filled bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s is not a regular file", path)
+	}
+	return info.Size() > 0, nil
+}
+
+// translate puts the seam's sentinel on an error of SQLite.
+func translate(err error) error {
+	switch {
+	case errors.Is(err, sqlite3.CONSTRAINT), errors.Is(err, sqlite3.TOOBIG), errors.Is(err, sqlite3.MISMATCH):
+		return fmt.Errorf("%w: %w", database.ErrValue, err)
+	case errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
+	}
+	return err
+}
+
+// query runs a statement and calls f for each row.
+func query(conn *sqlite3.Conn, sql string, f func(*sqlite3.Stmt) error) error {
+	stmt, _, err := conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for stmt.Step() {
+		if err := f(stmt); err != nil {
+			return err
+		}
+	}
+	return stmt.Err()
+}
+
+// execute runs one statement with parameters.
+func execute(conn *sqlite3.Conn, sql string, params ...any) error {
+	stmt, _, err := conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for i, p := range params {
+		switch v := p.(type) {
+		case string:
+			err = stmt.BindText(i+1, v)
+		case int64:
+			err = stmt.BindInt64(i+1, v)
+		default:
+			err = fmt.Errorf("bind %T: no such parameter", p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return stmt.Exec()
+}

@@ -1,0 +1,208 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// source reads a file within one read transaction. Writers may go on in WAL
+// mode; otherwise they wait until it ends.
+type source struct {
+	at       database.Location
+	conn     *sqlite3.Conn
+	mu       sync.Mutex
+	schema   *database.Schema
+	readings map[string]*reading // by table ID
+}
+
+// OpenSource opens a file that an export made, or any other.
+func (Driver) OpenSource(ctx context.Context, at database.Location, opts database.SourceOptions) (database.Source, error) {
+	conn, err := open(ctx, at.Reveal(), sqlite3.OPEN_READONLY)
+	if err != nil {
+		return nil, at.Wrap("open", translate(err))
+	}
+	s := &source{at: at, conn: conn}
+	if err := s.begin(opts.Filter); err != nil {
+		conn.Close()
+		return nil, at.Wrap("read the schema of", translate(err))
+	}
+	return s, nil
+}
+
+func (s *source) begin(filter database.Filter) error {
+	if err := s.conn.Exec("BEGIN"); err != nil {
+		return err
+	}
+	ours, err := hasTable(s.conn, reservedPrefix+"meta")
+	if err != nil {
+		return err
+	}
+	if ours {
+		return s.readOwn(filter)
+	}
+	s.schema, s.readings, err = inspect(s.conn, filter, true)
+	return err
+}
+
+// readOwn takes the schema that the export stored.
+func (s *source) readOwn(filter database.Filter) error {
+	meta := map[string]string{}
+	err := query(s.conn, "SELECT key, value FROM _packstone_meta", func(row *sqlite3.Stmt) error {
+		meta[row.ColumnText(0)] = row.ColumnText(1)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if meta["format"] != fileFormat {
+		return fmt.Errorf("the file has format %q, which this version does not know", meta["format"])
+	}
+	s.schema = &database.Schema{}
+	if err := json.Unmarshal([]byte(meta["schema"]), s.schema); err != nil {
+		return fmt.Errorf("read the stored schema: %w", err)
+	}
+	s.schema.Moment = meta["moment"]
+	if err := s.readLayout(); err != nil {
+		return err
+	}
+	database.ApplyFilter(s.schema, filter)
+	for _, t := range s.schema.Tables {
+		r := s.readings[t.ID()]
+		if r == nil || len(r.columns) != len(t.Columns) {
+			return fmt.Errorf("the file does not say where table %s lies", t.ID())
+		}
+		if r.exact, err = readExact(s.conn, r.table); err != nil {
+			return err
+		}
+	}
+	return s.addForeign(filter)
+}
+
+func (s *source) readLayout() error {
+	s.readings = map[string]*reading{}
+	return query(s.conn, "SELECT source_table, ordinal, tbl, col, encoding FROM _packstone_column ORDER BY source_table, ordinal", func(row *sqlite3.Stmt) error {
+		id := row.ColumnText(0)
+		r := s.readings[id]
+		if r == nil {
+			r = &reading{table: row.ColumnText(2), rowid: true}
+			s.readings[id] = r
+		}
+		if row.ColumnInt64(1) >= 0 {
+			r.columns = append(r.columns, columnLayout{name: row.ColumnText(3), enc: encoding(row.ColumnText(4))})
+		}
+		return nil
+	})
+}
+
+// addForeign adds tables that someone made in the file after the export.
+func (s *source) addForeign(filter database.Filter) error {
+	known := map[string]bool{}
+	for _, r := range s.readings {
+		known[r.table] = true
+	}
+	found, readings, err := inspect(s.conn, filter, true)
+	if err != nil {
+		return err
+	}
+	for _, t := range found.Tables {
+		if !known[t.Name] && s.schema.Find(t.ID()) == nil {
+			s.schema.Tables = append(s.schema.Tables, t)
+			s.readings[t.ID()] = readings[t.ID()]
+			s.schema.Objects = append(s.schema.Objects, &database.Object{
+				ObjectID: t.ObjectID(), Phase: database.Tables, Lost: "the table was added to the file after the export",
+			})
+		}
+	}
+	return nil
+}
+
+// Schema gives the schema that was read at the start.
+func (s *source) Schema(context.Context) (*database.Schema, error) { return s.schema, nil }
+
+// Rows reads a table.
+func (s *source) Rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
+	r := s.readings[t.ID()]
+	if r == nil {
+		return fmt.Errorf("table %s is not in %s", t.ID(), s.at)
+	}
+	return r.stream(ctx, s.conn, &s.mu, send)
+}
+
+// Sequences gives the stored counters, moved on where rows were added since.
+func (s *source) Sequences(context.Context) ([]*database.Sequence, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.schema.Tables {
+		for i, c := range t.Columns {
+			if c.Identity == nil {
+				continue
+			}
+			if err := s.advance(t, i, s.schema.Sequence(c.Identity.Sequence)); err != nil {
+				return nil, fmt.Errorf("read the counter of table %s: %w", t.ID(), err)
+			}
+		}
+	}
+	return s.schema.Sequences, nil
+}
+
+// advance moves a counter past the largest value in its column and past what
+// SQLite itself has given out.
+func (s *source) advance(t *database.Table, column int, q *database.Sequence) error {
+	r := s.readings[t.ID()]
+	if q == nil || q.Increment < 1 || r == nil {
+		return nil
+	}
+	name := quote(r.columns[column].name)
+	largest := int64(0)
+	some := false
+	err := query(s.conn, "SELECT max("+name+") FROM "+quote(r.table)+" WHERE typeof("+name+") = 'integer'", func(row *sqlite3.Stmt) error {
+		some = row.ColumnType(0) == sqlite3.INTEGER
+		largest = row.ColumnInt64(0)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	counted, err := hasTable(s.conn, "sqlite_sequence")
+	if err != nil {
+		return err
+	}
+	if counted && q.Increment == 1 {
+		err = query(s.conn, "SELECT seq FROM sqlite_sequence WHERE name = "+text(r.table), func(row *sqlite3.Stmt) error {
+			largest, some = max(largest, row.ColumnInt64(0)), true
+			return nil
+		})
+	}
+	if some && largest >= q.Next() && largest <= q.Max {
+		q.Last, q.Called = largest, true
+	}
+	return err
+}
+
+// Close ends the transaction.
+func (s *source) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return nil
+	}
+	err := s.conn.Close()
+	s.conn = nil
+	return err
+}
+
+// atoi reads a positive number, 0 for anything else.
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,526 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// target writes a file under a temporary name and gives it its own on commit.
+type target struct {
+	path     string
+	partial  string
+	portable bool
+	conn     *sqlite3.Conn
+	mu       sync.Mutex
+	layout   *layout
+	exact    map[string]map[exactKey]bool // by table name
+}
+
+// OpenTarget prepares to write a file, or to compare with one that is there.
+func (d Driver) OpenTarget(ctx context.Context, at database.Location, _ database.TargetOptions) (database.Target, error) {
+	t := &target{path: at.Reveal(), portable: d.Portable, exact: map[string]map[exactKey]bool{}}
+	filled, err := fileState(t.path)
+	if err != nil {
+		return nil, at.Wrap("open", err)
+	}
+	if filled {
+		if t.conn, err = open(ctx, t.path, sqlite3.OPEN_READONLY); err != nil {
+			return nil, at.Wrap("open", translate(err))
+		}
+	}
+	return t, nil
+}
+
+// Plan lays the file out.
+func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
+	p := portable(s)
+	if database.Family(s.Engine) == database.SQLite && !opts.NoNativeDDL && !t.portable {
+		p = native(s)
+	}
+	t.layout = p.Detail.(*layout)
+	return p, nil
+}
+
+// pragmas for a file that no one else sees until it is whole.
+var pragmas = []string{
+	"PRAGMA page_size = 8192", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA locking_mode = EXCLUSIVE",
+	"PRAGMA cache_size = -32768", "PRAGMA foreign_keys = OFF", "PRAGMA ignore_check_constraints = ON", "PRAGMA encoding = 'UTF-8'",
+}
+
+// Create refuses a file that holds something and makes the tables.
+func (t *target) Create(ctx context.Context, p *database.Plan) error {
+	if t.conn != nil {
+		return fmt.Errorf("write %s: %w: the file is there already", t.path, database.ErrNotEmpty)
+	}
+	f, err := os.CreateTemp(filepath.Dir(t.path), "."+filepath.Base(t.path)+".*.partial")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", t.path, err)
+	}
+	t.partial = f.Name()
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", t.path, err)
+	}
+	if t.conn, err = open(ctx, t.partial, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE); err != nil {
+		return fmt.Errorf("write %s: %w", t.path, translate(err))
+	}
+	for _, sql := range append(pragmas, "BEGIN") {
+		if err := t.conn.Exec(sql); err != nil {
+			return fmt.Errorf("prepare %s: %w", t.path, translate(err))
+		}
+	}
+	if err := t.conn.Exec("CREATE TABLE _packstone_exact (tbl TEXT NOT NULL, col INTEGER NOT NULL, row INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, col, row)) WITHOUT ROWID"); err != nil {
+		return err
+	}
+	for _, l := range t.layout.tables {
+		if err := t.conn.Exec(l.create); err != nil {
+			return fmt.Errorf("create table %s: %w", l.name, err)
+		}
+	}
+	return nil
+}
+
+func (l *layout) find(name string) *tableLayout {
+	for _, t := range l.tables {
+		if t.planned.Target.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// Load inserts rows in the order they come.
+func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func() (*database.Batch, error)) error {
+	l := t.layout.find(p.Target.Name)
+	if l == nil {
+		return fmt.Errorf("table %s is not planned", p.Target.Name)
+	}
+	stmt, _, err := t.conn.Prepare(l.insert())
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	w := &rowWriter{target: t, layout: l, stmt: stmt, cells: make([]database.Cell, len(l.columns))}
+	for _, c := range l.columns {
+		w.codecs = append(w.codecs, newCodec(c.enc))
+	}
+	for {
+		b, err := next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = w.batch(b)
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (l *tableLayout) insert() string {
+	var names, marks []string
+	for _, c := range l.columns {
+		if !c.generated {
+			names = append(names, quote(c.name))
+			marks = append(marks, "?")
+		}
+	}
+	if len(names) == 0 {
+		return "INSERT INTO " + quote(l.name) + " DEFAULT VALUES"
+	}
+	return "INSERT INTO " + quote(l.name) + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(marks, ", ") + ")"
+}
+
+// rowWriter binds rows to an insert.
+type rowWriter struct {
+	target *target
+	layout *tableLayout
+	stmt   *sqlite3.Stmt
+	codecs []*codec
+	cells  []database.Cell
+	exact  []int // columns of the open row that need an entry
+}
+
+func (w *rowWriter) batch(b *database.Batch) error {
+	for i := range b.Len() {
+		if err := database.DecodeRow(w.cells, b.Row(i)); err != nil {
+			return err
+		}
+		if err := w.row(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *rowWriter) row() error {
+	param := 0
+	w.exact = w.exact[:0]
+	for i, cell := range w.cells {
+		if w.layout.columns[i].generated {
+			continue
+		}
+		param++
+		exact, err := w.codecs[i].bind(w.stmt, param, cell)
+		if err != nil {
+			return database.NewValueError(w.layout.planned.Source, i, w.cells, translate(err))
+		}
+		if exact {
+			w.exact = append(w.exact, i)
+		}
+	}
+	if err := w.stmt.Exec(); err != nil {
+		return translate(err)
+	}
+	if len(w.exact) > 0 && w.layout.rowid {
+		return w.keepExact()
+	}
+	return nil
+}
+
+// keepExact notes cells that hold -0.0.
+func (w *rowWriter) keepExact() error {
+	row := w.target.conn.LastInsertRowID()
+	known := w.target.exact[w.layout.name]
+	if known == nil {
+		known = map[exactKey]bool{}
+		w.target.exact[w.layout.name] = known
+	}
+	for _, column := range w.exact {
+		err := execute(w.target.conn, "INSERT INTO _packstone_exact VALUES (?, ?, ?, '-0.0')", w.layout.name, int64(column), row)
+		if err != nil {
+			return err
+		}
+		known[exactKey{row, column}] = true
+	}
+	return nil
+}
+
+// Finish builds indexes, tries checks and foreign keys on the rows, sets
+// counters, and writes what stands beside the data.
+func (t *target) Finish(_ context.Context, p *database.Plan, r *database.Report) ([]database.Finding, error) {
+	findings := t.buildLate()
+	dropped, err := t.tryChecks()
+	findings = append(findings, dropped...)
+	if err != nil {
+		return findings, err
+	}
+	broken, err := t.tryForeignKeys(p)
+	findings = append(findings, broken...)
+	if err != nil {
+		return findings, err
+	}
+	if err := t.setCounters(p); err != nil {
+		return findings, err
+	}
+	if t.layout.native {
+		return findings, t.conn.Exec("DROP TABLE _packstone_exact")
+	}
+	return findings, t.writeBeside(p, r, findings)
+}
+
+// buildLate builds indexes; one that SQLite refuses is a finding.
+func (t *target) buildLate() []database.Finding {
+	var findings []database.Finding
+	for _, o := range t.layout.late {
+		if err := t.conn.Exec(o.sql); err != nil {
+			findings = append(findings, database.Finding{Object: o.id, Status: database.SidecarOnly, Code: "DB302", Reason: "SQLite refuses it: " + err.Error()})
+		}
+	}
+	return findings
+}
+
+// tryChecks takes back a check that rows do not meet: the source has proved
+// them, so it means something else here.
+func (t *target) tryChecks() ([]database.Finding, error) {
+	var findings []database.Finding
+	for _, l := range t.layout.tables {
+		for _, c := range l.checks {
+			broken := int64(0)
+			err := query(t.conn, "SELECT count(*) FROM "+quote(l.name)+" WHERE NOT ("+c.sql+")", func(s *sqlite3.Stmt) error {
+				broken = s.ColumnInt64(0)
+				return nil
+			})
+			if err == nil && broken == 0 {
+				continue
+			}
+			if err := t.dropClause(l, c.clause); err != nil {
+				return findings, fmt.Errorf("take back %s: %w", c.id, err)
+			}
+			findings = append(findings, database.Finding{Object: c.id, Status: database.SidecarOnly, Code: "DB133", Reason: "SQLite judges rows differently", Count: broken})
+		}
+	}
+	return findings, nil
+}
+
+// dropClause removes a clause from a table's definition.
+func (t *target) dropClause(l *tableLayout, clause string) error {
+	l.create = strings.Replace(l.create, clause, "", 1)
+	if err := t.conn.Exec("PRAGMA writable_schema = ON"); err != nil {
+		return err
+	}
+	if err := execute(t.conn, "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?", l.create, l.name); err != nil {
+		return err
+	}
+	return t.conn.Exec("PRAGMA writable_schema = RESET")
+}
+
+// tryForeignKeys looks for orphans. The source may have them where a key was
+// declared NOT VALID; any other is an error.
+func (t *target) tryForeignKeys(p *database.Plan) ([]database.Finding, error) {
+	loose := map[string]database.ObjectID{}
+	for _, planned := range p.Tables {
+		for _, k := range planned.Source.ForeignKeys {
+			if k.NotValid || k.MatchFull {
+				loose[planned.Target.Name] = planned.Source.Part("foreign key", k.Name)
+			}
+		}
+	}
+	counts := map[string]int64{}
+	err := query(t.conn, "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check", func(s *sqlite3.Stmt) error {
+		table := s.ColumnText(0)
+		if _, ok := loose[table]; !ok && p.Source.Engine != database.SQLite {
+			return fmt.Errorf("%w: row %d of table %s refers to no row of %s", database.ErrValue, s.ColumnInt64(1), table, s.ColumnText(2))
+		}
+		counts[table]++
+		return nil
+	})
+	var findings []database.Finding
+	for table, n := range counts {
+		id, ok := loose[table]
+		if !ok {
+			id = database.ObjectID{Kind: "foreign keys", Table: table}
+		}
+		findings = append(findings, database.Finding{Object: id, Status: database.Approximated, Code: "DB132", Reason: "rows without a parent, as in the source", Count: n})
+	}
+	return findings, err
+}
+
+// setCounters makes the next id what the source's would be.
+func (t *target) setCounters(p *database.Plan) error {
+	for _, l := range t.layout.tables {
+		if l.counter == nil {
+			continue
+		}
+		q := p.Source.Sequence(l.counter.ID())
+		if q == nil {
+			continue
+		}
+		if err := execute(t.conn, "DELETE FROM sqlite_sequence WHERE name = ?", l.name); err != nil {
+			return err
+		}
+		if err := execute(t.conn, "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", l.name, q.Next()-1); err != nil {
+			return fmt.Errorf("set the counter of %s: %w", l.name, err)
+		}
+	}
+	return nil
+}
+
+// Schema reads what the file holds, as any SQLite file.
+func (t *target) Schema(context.Context) (*database.Schema, error) {
+	if t.conn == nil {
+		return &database.Schema{Engine: database.SQLite}, nil
+	}
+	s, _, err := inspect(t.conn, database.Filter{}, false)
+	return s, err
+}
+
+// Rows reads a planned table.
+func (t *target) Rows(ctx context.Context, table *database.Table, send func(*database.Batch) error) error {
+	l := t.layout.find(table.Name)
+	if l == nil || t.conn == nil {
+		return fmt.Errorf("table %s is not in %s", table.Name, t.path)
+	}
+	r := &reading{table: l.name, columns: l.columns, rowid: l.rowid, exact: t.exact[l.name]}
+	if t.partial == "" {
+		var err error
+		if r.exact, err = readExact(t.conn, l.name); err != nil {
+			return err
+		}
+	}
+	return r.stream(ctx, t.conn, &t.mu, send)
+}
+
+// readExact loads the entries of _packstone_exact for a table.
+func readExact(conn *sqlite3.Conn, table string) (map[exactKey]bool, error) {
+	has, err := hasTable(conn, reservedPrefix+"exact")
+	if err != nil || !has {
+		return nil, err
+	}
+	out := map[exactKey]bool{}
+	err = query(conn, "SELECT row, col FROM _packstone_exact WHERE value = '-0.0' AND tbl = "+text(table), func(s *sqlite3.Stmt) error {
+		out[exactKey{s.ColumnInt64(0), int(s.ColumnInt64(1))}] = true
+		return nil
+	})
+	return out, err
+}
+
+func hasTable(conn *sqlite3.Conn, name string) (found bool, err error) {
+	err = query(conn, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = "+text(name), func(*sqlite3.Stmt) error {
+		found = true
+		return nil
+	})
+	return found, err
+}
+
+// Commit checks the file, makes it durable and gives it its name.
+func (t *target) Commit(context.Context) error {
+	if t.partial == "" {
+		return nil
+	}
+	if err := t.conn.Exec("COMMIT"); err != nil {
+		return fmt.Errorf("commit %s: %w", t.path, err)
+	}
+	if err := t.integrity(); err != nil {
+		return err
+	}
+	err := t.conn.Close()
+	t.conn = nil
+	if err != nil {
+		return fmt.Errorf("close %s: %w", t.path, err)
+	}
+	if err := syncFile(t.partial); err != nil {
+		return fmt.Errorf("sync %s: %w", t.path, err)
+	}
+	if err := publish(t.partial, t.path); err != nil {
+		return fmt.Errorf("name %s: %w", t.path, err)
+	}
+	t.partial = ""
+	return syncFile(filepath.Dir(t.path))
+}
+
+// publish gives the file its name without replacing another one; an empty file
+// that waits there is replaced.
+func publish(partial, path string) error {
+	filled, err := fileState(path)
+	if err != nil {
+		return err
+	}
+	if filled {
+		return fmt.Errorf("%w: the file appeared meanwhile", database.ErrNotEmpty)
+	}
+	if err := os.Chmod(partial, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(partial, path)
+}
+
+func (t *target) integrity() error {
+	return query(t.conn, "PRAGMA integrity_check(1)", func(s *sqlite3.Stmt) error {
+		if result := s.ColumnText(0); result != "ok" {
+			return fmt.Errorf("check %s: %w: %s", t.path, database.ErrMismatch, result)
+		}
+		return nil
+	})
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// Close drops an unfinished file.
+func (t *target) Close() error {
+	var err error
+	if t.conn != nil {
+		err = t.conn.Close()
+		t.conn = nil
+	}
+	if t.partial != "" {
+		err = errors.Join(err, os.Remove(t.partial))
+		t.partial = ""
+	}
+	return err
+}
+
+const besideDDL = `
+CREATE TABLE _packstone_meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);
+CREATE TABLE _packstone_column (source_table TEXT NOT NULL, ordinal INTEGER NOT NULL, source_column TEXT, tbl TEXT NOT NULL, col TEXT, encoding TEXT, native_type TEXT, PRIMARY KEY (source_table, ordinal));
+CREATE TABLE _packstone_object (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, object TEXT NOT NULL, status TEXT NOT NULL, code TEXT, reason TEXT, values_changed INTEGER, native_ddl TEXT);
+CREATE TABLE _packstone_digest (source_table TEXT PRIMARY KEY NOT NULL, tbl TEXT NOT NULL, rows INTEGER NOT NULL, algorithm TEXT NOT NULL, digest TEXT NOT NULL);`
+
+// fileFormat is the version of the layout of our own tables.
+const fileFormat = "packstone-sqlite-1"
+
+// writeBeside fills our own tables.
+func (t *target) writeBeside(p *database.Plan, r *database.Report, late []database.Finding) error {
+	if err := t.conn.Exec(besideDDL); err != nil {
+		return fmt.Errorf("create our own tables: %w", err)
+	}
+	schema, err := json.Marshal(p.Source)
+	if err != nil {
+		return fmt.Errorf("store the schema: %w", err)
+	}
+	for _, pair := range [][2]string{
+		{"format", fileFormat}, {"engine", p.Source.Engine}, {"version", p.Source.Version},
+		{"moment", r.Moment}, {"schema", string(schema)},
+	} {
+		if err := execute(t.conn, "INSERT INTO _packstone_meta VALUES (?, ?)", pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	if err := t.writeColumns(); err != nil {
+		return err
+	}
+	if err := t.writeObjects(p, append(r.Findings[:len(r.Findings):len(r.Findings)], late...)); err != nil {
+		return err
+	}
+	for _, result := range r.Tables {
+		err := execute(t.conn, "INSERT INTO _packstone_digest VALUES (?, ?, ?, ?, ?)", result.Table, result.Target, result.Rows, database.DigestName, result.Written.String())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *target) writeColumns() error {
+	const sql = "INSERT INTO _packstone_column VALUES (?, ?, ?, ?, ?, ?, ?)"
+	for _, l := range t.layout.tables {
+		src := l.planned.Source
+		if len(l.columns) == 0 {
+			if err := execute(t.conn, sql, src.ID(), int64(-1), "", l.name, "", "", ""); err != nil {
+				return err
+			}
+		}
+		for i, c := range l.columns {
+			err := execute(t.conn, sql, src.ID(), int64(i), src.Columns[i].Name, l.name, c.name, string(c.enc), src.Columns[i].Type.Native)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *target) writeObjects(p *database.Plan, findings []database.Finding) error {
+	ddl := map[database.ObjectID]string{}
+	for _, o := range p.Source.Objects {
+		ddl[o.ObjectID] = strings.Join(o.DDL, ";\n")
+	}
+	for _, f := range findings {
+		err := execute(t.conn, "INSERT INTO _packstone_object (kind, object, status, code, reason, values_changed, native_ddl) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			f.Object.Kind, f.Object.String(), string(f.Status), f.Code, f.Reason, f.Count, ddl[f.Object])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
