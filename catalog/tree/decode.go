@@ -1,10 +1,11 @@
 package tree
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
@@ -18,7 +19,6 @@ type page struct {
 	refs   []ref
 	packs  []archive.Pack
 	chunks []archive.Chunk // of all rows; the rows' lists are parts of it
-	w      wire
 	tested int8 // whether packs are usable: 0 not tested, 1 all are, 2 some are not
 }
 
@@ -33,14 +33,31 @@ type ref struct {
 
 func (r *ref) weight() int { return rowWeight + max(0, len(r.first)-freePath) }
 
-// decode reads a page. It uses the memory of the page that p was before, all but strings, packs and values of attributes.
+// decoder reads a page. It holds what is needed only meanwhile.
+type decoder struct {
+	*page
+	w       wire
+	numbers [4][]uint64
+}
+
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+// decode reads a page. It uses the memory of the page that p was before, all but strings, packs, extents and attributes.
 func (p *page) decode(raw []byte) error {
+	d := decoders.Get().(*decoder)
+	d.page = p
+	err := d.decode(raw)
+	d.page, d.w = nil, wire{}
+	decoders.Put(d)
+	return err
+}
+
+func (p *decoder) decode(raw []byte) error {
 	if len(raw) > maxPage {
 		return malformed("%d bytes", len(raw))
 	}
-	p.w = wire{}
-	if err := decoding.Unmarshal(raw, &p.w); err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
+	if err := p.w.parse(raw); err != nil {
+		return err
 	}
 	if p.w.Version != pageVersion || len(p.w.Requires) > 0 {
 		return fmt.Errorf("%w: version %d, requires %q", ErrUnsupported, p.w.Version, p.w.Requires)
@@ -48,14 +65,14 @@ func (p *page) decode(raw []byte) error {
 	if p.w.Rows == 0 || p.w.Rows > maxRows || p.w.Height > maxHeight {
 		return malformed("%d rows at height %d", p.w.Rows, p.w.Height)
 	}
-	p.height = uint8(p.w.Height)
+	p.height, p.tested = uint8(p.w.Height), 0
 	if p.height > 0 {
 		return p.decodeRefs(int(p.w.Rows))
 	}
 	return p.decodeNodes(int(p.w.Rows))
 }
 
-func (p *page) decodeNodes(n int) error {
+func (p *decoder) decodeNodes(n int) error {
 	p.refs = nil
 	p.rows = sized(p.rows, n)
 	if err := p.decodeFlags(n); err != nil {
@@ -68,10 +85,15 @@ func (p *page) decodeNodes(n int) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.decodeClasses(), p.decodeNumbers(), p.decodeTimes(), p.decodeRare(), p.decodeExtents(), p.decodeChunks(counts))
+	for _, part := range []func() error{p.decodeClasses, p.decodeNumbers, p.decodeTimes, p.decodeRare, p.decodeExtents} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return p.decodeChunks(counts)
 }
 
-func (p *page) decodeRefs(n int) error {
+func (p *decoder) decodeRefs(n int) error {
 	p.rows = p.rows[:0]
 	p.refs = make([]ref, n)
 	if err := p.decodeFlags(n); err != nil {
@@ -90,7 +112,17 @@ func (p *page) decodeRefs(n int) error {
 		r.resumes = p.flag(i)&rowResumes != 0
 		r.chunk = p.chunks[i]
 	}
-	return errors.Join(entries.done("below.entries"), size.done("below.bytes"))
+	return firstError(entries.done("below.entries"), size.done("below.bytes"))
+}
+
+// firstError is the first of the errors that is one.
+func firstError(list ...error) error {
+	for _, err := range list {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sized is a slice of n zero values, in the memory of s if that is enough.
@@ -113,7 +145,7 @@ func (p *page) flag(i int) uint8 {
 // bare tells whether row i has no metadata.
 func (p *page) bare(i int) bool { return p.flag(i)&(rowResumes|rowDeleted) != 0 }
 
-func (p *page) decodeFlags(n int) error {
+func (p *decoder) decodeFlags(n int) error {
 	p.flags = nil
 	if p.w.Flags == nil {
 		return nil
@@ -146,7 +178,7 @@ func possible(f, before uint8, first bool, height uint8) bool {
 }
 
 // paths reads the front-coded paths, checks that they ascend, and hands them out as parts of one string.
-func (p *page) paths(n int, set func(i int, path string)) error {
+func (p *decoder) paths(n int, set func(i int, path string)) error {
 	total, err := p.pathTotal(n)
 	if err != nil {
 		return err
@@ -170,11 +202,11 @@ func (p *page) paths(n int, set func(i int, path string)) error {
 		last = arena.String()[start:]
 		set(i, last)
 	}
-	return errors.Join(shared.done("path.shared"), length.done("path.length"), names.done("path.bytes"))
+	return firstError(shared.done("path.shared"), length.done("path.length"), names.done("path.bytes"))
 }
 
 // pathTotal is how many bytes all paths have.
-func (p *page) pathTotal(n int) (int, error) {
+func (p *decoder) pathTotal(n int) (int, error) {
 	shared, length := read(p.w.PathShared), read(p.w.PathLength)
 	total := uint64(0)
 	for range n {
@@ -207,28 +239,73 @@ func (p *page) ascends(i int, last string, keep int, own []byte) bool {
 	return keep == len(last) || last[keep] != own[0] && compareBytes(last[keep], own[0]) < 0
 }
 
-func (p *page) decodeClasses() error {
+func (p *decoder) decodeClasses() error {
 	classes, err := p.classes()
 	if err != nil {
 		return err
 	}
-	column := read(p.w.Class)
+	index, err := p.numbered(0, "class", p.w.Class)
+	if err != nil {
+		return err
+	}
 	for i := range p.rows {
 		if p.bare(i) {
 			continue
 		}
-		k := column.next()
+		k := index[i]
 		if k >= uint64(len(classes)) {
 			return malformed("class of row %d", i)
 		}
 		n, c := &p.rows[i], &classes[k]
-		n.Type, n.Mode, n.UID, n.GID, n.Links, n.Device, n.User, n.Group = c.kind, c.mode, c.uid, c.gid, c.links, c.device, c.user, c.group
+		n.Type, n.Mode, n.UID, n.GID, n.Links, n.Device = c.kind, c.mode, c.uid, c.gid, c.links, c.device
+		if c.user != "" || c.group != "" {
+			n.User, n.Group = c.user, c.group
+		}
 	}
-	return column.done("class")
+	return nil
+}
+
+// numbered reads the numbers of a column that has one for every row but the bare ones, into the which-th list beside the rows.
+func (p *decoder) numbered(which int, name string, b []byte) ([]uint64, error) {
+	list := p.list(which, len(p.rows))
+	i := 0
+	for k := range list {
+		if p.flags != nil && p.bare(k) {
+			list[k] = 0
+			continue
+		}
+		if i < len(b) && b[i] < 0x80 {
+			list[k] = uint64(b[i])
+			i++
+			continue
+		}
+		if b == nil {
+			list[k] = 0
+			continue
+		}
+		x, n := binary.Uvarint(b[i:])
+		if n <= 0 || n > 1 && b[i+n-1] == 0 {
+			return nil, malformed("column %s", name)
+		}
+		list[k] = x
+		i += n
+	}
+	if i < len(b) {
+		return nil, malformed("column %s", name)
+	}
+	return list, nil
+}
+
+// list is the which-th list of n numbers.
+func (p *decoder) list(which, n int) []uint64 {
+	if cap(p.numbers[which]) < n {
+		p.numbers[which] = make([]uint64, maxRows)
+	}
+	return p.numbers[which][:n]
 }
 
 // classes reads what nodes of the page have in common. The types say how many there are.
-func (p *page) classes() ([]class, error) {
+func (p *decoder) classes() ([]class, error) {
 	types, mode, uid, gid := read(p.w.ClassType), read(p.w.ClassMode), read(p.w.ClassUID), read(p.w.ClassGID)
 	user, group, device, links := read(p.w.ClassUser), read(p.w.ClassGroup), read(p.w.ClassDevice), read(p.w.ClassLinks)
 	list := make([]class, 0, min(len(p.w.ClassType), maxRows))
@@ -242,45 +319,62 @@ func (p *page) classes() ([]class, error) {
 			user: user.text(), group: group.text(), device: device.next(), links: links.small(),
 		})
 	}
-	return list, errors.Join(types.done("class.type"), mode.done("class.mode"), uid.done("class.uid"), gid.done("class.gid"),
+	return list, firstError(types.done("class.type"), mode.done("class.mode"), uid.done("class.uid"), gid.done("class.gid"),
 		user.done("class.user"), group.done("class.group"), device.done("class.device"), links.done("class.links"))
 }
 
-func (p *page) decodeNumbers() error {
-	size, inode := read(p.w.Size), read(p.w.Inode)
+func (p *decoder) decodeNumbers() error {
+	size, err := p.numbered(0, "size", p.w.Size)
+	if err != nil {
+		return err
+	}
+	inode, err := p.numbered(1, "inode", p.w.Inode)
+	if err != nil {
+		return err
+	}
 	last := uint64(0)
 	for i := range p.rows {
 		if p.bare(i) {
 			continue
 		}
+		last += uint64(unzigzag(inode[i]))
 		n := &p.rows[i]
-		n.Size = int64(size.next())
-		last += uint64(inode.signed())
-		n.Inode = last
+		n.Size, n.Inode = int64(size[i]), last
 	}
-	return errors.Join(size.done("size"), inode.done("inode"))
+	return nil
 }
 
-func (p *page) decodeTimes() error {
-	mtime, nanos, ctime, changedNanos := read(p.w.MTime), read(p.w.MTimeNanos), read(p.w.CTime), read(p.w.CTimeNanos)
+func (p *decoder) decodeTimes() error {
+	mtime, err := p.numbered(0, "mtime", p.w.MTime)
+	if err != nil {
+		return err
+	}
+	ctime, err := p.numbered(1, "ctime", p.w.CTime)
+	if err != nil {
+		return err
+	}
+	nanos, changedNanos := read(p.w.MTimeNanos), read(p.w.CTimeNanos)
 	seconds := int64(0)
 	for i := range p.rows {
 		if p.bare(i) {
 			continue
 		}
 		n := &p.rows[i]
-		seconds += mtime.signed()
+		seconds += unzigzag(mtime[i])
 		ns := nanos.fixed()
 		n.ModTime = seconds*1e9 + int64(ns)
 		changed := changedNanos.fixed()
-		if c := ctime.next(); c != 0 {
+		if c := ctime[i]; c != 0 {
 			n.ChangeTime = (seconds+unzigzag(c-1))*1e9 + int64(changed^ns)
 		}
 	}
-	return errors.Join(mtime.done("mtime"), nanos.done("mtime.ns"), ctime.done("ctime"), changedNanos.done("ctime.ns"))
+	if err := nanos.done("mtime.ns"); err != nil {
+		return err
+	}
+	return changedNanos.done("ctime.ns")
 }
 
-func (p *page) decodeRare() error {
+func (p *decoder) decodeRare() error {
 	lists, err := p.attributes()
 	if err != nil {
 		return err
@@ -293,7 +387,7 @@ func (p *page) decodeRare() error {
 		}
 		return lists[k]
 	}
-	return errors.Join(
+	return firstError(
 		p.sparse("rdev", p.w.NodeDevice, func(n *Node, c *column) { n.NodeDevice = c.next() }),
 		p.sparse("target", p.w.Target, func(n *Node, c *column) { n.Target = c.text() }),
 		p.sparse("identity", p.w.Identity, func(n *Node, c *column) { n.Identity = c.text() }),
@@ -328,12 +422,12 @@ func (p *page) sparseRows(name string, b []byte, set func(i int, c *column)) err
 }
 
 // attributes reads the page's dictionary of lists of attributes. Nodes share them.
-func (p *page) attributes() ([][]entry.Attribute, error) {
+func (p *decoder) attributes() ([][]entry.Attribute, error) {
 	c := read(p.w.Attrs)
 	var lists [][]entry.Attribute
 	for c.more() && len(lists) < 2*maxRows {
 		n := c.next()
-		if n == 0 || n > uint64(len(c.rest)) {
+		if n == 0 || n > uint64(c.left()) {
 			return nil, malformed("column attrs")
 		}
 		list := make([]entry.Attribute, 0, min(n, 64))
@@ -348,10 +442,10 @@ func (p *page) attributes() ([][]entry.Attribute, error) {
 	return lists, c.done("attrs")
 }
 
-func (p *page) decodeExtents() error {
+func (p *decoder) decodeExtents() error {
 	return p.sparseRows("extents", p.w.Extents, func(i int, c *column) {
 		n := c.next()
-		if n > uint64(len(c.rest)) || n > rowExtents || p.flag(i)&rowDeleted != 0 {
+		if n > uint64(c.left()) || n > rowExtents || p.flag(i)&rowDeleted != 0 {
 			c.fail()
 			return
 		}
@@ -368,7 +462,7 @@ func (p *page) decodeExtents() error {
 }
 
 // counts reads how many chunks each row has.
-func (p *page) counts() ([]uint32, error) {
+func (p *decoder) counts() ([]uint32, error) {
 	column := read(p.w.ChunkCount)
 	counts := make([]uint32, len(p.rows))
 	total := uint64(0)
@@ -390,7 +484,7 @@ func (p *page) counts() ([]uint32, error) {
 }
 
 // decodeChunks reads the chunks and gives the rows theirs; a page of pages has one for each ref.
-func (p *page) decodeChunks(counts []uint32) error {
+func (p *decoder) decodeChunks(counts []uint32) error {
 	total := len(p.w.ChunkID) / 32
 	if p.height > 0 && (total != len(p.refs) || len(p.w.ChunkID)%32 != 0) {
 		return malformed("%d children have %d bytes of ids", len(p.refs), len(p.w.ChunkID))
@@ -409,7 +503,7 @@ func (p *page) decodeChunks(counts []uint32) error {
 	return p.decodePlaces(frames)
 }
 
-func (p *page) decodeLengths(counts []uint32) error {
+func (p *decoder) decodeLengths(counts []uint32) error {
 	column := read(p.w.ChunkLength)
 	at := 0
 	for i, n := range counts {
@@ -431,7 +525,7 @@ func (p *page) decodeLengths(counts []uint32) error {
 	return column.done("chunk.length")
 }
 
-func (p *page) decodePacks() error {
+func (p *decoder) decodePacks() error {
 	n := len(p.w.PackName) / 32
 	if len(p.w.PackName)%32 != 0 || n > len(p.chunks) {
 		return malformed("%d bytes of pack names", len(p.w.PackName))
@@ -449,7 +543,7 @@ func (p *page) decodePacks() error {
 		k.Kind = named
 		k.Size, k.Header = size.small(), header.small()
 	}
-	return errors.Join(kind.done("pack.kind"), size.done("pack.size"), header.done("pack.header"))
+	return firstError(kind.done("pack.kind"), size.done("pack.size"), header.done("pack.header"))
 }
 
 // place is a frame in which chunks of a page lie.
@@ -459,7 +553,7 @@ type place struct {
 	start          int64 // that the next chunk in it is expected to have
 }
 
-func (p *page) frames() ([]place, error) {
+func (p *decoder) frames() ([]place, error) {
 	pack, offset, stored := read(p.w.FramePack), read(p.w.FrameOffset), read(p.w.FrameStored)
 	list := make([]place, 0, min(len(p.chunks), len(p.w.FrameStored)))
 	ends := make([]int64, len(p.packs))
@@ -472,10 +566,10 @@ func (p *page) frames() ([]place, error) {
 		ends[k] = int64(f.offset) + int64(f.stored)
 		list = append(list, f)
 	}
-	return list, errors.Join(pack.done("frame.pack"), offset.done("frame.offset"), stored.done("frame.stored"))
+	return list, firstError(pack.done("frame.pack"), offset.done("frame.offset"), stored.done("frame.stored"))
 }
 
-func (p *page) decodePlaces(frames []place) error {
+func (p *decoder) decodePlaces(frames []place) error {
 	ids, frame, ordinal, start := read(p.w.ChunkID), read(p.w.ChunkFrame), read(p.w.ChunkOrdinal), read(p.w.ChunkStart)
 	ordinals := make([]int64, len(p.packs))
 	last := int64(0)
@@ -497,5 +591,5 @@ func (p *page) decodePlaces(frames []place) error {
 		ordinals[f.pack] = int64(c.Place.Ordinal) + 1
 		f.start = int64(c.Place.Start) + int64(c.Length)
 	}
-	return errors.Join(frame.done("chunk.frame"), ordinal.done("chunk.ordinal"), start.done("chunk.start"))
+	return firstError(frame.done("chunk.frame"), ordinal.done("chunk.ordinal"), start.done("chunk.start"))
 }

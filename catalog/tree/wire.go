@@ -116,19 +116,21 @@ func unlessZero(column []byte) []byte {
 
 // column reads the values of a column one after the other. After the first error all values are zero.
 type column struct {
-	rest   []byte
+	b      []byte
+	at     int  // an index, so that stepping on writes no pointer
 	absent bool // all values are zero
 	bad    bool
 }
 
-func read(b []byte) column { return column{rest: b, absent: b == nil} }
+func read(b []byte) column { return column{b: b, absent: b == nil} }
 
 // next is the next uvarint.
 func (c *column) next() uint64 {
-	if len(c.rest) > 0 && c.rest[0] < 0x80 {
-		x := c.rest[0]
-		c.rest = c.rest[1:]
-		return uint64(x)
+	if c.at < len(c.b) {
+		if x := c.b[c.at]; x < 0x80 {
+			c.at++
+			return uint64(x)
+		}
 	}
 	return c.long()
 }
@@ -137,19 +139,19 @@ func (c *column) long() uint64 {
 	if c.absent {
 		return 0
 	}
-	x, n := binary.Uvarint(c.rest)
-	if n <= 0 || n > 1 && c.rest[n-1] == 0 {
+	x, n := binary.Uvarint(c.b[c.at:])
+	if n <= 0 || n > 1 && c.b[c.at+n-1] == 0 {
 		c.fail()
 		return 0
 	}
-	c.rest = c.rest[n:]
+	c.at += n
 	return x
 }
 
 func (c *column) fail() {
 	c.bad = true
 	c.absent = true
-	c.rest = nil
+	c.at = len(c.b)
 }
 
 func (c *column) signed() int64 { return unzigzag(c.next()) }
@@ -176,27 +178,28 @@ func (c *column) near(expected int64) uint32 {
 
 // fixed is the next four bytes.
 func (c *column) fixed() uint32 {
-	if len(c.rest) < 4 {
+	if len(c.b)-c.at < 4 {
 		if !c.absent {
 			c.fail()
 		}
 		return 0
 	}
-	x := binary.LittleEndian.Uint32(c.rest)
-	c.rest = c.rest[4:]
+	x := binary.LittleEndian.Uint32(c.b[c.at:])
+	c.at += 4
 	return x
 }
 
+// left is how many bytes follow.
+func (c *column) left() int { return len(c.b) - c.at }
+
 // bytes is the next n bytes, in place; nil if there are fewer.
 func (c *column) bytes(n uint64) []byte {
-	if n > uint64(len(c.rest)) {
-		if n > 0 {
-			c.fail()
-		}
+	if n > uint64(c.left()) {
+		c.fail()
 		return nil
 	}
-	b := c.rest[:n:n]
-	c.rest = c.rest[n:]
+	b := c.b[c.at : c.at+int(n) : c.at+int(n)]
+	c.at += int(n)
 	return b
 }
 
@@ -204,11 +207,11 @@ func (c *column) bytes(n uint64) []byte {
 func (c *column) text() string { return string(c.bytes(c.next())) }
 
 // more tells whether the column goes on.
-func (c *column) more() bool { return len(c.rest) > 0 }
+func (c *column) more() bool { return c.at < len(c.b) }
 
 // done checks that the column was right and is used up.
 func (c *column) done(name string) error {
-	if c.bad || len(c.rest) > 0 {
+	if c.bad || c.at < len(c.b) {
 		return malformed("column %s", name)
 	}
 	return nil
