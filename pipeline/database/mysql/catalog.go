@@ -130,7 +130,7 @@ const relationNames = `SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COMMENT, AUT
 	FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()`
 
 func (c *catalog) readRelations(ctx context.Context, s *session, take func(string) bool) error {
-	return s.texts(ctx, relationNames+" ORDER BY TABLE_NAME COLLATE utf8mb4_bin", func(row []string, _ []bool) error {
+	return s.texts(ctx, relationNames+" ORDER BY BINARY TABLE_NAME", func(row []string, _ []bool) error {
 		r := &relation{
 			name: row[0], kind: row[1], engine: row[2], comment: row[3],
 			counter: integer(row[4]), rows: integer(row[5]), bytes: integer(row[6]),

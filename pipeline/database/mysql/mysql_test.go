@@ -1,0 +1,105 @@
+package mysql_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/mysql"
+	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
+)
+
+func TestMain(m *testing.M) { mysqltest.Main(m) }
+
+// awkward makes a database that holds a bit of everything.
+func awkward(t testing.TB) database.Location {
+	t.Helper()
+	script, err := os.ReadFile("testdata/awkward.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, string(script))
+	return at
+}
+
+func openSource(t testing.TB, at database.Location, opts database.SourceOptions) database.Source {
+	t.Helper()
+	src, err := mysql.Driver{}.OpenSource(context.Background(), at, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { src.Close() })
+	return src
+}
+
+func openTarget(t testing.TB, at database.Location, opts database.TargetOptions) database.Target {
+	t.Helper()
+	dst, err := mysql.Driver{}.OpenTarget(context.Background(), at, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dst.Close() })
+	return dst
+}
+
+// convert copies one database into another and fails on any error.
+func convert(t testing.TB, from, to database.Location, jobs int, opts database.Options) *database.Report {
+	t.Helper()
+	src := openSource(t, from, database.SourceOptions{Jobs: jobs})
+	dst := openTarget(t, to, database.TargetOptions{Jobs: jobs})
+	opts.Jobs = jobs
+	report, err := database.Convert(context.Background(), src, dst, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.Close()
+	return report
+}
+
+// dump is what mariadb-dump says of a database.
+func dump(t testing.TB, at database.Location) string {
+	t.Helper()
+	cmd := exec.Command("mariadb-dump", "--no-defaults", "--protocol=tcp", "-h", "127.0.0.1", "-P", strconv.Itoa(mysqltest.Port(t)), "-u", "root",
+		"--skip-comments", "--skip-dump-date", "--order-by-primary", "--hex-blob", "--routines", "--triggers", "--events", mysqltest.Name(at))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("mariadb-dump: %v", err)
+	}
+	return strings.ReplaceAll(string(out), mysqltest.Name(at), "DATABASE")
+}
+
+// differences lists lines that stand in one text only.
+func differences(a, b string) []string {
+	var out []string
+	left, right := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for _, line := range left {
+		if !slices.Contains(right, line) {
+			out = append(out, "- "+line)
+		}
+	}
+	for _, line := range right {
+		if !slices.Contains(left, line) {
+			out = append(out, "+ "+line)
+		}
+	}
+	return out
+}
+
+func TestCopyIntoTheSameEngineIsTheSameToTheDumpProgram(t *testing.T) {
+	for _, jobs := range []int{1, 3} {
+		from, to := awkward(t), mysqltest.Database(t)
+		report := convert(t, from, to, jobs, database.Options{})
+		for _, f := range report.Inexact() {
+			t.Log(f)
+		}
+		if diff := differences(dump(t, from), dump(t, to)); len(diff) > 0 {
+			t.Errorf("with %d jobs the dumps differ:\n%.3000s", jobs, strings.Join(diff, "\n"))
+		}
+	}
+}

@@ -1,0 +1,229 @@
+// Package mysqltest runs a real MariaDB server for tests. One server serves a
+// test binary; its TestMain calls [Main].
+package mysqltest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql" // the client behind Open
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+var shared struct {
+	once sync.Once
+	*server
+	err error
+}
+
+var databases atomic.Int64
+
+type server struct {
+	dir     string
+	port    int
+	process *exec.Cmd
+	done    chan struct{}
+}
+
+// Main runs the tests, stops the server if one was started, and exits.
+func Main(m *testing.M) {
+	code := m.Run()
+	if shared.server != nil {
+		shared.stop()
+	}
+	os.Exit(code)
+}
+
+// Port starts the server if need be and returns its port on 127.0.0.1. Where
+// MariaDB is not installed the test is skipped, but fails in CI.
+func Port(t testing.TB) int {
+	t.Helper()
+	for _, program := range []string{"mariadb-install-db", "mariadbd"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing(t, program)
+		}
+	}
+	shared.once.Do(func() { shared.server, shared.err = start() })
+	if shared.err != nil {
+		t.Fatalf("start MariaDB: %v", shared.err)
+	}
+	return shared.port
+}
+
+func missing(t testing.TB, program string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed", program)
+	}
+	t.Skipf("%s is not installed", program)
+}
+
+// Database makes an empty database, dropped when the test ends, and returns its
+// location, as root.
+func Database(t testing.TB) database.Location {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	db := OpenAs(t, "root", "", "")
+	if _, err := db.Exec("CREATE DATABASE " + name + " CHARACTER SET utf8mb4"); err != nil {
+		t.Fatalf("create database %s: %v", name, err)
+	}
+	t.Cleanup(func() {
+		db := OpenAs(t, "root", "", "")
+		defer db.Close()
+		if _, err := db.Exec("DROP DATABASE IF EXISTS " + name); err != nil {
+			t.Errorf("drop database %s: %v", name, err)
+		}
+	})
+	return Location(t, "root", "", name)
+}
+
+// Location names a database of the server for a user.
+func Location(t testing.TB, user, password, name string) database.Location {
+	t.Helper()
+	at, err := database.ParseLocation(fmt.Sprintf("mysql://%s:%s@127.0.0.1:%d/%s", user, password, Port(t), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// Name is the database of a location.
+func Name(at database.Location) string {
+	raw := at.Reveal()
+	return raw[strings.LastIndexByte(raw, '/')+1:]
+}
+
+// Open opens a pool to a location, closed when the test ends. Statements may be
+// joined by semicolons.
+func Open(t testing.TB, at database.Location) *sql.DB {
+	t.Helper()
+	return OpenAs(t, "root", "", Name(at))
+}
+
+// OpenAs opens a pool as a user.
+func OpenAs(t testing.TB, user, password, name string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(127.0.0.1:%d)/%s?multiStatements=true", user, password, Port(t), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// Exec runs a script.
+func Exec(t testing.TB, at database.Location, script string) {
+	t.Helper()
+	if _, err := Open(t, at).Exec(script); err != nil {
+		t.Fatalf("run script: %v", err)
+	}
+}
+
+// start installs a data directory and runs the server in it.
+func start() (_ *server, err error) {
+	s := &server{done: make(chan struct{})}
+	if s.dir, err = os.MkdirTemp("", "packstone-mariadb-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(s.dir)
+		}
+	}()
+	owner, err := s.owner()
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(s.dir, "data")
+	install := exec.Command("mariadb-install-db", append([]string{"--no-defaults", "--datadir=" + data,
+		"--auth-root-authentication-method=normal", "--skip-test-db"}, owner...)...)
+	if out, err := install.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("mariadb-install-db: %w: %s", err, out)
+	}
+	if s.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	s.process = exec.Command("mariadbd", append([]string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1",
+		fmt.Sprintf("--port=%d", s.port), "--socket=" + filepath.Join(data, "s.sock"), "--pid-file=" + filepath.Join(data, "pid"),
+		"--log-error=" + filepath.Join(data, "log"), "--log-bin=" + filepath.Join(data, "bin"), "--server-id=1", "--binlog-format=ROW",
+		"--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--max-allowed-packet=64M", "--event-scheduler=OFF"}, owner...)...)
+	dieWithParent(s.process)
+	if err := s.process.Start(); err != nil {
+		return nil, err
+	}
+	go func() { s.process.Wait(); close(s.done) }()
+	if err := s.wait(); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// owner gives the directory to the user mysql when we are root, as which the
+// server does not like to run.
+func (s *server) owner() ([]string, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	if _, err := user.Lookup("mysql"); err != nil {
+		return nil, err
+	}
+	return []string{"--user=mysql"}, os.Chmod(s.dir, 0o755)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// wait returns when the server answers.
+func (s *server) wait() error {
+	db, err := sql.Open("mysql", fmt.Sprintf("root@tcp(127.0.0.1:%d)/", s.port))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		if err = db.PingContext(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-s.done:
+			log, _ := os.ReadFile(filepath.Join(s.dir, "data", "log"))
+			return fmt.Errorf("the server ended: %s", log)
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the server by its process and removes its files.
+func (s *server) stop() {
+	s.process.Process.Signal(terminate)
+	select {
+	case <-s.done:
+	case <-time.After(30 * time.Second):
+		s.process.Process.Kill()
+		<-s.done
+	}
+	os.RemoveAll(s.dir)
+}
