@@ -23,6 +23,8 @@ type Options struct {
 	// and a root that is a symbolic link is just that.
 	Roots    []string
 	Absolute bool
+	// Directory refuses a single root that is no directory.
+	Directory bool
 
 	// Exclude leaves out what matches one of the patterns, as in a .gitignore: a name (`*.tmp`) or names in a row
 	// (`a/b`) anywhere, from the root on with a leading slash, directories only with a trailing one, `**` for any

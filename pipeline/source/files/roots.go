@@ -60,6 +60,9 @@ func (s *Source) prepareSingle(root string) error {
 		s.base, s.roots = root, &branch{root: true, follow: true}
 		return nil
 	}
+	if s.options.Directory {
+		return fmt.Errorf("%s, which is to be backed up, is no directory", root)
+	}
 	dir, name := filepath.Split(root)
 	s.base, s.roots = filepath.Clean(dir), &branch{follow: true}
 	s.roots.children = map[string]*branch{name: {root: true, follow: true}}

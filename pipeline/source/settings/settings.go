@@ -1,0 +1,181 @@
+// Package settings is the source of the instance folders of a platform's components: several directories of this machine
+// as one source, each below the name of its component.
+package settings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/files"
+)
+
+// Options say which folders there are. Components is required.
+type Options struct {
+	// Components are absolute paths of directories by the name of the component.
+	Components map[string]string
+	// Exclude holds patterns as in files.Options; one with a leading slash starts with a component's name, or with the
+	// absolute path of its folder.
+	Exclude []string
+	// AllowEmpty accepts a folder with nothing in it.
+	AllowEmpty bool
+	// Parallel is the number of directories listed at once (default: as in files.Options).
+	Parallel int
+}
+
+// Source is the folders of all components. It implements source.Source.
+type Source struct {
+	names   []string
+	folders map[string]*files.Source
+}
+
+var _ source.Source = (*Source)(nil)
+
+// New checks the options. Nothing is read before Walk, Detail or Open.
+func New(options Options) (*Source, error) {
+	if len(options.Components) == 0 {
+		return nil, errors.New("settings: no component given")
+	}
+	s := &Source{names: slices.Sorted(maps.Keys(options.Components)), folders: make(map[string]*files.Source)}
+	for _, name := range s.names {
+		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+			return nil, fmt.Errorf("settings: %q cannot be a component's name", name)
+		}
+		folder, err := files.New(files.Options{
+			Roots:      []string{options.Components[name]},
+			Exclude:    patterns(options.Exclude, name, options.Components),
+			AllowEmpty: options.AllowEmpty,
+			Directory:  true,
+			Parallel:   options.Parallel,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("component %s: %w", name, err)
+		}
+		s.folders[name] = folder
+	}
+	return s, nil
+}
+
+// patterns are those that can match in one component's folder, as seen from there.
+func patterns(all []string, component string, components map[string]string) []string {
+	var list []string
+	for _, p := range all {
+		plain, negated := strings.CutPrefix(p, "!")
+		if folder := folderOf(plain, components); folder != "" && folder != component {
+			continue
+		} else if folder == "" && strings.HasPrefix(plain, "/") {
+			if plain = withoutComponent(plain, component); plain == "" {
+				continue
+			}
+		}
+		if negated {
+			plain = "!" + plain
+		}
+		list = append(list, plain)
+	}
+	return list
+}
+
+// folderOf returns the component whose folder's path a pattern starts with, or "".
+func folderOf(pattern string, components map[string]string) string {
+	for name, folder := range components {
+		if strings.HasPrefix(pattern, path.Clean(folder)+"/") {
+			return name
+		}
+	}
+	return ""
+}
+
+// withoutComponent takes the component's name off an anchored pattern; "" if it is about others.
+func withoutComponent(pattern, component string) string {
+	first, below, deeper := strings.Cut(pattern[1:], "/")
+	if first == "**" {
+		return pattern
+	}
+	if ok, err := path.Match(first, component); err == nil && (!ok || !deeper || below == "") {
+		return ""
+	}
+	return "/" + below
+}
+
+// Class is that of files.
+func (s *Source) Class() source.Class { return source.ClassMedium }
+
+// Walk walks one folder after another. A folder that is missing, empty or no directory is an error that names its component.
+func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
+	for _, name := range s.names {
+		if err := s.folders[name].Walk(ctx, &below{v, name}); err != nil {
+			return fmt.Errorf("component %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// below is a visitor of one component's folder.
+type below struct {
+	visitor   source.Visitor
+	component string
+}
+
+func (b *below) Visit(e *entry.Entry) error {
+	e.Path = b.path(e.Path)
+	return b.visitor.Visit(e)
+}
+
+func (b *below) Problem(path string, err error) { b.visitor.Problem(b.path(path), err) }
+
+func (b *below) path(path string) string {
+	if path == "" {
+		return b.component
+	}
+	return b.component + "/" + path
+}
+
+// find returns the folder of the component that path lies in, and the path there.
+func (s *Source) find(path string) (*files.Source, string, error) {
+	component, rest, _ := strings.Cut(path, "/")
+	folder := s.folders[component]
+	if folder == nil {
+		return nil, "", fmt.Errorf("settings: %q is in no component's folder: %w", path, source.ErrVanished)
+	}
+	return folder, rest, nil
+}
+
+// Detail is as of files.
+func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
+	folder, rest, err := s.find(e.Path)
+	if err != nil {
+		return err
+	}
+	path := e.Path
+	e.Path = rest
+	err = folder.Detail(ctx, e)
+	e.Path = path
+	return err
+}
+
+// Open is as of files.
+func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
+	folder, rest, err := s.find(e.Path)
+	if err != nil {
+		return nil, err
+	}
+	inside := *e
+	inside.Path = rest
+	return folder.Open(ctx, &inside)
+}
+
+// Close closes the directories that are open. Files that are open stay so.
+func (s *Source) Close() error {
+	var failed []error
+	for _, name := range s.names {
+		failed = append(failed, s.folders[name].Close())
+	}
+	return errors.Join(failed...)
+}
