@@ -107,6 +107,10 @@ type Builder struct {
 	Findings   []database.Finding
 	Tables     []*database.PlannedTable
 
+	// Sequences names, qualified and quoted, what free sequences have become, by
+	// their IDs in the source.
+	Sequences map[string]string
+
 	source    *database.Schema
 	names     map[*database.Table]*tableNames
 	relations map[string]*Names // by schema
@@ -123,7 +127,7 @@ type tableNames struct {
 // Build makes statements for all of a schema's tables and free sequences.
 func (b *Builder) Build(s *database.Schema) {
 	b.source = s
-	b.names = map[*database.Table]*tableNames{}
+	b.names, b.Sequences = map[*database.Table]*tableNames{}, map[string]string{}
 	b.relations, b.indexes = map[string]*Names{}, map[string]*Names{}
 	for _, t := range s.Tables {
 		b.name(t)
@@ -225,7 +229,8 @@ func (b *Builder) sequence(q *database.Sequence) {
 	schema, prefix := b.place(q.Schema)
 	name := b.relation(schema, prefix+q.Name)
 	id := database.ObjectID{Kind: "sequence", Schema: q.Schema, Name: q.Name}
-	b.add(id, database.BeforeTables, b.Dialect.Sequence(b.Dialect.Qualified(schema, name), q))
+	b.Sequences[q.ID()] = b.Dialect.Qualified(schema, name)
+	b.add(id, database.BeforeTables, b.Dialect.Sequence(b.Sequences[q.ID()], q))
 	b.renamed(id, q.Name, name)
 }
 
@@ -527,7 +532,9 @@ func (b *Builder) index(src, t *database.Table, x *database.Index) {
 		where, _ = b.expression(src, *x.Where)
 	}
 	name := b.indexName(t, x.Name)
-	b.add(id, database.AfterData, b.createIndex(t, name, b.indexColumns(src, x), x, where))
+	placed := *x
+	placed.Include = b.rename(b.names[src], x.Include)
+	b.add(id, database.AfterData, b.createIndex(t, name, b.indexColumns(src, x), &placed, where))
 	switch {
 	case slices.ContainsFunc(x.Parts, func(p database.IndexPart) bool { return p.Prefix > 0 }):
 		b.finding(id, database.Approximated, "DB115", "whole columns are indexed instead of prefixes")
