@@ -36,10 +36,8 @@ func (r *Reader) Fetch(ctx context.Context, p *Pack, want []Chunk, each func(i i
 		return &DamagedError{Kind: p.Kind, Pack: p.Name, Err: err}
 	}
 	f := &fetch{reader: r, pack: p, plain: plain, key: key, want: want, each: each}
-	for i, window := range f.plan() {
-		if err := f.window(ctx, window, i == 0); err != nil {
-			return errors.Join(append([]error{err}, f.damage...)...)
-		}
+	if err := f.run(ctx, f.plan()); err != nil {
+		return errors.Join(append([]error{err}, f.damage...)...)
 	}
 	return errors.Join(f.damage...)
 }
@@ -129,66 +127,134 @@ type windowMemory struct{ sealed, plain []byte }
 
 var memories = sync.Pool{New: func() any { return new(windowMemory) }}
 
-// window fetches, opens and hands on one window.
-func (f *fetch) window(ctx context.Context, w windowWant, first bool) error {
-	m := memories.Get().(*windowMemory)
-	defer memories.Put(m)
-	from := int64(f.pack.Header) + w.first*crypto.SealedSegment
-	to := int64(f.pack.Header) + (w.last+1)*crypto.SealedSegment
-	sealed, err := f.get(ctx, m, from, to, first)
+// fetched is a window whose stored bytes are there: fewer than they should be if the pack is cut short.
+type fetched struct {
+	window windowWant
+	memory *windowMemory
+	sealed []byte
+}
+
+// run reads the windows one after the other. While one is decompressed, the next is fetched.
+func (f *fetch) run(ctx context.Context, windows []windowWant) error {
+	if len(windows) == 0 {
+		return nil
+	}
+	first, err := f.fetch(ctx, windows[0])
 	if err != nil {
 		return err
 	}
-	bad, err := f.openSegments(m, sealed, w.first)
-	if err != nil {
-		return err
+	g, ctx := errgroup.WithContext(ctx)
+	ahead := make(chan fetched)
+	g.Go(func() error { return f.fetchAll(ctx, windows[1:], ahead) })
+	g.Go(func() error {
+		if err := f.window(ctx, first); err != nil {
+			return err
+		}
+		for next := range ahead {
+			if err := f.window(ctx, next); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// fetchAll sends windows as they come, and closes ahead.
+func (f *fetch) fetchAll(ctx context.Context, windows []windowWant, ahead chan<- fetched) error {
+	defer close(ahead)
+	for _, w := range windows {
+		next, err := f.fetch(ctx, w)
+		if err != nil {
+			return err
+		}
+		select {
+		case ahead <- next:
+		case <-ctx.Done():
+			memories.Put(next.memory)
+			return context.Cause(ctx)
+		}
 	}
-	for _, frame := range w.frames {
-		if err := ctx.Err(); err != nil {
+	return nil
+}
+
+// window opens and hands on one window, and gives its memory back.
+func (f *fetch) window(ctx context.Context, w fetched) error {
+	defer memories.Put(w.memory)
+	bad := f.openSegments(w)
+	for _, frame := range w.window.frames {
+		if ctx.Err() != nil {
 			return fmt.Errorf("fetch pack %s: %w", f.pack.Kind.Object(f.pack.Name), context.Cause(ctx))
 		}
-		if err := f.frame(m, frame, w.first, bad); err != nil {
+		if err := f.frame(w, frame, bad); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// get fetches a range of stored bytes. With the first window it gets and opens the header too, in one request if it lies near.
-func (f *fetch) get(ctx context.Context, m *windowMemory, from, to int64, first bool) (sealed []byte, err error) {
-	if first {
+// fetch gets the stored bytes of a window. With the first it gets and opens the header too, in one request if it lies near.
+func (f *fetch) fetch(ctx context.Context, w windowWant) (fetched, error) {
+	out := fetched{window: w, memory: memories.Get().(*windowMemory)}
+	var err error
+	if out.sealed, err = f.get(ctx, out.memory, w); err != nil {
+		memories.Put(out.memory)
+	}
+	return out, err
+}
+
+func (f *fetch) get(ctx context.Context, m *windowMemory, w windowWant) ([]byte, error) {
+	header := int64(f.pack.Header)
+	from, to := header+w.first*crypto.SealedSegment, header+(w.last+1)*crypto.SealedSegment
+	if f.opener == nil {
 		f.opener = f.reader.cached(f.pack.Name)
 	}
-	header := int64(f.pack.Header)
-	switch {
-	case f.opener != nil:
-		m.sealed, err = f.reader.get(ctx, f.pack, from, to, m.sealed[:0])
-		return m.sealed, err
-	case from-header <= headerGap:
-		if m.sealed, err = f.reader.get(ctx, f.pack, 0, to, m.sealed[:0]); err != nil {
-			return nil, err
-		}
-		f.opener, err = f.reader.open(ctx, f.pack, m.sealed[:header])
-		return m.sealed[from:], err
+	if f.opener != nil {
+		return f.stored(ctx, m, from, to)
 	}
+	if from-header > headerGap {
+		return f.getBoth(ctx, m, from, to)
+	}
+	object, err := f.stored(ctx, m, 0, to)
+	if err != nil {
+		return nil, err
+	}
+	size := int64(len(object))
+	f.opener, err = f.reader.open(ctx, f.pack, object[:min(header, size)])
+	return object[min(from, size):], err
+}
+
+// getBoth fetches the header and a range far from it at the same time.
+func (f *fetch) getBoth(ctx context.Context, m *windowMemory, from, to int64) (sealed []byte, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		f.opener, err = f.reader.header(ctx, f.pack)
 		return err
 	})
 	g.Go(func() (err error) {
-		m.sealed, err = f.reader.get(ctx, f.pack, from, to, m.sealed[:0])
+		sealed, err = f.stored(ctx, m, from, to)
 		return err
 	})
 	err = g.Wait()
-	return m.sealed, err
+	return sealed, err
 }
 
-// openSegments decrypts a window into m.plain and returns which segments do not open.
-func (f *fetch) openSegments(m *windowMemory, sealed []byte, first int64) (bad map[int64]error, err error) {
-	count := crypto.SegmentCount(f.plain)
+// stored fetches a range of stored bytes, as much of it as there is.
+func (f *fetch) stored(ctx context.Context, m *windowMemory, from, to int64) ([]byte, error) {
+	to = min(to, int64(f.pack.Size))
+	got, err := f.reader.store.Get(ctx, f.pack.Kind.Object(f.pack.Name), from, to-from, m.sealed[:0])
+	if err != nil {
+		return nil, f.reader.fetchError(f.pack.Kind, f.pack.Name, err)
+	}
+	m.sealed = got
+	return got, nil
+}
+
+// openSegments decrypts a window into its memory and returns which segments do not open.
+func (f *fetch) openSegments(w fetched) (bad map[int64]error) {
+	count, sealed, m := crypto.SegmentCount(f.plain), w.sealed, w.memory
 	m.plain = slices.Grow(m.plain[:0], len(sealed))
-	for index := first; len(sealed) > 0; index++ {
+	for index := w.window.first; len(sealed) > 0; index++ {
 		n := min(len(sealed), crypto.SealedSegment)
 		plain, err := f.opener.OpenSegment(m.plain, sealed[:n], uint64(index), uint64(index)+1 == count)
 		if err != nil {
@@ -200,15 +266,15 @@ func (f *fetch) openSegments(m *windowMemory, sealed []byte, first int64) (bad m
 		}
 		m.plain, sealed = plain, sealed[n:]
 	}
-	return bad, nil
+	return bad
 }
 
-// frame decompresses a frame and hands on the wanted chunks in it. The window starts at segment first.
-func (f *fetch) frame(m *windowMemory, w frameWant, first int64, bad map[int64]error) error {
+// frame decompresses a frame and hands on the wanted chunks in it.
+func (f *fetch) frame(w fetched, frame frameWant, bad map[int64]error) error {
 	raw := borrowScratch()
 	defer giveBack(raw)
-	err := f.decompress(raw, m, w, first, bad)
-	for _, i := range w.chunks {
+	err := f.decompress(raw, w, frame, bad)
+	for _, i := range frame.chunks {
 		c := &f.want[i]
 		start, end := int64(c.Place.Start), int64(c.Place.Start)+int64(c.Length)
 		switch {
@@ -227,20 +293,24 @@ func (f *fetch) frame(m *windowMemory, w frameWant, first int64, bad map[int64]e
 	return nil
 }
 
-var errWrongID = errors.New("its bytes do not have this id")
-
-func (f *fetch) decompress(raw *[]byte, m *windowMemory, w frameWant, first int64, bad map[int64]error) error {
-	for index := w.offset / crypto.SegmentSize; len(bad) > 0 && index <= (w.offset+w.stored-1)/crypto.SegmentSize; index++ {
+func (f *fetch) decompress(raw *[]byte, w fetched, frame frameWant, bad map[int64]error) error {
+	last := (frame.offset + frame.stored - 1) / crypto.SegmentSize
+	for index := frame.offset / crypto.SegmentSize; len(bad) > 0 && index <= last; index++ {
 		if err := bad[index]; err != nil {
 			return err
 		}
 	}
-	start := w.offset - first*crypto.SegmentSize
-	if start+w.stored > int64(len(m.plain)) {
-		return fmt.Errorf("its frame ends after the pack")
+	start := frame.offset - w.window.first*crypto.SegmentSize
+	if start+frame.stored > int64(len(w.memory.plain)) {
+		return errCutShort
 	}
-	return f.reader.decompress(raw, m.plain[start:start+w.stored])
+	return f.reader.decompress(raw, w.memory.plain[start:start+frame.stored])
 }
+
+var (
+	errWrongID  = errors.New("its bytes do not have this id")
+	errCutShort = errors.New("its frame ends after the pack")
+)
 
 // decompress puts the content of one frame into raw.
 func (r *Reader) decompress(raw *[]byte, frame []byte) error {

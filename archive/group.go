@@ -61,9 +61,11 @@ func (g *groups) makeRoom() *group {
 }
 
 func (g *groups) fresh(kind string) *group {
-	member := &group{raw: make([]byte, 0, g.target+smallChunk)}
+	var member *group
 	if last := len(g.free) - 1; last >= 0 {
 		member, g.free = g.free[last], g.free[:last]
+	} else {
+		member = &group{raw: make([]byte, 0, g.target+smallChunk)}
 	}
 	member.kind = kind
 	if g.open == nil {

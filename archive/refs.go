@@ -23,11 +23,16 @@ type Ref struct {
 	Ordinals Bitmap // not empty
 }
 
+// compareRefs orders by kind, then by name. Names are hashes, so their first eight bytes nearly always decide.
 func compareRefs(a, b *Ref) int {
-	if c := cmp.Compare(a.Kind.code(), b.Kind.code()); c != 0 {
-		return c
+	if a.Kind != b.Kind {
+		return cmp.Compare(a.Kind.code(), b.Kind.code())
 	}
-	return bytes.Compare(a.Name[:], b.Name[:])
+	x, y := binary.BigEndian.Uint64(a.Name[:]), binary.BigEndian.Uint64(b.Name[:])
+	if x != y {
+		return cmp.Compare(x, y)
+	}
+	return bytes.Compare(a.Name[8:], b.Name[8:])
 }
 
 // RefSet is a set of chunks by their places: what a snapshot needs. The zero RefSet is empty. It is a list sorted by kind and name, so
@@ -81,14 +86,17 @@ func (s *RefSet) Settle() {
 func (s *RefSet) merge(other []Ref) {
 	missing, i := 0, 0
 	for j := range other {
-		for i < len(s.refs) && compareRefs(&s.refs[i], &other[j]) < 0 {
-			i++
+		order := 1
+		for ; i < len(s.refs); i++ {
+			if order = compareRefs(&s.refs[i], &other[j]); order >= 0 {
+				break
+			}
 		}
-		if i == len(s.refs) || compareRefs(&s.refs[i], &other[j]) > 0 {
+		if order != 0 {
 			missing++
-		} else {
-			s.refs[i].Ordinals = s.refs[i].Ordinals.or(other[j].Ordinals)
+			continue
 		}
+		s.refs[i].Ordinals = s.refs[i].Ordinals.or(other[j].Ordinals)
 	}
 	if missing > 0 {
 		s.insert(other, missing)

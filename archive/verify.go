@@ -135,7 +135,7 @@ func (v *verification) chunks(ctx context.Context, p *Pack, d *Directory, plain 
 
 // frame checks one frame, which holds these chunks and nothing else.
 func (v *verification) frame(key *crypto.IDKey, raw *[]byte, plain []byte, offset, stored int64, ids []ID, lengths []uint32) {
-	err := errors.New("its frame ends after the pack")
+	err := errCutShort
 	if offset+stored <= int64(len(plain)) {
 		err = v.reader.decompress(raw, plain[offset:offset+stored])
 	}

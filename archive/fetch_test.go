@@ -1,0 +1,153 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/archive/store/storetest"
+	"github.com/packstone/packstone/crypto"
+)
+
+// noisy writes one pack of n chunks of 1 MiB that do not compress.
+func noisy(t *testing.T, b *bench, n int) *written {
+	t.Helper()
+	r := rand.New(rand.NewPCG(11, uint64(n)))
+	contents := make([][]byte, n)
+	for i := range contents {
+		contents[i] = noise(r, 1<<20)
+	}
+	out := b.write(t, WriterOptions{}, contents)
+	if len(out.packs) != 1 {
+		t.Fatalf("%d chunks lie in %d packs, want one", n, len(out.packs))
+	}
+	return out
+}
+
+func TestFetchAsksForNoMoreThanItNeeds(t *testing.T) {
+	faulty := &storetest.Faulty{Store: memory.New()}
+	b := newBench(t, faulty)
+	out := noisy(t, b, 20)
+	for _, c := range []struct {
+		name string
+		want []Chunk
+		gets int
+	}{
+		{"the first chunk: header and data at once", out.chunks[:1], 1},
+		{"a chunk far in: header and data beside each other", out.chunks[10:11], 2},
+		{"neighbours: one range", out.chunks[:3], 1},
+		{"two that lie apart", []Chunk{out.chunks[0], out.chunks[15]}, 2},
+		{"all: windows of 4 MiB", out.chunks, 7},
+	} {
+		faulty.Reset()
+		if err := b.reader().Fetch(t.Context(), out.packs[0].Pack, c.want, func(int, []byte) error { return nil }); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got := faulty.Count(storetest.Get); got != c.gets {
+			t.Errorf("%s: %d requests, want %d", c.name, got, c.gets)
+		}
+	}
+	reader := b.reader()
+	for range 2 {
+		faulty.Reset()
+		if _, err := reader.ReadChunk(t.Context(), out.chunks[10], nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := faulty.Count(storetest.Get); got != 1 {
+		t.Errorf("a pack that was opened before: %d requests, want 1", got)
+	}
+}
+
+func TestFetchEndsWithTheErrorOfItsCaller(t *testing.T) {
+	b := newBench(t, memory.New())
+	out := noisy(t, b, 20)
+	enough, calls := errors.New("enough"), 0
+	err := b.reader().Fetch(t.Context(), out.packs[0].Pack, out.chunks, func(int, []byte) error {
+		if calls++; calls == 6 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || errors.Is(err, ErrDamaged) || calls != 6 {
+		t.Errorf("got %v after %d calls, want the caller's error after 6", err, calls)
+	}
+}
+
+func TestFetchEndsWithItsContext(t *testing.T) {
+	b := newBench(t, memory.New())
+	out := noisy(t, b, 20)
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	err := b.reader().Fetch(ctx, out.packs[0].Pack, out.chunks, func(int, []byte) error {
+		calls++
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrDamaged) || calls == len(out.chunks) {
+		t.Errorf("got %v after %d calls, want that the context has ended", err, calls)
+	}
+}
+
+func TestStoreOutOfReachIsNotDamage(t *testing.T) {
+	for n := 1; n <= 7; n++ {
+		faulty := &storetest.Faulty{Store: memory.New()}
+		b := newBench(t, faulty)
+		out := noisy(t, b, 20)
+		faulty.Before = storetest.On(storetest.From(n, store.ErrUnreachable), storetest.Get)
+		err := b.reader().Fetch(t.Context(), out.packs[0].Pack, out.chunks, func(int, []byte) error { return nil })
+		if !errors.Is(err, store.ErrUnreachable) || errors.Is(err, ErrDamaged) {
+			t.Errorf("request %d fails: got %v, want ErrUnreachable", n, err)
+		}
+	}
+}
+
+func TestWhatIsLeftOfAPackCutShortComes(t *testing.T) {
+	inner := memory.New()
+	b := newBench(t, inner)
+	out := noisy(t, b, 20)
+	p := out.packs[0].Pack
+	object, err := inner.Get(t.Context(), Data.Object(p.Name), 0, -1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 10, int(p.Header) + 5, 1 << 20, 9<<20 + 77, len(object) - 1} {
+		came := 0
+		reader := NewReader(&fixed{object[:size]}, b.identities, b.data, b.tree, ReaderOptions{})
+		err := reader.Fetch(t.Context(), p, out.chunks, func(i int, data []byte) error {
+			came++
+			if !bytes.Equal(data, out.bytes[out.chunks[i].ID]) {
+				t.Errorf("cut at %d: chunk %d has other bytes", size, i)
+			}
+			return nil
+		})
+		want := 0
+		for _, c := range out.chunks {
+			last := int64(c.Place.Frame+c.Place.Stored-1) / crypto.SegmentSize
+			if int64(p.Header)+(last+1)*crypto.SealedSegment <= int64(size) {
+				want++
+			}
+		}
+		if want < len(out.chunks) && !errors.Is(err, ErrDamaged) || came != want {
+			t.Errorf("cut at %d: %d chunks came, want %d; %v", size, came, want, err)
+		}
+	}
+}
+
+func TestOneChunkWantedTwiceComesTwice(t *testing.T) {
+	b := newBench(t, memory.New())
+	out := b.write(t, WriterOptions{}, [][]byte{[]byte("first"), []byte("second")})
+	c := out.chunks[1]
+	seen := make([]int, 3)
+	err := b.reader().Fetch(t.Context(), c.Place.Pack, []Chunk{c, out.chunks[0], c}, func(i int, _ []byte) error {
+		seen[i]++
+		return nil
+	})
+	if err != nil || seen[0] != 1 || seen[1] != 1 || seen[2] != 1 {
+		t.Errorf("got %v, %v; want each once", seen, err)
+	}
+}
