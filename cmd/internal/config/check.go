@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"maps"
 	"regexp"
 	"slices"
@@ -80,6 +81,19 @@ func (c *Config) checkSet(d *decoder, name string) {
 			d.problemAt(path+".sources", "the source %q stands there twice", source)
 		}
 	}
+}
+
+// checkOpens lets the source itself judge its settings, of a type that reads nothing when it is opened.
+func (d *decoder) checkOpens(path string, o opener) {
+	if len(d.problems) > 0 {
+		return // it would find the same again
+	}
+	opened, err := o.open(context.Background(), OpenOptions{})
+	if err != nil {
+		d.problemAt(path, "%v", err)
+		return
+	}
+	opened.Close()
 }
 
 // validName keeps to what can be a folder on every target, and part of SNAPSHOT:source/path.

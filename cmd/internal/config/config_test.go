@@ -24,7 +24,7 @@ sources:
   metadata: {type: database, url_file: /run/secrets/metadata-url}
   local: {type: database, url: "sqlite:app.db"}
   oracle: {type: command, command: [expdp, 5, "${DUMP:-full}"], name: metadata.dmp}
-  files: {type: files, path: /srv/files, exclude: ["*.tmp"]}
+  files: {type: files, path: /srv/files, exclude: ["*.tmp"], one_file_system: true}
   lake:
     type: lake
     path: "${LAKE}/output"
@@ -68,7 +68,7 @@ func TestParseReadsEverySetting(t *testing.T) {
 			"metadata": {"database", &Database{URLFile: "/run/secrets/metadata-url"}},
 			"local":    {"database", &Database{URL: "sqlite:/etc/packstone/app.db"}},
 			"oracle":   {"command", &Command{Command: []string{"expdp", "5", "full"}, Name: "metadata.dmp"}},
-			"files":    {"files", &Files{Path: "/srv/files", Exclude: []string{"*.tmp"}}},
+			"files":    {"files", &Files{Path: "/srv/files", Exclude: []string{"*.tmp"}, OneFileSystem: true}},
 			"lake":     {"lake", &Lake{Path: "s3://lake/output"}},
 			"settings": {"settings", &Components{Components: map[string]string{"api": "/opt/api/instance", "app_worker": "/etc/packstone/worker"}}},
 		},
@@ -112,8 +112,8 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: keys, repository, sets, sources, version`},
 		{"setting of later", "version: 1\nsources: {f: {type: files, path: /f}}\nsets:\n  p:\n    sources: [f]\n    schedule: daily\n",
 			`f.yaml:6: unknown setting "schedule"; in sets.p these are known: hooks, sources`},
-		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: exclude, path, type`},
-		{"setting of another type", "version: 1\nsources:\n  f: {type: files, path: /x, url: y}\n", `f.yaml:3: unknown setting "url"; in sources.f these are known: exclude, path, type`},
+		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: allow_empty, exclude, exclude_caches, exclude_if_present, ignore_inode, one_file_system, path, type`},
+		{"setting of another type", "version: 1\nsources:\n  f: {type: files, path: /x, url: y}\n", `f.yaml:3: unknown setting "url"; in sources.f these are known: allow_empty, exclude, exclude_caches, exclude_if_present, ignore_inode, one_file_system, path, type`},
 		{"set twice", "version: 1\nversion: 1\n", `f.yaml:2: mapping key "version" already defined at [1:1]`},
 		{"list wanted", "version: 1\nsources: {f: {type: files, path: /x, exclude: '*.tmp'}}\n", `f.yaml:2: sources.f.exclude: expected a list, found "*.tmp"`},
 		{"text wanted", "version: 1\nrepository: [a]\n", "f.yaml:2: repository: expected a text, found a list"},
@@ -121,6 +121,8 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"unknown type", "version: 1\nsources:\n  f: {type: tape}\n", "f.yaml:3: sources.f: type must be one of command, database, files, lake, settings"},
 		{"no type", "version: 1\nsources:\n  f: {path: /x}\n", "f.yaml:3: sources.f: type must be one of command, database, files, lake, settings"},
 		{"path missing", "version: 1\nsources:\n  f: {type: files}\n", "f.yaml:3: sources.f: path is missing"},
+		{"yes or no", "version: 1\nsources:\n  f: {type: files, path: /x, allow_empty: yes}\n", `f.yaml:3: sources.f.allow_empty: expected true or false, found "yes"`},
+		{"bad pattern", "version: 1\nsources:\n  f: {type: files, path: /x, exclude: ['[']}\n", `f.yaml:3: sources.f: files: exclude pattern "[": syntax error in pattern`},
 		{"unset variable", "version: 1\nrepository: /x/${NOPE}\n", "f.yaml:2: repository: the variable NOPE is not set; set it, or give a default: ${NOPE:-…}"},
 		{"odd variable", "version: 1\nrepository: /x/${a-b}\n", "f.yaml:2: repository: ${a-b}: want ${VARIABLE} or ${VARIABLE:-default}; write $${ for ${ itself"},
 		{"open variable", "version: 1\nrepository: /x/${A\n", "f.yaml:2: repository: ${A has no closing brace; write $${ for ${ itself"},

@@ -205,6 +205,8 @@ func (d *decoder) decode(path string, node ast.Node, to reflect.Value) {
 		d.decodeSlice(path, node, to)
 	case reflect.Int:
 		d.decodeInt(path, node, to)
+	case reflect.Bool:
+		d.decodeBool(path, node, to)
 	default:
 		to.SetString(d.text(path, node))
 	}
@@ -304,6 +306,15 @@ func (d *decoder) decodeInt(path string, node ast.Node, to reflect.Value) {
 		return
 	}
 	to.SetInt(int64(n))
+}
+
+func (d *decoder) decodeBool(path string, node ast.Node, to reflect.Value) {
+	switch text := d.text(path, node); text {
+	case "true", "false":
+		to.SetBool(text == "true")
+	default:
+		d.problem(lineOf(node), "%sexpected true or false, found %q", prefixed(path), text)
+	}
 }
 
 // text returns a scalar as it was written, with variables expanded.

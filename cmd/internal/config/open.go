@@ -6,6 +6,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/files"
+	"github.com/packstone/packstone/pipeline/source/settings"
 )
 
 // OpenOptions are what sources need beside their settings.
@@ -37,5 +38,31 @@ func (c *Config) Open(ctx context.Context, name string, opts OpenOptions) (sourc
 }
 
 func (f *Files) open(_ context.Context, opts OpenOptions) (source.Source, error) {
-	return files.New(files.Options{Roots: []string{f.Path}, Exclude: f.Exclude, Parallel: opts.Parallel})
+	return sourceOf(files.New(files.Options{
+		Roots:            []string{f.Path},
+		Exclude:          f.Exclude,
+		ExcludeCaches:    f.ExcludeCaches,
+		ExcludeIfPresent: f.ExcludeIfPresent,
+		OneFileSystem:    f.OneFileSystem,
+		AllowEmpty:       f.AllowEmpty,
+		IgnoreInode:      f.IgnoreInode,
+		Parallel:         opts.Parallel,
+	}))
+}
+
+func (s *Components) open(_ context.Context, opts OpenOptions) (source.Source, error) {
+	return sourceOf(settings.New(settings.Options{
+		Components: s.Components,
+		Exclude:    s.Exclude,
+		AllowEmpty: s.AllowEmpty,
+		Parallel:   opts.Parallel,
+	}))
+}
+
+// sourceOf keeps the nil pointer of a failed open from becoming a source that is not nil.
+func sourceOf[S source.Source](s S, err error) (source.Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }

@@ -36,14 +36,20 @@ var types = map[string]func() Settings{
 
 // Files is a directory with all that is in it.
 type Files struct {
-	Path    string   `yaml:"path" doc:"The directory, or one file."`
-	Exclude []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
+	Path             string   `yaml:"path" doc:"The directory, or one file."`
+	Exclude          []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
+	ExcludeCaches    bool     `yaml:"exclude_caches,omitempty" doc:"Leave out what is in directories marked by a CACHEDIR.TAG."`
+	ExcludeIfPresent []string `yaml:"exclude_if_present,omitempty" doc:"Leave out what is beside a file of one of these names; NAME:TEXT if it begins with that text."`
+	OneFileSystem    bool     `yaml:"one_file_system,omitempty" doc:"Keep to the file system of the path; a mount point becomes an empty directory."`
+	AllowEmpty       bool     `yaml:"allow_empty,omitempty" doc:"Accept a path with nothing in it. Else that is an error, since a file system that is not mounted looks so."`
+	IgnoreInode      bool     `yaml:"ignore_inode,omitempty" doc:"Leave inode numbers out of what tells a changed file; some network file systems make them up anew with each mount."`
 }
 
 // Components are the instance folders of a platform's components.
 type Components struct {
 	Components map[string]string `yaml:"components" doc:"The instance folder of each component, by the component's name."`
-	Exclude    []string          `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
+	Exclude    []string          `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore; /api/log is log in the folder of the component api."`
+	AllowEmpty bool              `yaml:"allow_empty,omitempty" doc:"Accept a folder with nothing in it."`
 }
 
 // Command is a program whose output is backed up as one file.
@@ -67,6 +73,7 @@ type Lake struct {
 func (f *Files) check(d *decoder, path string) {
 	d.checkFilled(path+".path", f.Path)
 	f.Path = d.resolve(f.Path)
+	d.checkOpens(path, f)
 }
 
 func (s *Components) check(d *decoder, path string) {
@@ -78,6 +85,7 @@ func (s *Components) check(d *decoder, path string) {
 		d.checkFilled(join(path+".components", name), folder)
 		s.Components[name] = d.resolve(folder)
 	}
+	d.checkOpens(path, s)
 }
 
 func (c *Command) check(d *decoder, path string) {
