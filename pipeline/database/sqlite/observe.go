@@ -91,8 +91,26 @@ func (i *inspector) observeColumns(t *database.Table) error {
 			c.Type = o.kind(native)
 			c.Type.Native = native
 		}
-		return nil
+		return i.collations(t)
 	})
+}
+
+// collations marks text columns whose equality ignores case.
+func (i *inspector) collations(t *database.Table) error {
+	for _, c := range t.Columns {
+		if c.Type.Kind != database.Text {
+			continue
+		}
+		_, collation, _, _, _, err := i.conn.TableColumnMetadata("main", t.Name, c.Name)
+		if err != nil {
+			return fmt.Errorf("collation of column %s: %w", c.Name, err)
+		}
+		c.Type.NoCase = strings.EqualFold(collation, "NOCASE")
+		if !strings.EqualFold(collation, "BINARY") {
+			c.Type.Collation = collation
+		}
+	}
+	return nil
 }
 
 // kind chooses a column's type: the declared one if every cell agrees, else what
@@ -122,7 +140,7 @@ func (o observed) common(native string, d declaredAs) database.Type {
 	case o.texts+o.blobs == 0 && (o.reals > 0 && (o.ints == 0 || affinity == "NUMERIC") || affinity == "REAL"):
 		return database.Type{Kind: database.Float, Bits: 64}
 	case o.ints+o.reals+o.blobs == 0 && (o.texts > 0 || affinity == "TEXT"):
-		t := database.Type{Kind: database.Text, NoCase: false}
+		t := database.Type{Kind: database.Text}
 		if d.length > 0 && int64(d.length) >= o.longest {
 			t.Length = int64(d.length)
 		}
