@@ -139,7 +139,7 @@ func BenchmarkDecodePage(b *testing.B) {
 
 func BenchmarkReadAll200k(b *testing.B) {
 	d := newDepot()
-	tree := d.open2(writeAll(b, d, nil, realistic(200000)))
+	tree := d.tree(writeAll(b, d, nil, realistic(200000)))
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, err := range tree.All(context.Background(), "") {
@@ -158,7 +158,7 @@ func BenchmarkUnchanged(b *testing.B) {
 			b.Run(fmt.Sprintf("%dk/%d-deltas", n/1000, deltas), func(b *testing.B) {
 				nodes := realistic(n)
 				d := newDepot()
-				tree := d.open2(writeAll(b, d, nil, nodes))
+				tree := d.tree(writeAll(b, d, nil, nodes))
 				for i := range deltas {
 					for k := range nodes {
 						if k%(200*(1+4*i)) == i {
@@ -169,7 +169,7 @@ func BenchmarkUnchanged(b *testing.B) {
 					if kept == n {
 						b.Fatal("nothing changed")
 					}
-					tree = d.open2(root)
+					tree = d.tree(root)
 				}
 				if len(tree.Root().Runs) != 1+deltas {
 					b.Fatalf("%d runs", len(tree.Root().Runs))
@@ -215,7 +215,7 @@ func backup(b testing.TB, d *depot, prev *Tree, nodes []Node) (Root, int) {
 func BenchmarkFold200k(b *testing.B) {
 	nodes := realistic(200000)
 	d := newDepot()
-	tree := d.open2(writeAll(b, d, nil, nodes))
+	tree := d.tree(writeAll(b, d, nil, nodes))
 	for k := range nodes {
 		if k%5 == 0 {
 			nodes[k].ModTime++
@@ -232,7 +232,7 @@ func BenchmarkFold200k(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	nodes := realistic(200000)
 	d := newDepot()
-	tree := d.open2(writeAll(b, d, nil, nodes))
+	tree := d.tree(writeAll(b, d, nil, nodes))
 	i := 0
 	b.ReportAllocs()
 	for b.Loop() {

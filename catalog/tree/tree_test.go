@@ -98,7 +98,7 @@ func (d *depot) options() WriterOptions {
 	return WriterOptions{Key: testKey, ID: d.id, Store: d.store, Flush: d.flush}
 }
 
-func (d *depot) open2(root Root) *Tree { return Open(root, d.load, OpenOptions{}) }
+func (d *depot) tree(root Root) *Tree { return Open(root, d.load, OpenOptions{}) }
 
 // dataPack is the n-th pack of file content.
 func dataPack(n int) *archive.Pack {
@@ -313,7 +313,7 @@ func TestTreeHoldsWhatWasAdded(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			c := randomTree(rand.New(rand.NewPCG(1, uint64(n))), n)
 			d := newDepot()
-			c.check(t, d.open2(c.mustWrite(t, nil, d.options())))
+			c.check(t, d.tree(c.mustWrite(t, nil, d.options())))
 		})
 	}
 }
@@ -327,12 +327,12 @@ func TestEditsUponEditsAreRead(t *testing.T) {
 			opts := d.options()
 			opts.Hold = []int64{0, 1, 30000}[seed%3]
 			c := randomTree(r, 6000)
-			tree := d.open2(c.mustWrite(t, nil, opts))
+			tree := d.tree(c.mustWrite(t, nil, opts))
 			shapes := make(map[int]bool)
 			for range 12 {
 				before, old := c, tree
 				c = c.edit(r, []int{3, 40, 150, 1000}[r.IntN(4)])
-				tree = d.open2(c.mustWrite(t, tree, opts))
+				tree = d.tree(c.mustWrite(t, tree, opts))
 				c.check(t, tree)
 				shapes[len(tree.Root().Runs)] = true
 				checkDiff(t, before, c, old, tree)
@@ -380,9 +380,9 @@ func TestUnchangedTreeKeepsItsRootAndStoresNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 0))
 	d := newDepot()
 	c := randomTree(r, 5000)
-	tree := d.open2(c.mustWrite(t, nil, d.options()))
+	tree := d.tree(c.mustWrite(t, nil, d.options()))
 	c = c.edit(r, 300)
-	tree = d.open2(c.mustWrite(t, tree, d.options()))
+	tree = d.tree(c.mustWrite(t, tree, d.options()))
 	stored := d.stored
 	root := c.mustWrite(t, tree, d.options())
 	if d.stored != stored {
