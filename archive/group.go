@@ -12,7 +12,7 @@ type group struct {
 
 // groups are the open groups of a writer, few and of bounded size. They may be used by several goroutines.
 type groups struct {
-	target int // bytes that fill a frame
+	target int // bytes that fill a frame; no chunk has more than half of it
 	mu     sync.Mutex
 	open   map[string]*group
 	clock  uint64
@@ -20,7 +20,7 @@ type groups struct {
 }
 
 const (
-	maxGroups      = 24   // with frames of 256 KiB these are 8 MiB
+	maxGroups      = 20   // with frames of 256 KiB these are at most 8 MiB
 	maxGroupChunks = 4096 // finding a chunk in a frame adds up the lengths before it
 )
 
@@ -65,7 +65,7 @@ func (g *groups) fresh(kind string) *group {
 	if last := len(g.free) - 1; last >= 0 {
 		member, g.free = g.free[last], g.free[:last]
 	} else {
-		member = &group{raw: make([]byte, 0, g.target+smallChunk)}
+		member = &group{raw: make([]byte, 0, g.target+g.target/2)}
 	}
 	member.kind = kind
 	if g.open == nil {

@@ -141,15 +141,29 @@ func (s *RefSet) Union(other *RefSet) {
 
 // own gives s copies of the bitmaps that it took over from a list that keeps them.
 func (s *RefSet) own(list []Ref) {
+	var p slab
 	i := 0
 	for j := range list {
 		for compareRefs(&s.refs[i], &list[j]) < 0 {
 			i++
 		}
-		if &s.refs[i].Ordinals[0] == &list[j].Ordinals[0] {
-			s.refs[i].Ordinals = slices.Clone(list[j].Ordinals)
+		if theirs := list[j].Ordinals; &s.refs[i].Ordinals[0] == &theirs[0] {
+			s.refs[i].Ordinals = p.take(len(theirs))
+			copy(s.refs[i].Ordinals, theirs)
 		}
 	}
+}
+
+// slab gives out the words of many small bitmaps.
+type slab Bitmap
+
+func (s *slab) take(words int) Bitmap {
+	if words > len(*s) {
+		*s = make(slab, max(words, 1024))
+	}
+	b := (*s)[:words:words]
+	*s = (*s)[words:]
+	return Bitmap(b)
 }
 
 // Clone returns a copy that shares nothing.
@@ -304,9 +318,9 @@ func parseRefs(b []byte) (*RefChange, error) {
 	return c, nil
 }
 
-// refsParser gives out the words of bitmaps, a slab at a time.
+// refsParser keeps count of the words that bitmaps take.
 type refsParser struct {
-	slab Bitmap
+	slab slab
 	left int // words that may still be given out
 	err  error
 }
@@ -317,12 +331,7 @@ func (p *refsParser) room(words int) Bitmap {
 		p.err = fmt.Errorf("bitmaps of more than %d words: %w", maxRefWords, ErrDamaged)
 		words = 1 // the caller fills at least one, and then sees the error
 	}
-	if words > len(p.slab) {
-		p.slab = make(Bitmap, max(words, 1024))
-	}
-	b := p.slab[:words:words]
-	p.slab = p.slab[words:]
-	return b
+	return p.slab.take(words)
 }
 
 func (p *refsParser) list(b []byte) ([]Ref, []byte, error) {

@@ -18,7 +18,6 @@ const (
 	defaultPack = 32 << 20
 	largestPack = 128 << 20
 	defaultPuts = 2
-	smallChunk  = 64 << 10  // smaller chunks share a frame
 	dataFrame   = 256 << 10 // bytes of small chunks that fill a frame
 	treeFrame   = 128 << 10 // eight pages
 )
@@ -28,10 +27,12 @@ type WriterOptions struct {
 	Kind       Kind            // Data if empty, or Trees
 	Recipients []age.Recipient // who can open the packs; at least one
 
-	PackSize  int   // limit of a pack's padded plaintext, bytes; 32 MiB if 0
-	Uploads   int   // parallel Puts; 2 if 0. The writer needs PackSize bytes for each, and once more
-	Level     Level // of compression; by sample if 0
-	FrameSize int   // bytes of small chunks that fill a frame; 256 KiB of data, 128 KiB of pages if 0
+	PackSize int   // limit of a pack's padded plaintext, bytes; 32 MiB if 0
+	Uploads  int   // parallel Puts; 2 if 0. The writer needs PackSize bytes for each, and once more
+	Level    Level // of compression; by sample if 0
+	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a quarter of a pack, and at most
+	// 8 MiB. If 0, it is 256 KiB of data and 128 KiB of pages, or less in small packs.
+	FrameSize int
 
 	// Sealed is called once for each pack that the store has acknowledged, when the slots of its chunks know their
 	// places. Calls come from other goroutines, one at a time; the directory must not be changed.
@@ -94,6 +95,7 @@ func (o WriterOptions) withDefaults() WriterOptions {
 		if o.Kind == Trees {
 			o.FrameSize = treeFrame
 		}
+		o.FrameSize = min(o.FrameSize, o.PackSize/4)
 	}
 	return o
 }
@@ -105,8 +107,8 @@ func (o *WriterOptions) check() error {
 	if o.PackSize < 2*packFloor || o.PackSize > largestPack {
 		return fmt.Errorf("write packs: pack size of %d bytes is not within %d and %d", o.PackSize, 2*packFloor, largestPack)
 	}
-	if o.FrameSize > MaxChunk-smallChunk {
-		return fmt.Errorf("write packs: frame size of %d bytes is above %d", o.FrameSize, MaxChunk-smallChunk)
+	if most := min(MaxChunk/2, o.PackSize/4); o.FrameSize > most {
+		return fmt.Errorf("write packs: frame size of %d bytes is above %d", o.FrameSize, most)
 	}
 	if o.Level < LevelAuto || o.Level > LevelBest {
 		return fmt.Errorf("write packs: there is no level %d", o.Level)
@@ -127,7 +129,7 @@ func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string)
 	if len(data) == 0 || len(data) > MaxChunk || uint32(len(data)) != slot.chunk.Length {
 		return fmt.Errorf("add chunk %s: %d bytes, slot of %d", slot.ID(), len(data), slot.chunk.Length)
 	}
-	if len(data) >= smallChunk {
+	if len(data) >= w.o.FrameSize/2 {
 		return w.addFrame(ctx, group, data, []*Slot{slot})
 	}
 	full, evicted := w.groups.add(group, slot, data)
