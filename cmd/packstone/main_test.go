@@ -263,19 +263,19 @@ func TestIdentitiesComeFromOnePlace(t *testing.T) {
 			if got := exitCode(t.Context(), err); got != test.wantCode {
 				t.Fatalf("exit code %d, want %d: %v", got, test.wantCode, err)
 			}
-			if n := count(found); n != test.want {
+			if n := identitiesIn(found); n != test.want {
 				t.Errorf("found %d identities, want %d", n, test.want)
 			}
 		})
 	}
 	write(usual)
 	a := newApp(process{env: newEnviron([]string{"HOME=" + home})})
-	if found, err := a.identities(t.Context()); err != nil || count(found) != 1 {
-		t.Errorf("at the usual place: found %d, %v, want 1", count(found), err)
+	if found, err := a.identities(t.Context()); err != nil || identitiesIn(found) != 1 {
+		t.Errorf("at the usual place: found %d, %v, want 1", identitiesIn(found), err)
 	}
 }
 
-func count(f *crypto.IdentityFile) int {
+func identitiesIn(f *crypto.IdentityFile) int {
 	if f == nil {
 		return 0
 	}

@@ -3,8 +3,14 @@ package config
 import (
 	"context"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
 
+	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/command"
 	"github.com/packstone/packstone/pipeline/source/files"
 	"github.com/packstone/packstone/pipeline/source/settings"
 )
@@ -13,6 +19,8 @@ import (
 type OpenOptions struct {
 	// Parallel is how many directories or connections a source may use at once; 0: as the source likes.
 	Parallel int
+	// Stderr takes what commands say beside their output; nil: it is kept for the error only.
+	Stderr io.Writer
 }
 
 // opener is a type of source that can be backed up.
@@ -57,6 +65,10 @@ func (s *Components) open(_ context.Context, opts OpenOptions) (source.Source, e
 		AllowEmpty: s.AllowEmpty,
 		Parallel:   opts.Parallel,
 	}))
+}
+
+func (c *Command) open(_ context.Context, opts OpenOptions) (source.Source, error) {
+	return sourceOf(command.New(command.Options{Command: c.Command, Name: c.Name, Stderr: opts.Stderr}))
 }
 
 // sourceOf keeps the nil pointer of a failed open from becoming a source that is not nil.

@@ -21,6 +21,8 @@ type Source struct {
 
 // Settings are those of one type of source.
 type Settings interface {
+	// Location is where the source is, without secrets. Sources with different locations are different sources.
+	Location() string
 	// check tells the decoder what is wrong with the settings at path, and makes paths in them absolute.
 	check(d *decoder, path string)
 }
@@ -69,6 +71,33 @@ type Lake struct {
 	Path    string   `yaml:"path" doc:"A directory, or s3://bucket/prefix."`
 	Exclude []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
 }
+
+// Location is the path.
+func (f *Files) Location() string { return f.Path }
+
+// Location is the components and their folders.
+func (s *Components) Location() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(s.Components)) {
+		parts = append(parts, name+"="+s.Components[name])
+	}
+	return strings.Join(parts, " ")
+}
+
+// Location is the program and the file's name; arguments may be secret.
+func (c *Command) Location() string { return c.Command[0] + " > " + c.Name }
+
+// Location is the URL without its password, or the file that holds it.
+func (b *Database) Location() string {
+	location, err := database.ParseLocation(b.URL)
+	if err != nil {
+		return b.URLFile
+	}
+	return location.String()
+}
+
+// Location is the path.
+func (l *Lake) Location() string { return l.Path }
 
 func (f *Files) check(d *decoder, path string) {
 	d.checkFilled(path+".path", f.Path)

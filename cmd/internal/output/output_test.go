@@ -135,7 +135,7 @@ func TestTheProgressLineMakesWayForOtherLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, stdout, stderr := capture(Options{Terminal: true, Width: func() int { return 60 }})
 		stop := p.Progress(func() Counts {
-			return Counts{Files: 1, TotalFiles: 4, Bytes: 1 << 20, TotalBytes: 2 << 20, Current: []string{"dir/" + strings.Repeat("x", 99)}}
+			return Counts{FilesDone: 1, TotalFiles: 4, BytesDone: 1 << 20, TotalBytes: 2 << 20, Current: []string{"dir/" + strings.Repeat("x", 99)}}
 		})
 		time.Sleep(150 * time.Millisecond)
 		synctest.Wait()
@@ -157,7 +157,7 @@ func TestTheProgressLineMakesWayForOtherLines(t *testing.T) {
 func TestWithoutATerminalProgressIsALineAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _, stderr := capture(Options{})
-		stop := p.Progress(func() Counts { return Counts{Files: 7, Bytes: 60 << 20} })
+		stop := p.Progress(func() Counts { return Counts{FilesDone: 7, BytesDone: 60 << 20} })
 		time.Sleep(150 * time.Second)
 		stop()
 		want := "[1:00]  60.0 MiB, 7 files, 1.00 MiB/s\n[2:00]  60.0 MiB, 7 files, 0 B/s\n"
@@ -170,7 +170,7 @@ func TestWithoutATerminalProgressIsALineAMinute(t *testing.T) {
 func TestStatusInJSONIsALineASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, stdout, _ := capture(Options{JSON: true})
-		stop := p.Progress(func() Counts { return Counts{Files: 1, TotalFiles: 2, Current: []string{"a\xff"}} })
+		stop := p.Progress(func() Counts { return Counts{FilesDone: 1, TotalFiles: 2, Current: []string{"a\xff"}} })
 		time.Sleep(2500 * time.Millisecond)
 		stop()
 		want := `{"schema":"packstone.v1","message_type":"status","seconds_elapsed":1,"percent_done":0.5,"total_files":2,"files_done":1,"bytes_done":0,"bytes_per_second":0,"current_files":["\"a\\xff\""]}`

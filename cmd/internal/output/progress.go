@@ -2,6 +2,7 @@ package output
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,10 +11,10 @@ import (
 
 // Counts is how far a run has come, as the run itself counts it. Totals are 0 while they are unknown.
 type Counts struct {
-	Files, TotalFiles int64
-	Bytes, TotalBytes int64
-	Errors            int64
-	Current           []string
+	FilesDone, TotalFiles int64
+	BytesDone, TotalBytes int64
+	Errors                int64
+	Current               []string // empty names are left out
 }
 
 // Progress shows how far a run has come until the returned function is called: it asks read now and then, from
@@ -149,19 +150,19 @@ func newMeter(begin time.Time) *meter {
 }
 
 func (m *meter) status(c Counts, now time.Time) Status {
-	speed := m.speed(c.Bytes, now)
+	speed := m.speed(c.BytesDone, now)
 	s := Status{
 		SecondsElapsed: int64(now.Sub(m.begin) / time.Second),
 		PercentDone:    share(c),
 		TotalFiles:     c.TotalFiles,
-		FilesDone:      c.Files,
+		FilesDone:      c.FilesDone,
 		TotalBytes:     c.TotalBytes,
-		BytesDone:      c.Bytes,
+		BytesDone:      c.BytesDone,
 		BytesPerSecond: int64(speed),
 		ErrorCount:     c.Errors,
-		CurrentFiles:   Names(c.Current),
+		CurrentFiles:   Names(slices.DeleteFunc(c.Current, func(name string) bool { return name == "" })),
 	}
-	if left := c.TotalBytes - c.Bytes; left > 0 && speed >= 1 {
+	if left := c.TotalBytes - c.BytesDone; left > 0 && speed >= 1 {
 		s.SecondsRemaining = int64(float64(left)/speed) + 1
 	}
 	return s
@@ -182,9 +183,9 @@ func (m *meter) speed(bytes int64, now time.Time) float64 {
 }
 
 func share(c Counts) float64 {
-	done, total := c.Bytes, c.TotalBytes
+	done, total := c.BytesDone, c.TotalBytes
 	if total <= 0 {
-		done, total = c.Files, c.TotalFiles
+		done, total = c.FilesDone, c.TotalFiles
 	}
 	if total <= 0 {
 		return 0
