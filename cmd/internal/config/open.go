@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
-	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/command"
 	"github.com/packstone/packstone/pipeline/source/files"
