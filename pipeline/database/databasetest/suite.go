@@ -1,12 +1,14 @@
 package databasetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
@@ -34,7 +36,7 @@ func Run(t *testing.T, e Engine) {
 		{"ValuesComeBack", testValues}, {"AwkwardNamesAndEmptyTables", testAwkward}, {"ConstraintsHold", testConstraints},
 		{"NoTablesAtAll", testNothing}, {"ANonEmptyTargetIsRefused", testNotEmpty}, {"ABrokenSourceLeavesTheTargetEmpty", testBrokenSource},
 		{"ABrokenForeignKeyLeavesTheTargetEmpty", testBrokenForeignKey}, {"VerifyCatchesChanges", testVerify},
-		{"ThroughAPortableFile", testThroughFile}, {"FiltersChooseTables", testFilter}, {"StrictRefusesBeforeWriting", testStrict},
+		{"ThroughAPortableFile", testThroughFile}, {"ThroughRowStreams", testThroughStreams}, {"FiltersChooseTables", testFilter}, {"StrictRefusesBeforeWriting", testStrict},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, e) })
 	}
@@ -321,6 +323,63 @@ func testThroughFile(t *testing.T, e Engine) {
 	want := digestsOf(t, e, url)
 	if got := digestsOf(t, e, back); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("through a file: %v, want %v", got, want)
+	}
+}
+
+// WriteStreams stores a source as a backup does, every table as one base.
+func WriteStreams(t testing.TB, src database.Source) fstest.MapFS {
+	t.Helper()
+	ctx := context.Background()
+	schema, err := src.Schema(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := fstest.MapFS{}
+	var stored []database.Stored
+	for _, table := range schema.Tables {
+		var run bytes.Buffer
+		result, err := database.WriteBase(ctx, &run, nil, src, table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := database.RunPath(table.ID(), 0, false)
+		files[path] = &fstest.MapFile{Data: run.Bytes()}
+		stored = append(stored, database.Stored{
+			Table: table.ID(), Runs: []database.Run{{Path: path, Bytes: result.Bytes}}, Rows: result.Rows, Digest: result.Digest,
+		})
+	}
+	if schema.Sequences, err = src.Sequences(ctx); err != nil {
+		t.Fatal(err)
+	}
+	model, err := database.MarshalSchema(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := database.MarshalStored(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files[database.SchemaEntry] = &fstest.MapFile{Data: model}
+	files[database.TablesEntry] = &fstest.MapFile{Data: tables}
+	return files
+}
+
+func testThroughStreams(t *testing.T, e Engine) {
+	url, _ := load(t, e, shopSource())
+	src := From(t, e.Driver, url, database.SourceOptions{})
+	files := WriteStreams(t, src)
+	src.Close()
+	stored, err := database.OpenStreams(files, database.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := e.New(t)
+	if _, err := Into(t, e.Driver, back, stored, database.Options{}); err != nil {
+		t.Fatalf("restore: %v", err)
+	}
+	want := digestsOf(t, e, url)
+	if got := digestsOf(t, e, back); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("through row streams: %v, want %v", got, want)
 	}
 }
 

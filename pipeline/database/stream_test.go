@@ -1,0 +1,235 @@
+package database
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// rowList is a Reader over rows of one text cell.
+type rowList []string
+
+func (l rowList) Schema(context.Context) (*Schema, error) { return &Schema{}, nil }
+
+func (l rowList) Rows(_ context.Context, _ *Table, send func(*Batch) error) error {
+	b := NewBatch()
+	for _, s := range l {
+		if s != "" { // an empty one stands for a row without cells
+			b.String(s)
+		}
+		b.EndRow()
+		if b.Full() {
+			if err := send(b); err != nil {
+				return err
+			}
+			b = NewBatch()
+		}
+	}
+	return send(b)
+}
+
+// collect reads runs back.
+func collect(t testing.TB, runs ...[]byte) rowList {
+	t.Helper()
+	var readers []io.Reader
+	for _, r := range runs {
+		readers = append(readers, bytes.NewReader(r))
+	}
+	var out rowList
+	err := ReadRuns(context.Background(), readers, func(b *Batch) error {
+		defer b.Release()
+		for i := range b.Len() {
+			if len(b.Row(i)) == 0 {
+				out = append(out, "")
+				continue
+			}
+			c, _, err := NextCell(b.Row(i))
+			if err != nil {
+				return err
+			}
+			out = append(out, string(c.Bytes))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func writeBase(t testing.TB, rows rowList) (run, prints []byte) {
+	t.Helper()
+	var out, p bytes.Buffer
+	if _, err := WriteBase(context.Background(), &out, &p, rows, &Table{Name: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), p.Bytes()
+}
+
+func writeDelta(t testing.TB, rows rowList, previous []byte) (run, prints []byte, changed bool) {
+	t.Helper()
+	var out, p bytes.Buffer
+	result, err := WriteDelta(context.Background(), &out, &p, bytes.NewReader(previous), 1<<40, rows, &Table{Name: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), p.Bytes(), result.Changed
+}
+
+func numbered(n int) rowList {
+	var out rowList
+	for i := range n {
+		out = append(out, fmt.Sprintf("row %d of the table, with some more text to it", i))
+	}
+	return out
+}
+
+func TestDeltasBringEveryLaterStateBack(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	edits := map[string]func(rowList) rowList{
+		"nothing":         func(l rowList) rowList { return l },
+		"a change":        func(l rowList) rowList { l[len(l)/2] += "!"; return l },
+		"an insert":       func(l rowList) rowList { return slices.Insert(l, len(l)/3, "new", "newer") },
+		"an append":       func(l rowList) rowList { return append(l, "last") },
+		"a prepend":       func(l rowList) rowList { return slices.Insert(l, 0, "first") },
+		"a deletion":      func(l rowList) rowList { return slices.Delete(l, 10, 900) },
+		"the last gone":   func(l rowList) rowList { return l[:len(l)-1] },
+		"all gone":        func(rowList) rowList { return nil },
+		"all new":         func(rowList) rowList { return numbered(50) },
+		"a block change":  func(l rowList) rowList { return slices.Replace(l, 100, 400, numbered(250)...) },
+		"repetitions":     func(l rowList) rowList { return append(append(l, l[:50]...), l[:50]...) },
+		"another order":   func(l rowList) rowList { random.Shuffle(len(l), func(i, j int) { l[i], l[j] = l[j], l[i] }); return l },
+		"rows of nothing": func(l rowList) rowList { return append(l, "", "") },
+	}
+	for name, edit := range edits {
+		first := numbered(2000)
+		base, prints := writeBase(t, first)
+		second := edit(slices.Clone(first))
+		d1, prints, changed := writeDelta(t, second, prints)
+		if changed == (name == "nothing") {
+			t.Errorf("%s: changed = %v", name, changed)
+		}
+		if got := collect(t, base, d1); !slices.Equal(got, second) {
+			t.Errorf("%s: %d rows come back, want %d", name, len(got), len(second))
+		}
+		third := append(slices.Clone(second), "once more")
+		d2, _, _ := writeDelta(t, third, prints)
+		if got := collect(t, base, d1, d2); !slices.Equal(got, third) {
+			t.Errorf("%s, then an append: %d rows come back, want %d", name, len(got), len(third))
+		}
+	}
+}
+
+func TestADeltaOfFewChangesIsSmall(t *testing.T) {
+	rows := numbered(100000)
+	base, prints := writeBase(t, rows)
+	random := rand.New(rand.NewPCG(3, 4))
+	changed := slices.Clone(rows)
+	for range len(rows) / 100 {
+		changed[random.IntN(len(rows))] += " changed"
+	}
+	delta, _, _ := writeDelta(t, changed, prints)
+	if limit := len(base) * 15 / 1000; len(delta) > limit {
+		t.Errorf("1 %% changed rows make a delta of %d bytes over a base of %d, want at most %d", len(delta), len(base), limit)
+	}
+}
+
+func TestADeltaGivesUpAtItsLimit(t *testing.T) {
+	_, prints := writeBase(t, numbered(100))
+	_, err := WriteDelta(context.Background(), io.Discard, nil, bytes.NewReader(prints), 200, rowList{"a", numbered(30)[29] + "x", "b", string(make([]byte, 300))}, &Table{Name: "t"})
+	if !errors.Is(err, ErrRebase) {
+		t.Errorf("error %v, want ErrRebase", err)
+	}
+}
+
+func TestAlteredRunsAreErrors(t *testing.T) {
+	base, prints := writeBase(t, numbered(20))
+	delta, _, _ := writeDelta(t, append(numbered(19), "x"), prints)
+	for i := range base {
+		bad := bytes.Clone(base)
+		bad[i] ^= 1
+		if err := discard(bad); err == nil {
+			t.Errorf("byte %d of a base altered: no error", i)
+		}
+		if err := discard(base[:i]); err == nil {
+			t.Errorf("base cut at %d: no error", i)
+		}
+	}
+	for i := range delta {
+		bad := bytes.Clone(delta)
+		bad[i] ^= 1
+		if err := discard(base, bad); err == nil {
+			t.Errorf("byte %d of a delta altered: no error", i)
+		}
+		if err := discard(base, delta[:i]); err == nil {
+			t.Errorf("delta cut at %d: no error", i)
+		}
+	}
+}
+
+func discard(runs ...[]byte) error {
+	var readers []io.Reader
+	for _, r := range runs {
+		readers = append(readers, bytes.NewReader(r))
+	}
+	return ReadRuns(context.Background(), readers, func(b *Batch) error { b.Release(); return nil })
+}
+
+func FuzzReadRuns(f *testing.F) {
+	base, prints := writeBase(f, numbered(5))
+	delta, _, _ := writeDelta(f, append(rowList{"new"}, numbered(4)...), prints)
+	f.Add(base, delta)
+	f.Add([]byte(baseMagic+"\x00\x00"), []byte(deltaMagic+"\xff\xff\xff\xff\x0f"))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		_ = discard(a)
+		_ = discard(a, b)
+	})
+}
+
+func FuzzDecodeRow(f *testing.F) {
+	f.Add([]byte{1, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 'x', 0})
+	f.Fuzz(func(t *testing.T, row []byte) {
+		for rest := row; len(rest) > 0; {
+			var err error
+			if _, rest, err = NextCell(rest); err != nil {
+				return
+			}
+		}
+	})
+}
+
+func TestDigestSeesWhatAnExclusiveOrWouldNot(t *testing.T) {
+	digest := func(rows ...string) Digest {
+		var s Summer
+		for _, r := range rows {
+			s.AddRow([]byte(r))
+		}
+		return s.Digest()
+	}
+	if digest("a", "b") != digest("b", "a") {
+		t.Error("the digest depends on the order")
+	}
+	if digest("a", "b", "b", "b") == digest("a", "c", "c", "b") || digest("b", "b") == digest() {
+		t.Error("repeated rows cancel out")
+	}
+}
+
+func BenchmarkWriteDeltaOfOnePercent(b *testing.B) {
+	rows := numbered(100000)
+	base, prints := writeBase(b, rows)
+	for i := 0; i < len(rows); i += 100 {
+		rows[i] += "!"
+	}
+	b.SetBytes(int64(len(base)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := WriteDelta(context.Background(), io.Discard, io.Discard, bytes.NewReader(prints), 1<<40, rows, &Table{Name: "t"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
