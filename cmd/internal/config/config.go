@@ -88,6 +88,13 @@ func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 // SetNames returns the names of the sets, sorted.
 func (c *Config) SetNames() []string { return slices.Sorted(maps.Keys(c.Sets)) }
 
+// Knows tells whether name is a set or a source.
+func (c *Config) Knows(name string) bool {
+	_, set := c.Sets[name]
+	_, source := c.Sources[name]
+	return set || source
+}
+
 // Problem is a mistake in a settings file.
 type Problem struct {
 	File string
