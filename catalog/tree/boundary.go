@@ -91,6 +91,7 @@ const (
 	rowMore    = 1 << 0 // the node goes on in the next row
 	rowResumes = 1 << 1 // goes on with the node of the row before: only chunks and extents count
 	rowDeleted = 1 << 2 // the path is deleted: nothing else counts
+	rowFuzzy   = 1 << 3 // the node's content changed while it was read
 )
 
 // row is one row of a page of nodes. A node whose lists are long takes several.

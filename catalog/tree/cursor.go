@@ -310,10 +310,10 @@ func (s *stream) close() {
 	}
 }
 
-// memory is a source of pages that were not stored.
-type memory struct{ raw [][]byte }
+// heldPages is a source of pages that were not stored.
+type heldPages struct{ raw [][]byte }
 
-func (m *memory) next(context.Context) (*page, error) {
+func (m *heldPages) next(context.Context) (*page, error) {
 	if len(m.raw) == 0 {
 		return nil, nil
 	}
@@ -323,7 +323,7 @@ func (m *memory) next(context.Context) (*page, error) {
 	return p, err
 }
 
-func (m *memory) close() {}
+func (m *heldPages) close() {}
 
 // finder is a source that can jump. It loads pages one by one, as they are needed.
 type finder struct {

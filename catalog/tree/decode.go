@@ -19,7 +19,7 @@ type page struct {
 	refs   []ref
 	packs  []archive.Pack
 	chunks []archive.Chunk // of all rows; the rows' lists are parts of it
-	tested int8 // whether packs are usable: 0 not tested, 1 all are, 2 some are not
+	tested int8            // whether packs are usable: 0 not tested, 1 all are, 2 some are not
 }
 
 // ref is a row of a page of pages.
@@ -158,10 +158,13 @@ func (p *decoder) decodeFlags(n int) error {
 		if i > 0 {
 			before = p.flags[i-1]
 		}
-		if !possible(uint8(f), before, i == 0, p.height) || f > 7 {
+		if !possible(uint8(f), before, i == 0, p.height) || f > rowMore|rowResumes|rowDeleted|rowFuzzy {
 			return malformed("flags %d of row %d", f, i)
 		}
 		p.flags[i] = uint8(f)
+		if f&rowFuzzy != 0 {
+			p.rows[i].Fuzzy = true
+		}
 	}
 	return column.done("flags")
 }
@@ -171,7 +174,7 @@ func possible(f, before uint8, first bool, height uint8) bool {
 	if height > 0 {
 		return f == 0 || f == rowResumes
 	}
-	if f&rowDeleted != 0 && f != rowDeleted {
+	if f&rowDeleted != 0 && f != rowDeleted || f&rowFuzzy != 0 && f&rowResumes != 0 {
 		return false
 	}
 	return first || (before&rowMore != 0) == (f&rowResumes != 0)
@@ -435,7 +438,7 @@ func (p *decoder) attributes() ([][]entry.Attribute, error) {
 			if c.bad {
 				break
 			}
-			list = append(list, entry.Attribute{Name: c.text(), Value: slices.Clone(c.bytes(c.next()))})
+			list = append(list, entry.Attribute{Name: c.text(), Value: append([]byte(nil), c.bytes(c.next())...)})
 		}
 		lists = append(lists, list)
 	}

@@ -82,7 +82,11 @@ func (b *builder) reset(height uint8) {
 func (b *builder) add(r *row) {
 	n := r.node
 	b.path(n.Path, r.flags&rowResumes != 0)
-	b.w.Flags = append(b.w.Flags, r.flags)
+	flags := r.flags
+	if n.Fuzzy && flags&(rowResumes|rowDeleted) == 0 {
+		flags |= rowFuzzy
+	}
+	b.w.Flags = append(b.w.Flags, flags)
 	if r.flags&rowResumes == 0 {
 		b.entries++
 	}

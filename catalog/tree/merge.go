@@ -60,7 +60,7 @@ func (w *Writer) newer(from int, changes *Run) *merged {
 		m.runs = append(m.runs, &cursor{src: &stream{tree: w.prev, run: *changes}})
 		return m
 	}
-	held := &memory{}
+	held := &heldPages{}
 	for _, page := range w.out.floor(0).queue {
 		held.raw = append(held.raw, page.raw)
 	}

@@ -61,7 +61,7 @@ func sameScalars(a, b *entry.Entry) bool {
 		a.UID == b.UID && a.GID == b.GID && a.User == b.User && a.Group == b.Group &&
 		a.ModTime == b.ModTime && a.ChangeTime == b.ChangeTime &&
 		a.Device == b.Device && a.Inode == b.Inode && a.Links == b.Links && a.NodeDevice == b.NodeDevice &&
-		a.Target == b.Target && a.Identity == b.Identity
+		a.Target == b.Target && a.Identity == b.Identity && a.Fuzzy == b.Fuzzy
 }
 
 func sameAttribute(a, b entry.Attribute) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -155,6 +156,7 @@ func randomNode(r *rand.Rand, path string) *Node {
 		n.Size = r.Int64N(1 << 30)
 		randomContent(r, n)
 	}
+	n.Fuzzy = r.IntN(50) == 0
 	if n.Type == entry.Symlink {
 		n.Target = "../" + path
 	}
@@ -390,6 +392,43 @@ func TestUnchangedTreeKeepsItsRootAndStoresNothing(t *testing.T) {
 	}
 	if fmt.Sprint(root) != fmt.Sprint(tree.Root()) {
 		t.Errorf("root %+v, want %+v", root, tree.Root())
+	}
+}
+
+func TestEveryFieldOfANodeIsKept(t *testing.T) {
+	n := &Node{Chunks: []archive.Chunk{randomChunk(rand.New(rand.NewPCG(1, 2)))}, Hash: [32]byte{1}}
+	fields := reflect.ValueOf(&n.Entry).Elem()
+	for i := range fields.NumField() {
+		switch f := fields.Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(fmt.Sprint("text", i))
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Int64:
+			f.SetInt(int64(1e9 + i))
+		case reflect.Uint8, reflect.Uint32, reflect.Uint64:
+			f.SetUint(uint64(1 + i))
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		default:
+			t.Fatalf("field %s is of a kind that the test does not know", fields.Type().Field(i).Name)
+		}
+	}
+	d := newDepot()
+	c := content{n.Path: n}
+	got, err := d.tree(c.mustWrite(t, nil, d.options())).Lookup(t.Context(), n.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, n) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, n)
+	}
+	for i := range fields.NumField() {
+		other := n.Clone()
+		reflect.ValueOf(&other.Entry).Elem().Field(i).SetZero()
+		if Same(n, other) {
+			t.Errorf("nodes that differ in %s count as the same", fields.Type().Field(i).Name)
+		}
 	}
 }
 
