@@ -97,7 +97,7 @@ func TestAListIsATableOrOneArray(t *testing.T) {
 	type row struct {
 		Name Name `json:"name"`
 	}
-	table := Table{Header: []string{"Name", "Size"}, Right: []bool{false, true}, Rows: [][]string{{"ä", "1 B"}, {"longer", "12 KiB"}}, Footer: "2 things"}
+	table := Table{Head: []string{"Name", "Size"}, Right: []int{1}, Rows: [][]string{{"ä", "1 B"}, {"longer", "12 KiB"}}, Footer: "2 things"}
 	p, stdout, _ := capture(Options{Quiet: true})
 	if err := List(p, []row{{"ä"}, {"longer"}}, table); err != nil {
 		t.Fatal(err)
@@ -210,6 +210,11 @@ func TestSizesAndTimesInWords(t *testing.T) {
 	} {
 		if got := Bytes(n); got != want {
 			t.Errorf("Bytes(%d) = %s, want %s", n, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -12345678: "-12,345,678", -100: "-100"} {
+		if got := Count(n); got != want {
+			t.Errorf("Count(%d) = %s, want %s", n, got, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{

@@ -2,6 +2,8 @@ package output
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -39,6 +41,19 @@ func threeDigits(value float64) string {
 	return fmt.Sprintf("%.0f", value)
 }
 
+// Count prints a number with its thousands apart: 12,345,678.
+func Count(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	sign := ""
+	if n < 0 {
+		sign, digits = "-", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
+
 // Duration prints a time as a clock does: 0:07, 12:30, 1:02:03.
 func Duration(d time.Duration) string {
 	seconds := int64(max(d, 0).Round(time.Second) / time.Second)
@@ -53,8 +68,8 @@ func Time(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // Table is a list for people: columns under a header, and a last line of totals where there is one.
 type Table struct {
-	Header []string
-	Right  []bool // columns that are numbers; those that are missing are not
+	Head   []string
+	Right  []int // columns that are numbers, from 0
 	Rows   [][]string
 	Footer string
 }
@@ -64,7 +79,7 @@ func (t Table) String() string {
 	var b strings.Builder
 	if len(t.Rows) > 0 {
 		widths := t.widths()
-		t.write(&b, t.Header, widths)
+		t.write(&b, t.Head, widths)
 		for _, row := range t.Rows {
 			t.write(&b, row, widths)
 		}
@@ -76,8 +91,8 @@ func (t Table) String() string {
 }
 
 func (t Table) widths() []int {
-	widths := make([]int, len(t.Header))
-	for _, row := range append([][]string{t.Header}, t.Rows...) {
+	widths := make([]int, len(t.Head))
+	for _, row := range append([][]string{t.Head}, t.Rows...) {
 		for i, cell := range row[:min(len(row), len(widths))] {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
@@ -92,7 +107,7 @@ func (t Table) write(b *strings.Builder, row []string, widths []int) {
 			line.WriteString("  ")
 		}
 		gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-		if i < len(t.Right) && t.Right[i] {
+		if slices.Contains(t.Right, i) {
 			line.WriteString(gap + cell)
 		} else {
 			line.WriteString(cell + gap)
