@@ -32,7 +32,7 @@ var encoders = [...]func() *zstd.Encoder{
 }
 
 // longEncoder is for more than MaxChunk bytes, which not every decoder would decode as a single segment.
-var longEncoder = makeEncoder(zstd.SpeedFastest, zstd.WithSingleSegment(false))
+var longEncoder = makeEncoder(zstd.SpeedDefault, zstd.WithSingleSegment(false))
 
 // encoder is shared by all goroutines; as many as there are processors encode at once.
 func encoder(level Level) *zstd.Encoder { return encoders[level]() }

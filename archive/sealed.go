@@ -110,9 +110,13 @@ func PutSealed(ctx context.Context, s store.Store, k Kind, content []byte, recip
 	return name, len(sealed), err
 }
 
-// OpenSealed returns the content of an object as PutSealed stored it.
+// OpenSealed returns the content of an object as PutSealed stored it. It fails with ErrDamaged where the bytes are not what was sealed,
+// and with crypto.ErrWrongIdentity where no identity matches.
 func OpenSealed(sealed []byte, identities ...age.Identity) ([]byte, error) {
 	compact, err := crypto.Open(nil, sealed, identities...)
+	if errors.Is(err, crypto.ErrDamaged) {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, err
 	}
