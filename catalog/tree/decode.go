@@ -3,7 +3,6 @@ package tree
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
