@@ -55,6 +55,16 @@ type RestoreResult struct {
 	Bytes                           uint64
 }
 
+// Add adds the counts of another restore.
+func (r *RestoreResult) Add(other RestoreResult) {
+	r.Restored += other.Restored
+	r.Kept += other.Kept
+	r.Deleted += other.Deleted
+	r.Failed += other.Failed
+	r.Damaged += other.Damaged
+	r.Bytes += other.Bytes
+}
+
 // window bounds what is planned at once.
 const (
 	windowFiles  = 16 << 10
@@ -69,6 +79,7 @@ type restore struct {
 	traits target.Traits
 	there  map[string]*entry.Entry // what the target has
 	seen   map[string]bool         // paths of the snapshot, for Delete
+	above  []*directory            // the directories that lead to the current entry
 	dirs   []*entry.Entry
 	links  []pendingLink
 	first  map[fileKey]string // hard links: where the file came back first
@@ -77,6 +88,12 @@ type restore struct {
 
 	mu     sync.Mutex
 	result RestoreResult
+}
+
+// directory is one on the way, which is made when something in it comes back.
+type directory struct {
+	entry *entry.Entry
+	made  bool
 }
 
 type fileKey struct{ device, inode uint64 }
@@ -130,6 +147,7 @@ func (r *restore) lookAround(ctx context.Context) error {
 }
 
 func (r *restore) take(ctx context.Context, n *tree.Node) error {
+	r.descend(&n.Entry)
 	if r.o.Include != nil && !r.o.Include(&n.Entry) {
 		return nil
 	}
@@ -149,6 +167,31 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 		return nil
 	}
 	return r.begin(ctx, n, action)
+}
+
+// descend keeps account of the directories that lead to e.
+func (r *restore) descend(e *entry.Entry) {
+	for len(r.above) > 0 && !within(e.Path, r.above[len(r.above)-1].entry.Path) {
+		r.above = r.above[:len(r.above)-1]
+	}
+	if e.Type == entry.Directory {
+		r.above = append(r.above, &directory{entry: e})
+	}
+}
+
+// makeWay makes the directories that lead to e, and e itself if it is one.
+func (r *restore) makeWay(ctx context.Context) error {
+	for _, d := range r.above {
+		if d.made {
+			continue
+		}
+		d.made = true
+		if err := r.target.Make(ctx, d.entry); err != nil {
+			return err
+		}
+		r.dirs = append(r.dirs, d.entry)
+	}
+	return nil
 }
 
 // decide compares an entry with what the target has.
@@ -192,17 +235,19 @@ func (r *restore) count(a Action, n *tree.Node) {
 }
 
 func (r *restore) begin(ctx context.Context, n *tree.Node, a Action) error {
+	if err := r.makeWay(ctx); err != nil {
+		return r.problem(n.Path, err)
+	}
 	switch {
 	case n.Type == entry.File && r.isLater(n):
 		r.links = append(r.links, pendingLink{n, r.first[fileKey{n.Device, n.Inode}]})
 		return nil
 	case n.Type == entry.File:
 		return r.add(ctx, n)
-	case n.Type == entry.Directory:
-		r.dirs = append(r.dirs, &n.Entry)
-	}
-	if err := r.target.Make(ctx, &n.Entry); err != nil {
-		return r.problem(n.Path, err)
+	case n.Type != entry.Directory:
+		if err := r.target.Make(ctx, &n.Entry); err != nil {
+			return r.problem(n.Path, err)
+		}
 	}
 	r.count(a, n)
 	return nil

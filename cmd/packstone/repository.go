@@ -138,6 +138,7 @@ const (
 	mustRead                    // identities
 	mayWrite                    // this host's key, if it has one
 	mustWrite
+	bypassCache // look at the storage itself
 )
 
 // openRepository opens the repository with the keys at hand.
@@ -146,7 +147,11 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	if err != nil {
 		return nil, nil, err
 	}
-	id, err := repositoryID(ctx, storage)
+	format, err := catalog.ReadFormat(ctx, storage)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := repositoryID(storage, format)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,9 +159,14 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	if err != nil {
 		return nil, nil, err
 	}
+	cache := a.cacheDirectory(id)
+	if needed&bypassCache != 0 {
+		cache = ""
+	}
 	repository, err := catalog.Open(ctx, storage, catalog.Options{
 		Keys:     keys,
-		CacheDir: a.cacheDirectory(id),
+		CacheDir: cache,
+		Format:   format,
 		Software: "packstone " + version().Version,
 		Warn:     func(text string) { a.out.Warn(output.Warning{Message: text}) },
 	})
@@ -169,15 +179,8 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	return repository, storage, nil
 }
 
-// repositoryID reads which repository the storage holds: by it keys and caches are found.
-func repositoryID(ctx context.Context, s store.Store) (string, error) {
-	text, err := s.Get(ctx, archive.FormatObject, 0, -1, nil)
-	if errors.Is(err, store.ErrNotExist) {
-		err = catalog.ErrNoRepository
-	}
-	if err != nil {
-		return "", fmt.Errorf("open repository %s: %w", s.Location(), err)
-	}
+// repositoryID says which repository packstone.json is of: by its id keys and caches are found.
+func repositoryID(s store.Store, text []byte) (string, error) {
 	format, err := archive.ParseFormat(text)
 	if err != nil {
 		return "", fmt.Errorf("open repository %s: %w", s.Location(), err)
@@ -216,6 +219,9 @@ type place struct {
 	source   string // "": all of them
 	path     string // below the source, without slashes around it
 }
+
+// adHoc is the name of the source of a backup of paths: what follows the colon is an absolute path then.
+const adHoc = "/"
 
 // parsePlace takes a place apart. A path may hold colons, and so may a time: @2026-11-20T14:00:files is the source files.
 func parsePlace(text string) place {

@@ -10,6 +10,11 @@ import (
 
 // verbs are all that packstone can do, in the order in which help lists them. A new verb is one line here and one file.
 var verbs = []func(*app) *cobra.Command{
+	newInit,
+	newBackup,
+	newSnapshots,
+	newRestore,
+	newCheck,
 	newConfig,
 	newCompletion,
 	newVersion,

@@ -427,7 +427,7 @@ func (m *mapper) column(d *draft, i int, c *database.Column) string {
 	out := &database.Column{Name: name, Type: t.typ, NotNull: c.NotNull, Comment: c.Comment}
 	d.planned.Target.Columns = append(d.planned.Target.Columns, out)
 	d.planned.Convert = append(d.planned.Convert, t.convert)
-	return "" + quote(name) + " " + t.typ.Native + t.clause + m.extras(d, c, out, t) + m.comment(id, c.Comment, 1024)
+	return quote(name) + " " + t.typ.Native + t.clause + m.extras(d, c, out, t) + m.comment(id, c.Comment, 1024)
 }
 
 // extras is what stands between a column's type and its comment.
@@ -456,11 +456,22 @@ func (m *mapper) extras(d *draft, c, out *database.Column, t *mapped) string {
 		id := d.src.Part("default", c.Name)
 		if sql, ok := m.defaultSQL(d, *c.Default, t); ok {
 			m.exact(id)
-			return null + " DEFAULT " + sql
+			return null + " DEFAULT " + sql + m.onUpdate(d, c, t)
 		}
 		m.finding(id, database.Dropped, "DB126", "the default "+c.Default.SQL+" has no counterpart")
 	}
-	return null
+	return null + m.onUpdate(d, c, t)
+}
+
+// onUpdate keeps ON UPDATE CURRENT_TIMESTAMP between MySQL and MariaDB.
+func (m *mapper) onUpdate(d *draft, c *database.Column, t *mapped) string {
+	id := d.src.Part("on update", c.Name)
+	now, ok := nowSQL(t.typ)
+	if !m.family || !ok || !slices.ContainsFunc(m.source.Objects, func(o *database.Object) bool { return o.ObjectID == id }) {
+		return ""
+	}
+	m.exact(id)
+	return " ON UPDATE " + now
 }
 
 func (m *mapper) counterFinding(c *database.Column) {

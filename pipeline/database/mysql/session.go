@@ -34,7 +34,8 @@ type session struct {
 	server server
 }
 
-// writes are settings of a session that fills a database.
+// fillMode is the sql_mode of our sessions: zeros and impossible dates are
+// stored as they are.
 const fillMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
 
 // connect opens a session. Its settings make every server print the same text,
@@ -132,6 +133,16 @@ func (s *session) close() { s.conn.Close() }
 func (s *session) exec(ctx context.Context, sql string) error {
 	_, err := s.affect(ctx, sql)
 	return err
+}
+
+// run runs statements in their order.
+func (s *session) run(ctx context.Context, statements []string) error {
+	for _, sql := range statements {
+		if err := s.exec(ctx, sql); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	return nil
 }
 
 // affect runs a statement and counts the rows that it concerned.

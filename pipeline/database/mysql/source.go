@@ -74,27 +74,34 @@ func (s *source) refuseLeftover(ctx context.Context) error {
 	return err
 }
 
-// beginTogether begins a snapshot on every connection under one lock.
+// beginTogether begins a snapshot on every connection under one lock. First DDL
+// is kept away, then the tables are guarded against it for the whole export, and
+// only for the moment in which the snapshots begin are commits held up too. (A
+// guard taken before the lock would be a deadlock: DDL that waits for the guard
+// holds up the lock.)
 func (s *source) beginTogether(ctx context.Context, config *client.Config) error {
 	guard, err := connect(ctx, config)
 	if err != nil {
 		return err
 	}
 	s.guard = guard
+	locker, err := connect(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer locker.close() // which gives up the lock, whatever happened
+	lock, err := lockDDL(ctx, locker)
+	if err != nil {
+		return fmt.Errorf("hold up DDL for a moment: %w", err)
+	}
 	if err := guard.exec(ctx, "START TRANSACTION READ ONLY"); err != nil {
 		return fmt.Errorf("begin to guard the tables: %w", err)
 	}
 	if err := s.touch(ctx, guard); err != nil {
 		return err
 	}
-	locker, err := connect(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer locker.close() // which gives up the lock, whatever happened
-	unlock, err := lockServer(ctx, locker)
-	if err != nil {
-		return fmt.Errorf("lock the server for a moment: %w", err)
+	if err := locker.run(ctx, lock.commits); err != nil {
+		return fmt.Errorf("hold up commits for a moment: %w", err)
 	}
 	for _, one := range s.all {
 		if err := one.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
@@ -102,33 +109,33 @@ func (s *source) beginTogether(ctx context.Context, config *client.Config) error
 		}
 	}
 	s.moment = s.position(ctx, s.all[0], locker)
-	for _, sql := range unlock {
-		if err := locker.exec(ctx, sql); err != nil {
-			return fmt.Errorf("give up the lock: %w", err)
-		}
+	if err := locker.run(ctx, lock.end); err != nil {
+		return fmt.Errorf("give up the lock: %w", err)
 	}
 	s.ready(s.all)
 	return nil
 }
 
-// lockServer keeps all others from committing and returns how to end that.
-func lockServer(ctx context.Context, locker *session) (unlock []string, err error) {
+// lock is how a server is held still: statements that hold up commits, after
+// DDL is held up already, and those that end it.
+type lock struct{ commits, end []string }
+
+// lockDDL holds up DDL.
+func lockDDL(ctx context.Context, locker *session) (lock, error) {
 	if err := locker.exec(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lockWait)); err != nil {
-		return nil, err
+		return lock{}, err
 	}
-	lock := []string{"FLUSH TABLES WITH READ LOCK"}
-	unlock = []string{"UNLOCK TABLES"}
-	if locker.server.mariadb() && locker.server.number >= 100401 {
-		// Does not wait for long reading statements, as FLUSH TABLES does.
-		lock = []string{"BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"}
-		unlock = []string{"BACKUP STAGE END"}
+	if locker.server.mariadb() {
+		// Unlike FLUSH TABLES this does not wait for long reading statements.
+		err := locker.run(ctx, []string{"BACKUP STAGE START", "BACKUP STAGE BLOCK_DDL"})
+		return lock{commits: []string{"BACKUP STAGE BLOCK_COMMIT"}, end: []string{"BACKUP STAGE END"}}, err
 	}
-	for _, sql := range lock {
-		if err := locker.exec(ctx, sql); err != nil {
-			return nil, err
-		}
+	const flush = "FLUSH TABLES WITH READ LOCK"
+	err := locker.exec(ctx, "LOCK INSTANCE FOR BACKUP")
+	if denied(err) { // a privilege of its own; the other lock holds up DDL as well
+		return lock{end: []string{"UNLOCK TABLES"}}, locker.exec(ctx, flush)
 	}
-	return unlock, nil
+	return lock{commits: []string{flush}, end: []string{"UNLOCK TABLES", "UNLOCK INSTANCE"}}, err
 }
 
 // beginAlone begins a snapshot on the first connection and closes the others.

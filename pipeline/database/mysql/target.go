@@ -23,6 +23,7 @@ type target struct {
 	loaders   chan *session
 	created   bool // the marker stands
 	committed bool
+	closed    bool
 	collation string // what the database had; empty: unchanged
 }
 
@@ -220,6 +221,10 @@ func (t *target) Commit(ctx context.Context) error {
 
 // Close disconnects and, without Commit, drops what was made.
 func (t *target) Close() error {
+	if t.closed {
+		return nil
+	}
+	t.closed = true
 	for range cap(t.loaders) {
 		if s := <-t.loaders; s != nil {
 			s.close()
@@ -231,7 +236,6 @@ func (t *target) Close() error {
 	if !t.created || t.committed {
 		return nil
 	}
-	t.created = false
 	// The connection may be what failed, so a new one cleans up.
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()

@@ -98,19 +98,16 @@ func clientURL(at database.Location) (dsn, schema string, err error) {
 const (
 	errUnique         = 1
 	errNoTable        = 942
-	errPrivilege      = 1031
 	errLogin          = 1017
 	errNull           = 1400
 	errPrecision      = 1438
 	errDefinition     = 1466
 	errSnapshotTooOld = 1555
-	errIdentifier     = 904
 	errNoSequence     = 2289
 	errNoObject       = 4043
-	errNoTrigger      = 4080
-	errPLSQL          = 6550
+	errNoSynonym      = 1434
+	errNoMView        = 12003
 	errTooLarge       = 12899
-	errNoDDL          = 31603
 )
 
 // number is the server's error number; 0 if err is not the server's.

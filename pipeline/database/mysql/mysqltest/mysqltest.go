@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -34,8 +35,12 @@ type server struct {
 	dir     string
 	port    int
 	process *exec.Cmd
-	done    chan struct{}
+	leash   io.Closer
 }
+
+// keeper runs the server until its standard input ends, which happens when the
+// test binary does, however it ends; then it stops it and removes its files.
+const keeper = `dir=$1; shift; mariadbd "$@" & server=$!; read line; kill $server; wait $server; rm -rf "$dir"`
 
 // Main runs the tests, stops the server if one was started, and exits.
 func Main(m *testing.M) {
@@ -133,7 +138,7 @@ func Exec(t testing.TB, at database.Location, script string) {
 
 // start installs a data directory and runs the server in it.
 func start() (_ *server, err error) {
-	s := &server{done: make(chan struct{})}
+	s := &server{}
 	if s.dir, err = os.MkdirTemp("", "packstone-mariadb-"); err != nil {
 		return nil, err
 	}
@@ -155,18 +160,21 @@ func start() (_ *server, err error) {
 	if s.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	s.process = exec.Command("mariadbd", append([]string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1",
+	args := append([]string{"-c", keeper, "sh", s.dir, "--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1",
 		fmt.Sprintf("--port=%d", s.port), "--socket=" + filepath.Join(data, "s.sock"), "--pid-file=" + filepath.Join(data, "pid"),
 		"--log-error=" + filepath.Join(data, "log"), "--log-bin=" + filepath.Join(data, "bin"), "--server-id=1", "--binlog-format=ROW",
-		"--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--max-allowed-packet=64M", "--event-scheduler=OFF"}, owner...)...)
-	dieWithParent(s.process)
+		"--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--max-allowed-packet=64M", "--event-scheduler=OFF"}, owner...)
+	s.process = exec.Command("sh", args...)
+	if s.leash, err = s.process.StdinPipe(); err != nil {
+		return nil, err
+	}
 	if err := s.process.Start(); err != nil {
 		return nil, err
 	}
-	go func() { s.process.Wait(); close(s.done) }()
 	if err := s.wait(); err != nil {
+		log, _ := os.ReadFile(filepath.Join(data, "log"))
 		s.stop()
-		return nil, err
+		return nil, fmt.Errorf("%w; its log: %s", err, log)
 	}
 	return s, nil
 }
@@ -206,9 +214,6 @@ func (s *server) wait() error {
 			return nil
 		}
 		select {
-		case <-s.done:
-			log, _ := os.ReadFile(filepath.Join(s.dir, "data", "log"))
-			return fmt.Errorf("the server ended: %s", log)
 		case <-ctx.Done():
 			return err
 		case <-time.After(20 * time.Millisecond):
@@ -216,14 +221,9 @@ func (s *server) wait() error {
 	}
 }
 
-// stop ends the server by its process and removes its files.
+// stop lets the keeper end the server, and waits for it.
 func (s *server) stop() {
-	s.process.Process.Signal(terminate)
-	select {
-	case <-s.done:
-	case <-time.After(30 * time.Second):
-		s.process.Process.Kill()
-		<-s.done
-	}
+	s.leash.Close()
+	s.process.Wait()
 	os.RemoveAll(s.dir)
 }

@@ -1,0 +1,361 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/hook"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/command"
+	"github.com/packstone/packstone/pipeline/source/files"
+)
+
+// backupSummary is what backup prints as JSON at its end.
+type backupSummary struct {
+	SnapshotID          string       `json:"snapshot_id,omitempty" doc:"The snapshot; absent after a dry run."`
+	Set                 string       `json:"set" doc:"The set that was backed up; empty for paths."`
+	FilesNew            uint64       `json:"files_new" doc:"Files that the last backup did not have."`
+	FilesChanged        uint64       `json:"files_changed" doc:"Files that have changed since."`
+	FilesUnmodified     uint64       `json:"files_unmodified" doc:"Files that were not read again."`
+	Directories         uint64       `json:"dirs_processed" doc:"Directories in the snapshot."`
+	DataBlobs           uint64       `json:"data_blobs" doc:"Chunks that were new to the repository."`
+	DataAdded           uint64       `json:"data_added" doc:"Their bytes."`
+	DataAddedPacked     uint64       `json:"data_added_packed" doc:"Bytes of the packs that were uploaded, trees included."`
+	TotalFilesProcessed uint64       `json:"total_files_processed" doc:"Files in the snapshot."`
+	TotalBytesProcessed uint64       `json:"total_bytes_processed" doc:"Their bytes."`
+	BytesRead           uint64       `json:"bytes_read" doc:"Bytes that were read from the sources."`
+	Missed              uint64       `json:"missed" doc:"Entries that could not be read, or changed while they were."`
+	TotalDuration       float64      `json:"total_duration" doc:"Seconds."`
+	Requests            count.Totals `json:"requests" doc:"Requests to the storage."`
+}
+
+type backupOptions struct {
+	time      string
+	exclude   []string
+	caches    bool
+	present   []string
+	oneFS     bool
+	empty     bool
+	force     bool
+	command   bool
+	name      string
+	packSize  size
+	larger    size
+	dashIndex int
+}
+
+func newBackup(a *app) *cobra.Command {
+	var o backupOptions
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "backup [SET|SOURCE|PATH...]",
+		Short: "Back up paths, or sets and sources of the settings file, as one snapshot.",
+		Long: `A name that the settings file knows is a set or a source; ./name and absolute paths are always paths. On a machine without settings and
+without a repository, the first backup makes one in the data directory, with its keys, and says so.`,
+		Example: `  packstone backup ~/project
+  packstone backup --stdin-from-command --name dump.sql -- pg_dump platform`,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.time, "time", "", "`time` of the snapshot instead of now")
+	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches the `pattern`, as in .gitignore; may be repeated")
+	flags.BoolVar(&o.caches, "exclude-caches", false, "leave out what is in directories with a CACHEDIR.TAG")
+	flags.StringArrayVar(&o.present, "exclude-if-present", nil, "leave out directories that hold a file of this `name`")
+	flags.Var(&o.larger, "exclude-larger-than", "leave out files larger than this `size`")
+	flags.BoolVarP(&o.oneFS, "one-file-system", "x", false, "stay on the file systems of the paths")
+	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path with nothing in it")
+	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, whatever the last backup knows")
+	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
+	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
+	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 32MiB, 16MiB where memory is tight)")
+	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection, func(ctx context.Context, args []string) error {
+		o.dashIndex = cmd.ArgsLenAtDash()
+		return a.backup(ctx, o, args)
+	})
+}
+
+// backup takes what args name and prints what it took.
+func (a *app) backup(ctx context.Context, o backupOptions, args []string) error {
+	run, err := a.planBackup(o, args)
+	if err != nil {
+		return err
+	}
+	if err := a.makeDefaultRepository(ctx); err != nil {
+		return err
+	}
+	repo, storage, err := a.openRepository(ctx, mayRead|mustWrite)
+	if err != nil {
+		return err
+	}
+	runner := hook.Runner{}
+	return runner.Run(ctx, run.hooks, func(ctx context.Context) error {
+		return a.runBackup(ctx, repo, storage, run.BackupOptions)
+	})
+}
+
+// plannedBackup is a backup and the hooks around it.
+type plannedBackup struct {
+	pipeline.BackupOptions
+	hooks hook.Hooks
+}
+
+// planBackup finds out what is to be backed up, without touching it.
+func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) {
+	run := plannedBackup{BackupOptions: pipeline.BackupOptions{
+		Host: a.hostName(), User: userName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
+		Concurrency: a.flags.concurrency, PackSize: int(o.packSize), Progress: new(pipeline.Progress),
+	}}
+	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 256<<20 && run.PackSize == 0 {
+		run.PackSize = 16 << 20
+	}
+	if o.time != "" {
+		at, err := catalog.ParseTime(o.time)
+		if err != nil {
+			return run, usage("--time: %w", err)
+		}
+		run.Time = at
+	}
+	if o.command || o.dashIndex >= 0 {
+		return run, a.planCommand(&run, o, args)
+	}
+	return run, a.planArguments(&run, o, args)
+}
+
+func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) error {
+	if !o.command || o.dashIndex != 0 || len(args) == 0 {
+		return usage("want backup --stdin-from-command [--name NAME] -- COMMAND [ARGUMENT...]")
+	}
+	run.Set = a.flags.set
+	run.Jobs = []pipeline.Job{{
+		Name: adHoc, Type: "command", Location: strings.Join(args, " "),
+		Open: func(context.Context) (source.Source, error) {
+			return opened(command.New(command.Options{Command: args, Name: o.name}))
+		},
+	}}
+	return nil
+}
+
+// opened keeps the nil pointer of a failed open from becoming a source that is not nil.
+func opened[S source.Source](s S, err error) (source.Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) error {
+	settings, err := a.settings()
+	if err != nil {
+		return err
+	}
+	var paths, names []string
+	for _, arg := range args {
+		switch {
+		case isPath(arg):
+			paths = append(paths, arg)
+		case settings.Knows(arg):
+			names = append(names, arg)
+		case exists(arg):
+			paths = append(paths, arg)
+		default:
+			return usage("%s is neither a set or source of the settings file nor a path here", arg)
+		}
+	}
+	if len(paths) > 0 && len(names) > 0 {
+		return usage("%s is a path and %s a name of the settings file: back them up one after the other", paths[0], names[0])
+	}
+	if len(paths) > 0 {
+		return a.planPaths(run, o, paths)
+	}
+	return a.planNames(run, settings, names)
+}
+
+func isPath(arg string) bool {
+	return filepath.IsAbs(arg) || arg == "." || arg == ".." || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) error {
+	for i, path := range paths {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return fmt.Errorf("back up %s: %w", path, err)
+		}
+		if !exists(absolute) {
+			return usage("%s does not exist", path)
+		}
+		paths[i] = absolute
+	}
+	run.Set = a.flags.set
+	run.Jobs = []pipeline.Job{{
+		Name: adHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
+		Open: func(context.Context) (source.Source, error) {
+			return opened(files.New(files.Options{
+				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
+				ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
+			}))
+		},
+	}}
+	return nil
+}
+
+// planNames takes one set, or single sources as a set of their own.
+func (a *app) planNames(run *plannedBackup, settings *config.Config, names []string) error {
+	if len(names) == 0 {
+		name, err := onlySet(settings, a.flags.set)
+		if err != nil {
+			return err
+		}
+		names = []string{name}
+	}
+	sources := names
+	run.Set = strings.Join(names, "+")
+	if set, ok := settings.Sets[names[0]]; ok && len(names) == 1 {
+		sources, run.hooks = set.Sources, set.Hooks
+	}
+	for _, name := range sources {
+		s, ok := settings.Sources[name]
+		if !ok {
+			return usage("%s is a set: back up sets one by one", name)
+		}
+		run.Jobs = append(run.Jobs, pipeline.Job{
+			Name: name, Type: s.Type, Location: s.Location(),
+			Open: func(ctx context.Context) (source.Source, error) {
+				return settings.Open(ctx, name, config.OpenOptions{})
+			},
+		})
+	}
+	return nil
+}
+
+// onlySet is the set that is meant where none is named.
+func onlySet(settings *config.Config, named string) (string, error) {
+	sets := settings.SetNames()
+	switch {
+	case named != "":
+		return named, nil
+	case len(sets) == 1:
+		return sets[0], nil
+	case len(sets) == 0:
+		return "", usage("name what to back up: a path, or a set of a settings file")
+	}
+	return "", usage("name the set to back up: %s", strings.Join(sets, ", "))
+}
+
+func (a *app) hostName() string {
+	if a.flags.host != "" {
+		return a.flags.host
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return host
+}
+
+func userName() string {
+	u, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}
+
+// makeDefaultRepository makes the repository of a machine without settings at its first backup.
+func (a *app) makeDefaultRepository(ctx context.Context) error {
+	address, err := a.repositoryAddress()
+	if err != nil || address != a.paths.repository || a.flags.dryRun {
+		return err
+	}
+	if exists(filepath.Join(address, "packstone.json")) {
+		return nil
+	}
+	made, err := a.makeRepository(ctx, initOptions{})
+	if err != nil {
+		return err
+	}
+	a.out.Note("%s\n", made.text())
+	return nil
+}
+
+func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o pipeline.BackupOptions) error {
+	begun := time.Now()
+	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
+	stop := a.out.Progress(backupCounts(o.Progress))
+	snapshot, err := pipeline.Backup(ctx, repo, o)
+	stop()
+	if snapshot == nil {
+		return err
+	}
+	summary := summarize(snapshot, o, time.Since(begun))
+	summary.Requests = storage.Counts.Totals()
+	a.out.Summary(summary, summary.text(snapshot))
+	if err == nil && !snapshot.Complete() {
+		err = exitWith(exitMissing, "%d entries are missing or changed while they were read: they are listed above", summary.Missed)
+	}
+	return errors.Join(err, a.out.Err())
+}
+
+func backupCounts(p *pipeline.Progress) func() output.Counts {
+	return func() output.Counts {
+		return output.Counts{
+			TotalFiles: int64(p.FilesTotal.Load()), FilesDone: int64(p.FilesDone.Load()),
+			TotalBytes: int64(p.BytesTotal.Load()), BytesDone: int64(p.BytesDone.Load()),
+			Errors: int64(p.Missed.Load()), Current: []string{p.Current()},
+		}
+	}
+}
+
+func summarize(s *catalog.Snapshot, o pipeline.BackupOptions, took time.Duration) backupSummary {
+	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds()}
+	if !o.DryRun {
+		m.SnapshotID = s.ID.String()
+	}
+	for i := range s.Sources {
+		c := &s.Sources[i].Coverage
+		m.FilesNew += c.New
+		m.FilesChanged += c.Changed
+		m.FilesUnmodified += c.Unmodified
+		m.Directories += c.Directories
+		m.TotalFilesProcessed += c.Files
+		m.TotalBytesProcessed += c.Bytes
+		m.Missed += c.Missed
+	}
+	m.DataBlobs, m.DataAdded = o.Progress.ChunksNew.Load(), o.Progress.BytesNew.Load()
+	m.DataAddedPacked, m.BytesRead = o.Progress.BytesPacked.Load(), o.Progress.BytesRead.Load()
+	return m
+}
+
+func (m backupSummary) text(s *catalog.Snapshot) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "files: %d new, %d changed, %d unmodified\n", m.FilesNew, m.FilesChanged, m.FilesUnmodified)
+	fmt.Fprintf(&b, "added: %s, stored as %s\n", output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
+	fmt.Fprintf(&b, "processed %d files, %s in %s\n", m.TotalFilesProcessed, output.Bytes(int64(m.TotalBytesProcessed)),
+		time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
+	if m.SnapshotID == "" {
+		b.WriteString("nothing was stored: this was a dry run")
+	} else {
+		fmt.Fprintf(&b, "snapshot %s saved", m.SnapshotID[:shortID])
+	}
+	return b.String()
+}
+
+// shortID is how much of a snapshot's id is shown.
+const shortID = 12

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+)
+
+// checkSummary is what check prints as JSON at its end.
+type checkSummary struct {
+	Records     uint64         `json:"records" doc:"Records of writers, all of them verified."`
+	Snapshots   uint64         `json:"snapshots" doc:"Snapshots whose trees were read."`
+	Packs       uint64         `json:"packs" doc:"Packs in the repository."`
+	PacksRead   uint64         `json:"packs_read" doc:"Packs whose every byte was read."`
+	BytesRead   uint64         `json:"bytes_read" doc:"Bytes of those."`
+	Unused      uint64         `json:"unused_packs" doc:"Packs that no index names: left by interrupted backups."`
+	UnusedBytes uint64         `json:"unused_bytes" doc:"Bytes of those."`
+	Findings    []checkFinding `json:"findings" doc:"What is wrong."`
+	Unchecked   []string       `json:"unchecked" doc:"What could not be checked with the keys at hand."`
+}
+
+// checkFinding is something that is wrong.
+type checkFinding struct {
+	Object string        `json:"object" doc:"The object, or place, that is damaged."`
+	Error  string        `json:"error" doc:"What is wrong with it."`
+	Files  []output.Name `json:"files,omitempty" doc:"SNAPSHOT:source/path of the files that it hurts."`
+}
+
+func newCheck(a *app) *cobra.Command {
+	var readData string
+	var limit time.Duration
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Look for anything in the repository that is damaged, missing or not signed as it should be.",
+		Long: `Without --read-data the structure is checked: signatures, chains, indexes and trees, and that every pack is there. With it every
+pack is read, opened and its chunks compared with their names. Without an identity it checks hashes and says what it left out.`,
+		Example: `  packstone check
+  packstone check --read-data=5% --max-duration 1h`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&readData, "read-data", "", "read every pack, or this `share` of them: 5%")
+	cmd.Flags().Lookup("read-data").NoOptDefVal = "100%"
+	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
+	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+		o := pipeline.CheckOptions{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
+		if err := parseShare(readData, &o); err != nil {
+			return err
+		}
+		return a.check(ctx, o)
+	})
+}
+
+func parseShare(text string, o *pipeline.CheckOptions) error {
+	if text == "" {
+		return nil
+	}
+	o.ReadData = true
+	if _, err := fmt.Sscanf(text, "%g%%", &o.Percent); err != nil || o.Percent <= 0 || o.Percent > 100 || !strings.HasSuffix(text, "%") {
+		return usage("--read-data=%s: want a share such as 5%%", text)
+	}
+	return nil
+}
+
+func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	if err != nil {
+		return err
+	}
+	stop := a.out.Progress(backupCounts(o.Progress))
+	report, err := pipeline.Check(ctx, repo, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	m := checkSummaryOf(report)
+	for _, f := range m.Findings {
+		a.out.Problem(f.Object, "check", errors.New(f.Error))
+		for _, name := range f.Files {
+			a.out.Note("  hurts %s", name)
+		}
+	}
+	for _, text := range m.Unchecked {
+		a.out.Warn(output.Warning{Message: "not checked: " + text})
+	}
+	a.out.Summary(m, m.text())
+	if len(m.Findings) > 0 {
+		return exitWith(exitIntegrity, "%d problems were found: they are listed above", len(m.Findings))
+	}
+	return a.out.Err()
+}
+
+func checkSummaryOf(r *pipeline.CheckReport) checkSummary {
+	m := checkSummary{
+		Records: r.Records, Snapshots: r.Snapshots, Packs: r.Packs, PacksRead: r.PacksRead, BytesRead: r.BytesRead,
+		Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{}, Unchecked: r.Unchecked,
+	}
+	if m.Unchecked == nil {
+		m.Unchecked = []string{}
+	}
+	for _, f := range r.Findings {
+		m.Findings = append(m.Findings, checkFinding{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})
+	}
+	return m
+}
+
+func (m checkSummary) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "checked %d records, %d snapshots and %d packs", m.Records, m.Snapshots, m.Packs)
+	if m.PacksRead > 0 {
+		fmt.Fprintf(&b, "; read %d packs, %s", m.PacksRead, output.Bytes(int64(m.BytesRead)))
+	}
+	if m.Unused > 0 {
+		fmt.Fprintf(&b, "\n%d packs (%s) belong to no finished backup", m.Unused, output.Bytes(int64(m.UnusedBytes)))
+	}
+	if len(m.Findings) == 0 {
+		b.WriteString("\nno problems were found")
+	}
+	return b.String()
+}

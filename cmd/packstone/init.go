@@ -1,0 +1,351 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/crypto"
+)
+
+// initMessage is what init prints as JSON.
+type initMessage struct {
+	Repository string   `json:"repository" doc:"The repository's address."`
+	ID         string   `json:"id" doc:"The repository's id."`
+	Owner      string   `json:"owner" doc:"The owner's public key."`
+	Recipients []string `json:"recipients" doc:"Who can restore."`
+	MoveAway   []string `json:"move_away" doc:"Key files that were made here and belong somewhere else."`
+	WriterFile string   `json:"writer_file" doc:"The key that this host backs up with."`
+}
+
+type initOptions struct {
+	classic    bool
+	sameDomain string
+}
+
+func newInit(a *app) *cobra.Command {
+	var o initOptions
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Make a repository and, where there are none, the keys to it.",
+		Long: `On a machine without keys all of them are made here: the identity that restores, the owner's key that admits other hosts, and
+this host's own key. It says which files to move away. With --recipient, only those can restore, and no identity is made.`,
+		Example: `  packstone init -r s3://offsite/platform
+  packstone init -r /mnt/backup/platform -R age1pq1…`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().BoolVar(&o.classic, "classic", false, "use X25519 keys instead of hybrid post-quantum ones")
+	cmd.Flags().StringVar(&o.sameDomain, "same-domain-as", "", "share contents' names with another `repository`, so that copies between them deduplicate")
+	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun, func(ctx context.Context, _ []string) error {
+		return a.initialize(ctx, o)
+	})
+}
+
+// initialize makes a repository and prints what was made.
+func (a *app) initialize(ctx context.Context, o initOptions) error {
+	address, err := a.repository()
+	if err != nil {
+		return err
+	}
+	if a.flags.dryRun {
+		a.out.Note("would make a repository in %s", address)
+		return nil
+	}
+	made, err := a.makeRepository(ctx, o)
+	if err != nil {
+		return err
+	}
+	a.out.Message("init", made, made.text())
+	return a.out.Err()
+}
+
+func (m initMessage) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "made repository %s in %s\n", m.ID, m.Repository)
+	fmt.Fprintf(&b, "this host backs up with %s\n", m.WriterFile)
+	if len(m.MoveAway) > 0 {
+		b.WriteString("\nMove these files to a safe place away from this machine, and keep a second copy. Without an identity nothing comes back:\n")
+		for _, name := range m.MoveAway {
+			fmt.Fprintf(&b, "  %s\n", name)
+		}
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// makeRepository makes what is missing of the keys, and the repository.
+func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessage, err error) {
+	address, err := a.repository()
+	if err != nil {
+		return made, err
+	}
+	storage, err := a.openStorage(ctx, true)
+	if err != nil {
+		return made, err
+	}
+	if _, err := catalog.ReadFormat(ctx, storage); err == nil {
+		return made, exitWith(exitRefused, "%s: %w", address, catalog.ErrExists)
+	} else if !errors.Is(err, catalog.ErrNoRepository) {
+		return made, err
+	}
+	if err := a.proveStorage(ctx, storage); err != nil {
+		return made, err
+	}
+	recipients, identity, err := a.initialRecipients(ctx, o.classic)
+	if err != nil {
+		return made, err
+	}
+	owner, ownerMade, err := a.ownerKey()
+	if err != nil {
+		return made, err
+	}
+	shared, err := a.sharedDomain(ctx, o.sameDomain)
+	if err != nil {
+		return made, err
+	}
+	writer, err := crypto.GenerateSigner(hostWriter())
+	if err != nil {
+		return made, err
+	}
+	key, err := catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{Software: "packstone " + version().Version})
+	if err != nil {
+		return made, err
+	}
+	made = initMessage{Repository: address.String(), ID: key.Repository, Owner: owner.Verifier().Text()}
+	for _, r := range recipients {
+		if text, err := crypto.RecipientText(r); err == nil {
+			made.Recipients = append(made.Recipients, text)
+		}
+	}
+	if identity != "" {
+		made.MoveAway = append(made.MoveAway, identity)
+	}
+	if ownerMade {
+		made.MoveAway = append(made.MoveAway, a.paths.ownerFile())
+	}
+	if made.WriterFile, err = a.keepWriter(key); err != nil {
+		return made, err
+	}
+	return made, a.pinOwner(key.Repository, owner.Verifier())
+}
+
+// proveStorage tests that the storage keeps its contract, before anything relies on it. It needs no right to delete.
+func (a *app) proveStorage(ctx context.Context, storage *config.Storage) error {
+	for _, check := range store.Probe(ctx, storage.Adapter) {
+		if check.Err != nil && !(check.Name == "delete" && errors.Is(check.Err, store.ErrDenied)) {
+			return fmt.Errorf("%s cannot hold a repository: %s: %w", storage.Location(), check.Name, check.Err)
+		}
+	}
+	return nil
+}
+
+// initialRecipients are those that were named, else that of the identity at hand, else that of an identity made now, whose file is
+// returned too.
+func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, string, error) {
+	named, err := a.namedRecipients()
+	if err != nil || len(named) > 0 {
+		return named, "", err
+	}
+	have, err := a.identities(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if have != nil && len(have.Identities) > 0 {
+		recipients, err := recipientsOf(have.Identities)
+		return recipients, "", err
+	}
+	identity, err := crypto.GenerateIdentity(classic)
+	if err != nil {
+		return nil, "", err
+	}
+	recipients, err := recipientsOf([]age.Identity{identity})
+	if err != nil {
+		return nil, "", err
+	}
+	var text bytes.Buffer
+	err = crypto.WriteIdentityFile(&text, crypto.IdentityFile{Identities: []age.Identity{identity}}, crypto.IdentityFileOptions{
+		Comments: []string{"packstone identity: it restores everything that was sealed to it. Keep two copies, away from the machines that it is to restore."},
+		Created:  time.Now(),
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	path := a.paths.identityFile()
+	return recipients, path, writeKey(path, text.Bytes())
+}
+
+func recipientsOf(identities []age.Identity) ([]age.Recipient, error) {
+	var recipients []age.Recipient
+	for _, identity := range identities {
+		r, err := crypto.RecipientOf(identity)
+		if err != nil {
+			return nil, err
+		}
+		recipients = append(recipients, r)
+	}
+	return recipients, nil
+}
+
+// namedRecipients are those of the flags, else of PACKSTONE_RECIPIENTS_FILE, else of the settings.
+func (a *app) namedRecipients() ([]age.Recipient, error) {
+	texts := a.flags.recipients
+	if path := a.env["PACKSTONE_RECIPIENTS_FILE"]; len(texts) == 0 && path != "" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read PACKSTONE_RECIPIENTS_FILE: %w", err)
+		}
+		defer file.Close()
+		return crypto.ParseRecipients(file)
+	}
+	if len(texts) == 0 {
+		settings, err := a.settings()
+		if err != nil {
+			return nil, err
+		}
+		texts = settings.Keys.Recipients
+	}
+	var recipients []age.Recipient
+	for _, text := range texts {
+		r, err := crypto.ParseRecipient(text)
+		if err != nil {
+			return nil, usage("recipient: %w", err)
+		}
+		recipients = append(recipients, r)
+	}
+	return recipients, nil
+}
+
+// ownerKey reads the owner's key, or makes one.
+func (a *app) ownerKey() (owner crypto.Signer, made bool, err error) {
+	path := a.paths.ownerFile()
+	text, err := os.ReadFile(path)
+	if err == nil {
+		owner, err = crypto.ParseSigner(lastLine(text))
+		return owner, false, err
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return owner, false, fmt.Errorf("read the owner's key: %w", err)
+	}
+	if owner, err = crypto.GenerateSigner("owner"); err != nil {
+		return owner, false, err
+	}
+	content := "# packstone owner's key: it admits and revokes hosts and recipients. Keep it away from the machines that back up.\n" +
+		string(owner.Secret().Bytes()) + "\n"
+	return owner, true, writeKey(path, []byte(content))
+}
+
+// lastLine is the last line that is no comment.
+func lastLine(text []byte) string {
+	last := ""
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			last = line
+		}
+	}
+	return last
+}
+
+// sharedDomain is the domain of the repository that --same-domain-as names, nil without.
+func (a *app) sharedDomain(ctx context.Context, address string) (*crypto.Domain, error) {
+	if address == "" {
+		return nil, nil
+	}
+	other := *a
+	other.flags.repository = address
+	repo, _, err := other.openRepository(ctx, mayRead|mayWrite)
+	if err != nil {
+		return nil, err
+	}
+	domain, err := repo.Domain(repo.Config.Domain)
+	if err != nil {
+		return nil, err
+	}
+	return &domain, nil
+}
+
+// hostWriter is the name that this host writes under.
+func hostWriter() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "host"
+	}
+	return catalog.WriterName(host)
+}
+
+// keepWriter writes this host's key to its usual place, or to where the environment or the settings expect it.
+func (a *app) keepWriter(key *crypto.WriterFile) (string, error) {
+	text, err := key.Encode()
+	if err != nil {
+		return "", err
+	}
+	path, err := a.writerPath()
+	if err != nil {
+		return "", err
+	}
+	if path == "" {
+		path = a.paths.writerFile(key.Repository)
+	}
+	return path, writeKey(path, text)
+}
+
+// pinOwner notes the owner in the identity file that is in use, if it is one that can be added to.
+func (a *app) pinOwner(repository string, owner crypto.Verifier) error {
+	path := a.paths.identityFile()
+	if len(a.flags.identities) > 0 {
+		path = a.flags.identities[0]
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Contains(text, []byte("AGE-SECRET-KEY-")) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("note the owner in the identity file: %w", err)
+	}
+	line := fmt.Sprintf("# packstone owner: %s %s\n", repository, owner.Text())
+	return replaceKey(path, append([]byte(line), text...))
+}
+
+// writeKey creates a key file that only its owner can read. It never replaces one.
+func writeKey(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("write key file: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return exitWith(exitRefused, "write key file %s: there is one already; move it away first", path)
+	}
+	if err != nil {
+		return fmt.Errorf("write key file: %w", err)
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		os.Remove(path)
+		return fmt.Errorf("write key file %s: %w", path, err)
+	}
+	return nil
+}
+
+// replaceKey changes a key file, at once or not at all.
+func replaceKey(path string, text []byte) error {
+	next := path + ".new"
+	os.Remove(next)
+	if err := writeKey(next, text); err != nil {
+		return err
+	}
+	if err := os.Rename(next, path); err != nil {
+		os.Remove(next)
+		return fmt.Errorf("write key file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/pipeline/target/command"
+	"github.com/packstone/packstone/pipeline/target/directory"
+)
+
+// restoreSummary is what restore prints as JSON at its end.
+type restoreSummary struct {
+	SnapshotID    string  `json:"snapshot_id" doc:"The snapshot."`
+	FilesRestored uint64  `json:"files_restored" doc:"Entries that were written."`
+	FilesSkipped  uint64  `json:"files_skipped" doc:"Entries that were left as they are."`
+	FilesDeleted  uint64  `json:"files_deleted" doc:"Entries that were removed."`
+	FilesFailed   uint64  `json:"files_failed" doc:"Entries that did not come back."`
+	BytesRestored uint64  `json:"bytes_restored" doc:"Bytes of the files that were written."`
+	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
+}
+
+type restoreOptions struct {
+	target     string
+	include    []string
+	exclude    []string
+	overwrite  string
+	remove     bool
+	verify     bool
+	plan       bool
+	owner      string
+	chmod      string
+	numeric    bool
+	toCommand  []string
+	incomplete bool
+	dashIndex  int
+}
+
+func newRestore(a *app) *cobra.Command {
+	var o restoreOptions
+	var toCommand bool
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "restore [SNAPSHOT[:SOURCE[/PATH]]]",
+		Short: "Bring a snapshot, or a part of it, back: byte for byte, with its metadata.",
+		Long: `Every chunk is checked while it comes back. Below the target each source lies in a folder of its name; what was backed up by path comes
+back under that path. Nothing half-written appears under its final name.`,
+		Example: `  packstone restore latest --target /tmp/restored
+  packstone restore --at 2026-11-20T14:00 --set platform --target /srv/restored`,
+		Args: cobra.ArbitraryArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&o.target, "target", "t", "", "`directory` to restore to")
+	flags.StringArrayVar(&o.include, "include", nil, "only what matches the `pattern`; may be repeated")
+	flags.StringArrayVar(&o.exclude, "exclude", nil, "not what matches the `pattern`; may be repeated")
+	flags.StringVar(&o.overwrite, "overwrite", "always", "files that are there already: `always`, if-changed, if-newer or never")
+	flags.BoolVar(&o.remove, "delete", false, "remove what the snapshot does not have")
+	flags.BoolVar(&o.verify, "verify", false, "read back what was written and compare it")
+	flags.BoolVar(&o.plan, "plan", false, "list what would be done and do nothing")
+	flags.StringVar(&o.owner, "owner", "", "give everything to `USER:GROUP`")
+	flags.StringVar(&o.chmod, "chmod", "", "change modes, as `chmod` does: u+rwX,go-w")
+	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
+	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
+	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesTime, func(ctx context.Context, args []string) error {
+		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+			args, o.toCommand = args[:dash], args[dash:]
+		}
+		if toCommand != (len(o.toCommand) > 0) {
+			return usage("want restore SNAPSHOT:SOURCE/FILE --to-command -- COMMAND [ARGUMENT...]")
+		}
+		return a.restore(ctx, o, args)
+	})
+}
+
+var overwrites = map[string]pipeline.Overwrite{
+	"always": pipeline.OverwriteAlways, "if-changed": pipeline.OverwriteIfChanged,
+	"if-newer": pipeline.OverwriteIfNewer, "never": pipeline.OverwriteNever,
+}
+
+func (a *app) restore(ctx context.Context, o restoreOptions, args []string) error {
+	from, err := a.restorePlace(o, args)
+	if err != nil {
+		return err
+	}
+	repo, _, err := a.openRepository(ctx, mustRead)
+	if err != nil {
+		return err
+	}
+	all, err := a.allSnapshots(ctx, repo)
+	if err != nil {
+		return err
+	}
+	filter := a.filter()
+	filter.Incomplete = o.incomplete
+	snapshot, err := catalog.Select(all, from.snapshot, filter)
+	if err != nil {
+		return err
+	}
+	return a.restoreSnapshot(ctx, repo, snapshot, from, o)
+}
+
+// restorePlace says what is to come back, and refuses what contradicts itself.
+func (a *app) restorePlace(o restoreOptions, args []string) (place, error) {
+	if len(args) > 1 || len(args) == 0 && a.flags.at == "" || len(args) == 1 && a.flags.at != "" {
+		return place{}, usage("name one snapshot, or a time with --at")
+	}
+	if _, ok := overwrites[o.overwrite]; !ok {
+		return place{}, usage("--overwrite %s: want always, if-changed, if-newer or never", o.overwrite)
+	}
+	if (o.target == "") == (len(o.toCommand) == 0) {
+		return place{}, usage("name the directory to restore to with --target")
+	}
+	if len(args) == 0 {
+		return parsePlace("@" + a.flags.at), nil
+	}
+	return parsePlace(args[0]), nil
+}
+
+// restoring is one run of restore.
+type restoring struct {
+	*app
+	repo     *catalog.Repository
+	snapshot *catalog.Snapshot
+	from     place
+	o        restoreOptions
+	progress pipeline.Progress
+	total    pipeline.RestoreResult
+	warned   atomic.Uint64
+}
+
+func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *catalog.Snapshot, from place, o restoreOptions) error {
+	r := &restoring{app: a, repo: repo, snapshot: s, from: from, o: o}
+	begun := time.Now()
+	stop := a.out.Progress(backupCounts(&r.progress))
+	err := r.run(ctx)
+	stop()
+	if err != nil {
+		return err
+	}
+	m := restoreSummary{
+		SnapshotID: s.ID.String(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept, FilesDeleted: r.total.Deleted,
+		FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, TotalDuration: time.Since(begun).Seconds(),
+	}
+	a.out.Summary(m, m.text())
+	return errors.Join(r.outcome(), a.out.Err())
+}
+
+func (m restoreSummary) text() string {
+	text := fmt.Sprintf("snapshot %s: %d restored (%s), %d left as they are, %d deleted in %s", m.SnapshotID[:shortID], m.FilesRestored,
+		output.Bytes(int64(m.BytesRestored)), m.FilesSkipped, m.FilesDeleted, time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
+	if m.FilesFailed > 0 {
+		text += fmt.Sprintf(", %d did not come back", m.FilesFailed)
+	}
+	return text
+}
+
+// outcome says how complete the restore is.
+func (r *restoring) outcome() error {
+	switch {
+	case r.total.Damaged > 0:
+		return exitWith(exitIntegrity, "%d files did not come back since their content is damaged: they are listed above", r.total.Damaged)
+	case r.total.Failed > 0:
+		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
+	case r.total.Restored+r.total.Kept == 0 && r.from.path != "":
+		return exitWith(exitFailed, "snapshot %s has no %s", r.snapshot.ID.String()[:shortID], r.from)
+	case r.warned.Load() > 0:
+		return exitWith(exitMissing, "%d entries came back without all of their metadata: they are listed above", r.warned.Load())
+	}
+	return nil
+}
+
+func (p place) String() string { return strings.Trim(p.source, "/") + "/" + p.path }
+
+func (r *restoring) run(ctx context.Context) error {
+	found := false
+	for i := range r.snapshot.Sources {
+		source := &r.snapshot.Sources[i]
+		if r.from.source != "" && r.from.source != source.Name {
+			continue
+		}
+		found = true
+		if err := r.source(ctx, source); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return usage("snapshot %s has no source %s", r.snapshot.ID.String()[:shortID], r.from.source)
+	}
+	return nil
+}
+
+// source brings one source back.
+func (r *restoring) source(ctx context.Context, source *catalog.SourceState) error {
+	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
+	if err != nil {
+		return err
+	}
+	match, err := pipeline.NewMatch(r.from.path, r.o.include, r.o.exclude)
+	if err != nil {
+		return usage("%w", err)
+	}
+	to, err := r.open(source)
+	if err != nil {
+		return err
+	}
+	result, err := pipeline.Restore(ctx, tree.Open(source.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{}), fetcher, to, pipeline.RestoreOptions{
+		Include: match, Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify,
+		Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
+		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
+	})
+	r.total.Add(result)
+	return errors.Join(err, to.Close(ctx))
+}
+
+func (r *restoring) dry() bool { return r.flags.dryRun || r.o.plan }
+
+// tell prints what is done with an entry, always for a plan.
+func (r *restoring) tell(e *entry.Entry, action pipeline.Action) {
+	if r.o.plan {
+		r.out.Line("%-9s %s", action, output.Name(e.Path))
+		return
+	}
+	r.out.Detail(output.VerboseStatus{Action: string(action), Item: output.Name(e.Path), DataSize: e.Size})
+}
+
+// open opens where the source comes back to.
+func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
+	if len(r.o.toCommand) > 0 {
+		return command.New(command.Options{Command: r.o.toCommand, Output: r.stdout, Stderr: r.stderr})
+	}
+	owner, err := directory.ParseOwner(r.o.owner)
+	if err != nil {
+		return nil, usage("--owner: %w", err)
+	}
+	chmod, err := directory.ParseChmod(r.o.chmod)
+	if err != nil {
+		return nil, usage("--chmod: %w", err)
+	}
+	root, err := filepath.Abs(filepath.Join(r.o.target, strings.Trim(source.Name, "/")))
+	if err != nil {
+		return nil, fmt.Errorf("restore to %s: %w", r.o.target, err)
+	}
+	if !r.dry() {
+		if err := os.MkdirAll(root, 0o755); err != nil {
+			return nil, fmt.Errorf("restore to %s: %w", r.o.target, err)
+		}
+	}
+	return directory.New(root, directory.Options{
+		Owner: owner, Chmod: chmod, NumericIDs: r.o.numeric, ReadOnly: r.dry(),
+		Warn: func(path string, err error) {
+			r.warned.Add(1)
+			r.out.Problem(path, "restore", err)
+		},
+	})
+}

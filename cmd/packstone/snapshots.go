@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// snapshotRow is a snapshot in the JSON array of snapshots.
+type snapshotRow struct {
+	ID       string        `json:"id" doc:"The snapshot's id: the SHA-256 of its commit."`
+	ShortID  string        `json:"short_id" doc:"The beginning of the id, which is enough to name it."`
+	Time     time.Time     `json:"time" doc:"When it was taken, or what --time said."`
+	Set      string        `json:"set" doc:"The set; empty for paths."`
+	Hostname string        `json:"hostname" doc:"The host that took it."`
+	Username string        `json:"username,omitempty" doc:"The user that took it."`
+	Tags     []string      `json:"tags,omitempty" doc:"Its tags."`
+	Paths    []output.Name `json:"paths,omitempty" doc:"What was named on the command line."`
+	Sources  []string      `json:"sources" doc:"The names of its sources."`
+	Files    uint64        `json:"total_files_processed" doc:"Files in it."`
+	Bytes    uint64        `json:"total_bytes_processed" doc:"Their bytes."`
+	Complete bool          `json:"complete" doc:"Whether everything that was to be backed up is in it."`
+	Program  string        `json:"program_version" doc:"What took it."`
+}
+
+func newSnapshots(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "snapshots [SNAPSHOT...]",
+		Short: "List the snapshots, oldest first.",
+		Example: `  packstone snapshots
+  packstone snapshots --set platform --json`,
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+		repo, _, err := a.openRepository(ctx, mustRead)
+		if err != nil {
+			return err
+		}
+		chosen, err := a.chooseSnapshots(ctx, repo, args)
+		if err != nil {
+			return err
+		}
+		return a.printSnapshots(chosen)
+	})
+}
+
+// allSnapshots reads every snapshot; what is wrong with the log is warned of.
+func (a *app) allSnapshots(ctx context.Context, repo *catalog.Repository) ([]*catalog.Snapshot, error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range log.Problems {
+		a.out.Warn(output.Warning{Message: problem.Error()})
+	}
+	return repo.Snapshots(ctx, log)
+}
+
+// chooseSnapshots returns the named snapshots, or all that pass the flags.
+func (a *app) chooseSnapshots(ctx context.Context, repo *catalog.Repository, names []string) ([]*catalog.Snapshot, error) {
+	all, err := a.allSnapshots(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []*catalog.Snapshot
+	for _, name := range names {
+		s, err := catalog.Select(all, name, a.filter())
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, s)
+	}
+	for _, s := range all {
+		if len(names) == 0 && a.filter().Matches(s) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen, nil
+}
+
+func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {
+	rows := make([]snapshotRow, len(snapshots))
+	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "TAGS", "FILES", "SIZE", "WHAT"}, Right: []int{5, 6}}
+	for i, s := range snapshots {
+		row := snapshotRowOf(s)
+		rows[i] = row
+		table.Rows = append(table.Rows, []string{row.ShortID, output.Time(s.Time), orDash(row.Set), row.Hostname,
+			orDash(strings.Join(row.Tags, ",")), strconv.FormatUint(row.Files, 10), output.Bytes(int64(row.Bytes)), row.what()})
+	}
+	return output.List(a.out, rows, table)
+}
+
+func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
+	row := snapshotRow{
+		ID: s.ID.String(), ShortID: s.ID.String()[:shortID], Time: s.Time, Set: s.Set, Hostname: s.Host, Username: s.User,
+		Tags: s.Tags, Complete: s.Complete(), Program: s.Software,
+	}
+	for i := range s.Sources {
+		source := &s.Sources[i]
+		row.Sources = append(row.Sources, source.Name)
+		row.Paths = append(row.Paths, output.Names(source.Paths)...)
+		row.Files += source.Coverage.Files
+		row.Bytes += source.Coverage.Bytes
+	}
+	return row
+}
+
+// what names what is in a snapshot, for a person.
+func (r snapshotRow) what() string {
+	text := strings.Join(r.Sources, " ")
+	if len(r.Paths) > 0 {
+		var paths []string
+		for _, path := range r.Paths {
+			paths = append(paths, path.String())
+		}
+		text = strings.Join(paths, " ")
+	}
+	if !r.Complete {
+		text += " (incomplete)"
+	}
+	return text
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
