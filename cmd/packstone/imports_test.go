@@ -40,7 +40,8 @@ var mayImport = map[string][]string{
 var seams = []string{"archive/store", "pipeline/source", "pipeline/target", "pipeline/database"}
 
 // shared are packages below a seam that are no adapters.
-var shared = []string{"archive/store/internal", "archive/store/retry", "archive/store/limit", "archive/store/count"}
+var shared = []string{"archive/store/internal", "archive/store/retry", "archive/store/limit", "archive/store/count",
+	"pipeline/database/sqlengine"}
 
 // builtOn are adapters that are made of another one: the settings of a platform are a row of directory trees.
 var builtOn = map[string]string{"pipeline/source/settings": "pipeline/source/files"}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -376,7 +377,8 @@ func TestTheSettingsReferenceNamesEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	described := map[string]bool{}
-	for line := range strings.Lines(string(reference)) {
+	rows, environment, _ := strings.Cut(string(reference), "\n## Environment\n")
+	for line := range strings.Lines(rows) {
 		if cell, ok := strings.CutPrefix(line, "| `"); ok {
 			name, _, _ := strings.Cut(cell, "`")
 			described[name] = true
@@ -394,7 +396,41 @@ func TestTheSettingsReferenceNamesEverySetting(t *testing.T) {
 			t.Errorf("docs/settings.md describes `%s`, which is no setting", name)
 		}
 	}
+	for _, name := range variables(t) {
+		if !strings.Contains(environment, "`"+name+"`") {
+			t.Errorf("docs/settings.md says nothing of the variable %s", name)
+		}
+	}
 }
+
+// variables lists the variables of the environment that this package names, without the _FILE twins.
+func variables(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range quotedVariable.FindAllStringSubmatch(string(text), -1) {
+			if !strings.HasSuffix(file, "_test.go") && !strings.HasSuffix(match[1], "_COMMAND") {
+				found[match[1]] = true
+			}
+		}
+	}
+	for name := range found {
+		if twin, ok := strings.CutSuffix(name, "_FILE"); ok && found[twin] {
+			delete(found, name)
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+var quotedVariable = regexp.MustCompile(`"(PACKSTONE_[A-Z0-9_]+|NO_COLOR)"`)
 
 // collectSettings lists the settings that a schema describes: sets.NAME.sources, and for a type of source files: path.
 func collectSettings(schema map[string]any, path string, into map[string]bool) {
