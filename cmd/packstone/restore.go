@@ -242,13 +242,9 @@ func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 	if len(r.o.toCommand) > 0 {
 		return command.New(command.Options{Command: r.o.toCommand, Output: r.stdout, Stderr: r.stderr})
 	}
-	owner, err := directory.ParseOwner(r.o.owner)
+	opts, err := r.directoryOptions()
 	if err != nil {
-		return nil, usage("--owner: %w", err)
-	}
-	chmod, err := directory.ParseChmod(r.o.chmod)
-	if err != nil {
-		return nil, usage("--chmod: %w", err)
+		return nil, err
 	}
 	root, err := filepath.Abs(filepath.Join(r.o.target, strings.Trim(source.Name, "/")))
 	if err != nil {
@@ -259,11 +255,23 @@ func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 			return nil, fmt.Errorf("restore to %s: %w", r.o.target, err)
 		}
 	}
-	return directory.New(root, directory.Options{
-		Owner: owner, Chmod: chmod, NumericIDs: r.o.numeric, ReadOnly: r.dry(),
-		Warn: func(path string, err error) {
-			r.warned.Add(1)
-			r.out.Problem(path, "restore", err)
-		},
-	})
+	return directory.New(root, opts)
+}
+
+func (r *restoring) directoryOptions() (opts directory.Options, err error) {
+	opts = directory.Options{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Warn: func(path string, err error) {
+		r.warned.Add(1)
+		r.out.Problem(path, "restore", err)
+	}}
+	if r.o.owner != "" {
+		if opts.Owner, err = directory.ParseOwner(r.o.owner); err != nil {
+			return opts, usage("--owner: %w", err)
+		}
+	}
+	if r.o.chmod != "" {
+		if opts.Chmod, err = directory.ParseChmod(r.o.chmod); err != nil {
+			return opts, usage("--chmod: %w", err)
+		}
+	}
+	return opts, nil
 }
