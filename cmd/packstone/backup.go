@@ -60,8 +60,7 @@ type backupOptions struct {
 
 func newBackup(a *app) *cobra.Command {
 	var o backupOptions
-	var cmd *cobra.Command
-	cmd = &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "backup [SET|SOURCE|PATH...]",
 		Short: "Back up paths, or sets and sources of the settings file, as one snapshot.",
 		Long: `A name that the settings file knows is a set or a source; ./name and absolute paths are always paths. On a machine without settings and

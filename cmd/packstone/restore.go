@@ -46,14 +46,12 @@ type restoreOptions struct {
 	numeric    bool
 	toCommand  []string
 	incomplete bool
-	dashIndex  int
 }
 
 func newRestore(a *app) *cobra.Command {
 	var o restoreOptions
 	var toCommand bool
-	var cmd *cobra.Command
-	cmd = &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "restore [SNAPSHOT[:SOURCE[/PATH]]]",
 		Short: "Bring a snapshot, or a part of it, back: byte for byte, with its metadata.",
 		Long: `Every chunk is checked while it comes back. Below the target each source lies in a folder of its name; what was backed up by path comes
