@@ -58,10 +58,10 @@ func (p *decoder) decode(raw []byte) error {
 	if err := p.w.parse(raw); err != nil {
 		return err
 	}
-	if p.w.Version != pageVersion || len(p.w.Requires) > 0 {
-		return fmt.Errorf("%w: version %d, requires %q", ErrUnsupported, p.w.Version, p.w.Requires)
+	if len(p.w.Requires) > 0 {
+		return fmt.Errorf("%w: requires %q", ErrUnsupported, p.w.Requires)
 	}
-	if p.w.Rows == 0 || p.w.Rows > maxRows || p.w.Height > maxHeight {
+	if p.w.Version != pageVersion || p.w.Rows == 0 || p.w.Rows > maxRows || p.w.Height > maxHeight {
 		return malformed("%d rows at height %d", p.w.Rows, p.w.Height)
 	}
 	p.height, p.tested = uint8(p.w.Height), 0

@@ -175,7 +175,7 @@ func altered(t *testing.T, key string, value any) []byte {
 
 func TestUnknownKeysArePassedOverUnlessRequired(t *testing.T) {
 	var p page
-	for _, value := range []any{1, "text", []byte("bytes"), []any{1, map[string]any{"deep": []int{1, 2}}}, true, 1.5, nil} {
+	for _, value := range []any{1, "text", []byte("bytes"), []any{1, map[string]any{"deep": []int{1, 2}}}, true, 0.0, 1.5, -7, nil, map[string]any{}} {
 		if err := p.decode(altered(t, "from.the.future", value)); err != nil || len(p.rows) != 13 {
 			t.Errorf("value %v: %v, %d rows", value, err, len(p.rows))
 		}

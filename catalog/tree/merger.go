@@ -41,7 +41,7 @@ func (t *Tree) Merge() *Merger {
 	return g
 }
 
-// Next steps to the path of e, which must come after that of the step before.
+// Next steps to the path of e, which must come after that of the step before. It loads ahead, until the first call's ctx ends.
 func (g *Merger) Next(ctx context.Context, e *entry.Entry) (Step, error) {
 	if g.begun && compare(g.last, e.Path) >= 0 {
 		return Step{}, fmt.Errorf("%w: %q after %q", ErrOrder, e.Path, g.last)

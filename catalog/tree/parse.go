@@ -2,6 +2,7 @@ package tree
 
 import (
 	"encoding/binary"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ const (
 	cborArray = 4
 	cborMap   = 5
 	cborTag   = 6
+	cborOther = 7 // floating-point numbers and simple values
 )
 
 const (
@@ -53,7 +55,7 @@ func compareKeys(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// parse reads a page into w, which refers to raw from then on.
+// parse reads a page into w, which refers to raw from then on. Of a later version it reads no more than that.
 func (w *wire) parse(raw []byte) error {
 	p := parser{raw}
 	major, n, ok := p.head()
@@ -65,7 +67,7 @@ func (w *wire) parse(raw []byte) error {
 	last := ""
 	for i := range n {
 		key, ok := p.text()
-		if !ok || i > 0 && compareKeys(last, key) >= 0 {
+		if !ok || i == 0 && key != "v" || i > 0 && compareKeys(last, key) >= 0 {
 			return malformed("key %d", i)
 		}
 		last = key
@@ -79,6 +81,9 @@ func (w *wire) parse(raw []byte) error {
 		}
 		if !ok {
 			return malformed("value of %q", key)
+		}
+		if i == 0 && w.Version != pageVersion {
+			return fmt.Errorf("%w: version %d", ErrUnsupported, w.Version)
 		}
 	}
 	if len(p.b) > 0 {
@@ -120,7 +125,8 @@ func (p *parser) head() (major byte, n uint64, ok bool) {
 	copy(wide[8-size:], p.b[:size])
 	p.b = p.b[size:]
 	n = binary.BigEndian.Uint64(wide[:])
-	return major, n, n >= [4]uint64{24, 1 << 8, 1 << 16, 1 << 32}[low-24]
+	shortest := n >= [4]uint64{24, 1 << 8, 1 << 16, 1 << 32}[low-24]
+	return major, n, shortest || major == cborOther
 }
 
 // string reads a byte or text string.
@@ -172,12 +178,12 @@ func (p *parser) skip(depth int) bool {
 	if !ok || depth == 0 {
 		return false
 	}
+	if major >= cborBytes && major <= cborMap && n > uint64(len(p.b)) {
+		return false
+	}
 	items := uint64(0)
 	switch major {
 	case cborBytes, cborText:
-		if n > uint64(len(p.b)) {
-			return false
-		}
 		p.b = p.b[n:]
 	case cborArray:
 		items = n
@@ -185,9 +191,6 @@ func (p *parser) skip(depth int) bool {
 		items = 2 * n
 	case cborTag:
 		items = 1
-	}
-	if items > uint64(len(p.b)) || n > maxPage && items > 0 {
-		return false
 	}
 	for range items {
 		if !p.skip(depth - 1) {
