@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -74,6 +75,11 @@ func (a *app) framesPerSecond() (float64, error) {
 		return 0, usage("PACKSTONE_PROGRESS_FPS=%q: must be a number above 0 and at most 60", text)
 	}
 	return fps, nil
+}
+
+// hookRunner runs commands of the settings file in the program's own environment.
+func (a *app) hookRunner() hook.Runner {
+	return hook.Runner{Env: a.env.pairs(), Output: a.stderr}
 }
 
 // terminal returns the file behind a stream if it is a terminal.

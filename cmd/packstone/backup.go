@@ -99,8 +99,7 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	runner := hook.Runner{}
-	return runner.Run(ctx, run.hooks, func(ctx context.Context) error {
+	return a.hookRunner().Run(ctx, run.hooks, func(ctx context.Context) error {
 		return a.runBackup(ctx, repo, storage, run.BackupOptions)
 	})
 }
@@ -227,7 +226,10 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 	sources := names
 	run.Set = strings.Join(names, "+")
 	if set, ok := settings.Sets[names[0]]; ok && len(names) == 1 {
-		sources, run.hooks = set.Sources, set.Hooks
+		sources = set.Sources
+		if !a.flags.dryRun {
+			run.hooks = set.Hooks
+		}
 	}
 	for _, name := range sources {
 		s, ok := settings.Sources[name]
@@ -237,7 +239,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 		run.Jobs = append(run.Jobs, pipeline.Job{
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
-				return settings.Open(ctx, name, config.OpenOptions{})
+				return settings.Open(ctx, name, config.OpenOptions{Stderr: a.stderr})
 			},
 		})
 	}

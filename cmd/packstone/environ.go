@@ -20,6 +20,15 @@ func newEnviron(pairs []string) environ {
 	return env
 }
 
+// pairs is the environment for a program that is started.
+func (env environ) pairs() []string {
+	pairs := make([]string, 0, len(env))
+	for name, value := range env {
+		pairs = append(pairs, name+"="+value)
+	}
+	return pairs
+}
+
 // lookup is what expands ${VAR} in the settings file.
 func (env environ) lookup(name string) (string, bool) {
 	value, ok := env[name]

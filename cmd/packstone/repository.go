@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -77,7 +78,7 @@ func (a *app) storeOptions() (config.StoreOptions, error) {
 		Region:       a.env["AWS_REGION"],
 		Proxy:        http.ProxyFromEnvironment,
 		Retrying: func(e retry.Event) {
-			a.out.Warn(output.Warning{Message: fmt.Sprintf("%s: %v; trying again in %v", e.Call, e.Err, e.Wait)})
+			a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; trying again in %v", e.Err, e.Wait.Round(time.Millisecond))})
 		},
 	}
 	var err error

@@ -62,6 +62,7 @@ type testKey struct{}
 // scriptCommands are what stories need beside the program itself.
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"exits":    exits,
+	"damage":   damage,
 	"flipbit":  flipBit,
 	"sizeof":   sizeOf,
 	"random":   random,
@@ -103,19 +104,39 @@ func flipBit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: flipbit FILE [OFFSET]")
 	}
 	name := ts.MkAbs(args[0])
+	if len(args) == 1 {
+		flip(ts, name, nil)
+		return
+	}
+	offset, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	flip(ts, name, &offset)
+}
+
+// flip changes a bit of the byte at offset, or of the one in the middle.
+func flip(ts *testscript.TestScript, name string, offset *int) {
 	content, err := os.ReadFile(name)
 	ts.Check(err)
-	offset := len(content) / 2
-	if len(args) == 2 {
-		offset, err = strconv.Atoi(args[1])
-		ts.Check(err)
-		if offset < 0 {
-			offset += len(content)
-		}
+	at := len(content) / 2
+	if offset != nil {
+		at = (*offset + len(content)) % len(content)
 	}
-	content[offset] ^= 1
+	content[at] ^= 1
 	ts.Check(os.Chmod(name, 0o600))
 	ts.Check(os.WriteFile(name, content, 0o600))
+}
+
+// damage DIR changes a bit in the middle of every file below DIR.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage DIR")
+	}
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(name string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			flip(ts, name, nil)
+		}
+		return err
+	}))
 }
 
 // sizeOf PATH [at-most N | at-least N] prints how many bytes the files at and below PATH hold, and compares.
