@@ -3,8 +3,8 @@
 //
 // A source is a set of connections whose transactions began under one short
 // lock, so that all see the same moment; without the privilege to take it, one
-// connection reads everything. Another connection holds a metadata lock on every
-// table, so that DDL waits until the source is closed. Rows are streamed by the
+// connection reads everything. Each holds a metadata lock on every table, so that
+// DDL waits until the source is closed. Rows are streamed by the
 // text protocol, in the order of the primary key.
 //
 // A target must be an empty database. MySQL commits with every DDL statement, so

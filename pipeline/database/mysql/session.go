@@ -68,14 +68,14 @@ func (s *session) setUp(ctx context.Context) error {
 		return err
 	}
 	if err := s.exec(ctx, `SET SESSION net_write_timeout = 3600, SESSION net_read_timeout = 3600, SESSION wait_timeout = 2147483,
-		SESSION sql_quote_show_create = 1, SESSION sql_big_selects = 1, SESSION sql_select_limit = DEFAULT,
+		SESSION sql_quote_show_create = 1, SESSION sql_big_selects = 1, SESSION lock_wait_timeout = 60, SESSION sql_select_limit = DEFAULT,
 		SESSION transaction_isolation = 'REPEATABLE-READ'`); err != nil {
 		if number(err) != errUnknownVariable {
 			return err
 		}
 		// MariaDB before 11.1 calls the last one by another name.
 		if err := s.exec(ctx, `SET SESSION net_write_timeout = 3600, SESSION net_read_timeout = 3600, SESSION wait_timeout = 2147483,
-			SESSION sql_quote_show_create = 1, SESSION sql_big_selects = 1, SESSION sql_select_limit = DEFAULT,
+			SESSION sql_quote_show_create = 1, SESSION sql_big_selects = 1, SESSION lock_wait_timeout = 60, SESSION sql_select_limit = DEFAULT,
 			SESSION tx_isolation = 'REPEATABLE-READ'`); err != nil {
 			return err
 		}

@@ -2,11 +2,15 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	client "github.com/go-sql-driver/mysql"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -15,7 +19,8 @@ import (
 type source struct {
 	filter  database.Filter
 	name    string
-	guard   *session // holds metadata locks; nil where the only reader holds them
+	names   map[string]bool // everything in the database when the snapshot began
+	tables  []string        // those that are wanted
 	readers chan *session
 	all     []*session
 	moment  string
@@ -25,10 +30,6 @@ type source struct {
 	schema *database.Schema
 	err    error
 }
-
-// lockWait is how long, in seconds, we wait for the lock under which the
-// snapshots begin. Long statements of others hold it up, and it holds up theirs.
-const lockWait = 60
 
 func openSource(ctx context.Context, config *client.Config, opts database.SourceOptions) (_ *source, err error) {
 	jobs := max(opts.Jobs, 1)
@@ -74,68 +75,102 @@ func (s *source) refuseLeftover(ctx context.Context) error {
 	return err
 }
 
-// beginTogether begins a snapshot on every connection under one lock. First DDL
-// is kept away, then the tables are guarded against it for the whole export, and
-// only for the moment in which the snapshots begin are commits held up too. (A
-// guard taken before the lock would be a deadlock: DDL that waits for the guard
-// holds up the lock.)
+// attempts is how often we try to begin while DDL goes on.
+const attempts = 50
+
+// errMoving says that DDL was in the way of a snapshot.
+var errMoving = errors.New("tables were made, dropped or altered while the snapshot began")
+
+// beginTogether begins a snapshot on every connection under one lock. Waiting
+// for DDL under the lock could be a deadlock, since DDL waits for the lock; so we
+// give way and try again.
 func (s *source) beginTogether(ctx context.Context, config *client.Config) error {
-	guard, err := connect(ctx, config)
-	if err != nil {
-		return err
-	}
-	s.guard = guard
 	locker, err := connect(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer locker.close() // which gives up the lock, whatever happened
-	lock, err := lockDDL(ctx, locker)
-	if err != nil {
-		return fmt.Errorf("hold up DDL for a moment: %w", err)
-	}
-	if err := guard.exec(ctx, "START TRANSACTION READ ONLY"); err != nil {
-		return fmt.Errorf("begin to guard the tables: %w", err)
-	}
-	if err := s.touch(ctx, guard); err != nil {
-		return err
-	}
-	if err := locker.run(ctx, lock.commits); err != nil {
-		return fmt.Errorf("hold up commits for a moment: %w", err)
-	}
-	for _, one := range s.all {
-		if err := one.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
-			return fmt.Errorf("begin a snapshot: %w", err)
+	for try := range attempts {
+		if err = s.list(ctx, s.all[0]); err == nil {
+			err = s.beginLocked(ctx, locker)
+		}
+		if !moving(err) {
+			break
+		}
+		select {
+		case <-time.After(time.Duration(min(try+1, 10)) * 20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	s.moment = s.position(ctx, s.all[0], locker)
-	if err := locker.run(ctx, lock.end); err != nil {
-		return fmt.Errorf("give up the lock: %w", err)
+	if err != nil {
+		return err
 	}
-	s.ready(s.all)
+	for _, one := range s.all {
+		s.readers <- one
+	}
 	return nil
 }
 
-// lock is how a server is held still: statements that hold up commits, after
-// DDL is held up already, and those that end it.
-type lock struct{ commits, end []string }
+// moving says that another try may succeed.
+func moving(err error) bool {
+	return errors.Is(err, errMoving) || number(err) == errLockTimeout || number(err) == errUnknownTable
+}
 
-// lockDDL holds up DDL.
-func lockDDL(ctx context.Context, locker *session) (lock, error) {
-	if err := locker.exec(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lockWait)); err != nil {
-		return lock{}, err
+func (s *source) beginLocked(ctx context.Context, locker *session) (err error) {
+	unlock, err := lockServer(ctx, locker)
+	defer func() {
+		if done := locker.run(ctx, unlock); err == nil {
+			err = done
+		}
+	}()
+	if err != nil {
+		return fmt.Errorf("hold up commits for a moment: %w", err)
 	}
+	g, together := errgroup.WithContext(ctx)
+	for _, one := range s.all {
+		g.Go(func() error { return s.begin(together, one, 0) })
+	}
+	err = g.Wait()
+	if err == nil {
+		err = s.unmoved(ctx, locker)
+	}
+	if err != nil {
+		for _, one := range s.all {
+			one.exec(ctx, "ROLLBACK") // what it may have locked already
+		}
+		return err
+	}
+	s.moment = s.position(ctx, s.all[0], locker)
+	return nil
+}
+
+// unmoved compares the names in the database with those listed. It opens no
+// table, so it waits for nothing.
+func (s *source) unmoved(ctx context.Context, locker *session) error {
+	n := 0
+	err := locker.texts(ctx, "SHOW TABLES", func(row []string, _ []bool) error {
+		if n++; !s.names[row[0]] {
+			return errMoving
+		}
+		return nil
+	})
+	if err == nil && n != len(s.names) {
+		err = errMoving
+	}
+	return err
+}
+
+// lockServer keeps all others from committing and from DDL, and returns how to
+// end that.
+func lockServer(ctx context.Context, locker *session) (unlock []string, err error) {
+	lock := []string{"FLUSH TABLES WITH READ LOCK"}
+	unlock = []string{"UNLOCK TABLES"}
 	if locker.server.mariadb() {
 		// Unlike FLUSH TABLES this does not wait for long reading statements.
-		err := locker.run(ctx, []string{"BACKUP STAGE START", "BACKUP STAGE BLOCK_DDL"})
-		return lock{commits: []string{"BACKUP STAGE BLOCK_COMMIT"}, end: []string{"BACKUP STAGE END"}}, err
+		lock, unlock = []string{"BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"}, []string{"BACKUP STAGE END"}
 	}
-	const flush = "FLUSH TABLES WITH READ LOCK"
-	err := locker.exec(ctx, "LOCK INSTANCE FOR BACKUP")
-	if denied(err) { // a privilege of its own; the other lock holds up DDL as well
-		return lock{end: []string{"UNLOCK TABLES"}}, locker.exec(ctx, flush)
-	}
-	return lock{commits: []string{flush}, end: []string{"UNLOCK TABLES", "UNLOCK INSTANCE"}}, err
+	return unlock, locker.run(ctx, lock)
 }
 
 // beginAlone begins a snapshot on the first connection and closes the others.
@@ -145,46 +180,76 @@ func (s *source) beginAlone(ctx context.Context) error {
 		other.close()
 	}
 	s.all = s.all[:1]
-	if err := one.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
-		return fmt.Errorf("begin a snapshot: %w", err)
-	}
-	s.moment = s.position(ctx, one, nil)
-	if err := s.touch(ctx, one); err != nil {
+	if err := s.list(ctx, one); err != nil {
 		return err
 	}
-	s.ready(s.all)
+	if err := s.begin(ctx, one, 60); err != nil {
+		return err
+	}
+	s.moment = s.position(ctx, one, nil)
+	s.readers <- one
 	return nil
 }
 
-func (s *source) ready(sessions []*session) {
-	for _, one := range sessions {
-		s.readers <- one
+// begin begins a snapshot and takes a metadata lock on every table for as long
+// as it lasts, so that DDL waits. Every reader needs locks of its own: DDL that
+// waits for one of them holds up any that would ask for its first. wait is how
+// many seconds DDL that is under way may take; a server may make 1 of 0.
+func (s *source) begin(ctx context.Context, one *session, wait int) error {
+	if err := one.run(ctx, []string{
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", wait), "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+	}); err != nil {
+		return fmt.Errorf("begin a snapshot: %w", err)
 	}
+	for part := range slices.Chunk(s.tables, tablesAtOnce) {
+		if err := one.touch(ctx, part); err != nil {
+			return err
+		}
+	}
+	return one.exec(ctx, "SET SESSION lock_wait_timeout = 60")
 }
 
-// touch takes a metadata lock on every table for the rest of the transaction,
-// so that DDL waits until the source is closed.
-func (s *source) touch(ctx context.Context, one *session) error {
-	var names []string
-	err := one.texts(ctx, relationNames, func(row []string, _ []bool) error {
-		if (row[1] == "BASE TABLE" || row[1] == "SYSTEM VERSIONED") && s.takes(row[0]) {
-			names = append(names, row[0])
+// list notes all names in the database, and the tables that are wanted.
+func (s *source) list(ctx context.Context, one *session) error {
+	s.names, s.tables = map[string]bool{}, nil
+	err := one.texts(ctx, relationNames, func(row []string, null []bool) error {
+		if null[1] {
+			return errMoving // it vanished between its name and its type
+		}
+		s.names[row[0]] = true
+		if (row[1] == "BASE TABLE" || row[1] == "SYSTEM VERSIONED") && s.filter.Takes(s.name, "", row[0]) {
+			s.tables = append(s.tables, row[0])
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
-	for _, name := range names {
-		err := one.exec(ctx, "SELECT 1 FROM "+quote(name)+" LIMIT 0")
-		if err != nil && number(err) != errUnknownTable { // dropped just now
-			return fmt.Errorf("open table %s: %w", name, err)
+	return nil
+}
+
+// tablesAtOnce is how many tables a query touches; a join takes at most 61.
+const tablesAtOnce = 50
+
+// touch opens tables without reading them.
+func (one *session) touch(ctx context.Context, tables []string) error {
+	err := one.exec(ctx, "SELECT 1 FROM "+quoteAll(tables)+" LIMIT 0")
+	if err == nil || len(tables) > 1 && number(err) == 0 {
+		return err
+	}
+	if len(tables) == 1 {
+		return fmt.Errorf("open table %s: %w", tables[0], err)
+	}
+	for _, name := range tables { // one by one, to know which it is
+		if err := one.touch(ctx, []string{name}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *source) takes(table string) bool { return s.filter.Takes(s.name, "", table) }
+// takes says that the table is in the snapshot.
+func (s *source) takes(table string) bool { return slices.Contains(s.tables, table) }
 
 // position names the snapshot by the binary log, where that is on and visible.
 func (s *source) position(ctx context.Context, one, locker *session) string {
@@ -398,14 +463,8 @@ func currentCounter(ctx context.Context, one *session, q *database.Sequence) (in
 
 // Close ends the snapshot.
 func (s *source) Close() error {
-	if s.guard != nil {
-		s.guard.close()
-	}
 	for _, one := range s.all {
 		one.close()
-	}
-	if s.all == nil {
-		return nil
 	}
 	s.all = nil
 	return nil

@@ -1,0 +1,228 @@
+package mysql_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/mysql"
+	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
+)
+
+// count reads a table and returns how many rows it has.
+func count(t testing.TB, src database.Source, table string) (n int) {
+	t.Helper()
+	schema, err := src.Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = src.Rows(context.Background(), schema.Find(table), func(b *database.Batch) error {
+		n += b.Len()
+		b.Release()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// writePairs commits the same number in tables a and b until stop is closed.
+func writePairs(db *sql.DB, writer int, stop chan struct{}) error {
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		tx, err := db.Begin()
+		if err != nil {
+			return err
+		}
+		n := writer*1_000_000 + i
+		for _, table := range []string{"a", "b"} {
+			if _, err := tx.Exec(fmt.Sprintf("INSERT INTO %s VALUES (%d)", table, n)); err != nil {
+				return err
+			}
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+	}
+}
+
+func TestParallelReadersSeeOneMoment(t *testing.T) {
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, "CREATE TABLE a (n INT PRIMARY KEY); CREATE TABLE b (n INT PRIMARY KEY)")
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for i := range 2 {
+		db := mysqltest.Open(t, at)
+		writers.Go(func() {
+			if err := writePairs(db, i, stop); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	defer writers.Wait()
+	defer close(stop)
+	last := 0
+	for round := range 20 {
+		src := openSource(t, at, database.SourceOptions{Jobs: 4})
+		if jobs := src.(database.Narrow).Jobs(); jobs != 4 {
+			t.Fatalf("%d tables can be read at once, want 4", jobs)
+		}
+		var a, b int
+		var readers sync.WaitGroup
+		readers.Go(func() { a = count(t, src, "a") })
+		readers.Go(func() { b = count(t, src, "b") })
+		readers.Wait()
+		if a != b {
+			t.Errorf("round %d: %d rows in a, %d in b", round, a, b)
+		}
+		if round > 0 && a <= last {
+			t.Errorf("round %d: nothing was written since the last one (%d rows)", round, a)
+		}
+		last = a
+		src.Close()
+	}
+}
+
+// limited makes a user who may only read the database.
+func limited(t testing.TB, at database.Location) database.Location {
+	t.Helper()
+	user := "reader_" + mysqltest.Name(at)
+	mysqltest.Exec(t, at, fmt.Sprintf("CREATE USER %s@'127.0.0.1' IDENTIFIED BY 'pw'; GRANT SELECT, SHOW VIEW ON %s.* TO %s@'127.0.0.1'", user, mysqltest.Name(at), user))
+	t.Cleanup(func() { mysqltest.Exec(t, at, "DROP USER "+user+"@'127.0.0.1'") })
+	return mysqltest.Location(t, user, "pw", mysqltest.Name(at))
+}
+
+func TestReaderWithoutReloadReadsOneTableAtATime(t *testing.T) {
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, "CREATE TABLE a (n INT PRIMARY KEY); CREATE TABLE b (n INT PRIMARY KEY); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1), (2)")
+	to := mysqltest.Database(t)
+	src := openSource(t, limited(t, at), database.SourceOptions{Jobs: 4})
+	if jobs := src.(database.Narrow).Jobs(); jobs != 1 {
+		t.Errorf("%d tables can be read at once, want 1", jobs)
+	}
+	schema, err := src.Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(schema.Settings["reading"], "RELOAD") {
+		t.Errorf("the settings %v do not name the privilege", schema.Settings)
+	}
+	report, err := database.Convert(context.Background(), src, openTarget(t, to, database.TargetOptions{}), database.Options{Jobs: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := report.Result("b").Rows; rows != 2 {
+		t.Errorf("%d rows of b, want 2", rows)
+	}
+}
+
+func TestDDLWaitsUntilTheSnapshotEnds(t *testing.T) {
+	for _, jobs := range []int{1, 2} {
+		at := mysqltest.Database(t)
+		mysqltest.Exec(t, at, "CREATE TABLE a (n INT PRIMARY KEY); INSERT INTO a VALUES (1), (2)")
+		src := openSource(t, at, database.SourceOptions{Jobs: jobs})
+		_, err := mysqltest.Open(t, at).Exec("SET lock_wait_timeout = 1; ALTER TABLE a ADD COLUMN extra INT FIRST")
+		if err == nil || !strings.Contains(err.Error(), "Lock wait timeout") {
+			t.Errorf("with %d jobs ALTER TABLE gave %v, want a lock wait timeout", jobs, err)
+		}
+		if _, err := mysqltest.Open(t, at).Exec("SET lock_wait_timeout = 1; DROP TABLE a"); err == nil {
+			t.Errorf("with %d jobs a table was dropped under the snapshot", jobs)
+		}
+		if n := count(t, src, "a"); n != 2 {
+			t.Errorf("%d rows, want 2", n)
+		}
+		src.Close()
+		mysqltest.Exec(t, at, "ALTER TABLE a ADD COLUMN extra INT FIRST")
+	}
+}
+
+// A table made while the snapshot stands has no rows in it and is left out, or
+// is there without harm; every export under a stream of DDL is whole.
+func TestExportWhileTablesComeAndGo(t *testing.T) {
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, "CREATE TABLE stays (n INT PRIMARY KEY); INSERT INTO stays VALUES (1), (2), (3)")
+	stop := make(chan struct{})
+	var ddl sync.WaitGroup
+	db := mysqltest.Open(t, at)
+	ddl.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			script := fmt.Sprintf("CREATE TABLE IF NOT EXISTS t%[1]d (n INT PRIMARY KEY); INSERT IGNORE INTO t%[1]d VALUES (1); ALTER TABLE t%[1]d ADD m INT; DROP TABLE t%[1]d", i%5)
+			if _, err := db.Exec(script); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	defer ddl.Wait()
+	defer close(stop)
+	for range 10 {
+		// A table that vanishes between two questions makes an error; the next
+		// try succeeds.
+		deadline := time.Now().Add(30 * time.Second)
+		for {
+			err := exportRows(at)
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func exportRows(at database.Location) error {
+	src, err := mysql.Driver{}.OpenSource(context.Background(), at, database.SourceOptions{Jobs: 2})
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	schema, err := src.Schema(context.Background())
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, table := range schema.Tables {
+		rows := 0
+		if err := src.Rows(context.Background(), table, func(b *database.Batch) error { rows += b.Len(); b.Release(); return nil }); err != nil {
+			return err
+		}
+		if table.Name == "stays" {
+			found = rows == 3
+		}
+	}
+	if !found {
+		return errors.New("the table that stays is not whole")
+	}
+	return nil
+}
+
+func TestTablesWithoutTransactionsAreReported(t *testing.T) {
+	src := openSource(t, awkward(t), database.SourceOptions{})
+	schema, err := src.Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range schema.Findings {
+		if f.Object.Name == "old" && strings.Contains(f.Reason, "MyISAM") {
+			return
+		}
+	}
+	t.Errorf("no finding names the MyISAM table: %v", schema.Findings)
+}
