@@ -112,17 +112,26 @@ func (w *walk) take() *task {
 	}
 	t := heap.Pop(&w.queue).(*task)
 	t.state = running
-	w.held += blockSize
+	w.hold(blockSize)
 	return t
+}
+
+// hold counts n more entries, or fewer; the caller has locked w. When there is room again, workers go on.
+func (w *walk) hold(n int) {
+	full := w.held >= aheadLimit
+	w.held += n
+	if full && w.held < aheadLimit && w.idle > 0 {
+		w.todo.Broadcast()
+	}
 }
 
 // finish counts what t has found instead of what it might have found.
 func (w *walk) finish(t *task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.held += len(t.items) - blockSize
+	w.hold(len(t.items) - blockSize)
 	if t.from == 0 {
-		w.held += t.folder.weight
+		w.hold(t.folder.weight)
 	}
 	t.state = done
 	if w.wanted == t {
@@ -136,7 +145,7 @@ func (w *walk) await(t *task) {
 	if t.state == queued {
 		heap.Remove(&w.queue, t.at)
 		t.state = running
-		w.held += blockSize
+		w.hold(blockSize)
 		w.mu.Unlock()
 		w.source.run(w, t)
 		w.finish(t)
@@ -168,10 +177,7 @@ func (w *walk) free(at *frame) {
 func (w *walk) release(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.held -= n
-	if w.idle > 0 && w.held < aheadLimit {
-		w.todo.Broadcast()
-	}
+	w.hold(-n)
 }
 
 // end makes the workers return.
