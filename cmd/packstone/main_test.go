@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -109,6 +110,35 @@ func TestExitCodesFollowFromSentinels(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheFirstInterruptEndsTheContext(t *testing.T) {
+	var said lockedBuffer
+	ctx, stop := interruptible(t.Context(), &said)
+	defer stop()
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := self.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if code := exitCode(ctx, ctx.Err()); code != exitInterrupted {
+		t.Errorf("exit code %d, want 130", code)
+	}
+}
+
+// lockedBuffer takes writes from several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
 }
 
 func TestSecretsComeFromAVariableOrItsFile(t *testing.T) {
@@ -343,6 +373,30 @@ func TestMessagesAreAsTheirSchemaSays(t *testing.T) {
 	for definition, args := range map[string][]string{"version": {"version"}, "config_check": {"config", "check", "-c", "testdata/packstone.yaml"}, "exit_error": {"nonsense"}} {
 		_, out, errors := runWith(t, nil, append(args, "--json")...)
 		checkLines(t, out+errors, definition)
+	}
+}
+
+func TestVerbsPrintWhatTheSchemaSays(t *testing.T) {
+	home, project := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(project, "a"), []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		definition string
+		args       []string
+	}{
+		{"init", []string{"init"}},
+		{"summary_backup", []string{"backup", project}},
+		{"summary_backup", []string{"backup", "-n", project}},
+		{"list_snapshots", []string{"snapshots"}},
+		{"summary_restore", []string{"restore", "latest", "--target", filepath.Join(home, "restored")}},
+		{"summary_check", []string{"check", "--read-data"}},
+	} {
+		code, stdout, stderr := runWith(t, []string{"HOME=" + home}, append(test.args, "--json")...)
+		if code != 0 || stdout == "" {
+			t.Fatalf("%v ends with %d and prints %q, %q", test.args, code, stdout, stderr)
+		}
+		checkLines(t, stdout, test.definition)
 	}
 }
 

@@ -20,10 +20,17 @@ var messages = map[string]any{
 	"exit_error":     output.ExitError{},
 	"version":        versionMessage{},
 	"config_check":   configCheckMessage{},
+	"init":           initMessage{},
+
+	summaryPrefix + "backup":  backupSummary{},
+	summaryPrefix + "restore": restoreSummary{},
+	summaryPrefix + "check":   checkSummary{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.
-var lists = map[string]any{}
+var lists = map[string]any{
+	"snapshots": snapshotRow{},
+}
 
 // printSchema prints one JSON Schema with a definition for each message and list.
 func (a *app) printSchema() error {
