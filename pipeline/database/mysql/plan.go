@@ -524,6 +524,9 @@ func (m *mapper) defaultSQL(d *draft, e database.Expr, t *mapped) (string, bool)
 		sql, ok := m.expression(d, e)
 		return "(" + sql + ")", ok && (t.typ.Kind == database.Text || m.family)
 	}
+	if t.convert != nil && t.typ.Kind == database.Timestamp {
+		return "", false // its zone is not that of the column
+	}
 	sql, ok := literalSQL(c, t.typ, m.family)
 	if ok && t.long() && !m.server.mariadb() {
 		sql = "(" + sql + ")"

@@ -301,6 +301,8 @@ func (y typer) instant(m *mapped, t database.Type) {
 		return
 	}
 	m.typ.Native, m.convert = y.withFraction("datetime", t.Fraction)
+	m.convert = withoutZone(m.convert)
+	m.typ.Kind = database.Timestamp
 	m.lost = "it becomes a datetime in UTC, since the server's timestamp ends in 2038"
 }
 
@@ -316,6 +318,22 @@ func (y typer) withFraction(name string, digits *int) (string, *database.Convers
 		return fmt.Sprintf("%s(%d)", name, *digits), nil
 	}
 	return name + "(6)", &database.Conversion{Cell: cutMicroseconds, Code: "DB210", Lost: "digits below a microsecond are cut"}
+}
+
+// withoutZone cuts +00:00 off before anything else is done.
+func withoutZone(then *database.Conversion) *database.Conversion {
+	out := &database.Conversion{}
+	if then != nil {
+		*out = *then
+	}
+	out.Cell = func(c database.Cell) (database.Cell, bool, error) {
+		c.Bytes = bytes.TrimSuffix(c.Bytes, []byte("+00:00"))
+		if then == nil {
+			return c, false, nil
+		}
+		return then.Cell(c)
+	}
+	return out
 }
 
 // cutMicroseconds shortens the fraction to six digits.
