@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/target"
@@ -193,6 +194,22 @@ func TestNothingTemporaryRemainsAfterClose(t *testing.T) {
 	}
 	if err := tg.Make(ctx, dir("late")); err == nil {
 		t.Error("a closed target makes directories")
+	}
+}
+
+func TestTheRootsTimeIsLeftAloneByARunThatWritesBelowIt(t *testing.T) {
+	root := t.TempDir()
+	must(t, os.Mkdir(root+"/d", 0o755))
+	at := time.Unix(1e9, 123456789)
+	must(t, os.Chtimes(root, at, at))
+	tg, err := directory.New(root, directory.Options{})
+	must(t, err)
+	must(t, write(tg, file("d/f", "x"), "x"))
+	must(t, tg.Close(ctx))
+	info, err := os.Stat(root)
+	must(t, err)
+	if !info.ModTime().Equal(at) {
+		t.Errorf("got %v, want %v", info.ModTime(), at)
 	}
 }
 

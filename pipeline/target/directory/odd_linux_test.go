@@ -177,6 +177,9 @@ func TestWithoutRightsTheRestComesBackWithWarnings(t *testing.T) {
 		t.Errorf("got warnings %q, want those of the owner and of trusted.x", w.list)
 	}
 	must(t, tg.Remove(ctx, "closed"))
+	in := open(t, filepath.Dir(root), directory.Options{}) // not writable itself
+	must(t, write(in, file(filepath.Base(root)+"/target/below", "x"), "x"))
+	must(t, tg.Remove(ctx, "below"))
 	if got := paths(t, tg); !slices.Equal(got, []string{"mine", "theirs"}) {
 		t.Errorf("got %q", got)
 	}

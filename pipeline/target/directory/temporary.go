@@ -43,17 +43,30 @@ func runOf(name string) (string, bool) {
 	return digits[:runDigits], true
 }
 
-// takeLock makes this run's lock file.
+// takeLock makes this run's lock file. Where the root itself may not be written to, as "/" for most users, or
+// a network file system has no locks, there is none; then a run beside this one takes its files for leftovers.
 func (t *Target) takeLock(root *local.Dir) error {
 	name := prefix + t.run + lockCount
+	var before local.Stat
+	statErr := local.Fstat(root.FD, &before)
 	fd, err := root.OpenFile(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR, 0o600)
+	if err == unix.EACCES || err == unix.EPERM || err == unix.EROFS {
+		return nil
+	}
 	if err != nil {
 		return translate(&fs.PathError{Op: "create", Path: root.Join(name), Err: err})
 	}
 	t.lock = fd
-	// Some network file systems have no locks. Then another run takes this one's files for leftovers, as its own.
 	_ = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if statErr == nil {
+		keepTime(root, &before)
+	}
 	return nil
+}
+
+// keepTime undoes what making or removing the lock file does to the root's time: Finish may have set it, or nobody changes it.
+func keepTime(root *local.Dir, before *local.Stat) {
+	_ = root.SetTimes(local.Self, &[2]unix.Timespec{local.KeepTime, before.Mtim})
 }
 
 func (t *Target) dropLock() {
@@ -68,13 +81,12 @@ func (t *Target) dropLock() {
 	t.lock = -1
 }
 
-// unlinkLock removes the lock file without a trace in the root's time, which Finish may have set.
 func (t *Target) unlinkLock(root *local.Dir) {
-	var st local.Stat
-	err := local.Fstat(root.FD, &st)
+	var before local.Stat
+	statErr := local.Fstat(root.FD, &before)
 	_ = unix.Unlinkat(root.FD, prefix+t.run+lockCount, 0)
-	if err == nil {
-		_ = root.SetTimes(local.Self, &[2]unix.Timespec{local.KeepTime, st.Mtim})
+	if statErr == nil {
+		keepTime(root, &before)
 	}
 }
 
