@@ -72,7 +72,9 @@ func declare(t database.Type) (decl string, enc encoding) {
 		return "DURATION TEXT", plain
 	case database.Bits:
 		return "BIT TEXT", plain
-	case database.JSON, database.UUID, database.Enum, database.Set, database.Array:
+	case database.Set: // the word SET itself is reserved
+		return "LABELS TEXT", plain
+	case database.JSON, database.UUID, database.Enum, database.Array:
 		return strings.ToUpper(string(t.Kind)) + " TEXT", plain
 	}
 	return otherName(t.Native) + "TEXT", plain
