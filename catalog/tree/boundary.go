@@ -154,13 +154,13 @@ func checkSize(n *Node) error {
 	return nil
 }
 
-// split makes the rows of a node and hands them on in order. Long chunk lists are cut where a chunk's id begins with a
+// fitsRow tells whether a node takes a single row.
+func fitsRow(n *Node) bool { return len(n.Chunks) <= rowChunks && len(n.Extents) <= rowExtents }
+
+// split makes the rows of a node that takes several and hands them on in order. Long chunk lists are cut where a chunk's id begins with a
 // zero byte, so that an edit in a large file changes the rows around it only.
 func split(n *Node, slots []*archive.Slot, each func(*row) error) error {
 	whole := row{node: n, chunks: n.Chunks, slots: slots, extents: n.Extents}
-	if len(n.Chunks) <= rowChunks && len(n.Extents) <= rowExtents {
-		return each(&whole)
-	}
 	var flags uint8
 	for {
 		r := row{node: n, flags: flags}

@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/packstone/packstone/archive"
+)
+
+const (
+	maxWaiting = 1024 // pages of about 30 KiB until they are encoded
+	maxSpare   = 64   // builders kept for use again
 )
 
 // pyramid writes one run: rows go into pages of nodes, their refs into pages above, up to a single page.
@@ -17,6 +23,8 @@ type pyramid struct {
 	spare  []*builder
 	buffer bytes.Buffer
 
+	patience int // pages that may wait for places before they are asked for
+
 	hold    int64 // pages of nodes are kept in memory up to so many bytes; 0: they are stored at once
 	held    int64
 	entries uint64
@@ -25,11 +33,12 @@ type pyramid struct {
 
 // floor is one level of a pyramid.
 type floor struct {
-	height uint8
-	open   *builder // the page that is being filled; nil where the next row begins one
-	queue  []*made  // complete pages that the level above does not know yet, in order
-	pages  int      // complete pages in all
-	first  *made    // the first of the queue's past, until a second page shows that there is a level above
+	height  uint8
+	open    *builder // the page that is being filled; nil where the next row begins one
+	queue   []*made  // complete pages that the level above does not know yet, in order
+	waiting []*made  // those among them that are not encoded yet
+	pages   int      // complete pages in all
+	first   *made    // the first of the queue's past, until a second page shows that there is a level above
 }
 
 // made is a complete page.
@@ -41,7 +50,7 @@ type made struct {
 }
 
 func newPyramid(opts *WriterOptions, key pageKey) *pyramid {
-	return &pyramid{opts: opts, key: key}
+	return &pyramid{opts: opts, key: key, patience: maxWaiting}
 }
 
 func (p *pyramid) floor(height int) *floor {
@@ -75,13 +84,16 @@ func (p *pyramid) add(ctx context.Context, r *row) error {
 		return nil
 	}
 	f.close()
-	return p.pump(ctx, f)
+	return p.closed(ctx, f)
 }
 
 // addNode appends a node or its deletion.
 func (p *pyramid) addNode(ctx context.Context, n *Node, slots []*archive.Slot, deleted bool) error {
 	if deleted {
 		return p.add(ctx, &row{node: n, flags: rowDeleted})
+	}
+	if fitsRow(n) {
+		return p.add(ctx, &row{node: n, chunks: n.Chunks, slots: slots, extents: n.Extents})
 	}
 	return split(n, slots, func(r *row) error { return p.add(ctx, r) })
 }
@@ -96,7 +108,7 @@ func (p *pyramid) adopt(ctx context.Context, r *ref) error {
 	f.pages++
 	p.entries += r.entries
 	p.bytes += r.bytes
-	return p.pump(ctx, f)
+	return p.report(ctx, f)
 }
 
 // close ends the page that is being filled.
@@ -107,19 +119,53 @@ func (f *floor) close() {
 	}
 	f.open = nil
 	f.pages++
-	f.queue = append(f.queue, &made{b: b, ref: ref{first: b.first, resumes: b.resumes, entries: b.entries, bytes: b.bytes}})
+	m := &made{b: b, ref: ref{first: b.first, resumes: b.resumes, entries: b.entries, bytes: b.bytes}}
+	f.queue = append(f.queue, m)
+	f.waiting = append(f.waiting, m)
+}
+
+// closed takes care of a page that close ended just now. Those before it are left to poll.
+func (p *pyramid) closed(ctx context.Context, f *floor) error {
+	last := len(f.waiting) - 1
+	if err := p.finishPage(ctx, f, f.waiting[last]); err != nil {
+		return err
+	}
+	if f.waiting[last].b == nil {
+		f.waiting = f.waiting[:last]
+		return p.report(ctx, f)
+	}
+	return p.relieve(ctx, f)
+}
+
+// relieve asks for places when many pages wait for them, since they take memory.
+func (p *pyramid) relieve(ctx context.Context, f *floor) error {
+	if f.height > 0 || p.opts.Settle == nil || len(f.waiting) < p.patience {
+		return nil
+	}
+	if err := p.opts.Settle(ctx); err != nil {
+		return fmt.Errorf("settle chunks of a tree: %w", err)
+	}
+	err := p.poll(ctx)
+	p.patience = len(f.waiting) + maxWaiting
+	return err
 }
 
 // pump stores the complete pages whose chunks are placed, and tells the level above of those that are stored.
 func (p *pyramid) pump(ctx context.Context, f *floor) error {
-	for _, m := range f.queue {
+	for _, m := range f.waiting {
 		if err := p.finishPage(ctx, f, m); err != nil {
 			return err
 		}
 	}
+	f.waiting = slices.DeleteFunc(f.waiting, func(m *made) bool { return m.b == nil })
+	return p.report(ctx, f)
+}
+
+// report hands the pages at the head of the queue that are stored to the level above.
+func (p *pyramid) report(ctx context.Context, f *floor) error {
 	n := 0
 	for n < len(f.queue) && f.queue[n].b == nil && f.queue[n].raw == nil {
-		if err := p.report(ctx, f, f.queue[n]); err != nil {
+		if err := p.raise(ctx, f, f.queue[n]); err != nil {
 			return err
 		}
 		n++
@@ -131,21 +177,24 @@ func (p *pyramid) pump(ctx context.Context, f *floor) error {
 
 // finishPage encodes the page if it can be, and stores it unless it is to be held.
 func (p *pyramid) finishPage(ctx context.Context, f *floor, m *made) error {
-	if m.b != nil && m.b.placed() {
-		p.buffer.Reset()
-		if err := m.b.encode(&p.buffer); err != nil {
-			return err
-		}
+	if !m.b.placed() {
+		return nil
+	}
+	p.buffer.Reset()
+	if err := m.b.encode(&p.buffer); err != nil {
+		return err
+	}
+	if len(p.spare) < maxSpare {
 		p.spare = append(p.spare, m.b)
-		m.b = nil
-		if f.height > 0 || p.hold == 0 {
-			return p.store(ctx, m, p.buffer.Bytes())
-		}
-		m.raw = bytes.Clone(p.buffer.Bytes())
-		p.held += int64(len(m.raw))
-		if p.held > p.hold {
-			return p.release(ctx)
-		}
+	}
+	m.b = nil
+	if f.height > 0 || p.hold == 0 {
+		return p.store(ctx, m, p.buffer.Bytes())
+	}
+	m.raw = bytes.Clone(p.buffer.Bytes())
+	p.held += int64(len(m.raw))
+	if p.held > p.hold {
+		return p.release(ctx)
 	}
 	return nil
 }
@@ -179,8 +228,8 @@ func (p *pyramid) store(ctx context.Context, m *made, raw []byte) error {
 	return nil
 }
 
-// report hands a stored page to the level above, from the second one on: a single page is the top.
-func (p *pyramid) report(ctx context.Context, f *floor, m *made) error {
+// raise hands a stored page to the level above, from the second one on: a single page is the top.
+func (p *pyramid) raise(ctx context.Context, f *floor, m *made) error {
 	if f.first == nil {
 		f.first = m
 		return nil
@@ -204,7 +253,7 @@ func (p *pyramid) addRef(ctx context.Context, f *floor, m *made) error {
 		return nil
 	}
 	f.close()
-	return p.pump(ctx, f)
+	return p.closed(ctx, f)
 }
 
 // poll stores pages whose chunks have been placed since.

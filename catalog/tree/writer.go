@@ -16,7 +16,7 @@ const (
 	deltaRatio  = 4 // of a delta to all later ones: a smaller one is merged with them
 )
 
-// WriterOptions say where a Writer puts its pages. Hold may be zero, the rest is required.
+// WriterOptions say where a Writer puts its pages. Hold and Settle may be zero, the rest is required.
 type WriterOptions struct {
 	Key   [32]byte                // the tree-page key, which decides where pages end
 	ID    func([]byte) archive.ID // with the tree-id key
@@ -27,6 +27,9 @@ type WriterOptions struct {
 	// Hold is how many bytes of changed pages wait in memory until Finish decides on the shape of the tree; 8 MiB if
 	// zero. Beyond that they are stored as they come, and written once more if they are folded into a new base.
 	Hold int64
+	// Settle seals the data packs, so that pending chunks get their places. It is called when so many pages wait for places that
+	// they take some 30 MiB. Nil: they may take more.
+	Settle func(ctx context.Context) error
 }
 
 // Writer writes a tree, given its nodes in the order of entry.ComparePaths. It is for one goroutine.

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -347,5 +348,44 @@ func TestMergeFrom(t *testing.T) {
 		if got := mergeFrom(runs, c.changes); got != c.want {
 			t.Errorf("%v with %d changes: from %d, want %d", c.runs, c.changes, got, c.want)
 		}
+	}
+}
+
+func TestManyWaitingPagesAreSettled(t *testing.T) {
+	d := newDepot()
+	opts := d.options()
+	var open []*archive.Slot
+	settled, most := 0, 0
+	opts.Settle = func(context.Context) error {
+		settled++
+		most = max(most, len(open))
+		for _, slot := range open {
+			slot.Seal(archive.Place{Pack: dataPacks[0]})
+		}
+		open = nil
+		return nil
+	}
+	w := NewWriter(nil, opts)
+	const n = 600000
+	for i := range n {
+		slot := archive.NewSlot(archive.ID{byte(i), byte(i >> 8), byte(i >> 16)}, 1)
+		open = append(open, slot)
+		node := &Node{Entry: entry.Entry{Path: fmt.Sprintf("%08d", i), Type: entry.File, Size: 1}, Chunks: make([]archive.Chunk, 1)}
+		if err := w.Add(t.Context(), node, []*archive.Slot{slot}, Step{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if settled == 0 || most > n*3/4 {
+		t.Errorf("settled %d times, with up to %d chunks pending", settled, most)
+	}
+	if err := opts.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	root, err := w.Finish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if root.Entries != n {
+		t.Errorf("%d entries, want %d", root.Entries, n)
 	}
 }
