@@ -108,6 +108,10 @@ func (b *Batch) String(v string) {
 func (b *Batch) Blob(v []byte) { b.sized(ClassBlob, v) }
 
 func (b *Batch) sized(class Class, v []byte) {
+	if need := len(v) + 16; need > BatchBytes && cap(b.data)-len(b.data) < need {
+		grown := make([]byte, len(b.data), len(b.data)+need) // append would take a quarter more
+		b.data = grown[:copy(grown, b.data)]
+	}
 	b.data = binary.AppendUvarint(append(b.data, byte(class)), uint64(len(v)))
 	b.data = append(b.data, v...)
 }

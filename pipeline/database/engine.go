@@ -57,6 +57,9 @@ type SourceOptions struct {
 	Filter Filter
 	// Jobs is how many tables are read at once, at most; 0 means 1.
 	Jobs int
+	// Scratch is a directory for a temporary copy where reading in place would
+	// hold up writers (a SQLite file without WAL). Empty: read in place.
+	Scratch string
 }
 
 // TargetOptions are asked of a target when it opens. The zero value works.
@@ -128,6 +131,12 @@ type Target interface {
 	// Close disconnects. Without Commit the target is as it was before Create;
 	// an engine that cannot take back DDL drops what it made.
 	Close() error
+}
+
+// Checker is a Target that can look for damage beyond its rows; Verify calls it.
+type Checker interface {
+	// Check gives an ErrMismatch that names what is damaged.
+	Check(ctx context.Context) error
 }
 
 // PlanOptions are the choices a conversion leaves to people. The zero value

@@ -36,6 +36,9 @@ func Verify(ctx context.Context, src Source, copied Target, opts Options) (*Repo
 		}
 		differences = append(differences, err)
 	}
+	if checker, ok := copied.(Checker); ok {
+		differences = append(differences, checker.Check(ctx))
+	}
 	err = errors.Join(differences...)
 	report.Verified = err == nil
 	return report, err

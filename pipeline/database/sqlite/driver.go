@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -22,9 +23,20 @@ type Driver struct {
 // busyWait is how long a locked file is waited for.
 const busyWait = 30 * time.Second
 
+// maxMemory bounds what SQLite may use for a connection. It is address space,
+// taken only when a large cell needs it: about twice the cell.
+const maxMemory = 3 << 30
+
+// Modes of opening, as SQLite's URIs spell them.
+const (
+	readOnly = "ro"
+	create   = "rwc"
+)
+
 // open opens a file.
-func open(ctx context.Context, path string, flags sqlite3.OpenFlag) (*sqlite3.Conn, error) {
-	conn, err := sqlite3.OpenFlags(path, flags)
+func open(ctx context.Context, path, mode string) (*sqlite3.Conn, error) {
+	escaped := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+	conn, err := sqlite3.OpenContext(sqlite3.WithMaxMemory(ctx, maxMemory), "file:"+escaped+"?mode="+mode)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +46,27 @@ func open(ctx context.Context, path string, flags sqlite3.OpenFlag) (*sqlite3.Co
 		return nil, err
 	}
 	return conn, nil
+}
+
+// errMemory is what a value too large for SQLite's memory gives.
+var errMemory = fmt.Errorf("%w: it is too large for SQLite's memory here", database.ErrValue)
+
+// guard turns the panic by which the driver reports that its memory is used up
+// into an error. The connection is good for nothing but closing then.
+func guard(act func() error) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case error:
+			if !strings.Contains(r.Error(), "out of memory") {
+				panic(r)
+			}
+			err = errMemory
+		default:
+			panic(r)
+		}
+	}()
+	return act()
 }
 
 // fileState says whether a file holds something.

@@ -71,7 +71,10 @@ func (r *reading) stream(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex
 		}
 		b := database.NewBatch()
 		mu.Lock()
-		more, err = r.fill(stmt, codecs, b)
+		err = guard(func() (err error) {
+			more, err = r.fill(stmt, codecs, b)
+			return err
+		})
 		mu.Unlock()
 		if err != nil || b.Len() == 0 {
 			b.Release()

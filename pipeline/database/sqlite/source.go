@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
 
@@ -18,22 +20,60 @@ type source struct {
 	at       database.Location
 	conn     *sqlite3.Conn
 	mu       sync.Mutex
+	copied   string // a temporary copy, removed at the end
 	schema   *database.Schema
 	readings map[string]*reading // by table ID
 }
 
 // OpenSource opens a file that an export made, or any other.
 func (Driver) OpenSource(ctx context.Context, at database.Location, opts database.SourceOptions) (database.Source, error) {
-	conn, err := open(ctx, at.Reveal(), sqlite3.OPEN_READONLY)
+	conn, err := open(ctx, at.Reveal(), readOnly)
 	if err != nil {
 		return nil, at.Wrap("open", translate(err))
 	}
 	s := &source{at: at, conn: conn}
-	if err := s.begin(opts.Filter); err != nil {
-		conn.Close()
-		return nil, at.Wrap("read the schema of", translate(err))
+	err = guard(func() error {
+		if err := s.copyAside(ctx, opts.Scratch); err != nil {
+			return err
+		}
+		return s.begin(opts.Filter)
+	})
+	if err != nil {
+		return nil, errors.Join(at.Wrap("read the schema of", translate(err)), s.Close())
 	}
 	return s, nil
+}
+
+// copyAside copies a file that is not in WAL mode by SQLite's backup, which
+// holds writers up for as long as it takes to read the file once, and goes on
+// with the copy.
+func (s *source) copyAside(ctx context.Context, scratch string) error {
+	mode := ""
+	err := query(s.conn, "PRAGMA journal_mode", func(row *sqlite3.Stmt) error {
+		mode = row.ColumnText(0)
+		return nil
+	})
+	if err != nil || mode == "wal" || scratch == "" {
+		return err
+	}
+	f, err := os.CreateTemp(scratch, "packstone-*.sqlite")
+	if err != nil {
+		return err
+	}
+	s.copied = f.Name()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := s.conn.Backup("main", s.copied); err != nil {
+		return fmt.Errorf("copy to %s: %w", scratch, err)
+	}
+	copied, err := open(ctx, s.copied, readOnly)
+	if err != nil {
+		return err
+	}
+	err = s.conn.Close()
+	s.conn = copied
+	return err
 }
 
 func (s *source) begin(filter database.Filter) error {
@@ -195,6 +235,9 @@ func (s *source) Close() error {
 	}
 	err := s.conn.Close()
 	s.conn = nil
+	if s.copied != "" {
+		err = errors.Join(err, os.Remove(s.copied))
+	}
 	return err
 }
 

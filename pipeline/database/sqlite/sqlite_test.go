@@ -1,0 +1,209 @@
+package sqlite_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/databasetest"
+	"github.com/packstone/packstone/pipeline/database/sqlite"
+)
+
+// busyWriter commits pairs until stop is closed, as an application does that
+// waits a while for locks.
+func busyWriter(t *testing.T, path string, stop chan struct{}) {
+	conn, err := sqlite3.Open(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	if err := conn.Exec("PRAGMA busy_timeout = 20000"); err != nil {
+		t.Error(err)
+	}
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if err := conn.Exec(fmt.Sprintf("BEGIN IMMEDIATE; INSERT INTO one VALUES (%d); INSERT INTO two VALUES (%[1]d); COMMIT", n)); err != nil {
+			t.Errorf("writer: %v", err)
+			return
+		}
+	}
+}
+
+func TestALiveFileIsReadAtOneMoment(t *testing.T) {
+	for _, mode := range []string{"WAL", "DELETE"} {
+		url := newFile(t)
+		if err := exec(t, url, "PRAGMA journal_mode = "+mode+"; PRAGMA synchronous = OFF; CREATE TABLE one (n); CREATE TABLE two (n)"); err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		var writer sync.WaitGroup
+		writer.Go(func() { busyWriter(t, url[len("sqlite:"):], stop) })
+		scratch := t.TempDir()
+		for range 20 {
+			src := databasetest.From(t, sqlite.Driver{}, url, database.SourceOptions{Scratch: scratch})
+			got := databasetest.Digests(t, src)
+			src.Close()
+			if got["one"] != got["two"] {
+				t.Errorf("%s: one has %s, two has %s", mode, got["one"], got["two"])
+			}
+		}
+		close(stop)
+		writer.Wait()
+		if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+			t.Errorf("%s: left in scratch: %v, %v", mode, left, err)
+		}
+	}
+}
+
+func oneColumn(typ database.Type, cells ...database.Cell) *databasetest.Source {
+	table := &database.Table{Name: "t", Columns: []*database.Column{{Name: "v", Type: typ}}}
+	src := &databasetest.Source{Model: &database.Schema{Engine: "memory", Tables: []*database.Table{table}}, Data: map[string][][]database.Cell{}}
+	for _, c := range cells {
+		src.Data["t"] = append(src.Data["t"], []database.Cell{c})
+	}
+	return src
+}
+
+func TestPortableFilesKeepWhatAffinityWouldChange(t *testing.T) {
+	text := databasetest.Text
+	for kind, src := range map[string]*databasetest.Source{
+		"wide decimal":  oneColumn(database.Type{Kind: database.Decimal, Precision: 38, Scale: 10}, text("12345678901234567890.1234567890"), text("NaN")),
+		"free decimal":  oneColumn(database.Type{Kind: database.Decimal}, text("0.10000"), text("1e5000"[:1]), text("-Infinity")),
+		"small decimal": oneColumn(database.Type{Kind: database.Decimal, Precision: 5, Scale: 2}, text("1.50"), text("NaN"), text("-0.01"), text("0.00")),
+		"float":         oneColumn(database.Type{Kind: database.Float, Bits: 64}, databasetest.Float(math.Copysign(0, -1)), databasetest.Float(math.NaN()), databasetest.Float(math.Inf(-1)), databasetest.Float(5e-324), databasetest.Float(0)),
+		"bits":          oneColumn(database.Type{Kind: database.Bits, Length: 8}, text("00000101")),
+		"json":          oneColumn(database.Type{Kind: database.JSON}, text("1.10"), text("007")),
+		"uuid":          oneColumn(database.Type{Kind: database.UUID}, text("1e5")),
+		"enum":          oneColumn(database.Type{Kind: database.Enum}, text("1"), text("")),
+		"point":         oneColumn(database.Type{Kind: database.Other, Native: "point"}, text("007")),
+		"interval":      oneColumn(database.Type{Kind: database.Interval, Native: "interval"}, text("PT0S")),
+		"unsigned":      oneColumn(database.Type{Kind: database.Int, Bits: 64, Unsigned: true}, text("18446744073709551615"), databasetest.Int(7)),
+		"timestamp":     oneColumn(database.Type{Kind: database.Timestamp}, text("infinity"), text("0044-03-15 00:00:00.5 BC"), text("0000-00-00 00:00:00"), text("2026-01-01 00:00:00.1")),
+		"timestamptz":   oneColumn(database.Type{Kind: database.TimestampTZ}, text("2026-01-01 00:00:00.12+00:00"), text("-infinity"), text("0044-03-15 00:00:00+00:00 BC")),
+		"date":          oneColumn(database.Type{Kind: database.Date}, text("2026-01-01"), text("infinity")),
+		"text":          oneColumn(database.Type{Kind: database.Text}, text("a\x00b"), databasetest.Blob("\xff\xfe"), text("")),
+		"bytes":         oneColumn(database.Type{Kind: database.Bytes}, databasetest.Blob(""), databasetest.Blob("1")),
+	} {
+		url := newFile(t)
+		report, err := databasetest.Into(t, sqlite.Driver{}, url, src, database.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		from := databasetest.From(t, sqlite.Driver{}, url, database.SourceOptions{})
+		got := databasetest.Digests(t, from)["t"]
+		if want := fmt.Sprintf("%d rows, %s", report.Tables[0].Rows, report.Tables[0].Digest); got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+}
+
+func TestAnUnfinishedFileIsRemovedAndNoOtherReplaced(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.sqlite")
+	src := oneColumn(database.Type{Kind: database.Int, Bits: 64}, databasetest.Int(1), databasetest.Int(2))
+	src.FailAfter = 1
+	if _, err := databasetest.Into(t, sqlite.Driver{}, "sqlite:"+path, src, database.Options{}); !errors.Is(err, databasetest.ErrBroken) {
+		t.Fatalf("error %v, want ErrBroken", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if err := os.WriteFile(path, []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src.FailAfter = 0
+	dst, err := sqlite.Driver{}.OpenTarget(t.Context(), databasetest.Locate(t, "sqlite:"+path), database.TargetOptions{})
+	if err == nil {
+		defer dst.Close()
+		_, err = database.Convert(t.Context(), src, dst, database.Options{})
+	}
+	if err == nil {
+		t.Error("a file that is no database was replaced")
+	}
+	if data, _ := os.ReadFile(path); string(data) != "something else" {
+		t.Errorf("the file is now %q", data)
+	}
+}
+
+func TestAnEditedFileImportsWithItsEdits(t *testing.T) {
+	url := newFile(t)
+	table := &database.Table{
+		Name: "t", PrimaryKey: &database.Key{Columns: []string{"id"}}, Order: []string{"id"},
+		Columns: []*database.Column{
+			{Name: "id", NotNull: true, Type: database.Type{Kind: database.Int, Bits: 64}, Identity: &database.Identity{Sequence: "s"}},
+			{Name: "at", Type: database.Type{Kind: database.TimestampTZ}},
+		},
+	}
+	src := &databasetest.Source{
+		Model: &database.Schema{Engine: "memory", Tables: []*database.Table{table}, Sequences: []*database.Sequence{{Name: "s", Start: 1, Increment: 1, Min: 1, Max: math.MaxInt64, Last: 5, Called: true}}},
+		Data:  map[string][][]database.Cell{"t": {{databasetest.Int(3), databasetest.Text("2026-01-01 00:00:00+00:00")}}},
+	}
+	if _, err := databasetest.Into(t, sqlite.Driver{}, url, src, database.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(t, url, "INSERT INTO t (at) VALUES ('2026-02-03 04:05:06'); CREATE TABLE added (x TEXT); INSERT INTO added VALUES ('y')"); err != nil {
+		t.Fatal(err)
+	}
+	from := databasetest.From(t, sqlite.Driver{}, url, database.SourceOptions{})
+	schema, err := from.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(schema.Tables) != 2 || schema.Find("added") == nil {
+		t.Errorf("tables %v, want t and added", schema.Tables)
+	}
+	sequences, err := from.Sequences(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next := sequences[0].Next(); next != 7 {
+		t.Errorf("the next id is %d, want 7", next)
+	}
+	var rows []string
+	err = from.Rows(t.Context(), schema.Find("t"), func(b *database.Batch) error {
+		for i := range b.Len() {
+			rows = append(rows, string(b.Row(i)))
+		}
+		b.Release()
+		return nil
+	})
+	if err != nil || len(rows) != 2 || !strings.Contains(rows[1], "2026-02-03 04:05:06+00:00") {
+		t.Errorf("rows %q, %v: want the added one in UTC", rows, err)
+	}
+}
+
+func FuzzForeignFile(f *testing.F) {
+	f.Add("CREATE TABLE a (id INTEGER PRIMARY KEY, b TEXT CHECK (b <> ')') UNIQUE, c GENERATED ALWAYS AS (b) VIRTUAL); CREATE INDEX i ON a (lower(b) DESC, 'x') WHERE b > '('")
+	f.Add("CREATE TABLE [q] (x, CONSTRAINT \"n\" CHECK (x IN (1,2)) -- comment\n); INSERT INTO q VALUES (1), ('a'), (x'00'), (2.5), (NULL)")
+	f.Fuzz(func(t *testing.T, sql string) {
+		upper := strings.ToUpper(sql)
+		if len(sql) > 2000 || strings.Contains(upper, "RECURSIVE") || strings.Contains(upper, "ATTACH") || strings.Contains(upper, "VACUUM") || strings.Contains(upper, "ZEROBLOB") || strings.Contains(upper, "PRAGMA") {
+			return
+		}
+		url := newFile(t)
+		_ = exec(t, url, sql)
+		if _, err := os.Stat(url[len("sqlite:"):]); err != nil {
+			return
+		}
+		src, err := sqlite.Driver{}.OpenSource(t.Context(), databasetest.Locate(t, url), database.SourceOptions{})
+		if err != nil {
+			return
+		}
+		defer src.Close()
+		databasetest.Digests(t, src)
+	})
+}
