@@ -149,12 +149,22 @@ func (b *Builder) schemas() {
 		return
 	}
 	done := map[string]bool{b.Dialect.Namespace: true}
+	make := func(from string) {
+		name, _ := b.place(from)
+		if done[name] {
+			return
+		}
+		done[name] = true
+		id := database.ObjectID{Kind: "schema", Name: from}
+		b.add(id, database.BeforeTables, b.Dialect.Schema(name))
+		b.renamed(id, from, name)
+	}
 	for _, t := range b.source.Tables {
-		if name := b.names[t].schema; !done[name] {
-			done[name] = true
-			id := database.ObjectID{Kind: "schema", Name: name}
-			b.add(id, database.BeforeTables, b.Dialect.Schema(name))
-			b.exact(id)
+		make(t.Schema)
+	}
+	for _, q := range b.source.Sequences {
+		if q.OwnerTable == "" {
+			make(q.Schema)
 		}
 	}
 }

@@ -1,0 +1,343 @@
+package sqlserver
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlengine"
+)
+
+// Collations that keep what equality means in the source.
+const (
+	exactCollation  = "Latin1_General_100_BIN2"
+	noCaseCollation = "Latin1_General_100_CI_AS"
+)
+
+// dialect is how SQL Server spells things.
+func dialect() *sqlengine.Dialect {
+	return &sqlengine.Dialect{
+		Engine:       database.SQLServer,
+		Names:        sqlengine.NameRules{Max: 128, Length: units, Fold: true},
+		Namespace:    namespace,
+		Type:         mapType,
+		Default:      defaultSQL,
+		Identity:     identity,
+		Generated:    generated,
+		Sequence:     sequenceSQL,
+		Schema:       func(name string) string { return "CREATE SCHEMA " + quote(name) },
+		Action:       actions,
+		NullsCollide: true,
+		Filtered:     true,
+		Include:      true,
+		Comment:      comment,
+	}
+}
+
+func identity(q *database.Sequence, _ bool) string {
+	if q == nil {
+		return " IDENTITY(1,1)"
+	}
+	return fmt.Sprintf(" IDENTITY(%d,%d)", q.Start, q.Increment)
+}
+
+// generated pins the type of a computed column, which SQL Server would derive.
+func generated(typ, expr string, stored bool) string {
+	typ, collation, collated := strings.Cut(typ, " COLLATE ")
+	sql := "AS (CAST(" + expr + " AS " + typ + ")"
+	if collated {
+		sql += " COLLATE " + collation
+	}
+	if stored {
+		return sql + ") PERSISTED"
+	}
+	return sql + ")"
+}
+
+func sequenceSQL(name string, q *database.Sequence) string {
+	sql := fmt.Sprintf("CREATE SEQUENCE %s AS %s START WITH %d INCREMENT BY %d MINVALUE %d MAXVALUE %d", name, sequenceType(q), q.Next(), q.Increment, min(q.Min, q.Next()), max(q.Max, q.Next()))
+	if q.Cycle {
+		sql += " CYCLE"
+	}
+	if q.Cache > 1 {
+		return sql + fmt.Sprintf(" CACHE %d", q.Cache)
+	}
+	return sql + " NO CACHE"
+}
+
+func sequenceType(q *database.Sequence) string {
+	switch q.Type {
+	case "tinyint", "smallint", "int":
+		return q.Type
+	}
+	return "bigint"
+}
+
+func actions(onDelete, onUpdate database.Action) (clause, lost string) {
+	add := func(on string, a database.Action) {
+		if a != database.NoAction && a != database.Restrict {
+			clause += on + string(a)
+		}
+	}
+	add(" ON DELETE ", onDelete)
+	add(" ON UPDATE ", onUpdate)
+	return clause, ""
+}
+
+func comment(schema, table, column, text string) string {
+	sql := "EXEC sys.sp_addextendedproperty N'MS_Description', " + quoteText(text) + ", N'SCHEMA', " + quoteText(schema) + ", N'TABLE', " + quoteText(table)
+	if column != "" {
+		sql += ", N'COLUMN', " + quoteText(column)
+	}
+	return sql
+}
+
+// defaultSQL spells a literal or the current time as a default.
+func defaultSQL(e database.Expr, t database.Type) (string, bool) {
+	if e.IsNow() {
+		switch t.Kind {
+		case database.TimestampTZ:
+			return "SYSDATETIMEOFFSET()", true
+		case database.Timestamp, database.Date:
+			return "SYSDATETIME()", true
+		}
+		return "", false
+	}
+	c, ok := e.Literal()
+	if !ok {
+		return "", false
+	}
+	switch {
+	case c.Class == database.ClassNull:
+		return "NULL", true
+	case c.Class == database.ClassInt:
+		return fmt.Sprint(c.Int), numeric(t)
+	}
+	text := string(c.Bytes)
+	switch t.Kind {
+	case database.Bool:
+		return map[string]string{"t": "1", "true": "1", "f": "0", "false": "0"}[text], text == "t" || text == "true" || text == "f" || text == "false"
+	case database.Int, database.Decimal, database.Float, database.Year:
+		out, err := sqlengine.CanonicalDecimal(text)
+		return out, err == nil
+	case database.Date, database.Timestamp, database.TimestampTZ, database.Time:
+		_, err := parseMoment(t.Kind, text)
+		return quoteText(text), err == nil
+	case database.Bytes:
+		return "", false
+	}
+	return quoteText(text), true
+}
+
+func numeric(t database.Type) bool {
+	switch t.Kind {
+	case database.Int, database.Decimal, database.Float, database.Year, database.Bool:
+		return true
+	}
+	return false
+}
+
+// mapType chooses SQL Server's type for a neutral one.
+func mapType(a sqlengine.Asked) sqlengine.Mapped {
+	t := a.Column.Type
+	switch t.Kind {
+	case database.Bool:
+		return sqlengine.Mapped{SQL: "bit", Type: database.Type{Kind: database.Bool}}
+	case database.Int, database.Year:
+		return mapInt(t)
+	case database.Decimal:
+		if m, ok := mapDecimal(t); ok {
+			return m
+		}
+	case database.Float:
+		if t.Bits == 32 {
+			return sqlengine.Mapped{SQL: "real", Type: t, Convert: finite()}
+		}
+		return sqlengine.Mapped{SQL: "float(53)", Type: database.Type{Kind: database.Float, Bits: 64}, Convert: finite()}
+	case database.Bytes, database.Geometry:
+		return mapBytes(t, a)
+	case database.UUID:
+		return sqlengine.Mapped{SQL: "uniqueidentifier", Type: database.Type{Kind: database.UUID}}
+	case database.Date, database.Time, database.Timestamp, database.TimestampTZ:
+		return mapMoment(t, a)
+	}
+	return mapText(t, a)
+}
+
+func mapInt(t database.Type) sqlengine.Mapped {
+	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Bits: t.Bits, Unsigned: t.Unsigned}}
+	bits := t.Bits
+	if t.Unsigned && bits != 8 {
+		bits++
+	}
+	switch {
+	case t.Kind == database.Year:
+		out.SQL = "smallint"
+	case bits == 8 && t.Unsigned:
+		out.SQL = "tinyint"
+	case bits > 0 && bits <= 16:
+		out.SQL = "smallint"
+	case bits > 0 && bits <= 32:
+		out.SQL = "int"
+	case bits <= 64:
+		out.SQL = "bigint"
+	default:
+		out.SQL = "decimal(20,0)"
+	}
+	return out
+}
+
+// mapDecimal is false for numbers whose declaration fits no decimal(38).
+func mapDecimal(t database.Type) (sqlengine.Mapped, bool) {
+	precision, scale := t.Precision, t.Scale
+	if scale < 0 {
+		precision, scale = precision-scale, 0
+	}
+	if t.Precision == 0 || max(precision, scale) > 38 {
+		return sqlengine.Mapped{}, false
+	}
+	precision = max(precision, scale, 1)
+	return sqlengine.Mapped{
+		SQL:  fmt.Sprintf("decimal(%d,%d)", precision, scale),
+		Type: database.Type{Kind: database.Decimal, Precision: precision, Scale: scale}, Convert: sqlengine.Digits(precision, scale),
+	}, true
+}
+
+var errNotFinite = errors.New("SQL Server knows finite numbers only")
+
+func finite() *database.Conversion {
+	return &database.Conversion{Cell: func(c database.Cell) (database.Cell, bool, error) {
+		if c.Class == database.ClassFloat && (math.IsNaN(c.Float) || math.IsInf(c.Float, 0)) {
+			return c, false, errNotFinite
+		}
+		if c.Class == database.ClassInt {
+			return database.Cell{Class: database.ClassFloat, Float: float64(c.Int)}, false, nil
+		}
+		return c, false, nil
+	}}
+}
+
+// Sizes that keys may have, in bytes.
+const (
+	keyBytes = 900
+	keyChars = keyBytes / 2
+)
+
+func mapBytes(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
+	out := sqlengine.Mapped{Type: database.Type{Kind: database.Bytes}}
+	switch {
+	case t.Length > 0 && t.Length <= 8000:
+		out.SQL = fmt.Sprintf("varbinary(%d)", t.Length)
+	case a.Keyed:
+		out.SQL, out.Lost = fmt.Sprintf("varbinary(%d)", keyBytes), fmt.Sprintf("a key holds at most %d bytes", keyBytes)
+	default:
+		out.SQL = "varbinary(max)"
+	}
+	if t.Kind == database.Geometry {
+		out.Lost = "a geometry becomes its bytes"
+	}
+	return out
+}
+
+func mapMoment(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
+	digits := 6
+	if t.Fraction != nil {
+		digits = min(*t.Fraction, 7)
+	}
+	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Fraction: &digits}}
+	switch t.Kind {
+	case database.Date:
+		out.SQL, out.Type.Fraction = "date", nil
+	case database.Time:
+		out.SQL = fmt.Sprintf("time(%d)", digits)
+	case database.Timestamp:
+		out.SQL = fmt.Sprintf("datetime2(%d)", digits)
+	case database.TimestampTZ:
+		out.SQL, out.Type.KeepsOffset = fmt.Sprintf("datetimeoffset(%d)", digits), true
+	}
+	// earthly is last, so that it sees what will be written.
+	out.Convert = sqlengine.Chain(sqlengine.CutFraction(digits), dates(t.Kind, a), earthly(t.Kind))
+	return out
+}
+
+func dates(k database.Kind, a sqlengine.Asked) *database.Conversion {
+	if k == database.Time {
+		return nil
+	}
+	return database.Dates(a.Column.NotNull, a.Opts.ZeroDates)
+}
+
+// earthly refuses what lies outside of SQL Server's calendar and clock.
+func earthly(k database.Kind) *database.Conversion {
+	return &database.Conversion{Cell: func(c database.Cell) (database.Cell, bool, error) {
+		if c.Class != database.ClassText {
+			return c, false, nil
+		}
+		_, err := parseMoment(k, string(c.Bytes))
+		return c, false, err
+	}}
+}
+
+// mapText is for text and for all that becomes text.
+func mapText(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
+	length, lost := t.Length, ""
+	switch t.Kind {
+	case database.Text:
+		if t.Fixed {
+			lost = "fixed length becomes varying length"
+		}
+	case database.Decimal:
+		length, lost = 0, "a number without bounds becomes text"
+	case database.JSON:
+		length, lost = 0, "JSON becomes text"
+	case database.Enum:
+		length, lost = longest(t.Values), "an enumeration becomes text with a check"
+	case database.Set:
+		length, lost = int64(units(strings.Join(t.Values, ","))), "a set becomes text, its labels joined by commas"
+	case database.Bits:
+		lost = "bits become text"
+	case database.TimeTZ, database.Interval:
+		length, lost = 64, "the type "+string(t.Kind)+" becomes text"
+	default:
+		length, lost = 0, "the type "+t.Native+" becomes text"
+	}
+	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost, Convert: &database.Conversion{Cell: sqlengine.AsText}}
+	if t.Kind == database.Enum {
+		out.Check = "%s IN (" + quoteList(t.Values) + ")"
+		out.Convert = &database.Conversion{Cell: sqlengine.Labels(t.Values)}
+	}
+	switch {
+	case length > 0 && length <= 4000:
+		out.SQL = fmt.Sprintf("nvarchar(%d)", length)
+	case a.Keyed:
+		out.SQL, out.Lost = fmt.Sprintf("nvarchar(%d)", keyChars), fmt.Sprintf("a key holds at most %d characters", keyChars)
+	default:
+		out.SQL = "nvarchar(max)"
+	}
+	out.SQL += " COLLATE " + exactCollation
+	if t.NoCase {
+		out.SQL = strings.TrimSuffix(out.SQL, exactCollation) + noCaseCollation
+		out.Type.NoCase = true
+	}
+	return out
+}
+
+func longest(values []string) int64 {
+	n := 1
+	for _, v := range values {
+		n = max(n, units(v))
+	}
+	return int64(n)
+}
+
+// quoteList spells labels; a percent sign is doubled for the format that the
+// condition is.
+func quoteList(values []string) string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = strings.ReplaceAll(quoteText(v), "%", "%%")
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,207 @@
+package sqlserver
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	client "github.com/microsoft/go-mssqldb"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlengine"
+)
+
+// Driver opens SQL Server databases:
+//
+//	sqlserver://user@host:1433?database=NAME
+//	sqlserver://user@host/INSTANCE?database=NAME
+//
+// Other parameters are those of the client (encrypt, TrustServerCertificate, …).
+type Driver struct{}
+
+// OpenSource opens a snapshot; see [database.Driver].
+func (Driver) OpenSource(ctx context.Context, at database.Location, opts database.SourceOptions) (database.Source, error) {
+	db, err := open(at)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSource(ctx, db, opts)
+	if err != nil {
+		db.Close()
+		return nil, at.Wrap("open a snapshot of", err)
+	}
+	return s, nil
+}
+
+// OpenTarget connects; see [database.Driver].
+func (Driver) OpenTarget(ctx context.Context, at database.Location, _ database.TargetOptions) (database.Target, error) {
+	db, err := open(at)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openTarget(ctx, db)
+	if err != nil {
+		db.Close()
+		return nil, at.Wrap("connect to", err)
+	}
+	return t, nil
+}
+
+func open(at database.Location) (*sql.DB, error) {
+	dsn, err := clientURL(at)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := client.NewConnector(dsn)
+	if err != nil {
+		return nil, at.Wrap("parse the URL of", err)
+	}
+	return sql.OpenDB(connector), nil
+}
+
+func clientURL(at database.Location) (string, error) {
+	u, err := url.Parse(at.Reveal())
+	if err != nil || u.Scheme != "sqlserver" {
+		return "", at.Wrap("parse the URL of", errors.New("it must look like sqlserver://user@host:1433?database=NAME"))
+	}
+	query := u.Query()
+	if query.Get("database") == "" {
+		return "", at.Wrap("parse the URL of", errors.New("it must name a database, as in ?database=NAME"))
+	}
+	if password := query.Get("password"); password != "" {
+		u.User = url.UserPassword(u.User.Username(), password)
+		query.Del("password")
+	}
+	if !query.Has("app name") {
+		query.Set("app name", "packstone")
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
+// Error numbers of the server that mean something to us.
+const (
+	errNull           = 515
+	errOverflow       = 8115
+	errTruncated      = 2628
+	errTruncatedOld   = 8152
+	errUniqueIndex    = 2601
+	errUniqueKey      = 2627
+	errCascades       = 1785
+	errConflict       = 547
+	errSnapshotDDL    = 3961
+	errSnapshotOff    = 3952
+	errLogin          = 18456
+	errNoDatabase     = 4060
+	errConversion     = 245
+	errDateRange      = 242
+	errIndexDuplicate = 1505
+)
+
+// number is the server's error number; 0 if err is not the server's.
+func number(err error) int32 {
+	var server client.Error
+	if errors.As(err, &server) {
+		return server.Number
+	}
+	return 0
+}
+
+// translate puts the seam's sentinel, or a plain word, on an error.
+func translate(err error) error {
+	switch number(err) {
+	case errNull, errOverflow, errTruncated, errTruncatedOld, errUniqueIndex, errUniqueKey, errIndexDuplicate, errConflict, errConversion, errDateRange:
+		return fmt.Errorf("%w: %w", database.ErrValue, err)
+	case errLogin, errNoDatabase:
+		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
+	case errSnapshotDDL:
+		return fmt.Errorf("a table was changed by DDL after the snapshot began; read it again: %w", err)
+	case errSnapshotOff:
+		return fmt.Errorf("%w: %w", errNoSnapshot, err)
+	case 0:
+	default:
+		return err
+	}
+	if err == nil {
+		return nil
+	}
+	var network net.Error
+	var stream client.StreamError
+	if errors.As(err, &network) || errors.As(err, &stream) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, sql.ErrConnDone) {
+		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
+	}
+	return err
+}
+
+func lost(err error) bool { return errors.Is(translate(err), database.ErrUnreachable) }
+
+func quote(name string) string     { return database.Quote(database.SQLServer, name) }
+func quoteText(text string) string { return database.QuoteText(database.SQLServer, text) }
+
+func qualified(schema, name string) string { return quote(schema) + "." + quote(name) }
+
+// units counts what SQL Server's names and NVARCHAR are measured in.
+func units(text string) int {
+	n := 0
+	for _, r := range text {
+		n += max(utf16.RuneLen(r), 1)
+	}
+	return n
+}
+
+// server is what we know about the other side.
+type server struct {
+	version   string
+	major     int
+	name      string // of the database
+	collation string
+}
+
+const (
+	settingsSQL = "SET LANGUAGE us_english; SET DATEFORMAT ymd; SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON; SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF; SET XACT_ABORT OFF; SET LOCK_TIMEOUT -1; SET TEXTSIZE -1"
+	serverSQL   = "SELECT CONVERT(nvarchar(128), SERVERPROPERTY('ProductVersion')), DB_NAME(), CONVERT(nvarchar(128), DATABASEPROPERTYEX(DB_NAME(), 'Collation'))"
+)
+
+// session sets a connection up.
+func session(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		if number(err) == 0 {
+			return nil, fmt.Errorf("%w: %w", database.ErrUnreachable, err)
+		}
+		return nil, translate(err)
+	}
+	if _, err := conn.ExecContext(ctx, settingsSQL); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("set up the session: %w", translate(err))
+	}
+	return conn, nil
+}
+
+// identify asks what the server is, and refuses what we do not read or fill.
+func identify(ctx context.Context, q sqlengine.Queryer) (s server, err error) {
+	err = sqlengine.Each(ctx, q, serverSQL, func(row []string) error {
+		s.version, s.name, s.collation = row[0], row[1], row[2]
+		return nil
+	})
+	if err != nil {
+		return s, translate(err)
+	}
+	major, _, _ := strings.Cut(s.version, ".")
+	s.major, _ = strconv.Atoi(major)
+	switch {
+	case s.major < 13:
+		return s, fmt.Errorf("%w: SQL Server %s is too old; releases from 2016 (13.0) on are known", database.ErrRefused, s.version)
+	case s.name == "master" || s.name == "model" || s.name == "msdb" || s.name == "tempdb":
+		return s, fmt.Errorf("%w: %s is a database of the server itself", database.ErrRefused, s.name)
+	}
+	return s, nil
+}

@@ -1,0 +1,107 @@
+package sqlserver
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlengine"
+)
+
+const (
+	modulesSQL = `SELECT o.object_id, s.name, o.name, RTRIM(o.type), ps.name, p.name, r.is_disabled, m.uses_ansi_nulls, m.uses_quoted_identifier, m.definition
+FROM sys.sql_modules m JOIN sys.objects o ON o.object_id = m.object_id JOIN sys.schemas s ON s.schema_id = o.schema_id
+LEFT JOIN sys.triggers r ON r.object_id = o.object_id LEFT JOIN sys.objects p ON p.object_id = o.parent_object_id LEFT JOIN sys.schemas ps ON ps.schema_id = p.schema_id
+WHERE o.is_ms_shipped = 0 AND o.type IN ('V', 'P', 'FN', 'IF', 'TF', 'TR') ORDER BY CASE RTRIM(o.type) WHEN 'TR' THEN 2 WHEN 'P' THEN 1 ELSE 0 END, o.object_id`
+
+	typesSQL = `SELECT s.name, y.name, TYPE_NAME(y.system_type_id), y.max_length, y.precision, y.scale, y.is_nullable, y.is_table_type, y.is_assembly_type FROM sys.types y JOIN sys.schemas s ON s.schema_id = y.schema_id WHERE y.is_user_defined = 1 ORDER BY s.name, y.name`
+
+	synonymsSQL = `SELECT s.name, y.name, y.base_object_name FROM sys.synonyms y JOIN sys.schemas s ON s.schema_id = y.schema_id WHERE y.is_ms_shipped = 0 ORDER BY s.name, y.name`
+
+	othersSQL = `SELECT LOWER(REPLACE(o.type_desc, '_', ' ')), s.name, o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND o.type NOT IN ('U', 'V', 'P', 'FN', 'IF', 'TF', 'TR', 'SO', 'SN', 'PK', 'UQ', 'F', 'C', 'D', 'S', 'IT', 'TT', 'SP', 'EC')
+UNION ALL SELECT 'security policy', s.name, p.name FROM sys.security_policies p JOIN sys.schemas s ON s.schema_id = p.schema_id
+UNION ALL SELECT 'database trigger', N'', r.name FROM sys.triggers r WHERE r.parent_class = 0 AND r.is_ms_shipped = 0
+UNION ALL SELECT 'full-text catalog', N'', f.name FROM sys.fulltext_catalogs f
+UNION ALL SELECT 'partition scheme', N'', h.name FROM sys.partition_schemes h
+UNION ALL SELECT 'xml schema collection', s.name, x.name FROM sys.xml_schema_collections x JOIN sys.schemas s ON s.schema_id = x.schema_id WHERE s.name <> N'sys' ORDER BY 1, 2, 3`
+)
+
+// readObjects lists what is no table or part of one.
+func readObjects(ctx context.Context, q sqlengine.Queryer, c *catalog, s *database.Schema) ([]*database.Object, error) {
+	var before, out []*database.Object
+	for _, step := range []struct {
+		what string
+		sql  string
+		row  func([]string) error
+	}{
+		{"types", typesSQL, func(row []string) error { before = append(before, userType(row)); return nil }},
+		{"synonyms", synonymsSQL, func(row []string) error {
+			out = append(out, object("synonym", row[0], "", row[1], database.AtEnd, "CREATE SYNONYM "+qualified(row[0], row[1])+" FOR "+row[2]))
+			return nil
+		}},
+		{"code", modulesSQL, func(row []string) error {
+			o := c.module(row, s)
+			if o.Phase == database.BeforeTables {
+				before = append(before, o)
+			} else {
+				out = append(out, o)
+			}
+			return nil
+		}},
+		{"other objects", othersSQL, func(row []string) error {
+			o := object(row[0], row[1], "", row[2], database.AtEnd)
+			o.Lost = "objects of this kind are not copied"
+			out = append(out, o)
+			return nil
+		}},
+	} {
+		if err := sqlengine.Each(ctx, q, step.sql, step.row); err != nil {
+			return nil, fmt.Errorf("read the catalog's %s: %w", step.what, translate(err))
+		}
+	}
+	return append(before, out...), nil
+}
+
+// userType is an alias of a type; others are written in code that we have not.
+func userType(row []string) *database.Object {
+	o := object("type", row[0], "", row[1], database.BeforeTables)
+	if truth(row[7]) || truth(row[8]) {
+		o.Lost = "only types that are another name for one of the system's are copied"
+		return o
+	}
+	col := &column{base: row[2], length: int(clamp(row[3])), precision: int(clamp(row[4])), scale: int(clamp(row[5]))}
+	null := " NOT NULL"
+	if truth(row[6]) {
+		null = " NULL"
+	}
+	o.DDL = []string{"CREATE TYPE " + qualified(row[0], row[1]) + " FROM " + col.native() + null}
+	return o
+}
+
+var moduleKinds = map[string]string{"V": "view", "P": "procedure", "FN": "function", "IF": "function", "TF": "function", "TR": "trigger"}
+
+// module is a view, a procedure, a function or a trigger, with the settings that
+// it was made under.
+func (c *catalog) module(row []string, s *database.Schema) *database.Object {
+	o := object(moduleKinds[row[3]], row[1], "", row[2], database.AtEnd)
+	if row[3] == "TR" {
+		o.Schema, o.Table = "", row[4]+"."+row[5]
+	}
+	if c.before[row[0]] {
+		o.Phase = database.BeforeTables
+	}
+	if row[9] == "" {
+		o.Lost = "its definition is encrypted or hidden from this user"
+		return o
+	}
+	o.DDL = append(o.DDL, row[9])
+	for i, setting := range []string{"ANSI_NULLS", "QUOTED_IDENTIFIER"} {
+		if !truth(row[7+i]) {
+			o.DDL = append(append([]string{"SET " + setting + " OFF"}, o.DDL...), "SET "+setting+" ON")
+		}
+	}
+	if truth(row[6]) {
+		o.DDL = append(o.DDL, "DISABLE TRIGGER "+qualified(row[1], row[2])+" ON "+qualified(row[4], row[5]))
+	}
+	return o
+}
