@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/source"
@@ -297,13 +298,17 @@ func BenchmarkCreateSmallFiles(b *testing.B) {
 		}
 	}
 	rate := func(b *testing.B, copy func(to string)) {
-		for i := 0; b.Loop(); i++ {
+		var used time.Duration
+		for b.Loop() {
 			to := fmt.Sprintf("%s/to", b.TempDir())
+			before := processor(b)
 			copy(to)
 			b.StopTimer()
+			used += processor(b) - before
 			os.RemoveAll(to)
 			b.StartTimer()
 		}
+		b.ReportMetric(float64(used)/float64(b.N*directories*each), "cpu-ns/file")
 		b.SetBytes(directories * each * 2048)
 		b.ReportAllocs()
 		b.ReportMetric(float64(b.N)*directories*each/b.Elapsed().Seconds(), "files/s")
@@ -318,6 +323,19 @@ func BenchmarkCreateSmallFiles(b *testing.B) {
 			}
 		})
 	})
+}
+
+// processor is the time that this process and its ended children have computed.
+func processor(b *testing.B) time.Duration {
+	var all time.Duration
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var used unix.Rusage
+		if err := unix.Getrusage(who, &used); err != nil {
+			b.Fatal(err)
+		}
+		all += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	return all
 }
 
 func BenchmarkWriteLargeFile(b *testing.B) {
