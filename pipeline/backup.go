@@ -131,15 +131,22 @@ func (b *backup) prepare(ctx context.Context) error {
 	b.data = b.writer(ctx, archive.Data, b.o.Uploads, b.o.PackSize)
 	b.trees = b.writer(ctx, archive.Trees, 1, treePack)
 	b.intake.writer = b.data
-	b.blocks = newBlockPool(2*longFiles + 2)
+	b.blocks = newBlockPool(b.largestChunk())
 	b.long = make(chan struct{}, longFiles)
 	return nil
 }
 
-const (
-	longFiles = 2       // cut at once; each keeps all processors busy
-	treePack  = 8 << 20 // tree packs are small beside data
-)
+// treePack is the size of tree packs, which are small beside data.
+const treePack = 8 << 20
+
+// largestChunk is the most bytes that a chunk of any class has.
+func (b *backup) largestChunk() int {
+	largest := 0
+	for _, class := range b.repo.Format.Classes {
+		largest = max(largest, class.Max)
+	}
+	return largest
+}
 
 func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size int) *archive.Writer {
 	return archive.NewWriter(ctx, b.repo.Store, archive.WriterOptions{

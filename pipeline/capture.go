@@ -95,9 +95,10 @@ func (c *capture) openTrees() {
 	ids := domain.TreeID()
 	c.merge = last.Merge()
 	c.tree = tree.NewWriter(last, tree.WriterOptions{
-		Key:   domain.PageKey(),
-		ID:    func(page []byte) archive.ID { return ids.Sum(page) },
-		Flush: c.trees.Flush,
+		Key:    domain.PageKey(),
+		ID:     func(page []byte) archive.ID { return ids.Sum(page) },
+		Flush:  c.trees.Flush,
+		Settle: c.data.Flush,
 		Store: func(ctx context.Context, slot *archive.Slot, page []byte) error {
 			if err := c.pages.Keep(slot.ID(), page); err != nil {
 				return err

@@ -118,12 +118,19 @@ type blockPool struct {
 	size int
 }
 
-// blockSize holds several chunks of every class, so that little is copied from one block to the next.
-const blockSize = 8 << 20
+// blockSize holds several chunks of every class but the largest, so that little is copied from one block to the next.
+const blockSize = 4 << 20
 
-func newBlockPool(n int) *blockPool {
-	p := &blockPool{free: make(chan *block, n), size: blockSize}
-	for range n {
+// longFiles are cut at once; each keeps all processors busy. blocks is what they share: at least two for each.
+const (
+	longFiles = 2
+	blocks    = 2*longFiles + 1
+)
+
+// newBlockPool makes a pool for files whose chunks have up to largest bytes.
+func newBlockPool(largest int) *blockPool {
+	p := &blockPool{free: make(chan *block, blocks), size: max(blockSize, 2*largest)}
+	for range blocks {
 		p.free <- &block{}
 	}
 	return p

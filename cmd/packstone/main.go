@@ -11,11 +11,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 )
 
+// gcPercent trades a little time for memory: most of what lives is buffers, and they are reused.
+const gcPercent = 40
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	dropEmptyAWS()
 	ctx, stop := interruptible(context.Background(), os.Stderr)
 	code := run(ctx, process{
