@@ -340,23 +340,26 @@ func matchAny(patterns []string, name string) bool {
 	return false
 }
 
-// matchStar matches name against a pattern in which * stands for any run.
+// matchStar matches name against a pattern in which * stands for any run. It
+// goes back to the last star only, so that no pattern is slow.
 func matchStar(pattern, name string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == name
-	}
-	if !strings.HasPrefix(name, head) {
-		return false
-	}
-	for name = name[len(head):]; ; name = name[1:] {
-		if matchStar(rest, name) {
-			return true
+	p, n, star, resume := 0, 0, -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, n
+			p++
+		case p < len(pattern) && pattern[p] == name[n]:
+			p++
+			n++
+		case star >= 0:
+			resume++
+			p, n = star+1, resume
+		default:
+			return false
 		}
-		if name == "" {
-			return rest == ""
-		}
 	}
+	return strings.Trim(pattern[p:], "*") == ""
 }
 
 // ApplyFilter removes tables that the filter does not take, with what hangs on

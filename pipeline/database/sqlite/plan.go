@@ -70,6 +70,7 @@ func portable(s *database.Schema) *database.Plan {
 		m.keysAndIndexes(t)
 	}
 	m.freeSequences()
+	m.implied()
 	return m.plan
 }
 
@@ -464,6 +465,22 @@ func (m *mapper) indexPart(src *database.Table, part database.IndexPart) (string
 		sql += " DESC"
 	}
 	return sql, ok
+}
+
+// implied reports what other words already say: the default of a column that
+// counts by itself, and the schema that needs no name here.
+func (m *mapper) implied() {
+	counting := map[database.ObjectID]bool{}
+	for _, l := range m.layout.tables {
+		if k := l.planned.Source.PrimaryKey; l.counter != nil && k != nil {
+			counting[l.planned.Source.Part("default", k.Columns[0])] = true
+		}
+	}
+	for _, o := range m.source.Objects {
+		if counting[o.ObjectID] || o.Kind == "schema" && o.Name == m.source.Namespace {
+			m.exact(o.ObjectID)
+		}
+	}
 }
 
 // freeSequences reports counters. One behind an INTEGER PRIMARY KEY counts in
