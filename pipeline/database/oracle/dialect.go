@@ -45,7 +45,18 @@ func sequenceSQL(name string, q *database.Sequence) string {
 }
 
 func sequenceOptions(q *database.Sequence) string {
-	out := fmt.Sprintf("START WITH %d INCREMENT BY %d MINVALUE %d MAXVALUE %d", q.Next(), q.Increment, min(q.Min, q.Next()), max(q.Max, q.Next()))
+	out := fmt.Sprintf("START WITH %d INCREMENT BY %d", q.Next(), q.Increment)
+	// What lies beyond 64 bits is Oracle's own limit.
+	if q.Increment < 0 && q.Min == math.MinInt64 {
+		out += " NOMINVALUE"
+	} else {
+		out += fmt.Sprintf(" MINVALUE %d", min(q.Min, q.Next()))
+	}
+	if q.Increment > 0 && q.Max == math.MaxInt64 {
+		out += " NOMAXVALUE"
+	} else {
+		out += fmt.Sprintf(" MAXVALUE %d", max(q.Max, q.Next()))
+	}
 	if q.Cycle {
 		out += " CYCLE"
 	}

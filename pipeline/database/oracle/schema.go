@@ -31,7 +31,7 @@ func (c *catalog) schema(filter database.Filter) *database.Schema {
 	s.Objects = append(c.tableObjects(s), skipped...)
 	for _, t := range c.tables {
 		if s.Find(t.name) != nil {
-			s.Objects = append(s.Objects, t.extraObjects()...)
+			s.Objects = append(s.Objects, c.extraObjects(t)...)
 		}
 	}
 	return s
@@ -49,12 +49,22 @@ func (c *catalog) neutral(t *table) *database.Table {
 		}
 	}
 	for _, x := range t.indexes {
-		if indexed := neutralIndex(x); !slices.ContainsFunc(x.parts, func(p database.IndexPart) bool { return p.Column != "" && t.column(p.Column) == nil }) {
-			out.Indexes = append(out.Indexes, indexed)
+		if t.builds(x) {
+			out.Indexes = append(out.Indexes, neutralIndex(x))
 		}
 	}
 	out.Order = rowOrder(out)
 	return out
+}
+
+// builds says that an index is of a kind that we spell ourselves, over columns
+// that are copied.
+func (t *table) builds(x *index) bool {
+	switch x.kind {
+	case "NORMAL", "FUNCTION-BASED NORMAL", "BITMAP", "FUNCTION-BASED BITMAP", "NORMAL/REV", "FUNCTION-BASED NORMAL/REV":
+		return !slices.ContainsFunc(x.parts, func(p database.IndexPart) bool { return p.Column != "" && t.column(p.Column) == nil })
+	}
+	return false
 }
 
 // unreadable says that a constraint is over a column that is not copied.
@@ -121,14 +131,11 @@ func isNotNull(k *constraint) bool {
 
 func neutralIndex(x *index) *database.Index {
 	out := &database.Index{Name: x.name, Unique: x.unique, Parts: x.parts}
-	switch x.kind {
-	case "NORMAL", "FUNCTION-BASED NORMAL":
-	case "BITMAP", "FUNCTION-BASED BITMAP":
+	switch {
+	case strings.HasSuffix(x.kind, "BITMAP"):
 		out.Method = "bitmap"
-	case "NORMAL/REV":
+	case strings.HasSuffix(x.kind, "/REV"):
 		out.Method = "reverse"
-	default:
-		out.Method = strings.ToLower(x.kind)
 	}
 	return out
 }
@@ -200,12 +207,24 @@ func (t *table) findings() []database.Finding {
 
 // extraObjects are columns that cannot be read, disabled constraints and the
 // like: what the neutral table leaves out.
-func (t *table) extraObjects() []*database.Object {
+func (c *catalog) extraObjects(t *table) []*database.Object {
 	var out []*database.Object
-	for _, c := range t.unreadable {
-		o := object("column", t.name, c.name, database.AtEnd)
-		o.Lost = "values of type " + c.data + " cannot be read"
+	for _, col := range t.unreadable {
+		o := object("column", t.name, col.name, database.AtEnd)
+		o.Lost = "values of type " + col.data + " cannot be read"
 		out = append(out, o)
+	}
+	for _, k := range c.constraints {
+		if k.table == t.name && unreadable(t, k.columns) {
+			o := object(constraintKinds[k.kind], t.name, k.name, database.AfterData)
+			o.Lost = "it is over a column that cannot be read"
+			out = append(out, o)
+		}
+	}
+	for _, x := range t.indexes {
+		if !t.builds(x) { // its DDL is asked of the server
+			out = append(out, object("index", t.name, x.name, database.AtEnd))
+		}
 	}
 	if t.partitioned {
 		out = append(out, object("partitioning", t.name, t.name, database.AtEnd))
@@ -213,13 +232,15 @@ func (t *table) extraObjects() []*database.Object {
 	return out
 }
 
+var constraintKinds = map[string]string{"P": "primary key", "U": "unique", "R": "foreign key", "C": "check"}
+
 func object(kind, table, name string, phase database.Phase, ddl ...string) *database.Object {
 	return &database.Object{ObjectID: database.ObjectID{Kind: kind, Table: table, Name: name}, Phase: phase, DDL: ddl}
 }
 
 // tableObjects are sequences, tables, keys and so on, with their DDL.
 func (c *catalog) tableObjects(s *database.Schema) []*database.Object {
-	b := &sqlengine.Builder{Dialect: c.dialect(s), Native: true}
+	b := &sqlengine.Builder{Dialect: c.dialect(), Native: true}
 	b.Build(s)
 	out := sqlengine.Objects(b.Statements)
 	for _, k := range c.constraints {
@@ -238,23 +259,23 @@ func (c *catalog) disabledConstraint(k *constraint) *database.Object {
 		columns[i] = quote(name)
 	}
 	list := "(" + strings.Join(columns, ", ") + ")"
-	kind, body := "check", "CHECK ("+k.condition+")"
+	body := "CHECK (" + k.condition + ")"
 	switch k.kind {
 	case "P":
-		kind, body = "primary key", "PRIMARY KEY "+list
+		body = "PRIMARY KEY " + list
 	case "U":
-		kind, body = "unique", "UNIQUE "+list
+		body = "UNIQUE " + list
 	case "R":
 		references := make([]string, len(k.refColumns))
 		for i, name := range k.refColumns {
 			references[i] = quote(name)
 		}
-		kind, body = "foreign key", "FOREIGN KEY "+list+" REFERENCES "+c.refName(k)+" ("+strings.Join(references, ", ")+")"
+		body = "FOREIGN KEY " + list + " REFERENCES " + c.refName(k) + " (" + strings.Join(references, ", ") + ")"
 		if k.deleteRule == "CASCADE" || k.deleteRule == "SET NULL" {
 			body += " ON DELETE " + k.deleteRule
 		}
 	}
-	return object(kind, k.table, k.name, database.AfterData,
+	return object(constraintKinds[k.kind], k.table, k.name, database.AfterData,
 		fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT %s %s DISABLE", quote(k.table), quote(k.name), body))
 }
 
@@ -266,28 +287,25 @@ func (c *catalog) refName(k *constraint) string {
 }
 
 // dialect is the native one, which knows kinds of indexes.
-func (c *catalog) dialect(s *database.Schema) *sqlengine.Dialect {
+func (c *catalog) dialect() *sqlengine.Dialect {
 	d := dialect(c.server)
-	d.IndexWords = func(t *database.Table, name string) string {
-		if method := methodOf(t, name); method == "bitmap" {
+	method := func(name string) string {
+		if x := c.index(name); x != nil {
+			return neutralIndex(x).Method
+		}
+		return ""
+	}
+	d.IndexWords = func(_ *database.Table, name string) string {
+		if method(name) == "bitmap" {
 			return "BITMAP "
 		}
 		return ""
 	}
-	d.IndexTail = func(t *database.Table, name string) string {
-		if methodOf(t, name) == "reverse" {
+	d.IndexTail = func(_ *database.Table, name string) string {
+		if method(name) == "reverse" {
 			return " REVERSE"
 		}
 		return ""
 	}
 	return d
-}
-
-func methodOf(t *database.Table, name string) string {
-	for _, x := range t.Indexes {
-		if x.Name == name {
-			return x.Method
-		}
-	}
-	return ""
 }
