@@ -123,6 +123,10 @@ func mappedPlan(s *database.Schema, y typer) *database.Plan {
 	m.out = &database.Plan{Source: s, Detail: m.detail}
 	m.tables.unique(markerTable)
 	for _, t := range s.Tables {
+		if len(t.Columns) == 0 {
+			m.finding(t.ObjectID(), database.Dropped, "DB119", "a table here needs a column")
+			continue
+		}
 		m.draft(t)
 	}
 	m.alignReferences()

@@ -240,9 +240,16 @@ func foreignSQL(k *database.ForeignKey) string {
 	return sql
 }
 
-// late plans views, triggers and routines of the other member of the family.
-// Their replay may fail, which Finish then reports.
+// late says what becomes of schemas, and plans views, triggers and routines of
+// the other member of the family. Their replay may fail, which Finish reports.
 func (m *mapper) late() {
+	for _, o := range m.source.Objects {
+		if o.Kind == "schema" && o.Name == m.source.Namespace {
+			m.exact(o.ObjectID) // the database itself
+		} else if o.Kind == "schema" {
+			m.approximated(o.ObjectID, "DB137", "its tables are called "+o.Name+"__… here")
+		}
+	}
 	if !m.family {
 		return
 	}
