@@ -241,7 +241,8 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 	if raw == nil {
 		return fmt.Errorf("table %s is not in the catalog", p.Target.ID())
 	}
-	tx, err := t.conn.BeginTx(ctx, nil)
+	// database/sql would give up the connection with a cancelled transaction.
+	tx, err := t.conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", translate(err))
 	}
