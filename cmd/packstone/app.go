@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -24,6 +25,7 @@ type app struct {
 	started bool // the command line is good and the verb's work has begun
 	out     *output.Printer
 	loaded  *config.Config // by settings, once
+	damaged bool           // some of the repository's records do not hold
 }
 
 func newApp(p process) *app {
@@ -112,8 +114,11 @@ func (a *app) finish(ctx context.Context, err error) int {
 // errReported marks an outcome that was told already, in warnings or a summary, and needs no line of its own.
 var errReported = errors.New("reported above")
 
-// classify makes what cobra finds wrong with the command line a usage error.
+// classify makes a snapshot that may only be hidden by damage an integrity failure, and what cobra finds wrong with the command line a usage error.
 func (a *app) classify(err error) error {
+	if a.damaged && errors.Is(err, catalog.ErrNoSnapshot) {
+		return exitWith(exitIntegrity, "%w: records of the repository are damaged, as warned above, and it may be in one of them", err)
+	}
 	var known *exitError
 	if err == nil || a.started || errors.As(err, &known) {
 		return err

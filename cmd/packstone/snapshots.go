@@ -56,6 +56,7 @@ func (a *app) allSnapshots(ctx context.Context, repo *catalog.Repository) ([]*ca
 		return nil, err
 	}
 	for _, problem := range log.Problems {
+		a.damaged = true
 		a.out.Warn(output.Warning{Message: problem.Error()})
 	}
 	return repo.Snapshots(ctx, log)
@@ -67,6 +68,11 @@ func (a *app) chooseSnapshots(ctx context.Context, repo *catalog.Repository, nam
 	if err != nil {
 		return nil, err
 	}
+	return a.choose(all, names)
+}
+
+// choose returns the named snapshots of all, or those that pass the flags.
+func (a *app) choose(all []*catalog.Snapshot, names []string) ([]*catalog.Snapshot, error) {
 	var chosen []*catalog.Snapshot
 	for _, name := range names {
 		s, err := catalog.Select(all, name, a.filter())
