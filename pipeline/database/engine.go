@@ -157,6 +157,9 @@ type ZeroDates string
 const (
 	ZeroDatesNull   ZeroDates = "" // null where the column allows it, else ErrValue
 	ZeroDatesRefuse ZeroDates = "refuse"
+	// ZeroDatesLoosen makes them null everywhere: columns of dates that come from
+	// MySQL allow null in the target, keys excepted.
+	ZeroDatesLoosen ZeroDates = "loosen"
 )
 
 // NULPolicy is a policy for NUL in text.

@@ -36,6 +36,18 @@ func TestTranslateRefusesWhatMeansSomethingElse(t *testing.T) {
 	}
 }
 
+func TestLiteralsAreSeenThroughCasts(t *testing.T) {
+	for sql, want := range map[string]string{
+		`'a'::public.mood`: "a", `'it''s'::"Mixed Case"."My Type"`: "it's", `'-5'::integer`: "-5", `('x'::character varying)::text`: "x",
+		`'{}'::text[]`: "{}", `'00:00:00'::time(3) without time zone`: "00:00:00",
+	} {
+		c, ok := Expr{Engine: Postgres, SQL: sql}.Literal()
+		if !ok || string(c.Bytes) != want {
+			t.Errorf("Literal(%s) = %s, %v, want %s", sql, c.Bytes, ok, want)
+		}
+	}
+}
+
 func FuzzTranslate(f *testing.F) {
 	f.Add(`((a)::text = ANY (ARRAY['x'::text]))`)
 	f.Add(`CASE a WHEN 1 THEN 2 END between - - 3 and "q"`)

@@ -440,6 +440,13 @@ func (p *parser) caseOf() *node {
 
 // typeName reads the type after :: as far as words, a length and [] go.
 func (p *parser) typeName() string {
+	if t := p.peek(); t.kind == tokQuoted && p.at < len(p.tokens) {
+		p.at++
+		if p.take(".") {
+			return t.text + "." + p.typeName()
+		}
+		return t.text
+	}
 	var words []string
 	for p.peek().kind == tokWord && p.at < len(p.tokens) && typeWord(p.peek().text, len(words)) {
 		words = append(words, p.peek().text)
@@ -450,6 +457,9 @@ func (p *parser) typeName() string {
 		return ""
 	}
 	name := strings.Join(words, " ")
+	if p.take(".") {
+		return name + "." + p.typeName()
+	}
 	if p.take("(") {
 		p.listUntil(")")
 		if p.peek().text == "without" || p.peek().text == "with" {

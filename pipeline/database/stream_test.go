@@ -36,12 +36,8 @@ func (l rowList) Rows(_ context.Context, _ *Table, send func(*Batch) error) erro
 // collect reads runs back.
 func collect(t testing.TB, runs ...[]byte) rowList {
 	t.Helper()
-	var readers []io.Reader
-	for _, r := range runs {
-		readers = append(readers, bytes.NewReader(r))
-	}
 	var out rowList
-	err := ReadRuns(context.Background(), readers, func(b *Batch) error {
+	err := ReadRuns(context.Background(), readers(runs), func(b *Batch) error {
 		defer b.Release()
 		for i := range b.Len() {
 			if len(b.Row(i)) == 0 {
@@ -172,12 +168,15 @@ func TestAlteredRunsAreErrors(t *testing.T) {
 	}
 }
 
-func discard(runs ...[]byte) error {
-	var readers []io.Reader
+func readers(runs [][]byte) (out []io.Reader) {
 	for _, r := range runs {
-		readers = append(readers, bytes.NewReader(r))
+		out = append(out, bytes.NewReader(r))
 	}
-	return ReadRuns(context.Background(), readers, func(b *Batch) error { b.Release(); return nil })
+	return out
+}
+
+func discard(runs ...[]byte) error {
+	return ReadRuns(context.Background(), readers(runs), func(b *Batch) error { b.Release(); return nil })
 }
 
 func FuzzReadRuns(f *testing.F) {

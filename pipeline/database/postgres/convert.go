@@ -56,16 +56,23 @@ func intToDecimal(c database.Cell) (database.Cell, bool, error) {
 	return c, false, nil
 }
 
-// labels refuses what an enumeration does not list.
-func labels(values []string) *database.Conversion {
+// labels refuses what an enumeration does not list. MySQL's mark for a value
+// that was none, the empty string, becomes null where the column allows it.
+func labels(values []string, notNull bool) *database.Conversion {
 	known := map[string]bool{}
 	for _, v := range values {
 		known[v] = true
 	}
-	return &database.Conversion{Cell: func(c database.Cell) (database.Cell, bool, error) {
-		if c.Class == database.ClassText && !known[string(c.Bytes)] {
+	return &database.Conversion{
+		Code: "DB213", Lost: "the empty mark of an invalid label becomes null",
+		Cell: func(c database.Cell) (database.Cell, bool, error) {
+			switch {
+			case c.Class != database.ClassText || known[string(c.Bytes)]:
+				return c, false, nil
+			case len(c.Bytes) == 0 && !notNull:
+				return database.Cell{}, true, nil
+			}
 			return c, false, fmt.Errorf("%q is no label of the enumeration", c.Bytes)
-		}
-		return c, false, nil
-	}}
+		},
+	}
 }

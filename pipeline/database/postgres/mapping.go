@@ -41,7 +41,7 @@ func mapType(t database.Type, engine, enum string, notNull bool, opts database.P
 	case database.JSON:
 		return mapped{sql: "json", typ: database.Type{Kind: database.JSON}, convert: textOnly(opts)}
 	case database.Enum:
-		return mapped{sql: enum, typ: database.Type{Kind: database.Enum, Values: t.Values}, convert: labels(t.Values)}
+		return mapped{sql: enum, typ: database.Type{Kind: database.Enum, Values: t.Values}, convert: labels(t.Values, notNull)}
 	case database.Bits:
 		return mapBits(t)
 	}

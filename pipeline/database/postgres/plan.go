@@ -125,23 +125,40 @@ func (m *mapper) table(src *database.Table) {
 }
 
 func (m *mapper) column(p *database.PlannedTable, c *database.Column) string {
+	notNull := c.NotNull && !m.loosens(p.Source, c)
+	if notNull != c.NotNull {
+		m.finding(p.Source.Part("column", c.Name), database.Approximated, "DB118", "null is allowed, for impossible dates")
+	}
 	enum := qualified(p.Target.Schema, shorten(p.Target.Name+"_"+c.Name, 63))
-	typ := mapType(c.Type, m.source.Engine, enum, c.NotNull, m.opts)
+	typ := mapType(c.Type, m.source.Engine, enum, notNull, m.opts)
 	if c.Type.Kind == database.Enum && typ.sql == enum {
 		m.create(p.Source.Part("column", c.Name), "CREATE TYPE "+enum+" AS ENUM ("+literals(c.Type.Values)+")")
 	}
 	if typ.lost != "" {
 		m.finding(p.Source.Part("column", c.Name), database.Approximated, "DB110", typ.lost)
 	}
-	out := &database.Column{Name: c.Name, Type: typ.typ, NotNull: c.NotNull}
+	out := &database.Column{Name: c.Name, Type: typ.typ, NotNull: notNull}
 	out.Type.Native = typ.sql
 	sql := quote(c.Name) + " " + typ.sql + m.columnExtras(p, c, out, typ)
 	p.Target.Columns = append(p.Target.Columns, out)
 	p.Convert = append(p.Convert, typ.convert)
-	if c.NotNull {
+	if notNull {
 		sql += " NOT NULL"
 	}
 	return sql
+}
+
+// loosens says that a column must allow null for MySQL's impossible dates.
+func (m *mapper) loosens(t *database.Table, c *database.Column) bool {
+	if m.opts.ZeroDates != database.ZeroDatesLoosen || database.Family(m.source.Engine) != database.MySQL {
+		return false
+	}
+	inKey := t.PrimaryKey != nil && strings.Contains("\x00"+strings.Join(t.PrimaryKey.Columns, "\x00")+"\x00", "\x00"+c.Name+"\x00")
+	switch c.Type.Kind {
+	case database.Date, database.Timestamp, database.TimestampTZ:
+		return !inKey
+	}
+	return false
 }
 
 // columnExtras is what stands after the type: identity, default or expression.

@@ -5,6 +5,7 @@ package postgrestest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -12,7 +13,6 @@ import (
 	"sort"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,13 +25,14 @@ var server struct {
 	port int
 	dir  string
 	cmd  *exec.Cmd
+	end  io.Closer // closing it stops the server
 	err  error
 	made int
 	mu   sync.Mutex
 }
 
-// Main runs the tests and stops the server that they started. Call it from
-// TestMain.
+// Main runs the tests, waits until the server that they started has stopped,
+// and exits. Call it from TestMain; without it the server stops just after.
 func Main(m *testing.M) {
 	code := m.Run()
 	stop()
@@ -121,15 +122,26 @@ func tryStart() error {
 	server.cmd = command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(server.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="+server.dir, "-c", "fsync=off",
 		"-c", "autovacuum=off", "-c", "max_wal_size=2GB", "-c", "wal_level=logical")
-	log, err := os.Create(filepath.Join(server.dir, "log"))
-	if err != nil {
-		return err
-	}
-	server.cmd.Stderr = log
-	if err := server.cmd.Start(); err != nil {
+	if err := keep(); err != nil {
 		return err
 	}
 	return wait()
+}
+
+// keeper runs the server until its own standard input ends, which it does with
+// the test binary, however that ends; then it removes the server's files.
+const keeper = `dir=$1; shift; "$@" 2>"$dir/log" & server=$!; read line; kill -INT $server; wait $server; rm -rf "$dir"`
+
+func keep() error {
+	run := server.cmd
+	server.cmd = exec.Command("/bin/sh", append([]string{"-c", keeper, "sh", server.dir}, run.Args...)...)
+	server.cmd.Dir, server.cmd.Env = run.Dir, run.Env
+	end, err := server.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	server.end = end
+	return server.cmd.Start()
 }
 
 // wait returns once the server takes connections.
@@ -167,11 +179,8 @@ func freePort() (int, error) {
 }
 
 func stop() {
-	if server.cmd != nil && server.cmd.Process != nil {
-		_ = server.cmd.Process.Signal(syscall.SIGINT) // fast shutdown
+	if server.end != nil {
+		server.end.Close()
 		_ = server.cmd.Wait()
-	}
-	if server.dir != "" {
-		os.RemoveAll(server.dir)
 	}
 }
