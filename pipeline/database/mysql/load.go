@@ -153,7 +153,7 @@ func checkDecimal(c database.Cell) error {
 func checkDate(c database.Cell) error {
 	b := c.Bytes
 	if c.Class == database.ClassText && (len(b) < 10 || b[4] != '-' || b[0] < '0' || b[0] > '9' || b[len(b)-1] == 'C') {
-		return fmt.Errorf("the server's dates end with the year 9999 and begin with 0; it cannot hold %s", b)
+		return fmt.Errorf("the server's dates run from the year 0 to 9999; %s is none of them", b)
 	}
 	return checkText(c)
 }

@@ -49,7 +49,7 @@ func readRows(ctx context.Context, s *session, t *database.Table, send func(*dat
 }
 
 // selectRows is the query for a table's rows. A product by 1e0 makes the server
-// print all digits of a FLOAT and keeps the sign of zero.
+// print all digits of a FLOAT.
 func selectRows(t *database.Table) string {
 	var columns []string
 	for _, c := range t.Columns {

@@ -3,6 +3,7 @@ package mysql
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -72,6 +73,9 @@ func (y typer) choose(t database.Type, keyed int, unique bool) mapped {
 	case database.Decimal:
 		y.decimal(&m, t)
 	case database.Float:
+		if !y.family {
+			m.convert = &database.Conversion{Cell: plusZero, Code: "DB211", Lost: "minus zero becomes zero"}
+		}
 		m.typ.Native = "double"
 		if t.Bits == 32 {
 			m.typ.Native = "float"
@@ -318,6 +322,15 @@ func (y typer) withFraction(name string, digits *int) (string, *database.Convers
 		return fmt.Sprintf("%s(%d)", name, *digits), nil
 	}
 	return name + "(6)", &database.Conversion{Cell: cutMicroseconds, Code: "DB210", Lost: "digits below a microsecond are cut"}
+}
+
+// plusZero takes the sign off zero, as the server does.
+func plusZero(c database.Cell) (database.Cell, bool, error) {
+	if c.Class == database.ClassFloat && c.Float == 0 && math.Signbit(c.Float) {
+		c.Float = 0
+		return c, true, nil
+	}
+	return c, false, nil
 }
 
 // withoutZone cuts +00:00 off before anything else is done.
