@@ -133,8 +133,7 @@ func otherName(native string) string {
 	return name + " "
 }
 
-// fits says whether a cell of this class can lie in the column as it is
-// declared; a generated or checked expression relies on it.
+// scale is how many digits a decimal that is stored natively has.
 func (e encoding) scale() (int, bool) {
 	text, ok := strings.CutPrefix(string(e), decimalPrefix)
 	if !ok {
@@ -204,8 +203,10 @@ func (c *codec) bindText(s *sqlite3.Stmt, param int, text []byte) error {
 // bindDecimal stores a number natively, or refuses one that would come back
 // differently.
 func (c *codec) bindDecimal(s *sqlite3.Stmt, param int, text []byte) error {
-	if v, err := strconv.ParseInt(string(text), 10, 64); err == nil && c.scale == 0 {
-		return s.BindInt64(param, v)
+	if c.scale == 0 {
+		if v, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+			return s.BindInt64(param, v)
+		}
 	}
 	v, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
