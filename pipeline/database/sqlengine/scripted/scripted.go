@@ -214,6 +214,17 @@ func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.New("scri
 type conn struct {
 	s      *Script
 	closed bool
+	broken bool // it has failed with driver.ErrBadConn, and does so from then on
+}
+
+// answer asks the script, unless the connection is broken.
+func (c *conn) answer(statement string, args []driver.NamedValue) (*Step, error) {
+	if c.broken {
+		return nil, driver.ErrBadConn
+	}
+	step, err := c.s.answer(statement, args)
+	c.broken = errors.Is(err, driver.ErrBadConn)
+	return step, err
 }
 
 func (c *conn) Close() error {
@@ -239,19 +250,19 @@ func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, err
 	if level := sql.IsolationLevel(opts.Isolation); level != sql.LevelDefault {
 		statement += " " + strings.ToUpper(level.String())
 	}
-	_, err := c.s.answer(statement, nil)
+	_, err := c.answer(statement, nil)
 	return tx{c}, err
 }
 
 type tx struct{ c *conn }
 
 func (t tx) Commit() error {
-	_, err := t.c.s.answer("COMMIT", nil)
+	_, err := t.c.answer("COMMIT", nil)
 	return err
 }
 
 func (t tx) Rollback() error {
-	_, err := t.c.s.answer("ROLLBACK", nil)
+	_, err := t.c.answer("ROLLBACK", nil)
 	return err
 }
 
@@ -259,7 +270,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	step, err := c.s.answer(query, args)
+	step, err := c.answer(query, args)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +281,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	step, err := c.s.answer(query, args)
+	step, err := c.answer(query, args)
 	if err != nil {
 		return nil, err
 	}
