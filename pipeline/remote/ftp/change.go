@@ -1,0 +1,96 @@
+package ftp
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// Put gives the file at from the name to. What stands there is replaced, if it is no directory.
+func (c *Conn) Put(from, to string) error {
+	err := c.Rename(from, to)
+	if code, _ := reply(err); code < 500 {
+		return err
+	}
+	// Some servers rename to nothing that is there. The file may also have been renamed by a connection that broke then.
+	if _, looked := c.Look(from); broken(looked) || looked != nil {
+		return err
+	}
+	if deleted := c.Delete(to); deleted != nil {
+		return err
+	}
+	return c.Rename(from, to)
+}
+
+// SetTime sets the time of a file, or of a directory where the server can, to the second. ErrUnsupported: the server has no
+// command for it.
+func (c *Conn) SetTime(path string, t time.Time) error {
+	if err := checkName(path); err != nil {
+		return err
+	}
+	f, stamp := c.Features(), t.UTC().Format("20060102150405")
+	switch {
+	case f.MFMT:
+		_, err := c.command(2, "MFMT "+stamp+" "+path)
+		return err
+	case f.UTIME:
+		_, err := c.command(2, fmt.Sprintf("SITE UTIME %s %s", stamp, path))
+		return err
+	case !f.MDTM || c.lacks("MDTM time"):
+		return ErrUnsupported
+	}
+	return c.setByMDTM(path, stamp)
+}
+
+// setByMDTM sets the time as vsftpd wants it. Others take that for a question about a file of a strange name, or do nothing, so it is looked
+// at what came of it.
+func (c *Conn) setByMDTM(path, stamp string) error {
+	if _, err := c.command(2, "MDTM "+stamp+" "+path); broken(err) {
+		return err
+	}
+	is, err := c.command(213, "MDTM "+path)
+	if broken(err) {
+		return err
+	}
+	if err != nil || !strings.HasPrefix(is, stamp) {
+		if err == nil {
+			c.notes("MDTM time")
+		}
+		return ErrUnsupported
+	}
+	return nil
+}
+
+// Chmod sets permissions. ErrUnsupported: the server does not know SITE CHMOD, or not for this user.
+func (c *Conn) Chmod(path string, mode uint32) error {
+	if c.lacks("SITE CHMOD") {
+		return ErrUnsupported
+	}
+	_, err := c.command(2, fmt.Sprintf("SITE CHMOD %04o %s", mode&0o7777, path))
+	switch code, text := reply(err); {
+	case code == 500, code == 501, code == 502, code == 504, code == 202, code == 550 && strings.HasPrefix(text, "Permission denied"):
+		c.notes("SITE CHMOD")
+		return ErrUnsupported
+	}
+	return err
+}
+
+// MakeDirectory makes a directory; one that is there is no error, anything else is fs.ErrExist.
+func (c *Conn) MakeDirectory(path string) error {
+	if err := checkName(path); err != nil {
+		return err
+	}
+	err := c.MakeDir(path)
+	if code, text := reply(err); code < 500 || mentions(text, notThere) {
+		return err
+	}
+	is, looked := c.IsDirectory(path)
+	if is || looked != nil {
+		return looked
+	}
+	if _, looked := c.Look(path); looked == nil {
+		return fmt.Errorf("%w: %w", fs.ErrExist, err)
+	}
+	return err
+}

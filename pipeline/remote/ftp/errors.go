@@ -1,0 +1,134 @@
+package ftp
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/textproto"
+	"strings"
+
+	"github.com/jlaffaye/ftp"
+)
+
+// Sentinels. Besides, errors of a single path are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
+var (
+	// ErrUnreachable: the server cannot be reached, or not any more.
+	ErrUnreachable = errors.New("FTP server unreachable")
+	// ErrDenied: the server does not accept user and password.
+	ErrDenied = errors.New("login denied")
+	// ErrUntrusted: the server's certificate proves nothing.
+	ErrUntrusted = errors.New("server not trusted")
+	// ErrFull: the server has no space left, or a quota is used up.
+	ErrFull = errors.New("no space left on the FTP server")
+	// ErrUnsupported: the server does not know the command.
+	ErrUnsupported = errors.New("not supported by the FTP server")
+	// ErrName: the path has a byte that cannot be sent in a command.
+	ErrName = errors.New("name cannot be used over FTP")
+)
+
+// errTooMany: the server has enough of our connections.
+var errTooMany = errors.New("too many connections")
+
+// reply is the code of the server's answer in err, 0 if there is none, and its text.
+func reply(err error) (int, string) {
+	var answer *textproto.Error
+	if !errors.As(err, &answer) {
+		return 0, ""
+	}
+	return answer.Code, answer.Msg
+}
+
+// answerIn returns the server's final no in err, if there is one.
+func answerIn(err error) error {
+	var answer *textproto.Error
+	if errors.As(err, &answer) && (answer.Code >= 500 || full(answer.Code, answer.Msg)) {
+		return answer
+	}
+	return nil
+}
+
+// broken tells whether err means that a connection is of no more use, or that its transfer may succeed on
+// another one. The server has answered in full if it is not.
+func broken(err error) bool {
+	if err == nil || errors.Is(err, ftp.ErrInvalidCommand) || errors.Is(err, ErrName) {
+		return false
+	}
+	switch code, text := reply(err); code {
+	case 0:
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !isOurs(err)
+	case 421, 425, 426:
+		return true
+	case 451:
+		return !full(code, text)
+	}
+	return false
+}
+
+// isOurs tells errors that were made here from those of a connection.
+func isOurs(err error) bool {
+	for _, s := range []error{ErrUnreachable, ErrDenied, ErrUntrusted, ErrFull, ErrUnsupported, errOurs} {
+		if errors.Is(err, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// errOurs marks an error that has nothing to do with the connection, such as one of whoever takes the data.
+var errOurs = errors.New("")
+
+func full(code int, text string) bool {
+	text = strings.ToLower(text)
+	return code == 452 || code == 552 ||
+		code >= 400 && (strings.Contains(text, "no space") || strings.Contains(text, "quota") || strings.Contains(text, "disk full"))
+}
+
+// notThere and denied are words of servers that say 550 for everything.
+var (
+	notThere = []string{"no such", "not found", "not exist", "cannot find", "can't find"}
+	denied   = []string{"permission", "denied", "not permitted", "not allowed"}
+)
+
+func mentions(text string, words []string) bool {
+	text = strings.ToLower(text)
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// translate wraps a server's answer in the sentinel that it means and names the act and the path.
+func (s *Server) translate(act, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	code, text := reply(err)
+	var means error
+	switch {
+	case code == 0:
+	case full(code, text):
+		means = ErrFull
+	case code == 500 || code == 501 || code == 502 || code == 504:
+		means = ErrUnsupported
+	case mentions(text, notThere):
+		means = fs.ErrNotExist
+	case code == 532 || code == 553 || mentions(text, denied):
+		means = fs.ErrPermission
+	}
+	if means == nil {
+		return fmt.Errorf("%s %s on %s: %w", act, path, s.options.Host, err)
+	}
+	return fmt.Errorf("%s %s on %s: %w: %w", act, path, s.options.Host, means, err)
+}
+
+// untrusted tells whether TLS failed because of the server's certificate.
+func untrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &invalid) || errors.As(err, &record)
+}

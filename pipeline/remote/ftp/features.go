@@ -1,0 +1,143 @@
+package ftp
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Features are what a server says that it can do.
+type Features struct {
+	MLST   bool // facts of one file, and listings of facts
+	MDTM   bool // times by file
+	Size   bool
+	Resume bool // REST
+	MFMT   bool // times can be set
+	UTIME  bool // SITE UTIME
+}
+
+// learned is what the connections have found out about the server.
+type learned struct {
+	mu       sync.Mutex
+	known    bool
+	features Features
+	facts    string // to ask for by OPTS MLST; empty: it gives what it has anyway
+	home     string // the directory after the login
+
+	location *time.Location // of times in LIST
+	plain    bool           // LIST without -a
+	sites    map[string]bool
+}
+
+// wanted are the facts that are of use here.
+var wanted = []string{"type", "size", "modify", "unique", "unix.mode", "unix.owner", "unix.group", "unix.ownername", "unix.groupname"}
+
+// negotiate learns what the server can do and makes it give facts.
+func (c *Conn) negotiate() error {
+	l := &c.server.learned
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.known {
+		if err := c.learn(l); err != nil {
+			return fmt.Errorf("ask %s what it can do: %w", c.server.options.Host, err)
+		}
+	}
+	if l.features.MLST && l.facts != "" {
+		if _, err := c.command(2, "OPTS MLST "+l.facts); broken(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn asks for features and home once.
+func (c *Conn) learn(l *learned) error {
+	text, err := c.command(2, "FEAT")
+	if broken(err) {
+		return err
+	}
+	if err == nil {
+		l.features, l.facts = parseFeatures(text)
+	}
+	if c.server.options.NoMLSD {
+		l.features.MLST = false
+	}
+	home, err := c.CurrentDir()
+	if broken(err) && home == "" {
+		return err
+	}
+	l.home, l.known, l.sites = path.Clean("/"+home), true, map[string]bool{}
+	return nil
+}
+
+func parseFeatures(text string) (Features, string) {
+	var f Features
+	var facts string
+	for line := range strings.SplitSeq(text, "\n") {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch strings.ToUpper(name) {
+		case "MLST":
+			f.MLST = true
+			facts = missingFacts(rest)
+		case "MDTM":
+			f.MDTM = true
+		case "SIZE":
+			f.Size = true
+		case "REST":
+			f.Resume = true
+		case "MFMT":
+			f.MFMT = true
+		case "SITE":
+			f.UTIME = f.UTIME || strings.Contains(strings.ToUpper(rest), "UTIME")
+		}
+	}
+	return f, facts
+}
+
+// missingFacts returns what to ask for, if a fact that the server knows and that is wanted is not given unasked.
+func missingFacts(described string) string {
+	var ask strings.Builder
+	missing := false
+	for fact := range strings.SplitSeq(described, ";") {
+		name, given := strings.CutSuffix(strings.TrimSpace(fact), "*")
+		for _, w := range wanted {
+			if strings.EqualFold(w, name) {
+				ask.WriteString(name + ";")
+				missing = missing || !given
+			}
+		}
+	}
+	if !missing {
+		return ""
+	}
+	return ask.String()
+}
+
+// Features connects if need be. It is to be called in Do.
+func (c *Conn) Features() Features {
+	c.server.learned.mu.Lock()
+	defer c.server.learned.mu.Unlock()
+	return c.server.learned.features
+}
+
+// Home is the directory in which a login begins.
+func (c *Conn) Home() string {
+	c.server.learned.mu.Lock()
+	defer c.server.learned.mu.Unlock()
+	return c.server.learned.home
+}
+
+// lacks tells whether the server was found not to know an act, and remembers that it does not.
+func (c *Conn) lacks(act string) bool {
+	c.server.learned.mu.Lock()
+	defer c.server.learned.mu.Unlock()
+	return c.server.learned.sites[act]
+}
+
+func (c *Conn) notes(act string) {
+	c.server.learned.mu.Lock()
+	defer c.server.learned.mu.Unlock()
+	c.server.learned.sites[act] = true
+}

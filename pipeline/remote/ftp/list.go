@@ -1,0 +1,339 @@
+package ftp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jlaffaye/ftp"
+)
+
+// Listing is what is in a directory: entries, and the lines that could not be read.
+type Listing struct {
+	Entries  []Entry
+	Problems []error
+}
+
+// ListAll lists the directory at an absolute path, hidden files too: by MLSD where the server has it, else by LIST with
+// the times that MDTM tells of files.
+func (c *Conn) ListAll(path string) (Listing, error) {
+	if err := checkName(path); err != nil {
+		return Listing{}, err
+	}
+	if c.Features().MLST {
+		return c.listFacts(path)
+	}
+	return c.listLines(path)
+}
+
+func (c *Conn) listFacts(path string) (Listing, error) {
+	var l Listing
+	links := false
+	err := c.lines(path, func(line string) error {
+		e, err := ParseFacts(line)
+		links = links || e.Kind == Link && e.Target == ""
+		l.add(path, e, err)
+		return nil
+	})
+	if err == nil && links {
+		err = c.readLinks(path, &l)
+	}
+	return l, err
+}
+
+// add keeps an entry. Its name may be preceded by the path that was listed, and else may be no path.
+func (l *Listing) add(dir string, e Entry, err error) {
+	if err != nil {
+		l.Problems = append(l.Problems, err)
+		return
+	}
+	e.Name = strings.TrimPrefix(e.Name, strings.TrimSuffix(dir, "/")+"/")
+	switch {
+	case e.Kind == self, e.Name == ".", e.Name == "..":
+	case e.Name == "" || strings.ContainsAny(e.Name, "/\x00"):
+		l.Problems = append(l.Problems, fmt.Errorf("%w: %q is no name", errLine, e.Name))
+	default:
+		l.Entries = append(l.Entries, e)
+	}
+}
+
+// readLinks finds out by LIST where links lead that MLSD only calls links.
+func (c *Conn) readLinks(path string, l *Listing) error {
+	targets := map[string]string{}
+	err := c.inside(path, func() error {
+		text, err := c.listing("-a")
+		for _, line := range text {
+			if e, ok, err := ParseList(line, time.Now(), time.UTC); ok && err == nil && e.Kind == Link {
+				targets[e.Name] = e.Target
+			}
+		}
+		return err
+	})
+	if broken(err) {
+		return err
+	}
+	for i := range l.Entries {
+		if e := &l.Entries[i]; e.Kind == Link && e.Target == "" {
+			e.Target = targets[e.Name]
+		}
+	}
+	return nil
+}
+
+// lines runs MLSD and hands out what comes on the data connection.
+func (c *Conn) lines(path string, take func(line string) error) error {
+	c.take = take
+	defer func() { c.take = nil }()
+	_, err := c.ServerConn.List(path)
+	return err
+}
+
+// lister is a ServerConn that lists by LIST: one that was never told that there is MLSD, on the same control connection.
+func (c *Conn) lister() (*ftp.ServerConn, error) {
+	if !c.Features().MLST || c.server.options.NoMLSD {
+		return c.ServerConn, nil
+	}
+	return ftp.Dial(c.server.options.address(), ftp.DialWithDialFunc(func(_, address string) (net.Conn, error) {
+		if address != c.server.options.address() {
+			return c.openData(address)
+		}
+		c.control.greeting = "220 ready\r\n"
+		return c.control, nil
+	}))
+}
+
+// inside calls f in a directory: in the argument of LIST, `*` and `[` are patterns, and a leading `-` is an option.
+func (c *Conn) inside(path string, f func() error) error {
+	if err := c.ChangeDir(path); err != nil {
+		return err
+	}
+	return f()
+}
+
+// listing runs LIST where the connection is and returns its lines.
+func (c *Conn) listing(argument string) ([]string, error) {
+	conn, err := c.lister()
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	c.take = func(line string) error { all = append(all, line); return nil }
+	defer func() { c.take = nil }()
+	_, err = conn.List(argument)
+	// This is how vsftpd says that it may not.
+	if err == nil && strings.Contains(lastLine(c.control.last), "failed to open directory") {
+		return nil, fs.ErrPermission
+	}
+	return all, err
+}
+
+func (c *Conn) listLines(path string) (Listing, error) {
+	var text []string
+	err := c.inside(path, func() error {
+		var err error
+		text, err = c.listAll()
+		return err
+	})
+	if err != nil {
+		return Listing{}, err
+	}
+	var l Listing
+	now, location := time.Now(), c.location()
+	for _, line := range text {
+		e, ok, err := ParseList(line, now, location)
+		if ok || err != nil {
+			l.add(path, e, err)
+		}
+	}
+	return l, c.exactTimes(path, &l)
+}
+
+// listAll lists with hidden files. A server that takes "-a" for a name is asked without.
+func (c *Conn) listAll() ([]string, error) {
+	if !c.lacks("LIST -a") {
+		text, err := c.listing("-a")
+		if broken(err) || errors.Is(err, fs.ErrPermission) || err == nil && len(text) > 0 {
+			return text, err
+		}
+	}
+	text, err := c.listing("")
+	if err == nil && len(text) > 0 {
+		c.notes("LIST -a")
+	}
+	return text, err
+}
+
+// window is how many commands are sent before their answers are waited for.
+const window = 32
+
+// exactTimes asks for the time of each file, several at once, since LIST tells the minute at best.
+func (c *Conn) exactTimes(path string, l *Listing) error {
+	if !c.Features().MDTM {
+		return nil
+	}
+	var files []*Entry
+	for i := range l.Entries {
+		if e := &l.Entries[i]; e.Kind == File && checkName(e.Name) == nil {
+			files = append(files, e)
+		}
+	}
+	for len(files) > 0 {
+		n := min(window, len(files))
+		if err := c.askTimes(path, files[:n]); err != nil {
+			return err
+		}
+		files = files[n:]
+	}
+	return nil
+}
+
+func (c *Conn) askTimes(path string, files []*Entry) error {
+	for _, e := range files {
+		if _, err := fmt.Fprintf(c.text.W, "MDTM %s\r\n", Join(path, e.Name)); err != nil {
+			return err
+		}
+	}
+	if err := c.text.W.Flush(); err != nil {
+		return err
+	}
+	for _, e := range files {
+		_, text, err := c.text.ReadResponse(213)
+		if broken(err) {
+			return err
+		}
+		if t, wrong := parseMoment(text); err == nil && wrong == nil {
+			c.noteZone(e, t)
+			e.Modify, e.Precision = t, time.Second
+		}
+	}
+	return nil
+}
+
+// noteZone finds the zone of times in LIST: how far they are from what MDTM tells of the same file, to the quarter of an hour.
+func (c *Conn) noteZone(e *Entry, exact time.Time) {
+	if e.Precision != time.Minute || c.server.options.Location != nil {
+		return
+	}
+	l := &c.server.learned
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.location != nil {
+		return
+	}
+	offset := e.Modify.Sub(exact.Truncate(time.Minute)).Round(15 * time.Minute)
+	if offset.Abs() > 14*time.Hour {
+		return
+	}
+	l.location = time.FixedZone(fmt.Sprintf("server%+d", int(offset.Minutes())), int(offset.Seconds()))
+}
+
+func (c *Conn) location() *time.Location {
+	if c.server.options.Location != nil {
+		return c.server.options.Location
+	}
+	c.server.learned.mu.Lock()
+	defer c.server.learned.mu.Unlock()
+	if c.server.learned.location != nil {
+		return c.server.learned.location
+	}
+	return time.UTC
+}
+
+// Look tells what the server knows of one path now: by MLST, else by SIZE and MDTM, which know files only. Not all fields of
+// a listing are there. fs.ErrNotExist: nothing is there, or nothing that may be seen.
+func (c *Conn) Look(path string) (Entry, error) {
+	if err := checkName(path); err != nil {
+		return Entry{}, err
+	}
+	if c.Features().MLST {
+		return c.lookFacts(path)
+	}
+	e := Entry{Name: path, Kind: File}
+	text, err := c.command(213, "SIZE "+path)
+	if err != nil {
+		return e, c.absent(path, err)
+	}
+	if e.Size, err = parseSize(strings.TrimSpace(text)); err != nil {
+		return e, fmt.Errorf("%w: %w", errOurs, err)
+	}
+	if !c.Features().MDTM {
+		return e, nil
+	}
+	text, err = c.command(213, "MDTM "+path)
+	if err != nil {
+		return e, c.absent(path, err)
+	}
+	if e.Modify, err = parseMoment(strings.TrimSpace(text)); err != nil {
+		return e, fmt.Errorf("%w: %w", errOurs, err)
+	}
+	e.Precision = time.Second
+	return e, nil
+}
+
+func (c *Conn) lookFacts(path string) (Entry, error) {
+	text, err := c.command(250, "MLST "+path)
+	if err != nil {
+		return Entry{}, c.absent(path, err)
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimLeft(line, " ")
+		if head, _, ok := strings.Cut(line, " "); !ok || !strings.Contains(head, "=") {
+			continue
+		}
+		e, err := ParseFacts(line)
+		if err != nil {
+			return e, fmt.Errorf("%w%w", errOurs, err)
+		}
+		if e.Kind == self {
+			e.Kind = Directory
+		}
+		return e, nil
+	}
+	return Entry{}, fmt.Errorf("%w%w: %q", errOurs, errLine, text)
+}
+
+// absent makes an answer that says no more than "no" one that says that nothing is there.
+func (c *Conn) absent(path string, err error) error {
+	code, text := reply(err)
+	if code == 550 && !mentions(text, denied) {
+		return fmt.Errorf("%s: %w: %w", path, fs.ErrNotExist, err)
+	}
+	return err
+}
+
+// Size asks for the size of a file, where a link leads if it is one.
+func (c *Conn) Size(path string) (int64, error) {
+	text, err := c.command(213, "SIZE "+path)
+	if err != nil {
+		return 0, c.absent(path, err)
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%wsize of %s: %w", errOurs, path, err)
+	}
+	return n, nil
+}
+
+// IsDirectory tells whether path is one that may be entered.
+func (c *Conn) IsDirectory(path string) (bool, error) {
+	err := c.ChangeDir(path)
+	if code, _ := reply(err); code >= 500 {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Join joins a directory and a name.
+func Join(dir, name string) string {
+	switch {
+	case name == "":
+		return dir
+	case strings.HasSuffix(dir, "/"):
+		return dir + name
+	}
+	return dir + "/" + name
+}

@@ -1,0 +1,161 @@
+package ftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/jlaffaye/ftp"
+)
+
+// Reader reads a file from start to end. When the connection breaks it goes on with another one at the same place.
+type Reader struct {
+	server *Server
+	ctx    context.Context
+	path   string
+	at     int64
+
+	conn     *Conn
+	transfer *ftp.Response
+	release  func(error) error // ends the guard of conn
+	tries    int               // since there was progress
+	err      error
+}
+
+// Open begins to read the file at an absolute path, at an offset. ctx is for all of the reading.
+func (s *Server) Open(ctx context.Context, path string, offset int64) (*Reader, error) {
+	if err := checkName(path); err != nil {
+		return nil, s.translate("open", path, err)
+	}
+	r := &Reader{server: s, ctx: ctx, path: path, at: offset}
+	return r, r.begin()
+}
+
+// begin asks for the rest of the file, again while connections break.
+func (r *Reader) begin() error {
+	for {
+		c, err := r.server.acquire(r.ctx)
+		if err != nil {
+			return err
+		}
+		r.conn, r.release = c, c.guard(r.ctx)
+		if err = r.retrieve(); err == nil {
+			return nil
+		}
+		err = r.end(err)
+		if !broken(err) || r.ctx.Err() != nil {
+			return r.server.translate("open", r.path, err)
+		}
+		if r.tries++; r.tries >= attempts {
+			return r.server.lost("read", r.path, err)
+		}
+	}
+}
+
+// retrieve starts the transfer at r.at. A server without REST sends all, and what is known already is passed over.
+func (r *Reader) retrieve() error {
+	from := r.at
+	if from > 0 && !r.conn.Features().Resume {
+		from = 0
+	}
+	transfer, err := r.conn.RetrFrom(r.path, uint64(from))
+	if code, text := reply(err); code == 550 && !mentions(text, notThere) && !mentions(text, denied) {
+		return r.whyNot(err)
+	}
+	if err != nil {
+		return err
+	}
+	r.transfer = transfer
+	_, err = io.CopyN(io.Discard, transfer, r.at-from)
+	return err
+}
+
+// whyNot finds out whether a file that cannot be opened is there at all.
+func (r *Reader) whyNot(refused error) error {
+	_, err := r.conn.Look(r.path)
+	if err == nil {
+		return fmt.Errorf("%w: %w", fs.ErrPermission, refused)
+	}
+	if broken(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", fs.ErrNotExist, refused)
+}
+
+// end gives the connection back.
+func (r *Reader) end(err error) error {
+	if r.conn == nil {
+		return err
+	}
+	err = r.release(err)
+	r.server.release(r.conn, err)
+	r.conn, r.transfer = nil, nil
+	return err
+}
+
+// Read implements io.Reader. io.EOF says that the server has confirmed the end of the file.
+func (r *Reader) Read(p []byte) (int, error) {
+	for r.err == nil {
+		n, err := r.transfer.Read(p)
+		r.at += int64(n)
+		if n > 0 {
+			r.tries = 0
+			return n, nil
+		}
+		if err == nil {
+			return 0, nil
+		}
+		r.next(err)
+	}
+	return 0, r.err
+}
+
+// next ends the transfer, or begins it anew if it was not over.
+func (r *Reader) next(err error) {
+	closed := r.transfer.Close()
+	if err == io.EOF && closed == nil {
+		r.end(nil)
+		r.err = io.EOF
+		return
+	}
+	if err == io.EOF {
+		err = closed
+	}
+	if code, _ := reply(closed); code >= 500 {
+		err = closed
+	}
+	err = r.end(err)
+	switch {
+	case r.ctx.Err() != nil:
+		r.err = context.Cause(r.ctx)
+	case !broken(err):
+		r.err = r.server.translate("read", r.path, err)
+	case r.tries >= attempts:
+		r.err = r.server.lost("read", r.path, err)
+	default:
+		r.tries++
+		r.err = r.begin()
+	}
+}
+
+// Offset is how far the file was read.
+func (r *Reader) Offset() int64 { return r.at }
+
+// Close ends the transfer, also one that is not over: the server complains then, which is no error.
+func (r *Reader) Close() error {
+	if r.err == nil {
+		r.err = fs.ErrClosed
+	}
+	if r.conn == nil {
+		return nil
+	}
+	err := r.transfer.Close()
+	if code, _ := reply(err); code == 0 && err != nil || r.conn.NoOp() != nil {
+		r.end(errors.Join(errOurs, err))
+		return nil
+	}
+	r.end(nil)
+	return nil
+}

@@ -1,0 +1,199 @@
+// Package walk walks a tree on a server: several directories are listed at once, what they hold is visited in order, and
+// no more is held than a limit, so that memory does not grow with the tree.
+package walk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/catalog/entry"
+)
+
+// ErrLoop: a directory is the same as one that it lies in, by way of a symbolic link that the server shows as a directory.
+var ErrLoop = errors.New("directory is one of those that it lies in")
+
+// Item is one thing in a directory.
+type Item struct {
+	Entry *entry.Entry
+	// Key tells a directory from others, whatever its path; empty if the server does not say.
+	Key string
+}
+
+// Problem is what could not be listed or examined.
+type Problem struct {
+	Path string
+	Err  error
+}
+
+// Listing is what is in a directory, in any order.
+type Listing struct {
+	Items    []Item
+	Problems []Problem
+}
+
+// Options say how to walk.
+type Options struct {
+	// List lists the directory at path; "" is the root. It is called from several goroutines at once. The paths in it begin with
+	// the directory's own.
+	List func(ctx context.Context, path string) (Listing, error)
+	// Visit takes the entries, without the root, in the order of entry.ComparePaths.
+	Visit func(e *entry.Entry) error
+	// Problem takes what could not be listed. If it is nil, the first problem ends the walk. It is called from
+	// the goroutine that calls Visit.
+	Problem func(path string, err error)
+	// Fatal tells which errors of List end the walk in any case.
+	Fatal func(err error) bool
+	// Parallel is the number of directories listed at once (default: 4).
+	Parallel int
+	// Ahead is about how many entries may be held before they are visited (default: 16384). A directory is held whole.
+	Ahead int
+}
+
+// Tree walks the tree. What stands in the root is known to be empty if nothing was visited. It returns the root's own error,
+// a fatal one, or Visit's.
+func Tree(ctx context.Context, o Options) error {
+	o.Parallel = cmp.Or(o.Parallel, 4)
+	o.Ahead = cmp.Or(o.Ahead, 16<<10)
+	ctx, cancel := context.WithCancel(ctx)
+	q := newQueue(o.Ahead)
+	top := q.add("", nil, "")
+	done := q.start(o.Parallel, func(t *task) { t.run(ctx, q, o.List) })
+	w := &walker{Options: o, queue: q}
+	err := w.visit(ctx, top)
+	cancel()
+	q.end()
+	done()
+	return err
+}
+
+// run lists the directory of t and queues those that are in it.
+func (t *task) run(ctx context.Context, q *queue, list func(context.Context, string) (Listing, error)) {
+	if t.err = ctx.Err(); t.err != nil {
+		return
+	}
+	var l Listing
+	if l, t.err = list(ctx, t.path); t.err != nil {
+		return
+	}
+	slices.SortFunc(l.Items, func(a, b Item) int { return strings.Compare(a.Entry.Path, b.Entry.Path) })
+	t.items = make([]item, len(l.Items))
+	t.problems = l.Problems
+	for i, found := range l.Items {
+		t.items[i].entry = found.Entry
+		if found.Entry.Type != entry.Directory {
+			continue
+		}
+		if t.within(found.Key) {
+			t.items[i].err = ErrLoop
+			continue
+		}
+		t.items[i].below = q.add(found.Entry.Path, t, found.Key)
+	}
+}
+
+// within tells whether key is that of t or of a directory above it.
+func (t *task) within(key string) bool {
+	if key == "" {
+		return false
+	}
+	for ; t != nil; t = t.above {
+		if t.key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// walker visits what the tasks find.
+type walker struct {
+	Options
+	queue *queue
+}
+
+// frame is a place in the walk.
+type frame struct {
+	task *task
+	next int
+}
+
+func (w *walker) visit(ctx context.Context, top *task) error {
+	stack := []frame{{task: top}}
+	for len(stack) > 0 {
+		at := &stack[len(stack)-1]
+		if at.next == 0 {
+			if err := w.begin(ctx, at.task); err != nil {
+				return err
+			}
+		}
+		below, err := w.visitItems(ctx, at)
+		switch {
+		case err != nil:
+			return err
+		case below != nil:
+			stack = append(stack, frame{task: below})
+		default:
+			w.queue.release(len(at.task.items))
+			stack = stack[:len(stack)-1]
+		}
+	}
+	return nil
+}
+
+// begin waits for a directory's listing and hands out what is wrong with it.
+func (w *walker) begin(ctx context.Context, t *task) error {
+	w.queue.await(t, func() { t.run(ctx, w.queue, w.List) })
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if t.err != nil && (t.path == "" || w.Fatal != nil && w.Fatal(t.err)) {
+		return t.err
+	}
+	if t.err != nil {
+		return w.problem(t.path, t.err)
+	}
+	for _, p := range t.problems {
+		if err := w.problem(p.Path, p.Err); err != nil {
+			return err
+		}
+	}
+	t.problems = nil
+	return nil
+}
+
+func (w *walker) problem(path string, err error) error {
+	if w.Problem == nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	w.Problem(path, err)
+	return nil
+}
+
+// visitItems visits up to and with the next directory to go into.
+func (w *walker) visitItems(ctx context.Context, at *frame) (*task, error) {
+	items := at.task.items
+	for at.next < len(items) {
+		found := &items[at.next]
+		at.next++
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		path := found.entry.Path
+		if err := w.Visit(found.entry); err != nil {
+			return nil, err
+		}
+		found.entry = nil
+		if found.err != nil {
+			if err := w.problem(path, found.err); err != nil {
+				return nil, err
+			}
+		}
+		if found.below != nil {
+			return found.below, nil
+		}
+	}
+	return nil, nil
+}
