@@ -42,8 +42,8 @@ type Config struct {
 // Member is a writer or a collector that the owner has admitted.
 type Member struct {
 	Key     string            `json:"key"`
-	Group   string            `json:"group,omitempty"`      // writers of one group trust each other's index runs
-	Revoked map[string]uint64 `json:"last_valid,omitempty"` // if not nil: lane → the last record that counts; others count for nothing
+	Group   string            `json:"group,omitempty"`     // writers of one group trust each other's index runs
+	Revoked map[string]uint64 `json:"last_valid,omitzero"` // if not nil: lane → the last record that counts; others count for nothing
 }
 
 // Domain is one deduplication domain of the repository: equal contents have equal ids in it.
@@ -156,19 +156,26 @@ func loadOneConfig(ctx context.Context, s store.Store, cache *Cache, repository 
 	if before != nil {
 		previous = before.hash
 	}
-	data, err := cache.object(ctx, s, configName(number))
-	if err != nil {
-		return nil, fmt.Errorf("load config %d: %w", number, err)
-	}
 	if before == nil && number != 0 || before != nil && number != before.Number+1 {
 		return nil, fmt.Errorf("config %d: the one before is missing: %w", number, ErrUntrusted)
 	}
-	return parseConfig(repository, owner, number, previous, data)
+	var config *Config
+	_, err := cache.object(ctx, s, configName(number), func(data []byte) (err error) {
+		config, err = parseConfig(repository, owner, number, previous, data)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load config %d: %w", number, err)
+	}
+	return config, nil
 }
 
 // Change signs a new config that follows the current one. edit changes a copy. A change that another owner's process made at
 // the same time is an error, and nothing is changed.
 func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(c *Config) error) error {
+	if !owner.Verifier().Equal(r.owner) {
+		return fmt.Errorf("change the configuration: the key is %s, not the owner's: %w", owner.Name(), ErrUntrusted)
+	}
 	next := *r.Config
 	next.Recipients = slices.Clone(next.Recipients)
 	next.Writers = slices.Clone(next.Writers)
@@ -191,7 +198,7 @@ func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Conf
 	if err != nil {
 		return err
 	}
-	err = putObject(ctx, r.Store, configName(c.Number), data)
+	err = putOwn(ctx, r.Store, configName(c.Number), data)
 	if errors.Is(err, store.ErrExist) {
 		return fmt.Errorf("config %d was changed by someone else at the same moment, try again: %w", c.Number, err)
 	}

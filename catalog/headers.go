@@ -104,10 +104,15 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 		if err != nil {
 			return err
 		}
-		if err := r.putDomain(ctx, domains[i].Number, number, secret, recipients); err != nil && !errors.Is(err, store.ErrExist) {
+		sealed, err := r.sealDomain(domains[i].Number, secret, recipients)
+		if err != nil {
 			return err
 		}
-		domains[i].Object = domainName(domains[i].Number, number)
+		// An earlier try that failed may have left an object of this config that is sealed to others.
+		domains[i].Object = domainName(domains[i].Number, number) + "-" + hash(sealed)[:16]
+		if err := r.putDomain(ctx, domains[i].Object, sealed); err != nil {
+			return err
+		}
 	}
 	headers, err := r.rewrap(ctx, number, recipients)
 	if err != nil {

@@ -125,7 +125,11 @@ func (c *Config) addDomain(domain crypto.Domain, object string) error {
 
 // create writes the objects of a new repository; packstone.json last, since it is what makes it one.
 func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config, domain crypto.Domain, recipients []age.Recipient, format []byte) error {
-	if err := r.putDomain(ctx, 1, 0, domain, recipients); err != nil {
+	sealed, err := r.sealDomain(1, domain, recipients)
+	if err != nil {
+		return err
+	}
+	if err := r.putDomain(ctx, domainName(1, 0), sealed); err != nil {
 		return err
 	}
 	if err := r.putConfig(ctx, owner, c); err != nil {
@@ -150,23 +154,28 @@ func domainName(domain, config uint64) string {
 	return "domains/" + sequence(domain) + "/" + sequence(config)
 }
 
-// putDomain seals a domain's secret to the recipients that config is about to name.
-func (r *Repository) putDomain(ctx context.Context, number, config uint64, domain crypto.Domain, recipients []age.Recipient) error {
+// putDomain stores what sealDomain has made.
+func (r *Repository) putDomain(ctx context.Context, object string, sealed []byte) error {
+	if err := putObject(ctx, r.Store, object, sealed); err != nil {
+		return fmt.Errorf("write %s: %w", object, err)
+	}
+	return nil
+}
+
+// sealDomain is the object that holds a domain's secret.
+func (r *Repository) sealDomain(number uint64, domain crypto.Domain, recipients []age.Recipient) ([]byte, error) {
 	plain, err := json.Marshal(sealedDomain{
 		Repository: r.Format.Repository, Owner: r.owner.Text(), Domain: number,
 		Origin: domain.Origin(), Secret: base64.StdEncoding.EncodeToString(domain.Secret().Bytes()),
 	})
 	if err != nil {
-		return fmt.Errorf("encode domain %d: %w", number, err)
+		return nil, fmt.Errorf("encode domain %d: %w", number, err)
 	}
-	data, err := crypto.Seal(nil, plain, recipients...)
+	sealed, err := crypto.Seal(nil, plain, recipients...)
 	if err != nil {
-		return fmt.Errorf("seal domain %d: %w", number, err)
+		return nil, fmt.Errorf("seal domain %d: %w", number, err)
 	}
-	if err := putObject(ctx, r.Store, domainName(number, config), data); err != nil {
-		return fmt.Errorf("write domain %d: %w", number, err)
-	}
-	return nil
+	return sealed, nil
 }
 
 // ReadFormat reads packstone.json, from which the id tells where keys and caches of a repository are. ErrNoRepository if there is none.
