@@ -21,15 +21,26 @@ var messages = map[string]any{
 	"version":        versionMessage{},
 	"config_check":   configCheckMessage{},
 	"init":           initMessage{},
+	"change":         changeMessage{},
+
+	"key_generate":      generateMessage{},
+	"key_list":          keyListMessage{},
+	"key_recipients":    recipientsMessage{},
+	"key_writer_add":    writerAddMessage{},
+	"key_writer_revoke": writerRevokeMessage{},
 
 	summaryPrefix + "backup":  backupSummary{},
 	summaryPrefix + "restore": restoreSummary{},
 	summaryPrefix + "check":   checkSummary{},
+	summaryPrefix + "diff":    diffSummary{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.
 var lists = map[string]any{
-	"snapshots": snapshotRow{},
+	"key_writers": memberRow{},
+	"snapshots":   snapshotRow{},
+	"ls":          entryRow{},
+	"find":        foundRow{},
 }
 
 // printSchema prints one JSON Schema with a definition for each message and list.

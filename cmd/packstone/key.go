@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/crypto"
+)
+
+func newKey(a *app) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "key",
+		Short: "Say who can read the repository and which hosts may write to it.",
+		Example: `  packstone key list
+  packstone key writer add db1 -o db1.key`,
+	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeyWriter(a))
+}
+
+// ownerPath is where the owner's key is expected.
+func (a *app) ownerPath() string {
+	if path := a.env["PACKSTONE_OWNER_FILE"]; path != "" {
+		return path
+	}
+	return a.paths.ownerFile()
+}
+
+// owner reads the key of the repository's owner.
+func (a *app) owner(repo *catalog.Repository) (crypto.Signer, error) {
+	path := a.ownerPath()
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return crypto.Signer{}, exitWith(exitIdentity, "the owner's key is needed: bring it back to %s, or name its file with PACKSTONE_OWNER_FILE", path)
+	}
+	if err != nil {
+		return crypto.Signer{}, exitWith(exitIdentity, "read the owner's key: %w", err)
+	}
+	owner, err := crypto.ParseSigner(lastLine(text))
+	if err != nil {
+		return owner, exitWith(exitIdentity, "read the owner's key %s: %w", path, err)
+	}
+	if !owner.Verifier().Equal(repo.Owner()) {
+		return owner, exitWith(exitIdentity, "the key in %s is not that of this repository's owner, whose fingerprint is %s", path, repo.Owner().Fingerprint())
+	}
+	return owner, nil
+}
+
+// recipientsMessage is what key add and key remove print as JSON.
+type recipientsMessage struct {
+	Config     uint64   `json:"config" doc:"The number of the configuration that is in force now."`
+	Recipients []string `json:"recipients" doc:"Who can read what is written from now on, and all that was written before."`
+	Added      []string `json:"added,omitempty" doc:"Who has been added."`
+	Removed    []string `json:"removed,omitempty" doc:"Who has been removed, and can go on reading what was written before."`
+	Pin        string   `json:"pin,omitempty" doc:"The line that belongs into a new recipient's identity file, so that the repository's owner is checked."`
+	DryRun     bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newKeyAdd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "add RECIPIENT...",
+		Short: "Let further recipients read everything that is in the repository, old and new.",
+		Long: `It needs the owner's key and an identity that reads the repository now. No pack is written anew: the keys of old packs are sealed to
+the new recipients in objects of their own. Repeat it with the same recipients after a backup that ran meanwhile.`,
+		Example: `  packstone key add age1pq1…
+  packstone key add "$(age-keygen -y second.txt)" -i first.txt`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.changeRecipients(ctx, args, func(now []string, named []string) ([]string, recipientsMessage, error) {
+			added := slices.DeleteFunc(named, func(r string) bool { return slices.Contains(now, r) })
+			return append(slices.Clone(now), added...), recipientsMessage{Added: added}, nil
+		})
+	})
+}
+
+func newKeyRemove(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "remove RECIPIENT...",
+		Short: "Keep recipients from reading what is written from now on.",
+		Long: `Who is removed can go on reading what was written before, if he can reach the storage: he may have kept the keys of old packs. To
+shut him out take away his access to the storage too.`,
+		Example: `  packstone key remove age1pq1…
+  packstone key remove age1pq1… --dry-run`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.changeRecipients(ctx, args, withoutRecipients)
+	})
+}
+
+func withoutRecipients(now, named []string) ([]string, recipientsMessage, error) {
+	for _, text := range named {
+		if !slices.Contains(now, text) {
+			return nil, recipientsMessage{}, usage("%s is no recipient of this repository", shortRecipient(text))
+		}
+	}
+	left := slices.DeleteFunc(slices.Clone(now), func(r string) bool { return slices.Contains(named, r) })
+	if len(left) == 0 {
+		return nil, recipientsMessage{}, exitWith(exitRefused, "the last recipient can't be removed: nobody could read what is written after; add another first")
+	}
+	return left, recipientsMessage{Removed: named}, nil
+}
+
+// changeRecipients sets the recipients that change makes of those now in force and those that are named.
+func (a *app) changeRecipients(ctx context.Context, args []string, change func(now, named []string) ([]string, recipientsMessage, error)) error {
+	named, err := recipientTexts(args)
+	if err != nil {
+		return err
+	}
+	repo, _, err := a.openRepository(ctx, mustRead|mayWrite)
+	if err != nil {
+		return err
+	}
+	owner, err := a.owner(repo)
+	if err != nil {
+		return err
+	}
+	next, m, err := change(repo.Config.Recipients, named)
+	if err != nil {
+		return err
+	}
+	recipients, err := parseRecipients(next)
+	if err != nil {
+		return err
+	}
+	if !a.flags.dryRun {
+		if err := repo.SetRecipients(ctx, owner, recipients); err != nil {
+			return err
+		}
+	}
+	m.Config, m.Recipients, m.DryRun = repo.Config.Number, next, a.flags.dryRun
+	if len(m.Added) > 0 {
+		m.Pin = fmt.Sprintf("# packstone owner: %s %s", repo.Format.Repository, repo.Owner().Text())
+	}
+	a.out.Message("key_recipients", m, m.text())
+	return a.out.Err()
+}
+
+// recipientTexts checks recipients of the command line and returns them as the configuration writes them, each once.
+func recipientTexts(args []string) ([]string, error) {
+	recipients, err := parseRecipients(args)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	for _, r := range recipients {
+		text, err := crypto.RecipientText(r)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts, nil
+}
+
+func parseRecipients(texts []string) ([]age.Recipient, error) {
+	var recipients []age.Recipient
+	for _, text := range texts {
+		r, err := crypto.ParseRecipient(text)
+		if err != nil {
+			return nil, usage("recipient: %w", err)
+		}
+		recipients = append(recipients, r)
+	}
+	if err := crypto.CheckRecipients(recipients); err != nil {
+		return nil, usage("%w", err)
+	}
+	return recipients, nil
+}
+
+func (m recipientsMessage) text() string {
+	var b strings.Builder
+	if m.DryRun {
+		b.WriteString("dry run, nothing was changed\n")
+	}
+	for _, text := range m.Added {
+		fmt.Fprintf(&b, "added %s: reads everything, old and new\n", shortRecipient(text))
+	}
+	for _, text := range m.Removed {
+		fmt.Fprintf(&b, "removed %s: reads nothing that is written from now on, but can still read what was written before\n", shortRecipient(text))
+	}
+	if len(m.Added)+len(m.Removed) == 0 {
+		b.WriteString("no recipient was added; what was written meanwhile is readable by all of them\n")
+	}
+	if m.Pin != "" {
+		fmt.Fprintf(&b, "put this line into the new identity's file, so that it trusts nobody but this repository's owner:\n%s\n", m.Pin)
+	}
+	fmt.Fprintf(&b, "configuration %d, recipients: %d", m.Config, len(m.Recipients))
+	return b.String()
+}
+
+// shortRecipient is enough of a public key to know it by: hybrid ones have two thousand characters.
+func shortRecipient(text string) string {
+	const head, tail = 20, 8
+	if len(text) <= 2*(head+tail) {
+		return text
+	}
+	return text[:head] + "…" + text[len(text)-tail:]
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/crypto"
+)
+
+// keyListMessage is what key list prints as JSON.
+type keyListMessage struct {
+	Repository  string             `json:"repository" doc:"The repository's id."`
+	Owner       string             `json:"owner" doc:"The owner's public key."`
+	Fingerprint string             `json:"owner_fingerprint" doc:"A short form of it, to compare."`
+	OwnerHere   bool               `json:"owner_at_hand" doc:"Whether the owner's secret key is at hand."`
+	Config      uint64             `json:"config" doc:"The number of the configuration in force."`
+	Classic     bool               `json:"classic" doc:"Whether keys are X25519 instead of hybrid post-quantum."`
+	Recipients  []recipientRow     `json:"recipients" doc:"Who can read."`
+	Writers     []memberRow        `json:"writers" doc:"Hosts that may write, and those that might."`
+	Collectors  []memberRow        `json:"collectors" doc:"Who may delete what is not needed."`
+	Domains     []keyListDomainRow `json:"domains" doc:"Within a domain equal contents are stored once."`
+	Floor       string             `json:"retention_floor" doc:"How long every snapshot is kept at least."`
+}
+
+type recipientRow struct {
+	Recipient string `json:"recipient" doc:"The public key."`
+	Here      bool   `json:"identity_at_hand" doc:"Whether its identity is at hand."`
+}
+
+type memberRow struct {
+	Name    string            `json:"name" doc:"The name that it signs with."`
+	Key     string            `json:"key" doc:"Its public key."`
+	Group   string            `json:"group,omitempty" doc:"Writers of one group use each other's chunks."`
+	Here    bool              `json:"key_at_hand" doc:"Whether its key file is at hand."`
+	Revoked bool              `json:"revoked" doc:"Whether it may no longer act."`
+	Last    map[string]uint64 `json:"last_valid,omitempty" doc:"Of a revoked one: by lane, its last record that counts."`
+}
+
+type keyListDomainRow struct {
+	Number  uint64 `json:"number" doc:"Its number."`
+	Current bool   `json:"current" doc:"Whether it is written with."`
+	Origin  string `json:"origin" doc:"The repository that it was made for."`
+}
+
+func newKeyList(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List who can read the repository, which hosts may write to it, and which of their keys are at hand.",
+		Example: `  packstone key list
+  packstone key list --json`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+		repo, err := a.openWithAnyKeys(ctx)
+		if err != nil {
+			return err
+		}
+		m, err := a.keyList(ctx, repo)
+		if err != nil {
+			return err
+		}
+		a.out.Message("key_list", m, m.text())
+		return a.out.Err()
+	})
+}
+
+// openWithAnyKeys opens the repository even where the identities at hand are not its own.
+func (a *app) openWithAnyKeys(ctx context.Context) (*catalog.Repository, error) {
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite)
+	if errors.Is(err, crypto.ErrWrongIdentity) {
+		repo, _, err = a.openRepository(ctx, mayWrite)
+	}
+	return repo, err
+}
+
+func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListMessage, err error) {
+	recipients, err := a.recipientsAtHand(ctx)
+	if err != nil {
+		return m, err
+	}
+	_, ownerErr := a.owner(repo)
+	c := repo.Config
+	m = keyListMessage{
+		Repository: repo.Format.Repository, Owner: repo.Owner().Text(), Fingerprint: repo.Owner().Fingerprint(), OwnerHere: ownerErr == nil,
+		Config: c.Number, Classic: c.Classic, Recipients: []recipientRow{}, Domains: []keyListDomainRow{}, Floor: c.Floor,
+		Collectors: memberRows(c.Collectors, ""),
+	}
+	for _, text := range c.Recipients {
+		m.Recipients = append(m.Recipients, recipientRow{text, slices.Contains(recipients, text)})
+	}
+	for _, d := range c.Domains {
+		m.Domains = append(m.Domains, keyListDomainRow{d.Number, d.Number == c.Domain, d.Origin})
+	}
+	writer, err := a.writer(repo.Format.Repository)
+	if err != nil {
+		return m, err
+	}
+	here := ""
+	if writer != nil {
+		here = writer.Signer.Verifier().Text()
+	}
+	m.Writers = memberRows(c.Writers, here)
+	return m, nil
+}
+
+// recipientsAtHand are the public keys of the identities at hand.
+func (a *app) recipientsAtHand(ctx context.Context) ([]string, error) {
+	file, err := a.identities(ctx)
+	if err != nil || file == nil {
+		return nil, err
+	}
+	recipients, err := recipientsOf(file.Identities)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	for _, r := range recipients {
+		text, err := crypto.RecipientText(r)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
+// memberRows lists members. here is the public key whose file is at hand.
+func memberRows(members []catalog.Member, here string) []memberRow {
+	rows := []memberRow{}
+	for _, m := range members {
+		name, _, _ := strings.Cut(m.Key, "+")
+		rows = append(rows, memberRow{name, m.Key, m.Group, m.Key == here, m.Revoked != nil, m.Revoked})
+	}
+	return rows
+}
+
+func (m keyListMessage) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "repository %s, configuration %d\nowner      %s%s\n", m.Repository, m.Config, m.Fingerprint, mark(m.OwnerHere, "key at hand"))
+	for _, r := range m.Recipients {
+		fmt.Fprintf(&b, "recipient  %s%s\n", shortRecipient(r.Recipient), mark(r.Here, "identity at hand"))
+	}
+	for _, w := range m.Writers {
+		fmt.Fprintf(&b, "writer     %s\n", w.text())
+	}
+	for _, c := range m.Collectors {
+		fmt.Fprintf(&b, "collector  %s\n", c.text())
+	}
+	for _, d := range m.Domains {
+		fmt.Fprintf(&b, "domain     %d%s\n", d.Number, mark(d.Current, "written with"))
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func (r memberRow) text() string {
+	text := r.Name + mark(r.Group != "", "group "+r.Group) + mark(r.Here, "key at hand")
+	if !r.Revoked {
+		return text
+	}
+	var lanes []string
+	for _, lane := range slices.Sorted(maps.Keys(r.Last)) {
+		lanes = append(lanes, fmt.Sprintf("%s/%d", lane, r.Last[lane]))
+	}
+	if len(lanes) == 0 {
+		return text + " (revoked, nothing of it counts)"
+	}
+	return text + " (revoked, counts up to " + strings.Join(lanes, " ") + ")"
+}
+
+// mark is a remark in parentheses, if it holds.
+func mark(holds bool, remark string) string {
+	if !holds {
+		return ""
+	}
+	return " (" + remark + ")"
+}

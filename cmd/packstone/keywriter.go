@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/crypto"
+)
+
+// writerAddMessage is what key writer add prints as JSON.
+type writerAddMessage struct {
+	Name    string `json:"name" doc:"The name that the host signs with."`
+	Key     string `json:"key" doc:"Its public key."`
+	Config  uint64 `json:"config" doc:"The number of the configuration that admits it."`
+	File    string `json:"file,omitempty" doc:"The key file that was written."`
+	Content string `json:"content,omitempty" doc:"The key file's text, secret, where no file was named."`
+	DryRun  bool   `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+// writerRevokeMessage is what key writer revoke prints as JSON.
+type writerRevokeMessage struct {
+	Name   string            `json:"name" doc:"The name that the host signed with."`
+	Config uint64            `json:"config" doc:"The number of the configuration that revokes it."`
+	Last   map[string]uint64 `json:"last_valid" doc:"By lane, its last record that counts."`
+	DryRun bool              `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newKeyWriter(a *app) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "writer",
+		Short: "Admit hosts that back up, list and revoke them.",
+		Example: `  packstone key writer add db1 -o db1.key
+  packstone key writer revoke db1`,
+	}, newKeyWriterAdd(a), newKeyWriterList(a), newKeyWriterRevoke(a))
+}
+
+type writerAddOptions struct {
+	output string
+	group  string
+}
+
+func newKeyWriterAdd(a *app) *cobra.Command {
+	var o writerAddOptions
+	cmd := &cobra.Command{
+		Use:   "add HOST",
+		Short: "Admit a host, and print the key file with which it backs up.",
+		Long: `The file and the repository's address are all that the host needs: PACKSTONE_WRITER_FILE names the file there. With it the host can
+back up and deduplicate; it can read nothing, not even its own backups, and delete nothing. It needs the owner's key, and an identity
+or the key file of a host that is admitted already.`,
+		Example: `  packstone key writer add db1 -o db1.key
+  packstone key writer add db1 | ssh db1 'umask 077; cat > /etc/packstone/writer.key'`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the key file to `file` instead of printing it")
+	cmd.Flags().StringVar(&o.group, "group", "", "`name` of the group whose chunks it may use; by default that of all writers without a group")
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.addWriter(ctx, catalog.WriterName(args[0]), o)
+	})
+}
+
+func (a *app) addWriter(ctx context.Context, name string, o writerAddOptions) error {
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite)
+	if err != nil {
+		return err
+	}
+	owner, err := a.owner(repo)
+	if err != nil {
+		return err
+	}
+	key, err := newWriterKey(repo, name)
+	if err != nil {
+		return err
+	}
+	m := writerAddMessage{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	if a.flags.dryRun {
+		a.out.Message("key_writer_add", m, "dry run: would admit writer "+name)
+		return a.out.Err()
+	}
+	text, err := key.Encode()
+	if err != nil {
+		return err
+	}
+	if err := admit(ctx, repo, owner, catalog.Member{Key: m.Key, Group: o.group}, o.output, text); err != nil {
+		return err
+	}
+	m.Config, m.File = repo.Config.Number, o.output
+	if o.output == "" {
+		m.Content = string(text)
+	}
+	a.out.Note("admitted writer %s with configuration %d", name, m.Config)
+	a.out.Message("key_writer_add", m, m.text())
+	return a.out.Err()
+}
+
+func (m writerAddMessage) text() string {
+	if m.Content != "" {
+		return strings.TrimRight(m.Content, "\n")
+	}
+	return "wrote the key file of " + m.Name + " to " + m.File
+}
+
+// newWriterKey makes the key file of a writer that is not admitted yet.
+func newWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, error) {
+	if err := checkNewName(repo, name); err != nil {
+		return nil, err
+	}
+	domain, err := repo.Domain(repo.Config.Domain)
+	if err != nil {
+		return nil, fmt.Errorf("admit writer %s: %w, or the key file of a writer", name, err)
+	}
+	recipients, err := repo.Config.AgeRecipients()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := crypto.GenerateSigner(name)
+	if err != nil {
+		return nil, usage("host %s: %w", output.Name(name), err)
+	}
+	return &crypto.WriterFile{
+		Repository: repo.Format.Repository, Signer: signer, Owner: repo.Owner(),
+		DomainNumber: int(repo.Config.Domain), Domain: domain, Classic: repo.Config.Classic, Recipients: recipients,
+	}, nil
+}
+
+// checkNewName refuses a name that signs already: records of two keys in one lane could not be told apart.
+func checkNewName(repo *catalog.Repository, name string) error {
+	if name == repo.Owner().Name() {
+		return exitWith(exitRefused, "%s is the name of the repository's owner; choose another", name)
+	}
+	for _, row := range memberRows(slices.Concat(repo.Config.Writers, repo.Config.Collectors), "") {
+		if row.Name == name && row.Revoked {
+			return exitWith(exitRefused, "%s was revoked, and its name stays taken; choose another, such as %s-2", name, name)
+		}
+		if row.Name == name {
+			return exitWith(exitRefused, "%s is admitted already; revoke it first and choose another name, or give the host its key file", name)
+		}
+	}
+	return nil
+}
+
+// admit writes the key file, if there is to be one, and then the configuration: a file without admission does no harm and is removed, an
+// admission without its file would take the name for nothing.
+func admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, path string, text []byte) error {
+	if path != "" {
+		if err := writeKey(path, text); err != nil {
+			return err
+		}
+	}
+	err := repo.Change(ctx, owner, func(c *catalog.Config) error {
+		c.Writers = append(c.Writers, m)
+		return nil
+	})
+	if err != nil && path != "" {
+		return errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+func newKeyWriterList(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the hosts that may back up, and those that were revoked.",
+		Example: `  packstone key writer list
+  packstone key writer list --json`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+		repo, err := a.openWithAnyKeys(ctx)
+		if err != nil {
+			return err
+		}
+		m, err := a.keyList(ctx, repo)
+		if err != nil {
+			return err
+		}
+		table := output.Table{Head: []string{"NAME", "GROUP", "STATE", "KEY"}}
+		for _, row := range m.Writers {
+			table.Rows = append(table.Rows, []string{row.Name, orDash(row.Group), row.state(), row.Key})
+		}
+		return output.List(a.out, m.Writers, table)
+	})
+}
+
+func (r memberRow) state() string {
+	switch {
+	case r.Revoked:
+		return "revoked"
+	case r.Here:
+		return "key at hand"
+	}
+	return "admitted"
+}
+
+func newKeyWriterRevoke(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "revoke HOST",
+		Short: "Let nothing count that a host writes from now on; its snapshots stay.",
+		Long: `What the host has written until now counts on. It keeps what its key file told it: it can test whether a content that it knows is in
+the repository, as long as it can read the storage. Take away its access to the storage too.`,
+		Example: `  packstone key writer revoke db1
+  packstone key writer revoke db1 --dry-run`,
+		Args: cobra.ExactArgs(1),
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.revokeWriter(ctx, catalog.WriterName(args[0]))
+	})
+}
+
+func (a *app) revokeWriter(ctx context.Context, name string) error {
+	repo, err := a.openWithAnyKeys(ctx)
+	if err != nil {
+		return err
+	}
+	owner, err := a.owner(repo)
+	if err != nil {
+		return err
+	}
+	rows := memberRows(repo.Config.Writers, "")
+	i := slices.IndexFunc(rows, func(r memberRow) bool { return r.Name == name })
+	if i < 0 {
+		return usage("the repository knows no writer %s", output.Name(name))
+	}
+	if rows[i].Revoked {
+		return exitWith(exitRefused, "writer %s is revoked already", name)
+	}
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return err
+	}
+	m := writerRevokeMessage{Name: name, Last: lastRecords(log, name), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	if a.flags.dryRun {
+		a.out.Message("key_writer_revoke", m, "dry run: would revoke writer "+name)
+		return a.out.Err()
+	}
+	err = repo.Change(ctx, owner, func(c *catalog.Config) error {
+		c.Writers[i].Revoked = m.Last
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m.Config = repo.Config.Number
+	a.out.Message("key_writer_revoke", m, m.text())
+	return a.out.Err()
+}
+
+// lastRecords are the last record of each lane of a writer; never nil, since that would revoke nothing.
+func lastRecords(log *catalog.Log, writer string) map[string]uint64 {
+	last := map[string]uint64{}
+	for _, rec := range log.Records {
+		if rec.Lane.Writer == writer {
+			last[rec.Lane.String()] = max(last[rec.Lane.String()], rec.Sequence)
+		}
+	}
+	return last
+}
+
+func (m writerRevokeMessage) text() string {
+	records := uint64(0)
+	for _, n := range m.Last {
+		records += n
+	}
+	return fmt.Sprintf("revoked writer %s with configuration %d: its %d records stay, nothing that it writes from now on counts\n"+
+		"take away its access to the storage too", m.Name, m.Config, records)
+}
