@@ -32,15 +32,13 @@ func (c *Conn) ListAll(path string) (Listing, error) {
 
 func (c *Conn) listFacts(path string) (Listing, error) {
 	var l Listing
-	links := false
 	err := c.lines(path, func(line string) error {
 		e, err := ParseFacts(line)
-		links = links || e.Kind == Link && e.Target == ""
 		l.add(path, e, err)
 		return nil
 	})
-	if err == nil && links {
-		err = c.readLinks(path, &l)
+	if err == nil && !c.server.options.TrustMLSD {
+		err = c.addLinks(path, &l)
 	}
 	return l, err
 }
@@ -61,14 +59,14 @@ func (l *Listing) add(dir string, e Entry, err error) {
 	}
 }
 
-// readLinks finds out by LIST where links lead that MLSD only calls links.
-func (c *Conn) readLinks(path string, l *Listing) error {
-	targets := map[string]string{}
+// addLinks finds out by LIST where links lead that MLSD only calls links, and those that it does not show because they lead nowhere.
+func (c *Conn) addLinks(path string, l *Listing) error {
+	links := map[string]Entry{}
 	err := c.inside(path, func() error {
-		text, err := c.listing("-a")
+		text, err := c.listAll()
 		for _, line := range text {
 			if e, ok, err := ParseList(line, time.Now(), time.UTC); ok && err == nil && e.Kind == Link {
-				targets[e.Name] = e.Target
+				links[e.Name] = e
 			}
 		}
 		return err
@@ -77,9 +75,14 @@ func (c *Conn) readLinks(path string, l *Listing) error {
 		return err
 	}
 	for i := range l.Entries {
-		if e := &l.Entries[i]; e.Kind == Link && e.Target == "" {
-			e.Target = targets[e.Name]
+		e := &l.Entries[i]
+		if e.Kind == Link && e.Target == "" {
+			e.Target, e.Size = links[e.Name].Target, 0
 		}
+		delete(links, e.Name)
+	}
+	for _, e := range links {
+		l.add(path, e, nil)
 	}
 	return nil
 }

@@ -54,6 +54,9 @@ type Options struct {
 
 	// NoMLSD lists by LIST even where the server knows MLSD, for servers whose MLSD is broken.
 	NoMLSD bool
+	// TrustMLSD does without a listing by LIST beside each by MLSD. Some servers do not tell by MLSD where symbolic links
+	// lead, and hide those that lead nowhere.
+	TrustMLSD bool
 	// Location is the time zone of times in LIST. nil: it is found by comparing with MDTM, or UTC.
 	Location *time.Location
 }

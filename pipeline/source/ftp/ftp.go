@@ -1,0 +1,207 @@
+// Package ftp is the source of a directory on an FTP server. It is backed up where it is: listed by several connections at once, read over as
+// many as the server bears, and what did not change by all that the server tells is not fetched.
+//
+// What is told depends on the server. With MLSD there are times to the second (UTC), permissions, owners and what MLSD calls unique.
+// Without it, a listing is by LIST and the time of each file by MDTM. Without MDTM, times are those of LIST, to the minute or,
+// for old files, to the day: then another size is what shows a change within that time. A file that changed shortly before it was
+// listed may change again without a trace in its time, so it counts as changed in the next backup too. Symbolic links that the server shows as
+// what they lead to are backed up as that; broken ones, which some servers hide from MLSD, are not seen.
+package ftp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/ftp"
+	"github.com/packstone/packstone/pipeline/remote/walk"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// Options say what to back up. The zero value is all that is in the directory in which a login begins.
+type Options struct {
+	// Path is the root; without a leading slash it is below the directory in which a login begins.
+	Path string
+	// Exclude, if set, tells what to leave out; path is below the root. It is called from several goroutines at once.
+	Exclude func(path string, directory bool) bool
+	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
+	AllowEmpty bool
+	// Fresh is how old a file must be, by the server's clock, to be taken for finished (default: 10 min; it covers
+	// a clock that is wrong by as much). Younger ones are looked at a second time after Settle (default: 3 s).
+	Fresh, Settle time.Duration
+	// Class is how content is cut (default: source.ClassMedium).
+	Class source.Class
+}
+
+// Source is a directory on a server. It implements source.Source.
+type Source struct {
+	server  *ftp.Server
+	options Options
+}
+
+var _ source.Source = (*Source)(nil)
+
+// New returns the source; Close closes server.
+func New(server *ftp.Server, options Options) (*Source, error) {
+	for name := range strings.SplitSeq(options.Path, "/") {
+		if name == ".." {
+			return nil, fmt.Errorf("ftp: path %q leads upwards", options.Path)
+		}
+	}
+	options.Fresh = cmp.Or(options.Fresh, 10*time.Minute)
+	options.Settle = cmp.Or(options.Settle, 3*time.Second)
+	options.Class = cmp.Or(options.Class, source.ClassMedium)
+	return &Source{server: server, options: options}, nil
+}
+
+// Class is medium unless the options say otherwise.
+func (s *Source) Class() source.Class { return s.options.Class }
+
+// Close closes the connections that no Open uses.
+func (s *Source) Close() error { return s.server.Close() }
+
+// file is the absolute path of an entry.
+func (s *Source) file(c *ftp.Conn, below string) string {
+	root := s.options.Path
+	if !strings.HasPrefix(root, "/") {
+		root = ftp.Join(c.Home(), root)
+	}
+	return ftp.Join(path.Clean(root), below)
+}
+
+// absolute is file without a connection.
+func (s *Source) absolute(ctx context.Context, below string) (string, error) {
+	if strings.HasPrefix(s.options.Path, "/") {
+		return ftp.Join(path.Clean(s.options.Path), below), nil
+	}
+	var file string
+	err := s.server.Do(ctx, "find", s.options.Path, func(c *ftp.Conn) error {
+		file = s.file(c, below)
+		return nil
+	})
+	return file, translate(err)
+}
+
+// Walk lists the tree. It returns an error where the server or the root cannot be listed, and source.ErrEmpty.
+func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
+	root := &entry.Entry{Type: entry.Directory}
+	var failed error
+	visit := func(e *entry.Entry) error { failed = v.Visit(e); return failed }
+	seen := false
+	err := walk.Tree(ctx, walk.Options{
+		Parallel: s.server.Connections(),
+		List:     s.list,
+		Visit: func(e *entry.Entry) error {
+			if !seen {
+				seen = true
+				if err := visit(root); err != nil {
+					return err
+				}
+			}
+			return visit(e)
+		},
+		Problem: func(path string, err error) { v.Problem(path, translate(err)) },
+		Fatal:   fatal,
+	})
+	switch {
+	case err != nil && err == failed:
+		return err
+	case err != nil:
+		return translate(err)
+	case seen:
+		return nil
+	case !s.options.AllowEmpty:
+		return fmt.Errorf("%s on %s: %w", cmp.Or(s.options.Path, "the directory of the login"), s.server.Host(), source.ErrEmpty)
+	}
+	return visit(root)
+}
+
+// fatal errors concern the server, not a directory.
+func fatal(err error) bool {
+	return errors.Is(err, ftp.ErrUnreachable) || errors.Is(err, ftp.ErrDenied) || errors.Is(err, ftp.ErrUntrusted) || errors.Is(err, context.Canceled)
+}
+
+func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
+	var found ftp.Listing
+	err := s.server.Do(ctx, "list", "/"+dir, func(c *ftp.Conn) (err error) {
+		found, err = c.ListAll(s.file(c, dir))
+		return err
+	})
+	if err != nil {
+		return walk.Listing{}, err
+	}
+	now := time.Now()
+	var l walk.Listing
+	for _, err := range found.Problems {
+		l.Problems = append(l.Problems, walk.Problem{Path: dir, Err: err})
+	}
+	for i := range found.Entries {
+		f := &found.Entries[i]
+		e := s.entry(dir, f, now)
+		if s.options.Exclude != nil && s.options.Exclude(e.Path, e.Type == entry.Directory) {
+			continue
+		}
+		if err := incomplete(f); err != nil {
+			l.Problems = append(l.Problems, walk.Problem{Path: e.Path, Err: err})
+			continue
+		}
+		l.Items = append(l.Items, walk.Item{Entry: e, Key: f.Unique})
+	}
+	return l, nil
+}
+
+// incomplete tells what cannot be backed up with what FTP tells of it.
+func incomplete(f *ftp.Entry) error {
+	switch {
+	case f.Kind == ftp.Other:
+		return errors.New("it is neither file nor directory nor link, and FTP does not tell what else")
+	case f.Kind == ftp.Link && f.Target == "":
+		return errors.New("the server does not tell where the link leads")
+	}
+	return nil
+}
+
+// entry makes an entry of what a listing told at the time now.
+func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
+	e := &entry.Entry{Path: f.Name, Mode: f.Mode, UID: f.UID, GID: f.GID, User: f.User, Group: f.Group}
+	if dir != "" {
+		e.Path = dir + "/" + f.Name
+	}
+	if !f.Modify.IsZero() {
+		e.ModTime = f.Modify.UnixNano()
+	}
+	switch f.Kind {
+	case ftp.File:
+		e.Type, e.Size = entry.File, f.Size
+		e.Identity = s.identity(f, now)
+	case ftp.Directory:
+		e.Type = entry.Directory
+	case ftp.Link:
+		e.Type, e.Target = entry.Symlink, f.Target
+	}
+	return e
+}
+
+// Detail adds nothing: a listing gives all.
+func (s *Source) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
+
+// translate wraps err in the sentinel of sources that it means.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ftp.ErrUnreachable):
+		return fmt.Errorf("%w: %w", source.ErrUnreachable, err)
+	case errors.Is(err, ftp.ErrDenied), errors.Is(err, ftp.ErrUntrusted):
+		return fmt.Errorf("%w: %w", source.ErrFailed, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", source.ErrVanished, err)
+	}
+	return err
+}
