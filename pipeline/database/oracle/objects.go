@@ -21,7 +21,9 @@ ORDER BY DECODE(s.type, 'TYPE', 1, 'PACKAGE', 2, 'FUNCTION', 3, 'PROCEDURE', 4, 
 
 	othersSQL = `SELECT o.object_type, o.object_name FROM all_objects o WHERE o.owner = :1 AND o.generated = 'N' AND o.secondary = 'N' AND o.object_type NOT IN
 ('TABLE', 'TABLE PARTITION', 'TABLE SUBPARTITION', 'INDEX', 'INDEX PARTITION', 'INDEX SUBPARTITION', 'LOB', 'LOB PARTITION', 'LOB SUBPARTITION', 'SEQUENCE', 'VIEW', 'TYPE', 'TYPE BODY', 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY', 'TRIGGER')
-UNION ALL SELECT 'EXTERNAL TABLE', x.table_name FROM all_external_tables x WHERE x.owner = :2 ORDER BY 1, 2`
+UNION ALL SELECT 'EXTERNAL TABLE', x.table_name FROM all_external_tables x WHERE x.owner = :2
+UNION ALL SELECT 'OBJECT TABLE', b.table_name FROM all_object_tables b WHERE b.owner = :3 AND b.dropped = 'NO'
+UNION ALL SELECT 'MATERIALIZED VIEW LOG', l.log_table FROM all_mview_logs l WHERE l.log_owner = :4 ORDER BY 1, 2`
 
 	ddlSQL = `SELECT DBMS_METADATA.GET_DDL(:1, :2, :3) FROM DUAL`
 
@@ -37,7 +39,7 @@ UNION ALL SELECT 'EXTERNAL TABLE', x.table_name FROM all_external_tables x WHERE
 END;`
 )
 
-// session runs queries and statements on one connection.
+// querier runs queries and statements on one connection.
 type querier interface {
 	sqlengine.Queryer
 	sqlengine.Execer
@@ -151,7 +153,7 @@ func readOthers(ctx context.Context, q sqlengine.Queryer, owner string) ([]*data
 	err := sqlengine.Each(ctx, q, othersSQL, func(row []string) error {
 		out = append(out, object(strings.ToLower(row[0]), "", row[1], database.AtEnd))
 		return nil
-	}, owner, owner)
+	}, owner, owner, owner, owner)
 	return out, err
 }
 
@@ -201,7 +203,7 @@ func sidecar(ctx context.Context, q sqlengine.Queryer, owner string, o *database
 // metadataType is what DBMS_METADATA calls a kind of object.
 func metadataType(kind string) string {
 	switch kind {
-	case "partitioning", "temporary table", "external table":
+	case "partitioning", "temporary table", "external table", "object table":
 		return "TABLE"
 	case "job":
 		return "PROCOBJ"
@@ -213,7 +215,7 @@ func metadataType(kind string) string {
 // a table anew or needs rights that an import does not have.
 func sidecarOnly(o *database.Object) bool {
 	switch o.Kind {
-	case "partitioning", "external table", "job", "directory", "database link", "java source", "java class", "java resource", "cluster":
+	case "partitioning", "external table", "object table", "materialized view log", "job", "directory", "database link", "java source", "java class", "java resource", "cluster":
 		return true
 	}
 	return false

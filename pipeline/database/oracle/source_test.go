@@ -122,6 +122,7 @@ func TestAwkwardObjectsAreDescribedOrReported(t *testing.T) {
 	d.objects(s)
 	s.Expect(transformSQL)
 	s.Expect(ddlSQL).With("MATERIALIZED_VIEW", "MV", owner).Rows([]any{"\n  CREATE MATERIALIZED VIEW \"MV\" AS SELECT 1 x FROM dual"})
+	s.Expect(ddlSQL).With("TABLE", "OT", owner).Rows([]any{"CREATE TABLE \"OT\" OF \"T\""})
 	s.Expect(ddlSQL).With("SYNONYM", "SYN", owner).Fails(oracleError(31603))
 	s.Expect(ddlSQL).With("TABLE", "GTT", owner).Rows([]any{"CREATE GLOBAL TEMPORARY TABLE \"GTT\" (\"X\" NUMBER) ON COMMIT DELETE ROWS"})
 	s.Expect(ddlSQL).With("INDEX", "QT_TEXT", owner).Rows([]any{`CREATE INDEX "QT_TEXT" ON "Quoted Table" ("doc") INDEXTYPE IS "CTXSYS"."CONTEXT"`})

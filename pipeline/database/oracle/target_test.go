@@ -190,7 +190,7 @@ func TestASourceThatBreaksLeavesNothing(t *testing.T) {
 	expectTarget(s)
 	expectCreate(s)
 	// How far the loader comes before the reader breaks is open.
-	s.Anytime("/FROM all_/")
+	filled().catalogBy(s.Anytime)
 	s.Anytime("BEGIN")
 	s.Anytime("ROLLBACK")
 	expectDrops(s)
@@ -353,5 +353,82 @@ func TestLargeObjectsGoRowByRowAndKeepEmptyApartFromNull(t *testing.T) {
 	}
 	if err := tx.Commit(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestVerifyComparesKeysAndRows(t *testing.T) {
+	for _, c := range []struct {
+		second string
+		key    [][]any
+		want   error
+	}{
+		{"B", [][]any{constraintRow("artist_pkey", "P", "Artist", nil, nil, nil)}, nil},
+		{"b", [][]any{constraintRow("artist_pkey", "P", "Artist", nil, nil, nil)}, database.ErrMismatch},
+		{"B", nil, database.ErrMismatch},
+	} {
+		s := scripted.New(t)
+		expectTarget(s)
+		d := filled()
+		d.constraints, d.keyColumns = c.key, [][]any{{owner, "artist_pkey", "id"}}
+		d.catalog(s)
+		s.Expect(`/^SELECT .* FROM "CHINOOK"."Artist" t ORDER BY t."id"$/`).Rows([]any{"1", "AC/DC", 1.5}, []any{"2", c.second, nil})
+		src := artists()
+		src.Data["public.Artist"][1][1].Bytes = []byte("B")
+		dst, err := openTarget(context.Background(), s.DB(), "", database.TargetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := database.Verify(context.Background(), src, dst, database.Options{}); !errors.Is(err, c.want) {
+			t.Errorf("verify: %v, want %v", err, c.want)
+		}
+		if err := dst.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// discard takes every statement.
+type discard struct{}
+
+func (discard) Connect(context.Context) (driver.Conn, error) { return discard{}, nil }
+func (discard) Driver() driver.Driver                        { return nil }
+func (discard) Prepare(string) (driver.Stmt, error)          { return nil, errors.ErrUnsupported }
+func (discard) Close() error                                 { return nil }
+func (discard) Begin() (driver.Tx, error)                    { return discard{}, nil }
+func (discard) Commit() error                                { return nil }
+func (discard) Rollback() error                              { return nil }
+func (discard) CheckNamedValue(*driver.NamedValue) error     { return nil }
+func (discard) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(0), nil
+}
+
+func BenchmarkLoad(b *testing.B) {
+	db := sql.OpenDB(discard{})
+	defer db.Close()
+	tx, err := db.Begin()
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw := &table{name: "T", columns: []*column{{name: "n", data: "NUMBER"}, {name: "v", data: "VARCHAR2", length: 100}, {name: "d", data: "DATE"}}}
+	planned := &database.Table{Name: "T", Columns: []*database.Column{
+		{Name: "n", Type: database.Type{Kind: database.Int}}, {Name: "v", Type: database.Type{Kind: database.Text}}, {Name: "d", Type: database.Type{Kind: database.Date}},
+	}}
+	rows := database.NewBatch()
+	for i := 0; !rows.Full(); i++ {
+		rows.Int(int64(i))
+		rows.String("For Those About To Rock We Salute You")
+		rows.String("2026-11-22")
+		rows.EndRow()
+	}
+	b.SetBytes(int64(rows.Size()))
+	b.ReportAllocs()
+	for b.Loop() {
+		l, err := newLoader(tx, raw, planned)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := errors.Join(l.batch(context.Background(), rows), l.flush(context.Background())); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

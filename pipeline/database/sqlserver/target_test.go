@@ -399,3 +399,64 @@ func FuzzDDLQuoting(f *testing.F) {
 		}
 	})
 }
+
+func TestVerifyComparesKeysAndRows(t *testing.T) {
+	for _, c := range []struct {
+		second string
+		keyed  bool
+		want   error
+	}{{"Motörhead", true, nil}, {"Motorhead", true, database.ErrMismatch}, {"Motörhead", false, database.ErrMismatch}} {
+		s := scripted.New(t)
+		expectTarget(s)
+		d := filled()
+		if c.keyed {
+			d.indexes = [][]any{{int64(1), int64(1), "artist_pkey", int64(1), "CLUSTERED", true, true, false, false, nil}}
+			d.indexColumns = [][]any{{int64(1), int64(1), "id", false, false}}
+		}
+		d.foreign = [][]any{{int64(1), int64(9), "artist_fk", "dbo", "Artist", int64(0), int64(0), false, false}}
+		d.foreignColumns = [][]any{{int64(9), "parent", "id"}}
+		d.catalog(s)
+		s.Expect(readBack).Rows([]any{int64(1), "AC/DC", nil}, []any{int64(2), c.second, int64(1)})
+		dst, err := openTarget(context.Background(), s.DB())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := database.Verify(context.Background(), artists(), dst, database.Options{}); !errors.Is(err, c.want) {
+			t.Errorf("verify: %v, want %v", err, c.want)
+		}
+		if err := dst.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func BenchmarkValues(b *testing.B) {
+	raw := &table{schema: "dbo", name: "T", columns: []*column{{name: "n", base: "int"}, {name: "v", base: "nvarchar", length: 200}, {name: "d", base: "datetime2"}}}
+	planned := &database.Table{Schema: "dbo", Name: "T"}
+	for _, c := range raw.columns {
+		planned.Columns = append(planned.Columns, &database.Column{Name: c.name, Type: c.typeOf()})
+	}
+	rows := database.NewBatch()
+	for i := 0; !rows.Full(); i++ {
+		rows.Int(int64(i))
+		rows.String("For Those About To Rock We Salute You")
+		rows.String("2026-11-22 17:00:00")
+		rows.EndRow()
+	}
+	l, err := newLoader(nil, raw, planned)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(rows.Size()))
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range rows.Len() {
+			if err := database.DecodeRow(l.cells, rows.Row(i)); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := l.values(); err != nil || !l.safe() {
+				b.Fatal(err)
+			}
+		}
+	}
+}

@@ -75,6 +75,8 @@ ALTER TRIGGER "T_BI" DISABLE;
 -- lost: its definition would hold a password
 -- materialized view MV (end)
 CREATE MATERIALIZED VIEW "MV" AS SELECT 1 x FROM dual;
+-- object table OT (end)
+CREATE TABLE "OT" OF "T";
 -- synonym SYN (end)
 -- lost: its definition cannot be read: ORA-31603 error occur at position: 0
 -- DB132 approximated: column Quoted Table.tz: the names of time zones become their offsets (3 values)
