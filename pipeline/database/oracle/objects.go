@@ -23,7 +23,8 @@ ORDER BY DECODE(s.type, 'TYPE', 1, 'PACKAGE', 2, 'FUNCTION', 3, 'PROCEDURE', 4, 
 ('TABLE', 'TABLE PARTITION', 'TABLE SUBPARTITION', 'INDEX', 'INDEX PARTITION', 'INDEX SUBPARTITION', 'LOB', 'LOB PARTITION', 'LOB SUBPARTITION', 'SEQUENCE', 'VIEW', 'TYPE', 'TYPE BODY', 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY', 'TRIGGER')
 UNION ALL SELECT 'EXTERNAL TABLE', x.table_name FROM all_external_tables x WHERE x.owner = :2
 UNION ALL SELECT 'OBJECT TABLE', b.table_name FROM all_object_tables b WHERE b.owner = :3 AND b.dropped = 'NO'
-UNION ALL SELECT 'MATERIALIZED VIEW LOG', l.log_table FROM all_mview_logs l WHERE l.log_owner = :4 ORDER BY 1, 2`
+UNION ALL SELECT 'MATERIALIZED VIEW LOG', l.log_table FROM all_mview_logs l WHERE l.log_owner = :4
+UNION ALL SELECT DISTINCT 'GRANTS', p.table_name FROM all_tab_privs p WHERE p.table_schema = :5 ORDER BY 1, 2`
 
 	ddlSQL = `SELECT DBMS_METADATA.GET_DDL(:1, :2, :3) FROM DUAL`
 
@@ -153,7 +154,7 @@ func readOthers(ctx context.Context, q sqlengine.Queryer, owner string) ([]*data
 	err := sqlengine.Each(ctx, q, othersSQL, func(row []string) error {
 		out = append(out, object(strings.ToLower(row[0]), "", row[1], database.AtEnd))
 		return nil
-	}, owner, owner, owner, owner)
+	}, owner, owner, owner, owner, owner)
 	return out, err
 }
 
@@ -165,8 +166,12 @@ func sidecars(ctx context.Context, q querier, owner string, objects []*database.
 		if len(o.DDL) > 0 || o.Lost != "" {
 			continue
 		}
-		if o.Kind == "database link" {
+		switch o.Kind {
+		case "database link":
 			o.Lost = "its definition would hold a password"
+			continue
+		case "grants":
+			o.Lost = "grants are not copied"
 			continue
 		}
 		if !prepared {

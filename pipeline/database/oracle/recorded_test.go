@@ -53,7 +53,7 @@ func (d dictionary) objects(s *scripted.Script) {
 	s.Expect(codeSQL).With(owner).Rows(d.code...)
 	s.Expect(viewColumnsSQL).With(owner).Rows(d.viewColumns...)
 	s.Expect(viewsSQL).With(owner).Rows(d.views...)
-	s.Expect(othersSQL).With(owner, owner, owner, owner).Rows(d.others...)
+	s.Expect(othersSQL).With(owner, owner, owner, owner, owner).Rows(d.others...)
 }
 
 // tableRow is a row of tablesSQL.
@@ -221,7 +221,7 @@ func awkward() dictionary {
 			{"TRIGGER", "T_BI", "TRIGGER t_bi BEFORE INSERT ON \"Quoted Table\" BEGIN NULL; END;\n"},
 		},
 		triggers: [][]any{{"T_BI", "TABLE           ", owner, "Quoted Table", "DISABLED"}},
-		others:   [][]any{{"DATABASE LINK", "REMOTE"}, {"MATERIALIZED VIEW", "MV"}, {"OBJECT TABLE", "OT"}, {"SYNONYM", "SYN"}},
+		others:   [][]any{{"DATABASE LINK", "REMOTE"}, {"MATERIALIZED VIEW", "MV"}, {"GRANTS", "V_ONE"}, {"OBJECT TABLE", "OT"}, {"SYNONYM", "SYN"}},
 	}
 	return d
 }

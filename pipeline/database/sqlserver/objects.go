@@ -23,7 +23,8 @@ UNION ALL SELECT 'security policy', s.name, p.name FROM sys.security_policies p 
 UNION ALL SELECT 'database trigger', N'', r.name FROM sys.triggers r WHERE r.parent_class = 0 AND r.is_ms_shipped = 0
 UNION ALL SELECT 'full-text catalog', N'', f.name FROM sys.fulltext_catalogs f
 UNION ALL SELECT 'partition scheme', N'', h.name FROM sys.partition_schemes h
-UNION ALL SELECT 'xml schema collection', s.name, x.name FROM sys.xml_schema_collections x JOIN sys.schemas s ON s.schema_id = x.schema_id WHERE s.name <> N'sys' ORDER BY 1, 2, 3`
+UNION ALL SELECT 'xml schema collection', s.name, x.name FROM sys.xml_schema_collections x JOIN sys.schemas s ON s.schema_id = x.schema_id WHERE s.name <> N'sys'
+UNION ALL SELECT DISTINCT 'grants', s.name, o.name FROM sys.database_permissions p JOIN sys.objects o ON o.object_id = p.major_id JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE p.class = 1 AND o.is_ms_shipped = 0 ORDER BY 1, 2, 3`
 )
 
 // readObjects lists what is no table or part of one.

@@ -75,6 +75,8 @@ ALTER TRIGGER "T_BI" DISABLE;
 -- lost: its definition would hold a password
 -- materialized view MV (end)
 CREATE MATERIALIZED VIEW "MV" AS SELECT 1 x FROM dual;
+-- grants V_ONE (end)
+-- lost: grants are not copied
 -- object table OT (end)
 CREATE TABLE "OT" OF "T";
 -- synonym SYN (end)
