@@ -14,7 +14,7 @@ func (c *Conn) Put(from, to string) error {
 		return err
 	}
 	// Some servers rename to nothing that is there. The file may also have been renamed by a connection that broke then.
-	if _, looked := c.Look(from); broken(looked) || looked != nil {
+	if _, looked := c.Look(from); IsBroken(looked) || looked != nil {
 		return err
 	}
 	if deleted := c.Delete(to); deleted != nil {
@@ -46,11 +46,11 @@ func (c *Conn) SetTime(path string, t time.Time) error {
 // setByMDTM sets the time as vsftpd wants it. Others take that for a question about a file of a strange name, or do nothing, so it is looked
 // at what came of it.
 func (c *Conn) setByMDTM(path, stamp string) error {
-	if _, err := c.command(2, "MDTM "+stamp+" "+path); broken(err) {
+	if _, err := c.command(2, "MDTM "+stamp+" "+path); IsBroken(err) {
 		return err
 	}
 	is, err := c.command(213, "MDTM "+path)
-	if broken(err) {
+	if IsBroken(err) {
 		return err
 	}
 	if err != nil || !strings.HasPrefix(is, stamp) {

@@ -1,6 +1,7 @@
 package ftp
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -49,14 +50,14 @@ func answerIn(err error) error {
 	return nil
 }
 
-// broken tells whether err means that a connection is of no more use, or that its transfer may succeed on
-// another one. The server has answered in full if it is not.
-func broken(err error) bool {
+// IsBroken tells whether err means that a connection is of no more use, or that its transfer may succeed on another one: what
+// Do calls is to return it then, and is called again. The server has answered in full if it is not.
+func IsBroken(err error) bool {
 	if err == nil || errors.Is(err, ftp.ErrInvalidCommand) || errors.Is(err, ErrName) {
 		return false
 	}
 	switch code, text := reply(err); code {
-	case 0:
+	case 0: // no answer
 		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !isOurs(err)
 	case 421, 425, 426:
 		return true
@@ -68,7 +69,7 @@ func broken(err error) bool {
 
 // isOurs tells errors that were made here from those of a connection.
 func isOurs(err error) bool {
-	for _, s := range []error{ErrUnreachable, ErrDenied, ErrUntrusted, ErrFull, ErrUnsupported, errOurs} {
+	for _, s := range []error{ErrUnreachable, ErrDenied, ErrUntrusted, ErrFull, ErrUnsupported, errOurs, bufio.ErrTooLong} {
 		if errors.Is(err, s) {
 			return true
 		}

@@ -45,7 +45,7 @@ func (c *Conn) negotiate() error {
 		}
 	}
 	if l.features.MLST && l.facts != "" {
-		if _, err := c.command(2, "OPTS MLST "+l.facts); broken(err) {
+		if _, err := c.command(2, "OPTS MLST "+l.facts); IsBroken(err) {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func (c *Conn) negotiate() error {
 // learn asks for features and home once.
 func (c *Conn) learn(l *learned) error {
 	text, err := c.command(2, "FEAT")
-	if broken(err) {
+	if IsBroken(err) {
 		return err
 	}
 	if err == nil {
@@ -65,7 +65,7 @@ func (c *Conn) learn(l *learned) error {
 		l.features.MLST = false
 	}
 	home, err := c.CurrentDir()
-	if broken(err) && home == "" {
+	if IsBroken(err) && home == "" {
 		return err
 	}
 	l.home, l.known, l.sites = path.Clean("/"+home), true, map[string]bool{}

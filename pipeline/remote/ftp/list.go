@@ -71,7 +71,7 @@ func (c *Conn) addLinks(path string, l *Listing) error {
 		}
 		return err
 	})
-	if broken(err) {
+	if IsBroken(err) {
 		return err
 	}
 	for i := range l.Entries {
@@ -159,7 +159,7 @@ func (c *Conn) listLines(path string) (Listing, error) {
 func (c *Conn) listAll() ([]string, error) {
 	if !c.lacks("LIST -a") {
 		text, err := c.listing("-a")
-		if broken(err) || errors.Is(err, fs.ErrPermission) || err == nil && len(text) > 0 {
+		if IsBroken(err) || errors.Is(err, fs.ErrPermission) || err == nil && len(text) > 0 {
 			return text, err
 		}
 	}
@@ -205,7 +205,7 @@ func (c *Conn) askTimes(path string, files []*Entry) error {
 	}
 	for _, e := range files {
 		_, text, err := c.text.ReadResponse(213)
-		if broken(err) {
+		if IsBroken(err) {
 			return err
 		}
 		if t, wrong := parseMoment(text); err == nil && wrong == nil {

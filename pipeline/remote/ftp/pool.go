@@ -76,7 +76,7 @@ func (s *Server) Do(ctx context.Context, act, path string, f func(*Conn) error) 
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if !broken(err) {
+		if !IsBroken(err) {
 			return s.translate(act, path, err)
 		}
 		last = err
@@ -200,7 +200,7 @@ func (s *Server) release(c *Conn, err error) {
 		return
 	}
 	var stale []*Conn
-	if code, _ := reply(err); broken(err) && code == 0 { // the others have broken with it, most likely
+	if code, _ := reply(err); IsBroken(err) && code == 0 { // the others have broken with it, most likely
 		stale, s.idle = s.idle, nil
 		s.open -= len(stale)
 	}
@@ -214,7 +214,7 @@ func (s *Server) release(c *Conn, err error) {
 func (c *Conn) usable(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.ended && !broken(err) && !errors.Is(err, errOurs)
+	return !c.ended && !IsBroken(err) && !errors.Is(err, errOurs)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -45,7 +45,7 @@ func (r *Reader) begin() error {
 			return nil
 		}
 		err = r.end(err)
-		if !broken(err) || r.ctx.Err() != nil {
+		if !IsBroken(err) || r.ctx.Err() != nil {
 			return r.server.translate("open", r.path, err)
 		}
 		if r.tries++; r.tries >= attempts {
@@ -78,7 +78,7 @@ func (r *Reader) whyNot(refused error) error {
 	if err == nil {
 		return fmt.Errorf("%w: %w", fs.ErrPermission, refused)
 	}
-	if broken(err) {
+	if IsBroken(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", fs.ErrNotExist, refused)
@@ -130,7 +130,7 @@ func (r *Reader) next(err error) {
 	switch {
 	case r.ctx.Err() != nil:
 		r.err = context.Cause(r.ctx)
-	case !broken(err):
+	case !IsBroken(err):
 		r.err = r.server.translate("read", r.path, err)
 	case r.tries >= attempts:
 		r.err = r.server.lost("read", r.path, err)

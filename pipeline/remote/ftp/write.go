@@ -115,6 +115,13 @@ func (w *Writer) Close() error {
 	return w.failed
 }
 
+// Started tells whether the server may have something of the file.
+func (w *Writer) Started() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.started
+}
+
 // Abort ends the upload. What the server has of it stays.
 func (w *Writer) Abort() {
 	w.fail(errAborted)
@@ -143,7 +150,7 @@ func (w *Writer) send() error {
 			return context.Cause(w.ctx)
 		case err == nil:
 			return nil
-		case !broken(err) && !errors.Is(err, errTruncated):
+		case !IsBroken(err) && !errors.Is(err, errTruncated):
 			return w.server.translate("write", w.path, err)
 		}
 		if sent := w.position(); sent > best {
@@ -188,7 +195,7 @@ func (w *Writer) sendOn(c *Conn, again bool) error {
 // resumeAt is how much of the file the server has, if what follows is kept; else the upload begins anew if all is kept.
 func (w *Writer) resumeAt(c *Conn) (int64, error) {
 	size, err := c.Size(w.path)
-	if broken(err) {
+	if IsBroken(err) {
 		return 0, err
 	}
 	w.mu.Lock()

@@ -1,0 +1,147 @@
+package ftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/ftp"
+	"github.com/packstone/packstone/pipeline/target"
+)
+
+// file is a file being restored, under a temporary name.
+type file struct {
+	target *Target
+	entry  *entry.Entry
+	ctx    context.Context
+	name   string // absolute
+	upload *ftp.Writer
+	at     int64
+	over   bool
+}
+
+// Create begins a file. ctx is for all of its writing.
+func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error) {
+	if e.Type != entry.File {
+		return nil, fmt.Errorf("create %s: it is no file", e.Path)
+	}
+	if e.Path == "" {
+		return nil, fmt.Errorf("create a file in place of the target's root: %w", target.ErrPath)
+	}
+	f := &file{target: t, entry: e, ctx: ctx}
+	if err := t.change(ctx, "create", e.Path, func(_ *ftp.Conn, file string) error { f.name = t.temporary(file); return nil }); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.upload, err = t.server.Create(ctx, f.name); err != nil {
+		return nil, translate(err)
+	}
+	return f, nil
+}
+
+// WriteAt writes the next bytes. What lies between, of a sparse file, is zeros.
+func (f *file) WriteAt(p []byte, offset int64) (int, error) {
+	if offset < f.at {
+		return 0, fmt.Errorf("write %s at %d: %d bytes are written, and FTP files are written in order", f.entry.Path, offset, f.at)
+	}
+	if err := f.pad(offset); err != nil {
+		return 0, err
+	}
+	n, err := f.upload.Write(p)
+	f.at += int64(n)
+	return n, translate(err)
+}
+
+var zeros [64 << 10]byte
+
+// pad writes zeros up to an offset.
+func (f *file) pad(to int64) error {
+	for f.at < to {
+		n, err := f.upload.Write(zeros[:min(int64(len(zeros)), to-f.at)])
+		f.at += int64(n)
+		if err != nil {
+			return translate(err)
+		}
+	}
+	return nil
+}
+
+// Commit waits until the server has all, and gives the file its metadata and name.
+func (f *file) Commit(ctx context.Context) error {
+	if f.over {
+		return fmt.Errorf("commit %s: %w", f.entry.Path, fs.ErrClosed)
+	}
+	defer f.Abort()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.pad(f.entry.Size); err != nil {
+		return err
+	}
+	if err := f.upload.Close(); err != nil {
+		return translate(err)
+	}
+	err := f.target.change(ctx, "commit", f.entry.Path, func(c *ftp.Conn, file string) error {
+		if err := f.target.dress(c, f.name, f.entry); err != nil {
+			return err
+		}
+		return f.target.settle(c, f.name, file)
+	})
+	f.over = err == nil
+	return err
+}
+
+// dress sets permissions and time. A server that cannot is told of once an entry.
+func (t *Target) dress(c *ftp.Conn, file string, e *entry.Entry) error {
+	var failed error
+	if err := c.Chmod(file, e.Mode); err != nil {
+		failed = fmt.Errorf("set permissions of %s: %w", e.Path, err)
+	}
+	if e.ModTime != 0 {
+		if err := c.SetTime(file, time.Unix(0, e.ModTime)); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("set time of %s: %w", e.Path, err))
+		}
+	}
+	if ftp.IsBroken(failed) {
+		return failed
+	}
+	if failed != nil {
+		t.options.Warn(e.Path, failed)
+	}
+	return nil
+}
+
+// settle renames. A directory in the way is removed. The name may be right already, if a connection broke as it was given.
+func (t *Target) settle(c *ftp.Conn, from, to string) error {
+	err := c.Put(from, to)
+	if err == nil || ftp.IsBroken(err) {
+		return err
+	}
+	if is, looked := c.IsDirectory(to); looked != nil || !is {
+		return errors.Join(err, looked)
+	}
+	if err := t.remove(c, to); err != nil {
+		return err
+	}
+	return c.Put(from, to)
+}
+
+// Abort ends the upload and removes what the server has of it.
+func (f *file) Abort() {
+	if f.over {
+		return
+	}
+	f.over = true
+	started := f.upload.Started()
+	f.upload.Abort()
+	if !started {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.ctx), 10*time.Second)
+	defer cancel()
+	// If this does not succeed, the next Walk does it.
+	_ = f.target.server.Do(ctx, "remove", f.name, func(c *ftp.Conn) error { return c.Delete(f.name) })
+}
