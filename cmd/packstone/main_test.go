@@ -389,6 +389,10 @@ func TestVerbsPrintWhatTheSchemaSays(t *testing.T) {
 		{"summary_backup", []string{"backup", project}},
 		{"summary_backup", []string{"backup", "-n", project}},
 		{"list_snapshots", []string{"snapshots"}},
+		{"list_ls", []string{"ls", "latest", "--recursive"}},
+		{"list_ls", []string{"ls", "latest:" + project}},
+		{"list_find", []string{"find", "a", "*nothing*"}},
+		{"summary_diff", []string{"diff", "latest", "latest"}},
 		{"summary_restore", []string{"restore", "latest", "--target", filepath.Join(home, "restored")}},
 		{"summary_check", []string{"check", "--read-data"}},
 	} {

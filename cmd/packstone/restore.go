@@ -134,6 +134,7 @@ type restoring struct {
 	repo     *catalog.Repository
 	snapshot *catalog.Snapshot
 	from     place
+	path     string // below the source, where one is named
 	o        restoreOptions
 	progress pipeline.Progress
 	total    pipeline.RestoreResult
@@ -173,7 +174,7 @@ func (r *restoring) outcome() error {
 		return exitWith(exitIntegrity, "%d files did not come back since their content is damaged: they are listed above", r.total.Damaged)
 	case r.total.Failed > 0:
 		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
-	case r.total.Restored+r.total.Kept == 0 && r.from.path != "":
+	case r.total.Restored+r.total.Kept == 0 && r.path != "":
 		return exitWith(exitFailed, "snapshot %s has no %s", r.snapshot.ID.String()[:shortID], r.from)
 	case r.warned.Load() > 0:
 		return exitWith(exitMissing, "%d entries came back without all of their metadata: they are listed above", r.warned.Load())
@@ -184,30 +185,26 @@ func (r *restoring) outcome() error {
 func (p place) String() string { return strings.Trim(p.source, "/") + "/" + p.path }
 
 func (r *restoring) run(ctx context.Context) error {
-	found := false
-	for i := range r.snapshot.Sources {
-		source := &r.snapshot.Sources[i]
-		if r.from.source != "" && r.from.source != source.Name {
-			continue
-		}
-		found = true
+	sources, path, err := r.from.in(r.snapshot)
+	if err != nil {
+		return err
+	}
+	r.path = path
+	for _, source := range sources {
 		if err := r.source(ctx, source); err != nil {
 			return err
 		}
 	}
-	if !found {
-		return usage("snapshot %s has no source %s", r.snapshot.ID.String()[:shortID], r.from.source)
-	}
 	return nil
 }
 
-// source brings one source back.
+// source brings back one source, or what lies at or below a path of it.
 func (r *restoring) source(ctx context.Context, source *catalog.SourceState) error {
 	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
 	if err != nil {
 		return err
 	}
-	match, err := pipeline.NewMatch(r.from.path, r.o.include, r.o.exclude)
+	match, err := pipeline.NewMatch(r.path, r.o.include, r.o.exclude)
 	if err != nil {
 		return usage("%w", err)
 	}

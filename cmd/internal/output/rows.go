@@ -1,0 +1,70 @@
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Rows prints a list row by row, so that it may be of any length: in JSON one array, else a line for each. Quiet does not silence
+// it. It is for one goroutine, and must be closed.
+type Rows struct {
+	printer *Printer
+	pending []byte
+	begun   bool
+}
+
+// rowsHeld is how many bytes of rows wait to be written together.
+const rowsHeld = 32 << 10
+
+// Rows begins a list.
+func (p *Printer) Rows() *Rows { return &Rows{printer: p} }
+
+// Add prints a row: in JSON as an element of the array, else the text as a line.
+func (r *Rows) Add(row any, text string) error {
+	if !r.printer.JSON() {
+		return r.Text(text)
+	}
+	element, err := json.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("print the list: %w", err)
+	}
+	r.pending = append(append(r.pending, r.separator()), element...)
+	return r.flush(rowsHeld)
+}
+
+// Text prints a line for people between rows, which JSON does not have.
+func (r *Rows) Text(line string) error {
+	if !r.printer.JSON() {
+		r.pending = append(append(r.pending, line...), '\n')
+	}
+	return r.flush(rowsHeld)
+}
+
+// Close ends the list.
+func (r *Rows) Close() error {
+	if r.printer.JSON() && !r.begun {
+		r.pending = append(r.pending, r.separator())
+	}
+	if r.printer.JSON() {
+		r.pending = append(r.pending, "]\n"...)
+	}
+	return r.flush(1)
+}
+
+// separator is what stands before an element.
+func (r *Rows) separator() byte {
+	if r.begun {
+		return ','
+	}
+	r.begun = true
+	return '['
+}
+
+// flush writes what waits if it has least bytes.
+func (r *Rows) flush(least int) error {
+	if len(r.pending) >= least {
+		r.printer.result(r.pending)
+		r.pending = r.pending[:0]
+	}
+	return r.printer.Err()
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// changeMessage is one difference as JSON.
+type changeMessage struct {
+	Source   output.Name `json:"source" doc:"The source; / for what was backed up by its path."`
+	Path     output.Name `json:"path" doc:"The path below the source."`
+	Modifier string      `json:"modifier" doc:"+ added, - removed, M content modified, T type changed, U metadata alone changed."`
+}
+
+// diffSummary is what diff prints as JSON at its end.
+type diffSummary struct {
+	Source          string    `json:"source_snapshot" doc:"The first snapshot."`
+	Target          string    `json:"target_snapshot" doc:"The second snapshot."`
+	ChangedFiles    uint64    `json:"changed_files" doc:"Files whose content was modified."`
+	ChangedBytes    uint64    `json:"changed_bytes" doc:"The bytes that they have in the second snapshot."`
+	ChangedType     uint64    `json:"changed_type" doc:"Paths at which something of another type is."`
+	ChangedMetadata uint64    `json:"changed_metadata" doc:"Entries whose metadata alone changed."`
+	Added           diffCount `json:"added" doc:"What only the second snapshot has."`
+	Removed         diffCount `json:"removed" doc:"What only the first snapshot has."`
+}
+
+// diffCount counts what only one snapshot has.
+type diffCount struct {
+	Files  uint64 `json:"files" doc:"Files."`
+	Dirs   uint64 `json:"dirs" doc:"Directories."`
+	Others uint64 `json:"others" doc:"Links, devices and the like."`
+	Bytes  uint64 `json:"bytes" doc:"Bytes of the files."`
+}
+
+func newDiff(a *app) *cobra.Command {
+	d := differ{app: a}
+	cmd := &cobra.Command{
+		Use:   "diff SNAPSHOT SNAPSHOT",
+		Short: "Say what differs between two snapshots of a set.",
+		Long: `Each line begins with + for what was added, - for what was removed, M where content was modified, T where something else has taken
+the name. With --metadata, U is for changed owners, modes, times and attributes. Parts of the trees that are equal are not read.`,
+		Example: `  packstone diff latest~1 latest --set platform
+  packstone diff 4f2a81c0 @2026-11-20T14:00 --metadata`,
+		Args: cobra.ExactArgs(2),
+	}
+	cmd.Flags().BoolVar(&d.metadata, "metadata", false, "also tell what has only other metadata")
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, d.run)
+}
+
+// differ is one run of diff.
+type differ struct {
+	*app
+	metadata bool
+	rekeyed  bool // chunks of the two snapshots are named with different keys, which makes their names incomparable
+	summary  diffSummary
+}
+
+func (d *differ) run(ctx context.Context, args []string) error {
+	b, err := d.browse(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := catalog.Select(b.snapshots, args[0], d.filter())
+	if err != nil {
+		return err
+	}
+	after, err := catalog.Select(b.snapshots, args[1], d.filter())
+	if err != nil {
+		return err
+	}
+	if before.Set != after.Set {
+		return usage("snapshot %s is of set %q and snapshot %s of set %q: they have nothing to compare", before.ID.String()[:shortID], before.Set,
+			after.ID.String()[:shortID], after.Set)
+	}
+	d.rekeyed = before.Domain != after.Domain
+	d.summary = diffSummary{Source: before.ID.String(), Target: after.ID.String()}
+	if err := d.snapshots(ctx, b, before, after); err != nil {
+		return err
+	}
+	d.out.Summary(d.summary, d.summary.text())
+	return d.out.Err()
+}
+
+// snapshots compares source by source. One that only one snapshot has differs in all that is in it.
+func (d *differ) snapshots(ctx context.Context, b *browser, before, after *catalog.Snapshot) error {
+	names := append(sourceNames(before), sourceNames(after)...)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		old, err := b.treeOf(before, name)
+		if err != nil {
+			return err
+		}
+		now, err := b.treeOf(after, name)
+		if err != nil {
+			return err
+		}
+		for change, err := range tree.Diff(ctx, old, now) {
+			if err == nil {
+				d.take(name, &change)
+				err = d.out.Err()
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// treeOf is the tree of a source, an empty one if the snapshot does not have the source.
+func (b *browser) treeOf(s *catalog.Snapshot, name string) (*tree.Tree, error) {
+	source, ok := s.Source(name)
+	if !ok {
+		return tree.Open(tree.Root{}, nil, tree.OpenOptions{}), nil
+	}
+	return b.tree(s, source)
+}
+
+// take counts and tells a change.
+func (d *differ) take(source string, c *tree.Change) {
+	modifier := d.modifier(c)
+	switch modifier {
+	case "":
+		return
+	case "+":
+		d.summary.Added.add(&c.New.Entry)
+	case "-":
+		d.summary.Removed.add(&c.Old.Entry)
+	case "T":
+		d.summary.ChangedType++
+	case "M":
+		d.summary.ChangedFiles++
+		d.summary.ChangedBytes += uint64(c.New.Size)
+	case "U":
+		d.summary.ChangedMetadata++
+		if !d.metadata {
+			return
+		}
+	}
+	if d.out.JSON() {
+		d.out.Message("change", changeMessage{output.Name(source), output.Name(c.Path), modifier}, "")
+		return
+	}
+	d.out.Line("%-4s %s", modifier, placeName(source, c.Path))
+}
+
+func (c *diffCount) add(e *entry.Entry) {
+	switch e.Type {
+	case entry.File:
+		c.Files++
+		c.Bytes += uint64(e.Size)
+	case entry.Directory:
+		c.Dirs++
+	default:
+		c.Others++
+	}
+}
+
+// modifier says in a letter how the nodes of a path differ; "" if only in what says nothing of them, such as inode numbers.
+func (d *differ) modifier(c *tree.Change) string {
+	switch {
+	case c.Old == nil:
+		return "+"
+	case c.New == nil:
+		return "-"
+	case c.Old.Type != c.New.Type:
+		return "T"
+	case !d.sameContent(c.Old, c.New):
+		return "M"
+	case !sameMetadata(&c.Old.Entry, &c.New.Entry):
+		return "U"
+	}
+	return ""
+}
+
+func (d *differ) sameContent(a, b *tree.Node) bool {
+	if a.Size != b.Size || a.Target != b.Target || a.NodeDevice != b.NodeDevice {
+		return false
+	}
+	if d.rekeyed {
+		return a.ModTime == b.ModTime
+	}
+	return slices.EqualFunc(a.Chunks, b.Chunks, func(x, y archive.Chunk) bool { return x.ID == y.ID })
+}
+
+func sameMetadata(a, b *entry.Entry) bool {
+	return a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && a.User == b.User && a.Group == b.Group && a.ModTime == b.ModTime &&
+		slices.EqualFunc(a.Xattrs, b.Xattrs, sameAttribute) && slices.EqualFunc(a.Remote, b.Remote, sameAttribute)
+}
+
+func sameAttribute(a, b entry.Attribute) bool {
+	return a.Name == b.Name && bytes.Equal(a.Value, b.Value)
+}
+
+func (m diffSummary) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "from snapshot %s to %s\n", m.Source[:shortID], m.Target[:shortID])
+	fmt.Fprintf(&b, "files: %d new, %d removed, %d changed\n", m.Added.Files, m.Removed.Files, m.ChangedFiles)
+	fmt.Fprintf(&b, "dirs: %d new, %d removed\n", m.Added.Dirs, m.Removed.Dirs)
+	fmt.Fprintf(&b, "others: %d new, %d removed; %d of another type, %d with other metadata\n", m.Added.Others, m.Removed.Others, m.ChangedType, m.ChangedMetadata)
+	fmt.Fprintf(&b, "added: %s, changed: %s, removed: %s", output.Bytes(int64(m.Added.Bytes)), output.Bytes(int64(m.ChangedBytes)), output.Bytes(int64(m.Removed.Bytes)))
+	return b.String()
+}
