@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -72,8 +73,11 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 		ordered: make(chan *batch, batches), work: make(chan task, batchItems), links: map[fileKey]*item{},
 		state: catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Moment: time.Now().UTC()},
 	}
-	c.openTrees()
+	last := c.openTrees()
 	defer c.merge.Close()
+	if incremental, ok := src.(source.Incremental); ok && last != nil {
+		incremental.Previous(c.lookup(last))
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.walk(gctx) })
 	for range b.o.Concurrency {
@@ -81,13 +85,34 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	}
 	g.Go(func() error { return c.collect(gctx) })
 	err = g.Wait()
+	if dated, ok := src.(source.Dated); ok && err == nil {
+		c.state.Moment = dated.Moment()
+	}
 	c.state.Finished = time.Now().UTC()
 	return c, err
 }
 
-// openTrees opens the last tree of the source, if there is one, and the new one.
-func (c *capture) openTrees() {
-	var last *tree.Tree
+// lookup finds entries of the last tree whose content can be taken over.
+func (c *capture) lookup(last *tree.Tree) source.Lookup {
+	return func(ctx context.Context, path string) (*entry.Entry, error) {
+		node, err := last.Lookup(ctx, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range node.Chunks {
+			if pack := node.Chunks[i].Place.Pack; pack != nil && c.session.Avoid(pack) {
+				return nil, nil
+			}
+		}
+		return &node.Clone().Entry, nil
+	}
+}
+
+// openTrees opens the last tree of the source, nil if there is none, and the new one.
+func (c *capture) openTrees() (last *tree.Tree) {
 	if root, ok := c.last.Root(c.job.Name, c.job.Location); ok {
 		last = tree.Open(root, c.loadPages(), tree.OpenOptions{Unusable: c.session.Avoid})
 	}
@@ -106,6 +131,7 @@ func (c *capture) openTrees() {
 			return c.trees.Add(ctx, slot, page, "page")
 		},
 	})
+	return last
 }
 
 // walk compares the source with the last tree and hands out what must be read.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 )
@@ -72,4 +73,22 @@ type File interface {
 	// it must not be used.
 	Finish(e *entry.Entry) error
 	Close() error
+}
+
+// Lookup finds what the last tree of a source has at a path; nil if nothing that can be taken over. The entry belongs to the caller.
+type Lookup func(ctx context.Context, path string) (*entry.Entry, error)
+
+// Incremental is a Source that builds on what the last tree has of it. Previous is called before Walk if there is a last tree. The lookup
+// is for the goroutine of Walk alone, and good until Walk returns. An entry that it gives and that Walk visits as it is, is taken over
+// without being opened.
+type Incremental interface {
+	Source
+	Previous(lookup Lookup)
+}
+
+// Dated is a Source whose content is all of one moment.
+type Dated interface {
+	Source
+	// Moment is called after Walk.
+	Moment() time.Time
 }
