@@ -13,15 +13,17 @@ import (
 
 // messages are the JSON lines that packstone prints, by message type, and of summaries by verb.
 var messages = map[string]any{
-	"status":         output.Status{},
-	"verbose_status": output.VerboseStatus{},
-	"warning":        output.Warning{},
-	"error":          output.Error{},
-	"exit_error":     output.ExitError{},
-	"version":        versionMessage{},
-	"config_check":   configCheckMessage{},
-	"init":           initMessage{},
-	"change":         changeMessage{},
+	"status":            output.Status{},
+	"verbose_status":    output.VerboseStatus{},
+	"warning":           output.Warning{},
+	"error":             output.Error{},
+	"exit_error":        output.ExitError{},
+	"version":           versionMessage{},
+	"config_check":      configCheckMessage{},
+	"init":              initMessage{},
+	"change":            changeMessage{},
+	"stats":             statsMessage{},
+	"repository_status": statusMessage{},
 
 	"key_generate":      generateMessage{},
 	"key_list":          keyListMessage{},
@@ -29,15 +31,19 @@ var messages = map[string]any{
 	"key_writer_add":    writerAddMessage{},
 	"key_writer_revoke": writerRevokeMessage{},
 
-	summaryPrefix + "backup":  backupSummary{},
-	summaryPrefix + "restore": restoreSummary{},
-	summaryPrefix + "check":   checkSummary{},
-	summaryPrefix + "diff":    diffSummary{},
+	summaryPrefix + "backup":          backupSummary{},
+	summaryPrefix + "restore":         restoreSummary{},
+	summaryPrefix + "check":           checkSummary{},
+	summaryPrefix + "catalog_rebuild": rebuildSummary{},
+	summaryPrefix + "catalog_verify":  verifySummary{},
+	summaryPrefix + "tag":             tagSummary{},
+	summaryPrefix + "diff":            diffSummary{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.
 var lists = map[string]any{
 	"key_writers": memberRow{},
+	"query":       queryRow{},
 	"snapshots":   snapshotRow{},
 	"ls":          entryRow{},
 	"find":        foundRow{},

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/mirror"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+)
+
+func newCatalog(a *app) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "catalog",
+		Short: "Check, rebuild and query what says what the repository holds.",
+		Example: `  packstone catalog verify
+  packstone catalog query "SELECT time, host, bytes FROM snapshots"`,
+	}, newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a))
+}
+
+// mirrorFile is the mirror's name in a cache.
+const mirrorFile = "catalog.db"
+
+// mirrorPath is where the mirror of a repository lies.
+func mirrorPath(repo *catalog.Repository) string { return repo.Cache.Path(mirrorFile) }
+
+// readLog reads the log and warns of what is wrong with it.
+func (a *app) readLog(ctx context.Context, repo *catalog.Repository) (*catalog.Log, error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range log.Problems {
+		a.out.Warn(output.Warning{Message: problem.Error()})
+	}
+	return log, nil
+}
+
+// refreshMirror brings the mirror up to the repository. One that proves damaged on the way is made anew.
+func refreshMirror(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*mirror.Mirror, error) {
+	m, err := tryMirror(ctx, repo, log)
+	if !errors.Is(err, mirror.ErrDamaged) {
+		return m, err
+	}
+	if err := mirror.Remove(mirrorPath(repo)); err != nil {
+		return nil, err
+	}
+	return tryMirror(ctx, repo, log)
+}
+
+func tryMirror(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*mirror.Mirror, error) {
+	m, err := mirror.Open(mirrorPath(repo))
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Refresh(ctx, repo, log); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// rebuildSummary is what catalog rebuild prints as JSON.
+type rebuildSummary struct {
+	Records   int64  `json:"records" doc:"Records of writers."`
+	Snapshots int64  `json:"snapshots" doc:"Snapshots; 0 without an identity."`
+	IndexRuns int64  `json:"index_runs" doc:"Index runs that were read."`
+	Packs     int64  `json:"packs" doc:"Packs that they name."`
+	Chunks    int64  `json:"chunks" doc:"Different chunks in them."`
+	Files     int64  `json:"files" doc:"Paths that are listed in the view files."`
+	Mirror    string `json:"mirror" doc:"The SQLite file."`
+}
+
+func newCatalogRebuild(a *app) *cobra.Command {
+	var files bool
+	cmd := &cobra.Command{
+		Use:   "rebuild [SNAPSHOT...]",
+		Short: "Drop what this machine remembers of the repository, and make it anew from the repository.",
+		Long: `Configuration, records, index runs and the SQLite mirror are read again, with an identity and nothing else. With --files every path of
+the snapshots that are named, or of all, is listed in the mirror's view files. What a backup needs to compare with (the last trees), and
+what tells a storage that was rolled back, is kept.`,
+		Example: `  packstone catalog rebuild
+  packstone catalog rebuild --files latest`,
+	}
+	cmd.Flags().BoolVar(&files, "files", false, "list the paths of the snapshots too")
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+		if len(args) > 0 && !files {
+			return usage("catalog rebuild: snapshots are named for --files only")
+		}
+		return a.rebuildCatalog(ctx, args, files)
+	})
+}
+
+func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) error {
+	repo, err := a.openAnew(ctx)
+	if err != nil {
+		return err
+	}
+	log, err := a.readLog(ctx, repo)
+	if err != nil {
+		return err
+	}
+	index := catalog.NewIndex()
+	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
+		return err
+	}
+	m, err := refreshMirror(ctx, repo, log)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if files {
+		if err := a.fillMirror(ctx, repo, m, names); err != nil {
+			return err
+		}
+	}
+	if !repo.CanRead() {
+		a.out.Warn(output.Warning{Message: "without an identity snapshots are left out"})
+	}
+	return a.printRebuilt(ctx, repo, m, index)
+}
+
+// openAnew opens the repository after what was kept of it is dropped.
+func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	if err != nil {
+		return nil, err
+	}
+	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
+	cache.Remove("objects")
+	if err := mirror.Remove(cache.Path(mirrorFile)); err != nil {
+		return nil, err
+	}
+	repo, _, err = a.openRepository(ctx, mayRead|mayWrite)
+	return repo, err
+}
+
+// fillMirror lists the files of the named snapshots, or of all that pass the flags.
+func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirror.Mirror, names []string) error {
+	snapshots, err := a.chooseSnapshots(ctx, repo, names)
+	if err != nil {
+		return err
+	}
+	for _, s := range snapshots {
+		fetcher, err := pipeline.NewFetcher(repo, s.Domain, func(err error) { a.out.Warn(output.Warning{Message: err.Error()}) })
+		if err != nil {
+			return err
+		}
+		added, err := m.Fill(ctx, s, pipeline.PageLoader(fetcher))
+		if err != nil {
+			return err
+		}
+		a.out.Note("snapshot %s: %s paths", s.ID.String()[:shortID], output.Count(int64(added)))
+	}
+	return nil
+}
+
+func (a *app) printRebuilt(ctx context.Context, repo *catalog.Repository, m *mirror.Mirror, index *catalog.Index) error {
+	c, err := m.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	s := rebuildSummary{
+		Records: c.Records, Snapshots: c.Snapshots, IndexRuns: c.IndexRuns, Packs: c.Packs, Chunks: int64(index.Len()), Files: c.Files,
+		Mirror: mirrorPath(repo),
+	}
+	a.out.Summary(s, fmt.Sprintf("rebuilt from %s records: %s snapshots, %s index runs, %s packs, %s chunks, %s paths\nmirror: %s",
+		output.Count(s.Records), output.Count(s.Snapshots), output.Count(s.IndexRuns), output.Count(s.Packs), output.Count(s.Chunks),
+		output.Count(s.Files), s.Mirror))
+	return a.out.Err()
+}

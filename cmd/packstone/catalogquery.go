@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/mirror"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+func newCatalogQuery(a *app) *cobra.Command {
+	var stale bool
+	cmd := &cobra.Command{
+		Use:   "query SQL",
+		Short: "Answer a SQL question about snapshots, records, packs and files.",
+		Long: `The question is one SQLite statement that only reads, over the views snapshots, snapshot_sources, snapshot_tags, records, index_runs,
+packs and files. docs/catalog.md describes them. The mirror that answers is brought up to the repository first. The view files holds the
+snapshots that "catalog rebuild --files" has listed.`,
+		Example: `  packstone catalog query "SELECT time, host, bytes FROM snapshots ORDER BY time DESC LIMIT 10"
+  packstone catalog query --json "SELECT path, size FROM files ORDER BY size DESC LIMIT 20"`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&stale, "no-refresh", false, "answer from the mirror as it is")
+	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
+		return a.queryCatalog(ctx, args[0], stale)
+	})
+}
+
+func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite)
+	if err != nil {
+		return err
+	}
+	m, err := a.mirrorFor(ctx, repo, stale)
+	if err != nil {
+		return err
+	}
+	err = a.answer(ctx, m, sql)
+	if errors.Is(err, mirror.ErrDamaged) && !stale {
+		if err := errors.Join(m.Close(), mirror.Remove(mirrorPath(repo))); err != nil {
+			return err
+		}
+		if m, err = a.mirrorFor(ctx, repo, false); err != nil {
+			return err
+		}
+		err = a.answer(ctx, m, sql)
+	}
+	if errors.Is(err, mirror.ErrQuery) {
+		err = usage("catalog query: %w", err)
+	}
+	return errors.Join(err, m.Close())
+}
+
+func (a *app) mirrorFor(ctx context.Context, repo *catalog.Repository, stale bool) (*mirror.Mirror, error) {
+	if stale {
+		return mirror.Open(mirrorPath(repo))
+	}
+	log, err := a.readLog(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	return refreshMirror(ctx, repo, log)
+}
+
+// answer prints what the mirror says: in JSON row by row, else as a table.
+func (a *app) answer(ctx context.Context, m *mirror.Mirror, sql string) error {
+	if strings.Contains(strings.ToLower(sql), "files") {
+		a.noteNoFiles(ctx, m)
+	}
+	if a.out.JSON() {
+		return a.answerJSON(ctx, m, sql)
+	}
+	var table output.Table
+	head := func(columns []string) error {
+		table.Head = slices.Clone(columns)
+		return nil
+	}
+	err := m.Query(ctx, sql, head, func(row []any) error {
+		texts := make([]string, len(row))
+		for i, v := range row {
+			texts[i] = cell(v)
+		}
+		table.Rows = append(table.Rows, texts)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	table.Footer = fmt.Sprintf("%s rows", output.Count(int64(len(table.Rows))))
+	return output.List(a.out, []struct{}{}, table)
+}
+
+// noteNoFiles tells why the view files is empty.
+func (a *app) noteNoFiles(ctx context.Context, m *mirror.Mirror) {
+	if counts, err := m.Counts(ctx); err == nil && counts.Files == 0 {
+		a.out.Note("no snapshot's files are listed yet: run packstone catalog rebuild --files [SNAPSHOT...]")
+	}
+}
+
+func (a *app) answerJSON(ctx context.Context, m *mirror.Mirror, sql string) error {
+	rows := a.out.Rows()
+	row := queryRow{}
+	head := func(columns []string) error {
+		row.columns = columns
+		return nil
+	}
+	err := m.Query(ctx, sql, head, func(values []any) error {
+		row.values = values
+		return rows.Add(row, "")
+	})
+	if err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+// queryRow is a row of an answer: a JSON object with the columns in their order.
+type queryRow struct {
+	columns []string
+	values  []any
+}
+
+// JSONSchema describes an answer, whose columns are up to who asks.
+func (queryRow) JSONSchema() map[string]any {
+	return map[string]any{"type": "object", "description": "A row, by the names of its columns.",
+		"additionalProperties": map[string]any{"type": []string{"string", "number", "null"}}}
+}
+
+// MarshalJSON writes the row.
+func (r queryRow) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	for i, column := range r.columns {
+		b.WriteByte("{,"[min(i, 1)])
+		name, err := json.Marshal(column)
+		if err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(printable(r.values[i]))
+		if err != nil {
+			return nil, err
+		}
+		b.Write(append(append(name, ':'), text...))
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// printable is a value as JSON has it: bytes in hex, and a text as any name from outside.
+func printable(v any) any {
+	switch v := v.(type) {
+	case []byte:
+		return hex.EncodeToString(v)
+	case string:
+		return output.Name(v)
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
+	}
+	return v
+}
+
+// cell is a value in a table.
+func cell(v any) string {
+	switch v := printable(v).(type) {
+	case nil:
+		return "-"
+	case output.Name:
+		return v.String()
+	default:
+		return fmt.Sprint(v)
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+)
+
+// verifySummary is what catalog verify prints as JSON at its end.
+type verifySummary struct {
+	Records   uint64         `json:"records" doc:"Records of writers, all of them verified."`
+	Snapshots uint64         `json:"snapshots" doc:"Snapshots whose trees were read."`
+	Packs     uint64         `json:"packs" doc:"Packs in the repository."`
+	Cached    uint64         `json:"cached_objects" doc:"Objects that this machine keeps, all compared with the repository."`
+	Findings  []checkFinding `json:"findings" doc:"What is wrong."`
+	Unchecked []string       `json:"unchecked" doc:"What could not be checked with the keys at hand."`
+}
+
+func newCatalogVerify(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that chains, signatures, indexes and refs agree with each other, and this machine's cache with them.",
+		Long: `No data is read: check --read-data does that. An object that this machine keeps and the repository has in another form, or a record
+that it has lost, is an integrity failure: somebody may have put an older state of the storage back.`,
+		Example: `  packstone catalog verify
+  packstone catalog verify --json`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error { return a.verifyCatalog(ctx) })
+}
+
+func (a *app) verifyCatalog(ctx context.Context) error {
+	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	if err != nil {
+		return err
+	}
+	report, err := pipeline.Check(ctx, repo, pipeline.CheckOptions{Parallel: a.flags.concurrency})
+	if err != nil {
+		return err
+	}
+	checked := checkSummaryOf(report)
+	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings, Unchecked: checked.Unchecked}
+	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
+	if err := m.compareCache(ctx, storage, cache.Path("objects")); err != nil {
+		return err
+	}
+	for _, f := range m.Findings {
+		a.out.Problem(f.Object, "verify", errors.New(f.Error))
+	}
+	for _, text := range m.Unchecked {
+		a.out.Warn(output.Warning{Message: "not checked: " + text})
+	}
+	a.out.Summary(m, m.text())
+	if len(m.Findings) > 0 {
+		return exitWith(exitIntegrity, "%d problems were found: they are listed above", len(m.Findings))
+	}
+	return a.out.Err()
+}
+
+func (m verifySummary) text() string {
+	text := fmt.Sprintf("verified %d records, %d snapshots, %d packs and %d objects of the cache", m.Records, m.Snapshots, m.Packs, m.Cached)
+	if len(m.Findings) == 0 {
+		text += "\nno problems were found"
+	}
+	return text
+}
+
+// compareCache compares what lies below dir with the storage. A directory that is not there has nothing to compare.
+func (m *verifySummary) compareCache(ctx context.Context, storage store.Store, dir string) error {
+	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
+			return err
+		}
+		relative, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		return m.compareObject(ctx, storage, filepath.ToSlash(relative), name)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (m *verifySummary) compareObject(ctx context.Context, storage store.Store, object, file string) error {
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read the cache: %w", err)
+	}
+	m.Cached++
+	if sum := sha256.Sum256(kept); path.Base(object) == hex.EncodeToString(sum[:]) {
+		return nil // its name says that it is right, and one that is needed no more may be gone from the storage
+	}
+	there, err := storage.Get(ctx, object, 0, -1, nil)
+	switch {
+	case errors.Is(err, store.ErrNotExist) && isChain(object):
+		m.find(object, "this machine has seen it, and the repository has it no more")
+	case errors.Is(err, store.ErrNotExist):
+	case err != nil:
+		return err
+	case !bytes.Equal(there, kept):
+		m.find(object, "the cache's copy differs from the repository's; packstone catalog rebuild fetches it anew")
+	}
+	return nil
+}
+
+// isChain tells of objects that are never deleted but by a roll-up.
+func isChain(object string) bool {
+	return strings.HasPrefix(object, "config/") || strings.HasPrefix(object, "log/")
+}
+
+func (m *verifySummary) find(object, problem string) {
+	m.Findings = append(m.Findings, checkFinding{Object: object, Error: problem})
+}
