@@ -1,0 +1,213 @@
+// Package sftptest starts an OpenSSH server for tests. A test without one installed is skipped, or fails if CI=true.
+package sftptest
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/packstone/packstone/pipeline/remote/sftp"
+)
+
+// Server is a running server. Whoever logs in is the user who runs the test.
+type Server struct {
+	Disk string // a directory for the test's files
+	Port int
+	// KnownHosts is a file that knows the server's key. KeyFile is the private key that lets one in.
+	KnownHosts, KeyFile string
+
+	program string
+	dir     string
+	process *exec.Cmd
+	ended   chan struct{}
+}
+
+// Start starts sshd. config is added to its configuration.
+func Start(t testing.TB, config string) *Server {
+	t.Helper()
+	program, err := exec.LookPath("sshd")
+	if err != nil {
+		program, err = exec.LookPath("/usr/sbin/sshd")
+	}
+	if err != nil {
+		missing(t, "sshd is not installed")
+	}
+	s := &Server{Disk: t.TempDir(), Port: freePort(t), program: program, dir: t.TempDir()}
+	host := s.newKey(t, "hostkey", "")
+	mine := s.newKey(t, "userkey", "")
+	s.KeyFile, s.KnownHosts = filepath.Join(s.dir, "userkey"), filepath.Join(s.dir, "known_hosts")
+	s.write(t, "authorized", string(ssh.MarshalAuthorizedKey(mine)))
+	s.Know(t, host)
+	s.write(t, "conf", strings.Join([]string{
+		fmt.Sprint("Port ", s.Port), "ListenAddress 127.0.0.1", "HostKey " + s.dir + "/hostkey", "PidFile none",
+		"AuthorizedKeysFile " + s.dir + "/authorized", "StrictModes no", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "UsePAM no",
+		"PermitRootLogin prohibit-password", "MaxStartups 100", "Subsystem sftp internal-sftp", config, "",
+	}, "\n"))
+	if os.Getuid() == 0 {
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd insists on it
+			t.Fatal(err)
+		}
+	}
+	s.Restart(t)
+	return s
+}
+
+// newKey writes a private key to a file, encrypted if there is a passphrase.
+func (s *Server) newKey(t testing.TB, name, passphrase string) ssh.PublicKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block *pem.Block
+	if passphrase == "" {
+		block, err = ssh.MarshalPrivateKey(private, "")
+	} else {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte(passphrase))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, name, string(pem.EncodeToMemory(block)))
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// NewKey makes another key that lets one in, encrypted if there is a passphrase, and returns its file.
+func (s *Server) NewKey(t testing.TB, name, passphrase string) string {
+	t.Helper()
+	key := s.newKey(t, name, passphrase)
+	f, err := os.OpenFile(filepath.Join(s.dir, "authorized"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(ssh.MarshalAuthorizedKey(key)); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(s.dir, name)
+}
+
+// Know makes KnownHosts know this key as the server's.
+func (s *Server) Know(t testing.TB, key ssh.PublicKey) {
+	t.Helper()
+	s.write(t, "known_hosts", knownhosts.Line([]string{knownhosts.Normalize(s.address())}, key)+"\n")
+}
+
+// ForeignKey makes a key that is no one's.
+func (s *Server) ForeignKey(t testing.TB) ssh.PublicKey { return s.newKey(t, "foreign", "") }
+
+func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
+
+func (s *Server) write(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Client is how to reach the server.
+func (s *Server) Client() sftp.Options {
+	name := "root"
+	if me, err := user.Current(); err == nil {
+		name = me.Username
+	}
+	return sftp.Options{
+		Host: "127.0.0.1", Port: s.Port, User: name, KnownHosts: []string{s.KnownHosts}, Keys: []sftp.Key{{File: s.KeyFile}},
+		Timeout: 10 * time.Second, Patience: 20 * time.Second,
+	}
+}
+
+// Restart starts the server, again after Kill.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	log := filepath.Join(s.dir, "log")
+	process := exec.Command(s.program, "-D", "-E", log, "-f", filepath.Join(s.dir, "conf"))
+	if err := process.Start(); err != nil {
+		t.Fatalf("start sshd: %v", err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = process.Wait(); close(ended) }()
+	s.process, s.ended = process, ended
+	t.Cleanup(func() { kill(process, ended) })
+	for range 200 {
+		if conn, err := net.Dial("tcp", s.address()); err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-ended:
+			text, _ := os.ReadFile(log)
+			t.Fatalf("sshd ended at once: %s", text)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	t.Fatal("sshd does not listen")
+}
+
+// Kill ends the server and all its sessions at once.
+func (s *Server) Kill() { kill(s.process, s.ended) }
+
+// Sessions ends the sessions of the server, which itself goes on.
+func (s *Server) Sessions() {
+	for _, pid := range descendants(s.process.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+func kill(process *exec.Cmd, ended chan struct{}) {
+	for _, pid := range append(descendants(process.Process.Pid), process.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	<-ended
+}
+
+// descendants finds the processes that pid has started, and those have.
+func descendants(pid int) []int {
+	var all []int
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, word := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				all = append(append(all, descendants(child)...), child)
+			}
+		}
+	}
+	return all
+}
+
+func missing(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
