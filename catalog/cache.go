@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 )
 
@@ -69,22 +72,64 @@ func (c *Cache) Remove(name string) {
 	}
 }
 
-// object returns an immutable object, from the cache or else from the store. Whoever uses it checks its signature or its hash.
-func (c *Cache) object(ctx context.Context, s store.Store, name string) ([]byte, error) {
-	if data, err := c.Read("objects/" + name); err == nil {
+// badObject says that an object is there and is not what it should be.
+type badObject struct{ error }
+
+func (e *badObject) Unwrap() error { return e.error }
+
+// object returns an immutable object that check accepts, from the cache or else from the store. What check refuses is never kept, and a
+// cached copy that it refuses is fetched again; a *badObject says that the store's copy was refused too.
+func (c *Cache) object(ctx context.Context, s store.Store, name string, check func(data []byte) error) ([]byte, error) {
+	if data, err := c.Read("objects/" + name); err == nil && check(data) == nil {
 		return data, nil
 	}
 	data, err := s.Get(ctx, name, 0, -1, nil)
 	if err != nil {
 		return nil, err
 	}
-	return data, c.Write("objects/"+name, data)
+	if err := check(data); err != nil {
+		return nil, &badObject{err}
+	}
+	c.keep(name, data)
+	return data, nil
 }
 
-// forget drops an object that proved wrong, so that it is fetched again.
-func (c *Cache) forget(name string) { c.Remove("objects/" + name) }
+// keep adds an object that was checked. A cache that cannot be written to costs time and nothing else.
+func (c *Cache) keep(name string, data []byte) { _ = c.Write("objects/"+name, data) }
 
-// putObject creates a small object.
+// hasHash is a check of an object of which the hash is known.
+func hasHash(want string) func(data []byte) error {
+	return func(data []byte) error {
+		if hash(data) != want {
+			return fmt.Errorf("its bytes do not have the hash %s: %w", want, archive.ErrDamaged)
+		}
+		return nil
+	}
+}
+
+// putObject creates a small object, one winner among all who try.
 func putObject(ctx context.Context, s store.Store, name string, data []byte) error {
 	return s.Put(ctx, name, data, sha256.Sum256(data))
+}
+
+// askTime is how long the outcome of a Put is asked for after the caller's context has ended.
+const askTime = 30 * time.Second
+
+// putOwn is putObject for bytes that nobody else can have: where the answer was lost and they are there, that is success.
+func putOwn(ctx context.Context, s store.Store, name string, data []byte) error {
+	err := putObject(ctx, s, name, data)
+	if err == nil {
+		return nil
+	}
+	if there, getErr := lookAgain(ctx, s, name); getErr == nil && bytes.Equal(there, data) {
+		return nil
+	}
+	return err
+}
+
+// lookAgain gets what lies at name now, even if ctx has ended.
+func lookAgain(ctx context.Context, s store.Store, name string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	defer cancel()
+	return s.Get(ctx, name, 0, -1, nil)
 }

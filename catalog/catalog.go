@@ -30,6 +30,8 @@ var (
 	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrAmbiguous: several sets or snapshots are as asked for.
 	ErrAmbiguous = errors.New("ambiguous")
+	// ErrNoPage: a page of the last tree is not in the cache, and no identity is at hand to fetch it.
+	ErrNoPage = errors.New("a page of the last tree is not in the cache")
 	// ErrRestart: packs that a session relied on are being collected; begin again, with what was uploaded kept.
 	ErrRestart = errors.New("packs in use are being collected, the backup must begin again")
 	// ErrRolledBack: the store knows less than this host remembers.

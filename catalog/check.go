@@ -60,11 +60,11 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	kind, _, _ := strings.Cut(name, "/")
 	switch kind {
 	case "sessions":
-		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.writers()...)
+		_, _, err = crypto.Verify(r.Format.Repository, name, data, keys(r.Config.Writers)...)
 	case "config":
 		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.owner)
 	case "gc":
-		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.collectors()...)
+		_, _, err = crypto.Verify(r.Format.Repository, name, data, keys(r.Config.Collectors)...)
 	case "index", "refs":
 		if hash(data) != name[strings.LastIndexByte(name, '/')+1:] {
 			err = fmt.Errorf("its bytes do not have this hash: %w", archive.ErrDamaged)
@@ -88,14 +88,4 @@ func (r *Repository) isCurrentDomain(object string) bool {
 		}
 	}
 	return false
-}
-
-func (r *Repository) writers() []crypto.Verifier {
-	var keys []crypto.Verifier
-	for _, m := range r.Config.Writers {
-		if v, err := crypto.ParseVerifier(m.Key); err == nil {
-			keys = append(keys, v)
-		}
-	}
-	return keys
 }

@@ -43,7 +43,7 @@ type Config struct {
 type Member struct {
 	Key     string            `json:"key"`
 	Group   string            `json:"group,omitempty"`     // writers of one group trust each other's index runs
-	Revoked map[string]uint64 `json:"last_valid,omitzero"` // if not nil: lane → the last record that counts; others count for nothing
+	Revoked map[string]uint64 `json:"last_valid,omitzero"` // if not nil: lane, or "gc" → the last record, or round, that counts
 }
 
 // Domain is one deduplication domain of the repository: equal contents have equal ids in it.
@@ -81,13 +81,22 @@ func member(list []Member, name string) (Member, crypto.Verifier, bool) {
 	return Member{}, crypto.Verifier{}, false
 }
 
-// domain finds a domain by its number.
-func (c *Config) domain(number uint64) (Domain, error) {
-	i := slices.IndexFunc(c.Domains, func(d Domain) bool { return d.Number == number })
-	if i < 0 {
-		return Domain{}, fmt.Errorf("config %d knows no domain %d", c.Number, number)
+// keys are the public keys of members, those that were revoked among them.
+func keys(list []Member) []crypto.Verifier {
+	var all []crypto.Verifier
+	for _, m := range list {
+		if v, err := crypto.ParseVerifier(m.Key); err == nil {
+			all = append(all, v)
+		}
 	}
-	return c.Domains[i], nil
+	return all
+}
+
+// wasRevoked tells whether a member was revoked before it signed record n of a lane, or a collector round n of "gc". What it did before goes
+// on to count: packs that were swept are gone.
+func (r *Repository) wasRevoked(list []Member, name, lane string, n uint64) bool {
+	m, _, _ := member(list, name)
+	return m.Revoked != nil && n > m.Revoked[lane]
 }
 
 func configName(n uint64) string { return "config/" + sequence(n) }

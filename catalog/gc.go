@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -79,14 +80,19 @@ func (r *Repository) readRound(ctx context.Context, name string) (*round, error)
 	if !ok || !valid || kind != "condemn" && kind != "sweep" {
 		return nil, nil
 	}
-	data, err := r.Cache.object(ctx, r.Store, name)
-	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", name, err)
-	}
-	body, _, err := crypto.Verify(r.Format.Repository, name, data, r.collectors()...)
-	if err != nil {
+	var body []byte
+	var by crypto.Verifier
+	_, err := r.Cache.object(ctx, r.Store, name, func(data []byte) (err error) {
+		body, by, err = crypto.Verify(r.Format.Repository, name, data, keys(r.Config.Collectors)...)
+		return err
+	})
+	var bad *badObject
+	if errors.As(err, &bad) || err == nil && r.wasRevoked(r.Config.Collectors, by.Name(), "gc", n) {
 		r.warn("%s is not signed by a collector and is passed over", name)
 		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", name, err)
 	}
 	decision := &round{}
 	if err := json.Unmarshal(body, decision); err != nil || decision.Number != n || decision.Kind != kind {

@@ -121,13 +121,9 @@ func (r *Repository) LoadRefs(ctx context.Context, list RefsList) (*archive.RefS
 // content returns a content object, from the cache or the store, whose hash is right.
 func (r *Repository) content(ctx context.Context, kind archive.Kind, name archive.Name) ([]byte, error) {
 	object := kind.Object(name)
-	data, err := r.Cache.object(ctx, r.Store, object)
+	data, err := r.Cache.object(ctx, r.Store, object, hasHash(name.String()))
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", object, err)
-	}
-	if hash(data) != name.String() {
-		r.Cache.forget(object)
-		return nil, fmt.Errorf("%s: its bytes do not have this hash: %w", object, archive.ErrDamaged)
 	}
 	return data, nil
 }

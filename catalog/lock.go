@@ -32,14 +32,14 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		file.Close()
-		return nil, nil
-	}
+	free, err := tryLock(file)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
+	}
+	if !free {
+		file.Close()
+		return nil, nil
 	}
 	nonce, err := io.ReadAll(io.LimitReader(file, 256))
 	if err != nil {
@@ -47,6 +47,15 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
 	return &laneLock{file: file, last: strings.TrimSpace(string(nonce))}, nil
+}
+
+// tryLock locks a file until it is closed; false if another has locked it.
+func tryLock(file *os.File) (bool, error) {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // nonce is what keep has kept last, in this process or an earlier one.

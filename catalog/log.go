@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 
@@ -14,7 +13,6 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/crypto"
 )
 
 // fetches is how many small objects are fetched at once.
@@ -23,10 +21,12 @@ const fetches = 16
 // Log is every record that the repository holds, lane by lane in order.
 type Log struct {
 	Records  []*Record
-	Problems []error // gaps and signatures that do not hold; what they touch is left out of Records
+	Problems []error  // gaps, and objects whose signature does not hold, which are left out of Records
+	Ignored  []string // records that were signed after their signer was revoked: they count for nothing
 
 	heads map[Lane]*Record
 	byID  map[archive.Name]*Record
+	there map[archive.Name]bool // the hashes of all records with a good signature, those that are ignored among them
 }
 
 // Head is the last record of a lane, nil if there is none.
@@ -99,53 +99,47 @@ func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Reco
 	if !ok {
 		return nil, nil, nil
 	}
-	data, err := r.Cache.object(ctx, r.Store, info.Name)
+	_, err = r.Cache.object(ctx, r.Store, info.Name, func(data []byte) (err error) {
+		rec, err = r.acceptRecord(lane, seq, data)
+		return err
+	})
+	var bad *badObject
+	if errors.As(err, &bad) {
+		return nil, bad.error, nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("load record %s: %w", info.Name, err)
-	}
-	rec, problem = r.acceptRecord(lane, seq, data)
-	if problem != nil {
-		r.Cache.forget(info.Name)
-		return nil, problem, nil
 	}
 	rec.Stored = info.Modified
 	return rec, nil, nil
 }
 
-// acceptRecord checks who has signed: the lane's writer, or a collector if it is a tombstone, or the owner.
+// acceptRecord checks who has signed. In a writer's lanes that is the writer, or for a tombstone a collector or the owner; owner and collectors
+// have lanes of their own, in which there are no commits and no checkpoints.
 func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, error) {
-	m, v, known := member(r.Config.Writers, lane.Writer)
-	if known && m.Revoked != nil && seq > m.Revoked[lane.String()] {
-		return nil, fmt.Errorf("record %s was written after writer %s was revoked: %w", lane.record(seq), lane.Writer, ErrUntrusted)
-	}
-	if known {
+	_, v, isWriter := member(r.Config.Writers, lane.Writer)
+	if isWriter {
 		if rec, err := parseRecord(r.Format.Repository, lane, seq, data, v); err == nil {
+			rec.ignored = r.wasRevoked(r.Config.Writers, lane.Writer, lane.String(), seq)
 			return rec, nil
 		}
 	}
-	rec, err := parseRecord(r.Format.Repository, lane, seq, data, append(r.collectors(), r.owner)...)
+	rec, err := parseRecord(r.Format.Repository, lane, seq, data, append(keys(r.Config.Collectors), r.owner)...)
 	if err != nil {
 		return nil, err
 	}
-	if rec.Kind != Tombstone && lane.Writer != r.owner.Name() {
+	inOwnLane := !isWriter && rec.by.Name() == lane.Writer && rec.Kind != Commit && rec.Kind != Checkpoint
+	if rec.Kind != Tombstone && !inOwnLane {
 		return nil, fmt.Errorf("record %s is not its writer's: %w", rec.Name(), ErrUntrusted)
 	}
+	rec.ignored = !rec.by.Equal(r.owner) && r.wasRevoked(r.Config.Collectors, rec.by.Name(), lane.String(), seq)
 	return rec, nil
-}
-
-func (r *Repository) collectors() []crypto.Verifier {
-	var keys []crypto.Verifier
-	for _, m := range r.Config.Collectors {
-		if v, err := crypto.ParseVerifier(m.Key); err == nil && m.Revoked == nil {
-			keys = append(keys, v)
-		}
-	}
-	return keys
 }
 
 // chain puts records in order and checks that each names the one before it.
 func (r *Repository) chain(records []*Record, problems []error) *Log {
-	log := &Log{heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}}
+	log := &Log{heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}}
+	ended := map[Lane]bool{} // lanes in which a record is ignored: what follows has nothing to follow
 	for _, err := range problems {
 		if err != nil {
 			log.Problems = append(log.Problems, err)
@@ -155,8 +149,14 @@ func (r *Repository) chain(records []*Record, problems []error) *Log {
 		if rec == nil {
 			continue
 		}
+		log.there[rec.Hash] = true
+		if rec.ignored {
+			log.Ignored = append(log.Ignored, rec.Name())
+			ended[rec.Lane] = true
+			continue
+		}
 		head := log.heads[rec.Lane]
-		if err := follows(head, rec); err != nil {
+		if err := follows(head, rec); err != nil && !ended[rec.Lane] {
 			log.Problems = append(log.Problems, err)
 		}
 		log.heads[rec.Lane] = rec
@@ -164,6 +164,12 @@ func (r *Repository) chain(records []*Record, problems []error) *Log {
 		log.Records = append(log.Records, rec)
 	}
 	return log
+}
+
+// add takes in a record that this process has written.
+func (l *Log) add(rec *Record) {
+	l.heads[rec.Lane], l.byID[rec.Hash], l.there[rec.Hash] = rec, rec, true
+	l.Records = append(l.Records, rec)
 }
 
 func follows(head, rec *Record) error {
@@ -180,81 +186,55 @@ func follows(head, rec *Record) error {
 	return nil
 }
 
-// headsFile remembers the last record of each lane that this host has seen.
-const headsFile = "heads.json"
-
-type rememberedHead struct {
-	Sequence uint64 `json:"sequence"`
-	Hash     string `json:"hash"`
-}
-
-// rememberHeads keeps the heads of log for lostRecords of a later run.
-func (r *Repository) rememberHeads(log *Log) error {
-	heads := map[string]rememberedHead{}
-	for lane, rec := range log.heads {
-		heads[lane.String()] = rememberedHead{rec.Sequence, rec.Hash.String()}
-	}
-	data, err := json.Marshal(heads)
-	if err != nil {
-		return fmt.Errorf("remember heads: %w", err)
-	}
-	return r.Cache.Write(headsFile, data)
-}
-
-// lostRecords compares the log with what this host remembers, and names the lanes that have lost records. No roll-up or
-// collection removes the head of a lane.
-func (r *Repository) lostRecords(log *Log) ([]string, error) {
-	data, err := r.Cache.Read(headsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read remembered heads: %w", err)
-	}
-	var heads map[string]rememberedHead
-	if json.Unmarshal(data, &heads) != nil {
-		r.Cache.Remove(headsFile)
-		return nil, nil
-	}
-	var lost []string
-	for lane, head := range heads {
-		if rec := log.findHex(head.Hash); rec == nil || rec.Lane.String() != lane {
-			lost = append(lost, lane)
-		}
-	}
-	slices.Sort(lost)
-	return lost, nil
-}
-
-// Snapshots opens the commits of a log: all that the identities at hand can read, oldest first by their time. It needs
-// an identity.
+// Snapshots opens the commits of a log: all that the identities at hand can read, oldest first by their time. Those that they cannot are
+// warned of; it is an error only if that is all of them. It needs an identity.
 func (r *Repository) Snapshots(ctx context.Context, log *Log) ([]*Snapshot, error) {
+	snapshots, problems, err := r.ReadSnapshots(ctx, log)
+	if err == nil && len(snapshots) == 0 && len(problems) > 0 {
+		err = problems[0]
+	}
+	for _, problem := range problems {
+		r.warn("a snapshot is left out: %v", problem)
+	}
+	return snapshots, err
+}
+
+// ReadSnapshots is Snapshots that returns what is wrong with those that cannot be read.
+func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*Snapshot, problems []error, err error) {
 	if !r.CanRead() {
-		return nil, fmt.Errorf("read snapshots: %w", ErrNoIdentity)
+		return nil, nil, fmt.Errorf("read snapshots: %w", ErrNoIdentity)
 	}
-	var commits []*Record
-	for _, rec := range log.Records {
-		if rec.Kind == Commit {
-			commits = append(commits, rec)
-		}
-	}
-	snapshots := make([]*Snapshot, len(commits))
-	g, _ := errgroup.WithContext(ctx)
+	commits := slices.DeleteFunc(slices.Clone(log.Records), func(rec *Record) bool { return rec.Kind != Commit })
+	opened := make([]*Snapshot, len(commits))
+	wrong := make([]error, len(commits)+1)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetches)
 	for i, rec := range commits {
-		g.Go(func() (err error) {
-			snapshots[i], err = r.openSnapshot(ctx, rec)
-			return err
+		g.Go(func() error {
+			opened[i], wrong[i] = r.openSnapshot(gctx, rec)
+			return away(gctx, wrong[i])
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := r.retag(ctx, log, snapshots); err != nil {
-		return nil, err
+	snapshots = slices.DeleteFunc(opened, func(s *Snapshot) bool { return s == nil })
+	if wrong[len(commits)] = r.retag(ctx, log, snapshots); ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
 	}
 	slices.SortStableFunc(snapshots, func(a, b *Snapshot) int { return a.Time.Compare(b.Time) })
-	return snapshots, nil
+	return snapshots, slices.DeleteFunc(wrong, func(err error) bool { return err == nil }), nil
+}
+
+// away returns err if it says that the store cannot answer now, which says nothing about what it holds.
+func away(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, store.ErrUnreachable) || errors.Is(err, store.ErrDenied) {
+		return err
+	}
+	return nil
 }
 
 func (r *Repository) openSnapshot(ctx context.Context, rec *Record) (*Snapshot, error) {
@@ -277,8 +257,9 @@ type tagChange struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// retag applies the tag records to the snapshots that they name: of the same writer only, in the order of the lane.
-func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot) error {
+// retag applies the tag records to the snapshots that they name: of the same writer only, in the order of the lane. Those that cannot be
+// read are passed over, and returned together.
+func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot) (problems error) {
 	byID := map[string]*Snapshot{}
 	for _, s := range snapshots {
 		byID[s.ID.String()] = s
@@ -289,7 +270,8 @@ func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot)
 		}
 		var change tagChange
 		if err := r.openSealed(ctx, rec, &change); err != nil {
-			return err
+			problems = errors.Join(problems, err)
+			continue
 		}
 		for _, id := range rec.Subjects {
 			if s := byID[id]; s != nil && s.Writer == rec.Lane.Writer {
@@ -297,7 +279,7 @@ func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot)
 			}
 		}
 	}
-	return nil
+	return problems
 }
 
 // openSealed reads the JSON in the sealed part of a record.
@@ -354,7 +336,8 @@ func (x *Index) addRun(run archive.Name, packs []archive.RunPack) {
 }
 
 // LoadIndex loads into index the runs that records of the log name, those that it has already excepted, and returns how many were new.
-// usable chooses records; nil: all, which is right for reading, where every id is checked.
+// usable chooses records; nil: all, which is right for reading, where every id is checked. A run that is damaged or missing is warned of:
+// what it tells of is stored again, or found by its place in the tree.
 func (r *Repository) LoadIndex(ctx context.Context, log *Log, index *Index, usable func(*Record) bool) (int, error) {
 	ids, err := r.indexIdentities()
 	if err != nil {
@@ -370,8 +353,11 @@ func (r *Repository) LoadIndex(ctx context.Context, log *Log, index *Index, usab
 		added++
 		g.Go(func() error {
 			packs, err := r.loadRun(gctx, name, ids)
+			if failed := away(gctx, err); failed != nil {
+				return failed
+			}
 			if err != nil {
-				return err
+				r.warn("an index run is left out: %v", err)
 			}
 			index.addRun(name, packs)
 			return nil

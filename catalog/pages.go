@@ -2,12 +2,12 @@ package catalog
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,16 +18,19 @@ import (
 )
 
 // Pages keeps the pages of a host's last trees in a file of the cache, so that the next backup can compare without an
-// identity. The file is a list of (id, length, page); what is torn at its end is passed over, and each page is checked by its id when
-// it is read. It is safe for concurrent use.
+// identity. The file is a list of (id, length, page); what is torn at its end is dropped, and each page is checked by its id when
+// it is read. One process at a time adds to the file; another that has it open meanwhile, or one without a cache, keeps its new pages in
+// memory, some 60 bytes an entry. It is safe for concurrent use.
 type Pages struct {
 	ids *crypto.IDKey
 
 	mu      sync.Mutex
-	path    string // "": nothing is kept
-	file    *os.File
+	path    string
+	file    *os.File // nil without a cache
+	own     bool     // this process may write to the file
 	size    int64
 	spans   map[archive.ID]span
+	memory  map[archive.ID][]byte
 	touched map[archive.ID]bool
 	live    int64 // bytes of what was touched
 }
@@ -44,7 +47,10 @@ const (
 
 // OpenPages opens the file name of the cache.
 func OpenPages(cache *Cache, name string, ids *crypto.IDKey) (*Pages, error) {
-	p := &Pages{ids: ids, path: cache.Path(name), spans: map[archive.ID]span{}, touched: map[archive.ID]bool{}}
+	p := &Pages{
+		ids: ids, path: cache.Path(name),
+		spans: map[archive.ID]span{}, memory: map[archive.ID][]byte{}, touched: map[archive.ID]bool{},
+	}
 	if p.path == "" {
 		return p, nil
 	}
@@ -56,19 +62,26 @@ func OpenPages(cache *Cache, name string, ids *crypto.IDKey) (*Pages, error) {
 		return nil, fmt.Errorf("open the last trees: %w", err)
 	}
 	p.file = file
-	return p, p.scan()
+	if p.own, err = tryLock(file); err == nil {
+		err = p.scan()
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open the last trees: %w", err)
+	}
+	return p, nil
 }
 
 // scan finds where the pages lie.
 func (p *Pages) scan() error {
 	info, err := p.file.Stat()
 	if err != nil {
-		return fmt.Errorf("open the last trees: %w", err)
+		return err
 	}
 	var head [pageHead]byte
 	for p.size+pageHead <= info.Size() {
 		if _, err := p.file.ReadAt(head[:], p.size); err != nil {
-			return fmt.Errorf("read the last trees: %w", err)
+			return err
 		}
 		length := binary.LittleEndian.Uint32(head[32:])
 		if length > largestPage || p.size+pageHead+int64(length) > info.Size() {
@@ -77,7 +90,10 @@ func (p *Pages) scan() error {
 		p.spans[archive.ID(head[:32])] = span{p.size + pageHead, length}
 		p.size += pageHead + int64(length)
 	}
-	return nil
+	if !p.own {
+		return nil
+	}
+	return p.file.Truncate(p.size)
 }
 
 // Load is a tree.Load that takes pages from the file, and those that it lacks from other (nil: they are missing).
@@ -99,7 +115,7 @@ func (p *Pages) Load(other tree.Load) tree.Load {
 			return nil
 		}
 		if other == nil {
-			return fmt.Errorf("page %s is not in the cache: %w", rest[0].ID, fs.ErrNotExist)
+			return fmt.Errorf("page %s: %w", rest[0].ID, ErrNoPage)
 		}
 		return other(ctx, rest, func(i int, page []byte) error {
 			if err := p.Keep(rest[i].ID, page); err != nil {
@@ -112,17 +128,21 @@ func (p *Pages) Load(other tree.Load) tree.Load {
 
 func (p *Pages) read(id archive.ID) ([]byte, bool) {
 	p.mu.Lock()
+	held, inMemory := p.memory[id]
 	s, ok := p.spans[id]
 	p.touch(id)
 	p.mu.Unlock()
-	if !ok {
-		return nil, false
+	if inMemory || !ok {
+		return held, inMemory
 	}
 	page := make([]byte, s.length)
-	if _, err := p.file.ReadAt(page, s.offset); err != nil {
-		return nil, false
+	if _, err := p.file.ReadAt(page, s.offset); err == nil && archive.ID(p.ids.Sum(page)) == id {
+		return page, true
 	}
-	return page, archive.ID(p.ids.Sum(page)) == id
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.spans, id)
+	return nil, false
 }
 
 // touch notes that a page is part of a tree of this run. It needs the lock.
@@ -133,11 +153,14 @@ func (p *Pages) touch(id archive.ID) {
 	}
 }
 
-// Keep adds a page.
+// Keep adds a page, which may be changed after.
 func (p *Pages) Keep(id archive.ID, page []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.file == nil {
+	if !p.own {
+		if _, ok := p.spans[id]; !ok {
+			p.memory[id] = bytes.Clone(page)
+		}
 		return nil
 	}
 	if _, ok := p.spans[id]; !ok {
@@ -158,7 +181,7 @@ func (p *Pages) Keep(id archive.ID, page []byte) error {
 func (p *Pages) Trim() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.file == nil || p.size < 2*p.live+1<<20 {
+	if !p.own || p.size < 2*p.live+1<<20 {
 		return nil
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(p.path), ".tmp-*")
@@ -190,6 +213,23 @@ func (p *Pages) Close() {
 	defer p.mu.Unlock()
 	if p.file != nil {
 		p.file.Close()
-		p.file = nil
+		p.file, p.own = nil, false
 	}
+}
+
+// Forget drops all pages: some of them proved to be missing.
+func (p *Pages) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spans, p.memory, p.touched = map[archive.ID]span{}, map[archive.ID][]byte{}, map[archive.ID]bool{}
+	if p.own && p.file.Truncate(0) == nil {
+		p.size, p.live = 0, 0
+	}
+}
+
+// Own tells whether what this process adds will be there for the next.
+func (p *Pages) Own() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own
 }

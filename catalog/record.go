@@ -83,6 +83,9 @@ type Record struct {
 	Hash     archive.Name
 	Stored   time.Time // the store's date
 	clear
+
+	by      crypto.Verifier // who has signed it
+	ignored bool            // signed after the signer was revoked
 }
 
 // Name is the record's object.
@@ -90,11 +93,11 @@ func (rec *Record) Name() string { return rec.Lane.record(rec.Sequence) }
 
 // parseRecord checks the signature of the object at its place.
 func parseRecord(repository string, lane Lane, seq uint64, data []byte, by ...crypto.Verifier) (*Record, error) {
-	body, _, err := crypto.Verify(repository, lane.record(seq), data, by...)
+	body, signer, err := crypto.Verify(repository, lane.record(seq), data, by...)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
+		return nil, fmt.Errorf("record %s: %w: %w", lane.record(seq), ErrUntrusted, err)
 	}
-	rec := &Record{Lane: lane, Sequence: seq}
+	rec := &Record{Lane: lane, Sequence: seq, by: signer}
 	if rec.Hash, err = archive.ParseName(hash(data)); err != nil {
 		return nil, err
 	}

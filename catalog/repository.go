@@ -135,7 +135,7 @@ func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config,
 	if err := r.putConfig(ctx, owner, c); err != nil {
 		return err
 	}
-	if err := putObject(ctx, r.Store, archive.FormatObject, format); err != nil {
+	if err := putOwn(ctx, r.Store, archive.FormatObject, format); err != nil {
 		return err
 	}
 	return r.Store.Sync(ctx)
@@ -156,7 +156,7 @@ func domainName(domain, config uint64) string {
 
 // putDomain stores what sealDomain has made.
 func (r *Repository) putDomain(ctx context.Context, object string, sealed []byte) error {
-	if err := putObject(ctx, r.Store, object, sealed); err != nil {
+	if err := putOwn(ctx, r.Store, object, sealed); err != nil {
 		return fmt.Errorf("write %s: %w", object, err)
 	}
 	return nil
@@ -262,11 +262,11 @@ func (r *Repository) openDomains(ctx context.Context) error {
 }
 
 func (r *Repository) openDomain(ctx context.Context, d Domain) error {
-	data, err := r.Cache.object(ctx, r.Store, d.Object)
-	if err != nil {
-		return fmt.Errorf("load domain %d: %w", d.Number, err)
-	}
-	plain, err := crypto.Open(nil, data, r.Identities()...)
+	var plain []byte
+	_, err := r.Cache.object(ctx, r.Store, d.Object, func(data []byte) (err error) {
+		plain, err = crypto.Open(nil, data, r.Identities()...)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("open domain %d: %w", d.Number, err)
 	}
@@ -284,6 +284,14 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	domain, err := crypto.OpenDomain(sealed.Origin, secret)
 	r.domains[d.Number] = domain
 	return err
+}
+
+// under is the repository as another config of the same owner has it.
+func (r *Repository) under(c *Config) *Repository {
+	return &Repository{
+		Store: r.Store, Format: r.Format, Config: c, Cache: r.Cache, Unpinned: r.Unpinned,
+		owner: r.owner, domains: r.domains, options: r.options,
+	}
 }
 
 // Identities are the age identities at hand, empty without.

@@ -24,15 +24,18 @@ import (
 // A session ends with its record; Checkpoint opens the next one at once. Not for use by several goroutines at once, Avoid excepted.
 type Session struct {
 	Log        *Log     // as read when the session began
-	RolledBack []string // lanes that have lost records since this host last looked
+	RolledBack []string // lanes that have lost records since this host last looked, and "config" if that is an older one
 
-	repo        *Repository
+	repo        *Repository // under the config that was read when the session began
+	memory      *memory
 	writer      *crypto.WriterFile
 	recipients  []age.Recipient
 	index       age.Recipient
 	lane        Lane
 	lock        *laneLock
 	sequence    uint64
+	opened      bool // there is a session at sequence, and no record yet
+	ready       bool // and what must be avoided was read after it was opened
 	previous    string
 	nonce       string
 	avoid       atomic.Pointer[Avoid]
@@ -50,44 +53,65 @@ type sessionNote struct {
 // key.
 func (r *Repository) Begin(ctx context.Context) (*Session, error) {
 	s := &Session{repo: r}
-	if err := s.prepare(); err != nil {
-		return nil, err
-	}
-	log, err := r.ReadLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.Log = log
-	if s.RolledBack, err = r.lostRecords(log); err != nil {
-		return nil, err
-	}
-	open, err := s.openSessions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.takeLane(ctx, open); err != nil {
+	if err := s.begin(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
-	if err := s.readAfterOpening(ctx); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, r.rememberHeads(log)
+	return s, nil
 }
 
-// prepare finds the keys that records are signed and sealed with.
-func (s *Session) prepare() error {
-	writer, err := s.repo.Writer()
+func (s *Session) begin(ctx context.Context) (err error) {
+	if s.writer, err = s.repo.Writer(); err != nil {
+		return err
+	}
+	if _, s.index, err = s.writer.Domain.IndexIdentity(s.repo.Config.Classic); err != nil {
+		return err
+	}
+	if s.memory, err = s.repo.recall(); err != nil {
+		return err
+	}
+	if err := s.enterLane(ctx); err != nil {
+		return err
+	}
+	if err := s.readAfterOpening(ctx); err != nil {
+		return err
+	}
+	s.remember()
+	return nil
+}
+
+// Preview is a session that is never opened: it tells what a backup would rely on, and nothing can be written in it.
+func (r *Repository) Preview(ctx context.Context) (*Session, error) {
+	s := &Session{repo: r, memory: &memory{}}
+	var err error
+	if s.writer, err = r.Writer(); err != nil {
+		return nil, err
+	}
+	if s.Log, err = r.ReadLog(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.readAfterOpening(ctx)
+}
+
+// enterLane reads the log and opens a session in the first lane that is free.
+func (s *Session) enterLane(ctx context.Context) (err error) {
+	if s.Log, err = s.repo.ReadLog(ctx); err != nil {
+		return err
+	}
+	s.RolledBack = s.memory.lost(s.Log, s.repo.Config)
+	open, err := s.openSessions(ctx)
 	if err != nil {
 		return err
 	}
-	s.writer = writer
-	if s.recipients, err = s.repo.Config.AgeRecipients(); err != nil {
-		return err
+	return s.takeLane(ctx, open)
+}
+
+// remember keeps what was seen for the next run. After a roll-back it is not kept before there is a commit, so that a run
+// that fails does not hide it.
+func (s *Session) remember() {
+	if len(s.RolledBack) == 0 {
+		s.repo.remember(s.memory.next(s.Log, s.repo.Config))
 	}
-	_, s.index, err = writer.Domain.IndexIdentity(s.repo.Config.Classic)
-	return err
 }
 
 // openSessions lists this writer's sessions: session object → there.
@@ -102,10 +126,13 @@ func (s *Session) openSessions(ctx context.Context) (map[string]bool, error) {
 	return open, nil
 }
 
-// takeLane tries lane after lane. After a roll-back of the storage only lanes that never were are good.
+// takeLane tries lane after lane. One that the storage has lost records of is never good again.
 func (s *Session) takeLane(ctx context.Context, open map[string]bool) error {
 	for n := s.firstLane(); ; n++ {
 		lane := Lane{s.writer.Signer.Name(), n}
+		if s.memory.Lanes[lane.String()].Retired {
+			continue
+		}
 		lock, err := lockLane(s.repo.Cache, lane)
 		if err != nil {
 			return err
@@ -123,24 +150,23 @@ func (s *Session) takeLane(ctx context.Context, open map[string]bool) error {
 	}
 }
 
-func (s *Session) firstLane() uint64 {
-	first := uint64(0)
-	for _, lost := range s.RolledBack {
-		if name, number, ok := cutLane(lost); ok && name == s.writer.Signer.Name() {
-			first = max(first, number+1)
+// firstLane is 0, but where the storage has just lost records the first lane that never was.
+func (s *Session) firstLane() (first uint64) {
+	if len(s.RolledBack) == 0 {
+		return 0
+	}
+	for text := range s.memory.Lanes {
+		lane, _, ok := parseRecordName("log/" + text + "/" + sequence(1))
+		if ok && lane.Writer == s.writer.Signer.Name() {
+			first = max(first, lane.Number+1)
 		}
 	}
 	for lane := range s.Log.heads {
-		if first > 0 && lane.Writer == s.writer.Signer.Name() {
+		if lane.Writer == s.writer.Signer.Name() {
 			first = max(first, lane.Number+1)
 		}
 	}
 	return first
-}
-
-func cutLane(text string) (string, uint64, bool) {
-	lane, _, ok := parseRecordName("log/" + text + "/" + sequence(1))
-	return lane.Writer, lane.Number, ok
 }
 
 // tryLane opens a session in s.lane, or says that the lane is in use.
@@ -160,6 +186,7 @@ func (s *Session) tryLane(ctx context.Context, open map[string]bool) (bool, erro
 }
 
 func (s *Session) continueAt(head *Record) {
+	s.opened, s.ready = false, false
 	s.sequence, s.previous = 1, ""
 	if head != nil {
 		s.sequence, s.previous = head.Sequence+1, head.Hash.String()
@@ -185,7 +212,7 @@ func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	s.Log.heads[s.lane] = rec
+	s.Log.add(rec)
 	s.continueAt(rec)
 	return true, nil
 }
@@ -214,34 +241,54 @@ func (s *Session) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = putObject(ctx, s.repo.Store, name, data)
-	if errors.Is(err, store.ErrExist) && s.isOurs(ctx, name, data) {
-		return nil // the answer to an earlier try was lost
-	}
-	if err != nil {
+	if err := putOwn(ctx, s.repo.Store, name, data); err != nil {
 		return fmt.Errorf("open session %s: %w", name, err)
 	}
+	s.opened = true
 	return nil
 }
 
-func (s *Session) isOurs(ctx context.Context, name string, data []byte) bool {
-	there, err := s.repo.Store.Get(ctx, name, 0, -1, nil)
-	return err == nil && bytes.Equal(there, data)
-}
-
-// readAfterOpening reads what may have changed before the session was visible: the config and the collector's decisions.
+// readAfterOpening reads what may have changed before the session was visible: the config, by which the log is read again if it is another
+// one, and the collector's decisions.
 func (s *Session) readAfterOpening(ctx context.Context) error {
 	config, err := loadConfig(ctx, s.repo.Store, s.repo.Cache, s.repo.Format.Repository, s.repo.owner)
 	if err != nil {
 		return err
 	}
-	s.repo.Config = config
-	if err := s.prepare(); err != nil {
+	if config.hash != s.repo.Config.hash {
+		s.repo = s.repo.under(config)
+		if s.Log, err = s.repo.ReadLog(ctx); err != nil {
+			return err
+		}
+	}
+	if _, err := s.repo.Writer(); err != nil {
+		return err
+	}
+	if s.recipients, err = s.repo.Config.AgeRecipients(); err != nil {
 		return err
 	}
 	avoid, err := s.repo.readAvoid(ctx)
+	if err != nil {
+		return err
+	}
 	s.avoid.Store(avoid)
-	return err
+	s.ready = s.opened
+	return nil
+}
+
+// usable fails with ErrRestart if a pack of refs was swept, or is condemned, by what was read after this session was opened. Nothing is ever
+// published or committed without it: whatever was read before proves nothing.
+func (s *Session) usable(refs *archive.RefSet) error {
+	avoid := s.avoid.Load()
+	if avoid.Len() == 0 {
+		return nil
+	}
+	for ref := range refs.All() {
+		if avoid.Has(ref.Name) {
+			return fmt.Errorf("pack %s: %w", ref.Name, ErrRestart)
+		}
+	}
+	return nil
 }
 
 // Avoid tells whether a pack must not be relied on in this session. It may be called by any goroutine at any time.
@@ -265,15 +312,7 @@ func (s *Session) LoadIndex(ctx context.Context, index *Index) (int, error) {
 // this one after an interruption, can use them. Then it opens the next session in the same lane and reads the log again. used are
 // the packs that the backup relies on so far; if one of them is being collected now, ErrRestart.
 func (s *Session) Checkpoint(ctx context.Context, packs []archive.RunPack, refs *archive.RefSet, used func(avoid *Avoid) bool) error {
-	run, err := s.putRun(ctx, packs)
-	if err != nil {
-		return err
-	}
-	full, err := s.putRefs(ctx, archive.EncodeRefs(refs))
-	if err != nil {
-		return err
-	}
-	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}})
+	rec, err := s.putCheckpoint(ctx, packs, refs)
 	if err != nil {
 		return err
 	}
@@ -281,27 +320,44 @@ func (s *Session) Checkpoint(ctx context.Context, packs []archive.RunPack, refs 
 	return s.next(ctx, rec, used)
 }
 
+func (s *Session) putCheckpoint(ctx context.Context, packs []archive.RunPack, refs *archive.RefSet) (*Record, error) {
+	if err := s.usable(refs); err != nil {
+		return nil, err
+	}
+	run, err := s.putRun(ctx, packs)
+	if err != nil {
+		return nil, err
+	}
+	full, err := s.putRefs(ctx, archive.EncodeRefs(refs))
+	if err != nil {
+		return nil, err
+	}
+	return s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}})
+}
+
 // next opens the session that follows rec, and checks what was relied on against what is being collected by now.
 func (s *Session) next(ctx context.Context, rec *Record, used func(avoid *Avoid) bool) error {
 	s.continueAt(rec)
-	if err := s.open(ctx); err != nil {
-		if errors.Is(err, store.ErrExist) {
-			return fmt.Errorf("session %s: %w", s.lane.session(s.sequence), ErrKeyTwice)
-		}
+	err := s.open(ctx)
+	switch {
+	case errors.Is(err, store.ErrExist):
+		// A run that shares no cache with this one was quicker to go on in the lane.
+		s.Close()
+		err = s.enterLane(ctx)
+	case err == nil:
+		s.Log, err = s.repo.ReadLog(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if err := s.readAfterOpening(ctx); err != nil {
 		return err
 	}
-	log, err := s.repo.ReadLog(ctx)
-	if err != nil {
-		return err
-	}
-	s.Log = log
 	if used != nil && used(s.avoid.Load()) {
 		return ErrRestart
 	}
-	return s.repo.rememberHeads(log)
+	s.remember()
+	return nil
 }
 
 // Content is what a commit makes a snapshot of.
@@ -321,6 +377,9 @@ type Base struct {
 // Commit makes the snapshot exist. It fills in the snapshot's id and returns the list of its refs. After ErrRestart nothing
 // exists, and the backup must begin again with a new session; what was uploaded is kept by its checkpoints.
 func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
+	if err := s.contentUsable(ctx, c); err != nil {
+		return RefsList{}, err
+	}
 	run, err := s.putRun(ctx, c.Packs)
 	if err != nil {
 		return RefsList{}, err
@@ -333,16 +392,27 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	if err != nil {
 		return RefsList{}, err
 	}
-	// What a record names must be durable before the record can be.
-	if err := s.repo.Store.Sync(ctx); err != nil {
-		return RefsList{}, err
-	}
 	rec, err := s.put(ctx, clear{Kind: Commit, Index: run, Refs: refs, Supersedes: s.supersede(), Sealed: sealed})
 	if err != nil {
 		return RefsList{}, err
 	}
 	c.Snapshot.ID, c.Snapshot.Writer, c.Snapshot.Domain = rec.Hash, rec.Lane.Writer, rec.Domain
-	return refs, s.finish(rec)
+	s.finish(rec)
+	return refs, nil
+}
+
+// contentUsable tests all packs that a snapshot needs, its parent's where it names no others.
+func (s *Session) contentUsable(ctx context.Context, c Content) (err error) {
+	refs := c.Refs
+	if refs == nil && s.avoid.Load().Len() > 0 {
+		if refs, err = s.repo.LoadRefs(ctx, c.Parent.List); err != nil {
+			return err
+		}
+	}
+	if refs == nil {
+		return nil
+	}
+	return s.usable(refs)
 }
 
 // supersede lists all checkpoints of this writer's that nobody needs after the commit: those of this backup, and what earlier
@@ -359,28 +429,22 @@ func (s *Session) supersede() []string {
 	return list
 }
 
-func (s *Session) finish(rec *Record) error {
-	s.Log.heads[s.lane] = rec
-	s.Log.byID[rec.Hash] = rec
-	s.Log.Records = append(s.Log.Records, rec)
-	return s.repo.rememberHeads(s.Log)
+func (s *Session) finish(rec *Record) {
+	s.Log.add(rec)
+	s.repo.remember(s.memory.next(s.Log, s.repo.Config))
 }
 
-// End closes a session that has nothing to commit with a tombstone, after publishing what was uploaded if there is anything.
+// End closes a session that has nothing to commit: with a checkpoint of what was uploaded, so that a later run finds it, or with a tombstone if
+// there is nothing, or if some of it is being collected.
 func (s *Session) End(ctx context.Context, packs []archive.RunPack, refs *archive.RefSet) error {
-	if len(packs) == 0 {
-		_, err := s.put(ctx, clear{Kind: Tombstone})
+	if !s.opened {
+		return nil
+	}
+	if len(packs) > 0 && s.ready && s.usable(refs) == nil {
+		_, err := s.putCheckpoint(ctx, packs, refs)
 		return err
 	}
-	run, err := s.putRun(ctx, packs)
-	if err != nil {
-		return err
-	}
-	full, err := s.putRefs(ctx, archive.EncodeRefs(refs))
-	if err != nil {
-		return err
-	}
-	_, err = s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}})
+	_, err := s.put(ctx, clear{Kind: Tombstone})
 	return err
 }
 
@@ -445,6 +509,9 @@ func (s *Session) sealSnapshot(snapshot *Snapshot) ([]byte, error) {
 // put writes the record that ends this session. Exactly one record can exist at its name: this one, or a tombstone by which a
 // collector has declared the session dead.
 func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
+	if !s.ready && c.Kind != Tombstone {
+		return nil, fmt.Errorf("write a %s: %w", c.Kind, errNotOpen)
+	}
 	c.Previous, c.Nonce, c.Time = s.previous, s.nonce, s.repo.now()
 	c.Config, c.ConfigHash = s.repo.Config.Number, s.repo.Config.Hash()
 	c.Domain, c.Software = uint64(s.writer.DomainNumber), s.repo.options.Software
@@ -457,17 +524,23 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What a record names must be durable before the record can be.
+	if err := s.repo.Store.Sync(ctx); err != nil {
+		return nil, fmt.Errorf("write record %s: %w", name, err)
+	}
 	if err := s.putRecord(ctx, name, data); err != nil {
 		return nil, err
 	}
 	if err := s.repo.Store.Sync(ctx); err != nil {
 		return nil, fmt.Errorf("write record %s: %w", name, err)
 	}
-	if err := s.repo.Cache.Write("objects/"+name, data); err != nil {
-		return nil, err
-	}
+	s.opened, s.ready = false, false
+	s.repo.Cache.keep(name, data)
 	return parseRecord(s.repo.Format.Repository, s.lane, s.sequence, data, s.writer.Signer.Verifier())
 }
+
+// errNotOpen: the session has ended, or was never opened.
+var errNotOpen = errors.New("the session is not open")
 
 func (s *Session) putRecord(ctx context.Context, name string, data []byte) error {
 	err := putObject(ctx, s.repo.Store, name, data)
@@ -475,7 +548,7 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 		return nil
 	}
 	// Whatever went wrong, what lies at the name now decides.
-	there, getErr := s.repo.Store.Get(context.WithoutCancel(ctx), name, 0, -1, nil)
+	there, getErr := lookAgain(ctx, s.repo.Store, name)
 	switch {
 	case getErr != nil:
 		return fmt.Errorf("write record %s: %w", name, err)
@@ -483,7 +556,7 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 		return nil
 	}
 	rec, recErr := s.repo.acceptRecord(s.lane, s.sequence, there)
-	if recErr == nil && rec.Kind == Tombstone && rec.Nonce != s.nonce {
+	if recErr == nil && rec.Kind == Tombstone {
 		return fmt.Errorf("session %s was declared dead: %w", s.lane.session(s.sequence), ErrRestart)
 	}
 	return fmt.Errorf("record %s: %w", name, ErrKeyTwice)
@@ -510,7 +583,8 @@ func (s *Session) SetTags(ctx context.Context, snapshots []*Snapshot, add, remov
 	if err != nil {
 		return err
 	}
-	return s.finish(rec)
+	s.finish(rec)
+	return nil
 }
 
 // WriterName turns a host's name into one that a writer can have.

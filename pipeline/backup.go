@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/chunker"
@@ -48,11 +49,14 @@ type BackupOptions struct {
 // for the next run. What a single file lacks is counted in the snapshot's coverage.
 func Backup(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*catalog.Snapshot, error) {
 	o = o.withDefaults()
+	forget := false
 	for try := 1; ; try++ {
-		snapshot, err := backupOnce(ctx, repo, o)
-		if !errors.Is(err, catalog.ErrRestart) || try == maxRestarts {
+		snapshot, err := backupOnce(ctx, repo, o, forget)
+		forget = forget || errors.Is(err, catalog.ErrNoPage)
+		if again := forget || errors.Is(err, catalog.ErrRestart); err == nil || !again || try == maxRestarts {
 			return snapshot, err
 		}
+		o.Progress.restart()
 	}
 }
 
@@ -90,49 +94,66 @@ type backup struct {
 	started  time.Time
 }
 
-func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*catalog.Snapshot, error) {
-	session, err := repo.Begin(ctx)
+// backupOnce is one try. forget leaves the last trees aside, since pages of them are missing.
+func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions, forget bool) (*catalog.Snapshot, error) {
+	begin := repo.Begin
+	if o.DryRun {
+		begin = repo.Preview
+	}
+	session, err := begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer session.Close()
 	b := &backup{o: o, repo: repo, session: session, index: catalog.NewIndex(), started: time.Now().UTC()}
-	if err := b.prepare(ctx); err != nil {
-		return nil, err
-	}
-	defer b.close()
-	snapshot, err := b.run(ctx)
-	if err != nil && !errors.Is(err, catalog.ErrRestart) && !errors.Is(err, catalog.ErrKeyTwice) {
+	b.publish = newPublisher(session, b.index, o.Publish)
+	snapshot, err := b.try(ctx, forget)
+	if snapshot == nil && !o.DryRun {
 		b.publish.rescue(ctx)
 	}
 	return snapshot, err
 }
 
+func (b *backup) try(ctx context.Context, forget bool) (*catalog.Snapshot, error) {
+	defer b.close()
+	if err := b.prepare(ctx, forget); err != nil {
+		return nil, err
+	}
+	if b.o.DryRun {
+		return b.preview(ctx)
+	}
+	return b.run(ctx)
+}
+
 // prepare loads what is known and starts the writers.
-func (b *backup) prepare(ctx context.Context) error {
+func (b *backup) prepare(ctx context.Context, forget bool) error {
 	b.index.SetFilter(b.usable)
 	if _, err := b.session.LoadIndex(ctx, b.index); err != nil {
 		return err
 	}
 	domain := b.session.Domain()
-	if !b.o.Force {
+	if !b.o.Force && !forget {
 		b.last = b.session.LoadLast(b.o.Set)
 	}
 	var err error
 	if b.pages, err = b.session.OpenPages(b.o.Set); err != nil {
 		return err
 	}
+	if forget {
+		b.pages.Forget()
+	}
 	b.chunkers = map[source.Class]*chunker.Chunker{}
 	for _, class := range b.repo.Format.Classes {
 		b.chunkers[source.Class(class.Name)] = chunker.New(class, domain.ChunkerKey())
 	}
-	b.publish = newPublisher(b.session, b.index, b.o.Publish)
 	b.intake = newIntake(domain.DataID(), b.index, b.o.Progress)
-	b.data = b.writer(ctx, archive.Data, b.o.Uploads, b.o.PackSize)
-	b.trees = b.writer(ctx, archive.Trees, 1, treePack)
-	b.intake.writer = b.data
 	b.blocks = newBlockPool(b.largestChunk())
 	b.long = make(chan struct{}, longFiles)
+	if !b.o.DryRun {
+		b.data = b.writer(ctx, archive.Data, b.o.Uploads, b.o.PackSize)
+		b.trees = b.writer(ctx, archive.Trees, 1, treePack)
+		b.intake.writer = b.data
+	}
 	return nil
 }
 
@@ -164,21 +185,42 @@ func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size in
 func (b *backup) usable(p *archive.Pack) bool { return !b.session.Avoid(p) }
 
 func (b *backup) close() {
-	b.data.Close()
-	b.trees.Close()
-	b.pages.Close()
+	if b.data != nil {
+		b.data.Close()
+		b.trees.Close()
+	}
+	if b.pages != nil {
+		b.pages.Close()
+	}
+}
+
+// preview walks, cuts and looks up as a backup does, and puts nothing.
+func (b *backup) preview(ctx context.Context) (*catalog.Snapshot, error) {
+	captures, err := b.captureAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return b.snapshot(captures), nil
+}
+
+func (b *backup) captureAll(ctx context.Context) ([]*capture, error) {
+	var captures []*capture
+	for i := range b.o.Jobs {
+		c, err := b.capture(ctx, &b.o.Jobs[i])
+		if err != nil {
+			return nil, fmt.Errorf("back up %s: %w", b.o.Jobs[i].Name, err)
+		}
+		captures = append(captures, c)
+	}
+	return captures, nil
 }
 
 // run captures every source, completes their trees and commits.
 func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 	var captures []*capture
-	err := b.publish.during(ctx, func(ctx context.Context) error {
-		for i := range b.o.Jobs {
-			c, err := b.capture(ctx, &b.o.Jobs[i])
-			if err != nil {
-				return fmt.Errorf("back up %s: %w", b.o.Jobs[i].Name, err)
-			}
-			captures = append(captures, c)
+	err := b.publish.during(ctx, func(ctx context.Context) (err error) {
+		if captures, err = b.captureAll(ctx); err != nil {
+			return err
 		}
 		return b.completeTrees(ctx, captures)
 	})
@@ -190,16 +232,23 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.session.KeepLast(snapshot, refs); err != nil {
-		return snapshot, err
-	}
-	if err := b.pages.Trim(); err != nil {
-		return snapshot, err
+	if b.pages.Own() {
+		if err := b.keepLast(snapshot, refs); err != nil {
+			return snapshot, err
+		}
 	}
 	if len(b.session.RolledBack) > 0 {
 		return snapshot, fmt.Errorf("lanes %v: %w", b.session.RolledBack, catalog.ErrRolledBack)
 	}
 	return snapshot, nil
+}
+
+// keepLast keeps the trees for the next backup.
+func (b *backup) keepLast(snapshot *catalog.Snapshot, refs catalog.RefsList) error {
+	if err := b.session.KeepLast(snapshot, refs); err != nil {
+		return err
+	}
+	return b.pages.Trim()
 }
 
 // completeTrees waits for all data, so that every chunk has its place, and then writes what is left of the trees.
@@ -235,23 +284,33 @@ func (b *backup) snapshot(captures []*capture) *catalog.Snapshot {
 }
 
 func (b *backup) commit(ctx context.Context, snapshot *catalog.Snapshot, captures []*capture) (catalog.RefsList, error) {
-	content := catalog.Content{Snapshot: snapshot, Packs: b.publish.take()}
+	content := catalog.Content{Snapshot: snapshot}
 	if b.last != nil {
 		content.Parent = &catalog.Base{List: b.last.Refs}
 	}
-	if b.last != nil && b.nothingChanged(captures) {
-		return b.session.Commit(ctx, content)
-	}
-	var err error
-	if content.Refs, err = b.refs(ctx, captures); err != nil {
-		return catalog.RefsList{}, err
-	}
-	if content.Parent != nil {
-		if content.Parent.Set, err = b.repo.LoadRefs(ctx, b.last.Refs); err != nil {
+	if b.last == nil || !b.nothingChanged(captures) {
+		if err := b.addRefs(ctx, &content, captures); err != nil {
 			return catalog.RefsList{}, err
 		}
 	}
-	return b.session.Commit(ctx, content)
+	content.Packs = b.publish.take()
+	refs, err := b.session.Commit(ctx, content)
+	if err != nil {
+		b.publish.giveBack(content.Packs)
+	}
+	return refs, err
+}
+
+// addRefs says what the snapshot needs, and what its parent did. A parent whose refs are damaged is of no use.
+func (b *backup) addRefs(ctx context.Context, content *catalog.Content, captures []*capture) (err error) {
+	if content.Refs, err = b.refs(ctx, captures); err != nil || content.Parent == nil {
+		return err
+	}
+	content.Parent.Set, err = b.repo.LoadRefs(ctx, b.last.Refs)
+	if errors.Is(err, archive.ErrDamaged) || errors.Is(err, store.ErrNotExist) {
+		content.Parent, err = nil, nil
+	}
+	return err
 }
 
 // nothingChanged tells whether all trees are the last ones.

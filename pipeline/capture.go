@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,7 +30,7 @@ type capture struct {
 	group   *batch // that the walk is filling
 	ordered chan *batch
 	work    chan task
-	links   map[fileKey]*item
+	links   map[fileKey]*shared
 	relied  *archive.Pack // the last that relyOn has noted
 
 	mu sync.Mutex // around state.Coverage
@@ -41,14 +42,37 @@ type item struct {
 	pending []*archive.Slot
 	step    tree.Step // what the last tree has
 	keep    bool      // as the last tree has it
-	skip    bool      // could not be read: left out
-	same    *item     // an earlier name of the same file
+	moved   bool      // but on a device that has another number now, which names of one file must agree in
+	skip    error     // could not be read: left out
+	shared  *shared   // a file with several names
+	first   bool      // this is the first of them
 }
 
-// batch is a piece of the walk. Its items are complete when open is zero.
+// shared is what became of the first name of a file, for its other names.
+type shared struct {
+	node    tree.Node
+	pending []*archive.Slot
+	skip    error
+	names   uint32 // so far
+}
+
+// batch is a piece of the walk. Its items are complete when done is closed.
 type batch struct {
 	items []item
-	open  sync.WaitGroup
+	open  atomic.Int32 // items that are being read, and one more while the walk adds to it
+	done  chan struct{}
+}
+
+func newBatch() *batch {
+	b := &batch{done: make(chan struct{})}
+	b.open.Store(1)
+	return b
+}
+
+func (b *batch) finish() {
+	if b.open.Add(-1) == 0 {
+		close(b.done)
+	}
 }
 
 type task struct {
@@ -70,7 +94,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	defer src.Close()
 	c := &capture{
 		backup: b, job: job, source: src,
-		ordered: make(chan *batch, batches), work: make(chan task, batchItems), links: map[fileKey]*item{},
+		ordered: make(chan *batch, batches), work: make(chan task, batchItems), links: map[fileKey]*shared{},
 		state: catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Moment: time.Now().UTC()},
 	}
 	last := c.openTrees()
@@ -116,9 +140,12 @@ func (c *capture) openTrees() (last *tree.Tree) {
 	if root, ok := c.last.Root(c.job.Name, c.job.Location); ok {
 		last = tree.Open(root, c.loadPages(), tree.OpenOptions{Unusable: c.session.Avoid})
 	}
+	c.merge = last.Merge()
+	if c.o.DryRun {
+		return
+	}
 	domain := c.session.Domain()
 	ids := domain.TreeID()
-	c.merge = last.Merge()
 	c.tree = tree.NewWriter(last, tree.WriterOptions{
 		Key:    domain.PageKey(),
 		ID:     func(page []byte) archive.ID { return ids.Sum(page) },
@@ -127,6 +154,10 @@ func (c *capture) openTrees() (last *tree.Tree) {
 		Store: func(ctx context.Context, slot *archive.Slot, page []byte) error {
 			if err := c.pages.Keep(slot.ID(), page); err != nil {
 				return err
+			}
+			if known, ok := c.index.Lookup(slot.ID()); ok {
+				slot.Seal(known.Place)
+				return nil
 			}
 			return c.trees.Add(ctx, slot, page, "page")
 		},
@@ -138,7 +169,7 @@ func (c *capture) openTrees() (last *tree.Tree) {
 func (c *capture) walk(ctx context.Context) error {
 	defer close(c.work)
 	defer close(c.ordered)
-	c.group = &batch{}
+	c.group = newBatch()
 	v := &visitor{capture: c, ctx: ctx}
 	if err := c.source.Walk(ctx, v); err != nil {
 		return err
@@ -177,7 +208,8 @@ func (v *visitor) send() error {
 	}
 	select {
 	case v.ordered <- v.group:
-		v.group = &batch{}
+		v.group.finish()
+		v.group = newBatch()
 		return nil
 	case <-v.ctx.Done():
 		return context.Cause(v.ctx)
@@ -197,11 +229,11 @@ func (v *visitor) dispatch(it *item) error {
 	}
 	old := it.step.Old
 	if old != nil && it.step.Usable && entry.Unchanged(&old.Entry, e) {
-		it.keep = true
+		v.keep(it)
 		return nil
 	}
 	v.count(e, old != nil)
-	if e.Type == entry.File && v.isLater(it) {
+	if v.isLater(it) {
 		return nil
 	}
 	v.group.open.Add(1)
@@ -209,23 +241,40 @@ func (v *visitor) dispatch(it *item) error {
 	case v.work <- task{it, v.group}:
 		return nil
 	case <-v.ctx.Done():
-		v.group.open.Done()
 		return context.Cause(v.ctx)
 	}
 }
 
-// isLater tells whether the entry is a further name of a file that is being read already.
+// keep takes an entry as the last tree has it, but for the number of the device where that tells which names are of one file.
+func (v *visitor) keep(it *item) {
+	it.keep = true
+	device := it.node.Device
+	if v.isLater(it) {
+		it.shared = nil // it knows its content itself
+	}
+	if it.node.Links > 1 && it.step.Old.Device != device {
+		it.moved = true
+	}
+	it.node = *it.step.Old
+	it.node.Device = device
+}
+
+// isLater tells whether the entry is a further name of a file that was met already.
 func (v *visitor) isLater(it *item) bool {
-	if it.node.Links < 2 || it.node.Inode == 0 {
+	if it.node.Type != entry.File || it.node.Links < 2 || it.node.Inode == 0 {
 		return false
 	}
 	key := fileKey{it.node.Device, it.node.Inode}
-	if first := v.links[key]; first != nil {
-		it.same = first
-		return true
+	it.shared = v.links[key]
+	later := it.shared != nil
+	if !later {
+		it.shared, it.first = &shared{}, true
+		v.links[key] = it.shared
 	}
-	v.links[key] = it
-	return false
+	if it.shared.names++; it.shared.names == it.node.Links {
+		delete(v.links, key)
+	}
+	return later
 }
 
 func (c *capture) count(e *entry.Entry, known bool) {
@@ -263,11 +312,10 @@ func (c *capture) worker(ctx context.Context) error {
 		parallel: c.o.Concurrency, progress: c.o.Progress,
 	}
 	for t := range c.work {
-		err := c.read(ctx, k, t.item)
-		t.batch.open.Done()
-		if err != nil {
+		if err := c.read(ctx, k, t.item); err != nil {
 			return err
 		}
+		t.batch.finish()
 	}
 	return nil
 }
@@ -278,28 +326,48 @@ func (c *capture) read(ctx context.Context, k *cutter, it *item) error {
 		return context.Cause(ctx)
 	}
 	e := &it.node.Entry
-	if err := c.source.Detail(ctx, e); err != nil {
-		it.skip = errors.Is(err, source.ErrVanished)
-		return c.judge(ctx, e.Path, err)
+	detail := c.source.Detail(ctx, e)
+	if err := c.fatal(ctx, detail); err != nil {
+		return err
 	}
-	if e.Type != entry.File {
+	if errors.Is(detail, source.ErrVanished) || detail != nil && e.Type == entry.Symlink && e.Target == "" {
+		c.leaveOut(it, detail)
 		return nil
 	}
+	var err error
+	if e.Type == entry.File {
+		err = c.readFile(ctx, k, it)
+	}
+	if it.skip == nil && detail != nil {
+		c.missed(e.Path, detail) // its content is there, some of its metadata are not
+	}
+	return err
+}
+
+// readFile reads content, twice if it changed meanwhile: most changes are short.
+func (c *capture) readFile(ctx context.Context, k *cutter, it *item) error {
+	e := &it.node.Entry
 	c.o.Progress.setCurrent(e.Path)
 	err := c.readContent(ctx, k, it)
 	if errors.Is(err, source.ErrChanged) {
-		err = c.readContent(ctx, k, it) // most changes are short
+		err = c.readContent(ctx, k, it)
 	}
-	if errors.Is(err, source.ErrChanged) {
+	switch {
+	case errors.Is(err, source.ErrChanged):
 		e.Fuzzy = true
 		c.missed(e.Path, err)
-		return nil
-	}
-	if err != nil {
-		it.skip = true
-		return c.judge(ctx, e.Path, err)
+	case c.fatal(ctx, err) != nil:
+		return c.fatal(ctx, err)
+	case err != nil:
+		c.leaveOut(it, err)
 	}
 	return nil
+}
+
+// leaveOut notes that an entry is not in the snapshot.
+func (c *capture) leaveOut(it *item, err error) {
+	it.skip = err
+	c.missed(it.node.Path, err)
 }
 
 func (c *capture) readContent(ctx context.Context, k *cutter, it *item) error {
@@ -319,15 +387,14 @@ func (c *capture) readContent(ctx context.Context, k *cutter, it *item) error {
 	return err
 }
 
-// judge tells what ends the backup from what one entry lacks.
-func (c *capture) judge(ctx context.Context, path string, err error) error {
+// fatal returns what ends the backup, nil for what concerns one entry alone.
+func (c *capture) fatal(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if errors.Is(err, source.ErrFailed) || errors.Is(err, source.ErrUnreachable) || isStorage(err) {
 		return err
 	}
-	c.missed(path, err)
 	return nil
 }
 
@@ -349,15 +416,15 @@ func (c *capture) collect(ctx context.Context) error {
 }
 
 func (c *capture) collectBatch(ctx context.Context, b *batch) error {
-	b.open.Wait()
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	for i := range b.items {
 		it := &b.items[i]
-		if it.same != nil {
-			it.node.Chunks, it.pending, it.skip = it.same.node.Chunks, it.same.pending, it.same.skip
-			it.node.Xattrs, it.node.Extents = it.same.node.Xattrs, it.same.node.Extents
-			it.node.User, it.node.Group = it.same.node.User, it.same.node.Group
-		}
-		if it.skip {
+		c.share(it)
+		if it.skip != nil {
 			continue
 		}
 		c.tally(it)
@@ -365,11 +432,32 @@ func (c *capture) collectBatch(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
+	if c.tree == nil {
+		return nil
+	}
 	return c.tree.Poll(ctx)
 }
 
+// share gives the first name's content to a file's other names, or keeps it for them.
+func (c *capture) share(it *item) {
+	switch s := it.shared; {
+	case s == nil:
+	case it.first:
+		s.node, s.pending, s.skip = it.node, it.pending, it.skip
+	case s.skip != nil:
+		c.leaveOut(it, s.skip)
+	default:
+		path := it.node.Path
+		it.node, it.pending = s.node, s.pending
+		it.node.Path = path
+	}
+}
+
 func (c *capture) put(ctx context.Context, it *item) error {
-	if it.keep {
+	if c.tree == nil {
+		return nil // a dry run
+	}
+	if it.keep && !it.moved {
 		return c.tree.Keep(ctx, it.step)
 	}
 	return c.tree.Add(ctx, &it.node, it.pending, it.step)
@@ -403,9 +491,6 @@ func (c *capture) tally(it *item) {
 // relyOn notes the packs of earlier backups that an entry needs.
 func (c *capture) relyOn(it *item) {
 	chunks := it.node.Chunks
-	if it.keep {
-		chunks = it.step.Old.Chunks
-	}
 	for i := range chunks {
 		if pack := chunks[i].Place.Pack; pack != nil && pack != c.relied {
 			c.relied = pack

@@ -53,6 +53,7 @@ type check struct {
 	index   *catalog.Index
 	report  *CheckReport
 	present map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
+	seen    map[string]bool                // trees that were checked already, with their refs
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
@@ -69,7 +70,7 @@ func Check(ctx context.Context, repo *catalog.Repository, o CheckOptions) (*Chec
 	}
 	c := &check{
 		repo: repo, o: o, index: catalog.NewIndex(), report: &CheckReport{},
-		present: map[archive.Name]*archive.Pack{}, damaged: map[archive.ID][]int{},
+		present: map[archive.Name]*archive.Pack{}, seen: map[string]bool{}, damaged: map[archive.ID][]int{},
 	}
 	for _, step := range []func(context.Context) error{c.checkLog, c.checkIndex, c.listPacks, c.checkRefs, c.checkPacks, c.checkTrees} {
 		if err := step(ctx); err != nil {
@@ -100,6 +101,9 @@ func (c *check) checkLog(ctx context.Context) error {
 	}
 	for _, problem := range c.log.Problems {
 		c.find("log", problem)
+	}
+	if n := len(c.log.Ignored); n > 0 {
+		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%d records of writers that were revoked before: they count for nothing", n))
 	}
 	c.report.Records = uint64(len(c.log.Records))
 	return nil
@@ -133,23 +137,13 @@ func (c *check) note(ctx context.Context, object string, err error) error {
 }
 
 func (c *check) listPacks(ctx context.Context) error {
-	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
-		for info, err := range c.repo.Store.List(ctx, string(kind)+"/", "") {
-			if err != nil {
-				return fmt.Errorf("list packs: %w", err)
-			}
-			name, err := archive.ParseName(info.Name[max(0, len(info.Name)-64):])
-			if err != nil || kind.Object(name) != info.Name {
-				continue
-			}
-			c.present[name] = &archive.Pack{Name: name, Kind: kind, Size: uint32(info.Size)}
-			if _, known := c.index.Pack(name); !known {
-				c.report.Unused++
-				c.report.UnusedBytes += uint64(info.Size)
-			}
+	return eachPack(ctx, c.repo.Store, func(kind archive.Kind, name archive.Name, size int64) {
+		c.present[name] = &archive.Pack{Name: name, Kind: kind, Size: uint32(size)}
+		if _, known := c.index.Pack(name); !known {
+			c.report.Unused++
+			c.report.UnusedBytes += uint64(size)
 		}
-	}
-	return nil
+	})
 }
 
 // checkRefs tests that every pack that a live record needs is there, and of the size that the index says.
@@ -295,9 +289,12 @@ func (c *check) checkTrees(ctx context.Context) error {
 		c.report.Unchecked = append(c.report.Unchecked, "trees of snapshots: an identity is needed to read them")
 		return nil
 	}
-	snapshots, err := c.repo.Snapshots(ctx, c.log)
+	snapshots, problems, err := c.repo.ReadSnapshots(ctx, c.log)
 	if err != nil {
 		return c.note(ctx, "log", err)
+	}
+	for _, problem := range problems {
+		c.find("log", problem)
 	}
 	c.report.Snapshots = uint64(len(snapshots))
 	for _, s := range snapshots {
@@ -316,23 +313,74 @@ func (c *check) checkTrees(ctx context.Context) error {
 }
 
 func (c *check) checkTree(ctx context.Context, s *catalog.Snapshot, source *catalog.SourceState, load tree.Load) error {
+	if !c.isNew(s, source) {
+		return nil
+	}
 	place := s.ID.String()[:8] + ":" + source.Name
+	refs, err := c.repo.LoadRefs(ctx, c.log.Find(s.ID).Refs)
+	if err != nil {
+		refs = nil // checkRefs has found this
+	}
 	t := tree.Open(source.Root, load, tree.OpenOptions{})
+	if err := c.checkPages(ctx, place, t, refs); err != nil {
+		return c.note(ctx, place, fmt.Errorf("read the tree: %w", err))
+	}
 	for node, err := range t.All(ctx, "") {
 		if err != nil {
 			return c.note(ctx, place, fmt.Errorf("read the tree: %w", err))
 		}
 		c.report.Chunks += uint64(len(node.Chunks))
-		c.checkNode(place, node)
+		c.checkNode(place, node, refs)
 	}
 	return nil
 }
 
-func (c *check) checkNode(place string, node *tree.Node) {
+// isNew tells whether a tree must be read: one that an earlier snapshot had with the same refs need not, unless damage was found, whose files
+// are named in every snapshot.
+func (c *check) isNew(s *catalog.Snapshot, source *catalog.SourceState) bool {
+	key := fmt.Sprint(c.log.Find(s.ID).Refs)
+	for _, run := range source.Root.Runs {
+		key += run.Top.ID.String()
+	}
+	seen := c.seen[key]
+	c.seen[key] = true
+	return !seen || len(c.damaged) > 0
+}
+
+// checkPages tests that the refs name all pages of a tree.
+func (c *check) checkPages(ctx context.Context, place string, t *tree.Tree, refs *archive.RefSet) error {
+	for page, err := range t.PageChunks(ctx) {
+		if err != nil {
+			return err
+		}
+		if !named(refs, page.Chunk.Place) {
+			c.find(place, fmt.Errorf("the refs do not name page %s, so that a collection would delete it", page.Chunk.ID))
+		}
+	}
+	return nil
+}
+
+// named tells whether refs, if there are any, name the chunk at a place.
+func named(refs *archive.RefSet, place archive.Place) bool {
+	return refs == nil || place.Pack != nil && refs.Ordinals(place.Pack.Kind, place.Pack.Name).Has(place.Ordinal)
+}
+
+func (c *check) checkNode(place string, node *tree.Node, refs *archive.RefSet) {
 	if node.Type != entry.File {
 		return
 	}
 	name := place + "/" + strings.TrimPrefix(node.Path, "/")
+	size := int64(0)
+	for i := range node.Chunks {
+		size += int64(node.Chunks[i].Length)
+		if !named(refs, node.Chunks[i].Place) {
+			c.findFile(name, fmt.Errorf("the refs do not name chunk %s, so that a collection would delete it", node.Chunks[i].ID))
+			break
+		}
+	}
+	if size != node.Size {
+		c.findFile(name, fmt.Errorf("its chunks have %d bytes together, not %d", size, node.Size))
+	}
 	for i := range node.Chunks {
 		id := node.Chunks[i].ID
 		for _, finding := range c.damaged[id] {
@@ -342,9 +390,13 @@ func (c *check) checkNode(place string, node *tree.Node) {
 			}
 		}
 		if _, known := c.index.Lookup(id); !known {
-			finding := c.find(name, fmt.Errorf("chunk %s is in no index run", id))
-			c.report.Findings[finding].Files = []string{name}
+			c.findFile(name, fmt.Errorf("chunk %s is in no index run", id))
 			return
 		}
 	}
+}
+
+// findFile adds a finding about one file.
+func (c *check) findFile(name string, err error) {
+	c.report.Findings[c.find(name, err)].Files = []string{name}
 }

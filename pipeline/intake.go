@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"sync"
 
@@ -24,6 +25,7 @@ type intake struct {
 type flightShard struct {
 	sync.Mutex
 	slots map[archive.ID]*archive.Slot
+	seen  map[uint64]struct{} // of a dry run: the beginnings of new ids
 }
 
 const flightShards = 64
@@ -31,7 +33,7 @@ const flightShards = 64
 func newIntake(ids *crypto.IDKey, index *catalog.Index, p *Progress) *intake {
 	in := &intake{ids: ids, index: index, progress: p}
 	for i := range in.flight {
-		in.flight[i].slots = map[archive.ID]*archive.Slot{}
+		in.flight[i].slots, in.flight[i].seen = map[archive.ID]*archive.Slot{}, map[uint64]struct{}{}
 	}
 	return in
 }
@@ -39,6 +41,9 @@ func newIntake(ids *crypto.IDKey, index *catalog.Index, p *Progress) *intake {
 // add returns where data lies, or the slot in which it will say so. data may be reused after.
 func (in *intake) add(ctx context.Context, data []byte, group string) (archive.Chunk, *archive.Slot, error) {
 	id := archive.ID(in.ids.Sum(data))
+	if in.writer == nil {
+		return in.preview(id, len(data)), nil, nil
+	}
 	chunk, slot, isNew := in.find(id, len(data))
 	if !isNew {
 		return chunk, slot, nil
@@ -49,6 +54,23 @@ func (in *intake) add(ctx context.Context, data []byte, group string) (archive.C
 		return archive.Chunk{}, nil, &storageError{err}
 	}
 	return archive.Chunk{}, slot, nil
+}
+
+// preview counts what a dry run would write.
+func (in *intake) preview(id archive.ID, length int) archive.Chunk {
+	if chunk, ok := in.index.Lookup(id); ok {
+		return chunk
+	}
+	shard := &in.flight[id[0]%flightShards]
+	shard.Lock()
+	defer shard.Unlock()
+	begin := binary.LittleEndian.Uint64(id[8:])
+	if _, seen := shard.seen[begin]; !seen {
+		shard.seen[begin] = struct{}{}
+		in.progress.ChunksNew.Add(1)
+		in.progress.BytesNew.Add(uint64(length))
+	}
+	return archive.Chunk{ID: id, Length: uint32(length)}
 }
 
 // storageError is a failure of the repository's side, which no other file can get around.

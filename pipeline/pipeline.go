@@ -28,6 +28,17 @@ func (p *Progress) Current() string {
 	return ""
 }
 
+// restart sets all counts to zero: the backup begins again.
+func (p *Progress) restart() {
+	for _, count := range []*atomic.Uint64{
+		&p.FilesDone, &p.FilesNew, &p.FilesChanged, &p.FilesUnmodified, &p.Directories, &p.Others, &p.Missed,
+		&p.BytesDone, &p.BytesRead, &p.ChunksNew, &p.BytesNew, &p.FilesTotal, &p.BytesTotal,
+	} {
+		count.Store(0)
+	}
+	p.WalkDone.Store(false)
+}
+
 func (p *Progress) setCurrent(path string) { p.current.Store(&path) }
 
 // shownProblems is how many problems a snapshot keeps in its record; all are reported while they happen.

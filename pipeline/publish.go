@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 )
@@ -41,6 +43,13 @@ func (p *publisher) take() []archive.RunPack {
 	return fresh
 }
 
+// giveBack undoes take.
+func (p *publisher) giveBack(packs []archive.RunPack) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fresh = append(packs, p.fresh...)
+}
+
 // uses notes that the backup relies on a pack that was there before.
 func (p *publisher) uses(pack *archive.Pack) {
 	p.mu.Lock()
@@ -50,36 +59,28 @@ func (p *publisher) uses(pack *archive.Pack) {
 
 // during runs work and publishes at intervals meanwhile. An error of either ends the other.
 func (p *publisher) during(ctx context.Context, work func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	g, ctx := errgroup.WithContext(ctx)
 	done := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		p.loop(ctx, done, cancel)
-	}()
-	err := work(ctx)
-	close(done)
-	<-stopped
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return cause
-	}
-	return err
+	g.Go(func() error { return p.loop(ctx, done) })
+	g.Go(func() error {
+		defer close(done)
+		return work(ctx)
+	})
+	return g.Wait()
 }
 
-func (p *publisher) loop(ctx context.Context, done chan struct{}, fail func(error)) {
+func (p *publisher) loop(ctx context.Context, done chan struct{}) error {
 	ticker := time.NewTicker(p.every)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-done:
-			return
+			return nil
 		case <-ticker.C:
 			if err := p.publish(ctx); err != nil {
-				fail(err)
-				return
+				return err
 			}
 		}
 	}
@@ -92,6 +93,7 @@ func (p *publisher) publish(ctx context.Context) error {
 		return nil
 	}
 	if err := p.session.Checkpoint(ctx, packs, allOf(packs), p.relies); err != nil {
+		p.giveBack(packs)
 		return err
 	}
 	p.index.SetFilter(func(pack *archive.Pack) bool { return !p.session.Avoid(pack) })
@@ -99,7 +101,8 @@ func (p *publisher) publish(ctx context.Context) error {
 	return err
 }
 
-// relies tells whether the backup uses a pack that must be avoided by now.
+// relies tells whether the backup uses a pack that must be avoided by now. It may miss some, which the commit finds; what it finds need not be
+// waited for.
 func (p *publisher) relies(avoid *catalog.Avoid) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,15 +2,18 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/target"
 )
 
@@ -166,6 +169,11 @@ func (r *restore) commit(ctx context.Context, f *restoring) error {
 	f.mu.Lock()
 	f.file = nil
 	f.mu.Unlock()
+	if r.o.Verify {
+		if err := r.verify(ctx, f.node); err != nil {
+			return err
+		}
+	}
 	r.o.Progress.FilesDone.Add(1)
 	r.o.Progress.setCurrent(f.node.Path)
 	r.count(ActionRestore, f.node)
@@ -248,8 +256,12 @@ type Missing struct {
 // them. Safe for concurrent use.
 type Fetcher struct {
 	Reader *archive.Reader
+	// IDs names chunks of data. Without it nothing that was written can be verified.
+	IDs *crypto.IDKey
 	// Index is asked for when a place proves wrong. It may be nil.
 	Index func(ctx context.Context) (*catalog.Index, error)
+	// Directories is asked for when the index does not help: it finds where chunks lie from the packs themselves. It may be nil.
+	Directories func(ctx context.Context) (*catalog.Index, error)
 	// Warn is told of places that were wrong. It may be nil.
 	Warn func(err error)
 }
@@ -272,6 +284,9 @@ func (f *Fetcher) Fetch(ctx context.Context, p *archive.Pack, want []archive.Chu
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if errors.Is(err, store.ErrUnreachable) {
+		return nil, err
 	}
 	if f.Warn != nil {
 		f.Warn(err)
@@ -306,18 +321,30 @@ func (f *Fetcher) elsewhere(ctx context.Context, want []archive.Chunk, came []bo
 
 // another gets one chunk from a place that the index knows and that is not the one that was wrong.
 func (f *Fetcher) another(ctx context.Context, c archive.Chunk, take func([]byte) error) error {
-	if f.Index == nil {
-		return archive.ErrDamaged
+	err := archive.ErrDamaged
+	for _, find := range []func(context.Context) (*catalog.Index, error){f.Index, f.Directories} {
+		if find == nil {
+			continue
+		}
+		index, indexErr := find(ctx)
+		if indexErr != nil {
+			err = indexErr
+			continue
+		}
+		if err = f.anyOf(ctx, c, index.Places(c.ID), take); err == nil {
+			return nil
+		}
 	}
-	index, err := f.Index(ctx)
-	if err != nil {
-		return err
-	}
-	for _, other := range index.Places(c.ID) {
+	return err
+}
+
+// anyOf gets one chunk from the first of places that is right.
+func (f *Fetcher) anyOf(ctx context.Context, c archive.Chunk, places []archive.Chunk, take func([]byte) error) error {
+	for _, other := range places {
 		if c.Place.Pack != nil && other.Place.Pack.Name == c.Place.Pack.Name && other.Place.Ordinal == c.Place.Ordinal {
 			continue
 		}
-		err = f.Reader.Fetch(ctx, other.Place.Pack, []archive.Chunk{other}, func(_ int, data []byte) error { return take(data) })
+		err := f.Reader.Fetch(ctx, other.Place.Pack, []archive.Chunk{other}, func(_ int, data []byte) error { return take(data) })
 		if err == nil {
 			return nil
 		}

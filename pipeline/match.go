@@ -1,0 +1,60 @@
+package pipeline
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/packstone/packstone/catalog/entry"
+)
+
+// NewMatch says which entries of a tree are meant: those at or below the path below ("" is all), that match one of the include patterns,
+// if there are any, and none of the exclude patterns. A pattern without a slash is matched with each name on the way, one with a slash
+// with whole paths; what lies below a match matches too. The directories that lead to a match are not asked for: they come with it.
+func NewMatch(below string, include, exclude []string) (func(e *entry.Entry) bool, error) {
+	for _, pattern := range append(append([]string{}, include...), exclude...) {
+		if _, err := path.Match(strings.Trim(pattern, "/"), ""); err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+		}
+	}
+	return func(e *entry.Entry) bool {
+		if !within(e.Path, below) {
+			return e.Type == entry.Directory && within(below, e.Path) && len(include) == 0
+		}
+		if len(include) > 0 && !matchesAny(include, e.Path) {
+			return false
+		}
+		return !matchesAny(exclude, e.Path)
+	}, nil
+}
+
+// within tells whether p is dir or lies below it.
+func within(p, dir string) bool {
+	return dir == "" || p == dir || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
+}
+
+func matchesAny(patterns []string, p string) bool {
+	for _, pattern := range patterns {
+		if matches(pattern, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// matches tries the pattern on p and everything above p.
+func matches(pattern, p string) bool {
+	anchored := strings.Contains(strings.TrimSuffix(pattern, "/"), "/")
+	pattern = strings.Trim(pattern, "/")
+	for p != "" && p != "." {
+		name := p
+		if !anchored {
+			name = path.Base(p)
+		}
+		if ok, _ := path.Match(pattern, name); ok {
+			return true
+		}
+		p = path.Dir(p)
+	}
+	return false
+}
