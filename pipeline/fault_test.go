@@ -1,0 +1,126 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/packstone/packstone/archive/store/storetest"
+	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// faultWorld has one snapshot, and a source that has changed since, whose backup publishes a checkpoint on the way.
+func faultWorld(t *testing.T) (*world, *fakeSource) {
+	w := newWorld(t)
+	before := randomSource(6, 20_000, 1)
+	w.mustBackup(before)
+	now := before.clone()
+	for i := range 8 {
+		now.add(fmt.Sprintf("new/%d", i), randomBytes(20_000, 100+uint64(i)))
+	}
+	now.change("dir/file002.bin", randomBytes(18_000, 50))
+	delete(now.files, "dir/file004.bin")
+	return w, now
+}
+
+// faulted backs up through a store with a fault.
+func (w *world) faulted(now *fakeSource, f *storetest.Faulty) error {
+	src := now.clone()
+	untilRecord(src.files["new/7"], f)
+	o := w.options(src)
+	o.Publish = time.Millisecond
+	_, err := w.backup(f, o)
+	return err
+}
+
+// resumes backs up again and tests that all is well.
+func (w *world) resumes(now *fakeSource) {
+	w.t.Helper()
+	if _, err := w.backup(w.store, w.options(now.clone())); err != nil {
+		w.t.Fatalf("the backup after: %v", err)
+	}
+	w.check()
+	w.same(0, now)
+}
+
+// eachCall runs the test with a fault at every call of a backup, and prints how many there were.
+func eachCall(t *testing.T, test func(t *testing.T, n int) (calls int)) {
+	total := 1
+	for n := 1; n <= total; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) { total = max(total, test(t, n)) })
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d calls", total)
+}
+
+func TestABackupAfterOneLostCallFindsEverythingWell(t *testing.T) {
+	base, now := faultWorld(t)
+	eachCall(t, func(t *testing.T, n int) int {
+		w := base.branch(t)
+		f := &storetest.Faulty{Store: w.store, Before: storetest.Nth(n, errFault)}
+		_ = w.faulted(now, f)
+		w.resumes(now)
+		return len(f.Calls())
+	})
+}
+
+func TestABackupAfterOneLostAnswerFindsEverythingWell(t *testing.T) {
+	base, now := faultWorld(t)
+	eachCall(t, func(t *testing.T, n int) int {
+		w := base.branch(t)
+		f := &storetest.Faulty{Store: w.store, After: storetest.Nth(n, errFault)}
+		_ = w.faulted(now, f)
+		w.resumes(now)
+		return len(f.Calls())
+	})
+}
+
+func TestABackupAfterAKillResumesWithTheSameCache(t *testing.T) {
+	base, now := faultWorld(t)
+	eachCall(t, func(t *testing.T, n int) int {
+		w := base.branch(t)
+		f := &storetest.Faulty{Store: w.store, Before: storetest.From(n, errFault)}
+		_ = w.faulted(now, f)
+		w.resumes(now)
+		return len(f.Calls())
+	})
+}
+
+func TestABackupAfterAKillResumesWithoutItsCache(t *testing.T) {
+	base, now := faultWorld(t)
+	eachCall(t, func(t *testing.T, n int) int {
+		w := base.branch(t)
+		f := &storetest.Faulty{Store: w.store, Before: storetest.From(n, errFault)}
+		_ = w.faulted(now, f)
+		w.cache = t.TempDir()
+		w.resumes(now)
+		return len(f.Calls())
+	})
+}
+
+func TestAnInterruptedBackupUploadsNothingTwice(t *testing.T) {
+	w := newWorld(t)
+	src := randomSource(12, 20_000, 1)
+	failing := src.clone()
+	failing.files["dir/file011.bin"].finish = source.ErrFailed
+	if _, err := w.backup(w.store, w.options(failing)); err == nil {
+		t.Fatal("a source that failed as a whole made a snapshot")
+	}
+	if n := len(w.snapshots()); n != 0 {
+		t.Fatalf("%d snapshots of a failed source", n)
+	}
+	o := w.options(src)
+	o.Progress = new(pipeline.Progress)
+	if _, err := w.backup(w.store, o); err != nil {
+		t.Fatal(err)
+	}
+	// What had not filled a pack when the source failed is lost.
+	if n := o.Progress.ChunksNew.Load(); n == 0 || n > 4 {
+		t.Errorf("%d of 12 chunks were uploaded again", n)
+	}
+	w.check()
+	w.same(0, src)
+}
