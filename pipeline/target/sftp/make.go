@@ -1,0 +1,163 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/sftp"
+	"github.com/packstone/packstone/pipeline/target"
+)
+
+// Make makes a directory or a symbolic link. Of nodes SFTP has none.
+func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
+	switch {
+	case e.Type == entry.Directory:
+		return t.change(ctx, "make", e.Path, func(c *sftp.Conn, file string) error { return t.makeDirectory(c, file, e) })
+	case e.Type == entry.Symlink && e.Path != "":
+		return t.change(ctx, "make link", e.Path, func(c *sftp.Conn, file string) error { return t.makeLink(c, file, e) })
+	}
+	return errors.Join(check(e.Path), fmt.Errorf("make %s over SFTP: %w", e.Path, target.ErrUnsupported))
+}
+
+func (t *Target) makeDirectory(c *sftp.Conn, file string, e *entry.Entry) error {
+	if e.Path == "" { // it may be reached through a link, and those above it may be missing
+		if err := c.MkdirAll(file); err != nil {
+			return err
+		}
+		return writable(c, file, e)
+	}
+	err := c.Mkdir(file)
+	if err != nil && !sftp.IsBroken(err) {
+		err = t.replaceByDirectory(c, file, err)
+	}
+	if err != nil {
+		return err
+	}
+	t.note(e.Path)
+	return writable(c, file, e)
+}
+
+// replaceByDirectory keeps a directory and removes anything else that is in the way.
+func (t *Target) replaceByDirectory(c *sftp.Conn, file string, refused error) error {
+	info, err := c.Lstat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return refused
+	}
+	if err != nil || info.IsDir() {
+		return err
+	}
+	if err := c.Client.Remove(file); err != nil {
+		return err
+	}
+	return c.Mkdir(file)
+}
+
+// writable lets its owner into a directory until Finish.
+func writable(c *sftp.Conn, file string, e *entry.Entry) error {
+	err := c.Chmod(file, os.FileMode((e.Mode|0o700)&0o7777))
+	if sftp.IsBroken(err) {
+		return err
+	}
+	return nil
+}
+
+// makeLink makes a link under a temporary name and renames it.
+func (t *Target) makeLink(c *sftp.Conn, file string, e *entry.Entry) error {
+	name := t.temporary(file)
+	if err := c.Symlink(e.Target, name); err != nil {
+		return err
+	}
+	uid := int64(-1)
+	if !t.options.NoOwner && (e.UID != 0 || e.GID != 0) {
+		uid = int64(e.UID)
+	}
+	if err := c.LSetStat(name, uid, int64(e.GID), time.Unix(0, e.ModTime)); sftp.IsBroken(err) {
+		return err
+	} else if err != nil {
+		t.options.Warn(e.Path, fmt.Errorf("set owner and time of the link %s: %w", e.Path, err))
+	}
+	err := t.settle(c, name, file)
+	if err != nil && !sftp.IsBroken(err) {
+		_ = c.Client.Remove(name)
+	}
+	return err
+}
+
+// path is a dresser by path, of what is no link.
+type named struct {
+	conn *sftp.Conn
+	file string
+}
+
+func (n named) Chown(uid, gid int) error     { return n.conn.Chown(n.file, uid, gid) }
+func (n named) Chmod(mode os.FileMode) error { return n.conn.Chmod(n.file, mode) }
+
+// Finish sets owner, permissions and time of a directory, or of a file that was kept.
+func (t *Target) Finish(ctx context.Context, e *entry.Entry) error {
+	return t.change(ctx, "finish", e.Path, func(c *sftp.Conn, file string) error {
+		if e.Path != "" {
+			info, err := c.Lstat(file)
+			if err != nil {
+				return err
+			}
+			if !info.IsDir() && !info.Mode().IsRegular() {
+				return fmt.Errorf("%s is neither directory nor file: %w", file, target.ErrPath)
+			}
+		}
+		if err := t.dress(named{c, file}, e); err != nil {
+			return err
+		}
+		return t.setTime(c, file, e)
+	})
+}
+
+// Remove removes a path with everything below it. What is not there is removed already.
+func (t *Target) Remove(ctx context.Context, below string) error {
+	if below == "" {
+		return fmt.Errorf("remove the target's root: %w", target.ErrPath)
+	}
+	err := t.change(ctx, "remove", below, func(c *sftp.Conn, file string) error {
+		info, err := c.Lstat(file)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			return t.remove(c, file)
+		}
+		return c.Client.Remove(file)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// remove removes a directory. Its permissions may forbid it to its owner.
+func (t *Target) remove(c *sftp.Conn, dir string) error {
+	t.forget()
+	if err := c.Chmod(dir, 0o700); sftp.IsBroken(err) {
+		return err
+	}
+	all, err := c.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, info := range all {
+		file := path.Join(dir, info.Name())
+		if info.IsDir() {
+			err = t.remove(c, file)
+		} else {
+			err = c.Client.Remove(file)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return c.RemoveDirectory(dir)
+}

@@ -1,0 +1,144 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	pkg "github.com/pkg/sftp"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/sftp"
+	"github.com/packstone/packstone/pipeline/remote/walk"
+	"github.com/packstone/packstone/pipeline/target"
+)
+
+// Walk visits what is there with what a listing tells, and where links lead to. Temporary files that a killed run has left are removed on the
+// way: SFTP has no locks, so two restores to one place at once take each other's for such.
+func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
+	var failed error
+	err := walk.Tree(ctx, walk.Options{
+		Parallel: 8, List: t.list,
+		Visit: func(e *entry.Entry) error { failed = visit(e); return failed },
+	})
+	switch {
+	case err != nil && err == failed:
+		return err
+	case errors.Is(err, errNoRoot):
+		return nil
+	}
+	return err
+}
+
+var errNoRoot = errors.New("the target's root is not there")
+
+func (t *Target) list(ctx context.Context, dir string) (walk.Listing, error) {
+	var l walk.Listing
+	err := t.do(ctx, "list", dir, func(c *sftp.Conn, file string) error {
+		found, err := c.ReadDirContext(ctx, file)
+		if dir == "" && errors.Is(err, fs.ErrNotExist) {
+			return errNoRoot
+		}
+		if err != nil {
+			return err
+		}
+		l, err = t.take(c, dir, file, found)
+		return err
+	})
+	return l, err
+}
+
+// take makes entries of a listing and sweeps leftovers out.
+func (t *Target) take(c *sftp.Conn, dir, file string, found []fs.FileInfo) (walk.Listing, error) {
+	var l walk.Listing
+	for _, info := range found {
+		name := info.Name()
+		if name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+			continue
+		}
+		full := strings.TrimSuffix(file, "/") + "/" + name
+		if is, others := t.isTemporary(name); is {
+			if others && !t.options.ReadOnly {
+				if err := c.Client.Remove(full); sftp.IsBroken(err) {
+					return l, err
+				}
+			}
+			continue
+		}
+		e := &entry.Entry{Path: path.Join(dir, name)}
+		describe(info.Sys().(*pkg.FileStat), e)
+		if e.Type == entry.Symlink {
+			var err error
+			if e.Target, err = c.ReadLink(full); sftp.IsBroken(err) {
+				return l, err
+			}
+		}
+		l.Items = append(l.Items, walk.Item{Entry: e})
+	}
+	return l, nil
+}
+
+var types = map[uint32]entry.Type{
+	0o100000: entry.File, 0o040000: entry.Directory, 0o120000: entry.Symlink, 0o010000: entry.Fifo, 0o020000: entry.CharDevice,
+	0o060000: entry.BlockDevice, 0o140000: entry.Socket,
+}
+
+func describe(st *pkg.FileStat, e *entry.Entry) {
+	e.Type, e.Mode = types[st.Mode&0o170000], st.Mode&0o7777
+	e.UID, e.GID = st.UID, st.GID
+	e.ModTime = int64(st.Mtime) * 1e9
+	if e.Type == entry.File {
+		e.Size = int64(min(st.Size, 1<<62))
+	}
+}
+
+// content is a file opened to compare it.
+type content struct {
+	*sftp.Reader
+	target *Target
+	ctx    context.Context
+}
+
+// Open opens a file; nil where there is none, be it that a link is in the way.
+func (t *Target) Open(ctx context.Context, below string) (target.ReadAtCloser, error) {
+	if below == "" {
+		return nil, nil
+	}
+	var file string
+	err := t.do(ctx, "open", below, func(c *sftp.Conn, full string) error {
+		file = full
+		if err := t.checkAbove(c, path.Dir(below)); err != nil {
+			return err
+		}
+		info, err := c.Lstat(full)
+		if err == nil && !info.Mode().IsRegular() {
+			err = fs.ErrNotExist
+		}
+		return err
+	})
+	switch {
+	case check(below) != nil:
+		return nil, err
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, target.ErrPath):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	r, err := t.server.Open(ctx, file)
+	if err != nil {
+		return nil, t.translate(ctx, err)
+	}
+	return &content{r, t, ctx}, nil
+}
+
+// ReadAt implements io.ReaderAt.
+func (c *content) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := c.Reader.ReadAt(p, offset)
+	if err != nil && errors.Is(err, sftp.ErrUnreachable) {
+		err = fmt.Errorf("%w: %w", target.ErrUnreachable, err)
+	}
+	return n, err
+}
