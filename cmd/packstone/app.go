@@ -25,6 +25,7 @@ type app struct {
 	started bool // the command line is good and the verb's work has begun
 	out     *output.Printer
 	loaded  *config.Config // by settings, once
+	cache   string         // of the repository that was opened last; empty: none
 	damaged bool           // some of the repository's records do not hold
 }
 

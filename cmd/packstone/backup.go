@@ -239,7 +239,9 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 		run.Jobs = append(run.Jobs, pipeline.Job{
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
-				return settings.Open(ctx, name, config.OpenOptions{Stderr: a.stderr})
+				return settings.Open(ctx, name, config.OpenOptions{
+					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login,
+				})
 			},
 		})
 	}

@@ -164,6 +164,7 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	if needed&bypassCache != 0 {
 		cache = ""
 	}
+	a.cache = cache
 	repository, err := catalog.Open(ctx, storage, catalog.Options{
 		Keys:     keys,
 		CacheDir: cache,

@@ -93,6 +93,16 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 	return report, nil
 }
 
+// Preview says what Convert would make of source in target, without reading rows or changing anything.
+func Preview(ctx context.Context, src Source, dst Target, opts Options) (*Report, error) {
+	schema, err := src.Schema(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the source's schema: %w", err)
+	}
+	_, report, err := planFor(ctx, schema, dst, opts)
+	return report, err
+}
+
 // planFor plans and begins the report.
 func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Plan, *Report, error) {
 	plan, err := dst.Plan(ctx, schema, opts.Plan)

@@ -52,7 +52,7 @@ func environment(pairs ...string) Lookup {
 
 func parseFull(t *testing.T) *Config {
 	t.Helper()
-	c, err := Parse("/etc/packstone/packstone.yaml", []byte(full), environment("LAKE=s3://lake"))
+	c, err := Parse("/etc/packstone/packstone.yaml", []byte(full), environment("LAKE=/srv/lake"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestParseReadsEverySetting(t *testing.T) {
 			"local":    {"database", &Database{URL: "sqlite:/etc/packstone/app.db"}},
 			"oracle":   {"command", &Command{Command: []string{"expdp", "5", "full"}, Name: "metadata.dmp"}},
 			"files":    {"files", &Files{Path: "/srv/files", Exclude: []string{"*.tmp"}, OneFileSystem: true}},
-			"lake":     {"lake", &Lake{Path: "s3://lake/output"}},
+			"lake":     {"lake", &Lake{Path: "/srv/lake/output"}},
 			"settings": {"settings", &Components{Components: map[string]string{"api": "/opt/api/instance", "app_worker": "/etc/packstone/worker"}}},
 		},
 		Sets: map[string]Set{"platform": {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/command"
 	"github.com/packstone/packstone/pipeline/source/files"
@@ -17,6 +18,10 @@ type OpenOptions struct {
 	Parallel int
 	// Stderr takes what commands say beside their output; nil: it is kept for the error only.
 	Stderr io.Writer
+	// StateDir is where this source, in this set and repository, remembers what it looked like; empty: it does not.
+	StateDir string
+	// Login adds to the address of a database what its user keeps elsewhere; nil: nothing.
+	Login func(database.Location) (database.Location, error)
 }
 
 // opener is a type of source that can be backed up.
@@ -51,6 +56,12 @@ func (f *Files) open(_ context.Context, opts OpenOptions) (source.Source, error)
 		AllowEmpty:       f.AllowEmpty,
 		IgnoreInode:      f.IgnoreInode,
 		Parallel:         opts.Parallel,
+	}))
+}
+
+func (l *Lake) open(_ context.Context, opts OpenOptions) (source.Source, error) {
+	return sourceOf(files.New(files.Options{
+		Roots: []string{l.Path}, Directory: true, Exclude: l.Exclude, Class: source.ClassLarge, Parallel: opts.Parallel,
 	}))
 }
 

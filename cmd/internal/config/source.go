@@ -66,9 +66,9 @@ type Database struct {
 	URLFile string `yaml:"url_file,omitempty" doc:"A file that holds the URL, so that no password stands here. One of url and url_file is set."`
 }
 
-// Lake is a data lake: a directory, or a prefix in an S3 bucket.
+// Lake is a data lake in a directory: mostly large files that do not change.
 type Lake struct {
-	Path    string   `yaml:"path" doc:"A directory, or s3://bucket/prefix."`
+	Path    string   `yaml:"path" doc:"The lake's directory."`
 	Exclude []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
 }
 
@@ -124,9 +124,6 @@ func (c *Command) check(d *decoder, path string) {
 	d.checkName(path+".name", c.Name)
 }
 
-// engines are the databases that a URL can name, by scheme.
-var engines = []string{"mariadb", "mysql", "oracle", "postgres", "postgresql", "sqlite", "sqlserver"}
-
 func (b *Database) check(d *decoder, path string) {
 	b.URLFile = d.resolve(b.URLFile)
 	if (b.URL == "") == (b.URLFile == "") {
@@ -140,8 +137,9 @@ func (b *Database) check(d *decoder, path string) {
 		d.problemAt(path+".url", "%v", err)
 		return
 	}
-	if !slices.Contains(engines, location.Scheme()) {
-		d.problemAt(path+".url", "no database is known by %s:; these are: %s", location.Scheme(), strings.Join(engines, ", "))
+	if _, known := Engines[location.Scheme()]; !known {
+		schemes := slices.Sorted(maps.Keys(Engines))
+		d.problemAt(path+".url", "no database is known by %s:; these are: %s", location.Scheme(), strings.Join(schemes, ", "))
 	}
 	if location.Scheme() == "sqlite" {
 		b.URL = "sqlite:" + d.resolve(location.Reveal())
@@ -150,17 +148,12 @@ func (b *Database) check(d *decoder, path string) {
 
 func (l *Lake) check(d *decoder, path string) {
 	d.checkFilled(path+".path", l.Path)
-	scheme, _, isURL := strings.Cut(l.Path, "://")
-	switch {
-	case !isURL:
-		l.Path = d.resolve(l.Path)
-	case scheme != "s3":
-		d.problemAt(path+".path", "a lake is a directory or s3://bucket/prefix")
-	default:
-		if _, err := ParseRepository(l.Path); err != nil {
-			d.problemAt(path+".path", "%v", err)
-		}
+	if strings.Contains(l.Path, "://") {
+		d.problemAt(path+".path", "this program backs up lakes that are directories; for a bucket, mount it and name the mount")
+		return
 	}
+	l.Path = d.resolve(l.Path)
+	d.checkOpens(path, l)
 }
 
 // decodeNode reads the settings of the type that the source names.

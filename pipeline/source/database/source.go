@@ -30,10 +30,9 @@ type Options struct {
 	Filter db.Filter
 	// Jobs is how many tables are read at once, at most (default: 1).
 	Jobs int
-	// Scratch is passed on to the driver: see database.SourceOptions.
-	Scratch string
 	// StateDir is where the source remembers what its tables looked like, for this source and the set it belongs to alone. It may be
-	// deleted at any time. Empty: every backup reads and gives whole tables.
+	// deleted at any time. A SQLite file that writers would have to wait for is copied there while it is read. Empty: every backup gives
+	// whole tables, and files are read in place.
 	StateDir string
 }
 
@@ -85,6 +84,9 @@ func (s *Source) Moment() time.Time { return s.moment }
 
 // Walk opens the snapshot, finds out what has changed in tables that are remembered, and visits the entries.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
+	if err := s.openStates(); err != nil {
+		return err
+	}
 	if err := s.begin(ctx); err != nil {
 		return failed(err)
 	}
@@ -116,7 +118,7 @@ func (s *Source) begin(ctx context.Context) error {
 	s.moment = time.Now().UTC()
 	var err error
 	s.reader, err = s.options.Driver.OpenSource(ctx, s.options.At, db.SourceOptions{
-		Filter: s.options.Filter, Jobs: jobs, Scratch: s.options.Scratch,
+		Filter: s.options.Filter, Jobs: jobs, Scratch: s.states.scratch(),
 	})
 	if err != nil {
 		return err
@@ -153,25 +155,25 @@ func (s *Source) tellLosses(v source.Visitor) {
 	}
 }
 
+func (s *Source) openStates() (err error) {
+	if s.options.StateDir != "" {
+		s.states, err = openStates(s.options.StateDir)
+	}
+	return err
+}
+
 // remember finds, for each table, a state that the last tree holds.
 func (s *Source) remember(ctx context.Context) error {
-	if s.options.StateDir == "" {
-		return nil
-	}
-	states, err := openStates(s.options.StateDir)
-	if err != nil || states == nil {
-		return err
-	}
-	s.states = states
-	if s.previous == nil {
+	if s.states == nil || s.previous == nil {
 		return nil
 	}
 	for _, t := range s.tables {
-		if t.state, err = states.find(ctx, t.model.ID(), s.previous); err != nil {
+		var err error
+		if t.state, err = s.states.find(ctx, t.model.ID(), s.previous); err != nil {
 			return err
 		}
 	}
-	return states.sweep(s.tables)
+	return s.states.sweep(s.tables)
 }
 
 // compareAll finds out what has changed, several tables at a time.

@@ -49,6 +49,7 @@ type state struct {
 const (
 	stateEnding  = ".json"
 	printsEnding = ".rows"
+	scratchName  = "scratch"
 )
 
 // openStates lists what is remembered. It returns nil where another process is using the directory: then whole tables are read.
@@ -61,6 +62,9 @@ func openStates(dir string) (*states, error) {
 		return nil, err
 	}
 	s := &states{dir: dir, lock: lock}
+	if err := s.clearScratch(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	names, err := filepath.Glob(filepath.Join(dir, "*"+stateEnding))
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -71,6 +75,25 @@ func openStates(dir string) (*states, error) {
 		}
 	}
 	return s, nil
+}
+
+// scratch is a directory for a temporary copy of the database.
+func (s *states) scratch() string {
+	if s == nil {
+		return ""
+	}
+	return filepath.Join(s.dir, scratchName)
+}
+
+// clearScratch removes what a backup that was killed left behind.
+func (s *states) clearScratch() error {
+	if err := os.RemoveAll(s.scratch()); err != nil {
+		return fmt.Errorf("clear the copies of a database: %w", err)
+	}
+	if err := os.Mkdir(s.scratch(), 0o700); err != nil {
+		return fmt.Errorf("make room for copies of a database: %w", err)
+	}
+	return nil
 }
 
 // readState returns nil for what is no state: it is swept away.
@@ -145,7 +168,7 @@ func (s *states) sweep(tables []*table) error {
 	}
 	for _, f := range found {
 		name := filepath.Join(s.dir, f.Name())
-		if wanted[name] || f.Name() == lockName {
+		if wanted[name] || f.Name() == lockName || f.IsDir() {
 			continue
 		}
 		if err := os.Remove(name); err != nil {

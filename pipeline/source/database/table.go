@@ -275,4 +275,3 @@ func marshal(document any) ([]byte, error) {
 }
 
 func newReader(content []byte) io.Reader { return bytes.NewReader(content) }
-

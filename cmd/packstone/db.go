@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+func newDB(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "db",
+		Short: "Take a database out to one portable SQLite file, bring it into any engine, compare the two.",
+		Long: `URLs are postgres://, mysql:// (MariaDB too), oracle://, sqlserver:// and sqlite:PATH. A password never stands on the command line: it is
+taken from the file that --from-file or --to-file names, from PACKSTONE_DB_PASSWORD or PACKSTONE_DB_PASSWORD_FILE, from PGPASSFILE for
+PostgreSQL, or from ~/.my.cnf for MySQL and MariaDB.`,
+		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
+  packstone db import platform.sqlite --to mysql://root@localhost/platform`,
+	}
+	return group(cmd, newDBExport(a), newDBImport(a), newDBVerify(a))
+}
+
+// dbOptions are the flags of what reads one database and fills or compares another.
+type dbOptions struct {
+	filter      database.Filter
+	strict      bool
+	jobs        int
+	noNativeDDL bool
+	zeroDates   string
+	nul         string
+}
+
+func (o *dbOptions) register(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.filter.Tables, "tables", nil, "only tables that match one of these `patterns`: a name or schema.name, in which * stands for anything")
+	flags.StringSliceVar(&o.filter.ExcludeTables, "exclude-tables", nil, "no tables that match one of these `patterns`")
+	flags.StringSliceVar(&o.filter.Schemas, "schema", nil, "only schemas that match one of these `patterns`")
+	flags.IntVar(&o.jobs, "jobs", 4, "`number` of tables that are read at once, at most")
+	flags.BoolVar(&o.noNativeDDL, "no-native-ddl", false, "build tables from their neutral description even in the engine that they come from")
+}
+
+// registerWriting adds the flags of what fills a database.
+func (o *dbOptions) registerWriting(flags *pflag.FlagSet) {
+	o.register(flags)
+	flags.BoolVar(&o.strict, "strict", false, "refuse, before anything is written, unless everything can be kept exactly")
+}
+
+// registerValues adds the flags for values that some engines have no place for.
+func (o *dbOptions) registerValues(flags *pflag.FlagSet) {
+	flags.StringVar(&o.zeroDates, "zero-dates", "null", "dates such as 0000-00-00 become `null` where the column allows it, are refused (refuse), or make columns allow null (loosen)")
+	flags.StringVar(&o.nul, "nul", "refuse", "NUL characters in text are refused (`refuse`) or removed (strip) where text cannot hold them")
+}
+
+func (o *dbOptions) target() database.TargetOptions { return database.TargetOptions{Jobs: o.jobs} }
+
+func (o *dbOptions) source() database.SourceOptions {
+	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs}
+}
+
+func (o *dbOptions) check() error {
+	if o.jobs < 1 {
+		return usage("--jobs %d: must be at least 1", o.jobs)
+	}
+	if _, ok := zeroDates[o.zeroDates]; !ok {
+		return usage("--zero-dates %s: want null, refuse or loosen", o.zeroDates)
+	}
+	if _, ok := nulPolicies[o.nul]; !ok {
+		return usage("--nul %s: want refuse or strip", o.nul)
+	}
+	return nil
+}
+
+// What the flags for values can be; empty where a verb has no such flag.
+var (
+	zeroDates = map[string]database.ZeroDates{
+		"": database.ZeroDatesNull, "null": database.ZeroDatesNull, "refuse": database.ZeroDatesRefuse, "loosen": database.ZeroDatesLoosen,
+	}
+	nulPolicies = map[string]database.NULPolicy{"": database.NULRefuse, "refuse": database.NULRefuse, "strip": database.NULStrip}
+)
+
+func (o *dbOptions) convert(progress func(database.Progress)) database.Options {
+	return database.Options{
+		Plan:   database.PlanOptions{NoNativeDDL: o.noNativeDDL, ZeroDates: zeroDates[o.zeroDates], NUL: nulPolicies[o.nul]},
+		Strict: o.strict, Jobs: o.jobs, Progress: progress,
+	}
+}
+
+// dbAddress is a database that a pair of flags names: its URL, or a file that holds it.
+type dbAddress struct {
+	name      string // of the flag
+	url, file string
+}
+
+func (d *dbAddress) register(flags *pflag.FlagSet, name, what string) {
+	d.name = name
+	flags.StringVar(&d.url, name, "", "`URL` of the database "+what)
+	flags.StringVar(&d.file, name+"-file", "", "`file` that holds this URL")
+}
+
+func (d *dbAddress) named() bool { return d.url != "" || d.file != "" }
+
+// locate reads the address, and adds the password that the user keeps elsewhere.
+func (d *dbAddress) locate(a *app) (database.Location, error) {
+	if (d.url == "") == (d.file == "") {
+		return database.Location{}, usage("name the database by one of --%s and --%s-file", d.name, d.name)
+	}
+	if d.file != "" {
+		at, err := config.ReadLocation(d.file)
+		if err != nil {
+			return at, err
+		}
+		return a.login(at)
+	}
+	return a.locate("--"+d.name, d.url)
+}
+
+// locate reads a URL that stands on the command line.
+func (a *app) locate(flag, url string) (database.Location, error) {
+	at, err := database.ParseLocation(url)
+	if err != nil {
+		return at, usage("%s: %w", flag, err)
+	}
+	if at.HasPassword() {
+		return at, usage("%s: a password on the command line can be read by others; leave it out and put it into PACKSTONE_DB_PASSWORD, "+
+			"PACKSTONE_DB_PASSWORD_FILE, PGPASSFILE or ~/.my.cnf, or put the whole URL into a file for %s-file", flag, flag)
+	}
+	if _, err := config.Engines.For(at); err != nil {
+		return at, usage("%s: %w", flag, err)
+	}
+	if at.Scheme() == "sqlite" {
+		return sqliteAt(at.Reveal())
+	}
+	return a.login(at)
+}
+
+// sqliteAt is the location of a file.
+func sqliteAt(path string) (database.Location, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return database.Location{}, fmt.Errorf("find %s: %w", path, err)
+	}
+	return database.ParseLocation("sqlite:" + absolute)
+}
+
+// dbSummary is what the verbs of db print as JSON at their end.
+type dbSummary struct {
+	Action        string      `json:"action" doc:"What was done: export, import, verify or restore."`
+	Source        string      `json:"source" doc:"Engine and version of the source."`
+	Moment        string      `json:"moment,omitempty" doc:"The snapshot in the engine's own terms."`
+	Rows          int64       `json:"rows" doc:"Rows that were copied or compared."`
+	Bytes         int64       `json:"bytes" doc:"Their bytes in canonical form."`
+	Verified      bool        `json:"verified" doc:"Whether the copy was read back and found equal."`
+	Tables        []dbTable   `json:"tables" doc:"The tables."`
+	Exact         int         `json:"exact" doc:"Number of objects that were kept exactly."`
+	Inexact       []dbFinding `json:"inexact" doc:"Objects and values that were not."`
+	TotalDuration float64     `json:"total_duration" doc:"Seconds."`
+}
+
+type dbTable struct {
+	Table  string `json:"table" doc:"Its name in the source."`
+	Target string `json:"target" doc:"Its name in the copy."`
+	Rows   int64  `json:"rows" doc:"Rows."`
+	Digest string `json:"digest" doc:"Sum of the SHA-256 of its rows in canonical form."`
+}
+
+type dbFinding struct {
+	Kind   string `json:"kind" doc:"What kind of object it is."`
+	Object string `json:"object" doc:"Its name."`
+	Status string `json:"status" doc:"approximated, sidecar (its definition is kept beside the data) or dropped."`
+	Code   string `json:"code,omitempty" doc:"A code that stays the same between versions."`
+	Reason string `json:"reason,omitempty" doc:"Why."`
+	Count  int64  `json:"count,omitempty" doc:"Values concerned, where they were counted."`
+}
+
+func summarizeDB(action string, r *database.Report, took time.Duration) dbSummary {
+	m := dbSummary{
+		Action: action, Source: r.Source, Moment: r.Moment, Verified: r.Verified, TotalDuration: took.Seconds(),
+		Tables: []dbTable{}, Inexact: []dbFinding{},
+	}
+	for _, t := range r.Tables {
+		m.Rows += t.Rows
+		m.Bytes += t.Bytes
+		m.Tables = append(m.Tables, dbTable{t.Table, t.Target, t.Rows, t.Digest.String()})
+	}
+	for _, f := range r.Inexact() {
+		name := strings.TrimPrefix(f.Object.String(), f.Object.Kind+" ")
+		m.Inexact = append(m.Inexact, dbFinding{f.Object.Kind, name, string(f.Status), f.Code, f.Reason, f.Count})
+	}
+	m.Exact = len(r.Findings) - len(m.Inexact)
+	return m
+}
+
+func (m dbSummary) text(findings []database.Finding) string {
+	var b strings.Builder
+	for _, f := range findings {
+		fmt.Fprintln(&b, f)
+	}
+	fmt.Fprintf(&b, "%s of %s: %d tables, %d rows (%s) in %s; %d objects exact, %d not", m.Action, m.Source, len(m.Tables), m.Rows,
+		output.Bytes(m.Bytes), time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond), m.Exact, len(m.Inexact))
+	if m.Verified {
+		b.WriteString("; read back and found equal")
+	}
+	return b.String()
+}
+
+// tellDB prints the report of what was done, or refused.
+func (a *app) tellDB(action string, r *database.Report, begun time.Time) {
+	if r == nil {
+		return
+	}
+	m := summarizeDB(action, r, time.Since(begun))
+	a.out.Summary(m, m.text(r.Inexact()))
+}
+
+// dbOutcome says how exact a copy is that was made.
+func dbOutcome(r *database.Report) error {
+	if n := len(r.Inexact()); n > 0 {
+		return exitWith(exitMissing, "%d objects or values were not kept exactly: they are listed above", n)
+	}
+	return nil
+}
+
+// dbMeter shows how far a conversion is.
+type dbMeter struct {
+	mu  sync.Mutex
+	now database.Progress
+}
+
+func (m *dbMeter) take(p database.Progress) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = p
+}
+
+func (m *dbMeter) counts() output.Counts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	current := fmt.Sprintf("%s %d rows", m.now.Stage, m.now.Rows)
+	if m.now.Table != "" {
+		current += " of " + m.now.Table
+	}
+	return output.Counts{BytesDone: m.now.Bytes, TotalBytes: max(m.now.TotalBytes, 0), Current: []string{current}}
+}
+
+// convertDB copies a database, prints the report, and says how exact the copy is.
+func (a *app) convertDB(ctx context.Context, action string, src database.Source, dst database.Target, o dbOptions) error {
+	begun := time.Now()
+	if a.flags.dryRun {
+		report, err := database.Preview(ctx, src, dst, o.convert(nil))
+		a.tellDB(action, report, begun)
+		return errors.Join(err, a.out.Err())
+	}
+	meter := &dbMeter{}
+	stop := a.out.Progress(meter.counts)
+	report, err := database.Convert(ctx, src, dst, o.convert(meter.take))
+	stop()
+	a.tellDB(action, report, begun)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dbOutcome(report), a.out.Err())
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/pipeline/database/sqlite"
+)
+
+func newDBExport(a *app) *cobra.Command {
+	var o dbOptions
+	var from dbAddress
+	cmd := &cobra.Command{
+		Use:   "export --from URL FILE.sqlite",
+		Short: "Write one consistent snapshot of a database to one SQLite file, with its keys, and say what SQLite cannot hold.",
+		Long: `The file is an ordinary database with real keys, foreign keys, checks and indexes, and is read back and compared before it gets its name.
+What SQLite has no place for is kept in tables whose names begin with _packstone_, so that an import into the same engine finds it again.
+The exit code is 3 if anything is not exact in SQLite, and 4, with nothing written, if --strict forbids that or the file is there already.`,
+		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
+  packstone db export --from-file /run/secrets/metadata-url --exclude-tables 'log_*' platform.sqlite`,
+		Args: cobra.ExactArgs(1),
+	}
+	from.register(cmd.Flags(), "from", "to read")
+	o.registerWriting(cmd.Flags())
+	return a.verb(cmd, usesDryRun, func(ctx context.Context, args []string) error {
+		if err := o.check(); err != nil {
+			return err
+		}
+		return a.dbExport(ctx, from, args[0], o)
+	})
+}
+
+func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOptions) (err error) {
+	at, err := from.locate(a)
+	if err != nil {
+		return err
+	}
+	to, err := sqliteAt(file)
+	if err != nil {
+		return err
+	}
+	dst, err := sqlite.Driver{Portable: true}.OpenTarget(ctx, to, o.target())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	driver, err := config.Engines.For(at)
+	if err != nil {
+		return usage("%w", err)
+	}
+	src, err := driver.OpenSource(ctx, at, o.source())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	return a.convertDB(ctx, "export", src, dst, o)
+}

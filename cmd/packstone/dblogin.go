@@ -1,0 +1,93 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// login adds to an address the password that its user keeps outside of it. PGPASSFILE is read by PostgreSQL's own client.
+func (a *app) login(at database.Location) (database.Location, error) {
+	if at.HasPassword() || at.Scheme() == "sqlite" {
+		return at, nil
+	}
+	password, err := a.env.orFile("PACKSTONE_DB_PASSWORD")
+	if err != nil {
+		return at, err
+	}
+	if password != "" {
+		return at.WithPassword(password)
+	}
+	if at.Scheme() == "mysql" || at.Scheme() == "mariadb" {
+		return a.mysqlLogin(at)
+	}
+	return at, nil
+}
+
+// mysqlLogin takes user and password from ~/.my.cnf. A user who is named in the URL gets the password only if it is theirs.
+func (a *app) mysqlLogin(at database.Location) (database.Location, error) {
+	text, err := os.ReadFile(filepath.Join(a.env["HOME"], ".my.cnf"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return at, nil
+	}
+	if err != nil {
+		return at, fmt.Errorf("read the password of MySQL: %w", err)
+	}
+	kept := parseOptionFile(string(text), "client")
+	u, err := url.Parse(at.Reveal())
+	if err != nil {
+		return at, at.Wrap("log in to", errors.New("the URL cannot be read"))
+	}
+	user := u.User.Username()
+	switch {
+	case user != "" && kept["user"] != "" && kept["user"] != user, kept["password"] == "":
+		return at, nil
+	case user == "" && kept["user"] != "":
+		u.User = url.User(kept["user"])
+		if at, err = database.ParseLocation(u.String()); err != nil {
+			return at, err
+		}
+	}
+	return at.WithPassword(kept["password"])
+}
+
+// parseOptionFile reads the settings of one group of an option file of MySQL.
+func parseOptionFile(text, group string) map[string]string {
+	found := map[string]string{}
+	within := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "["):
+			within = line == "["+group+"]"
+		case within && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";"):
+			name, value, _ := strings.Cut(line, "=")
+			found[strings.TrimSpace(name)] = unquoteOption(strings.TrimSpace(value))
+		}
+	}
+	return found
+}
+
+func unquoteOption(value string) string {
+	if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
+		return value[1 : n-1]
+	}
+	return value
+}
+
+// databaseState is where a source, in a set, remembers what its tables looked like; empty where nothing is cached.
+func (a *app) databaseState(set, name, location string) string {
+	if a.cache == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(set + "\x00" + name + "\x00" + location))
+	return filepath.Join(a.cache, "databases", hex.EncodeToString(sum[:16]))
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlite"
+)
+
+func newDBVerify(a *app) *cobra.Command {
+	var o dbOptions
+	var from, against dbAddress
+	cmd := &cobra.Command{
+		Use:   "verify --from URL --against URL|FILE",
+		Short: "Compare a database with a copy of it: tables, keys, and the digest of every table's rows.",
+		Long: `Values are compared as they would be after a conversion, so the two may be of different engines. A plain file name is an export;
+sqlite:PATH is a database of its own. The exit code is 5 if anything differs, and every difference is named.`,
+		Example: `  packstone db verify --from postgres://backup@db/platform --against platform.sqlite
+  packstone db verify --from-file /run/secrets/a --against-file /run/secrets/b --tables 'orders*'`,
+		Args: cobra.NoArgs,
+	}
+	from.register(cmd.Flags(), "from", "to compare")
+	against.register(cmd.Flags(), "against", "to compare with, or the name of an export")
+	o.register(cmd.Flags())
+	o.registerValues(cmd.Flags())
+	return a.verb(cmd, 0, func(ctx context.Context, _ []string) error {
+		if err := o.check(); err != nil {
+			return err
+		}
+		return a.dbVerify(ctx, from, against, o)
+	})
+}
+
+func (a *app) dbVerify(ctx context.Context, from, against dbAddress, o dbOptions) (err error) {
+	at, err := from.locate(a)
+	if err != nil {
+		return err
+	}
+	driver, err := config.Engines.For(at)
+	if err != nil {
+		return usage("%w", err)
+	}
+	copied, err := a.openDBCopy(ctx, against, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, copied.Close()) }()
+	src, err := driver.OpenSource(ctx, at, o.source())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	begun := time.Now()
+	meter := &dbMeter{}
+	stop := a.out.Progress(meter.counts)
+	report, err := database.Verify(ctx, src, copied, o.convert(meter.take))
+	stop()
+	a.tellDB("verify", report, begun)
+	return errors.Join(err, a.out.Err())
+}
+
+// openDBCopy opens what a database is compared with.
+func (a *app) openDBCopy(ctx context.Context, against dbAddress, o dbOptions) (database.Target, error) {
+	isFile := against.file == "" && against.url != "" && !strings.Contains(against.url, "://") && !strings.HasPrefix(against.url, "sqlite:")
+	if !isFile {
+		return a.openDBTarget(ctx, against, o)
+	}
+	if !exists(against.url) {
+		return nil, usage("--against %s: the file does not exist", against.url)
+	}
+	at, err := sqliteAt(against.url)
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Driver{Portable: true}.OpenTarget(ctx, at, o.target())
+}
