@@ -137,7 +137,7 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"both URLs", "version: 1\nsources:\n  d: {type: database, url: 'sqlite:x', url_file: y}\n", "f.yaml:3: sources.d: set one of url and url_file"},
 		{"unknown database", "version: 1\nsources:\n  d: {type: database, url: 'mongodb://x/y'}\n",
 			"f.yaml:3: sources.d.url: no database is known by mongodb:; these are: mariadb, mysql, oracle, postgres, postgresql, sqlite, sqlserver"},
-		{"lake elsewhere", "version: 1\nsources:\n  l: {type: lake, path: 'gs://x/y'}\n", "f.yaml:3: sources.l.path: a lake is a directory or s3://bucket/prefix"},
+		{"lake elsewhere", "version: 1\nsources:\n  l: {type: lake, path: 'gs://x/y'}\n", "f.yaml:3: sources.l.path: this program backs up lakes that are directories; for a bucket, mount it and name the mount"},
 		{"secret in an address", "version: 1\nrepository: s3://key:secret@bucket/x\n", "f.yaml:2: repository: repository s3://key:xxxxx@bucket/x: an address can't hold keys; put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or PACKSTONE_S3_ACCESS_KEY_FILE and PACKSTONE_S3_SECRET_KEY_FILE"},
 		{"secret key for a recipient", "version: 1\nkeys: {recipients: [AGE-SECRET-KEY-1XXXX]}\n", "f.yaml:2: keys.recipients: number 1: parse recipient: this is a secret key (an identity), not a recipient"},
 		{"hook of words", "version: 1\nsources: {f: {type: files, path: /x}}\nsets:\n  p:\n    sources: [f]\n    hooks: {before: reboot}\n",
