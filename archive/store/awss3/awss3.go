@@ -9,6 +9,7 @@ package awss3
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -181,19 +182,37 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	if !store.ValidName(name) || len(data) > store.MaxObject {
 		return fmt.Errorf("put %q of %d bytes: %w", name, len(data), store.ErrInvalid)
 	}
-	_, err := s.client.PutObject(context.WithValue(ctx, payloadHash{}, hex.EncodeToString(digest[:])), &s3.PutObjectInput{
+	in := s.put(name, data, digest)
+	in.IfNoneMatch = aws.String("*")
+	_, err := s.client.PutObject(context.WithValue(ctx, payloadHash{}, hex.EncodeToString(digest[:])), in)
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("put %s: %w", name, s3http.Refused(ctx, s, name, s.error(ctx, err)))
+}
+
+func (s *Store) put(name string, data []byte, digest store.Digest) *s3.PutObjectInput {
+	return &s3.PutObjectInput{
 		Bucket:         &s.bucket,
 		Key:            aws.String(s.keys.Key(name)),
 		Body:           bytes.NewReader(data),
 		ContentLength:  aws.Int64(int64(len(data))),
 		ContentType:    aws.String("application/octet-stream"),
-		IfNoneMatch:    aws.String("*"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(digest[:])),
-	})
-	if err == nil {
-		return nil
 	}
-	return fmt.Errorf("put %s: %w", name, s3http.Refused(ctx, s, name, s.error(ctx, err)))
+}
+
+// Overwrite implements store.Overwriter.
+func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
+	if !store.ValidName(name) {
+		return fmt.Errorf("overwrite %q: %w", name, store.ErrInvalid)
+	}
+	digest := sha256.Sum256(data)
+	_, err := s.client.PutObject(context.WithValue(ctx, payloadHash{}, hex.EncodeToString(digest[:])), s.put(name, data, digest))
+	if err != nil {
+		return fmt.Errorf("overwrite %s: %w", name, s.error(ctx, err))
+	}
+	return nil
 }
 
 // Get implements store.Store.

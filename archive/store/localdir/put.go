@@ -37,6 +37,30 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
+// Overwrite implements store.Overwriter: it renames over the object, which file permissions on it do not hinder.
+func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
+	if err := check(ctx, name); err != nil {
+		return fmt.Errorf("overwrite %q: %w", name, err)
+	}
+	temp, err := s.writeTemp(ctx, data)
+	if err == nil {
+		err = errors.Join(os.Rename(temp, s.path(name)), removeLeft(temp))
+	}
+	if err != nil {
+		return fmt.Errorf("overwrite %s: %w", name, translate(err))
+	}
+	s.mark(path.Dir(name))
+	return nil
+}
+
+// removeLeft removes a file that a failure may have left.
+func removeLeft(name string) error {
+	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 func (s *Store) put(ctx context.Context, name string, data []byte, digest store.Digest) error {
 	verified := verify(data, digest)
 	if len(data) <= hashInline {

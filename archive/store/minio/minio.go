@@ -9,6 +9,7 @@ package minio
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -105,12 +106,7 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	if !store.ValidName(name) || len(data) > store.MaxObject {
 		return fmt.Errorf("put %q of %d bytes: %w", name, len(data), store.ErrInvalid)
 	}
-	opts := minio.PutObjectOptions{
-		ContentType:          "application/octet-stream",
-		UserMetadata:         map[string]string{checksumHeader: base64.StdEncoding.EncodeToString(digest[:])},
-		DisableMultipart:     true,
-		DisableContentSha256: true, // not chunk by chunk: the hash of the whole is given
-	}
+	opts := putOptions(digest)
 	opts.SetMatchETagExcept("*")
 	_, err := s.client.PutObject(ctx, s.bucket, s.keys.Key(name), bytes.NewReader(data), int64(len(data)),
 		"", hex.EncodeToString(digest[:]), opts)
@@ -118,6 +114,29 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 		return nil
 	}
 	return fmt.Errorf("put %s: %w", name, s3http.Refused(ctx, s, name, s.error(ctx, err)))
+}
+
+func putOptions(digest store.Digest) minio.PutObjectOptions {
+	return minio.PutObjectOptions{
+		ContentType:          "application/octet-stream",
+		UserMetadata:         map[string]string{checksumHeader: base64.StdEncoding.EncodeToString(digest[:])},
+		DisableMultipart:     true,
+		DisableContentSha256: true, // not chunk by chunk: the hash of the whole is given
+	}
+}
+
+// Overwrite implements store.Overwriter.
+func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
+	if !store.ValidName(name) {
+		return fmt.Errorf("overwrite %q: %w", name, store.ErrInvalid)
+	}
+	digest := sha256.Sum256(data)
+	_, err := s.client.PutObject(ctx, s.bucket, s.keys.Key(name), bytes.NewReader(data), int64(len(data)),
+		"", hex.EncodeToString(digest[:]), putOptions(digest))
+	if err != nil {
+		return fmt.Errorf("overwrite %s: %w", name, s.error(ctx, err))
+	}
+	return nil
 }
 
 // Get implements store.Store.
