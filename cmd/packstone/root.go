@@ -25,6 +25,8 @@ var verbs = []func(*app) *cobra.Command{
 	newCheck,
 	newKey,
 	newCatalog,
+	newDoctor,
+	newDB,
 	newConfig,
 	newCompletion,
 	newVersion,

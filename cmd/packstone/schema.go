@@ -25,6 +25,7 @@ var messages = map[string]any{
 	"stats":             statsMessage{},
 	"repository_status": statusMessage{},
 
+	"doctor":            doctorMessage{},
 	"key_generate":      generateMessage{},
 	"key_list":          keyListMessage{},
 	"key_recipients":    recipientsMessage{},
@@ -38,6 +39,7 @@ var messages = map[string]any{
 	summaryPrefix + "catalog_verify":  verifySummary{},
 	summaryPrefix + "tag":             tagSummary{},
 	summaryPrefix + "diff":            diffSummary{},
+	summaryPrefix + "db":              dbSummary{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.

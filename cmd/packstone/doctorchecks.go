@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/crypto"
+)
+
+// largestSkew is how far this machine's clock may be from the storage's. S3 refuses requests that are a quarter of an hour off.
+const largestSkew = time.Minute
+
+// compareClocks puts an object and compares its date with this machine's.
+func compareClocks(ctx context.Context, s store.Store, now func() time.Time) (string, error) {
+	name := "probe/" + rand.Text() + "/clock"
+	before := now()
+	if err := s.Put(ctx, name, nil, sha256.Sum256(nil)); err != nil {
+		return "", err
+	}
+	after := now()
+	defer s.Delete(ctx, name) // tidiness: who may not delete leaves it
+	for info, err := range s.List(ctx, name, "") {
+		if err != nil {
+			return "", err
+		}
+		skew := skewOf(info.Modified, before, after).Round(time.Second)
+		detail := fmt.Sprintf("%v from the storage's", skew)
+		if skew > largestSkew || skew < -largestSkew {
+			return detail, advise("times of snapshots will be wrong by as much; let NTP set the clock")
+		}
+		return detail, nil
+	}
+	return "", fmt.Errorf("look at the storage's clock: the object is not listed: %w", store.ErrNotExist)
+}
+
+// skewOf is how far a date, told in whole seconds, is outside of the time in which it was given.
+func skewOf(stored, before, after time.Time) time.Duration {
+	switch {
+	case stored.Before(before.Add(-time.Second)):
+		return before.Sub(stored)
+	case stored.After(after.Add(time.Second)):
+		return after.Sub(stored)
+	}
+	return 0
+}
+
+// examineRepository looks at what lies in the storage, and at the keys to it.
+func (x *examination) examineRepository(ctx context.Context) {
+	var repo *catalog.Repository
+	x.examine("repository", func() (string, error) {
+		var err error
+		if repo, err = x.openWithAnyKeys(ctx); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil
+	})
+	if repo == nil {
+		return
+	}
+	x.examine("configuration", func() (string, error) {
+		return fmt.Sprintf("%d, signed by %s in an unbroken chain", repo.Config.Number, repo.Owner().Fingerprint()), pinAdvice(repo)
+	})
+	x.examine("snapshots", func() (string, error) { return lastSnapshot(ctx, repo, time.Now()) })
+	x.examineKeys(ctx, repo)
+	x.examine("cache", func() (string, error) { return examineCache(x.cacheDirectory(repo.Format.Repository)) })
+}
+
+func pinAdvice(repo *catalog.Repository) error {
+	if repo.Unpinned {
+		return advise("no key at hand says who the owner is: it was taken from the repository itself")
+	}
+	return nil
+}
+
+// lastSnapshot tells how old the newest commit is. It needs no identity.
+func lastSnapshot(ctx context.Context, repo *catalog.Repository, now time.Time) (string, error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return "", err
+	}
+	var last *catalog.Record
+	commits := 0
+	for _, rec := range log.Records {
+		if rec.Kind != catalog.Commit {
+			continue
+		}
+		commits++
+		if last == nil || rec.Stored.After(last.Stored) {
+			last = rec
+		}
+	}
+	if len(log.Problems) > 0 {
+		return "", fmt.Errorf("%d of %d records are not as they should be, such as: %w", len(log.Problems), len(log.Records)+len(log.Problems), log.Problems[0])
+	}
+	if last == nil {
+		return "none yet", nil
+	}
+	return fmt.Sprintf("%d, the last %s ago by %s", commits, now.Sub(last.Stored).Round(time.Second), last.Lane.Writer), nil
+}
+
+// examineKeys says what the keys at hand can do, and whether they lie well.
+func (x *examination) examineKeys(ctx context.Context, repo *catalog.Repository) {
+	var canRead, canWrite, canOwn bool
+	x.examine("identity", func() (detail string, err error) {
+		canRead, detail, err = x.examineIdentity(ctx, repo)
+		return detail, err
+	})
+	x.examine("writer's key", func() (string, error) {
+		_, err := repo.Writer()
+		if errors.Is(err, catalog.ErrNoWriter) {
+			return "none: this machine can't back up", nil
+		}
+		canWrite = err == nil
+		return "backs up", err
+	})
+	x.examine("owner's key", func() (string, error) {
+		if _, err := os.Stat(x.ownerPath()); errors.Is(err, fs.ErrNotExist) {
+			return "none: this machine can't admit or revoke", nil
+		}
+		_, err := x.owner(repo)
+		canOwn = err == nil
+		return "admits and revokes", err
+	})
+	x.examine("where keys lie", func() (string, error) {
+		if canWrite && (canRead || canOwn) {
+			return "", advise("this machine backs up and holds %s too: who breaks in could %s; move it away, and keep a second copy",
+				strings.Join(held(canRead, canOwn, "an identity", "the owner's key"), " and "),
+				strings.Join(held(canRead, canOwn, "read every backup", "admit others"), " and "))
+		}
+		return "apart", nil
+	})
+	x.examine("key files", func() (string, error) { return x.examineKeyFiles(repo.Format.Repository) })
+}
+
+func held(read, own bool, ifRead, ifOwn string) (list []string) {
+	if read {
+		list = append(list, ifRead)
+	}
+	if own {
+		list = append(list, ifOwn)
+	}
+	return list
+}
+
+func (x *examination) examineIdentity(ctx context.Context, repo *catalog.Repository) (bool, string, error) {
+	here, err := x.recipientsAtHand(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	if len(here) == 0 {
+		return false, "none: this machine can't restore", nil
+	}
+	if !slices.ContainsFunc(here, func(r string) bool { return slices.Contains(repo.Config.Recipients, r) }) {
+		return false, "", fmt.Errorf("the identity at hand is none of the repository's %d recipients: %w", len(repo.Config.Recipients), crypto.ErrWrongIdentity)
+	}
+	return true, "restores", nil
+}
+
+// examineKeyFiles finds key files that others of this machine can read.
+func (x *examination) examineKeyFiles(repository string) (string, error) {
+	writer, err := x.writerPath()
+	if err != nil {
+		return "", err
+	}
+	if writer == "" {
+		writer = x.paths.writerFile(repository)
+	}
+	files := append([]string{writer, x.ownerPath(), x.paths.identityFile(), x.env["PACKSTONE_IDENTITY_FILE"]}, x.flags.identities...)
+	var open []string
+	there := 0
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if name == "" || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("look at key files: %w", err)
+		}
+		there++
+		if info.Mode().Perm()&0o077 != 0 {
+			open = append(open, name)
+		}
+	}
+	if len(open) > 0 {
+		return "", advise("others can read %s: chmod 600 cures it", strings.Join(open, " and "))
+	}
+	return fmt.Sprintf("%d, readable by their owner alone", there), nil
+}
+
+// examineCache tests that the cache can be written to, and says how much is in it.
+func examineCache(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", advise("can't be written to, which makes everything slower: %v", err)
+	}
+	file, err := os.CreateTemp(dir, ".tmp-*")
+	if err != nil {
+		return "", advise("can't be written to, which makes everything slower: %v", err)
+	}
+	if err := errors.Join(file.Close(), os.Remove(file.Name())); err != nil {
+		return "", fmt.Errorf("try the cache directory: %w", err)
+	}
+	total := int64(0)
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		if info, err := e.Info(); err == nil { // one that is gone meanwhile takes no room
+			total += info.Size()
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("measure the cache: %w", err)
+	}
+	return fmt.Sprintf("%s, %s", dir, output.Bytes(total)), nil
+}
+
+// littleSpace is the share of a file system below which its free space is worth a warning.
+const littleSpace = 0.05
+
+// freeSpace says how much more a directory's file system takes.
+func freeSpace(dir string) (string, error) {
+	free, total, err := spaceOf(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return "can't be told on this system", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look at the free space: %w", err)
+	}
+	detail := fmt.Sprintf("%s of %s", output.Bytes(int64(free)), output.Bytes(int64(total)))
+	if float64(free) < littleSpace*float64(total) {
+		return detail, advise("backups will fail when it is used up")
+	}
+	return detail, nil
+}

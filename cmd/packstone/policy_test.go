@@ -1,0 +1,77 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// allows tells whether a policy lets an action on an object, as S3 decides: what is denied is denied, whatever allows it.
+func allows(p policyDocument, action, object string) bool {
+	allowed := false
+	for _, s := range p.Statement {
+		if !slices.Contains(s.Action, action) || !slices.ContainsFunc(s.Resource, func(pattern string) bool { return matches(pattern, object) }) {
+			continue
+		}
+		if s.Effect == "Deny" {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
+}
+
+func matches(pattern, object string) bool {
+	beginning, starred := strings.CutSuffix(pattern, "*")
+	return pattern == object || starred && strings.HasPrefix(object, beginning)
+}
+
+func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
+	address := config.Repository{Kind: config.S3, Bucket: "bucket", Prefix: "p"}
+	for _, test := range []struct {
+		action, object string
+		who            string // the roles that may
+	}{
+		{"s3:GetObject", "packstone.json", "collector reader writer"},
+		{"s3:GetObject", "packs/ab/abcd", "reader"},
+		{"s3:GetObject", "trees/ab/abcd", "reader"},
+		{"s3:GetObject", "domains/0000000001/0000000000", "reader"},
+		{"s3:GetObject", "index/ab/abcd", "collector reader writer"},
+		{"s3:PutObject", "packs/ab/abcd", "writer"},
+		{"s3:PutObject", "log/w.0/0000000001", "collector writer"},
+		{"s3:PutObject", "sessions/w.0.0000000001", "writer"},
+		{"s3:PutObject", "gc/0000000001/condemn", "collector"},
+		{"s3:PutObject", "config/0000000001", ""},
+		{"s3:PutObject", "packstone.json", ""},
+		{"s3:PutObject", "domains/0000000001/0000000001", ""},
+		{"s3:DeleteObject", "packs/ab/abcd", "collector"},
+		{"s3:DeleteObject", "config/0000000000", ""},
+		{"s3:DeleteObject", "packstone.json", ""},
+		{"s3:DeleteObjectVersion", "packs/ab/abcd", ""},
+		{"s3:BypassGovernanceRetention", "packs/ab/abcd", ""},
+	} {
+		for name, role := range roles {
+			got := allows(role.policy(name, "x", address), test.action, "arn:aws:s3:::bucket/p/"+test.object)
+			if want := slices.Contains(strings.Fields(test.who), name); got != want {
+				t.Errorf("%s may %s %s: %v, want %v", name, test.action, test.object, got, want)
+			}
+		}
+	}
+}
+
+func TestTheSkewOfTheClockIsWhatLiesOutsideOfThePut(t *testing.T) {
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		stored time.Duration // after noon, when the put began; it took two seconds
+		want   time.Duration
+	}{
+		{0, 0}, {time.Second, 0}, {2 * time.Second, 0}, {-500 * time.Millisecond, 0}, {-time.Hour, time.Hour}, {time.Hour, 2*time.Second - time.Hour},
+	} {
+		if got := skewOf(noon.Add(test.stored), noon, noon.Add(2*time.Second)); got != test.want {
+			t.Errorf("stored %v after the put began: this machine is %v ahead, want %v", test.stored, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !linux && !darwin
+
+package main
+
+import "errors"
+
+func spaceOf(string) (free, total uint64, err error) { return 0, 0, errors.ErrUnsupported }
