@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -85,11 +86,11 @@ func (a *app) catFile(ctx context.Context, name string) error {
 	if node.Type != entry.File {
 		return exitWith(exitFailed, "%s is no file but a %s", placeName(at.sources[0].Name, at.path), typeNames[node.Type])
 	}
-	return b.content(ctx, at.snapshot, node)
+	return b.content(ctx, at.snapshot, node, a.stdout)
 }
 
-// content writes the content of a file to the standard output.
-func (b *browser) content(ctx context.Context, s *catalog.Snapshot, node *tree.Node) error {
+// content writes the content of a file to w.
+func (b *browser) content(ctx context.Context, s *catalog.Snapshot, node *tree.Node, w io.Writer) error {
 	f, err := b.fetcher(s)
 	if err != nil {
 		return err
@@ -97,7 +98,7 @@ func (b *browser) content(ctx context.Context, s *catalog.Snapshot, node *tree.N
 	return pipeline.InOrder(ctx, f, oneNode(node), pipeline.Reading{
 		Begin: func(*tree.Node) error { return nil },
 		Data: func(data []byte) error {
-			if _, err := b.stdout.Write(data); err != nil {
+			if _, err := w.Write(data); err != nil {
 				return fmt.Errorf("write the output: %w", err)
 			}
 			return nil

@@ -393,6 +393,10 @@ func TestVerbsPrintWhatTheSchemaSays(t *testing.T) {
 		{"list_ls", []string{"ls", "latest:" + project}},
 		{"list_find", []string{"find", "a", "*nothing*"}},
 		{"summary_diff", []string{"diff", "latest", "latest"}},
+		{"summary_tag", []string{"tag", "--add", "x", "latest"}},
+		{"stats", []string{"stats"}},
+		{"stats", []string{"stats", "--mode", "raw-data", "latest"}},
+		{"repository_status", []string{"status"}},
 		{"summary_restore", []string{"restore", "latest", "--target", filepath.Join(home, "restored")}},
 		{"summary_check", []string{"check", "--read-data"}},
 	} {

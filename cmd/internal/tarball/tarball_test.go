@@ -1,0 +1,108 @@
+package tarball
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/packstone/packstone/catalog/entry"
+)
+
+func TestATarHoldsWhatAnEntrySays(t *testing.T) {
+	long := strings.Repeat("long/", 60) + "name\xff"
+	entries := []entry.Entry{
+		{Path: "", Type: entry.Directory, Mode: 0o755},
+		{Path: "a", Type: entry.File, Mode: 0o4755, Size: 3, UID: 1 << 30, GID: 7, User: "ünal", Group: "staff", ModTime: 1_700_000_000_123456789,
+			Links: 2, Inode: 5, Xattrs: []entry.Attribute{{Name: "user.binary", Value: []byte("a\x00\n=b")}}},
+		{Path: "b", Type: entry.File, Mode: 0o4755, Size: 3, Links: 2, Inode: 5},
+		{Path: "c", Type: entry.Symlink, Mode: 0o777, Target: "../" + long},
+		{Path: "d", Type: entry.CharDevice, NodeDevice: unix.Mkdev(5, 300)},
+		{Path: "e", Type: entry.Fifo},
+		{Path: long, Type: entry.File},
+	}
+	var buffer bytes.Buffer
+	w := New(&buffer)
+	for i := range entries {
+		if err := w.Begin("root", &entries[i]); err != nil {
+			t.Fatal(err)
+		}
+		if entries[i].Path == "a" {
+			if _, err := w.Write([]byte("abc")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	r := tar.NewReader(&buffer)
+	next := func(name string, kind byte) *tar.Header {
+		t.Helper()
+		h, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Name != name || h.Typeflag != kind {
+			t.Fatalf("got %q of type %c, want %q of type %c", h.Name, h.Typeflag, name, kind)
+		}
+		return h
+	}
+	next("root/", tar.TypeDir)
+	a := next("root/a", tar.TypeReg)
+	if content, err := io.ReadAll(r); string(content) != "abc" || err != nil {
+		t.Errorf("content of a: got %q, %v", content, err)
+	}
+	if a.Mode != 0o4755 || a.Uid != 1<<30 || a.Gid != 7 || a.Uname != "ünal" || a.Gname != "staff" || a.ModTime.UnixNano() != entries[1].ModTime {
+		t.Errorf("a: got %+v, want %+v", a, entries[1])
+	}
+	if got := a.PAXRecords["SCHILY.xattr.user.binary"]; got != "a\x00\n=b" {
+		t.Errorf("attribute of a: got %q", got)
+	}
+	if b := next("root/b", tar.TypeLink); b.Linkname != "root/a" {
+		t.Errorf("b is a link to %q, want root/a", b.Linkname)
+	}
+	if c := next("root/c", tar.TypeSymlink); c.Linkname != "../"+long {
+		t.Errorf("c points to %q, want %q", c.Linkname, "../"+long)
+	}
+	if d := next("root/d", tar.TypeChar); d.Devmajor != 5 || d.Devminor != 300 {
+		t.Errorf("d: got %d, %d, want 5, 300", d.Devmajor, d.Devminor)
+	}
+	next("root/e", tar.TypeFifo)
+	next("root/"+long, tar.TypeReg)
+	if _, err := r.Next(); err != io.EOF {
+		t.Errorf("after the last entry: %v, want the end", err)
+	}
+}
+
+func TestWhatATarCannotHoldIsTold(t *testing.T) {
+	w := New(io.Discard)
+	if err := w.Begin("", &entry.Entry{Path: "s", Type: entry.Socket}); !errors.Is(err, ErrUnfit) {
+		t.Errorf("a socket: got %v, want ErrUnfit", err)
+	}
+	e := entry.Entry{Path: "f", Type: entry.File, Xattrs: []entry.Attribute{{Name: "user.a=b"}, {Name: "user.c"}}}
+	if err := w.Begin("", &e); err != nil {
+		t.Errorf("a file with an attribute that has no place: %v", err)
+	}
+	if got := Unfit(&e); len(got) != 1 || got[0] != "user.a=b" {
+		t.Errorf("Unfit: got %q, want user.a=b", got)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFileThatIsTooShortDoesNotPass(t *testing.T) {
+	w := New(io.Discard)
+	if err := w.Begin("", &entry.Entry{Path: "f", Type: entry.File, Size: 5}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err == nil {
+		t.Error("a tar ends well that lacks content")
+	}
+}

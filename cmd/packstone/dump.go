@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/tarball"
+	"github.com/packstone/packstone/pipeline"
+)
+
+type dumpOptions struct{ target, archive string }
+
+func newDump(a *app) *cobra.Command {
+	var o dumpOptions
+	cmd := &cobra.Command{
+		Use:   "dump SNAPSHOT[:SOURCE[/PATH]]",
+		Short: "Write a file, or a directory as a tar, to the standard output.",
+		Long: `The tar keeps owners, times to the nanosecond, hard links, devices and extended attributes (extract it with tar --xattrs -p); names in
+it are as restore makes them below its target. Every chunk is checked on its way.`,
+		Example: `  packstone dump latest:files/report.pdf > report.pdf
+  packstone dump latest:settings --target settings.tar`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVarP(&o.target, "target", "t", "", "write to this `file` instead, which appears when it is complete")
+	cmd.Flags().StringVarP(&o.archive, "archive", "a", "tar", "the `format` of directories: tar")
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+		if o.archive != "tar" {
+			return usage("--archive %s: want tar", o.archive)
+		}
+		return a.dump(ctx, o, args[0])
+	})
+}
+
+func (a *app) dump(ctx context.Context, o dumpOptions, name string) error {
+	b, err := a.browse(ctx)
+	if err != nil {
+		return err
+	}
+	at, err := b.find(name)
+	if err != nil {
+		return err
+	}
+	d := &dumping{browser: b, at: at}
+	if err := d.look(ctx); err != nil {
+		return err
+	}
+	if o.target == "" {
+		return errors.Join(d.write(ctx, a.stdout), d.outcome())
+	}
+	return errors.Join(writeWhole(o.target, func(w io.Writer) error { return d.write(ctx, w) }), d.outcome())
+}
+
+// dumping is one run of dump.
+type dumping struct {
+	*browser
+	at    spot
+	file  *tree.Node // the one file that is meant, if it is one
+	tar   *tarball.Writer
+	unfit int
+}
+
+// look finds out whether a file or a directory is meant, before anything is written.
+func (d *dumping) look(ctx context.Context) error {
+	if d.at.path == "" {
+		return nil
+	}
+	t, err := d.tree(d.at.snapshot, d.at.sources[0])
+	if err != nil {
+		return err
+	}
+	node, err := d.node(ctx, d.at, t)
+	if err == nil && node.Type == entry.File {
+		d.file = node.Clone()
+	}
+	return err
+}
+
+func (d *dumping) outcome() error {
+	if d.unfit > 0 {
+		return exitWith(exitMissing, "%d extended attributes are not in the tar: they are listed above", d.unfit)
+	}
+	return nil
+}
+
+func (d *dumping) write(ctx context.Context, w io.Writer) error {
+	if d.file != nil {
+		return d.content(ctx, d.at.snapshot, d.file, w)
+	}
+	out := bufio.NewWriterSize(w, 1<<20)
+	d.tar = tarball.New(out)
+	for _, source := range d.at.sources {
+		if err := d.source(ctx, source); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(d.tar.Close(), out.Flush()); err != nil {
+		return fmt.Errorf("write the tar: %w", err)
+	}
+	return nil
+}
+
+// source writes what of a source is meant to the tar.
+func (d *dumping) source(ctx context.Context, source *catalog.SourceState) error {
+	t, err := d.tree(d.at.snapshot, source)
+	if err != nil {
+		return err
+	}
+	f, err := d.fetcher(d.at.snapshot)
+	if err != nil {
+		return err
+	}
+	root := strings.Trim(source.Name, "/")
+	return pipeline.InOrder(ctx, f, onceEach(t.Below(ctx, d.at.path)), pipeline.Reading{
+		Begin: func(n *tree.Node) error { return d.begin(root, &n.Entry) },
+		Data: func(data []byte) error {
+			_, err := d.tar.Write(data)
+			return err
+		},
+	})
+}
+
+// onceEach takes the content off all but the first of a file's names, so that it is not fetched in vain.
+func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
+	type file struct{ device, inode uint64 }
+	seen := map[file]bool{}
+	return func(yield func(*tree.Node, error) bool) {
+		for n, err := range nodes {
+			if err == nil && n.Type == entry.File && n.Links > 1 && n.Inode != 0 {
+				key := file{n.Device, n.Inode}
+				if seen[key] {
+					n = &tree.Node{Entry: n.Entry}
+				}
+				seen[key] = true
+			}
+			if !yield(n, err) {
+				return
+			}
+		}
+	}
+}
+
+// begin writes the head of an entry, and tells of what has no place in a tar.
+func (d *dumping) begin(root string, e *entry.Entry) error {
+	for _, name := range tarball.Unfit(e) {
+		d.unfit++
+		d.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", name))
+	}
+	err := d.tar.Begin(root, e)
+	if errors.Is(err, tarball.ErrUnfit) {
+		d.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a tar", typeNames[e.Type]), Item: output.Name(e.Path)})
+		return nil
+	}
+	return err
+}
+
+// writeWhole writes a file under another name and gives it its own when it is complete. What is no ordinary file (a pipe, a tape) is
+// written as it is.
+func writeWhole(path string, write func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return writeTo(path, write)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.Remove(tmp.Name())
+	err = write(tmp)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func writeTo(path string, write func(io.Writer) error) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

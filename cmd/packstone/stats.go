@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// statsMessage is what stats prints as JSON.
+type statsMessage struct {
+	Mode             string  `json:"mode" doc:"all, restore-size or raw-data."`
+	Snapshots        int     `json:"snapshots_count" doc:"Snapshots that were counted."`
+	TotalSize        uint64  `json:"total_size" doc:"Bytes that a restore of all of them writes; in the mode raw-data, bytes that their chunks take in the repository."`
+	Files            uint64  `json:"total_file_count,omitempty" doc:"Files in all of them."`
+	Chunks           uint64  `json:"total_blob_count,omitempty" doc:"Different chunks, those of trees included."`
+	Uncompressed     uint64  `json:"total_uncompressed_size,omitempty" doc:"Bytes of those before compression."`
+	Stored           uint64  `json:"stored_size,omitempty" doc:"Bytes of those in the repository, without what packs add to them."`
+	Trees            uint64  `json:"tree_size,omitempty" doc:"How many of the stored bytes are pages of trees."`
+	CompressionRatio float64 `json:"compression_ratio,omitempty" doc:"Bytes before compression for each stored one."`
+	Saving           float64 `json:"compression_space_saving,omitempty" doc:"Per cent that compression saves."`
+	Deduplication    float64 `json:"deduplication_ratio,omitempty" doc:"Bytes that a restore writes for each byte of a different chunk; absent in the mode raw-data."`
+}
+
+func newStats(a *app) *cobra.Command {
+	var mode string
+	cmd := &cobra.Command{
+		Use:   "stats [SNAPSHOT...]",
+		Short: "Say how large snapshots are, and what they take in the repository.",
+		Long: `Without snapshots, all that pass --set, --host and --tag are counted, together: a chunk that several of them need counts once. No content
+is read.`,
+		Example: `  packstone stats
+  packstone stats --mode raw-data latest --json`,
+	}
+	cmd.Flags().StringVar(&mode, "mode", "all", "`what` to count: restore-size, raw-data or all")
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+		if mode != "all" && mode != "restore-size" && mode != "raw-data" {
+			return usage("--mode %s: want restore-size, raw-data or all", mode)
+		}
+		repo, _, err := a.openRepository(ctx, mustRead)
+		if err != nil {
+			return err
+		}
+		chosen, err := a.chooseSnapshots(ctx, repo, args)
+		if err != nil {
+			return err
+		}
+		m, err := a.stats(ctx, repo, mode, chosen)
+		if err != nil {
+			return err
+		}
+		a.out.Message("stats", m, m.text())
+		return a.out.Err()
+	})
+}
+
+func (a *app) stats(ctx context.Context, repo *catalog.Repository, mode string, chosen []*catalog.Snapshot) (statsMessage, error) {
+	m := statsMessage{Mode: mode, Snapshots: len(chosen)}
+	if mode != "raw-data" {
+		m.addSizes(chosen)
+	}
+	if mode == "restore-size" {
+		return m, nil
+	}
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return m, err
+	}
+	index := catalog.NewIndex()
+	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
+		return m, err
+	}
+	needed, err := allRefs(ctx, repo, log, chosen)
+	if err != nil {
+		return m, err
+	}
+	data := uint64(0)
+	for ref := range needed.All() {
+		pack, ok := index.Pack(ref.Name)
+		if !ok {
+			a.out.Warn(output.Warning{Message: "no index names pack " + ref.Name.String() + ": run packstone check"})
+			continue
+		}
+		raw, stored := weigh(pack.Directory, ref.Ordinals)
+		m.Chunks += uint64(ref.Ordinals.Count())
+		m.Uncompressed += raw
+		m.Stored += stored
+		if ref.Kind == archive.Trees {
+			m.Trees += stored
+		} else {
+			data += raw
+		}
+	}
+	m.divide(data)
+	return m, nil
+}
+
+func (m *statsMessage) addSizes(snapshots []*catalog.Snapshot) {
+	for _, s := range snapshots {
+		for i := range s.Sources {
+			m.Files += s.Sources[i].Coverage.Files
+			m.TotalSize += s.Sources[i].Coverage.Bytes
+		}
+	}
+}
+
+// allRefs is what any of the snapshots needs.
+func allRefs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, snapshots []*catalog.Snapshot) (*archive.RefSet, error) {
+	needed := &archive.RefSet{}
+	for _, s := range snapshots {
+		rec := log.Find(s.ID)
+		if rec == nil {
+			continue // gone since the snapshots were read
+		}
+		refs, err := repo.LoadRefs(ctx, rec.Refs)
+		if err != nil {
+			return nil, fmt.Errorf("read what snapshot %s needs: %w", s.ID.String()[:shortID], err)
+		}
+		needed.Union(refs)
+	}
+	return needed, nil
+}
+
+// weigh counts the bytes of some of a pack's chunks. Of a frame with several, each is stored in proportion.
+func weigh(d *archive.Directory, chunks archive.Bitmap) (raw, stored uint64) {
+	ordinal := uint32(0)
+	for _, frame := range d.Frames {
+		var all, used uint64
+		for range frame.Chunks {
+			length := uint64(d.Lengths[ordinal])
+			all += length
+			if chunks.Has(ordinal) {
+				used += length
+			}
+			ordinal++
+		}
+		raw += used
+		if all > 0 {
+			stored += uint64(frame.Stored) * used / all
+		}
+	}
+	return raw, stored
+}
+
+// divide fills in the ratios. data is how many of the bytes before compression are content.
+func (m *statsMessage) divide(data uint64) {
+	if m.Stored > 0 {
+		m.CompressionRatio = float64(m.Uncompressed) / float64(m.Stored)
+		m.Saving = 100 * (1 - 1/m.CompressionRatio)
+	}
+	if m.Mode == "raw-data" {
+		m.TotalSize = m.Stored
+	} else if data > 0 {
+		m.Deduplication = float64(m.TotalSize) / float64(data)
+	}
+}
+
+func (m statsMessage) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "snapshots:      %d", m.Snapshots)
+	if m.Mode != "raw-data" {
+		fmt.Fprintf(&b, "\nfiles:          %s\nrestore size:   %s", output.Count(int64(m.Files)), output.Bytes(int64(m.TotalSize)))
+	}
+	if m.Mode == "restore-size" {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "\nchunks:         %s, %s before compression", output.Count(int64(m.Chunks)), output.Bytes(int64(m.Uncompressed)))
+	fmt.Fprintf(&b, "\nstored:         %s, of which trees %s", output.Bytes(int64(m.Stored)), output.Bytes(int64(m.Trees)))
+	if m.Deduplication > 0 {
+		fmt.Fprintf(&b, "\ndeduplication:  %.2f : 1", m.Deduplication)
+	}
+	if m.CompressionRatio > 0 {
+		fmt.Fprintf(&b, "\ncompression:    %.2f : 1", m.CompressionRatio)
+	}
+	return b.String()
+}

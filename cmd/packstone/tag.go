@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// tagSummary is what tag prints as JSON at its end.
+type tagSummary struct {
+	Changed   int      `json:"changed_snapshots" doc:"How many snapshots have other tags now, or would have after a dry run."`
+	Snapshots []string `json:"snapshots" doc:"Their ids, which stay as they were."`
+}
+
+type tagOptions struct{ add, remove, set []string }
+
+func newTag(a *app) *cobra.Command {
+	var o tagOptions
+	cmd := &cobra.Command{
+		Use:   "tag [SNAPSHOT...]",
+		Short: "Add or remove tags of snapshots that this host has taken.",
+		Long: `Without snapshots, all of this host's that pass --set, --host and --tag are meant. The snapshots stay as they are: the change is a
+record of its own.`,
+		Example: `  packstone tag --add release latest
+  packstone tag --set-tags keep,2026 4f2a81c0`,
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.add, "add", nil, "`tags` to add, with commas between them; may be repeated")
+	flags.StringSliceVar(&o.remove, "remove", nil, "`tags` to remove, with commas between them; may be repeated")
+	flags.StringSliceVar(&o.set, "set-tags", nil, "`tags` to have instead of all others; empty for none")
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesDryRun, func(ctx context.Context, args []string) error {
+		replace := cmd.Flags().Changed("set-tags")
+		if replace == (len(o.add)+len(o.remove) > 0) {
+			return usage("say what to change: --add and --remove, or --set-tags")
+		}
+		if tags := slices.Concat(o.add, o.remove, o.set); slices.Contains(tags, "") {
+			return usage("a tag is empty")
+		}
+		return a.tag(ctx, o, replace, args)
+	})
+}
+
+func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []string) error {
+	repo, _, err := a.openRepository(ctx, mustRead|mustWrite)
+	if err != nil {
+		return err
+	}
+	chosen, err := a.ownSnapshots(ctx, repo, names)
+	if err != nil {
+		return err
+	}
+	if replace {
+		o.add, o.remove = o.set, otherTags(chosen, o.set)
+	}
+	chosen = slices.DeleteFunc(chosen, func(s *catalog.Snapshot) bool { return !o.changes(s) })
+	if len(chosen) > 0 && !a.flags.dryRun {
+		if err := setTags(ctx, repo, chosen, o); err != nil {
+			return err
+		}
+	}
+	m := tagSummary{Changed: len(chosen), Snapshots: []string{}}
+	var text strings.Builder
+	for _, s := range chosen {
+		m.Snapshots = append(m.Snapshots, s.ID.String())
+		fmt.Fprintf(&text, "snapshot %s of %s, %s\n", s.ID.String()[:shortID], output.Time(s.Time), output.Name(s.Host))
+	}
+	done := "changed the tags of"
+	if a.flags.dryRun {
+		done = "would change the tags of"
+	}
+	a.out.Summary(m, fmt.Sprintf("%s%s %d snapshots", text.String(), done, m.Changed))
+	return a.out.Err()
+}
+
+// ownSnapshots returns the named snapshots, all of which must be of this host's key, or those of its own that pass the flags.
+func (a *app) ownSnapshots(ctx context.Context, repo *catalog.Repository, names []string) ([]*catalog.Snapshot, error) {
+	writer, err := repo.Writer()
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := a.chooseSnapshots(ctx, repo, names)
+	if err != nil {
+		return nil, err
+	}
+	own := writer.Signer.Name()
+	if len(names) == 0 {
+		return slices.DeleteFunc(chosen, func(s *catalog.Snapshot) bool { return s.Writer != own }), nil
+	}
+	for _, s := range chosen {
+		if s.Writer != own {
+			return nil, exitWith(exitRefused, "snapshot %s was taken with the key of %s, which alone can change its tags; the key at hand is that of %s: nothing was changed",
+				s.ID.String()[:shortID], s.Writer, own)
+		}
+	}
+	return chosen, nil
+}
+
+// otherTags are all tags of the snapshots that are not in keep.
+func otherTags(snapshots []*catalog.Snapshot, keep []string) []string {
+	var others []string
+	for _, s := range snapshots {
+		others = append(others, s.Tags...)
+	}
+	slices.Sort(others)
+	return slices.DeleteFunc(slices.Compact(others), func(t string) bool { return slices.Contains(keep, t) })
+}
+
+// changes tells whether a snapshot has other tags afterwards.
+func (o tagOptions) changes(s *catalog.Snapshot) bool {
+	has := func(t string) bool { return slices.Contains(s.Tags, t) }
+	added := slices.ContainsFunc(o.add, func(t string) bool { return !has(t) })
+	return added || slices.ContainsFunc(o.remove, func(t string) bool { return has(t) && !slices.Contains(o.add, t) })
+}
+
+func setTags(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.Snapshot, o tagOptions) error {
+	session, err := repo.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("change tags: %w", err)
+	}
+	defer session.Close()
+	if err := session.SetTags(ctx, snapshots, o.add, o.remove); err != nil {
+		return fmt.Errorf("change tags: %w", err)
+	}
+	return nil
+}
