@@ -54,7 +54,23 @@ func (r *restore) writeByPack(ctx context.Context, window []*restoring) error {
 	for _, job := range planByPack(window) {
 		g.Go(func() error { return r.runJob(gctx, job) })
 	}
-	return g.Wait()
+	return dropUnlessDone(window, g.Wait())
+}
+
+// dropUnlessDone leaves nothing half-written behind where a window ended early.
+func dropUnlessDone(window []*restoring, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, f := range window {
+		f.mu.Lock()
+		if f.file != nil {
+			f.file.Abort()
+			f.file = nil
+		}
+		f.mu.Unlock()
+	}
+	return err
 }
 
 func (r *restore) parallel() int {
@@ -209,7 +225,7 @@ func (r *restore) writeInOrder(ctx context.Context, window []*restoring) error {
 	for _, f := range window {
 		g.Go(func() error { return r.done(gctx, f, r.stream(gctx, f)) })
 	}
-	return g.Wait()
+	return dropUnlessDone(window, g.Wait())
 }
 
 func (r *restore) stream(ctx context.Context, f *restoring) error {
