@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -199,17 +200,17 @@ func summarizeDB(action string, r *database.Report, took time.Duration) dbSummar
 	return m
 }
 
-func (m dbSummary) text(findings []database.Finding) string {
-	var b strings.Builder
-	for _, f := range findings {
-		fmt.Fprintln(&b, f)
+func (m dbSummary) text() string {
+	objects := fmt.Sprintf("%d objects exact, %d not", m.Exact, len(m.Inexact))
+	if len(m.Tables) == 0 {
+		return fmt.Sprintf("%s of %s: no rows were read; %s", m.Action, m.Source, objects)
 	}
-	fmt.Fprintf(&b, "%s of %s: %d tables, %d rows (%s) in %s; %d objects exact, %d not", m.Action, m.Source, len(m.Tables), m.Rows,
-		output.Bytes(m.Bytes), time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond), m.Exact, len(m.Inexact))
+	took := time.Duration(m.TotalDuration * float64(time.Second)).Round(time.Millisecond)
+	text := fmt.Sprintf("%s of %s: %d tables, %d rows (%s) in %s; %s", m.Action, m.Source, len(m.Tables), m.Rows, output.Bytes(m.Bytes), took, objects)
 	if m.Verified {
-		b.WriteString("; read back and found equal")
+		text += "; read back and found equal"
 	}
-	return b.String()
+	return text
 }
 
 // tellDB prints the report of what was done, or refused.
@@ -218,7 +219,11 @@ func (a *app) tellDB(action string, r *database.Report, begun time.Time) {
 		return
 	}
 	m := summarizeDB(action, r, time.Since(begun))
-	a.out.Summary(m, m.text(r.Inexact()))
+	text := m.text()
+	for _, f := range slices.Backward(r.Inexact()) {
+		text = f.String() + "\n" + text
+	}
+	a.out.Summary(m, text)
 }
 
 // dbOutcome says how exact a copy is that was made.

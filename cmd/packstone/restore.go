@@ -45,6 +45,7 @@ type restoreOptions struct {
 	chmod      string
 	numeric    bool
 	toCommand  []string
+	to         dbAddress
 	incomplete bool
 }
 
@@ -55,7 +56,8 @@ func newRestore(a *app) *cobra.Command {
 		Use:   "restore [SNAPSHOT[:SOURCE[/PATH]]]",
 		Short: "Bring a snapshot, or a part of it, back: byte for byte, with its metadata.",
 		Long: `Every chunk is checked while it comes back. Below the target each source lies in a folder of its name; what was backed up by path comes
-back under that path. Nothing half-written appears under its final name.`,
+back under that path. A database becomes one SQLite file, SOURCE.sqlite, or with --to the content of an empty database of any engine.
+Nothing half-written appears under its final name.`,
 		Example: `  packstone restore latest --target /tmp/restored
   packstone restore --at 2026-11-20T14:00 --set platform --target /srv/restored`,
 		Args: cobra.ArbitraryArgs,
@@ -72,6 +74,7 @@ back under that path. Nothing half-written appears under its final name.`,
 	flags.StringVar(&o.chmod, "chmod", "", "change modes, as `chmod` does: u+rwX,go-w")
 	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
 	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
+	o.to.register(flags, "to", "to fill with the one that is named")
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesTime, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -119,13 +122,30 @@ func (a *app) restorePlace(o restoreOptions, args []string) (place, error) {
 	if _, ok := overwrites[o.overwrite]; !ok {
 		return place{}, usage("--overwrite %s: want always, if-changed, if-newer or never", o.overwrite)
 	}
-	if (o.target == "") == (len(o.toCommand) == 0) {
-		return place{}, usage("name the directory to restore to with --target")
+	if err := o.checkTarget(); err != nil {
+		return place{}, err
 	}
 	if len(args) == 0 {
 		return parsePlace("@" + a.flags.at), nil
 	}
 	return parsePlace(args[0]), nil
+}
+
+// checkTarget wants one place to restore to.
+func (o *restoreOptions) checkTarget() error {
+	targets := 0
+	for _, named := range []bool{o.target != "", len(o.toCommand) > 0, o.to.named()} {
+		if named {
+			targets++
+		}
+	}
+	if targets != 1 {
+		return usage("name the directory to restore to with --target")
+	}
+	if o.to.named() && (len(o.include)+len(o.exclude) > 0 || o.remove || o.plan || o.owner != "" || o.chmod != "") {
+		return usage("--to fills a database: --include, --exclude, --delete, --plan, --owner and --chmod have no meaning there")
+	}
+	return nil
 }
 
 // restoring is one run of restore.
@@ -139,10 +159,14 @@ type restoring struct {
 	progress pipeline.Progress
 	total    pipeline.RestoreResult
 	warned   atomic.Uint64
+	inexact  uint64 // objects and values of databases that did not come back exactly
 }
 
 func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *catalog.Snapshot, from place, o restoreOptions) error {
 	r := &restoring{app: a, repo: repo, snapshot: s, from: from, o: o}
+	if o.to.named() {
+		return r.intoDatabase(ctx)
+	}
 	begun := time.Now()
 	stop := a.out.Progress(backupCounts(&r.progress))
 	err := r.run(ctx)
@@ -176,6 +200,8 @@ func (r *restoring) outcome() error {
 		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
 	case r.total.Restored+r.total.Kept == 0 && r.path != "":
 		return exitWith(exitFailed, "snapshot %s has no %s", r.snapshot.ID.String()[:shortID], r.from)
+	case r.inexact > 0:
+		return exitWith(exitMissing, "%d objects or values of databases are not exact in SQLite: they are listed above", r.inexact)
 	case r.warned.Load() > 0:
 		return exitWith(exitMissing, "%d entries came back without all of their metadata: they are listed above", r.warned.Load())
 	}
@@ -200,6 +226,9 @@ func (r *restoring) run(ctx context.Context) error {
 
 // source brings back one source, or what lies at or below a path of it.
 func (r *restoring) source(ctx context.Context, source *catalog.SourceState) error {
+	if r.isDatabase(source) {
+		return r.database(ctx, source)
+	}
 	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
 	if err != nil {
 		return err
