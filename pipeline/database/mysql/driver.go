@@ -69,6 +69,7 @@ func configure(at database.Location) (*client.Config, error) {
 	}
 	config.Net, config.Addr = "tcp", net.JoinHostPort(or(u.Hostname(), "127.0.0.1"), or(u.Port(), "3306"))
 	config.Logger = silent{}
+	config.MaxAllowedPacket = 0 // the client asks the server
 	config.DialFunc = dial
 	if err := parameters(config, u.Query()); err != nil {
 		return nil, at.Wrap("parse the URL of", err)

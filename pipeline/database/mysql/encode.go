@@ -20,7 +20,10 @@ type dataStream struct {
 	first  bool   // no field of the row is written
 	open   bool   // a row is open
 	long   []byte // of a cell, still to be written
+	rows   int64
 	err    error
+	// stopped says that the stream ended before a row that goes alone.
+	stopped bool
 }
 
 // pieceBytes is how much text is made at a time.
@@ -33,6 +36,9 @@ func (d *dataStream) Read(p []byte) (int, error) {
 			return 0, d.err
 		}
 		d.buffer, d.sent = d.buffer[:0], 0
+		if d.stopped {
+			return 0, io.EOF
+		}
 		if err := d.fill(); err == io.EOF && len(d.buffer) == 0 {
 			return 0, io.EOF
 		} else if err != nil && err != io.EOF {
@@ -63,6 +69,11 @@ func (d *dataStream) fill() error {
 			if err != nil {
 				return err
 			}
+			if len(row) > bigRow {
+				d.held, d.stopped = row, true
+				return io.EOF
+			}
+			d.rows++
 			d.cells, d.column, d.first, d.open = row, 0, true, true
 		}
 	}

@@ -1,7 +1,9 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +26,7 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 	l := newLoader(p.Target, next)
 	defer l.release()
 	if s.server.local {
-		if err := l.loadData(ctx, s); !localRefused(err) {
+		if err := l.load(ctx, s); !localRefused(err) {
 			return translate(err)
 		}
 		s.server.local = false
@@ -62,7 +64,7 @@ type loader struct {
 
 	batch *database.Batch
 	row   int
-	rows  int64
+	held  []byte // the current row, where it is still to be written
 	// errorsWanted counts enum values that are MySQL's error value: storing one
 	// is a warning.
 	errorsWanted int64
@@ -165,8 +167,13 @@ func checkNumber(c database.Cell) error {
 	return checkText(c)
 }
 
-// nextRow gives the canonical bytes of the next row; io.EOF at the end.
+// nextRow gives the canonical bytes of the next row, or of the one held back;
+// io.EOF at the end.
 func (l *loader) nextRow() ([]byte, error) {
+	if row := l.held; row != nil {
+		l.held = nil
+		return row, nil
+	}
 	for l.batch == nil || l.row+1 >= l.batch.Len() {
 		l.release()
 		batch, err := l.next()
@@ -176,7 +183,6 @@ func (l *loader) nextRow() ([]byte, error) {
 		l.batch, l.row = batch, -1
 	}
 	l.row++
-	l.rows++
 	return l.batch.Row(l.row), nil
 }
 
@@ -228,12 +234,40 @@ func (l *loader) warning(ctx context.Context, s *session, wanted int64) string {
 // readers numbers the readers that the client library knows by name.
 var readers atomic.Int64
 
-// loadData streams all rows through one LOAD DATA statement.
-func (l *loader) loadData(ctx context.Context, s *session) error {
-	stream := &dataStream{loader: l}
+// bigRow is the size from which a row is sent alone: LOAD DATA takes quadratic
+// time for long values, so one beyond max_allowed_packet is refused instead.
+const bigRow = 1 << 20
+
+// load streams rows through LOAD DATA and sends big ones between.
+func (l *loader) load(ctx context.Context, s *session) error {
+	for {
+		stream := &dataStream{loader: l}
+		if err := l.loadData(ctx, s, stream); err != nil || !stream.stopped {
+			return err
+		}
+		row, err := l.nextRow()
+		for ; err == nil && len(row) > bigRow; row, err = l.nextRow() {
+			if err := l.insertBig(ctx, s, row); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		l.held = row
+	}
+}
+
+// loadData streams rows through one LOAD DATA statement, to the end or to a row
+// that goes alone.
+func (l *loader) loadData(ctx context.Context, s *session, stream *dataStream) error {
 	name := fmt.Sprintf("packstone-%d", readers.Add(1))
 	client.RegisterReaderHandler(name, func() io.Reader { return stream })
 	defer client.DeregisterReaderHandler(name)
+	before := l.errorsWanted
 	stored, err := s.affect(ctx, l.loadStatement(name))
 	if stream.err != nil {
 		return stream.err // the source's error, or a value's; the server's follows from it
@@ -241,7 +275,7 @@ func (l *loader) loadData(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return l.verify(ctx, s, stored, l.rows, l.errorsWanted)
+	return l.verify(ctx, s, stored, stream.rows, l.errorsWanted-before)
 }
 
 // loadStatement reads all fields as bytes, which suits blobs and columns in
@@ -270,57 +304,124 @@ func (l *loader) loadStatement(name string) string {
 // insertBytes is about how long an INSERT statement gets.
 const insertBytes = 1 << 20
 
+// inserter collects rows for one INSERT statement.
+type inserter struct {
+	*loader
+	session *session
+	head    int // length of what stands before the rows
+	sql     []byte
+	rows    int64
+	wanted  int64 // errorsWanted before the first row
+}
+
 // insert sends all rows by statements of many rows.
 func (l *loader) insert(ctx context.Context, s *session) error {
+	head := l.insertHead()
+	in := &inserter{loader: l, session: s, head: len(head), sql: []byte(head), wanted: l.errorsWanted}
+	limit := int(min(insertBytes, s.server.packet/4))
+	for {
+		row, err := l.nextRow()
+		if err == io.EOF {
+			return in.flush(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if len(row) > limit/2 {
+			if err := errors.Join(in.flush(ctx), l.insertBig(ctx, s, row)); err != nil {
+				return err
+			}
+			in.wanted = l.errorsWanted
+			continue
+		}
+		if in.sql, err = l.appendValues(in.sql, row, in.rows > 0); err != nil {
+			return err
+		}
+		if in.rows++; len(in.sql) < limit {
+			continue
+		}
+		if err := in.flush(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (in *inserter) flush(ctx context.Context) error {
+	if in.rows == 0 {
+		return nil
+	}
+	stored, err := in.session.affect(ctx, string(in.sql))
+	if err == nil {
+		err = in.verify(ctx, in.session, stored, in.rows, in.errorsWanted-in.wanted)
+	}
+	in.sql, in.rows, in.wanted = in.sql[:in.head], 0, in.errorsWanted
+	return err
+}
+
+// insertHead is an INSERT statement up to its first row.
+func (l *loader) insertHead() string {
 	var names []string
 	for i, c := range l.table.Columns {
 		if !l.columns[i].skip {
 			names = append(names, c.Name)
 		}
 	}
-	head := "INSERT IGNORE INTO " + quote(l.table.Name) + " (" + quoteAll(names) + ") VALUES "
-	most := int(min(insertBytes, max(s.server.packet-1024, 0)))
-	sql := []byte(head)
-	var sent, wanted int64
-	flush := func() error {
-		if sent == 0 {
-			return nil
-		}
-		stored, err := s.affect(ctx, string(sql))
-		if err == nil {
-			err = l.verify(ctx, s, stored, sent, l.errorsWanted-wanted)
-		}
-		sql, sent, wanted = sql[:len(head)], 0, l.errorsWanted
+	return "INSERT IGNORE INTO " + quote(l.table.Name) + " (" + quoteAll(names) + ") VALUES "
+}
+
+// insertBig sends one row by a prepared statement, which carries long values as
+// they are and in pieces.
+func (l *loader) insertBig(ctx context.Context, s *session, row []byte) error {
+	cells := make([]database.Cell, len(l.columns))
+	if err := database.DecodeRow(cells, row); err != nil {
 		return err
 	}
-	for {
-		row, err := l.nextRow()
-		if err == io.EOF {
-			return flush()
-		}
-		if err != nil {
-			return err
-		}
-		before, errors := len(sql), l.errorsWanted
-		if sql, err = l.appendValues(sql, row, sent > 0); err != nil {
-			return err
-		}
-		if len(sql) <= most || sent == 0 {
-			if int64(len(sql)) > s.server.packet-64 {
-				return l.reject(0, fmt.Errorf("the row makes a statement of %d bytes, and the server's max_allowed_packet is %d", len(sql), s.server.packet))
-			}
-			sent++
+	before := l.errorsWanted
+	var values []driver.NamedValue
+	for i, c := range cells {
+		if l.columns[i].skip {
 			continue
 		}
-		// The row does not fit any more: send the others and begin with it.
-		last := append([]byte(nil), sql[before+1:]...)
-		sql, l.errorsWanted, errors = sql[:before], errors, l.errorsWanted
-		if err := flush(); err != nil {
-			return err
+		v, err := l.argument(i, c, s.server.packet)
+		if err != nil {
+			return database.NewValueError(l.table, i, cells, err)
 		}
-		l.errorsWanted = errors
-		if sql, sent = append(sql, last...), 1; int64(len(sql)) > s.server.packet-64 {
-			return l.reject(0, fmt.Errorf("the row makes a statement of %d bytes, and the server's max_allowed_packet is %d", len(sql), s.server.packet))
+		values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: v})
+	}
+	marks := strings.Repeat(", ?", len(values))
+	stored, err := s.prepared(ctx, l.insertHead()+"("+strings.TrimPrefix(marks, ", ")+")", values)
+	if err != nil {
+		return err
+	}
+	return l.verify(ctx, s, stored, 1, l.errorsWanted-before)
+}
+
+// argument is a cell as a value of a prepared statement.
+func (l *loader) argument(i int, c database.Cell, packet int64) (driver.Value, error) {
+	how := &l.columns[i]
+	if how.check != nil {
+		if err := how.check(c); err != nil {
+			return nil, err
 		}
 	}
+	switch c.Class {
+	case database.ClassNull:
+		return nil, nil
+	case database.ClassInt:
+		return c.Int, nil
+	case database.ClassFloat:
+		return c.Float, nil
+	}
+	if int64(len(c.Bytes)) > packet {
+		return nil, fmt.Errorf("it has %d bytes, and the server's max_allowed_packet is %d", len(c.Bytes), packet)
+	}
+	switch {
+	case how.bits:
+		return packBits(c.Bytes), nil
+	case how.instant:
+		return bytes.TrimSuffix(c.Bytes, []byte("+00:00")), nil
+	case how.empty && len(c.Bytes) == 0:
+		l.errorsWanted++
+	}
+	return c.Bytes, nil
 }

@@ -154,6 +154,20 @@ func (s *session) affect(ctx context.Context, sql string) (int64, error) {
 	return result.RowsAffected()
 }
 
+// prepared runs a statement once with values for its marks.
+func (s *session) prepared(ctx context.Context, sql string, values []driver.NamedValue) (int64, error) {
+	stmt, err := s.conn.(driver.ConnPrepareContext).PrepareContext(ctx, sql)
+	if err != nil {
+		return 0, lost(err)
+	}
+	defer stmt.Close()
+	result, err := stmt.(driver.StmtExecContext).ExecContext(ctx, values)
+	if err != nil {
+		return 0, lost(err)
+	}
+	return result.RowsAffected()
+}
+
 // each gives every row of a query to f; the values are valid until f returns.
 func (s *session) each(ctx context.Context, sql string, f func([]driver.Value) error) error {
 	// Closing unread rows would read them all; cancelling closes the connection.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
@@ -49,5 +51,18 @@ func TestThroughAFileAndBackIsTheSameToTheDumpProgram(t *testing.T) {
 	}
 	if diff := differences(exactValues(t, from), exactValues(t, to)); len(diff) > 0 {
 		t.Errorf("values differ:\n%.3000s", strings.Join(diff, "\n"))
+	}
+}
+
+// makeSQLite runs a script in a new SQLite file.
+func makeSQLite(t *testing.T, file, script string) {
+	t.Helper()
+	conn, err := sqlite3.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Exec(script); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,0 +1,93 @@
+package mysql
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const sampleCreate = "CREATE TABLE `a` (\n  `x\n`` y` int(11) NOT NULL DEFAULT 3,\n  `e` enum('a,b','it''s\\\\') COMMENT 'AUTO_INCREMENT=4 )\\n',\n" +
+	"  PRIMARY KEY (`x\n`` y`),\n  UNIQUE KEY `u` (`e`),\n  KEY `k` (`e`),\n  CONSTRAINT `f` FOREIGN KEY (`e`) REFERENCES `b` (`e`),\n  CONSTRAINT `c` CHECK (`e` <> ')')\n" +
+	") ENGINE=InnoDB AUTO_INCREMENT=12 DEFAULT CHARSET=utf8mb4 COMMENT=' AUTO_INCREMENT=5'\n PARTITION BY HASH (`x`)\nPARTITIONS 2"
+
+func TestCreateTableIsTakenApart(t *testing.T) {
+	c, ok := splitCreate(sampleCreate)
+	if !ok {
+		t.Fatal("not understood")
+	}
+	var got []string
+	for _, line := range c.lines {
+		d := define(line)
+		got = append(got, d.kind+":"+d.name)
+	}
+	want := []string{"column:x\n` y", "column:e", "primary key:PRIMARY", "unique:u", "index:k", "foreign key:f", "check:c"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if want := ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT=' AUTO_INCREMENT=5'"; c.options != want {
+		t.Errorf("options %q, want %q", c.options, want)
+	}
+	if joined := c.join(c.lines); joined != strings.Replace(strings.Replace(sampleCreate, " AUTO_INCREMENT=12", "", 1), "\n PARTITION", "\nPARTITION", 1) {
+		t.Errorf("joined again it is %q", joined)
+	}
+}
+
+func TestLabelsOfEnums(t *testing.T) {
+	for text, want := range map[string][]string{
+		`enum('a','it''s','','b\\s','c,d')`: {"a", "it's", "", `b\s`, "c,d"},
+		"set('x')":                          {"x"},
+		"int(11)":                           nil,
+		"enum('open":                        {"open"},
+	} {
+		if got := labels(text); !slices.Equal(got, want) {
+			t.Errorf("labels(%s) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzCreateTable(f *testing.F) {
+	f.Add(sampleCreate)
+	f.Add("CREATE TABLE `a` (\n)")
+	f.Add("(\n  `x` enum('\\")
+	f.Fuzz(func(t *testing.T, ddl string) {
+		c, ok := splitCreate(ddl)
+		if !ok {
+			return
+		}
+		for _, line := range c.lines {
+			define(line)
+			labels(line)
+		}
+		if !strings.HasPrefix(c.join(c.lines), c.head) {
+			t.Errorf("%q does not begin with its head", ddl)
+		}
+	})
+}
+
+func TestNamesAreLegalAndDistinct(t *testing.T) {
+	n := newNames(maxName, 'i')
+	long := strings.Repeat("ä", 70)
+	seen := map[string]bool{}
+	for _, name := range []string{"a", "A", "a ", long, long + "x", "", "nul\x00", "😀"} {
+		got := n.unique(name)
+		if fold := strings.ToLower(got); seen[fold] || got == "" || len([]rune(got)) > maxName || strings.HasSuffix(got, " ") || strings.ContainsAny(got, "\x00😀") {
+			t.Errorf("%q became %q", name, got)
+		} else {
+			seen[fold] = true
+		}
+	}
+}
+
+func TestVersions(t *testing.T) {
+	for text, want := range map[string]server{
+		"10.11.19-MariaDB-0+deb12u1-log": {engine: "mariadb", version: "10.11.19", number: 101119},
+		"5.5.5-10.6.2-MariaDB":           {engine: "mariadb", version: "10.6.2", number: 100602},
+		"8.0.36":                         {engine: "mysql", version: "8.0.36", number: 80036},
+		"8.4.3-azure":                    {engine: "mysql", version: "8.4.3", number: 80403},
+		"nonsense":                       {engine: "mysql", version: "nonsense"},
+	} {
+		if got := parseVersion(text); got != want {
+			t.Errorf("parseVersion(%s) = %+v, want %+v", text, got, want)
+		}
+	}
+}
