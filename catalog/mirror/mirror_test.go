@@ -21,7 +21,7 @@ import (
 )
 
 // openMirror opens a new mirror in a file, and returns its path too.
-func openMirror(t *testing.T) (*mirror.Mirror, string) {
+func openMirror(t testing.TB) (*mirror.Mirror, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cache", "catalog.db")
 	m, err := mirror.Open(path)
@@ -50,7 +50,7 @@ func ask(t *testing.T, m *mirror.Mirror, sql string) (columns, rows []string) {
 }
 
 // newRepository makes a repository whose writer and identity are at hand.
-func newRepository(t *testing.T) *catalog.Repository {
+func newRepository(t testing.TB) *catalog.Repository {
 	t.Helper()
 	s := memory.New()
 	identity, err := crypto.GenerateIdentity(true)
@@ -82,7 +82,7 @@ func newRepository(t *testing.T) *catalog.Repository {
 }
 
 // commit adds a snapshot without sources.
-func commit(t *testing.T, repo *catalog.Repository, snapshot *catalog.Snapshot) {
+func commit(t testing.TB, repo *catalog.Repository, snapshot *catalog.Snapshot) {
 	t.Helper()
 	session, err := repo.Begin(t.Context())
 	if err != nil {
@@ -94,7 +94,7 @@ func commit(t *testing.T, repo *catalog.Repository, snapshot *catalog.Snapshot) 
 	}
 }
 
-func refresh(t *testing.T, m *mirror.Mirror, repo *catalog.Repository) {
+func refresh(t testing.TB, m *mirror.Mirror, repo *catalog.Repository) {
 	t.Helper()
 	log, err := repo.ReadLog(t.Context())
 	if err != nil {
