@@ -13,7 +13,7 @@ func (c *Conn) Put(from, to string) error {
 	if code, _ := reply(err); code < 500 {
 		return err
 	}
-	// Some servers rename to nothing that is there. The file may also have been renamed by a connection that broke then.
+	// Some servers rename to nothing that is there.
 	if _, looked := c.Look(from); IsBroken(looked) || looked != nil {
 		return err
 	}

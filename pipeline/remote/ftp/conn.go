@@ -131,6 +131,9 @@ func (c *Conn) openData(address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.SetWriteBuffer(sendBuffer); err != nil {
+		return nil, err
+	}
 	d := &data{Conn: w, wire: w, take: c.take}
 	if c.tls != nil {
 		d.Conn = tls.Client(w, c.tls)

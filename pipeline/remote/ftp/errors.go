@@ -63,6 +63,8 @@ func IsBroken(err error) bool {
 		return true
 	case 451:
 		return !full(code, text)
+	case 500:
+		return strings.HasPrefix(text, "OOPS") // the last words of a session of vsftpd
 	}
 	return false
 }
@@ -81,10 +83,11 @@ func isOurs(err error) bool {
 var errOurs = errors.New("")
 
 func full(code int, text string) bool {
-	text = strings.ToLower(text)
-	return code == 452 || code == 552 ||
-		code >= 400 && (strings.Contains(text, "no space") || strings.Contains(text, "quota") || strings.Contains(text, "disk full"))
+	return code == 452 || code == 552 || code >= 400 && mentions(text, noSpace)
 }
+
+// noSpace are words of a full disk. The last is vsftpd's, for whatever keeps it from writing.
+var noSpace = []string{"no space", "quota", "disk full", "failure writing to local file"}
 
 // notThere and denied are words of servers that say 550 for everything.
 var (

@@ -8,11 +8,14 @@ import (
 	"sync"
 )
 
-// kept is how many bytes behind the last one sent are kept, to be sent again if the connection breaks. It is more than may be on
-// its way, in the buffers of both sides.
 const (
-	kept   = 8 << 20
+	// kept is how many bytes behind the last one sent are kept, to be sent again if the connection breaks. It is more than
+	// lies in the buffers of both sides: the own one is sendBuffer, the server's is at most 6 MiB on a Linux that was not tuned.
+	kept   = 10 << 20
 	unsent = 1 << 20 // how far writing may be ahead of sending
+	slack  = 2 << 20 // what is kept beyond, so that dropping is done seldom
+
+	sendBuffer = 512 << 10
 )
 
 // Writer uploads a file from start to end. A connection that breaks is replaced and the upload goes on at what the server has. Its methods
@@ -67,12 +70,12 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 func (w *Writer) end() int64 { return w.base + int64(len(w.buffer)) }
 
-// drop makes room for n bytes among what was sent long ago.
+// drop makes room for n bytes by forgetting what was sent long ago.
 func (w *Writer) drop(n int) {
-	if len(w.buffer)+n <= kept+2*unsent {
+	old := int(w.sent-w.base) - kept
+	if old < slack || len(w.buffer)+n <= cap(w.buffer) {
 		return
 	}
-	old := min(len(w.buffer)/2, int(w.sent-w.base))
 	w.buffer = append(w.buffer[:0], w.buffer[old:]...)
 	w.base += int64(old)
 }

@@ -84,7 +84,12 @@ func (f *file) Commit(ctx context.Context) error {
 	if err := f.upload.Close(); err != nil {
 		return translate(err)
 	}
+	again := false
 	err := f.target.change(ctx, "commit", f.entry.Path, func(c *ftp.Conn, file string) error {
+		if again && f.isSettled(c, file) {
+			return nil
+		}
+		again = true
 		if err := f.target.dress(c, f.name, f.entry); err != nil {
 			return err
 		}
@@ -92,6 +97,13 @@ func (f *file) Commit(ctx context.Context) error {
 	})
 	f.over = err == nil
 	return err
+}
+
+// isSettled tells whether the connection broke after the server had renamed the file.
+func (f *file) isSettled(c *ftp.Conn, file string) bool {
+	_, err := c.Size(f.name)
+	size, looked := c.Size(file)
+	return errors.Is(err, fs.ErrNotExist) && looked == nil && size == f.at
 }
 
 // dress sets permissions and time. A server that cannot is told of once an entry.
@@ -114,7 +126,7 @@ func (t *Target) dress(c *ftp.Conn, file string, e *entry.Entry) error {
 	return nil
 }
 
-// settle renames. A directory in the way is removed. The name may be right already, if a connection broke as it was given.
+// settle renames. A directory in the way is removed.
 func (t *Target) settle(c *ftp.Conn, from, to string) error {
 	err := c.Put(from, to)
 	if err == nil || ftp.IsBroken(err) {

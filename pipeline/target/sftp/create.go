@@ -110,11 +110,23 @@ func (f *file) Commit(ctx context.Context) error {
 	if err := f.complete(); err != nil {
 		return f.target.translate(f.ctx, fmt.Errorf("complete %s on %s: %w", f.entry.Path, f.target.server.Host(), err))
 	}
+	again := false
 	err := f.target.change(ctx, "commit", f.entry.Path, func(c *sftp.Conn, file string) error {
+		if again && f.isSettled(c, file) {
+			return nil
+		}
+		again = true
 		return f.target.settle(c, f.name, file)
 	})
 	f.over = err == nil
 	return err
+}
+
+// isSettled tells whether the connection broke after the server had renamed the file.
+func (f *file) isSettled(c *sftp.Conn, file string) bool {
+	_, err := c.Lstat(f.name)
+	info, looked := c.Lstat(file)
+	return errors.Is(err, fs.ErrNotExist) && looked == nil && info.Size() == max(f.end, f.entry.Size)
 }
 
 // complete checks that the server has all, and sets metadata while the file bears its temporary name.
@@ -204,16 +216,10 @@ func (t *Target) setTime(c *sftp.Conn, file string, e *entry.Entry) error {
 	return nil
 }
 
-// settle renames. A directory in the way is removed. The name may be right already, if a connection broke as it was given.
+// settle renames. A directory in the way is removed.
 func (t *Target) settle(c *sftp.Conn, from, to string) error {
 	err := rename(c, from, to)
 	if err == nil || sftp.IsBroken(err) {
-		return err
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, looked := c.Lstat(to); looked == nil {
-			return nil
-		}
 		return err
 	}
 	info, looked := c.Lstat(to)

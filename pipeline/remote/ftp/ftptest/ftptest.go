@@ -78,7 +78,7 @@ func Proftpd(t testing.TB, o Options) *Server {
 	dir := t.TempDir()
 	config := []string{
 		"ServerType standalone", "DefaultAddress 127.0.0.1", fmt.Sprint("Port ", s.Port), "UseIPv6 off", "UseReverseDNS off",
-		"PidFile " + dir + "/pid", "ScoreboardFile none", "SystemLog " + s.log, "TransferLog none", "WtmpLog off", "DelayEngine off",
+		"PidFile " + dir + "/pid", "ScoreboardFile " + dir + "/scoreboard", "SystemLog " + s.log, "TransferLog none", "WtmpLog off", "DelayEngine off",
 		"AuthPAM off", "AuthOrder mod_auth_file.c", "AuthUserFile " + dir + "/users", "RequireValidShell off", "DefaultRoot ~", "MaxInstances 200",
 		"TimesGMT on", "AllowOverwrite on", "AllowStoreRestart on", "AllowRetrieveRestart on", "Umask 022", "<Limit SITE_CHMOD>\nAllowAll\n</Limit>",
 	}
