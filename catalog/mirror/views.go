@@ -39,7 +39,7 @@ type Column struct {
 // Views are all that may be relied on.
 func Views() []View {
 	return []View{
-		{"snapshots", columns("id", "short_id=substr(id, 1, 8)", "time", "set_name", "host", "user", "writer", "started", "finished", "stored", "parent",
+		{"snapshots", columns("id", "short_id=substr(id, 1, 12)", "time", "set_name", "host", "user", "writer", "started", "finished", "stored", "parent",
 			"program", "complete", "sources=(SELECT count(*) FROM _source WHERE snapshot = s.id)",
 			"files=(SELECT sum(files) FROM _source WHERE snapshot = s.id)", "bytes=(SELECT sum(bytes) FROM _source WHERE snapshot = s.id)",
 			"missed=(SELECT sum(missed) FROM _source WHERE snapshot = s.id)"), "_snapshot AS s"},

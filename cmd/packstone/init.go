@@ -132,7 +132,7 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 		made.MoveAway = append(made.MoveAway, identity)
 	}
 	if ownerMade {
-		made.MoveAway = append(made.MoveAway, a.paths.ownerFile())
+		made.MoveAway = append(made.MoveAway, a.ownerPath())
 	}
 	if made.WriterFile, err = a.keepWriter(key); err != nil {
 		return made, err
@@ -228,7 +228,7 @@ func (a *app) namedRecipients() ([]age.Recipient, error) {
 
 // ownerKey reads the owner's key, or makes one.
 func (a *app) ownerKey() (owner crypto.Signer, made bool, err error) {
-	path := a.paths.ownerFile()
+	path := a.ownerPath()
 	text, err := os.ReadFile(path)
 	if err == nil {
 		owner, err = crypto.ParseSigner(lastLine(text))
