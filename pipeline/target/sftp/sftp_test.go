@@ -1,0 +1,126 @@
+package sftp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/ftp/ftptest"
+	"github.com/packstone/packstone/pipeline/remote/sftp/sftptest"
+	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/pipeline/target/sftp"
+)
+
+func content(size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i*29 + i>>10)
+	}
+	return b
+}
+
+var moment = time.Date(2021, 3, 4, 5, 6, 7, 0, time.UTC)
+
+func file(path string, size int) *entry.Entry {
+	return &entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(size), ModTime: moment.UnixNano()}
+}
+
+// restore writes a file in pieces and calls between before each of them.
+func restore(tg target.Target, e *entry.Entry, data []byte, between func(piece int)) error {
+	f, err := tg.Create(context.Background(), e)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	const piece = 4 << 20
+	for i := 0; i*piece < len(data); i++ {
+		between(i)
+		if _, err := f.WriteAt(data[i*piece:min(len(data), (i+1)*piece)], int64(i*piece)); err != nil {
+			return err
+		}
+	}
+	between(-1)
+	return f.Commit(context.Background())
+}
+
+func TestARestoreOutlivesItsServer(t *testing.T) {
+	server := sftptest.Start(t, "")
+	for _, size := range []int{1000, 20 << 20} {
+		for _, at := range []int{0, 2, 4, -1} {
+			tg := open(t, server.Client(), sftp.Options{Path: server.Disk})
+			want := content(size)
+			err := restore(tg, file("f", size), want, func(piece int) {
+				if piece == at {
+					server.Kill()
+					server.Restart(t)
+				}
+			})
+			got, readErr := os.ReadFile(filepath.Join(server.Disk, "f"))
+			if err != nil || readErr != nil || !bytes.Equal(got, want) {
+				t.Errorf("%d bytes, server restarted before piece %d: %v; the server has %d bytes, %v", size, at, err, len(got), readErr)
+			}
+			tg.Close(context.Background())
+		}
+	}
+}
+
+func TestLeftoversOfAKilledRunAreRemovedByTheNextWalk(t *testing.T) {
+	server := sftptest.Start(t, "")
+	killed := open(t, server.Client(), sftp.Options{Path: server.Disk})
+	f, err := killed.Create(context.Background(), file("f", 4<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(content(3<<20), 0); err != nil {
+		t.Fatal(err)
+	}
+	leftovers := func() []string { all, _ := filepath.Glob(filepath.Join(server.Disk, ".packstone-*")); return all }
+	if len(leftovers()) != 1 {
+		t.Fatalf("there are %q, want one temporary file", leftovers())
+	}
+	walk := func(o sftp.Options) {
+		next := open(t, server.Client(), o)
+		defer next.Close(context.Background())
+		err := next.Walk(context.Background(), func(e *entry.Entry) error { return fmt.Errorf("visited %q", e.Path) })
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	walk(sftp.Options{Path: server.Disk, ReadOnly: true})
+	if len(leftovers()) != 1 {
+		t.Error("a target to read only has removed something")
+	}
+	server.Sessions() // the run is dead
+	walk(sftp.Options{Path: server.Disk})
+	if len(leftovers()) != 0 {
+		t.Errorf("there are still %q", leftovers())
+	}
+}
+
+func TestAFullDiskIsToldAndLeavesNothing(t *testing.T) {
+	server := sftptest.Start(t, "")
+	disk := ftptest.SmallDisk(t, 4<<20)
+	tg := open(t, server.Client(), sftp.Options{Path: disk})
+	defer tg.Close(context.Background())
+	if err := restore(tg, file("big", 9<<20), content(9<<20), func(int) {}); !errors.Is(err, target.ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+	if all, _ := os.ReadDir(disk); len(all) != 0 {
+		t.Errorf("%q is left", all[0].Name())
+	}
+}
+
+func TestAServerThatIsAwayIsUnreachable(t *testing.T) {
+	server := sftptest.Start(t, "")
+	server.Kill()
+	err := open(t, server.Client(), sftp.Options{}).Walk(context.Background(), func(*entry.Entry) error { return nil })
+	if !errors.Is(err, target.ErrUnreachable) {
+		t.Errorf("got %v, want ErrUnreachable", err)
+	}
+}
