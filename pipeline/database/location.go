@@ -21,7 +21,7 @@ type Location struct {
 func ParseLocation(raw string) (Location, error) {
 	scheme, rest, ok := strings.Cut(raw, ":")
 	if !ok || scheme == "" || rest == "" {
-		return Location{}, errors.New("parse database URL: it does not begin with a scheme such as postgres:// or sqlite:")
+		return Location{}, errors.New("parse database URL: it does not begin with a scheme such as postgres:// or sqlite: and a path")
 	}
 	scheme = strings.ToLower(scheme)
 	if scheme == "sqlite" {

@@ -19,7 +19,6 @@ type catalog struct {
 	tables      []*table
 	constraints []*constraint
 	sequences   []*sequence
-	objects     []*database.Object // at the end: views, code, sidecars
 }
 
 type table struct {

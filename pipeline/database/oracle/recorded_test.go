@@ -7,10 +7,10 @@ import (
 // dictionary holds rows of the dictionary views in the form in which the queries
 // of this package ask for them.
 type dictionary struct {
-	version, charset                                                      string
-	tables, columns, counters, constraints, keyColumns                    [][]any
-	indexes, indexColumns, indexExpressions, sequences                    [][]any
-	policies, views, viewColumns, code, triggers, others, probes, content [][]any
+	version, charset                                   string
+	tables, columns, counters, constraints, keyColumns [][]any
+	indexes, indexColumns, indexExpressions, sequences [][]any
+	views, viewColumns, code, triggers, others         [][]any
 }
 
 const owner = "CHINOOK"

@@ -148,7 +148,6 @@ type codec struct {
 	enc     encoding
 	scale   int
 	decimal bool
-	bits    int // of a float
 	scratch []byte
 }
 

@@ -5,10 +5,10 @@ import "github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 // recorded holds rows of the catalog views in the form in which the queries of
 // this package ask for them. The types of values are those of the client.
 type recordedRows struct {
-	version                                             string
-	schemas, tables, columns, indexes, indexColumns     [][]any
-	checks, foreign, foreignColumns, needed, sequences  [][]any
-	types, synonyms, modules, others, hidden, afterward [][]any
+	version                                            string
+	schemas, tables, columns, indexes, indexColumns    [][]any
+	checks, foreign, foreignColumns, needed, sequences [][]any
+	types, synonyms, modules, others                   [][]any
 }
 
 func (d recordedRows) session(s *scripted.Script) {

@@ -27,7 +27,6 @@ type learned struct {
 	home     string // the directory after the login
 
 	location *time.Location // of times in LIST
-	plain    bool           // LIST without -a
 	sites    map[string]bool
 }
 
