@@ -40,7 +40,7 @@ type BackupOptions struct {
 	Concurrency     int       // files at once; the number of processors if 0
 	PackSize        int       // see archive.WriterOptions
 	Uploads         int
-	Publish         time.Duration // how often what was uploaded is published; 20 s if 0
+	Publish         time.Duration // how often what was uploaded is published; 10 s if 0
 	Progress        *Progress
 	Problem         func(path string, err error) // told of what is missed; may be nil
 }
@@ -68,7 +68,7 @@ func (o BackupOptions) withDefaults() BackupOptions {
 		o.Concurrency = runtime.GOMAXPROCS(0)
 	}
 	if o.Publish <= 0 {
-		o.Publish = 20 * time.Second
+		o.Publish = 10 * time.Second
 	}
 	if o.Progress == nil {
 		o.Progress = &Progress{}
@@ -122,7 +122,19 @@ func (b *backup) try(ctx context.Context, forget bool) (*catalog.Snapshot, error
 	if b.o.DryRun {
 		return b.preview(ctx)
 	}
-	return b.run(ctx)
+	snapshot, err := b.run(ctx)
+	if snapshot == nil {
+		b.finishUploads(ctx)
+	}
+	return snapshot, err
+}
+
+// finishUploads saves what a source gave before it failed. It does what it can, and nothing where the storage has failed or the user has
+// interrupted.
+func (b *backup) finishUploads(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, rescueTime)
+	defer cancel()
+	_ = b.data.Flush(ctx)
 }
 
 // prepare loads what is known and starts the writers.

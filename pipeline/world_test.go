@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -394,10 +395,26 @@ func (c *createdFile) Commit(context.Context) error {
 
 func (c *createdFile) Abort() {}
 
-// untilRecord makes a file wait until the backup has published something, which a pack must have been uploaded for.
+// noted notes when a fault strikes.
+func noted(fault storetest.Fault, struck *atomic.Bool) storetest.Fault {
+	if fault == nil {
+		return nil
+	}
+	return func(op storetest.Op, name string) error {
+		err := fault(op, name)
+		if err != nil {
+			struck.Store(true)
+		}
+		return err
+	}
+}
+
+// untilRecord makes a file wait until the backup has published something, which a pack must have been uploaded for, or a fault has struck.
 func untilRecord(f *fakeFile, calls *storetest.Faulty) {
+	var struck atomic.Bool
+	calls.Before, calls.After = noted(calls.Before, &struck), noted(calls.After, &struck)
 	f.reading = func(ctx context.Context) {
-		for ctx.Err() == nil {
+		for ctx.Err() == nil && !struck.Load() {
 			for _, call := range calls.Calls() {
 				if call.Op == storetest.Put && strings.HasPrefix(call.Name, "log/") {
 					return
