@@ -60,7 +60,7 @@ type Command struct {
 	Name    string   `yaml:"name" doc:"The name of the file that its output becomes."`
 }
 
-// Database is a database that is exported to one portable SQLite file.
+// Database is a database, of which one consistent snapshot is stored as rows.
 type Database struct {
 	URL     string `yaml:"url,omitempty" doc:"postgres://, mysql://, oracle://, sqlserver:// or sqlite:PATH."`
 	URLFile string `yaml:"url_file,omitempty" doc:"A file that holds the URL, so that no password stands here. One of url and url_file is set."`
