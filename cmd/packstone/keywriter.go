@@ -67,7 +67,7 @@ or the key file of a host that is admitted already.`,
 }
 
 func (a *app) addWriter(ctx context.Context, name string, o writerAddOptions) error {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite)
+	repo, err := a.openWithAnyKeys(ctx)
 	if err != nil {
 		return err
 	}
