@@ -1,0 +1,104 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+
+	db "github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/postgres"
+	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+// streams are a snapshot's rows as a database.
+func streams(t *testing.T, s snapshot) db.Source {
+	t.Helper()
+	files := fstest.MapFS{}
+	for path, f := range s {
+		files[path] = &fstest.MapFile{Data: f.data}
+	}
+	src, err := db.OpenStreams(files, db.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+func TestPostgreSQLComesBackAndIsStoredByItsChanges(t *testing.T) {
+	url := postgrestest.Database(t)
+	postgrestest.Exec(t, url, `CREATE TABLE big (id bigserial PRIMARY KEY, v text NOT NULL, at timestamptz DEFAULT now());
+		INSERT INTO big (v) SELECT md5(i::text) FROM generate_series(1, 20000) i;
+		CREATE TABLE small (k text PRIMARY KEY, n numeric(10, 2)); INSERT INTO small VALUES ('a', 1.5)`)
+	at, err := db.ParseLocation(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Driver: postgres.Driver{}, At: at, Jobs: 2, StateDir: t.TempDir()}
+	first, err := newTaker(t, o, nil).run(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	postgrestest.Exec(t, url, "UPDATE big SET v = 'changed' WHERE id % 1000 = 0")
+	k := newTaker(t, o, first)
+	second, err := k.run(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(k.opened, db.RunPath("public.big", 1, true)) || slices.Contains(k.opened, db.RunPath("public.small", 0, false)) {
+		t.Errorf("%q were read", k.opened)
+	}
+	again, err := postgres.Driver{}.OpenTarget(context.Background(), at, db.TargetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if _, err := db.Verify(context.Background(), streams(t, second), again, db.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTablesOfOneSnapshotAgreeWhileTransactionsGoOn(t *testing.T) {
+	url := postgrestest.Database(t)
+	postgrestest.Exec(t, url, `CREATE TABLE a (n bigint PRIMARY KEY); CREATE TABLE b (n bigint PRIMARY KEY);
+		CREATE TABLE between AS SELECT i, md5(i::text) FROM generate_series(1, 30000) i`)
+	at, err := db.ParseLocation(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stop atomic.Bool
+	begun, written := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(written)
+		for n := 0; !stop.Load(); n++ {
+			postgrestest.Exec(t, url, fmt.Sprintf("INSERT INTO a VALUES (%d); INSERT INTO b VALUES (%d)", n, n))
+			if n == 0 {
+				close(begun)
+			}
+		}
+	}()
+	<-begun
+	for range 3 {
+		s, err := newTaker(t, Options{Driver: postgres.Driver{}, At: at, Jobs: 3}, nil).run(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := db.ReadStored(s[db.TablesEntry].data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byTable := map[string]db.Stored{}
+		for _, one := range list {
+			byTable[one.Table] = one
+		}
+		if a, b := byTable["public.a"], byTable["public.b"]; a.Rows == 0 || a.Digest != b.Digest {
+			t.Errorf("a has %d rows, b has %d", a.Rows, b.Rows)
+		}
+	}
+	stop.Store(true)
+	<-written
+}
