@@ -13,9 +13,9 @@ import (
 // headsFile is the cache's file of what this host has seen last.
 const headsFile = "heads.json"
 
-// memory is what this host has seen last of a repository: the newest config and the last record of each lane. A store that knows
+// recollection is what this host has seen last of a repository: the newest config and the last record of each lane. A store that knows
 // less was rolled back.
-type memory struct {
+type recollection struct {
 	Config uint64          `json:"config"`
 	Lanes  map[string]head `json:"lanes"`
 }
@@ -29,8 +29,8 @@ type head struct {
 }
 
 // recall reads the memory, which is empty on a host that has none or whose file is damaged.
-func (r *Repository) recall() (*memory, error) {
-	m := &memory{Lanes: map[string]head{}}
+func (r *Repository) recall() (*recollection, error) {
+	m := &recollection{Lanes: map[string]head{}}
 	data, err := r.Cache.Read(headsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -39,14 +39,14 @@ func (r *Repository) recall() (*memory, error) {
 		return nil, fmt.Errorf("read what was seen last: %w", err)
 	}
 	if json.Unmarshal(data, m) != nil || m.Lanes == nil {
-		return &memory{Lanes: map[string]head{}}, nil
+		return &recollection{Lanes: map[string]head{}}, nil
 	}
 	return m, nil
 }
 
 // lost names what the store had and has no more: lanes, or the config. What was found lost before is not named again. No roll-up or
 // collection removes the head of a lane.
-func (m *memory) lost(log *Log, config *Config) []string {
+func (m *recollection) lost(log *Log, config *Config) []string {
 	var lost []string
 	for lane, head := range m.Lanes {
 		if !head.Retired && !log.has(head.Hash) {
@@ -61,8 +61,8 @@ func (m *memory) lost(log *Log, config *Config) []string {
 }
 
 // next is the memory after log and config were seen. Lanes that are lost stay in it.
-func (m *memory) next(log *Log, config *Config) *memory {
-	next := &memory{Config: config.Number, Lanes: map[string]head{}}
+func (m *recollection) next(log *Log, config *Config) *recollection {
+	next := &recollection{Config: config.Number, Lanes: map[string]head{}}
 	for lane, rec := range log.heads {
 		next.Lanes[lane.String()] = head{Sequence: rec.Sequence, Hash: rec.Hash.String()}
 	}
@@ -76,7 +76,7 @@ func (m *memory) next(log *Log, config *Config) *memory {
 }
 
 // remember keeps m. A cache that cannot be written to stops no backup.
-func (r *Repository) remember(m *memory) {
+func (r *Repository) remember(m *recollection) {
 	data, err := json.Marshal(m)
 	if err == nil {
 		err = r.Cache.Write(headsFile, data)

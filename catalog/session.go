@@ -27,7 +27,7 @@ type Session struct {
 	RolledBack []string // lanes that have lost records since this host last looked, and "config" if that is an older one
 
 	repo        *Repository // under the config that was read when the session began
-	memory      *memory
+	memory      *recollection
 	writer      *crypto.WriterFile
 	recipients  []age.Recipient
 	index       age.Recipient
@@ -82,7 +82,7 @@ func (s *Session) begin(ctx context.Context) (err error) {
 
 // Preview is a session that is never opened: it tells what a backup would rely on, and nothing can be written in it.
 func (r *Repository) Preview(ctx context.Context) (*Session, error) {
-	s := &Session{repo: r, memory: &memory{}}
+	s := &Session{repo: r, memory: &recollection{}}
 	var err error
 	if s.writer, err = r.Writer(); err != nil {
 		return nil, err
