@@ -268,7 +268,9 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	stop := a.out.Progress(meter.counts)
 	report, err := database.Convert(ctx, src, dst, o.convert(meter.take))
 	stop()
-	a.tellDB(action, report, begun)
+	if err == nil || errors.Is(err, database.ErrRefused) {
+		a.tellDB(action, report, begun)
+	}
 	if err != nil {
 		return err
 	}

@@ -411,7 +411,10 @@ func (r *runReader) begin() error {
 		want = deltaMagic
 	}
 	got := make([]byte, len(want))
-	if _, err := io.ReadFull(r.in, got); err != nil || string(got) != want {
+	if _, err := io.ReadFull(r.in, got); err != nil {
+		return fmt.Errorf("read run: %w: %w", errStream, noEOF(err))
+	}
+	if string(got) != want {
 		return fmt.Errorf("read run: %w: it does not begin with %s", errStream, want)
 	}
 	r.begun = true
