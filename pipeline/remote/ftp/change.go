@@ -1,6 +1,7 @@
 package ftp
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -26,7 +27,7 @@ func (c *Conn) Put(from, to string) error {
 // SetTime sets the time of a file, or of a directory where the server can, to the second. ErrUnsupported: the server has no
 // command for it.
 func (c *Conn) SetTime(path string, t time.Time) error {
-	if err := checkName(path); err != nil {
+	if err := CheckName(path); err != nil {
 		return err
 	}
 	f, stamp := c.Features(), t.UTC().Format("20060102150405")
@@ -78,7 +79,7 @@ func (c *Conn) Chmod(path string, mode uint32) error {
 
 // MakeDirectory makes a directory; one that is there is no error, anything else is fs.ErrExist.
 func (c *Conn) MakeDirectory(path string) error {
-	if err := checkName(path); err != nil {
+	if err := CheckName(path); err != nil {
 		return err
 	}
 	err := c.MakeDir(path)
@@ -93,4 +94,36 @@ func (c *Conn) MakeDirectory(path string) error {
 		return fmt.Errorf("%w: %w", fs.ErrExist, err)
 	}
 	return err
+}
+
+// Rename renames. On most servers it replaces a file that is there.
+func (c *Conn) Rename(from, to string) error {
+	if err := cmp.Or(CheckName(from), CheckName(to)); err != nil {
+		return err
+	}
+	return c.ServerConn.Rename(from, to)
+}
+
+// Delete removes a file.
+func (c *Conn) Delete(path string) error {
+	if err := CheckName(path); err != nil {
+		return err
+	}
+	return c.ServerConn.Delete(path)
+}
+
+// RemoveDir removes an empty directory.
+func (c *Conn) RemoveDir(path string) error {
+	if err := CheckName(path); err != nil {
+		return err
+	}
+	return c.ServerConn.RemoveDir(path)
+}
+
+// ChangeDir enters a directory.
+func (c *Conn) ChangeDir(path string) error {
+	if err := CheckName(path); err != nil {
+		return err
+	}
+	return c.ServerConn.ChangeDir(path)
 }

@@ -192,7 +192,7 @@ func lastLine(b []byte) string {
 
 // command sends a command and returns the text of the answer, which must have a code that begins as expected: 2 is any of the 200s.
 func (c *Conn) command(expect int, line string) (string, error) {
-	if err := checkName(line); err != nil {
+	if err := CheckName(line); err != nil {
 		return "", err
 	}
 	if err := c.text.PrintfLine("%s", line); err != nil {
@@ -202,9 +202,9 @@ func (c *Conn) command(expect int, line string) (string, error) {
 	return text, err
 }
 
-// checkName refuses what would be two commands, or is a sign to the connection itself: servers take byte 255
+// CheckName returns ErrName for what would be two commands, or is a sign to the connection itself: servers take byte 255
 // for the beginning of a Telnet command and never answer.
-func checkName(name string) error {
+func CheckName(name string) error {
 	if i := strings.IndexAny(name, "\r\n\x00"); i >= 0 {
 		return fmt.Errorf("%q: %w: it has a control character in it", name, ErrName)
 	}

@@ -21,7 +21,7 @@ type Listing struct {
 // ListAll lists the directory at an absolute path, hidden files too: by MLSD where the server has it, else by LIST with
 // the times that MDTM tells of files.
 func (c *Conn) ListAll(path string) (Listing, error) {
-	if err := checkName(path); err != nil {
+	if err := CheckName(path); err != nil {
 		return Listing{}, err
 	}
 	if c.Features().MLST {
@@ -180,7 +180,7 @@ func (c *Conn) exactTimes(path string, l *Listing) error {
 	}
 	var files []*Entry
 	for i := range l.Entries {
-		if e := &l.Entries[i]; e.Kind == File && checkName(e.Name) == nil {
+		if e := &l.Entries[i]; e.Kind == File && CheckName(e.Name) == nil {
 			files = append(files, e)
 		}
 	}
@@ -249,7 +249,7 @@ func (c *Conn) location() *time.Location {
 // Look tells what the server knows of one path now: by MLST, else by SIZE and MDTM, which know files only. Not all fields of
 // a listing are there. fs.ErrNotExist: nothing is there, or nothing that may be seen.
 func (c *Conn) Look(path string) (Entry, error) {
-	if err := checkName(path); err != nil {
+	if err := CheckName(path); err != nil {
 		return Entry{}, err
 	}
 	if c.Features().MLST {

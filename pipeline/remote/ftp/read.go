@@ -26,7 +26,7 @@ type Reader struct {
 
 // Open begins to read the file at an absolute path, at an offset. ctx is for all of the reading.
 func (s *Server) Open(ctx context.Context, path string, offset int64) (*Reader, error) {
-	if err := checkName(path); err != nil {
+	if err := CheckName(path); err != nil {
 		return nil, s.translate("open", path, err)
 	}
 	r := &Reader{server: s, ctx: ctx, path: path, at: offset}

@@ -40,7 +40,7 @@ type Writer struct {
 // Create begins an upload to an absolute path. A file that is there is replaced from the first byte on. ctx is for all of it.
 // A file of less than 1 MiB is sent by Close, in one go.
 func (s *Server) Create(ctx context.Context, path string) (*Writer, error) {
-	if err := checkName(path); err != nil {
+	if err := CheckName(path); err != nil {
 		return nil, s.translate("create", path, err)
 	}
 	w := &Writer{server: s, ctx: ctx, path: path, over: make(chan struct{})}

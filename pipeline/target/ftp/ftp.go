@@ -71,7 +71,7 @@ func (t *Target) Close(ctx context.Context) error { return errors.Join(t.server.
 
 // do calls f with a connection and the absolute path of an entry.
 func (t *Target) do(ctx context.Context, act, below string, f func(c *ftp.Conn, file string) error) error {
-	if err := check(below); err != nil {
+	if err := cmp.Or(check(below), translate(ftp.CheckName(below))); err != nil {
 		return err
 	}
 	return translate(t.server.Do(ctx, act, "/"+below, func(c *ftp.Conn) error { return f(c, ftp.Join(t.rootOf(c), below)) }))
