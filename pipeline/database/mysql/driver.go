@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -148,6 +149,35 @@ type bufferedConn struct {
 }
 
 func (c *bufferedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+// stall is how long a server may take in nothing before we look whether it is
+// still there.
+const stall = 2 * time.Second
+
+// Write notices a server that hung up while it still had data to take in: TCP
+// itself may need minutes for that, since the server's window is closed.
+func (c *bufferedConn) Write(p []byte) (done int, err error) {
+	for {
+		c.SetWriteDeadline(time.Now().Add(stall))
+		n, err := c.Conn.Write(p[done:])
+		done += n
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return done, err
+		}
+		if c.hungUp() {
+			return done, io.ErrUnexpectedEOF
+		}
+	}
+}
+
+// hungUp looks for the end of what the server sends, which stays readable.
+// Nobody else reads while we write.
+func (c *bufferedConn) hungUp() bool {
+	c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	defer c.SetReadDeadline(time.Time{})
+	_, err := c.in.Peek(min(c.in.Buffered()+1, readAhead))
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+}
 
 // Error numbers of the server that mean something to us.
 const (
