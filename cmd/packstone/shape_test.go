@@ -49,7 +49,7 @@ func eachFile(t *testing.T, visit func(name string, fset *token.FileSet, file *a
 		if err != nil {
 			return err
 		}
-		if e.IsDir() && path != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata") {
+		if e.IsDir() && path != root && (strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "_") || e.Name() == "testdata") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
