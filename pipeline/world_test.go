@@ -40,10 +40,12 @@ type world struct {
 	cache    string // "" for none
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newWorldOf(t, true) }
+
+func newWorldOf(t testing.TB, classic bool) *world {
 	t.Helper()
 	w := &world{t: t, store: memory.New(), owner: signer(t, "owner"), cache: t.TempDir()}
-	identity, err := crypto.GenerateIdentity(true)
+	identity, err := crypto.GenerateIdentity(classic)
 	if err != nil {
 		t.Fatal(err)
 	}
