@@ -28,6 +28,7 @@ type Writer struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	buffer  []byte // what is kept, from base on
+	pooled  *[]byte
 	base    int64
 	sent    int64 // as far as the connection has taken it
 	closed  bool  // all is in the buffer
@@ -61,6 +62,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		}
 		n := min(len(p)-done, unsent)
 		w.drop(n)
+		w.grow(n)
 		w.buffer = append(w.buffer, p[done:done+n]...)
 		done += n
 		w.changed.Broadcast()
@@ -78,6 +80,28 @@ func (w *Writer) drop(n int) {
 	}
 	w.buffer = append(w.buffer[:0], w.buffer[old:]...)
 	w.base += int64(old)
+}
+
+// long are buffers of big files: what is kept, and room for more.
+var long = sync.Pool{New: func() any { b := make([]byte, 0, kept+slack+2*unsent); return &b }}
+
+// grow takes a long buffer when the file proves big.
+func (w *Writer) grow(n int) {
+	if w.pooled != nil || len(w.buffer)+n <= unsent {
+		return
+	}
+	w.pooled = long.Get().(*[]byte)
+	w.buffer = append((*w.pooled)[:0], w.buffer...)
+}
+
+// free gives the long buffer back when the sender is done.
+func (w *Writer) free() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.pooled != nil {
+		long.Put(w.pooled)
+		w.pooled, w.buffer = nil, nil
+	}
 }
 
 // start lets the sender run, once.
@@ -113,6 +137,7 @@ func (w *Writer) Close() error {
 	w.changed.Broadcast()
 	w.mu.Unlock()
 	<-w.over
+	defer w.free()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.failed
@@ -134,6 +159,7 @@ func (w *Writer) Abort() {
 	if started {
 		<-w.over
 	}
+	w.free()
 }
 
 var errAborted = fmt.Errorf("%wupload aborted", errOurs)
