@@ -129,10 +129,11 @@ func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config,
 	if err != nil {
 		return err
 	}
-	if err := r.putDomain(ctx, domainName(1, 0), sealed); err != nil {
-		return err
+	err = errors.Join(r.putDomain(ctx, domainName(1, 0), sealed), r.putConfig(ctx, owner, c))
+	if errors.Is(err, store.ErrExist) {
+		return fmt.Errorf("an interrupted init has left objects below config/ and domains/: delete them and try again: %w", ErrExists)
 	}
-	if err := r.putConfig(ctx, owner, c); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := putOwn(ctx, r.Store, archive.FormatObject, format); err != nil {
