@@ -1,7 +1,10 @@
 package pipeline_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -124,4 +127,36 @@ func TestAnInterruptedBackupUploadsNothingTwice(t *testing.T) {
 	}
 	w.check()
 	w.same(0, src)
+}
+
+func TestAnInterruptedBackupEndsAndLeavesNothingRunning(t *testing.T) {
+	w := newWorld(t)
+	src := randomSource(2000, 100, 1)
+	before := runtime.NumGoroutine()
+	for _, at := range []int{0, 5, 700, 1999} {
+		ctx, cancel := context.WithCancel(t.Context())
+		interrupted := src.clone()
+		interrupted.files[fmt.Sprintf("dir/file%03d.bin", at)].reading = func(context.Context) { cancel() }
+		repo, err := w.open(w.store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := w.options(interrupted)
+		o.Concurrency = 4
+		if _, err := pipeline.Backup(ctx, repo, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("interrupted at file %d: %v, want %v", at, err, context.Canceled)
+		}
+		cancel()
+	}
+	for range 1000 {
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		runtime.Gosched()
+		time.Sleep(time.Millisecond)
+	}
+	if now := runtime.NumGoroutine(); now > before {
+		t.Errorf("%d goroutines before, %d after", before, now)
+	}
+	w.resumes(src)
 }
