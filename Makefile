@@ -7,7 +7,7 @@ BIN     := $(CURDIR)/.bin
 LDFLAGS := -s -w -X main.release=$(VERSION)
 
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
-RACE := ./archive ./archive/store/localdir ./archive/store/retry ./catalog/... ./pipeline ./pipeline/source/files ./pipeline/target/directory
+RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
 .PHONY: build test check race soak bench lint vuln cross tools prepare clean
 

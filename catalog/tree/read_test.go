@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/packstone/packstone/archive"
@@ -195,9 +196,10 @@ func TestFailuresOfLoadingAreReported(t *testing.T) {
 	_, tree, d := layered(t, 4, 4000)
 	gone := errors.New("store is gone")
 	for after := range 12 {
-		left := after
+		var left atomic.Int64
+		left.Store(int64(after))
 		failing := Open(tree.Root(), func(ctx context.Context, want []archive.Chunk, each func(int, []byte) error) error {
-			if left--; left < 0 {
+			if left.Add(-1) < 0 {
 				return gone
 			}
 			return d.load(ctx, want, each)
@@ -206,7 +208,7 @@ func TestFailuresOfLoadingAreReported(t *testing.T) {
 		for _, err := range failing.All(t.Context(), "") {
 			got = err
 		}
-		if left < 0 && !errors.Is(got, gone) {
+		if left.Load() < 0 && !errors.Is(got, gone) {
 			t.Errorf("load %d fails: %v, want %v", after, got, gone)
 		}
 	}
