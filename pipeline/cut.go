@@ -191,6 +191,7 @@ func (c *cutter) cutLong(ctx context.Context, f io.Reader, head []byte, name str
 
 func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {
 	k := l.chunker(head)
+	l.progress.BytesRead.Add(uint64(len(head)))
 	rest := head // what the block before has left
 	var before *block
 	for end := false; !end; {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"iter"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/packstone/packstone/archive"
@@ -25,6 +28,7 @@ const (
 
 // RestoreOptions say what comes back and how.
 type RestoreOptions struct {
+	Below     string                    // what lies at or below this path, with the directories that lead there; "": everything
 	Include   func(e *entry.Entry) bool // nil: everything
 	Overwrite Overwrite
 	Delete    bool // remove what the snapshot does not have
@@ -113,7 +117,7 @@ func Restore(ctx context.Context, t *tree.Tree, f *Fetcher, to target.Target, o 
 	if err := r.lookAround(ctx); err != nil {
 		return r.result, err
 	}
-	for node, err := range t.All(ctx, "") {
+	for node, err := range below(ctx, t, o.Below) {
 		if err != nil {
 			return r.result, fmt.Errorf("read the snapshot's tree: %w", err)
 		}
@@ -127,10 +131,36 @@ func Restore(ctx context.Context, t *tree.Tree, f *Fetcher, to target.Target, o 
 	return r.result, r.finish(ctx)
 }
 
+// below iterates over the directories that lead to a path, and then over what lies at and below it. Nothing else is read.
+func below(ctx context.Context, t *tree.Tree, path string) iter.Seq2[*tree.Node, error] {
+	if path == "" {
+		return t.All(ctx, "")
+	}
+	return func(yield func(*tree.Node, error) bool) {
+		for i := range len(path) + 1 {
+			if i > 0 && i < len(path) && path[i] != '/' {
+				continue
+			}
+			node, err := t.Lookup(ctx, path[:i])
+			if errors.Is(err, fs.ErrNotExist) || err == nil && i == len(path) && node.Type == entry.Directory {
+				continue // a directory at the path itself comes below
+			}
+			if !yield(node, err) || err != nil || i == len(path) {
+				return
+			}
+		}
+		for node, err := range t.Below(ctx, path) {
+			if !yield(node, err) {
+				return
+			}
+		}
+	}
+}
+
 // lookAround lists what the target has, where that matters.
 func (r *restore) lookAround(ctx context.Context) error {
 	if r.o.Delete {
-		r.seen = map[string]bool{}
+		r.seen = map[string]bool{"": true}
 	}
 	if r.o.Overwrite == OverwriteAlways && !r.o.Delete && !r.o.DryRun {
 		return nil
@@ -152,7 +182,7 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 		return nil
 	}
 	if r.seen != nil {
-		r.seen[n.Path] = true
+		r.see(n.Path)
 	}
 	action := r.decide(&n.Entry)
 	if r.o.Plan != nil {
@@ -167,6 +197,14 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 		return nil
 	}
 	return r.begin(ctx, n, action)
+}
+
+// see notes that the snapshot has a path, and thereby the directories above it, of which a tree may know nothing else.
+func (r *restore) see(path string) {
+	for !r.seen[path] {
+		r.seen[path] = true
+		path = path[:max(0, strings.LastIndexByte(path, '/'))]
+	}
 }
 
 // descend keeps account of the directories that lead to e.
