@@ -115,8 +115,9 @@ func placeName(source, path string) output.Name {
 	return output.Name(source + "/" + path)
 }
 
-// node finds what lies at the spot. A directory of which the tree knows only what is in it comes with a path and a type alone.
-func (b *browser) node(ctx context.Context, at spot, t *tree.Tree) (*tree.Node, error) {
+// node finds what lies at the spot, in the tree of its only source. A directory of which the tree knows only what is in it comes with a
+// path and a type alone.
+func (at spot) node(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
 	node, err := t.Lookup(ctx, at.path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return node, err

@@ -79,7 +79,7 @@ func (a *app) catFile(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	node, err := b.node(ctx, at, t)
+	node, err := at.node(ctx, t)
 	if err != nil {
 		return err
 	}

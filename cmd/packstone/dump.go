@@ -81,7 +81,7 @@ func (d *dumping) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	node, err := d.node(ctx, d.at, t)
+	node, err := d.at.node(ctx, t)
 	if err == nil && node.Type == entry.File {
 		d.file = node.Clone()
 	}

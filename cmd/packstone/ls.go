@@ -85,7 +85,7 @@ func startingPoints(at spot, source *catalog.SourceState) []string {
 // listTree lists one directory, or prints a file.
 func (l *listing) listTree(ctx context.Context, at spot, t *tree.Tree) error {
 	source := at.sources[0]
-	node, err := l.node(ctx, at, t)
+	node, err := at.node(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -178,7 +178,11 @@ func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *
 		SnapshotID: s.ID.String(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept, FilesDeleted: r.total.Deleted,
 		FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, TotalDuration: time.Since(begun).Seconds(),
 	}
-	a.out.Summary(m, m.text())
+	if len(o.toCommand) > 0 && !a.out.JSON() {
+		a.out.Note("%s", m.text()) // the standard output is the command's
+	} else {
+		a.out.Summary(m, m.text())
+	}
 	return errors.Join(r.outcome(), a.out.Err())
 }
 
@@ -198,8 +202,6 @@ func (r *restoring) outcome() error {
 		return exitWith(exitIntegrity, "%d files did not come back since their content is damaged: they are listed above", r.total.Damaged)
 	case r.total.Failed > 0:
 		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
-	case r.total.Restored+r.total.Kept == 0 && r.path != "":
-		return exitWith(exitFailed, "snapshot %s has no %s", r.snapshot.ID.String()[:shortID], r.from)
 	case r.inexact > 0:
 		return exitWith(exitMissing, "%d objects or values of databases are not exact in SQLite: they are listed above", r.inexact)
 	case r.warned.Load() > 0:
@@ -207,8 +209,6 @@ func (r *restoring) outcome() error {
 	}
 	return nil
 }
-
-func (p place) String() string { return strings.Trim(p.source, "/") + "/" + p.path }
 
 func (r *restoring) run(ctx context.Context) error {
 	sources, path, err := r.from.in(r.snapshot)
@@ -233,6 +233,10 @@ func (r *restoring) source(ctx context.Context, source *catalog.SourceState) err
 	if err != nil {
 		return err
 	}
+	t := tree.Open(source.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
+	if _, err := (spot{r.snapshot, []*catalog.SourceState{source}, r.path}).node(ctx, t); err != nil {
+		return err
+	}
 	match, err := pipeline.NewMatch(r.path, r.o.include, r.o.exclude)
 	if err != nil {
 		return usage("%w", err)
@@ -241,8 +245,8 @@ func (r *restoring) source(ctx context.Context, source *catalog.SourceState) err
 	if err != nil {
 		return err
 	}
-	result, err := pipeline.Restore(ctx, tree.Open(source.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{}), fetcher, to, pipeline.RestoreOptions{
-		Include: match, Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify,
+	result, err := pipeline.Restore(ctx, t, fetcher, to, pipeline.RestoreOptions{
+		Below: r.path, Include: match, Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify,
 		Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
 		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
 	})
