@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"runtime"
 	"slices"
 	"sync"
@@ -92,6 +93,7 @@ type backup struct {
 	blocks   *blockPool
 	long     chan struct{}
 	started  time.Time
+	lost     map[archive.Name]bool // packs that the index names and the store lacks; known after Force only
 }
 
 // backupOnce is one try. forget leaves the last trees aside, since pages of them are missing.
@@ -106,7 +108,7 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions, 
 	}
 	defer session.Close()
 	b := &backup{o: o, repo: repo, session: session, index: catalog.NewIndex(), started: time.Now().UTC()}
-	b.publish = newPublisher(session, b.index, o.Publish)
+	b.publish = newPublisher(b.usable, session, b.index, o.Publish)
 	snapshot, err := b.try(ctx, forget)
 	if snapshot == nil && !o.DryRun {
 		b.publish.rescue(ctx)
@@ -141,6 +143,9 @@ func (b *backup) finishUploads(ctx context.Context) {
 func (b *backup) prepare(ctx context.Context, forget bool) error {
 	b.index.SetFilter(b.usable)
 	if _, err := b.session.LoadIndex(ctx, b.index); err != nil {
+		return err
+	}
+	if err := b.findLost(ctx); err != nil {
 		return err
 	}
 	domain := b.session.Domain()
@@ -194,7 +199,32 @@ func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size in
 }
 
 // usable tells whether a pack may be relied on.
-func (b *backup) usable(p *archive.Pack) bool { return !b.session.Avoid(p) }
+func (b *backup) usable(p *archive.Pack) bool { return !b.session.Avoid(p) && !b.lost[p.Name] }
+
+// findLost compares the packs that the index names with those in the store, where everything is read again anyway: what lies in
+// packs that are missing or cut short is stored again.
+func (b *backup) findLost(ctx context.Context) error {
+	if !b.o.Force {
+		return nil
+	}
+	there := map[archive.Name]int64{}
+	for info, err := range b.repo.Store.List(ctx, string(archive.Data)+"/", "") {
+		if err != nil {
+			return fmt.Errorf("list packs: %w", err)
+		}
+		if name, err := archive.ParseName(path.Base(info.Name)); err == nil {
+			there[name] = info.Size
+		}
+	}
+	b.lost = map[archive.Name]bool{}
+	for pack := range b.index.Packs() {
+		if p := pack.Pack; p.Kind == archive.Data && there[p.Name] != int64(p.Size) {
+			b.lost[p.Name] = true
+		}
+	}
+	b.index.SetFilter(b.usable)
+	return nil
+}
 
 func (b *backup) close() {
 	if b.data != nil {

@@ -14,6 +14,7 @@ import (
 // publisher makes what a backup has uploaded known to others while the backup goes on, and learns what others have published. It is
 // what lets an interrupted backup go on from there.
 type publisher struct {
+	usable  func(*archive.Pack) bool // whether a pack may be relied on
 	session *catalog.Session
 	index   *catalog.Index
 	every   time.Duration
@@ -23,8 +24,8 @@ type publisher struct {
 	used  map[archive.Name]bool
 }
 
-func newPublisher(s *catalog.Session, index *catalog.Index, every time.Duration) *publisher {
-	return &publisher{session: s, index: index, every: every, used: map[archive.Name]bool{}}
+func newPublisher(usable func(*archive.Pack) bool, s *catalog.Session, index *catalog.Index, every time.Duration) *publisher {
+	return &publisher{usable: usable, session: s, index: index, every: every, used: map[archive.Name]bool{}}
 }
 
 // add takes a pack that the store has acknowledged.
@@ -96,7 +97,7 @@ func (p *publisher) publish(ctx context.Context) error {
 		p.giveBack(packs)
 		return err
 	}
-	p.index.SetFilter(func(pack *archive.Pack) bool { return !p.session.Avoid(pack) })
+	p.index.SetFilter(p.usable)
 	_, err := p.session.LoadIndex(ctx, p.index)
 	return err
 }

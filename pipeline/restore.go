@@ -85,6 +85,7 @@ type restore struct {
 	seen   map[string]bool         // paths of the snapshot, for Delete
 	above  []*directory            // the directories that lead to the current entry
 	dirs   []*entry.Entry
+	kept   string // a path at which something stays that is no directory, though the snapshot has one there
 	links  []pendingLink
 	first  map[fileKey]string // hard links: where the file came back first
 	window []*restoring
@@ -178,6 +179,9 @@ func (r *restore) lookAround(ctx context.Context) error {
 
 func (r *restore) take(ctx context.Context, n *tree.Node) error {
 	r.descend(&n.Entry)
+	if r.kept != "" && within(n.Path, r.kept) {
+		return nil
+	}
 	if r.o.Include != nil && !r.o.Include(&n.Entry) {
 		return nil
 	}
@@ -187,6 +191,10 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 	action := r.decide(&n.Entry)
 	if r.o.Plan != nil {
 		r.o.Plan(&n.Entry, action)
+	}
+	if action == ActionKeep && n.Type == entry.Directory {
+		r.kept = n.Path
+		return r.problem(n.Path, errInTheWay)
 	}
 	if r.o.DryRun {
 		r.count(action, n)
@@ -198,6 +206,9 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 	}
 	return r.begin(ctx, n, action)
 }
+
+// errInTheWay says why a directory does not come back although nothing failed.
+var errInTheWay = errors.New("what is there is no directory and is to stay, so nothing below it comes back")
 
 // see notes that the snapshot has a path, and thereby the directories above it, of which a tree may know nothing else.
 func (r *restore) see(path string) {

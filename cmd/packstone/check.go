@@ -91,7 +91,7 @@ func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
 	}
 	a.out.Summary(m, m.text())
 	if len(m.Findings) > 0 {
-		return exitWith(exitIntegrity, "%d problems were found: they are listed above", len(m.Findings))
+		return exitWith(exitIntegrity, "%d problems were found: they are listed above; backup --force stores again what the sources still have of packs that are missing or cut short", len(m.Findings))
 	}
 	return a.out.Err()
 }

@@ -287,7 +287,9 @@ func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 }
 
 func (r *restoring) directoryOptions() (opts directory.Options, err error) {
-	opts = directory.Options{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Warn: func(path string, err error) {
+	// Only root can give files away; anyone else gets them as his own, as cp -r would.
+	mine := os.Geteuid() != 0 && r.o.owner == ""
+	opts = directory.Options{NumericIDs: r.o.numeric, NoOwner: mine, ReadOnly: r.dry(), Warn: func(path string, err error) {
 		r.warned.Add(1)
 		r.out.Problem(path, "restore", err)
 	}}
