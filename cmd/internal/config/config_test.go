@@ -122,7 +122,7 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"no type", "version: 1\nsources:\n  f: {path: /x}\n", "f.yaml:3: sources.f: type must be one of command, database, files, lake, settings"},
 		{"path missing", "version: 1\nsources:\n  f: {type: files}\n", "f.yaml:3: sources.f: path is missing"},
 		{"yes or no", "version: 1\nsources:\n  f: {type: files, path: /x, allow_empty: yes}\n", `f.yaml:3: sources.f.allow_empty: expected true or false, found "yes"`},
-		{"bad pattern", "version: 1\nsources:\n  f: {type: files, path: /x, exclude: ['[']}\n", `f.yaml:3: sources.f: files: exclude pattern "[": syntax error in pattern`},
+		{"bad pattern", "version: 1\nsources:\n  f: {type: files, path: /x, exclude: ['[']}\n", `f.yaml:3: sources.f: exclude pattern "[": syntax error in pattern`},
 		{"unset variable", "version: 1\nrepository: /x/${NOPE}\n", "f.yaml:2: repository: the variable NOPE is not set; set it, or give a default: ${NOPE:-…}"},
 		{"odd variable", "version: 1\nrepository: /x/${a-b}\n", "f.yaml:2: repository: ${a-b}: want ${VARIABLE} or ${VARIABLE:-default}; write $${ for ${ itself"},
 		{"open variable", "version: 1\nrepository: /x/${A\n", "f.yaml:2: repository: ${A has no closing brace; write $${ for ${ itself"},

@@ -49,8 +49,10 @@ func (s *Source) list(dir *local.Dir, f *folder) error {
 	if mark := s.marker(dir, &f.listing); mark != "" {
 		f.listing.Filter(func(name []byte, _ local.Kind) bool { return string(name) == mark })
 	}
-	if s.exclude.any() {
-		f.listing.Filter(func(name []byte, kind local.Kind) bool { return !s.exclude.matches(f.path, name, kind) })
+	if s.exclude.Any() {
+		f.listing.Filter(func(name []byte, kind local.Kind) bool {
+			return !s.exclude.Match(f.path, string(name), kind == local.KindDirectory)
+		})
 	}
 	f.listing.Sort()
 	f.weight = f.listing.Bytes() / 256 // an entry takes about as much
@@ -106,14 +108,10 @@ func (s *Source) leftOut(f *folder, i int, e *entry.Entry) bool {
 	if max := s.options.ExcludeLargerThan; max > 0 && e.Type == entry.File && e.Size > max {
 		return true
 	}
-	if f.listing.Kind(i) != local.KindUnknown || !f.all || !s.exclude.directories {
+	if f.listing.Kind(i) != local.KindUnknown || !f.all || !s.exclude.Directories() {
 		return false
 	}
-	kind := local.KindOther
-	if e.Type == entry.Directory {
-		kind = local.KindDirectory
-	}
-	return s.exclude.matches(f.path, f.listing.Name(i), kind)
+	return s.exclude.Match(f.path, string(f.listing.Name(i)), e.Type == entry.Directory)
 }
 
 // below queues the walk of a directory found, unless it is to stay empty.

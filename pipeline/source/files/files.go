@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
 // Options say what to back up. Roots is required.
@@ -55,7 +56,7 @@ type Source struct {
 	options Options
 	base    string  // the file name of the path ""
 	roots   *branch // what was named, by path; set by prepare
-	exclude *patterns
+	exclude *exclude.Patterns
 	present []marker
 	tree    *local.Tree
 	owners  local.Owners
@@ -96,11 +97,11 @@ func New(options Options) (*Source, error) {
 	return s, nil
 }
 
-func (s *Source) parsePatterns(lines []string) (*patterns, error) {
+func (s *Source) parsePatterns(lines []string) (*exclude.Patterns, error) {
 	if s.options.Absolute {
-		return parsePatterns(lines, "")
+		return exclude.Parse(lines, "")
 	}
-	return parsePatterns(lines, s.options.Roots[0])
+	return exclude.Parse(lines, s.options.Roots[0])
 }
 
 // Class is medium unless the options say otherwise.

@@ -167,23 +167,6 @@ func TestBadOptionsAreRefused(t *testing.T) {
 	}
 }
 
-func FuzzPatternsNeverFailOnAnyPath(f *testing.F) {
-	f.Add("a/**/b", "a/x/y/b")
-	f.Add("!/**/*.[a-z]/", "x/\xff.q")
-	f.Add("**/**/**/*x*", "1/2/3/4/5/6/7x")
-	f.Fuzz(func(t *testing.T, line, path string) {
-		p, err := parsePatterns([]string{line}, "/root")
-		if err != nil {
-			return
-		}
-		dir, name := filepath.Split(path)
-		first := p.matches(strings.TrimSuffix(dir, "/"), []byte(name), 1)
-		if again := p.matches(strings.TrimSuffix(dir, "/"), []byte(name), 1); again != first {
-			t.Errorf("pattern %q, path %q: got %v, then %v", line, path, first, again)
-		}
-	})
-}
-
 func TestMarkedDirectoriesKeepOnlyTheMark(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "cache/CACHEDIR.TAG", "cache/x", "no/CACHEDIR.TAG", "no/x", "skip/.nobackup", "skip/x/y", "half/.half", "half/x")

@@ -1,15 +1,14 @@
-package files
+// Package exclude decides by patterns, as in a .gitignore, what sources of files leave out.
+package exclude
 
 import (
 	"fmt"
 	"path"
 	"strings"
-
-	"github.com/packstone/packstone/pipeline/local"
 )
 
-// patterns decide what is left out. The last one that matches counts.
-type patterns struct {
+// Patterns decide what is left out. The last one that matches counts. They are safe for concurrent use; the zero value leaves out nothing.
+type Patterns struct {
 	list        []pattern
 	directories bool // one of them asks whether it is a directory
 }
@@ -39,13 +38,15 @@ const (
 	anyDepth       // **
 )
 
-// parsePatterns reads one pattern a line. Those that start with root's path are meant from root on.
-func parsePatterns(lines []string, root string) (*patterns, error) {
-	p := new(patterns)
+// Parse reads patterns: a name (`*.tmp`) or names in a row (`a/b`) anywhere, from the root on with a leading slash, directories only
+// with a trailing one, `**` for any number of directories, `!` to take something back. One that starts with root's path is meant from
+// there on.
+func Parse(lines []string, root string) (*Patterns, error) {
+	p := new(Patterns)
 	for _, line := range lines {
 		one, err := parsePattern(line, root)
 		if err != nil {
-			return nil, fmt.Errorf("files: exclude pattern %q: %w", line, err)
+			return nil, fmt.Errorf("exclude pattern %q: %w", line, err)
 		}
 		p.list = append(p.list, one)
 		p.directories = p.directories || one.directoryOnly
@@ -111,17 +112,20 @@ func (p part) matches(name string) bool {
 	return true
 }
 
-func (p *patterns) any() bool { return len(p.list) > 0 }
+// Any tells whether there are any.
+func (p *Patterns) Any() bool { return len(p.list) > 0 }
 
-// matches tells whether name in dir is left out. Patterns for directories match nothing of unknown kind.
-func (p *patterns) matches(dir string, name []byte, kind local.Kind) bool {
-	text := string(name)
+// Directories tells whether one of them asks if something is a directory.
+func (p *Patterns) Directories() bool { return p.directories }
+
+// Match tells whether name in dir, a path below the root, is left out.
+func (p *Patterns) Match(dir, name string, directory bool) bool {
 	for i := len(p.list) - 1; i >= 0; i-- {
 		one := &p.list[i]
-		if one.directoryOnly && kind != local.KindDirectory {
+		if one.directoryOnly && !directory {
 			continue
 		}
-		if one.matches(dir, text) {
+		if one.matches(dir, name) {
 			return !one.takeBack
 		}
 	}
