@@ -21,6 +21,7 @@ const gcPercent = 40
 
 func main() {
 	debug.SetGCPercent(gcPercent)
+	stopProfile := startProfile()
 	dropEmptyAWS()
 	ctx, stop := interruptible(context.Background(), os.Stderr)
 	code := run(ctx, process{
@@ -31,6 +32,7 @@ func main() {
 		stderr: os.Stderr,
 	})
 	stop()
+	stopProfile()
 	os.Exit(code)
 }
 
