@@ -46,7 +46,7 @@ vuln: tools ## needs the vulnerability database; says so where it can't be reach
 
 tools: $(BIN)/.tools ## test servers and linters into .bin
 
-$(BIN)/.tools: tools/go.mod tools/go.sum
+$(BIN)/.tools: tools/go.mod tools/go.sum $(wildcard tools/faultfs/*.go)
 	mkdir -p $(BIN)
 	$(GO) build -C tools -ldflags '-s -w' -o $(BIN)/ tool
 	touch $@
