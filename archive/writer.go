@@ -104,8 +104,8 @@ func (o *WriterOptions) check() error {
 	if o.Kind.code() == 0 {
 		return fmt.Errorf("write packs: %q is no kind of pack", o.Kind)
 	}
-	if o.PackSize < 2*packFloor || o.PackSize > largestPack {
-		return fmt.Errorf("write packs: pack size of %d bytes is not within %d and %d", o.PackSize, 2*packFloor, largestPack)
+	if err := CheckPackSize(o.PackSize); err != nil {
+		return fmt.Errorf("write packs: %w", err)
 	}
 	if most := min(MaxChunk/2, o.PackSize/4); o.FrameSize > most {
 		return fmt.Errorf("write packs: frame size of %d bytes is above %d", o.FrameSize, most)
@@ -115,6 +115,14 @@ func (o *WriterOptions) check() error {
 	}
 	if err := crypto.CheckRecipients(o.Recipients); err != nil {
 		return fmt.Errorf("write packs: %w", err)
+	}
+	return nil
+}
+
+// CheckPackSize tells what is wrong with a limit of packs, in bytes.
+func CheckPackSize(n int) error {
+	if n < 2*packFloor || n > largestPack {
+		return fmt.Errorf("pack size of %d bytes is not within %d and %d", n, 2*packFloor, largestPack)
 	}
 	return nil
 }

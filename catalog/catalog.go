@@ -28,6 +28,8 @@ var (
 	ErrNoWriter = errors.New("a writer's key is needed")
 	// ErrNoSnapshot: no snapshot is as asked for.
 	ErrNoSnapshot = errors.New("no such snapshot")
+	// ErrBadName: what was given is no name that a snapshot can have.
+	ErrBadName = errors.New("that is no name of a snapshot")
 	// ErrAmbiguous: several sets or snapshots are as asked for.
 	ErrAmbiguous = errors.New("ambiguous")
 	// ErrNoPage: a page of the last tree is not in the cache, and no identity is at hand to fetch it.

@@ -77,7 +77,7 @@ func FuzzCachedFiles(f *testing.F) {
 			}
 		}
 		r := &Repository{Cache: OpenCache(dir)}
-		if m, err := r.recall(); err != nil || m.Lanes == nil {
+		if m, err := recall(r.Cache); err != nil || m.Lanes == nil {
 			t.Errorf("recalled %v, %v", m, err)
 		}
 		pages, err := OpenPages(r.Cache, "pages", domain.TreeID())

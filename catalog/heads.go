@@ -29,9 +29,9 @@ type head struct {
 }
 
 // recall reads the memory, which is empty on a host that has none or whose file is damaged.
-func (r *Repository) recall() (*recollection, error) {
+func recall(cache *Cache) (*recollection, error) {
 	m := &recollection{Lanes: map[string]head{}}
-	data, err := r.Cache.Read(headsFile)
+	data, err := cache.Read(headsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
@@ -59,6 +59,10 @@ func (m *recollection) lost(log *Log, config *Config) []string {
 	slices.Sort(lost)
 	return lost
 }
+
+// RolledBack names what the store had when this host last backed up, and has no more: lanes of records, or "config". A backup finds the
+// same, goes on in new lanes, and from then on it is not named any more.
+func (r *Repository) RolledBack(log *Log) []string { return r.seen.lost(log, r.Config) }
 
 // next is the memory after log and config were seen. Lanes that are lost stay in it.
 func (m *recollection) next(log *Log, config *Config) *recollection {

@@ -1,11 +1,13 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +29,7 @@ type Keys struct {
 type Options struct {
 	Keys     Keys
 	CacheDir string           // "" keeps nothing
+	Memory   string           // another cache directory, of which only what this host has seen last is read; CacheDir if ""
 	Now      func() time.Time // the clock; time.Now if nil
 	Software string           // named in records
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
@@ -44,6 +47,7 @@ type Repository struct {
 	owner   crypto.Verifier
 	domains map[uint64]crypto.Domain
 	options Options
+	seen    *recollection // what this host had seen last before this repository was opened
 
 	headersOnce sync.Mutex
 	detached    detached // loaded at first use
@@ -209,6 +213,9 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if r.owner, err = r.trustedOwner(); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
+	if r.seen, err = recall(OpenCache(cmp.Or(o.Memory, o.CacheDir))); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
 	if r.Config, err = loadConfig(ctx, s, r.Cache, format.Repository, r.owner); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
@@ -268,6 +275,9 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 		plain, err = crypto.Open(nil, data, r.Identities()...)
 		return err
 	})
+	if errors.Is(err, crypto.ErrWrongIdentity) && r.isRecipient() {
+		err = fmt.Errorf("%s is sealed to an identity at hand, and does not open with it: %w", d.Object, archive.ErrDamaged)
+	}
 	if err != nil {
 		return fmt.Errorf("open domain %d: %w", d.Number, err)
 	}
@@ -287,11 +297,23 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	return err
 }
 
+// isRecipient tells whether the owner has made an identity at hand one of the repository's recipients.
+func (r *Repository) isRecipient() bool {
+	return slices.ContainsFunc(r.Identities(), func(identity age.Identity) bool {
+		recipient, err := crypto.RecipientOf(identity)
+		if err != nil {
+			return false // a plugin's, which does not tell
+		}
+		text, err := crypto.RecipientText(recipient)
+		return err == nil && slices.Contains(r.Config.Recipients, text)
+	})
+}
+
 // under is the repository as another config of the same owner has it.
 func (r *Repository) under(c *Config) *Repository {
 	return &Repository{
 		Store: r.Store, Format: r.Format, Config: c, Cache: r.Cache, Unpinned: r.Unpinned,
-		owner: r.owner, domains: r.domains, options: r.options,
+		owner: r.owner, domains: r.domains, options: r.options, seen: r.seen,
 	}
 }
 

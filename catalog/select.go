@@ -26,7 +26,7 @@ func (f Filter) Matches(s *Snapshot) bool {
 }
 
 // Select finds the snapshot that name means among snapshots, which are sorted by time: "latest", "latest~N", "@TIME" (the newest
-// at or before), an id or the beginning of one. ErrNoSnapshot, or ErrAmbiguous with the candidates named.
+// at or before), an id or the beginning of one. ErrNoSnapshot, ErrBadName, or ErrAmbiguous with the candidates named.
 func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 	switch {
 	case name == "latest":
@@ -34,13 +34,13 @@ func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 	case strings.HasPrefix(name, "latest~"):
 		back, err := strconv.ParseUint(name[len("latest~"):], 10, 31)
 		if err != nil {
-			return nil, fmt.Errorf("%s: want latest~N: %w", name, ErrNoSnapshot)
+			return nil, fmt.Errorf("%s: want latest~N, such as latest~1 for the one before the newest: %w", name, ErrBadName)
 		}
 		return newest(snapshots, name, int(back), f)
 	case strings.HasPrefix(name, "@"):
 		at, err := ParseTime(name[1:])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w: %w", name, err, ErrBadName)
 		}
 		return SelectAt(snapshots, at, f)
 	}
@@ -55,15 +55,24 @@ func SelectAt(snapshots []*Snapshot, at time.Time, f Filter) (*Snapshot, error) 
 
 func newest(snapshots []*Snapshot, name string, back int, f Filter) (*Snapshot, error) {
 	var matching []*Snapshot
+	var incomplete *Snapshot // the newest
 	sets := map[string]bool{}
 	for _, s := range snapshots {
-		if f.Matches(s) && (f.Incomplete || s.Complete()) {
+		switch {
+		case !f.Matches(s):
+		case f.Incomplete || s.Complete():
 			matching = append(matching, s)
 			sets[s.Set] = true
+		default:
+			incomplete = s
 		}
 	}
 	if len(sets) > 1 {
 		return nil, fmt.Errorf("%s could be of several sets, choose one with --set: %s: %w", name, sortedKeys(sets), ErrAmbiguous)
+	}
+	if len(matching) == 0 && incomplete != nil {
+		return nil, fmt.Errorf("%s: every snapshot that matches is incomplete; name one by its id, such as %.12s, or restore with --accept-incomplete: %w",
+			name, incomplete.ID, ErrNoSnapshot)
 	}
 	if back >= len(matching) {
 		return nil, fmt.Errorf("%s: %d complete snapshots match: %w", name, len(matching), ErrNoSnapshot)
@@ -85,7 +94,7 @@ const shortestPrefix = 4
 
 func byPrefix(snapshots []*Snapshot, prefix string) (*Snapshot, error) {
 	if len(prefix) < shortestPrefix || strings.Trim(prefix, "0123456789abcdef") != "" {
-		return nil, fmt.Errorf("snapshot %q: want latest, latest~N, @TIME or at least %d digits of an id: %w", prefix, shortestPrefix, ErrNoSnapshot)
+		return nil, fmt.Errorf("snapshot %q: want latest, latest~N, @TIME or at least %d digits of an id: %w", prefix, shortestPrefix, ErrBadName)
 	}
 	var found []*Snapshot
 	for _, s := range snapshots {

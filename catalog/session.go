@@ -67,7 +67,7 @@ func (s *Session) begin(ctx context.Context) (err error) {
 	if _, s.index, err = s.writer.Domain.IndexIdentity(s.repo.Config.Classic); err != nil {
 		return err
 	}
-	if s.memory, err = s.repo.recall(); err != nil {
+	if s.memory, err = recall(s.repo.Cache); err != nil {
 		return err
 	}
 	if err := s.enterLane(ctx); err != nil {
@@ -562,8 +562,19 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 	return fmt.Errorf("record %s: %w", name, ErrKeyTwice)
 }
 
-// SetTags adds and removes tags of this writer's own snapshots, in the session's record.
+// SetTags adds and removes tags of this writer's own snapshots, in the session's record. After an error the session has ended without a change,
+// as far as the store can be reached.
 func (s *Session) SetTags(ctx context.Context, snapshots []*Snapshot, add, remove []string) error {
+	err := s.setTags(ctx, snapshots, add, remove)
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+		defer cancel()
+		_ = s.End(ctx, nil, nil) // if this fails too, a later run of this host ends it
+	}
+	return err
+}
+
+func (s *Session) setTags(ctx context.Context, snapshots []*Snapshot, add, remove []string) error {
 	var subjects []string
 	for _, snapshot := range snapshots {
 		if snapshot.Writer != s.writer.Signer.Name() {

@@ -7,6 +7,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,17 @@ type Job struct {
 	Paths    []string // of an ad-hoc backup
 	// Open opens the source. It may be called again when a backup must begin again.
 	Open func(ctx context.Context) (source.Source, error)
+}
+
+// label names the job in messages: what an ad-hoc backup takes has no name of its own.
+func (j *Job) label() string {
+	switch {
+	case j.Name != "/":
+		return j.Name
+	case len(j.Paths) > 0:
+		return strings.Join(j.Paths, " ")
+	}
+	return j.Location
 }
 
 // BackupOptions say what is backed up and how.
@@ -250,7 +262,7 @@ func (b *backup) captureAll(ctx context.Context) ([]*capture, error) {
 	for i := range b.o.Jobs {
 		c, err := b.capture(ctx, &b.o.Jobs[i])
 		if err != nil {
-			return nil, fmt.Errorf("back up %s: %w", b.o.Jobs[i].Name, err)
+			return nil, fmt.Errorf("back up %s: %w", b.o.Jobs[i].label(), err)
 		}
 		captures = append(captures, c)
 	}
@@ -301,7 +313,7 @@ func (b *backup) completeTrees(ctx context.Context, captures []*capture) error {
 	for _, c := range captures {
 		root, err := c.tree.Finish(ctx)
 		if err != nil {
-			return fmt.Errorf("write the tree of %s: %w", c.job.Name, err)
+			return fmt.Errorf("write the tree of %s: %w", c.job.label(), err)
 		}
 		c.state.Root = root
 	}
@@ -379,7 +391,7 @@ func (b *backup) refs(ctx context.Context, captures []*capture) (*archive.RefSet
 	for _, c := range captures {
 		t := tree.Open(c.state.Root, b.loadPages(), tree.OpenOptions{})
 		if err := addNeeds(ctx, all, t); err != nil {
-			return nil, fmt.Errorf("list what %s needs: %w", c.job.Name, err)
+			return nil, fmt.Errorf("list what %s needs: %w", c.job.label(), err)
 		}
 	}
 	return all, nil

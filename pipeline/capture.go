@@ -392,7 +392,7 @@ func (c *capture) fatal(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, source.ErrFailed) || errors.Is(err, source.ErrUnreachable) || isStorage(err) {
+	if errors.Is(err, source.ErrFailed) || errors.Is(err, source.ErrEmpty) || errors.Is(err, source.ErrUnreachable) || isStorage(err) {
 		return err
 	}
 	return nil

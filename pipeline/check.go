@@ -103,6 +103,9 @@ func (c *check) checkLog(ctx context.Context) error {
 	for _, problem := range c.log.Problems {
 		c.find("log", problem)
 	}
+	for _, lost := range c.repo.RolledBack(c.log) {
+		c.find(lost, catalog.ErrRolledBack)
+	}
 	if n := len(c.log.Ignored); n > 0 {
 		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%d records of writers that were revoked before: they count for nothing", n))
 	}

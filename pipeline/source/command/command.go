@@ -29,6 +29,8 @@ type Options struct {
 	Grace time.Duration
 	// Input is read instead of a command, once.
 	Input io.Reader
+	// AllowEmpty accepts a command, or an input, that gives nothing; else that is source.ErrEmpty, since a dump that is empty has failed.
+	AllowEmpty bool
 	// Time is the entry's time (default: when the command is started, or the input first read).
 	Time time.Time
 }
@@ -93,7 +95,7 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", s.options.Command[0], err)
 	}
-	f := &file{ctx: ctx, started: s.time(), from: r, pipe: r}
+	f := &file{ctx: ctx, started: s.time(), allowEmpty: s.options.AllowEmpty, from: r, pipe: r}
 	f.program, err = program.Start(ctx, program.Options{
 		Args: s.options.Command, Dir: s.options.Dir, Env: s.options.Env, Stdout: w, Stderr: s.options.Stderr, Grace: s.options.Grace,
 	})
@@ -110,16 +112,17 @@ func (s *Source) openInput(ctx context.Context) (source.File, error) {
 	if s.taken.Swap(true) {
 		return nil, fmt.Errorf("%s: the input was read already: %w", s.options.Name, source.ErrFailed)
 	}
-	return &file{ctx: ctx, started: s.time(), from: s.options.Input}, nil
+	return &file{ctx: ctx, started: s.time(), allowEmpty: s.options.AllowEmpty, from: s.options.Input}, nil
 }
 
 // file is the stream being read.
 type file struct {
-	ctx     context.Context
-	started time.Time
-	from    io.Reader
-	size    int64
-	ended   bool
+	ctx        context.Context
+	started    time.Time
+	allowEmpty bool
+	from       io.Reader
+	size       int64
+	ended      bool
 
 	program *program.Program // nil for an input
 	pipe    *os.File
@@ -144,21 +147,29 @@ func (f *file) Read(p []byte) (int, error) {
 }
 
 // Finish waits for the command to end. Unless its status is 0 it returns source.ErrFailed with the end of
-// what it has written to its standard error.
+// what it has written to its standard error. Nothing at all is source.ErrEmpty, unless that is allowed.
 func (f *file) Finish(e *entry.Entry) error {
 	e.Size = f.size
 	e.ModTime = f.started.UnixNano()
 	if !f.ended {
 		return fmt.Errorf("%s was not read to its end: %w", e.Path, source.ErrFailed)
 	}
+	if err := f.wait(); err != nil {
+		return fmt.Errorf("%w: %w", source.ErrFailed, err)
+	}
+	if f.size == 0 && !f.allowEmpty {
+		return fmt.Errorf("%s got no output at all: %w", e.Path, source.ErrEmpty)
+	}
+	return nil
+}
+
+// wait waits for the command, if there is one.
+func (f *file) wait() error {
 	if f.program == nil {
 		return nil
 	}
 	f.waited = true
-	if err := f.program.Wait(); err != nil {
-		return fmt.Errorf("%w: %w", source.ErrFailed, err)
-	}
-	return nil
+	return f.program.Wait()
 }
 
 // Close ends the command if it is still running.

@@ -76,6 +76,9 @@ func (s *Source) examine(w *walk, t *task, dir *local.Dir, from, to int) {
 			t.items = append(t.items, s.failed(e, named, err))
 			continue
 		}
+		if s.isApart(&st, e.Path) {
+			continue
+		}
 		s.describe(&st, e)
 		if s.leftOut(f, i, e) {
 			continue

@@ -6,9 +6,11 @@ package files
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
@@ -38,6 +40,11 @@ type Options struct {
 	// ExcludeLargerThan leaves out files of more bytes, if positive.
 	ExcludeLargerThan int64
 
+	// LeaveOut are files and directories that are never taken, by whatever path the walk comes to them; those that do not exist
+	// do not matter. LeftOut, if set, is told each that was met, by its path, from several goroutines at once.
+	LeaveOut []string
+	LeftOut  func(path string)
+
 	// OneFileSystem keeps to the file systems that the roots are on. A mount point is an empty directory then.
 	OneFileSystem bool
 	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
@@ -58,6 +65,7 @@ type Source struct {
 	roots   *branch // what was named, by path; set by prepare
 	exclude *exclude.Patterns
 	present []marker
+	apart   map[fileID]bool // what LeaveOut names; set by prepare
 	tree    *local.Tree
 	owners  local.Owners
 
@@ -123,6 +131,36 @@ func joinFile(base, path string) string {
 	return base + "/" + path
 }
 
+// fileID tells files of this machine apart.
+type fileID struct{ device, inode uint64 }
+
+// findApart looks up what is never taken. A path is not enough: the walk may come by another one.
+func (s *Source) findApart() {
+	for _, name := range s.options.LeaveOut {
+		info, err := os.Stat(name)
+		if err != nil {
+			continue
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			if s.apart == nil {
+				s.apart = map[fileID]bool{}
+			}
+			s.apart[fileID{uint64(st.Dev), uint64(st.Ino)}] = true
+		}
+	}
+}
+
+// isApart tells whether an entry is one that is never taken.
+func (s *Source) isApart(st *local.Stat, path string) bool {
+	if len(s.apart) == 0 || !s.apart[fileID{uint64(st.Dev), uint64(st.Ino)}] {
+		return false
+	}
+	if s.options.LeftOut != nil {
+		s.options.LeftOut(s.file(path))
+	}
+	return true
+}
+
 // describe turns what the system tells into the fields of e.
 func (s *Source) describe(st *local.Stat, e *entry.Entry) {
 	local.Describe(st, e)
@@ -136,6 +174,9 @@ func (s *Source) ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.prepared.Do(func() { s.prepareErr = s.prepare() })
+	s.prepared.Do(func() {
+		s.findApart()
+		s.prepareErr = s.prepare()
+	})
 	return s.prepareErr
 }

@@ -25,6 +25,9 @@ type Options struct {
 	Exclude []string
 	// AllowEmpty accepts a folder with nothing in it.
 	AllowEmpty bool
+	// LeaveOut and LeftOut are as in files.Options.
+	LeaveOut []string
+	LeftOut  func(path string)
 	// Parallel is the number of directories listed at once (default: as in files.Options).
 	Parallel int
 }
@@ -53,6 +56,8 @@ func New(options Options) (*Source, error) {
 			AllowEmpty: options.AllowEmpty,
 			Directory:  true,
 			Parallel:   options.Parallel,
+			LeaveOut:   options.LeaveOut,
+			LeftOut:    options.LeftOut,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("component %s: %w", name, err)
