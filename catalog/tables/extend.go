@@ -1,0 +1,310 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+)
+
+const (
+	lockName = "lock"
+	// keysAtOnce is how many keys are sorted in memory: 32 MiB.
+	keysAtOnce = 2 << 20
+	// A table is merged into the one before it unless that has so many times its keys. Smaller ones than smallTable are as this one.
+	tierRatio  = 4
+	smallTable = 1 << 16
+	lockPause  = 20 * time.Millisecond
+)
+
+// Writer extends the tables of a directory. At most one exists at a time, in all processes. Not for use by several goroutines at once.
+type Writer struct {
+	dir      string
+	lock     *os.File
+	manifest *manifest
+	runs     map[archive.Name]bool
+	chunks   *pageWriter // and packs: nil before the first Add
+	packs    *pageWriter
+	keys     []key
+	fresh    []runNote // since the last commit
+	dropped  bool      // what the manifest on disk speaks of
+}
+
+// Extend begins to extend the tables in dir, which is made if it is not there. What is damaged there is dropped. If another process is at it, Extend waits
+// until ctx ends, or fails with ErrBusy where wait is false.
+func Extend(ctx context.Context, dir string, wait bool) (*Writer, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("extend the index on disk: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("extend the index on disk: %w", err)
+	}
+	w := &Writer{dir: dir, lock: lock}
+	if err := w.wait(ctx, wait); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("extend the index on disk: %w", err)
+	}
+	w.begin()
+	return w, nil
+}
+
+func (w *Writer) wait(ctx context.Context, wait bool) error {
+	for {
+		err := syscall.Flock(int(w.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if !wait {
+			return ErrBusy
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+// begin takes up what there is, or begins anew if that is damaged.
+func (w *Writer) begin() {
+	s, err := open(w.dir)
+	if err != nil {
+		w.Reset()
+		return
+	}
+	defer s.Close()
+	w.manifest = s.manifest
+	w.runs = make(map[archive.Name]bool, len(s.runs))
+	for name := range s.runs {
+		w.runs[name] = true
+	}
+}
+
+// Reset drops all that was taken in; with the next commit it is gone.
+func (w *Writer) Reset() {
+	w.closeFiles()
+	w.manifest = &manifest{generation: random()}
+	w.runs, w.keys, w.fresh, w.dropped = map[archive.Name]bool{}, nil, nil, true
+}
+
+// Generation tells one making of the tables from another: it is that of a Set until they are dropped.
+func (w *Writer) Generation() uint64 { return w.manifest.generation }
+
+// Generation tells one making of the tables from another.
+func (s *Set) Generation() uint64 { return s.manifest.generation }
+
+// Has tells whether a run was taken in.
+func (w *Writer) Has(run archive.Name) bool { return w.runs[run] }
+
+// Add takes a run in. Many runs take bounded memory: from time to time what was added is committed.
+func (w *Writer) Add(run archive.Name, packs []archive.RunPack) error {
+	if w.runs[run] {
+		return nil
+	}
+	if err := w.openFiles(); err != nil {
+		return err
+	}
+	note := runNote{name: run, packs: uint32(len(packs))}
+	number := len(w.manifest.runs) + len(w.fresh)
+	for _, p := range packs {
+		if err := w.add(p, number); err != nil {
+			return err
+		}
+		note.chunks += uint32(p.Directory.Len())
+	}
+	w.fresh = append(w.fresh, note)
+	w.runs[run] = true
+	if len(w.keys) < keysAtOnce {
+		return nil
+	}
+	return w.commit()
+}
+
+func (w *Writer) openFiles() error {
+	if w.chunks != nil {
+		return nil
+	}
+	m := w.manifest
+	chunks, err := os.OpenFile(filepath.Join(w.dir, chunksName(m.generation)), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("extend the index on disk: %w", err)
+	}
+	packs, err := os.OpenFile(filepath.Join(w.dir, packsName(m.generation)), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		chunks.Close()
+		return fmt.Errorf("extend the index on disk: %w", err)
+	}
+	w.chunks = newPageWriter(&pageFile{chunks, m.generation}, chunkSize, m.chunkPages)
+	w.packs = newPageWriter(&pageFile{packs, ^m.generation}, packSize, m.packPages)
+	return nil
+}
+
+func (w *Writer) closeFiles() {
+	if w.chunks != nil {
+		w.chunks.to.Close()
+		w.packs.to.Close()
+		w.chunks, w.packs = nil, nil
+	}
+}
+
+func (w *Writer) add(p archive.RunPack, run int) error {
+	pack := &Pack{Pack: *p.Pack, Run: run, Chunks: p.Directory.Len(), first: w.chunks.item()}
+	number := w.packs.item()
+	if number >= maxPacks || pack.first+int64(pack.Chunks) > maxItem {
+		return fmt.Errorf("extend the index on disk: it is full")
+	}
+	b, err := w.packs.next()
+	if err != nil {
+		return err
+	}
+	pack.put(b)
+	w.keys = append(w.keys, key{prefix(pack.Name[:]), uint64(number) | isPack})
+	item := uint64(pack.first)
+	for chunk := range p.Directory.All(nil) {
+		b, err := w.chunks.next()
+		if err != nil {
+			return err
+		}
+		r := chunkRecord{uint32(number), chunk}
+		r.put(b)
+		w.keys = append(w.keys, key{prefix(chunk.ID[:]), item})
+		item++
+	}
+	return nil
+}
+
+// commit makes what was added count.
+func (w *Writer) commit() error {
+	if len(w.fresh) == 0 && !w.dropped {
+		return nil
+	}
+	if err := w.openFiles(); err != nil {
+		return err
+	}
+	if err := errors.Join(w.chunks.flush(), w.packs.flush()); err != nil {
+		return err
+	}
+	next := *w.manifest
+	if len(w.keys) > 0 {
+		t, err := writeTable(w.dir, w.keys)
+		if err != nil {
+			return err
+		}
+		t.file.Close()
+		next.tables = append(slices.Clone(next.tables), t.note())
+	}
+	next.chunkPages, next.packPages = w.chunks.at, w.packs.at
+	next.runs = append(next.runs, w.fresh...)
+	if err := next.write(w.dir); err != nil {
+		return err
+	}
+	w.manifest, w.keys, w.fresh, w.dropped = &next, w.keys[:0], nil, false
+	return nil
+}
+
+func writeTable(dir string, keys []key) (*table, error) {
+	slices.SortFunc(keys, key.compare)
+	w, err := createTable(dir, int64(len(keys)))
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		if err := w.add(k); err != nil {
+			w.abandon()
+			return nil, err
+		}
+	}
+	t, err := w.finish()
+	if err != nil {
+		w.abandon()
+	}
+	return t, err
+}
+
+// Commit makes what was added count, merges tables where there are too many, and opens them. More may be added after.
+func (w *Writer) Commit() (*Set, error) {
+	if err := w.commit(); err != nil {
+		return nil, err
+	}
+	w.keys = nil
+	if err := w.mergeTables(); err != nil {
+		return nil, err
+	}
+	w.sweep()
+	return Open(w.dir)
+}
+
+// mergeTables merges the last tables that are too big beside those before them.
+func (w *Writer) mergeTables() error {
+	first := mergeFrom(w.manifest.tables)
+	if first == len(w.manifest.tables) {
+		return nil
+	}
+	var from []*table
+	defer func() {
+		for _, t := range from {
+			t.file.Close()
+		}
+	}()
+	for _, note := range w.manifest.tables[first:] {
+		t, err := openTable(w.dir, note)
+		if err != nil {
+			return err
+		}
+		from = append(from, t)
+	}
+	merged, err := merge(w.dir, from)
+	if err != nil {
+		return err
+	}
+	merged.file.Close()
+	next := *w.manifest
+	next.tables = append(slices.Clone(next.tables[:first]), merged.note())
+	if err := next.write(w.dir); err != nil {
+		return err
+	}
+	w.manifest = &next
+	return nil
+}
+
+// mergeFrom says from which table on all should become one; the number of tables if none.
+func mergeFrom(tables []tableNote) int {
+	first, sum := len(tables)-1, int64(0)
+	for i := len(tables) - 1; i > 0; i-- {
+		sum += tables[i].keys
+		if tables[i-1].keys < tierRatio*max(sum, smallTable) {
+			first = i - 1
+		}
+	}
+	if first >= len(tables)-1 {
+		return len(tables)
+	}
+	return first
+}
+
+// sweep removes files that do not count any more. Who reads them has them open.
+func (w *Writer) sweep() {
+	keep := w.manifest.files()
+	entries, err := os.ReadDir(w.dir)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if !keep[entry.Name()] && !entry.IsDir() {
+			os.Remove(filepath.Join(w.dir, entry.Name()))
+		}
+	}
+}
+
+// Close ends the extension. What was not committed is dropped.
+func (w *Writer) Close() {
+	w.closeFiles()
+	w.lock.Close()
+}
