@@ -256,15 +256,23 @@ func (r *restore) decide(e *entry.Entry) Action {
 	case OverwriteNever:
 		return ActionKeep
 	case OverwriteIfNewer:
-		if there.ModTime >= e.ModTime {
+		if r.isOf(there.ModTime, e.ModTime) || there.ModTime > e.ModTime {
 			return ActionKeep
 		}
 	case OverwriteIfChanged:
-		if there.Type == e.Type && there.Size == e.Size && there.ModTime == e.ModTime && there.Target == e.Target {
+		if there.Type == e.Type && there.Size == e.Size && r.isOf(there.ModTime, e.ModTime) && there.Target == e.Target {
 			return ActionKeep
 		}
 	}
 	return ActionUpdate
+}
+
+// isOf tells whether a time in the target is the one that it keeps of a time in the snapshot.
+func (r *restore) isOf(there, snapshot int64) bool {
+	if fine := int64(r.traits.Precision); fine > 0 {
+		return there/fine == snapshot/fine
+	}
+	return there == snapshot
 }
 
 func (r *restore) count(a Action, n *tree.Node) {
@@ -428,6 +436,6 @@ func (r *restore) problem(path string, err error) error {
 }
 
 func fatal(err error) bool {
-	return errors.Is(err, target.ErrFull) || errors.Is(err, target.ErrUnreachable) ||
+	return errors.Is(err, target.ErrFull) || errors.Is(err, target.ErrUnreachable) || errors.Is(err, target.ErrDenied) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 )
@@ -17,6 +18,8 @@ var (
 	ErrFull = errors.New("target is full")
 	// ErrUnreachable: the server that holds the target cannot be reached.
 	ErrUnreachable = errors.New("target unreachable")
+	// ErrDenied: the server that holds the target does not let us in, or cannot be told from another one.
+	ErrDenied = errors.New("no access to the target")
 	// ErrUnsupported: the target has no such thing (a symbolic link in a bucket). The entry is listed and left out.
 	ErrUnsupported = errors.New("not supported by this target")
 	// ErrPath: the path leads outside the target's root.
@@ -29,6 +32,8 @@ type Traits struct {
 	Sequential bool
 	// Parallel is the number of files that may be open at once.
 	Parallel int
+	// Precision is how finely the target keeps times; 0: to the nanosecond.
+	Precision time.Duration
 }
 
 // Target is one place to restore to. Methods are safe to call at once for different paths; the caller makes a directory

@@ -112,15 +112,23 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: keys, repository, sets, sources, version`},
 		{"setting of later", "version: 1\nsources: {f: {type: files, path: /f}}\nsets:\n  p:\n    sources: [f]\n    schedule: daily\n",
 			`f.yaml:6: unknown setting "schedule"; in sets.p these are known: hooks, sources`},
-		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: allow_empty, exclude, exclude_caches, exclude_if_present, ignore_inode, one_file_system, path, type`},
-		{"setting of another type", "version: 1\nsources:\n  f: {type: files, path: /x, url: y}\n", `f.yaml:3: unknown setting "url"; in sources.f these are known: allow_empty, exclude, exclude_caches, exclude_if_present, ignore_inode, one_file_system, path, type`},
+		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: allow_empty, ca_file, connections, exclude, exclude_caches, exclude_if_present, ignore_inode, key_file, known_hosts, one_file_system, passphrase_file, password_file, path, type, url, url_file`},
+		{"setting of another type", "version: 1\nsources:\n  f: {type: files, path: /x, components: y}\n", `f.yaml:3: unknown setting "components"; in sources.f these are known: allow_empty, ca_file, connections, exclude, exclude_caches, exclude_if_present, ignore_inode, key_file, known_hosts, one_file_system, passphrase_file, password_file, path, type, url, url_file`},
 		{"set twice", "version: 1\nversion: 1\n", `f.yaml:2: mapping key "version" already defined at [1:1]`},
 		{"list wanted", "version: 1\nsources: {f: {type: files, path: /x, exclude: '*.tmp'}}\n", `f.yaml:2: sources.f.exclude: expected a list, found "*.tmp"`},
 		{"text wanted", "version: 1\nrepository: [a]\n", "f.yaml:2: repository: expected a text, found a list"},
 		{"nothing there", "version: 1\nrepository:\n", "f.yaml:2: repository: expected a text, found nothing"},
 		{"unknown type", "version: 1\nsources:\n  f: {type: tape}\n", "f.yaml:3: sources.f: type must be one of command, database, files, lake, settings"},
 		{"no type", "version: 1\nsources:\n  f: {path: /x}\n", "f.yaml:3: sources.f: type must be one of command, database, files, lake, settings"},
-		{"path missing", "version: 1\nsources:\n  f: {type: files}\n", "f.yaml:3: sources.f: path is missing"},
+		{"path missing", "version: 1\nsources:\n  f: {type: files}\n", "f.yaml:3: sources.f: set one of path, url and url_file"},
+		{"path and URL", "version: 1\nsources:\n  f: {type: files, path: /x, url: 'ftp://h/'}\n", "f.yaml:3: sources.f: set one of path, url and url_file"},
+		{"server's setting with a path", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    known_hosts: y\n", "f.yaml:6: sources.f.known_hosts: has no meaning with path, which is on this machine"},
+		{"path's setting on a server", "version: 1\nsources:\n  f:\n    type: files\n    url: ftp://h/\n    one_file_system: true\n", "f.yaml:6: sources.f.one_file_system: has no meaning on a server"},
+		{"setting of another protocol", "version: 1\nsources:\n  f:\n    type: files\n    url: sftp://h/\n    ca_file: x\n", "f.yaml:6: sources.f.ca_file: has no meaning with sftp://"},
+		{"password in a URL", "version: 1\nsources:\n  f: {type: files, url: 'ftp://u:hunter2@h/'}\n", "f.yaml:3: sources.f.url: holds a password; put that into a file for password_file, or the whole URL into one for url_file"},
+		{"URL of another kind", "version: 1\nsources:\n  f: {type: files, url: 'http://h/'}\n", "f.yaml:3: sources.f.url: http://: want ftp://, ftpes://, ftps:// or sftp://"},
+		{"bad pattern on a server", "version: 1\nsources:\n  f: {type: files, url: 'ftp://h/', exclude: ['[']}\n", `f.yaml:3: sources.f: exclude pattern "[": syntax error in pattern`},
+		{"passphrase of no key", "version: 1\nsources:\n  f: {type: files, url: 'sftp://h/', passphrase_file: x}\n", "f.yaml:3: sources.f.passphrase_file: is of a key, and there is no key_file"},
 		{"yes or no", "version: 1\nsources:\n  f: {type: files, path: /x, allow_empty: yes}\n", `f.yaml:3: sources.f.allow_empty: expected true or false, found "yes"`},
 		{"bad pattern", "version: 1\nsources:\n  f: {type: files, path: /x, exclude: ['[']}\n", `f.yaml:3: sources.f: exclude pattern "[": syntax error in pattern`},
 		{"unset variable", "version: 1\nrepository: /x/${NOPE}\n", "f.yaml:2: repository: the variable NOPE is not set; set it, or give a default: ${NOPE:-…}"},
@@ -171,7 +179,7 @@ func TestASyntaxErrorHasItsLine(t *testing.T) {
 }
 
 func TestAllProblemsAreToldAtOnceInTheOrderOfTheFile(t *testing.T) {
-	_, err := Parse("f.yaml", []byte("version: 1\nsources:\n  b: {type: tape}\n  a: {type: files}\nrepo: x\n"), environment())
+	_, err := Parse("f.yaml", []byte("version: 1\nsources:\n  b: {type: tape}\n  a: {type: settings}\nrepo: x\n"), environment())
 	var problems Problems
 	if !errors.As(err, &problems) {
 		t.Fatalf("got %v", err)

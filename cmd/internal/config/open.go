@@ -20,8 +20,14 @@ type OpenOptions struct {
 	Stderr io.Writer
 	// StateDir is where this source, in this set and repository, remembers what it looked like; empty: it does not.
 	StateDir string
+	// LeaveOut are files and directories that no source takes from this machine, such as the repository itself; LeftOut, if set, is
+	// told each that was met, from several goroutines at once.
+	LeaveOut []string
+	LeftOut  func(path string)
 	// Login adds to the address of a database what its user keeps elsewhere; nil: nothing.
 	Login func(database.Location) (database.Location, error)
+	// Remote is how to log in to servers of files where the settings do not say.
+	Remote RemoteLogin
 }
 
 // opener is a type of source that can be backed up.
@@ -46,22 +52,10 @@ func (c *Config) Open(ctx context.Context, name string, opts OpenOptions) (sourc
 	return opened, nil
 }
 
-func (f *Files) open(_ context.Context, opts OpenOptions) (source.Source, error) {
-	return sourceOf(files.New(files.Options{
-		Roots:            []string{f.Path},
-		Exclude:          f.Exclude,
-		ExcludeCaches:    f.ExcludeCaches,
-		ExcludeIfPresent: f.ExcludeIfPresent,
-		OneFileSystem:    f.OneFileSystem,
-		AllowEmpty:       f.AllowEmpty,
-		IgnoreInode:      f.IgnoreInode,
-		Parallel:         opts.Parallel,
-	}))
-}
-
 func (l *Lake) open(_ context.Context, opts OpenOptions) (source.Source, error) {
 	return sourceOf(files.New(files.Options{
 		Roots: []string{l.Path}, Directory: true, Exclude: l.Exclude, Class: source.ClassLarge, Parallel: opts.Parallel,
+		LeaveOut: opts.LeaveOut, LeftOut: opts.LeftOut,
 	}))
 }
 
@@ -70,12 +64,14 @@ func (s *Components) open(_ context.Context, opts OpenOptions) (source.Source, e
 		Components: s.Components,
 		Exclude:    s.Exclude,
 		AllowEmpty: s.AllowEmpty,
+		LeaveOut:   opts.LeaveOut,
+		LeftOut:    opts.LeftOut,
 		Parallel:   opts.Parallel,
 	}))
 }
 
 func (c *Command) open(_ context.Context, opts OpenOptions) (source.Source, error) {
-	return sourceOf(command.New(command.Options{Command: c.Command, Name: c.Name, Stderr: opts.Stderr}))
+	return sourceOf(command.New(command.Options{Command: c.Command, Name: c.Name, Stderr: opts.Stderr, AllowEmpty: c.AllowEmpty}))
 }
 
 // sourceOf keeps the nil pointer of a failed open from becoming a source that is not nil.

@@ -27,6 +27,9 @@ type Settings interface {
 	check(d *decoder, path string)
 }
 
+// alternative is a type of which exactly one of several settings is set.
+type alternative interface{ oneOf() []string }
+
 // types are the types of sources. A new one is one line here and a struct with its settings.
 var types = map[string]func() Settings{
 	"files":    func() Settings { return new(Files) },
@@ -34,17 +37,6 @@ var types = map[string]func() Settings{
 	"command":  func() Settings { return new(Command) },
 	"database": func() Settings { return new(Database) },
 	"lake":     func() Settings { return new(Lake) },
-}
-
-// Files is a directory with all that is in it.
-type Files struct {
-	Path             string   `yaml:"path" doc:"The directory, or one file."`
-	Exclude          []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
-	ExcludeCaches    bool     `yaml:"exclude_caches,omitempty" doc:"Leave out what is in directories marked by a CACHEDIR.TAG."`
-	ExcludeIfPresent []string `yaml:"exclude_if_present,omitempty" doc:"Leave out what is beside a file of one of these names; NAME:TEXT if it begins with that text."`
-	OneFileSystem    bool     `yaml:"one_file_system,omitempty" doc:"Keep to the file system of the path; a mount point becomes an empty directory."`
-	AllowEmpty       bool     `yaml:"allow_empty,omitempty" doc:"Accept a path with nothing in it. Else that is an error, since a file system that is not mounted looks so."`
-	IgnoreInode      bool     `yaml:"ignore_inode,omitempty" doc:"Leave inode numbers out of what tells a changed file; some network file systems make them up anew with each mount."`
 }
 
 // Components are the instance folders of a platform's components.
@@ -56,8 +48,9 @@ type Components struct {
 
 // Command is a program whose output is backed up as one file.
 type Command struct {
-	Command []string `yaml:"command" doc:"The program and its arguments; no shell is involved. If it exits with an error there is no snapshot."`
-	Name    string   `yaml:"name" doc:"The name of the file that its output becomes."`
+	Command    []string `yaml:"command" doc:"The program and its arguments; no shell is involved. If it exits with an error there is no snapshot."`
+	Name       string   `yaml:"name" doc:"The name of the file that its output becomes."`
+	AllowEmpty bool     `yaml:"allow_empty,omitempty" doc:"Accept a program that prints nothing. Else that is an error, since a dump that is empty has failed."`
 }
 
 // Database is a database, of which one consistent snapshot is stored as rows.
@@ -72,9 +65,6 @@ type Lake struct {
 	Exclude []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
 }
 
-// Location is the path.
-func (f *Files) Location() string { return f.Path }
-
 // Location is the components and their folders.
 func (s *Components) Location() string {
 	var parts []string
@@ -87,6 +77,8 @@ func (s *Components) Location() string {
 // Location is the program and the file's name; arguments may be secret.
 func (c *Command) Location() string { return c.Command[0] + " > " + c.Name }
 
+func (b *Database) oneOf() []string { return []string{"url", "url_file"} }
+
 // Location is the URL without its password, or the file that holds it.
 func (b *Database) Location() string {
 	location, err := database.ParseLocation(b.URL)
@@ -98,12 +90,6 @@ func (b *Database) Location() string {
 
 // Location is the path.
 func (l *Lake) Location() string { return l.Path }
-
-func (f *Files) check(d *decoder, path string) {
-	d.checkFilled(path+".path", f.Path)
-	f.Path = d.resolve(f.Path)
-	d.checkOpens(path, f)
-}
 
 func (s *Components) check(d *decoder, path string) {
 	if len(s.Components) == 0 {
@@ -198,6 +184,13 @@ func (Source) JSONSchema() jsonschema.Schema {
 		s["properties"].(jsonschema.Schema)["type"] = jsonschema.Schema{"const": name}
 		required, _ := s["required"].([]string)
 		s["required"] = append([]string{"type"}, required...)
+		if a, ok := types[name]().(alternative); ok {
+			var ways []jsonschema.Schema
+			for _, setting := range a.oneOf() {
+				ways = append(ways, jsonschema.Schema{"required": []string{setting}})
+			}
+			s["oneOf"] = ways
+		}
 		one = append(one, s)
 	}
 	return jsonschema.Schema{"type": "object", "oneOf": one}

@@ -11,20 +11,17 @@ import (
 	"strings"
 
 	"github.com/jlaffaye/ftp"
+
+	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// Sentinels. Besides, errors of a single path are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
+// Sentinels: those of package remote, and one of FTP alone. Compare with errors.Is.
 var (
-	// ErrUnreachable: the server cannot be reached, or not any more.
-	ErrUnreachable = errors.New("FTP server unreachable")
-	// ErrDenied: the server does not accept user and password.
-	ErrDenied = errors.New("login denied")
-	// ErrUntrusted: the server's certificate proves nothing.
-	ErrUntrusted = errors.New("server not trusted")
-	// ErrFull: the server has no space left, or a quota is used up.
-	ErrFull = errors.New("no space left on the FTP server")
-	// ErrUnsupported: the server does not know the command.
-	ErrUnsupported = errors.New("not supported by the FTP server")
+	ErrUnreachable = remote.ErrUnreachable
+	ErrDenied      = remote.ErrDenied
+	ErrUntrusted   = remote.ErrUntrusted
+	ErrFull        = remote.ErrFull
+	ErrUnsupported = remote.ErrUnsupported
 	// ErrName: the path has a byte that cannot be sent in a command.
 	ErrName = errors.New("name cannot be used over FTP")
 )

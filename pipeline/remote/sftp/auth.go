@@ -20,6 +20,9 @@ func (o *Options) methods(ctx context.Context) ([]ssh.AuthMethod, io.Closer, err
 	var signers []ssh.Signer
 	for _, key := range o.Keys {
 		signer, err := key.signer(ctx)
+		if err != nil && key.Optional {
+			continue
+		}
 		if err != nil {
 			return nil, closer, fmt.Errorf("%w: %w", ErrDenied, err)
 		}
@@ -28,10 +31,12 @@ func (o *Options) methods(ctx context.Context) ([]ssh.AuthMethod, io.Closer, err
 	held := func() ([]ssh.Signer, error) { return nil, nil }
 	if o.Agent != "" {
 		conn, err := net.Dial("unix", o.Agent)
-		if err != nil {
+		switch {
+		case err == nil:
+			closer, held = conn, agent.NewClient(conn).Signers
+		case len(signers) == 0 && o.Password == nil:
 			return nil, closer, fmt.Errorf("%w: ask the agent for keys: %w", ErrDenied, err)
 		}
-		closer, held = conn, agent.NewClient(conn).Signers
 	}
 	if len(signers) > 0 || o.Agent != "" {
 		methods = append(methods, ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {

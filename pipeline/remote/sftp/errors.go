@@ -8,20 +8,17 @@ import (
 	"net"
 
 	"github.com/pkg/sftp"
+
+	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// Sentinels. Besides, errors of a single path are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
+// Sentinels: those of package remote. Compare with errors.Is.
 var (
-	// ErrUnreachable: the server cannot be reached, or not any more.
-	ErrUnreachable = errors.New("SFTP server unreachable")
-	// ErrDenied: the server does not accept user and key or password, or a key cannot be used.
-	ErrDenied = errors.New("login denied")
-	// ErrUntrusted: the server's key is not the one that is known, or none is.
-	ErrUntrusted = errors.New("server not trusted")
-	// ErrFull: the server has no space left.
-	ErrFull = errors.New("no space left on the SFTP server")
-	// ErrUnsupported: the server does not know the request.
-	ErrUnsupported = errors.New("not supported by the SFTP server")
+	ErrUnreachable = remote.ErrUnreachable
+	ErrDenied      = remote.ErrDenied
+	ErrUntrusted   = remote.ErrUntrusted
+	ErrFull        = remote.ErrFull
+	ErrUnsupported = remote.ErrUnsupported
 )
 
 // IsBroken tells whether err means that the connection is gone: what Do calls is to return it then, and is called again.

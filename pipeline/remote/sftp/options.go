@@ -17,6 +17,8 @@ type Key struct {
 	File string
 	// Passphrase is asked if the key is encrypted.
 	Passphrase func(ctx context.Context) (string, error)
+	// Optional leaves out a key that cannot be used: one that is where keys usually are, and was named by nobody.
+	Optional bool
 }
 
 // Options say which server and how. Host, User and KnownHosts are required, and one way to log in.
@@ -29,7 +31,7 @@ type Options struct {
 	KnownHosts []string
 
 	Keys []Key
-	// Agent is the socket of an agent that holds keys; empty: none.
+	// Agent is the socket of an agent that holds keys; empty: none. It may be away if there is another way to log in.
 	Agent string
 	// Password is asked once per connection, if keys are not enough or there are none.
 	Password func(ctx context.Context) (string, error)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote"
 )
 
 // ErrLoop: a directory is the same as one that it lies in, by way of a symbolic link that the server shows as a directory.
@@ -35,26 +36,31 @@ type Listing struct {
 	Problems []Problem
 }
 
+// ErrEmpty: nothing stands in the root, and Options has it that something must.
+var ErrEmpty = errors.New("nothing is in the directory")
+
 // Options say how to walk.
 type Options struct {
+	// Root, if set, is visited first. What is empty is an error then, ErrEmpty, unless AllowEmpty is set.
+	Root       *entry.Entry
+	AllowEmpty bool
 	// List lists the directory at path; "" is the root. It is called from several goroutines at once. The paths in it begin with
 	// the directory's own.
 	List func(ctx context.Context, path string) (Listing, error)
-	// Visit takes the entries, without the root, in the order of entry.ComparePaths.
+	// Visit takes the entries in the order of entry.ComparePaths. Its error ends the walk, and is returned as it is.
 	Visit func(e *entry.Entry) error
+	// Translate makes errors of the server those of the caller, before they are told or returned; nil: they stay.
+	Translate func(err error) error
 	// Problem takes what could not be listed. If it is nil, the first problem ends the walk. It is called from
 	// the goroutine that calls Visit.
 	Problem func(path string, err error)
-	// Fatal tells which errors of List end the walk in any case.
-	Fatal func(err error) bool
 	// Parallel is the number of directories listed at once (default: 4).
 	Parallel int
 	// Ahead is about how many entries may be held before they are visited (default: 16384). A directory is held whole.
 	Ahead int
 }
 
-// Tree walks the tree. What stands in the root is known to be empty if nothing was visited. It returns the root's own error,
-// a fatal one, or Visit's.
+// Tree walks the tree. It returns an error of the root, one that remote.IsFatal says concerns the server, or Visit's.
 func Tree(ctx context.Context, o Options) error {
 	o.Parallel = cmp.Or(o.Parallel, 4)
 	o.Ahead = cmp.Or(o.Ahead, 16<<10)
@@ -62,8 +68,14 @@ func Tree(ctx context.Context, o Options) error {
 	q := newQueue(o.Ahead)
 	top := q.add("", nil, "")
 	done := q.start(o.Parallel, func(t *task) { t.run(ctx, q, o.List) })
+	if o.Translate == nil {
+		o.Translate = func(err error) error { return err }
+	}
 	w := &walker{Options: o, queue: q}
 	err := w.visit(ctx, top)
+	if err == nil {
+		err = w.end()
+	}
 	cancel()
 	q.end()
 	done()
@@ -149,8 +161,8 @@ func (w *walker) begin(ctx context.Context, t *task) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if t.err != nil && (t.path == "" || w.Fatal != nil && w.Fatal(t.err)) {
-		return t.err
+	if t.err != nil && (t.path == "" || remote.IsFatal(t.err)) {
+		return w.Translate(t.err)
 	}
 	if t.err != nil {
 		return w.problem(t.path, t.err)
@@ -164,7 +176,30 @@ func (w *walker) begin(ctx context.Context, t *task) error {
 	return nil
 }
 
+// take visits an entry, and the root before the first.
+func (w *walker) take(e *entry.Entry) error {
+	if root := w.Root; root != nil {
+		w.Root = nil
+		if err := w.Visit(root); err != nil {
+			return err
+		}
+	}
+	return w.Visit(e)
+}
+
+// end visits a root in which nothing is, if it may be so.
+func (w *walker) end() error {
+	switch {
+	case w.Root == nil:
+		return nil
+	case !w.AllowEmpty:
+		return w.Translate(ErrEmpty)
+	}
+	return w.Visit(w.Root)
+}
+
 func (w *walker) problem(path string, err error) error {
+	err = w.Translate(err)
 	if w.Problem == nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -182,7 +217,7 @@ func (w *walker) visitItems(ctx context.Context, at *frame) (*task, error) {
 			return nil, err
 		}
 		path := found.entry.Path
-		if err := w.Visit(found.entry); err != nil {
+		if err := w.take(found.entry); err != nil {
 			return nil, err
 		}
 		found.entry = nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote"
 	"github.com/packstone/packstone/pipeline/remote/walk"
 )
 
@@ -78,11 +79,12 @@ func TestADirectoryThatFailsIsAProblemAndTheRootIsTheEnd(t *testing.T) {
 	if err := walk.Tree(context.Background(), o); err != nil || len(problems) != 1 || !errors.Is(problems["d1"], broken) || visited != 20 {
 		t.Errorf("got %v, problems %v, %d entries, want 20 and one problem", err, problems, visited)
 	}
-	o.Fatal = func(err error) bool { return errors.Is(err, broken) }
+	broken = remote.ErrUnreachable
 	if err := walk.Tree(context.Background(), o); !errors.Is(err, broken) {
 		t.Errorf("a fatal error: got %v", err)
 	}
-	o.Fatal, o.List = nil, failing("")
+	broken = errors.New("broken")
+	o.List = failing("")
 	if err := walk.Tree(context.Background(), o); !errors.Is(err, broken) {
 		t.Errorf("the root's error: got %v", err)
 	}
@@ -99,5 +101,31 @@ func TestALoopOfDirectoriesEnds(t *testing.T) {
 	})
 	if err != nil || len(loops) != 1 || !errors.Is(loops[0], walk.ErrLoop) {
 		t.Errorf("got %v, %v, want one ErrLoop", err, loops)
+	}
+}
+
+func TestTheRootComesFirstAndMayHaveToHoldSomething(t *testing.T) {
+	var paths []string
+	var found atomic.Int64
+	mine := errors.New("translated")
+	o := walk.Options{
+		Root: &entry.Entry{Type: entry.Directory}, List: list(1, 0, &found),
+		Visit: func(e *entry.Entry) error { paths = append(paths, e.Path); return nil }, Translate: func(error) error { return mine },
+	}
+	if err := walk.Tree(context.Background(), o); err != nil || len(paths) != 2 || paths[0] != "" {
+		t.Errorf("got %q, %v, want the root first", paths, err)
+	}
+	o.List = list(0, 0, &found)
+	if err := walk.Tree(context.Background(), o); err != mine {
+		t.Errorf("an empty root: got %v", err)
+	}
+	paths, o.AllowEmpty = nil, true
+	if err := walk.Tree(context.Background(), o); err != nil || len(paths) != 1 {
+		t.Errorf("a root that may be empty: got %q, %v", paths, err)
+	}
+	refused := errors.New("refused")
+	o.Visit = func(*entry.Entry) error { return refused }
+	if err := walk.Tree(context.Background(), o); err != refused {
+		t.Errorf("got %v, want the visitor's error as it is", err)
 	}
 }

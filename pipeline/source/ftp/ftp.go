@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -22,14 +21,15 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/ftp"
 	"github.com/packstone/packstone/pipeline/remote/walk"
 	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
 // Options say what to back up. The zero value is all that is in the directory in which a login begins.
 type Options struct {
 	// Path is the root; without a leading slash it is below the directory in which a login begins.
 	Path string
-	// Exclude, if set, tells what to leave out; path is below the root. It is called from several goroutines at once.
-	Exclude func(path string, directory bool) bool
+	// Exclude are patterns of what to leave out, as exclude.Parse reads them.
+	Exclude []string
 	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
 	AllowEmpty bool
 	// Fresh is how old a file must be, by the server's clock, to be taken for finished (default: 10 min; it covers
@@ -43,6 +43,7 @@ type Options struct {
 type Source struct {
 	server  *ftp.Server
 	options Options
+	exclude *exclude.Patterns
 }
 
 var _ source.Source = (*Source)(nil)
@@ -57,7 +58,11 @@ func New(server *ftp.Server, options Options) (*Source, error) {
 	options.Fresh = cmp.Or(options.Fresh, 10*time.Minute)
 	options.Settle = cmp.Or(options.Settle, 3*time.Second)
 	options.Class = cmp.Or(options.Class, source.ClassMedium)
-	return &Source{server: server, options: options}, nil
+	leaveOut, err := exclude.Parse(options.Exclude, options.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{server: server, options: options, exclude: leaveOut}, nil
 }
 
 // Class is medium unless the options say otherwise.
@@ -85,46 +90,44 @@ func (s *Source) absolute(ctx context.Context, below string) (string, error) {
 		file = s.file(c, below)
 		return nil
 	})
-	return file, translate(err)
+	return file, source.FromRemote(err)
 }
 
 // Walk lists the tree. It returns an error where the server or the root cannot be listed, and source.ErrEmpty.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
-	root := &entry.Entry{Type: entry.Directory}
-	var failed error
-	visit := func(e *entry.Entry) error { failed = v.Visit(e); return failed }
-	seen := false
-	err := walk.Tree(ctx, walk.Options{
-		Parallel: s.server.Connections(),
-		List:     s.list,
-		Visit: func(e *entry.Entry) error {
-			if !seen {
-				seen = true
-				if err := visit(root); err != nil {
-					return err
-				}
-			}
-			return visit(e)
-		},
-		Problem: func(path string, err error) { v.Problem(path, translate(err)) },
-		Fatal:   fatal,
-	})
-	switch {
-	case err != nil && err == failed:
-		return err
-	case err != nil:
-		return translate(err)
-	case seen:
-		return nil
-	case !s.options.AllowEmpty:
-		return fmt.Errorf("%s on %s: %w", cmp.Or(s.options.Path, "the directory of the login"), s.server.Host(), source.ErrEmpty)
+	root, err := s.examineRoot(ctx)
+	if err != nil {
+		return source.FromRemote(err)
 	}
-	return visit(root)
+	return walk.Tree(ctx, walk.Options{
+		Root: root, AllowEmpty: s.options.AllowEmpty, Parallel: s.server.Connections(), List: s.list, Visit: v.Visit, Problem: v.Problem,
+		Translate: func(err error) error {
+			if errors.Is(err, walk.ErrEmpty) {
+				return fmt.Errorf("%s on %s: %w", cmp.Or(s.options.Path, "the directory of the login"), s.server.Host(), source.ErrEmpty)
+			}
+			return source.FromRemote(err)
+		},
+	})
 }
 
-// fatal errors concern the server, not a directory.
-func fatal(err error) bool {
-	return errors.Is(err, ftp.ErrUnreachable) || errors.Is(err, ftp.ErrDenied) || errors.Is(err, ftp.ErrUntrusted) || errors.Is(err, context.Canceled)
+// examineRoot asks for the facts of the root. Without MLST nothing is known of it but that it is a directory.
+func (s *Source) examineRoot(ctx context.Context) (*entry.Entry, error) {
+	facts := ftp.Entry{Kind: ftp.Directory}
+	err := s.server.Do(ctx, "look at", cmp.Or(s.options.Path, "the directory of the login"), func(c *ftp.Conn) error {
+		if !c.Features().MLST {
+			return nil
+		}
+		found, err := c.Look(s.file(c, ""))
+		if err == nil && found.Kind == ftp.Directory {
+			facts = found
+		}
+		if ftp.IsBroken(err) {
+			return err
+		}
+		return nil // the listing tells what is wrong
+	})
+	facts.Name = ""
+	return s.entry("", &facts, time.Now()), err
 }
 
 func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
@@ -144,7 +147,7 @@ func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
 	for i := range found.Entries {
 		f := &found.Entries[i]
 		e := s.entry(dir, f, now)
-		if s.options.Exclude != nil && s.options.Exclude(e.Path, e.Type == entry.Directory) {
+		if s.exclude.Match(dir, f.Name, e.Type == entry.Directory) {
 			continue
 		}
 		if err := incomplete(f); err != nil {
@@ -167,6 +170,9 @@ func incomplete(f *ftp.Entry) error {
 	return nil
 }
 
+// usualModes are what servers give to what is uploaded: some do not tell permissions.
+var usualModes = map[ftp.Kind]uint32{ftp.File: 0o644, ftp.Directory: 0o755, ftp.Link: 0o777}
+
 // entry makes an entry of what a listing told at the time now.
 func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
 	e := &entry.Entry{Path: f.Name, Mode: f.Mode, UID: f.UID, GID: f.GID, User: f.User, Group: f.Group}
@@ -175,6 +181,9 @@ func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
 	}
 	if !f.Modify.IsZero() {
 		e.ModTime = f.Modify.UnixNano()
+	}
+	if !f.HasMode {
+		e.Mode = usualModes[f.Kind]
 	}
 	switch f.Kind {
 	case ftp.File:
@@ -190,18 +199,3 @@ func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
 
 // Detail adds nothing: a listing gives all.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
-
-// translate wraps err in the sentinel of sources that it means.
-func translate(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, ftp.ErrUnreachable):
-		return fmt.Errorf("%w: %w", source.ErrUnreachable, err)
-	case errors.Is(err, ftp.ErrDenied), errors.Is(err, ftp.ErrUntrusted):
-		return fmt.Errorf("%w: %w", source.ErrFailed, err)
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %w", source.ErrVanished, err)
-	}
-	return err
-}

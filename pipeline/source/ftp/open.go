@@ -33,7 +33,7 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	}
 	r, err := s.server.Open(ctx, path, 0)
 	if err != nil {
-		return nil, translate(err)
+		return nil, source.FromRemote(err)
 	}
 	return &file{s, ctx, path, r}, nil
 }
@@ -44,7 +44,7 @@ func (f *file) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		return n, err
 	}
-	return n, translate(err)
+	return n, source.FromRemote(err)
 }
 
 // Finish looks at the file again: it must still be the version that was listed and have as many bytes as were read. One that is
@@ -64,7 +64,7 @@ func (f *file) Finish(e *entry.Entry) error {
 	case errors.Is(err, ftp.ErrUnsupported): // it knows nothing but listings
 		now.Size = e.Size
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return translate(err)
+		return source.FromRemote(err)
 	}
 	same := now.Size == read && e.Size == read && (now.Modify.IsZero() || version(&now) == listed)
 	if same && (err == nil || errors.Is(err, ftp.ErrUnsupported)) {

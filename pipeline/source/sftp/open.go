@@ -35,7 +35,7 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	}
 	r, err := s.server.Open(ctx, path)
 	if err != nil {
-		return nil, translate(err)
+		return nil, source.FromRemote(err)
 	}
 	if types[r.Begun().Mode&0o170000] != entry.File {
 		r.Close()
@@ -63,7 +63,7 @@ func (f *file) failed(err error) error {
 	case errors.Is(err, sftp.ErrReplaced):
 		return fmt.Errorf("%w: %w", source.ErrChanged, err)
 	}
-	return translate(err)
+	return source.FromRemote(err)
 }
 
 // Finish looks at the file again: it must be as it was when it was opened. One that is younger than the options say may be being

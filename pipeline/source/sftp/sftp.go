@@ -21,14 +21,15 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 	"github.com/packstone/packstone/pipeline/remote/walk"
 	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
 // Options say what to back up. The zero value is all that is in the directory in which a login begins.
 type Options struct {
 	// Path is the root; without a leading slash it is below the directory in which a login begins.
 	Path string
-	// Exclude, if set, tells what to leave out; path is below the root. It is called from several goroutines at once.
-	Exclude func(path string, directory bool) bool
+	// Exclude are patterns of what to leave out, as exclude.Parse reads them.
+	Exclude []string
 	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
 	AllowEmpty bool
 	// Fresh is how old a file must be, by the server's clock, to be taken for finished (default: 10 min; it covers
@@ -44,6 +45,7 @@ type Options struct {
 type Source struct {
 	server  *sftp.Server
 	options Options
+	exclude *exclude.Patterns
 
 	mu   sync.Mutex
 	root string // absolute, once it is known
@@ -62,7 +64,11 @@ func New(server *sftp.Server, options Options) (*Source, error) {
 	options.Settle = cmp.Or(options.Settle, 3*time.Second)
 	options.Parallel = cmp.Or(options.Parallel, 8)
 	options.Class = cmp.Or(options.Class, source.ClassMedium)
-	return &Source{server: server, options: options}, nil
+	leaveOut, err := exclude.Parse(options.Exclude, options.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{server: server, options: options, exclude: leaveOut}, nil
 }
 
 // Class is medium unless the options say otherwise.
@@ -81,7 +87,7 @@ func (s *Source) file(ctx context.Context, below string) (string, error) {
 			return err
 		})
 		if err != nil {
-			return "", translate(err)
+			return "", source.FromRemote(err)
 		}
 	}
 	if below == "" {
@@ -96,39 +102,15 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err != nil {
 		return err
 	}
-	var failed error
-	visit := func(e *entry.Entry) error { failed = v.Visit(e); return failed }
-	seen := false
-	err = walk.Tree(ctx, walk.Options{
-		Parallel: s.options.Parallel, List: s.list,
-		Visit: func(e *entry.Entry) error {
-			if !seen {
-				seen = true
-				if err := visit(root); err != nil {
-					return err
-				}
+	return walk.Tree(ctx, walk.Options{
+		Root: root, AllowEmpty: s.options.AllowEmpty, Parallel: s.options.Parallel, List: s.list, Visit: v.Visit, Problem: v.Problem,
+		Translate: func(err error) error {
+			if errors.Is(err, walk.ErrEmpty) {
+				return fmt.Errorf("%s on %s: %w", cmp.Or(s.options.Path, "the directory of the login"), s.server.Host(), source.ErrEmpty)
 			}
-			return visit(e)
+			return source.FromRemote(err)
 		},
-		Problem: func(path string, err error) { v.Problem(path, translate(err)) },
-		Fatal:   fatal,
 	})
-	switch {
-	case err != nil && err == failed:
-		return err
-	case err != nil:
-		return translate(err)
-	case seen:
-		return nil
-	case !s.options.AllowEmpty:
-		return fmt.Errorf("%s on %s: %w", cmp.Or(s.options.Path, "the directory of the login"), s.server.Host(), source.ErrEmpty)
-	}
-	return visit(root)
-}
-
-// fatal errors concern the server, not a directory.
-func fatal(err error) bool {
-	return errors.Is(err, sftp.ErrUnreachable) || errors.Is(err, sftp.ErrDenied) || errors.Is(err, sftp.ErrUntrusted) || errors.Is(err, context.Canceled)
 }
 
 func (s *Source) examineRoot(ctx context.Context) (*entry.Entry, error) {
@@ -148,7 +130,7 @@ func (s *Source) examineRoot(ctx context.Context) (*entry.Entry, error) {
 	if err == nil && e.Type != entry.Directory {
 		return nil, fmt.Errorf("%s on %s is no directory", file, s.server.Host())
 	}
-	return e, translate(err)
+	return e, source.FromRemote(err)
 }
 
 func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
@@ -181,7 +163,7 @@ func (s *Source) take(l *walk.Listing, dir string, info fs.FileInfo, now time.Ti
 	}
 	e := &entry.Entry{Path: path.Join(dir, name)}
 	describe(info.Sys().(*pkg.FileStat), e)
-	if s.options.Exclude != nil && s.options.Exclude(e.Path, e.Type == entry.Directory) {
+	if s.exclude.Match(dir, name, e.Type == entry.Directory) {
 		return
 	}
 	switch e.Type {
@@ -226,23 +208,8 @@ func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	if err != nil {
 		return err
 	}
-	return translate(s.server.Do(ctx, "read link", file, func(c *sftp.Conn) (err error) {
+	return source.FromRemote(s.server.Do(ctx, "read link", file, func(c *sftp.Conn) (err error) {
 		e.Target, err = c.ReadLink(file)
 		return err
 	}))
-}
-
-// translate wraps err in the sentinel of sources that it means.
-func translate(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sftp.ErrUnreachable):
-		return fmt.Errorf("%w: %w", source.ErrUnreachable, err)
-	case errors.Is(err, sftp.ErrDenied), errors.Is(err, sftp.ErrUntrusted):
-		return fmt.Errorf("%w: %w", source.ErrFailed, err)
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %w", source.ErrVanished, err)
-	}
-	return err
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/ftp"
@@ -63,7 +64,7 @@ func New(server *ftp.Server, options Options) (*Target, error) {
 
 // Traits: files are written from start to end, each over a connection of its own.
 func (t *Target) Traits() target.Traits {
-	return target.Traits{Sequential: true, Parallel: t.server.Connections()}
+	return target.Traits{Sequential: true, Parallel: t.server.Connections(), Precision: time.Second}
 }
 
 // Close ends the connections. What was committed is what the server has confirmed; FTP has no way to ask for more.
@@ -131,20 +132,10 @@ func check(below string) error {
 
 // translate wraps err in the sentinel of targets that it means.
 func translate(err error) error {
-	var means error
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, ftp.ErrUnreachable):
-		means = target.ErrUnreachable
-	case errors.Is(err, ftp.ErrFull):
-		means = target.ErrFull
-	case errors.Is(err, ftp.ErrName):
-		means = target.ErrUnsupported
-	default:
-		return err
+	if errors.Is(err, ftp.ErrName) {
+		return fmt.Errorf("%w: %w", target.ErrUnsupported, err)
 	}
-	return fmt.Errorf("%w: %w", means, err)
+	return target.FromRemote(err)
 }
 
 // Link is not supported: FTP has no hard links.

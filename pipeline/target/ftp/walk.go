@@ -16,18 +16,11 @@ import (
 // Walk visits what is there with what a listing tells. Temporary files that a killed run has left are removed on the way: FTP
 // has no locks, so two restores to one place at once take each other's for such.
 func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
-	var failed error
-	err := walk.Tree(ctx, walk.Options{
-		Parallel: t.server.Connections(), List: t.list,
-		Visit: func(e *entry.Entry) error { failed = visit(e); return failed },
-	})
-	switch {
-	case err != nil && err == failed:
-		return err
-	case errors.Is(err, errNoRoot):
+	err := walk.Tree(ctx, walk.Options{Parallel: t.server.Connections(), List: t.list, Visit: visit})
+	if errors.Is(err, errNoRoot) {
 		return nil
 	}
-	return translate(err)
+	return err
 }
 
 var errNoRoot = fmt.Errorf("the target's root: %w", fs.ErrNotExist)

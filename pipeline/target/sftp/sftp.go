@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	pkg "github.com/pkg/sftp"
 
@@ -73,7 +74,7 @@ func New(server *sftp.Server, options Options) (*Target, error) {
 
 // Traits: files are written from start to end.
 func (t *Target) Traits() target.Traits {
-	return target.Traits{Sequential: true, Parallel: t.options.Parallel}
+	return target.Traits{Sequential: true, Parallel: t.options.Parallel, Precision: time.Second}
 }
 
 // Close ends the connections. What was committed is durable unless the options say otherwise.
@@ -207,15 +208,10 @@ func check(below string) error {
 
 // translate wraps err in the sentinel of targets that it means. OpenSSH has no word for a full disk, so it is looked at.
 func (t *Target) translate(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sftp.ErrUnreachable):
-		return fmt.Errorf("%w: %w", target.ErrUnreachable, err)
-	case sftp.IsFailure(err) && t.isFull(ctx):
+	if sftp.IsFailure(err) && t.isFull(ctx) {
 		return fmt.Errorf("%w: %w", target.ErrFull, err)
 	}
-	return err
+	return target.FromRemote(err)
 }
 
 // isFull tells whether the file system has less room than a block or file takes.

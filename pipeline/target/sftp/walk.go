@@ -3,7 +3,6 @@ package sftp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -19,15 +18,8 @@ import (
 // Walk visits what is there with what a listing tells, and where links lead to. Temporary files that a killed run has left are removed on the
 // way: SFTP has no locks, so two restores to one place at once take each other's for such.
 func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
-	var failed error
-	err := walk.Tree(ctx, walk.Options{
-		Parallel: 8, List: t.list,
-		Visit: func(e *entry.Entry) error { failed = visit(e); return failed },
-	})
-	switch {
-	case err != nil && err == failed:
-		return err
-	case errors.Is(err, errNoRoot):
+	err := walk.Tree(ctx, walk.Options{Parallel: 8, List: t.list, Visit: visit})
+	if errors.Is(err, errNoRoot) {
 		return nil
 	}
 	return err
@@ -137,8 +129,5 @@ func (t *Target) Open(ctx context.Context, below string) (target.ReadAtCloser, e
 // ReadAt implements io.ReaderAt.
 func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 	n, err := c.Reader.ReadAt(p, offset)
-	if err != nil && errors.Is(err, sftp.ErrUnreachable) {
-		err = fmt.Errorf("%w: %w", target.ErrUnreachable, err)
-	}
-	return n, err
+	return n, target.FromRemote(err)
 }

@@ -1,0 +1,183 @@
+package config
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/remote/ftp"
+	"github.com/packstone/packstone/pipeline/remote/sftp"
+)
+
+// Remote is the address of a directory on a server of files. It prints without its password.
+type Remote struct {
+	Scheme string // ftp, ftpes, ftps or sftp
+	User   string // empty: not said
+	Host   string
+	Port   int // 0: the scheme's own
+	// Path is absolute, or below the directory in which a login begins; empty is that directory.
+	Path string
+
+	password    string
+	hasPassword bool
+}
+
+// remoteSchemes say how FTP is protected, and which schemes are known. SFTP has its own ways.
+var remoteSchemes = map[string]ftp.Security{"ftp": ftp.Clear, "ftpes": ftp.Explicit, "ftps": ftp.Implicit, "sftp": 0}
+
+// IsRemote tells whether an address is of a server of files, by its scheme.
+func IsRemote(address string) bool {
+	scheme, _, ok := strings.Cut(address, "://")
+	_, known := remoteSchemes[strings.ToLower(scheme)]
+	return ok && known
+}
+
+// ParseRemote reads ftp://, ftpes:// (TLS that begins after the greeting), ftps:// (TLS from the first byte) and sftp://, with
+// [user@]host[:port][/path]. /~/path is below the directory in which a login begins; without a path it is that directory. The error
+// does not repeat a password.
+func ParseRemote(address string) (Remote, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return Remote{}, errors.New("parse the URL of a server: not a valid URL")
+	}
+	r := Remote{Scheme: strings.ToLower(u.Scheme), User: u.User.Username(), Host: u.Hostname(), Path: u.Path}
+	r.password, r.hasPassword = u.User.Password()
+	switch _, known := remoteSchemes[r.Scheme]; {
+	case !known:
+		return r, fmt.Errorf("%s://: want ftp://, ftpes://, ftps:// or sftp://", u.Scheme)
+	case r.Host == "":
+		return r, fmt.Errorf("%s: names no host", u.Redacted())
+	case u.RawQuery != "" || u.Fragment != "":
+		return r, fmt.Errorf("%s: an address has no ? or #; write %%3F or %%23 for one in a path", u.Redacted())
+	case slices.Contains(strings.Split(r.Path, "/"), ".."):
+		return r, fmt.Errorf("%s: the path leads upwards", u.Redacted())
+	}
+	if text := u.Port(); text != "" {
+		if r.Port, err = strconv.Atoi(text); err != nil || r.Port < 1 || r.Port > 65535 {
+			return r, fmt.Errorf("%s: there is no port %s", u.Redacted(), text)
+		}
+	}
+	if below, ok := strings.CutPrefix(r.Path+"/", "/~/"); ok {
+		r.Path = strings.Trim(below, "/")
+	} else if r.Path != "" {
+		r.Path = path.Clean(r.Path)
+	}
+	return r, nil
+}
+
+// HasPassword tells whether the address holds one.
+func (r Remote) HasPassword() bool { return r.hasPassword }
+
+// String is the address without its password.
+func (r Remote) String() string {
+	u := url.URL{Scheme: r.Scheme, Host: r.Host, Path: r.Path}
+	if strings.Contains(r.Host, ":") {
+		u.Host = "[" + r.Host + "]"
+	}
+	if r.Port != 0 {
+		u.Host = net.JoinHostPort(r.Host, strconv.Itoa(r.Port))
+	}
+	if r.User != "" {
+		u.User = url.User(r.User)
+	}
+	if r.Path != "" && r.Path[0] != '/' {
+		u.Path = "/~/" + r.Path
+	}
+	return u.String()
+}
+
+// GoString hides the password from %#v.
+func (r Remote) GoString() string { return "config.Remote(" + r.String() + ")" }
+
+// ReadRemote reads a file that holds the address of a server.
+func ReadRemote(file string) (Remote, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Remote{}, fmt.Errorf("read the URL of a server: %w", err)
+	}
+	r, err := ParseRemote(strings.TrimSpace(string(text)))
+	if err != nil {
+		return r, fmt.Errorf("read the URL of a server from %s: %w: %w", file, ErrInvalid, err)
+	}
+	return r, nil
+}
+
+// RemoteLogin is how to log in to servers of files, by name of what the settings say nothing of. A secret is asked for when a server wants it.
+type RemoteLogin struct {
+	User       string // for SFTP
+	Password   func(ctx context.Context) (string, error)
+	Passphrase func(ctx context.Context) (string, error) // of a key that is encrypted
+	CAFile     string                                    // certificates that are trusted instead of the system's
+	KnownHosts []string
+	Keys       []sftp.Key
+	Agent      string // the socket of an agent that holds keys
+	// Connections is the most that are open at once; 0: as the protocol has it.
+	Connections int
+}
+
+// secretFile reads a secret when it is asked for.
+func secretFile(file string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("read a password: %w", err)
+		}
+		return strings.TrimRight(string(text), "\r\n"), nil
+	}
+}
+
+// password is the address's own, or the one that is known otherwise.
+func (r Remote) secret(login RemoteLogin) func(context.Context) (string, error) {
+	if r.hasPassword {
+		return func(context.Context) (string, error) { return r.password, nil }
+	}
+	return login.Password
+}
+
+// ftpServer makes the connections of an FTP address. Nothing is connected yet.
+func (r Remote) ftpServer(login RemoteLogin) (*ftp.Server, error) {
+	o := ftp.Options{
+		Host: r.Host, Port: r.Port, User: r.User, Password: r.secret(login), Security: remoteSchemes[r.Scheme], Connections: login.Connections,
+	}
+	if r.User == "" && !r.hasPassword {
+		o.Password = nil // anonymous: a password that is meant for somebody else stays here
+	}
+	var err error
+	if o.RootCAs, err = readCAs(login.CAFile); err != nil {
+		return nil, err
+	}
+	return ftp.NewServer(o)
+}
+
+// sftpServer makes the connections of an SFTP address. Nothing is connected yet.
+func (r Remote) sftpServer(login RemoteLogin) (*sftp.Server, error) {
+	return sftp.NewServer(sftp.Options{
+		Host: r.Host, Port: r.Port, User: cmp.Or(r.User, login.User), Password: r.secret(login), KnownHosts: login.KnownHosts,
+		Keys: login.Keys, Agent: login.Agent, Connections: login.Connections,
+	})
+}
+
+// readCAs reads certificates of authorities; nil if no file is named.
+func readCAs(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates of authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("read the certificates of authorities: %w: %s holds none", ErrInvalid, file)
+	}
+	return pool, nil
+}
