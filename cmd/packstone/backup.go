@@ -240,7 +240,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
 				return settings.Open(ctx, name, config.OpenOptions{
-					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login,
+					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login, Remote: a.remoteLogin(),
 				})
 			},
 		})
