@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ type catalog struct {
 	triggers  []code
 	routines  []code
 	events    []code
+	hidden    []hidden
 	safe      map[string]bool // storage engines that know transactions
 }
 
@@ -102,9 +104,8 @@ func readCatalog(ctx context.Context, s *session, take func(table string) bool) 
 	}{
 		{"the database", c.readDatabase},
 		{"tables", func(ctx context.Context, s *session) error { return c.readRelations(ctx, s, take) }},
-		{"columns", c.readColumns}, {"keys", c.readKeys}, {"foreign keys", c.readForeignKeys},
-		{"checks", c.readChecks}, {"definitions", c.readDefinitions}, {"sequences", c.readSequences},
-		{"triggers", c.readTriggers}, {"routines", c.readRoutines}, {"events", c.readEvents},
+		{"columns", c.readColumns}, {"keys", c.readKeys}, {"checks", c.readChecks}, {"definitions", c.readDefinitions}, {"sequences", c.readSequences},
+		{"triggers", c.readTriggers}, {"routines", c.readRoutines}, {"events", c.readEvents}, {"privileges", c.readHidden},
 	} {
 		if err := step.read(ctx, s); err != nil {
 			return nil, fmt.Errorf("read the catalog of %s: %w", step.what, err)
@@ -190,28 +191,6 @@ func (c *catalog) readKeys(ctx context.Context, s *session) error {
 	})
 }
 
-func (c *catalog) readForeignKeys(ctx context.Context, s *session) error {
-	return s.texts(ctx, `SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME,
-			k.REFERENCED_COLUMN_NAME, r.DELETE_RULE, r.UPDATE_RULE
-		FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r
-			ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME
-		WHERE k.TABLE_SCHEMA = DATABASE() AND k.CONSTRAINT_SCHEMA = DATABASE() AND k.REFERENCED_TABLE_NAME IS NOT NULL
-		ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION`, func(row []string, _ []bool) error {
-		list := c.foreign[row[0]]
-		if len(list) == 0 || list[len(list)-1].name != row[1] {
-			f := &foreignKey{name: row[1], schema: row[3], table: row[4], onDelete: row[6], onUpdate: row[7]}
-			if f.schema == c.name {
-				f.schema = ""
-			}
-			list = append(list, f)
-		}
-		f := list[len(list)-1]
-		f.columns, f.references = append(f.columns, row[2]), append(f.references, row[5])
-		c.foreign[row[0]] = list
-		return nil
-	})
-}
-
 func (c *catalog) readChecks(ctx context.Context, s *session) error {
 	sql := `SELECT t.TABLE_NAME, t.CONSTRAINT_NAME, k.CHECK_CLAUSE, 'Table', t.ENFORCED
 		FROM information_schema.TABLE_CONSTRAINTS t JOIN information_schema.CHECK_CONSTRAINTS k
@@ -249,12 +228,32 @@ func (c *catalog) readDefinitions(ctx context.Context, s *session) error {
 			return fmt.Errorf("%s %s: %w", strings.ToLower(what), r.name, err)
 		default:
 			r.create = row[1]
+			c.readForeignKeys(r)
 		}
 		if what == "VIEW" && r.create != "" {
 			r.context = clientContext(r.create, noMode, row[2], row[3], "")
 		}
 	}
 	return nil
+}
+
+// readForeignKeys takes the foreign keys out of a table's definition. The
+// information schema hides them from a user who may only read.
+func (c *catalog) readForeignKeys(r *relation) {
+	create, ok := splitCreate(r.create)
+	if !ok || !r.table() {
+		return
+	}
+	action := "NO ACTION"
+	if c.server.mariadb() {
+		action = "RESTRICT"
+	}
+	for _, line := range create.lines {
+		if f, ok := parseForeignKey(line, action); ok {
+			c.foreign[r.name] = append(c.foreign[r.name], f)
+		}
+	}
+	slices.SortFunc(c.foreign[r.name], func(a, b *foreignKey) int { return strings.Compare(a.name, b.name) })
 }
 
 // clientContext gives the statement that makes the session as it was when an

@@ -208,6 +208,9 @@ func number(err error) uint16 {
 
 // translate puts the seam's sentinel on an error.
 func translate(err error) error {
+	if errors.Is(err, database.ErrUnreachable) {
+		return err
+	}
 	switch number(err) {
 	case errDatabaseDenied, errAccessDenied, errUnknownDatabase:
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)

@@ -125,11 +125,15 @@ func encodeInt(b *database.Batch, v driver.Value) error {
 	case uint64:
 		b.Uint(v)
 	case []byte: // a generated column may be printed as text
-		n, err := strconv.ParseInt(string(v), 10, 64)
+		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			b.Int(n)
+			break
+		}
+		n, err := strconv.ParseUint(string(v), 10, 64)
 		if err != nil {
 			return errForm
 		}
-		b.Int(n)
+		b.Uint(n)
 	default:
 		return errForm
 	}

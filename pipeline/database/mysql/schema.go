@@ -296,6 +296,11 @@ func (c *catalog) objects(s *database.Schema) ([]*database.Object, error) {
 	}
 	routines := codeObjects(c.routines)
 	late := append(codeObjects(c.triggers), codeObjects(c.events)...)
+	for _, h := range c.hidden {
+		o := object(h.kind, "", c.name, database.AtEnd)
+		o.Lost = h.reason
+		late = append(late, o)
+	}
 	return slices.Concat(before, tables, inside, after, foreign, routines, end, late), nil
 }
 

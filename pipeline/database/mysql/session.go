@@ -47,7 +47,10 @@ func connect(ctx context.Context, config *client.Config) (*session, error) {
 	}
 	conn, err := connector.Connect(ctx)
 	if err != nil {
-		if number(err) == 0 {
+		switch {
+		case errors.Is(err, client.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, client.ErrMalformPkt):
+			err = fmt.Errorf("%w: what answers at %s does not speak as MySQL and MariaDB do: %w", database.ErrUnreachable, config.Addr, err)
+		case number(err) == 0:
 			err = fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 		}
 		return nil, err

@@ -122,6 +122,55 @@ func define(line string) definition {
 	return definition{kind: "other"}
 }
 
+// parseForeignKey reads a line that defines a foreign key; action is what the
+// server does where the line does not say.
+func parseForeignKey(line, action string) (*foreignKey, bool) {
+	if define(line).kind != "foreign key" {
+		return nil, false
+	}
+	f := &foreignKey{onDelete: action, onUpdate: action}
+	rest := line
+	if after, ok := strings.CutPrefix(line, "CONSTRAINT "); ok {
+		f.name, rest = cutName(after)
+	}
+	rest = strings.TrimPrefix(rest, "FOREIGN KEY ")
+	if strings.HasPrefix(rest, "`") { // the name of its index
+		_, rest = cutName(rest)
+	}
+	f.columns, rest = cutNames(rest)
+	rest, ok := strings.CutPrefix(rest, "REFERENCES ")
+	if !ok {
+		return nil, false
+	}
+	f.table, rest = cutName(rest)
+	if after, ok := strings.CutPrefix(rest, "."); ok {
+		f.schema = f.table
+		f.table, rest = cutName(after)
+	}
+	f.references, rest = cutNames(rest)
+	for _, rule := range strings.Split(rest, "ON ") {
+		rule = strings.TrimSpace(rule)
+		if what, ok := strings.CutPrefix(rule, "DELETE "); ok {
+			f.onDelete = what
+		} else if what, ok := strings.CutPrefix(rule, "UPDATE "); ok {
+			f.onUpdate = what
+		}
+	}
+	return f, len(f.columns) > 0 && len(f.columns) == len(f.references)
+}
+
+// cutNames takes a list of names, as in (`a`, `b`), off the head of a text.
+func cutNames(text string) (names []string, rest string) {
+	rest, ok := strings.CutPrefix(text, "(")
+	for ok && strings.HasPrefix(rest, "`") {
+		var name string
+		name, rest = cutName(rest)
+		names = append(names, name)
+		rest = strings.TrimLeft(rest, ", ")
+	}
+	return names, strings.TrimPrefix(strings.TrimPrefix(rest, ")"), " ")
+}
+
 // cutName takes a quoted name off the head of a text.
 func cutName(text string) (name, rest string) {
 	if !strings.HasPrefix(text, "`") {

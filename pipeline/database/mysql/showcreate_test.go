@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,46 @@ func TestCreateTableIsTakenApart(t *testing.T) {
 	}
 	if joined := c.join(c.lines); joined != strings.Replace(strings.Replace(sampleCreate, " AUTO_INCREMENT=12", "", 1), "\n PARTITION", "\nPARTITION", 1) {
 		t.Errorf("joined again it is %q", joined)
+	}
+}
+
+func TestForeignKeysAreReadFromTheirDefinition(t *testing.T) {
+	for line, want := range map[string]foreignKey{
+		"CONSTRAINT `f` FOREIGN KEY (`a`, `b`) REFERENCES `p` (`x`, `y`) ON DELETE SET NULL ON UPDATE CASCADE": {
+			name: "f", table: "p", columns: []string{"a", "b"}, references: []string{"x", "y"}, onDelete: "SET NULL", onUpdate: "CASCADE"},
+		"CONSTRAINT `o``n` FOREIGN KEY (`ON DELETE`) REFERENCES `d`.`t(` (`,`)": {
+			name: "o`n", schema: "d", table: "t(", columns: []string{"ON DELETE"}, references: []string{","}, onDelete: "RESTRICT", onUpdate: "RESTRICT"},
+	} {
+		got, ok := parseForeignKey(line, "RESTRICT")
+		if !ok || !reflect.DeepEqual(*got, want) {
+			t.Errorf("%s gave %+v, %v, want %+v", line, got, ok, want)
+		}
+	}
+	for _, line := range []string{"FOREIGN KEY", "FOREIGN KEY (`a`) REFERENCES", "FOREIGN KEY (`a`) REFERENCES `b` ()", "KEY `a` (`b`)"} {
+		if f, ok := parseForeignKey(line, ""); ok {
+			t.Errorf("%s gave %+v", line, f)
+		}
+	}
+}
+
+func TestGrantsSayWhatIsHidden(t *testing.T) {
+	for line, want := range map[string]bool{
+		"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION": true,
+		"GRANT SELECT, TRIGGER ON `my_db`.* TO `u`@`%`":                       true,
+		"GRANT TRIGGER ON `my\\_db`.* TO `u`@`%`":                             true,
+		"GRANT TRIGGER ON `my%`.* TO `u`@`%`":                                 true,
+		"GRANT TRIGGER ON `my\\%`.* TO `u`@`%`":                               false,
+		"GRANT TRIGGER ON `my_db`.`one` TO `u`@`%`":                           false,
+		"GRANT TRIGGER ON `other`.* TO `u`@`%`":                               false,
+		"GRANT SELECT (`TRIGGER`) ON `my_db`.* TO `u`@`%`":                    false,
+		"GRANT USAGE ON *.* TO `u`@`%`":                                       false,
+		"GRANT `role` TO `u`@`%`":                                             false,
+		"GRANT PROXY ON ''@'%' TO 'root'@'localhost'":                         false,
+	} {
+		g, ok := parseGrant(line)
+		if got := ok && allowed([]grant{g}, "my_db", []string{"TRIGGER"}); got != want {
+			t.Errorf("%s allows: %v, want %v", line, got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +126,44 @@ func TestReaderWithoutReloadReadsOneTableAtATime(t *testing.T) {
 	if rows := report.Result("b").Rows; rows != 2 {
 		t.Errorf("%d rows of b, want 2", rows)
 	}
+}
+
+func TestReaderWithFewPrivilegesSeesKeysAndSaysWhatIsHidden(t *testing.T) {
+	at := awkward(t)
+	all, err := openSource(t, at, database.SourceOptions{}).Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	few, err := openSource(t, limited(t, at), database.SourceOptions{}).Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := 0
+	for i, table := range all.Tables {
+		keys += len(table.ForeignKeys)
+		if want, got := fmt.Sprint(names(table)), fmt.Sprint(names(few.Tables[i])); want != got {
+			t.Errorf("table %s has the foreign keys %s, want %s", table.Name, got, want)
+		}
+	}
+	if keys == 0 {
+		t.Error("no table has a foreign key")
+	}
+	for _, kind := range []string{"triggers", "routines", "events"} {
+		hidden := func(o *database.Object) bool { return o.Kind == kind && strings.Contains(o.Lost, "lacks the privilege") }
+		if !slices.ContainsFunc(few.Objects, hidden) {
+			t.Errorf("nothing says that %s are hidden", kind)
+		}
+		if slices.ContainsFunc(all.Objects, hidden) {
+			t.Errorf("it says that %s are hidden from root", kind)
+		}
+	}
+}
+
+func names(t *database.Table) (out []database.ForeignKey) {
+	for _, k := range t.ForeignKeys {
+		out = append(out, *k)
+	}
+	return out
 }
 
 func TestDDLWaitsUntilTheSnapshotEnds(t *testing.T) {

@@ -94,9 +94,14 @@ func (t *target) Schema(ctx context.Context) (*database.Schema, error) {
 	return c.schema()
 }
 
-// Rows streams a table as it stands.
+// Rows streams a table as it stands. A column of another type than is expected
+// makes the copy a different one.
 func (t *target) Rows(ctx context.Context, table *database.Table, send func(*database.Batch) error) error {
-	return readRows(ctx, t.admin, table, send)
+	err := readRows(ctx, t.admin, table, send)
+	if errors.Is(err, errForm) {
+		return fmt.Errorf("%w: %w", database.ErrMismatch, err)
+	}
+	return err
 }
 
 // Create marks the database as being filled and makes the tables.
