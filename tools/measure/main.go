@@ -11,7 +11,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,23 +32,34 @@ func main() {
 	flag.IntVar(&o.count, "count", 1, "how often")
 	flag.StringVar(&o.change, "change", "", "shell command that changes the copy of DIR in $DIR for day2; without it there is no day2")
 	flag.StringVar(&o.work, "work", os.TempDir(), "directory for repositories and what is restored")
+	flag.Int64Var(&o.touch, "touch", 0, "MiB of memory to use and free before each step, as some virtual machines need, to whom their host gives memory slowly")
 	flag.StringVar(&o.flags, "flags", "", "more flags for every command")
 	flag.Parse()
 	o.programs, o.steps = strings.Split(*programs, ","), strings.Split(*steps, ",")
+	if flag.NArg() == 0 && o.touch > 0 {
+		exit(touch(o.touch << 20))
+	}
 	if flag.NArg() != 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := o.run(flag.Arg(0)); err != nil {
+	exit(o.run(flag.Arg(0)))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "measure:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 type options struct {
 	programs, steps     []string
 	count               int
+	touch               int64
 	change, work, flags string
+	left                []string // directories to remove at the end
 }
 
 func (o *options) run(dir string) error {
@@ -58,6 +68,7 @@ func (o *options) run(dir string) error {
 		return err
 	}
 	fmt.Printf("goos: %s\ngoarch: %s\n", runtime.GOOS, runtime.GOARCH)
+	defer o.tidy()
 	for range o.count {
 		for _, program := range o.programs {
 			if err := o.turn(program, source); err != nil {
@@ -77,7 +88,7 @@ func (o *options) turn(program, source string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	o.left = append(o.left, work) // not removed before the end: ext4 is slow to make files for minutes after many were removed
 	t := &turn{options: o, program: program, work: work, name: filepath.Base(source), source: source}
 	if o.change != "" {
 		t.source = filepath.Join(work, "source")
@@ -133,7 +144,7 @@ func (t *turn) warm(step string) error {
 		dir = filepath.Join(t.work, "repository")
 	}
 	buffer := make([]byte, 1<<20)
-	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
@@ -150,9 +161,39 @@ func (t *turn) warm(step string) error {
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return t.touchElsewhere()
 }
 
-func (t *turn) backup(tag string) (usage, error) { return t.packstone("backup", "--tag", tag, t.source) }
+// touchElsewhere touches memory in another process, since the peak of this one would count as that of its children.
+func (t *turn) touchElsewhere() error {
+	if t.touch == 0 {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return exec.Command(self, "-touch", fmt.Sprint(t.touch)).Run()
+}
+
+// touch uses memory and frees it.
+func touch(bytes int64) error {
+	memory, err := syscall.Mmap(-1, 0, int(bytes), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		return fmt.Errorf("touch memory: %w", err)
+	}
+	for i := 0; i < len(memory); i += os.Getpagesize() {
+		memory[i] = 1
+	}
+	return syscall.Munmap(memory)
+}
+
+func (t *turn) backup(tag string) (usage, error) {
+	return t.packstone("backup", "--tag", tag, t.source)
+}
 
 func (t *turn) changed() (usage, error) {
 	if err := shell(t.change, "DIR="+t.source); err != nil {
@@ -251,4 +292,10 @@ func shell(command string, env ...string) error {
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()
+}
+
+func (o *options) tidy() {
+	for _, dir := range o.left {
+		_ = os.RemoveAll(dir)
+	}
 }
