@@ -1,0 +1,134 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+)
+
+// sortByKey keeps versions of one key in the order in which they came, the newest first.
+func sortByKey(objects []Object) {
+	slices.SortStableFunc(objects, func(a, b Object) int {
+		if c := strings.Compare(a.Key, b.Key); c != 0 {
+			return c
+		}
+		if a.latest != b.latest {
+			return boolOrder(b.latest)
+		}
+		return b.Modified.Compare(a.Modified)
+	})
+}
+
+func boolOrder(second bool) int {
+	if second {
+		return 1
+	}
+	return -1
+}
+
+// listing is a part of a bucket's keys, in the server's order, each key once.
+type listing struct {
+	bucket    *Bucket
+	prefix    string
+	after     string    // exclusive
+	last      string    // inclusive; empty: to the end of the prefix
+	delimited bool      // prefixes too, which stand where they like; after a failure it begins anew
+	before    time.Time // of versions, those are meant that were there before; zero: the bucket as it is
+}
+
+// all iterates over the listing. When the server fails for a while it goes on after the last key that was complete.
+func (l listing) all(ctx context.Context) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		stopped := false
+		err := l.bucket.do(ctx, "list", "", func() error {
+			begun := l.after
+			err := l.try(ctx, func(o Object) bool {
+				if !l.delimited {
+					l.after = o.Key
+				}
+				stopped = !yield(o, nil)
+				return !stopped
+			})
+			if err != nil && l.after != begun {
+				return &progressed{err}
+			}
+			return err
+		})
+		if err != nil && !stopped {
+			yield(Object{}, err)
+		}
+	}
+}
+
+// try lists from after on and gives out each key once.
+func (l listing) try(ctx context.Context, yield func(Object) bool) error {
+	g := group{before: l.before, yield: yield}
+	seen := ""
+	for o, err := range l.bucket.api.list(ctx, query{Prefix: l.prefix, After: l.after, Delimited: l.delimited, Versions: !l.before.IsZero()}) {
+		if err != nil {
+			return err
+		}
+		if o.Key <= l.after && l.after != "" || !strings.HasPrefix(o.Key, l.prefix) {
+			continue // of a prefix that was there already
+		}
+		if o.Key < seen && !l.delimited {
+			return fmt.Errorf("the server lists %q after %q, out of order", o.Key, seen)
+		}
+		seen = o.Key
+		if l.last != "" && o.Key > l.last {
+			break
+		}
+		if !g.add(o) {
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	g.end()
+	return nil
+}
+
+// group takes of each key the version that is meant.
+type group struct {
+	before time.Time
+	yield  func(Object) bool
+	key    string
+	some   bool
+	chosen Object
+}
+
+func (g *group) add(o Object) bool {
+	if g.before.IsZero() || o.prefix {
+		return g.end() && g.yield(o)
+	}
+	if o.Key != g.key || !g.some {
+		if !g.end() {
+			return false
+		}
+		g.key, g.some, g.chosen = o.Key, true, Object{}
+	}
+	if o.Modified.Before(g.before) && (g.chosen.Key == "" || o.Modified.After(g.chosen.Modified)) {
+		g.chosen = o
+	}
+	return true
+}
+
+// end gives out the last key, if it was there at that moment.
+func (g *group) end() bool {
+	some := g.some
+	g.some = false
+	if !some || g.chosen.Key == "" || g.chosen.deleted {
+		return true
+	}
+	return g.yield(g.chosen)
+}
+
+// progressed is a failure after which the next try does not ask for the same again.
+type progressed struct{ err error }
+
+func (p *progressed) Error() string { return p.err.Error() }
+func (p *progressed) Unwrap() error { return p.err }

@@ -1,0 +1,248 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+const (
+	// segmentBytes is what one request of several for a big object asks for.
+	segmentBytes = 8 << 20
+	// segments is how many are held ahead of all readers together.
+	segments = 8
+	// readersSegments is how many of them one reader may have.
+	readersSegments = 4
+	// headBytes are read before anything is fetched ahead: perhaps nobody wants more.
+	headBytes = 1 << 20
+)
+
+// Reader reads an object from start to end. A big one is fetched by several requests at once, all of them for the same version or ETag. When a
+// connection breaks it goes on where it was. It is for one goroutine.
+type Reader struct {
+	bucket *Bucket
+	ctx    context.Context
+	cancel context.CancelFunc
+	ref    Ref
+	object Object
+	size   int64
+
+	at    int64
+	body  io.ReadCloser
+	end   int64 // of what body gives
+	next  int64 // what was not asked for yet
+	ahead []*segment
+	busy  sync.WaitGroup
+}
+
+// segment is a piece that is fetched ahead.
+type segment struct {
+	data []byte // a buffer of the bucket's, cut to length
+	err  error
+	done chan struct{}
+}
+
+// Read opens an object; about says how large it is expected to be. ErrChanged: it has not the ETag that r names. ctx is for all of the reading.
+func (b *Bucket) Read(ctx context.Context, r Ref, about int64) (*Reader, error) {
+	reader := &Reader{bucket: b, ref: r}
+	reader.ctx, reader.cancel = context.WithCancel(ctx)
+	length := int64(-1)
+	if about > 2*segmentBytes {
+		length = segmentBytes
+	}
+	if err := reader.open(length); err != nil {
+		reader.cancel()
+		return nil, err
+	}
+	return reader, nil
+}
+
+// open makes the first request, which tells what the object is.
+func (r *Reader) open(length int64) error {
+	err := r.bucket.do(r.ctx, "get", r.ref.Key, func() (err error) {
+		r.object, r.body, err = r.bucket.api.get(r.ctx, r.ref, 0, length)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.end, r.next = r.object.Size, r.object.Size
+	r.size = r.object.Size
+	if total, ok := r.object.total(); ok {
+		r.size = total
+	}
+	r.object.Size = r.size
+	if r.ref.Version == "" {
+		r.ref.ETag = r.object.ETag
+	}
+	return nil
+}
+
+// contentRange is where a dialect leaves the header of that name.
+const contentRange = "content-range"
+
+// total is the size of the object of which this is a part.
+func (o *Object) total() (int64, bool) {
+	_, total, ok := strings.Cut(o.Header[contentRange], "/")
+	delete(o.Header, contentRange)
+	n, err := strconv.ParseInt(total, 10, 64)
+	return n, ok && err == nil && n >= 0
+}
+
+// Object is what is being read.
+func (r *Reader) Object() Object { return r.object }
+
+// Offset is how far it was read.
+func (r *Reader) Offset() int64 { return r.at }
+
+// Read implements io.Reader. ErrChanged: the object was replaced meanwhile.
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for stalled := 0; ; {
+		if r.at >= r.size {
+			return 0, io.EOF
+		}
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+		n, err := r.body.Read(p)
+		r.at += int64(n)
+		if r.at >= r.end || err != nil {
+			r.drop()
+		}
+		if n > 0 {
+			r.fetchAhead()
+			return n, nil
+		}
+		if stalled++; stalled > 100 {
+			return 0, fmt.Errorf("get %s: %w: nothing comes, again and again: %w", r.bucket.place(r.ref.Key), ErrUnreachable, err)
+		}
+	}
+}
+
+// fill has something to read: what was fetched ahead, or the rest of what broke off.
+func (r *Reader) fill() error {
+	switch {
+	case r.body != nil:
+		return nil
+	case r.at < r.end: // it broke off
+		return r.request(r.end)
+	case len(r.ahead) > 0:
+		return r.shift()
+	}
+	end := min(r.at+segmentBytes, r.size)
+	r.next = end
+	return r.request(end)
+}
+
+func (r *Reader) request(end int64) error {
+	err := r.bucket.do(r.ctx, "get", r.ref.Key, func() (err error) {
+		_, r.body, err = r.bucket.api.get(r.ctx, r.ref, r.at, end-r.at)
+		return err
+	})
+	r.end = end
+	return err
+}
+
+// shift takes the next of what was fetched ahead.
+func (r *Reader) shift() error {
+	s := r.ahead[0]
+	select {
+	case <-s.done:
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+	if s.err != nil {
+		return s.err
+	}
+	r.ahead = r.ahead[1:]
+	r.end = r.at + int64(len(s.data))
+	r.body = &buffered{bytes.NewReader(s.data), func() { r.bucket.release(s.data) }}
+	return nil
+}
+
+type buffered struct {
+	io.Reader
+	release func()
+}
+
+func (b *buffered) Close() error { b.release(); return nil }
+
+func (r *Reader) drop() {
+	if r.body != nil {
+		r.body.Close()
+		r.body = nil
+	}
+}
+
+// fetchAhead starts requests for what comes next, as far as there are buffers.
+func (r *Reader) fetchAhead() {
+	for r.at >= headBytes && r.next < r.size && len(r.ahead) < readersSegments {
+		buffer := r.bucket.buffer()
+		if buffer == nil {
+			return
+		}
+		from := r.next
+		s := &segment{data: buffer[:min(segmentBytes, r.size-from)], done: make(chan struct{})}
+		r.next += int64(len(s.data))
+		r.ahead = append(r.ahead, s)
+		r.busy.Go(func() {
+			defer close(s.done)
+			s.err = r.bucket.fetch(r.ctx, r.ref, from, s.data)
+		})
+	}
+}
+
+// fetch fills data from offset on.
+func (b *Bucket) fetch(ctx context.Context, r Ref, offset int64, data []byte) error {
+	n := 0
+	return b.do(ctx, "get", r.Key, func() error {
+		_, body, err := b.api.get(ctx, r, offset+int64(n), int64(len(data)-n))
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		more, err := io.ReadFull(body, data[n:])
+		n += more
+		if err == nil {
+			return nil
+		}
+		if more > 0 {
+			return &progressed{&answer{err: err}}
+		}
+		return &answer{err: err}
+	})
+}
+
+// Close ends the reading.
+func (r *Reader) Close() error {
+	r.cancel()
+	r.drop()
+	r.busy.Wait()
+	for _, s := range r.ahead {
+		r.bucket.release(s.data)
+	}
+	r.ahead = nil
+	return nil
+}
+
+// buffer is one for a segment, nil if all are in use.
+func (b *Bucket) buffer() []byte {
+	select {
+	case data := <-b.buffers:
+		if data == nil {
+			data = make([]byte, segmentBytes)
+		}
+		return data
+	default:
+		return nil
+	}
+}
+
+func (b *Bucket) release(data []byte) { b.buffers <- data[:segmentBytes] }

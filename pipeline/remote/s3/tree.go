@@ -1,0 +1,296 @@
+package s3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Keys are any text, paths are not. What a path cannot say has a name of its own, which sorts behind what the listing has by then:
+//
+//	a//b          a/~s3-empty/b
+//	a/./b a/../b  a/~s3-dot/b a/~s3-dotdot/b
+//	a, if there is a/b too         a/~s3-object
+//	a/, if it has content          a/~s3-empty
+//
+// a/ without content is the directory a itself.
+const (
+	reserved   = "~s3-"
+	emptyName  = reserved + "empty"
+	dotName    = reserved + "dot"
+	dotdotName = reserved + "dotdot"
+	objectName = reserved + "object"
+)
+
+var (
+	oddNames = map[string]string{"": emptyName, ".": dotName, "..": dotdotName}
+	oddParts = map[string]string{emptyName: "", dotName: ".", dotdotName: ".."}
+)
+
+// Key is the key, below the bucket's prefix, of the object at a path that Tree has given or could give.
+func (b *Bucket) Key(path string) string {
+	parts := strings.Split(path, "/")
+	if n := len(parts) - 1; n > 0 && parts[n] == objectName {
+		parts = parts[:n]
+	}
+	for i, part := range parts {
+		if odd, ok := oddParts[part]; ok {
+			parts[i] = odd
+		}
+	}
+	return b.address.Prefix + strings.Join(parts, "/")
+}
+
+// DirectoryKey is what the keys in a directory begin with.
+func (b *Bucket) DirectoryKey(path string) string {
+	if path == "" {
+		return b.address.Prefix
+	}
+	return b.Key(path) + "/"
+}
+
+// Node is one thing in a bucket.
+type Node struct {
+	Path      string
+	Directory bool
+	// Object is the file's, or of a directory the empty object that stands for it, if there is one.
+	Object Object
+}
+
+// TreeOptions say what of a bucket is meant.
+type TreeOptions struct {
+	// Before asks for the versions that were the last ones before that moment; zero: the bucket as it is.
+	Before time.Time
+	// Skip tells what to leave out. It may be nil.
+	Skip func(path string, directory bool) bool
+	// Problem takes keys that have no path at all. If it is nil they are left out.
+	Problem func(path string, err error)
+}
+
+// Tree visits what lies below the bucket's prefix, without the root, in the order of entry.ComparePaths. A directory is visited before what is in it,
+// whether or not an object stands for it. It holds some ten thousand objects at a time, however many there are. An error is visit's, or of the listing.
+func (b *Bucket) Tree(ctx context.Context, o TreeOptions, visit func(Node) error) error {
+	if o.Skip == nil {
+		o.Skip = func(string, bool) bool { return false }
+	}
+	if o.Problem == nil {
+		o.Problem = func(string, error) {}
+	}
+	w := &treeWalk{bucket: b, TreeOptions: o, visit: visit}
+	return w.below(ctx, b.address.Prefix, "", nil)
+}
+
+type treeWalk struct {
+	TreeOptions
+	bucket *Bucket
+	visit  func(Node) error
+}
+
+// below visits what is in one directory. twin is an object whose key is the directory's without the slash.
+func (w *treeWalk) below(ctx context.Context, prefix, path string, twin *Object) error {
+	s := &scan{treeWalk: w, levels: []level{{dir: prefix, path: path}}}
+	if twin != nil {
+		s.levels[0].put(odd{name: objectName, object: twin})
+	}
+	if err := w.bucket.ordered(ctx, prefix, w.Before, func(o Object) error { return s.take(ctx, o) }); err != nil {
+		return err
+	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	return s.closeTo(ctx, 0)
+}
+
+// scan is the way of one listing, in the tree's order.
+type scan struct {
+	*treeWalk
+	levels  []level // the directories that lead to the current key
+	pending *Object // the last one, which is a directory too if the next one lies in it
+	skipped string  // what begins so is left out
+}
+
+type level struct {
+	dir, path string
+	odd       []odd // what is in it under another name
+}
+
+// odd is an object, or what begins with a prefix, or both, that comes later under a name of ours.
+type odd struct {
+	name   string
+	object *Object
+	prefix string
+}
+
+func (l *level) put(o odd) {
+	i, found := slices.BinarySearchFunc(l.odd, o.name, func(x odd, name string) int { return cmp.Compare(x.name, name) })
+	if !found {
+		l.odd = slices.Insert(l.odd, i, odd{name: o.name})
+	}
+	if o.object != nil {
+		l.odd[i].object = o.object
+	}
+	l.odd[i].prefix = cmp.Or(o.prefix, l.odd[i].prefix)
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+func (s *scan) top() *level { return &s.levels[len(s.levels)-1] }
+
+// take places one object.
+func (s *scan) take(ctx context.Context, o Object) error {
+	if s.skipped != "" && strings.HasPrefix(o.Key, s.skipped) {
+		return nil
+	}
+	var twin *Object
+	if s.pending != nil && strings.HasPrefix(o.Key, s.pending.Key) && o.Key[len(s.pending.Key)] == '/' {
+		twin, s.pending = s.pending, nil
+	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	n := len(s.levels)
+	for !strings.HasPrefix(o.Key, s.levels[n-1].dir) {
+		n--
+	}
+	if err := s.closeTo(ctx, n); err != nil {
+		return err
+	}
+	return s.descend(ctx, o, twin)
+}
+
+// descend opens the directories that lead to an object.
+func (s *scan) descend(ctx context.Context, o Object, twin *Object) error {
+	for {
+		top := s.top()
+		name, rest, below := strings.Cut(o.Key[len(top.dir):], "/")
+		if !below {
+			return s.file(o, name)
+		}
+		dir := top.dir + name + "/"
+		if alias, is := oddNames[name]; is {
+			top.put(odd{name: alias, prefix: dir})
+			return nil
+		}
+		path := join(top.path, name)
+		if s.refuses(path, name, true) {
+			s.skipped, s.pending = dir, twin
+			return nil
+		}
+		if err := s.odds(ctx, name); err != nil {
+			return err
+		}
+		node := Node{Path: path, Directory: true}
+		marker := rest == "" && o.Size == 0
+		if marker {
+			node.Object = o
+		}
+		if err := s.visit(node); err != nil {
+			return err
+		}
+		s.levels = append(s.levels, level{dir: dir, path: path})
+		if twin != nil {
+			s.top().put(odd{name: objectName, object: twin})
+			twin = nil
+		}
+		if marker {
+			return nil
+		}
+	}
+}
+
+// errReserved and errName are why an object has no path.
+var (
+	errReserved = fmt.Errorf("names that begin with %s are for keys that are no paths", reserved)
+	errName     = errors.New("the key holds a zero byte")
+)
+
+// refuses tells whether something is left out.
+func (s *scan) refuses(path, name string, directory bool) bool {
+	switch {
+	case strings.HasPrefix(name, reserved):
+		s.Problem(path, errReserved)
+		return true
+	case strings.IndexByte(name, 0) >= 0:
+		s.Problem(path, errName)
+		return true
+	}
+	return s.Skip(path, directory)
+}
+
+// file places an object in the directory that is open.
+func (s *scan) file(o Object, name string) error {
+	top := s.top()
+	alias, is := oddNames[name]
+	switch {
+	case !is:
+		s.pending = &o
+	case name == "" && o.Size == 0: // the root itself: other directories were opened by it
+	default:
+		top.put(odd{name: alias, object: &o})
+	}
+	return nil
+}
+
+// settle visits the last file, since nothing lies in it.
+func (s *scan) settle(ctx context.Context) error {
+	if s.pending == nil {
+		return nil
+	}
+	o := s.pending
+	s.pending = nil
+	name := o.Key[len(s.top().dir):]
+	path := join(s.top().path, name)
+	if s.refuses(path, name, false) {
+		return nil
+	}
+	if err := s.odds(ctx, name); err != nil {
+		return err
+	}
+	return s.visit(Node{Path: path, Object: *o})
+}
+
+// closeTo leaves directories; n are to stay open, none means the end.
+func (s *scan) closeTo(ctx context.Context, n int) error {
+	for len(s.levels) > n {
+		if err := s.odds(ctx, ""); err != nil {
+			return err
+		}
+		s.levels = s.levels[:len(s.levels)-1]
+	}
+	return nil
+}
+
+// odds visits what in the open directory has a name of ours that comes before name; all of it if name is empty.
+func (s *scan) odds(ctx context.Context, name string) error {
+	top := s.top()
+	for len(top.odd) > 0 && (name == "" || top.odd[0].name < name) {
+		x := top.odd[0]
+		top.odd = top.odd[1:]
+		path := join(top.path, x.name)
+		if s.Skip(path, x.prefix != "") {
+			continue
+		}
+		if x.prefix == "" {
+			if err := s.visit(Node{Path: path, Object: *x.object}); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.visit(Node{Path: path, Directory: true}); err != nil {
+			return err
+		}
+		if err := s.below(ctx, x.prefix, path, x.object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
