@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,6 +40,8 @@ type dbOptions struct {
 	noNativeDDL bool
 	zeroDates   string
 	nul         string
+	// emptyLeftover is registered by what fills a database that cannot take back its tables.
+	emptyLeftover bool
 }
 
 func (o *dbOptions) register(flags *pflag.FlagSet) {
@@ -61,10 +64,21 @@ func (o *dbOptions) registerValues(flags *pflag.FlagSet) {
 	flags.StringVar(&o.nul, "nul", "refuse", "NUL characters in text are refused (`refuse`) or removed (strip) where text cannot hold them")
 }
 
-func (o *dbOptions) target() database.TargetOptions { return database.TargetOptions{Jobs: o.jobs} }
+func (o *dbOptions) target(a *app) database.TargetOptions {
+	return database.TargetOptions{Jobs: o.jobs, EmptyLeftover: o.emptyLeftover, Aside: a.aside()}
+}
 
-func (o *dbOptions) source() database.SourceOptions {
-	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs}
+func (o *dbOptions) source(a *app) database.SourceOptions {
+	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs, Aside: a.aside()}
+}
+
+// aside is a directory in which large values can wait: in the cache, or where that cannot be written to, wherever temporary files go.
+func (a *app) aside() string {
+	dir := a.cacheDirectory("aside")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return os.TempDir()
+	}
+	return dir
 }
 
 func (o *dbOptions) check() error {
@@ -93,6 +107,13 @@ func (o *dbOptions) convert(progress func(database.Progress)) database.Options {
 		Plan:   database.PlanOptions{NoNativeDDL: o.noNativeDDL, ZeroDates: zeroDates[o.zeroDates], NUL: nulPolicies[o.nul]},
 		Strict: o.strict, Jobs: o.jobs, Progress: progress,
 	}
+}
+
+// emptyLeftoverFlag is what a refusal names.
+const emptyLeftoverFlag = "empty-leftover"
+
+func registerEmptyLeftover(flags *pflag.FlagSet, to *bool) {
+	flags.BoolVar(to, emptyLeftoverFlag, false, "drop, first, what an import that was killed left behind in a MySQL, MariaDB, Oracle or SQL Server database")
 }
 
 // dbAddress is a database that a pair of flags names: its URL, or a file that holds it.

@@ -42,7 +42,7 @@ func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOpt
 	if err != nil {
 		return err
 	}
-	dst, err := sqlite.Driver{Portable: true}.OpenTarget(ctx, to, o.target())
+	dst, err := sqlite.Driver{Portable: true}.OpenTarget(ctx, to, o.target(a))
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOpt
 	if err != nil {
 		return usage("%w", err)
 	}
-	src, err := driver.OpenSource(ctx, at, o.source())
+	src, err := driver.OpenSource(ctx, at, o.source(a))
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import fails. The exit code is 3 if anything is not exact, and 4 if the database
 	to.register(cmd.Flags(), "to", "to fill")
 	o.registerWriting(cmd.Flags())
 	o.registerValues(cmd.Flags())
+	registerEmptyLeftover(cmd.Flags(), &o.emptyLeftover)
 	return a.verb(cmd, usesDryRun, func(ctx context.Context, args []string) error {
 		if err := o.check(); err != nil {
 			return err
@@ -48,7 +49,7 @@ func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptio
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := sqlite.Driver{}.OpenSource(ctx, at, o.source())
+	src, err := sqlite.Driver{}.OpenSource(ctx, at, o.source(a))
 	if err != nil {
 		return err
 	}
@@ -66,5 +67,5 @@ func (a *app) openDBTarget(ctx context.Context, to dbAddress, o dbOptions) (data
 	if err != nil {
 		return nil, usage("%w", err)
 	}
-	return driver.OpenTarget(ctx, at, o.target())
+	return driver.OpenTarget(ctx, at, o.target(a))
 }

@@ -28,13 +28,13 @@ func (r *restoring) isDatabase(s *catalog.SourceState) bool {
 }
 
 // openStreams opens the rows of a database in the snapshot.
-func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState, filter database.Filter) (database.Source, error) {
+func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState) (database.Source, error) {
 	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
 	if err != nil {
 		return nil, err
 	}
 	t := tree.Open(s.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
-	return database.OpenStreams(pipeline.Files(ctx, t, fetcher), filter)
+	return database.OpenStreams(pipeline.Files(ctx, t, fetcher), database.SourceOptions{Aside: r.aside()})
 }
 
 // intoDatabase puts the one database that is named straight into an engine.
@@ -53,7 +53,7 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := r.openStreams(ctx, sources[0], database.Filter{})
+	src, err := r.openStreams(ctx, sources[0])
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (r *restoring) writeDatabase(ctx context.Context, s *catalog.SourceState, f
 
 // buildDatabase writes a new SQLite file.
 func (r *restoring) buildDatabase(ctx context.Context, s *catalog.SourceState, file string) (err error) {
-	src, err := r.openStreams(ctx, s, database.Filter{})
+	src, err := r.openStreams(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (r *restoring) buildDatabase(ctx context.Context, s *catalog.SourceState, f
 	if err != nil {
 		return err
 	}
-	dst, err := sqlite.Driver{}.OpenTarget(ctx, at, database.TargetOptions{})
+	dst, err := sqlite.Driver{}.OpenTarget(ctx, at, database.TargetOptions{Aside: r.aside()})
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (a *app) dbVerify(ctx context.Context, from, against dbAddress, o dbOptions
 		return err
 	}
 	defer func() { err = errors.Join(err, copied.Close()) }()
-	src, err := driver.OpenSource(ctx, at, o.source())
+	src, err := driver.OpenSource(ctx, at, o.source(a))
 	if err != nil {
 		return err
 	}
@@ -78,5 +78,5 @@ func (a *app) openDBCopy(ctx context.Context, against dbAddress, o dbOptions) (d
 	if err != nil {
 		return nil, err
 	}
-	return sqlite.Driver{Portable: true}.OpenTarget(ctx, at, o.target())
+	return sqlite.Driver{Portable: true}.OpenTarget(ctx, at, o.target(a))
 }

@@ -25,6 +25,7 @@ type Cell struct {
 	Int   int64
 	Float float64
 	Bytes []byte // text or blob
+	Long  *Long  // text or blob in place of Bytes; only Batch.Cells gives such
 }
 
 // BatchBytes is the size at which a batch is handed on. A row that is bigger
@@ -40,8 +41,9 @@ var batches = sync.Pool{New: func() any { return new(Batch) }}
 // class byte and its payload. It has one owner at a time and is not safe for
 // concurrent use.
 type Batch struct {
-	data []byte
-	ends []int // end of each row in data
+	data  []byte
+	ends  []int // end of each row in data
+	longs []longAt
 }
 
 // NewBatch returns an empty batch.
@@ -57,7 +59,10 @@ func (b *Batch) Release() {
 }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.data, b.ends = b.data[:0], b.ends[:0] }
+func (b *Batch) Reset() {
+	b.long().drop()
+	b.data, b.ends, b.longs = b.data[:0], b.ends[:0], nil
+}
 
 // Null adds a null cell to the open row.
 func (b *Batch) Null() { b.data = append(b.data, byte(ClassNull)) }
@@ -116,8 +121,12 @@ func (b *Batch) sized(class Class, v []byte) {
 	b.data = append(b.data, v...)
 }
 
-// Cell adds a cell of any class.
+// Cell adds a cell of any class; a long one is taken over.
 func (b *Batch) Cell(c Cell) {
+	if c.Long != nil {
+		b.Long(c.Class, c.Long)
+		return
+	}
 	switch c.Class {
 	case ClassInt:
 		b.Int(c.Int)
@@ -151,7 +160,7 @@ func (b *Batch) Full() bool { return len(b.data) >= BatchBytes }
 func (b *Batch) Len() int { return len(b.ends) }
 
 // Size is the number of canonical bytes.
-func (b *Batch) Size() int { return len(b.data) }
+func (b *Batch) Size() int { return int(b.long().size()) }
 
 // Row returns the canonical bytes of row i; they are the batch's own.
 func (b *Batch) Row(i int) []byte { return b.data[b.start(i):b.ends[i]:b.ends[i]] }

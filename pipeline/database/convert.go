@@ -152,7 +152,7 @@ func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Op
 	for range max(plan.Loaders, 1) {
 		g.Go(func() error {
 			for f := range feeds {
-				err := dst.Load(ctx, f.table, func() (*Batch, error) { return f.next(ctx) })
+				err := dst.Load(ctx, f.table, f.source(ctx, dst))
 				if err != nil {
 					return fmt.Errorf("load table %s: %w", f.table.Target.ID(), err)
 				}
@@ -213,6 +213,20 @@ func (f *feed) send(ctx context.Context, b *Batch) error {
 	}
 }
 
+// source is what a target is given to pull batches from.
+func (f *feed) source(ctx context.Context, dst Target) func() (*Batch, error) {
+	if _, ok := dst.(LongLoader); ok {
+		return func() (*Batch, error) { return f.next(ctx) }
+	}
+	return func() (*Batch, error) {
+		b, err := f.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return b.Whole()
+	}
+}
+
 func (f *feed) next(ctx context.Context) (*Batch, error) {
 	select {
 	case b, ok := <-f.batches:
@@ -249,10 +263,9 @@ func readBack(ctx context.Context, dst Target, plan *Plan, report *Report, meter
 func sumRows(ctx context.Context, r Reader, t *Table, meter *meter) (Summer, error) {
 	var sum Summer
 	err := r.Rows(ctx, t, func(b *Batch) error {
-		sum.Add(b)
+		defer b.Release()
 		meter.add(t.ID(), b)
-		b.Release()
-		return nil
+		return sum.Add(b)
 	})
 	return sum, err
 }

@@ -1,7 +1,9 @@
 package database
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -22,29 +24,28 @@ func newConverter(t *PlannedTable) *converter {
 
 // convert takes over in and returns the batch to load.
 func (c *converter) convert(in *Batch) (*Batch, error) {
-	c.source.Add(in)
-	if !c.table.converts() {
-		return in, nil
+	if err := c.source.Add(in); err != nil || !c.table.converts() {
+		return in, err
 	}
 	defer in.Release()
 	out := NewBatch()
 	for i := range in.Len() {
-		if err := c.row(out, in.Row(i)); err != nil {
+		if err := c.row(out, in, i); err != nil {
 			out.Release()
 			return nil, err
 		}
 	}
-	c.written.Add(out)
-	return out, nil
+	return out, c.written.Add(out)
 }
 
-func (c *converter) row(out *Batch, row []byte) error {
-	if err := DecodeRow(c.cells, row); err != nil {
+func (c *converter) row(out, in *Batch, i int) error {
+	if err := in.Cells(c.cells, i); err != nil {
 		return err
 	}
+	in.longs = nil // out takes them over
 	for i, cell := range c.cells {
 		if conv := c.table.conversion(i); conv != nil {
-			changed, lossy, err := conv.Cell(cell)
+			changed, lossy, err := conv.apply(cell)
 			if err != nil {
 				return c.table.valueError(i, c.cells, err)
 			}
@@ -57,6 +58,42 @@ func (c *converter) row(out *Batch, row []byte) error {
 	}
 	out.EndRow()
 	return nil
+}
+
+// apply converts a cell. A long one stays long if the conversion can tell from its pieces that nothing changes.
+func (c *Conversion) apply(cell Cell) (out Cell, lossy bool, err error) {
+	if cell.Long == nil {
+		return c.Cell(cell)
+	}
+	keeps, err := c.keeps(cell)
+	if keeps || err != nil {
+		return cell, false, err
+	}
+	defer cell.Long.Close()
+	if cell, err = cell.whole(); err != nil {
+		return cell, false, err
+	}
+	return c.Cell(cell)
+}
+
+func (c *Conversion) keeps(cell Cell) (bool, error) {
+	if c.Keeps == nil {
+		return false, nil
+	}
+	piece := make([]byte, 256<<10)
+	in := cell.Long.Reader()
+	for {
+		n, err := in.Read(piece)
+		if keeps := c.Keeps(cell.Class, piece[:n]); !keeps {
+			return false, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 }
 
 func (c *converter) result() TableResult {
@@ -159,6 +196,9 @@ func contains(names []string, name string) bool {
 
 // short prints a cell for an error.
 func (c Cell) short() string {
+	if c.Long != nil {
+		return fmt.Sprintf("%d bytes", c.Long.Size())
+	}
 	switch c.Class {
 	case ClassInt:
 		return fmt.Sprint(c.Int)

@@ -23,11 +23,25 @@ type Summer struct {
 	bytes int64
 }
 
-// Add adds all rows of a batch.
-func (s *Summer) Add(b *Batch) {
+// Add adds all rows of a batch. Only a long cell whose file cannot be read is an error.
+func (s *Summer) Add(b *Batch) error {
+	if b.HasLong() {
+		_, err := s.addLong(b.long())
+		return err
+	}
 	for i := range b.Len() {
 		s.AddRow(b.Row(i))
 	}
+	return nil
+}
+
+func (s *Summer) addLong(row longRow) ([32]byte, error) {
+	h, err := row.hash()
+	if err == nil {
+		s.AddHash(h)
+		s.bytes += row.size()
+	}
+	return h, err
 }
 
 // AddRow adds a row and returns its hash.

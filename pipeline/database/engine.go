@@ -60,6 +60,9 @@ type SourceOptions struct {
 	// Scratch is a directory for a temporary copy where reading in place would
 	// hold up writers (a SQLite file without WAL). Empty: read in place.
 	Scratch string
+	// Aside is a directory in which cells of more than LongBytes wait, in files
+	// without a name. Empty: they are held in memory.
+	Aside string
 }
 
 // TargetOptions are asked of a target when it opens. The zero value works.
@@ -72,6 +75,8 @@ type TargetOptions struct {
 	// its own leavings by a mark, and without this option refuses with
 	// ErrNotEmpty.
 	EmptyLeftover bool
+	// Aside is as in SourceOptions, for rows that are read back.
+	Aside string
 }
 
 // Reader is what source and target have in common: a schema and rows.
@@ -131,6 +136,14 @@ type Target interface {
 	// Close disconnects. Without Commit the target is as it was before Create;
 	// an engine that cannot take back DDL drops what it made.
 	Close() error
+}
+
+// LongLoader is a Target whose Load takes batches with long cells; any other is
+// given all cells in memory.
+type LongLoader interface {
+	Target
+	// LoadsLong marks it.
+	LoadsLong()
 }
 
 // Checker is a Target that can look for damage beyond its rows; Verify calls it.
@@ -202,6 +215,9 @@ type Conversion struct {
 	// used before the next call. A value that cannot be stored is an error that
 	// says why; the core adds the address and ErrValue.
 	Cell func(Cell) (out Cell, lossy bool, err error)
+	// Keeps, if set, says of a piece of a text or blob that nothing in it is to be changed; a cell of which that is
+	// true throughout passes as it is, without being held in memory.
+	Keeps func(class Class, piece []byte) bool
 	// Code and Lost describe a lossy change for the report ("DB210", "zero date
 	// becomes null").
 	Code, Lost string

@@ -119,10 +119,10 @@ func WriteBase(ctx context.Context, w io.Writer, prints io.Writer, r Reader, t *
 	err := r.Rows(ctx, t, func(b *Batch) error {
 		defer b.Release()
 		for i := range b.Len() {
-			row := b.Row(i)
+			row := b.row(i)
 			s.print(row)
-			s.number(uint64(len(row)) + 1)
-			s.bytes(row)
+			s.number(uint64(row.size()) + 1)
+			s.row(row)
 		}
 		return s.err
 	})
@@ -164,9 +164,27 @@ func (s *streamWriter) number(v uint64) {
 	s.bytes(s.scratch[:binary.PutUvarint(s.scratch[:], v)])
 }
 
+// row writes a row's canonical bytes.
+func (s *streamWriter) row(row longRow) {
+	if len(row.longs) == 0 {
+		s.bytes(row.data)
+		return
+	}
+	if s.err == nil {
+		s.written += row.size()
+		_, s.err = row.WriteTo(s.out)
+	}
+}
+
 // print sums a row and remembers its fingerprint.
-func (s *streamWriter) print(row []byte) (f fingerprint) {
-	s.last = s.sum.AddRow(row)
+func (s *streamWriter) print(row longRow) (f fingerprint) {
+	if len(row.longs) == 0 {
+		s.last = s.sum.AddRow(row.data)
+	} else if last, err := s.sum.addLong(row); err == nil {
+		s.last = last
+	} else if s.err == nil {
+		s.err = err
+	}
 	if s.prints != nil && s.err == nil {
 		_, s.err = s.prints.Write(s.last[:len(f)])
 	}
@@ -197,7 +215,7 @@ func WriteDelta(ctx context.Context, w, prints io.Writer, previous io.Reader, li
 	err := r.Rows(ctx, t, func(b *Batch) error {
 		defer b.Release()
 		for i := range b.Len() {
-			if err := d.row(b.Row(i)); err != nil {
+			if err := d.row(b.row(i)); err != nil {
 				return err
 			}
 		}
@@ -228,7 +246,7 @@ type deltaWriter struct {
 // without being found are looked for farther, now and then.
 const nearby = 64
 
-func (d *deltaWriter) row(row []byte) error {
+func (d *deltaWriter) row(row longRow) error {
 	f := d.print(row)
 	ahead, err := d.old.find(f, d.reach())
 	if err != nil {
@@ -236,8 +254,8 @@ func (d *deltaWriter) row(row []byte) error {
 	}
 	if ahead < 0 {
 		d.flush()
-		d.number(uint64(len(row))<<2 | opInsert)
-		d.bytes(row)
+		d.number(uint64(row.size())<<2 | opInsert)
+		d.streamWriter.row(row)
 		d.misses++
 		d.changed = true
 		if d.written > d.limit {
@@ -332,18 +350,20 @@ func (w *window) fill(reach int) error {
 
 // rowReader gives rows one after another; a row is good until the next call.
 type rowReader interface {
-	next() ([]byte, error) // io.EOF after the last
+	next() (longRow, error) // io.EOF after the last
 }
 
 // ReadRuns merges a base and its deltas and sends the rows in batches. The
 // result's digest is checked; a stream that is cut short or altered is an error.
-func ReadRuns(ctx context.Context, runs []io.Reader, send func(*Batch) error) error {
+// Large cells go to files in the directory aside; if that is empty, they are held
+// in memory.
+func ReadRuns(ctx context.Context, runs []io.Reader, aside string, send func(*Batch) error) error {
 	if len(runs) == 0 {
 		return fmt.Errorf("read runs: %w: there is no base", errStream)
 	}
-	var rows rowReader = newRunReader(runs[0], nil)
+	var rows rowReader = newRunReader(runs[0], nil, aside)
 	for _, run := range runs[1:] {
-		rows = newRunReader(run, rows)
+		rows = newRunReader(run, rows, aside)
 	}
 	b := NewBatch()
 	for {
@@ -355,8 +375,15 @@ func ReadRuns(ctx context.Context, runs []io.Reader, send func(*Batch) error) er
 			b.Release()
 			return err
 		}
-		b.AppendRow(row)
-		if b.Full() || b.Len() >= 16<<10 {
+		if len(row.longs) > 0 && b.Len() > 0 {
+			if err := send(b); err != nil {
+				row.drop()
+				return err
+			}
+			b = NewBatch()
+		}
+		b.appendRow(row)
+		if b.HasLong() || b.Full() || b.Len() >= 16<<10 {
 			if err := errors.Join(ctx.Err(), send(b)); err != nil {
 				return err
 			}
@@ -370,6 +397,15 @@ func ReadRuns(ctx context.Context, runs []io.Reader, send func(*Batch) error) er
 	return send(b)
 }
 
+// appendRow adds a row, whose long cells the batch takes over.
+func (b *Batch) appendRow(row longRow) {
+	b.AppendRow(row.data)
+	b.longs = row.longs
+}
+
+// row gives row i with its long cells.
+func (b *Batch) row(i int) longRow { return longRow{b.Row(i), b.longs} }
+
 // runReader reads a base, or a delta over the runs before it.
 type runReader struct {
 	in     *bufio.Reader
@@ -378,30 +414,38 @@ type runReader struct {
 	done   bool
 	copies uint64
 	row    []byte
+	aside  string
 	sum    Summer
 }
 
-func newRunReader(in io.Reader, before rowReader) *runReader {
-	return &runReader{in: bufio.NewReaderSize(in, 64<<10), before: before}
+func newRunReader(in io.Reader, before rowReader, aside string) *runReader {
+	return &runReader{in: bufio.NewReaderSize(in, 64<<10), before: before, aside: aside}
 }
 
-func (r *runReader) next() ([]byte, error) {
+func (r *runReader) next() (longRow, error) {
 	if r.done {
-		return nil, io.EOF
+		return longRow{}, io.EOF
 	}
 	if !r.begun {
 		if err := r.begin(); err != nil {
-			return nil, err
+			return longRow{}, err
 		}
 	}
 	row, err := r.step()
 	if err != nil {
-		return nil, err
+		return longRow{}, err
 	}
-	if row == nil {
-		return nil, r.end()
+	if row.data == nil {
+		return longRow{}, r.end()
 	}
-	r.sum.AddRow(row)
+	if len(row.longs) == 0 {
+		r.sum.AddRow(row.data)
+		return row, nil
+	}
+	if _, err := r.sum.addLong(row); err != nil {
+		row.drop()
+		return longRow{}, err
+	}
 	return row, nil
 }
 
@@ -421,30 +465,30 @@ func (r *runReader) begin() error {
 	return nil
 }
 
-// step returns the next row, nil at the end mark.
-func (r *runReader) step() ([]byte, error) {
+// step returns the next row, without data at the end mark.
+func (r *runReader) step() (longRow, error) {
 	if r.before == nil {
 		n, err := r.number()
 		if err != nil || n == 0 {
-			return nil, err
+			return longRow{}, err
 		}
 		return r.take(n - 1)
 	}
 	for r.copies == 0 {
 		op, err := r.number()
 		if err != nil {
-			return nil, err
+			return longRow{}, err
 		}
 		switch n := op >> 2; op & 3 {
 		case opEnd:
-			return nil, nil
+			return longRow{}, nil
 		case opCopy:
 			r.copies = n
 		case opInsert:
 			return r.take(n)
 		case opSkip:
 			if err := r.skip(n); err != nil {
-				return nil, err
+				return longRow{}, err
 			}
 		}
 	}
@@ -454,17 +498,19 @@ func (r *runReader) step() ([]byte, error) {
 
 func (r *runReader) skip(n uint64) error {
 	for ; n > 0; n-- {
-		if _, err := r.inherited(); err != nil {
+		row, err := r.inherited()
+		if err != nil {
 			return err
 		}
+		row.drop()
 	}
 	return nil
 }
 
-func (r *runReader) inherited() ([]byte, error) {
+func (r *runReader) inherited() (longRow, error) {
 	row, err := r.before.next()
 	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read delta: %w: it refers beyond the rows before it", errStream)
+		return longRow{}, fmt.Errorf("read delta: %w: it refers beyond the rows before it", errStream)
 	}
 	return row, err
 }
@@ -486,9 +532,16 @@ func noEOF(err error) error {
 }
 
 // take reads a row. Memory grows with what is there, not with what is promised.
-func (r *runReader) take(n uint64) ([]byte, error) {
+func (r *runReader) take(n uint64) (longRow, error) {
 	if n > maxRow {
-		return nil, fmt.Errorf("read run: %w: a row of %d bytes", errStream, n)
+		return longRow{}, fmt.Errorf("read run: %w: a row of %d bytes", errStream, n)
+	}
+	if n > LongBytes && r.aside != "" {
+		row, err := readLongRow(r.in, int64(n), r.aside)
+		if err != nil {
+			return longRow{}, fmt.Errorf("read run: %w: %w", errStream, err)
+		}
+		return row, nil
 	}
 	const piece = 1 << 20
 	r.row = r.row[:0]
@@ -501,13 +554,13 @@ func (r *runReader) take(n uint64) ([]byte, error) {
 			r.row = r.row[:start+part]
 		}
 		if _, err := io.ReadFull(r.in, r.row[start:]); err != nil {
-			return nil, fmt.Errorf("read run: %w: %w", errStream, noEOF(err))
+			return longRow{}, fmt.Errorf("read run: %w: %w", errStream, noEOF(err))
 		}
 	}
 	if n == 0 {
-		return []byte{}, nil
+		return longRow{data: []byte{}}, nil
 	}
-	return r.row, nil
+	return longRow{data: r.row}, nil
 }
 
 // end checks the trailer.

@@ -37,7 +37,7 @@ func (l rowList) Rows(_ context.Context, _ *Table, send func(*Batch) error) erro
 func collect(t testing.TB, runs ...[]byte) rowList {
 	t.Helper()
 	var out rowList
-	err := ReadRuns(context.Background(), readers(runs), func(b *Batch) error {
+	err := ReadRuns(context.Background(), readers(runs), "", func(b *Batch) error {
 		defer b.Release()
 		for i := range b.Len() {
 			if len(b.Row(i)) == 0 {
@@ -176,7 +176,7 @@ func readers(runs [][]byte) (out []io.Reader) {
 }
 
 func discard(runs ...[]byte) error {
-	return ReadRuns(context.Background(), readers(runs), func(b *Batch) error { b.Release(); return nil })
+	return ReadRuns(context.Background(), readers(runs), "", func(b *Batch) error { b.Release(); return nil })
 }
 
 func FuzzReadRuns(f *testing.F) {

@@ -27,15 +27,16 @@ func ReadStored(data []byte) ([]Stored, error) {
 // streams is a Source over stored entries.
 type streams struct {
 	files  fs.FS
+	aside  string
 	schema *Schema
 	tables map[string]*Stored
 }
 
 // OpenStreams opens a database as a backup stores it: files holds the entries
 // of STREAM.md. Tables may be read at once as far as files allows; each run is
-// opened when its table is read.
-func OpenStreams(files fs.FS, filter Filter) (Source, error) {
-	s := &streams{files: files, schema: &Schema{}, tables: map[string]*Stored{}}
+// opened when its table is read. Of the options, Filter and Aside count.
+func OpenStreams(files fs.FS, opts SourceOptions) (Source, error) {
+	s := &streams{files: files, aside: opts.Aside, schema: &Schema{}, tables: map[string]*Stored{}}
 	data, err := fs.ReadFile(files, SchemaEntry)
 	if err != nil {
 		return nil, fmt.Errorf("open row streams: %w", err)
@@ -53,7 +54,7 @@ func OpenStreams(files fs.FS, filter Filter) (Source, error) {
 	for i := range list {
 		s.tables[list[i].Table] = &list[i]
 	}
-	ApplyFilter(s.schema, filter)
+	ApplyFilter(s.schema, opts.Filter)
 	return s, s.complete()
 }
 
@@ -96,8 +97,10 @@ func (s *streams) Rows(ctx context.Context, t *Table, send func(*Batch) error) (
 		runs = append(runs, f)
 	}
 	var sum Summer
-	err = ReadRuns(ctx, runs, func(b *Batch) error {
-		sum.Add(b)
+	err = ReadRuns(ctx, runs, s.aside, func(b *Batch) error {
+		if err := sum.Add(b); err != nil {
+			return err
+		}
 		return send(b)
 	})
 	if err != nil {

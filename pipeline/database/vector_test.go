@@ -68,5 +68,5 @@ type stored [][]byte
 func (stored) Schema(context.Context) (*Schema, error) { return &Schema{}, nil }
 
 func (s stored) Rows(ctx context.Context, _ *Table, send func(*Batch) error) error {
-	return ReadRuns(ctx, readers(s), send)
+	return ReadRuns(ctx, readers(s), "", send)
 }

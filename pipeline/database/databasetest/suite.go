@@ -36,7 +36,7 @@ func Run(t *testing.T, e Engine) {
 		{"ValuesComeBack", testValues}, {"AwkwardNamesAndEmptyTables", testAwkward}, {"ConstraintsHold", testConstraints},
 		{"NoTablesAtAll", testNothing}, {"ANonEmptyTargetIsRefused", testNotEmpty}, {"ABrokenSourceLeavesTheTargetEmpty", testBrokenSource},
 		{"ABrokenForeignKeyLeavesTheTargetEmpty", testBrokenForeignKey}, {"VerifyCatchesChanges", testVerify},
-		{"ThroughAPortableFile", testThroughFile}, {"ThroughRowStreams", testThroughStreams}, {"FiltersChooseTables", testFilter}, {"StrictRefusesBeforeWriting", testStrict},
+		{"ThroughAPortableFile", testThroughFile}, {"ThroughRowStreams", testThroughStreams}, {"LongValuesComeBack", testLong}, {"FiltersChooseTables", testFilter}, {"StrictRefusesBeforeWriting", testStrict},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, e) })
 	}
@@ -369,7 +369,7 @@ func testThroughStreams(t *testing.T, e Engine) {
 	src := From(t, e.Driver, url, database.SourceOptions{})
 	files := WriteStreams(t, src)
 	src.Close()
-	stored, err := database.OpenStreams(files, database.Filter{})
+	stored, err := database.OpenStreams(files, database.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,9 @@ func textOnly(opts database.PlanOptions) *database.Conversion {
 	var scratch []byte
 	return &database.Conversion{
 		Code: "DB212", Lost: "NUL characters are removed",
+		Keeps: func(class database.Class, piece []byte) bool {
+			return class == database.ClassText && bytes.IndexByte(piece, 0) < 0
+		},
 		Cell: func(c database.Cell) (database.Cell, bool, error) {
 			switch {
 			case c.Class == database.ClassBlob:

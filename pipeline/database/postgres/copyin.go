@@ -20,12 +20,15 @@ type copyEncoder struct {
 	skip  []bool // columns that the server computes
 	batch *database.Batch
 	row   int
-	cells []byte // what is left of the open row
+	cells []byte          // what is left of the open row
+	split []database.Cell // the open row's cells, where some are long
 	open  bool
 	col   int
-	first bool   // no cell of this row is written yet
-	rest  []byte // what is left of a large cell
-	blob  bool   // rest is written in hex
+	first bool      // no cell of this row is written yet
+	rest  []byte    // what is left of a large cell, or of a piece of a long one
+	long  io.Reader // what is left of a long cell
+	read  []byte    // of a long cell
+	blob  bool      // rest is written in hex
 	buf   []byte
 	at    int
 	err   error // of next, or of a malformed row
@@ -62,7 +65,9 @@ func (e *copyEncoder) step() error {
 	case len(e.rest) > 0:
 		e.piece()
 		return nil
-	case e.open && len(e.cells) > 0:
+	case e.long != nil:
+		return e.readLong()
+	case e.open && (len(e.cells) > 0 || e.col < len(e.split)):
 		return e.cell()
 	case e.open:
 		e.buf = append(e.buf, '\n')
@@ -82,9 +87,34 @@ func (e *copyEncoder) nextRow() error {
 		}
 		e.batch, e.row = b, 0
 	}
-	e.cells, e.open, e.first, e.col = e.batch.Row(e.row), true, true, 0
+	e.cells, e.split, e.open, e.first, e.col = e.batch.Row(e.row), nil, true, true, 0
+	if e.batch.HasLong() {
+		e.cells, e.split = nil, make([]database.Cell, len(e.skip))
+		if err := e.batch.Cells(e.split, e.row); err != nil {
+			return err
+		}
+	}
 	e.row++
 	return nil
+}
+
+// readLong takes the next piece of a long cell.
+func (e *copyEncoder) readLong() error {
+	n, err := e.long.Read(e.read[:cap(e.read)])
+	e.rest = e.read[:n]
+	if errors.Is(err, io.EOF) {
+		e.long, err = nil, nil
+	}
+	return err
+}
+
+// nextCell takes the next cell off the open row.
+func (e *copyEncoder) nextCell() (c database.Cell, err error) {
+	if e.split != nil {
+		return e.split[e.col], nil
+	}
+	c, e.cells, err = database.NextCell(e.cells)
+	return c, err
 }
 
 func (e *copyEncoder) release() {
@@ -95,11 +125,10 @@ func (e *copyEncoder) release() {
 }
 
 func (e *copyEncoder) cell() error {
-	c, rest, err := database.NextCell(e.cells)
+	c, err := e.nextCell()
 	if err != nil {
 		return err
 	}
-	e.cells = rest
 	skipped := e.col < len(e.skip) && e.skip[e.col]
 	e.col++
 	if skipped {
@@ -122,12 +151,24 @@ func (e *copyEncoder) value(c database.Cell) {
 	case database.ClassFloat:
 		e.buf = appendFloat(e.buf, c.Float)
 	case database.ClassText:
-		e.rest, e.blob = c.Bytes, false
-		e.piece()
+		e.bytes(c)
 	case database.ClassBlob:
 		e.buf = append(e.buf, `\\x`...)
-		e.rest, e.blob = c.Bytes, true
+		e.bytes(c)
+	}
+}
+
+// bytes begins to write a text or blob.
+func (e *copyEncoder) bytes(c database.Cell) {
+	e.blob = c.Class == database.ClassBlob
+	if c.Long == nil {
+		e.rest = c.Bytes
 		e.piece()
+		return
+	}
+	e.long = c.Long.Reader()
+	if e.read == nil {
+		e.read = make([]byte, 8*pieceBytes)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 type source struct {
 	at       database.Location
 	filter   database.Filter
+	aside    string
 	leader   *pgx.Conn
 	snapshot string
 	catalog  *catalog
@@ -33,7 +34,7 @@ func (Driver) OpenSource(ctx context.Context, at database.Location, opts databas
 	if err != nil {
 		return nil, err
 	}
-	s := &source{at: at, filter: opts.Filter, leader: leader, all: []*pgx.Conn{leader}}
+	s := &source{at: at, filter: opts.Filter, aside: opts.Aside, leader: leader, all: []*pgx.Conn{leader}}
 	if err := s.open(ctx); err != nil {
 		s.Close()
 		return nil, at.Wrap("open a snapshot of", translate(err))
@@ -140,7 +141,7 @@ func (s *source) Rows(ctx context.Context, t *database.Table, send func(*databas
 		return err
 	}
 	defer func() { s.idle <- conn }()
-	return copyRows(ctx, conn, s.catalog, t, send)
+	return copyRows(ctx, conn, s.catalog, t, s.aside, send)
 }
 
 func (s *source) acquire(ctx context.Context) (*pgx.Conn, error) {
@@ -204,29 +205,40 @@ func (s *source) Close() error {
 	return errors.Join(all...)
 }
 
-// copyRows reads a table of the catalog by binary COPY.
-func copyRows(ctx context.Context, conn *pgx.Conn, c *catalog, t *database.Table, send func(*database.Batch) error) error {
-	query, columns, err := selection(c, t)
+// copyRows reads a table of the catalog by binary COPY. Rows with values that are to be put aside come last.
+func copyRows(ctx context.Context, conn *pgx.Conn, c *catalog, t *database.Table, aside string, send func(*database.Batch) error) error {
+	var long []string
+	var places []string
+	var err error
+	if aside != "" {
+		long = c.longColumns(t)
+		if places, err = findLong(ctx, conn, c, t, long); err != nil {
+			return err
+		}
+	}
+	where := ""
+	if len(places) > 0 {
+		where = isLong(long) + " IS NOT TRUE"
+	}
+	query, columns, err := selection(c, t, nil, where)
 	if err != nil {
 		return err
 	}
-	var failed error
-	parser := newCopyParser(columns, func(b *database.Batch) error {
-		failed = send(b)
-		return failed
-	})
-	_, err = conn.PgConn().CopyTo(ctx, parser, "COPY ("+query+") TO STDOUT (FORMAT binary)")
-	switch {
-	case failed != nil:
-		return failed
-	case err != nil:
-		return translate(err)
+	if err := copyOut(ctx, conn, query, newCopyParser(columns, send)); err != nil {
+		return err
 	}
-	return parser.close()
+	l := &longReader{conn: conn, catalog: c, table: t, columns: long, aside: aside}
+	for _, place := range places {
+		if err := l.row(ctx, place, send); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// selection is the query and the decoders for a table's rows.
-func selection(c *catalog, t *database.Table) (query string, columns []decoder, err error) {
+// selection is the query and the decoders for a table's rows, or those that where takes. change, if any, replaces what
+// is selected of a column.
+func selection(c *catalog, t *database.Table, change func(name, sql string) string, where string) (query string, columns []decoder, err error) {
 	if t.Role == database.LargeObjects {
 		return largeObjectSQL, []decoder{decodeInt8, decodeInt4, decodeBytes}, nil
 	}
@@ -241,13 +253,15 @@ func selection(c *catalog, t *database.Table) (query string, columns []decoder, 
 			return "", nil, fmt.Errorf("column %s.%s is not in the catalog", t.ID(), want.Name)
 		}
 		sql, decode := c.reading(col)
+		if change != nil {
+			sql = change(want.Name, sql)
+		}
 		list, columns = append(list, sql), append(columns, decode)
 	}
-	only := "ONLY "
-	if r.Kind == "p" {
-		only = ""
+	query = "SELECT " + strings.Join(list, ", ") + " FROM " + r.from() + " t"
+	if where != "" {
+		query += " WHERE " + where
 	}
-	query = "SELECT " + strings.Join(list, ", ") + " FROM " + only + r.sql() + " t"
 	if len(t.Order) > 0 {
 		query += " ORDER BY " + orderBy(t.Order)
 	}

@@ -16,17 +16,18 @@ import (
 type target struct {
 	at      database.Location
 	conn    *pgx.Conn
+	aside   string
 	catalog *catalog // as it is within the transaction, once rows are wanted
 	began   bool
 }
 
 // OpenTarget connects.
-func (Driver) OpenTarget(ctx context.Context, at database.Location, _ database.TargetOptions) (database.Target, error) {
+func (Driver) OpenTarget(ctx context.Context, at database.Location, opts database.TargetOptions) (database.Target, error) {
 	conn, err := connect(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	return &target{at: at, conn: conn}, nil
+	return &target{at: at, conn: conn, aside: opts.Aside}, nil
 }
 
 // Close rolls back what was not committed and disconnects.
@@ -54,7 +55,7 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 			return err
 		}
 	}
-	return copyRows(ctx, t.conn, t.catalog, table, send)
+	return copyRows(ctx, t.conn, t.catalog, table, t.aside, send)
 }
 
 // plan is what Plan keeps for Create and Finish.
@@ -182,6 +183,9 @@ func (t *target) attempt(ctx context.Context, sql string) error {
 	_, err := t.conn.Exec(ctx, "RELEASE SAVEPOINT packstone")
 	return err
 }
+
+// LoadsLong implements database.LongLoader: COPY takes a value in pieces.
+func (t *target) LoadsLong() {}
 
 // Load fills a table by COPY.
 func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func() (*database.Batch, error)) error {

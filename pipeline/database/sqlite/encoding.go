@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -192,11 +193,14 @@ func (c *codec) bindText(s *sqlite3.Stmt, param int, text []byte) error {
 		return c.bindDecimal(s, param, text)
 	case c.enc == moment || c.enc == utc:
 		c.scratch = padFraction(c.scratch[:0], text)
-		return s.BindRawText(param, c.scratch)
-	case len(text) == 0:
-		return s.BindText(param, "")
+		return bindText(s, param, c.scratch)
 	}
-	return s.BindRawText(param, text)
+	return bindText(s, param, text)
+}
+
+// bindText binds text, which SQLite copies. The driver's own call for bytes makes a string of them first.
+func bindText(s *sqlite3.Stmt, param int, text []byte) error {
+	return s.BindText(param, unsafe.String(unsafe.SliceData(text), len(text)))
 }
 
 // bindDecimal stores a number natively, or refuses one that would come back
@@ -209,7 +213,7 @@ func (c *codec) bindDecimal(s *sqlite3.Stmt, param int, text []byte) error {
 	}
 	v, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-		return s.BindRawText(param, text) // NaN; it stays a text under NUMERIC affinity
+		return bindText(s, param, text) // NaN; it stays a text under NUMERIC affinity
 	}
 	c.scratch = strconv.AppendFloat(c.scratch[:0], v, 'f', c.scale, 64)
 	if !bytes.Equal(c.scratch, text) {

@@ -22,23 +22,25 @@ type entry struct {
 type inspector struct {
 	conn     *sqlite3.Conn
 	observe  bool
+	known    map[string]bool
 	schema   *database.Schema
 	readings map[string]*reading
 	entries  []*entry
 }
 
 // inspect describes a file. With observe, columns' types follow from what their
-// cells hold, since SQLite does not enforce declared ones.
-func inspect(conn *sqlite3.Conn, filter database.Filter, observe bool) (*database.Schema, map[string]*reading, error) {
+// cells hold, since SQLite does not enforce declared ones. Tables that are known are
+// left out.
+func inspect(conn *sqlite3.Conn, filter database.Filter, observe bool, known map[string]bool) (*database.Schema, map[string]*reading, error) {
 	i := &inspector{
-		conn: conn, observe: observe, readings: map[string]*reading{},
+		conn: conn, observe: observe, known: known, readings: map[string]*reading{},
 		schema: &database.Schema{Engine: database.SQLite},
 	}
 	if err := i.list(); err != nil {
 		return nil, nil, err
 	}
 	for _, e := range i.entries {
-		if e.kind == "table" && !e.virtual && !e.shadow && filter.Takes("", "", e.name) {
+		if e.kind == "table" && !e.virtual && !e.shadow && !known[e.name] && filter.Takes("", "", e.name) {
 			if err := i.table(e); err != nil {
 				return nil, nil, fmt.Errorf("inspect table %s: %w", e.name, err)
 			}
@@ -115,7 +117,7 @@ func (i *inspector) table(e *entry) error {
 		if c.Type.Kind == database.Float || c.Type.Kind == database.Decimal {
 			_, enc = declare(c.Type)
 		}
-		r.columns = append(r.columns, columnLayout{name: c.Name, enc: enc, generated: c.Generated != nil})
+		r.columns = append(r.columns, columnLayout{name: c.Name, enc: enc, generated: c.Generated != nil, long: c.Generated == nil && mayBeLong(c.Type, enc)})
 	}
 	i.schema.Tables = append(i.schema.Tables, t)
 	i.readings[t.ID()] = r

@@ -42,7 +42,7 @@ func nativeTable(s *database.Schema, p *database.PlannedTable, create string) *t
 		if c.Type.Kind == database.Float || c.Type.Kind == database.Decimal {
 			_, enc = declare(c.Type)
 		}
-		out.columns = append(out.columns, columnLayout{name: c.Name, enc: enc, generated: c.Generated != nil})
+		out.columns = append(out.columns, columnLayout{name: c.Name, enc: enc, generated: c.Generated != nil, long: c.Generated == nil && mayBeLong(c.Type, enc)})
 		if c.Identity == nil {
 			continue
 		}

@@ -76,7 +76,7 @@ func (i *inspector) observeColumns(t *database.Table) error {
 		d := parseDeclared(c.Type.Native)
 		list = append(list,
 			"sum(typeof("+name+") = 'integer')", "sum(typeof("+name+") = 'real')", "sum(typeof("+name+") = 'text')", "sum(typeof("+name+") = 'blob')",
-			"max(CASE WHEN typeof("+name+") = 'text' THEN length("+name+") END)",
+			"max(CASE WHEN typeof("+name+") = 'text' THEN CASE WHEN octet_length("+name+") > 65536 THEN octet_length("+name+") ELSE length("+name+") END END)",
 			"sum("+name+" IS NOT NULL AND ("+d.special(name)+"))")
 	}
 	return query(i.conn, "SELECT "+strings.Join(list, ", ")+" FROM "+quote(t.Name), func(s *sqlite3.Stmt) error {

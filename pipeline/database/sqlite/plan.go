@@ -29,6 +29,16 @@ type columnLayout struct {
 	name      string
 	enc       encoding
 	generated bool
+	long      bool // its cells may be long ones
+}
+
+// mayBeLong says that values of a type have no small limit and are stored as they are.
+func mayBeLong(t database.Type, enc encoding) bool {
+	switch t.Kind {
+	case database.Text, database.Bytes, database.JSON, database.Geometry, database.Array, database.Other, database.Any:
+		return enc == plain
+	}
+	return false
 }
 
 // checkLayout is a CHECK clause as it stands in create, to be tried on the rows.
@@ -164,7 +174,7 @@ func (m *mapper) column(src *database.Table, l *tableLayout, target *database.Ta
 	inKey := src.PrimaryKey != nil && contains(src.PrimaryKey.Columns, c.Name)
 	out := &database.Column{Name: name, Type: c.Type, NotNull: c.NotNull || inKey}
 	target.Columns = append(target.Columns, out)
-	layout := columnLayout{name: name, enc: enc}
+	layout := columnLayout{name: name, enc: enc, long: mayBeLong(c.Type, enc)}
 	sql := quote(name) + " "
 	switch {
 	case rowKey:
@@ -181,6 +191,7 @@ func (m *mapper) column(src *database.Table, l *tableLayout, target *database.Ta
 		sql += " NOT NULL"
 	}
 	if layout.generated {
+		layout.long = false
 		out.Generated = c.Generated
 	}
 	l.columns = append(l.columns, layout)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ type reading struct {
 	rowid   bool
 	orderBy string // empty: by rowid
 	exact   map[exactKey]bool
+	aside   *asides // where long cells go; nil: into memory
 }
 
 // exactKey is a cell whose value is -0.0.
@@ -26,7 +28,7 @@ type exactKey struct {
 	column int
 }
 
-func (r *reading) sql() string {
+func (r *reading) sql(where string) string {
 	var list []string
 	if len(r.exact) > 0 {
 		list = append(list, "rowid")
@@ -44,14 +46,14 @@ func (r *reading) sql() string {
 	if order != "" {
 		order = " ORDER BY " + order
 	}
-	return "SELECT " + strings.Join(list, ", ") + " FROM " + quote(r.table) + order
+	return "SELECT " + strings.Join(list, ", ") + " FROM " + quote(r.table) + where + order
 }
 
 // stream reads all rows. Several streams may share a connection: it is locked
 // for one batch at a time.
 func (r *reading) stream(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex, send func(*database.Batch) error) error {
 	mu.Lock()
-	stmt, _, err := conn.Prepare(r.sql())
+	stmt, pass, err := r.prepare(conn)
 	mu.Unlock()
 	if err != nil {
 		return translate(err)
@@ -76,9 +78,46 @@ func (r *reading) stream(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex
 			return err
 		})
 		mu.Unlock()
-		if err != nil || b.Len() == 0 {
+		if err != nil {
 			b.Release()
 			return translate(err)
+		}
+		if b.Len() == 0 {
+			b.Release()
+			break
+		}
+		if err := send(b); err != nil {
+			return err
+		}
+	}
+	return r.streamLong(ctx, conn, mu, codecs, r.aside.passed(mu, pass), send)
+}
+
+// prepare prepares the query for all rows but those with long cells; pass is what those are noted under.
+func (r *reading) prepare(conn *sqlite3.Conn) (stmt *sqlite3.Stmt, pass int64, err error) {
+	where := ""
+	if longs := r.longs(); len(longs) > 0 {
+		pass, where = r.aside.skipping(longs)
+	}
+	stmt, _, err = conn.Prepare(r.sql(where))
+	return stmt, pass, err
+}
+
+// streamLong reads rows with long cells, one by one.
+func (r *reading) streamLong(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex, codecs []*codec, rows []int64, send func(*database.Batch) error) error {
+	for _, row := range rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var b *database.Batch
+		mu.Lock()
+		err := guard(func() (err error) {
+			b, err = r.longRow(conn, codecs, row)
+			return err
+		})
+		mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("read row %d of table %s: %w", row, r.table, translate(err))
 		}
 		if err := send(b); err != nil {
 			return err
@@ -99,15 +138,20 @@ func (r *reading) fill(stmt *sqlite3.Stmt, codecs []*codec, b *database.Batch) (
 			first, row = 1, stmt.ColumnInt64(0)
 		}
 		for i, c := range codecs {
-			if first == 1 && r.exact[exactKey{row, i}] && stmt.ColumnType(i+1) == sqlite3.FLOAT && stmt.ColumnFloat(i+1) == 0 {
-				b.Float(math.Copysign(0, -1))
-				continue
-			}
-			c.read(stmt, i+first, b)
+			r.cell(stmt, c, i, i+first, row, b)
 		}
 		b.EndRow()
 	}
 	return true, nil
+}
+
+// cell reads a cell of a column that stands at a place of the statement.
+func (r *reading) cell(stmt *sqlite3.Stmt, c *codec, column, at int, row int64, b *database.Batch) {
+	if len(r.exact) > 0 && r.exact[exactKey{row, column}] && stmt.ColumnType(at) == sqlite3.FLOAT && stmt.ColumnFloat(at) == 0 {
+		b.Float(math.Copysign(0, -1))
+		return
+	}
+	c.read(stmt, at, b)
 }
 
 // maxBatchRows bounds a batch of rows without cells.

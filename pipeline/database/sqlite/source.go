@@ -36,7 +36,10 @@ func (Driver) OpenSource(ctx context.Context, at database.Location, opts databas
 		if err := s.copyAside(ctx, opts.Scratch); err != nil {
 			return err
 		}
-		return s.begin(opts.Filter)
+		if err := s.begin(opts.Filter); err != nil {
+			return err
+		}
+		return s.putAside(opts.Aside)
 	})
 	if err != nil {
 		return nil, errors.Join(at.Wrap("read the schema of", translate(err)), s.Close())
@@ -87,7 +90,16 @@ func (s *source) begin(filter database.Filter) error {
 	if ours {
 		return s.readOwn(filter)
 	}
-	s.schema, s.readings, err = inspect(s.conn, filter, true)
+	s.schema, s.readings, err = inspect(s.conn, filter, true, nil)
+	return err
+}
+
+// putAside makes all readings put long cells into files.
+func (s *source) putAside(dir string) error {
+	aside, err := newAsides(s.conn, dir)
+	for _, r := range s.readings {
+		r.aside = aside
+	}
 	return err
 }
 
@@ -121,6 +133,9 @@ func (s *source) readOwn(filter database.Filter) error {
 		if r.exact, err = readExact(s.conn, r.table); err != nil {
 			return err
 		}
+		for i, c := range t.Columns {
+			r.columns[i].long = c.Generated == nil && mayBeLong(c.Type, r.columns[i].enc)
+		}
 	}
 	return s.addForeign(filter)
 }
@@ -147,12 +162,12 @@ func (s *source) addForeign(filter database.Filter) error {
 	for _, r := range s.readings {
 		known[r.table] = true
 	}
-	found, readings, err := inspect(s.conn, filter, true)
+	found, readings, err := inspect(s.conn, filter, true, known)
 	if err != nil {
 		return err
 	}
 	for _, t := range found.Tables {
-		if !known[t.Name] && s.schema.Find(t.ID()) == nil {
+		if s.schema.Find(t.ID()) == nil {
 			s.schema.Tables = append(s.schema.Tables, t)
 			s.readings[t.ID()] = readings[t.ID()]
 			s.schema.Objects = append(s.schema.Objects, &database.Object{

@@ -19,6 +19,8 @@ import (
 // target writes a file under a temporary name and gives it its own on commit.
 type target struct {
 	path     string
+	dir      string  // where long cells go
+	aside    *asides // once rows are read
 	partial  string
 	portable bool
 	conn     *sqlite3.Conn
@@ -28,8 +30,8 @@ type target struct {
 }
 
 // OpenTarget prepares to write a file, or to compare with one that is there.
-func (d Driver) OpenTarget(ctx context.Context, at database.Location, _ database.TargetOptions) (database.Target, error) {
-	t := &target{path: at.Reveal(), portable: d.Portable, exact: map[string]map[exactKey]bool{}}
+func (d Driver) OpenTarget(ctx context.Context, at database.Location, opts database.TargetOptions) (database.Target, error) {
+	t := &target{path: at.Reveal(), dir: opts.Aside, portable: d.Portable, exact: map[string]map[exactKey]bool{}}
 	filled, err := fileState(t.path)
 	if err != nil {
 		return nil, at.Wrap("open", err)
@@ -99,6 +101,9 @@ func (l *layout) find(name string) *tableLayout {
 	return nil
 }
 
+// LoadsLong implements database.LongLoader.
+func (t *target) LoadsLong() {}
+
 // Load inserts rows in the order they come.
 func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func() (*database.Batch, error)) error {
 	l := t.layout.find(p.Target.Name)
@@ -152,11 +157,12 @@ type rowWriter struct {
 	codecs []*codec
 	cells  []database.Cell
 	exact  []int // columns of the open row that need an entry
+	later  int   // a long cell that is written after its row; -1: none
 }
 
 func (w *rowWriter) batch(b *database.Batch) error {
 	for i := range b.Len() {
-		if err := database.DecodeRow(w.cells, b.Row(i)); err != nil {
+		if err := b.Cells(w.cells, i); err != nil {
 			return err
 		}
 		if err := w.row(); err != nil {
@@ -168,13 +174,13 @@ func (w *rowWriter) batch(b *database.Batch) error {
 
 func (w *rowWriter) row() error {
 	param := 0
-	w.exact = w.exact[:0]
+	w.exact, w.later = w.exact[:0], -1
 	for i, cell := range w.cells {
 		if w.layout.columns[i].generated {
 			continue
 		}
 		param++
-		exact, err := w.codecs[i].bind(w.stmt, param, cell)
+		exact, err := w.bind(i, param, cell)
 		if err != nil {
 			return database.NewValueError(w.layout.planned.Source, i, w.cells, translate(err))
 		}
@@ -184,6 +190,11 @@ func (w *rowWriter) row() error {
 	}
 	if err := w.stmt.Exec(); err != nil {
 		return translate(err)
+	}
+	if w.later >= 0 {
+		if err := w.fillIn(); err != nil {
+			return err
+		}
 	}
 	if len(w.exact) > 0 && w.layout.rowid {
 		return w.keepExact()
@@ -342,7 +353,7 @@ func (t *target) Schema(context.Context) (*database.Schema, error) {
 	if t.conn == nil {
 		return &database.Schema{Engine: database.SQLite}, nil
 	}
-	s, _, err := inspect(t.conn, database.Filter{}, false)
+	s, _, err := inspect(t.conn, database.Filter{}, false, nil)
 	return s, err
 }
 
@@ -352,7 +363,13 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 	if l == nil || t.conn == nil {
 		return fmt.Errorf("table %s is not in %s", table.Name, t.path)
 	}
-	r := &reading{table: l.name, columns: l.columns, rowid: l.rowid, exact: t.exact[l.name]}
+	if t.aside == nil {
+		var err error
+		if t.aside, err = newAsides(t.conn, t.dir); err != nil {
+			return err
+		}
+	}
+	r := &reading{table: l.name, columns: l.columns, rowid: l.rowid, exact: t.exact[l.name], aside: t.aside}
 	if t.partial == "" {
 		var err error
 		if r.exact, err = readExact(t.conn, l.name); err != nil {

@@ -190,7 +190,7 @@ func compare(t *testing.T, s snapshot, want content) {
 			files[path] = &fstest.MapFile{Data: f.data}
 		}
 	}
-	src, err := db.OpenStreams(files, db.Filter{})
+	src, err := db.OpenStreams(files, db.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

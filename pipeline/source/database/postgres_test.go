@@ -22,7 +22,7 @@ func streams(t *testing.T, s snapshot) db.Source {
 	for path, f := range s {
 		files[path] = &fstest.MapFile{Data: f.data}
 	}
-	src, err := db.OpenStreams(files, db.Filter{})
+	src, err := db.OpenStreams(files, db.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,8 @@ type Options struct {
 	// Jobs is how many tables are read at once, at most (default: 1).
 	Jobs int
 	// StateDir is where the source remembers what its tables looked like, for this source and the set it belongs to alone. It may be
-	// deleted at any time. A SQLite file that writers would have to wait for is copied there while it is read. Empty: every backup gives
-	// whole tables, and files are read in place.
+	// deleted at any time. A SQLite file that writers would have to wait for is copied there while it is read, and large values wait
+	// there. Empty: every backup gives whole tables, files are read in place, and large values are held in memory.
 	StateDir string
 }
 
@@ -118,7 +118,7 @@ func (s *Source) begin(ctx context.Context) error {
 	s.moment = time.Now().UTC()
 	var err error
 	s.reader, err = s.options.Driver.OpenSource(ctx, s.options.At, db.SourceOptions{
-		Filter: s.options.Filter, Jobs: jobs, Scratch: s.states.scratch(),
+		Filter: s.options.Filter, Jobs: jobs, Scratch: s.states.scratch(), Aside: s.states.scratch(),
 	})
 	if err != nil {
 		return err

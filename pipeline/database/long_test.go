@@ -1,0 +1,107 @@
+package database
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLongCellsPassRunsInFiles(t *testing.T) {
+	long := strings.Repeat("0123456789abcdef", LongBytes/16) + "!"
+	first := rowList{"a", long, "b"}
+	base, prints := writeBase(t, first)
+	second := rowList{"a", long, "c", long + "?"}
+	delta, _, _ := writeDelta(t, second, prints)
+	dir := t.TempDir()
+	var got rowList
+	files := 0
+	err := ReadRuns(context.Background(), readers([][]byte{base, delta}), dir, func(b *Batch) error {
+		defer b.Release()
+		cells := make([]Cell, 1)
+		for i := range b.Len() {
+			if err := b.Cells(cells, i); err != nil {
+				return err
+			}
+			if cells[0].Long != nil {
+				files++
+			}
+			c, err := cells[0].whole()
+			got = append(got, string(c.Bytes))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, second) {
+		t.Fatalf("%d rows, %v; want the %d that were written", len(got), err, len(second))
+	}
+	if files != 2 {
+		t.Errorf("%d long cells came in files, want 2", files)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%d files stay behind, %v", len(left), err)
+	}
+}
+
+func TestALongRowIsSummedAndConvertedLikeAWholeOne(t *testing.T) {
+	long, err := ReadLong(t.TempDir(), strings.NewReader("a long text"), 11)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBatch()
+	b.Int(7)
+	b.Long(ClassText, long)
+	b.Float(0.5)
+	b.EndRow()
+	whole := NewBatch()
+	whole.Int(7)
+	whole.String("a long text")
+	whole.Float(0.5)
+	whole.EndRow()
+	table := &Table{Name: "t", Columns: []*Column{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
+	upper := &Conversion{
+		Keeps: func(_ Class, piece []byte) bool { return bytes.Equal(piece, bytes.ToUpper(piece)) },
+		Cell: func(c Cell) (Cell, bool, error) {
+			return Cell{Class: ClassText, Bytes: bytes.ToUpper(c.Bytes)}, true, nil
+		},
+	}
+	conv := newConverter(&PlannedTable{Source: table, Target: table, Convert: []*Conversion{nil, upper, nil}})
+	out, err := conv.convert(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := conv.result()
+	if want := sha256.Sum256(whole.Row(0)); result.Digest != Digest(want) || result.Rows != 1 || result.Bytes != int64(whole.Size()) {
+		t.Errorf("the source sums up to %+v, want digest %x", result, want)
+	}
+	cells := make([]Cell, 3)
+	if err := out.Cells(cells, 0); err != nil || string(cells[1].Bytes) != "A LONG TEXT" || cells[2].Float != 0.5 {
+		t.Errorf("converted to %v, %v", cells, err)
+	}
+}
+
+func FuzzReadLongRow(f *testing.F) {
+	f.Add([]byte{1, 14, 3, 2, 'a', 'b', 0, 2, 0, 0, 0, 0, 0, 0, 0, 0}, int64(15))
+	f.Add([]byte{4, 255, 255, 255, 255, 3, 1}, int64(1<<30))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte, n int64) {
+		row, err := readLongRow(bufio.NewReader(bytes.NewReader(data)), n%maxRow, dir)
+		defer row.drop()
+		if err != nil || n <= 0 {
+			return
+		}
+		var got bytes.Buffer
+		if _, err := row.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), data[:got.Len()]) {
+			t.Errorf("read %d bytes as %x, %v; want %x", n, got.Bytes(), err, data)
+		}
+	})
+}
+
+var _ io.Writer = (*Long)(nil)
