@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -56,6 +57,23 @@ type backupOptions struct {
 	packSize  size
 	larger    size
 	dashIndex int
+	changed   func(flag string) bool
+}
+
+// What only some backups can honour.
+var (
+	pathFlags    = []string{"exclude", "exclude-caches", "exclude-if-present", "exclude-larger-than", "one-file-system"}
+	commandFlags = []string{"name"}
+)
+
+// refuse fails if a flag is given that what is backed up has no use for.
+func (o *backupOptions) refuse(what string, flags ...string) error {
+	for _, flag := range flags {
+		if o.changed(flag) {
+			return usage("%s has no use for --%s", what, flag)
+		}
+	}
+	return nil
 }
 
 func newBackup(a *app) *cobra.Command {
@@ -75,13 +93,14 @@ without a repository, the first backup makes one in the data directory, with its
 	flags.StringArrayVar(&o.present, "exclude-if-present", nil, "leave out directories that hold a file of this `name`")
 	flags.Var(&o.larger, "exclude-larger-than", "leave out files larger than this `size`")
 	flags.BoolVarP(&o.oneFS, "one-file-system", "x", false, "stay on the file systems of the paths")
-	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path with nothing in it")
+	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path with nothing in it, or a command that prints nothing")
 	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, whatever the last backup knows")
 	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
 	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
 	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 32MiB, 16MiB where memory is tight)")
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection, func(ctx context.Context, args []string) error {
 		o.dashIndex = cmd.ArgsLenAtDash()
+		o.changed = cmd.Flags().Changed
 		return a.backup(ctx, o, args)
 	})
 }
@@ -92,8 +111,12 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	if err := a.makeDefaultRepository(ctx); err != nil {
+	made, err := a.makeDefaultRepository(ctx)
+	if err != nil {
 		return err
+	}
+	if len(a.flags.recipients) > 0 && !made {
+		return usage("backup has no use for --recipient: the repository is there, and its owner says who can restore (packstone key add)")
 	}
 	repo, storage, err := a.openRepository(ctx, mayRead|mustWrite)
 	if err != nil {
@@ -119,12 +142,14 @@ func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) 
 	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 256<<20 && run.PackSize == 0 {
 		run.PackSize = 16 << 20
 	}
-	if o.time != "" {
-		at, err := catalog.ParseTime(o.time)
-		if err != nil {
-			return run, usage("--time: %w", err)
+	if o.packSize != 0 {
+		if err := archive.CheckPackSize(run.PackSize); err != nil {
+			return run, usage("--pack-size: %w", err)
 		}
-		run.Time = at
+	}
+	var err error
+	if run.Time, err = parseSnapshotTime(o.time, time.Now()); err != nil {
+		return run, err
 	}
 	if o.command || o.dashIndex >= 0 {
 		return run, a.planCommand(&run, o, args)
@@ -132,18 +157,49 @@ func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) 
 	return run, a.planArguments(&run, o, args)
 }
 
+// futureTime is how far ahead of this host's clock the time of a snapshot may lie: that of another host may be wrong, and its zone
+// left out.
+const futureTime = 24 * time.Hour
+
+// parseSnapshotTime reads --time; "" is the zero time. One that is far ahead is refused, since that snapshot would be the latest until then.
+func parseSnapshotTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := catalog.ParseTime(text)
+	if err != nil {
+		return at, usage("--time: %w", err)
+	}
+	if at.After(now.Add(futureTime)) {
+		return at, usage("--time %s is in the future: latest would mean this snapshot until then", text)
+	}
+	return at, nil
+}
+
 func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) error {
 	if !o.command || o.dashIndex != 0 || len(args) == 0 {
 		return usage("want backup --stdin-from-command [--name NAME] -- COMMAND [ARGUMENT...]")
 	}
-	run.Set = a.flags.set
-	run.Jobs = []pipeline.Job{{
+	if err := o.refuse("the backup of a command", pathFlags...); err != nil {
+		return err
+	}
+	return a.planAdHoc(run, pipeline.Job{
 		Name: adHoc, Type: "command", Location: strings.Join(args, " "),
 		Open: func(context.Context) (source.Source, error) {
-			return opened(command.New(command.Options{Command: args, Name: o.name}))
+			return opened(command.New(command.Options{Command: args, Name: o.name, AllowEmpty: o.empty}))
 		},
-	}}
-	return nil
+	})
+}
+
+// planAdHoc takes the one job of a backup that the command line describes. Opening its source reads nothing yet, and finds out whether that
+// description is good.
+func (a *app) planAdHoc(run *plannedBackup, job pipeline.Job) error {
+	probe, err := job.Open(context.Background())
+	if err != nil {
+		return usage("%w", err)
+	}
+	run.Set, run.Jobs = a.flags.set, []pipeline.Job{job}
+	return probe.Close()
 }
 
 // opened keeps the nil pointer of a failed open from becoming a source that is not nil.
@@ -178,6 +234,9 @@ func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) 
 	if len(paths) > 0 {
 		return a.planPaths(run, o, paths)
 	}
+	if err := o.refuse("the backup of a set or source, which the settings file describes,", append(pathFlags, "name", "allow-empty")...); err != nil {
+		return err
+	}
 	return a.planNames(run, settings, names)
 }
 
@@ -191,6 +250,13 @@ func exists(path string) bool {
 }
 
 func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) error {
+	if err := o.refuse("the backup of paths", commandFlags...); err != nil {
+		return err
+	}
+	own, err := a.ownFiles()
+	if err != nil {
+		return err
+	}
 	for i, path := range paths {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
@@ -199,19 +265,21 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 		if !exists(absolute) {
 			return usage("%s does not exist", path)
 		}
+		if f := own.find(absolute); f != nil {
+			return usage("%s is %s, which no backup takes", path, f.what)
+		}
 		paths[i] = absolute
 	}
-	run.Set = a.flags.set
-	run.Jobs = []pipeline.Job{{
+	return a.planAdHoc(run, pipeline.Job{
 		Name: adHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
 		Open: func(context.Context) (source.Source, error) {
 			return opened(files.New(files.Options{
 				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
 				ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
+				LeaveOut: own.paths(), LeftOut: own.tell,
 			}))
 		},
-	}}
-	return nil
+	})
 }
 
 // planNames takes one set, or single sources as a set of their own.
@@ -222,6 +290,10 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			return err
 		}
 		names = []string{name}
+	}
+	own, err := a.ownFiles()
+	if err != nil {
+		return err
 	}
 	sources := names
 	run.Set = strings.Join(names, "+")
@@ -240,6 +312,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
 				return settings.Open(ctx, name, config.OpenOptions{
+					LeaveOut: own.paths(), LeftOut: own.tell,
 					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login, Remote: a.remoteLogin(),
 				})
 			},
@@ -281,21 +354,21 @@ func userName() string {
 	return u.Username
 }
 
-// makeDefaultRepository makes the repository of a machine without settings at its first backup.
-func (a *app) makeDefaultRepository(ctx context.Context) error {
+// makeDefaultRepository makes the repository of a machine without settings at its first backup, and tells whether it did.
+func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 	address, err := a.repositoryAddress()
 	if err != nil || address != a.paths.repository || a.flags.dryRun {
-		return err
+		return false, err
 	}
 	if exists(filepath.Join(address, "packstone.json")) {
-		return nil
+		return false, nil
 	}
 	made, err := a.makeRepository(ctx, initOptions{})
 	if err != nil {
-		return err
+		return false, err
 	}
 	a.out.Note("%s\n", made.text())
-	return nil
+	return true, nil
 }
 
 func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o pipeline.BackupOptions) error {

@@ -117,7 +117,11 @@ func trimEnd(text []byte) []byte {
 // settingsPath is where the settings file is: named by a flag or the environment, or at its usual place.
 func (a *app) settingsPath() (string, error) {
 	if named := a.namedSettings(); named != "" {
-		return named, nil
+		_, err := os.Stat(named)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = usage("open settings: %w", err)
+		}
+		return named, err
 	}
 	usual := a.paths.settingsFile()
 	if _, err := os.Stat(usual); err != nil {
@@ -145,6 +149,9 @@ func (a *app) settings() (*config.Config, error) {
 	settings, err := config.Load(path, a.env.lookup)
 	if errors.Is(err, fs.ErrNotExist) && a.namedSettings() == "" {
 		settings, err = new(config.Config), nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = usage("%w", err)
 	}
 	if err != nil {
 		return nil, err

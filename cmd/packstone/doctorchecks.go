@@ -126,7 +126,7 @@ func (x *examination) examineKeys(ctx context.Context, repo *catalog.Repository)
 		return "backs up", err
 	})
 	x.examine("owner's key", func() (string, error) {
-		if _, err := os.Stat(x.ownerPath()); errors.Is(err, fs.ErrNotExist) {
+		if len(x.ownerFiles()) == 0 {
 			return "none: this machine can't admit or revoke", nil
 		}
 		_, err := x.owner(repo)
@@ -177,7 +177,7 @@ func (x *examination) examineKeyFiles(repository string) (string, error) {
 	if writer == "" {
 		writer = x.paths.writerFile(repository)
 	}
-	files := append([]string{writer, x.ownerPath(), x.paths.identityFile(), x.env["PACKSTONE_IDENTITY_FILE"]}, x.flags.identities...)
+	files := slices.Concat([]string{writer, x.env["PACKSTONE_IDENTITY_FILE"]}, x.ownerFiles(), x.usualIdentities(), x.flags.identities)
 	var open []string
 	there := 0
 	for _, name := range files {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -78,6 +79,27 @@ func (env environ) xdg(name, fallback string) string {
 func (p paths) settingsFile() string { return filepath.Join(p.config, "packstone.yaml") }
 func (p paths) identityFile() string { return filepath.Join(p.config, "identity.txt") }
 func (p paths) ownerFile() string    { return filepath.Join(p.config, "owner.key") }
+
+// further are the files beside a usual key file that hold more keys of its kind: identity-1a2b3c4d.txt beside identity.txt.
+func further(usual string) []string {
+	extension := filepath.Ext(usual)
+	found, err := filepath.Glob(strings.TrimSuffix(usual, extension) + "-*" + extension)
+	if err != nil {
+		return nil // the directory's name holds a bracket
+	}
+	return found
+}
+
+// newKeyFile is where a key goes that is made now. If keys were made here before and moved away, it is a further file, which can be moved to
+// the same place without replacing the first.
+func (p paths) newKeyFile(usual, public string) string {
+	before, err := os.ReadDir(filepath.Join(p.config, "writers"))
+	if err != nil || len(before) == 0 {
+		return usual
+	}
+	extension := filepath.Ext(usual)
+	return fmt.Sprintf("%s-%.4x%s", strings.TrimSuffix(usual, extension), sha256.Sum256([]byte(public)), extension)
+}
 
 // writerFile is the key of this host for a repository.
 func (p paths) writerFile(repository string) string {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -90,6 +92,10 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if err != nil {
 		return made, err
 	}
+	recipients, err := a.initialRecipients(ctx, o.classic)
+	if err != nil {
+		return made, err
+	}
 	storage, err := a.openStorage(ctx, true)
 	if err != nil {
 		return made, err
@@ -102,7 +108,10 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if err := a.proveStorage(ctx, storage); err != nil {
 		return made, err
 	}
-	recipients, identity, err := a.initialRecipients(ctx, o.classic)
+	identity := ""
+	if len(recipients) == 0 {
+		recipients, identity, err = a.makeIdentity(o.classic)
+	}
 	if err != nil {
 		return made, err
 	}
@@ -131,13 +140,13 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if identity != "" {
 		made.MoveAway = append(made.MoveAway, identity)
 	}
-	if ownerMade {
-		made.MoveAway = append(made.MoveAway, a.ownerPath())
+	if ownerMade != "" {
+		made.MoveAway = append(made.MoveAway, ownerMade)
 	}
 	if made.WriterFile, err = a.keepWriter(key); err != nil {
 		return made, err
 	}
-	return made, a.pinOwner(key.Repository, owner.Verifier())
+	return made, a.pinOwner(identity, key.Repository, owner.Verifier())
 }
 
 // proveStorage tests that the storage keeps its contract, before anything relies on it. It needs no right to delete.
@@ -150,21 +159,32 @@ func (a *app) proveStorage(ctx context.Context, storage *config.Storage) error {
 	return nil
 }
 
-// initialRecipients are those that were named, else that of the identity at hand, else that of an identity made now, whose file is
-// returned too.
-func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, string, error) {
-	named, err := a.namedRecipients()
-	if err != nil || len(named) > 0 {
-		return named, "", err
-	}
-	have, err := a.identities(ctx)
+// initialRecipients are those that were named, else those of the identities at hand, else none: then an identity has to be made. Those that
+// are not as --classic asks are refused.
+func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, error) {
+	recipients, err := a.namedRecipients()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if have != nil && len(have.Identities) > 0 {
-		recipients, err := recipientsOf(have.Identities)
-		return recipients, "", err
+	what := "a recipient that was named is a hybrid post-quantum one: name classic ones, age1…, alone"
+	if len(recipients) == 0 {
+		what = "there is a hybrid post-quantum identity already: name a classic one with -i, or its recipient with -R (packstone key generate --classic -o FILE makes one)"
+		have, err := a.identities(ctx)
+		if err != nil || have == nil {
+			return nil, err
+		}
+		if recipients, err = recipientsOf(have.Identities); err != nil {
+			return nil, err
+		}
 	}
+	if classic && slices.ContainsFunc(recipients, func(r age.Recipient) bool { return !crypto.IsClassic(r) }) {
+		return nil, exitWith(exitRefused, "--classic: %s", what)
+	}
+	return recipients, nil
+}
+
+// makeIdentity makes an identity, and returns its recipient and its file.
+func (a *app) makeIdentity(classic bool) ([]age.Recipient, string, error) {
 	identity, err := crypto.GenerateIdentity(classic)
 	if err != nil {
 		return nil, "", err
@@ -181,7 +201,15 @@ func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipi
 	if err != nil {
 		return nil, "", err
 	}
-	path := a.paths.identityFile()
+	public, err := crypto.RecipientText(recipients[0])
+	if err != nil {
+		return nil, "", err
+	}
+	path := a.paths.newKeyFile(a.paths.identityFile(), public)
+	if path != a.paths.identityFile() {
+		a.out.Warn(output.Warning{Message: "keys were made here before and moved away; what is made now are other ones, in files of other names. " +
+			"To let the same identity restore, name its recipient with --recipient"})
+	}
 	return recipients, path, writeKey(path, text.Bytes())
 }
 
@@ -226,23 +254,22 @@ func (a *app) namedRecipients() ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// ownerKey reads the owner's key, or makes one.
-func (a *app) ownerKey() (owner crypto.Signer, made bool, err error) {
-	path := a.ownerPath()
-	text, err := os.ReadFile(path)
-	if err == nil {
-		owner, err = crypto.ParseSigner(lastLine(text))
-		return owner, false, err
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return owner, false, fmt.Errorf("read the owner's key: %w", err)
+// ownerKey reads the owner's key, or makes one and returns its file too.
+func (a *app) ownerKey() (owner crypto.Signer, made string, err error) {
+	if files := a.ownerFiles(); len(files) > 0 {
+		owner, err = readOwner(files[0])
+		return owner, "", err
 	}
 	if owner, err = crypto.GenerateSigner("owner"); err != nil {
-		return owner, false, err
+		return owner, "", err
+	}
+	path := a.ownerPath()
+	if path == a.paths.ownerFile() {
+		path = a.paths.newKeyFile(path, owner.Verifier().Text())
 	}
 	content := "# packstone owner's key: it admits and revokes hosts and recipients. Keep it away from the machines that back up.\n" +
 		string(owner.Secret().Bytes()) + "\n"
-	return owner, true, writeKey(path, []byte(content))
+	return owner, path, writeKey(path, []byte(content))
 }
 
 // lastLine is the last line that is no comment.
@@ -299,9 +326,11 @@ func (a *app) keepWriter(key *crypto.WriterFile) (string, error) {
 	return path, writeKey(path, text)
 }
 
-// pinOwner notes the owner in the identity file that is in use, if it is one that can be added to.
-func (a *app) pinOwner(repository string, owner crypto.Verifier) error {
-	path := a.paths.identityFile()
+// pinOwner notes the owner in the identity file that was made, or is in use, if it is one that can be added to.
+func (a *app) pinOwner(path, repository string, owner crypto.Verifier) error {
+	if path == "" {
+		path = a.paths.identityFile()
+	}
 	if len(a.flags.identities) > 0 {
 		path = a.flags.identities[0]
 	}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -35,20 +33,39 @@ func (a *app) ownerPath() string {
 
 // owner reads the key of the repository's owner.
 func (a *app) owner(repo *catalog.Repository) (crypto.Signer, error) {
-	path := a.ownerPath()
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return crypto.Signer{}, exitWith(exitIdentity, "the owner's key is needed: bring it back to %s, or name its file with PACKSTONE_OWNER_FILE", path)
+	files := a.ownerFiles()
+	for _, path := range files {
+		owner, err := readOwner(path)
+		if err != nil {
+			return owner, err
+		}
+		if owner.Verifier().Equal(repo.Owner()) {
+			return owner, nil
+		}
 	}
+	if len(files) == 0 {
+		return crypto.Signer{}, exitWith(exitIdentity, "the owner's key is needed: bring it back to %s, or name its file with PACKSTONE_OWNER_FILE", a.ownerPath())
+	}
+	return crypto.Signer{}, exitWith(exitIdentity, "the key in %s is not that of this repository's owner, whose fingerprint is %s",
+		strings.Join(files, " or "), repo.Owner().Fingerprint())
+}
+
+// ownerFiles are the files with owners' keys that are there: this machine may own several repositories.
+func (a *app) ownerFiles() []string {
+	if path := a.env["PACKSTONE_OWNER_FILE"]; path != "" {
+		return slices.DeleteFunc([]string{path}, func(name string) bool { return !exists(name) })
+	}
+	return present(a.paths.ownerFile())
+}
+
+func readOwner(path string) (crypto.Signer, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return crypto.Signer{}, exitWith(exitIdentity, "read the owner's key: %w", err)
 	}
 	owner, err := crypto.ParseSigner(lastLine(text))
 	if err != nil {
 		return owner, exitWith(exitIdentity, "read the owner's key %s: %w", path, err)
-	}
-	if !owner.Verifier().Equal(repo.Owner()) {
-		return owner, exitWith(exitIdentity, "the key in %s is not that of this repository's owner, whose fingerprint is %s", path, repo.Owner().Fingerprint())
 	}
 	return owner, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 
 	"golang.org/x/term"
 
@@ -29,11 +30,25 @@ func (a *app) identities(ctx context.Context) (*crypto.IdentityFile, error) {
 	if text != nil {
 		return a.parseIdentities("PACKSTONE_IDENTITY", bytes.NewReader(text))
 	}
-	all, err := a.identityFiles(a.paths.identityFile())
-	if errors.Is(err, fs.ErrNotExist) {
+	usual := a.usualIdentities()
+	if len(usual) == 0 {
 		return nil, nil
 	}
-	return all, err
+	return a.identityFiles(usual...)
+}
+
+// namesIdentity tells whether an identity was asked for, rather than found at the usual place.
+func (a *app) namesIdentity() bool {
+	return len(a.flags.identities) > 0 || a.env["PACKSTONE_IDENTITY"] != "" || a.env["PACKSTONE_IDENTITY_FILE"] != "" ||
+		a.env["PACKSTONE_IDENTITY_COMMAND"] != ""
+}
+
+// usualIdentities are the identity files at the usual place that are there.
+func (a *app) usualIdentities() []string { return present(a.paths.identityFile()) }
+
+// present are those of a usual key file, and of the further ones beside it, that are there.
+func present(usual string) []string {
+	return slices.DeleteFunc(append([]string{usual}, further(usual)...), func(name string) bool { return !exists(name) })
 }
 
 // needIdentities is identities where the work can't be done without.

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/crypto"
 )
 
 // repository finds the repository's address: the flag, the environment, the settings file, else the one in the data directory.
@@ -122,13 +123,18 @@ func (a *app) certificates() (*x509.CertPool, error) {
 
 // cacheDirectory is where a repository's cache lies.
 func (a *app) cacheDirectory(repositoryID string) string {
+	return filepath.Join(a.cacheRoot(), repositoryID)
+}
+
+// cacheRoot is where the caches of all repositories lie.
+func (a *app) cacheRoot() string {
 	switch {
 	case a.flags.cacheDir != "":
-		return filepath.Join(a.flags.cacheDir, repositoryID)
+		return a.flags.cacheDir
 	case a.env["PACKSTONE_CACHE_DIR"] != "":
-		return filepath.Join(a.env["PACKSTONE_CACHE_DIR"], repositoryID)
+		return a.env["PACKSTONE_CACHE_DIR"]
 	}
-	return filepath.Join(a.paths.cache, repositoryID)
+	return a.paths.cache
 }
 
 // access says which keys a verb needs.
@@ -161,17 +167,25 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 		return nil, nil, err
 	}
 	cache := a.cacheDirectory(id)
+	memory := cache
 	if needed&bypassCache != 0 {
 		cache = ""
 	}
 	a.cache = cache
-	repository, err := catalog.Open(ctx, storage, catalog.Options{
+	opts := catalog.Options{
 		Keys:     keys,
 		CacheDir: cache,
+		Memory:   memory,
 		Format:   format,
 		Software: "packstone " + version().Version,
 		Warn:     func(text string) { a.out.Warn(output.Warning{Message: text}) },
-	})
+	}
+	repository, err := catalog.Open(ctx, storage, opts)
+	if errors.Is(err, crypto.ErrWrongIdentity) && needed&mustRead == 0 && !a.namesIdentity() {
+		a.out.Note("the identity at the usual place is not this repository's, and is not used")
+		opts.Keys.Identities = nil
+		repository, err = catalog.Open(ctx, storage, opts)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

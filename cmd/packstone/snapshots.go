@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +60,21 @@ func (a *app) allSnapshots(ctx context.Context, repo *catalog.Repository) ([]*ca
 		a.damaged = true
 		a.out.Warn(output.Warning{Message: problem.Error()})
 	}
+	a.warnRolledBack(repo, log)
 	return repo.Snapshots(ctx, log)
+}
+
+// warnRolledBack tells that the storage knows less than this machine has seen.
+func (a *app) warnRolledBack(repo *catalog.Repository, log *catalog.Log) {
+	if lost := repo.RolledBack(log); len(lost) > 0 {
+		a.damaged = true
+		a.out.Warn(output.Warning{Message: rolledBack(lost)})
+	}
+}
+
+// rolledBack says what the storage has lost.
+func rolledBack(lost []string) string {
+	return fmt.Sprintf("%v: of %s; snapshots may be missing", catalog.ErrRolledBack, strings.Join(lost, ", "))
 }
 
 // chooseSnapshots returns the named snapshots, or all that pass the flags.

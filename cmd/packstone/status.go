@@ -95,6 +95,9 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	for _, problem := range log.Problems {
 		m.Problems = append(m.Problems, problem.Error())
 	}
+	if lost := repo.RolledBack(log); len(lost) > 0 {
+		m.Problems = append(m.Problems, rolledBack(lost))
+	}
 	if err := m.addSets(ctx, repo, log, now); err != nil {
 		return nil, err
 	}
