@@ -148,8 +148,7 @@ func parseForeignKey(line, action string) (*foreignKey, bool) {
 		f.table, rest = cutName(after)
 	}
 	f.references, rest = cutNames(rest)
-	for _, rule := range strings.Split(rest, "ON ") {
-		rule = strings.TrimSpace(rule)
+	for _, rule := range strings.Split(" "+rest, " ON ") { // with its spaces: NO ACTION has it too
 		if what, ok := strings.CutPrefix(rule, "DELETE "); ok {
 			f.onDelete = what
 		} else if what, ok := strings.CutPrefix(rule, "UPDATE "); ok {

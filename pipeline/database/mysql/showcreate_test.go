@@ -37,6 +37,8 @@ func TestForeignKeysAreReadFromTheirDefinition(t *testing.T) {
 	for line, want := range map[string]foreignKey{
 		"CONSTRAINT `f` FOREIGN KEY (`a`, `b`) REFERENCES `p` (`x`, `y`) ON DELETE SET NULL ON UPDATE CASCADE": {
 			name: "f", table: "p", columns: []string{"a", "b"}, references: []string{"x", "y"}, onDelete: "SET NULL", onUpdate: "CASCADE"},
+		"CONSTRAINT `n` FOREIGN KEY (`a`) REFERENCES `p` (`x`) ON DELETE NO ACTION ON UPDATE NO ACTION": {
+			name: "n", table: "p", columns: []string{"a"}, references: []string{"x"}, onDelete: "NO ACTION", onUpdate: "NO ACTION"},
 		"CONSTRAINT `o``n` FOREIGN KEY (`ON DELETE`) REFERENCES `d`.`t(` (`,`)": {
 			name: "o`n", schema: "d", table: "t(", columns: []string{"ON DELETE"}, references: []string{","}, onDelete: "RESTRICT", onUpdate: "RESTRICT"},
 	} {

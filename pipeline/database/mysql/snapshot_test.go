@@ -149,7 +149,9 @@ func TestReaderWithFewPrivilegesSeesKeysAndSaysWhatIsHidden(t *testing.T) {
 		t.Error("no table has a foreign key")
 	}
 	for _, kind := range []string{"triggers", "routines", "events"} {
-		hidden := func(o *database.Object) bool { return o.Kind == kind && strings.Contains(o.Lost, "lacks the privilege") }
+		hidden := func(o *database.Object) bool {
+			return o.Kind == kind && strings.Contains(o.Lost, "lacks the privilege")
+		}
 		if !slices.ContainsFunc(few.Objects, hidden) {
 			t.Errorf("nothing says that %s are hidden", kind)
 		}

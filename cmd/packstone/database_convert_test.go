@@ -1,0 +1,205 @@
+package main
+
+import (
+	"encoding/hex"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
+
+// thereAndBack takes a database of MariaDB through files and PostgreSQL and back, and returns what the program said.
+func thereAndBack(t *testing.T, from, back string) (told string) {
+	t.Helper()
+	home := t.TempDir()
+	middle := emptyDatabase(t, database.Postgres)
+	out, _ := wantExit(t, exitMissing, home, "db", "export", "--from", from, "there.sqlite")
+	told += out
+	out, _ = wantExit(t, exitMissing, home, "db", "import", "there.sqlite", "--to", middle, "--nul", "strip", "--zero-dates", "loosen")
+	told += out
+	if !strings.Contains(out, "read back and found equal") {
+		t.Errorf("nothing was read back: %s", out)
+	}
+	wantExit(t, exitDone, home, "db", "verify", "--from", from, "--against", middle, "--nul", "strip", "--zero-dates", "loosen")
+	wantExit(t, exitDone, home, "db", "verify", "--from", "sqlite:there.sqlite", "--against", "there.sqlite")
+	code, out, errs := packstoneAs(t, home, "db", "export", "--from", middle, "back.sqlite")
+	if told += out; code != exitDone && code != exitMissing {
+		t.Fatalf("export from PostgreSQL ends with %d: %s", code, errs)
+	}
+	out, _ = wantExit(t, exitMissing, home, "db", "import", "back.sqlite", "--to", back)
+	told += out
+	wantExit(t, exitDone, home, "db", "verify", "--from", middle, "--against", back)
+	return told
+}
+
+// TestEveryColumnThatConversionChangesIsNamed compares by the engine's own queries what came back with what went out. A column
+// may only differ if one of the reports names it.
+func TestEveryColumnThatConversionChangesIsNamed(t *testing.T) {
+	from, back := emptyDatabase(t, database.MariaDB), emptyDatabase(t, database.MariaDB)
+	if _, err := execute(t, from, sample(t, from, "awkward")); err != nil {
+		t.Fatal(err)
+	}
+	told := thereAndBack(t, from, back)
+	columns, err := execute(t, from, `SELECT HEX(c.TABLE_NAME), HEX(c.COLUMN_NAME), DATA_TYPE FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
+		WHERE TABLE_SCHEMA = DATABASE() AND t.TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_NAME, c.ORDINAL_POSITION`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, different := 0, 0
+	for line := range strings.Lines(columns) {
+		table, column, kind := unhexed(t, line)
+		want, err := columnValues(t, from, table, column, kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := columnValues(t, back, table, column, kind)
+		if err == nil && got == want {
+			same++
+			continue
+		}
+		if different++; !names(told, table, column) {
+			t.Errorf("%s.%s came back different, and nothing was said (%v):\n got %.300q\nwant %.300q", table, column, err, got, want)
+		}
+	}
+	if same < 30 || different == 0 {
+		t.Errorf("%d columns came back the same and %d did not: is this a comparison?", same, different)
+	}
+	t.Logf("%d columns came back the same, %d differ and are named", same, different)
+}
+
+// unhexed reads a table, a column and its type; names are printed in hexadecimal, since they may hold a line end.
+func unhexed(t *testing.T, line string) (table, column, kind string) {
+	t.Helper()
+	fields := strings.Fields(line)
+	if len(fields) != 3 {
+		t.Fatalf("%q has %d fields, want 3", line, len(fields))
+	}
+	a, err := hex.DecodeString(fields[0])
+	b, also := hex.DecodeString(fields[1])
+	if err != nil || also != nil {
+		t.Fatalf("%q: %v, %v", line, err, also)
+	}
+	return string(a), string(b), fields[2]
+}
+
+// columnValues prints a column's values, sorted: numbers without the zeros that ZEROFILL and FLOAT(7,2) show, all else as bytes in
+// UTF-8.
+func columnValues(t *testing.T, url, table, column, kind string) (string, error) {
+	t.Helper()
+	value := database.Quote(database.MySQL, column)
+	switch kind {
+	case "float", "double":
+		value += " * 1e0"
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year":
+		value = "CAST(" + value + " AS DECIMAL(65, 30))"
+	default:
+		value = "HEX(CONVERT(" + value + " USING utf8mb4))"
+	}
+	return execute(t, url, "SET time_zone = '+00:00'; SELECT COALESCE("+value+", 'NULL') FROM "+database.Quote(database.MySQL, table)+" ORDER BY 1")
+}
+
+// names tells whether a report speaks of a column or of its whole table.
+func names(told, table, column string) bool {
+	table, column = regexp.QuoteMeta(table), regexp.QuoteMeta(column)
+	found, err := regexp.MatchString(`(?m)^DB\d+ \w+: (column|default|generated column|identity) (\w+\.)?`+table+`\.`+column+`: |^DB\d+ \w+: table (\w+\.)?`+table+`: `, told)
+	return err == nil && found
+}
+
+// shop makes a Chinook with counters, and with a unique key and a check, which it has none of.
+func shop(t *testing.T, engine string) string {
+	t.Helper()
+	url := emptyDatabase(t, engine)
+	extra := `ALTER TABLE customer ADD CONSTRAINT customer_email UNIQUE (email); ALTER TABLE track ADD CONSTRAINT track_price CHECK (unit_price >= 0);
+		ALTER TABLE artist ALTER artist_id ADD GENERATED BY DEFAULT AS IDENTITY (START 500); CREATE SEQUENCE ids OWNED BY genre.genre_id START 40;
+		ALTER TABLE genre ALTER genre_id SET DEFAULT nextval('ids')`
+	if engine == database.MariaDB {
+		extra = `ALTER TABLE customer ADD CONSTRAINT customer_email UNIQUE (email); ALTER TABLE track ADD CONSTRAINT track_price CHECK (unit_price >= 0);
+			SET foreign_key_checks = 0; ALTER TABLE artist MODIFY artist_id INT NOT NULL AUTO_INCREMENT, AUTO_INCREMENT = 500;
+			ALTER TABLE genre MODIFY genre_id INT NOT NULL AUTO_INCREMENT, AUTO_INCREMENT = 40`
+	}
+	for _, script := range []string{sample(t, url, "chinook"), extra} {
+		if _, err := execute(t, url, script); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return url
+}
+
+// TestExportIsTheDatabaseOfAProgram opens the export of a shop as an application would that embeds SQLite.
+func TestExportIsTheDatabaseOfAProgram(t *testing.T) {
+	for _, engine := range []string{database.Postgres, database.MariaDB} {
+		t.Run(engine, func(t *testing.T) {
+			home := t.TempDir()
+			file := filepath.Join(home, "shop.sqlite")
+			code, out, errs := packstoneAs(t, home, "db", "export", "--from", shop(t, engine), file)
+			if code != exitDone && code != exitMissing {
+				t.Fatalf("export ends with %d: %s%s", code, out, errs)
+			}
+			conn, err := sqlite3.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.Exec("PRAGMA foreign_keys = ON"); err != nil {
+				t.Fatal(err)
+			}
+			refusesWhatTheServerWould(t, conn)
+			countsOn(t, conn)
+			if got := one(t, conn, "SELECT printf('%d %.2f', count(*), sum(total)) FROM invoice"); got != "412 2328.60" {
+				t.Errorf("the invoices are %s, want 412 2328.60", got)
+			}
+			if got := one(t, conn, "SELECT group_concat(integrity_check) FROM pragma_integrity_check"); got != "ok" {
+				t.Errorf("integrity_check says %s", got)
+			}
+		})
+	}
+}
+
+func refusesWhatTheServerWould(t *testing.T, conn *sqlite3.Conn) {
+	t.Helper()
+	for insert, reason := range map[string]string{
+		"INSERT INTO customer (customer_id, first_name, last_name, email) VALUES (1000, 'a', 'b', 'luisg@embraer.com.br')":                                 "UNIQUE",
+		"INSERT INTO customer (customer_id, first_name, last_name, email) VALUES (1, 'a', 'b', 'new@example.org')":                                         "UNIQUE",
+		"INSERT INTO album VALUES (1000, 'orphan', 99999)":                                                                                                 "FOREIGN KEY",
+		"DELETE FROM artist WHERE artist_id = 1":                                                                                                           "FOREIGN KEY",
+		"INSERT INTO track (track_id, name, media_type_id, milliseconds, unit_price) VALUES (9000, 'a', 1, 1, -0.01)":                                      "CHECK",
+		"INSERT INTO track (track_id, name, media_type_id, milliseconds) VALUES (9000, 'a', 1, 1)":                                                         "NOT NULL",
+		"INSERT INTO invoice_line (invoice_line_id, invoice_id, track_id, unit_price, quantity) SELECT 9000, 1, track_id + 99999, 1, 1 FROM track LIMIT 1": "FOREIGN KEY",
+	} {
+		if err := conn.Exec(insert); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%s gave %v, want a failure of %s", insert, err, reason)
+		}
+	}
+}
+
+// countsOn inserts without an id: the next one is what the server would have given.
+func countsOn(t *testing.T, conn *sqlite3.Conn) {
+	t.Helper()
+	if err := conn.Exec("INSERT INTO artist (name) VALUES ('new'); INSERT INTO genre (name) VALUES ('new')"); err != nil {
+		t.Fatal(err)
+	}
+	if got := one(t, conn, "SELECT (SELECT artist_id FROM artist WHERE name = 'new') || ' ' || (SELECT genre_id FROM genre WHERE name = 'new')"); got != "500 40" {
+		t.Errorf("the next ids of artist and genre are %s, want 500 40", got)
+	}
+	if err := conn.Exec("INSERT INTO album SELECT 1000, 'first', artist_id FROM artist WHERE name = 'new'; DELETE FROM album WHERE album_id = 1000"); err != nil {
+		t.Errorf("a legal insert failed: %v", err)
+	}
+}
+
+// one is the text of a query's only value.
+func one(t *testing.T, conn *sqlite3.Conn, query string) string {
+	t.Helper()
+	stmt, _, err := conn.Prepare(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stmt.Close()
+	if !stmt.Step() {
+		t.Fatalf("%s gave no row: %v", query, stmt.Err())
+	}
+	return stmt.ColumnText(0)
+}
