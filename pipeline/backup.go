@@ -56,6 +56,7 @@ type BackupOptions struct {
 	Publish         time.Duration // how often what was uploaded is published; 10 s if 0
 	Progress        *Progress
 	Problem         func(path string, err error) // told of what is missed; may be nil
+	Advice          func(text string)            // told what a source has to say about the run as a whole; may be nil
 }
 
 // Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the backup: what was uploaded is kept

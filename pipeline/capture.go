@@ -50,6 +50,7 @@ type item struct {
 
 // shared is what became of the first name of a file, for its other names.
 type shared struct {
+	listed  entry.Entry // the first name as the walk found it
 	node    tree.Node
 	pending []*archive.Slot
 	skip    error
@@ -109,11 +110,23 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	}
 	g.Go(func() error { return c.collect(gctx) })
 	err = g.Wait()
+	c.advise()
 	if dated, ok := src.(source.Dated); ok && err == nil {
 		c.state.Moment = dated.Moment()
 	}
 	c.state.Finished = time.Now().UTC()
 	return c, err
+}
+
+// advise passes on what the source has to say about the run.
+func (c *capture) advise() {
+	advising, ok := c.source.(source.Advising)
+	if !ok || c.o.Advice == nil {
+		return
+	}
+	for _, text := range advising.Advice() {
+		c.o.Advice(text)
+	}
 }
 
 // lookup finds entries of the last tree whose content can be taken over.
@@ -266,9 +279,10 @@ func (v *visitor) isLater(it *item) bool {
 	}
 	key := fileKey{it.node.Device, it.node.Inode}
 	it.shared = v.links[key]
-	later := it.shared != nil
+	// Some file systems make numbers up, and up again for another file. Names of one file agree in everything else.
+	later := it.shared != nil && entry.Unchanged(&it.shared.listed, &it.node.Entry)
 	if !later {
-		it.shared, it.first = &shared{}, true
+		it.shared, it.first = &shared{listed: it.node.Entry}, true
 		v.links[key] = it.shared
 	}
 	if it.shared.names++; it.shared.names == it.node.Links {
@@ -348,12 +362,12 @@ func (c *capture) read(ctx context.Context, k *cutter, it *item) error {
 func (c *capture) readFile(ctx context.Context, k *cutter, it *item) error {
 	e := &it.node.Entry
 	c.o.Progress.setCurrent(e.Path)
-	err := c.readContent(ctx, k, it)
+	toEnd, err := c.readContent(ctx, k, it)
 	if errors.Is(err, source.ErrChanged) {
-		err = c.readContent(ctx, k, it)
+		toEnd, err = c.readContent(ctx, k, it)
 	}
 	switch {
-	case errors.Is(err, source.ErrChanged):
+	case errors.Is(err, source.ErrChanged) && toEnd:
 		e.Fuzzy = true
 		c.missed(e.Path, err)
 	case c.fatal(ctx, err) != nil:
@@ -370,21 +384,22 @@ func (c *capture) leaveOut(it *item, err error) {
 	c.missed(it.node.Path, err)
 }
 
-func (c *capture) readContent(ctx context.Context, k *cutter, it *item) error {
+// readContent tells, beside the error, whether content was read to its end.
+func (c *capture) readContent(ctx context.Context, k *cutter, it *item) (toEnd bool, err error) {
 	e := &it.node.Entry
 	f, err := c.source.Open(ctx, e)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	out, err := k.cut(ctx, f, e.Path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	it.node.Chunks, it.pending = out.chunks, out.pending
 	err = f.Finish(e)
 	e.Size = out.size
-	return err
+	return true, err
 }
 
 // fatal returns what ends the backup, nil for what concerns one entry alone.

@@ -374,6 +374,7 @@ func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o pipeline.BackupOptions) error {
 	begun := time.Now()
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
+	o.Advice = func(text string) { a.out.Warn(output.Warning{Message: text}) }
 	stop := a.out.Progress(backupCounts(o.Progress))
 	snapshot, err := pipeline.Backup(ctx, repo, o)
 	stop()

@@ -23,6 +23,8 @@ var (
 	// ErrEmpty: the source's root holds nothing although it is declared, or known, to hold something:
 	// a file system that is not mounted must not look like one whose files were all deleted.
 	ErrEmpty = errors.New("source is empty")
+	// ErrUnmounted: the source was on a file system of its own in the last snapshot, which is not mounted now.
+	ErrUnmounted = errors.New("file system is not mounted")
 	// ErrFailed: the source as a whole has failed (a command that exited with an error); what it gave so far
 	// must not become part of a snapshot.
 	ErrFailed = errors.New("source failed")
@@ -91,4 +93,11 @@ type Dated interface {
 	Source
 	// Moment is called after Walk.
 	Moment() time.Time
+}
+
+// Advising is a Source that may have something to say about a run as a whole: why much of it could not be read, and the cure.
+type Advising interface {
+	Source
+	// Advice is called when everything was read; one sentence for each cure.
+	Advice() []string
 }

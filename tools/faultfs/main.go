@@ -15,7 +15,7 @@
 //	grow N [path=GLOB]                              every read appends N bytes to the file first
 //	vanish ERRNO                                    nothing but an empty root is left
 //	clear                                           forget all rules
-//	count                                           answers "OP=N …": the calls so far
+//	count                                           answers "OP=N … hanging=N": the calls so far, and those not answered
 //
 // A GLOB is matched with the path below the directory and with the last name in it. -inodes makes up inode numbers, others for
 // each seed. Nothing is cached by the kernel, so every call comes here.

@@ -68,7 +68,9 @@ func (n *node) meet(ctx context.Context, op, where string) (verdict, syscall.Err
 		}
 	}
 	if v.hang != nil {
+		n.faults.hanging.Add(1)
 		<-v.hang // not even a signal helps, as on a hard mount
+		n.faults.hanging.Add(-1)
 	}
 	return v, v.errno
 }

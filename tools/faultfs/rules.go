@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,7 @@ type faults struct {
 	squashed bool
 	short    int
 	vanished syscall.Errno
+	hanging  atomic.Int32 // calls that are not answered
 }
 
 type rule struct {
@@ -151,7 +153,7 @@ func (f *faults) count() string {
 	for _, op := range ops[:len(ops)-1] {
 		words = append(words, fmt.Sprintf("%s=%d", op, f.counts[op]))
 	}
-	return strings.Join(words, " ")
+	return fmt.Sprintf("%s hanging=%d", strings.Join(words, " "), f.hanging.Load())
 }
 
 // verdict is what becomes of one call.

@@ -2,6 +2,7 @@ package files
 
 import (
 	"container/heap"
+	"context"
 	"sync"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -88,13 +89,13 @@ func (w *walk) add(f *folder, from int, key string) *task {
 }
 
 // work runs tasks until the walk ends, those needed first before others.
-func (w *walk) work() {
+func (w *walk) work(ctx context.Context) {
 	for {
 		t := w.take()
 		if t == nil {
 			return
 		}
-		w.source.run(w, t)
+		w.source.run(ctx, w, t)
 		w.finish(t)
 	}
 }
@@ -139,24 +140,36 @@ func (w *walk) finish(t *task) {
 	}
 }
 
-// await returns when t is done.
-func (w *walk) await(t *task) {
+// await returns when t is done or ctx is. What nobody has begun does not wait for the workers; it runs beside the visitor, since it may
+// hang.
+func (w *walk) await(ctx context.Context, t *task) error {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if t.state == queued {
 		heap.Remove(&w.queue, t.at)
 		t.state = running
 		w.hold(blockSize)
-		w.mu.Unlock()
-		w.source.run(w, t)
-		w.finish(t)
-		return
+		go func() {
+			w.source.run(ctx, w, t)
+			w.finish(t)
+		}()
 	}
 	w.wanted = t
-	for t.state != done {
+	for t.state != done && ctx.Err() == nil {
 		w.ready.Wait()
 	}
 	w.wanted = nil
-	w.mu.Unlock()
+	if t.state != done {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// wake lets the visitor see that the context has ended.
+func (w *walk) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ready.Signal()
 }
 
 // leave goes on to the next block of a directory; at.task is nil after the last.

@@ -16,16 +16,31 @@ func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	return s.detail(e.Path, e)
+	if !s.devices.remote.Load() {
+		return s.detail(ctx, e)
+	}
+	mine := *e
+	err := wait(ctx, func() error { return s.detail(ctx, &mine) })
+	if ctx.Err() == nil {
+		*e = mine
+	}
+	return err
 }
 
-// detail is Detail for the file at path, whatever e is called.
-func (s *Source) detail(path string, e *entry.Entry) error {
+func (s *Source) detail(ctx context.Context, e *entry.Entry) error {
 	e.User, e.Group = s.owners.User(e.UID), s.owners.Group(e.GID)
-	parent, name, follow := s.place(path)
+	parent, _, _ := s.place(e.Path)
+	return s.again(ctx, parent, func() error { return s.detailOnce(e) })
+}
+
+func (s *Source) detailOnce(e *entry.Entry) error {
+	if err := s.injected("detail", e.Path); err != nil {
+		return err
+	}
+	parent, name, follow := s.place(e.Path)
 	dir, err := s.tree.Open(parent)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	defer dir.Release()
 	var linkErr, xattrErr, extentErr error
@@ -36,7 +51,7 @@ func (s *Source) detail(path string, e *entry.Entry) error {
 	if e.Type == entry.File && !follow {
 		e.Extents, extentErr = s.extents(dir, name, e)
 	}
-	return translate(errors.Join(linkErr, xattrErr, extentErr))
+	return errors.Join(linkErr, xattrErr, extentErr)
 }
 
 // extents finds where a sparse file has data. One that is not as e says is changing: all of it may be data.

@@ -9,20 +9,25 @@ import (
 )
 
 // unreachable is what a mount answers whose server or process is gone.
-var unreachable = []unix.Errno{unix.ENOTCONN, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ETIMEDOUT, unix.ESHUTDOWN}
+var unreachable = []unix.Errno{unix.ENOTCONN, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ESHUTDOWN}
+
+// disconnected tells whether a mount is dead. It may be another one than that of a root.
+func disconnected(err error) bool {
+	for _, errno := range unreachable {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
 
 // translate wraps err in the sentinel that it means.
 func translate(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ESTALE):
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
 		return fmt.Errorf("%w: %w", source.ErrVanished, err)
-	}
-	for _, errno := range unreachable {
-		if errors.Is(err, errno) {
-			return fmt.Errorf("%w: %w", source.ErrUnreachable, err)
-		}
 	}
 	return err
 }

@@ -1,35 +1,53 @@
 package files
 
 import (
+	"context"
+	"errors"
 	"io/fs"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
+	"github.com/packstone/packstone/pipeline/source"
 )
 
 // run does what t stands for: it lists the directory if that is still to do and examines a block of names.
-func (s *Source) run(w *walk, t *task) {
+func (s *Source) run(ctx context.Context, w *walk, t *task) {
 	f := t.folder
-	dir, err := s.tree.Open(f.path)
+	dir, err := s.enter(ctx, t)
 	if err != nil {
-		t.err = translate(err)
+		t.err = s.deny(err, true)
 		return
 	}
 	defer dir.Release()
-	if t.from == 0 {
-		if err := s.list(dir, f); err != nil {
-			t.err = translate(err)
-			return
-		}
-	}
+	s.devices.learn(f.device, dir.FD)
 	to := min(t.from+blockSize, f.listing.Len())
 	if to < f.listing.Len() {
 		t.next = w.add(f, to, joinPath(f.path, string(f.listing.Name(to))))
 	}
 	t.items = make([]item, 0, to-t.from)
 	for at := t.from; at < to; at += slab {
-		s.examine(w, t, dir, at, min(at+slab, to))
+		s.examine(ctx, w, t, dir, at, min(at+slab, to))
 	}
+}
+
+// enter opens the directory of t and lists it if that is still to do.
+func (s *Source) enter(ctx context.Context, t *task) (*local.Dir, error) {
+	f := t.folder
+	var dir *local.Dir
+	err := s.again(ctx, f.path, func() (err error) {
+		if err := s.injected("list", f.path); err != nil {
+			return err
+		}
+		if dir, err = s.tree.Open(f.path); err != nil || t.from > 0 {
+			return err
+		}
+		if err := s.list(dir, f); err != nil {
+			dir.Release()
+			return err
+		}
+		return nil
+	})
+	return dir, err
 }
 
 // list reads the names in a directory and takes out what is not wanted.
@@ -46,6 +64,11 @@ func (s *Source) list(dir *local.Dir, f *folder) error {
 		return err
 	}
 	f.empty = f.listing.Len() == 0
+	if !f.empty && f.branch != nil && f.branch.root {
+		if r := s.rootAt(f.path); r != nil {
+			r.filled.Store(true)
+		}
+	}
 	if mark := s.marker(dir, &f.listing); mark != "" {
 		f.listing.Filter(func(name []byte, _ local.Kind) bool { return string(name) == mark })
 	}
@@ -63,7 +86,7 @@ func (s *Source) list(dir *local.Dir, f *folder) error {
 const slab = 16
 
 // examine finds out what the names from one place to another are.
-func (s *Source) examine(w *walk, t *task, dir *local.Dir, from, to int) {
+func (s *Source) examine(ctx context.Context, w *walk, t *task, dir *local.Dir, from, to int) {
 	f := t.folder
 	paths := newPaths(f, from, to)
 	entries := make([]entry.Entry, to-from)
@@ -72,7 +95,7 @@ func (s *Source) examine(w *walk, t *task, dir *local.Dir, from, to int) {
 		e.Path = paths.next(len(f.listing.Name(i)))
 		named := f.branch.child(string(f.listing.Name(i)))
 		var st local.Stat
-		if err := s.stat(dir, f, i, named, &st); err != nil {
+		if err := s.stat(ctx, dir, f, i, named, &st); err != nil {
 			t.items = append(t.items, s.failed(e, named, err))
 			continue
 		}
@@ -84,6 +107,9 @@ func (s *Source) examine(w *walk, t *task, dir *local.Dir, from, to int) {
 			continue
 		}
 		found := item{entry: e}
+		if named != nil && named.root {
+			found = s.examineNamed(ctx, e)
+		}
 		if e.Type == entry.Directory {
 			found.below = s.below(w, f, e, uint64(st.Dev), named)
 		}
@@ -91,7 +117,28 @@ func (s *Source) examine(w *walk, t *task, dir *local.Dir, from, to int) {
 	}
 }
 
-func (s *Source) stat(dir *local.Dir, f *folder, i int, named *branch, st *local.Stat) error {
+// stat examines the name at i. After a failure that may pass, the directory is opened anew.
+func (s *Source) stat(ctx context.Context, dir *local.Dir, f *folder, i int, named *branch, st *local.Stat) error {
+	err := s.statOnce(dir, f, i, named, st)
+	if !passing(err) {
+		return s.explain(translate(err))
+	}
+	return s.again(ctx, f.path, func() error {
+		dir, err := s.tree.Open(f.path)
+		if err != nil {
+			return err
+		}
+		defer dir.Release()
+		return s.statOnce(dir, f, i, named, st)
+	})
+}
+
+func (s *Source) statOnce(dir *local.Dir, f *folder, i int, named *branch, st *local.Stat) error {
+	if s.inject != nil {
+		if err := s.injected("stat", joinPath(f.path, string(f.listing.Name(i)))); err != nil {
+			return err
+		}
+	}
 	if named != nil && named.follow {
 		return dir.Stat(string(f.listing.Name(i)), true, st)
 	}
@@ -103,7 +150,21 @@ func (s *Source) failed(e *entry.Entry, named *branch, err error) item {
 	if named != nil {
 		return item{entry: e, err: rootError(s.file(e.Path), err), fatal: true}
 	}
-	return item{entry: e, err: translate(err)}
+	return item{entry: e, err: err, fatal: errors.Is(err, source.ErrUnreachable)}
+}
+
+// examineNamed is for what a person has named: a file that cannot be read is an error of the whole source.
+func (s *Source) examineNamed(ctx context.Context, e *entry.Entry) item {
+	s.remember(e)
+	if e.Type != entry.File {
+		return item{entry: e}
+	}
+	f, err := s.Open(ctx, e)
+	if err != nil {
+		return item{entry: e, err: err, fatal: true}
+	}
+	f.Close()
+	return item{entry: e}
 }
 
 // leftOut tells what only an examined entry can tell.

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/exclude"
@@ -20,10 +20,10 @@ import (
 
 // Options say what to back up. Roots is required.
 type Options struct {
-	// Roots are absolute paths. A single directory is the source's root, the entry "", and may be reached through a
-	// symbolic link; a single file is an entry of its base name. With several roots, or with Absolute, entries are named
-	// by their absolute path without the leading slash, the directories above the roots are entries too,
-	// and a root that is a symbolic link is just that.
+	// Roots are absolute paths. A single directory is the source's root, the entry ""; a single file is an entry of its base name.
+	// With several roots, or with Absolute, entries are named by their absolute path without the leading slash, and the
+	// directories above the roots are entries too. A root may be reached through symbolic links, and may be one: then what it leads to
+	// is the root, under the link's name. One that leads nowhere, or lies in another root, is just a link.
 	Roots    []string
 	Absolute bool
 	// Directory refuses a single root that is no directory.
@@ -47,10 +47,11 @@ type Options struct {
 
 	// OneFileSystem keeps to the file systems that the roots are on. A mount point is an empty directory then.
 	OneFileSystem bool
-	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
+	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty. It also accepts one that was on a file system of its
+	// own in the last snapshot and is not now; else that is source.ErrUnmounted.
 	AllowEmpty bool
-	// IgnoreInode leaves out inode numbers, which some network file systems make up anew with each mount; those of files
-	// with several names are kept.
+	// IgnoreInode leaves out inode numbers, except that names of one file can still be told. It is so anyway on network file
+	// systems and FUSE, which may make them up anew with each mount.
 	IgnoreInode bool
 	// Parallel is the number of directories listed at once (default: 8).
 	Parallel int
@@ -58,7 +59,7 @@ type Options struct {
 	Class source.Class
 }
 
-// Source is a directory tree. It implements source.Source.
+// Source is a directory tree. It implements source.Source, source.Incremental and source.Advising.
 type Source struct {
 	options Options
 	base    string  // the file name of the path ""
@@ -69,11 +70,21 @@ type Source struct {
 	tree    *local.Tree
 	owners  local.Owners
 
+	devices  devices
+	previous source.Lookup // of the last snapshot; may be nil
+	guarded  atomic.Pointer[map[string]*root]
+	denied   denied
+	vain     atomic.Int32                // tries in vain, in a row
+	inject   func(op, path string) error // for tests: fails a call of the system; may be nil
+
 	prepared   sync.Once
 	prepareErr error
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Incremental = (*Source)(nil)
+	_ source.Advising    = (*Source)(nil)
+)
 
 // New checks the options. Nothing is read before Walk, Detail or Open.
 func New(options Options) (*Source, error) {
@@ -101,7 +112,7 @@ func New(options Options) (*Source, error) {
 		return nil, err
 	}
 	s.present = markers(options)
-	s.tree = local.NewTree(local.Options{Anchor: s.anchor})
+	s.tree = local.NewTree(local.Options{Anchor: s.anchor, Opened: s.opened})
 	return s, nil
 }
 
@@ -161,22 +172,16 @@ func (s *Source) isApart(st *local.Stat, path string) bool {
 	return true
 }
 
-// describe turns what the system tells into the fields of e.
-func (s *Source) describe(st *local.Stat, e *entry.Entry) {
-	local.Describe(st, e)
-	if s.options.IgnoreInode && e.Links <= 1 {
-		e.Device, e.Inode = 0, 0
-	}
-}
-
 // ready prepares the source once.
 func (s *Source) ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.prepared.Do(func() {
-		s.findApart()
-		s.prepareErr = s.prepare()
+		s.prepareErr = wait(ctx, func() error {
+			s.findApart()
+			return s.prepare()
+		})
 	})
 	return s.prepareErr
 }

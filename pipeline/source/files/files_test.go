@@ -247,13 +247,23 @@ func TestASingleRootMayBeAFileOrALink(t *testing.T) {
 	}
 }
 
-func TestARootThatIsALinkIsALinkAmongAbsoluteOnes(t *testing.T) {
+func TestARootThatIsALinkIsWhatItLeadsTo(t *testing.T) {
 	top := t.TempDir()
 	put(t, top, "dir/f")
 	must(t, os.Symlink("dir", top+"/link"))
 	_, got := walked(t, Options{Roots: []string{top + "/link"}, Absolute: true})
-	if e := got.entries[len(got.entries)-1]; e.Type != entry.Symlink || !strings.HasSuffix(e.Path, "/link") {
-		t.Errorf("got %q of type %d last, want the link", e.Path, e.Type)
+	if e := got.entries[len(got.entries)-1]; e.Type != entry.File || !strings.HasSuffix(e.Path, "/link/f") {
+		t.Errorf("got %q of type %d last, want the file in the directory", e.Path, e.Type)
+	}
+	must(t, os.Symlink("nowhere", top+"/dangling"))
+	must(t, os.Symlink("dir/f", top+"/tofile"))
+	for name, want := range map[string]entry.Type{"dangling": entry.Symlink, "tofile": entry.File} {
+		s, got := walked(t, Options{Roots: []string{filepath.Join(top, name)}, Absolute: true})
+		e := got.entries[len(got.entries)-1]
+		must(t, s.Detail(context.Background(), e))
+		if e.Type != want || !strings.HasSuffix(e.Path, "/"+name) {
+			t.Errorf("%s: got %q of type %d, want type %d", name, e.Path, e.Type, want)
+		}
 	}
 	s := open(t, Options{Roots: []string{top, top + "/link/f"}})
 	if err := s.Walk(context.Background(), new(collector)); err == nil || !strings.Contains(err.Error(), top+"/link") {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"sync"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
@@ -16,11 +17,14 @@ import (
 // file is an open file. What counts is its size when it was opened: a log that grows is read to there.
 type file struct {
 	source *Source
+	ctx    context.Context // of Open: a read that hangs is left alone when it ends
 	path   string
+	owner  int64
 	fd     int
 	begun  local.Stat // when it was opened
 	end    int64      // where reading stops
 	at     int64
+	remote bool // reading may hang
 
 	sparse    bool
 	data, gap int64 // the data range at or after at, if sparse
@@ -31,17 +35,12 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	fd, err := s.openFile(e.Path, int64(e.UID))
-	if err != nil {
-		return nil, err
-	}
-	f := &file{source: s, path: e.Path, fd: fd}
-	if err := local.Fstat(fd, &f.begun); err != nil {
-		unix.Close(fd)
-		return nil, f.failed("stat", err)
+	f := &file{source: s, ctx: ctx, path: e.Path, owner: int64(e.UID), fd: -1, remote: s.devices.remote.Load()}
+	if err := f.open(); err != nil {
+		return nil, s.deny(err, false)
 	}
 	if f.begun.Mode&unix.S_IFMT != unix.S_IFREG {
-		unix.Close(fd)
+		unix.Close(f.fd)
 		return nil, fmt.Errorf("%s is no longer a regular file: %w", s.file(e.Path), source.ErrVanished)
 	}
 	f.end = f.begun.Size
@@ -52,12 +51,38 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	return f, nil
 }
 
-// openFile opens what is at path for reading, without waiting for the other end of a pipe.
-func (s *Source) openFile(path string, owner int64) (int, error) {
+// open opens the file, with a new look-up if need be.
+func (f *file) open() error {
+	parent, _, _ := f.source.place(f.path)
+	return f.wait(func() error {
+		return f.source.again(f.ctx, parent, func() error {
+			fd, st, err := f.source.openFile(f.path, f.owner)
+			if err == nil {
+				f.fd, f.begun = fd, st
+			}
+			return err
+		})
+	})
+}
+
+// wait runs what may hang on a remote file system.
+func (f *file) wait(do func() error) error {
+	if !f.remote {
+		return do()
+	}
+	return wait(f.ctx, do)
+}
+
+// openFile opens what is at path for reading, without waiting for the other end of a pipe, and examines it.
+func (s *Source) openFile(path string, owner int64) (int, local.Stat, error) {
+	var st local.Stat
+	if err := s.injected("open", path); err != nil {
+		return -1, st, err
+	}
 	parent, name, follow := s.place(path)
 	dir, err := s.tree.Open(parent)
 	if err != nil {
-		return -1, translate(err)
+		return -1, st, err
 	}
 	defer dir.Release()
 	flags := unix.O_RDONLY
@@ -66,9 +91,13 @@ func (s *Source) openFile(path string, owner int64) (int, error) {
 	}
 	fd, err := dir.OpenUntouched(name, flags, owner)
 	if err != nil {
-		return -1, translate(&fs.PathError{Op: "open", Path: s.file(path), Err: err})
+		return -1, st, &fs.PathError{Op: "open", Path: s.file(path), Err: err}
 	}
-	return fd, nil
+	if err := local.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return -1, st, &fs.PathError{Op: "stat", Path: s.file(path), Err: err}
+	}
+	return fd, st, nil
 }
 
 func (f *file) failed(op string, err error) error {
@@ -91,7 +120,10 @@ func (f *file) Read(p []byte) (int, error) {
 }
 
 func (f *file) read(p []byte) (int, error) {
-	n, err := local.Pread(f.fd, p, f.at)
+	n, err := f.pread(p)
+	if passing(err) {
+		n, err = f.readAgain(p)
+	}
 	if err != nil {
 		return 0, f.failed("read", err)
 	}
@@ -103,10 +135,66 @@ func (f *file) read(p []byte) (int, error) {
 	return n, nil
 }
 
+// buffers take what reads give that may hang: then it would be too late to have the caller's buffer back.
+var buffers = sync.Pool{New: func() any { return new([1 << 20]byte) }}
+
+func (f *file) pread(p []byte) (int, error) {
+	if err := f.source.injected("read", f.path); err != nil {
+		return 0, err
+	}
+	if !f.remote {
+		return local.Pread(f.fd, p, f.at)
+	}
+	buffer := buffers.Get().(*[1 << 20]byte)
+	fd, at, size, n := f.fd, f.at, min(len(p), len(buffer)), 0
+	err := wait(f.ctx, func() (err error) {
+		n, err = local.Pread(fd, buffer[:size], at)
+		return err
+	})
+	if f.ctx.Err() != nil {
+		return 0, context.Cause(f.ctx) // the buffer is lost
+	}
+	copy(p, buffer[:max(n, 0)])
+	buffers.Put(buffer)
+	return n, err
+}
+
+// readAgain reads on after a new look-up, if it finds the same state of the file: else what was read and what would be do not
+// belong together.
+func (f *file) readAgain(p []byte) (n int, err error) {
+	parent, _, _ := f.source.place(f.path)
+	err = f.source.again(f.ctx, parent, func() error {
+		if err := f.reopen(); err != nil {
+			return err
+		}
+		n, err = f.pread(p)
+		return err
+	})
+	return n, err
+}
+
+func (f *file) reopen() error {
+	var fd int
+	var st local.Stat
+	err := f.wait(func() (err error) {
+		fd, st, err = f.source.openFile(f.path, f.owner)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if st.Size != f.begun.Size || st.Mtim != f.begun.Mtim || st.Ctim != f.begun.Ctim || st.Mode != f.begun.Mode {
+		unix.Close(fd)
+		return source.ErrChanged
+	}
+	unix.Close(f.fd)
+	f.fd = fd
+	return nil
+}
+
 func (f *file) readSparse(p []byte) (int, error) {
 	if f.at >= f.gap {
-		var err error
-		if f.data, f.gap, err = local.NextData(f.fd, f.at, f.end); err != nil {
+		if err := f.findData(); err != nil {
 			f.sparse = false // it does not tell: read all
 			return f.read(p)
 		}
@@ -121,6 +209,19 @@ func (f *file) readSparse(p []byte) (int, error) {
 		return n, nil
 	}
 	return f.read(p[:min(int64(len(p)), f.gap-f.at)])
+}
+
+func (f *file) findData() error {
+	fd, at, end := f.fd, f.at, f.end
+	var data, gap int64
+	err := f.wait(func() (err error) {
+		data, gap, err = local.NextData(fd, at, end)
+		return err
+	})
+	if err == nil {
+		f.data, f.gap = data, gap
+	}
+	return err
 }
 
 // ReadAt implements io.ReaderAt.
@@ -145,10 +246,10 @@ func (f *file) Finish(e *entry.Entry) error {
 	if f.differs(e) {
 		f.source.describe(&f.begun, e)
 		// It may be gone by now. Then what was known of it stays.
-		_ = f.source.detail(f.path, e)
+		_ = f.source.Detail(f.ctx, e)
 	}
-	var now local.Stat
-	if err := local.Fstat(f.fd, &now); err != nil {
+	now, err := f.now()
+	if err != nil {
 		return f.failed("stat", err)
 	}
 	if f.begun.Size == now.Size && f.begun.Mtim == now.Mtim && f.begun.Ctim == now.Ctim && f.at >= now.Size {
@@ -158,6 +259,19 @@ func (f *file) Finish(e *entry.Entry) error {
 	e.Size = f.at
 	e.Extents = nil
 	return fmt.Errorf("%s: %w", f.source.file(f.path), source.ErrChanged)
+}
+
+// now is the file's state by the server's word, not by that of a cache: others may have written to it.
+func (f *file) now() (local.Stat, error) {
+	var now local.Stat
+	fd := f.fd
+	err := f.wait(func() error {
+		if f.remote {
+			local.Refresh(fd)
+		}
+		return local.Fstat(fd, &now)
+	})
+	return now, err
 }
 
 // differs tells whether the file was another one, or another state of it, when it was listed.

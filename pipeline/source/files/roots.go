@@ -10,13 +10,15 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/local"
+	"github.com/packstone/packstone/pipeline/source"
 )
 
 // branch is one directory above or at the roots: a small tree of what was named.
 type branch struct {
-	root     bool // named itself; else only what is below it
-	follow   bool // may be a symbolic link
-	children map[string]*branch
+	root      bool // named itself; else only what is below it
+	follow    bool // may be a symbolic link
+	directory bool // known to be one, or a link to one that is followed
+	children  map[string]*branch
 }
 
 func (b *branch) child(name string) *branch {
@@ -43,10 +45,15 @@ func (s *Source) prepare() error {
 	}
 	s.base, s.roots = "/", &branch{follow: true}
 	for _, root := range s.options.Roots {
-		if _, err := os.Lstat(root); err != nil {
+		info, err := os.Stat(root)
+		follow := err == nil
+		if errors.Is(err, fs.ErrNotExist) {
+			info, err = os.Lstat(root) // a link that leads nowhere
+		}
+		if err != nil {
 			return rootError(root, err)
 		}
-		s.name(strings.TrimPrefix(root, "/"))
+		s.name(strings.TrimPrefix(root, "/"), follow, info.IsDir())
 	}
 	return s.checkNested(s.roots, "", false)
 }
@@ -57,7 +64,7 @@ func (s *Source) prepareSingle(root string) error {
 		return rootError(root, err)
 	}
 	if info.IsDir() {
-		s.base, s.roots = root, &branch{root: true, follow: true}
+		s.base, s.roots = root, &branch{root: true, follow: true, directory: true}
 		return nil
 	}
 	if s.options.Directory {
@@ -70,7 +77,7 @@ func (s *Source) prepareSingle(root string) error {
 }
 
 // name adds a root to the tree of what was named.
-func (s *Source) name(path string) {
+func (s *Source) name(path string, follow, directory bool) {
 	at := s.roots
 	for part := range strings.SplitSeq(path, "/") {
 		if part == "" {
@@ -84,7 +91,7 @@ func (s *Source) name(path string) {
 		}
 		at = at.children[part]
 	}
-	at.root, at.follow = true, false
+	at.root, at.follow, at.directory = true, follow, directory
 }
 
 // checkNested refuses a root that lies in another one by way of a symbolic link: the walk of the other does not follow it.
@@ -95,6 +102,7 @@ func (s *Source) checkNested(b *branch, path string, covered bool) error {
 		}
 	}
 	b.follow = b.follow && !covered
+	b.directory = b.directory && !covered
 	for _, name := range b.names() {
 		below := joinPath(path, name)
 		if err := s.checkNested(b.children[name], below, covered || b.root); err != nil {
@@ -132,7 +140,7 @@ func (s *Source) place(path string) (dir, name string, follow bool) {
 			break
 		}
 	}
-	if b != nil && !b.root {
+	if b != nil && (!b.root || b.directory) {
 		return path, local.Self, false
 	}
 	dir, name = local.Split(path)
@@ -142,6 +150,9 @@ func (s *Source) place(path string) (dir, name string, follow bool) {
 func rootError(root string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s, which is to be backed up, does not exist: %w", root, err)
+	}
+	if passing(err) || disconnected(err) {
+		return fmt.Errorf("%s, which is to be backed up, cannot be reached: %w: %w", root, source.ErrUnreachable, err)
 	}
 	return translate(err)
 }

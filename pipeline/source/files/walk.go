@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
@@ -12,9 +13,13 @@ import (
 )
 
 // Walk lists the tree. It returns an error that names the root where a root is missing or empty
-// (source.ErrEmpty), or where the only one cannot be listed.
+// (source.ErrEmpty), cannot be listed, or is gone, be it since the last snapshot (source.ErrUnmounted) or while the
+// walk runs (source.ErrUnreachable). When ctx ends it returns, even while a server keeps calls waiting.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	if err := wait(ctx, func() error { return s.guard(ctx) }); err != nil {
 		return err
 	}
 	return newWalk(s).run(ctx, v)
@@ -23,37 +28,51 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 // run walks with as many workers as the options say.
 func (w *walk) run(ctx context.Context, v source.Visitor) error {
 	first := &folder{branch: w.source.roots, all: w.source.roots.root}
-	if err := w.source.visitRoot(first, v); err != nil {
+	e, err := w.source.examineTop(ctx, first)
+	if err != nil {
 		return err
+	}
+	if w.source.roots.root {
+		if err := v.Visit(e); err != nil {
+			return err
+		}
 	}
 	top := w.add(first, 0, "")
 	var workers sync.WaitGroup
 	for range w.source.options.Parallel {
-		workers.Go(w.work)
+		workers.Go(func() { w.work(ctx) })
 	}
-	defer workers.Wait()
-	defer w.end()
+	defer func() {
+		w.end()
+		_ = wait(ctx, func() error { workers.Wait(); return nil })
+	}()
+	defer context.AfterFunc(ctx, w.wake)()
 	return w.visit(ctx, top, v)
 }
 
-// visitRoot examines the top directory and visits it if it is the source's root.
-func (s *Source) visitRoot(first *folder, v source.Visitor) error {
-	dir, err := s.tree.Open("")
-	if err != nil {
-		return rootError(s.base, err)
-	}
-	defer dir.Release()
+// examineTop examines the top directory.
+func (s *Source) examineTop(ctx context.Context, first *folder) (*entry.Entry, error) {
 	var st local.Stat
-	if err := local.Fstat(dir.FD, &st); err != nil {
-		return translate(&fs.PathError{Op: "stat", Path: s.base, Err: err})
+	err := wait(ctx, func() error {
+		dir, err := s.tree.Open("")
+		if err != nil {
+			return rootError(s.base, err)
+		}
+		defer dir.Release()
+		if err := local.Fstat(dir.FD, &st); err != nil {
+			return rootError(s.base, &fs.PathError{Op: "stat", Path: s.base, Err: err})
+		}
+		s.devices.learn(uint64(st.Dev), dir.FD)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	first.device = uint64(st.Dev)
-	if !s.roots.root {
-		return nil
-	}
 	e := new(entry.Entry)
 	s.describe(&st, e)
-	return v.Visit(e)
+	s.remember(e)
+	return e, nil
 }
 
 // frame is a place in the walk: what comes next in one directory.
@@ -63,8 +82,8 @@ type frame struct {
 	freed int // items that no longer count as held
 }
 
-// visit hands out what the tasks find, in order. It runs a task itself that it needs and nobody has begun, so it
-// never waits for the workers, who do not run further ahead than a limit.
+// visit hands out what the tasks find, in order. A task that it needs and nobody has begun is begun at once: the workers do not run
+// further ahead than a limit.
 func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 	stack := []frame{{task: top}}
 	for len(stack) > 0 {
@@ -73,7 +92,9 @@ func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			w.await(at.task)
+			if err := w.await(ctx, at.task); err != nil {
+				return err
+			}
 			if err := w.problem(at.task, v); err != nil {
 				return err
 			}
@@ -119,7 +140,7 @@ func visitItems(at *frame, v source.Visitor) (*task, error) {
 	return nil, nil
 }
 
-// problem hands out that a directory could not be listed; for the source's only root that is the end.
+// problem hands out that a directory could not be listed; for a root that is the end.
 func (w *walk) problem(t *task, v source.Visitor) error {
 	f := t.folder
 	root := f.branch != nil && f.branch.root
@@ -128,7 +149,7 @@ func (w *walk) problem(t *task, v source.Visitor) error {
 		return fmt.Errorf("%s: %w", w.source.file(f.path), source.ErrEmpty)
 	case t.err == nil:
 		return nil
-	case root && !w.source.options.Absolute:
+	case root, errors.Is(t.err, source.ErrUnreachable):
 		return t.err
 	}
 	v.Problem(f.path, t.err)

@@ -32,13 +32,16 @@ type Options struct {
 	Parallel int
 }
 
-// Source is the folders of all components. It implements source.Source.
+// Source is the folders of all components. It implements source.Source, source.Incremental and source.Advising.
 type Source struct {
 	names   []string
 	folders map[string]*files.Source
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Incremental = (*Source)(nil)
+	_ source.Advising    = (*Source)(nil)
+)
 
 // New checks the options. Nothing is read before Walk, Detail or Open.
 func New(options Options) (*Source, error) {
@@ -120,6 +123,23 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 		}
 	}
 	return nil
+}
+
+// Previous implements source.Incremental.
+func (s *Source) Previous(lookup source.Lookup) {
+	for name, folder := range s.folders {
+		under := below{component: name}
+		folder.Previous(func(ctx context.Context, path string) (*entry.Entry, error) { return lookup(ctx, under.path(path)) })
+	}
+}
+
+// Advice implements source.Advising.
+func (s *Source) Advice() []string {
+	var all []string
+	for _, name := range s.names {
+		all = append(all, s.folders[name].Advice()...)
+	}
+	return all
 }
 
 // below is a visitor of one component's folder.
