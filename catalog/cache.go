@@ -72,6 +72,12 @@ func (c *Cache) Remove(name string) {
 	}
 }
 
+// Clear forgets all that was fetched: objects, and what index runs tell.
+func (c *Cache) Clear() {
+	c.Remove("objects")
+	c.Remove(indexFolder)
+}
+
 // badObject says that an object is there and is not what it should be.
 type badObject struct{ error }
 

@@ -14,23 +14,6 @@ import (
 // Runs lists the index runs that records of the log name.
 func (r *Repository) Runs(log *Log) []archive.Name { return r.runNames(log, nil) }
 
-// LoadRun adds one index run to index. ErrNoIdentity if no key at hand opens it.
-func (r *Repository) LoadRun(ctx context.Context, name archive.Name, index *Index) error {
-	if len(r.domains) == 0 {
-		return ErrNoIdentity
-	}
-	ids, err := r.indexIdentities()
-	if err != nil {
-		return err
-	}
-	packs, err := r.loadRun(ctx, name, ids)
-	if err != nil {
-		return err
-	}
-	index.addRun(name, packs)
-	return nil
-}
-
 // CheckObjects checks the objects that nothing else reads all of: sessions, domains, detached headers and decisions of collectors. It
 // returns what is wrong by the object's name.
 func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error) {

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
-	"filippo.io/age"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
@@ -307,93 +305,6 @@ func applyTags(tags []string, change tagChange) []string {
 	}
 	slices.Sort(tags)
 	return tags
-}
-
-// Index is what a process knows of where chunks lie, and from which runs it knows it. Safe for concurrent use.
-type Index struct {
-	*archive.Index
-
-	mu   sync.Mutex
-	runs map[archive.Name]bool
-}
-
-// NewIndex makes an empty index.
-func NewIndex() *Index {
-	return &Index{Index: archive.NewIndex(0), runs: map[archive.Name]bool{}}
-}
-
-func (x *Index) has(run archive.Name) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.runs[run]
-}
-
-func (x *Index) addRun(run archive.Name, packs []archive.RunPack) {
-	x.Add(packs...)
-	x.mu.Lock()
-	x.runs[run] = true
-	x.mu.Unlock()
-}
-
-// LoadIndex loads into index the runs that records of the log name, those that it has already excepted, and returns how many were new.
-// usable chooses records; nil: all, which is right for reading, where every id is checked. A run that is damaged or missing is warned of:
-// what it tells of is stored again, or found by its place in the tree.
-func (r *Repository) LoadIndex(ctx context.Context, log *Log, index *Index, usable func(*Record) bool) (int, error) {
-	ids, err := r.indexIdentities()
-	if err != nil {
-		return 0, err
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
-	added := 0
-	for _, name := range r.runNames(log, usable) {
-		if index.has(name) {
-			continue
-		}
-		added++
-		g.Go(func() error {
-			packs, err := r.loadRun(gctx, name, ids)
-			if failed := away(gctx, err); failed != nil {
-				return failed
-			}
-			if err != nil {
-				r.warn("an index run is left out: %v", err)
-			}
-			index.addRun(name, packs)
-			return nil
-		})
-	}
-	return added, g.Wait()
-}
-
-func (r *Repository) runNames(log *Log, usable func(*Record) bool) []archive.Name {
-	var names []archive.Name
-	seen := map[string]bool{}
-	for _, rec := range log.Records {
-		if _, ok := r.domains[rec.Domain]; !ok || usable != nil && !usable(rec) {
-			continue
-		}
-		for _, s := range rec.Index {
-			name, err := archive.ParseName(s)
-			if err == nil && !seen[s] {
-				seen[s] = true
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-func (r *Repository) loadRun(ctx context.Context, name archive.Name, ids []age.Identity) ([]archive.RunPack, error) {
-	data, err := r.content(ctx, archive.Runs, name)
-	if err != nil {
-		return nil, err
-	}
-	content, err := archive.OpenSealed(data, ids...)
-	if err != nil {
-		return nil, fmt.Errorf("open index run %s: %w", name, err)
-	}
-	return archive.ParseRun(content)
 }
 
 // trusts tells whether a writer may deduplicate against what rec's writer has stored: its own, or one of its group.

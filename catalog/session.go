@@ -40,6 +40,7 @@ type Session struct {
 	nonce       string
 	avoid       atomic.Pointer[Avoid]
 	checkpoints []string // of this backup, superseded by its commit
+	known       *Index   // what LoadIndex was given
 }
 
 // sessionNote is the body of an open session.
@@ -303,6 +304,7 @@ func (s *Session) Domain() crypto.Domain { return s.writer.Domain }
 // LoadIndex adds to index what this writer may deduplicate against, and returns how many runs were new.
 func (s *Session) LoadIndex(ctx context.Context, index *Index) (int, error) {
 	own := s.writer.Signer.Name()
+	s.known = index
 	return s.repo.LoadIndex(ctx, s.Log, index, func(rec *Record) bool {
 		return rec.Domain == uint64(s.writer.DomainNumber) && s.repo.trusts(own, rec)
 	})
@@ -332,7 +334,21 @@ func (s *Session) putCheckpoint(ctx context.Context, packs []archive.RunPack, re
 	if err != nil {
 		return nil, err
 	}
-	return s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}})
+	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}})
+	if err == nil {
+		s.keepRun(ctx, run, packs)
+	}
+	return rec, err
+}
+
+// keepRun lets the index on disk have what was published, so that nobody here fetches it.
+func (s *Session) keepRun(ctx context.Context, run []string, packs []archive.RunPack) {
+	if s.known == nil || len(run) == 0 {
+		return
+	}
+	if name, err := archive.ParseName(run[0]); err == nil {
+		s.known.publish(ctx, s.repo, name, packs)
+	}
 }
 
 // next opens the session that follows rec, and checks what was relied on against what is being collected by now.
@@ -398,6 +414,7 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	}
 	c.Snapshot.ID, c.Snapshot.Writer, c.Snapshot.Domain = rec.Hash, rec.Lane.Writer, rec.Domain
 	s.finish(rec)
+	s.keepRun(ctx, run, c.Packs)
 	return refs, nil
 }
 

@@ -121,6 +121,7 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions, 
 	}
 	defer session.Close()
 	b := &backup{o: o, repo: repo, session: session, index: catalog.NewIndex(), started: time.Now().UTC()}
+	defer b.index.Close()
 	b.publish = newPublisher(b.usable, session, b.index, o.Publish)
 	snapshot, err := b.try(ctx, forget)
 	if snapshot == nil && !o.DryRun {
@@ -230,8 +231,11 @@ func (b *backup) findLost(ctx context.Context) error {
 		}
 	}
 	b.lost = map[archive.Name]bool{}
-	for pack := range b.index.Packs() {
-		if p := pack.Pack; p.Kind == archive.Data && there[p.Name] != int64(p.Size) {
+	for p, err := range b.index.Packs(ctx) {
+		if err != nil {
+			return err
+		}
+		if p.Kind == archive.Data && there[p.Name] != int64(p.Size) {
 			b.lost[p.Name] = true
 		}
 	}

@@ -168,7 +168,11 @@ func (c *capture) openTrees() (last *tree.Tree) {
 			if err := c.pages.Keep(slot.ID(), page); err != nil {
 				return err
 			}
-			if known, ok := c.index.Lookup(slot.ID()); ok {
+			known, ok, err := c.index.Lookup(ctx, slot.ID())
+			if err != nil {
+				return err
+			}
+			if ok {
 				slot.Seal(known.Place)
 				return nil
 			}

@@ -116,7 +116,8 @@ func (c *check) checkLog(ctx context.Context) error {
 // checkIndex loads every index run by itself, so that one damaged run does not hide the others.
 func (c *check) checkIndex(ctx context.Context) error {
 	for _, name := range c.repo.Runs(c.log) {
-		err := c.repo.LoadRun(ctx, name, c.index)
+		packs, err := c.repo.LoadRun(ctx, name)
+		c.index.Add(packs...)
 		if err := c.note(ctx, archive.Runs.Object(name), err); err != nil {
 			return err
 		}
@@ -152,13 +153,23 @@ func (c *check) note(ctx context.Context, object string, err error) error {
 }
 
 func (c *check) listPacks(ctx context.Context) error {
-	return eachPack(ctx, c.repo.Store, func(kind archive.Kind, name archive.Name, size int64) {
+	err := eachPack(ctx, c.repo.Store, func(kind archive.Kind, name archive.Name, size int64) {
 		c.present[name] = &archive.Pack{Name: name, Kind: kind, Size: uint32(size)}
-		if _, known := c.index.Pack(name); !known && !c.closed {
-			c.report.Unused++
-			c.report.UnusedBytes += uint64(size)
-		}
 	})
+	if err != nil || c.closed {
+		return err
+	}
+	for name, pack := range c.present {
+		known, err := c.index.HasPack(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !known {
+			c.report.Unused++
+			c.report.UnusedBytes += uint64(pack.Size)
+		}
+	}
+	return nil
 }
 
 // checkRefs tests that every pack that a live record needs is there, and of the size that the index says.
@@ -178,16 +189,20 @@ func (c *check) checkRefs(ctx context.Context) error {
 		}
 	}
 	for ref := range needed.All() {
-		c.checkRef(ref)
+		if err := c.checkRef(ctx, ref); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (c *check) checkRef(ref archive.Ref) {
+func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	object := ref.Kind.Object(ref.Name)
 	pack, there := c.present[ref.Name]
-	known, indexed := c.index.Pack(ref.Name)
+	known, indexed, err := c.index.Pack(ctx, ref.Name)
 	switch {
+	case err != nil:
+		return err
 	case !there:
 		c.hurtAll(c.find(object, errors.New("the pack is missing")), known)
 	case indexed && known.Pack.Size != pack.Size:
@@ -195,6 +210,7 @@ func (c *check) checkRef(ref archive.Ref) {
 	case !indexed:
 		c.find(object, errors.New("a snapshot needs the pack, but no index run names it"))
 	}
+	return nil
 }
 
 // hurtAll marks all chunks of a pack.
@@ -229,15 +245,15 @@ func (c *check) checkPacks(ctx context.Context) error {
 	var read, bytes atomic.Uint64
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.o.Parallel)
-	for pack := range c.chosen() {
+	for _, listed := range c.chosen() {
 		if !deadline.IsZero() && time.Now().After(deadline) {
 			break
 		}
 		g.Go(func() error {
 			read.Add(1)
-			bytes.Add(uint64(pack.Pack.Size))
-			c.o.Progress.BytesDone.Add(uint64(pack.Pack.Size))
-			return c.checkPack(gctx, reader, pack)
+			bytes.Add(uint64(listed.Size))
+			c.o.Progress.BytesDone.Add(uint64(listed.Size))
+			return c.checkPack(gctx, reader, listed)
 		})
 	}
 	err = g.Wait()
@@ -245,22 +261,17 @@ func (c *check) checkPacks(ctx context.Context) error {
 	return err
 }
 
-// chosen yields the packs to read. A pack that no index names is read too: it must be what its name says.
-func (c *check) chosen() func(yield func(archive.RunPack) bool) {
-	var packs []archive.RunPack
+// chosen are the packs to read. A pack that no index names is read too: it must be what its name says.
+func (c *check) chosen() (packs []*archive.Pack) {
 	for name, listed := range c.present {
 		if !c.isChosen(name) {
 			continue
 		}
-		pack, known := c.index.Pack(name)
-		if !known {
-			pack.Pack = listed
-		}
-		packs = append(packs, pack)
+		packs = append(packs, listed)
 		c.o.Progress.BytesTotal.Add(uint64(listed.Size))
 	}
 	c.o.Progress.WalkDone.Store(true)
-	return slices.Values(packs)
+	return packs
 }
 
 func (c *check) isChosen(name archive.Name) bool {
@@ -271,7 +282,14 @@ func (c *check) isChosen(name archive.Name) bool {
 	return float64(uint32(n))/(1<<32)*100 < c.o.Percent
 }
 
-func (c *check) checkPack(ctx context.Context, reader *archive.Reader, pack archive.RunPack) error {
+func (c *check) checkPack(ctx context.Context, reader *archive.Reader, listed *archive.Pack) error {
+	pack, known, err := c.index.Pack(ctx, listed.Name)
+	if err != nil {
+		return err
+	}
+	if !known {
+		pack.Pack = listed
+	}
 	problems, err := reader.Verify(ctx, pack.Pack, pack.Directory)
 	if err != nil {
 		return c.note(ctx, pack.Pack.Kind.Object(pack.Pack.Name), err)
@@ -341,7 +359,9 @@ func (c *check) checkTree(ctx context.Context, s *catalog.Snapshot, source *cata
 			return c.note(ctx, place, fmt.Errorf("read the tree: %w", err))
 		}
 		c.report.Chunks += uint64(len(node.Chunks))
-		c.checkNode(place, node, refs)
+		if err := c.checkNode(ctx, place, node, refs); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -376,9 +396,9 @@ func named(refs *archive.RefSet, place archive.Place) bool {
 	return refs == nil || place.Pack != nil && refs.Ordinals(place.Pack.Kind, place.Pack.Name).Has(place.Ordinal)
 }
 
-func (c *check) checkNode(place string, node *tree.Node, refs *archive.RefSet) {
+func (c *check) checkNode(ctx context.Context, place string, node *tree.Node, refs *archive.RefSet) error {
 	if node.Type != entry.File {
-		return
+		return nil
 	}
 	name := place + "/" + strings.TrimPrefix(node.Path, "/")
 	size := int64(0)
@@ -400,11 +420,16 @@ func (c *check) checkNode(place string, node *tree.Node, refs *archive.RefSet) {
 				f.Files = append(f.Files, name)
 			}
 		}
-		if _, known := c.index.Lookup(id); !known {
+		_, known, err := c.index.Lookup(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !known {
 			c.findFile(name, fmt.Errorf("chunk %s is in no index run", id))
-			return
+			return nil
 		}
 	}
+	return nil
 }
 
 // findFile adds a finding about one file.

@@ -42,11 +42,12 @@ func newIntake(ids *crypto.IDKey, index *catalog.Index, p *Progress) *intake {
 func (in *intake) add(ctx context.Context, data []byte, group string) (archive.Chunk, *archive.Slot, error) {
 	id := archive.ID(in.ids.Sum(data))
 	if in.writer == nil {
-		return in.preview(id, len(data)), nil, nil
+		chunk, err := in.preview(ctx, id, len(data))
+		return chunk, nil, err
 	}
-	chunk, slot, isNew := in.find(id, len(data))
-	if !isNew {
-		return chunk, slot, nil
+	chunk, slot, isNew, err := in.find(ctx, id, len(data))
+	if err != nil || !isNew {
+		return chunk, slot, err
 	}
 	in.progress.ChunksNew.Add(1)
 	in.progress.BytesNew.Add(uint64(len(data)))
@@ -57,9 +58,9 @@ func (in *intake) add(ctx context.Context, data []byte, group string) (archive.C
 }
 
 // preview counts what a dry run would write.
-func (in *intake) preview(id archive.ID, length int) archive.Chunk {
-	if chunk, ok := in.index.Lookup(id); ok {
-		return chunk
+func (in *intake) preview(ctx context.Context, id archive.ID, length int) (archive.Chunk, error) {
+	if chunk, ok, err := in.lookup(ctx, id); ok || err != nil {
+		return chunk, err
 	}
 	shard := &in.flight[id[0]%flightShards]
 	shard.Lock()
@@ -70,7 +71,16 @@ func (in *intake) preview(id archive.ID, length int) archive.Chunk {
 		in.progress.ChunksNew.Add(1)
 		in.progress.BytesNew.Add(uint64(length))
 	}
-	return archive.Chunk{ID: id, Length: uint32(length)}
+	return archive.Chunk{ID: id, Length: uint32(length)}, nil
+}
+
+// lookup asks the index.
+func (in *intake) lookup(ctx context.Context, id archive.ID) (archive.Chunk, bool, error) {
+	chunk, ok, err := in.index.Lookup(ctx, id)
+	if err != nil {
+		return chunk, false, &storageError{err}
+	}
+	return chunk, ok, nil
 }
 
 // storageError is a failure of the repository's side, which no other file can get around.
@@ -84,23 +94,23 @@ func isStorage(err error) bool {
 }
 
 // find looks a chunk up, and claims it for the caller to write if it is new.
-func (in *intake) find(id archive.ID, length int) (archive.Chunk, *archive.Slot, bool) {
-	if chunk, ok := in.index.Lookup(id); ok {
-		return chunk, nil, false
+func (in *intake) find(ctx context.Context, id archive.ID, length int) (_ archive.Chunk, _ *archive.Slot, isNew bool, _ error) {
+	if chunk, ok, err := in.lookup(ctx, id); ok || err != nil {
+		return chunk, nil, false, err
 	}
 	shard := &in.flight[id[0]%flightShards]
 	shard.Lock()
 	defer shard.Unlock()
 	if slot := shard.slots[id]; slot != nil {
-		return archive.Chunk{}, slot, false
+		return archive.Chunk{}, slot, false, nil
 	}
 	// Its pack may have been sealed since the first look: then the index has it, and no slot any more.
-	if chunk, ok := in.index.Lookup(id); ok {
-		return chunk, nil, false
+	if chunk, ok, err := in.lookup(ctx, id); ok || err != nil {
+		return chunk, nil, false, err
 	}
 	slot := archive.NewSlot(id, length)
 	shard.slots[id] = slot
-	return archive.Chunk{}, slot, true
+	return archive.Chunk{}, slot, true, nil
 }
 
 // sealed moves the chunks of a pack from the flight to the index.

@@ -347,7 +347,12 @@ func (f *Fetcher) another(ctx context.Context, c archive.Chunk, take func([]byte
 			err = indexErr
 			continue
 		}
-		if err = f.anyOf(ctx, c, index.Places(c.ID), take); err == nil {
+		places, placesErr := index.Places(ctx, c.ID)
+		if placesErr != nil {
+			err = placesErr
+			continue
+		}
+		if err = f.anyOf(ctx, c, places, take); err == nil {
 			return nil
 		}
 	}

@@ -203,8 +203,8 @@ func (m *Mirror) refreshRuns(ctx context.Context, repo *catalog.Repository, log 
 }
 
 func (m *Mirror) addRun(ctx context.Context, repo *catalog.Repository, run archive.Name, record string) error {
-	index := catalog.NewIndex()
-	if err := repo.LoadRun(ctx, run, index); err != nil {
+	named, err := repo.LoadRun(ctx, run)
+	if err != nil {
 		return err
 	}
 	return m.change(ctx, func() error {
@@ -214,7 +214,7 @@ func (m *Mirror) addRun(ctx context.Context, repo *catalog.Repository, run archi
 		}
 		defer insert.close()
 		var packs, chunks int64
-		for p := range index.Packs() {
+		for _, p := range named {
 			packs, chunks = packs+1, chunks+int64(p.Directory.Len())
 			err := insert.row(p.Pack.Name.String(), run.String(), kindOf(p.Pack.Kind), int64(p.Pack.Size), int64(p.Directory.Len()), p.Directory.Raw(), p.Directory.Stored())
 			if err != nil {

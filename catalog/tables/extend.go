@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ const (
 	keysAtOnce = 2 << 20
 	// A table is merged into the one before it unless that has so many times its keys. Smaller ones than smallTable are as this one.
 	tierRatio  = 4
-	smallTable = 1 << 16
+	smallTable = 1 << 13
 	lockPause  = 20 * time.Millisecond
 )
 
@@ -99,6 +100,33 @@ func (w *Writer) Generation() uint64 { return w.manifest.generation }
 
 // Generation tells one making of the tables from another.
 func (s *Set) Generation() uint64 { return s.manifest.generation }
+
+// Count adds up the chunks of the runs that were committed, and of those of them that are still of use.
+func (w *Writer) Count(isUsed func(run archive.Name) bool) (used, all int64) {
+	for i := range w.manifest.runs {
+		note := &w.manifest.runs[i]
+		if all += int64(note.chunks); isUsed(note.name) {
+			used += int64(note.chunks)
+		}
+	}
+	return used, all
+}
+
+// Drop removes the tables in dir, unless another process has made others of another generation meanwhile. Generation 0 is any.
+func Drop(ctx context.Context, dir string, generation uint64) error {
+	w, err := Extend(ctx, dir, true)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if generation == 0 || w.Generation() == generation {
+		err = os.Remove(filepath.Join(dir, manifestName))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("drop the index on disk: %w", err)
+	}
+	return nil
+}
 
 // Has tells whether a run was taken in.
 func (w *Writer) Has(run archive.Name) bool { return w.runs[run] }

@@ -51,18 +51,26 @@ func open(dir string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := newSet(m)
+	if err := s.openFiles(dir); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Empty is a Set of nothing.
+func Empty() *Set { return newSet(&manifest{}) }
+
+func newSet(m *manifest) *Set {
 	s := &Set{manifest: m, runs: make(map[archive.Name]int, len(m.runs))}
 	s.scratch.New = func() any { return new(scratch) }
 	for i := range m.runs {
 		s.runs[m.runs[i].name] = i
 	}
-	if err := s.openFiles(dir); err != nil {
-		s.Close()
-		return nil, err
-	}
 	packs := m.packPages * perPage(packSize)
 	s.recent = make([]atomic.Pointer[Pack], 1<<min(bits.Len64(uint64(packs)), recentBits))
-	return s, nil
+	return s
 }
 
 // recentBits: so many packs are kept in memory.

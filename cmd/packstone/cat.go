@@ -281,8 +281,12 @@ func (a *app) catChunk(ctx context.Context, id string) (any, error) {
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return nil, err
 	}
+	found, err := index.Places(ctx, archive.ID(name))
+	if err != nil {
+		return nil, err
+	}
 	var places []chunkContent
-	for _, c := range index.Places(archive.ID(name)) {
+	for _, c := range found {
 		place := chunkContentOf(&c)
 		place.Pack, place.Kind = c.Place.Pack.Name.String(), c.Place.Pack.Kind
 		places = append(places, place)

@@ -130,7 +130,7 @@ func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
 		return nil, err
 	}
 	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
-	cache.Remove("objects")
+	cache.Clear()
 	if err := mirror.Remove(cache.Path(mirrorFile)); err != nil {
 		return nil, err
 	}
@@ -163,8 +163,12 @@ func (a *app) printRebuilt(ctx context.Context, repo *catalog.Repository, m *mir
 	if err != nil {
 		return err
 	}
+	chunks, err := index.Len(ctx)
+	if err != nil {
+		return err
+	}
 	s := rebuildSummary{
-		Records: c.Records, Snapshots: c.Snapshots, IndexRuns: c.IndexRuns, Packs: c.Packs, Chunks: int64(index.Len()), Files: c.Files,
+		Records: c.Records, Snapshots: c.Snapshots, IndexRuns: c.IndexRuns, Packs: c.Packs, Chunks: int64(chunks), Files: c.Files,
 		Mirror: mirrorPath(repo),
 	}
 	a.out.Summary(s, fmt.Sprintf("rebuilt from %s records: %s snapshots, %s index runs, %s packs, %s chunks, %s paths\nmirror: %s",

@@ -81,7 +81,10 @@ func (a *app) stats(ctx context.Context, repo *catalog.Repository, mode string, 
 	}
 	data := uint64(0)
 	for ref := range needed.All() {
-		pack, ok := index.Pack(ref.Name)
+		pack, ok, err := index.Pack(ctx, ref.Name)
+		if err != nil {
+			return m, err
+		}
 		if !ok {
 			a.out.Warn(output.Warning{Message: "no index names pack " + ref.Name.String() + ": run packstone check"})
 			continue

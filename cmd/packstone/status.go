@@ -172,7 +172,14 @@ func (m *statusMessage) addObjects(ctx context.Context, repo *catalog.Repository
 		switch archive.Kind(folder) {
 		case archive.Data, archive.Trees:
 			m.Packs++
-			if !blind && !isIndexed(index, rest) {
+			if blind {
+				continue
+			}
+			indexed, err := isIndexed(ctx, index, rest)
+			if err != nil {
+				return err
+			}
+			if !indexed {
 				m.UnusedPacks++
 				m.UnusedBytes += uint64(info.Size)
 			}
@@ -194,13 +201,12 @@ func opensAllDomains(repo *catalog.Repository) bool {
 }
 
 // isIndexed tells whether the index knows the pack ab/abcd….
-func isIndexed(index *catalog.Index, name string) bool {
+func isIndexed(ctx context.Context, index *catalog.Index, name string) (bool, error) {
 	id, err := archive.ParseName(name[strings.LastIndexByte(name, '/')+1:])
 	if err != nil {
-		return true // no pack of ours
+		return true, nil // no pack of ours
 	}
-	_, ok := index.Pack(id)
-	return ok
+	return index.HasPack(ctx, id)
 }
 
 // openSession reads writer.lane.sequence, and tells whether there is no record of that number yet.

@@ -1,0 +1,322 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/tables"
+)
+
+// Index says where chunks lie. What index runs tell is kept on disk, in the cache, and is opened at the first look-up: a process that looks nothing up
+// does not read it. In memory are the packs that this process has added, until their run is on disk, and packs of which several chunks
+// were found, since neighbours follow. Without a cache all of it is in memory, 50 to 60 bytes a chunk.
+//
+// Answers are exact: the 32-byte id decides, and what is damaged on disk is made again from the store. An error says that the store, or ctx,
+// did not allow that. Safe for concurrent use, Close excepted.
+type Index struct {
+	mu     sync.RWMutex
+	usable func(*archive.Pack) bool
+	hot    *archive.Index // added by this process, and runs that are not on disk
+	disk   *tables.Set    // nil: not opened
+	chosen []bool         // which runs on disk may be used; nil: all
+	warm   warm
+
+	loading      sync.Mutex // held while runs are loaded; guards what follows
+	repo         *Repository
+	runs         map[archive.Name]bool              // that may be used
+	named        map[archive.Name]bool              // that any record names
+	held         map[archive.Name]bool              // of runs: in hot, or left out since they are damaged
+	offered      map[archive.Name][]archive.RunPack // of runs: this process has them in hot, and they are not on disk yet
+	inMemoryOnly bool                               // the disk could not be relied on
+	opened       bool
+	stale        atomic.Bool // there are runs to load at the next look-up
+}
+
+// NewIndex makes an empty index.
+func NewIndex() *Index {
+	return &Index{
+		hot: archive.NewIndex(0), runs: map[archive.Name]bool{}, named: map[archive.Name]bool{}, held: map[archive.Name]bool{},
+		offered: map[archive.Name][]archive.RunPack{},
+	}
+}
+
+// Close releases the files. No other method may be called after.
+func (x *Index) Close() {
+	if x.disk != nil {
+		x.disk.Close()
+		x.disk = nil
+	}
+}
+
+// Add adds packs. Their directories must not be changed after.
+func (x *Index) Add(packs ...archive.RunPack) {
+	x.mu.RLock() // the memory takes care of itself; this holds it in place
+	defer x.mu.RUnlock()
+	x.hot.Add(packs...)
+}
+
+// SetFilter says which packs Lookup may use: those for which usable is true, which may be asked at any time and must not call the
+// index. nil: all.
+func (x *Index) SetFilter(usable func(*archive.Pack) bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.usable = usable
+	x.hot.SetFilter(usable)
+}
+
+func (x *Index) mayUse(p *archive.Pack) bool { return x.usable == nil || x.usable(p) }
+
+// Lookup finds a chunk in a pack that may be used.
+func (x *Index) Lookup(ctx context.Context, id archive.ID) (archive.Chunk, bool, error) {
+	if c, found := x.inMemory(id); found {
+		return c, true, nil
+	}
+	var best archive.Chunk
+	err := x.ask(ctx, func(disk *tables.Set) error {
+		var places [4]tables.Match
+		matches, err := disk.Find(id, places[:0])
+		if err != nil {
+			return err
+		}
+		for i := range matches {
+			if m := &matches[i]; x.isChosen(m.Pack) && x.mayUse(&m.Pack.Pack) {
+				best = m.Chunk
+				return x.warm.hit(disk, m.Pack)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return archive.Chunk{}, false, fmt.Errorf("look up chunk %s: %w", id, err)
+	}
+	return best, best.Place.Pack != nil, nil
+}
+
+// inMemory finds a chunk in a pack that is in memory and may be used.
+func (x *Index) inMemory(id archive.ID) (archive.Chunk, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if c, found := x.hot.Lookup(id); found {
+		return c, true
+	}
+	c, found := x.warm.lookup(id)
+	return c, found && x.mayUse(c.Place.Pack)
+}
+
+// LookupBatch appends one Chunk to dst for each id; one whose Place has no Pack was not found. Thousands of ids at once are found several times
+// as fast as one by one, and with ordered reads.
+func (x *Index) LookupBatch(ctx context.Context, ids []archive.ID, dst []archive.Chunk) ([]archive.Chunk, error) {
+	start := len(dst)
+	dst = append(dst, make([]archive.Chunk, len(ids))...)
+	out := dst[start:]
+	var rest []archive.ID
+	var at []int
+	for i, id := range ids {
+		c, found := x.inMemory(id)
+		if found {
+			out[i] = c
+			continue
+		}
+		rest, at = append(rest, id), append(at, i)
+	}
+	if len(rest) == 0 {
+		return dst, nil
+	}
+	err := x.ask(ctx, func(disk *tables.Set) error {
+		return disk.FindAll(rest, func(i int, m tables.Match) {
+			if to := &out[at[i]]; to.Place.Pack == nil && x.isChosen(m.Pack) && x.mayUse(&m.Pack.Pack) {
+				*to = m.Chunk
+			}
+		})
+	})
+	if err != nil {
+		return dst[:start], fmt.Errorf("look up %d chunks: %w", len(ids), err)
+	}
+	return dst, nil
+}
+
+// Places returns all places where a chunk should be, those that may be used for deduplication first. A restore that has met a
+// wrong id tries them in turn.
+func (x *Index) Places(ctx context.Context, id archive.ID) (places []archive.Chunk, err error) {
+	var first, last []archive.Chunk
+	err = x.ask(ctx, func(disk *tables.Set) error {
+		first, last = x.hot.Places(id), nil
+		matches, err := disk.Find(id, nil)
+		for _, m := range matches {
+			switch {
+			case !x.isChosen(m.Pack):
+			case x.mayUse(&m.Pack.Pack):
+				first = append(first, m.Chunk)
+			default:
+				last = append(last, m.Chunk)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up chunk %s: %w", id, err)
+	}
+	return x.distinct(append(first, last...)), nil
+}
+
+// distinct drops places that are there twice, and puts those first that may be used.
+func (x *Index) distinct(places []archive.Chunk) []archive.Chunk {
+	type place struct {
+		pack    archive.Name
+		ordinal uint32
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	seen := map[place]bool{}
+	var usable, rest []archive.Chunk
+	for _, c := range places {
+		p := place{c.Place.Pack.Name, c.Place.Ordinal}
+		switch {
+		case seen[p]:
+		case x.mayUse(c.Place.Pack):
+			usable = append(usable, c)
+		default:
+			rest = append(rest, c)
+		}
+		seen[p] = true
+	}
+	return append(usable, rest...)
+}
+
+// Pack returns what the index knows of the pack of this name.
+func (x *Index) Pack(ctx context.Context, name archive.Name) (pack archive.RunPack, found bool, err error) {
+	err = x.ask(ctx, func(disk *tables.Set) error {
+		if pack, found = x.hot.Pack(name); found {
+			return nil
+		}
+		packs, err := disk.PacksNamed(name)
+		if err != nil {
+			return err
+		}
+		for _, p := range packs {
+			if !x.isChosen(p) {
+				continue
+			}
+			pack.Pack, found = &p.Pack, true
+			pack.Directory, err = disk.Directory(p)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return archive.RunPack{}, false, fmt.Errorf("look up pack %s: %w", name, err)
+	}
+	return pack, found, nil
+}
+
+// HasPack tells whether the index knows a pack.
+func (x *Index) HasPack(ctx context.Context, name archive.Name) (found bool, err error) {
+	err = x.ask(ctx, func(disk *tables.Set) error {
+		if _, found = x.hot.Pack(name); found {
+			return nil
+		}
+		packs, err := disk.PacksNamed(name)
+		for _, p := range packs {
+			found = found || x.isChosen(p)
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("look up pack %s: %w", name, err)
+	}
+	return found, nil
+}
+
+// Packs yields all packs, some maybe twice. An error is the last that it yields. What is added meanwhile may be left out.
+func (x *Index) Packs(ctx context.Context) iter.Seq2[*archive.Pack, error] {
+	return func(yield func(*archive.Pack, error) bool) {
+		var packs []*archive.Pack
+		err := x.ask(ctx, func(disk *tables.Set) error {
+			packs = packs[:0]
+			for p := range x.hot.Packs() {
+				packs = append(packs, p.Pack)
+			}
+			for p, err := range disk.Packs() {
+				if err != nil {
+					return err
+				}
+				if x.isChosen(p) {
+					packs = append(packs, &p.Pack)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			yield(nil, fmt.Errorf("list the packs of the index: %w", err))
+			return
+		}
+		for _, p := range packs {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Len is the number of chunks; on disk one that lies in several packs counts for each.
+func (x *Index) Len(ctx context.Context) (n int, err error) {
+	err = x.ask(ctx, func(disk *tables.Set) error {
+		n = x.hot.Len()
+		for i := range disk.Runs() {
+			if x.chosen == nil || x.chosen[i] {
+				n += disk.RunChunks(i)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count the chunks of the index: %w", err)
+	}
+	return n, nil
+}
+
+// Memory is about how many bytes of memory the index takes.
+func (x *Index) Memory() int64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	n := x.hot.Memory() + x.warm.memory()
+	if x.disk != nil {
+		n += x.disk.Memory()
+	}
+	return n
+}
+
+// isChosen tells whether the run that names a pack may be used.
+func (x *Index) isChosen(p *tables.Pack) bool { return x.chosen == nil || x.chosen[p.Run] }
+
+// rebuilds is how often the tables on disk are made again before they are given up.
+const rebuilds = 2
+
+// ask calls question with what is on disk, which may be empty, after everything was loaded. If the answer is that it is damaged, it is made again, and
+// question is called again.
+func (x *Index) ask(ctx context.Context, question func(disk *tables.Set) error) error {
+	for try := 0; ; try++ {
+		if err := x.load(ctx); err != nil {
+			return err
+		}
+		x.mu.RLock()
+		disk := x.disk
+		if disk == nil {
+			disk = noTables
+		}
+		err := question(disk)
+		x.mu.RUnlock()
+		if !errors.Is(err, tables.ErrDamaged) {
+			return err
+		}
+		x.drop(ctx, disk, try == rebuilds)
+	}
+}
+
+// noTables is what an index without any on disk asks.
+var noTables = tables.Empty()

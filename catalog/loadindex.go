@@ -1,0 +1,354 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/tables"
+)
+
+// indexFolder is the folder of the cache for what index runs tell.
+const indexFolder = "index"
+
+// runsAtOnce is how many index runs are fetched at once.
+const runsAtOnce = 4
+
+// LoadIndex lets index use the runs that records of the log name, and returns how many of them were new to it. usable chooses records; nil: all,
+// which is right for reading, where every id is checked. The runs are read at the first look-up, or at once if there was one. One that is
+// damaged or missing is warned of: what it tells of is stored again, or found by its place in the tree.
+func (r *Repository) LoadIndex(ctx context.Context, log *Log, index *Index, usable func(*Record) bool) (int, error) {
+	added := index.want(r, r.runNames(log, usable), log)
+	if added == 0 || !index.isOpen() {
+		return added, nil
+	}
+	return added, index.load(ctx)
+}
+
+// LoadRun reads one index run. ErrNoIdentity if no key at hand opens it.
+func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.RunPack, error) {
+	if len(r.domains) == 0 {
+		return nil, ErrNoIdentity
+	}
+	ids, err := r.indexIdentities()
+	if err != nil {
+		return nil, err
+	}
+	return r.loadRun(ctx, name, ids)
+}
+
+func (r *Repository) runNames(log *Log, usable func(*Record) bool) []archive.Name {
+	var names []archive.Name
+	seen := map[string]bool{}
+	for _, rec := range log.Records {
+		if _, ok := r.domains[rec.Domain]; !ok || usable != nil && !usable(rec) {
+			continue
+		}
+		for _, s := range rec.Index {
+			name, err := archive.ParseName(s)
+			if err == nil && !seen[s] {
+				seen[s] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// loadRun fetches an index run. It is not kept as it is, since what it tells is: in the cache's tables.
+func (r *Repository) loadRun(ctx context.Context, name archive.Name, ids []age.Identity) ([]archive.RunPack, error) {
+	data, err := archive.GetContent(ctx, r.Store, archive.Runs, name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := archive.OpenSealed(data, ids...)
+	if err != nil {
+		return nil, fmt.Errorf("open index run %s: %w", name, err)
+	}
+	return archive.ParseRun(content)
+}
+
+// want lets the index use runs, and returns how many of them are new to it.
+func (x *Index) want(r *Repository, names []archive.Name, log *Log) (added int) {
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	x.repo = r
+	for _, name := range names {
+		if !x.runs[name] {
+			x.runs[name] = true
+			added++
+		}
+	}
+	for _, rec := range log.Records {
+		for _, text := range rec.Index {
+			if name, err := archive.ParseName(text); err == nil {
+				x.named[name] = true
+			}
+		}
+	}
+	if added > 0 {
+		x.stale.Store(true)
+	}
+	return added
+}
+
+// isOpen tells whether anything was looked up yet.
+func (x *Index) isOpen() bool {
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	return x.opened
+}
+
+// load loads the runs that may be used and are not there yet.
+func (x *Index) load(ctx context.Context) error {
+	if !x.stale.Load() {
+		return nil
+	}
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	if !x.stale.Load() {
+		return nil
+	}
+	x.opened = true
+	if err := x.loadRuns(ctx); err != nil {
+		return fmt.Errorf("load the index: %w", err)
+	}
+	x.stale.Store(false)
+	return nil
+}
+
+func (x *Index) loadRuns(ctx context.Context) error {
+	dir := x.directory()
+	if dir == "" {
+		return x.loadToMemory(ctx)
+	}
+	if x.disk == nil {
+		// What is damaged, or cannot be opened, is empty.
+		if set, err := tables.Open(dir); err == nil {
+			x.turn(set)
+		}
+	}
+	if len(x.missing()) == 0 {
+		x.turn(x.disk)
+		return nil
+	}
+	err := x.extend(ctx, dir, true)
+	if errors.Is(err, tables.ErrDamaged) {
+		x.turn(nil)
+		x.dropFiles(ctx, 0)
+		err = x.extend(ctx, dir, true)
+	}
+	if err == nil || away(ctx, err) != nil {
+		return err
+	}
+	// A cache that cannot be written to costs memory and nothing else.
+	return x.loadToMemory(ctx)
+}
+
+// directory is where the tables lie; "" if they cannot.
+func (x *Index) directory() string {
+	if x.inMemoryOnly || x.repo == nil {
+		return ""
+	}
+	return x.repo.Cache.Path(indexFolder)
+}
+
+// missing are the runs that may be used and are neither on disk nor in memory.
+func (x *Index) missing() (names []archive.Name) {
+	for name := range x.runs {
+		if x.held[name] {
+			continue
+		}
+		if x.disk != nil {
+			if _, there := x.disk.Run(name); there {
+				continue
+			}
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// turn uses set from now on. What this process has in memory and set has too is dropped.
+func (x *Index) turn(set *tables.Set) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.disk != nil && x.disk != set {
+		x.disk.Close()
+	}
+	x.disk, x.chosen = set, nil
+	x.warm.clear()
+	if set == nil {
+		return
+	}
+	x.chosen = make([]bool, set.Runs())
+	for name := range x.runs {
+		if i, ok := set.Run(name); ok {
+			x.chosen[i] = true
+		}
+	}
+	x.cool(set)
+}
+
+// cool drops the packs of runs that are on disk from memory.
+func (x *Index) cool(set *tables.Set) {
+	gone := map[archive.Name]bool{}
+	for name, packs := range x.offered {
+		if _, there := set.Run(name); !there {
+			continue
+		}
+		for _, p := range packs {
+			gone[p.Pack.Name] = true
+		}
+		delete(x.offered, name)
+		delete(x.held, name)
+	}
+	if len(gone) == 0 {
+		return
+	}
+	old := x.hot
+	x.hot = archive.NewIndex(0)
+	x.hot.SetFilter(x.usable)
+	for p := range old.Packs() {
+		if !gone[p.Pack.Name] {
+			x.hot.Add(p)
+		}
+	}
+}
+
+// extend brings runs to disk: those that this process has itself, and with fetch those that are missing.
+func (x *Index) extend(ctx context.Context, dir string, fetch bool) error {
+	w, err := tables.Extend(ctx, dir, fetch)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if x.isMostlyUnused(w) {
+		w.Reset()
+	}
+	for name, packs := range x.offered {
+		if err := w.Add(name, packs); err != nil {
+			return err
+		}
+	}
+	if fetch {
+		if err := x.fetch(ctx, w); err != nil {
+			return err
+		}
+	}
+	set, err := w.Commit()
+	if err != nil {
+		return err
+	}
+	x.turn(set)
+	x.repo.Cache.Remove("objects/" + string(archive.Runs)) // where earlier versions have kept them
+	return nil
+}
+
+// isMostlyUnused tells whether most of what is on disk is of runs that no record names any more.
+func (x *Index) isMostlyUnused(w *tables.Writer) bool {
+	used, all := w.Count(func(run archive.Name) bool { return x.named[run] })
+	return 2*used < all
+}
+
+// fetch adds the runs that w lacks.
+func (x *Index) fetch(ctx context.Context, w *tables.Writer) error {
+	var mu sync.Mutex
+	var missing []archive.Name
+	for name := range x.runs {
+		if !x.held[name] && !w.Has(name) {
+			missing = append(missing, name)
+		}
+	}
+	return x.each(ctx, missing, func(name archive.Name, packs []archive.RunPack) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return w.Add(name, packs)
+	})
+}
+
+// each fetches runs and hands them on, several at once. One that is damaged or missing is left out, and not tried again by this process.
+func (x *Index) each(ctx context.Context, names []archive.Name, do func(archive.Name, []archive.RunPack) error) error {
+	ids, err := x.repo.indexIdentities()
+	if err != nil {
+		return err
+	}
+	var bad sync.Map
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runsAtOnce)
+	for _, name := range names {
+		g.Go(func() error {
+			packs, err := x.repo.loadRun(gctx, name, ids)
+			if failed := away(gctx, err); failed != nil {
+				return failed
+			}
+			if err != nil {
+				x.repo.warn("an index run is left out: %v", err)
+				bad.Store(name, true)
+				return nil
+			}
+			return do(name, packs)
+		})
+	}
+	err = g.Wait()
+	for name := range bad.Range {
+		x.held[name.(archive.Name)] = true
+	}
+	return err
+}
+
+// loadToMemory loads the missing runs where there is no place for them on disk.
+func (x *Index) loadToMemory(ctx context.Context) error {
+	var mu sync.Mutex
+	var came []archive.Name
+	err := x.each(ctx, x.missing(), func(name archive.Name, packs []archive.RunPack) error {
+		x.Add(packs...)
+		mu.Lock()
+		defer mu.Unlock()
+		came = append(came, name)
+		return nil
+	})
+	for _, name := range came {
+		x.held[name] = true
+	}
+	return err
+}
+
+// drop gives up tables that are damaged, so that the next load makes them again; with forGood what they hold is kept in memory.
+func (x *Index) drop(ctx context.Context, damaged *tables.Set, forGood bool) {
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	if x.disk != damaged {
+		return // another goroutine was quicker
+	}
+	x.repo.warn("the cached index is damaged and is made again")
+	generation := damaged.Generation()
+	x.turn(nil)
+	x.dropFiles(ctx, generation)
+	x.inMemoryOnly = x.inMemoryOnly || forGood
+	x.stale.Store(true)
+}
+
+func (x *Index) dropFiles(ctx context.Context, generation uint64) {
+	if dir := x.directory(); dir != "" {
+		_ = tables.Drop(ctx, dir, generation)
+	}
+}
+
+// publish notes a run that this process has published: its packs are in memory, and go to disk if nobody else is busy there. If that
+// fails they stay where they are.
+func (x *Index) publish(ctx context.Context, r *Repository, name archive.Name, packs []archive.RunPack) {
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	x.repo = r
+	x.runs[name], x.named[name], x.held[name] = true, true, true
+	x.offered[name] = packs
+	if dir := x.directory(); dir != "" {
+		_ = x.extend(ctx, dir, false)
+	}
+}
