@@ -168,7 +168,9 @@ func (r *restore) lookAround(ctx context.Context) error {
 	}
 	r.there = map[string]*entry.Entry{}
 	err := r.target.Walk(ctx, func(e *entry.Entry) error {
-		r.there[e.Path] = e
+		if below := r.o.Below; below == "" || within(e.Path, below) || within(below, e.Path) {
+			r.there[e.Path] = e
+		}
 		return nil
 	})
 	if err != nil {

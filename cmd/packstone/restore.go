@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/target"
@@ -46,6 +47,8 @@ type restoreOptions struct {
 	numeric    bool
 	toCommand  []string
 	to         dbAddress
+	server     *config.Remote // what to names, if it is a server of files
+	inPlace    bool
 	incomplete bool
 }
 
@@ -57,7 +60,9 @@ func newRestore(a *app) *cobra.Command {
 		Short: "Bring a snapshot, or a part of it, back: byte for byte, with its metadata.",
 		Long: `Every chunk is checked while it comes back. Below the target each source lies in a folder of its name; what was backed up by path comes
 back under that path. A database becomes one SQLite file, SOURCE.sqlite, or with --to the content of an empty database of any engine.
-Nothing half-written appears under its final name.`,
+--to also takes a directory on a server: ftp://, ftpes://, ftps:// (FTP with TLS, explicit or implicit) or sftp://[user@]host[:port]/path;
+only what differs is sent. --in-place puts every source back where the settings file has it now. Nothing half-written appears under its
+final name.`,
 		Example: `  packstone restore latest --target /tmp/restored
   packstone restore --at 2026-11-20T14:00 --set platform --target /srv/restored`,
 		Args: cobra.ArbitraryArgs,
@@ -66,7 +71,7 @@ Nothing half-written appears under its final name.`,
 	flags.StringVarP(&o.target, "target", "t", "", "`directory` to restore to")
 	flags.StringArrayVar(&o.include, "include", nil, "only what matches the `pattern`; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "not what matches the `pattern`; may be repeated")
-	flags.StringVar(&o.overwrite, "overwrite", "always", "files that are there already: `always`, if-changed, if-newer or never")
+	flags.StringVar(&o.overwrite, "overwrite", "", "files that are there already: `always`, if-changed, if-newer or never (default always, on servers if-changed)")
 	flags.BoolVar(&o.remove, "delete", false, "remove what the snapshot does not have")
 	flags.BoolVar(&o.verify, "verify", false, "read back what was written and compare it")
 	flags.BoolVar(&o.plan, "plan", false, "list what would be done and do nothing")
@@ -74,7 +79,8 @@ Nothing half-written appears under its final name.`,
 	flags.StringVar(&o.chmod, "chmod", "", "change modes, as `chmod` does: u+rwX,go-w")
 	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
 	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
-	o.to.register(flags, "to", "to fill with the one that is named")
+	o.to.register(flags, "to", "to fill with the one that is named, or of a directory on a server")
+	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesTime, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -88,12 +94,12 @@ Nothing half-written appears under its final name.`,
 }
 
 var overwrites = map[string]pipeline.Overwrite{
-	"always": pipeline.OverwriteAlways, "if-changed": pipeline.OverwriteIfChanged,
+	"": pipeline.OverwriteAlways, "always": pipeline.OverwriteAlways, "if-changed": pipeline.OverwriteIfChanged,
 	"if-newer": pipeline.OverwriteIfNewer, "never": pipeline.OverwriteNever,
 }
 
 func (a *app) restore(ctx context.Context, o restoreOptions, args []string) error {
-	from, err := a.restorePlace(o, args)
+	from, err := a.restorePlace(&o, args)
 	if err != nil {
 		return err
 	}
@@ -115,7 +121,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 }
 
 // restorePlace says what is to come back, and refuses what contradicts itself.
-func (a *app) restorePlace(o restoreOptions, args []string) (place, error) {
+func (a *app) restorePlace(o *restoreOptions, args []string) (place, error) {
 	if len(args) > 1 || len(args) == 0 && a.flags.at == "" || len(args) == 1 && a.flags.at != "" {
 		return place{}, usage("name one snapshot, or a time with --at")
 	}
@@ -131,18 +137,21 @@ func (a *app) restorePlace(o restoreOptions, args []string) (place, error) {
 	return parsePlace(args[0]), nil
 }
 
-// checkTarget wants one place to restore to.
+// checkTarget wants one place to restore to, and finds out what --to means.
 func (o *restoreOptions) checkTarget() error {
 	targets := 0
-	for _, named := range []bool{o.target != "", len(o.toCommand) > 0, o.to.named()} {
+	for _, named := range []bool{o.target != "", len(o.toCommand) > 0, o.to.named(), o.inPlace} {
 		if named {
 			targets++
 		}
 	}
 	if targets != 1 {
-		return usage("name the directory to restore to with --target")
+		return usage("name one place to restore to: a directory with --target, a server or a database with --to, or --in-place")
 	}
-	if o.to.named() && (len(o.include)+len(o.exclude) > 0 || o.remove || o.plan || o.owner != "" || o.chmod != "") {
+	if err := o.findServer(); err != nil {
+		return err
+	}
+	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.plan || o.owner != "" || o.chmod != "") {
 		return usage("--to fills a database: --include, --exclude, --delete, --plan, --owner and --chmod have no meaning there")
 	}
 	return nil
@@ -154,8 +163,10 @@ type restoring struct {
 	repo     *catalog.Repository
 	snapshot *catalog.Snapshot
 	from     place
+	sources  []*catalog.SourceState
 	path     string // below the source, where one is named
 	o        restoreOptions
+	way      []comeback // for --in-place
 	progress pipeline.Progress
 	total    pipeline.RestoreResult
 	warned   atomic.Uint64
@@ -164,10 +175,13 @@ type restoring struct {
 
 func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *catalog.Snapshot, from place, o restoreOptions) error {
 	r := &restoring{app: a, repo: repo, snapshot: s, from: from, o: o}
-	if o.to.named() {
+	if o.to.named() && o.server == nil {
 		return r.intoDatabase(ctx)
 	}
 	begun := time.Now()
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
 	stop := a.out.Progress(backupCounts(&r.progress))
 	err := r.run(ctx)
 	stop()
@@ -210,13 +224,30 @@ func (r *restoring) outcome() error {
 	return nil
 }
 
-func (r *restoring) run(ctx context.Context) error {
-	sources, path, err := r.from.in(r.snapshot)
-	if err != nil {
+// prepare finds what comes back and where to, and refuses what cannot before anything is changed.
+func (r *restoring) prepare(ctx context.Context) (err error) {
+	if r.sources, r.path, err = r.from.in(r.snapshot); err != nil {
 		return err
 	}
-	r.path = path
-	for _, source := range sources {
+	if r.o.inPlace {
+		return r.prepareInPlace(ctx)
+	}
+	if r.o.server == nil {
+		return nil
+	}
+	for _, source := range r.sources {
+		if r.isDatabase(source) {
+			return usage("%s is a database, and --to names a server of files: restore it with --target, or with --to and the URL of an empty database", source.Name)
+		}
+	}
+	return nil
+}
+
+func (r *restoring) run(ctx context.Context) error {
+	if r.o.inPlace {
+		return r.putBack(ctx)
+	}
+	for _, source := range r.sources {
 		if err := r.source(ctx, source); err != nil {
 			return err
 		}
@@ -229,24 +260,41 @@ func (r *restoring) source(ctx context.Context, source *catalog.SourceState) err
 	if r.isDatabase(source) {
 		return r.database(ctx, source)
 	}
-	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
+	t, fetcher, err := r.tree(source)
 	if err != nil {
 		return err
 	}
-	t := tree.Open(source.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
 	if _, err := (spot{r.snapshot, []*catalog.SourceState{source}, r.path}).node(ctx, t); err != nil {
 		return err
-	}
-	match, err := pipeline.NewMatch(r.path, r.o.include, r.o.exclude)
-	if err != nil {
-		return usage("%w", err)
 	}
 	to, err := r.open(source)
 	if err != nil {
 		return err
 	}
+	return r.write(ctx, t, fetcher, r.path, to, r.o.server != nil)
+}
+
+// tree opens the tree of a source.
+func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *pipeline.Fetcher, error) {
+	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
+	if err != nil {
+		return nil, nil, err
+	}
+	return tree.Open(source.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{}), fetcher, nil
+}
+
+// write brings what lies at or below a path of a tree to a target, and closes that.
+func (r *restoring) write(ctx context.Context, t *tree.Tree, fetcher *pipeline.Fetcher, below string, to target.Target, server bool) error {
+	match, err := pipeline.NewMatch(below, r.o.include, r.o.exclude)
+	if err != nil {
+		return errors.Join(usage("%w", err), to.Close(ctx))
+	}
+	overwrite := overwrites[r.o.overwrite]
+	if server && r.o.overwrite == "" {
+		overwrite = pipeline.OverwriteIfChanged
+	}
 	result, err := pipeline.Restore(ctx, t, fetcher, to, pipeline.RestoreOptions{
-		Below: r.path, Include: match, Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify,
+		Below: below, Include: match, Overwrite: overwrite, Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify,
 		Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
 		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
 	})
@@ -270,38 +318,41 @@ func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 	if len(r.o.toCommand) > 0 {
 		return command.New(command.Options{Command: r.o.toCommand, Output: r.stdout, Stderr: r.stderr})
 	}
-	opts, err := r.directoryOptions()
+	opts, err := r.targetOptions("")
 	if err != nil {
 		return nil, err
 	}
-	root, err := filepath.Abs(filepath.Join(r.o.target, strings.Trim(source.Name, "/")))
+	name := strings.Trim(source.Name, "/")
+	if r.o.server != nil {
+		return r.o.server.Target(name, opts)
+	}
+	root, err := filepath.Abs(filepath.Join(r.o.target, name))
 	if err != nil {
 		return nil, fmt.Errorf("restore to %s: %w", r.o.target, err)
 	}
-	if !r.dry() {
-		if err := os.MkdirAll(root, 0o755); err != nil {
-			return nil, fmt.Errorf("restore to %s: %w", r.o.target, err)
-		}
-	}
-	return directory.New(root, opts)
+	return config.OpenDirectory(root, opts)
 }
 
-func (r *restoring) directoryOptions() (opts directory.Options, err error) {
-	// Only root can give files away; anyone else gets them as his own, as cp -r would.
-	mine := os.Geteuid() != 0 && r.o.owner == ""
-	opts = directory.Options{NumericIDs: r.o.numeric, NoOwner: mine, ReadOnly: r.dry(), Warn: func(path string, err error) {
+// targetOptions say how to write. below precedes paths in warnings.
+func (r *restoring) targetOptions(below string) (opts config.TargetOptions, err error) {
+	opts = config.TargetOptions{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Warn: func(file string, err error) {
 		r.warned.Add(1)
-		r.out.Problem(path, "restore", err)
+		r.out.Problem(path.Join(below, file), "restore", err)
 	}}
 	if r.o.owner != "" {
-		if opts.Owner, err = directory.ParseOwner(r.o.owner); err != nil {
+		if opts.Owner, err = target.ParseOwner(r.o.owner); err != nil {
 			return opts, usage("--owner: %w", err)
 		}
 	}
 	if r.o.chmod != "" {
-		if opts.Chmod, err = directory.ParseChmod(r.o.chmod); err != nil {
+		if opts.Chmod, err = target.ParseChmod(r.o.chmod); err != nil {
 			return opts, usage("--chmod: %w", err)
 		}
 	}
 	return opts, nil
+}
+
+func (r *restoring) directoryOptions() (directory.Options, error) {
+	opts, err := r.targetOptions("")
+	return opts.Directory(), err
 }

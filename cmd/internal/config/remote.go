@@ -158,10 +158,13 @@ func (r Remote) ftpServer(login RemoteLogin) (*ftp.Server, error) {
 	return ftp.NewServer(o)
 }
 
+// user is who logs in by SFTP.
+func (r Remote) user(login RemoteLogin) string { return cmp.Or(r.User, login.User) }
+
 // sftpServer makes the connections of an SFTP address. Nothing is connected yet.
 func (r Remote) sftpServer(login RemoteLogin) (*sftp.Server, error) {
 	return sftp.NewServer(sftp.Options{
-		Host: r.Host, Port: r.Port, User: cmp.Or(r.User, login.User), Password: r.secret(login), KnownHosts: login.KnownHosts,
+		Host: r.Host, Port: r.Port, User: r.user(login), Password: r.secret(login), KnownHosts: login.KnownHosts,
 		Keys: login.Keys, Agent: login.Agent, Connections: login.Connections,
 	})
 }

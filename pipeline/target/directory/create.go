@@ -39,7 +39,7 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 		return nil, fmt.Errorf("create a file in place of the target's root: %w", target.ErrPath)
 	}
 	f := &file{target: t, entry: e, object: object{dir: dir, name: t.temporary(), path: e.Path}}
-	mode := t.options.Chmod.apply(e.Mode, false) & 0o777
+	mode := t.options.Chmod.Apply(e.Mode, false) & 0o777
 	f.object.fd, err = dir.OpenFile(f.object.name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, mode)
 	if err != nil {
 		dir.Release()

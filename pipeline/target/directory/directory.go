@@ -22,9 +22,9 @@ import (
 // Options say how entries become files. The zero value brings back everything that this process is permitted to.
 type Options struct {
 	// Owner replaces the entries' owners where it has one.
-	Owner Owner
+	Owner target.Owner
 	// Chmod changes the entries' modes. An ACL is left out where it does.
-	Chmod Chmod
+	Chmod target.Chmod
 	// NumericIDs gives owners by number even where their name is known here under another one. ACLs always are by number.
 	NumericIDs bool
 	// NoOwner leaves owners as they come, NoXattrs leaves out extended attributes and ACLs.

@@ -250,9 +250,9 @@ func TestOwnersGoByNameByNumberOrAsTold(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	told, err := directory.ParseOwner("7:nogroup")
+	told, err := target.ParseOwner("7:nogroup")
 	if err != nil {
-		told, err = directory.ParseOwner("7:65534")
+		told, err = target.ParseOwner("7:65534")
 	}
 	must(t, err)
 	for _, c := range []struct {
@@ -280,13 +280,13 @@ func TestOwnersGoByNameByNumberOrAsTold(t *testing.T) {
 
 func TestOwnersAreParsed(t *testing.T) {
 	for s, want := range map[string][2]int64{"root:0": {0, 0}, "12:34": {12, 34}, "12": {12, -1}, ":34": {-1, 34}, "12:": {12, -1}} {
-		o, err := directory.ParseOwner(s)
+		o, err := target.ParseOwner(s)
 		if err != nil || number(o.UID) != want[0] || number(o.GID) != want[1] {
 			t.Errorf("%q: got %d:%d, %v, want %v", s, number(o.UID), number(o.GID), err, want)
 		}
 	}
 	for _, s := range []string{"", ":", "no-such-user-here", ":no-such-group", "4294967295", "-1:0"} {
-		if _, err := directory.ParseOwner(s); err == nil {
+		if _, err := target.ParseOwner(s); err == nil {
 			t.Errorf("%q: got no error", s)
 		}
 	}
@@ -311,7 +311,7 @@ func TestChmodChangesModes(t *testing.T) {
 		{"go-rwx", 0o755, true, 0o700}, {"a+x", 0o644, false, 0o755}, {"+w", 0o444, false, 0o666}, {"ug-s,-t", 0o7755, false, 0o755},
 		{"Dg+s", 0o755, true, 0o2755}, {"Dg+s", 0o755, false, 0o755}, {"o=", 0o777, false, 0o770}, {"4755", 0, false, 0o4755},
 	} {
-		m, err := directory.ParseChmod(c.change)
+		m, err := target.ParseChmod(c.change)
 		must(t, err)
 		root := t.TempDir()
 		tg := open(t, root, directory.Options{Chmod: m})
@@ -332,7 +332,7 @@ func TestChmodChangesModes(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "u", "x+r", "u+q", "99", "777777", "u=r,,g=r"} {
-		if _, err := directory.ParseChmod(s); err == nil {
+		if _, err := target.ParseChmod(s); err == nil {
 			t.Errorf("%q: got no error", s)
 		}
 	}

@@ -50,7 +50,7 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	if err := o.stat(&st); err != nil {
 		return o.failed("stat", err)
 	}
-	mode := t.options.Chmod.apply(e.Mode, e.Type == entry.Directory)
+	mode := t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)
 	acl := mode == e.Mode
 	owned, changed := t.own(o, e, &st)
 	if !owned {
@@ -124,7 +124,7 @@ func (t *Target) dropACL(o *object, e *entry.Entry) {
 		return
 	}
 	_ = o.dir.RemoveXattr(o.name, accessACL)
-	if err := o.chmod(t.options.Chmod.apply(e.Mode, e.Type == entry.Directory)); err != nil {
+	if err := o.chmod(t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)); err != nil {
 		t.options.Warn(e.Path, o.failed("chmod", err))
 	}
 }
@@ -186,4 +186,18 @@ func (o *object) setTime(modified int64) error {
 		return local.Futimens(o.fd, &times)
 	}
 	return o.dir.SetTimes(o.name, &times)
+}
+
+// owner is whom e is to belong to.
+func (t *Target) owner(e *entry.Entry) (uid, gid uint32) {
+	uid, gid = e.UID, e.GID
+	if !t.options.NumericIDs {
+		if id, ok := t.owners.UserID(e.User); ok && e.User != "" {
+			uid = id
+		}
+		if id, ok := t.owners.GroupID(e.Group); ok && e.Group != "" {
+			gid = id
+		}
+	}
+	return t.options.Owner.Apply(uid, gid)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -106,24 +107,39 @@ func (f *file) isSettled(c *ftp.Conn, file string) bool {
 	return errors.Is(err, fs.ErrNotExist) && looked == nil && size == f.at
 }
 
-// dress sets permissions and time. A server that cannot is told of once an entry.
+// dress sets permissions and time.
 func (t *Target) dress(c *ftp.Conn, file string, e *entry.Entry) error {
-	var failed error
-	if err := c.Chmod(file, e.Mode); err != nil {
-		failed = fmt.Errorf("set permissions of %s: %w", e.Path, err)
-	}
-	if e.ModTime != 0 {
-		if err := c.SetTime(file, time.Unix(0, e.ModTime)); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("set time of %s: %w", e.Path, err))
+	if err := c.Chmod(file, t.mode(e)); err != nil {
+		if ftp.IsBroken(err) {
+			return err
 		}
+		t.warn(&t.noModes, e, "set permissions", err)
 	}
-	if ftp.IsBroken(failed) {
-		return failed
+	if e.ModTime == 0 {
+		return nil
 	}
-	if failed != nil {
-		t.options.Warn(e.Path, failed)
+	if err := c.SetTime(file, time.Unix(0, e.ModTime)); err != nil {
+		if ftp.IsBroken(err) {
+			return err
+		}
+		t.warn(&t.noTimes, e, "set times", err)
 	}
 	return nil
+}
+
+func (t *Target) mode(e *entry.Entry) uint32 {
+	return t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)
+}
+
+// warn tells what could not be set, once if the server has no way to do it.
+func (t *Target) warn(once *sync.Once, e *entry.Entry, act string, err error) {
+	switch {
+	case !errors.Is(err, ftp.ErrUnsupported):
+		t.options.Warn(e.Path, fmt.Errorf("%s of %s on %s: %w", act, e.Path, t.server.Host(), err))
+	case e.Type == entry.Directory && once == &t.noTimes: // most servers set times of files alone
+	default:
+		once.Do(func() { t.options.Warn("", fmt.Errorf("%s on %s: %w for this user", act, t.server.Host(), err)) })
+	}
 }
 
 // settle renames. A directory in the way is removed.

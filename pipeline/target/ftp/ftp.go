@@ -27,10 +27,12 @@ import (
 type Options struct {
 	// Path is the root; without a leading slash it is below the directory in which a login begins. It is made if need be.
 	Path string
+	// Chmod changes the entries' modes.
+	Chmod target.Chmod
 	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
 	ReadOnly bool
-	// Warn takes what could not be brought back of an entry that is there otherwise: its time, its permissions. It is called from
-	// several goroutines at once.
+	// Warn takes what could not be brought back of an entry that is there otherwise: its time, its permissions. What the server can do for
+	// no entry at all is told once, with an empty path. It is called from several goroutines at once.
 	Warn func(path string, err error)
 }
 
@@ -40,6 +42,8 @@ type Target struct {
 	options Options
 	run     string // tells this run's temporary files from others'
 	counter atomic.Uint32
+
+	noModes, noTimes sync.Once
 
 	mu   sync.Mutex
 	root string // absolute, once it is known

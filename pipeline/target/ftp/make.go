@@ -48,7 +48,7 @@ func makeAll(c *ftp.Conn, file string) error {
 
 // writable lets its owner into a directory until Finish.
 func (t *Target) writable(c *ftp.Conn, file string, e *entry.Entry) error {
-	if err := c.Chmod(file, e.Mode|0o700); ftp.IsBroken(err) {
+	if err := c.Chmod(file, t.mode(e)|0o700); ftp.IsBroken(err) {
 		return err
 	}
 	return nil

@@ -177,14 +177,14 @@ type dresser interface {
 // dress sets owner and permissions. What is not permitted is told and left.
 func (t *Target) dress(d dresser, e *entry.Entry) error {
 	var left error
-	if !t.options.NoOwner && (e.UID != 0 || e.GID != 0) {
-		if err := d.Chown(int(e.UID), int(e.GID)); sftp.IsBroken(err) {
+	if uid, gid, set := t.owner(e); set {
+		if err := d.Chown(int(uid), int(gid)); sftp.IsBroken(err) {
 			return err
 		} else if err != nil {
-			left = fmt.Errorf("set owner of %s to %d:%d: %w", e.Path, e.UID, e.GID, err)
+			left = fmt.Errorf("set owner of %s to %d:%d: %w", e.Path, uid, gid, err)
 		}
 	}
-	if err := d.Chmod(os.FileMode(e.Mode & 0o7777)); sftp.IsBroken(err) {
+	if err := d.Chmod(os.FileMode(t.mode(e))); sftp.IsBroken(err) {
 		return err
 	} else if err != nil {
 		left = errors.Join(left, fmt.Errorf("set permissions of %s: %w", e.Path, err))
@@ -193,6 +193,16 @@ func (t *Target) dress(d dresser, e *entry.Entry) error {
 		t.options.Warn(e.Path, left)
 	}
 	return nil
+}
+
+// owner is whom e is to belong to, if it is to be somebody else than the one who is logged in.
+func (t *Target) owner(e *entry.Entry) (uid, gid uint32, set bool) {
+	uid, gid = t.options.Owner.Apply(e.UID, e.GID)
+	return uid, gid, t.options.Owner.Named() || !t.options.NoOwner && (uid != 0 || gid != 0)
+}
+
+func (t *Target) mode(e *entry.Entry) uint32 {
+	return t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory) & 0o7777
 }
 
 // setTime sets the time of what is no link. The protocol has 32 bits for it.

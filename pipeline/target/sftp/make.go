@@ -30,7 +30,7 @@ func (t *Target) makeDirectory(c *sftp.Conn, file string, e *entry.Entry) error 
 		if err := c.MkdirAll(file); err != nil {
 			return err
 		}
-		return writable(c, file, e)
+		return t.writable(c, file, e)
 	}
 	err := c.Mkdir(file)
 	if err != nil && !sftp.IsBroken(err) {
@@ -40,7 +40,7 @@ func (t *Target) makeDirectory(c *sftp.Conn, file string, e *entry.Entry) error 
 		return err
 	}
 	t.note(e.Path)
-	return writable(c, file, e)
+	return t.writable(c, file, e)
 }
 
 // replaceByDirectory keeps a directory and removes anything else that is in the way.
@@ -59,8 +59,8 @@ func (t *Target) replaceByDirectory(c *sftp.Conn, file string, refused error) er
 }
 
 // writable lets its owner into a directory until Finish.
-func writable(c *sftp.Conn, file string, e *entry.Entry) error {
-	err := c.Chmod(file, os.FileMode((e.Mode|0o700)&0o7777))
+func (t *Target) writable(c *sftp.Conn, file string, e *entry.Entry) error {
+	err := c.Chmod(file, os.FileMode(t.mode(e)|0o700))
 	if sftp.IsBroken(err) {
 		return err
 	}
@@ -73,11 +73,12 @@ func (t *Target) makeLink(c *sftp.Conn, file string, e *entry.Entry) error {
 	if err := c.Symlink(e.Target, name); err != nil {
 		return err
 	}
-	uid := int64(-1)
-	if !t.options.NoOwner && (e.UID != 0 || e.GID != 0) {
-		uid = int64(e.UID)
+	uid, gid, set := t.owner(e)
+	number := int64(uid)
+	if !set {
+		number = -1
 	}
-	if err := c.LSetStat(name, uid, int64(e.GID), time.Unix(0, e.ModTime)); sftp.IsBroken(err) {
+	if err := c.LSetStat(name, number, int64(gid), time.Unix(0, e.ModTime)); sftp.IsBroken(err) {
 		return err
 	} else if err != nil {
 		t.options.Warn(e.Path, fmt.Errorf("set owner and time of the link %s: %w", e.Path, err))

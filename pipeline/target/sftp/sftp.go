@@ -29,8 +29,11 @@ import (
 type Options struct {
 	// Path is the root; without a leading slash it is below the directory in which a login begins. It is made if need be.
 	Path string
-	// NoOwner leaves owners as they come.
+	// NoOwner leaves owners as they come. Owner, by the server's numbers, replaces the entries' own.
 	NoOwner bool
+	Owner   target.Owner
+	// Chmod changes the entries' modes.
+	Chmod target.Chmod
 	// NoSync leaves it to the server when files are written to its disk: faster, and a power cut may take what was restored last.
 	NoSync bool
 	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.

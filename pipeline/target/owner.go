@@ -1,11 +1,10 @@
-package directory
+package target
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
 )
 
@@ -43,22 +42,16 @@ func parseID(kind, s string, find func(string) (uint32, bool)) (*uint32, error) 
 	return &id, nil
 }
 
-// owner is whom e is to belong to.
-func (t *Target) owner(e *entry.Entry) (uid, gid uint32) {
-	uid, gid = e.UID, e.GID
-	if !t.options.NumericIDs {
-		if id, ok := t.owners.UserID(e.User); ok && e.User != "" {
-			uid = id
-		}
-		if id, ok := t.owners.GroupID(e.Group); ok && e.Group != "" {
-			gid = id
-		}
+// Named tells whether anybody is.
+func (o Owner) Named() bool { return o.UID != nil || o.GID != nil }
+
+// Apply replaces the numbers that the owner has.
+func (o Owner) Apply(uid, gid uint32) (uint32, uint32) {
+	if o.UID != nil {
+		uid = *o.UID
 	}
-	if t.options.Owner.UID != nil {
-		uid = *t.options.Owner.UID
-	}
-	if t.options.Owner.GID != nil {
-		gid = *t.options.Owner.GID
+	if o.GID != nil {
+		gid = *o.GID
 	}
 	return uid, gid
 }

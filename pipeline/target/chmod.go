@@ -1,4 +1,4 @@
-package directory
+package target
 
 import (
 	"fmt"
@@ -74,8 +74,8 @@ func (c *change) parseSymbols(text string) error {
 	return nil
 }
 
-// apply returns mode with the changes made.
-func (m Chmod) apply(mode uint32, directory bool) uint32 {
+// Apply returns mode with the changes made.
+func (m Chmod) Apply(mode uint32, directory bool) uint32 {
 	for _, c := range m.changes {
 		if directory && !c.directories || !directory && !c.files {
 			continue

@@ -1,0 +1,182 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/pipeline/target/directory"
+	ftptarget "github.com/packstone/packstone/pipeline/target/ftp"
+	sftptarget "github.com/packstone/packstone/pipeline/target/sftp"
+)
+
+// TargetOptions say how a restore writes.
+type TargetOptions struct {
+	ReadOnly   bool // look only: for a plan
+	Owner      target.Owner
+	Chmod      target.Chmod
+	NumericIDs bool
+	// Warn takes what came back without all of its metadata, from several goroutines at once.
+	Warn func(path string, err error)
+	// Remote is how to log in to servers of files where the settings do not say.
+	Remote RemoteLogin
+}
+
+// OpenDirectory opens a directory of this machine to restore to, and makes it if need be.
+func OpenDirectory(root string, o TargetOptions) (target.Target, error) {
+	if !o.ReadOnly {
+		if err := os.MkdirAll(root, 0o755); err != nil {
+			return nil, fmt.Errorf("restore to %s: %w", root, err)
+		}
+	}
+	return targetOf(directory.New(root, o.Directory()))
+}
+
+// Directory are the options for a directory of this machine. Only root can give files away; anyone else gets them as his own, as
+// cp -r would.
+func (o TargetOptions) Directory() directory.Options {
+	return directory.Options{
+		Owner: o.Owner, Chmod: o.Chmod, NumericIDs: o.NumericIDs, NoOwner: os.Geteuid() != 0 && !o.Owner.Named(), ReadOnly: o.ReadOnly, Warn: o.Warn,
+	}
+}
+
+// Target opens the directory on the server to restore to. Over SFTP owners come back, by number, if root is logged in; over FTP never. Nothing is
+// connected yet.
+func (r Remote) Target(below string, o TargetOptions) (target.Target, error) {
+	return r.target(below, o.Remote, o)
+}
+
+func (r Remote) target(below string, login RemoteLogin, o TargetOptions) (target.Target, error) {
+	if below != "" {
+		r.Path = path.Join(r.Path, below)
+	}
+	if r.Scheme == "sftp" {
+		server, err := r.sftpServer(login)
+		if err != nil {
+			return nil, err
+		}
+		return targetOf(sftptarget.New(server, sftptarget.Options{
+			Path: r.Path, Owner: o.Owner, Chmod: o.Chmod, NoOwner: r.user(login) != "root", ReadOnly: o.ReadOnly, Warn: o.Warn,
+		}))
+	}
+	if o.Owner.Named() {
+		return nil, fmt.Errorf("%w: FTP cannot give files to anybody: what is restored belongs to whom the server takes the user for", ErrInvalid)
+	}
+	server, err := r.ftpServer(login)
+	if err != nil {
+		return nil, err
+	}
+	return targetOf(ftptarget.New(server, ftptarget.Options{Path: r.Path, Chmod: o.Chmod, ReadOnly: o.ReadOnly, Warn: o.Warn}))
+}
+
+// targetOf keeps the nil pointer of a failed open from becoming a target that is not nil.
+func targetOf[T target.Target](t T, err error) (target.Target, error) {
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Part is a part of a source, and where the settings have it now.
+type Part struct {
+	Below string // a path in the source's tree; empty: all of it
+	// Path is a directory or a file of this machine; empty: open knows another place.
+	Path string
+	open func(ctx context.Context, o TargetOptions) (target.Target, error)
+}
+
+// Open opens the place for a restore. It has the root of the part, not that of the source. file tells that the part is one file, whose
+// directory it is.
+func (p Part) Open(ctx context.Context, file bool, o TargetOptions) (target.Target, error) {
+	switch {
+	case p.open != nil:
+		return p.open(ctx, o)
+	case file:
+		to, err := OpenDirectory(filepath.Dir(p.Path), o)
+		return oneFile{to, p.Path}, err
+	}
+	return OpenDirectory(p.Path, o)
+}
+
+// oneFile is a directory of which a restore minds one file alone.
+type oneFile struct {
+	target.Target
+	file string
+}
+
+// Walk visits the file if it is there.
+func (o oneFile) Walk(_ context.Context, visit func(e *entry.Entry) error) error {
+	info, err := os.Lstat(o.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e := &entry.Entry{Path: filepath.Base(o.file), Type: entry.Fifo, Size: info.Size(), ModTime: info.ModTime().UnixNano()}
+	switch info.Mode().Type() {
+	case 0:
+		e.Type = entry.File
+	case fs.ModeDir:
+		e.Type = entry.Directory
+	case fs.ModeSymlink:
+		e.Type, e.Size = entry.Symlink, 0
+		if e.Target, err = os.Readlink(o.file); err != nil {
+			return err
+		}
+	}
+	return visit(e)
+}
+
+// placed is a type of source that comes back to where it is.
+type placed interface{ parts() []Part }
+
+// Parts are the places of a source of files. A type of source that is no files has none.
+func (c *Config) Parts(name string) ([]Part, bool) {
+	p, ok := c.Sources[name].Settings.(placed)
+	if !ok {
+		return nil, false
+	}
+	return p.parts(), true
+}
+
+func (f *Files) parts() []Part {
+	if f.Path != "" {
+		return []Part{{Path: f.Path}}
+	}
+	return []Part{{open: func(_ context.Context, o TargetOptions) (target.Target, error) {
+		r, login, err := f.Server.remote(o.Remote)
+		if err != nil {
+			return nil, err
+		}
+		return r.target("", login, o)
+	}}}
+}
+
+func (s *Components) parts() []Part {
+	var all []Part
+	for _, name := range slices.Sorted(maps.Keys(s.Components)) {
+		all = append(all, Part{Below: name, Path: s.Components[name]})
+	}
+	return all
+}
+
+func (l *Lake) parts() []Part { return []Part{{Path: l.Path}} }
+
+// DatabaseAt is the address of a source that is a database.
+func (c *Config) DatabaseAt(name string) (database.Location, error) {
+	b, ok := c.Sources[name].Settings.(*Database)
+	if !ok {
+		return database.Location{}, fmt.Errorf("find source %s: %w: it is no database in the settings", name, ErrInvalid)
+	}
+	return b.location()
+}
