@@ -170,3 +170,6 @@ func (b *Bucket) Remove(ctx context.Context, keys []string) error {
 	}
 	return ctx.Err()
 }
+
+// Ahead is how far the server's clock is ahead of ours, to the second.
+func (b *Bucket) Ahead() time.Duration { return time.Duration(b.clock.ahead.Load()) }

@@ -1,0 +1,273 @@
+// Package lake is the source of a data lake in an S3 bucket. What tells an object from another is its key, size, time and ETag, so an unchanged
+// one is never downloaded; a changed one is read as one version, or by requests for one and the same ETag. A bucket with
+// versions is read as of one moment. Content type, metadata and tags come with the content.
+package lake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/s3"
+	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/exclude"
+)
+
+// Options say what to back up. The zero value is all that lies below the bucket's prefix, but for what jobs are still writing.
+type Options struct {
+	// Exclude are patterns of what to leave out, as exclude.Parse reads them.
+	Exclude []string
+	// AllowEmpty accepts a bucket with nothing in it; else that is source.ErrEmpty.
+	AllowEmpty bool
+	// KeepTemporary takes what jobs are still writing too.
+	KeepTemporary bool
+	// Latest reads a bucket with versions as it is, and not as of one moment. AsOf is a moment in the past to read it as of;
+	// zero: when the walk begins.
+	Latest bool
+	AsOf   time.Time
+	// Tags asks for the tags of each object that is read, even where the server does not tell with the content that it has any.
+	Tags bool
+	// FileMode and DirectoryMode are what a bucket has no word for (default: 0o644, 0o755).
+	FileMode, DirectoryMode uint32
+	// Class is how content is cut (default: source.ClassLarge).
+	Class source.Class
+	// Note takes what a person should know though nothing is wrong. It may be nil.
+	Note func(text string)
+}
+
+// Source is a bucket. It implements source.Source and source.Dated.
+type Source struct {
+	bucket  *s3.Bucket
+	options Options
+	exclude *exclude.Patterns
+
+	mu      sync.Mutex
+	moment  time.Time
+	skipped []string        // the first of what jobs are still writing
+	skips   int             // how many there are
+	torn    map[string]bool // keys that were replaced while they were read
+}
+
+var _ source.Dated = (*Source)(nil)
+
+// New returns the source.
+func New(bucket *s3.Bucket, options Options) (*Source, error) {
+	leaveOut, err := exclude.Parse(options.Exclude, bucket.Address().String())
+	if err != nil {
+		return nil, err
+	}
+	if options.Latest && !options.AsOf.IsZero() {
+		return nil, errors.New("a lake can't be read both as it is and as of a moment")
+	}
+	options.FileMode = cmp.Or(options.FileMode, 0o644)
+	options.DirectoryMode = cmp.Or(options.DirectoryMode, 0o755)
+	options.Class = cmp.Or(options.Class, source.ClassLarge)
+	if options.Note == nil {
+		options.Note = func(string) {}
+	}
+	return &Source{bucket: bucket, options: options, exclude: leaveOut, torn: map[string]bool{}}, nil
+}
+
+// Class is large unless the options say otherwise.
+func (s *Source) Class() source.Class { return s.options.Class }
+
+// Close has nothing to do: idle connections end by themselves.
+func (s *Source) Close() error { return nil }
+
+// Moment is that as of which the bucket was read; where it has no versions, when the walk began.
+func (s *Source) Moment() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moment
+}
+
+// Walk lists the bucket. It returns an error where that cannot be done, and source.ErrEmpty.
+func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
+	before, err := s.choose(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	root := &entry.Entry{Type: entry.Directory, Mode: s.options.DirectoryMode}
+	var failed error
+	visit := func(e *entry.Entry) error { failed = v.Visit(e); return failed }
+	err = s.bucket.Tree(ctx, s3.TreeOptions{Before: before, Skip: s.skip, Problem: v.Problem}, func(n s3.Node) error {
+		if root != nil {
+			if err := visit(root); err != nil {
+				return err
+			}
+			root = nil
+		}
+		return visit(s.entry(n, !before.IsZero()))
+	})
+	switch {
+	case err != nil && err == failed:
+		return err
+	case err != nil:
+		return translate(err)
+	}
+	s.report()
+	switch {
+	case root == nil:
+		return nil
+	case !s.options.AllowEmpty:
+		return fmt.Errorf("%s: %w", s.bucket, source.ErrEmpty)
+	}
+	return visit(root)
+}
+
+// choose decides as of when the bucket is read; versions from before that moment count. Zero: it is read as it is.
+func (s *Source) choose(ctx context.Context) (before time.Time, err error) {
+	s.setMoment(time.Now().UTC())
+	if s.options.Latest {
+		return time.Time{}, nil
+	}
+	versioned, err := s.bucket.Versioned(ctx)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, s3.ErrUnsupported) {
+		if s.options.AsOf.IsZero() {
+			s.options.Note(fmt.Sprintf("%s does not tell whether it has versions, so it is read as it is: %v", s.bucket, err))
+			return time.Time{}, nil
+		}
+	}
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case versioned && !s.options.AsOf.IsZero():
+		s.setMoment(s.options.AsOf.UTC())
+		return s.options.AsOf.Add(time.Nanosecond), nil
+	case versioned:
+		return s.now(ctx)
+	case !s.options.AsOf.IsZero():
+		return time.Time{}, fmt.Errorf("%s keeps no versions, so it can't be read as of %s", s.bucket, s.options.AsOf.Format(time.RFC3339))
+	}
+	return time.Time{}, nil
+}
+
+// now waits until the second that has begun is over by the server's clock: times of versions may be cut to seconds, and what
+// is written in a second that counts must be there when the listing begins.
+func (s *Source) now(ctx context.Context) (time.Time, error) {
+	end := s.bucket.Now().Add(time.Second)
+	s.setMoment(end.UTC())
+	timer := time.NewTimer(max(0, time.Until(end.Add(-s.bucket.Ahead()))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return end, nil
+	case <-ctx.Done():
+		return end, context.Cause(ctx)
+	}
+}
+
+func (s *Source) setMoment(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moment = t
+}
+
+// Names of what is stored with an object, beside those of headers.
+const (
+	versionName   = "x-amz-version-id"
+	tagsName      = "x-amz-tagging"
+	directoryName = "s3-directory-object" // of a directory for which an object stands
+)
+
+func (s *Source) entry(n s3.Node, versions bool) *entry.Entry {
+	e := &entry.Entry{Path: n.Path, Type: entry.File, Mode: s.options.FileMode, Size: n.Object.Size, Identity: n.Object.ETag}
+	if n.Directory {
+		e.Type, e.Mode, e.Identity = entry.Directory, s.options.DirectoryMode, ""
+	}
+	if n.Object.Key == "" {
+		return e
+	}
+	e.ModTime = n.Object.Modified.Truncate(time.Second).UnixNano()
+	if n.Directory {
+		e.Remote = append(e.Remote, entry.Attribute{Name: directoryName, Value: []byte(n.Object.ETag)})
+	}
+	if versions {
+		e.Remote = append(e.Remote, entry.Attribute{Name: versionName, Value: []byte(n.Object.Version)})
+	}
+	return e
+}
+
+// temporary tells what jobs are still writing: the output committers of Hadoop and Spark write below _temporary and .spark-staging-…, Delta
+// Lake writes a commit as _delta_log/.tmp… before it renames it.
+func temporary(dir, name string, directory bool) bool {
+	if directory {
+		return name == "_temporary" || strings.HasPrefix(name, ".spark-staging")
+	}
+	return path.Base(dir) == "_delta_log" && strings.HasPrefix(name, ".tmp")
+}
+
+func (s *Source) skip(file string, directory bool) bool {
+	dir, name := "", file
+	if i := strings.LastIndexByte(file, '/'); i >= 0 {
+		dir, name = file[:i], file[i+1:]
+	}
+	if s.exclude.Match(dir, name, directory) {
+		return true
+	}
+	if s.options.KeepTemporary || !temporary(dir, name, directory) {
+		return false
+	}
+	if s.skips++; len(s.skipped) < 3 {
+		s.skipped = append(s.skipped, file)
+	}
+	return true
+}
+
+// report tells what was left out by rule.
+func (s *Source) report() {
+	if s.skips == 0 {
+		return
+	}
+	more := ""
+	if s.skips > len(s.skipped) {
+		more = fmt.Sprintf(" and %d more", s.skips-len(s.skipped))
+	}
+	s.options.Note(fmt.Sprintf("left out what jobs are still writing: %s%s", strings.Join(s.skipped, ", "), more))
+}
+
+// Detail asks for what is stored with the object that stands for a directory. That of a file comes with its content.
+func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
+	if err := ctx.Err(); err != nil || e.Type != entry.Directory || remote(e, directoryName) == "" {
+		return err
+	}
+	o, err := s.bucket.Head(ctx, s3.Ref{Key: s.bucket.DirectoryKey(e.Path), Version: remote(e, versionName)})
+	if err == nil {
+		setRemote(e, o, "")
+	}
+	return translate(err)
+}
+
+// remote is a value of what is stored with an object.
+func remote(e *entry.Entry, name string) string {
+	for _, a := range e.Remote {
+		if a.Name == name {
+			return string(a.Value)
+		}
+	}
+	return ""
+}
+
+// translate wraps err in the sentinel of sources that it means.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, s3.ErrUnreachable):
+		return fmt.Errorf("%w: %w", source.ErrUnreachable, err)
+	case errors.Is(err, s3.ErrDenied), errors.Is(err, s3.ErrNoBucket):
+		return fmt.Errorf("%w: %w", source.ErrFailed, err)
+	case errors.Is(err, s3.ErrChanged):
+		return fmt.Errorf("%w: %w", source.ErrChanged, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", source.ErrVanished, err)
+	}
+	return err
+}
