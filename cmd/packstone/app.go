@@ -108,9 +108,18 @@ func (a *app) finish(ctx context.Context, err error) int {
 	if a.out == nil {
 		a.out = output.New(output.Options{Stdout: a.stdout, Stderr: a.stderr, JSON: slices.Contains(a.args, "--json")})
 	}
-	a.out.Exit(code, err)
+	switch {
+	case code != exitInterrupted:
+		a.out.Exit(code, err)
+	case a.out.JSON():
+		a.out.Exit(code, errInterrupted)
+	}
 	return code
 }
+
+// errInterrupted is what an interrupted run says in JSON. To a person the interrupt itself was answered already, and where it met the
+// work says nothing.
+var errInterrupted = errors.New("interrupted")
 
 // errReported marks an outcome that was told already, in warnings or a summary, and needs no line of its own.
 var errReported = errors.New("reported above")

@@ -98,7 +98,7 @@ without a repository, the first backup makes one in the data directory, with its
 	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
 	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
 	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 32MiB, 16MiB where memory is tight)")
-	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		o.dashIndex = cmd.ArgsLenAtDash()
 		o.changed = cmd.Flags().Changed
 		return a.backup(ctx, o, args)
@@ -290,6 +290,8 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			return err
 		}
 		names = []string{name}
+	} else if a.flags.set != "" {
+		return usage("--set names the set of paths and commands: what is backed up is named already")
 	}
 	own, err := a.ownFiles()
 	if err != nil {

@@ -41,7 +41,7 @@ that it has lost, is an integrity failure: somebody may have put an older state 
   packstone catalog verify --json`,
 		Args: cobra.NoArgs,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error { return a.verifyCatalog(ctx) })
+	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, _ []string) error { return a.verifyCatalog(ctx) })
 }
 
 func (a *app) verifyCatalog(ctx context.Context) error {

@@ -48,7 +48,7 @@ pack is read, opened and its chunks compared with their names. Without an identi
 	cmd.Flags().StringVar(&readData, "read-data", "", "read every pack, or this `share` of them: 5%")
 	cmd.Flags().Lookup("read-data").NoOptDefVal = "100%"
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
-	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, _ []string) error {
 		o := pipeline.CheckOptions{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
 		if err := parseShare(readData, &o); err != nil {
 			return err

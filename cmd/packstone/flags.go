@@ -38,6 +38,7 @@ const (
 	usesDryRun
 	usesSelection // set, host and tag
 	usesTime
+	usesConcurrency
 )
 
 // flagUse says what a verb must use to honour a flag. Flags that are not listed hold for all verbs.
@@ -47,7 +48,7 @@ var flagUse = map[string]uses{
 	"limit-upload":   usesRepository,
 	"limit-download": usesRepository,
 	"memory-limit":   usesRepository,
-	"concurrency":    usesRepository,
+	"concurrency":    usesConcurrency,
 	"identity":       usesIdentity,
 	"recipient":      usesRecipients,
 	"dry-run":        usesDryRun,

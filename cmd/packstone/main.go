@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -23,7 +24,11 @@ func main() {
 	debug.SetGCPercent(gcPercent)
 	stopProfile := startProfile()
 	dropEmptyAWS()
-	ctx, stop := interruptible(context.Background(), os.Stderr)
+	said := io.Writer(os.Stderr)
+	if slices.Contains(os.Args, "--json") {
+		said = io.Discard // the exit_error says it
+	}
+	ctx, stop := interruptible(context.Background(), said)
 	code := run(ctx, process{
 		args:   os.Args[1:],
 		env:    newEnviron(os.Environ()),

@@ -69,7 +69,7 @@ final name.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.target, "target", "t", "", "`directory` to restore to")
-	flags.StringArrayVar(&o.include, "include", nil, "only what matches the `pattern`; may be repeated")
+	flags.StringArrayVar(&o.include, "include", nil, "only what matches the `pattern`, by its name, or from the source's root on if it has a slash; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "not what matches the `pattern`; may be repeated")
 	flags.StringVar(&o.overwrite, "overwrite", "", "files that are there already: `always`, if-changed, if-newer or never (default always, on servers if-changed)")
 	flags.BoolVar(&o.remove, "delete", false, "remove what the snapshot does not have")
@@ -82,7 +82,7 @@ final name.`,
 	o.to.register(flags, "to", "to fill with the one that is named, or of a directory on a server")
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
-	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesTime, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 			args, o.toCommand = args[:dash], args[dash:]
 		}
@@ -218,6 +218,8 @@ func (r *restoring) outcome() error {
 		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
 	case r.inexact > 0:
 		return exitWith(exitMissing, "%d objects or values of databases are not exact in SQLite: they are listed above", r.inexact)
+	case len(r.o.include) > 0 && r.total == (pipeline.RestoreResult{}):
+		return exitWith(exitFailed, "nothing in the snapshot matches --include: a pattern with a slash is matched with whole paths, from the source's root on")
 	case r.warned.Load() > 0:
 		return exitWith(exitMissing, "%d entries came back without all of their metadata: they are listed above", r.warned.Load())
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
@@ -18,20 +17,17 @@ import (
 
 // statusMessage is what status prints as JSON.
 type statusMessage struct {
-	Repository  string         `json:"repository" doc:"Where the repository is."`
-	ID          string         `json:"id" doc:"The repository's id."`
-	Owner       string         `json:"owner" doc:"The fingerprint of the owner's key."`
-	Recipients  int            `json:"recipients" doc:"How many keys open what is written now."`
-	Sets        []statusSet    `json:"sets" doc:"The last snapshot of each set of each host; empty without an identity."`
-	Writers     []statusWriter `json:"writers" doc:"The hosts that may write, and those that no longer may."`
-	Sessions    []statusOpen   `json:"open_sessions" doc:"Backups that run now, or were interrupted."`
-	Packs       uint64         `json:"packs" doc:"Packs of content and trees in the repository."`
-	Objects     uint64         `json:"objects" doc:"All objects in the repository."`
-	Bytes       uint64         `json:"total_size" doc:"Their bytes."`
-	UnusedPacks uint64         `json:"unused_packs" doc:"Packs that no index names: of backups that run now, or were interrupted."`
-	UnusedBytes uint64         `json:"unused_bytes" doc:"Bytes of those."`
-	Problems    []string       `json:"problems" doc:"What is wrong with records."`
-	Unknown     []string       `json:"unknown" doc:"What cannot be told with the keys at hand."`
+	Repository string         `json:"repository" doc:"Where the repository is."`
+	ID         string         `json:"id" doc:"The repository's id."`
+	Owner      string         `json:"owner" doc:"The fingerprint of the owner's key."`
+	Recipients int            `json:"recipients" doc:"How many keys open what is written now."`
+	Sets       []statusSet    `json:"sets" doc:"The last snapshot of each set of each host; empty without an identity."`
+	Writers    []statusWriter `json:"writers" doc:"The hosts that may write, and those that no longer may."`
+	Sessions   []statusOpen   `json:"open_sessions" doc:"Backups that run now, or were interrupted."`
+	Packs      uint64         `json:"packs" doc:"Packs of content and trees that backups have published."`
+	Bytes      uint64         `json:"total_size" doc:"Their bytes."`
+	Problems   []string       `json:"problems" doc:"What is wrong with records."`
+	Unknown    []string       `json:"unknown" doc:"What cannot be told with the keys at hand."`
 }
 
 // statusSet is the last snapshot of a set of a host.
@@ -101,7 +97,10 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	if err := m.addSets(ctx, repo, log, now); err != nil {
 		return nil, err
 	}
-	return m, m.addObjects(ctx, repo, log)
+	if err := m.addSessions(ctx, repo, log); err != nil {
+		return nil, err
+	}
+	return m, m.addPacks(ctx, repo, log)
 }
 
 func writersOf(config *catalog.Config, log *catalog.Log) []statusWriter {
@@ -153,40 +152,35 @@ func (m *statusMessage) addSets(ctx context.Context, repo *catalog.Repository, l
 	return nil
 }
 
-// addObjects lists the repository: its size, sessions without a record, and packs that no index names.
-func (m *statusMessage) addObjects(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
+// addPacks counts what records name. The storage is not listed for it: a large repository has many objects, and check looks at them all.
+func (m *statusMessage) addPacks(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
+	if !opensAllDomains(repo) {
+		m.Unknown = append(m.Unknown, "how large the repository is: an identity is needed")
+		return nil
+	}
 	index := catalog.NewIndex()
-	blind := !opensAllDomains(repo)
-	if blind {
-		m.Unknown = append(m.Unknown, "which packs are unused: an identity is needed")
-	} else if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
+	defer index.Close()
+	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return err
 	}
-	for info, err := range repo.Store.List(ctx, "", "") {
+	for pack, err := range index.Packs(ctx) {
 		if err != nil {
-			return fmt.Errorf("list the repository: %w", err)
+			return err
 		}
-		m.Objects++
-		m.Bytes += uint64(info.Size)
-		folder, rest, _ := strings.Cut(info.Name, "/")
-		switch archive.Kind(folder) {
-		case archive.Data, archive.Trees:
-			m.Packs++
-			if blind {
-				continue
-			}
-			indexed, err := isIndexed(ctx, index, rest)
-			if err != nil {
-				return err
-			}
-			if !indexed {
-				m.UnusedPacks++
-				m.UnusedBytes += uint64(info.Size)
-			}
-		case "sessions":
-			if lane, open := openSession(log, rest); open {
-				m.Sessions = append(m.Sessions, statusOpen{lane, info.Modified})
-			}
+		m.Packs++
+		m.Bytes += uint64(pack.Size)
+	}
+	return nil
+}
+
+// addSessions lists sessions without a record.
+func (m *statusMessage) addSessions(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
+	for info, err := range repo.Store.List(ctx, "sessions/", "") {
+		if err != nil {
+			return fmt.Errorf("list sessions: %w", err)
+		}
+		if lane, open := openSession(log, strings.TrimPrefix(info.Name, "sessions/")); open {
+			m.Sessions = append(m.Sessions, statusOpen{lane, info.Modified})
 		}
 	}
 	return nil
@@ -198,15 +192,6 @@ func opensAllDomains(repo *catalog.Repository) bool {
 		_, err := repo.Domain(d.Number)
 		return err != nil
 	})
-}
-
-// isIndexed tells whether the index knows the pack ab/abcd….
-func isIndexed(ctx context.Context, index *catalog.Index, name string) (bool, error) {
-	id, err := archive.ParseName(name[strings.LastIndexByte(name, '/')+1:])
-	if err != nil {
-		return true, nil // no pack of ours
-	}
-	return index.HasPack(ctx, id)
 }
 
 // openSession reads writer.lane.sequence, and tells whether there is no record of that number yet.
@@ -226,9 +211,8 @@ func openSession(log *catalog.Log, name string) (lane string, open bool) {
 func (m *statusMessage) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "repository %s in %s\nowner %s, recipients: %d\n", m.ID, m.Repository, m.Owner, m.Recipients)
-	fmt.Fprintf(&b, "%s objects, %s; %s packs\n", output.Count(int64(m.Objects)), output.Bytes(int64(m.Bytes)), output.Count(int64(m.Packs)))
-	if m.UnusedPacks > 0 {
-		fmt.Fprintf(&b, "%d packs (%s) are in no index: of backups that run now, or were interrupted\n", m.UnusedPacks, output.Bytes(int64(m.UnusedBytes)))
+	if m.Packs > 0 {
+		fmt.Fprintf(&b, "%s packs, %s\n", output.Count(int64(m.Packs)), output.Bytes(int64(m.Bytes)))
 	}
 	for _, table := range []output.Table{m.setTable(), m.writerTable()} {
 		if text := table.String(); text != "" {
