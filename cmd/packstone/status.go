@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
@@ -163,12 +164,16 @@ func (m *statusMessage) addPacks(ctx context.Context, repo *catalog.Repository, 
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return err
 	}
+	seen := map[archive.Name]bool{}
 	for pack, err := range index.Packs(ctx) {
 		if err != nil {
 			return err
 		}
-		m.Packs++
-		m.Bytes += uint64(pack.Size)
+		if !seen[pack.Name] {
+			seen[pack.Name] = true
+			m.Packs++
+			m.Bytes += uint64(pack.Size)
+		}
 	}
 	return nil
 }
