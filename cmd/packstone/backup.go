@@ -268,6 +268,7 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 		if f := own.find(absolute); f != nil {
 			return usage("%s is %s, which no backup takes", path, f.what)
 		}
+		a.noteLink(path)
 		paths[i] = absolute
 	}
 	return a.planAdHoc(run, pipeline.Job{
@@ -276,10 +277,21 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 			return opened(files.New(files.Options{
 				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
 				ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
-				LeaveOut: own.paths(), LeftOut: own.tell,
+				LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
 			}))
 		},
 	})
+}
+
+// noteLink says that not a link itself is backed up but what it leads to.
+func (a *app) noteLink(path string) {
+	info, err := os.Lstat(strings.TrimRight(path, "/"))
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return
+	}
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		a.out.Note("%s is a symbolic link: what it leads to is backed up under its name, %s", path, to)
+	}
 }
 
 // planNames takes one set, or single sources as a set of their own.
@@ -314,7 +326,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
 				return settings.Open(ctx, name, config.OpenOptions{
-					LeaveOut: own.paths(), LeftOut: own.tell,
+					LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
 					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login, Remote: a.remoteLogin(),
 				})
 			},

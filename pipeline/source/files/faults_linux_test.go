@@ -244,3 +244,66 @@ func TestAServerThatDoesNotAnswerHoldsNobodyUp(t *testing.T) {
 		m.Rule("clear")
 	}
 }
+
+// last is what the last snapshot has of a walk.
+func last(c *collector) source.Lookup {
+	return func(_ context.Context, path string) (*entry.Entry, error) {
+		for _, e := range c.entries {
+			if e.Path == path {
+				return e, nil
+			}
+		}
+		return nil, nil
+	}
+}
+
+func TestARootThatIsNotMountedAnyMoreIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "f")
+	m := faulttest.New(t, dir, faulttest.Options{})
+	put(t, m.Point, "f")
+	_, mounted := walked(t, Options{Roots: []string{m.Point}})
+	_, absolute := walked(t, Options{Roots: []string{m.Point}, Absolute: true})
+	m.Unmount()
+	put(t, m.Point, "README: nothing is mounted here")
+	for _, c := range []struct {
+		options  Options
+		previous *collector
+		want     error
+	}{
+		{Options{}, mounted, source.ErrUnmounted},
+		{Options{Absolute: true}, absolute, source.ErrUnmounted},
+		{Options{AllowEmpty: true}, mounted, nil},
+		{Options{}, new(collector), nil},
+	} {
+		c.options.Roots = []string{m.Point}
+		s := open(t, c.options)
+		s.Previous(last(c.previous))
+		got := new(collector)
+		err := s.Walk(context.Background(), got)
+		if !errors.Is(err, c.want) || c.want != nil && (!strings.Contains(err.Error(), m.Point) || len(got.entries) > 0) {
+			t.Errorf("%+v: got %v and %d entries, want %v before any", c.options, err, len(got.entries), c.want)
+		}
+	}
+}
+
+func TestARootThatIsAMountedDiskIsRefusedWithoutIt(t *testing.T) {
+	needRoot(t)
+	point := t.TempDir()
+	if err := unix.Mount("none", point, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("NOT TESTED here: mount: %v", err)
+	}
+	defer unix.Unmount(point, unix.MNT_DETACH)
+	put(t, point, "f")
+	_, mounted := walked(t, Options{Roots: []string{point}})
+	again := open(t, Options{Roots: []string{point}})
+	again.Previous(last(mounted))
+	must(t, again.Walk(context.Background(), new(collector)))
+	must(t, unix.Unmount(point, unix.MNT_DETACH))
+	put(t, point, "left behind")
+	s := open(t, Options{Roots: []string{point}})
+	s.Previous(last(mounted))
+	if err := s.Walk(context.Background(), new(collector)); !errors.Is(err, source.ErrUnmounted) {
+		t.Errorf("got %v, want that it is not mounted", err)
+	}
+}

@@ -109,7 +109,7 @@ func (s *Source) compareRoot(ctx context.Context, r *root) error {
 	if was == "" || r.mount != "" && (was == "local" || r.mount != "local") {
 		return nil
 	}
-	return fmt.Errorf("%s was on a file system of its own (%s) in the last snapshot and is not now: mount it, or, if it lies here for good, allow it to be empty once: %w",
+	return fmt.Errorf("%s was on a file system of its own (%s) in the last snapshot and is not now: mount it, or, if it lies here for good, back it up once without the last snapshot (--force): %w",
 		r.file, was, source.ErrUnmounted)
 }
 
