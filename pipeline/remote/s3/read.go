@@ -246,3 +246,14 @@ func (b *Bucket) buffer() []byte {
 }
 
 func (b *Bucket) release(data []byte) { b.buffers <- data[:segmentBytes] }
+
+// ReadRange fills data from an offset of an object on, by one request.
+func (b *Bucket) ReadRange(ctx context.Context, r Ref, offset int64, data []byte) (int, error) {
+	if len(data) == 0 {
+		return 0, ctx.Err()
+	}
+	if err := b.fetch(ctx, r, offset, data); err != nil {
+		return 0, err
+	}
+	return len(data), nil
+}

@@ -294,3 +294,19 @@ func (s *scan) odds(ctx context.Context, name string) error {
 	}
 	return nil
 }
+
+// Keys visits the keys of what lies below a path, in the server's order; the path's own key is not among them.
+func (b *Bucket) Keys(ctx context.Context, path string, visit func(key string) error) error {
+	if path == objectName || strings.HasSuffix(path, "/"+objectName) {
+		return nil // what lies below its key is beside its path
+	}
+	for o, err := range b.split(b.DirectoryKey(path), time.Time{}).all(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := visit(o.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -92,7 +92,8 @@ func (f *file) Finish(e *entry.Entry) error {
 
 // setRemote gives e what is stored with an object.
 func setRemote(e *entry.Entry, o s3.Object, tags string) {
-	all := maps.Clone(o.Header)
+	all := map[string]string{}
+	maps.Copy(all, o.Header)
 	for _, name := range []string{versionName, directoryName} {
 		all[name] = remote(e, name)
 	}

@@ -1,0 +1,241 @@
+// Package lake is the target that is an S3 bucket. An object appears whole, with its content type, metadata and tags, or not at all; the server
+// checks the digests of what it receives. A bucket has no directories, owners, modes, links or nodes; an empty directory comes back
+// where an object stood for it. A file that comes from elsewhere keeps its time in the metadata "mtime", in seconds since 1970.
+package lake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/s3"
+	"github.com/packstone/packstone/pipeline/target"
+)
+
+// Options say how to write.
+type Options struct {
+	// Absent puts no object where there is one, even if it has come since the target was listed.
+	Absent bool
+	// Times has Walk ask for the time that each file had, where it was put by this package and came from elsewhere than a bucket. That is one
+	// request for each object.
+	Times bool
+	// ReadOnly refuses to write: for a plan.
+	ReadOnly bool
+	// Parallel is the number of files that may be written at once (default: 16).
+	Parallel int
+	// Memory bounds the buffers of all files together (default: 256 MiB).
+	Memory int64
+}
+
+// Target is a bucket. It implements target.Target.
+type Target struct {
+	bucket  *s3.Bucket
+	options Options
+	memory  *semaphore.Weighted
+}
+
+var _ target.Target = (*Target)(nil)
+
+// New returns the target.
+func New(bucket *s3.Bucket, options Options) *Target {
+	options.Parallel = max(1, cmp.Or(options.Parallel, 16))
+	options.Memory = max(2*maxPart, cmp.Or(options.Memory, 256<<20))
+	return &Target{bucket: bucket, options: options, memory: semaphore.NewWeighted(options.Memory)}
+}
+
+// Traits: files are written from start to end.
+func (t *Target) Traits() target.Traits {
+	return target.Traits{Sequential: true, Parallel: t.options.Parallel}
+}
+
+// Close has nothing to do: what was committed is durable.
+func (t *Target) Close(ctx context.Context) error { return ctx.Err() }
+
+// directoryName marks a directory for which an object stands, among what is stored with it.
+const directoryName = "s3-directory-object"
+
+// walkBatch is how many objects are asked for their times before they are visited.
+const walkBatch = 512
+
+// Walk lists the bucket. The identity of a file is its ETag.
+func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
+	var failed error
+	var batch []*entry.Entry
+	flush := func() error {
+		if err := t.times(ctx, batch); err != nil {
+			return err
+		}
+		for _, e := range batch {
+			if failed = visit(e); failed != nil {
+				return failed
+			}
+		}
+		batch = batch[:0]
+		return nil
+	}
+	err := t.bucket.Tree(ctx, s3.TreeOptions{}, func(n s3.Node) error {
+		batch = append(batch, entryOf(n))
+		if len(batch) < walkBatch {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil && err == failed {
+		return err
+	}
+	return translate(err)
+}
+
+func entryOf(n s3.Node) *entry.Entry {
+	e := &entry.Entry{Path: n.Path, Type: entry.File, Size: n.Object.Size, Identity: n.Object.ETag}
+	if n.Directory {
+		e.Type, e.Identity = entry.Directory, ""
+	}
+	if !n.Object.Modified.IsZero() {
+		e.ModTime = n.Object.Modified.Truncate(time.Second).UnixNano()
+	}
+	return e
+}
+
+// times gives files the times that they had, if the options ask for them.
+func (t *Target) times(ctx context.Context, batch []*entry.Entry) error {
+	if !t.options.Times {
+		return nil
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(2 * t.options.Parallel)
+	for _, e := range batch {
+		if e.Type != entry.File {
+			continue
+		}
+		g.Go(func() error {
+			o, err := t.bucket.Head(gctx, s3.Ref{Key: t.bucket.Key(e.Path)})
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if at, ok := parseTime(o.Header[timeName]); ok {
+				e.ModTime, e.Identity = at, "" // the time tells more: another ETag may be due to the size of parts
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// timeName is where the time of a file is kept that came from elsewhere; other programs use it too.
+const timeName = "x-amz-meta-mtime"
+
+func formatTime(ns int64) string {
+	at := time.Unix(0, ns)
+	return fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())
+}
+
+func parseTime(text string) (ns int64, ok bool) {
+	seconds, fraction, _ := strings.Cut(text, ".")
+	s, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil || s > 1<<33 || s < -1<<33 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 64)
+	return time.Unix(s, int64(n)).UnixNano(), err == nil
+}
+
+// Make puts the object that stood for a directory; other directories need nothing.
+func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
+	if err := t.writable(ctx, "make", e.Path); err != nil {
+		return err
+	}
+	if e.Type != entry.Directory {
+		return fmt.Errorf("make %s in a bucket: %w", e.Path, target.ErrUnsupported)
+	}
+	if remote(e, directoryName) == "" || e.Path == "" {
+		return nil
+	}
+	return translate(t.bucket.Put(ctx, t.bucket.DirectoryKey(e.Path), s3.NewBody(nil), putOptions(e)))
+}
+
+// Link is not supported: the caller writes a copy.
+func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error {
+	return cmp.Or(check(e.Path), check(existing), fmt.Errorf("hard link %s in a bucket: %w", e.Path, target.ErrUnsupported))
+}
+
+// Finish has nothing to do: metadata come with the object.
+func (t *Target) Finish(_ context.Context, e *entry.Entry) error { return check(e.Path) }
+
+// removeBatch is how many keys are collected before they are removed.
+const removeBatch = 1000
+
+// Remove removes an object and all whose keys lie below it. In a bucket with versions these stay, behind delete markers.
+func (t *Target) Remove(ctx context.Context, path string) error {
+	if err := t.writable(ctx, "remove", path); err != nil {
+		return err
+	}
+	if path == "" {
+		return fmt.Errorf("remove the root of %s: %w", t.bucket, target.ErrPath)
+	}
+	keys := []string{t.bucket.Key(path)}
+	err := t.bucket.Keys(ctx, path, func(key string) error {
+		if keys = append(keys, key); len(keys) < removeBatch {
+			return nil
+		}
+		full := keys
+		keys = nil
+		return t.bucket.Remove(ctx, full)
+	})
+	if err == nil {
+		err = t.bucket.Remove(ctx, keys)
+	}
+	return translate(err)
+}
+
+// writable refuses what must not be written.
+func (t *Target) writable(ctx context.Context, act, path string) error {
+	if err := check(path); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if t.options.ReadOnly {
+		return fmt.Errorf("%s %s: the target was opened to read only: %w", act, path, fs.ErrPermission)
+	}
+	return nil
+}
+
+// check refuses a path that is not one below the root.
+func check(path string) error {
+	if path == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" || name == "." || name == ".." || strings.IndexByte(name, 0) >= 0 {
+			return fmt.Errorf("path %q: %w", path, target.ErrPath)
+		}
+	}
+	return nil
+}
+
+// translate wraps err in the sentinel of targets that it means.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, s3.ErrUnreachable):
+		return fmt.Errorf("%w: %w", target.ErrUnreachable, err)
+	case errors.Is(err, s3.ErrFull):
+		return fmt.Errorf("%w: %w", target.ErrFull, err)
+	}
+	return err
+}
