@@ -27,10 +27,11 @@ type app struct {
 	loaded  *config.Config // by settings, once
 	cache   string         // of the repository that was opened last; empty: none
 	damaged bool           // some of the repository's records do not hold
+	logins  *oneLogin      // of PACKSTONE_DB_PASSWORD
 }
 
 func newApp(p process) *app {
-	return &app{process: p, paths: p.env.paths()}
+	return &app{process: p, paths: p.env.paths(), logins: &oneLogin{}}
 }
 
 // start makes ready for a verb's work.

@@ -40,8 +40,6 @@ type dbOptions struct {
 	noNativeDDL bool
 	zeroDates   string
 	nul         string
-	// emptyLeftover is registered by what fills a database that cannot take back its tables.
-	emptyLeftover bool
 }
 
 func (o *dbOptions) register(flags *pflag.FlagSet) {
@@ -65,7 +63,7 @@ func (o *dbOptions) registerValues(flags *pflag.FlagSet) {
 }
 
 func (o *dbOptions) target(a *app) database.TargetOptions {
-	return database.TargetOptions{Jobs: o.jobs, EmptyLeftover: o.emptyLeftover, Aside: a.aside()}
+	return database.TargetOptions{Jobs: o.jobs, Aside: a.aside()}
 }
 
 func (o *dbOptions) source(a *app) database.SourceOptions {
@@ -112,14 +110,18 @@ func (o *dbOptions) convert(progress func(database.Progress)) database.Options {
 // emptyLeftoverFlag is what a refusal names.
 const emptyLeftoverFlag = "empty-leftover"
 
-func registerEmptyLeftover(flags *pflag.FlagSet, to *bool) {
-	flags.BoolVar(to, emptyLeftoverFlag, false, "drop, first, what an import that was killed left behind in a MySQL, MariaDB, Oracle or SQL Server database")
-}
-
 // dbAddress is a database that a pair of flags names: its URL, or a file that holds it.
 type dbAddress struct {
 	name      string // of the flag
 	url, file string
+	// emptyLeftover says that leavings of an import into it may be dropped.
+	emptyLeftover bool
+}
+
+// registerFilling adds the flags of a database that is to be filled.
+func (d *dbAddress) registerFilling(flags *pflag.FlagSet, what string) {
+	d.register(flags, "to", what)
+	flags.BoolVar(&d.emptyLeftover, emptyLeftoverFlag, false, "with --to: drop, first, what an import that was killed left behind in a MySQL, MariaDB or Oracle database")
 }
 
 func (d *dbAddress) register(flags *pflag.FlagSet, name, what string) {
@@ -291,6 +293,9 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	stop()
 	if err == nil || errors.Is(err, database.ErrRefused) {
 		a.tellDB(action, report, begun)
+	}
+	if errors.Is(err, database.ErrLeftover) {
+		return fmt.Errorf("%w; --%s drops it first", err, emptyLeftoverFlag)
 	}
 	if err != nil {
 		return err

@@ -24,10 +24,9 @@ import fails. The exit code is 3 if anything is not exact, and 4 if the database
   packstone db import platform.sqlite --to-file /run/secrets/url --strict`,
 		Args: cobra.ExactArgs(1),
 	}
-	to.register(cmd.Flags(), "to", "to fill")
+	to.registerFilling(cmd.Flags(), "to fill")
 	o.registerWriting(cmd.Flags())
 	o.registerValues(cmd.Flags())
-	registerEmptyLeftover(cmd.Flags(), &o.emptyLeftover)
 	return a.verb(cmd, usesDryRun, func(ctx context.Context, args []string) error {
 		if err := o.check(); err != nil {
 			return err
@@ -67,5 +66,7 @@ func (a *app) openDBTarget(ctx context.Context, to dbAddress, o dbOptions) (data
 	if err != nil {
 		return nil, usage("%w", err)
 	}
-	return driver.OpenTarget(ctx, at, o.target(a))
+	opts := o.target(a)
+	opts.EmptyLeftover = to.emptyLeftover
+	return driver.OpenTarget(ctx, at, opts)
 }

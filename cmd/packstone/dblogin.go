@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -24,12 +25,38 @@ func (a *app) login(at database.Location) (database.Location, error) {
 		return at, err
 	}
 	if password != "" {
+		if err := a.logins.claim(at); err != nil {
+			return at, err
+		}
 		return at.WithPassword(password)
 	}
 	if at.Scheme() == "mysql" || at.Scheme() == "mariadb" {
 		return a.mysqlLogin(at)
 	}
 	return at, nil
+}
+
+// oneLogin holds PACKSTONE_DB_PASSWORD to one user of one server: it is not shown to another.
+type oneLogin struct {
+	mu sync.Mutex
+	of string
+}
+
+func (o *oneLogin) claim(at database.Location) error {
+	u, err := url.Parse(at.Reveal())
+	if err != nil {
+		return at.Wrap("log in to", errors.New("the URL cannot be read"))
+	}
+	login := (&url.URL{Scheme: u.Scheme, User: url.User(u.User.Username()), Host: u.Host, RawQuery: url.Values{"socket": u.Query()["socket"]}.Encode()}).String()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.of == "" {
+		o.of = login
+	}
+	if o.of != login {
+		return usage("PACKSTONE_DB_PASSWORD is one password, and both %s and %s would get it: put each URL, with its password, into a file of its own", o.of, login)
+	}
+	return nil
 }
 
 // mysqlLogin takes user and password from ~/.my.cnf. A user who is named in the URL gets the password only if it is theirs.

@@ -79,7 +79,7 @@ final name.`,
 	flags.StringVar(&o.chmod, "chmod", "", "change modes, as `chmod` does: u+rwX,go-w")
 	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
 	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
-	o.to.register(flags, "to", "to fill with the one that is named, or of a directory on a server")
+	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
@@ -150,6 +150,9 @@ func (o *restoreOptions) checkTarget() error {
 	}
 	if err := o.findServer(); err != nil {
 		return err
+	}
+	if o.to.emptyLeftover && (!o.to.named() || o.server != nil) {
+		return usage("--%s goes with --to and a database", emptyLeftoverFlag)
 	}
 	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.plan || o.owner != "" || o.chmod != "") {
 		return usage("--to fills a database: --include, --exclude, --delete, --plan, --owner and --chmod have no meaning there")

@@ -8,10 +8,14 @@ import (
 // Sentinels. Engines wrap their own errors in these, so that a caller can tell
 // what happened without knowing the engine.
 var (
-	// ErrRefused: nothing was changed, on purpose. The next three are refusals.
+	// ErrRefused: nothing was changed, on purpose. Those that follow up to
+	// ErrHiddenRows are refusals.
 	ErrRefused = errors.New("refused")
 	// ErrNotEmpty: the target already holds something.
 	ErrNotEmpty = refusal("the target is not empty")
+	// ErrLeftover comes with ErrNotEmpty: what is there was left behind by an
+	// import that was killed. TargetOptions.EmptyLeftover drops it.
+	ErrLeftover = refusal("an import that was killed left it behind")
 	// ErrInexact: Strict was asked for and something cannot be kept exactly.
 	ErrInexact = refusal("not everything can be kept exactly")
 	// ErrHiddenRows: the user may not see all rows (row-level security).
@@ -73,7 +77,7 @@ type TargetOptions struct {
 	// EmptyLeftover lets Create drop what an earlier import that was killed left
 	// behind. Only an engine that cannot take back DDL leaves anything; it knows
 	// its own leavings by a mark, and without this option refuses with
-	// ErrNotEmpty.
+	// ErrLeftover.
 	EmptyLeftover bool
 	// Aside is as in SourceOptions, for rows that are read back.
 	Aside string

@@ -123,8 +123,8 @@ func TestLeftoverOfAKilledImportIsFoundAndEmptiedOnRequest(t *testing.T) {
 	}
 	before := contents(t, to)
 	err := attempt(t, from, to, database.TargetOptions{}, nil)
-	if !errors.Is(err, database.ErrNotEmpty) || !strings.Contains(err.Error(), "killed import") {
-		t.Errorf("got %v, want ErrNotEmpty that tells of the killed import", err)
+	if !errors.Is(err, database.ErrNotEmpty) || !errors.Is(err, database.ErrLeftover) {
+		t.Errorf("got %v, want ErrNotEmpty and ErrLeftover", err)
 	}
 	if got := contents(t, to); got != before {
 		t.Errorf("the refusal changed %q to %q", before, got)

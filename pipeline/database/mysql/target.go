@@ -140,7 +140,7 @@ func (t *target) claim(ctx context.Context) error {
 	}
 	if slices.Contains(held, "table "+markerTable) {
 		if !t.opts.EmptyLeftover {
-			return fmt.Errorf("%w: it holds what a killed import left behind (its table %s lists it), which can be emptied on request", database.ErrNotEmpty, markerTable)
+			return fmt.Errorf("%w: %w (its table %s lists it)", database.ErrNotEmpty, database.ErrLeftover, markerTable)
 		}
 		if err := empty(ctx, t.admin); err != nil {
 			return err

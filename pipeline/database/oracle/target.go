@@ -144,11 +144,10 @@ func (t *target) refuseNonEmpty(ctx context.Context) error {
 	if len(found) == 0 {
 		return nil
 	}
-	hint := ""
 	if slices.Contains(found, "table "+markTable) {
-		hint = " (an earlier import was broken off; it can be cleared)"
+		return fmt.Errorf("import into schema %s: %w: %w (its table %s lists it)", t.server.owner, database.ErrNotEmpty, database.ErrLeftover, markTable)
 	}
-	return fmt.Errorf("import into schema %s: %w%s: it holds %s", t.server.owner, database.ErrNotEmpty, hint, strings.Join(found, ", "))
+	return fmt.Errorf("import into schema %s: %w: it holds %s", t.server.owner, database.ErrNotEmpty, strings.Join(found, ", "))
 }
 
 // clearLeftover drops what an import that was killed has noted, if asked to.
