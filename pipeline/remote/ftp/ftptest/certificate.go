@@ -18,6 +18,7 @@ import (
 // authority is a private CA and a certificate that it has given out.
 type authority struct {
 	Pool      *x509.CertPool
+	File      string // with the CA's certificate
 	cert, key string // files
 }
 
@@ -46,6 +47,7 @@ func newAuthority(t testing.TB, end time.Time) authority {
 	a := authority{Pool: x509.NewCertPool()}
 	a.Pool.AddCert(parsed)
 	dir := t.TempDir()
+	a.File = writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", caDER)
 	a.key = writePEM(t, filepath.Join(dir, "server.key"), "EC PRIVATE KEY", keyDER)
 	a.cert = writePEM(t, filepath.Join(dir, "server.pem"), "CERTIFICATE", sign(t, leaf, parsed, &key.PublicKey, caKey))
 	return a

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -52,7 +53,34 @@ type Server struct {
 	process   *exec.Cmd
 	ended     chan struct{}
 	log       string
+	transfers string
 }
+
+// Transfer is one file that went over a data connection, in whole or in part.
+type Transfer struct {
+	Bytes  int64
+	Path   string // as the server logs it: a space is an underscore
+	Upload bool
+}
+
+var transferLine = regexp.MustCompile(`(?m)^.{24} \d+ \S+ (\d+) (.*) [ab] _ ([io]) \S `)
+
+// Transfers are those that the server has logged since it was made, in their order.
+func (s *Server) Transfers() []Transfer {
+	text, _ := os.ReadFile(s.transfers)
+	var all []Transfer
+	for _, m := range transferLine.FindAllStringSubmatch(string(text), -1) {
+		n, _ := strconv.ParseInt(m[1], 10, 64)
+		all = append(all, Transfer{n, m[2], m[3] == "i"})
+	}
+	return all
+}
+
+// LoginUser is whom Client logs in as.
+func (s *Server) LoginUser() string { return s.user }
+
+// CAFile holds the certificate of the authority that stands for the server.
+func (s *Server) CAFile() string { return s.authority.File }
 
 // Owner is whom the server runs as for the one who is logged in, so that permissions mean something.
 func Owner() (uid, gid int) {
@@ -79,7 +107,7 @@ func Proftpd(t testing.TB, o Options) *Server {
 	dir := t.TempDir()
 	config := []string{
 		"ServerType standalone", "DefaultAddress 127.0.0.1", fmt.Sprint("Port ", s.Port), "UseIPv6 off", "UseReverseDNS off",
-		"PidFile " + dir + "/pid", "ScoreboardFile " + dir + "/scoreboard", "SystemLog " + s.log, "TransferLog none", "WtmpLog off", "DelayEngine off",
+		"PidFile " + dir + "/pid", "ScoreboardFile " + dir + "/scoreboard", "SystemLog " + s.log, "TransferLog " + s.transfers, "WtmpLog off", "DelayEngine off",
 		"AuthPAM off", "AuthOrder mod_auth_file.c", "AuthUserFile " + dir + "/users", "RequireValidShell off", "DefaultRoot ~", "MaxInstances 200",
 		"TimesGMT on", "AllowOverwrite on", "AllowStoreRestart on", "AllowRetrieveRestart on", "Umask 022", "<Limit SITE_CHMOD>\nAllowAll\n</Limit>",
 	}
@@ -125,7 +153,7 @@ func Vsftpd(t testing.TB, o Options) *Server {
 		"listen=YES", "listen_address=127.0.0.1", fmt.Sprint("listen_port=", s.Port), "background=NO", "anonymous_enable=YES", "local_enable=NO",
 		"write_enable=YES", "anon_upload_enable=YES", "anon_mkdir_write_enable=YES", "anon_other_write_enable=YES", "anon_world_readable_only=NO",
 		"anon_umask=022", "anon_root=" + root, "ftp_username=daemon", "secure_email_list_enable=YES", "email_password_file=" + dir + "/passwords",
-		"secure_chroot_dir=" + dir + "/empty", "seccomp_sandbox=NO", "mdtm_write=YES", "xferlog_enable=NO", "use_localtime=NO",
+		"secure_chroot_dir=" + dir + "/empty", "seccomp_sandbox=NO", "mdtm_write=YES", "xferlog_enable=YES", "xferlog_std_format=YES", "xferlog_file=" + s.transfers, "use_localtime=NO",
 	}
 	if o.Clients > 0 {
 		config = append(config, fmt.Sprint("max_per_ip=", o.Clients))
@@ -147,6 +175,7 @@ func Vsftpd(t testing.TB, o Options) *Server {
 func newServer(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{options: o, Disk: o.Root, Path: "/", Port: freePort(t), log: filepath.Join(t.TempDir(), "log")}
+	s.transfers = s.log + ".transfers"
 	if s.Disk == "" {
 		s.Disk = t.TempDir()
 		if err := os.Chmod(filepath.Dir(s.Disk), 0o711); err != nil { // the one who logs in must get through
