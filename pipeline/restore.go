@@ -21,7 +21,7 @@ type Overwrite int
 
 const (
 	OverwriteAlways    Overwrite = iota // write it anew
-	OverwriteIfChanged                  // keep it where size and modification time are the same
+	OverwriteIfChanged                  // keep its content where size and modification time are the same, or with Verify the content
 	OverwriteIfNewer                    // replace it only by a newer one
 	OverwriteNever
 )
@@ -33,7 +33,7 @@ type RestoreOptions struct {
 	Overwrite Overwrite
 	Delete    bool // remove what the snapshot does not have
 	DryRun    bool
-	Verify    bool // read back what was written
+	Verify    bool // read back what was written, and read what OverwriteIfChanged would keep
 	Parallel  int  // packs at once; 4 if 0
 	Progress  *Progress
 	// Problem takes what did not come back as it was; may be nil.
@@ -87,7 +87,8 @@ type restore struct {
 	dirs   []*entry.Entry
 	kept   string // a path at which something stays that is no directory, though the snapshot has one there
 	links  []pendingLink
-	first  map[fileKey]string // hard links: where the file came back first
+	first  map[fileKey]firstName // hard links: where the file came back first
+	keeps  []*tree.Node          // to be read before they are kept
 	window []*restoring
 	chunks int
 
@@ -103,6 +104,12 @@ type directory struct {
 
 type fileKey struct{ device, inode uint64 }
 
+// firstName is the first name of a file with several.
+type firstName struct {
+	path string
+	kept bool // as it was there
+}
+
 type pendingLink struct {
 	node *tree.Node
 	to   string
@@ -111,7 +118,7 @@ type pendingLink struct {
 // Restore brings a tree, or what of it is included, back to a target. Content is fetched pack by pack and every chunk is checked. What
 // cannot come back is told to Problem and counted, and the rest goes on; an error means that the restore as a whole failed.
 func Restore(ctx context.Context, t *tree.Tree, f *Fetcher, to target.Target, o RestoreOptions) (RestoreResult, error) {
-	r := &restore{o: o, fetch: f, target: to, traits: to.Traits(), first: map[fileKey]string{}}
+	r := &restore{o: o, fetch: f, target: to, traits: to.Traits(), first: map[fileKey]firstName{}}
 	if o.Progress == nil {
 		r.o.Progress = &Progress{}
 	}
@@ -191,6 +198,9 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 		r.see(n.Path)
 	}
 	action := r.decide(&n.Entry)
+	if action == ActionKeep && r.o.Overwrite == OverwriteIfChanged && !r.keepsName(ctx, n) {
+		action = ActionUpdate
+	}
 	if r.o.Plan != nil {
 		r.o.Plan(&n.Entry, action)
 	}
@@ -198,11 +208,10 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 		r.kept = n.Path
 		return r.problem(n.Path, errInTheWay)
 	}
-	if r.o.DryRun {
-		r.count(action, n)
-		return nil
-	}
-	if action == ActionKeep {
+	switch {
+	case action == ActionKeep && r.o.Overwrite == OverwriteIfChanged && !r.o.DryRun:
+		return r.keep(ctx, n)
+	case action == ActionKeep, r.o.DryRun:
 		r.count(action, n)
 		return nil
 	}
@@ -299,7 +308,7 @@ func (r *restore) begin(ctx context.Context, n *tree.Node, a Action) error {
 	}
 	switch {
 	case n.Type == entry.File && r.isLater(n):
-		r.links = append(r.links, pendingLink{n, r.first[fileKey{n.Device, n.Inode}]})
+		r.links = append(r.links, pendingLink{n, r.first[fileKey{n.Device, n.Inode}].path})
 		return nil
 	case n.Type == entry.File:
 		return r.add(ctx, n)
@@ -321,7 +330,7 @@ func (r *restore) isLater(n *tree.Node) bool {
 	if _, ok := r.first[key]; ok {
 		return true
 	}
-	r.first[key] = n.Path
+	r.first[key] = firstName{path: n.Path}
 	return false
 }
 
@@ -351,6 +360,12 @@ func (r *restore) flush(ctx context.Context) error {
 func (r *restore) finish(ctx context.Context) error {
 	if r.o.DryRun {
 		return r.deleteOthers(ctx)
+	}
+	if err := r.verifyKept(ctx); err != nil {
+		return err
+	}
+	if err := r.flush(ctx); err != nil {
+		return err
 	}
 	for _, link := range r.links {
 		if err := r.link(ctx, link); err != nil {

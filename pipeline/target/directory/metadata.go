@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -16,6 +17,7 @@ type object struct {
 	name string
 	fd   int // -1: none
 	path string
+	has  []entry.Attribute // that need not be set once more
 }
 
 const (
@@ -53,6 +55,9 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	mode := t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)
 	acl := mode == e.Mode
 	owned, changed := t.own(o, e, &st)
+	if changed {
+		o.has = nil
+	}
 	if !owned {
 		mode &^= setIDs // they would lend the rights of the wrong owner
 	}
@@ -63,6 +68,7 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	}
 	t.setXattrs(o, e, false)
 	if e.Type != entry.Symlink && (uint32(st.Mode)&0o7777 != mode || changed && mode&setIDs != 0) {
+		o.has = nil
 		if err := o.chmod(mode); err != nil {
 			t.options.Warn(e.Path, o.failed("chmod", err))
 		}
@@ -71,7 +77,7 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 		t.setXattrs(o, e, true)
 	}
 	t.dropACL(o, e)
-	if e.ModTime == 0 {
+	if e.ModTime == 0 || e.ModTime == st.Mtim.Nano() { // to set it would make the file look changed to the next backup
 		return nil
 	}
 	if err := o.setTime(e.ModTime); err != nil {
@@ -109,7 +115,7 @@ func (t *Target) setXattrs(o *object, e *entry.Entry, acls bool) {
 		return
 	}
 	for _, x := range e.Xattrs {
-		if strings.HasPrefix(x.Name, aclPrefix) != acls {
+		if strings.HasPrefix(x.Name, aclPrefix) != acls || o.hasAlready(x) {
 			continue
 		}
 		if err := o.setXattr(x.Name, x.Value); err != nil {
@@ -138,6 +144,7 @@ func (t *Target) dropXattrs(o *object, e *entry.Entry) {
 	if err != nil {
 		t.options.Warn(e.Path, err)
 	}
+	o.has = there
 	for _, x := range there {
 		ours := strings.HasPrefix(x.Name, userPrefix) || strings.HasPrefix(x.Name, aclPrefix)
 		if !ours || hasXattr(e, x.Name) {
@@ -147,6 +154,15 @@ func (t *Target) dropXattrs(o *object, e *entry.Entry) {
 			t.options.Warn(e.Path, o.failed("remove attribute "+x.Name+" of", err))
 		}
 	}
+}
+
+func (o *object) hasAlready(x entry.Attribute) bool {
+	for _, there := range o.has {
+		if there.Name == x.Name {
+			return bytes.Equal(there.Value, x.Value)
+		}
+	}
+	return false
 }
 
 func hasXattr(e *entry.Entry, name string) bool {
