@@ -72,40 +72,42 @@ func (x *Index) SetFilter(usable func(*archive.Pack) bool) {
 func (x *Index) mayUse(p *archive.Pack) bool { return x.usable == nil || x.usable(p) }
 
 // Lookup finds a chunk in a pack that may be used.
-func (x *Index) Lookup(ctx context.Context, id archive.ID) (archive.Chunk, bool, error) {
-	if c, found := x.inMemory(id); found {
-		return c, true, nil
-	}
-	var best archive.Chunk
-	err := x.ask(ctx, func(disk *tables.Set) error {
-		var places [4]tables.Match
-		matches, err := disk.Find(id, places[:0])
-		if err != nil {
-			return err
+func (x *Index) Lookup(ctx context.Context, id archive.ID) (c archive.Chunk, found bool, err error) {
+	err = x.ask(ctx, func(disk *tables.Set) (err error) {
+		if c, found = x.inMemory(id); !found {
+			c, found, err = x.onDisk(disk, id)
 		}
-		for i := range matches {
-			if m := &matches[i]; x.isChosen(m.Pack) && x.mayUse(&m.Pack.Pack) {
-				best = m.Chunk
-				return x.warm.hit(disk, m.Pack)
-			}
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return archive.Chunk{}, false, fmt.Errorf("look up chunk %s: %w", id, err)
 	}
-	return best, best.Place.Pack != nil, nil
+	return c, found, nil
 }
 
 // inMemory finds a chunk in a pack that is in memory and may be used.
 func (x *Index) inMemory(id archive.ID) (archive.Chunk, bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
 	if c, found := x.hot.Lookup(id); found {
 		return c, true
 	}
-	c, found := x.warm.lookup(id)
-	return c, found && x.mayUse(c.Place.Pack)
+	if c, found := x.warm.lookup(id); found && x.mayUse(c.Place.Pack) {
+		return c, true
+	}
+	return archive.Chunk{}, false
+}
+
+func (x *Index) onDisk(disk *tables.Set, id archive.ID) (archive.Chunk, bool, error) {
+	var room [4]tables.Match
+	places, err := disk.Find(id, room[:0])
+	if err != nil {
+		return archive.Chunk{}, false, err
+	}
+	for i := range places {
+		if p := places[i].Pack; x.isChosen(p) && x.mayUse(&p.Pack) {
+			return places[i].Chunk, true, x.warm.hit(disk, p)
+		}
+	}
+	return archive.Chunk{}, false, nil
 }
 
 // LookupBatch appends one Chunk to dst for each id; one whose Place has no Pack was not found. Thousands of ids at once are found several times
@@ -113,31 +115,26 @@ func (x *Index) inMemory(id archive.ID) (archive.Chunk, bool) {
 func (x *Index) LookupBatch(ctx context.Context, ids []archive.ID, dst []archive.Chunk) ([]archive.Chunk, error) {
 	start := len(dst)
 	dst = append(dst, make([]archive.Chunk, len(ids))...)
-	out := dst[start:]
-	var rest []archive.ID
-	var at []int
-	for i, id := range ids {
-		c, found := x.inMemory(id)
-		if found {
-			out[i] = c
-			continue
-		}
-		rest, at = append(rest, id), append(at, i)
-	}
-	if len(rest) == 0 {
-		return dst, nil
-	}
-	err := x.ask(ctx, func(disk *tables.Set) error {
-		return disk.FindAll(rest, func(i int, m tables.Match) {
-			if to := &out[at[i]]; to.Place.Pack == nil && x.isChosen(m.Pack) && x.mayUse(&m.Pack.Pack) {
-				*to = m.Chunk
-			}
-		})
-	})
-	if err != nil {
+	if err := x.ask(ctx, func(disk *tables.Set) error { return x.lookupBatch(disk, ids, dst[start:]) }); err != nil {
 		return dst[:start], fmt.Errorf("look up %d chunks: %w", len(ids), err)
 	}
 	return dst, nil
+}
+
+func (x *Index) lookupBatch(disk *tables.Set, ids []archive.ID, out []archive.Chunk) error {
+	var rest []archive.ID
+	var at []int
+	for i := range ids {
+		c, found := x.inMemory(ids[i])
+		if out[i] = c; !found {
+			rest, at = append(rest, ids[i]), append(at, i)
+		}
+	}
+	return disk.FindAll(rest, func(i int, m tables.Match) {
+		if to := &out[at[i]]; to.Place.Pack == nil && x.isChosen(m.Pack) && x.mayUse(&m.Pack.Pack) {
+			*to = m.Chunk
+		}
+	})
 }
 
 // Places returns all places where a chunk should be, those that may be used for deduplication first. A restore that has met a

@@ -20,7 +20,8 @@ type warm struct {
 const (
 	warmChunks = 1 << 17
 	warmPack   = 1 << 15
-	warmHits   = 1 << 10
+	// As a source is read, few packs take turns. Of so many, where chunks are looked up at random one seldom comes twice.
+	warmHits = 1 << 4
 )
 
 // lookup finds a chunk of a pack that is held.
@@ -41,7 +42,7 @@ func (w *warm) lookup(id archive.ID) (archive.Chunk, bool) {
 // hit notes that a chunk of p was found on disk, and holds the pack from the second time on.
 func (w *warm) hit(disk *tables.Set, p *tables.Pack) error {
 	name := binary.LittleEndian.Uint64(p.Name[:])
-	last := &w.last[binary.LittleEndian.Uint16(p.Name[8:])%warmHits]
+	last := &w.last[p.Name[8]%warmHits]
 	if last.Swap(name) != name || p.Chunks > warmPack || p.Chunks < 2 {
 		return nil
 	}

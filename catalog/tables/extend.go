@@ -16,8 +16,8 @@ import (
 
 const (
 	lockName = "lock"
-	// keysAtOnce is how many keys are sorted in memory: 32 MiB.
-	keysAtOnce = 2 << 20
+	// keysAtOnce is how many keys are sorted in memory: 16 MiB.
+	keysAtOnce = 1 << 20
 	// A table is merged into the one before it unless that has so many times its keys. Smaller ones than smallTable are as this one.
 	tierRatio  = 4
 	smallTable = 1 << 13

@@ -73,6 +73,9 @@ func (m *model) add(packs []archive.RunPack) {
 
 // same compares places whatever their order, and whichever pointers they have.
 func same(got []Match, want []archive.Chunk) bool {
+	if len(got) == len(want) && len(got) < 2 {
+		return len(got) == 0 || equal(got[0].Chunk, want[0])
+	}
 	text := func(c archive.Chunk) string {
 		p := *c.Place.Pack
 		c.Place.Pack = nil
@@ -88,6 +91,12 @@ func same(got []Match, want []archive.Chunk) bool {
 	slices.Sort(a)
 	slices.Sort(b)
 	return slices.Equal(a, b)
+}
+
+func equal(a, b archive.Chunk) bool {
+	p, q := *a.Place.Pack, *b.Place.Pack
+	a.Place.Pack, b.Place.Pack = nil, nil
+	return a == b && p == q
 }
 
 // verify asks s for everything, and for what was never added.
@@ -126,7 +135,7 @@ func (m *model) verifyPacks(t *testing.T, s *Set) {
 		if err != nil || !d.Equal(m.packs[p.Name]) {
 			t.Fatalf("directory of pack %s: got %v, %v", p.Name, d, err)
 		}
-		if named, err := s.PacksNamed(p.Name); err != nil || len(named) != 1 || named[0].Pack != p.Pack {
+		if named, err := s.PacksNamed(p.Name); err != nil || len(named) != 1 || named[0].Pack != p.Pack || named[0].Chunks != d.Len() {
 			t.Fatalf("pack %s by its name: %v, %v", p.Name, named, err)
 		}
 	}
@@ -164,7 +173,7 @@ func TestTablesFindEveryPlaceAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.verify(t, empty, r)
-	for round := range 12 {
+	for round := range 8 {
 		var again []archive.ID
 		if round > 0 {
 			again = m.ids[:min(50, len(m.ids))]
@@ -181,6 +190,30 @@ func TestTablesFindEveryPlaceAndNoOther(t *testing.T) {
 	m.verify(t, reopened, r)
 }
 
+func TestIdsThatBeginAlikeAreToldApart(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	m, dir := newModel(), t.TempDir()
+	first := archive.ID(randomName(r))
+	for round := range 2 {
+		packs := randomPacks(r, 3, 300, nil)
+		for _, p := range packs {
+			copy(p.Pack.Name[:8], first[:])
+			for i := range p.Directory.IDs {
+				switch {
+				case i%2 == 0: // more than a page of them
+					copy(p.Directory.IDs[i][:8], first[:])
+				case i%7 == 0:
+					p.Directory.IDs[i] = first
+				case i%11 == 0: // the ends of the order
+					binary.BigEndian.PutUint64(p.Directory.IDs[i][:], uint64(0)-uint64(round&1))
+				}
+			}
+		}
+		m.add(packs)
+		m.verify(t, extend(t, dir, packs), r)
+	}
+}
+
 func TestAnOpenSetStaysAsItIsWhileOthersExtend(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	m, dir := newModel(), t.TempDir()
@@ -190,7 +223,7 @@ func TestAnOpenSetStaysAsItIsWhileOthersExtend(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		r := rand.New(rand.NewPCG(3, 3))
-		for range 10 {
+		for range 6 {
 			extend(t, dir, randomPacks(r, 3, 100, nil))
 		}
 	})
@@ -297,7 +330,7 @@ func TestDamageGivesAnErrorOrTheTruth(t *testing.T) {
 	extend(t, other, randomPacks(r, 20, 200, nil))
 	for _, kind := range []string{manifestName, "chunks", "packs", "keys"} {
 		for what, do := range damage {
-			for range 5 {
+			for range 3 {
 				dir := t.TempDir()
 				if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
 					t.Fatal(err)
