@@ -286,6 +286,15 @@ func (r *restore) isOf(there, snapshot int64) bool {
 	return there == snapshot
 }
 
+// unchanged tells whether what is there is what is to come back: by the identities of both where a server tells them, else by size and time.
+func unchanged(there, e *entry.Entry) bool {
+	same := there.ModTime == e.ModTime
+	if there.Identity != "" && e.Identity != "" {
+		same = there.Identity == e.Identity
+	}
+	return same && there.Type == e.Type && there.Size == e.Size && there.Target == e.Target
+}
+
 func (r *restore) count(a Action, n *tree.Node) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -34,6 +34,11 @@ type restoreSummary struct {
 	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
 }
 
+// restoreServer is a directory on a server of files, or a bucket.
+type restoreServer interface {
+	Target(below string, o config.TargetOptions) (target.Target, error)
+}
+
 type restoreOptions struct {
 	target     string
 	include    []string
@@ -47,7 +52,7 @@ type restoreOptions struct {
 	numeric    bool
 	toCommand  []string
 	to         dbAddress
-	server     *config.Remote // what to names, if it is a server of files
+	server     restoreServer // what to names, if it is a server of files or a bucket
 	inPlace    bool
 	incomplete bool
 }
@@ -60,8 +65,8 @@ func newRestore(a *app) *cobra.Command {
 		Short: "Bring a snapshot, or a part of it, back: byte for byte, with its metadata.",
 		Long: `Every chunk is checked while it comes back. Below the target each source lies in a folder of its name; what was backed up by path comes
 back under that path. A database becomes one SQLite file, SOURCE.sqlite, or with --to the content of an empty database of any engine.
---to also takes a directory on a server: ftp://, ftpes://, ftps:// (FTP with TLS, explicit or implicit) or sftp://[user@]host[:port]/path;
-only what differs is sent. --in-place puts every source back where the settings file has it now. Nothing half-written appears under its
+--to also takes a directory on a server: ftp://, ftpes://, ftps:// (FTP with TLS, explicit or implicit) or sftp://[user@]host[:port]/path,
+or a bucket: s3://bucket/prefix or minio+https://host[:port]/bucket/prefix; only what differs is sent. --in-place puts every source back where the settings file has it now. Nothing half-written appears under its
 final name.`,
 		Example: `  packstone restore latest --target /tmp/restored
   packstone restore --at 2026-11-20T14:00 --set platform --target /srv/restored`,
@@ -323,7 +328,7 @@ func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 	if len(r.o.toCommand) > 0 {
 		return command.New(command.Options{Command: r.o.toCommand, Output: r.stdout, Stderr: r.stderr})
 	}
-	opts, err := r.targetOptions("")
+	opts, err := r.targetOptions("", source)
 	if err != nil {
 		return nil, err
 	}
@@ -338,12 +343,17 @@ func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 	return config.OpenDirectory(root, opts)
 }
 
-// targetOptions say how to write. below precedes paths in warnings.
-func (r *restoring) targetOptions(below string) (opts config.TargetOptions, err error) {
-	opts = config.TargetOptions{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Warn: func(file string, err error) {
+// targetOptions say how to write what was backed up of source. below precedes paths in warnings.
+func (r *restoring) targetOptions(below string, source *catalog.SourceState) (opts config.TargetOptions, err error) {
+	bucket, err := r.bucketLogin()
+	if err != nil {
+		return opts, err
+	}
+	opts = config.TargetOptions{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Bucket: bucket, Warn: func(file string, err error) {
 		r.warned.Add(1)
 		r.out.Problem(path.Join(below, file), "restore", err)
 	}}
+	opts.Absent, opts.Times = r.o.overwrite == "never", !config.IsBucket(source.Location)
 	if r.o.owner != "" {
 		if opts.Owner, err = target.ParseOwner(r.o.owner); err != nil {
 			return opts, usage("--owner: %w", err)
@@ -358,6 +368,6 @@ func (r *restoring) targetOptions(below string) (opts config.TargetOptions, err 
 }
 
 func (r *restoring) directoryOptions() (directory.Options, error) {
-	opts, err := r.targetOptions("")
+	opts, err := r.targetOptions("", &catalog.SourceState{})
 	return opts.Directory(), err
 }

@@ -21,6 +21,12 @@ import (
 // findServer tells whether --to names a server of files, and which.
 func (o *restoreOptions) findServer() error {
 	switch {
+	case o.to.url != "" && config.IsBucket(o.to.url):
+		bucket, err := config.ParseBucket(o.to.url)
+		if err != nil {
+			return usage("--to: %w", err)
+		}
+		o.server = bucket
 	case o.to.url != "" && config.IsRemote(o.to.url):
 		server, err := config.ParseRemote(o.to.url)
 		if err != nil {
@@ -30,7 +36,7 @@ func (o *restoreOptions) findServer() error {
 			return usage("--to: a password on the command line can be read by others; leave it out and put it into PACKSTONE_REMOTE_PASSWORD or " +
 				"PACKSTONE_REMOTE_PASSWORD_FILE, or put the whole URL into a file for --to-file")
 		}
-		o.server = &server
+		o.server = server
 	case o.to.file != "" && o.to.url == "":
 		text, err := os.ReadFile(o.to.file)
 		if err != nil {
@@ -43,7 +49,7 @@ func (o *restoreOptions) findServer() error {
 		if err != nil {
 			return err
 		}
-		o.server = &server
+		o.server = server
 	}
 	return nil
 }
@@ -231,7 +237,7 @@ func (r *restoring) putBack(ctx context.Context) error {
 			if isBelow(r.path, below) {
 				below = r.path
 			}
-			to, err := r.openPart(ctx, t, part)
+			to, err := r.openPart(ctx, t, part, back.source)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // the snapshot lacks this part: a component of later
 			}
@@ -247,8 +253,8 @@ func (r *restoring) putBack(ctx context.Context) error {
 }
 
 // openPart opens the place of a part of a source. fs.ErrNotExist: the snapshot has no such part.
-func (r *restoring) openPart(ctx context.Context, t *tree.Tree, part config.Part) (target.Target, error) {
-	opts, err := r.targetOptions(part.Below)
+func (r *restoring) openPart(ctx context.Context, t *tree.Tree, part config.Part, source *catalog.SourceState) (target.Target, error) {
+	opts, err := r.targetOptions(part.Below, source)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,9 @@ import (
 // Chmod is a list of changes to modes. The zero value changes nothing.
 type Chmod struct{ changes []change }
 
+// Named tells whether there are any changes.
+func (m Chmod) Named() bool { return len(m.changes) > 0 }
+
 type change struct {
 	directories, files bool
 	who                uint32 // of 0o7777, the bits that the change is about

@@ -8,7 +8,6 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/command"
-	"github.com/packstone/packstone/pipeline/source/files"
 	"github.com/packstone/packstone/pipeline/source/settings"
 )
 
@@ -28,6 +27,10 @@ type OpenOptions struct {
 	Login func(database.Location) (database.Location, error)
 	// Remote is how to log in to servers of files where the settings do not say.
 	Remote RemoteLogin
+	// Bucket is how to reach buckets of lakes where the settings do not say.
+	Bucket BucketLogin
+	// Note takes what a person should know of the source though nothing is wrong; nil: nobody does.
+	Note func(text string)
 }
 
 // opener is a type of source that can be backed up.
@@ -50,13 +53,6 @@ func (c *Config) Open(ctx context.Context, name string, opts OpenOptions) (sourc
 		return nil, fmt.Errorf("open source %s: %w", name, err)
 	}
 	return opened, nil
-}
-
-func (l *Lake) open(_ context.Context, opts OpenOptions) (source.Source, error) {
-	return sourceOf(files.New(files.Options{
-		Roots: []string{l.Path}, Directory: true, Exclude: l.Exclude, Class: source.ClassLarge, Parallel: opts.Parallel,
-		LeaveOut: opts.LeaveOut, LeftOut: opts.LeftOut,
-	}))
 }
 
 func (s *Components) open(_ context.Context, opts OpenOptions) (source.Source, error) {

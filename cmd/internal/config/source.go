@@ -59,12 +59,6 @@ type Database struct {
 	URLFile string `yaml:"url_file,omitempty" doc:"A file that holds the URL, so that no password stands here. One of url and url_file is set."`
 }
 
-// Lake is a data lake in a directory: mostly large files that do not change.
-type Lake struct {
-	Path    string   `yaml:"path" doc:"The lake's directory."`
-	Exclude []string `yaml:"exclude,omitempty" doc:"Patterns of what to leave out, as in .gitignore."`
-}
-
 // Location is the components and their folders.
 func (s *Components) Location() string {
 	var parts []string
@@ -87,9 +81,6 @@ func (b *Database) Location() string {
 	}
 	return location.String()
 }
-
-// Location is the path.
-func (l *Lake) Location() string { return l.Path }
 
 func (s *Components) check(d *decoder, path string) {
 	if len(s.Components) == 0 {
@@ -130,16 +121,6 @@ func (b *Database) check(d *decoder, path string) {
 	if location.Scheme() == "sqlite" {
 		b.URL = "sqlite:" + d.resolve(location.Reveal())
 	}
-}
-
-func (l *Lake) check(d *decoder, path string) {
-	d.checkFilled(path+".path", l.Path)
-	if strings.Contains(l.Path, "://") {
-		d.problemAt(path+".path", "this program backs up lakes that are directories; for a bucket, mount it and name the mount")
-		return
-	}
-	l.Path = d.resolve(l.Path)
-	d.checkOpens(path, l)
 }
 
 // decodeNode reads the settings of the type that the source names.

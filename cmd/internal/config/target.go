@@ -29,6 +29,10 @@ type TargetOptions struct {
 	Warn func(path string, err error)
 	// Remote is how to log in to servers of files where the settings do not say.
 	Remote RemoteLogin
+	// Bucket is how to reach buckets where the settings do not say. Absent puts no object where there is one by then. Times compares by the
+	// times that files had before they were put into a bucket.
+	Bucket        BucketLogin
+	Absent, Times bool
 }
 
 // OpenDirectory opens a directory of this machine to restore to, and makes it if need be.
@@ -169,8 +173,6 @@ func (s *Components) parts() []Part {
 	}
 	return all
 }
-
-func (l *Lake) parts() []Part { return []Part{{Path: l.Path}} }
 
 // DatabaseAt is the address of a source that is a database.
 func (c *Config) DatabaseAt(name string) (database.Location, error) {

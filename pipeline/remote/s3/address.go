@@ -19,7 +19,7 @@ type Address struct {
 
 // IsAddress tells whether text is one that Parse is meant for.
 func IsAddress(text string) bool {
-	for _, scheme := range []string{"s3://", "minio+https://", "minio+http://"} {
+	for _, scheme := range []string{"s3://", "s3a://", "minio+https://", "minio+http://"} {
 		if strings.HasPrefix(text, scheme) {
 			return true
 		}
@@ -46,7 +46,7 @@ func Parse(text string) (Address, error) {
 	}
 	var a Address
 	switch scheme {
-	case "s3":
+	case "s3", "s3a": // as Hadoop writes it
 		a.Bucket, a.Prefix, _ = strings.Cut(rest, "/")
 	case "minio+https", "minio+http":
 		if u.Hostname() == "" {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 	"sync"
 	"time"
@@ -44,9 +43,9 @@ type Options struct {
 
 // Source is a bucket. It implements source.Source and source.Dated.
 type Source struct {
-	bucket  *s3.Bucket
-	options Options
-	exclude *exclude.Patterns
+	bucket             *s3.Bucket
+	options            Options
+	exclude, temporary *exclude.Patterns
 
 	mu      sync.Mutex
 	moment  time.Time
@@ -63,6 +62,10 @@ func New(bucket *s3.Bucket, options Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	temporary, err := exclude.Parse(Temporary, "")
+	if err != nil {
+		return nil, err
+	}
 	if options.Latest && !options.AsOf.IsZero() {
 		return nil, errors.New("a lake can't be read both as it is and as of a moment")
 	}
@@ -72,7 +75,7 @@ func New(bucket *s3.Bucket, options Options) (*Source, error) {
 	if options.Note == nil {
 		options.Note = func(string) {}
 	}
-	return &Source{bucket: bucket, options: options, exclude: leaveOut, torn: map[string]bool{}}, nil
+	return &Source{bucket: bucket, options: options, exclude: leaveOut, temporary: temporary, torn: map[string]bool{}}, nil
 }
 
 // Class is large unless the options say otherwise.
@@ -195,14 +198,9 @@ func (s *Source) entry(n s3.Node, versions bool) *entry.Entry {
 	return e
 }
 
-// temporary tells what jobs are still writing: the output committers of Hadoop and Spark write below _temporary and .spark-staging-…, Delta
-// Lake writes a commit as _delta_log/.tmp… before it renames it.
-func temporary(dir, name string, directory bool) bool {
-	if directory {
-		return name == "_temporary" || strings.HasPrefix(name, ".spark-staging")
-	}
-	return path.Base(dir) == "_delta_log" && strings.HasPrefix(name, ".tmp")
-}
+// Temporary are patterns of what jobs are still writing: the output committers of Hadoop and Spark write below _temporary and
+// .spark-staging-…, Delta Lake writes a commit as _delta_log/.tmp… before it renames it.
+var Temporary = []string{"_temporary/", ".spark-staging*/", "_delta_log/.tmp*"}
 
 func (s *Source) skip(file string, directory bool) bool {
 	dir, name := "", file
@@ -212,7 +210,7 @@ func (s *Source) skip(file string, directory bool) bool {
 	if s.exclude.Match(dir, name, directory) {
 		return true
 	}
-	if s.options.KeepTemporary || !temporary(dir, name, directory) {
+	if s.options.KeepTemporary || !s.temporary.Match(dir, name, directory) {
 		return false
 	}
 	if s.skips++; len(s.skipped) < 3 {
