@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -49,14 +49,16 @@ type BackupOptions struct {
 	Time            time.Time // of the snapshot; now if zero
 	Jobs            []Job     // taken in this order
 	Force           bool      // read everything again
-	DryRun          bool      // put nothing into the repository
-	Concurrency     int       // files at once; the number of processors if 0
-	PackSize        int       // see archive.WriterOptions
-	Uploads         int
-	Publish         time.Duration // how often what was uploaded is published; 10 s if 0
-	Progress        *Progress
-	Problem         func(path string, err error) // told of what is missed; may be nil
-	Advice          func(text string)            // told what a source has to say about the run as a whole; may be nil
+	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies in them is stored again.
+	Lost        map[archive.Name]bool
+	DryRun      bool // put nothing into the repository
+	Concurrency int  // files at once; the number of processors if 0
+	PackSize    int  // see archive.WriterOptions
+	Uploads     int
+	Publish     time.Duration // how often what was uploaded is published; 10 s if 0
+	Progress    *Progress
+	Problem     func(path string, err error) // told of what is missed; may be nil
+	Advice      func(text string)            // told what a source has to say about the run as a whole; may be nil
 }
 
 // Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the backup: what was uploaded is kept
@@ -107,6 +109,7 @@ type backup struct {
 	long     chan struct{}
 	started  time.Time
 	lost     map[archive.Name]bool // packs that the index names and the store lacks; known after Force only
+	rescued  []*archive.Slot       // pages of earlier trees that lost packs held
 }
 
 // backupOnce is one try. forget leaves the last trees aside, since pages of them are missing.
@@ -222,25 +225,55 @@ func (b *backup) findLost(ctx context.Context) error {
 		return nil
 	}
 	there := map[archive.Name]int64{}
-	for info, err := range b.repo.Store.List(ctx, string(archive.Data)+"/", "") {
-		if err != nil {
-			return fmt.Errorf("list packs: %w", err)
-		}
-		if name, err := archive.ParseName(path.Base(info.Name)); err == nil {
-			there[name] = info.Size
-		}
+	if err := eachPack(ctx, b.repo.Store, func(_ archive.Kind, name archive.Name, size int64) { there[name] = size }); err != nil {
+		return err
 	}
-	b.lost = map[archive.Name]bool{}
+	b.lost = maps.Clone(b.o.Lost)
+	if b.lost == nil {
+		b.lost = map[archive.Name]bool{}
+	}
 	for p, err := range b.index.Packs(ctx) {
 		if err != nil {
 			return err
 		}
-		if p.Kind == archive.Data && there[p.Name] != int64(p.Size) {
+		if there[p.Name] != int64(p.Size) {
 			b.lost[p.Name] = true
 		}
 	}
 	b.index.SetFilter(b.usable)
 	return nil
+}
+
+// rescuePages stores again what lost packs held of the trees of earlier snapshots, as far as this host's cache has it: no source can give
+// it again.
+func (b *backup) rescuePages(ctx context.Context) error {
+	for name := range b.lost {
+		pack, known, err := b.index.Pack(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !known || pack.Pack.Kind != archive.Trees {
+			continue
+		}
+		err = b.pages.Load(nil)(ctx, chunksOf(pack), func(_ int, page []byte) error {
+			slot := archive.NewSlot(archive.ID(b.session.Domain().TreeID().Sum(page)), len(page))
+			b.rescued = append(b.rescued, slot)
+			return b.trees.Add(ctx, slot, page, "page")
+		})
+		if err != nil && !errors.Is(err, catalog.ErrNoPage) {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunksOf are the ids in a pack, without their places.
+func chunksOf(pack archive.RunPack) []archive.Chunk {
+	chunks := make([]archive.Chunk, len(pack.Directory.IDs))
+	for i, id := range pack.Directory.IDs {
+		chunks[i].ID = id
+	}
+	return chunks
 }
 
 func (b *backup) close() {
@@ -278,6 +311,9 @@ func (b *backup) captureAll(ctx context.Context) ([]*capture, error) {
 func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 	var captures []*capture
 	err := b.publish.during(ctx, func(ctx context.Context) (err error) {
+		if err := b.rescuePages(ctx); err != nil {
+			return err
+		}
 		if captures, err = b.captureAll(ctx); err != nil {
 			return err
 		}
@@ -397,6 +433,11 @@ func (b *backup) refs(ctx context.Context, captures []*capture) (*archive.RefSet
 		t := tree.Open(c.state.Root, b.loadPages(), tree.OpenOptions{})
 		if err := addNeeds(ctx, all, t); err != nil {
 			return nil, fmt.Errorf("list what %s needs: %w", c.job.label(), err)
+		}
+	}
+	for _, slot := range b.rescued {
+		if page, ok := slot.Chunk(); ok {
+			all.Add(page.Place.Pack, page.Place.Ordinal)
 		}
 	}
 	return all, nil

@@ -42,7 +42,9 @@ type CheckReport struct {
 	Unused                               uint64 // packs that no index names: leftovers of interrupted runs
 	UnusedBytes                          uint64
 	Findings                             []Finding
-	Unchecked                            []string // what could not be checked with the keys at hand
+	Healed                               []Finding             // packs that are damaged or missing, of which every chunk lies somewhere else too
+	Bad                                  map[archive.Name]bool // packs that are damaged, missing or cut short, healed or not
+	Unchecked                            []string              // what could not be checked with the keys at hand
 }
 
 // check is one run of Check.
@@ -58,6 +60,7 @@ type check struct {
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
+	hurt    map[int][]archive.ID // finding about a pack → chunks that it hurts
 }
 
 // Check looks for anything in the repository that is damaged, missing or not signed as it should be. What is wrong is in the report's
@@ -70,10 +73,10 @@ func Check(ctx context.Context, repo *catalog.Repository, o CheckOptions) (*Chec
 		o.Parallel = 2
 	}
 	c := &check{
-		repo: repo, o: o, index: catalog.NewIndex(), report: &CheckReport{},
+		repo: repo, o: o, index: catalog.NewIndex(), report: &CheckReport{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[archive.Name]*archive.Pack{}, seen: map[string]bool{}, damaged: map[archive.ID][]int{},
 	}
-	for _, step := range []func(context.Context) error{c.checkLog, c.checkIndex, c.listPacks, c.checkRefs, c.checkPacks, c.checkTrees} {
+	for _, step := range []func(context.Context) error{c.checkLog, c.checkIndex, c.listPacks, c.checkRefs, c.checkPacks, c.findElsewhere, c.checkTrees, c.sortHealed} {
 		if err := step(ctx); err != nil {
 			return c.report, err
 		}
@@ -204,25 +207,71 @@ func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	case err != nil:
 		return err
 	case !there:
-		c.hurtAll(c.find(object, errors.New("the pack is missing")), known)
+		c.hurtAll(c.findBad(object, ref.Name, errors.New("the pack is missing")), known)
 	case indexed && known.Pack.Size != pack.Size:
-		c.hurtAll(c.find(object, fmt.Errorf("it has %d bytes, the index says %d", pack.Size, known.Pack.Size)), known)
+		c.hurtAll(c.findBad(object, ref.Name, fmt.Errorf("it has %d bytes, the index says %d", pack.Size, known.Pack.Size)), known)
 	case !indexed:
 		c.find(object, errors.New("a snapshot needs the pack, but no index run names it"))
 	}
 	return nil
 }
 
-// hurtAll marks all chunks of a pack.
-func (c *check) hurtAll(finding int, pack archive.RunPack) {
-	if pack.Directory == nil {
-		return
-	}
+// findBad adds a finding about a pack of which nothing should be taken any more.
+func (c *check) findBad(object string, name archive.Name, err error) int {
+	finding := c.find(object, err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range pack.Directory.IDs {
+	c.report.Bad[name] = true
+	return finding
+}
+
+// hurtAll marks all chunks of a pack.
+func (c *check) hurtAll(finding int, pack archive.RunPack) {
+	if pack.Directory != nil {
+		c.hurts(finding, pack.Directory.IDs...)
+	}
+}
+
+// hurts marks chunks.
+func (c *check) hurts(finding int, ids ...archive.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range ids {
 		c.damaged[id] = append(c.damaged[id], finding)
 	}
+	c.hurt[finding] = append(c.hurt[finding], ids...)
+}
+
+// findElsewhere takes out of what is damaged the chunks that lie in another pack too, with which nothing is wrong.
+func (c *check) findElsewhere(ctx context.Context) error {
+	for id := range c.damaged {
+		places, err := c.index.Places(ctx, id)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(places, func(other archive.Chunk) bool {
+			name := other.Place.Pack.Name
+			return c.present[name] != nil && !c.report.Bad[name]
+		}) {
+			delete(c.damaged, id)
+		}
+	}
+	return nil
+}
+
+// sortHealed sets apart what is wrong with packs of which nothing is lost.
+func (c *check) sortHealed(context.Context) error {
+	findings := c.report.Findings
+	c.report.Findings = nil
+	for i, f := range findings {
+		lost := slices.ContainsFunc(c.hurt[i], func(id archive.ID) bool { return c.damaged[id] != nil })
+		if len(c.hurt[i]) > 0 && !lost {
+			c.report.Healed = append(c.report.Healed, f)
+			continue
+		}
+		c.report.Findings = append(c.report.Findings, f)
+	}
+	return nil
 }
 
 // checkPacks reads packs whole.
@@ -297,17 +346,21 @@ func (c *check) checkPack(ctx context.Context, reader *archive.Reader, listed *a
 	if len(problems) == 0 {
 		return nil
 	}
-	finding := c.find(pack.Pack.Kind.Object(pack.Pack.Name), problems[0])
-	whole := false
-	c.mu.Lock()
+	finding := c.findBad(pack.Pack.Kind.Object(pack.Pack.Name), pack.Pack.Name, problems[0])
+	var ids []archive.ID
+	whole := 0 // problems of the pack itself; the first is that its hash is not its name
 	for _, p := range problems {
-		c.damaged[p.ID] = append(c.damaged[p.ID], finding)
-		whole = whole || p.ID == archive.ID{}
+		if p.ID == (archive.ID{}) {
+			whole++
+		} else {
+			ids = append(ids, p.ID)
+		}
 	}
-	c.mu.Unlock()
-	if whole && len(problems) == 1 && !c.repo.CanRead() {
+	if whole > 1 || !c.repo.CanRead() {
 		c.hurtAll(finding, pack)
+		return nil
 	}
+	c.hurts(finding, ids...)
 	return nil
 }
 

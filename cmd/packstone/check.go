@@ -23,6 +23,7 @@ type checkSummary struct {
 	Unused      uint64         `json:"unused_packs" doc:"Packs that no index names: left by interrupted backups."`
 	UnusedBytes uint64         `json:"unused_bytes" doc:"Bytes of those."`
 	Findings    []checkFinding `json:"findings" doc:"What is wrong."`
+	Healed      []checkFinding `json:"healed,omitempty" doc:"Packs that are damaged or missing and whose chunks lie in other packs too: nothing is lost by them."`
 	Unchecked   []string       `json:"unchecked" doc:"What could not be checked with the keys at hand."`
 }
 
@@ -91,7 +92,7 @@ func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
 	}
 	a.out.Summary(m, m.text())
 	if len(m.Findings) > 0 {
-		return exitWith(exitIntegrity, "%d problems were found: they are listed above; backup --force stores again what the sources still have of packs that are missing or cut short", len(m.Findings))
+		return exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
 	}
 	return a.out.Err()
 }
@@ -107,6 +108,9 @@ func checkSummaryOf(r *pipeline.CheckReport) checkSummary {
 	for _, f := range r.Findings {
 		m.Findings = append(m.Findings, checkFinding{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})
 	}
+	for _, f := range r.Healed {
+		m.Healed = append(m.Healed, checkFinding{Object: f.Object, Error: f.Err.Error()})
+	}
 	return m
 }
 
@@ -118,6 +122,9 @@ func (m checkSummary) text() string {
 	}
 	if m.Unused > 0 {
 		fmt.Fprintf(&b, "\n%d packs (%s) belong to no finished backup", m.Unused, output.Bytes(int64(m.UnusedBytes)))
+	}
+	if len(m.Healed) > 0 {
+		fmt.Fprintf(&b, "\n%d packs are damaged or missing, and all that was in them lies in other packs too", len(m.Healed))
 	}
 	if len(m.Findings) == 0 {
 		b.WriteString("\nno problems were found")

@@ -56,6 +56,10 @@ func (a *app) openStorage(ctx context.Context, create bool) (*config.Storage, er
 	if err != nil {
 		return nil, err
 	}
+	return a.openStorageAt(ctx, repository, create)
+}
+
+func (a *app) openStorageAt(ctx context.Context, repository config.Repository, create bool) (*config.Storage, error) {
 	opts, err := a.storeOptions()
 	if err != nil {
 		return nil, err

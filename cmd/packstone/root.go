@@ -23,6 +23,7 @@ var verbs = []func(*app) *cobra.Command{
 	newStatus,
 	newRestore,
 	newCheck,
+	newRepair,
 	newKey,
 	newCatalog,
 	newDoctor,

@@ -26,6 +26,7 @@ var messages = map[string]any{
 	"repository_status": statusMessage{},
 
 	"doctor":            doctorMessage{},
+	"repair":            repairMessage{},
 	"key_generate":      generateMessage{},
 	"key_list":          keyListMessage{},
 	"key_recipients":    recipientsMessage{},

@@ -132,7 +132,11 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: damage DIR")
 	}
 	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(name string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && info.Size() > 0 {
 			flip(ts, name, nil)
 		}
 		return err

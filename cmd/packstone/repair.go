@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/pipeline"
+)
+
+// repairMessage is what repair prints as JSON at its end.
+type repairMessage struct {
+	Damaged  []string       `json:"damaged" doc:"Objects that were damaged or missing."`
+	Repaired []string       `json:"repaired" doc:"Those that are good again, or whose content lies somewhere else now."`
+	Left     []checkFinding `json:"left" doc:"What is still wrong."`
+	DryRun   bool           `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+// fromSource is the word of --from that is no repository.
+const fromSource = "source"
+
+func newRepair(a *app) *cobra.Command {
+	var from string
+	cmd := &cobra.Command{
+		Use:   "repair --from source|REPOSITORY [SET|SOURCE|PATH...]",
+		Short: "Make good what is damaged or missing, from the sources or from a mirror.",
+		Long: `Every pack is read first, to find what is damaged. With --from source, a backup of what is named reads everything again and stores what
+the damaged packs held in new ones, where restores of old snapshots find it too; what the sources have no more stays lost. With --from REPOSITORY, a
+copy of this repository as it was, each damaged object is replaced by the same one from there; that needs the right to delete.`,
+		Example: `  packstone repair --from source platform
+  packstone repair --from s3://mirror/platform`,
+	}
+	cmd.Flags().StringVar(&from, "from", "", "`where` good copies are: source, or the address of a mirror")
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
+		switch {
+		case from == "":
+			return usage("say with --from where good copies are: source, or the address of a mirror")
+		case from == fromSource:
+			return a.repairFromSource(ctx, args)
+		case len(args) > 0:
+			return usage("a mirror has no sources: repair --from source %s takes them from here", strings.Join(args, " "))
+		}
+		return a.repairFromMirror(ctx, from)
+	})
+}
+
+// repairFromSource stores again what damaged packs held and the sources still have.
+func (a *app) repairFromSource(ctx context.Context, args []string) error {
+	run, err := a.planBackup(backupOptions{force: true, dashIndex: -1, changed: func(string) bool { return false }}, args)
+	if err != nil {
+		return err
+	}
+	repo, storage, err := a.openRepository(ctx, mayRead|mustWrite)
+	if err != nil {
+		return err
+	}
+	before, err := a.readAll(ctx, repo)
+	if err != nil {
+		return err
+	}
+	if len(before.Findings) == 0 || a.flags.dryRun {
+		return a.reportRepair(before, before)
+	}
+	run.Lost = before.Bad
+	err = a.hookRunner().Run(ctx, run.hooks, func(ctx context.Context) error {
+		return a.runBackup(ctx, repo, storage, run.BackupOptions)
+	})
+	if err != nil && exitCode(ctx, err) != exitMissing {
+		return err
+	}
+	after, checkErr := a.readAll(ctx, repo)
+	if checkErr != nil {
+		return checkErr
+	}
+	return errors.Join(a.reportRepair(before, after), err)
+}
+
+// readAll reads the whole repository and says what is wrong.
+func (a *app) readAll(ctx context.Context, repo *catalog.Repository) (*pipeline.CheckReport, error) {
+	o := pipeline.CheckOptions{ReadData: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
+	stop := a.out.Progress(backupCounts(o.Progress))
+	defer stop()
+	return pipeline.Check(ctx, repo, o)
+}
+
+// repairFromMirror replaces damaged objects by those of another repository.
+func (a *app) repairFromMirror(ctx context.Context, address string) error {
+	mirror, err := config.ParseRepository(address)
+	if err != nil {
+		return usage("--from: %w", err)
+	}
+	from, err := a.openStorageAt(ctx, mirror, false)
+	if err != nil {
+		return err
+	}
+	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	if err != nil {
+		return err
+	}
+	before, err := a.readAll(ctx, repo)
+	if err != nil {
+		return err
+	}
+	if len(before.Findings) == 0 || a.flags.dryRun {
+		return a.reportRepair(before, before)
+	}
+	for _, f := range before.Findings {
+		if !pipeline.IsContent(f.Object) {
+			continue
+		}
+		if err := pipeline.CopyBack(ctx, storage, from, f.Object); err != nil {
+			a.out.Problem(f.Object, "repair", err)
+		}
+	}
+	if err := storage.Sync(ctx); err != nil {
+		return err
+	}
+	after, err := a.readAll(ctx, repo)
+	if err != nil {
+		return err
+	}
+	return a.reportRepair(before, after)
+}
+
+// reportRepair prints what was wrong before, and what still is.
+func (a *app) reportRepair(before, after *pipeline.CheckReport) error {
+	m := repairMessage{Damaged: []string{}, Repaired: []string{}, Left: checkSummaryOf(after).Findings, DryRun: a.flags.dryRun}
+	left := map[string]bool{}
+	for _, f := range m.Left {
+		left[f.Object] = true
+		a.out.Problem(f.Object, "repair", errors.New(f.Error))
+		for _, name := range f.Files {
+			a.out.Note("  hurts %s", name)
+		}
+	}
+	for _, f := range before.Findings {
+		m.Damaged = append(m.Damaged, f.Object)
+		if !left[f.Object] {
+			m.Repaired = append(m.Repaired, f.Object)
+		}
+	}
+	a.out.Message("repair", m, m.text())
+	if len(m.Left) > 0 && !m.DryRun {
+		return exitWith(exitIntegrity, "%d problems are left: they are listed above", len(m.Left))
+	}
+	return a.out.Err()
+}
+
+func (m repairMessage) text() string {
+	switch {
+	case len(m.Damaged) == 0:
+		return "nothing is damaged"
+	case m.DryRun:
+		return fmt.Sprintf("%d objects are damaged or missing; nothing was changed", len(m.Damaged))
+	}
+	return fmt.Sprintf("%d of %d damaged objects are made good", len(m.Repaired), len(m.Damaged))
+}

@@ -1,0 +1,55 @@
+package pipeline_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"testing"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/pipeline"
+)
+
+func TestCopyBackTakesOnlyWhatTheNameSays(t *testing.T) {
+	content := []byte("what the object held")
+	object := archive.Data.Object(archive.Name(sha256.Sum256(content)))
+	for name, test := range map[string]struct {
+		there, copy []byte // nil: missing
+		want        error
+		left        []byte
+	}{
+		"damaged":            {[]byte("damaged"), content, nil, content},
+		"missing":            {nil, content, nil, content},
+		"good":               {content, content, nil, content},
+		"the copy is no use": {[]byte("damaged"), []byte("damaged as well"), archive.ErrDamaged, []byte("damaged")},
+		"there is no copy":   {[]byte("damaged"), nil, store.ErrNotExist, []byte("damaged")},
+	} {
+		to, from := memory.New(), memory.New()
+		if test.there != nil {
+			to.Set(object, test.there)
+		}
+		if test.copy != nil {
+			from.Set(object, test.copy)
+		}
+		err := pipeline.CopyBack(t.Context(), to, from, object)
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", name, err, test.want)
+		}
+		if got, err := to.Get(t.Context(), object, 0, -1, nil); err != nil || string(got) != string(test.left) {
+			t.Errorf("%s: left %q, %v; want %q", name, got, err, test.left)
+		}
+	}
+}
+
+func TestOnlyObjectsNamedByTheirHashAreContent(t *testing.T) {
+	name := archive.Name(sha256.Sum256(nil))
+	for object, want := range map[string]bool{
+		archive.Data.Object(name): true, archive.Trees.Object(name): true, archive.Runs.Object(name): true, archive.Refs.Object(name): true,
+		"packs/" + name.String(): false, "log/vm.0/0000000001": false, "packstone.json": false, "": false, "4f2a91c0:files/a": false,
+	} {
+		if got := pipeline.IsContent(object); got != want {
+			t.Errorf("%q: got %v, want %v", object, got, want)
+		}
+	}
+}
