@@ -55,6 +55,8 @@ type restoreOptions struct {
 	server     restoreServer // what to names, if it is a server of files or a bucket
 	inPlace    bool
 	incomplete bool
+
+	checkAccess string
 }
 
 func newRestore(a *app) *cobra.Command {
@@ -82,6 +84,7 @@ final name.`,
 	flags.BoolVar(&o.plan, "plan", false, "list what would be done and do nothing")
 	flags.StringVar(&o.owner, "owner", "", "give everything to `USER:GROUP`")
 	flags.StringVar(&o.chmod, "chmod", "", "change modes, as `chmod` does: u+rwX,go-w")
+	flags.StringVar(&o.checkAccess, "check-access", "", "list what `USER` could not read, write or search of what came back")
 	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
 	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
@@ -156,6 +159,9 @@ func (o *restoreOptions) checkTarget() error {
 	if err := o.findServer(); err != nil {
 		return err
 	}
+	if err := o.checkAccessFlag(); err != nil {
+		return err
+	}
 	if o.to.emptyLeftover && (!o.to.named() || o.server != nil) {
 		return usage("--%s goes with --to and a database", emptyLeftoverFlag)
 	}
@@ -178,6 +184,7 @@ type restoring struct {
 	progress pipeline.Progress
 	total    pipeline.RestoreResult
 	warned   atomic.Uint64
+	denied   uint64 // entries that the user of --check-access could not use
 	inexact  uint64 // objects and values of databases that did not come back exactly
 }
 
@@ -205,6 +212,9 @@ func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *
 	} else {
 		a.out.Summary(m, m.text())
 	}
+	if err := r.tellAccess(ctx); err != nil {
+		return err
+	}
 	return errors.Join(r.outcome(), a.out.Err())
 }
 
@@ -230,6 +240,8 @@ func (r *restoring) outcome() error {
 		return exitWith(exitFailed, "nothing in the snapshot matches --include: a pattern with a slash is matched with whole paths, from the source's root on")
 	case r.warned.Load() > 0:
 		return exitWith(exitMissing, "%d entries came back without all of their metadata: they are listed above", r.warned.Load())
+	case r.denied > 0:
+		return exitWith(exitMissing, "%s could not use %d of the entries that came back", r.o.checkAccess, r.denied)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ var messages = map[string]any{
 	"config_check":      configCheckMessage{},
 	"init":              initMessage{},
 	"change":            changeMessage{},
+	"access":            accessMessage{},
 	"stats":             statsMessage{},
 	"repository_status": statusMessage{},
 
