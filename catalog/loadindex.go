@@ -16,6 +16,9 @@ import (
 // indexFolder is the folder of the cache for what index runs tell.
 const indexFolder = "index"
 
+// mergeAtEnd is how many keys are merged at most while a backup waits for it.
+const mergeAtEnd = 4 << 20
+
 // runsAtOnce is how many index runs are fetched at once.
 const runsAtOnce = 4
 
@@ -241,7 +244,11 @@ func (x *Index) extend(ctx context.Context, dir string, fetch bool) error {
 			return err
 		}
 	}
-	set, err := w.Commit()
+	most := int64(0)
+	if !fetch {
+		most = mergeAtEnd
+	}
+	set, err := w.Commit(most)
 	if err != nil {
 		return err
 	}

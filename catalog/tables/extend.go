@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ const (
 	// A table is merged into the one before it unless that has so many times its keys. Smaller ones than smallTable are as this one.
 	tierRatio  = 4
 	smallTable = 1 << 13
+	fewTables  = 12
 	lockPause  = 20 * time.Millisecond
 )
 
@@ -238,7 +240,7 @@ func (w *Writer) commit() error {
 }
 
 func writeTable(dir string, keys []key) (*table, error) {
-	slices.SortFunc(keys, key.compare)
+	keys = sorted(keys)
 	w, err := createTable(dir, int64(len(keys)))
 	if err != nil {
 		return nil, err
@@ -256,13 +258,42 @@ func writeTable(dir string, keys []key) (*table, error) {
 	return t, err
 }
 
-// Commit makes what was added count, merges tables where there are too many, and opens them. More may be added after.
-func (w *Writer) Commit() (*Set, error) {
+// sorted sorts keys, which are evenly spread: each is put near its place at once.
+func sorted(keys []key) []key {
+	shift := 64 - min(bits.Len(uint(len(keys)/8)), 20)
+	if shift == 64 {
+		slices.SortFunc(keys, key.compare)
+		return keys
+	}
+	ends := make([]uint32, 1<<(64-shift)+1)
+	for i := range keys {
+		ends[keys[i].prefix>>shift+1]++
+	}
+	for i := 1; i < len(ends); i++ {
+		ends[i] += ends[i-1]
+	}
+	out := make([]key, len(keys))
+	for _, k := range keys {
+		at := &ends[k.prefix>>shift]
+		out[*at] = k
+		*at++
+	}
+	start := uint32(0)
+	for _, end := range ends[:len(ends)-1] {
+		slices.SortFunc(out[start:end], key.compare)
+		start = end
+	}
+	return out
+}
+
+// Commit makes what was added count, merges tables where there are too many, and opens them. More may be added after. It merges at
+// most so many keys, as far as tables stay few; 0: any.
+func (w *Writer) Commit(most int64) (*Set, error) {
 	if err := w.commit(); err != nil {
 		return nil, err
 	}
 	w.keys = nil
-	if err := w.mergeTables(); err != nil {
+	if err := w.mergeTables(most); err != nil {
 		return nil, err
 	}
 	w.sweep()
@@ -270,8 +301,8 @@ func (w *Writer) Commit() (*Set, error) {
 }
 
 // mergeTables merges the last tables that are too big beside those before them.
-func (w *Writer) mergeTables() error {
-	first := mergeFrom(w.manifest.tables)
+func (w *Writer) mergeTables(most int64) error {
+	first := mergeFrom(w.manifest.tables, most)
 	if first == len(w.manifest.tables) {
 		return nil
 	}
@@ -303,10 +334,13 @@ func (w *Writer) mergeTables() error {
 }
 
 // mergeFrom says from which table on all should become one; the number of tables if none.
-func mergeFrom(tables []tableNote) int {
+func mergeFrom(tables []tableNote, most int64) int {
 	first, sum := len(tables)-1, int64(0)
 	for i := len(tables) - 1; i > 0; i-- {
 		sum += tables[i].keys
+		if most > 0 && sum+tables[i-1].keys > most && len(tables) <= fewTables {
+			break
+		}
 		if tables[i-1].keys < tierRatio*max(sum, smallTable) {
 			first = i - 1
 		}

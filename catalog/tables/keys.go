@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"sync/atomic"
 )
 
@@ -248,8 +247,7 @@ func (t *table) find(prefix uint64, c *cursor, items []uint64) ([]uint64, error)
 			return items, err
 		}
 		n := int(min(perPage(keySize), t.keys-number*perPage(keySize)))
-		i := sort.Search(n, func(i int) bool { return binary.BigEndian.Uint64(c.page[i*keySize:]) >= prefix })
-		for ; i < n; i++ {
+		for i := firstKey(&c.page, n, prefix); i < n; i++ {
 			k := getKey(c.page[i*keySize:])
 			if k.prefix != prefix {
 				return items, nil
@@ -258,6 +256,19 @@ func (t *table) find(prefix uint64, c *cursor, items []uint64) ([]uint64, error)
 		}
 	}
 	return items, nil
+}
+
+// firstKey is where, of n keys on a page, the first is that does not lie below prefix.
+func firstKey(p *page, n int, prefix uint64) int {
+	low, high := 0, n
+	for low < high {
+		if middle := (low + high) / 2; binary.BigEndian.Uint64(p[middle*keySize:]) < prefix {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
 }
 
 // fence is the number of the first page that does not begin below prefix. Ids are evenly spread, so the search begins where it should be.
@@ -271,7 +282,8 @@ func (t *table) fence(prefix uint64) int {
 	for step = 8; high < n && t.fences[high] < prefix; step *= 2 {
 		high = min(high+step, n)
 	}
-	return low + sort.Search(high-low, func(i int) bool { return t.fences[low+i] >= prefix })
+	i, _ := slices.BinarySearch(t.fences[low:high], prefix)
+	return low + i
 }
 
 // merge writes one table with the keys of several.

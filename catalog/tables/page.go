@@ -16,12 +16,10 @@ type page [pageSize]byte
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// pageSum is the sum of a page's body. It covers the page's number and its file's, so that no page passes for another.
+// pageSum is the sum of a page's body. It begins with the numbers of the page and its file, so that no page passes for another.
 func pageSum(file uint64, number int64, body []byte) uint32 {
-	var head [16]byte
-	binary.LittleEndian.PutUint64(head[:], file)
-	binary.LittleEndian.PutUint64(head[8:], uint64(number))
-	return crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, body)
+	begin := (file ^ uint64(number)*0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93
+	return crc32.Update(uint32(begin>>32), castagnoli, body)
 }
 
 // pageFile is a file of pages.

@@ -157,7 +157,7 @@ func extend(t testing.TB, dir string, runs ...[]archive.RunPack) *Set {
 			t.Fatal(err)
 		}
 	}
-	s, err := w.Commit()
+	s, err := w.Commit(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,26 +256,45 @@ func TestWhatWasNotCommittedIsDropped(t *testing.T) {
 	m.verify(t, extend(t, dir, more), r)
 }
 
+func TestKeysAreSortedWhateverTheyAre(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for n := range 200 {
+		keys := make([]key, n*n/10)
+		for i := range keys {
+			keys[i] = key{r.Uint64() >> (r.IntN(2) * r.IntN(64)), uint64(r.IntN(3))}
+		}
+		want := slices.Clone(keys)
+		slices.SortFunc(want, key.compare)
+		if got := sorted(keys); !slices.Equal(got, want) {
+			t.Fatalf("%d keys: got %v, want %v", len(keys), got, want)
+		}
+	}
+}
+
 func TestTablesAreMergedSoThatFewAreAsked(t *testing.T) {
 	for _, c := range []struct {
 		keys  []int64
+		most  int64
 		first int
 	}{
-		{nil, 0},
-		{[]int64{5}, 1},
-		{[]int64{5, 5}, 0},
-		{[]int64{1 << 20, 5}, 2},
-		{[]int64{1 << 20, 5, 5}, 1},
-		{[]int64{1 << 30, 1 << 24, 1 << 20, 1 << 19}, 2},
-		{[]int64{1 << 20, 1 << 20, 1 << 20}, 0},
-		{[]int64{1 << 30, 1 << 28, 1 << 26, 1 << 26}, 0},
+		{nil, 0, 0},
+		{[]int64{5}, 0, 1},
+		{[]int64{5, 5}, 0, 0},
+		{[]int64{1 << 20, 5}, 0, 2},
+		{[]int64{1 << 20, 5, 5}, 0, 1},
+		{[]int64{1 << 30, 1 << 24, 1 << 20, 1 << 19}, 0, 2},
+		{[]int64{1 << 20, 1 << 20, 1 << 20}, 0, 0},
+		{[]int64{1 << 30, 1 << 28, 1 << 26, 1 << 26}, 0, 0},
+		{[]int64{1 << 30, 1 << 28, 1 << 26, 1 << 26}, 1 << 27, 2},
+		{[]int64{1 << 20, 1 << 20}, 1 << 20, 2},
+		{[]int64{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, 10, 0},
 	} {
 		var notes []tableNote
 		for _, n := range c.keys {
 			notes = append(notes, tableNote{keys: n})
 		}
-		if got := mergeFrom(notes); got != c.first {
-			t.Errorf("tables of %d keys are merged from %d on, want %d", c.keys, got, c.first)
+		if got := mergeFrom(notes, c.most); got != c.first {
+			t.Errorf("tables of %d keys are merged from %d on, want %d (at most %d keys)", c.keys, got, c.first, c.most)
 		}
 	}
 	r := rand.New(rand.NewPCG(5, 5))
@@ -391,7 +410,7 @@ func (m *model) verifyDamaged(t *testing.T, dir, what string, r *rand.Rand) {
 	}
 	defer w.Close()
 	w.Reset()
-	if s, err = w.Commit(); err != nil {
+	if s, err = w.Commit(0); err != nil {
 		t.Fatalf("%s: after Reset: %v", what, err)
 	}
 	defer s.Close()
