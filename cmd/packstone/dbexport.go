@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
@@ -56,5 +59,20 @@ func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOpt
 		return err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
+	if err := a.tellReading(ctx, src); err != nil {
+		return err
+	}
 	return a.convertDB(ctx, "export", src, dst, o)
+}
+
+// tellReading says why a database is read more slowly than was asked for.
+func (a *app) tellReading(ctx context.Context, src database.Source) error {
+	schema, err := src.Schema(ctx)
+	if err != nil {
+		return fmt.Errorf("read the source's schema: %w", err)
+	}
+	if how := schema.Settings["reading"]; how != "" {
+		a.out.Warn(output.Warning{Message: "the database is read " + how})
+	}
+	return nil
 }

@@ -311,7 +311,7 @@ func (s *source) read(ctx context.Context, one *session) (*database.Schema, erro
 	}
 	schema.Moment = s.moment
 	if s.serial != "" {
-		schema.Settings["reading"] = "one table at a time, since the privilege RELOAD is missing"
+		schema.Settings["reading"] = "one table at a time, since the user lacks the privilege RELOAD, which a snapshot for several readers needs"
 	}
 	if err := fits(ctx, one, schema); err != nil {
 		return nil, translate(err)
