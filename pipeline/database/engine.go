@@ -197,6 +197,9 @@ type Plan struct {
 	Findings []Finding
 	// Loaders is how many Loads may run at once; 0 means 1.
 	Loaders int
+	// LooseActions says that the engine refuses some actions of foreign keys only
+	// when they are made, and does without; Verify then does not compare them.
+	LooseActions bool
 	// Detail belongs to the engine.
 	Detail any
 }

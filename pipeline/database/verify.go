@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// Verify compares a source with a copy of it: tables, columns, keys, row counts
-// and digests, each value converted as it would be on import. Every difference
-// is part of the error, which is an ErrMismatch; other errors mean that the
-// comparison could not be made.
+// Verify compares a source with a copy of it: tables, columns, keys, checks,
+// defaults and indexes, as far as the copy's engine has them, row counts and
+// digests, each value converted as it would be on import. Every difference is
+// part of the error, which is an ErrMismatch; other errors mean that the
+// comparison could not be made. What the plan or the copy itself (its
+// Schema.Findings) says to be inexact is in the report and no difference.
 func Verify(ctx context.Context, src Source, copied Target, opts Options) (*Report, error) {
 	schema, err := src.Schema(ctx)
 	if err != nil {
@@ -78,8 +80,8 @@ func compareSchemas(plan *Plan, actual *Schema) (differences []error, present []
 			differences = append(differences, fmt.Errorf("table %s: %w: it is missing", t.Target.ID(), ErrMismatch))
 			continue
 		}
-		list := compareTables(t.Target, found)
-		differences = append(differences, list...)
+		differences = append(differences, compareTables(t.Target, found, plan.LooseActions)...)
+		differences = append(differences, compareParts(plan, t, found, actual.Findings)...)
 		if slices.Equal(columnNames(t.Target), columnNames(found)) {
 			present = append(present, t)
 		}
@@ -87,7 +89,7 @@ func compareSchemas(plan *Plan, actual *Schema) (differences []error, present []
 	return differences, present
 }
 
-func compareTables(want, got *Table) []error {
+func compareTables(want, got *Table, looseActions bool) []error {
 	var out []error
 	check := func(what string, of func(*Table) []string) {
 		a, b := of(want), of(got)
@@ -99,7 +101,7 @@ func compareTables(want, got *Table) []error {
 	check("primary key columns", primaryColumns)
 	check("columns that are not null", notNullColumns)
 	check("unique keys", uniqueColumns)
-	check("foreign keys", foreignColumns)
+	check("foreign keys", func(t *Table) []string { return foreignColumns(t, !looseActions) })
 	return out
 }
 
@@ -154,11 +156,23 @@ func (x *Index) plainColumns() []string {
 	return out
 }
 
-func foreignColumns(t *Table) []string {
+func foreignColumns(t *Table, actions bool) []string {
 	var out []string
 	for _, k := range t.ForeignKeys {
-		out = append(out, strings.Join(k.Columns, ",")+" to "+joinName(k.RefSchema, k.RefTable)+"("+strings.Join(k.RefColumns, ",")+")")
+		text := strings.Join(k.Columns, ",") + " to " + joinName(k.RefSchema, k.RefTable) + "(" + strings.Join(k.RefColumns, ",") + ")"
+		if actions {
+			text += onChange(" on delete ", k.OnDelete) + onChange(" on update ", k.OnUpdate)
+		}
+		out = append(out, text)
 	}
 	slices.Sort(out)
 	return out
+}
+
+// onChange words an action. Not all engines tell RESTRICT from NO ACTION.
+func onChange(when string, a Action) string {
+	if a == NoAction || a == Restrict {
+		return ""
+	}
+	return when + string(a)
 }

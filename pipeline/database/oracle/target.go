@@ -77,7 +77,7 @@ type plan struct {
 
 // Plan replays an Oracle source's own objects; any other schema is mapped.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
-	p := &database.Plan{Source: s, Loaders: 1}
+	p := &database.Plan{Source: s, Loaders: 1, LooseActions: true}
 	detail := &plan{sequences: map[string]string{}}
 	p.Detail = detail
 	if s.Engine == database.Oracle && !opts.NoNativeDDL {

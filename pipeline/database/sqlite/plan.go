@@ -352,7 +352,9 @@ func (m *mapper) foreignKey(src, target *database.Table, k *database.ForeignKey)
 	}
 	columns, refs := m.mapped(src.ID(), k.Columns), m.mapped(parent.ID(), k.RefColumns)
 	name := m.tables[parent.ID()].name
-	target.ForeignKeys = append(target.ForeignKeys, &database.ForeignKey{Columns: columns, RefTable: name, RefColumns: refs})
+	target.ForeignKeys = append(target.ForeignKeys, &database.ForeignKey{
+		Columns: columns, RefTable: name, RefColumns: refs, OnDelete: k.OnDelete, OnUpdate: k.OnUpdate,
+	})
 	sql := "FOREIGN KEY (" + quoteAll(columns) + ") REFERENCES " + quote(name) + " (" + quoteAll(refs) + ")"
 	if k.Name != "" {
 		sql = "CONSTRAINT " + quote(k.Name) + " " + sql

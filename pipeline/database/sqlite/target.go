@@ -354,7 +354,27 @@ func (t *target) Schema(context.Context) (*database.Schema, error) {
 		return &database.Schema{Engine: database.SQLite}, nil
 	}
 	s, _, err := inspect(t.conn, database.Filter{}, false, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.Findings, err = t.recorded()
 	return s, err
+}
+
+// recorded reads what an export said to be inexact.
+func (t *target) recorded() (findings []database.Finding, err error) {
+	has, err := hasTable(t.conn, reservedPrefix+"object")
+	if err != nil || !has {
+		return nil, err
+	}
+	err = query(t.conn, "SELECT kind, object, status, code, reason FROM _packstone_object WHERE status <> 'exact'", func(s *sqlite3.Stmt) error {
+		name := strings.TrimPrefix(s.ColumnText(1), s.ColumnText(0)+" ")
+		findings = append(findings, database.Finding{
+			Object: database.ObjectID{Kind: s.ColumnText(0), Name: name}, Status: database.Status(s.ColumnText(2)), Code: s.ColumnText(3), Reason: s.ColumnText(4),
+		})
+		return nil
+	})
+	return findings, err
 }
 
 // Rows reads a planned table.

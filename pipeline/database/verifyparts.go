@@ -1,0 +1,128 @@
+package database
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// compareParts compares checks, defaults and indexes. These read differently in every engine, and a mapper does not
+// describe them; so the plan's findings tell which of the source's the copy must have.
+func compareParts(plan *Plan, t *PlannedTable, found *Table, known []Finding) []error {
+	c := &partComparer{table: t, found: found, native: plan.Native, status: map[string]Status{}}
+	for _, f := range slices.Concat(plan.Findings, known) {
+		name := f.Object.String()
+		if before, ok := c.status[name]; !ok || before == Exact {
+			c.status[name] = f.Status
+		}
+	}
+	c.checks()
+	c.defaults()
+	c.indexes()
+	return c.differences
+}
+
+type partComparer struct {
+	table       *PlannedTable
+	found       *Table
+	native      bool
+	status      map[string]Status // by the object's name
+	differences []error
+}
+
+// wanted says that a part of the source's table must be in the copy.
+func (c *partComparer) wanted(kind, name string) bool {
+	status, ok := c.status[c.table.Source.Part(kind, name).String()]
+	if !ok {
+		return c.native
+	}
+	return status == Exact || status == Approximated
+}
+
+func (c *partComparer) differ(format string, args ...any) {
+	c.differences = append(c.differences, fmt.Errorf("table %s: %w: %s", c.table.Target.ID(), ErrMismatch, fmt.Sprintf(format, args...)))
+}
+
+// checks counts; engines add some of their own.
+func (c *partComparer) checks() {
+	want := 0
+	for _, k := range c.table.Source.Checks {
+		if c.wanted("check", k.Name) {
+			want++
+		}
+	}
+	if got := len(c.found.Checks); got < want {
+		c.differ("it has %d checks, want %d", got, want)
+	}
+}
+
+func (c *partComparer) defaults() {
+	for i, src := range c.table.Source.Columns {
+		if src.Default == nil || !c.wanted("default", src.Name) {
+			continue
+		}
+		got := c.found.Column(c.table.Target.Columns[i].Name)
+		switch {
+		case got == nil: // told by its table's columns
+		case got.Default == nil && got.Identity == nil && got.Generated == nil && !isNull(src.Default):
+			c.differ("column %s has no default, want %s", got.Name, src.Default.SQL)
+		case got.Default != nil && literalsDiffer(src.Type.Kind, src.Default, got.Default):
+			c.differ("the default of column %s is %s, want %s", got.Name, got.Default.SQL, src.Default.SQL)
+		}
+	}
+}
+
+func isNull(e *Expr) bool {
+	c, ok := e.Literal()
+	return ok && c.Class == ClassNull
+}
+
+// literalsDiffer compares where every engine spells a value alike.
+func literalsDiffer(kind Kind, want, got *Expr) bool {
+	if kind != Int && kind != Text {
+		return false
+	}
+	a, ok := want.Literal()
+	b, also := got.Literal()
+	return ok && also && a.Class == b.Class && (a.Int != b.Int || !bytes.Equal(a.Bytes, b.Bytes))
+}
+
+// indexes wants every index to be there, under any name; a copy may have more.
+func (c *partComparer) indexes() {
+	var have []string
+	for _, x := range c.found.Indexes {
+		have = append(have, indexShape(x, nil))
+	}
+	for _, k := range c.found.Uniques {
+		have = append(have, "unique "+strings.ToLower(strings.Join(k.Columns, ",")))
+	}
+	names := map[string]string{}
+	for i, src := range c.table.Source.Columns {
+		names[src.Name] = c.table.Target.Columns[i].Name
+	}
+	for _, x := range c.table.Source.Indexes {
+		if want := indexShape(x, names); c.wanted("index", x.Name) && !slices.Contains(have, want) {
+			c.differ("it has no %s: index %s is missing or covers something else", want, x.Name)
+		}
+	}
+}
+
+// indexShape tells what an index covers; names, if any, are what columns are called in the copy.
+func indexShape(x *Index, names map[string]string) string {
+	var parts []string
+	for _, p := range x.Parts {
+		name := p.Column
+		if other, ok := names[name]; ok {
+			name = other
+		}
+		if p.Expr != nil {
+			name = "an expression"
+		}
+		parts = append(parts, strings.ToLower(name))
+	}
+	if x.Unique {
+		return "unique " + strings.Join(parts, ",")
+	}
+	return "index on " + strings.Join(parts, ",")
+}
