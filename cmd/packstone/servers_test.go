@@ -29,7 +29,7 @@ type fileServer struct {
 	own      func(t testing.TB)
 	kill     func()
 	start    func(t testing.TB)
-	sessions func()
+	busy     func() bool
 	// fetched and stored are the files and bytes that went over the wire so far. Where a server does not log them, files is -1 and
 	// bytes are all that came through.
 	fetched, stored func() (files int, bytes int64)
@@ -72,7 +72,7 @@ func ftpServer(t testing.TB, s *ftptest.Server, scheme string) *fileServer {
 	}
 	server := &fileServer{
 		disk: s.Disk, url: fmt.Sprintf("%s://%s@127.0.0.1:%d%s", scheme, s.LoginUser(), s.Port, s.Path), settings: ", password_file: " + password,
-		env: []string{"PACKSTONE_REMOTE_PASSWORD_FILE=" + password}, own: s.Own, kill: s.Kill, start: s.Start, sessions: s.Sessions,
+		env: []string{"PACKSTONE_REMOTE_PASSWORD_FILE=" + password}, own: s.Own, kill: s.Kill, start: s.Start, busy: s.Busy,
 		fetched: count(false), stored: count(true), noModes: s.LoginUser() == "anonymous",
 	}
 	if scheme != "ftp" {
@@ -98,7 +98,7 @@ func sshKind(t testing.TB) *fileServer {
 	return &fileServer{
 		disk: s.Disk, url: fmt.Sprintf("sftp://%s@127.0.0.1:%d%s", s.Client().User, proxy.port, s.Disk), settings: ", known_hosts: " + file + ", key_file: " + s.KeyFile,
 		env: []string{"PACKSTONE_REMOTE_KNOWN_HOSTS=" + file, "PACKSTONE_REMOTE_KEY_FILE=" + s.KeyFile},
-		own: func(testing.TB) {}, kill: s.Kill, start: s.Restart, sessions: s.Sessions,
+		own: func(testing.TB) {}, kill: s.Kill, start: s.Restart, busy: s.Busy,
 		fetched: func() (int, int64) { return -1, proxy.down.Load() }, stored: func() (int, int64) { return -1, proxy.up.Load() },
 	}
 }
@@ -420,4 +420,88 @@ func (s *station) same(a, b string, to *fileServer) {
 	if found := differences(s.t, a, b, !to.noModes); len(found) > 0 {
 		s.t.Errorf("%d differences: %s", len(found), strings.Join(found[:min(5, len(found))], "\n"))
 	}
+}
+
+func TestABackupAndARestoreOutliveServersThatAreKilledAndStartedAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while")
+	}
+	eachServer(t, func(t *testing.T, from, to *fileServer) {
+		platformFiles(t, from.disk, 600)
+		from.own(t)
+		s := newStation(t, from)
+		s.outlive(from, to)
+	})
+}
+
+// outlive kills the one server while it is listed and read, and the other while it is listed and written, five times each.
+func (s *station) outlive(from, to *fileServer) {
+	s.t.Helper()
+	total := bytesIn(s.t, from.disk)
+	s.whileKilling(from, from.fetched, total, 0, nil, "backup", "all")
+	s.whileKilling(from, from.fetched, 0, 0, nil, "backup", "all")
+	if to == nil {
+		return
+	}
+	done := 0
+	if to.noModes {
+		done = exitMissing
+	}
+	s.whileKilling(to, to.stored, total, done, to.env, "restore", "latest", "--to", to.url)
+	s.same(from.disk, filepath.Join(to.disk, "files"), to)
+	s.whileKilling(to, to.stored, 0, done, to.env, "restore", "latest", "--to", to.url)
+	s.same(from.disk, filepath.Join(to.disk, "files"), to)
+}
+
+// whileKilling runs the program, and kills the server when it has begun to list and after a few parts of total bytes. The program must end with want.
+func (s *station) whileKilling(server *fileServer, count func() (int, int64), total int64, want int, env []string, args ...string) {
+	s.t.Helper()
+	moments := []int64{0, total / 10, total * 3 / 10, total * 6 / 10, total * 9 / 10}
+	if total == 0 {
+		moments = moments[:1]
+	}
+	_, before := count()
+	ended := make(chan string, 1)
+	go func() {
+		code, stdout, stderr := runWith(s.t, append(slices.Clone(s.env), env...), append([]string{"--json"}, args...)...)
+		ended <- map[bool]string{false: fmt.Sprintf("%v ends with %d, want %d\n%s%s", args, code, want, tail(stdout), tail(stderr))}[code == want]
+	}()
+	killed := 0
+	for {
+		select {
+		case failure := <-ended:
+			if failure != "" {
+				s.t.Fatal(failure)
+			}
+			s.t.Logf("%v: the server was killed %d times", args[0], killed)
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+		if killed == len(moments) || !server.busy() {
+			continue
+		}
+		if _, now := count(); now-before >= moments[killed] {
+			server.kill()
+			server.start(s.t)
+			killed++
+		}
+	}
+}
+
+func bytesIn(t testing.TB, dir string) (total int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
 }

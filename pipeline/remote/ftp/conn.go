@@ -97,6 +97,7 @@ func (c *Conn) openControl(ctx context.Context, address string) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
+	c.server.answers()
 	c.control = &greeted{Conn: w}
 	switch c.server.options.Security {
 	case Explicit:
@@ -119,6 +120,9 @@ func (c *Conn) startTLS(ctx context.Context, w wire) error {
 		return err
 	}
 	if _, _, err := text.ReadResponse(234); err != nil {
+		if code, _ := reply(err); code < 500 { // it did not answer, or not now
+			return err
+		}
 		return fmt.Errorf("%w: %w (the server does not speak TLS here; ftp:// is without it)", ErrUntrusted, err)
 	}
 	t := tls.Client(w, c.tls)
@@ -155,7 +159,9 @@ func (c *Conn) login(ctx context.Context) error {
 	}
 	if c.tls != nil {
 		for _, command := range []string{"PBSZ 0", "PROT P"} {
-			if _, err := c.command(200, command); err != nil {
+			if _, err := c.command(200, command); IsBroken(err) {
+				return err
+			} else if err != nil {
 				return fmt.Errorf("protect the data connections to %s: %w: %w", o.Host, ErrUntrusted, err)
 			}
 		}

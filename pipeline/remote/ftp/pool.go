@@ -12,13 +12,14 @@ import (
 type Server struct {
 	options Options
 
-	mu      sync.Mutex
-	freed   sync.Cond // a connection, or room for one
-	idle    []*Conn
-	open    int // idle and in use
-	limit   int
-	reached bool // at least once
-	closed  bool
+	mu       sync.Mutex
+	freed    sync.Cond // a connection, or room for one
+	idle     []*Conn
+	open     int // idle and in use
+	limit    int
+	answered bool // a connection was accepted at least once
+	reached  bool // and a login was
+	closed   bool
 
 	learned learned
 }
@@ -120,10 +121,13 @@ func (s *Server) acquire(ctx context.Context) (*Conn, error) {
 	}
 }
 
+// greeting is how long a server may be away that has accepted a connection but no login yet: it is being started again, or hangs up on us.
+const greeting = 10 * time.Second
+
 // reach makes a connection. A server that was reached before is given time to come back. It returns nothing if
 // the server bears no further connection: then one of the others must be waited for.
 func (s *Server) reach(ctx context.Context) (*Conn, error) {
-	pause, until := 50*time.Millisecond, time.Now().Add(s.options.Patience)
+	pause, begun := 50*time.Millisecond, time.Now()
 	for {
 		c, err := s.dial(ctx)
 		switch {
@@ -135,7 +139,7 @@ func (s *Server) reach(ctx context.Context) (*Conn, error) {
 			return nil, s.accuse(err)
 		case (errors.Is(err, errTooMany) || errors.Is(err, ErrDenied)) && s.shrink():
 			return nil, nil
-		case errors.Is(err, ErrDenied), !s.wasReached() && !errors.Is(err, errTooMany), time.Now().After(until):
+		case errors.Is(err, ErrDenied), time.Since(begun) > s.patience(err):
 			s.leave()
 			return nil, s.accuse(err)
 		}
@@ -163,10 +167,24 @@ func (s *Server) connected() {
 	s.reached = true
 }
 
-func (s *Server) wasReached() bool {
+// patience is how long a server may be away that does not let us in because of err.
+func (s *Server) patience(err error) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reached
+	switch {
+	case s.reached || errors.Is(err, errTooMany):
+		return s.options.Patience
+	case s.answered:
+		return min(s.options.Patience, greeting)
+	}
+	return 0
+}
+
+// answers notes that the server has accepted a connection.
+func (s *Server) answers() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = true
 }
 
 // shrink makes do with the connections that there are besides the one that was refused; false if there are none. Some servers

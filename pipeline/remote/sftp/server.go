@@ -19,8 +19,9 @@ type Server struct {
 	options Options
 	slots   []slot
 	next    atomic.Uint32
-	reached atomic.Bool
-	closed  atomic.Bool
+	// A connection was accepted at least once, and a login was.
+	answered, reached atomic.Bool
+	closed            atomic.Bool
 }
 
 // slot holds one connection once it is needed.
@@ -123,23 +124,24 @@ func (s *Server) Drop(c *Conn) {
 	}
 }
 
-// reach makes a connection. A server that was reached before is given time to come back; one that answers but hangs up, as it does when
-// too many begin at once, is asked again.
+// greeting is how long a server may be away that has accepted a connection but no login yet: it is being started again, or hangs up on
+// us, as it does when too many begin at once.
+const greeting = 10 * time.Second
+
+// reach makes a connection. A server that was reached before is given time to come back.
 func (s *Server) reach(ctx context.Context) (*Conn, error) {
-	pause, until := 50*time.Millisecond, time.Now().Add(s.options.Patience)
-	for try := 1; ; try++ {
+	pause, begun := 50*time.Millisecond, time.Now()
+	for {
 		c, err := s.dial(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			s.reached.Store(true)
 			return c, nil
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		}
-		if errors.Is(err, ErrUntrusted) || errors.Is(err, ErrDenied) {
+		case errors.Is(err, ErrUntrusted), errors.Is(err, ErrDenied):
 			return nil, err
-		}
-		if time.Now().After(until) || !s.reached.Load() && (try >= 3 || !errors.Is(err, errHungUp)) {
+		case time.Since(begun) > s.patience():
 			return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 		}
 		if !sleep(ctx, pause) {
@@ -147,6 +149,17 @@ func (s *Server) reach(ctx context.Context) (*Conn, error) {
 		}
 		pause = min(2*pause, 5*time.Second)
 	}
+}
+
+// patience is how long a server may be away.
+func (s *Server) patience() time.Duration {
+	switch {
+	case s.reached.Load():
+		return s.options.Patience
+	case s.answered.Load():
+		return min(s.options.Patience, greeting)
+	}
+	return 0
 }
 
 var errHungUp = errors.New("no SSH session")
@@ -158,6 +171,7 @@ func (s *Server) dial(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", s.options.address(), err)
 	}
+	s.answered.Store(true)
 	stop := context.AfterFunc(ctx, func() { wire.Close() })
 	defer stop()
 	if err := wire.SetDeadline(time.Now().Add(s.options.Timeout)); err != nil {

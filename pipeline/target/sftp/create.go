@@ -42,8 +42,11 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 	}
 	f := &file{target: t, entry: e, ctx: ctx}
 	err := t.change(ctx, "create", e.Path, func(c *sftp.Conn, file string) error {
-		f.name = t.temporary(file)
-		return f.reopen(c, os.O_CREATE|os.O_EXCL)
+		if f.name == "" {
+			f.name = t.temporary(file)
+		}
+		// Not O_EXCL: the connection may have broken after the server made the file.
+		return f.reopen(c, os.O_CREATE|os.O_TRUNC)
 	})
 	if err != nil {
 		return nil, err

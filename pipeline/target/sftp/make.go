@@ -20,7 +20,15 @@ func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	case e.Type == entry.Directory:
 		return t.change(ctx, "make", e.Path, func(c *sftp.Conn, file string) error { return t.makeDirectory(c, file, e) })
 	case e.Type == entry.Symlink && e.Path != "":
-		return t.change(ctx, "make link", e.Path, func(c *sftp.Conn, file string) error { return t.makeLink(c, file, e) })
+		name := ""
+		return t.change(ctx, "make link", e.Path, func(c *sftp.Conn, file string) error {
+			if name != "" { // the connection broke, maybe after the server made the link
+				_ = c.Client.Remove(name)
+			} else {
+				name = t.temporary(file)
+			}
+			return t.makeLink(c, name, file, e)
+		})
 	}
 	return errors.Join(check(e.Path), fmt.Errorf("make %s over SFTP: %w", e.Path, target.ErrUnsupported))
 }
@@ -68,8 +76,7 @@ func (t *Target) writable(c *sftp.Conn, file string, e *entry.Entry) error {
 }
 
 // makeLink makes a link under a temporary name and renames it.
-func (t *Target) makeLink(c *sftp.Conn, file string, e *entry.Entry) error {
-	name := t.temporary(file)
+func (t *Target) makeLink(c *sftp.Conn, name, file string, e *entry.Entry) error {
 	if err := c.Symlink(e.Target, name); err != nil {
 		return err
 	}

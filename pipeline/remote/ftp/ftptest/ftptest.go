@@ -250,6 +250,9 @@ func (s *Server) Sessions() {
 	}
 }
 
+// Busy tells whether the server has sessions.
+func (s *Server) Busy() bool { return len(descendants(s.process.Process.Pid)) > 0 }
+
 // descendants finds the processes that pid has started, and those have.
 func descendants(pid int) []int {
 	var all []int

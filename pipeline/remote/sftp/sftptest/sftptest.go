@@ -173,6 +173,9 @@ func (s *Server) Sessions() {
 	}
 }
 
+// Busy tells whether the server has sessions.
+func (s *Server) Busy() bool { return len(descendants(s.process.Process.Pid)) > 0 }
+
 func kill(process *exec.Cmd, ended chan struct{}) {
 	for _, pid := range append(descendants(process.Process.Pid), process.Process.Pid) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
