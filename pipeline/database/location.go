@@ -92,14 +92,16 @@ func (l Location) Wrap(act string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &locationError{text: l.scrub(fmt.Sprintf("%s %s: %v", act, l, err)), cause: err}
+	return &locationError{text: act + " " + l.String() + ": " + l.scrub(err.Error()), cause: err}
 }
 
+// scrub goes over the text once: a password may be part of what stands for it.
 func (l Location) scrub(text string) string {
+	var pairs []string
 	for _, secret := range l.secret {
-		text = strings.ReplaceAll(text, secret, "xxxxx")
+		pairs = append(pairs, secret, "xxxxx")
 	}
-	return text
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 type locationError struct {

@@ -54,6 +54,17 @@ func TestTimesBecomeIntervalsAsPostgreSQLPrintsThem(t *testing.T) {
 	}
 }
 
+func TestPasswordThatIsPartOfItsMaskIsHiddenOnce(t *testing.T) {
+	at, err := ParseLocation("postgres://u:x@host/name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "open postgres://u:xxxxx@host/name: no x" + "xxxx"
+	if got := at.Wrap("open", errors.New("no x")).Error(); got != want {
+		t.Errorf("got %.200q, want %q", got, want)
+	}
+}
+
 func TestLocationsHideEverySpellingOfAPassword(t *testing.T) {
 	at, err := ParseLocation("mysql://u:p%40ss@h/db?password=q%20q")
 	if err != nil {

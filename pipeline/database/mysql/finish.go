@@ -221,7 +221,8 @@ func (t *target) replayOne(ctx context.Context, o *database.Object) (database.Fi
 		return finding, false
 	}
 	without := append(append([]string(nil), o.DDL[:len(o.DDL)-1]...), last[:at[0]]+last[at[1]:])
-	if t.run(ctx, without) != nil {
+	if err := t.run(ctx, without); err != nil {
+		finding.Reason = err.Error()
 		return finding, false
 	}
 	finding.Status, finding.Code = database.Approximated, "DB313"
