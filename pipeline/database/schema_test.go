@@ -59,7 +59,7 @@ func TestPasswordThatIsPartOfItsMaskIsHiddenOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "open postgres://u:xxxxx@host/name: no x" + "xxxx"
+	want := "open postgres://u:xxxxx@host/name: no xxxxx"
 	if got := at.Wrap("open", errors.New("no x")).Error(); got != want {
 		t.Errorf("got %.200q, want %q", got, want)
 	}
