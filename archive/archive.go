@@ -12,11 +12,13 @@ import (
 // ID names a chunk: the keyed BLAKE3 of its bytes.
 type ID [32]byte
 
+// String is the id in hex.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 // Name names a content object: the SHA-256 of its bytes as stored.
 type Name [32]byte
 
+// String is the name in hex, as it stands in object names.
 func (n Name) String() string { return hex.EncodeToString(n[:]) }
 
 // ParseName reads the 64 hex digits that String writes.

@@ -12,6 +12,7 @@ import (
 // Level says how hard a writer compresses.
 type Level int
 
+// The levels, from the fastest to the smallest.
 const (
 	// LevelAuto tries samples of each kind of content and works harder only where it pays.
 	LevelAuto Level = iota

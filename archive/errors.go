@@ -24,6 +24,7 @@ type DamagedError struct {
 	Err  error
 }
 
+// Error implements error.
 func (e *DamagedError) Error() string {
 	if e.ID == (ID{}) {
 		return fmt.Sprintf("pack %s: %v", e.Kind.Object(e.Pack), e.Err)

@@ -81,6 +81,7 @@ func (c *Cache) Clear() {
 // badObject says that an object is there and is not what it should be.
 type badObject struct{ error }
 
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (e *badObject) Unwrap() error { return e.error }
 
 // object returns an immutable object that check accepts, from the cache or else from the store. What check refuses is never kept, and a

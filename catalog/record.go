@@ -28,6 +28,7 @@ type Lane struct {
 	Number uint64
 }
 
+// String is the lane as it stands in object names.
 func (l Lane) String() string { return fmt.Sprintf("%s.%d", l.Writer, l.Number) }
 
 func (l Lane) record(seq uint64) string  { return "log/" + l.String() + "/" + sequence(seq) }

@@ -304,6 +304,7 @@ type watchedIdentity struct {
 	failed *error
 }
 
+// Unwrap implements age.Identity.
 func (w watchedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	key, err := w.Identity.Unwrap(stanzas)
 	if err != nil && !errors.Is(err, age.ErrIncorrectIdentity) {
@@ -318,6 +319,7 @@ type tap struct {
 	key func([]byte) []byte
 }
 
+// Wrap implements age.Recipient.
 func (t tap) Wrap(fileKey []byte) ([]*age.Stanza, error) { return t.Recipient.Wrap(t.key(fileKey)) }
 
 // WrapWithLabels keeps age's check that hybrid and classic recipients are not mixed.

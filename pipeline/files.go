@@ -131,9 +131,20 @@ func (f *file) Stat() (fs.FileInfo, error) { return fileInfo{f.node}, nil }
 // fileInfo is what fs.File tells of an entry.
 type fileInfo struct{ node *tree.Node }
 
-func (i fileInfo) Name() string       { return path.Base(i.node.Path) }
-func (i fileInfo) Size() int64        { return i.node.Size }
-func (i fileInfo) Mode() fs.FileMode  { return fs.FileMode(i.node.Mode & 0o777) }
+// Name implements fs.FileInfo.
+func (i fileInfo) Name() string { return path.Base(i.node.Path) }
+
+// Size implements fs.FileInfo.
+func (i fileInfo) Size() int64 { return i.node.Size }
+
+// Mode implements fs.FileInfo.
+func (i fileInfo) Mode() fs.FileMode { return fs.FileMode(i.node.Mode & 0o777) }
+
+// ModTime implements fs.FileInfo.
 func (i fileInfo) ModTime() time.Time { return time.Unix(0, i.node.ModTime) }
-func (i fileInfo) IsDir() bool        { return false }
-func (i fileInfo) Sys() any           { return nil }
+
+// IsDir implements fs.FileInfo.
+func (i fileInfo) IsDir() bool { return false }
+
+// Sys implements fs.FileInfo.
+func (i fileInfo) Sys() any { return nil }

@@ -86,6 +86,7 @@ func (in *intake) lookup(ctx context.Context, id archive.ID) (archive.Chunk, boo
 // storageError is a failure of the repository's side, which no other file can get around.
 type storageError struct{ error }
 
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (e *storageError) Unwrap() error { return e.error }
 
 func isStorage(err error) bool {

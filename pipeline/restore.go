@@ -19,6 +19,7 @@ import (
 // Overwrite says what a restore does with a file that is there already.
 type Overwrite int
 
+// What may be asked for.
 const (
 	OverwriteAlways    Overwrite = iota // write it anew
 	OverwriteIfChanged                  // keep its content where size and modification time are the same, or with Verify the content
@@ -45,6 +46,7 @@ type RestoreOptions struct {
 // Action is what a restore does with an entry.
 type Action string
 
+// What a restore does.
 const (
 	ActionRestore Action = "restored"
 	ActionUpdate  Action = "updated"

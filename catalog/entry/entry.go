@@ -8,6 +8,7 @@ import "cmp"
 // Type is the kind of an entry. The values are part of the tree format.
 type Type uint8
 
+// The types of entries.
 const (
 	File Type = iota + 1
 	Directory

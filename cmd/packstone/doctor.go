@@ -106,6 +106,7 @@ func (a *app) doctor(ctx context.Context, appendOnly bool) error {
 // advice is an error that is worth a warning and stops nothing.
 type advice struct{ text string }
 
+// Error implements error.
 func (a advice) Error() string { return a.text }
 
 func advise(format string, args ...any) error { return advice{fmt.Sprintf(format, args...)} }

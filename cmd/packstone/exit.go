@@ -67,7 +67,10 @@ type exitError struct {
 	err  error
 }
 
+// Error implements error.
 func (e *exitError) Error() string { return e.err.Error() }
+
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (e *exitError) Unwrap() error { return e.err }
 
 // exitWith makes an error that ends the program with code.

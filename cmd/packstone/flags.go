@@ -114,8 +114,13 @@ func honours(used uses, name string) bool {
 // size is a number of bytes as a flag: 512MiB, 2G, 1048576.
 type size int64
 
+// String implements pflag.Value.
 func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
-func (s *size) Type() string   { return "size" }
+
+// Type implements pflag.Value.
+func (s *size) Type() string { return "size" }
+
+// Set implements pflag.Value.
 func (s *size) Set(text string) error {
 	n, err := parseBytes(text, 1)
 	*s = size(n)
@@ -125,8 +130,13 @@ func (s *size) Set(text string) error {
 // rate is a number of bytes a second as a flag: 5MiB, or a plain number of KiB.
 type rate int64
 
+// String implements pflag.Value.
 func (r *rate) String() string { return strconv.FormatInt(int64(*r)>>10, 10) }
-func (r *rate) Type() string   { return "rate" }
+
+// Type implements pflag.Value.
+func (r *rate) Type() string { return "rate" }
+
+// Set implements pflag.Value.
 func (r *rate) Set(text string) error {
 	n, err := parseBytes(text, 1<<10)
 	*r = rate(n)

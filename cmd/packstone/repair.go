@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,13 +65,20 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	return a.mend(ctx, repo, before, func() error {
+		run.Lost = before.Bad
+		return a.hookRunner().Run(ctx, run.hooks, func(ctx context.Context) error {
+			return a.runBackup(ctx, repo, storage, run.BackupOptions)
+		})
+	})
+}
+
+// mend lets work make good what is wrong, and says what is left.
+func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *pipeline.CheckReport, work func() error) error {
 	if len(before.Findings) == 0 || a.flags.dryRun {
 		return a.reportRepair(before, before)
 	}
-	run.Lost = before.Bad
-	err = a.hookRunner().Run(ctx, run.hooks, func(ctx context.Context) error {
-		return a.runBackup(ctx, repo, storage, run.BackupOptions)
-	})
+	err := work()
 	if err != nil && exitCode(ctx, err) != exitMissing {
 		return err
 	}
@@ -107,25 +115,18 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	if len(before.Findings) == 0 || a.flags.dryRun {
-		return a.reportRepair(before, before)
-	}
-	for _, f := range before.Findings {
-		if !pipeline.IsContent(f.Object) {
-			continue
+	before.Findings = slices.Concat(before.Findings, before.Healed)
+	return a.mend(ctx, repo, before, func() error {
+		for _, f := range before.Findings {
+			if !pipeline.IsContent(f.Object) {
+				continue
+			}
+			if err := pipeline.CopyBack(ctx, storage, from, f.Object); err != nil {
+				a.out.Problem(f.Object, "repair", err)
+			}
 		}
-		if err := pipeline.CopyBack(ctx, storage, from, f.Object); err != nil {
-			a.out.Problem(f.Object, "repair", err)
-		}
-	}
-	if err := storage.Sync(ctx); err != nil {
-		return err
-	}
-	after, err := a.readAll(ctx, repo)
-	if err != nil {
-		return err
-	}
-	return a.reportRepair(before, after)
+		return storage.Sync(ctx)
+	})
 }
 
 // reportRepair prints what was wrong before, and what still is.

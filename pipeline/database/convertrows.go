@@ -158,6 +158,7 @@ type ValueError struct {
 	Cause              error
 }
 
+// Error implements error.
 func (e *ValueError) Error() string {
 	return fmt.Sprintf("table %s, column %s, row %s: %v", e.Table, e.Column, e.Row, e.Cause)
 }

@@ -31,8 +31,12 @@ var (
 
 type refusalError string
 
-func refusal(text string) error             { return refusalError(text) }
-func (r refusalError) Error() string        { return string(r) }
+func refusal(text string) error { return refusalError(text) }
+
+// Error implements error.
+func (r refusalError) Error() string { return string(r) }
+
+// Is implements what errors.Is asks.
 func (r refusalError) Is(target error) bool { return target == ErrRefused }
 
 // Driver opens databases of one engine. A driver has no state and may be used

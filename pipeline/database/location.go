@@ -109,5 +109,8 @@ type locationError struct {
 	cause error
 }
 
+// Error implements error.
 func (e *locationError) Error() string { return e.text }
+
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (e *locationError) Unwrap() error { return e.cause }

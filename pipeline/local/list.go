@@ -26,6 +26,7 @@ type name struct {
 // Kind is what a listing tells of a name's type; many file systems tell it without a further call.
 type Kind uint8
 
+// What a listing tells.
 const (
 	KindUnknown Kind = iota
 	KindDirectory

@@ -33,6 +33,7 @@ var (
 // Class names how content of a source is best cut into chunks: see the chunker's classes of the same names.
 type Class string
 
+// The classes: from databases' dumps, which are edited in many places, to large files that hardly change.
 const (
 	ClassSmall  Class = "small"
 	ClassMedium Class = "medium"

@@ -22,6 +22,7 @@ type below struct {
 	prefix string
 }
 
+// Traits implements target.Target.
 func (b *below) Traits() Traits { return b.to.Traits() }
 
 // leadsThere tells whether path is above the prefix.
@@ -47,6 +48,7 @@ func (b *below) entry(e *entry.Entry) (*entry.Entry, error) {
 	return &moved, err
 }
 
+// Walk implements target.Target.
 func (b *below) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
 	return b.to.Walk(ctx, func(e *entry.Entry) error {
 		e.Path = b.prefix + "/" + e.Path
@@ -54,6 +56,7 @@ func (b *below) Walk(ctx context.Context, visit func(e *entry.Entry) error) erro
 	})
 }
 
+// Make implements target.Target.
 func (b *below) Make(ctx context.Context, e *entry.Entry) error {
 	if b.leadsThere(e.Path) {
 		return nil
@@ -65,6 +68,7 @@ func (b *below) Make(ctx context.Context, e *entry.Entry) error {
 	return b.to.Make(ctx, moved)
 }
 
+// Link implements target.Target.
 func (b *below) Link(ctx context.Context, e *entry.Entry, existing string) error {
 	moved, err := b.entry(e)
 	if err != nil {
@@ -76,6 +80,7 @@ func (b *below) Link(ctx context.Context, e *entry.Entry, existing string) error
 	return b.to.Link(ctx, moved, existing)
 }
 
+// Create implements target.Target.
 func (b *below) Create(ctx context.Context, e *entry.Entry) (File, error) {
 	moved, err := b.entry(e)
 	if err != nil {
@@ -84,6 +89,7 @@ func (b *below) Create(ctx context.Context, e *entry.Entry) (File, error) {
 	return b.to.Create(ctx, moved)
 }
 
+// Open implements target.Target.
 func (b *below) Open(ctx context.Context, path string) (ReadAtCloser, error) {
 	path, err := b.path(path)
 	if err != nil {
@@ -92,6 +98,7 @@ func (b *below) Open(ctx context.Context, path string) (ReadAtCloser, error) {
 	return b.to.Open(ctx, path)
 }
 
+// Finish implements target.Target.
 func (b *below) Finish(ctx context.Context, e *entry.Entry) error {
 	if b.leadsThere(e.Path) {
 		return nil
@@ -103,6 +110,7 @@ func (b *below) Finish(ctx context.Context, e *entry.Entry) error {
 	return b.to.Finish(ctx, moved)
 }
 
+// Remove implements target.Target.
 func (b *below) Remove(ctx context.Context, path string) error {
 	path, err := b.path(path)
 	if err != nil {
@@ -111,4 +119,5 @@ func (b *below) Remove(ctx context.Context, path string) error {
 	return b.to.Remove(ctx, path)
 }
 
+// Close implements target.Target.
 func (b *below) Close(ctx context.Context) error { return b.to.Close(ctx) }

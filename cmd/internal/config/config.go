@@ -102,11 +102,13 @@ type Problem struct {
 	Text string
 }
 
+// String is the problem with its place, as a compiler prints it.
 func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
 
 // Problems are all mistakes of a settings file. They wrap ErrInvalid.
 type Problems []Problem
 
+// Error implements error.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -115,6 +117,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (p Problems) Unwrap() error { return ErrInvalid }
 
 // resolve makes a path absolute, from the settings file's directory.

@@ -11,6 +11,7 @@ import (
 // else, or where it begins with a quote, as a Go string literal, in which \x1b stands for the byte 27. JSON holds the same.
 type Name string
 
+// String is the name as it is printed.
 func (n Name) String() string {
 	if plain(string(n)) {
 		return string(n)

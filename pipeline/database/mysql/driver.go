@@ -128,6 +128,7 @@ func or(value, otherwise string) string {
 
 type silent struct{}
 
+// Print implements the driver's logger.
 func (silent) Print(...any) {}
 
 // readAhead is how much a connection reads at a time. The client by itself asks
@@ -148,6 +149,7 @@ type bufferedConn struct {
 	in *bufio.Reader
 }
 
+// Read implements io.Reader.
 func (c *bufferedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // stall is how long a server may take in nothing before we look whether it is

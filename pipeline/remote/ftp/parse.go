@@ -11,6 +11,7 @@ import (
 // Kind is what an entry of a listing is.
 type Kind uint8
 
+// What a listing tells of an entry.
 const (
 	File Kind = iota + 1
 	Directory

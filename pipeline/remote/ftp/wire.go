@@ -15,6 +15,7 @@ type wire struct {
 	limit time.Duration
 }
 
+// Read implements io.Reader.
 func (w wire) Read(p []byte) (int, error) {
 	if err := w.SetReadDeadline(time.Now().Add(w.limit)); err != nil {
 		return 0, err
@@ -22,6 +23,7 @@ func (w wire) Read(p []byte) (int, error) {
 	return w.TCPConn.Read(p)
 }
 
+// Write implements io.Writer.
 func (w wire) Write(p []byte) (int, error) {
 	if err := w.SetWriteDeadline(time.Now().Add(w.limit)); err != nil {
 		return 0, err
@@ -36,6 +38,7 @@ type greeted struct {
 	last     []byte
 }
 
+// Read implements io.Reader.
 func (g *greeted) Read(p []byte) (int, error) {
 	if g.greeting != "" {
 		n := copy(p, g.greeting)
@@ -59,6 +62,7 @@ type data struct {
 // maxLine bounds a line of a listing. Paths end at 4096 bytes.
 const maxLine = 64 << 10
 
+// Read implements io.Reader.
 func (d *data) Read(p []byte) (int, error) {
 	if d.take == nil {
 		return d.Conn.Read(p)
@@ -76,6 +80,7 @@ func (d *data) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
+// Write implements io.Writer.
 func (d *data) Write(p []byte) (int, error) {
 	d.wrote = true
 	return d.Conn.Write(p)

@@ -40,6 +40,7 @@ type answer struct {
 	err           error // what the SDK made of it
 }
 
+// Error implements error.
 func (a *answer) Error() string {
 	if a.status == 0 && a.code == "" {
 		var request *url.Error
@@ -58,6 +59,7 @@ func (a *answer) Error() string {
 	return text
 }
 
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (a *answer) Unwrap() error { return a.err }
 
 var (

@@ -130,5 +130,8 @@ func (g *group) end() bool {
 // progressed is a failure after which the next try does not ask for the same again.
 type progressed struct{ err error }
 
+// Error implements error.
 func (p *progressed) Error() string { return p.err.Error() }
+
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (p *progressed) Unwrap() error { return p.err }

@@ -172,6 +172,7 @@ type buffered struct {
 	release func()
 }
 
+// Close implements io.Closer.
 func (b *buffered) Close() error { b.release(); return nil }
 
 func (r *Reader) drop() {

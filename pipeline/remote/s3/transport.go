@@ -64,6 +64,7 @@ func transport(cas *x509.CertPool, proxy func(*http.Request) (*url.URL, error), 
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
+// RoundTrip implements http.RoundTripper.
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func (c *clock) note(date string, now time.Time) {
@@ -76,6 +77,7 @@ func (c *clock) note(date string, now time.Time) {
 // movingConn fails when nothing has moved for a while. Each write prolongs the reader's time too.
 type movingConn struct{ net.Conn }
 
+// Read implements io.Reader.
 func (c *movingConn) Read(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(stall)); err != nil {
 		return 0, err
@@ -83,6 +85,7 @@ func (c *movingConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// Write implements io.Writer.
 func (c *movingConn) Write(p []byte) (int, error) {
 	if err := c.SetDeadline(time.Now().Add(stall)); err != nil {
 		return 0, err

@@ -136,19 +136,26 @@ func (q *queue) end() {
 // tasks is a heap by path.
 type tasks []*task
 
-func (h tasks) Len() int           { return len(h) }
+// Len implements heap.Interface.
+func (h tasks) Len() int { return len(h) }
+
+// Less implements heap.Interface.
 func (h tasks) Less(i, j int) bool { return entry.ComparePaths(h[i].path, h[j].path) < 0 }
+
+// Swap implements heap.Interface.
 func (h tasks) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].at, h[j].at = i, j
 }
 
+// Push implements heap.Interface.
 func (h *tasks) Push(x any) {
 	t := x.(*task)
 	t.at = len(*h)
 	*h = append(*h, t)
 }
 
+// Pop implements heap.Interface.
 func (h *tasks) Pop() any {
 	old := *h
 	t := old[len(old)-1]

@@ -204,19 +204,26 @@ func (w *walk) end() {
 // queue is a heap of tasks by key.
 type queue []*task
 
-func (q queue) Len() int           { return len(q) }
+// Len implements heap.Interface.
+func (q queue) Len() int { return len(q) }
+
+// Less implements heap.Interface.
 func (q queue) Less(i, j int) bool { return entry.ComparePaths(q[i].key, q[j].key) < 0 }
+
+// Swap implements heap.Interface.
 func (q queue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].at, q[j].at = i, j
 }
 
+// Push implements heap.Interface.
 func (q *queue) Push(x any) {
 	t := x.(*task)
 	t.at = len(*q)
 	*q = append(*q, t)
 }
 
+// Pop implements heap.Interface.
 func (q *queue) Pop() any {
 	old := *q
 	t := old[len(old)-1]

@@ -148,11 +148,13 @@ type below struct {
 	component string
 }
 
+// Visit implements source.Visitor.
 func (b *below) Visit(e *entry.Entry) error {
 	e.Path = b.path(e.Path)
 	return b.visitor.Visit(e)
 }
 
+// Problem implements source.Visitor.
 func (b *below) Problem(path string, err error) { b.visitor.Problem(b.path(path), err) }
 
 func (b *below) path(path string) string {

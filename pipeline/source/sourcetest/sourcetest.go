@@ -370,7 +370,10 @@ type reader struct {
 	found chan *entry.Entry
 }
 
-func (r reader) Visit(e *entry.Entry) error     { r.found <- e; return nil }
+// Visit implements source.Visitor.
+func (r reader) Visit(e *entry.Entry) error { r.found <- e; return nil }
+
+// Problem implements source.Visitor.
 func (r reader) Problem(path string, err error) {}
 
 func (s *suite) during(t *testing.T) {
@@ -434,12 +437,14 @@ type spoiler struct {
 	paths []string
 }
 
+// Visit implements source.Visitor.
 func (v *spoiler) Visit(e *entry.Entry) error {
 	v.all, v.paths = append(v.all, e), append(v.paths, e.Path)
 	*e = entry.Entry{Path: e.Path + "!"}
 	return nil
 }
 
+// Problem implements source.Visitor.
 func (v *spoiler) Problem(string, error) {}
 
 func (s *suite) early(t *testing.T) {
@@ -469,6 +474,7 @@ type stopper struct {
 	stop  func() error
 }
 
+// Visit implements source.Visitor.
 func (v *stopper) Visit(*entry.Entry) error {
 	if v.after--; v.after == 0 {
 		return v.stop()
@@ -476,6 +482,7 @@ func (v *stopper) Visit(*entry.Entry) error {
 	return nil
 }
 
+// Problem implements source.Visitor.
 func (v *stopper) Problem(string, error) {}
 
 func (s *suite) visitorError(t *testing.T) {

@@ -103,7 +103,10 @@ type named struct {
 	file string
 }
 
-func (n named) Chown(uid, gid int) error     { return n.conn.Chown(n.file, uid, gid) }
+// Chown gives the file to others.
+func (n named) Chown(uid, gid int) error { return n.conn.Chown(n.file, uid, gid) }
+
+// Chmod sets its permissions.
 func (n named) Chmod(mode os.FileMode) error { return n.conn.Chmod(n.file, mode) }
 
 // Finish sets owner, permissions and time of a directory, or of a file that was kept.

@@ -148,10 +148,12 @@ type silence struct {
 	err  error
 }
 
+// Error implements error.
 func (s *silence) Error() string {
 	return fmt.Sprintf("%v: %s: %v", store.ErrUnreachable, s.what, s.err)
 }
 
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (s *silence) Unwrap() []error { return []error{store.ErrUnreachable, s.err} }
 
 // Refused turns the error of a Put that got no answer into store.ErrExist if the object is there. Servers that answer

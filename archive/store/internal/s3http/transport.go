@@ -62,6 +62,7 @@ func Transport(opts Options) http.RoundTripper {
 // waits for the answer while it still sends the request.
 type movingConn struct{ net.Conn }
 
+// Read implements io.Reader.
 func (c *movingConn) Read(p []byte) (int, error) {
 	if err := c.SetReadDeadline(time.Now().Add(stall)); err != nil {
 		return 0, err
@@ -69,6 +70,7 @@ func (c *movingConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// Write implements io.Writer.
 func (c *movingConn) Write(p []byte) (int, error) {
 	if err := c.SetDeadline(time.Now().Add(stall)); err != nil {
 		return 0, err

@@ -158,6 +158,7 @@ type body struct {
 	n    int64
 }
 
+// Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
@@ -176,6 +177,7 @@ type answer struct {
 	n      int64
 }
 
+// WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(status int) {
 	if status >= 200 { // 100 Continue is not the answer yet
 		a.status = status
@@ -183,6 +185,7 @@ func (a *answer) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements io.Writer.
 func (a *answer) Write(p []byte) (int, error) {
 	if err := a.line.pass(a.ctx, len(p)); err != nil {
 		return 0, err

@@ -195,6 +195,7 @@ func normal(args []any) []any {
 
 type connector struct{ s *Script }
 
+// Connect implements driver.Connector.
 func (c connector) Connect(context.Context) (driver.Conn, error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -205,10 +206,12 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 	return &conn{s: c.s}, nil
 }
 
+// Driver implements driver.Connector.
 func (c connector) Driver() driver.Driver { return noDriver{} }
 
 type noDriver struct{}
 
+// Open implements driver.Driver.
 func (noDriver) Open(string) (driver.Conn, error) { return nil, errors.New("scripted: open by DB") }
 
 type conn struct {
@@ -227,6 +230,7 @@ func (c *conn) answer(statement string, args []driver.NamedValue) (*Step, error)
 	return step, err
 }
 
+// Close implements io.Closer.
 func (c *conn) Close() error {
 	if c.closed {
 		return nil
@@ -241,10 +245,13 @@ func (c *conn) Close() error {
 // CheckNamedValue lets every type through, as drivers with arrays do.
 func (c *conn) CheckNamedValue(*driver.NamedValue) error { return nil }
 
+// Prepare implements driver.Conn.
 func (c *conn) Prepare(query string) (driver.Stmt, error) { return &stmt{c: c, query: query}, nil }
 
+// Begin implements driver.Conn.
 func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }
 
+// BeginTx implements driver.ConnBeginTx.
 func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	statement := "BEGIN"
 	if level := sql.IsolationLevel(opts.Isolation); level != sql.LevelDefault {
@@ -256,16 +263,19 @@ func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, err
 
 type tx struct{ c *conn }
 
+// Commit implements driver.Tx.
 func (t tx) Commit() error {
 	_, err := t.c.answer("COMMIT", nil)
 	return err
 }
 
+// Rollback implements driver.Tx.
 func (t tx) Rollback() error {
 	_, err := t.c.answer("ROLLBACK", nil)
 	return err
 }
 
+// ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -277,6 +287,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	return driver.RowsAffected(step.affect), nil
 }
 
+// QueryContext implements driver.QueryerContext.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -293,18 +304,29 @@ type stmt struct {
 	query string
 }
 
-func (s *stmt) Close() error                               { return nil }
-func (s *stmt) NumInput() int                              { return -1 }
-func (s *stmt) CheckNamedValue(*driver.NamedValue) error   { return nil }
+// Close implements io.Closer.
+func (s *stmt) Close() error { return nil }
+
+// NumInput implements driver.Stmt.
+func (s *stmt) NumInput() int { return -1 }
+
+// CheckNamedValue implements driver.NamedValueChecker.
+func (s *stmt) CheckNamedValue(*driver.NamedValue) error { return nil }
+
+// Exec implements driver.Stmt.
 func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, errContext }
-func (s *stmt) Query([]driver.Value) (driver.Rows, error)  { return nil, errContext }
+
+// Query implements driver.Stmt.
+func (s *stmt) Query([]driver.Value) (driver.Rows, error) { return nil, errContext }
 
 var errContext = errors.New("scripted: only with a context")
 
+// ExecContext implements driver.ExecerContext.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	return s.c.ExecContext(ctx, s.query, args)
 }
 
+// QueryContext implements driver.QueryerContext.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	return s.c.QueryContext(ctx, s.query, args)
 }
@@ -314,6 +336,7 @@ type rows struct {
 	at   int
 }
 
+// Columns implements driver.Rows.
 func (r *rows) Columns() []string {
 	out := make([]string, r.step.columns)
 	for i := range out {
@@ -322,8 +345,10 @@ func (r *rows) Columns() []string {
 	return out
 }
 
+// Close implements io.Closer.
 func (r *rows) Close() error { return nil }
 
+// Next implements driver.Rows.
 func (r *rows) Next(dest []driver.Value) error {
 	if r.at == len(r.step.rows) {
 		if r.step.late != nil {

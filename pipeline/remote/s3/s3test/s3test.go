@@ -445,6 +445,7 @@ type counting struct {
 	server *Server
 }
 
+// Write implements io.Writer.
 func (c *counting) Write(p []byte) (int, error) {
 	n, err := c.ResponseWriter.Write(p)
 	c.server.mu.Lock()

@@ -92,6 +92,7 @@ type lister struct {
 	forbidden string
 }
 
+// Filelist implements sftp.FileLister.
 func (l lister) Filelist(r *pkg.Request) (pkg.ListerAt, error) {
 	if r.Method == "List" && r.Filepath == l.forbidden {
 		return nil, pkg.ErrSSHFxPermissionDenied
