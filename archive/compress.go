@@ -95,7 +95,7 @@ func (s *sampler) kind(name string) *kindLevel {
 	return k
 }
 
-// trySample compresses the middle of raw at two levels: the slower one must save more than 2 %.
+// trySample compresses the middle of raw at two levels: the slower one must save more than 1 %.
 func trySample(raw []byte) Level {
 	if len(raw) > sampleSize {
 		start := (len(raw) - sampleSize) / 2
@@ -106,10 +106,21 @@ func trySample(raw []byte) Level {
 	*out = encoder(LevelFastest).EncodeAll(raw, (*out)[:0])
 	fastest := len(*out)
 	*out = encoder(LevelDefault).EncodeAll(raw, (*out)[:0])
-	if fastest*100 > len(*out)*102 {
+	if fastest*100 > len(*out)*101 {
 		return LevelDefault
 	}
 	return LevelFastest
+}
+
+// harder compresses again what the fastest level has left as it was: some numbers look like noise to it. Noise itself costs little.
+func harder(frame, raw []byte) []byte {
+	again := borrowScratch()
+	defer giveBack(again)
+	*again = encoder(LevelDefault).EncodeAll(raw, (*again)[:0])
+	if len(*again) < len(frame) {
+		return append(frame[:0], *again...)
+	}
+	return frame
 }
 
 // scratch holds compressed frames on their way into a pack, and decompressed ones out of it.

@@ -123,7 +123,7 @@ func (f *fetch) damaged(i int, err error) {
 }
 
 // windowMemory is what a window needs, kept for the next.
-type windowMemory struct{ sealed, plain []byte }
+type windowMemory struct{ bytes []byte }
 
 var memories = sync.Pool{New: func() any { return new(windowMemory) }}
 
@@ -131,7 +131,8 @@ var memories = sync.Pool{New: func() any { return new(windowMemory) }}
 type fetched struct {
 	window windowWant
 	memory *windowMemory
-	sealed []byte
+	sealed []byte // in memory
+	plain  []byte // in place of sealed, when it is opened
 }
 
 // run reads the windows one after the other. While one is decompressed, the next is fetched.
@@ -181,7 +182,7 @@ func (f *fetch) fetchAll(ctx context.Context, windows []windowWant, ahead chan<-
 // window opens and hands on one window, and gives its memory back.
 func (f *fetch) window(ctx context.Context, w fetched) error {
 	defer memories.Put(w.memory)
-	bad := f.openSegments(w)
+	bad := f.openSegments(&w)
 	for _, frame := range w.window.frames {
 		if ctx.Err() != nil {
 			return fmt.Errorf("fetch pack %s: %w", f.pack.Kind.Object(f.pack.Name), context.Cause(ctx))
@@ -242,29 +243,29 @@ func (f *fetch) getBoth(ctx context.Context, m *windowMemory, from, to int64) (s
 // stored fetches a range of stored bytes, as much of it as there is.
 func (f *fetch) stored(ctx context.Context, m *windowMemory, from, to int64) ([]byte, error) {
 	to = min(to, int64(f.pack.Size))
-	got, err := f.reader.store.Get(ctx, f.pack.Kind.Object(f.pack.Name), from, to-from, m.sealed[:0])
+	got, err := f.reader.store.Get(ctx, f.pack.Kind.Object(f.pack.Name), from, to-from, m.bytes[:0])
 	if err != nil {
 		return nil, f.reader.fetchError(f.pack.Kind, f.pack.Name, err)
 	}
-	m.sealed = got
+	m.bytes = got
 	return got, nil
 }
 
-// openSegments decrypts a window into its memory and returns which segments do not open.
-func (f *fetch) openSegments(w fetched) (bad map[int64]error) {
-	count, sealed, m := crypto.SegmentCount(f.plain), w.sealed, w.memory
-	m.plain = slices.Grow(m.plain[:0], len(sealed))
+// openSegments decrypts a window in place, moves the segments together, and returns which do not open.
+func (f *fetch) openSegments(w *fetched) (bad map[int64]error) {
+	count, sealed := crypto.SegmentCount(f.plain), w.sealed
+	w.plain = sealed[:0]
 	for index := w.window.first; len(sealed) > 0; index++ {
 		n := min(len(sealed), crypto.SealedSegment)
-		plain, err := f.opener.OpenSegment(m.plain, sealed[:n], uint64(index), uint64(index)+1 == count)
+		segment, err := f.opener.OpenSegment(sealed[:0], sealed[:n], uint64(index), uint64(index)+1 == count)
 		if err != nil {
 			if bad == nil {
 				bad = make(map[int64]error)
 			}
 			bad[index] = err
-			plain = m.plain[:len(m.plain)+max(0, n-crypto.SegmentOverhead)]
+			segment = sealed[:max(0, n-crypto.SegmentOverhead)]
 		}
-		m.plain, sealed = plain, sealed[n:]
+		w.plain, sealed = append(w.plain, segment...), sealed[n:]
 	}
 	return bad
 }
@@ -301,10 +302,10 @@ func (f *fetch) decompress(raw *[]byte, w fetched, frame frameWant, bad map[int6
 		}
 	}
 	start := frame.offset - w.window.first*crypto.SegmentSize
-	if start+frame.stored > int64(len(w.memory.plain)) {
+	if start+frame.stored > int64(len(w.plain)) {
 		return errCutShort
 	}
-	return f.reader.decompress(raw, w.memory.plain[start:start+frame.stored])
+	return f.reader.decompress(raw, w.plain[start:start+frame.stored])
 }
 
 var (

@@ -21,7 +21,7 @@ func noisy(t *testing.T, b *bench, n int) *written {
 	for i := range contents {
 		contents[i] = noise(r, 1<<20)
 	}
-	out := b.write(t, WriterOptions{}, contents)
+	out := b.write(t, WriterOptions{PackSize: 32 << 20}, contents)
 	if len(out.packs) != 1 {
 		t.Fatalf("%d chunks lie in %d packs, want one", n, len(out.packs))
 	}

@@ -20,7 +20,7 @@ type groups struct {
 }
 
 const (
-	maxGroups      = 20   // with frames of 256 KiB these are at most 8 MiB
+	maxGroups      = 16   // with frames of 512 KiB these are at most 12 MiB
 	maxGroupChunks = 4096 // finding a chunk in a frame adds up the lengths before it
 )
 

@@ -43,8 +43,32 @@ func (p *openPack) fits(stored, chunks int) bool {
 	if len(p.IDs)+chunks > MaxChunks {
 		return false
 	}
-	size := p.size + int64(stored) + int64(overhead(len(p.Frames)+1, len(p.IDs)+chunks))
-	return Padme(size, packFloor) <= p.limit
+	return p.paddedWith(stored, chunks) <= p.limit
+}
+
+// takes tells whether one more frame should go into the pack: it fits, and it is not better to close the pack now. Once a pack is three
+// quarters full, each size that padding knows is a chance to close it with little padding: one that wastes less than what waiting for a
+// better one is expected to. For waste that is spread evenly over a frame, that is 2/(n+4) of a frame with n more chances.
+func (p *openPack) takes(stored, chunks int) bool {
+	if !p.fits(stored, chunks) {
+		return false
+	}
+	now, next := p.paddedWith(0, 0), p.paddedWith(stored, chunks)
+	if now == next || now < p.limit/4*3 {
+		return true
+	}
+	waste := now - p.size - int64(overhead(len(p.Frames), len(p.IDs)))
+	chances := (p.limit - now) / (next - now)
+	return waste*int64(len(p.Frames))*(chances+4) > 2*p.size
+}
+
+// paddedWith is the padded size with another frame.
+func (p *openPack) paddedWith(stored, chunks int) int64 {
+	frames := len(p.Frames)
+	if stored > 0 {
+		frames++
+	}
+	return Padme(p.size+int64(stored)+int64(overhead(frames, len(p.IDs)+chunks)), packFloor)
 }
 
 // addFrame copies a frame that fits.

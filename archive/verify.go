@@ -11,11 +11,11 @@ import (
 
 // Verify reads a whole pack and checks every byte: that its hash is its name, and, where the reader has identities, that every
 // segment opens, that the directory in it is readable and the same as directory (if that is not nil), that every frame decompresses and
-// every chunk has its id. It returns what it found wrong; the error says that it could not look. A pack of up to 32 MiB
+// every chunk has its id. It returns what it found wrong; the error says that it could not look. The pack
 // is held in memory meanwhile.
 func (r *Reader) Verify(ctx context.Context, p *Pack, directory *Directory) ([]*DamagedError, error) {
 	v := &verification{reader: r, pack: p}
-	buffer, err := buffers.take(bufferSize(defaultPack))
+	buffer, err := buffers.take(bufferSize(max(defaultPack, int64(p.Size))))
 	if err != nil {
 		return nil, err
 	}

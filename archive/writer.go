@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	defaultPack = 32 << 20
+	defaultPack = 16 << 20
 	largestPack = 128 << 20
-	defaultPuts = 2
-	dataFrame   = 256 << 10 // bytes of small chunks that fill a frame
+	defaultPuts = 3
+	dataFrame   = 512 << 10 // bytes of small chunks that fill a frame
 	treeFrame   = 128 << 10 // eight pages
 )
 
@@ -27,11 +27,11 @@ type WriterOptions struct {
 	Kind       Kind            // Data if empty, or Trees
 	Recipients []age.Recipient // who can open the packs; at least one
 
-	PackSize int   // limit of a pack's padded plaintext, bytes; 32 MiB if 0
-	Uploads  int   // parallel Puts; 2 if 0. The writer needs PackSize bytes for each, and once more
+	PackSize int   // limit of a pack's padded plaintext, bytes; 16 MiB if 0
+	Uploads  int   // parallel Puts; 3 if 0. The writer needs PackSize bytes for each, and once more
 	Level    Level // of compression; by sample if 0
 	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a quarter of a pack, and at most
-	// 8 MiB. If 0, it is 256 KiB of data and 128 KiB of pages, or less in small packs.
+	// 8 MiB. If 0, it is 512 KiB of data and 128 KiB of pages, or less in small packs.
 	FrameSize int
 
 	// Sealed is called once for each pack that the store has acknowledged, when the slots of its chunks know their
@@ -164,6 +164,9 @@ func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []
 	frame := borrowScratch()
 	defer giveBack(frame)
 	*frame = encoder(level).EncodeAll(raw, (*frame)[:0])
+	if w.o.Level == LevelAuto && level == LevelFastest && len(*frame) > len(raw)-len(raw)/16 {
+		*frame = harder(*frame, raw)
+	}
 	if err := w.take(ctx); err != nil {
 		return w.fail(err)
 	}
@@ -191,7 +194,7 @@ func (w *Writer) give() { w.turn <- struct{}{} }
 
 // makeRoom sees to it that a frame fits the open pack, and waits for memory where a new one is needed. It needs the turn.
 func (w *Writer) makeRoom(ctx context.Context, stored, chunks int) error {
-	if w.open != nil && w.open.fits(stored, chunks) {
+	if w.open != nil && w.open.takes(stored, chunks) {
 		return nil
 	}
 	if err := w.ship(); err != nil {

@@ -97,7 +97,7 @@ without a repository, the first backup makes one in the data directory, with its
 	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, whatever the last backup knows")
 	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
 	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
-	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 32MiB, 16MiB where memory is tight)")
+	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 16MiB, 8MiB where memory is tight)")
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		o.dashIndex = cmd.ArgsLenAtDash()
 		o.changed = cmd.Flags().Changed
@@ -139,8 +139,8 @@ func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) 
 		Host: a.hostName(), User: userName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
 		Concurrency: a.flags.concurrency, PackSize: int(o.packSize), Progress: new(pipeline.Progress),
 	}}
-	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 256<<20 && run.PackSize == 0 {
-		run.PackSize = 16 << 20
+	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 128<<20 && run.PackSize == 0 {
+		run.PackSize = 8 << 20
 	}
 	if o.packSize != 0 {
 		if err := archive.CheckPackSize(run.PackSize); err != nil {
