@@ -105,7 +105,6 @@ type backup struct {
 	data     *archive.Writer
 	trees    *archive.Writer
 	chunkers map[source.Class]*chunker.Chunker
-	blocks   *blockPool
 	long     chan struct{}
 	started  time.Time
 	lost     map[archive.Name]bool // packs that the index names and the store lacks; known after Force only
@@ -181,7 +180,6 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 		b.chunkers[source.Class(class.Name)] = chunker.New(class, domain.ChunkerKey())
 	}
 	b.intake = newIntake(domain.DataID(), b.index, b.o.Progress)
-	b.blocks = newBlockPool(b.largestChunk())
 	b.long = make(chan struct{}, longFiles)
 	if !b.o.DryRun {
 		b.data = b.writer(ctx, archive.Data, b.o.Uploads, b.o.PackSize)
@@ -194,13 +192,9 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 // treePack is the size of tree packs, which are small beside data.
 const treePack = 8 << 20
 
-// largestChunk is the most bytes that a chunk of any class has.
-func (b *backup) largestChunk() int {
-	largest := 0
-	for _, class := range b.repo.Format.Classes {
-		largest = max(largest, class.Max)
-	}
-	return largest
+// largestChunk is the most bytes that a chunk of a source has whose content is cut as class.
+func (b *backup) largestChunk(class source.Class) int {
+	return max(b.chunkers[class].Class().Max, b.chunkers[source.ClassPages].Class().Max)
 }
 
 func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size int) *archive.Writer {

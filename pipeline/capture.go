@@ -31,6 +31,7 @@ type capture struct {
 	ordered chan *batch
 	work    chan task
 	links   map[fileKey]*shared
+	blocks  *blockPool
 	relied  *archive.Pack // the last that relyOn has noted
 
 	mu sync.Mutex // around state.Coverage
@@ -96,7 +97,8 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	c := &capture{
 		backup: b, job: job, source: src,
 		ordered: make(chan *batch, batches), work: make(chan task, batchItems), links: map[fileKey]*shared{},
-		state: catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Moment: time.Now().UTC()},
+		blocks: newBlockPool(b.largestChunk(src.Class())),
+		state:  catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Moment: time.Now().UTC()},
 	}
 	last := c.openTrees()
 	defer c.merge.Close()

@@ -118,18 +118,16 @@ type blockPool struct {
 	size int
 }
 
-// blockSize holds several chunks of every class but the largest, so that little is copied from one block to the next.
-const blockSize = 4 << 20
-
 // longFiles are cut at once; each keeps all processors busy. blocks is what they share: at least two for each.
 const (
 	longFiles = 2
 	blocks    = 2*longFiles + 1
 )
 
-// newBlockPool makes a pool for files whose chunks have up to largest bytes.
+// newBlockPool makes a pool for files whose chunks have up to largest bytes. A block holds several chunks of average size, so that little
+// is copied from one to the next.
 func newBlockPool(largest int) *blockPool {
-	p := &blockPool{free: make(chan *block, blocks), size: max(blockSize, 2*largest)}
+	p := &blockPool{free: make(chan *block, blocks), size: max(largest+largest/2, wholeFile+largest)}
 	for range blocks {
 		p.free <- &block{}
 	}
