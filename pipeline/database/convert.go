@@ -19,8 +19,8 @@ type Options struct {
 	// Strict refuses with ErrInexact, before any row is read, when a finding of
 	// the plan is not exact.
 	Strict bool
-	// Jobs is how many tables are read at once; 0 means 1. It should be what the
-	// source was opened with.
+	// Jobs is how many tables are read at once, at most; 0 means 1. A source that
+	// was opened for fewer (see Narrow) is asked for no more than it can give.
 	Jobs int
 	// QueueBytes bounds the rows that wait between reading and writing, all
 	// tables together; 0 means 32 MiB. A single larger batch may exceed it.

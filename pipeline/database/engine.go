@@ -63,7 +63,8 @@ func (d Drivers) For(at Location) (Driver, error) {
 // SourceOptions are asked of a source when it opens. The zero value works.
 type SourceOptions struct {
 	Filter Filter
-	// Jobs is how many tables are read at once, at most; 0 means 1.
+	// Jobs is how many tables can be read at once, at most; 0 means 1. It bounds
+	// connections; Convert reads no more than its own Options.Jobs.
 	Jobs int
 	// Scratch is a directory for a temporary copy where reading in place would
 	// hold up writers (a SQLite file without WAL). Empty: read in place.
@@ -110,8 +111,8 @@ type Source interface {
 	Close() error
 }
 
-// Narrow is a Source that cannot read as many tables at once as it was asked
-// to, for want of a privilege. Convert then reads no more than Jobs.
+// Narrow is a Source that says how many tables it can read at once: what it was
+// opened for, or less for want of a privilege. Convert reads no more.
 type Narrow interface {
 	Source
 	// Jobs is how many tables can be read at once.

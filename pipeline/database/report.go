@@ -13,6 +13,10 @@ const (
 	Dropped      Status = "dropped"      // it is not in the copy
 )
 
+// PartOfTable is why an object has no DDL of its own that nevertheless comes
+// back: Object.Lost then says this.
+const PartOfTable = "it is part of its table's SQL"
+
 // Finding says what became of one object or column.
 type Finding struct {
 	Object ObjectID `json:"object"`

@@ -54,13 +54,13 @@ type Run struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// Fold says that the table's next export should be a new base.
-func (s *Stored) Fold() bool {
-	if len(s.Runs) == 0 {
-		return true
-	}
-	return len(s.Runs) > 16 || s.Budget() <= 0
-}
+// maxDeltas is how many deltas a base may have.
+const maxDeltas = 16
+
+// Fold says that a change of the table is to be written as a new base: there is
+// none yet, it has as many deltas as it may have, or they are as large as they
+// may be (Budget).
+func (s *Stored) Fold() bool { return len(s.Runs) == 0 || len(s.Runs) > maxDeltas || s.Budget() <= 0 }
 
 // Budget is how many bytes a further delta may have before a new base is better.
 func (s *Stored) Budget() int64 {

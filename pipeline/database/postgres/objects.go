@@ -80,7 +80,7 @@ func readObjects(ctx context.Context, conn *pgx.Conn, c *catalog, schema *databa
 	for _, step := range []func(){
 		l.extensions, l.schemas, l.collations, l.enums, l.domains, l.ranges, l.otherTypes, l.functions, l.aggregates,
 		l.sequences, l.relations, l.views, l.constraints, l.indexes, l.statistics, l.rules, l.triggers,
-		l.policies, l.publications, l.eventTriggers, l.comments, l.grants, l.rest,
+		l.policies, l.publications, l.eventTriggers, l.comments, l.grants, l.owners, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.outside, l.rest,
 	} {
 		if step(); l.err != nil {
 			return nil, l.err
@@ -664,7 +664,6 @@ func (l *lister) rest() {
 		{"pg_ts_config", "text search configuration"}, {"pg_ts_dict", "text search dictionary"}, {"pg_ts_parser", "text search parser"},
 		{"pg_ts_template", "text search template"}, {"pg_conversion", "conversion"}, {"pg_foreign_data_wrapper", "foreign-data wrapper"},
 		{"pg_foreign_server", "server"}, {"pg_am", "access method"}, {"pg_language", "language"}, {"pg_transform", "transform"},
-		{"pg_default_acl", "default privileges"},
 	} {
 		l.query(1, fmt.Sprintf(`SELECT o.oid, i.identity FROM pg_catalog.%[1]s o, pg_catalog.pg_identify_object('pg_catalog.%[1]s'::regclass, o.oid, 0) i
 			WHERE o.oid >= %[2]d AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.%[1]s'::regclass AND e.objid = o.oid AND e.deptype IN ('e', 'i')) ORDER BY 2`, kind.catalog, firstUser),
@@ -673,12 +672,6 @@ func (l *lister) rest() {
 				it.object.Lost = "objects of this kind are not carried"
 			})
 	}
-	l.query(1, `SELECT s.setrole, format('%s for role %s', array_to_string(s.setconfig, ', '), CASE s.setrole WHEN 0 THEN 'all' ELSE pg_catalog.pg_get_userbyid(s.setrole)::text END)
-		FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase WHERE d.datname = pg_catalog.current_database() ORDER BY 2`,
-		func(oid uint32, t []string) {
-			it := l.add(0, oid, rankEnd, database.AtEnd, named("database setting", "", t[0]))
-			it.object.Lost = "settings belong to the cluster"
-		})
 }
 
 // dependencies maps an item to what must exist before.

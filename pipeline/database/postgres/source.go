@@ -180,6 +180,9 @@ func (s *source) worker(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
+// Jobs is how many connections there may be.
+func (s *source) Jobs() int { return cap(s.idle) }
+
 // Sequences reads all counters now, outside the snapshot.
 func (s *source) Sequences(ctx context.Context) ([]*database.Sequence, error) {
 	for _, q := range s.schema.Sequences {

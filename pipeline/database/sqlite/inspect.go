@@ -48,7 +48,7 @@ func inspect(conn *sqlite3.Conn, filter database.Filter, observe bool, known map
 	}
 	slices.SortFunc(i.schema.Tables, func(a, b *database.Table) int { return strings.Compare(a.Name, b.Name) })
 	i.objects(filter)
-	return i.schema, i.readings, nil
+	return i.schema, i.readings, i.pragmas()
 }
 
 func (i *inspector) list() error {
@@ -331,6 +331,27 @@ func (i *inspector) objects(filter database.Filter) {
 	}
 }
 
+// pragmas lists the numbers that programs keep in a file's header.
+func (i *inspector) pragmas() error {
+	for _, name := range []string{"application_id", "user_version"} {
+		err := query(i.conn, "PRAGMA "+name, func(s *sqlite3.Stmt) error {
+			if n := s.ColumnInt64(0); n != 0 {
+				i.schema.Objects = append(i.schema.Objects, &database.Object{
+					ObjectID: database.ObjectID{Kind: pragmaKind, Name: name}, Phase: database.AtEnd, DDL: []string{fmt.Sprintf("PRAGMA %s = %d", name, n)},
+				})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pragmaKind is the kind of such a number.
+const pragmaKind = "pragma"
+
 func (e *entry) object(phase database.Phase) *database.Object {
 	o := &database.Object{ObjectID: database.ObjectID{Kind: e.kind, Name: e.name}, Phase: phase, DDL: []string{e.sql}}
 	if e.kind == "index" || e.kind == "trigger" {
@@ -346,7 +367,7 @@ func (e *entry) object(phase database.Phase) *database.Object {
 func (i *inspector) parts(t *database.Table) {
 	add := func(kind, name string) {
 		i.schema.Objects = append(i.schema.Objects, &database.Object{
-			ObjectID: t.Part(kind, name), Phase: database.Tables, Lost: "it is part of its table's SQL",
+			ObjectID: t.Part(kind, name), Phase: database.Tables, Lost: database.PartOfTable,
 		})
 	}
 	if t.PrimaryKey != nil {

@@ -13,7 +13,7 @@ func native(s *database.Schema) *database.Plan {
 	sql := map[string]string{}
 	for _, o := range s.Objects {
 		if len(o.DDL) == 0 {
-			if o.Lost == "it is part of its table's SQL" {
+			if o.Lost == database.PartOfTable {
 				p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Exact})
 			}
 			continue

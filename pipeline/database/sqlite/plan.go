@@ -80,8 +80,19 @@ func portable(s *database.Schema) *database.Plan {
 		m.keysAndIndexes(t)
 	}
 	m.freeSequences()
+	m.pragmas()
 	m.implied()
 	return m.plan
+}
+
+// pragmas carries the numbers in another SQLite file's header.
+func (m *mapper) pragmas() {
+	for _, o := range m.source.Objects {
+		if m.source.Engine == database.SQLite && o.Kind == pragmaKind && len(o.DDL) == 1 {
+			m.layout.late = append(m.layout.late, lateObject{id: o.ObjectID, sql: o.DDL[0]})
+			m.exact(o.ObjectID)
+		}
+	}
 }
 
 func (m *mapper) finding(id database.ObjectID, status database.Status, code, reason string) {

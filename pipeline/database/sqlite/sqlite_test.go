@@ -207,3 +207,42 @@ func FuzzForeignFile(f *testing.F) {
 		databasetest.Digests(t, src)
 	})
 }
+
+func TestNumbersInTheHeaderComeBack(t *testing.T) {
+	for _, driver := range []sqlite.Driver{{}, {Portable: true}} {
+		from, to := newFile(t), newFile(t)
+		for _, sql := range []string{"CREATE TABLE t (n INTEGER)", "PRAGMA user_version = 42", "PRAGMA application_id = 7"} {
+			if err := exec(t, from, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		src := databasetest.From(t, sqlite.Driver{}, from, database.SourceOptions{})
+		report, err := databasetest.Into(t, driver, to, src, database.Options{})
+		if err != nil || len(report.Inexact()) > 0 {
+			t.Fatalf("copy: %v, %v", report.Inexact(), err)
+		}
+		for name, want := range map[string]int{"user_version": 42, "application_id": 7} {
+			if got := pragma(t, to, name); got != want {
+				t.Errorf("portable %v: %s is %d, want %d", driver.Portable, name, got, want)
+			}
+		}
+	}
+}
+
+func pragma(t *testing.T, url, name string) int {
+	t.Helper()
+	conn, err := sqlite3.Open("file:" + strings.TrimPrefix(url, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stmt, _, err := conn.Prepare("PRAGMA " + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stmt.Close()
+	if !stmt.Step() {
+		t.Fatalf("PRAGMA %s gives nothing: %v", name, stmt.Err())
+	}
+	return stmt.ColumnInt(0)
+}

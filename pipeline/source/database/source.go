@@ -140,8 +140,7 @@ func (s *Source) begin(ctx context.Context) error {
 	return nil
 }
 
-// tellLosses names what could not come back even into the same engine. SQLite's objects without SQL of their own are part of
-// their table's.
+// tellLosses names what could not come back even into the same engine.
 func (s *Source) tellLosses(v source.Visitor) {
 	for _, f := range s.schema.Findings {
 		if f.Status == db.Dropped {
@@ -149,7 +148,7 @@ func (s *Source) tellLosses(v source.Visitor) {
 		}
 	}
 	for _, o := range s.schema.Objects {
-		if len(o.DDL) == 0 && o.Lost != "" && s.schema.Engine != db.SQLite {
+		if len(o.DDL) == 0 && o.Lost != "" && o.Lost != db.PartOfTable {
 			v.Problem(db.SchemaEntry, fmt.Errorf("%s is not kept: %s", o.ObjectID, o.Lost))
 		}
 	}
