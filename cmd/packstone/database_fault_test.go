@@ -24,10 +24,10 @@ func fillBig(t *testing.T, url string, rows int) {
 	}
 }
 
-// began says that an import into a database has begun to load rows.
+// began says that rows are being read from a database or loaded into it.
 func began(t *testing.T, url string) bool {
 	t.Helper()
-	query := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE '%LOAD DATA%' AND ID <> CONNECTION_ID()"
+	query := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND (INFO LIKE 'LOAD DATA%' OR INFO LIKE '%FROM `big` ORDER%') AND ID <> CONNECTION_ID()"
 	if !strings.HasPrefix(url, "mysql:") {
 		query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY %' AND state = 'active' AND pid <> pg_backend_pid()"
 	}
@@ -53,10 +53,10 @@ func hangUp(t *testing.T, url string) {
 	}
 }
 
-// startImport begins an import and returns once rows are being loaded.
-func startImport(t *testing.T, home, url string) (cmd *exec.Cmd, ended chan error, errs *strings.Builder) {
+// start begins an import or export and returns once rows are on their way from or to the database.
+func start(t *testing.T, home, url string, args ...string) (cmd *exec.Cmd, ended chan error, errs *strings.Builder) {
 	t.Helper()
-	cmd, errs = exec.Command("packstone", "db", "import", "big.sqlite", "--to", url), &strings.Builder{}
+	cmd, errs = exec.Command("packstone", append([]string{"db"}, args...)...), &strings.Builder{}
 	cmd.Dir, cmd.Stderr = home, errs
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CACHE_HOME="+home+"/cache")
 	if err := cmd.Start(); err != nil {
@@ -68,7 +68,7 @@ func startImport(t *testing.T, home, url string) (cmd *exec.Cmd, ended chan erro
 	for !began(t, url) {
 		select {
 		case err := <-ended:
-			t.Fatalf("the import ended before a row was seen to be loaded: %v: %s", err, errs)
+			t.Fatalf("packstone ended before a row was seen on its way: %v: %s", err, errs)
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -98,7 +98,7 @@ func TestImportWhoseServerHangsUpLeavesNothing(t *testing.T) {
 			if code, _, errs := packstoneAs(t, home, "db", "export", "--from", from, "big.sqlite"); code != exitDone && code != exitMissing {
 				t.Fatalf("export ends with %d: %s", code, errs)
 			}
-			cmd, ended, errs := startImport(t, home, to)
+			cmd, ended, errs := start(t, home, to, "import", "big.sqlite", "--to", to)
 			hangUp(t, to)
 			<-ended
 			if got := cmd.ProcessState.ExitCode(); got != exitUnreachable {
@@ -113,11 +113,30 @@ func TestImportWhoseServerHangsUpLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestExportWhoseServerHangsUpLeavesNothing(t *testing.T) {
+	for _, engine := range []string{database.MariaDB, database.Postgres} {
+		t.Run(engine, func(t *testing.T) {
+			home, from := t.TempDir(), emptyDatabase(t, engine)
+			fillBig(t, from, bigRows)
+			cmd, ended, errs := start(t, home, from, "export", "--from", from, "big.sqlite")
+			hangUp(t, from)
+			<-ended
+			if got := cmd.ProcessState.ExitCode(); got != exitUnreachable {
+				t.Errorf("the export ended with %d, want %d: %s", got, exitUnreachable, errs)
+			}
+			left, err := filepath.Glob(filepath.Join(home, "big*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
 func TestKilledImportIsFoundAndEmptiedOnRequest(t *testing.T) {
 	home, from, to := t.TempDir(), emptyDatabase(t, database.MariaDB), emptyDatabase(t, database.MariaDB)
 	fillBig(t, from, bigRows)
 	wantExit(t, exitMissing, home, "db", "export", "--from", from, "big.sqlite")
-	cmd, ended, _ := startImport(t, home, to)
+	cmd, ended, _ := start(t, home, to, "import", "big.sqlite", "--to", to)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
