@@ -163,6 +163,10 @@ func (r Remote) user(login RemoteLogin) string { return cmp.Or(r.User, login.Use
 
 // sftpServer makes the connections of an SFTP address. Nothing is connected yet.
 func (r Remote) sftpServer(login RemoteLogin) (*sftp.Server, error) {
+	if r.secret(login) == nil && len(login.Keys) == 0 && login.Agent == "" {
+		return nil, fmt.Errorf("%w: neither key nor password is known for %s: name one with key_file or password_file in the settings, or "+
+			"with PACKSTONE_REMOTE_KEY_FILE or PACKSTONE_REMOTE_PASSWORD_FILE", ErrInvalid, r)
+	}
 	return sftp.NewServer(sftp.Options{
 		Host: r.Host, Port: r.Port, User: r.user(login), Password: r.secret(login), KnownHosts: login.KnownHosts,
 		Keys: login.Keys, Agent: login.Agent, Connections: login.Connections,
