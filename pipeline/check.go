@@ -348,7 +348,7 @@ func (c *check) checkPack(ctx context.Context, reader *archive.Reader, listed *a
 	}
 	finding := c.findBad(pack.Pack.Kind.Object(pack.Pack.Name), pack.Pack.Name, problems[0])
 	var ids []archive.ID
-	whole := 0 // problems of the pack itself; the first is that its hash is not its name
+	whole := 0 // problems of the pack itself: its hash is not its name, and maybe why nothing in it could be looked at
 	for _, p := range problems {
 		if p.ID == (archive.ID{}) {
 			whole++
@@ -356,7 +356,7 @@ func (c *check) checkPack(ctx context.Context, reader *archive.Reader, listed *a
 			ids = append(ids, p.ID)
 		}
 	}
-	if whole > 1 || !c.repo.CanRead() {
+	if whole > 1 && len(ids) == 0 || !c.repo.CanRead() {
 		c.hurtAll(finding, pack)
 		return nil
 	}
