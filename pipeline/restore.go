@@ -273,7 +273,7 @@ func (r *restore) decide(e *entry.Entry) Action {
 			return ActionKeep
 		}
 	case OverwriteIfChanged:
-		if there.Type == e.Type && there.Size == e.Size && r.isOf(there.ModTime, e.ModTime) && there.Target == e.Target {
+		if r.unchanged(there, e) {
 			return ActionKeep
 		}
 	}
@@ -288,9 +288,9 @@ func (r *restore) isOf(there, snapshot int64) bool {
 	return there == snapshot
 }
 
-// unchanged tells whether what is there is what is to come back: by the identities of both where a server tells them, else by size and time.
-func unchanged(there, e *entry.Entry) bool {
-	same := there.ModTime == e.ModTime
+// unchanged tells whether what is there is what is to come back: by the identities of both where servers tell them, else by size and time.
+func (r *restore) unchanged(there, e *entry.Entry) bool {
+	same := r.isOf(there.ModTime, e.ModTime)
 	if there.Identity != "" && e.Identity != "" {
 		same = there.Identity == e.Identity
 	}

@@ -32,7 +32,7 @@ type Options struct {
 	ReadOnly bool
 	// Parallel is the number of files that may be written at once (default: 16).
 	Parallel int
-	// Memory bounds the buffers of all files together (default: 256 MiB).
+	// Memory bounds the buffers of all files together (default: 128 MiB).
 	Memory int64
 }
 
@@ -48,7 +48,7 @@ var _ target.Target = (*Target)(nil)
 // New returns the target.
 func New(bucket *s3.Bucket, options Options) *Target {
 	options.Parallel = max(1, cmp.Or(options.Parallel, 16))
-	options.Memory = max(2*maxPart, cmp.Or(options.Memory, 256<<20))
+	options.Memory = max(2*maxPart, cmp.Or(options.Memory, 128<<20))
 	return &Target{bucket: bucket, options: options, memory: semaphore.NewWeighted(options.Memory)}
 }
 
