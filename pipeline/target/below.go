@@ -51,8 +51,9 @@ func (b *below) entry(e *entry.Entry) (*entry.Entry, error) {
 // Walk implements target.Target.
 func (b *below) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
 	return b.to.Walk(ctx, func(e *entry.Entry) error {
-		e.Path = b.prefix + "/" + e.Path
-		return visit(e)
+		moved := *e // the other target may go on with its own
+		moved.Path = b.prefix + "/" + e.Path
+		return visit(&moved)
 	})
 }
 
