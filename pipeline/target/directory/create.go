@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sort"
+	"sync"
 	"sync/atomic"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -14,15 +15,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is a file being restored, under a temporary name.
+// file is a file being restored, under a temporary name. A small one that comes in one piece is kept in memory until it is committed.
 type file struct {
 	target *Target
 	entry  *entry.Entry
 	object object
+	begin  sync.Once    // of writing to disk
+	small  *[]byte      // its content; nil if it is on disk, or nothing has come yet
 	end    atomic.Int64 // of what was written
 	failed atomic.Pointer[error]
+	made   bool // it is there, under the object's name
 	over   bool
 }
+
+// smallFile is the size up to which a file is kept in memory.
+const smallFile = 64 << 10
+
+var smallFiles = sync.Pool{New: func() any { return new([]byte) }}
 
 // Create begins a file. Its WriteAt may be called from several goroutines; what lies outside the entry's extents is
 // not written and stays a hole.
@@ -38,14 +47,24 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 		dir.Release()
 		return nil, fmt.Errorf("create a file in place of the target's root: %w", target.ErrPath)
 	}
-	f := &file{target: t, entry: e, object: object{dir: dir, name: t.temporary(), path: e.Path}}
-	mode := t.options.Chmod.Apply(e.Mode, false) & 0o777
-	f.object.fd, err = dir.OpenFile(f.object.name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, mode)
+	return &file{target: t, entry: e, object: object{dir: dir, name: name, fd: -1, path: e.Path}}, nil
+}
+
+// open makes the file under a temporary name.
+func (f *file) open() error {
+	f.object.name = f.target.temporary()
+	return f.make()
+}
+
+// make makes the file under the object's name, where nothing may be.
+func (f *file) make() (err error) {
+	mode := f.target.options.Chmod.Apply(f.entry.Mode, false) & 0o777
+	f.object.fd, err = f.object.dir.OpenFile(f.object.name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, mode)
 	if err != nil {
-		dir.Release()
-		return nil, translate(f.object.failed("create", err))
+		return f.object.failed("create", err)
 	}
-	return f, nil
+	f.made = true
+	return nil
 }
 
 // parent opens the directory that path lies in. Whoever calls it is about to write.
@@ -74,6 +93,14 @@ func (t *Target) place(path string) (*local.Dir, string, error) {
 
 // WriteAt implements io.WriterAt.
 func (f *file) WriteAt(p []byte, offset int64) (int, error) {
+	if f.keep(p, offset) {
+		return len(p), nil
+	}
+	f.begin.Do(func() {
+		if err := f.open(); err != nil {
+			f.fail(translate(err))
+		}
+	})
 	if failed := f.failed.Load(); failed != nil {
 		return 0, *failed
 	}
@@ -84,6 +111,21 @@ func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	}
 	f.reach(offset + int64(len(p)))
 	return len(p), nil
+}
+
+// keep keeps the content of a small file in memory if p is all of it.
+func (f *file) keep(p []byte, offset int64) bool {
+	if offset != 0 || int64(len(p)) != f.entry.Size || len(p) > smallFile || f.entry.Extents != nil {
+		return false
+	}
+	kept := false
+	f.begin.Do(func() {
+		kept = true
+		f.small = smallFiles.Get().(*[]byte)
+		*f.small = append((*f.small)[:0], p...)
+		f.end.Store(int64(len(p)))
+	})
+	return kept
 }
 
 // write writes those parts of p that lie in the extents.
@@ -117,7 +159,7 @@ func (f *file) reach(end int64) {
 
 // fail remembers the first error. A full disk gets back at once what the file has taken of it.
 func (f *file) fail(err error) {
-	if f.failed.CompareAndSwap(nil, &err) && errors.Is(err, target.ErrFull) {
+	if f.failed.CompareAndSwap(nil, &err) && errors.Is(err, target.ErrFull) && f.object.fd >= 0 {
 		_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
 		_ = unix.Ftruncate(f.object.fd, 0)
 	}
@@ -135,15 +177,62 @@ func (f *file) Commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := f.complete(); err != nil {
-		return translate(err)
-	}
-	if err := f.target.settle(&f.object, f.entry); err != nil {
+	if err := f.settle(); err != nil {
 		return translate(err)
 	}
 	f.over = true
 	f.object.dir.Release()
 	return nil
+}
+
+// settle completes the file and gives it its name. One that was kept in memory is written under its own name where nothing has
+// that: this is the only moment at which a process that is killed leaves a part of a file under its own name.
+func (f *file) settle() error {
+	if f.object.fd >= 0 {
+		return f.rename()
+	}
+	defer f.forget()
+	err := f.make()
+	taken := errors.Is(err, fs.ErrExist)
+	if taken {
+		err = f.open()
+	}
+	if err == nil {
+		err = f.writeKept()
+	}
+	switch {
+	case err != nil:
+		return err
+	case taken:
+		return f.rename()
+	}
+	return f.complete()
+}
+
+// rename completes a file under a temporary name and gives it its own.
+func (f *file) rename() error {
+	if err := f.complete(); err != nil {
+		return err
+	}
+	return f.target.settle(&f.object, f.entry)
+}
+
+func (f *file) writeKept() error {
+	if f.small == nil {
+		return nil
+	}
+	if err := local.Pwrite(f.object.fd, *f.small, 0); err != nil {
+		return f.object.failed("write", err)
+	}
+	return nil
+}
+
+// forget gives back the memory of a small file.
+func (f *file) forget() {
+	if f.small != nil {
+		smallFiles.Put(f.small)
+		f.small = nil
+	}
 }
 
 // complete ends the writing. A network file system may say only now that it is full, so it comes before the rename.
@@ -171,10 +260,13 @@ func (f *file) Abort() {
 		return
 	}
 	f.over = true
+	f.forget()
 	if f.object.fd >= 0 {
 		unix.Close(f.object.fd)
 	}
-	_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
+	if f.made {
+		_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
+	}
 	f.object.dir.Release()
 }
 

@@ -1,6 +1,9 @@
 // Package directory is the target that is a directory of this machine. All is reached by descriptors from the root on
 // and no symbolic link on the way is followed, so nothing is written outside, whatever stands there or is put
-// there meanwhile. A file grows under a temporary name beside its own and is renamed when it is whole.
+// there meanwhile. A file grows under a temporary name beside its own and is renamed when it is whole. A small one is gathered in memory
+// instead and written at once, under its own name where nothing has that: a rename costs as much as all else that is done for it. If the
+// process is killed in these microseconds, a file may stay that is shorter than it should be, with the time of the restore instead of
+// its own, so that a second restore with --overwrite if-changed replaces it.
 package directory
 
 import (

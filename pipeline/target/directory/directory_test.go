@@ -140,11 +140,39 @@ func TestADirectoryThatBecomesALinkWhileItIsOpenLeadsNowhere(t *testing.T) {
 	}
 }
 
+func TestASmallFileTakesTheNameOnlyWhereNothingHasIt(t *testing.T) {
+	root := t.TempDir()
+	tg := open(t, root, directory.Options{})
+	must(t, os.Symlink("elsewhere", root+"/link"))
+	must(t, os.WriteFile(root+"/old", []byte("what was there"), 0o600))
+	must(t, os.Mkdir(root+"/full", 0o700))
+	must(t, os.WriteFile(root+"/full/x", nil, 0o600))
+	for _, path := range []string{"new", "link", "old", "full"} {
+		f, err := tg.Create(ctx, file(path, "small"))
+		must(t, err)
+		_, err = f.WriteAt([]byte("small"), 0)
+		must(t, err)
+		if path == "new" && len(names(t, root)) != 3+1 { // and the lock of the run
+			t.Errorf("before Commit: got %q", names(t, root))
+		}
+		must(t, f.Commit(ctx))
+		if got, err := os.ReadFile(root + "/" + path); err != nil || string(got) != "small" {
+			t.Errorf("%s: got %q, %v, want the content", path, got, err)
+		}
+	}
+	must(t, tg.Close(ctx))
+	if got, want := names(t, root), []string{"full", "link", "new", "old"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestLeftoversOfAKilledRunAreRemovedButNotThoseOfARunningOne(t *testing.T) {
 	root := t.TempDir()
 	running := open(t, root, directory.Options{})
 	must(t, running.Make(ctx, dir("d")))
 	f, err := running.Create(ctx, file("d/f", "live"))
+	must(t, err)
+	_, err = f.WriteAt([]byte("li"), 0)
 	must(t, err)
 	dead := []string{".packstone-deadbeef00000000", ".packstone-deadbeef00000001", "d/.packstone-deadbeef0000000a", "d/.packstone-0123456700000002"}
 	other := []string{".packstone-note", "d/.packstone-DEADBEEF00000001", "d/.packstone-deadbeef00000001x"}
