@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/packstone/packstone/archive/store/s3test"
+	"github.com/packstone/packstone/pipeline/local/faulttest"
 )
 
 func TestMain(m *testing.M) {
@@ -53,6 +54,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("ROOT", root)
 	env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+filepath.Join(root, ".bin"))
 	env.Values[testKey{}] = env.T()
+	env.Values[mountKey{}] = new(*faulttest.Mount)
 	return nil
 }
 

@@ -69,8 +69,12 @@ func (n *node) meet(ctx context.Context, op, where string) (verdict, syscall.Err
 	}
 	if v.hang != nil {
 		n.faults.hanging.Add(1)
-		<-v.hang // not even a signal helps, as on a hard mount
-		n.faults.hanging.Add(-1)
+		defer n.faults.hanging.Add(-1)
+		select {
+		case <-v.hang:
+		case <-ctx.Done(): // a signal: without an answer not even the end of the process would end the call
+			return v, syscall.EINTR
+		}
 	}
 	return v, v.errno
 }
