@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -33,11 +34,14 @@ type Index struct {
 	held         map[archive.Name]bool              // of runs: in hot, or left out since they are damaged
 	offered      map[archive.Name][]archive.RunPack // of runs: this process has them in hot, and they are not on disk yet
 	inMemoryOnly bool                               // the disk could not be relied on
+	temp         string                             // where private may be made; "": nowhere
+	private      string                             // a directory of tables that are this index's own
+	most         int                                // chunks in memory before there is one
 	opened       bool
 	stale        atomic.Bool // there are runs to load at the next look-up
 }
 
-// NewIndex makes an empty index.
+// NewIndex makes an empty index. What is added stays in memory until a session publishes it.
 func NewIndex() *Index {
 	return &Index{
 		hot: archive.NewIndex(0), runs: map[archive.Name]bool{}, named: map[archive.Name]bool{}, held: map[archive.Name]bool{},
@@ -51,10 +55,23 @@ func (x *Index) Close() {
 		x.disk.Close()
 		x.disk = nil
 	}
+	if x.private != "" {
+		os.RemoveAll(x.private)
+		x.private, x.temp = "", ""
+	}
 }
 
 // Add adds packs. Their directories must not be changed after.
 func (x *Index) Add(packs ...archive.RunPack) {
+	x.add(packs)
+	if x.outgrown() {
+		x.loading.Lock()
+		defer x.loading.Unlock()
+		x.spill(context.Background())
+	}
+}
+
+func (x *Index) add(packs []archive.RunPack) {
 	x.mu.RLock() // the memory takes care of itself; this holds it in place
 	defer x.mu.RUnlock()
 	x.hot.Add(packs...)
@@ -309,6 +326,9 @@ func (x *Index) ask(ctx context.Context, question func(disk *tables.Set) error) 
 		err := question(disk)
 		x.mu.RUnlock()
 		if !errors.Is(err, tables.ErrDamaged) {
+			return err
+		}
+		if err = x.lost(disk, err); !errors.Is(err, tables.ErrDamaged) {
 			return err
 		}
 		x.drop(ctx, disk, try == rebuilds)

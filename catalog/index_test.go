@@ -216,9 +216,15 @@ func TestADamagedIndexOnDiskIsMadeAgain(t *testing.T) {
 // damageIndex changes a file of the cached index in place.
 func damageIndex(t *testing.T, cache, kind string, damage func([]byte) []byte) {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(cache, indexFolder, kind+"*"))
+	damageFile(t, filepath.Join(cache, indexFolder, kind), damage)
+}
+
+// damageFile changes the first file whose path begins so.
+func damageFile(t *testing.T, path string, damage func([]byte) []byte) {
+	t.Helper()
+	found, err := filepath.Glob(path + "*")
 	if err != nil || len(found) == 0 {
-		t.Fatalf("no %s in the cache: %v", kind, err)
+		t.Fatalf("no %s: %v", path, err)
 	}
 	b, err := os.ReadFile(found[0])
 	if err != nil {
@@ -241,6 +247,66 @@ func TestIndexWithoutAPlaceOnDiskIsInMemory(t *testing.T) {
 	}
 	w.cache = ""
 	w.verify(w.index())
+	w.sound()
+}
+
+// spilling is an index without a cache that goes to temporary files early.
+func (w *indexed) spilling(temp string) *Index {
+	x := w.opened(w.watched, Options{Keys: Keys{Writer: w.writer}, TempDir: temp}).NewIndex()
+	w.t.Cleanup(x.Close)
+	x.most = 1500
+	return x
+}
+
+func TestIndexWithoutACacheGoesToTemporaryFiles(t *testing.T) {
+	w := newIndexed(t, 1, 1, 1, 1)
+	temp := t.TempDir()
+	x := w.spilling(temp)
+	if _, err := x.repo.LoadIndex(t.Context(), w.log(), x, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.verify(x)
+	for range 3 {
+		x.Add(scaleRunPack(w.packs))
+		w.packs++
+	}
+	w.verify(x)
+	if n := x.hot.Len(); n > x.most {
+		t.Errorf("%d chunks in memory, want %d at most", n, x.most)
+	}
+	w.publish(2)
+	if n, err := x.repo.LoadIndex(t.Context(), w.log(), x, nil); n != 1 || err != nil {
+		t.Errorf("%d runs more, %v; want 1", n, err)
+	}
+	w.verify(x)
+	if found, err := os.ReadDir(temp); err != nil || len(found) != 1 {
+		t.Errorf("temporary files %v, %v", found, err)
+	}
+	x.Close()
+	if found, err := os.ReadDir(temp); err != nil || len(found) != 0 {
+		t.Errorf("temporary files are left: %v, %v", found, err)
+	}
+	w.sound()
+}
+
+func TestDamagedTemporaryFilesAreAnError(t *testing.T) {
+	w := newIndexed(t)
+	x := w.spilling(t.TempDir())
+	x.Add(scaleRunPack(0), scaleRunPack(1))
+	damageFile(t, filepath.Join(x.private, "chunks"), func(b []byte) []byte { return make([]byte, len(b)) })
+	if _, found, err := x.Lookup(t.Context(), scaleID(1, 0)); found || !errors.Is(err, errLost) {
+		t.Errorf("got %v, %v; want errLost", found, err)
+	}
+	w.sound()
+}
+
+func TestIndexStaysInMemoryWhereThereIsNoPlaceForTemporaryFiles(t *testing.T) {
+	w := newIndexed(t, 1, 1, 1)
+	x := w.spilling(filepath.Join(t.TempDir(), "missing"))
+	if _, err := x.repo.LoadIndex(t.Context(), w.log(), x, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.verify(x)
 	w.sound()
 }
 

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -156,9 +157,9 @@ func (x *Index) loadRuns(ctx context.Context) error {
 // directory is where the tables lie; "" if they cannot.
 func (x *Index) directory() string {
 	if x.inMemoryOnly || x.repo == nil {
-		return ""
+		return x.private
 	}
-	return x.repo.Cache.Path(indexFolder)
+	return cmp.Or(x.private, x.repo.Cache.Path(indexFolder))
 }
 
 // missing are the runs that may be used and are neither on disk nor in memory.
@@ -314,10 +315,13 @@ func (x *Index) loadToMemory(ctx context.Context) error {
 	var mu sync.Mutex
 	var came []archive.Name
 	err := x.each(ctx, x.missing(), func(name archive.Name, packs []archive.RunPack) error {
-		x.Add(packs...)
 		mu.Lock()
 		defer mu.Unlock()
+		x.add(packs)
 		came = append(came, name)
+		if x.outgrown() {
+			x.spill(ctx)
+		}
 		return nil
 	})
 	for _, name := range came {

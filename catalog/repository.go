@@ -30,6 +30,7 @@ type Options struct {
 	Keys     Keys
 	CacheDir string           // "" keeps nothing
 	Memory   string           // another cache directory, of which only what this host has seen last is read; CacheDir if ""
+	TempDir  string           // for what outgrows memory where there is no cache; "": it stays in memory
 	Now      func() time.Time // the clock; time.Now if nil
 	Software string           // named in records
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil

@@ -122,7 +122,7 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions, 
 		return nil, err
 	}
 	defer session.Close()
-	b := &backup{o: o, repo: repo, session: session, index: catalog.NewIndex(), started: time.Now().UTC()}
+	b := &backup{o: o, repo: repo, session: session, index: repo.NewIndex(), started: time.Now().UTC()}
 	defer b.index.Close()
 	b.publish = newPublisher(b.usable, session, b.index, o.Publish)
 	snapshot, err := b.try(ctx, forget)
@@ -190,7 +190,7 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 }
 
 // treePack is the size of tree packs, which are small beside data.
-const treePack = 8 << 20
+const treePack = 4 << 20
 
 // largestChunk is the most bytes that a chunk of a source has whose content is cut as class.
 func (b *backup) largestChunk(class source.Class) int {

@@ -73,9 +73,10 @@ func Check(ctx context.Context, repo *catalog.Repository, o CheckOptions) (*Chec
 		o.Parallel = 2
 	}
 	c := &check{
-		repo: repo, o: o, index: catalog.NewIndex(), report: &CheckReport{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
+		repo: repo, o: o, index: repo.NewIndex(), report: &CheckReport{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[archive.Name]*archive.Pack{}, seen: map[string]bool{}, damaged: map[archive.ID][]int{},
 	}
+	defer c.index.Close()
 	for _, step := range []func(context.Context) error{c.checkLog, c.checkIndex, c.listPacks, c.checkRefs, c.checkPacks, c.findElsewhere, c.checkTrees, c.sortHealed} {
 		if err := step(ctx); err != nil {
 			return c.report, err

@@ -277,7 +277,8 @@ func (a *app) catChunk(ctx context.Context, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	index := catalog.NewIndex()
+	index := repo.NewIndex()
+	defer index.Close()
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return nil, err
 	}

@@ -103,7 +103,8 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 	if err != nil {
 		return err
 	}
-	index := catalog.NewIndex()
+	index := repo.NewIndex()
+	defer index.Close()
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return err
 	}

@@ -179,6 +179,7 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	opts := catalog.Options{
 		Keys:     keys,
 		CacheDir: cache,
+		TempDir:  os.TempDir(),
 		Memory:   memory,
 		Format:   format,
 		Software: "packstone " + version().Version,

@@ -71,7 +71,8 @@ func (a *app) stats(ctx context.Context, repo *catalog.Repository, mode string, 
 	if err != nil {
 		return m, err
 	}
-	index := catalog.NewIndex()
+	index := repo.NewIndex()
+	defer index.Close()
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return m, err
 	}

@@ -159,7 +159,8 @@ func (m *statusMessage) addPacks(ctx context.Context, repo *catalog.Repository, 
 		m.Unknown = append(m.Unknown, "how large the repository is: an identity is needed")
 		return nil
 	}
-	index := catalog.NewIndex()
+	index := repo.NewIndex()
+	defer index.Close()
 	defer index.Close()
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return err

@@ -1,0 +1,74 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/tables"
+)
+
+// spillChunks is how many chunks an index without a cache holds in memory, 50 to 60 bytes each, before it goes to a temporary directory.
+const spillChunks = 1 << 20
+
+// NewIndex makes an empty index, to be closed, that goes to the directory for temporary files where there is no cache and it outgrows memory.
+func (r *Repository) NewIndex() *Index {
+	x := NewIndex()
+	x.repo, x.temp, x.most = r, r.options.TempDir, spillChunks
+	return x
+}
+
+// outgrown tells whether there is too much in memory, and no cache that it goes to at the next checkpoint.
+func (x *Index) outgrown() bool {
+	if x.temp == "" {
+		return false
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.hot.Len() > x.most
+}
+
+// spill moves all that is in memory to tables that are this index's own. It needs the lock of loading. If there is no place, all stays in memory.
+func (x *Index) spill(ctx context.Context) {
+	if x.repo.Cache.Path(indexFolder) != "" && !x.inMemoryOnly {
+		return
+	}
+	if x.private == "" {
+		dir, err := os.MkdirTemp(x.temp, "packstone-index-")
+		if err != nil {
+			x.temp = ""
+			return
+		}
+		x.private = dir
+	}
+	var name archive.Name
+	rand.Read(name[:])
+	var packs []archive.RunPack
+	x.mu.RLock()
+	for p := range x.hot.Packs() {
+		packs = append(packs, p)
+	}
+	x.mu.RUnlock()
+	x.runs[name], x.named[name], x.offered[name] = true, true, packs
+	if err := x.extend(ctx, x.private, false); err != nil {
+		delete(x.runs, name)
+		delete(x.offered, name)
+		x.temp = ""
+	}
+}
+
+// lost turns damage of tables that are nowhere else into an error that is not made good.
+func (x *Index) lost(damaged *tables.Set, err error) error {
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	if x.private == "" || x.disk != damaged || !errors.Is(err, tables.ErrDamaged) {
+		return err
+	}
+	return fmt.Errorf("temporary files in %s: %w", x.private, errLost)
+}
+
+// errLost: what was held in temporary files cannot be read any more.
+var errLost = errors.New("what was kept there is damaged")
