@@ -59,9 +59,14 @@ type upload struct {
 	parts  map[int][]byte
 }
 
+// New returns a server with an empty bucket named lake, to be served by the caller.
+func New() *Server {
+	return &Server{Bucket: "lake", objects: map[string][]*Version{}, uploads: map[string]*upload{}, counts: map[string]int{}}
+}
+
 // Start runs a server with an empty bucket named lake until the test ends.
 func Start(t testing.TB) *Server {
-	s := &Server{Bucket: "lake", objects: map[string][]*Version{}, uploads: map[string]*upload{}, counts: map[string]int{}}
+	s := New()
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
 	s.URL = h.URL
