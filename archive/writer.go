@@ -17,7 +17,7 @@ import (
 const (
 	defaultPack = 16 << 20
 	largestPack = 128 << 20
-	defaultPuts = 3
+	defaultPuts = 2
 	dataFrame   = 512 << 10 // bytes of small chunks that fill a frame
 	treeFrame   = 128 << 10 // eight pages
 )
@@ -28,7 +28,7 @@ type WriterOptions struct {
 	Recipients []age.Recipient // who can open the packs; at least one
 
 	PackSize int   // limit of a pack's padded plaintext, bytes; 16 MiB if 0
-	Uploads  int   // parallel Puts; 3 if 0. The writer needs PackSize bytes for each, and once more
+	Uploads  int   // parallel Puts; 2 if 0. The writer needs PackSize bytes for each, and once more
 	Level    Level // of compression; by sample if 0
 	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a quarter of a pack, and at most
 	// 8 MiB. If 0, it is 512 KiB of data and 128 KiB of pages, or less in small packs.
