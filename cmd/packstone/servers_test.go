@@ -379,7 +379,10 @@ func (s *station) toAnother(from, to *fileServer) {
 		done = exitMissing
 	}
 	restore := []string{"restore", "latest", "--to", to.url}
-	s.run(done, to.env, restore...)
+	_, stderr := s.run(done, to.env, restore...)
+	if told := strings.Count(stderr, "set permissions on 127.0.0.1"); to.noModes && (told != 1 || strings.Count(stderr, `"message_type":"error"`) != 1) {
+		s.t.Errorf("permissions that cannot be set are told %d times: %s", told, tail(stderr))
+	}
 	at := filepath.Join(to.disk, "files")
 	s.same(from.disk, at, to)
 	_, before := to.stored()

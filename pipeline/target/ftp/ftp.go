@@ -7,15 +7,12 @@ package ftp
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -40,8 +37,7 @@ type Options struct {
 type Target struct {
 	server  *ftp.Server
 	options Options
-	run     string // tells this run's temporary files from others'
-	counter atomic.Uint32
+	names   *target.Temporaries
 
 	noModes, noTimes sync.Once
 
@@ -61,9 +57,7 @@ func New(server *ftp.Server, options Options) (*Target, error) {
 	if options.Warn == nil {
 		options.Warn = func(string, error) {}
 	}
-	var run [4]byte
-	rand.Read(run[:])
-	return &Target{server: server, options: options, run: hex.EncodeToString(run[:])}, nil
+	return &Target{server: server, options: options, names: target.NewTemporaries()}, nil
 }
 
 // Traits: files are written from start to end, each over a connection of its own.
@@ -76,7 +70,7 @@ func (t *Target) Close(ctx context.Context) error { return errors.Join(t.server.
 
 // do calls f with a connection and the absolute path of an entry.
 func (t *Target) do(ctx context.Context, act, below string, f func(c *ftp.Conn, file string) error) error {
-	if err := cmp.Or(check(below), translate(ftp.CheckName(below))); err != nil {
+	if err := cmp.Or(target.CheckPath(below), translate(ftp.CheckName(below))); err != nil {
 		return err
 	}
 	return translate(t.server.Do(ctx, act, "/"+below, func(c *ftp.Conn) error { return f(c, ftp.Join(t.rootOf(c), below)) }))
@@ -84,7 +78,7 @@ func (t *Target) do(ctx context.Context, act, below string, f func(c *ftp.Conn, 
 
 // change is do for what writes.
 func (t *Target) change(ctx context.Context, act, below string, f func(c *ftp.Conn, file string) error) error {
-	if err := check(below); err != nil {
+	if err := target.CheckPath(below); err != nil {
 		return err
 	}
 	if t.options.ReadOnly {
@@ -105,34 +99,8 @@ func (t *Target) rootOf(c *ftp.Conn) string {
 	return t.root
 }
 
-// Temporary names are a prefix, eight digits of the run and eight of a counter.
-const prefix = ".packstone-"
-
-func (t *Target) temporary(file string) string {
-	return ftp.Join(path.Dir(file), fmt.Sprintf("%s%s%08x", prefix, t.run, t.counter.Add(1)))
-}
-
-// isLeftover tells whether a name is a temporary one, and of another run.
-func (t *Target) isTemporary(name string) (is, others bool) {
-	digits, ok := strings.CutPrefix(path.Base(name), prefix)
-	if !ok || len(digits) != 16 || strings.Trim(digits, "0123456789abcdef") != "" {
-		return false, false
-	}
-	return true, digits[:8] != t.run
-}
-
-// check refuses a path that is not one below the root.
-func check(below string) error {
-	if below == "" {
-		return nil
-	}
-	for name := range strings.SplitSeq(below, "/") {
-		if name == "" || name == "." || name == ".." || strings.IndexByte(name, 0) >= 0 {
-			return fmt.Errorf("path %q: %w", below, target.ErrPath)
-		}
-	}
-	return nil
-}
+// temporary is a name beside a file.
+func (t *Target) temporary(file string) string { return ftp.Join(path.Dir(file), t.names.Next()) }
 
 // translate wraps err in the sentinel of targets that it means.
 func translate(err error) error {
@@ -144,5 +112,5 @@ func translate(err error) error {
 
 // Link is not supported: FTP has no hard links.
 func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error {
-	return cmp.Or(check(e.Path), check(existing), fmt.Errorf("hard link %s over FTP: %w", e.Path, target.ErrUnsupported))
+	return cmp.Or(target.CheckPath(e.Path), target.CheckPath(existing), fmt.Errorf("hard link %s over FTP: %w", e.Path, target.ErrUnsupported))
 }

@@ -15,7 +15,7 @@ import (
 // Make makes a directory. Of links and nodes FTP has none.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	if e.Type != entry.Directory {
-		return errors.Join(check(e.Path), fmt.Errorf("make %s over FTP: %w", e.Path, target.ErrUnsupported))
+		return errors.Join(target.CheckPath(e.Path), fmt.Errorf("make %s over FTP: %w", e.Path, target.ErrUnsupported))
 	}
 	return t.change(ctx, "make", e.Path, func(c *ftp.Conn, file string) error {
 		err := c.MakeDirectory(file)

@@ -51,7 +51,7 @@ func (t *Target) take(c *ftp.Conn, dir, file string, found ftp.Listing) (walk.Li
 	}
 	for i := range found.Entries {
 		f := &found.Entries[i]
-		if is, others := t.isTemporary(f.Name); is {
+		if is, others := t.names.Is(f.Name); is {
 			if others && !t.options.ReadOnly {
 				if err := c.Delete(ftp.Join(file, f.Name)); ftp.IsBroken(err) {
 					return l, err

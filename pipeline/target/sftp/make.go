@@ -30,7 +30,7 @@ func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 			return t.makeLink(c, name, file, e)
 		})
 	}
-	return errors.Join(check(e.Path), fmt.Errorf("make %s over SFTP: %w", e.Path, target.ErrUnsupported))
+	return errors.Join(target.CheckPath(e.Path), fmt.Errorf("make %s over SFTP: %w", e.Path, target.ErrUnsupported))
 }
 
 func (t *Target) makeDirectory(c *sftp.Conn, file string, e *entry.Entry) error {

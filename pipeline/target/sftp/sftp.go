@@ -7,15 +7,12 @@ package sftp
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	pkg "github.com/pkg/sftp"
@@ -49,8 +46,7 @@ type Options struct {
 type Target struct {
 	server  *sftp.Server
 	options Options
-	run     string // tells this run's temporary files from others'
-	counter atomic.Uint32
+	names   *target.Temporaries
 
 	mu    sync.Mutex
 	root  string          // absolute, once it is known
@@ -70,9 +66,7 @@ func New(server *sftp.Server, options Options) (*Target, error) {
 	if options.Warn == nil {
 		options.Warn = func(string, error) {}
 	}
-	var run [4]byte
-	rand.Read(run[:])
-	return &Target{server: server, options: options, run: hex.EncodeToString(run[:]), known: map[string]bool{}}, nil
+	return &Target{server: server, options: options, names: target.NewTemporaries(), known: map[string]bool{}}, nil
 }
 
 // Traits: files are written from start to end.
@@ -85,7 +79,7 @@ func (t *Target) Close(ctx context.Context) error { return errors.Join(t.server.
 
 // do calls f with a connection and the absolute path of an entry.
 func (t *Target) do(ctx context.Context, act, below string, f func(c *sftp.Conn, file string) error) error {
-	if err := check(below); err != nil {
+	if err := target.CheckPath(below); err != nil {
 		return err
 	}
 	return t.translate(ctx, t.server.Do(ctx, act, "/"+below, func(c *sftp.Conn) error {
@@ -180,33 +174,9 @@ func (t *Target) forget() {
 	clear(t.known)
 }
 
-// Temporary names are a prefix, eight digits of the run and eight of a counter.
-const prefix = ".packstone-"
-
+// temporary is a name beside a file.
 func (t *Target) temporary(file string) string {
-	return strings.TrimSuffix(path.Dir(file), "/") + "/" + fmt.Sprintf("%s%s%08x", prefix, t.run, t.counter.Add(1))
-}
-
-// isTemporary tells whether a name is a temporary one, and of another run.
-func (t *Target) isTemporary(name string) (is, others bool) {
-	digits, ok := strings.CutPrefix(name, prefix)
-	if !ok || len(digits) != 16 || strings.Trim(digits, "0123456789abcdef") != "" {
-		return false, false
-	}
-	return true, digits[:8] != t.run
-}
-
-// check refuses a path that is not one below the root.
-func check(below string) error {
-	if below == "" {
-		return nil
-	}
-	for name := range strings.SplitSeq(below, "/") {
-		if name == "" || name == "." || name == ".." || strings.IndexByte(name, 0) >= 0 {
-			return fmt.Errorf("path %q: %w", below, target.ErrPath)
-		}
-	}
-	return nil
+	return strings.TrimSuffix(path.Dir(file), "/") + "/" + t.names.Next()
 }
 
 // translate wraps err in the sentinel of targets that it means. OpenSSH has no word for a full disk, so it is looked at.
@@ -233,5 +203,5 @@ func (t *Target) isFull(ctx context.Context) bool {
 
 // Link is not supported: the protocol does not tell afterwards that two names are one file.
 func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error {
-	return cmp.Or(check(e.Path), check(existing), fmt.Errorf("hard link %s over SFTP: %w", e.Path, target.ErrUnsupported))
+	return cmp.Or(target.CheckPath(e.Path), target.CheckPath(existing), fmt.Errorf("hard link %s over SFTP: %w", e.Path, target.ErrUnsupported))
 }

@@ -52,7 +52,7 @@ func (t *Target) take(c *sftp.Conn, dir, file string, found []fs.FileInfo) (walk
 			continue
 		}
 		full := strings.TrimSuffix(file, "/") + "/" + name
-		if is, others := t.isTemporary(name); is {
+		if is, others := t.names.Is(name); is {
 			if others && !t.options.ReadOnly {
 				if err := c.Client.Remove(full); sftp.IsBroken(err) {
 					return l, err
@@ -112,7 +112,7 @@ func (t *Target) Open(ctx context.Context, below string) (target.ReadAtCloser, e
 		return err
 	})
 	switch {
-	case check(below) != nil:
+	case target.CheckPath(below) != nil:
 		return nil, err
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, target.ErrPath):
 		return nil, nil
