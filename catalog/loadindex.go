@@ -254,7 +254,6 @@ func (x *Index) extend(ctx context.Context, dir string, fetch bool) error {
 		return err
 	}
 	x.turn(set)
-	x.repo.Cache.Remove("objects/" + string(archive.Runs)) // where earlier versions have kept them
 	return nil
 }
 
