@@ -75,6 +75,8 @@ func partSize(size int64, etag string) int {
 	_, parts, several := strings.Cut(etag, "-")
 	n, err := strconv.ParseInt(parts, 10, 64)
 	switch {
+	case size == 0:
+		return 0
 	case several && err == nil && n > 0:
 		for _, mib := range []int64{8, 16, 5, 64, 32, 10, 15, 20, 25, 50} {
 			if part := mib << 20; (size+part-1)/part == n {
