@@ -3,6 +3,7 @@ package database
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"sync"
 )
@@ -44,6 +45,25 @@ type Batch struct {
 	data  []byte
 	ends  []int // end of each row in data
 	longs []longAt
+}
+
+// EachBatch calls f for every batch that next gives, until that gives io.EOF,
+// and releases each.
+func EachBatch(next func() (*Batch, error), f func(*Batch) error) error {
+	for {
+		b, err := next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = f(b)
+		b.Release()
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // NewBatch returns an empty batch.

@@ -102,6 +102,27 @@ func (t *Table) Column(name string) *Column {
 	return nil
 }
 
+// HasKey says that columns are the primary key or a unique key, in any order.
+func (t *Table) HasKey(columns []string) bool {
+	wanted := slices.Sorted(slices.Values(columns))
+	same := func(k *Key) bool { return slices.Equal(slices.Sorted(slices.Values(k.Columns)), wanted) }
+	return t.PrimaryKey != nil && same(t.PrimaryKey) || slices.ContainsFunc(t.Uniques, same)
+}
+
+// KeyOrder is what Order is for: the columns of the primary key, else of the
+// first unique key without nulls; nil if there is neither.
+func (t *Table) KeyOrder() []string {
+	if t.PrimaryKey != nil {
+		return t.PrimaryKey.Columns
+	}
+	for _, k := range t.Uniques {
+		if !slices.ContainsFunc(k.Columns, func(name string) bool { return !t.Column(name).NotNull }) {
+			return k.Columns
+		}
+	}
+	return nil
+}
+
 // Column describes one column.
 type Column struct {
 	Name      string     `json:"name"`

@@ -2,9 +2,7 @@ package oracle
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,24 +113,19 @@ WHERE i.table_owner = :1 AND i.owner = i.table_owner AND i.index_type NOT IN ('L
 // readCatalog reads the tables and what hangs on them.
 func readCatalog(ctx context.Context, q sqlengine.Queryer, s server) (*catalog, error) {
 	c := &catalog{server: s}
-	for _, step := range []struct {
-		what string
-		sql  string
-		args []any
-		row  func([]string) error
-	}{
-		{"tables", tablesSQL, nil, c.addTable},
-		{"columns", columnsSQL, nil, c.addColumn},
-		{"identity columns", countersSQL, nil, c.addCounter},
-		{"constraints", constraintsSQL, nil, c.addConstraint},
-		{"columns of constraints", keyColumnsSQL, []any{s.owner}, c.addKeyColumn},
-		{"indexes", indexesSQL, nil, c.addIndex},
-		{"columns of indexes", indexColumnsSQL, nil, c.addIndexColumn},
-		{"expressions of indexes", indexExpressionsSQL, nil, c.addIndexExpression},
-	} {
-		if err := sqlengine.Each(ctx, q, step.sql, step.row, append([]any{s.owner}, step.args...)...); err != nil {
-			return nil, fmt.Errorf("read the catalog's %s: %w", step.what, translate(err))
-		}
+	owner := []any{s.owner}
+	err := wire.Ask(ctx, q,
+		sqlengine.Question{What: "tables", SQL: tablesSQL, Args: owner, Row: c.addTable},
+		sqlengine.Question{What: "columns", SQL: columnsSQL, Args: owner, Row: c.addColumn},
+		sqlengine.Question{What: "identity columns", SQL: countersSQL, Args: owner, Row: c.addCounter},
+		sqlengine.Question{What: "constraints", SQL: constraintsSQL, Args: owner, Row: c.addConstraint},
+		sqlengine.Question{What: "columns of constraints", SQL: keyColumnsSQL, Args: []any{s.owner, s.owner}, Row: c.addKeyColumn},
+		sqlengine.Question{What: "indexes", SQL: indexesSQL, Args: owner, Row: c.addIndex},
+		sqlengine.Question{What: "columns of indexes", SQL: indexColumnsSQL, Args: owner, Row: c.addIndexColumn},
+		sqlengine.Question{What: "expressions of indexes", SQL: indexExpressionsSQL, Args: owner, Row: c.addIndexExpression},
+	)
+	if err != nil {
+		return nil, err
 	}
 	c.dropImpliedIndexes()
 	return c, c.readSequences(ctx, q)
@@ -140,11 +133,7 @@ func readCatalog(ctx context.Context, q sqlengine.Queryer, s server) (*catalog, 
 
 func (c *catalog) readSequences(ctx context.Context, q sqlengine.Queryer) error {
 	c.sequences = nil
-	err := sqlengine.Each(ctx, q, sequencesSQL, c.addSequence, c.server.owner)
-	if err != nil {
-		return fmt.Errorf("read the catalog's sequences: %w", translate(err))
-	}
-	return nil
+	return wire.Ask(ctx, q, sqlengine.Question{What: "sequences", SQL: sequencesSQL, Args: []any{c.server.owner}, Row: c.addSequence})
 }
 
 func (c *catalog) table(name string) *table {
@@ -291,25 +280,10 @@ func (c *catalog) dropImpliedIndexes() {
 
 func (c *catalog) addSequence(row []string) error {
 	c.sequences = append(c.sequences, &sequence{
-		name: row[0], min: clamp(row[1]), max: clamp(row[2]), increment: clamp(row[3]), cycle: row[4] == "Y",
-		cached: clamp(row[5]), last: clamp(row[6]),
+		name: row[0], min: sqlengine.Clamp(row[1]), max: sqlengine.Clamp(row[2]), increment: sqlengine.Clamp(row[3]), cycle: row[4] == "Y",
+		cached: sqlengine.Clamp(row[5]), last: sqlengine.Clamp(row[6]),
 	})
 	return nil
-}
-
-// clamp reads a number of up to 28 digits into 64 bits.
-func clamp(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err == nil {
-		return n
-	}
-	if strings.HasPrefix(text, "-") {
-		return math.MinInt64
-	}
-	if text == "" {
-		return 0
-	}
-	return math.MaxInt64
 }
 
 // refuseHidden refuses when a policy may filter what we read.
@@ -327,5 +301,3 @@ func refuseHidden(ctx context.Context, q sqlengine.Queryer, owner string) error 
 	}
 	return nil
 }
-
-var _ sqlengine.Queryer = (*sql.Conn)(nil)

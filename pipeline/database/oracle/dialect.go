@@ -92,37 +92,13 @@ func defaultSQL(e database.Expr, t database.Type) (string, bool) {
 	if e.IsNow() {
 		return "CURRENT_TIMESTAMP", t.Kind == database.Timestamp || t.Kind == database.TimestampTZ || t.Kind == database.Date
 	}
-	c, ok := e.Literal()
-	if !ok {
-		return "", false
-	}
-	switch {
-	case c.Class == database.ClassNull:
-		return "NULL", true
-	case c.Class == database.ClassInt:
-		return fmt.Sprint(c.Int), numeric(t)
-	}
-	text := string(c.Bytes)
-	switch t.Kind {
-	case database.Bool:
-		return map[string]string{"t": "1", "true": "1", "f": "0", "false": "0"}[text], text == "t" || text == "f" || text == "true" || text == "false"
-	case database.Int, database.Decimal, database.Float, database.Year:
-		out, err := sqlengine.CanonicalDecimal(text)
-		return out, err == nil
-	case database.Date, database.Timestamp, database.TimestampTZ:
-		return momentDefault(text, t)
-	case database.Bytes:
-		return "", false
-	}
-	return quoteText(text), text != "" && len(text) <= 4000
-}
-
-func numeric(t database.Type) bool {
-	switch t.Kind {
-	case database.Int, database.Decimal, database.Float, database.Year, database.Bool:
-		return true
-	}
-	return false
+	return sqlengine.LiteralDefault(e, t, func(text string) (string, bool) {
+		switch t.Kind {
+		case database.Date, database.Timestamp, database.TimestampTZ:
+			return momentDefault(text, t)
+		}
+		return quoteText(text), text != "" && len(text) <= 4000
+	})
 }
 
 func momentDefault(text string, t database.Type) (string, bool) {
@@ -326,7 +302,7 @@ func mapText(s server, t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	out := sqlengine.Mapped{Type: database.Type{Kind: kind, Values: t.Values}, Lost: lost}
 	text := &database.Conversion{Cell: sqlengine.AsText}
 	if kind == database.Enum {
-		out.Check = "%s IN (" + quoteList(t.Values) + ")"
+		out.Check = sqlengine.OneOf(database.Oracle, t.Values)
 		text = &database.Conversion{Cell: sqlengine.Labels(t.Values)}
 	}
 	sql, large := textSQL(s, length, a.Keyed)
@@ -379,14 +355,4 @@ func longest(values []string) int64 {
 		n = max(n, utf8.RuneCountInString(v))
 	}
 	return int64(n)
-}
-
-// quoteList spells labels; a percent sign is doubled for the format that the
-// condition is.
-func quoteList(values []string) string {
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = strings.ReplaceAll(quoteText(v), "%", "%%")
-	}
-	return strings.Join(out, ", ")
 }

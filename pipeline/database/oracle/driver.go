@@ -3,10 +3,8 @@ package oracle
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -119,9 +117,11 @@ func number(err error) int {
 	return 0
 }
 
-// translate puts the seam's sentinel, or a plain word, on an error.
-func translate(err error) error {
-	switch n := number(err); {
+var wire = sqlengine.Client{Engine: database.Oracle, Number: number, Explain: explain}
+
+// explain puts the seam's sentinel, or a plain word, on an error of the server.
+func explain(n int, err error) error {
+	switch {
 	case n == errSnapshotTooOld:
 		return fmt.Errorf("the server no longer holds the snapshot (its undo retention is too short for this export): %w", err)
 	case n == errDefinition:
@@ -130,18 +130,14 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", database.ErrValue, err)
 	case n == errLogin, n >= 12150 && n <= 12699, n == 1033, n == 1034, n == 1089, n == 28000, n == 28001, n == 3113, n == 3114, n == 3135:
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
-	case n != 0 || err == nil:
-		return err
-	}
-	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, sql.ErrConnDone) {
-		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	}
 	return err
 }
 
+func translate(err error) error { return wire.Translate(err) }
+
 // lost says that the connection is gone.
-func lost(err error) bool { return errors.Is(translate(err), database.ErrUnreachable) }
+func lost(err error) bool { return wire.Lost(err) }
 
 // quote quotes a name. No name holds a quote; see names.
 func quote(name string) string { return database.Quote(database.Oracle, name) }
@@ -176,24 +172,11 @@ var settings = []string{
 
 // session sets a connection up. schema may be empty.
 func session(ctx context.Context, db *sql.DB, schema string) (*sql.Conn, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		if number(err) == 0 {
-			return nil, fmt.Errorf("%w: %w", database.ErrUnreachable, err)
-		}
-		return nil, translate(err)
-	}
 	list := settings
 	if schema != "" {
 		list = append(list[:len(list):len(list)], "ALTER SESSION SET CURRENT_SCHEMA = "+quote(schema))
 	}
-	for _, one := range list {
-		if _, err := conn.ExecContext(ctx, one); err != nil {
-			conn.Close()
-			return nil, fmt.Errorf("set up the session: %w", translate(err))
-		}
-	}
-	return conn, nil
+	return wire.Connect(ctx, db, list...)
 }
 
 const (

@@ -4,15 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
 	client "github.com/sijms/go-ora/v2"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
 // arrayRows is how many rows are sent at once where that is possible.
@@ -43,7 +42,7 @@ const (
 // bindingOf chooses how to write a column of the target. want is the planned
 // type.
 func bindingOf(c *column, want database.Type) binding {
-	text := binding{sql: "%s", text: cellText}
+	text := binding{sql: "%s", text: sqlengine.CellText}
 	switch c.family() {
 	case "NUMBER", "FLOAT":
 		text.sql = "TO_NUMBER(%s)"
@@ -121,21 +120,6 @@ func hexOf(bits int) func(database.Cell) (string, error) {
 	}
 }
 
-var errBytes = errors.New("text is not valid UTF-8")
-
-// cellText spells a cell as text.
-func cellText(c database.Cell) (string, error) {
-	switch c.Class {
-	case database.ClassInt:
-		return strconv.FormatInt(c.Int, 10), nil
-	case database.ClassFloat:
-		return strconv.FormatFloat(c.Float, 'g', -1, 64), nil
-	case database.ClassBlob:
-		return "", errBytes
-	}
-	return string(c.Bytes), nil
-}
-
 // loader writes rows of one table, in arrays where no column is large.
 type loader struct {
 	tx       *sql.Tx
@@ -188,20 +172,11 @@ func (l *loader) statement(empty []bool) string {
 
 // load takes all batches.
 func (l *loader) load(ctx context.Context, next func() (*database.Batch, error)) error {
-	for {
-		b, err := next()
-		if errors.Is(err, io.EOF) {
-			return l.flush(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		err = l.batch(ctx, b)
-		b.Release()
-		if err != nil {
-			return err
-		}
+	err := database.EachBatch(next, func(b *database.Batch) error { return l.batch(ctx, b) })
+	if err != nil {
+		return err
 	}
+	return l.flush(ctx)
 }
 
 func (l *loader) batch(ctx context.Context, b *database.Batch) error {
@@ -324,7 +299,7 @@ func (l *loader) argument(i, at int) (any, error) {
 	case aloneBytes:
 		return c.Bytes, nil
 	case longText, aloneText:
-		text, err := cellText(c)
+		text, err := sqlengine.CellText(c)
 		if err != nil {
 			return nil, database.NewValueError(l.table, at, l.cells, err)
 		}

@@ -53,7 +53,7 @@ func (c *catalog) neutral(t *table) *database.Table {
 			out.Indexes = append(out.Indexes, neutralIndex(x))
 		}
 	}
-	out.Order = rowOrder(out)
+	out.Order = out.KeyOrder()
 	return out
 }
 
@@ -138,19 +138,6 @@ func neutralIndex(x *index) *database.Index {
 		out.Method = "reverse"
 	}
 	return out
-}
-
-// rowOrder is the primary key, else the first unique key that holds no null.
-func rowOrder(t *database.Table) []string {
-	if t.PrimaryKey != nil {
-		return t.PrimaryKey.Columns
-	}
-	for _, k := range t.Uniques {
-		if !slices.ContainsFunc(k.Columns, func(name string) bool { return !t.Column(name).NotNull }) {
-			return k.Columns
-		}
-	}
-	return nil
 }
 
 // addSequences describes counters, those behind columns with their owners.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
@@ -15,17 +14,11 @@ import (
 // source reads as of one SCN. Without the right to ask for it, a read-only
 // transaction on one connection stands in.
 type source struct {
-	db      *sql.DB
-	leader  *sql.Conn
-	tx      *sql.Tx // the read-only transaction, if there is one
+	*sqlengine.Snapshot
 	owner   string
-	scn     string
+	scn     string // empty in a read-only transaction
 	catalog *catalog
 	schema  *database.Schema
-	jobs    int
-	idle    chan *sql.Conn // free connections; nil stands for one not yet opened
-	mu      sync.Mutex
-	all     []*sql.Conn // every connection that was opened
 }
 
 const (
@@ -42,30 +35,24 @@ func openSource(ctx context.Context, db *sql.DB, schema string, opts database.So
 	if err != nil {
 		return nil, err
 	}
-	jobs := max(opts.Jobs, 1)
-	s := &source{db: db, leader: leader, jobs: jobs, all: []*sql.Conn{leader}}
+	s := &source{Snapshot: sqlengine.NewSnapshot(db, leader, opts.Jobs, func(ctx context.Context) (*sql.Conn, error) { return session(ctx, db, "") })}
 	if err := s.open(ctx, opts.Filter); err != nil {
 		s.Close()
 		return nil, err
-	}
-	s.idle = make(chan *sql.Conn, s.jobs)
-	s.idle <- leader
-	for range s.jobs - 1 {
-		s.idle <- nil
 	}
 	return s, nil
 }
 
 func (s *source) open(ctx context.Context, filter database.Filter) error {
-	server, err := identify(ctx, s.leader)
+	server, err := identify(ctx, s.Leader)
 	if err != nil {
 		return translate(err)
 	}
 	s.owner = server.owner
-	if err := refuseHidden(ctx, s.leader, server.owner); err != nil {
+	if err := refuseHidden(ctx, s.Leader, server.owner); err != nil {
 		return err
 	}
-	if s.catalog, err = readCatalog(ctx, s.leader, server); err != nil {
+	if s.catalog, err = readCatalog(ctx, s.Leader, server); err != nil {
 		return err
 	}
 	if err := s.begin(ctx); err != nil {
@@ -79,7 +66,7 @@ func (s *source) open(ctx context.Context, filter database.Filter) error {
 		}
 	}
 	s.schema = s.catalog.schema(filter)
-	objects, err := readObjects(ctx, s.leader, s.catalog, s.schema)
+	objects, err := readObjects(ctx, s.Leader, s.catalog, s.schema)
 	if err != nil {
 		return err
 	}
@@ -94,7 +81,7 @@ func (s *source) open(ctx context.Context, filter database.Filter) error {
 // begin takes the SCN, or opens the transaction that does without.
 func (s *source) begin(ctx context.Context) (err error) {
 	for _, query := range []string{scnSQL, scnOtherSQL} {
-		err = sqlengine.Each(ctx, s.leader, query, func(row []string) error { s.scn = row[0]; return nil })
+		err = sqlengine.Each(ctx, s.Leader, query, func(row []string) error { s.scn = row[0]; return nil })
 		if lost(err) {
 			return translate(err)
 		}
@@ -102,23 +89,14 @@ func (s *source) begin(ctx context.Context) (err error) {
 			return nil
 		}
 	}
-	s.scn, s.jobs = "", 1
-	// The transaction must outlive the call that opens it.
-	if s.tx, err = s.leader.BeginTx(context.WithoutCancel(ctx), nil); err != nil {
+	s.scn = ""
+	if err = s.Begin(ctx, nil); err != nil {
 		return translate(err)
 	}
-	if _, err = s.tx.ExecContext(ctx, readOnlySQL); err != nil {
+	if _, err = s.Leader.ExecContext(ctx, readOnlySQL); err != nil {
 		return fmt.Errorf("begin a read-only transaction: %w", translate(err))
 	}
 	return nil
-}
-
-// reader is what rows are read through.
-func (s *source) reader(conn *sql.Conn) sqlengine.Queryer {
-	if s.tx != nil {
-		return s.tx
-	}
-	return conn
 }
 
 // from names a table as it was at the snapshot.
@@ -150,9 +128,9 @@ func (s *source) probe(ctx context.Context, t *table) error {
 		return nil
 	}
 	query := "SELECT " + strings.Join(counts, ", ") + " FROM " + s.from(t.name)
-	return sqlengine.Each(ctx, s.reader(s.leader), query, func(row []string) error {
+	return sqlengine.Each(ctx, s.Reader(), query, func(row []string) error {
 		for i, answer := range answers {
-			answer(clamp(row[i]))
+			answer(sqlengine.Clamp(row[i]))
 		}
 		return nil
 	})
@@ -161,37 +139,9 @@ func (s *source) probe(ctx context.Context, t *table) error {
 // Schema gives the schema that was read when the snapshot was opened.
 func (s *source) Schema(context.Context) (*database.Schema, error) { return s.schema, nil }
 
-// Jobs is how many connections can read the snapshot.
-func (s *source) Jobs() int { return s.jobs }
-
 // Rows reads a table on a free connection.
 func (s *source) Rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
-	conn, err := s.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { s.idle <- conn }()
-	return readRows(ctx, s.reader(conn), s.catalog, t, s.from(t.Name), send)
-}
-
-func (s *source) acquire(ctx context.Context) (*sql.Conn, error) {
-	select {
-	case conn := <-s.idle:
-		if conn != nil {
-			return conn, nil
-		}
-		conn, err := session(ctx, s.db, "")
-		if err != nil {
-			s.idle <- nil
-			return nil, err
-		}
-		s.mu.Lock()
-		s.all = append(s.all, conn)
-		s.mu.Unlock()
-		return conn, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return s.Use(ctx, func(q sqlengine.Queryer) error { return readRows(ctx, q, s.catalog, t, s.from(t.Name), send) })
 }
 
 // readRows selects a table's columns from a table expression whose alias is t.
@@ -200,66 +150,25 @@ func readRows(ctx context.Context, q sqlengine.Queryer, c *catalog, t *database.
 	if raw == nil {
 		return fmt.Errorf("table %s is not in the catalog", t.ID())
 	}
-	var names []string
-	var readings []sqlengine.Reading
-	for _, want := range t.Columns {
+	return wire.ReadTable(ctx, q, t, from, func(want *database.Column) (sqlengine.Reading, error) {
 		col := raw.column(want.Name)
 		if col == nil {
-			return fmt.Errorf("column %s.%s is not in the catalog", t.ID(), want.Name)
+			return sqlengine.Reading{}, sqlengine.ErrNoColumn
 		}
 		reading, ok := col.reading(want.Type)
 		if !ok {
-			return fmt.Errorf("column %s.%s cannot be read", t.ID(), want.Name)
+			return reading, errors.New("cannot be read")
 		}
-		names, readings = append(names, want.Name), append(readings, reading)
-	}
-	query := "SELECT " + strings.Join(sqlengine.Expressions(readings), ", ") + " FROM " + from
-	if len(t.Order) > 0 {
-		order := make([]string, len(t.Order))
-		for i, name := range t.Order {
-			order[i] = "t." + quote(name)
-		}
-		query += " ORDER BY " + strings.Join(order, ", ")
-	}
-	var failed error
-	err := sqlengine.Rows(ctx, q, query, names, readings, func(b *database.Batch) error {
-		failed = send(b)
-		return failed
-	})
-	if failed != nil {
-		return failed
-	}
-	return translate(err)
+		return reading, nil
+	}, send)
 }
 
 // Sequences reads all counters now, outside the snapshot.
 func (s *source) Sequences(ctx context.Context) ([]*database.Sequence, error) {
-	if err := s.catalog.readSequences(ctx, s.reader(s.leader)); err != nil {
+	if err := s.catalog.readSequences(ctx, s.Reader()); err != nil {
 		return nil, err
 	}
 	copied := *s.schema
 	s.catalog.addSequences(&copied)
 	return copied.Sequences, nil
-}
-
-// Close ends the transaction and all connections.
-func (s *source) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []error
-	if s.tx != nil {
-		all = append(all, ignoreDone(s.tx.Rollback()))
-	}
-	for _, conn := range s.all {
-		all = append(all, ignoreDone(conn.Close()))
-	}
-	s.all = nil
-	return errors.Join(append(all, s.db.Close())...)
-}
-
-func ignoreDone(err error) error {
-	if errors.Is(err, sql.ErrTxDone) || errors.Is(err, sql.ErrConnDone) {
-		return nil
-	}
-	return err
 }

@@ -69,46 +69,15 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 	return readRows(ctx, t.conn, t.catalog, table, from, send)
 }
 
-// plan is what Plan keeps for Create and Finish.
-type plan struct {
-	create, finish []sqlengine.Statement
-	sequences      map[string]string // free sequences, by their IDs in the source
-}
-
 // Plan replays an Oracle source's own objects; any other schema is mapped.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
-	p := &database.Plan{Source: s, Loaders: 1, LooseActions: true}
-	detail := &plan{sequences: map[string]string{}}
-	p.Detail = detail
-	if s.Engine == database.Oracle && !opts.NoNativeDDL {
-		t.planNative(p, detail)
-		return p, nil
-	}
-	b := &sqlengine.Builder{Dialect: dialect(t.server), Opts: opts}
-	b.Build(s)
-	p.Tables, p.Findings = b.Tables, b.Findings
-	detail.create, detail.finish = sqlengine.Split(b.Statements)
-	detail.sequences = b.Sequences
-	return p, nil
-}
-
-func (t *target) planNative(p *database.Plan, detail *plan) {
-	p.Native = true
-	replayed := *p.Source
-	replayed.Objects = slices.DeleteFunc(slices.Clone(p.Source.Objects), sidecarOnly)
-	statements, findings := sqlengine.Replay(&replayed)
-	detail.create, detail.finish = sqlengine.Split(statements)
-	p.Findings = findings
-	for _, table := range p.Source.Tables {
-		p.Tables = append(p.Tables, &database.PlannedTable{Source: table, Target: table})
-	}
-	for _, q := range p.Source.Sequences {
-		if q.OwnerTable == "" {
-			detail.sequences[q.ID()] = quote(q.Name)
-		} else {
+	p := dialect(t.server).Plan(s, opts, sidecarOnly)
+	for _, q := range s.Sequences {
+		if p.Native && q.OwnerTable != "" {
 			p.Findings = append(p.Findings, database.Finding{Object: database.ObjectID{Kind: "sequence", Name: q.Name}, Status: database.Exact})
 		}
 	}
+	return p, nil
 }
 
 // Create refuses a schema that holds something, then makes tables.
@@ -124,8 +93,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if _, err := t.conn.ExecContext(ctx, sql); err != nil {
 		return fmt.Errorf("note the import: %w", translate(err))
 	}
-	detail := p.Detail.(*plan)
-	findings, err := t.run(ctx, detail.create)
+	findings, err := t.run(ctx, p.Detail.(*sqlengine.Steps).Create)
 	p.Findings = append(p.Findings, findings...)
 	return err
 }
@@ -250,7 +218,7 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 		err = l.load(ctx, next)
 	}
 	if err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
+		return errors.Join(err, sqlengine.IgnoreDone(tx.Rollback()))
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit the rows: %w", translate(err))
@@ -262,23 +230,15 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 // that sees the counters comes last.
 func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Report) ([]database.Finding, error) {
 	t.catalog = nil
-	detail := p.Detail.(*plan)
-	var after, end []sqlengine.Statement
-	for _, s := range detail.finish {
-		if s.Phase == database.AtEnd {
-			end = append(end, s)
-		} else {
-			after = append(after, s)
-		}
-	}
-	findings, err := t.run(ctx, after)
+	steps := p.Detail.(*sqlengine.Steps)
+	findings, err := t.run(ctx, steps.After)
 	if err != nil {
 		return findings, err
 	}
-	if err := t.setCounters(ctx, p, detail); err != nil {
+	if err := t.setCounters(ctx, p, steps.Sequences); err != nil {
 		return findings, err
 	}
-	more, err := t.run(ctx, end)
+	more, err := t.run(ctx, steps.End)
 	findings = append(findings, more...)
 	if err != nil {
 		return findings, err
@@ -289,9 +249,9 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Repor
 
 // setCounters lets every counter go on where the source's was, and lets those
 // that refuse values by hand do so from now on.
-func (t *target) setCounters(ctx context.Context, p *database.Plan, detail *plan) error {
+func (t *target) setCounters(ctx context.Context, p *database.Plan, sequences map[string]string) error {
 	for _, q := range p.Source.Sequences {
-		name, ok := detail.sequences[q.ID()]
+		name, ok := sequences[q.ID()]
 		if !ok {
 			continue
 		}
@@ -384,7 +344,7 @@ func (t *target) Close() error {
 		defer cancel()
 		cleaned = t.clean(ctx)
 	}
-	return errors.Join(cleaned, ignoreDone(t.conn.Close()), t.db.Close())
+	return errors.Join(cleaned, sqlengine.IgnoreDone(t.conn.Close()), t.db.Close())
 }
 
 func (t *target) clean(ctx context.Context) error {

@@ -375,7 +375,7 @@ func (m *mapper) indexPart(t *database.Table, part database.IndexPart) (string, 
 func (m *mapper) foreignKey(src, t *database.Table, k *database.ForeignKey) {
 	id := src.Part("foreign key", k.Name)
 	parent := m.parent(k)
-	if parent == nil || !hasKey(parent, k.RefColumns) {
+	if parent == nil || !parent.HasKey(k.RefColumns) {
 		m.finding(id, database.SidecarOnly, "DB116", "it does not refer to a unique key")
 		return
 	}
@@ -413,30 +413,6 @@ func (m *mapper) parent(k *database.ForeignKey) *database.Table {
 		}
 	}
 	return nil
-}
-
-// hasKey says that columns are the primary key or a unique key, in any order.
-func hasKey(t *database.Table, columns []string) bool {
-	same := func(k *database.Key) bool {
-		if len(k.Columns) != len(columns) {
-			return false
-		}
-		for _, c := range columns {
-			if !strings.Contains("\x00"+strings.Join(k.Columns, "\x00")+"\x00", "\x00"+c+"\x00") {
-				return false
-			}
-		}
-		return true
-	}
-	if t.PrimaryKey != nil && same(t.PrimaryKey) {
-		return true
-	}
-	for _, k := range t.Uniques {
-		if same(k) {
-			return true
-		}
-	}
-	return false
 }
 
 func (m *mapper) tableComments(src, t *database.Table) {

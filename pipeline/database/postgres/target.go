@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -216,14 +215,7 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 func (t *target) loadLargeObjects(ctx context.Context, next func() (*database.Batch, error)) error {
 	cells := make([]database.Cell, 3)
 	last := int64(-1)
-	for {
-		b, err := next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return database.EachBatch(next, func(b *database.Batch) error {
 		for i := range b.Len() {
 			if err := database.DecodeRow(cells, b.Row(i)); err != nil {
 				return err
@@ -233,8 +225,8 @@ func (t *target) loadLargeObjects(ctx context.Context, next func() (*database.Ba
 			}
 			last = cells[0].Int
 		}
-		b.Release()
-	}
+		return nil
+	})
 }
 
 func (t *target) largePage(ctx context.Context, cells []database.Cell, create bool) error {

@@ -635,7 +635,7 @@ func (b *Builder) createIndex(t *database.Table, name string, parts []string, x 
 func (b *Builder) foreignKey(src, t *database.Table, k *database.ForeignKey) {
 	id := src.Part("foreign key", k.Name)
 	parent := b.parent(k)
-	if !b.Native && (parent == nil || !hasKey(parent, k.RefColumns)) {
+	if !b.Native && (parent == nil || !parent.HasKey(k.RefColumns)) {
 		b.finding(id, database.SidecarOnly, "DB116", "it does not refer to a unique key of a table that is copied")
 		return
 	}
@@ -684,14 +684,6 @@ func (b *Builder) parent(k *database.ForeignKey) *database.Table {
 	return nil
 }
 
-// hasKey says that columns are the primary key or a unique key, in any order.
-func hasKey(t *database.Table, columns []string) bool {
-	if t.PrimaryKey != nil && sameSet(t.PrimaryKey.Columns, columns) {
-		return true
-	}
-	return slices.ContainsFunc(t.Uniques, func(k *database.Key) bool { return sameSet(k.Columns, columns) })
-}
-
 func sameSet(a, b []string) bool {
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(a, b)
@@ -731,47 +723,4 @@ func (b *Builder) comments(src *database.Table) {
 			b.add(src.ObjectID(), database.Tables, b.Dialect.Comment(n.schema, n.table, n.columns[c.Name], c.Comment))
 		}
 	}
-}
-
-// Objects gathers statements into objects, in their order.
-func Objects(statements []Statement) []*database.Object {
-	var out []*database.Object
-	known := map[database.ObjectID]*database.Object{}
-	for _, s := range statements {
-		if o := known[s.Object]; o != nil {
-			o.DDL = append(o.DDL, s.SQL)
-			continue
-		}
-		o := &database.Object{ObjectID: s.Object, Phase: s.Phase, DDL: []string{s.SQL}}
-		known[s.Object] = o
-		out = append(out, o)
-	}
-	return out
-}
-
-// Replay makes statements of a schema's own objects. Those at the end may fail
-// one by one.
-func Replay(s *database.Schema) (statements []Statement, findings []database.Finding) {
-	for _, o := range s.Objects {
-		if len(o.DDL) == 0 {
-			continue
-		}
-		findings = append(findings, database.Finding{Object: o.ObjectID, Status: database.Exact})
-		for _, sql := range o.DDL {
-			statements = append(statements, Statement{Object: o.ObjectID, Phase: o.Phase, SQL: sql, Vital: o.Phase != database.AtEnd})
-		}
-	}
-	return statements, findings
-}
-
-// Split parts statements into those before the rows and those after them.
-func Split(statements []Statement) (before, after []Statement) {
-	for _, s := range statements {
-		if s.Phase == database.BeforeTables || s.Phase == database.Tables {
-			before = append(before, s)
-		} else {
-			after = append(after, s)
-		}
-	}
-	return before, after
 }

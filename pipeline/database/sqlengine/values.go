@@ -208,7 +208,7 @@ func TrimFraction(text string) string {
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
-// ReadErrors wraps the errors of a reading of text into a cell.
+// fromText adds text that spell has put into canonical form.
 func fromText(b *database.Batch, v any, spell func(string) (string, error)) error {
 	if v == nil {
 		b.Null()
@@ -240,17 +240,29 @@ func One(add func(*database.Batch, any) error) func(*database.Batch, []any) erro
 
 var errNotUTF8 = errors.New("text is not valid UTF-8")
 
-// AsText spells a number's cell for a column of text and refuses bytes.
-func AsText(c database.Cell) (database.Cell, bool, error) {
+// CellText spells a cell as text and refuses bytes.
+func CellText(c database.Cell) (string, error) {
 	switch c.Class {
 	case database.ClassBlob:
-		return c, false, errNotUTF8
+		return "", errNotUTF8
 	case database.ClassInt:
-		return textCell(strconv.FormatInt(c.Int, 10)), false, nil
+		return strconv.FormatInt(c.Int, 10), nil
 	case database.ClassFloat:
-		return textCell(strconv.FormatFloat(c.Float, 'g', -1, 64)), false, nil
+		return strconv.FormatFloat(c.Float, 'g', -1, 64), nil
 	}
-	return c, false, nil
+	return string(c.Bytes), nil
+}
+
+// AsText spells a number's cell for a column of text and refuses bytes.
+func AsText(c database.Cell) (database.Cell, bool, error) {
+	if c.Class == database.ClassNull || c.Class == database.ClassText {
+		return c, false, nil
+	}
+	text, err := CellText(c)
+	if err != nil {
+		return c, false, err
+	}
+	return textCell(text), false, nil
 }
 
 func textCell(text string) database.Cell {

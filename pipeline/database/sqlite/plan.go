@@ -357,7 +357,7 @@ func (m *mapper) foreignKey(src, target *database.Table, k *database.ForeignKey)
 		m.finding(id, database.Dropped, "DB116", "the table that it refers to is not part of the copy")
 		return nil
 	}
-	if !hasKey(parent, k.RefColumns) {
+	if !parent.HasKey(k.RefColumns) {
 		m.finding(id, database.SidecarOnly, "DB116", "it does not refer to a unique key")
 		return nil
 	}
@@ -400,24 +400,6 @@ func (m *mapper) find(k *database.ForeignKey) *database.Table {
 		}
 	}
 	return nil
-}
-
-// hasKey says that columns are the primary key or a unique key, in any order.
-func hasKey(t *database.Table, columns []string) bool {
-	keys := t.Uniques
-	if t.PrimaryKey != nil {
-		keys = append([]*database.Key{t.PrimaryKey}, keys...)
-	}
-	for _, k := range keys {
-		all := len(k.Columns) == len(columns)
-		for _, name := range columns {
-			all = all && contains(k.Columns, name)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
 }
 
 // keysAndIndexes plans what is built after the rows.

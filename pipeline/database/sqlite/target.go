@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,20 +118,9 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 	for _, c := range l.columns {
 		w.codecs = append(w.codecs, newCodec(c.enc))
 	}
-	for {
-		b, err := next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = guard(func() error { return w.batch(b) })
-		b.Release()
-		if err != nil {
-			return err
-		}
-	}
+	return database.EachBatch(next, func(b *database.Batch) error {
+		return guard(func() error { return w.batch(b) })
+	})
 }
 
 func (l *tableLayout) insert() string {

@@ -3,7 +3,6 @@ package sqlserver
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -133,50 +132,43 @@ func sequencesOf(s server) string {
 // readCatalog reads the tables and what hangs on them.
 func readCatalog(ctx context.Context, q sqlengine.Queryer, s server) (*catalog, error) {
 	c := &catalog{server: s, byID: map[string]*table{}, foreignBy: map[string]*foreignKey{}, before: map[string]bool{}}
-	for _, step := range []struct {
-		what string
-		sql  string
-		row  func([]string) error
-	}{
-		{"schemas", schemasSQL, c.addSchema},
-		{"tables", tablesSQL, c.addTable},
-		{"columns", columnsSQL, c.addColumn},
-		{"indexes", indexesSQL, c.addIndex},
-		{"columns of indexes", indexColumnsSQL, c.addIndexColumn},
-		{"checks", checksSQL, c.addCheck},
-		{"foreign keys", foreignSQL, c.addForeign},
-		{"columns of foreign keys", foreignColumnsSQL, c.addForeignColumn},
-		{"dependencies", neededSQL, func(row []string) error { c.before[row[0]] = true; return nil }},
-	} {
-		if err := sqlengine.Each(ctx, q, step.sql, step.row); err != nil {
-			return nil, fmt.Errorf("read the catalog's %s: %w", step.what, translate(err))
-		}
+	err := wire.Ask(ctx, q,
+		sqlengine.Question{What: "schemas", SQL: schemasSQL, Row: c.addSchema},
+		sqlengine.Question{What: "tables", SQL: tablesSQL, Row: c.addTable},
+		sqlengine.Question{What: "columns", SQL: columnsSQL, Row: c.addColumn},
+		sqlengine.Question{What: "indexes", SQL: indexesSQL, Row: c.addIndex},
+		sqlengine.Question{What: "columns of indexes", SQL: indexColumnsSQL, Row: c.addIndexColumn},
+		sqlengine.Question{What: "checks", SQL: checksSQL, Row: c.addCheck},
+		sqlengine.Question{What: "foreign keys", SQL: foreignSQL, Row: c.addForeign},
+		sqlengine.Question{What: "columns of foreign keys", SQL: foreignColumnsSQL, Row: c.addForeignColumn},
+		sqlengine.Question{What: "dependencies", SQL: neededSQL, Row: c.addNeeded},
+	)
+	if err != nil {
+		return nil, err
 	}
 	return c, c.readSequences(ctx, q)
 }
 
+func (c *catalog) addNeeded(row []string) error {
+	c.before[row[0]] = true
+	return nil
+}
+
 func (c *catalog) readSequences(ctx context.Context, q sqlengine.Queryer) error {
 	c.sequences = nil
-	if err := sqlengine.Each(ctx, q, sequencesOf(c.server), c.addSequence); err != nil {
-		return fmt.Errorf("read the catalog's sequences: %w", translate(err))
-	}
-	return nil
+	return wire.Ask(ctx, q, sqlengine.Question{What: "sequences", SQL: sequencesOf(c.server), Row: c.addSequence})
 }
 
 // readCounters reads how far identity columns are by now.
 func (c *catalog) readCounters(ctx context.Context, q sqlengine.Queryer) error {
-	err := sqlengine.Each(ctx, q, countersSQL, func(row []string) error {
+	return wire.Ask(ctx, q, sqlengine.Question{What: "identity columns", SQL: countersSQL, Row: func(row []string) error {
 		if t := c.byID[row[0]]; t != nil {
 			if col := t.column(row[1]); col != nil {
 				col.last = optional(row[2])
 			}
 		}
 		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read the catalog's identity columns: %w", translate(err))
-	}
-	return nil
+	}})
 }
 
 func (c *catalog) find(schema, name string) *table {
@@ -217,7 +209,7 @@ func (c *catalog) addColumn(row []string) error {
 	}
 	col := &column{
 		name: row[1], base: strings.ToLower(row[2]), alias: row[3], nullable: truth(row[7]), collation: row[8], identity: truth(row[9]),
-		seed: clamp(row[10]), step: clamp(row[11]), last: optional(row[12]), computed: row[13], persisted: truth(row[14]),
+		seed: sqlengine.Clamp(row[10]), step: sqlengine.Clamp(row[11]), last: optional(row[12]), computed: row[13], persisted: truth(row[14]),
 		value: row[15], period: row[16] != "0" && row[16] != "", comment: row[17],
 	}
 	col.length, _ = strconv.Atoi(row[4])
@@ -235,22 +227,8 @@ func optional(text string) *int64 {
 	if text == "" {
 		return nil
 	}
-	n := clamp(text)
+	n := sqlengine.Clamp(text)
 	return &n
-}
-
-// clamp reads a number of up to 38 digits into 64 bits.
-func clamp(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	switch {
-	case err == nil:
-		return n
-	case strings.HasPrefix(text, "-"):
-		return math.MinInt64
-	case text == "":
-		return 0
-	}
-	return math.MaxInt64
 }
 
 func (c *catalog) addIndex(row []string) error {
@@ -312,8 +290,8 @@ func (c *catalog) addForeignColumn(row []string) error {
 
 func (c *catalog) addSequence(row []string) error {
 	c.sequences = append(c.sequences, &sequence{
-		schema: row[0], name: row[1], kind: row[2], start: clamp(row[3]), increment: clamp(row[4]), min: clamp(row[5]), max: clamp(row[6]),
-		cycle: truth(row[7]), cache: clamp(row[8]), current: clamp(row[9]), used: row[10] != "",
+		schema: row[0], name: row[1], kind: row[2], start: sqlengine.Clamp(row[3]), increment: sqlengine.Clamp(row[4]), min: sqlengine.Clamp(row[5]), max: sqlengine.Clamp(row[6]),
+		cycle: truth(row[7]), cache: sqlengine.Clamp(row[8]), current: sqlengine.Clamp(row[9]), used: row[10] != "",
 	})
 	return nil
 }

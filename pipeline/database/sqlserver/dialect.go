@@ -105,38 +105,14 @@ func defaultSQL(e database.Expr, t database.Type) (string, bool) {
 		}
 		return "", false
 	}
-	c, ok := e.Literal()
-	if !ok {
-		return "", false
-	}
-	switch {
-	case c.Class == database.ClassNull:
-		return "NULL", true
-	case c.Class == database.ClassInt:
-		return fmt.Sprint(c.Int), numeric(t)
-	}
-	text := string(c.Bytes)
-	switch t.Kind {
-	case database.Bool:
-		return map[string]string{"t": "1", "true": "1", "f": "0", "false": "0"}[text], text == "t" || text == "true" || text == "f" || text == "false"
-	case database.Int, database.Decimal, database.Float, database.Year:
-		out, err := sqlengine.CanonicalDecimal(text)
-		return out, err == nil
-	case database.Date, database.Timestamp, database.TimestampTZ, database.Time:
-		_, err := parseMoment(t.Kind, text)
-		return quoteText(text), err == nil
-	case database.Bytes:
-		return "", false
-	}
-	return quoteText(text), true
-}
-
-func numeric(t database.Type) bool {
-	switch t.Kind {
-	case database.Int, database.Decimal, database.Float, database.Year, database.Bool:
-		return true
-	}
-	return false
+	return sqlengine.LiteralDefault(e, t, func(text string) (string, bool) {
+		switch t.Kind {
+		case database.Date, database.Timestamp, database.TimestampTZ, database.Time:
+			_, err := parseMoment(t.Kind, text)
+			return quoteText(text), err == nil
+		}
+		return quoteText(text), true
+	})
 }
 
 // mapType chooses SQL Server's type for a neutral one.
@@ -305,7 +281,7 @@ func mapText(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	}
 	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost, Convert: &database.Conversion{Cell: sqlengine.AsText}}
 	if t.Kind == database.Enum {
-		out.Check = "%s IN (" + quoteList(t.Values) + ")"
+		out.Check = sqlengine.OneOf(database.SQLServer, t.Values)
 		out.Convert = &database.Conversion{Cell: sqlengine.Labels(t.Values)}
 	}
 	switch {
@@ -330,14 +306,4 @@ func longest(values []string) int64 {
 		n = max(n, units(v))
 	}
 	return int64(n)
-}
-
-// quoteList spells labels; a percent sign is doubled for the format that the
-// condition is.
-func quoteList(values []string) string {
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = strings.ReplaceAll(quoteText(v), "%", "%%")
-	}
-	return strings.Join(out, ", ")
 }

@@ -3,11 +3,8 @@ package sqlserver
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -106,42 +103,42 @@ const (
 	errIndexDuplicate = 1505
 )
 
+// errStream stands for a stream of the server that cannot be followed.
+const errStream = -1
+
 // number is the server's error number; 0 if err is not the server's.
-func number(err error) int32 {
+func number(err error) int {
 	var server client.Error
 	if errors.As(err, &server) {
-		return server.Number
+		return int(server.Number)
+	}
+	if stream := new(client.StreamError); errors.As(err, stream) {
+		return errStream
 	}
 	return 0
 }
 
-// translate puts the seam's sentinel, or a plain word, on an error.
-func translate(err error) error {
-	switch number(err) {
+var wire = sqlengine.Client{Engine: database.SQLServer, Number: number, Explain: explain}
+
+// explain puts the seam's sentinel, or a plain word, on an error of the server.
+func explain(n int, err error) error {
+	switch n {
 	case errNull, errOverflow, errTruncated, errTruncatedOld, errUniqueIndex, errUniqueKey, errIndexDuplicate, errConflict, errConversion, errDateRange:
 		return fmt.Errorf("%w: %w", database.ErrValue, err)
-	case errLogin, errNoDatabase:
+	case errLogin, errNoDatabase, errStream:
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	case errSnapshotDDL:
 		return fmt.Errorf("a table was changed by DDL after the snapshot began; read it again: %w", err)
 	case errSnapshotOff:
 		return fmt.Errorf("%w: %w", errNoSnapshot, err)
-	case 0:
-	default:
-		return err
-	}
-	if err == nil {
-		return nil
-	}
-	var network net.Error
-	var stream client.StreamError
-	if errors.As(err, &network) || errors.As(err, &stream) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, sql.ErrConnDone) {
-		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	}
 	return err
 }
 
-func lost(err error) bool { return errors.Is(translate(err), database.ErrUnreachable) }
+func translate(err error) error { return wire.Translate(err) }
+
+// lost says that the connection is gone.
+func lost(err error) bool { return wire.Lost(err) }
 
 func quote(name string) string     { return database.Quote(database.SQLServer, name) }
 func quoteText(text string) string { return database.QuoteText(database.SQLServer, text) }
@@ -172,18 +169,7 @@ const (
 
 // session sets a connection up.
 func session(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		if number(err) == 0 {
-			return nil, fmt.Errorf("%w: %w", database.ErrUnreachable, err)
-		}
-		return nil, translate(err)
-	}
-	if _, err := conn.ExecContext(ctx, settingsSQL); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("set up the session: %w", translate(err))
-	}
-	return conn, nil
+	return wire.Connect(ctx, db, settingsSQL)
 }
 
 // identify asks what the server is, and refuses what we do not read or fill.

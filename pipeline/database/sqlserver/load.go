@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	client "github.com/microsoft/go-mssqldb"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
 // Limits of one statement.
@@ -114,18 +114,12 @@ func floatValue(c database.Cell) (any, error) {
 	return c.Float, nil
 }
 
-var errBytes = errors.New("text is not valid UTF-8")
-
 func textValue(c database.Cell) (any, error) {
-	switch c.Class {
-	case database.ClassInt:
-		return strconv.FormatInt(c.Int, 10), nil
-	case database.ClassFloat:
-		return strconv.FormatFloat(c.Float, 'g', -1, 64), nil
-	case database.ClassBlob:
-		return nil, errBytes
+	text, err := sqlengine.CellText(c)
+	if err != nil {
+		return nil, err
 	}
-	return string(c.Bytes), nil
+	return text, nil
 }
 
 func bytesValue(c database.Cell) (any, error) { return append([]byte{}, c.Bytes...), nil }
@@ -189,22 +183,12 @@ func newLoader(tx *sql.Tx, raw *table, t *database.Table) (*loader, error) {
 
 // load takes all batches.
 func (l *loader) load(ctx context.Context, next func() (*database.Batch, error)) error {
-	for {
-		b, err := next()
-		if errors.Is(err, io.EOF) {
-			return l.flush(ctx)
-		}
-		if err != nil {
-			l.abandon()
-			return err
-		}
-		err = l.batch(ctx, b)
-		b.Release()
-		if err != nil {
-			l.abandon()
-			return err
-		}
+	err := database.EachBatch(next, func(b *database.Batch) error { return l.batch(ctx, b) })
+	if err != nil {
+		l.abandon()
+		return err
 	}
+	return l.flush(ctx)
 }
 
 func (l *loader) abandon() {

@@ -2,7 +2,6 @@ package sqlserver
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
@@ -30,17 +29,13 @@ UNION ALL SELECT DISTINCT 'grants', s.name, o.name FROM sys.database_permissions
 // readObjects lists what is no table or part of one.
 func readObjects(ctx context.Context, q sqlengine.Queryer, c *catalog, s *database.Schema) ([]*database.Object, error) {
 	var before, out []*database.Object
-	for _, step := range []struct {
-		what string
-		sql  string
-		row  func([]string) error
-	}{
-		{"types", typesSQL, func(row []string) error { before = append(before, userType(row)); return nil }},
-		{"synonyms", synonymsSQL, func(row []string) error {
+	err := wire.Ask(ctx, q,
+		sqlengine.Question{What: "types", SQL: typesSQL, Row: func(row []string) error { before = append(before, userType(row)); return nil }},
+		sqlengine.Question{What: "synonyms", SQL: synonymsSQL, Row: func(row []string) error {
 			out = append(out, object("synonym", row[0], "", row[1], database.AtEnd, "CREATE SYNONYM "+qualified(row[0], row[1])+" FOR "+row[2]))
 			return nil
 		}},
-		{"code", modulesSQL, func(row []string) error {
+		sqlengine.Question{What: "code", SQL: modulesSQL, Row: func(row []string) error {
 			o := c.module(row, s)
 			if o.Phase == database.BeforeTables {
 				before = append(before, o)
@@ -49,18 +44,14 @@ func readObjects(ctx context.Context, q sqlengine.Queryer, c *catalog, s *databa
 			}
 			return nil
 		}},
-		{"other objects", othersSQL, func(row []string) error {
+		sqlengine.Question{What: "other objects", SQL: othersSQL, Row: func(row []string) error {
 			o := object(row[0], row[1], "", row[2], database.AtEnd)
 			o.Lost = "objects of this kind are not copied"
 			out = append(out, o)
 			return nil
 		}},
-	} {
-		if err := sqlengine.Each(ctx, q, step.sql, step.row); err != nil {
-			return nil, fmt.Errorf("read the catalog's %s: %w", step.what, translate(err))
-		}
-	}
-	return append(before, out...), nil
+	)
+	return append(before, out...), err
 }
 
 // userType is an alias of a type; others are written in code that we have not.
@@ -70,7 +61,7 @@ func userType(row []string) *database.Object {
 		o.Lost = "only types that are another name for one of the system's are copied"
 		return o
 	}
-	col := &column{base: row[2], length: int(clamp(row[3])), precision: int(clamp(row[4])), scale: int(clamp(row[5]))}
+	col := &column{base: row[2], length: int(sqlengine.Clamp(row[3])), precision: int(sqlengine.Clamp(row[4])), scale: int(sqlengine.Clamp(row[5]))}
 	null := " NOT NULL"
 	if truth(row[6]) {
 		null = " NULL"

@@ -75,7 +75,7 @@ func (t *table) neutral() *database.Table {
 			})
 		}
 	}
-	out.Order = rowOrder(out)
+	out.Order = out.KeyOrder()
 	return out
 }
 
@@ -132,19 +132,6 @@ func (t *table) neutralColumn(col *column) *database.Column {
 
 func (t *table) counterID(col *column) string {
 	return t.schema + "." + t.name + "_" + col.name + "_identity"
-}
-
-// rowOrder is the primary key, else the first unique key that holds no null.
-func rowOrder(t *database.Table) []string {
-	if t.PrimaryKey != nil {
-		return t.PrimaryKey.Columns
-	}
-	for _, k := range t.Uniques {
-		if !k.NullsNotDistinct {
-			return k.Columns
-		}
-	}
-	return nil
 }
 
 // addSequences describes counters: identity columns' and free ones.

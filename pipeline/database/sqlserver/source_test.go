@@ -14,6 +14,7 @@ import (
 	client "github.com/microsoft/go-mssqldb"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlengine"
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
 
@@ -181,13 +182,15 @@ func TestADatabaseThatStandsStillIsReadByMany(t *testing.T) {
 		d.catalog(s)
 		d.objects(s)
 		src := opened(t, s, database.SourceOptions{Jobs: 2})
-		held := <-src.idle // the leader is busy
 		d.session(s)
 		s.Expect(invoiceRows)
-		if _, err := rowsOf(t, src, src.schema.Find("dbo.Invoice")); err != nil || src.Jobs() != 2 {
+		err := src.Use(context.Background(), func(sqlengine.Queryer) error { // the leader is busy
+			_, err := rowsOf(t, src, src.schema.Find("dbo.Invoice"))
+			return err
+		})
+		if err != nil || src.Jobs() != 2 {
 			t.Errorf("jobs are %d, %v", src.Jobs(), err)
 		}
-		src.idle <- held
 	}
 }
 

@@ -67,38 +67,9 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 	return readRows(ctx, t.session(), t.catalog, table, send)
 }
 
-// plan is what Plan keeps for Create and Finish.
-type plan struct {
-	create, finish []sqlengine.Statement
-	sequences      map[string]string // free sequences, by their IDs in the source
-}
-
 // Plan replays an SQL Server source's own objects; any other schema is mapped.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
-	p := &database.Plan{Source: s, Loaders: 1, LooseActions: true}
-	detail := &plan{sequences: map[string]string{}}
-	p.Detail = detail
-	if s.Engine != database.SQLServer || opts.NoNativeDDL {
-		b := &sqlengine.Builder{Dialect: dialect(), Opts: opts}
-		b.Build(s)
-		p.Tables, p.Findings = b.Tables, b.Findings
-		detail.create, detail.finish = sqlengine.Split(b.Statements)
-		detail.sequences = b.Sequences
-		return p, nil
-	}
-	p.Native = true
-	statements, findings := sqlengine.Replay(s)
-	p.Findings = findings
-	detail.create, detail.finish = sqlengine.Split(statements)
-	for _, table := range s.Tables {
-		p.Tables = append(p.Tables, &database.PlannedTable{Source: table, Target: table})
-	}
-	for _, q := range s.Sequences {
-		if q.OwnerTable == "" {
-			detail.sequences[q.ID()] = qualified(q.Schema, q.Name)
-		}
-	}
-	return p, nil
+	return dialect().Plan(s, opts, nil), nil
 }
 
 const contentSQL = `SELECT TOP (4) LOWER(REPLACE(o.type_desc, '_', ' ')) + N' ' + s.name + N'.' + o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND o.parent_object_id = 0 ORDER BY o.object_id`
@@ -118,7 +89,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) (err error) {
 	if len(found) > 0 {
 		return fmt.Errorf("import into database %s: %w: it holds %s", t.server.name, database.ErrNotEmpty, strings.Join(found, ", "))
 	}
-	findings, err := t.run(ctx, p.Detail.(*plan).create)
+	findings, err := t.run(ctx, p.Detail.(*sqlengine.Steps).Create)
 	p.Findings = append(p.Findings, findings...)
 	return err
 }
@@ -222,29 +193,21 @@ func (t *target) identityInsert(ctx context.Context, table *database.Table, stat
 // Finish builds keys and indexes, sets counters, then replays the rest.
 func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Report) ([]database.Finding, error) {
 	t.catalog = nil
-	detail := p.Detail.(*plan)
-	var after, end []sqlengine.Statement
-	for _, s := range detail.finish {
-		if s.Phase == database.AtEnd {
-			end = append(end, s)
-		} else {
-			after = append(after, s)
-		}
-	}
-	findings, err := t.run(ctx, after)
+	steps := p.Detail.(*sqlengine.Steps)
+	findings, err := t.run(ctx, steps.After)
 	if err != nil {
 		return findings, err
 	}
-	if err := t.setCounters(ctx, p, detail, r); err != nil {
+	if err := t.setCounters(ctx, p, steps.Sequences, r); err != nil {
 		return findings, err
 	}
-	more, err := t.run(ctx, end)
+	more, err := t.run(ctx, steps.End)
 	return append(findings, more...), err
 }
 
-func (t *target) setCounters(ctx context.Context, p *database.Plan, detail *plan, r *database.Report) error {
+func (t *target) setCounters(ctx context.Context, p *database.Plan, sequences map[string]string, r *database.Report) error {
 	for _, q := range p.Source.Sequences {
-		name, ok := detail.sequences[q.ID()]
+		name, ok := sequences[q.ID()]
 		if !ok {
 			continue
 		}
@@ -294,10 +257,10 @@ func (t *target) Commit(context.Context) error {
 func (t *target) Close() error {
 	var undone error
 	if t.tx != nil {
-		undone = ignoreDone(t.tx.Rollback())
+		undone = sqlengine.IgnoreDone(t.tx.Rollback())
 		if lost(undone) {
 			undone = nil // the server rolls back what it lost
 		}
 	}
-	return errors.Join(undone, ignoreDone(t.conn.Close()), t.db.Close())
+	return errors.Join(undone, sqlengine.IgnoreDone(t.conn.Close()), t.db.Close())
 }
