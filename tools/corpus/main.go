@@ -2,6 +2,8 @@
 //
 //	corpus smallfiles DIR [COUNT]   files of 0 to 4 KiB of text, 100 to a directory, a tenth of them copies (200,000)
 //	corpus bigfile DIR [MIB]        one file, half of it text and half incompressible, in turns of 4 MiB (8,192)
+//	corpus mixed DIR [MIB]          a lake of column files, and files of many sizes and kinds (864)
+//	corpus change DIR               changes a mixed corpus as a day does
 package main
 
 import (
@@ -24,13 +26,13 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 || len(args) > 3 {
-		return errors.New("want smallfiles DIR [COUNT] or bigfile DIR [MIB]")
+		return errors.New("want smallfiles DIR [COUNT], bigfile DIR [MIB], mixed DIR [MIB] or change DIR")
 	}
-	kinds := map[string]struct {
+	verbs := map[string]struct {
 		make func(dir string, n int) error
 		n    int
-	}{"smallfiles": {smallFiles, 200_000}, "bigfile": {bigFile, 8192}}
-	kind, ok := kinds[args[0]]
+	}{"smallfiles": {smallFiles, 200_000}, "bigfile": {bigFile, 8192}, "mixed": {mixed, 864}, "change": {change, 0}}
+	kind, ok := verbs[args[0]]
 	if !ok {
 		return fmt.Errorf("%s is no kind of corpus", args[0])
 	}
