@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
@@ -279,29 +278,13 @@ const (
 
 // mapText is for text and for all that becomes text.
 func mapText(s server, t database.Type, a sqlengine.Asked) sqlengine.Mapped {
-	kind, length := t.Kind, t.Length
-	lost := ""
-	switch kind {
-	case database.Text:
-		lost = textLost(t)
-	case database.JSON:
-		length, lost = 0, "JSON becomes text"
-	case database.UUID:
-		length, lost = 36, "a UUID becomes text"
-	case database.Enum:
-		length, lost = longest(t.Values), "an enumeration becomes text with a check"
-	case database.Set:
-		length, lost = int64(len(strings.Join(t.Values, ","))), "a set becomes text, its labels joined by commas"
-	case database.Bits:
-		lost = "bits become text"
-	case database.Time, database.TimeTZ, database.Interval:
-		length, lost = 64, "the type "+string(kind)+" becomes text"
-	default:
-		length, lost = 0, "the type "+t.Native+" becomes text"
+	length, lost := t.Length, textLost(t)
+	if t.Kind != database.Text {
+		length, lost = sqlengine.TextLength(t)
 	}
-	out := sqlengine.Mapped{Type: database.Type{Kind: kind, Values: t.Values}, Lost: lost}
+	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost}
 	text := &database.Conversion{Cell: sqlengine.AsText}
-	if kind == database.Enum {
+	if t.Kind == database.Enum {
 		out.Check = sqlengine.OneOf(database.Oracle, t.Values)
 		text = &database.Conversion{Cell: sqlengine.Labels(t.Values)}
 	}
@@ -347,12 +330,4 @@ func textSQL(s server, length int64, keyed bool) (sql string, large bool) {
 		return fmt.Sprintf("VARCHAR2(%d CHAR)", length), false
 	}
 	return fmt.Sprintf("NVARCHAR2(%d)", length), false
-}
-
-func longest(values []string) int64 {
-	n := 1
-	for _, v := range values {
-		n = max(n, utf8.RuneCountInString(v))
-	}
-	return int64(n)
 }

@@ -5,9 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -15,46 +13,12 @@ import (
 	"github.com/sijms/go-ora/v2/network"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
 
 var update = flag.Bool("update", false, "write golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := "testdata/" + name
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", name, diff)
-	}
-}
-
-// describe prints objects and findings.
-func describe(s *database.Schema) string {
-	var b strings.Builder
-	for _, o := range s.Objects {
-		fmt.Fprintf(&b, "-- %s (%s)\n", o.ObjectID, o.Phase)
-		for _, sql := range o.DDL {
-			fmt.Fprintf(&b, "%s;\n", sql)
-		}
-		if o.Lost != "" {
-			fmt.Fprintf(&b, "-- lost: %s\n", o.Lost)
-		}
-	}
-	for _, f := range s.Findings {
-		fmt.Fprintf(&b, "-- %s\n", f)
-	}
-	return b.String()
-}
 
 func oracleError(code int) error { return &network.OracleError{ErrCode: code} }
 
@@ -98,7 +62,7 @@ func TestChinookIsDescribedFromTheDictionary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "chinook.sql", describe(schema))
+	databasetest.Golden(t, "testdata/chinook.sql", databasetest.Describe(schema, ";"), *update)
 	album := schema.Find("ALBUM")
 	if got := album.Columns[0].Type; got.Kind != database.Int || got.Native != "NUMBER" {
 		t.Errorf("a NUMBER that holds integers only is %+v", got)
@@ -129,43 +93,7 @@ func TestAwkwardObjectsAreDescribedOrReported(t *testing.T) {
 	s.Expect(ddlSQL).With("INDEX", "QT_TEXT", owner).Rows([]any{`CREATE INDEX "QT_TEXT" ON "Quoted Table" ("doc") INDEXTYPE IS "CTXSYS"."CONTEXT"`})
 	s.Expect(ddlSQL).With("TABLE", "Quoted Table", owner).Rows([]any{"CREATE TABLE \"Quoted Table\" (...) PARTITION BY HASH (\"id\")"})
 	src := opened(t, s, database.SourceOptions{})
-	golden(t, "awkward.sql", describe(src.schema))
-}
-
-// rowsOf reads a table's rows as text.
-func rowsOf(t *testing.T, r database.Reader, table *database.Table) ([]string, error) {
-	t.Helper()
-	var out []string
-	cells := make([]database.Cell, len(table.Columns))
-	err := r.Rows(context.Background(), table, func(b *database.Batch) error {
-		defer b.Release()
-		for i := range b.Len() {
-			if err := database.DecodeRow(cells, b.Row(i)); err != nil {
-				return err
-			}
-			var parts []string
-			for _, c := range cells {
-				parts = append(parts, show(c))
-			}
-			out = append(out, strings.Join(parts, "|"))
-		}
-		return nil
-	})
-	return out, err
-}
-
-func show(c database.Cell) string {
-	switch c.Class {
-	case database.ClassInt:
-		return fmt.Sprint(c.Int)
-	case database.ClassFloat:
-		return fmt.Sprintf("f%v", c.Float)
-	case database.ClassText:
-		return "'" + string(c.Bytes) + "'"
-	case database.ClassBlob:
-		return fmt.Sprintf("x%x", c.Bytes)
-	}
-	return "null"
+	databasetest.Golden(t, "testdata/awkward.sql", databasetest.Describe(src.schema, ";"), *update)
 }
 
 const invoiceRows = `SELECT TO_CHAR(t."INVOICEID", 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,'''), TO_CHAR(t."INVOICEDATE", 'SYYYY-MM-DD HH24:MI:SS'), t."BILLINGCITY", TO_CHAR(t."TOTAL", 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''') FROM "CHINOOK"."INVOICE" AS OF SCN 4711 t ORDER BY t."INVOICEID"`
@@ -177,7 +105,7 @@ func TestRowsAreReadAsOfOneSCNInCanonicalForm(t *testing.T) {
 		[]any{"1", " 2021-01-01 00:00:00", "Zürich", ".99"}, []any{"2", "-0044-03-15 12:30:00", nil, "-13.5"},
 	)
 	src := opened(t, s, database.SourceOptions{})
-	got, err := rowsOf(t, src, src.schema.Find("INVOICE"))
+	got, err := databasetest.Rows(context.Background(), src, src.schema.Find("INVOICE"))
 	want := []string{`1|'2021-01-01 00:00:00'|'Zürich'|'0.99'`, `2|'0044-03-15 12:30:00 BC'|null|'-13.50'`}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("rows (-want +got):\n%s%v", diff, err)
@@ -196,7 +124,7 @@ func TestWorkersAreSetUpLikeTheLeaderAndReadTheSameSCN(t *testing.T) {
 	}
 	s.Expect(invoiceRows).Rows([]any{"1", " 2021-01-01 00:00:00", "Oslo", "2"})
 	err := src.Use(context.Background(), func(sqlengine.Queryer) error { // the leader is busy
-		got, err := rowsOf(t, src, src.schema.Find("INVOICE"))
+		got, err := databasetest.Rows(context.Background(), src, src.schema.Find("INVOICE"))
 		if len(got) != 1 {
 			t.Errorf("rows are %q", got)
 		}
@@ -227,7 +155,7 @@ func TestWithoutTheRightToAnSCNOneTransactionReads(t *testing.T) {
 	if src.Jobs() != 1 || src.schema.Moment != "a read-only transaction" {
 		t.Errorf("jobs are %d and the moment is %q", src.Jobs(), src.schema.Moment)
 	}
-	if got, err := rowsOf(t, src, src.schema.Find("ARTIST")); err != nil || got[0] != "1|'AC/DC'" {
+	if got, err := databasetest.Rows(context.Background(), src, src.schema.Find("ARTIST")); err != nil || got[0] != "1|'AC/DC'" {
 		t.Errorf("rows are %q, %v", got, err)
 	}
 }
@@ -292,7 +220,7 @@ func TestErrorsWhileReadingSayWhatHappened(t *testing.T) {
 			openChinook(s)
 			s.Expect(invoiceRows).Rows([]any{"1", " 2021-01-01 00:00:00", "Oslo", "2"}).Then(c.cause)
 			src := opened(t, s, database.SourceOptions{})
-			_, err := rowsOf(t, src, src.schema.Find("INVOICE"))
+			_, err := databasetest.Rows(context.Background(), src, src.schema.Find("INVOICE"))
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("the error is %v", err)
 			}

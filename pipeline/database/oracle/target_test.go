@@ -113,18 +113,10 @@ func TestAnImportIsWrittenCheckedAndCommitted(t *testing.T) {
 	if err != nil || closed != nil || !report.Verified {
 		t.Fatalf("convert: %v, close: %v", err, closed)
 	}
-	findings := map[string]database.Status{}
-	for _, f := range report.Findings {
-		findings[f.Object.String()] = f.Status
-	}
-	for object, want := range map[string]database.Status{
+	databasetest.WantFindings(t, report, map[string]database.Status{
 		"table public.Artist": database.Exact, "view public.v": database.SidecarOnly, "column public.Artist.name": database.Approximated,
 		"primary key public.Artist.artist_pkey": database.Exact,
-	} {
-		if findings[object] != want {
-			t.Errorf("%s is %q, want %q", object, findings[object], want)
-		}
-	}
+	})
 }
 
 func TestAWrongCopyIsDroppedAgain(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
@@ -30,7 +31,7 @@ func read(t *testing.T, c *column, want database.Type, values ...any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return show(cell)
+	return databasetest.Show(cell)
 }
 
 func numbers(precision, scale any) *column {

@@ -20,7 +20,7 @@ const (
 func dialect() *sqlengine.Dialect {
 	return &sqlengine.Dialect{
 		Engine:       database.SQLServer,
-		Names:        sqlengine.NameRules{Max: 128, Length: units, Fold: true},
+		Names:        sqlengine.NameRules{Max: 128, Length: sqlengine.Units, Fold: true},
 		Namespace:    namespace,
 		Type:         mapType,
 		Default:      defaultSQL,
@@ -259,25 +259,11 @@ func earthly(k database.Kind) *database.Conversion {
 // mapText is for text and for all that becomes text.
 func mapText(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	length, lost := t.Length, ""
-	switch t.Kind {
-	case database.Text:
-		if t.Fixed {
-			lost = "fixed length becomes varying length"
-		}
-	case database.Decimal:
-		length, lost = 0, "a number without bounds becomes text"
-	case database.JSON:
-		length, lost = 0, "JSON becomes text"
-	case database.Enum:
-		length, lost = longest(t.Values), "an enumeration becomes text with a check"
-	case database.Set:
-		length, lost = int64(units(strings.Join(t.Values, ","))), "a set becomes text, its labels joined by commas"
-	case database.Bits:
-		lost = "bits become text"
-	case database.TimeTZ, database.Interval:
-		length, lost = 64, "the type "+string(t.Kind)+" becomes text"
-	default:
-		length, lost = 0, "the type "+t.Native+" becomes text"
+	switch {
+	case t.Kind != database.Text:
+		length, lost = sqlengine.TextLength(t)
+	case t.Fixed:
+		lost = "fixed length becomes varying length"
 	}
 	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost, Convert: &database.Conversion{Cell: sqlengine.AsText}}
 	if t.Kind == database.Enum {
@@ -298,12 +284,4 @@ func mapText(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 		out.Type.NoCase = true
 	}
 	return out
-}
-
-func longest(values []string) int64 {
-	n := 1
-	for _, v := range values {
-		n = max(n, units(v))
-	}
-	return int64(n)
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 
 	client "github.com/microsoft/go-mssqldb"
 
@@ -144,15 +143,6 @@ func quote(name string) string     { return database.Quote(database.SQLServer, n
 func quoteText(text string) string { return database.QuoteText(database.SQLServer, text) }
 
 func qualified(schema, name string) string { return quote(schema) + "." + quote(name) }
-
-// units counts what SQL Server's names and NVARCHAR are measured in.
-func units(text string) int {
-	n := 0
-	for _, r := range text {
-		n += max(utf16.RuneLen(r), 1)
-	}
-	return n
-}
 
 // server is what we know about the other side.
 type server struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -14,46 +13,12 @@ import (
 	client "github.com/microsoft/go-mssqldb"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
 
 var update = flag.Bool("update", false, "write golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := "testdata/" + name
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", name, diff)
-	}
-}
-
-// describe prints objects and findings.
-func describe(s *database.Schema) string {
-	var b strings.Builder
-	for _, o := range s.Objects {
-		fmt.Fprintf(&b, "-- %s (%s)\n", o.ObjectID, o.Phase)
-		for _, sql := range o.DDL {
-			fmt.Fprintf(&b, "%s\nGO\n", sql)
-		}
-		if o.Lost != "" {
-			fmt.Fprintf(&b, "-- lost: %s\n", o.Lost)
-		}
-	}
-	for _, f := range s.Findings {
-		fmt.Fprintf(&b, "-- %s\n", f)
-	}
-	return b.String()
-}
 
 func serverError(number int32) error {
 	return client.Error{Number: number, Message: fmt.Sprint("error ", number)}
@@ -90,7 +55,7 @@ func TestChinookIsDescribedFromTheCatalog(t *testing.T) {
 	openRecorded(s, chinook())
 	s.Anytime("ROLLBACK")
 	src := opened(t, s, database.SourceOptions{Jobs: 8})
-	golden(t, "chinook.sql", describe(src.schema))
+	databasetest.Golden(t, "testdata/chinook.sql", databasetest.Describe(src.schema, "\nGO"), *update)
 	if src.Jobs() != 1 || src.schema.Moment != "2026-11-22T17:00:00.1234567Z" {
 		t.Errorf("jobs are %d, the moment is %s", src.Jobs(), src.schema.Moment)
 	}
@@ -101,46 +66,11 @@ func TestAwkwardObjectsAreDescribedOrReported(t *testing.T) {
 	openRecorded(s, awkward())
 	s.Anytime("ROLLBACK")
 	src := opened(t, s, database.SourceOptions{})
-	golden(t, "awkward.sql", describe(src.schema))
+	databasetest.Golden(t, "testdata/awkward.sql", databasetest.Describe(src.schema, "\nGO"), *update)
 	fresh, used := src.schema.Sequence("dbo.Fresh"), src.schema.Sequence("dbo.Used")
 	if fresh.Next() != 7 || used.Next() != 53 {
 		t.Errorf("sequences go on with %d and %d, want 7 and 53", fresh.Next(), used.Next())
 	}
-}
-
-func rowsOf(t *testing.T, r database.Reader, table *database.Table) ([]string, error) {
-	t.Helper()
-	var out []string
-	cells := make([]database.Cell, len(table.Columns))
-	err := r.Rows(context.Background(), table, func(b *database.Batch) error {
-		defer b.Release()
-		for i := range b.Len() {
-			if err := database.DecodeRow(cells, b.Row(i)); err != nil {
-				return err
-			}
-			var parts []string
-			for _, c := range cells {
-				parts = append(parts, show(c))
-			}
-			out = append(out, strings.Join(parts, "|"))
-		}
-		return nil
-	})
-	return out, err
-}
-
-func show(c database.Cell) string {
-	switch c.Class {
-	case database.ClassInt:
-		return fmt.Sprint(c.Int)
-	case database.ClassFloat:
-		return fmt.Sprintf("f%v", c.Float)
-	case database.ClassText:
-		return "'" + string(c.Bytes) + "'"
-	case database.ClassBlob:
-		return fmt.Sprintf("x%x", c.Bytes)
-	}
-	return "null"
 }
 
 const invoiceRows = `SELECT t.[InvoiceId], CONVERT(varchar(27), t.[InvoiceDate], 121), CONVERT(varchar(42), t.[Total]) FROM [dbo].[Invoice] t ORDER BY t.[InvoiceId]`
@@ -151,7 +81,7 @@ func TestRowsAreReadInTheSnapshotInCanonicalForm(t *testing.T) {
 	s.Expect(invoiceRows).Rows([]any{int64(1), "2021-01-01 00:00:00.000", "0.99"}, []any{int64(2), "2021-01-01 23:59:59.997", "-1.50"})
 	s.Anytime("ROLLBACK")
 	src := opened(t, s, database.SourceOptions{})
-	got, err := rowsOf(t, src, src.schema.Find("dbo.Invoice"))
+	got, err := databasetest.Rows(context.Background(), src, src.schema.Find("dbo.Invoice"))
 	want := []string{`1|'2021-01-01 00:00:00'|'0.99'`, `2|'2021-01-01 23:59:59.997'|'-1.50'`}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("rows (-want +got):\n%s%v", diff, err)
@@ -185,7 +115,7 @@ func TestADatabaseThatStandsStillIsReadByMany(t *testing.T) {
 		d.session(s)
 		s.Expect(invoiceRows)
 		err := src.Use(context.Background(), func(sqlengine.Queryer) error { // the leader is busy
-			_, err := rowsOf(t, src, src.schema.Find("dbo.Invoice"))
+			_, err := databasetest.Rows(context.Background(), src, src.schema.Find("dbo.Invoice"))
 			return err
 		})
 		if err != nil || src.Jobs() != 2 {
@@ -231,7 +161,7 @@ func TestErrorsWhileReadingSayWhatHappened(t *testing.T) {
 		s.Expect(invoiceRows).Rows([]any{int64(1), "2021-01-01 00:00:00.000", "0.99"}).Then(c.cause)
 		s.Anytime("ROLLBACK")
 		src := opened(t, s, database.SourceOptions{})
-		_, err := rowsOf(t, src, src.schema.Find("dbo.Invoice"))
+		_, err := databasetest.Rows(context.Background(), src, src.schema.Find("dbo.Invoice"))
 		if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("the error is %v", err)
 		}

@@ -113,18 +113,10 @@ func TestAnImportIsWrittenCheckedAndCommitted(t *testing.T) {
 	if err != nil || closed != nil || !report.Verified {
 		t.Fatalf("convert: %v, close: %v", err, closed)
 	}
-	findings := map[string]database.Status{}
-	for _, f := range report.Findings {
-		findings[f.Object.String()] = f.Status
-	}
-	for object, want := range map[string]database.Status{
+	databasetest.WantFindings(t, report, map[string]database.Status{
 		"table public.Artist": database.Exact, "view public.v": database.SidecarOnly, "unique public.Artist.artist_name_key": database.Exact,
 		"foreign key public.Artist.artist_fk": database.Approximated,
-	} {
-		if findings[object] != want {
-			t.Errorf("%s is %q, want %q", object, findings[object], want)
-		}
-	}
+	})
 }
 
 func TestAWrongCopyIsRolledBack(t *testing.T) {
@@ -392,7 +384,7 @@ func FuzzDDLQuoting(f *testing.F) {
 		}
 		for _, p := range got.Tables {
 			for _, c := range append([]*database.Column{{Name: p.Target.Name}}, p.Target.Columns...) {
-				if units(c.Name) > 128 || c.Name == "" || strings.ContainsRune(c.Name, 0) {
+				if sqlengine.Units(c.Name) > 128 || c.Name == "" || strings.ContainsRune(c.Name, 0) {
 					t.Errorf("the name %q is not legal", c.Name)
 				}
 			}

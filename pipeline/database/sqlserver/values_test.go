@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
@@ -24,7 +25,7 @@ func read(t *testing.T, c *column, want database.Type, value any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return show(cell)
+	return databasetest.Show(cell)
 }
 
 func typed(base string, scale int) *column { return &column{name: "c", base: base, scale: scale} }
@@ -89,7 +90,7 @@ func TestValuesAreSentAsBulkCopyTakesThem(t *testing.T) {
 			same = got == c.want
 		}
 		if err != nil || !same {
-			t.Errorf("%s %s is sent as %#v, %v, want %#v", c.base, show(c.cell), got, err, c.want)
+			t.Errorf("%s %s is sent as %#v, %v, want %#v", c.base, databasetest.Show(c.cell), got, err, c.want)
 		}
 	}
 	for _, bad := range []struct {
@@ -101,7 +102,7 @@ func TestValuesAreSentAsBulkCopyTakesThem(t *testing.T) {
 		{"uniqueidentifier", text("xyz")}, {"bigint", text("18446744073709551615")}, {"nvarchar", database.Cell{Class: database.ClassBlob, Bytes: []byte{0xff}}},
 	} {
 		if got, err := bindingOf(typed(bad.base, 0)).value(bad.cell); err == nil {
-			t.Errorf("%s %s is sent as %v", bad.base, show(bad.cell), got)
+			t.Errorf("%s %s is sent as %v", bad.base, databasetest.Show(bad.cell), got)
 		}
 	}
 }
