@@ -68,6 +68,7 @@ type sampler struct {
 type kindLevel struct {
 	left  atomic.Int64 // bytes until the next sample
 	level atomic.Int32
+	vain  atomic.Int32 // frames that harder leaves alone
 }
 
 // level is the level for a frame with these bytes. It allocates only for samples.
@@ -112,15 +113,25 @@ func trySample(raw []byte) Level {
 	return LevelFastest
 }
 
-// harder compresses again what the fastest level has left as it was: some numbers look like noise to it. Noise itself costs little.
-func harder(frame, raw []byte) []byte {
+// patience is how many frames harder leaves alone after one on which it was of no use.
+const patience = 16
+
+// harder compresses again what the fastest level has left as it was: some numbers look like noise to it. Noise itself is not tried each
+// time.
+func (s *sampler) harder(kind string, frame, raw []byte) []byte {
+	k := s.kind(kind)
+	if k.vain.Add(-1) >= 0 {
+		return frame
+	}
 	again := borrowScratch()
 	defer giveBack(again)
 	*again = encoder(LevelDefault).EncodeAll(raw, (*again)[:0])
-	if len(*again) < len(frame) {
-		return append(frame[:0], *again...)
+	if len(*again) >= len(frame) {
+		k.vain.Store(patience)
+		return frame
 	}
-	return frame
+	k.vain.Store(0)
+	return append(frame[:0], *again...)
 }
 
 // scratch holds compressed frames on their way into a pack, and decompressed ones out of it.

@@ -165,7 +165,7 @@ func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []
 	defer giveBack(frame)
 	*frame = encoder(level).EncodeAll(raw, (*frame)[:0])
 	if w.o.Level == LevelAuto && level == LevelFastest && len(*frame) > len(raw)-len(raw)/16 {
-		*frame = harder(*frame, raw)
+		*frame = w.sampler.harder(kind, *frame, raw)
 	}
 	if err := w.take(ctx); err != nil {
 		return w.fail(err)
