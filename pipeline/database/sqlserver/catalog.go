@@ -90,7 +90,7 @@ FROM sys.tables t JOIN sys.schemas s ON s.schema_id = t.schema_id LEFT JOIN sys.
 WHERE t.is_ms_shipped = 0 ORDER BY s.name, t.name`
 
 	columnsSQL = `SELECT c.object_id, c.name, CASE WHEN c.system_type_id = 240 THEN y.name ELSE TYPE_NAME(c.system_type_id) END, CASE WHEN y.is_user_defined = 1 THEN SCHEMA_NAME(y.schema_id) + N'.' + y.name END, c.max_length, c.precision, c.scale, c.is_nullable, c.collation_name,
-c.is_identity, CONVERT(nvarchar(40), i.seed_value), CONVERT(nvarchar(40), i.increment_value), CONVERT(nvarchar(40), i.last_value), p.definition, p.is_persisted, d.definition, c.generated_always_type, CONVERT(nvarchar(max), e.value)
+c.is_identity, CONVERT(nvarchar(40), i.seed_value), CONVERT(nvarchar(40), i.increment_value), CONVERT(nvarchar(40), i.last_value), p.definition, p.is_persisted, d.definition, c.generated_always_type, CONVERT(nvarchar(max), e.value), c.encryption_type
 FROM sys.columns c JOIN sys.tables t ON t.object_id = c.object_id JOIN sys.types y ON y.user_type_id = c.user_type_id
 LEFT JOIN sys.identity_columns i ON i.object_id = c.object_id AND i.column_id = c.column_id LEFT JOIN sys.computed_columns p ON p.object_id = c.object_id AND p.column_id = c.column_id
 LEFT JOIN sys.default_constraints d ON d.object_id = c.default_object_id LEFT JOIN sys.extended_properties e ON e.class = 1 AND e.major_id = c.object_id AND e.minor_id = c.column_id AND e.name = N'MS_Description'
@@ -210,7 +210,7 @@ func (c *catalog) addColumn(row []string) error {
 	col := &column{
 		name: row[1], base: strings.ToLower(row[2]), alias: row[3], nullable: truth(row[7]), collation: row[8], identity: truth(row[9]),
 		seed: sqlengine.Clamp(row[10]), step: sqlengine.Clamp(row[11]), last: optional(row[12]), computed: row[13], persisted: truth(row[14]),
-		value: row[15], period: row[16] != "0" && row[16] != "", comment: row[17],
+		value: row[15], period: row[16] != "0" && row[16] != "", comment: row[17], encrypted: row[18] != "",
 	}
 	col.length, _ = strconv.Atoi(row[4])
 	col.precision, _ = strconv.Atoi(row[5])

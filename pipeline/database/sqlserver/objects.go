@@ -16,14 +16,6 @@ WHERE o.is_ms_shipped = 0 AND o.type IN ('V', 'P', 'FN', 'IF', 'TF', 'TR') ORDER
 	typesSQL = `SELECT s.name, y.name, TYPE_NAME(y.system_type_id), y.max_length, y.precision, y.scale, y.is_nullable, y.is_table_type, y.is_assembly_type FROM sys.types y JOIN sys.schemas s ON s.schema_id = y.schema_id WHERE y.is_user_defined = 1 ORDER BY s.name, y.name`
 
 	synonymsSQL = `SELECT s.name, y.name, y.base_object_name FROM sys.synonyms y JOIN sys.schemas s ON s.schema_id = y.schema_id WHERE y.is_ms_shipped = 0 ORDER BY s.name, y.name`
-
-	othersSQL = `SELECT LOWER(REPLACE(o.type_desc, '_', ' ')), s.name, o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND o.type NOT IN ('U', 'V', 'P', 'FN', 'IF', 'TF', 'TR', 'SO', 'SN', 'PK', 'UQ', 'F', 'C', 'D', 'S', 'IT', 'TT', 'SP', 'EC')
-UNION ALL SELECT 'security policy', s.name, p.name FROM sys.security_policies p JOIN sys.schemas s ON s.schema_id = p.schema_id
-UNION ALL SELECT 'database trigger', N'', r.name FROM sys.triggers r WHERE r.parent_class = 0 AND r.is_ms_shipped = 0
-UNION ALL SELECT 'full-text catalog', N'', f.name FROM sys.fulltext_catalogs f
-UNION ALL SELECT 'partition scheme', N'', h.name FROM sys.partition_schemes h
-UNION ALL SELECT 'xml schema collection', s.name, x.name FROM sys.xml_schema_collections x JOIN sys.schemas s ON s.schema_id = x.schema_id WHERE s.name <> N'sys'
-UNION ALL SELECT DISTINCT 'grants', s.name, o.name FROM sys.database_permissions p JOIN sys.objects o ON o.object_id = p.major_id JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE p.class = 1 AND o.is_ms_shipped = 0 ORDER BY 1, 2, 3`
 )
 
 // readObjects lists what is no table or part of one.
@@ -44,10 +36,8 @@ func readObjects(ctx context.Context, q sqlengine.Queryer, c *catalog, s *databa
 			}
 			return nil
 		}},
-		sqlengine.Question{What: "other objects", SQL: othersSQL, Row: func(row []string) error {
-			o := object(row[0], row[1], "", row[2], database.AtEnd)
-			o.Lost = "objects of this kind are not copied"
-			out = append(out, o)
+		sqlengine.Question{What: "other objects", SQL: othersOf(c.server), Row: func(row []string) error {
+			out = append(out, otherObject(row))
 			return nil
 		}},
 	)

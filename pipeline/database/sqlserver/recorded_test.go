@@ -43,7 +43,7 @@ func (d recordedRows) objects(s *scripted.Script) {
 	s.Expect(typesSQL).Rows(d.types...)
 	s.Expect(synonymsSQL).Rows(d.synonyms...)
 	s.Expect(modulesSQL).Rows(d.modules...)
-	s.Expect(othersSQL).Rows(d.others...)
+	s.Expect(othersOf(server{major: major(d.version)})).Rows(d.others...)
 }
 
 // Places in a row of columnsSQL.
@@ -63,10 +63,11 @@ const (
 	atDefault   = 15
 	atPeriod    = 16
 	atComment   = 17
+	atEncrypted = 18
 )
 
 func columnRow(table int64, name, base string, length int64, more ...any) []any {
-	row := []any{table, name, base, nil, length, int64(0), int64(0), true, nil, false, nil, nil, nil, nil, nil, nil, int64(0), nil}
+	row := []any{table, name, base, nil, length, int64(0), int64(0), true, nil, false, nil, nil, nil, nil, nil, nil, int64(0), nil, nil}
 	switch base {
 	case "char", "varchar", "nchar", "nvarchar", "text", "ntext":
 		row[atCollation] = "SQL_Latin1_General_CP1_CI_AS"
@@ -141,8 +142,10 @@ func awkward() recordedRows {
 			columnRow(1, "dto", "datetimeoffset", 10, atScale, int64(7)), columnRow(1, "uid", "uniqueidentifier", 16, atDefault, "(newid())"),
 			columnRow(1, "x", "xml", -1), columnRow(1, "sv", "sql_variant", 8016), columnRow(1, "h", "hierarchyid", 892), columnRow(1, "g", "geography", -1),
 			columnRow(1, "clr", "MyType", -1, atAlias, "dbo.MyType"),
+			columnRow(1, "card", "nvarchar", 40, atEncrypted, int64(2)),
 			columnRow(1, "phone", "varchar", 20, atAlias, "dbo.Phone"),
 			columnRow(1, "twice", "int", 4, atComputed, "([id]*(2))", atPersisted, true),
+			columnRow(1, "last4", "nvarchar", 8, atComputed, "(right([card],(4)))"),
 			columnRow(2, "id", "int", 4, atNullable, false),
 		},
 		indexes: [][]any{
@@ -160,6 +163,7 @@ func awkward() recordedRows {
 		},
 		checks: [][]any{
 			{int64(1), "CK_Big", "([big]>(0))", true, false}, {int64(1), "CK_Off", "([tiny]<(9))", true, true},
+			{int64(1), "CK_Card", "(len([card])>(3))", false, false},
 		},
 		foreign: [][]any{
 			{int64(2), int64(91), "FK_On", "Sales ]x[", "Odd [Table]", int64(1), int64(2), false, false},
@@ -179,6 +183,9 @@ func awkward() recordedRows {
 			{int64(72), "dbo", "p", "P", nil, nil, nil, false, false, "CREATE PROCEDURE dbo.p AS SELECT \"x\""},
 			{int64(73), "Sales ]x[", "trg", "TR", "Sales ]x[", "Odd [Table]", true, true, true, "CREATE TRIGGER trg ON [Sales ]]x[].[Odd [Table]]] FOR INSERT AS RETURN"},
 		},
-		others: [][]any{{"clr scalar function", "dbo", "clrf"}, {"full-text catalog", "", "ftc"}},
+		others: [][]any{
+			{"clr scalar function", "dbo", "clrf"}, {"credential", "", "blobs"}, {"full-text catalog", "", "ftc"}, {"grants", "", "of the class schema"},
+			{"partitioning", "dbo", "History"}, {"user", "", "reader"},
+		},
 	}
 }

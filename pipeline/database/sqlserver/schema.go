@@ -63,7 +63,7 @@ func (t *table) neutral() *database.Table {
 		t.addKey(out, x)
 	}
 	for _, k := range t.checks {
-		if !k.disabled {
+		if !k.disabled && !t.blind(k.definition) {
 			out.Checks = append(out.Checks, &database.Check{Name: k.name, Expr: expr(k.definition), NotValid: k.untrusted})
 		}
 	}
@@ -79,9 +79,16 @@ func (t *table) neutral() *database.Table {
 	return out
 }
 
+// blind says that an expression is over a column that cannot be read. The server
+// puts names in brackets.
+func (t *table) blind(expression string) bool {
+	return slices.ContainsFunc(t.unreadable, func(c *column) bool { return strings.Contains(expression, quote(c.name)) })
+}
+
 // known says that every column of an index is copied.
 func (t *table) known(x *index) bool {
-	return !slices.ContainsFunc(x.parts, func(p database.IndexPart) bool { return t.column(p.Column) == nil })
+	missing := func(name string) bool { return t.column(name) == nil }
+	return !t.blind(x.filter) && !slices.ContainsFunc(x.include, missing) && !slices.ContainsFunc(x.parts, func(p database.IndexPart) bool { return t.column(p.Column) == nil })
 }
 
 // addKey files an index as primary key, unique key or index. What the neutral
@@ -119,7 +126,7 @@ func (t *table) portable(x *index) bool {
 func (t *table) neutralColumn(col *column) *database.Column {
 	out := &database.Column{Name: col.name, Type: col.typeOf(), NotNull: !col.nullable, Comment: col.comment}
 	switch {
-	case col.computed != "":
+	case col.computed != "" && !t.blind(col.computed):
 		out.Generated = &database.Generated{Expr: expr(col.computed), Stored: col.persisted}
 	case col.identity:
 		out.Identity = &database.Identity{Always: true, Sequence: t.counterID(col)}
@@ -198,6 +205,8 @@ func (t *table) findings() []database.Finding {
 	for _, c := range t.columns {
 		part := database.ObjectID{Kind: "column", Table: t.schema + "." + t.name, Name: c.name}
 		switch {
+		case t.blind(c.computed):
+			add(part, "DB111", "it was computed of a column that cannot be read, and becomes a plain one")
 		case c.base == "timestamp":
 			add(part, "DB133", "a rowversion keeps its values and no longer changes by itself")
 		case c.alias != "":
@@ -216,6 +225,9 @@ func (t *table) extraObjects() []*database.Object {
 	for _, c := range t.unreadable {
 		o := object("column", "", id, c.name, database.AtEnd)
 		o.Lost = "values of type " + c.base + " cannot be read"
+		if c.encrypted {
+			o.Lost = "only clients that have its key can read it"
+		}
 		out = append(out, o)
 	}
 	for _, x := range t.indexes {
@@ -225,7 +237,12 @@ func (t *table) extraObjects() []*database.Object {
 	}
 	alter := "ALTER TABLE " + qualified(t.schema, t.name)
 	for _, k := range t.checks {
-		if k.disabled {
+		switch {
+		case t.blind(k.definition):
+			o := object("check", "", id, k.name, database.AfterData)
+			o.Lost = overUnreadable
+			out = append(out, o)
+		case k.disabled:
 			out = append(out, object("check", "", id, k.name, database.AfterData,
 				alter+" WITH NOCHECK ADD CONSTRAINT "+quote(k.name)+" CHECK "+k.definition, alter+" NOCHECK CONSTRAINT "+quote(k.name)))
 		}
@@ -249,6 +266,8 @@ func quoted(names []string) string {
 	return strings.Join(out, ", ")
 }
 
+const overUnreadable = "it is over a column that cannot be read"
+
 // oddIndex is one of a kind that we build natively, or not at all.
 func (t *table) oddIndex(x *index) *database.Object {
 	kind := "index"
@@ -262,6 +281,8 @@ func (t *table) oddIndex(x *index) *database.Object {
 	switch {
 	case x.kind == 5:
 		o.DDL = []string{"CREATE CLUSTERED COLUMNSTORE INDEX " + quote(x.name) + on}
+	case !t.known(x):
+		o.Lost = overUnreadable
 	case x.kind == 6 && x.filter == "":
 		o.DDL = []string{"CREATE NONCLUSTERED COLUMNSTORE INDEX " + quote(x.name) + on + " (" + quoted(x.include) + ")"}
 	case x.disabled:

@@ -180,3 +180,26 @@ func TestCountersAreReadAfterTheRows(t *testing.T) {
 		t.Errorf("sequences are %+v, %v", got, err)
 	}
 }
+
+func TestAServerIsNotAskedForKindsThatItDoesNotKnow(t *testing.T) {
+	for major, want := range map[int][]bool{13: {false, false}, 14: {true, false}, 16: {true, true}} {
+		query := othersOf(server{major: major})
+		for i, column := range []string{"t.is_node", "t.ledger_type"} {
+			if got := strings.Contains(query, column); got != want[i] {
+				t.Errorf("release %d is asked for %s: %v, want %v", major, column, got, want[i])
+			}
+		}
+	}
+}
+
+func TestEveryKindThatIsOnlyListedSaysWhyItIsNotCopied(t *testing.T) {
+	for _, o := range others {
+		got := otherObject([]string{o.kind, "s", "n"})
+		if got.Lost == "" || len(got.DDL) > 0 || got.Kind != o.kind {
+			t.Errorf("%s is listed as %+v", o.kind, got)
+		}
+		if !strings.Contains(othersOf(server{major: 16}), "SELECT N'"+o.kind+"', ") {
+			t.Errorf("%s is not asked for", o.kind)
+		}
+	}
+}

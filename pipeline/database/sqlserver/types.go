@@ -26,6 +26,7 @@ type column struct {
 	value      string // the default
 	period     bool   // of a temporal table
 	comment    string
+	encrypted  bool // by the clients (Always Encrypted)
 }
 
 // unicode says that text is held as UTF-16.
@@ -111,6 +112,9 @@ func (c *column) typeOf() database.Type {
 
 // readable says that we know how to read values.
 func (c *column) readable() bool {
+	if c.encrypted {
+		return false
+	}
 	switch c.base {
 	case "xml", "sql_variant", "hierarchyid":
 		return true

@@ -44,7 +44,8 @@ CREATE TABLE [Sales ]]x[].[Odd [Table]]] (
     [h] hierarchyid,
     [g] geography,
     [phone] varchar(20) COLLATE SQL_Latin1_General_CP1_CI_AS,
-    [twice] AS ([id]*(2)) PERSISTED
+    [twice] AS ([id]*(2)) PERSISTED,
+    [last4] nvarchar(4) COLLATE SQL_Latin1_General_CP1_CI_AS
 )
 GO
 EXEC sys.sp_addextendedproperty N'MS_Description', N'it''s odd', N'SCHEMA', N'Sales ]x[', N'TABLE', N'Odd [Table]'
@@ -80,6 +81,8 @@ ALTER TABLE [Sales ]]x[].[Odd [Table]]] WITH NOCHECK ADD CONSTRAINT [CK_Off] CHE
 GO
 ALTER TABLE [Sales ]]x[].[Odd [Table]]] NOCHECK CONSTRAINT [CK_Off]
 GO
+-- check Sales ]x[.Odd [Table].CK_Card (after)
+-- lost: it is over a column that cannot be read
 -- index dbo.History.CCI (after)
 CREATE CLUSTERED COLUMNSTORE INDEX [CCI] ON [dbo].[History]
 GO
@@ -90,6 +93,8 @@ ALTER TABLE [dbo].[History] NOCHECK CONSTRAINT [FK_Off]
 GO
 -- column Sales ]x[.Odd [Table].clr (end)
 -- lost: values of type mytype cannot be read
+-- column Sales ]x[.Odd [Table].card (end)
+-- lost: only clients that have its key can read it
 -- table dbo.Outside (end)
 -- lost: an external table holds its rows elsewhere
 -- synonym dbo.Syn (end)
@@ -115,11 +120,20 @@ DISABLE TRIGGER [Sales ]]x[].[trg] ON [Sales ]]x[].[Odd [Table]]]
 GO
 -- clr scalar function dbo.clrf (end)
 -- lost: objects of this kind are not copied
+-- credential blobs (end)
+-- lost: it holds a secret
 -- full-text catalog ftc (end)
 -- lost: objects of this kind are not copied
+-- grants of the class schema (end)
+-- lost: grants are not copied
+-- partitioning dbo.History (end)
+-- lost: it is copied without partitions
+-- user reader (end)
+-- lost: users and roles are not copied
 -- DB131 approximated: table Sales ]x[.Odd [Table]: the system no longer keeps its versions; those it has are in its history table
 -- DB131 approximated: table Sales ]x[.Odd [Table]: it is no longer kept in memory
 -- DB133 approximated: column Sales ]x[.Odd [Table].rv: a rowversion keeps its values and no longer changes by itself
 -- DB133 approximated: column Sales ]x[.Odd [Table].dt2: a column of a period becomes a plain one
 -- DB133 approximated: column Sales ]x[.Odd [Table].phone: the type dbo.Phone becomes the type below it, varchar
+-- DB111 approximated: column Sales ]x[.Odd [Table].last4: it was computed of a column that cannot be read, and becomes a plain one
 -- DB131 approximated: table dbo.History: the system no longer adds versions to it
