@@ -2,6 +2,8 @@ package sqlserver
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
@@ -36,12 +38,21 @@ func readObjects(ctx context.Context, q sqlengine.Queryer, c *catalog, s *databa
 			}
 			return nil
 		}},
-		sqlengine.Question{What: "other objects", SQL: othersOf(c.server), Row: func(row []string) error {
-			out = append(out, otherObject(row))
+		sqlengine.Question{What: "other objects", SQL: anyObjectSQL, Row: func(row []string) error {
+			o := object(row[0], row[1], "", row[2], database.AtEnd)
+			o.Lost = usualLoss
+			out = append(out, o)
 			return nil
 		}},
 	)
-	return append(before, out...), err
+	if err != nil {
+		return nil, err
+	}
+	listed, err := wire.List(ctx, q, listings(c.server))
+	if err != nil {
+		return nil, fmt.Errorf("list the objects that are not copied: %w", err)
+	}
+	return slices.Concat(before, out, listed), nil
 }
 
 // userType is an alias of a type; others are written in code that we have not.

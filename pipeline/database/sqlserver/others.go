@@ -1,10 +1,9 @@
 package sqlserver
 
 import (
-	"fmt"
-	"strings"
+	"cmp"
 
-	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
 // other is a kind of object that is listed in the report and not copied.
@@ -83,33 +82,17 @@ var others = []other{
 }
 
 // anyObjectSQL lists kinds that nothing else does, by the server's own words.
-const anyObjectSQL = `SELECT LOWER(REPLACE(o.type_desc, '_', ' ')) COLLATE DATABASE_DEFAULT, s.name COLLATE DATABASE_DEFAULT, o.name COLLATE DATABASE_DEFAULT FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND o.type NOT IN ('U', 'V', 'P', 'FN', 'IF', 'TF', 'TR', 'SO', 'SN', 'PK', 'UQ', 'F', 'C', 'D', 'S', 'IT', 'TT', 'SP', 'EC')`
+const anyObjectSQL = `SELECT LOWER(REPLACE(o.type_desc, '_', ' ')), s.name, o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND o.type NOT IN ('U', 'V', 'P', 'FN', 'IF', 'TF', 'TR', 'SO', 'SN', 'PK', 'UQ', 'F', 'C', 'D', 'S', 'IT', 'TT', 'SP', 'EC') ORDER BY 1, 2, 3`
 
-// othersOf is the query for all that is listed only: kind, schema and name.
-// Names of the catalog differ in their collations, which a union does not take.
-func othersOf(s server) string {
-	parts := []string{anyObjectSQL}
+// listings are the queries for others that a server knows.
+func listings(s server) []sqlengine.Listing {
+	var out []sqlengine.Listing
 	for _, o := range others {
 		if s.major < o.major {
 			continue
 		}
-		schema := "N''"
-		if o.schema != "" {
-			schema = o.schema + " COLLATE DATABASE_DEFAULT"
-		}
-		parts = append(parts, fmt.Sprintf("SELECT N'%s', %s, (%s) COLLATE DATABASE_DEFAULT FROM %s", o.kind, schema, o.name, o.from))
-	}
-	return strings.Join(parts, "\nUNION ALL ") + " ORDER BY 1, 2, 3"
-}
-
-// otherObject is a row of othersOf.
-func otherObject(row []string) *database.Object {
-	out := object(row[0], row[1], "", row[2], database.AtEnd)
-	out.Lost = usualLoss
-	for _, o := range others {
-		if o.kind == row[0] && o.lost != "" {
-			out.Lost = o.lost
-		}
+		schema, lost := cmp.Or(o.schema, "N''"), cmp.Or(o.lost, usualLoss)
+		out = append(out, sqlengine.Listing{Kind: o.kind, Lost: lost, SQL: "SELECT " + schema + ", " + o.name + " FROM " + o.from + " ORDER BY 1, 2"})
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -182,24 +183,41 @@ func TestCountersAreReadAfterTheRows(t *testing.T) {
 }
 
 func TestAServerIsNotAskedForKindsThatItDoesNotKnow(t *testing.T) {
-	for major, want := range map[int][]bool{13: {false, false}, 14: {true, false}, 16: {true, true}} {
-		query := othersOf(server{major: major})
-		for i, column := range []string{"t.is_node", "t.ledger_type"} {
-			if got := strings.Contains(query, column); got != want[i] {
-				t.Errorf("release %d is asked for %s: %v, want %v", major, column, got, want[i])
+	for major, want := range map[int]string{13: "", 14: "graph table", 16: "graph table, ledger table"} {
+		var got []string
+		for _, l := range listings(server{major: major}) {
+			if l.Lost == "" {
+				t.Errorf("%s is not copied, and nothing says why", l.Kind)
 			}
+			if strings.HasSuffix(l.Kind, " table") {
+				got = append(got, l.Kind)
+			}
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("release %d is asked for %q, want %q", major, got, want)
 		}
 	}
 }
 
-func TestEveryKindThatIsOnlyListedSaysWhyItIsNotCopied(t *testing.T) {
-	for _, o := range others {
-		got := otherObject([]string{o.kind, "s", "n"})
-		if got.Lost == "" || len(got.DDL) > 0 || got.Kind != o.kind {
-			t.Errorf("%s is listed as %+v", o.kind, got)
-		}
-		if !strings.Contains(othersOf(server{major: 16}), "SELECT N'"+o.kind+"', ") {
-			t.Errorf("%s is not asked for", o.kind)
-		}
+func TestAKindThatTheServerRefusesToListIsInTheReport(t *testing.T) {
+	s := scripted.New(t)
+	refused := listings(server{major: 16})[0]
+	s.Expect(refused.SQL).Fails(serverError(208))
+	db := s.DB()
+	defer db.Close()
+	got, err := wire.List(context.Background(), db, []sqlengine.Listing{refused})
+	if err != nil || len(got) != 1 || got[0].Kind != refused.Kind || !strings.Contains(got[0].Lost, "error 208") {
+		t.Errorf("the list is %+v, %v", got, err)
+	}
+}
+
+func TestALostConnectionEndsTheListing(t *testing.T) {
+	s := scripted.New(t)
+	list := listings(server{major: 16})
+	s.Expect(list[0].SQL).Fails(io.ErrUnexpectedEOF)
+	db := s.DB()
+	defer db.Close()
+	if _, err := wire.List(context.Background(), db, list); !errors.Is(err, database.ErrUnreachable) {
+		t.Errorf("the error is %v", err)
 	}
 }

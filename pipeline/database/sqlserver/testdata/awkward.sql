@@ -120,16 +120,16 @@ DISABLE TRIGGER [Sales ]]x[].[trg] ON [Sales ]]x[].[Odd [Table]]]
 GO
 -- clr scalar function dbo.clrf (end)
 -- lost: objects of this kind are not copied
--- credential blobs (end)
--- lost: it holds a secret
--- full-text catalog ftc (end)
--- lost: objects of this kind are not copied
--- grants of the class schema (end)
--- lost: grants are not copied
 -- partitioning dbo.History (end)
 -- lost: it is copied without partitions
+-- full-text catalog ftc (end)
+-- lost: objects of this kind are not copied
+-- credential blobs (end)
+-- lost: it holds a secret
 -- user reader (end)
 -- lost: users and roles are not copied
+-- grants dbo.p (end)
+-- lost: grants are not copied
 -- DB131 approximated: table Sales ]x[.Odd [Table]: the system no longer keeps its versions; those it has are in its history table
 -- DB131 approximated: table Sales ]x[.Odd [Table]: it is no longer kept in memory
 -- DB133 approximated: column Sales ]x[.Odd [Table].rv: a rowversion keeps its values and no longer changes by itself
