@@ -33,10 +33,13 @@ type RestoreOptions struct {
 	Include   func(e *entry.Entry) bool // nil: everything
 	Overwrite Overwrite
 	Delete    bool // remove what the snapshot does not have
-	DryRun    bool
-	Verify    bool // read back what was written, and read what OverwriteIfChanged would keep
-	Parallel  int  // packs at once; 4 if 0
-	Progress  *Progress
+	// Spare finds out what Delete leaves all the same, with the directories above it; nil: only what Include does not mean. It is called
+	// once, and only where something would be removed.
+	Spare    func(ctx context.Context) (func(e *entry.Entry) bool, error)
+	DryRun   bool
+	Verify   bool // read back what was written, and read what OverwriteIfChanged would keep
+	Parallel int  // packs at once; 4 if 0
+	Progress *Progress
 	// Problem takes what did not come back as it was; may be nil.
 	Problem func(path string, err error)
 	// Plan is told each entry and what would be done with it; may be nil.
@@ -416,19 +419,11 @@ func (r *restore) deleteOthers(ctx context.Context) error {
 	if !r.o.Delete {
 		return nil
 	}
-	removed := ""
-	paths := make([]string, 0, len(r.there))
-	for path := range r.there {
-		if !r.seen[path] && (r.o.Include == nil || r.o.Include(r.there[path])) {
-			paths = append(paths, path)
-		}
+	others, err := r.others(ctx)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(paths, entry.ComparePaths)
-	for _, path := range paths {
-		if removed != "" && len(path) > len(removed) && path[:len(removed)] == removed && path[len(removed)] == '/' {
-			continue
-		}
-		removed = path
+	for _, path := range others {
 		if r.o.Plan != nil {
 			r.o.Plan(r.there[path], ActionDelete)
 		}
@@ -443,6 +438,49 @@ func (r *restore) deleteOthers(ctx context.Context) error {
 		r.count(ActionDelete, nil)
 	}
 	return nil
+}
+
+// others are the paths that the snapshot does not have, each with all that is below it, without what is to stay.
+func (r *restore) others(ctx context.Context) ([]string, error) {
+	include := r.o.Include
+	if include == nil {
+		include = func(*entry.Entry) bool { return true }
+	}
+	r.seeWhere(func(e *entry.Entry) bool { return !include(e) })
+	if r.o.Spare != nil && r.hasOthers() {
+		spared, err := r.o.Spare(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.seeWhere(spared)
+	}
+	var all []string
+	for path := range r.there {
+		above := path[:max(0, strings.LastIndexByte(path, '/'))]
+		if !r.seen[path] && (r.seen[above] || r.there[above] == nil) {
+			all = append(all, path)
+		}
+	}
+	slices.SortFunc(all, entry.ComparePaths)
+	return all, nil
+}
+
+func (r *restore) hasOthers() bool {
+	for path := range r.there {
+		if !r.seen[path] {
+			return true
+		}
+	}
+	return false
+}
+
+// seeWhere makes what is there and of which stays is true be left, and the directories above it.
+func (r *restore) seeWhere(stays func(e *entry.Entry) bool) {
+	for path, e := range r.there {
+		if !r.seen[path] && stays(e) {
+			r.see(path)
+		}
+	}
 }
 
 // problem tells that an entry did not come back. What concerns the whole target ends the restore.

@@ -293,7 +293,7 @@ func (r *restoring) source(ctx context.Context, source *catalog.SourceState) err
 	if err != nil {
 		return err
 	}
-	return r.write(ctx, t, fetcher, r.path, to, r.o.server != nil)
+	return r.write(ctx, t, fetcher, to, writing{below: r.path, server: r.o.server != nil})
 }
 
 // tree opens the tree of a source.
@@ -305,18 +305,25 @@ func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *pipeline.Fet
 	return tree.Open(source.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{}), fetcher, nil
 }
 
-// write brings what lies at or below a path of a tree to a target, and closes that.
-func (r *restoring) write(ctx context.Context, t *tree.Tree, fetcher *pipeline.Fetcher, below string, to target.Target, server bool) error {
-	match, err := pipeline.NewMatch(below, r.o.include, r.o.exclude)
+// writing is what is written of a tree.
+type writing struct {
+	below  string                                                       // the path at or below which it lies
+	server bool                                                         // it goes to a server, by which only what differs is sent
+	spare  func(ctx context.Context) (func(e *entry.Entry) bool, error) // as pipeline.RestoreOptions has it
+}
+
+// write brings a tree, or a part of it, to a target, and closes that.
+func (r *restoring) write(ctx context.Context, t *tree.Tree, fetcher *pipeline.Fetcher, to target.Target, w writing) error {
+	match, err := pipeline.NewMatch(w.below, r.o.include, r.o.exclude)
 	if err != nil {
 		return errors.Join(usage("%w", err), to.Close(ctx))
 	}
 	overwrite := overwrites[r.o.overwrite]
-	if server && r.o.overwrite == "" {
+	if w.server && r.o.overwrite == "" {
 		overwrite = pipeline.OverwriteIfChanged
 	}
 	result, err := pipeline.Restore(ctx, t, fetcher, to, pipeline.RestoreOptions{
-		Below: below, Include: match, Overwrite: overwrite, Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify,
+		Below: w.below, Include: match, Overwrite: overwrite, Delete: r.o.remove, Spare: w.spare, DryRun: r.dry(), Verify: r.o.verify,
 		Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
 		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
 	})

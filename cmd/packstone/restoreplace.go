@@ -233,9 +233,9 @@ func (r *restoring) putBack(ctx context.Context) error {
 			return err
 		}
 		for _, part := range back.parts {
-			below := part.Below
-			if isBelow(r.path, below) {
-				below = r.path
+			w := writing{below: part.Below, server: part.Path == "", spare: r.spare(part)}
+			if isBelow(r.path, w.below) {
+				w.below = r.path
 			}
 			to, err := r.openPart(ctx, t, part, back.source)
 			if errors.Is(err, fs.ErrNotExist) {
@@ -244,12 +244,31 @@ func (r *restoring) putBack(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := r.write(ctx, t, fetcher, below, to, part.Path == ""); err != nil {
+			if err := r.write(ctx, t, fetcher, to, w); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// spare finds out what --delete is to leave at the place of a part: what a backup leaves out there, so that no snapshot has it.
+func (r *restoring) spare(part config.Part) func(ctx context.Context) (func(*entry.Entry) bool, error) {
+	return func(ctx context.Context) (func(*entry.Entry) bool, error) {
+		own, err := r.ownFiles()
+		if err != nil {
+			return nil, err
+		}
+		bucket, err := r.bucketLogin()
+		if err != nil {
+			return nil, err
+		}
+		taken, err := part.Taken(ctx, config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.remoteLogin(), Bucket: bucket})
+		if err != nil {
+			return nil, fmt.Errorf("find out what a backup leaves out, for --delete: %w", err)
+		}
+		return func(e *entry.Entry) bool { return !taken[e.Path] }, nil
+	}
 }
 
 // openPart opens the place of a part of a source. fs.ErrNotExist: the snapshot has no such part.

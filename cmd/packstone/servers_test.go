@@ -416,6 +416,37 @@ func (s *station) inPlace(from, to *fileServer, at string) {
 		s.t.Errorf("the new place is not told: %s", stderr)
 	}
 	s.same(from.disk, at, to)
+	s.inPlaceAlone(from, to, at, done)
+}
+
+// inPlaceAlone restores in place with --delete, which leaves what the settings leave out.
+func (s *station) inPlaceAlone(from, to *fileServer, at string, done int) {
+	s.t.Helper()
+	mustMkdir(s.t, filepath.Join(at, "later", "deep"))
+	left := []string{filepath.Join(at, "projekt 2", "left out.tmp"), filepath.Join(at, "later", "deep", "left out.tmp")}
+	gone := []string{filepath.Join(at, "projekt 2", "more"), filepath.Join(at, "later", "deep", "more")}
+	for i, file := range append(left, gone...) {
+		putFile(s.t, file, []byte("more"), i)
+	}
+	to.own(s.t)
+	summary, _ := s.run(done, nil, "restore", "latest", "--in-place", "--delete")
+	if summary["files_deleted"] != float64(len(gone)) {
+		s.t.Errorf("--delete: %v", summary)
+	}
+	for _, file := range left {
+		if err := os.Remove(file); err != nil {
+			s.t.Errorf("what is left out of backups is gone: %v", err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(at, "later")); err != nil {
+		s.t.Fatal(err)
+	}
+	s.same(from.disk, at, to)
+	if err := os.RemoveAll(at); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run(done, nil, "restore", "latest", "--in-place", "--delete")
+	s.same(from.disk, at, to)
 }
 
 func (s *station) same(a, b string, to *fileServer) {

@@ -203,10 +203,12 @@ func (l *Lake) openDirectory(opts OpenOptions) (source.Source, error) {
 }
 
 func (l *Lake) parts() []Part {
+	now := *l
+	now.AllowEmpty, now.AsOf, now.Tags = true, "latest", false
 	if !IsBucket(l.Path) {
-		return []Part{{Path: path.Clean(l.Path)}}
+		return []Part{{Path: path.Clean(l.Path), source: now.open}}
 	}
-	return []Part{{open: func(_ context.Context, o TargetOptions) (target.Target, error) {
+	return []Part{{source: now.open, open: func(_ context.Context, o TargetOptions) (target.Target, error) {
 		a, err := s3.Parse(l.Path)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)

@@ -10,9 +10,12 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/files"
 	"github.com/packstone/packstone/pipeline/target"
 	"github.com/packstone/packstone/pipeline/target/directory"
 	ftptarget "github.com/packstone/packstone/pipeline/target/ftp"
@@ -96,7 +99,48 @@ type Part struct {
 	// Path is a directory or a file of this machine; empty: open knows another place.
 	Path string
 	open func(ctx context.Context, o TargetOptions) (target.Target, error)
+	// source is what a backup reads of the part; nil: all that is at Path.
+	source func(ctx context.Context, o OpenOptions) (source.Source, error)
+	// markers are names of files that make a backup leave out what is beside them.
+	markers []string
 }
+
+// Taken are the paths, in the source's tree, of what a backup would take of the part as it is now: what it leaves out is not among them, nor
+// what it cannot list, nor the files that mark what it leaves out. Of a part that is not there it is empty.
+func (p Part) Taken(ctx context.Context, o OpenOptions) (map[string]bool, error) {
+	open := p.source
+	if open == nil {
+		open = p.byPath
+	}
+	s, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	taken := taking{}
+	err = s.Walk(ctx, taken)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, source.ErrEmpty) {
+		err = nil
+	}
+	maps.DeleteFunc(taken, func(file string, _ bool) bool { return slices.Contains(p.markers, path.Base(file)) })
+	return taken, errors.Join(err, s.Close())
+}
+
+// byPath is the source of what was backed up by path.
+func (p Part) byPath(_ context.Context, o OpenOptions) (source.Source, error) {
+	return sourceOf(files.New(files.Options{Roots: []string{p.Path}, Absolute: true, AllowEmpty: true, LeaveOut: o.LeaveOut, Parallel: o.Parallel}))
+}
+
+// taking collects what a walk visits.
+type taking map[string]bool
+
+// Visit implements source.Visitor.
+func (t taking) Visit(e *entry.Entry) error {
+	t[e.Path] = true
+	return nil
+}
+
+// Problem implements source.Visitor. What cannot be listed is not taken.
+func (t taking) Problem(string, error) {}
 
 // Open opens the place for a restore. It has the root of the part, not that of the source. file tells that the part is one file, whose
 // directory it is.
@@ -154,10 +198,12 @@ func (c *Config) Parts(name string) ([]Part, bool) {
 }
 
 func (f *Files) parts() []Part {
+	now := *f
+	now.AllowEmpty = true
 	if f.Path != "" {
-		return []Part{{Path: f.Path}}
+		return []Part{{Path: f.Path, source: now.open, markers: f.markers()}}
 	}
-	return []Part{{open: func(_ context.Context, o TargetOptions) (target.Target, error) {
+	return []Part{{source: now.open, open: func(_ context.Context, o TargetOptions) (target.Target, error) {
 		r, login, err := f.Server.remote(o.Remote)
 		if err != nil {
 			return nil, err
@@ -166,10 +212,25 @@ func (f *Files) parts() []Part {
 	}}}
 }
 
+// markers are the names of files that mark what is left out.
+func (f *Files) markers() []string {
+	var names []string
+	if f.ExcludeCaches {
+		names = append(names, "CACHEDIR.TAG")
+	}
+	for _, marker := range f.ExcludeIfPresent {
+		name, _, _ := strings.Cut(marker, ":")
+		names = append(names, name)
+	}
+	return names
+}
+
 func (s *Components) parts() []Part {
 	var all []Part
 	for _, name := range slices.Sorted(maps.Keys(s.Components)) {
-		all = append(all, Part{Below: name, Path: s.Components[name]})
+		now := *s
+		now.Components, now.AllowEmpty = map[string]string{name: s.Components[name]}, true
+		all = append(all, Part{Below: name, Path: s.Components[name], source: now.open})
 	}
 	return all
 }
