@@ -74,6 +74,9 @@ type sequence struct {
 	last                        int64
 }
 
+// redactionSQL asks for a view that not every user sees.
+const redactionSQL = `SELECT r.object_name, r.column_name FROM redaction_columns r WHERE r.object_owner = :1 AND NOT EXISTS (SELECT 1 FROM session_privs WHERE privilege = 'EXEMPT REDACTION POLICY') ORDER BY 1, 2`
+
 // Queries of the dictionary; each takes the schema as :1. A LONG comes last.
 const (
 	policiesSQL = `SELECT p.object_name, p.policy_name FROM all_policies p WHERE p.object_owner = :1 AND p.enable = 'YES' AND p.sel = 'YES' AND NOT EXISTS (SELECT 1 FROM session_privs WHERE privilege = 'EXEMPT ACCESS POLICY') ORDER BY 1, 2`
@@ -86,7 +89,7 @@ AND NOT EXISTS (SELECT 1 FROM all_mview_logs l WHERE l.log_owner = t.owner AND l
 AND NOT EXISTS (SELECT 1 FROM all_external_tables x WHERE x.owner = t.owner AND x.table_name = t.table_name)
 ORDER BY t.table_name`
 
-	columnsSQL = `SELECT c.table_name, c.column_name, c.data_type, c.data_type_owner, TO_CHAR(c.data_length), TO_CHAR(c.data_precision), TO_CHAR(c.data_scale), TO_CHAR(c.char_length), c.char_used, c.nullable, c.virtual_column, c.identity_column, m.comments, c.data_default
+	columnsSQL = `SELECT c.table_name, c.column_name, c.data_type, c.data_type_owner, TO_CHAR(c.data_length), TO_CHAR(c.data_precision), TO_CHAR(c.data_scale), TO_CHAR(c.char_length), c.char_used, c.nullable, c.virtual_column, c.identity_column, m.comments, c.hidden_column, c.default_on_null, c.data_default
 FROM all_tab_cols c LEFT JOIN all_col_comments m ON m.owner = c.owner AND m.table_name = c.table_name AND m.column_name = c.column_name
 WHERE c.owner = :1 AND c.user_generated = 'YES' ORDER BY c.table_name, c.column_id NULLS LAST, c.internal_column_id`
 
@@ -166,7 +169,7 @@ func (c *catalog) addColumn(row []string) error {
 	col := &column{
 		name: row[1], data: row[2], dataOwner: row[3], precision: optional(row[5]), scale: optional(row[6]),
 		charUsed: row[8] == "C", nullable: row[9] == "Y", virtual: row[10] == "YES", identity: row[11] == "YES",
-		comment: row[12], value: strings.TrimSpace(row[13]),
+		comment: row[12], invisible: row[13] == "YES", onNull: row[14] == "YES", value: strings.TrimSpace(row[15]),
 	}
 	col.length, _ = strconv.ParseInt(row[4], 10, 64)
 	col.chars, _ = strconv.ParseInt(row[7], 10, 64)
@@ -286,7 +289,7 @@ func (c *catalog) addSequence(row []string) error {
 	return nil
 }
 
-// refuseHidden refuses when a policy may filter what we read.
+// refuseHidden refuses when a policy may filter or change what we read.
 func refuseHidden(ctx context.Context, q sqlengine.Queryer, owner string) error {
 	var found []string
 	err := sqlengine.Each(ctx, q, policiesSQL, func(row []string) error {
@@ -298,6 +301,23 @@ func refuseHidden(ctx context.Context, q sqlengine.Queryer, owner string) error 
 	}
 	if len(found) > 0 {
 		return fmt.Errorf("%w: policies apply to %s; grant EXEMPT ACCESS POLICY to the user", database.ErrHiddenRows, strings.Join(found, ", "))
+	}
+	return refuseRedacted(ctx, q, owner)
+}
+
+// refuseRedacted refuses when values would be blotted out, as far as the user
+// may know.
+func refuseRedacted(ctx context.Context, q sqlengine.Queryer, owner string) error {
+	var found []string
+	err := sqlengine.Each(ctx, q, redactionSQL, func(row []string) error {
+		found = append(found, row[0]+"."+row[1])
+		return nil
+	}, owner)
+	if err != nil && (number(err) == 0 || lost(err)) {
+		return fmt.Errorf("look for redacted columns: %w", translate(err))
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("%w: values of %s are redacted; grant EXEMPT REDACTION POLICY to the user", database.ErrHiddenRows, strings.Join(found, ", "))
 	}
 	return nil
 }

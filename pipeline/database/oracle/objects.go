@@ -10,7 +10,11 @@ import (
 )
 
 const (
-	viewsSQL = `SELECT v.view_name, v.text FROM all_views v WHERE v.owner = :1 ORDER BY 1`
+	// viewsSQL tells of a view whether its text is not all of it. A LONG comes last.
+	viewsSQL = `SELECT v.view_name, CASE WHEN v.view_type IS NOT NULL OR v.editioning_view = 'Y' THEN 'Y' END, v.text FROM all_views v WHERE v.owner = :1 ORDER BY 1`
+
+	viewCommentsSQL = `SELECT t.table_name, NULL, t.comments FROM all_tab_comments t WHERE t.owner = :1 AND t.table_type = 'VIEW' AND t.comments IS NOT NULL
+UNION ALL SELECT c.table_name, c.column_name, c.comments FROM all_col_comments c JOIN all_views v ON v.owner = c.owner AND v.view_name = c.table_name WHERE c.owner = :2 AND c.comments IS NOT NULL ORDER BY 1, 2 NULLS FIRST`
 
 	viewColumnsSQL = `SELECT c.table_name, c.column_name FROM all_tab_cols c JOIN all_views v ON v.owner = c.owner AND v.view_name = c.table_name WHERE c.owner = :1 AND c.hidden_column = 'NO' ORDER BY c.table_name, c.column_id`
 
@@ -18,13 +22,6 @@ const (
 ORDER BY DECODE(s.type, 'TYPE', 1, 'PACKAGE', 2, 'FUNCTION', 3, 'PROCEDURE', 4, 'TYPE BODY', 5, 'PACKAGE BODY', 6, 7), s.name, s.line`
 
 	triggersSQL = `SELECT t.trigger_name, t.base_object_type, t.table_owner, t.table_name, t.status FROM all_triggers t WHERE t.owner = :1 ORDER BY 1`
-
-	othersSQL = `SELECT o.object_type, o.object_name FROM all_objects o WHERE o.owner = :1 AND o.generated = 'N' AND o.secondary = 'N' AND o.object_type NOT IN
-('TABLE', 'TABLE PARTITION', 'TABLE SUBPARTITION', 'INDEX', 'INDEX PARTITION', 'INDEX SUBPARTITION', 'LOB', 'LOB PARTITION', 'LOB SUBPARTITION', 'SEQUENCE', 'VIEW', 'TYPE', 'TYPE BODY', 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY', 'TRIGGER')
-UNION ALL SELECT 'EXTERNAL TABLE', x.table_name FROM all_external_tables x WHERE x.owner = :2
-UNION ALL SELECT 'OBJECT TABLE', b.table_name FROM all_object_tables b WHERE b.owner = :3 AND b.dropped = 'NO'
-UNION ALL SELECT 'MATERIALIZED VIEW LOG', l.log_table FROM all_mview_logs l WHERE l.log_owner = :4
-UNION ALL SELECT DISTINCT 'GRANTS', p.table_name FROM all_tab_privs p WHERE p.table_schema = :5 ORDER BY 1, 2`
 
 	ddlSQL = `SELECT DBMS_METADATA.GET_DDL(:1, :2, :3) FROM DUAL`
 
@@ -56,36 +53,53 @@ func readObjects(ctx context.Context, q querier, c *catalog, s *database.Schema)
 	}
 	views, err := readViews(ctx, q, c.server.owner)
 	if err != nil {
-		return nil, fmt.Errorf("read the catalog's views: %w", translate(err))
+		return nil, err
 	}
 	others, err := readOthers(ctx, q, c.server.owner)
 	if err != nil {
-		return nil, fmt.Errorf("read the catalog's other objects: %w", translate(err))
+		return nil, err
 	}
 	out = append(append(append(append(out, types...), views...), late...), others...)
 	return out, sidecars(ctx, q, c.server.owner, append(out, s.Objects...))
 }
 
-// readViews makes views that may refer to what comes later: FORCE.
+// readViews makes views that may refer to what comes later: FORCE. Their
+// comments wait for all of them. Of views of objects and of editions the server
+// tells the DDL; see sidecars.
 func readViews(ctx context.Context, q sqlengine.Queryer, owner string) ([]*database.Object, error) {
 	columns := map[string][]string{}
-	err := sqlengine.Each(ctx, q, viewColumnsSQL, func(row []string) error {
-		columns[row[0]] = append(columns[row[0]], quote(row[1]))
-		return nil
-	}, owner)
-	if err != nil {
-		return nil, err
+	var out, comments []*database.Object
+	err := wire.Ask(ctx, q,
+		sqlengine.Question{What: "columns of views", SQL: viewColumnsSQL, Args: []any{owner}, Row: func(row []string) error {
+			columns[row[0]] = append(columns[row[0]], quote(row[1]))
+			return nil
+		}},
+		sqlengine.Question{What: "comments of views", SQL: viewCommentsSQL, Args: []any{owner, owner}, Row: func(row []string) error {
+			if n := len(comments); n == 0 || comments[n-1].Table != row[0] {
+				comments = append(comments, object("comments", row[0], row[0], database.AtEnd))
+			}
+			last := comments[len(comments)-1]
+			last.DDL = append(last.DDL, comment("", row[0], row[1], row[2]))
+			return nil
+		}},
+		sqlengine.Question{What: "views", SQL: viewsSQL, Args: []any{owner}, Row: func(row []string) error {
+			o := object("view", "", row[0], database.AtEnd)
+			if row[1] != "Y" {
+				o.DDL = []string{viewDDL(row[0], columns[row[0]], row[2])}
+			}
+			out = append(out, o)
+			return nil
+		}},
+	)
+	return append(out, comments...), err
+}
+
+func viewDDL(name string, columns []string, text string) string {
+	list := ""
+	if len(columns) > 0 {
+		list = " (" + strings.Join(columns, ", ") + ")"
 	}
-	var out []*database.Object
-	err = sqlengine.Each(ctx, q, viewsSQL, func(row []string) error {
-		list := ""
-		if len(columns[row[0]]) > 0 {
-			list = " (" + strings.Join(columns[row[0]], ", ") + ")"
-		}
-		out = append(out, object("view", "", row[0], database.AtEnd, "CREATE FORCE VIEW "+quote(row[0])+list+" AS "+strings.TrimSpace(row[1])))
-		return nil
-	}, owner)
-	return out, err
+	return "CREATE FORCE VIEW " + quote(name) + list + " AS " + strings.TrimSpace(text)
 }
 
 // readCode joins the lines of ALL_SOURCE. Types and what needs nothing come
@@ -149,15 +163,6 @@ func readTriggers(ctx context.Context, q sqlengine.Queryer, c *catalog, s *datab
 	return out, err
 }
 
-func readOthers(ctx context.Context, q sqlengine.Queryer, owner string) ([]*database.Object, error) {
-	var out []*database.Object
-	err := sqlengine.Each(ctx, q, othersSQL, func(row []string) error {
-		out = append(out, object(strings.ToLower(row[0]), "", row[1], database.AtEnd))
-		return nil
-	}, owner, owner, owner, owner, owner)
-	return out, err
-}
-
 // sidecars asks DBMS_METADATA for the DDL of objects that we have none for. What
 // it cannot give is said.
 func sidecars(ctx context.Context, q querier, owner string, objects []*database.Object) error {
@@ -166,12 +171,8 @@ func sidecars(ctx context.Context, q querier, owner string, objects []*database.
 		if len(o.DDL) > 0 || o.Lost != "" {
 			continue
 		}
-		switch o.Kind {
-		case "database link":
+		if o.Kind == "database link" || o.Kind == "credential" {
 			o.Lost = "its definition would hold a password"
-			continue
-		case "grants":
-			o.Lost = "grants are not copied"
 			continue
 		}
 		if !prepared {
@@ -203,25 +204,4 @@ func sidecar(ctx context.Context, q sqlengine.Queryer, owner string, o *database
 		o.Lost = "its definition is empty"
 	}
 	return nil
-}
-
-// metadataType is what DBMS_METADATA calls a kind of object.
-func metadataType(kind string) string {
-	switch kind {
-	case "partitioning", "temporary table", "external table", "object table":
-		return "TABLE"
-	case "job":
-		return "PROCOBJ"
-	}
-	return strings.ReplaceAll(strings.ToUpper(kind), " ", "_")
-}
-
-// sidecarOnly says that an object's DDL is for people: replaying it would make
-// a table anew or needs rights that an import does not have.
-func sidecarOnly(o *database.Object) bool {
-	switch o.Kind {
-	case "partitioning", "external table", "object table", "materialized view log", "job", "directory", "database link", "java source", "java class", "java resource", "cluster":
-		return true
-	}
-	return false
 }

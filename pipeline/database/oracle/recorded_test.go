@@ -10,7 +10,9 @@ type dictionary struct {
 	version, charset                                   string
 	tables, columns, counters, constraints, keyColumns [][]any
 	indexes, indexColumns, indexExpressions, sequences [][]any
-	views, viewColumns, code, triggers, others         [][]any
+	views, viewColumns, viewComments                   [][]any
+	code, triggers, others                             [][]any
+	listed                                             map[string][]string // names, by kind
 }
 
 const owner = "CHINOOK"
@@ -52,8 +54,23 @@ func (d dictionary) objects(s *scripted.Script) {
 	s.Expect(triggersSQL).With(owner).Rows(d.triggers...)
 	s.Expect(codeSQL).With(owner).Rows(d.code...)
 	s.Expect(viewColumnsSQL).With(owner).Rows(d.viewColumns...)
+	s.Expect(viewCommentsSQL).With(owner, owner).Rows(d.viewComments...)
 	s.Expect(viewsSQL).With(owner).Rows(d.views...)
-	s.Expect(othersSQL).With(owner, owner, owner, owner, owner).Rows(d.others...)
+	s.Expect(namedSQL).With(owner).Rows(d.others...)
+	for _, l := range listings(owner) {
+		step := s.Expect(l.SQL).With(owner)
+		if rows := d.listed[l.Kind]; len(rows) > 0 {
+			step.Rows(namesOnly(rows)...)
+		}
+	}
+}
+
+func namesOnly(names []string) [][]any {
+	out := make([][]any, len(names))
+	for i, name := range names {
+		out[i] = []any{nil, name}
+	}
+	return out
 }
 
 // tableRow is a row of tablesSQL.
@@ -65,7 +82,7 @@ func tableRow(name string, more ...any) []any {
 
 // columnRow is a row of columnsSQL; length is in bytes.
 func columnRow(table, name, data string, length int64, precision, scale any, nullable string, more ...any) []any {
-	row := []any{table, name, data, nil, length, precision, scale, "0", nil, nullable, "NO", "NO", nil, nil}
+	row := []any{table, name, data, nil, length, precision, scale, "0", nil, nullable, "NO", "NO", nil, "NO", "NO", nil}
 	if data == "VARCHAR2" || data == "CHAR" || data == "NVARCHAR2" || data == "NCHAR" {
 		row[7], row[8] = length, "B"
 	}
@@ -86,7 +103,9 @@ const (
 	atVirtual  = 10
 	atIdentity = 11
 	atComment  = 12
-	atDefault  = 13
+	atHidden   = 13
+	atOnNull   = 14
+	atDefault  = 15
 )
 
 // constraintRow is a row of constraintsSQL.
@@ -166,7 +185,7 @@ func awkward() dictionary {
 			columnRow("Quoted Table", "f", "FLOAT", 22, "126", nil, "Y"),
 			columnRow("Quoted Table", "bf", "BINARY_FLOAT", 4, nil, nil, "Y"),
 			columnRow("Quoted Table", "bd", "BINARY_DOUBLE", 8, nil, nil, "Y"),
-			columnRow("Quoted Table", "ts", "TIMESTAMP(9)", 11, nil, "9", "Y", atDefault, "SYSTIMESTAMP"),
+			columnRow("Quoted Table", "ts", "TIMESTAMP(9)", 11, nil, "9", "Y", atHidden, "YES", atOnNull, "YES", atDefault, "SYSTIMESTAMP"),
 			columnRow("Quoted Table", "tz", "TIMESTAMP(6) WITH TIME ZONE", 13, nil, "6", "Y"),
 			columnRow("Quoted Table", "ltz", "TIMESTAMP(3) WITH LOCAL TIME ZONE", 11, nil, "3", "Y"),
 			columnRow("Quoted Table", "ym", "INTERVAL YEAR(4) TO MONTH", 5, "4", "0", "Y"),
@@ -214,14 +233,18 @@ func awkward() dictionary {
 			{"FREE", "1", "9999999999999999999999999999", "5", "N", "20", "101"},
 			{"ISEQ$$_73001", "1", "9999999999999999999999999999", "1", "N", "20", "41"},
 		},
-		views:       [][]any{{"V_ONE", "SELECT 1 one FROM dual\n"}},
-		viewColumns: [][]any{{"V_ONE", "ONE"}},
+		views:        [][]any{{"V_OBJ", "Y", "SELECT x FROM ot"}, {"V_ONE", nil, "SELECT 1 one FROM dual\n"}},
+		viewColumns:  [][]any{{"V_ONE", "ONE"}},
+		viewComments: [][]any{{"V_ONE", nil, "just one"}, {"V_ONE", "ONE", "it's 1"}},
 		code: [][]any{
 			{"FUNCTION", "F", "FUNCTION f RETURN NUMBER IS\n"}, {"FUNCTION", "F", "BEGIN RETURN 1; END;\n"},
 			{"TRIGGER", "T_BI", "TRIGGER t_bi BEFORE INSERT ON \"Quoted Table\" BEGIN NULL; END;\n"},
 		},
 		triggers: [][]any{{"T_BI", "TABLE           ", owner, "Quoted Table", "DISABLED"}},
-		others:   [][]any{{"DATABASE LINK", "REMOTE"}, {"MATERIALIZED VIEW", "MV"}, {"GRANTS", "V_ONE"}, {"OBJECT TABLE", "OT"}, {"SYNONYM", "SYN"}},
+		others:   [][]any{{"DATABASE LINK", "REMOTE"}, {"MATERIALIZED VIEW", "MV"}, {"QUEUE", "Q"}, {"SYNONYM", "SYN"}},
+		listed: map[string][]string{
+			"object table": {"OT"}, "queue table": {"QTAB"}, "trigger": {"HR.AUDIT_IT"}, "row policy": {"IOT.P"}, "public synonym": {"EVERYBODYS"}, "grants": {"V_ONE"},
+		},
 	}
 	return d
 }

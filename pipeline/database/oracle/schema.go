@@ -182,6 +182,12 @@ func (t *table) findings() []database.Finding {
 		if n := t.regions[c.name]; n > 0 {
 			add(part(c), database.Approximated, "DB132", "the names of time zones become their offsets", n)
 		}
+		if c.invisible {
+			add(part(c), database.Approximated, "DB133", "it is no longer invisible", 0)
+		}
+		if k := t.counter(c.name); c.onNull && (k == nil || !k.always) {
+			add(part(c), database.Approximated, "DB133", "its default no longer takes the place of a null", 0)
+		}
 		switch {
 		case c.object():
 			add(part(c), database.Approximated, "DB133", "objects of type "+c.dataOwner+"."+c.data+" are kept as XML text", 0)

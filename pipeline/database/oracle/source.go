@@ -71,6 +71,7 @@ func (s *source) open(ctx context.Context, filter database.Filter) error {
 		return err
 	}
 	s.schema.Objects = append(s.schema.Objects, objects...)
+	s.schema.Findings = append(s.schema.Findings, findingsOf(objects)...)
 	s.schema.Moment = "SCN " + s.scn
 	if s.scn == "" {
 		s.schema.Moment = "a read-only transaction"

@@ -30,6 +30,7 @@ func openChinook(s *scripted.Script) {
 	d.session(s, "")
 	d.identify(s)
 	s.Expect(policiesSQL).With(owner)
+	s.Expect(redactionSQL).With(owner)
 	d.catalog(s)
 	s.Expect(scnSQL).Rows([]any{"4711"})
 	s.Expect(albumProbe).Rows([]any{"0", "0"})
@@ -81,14 +82,18 @@ func TestAwkwardObjectsAreDescribedOrReported(t *testing.T) {
 	d.session(s, "")
 	d.identify(s)
 	s.Expect(policiesSQL).With(owner)
+	s.Expect(redactionSQL).With(owner)
 	d.catalog(s)
 	s.Expect(scnSQL).Rows([]any{"99"})
 	s.Expect(`/COUNT\(CASE WHEN TO_CHAR\(t."tz", 'TZR'\) NOT LIKE '\+%' AND .* FROM "CHINOOK"."Quoted Table" AS OF SCN 99 t$/`).Rows([]any{"1", "0", "3", "0"})
 	d.objects(s)
 	s.Expect(transformSQL)
+	s.Expect(ddlSQL).With("VIEW", "V_OBJ", owner).Rows([]any{`CREATE VIEW "V_OBJ" OF "T" AS SELECT x FROM ot`})
 	s.Expect(ddlSQL).With("MATERIALIZED_VIEW", "MV", owner).Rows([]any{"\n  CREATE MATERIALIZED VIEW \"MV\" AS SELECT 1 x FROM dual"})
-	s.Expect(ddlSQL).With("TABLE", "OT", owner).Rows([]any{"CREATE TABLE \"OT\" OF \"T\""})
+	s.Expect(ddlSQL).With("AQ_QUEUE", "Q", owner).Rows([]any{"BEGIN DBMS_AQADM.CREATE_QUEUE(queue_name => 'Q'); END;"})
 	s.Expect(ddlSQL).With("SYNONYM", "SYN", owner).Fails(oracleError(31603))
+	s.Expect(ddlSQL).With("TABLE", "OT", owner).Rows([]any{"CREATE TABLE \"OT\" OF \"T\""})
+	s.Expect(ddlSQL).With("AQ_QUEUE_TABLE", "QTAB", owner).Rows([]any{"BEGIN DBMS_AQADM.CREATE_QUEUE_TABLE(queue_table => 'QTAB'); END;"})
 	s.Expect(ddlSQL).With("TABLE", "GTT", owner).Rows([]any{"CREATE GLOBAL TEMPORARY TABLE \"GTT\" (\"X\" NUMBER) ON COMMIT DELETE ROWS"})
 	s.Expect(ddlSQL).With("INDEX", "QT_TEXT", owner).Rows([]any{`CREATE INDEX "QT_TEXT" ON "Quoted Table" ("doc") INDEXTYPE IS "CTXSYS"."CONTEXT"`})
 	s.Expect(ddlSQL).With("TABLE", "Quoted Table", owner).Rows([]any{"CREATE TABLE \"Quoted Table\" (...) PARTITION BY HASH (\"id\")"})
@@ -142,6 +147,7 @@ func TestWithoutTheRightToAnSCNOneTransactionReads(t *testing.T) {
 	d.session(s, "")
 	d.identify(s)
 	s.Expect(policiesSQL).With(owner)
+	s.Expect(redactionSQL).With(owner)
 	d.catalog(s)
 	s.Expect(scnSQL).Fails(oracleError(904))
 	s.Expect(scnOtherSQL).Fails(oracleError(942))
@@ -167,6 +173,7 @@ func TestTheSchemaOfTheURLBecomesTheSessions(t *testing.T) {
 	d.session(s, "Other")
 	d.identify(s)
 	s.Expect(policiesSQL).With(owner)
+	s.Expect(redactionSQL).With(owner)
 	d.catalog(s)
 	s.Expect(scnSQL).Rows([]any{"1"})
 	d.objects(s)
@@ -236,5 +243,22 @@ func TestCountersAreReadAfterTheRows(t *testing.T) {
 	got, err := src.Sequences(context.Background())
 	if err != nil || len(got) != 1 || got[0].Next() != 777 {
 		t.Errorf("sequences are %+v, %v", got, err)
+	}
+}
+
+func TestRedactedValuesAreRefusedWhereTheUserMayKnow(t *testing.T) {
+	s := scripted.New(t)
+	s.Expect(policiesSQL)
+	s.Expect(redactionSQL).With(owner).Rows([]any{"INVOICE", "TOTAL"})
+	s.Expect(policiesSQL)
+	s.Expect(redactionSQL).With(owner).Fails(oracleError(942))
+	db := s.DB()
+	defer db.Close()
+	err := refuseHidden(context.Background(), db, owner)
+	if !errors.Is(err, database.ErrHiddenRows) || !strings.Contains(err.Error(), "INVOICE.TOTAL") {
+		t.Errorf("the error is %v", err)
+	}
+	if err := refuseHidden(context.Background(), db, owner); err != nil {
+		t.Errorf("a user who may not ask is refused: %v", err)
 	}
 }

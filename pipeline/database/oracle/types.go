@@ -23,6 +23,8 @@ type column struct {
 	virtual   bool
 	identity  bool
 	comment   string
+	invisible bool
+	onNull    bool // the default takes the place of a null too
 	// integral says that all values of a NUMBER without precision are integers of
 	// 64 bits, in this snapshot.
 	integral bool

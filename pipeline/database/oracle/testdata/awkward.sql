@@ -65,8 +65,13 @@ CREATE TABLE "Quoted Table" (...) PARTITION BY HASH ("id");
 CREATE OR REPLACE FUNCTION f RETURN NUMBER IS
 BEGIN RETURN 1; END;
 ;
+-- view V_OBJ (end)
+CREATE VIEW "V_OBJ" OF "T" AS SELECT x FROM ot;
 -- view V_ONE (end)
 CREATE FORCE VIEW "V_ONE" ("ONE") AS SELECT 1 one FROM dual;
+-- comments V_ONE.V_ONE (end)
+COMMENT ON TABLE "V_ONE" IS 'just one';
+COMMENT ON COLUMN "V_ONE"."ONE" IS 'it''s 1';
 -- trigger Quoted Table.T_BI (end)
 CREATE OR REPLACE TRIGGER t_bi BEFORE INSERT ON "Quoted Table" BEGIN NULL; END;
 ;
@@ -75,13 +80,27 @@ ALTER TRIGGER "T_BI" DISABLE;
 -- lost: its definition would hold a password
 -- materialized view MV (end)
 CREATE MATERIALIZED VIEW "MV" AS SELECT 1 x FROM dual;
--- grants V_ONE (end)
--- lost: grants are not copied
--- object table OT (end)
-CREATE TABLE "OT" OF "T";
+-- queue Q (end)
+BEGIN DBMS_AQADM.CREATE_QUEUE(queue_name => 'Q'); END;;
 -- synonym SYN (end)
 -- lost: its definition cannot be read: ORA-31603 error occur at position: 0
+-- object table OT (end)
+CREATE TABLE "OT" OF "T";
+-- queue table QTAB (end)
+BEGIN DBMS_AQADM.CREATE_QUEUE_TABLE(queue_table => 'QTAB'); END;;
+-- trigger HR.AUDIT_IT (end)
+-- lost: it belongs to another schema
+-- public synonym EVERYBODYS (end)
+-- lost: it belongs to the whole database
+-- row policy IOT.P (end)
+-- lost: policies are not copied
+-- grants V_ONE (end)
+-- lost: grants are not copied
+-- DB133 approximated: column Quoted Table.ts: it is no longer invisible
+-- DB133 approximated: column Quoted Table.ts: its default no longer takes the place of a null
 -- DB132 approximated: column Quoted Table.tz: the names of time zones become their offsets (3 values)
 -- DB134 approximated: column Quoted Table.rid: row addresses are those of the source and lead nowhere in a copy
 -- DB133 approximated: column Quoted Table.obj: objects of type CHINOOK.ADDRESS_T are kept as XML text
 -- DB131 approximated: table IOT: it is no longer organized as an index
+-- DB101 sidecar: object table OT: kept as native DDL; its rows are not copied
+-- DB101 sidecar: queue table QTAB: kept as native DDL; its messages are copied as rows of a plain table
