@@ -216,6 +216,7 @@ func pairsAgree(t *testing.T, engine string, rounds int) (agreed int) {
 	}
 	last := 0
 	for round := range rounds {
+		waitForPairs(t, from, last)
 		file := filepath.Join(home, fmt.Sprintf("%d.sqlite", round))
 		code, out, errs := packstoneAs(t, home, "db", "export", "--from", from, "--jobs", "4", file)
 		if code != exitDone && code != exitMissing {
@@ -237,6 +238,20 @@ func pairsAgree(t *testing.T, engine string, rounds int) (agreed int) {
 		}
 	}
 	return agreed
+}
+
+// waitForPairs waits until the writers have committed more than so many rows.
+func waitForPairs(t *testing.T, url string, than int) {
+	t.Helper()
+	for count := 0; count <= than; time.Sleep(10 * time.Millisecond) {
+		out, err := execute(t, url, "SELECT count(*) FROM a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscan(out, &count); err != nil {
+			t.Fatalf("the server said %q: %v", out, err)
+		}
+	}
 }
 
 // commitPairs writes until stop is closed.
