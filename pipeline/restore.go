@@ -88,6 +88,7 @@ type restore struct {
 	traits target.Traits
 	there  map[string]*entry.Entry // what the target has
 	seen   map[string]bool         // paths of the snapshot, for Delete
+	left   map[string]*directory   // directories that are left alone, for Delete
 	above  []*directory            // the directories that lead to the current entry
 	dirs   []*entry.Entry
 	kept   string // a path at which something stays that is no directory, though the snapshot has one there
@@ -173,7 +174,7 @@ func below(ctx context.Context, t *tree.Tree, path string) iter.Seq2[*tree.Node,
 // lookAround lists what the target has, where that matters.
 func (r *restore) lookAround(ctx context.Context) error {
 	if r.o.Delete {
-		r.seen = map[string]bool{"": true}
+		r.seen, r.left = map[string]bool{"": true}, map[string]*directory{}
 	}
 	if r.o.Overwrite == OverwriteAlways && !r.o.Delete && !r.o.DryRun {
 		return nil
@@ -201,6 +202,10 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 	}
 	if r.seen != nil {
 		r.see(n.Path)
+	}
+	if r.leaves(&n.Entry) {
+		r.leave(n)
+		return nil
 	}
 	action := r.decide(&n.Entry)
 	if action == ActionKeep && r.o.Overwrite == OverwriteIfChanged && !r.keepsName(ctx, n) {
@@ -230,9 +235,12 @@ var errInTheWay = errors.New("what is there is no directory and is to stay, so n
 func (r *restore) see(path string) {
 	for !r.seen[path] {
 		r.seen[path] = true
-		path = path[:max(0, strings.LastIndexByte(path, '/'))]
+		path = dirOf(path)
 	}
 }
+
+// dirOf is the directory that a path is in.
+func dirOf(path string) string { return path[:max(0, strings.LastIndexByte(path, '/'))] }
 
 // descend keeps account of the directories that lead to e.
 func (r *restore) descend(e *entry.Entry) {
@@ -428,7 +436,7 @@ func (r *restore) deleteOthers(ctx context.Context) error {
 			r.o.Plan(r.there[path], ActionDelete)
 		}
 		if !r.o.DryRun {
-			if err := r.target.Remove(ctx, path); err != nil {
+			if err := r.remove(ctx, path); err != nil {
 				if err := r.problem(path, err); err != nil {
 					return err
 				}
@@ -438,6 +446,14 @@ func (r *restore) deleteOthers(ctx context.Context) error {
 		r.count(ActionDelete, nil)
 	}
 	return nil
+}
+
+// remove removes what the snapshot does not have.
+func (r *restore) remove(ctx context.Context, path string) error {
+	if err := r.unleave(ctx, dirOf(path)); err != nil {
+		return err
+	}
+	return r.target.Remove(ctx, path)
 }
 
 // others are the paths that the snapshot does not have, each with all that is below it, without what is to stay.
@@ -456,8 +472,7 @@ func (r *restore) others(ctx context.Context) ([]string, error) {
 	}
 	var all []string
 	for path := range r.there {
-		above := path[:max(0, strings.LastIndexByte(path, '/'))]
-		if !r.seen[path] && (r.seen[above] || r.there[above] == nil) {
+		if above := dirOf(path); !r.seen[path] && (r.seen[above] || r.there[above] == nil) {
 			all = append(all, path)
 		}
 	}

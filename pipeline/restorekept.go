@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline/target"
 )
 
 // keepsName tells whether what is there at a name of a file with several is a name of the same file as the first one that came back. Of
@@ -84,14 +85,42 @@ func (r *restore) settleKept(ctx context.Context, n *tree.Node, outcome error) e
 	return r.dress(ctx, n)
 }
 
-// dress gives what is kept its metadata. A server is asked only where its listing shows that the mode differs.
+// dress gives what is kept its metadata. A server is asked only where its listing shows that they differ.
 func (r *restore) dress(ctx context.Context, n *tree.Node) error {
-	there := r.there[n.Path]
-	if there.Inode != 0 || n.Type == entry.File && there.Mode != 0 && there.Mode != n.Mode {
+	if !target.Finished(r.target, r.there[n.Path], &n.Entry) {
 		if err := r.target.Finish(ctx, &n.Entry); err != nil {
 			return r.problem(n.Path, err)
 		}
 	}
 	r.count(ActionKeep, n)
 	return nil
+}
+
+// leaves tells whether a directory is there as it should be. It is left alone unless something in it changes.
+func (r *restore) leaves(e *entry.Entry) bool {
+	there := r.there[e.Path]
+	return r.o.Overwrite == OverwriteIfChanged && e.Type == entry.Directory && there != nil && there.Type == entry.Directory &&
+		target.Finished(r.target, there, e)
+}
+
+// leave counts a directory that is left alone, and remembers it for Delete, which may change it.
+func (r *restore) leave(n *tree.Node) {
+	if r.o.Plan != nil {
+		r.o.Plan(&n.Entry, ActionKeep)
+	}
+	if r.o.Delete {
+		r.left[n.Path] = r.above[len(r.above)-1]
+	}
+	r.count(ActionKeep, n)
+}
+
+// unleave makes a directory ready for a change in it, if it was left alone so far.
+func (r *restore) unleave(ctx context.Context, path string) error {
+	d := r.left[path]
+	if d == nil || d.made {
+		return nil
+	}
+	d.made = true
+	r.dirs = append(r.dirs, d.entry)
+	return r.target.Make(ctx, d.entry)
 }

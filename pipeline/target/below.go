@@ -111,6 +111,9 @@ func (b *below) Finish(ctx context.Context, e *entry.Entry) error {
 	return b.to.Finish(ctx, moved)
 }
 
+// Finished implements target.Looker.
+func (b *below) Finished(there, e *entry.Entry) bool { return Finished(b.to, there, e) }
+
 // Remove implements target.Target.
 func (b *below) Remove(ctx context.Context, path string) error {
 	path, err := b.path(path)

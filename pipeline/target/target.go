@@ -61,6 +61,22 @@ type Target interface {
 	Close(ctx context.Context) error
 }
 
+// Looker is a Target whose Walk tells what Finish sets, so that asking the server for it can be saved.
+type Looker interface {
+	Target
+	// Finished tells whether Finish of e would change nothing of what Walk found there, as far as Walk tells and the target can set it.
+	Finished(there, e *entry.Entry) bool
+}
+
+// Finished tells whether Finish of e would change nothing of what a Walk found there. Of a target that is no Looker, that is known only of files
+// whose mode is told and that bear nothing else.
+func Finished(t Target, there, e *entry.Entry) bool {
+	if l, ok := t.(Looker); ok {
+		return l.Finished(there, e)
+	}
+	return e.Type != entry.Directory && there.Inode == 0 && (e.Type != entry.File || there.Mode == 0 || there.Mode == e.Mode)
+}
+
 // ReadAtCloser reads what is in the target already.
 type ReadAtCloser interface {
 	io.ReaderAt

@@ -128,15 +128,35 @@ func (c *Conn) Home() string {
 	return c.server.learned.home
 }
 
-// lacks tells whether the server was found not to know an act, and remembers that it does not.
-func (c *Conn) lacks(act string) bool {
-	c.server.learned.mu.Lock()
-	defer c.server.learned.mu.Unlock()
-	return c.server.learned.sites[act]
+// NoModes tells whether the server was found not to set permissions for this user.
+func (s *Server) NoModes() bool { return s.learned.lacks("SITE CHMOD") }
+
+// SetNoModes notes that the server does not set permissions, whatever it answers.
+func (s *Server) SetNoModes() { s.learned.notes("SITE CHMOD") }
+
+// ExactDirectories tells whether listings have times of directories to the second.
+func (s *Server) ExactDirectories() bool {
+	s.learned.mu.Lock()
+	defer s.learned.mu.Unlock()
+	return s.learned.features.MLST
 }
 
-func (c *Conn) notes(act string) {
-	c.server.learned.mu.Lock()
-	defer c.server.learned.mu.Unlock()
-	c.server.learned.sites[act] = true
+func (c *Conn) lacks(act string) bool { return c.server.learned.lacks(act) }
+
+func (c *Conn) notes(act string) { c.server.learned.notes(act) }
+
+// lacks tells whether the server was found not to know an act, and notes remembers that it does not.
+func (l *learned) lacks(act string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sites[act]
+}
+
+func (l *learned) notes(act string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sites == nil {
+		l.sites = map[string]bool{}
+	}
+	l.sites[act] = true
 }

@@ -115,12 +115,15 @@ func (t *Target) dress(c *ftp.Conn, file string, e *entry.Entry) error {
 		}
 		t.warn(&t.noModes, e, "set permissions", err)
 	}
-	if e.ModTime == 0 {
+	if e.ModTime == 0 || e.Type == entry.Directory && t.noDirectoryTimes.Load() {
 		return nil
 	}
 	if err := c.SetTime(file, time.Unix(0, e.ModTime)); err != nil {
 		if ftp.IsBroken(err) {
 			return err
+		}
+		if e.Type == entry.Directory && errors.Is(err, ftp.ErrUnsupported) {
+			t.noDirectoryTimes.Store(true)
 		}
 		t.warn(&t.noTimes, e, "set times", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -40,6 +41,8 @@ type Target struct {
 	names   *target.Temporaries
 
 	noModes, noTimes sync.Once
+	checkedModes     atomic.Bool // of a file that was kept
+	noDirectoryTimes atomic.Bool
 
 	mu   sync.Mutex
 	root string // absolute, once it is known

@@ -56,7 +56,40 @@ func (t *Target) writable(c *ftp.Conn, file string, e *entry.Entry) error {
 
 // Finish sets permissions and time of a directory, or of a file that was kept.
 func (t *Target) Finish(ctx context.Context, e *entry.Entry) error {
-	return t.change(ctx, "finish", e.Path, func(c *ftp.Conn, file string) error { return t.dress(c, file, e) })
+	return t.change(ctx, "finish", e.Path, func(c *ftp.Conn, file string) error {
+		if err := t.dress(c, file, e); err != nil {
+			return err
+		}
+		return t.checkModes(c, file, e)
+	})
+}
+
+// checkModes looks once what has become of the permissions of a file: some servers agree to set them and do nothing.
+func (t *Target) checkModes(c *ftp.Conn, file string, e *entry.Entry) error {
+	if e.Type != entry.File || t.server.NoModes() || !t.checkedModes.CompareAndSwap(false, true) {
+		return nil
+	}
+	l, err := c.ListAll(path.Dir(file))
+	if err != nil {
+		t.checkedModes.Store(false)
+		return err
+	}
+	for _, f := range l.Entries {
+		if f.Name == path.Base(file) && f.Mode != 0 && (f.Mode^t.mode(e))&0o777 != 0 {
+			t.server.SetNoModes()
+			t.warn(&t.noModes, e, "set permissions", ftp.ErrUnsupported)
+		}
+	}
+	return nil
+}
+
+// Finished implements target.Looker. What the server does not tell or cannot set is as it is.
+func (t *Target) Finished(there, e *entry.Entry) bool {
+	if there.Mode != 0 && there.Mode != t.mode(e)&0o7777 && !t.server.NoModes() {
+		return false
+	}
+	return e.Type != entry.Directory || e.ModTime == 0 || there.ModTime/1e9 == e.ModTime/1e9 ||
+		!t.server.ExactDirectories() || t.noDirectoryTimes.Load()
 }
 
 // Remove removes a path with everything below it. What is not there is removed already.

@@ -215,7 +215,7 @@ func (t *Target) setTime(c *sftp.Conn, file string, e *entry.Entry) error {
 	}
 	moment := time.Unix(0, e.ModTime)
 	var err error
-	if s := moment.Unix(); s < 0 || s > math.MaxUint32 {
+	if !representable(e) {
 		err = errors.New("SFTP has no such time")
 	} else {
 		err = c.Chtimes(file, moment, moment)
@@ -227,6 +227,14 @@ func (t *Target) setTime(c *sftp.Conn, file string, e *entry.Entry) error {
 		t.options.Warn(e.Path, fmt.Errorf("set time of %s to %s: %w", e.Path, moment.UTC().Format(time.RFC3339), err))
 	}
 	return nil
+}
+
+func secondsOf(e *entry.Entry) int64 { return time.Unix(0, e.ModTime).Unix() }
+
+// representable tells whether the protocol has the entry's time.
+func representable(e *entry.Entry) bool {
+	s := secondsOf(e)
+	return s >= 0 && s <= math.MaxUint32
 }
 
 // settle renames. A directory in the way is removed.

@@ -128,6 +128,18 @@ func (t *Target) Finish(ctx context.Context, e *entry.Entry) error {
 	})
 }
 
+// Finished implements target.Looker: all that can be set is told by listings, and links are made with theirs.
+func (t *Target) Finished(there, e *entry.Entry) bool {
+	if e.Type != entry.File && e.Type != entry.Directory {
+		return true
+	}
+	uid, gid, set := t.owner(e)
+	if set && (uid != there.UID || gid != there.GID) {
+		return false
+	}
+	return t.mode(e) == there.Mode && (e.ModTime == 0 || !representable(e) || secondsOf(e) == secondsOf(there))
+}
+
 // Remove removes a path with everything below it. What is not there is removed already.
 func (t *Target) Remove(ctx context.Context, below string) error {
 	if below == "" {
