@@ -435,6 +435,9 @@ func (s *station) inPlaceAlone(from, to *fileServer, at string, done int) {
 	if summary["files_deleted"] != float64(len(gone)) {
 		s.t.Errorf("--delete: %v", summary)
 	}
+	if there, want := changedAt(s.t, at+"/projekt 2"), changedAt(s.t, from.disk+"/projekt 2"); !to.noModes && !there.Equal(want) {
+		s.t.Errorf("a folder in which something was removed changed at %v, want %v", there, want)
+	}
 	for _, file := range left {
 		if err := os.Remove(file); err != nil {
 			s.t.Errorf("what is left out of backups is gone: %v", err)
@@ -444,6 +447,16 @@ func (s *station) inPlaceAlone(from, to *fileServer, at string, done int) {
 		s.t.Fatal(err)
 	}
 	s.same(from.disk, at, to)
+}
+
+// changedAt is the time of a file or folder, to the second.
+func changedAt(t testing.TB, file string) time.Time {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ModTime().Truncate(time.Second)
 }
 
 // listing is what may be sent to list a directory: nothing where files alone are counted, else some requests for each folder.

@@ -52,6 +52,12 @@ func TestWrongPasswordKeyOrCertificateIsToldWithTheHostAndTheCure(t *testing.T) 
 	unknown := ftpServer(t, ftptest.Proftpd(t, ftptest.Options{Security: ftp.Implicit}), "ftps")
 	unknown.settings, unknown.env = ", password_file: "+wrong, unknown.env[:1]
 	both("unknown authority", unknown, "not trusted", "name that one's file")
+	login := sftptest.InProcess(t, sftptest.InProcessOptions{Password: "right"}).Client()
+	both("password by SFTP", &fileServer{
+		url:      fmt.Sprintf("sftp://%s@127.0.0.1:%d/", login.User, login.Port),
+		settings: ", known_hosts: " + login.KnownHosts[0] + ", password_file: " + wrong,
+		env:      []string{"PACKSTONE_REMOTE_KNOWN_HOSTS=" + login.KnownHosts[0], "PACKSTONE_REMOTE_PASSWORD_FILE=" + wrong},
+	}, fmt.Sprintf("log in to 127.0.0.1:%d as %s: login denied", login.Port, login.User), "check user, key and password")
 	ssh := sftptest.Start(t, "")
 	ssh.Know(t, ssh.ForeignKey(t))
 	address := fmt.Sprintf("sftp://%s@127.0.0.1:%d%s", ssh.Client().User, ssh.Port, ssh.Disk)

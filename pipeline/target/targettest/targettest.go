@@ -194,6 +194,25 @@ func (s *suite) compare(t *testing.T, tg target.Target, want *entry.Entry) {
 	}
 }
 
+// finished checks that a target which can tell knows what has been finished.
+func (s *suite) finished(t *testing.T, tg target.Target, all []*entry.Entry) {
+	t.Helper()
+	l, ok := tg.(target.Looker)
+	if !ok {
+		return
+	}
+	for _, e := range all {
+		there, other := find(t, tg, e.Path), *e
+		other.Mode ^= 0o040
+		if !l.Finished(there, e) {
+			t.Errorf("%q has been finished, and Finished does not know it; there is %+v", e.Path, there)
+		}
+		if s.keeps.Mode && l.Finished(there, &other) {
+			t.Errorf("%q is to get mode %o and has %o, and Finished says that it has that", e.Path, other.Mode, there.Mode)
+		}
+	}
+}
+
 func pattern(size, seed int) []byte {
 	b := make([]byte, size)
 	for i := range b {
@@ -452,6 +471,7 @@ func (s *suite) directories(t *testing.T) {
 	for _, e := range all[1:] {
 		s.compare(t, tg, e)
 	}
+	s.finished(t, tg, all[1:])
 	make1(t, tg, all[1]) // writable again
 	write(t, tg, file("a/g", 1), []byte("y"))
 	expect(t, tg, "a/b/f", []byte("x"))
