@@ -28,7 +28,6 @@ type catalog struct {
 	routines  []code
 	events    []code
 	hidden    []hidden
-	granted   []string        // on which others have privileges
 	safe      map[string]bool // storage engines that know transactions
 }
 
@@ -106,7 +105,7 @@ func readCatalog(ctx context.Context, s *session, take func(table string) bool) 
 		{"the database", c.readDatabase},
 		{"tables", func(ctx context.Context, s *session) error { return c.readRelations(ctx, s, take) }},
 		{"columns", c.readColumns}, {"keys", c.readKeys}, {"checks", c.readChecks}, {"definitions", c.readDefinitions}, {"sequences", c.readSequences},
-		{"triggers", c.readTriggers}, {"routines", c.readRoutines}, {"events", c.readEvents}, {"privileges", c.readHidden}, {"grants", c.readGranted},
+		{"triggers", c.readTriggers}, {"routines", c.readRoutines}, {"events", c.readEvents}, {"privileges", c.readHidden},
 	} {
 		if err := step.read(ctx, s); err != nil {
 			return nil, fmt.Errorf("read the catalog of %s: %w", step.what, err)

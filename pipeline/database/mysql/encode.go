@@ -69,7 +69,7 @@ func (d *dataStream) fill() error {
 			if err != nil {
 				return err
 			}
-			if len(row) > bigRow {
+			if d.alone(row, bigRow) {
 				d.held, d.stopped = row, true
 				return io.EOF
 			}

@@ -15,6 +15,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
+// LoadsLong implements database.LongLoader: what is long goes in pieces.
+func (t *target) LoadsLong() {}
+
 // Load fills a table by LOAD DATA LOCAL, where the server allows that, else by
 // INSERT statements of many rows.
 func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func() (*database.Batch, error)) error {
@@ -65,6 +68,8 @@ type loader struct {
 	batch *database.Batch
 	row   int
 	held  []byte // the current row, where it is still to be written
+	// staged are assignments that empty the session's variables.
+	staged []string
 	// errorsWanted counts enum values that are MySQL's error value: storing one
 	// is a warning.
 	errorsWanted int64
@@ -186,6 +191,9 @@ func (l *loader) nextRow() ([]byte, error) {
 	return l.batch.Row(l.row), nil
 }
 
+// alone says that the row nextRow gave goes into no statement with others.
+func (l *loader) alone(row []byte, limit int) bool { return len(row) > limit || l.batch.HasLong() }
+
 func (l *loader) release() {
 	if l.batch != nil {
 		l.batch.Release()
@@ -246,8 +254,8 @@ func (l *loader) load(ctx context.Context, s *session) error {
 			return err
 		}
 		row, err := l.nextRow()
-		for ; err == nil && len(row) > bigRow; row, err = l.nextRow() {
-			if err := l.insertBig(ctx, s, row); err != nil {
+		for ; err == nil && l.alone(row, bigRow); row, err = l.nextRow() {
+			if err := l.insertBig(ctx, s); err != nil {
 				return err
 			}
 		}
@@ -327,8 +335,8 @@ func (l *loader) insert(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		if len(row) > limit/2 {
-			if err := errors.Join(in.flush(ctx), l.insertBig(ctx, s, row)); err != nil {
+		if l.alone(row, limit/2) {
+			if err := errors.Join(in.flush(ctx), l.insertBig(ctx, s)); err != nil {
 				return err
 			}
 			in.wanted = l.errorsWanted
@@ -369,41 +377,61 @@ func (l *loader) insertHead() string {
 	return "INSERT IGNORE INTO " + quote(l.table.Name) + " (" + quoteAll(names) + ") VALUES "
 }
 
-// insertBig sends one row by a prepared statement, which carries long values as
-// they are and in pieces.
-func (l *loader) insertBig(ctx context.Context, s *session, row []byte) error {
+// insertBig sends the current row by a prepared statement, which carries long
+// values as they are and in pieces.
+func (l *loader) insertBig(ctx context.Context, s *session) error {
 	cells := make([]database.Cell, len(l.columns))
-	if err := database.DecodeRow(cells, row); err != nil {
+	if err := l.batch.Cells(cells, l.row); err != nil {
 		return err
 	}
 	before := l.errorsWanted
 	var values []driver.NamedValue
+	var exprs []string
 	for i, c := range cells {
 		if l.columns[i].skip {
 			continue
 		}
-		v, err := l.argument(i, c, s.server.packet)
-		if err != nil {
-			return database.NewValueError(l.table, i, cells, err)
+		expr, v, err := l.alonePart(ctx, s, i, c)
+		if err != nil && number(err) == 0 && !errors.Is(err, database.ErrUnreachable) {
+			err = database.NewValueError(l.table, i, cells, err)
 		}
-		values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: v})
+		if err != nil {
+			return err
+		}
+		if exprs = append(exprs, expr); expr == "?" {
+			values = append(values, driver.NamedValue{Ordinal: len(values) + 1, Value: v})
+		}
 	}
-	marks := strings.Repeat(", ?", len(values))
-	stored, err := s.prepared(ctx, l.insertHead()+"("+strings.TrimPrefix(marks, ", ")+")", values)
-	if err != nil {
-		return err
+	stored, err := s.prepared(ctx, l.insertHead()+"("+strings.Join(exprs, ", ")+")", values)
+	if err == nil {
+		err = l.verify(ctx, s, stored, 1, l.errorsWanted-before)
 	}
-	return l.verify(ctx, s, stored, 1, l.errorsWanted-before)
+	return errors.Join(err, l.unstage(ctx, s))
+}
+
+// alonePart is a cell of a row that is sent alone: an expression of what was sent before, or a mark and its value.
+func (l *loader) alonePart(ctx context.Context, s *session, i int, c database.Cell) (expr string, v driver.Value, err error) {
+	if check := l.columns[i].check; check != nil {
+		if err := check(c); err != nil {
+			return "", nil, err
+		}
+	}
+	if c.Long != nil && mayBeLong(l.table.Columns[i].Type) {
+		expr, err = l.stage(ctx, s, i, c)
+		return expr, nil, err
+	}
+	if c.Long != nil {
+		if c.Bytes, err = c.Long.Bytes(); err != nil {
+			return "", nil, err
+		}
+	}
+	v, err = l.argument(i, c, s.server.packet)
+	return "?", v, err
 }
 
 // argument is a cell as a value of a prepared statement.
 func (l *loader) argument(i int, c database.Cell, packet int64) (driver.Value, error) {
 	how := &l.columns[i]
-	if how.check != nil {
-		if err := how.check(c); err != nil {
-			return nil, err
-		}
-	}
 	switch c.Class {
 	case database.ClassNull:
 		return nil, nil
@@ -412,8 +440,8 @@ func (l *loader) argument(i int, c database.Cell, packet int64) (driver.Value, e
 	case database.ClassFloat:
 		return c.Float, nil
 	}
-	if int64(len(c.Bytes)) > packet {
-		return nil, fmt.Errorf("it has %d bytes, and the server's max_allowed_packet is %d", len(c.Bytes), packet)
+	if err := refuseBeyond(int64(len(c.Bytes)), packet); err != nil {
+		return nil, err
 	}
 	switch {
 	case how.bits:
@@ -424,4 +452,12 @@ func (l *loader) argument(i int, c database.Cell, packet int64) (driver.Value, e
 		l.errorsWanted++
 	}
 	return c.Bytes, nil
+}
+
+// refuseBeyond keeps out what no client could read in a row again.
+func refuseBeyond(size, packet int64) error {
+	if size > packet {
+		return fmt.Errorf("it has %d bytes, and the server's max_allowed_packet is %d", size, packet)
+	}
+	return nil
 }

@@ -40,21 +40,6 @@ func (c *catalog) readHidden(ctx context.Context, s *session) error {
 	return nil
 }
 
-// readGranted notes the tables and views, and the database as "*", on which
-// others than this user have privileges: as far as the user may know.
-func (c *catalog) readGranted(ctx context.Context, s *session) error {
-	const others = " AND GRANTEE <> CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')"
-	return s.texts(ctx, "SELECT '*' FROM information_schema.SCHEMA_PRIVILEGES WHERE DATABASE() LIKE TABLE_SCHEMA"+others+
-		" UNION SELECT TABLE_NAME FROM information_schema.TABLE_PRIVILEGES WHERE TABLE_SCHEMA = DATABASE()"+others+
-		" UNION SELECT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = DATABASE()"+others+" ORDER BY 1",
-		func(row []string, _ []bool) error {
-			if row[0] == "*" || c.has(row[0]) {
-				c.granted = append(c.granted, row[0])
-			}
-			return nil
-		})
-}
-
 // grant is what a user may do with the databases and tables of a pattern.
 type grant struct {
 	privileges      []string

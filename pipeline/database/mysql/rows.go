@@ -16,14 +16,29 @@ import (
 // encoder adds a value of the server, never null, to a batch in canonical form.
 type encoder func(*database.Batch, driver.Value) error
 
-// readRows streams a table in its order and hands batches to send.
-func readRows(ctx context.Context, s *session, t *database.Table, send func(*database.Batch) error) error {
+// readRows streams a table in its order and hands batches to send. With a directory, rows that have long values come
+// last.
+func readRows(ctx context.Context, s *session, t *database.Table, aside string, send func(*database.Batch) error) error {
 	encoders := make([]encoder, len(t.Columns))
 	for i, c := range t.Columns {
 		encoders[i] = encoderOf(c.Type)
 	}
+	long := newLongReader(s, t, aside)
+	if err := readShort(ctx, s, t, encoders, long, send); err != nil || long == nil {
+		return err
+	}
+	return long.rows(ctx, encoders, send)
+}
+
+func readShort(ctx context.Context, s *session, t *database.Table, encoders []encoder, long *longReader, send func(*database.Batch) error) error {
 	batch := database.NewBatch()
-	err := s.each(ctx, selectRows(t), func(values []driver.Value) error {
+	err := s.each(ctx, selectRows(t, long), func(values []driver.Value) error {
+		if long != nil {
+			if long.passes(values) {
+				return nil
+			}
+			values = values[1:]
+		}
 		for i, v := range values {
 			if v == nil {
 				batch.Null()
@@ -48,9 +63,21 @@ func readRows(ctx context.Context, s *session, t *database.Table, send func(*dat
 	return send(batch)
 }
 
-// selectRows is the query for a table's rows. A product by 1e0 makes the server
-// print all digits of a FLOAT.
-func selectRows(t *database.Table) string {
+// selectRows is the query for a table's rows, as long wants them if it is not nil.
+func selectRows(t *database.Table, long *longReader) string {
+	columns := selected(t)
+	if long != nil {
+		columns = long.list(columns)
+	}
+	sql := "SELECT " + strings.Join(columns, ", ") + " FROM " + quote(t.Name)
+	if len(t.Order) > 0 {
+		sql += " ORDER BY " + quoteAll(t.Order)
+	}
+	return sql
+}
+
+// selected is how each column is read. A product by 1e0 makes the server print all digits of a FLOAT.
+func selected(t *database.Table) []string {
 	var columns []string
 	for _, c := range t.Columns {
 		name := quote(c.Name)
@@ -59,11 +86,7 @@ func selectRows(t *database.Table) string {
 		}
 		columns = append(columns, name)
 	}
-	sql := "SELECT " + strings.Join(columns, ", ") + " FROM " + quote(t.Name)
-	if len(t.Order) > 0 {
-		sql += " ORDER BY " + quoteAll(t.Order)
-	}
-	return sql
+	return columns
 }
 
 func quoteAll(list []string) string {

@@ -301,11 +301,6 @@ func (c *catalog) objects(s *database.Schema) ([]*database.Object, error) {
 		o.Lost = h.reason
 		late = append(late, o)
 	}
-	for _, name := range c.granted {
-		o := object("grants", "", name, database.AtEnd)
-		o.Lost = "grants are not copied"
-		late = append(late, o)
-	}
 	return slices.Concat(before, tables, inside, after, foreign, routines, end, late), nil
 }
 

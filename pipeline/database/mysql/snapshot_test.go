@@ -128,31 +128,6 @@ func TestReaderWithoutReloadReadsOneTableAtATime(t *testing.T) {
 	}
 }
 
-func TestGrantsToOthersAreNamedAsNotCopied(t *testing.T) {
-	at := mysqltest.Database(t)
-	mysqltest.Exec(t, at, "CREATE TABLE a (n INT PRIMARY KEY); CREATE TABLE b (n INT PRIMARY KEY)")
-	reader := limited(t, at)
-	mysqltest.Exec(t, at, "GRANT INSERT ON a TO reader_"+mysqltest.Name(at)+"@'127.0.0.1'")
-	for _, c := range []struct {
-		at   database.Location
-		want string
-	}{{at, "* a "}, {reader, ""}} {
-		schema, err := openSource(t, c.at, database.SourceOptions{}).Schema(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		for _, o := range schema.Objects {
-			if o.Kind == "grants" && o.Lost != "" {
-				got += o.Name + " "
-			}
-		}
-		if got != c.want {
-			t.Errorf("grants are on %q, want %q", got, c.want)
-		}
-	}
-}
-
 func TestReaderWithFewPrivilegesSeesKeysAndSaysWhatIsHidden(t *testing.T) {
 	at := awkward(t)
 	all, err := openSource(t, at, database.SourceOptions{}).Schema(context.Background())

@@ -18,6 +18,7 @@ import (
 // source is one moment of a database, seen by several connections.
 type source struct {
 	filter  database.Filter
+	aside   string // where long values go; empty: nowhere
 	name    string
 	names   map[string]bool // everything in the database when the snapshot began
 	tables  []string        // those that are wanted
@@ -33,7 +34,7 @@ type source struct {
 
 func openSource(ctx context.Context, config *client.Config, opts database.SourceOptions) (_ *source, err error) {
 	jobs := max(opts.Jobs, 1)
-	s := &source{filter: opts.Filter, name: config.DBName, readers: make(chan *session, jobs)}
+	s := &source{filter: opts.Filter, aside: opts.Aside, name: config.DBName, readers: make(chan *session, jobs)}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -423,7 +424,7 @@ func (s *source) use(ctx context.Context, f func(*session) error) error {
 
 // Rows streams a table; see [database.Reader].
 func (s *source) Rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
-	return s.use(ctx, func(one *session) error { return readRows(ctx, one, t, send) })
+	return s.use(ctx, func(one *session) error { return readRows(ctx, one, t, s.aside, send) })
 }
 
 // Sequences reads the counters as they stand now.

@@ -97,7 +97,7 @@ func (t *target) Schema(ctx context.Context) (*database.Schema, error) {
 // Rows streams a table as it stands. A column of another type than is expected
 // makes the copy a different one.
 func (t *target) Rows(ctx context.Context, table *database.Table, send func(*database.Batch) error) error {
-	err := readRows(ctx, t.admin, table, send)
+	err := readRows(ctx, t.admin, table, t.opts.Aside, send)
 	if errors.Is(err, errForm) {
 		return fmt.Errorf("%w: %w", database.ErrMismatch, err)
 	}
