@@ -14,6 +14,10 @@ type Listing struct {
 	Lost string // why there is no DDL; empty where the engine looks for some
 }
 
+// Unlisted is the name of the object that stands for a kind that the server
+// refuses to list.
+const Unlisted = "*"
+
 // List asks for objects of each kind. A kind that the server refuses to list
 // becomes one object, which says so.
 func (c Client) List(ctx context.Context, q Queryer, list []Listing) ([]*database.Object, error) {
@@ -40,6 +44,6 @@ func (c Client) listed(ctx context.Context, q Queryer, l Listing) (out []*databa
 	if err == nil || ctx.Err() != nil || c.Number(err) == 0 || c.Lost(err) {
 		return out, c.Translate(err)
 	}
-	add("", "*", "the server does not say whether there are any: "+err.Error())
+	add("", Unlisted, "the server does not say whether there are any: "+err.Error())
 	return out, nil
 }

@@ -52,6 +52,11 @@ func readObjects(ctx context.Context, q sqlengine.Queryer, c *catalog, s *databa
 	if err != nil {
 		return nil, fmt.Errorf("list the objects that are not copied: %w", err)
 	}
+	for _, o := range listed {
+		if o.Name != sqlengine.Unlisted {
+			principal(o)
+		}
+	}
 	return slices.Concat(before, out, listed), nil
 }
 

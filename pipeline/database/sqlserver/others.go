@@ -3,6 +3,7 @@ package sqlserver
 import (
 	"cmp"
 
+	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
@@ -20,7 +21,6 @@ const (
 	usualLoss = "objects of this kind are not copied"
 	planLost  = "it is copied as a plain table"
 	keyLost   = "keys and certificates are not copied"
-	userLost  = "users and roles are not copied"
 	queueLost = "the service broker is not copied"
 )
 
@@ -71,8 +71,9 @@ var others = []other{
 	{kind: "route", name: "x.name", lost: queueLost, from: "sys.routes x WHERE x.route_id > 65536"},
 	{kind: "event notification", name: "x.name", lost: queueLost, from: "sys.event_notifications x"},
 
-	{kind: "role", name: "x.name", lost: userLost, from: "sys.database_principals x WHERE x.type IN ('R', 'A') AND x.is_fixed_role = 0 AND x.principal_id > 4"},
-	{kind: "user", name: "x.name", lost: userLost, from: "sys.database_principals x WHERE x.type NOT IN ('R', 'A') AND x.principal_id > 4"},
+	{kind: "application role", name: "x.name", lost: "it holds a password", from: "sys.database_principals x WHERE x.type = 'A'"},
+	{kind: "role", name: "x.name", from: "sys.database_principals x WHERE x.type = 'R' AND x.is_fixed_role = 0 AND x.principal_id > 4"},
+	{kind: "user", name: "x.name", from: "sys.database_principals x WHERE x.type NOT IN ('R', 'A') AND x.principal_id > 4"},
 	{kind: "grants", schema: "s.name", name: "o.name", lost: "grants are not copied",
 		from: "sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND EXISTS (SELECT 1 FROM sys.database_permissions p WHERE p.class = 1 AND p.major_id = o.object_id)"},
 	{kind: "grants", name: "x.name", lost: "grants are not copied", // every database gives CONNECT to its users
@@ -83,6 +84,17 @@ var others = []other{
 
 // anyObjectSQL lists kinds that nothing else does, by the server's own words.
 const anyObjectSQL = `SELECT LOWER(REPLACE(o.type_desc, '_', ' ')), s.name, o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND o.type NOT IN ('U', 'V', 'P', 'FN', 'IF', 'TF', 'TR', 'SO', 'SN', 'PK', 'UQ', 'F', 'C', 'D', 'S', 'IT', 'TT', 'SP', 'EC') ORDER BY 1, 2, 3`
+
+// principal gives users and roles statements, which make nothing of their
+// rights: a user is that of the login of the same name.
+func principal(o *database.Object) {
+	switch o.Kind {
+	case "role":
+		o.Lost, o.DDL = "", []string{"CREATE ROLE " + quote(o.Name)}
+	case "user":
+		o.Lost, o.DDL = "", []string{"CREATE USER " + quote(o.Name)}
+	}
+}
 
 // listings are the queries for others that a server knows.
 func listings(s server) []sqlengine.Listing {

@@ -127,7 +127,8 @@ GO
 -- credential blobs (end)
 -- lost: it holds a secret
 -- user reader (end)
--- lost: users and roles are not copied
+CREATE USER [reader]
+GO
 -- grants dbo.p (end)
 -- lost: grants are not copied
 -- DB131 approximated: table Sales ]x[.Odd [Table]: the system no longer keeps its versions; those it has are in its history table
