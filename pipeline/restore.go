@@ -62,6 +62,7 @@ type RestoreResult struct {
 	Restored, Kept, Deleted, Failed uint64
 	Damaged                         uint64 // of those failed, how many for content that is damaged in the repository
 	Bytes                           uint64
+	Reused                          uint64 // of those bytes, how many were there already and not fetched
 }
 
 // Add adds the counts of another restore.
@@ -72,6 +73,7 @@ func (r *RestoreResult) Add(other RestoreResult) {
 	r.Failed += other.Failed
 	r.Damaged += other.Damaged
 	r.Bytes += other.Bytes
+	r.Reused += other.Reused
 }
 
 // window bounds what is planned at once.
@@ -374,7 +376,7 @@ func (r *restore) flush(ctx context.Context) error {
 	if r.traits.Sequential {
 		return r.writeInOrder(ctx, window)
 	}
-	return r.writeByPack(ctx, window)
+	return r.writeAround(ctx, window)
 }
 
 // finish makes links to files that are in place, removes what should not be there and gives directories their times, the deepest

@@ -20,7 +20,8 @@ import (
 // restoring is a file on its way back. Its chunks come in any order, from several goroutines.
 type restoring struct {
 	node *tree.Node
-	left int // chunks that are still to come
+	left int    // chunks that are still to come
+	have []bool // chunks that the target had already; nil: none
 
 	mu     sync.Mutex
 	file   target.File
@@ -47,7 +48,7 @@ func (r *restore) writeByPack(ctx context.Context, window []*restoring) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.parallel())
 	for _, f := range window {
-		if f.left == 0 {
+		if len(f.node.Chunks) == 0 {
 			g.Go(func() error { return r.done(gctx, f, r.commit(gctx, f)) })
 		}
 	}
@@ -86,7 +87,11 @@ func planByPack(window []*restoring) []*packJob {
 	var jobs []*packJob
 	for _, f := range window {
 		offset := int64(0)
-		for _, c := range f.node.Chunks {
+		for i, c := range f.node.Chunks {
+			if f.have != nil && (f.have[i] || f.failed != nil) {
+				offset += int64(c.Length)
+				continue
+			}
 			var name archive.Name
 			if c.Place.Pack != nil {
 				name = c.Place.Pack.Name

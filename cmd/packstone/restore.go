@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
@@ -31,7 +32,10 @@ type restoreSummary struct {
 	FilesDeleted  uint64  `json:"files_deleted" doc:"Entries that were removed."`
 	FilesFailed   uint64  `json:"files_failed" doc:"Entries that did not come back."`
 	BytesRestored uint64  `json:"bytes_restored" doc:"Bytes of the files that were written."`
+	BytesReused   uint64  `json:"bytes_reused" doc:"Of these, bytes that were in the old files at their place, and so were not fetched."`
 	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
+
+	Requests count.Totals `json:"requests" doc:"Requests to the storage."`
 }
 
 // restoreServer is a directory on a server of files, or a bucket.
@@ -111,7 +115,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	repo, _, err := a.openRepository(ctx, mustRead)
+	repo, storage, err := a.openRepository(ctx, mustRead)
 	if err != nil {
 		return err
 	}
@@ -125,7 +129,8 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	return a.restoreSnapshot(ctx, repo, snapshot, from, o)
+	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, snapshot: snapshot, from: from, o: o}
+	return r.restore(ctx)
 }
 
 // restorePlace says what is to come back, and refuses what contradicts itself.
@@ -175,6 +180,7 @@ func (o *restoreOptions) checkTarget() error {
 type restoring struct {
 	*app
 	repo     *catalog.Repository
+	requests func() count.Totals
 	snapshot *catalog.Snapshot
 	from     place
 	sources  []*catalog.SourceState
@@ -188,8 +194,8 @@ type restoring struct {
 	inexact  uint64 // objects and values of databases that did not come back exactly
 }
 
-func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *catalog.Snapshot, from place, o restoreOptions) error {
-	r := &restoring{app: a, repo: repo, snapshot: s, from: from, o: o}
+func (r *restoring) restore(ctx context.Context) error {
+	a, s, o := r.app, r.snapshot, r.o
 	if o.to.named() && o.server == nil {
 		return r.intoDatabase(ctx)
 	}
@@ -205,8 +211,9 @@ func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *
 	}
 	m := restoreSummary{
 		SnapshotID: s.ID.String(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept, FilesDeleted: r.total.Deleted,
-		FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, TotalDuration: time.Since(begun).Seconds(),
+		FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, BytesReused: r.total.Reused, TotalDuration: time.Since(begun).Seconds(),
 	}
+	m.Requests = r.requests()
 	if len(o.toCommand) > 0 && !a.out.JSON() {
 		a.out.Note("%s", m.text()) // the standard output is the command's
 	} else {
@@ -221,6 +228,9 @@ func (a *app) restoreSnapshot(ctx context.Context, repo *catalog.Repository, s *
 func (m restoreSummary) text() string {
 	text := fmt.Sprintf("snapshot %s: %d restored (%s), %d left as they are, %d deleted in %s", m.SnapshotID[:shortID], m.FilesRestored,
 		output.Bytes(int64(m.BytesRestored)), m.FilesSkipped, m.FilesDeleted, time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
+	if m.BytesReused > 0 {
+		text += fmt.Sprintf(", %s were there already", output.Bytes(int64(m.BytesReused)))
+	}
 	if m.FilesFailed > 0 {
 		text += fmt.Sprintf(", %d did not come back", m.FilesFailed)
 	}

@@ -32,6 +32,8 @@ type Traits struct {
 	Sequential bool
 	// Parallel is the number of files that may be open at once.
 	Parallel int
+	// Near: what is there is read faster than content is fetched.
+	Near bool
 	// Precision is how finely the target keeps times; 0: to the nanosecond.
 	Precision time.Duration
 }

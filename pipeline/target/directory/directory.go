@@ -80,8 +80,10 @@ func New(root string, options Options) (*Target, error) {
 	return t, nil
 }
 
-// Traits: files are written in any order.
-func (t *Target) Traits() target.Traits { return target.Traits{Parallel: t.options.Parallel} }
+// Traits: files are written in any order, and read from the disk they go to.
+func (t *Target) Traits() target.Traits {
+	return target.Traits{Parallel: t.options.Parallel, Near: true}
+}
 
 // begin makes the root and marks this run as running.
 func (t *Target) begin(ctx context.Context) error {
