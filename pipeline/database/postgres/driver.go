@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -67,12 +68,19 @@ func translateCode(pg *pgconn.PgError, err error) error {
 	switch {
 	case pg.Code == "42501" && pg.Routine == "check_enable_rls":
 		return fmt.Errorf("%w: %w", database.ErrHiddenRows, err)
-	case pg.Code[:2] == "08" || pg.Code[:2] == "28" || pg.Code[:2] == "57" || pg.Code == "3D000":
+	case strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "28") || strings.HasPrefix(pg.Code, "57") || pg.Code == "3D000":
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
-	case pg.Code[:2] == "22" || pg.Code == "23514" || pg.Code == "23502":
-		return fmt.Errorf("%w: %w", database.ErrValue, describe(pg))
 	}
 	return err
+}
+
+// translateWritten is translate for what a target says of values that it was given.
+func translateWritten(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || pg.Code == "23514" || pg.Code == "23502") {
+		return fmt.Errorf("%w: %w", database.ErrValue, describe(pg))
+	}
+	return translate(err)
 }
 
 // describe adds what PostgreSQL says about the place of an error.

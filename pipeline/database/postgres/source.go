@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// source is an exported snapshot. The leader's transaction keeps it alive;
-// workers, connected when first needed, read in it too.
+// source is an exported snapshot. The leader's transaction keeps it alive, so the
+// leader reads no rows: a reader that is stopped loses its connection. Workers,
+// connected when first needed, read in the snapshot.
 type source struct {
 	at       database.Location
 	filter   database.Filter
@@ -41,8 +44,7 @@ func (Driver) OpenSource(ctx context.Context, at database.Location, opts databas
 	}
 	jobs := max(opts.Jobs, 1)
 	s.idle = make(chan *pgx.Conn, jobs)
-	s.idle <- leader
-	for range jobs - 1 {
+	for range jobs {
 		s.idle <- nil
 	}
 	return s, nil
@@ -140,8 +142,34 @@ func (s *source) Rows(ctx context.Context, t *database.Table, send func(*databas
 	if err != nil {
 		return err
 	}
-	defer func() { s.idle <- conn }()
-	return copyRows(ctx, conn, s.catalog, t, s.aside, send)
+	defer func() { s.idle <- s.usable(conn) }()
+	return readingError(t, copyRows(ctx, conn, s.catalog, t, s.aside, send))
+}
+
+// readingError says what to do about text that is no text.
+func readingError(t *database.Table, err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != notInEncoding {
+		return err
+	}
+	return fmt.Errorf("table %s holds text that is not UTF-8, as a database of encoding SQL_ASCII may: exclude the table, or keep the server's own dump instead (docs/native-dumps.md): %w", t.ID(), err)
+}
+
+// notInEncoding is character_not_in_repertoire.
+const notInEncoding = "22021"
+
+// usable gives nil for a worker that reads no more: whoever stops in the middle of
+// a COPY loses the connection, and an error spoils the transaction. Another worker
+// then takes its place in the snapshot.
+func (s *source) usable(conn *pgx.Conn) *pgx.Conn {
+	if !conn.IsClosed() && conn.PgConn().TxStatus() == 'T' {
+		return conn
+	}
+	s.mu.Lock()
+	s.all = slices.DeleteFunc(s.all, func(c *pgx.Conn) bool { return c == conn })
+	s.mu.Unlock()
+	_ = conn.Close(context.Background()) // it has read nothing that counts
+	return nil
 }
 
 func (s *source) acquire(ctx context.Context) (*pgx.Conn, error) {
@@ -166,17 +194,17 @@ func (s *source) worker(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	s.all = append(s.all, conn)
-	s.mu.Unlock()
 	for _, sql := range []string{
 		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 		"SET TRANSACTION SNAPSHOT '" + s.snapshot + "'",
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
-			return nil, s.at.Wrap("enter the snapshot of", translate(err))
+			return nil, errors.Join(s.at.Wrap("enter the snapshot of", translate(err)), conn.Close(context.Background()))
 		}
 	}
+	s.mu.Lock()
+	s.all = append(s.all, conn)
+	s.mu.Unlock()
 	return conn, nil
 }
 

@@ -117,7 +117,7 @@ func vital(o *database.Object) bool {
 // makes the tables.
 func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if _, err := t.conn.Exec(ctx, "BEGIN"); err != nil {
-		return t.at.Wrap("begin in", translate(err))
+		return t.at.Wrap("begin in", translateWritten(err))
 	}
 	t.began = true
 	if err := t.refuseNonEmpty(ctx); err != nil {
@@ -142,7 +142,7 @@ func (t *target) refuseNonEmpty(ctx context.Context) error {
 	var name string
 	var names []string
 	if err := each(ctx, t.conn, sql, []any{&name}, func() error { names = append(names, name); return nil }); err != nil {
-		return t.at.Wrap("look into", translate(err))
+		return t.at.Wrap("look into", translateWritten(err))
 	}
 	if len(names) > 0 {
 		return t.at.Wrap("import into", fmt.Errorf("%w: it holds %s", database.ErrNotEmpty, strings.Join(names, ", ")))
@@ -157,13 +157,13 @@ func (t *target) run(ctx context.Context, statements []statement) ([]database.Fi
 	for _, s := range statements {
 		if s.vital {
 			if _, err := t.conn.Exec(ctx, s.sql); err != nil {
-				return findings, fmt.Errorf("create %s: %w", s.object, translate(err))
+				return findings, fmt.Errorf("create %s: %w", s.object, translateWritten(err))
 			}
 			continue
 		}
 		if err := t.attempt(ctx, s.sql); err != nil {
 			if t.conn.IsClosed() {
-				return findings, fmt.Errorf("create %s: %w", s.object, translate(err))
+				return findings, fmt.Errorf("create %s: %w", s.object, translateWritten(err))
 			}
 			findings = append(findings, database.Finding{Object: s.object, Status: database.Dropped, Code: "DB301", Reason: err.Error()})
 		}
@@ -208,7 +208,7 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 	if failed := encoder.failure(); failed != nil {
 		return failed
 	}
-	return translate(err)
+	return translateWritten(err)
 }
 
 // loadLargeObjects writes pages of large objects at their places.
@@ -232,7 +232,7 @@ func (t *target) loadLargeObjects(ctx context.Context, next func() (*database.Ba
 func (t *target) largePage(ctx context.Context, cells []database.Cell, create bool) error {
 	if create {
 		if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_create($1)", uint32(cells[0].Int)); err != nil {
-			return fmt.Errorf("create large object %d: %w", cells[0].Int, translate(err))
+			return fmt.Errorf("create large object %d: %w", cells[0].Int, translateWritten(err))
 		}
 	}
 	if cells[1].Class == database.ClassNull {
@@ -240,7 +240,7 @@ func (t *target) largePage(ctx context.Context, cells []database.Cell, create bo
 	}
 	const page = 2048 // bytes of a large object in a row of pg_largeobject
 	if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_put($1, $2, $3)", uint32(cells[0].Int), cells[1].Int*page, cells[2].Bytes); err != nil {
-		return fmt.Errorf("write large object %d: %w", cells[0].Int, translate(err))
+		return fmt.Errorf("write large object %d: %w", cells[0].Int, translateWritten(err))
 	}
 	return nil
 }
@@ -268,7 +268,7 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan) error {
 		}
 		sql := fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", name, q.Last, q.Called)
 		if _, err := t.conn.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("set sequence %s: %w", q.ID(), translate(err))
+			return fmt.Errorf("set sequence %s: %w", q.ID(), translateWritten(err))
 		}
 	}
 	return nil
@@ -297,7 +297,7 @@ func (t *target) Commit(ctx context.Context) error {
 		return nil
 	}
 	if _, err := t.conn.Exec(ctx, "COMMIT"); err != nil {
-		return t.at.Wrap("commit to", translate(err))
+		return t.at.Wrap("commit to", translateWritten(err))
 	}
 	return nil
 }

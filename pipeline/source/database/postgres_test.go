@@ -102,3 +102,40 @@ func TestTablesOfOneSnapshotAgreeWhileTransactionsGoOn(t *testing.T) {
 	stop.Store(true)
 	<-written
 }
+
+func TestATableThatIsReadAgainAfterABulkChangeStaysInTheSnapshot(t *testing.T) {
+	for _, jobs := range []int{1, 4} {
+		url := postgrestest.Database(t)
+		for n := range 3 {
+			for _, key := range []string{" PRIMARY KEY", ""} {
+				postgrestest.Exec(t, url, fmt.Sprintf(`CREATE TABLE t%[1]d%[2]d (id int%[3]s, a text); INSERT INTO t%[1]d%[2]d SELECT i, md5(i::text) FROM generate_series(1, %[4]d) i`,
+					n, len(key), key, 2000*(n*n*n*n+1)))
+			}
+		}
+		at, err := db.ParseLocation(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Driver: postgres.Driver{}, At: at, Jobs: jobs, StateDir: t.TempDir()}
+		taken, err := newTaker(t, o, nil).run(jobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range []string{"UPDATE %[1]s SET a = a || id", "ALTER TABLE %[1]s ADD z int DEFAULT 5"} {
+			for _, name := range []string{"t00", "t012", "t10", "t112", "t20", "t212"} {
+				postgrestest.Exec(t, url, fmt.Sprintf(change, name))
+			}
+			if taken, err = newTaker(t, o, taken).run(jobs); err != nil {
+				t.Fatalf("%d jobs, after %s: %v", jobs, change, err)
+			}
+		}
+		again, err := postgres.Driver{}.OpenTarget(context.Background(), at, db.TargetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Verify(context.Background(), streams(t, taken), again, db.Options{}); err != nil {
+			t.Error(err)
+		}
+		again.Close()
+	}
+}
