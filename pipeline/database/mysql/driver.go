@@ -187,6 +187,7 @@ const (
 	errAccessDenied    = 1045
 	errUnknownDatabase = 1049
 	errTableExists     = 1050
+	errUnknownColumn   = 1054
 	errDuplicate       = 1062
 	errUnknownTable    = 1146
 	errTableDenied     = 1142
@@ -236,6 +237,11 @@ func denied(err error) bool {
 		return true
 	}
 	return false
+}
+
+// parentless says that the table, or a column, to which a foreign key refers is gone.
+func parentless(err error) bool {
+	return number(err) == errUnknownTable || number(err) == errUnknownColumn
 }
 
 func quote(name string) string     { return database.Quote(database.MySQL, name) }

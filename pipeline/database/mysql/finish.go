@@ -92,19 +92,45 @@ func (t *target) addForeignKeys(ctx context.Context, list []reference) (lost []d
 			lost = append(lost, database.Finding{Object: r.object, Status: database.SidecarOnly, Code: "DB311", Reason: err.Error()})
 			continue
 		}
-		if r.key.NotValid {
-			continue
-		}
-		if err := t.checkReference(ctx, r); err != nil {
+		broken, err := t.checkReference(ctx, r)
+		if err != nil {
 			return lost, err
 		}
+		lost = append(lost, broken...)
 	}
 	return lost, nil
 }
 
-// checkReference finds a row that refers to nothing.
-func (t *target) checkReference(ctx context.Context, r reference) error {
-	k := r.key
+// checkReference finds a row that refers to nothing: an error, unless the source has such rows too.
+func (t *target) checkReference(ctx context.Context, r reference) ([]database.Finding, error) {
+	columns := quoteAll(r.key.Columns)
+	if r.key.NotValid {
+		columns = "COUNT(*)"
+	}
+	row, err := t.admin.row(ctx, "SELECT "+columns+dangling(r.table, r.key)+" LIMIT 1")
+	loose := database.Finding{Object: r.object, Status: database.Approximated, Code: "DB132", Reason: "rows without a parent, as in the source"}
+	if r.key.NotValid && parentless(err) {
+		loose.Reason = "what it refers to is not there, as in the source"
+		return []database.Finding{loose}, nil
+	}
+	if err == errNoRow {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("check %s: %w", r.object, translate(err))
+	}
+	if !r.key.NotValid {
+		return nil, fmt.Errorf("check %s: %w: a row with (%s) = (%s) refers to no row of %s", r.object, database.ErrValue,
+			strings.Join(r.key.Columns, ", "), strings.Join(row, ", "), r.key.RefTable)
+	}
+	if loose.Count = integer(row[0]); loose.Count == 0 {
+		return nil, nil
+	}
+	return []database.Finding{loose}, nil
+}
+
+// dangling is the end of a query for the rows of a table that refer to nothing.
+func dangling(table string, k *database.ForeignKey) string {
 	parent := quote(k.RefTable)
 	if k.RefSchema != "" {
 		parent = quote(k.RefSchema) + "." + parent
@@ -114,16 +140,8 @@ func (t *target) checkReference(ctx context.Context, r reference) error {
 		set = append(set, "c."+quote(name)+" IS NOT NULL")
 		same = append(same, "p."+quote(k.RefColumns[i])+" = c."+quote(name))
 	}
-	row, err := t.admin.row(ctx, "SELECT "+quoteAll(k.Columns)+" FROM "+quote(r.table)+" c WHERE "+strings.Join(set, " AND ")+
-		" AND NOT EXISTS (SELECT 1 FROM "+parent+" p WHERE "+strings.Join(same, " AND ")+") LIMIT 1")
-	if err == errNoRow {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("check %s: %w", r.object, translate(err))
-	}
-	return fmt.Errorf("check %s: %w: a row with (%s) = (%s) refers to no row of %s", r.object, database.ErrValue,
-		strings.Join(k.Columns, ", "), strings.Join(row, ", "), k.RefTable)
+	return " FROM " + quote(table) + " c WHERE " + strings.Join(set, " AND ") +
+		" AND NOT EXISTS (SELECT 1 FROM " + parent + " p WHERE " + strings.Join(same, " AND ") + ")"
 }
 
 // setCounters carries AUTO_INCREMENT and sequences on where the source is.

@@ -37,8 +37,14 @@ func (c *catalog) readHidden(ctx context.Context, s *session) error {
 				"the user lacks the privilege %s on the database, without which the server does not say whether there are any", one.privileges)})
 		}
 	}
+	if !allowed(grants, c.name, []string{"SELECT"}) {
+		c.hidden = append(c.hidden, hidden{hiddenTables, "the user lacks the privilege SELECT on the database, without which tables that they may not read are unknown"})
+	}
 	return nil
 }
+
+// hiddenTables is the kind that stands for tables which the server does not list.
+const hiddenTables = "tables"
 
 // grant is what a user may do with the databases and tables of a pattern.
 type grant struct {

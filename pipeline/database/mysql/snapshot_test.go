@@ -161,6 +161,30 @@ func TestReaderWithFewPrivilegesSeesKeysAndSaysWhatIsHidden(t *testing.T) {
 	}
 }
 
+func TestReaderOfOneTableSaysThatOthersAreUnknown(t *testing.T) {
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, "CREATE TABLE a (n INT PRIMARY KEY); CREATE TABLE b (n INT PRIMARY KEY)")
+	name := mysqltest.Name(at)
+	user := "one_" + name
+	mysqltest.Exec(t, at, fmt.Sprintf("CREATE USER %[1]s@'127.0.0.1' IDENTIFIED BY 'pw'; GRANT SELECT ON %[2]s.a TO %[1]s@'127.0.0.1'", user, name))
+	t.Cleanup(func() { mysqltest.Exec(t, at, "DROP USER "+user+"@'127.0.0.1'") })
+	for _, test := range []struct {
+		user, password string
+		tables         []string
+		says           bool
+	}{{user, "pw", nil, true}, {user, "pw", []string{"*"}, true}, {user, "pw", []string{"a"}, false}, {"root", "", nil, false}} {
+		src := openSource(t, mysqltest.Location(t, test.user, test.password, name), database.SourceOptions{Filter: database.Filter{Tables: test.tables}})
+		schema, err := src.Schema(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.ContainsFunc(schema.Objects, func(o *database.Object) bool { return o.Kind == "tables" && o.Lost != "" })
+		if said != test.says {
+			t.Errorf("%s with the tables %v: unknown tables are listed: %v, want %v", test.user, test.tables, said, test.says)
+		}
+	}
+}
+
 func names(t *database.Table) (out []database.ForeignKey) {
 	for _, k := range t.ForeignKeys {
 		out = append(out, *k)

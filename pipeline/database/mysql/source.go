@@ -304,7 +304,7 @@ func (s *source) read(ctx context.Context, one *session) (*database.Schema, erro
 		return nil, translate(err)
 	}
 	if !s.filter.Empty() {
-		c.keepTables()
+		c.keepTables(s.filter)
 	}
 	schema, err := c.schema()
 	if err != nil {
@@ -317,12 +317,32 @@ func (s *source) read(ctx context.Context, one *session) (*database.Schema, erro
 	if err := fits(ctx, one, schema); err != nil {
 		return nil, translate(err)
 	}
+	if err := looseKeys(ctx, one, schema); err != nil {
+		return nil, translate(err)
+	}
 	return schema, oddTexts(ctx, one, schema)
+}
+
+// looseKeys marks foreign keys that rows break: with foreign_key_checks off, as programs that load a dump set it, the server takes any.
+func looseKeys(ctx context.Context, one *session, schema *database.Schema) error {
+	for _, t := range schema.Tables {
+		for _, k := range t.ForeignKeys {
+			_, err := one.row(ctx, "SELECT 1"+dangling(t.Name, k)+" LIMIT 1")
+			if err != nil && err != errNoRow && !parentless(err) && !(k.RefSchema != "" && denied(err)) {
+				return fmt.Errorf("look for rows that break the foreign key %s of table %s: %w", k.Name, t.Name, err)
+			}
+			k.NotValid = err == nil || parentless(err)
+		}
+	}
+	return nil
 }
 
 // keepTables leaves out what hangs on no table: with a filter only tables are
 // wanted, and views and routines may need those left out.
-func (c *catalog) keepTables() {
+func (c *catalog) keepTables(f database.Filter) {
+	if len(f.Tables) > 0 && !strings.Contains(strings.Join(f.Tables, ""), "*") {
+		c.hidden = slices.DeleteFunc(c.hidden, func(h hidden) bool { return h.kind == hiddenTables }) // only what is named was wanted
+	}
 	c.routines, c.events = nil, nil
 	kept := c.relations[:0]
 	for _, r := range c.relations {

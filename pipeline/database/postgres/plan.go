@@ -289,7 +289,11 @@ func (m *mapper) checks(src, t *database.Table) {
 		if name == "" {
 			name = fmt.Sprintf("%s_check%d", t.Name, i+1)
 		}
-		m.finish(id, "ALTER TABLE "+qualified(t.Schema, t.Name)+" ADD CONSTRAINT "+quote(shorten(name, 63))+" CHECK ("+sql+")")
+		check := "ALTER TABLE " + qualified(t.Schema, t.Name) + " ADD CONSTRAINT " + quote(shorten(name, 63)) + " CHECK (" + sql + ")"
+		if k.NotValid {
+			check += " NOT VALID"
+		}
+		m.finish(id, check)
 		m.exact(id)
 	}
 }
@@ -403,6 +407,10 @@ func (m *mapper) foreignKey(src, t *database.Table, k *database.ForeignKey) {
 		sql += " NOT VALID"
 	}
 	m.late = append(m.late, statement{object: id, sql: sql, vital: true})
+	if k.NotValid && database.Family(m.source.Engine) == database.MySQL {
+		m.finding(id, database.Approximated, "DB132", "rows without a parent, as in the source: it is NOT VALID")
+		return
+	}
 	m.exact(id)
 }
 
