@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,7 +18,7 @@ func (w *rowWriter) bind(column, param int, cell database.Cell) (exact bool, err
 	if cell.Long == nil {
 		return w.codecs[column].bind(w.stmt, param, cell)
 	}
-	if cell.Class == database.ClassBlob && column == len(w.cells)-1 && w.layout.rowid && !w.layout.keyed(column) {
+	if cell.Class == database.ClassBlob && column == len(w.cells)-1 && w.layout.rowid && !w.layout.keyed(column) && !computes(w.layout.columns) {
 		w.later = column
 		return false, w.stmt.BindZeroBlob(param, cell.Long.Size())
 	}
@@ -25,6 +26,11 @@ func (w *rowWriter) bind(column, param int, cell database.Cell) (exact bool, err
 		exact, err = w.codecs[column].bind(w.stmt, param, database.Cell{Class: cell.Class, Bytes: p})
 		return err
 	})
+}
+
+// computes says that a table has generated columns; SQLite reads and writes no pieces of its rows.
+func computes(columns []columnLayout) bool {
+	return slices.ContainsFunc(columns, func(c columnLayout) bool { return c.generated })
 }
 
 // keyed says that a column is part of a key, which has an index from the start.
@@ -62,7 +68,7 @@ func (w *rowWriter) fillIn() error {
 
 // longs chooses the columns of a table in which a long cell is read in pieces.
 func (r *reading) longs() []string {
-	if r.aside == nil || !r.rowid {
+	if r.aside == nil || !r.rowid || computes(r.columns) {
 		return nil
 	}
 	var out []string

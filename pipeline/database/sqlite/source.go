@@ -134,6 +134,7 @@ func (s *source) readOwn(filter database.Filter) error {
 			return err
 		}
 		for i, c := range t.Columns {
+			r.columns[i].generated = c.Generated != nil
 			r.columns[i].long = c.Generated == nil && mayBeLong(c.Type, r.columns[i].enc)
 		}
 	}
