@@ -3,13 +3,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"time"
 )
 
-// startProfile writes profiles to the files that PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE name. The heap is that of the end, with all
-// that was allocated.
+// startProfile writes profiles to the files that PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE name. The heap is that of when it was largest.
 func startProfile() (stop func()) {
 	cpu, heap := os.Getenv("PACKSTONE_CPU_PROFILE"), os.Getenv("PACKSTONE_HEAP_PROFILE")
 	if cpu != "" {
@@ -21,15 +23,31 @@ func startProfile() (stop func()) {
 			panic(err)
 		}
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if heap != "" {
+		go watchHeap(ctx, heap)
+	}
 	return func() {
+		cancel()
 		pprof.StopCPUProfile()
-		if heap == "" {
-			return
+	}
+}
+
+// watchHeap looks several times a second.
+func watchHeap(ctx context.Context, name string) {
+	runtime.MemProfileRate = 64 << 10
+	most := uint64(0)
+	for ctx.Err() == nil {
+		time.Sleep(200 * time.Millisecond)
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		if stats.HeapInuse < most+most/50 {
+			continue
 		}
-		file, err := os.Create(heap)
+		most = stats.HeapInuse
+		file, err := os.Create(name)
 		if err == nil {
-			runtime.GC()
-			err = pprof.Lookup("allocs").WriteTo(file, 0)
+			err = errors.Join(pprof.Lookup("heap").WriteTo(file, 0), file.Close())
 		}
 		if err != nil {
 			panic(err)
