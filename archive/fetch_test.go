@@ -151,3 +151,21 @@ func TestOneChunkWantedTwiceComesTwice(t *testing.T) {
 		t.Errorf("got %v, %v; want each once", seen, err)
 	}
 }
+
+func TestAPlaceThatIsWantedTwiceProvesNoOtherID(t *testing.T) {
+	b := newBench(t, memory.New())
+	out := b.write(t, WriterOptions{}, [][]byte{noise(rand.New(rand.NewPCG(3, 3)), 70_000)})
+	same, other := out.chunks[0], out.chunks[0]
+	other.ID[0] ^= 1
+	came := map[int]int{}
+	err := b.reader().Fetch(t.Context(), out.packs[0].Pack, []Chunk{same, other, same, other}, func(i int, data []byte) error {
+		came[i] += len(data)
+		return nil
+	})
+	if damaged := (*DamagedError)(nil); !errors.As(err, &damaged) || damaged.ID != other.ID {
+		t.Errorf("got %v, want that chunk %s is damaged", err, other.ID)
+	}
+	if len(came) != 2 || came[0] != 70_000 || came[2] != 70_000 {
+		t.Errorf("got bytes of %v, want 70000 of number 0 and 2", came)
+	}
+}

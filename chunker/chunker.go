@@ -22,6 +22,7 @@
 package chunker
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -85,7 +86,7 @@ func (c *Chunker) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "chunker 
 // is scanned twice. It allocates nothing.
 func (c *Chunker) Cut(data []byte, end bool) int {
 	n := min(len(data), c.class.Max)
-	if !c.class.Fixed && n > c.class.Min {
+	if !c.class.Fixed && n > c.class.Min && !AllZero(data[:n]) {
 		if p := c.scan(data[:n], c.class.Min); p > 0 {
 			return p
 		}
@@ -94,6 +95,22 @@ func (c *Chunker) Cut(data []byte, end bool) int {
 		return n
 	}
 	return 0
+}
+
+// zeros is what AllZero compares with; it is small enough to stay in the nearest cache.
+var zeros [4 << 10]byte
+
+// AllZero tells whether there is nothing but zeros in data. A run of them has no candidates, and comparing is many times as fast as
+// hashing it. Other data cost next to nothing.
+func AllZero(data []byte) bool {
+	for len(data) > 0 {
+		n := min(len(data), len(zeros))
+		if !bytes.Equal(data[:n], zeros[:n]) {
+			return false
+		}
+		data = data[n:]
+	}
+	return true
 }
 
 // Each step of a Gear hash waits for the one before. Hashes of distant bytes do not, since a hash

@@ -303,3 +303,19 @@ func BenchmarkCut(b *testing.B) {
 		}
 	}
 }
+
+func TestAllZeroSeesEveryByte(t *testing.T) {
+	for _, n := range []int{0, 1, 63, 4095, 4096, 4097, 10_000} {
+		data := make([]byte, n)
+		if !AllZero(data) {
+			t.Errorf("%d zeros are not taken for zeros", n)
+		}
+		for i := range data {
+			data[i] = 1
+			if AllZero(data) {
+				t.Fatalf("%d bytes of which number %d is 1 are taken for zeros", n, i)
+			}
+			data[i] = 0
+		}
+	}
+}

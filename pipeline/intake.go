@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/chunker"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -19,6 +21,13 @@ type intake struct {
 	writer   *archive.Writer
 	flight   [flightShards]flightShard
 	progress *Progress
+	zeros    atomic.Pointer[zeroRun]
+}
+
+// zeroRun is the last chunk of nothing but zeros that was named: there are many alike.
+type zeroRun struct {
+	length int
+	id     archive.ID
 }
 
 // flightShard holds chunks that are being written and that the index does not know yet.
@@ -40,7 +49,7 @@ func newIntake(ids *crypto.IDKey, index *catalog.Index, p *Progress) *intake {
 
 // add returns where data lies, or the slot in which it will say so. data may be reused after.
 func (in *intake) add(ctx context.Context, data []byte, group string) (archive.Chunk, *archive.Slot, error) {
-	id := archive.ID(in.ids.Sum(data))
+	id := in.name(data)
 	if in.writer == nil {
 		chunk, err := in.preview(ctx, id, len(data))
 		return chunk, nil, err
@@ -55,6 +64,19 @@ func (in *intake) add(ctx context.Context, data []byte, group string) (archive.C
 		return archive.Chunk{}, nil, &storageError{err}
 	}
 	return archive.Chunk{}, slot, nil
+}
+
+// name returns the id of data. Zeros of the same length are hashed once.
+func (in *intake) name(data []byte) archive.ID {
+	if !chunker.AllZero(data) {
+		return in.ids.Sum(data)
+	}
+	if run := in.zeros.Load(); run != nil && run.length == len(data) {
+		return run.id
+	}
+	run := &zeroRun{len(data), in.ids.Sum(data)}
+	in.zeros.Store(run)
+	return run.id
 }
 
 // preview counts what a dry run would write.
