@@ -64,6 +64,7 @@ type relation struct {
 	Parents     []uint32
 	Columns     []*column
 	Type        uint32
+	OfType      string // the composite type of a typed table
 }
 
 func (r *relation) id() string  { return r.Schema + "." + r.Name }
@@ -172,6 +173,15 @@ func readCatalog(ctx context.Context, conn *pgx.Conn) (*catalog, error) {
 	return c, nil
 }
 
+// major is the server's major version.
+func (c *catalog) major() int {
+	n := 0
+	for i := 0; i < len(c.version) && c.version[i] >= '0' && c.version[i] <= '9'; i++ {
+		n = n*10 + int(c.version[i]-'0')
+	}
+	return n
+}
+
 // each runs a query and gives every row to f through the query's scan targets.
 func each(ctx context.Context, conn *pgx.Conn, sql string, targets []any, f func() error) error {
 	rows, err := conn.Query(ctx, sql)
@@ -207,13 +217,14 @@ func (c *catalog) readRelations(ctx context.Context, conn *pgx.Conn) error {
 		       coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), ''), coalesce(c.reloptions, '{}')::text[],
 		       c.relreplident::text, coalesce(am.amname, '')::text,
 		       coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''),
-		       ARRAY(SELECT inhparent FROM pg_catalog.pg_inherits WHERE inhrelid = c.oid ORDER BY inhseqno), c.reltype
+		       ARRAY(SELECT inhparent FROM pg_catalog.pg_inherits WHERE inhrelid = c.oid ORDER BY inhseqno), c.reltype,
+		       CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) ELSE '' END
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
 		WHERE c.relkind IN ('r','p','v','m','f','c') AND `+userNamespace+` AND `+notMember("pg_class", "c.oid")+`
 		ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`,
 		[]any{&r.OID, &r.Schema, &r.Name, &r.Kind, &r.Persistence, &r.Partition, &r.Security, &r.ForceRLS, &r.Rows, &r.Pages,
-			&r.PartKey, &r.Bound, &r.Options, &r.Identity, &r.Method, &r.Comment, &r.Parents, &r.Type},
+			&r.PartKey, &r.Bound, &r.Options, &r.Identity, &r.Method, &r.Comment, &r.Parents, &r.Type, &r.OfType},
 		func() error {
 			found := r
 			found.Options, found.Parents = slices.Clone(r.Options), slices.Clone(r.Parents)

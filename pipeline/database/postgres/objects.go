@@ -25,6 +25,10 @@ const (
 	classPolicy     = 3256
 	classCollation  = 3456
 	classStatistics = 3381
+	classOperator   = 2617
+	classCast       = 2605
+	classDictionary = 3600
+	classTextConfig = 3602
 )
 
 // firstUser is the lowest OID that initdb does not give out.
@@ -78,7 +82,7 @@ type lister struct {
 func readObjects(ctx context.Context, conn *pgx.Conn, c *catalog, schema *database.Schema, filter database.Filter) ([]*database.Object, error) {
 	l := &lister{ctx: ctx, conn: conn, catalog: c, filter: filter}
 	for _, step := range []func(){
-		l.extensions, l.schemas, l.collations, l.enums, l.domains, l.ranges, l.otherTypes, l.functions, l.aggregates,
+		l.extensions, l.schemas, l.collations, l.enums, l.domains, l.ranges, l.otherTypes, l.functions, l.aggregates, l.operators, l.casts, l.textSearch,
 		l.sequences, l.relations, l.views, l.constraints, l.indexes, l.statistics, l.rules, l.triggers,
 		l.policies, l.publications, l.eventTriggers, l.comments, l.grants, l.owners, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.outside, l.rest,
 	} {
@@ -137,10 +141,13 @@ func (l *lister) schemas() {
 }
 
 func (l *lister) collations() {
-	l.query(3, `SELECT c.oid, n.nspname::text, c.collname::text,
-		format('CREATE COLLATION %I.%I (provider = %s, deterministic = %s, lc_collate = %L, lc_ctype = %L)', n.nspname, c.collname,
-		       CASE c.collprovider WHEN 'i' THEN 'icu' ELSE 'libc' END, c.collisdeterministic,
-		       coalesce(c.collcollate::text, to_jsonb(c)->>'colliculocale', to_jsonb(c)->>'colllocale'), coalesce(c.collctype::text, to_jsonb(c)->>'colliculocale', to_jsonb(c)->>'colllocale'))
+	l.query(3, `SELECT c.oid, n.nspname::text, c.collname::text, format('CREATE COLLATION %I.%I (', n.nspname, c.collname)
+		|| CASE c.collprovider
+		   WHEN 'i' THEN 'provider = icu, locale = ' || quote_literal(coalesce(to_jsonb(c)->>'colllocale', to_jsonb(c)->>'colliculocale', c.collcollate::text))
+		   WHEN 'b' THEN 'provider = builtin, locale = ' || quote_literal(to_jsonb(c)->>'colllocale')
+		   ELSE format('provider = libc, lc_collate = %L, lc_ctype = %L', c.collcollate, c.collctype) END
+		|| coalesce(', rules = ' || quote_literal(to_jsonb(c)->>'collicurules'), '')
+		|| CASE WHEN c.collisdeterministic THEN '' ELSE ', deterministic = false' END || ')'
 		FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
 		WHERE `+userNamespace+` AND `+notMember("pg_collation", "c.oid")+` ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
@@ -183,6 +190,7 @@ func (l *lister) ranges() {
 	l.query(3, `SELECT t.oid, n.nspname::text, t.typname::text,
 		format('CREATE TYPE %I.%I AS RANGE (SUBTYPE = %s', n.nspname, t.typname, pg_catalog.format_type(r.rngsubtype, NULL))
 		|| coalesce((SELECT format(', SUBTYPE_OPCLASS = %I.%I', on_.nspname, o.opcname) FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace on_ ON on_.oid = o.opcnamespace WHERE o.oid = r.rngsubopc AND NOT o.opcdefault), '')
+		|| coalesce((SELECT format(', COLLATION = %I.%I', cn.nspname, c.collname) FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace cn ON cn.oid = c.collnamespace JOIN pg_catalog.pg_type b ON b.oid = r.rngsubtype WHERE c.oid = r.rngcollation AND c.oid <> b.typcollation), '')
 		|| CASE WHEN r.rngcanonical <> 0 THEN ', CANONICAL = ' || r.rngcanonical::regproc ELSE '' END
 		|| CASE WHEN r.rngsubdiff <> 0 THEN ', SUBTYPE_DIFF = ' || r.rngsubdiff::regproc ELSE '' END
 		|| coalesce((SELECT format(', MULTIRANGE_TYPE_NAME = %I.%I', mn.nspname, m.typname) FROM pg_catalog.pg_type m JOIN pg_catalog.pg_namespace mn ON mn.oid = m.typnamespace WHERE m.oid = (to_jsonb(r)->>'rngmultitypid')::oid), '') || ')'
@@ -216,12 +224,19 @@ func (l *lister) functions() {
 func (l *lister) aggregates() {
 	l.query(3, `SELECT p.oid, n.nspname::text, p.proname::text || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')',
 		format('CREATE AGGREGATE %I.%I(%s) (SFUNC = %s, STYPE = %s', n.nspname, p.proname, coalesce(nullif(pg_catalog.pg_get_function_arguments(p.oid), ''), '*'), a.aggtransfn, pg_catalog.format_type(a.aggtranstype, NULL))
-		|| CASE WHEN a.aggfinalfn <> 0 THEN ', FINALFUNC = ' || a.aggfinalfn ELSE '' END
+		|| CASE WHEN a.aggtransspace <> 0 THEN ', SSPACE = ' || a.aggtransspace ELSE '' END
+		|| CASE WHEN a.aggfinalfn <> 0 THEN ', FINALFUNC = ' || a.aggfinalfn || CASE WHEN a.aggfinalextra THEN ', FINALFUNC_EXTRA' ELSE '' END || ', FINALFUNC_MODIFY = ' || CASE a.aggfinalmodify WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END ELSE '' END
 		|| CASE WHEN a.aggcombinefn <> 0 THEN ', COMBINEFUNC = ' || a.aggcombinefn ELSE '' END
+		|| CASE WHEN a.aggserialfn <> 0 THEN ', SERIALFUNC = ' || a.aggserialfn || ', DESERIALFUNC = ' || a.aggdeserialfn ELSE '' END
 		|| coalesce(', INITCOND = ' || quote_literal(a.agginitval), '')
+		|| CASE WHEN a.aggmtransfn <> 0 THEN ', MSFUNC = ' || a.aggmtransfn || ', MINVFUNC = ' || a.aggminvtransfn || ', MSTYPE = ' || pg_catalog.format_type(a.aggmtranstype, NULL) || CASE WHEN a.aggmtransspace <> 0 THEN ', MSSPACE = ' || a.aggmtransspace ELSE '' END ELSE '' END
+		|| CASE WHEN a.aggmfinalfn <> 0 THEN ', MFINALFUNC = ' || a.aggmfinalfn || CASE WHEN a.aggmfinalextra THEN ', MFINALFUNC_EXTRA' ELSE '' END || ', MFINALFUNC_MODIFY = ' || CASE a.aggmfinalmodify WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END ELSE '' END
+		|| coalesce(', MINITCOND = ' || quote_literal(a.aggminitval), '')
+		|| coalesce((SELECT format(', SORTOP = OPERATOR(%I.%s)', sn.nspname, so.oprname) FROM pg_catalog.pg_operator so JOIN pg_catalog.pg_namespace sn ON sn.oid = so.oprnamespace WHERE so.oid = a.aggsortop), '')
+		|| CASE WHEN a.aggkind = 'h' THEN ', HYPOTHETICAL' ELSE '' END
 		|| CASE p.proparallel WHEN 's' THEN ', PARALLEL = safe' WHEN 'r' THEN ', PARALLEL = restricted' ELSE '' END || ')'
 		FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-		WHERE a.aggkind = 'n' AND `+userNamespace+` AND `+notMember("pg_proc", "p.oid")+` ORDER BY 2, 3`,
+		WHERE `+userNamespace+` AND `+notMember("pg_proc", "p.oid")+` ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
 			l.add(classProcedure, oid, rankFunction, database.BeforeTables, named("aggregate", t[0], t[1]), t[2])
 		})
@@ -361,6 +376,9 @@ func (c *catalog) tableDDL(r *relation) []string {
 		create += " USING " + quote(r.Method)
 	}
 	ddl := append([]string{create + withOptions(r.Options)}, alterColumns(r)...)
+	if r.OfType != "" {
+		ddl = append(ddl, "ALTER TABLE ONLY "+r.sql()+" OF "+r.OfType)
+	}
 	if r.Partition {
 		ddl = append(ddl, "ALTER TABLE ONLY "+c.names(r.Parents)+" ATTACH PARTITION "+r.sql()+" "+r.Bound)
 	}
@@ -575,11 +593,19 @@ func (l *lister) policies() {
 }
 
 func (l *lister) publications() {
+	details, schemas := "", ""
+	if l.catalog.major() >= 15 { // which columns and rows, and all tables of schemas
+		details = `|| coalesce(' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)) || ')', '')
+			|| coalesce(' WHERE (' || pg_catalog.pg_get_expr(r.prqual, r.prrelid) || ')', '')`
+		schemas = ` UNION ALL SELECT 'TABLES IN SCHEMA ' || quote_ident(n.nspname) FROM pg_catalog.pg_publication_namespace s JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid`
+	}
 	l.query(2, `SELECT p.oid, p.pubname::text,
-		format('CREATE PUBLICATION %I%s WITH (publish = %L)', p.pubname,
-		CASE WHEN p.puballtables THEN ' FOR ALL TABLES' ELSE coalesce(' FOR TABLE ' || (SELECT string_agg(format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY n.nspname, c.relname)
-		   FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE r.prpubid = p.oid), '') END,
-		concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END))
+		format('CREATE PUBLICATION %I%s WITH (publish = %L%s)', p.pubname,
+		CASE WHEN p.puballtables THEN ' FOR ALL TABLES' ELSE coalesce(' FOR ' || (SELECT string_agg(x.what, ', ' ORDER BY x.what) FROM (
+		   SELECT format('TABLE ONLY %I.%I', n.nspname, c.relname) `+details+` AS what
+		   FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE r.prpubid = p.oid`+schemas+`) x), '') END,
+		concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
+		CASE WHEN (to_jsonb(p)->>'pubviaroot')::bool THEN ', publish_via_partition_root = true' ELSE '' END)
 		FROM pg_catalog.pg_publication p ORDER BY 2`,
 		func(oid uint32, t []string) {
 			l.add(6104, oid, rankEnd, database.AtEnd, named("publication", "", t[0]), t[1])
@@ -589,6 +615,7 @@ func (l *lister) publications() {
 func (l *lister) eventTriggers() {
 	l.query(2, `SELECT e.oid, e.evtname::text, format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION %s()', e.evtname, e.evtevent,
 		coalesce(' WHEN TAG IN (' || (SELECT string_agg(quote_literal(t), ', ') FROM unnest(e.evttags) t) || ')', ''), e.evtfoid::regproc)
+		|| CASE e.evtenabled WHEN 'O' THEN '' ELSE format('; ALTER EVENT TRIGGER %I %s', e.evtname, CASE e.evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END) END
 		FROM pg_catalog.pg_event_trigger e WHERE `+notMember("pg_event_trigger", "e.oid")+` ORDER BY 2`,
 		func(oid uint32, t []string) {
 			l.add(3466, oid, rankEnd, database.AtEnd, named("event trigger", "", t[0]), t[1])
@@ -660,8 +687,7 @@ func (l *lister) grants() {
 // rest names what we have no DDL for, so that it is at least reported.
 func (l *lister) rest() {
 	for _, kind := range []struct{ catalog, what string }{
-		{"pg_cast", "cast"}, {"pg_operator", "operator"}, {"pg_opclass", "operator class"}, {"pg_opfamily", "operator family"},
-		{"pg_ts_config", "text search configuration"}, {"pg_ts_dict", "text search dictionary"}, {"pg_ts_parser", "text search parser"},
+		{"pg_opclass", "operator class"}, {"pg_opfamily", "operator family"}, {"pg_ts_parser", "text search parser"},
 		{"pg_ts_template", "text search template"}, {"pg_conversion", "conversion"}, {"pg_foreign_data_wrapper", "foreign-data wrapper"},
 		{"pg_foreign_server", "server"}, {"pg_am", "access method"}, {"pg_language", "language"}, {"pg_transform", "transform"},
 	} {
@@ -694,7 +720,8 @@ func readDependencies(ctx context.Context, conn *pgx.Conn, items []*item) (depen
 	err := each(ctx, conn, `SELECT classid, objid, refclassid, refobjid, deptype::text FROM pg_catalog.pg_depend WHERE objid >= `+fmt.Sprint(firstUser)+` AND deptype IN ('n', 'a', 'i', 'e') ORDER BY 1, 2, 3, 4`,
 		[]any{&e.from.Class, &e.from.OID, &e.to.Class, &e.to.OID, &kind}, func() error {
 			edges = append(edges, e)
-			if kind == "i" || kind == "e" {
+			ofDomain := e.from.Class == classConstraint && e.to.Class == classType && kind == "a"
+			if kind == "i" || kind == "e" || ofDomain {
 				part[e.from] = e.to
 			}
 			return nil

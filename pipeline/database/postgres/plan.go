@@ -164,6 +164,8 @@ func (m *mapper) loosens(t *database.Table, c *database.Column) bool {
 // columnExtras is what stands after the type: identity, default or expression.
 func (m *mapper) columnExtras(p *database.PlannedTable, c, out *database.Column, typ mapped) string {
 	switch {
+	case c.Identity != nil && typ.typ.Kind != database.Int:
+		m.finding(p.Source.Part("column", c.Name), database.Approximated, "DB119", "it does not count by itself: no type that counts has room for its values")
 	case c.Identity != nil:
 		return m.identity(c, out)
 	case c.Generated != nil:

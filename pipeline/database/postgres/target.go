@@ -1,12 +1,14 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -17,6 +19,7 @@ type target struct {
 	conn    *pgx.Conn
 	aside   string
 	catalog *catalog // as it is within the transaction, once rows are wanted
+	path    string   // what the source's users have as search_path; empty: another engine's
 	began   bool
 }
 
@@ -120,13 +123,34 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 		return t.at.Wrap("begin in", translateWritten(err))
 	}
 	t.began = true
+	if err := t.lock(ctx); err != nil {
+		return err
+	}
 	if err := t.refuseNonEmpty(ctx); err != nil {
 		return err
+	}
+	if p.Native {
+		t.path = cmp.Or(p.Source.Settings["search_path"], `"$user", public`)
 	}
 	findings, err := t.run(ctx, p.Detail.(*plan).create)
 	p.Findings = append(p.Findings, findings...)
 	return err
 }
+
+// lock keeps other imports out until the transaction ends.
+func (t *target) lock(ctx context.Context) error {
+	var ours bool
+	if err := t.conn.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d)", importLock)).Scan(&ours); err != nil {
+		return t.at.Wrap("lock", translate(err))
+	}
+	if !ours {
+		return t.at.Wrap("import into", fmt.Errorf("%w: another import is filling it", database.ErrNotEmpty))
+	}
+	return nil
+}
+
+// importLock is the advisory lock of imports: "packston" in ASCII.
+const importLock = 0x7061636b73746f6e
 
 const somethingThere = `
 	SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -150,25 +174,81 @@ func (t *target) refuseNonEmpty(ctx context.Context) error {
 	return nil
 }
 
-// run executes statements; those that are not vital each in a savepoint, and a
-// failure of theirs is a finding.
+// run executes statements, each in a savepoint. One that fails is tried in the ways that it may still be meant in. What
+// is left of failures is an error if the object is vital, else a finding.
 func (t *target) run(ctx context.Context, statements []statement) ([]database.Finding, error) {
 	var findings []database.Finding
 	for _, s := range statements {
-		if s.vital {
-			if _, err := t.conn.Exec(ctx, s.sql); err != nil {
-				return findings, fmt.Errorf("create %s: %w", s.object, translateWritten(err))
-			}
-			continue
+		finding, err := t.make(ctx, s)
+		if err != nil {
+			return findings, fmt.Errorf("create %s: %w", s.object, translateWritten(err))
 		}
-		if err := t.attempt(ctx, s.sql); err != nil {
-			if t.conn.IsClosed() {
-				return findings, fmt.Errorf("create %s: %w", s.object, translateWritten(err))
-			}
-			findings = append(findings, database.Finding{Object: s.object, Status: database.Dropped, Code: "DB301", Reason: err.Error()})
+		if finding != nil {
+			findings = append(findings, *finding)
 		}
 	}
 	return findings, nil
+}
+
+func (t *target) make(ctx context.Context, s statement) (*database.Finding, error) {
+	if s.object.Kind == "schema" {
+		there, err := t.hasSchema(ctx, s.object.Name)
+		if there || err != nil {
+			return nil, err
+		}
+	}
+	err := t.attempt(ctx, s.sql)
+	if err == nil || t.conn.IsClosed() || ctx.Err() != nil {
+		return nil, err
+	}
+	// A function may name tables as the database's users do.
+	if t.path != "" && wrongName(err) && t.attemptAmong(ctx, s) == nil {
+		return nil, nil
+	}
+	if s.object.Kind == "check" && !strings.HasSuffix(s.sql, " NOT VALID") && t.attempt(ctx, s.sql+" NOT VALID") == nil {
+		return &database.Finding{Object: s.object, Status: database.Approximated, Code: "DB302", Reason: "it is there as NOT VALID, since it cannot be checked against the rows: " + err.Error()}, nil
+	}
+	if s.vital && !expendable(s.object.Kind, err) {
+		return nil, err
+	}
+	return &database.Finding{Object: s.object, Status: database.Dropped, Code: "DB301", Reason: err.Error()}, nil
+}
+
+// expendable says that the copy is whole without an object that PostgreSQL refuses: one that only speeds up or guards,
+// where no row contradicts it but something that it is made of is missing.
+func expendable(kind string, err error) bool {
+	switch kind {
+	case "check":
+		return true
+	case "index", "unique", "exclusion", "primary key", "foreign key", "default":
+		return wrongName(err)
+	}
+	return false
+}
+
+// wrongName says that an error is about a statement and not about rows.
+func wrongName(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "42") || strings.HasPrefix(pg.Code, "3F"))
+}
+
+func (t *target) hasSchema(ctx context.Context, name string) (there bool, err error) {
+	err = t.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", name).Scan(&there)
+	return there, err
+}
+
+// attemptAmong tries with the search path of the source's users, and the object's own schema.
+func (t *target) attemptAmong(ctx context.Context, s statement) error {
+	path := t.path
+	if schema, _, ok := strings.Cut(s.object.Table, "."); ok {
+		path += ", " + quote(schema)
+	}
+	return t.attempt(ctx, pathSQL(path)+"; "+s.sql+"; "+pathSQL(""))
+}
+
+// pathSQL sets the search path until the transaction ends.
+func pathSQL(path string) string {
+	return "SELECT pg_catalog.set_config('search_path', " + literal(path) + ", true)"
 }
 
 func (t *target) attempt(ctx context.Context, sql string) error {
@@ -202,6 +282,9 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 	if len(names) > 0 {
 		list = " (" + strings.Join(names, ", ") + ")"
 	}
+	if err := t.searchPath(ctx, t.path); err != nil {
+		return err
+	}
 	encoder := &copyEncoder{next: next, skip: skip}
 	defer encoder.release()
 	_, err := t.conn.PgConn().CopyFrom(ctx, encoder, "COPY "+qualified(p.Target.Schema, p.Target.Name)+list+" FROM STDIN")
@@ -209,6 +292,14 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 		return failed
 	}
 	return translateWritten(err)
+}
+
+// searchPath sets the path for what follows: domains' checks may call functions that need it.
+func (t *target) searchPath(ctx context.Context, path string) error {
+	if _, err := t.conn.Exec(ctx, pathSQL(path)); err != nil {
+		return fmt.Errorf("set the search path: %w", translate(err))
+	}
+	return nil
 }
 
 // loadLargeObjects writes pages of large objects at their places.
@@ -248,6 +339,9 @@ func (t *target) largePage(ctx context.Context, cells []database.Cell, create bo
 // Finish builds keys and indexes, sets counters and makes the rest.
 func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Report) ([]database.Finding, error) {
 	t.catalog = nil
+	if err := t.searchPath(ctx, ""); err != nil {
+		return nil, err
+	}
 	findings, err := t.run(ctx, p.Detail.(*plan).finish)
 	if err != nil {
 		return findings, err
