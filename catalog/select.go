@@ -13,6 +13,8 @@ type Filter struct {
 	Set  string
 	Host string
 	Tags []string // all of them
+	// Source, where several sets are possible, leaves only those of which a snapshot holds a source of this name.
+	Source string
 	// Incomplete lets latest and times mean snapshots in which something is missing.
 	Incomplete bool
 }
@@ -67,6 +69,10 @@ func newest(snapshots []*Snapshot, name string, back int, f Filter) (*Snapshot, 
 			incomplete = s
 		}
 	}
+	if holding := holders(matching, f.Source); len(sets) > 1 && len(holding) > 0 {
+		matching = slices.DeleteFunc(matching, func(s *Snapshot) bool { return !holding[s.Set] })
+		sets = holding
+	}
 	if len(sets) > 1 {
 		return nil, fmt.Errorf("%s could be of several sets, choose one with --set: %s: %w", name, sortedKeys(sets), ErrAmbiguous)
 	}
@@ -78,6 +84,17 @@ func newest(snapshots []*Snapshot, name string, back int, f Filter) (*Snapshot, 
 		return nil, fmt.Errorf("%s: %d complete snapshots match: %w", name, len(matching), ErrNoSnapshot)
 	}
 	return matching[len(matching)-1-back], nil
+}
+
+// holders are the sets that have a source in one of their snapshots.
+func holders(snapshots []*Snapshot, source string) map[string]bool {
+	sets := map[string]bool{}
+	for _, s := range snapshots {
+		if _, ok := s.Source(source); ok {
+			sets[s.Set] = true
+		}
+	}
+	return sets
 }
 
 func sortedKeys(m map[string]bool) string {

@@ -234,6 +234,13 @@ func (a *app) filter() catalog.Filter {
 	return catalog.Filter{Set: a.flags.set, Host: a.flags.host, Tags: a.flags.tags}
 }
 
+// filterFor is the filter for a place: a source that is named tells which sets it may be in.
+func (a *app) filterFor(p place) catalog.Filter {
+	f := a.filter()
+	f.Source = p.source
+	return f
+}
+
 // place is a part of a command line that names a snapshot, and maybe something in it: SNAPSHOT[:source[/path]].
 type place struct {
 	snapshot string

@@ -75,7 +75,8 @@ back under that path. A database becomes one SQLite file, SOURCE.sqlite, or with
 or a bucket: s3://bucket/prefix or minio+https://host[:port]/bucket/prefix; only what differs is sent. --in-place puts every source back where the settings file has it now. Nothing half-written appears under its
 final name.`,
 		Example: `  packstone restore latest --target /tmp/restored
-  packstone restore --at 2026-11-20T14:00 --set platform --target /srv/restored`,
+  packstone restore --at 2026-11-20T14:00 --set platform --target /srv/restored
+  packstone restore --at 2026-11-20T14:00 :metadata --to postgres://owner@db/new`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()
@@ -123,7 +124,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	filter := a.filter()
+	filter := a.filterFor(from)
 	filter.Incomplete = o.incomplete
 	snapshot, err := catalog.Select(all, from.snapshot, filter)
 	if err != nil {
@@ -135,7 +136,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 
 // restorePlace says what is to come back, and refuses what contradicts itself.
 func (a *app) restorePlace(o *restoreOptions, args []string) (place, error) {
-	if len(args) > 1 || len(args) == 0 && a.flags.at == "" || len(args) == 1 && a.flags.at != "" {
+	if len(args) > 1 || len(args) == 0 && a.flags.at == "" {
 		return place{}, usage("name one snapshot, or a time with --at")
 	}
 	if _, ok := overwrites[o.overwrite]; !ok {
@@ -144,10 +145,23 @@ func (a *app) restorePlace(o *restoreOptions, args []string) (place, error) {
 	if err := o.checkTarget(); err != nil {
 		return place{}, err
 	}
-	if len(args) == 0 {
-		return parsePlace("@" + a.flags.at), nil
+	return a.placeAt(args)
+}
+
+// placeAt is the place that an argument names, at the time of --at if that is given: then the argument says what of the snapshot.
+func (a *app) placeAt(args []string) (place, error) {
+	if a.flags.at == "" {
+		return parsePlace(args[0]), nil
 	}
-	return parsePlace(args[0]), nil
+	p := place{snapshot: "latest"}
+	if len(args) == 1 {
+		p = parsePlace(args[0])
+	}
+	if p.snapshot != "" && p.snapshot != "latest" {
+		return place{}, usage("%s and --at name two snapshots; --at goes with :SOURCE[/PATH]", p.snapshot)
+	}
+	p.snapshot = "@" + a.flags.at
+	return p, nil
 }
 
 // checkTarget wants one place to restore to, and finds out what --to means.
