@@ -35,6 +35,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	counts map[[2]string]*Count
+	open   map[[2]string]int64 // requests under way
+	left   *sync.Cond          // a request has ended
 }
 
 // Count is what went through for one method and kind.
@@ -42,6 +44,7 @@ type Count struct {
 	Method   string `json:"method"`
 	Kind     string `json:"kind"` // "list", or the first segment of the object's name: "packs", "trees", … else "other"
 	Requests int64  `json:"requests"`
+	AtOnce   int64  `json:"at_once"`  // most requests that were under way at one moment
 	Refused  int64  `json:"refused"`  // answered with a status of 400 and above
 	Sent     int64  `json:"sent"`     // bytes of request bodies
 	Received int64  `json:"received"` // bytes of the answers' bodies
@@ -53,7 +56,8 @@ func New(opts Options) (*Proxy, error) {
 	if err != nil || target.Host == "" {
 		return nil, fmt.Errorf("target %q is not http://host:port or https://host:port", opts.Target)
 	}
-	p := &Proxy{latency: opts.Latency, up: newLine(opts.BytesPerSecond), down: newLine(opts.BytesPerSecond)}
+	p := &Proxy{latency: opts.Latency, open: make(map[[2]string]int64), up: newLine(opts.BytesPerSecond), down: newLine(opts.BytesPerSecond)}
+	p.left = sync.NewCond(&p.mu)
 	p.Reset()
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -72,6 +76,9 @@ func New(opts Options) (*Proxy, error) {
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key := [2]string{r.Method, Kind(r)}
+	p.enter(key)
+	defer p.leave(key)
 	if wait(r.Context(), p.latency) != nil {
 		return // the client went away
 	}
@@ -79,19 +86,50 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = body
 	answer := &answer{ResponseWriter: w, ctx: r.Context(), line: p.down, status: http.StatusOK}
 	// The proxy panics to cut a connection whose answer broke; the request counts all the same.
-	defer func() { p.count(r.Method, Kind(r), answer, body.n) }()
+	defer func() { p.count(key, answer, body.n) }()
 	p.reverse.ServeHTTP(answer, r)
 }
 
-func (p *Proxy) count(method, kind string, answer *answer, sent int64) {
+func (p *Proxy) enter(key [2]string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := [2]string{method, kind}
+	p.open[key]++
+	c := p.of(key)
+	c.AtOnce = max(c.AtOnce, p.open[key])
+}
+
+func (p *Proxy) leave(key [2]string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[key]--; p.open[key] == 0 {
+		delete(p.open, key)
+	}
+	p.left.Broadcast()
+}
+
+// Wait returns when no request is under way. Then every request that has been answered is counted.
+func (p *Proxy) Wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.open) > 0 {
+		p.left.Wait()
+	}
+}
+
+// of is the count of a method and a kind.
+func (p *Proxy) of(key [2]string) *Count {
 	c := p.counts[key]
 	if c == nil {
-		c = &Count{Method: method, Kind: kind}
+		c = &Count{Method: key[0], Kind: key[1]}
 		p.counts[key] = c
 	}
+	return c
+}
+
+func (p *Proxy) count(key [2]string, answer *answer, sent int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.of(key)
 	c.Requests++
 	if answer.status >= http.StatusBadRequest {
 		c.Refused++

@@ -52,7 +52,7 @@ func TestRequestsAreCountedAndSignaturesHold(t *testing.T) {
 	if put.Method != "PUT" || put.Kind != "packs" || put.Requests != 2 || put.Refused != 1 || put.Sent < 3<<20 {
 		t.Errorf("puts = %+v", put)
 	}
-	want := []proxy.Count{{Method: "GET", Kind: "list", Requests: 1}, {Method: "GET", Kind: "packs", Requests: 1, Received: 1000}}
+	want := []proxy.Count{{Method: "GET", Kind: "list", Requests: 1, AtOnce: 1}, {Method: "GET", Kind: "packs", Requests: 1, AtOnce: 1, Received: 1000}}
 	if !slices.Equal(counts[:2], want) {
 		t.Errorf("gets = %+v\nwant  %+v", counts[:2], want)
 	}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/archive/store/s3test"
+	"github.com/packstone/packstone/archive/store/s3test/proxy"
+)
+
+// farStorage is an S3 server 50 ms away, and a program that uses it.
+type farStorage struct {
+	t     *testing.T
+	env   []string
+	proxy *proxy.Proxy
+}
+
+func newFarStorage(t *testing.T) *farStorage {
+	server := s3test.Start(t, s3test.Options{})
+	p, err := proxy.New(proxy.Options{Target: server.Endpoint, Latency: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(p)
+	t.Cleanup(front.Close)
+	return &farStorage{t: t, proxy: p, env: []string{
+		"HOME=" + t.TempDir(), "PACKSTONE_REPOSITORY=minio+" + front.URL + "/" + server.Bucket(t) + "/p",
+		"PACKSTONE_S3_ACCESS_KEY=" + server.AccessKey, "PACKSTONE_S3_SECRET_KEY=" + server.SecretKey,
+	}}
+}
+
+// run runs a verb, and returns what its summary tells of requests. It fails the test unless that is what the proxy has counted.
+func (f *farStorage) run(args ...string) count.Totals {
+	f.t.Helper()
+	f.proxy.Reset()
+	code, stdout, stderr := runWith(f.t, f.env, append(args, "--json")...)
+	if code != 0 {
+		f.t.Fatalf("%v ends with %d\n%s%s", args, code, stdout, stderr)
+	}
+	f.proxy.Wait()
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	var summary struct{ Requests count.Totals }
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &summary); err != nil {
+		f.t.Fatalf("%v: %v in %s", args, err, stdout)
+	}
+	r := summary.Requests
+	if told, seen := r.Put.Calls+r.Get.Calls+r.List.Calls+r.Delete.Calls, f.proxy.Requests("", ""); told != seen {
+		f.t.Errorf("%v tells of %d requests, the proxy counted %d: %+v", args, told, seen, f.proxy.Counts())
+	}
+	return r
+}
+
+// packs is what the proxy counted of packs.
+func (f *farStorage) packs(method string) proxy.Count {
+	for _, c := range f.proxy.Counts() {
+		if c.Method == method && c.Kind == "packs" {
+			return c
+		}
+	}
+	return proxy.Count{}
+}
+
+func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
+	f := newFarStorage(t)
+	if code, stdout, stderr := runWith(t, f.env, "init"); code != 0 {
+		t.Fatalf("init ends with %d\n%s%s", code, stdout, stderr)
+	}
+	const files, size, packSize = 24, 4 << 20, 8 << 20
+	dir := t.TempDir()
+	r, content := rand.NewChaCha8([32]byte{1}), make([]byte, size)
+	for i := range files {
+		r.Read(content)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// Named in the settings, since a directory that is named on the command line comes with those above it, which others change.
+	settings := filepath.Join(t.TempDir(), "packstone.yaml")
+	if err := os.WriteFile(settings, []byte("version: 1\nsources:\n  files: {type: files, path: "+dir+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.env = append(f.env, "PACKSTONE_CONFIG="+settings)
+
+	first := f.run("backup", "--pack-size", "8MiB", "files")
+	up := f.packs("PUT")
+	// A pack is closed from three quarters full on.
+	if least, most := int64(files*size/packSize), int64(files*size/packSize*4/3+1); up.Requests < least || up.Requests > most {
+		t.Errorf("%d uploads of packs, want %d to %d", up.Requests, least, most)
+	}
+	if up.AtOnce < 2 {
+		t.Errorf("%d uploads at once, want 2", up.AtOnce)
+	}
+	if others := f.proxy.Requests("", "") - up.Requests; others > 24 {
+		t.Errorf("a first backup made %d requests beside packs, want at most 24: %+v", others, first)
+	}
+
+	if f.run("backup", "files"); f.proxy.Requests("", "") > 8 {
+		t.Errorf("a backup of nothing new made %d requests, want at most 8: %+v", f.proxy.Requests("", ""), f.proxy.Counts())
+	}
+
+	to := t.TempDir()
+	f.run("restore", "latest", "--target", to)
+	down := f.packs("GET")
+	if most := up.Requests * (packSize>>22 + 1); down.Requests > most {
+		t.Errorf("%d requests for %d packs, want at most %d", down.Requests, up.Requests, most)
+	}
+	if down.AtOnce < 3 || down.Received > up.Sent*102/100 {
+		t.Errorf("%d downloads at once, want 3 or 4; %d bytes came of %d", down.AtOnce, down.Received, up.Sent)
+	}
+	t.Logf("up %+v, down %+v", up, down)
+}
