@@ -186,6 +186,7 @@ type dbSummary struct {
 	Tables        []dbTable   `json:"tables" doc:"The tables."`
 	Exact         int         `json:"exact" doc:"Number of objects that were kept exactly."`
 	Inexact       []dbFinding `json:"inexact" doc:"Objects and values that were not."`
+	Chosen        int         `json:"chosen,omitempty" doc:"Number of objects that hang on tables that were left out."`
 	TotalDuration float64     `json:"total_duration" doc:"Seconds."`
 }
 
@@ -219,7 +220,8 @@ func summarizeDB(action string, r *database.Report, took time.Duration) dbSummar
 		name := strings.TrimPrefix(f.Object.String(), f.Object.Kind+" ")
 		m.Inexact = append(m.Inexact, dbFinding{f.Object.Kind, name, string(f.Status), f.Code, f.Reason, f.Count})
 	}
-	m.Exact = len(r.Findings) - len(m.Inexact)
+	m.Chosen = r.Chosen()
+	m.Exact = len(r.Findings) - len(m.Inexact) - m.Chosen
 	return m
 }
 
@@ -245,6 +247,9 @@ func (a *app) tellDB(action string, r *database.Report, begun time.Time) {
 	text := m.text()
 	for _, f := range slices.Backward(r.Inexact()) {
 		text = f.String() + "\n" + text
+	}
+	if n := r.Chosen(); n > 0 {
+		text = fmt.Sprintf("%d objects hang on tables that were left out, and are left out with them\n", n) + text
 	}
 	a.out.Summary(m, text)
 }
@@ -279,9 +284,27 @@ func (m *dbMeter) counts() output.Counts {
 	return output.Counts{BytesDone: m.now.Bytes, TotalBytes: max(m.now.TotalBytes, 0), Current: []string{current}}
 }
 
+// refuseNothing refuses to copy nothing: patterns that match no table, and a file without tables.
+func refuseNothing(ctx context.Context, src database.Source, filter database.Filter) error {
+	schema, err := src.Schema(ctx)
+	if err != nil {
+		return fmt.Errorf("read the source's schema: %w", err)
+	}
+	if unmatched := filter.Unmatched(schema); len(unmatched) > 0 {
+		return usage("no table matches %s", strings.Join(unmatched, ", "))
+	}
+	if schema.Engine == database.SQLite && len(schema.Tables)+len(schema.Objects) == 0 {
+		return errors.New("the SQLite file holds no tables")
+	}
+	return nil
+}
+
 // convertDB copies a database, prints the report, and says how exact the copy is.
 func (a *app) convertDB(ctx context.Context, action string, src database.Source, dst database.Target, o dbOptions) error {
 	begun := time.Now()
+	if err := refuseNothing(ctx, src, o.filter); err != nil {
+		return err
+	}
 	if a.flags.dryRun {
 		report, err := database.Preview(ctx, src, dst, o.convert(nil))
 		a.tellDB(action, report, begun)

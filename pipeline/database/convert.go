@@ -70,6 +70,9 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 	}
 	meter := newMeter(schema, opts.Progress)
 	if err := copyTables(ctx, src, dst, plan, opts, meter, report); err != nil {
+		return report, curable(err)
+	}
+	if err := compareRecorded(ctx, src, plan, report); err != nil {
 		return report, err
 	}
 	if schema.Sequences, err = src.Sequences(ctx); err != nil {
@@ -79,7 +82,7 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 	late, err := dst.Finish(ctx, plan, report)
 	report.amend(late)
 	if err != nil {
-		return report, fmt.Errorf("finish the target: %w", err)
+		return report, fmt.Errorf("finish the target: %w", curable(err))
 	}
 	if !opts.NoVerify {
 		if err := readBack(ctx, dst, plan, report, meter); err != nil {
@@ -91,6 +94,34 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 		return report, fmt.Errorf("commit the target: %w", err)
 	}
 	return report, nil
+}
+
+// compareRecorded lists tables of an export that are no longer what was exported.
+func compareRecorded(ctx context.Context, src Source, plan *Plan, report *Report) error {
+	recorder, ok := src.(Recorder)
+	if !ok {
+		return nil
+	}
+	recorded, err := recorder.Recorded(ctx)
+	if err != nil {
+		return fmt.Errorf("read the digests of the export: %w", err)
+	}
+	for i, t := range plan.Tables {
+		id := t.Source.ID()
+		if want, ok := recorded[id]; ok && want != report.Tables[i].Digest {
+			report.amend([]Finding{{Object: t.Source.ObjectID(), Status: Approximated, Code: "DB230",
+				Reason: "its rows were changed in the file after the export: they have another digest than the export recorded"}})
+		}
+	}
+	return nil
+}
+
+// curable says what to do about a value that has no place in the target.
+func curable(err error) error {
+	if !errors.Is(err, ErrValue) {
+		return err
+	}
+	return fmt.Errorf("%w; change such values in the source, or exclude the table", err)
 }
 
 // Preview says what Convert would make of source in target, without reading rows or changing anything.

@@ -119,6 +119,14 @@ type Narrow interface {
 	Jobs() int
 }
 
+// Recorder is a Source that was written together with digests of its rows, as an export is. Convert lists the tables whose
+// rows differ from them.
+type Recorder interface {
+	Source
+	// Recorded gives digests by table ID.
+	Recorded(ctx context.Context) (map[string]Digest, error)
+}
+
 // Target is a database to be filled. The order of calls is Plan, Create, Load
 // for every table, Finish, Rows where the copy is verified, Commit; Close at any
 // time. Verify uses Plan, Schema and Rows alone. Except for Load (see

@@ -77,7 +77,29 @@ func (l Location) String() string {
 	if l.scheme == "sqlite" {
 		return "sqlite:" + l.raw
 	}
-	return l.scrub(l.raw)
+	return l.masked()
+}
+
+// masked is the URL with the password replaced where a URL has it: before the @, and among the parameters.
+func (l Location) masked() string {
+	rest, parameters, asked := strings.Cut(l.raw, "?")
+	if asked {
+		parameters = "?" + l.replacer().Replace(parameters)
+	}
+	before, authority, ok := strings.Cut(rest, "://")
+	if !ok {
+		return l.scrub(l.raw)
+	}
+	path := ""
+	if slash := strings.IndexByte(authority, '/'); slash >= 0 {
+		authority, path = authority[:slash], authority[slash:]
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		if user, _, secret := strings.Cut(authority[:at], ":"); secret {
+			authority = user + ":xxxxx" + authority[at:]
+		}
+	}
+	return before + "://" + authority + path + parameters
 }
 
 // GoString hides the password from %#v.
@@ -95,13 +117,51 @@ func (l Location) Wrap(act string, err error) error {
 	return &locationError{text: act + " " + l.String() + ": " + l.scrub(err.Error()), cause: err}
 }
 
-// scrub goes over the text once: a password may be part of what stands for it.
-func (l Location) scrub(text string) string {
+// replacer goes over a text once: a password may be part of what stands for it.
+func (l Location) replacer() *strings.Replacer {
 	var pairs []string
 	for _, secret := range l.secret {
 		pairs = append(pairs, secret, "xxxxx")
 	}
-	return strings.NewReplacer(pairs...).Replace(text)
+	return strings.NewReplacer(pairs...)
+}
+
+// shortSecret is the length from which on a password is no part of a word by chance.
+const shortSecret = 6
+
+// scrub removes the password from a text: anywhere, or if it is short, wherever it is no part of a longer word.
+func (l Location) scrub(text string) string {
+	var out strings.Builder
+	for i := 0; i < len(text); {
+		if n := l.secretAt(text, i); n > 0 {
+			out.WriteString("xxxxx")
+			i += n
+			continue
+		}
+		out.WriteByte(text[i])
+		i++
+	}
+	return out.String()
+}
+
+// secretAt is the length of the password that begins at a place of the text; 0: none does.
+func (l Location) secretAt(text string, at int) int {
+	longest := 0
+	for _, secret := range l.secret {
+		end := at + len(secret)
+		if !strings.HasPrefix(text[at:], secret) || len(secret) <= longest {
+			continue
+		}
+		inside := at > 0 && inWord(text[at-1]) && inWord(secret[0]) || end < len(text) && inWord(text[end]) && inWord(text[end-1])
+		if len(secret) >= shortSecret || !inside {
+			longest = len(secret)
+		}
+	}
+	return longest
+}
+
+func inWord(c byte) bool {
+	return c == '_' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
 type locationError struct {

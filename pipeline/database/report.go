@@ -11,11 +11,15 @@ const (
 	Approximated Status = "approximated" // something close stands in its place
 	SidecarOnly  Status = "sidecar"      // its native DDL is kept beside the data
 	Dropped      Status = "dropped"      // it is not in the copy
+	Chosen       Status = "chosen"       // it is not in the copy, as the filter says
 )
 
 // PartOfTable is why an object has no DDL of its own that nevertheless comes
 // back: Object.Lost then says this.
 const PartOfTable = "it is part of its table's SQL"
+
+// LeftOut is what Object.Lost says where nobody wanted the object: its status is Chosen.
+const LeftOut = "it hangs on a table that was left out"
 
 // Finding says what became of one object or column.
 type Finding struct {
@@ -63,15 +67,26 @@ type Report struct {
 	Verified bool          `json:"verified"`
 }
 
-// Inexact lists the findings that are not exact.
+// Inexact lists the findings that are not exact, without what was left out by choice.
 func (r *Report) Inexact() []Finding {
 	var out []Finding
 	for _, f := range r.Findings {
-		if f.Status != Exact {
+		if f.Status != Exact && f.Status != Chosen {
 			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// Chosen is how many objects were left out by choice.
+func (r *Report) Chosen() int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Status == Chosen {
+			n++
+		}
+	}
+	return n
 }
 
 // Result finds a table's result by its source ID; nil if there is none.
@@ -101,6 +116,9 @@ func complete(s *Schema, findings []Finding) []Finding {
 }
 
 func unmentioned(o *Object) Finding {
+	if o.Lost == LeftOut {
+		return Finding{Object: o.ObjectID, Status: Chosen, Code: "DB102", Reason: o.Lost}
+	}
 	if len(o.DDL) == 0 {
 		return Finding{Object: o.ObjectID, Status: Dropped, Code: "DB100", Reason: o.Lost}
 	}

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -398,4 +399,45 @@ func ApplyFilter(s *Schema, f Filter) {
 	s.Objects = slices.DeleteFunc(s.Objects, func(o *Object) bool {
 		return gone[o.Table] || o.Kind == "table" && gone[joinName(o.Schema, o.Name)]
 	})
+	for _, t := range s.Tables {
+		t.ForeignKeys = slices.DeleteFunc(t.ForeignKeys, func(k *ForeignKey) bool {
+			if f.Takes(s.Namespace, k.RefSchema, k.RefTable) {
+				return false
+			}
+			s.leaveOut(t.Part("foreign key", k.Name))
+			return true
+		})
+	}
+}
+
+// leaveOut marks an object as unwanted.
+func (s *Schema) leaveOut(id ObjectID) {
+	for _, o := range s.Objects {
+		if o.ObjectID == id {
+			o.DDL, o.Lost = nil, LeftOut
+			return
+		}
+	}
+	s.Objects = append(s.Objects, &Object{ObjectID: id, Phase: AfterData, Lost: LeftOut})
+}
+
+// Unmatched lists the patterns that choose something but match nothing in a schema that the filter was applied to.
+func (f Filter) Unmatched(s *Schema) []string {
+	unmatched := func(pattern string, names func(schema, table string) []string) bool {
+		return !slices.ContainsFunc(s.Tables, func(t *Table) bool {
+			return slices.ContainsFunc(names(cmp.Or(t.Schema, s.Namespace), t.Name), func(name string) bool { return matchStar(pattern, name) })
+		})
+	}
+	var out []string
+	for _, p := range f.Tables {
+		if unmatched(p, func(schema, table string) []string { return []string{table, joinName(schema, table)} }) {
+			out = append(out, p)
+		}
+	}
+	for _, p := range f.Schemas {
+		if unmatched(p, func(schema, _ string) []string { return []string{schema} }) {
+			out = append(out, p)
+		}
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package database
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,5 +84,25 @@ func TestLocationsHideEverySpellingOfAPassword(t *testing.T) {
 	}
 	if file, err := ParseLocation("sqlite:a b?.db"); err != nil || file.Reveal() != "a b?.db" {
 		t.Errorf("sqlite path %q, %v", file.Reveal(), err)
+	}
+}
+
+func TestPatternsThatMatchNothingAreNamed(t *testing.T) {
+	s := &Schema{Namespace: "public", Tables: []*Table{{Name: "a"}, {Schema: "other", Name: "b"}}}
+	f := Filter{Tables: []string{"a", "public.a", "c*", "other.*"}, Schemas: []string{"other", "publik"}, ExcludeTables: []string{"none"}}
+	if got, want := f.Unmatched(s), []string{"c*", "publik"}; !slices.Equal(got, want) {
+		t.Errorf("%q match nothing, want %q", got, want)
+	}
+}
+
+func TestAForeignKeyToATableThatWasLeftOutIsLeftOutByChoice(t *testing.T) {
+	s := &Schema{Tables: []*Table{{Name: "a"}, {Name: "b", ForeignKeys: []*ForeignKey{{Name: "to_a", RefTable: "a"}, {Name: "to_b", RefTable: "b"}}}}}
+	ApplyFilter(s, Filter{Tables: []string{"b"}})
+	if len(s.Tables) != 1 || len(s.Tables[0].ForeignKeys) != 1 {
+		t.Fatalf("%d tables, the first with %d foreign keys", len(s.Tables), len(s.Tables[0].ForeignKeys))
+	}
+	r := Report{Findings: complete(s, nil)}
+	if r.Chosen() != 1 || len(r.Inexact()) != 0 {
+		t.Errorf("findings %v", r.Findings)
 	}
 }

@@ -310,6 +310,7 @@ func (s *source) read(ctx context.Context, one *session) (*database.Schema, erro
 	if err != nil {
 		return nil, err
 	}
+	database.ApplyFilter(schema, s.filter) // foreign keys to what it leaves out
 	schema.Moment = s.moment
 	if s.serial != "" {
 		schema.Settings["reading"] = "one table at a time, since the user lacks the privilege RELOAD, which a snapshot for several readers needs"

@@ -28,7 +28,7 @@ func (l *lister) owners() {
 		func(_ uint32, t []string) {
 			it := l.add(0, 0, rankGrant, database.AtEnd, named("ownership", "", t[0]), t[1])
 			if !l.filter.Empty() {
-				it.object.DDL, it.object.Lost = nil, "some of what this role owns is left out"
+				it.object.DDL, it.object.Lost = nil, database.LeftOut
 			}
 		})
 }

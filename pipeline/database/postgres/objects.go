@@ -782,7 +782,7 @@ func inOrder(items []*item, deps dependencies) []*database.Object {
 			}
 		}
 		if it.excluded && it.object.Kind != "table" {
-			it.object.DDL, it.object.Lost = nil, "it hangs on a table that was left out"
+			it.object.DDL, it.object.Lost = nil, database.LeftOut
 		}
 		state[it] = 2
 		if !(it.excluded && it.object.Kind == "table") {

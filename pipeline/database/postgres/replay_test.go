@@ -164,3 +164,24 @@ func TestTextThatIsNoUTF8NamesItsTableAndTheCure(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestWhatTheFilterLeavesOutIsNotLost(t *testing.T) {
+	ctx := context.Background()
+	from, to := postgrestest.Database(t), postgrestest.Database(t)
+	postgrestest.Exec(t, from, `CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY REFERENCES a); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);
+		CREATE INDEX i ON a (id); CREATE VIEW v AS SELECT * FROM a; COMMENT ON TABLE a IS 'x'`)
+	src, err := postgres.Driver{}.OpenSource(ctx, location(t, from), database.SourceOptions{Filter: database.Filter{Tables: []string{"b"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	dst, err := postgres.Driver{}.OpenTarget(ctx, location(t, to), database.TargetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dst.Close()
+	report, err := database.Convert(ctx, src, dst, database.Options{Strict: true})
+	if err != nil || len(report.Inexact()) > 0 || report.Chosen() == 0 {
+		t.Errorf("error %v, report %+v", err, report)
+	}
+}

@@ -102,6 +102,7 @@ func (s *source) describe(ctx context.Context) (*database.Schema, error) {
 	if large > 0 && s.filter.Empty() {
 		schema.Tables = append(schema.Tables, largeObjects())
 	}
+	database.ApplyFilter(schema, s.filter) // foreign keys to what it leaves out
 	return schema, nil
 }
 

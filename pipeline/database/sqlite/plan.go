@@ -138,7 +138,7 @@ func (m *mapper) table(src *database.Table) {
 	target := &database.Table{Name: l.name, Role: src.Role, Order: m.mapped(src.ID(), src.Order)}
 	l.planned = &database.PlannedTable{Source: src, Target: target}
 	var parts []string
-	rowKey := rowKeyColumn(src)
+	rowKey := rowKeyColumn(src, m.source.Engine == database.SQLite)
 	for _, c := range src.Columns {
 		parts = append(parts, m.column(src, l, target, c, c == rowKey))
 	}
@@ -164,13 +164,13 @@ func (m *mapper) table(src *database.Table) {
 	m.exact(src.ObjectID())
 }
 
-// rowKeyColumn is the primary key where it can be the rowid.
-func rowKeyColumn(t *database.Table) *database.Column {
+// rowKeyColumn is the primary key where it can be the rowid. In SQLite's own tables a key of another type than INTEGER may hold nulls.
+func rowKeyColumn(t *database.Table, native bool) *database.Column {
 	if t.PrimaryKey == nil || len(t.PrimaryKey.Columns) != 1 {
 		return nil
 	}
 	c := t.Column(t.PrimaryKey.Columns[0])
-	if c == nil || c.Type.Kind != database.Int || c.Generated != nil {
+	if c == nil || c.Type.Kind != database.Int || c.Generated != nil || c.Identity == nil && native && !c.NotNull {
 		return nil
 	}
 	if _, enc := declare(c.Type); enc != plain {
@@ -183,7 +183,7 @@ func (m *mapper) column(src *database.Table, l *tableLayout, target *database.Ta
 	decl, enc := declare(c.Type)
 	name := m.columns[src.ID()][c.Name]
 	inKey := src.PrimaryKey != nil && contains(src.PrimaryKey.Columns, c.Name)
-	out := &database.Column{Name: name, Type: c.Type, NotNull: c.NotNull || inKey}
+	out := &database.Column{Name: name, Type: c.Type, NotNull: c.NotNull || inKey && m.source.Engine != database.SQLite}
 	target.Columns = append(target.Columns, out)
 	layout := columnLayout{name: name, enc: enc, long: mayBeLong(c.Type, enc)}
 	sql := quote(name) + " "

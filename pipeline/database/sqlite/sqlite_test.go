@@ -246,3 +246,37 @@ func pragma(t *testing.T, url, name string) int {
 	}
 	return stmt.ColumnInt(0)
 }
+
+func TestNullsInAPrimaryKeyStayWhereSQLiteAllowsThem(t *testing.T) {
+	from, to := newFile(t), newFile(t)
+	if err := exec(t, from, `CREATE TABLE named (k TEXT PRIMARY KEY, v INT); INSERT INTO named VALUES (NULL, 1), (NULL, 2), ('a', 3);
+		CREATE TABLE counted (k INT PRIMARY KEY, v TEXT); INSERT INTO counted VALUES (NULL, 'x'), (7, 'y');
+		CREATE TABLE both (a INT, b TEXT, PRIMARY KEY (a, b)); INSERT INTO both VALUES (1, NULL), (1, NULL), (NULL, 'z')`); err != nil {
+		t.Fatal(err)
+	}
+	src := databasetest.From(t, sqlite.Driver{}, from, database.SourceOptions{})
+	defer src.Close()
+	for _, driver := range []sqlite.Driver{{}, {Portable: true}} {
+		at, err := database.ParseLocation(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dst, err := driver.OpenTarget(t.Context(), at, database.TargetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = database.Convert(t.Context(), src, dst, database.Options{})
+		if err = errors.Join(err, dst.Close()); err != nil {
+			t.Fatalf("portable %t: %v", driver.Portable, err)
+		}
+		back := databasetest.From(t, sqlite.Driver{}, to, database.SourceOptions{})
+		want, got := databasetest.Digests(t, src), databasetest.Digests(t, back)
+		back.Close()
+		for table := range want {
+			if got[table] != want[table] {
+				t.Errorf("portable %t: %s has %s, want %s", driver.Portable, table, got[table], want[table])
+			}
+		}
+		to = newFile(t)
+	}
+}

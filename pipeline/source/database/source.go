@@ -140,6 +140,14 @@ func (s *Source) begin(ctx context.Context) error {
 	return nil
 }
 
+// Advice implements source.Advising: why tables are read more slowly than was asked for.
+func (s *Source) Advice() []string {
+	if s.schema == nil || s.schema.Settings["reading"] == "" {
+		return nil
+	}
+	return []string{"the database is read " + s.schema.Settings["reading"]}
+}
+
 // tellLosses names what could not come back even into the same engine.
 func (s *Source) tellLosses(v source.Visitor) {
 	for _, f := range s.schema.Findings {
@@ -148,7 +156,7 @@ func (s *Source) tellLosses(v source.Visitor) {
 		}
 	}
 	for _, o := range s.schema.Objects {
-		if len(o.DDL) == 0 && o.Lost != "" && o.Lost != db.PartOfTable {
+		if len(o.DDL) == 0 && o.Lost != "" && o.Lost != db.PartOfTable && o.Lost != db.LeftOut {
 			v.Problem(db.SchemaEntry, fmt.Errorf("%s is not kept: %s", o.ObjectID, o.Lost))
 		}
 	}
