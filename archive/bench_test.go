@@ -156,3 +156,27 @@ func BenchmarkFetch(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkCompress(b *testing.B) {
+	const total, frame = 16 << 20, 256 << 10
+	data := map[string][]byte{"text": softText(b, total), "noise": noise(rand.New(rand.NewPCG(1, 1)), total)}
+	levels := map[string]Level{"fastest": LevelFastest, "default": LevelDefault, "better": LevelBetter}
+	for _, kind := range []string{"text", "noise"} {
+		for _, level := range []string{"fastest", "default", "better"} {
+			b.Run(kind+"/"+level, func(b *testing.B) {
+				var out []byte
+				stored := 0
+				b.SetBytes(total)
+				b.ReportAllocs()
+				for b.Loop() {
+					stored = 0
+					for at := 0; at < total; at += frame {
+						out = encoder(levels[level]).EncodeAll(data[kind][at:at+frame], out[:0])
+						stored += min(len(out), frame)
+					}
+				}
+				b.ReportMetric(float64(stored)/total*100, "stored-%")
+			})
+		}
+	}
+}
