@@ -320,6 +320,9 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	if errors.Is(err, database.ErrLeftover) {
 		return fmt.Errorf("%w; --%s drops it first", err, emptyLeftoverFlag)
 	}
+	if errors.Is(err, database.ErrNUL) && action == "import" {
+		return fmt.Errorf("%w; --nul strip leaves such characters out", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ var (
 	// ErrValue: a value has no place in the target. The transaction is rolled
 	// back.
 	ErrValue = errors.New("value cannot be stored")
+	// ErrNUL comes with ErrValue where PlanOptions.NUL would let the value in.
+	ErrNUL = errors.New("text holds a NUL character")
 	// ErrMismatch: what was written differs from what was read.
 	ErrMismatch = errors.New("the copy differs from the source")
 	// ErrUnreachable: the server does not answer or refuses the login.

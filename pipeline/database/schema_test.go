@@ -66,6 +66,17 @@ func TestPasswordThatIsPartOfItsMaskIsHiddenOnce(t *testing.T) {
 	}
 }
 
+func TestShortPasswordIsHiddenAsAWordOnly(t *testing.T) {
+	at, err := ParseLocation("mysql://my:my@host/mystery?tls=my")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "open mysql://my:xxxxx@host/mystery?tls=xxxxx: mystery is not there for 'xxxxx' (xxxxx)"
+	if got := at.Wrap("open", errors.New("mystery is not there for 'my' (my)")).Error(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestLocationsHideEverySpellingOfAPassword(t *testing.T) {
 	at, err := ParseLocation("mysql://u:p%40ss@h/db?password=q%20q")
 	if err != nil {

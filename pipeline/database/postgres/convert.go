@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	errNUL     = errors.New("text holds a NUL character, which PostgreSQL cannot store")
+	errNUL     = fmt.Errorf("%w, which PostgreSQL cannot store", database.ErrNUL)
 	errNotUTF8 = errors.New("text is not valid UTF-8")
 )
 

@@ -182,6 +182,26 @@ func (s *source) addForeign(filter database.Filter) error {
 // Schema gives the schema that was read at the start.
 func (s *source) Schema(context.Context) (*database.Schema, error) { return s.schema, nil }
 
+// Recorded gives the digests that an export wrote beside its rows; see [database.Recorder].
+func (s *source) Recorded(context.Context) (map[string]database.Digest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[string]database.Digest{}
+	ours, err := hasTable(s.conn, reservedPrefix+"digest")
+	if err != nil || !ours {
+		return nil, err
+	}
+	err = query(s.conn, "SELECT source_table, digest FROM _packstone_digest WHERE algorithm = "+text(database.DigestName), func(row *sqlite3.Stmt) error {
+		var d database.Digest
+		if err := d.UnmarshalText([]byte(row.ColumnText(1))); err != nil {
+			return err
+		}
+		found[row.ColumnText(0)] = d
+		return nil
+	})
+	return found, err
+}
+
 // Rows reads a table.
 func (s *source) Rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
 	r := s.readings[t.ID()]
