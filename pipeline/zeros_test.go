@@ -16,6 +16,7 @@ func TestRunsOfZerosAreStoredOnceAndComeBack(t *testing.T) {
 	s.add("few zeros", make([]byte, 777))
 	s.add("around", bytes.Join([][]byte{make([]byte, 5_000_001), data, make([]byte, 9_000_001), data[:50_000], make([]byte, 70)}, nil))
 	o := w.options(s)
+	o.PackSize = 4 << 20
 	o.Progress = &pipeline.Progress{}
 	if _, err := w.backup(w.store, o); err != nil {
 		t.Fatal(err)
