@@ -26,6 +26,8 @@ var (
 	ErrChanged = errors.New("the object was replaced")
 	// ErrExist: there is an object under the key already.
 	ErrExist = errors.New("there is an object already")
+	// ErrKey: no object can have this key.
+	ErrKey = errors.New("not a key of S3")
 	// ErrFull: no space left, or a quota is used up.
 	ErrFull = errors.New("no space left in the bucket")
 	// ErrUnsupported: the server does not know the request.

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // PutOptions are what an object is stored with.
@@ -71,8 +72,25 @@ func NewBody(data []byte) Body {
 func (b Body) md5Base64() string { return base64.StdEncoding.EncodeToString(b.MD5[:]) }
 func (b Body) sha256Hex() string { return hex.EncodeToString(b.SHA[:]) }
 
+// maxKey is how many bytes a key may have.
+const maxKey = 1024
+
+// CheckKey tells why there can be no object under a key, whichever server it is. ErrKey.
+func (b *Bucket) CheckKey(key string) error {
+	if len(key) > maxKey {
+		return fmt.Errorf("%w: with its prefix it has %d bytes, and a key has at most %d", ErrKey, len(key), maxKey)
+	}
+	if b.address.Endpoint != "" && !utf8.ValidString(key) { // minio-go sends none, and its error looks like one of the network
+		return fmt.Errorf("%w: it is not UTF-8", ErrKey)
+	}
+	return nil
+}
+
 // Put stores an object in one request. The server checks what it receives by both digests.
 func (b *Bucket) Put(ctx context.Context, key string, body Body, o PutOptions) error {
+	if err := b.CheckKey(key); err != nil {
+		return fmt.Errorf("put an object: %w", err)
+	}
 	tries := 0
 	err := b.do(ctx, "put", key, func() error {
 		tries++
@@ -103,6 +121,9 @@ type Upload struct {
 
 // Begin begins an upload.
 func (b *Bucket) Begin(ctx context.Context, key string, o PutOptions) (*Upload, error) {
+	if err := b.CheckKey(key); err != nil {
+		return nil, fmt.Errorf("put an object: %w", err)
+	}
 	u := &Upload{bucket: b, key: key, options: o}
 	err := b.do(ctx, "begin to put", key, func() (err error) {
 		u.id, err = b.api.begin(ctx, key, o)

@@ -57,6 +57,9 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 	if e.Path == "" {
 		return nil, fmt.Errorf("create the root of %s: %w", t.bucket, target.ErrPath)
 	}
+	if err := t.bucket.CheckKey(t.bucket.Key(e.Path)); err != nil {
+		return nil, fmt.Errorf("create an object: %w", err)
+	}
 	f := &file{target: t, ctx: ctx, entry: e, key: t.bucket.Key(e.Path), options: putOptions(e), part: partSize(e.Size, e.Identity), weight: e.Size}
 	f.options.Absent = t.options.Absent
 	if f.part > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,6 +132,35 @@ func TestAbsentKeepsWhatHasComeMeanwhile(t *testing.T) {
 	}
 	if got := server.Get("f"); string(got.Data) != "theirs" || server.Uploads() != 0 {
 		t.Errorf("got %q, %d uploads left", got.Data, server.Uploads())
+	}
+}
+
+// TestAKeyThatDoesNotFitIsRefusedAtOnce asks the server nothing, so that the error is the entry's and not the server's.
+func TestAKeyThatDoesNotFitIsRefusedAtOnce(t *testing.T) {
+	server := stub.Start(t)
+	requests := 0
+	o := stubKeys
+	o.Wrap = func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) { requests++; return next.RoundTrip(r) })
+	}
+	tg := lake.New(open(t, server.Address()+"/prefix", o), lake.Options{})
+	long := strings.Repeat("long/", 204)
+	for _, path := range []string{long + "12345", "latin-\xe9"} {
+		for _, e := range []*entry.Entry{{Path: path, Type: entry.File, Size: 1}, {Path: path, Type: entry.Directory, Remote: attributes("s3-directory-object", "etag")}} {
+			err := tg.Make(context.Background(), e)
+			if e.Type == entry.File {
+				_, err = tg.Create(context.Background(), e)
+			}
+			if !errors.Is(err, s3.ErrKey) || errors.Is(err, target.ErrUnreachable) {
+				t.Errorf("%q: got %v, want ErrKey", path, err)
+			}
+		}
+	}
+	if requests != 0 {
+		t.Errorf("%d requests were sent", requests)
+	}
+	if err := write(lake.New(open(t, server.Address(), o), lake.Options{}), &entry.Entry{Path: long + "1234", Type: entry.File, Size: 1}, []byte("x"), 1); err != nil {
+		t.Errorf("a key of 1024 bytes: %v", err)
 	}
 }
 
