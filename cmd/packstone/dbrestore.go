@@ -122,12 +122,12 @@ func (r *restoring) writeDatabase(ctx context.Context, s *catalog.SourceState, f
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return fmt.Errorf("restore to %s: %w", parent, err)
 	}
-	folder, err := os.MkdirTemp(parent, ".packstone-*")
+	folder, err := sqlite.NewFolder(parent, ".packstone-")
 	if err != nil {
 		return fmt.Errorf("restore to %s: %w", parent, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	built := filepath.Join(folder, filepath.Base(file))
+	defer func() { err = errors.Join(err, folder.Remove()) }()
+	built := folder.File(filepath.Base(file))
 	if err := r.buildDatabase(ctx, s, built); err != nil {
 		return fmt.Errorf("restore %s: %w", e.Path, err)
 	}

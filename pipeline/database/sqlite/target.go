@@ -21,6 +21,7 @@ type target struct {
 	path     string
 	dir      string  // where long cells go
 	aside    *asides // once rows are read
+	folder   *Folder // until Commit
 	partial  string
 	portable bool
 	conn     *sqlite3.Conn
@@ -65,14 +66,11 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if t.conn != nil {
 		return fmt.Errorf("write %s: %w: the file is there already", t.path, database.ErrNotEmpty)
 	}
-	f, err := os.CreateTemp(filepath.Dir(t.path), "."+filepath.Base(t.path)+".*.partial")
+	folder, err := NewFolder(filepath.Dir(t.path), "."+filepath.Base(t.path)+".partial-")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", t.path, err)
 	}
-	t.partial = f.Name()
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("write %s: %w", t.path, err)
-	}
+	t.folder, t.partial = folder, folder.File(filepath.Base(t.path))
 	if t.conn, err = open(ctx, t.partial, create); err != nil {
 		return fmt.Errorf("write %s: %w", t.path, translate(err))
 	}
@@ -435,7 +433,7 @@ func (t *target) Commit(context.Context) error {
 		return fmt.Errorf("name %s: %w", t.path, err)
 	}
 	t.partial = ""
-	return syncFile(filepath.Dir(t.path))
+	return errors.Join(t.removeFolder(), syncFile(filepath.Dir(t.path)))
 }
 
 // publish gives the file its name without replacing another one; an empty file
@@ -504,11 +502,17 @@ func (t *target) Close() error {
 		err = t.conn.Close()
 		t.conn = nil
 	}
-	if t.partial != "" {
-		err = errors.Join(err, os.Remove(t.partial))
-		t.partial = ""
+	t.partial = ""
+	return errors.Join(err, t.removeFolder())
+}
+
+func (t *target) removeFolder() error {
+	if t.folder == nil {
+		return nil
 	}
-	return err
+	folder := t.folder
+	t.folder = nil
+	return folder.Remove()
 }
 
 const besideDDL = `
