@@ -96,7 +96,8 @@ type Reader interface {
 	Schema(ctx context.Context) (*Schema, error)
 	// Rows reads a table, in Table.Order, and hands batches to send, which takes
 	// them over. The table is one that Schema, or for a target Plan, gave out.
-	// An error of send ends the reading and is returned as it is. A Source may be
+	// An error of send ends the reading and is returned as it is; after
+	// ErrRebase the table is asked for again. A Source may be
 	// asked for SourceOptions.Jobs tables at once and for one table twice; a
 	// Target for one table at a time.
 	Rows(ctx context.Context, t *Table, send func(*Batch) error) error

@@ -191,6 +191,10 @@ func (s *session) each(ctx context.Context, sql string, f func([]driver.Value) e
 		} else {
 			err = f(values)
 		}
+		if errors.Is(err, database.ErrRebase) {
+			// The table is asked for again, in a snapshot that only this connection is in.
+			return errors.Join(err, lost(rows.Close()))
+		}
 		if err != nil {
 			cancel()
 			rows.Close()

@@ -608,7 +608,8 @@ func (l *lister) publications() {
 		CASE WHEN (to_jsonb(p)->>'pubviaroot')::bool THEN ', publish_via_partition_root = true' ELSE '' END)
 		FROM pg_catalog.pg_publication p ORDER BY 2`,
 		func(oid uint32, t []string) {
-			l.add(6104, oid, rankEnd, database.AtEnd, named("publication", "", t[0]), t[1])
+			it := l.add(6104, oid, rankEnd, database.AtEnd, named("publication", "", t[0]), t[1])
+			it.excluded = !l.filter.Empty() // it may name what is left out
 		})
 }
 
@@ -743,6 +744,15 @@ func readDependencies(ctx context.Context, conn *pgx.Conn, items []*item) (depen
 		return nil
 	}
 	out := dependencies{}
+	about := map[uint32]*item{}
+	for k, it := range known {
+		about[k.OID] = it
+	}
+	for _, it := range items { // comments, grants and contents hang on what they are about
+		if on := about[it.OID]; it.Class == 0 && it.OID != 0 && on != nil {
+			out[it] = append(out[it], on)
+		}
+	}
 	for _, e := range edges {
 		if from, to := owner(e.from), owner(e.to); from != nil && to != nil && from != to {
 			out[from] = append(out[from], to)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -139,14 +140,23 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 
 // lock keeps other imports out until the transaction ends.
 func (t *target) lock(ctx context.Context) error {
-	var ours bool
-	if err := t.conn.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d)", importLock)).Scan(&ours); err != nil {
-		return t.at.Wrap("lock", translate(err))
+	for tries := 0; ; tries++ {
+		var ours bool
+		if err := t.conn.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d)", importLock)).Scan(&ours); err != nil {
+			return t.at.Wrap("lock", translate(err))
+		}
+		if ours {
+			return nil
+		}
+		if tries == 20 { // the server takes a moment to notice that an import was killed
+			return t.at.Wrap("import into", fmt.Errorf("%w: another import is filling it", database.ErrNotEmpty))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	if !ours {
-		return t.at.Wrap("import into", fmt.Errorf("%w: another import is filling it", database.ErrNotEmpty))
-	}
-	return nil
 }
 
 // importLock is the advisory lock of imports: "packston" in ASCII.
