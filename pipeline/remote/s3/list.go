@@ -111,10 +111,19 @@ func (g *group) add(o Object) bool {
 		}
 		g.key, g.some, g.chosen = o.Key, true, Object{}
 	}
-	if o.Modified.Before(g.before) && (g.chosen.Key == "" || o.Modified.After(g.chosen.Modified)) {
+	if o.Modified.Before(g.before) && g.prefers(o) {
 		g.chosen = o
 	}
 	return true
+}
+
+// prefers says whether a version is later than the one chosen. That it is the key's latest counts for more than times, which some servers
+// give a delete marker and what it hides the wrong way round.
+func (g *group) prefers(o Object) bool {
+	if g.chosen.Key == "" || g.chosen.latest {
+		return g.chosen.Key == ""
+	}
+	return o.latest || o.Modified.After(g.chosen.Modified)
 }
 
 // end gives out the last key, if it was there at that moment.

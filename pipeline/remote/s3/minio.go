@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -61,26 +62,77 @@ func minioError(err error) error {
 	return a
 }
 
+// versionsPage is how many versions a page of a listing has at most.
+const versionsPage = 1000
+
 func (d *minioDialect) list(ctx context.Context, q query) iter.Seq2[Object, error] {
 	o := minio.ListObjectsOptions{Prefix: q.Prefix, StartAfter: q.After, Recursive: !q.Delimited, WithVersions: q.Versions, FetchOwner: new(bool)}
+	p := &page{full: 1}
+	if q.Versions {
+		o.MaxKeys, p.full = versionsPage, versionsPage
+	}
 	return func(yield func(Object, error) bool) {
-		for found := range d.core.ListObjectsIter(ctx, d.bucket, o) {
+		answers := new(atomic.Int64)
+		for found := range d.core.ListObjectsIter(context.WithValue(ctx, answersKey{}, answers), d.bucket, o) {
+			if !p.begin(answers.Load(), yield) {
+				return
+			}
 			if found.Err != nil {
 				yield(Object{}, minioError(found.Err))
 				return
 			}
-			object := Object{Key: found.Key, Size: found.Size, ETag: found.ETag, Modified: found.LastModified, Version: found.VersionID, deleted: found.IsDeleteMarker}
-			if q.Delimited && found.ETag == "" && !found.IsDeleteMarker && found.LastModified.IsZero() {
-				object.prefix = true
-			}
-			if !yield(object, nil) {
+			if !p.add(listed(found, q), yield) {
 				return
 			}
+		}
+		if !p.give(yield) {
+			return
 		}
 		if ctx.Err() != nil { // the sequence just ends then
 			yield(Object{}, context.Cause(ctx))
 		}
 	}
+}
+
+func listed(found minio.ObjectInfo, q query) Object {
+	return Object{
+		Key: found.Key, Size: found.Size, ETag: found.ETag, Modified: found.LastModified, Version: found.VersionID,
+		deleted: found.IsDeleteMarker, latest: found.IsLatest,
+		prefix: q.Delimited && found.ETag == "" && !found.IsDeleteMarker && found.LastModified.IsZero(),
+	}
+}
+
+// page puts what one answer of the server holds into the order of keys: some servers list all delete markers of a page before its versions,
+// and minio-go gives out both as they come.
+type page struct {
+	full    int // a page that has so many objects is whole
+	answer  int64
+	objects []Object
+}
+
+// begin gives out the last page if this is another answer.
+func (p *page) begin(answer int64, yield func(Object, error) bool) bool {
+	if answer == p.answer {
+		return true
+	}
+	p.answer = answer
+	return p.give(yield)
+}
+
+func (p *page) add(o Object, yield func(Object, error) bool) bool {
+	p.objects = append(p.objects, o)
+	return len(p.objects) < p.full || p.give(yield)
+}
+
+func (p *page) give(yield func(Object, error) bool) bool {
+	sortByKey(p.objects)
+	for _, o := range p.objects {
+		if !yield(o, nil) {
+			return false
+		}
+	}
+	p.objects = p.objects[:0]
+	return true
 }
 
 func (d *minioDialect) versioned(ctx context.Context) (bool, error) {

@@ -55,12 +55,18 @@ func transport(cas *x509.CertPool, proxy func(*http.Request) (*url.URL, error), 
 	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		answer, err := next.RoundTrip(r)
+		if answers, ok := r.Context().Value(answersKey{}).(*atomic.Int64); ok {
+			answers.Add(1)
+		}
 		if err == nil {
 			c.note(answer.Header.Get("Date"), time.Now())
 		}
 		return answer, err
 	})
 }
+
+// answersKey is where a context counts the answers that came to its requests.
+type answersKey struct{}
 
 type roundTripper func(*http.Request) (*http.Response, error)
 

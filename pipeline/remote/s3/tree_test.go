@@ -200,4 +200,38 @@ func TestTreeIsOfOneMoment(t *testing.T) {
 	})
 }
 
+// TestTreeOfAServerThatMixesUpTimes holds for a server that gives a delete marker the time of what it hides, that time to what is hidden, and
+// lists the markers of a page before its versions.
+func TestTreeOfAServerThatMixesUpTimes(t *testing.T) {
+	bothSDKs(t, func(t *testing.T, sdk string) {
+		server := s3test.Start(t)
+		server.KeepVersions()
+		server.ListMarkersApart()
+		var want []string
+		for i := range 1500 {
+			key := fmt.Sprintf("%04d", i)
+			server.PutVersion(key, &s3test.Version{Data: []byte("1"), Modified: moment(3)})
+			if i%3 == 0 {
+				want = append(want, key)
+				continue
+			}
+			server.PutVersion(key, &s3test.Version{Modified: moment(1), Deleted: true})
+			if i%3 == 1 {
+				want = append(want, key)
+				server.PutVersion(key, &s3test.Version{Data: []byte("2"), Modified: moment(2)})
+			}
+		}
+		var got []string
+		err := open(t, server, sdk, s3.Options{}).Tree(context.Background(), s3.TreeOptions{Before: moment(6)}, func(n s3.Node) error {
+			if !n.Directory {
+				got = append(got, n.Path)
+			}
+			return nil
+		})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v: %d objects, want %d: %q", err, len(got), len(want), got[:min(9, len(got))])
+		}
+	})
+}
+
 func moment(second int) time.Time { return time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC) }

@@ -37,6 +37,7 @@ type Server struct {
 	keys      []string              // sorted; nil: to be sorted again
 	uploads   map[string]*upload
 	versioned bool
+	apart     bool // delete markers come before the versions of a page
 	counter   int
 	counts    map[string]int
 	received  int64 // bytes of objects given out
@@ -81,6 +82,13 @@ func (s *Server) KeepVersions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.versioned = true
+}
+
+// ListMarkersApart lists the delete markers of a page before its versions, as some servers do.
+func (s *Server) ListMarkersApart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apart = true
 }
 
 // Put stores an object as of now.
@@ -363,6 +371,9 @@ func (s *Server) serveVersions(w http.ResponseWriter, q url.Values) {
 		}
 		return true
 	})
+	if s.apart {
+		slices.SortStableFunc(out.Entries, func(a, b listed) int { return strings.Compare(a.XMLName.Local, b.XMLName.Local) })
+	}
 	if !out.IsTruncated {
 		out.NextKeyMarker = ""
 	}
