@@ -75,7 +75,6 @@ back under that path. A database becomes one SQLite file, SOURCE.sqlite, or with
 or a bucket: s3://bucket/prefix or minio+https://host[:port]/bucket/prefix; only what differs is sent. --in-place puts every source back where the settings file has it now. Nothing half-written appears under its
 final name.`,
 		Example: `  packstone restore latest --target /tmp/restored
-  packstone restore --at 2026-11-20T14:00 --set platform --target /srv/restored
   packstone restore --at 2026-11-20T14:00 :metadata --to postgres://owner@db/new`,
 		Args: cobra.ArbitraryArgs,
 	}
