@@ -313,11 +313,11 @@ func (r *restore) unchanged(there, e *entry.Entry) bool {
 func (r *restore) count(a Action, n *tree.Node) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch a {
-	case ActionKeep:
-		r.result.Kept++
-	case ActionDelete:
+	switch {
+	case a == ActionDelete:
 		r.result.Deleted++
+	case a == ActionKeep, n.Type == entry.Directory && (a == ActionUpdate || n.Path == "" && len(r.there) > 0): // it is there, and only gets its metadata
+		r.result.Kept++
 	default:
 		r.result.Restored++
 		if n.Type == entry.File {

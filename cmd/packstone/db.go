@@ -314,7 +314,7 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	stop := a.out.Progress(meter.counts)
 	report, err := database.Convert(ctx, src, dst, o.convert(meter.take))
 	stop()
-	if err == nil || errors.Is(err, database.ErrRefused) {
+	if err == nil || errors.Is(err, database.ErrRefused) && !errors.Is(err, database.ErrNotEmpty) {
 		a.tellDB(action, report, begun)
 	}
 	if errors.Is(err, database.ErrLeftover) {

@@ -67,15 +67,27 @@ func (r *restoring) prepareInPlace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var homeless []error
 	for _, source := range r.sources {
 		back, err := r.findPlace(ctx, settings, source)
-		if err != nil {
+		switch {
+		case err != nil && source.Type == "command" && len(r.sources) > 1:
+			homeless = append(homeless, err) // the others come back all the same
+			continue
+		case err != nil:
 			return err
 		}
 		r.way = append(r.way, back)
 	}
+	if len(r.way) == 0 {
+		return errors.Join(homeless...)
+	}
 	for _, back := range r.way {
 		r.tellPlace(settings, back.source)
+	}
+	for _, err := range homeless {
+		r.out.Problem("", "restore", err)
+		r.total.Failed++
 	}
 	for _, back := range r.way {
 		if back.database == nil {
@@ -193,8 +205,8 @@ func (r *restoring) tellPlace(settings *config.Config, source *catalog.SourceSta
 
 // refill brings a database back into the one in the settings.
 func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
-	if len(r.o.include)+len(r.o.exclude) > 0 || r.o.remove || r.o.plan || r.o.owner != "" || r.o.chmod != "" {
-		return usage("%s is a database: --include, --exclude, --delete, --plan, --owner and --chmod have no meaning for it; name the other sources one by one", back.source.Name)
+	if len(r.o.include)+len(r.o.exclude) > 0 || r.o.plan || r.o.owner != "" || r.o.chmod != "" {
+		return usage("%s is a database: --include, --exclude, --plan, --owner and --chmod have no meaning for it; name the other sources one by one", back.source.Name)
 	}
 	driver, err := config.Engines.For(*back.database)
 	if err != nil {

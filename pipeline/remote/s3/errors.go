@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"crypto/x509"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/smithy-go"
 )
 
 // Sentinels. Besides, errors of a single object are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
@@ -90,6 +93,14 @@ func untrusted(err error) bool {
 	return errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &name)
 }
 
+// unreadable tells whether there was an answer that is none of S3.
+func unreadable(err error) bool {
+	var syntax *xml.SyntaxError
+	var other xml.UnmarshalError
+	var undone *smithy.DeserializationError
+	return errors.As(err, &syntax) || errors.As(err, &other) || errors.As(err, &undone)
+}
+
 // sentinel is what the answer means for an object, or for the bucket if there is no key.
 func (a *answer) sentinel(key string) error {
 	switch {
@@ -130,6 +141,8 @@ func (a *answer) cure(key string, sentinel error) string {
 		return "; check the bucket's name"
 	case sentinel == fs.ErrPermission && key == "":
 		return "; permit these keys to list the bucket"
+	case sentinel == ErrUnreachable && unreadable(a.err):
+		return "; something answers there that is not S3: check the address"
 	case sentinel == ErrUnreachable && a.status == 0:
 		return "; check the address and that the server runs"
 	}

@@ -209,13 +209,15 @@ func (s *scan) descend(ctx context.Context, o Object, twin *Object) error {
 
 // errReserved and errName are why an object has no path.
 var (
-	errReserved = fmt.Errorf("names that begin with %s are for keys that are no paths", reserved)
+	errReserved = fmt.Errorf("names that begin with %s are for keys that are no paths: copy the object to another key, or exclude it", reserved)
 	errName     = errors.New("the key holds a zero byte")
 )
 
 // refuses tells whether something is left out.
 func (s *scan) refuses(path, name string, directory bool) bool {
 	switch {
+	case s.Skip(path, directory):
+		return true
 	case strings.HasPrefix(name, reserved):
 		s.Problem(path, errReserved)
 		return true
@@ -223,7 +225,7 @@ func (s *scan) refuses(path, name string, directory bool) bool {
 		s.Problem(path, errName)
 		return true
 	}
-	return s.Skip(path, directory)
+	return false
 }
 
 // file places an object in the directory that is open.

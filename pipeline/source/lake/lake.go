@@ -100,7 +100,8 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	root := &entry.Entry{Type: entry.Directory, Mode: s.options.DirectoryMode}
 	var failed error
 	visit := func(e *entry.Entry) error { failed = v.Visit(e); return failed }
-	err = s.bucket.Tree(ctx, s3.TreeOptions{Before: before, Skip: s.skip, Problem: v.Problem}, func(n s3.Node) error {
+	problem := func(path string, err error) { v.Problem(path, fmt.Errorf("%s: %w", s.bucket, err)) }
+	err = s.bucket.Tree(ctx, s3.TreeOptions{Before: before, Skip: s.skip, Problem: problem}, func(n s3.Node) error {
 		if root != nil {
 			if err := visit(root); err != nil {
 				return err
