@@ -9,7 +9,8 @@ import (
 
 // bucketLogin is what the environment knows of reaching buckets of lakes: names of their own, else those of the repository.
 func (a *app) bucketLogin() (config.BucketLogin, error) {
-	login := config.BucketLogin{Region: a.env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: a.bucketKeys}
+	login := config.BucketLogin{Region: a.env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: a.bucketKeys,
+		Upload: int64(a.flags.limitUp), Download: int64(a.flags.limitDown)}
 	if login.Region == "" {
 		login.Region = a.env["AWS_REGION"]
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/packstone/packstone/archive/store/limit"
 	"github.com/packstone/packstone/pipeline/remote/s3"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/exclude"
@@ -41,6 +42,8 @@ type BucketLogin struct {
 	Region string
 	CAs    *x509.CertPool
 	Proxy  func(*http.Request) (*url.URL, error)
+	// Upload and Download bound the bytes a second of all of a bucket's requests; 0: no bound.
+	Upload, Download int64
 }
 
 // BucketKeys are secret.
@@ -82,7 +85,11 @@ func openBucketTarget(a s3.Address, o TargetOptions, login BucketLogin) (target.
 
 // open opens a bucket. Nothing is connected yet.
 func (l BucketLogin) open(ctx context.Context, a s3.Address) (*s3.Bucket, error) {
-	o := s3.Options{Region: l.Region, CAs: l.CAs, Proxy: l.Proxy}
+	limits, err := limit.New(limit.Options{Upload: l.Upload, Download: l.Download})
+	if err != nil {
+		return nil, err
+	}
+	o := s3.Options{Region: l.Region, CAs: l.CAs, Proxy: l.Proxy, Wrap: limits.Transport}
 	if l.Keys != nil {
 		keys, err := l.Keys(a.Endpoint != "")
 		if err != nil {
