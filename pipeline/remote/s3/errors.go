@@ -141,7 +141,7 @@ func (a *answer) cure(key string, sentinel error) string {
 		return "; check the bucket's name"
 	case sentinel == fs.ErrPermission && key == "":
 		return "; permit these keys to list the bucket"
-	case sentinel == ErrUnreachable && unreadable(a.err):
+	case (sentinel == ErrUnreachable || sentinel == nil) && unreadable(a.err):
 		return "; something answers there that is not S3: check the address"
 	case sentinel == ErrUnreachable && a.status == 0:
 		return "; check the address and that the server runs"
