@@ -557,6 +557,9 @@ func (s *station) whileKilling(server *fileServer, count func() (int, int64), to
 	if total == 0 {
 		moments = moments[:1]
 	}
+	for server.busy() { // sessions of the last run, which the server has yet to end
+		time.Sleep(5 * time.Millisecond)
+	}
 	_, before := count()
 	ended := make(chan string, 1)
 	go func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -58,7 +59,7 @@ func translate(err error) error {
 	}
 	var network net.Error
 	var connect *pgconn.ConnectError
-	if errors.As(err, &network) || errors.As(err, &connect) {
+	if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	}
 	return err
