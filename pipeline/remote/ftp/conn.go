@@ -120,7 +120,7 @@ func (c *Conn) startTLS(ctx context.Context, w wire) error {
 		return err
 	}
 	if _, _, err := text.ReadResponse(234); err != nil {
-		if code, _ := reply(err); code < 500 { // it did not answer, or not now
+		if code, _ := reply(err); code < 500 || IsBroken(err) { // it did not answer, or not now
 			return err
 		}
 		return fmt.Errorf("%w: %w (the server does not speak TLS here; ftp:// is without it)", ErrUntrusted, err)
