@@ -96,16 +96,8 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if err != nil {
 		return made, err
 	}
-	storage, err := a.openStorage(ctx, true)
+	storage, err := a.unusedStorage(ctx, address.String())
 	if err != nil {
-		return made, err
-	}
-	if _, err := catalog.ReadFormat(ctx, storage); err == nil {
-		return made, exitWith(exitRefused, "%s: %w", address, catalog.ErrExists)
-	} else if !errors.Is(err, catalog.ErrNoRepository) {
-		return made, err
-	}
-	if err := a.proveStorage(ctx, storage); err != nil {
 		return made, err
 	}
 	identity := ""
@@ -147,6 +139,20 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 		return made, err
 	}
 	return made, a.pinOwner(identity, key.Repository, owner.Verifier())
+}
+
+// unusedStorage opens the storage at address, which must hold no repository yet and keep its contract.
+func (a *app) unusedStorage(ctx context.Context, address string) (*config.Storage, error) {
+	storage, err := a.openStorage(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := catalog.ReadFormat(ctx, storage); err == nil {
+		return nil, exitWith(exitRefused, "%s: %w", address, catalog.ErrExists)
+	} else if !errors.Is(err, catalog.ErrNoRepository) {
+		return nil, err
+	}
+	return storage, a.proveStorage(ctx, storage)
 }
 
 // proveStorage tests that the storage keeps its contract, before anything relies on it. It needs no right to delete.
