@@ -22,7 +22,7 @@ const (
 	LevelBest
 )
 
-// window is how far back matches are looked for. Beyond it, bigger chunks gain little, and an encoder keeps twice as much.
+// window is how far back matches are looked for. Beyond it, bigger frames gain little, and an encoder keeps twice as much.
 const window = 1 << 20
 
 var encoders = [...]func() *zstd.Encoder{
@@ -52,8 +52,8 @@ func makeEncoder(speed zstd.EncoderLevel, more ...zstd.EOption) func() *zstd.Enc
 }
 
 const (
-	sampleEvery = 4 << 20   // bytes of one kind of content between samples
-	sampleSize  = 128 << 10 // bytes that are tried
+	sampleEvery = 16 << 20  // bytes of one kind of content between samples
+	sampleSize  = 256 << 10 // bytes that are tried
 	sampleLeast = 32 << 10  // smaller frames tell nothing
 	maxKinds    = 4096
 )
@@ -69,6 +69,9 @@ type kindLevel struct {
 	left  atomic.Int64 // bytes until the next sample
 	level atomic.Int32
 	vain  atomic.Int32 // frames that harder leaves alone
+
+	mu            sync.Mutex
+	fast, thrifty int // what samples took at either level, bytes; the last one counts as much as all before
 }
 
 // level is the level for a frame with these bytes. It allocates only for samples.
@@ -76,7 +79,8 @@ func (s *sampler) level(kind string, raw []byte) Level {
 	k := s.kind(kind)
 	if k.left.Add(-int64(len(raw))) < 0 && len(raw) >= sampleLeast {
 		k.left.Store(sampleEvery)
-		k.level.Store(int32(trySample(raw)))
+		sample := middle(raw)
+		k.learn(compressedSize(LevelFastest, sample), compressedSize(LevelDefault, sample))
 	}
 	return Level(k.level.Load())
 }
@@ -96,42 +100,51 @@ func (s *sampler) kind(name string) *kindLevel {
 	return k
 }
 
-// trySample compresses the middle of raw at two levels: the slower one must save more than 1 %.
-func trySample(raw []byte) Level {
-	if len(raw) > sampleSize {
-		start := (len(raw) - sampleSize) / 2
-		raw = raw[start : start+sampleSize]
+// learn chooses the default level where it saves more than 3 %, since it takes half as long again.
+func (k *kindLevel) learn(fast, thrifty int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fast, k.thrifty = k.fast/2+fast, k.thrifty/2+thrifty
+	level := LevelFastest
+	if k.fast*100 > k.thrifty*103 {
+		level = LevelDefault
 	}
+	k.level.Store(int32(level))
+}
+
+// middle is the part of a frame that is tried.
+func middle(raw []byte) []byte {
+	if len(raw) <= sampleSize {
+		return raw
+	}
+	start := (len(raw) - sampleSize) / 2
+	return raw[start : start+sampleSize]
+}
+
+func compressedSize(level Level, raw []byte) int {
 	out := borrowScratch()
 	defer giveBack(out)
-	*out = encoder(LevelFastest).EncodeAll(raw, (*out)[:0])
-	fastest := len(*out)
-	*out = encoder(LevelDefault).EncodeAll(raw, (*out)[:0])
-	if fastest*100 > len(*out)*101 {
-		return LevelDefault
-	}
-	return LevelFastest
+	*out = encoder(level).EncodeAll(raw, (*out)[:0])
+	return len(*out)
 }
 
 // patience is how many frames harder leaves alone after one on which it was of no use.
 const patience = 16
 
-// harder compresses again what the fastest level has left as it was: some numbers look like noise to it. Noise itself is not tried each
-// time.
+// harder compresses again what the fastest level has left as it was, if a sample tells that it can be done: some numbers look like noise
+// to it. Noise itself is not tried each time.
 func (s *sampler) harder(kind string, frame, raw []byte) []byte {
 	k := s.kind(kind)
 	if k.vain.Add(-1) >= 0 {
 		return frame
 	}
-	again := borrowScratch()
-	defer giveBack(again)
-	*again = encoder(LevelDefault).EncodeAll(raw, (*again)[:0])
-	if len(*again) >= len(frame) {
+	sample := middle(raw)
+	if compressedSize(LevelDefault, sample) > len(sample)-len(sample)/16 {
 		k.vain.Store(patience)
 		return frame
 	}
 	k.vain.Store(0)
-	return append(frame[:0], *again...)
+	return encoder(LevelDefault).EncodeAll(raw, frame[:0])
 }
 
 // scratch holds compressed frames on their way into a pack, and decompressed ones out of it.

@@ -20,7 +20,7 @@ type groups struct {
 }
 
 const (
-	maxGroups      = 16   // with frames of 512 KiB these are at most 12 MiB
+	maxGroups      = 12   // with frames of 512 KiB these are at most 9 MiB
 	maxGroupChunks = 4096 // finding a chunk in a frame adds up the lengths before it
 )
 

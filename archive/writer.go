@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"filippo.io/age"
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ const (
 	largestPack = 128 << 20
 	defaultPuts = 2
 	dataFrame   = 512 << 10 // bytes of small chunks that fill a frame
+	longFrame   = 2 << 20   // most bytes of a run in a frame
 	treeFrame   = 128 << 10 // eight pages
 )
 
@@ -52,7 +54,9 @@ type Writer struct {
 
 	turn    chan struct{} // holds a token while no one lays a frame into the open pack
 	open    *openPack     // whoever has the token
+	filled  atomic.Int64  // bytes of the open pack's plaintext
 	packs   chan struct{} // a token for each pack in memory
+	frames  chan []byte   // buffers for frames that are being compressed, or wait for their turn
 	sealing sync.Mutex    // around Sealed
 
 	mu     sync.Mutex
@@ -70,9 +74,13 @@ func NewWriter(ctx context.Context, s store.Store, o WriterOptions) *Writer {
 		groups: groups{target: o.FrameSize},
 		turn:   make(chan struct{}, 1),
 		packs:  make(chan struct{}, o.Uploads+1),
+		frames: make(chan []byte, runtime.GOMAXPROCS(0)+1),
 		flying: make(map[*openPack]struct{}),
 	}
 	w.turn <- struct{}{}
+	for range cap(w.frames) {
+		w.frames <- nil
+	}
 	if err := o.check(); err != nil {
 		w.fail(err)
 	}
@@ -147,6 +155,57 @@ func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string)
 	return w.addGroup(ctx, full)
 }
 
+// AddRun adds chunks that lie one after the other in data, as Add adds each of them. Where they are enough, they share a frame with each
+// other and not with what others add.
+func (w *Writer) AddRun(ctx context.Context, slots []*Slot, data []byte, group string) error {
+	for len(slots) > 0 {
+		n, size := w.cutFrame(slots)
+		if size > len(data) {
+			return fmt.Errorf("add %d chunks: %d bytes, slots of more", len(slots), len(data))
+		}
+		if err := w.addTogether(ctx, slots[:n], data[:size], group); err != nil {
+			return err
+		}
+		slots, data = slots[n:], data[size:]
+	}
+	return nil
+}
+
+// cutFrame tells how many of a run's chunks share the next frame, and their bytes. More compress better; what closes a pack is smaller,
+// so that it comes near to a size that padding knows.
+func (w *Writer) cutFrame(slots []*Slot) (chunks, size int) {
+	most := max(w.o.FrameSize, min(longFrame, w.o.PackSize/8))
+	if w.filled.Load() > int64(w.o.PackSize)/4*3 {
+		most = w.o.FrameSize
+	}
+	for _, slot := range slots {
+		n := int(slot.chunk.Length)
+		if chunks > 0 && size+n > most {
+			break
+		}
+		chunks, size = chunks+1, size+n
+	}
+	return chunks, size
+}
+
+// addTogether makes a frame of a run, or adds its chunks one by one if they would not fill one.
+func (w *Writer) addTogether(ctx context.Context, slots []*Slot, data []byte, group string) error {
+	if len(slots) > 1 && len(data) > w.o.FrameSize/4*3 {
+		if err := w.failure(); err != nil {
+			return err
+		}
+		return w.addFrame(ctx, group, data, slots)
+	}
+	for _, slot := range slots {
+		n := slot.chunk.Length
+		if err := w.Add(ctx, slot, data[:n], group); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
 func (w *Writer) addGroup(ctx context.Context, g *group) error {
 	if g == nil {
 		return nil
@@ -157,25 +216,37 @@ func (w *Writer) addGroup(ctx context.Context, g *group) error {
 
 // addFrame compresses in the caller's goroutine; only the copy into the pack is done by one at a time.
 func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []*Slot) error {
-	level := w.o.Level
-	if level == LevelAuto {
-		level = w.sampler.level(kind, raw)
+	var buffer []byte
+	select {
+	case buffer = <-w.frames:
+	case <-ctx.Done():
+		return w.fail(fmt.Errorf("write packs: %w", context.Cause(ctx)))
 	}
-	frame := borrowScratch()
-	defer giveBack(frame)
-	*frame = encoder(level).EncodeAll(raw, (*frame)[:0])
-	if w.o.Level == LevelAuto && level == LevelFastest && len(*frame) > len(raw)-len(raw)/16 {
-		*frame = w.sampler.harder(kind, *frame, raw)
-	}
+	frame := w.compress(kind, raw, buffer[:0])
+	defer func() { w.frames <- frame }()
 	if err := w.take(ctx); err != nil {
 		return w.fail(err)
 	}
 	defer w.give()
-	if err := w.makeRoom(ctx, len(*frame), len(slots)); err != nil {
+	if err := w.makeRoom(ctx, len(frame), len(slots)); err != nil {
 		return w.fail(err)
 	}
-	w.open.addFrame(*frame, slots)
+	w.open.addFrame(frame, slots)
+	w.filled.Store(w.open.size)
 	return nil
+}
+
+// compress appends a frame to buffer.
+func (w *Writer) compress(kind string, raw, buffer []byte) []byte {
+	if w.o.Level != LevelAuto {
+		return encoder(w.o.Level).EncodeAll(raw, buffer)
+	}
+	level := w.sampler.level(kind, raw)
+	frame := encoder(level).EncodeAll(raw, buffer)
+	if level == LevelFastest && len(frame) > len(raw)-len(raw)/16 {
+		return w.sampler.harder(kind, frame, raw)
+	}
+	return frame
 }
 
 // take waits for the turn to change the open pack.
@@ -248,6 +319,7 @@ func (w *Writer) ship() error {
 		return err
 	}
 	w.open = nil
+	w.filled.Store(0)
 	w.mu.Lock()
 	w.flying[pack] = struct{}{}
 	w.mu.Unlock()

@@ -293,7 +293,7 @@ func TestLevelFollowsTheContent(t *testing.T) {
 	if got := s.level("csv", noise(r, 1<<20)); got != LevelDefault {
 		t.Errorf("before the next sample: got level %d, want the same again", got)
 	}
-	for range 4 {
+	for range sampleEvery >> 20 {
 		s.level("csv", noise(r, 1<<20))
 	}
 	if got := s.level("csv", noise(r, 10)); got != LevelFastest {

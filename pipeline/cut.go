@@ -43,6 +43,7 @@ type cutter struct {
 	class    source.Class
 	blocks   *blockPool
 	buffer   []byte        // of this worker, for what fits at once
+	lengths  []int         // of the chunks in it
 	long     chan struct{} // holds a token for each long file that is being cut
 	parallel int
 	progress *Progress
@@ -81,17 +82,14 @@ func (c *cutter) cutWhole(ctx context.Context, data []byte, name string) (conten
 	k, group := c.chunker(data), groupOf(name, data)
 	out := content{size: int64(len(data))}
 	c.progress.BytesRead.Add(uint64(len(data)))
-	for len(data) > 0 {
-		n := k.Cut(data, true)
-		chunk, slot, err := c.intake.add(ctx, data[:n], group)
-		if err != nil {
-			return out, err
-		}
-		out.chunks = append(out.chunks, archive.Chunk{})
-		out.put(len(out.chunks)-1, chunk, slot)
-		data = data[n:]
+	c.lengths = c.lengths[:0]
+	for rest := data; len(rest) > 0; {
+		n := k.Cut(rest, true)
+		c.lengths = append(c.lengths, n)
+		rest = rest[n:]
 	}
-	return out, nil
+	out.chunks = make([]archive.Chunk, len(c.lengths))
+	return out, c.intake.addRun(ctx, data, c.lengths, group, out.put)
 }
 
 // groupOf names the kind of content: by the file's extension, or by a look at its beginning.
@@ -121,7 +119,7 @@ type blockPool struct {
 // longFiles are cut at once; each keeps all processors busy. blocks is what they share: at least two for each.
 const (
 	longFiles = 2
-	blocks    = 2*longFiles + 1
+	blocks    = 2 * longFiles
 )
 
 // newBlockPool makes a pool for files whose chunks have up to largest bytes. A block holds several chunks of average size, so that little
@@ -152,6 +150,12 @@ func (p *blockPool) drop(b *block) {
 		p.free <- b
 	}
 }
+
+// What is compressed together of a long file, bytes: pages are read back one by one where they have changed.
+const (
+	longStretch  = 2 << 20
+	pagesStretch = 512 << 10
+)
 
 // longCut is the state of one long file.
 type longCut struct {
@@ -218,36 +222,55 @@ func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {
 	return nil
 }
 
-// dispatch cuts data and gives each chunk to the group; it returns what needs more data to be cut.
+// stretch is some chunks of a long file that lie one after the other.
+type stretch struct {
+	first   int // number of the first one
+	data    []byte
+	lengths []int
+}
+
+// dispatch cuts data and gives the group a stretch at a time; it returns what needs more data to be cut.
 func (l *longCut) dispatch(k *chunker.Chunker, b *block, data []byte, end bool) []byte {
-	for len(data) > 0 {
-		n := k.Cut(data, end)
-		if n == 0 {
-			break
+	for {
+		s := l.stretch(k, data, end)
+		if len(s.lengths) == 0 {
+			return data
 		}
-		piece := data[:n]
-		data = data[n:]
-		l.mu.Lock()
-		i := len(l.out.chunks)
-		l.out.chunks = append(l.out.chunks, archive.Chunk{})
-		l.out.size += int64(n)
-		l.mu.Unlock()
+		data = data[len(s.data):]
 		b.refs.Add(1)
 		l.group.Go(func() error {
 			defer l.blocks.drop(b)
-			return l.take(i, piece)
+			return l.take(s)
 		})
 	}
-	return data
 }
 
-func (l *longCut) take(i int, piece []byte) error {
-	chunk, slot, err := l.intake.add(l.ctx, piece, l.kind)
-	if err != nil {
-		return err
+// stretch cuts the next chunks off data, for which it makes room in the list.
+func (l *longCut) stretch(k *chunker.Chunker, data []byte, end bool) stretch {
+	most := longStretch
+	if k == l.chunkers[source.ClassPages] {
+		most = pagesStretch
+	}
+	size, lengths := 0, make([]int, 0, 16)
+	for size < most && size < len(data) {
+		n := k.Cut(data[size:], end)
+		if n == 0 {
+			break
+		}
+		size, lengths = size+n, append(lengths, n)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.out.put(i, chunk, slot)
-	return nil
+	s := stretch{len(l.out.chunks), data[:size], lengths}
+	l.out.chunks = append(l.out.chunks, make([]archive.Chunk, len(lengths))...)
+	l.out.size += int64(size)
+	return s
+}
+
+func (l *longCut) take(s stretch) error {
+	return l.intake.addRun(l.ctx, s.data, s.lengths, l.kind, func(i int, chunk archive.Chunk, slot *archive.Slot) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.out.put(s.first+i, chunk, slot)
+	})
 }

@@ -47,23 +47,51 @@ func newIntake(ids *crypto.IDKey, index *catalog.Index, p *Progress) *intake {
 	return in
 }
 
-// add returns where data lies, or the slot in which it will say so. data may be reused after.
-func (in *intake) add(ctx context.Context, data []byte, group string) (archive.Chunk, *archive.Slot, error) {
-	id := in.name(data)
+// addRun takes in the chunks of these lengths that lie one after the other in data, which may be reused after. put is told of each
+// where it lies, or the slot in which it will say so. New chunks that are neighbours are compressed together.
+func (in *intake) addRun(ctx context.Context, data []byte, lengths []int, group string, put func(int, archive.Chunk, *archive.Slot)) error {
+	var run []*archive.Slot // new ones, that end where the next chunk begins
+	begin, at := 0, 0
+	for i, n := range lengths {
+		chunk, slot, isNew, err := in.identify(ctx, data[at:at+n])
+		if err != nil {
+			return err
+		}
+		put(i, chunk, slot)
+		if isNew {
+			run = append(run, slot)
+		} else {
+			if err := in.write(ctx, run, data[begin:at], group); err != nil {
+				return err
+			}
+			run, begin = run[:0], at+n
+		}
+		at += n
+	}
+	return in.write(ctx, run, data[begin:at], group)
+}
+
+// identify says where a chunk lies, or the slot in which it will say so, and whether it is for the caller to write.
+func (in *intake) identify(ctx context.Context, piece []byte) (_ archive.Chunk, _ *archive.Slot, isNew bool, _ error) {
+	id := in.name(piece)
 	if in.writer == nil {
-		chunk, err := in.preview(ctx, id, len(data))
-		return chunk, nil, err
+		chunk, err := in.preview(ctx, id, len(piece))
+		return chunk, nil, false, err
 	}
-	chunk, slot, isNew, err := in.find(ctx, id, len(data))
-	if err != nil || !isNew {
-		return chunk, slot, err
+	return in.find(ctx, id, len(piece))
+}
+
+// write packs new chunks.
+func (in *intake) write(ctx context.Context, run []*archive.Slot, data []byte, group string) error {
+	if len(run) == 0 {
+		return nil
 	}
-	in.progress.ChunksNew.Add(1)
+	in.progress.ChunksNew.Add(uint64(len(run)))
 	in.progress.BytesNew.Add(uint64(len(data)))
-	if err := in.writer.Add(ctx, slot, data, group); err != nil {
-		return archive.Chunk{}, nil, &storageError{err}
+	if err := in.writer.AddRun(ctx, run, data, group); err != nil {
+		return &storageError{err}
 	}
-	return archive.Chunk{}, slot, nil
+	return nil
 }
 
 // name returns the id of data. Zeros of the same length are hashed once.

@@ -392,6 +392,7 @@ func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 
 func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o pipeline.BackupOptions) error {
 	begun := time.Now()
+	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
 	o.Advice = func(text string) { a.out.Warn(output.Warning{Message: text}) }
 	stop := a.out.Progress(backupCounts(o.Progress))

@@ -18,7 +18,7 @@ import (
 )
 
 // gcPercent trades a little time for memory: most of what lives is buffers, and they are reused.
-const gcPercent = 30
+const gcPercent = 12
 
 func main() {
 	debug.SetGCPercent(gcPercent)

@@ -33,6 +33,7 @@ type Storage struct {
 	store.Store
 	Counts  *count.Store
 	Adapter store.Store // without all that, for proving the store's contract
+	Uploads int         // how many packs are worth having on their way at once
 }
 
 // Open opens the repository's storage. It does not look for a repository in it.
@@ -50,7 +51,16 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	if r.Kind == Local { // which has no transport to put the limits into
 		s = limits.Store(s)
 	}
-	return &Storage{Store: retry.New(s, retry.Options{Retrying: opts.Retrying}), Counts: counts, Adapter: adapter}, nil
+	retrying := retry.New(s, retry.Options{Retrying: opts.Retrying})
+	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads()}, nil
+}
+
+// uploads is one where nothing is far away: the next pack is filled meanwhile.
+func (r Repository) uploads() int {
+	if r.Kind == Local {
+		return 1
+	}
+	return 2
 }
 
 func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limit.Limits) (store.Store, error) {

@@ -13,7 +13,7 @@ const (
 	// blockSize is the number of names that one task examines.
 	blockSize = 128
 	// aheadLimit is about how many entries may be known before they are visited, a few MiB.
-	aheadLimit = 16 << 10
+	aheadLimit = 8 << 10
 )
 
 // folder is a directory being walked.
