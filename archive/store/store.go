@@ -46,6 +46,9 @@ type Info struct {
 	Modified time.Time // the store's clock, not a writer's
 }
 
+// CheckedSize is up to how many bytes every store compares with their digest.
+const CheckedSize = 256 << 10
+
 // Digest is the SHA-256 of an object's bytes as stored.
 type Digest = [sha256.Size]byte
 
@@ -56,7 +59,8 @@ type Digest = [sha256.Size]byte
 type Store interface {
 	// Put creates the object name if no object of that name exists (one winner among racing writers), else
 	// returns ErrExist. digest is the SHA-256 of data; it travels with the request, and the store refuses
-	// other bytes. When Put returns nil the object is whole and visible to Get and List everywhere;
+	// other bytes with ErrCorrupt. Where nothing travels, a store may trust the digest of more than CheckedSize bytes, which
+	// the caller has just computed from the same memory. When Put returns nil the object is whole and visible to Get and List everywhere;
 	// it is durable after the next Sync. After ErrExist there is such an object, and Get tells whose; after any other
 	// error the outcome is unknown.
 	// data must not be changed until Put returns, and is not kept after.

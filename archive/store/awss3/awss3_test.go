@@ -51,11 +51,13 @@ func suite(t *testing.T, server *s3test.Server) {
 	bare(t)
 	bucket := server.Bucket(t)
 	var n atomic.Int32
-	storetest.Run(t, func(t *testing.T) store.Store {
+	another := func(t *testing.T) store.Store {
 		opts := options(server, bucket)
 		opts.Prefix = fmt.Sprintf("/repository-%d/", n.Add(1))
 		return open(t, opts)
-	})
+	}
+	storetest.Run(t, another)
+	t.Run("LargeWrongDigestIsRefused", func(t *testing.T) { storetest.RefusesLarge(t, another(t)) })
 }
 
 func TestStoreHoldsTheContractOverHTTP(t *testing.T) { suite(t, s3test.Start(t, s3test.Options{})) }

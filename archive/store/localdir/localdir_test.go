@@ -71,7 +71,7 @@ func TestNothingIsLeftInTmp(t *testing.T) {
 	if err := put(s, "packs/ab/c", "y"); !errors.Is(err, store.ErrExist) {
 		t.Errorf("second put: %v, want ErrExist", err)
 	}
-	if err := s.Put(context.Background(), "d", make([]byte, 1<<20), store.Digest{}); !errors.Is(err, store.ErrCorrupt) {
+	if err := s.Put(context.Background(), "d", make([]byte, store.CheckedSize), store.Digest{}); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("put with a wrong digest: %v, want ErrCorrupt", err)
 	}
 	if left := temps(t, s); len(left) > 0 {

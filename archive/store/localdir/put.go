@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	writeSlice  = 4 << 20   // after this many bytes the kernel is asked to start writing
-	hashInline  = 256 << 10 // larger objects are hashed beside the writing
-	linkRetries = 10        // of a Put whose directory others keep removing
+	writeSlice  = 4 << 20 // after this many bytes the kernel is asked to start writing
+	linkRetries = 10      // of a Put whose directory others keep removing
 )
 
 // Put implements store.Store. The content is durable when it returns, the name after Sync.
@@ -62,42 +61,19 @@ func removeLeft(name string) error {
 }
 
 func (s *Store) put(ctx context.Context, name string, data []byte, digest store.Digest) error {
-	verified := verify(data, digest)
-	if len(data) <= hashInline {
-		if err := verified(); err != nil {
-			return err
-		}
+	if len(data) <= store.CheckedSize && sha256.Sum256(data) != digest {
+		return store.ErrCorrupt
 	}
 	temp, err := s.writeTemp(ctx, data)
-	mismatch := verified() // also waits: data is the caller's again when Put returns
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temp) // a second name of the object, or what is left of a failure; Clean gets what this misses
-	if mismatch != nil {
-		return mismatch
-	}
 	if err := s.publish(temp, name); err != nil {
 		return err
 	}
 	s.mark(path.Dir(name))
 	return nil
-}
-
-// verify compares data with its digest in the background, and returns the function that waits for the result.
-func verify(data []byte, digest store.Digest) func() error {
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if sha256.Sum256(data) != digest {
-			err = store.ErrCorrupt
-		}
-	}()
-	return func() error {
-		<-done
-		return err
-	}
 }
 
 // writeTemp writes data to a new file in tmp, durably, and returns its path. After an error nothing is left.

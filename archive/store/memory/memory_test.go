@@ -13,6 +13,7 @@ import (
 
 func TestStoreHoldsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return memory.New() })
+	storetest.RefusesLarge(t, memory.New())
 }
 
 func TestModifiedIsTheStoresClock(t *testing.T) {

@@ -191,7 +191,18 @@ func putDecided(s store.Store, name string, data []byte) error {
 }
 
 func wrongDigest(t *testing.T, s store.Store) {
-	for _, size := range []int{0, 100, 100_000, 3 << 20} {
+	refuses(t, s, 0, 100, 100_000, store.CheckedSize)
+}
+
+// RefusesLarge proves that a store refuses large objects, too, that do not match their digests.
+func RefusesLarge(t *testing.T, s store.Store) {
+	t.Helper()
+	refuses(t, s, store.CheckedSize+1, 3<<20)
+}
+
+func refuses(t *testing.T, s store.Store, sizes ...int) {
+	t.Helper()
+	for _, size := range sizes {
 		name := fmt.Sprintf("packs/00/%d", size)
 		err := s.Put(context.Background(), name, random(size), sha256.Sum256([]byte("something else")))
 		if !errors.Is(err, store.ErrCorrupt) {
