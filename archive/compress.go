@@ -52,7 +52,8 @@ func makeEncoder(speed zstd.EncoderLevel, more ...zstd.EOption) func() *zstd.Enc
 }
 
 const (
-	sampleEvery = 16 << 20  // bytes of one kind of content between samples
+	sampleEvery = 16 << 20  // bytes of one kind of content between samples; more while they agree
+	sampleMost  = 128 << 20 // bytes between samples at most
 	sampleSize  = 256 << 10 // bytes that are tried
 	sampleLeast = 32 << 10  // smaller frames tell nothing
 	maxKinds    = 4096
@@ -71,14 +72,15 @@ type kindLevel struct {
 	vain  atomic.Int32 // frames that harder leaves alone
 
 	mu            sync.Mutex
-	fast, thrifty int // what samples took at either level, bytes; the last one counts as much as all before
+	every         int64 // bytes between samples
+	fast, thrifty int   // what samples took at either level, bytes; the last one counts as much as all before
 }
 
 // level is the level for a frame with these bytes. It allocates only for samples.
 func (s *sampler) level(kind string, raw []byte) Level {
 	k := s.kind(kind)
 	if k.left.Add(-int64(len(raw))) < 0 && len(raw) >= sampleLeast {
-		k.left.Store(sampleEvery)
+		k.left.Store(sampleMost) // while this one is tried
 		sample := middle(raw)
 		k.learn(compressedSize(LevelFastest, sample), compressedSize(LevelDefault, sample))
 	}
@@ -100,16 +102,20 @@ func (s *sampler) kind(name string) *kindLevel {
 	return k
 }
 
-// learn chooses the default level where it saves more than 3 %, since it takes half as long again.
+// learn chooses the default level where it saves more than 4 %, since it takes half as long again, and when to try the next sample.
 func (k *kindLevel) learn(fast, thrifty int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.fast, k.thrifty = k.fast/2+fast, k.thrifty/2+thrifty
 	level := LevelFastest
-	if k.fast*100 > k.thrifty*103 {
+	if k.fast*100 > k.thrifty*104 {
 		level = LevelDefault
 	}
-	k.level.Store(int32(level))
+	k.every = min(2*k.every, sampleMost)
+	if before := Level(k.level.Swap(int32(level))); k.every == 0 || level != before {
+		k.every = sampleEvery
+	}
+	k.left.Store(k.every)
 }
 
 // middle is the part of a frame that is tried.
