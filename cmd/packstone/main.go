@@ -11,17 +11,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
 )
 
-// gcPercent trades a little time for memory: most of what lives is buffers, and they are reused.
-const gcPercent = 12
-
 func main() {
-	debug.SetGCPercent(gcPercent)
+	paceHeap()
 	stopProfile := startProfile()
 	dropEmptyAWS()
 	said := io.Writer(os.Stderr)

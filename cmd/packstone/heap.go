@@ -1,0 +1,41 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// heapBudget is the size up to which the heap may grow with garbage, bytes. Most of what lives in a busy heap is buffers that are used
+// again, so a larger one is collected as soon as an eighth of it is garbage.
+const heapBudget = 56 << 20
+
+// heapPacer sets the pace of the garbage collector after each of its cycles: as its own finalizer, which it sets again.
+type heapPacer struct {
+	live    []metrics.Sample
+	percent int
+}
+
+func paceHeap() {
+	p := &heapPacer{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	p.adjust()
+}
+
+func (p *heapPacer) adjust() {
+	metrics.Read(p.live)
+	if percent := gcPercent(p.live[0].Value.Uint64()); percent != p.percent {
+		p.percent = percent
+		debug.SetGCPercent(percent)
+	}
+	runtime.SetFinalizer(p, (*heapPacer).adjust)
+}
+
+// gcPercent is how much garbage there may be, relative to live bytes.
+func gcPercent(live uint64) int {
+	const least, most = 12, 100
+	if live == 0 {
+		return most
+	}
+	room := 100 * (float64(heapBudget)/float64(live) - 1)
+	return int(max(least, min(most, room)))
+}
