@@ -235,6 +235,10 @@ func (f *file) forget() {
 	}
 }
 
+// earlyWriteback is the size of files, bytes, that the disk may begin to write as soon as they are complete, so that the sync at the end
+// finds little to do.
+const earlyWriteback = 1 << 20
+
 // complete ends the writing. A network file system may say only now that it is full, so it comes before the rename.
 func (f *file) complete() error {
 	// With extents the end of the file may be a hole although it was handed in.
@@ -245,6 +249,9 @@ func (f *file) complete() error {
 	}
 	if err := f.target.dress(&f.object, f.entry); err != nil {
 		return err
+	}
+	if f.entry.Size >= earlyWriteback {
+		startWriteback(f.object.fd)
 	}
 	err := unix.Close(f.object.fd)
 	f.object.fd = -1
