@@ -158,11 +158,15 @@ func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string)
 // AddRun adds chunks that lie one after the other in data, as Add adds each of them. Where they are enough, they share a frame with each
 // other and not with what others add.
 func (w *Writer) AddRun(ctx context.Context, slots []*Slot, data []byte, group string) error {
+	total := 0
+	for _, slot := range slots {
+		total += int(slot.chunk.Length)
+	}
+	if total != len(data) {
+		return fmt.Errorf("add %d chunks: %d bytes, slots of %d", len(slots), len(data), total)
+	}
 	for len(slots) > 0 {
 		n, size := w.cutFrame(slots)
-		if size > len(data) {
-			return fmt.Errorf("add %d chunks: %d bytes, slots of more", len(slots), len(data))
-		}
 		if err := w.addTogether(ctx, slots[:n], data[:size], group); err != nil {
 			return err
 		}

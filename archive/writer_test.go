@@ -263,6 +263,72 @@ func TestChunkThatFitsNoPackIsRefused(t *testing.T) {
 	}
 }
 
+// run makes chunks of one size that lie one after the other.
+func (b *bench) run(count, size int) (slots []*Slot, data []byte) {
+	data = noise(rand.New(rand.NewPCG(9, 7)), count*size)
+	for at := 0; at < len(data); at += size {
+		slots = append(slots, NewSlot(b.data.Sum(data[at:at+size]), size))
+	}
+	return slots, data
+}
+
+func TestChunksOfARunShareFramesThatGetSmallerBeforeThePackIsFull(t *testing.T) {
+	b := newBench(t, memory.New())
+	var out written
+	w := NewWriter(t.Context(), b.store, WriterOptions{
+		Recipients: b.recipients, Sealed: out.sealed, Uploads: 1, PackSize: 4 << 20, FrameSize: 64 << 10,
+	})
+	defer w.Close()
+	slots, data := b.run(90, 50_000)
+	if err := w.AddRun(t.Context(), slots, data, "raw"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var counts []uint32
+	for _, frame := range out.packs[0].Directory.Frames {
+		counts = append(counts, frame.Chunks)
+	}
+	if want := "[10 10 10 10 10 10 10 1 1 1 1 1"; !strings.HasPrefix(fmt.Sprint(counts), want) {
+		t.Errorf("chunks in the frames of the first pack: %v, want %s…", counts, want)
+	}
+	reader := b.reader()
+	for i, slot := range slots {
+		chunk, _ := slot.Chunk()
+		got, err := reader.ReadChunk(t.Context(), chunk, nil)
+		if err != nil || !bytes.Equal(got, data[i*50_000:(i+1)*50_000]) {
+			t.Fatalf("chunk %d: %d bytes, %v; want what was added", i, len(got), err)
+		}
+	}
+}
+
+func TestAShortRunIsGroupedWithOthers(t *testing.T) {
+	b := newBench(t, memory.New())
+	var out written
+	w := NewWriter(t.Context(), b.store, WriterOptions{Recipients: b.recipients, Sealed: out.sealed})
+	defer w.Close()
+	slots, data := b.run(4, 10_000)
+	if err := w.AddRun(t.Context(), slots[:3], data[:30_000], "raw"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Add(t.Context(), slots[3], data[30_000:], "raw"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.AddRun(t.Context(), slots, data[:39_999], "raw"); err == nil {
+		t.Error("a run with less data than its slots say is taken")
+	}
+	if err := w.AddRun(t.Context(), slots[:3], data, "raw"); err == nil {
+		t.Error("a run with more data than its slots say is taken")
+	}
+	if err := w.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if frames := out.packs[0].Directory.Frames; len(frames) != 1 || frames[0].Chunks != 4 {
+		t.Errorf("frames: %+v, want one with four chunks", frames)
+	}
+}
+
 // source is the package's own source code: real text.
 func source(t testing.TB) []byte {
 	t.Helper()
