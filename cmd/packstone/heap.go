@@ -36,6 +36,6 @@ func gcPercent(live uint64) int {
 	if live == 0 {
 		return most
 	}
-	room := 100 * (float64(heapBudget)/float64(live) - 1)
+	room := (heapBudget - int64(live)) * 100 / int64(live)
 	return int(max(least, min(most, room)))
 }
