@@ -237,7 +237,7 @@ func (f *file) forget() {
 
 // earlyWriteback is the size of files, bytes, that the disk may begin to write as soon as they are complete, so that the sync at the end
 // finds little to do.
-const earlyWriteback = 1 << 20
+const earlyWriteback = 64 << 10
 
 // complete ends the writing. A network file system may say only now that it is full, so it comes before the rename.
 func (f *file) complete() error {
