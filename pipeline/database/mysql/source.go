@@ -256,17 +256,22 @@ func (s *source) takes(table string) bool { return slices.Contains(s.tables, tab
 func (s *source) position(ctx context.Context, one, locker *session) string {
 	var parts []string
 	if one.server.mariadb() {
-		row, err := one.row(ctx, `SELECT MAX(IF(VARIABLE_NAME = 'BINLOG_SNAPSHOT_FILE', VARIABLE_VALUE, '')),
-			MAX(IF(VARIABLE_NAME = 'BINLOG_SNAPSHOT_POSITION', VARIABLE_VALUE, '')) FROM information_schema.SESSION_STATUS
-			WHERE VARIABLE_NAME LIKE 'BINLOG\_SNAPSHOT\_%'`)
-		if err != nil || row[0] == "" {
+		// Not from information_schema.SESSION_STATUS: that computes all variables, some of which wait for whoever makes a user,
+		// who waits for the lock that we hold.
+		found := map[string]string{}
+		err := one.texts(ctx, `SHOW SESSION STATUS LIKE 'Binlog\_snapshot\_%'`, func(row []string, _ []bool) error {
+			found[strings.ToLower(row[0])] = row[1]
+			return nil
+		})
+		file, at := found["binlog_snapshot_file"], found["binlog_snapshot_position"]
+		if err != nil || file == "" || at == "" {
 			return ""
 		}
-		gtid, err := one.value(ctx, "SELECT BINLOG_GTID_POS("+quoteText(row[0])+", "+row[1]+")")
+		gtid, err := one.value(ctx, "SELECT BINLOG_GTID_POS("+quoteText(file)+", "+at+")")
 		if err == nil && gtid != "" {
 			parts = append(parts, "gtid "+gtid)
 		}
-		return strings.Join(append(parts, "binlog "+row[0]+":"+row[1]), ", ")
+		return strings.Join(append(parts, "binlog "+file+":"+at), ", ")
 	}
 	if locker == nil {
 		return ""
