@@ -291,3 +291,35 @@ func TestTablesWithoutTransactionsAreReported(t *testing.T) {
 	}
 	t.Errorf("no finding names the MyISAM table: %v", schema.Findings)
 }
+
+func TestSnapshotsAndNewUsersDoNotWaitForEachOther(t *testing.T) {
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, "CREATE TABLE a (n INT PRIMARY KEY)")
+	db, stop := mysqltest.Open(t, at), make(chan struct{})
+	var maker sync.WaitGroup
+	maker.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := db.Exec("CREATE OR REPLACE USER momentary@127.0.0.1"); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	defer maker.Wait()
+	defer close(stop)
+	for range 20 { // until the test times out, if one waits for the other
+		src := openSource(t, at, database.SourceOptions{Jobs: 2})
+		schema, err := src.Schema(t.Context())
+		if err != nil || !strings.Contains(schema.Moment, "binlog ") {
+			t.Fatalf("the moment is %q, %v; want a place in the binary log", schema.Moment, err)
+		}
+		if err := src.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
