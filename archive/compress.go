@@ -153,7 +153,7 @@ func (s *sampler) harder(kind string, frame, raw []byte) []byte {
 	return encoder(LevelDefault).EncodeAll(raw, frame[:0])
 }
 
-// scratch holds compressed frames on their way into a pack, and decompressed ones out of it.
+// scratch holds compressed samples, and decompressed frames on their way out of a pack.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 func borrowScratch() *[]byte { return scratch.Get().(*[]byte) }

@@ -20,8 +20,8 @@ const (
 )
 
 // Fetch reads chunks of one pack, in any order, and calls each with the index in want and the bytes of each chunk whose id is right,
-// in the order of their places. The bytes are good until each returns, which must not change them. Chunks that cannot be had are left out and the others come all
-// the same; the error then holds a *DamagedError for each (errors.Is ErrDamaged), or one for the whole pack. Other errors (a store out
+// in the order of their places. The bytes are good until each returns, which must not change them. Chunks that cannot be had are left
+// out and the others come all the same; the error then holds a *DamagedError for each (errors.Is ErrDamaged), or one for the whole pack. Other errors (a store out
 // of reach, a wrong identity, an error of each) end it at once.
 func (r *Reader) Fetch(ctx context.Context, p *Pack, want []Chunk, each func(i int, data []byte) error) error {
 	if len(want) == 0 {

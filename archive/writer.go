@@ -33,7 +33,7 @@ type WriterOptions struct {
 	Uploads  int   // parallel Puts; 2 if 0. The writer needs PackSize bytes for each, and once more
 	Level    Level // of compression; by sample if 0
 	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a quarter of a pack, and at most
-	// 8 MiB. If 0, it is 512 KiB of data and 128 KiB of pages, or less in small packs.
+	// 8 MiB. Runs of AddRun have frames of up to 2 MiB, or an eighth of a pack, if that is more. If 0, it is 512 KiB of data and 128 KiB of pages, or less in small packs.
 	FrameSize int
 
 	// Sealed is called once for each pack that the store has acknowledged, when the slots of its chunks know their

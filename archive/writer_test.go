@@ -294,7 +294,11 @@ func TestChunksOfARunShareFramesThatGetSmallerBeforeThePackIsFull(t *testing.T) 
 		t.Fatal(err)
 	}
 	for _, pack := range out.packs {
-		if frames := pack.Directory.Frames; frames[0].Chunks != 10 && frames[1].Chunks != 10 {
+		frames := pack.Directory.Frames
+		if frames[0].Chunks == 1 { // cut while the pack before was nearly full
+			frames = frames[1:]
+		}
+		if frames[0].Chunks != 10 {
 			t.Errorf("chunks in the first frames of a pack: %v, want ten", frames)
 		}
 	}

@@ -89,7 +89,8 @@ func (c *cutter) cutWhole(ctx context.Context, data []byte, name string) (conten
 		rest = rest[n:]
 	}
 	out.chunks = make([]archive.Chunk, len(c.lengths))
-	return out, c.intake.addRun(ctx, data, c.lengths, group, out.put)
+	err := c.intake.addRun(ctx, data, c.lengths, group, out.put)
+	return out, err // in two steps, since addRun changes out
 }
 
 // groupOf names the kind of content: by the file's extension, or by a look at its beginning.

@@ -310,6 +310,7 @@ func TestSnapshotsAndNewUsersDoNotWaitForEachOther(t *testing.T) {
 			}
 		}
 	})
+	defer db.Exec("DROP USER IF EXISTS momentary@127.0.0.1")
 	defer maker.Wait()
 	defer close(stop)
 	for range 20 { // until the test times out, if one waits for the other
