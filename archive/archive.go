@@ -73,6 +73,9 @@ type Chunk struct {
 	Place  Place
 }
 
+// IsHole tells whether c stands for zeros that are stored nowhere: it has neither id nor place, only a length.
+func (c *Chunk) IsHole() bool { return c.Place.Pack == nil && c.ID == ID{} }
+
 // Slot is a chunk that is being written: its place is known when its pack is sealed. A Slot may be shared by all that
 // refer to the chunk.
 type Slot struct {

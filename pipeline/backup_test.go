@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/source"
@@ -137,11 +138,11 @@ func TestNamesOfOneFileStayTogetherWhenTheDeviceIsNumberedAnew(t *testing.T) {
 	src := newSource()
 	for _, path := range []string{"a", "b"} {
 		f := src.add(path, randomBytes(3000, 1))
-		f.Links, f.Inode, f.Device, f.ModTime = 3, 7, 1, 5
+		f.Links, f.Inode, f.Device, f.ModTime = 3, 7, 1, entry.NanoTime(5)
 	}
 	w.mustBackup(src)
 	c := src.add("c", randomBytes(3000, 1)) // a name that was excluded before
-	c.Links, c.Inode, c.ModTime = 3, 7, 5
+	c.Links, c.Inode, c.ModTime = 3, 7, entry.NanoTime(5)
 	for _, f := range src.files {
 		f.Device = 2
 	}

@@ -141,7 +141,7 @@ func (i fileInfo) Size() int64 { return i.node.Size }
 func (i fileInfo) Mode() fs.FileMode { return fs.FileMode(i.node.Mode & 0o777) }
 
 // ModTime implements fs.FileInfo.
-func (i fileInfo) ModTime() time.Time { return time.Unix(0, i.node.ModTime) }
+func (i fileInfo) ModTime() time.Time { return i.node.ModTime.Time() }
 
 // IsDir implements fs.FileInfo.
 func (i fileInfo) IsDir() bool { return false }

@@ -16,6 +16,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/source"
@@ -125,7 +126,7 @@ func makeGolden(t *testing.T, dir string, classic bool) {
 	src.add("empty", nil)
 	for _, path := range []string{"link a", "link b"} {
 		f := src.add(path, []byte("one file with two names"))
-		f.Links, f.Inode, f.ModTime = 2, 5, 5
+		f.Links, f.Inode, f.ModTime = 2, 5, entry.NanoTime(5)
 	}
 	w.mustBackup(src)
 	failing := randomSource(2, 900, 40)

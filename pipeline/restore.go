@@ -282,7 +282,7 @@ func (r *restore) decide(e *entry.Entry) Action {
 	case OverwriteNever:
 		return ActionKeep
 	case OverwriteIfNewer:
-		if r.isOf(there.ModTime, e.ModTime) || there.ModTime > e.ModTime {
+		if r.isOf(there.ModTime, e.ModTime) || there.ModTime.Compare(e.ModTime) > 0 {
 			return ActionKeep
 		}
 	case OverwriteIfChanged:
@@ -294,9 +294,9 @@ func (r *restore) decide(e *entry.Entry) Action {
 }
 
 // isOf tells whether a time in the target is the one that it keeps of a time in the snapshot.
-func (r *restore) isOf(there, snapshot int64) bool {
-	if fine := int64(r.traits.Precision); fine > 0 {
-		return there/fine == snapshot/fine
+func (r *restore) isOf(there, snapshot entry.Time) bool {
+	if fine := r.traits.Precision; fine > 0 {
+		return there.Truncate(fine) == snapshot.Truncate(fine)
 	}
 	return there == snapshot
 }

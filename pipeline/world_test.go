@@ -230,7 +230,7 @@ func randomBytes(n int, seed uint64) []byte {
 
 func (s *fakeSource) add(path string, content []byte) *fakeFile {
 	f := &fakeFile{content: content, reads: new(int)}
-	f.Entry = entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(len(content)), ModTime: int64(len(s.files)) + 1}
+	f.Entry = entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(len(content)), ModTime: entry.NanoTime(int64(len(s.files)) + 1)}
 	s.files[path] = f
 	return f
 }
@@ -238,7 +238,7 @@ func (s *fakeSource) add(path string, content []byte) *fakeFile {
 // change gives a file other content.
 func (s *fakeSource) change(path string, content []byte) {
 	f := *s.files[path]
-	f.content, f.Size, f.ModTime, f.reads = content, int64(len(content)), f.ModTime+1000, new(int)
+	f.content, f.Size, f.ModTime, f.reads = content, int64(len(content)), entry.Time{Seconds: f.ModTime.Seconds, Nanos: f.ModTime.Nanos + 1000}, new(int)
 	s.files[path] = &f
 }
 

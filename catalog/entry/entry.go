@@ -19,8 +19,29 @@ const (
 	Socket
 )
 
-// Entry is one file, directory, link or node. Zero means unknown for every field but Type; a source leaves
-// out what it cannot trust (inode numbers of some network file systems), so that it is not compared.
+// Facts are what is known of an entry although its value may be zero.
+type Facts uint8
+
+// The facts whose zero is a value: mode 0, owner root, the first moment of 1970.
+const (
+	KnowsMode Facts = 1 << iota
+	KnowsOwner
+	KnowsModTime
+)
+
+// Reason says why the snapshot does not know what lay at a path, or below it.
+type Reason uint8
+
+// The reasons. The values are part of the tree format; a reader takes any other for Unreadable.
+const (
+	Captured        Reason = iota // it is in the snapshot
+	Unreadable                    // it could not be read
+	Excluded                      // a marker file, its size or another rule left it out
+	OtherFileSystem               // it lay on another file system, and one was asked for
+)
+
+// Entry is one file, directory, link or node. Zero means unknown for every field but Type, and but for what Known lists; a source
+// leaves out what it cannot trust (inode numbers of some network file systems), so that it is not compared.
 type Entry struct {
 	Path string // below the source's root, slash-separated raw bytes, no leading slash; "" is the root itself
 	Type Type
@@ -30,8 +51,8 @@ type Entry struct {
 	UID, GID    uint32
 	User, Group string // names of UID and GID where they were backed up, empty if unknown
 
-	ModTime    int64 // nanoseconds since 1970 UTC
-	ChangeTime int64 // ctime, nanoseconds since 1970 UTC; 0 where there is none
+	ModTime    Time
+	ChangeTime Time // ctime; zero where there is none
 
 	Device, Inode uint64
 	Links         uint32 // number of hard links; entries of one source with equal Device and Inode and Links > 1 are one file
@@ -49,7 +70,25 @@ type Entry struct {
 
 	// Fuzzy marks content that changed while it was read: what is stored is of no one moment.
 	Fuzzy bool
+
+	// Known lists the facts that count although they are zero.
+	Known Facts
+	// Unknown, of a directory, says that the snapshot does not know all that lies below it. Anything else with a reason is a
+	// mark: it was there, and is not in the snapshot. What is unknown is never taken for absent.
+	Unknown Reason
 }
+
+// IsMark tells whether e only says that something was there.
+func (e *Entry) IsMark() bool { return e.Unknown != Captured && e.Type != Directory }
+
+// HasMode tells whether the permissions are known.
+func (e *Entry) HasMode() bool { return e.Mode != 0 || e.Known&KnowsMode != 0 }
+
+// HasOwner tells whether UID and GID are known.
+func (e *Entry) HasOwner() bool { return e.UID != 0 || e.GID != 0 || e.Known&KnowsOwner != 0 }
+
+// HasModTime tells whether the modification time is known.
+func (e *Entry) HasModTime() bool { return !e.ModTime.IsZero() || e.Known&KnowsModTime != 0 }
 
 // Attribute is a named value: an extended attribute, or a piece of a remote object's metadata.
 type Attribute struct {
@@ -86,6 +125,7 @@ func ComparePaths(a, b string) int {
 func Unchanged(before, now *Entry) bool {
 	return before.Type == now.Type &&
 		!before.Fuzzy &&
+		before.Unknown == now.Unknown &&
 		before.Size == now.Size &&
 		before.ModTime == now.ModTime &&
 		before.Mode == now.Mode &&
@@ -93,7 +133,7 @@ func Unchanged(before, now *Entry) bool {
 		before.GID == now.GID &&
 		before.Links == now.Links &&
 		before.NodeDevice == now.NodeDevice &&
-		sameIfKnown(uint64(before.ChangeTime), uint64(now.ChangeTime)) &&
+		(before.ChangeTime == now.ChangeTime || before.ChangeTime.IsZero() || now.ChangeTime.IsZero()) &&
 		sameIfKnown(before.Inode, now.Inode) &&
 		before.Identity == now.Identity
 }

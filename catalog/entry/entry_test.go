@@ -2,10 +2,12 @@ package entry
 
 import (
 	"cmp"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPathsAreOrderedComponentByComponent(t *testing.T) {
@@ -59,7 +61,7 @@ func TestWhatLiesInADirectoryFollowsIt(t *testing.T) {
 
 func full() Entry {
 	return Entry{
-		Path: "p", Type: File, Mode: 0o644, Size: 5, UID: 1, GID: 2, User: "u", Group: "g", ModTime: 10, ChangeTime: 11, Device: 12, Inode: 13,
+		Path: "p", Type: File, Mode: 0o644, Size: 5, UID: 1, GID: 2, User: "u", Group: "g", ModTime: NanoTime(10), ChangeTime: NanoTime(11), Device: 12, Inode: 13,
 		Links: 1, NodeDevice: 14, Target: "t", Xattrs: []Attribute{{Name: "user.x"}}, Extents: []Extent{{0, 5}}, Identity: "etag",
 		Remote: []Attribute{{Name: "m"}},
 	}
@@ -78,13 +80,13 @@ func TestUnchangedLooksAtWhatAListingTells(t *testing.T) {
 		{"size", func(e *Entry) { e.Size = 6 }, false},
 		{"owner", func(e *Entry) { e.UID = 9 }, false},
 		{"group", func(e *Entry) { e.GID = 9 }, false},
-		{"time", func(e *Entry) { e.ModTime++ }, false},
-		{"change time", func(e *Entry) { e.ChangeTime++ }, false},
+		{"time", func(e *Entry) { e.ModTime.Nanos++ }, false},
+		{"change time", func(e *Entry) { e.ChangeTime.Nanos++ }, false},
 		{"inode", func(e *Entry) { e.Inode++ }, false},
 		{"links", func(e *Entry) { e.Links++ }, false},
 		{"node", func(e *Entry) { e.NodeDevice++ }, false},
 		{"identity", func(e *Entry) { e.Identity = "other" }, false},
-		{"change time unknown", func(e *Entry) { e.ChangeTime = 0 }, true},
+		{"change time unknown", func(e *Entry) { e.ChangeTime = Time{} }, true},
 		{"inode unknown", func(e *Entry) { e.Inode = 0 }, true},
 		{"device, which changes with a boot", func(e *Entry) { e.Device = 99 }, true},
 		{"what Detail adds", func(e *Entry) {
@@ -108,8 +110,8 @@ func TestUnchangedLooksAtWhatAListingTells(t *testing.T) {
 
 // TestEveryFieldIsThoughtOf fails when a field is added: decide whether Unchanged looks at it, then count it here.
 func TestEveryFieldIsThoughtOf(t *testing.T) {
-	if n := reflect.TypeFor[Entry]().NumField(); n != 20 {
-		t.Errorf("Entry has %d fields, want 20", n)
+	if n := reflect.TypeFor[Entry]().NumField(); n != 22 {
+		t.Errorf("Entry has %d fields, want 22", n)
 	}
 }
 
@@ -119,5 +121,35 @@ func BenchmarkComparePaths(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		ComparePaths(x, y)
+	}
+}
+
+func TestTimesOfEveryYear(t *testing.T) {
+	for _, c := range []struct {
+		time    Time
+		ns      int64
+		fits    bool
+		seconds Time // truncated
+	}{
+		{NanoTime(-1), -1, true, Time{Seconds: -1}},
+		{NanoTime(1_500_000_000), 1_500_000_000, true, Time{Seconds: 1}},
+		{NanoTime(math.MaxInt64), math.MaxInt64, true, Time{Seconds: math.MaxInt64 / 1_000_000_000}},
+		{NanoTime(math.MinInt64), math.MinInt64, true, Time{Seconds: math.MinInt64/1_000_000_000 - 1}},
+		{Time{math.MaxInt64 / 1_000_000_000, 854775808}, 0, false, Time{Seconds: math.MaxInt64 / 1_000_000_000}},
+		{Time{1 << 40, 7}, 0, false, Time{Seconds: 1 << 40}},
+	} {
+		ns, fits := c.time.Nanoseconds()
+		if fits != c.fits || fits && ns != c.ns {
+			t.Errorf("%+v in nanoseconds: got %d, %v, want %d, %v", c.time, ns, fits, c.ns, c.fits)
+		}
+		if got := TimeOf(c.time.Time()); got != c.time {
+			t.Errorf("%+v there and back: got %+v", c.time, got)
+		}
+		if got := c.time.Truncate(time.Second); got != c.seconds {
+			t.Errorf("%+v in whole seconds: got %+v, want %+v", c.time, got, c.seconds)
+		}
+	}
+	if got, want := (Time{-3, 5}).Truncate(2*time.Second), (Time{Seconds: -4}); got != want {
+		t.Errorf("rounded down before 1970: got %+v, want %+v", got, want)
 	}
 }

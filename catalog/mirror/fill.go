@@ -55,8 +55,8 @@ func (m *Mirror) fillSource(ctx context.Context, s *catalog.Snapshot, source *ca
 
 func (i inserter) node(source int64, n *tree.Node) error {
 	var mtime any
-	if n.ModTime != 0 {
-		mtime = n.ModTime
+	if ns, fits := n.ModTime.Nanoseconds(); fits && n.HasModTime() {
+		mtime = ns
 	}
 	return i.row(source, n.Path, typeOf(n.Type), n.Size, mtime, int64(n.Mode), int64(n.UID), int64(n.GID), orNull(n.User), orNull(n.Group),
 		orNull(n.Target), int64(len(n.Chunks)))

@@ -79,7 +79,7 @@ func grow(t testing.TB, s *shelf, nodes []tree.Node) tree.Root {
 }
 
 func file(path string, size int64) tree.Node {
-	return tree.Node{Entry: entry.Entry{Path: path, Type: entry.File, Size: size, Mode: 0o640, ModTime: 1_700_000_000_123_456_789, UID: 7, User: "u"}}
+	return tree.Node{Entry: entry.Entry{Path: path, Type: entry.File, Size: size, Mode: 0o640, ModTime: entry.NanoTime(1_700_000_000_123_456_789), UID: 7, User: "u"}}
 }
 
 // planted is a snapshot of a tree of n files, known to a mirror.

@@ -21,7 +21,7 @@ func realistic(n int) []Node {
 		dir := fmt.Sprintf("srv/project-%02d/module-%03d/part-%04d", i/100000, i/2000%100, i/40%10000)
 		node := Node{Entry: entry.Entry{
 			Path: dir, Type: entry.Directory, Mode: 0o755, UID: 1000, GID: 1000, User: "build", Group: "build",
-			ModTime: 1.75e18 + r.Int64N(1e16), Device: 66306, Inode: uint64(1000000 + i), Links: 2,
+			ModTime: entry.NanoTime(1.75e18 + r.Int64N(1e16)), Device: 66306, Inode: uint64(1000000 + i), Links: 2,
 		}}
 		node.ChangeTime = node.ModTime
 		if i%40 > 0 {
@@ -162,7 +162,7 @@ func BenchmarkUnchanged(b *testing.B) {
 				for i := range deltas {
 					for k := range nodes {
 						if k%(200*(1+4*i)) == i {
-							nodes[k].ModTime++
+							nodes[k].ModTime.Seconds++
 						}
 					}
 					root, kept := backup(b, d, tree, nodes)
@@ -218,7 +218,7 @@ func BenchmarkFold200k(b *testing.B) {
 	tree := d.tree(writeAll(b, d, nil, nodes))
 	for k := range nodes {
 		if k%5 == 0 {
-			nodes[k].ModTime++
+			nodes[k].ModTime.Seconds++
 		}
 	}
 	for b.Loop() {

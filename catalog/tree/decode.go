@@ -58,8 +58,10 @@ func (p *decoder) decode(raw []byte) error {
 	if err := p.w.parse(raw); err != nil {
 		return err
 	}
-	if len(p.w.Requires) > 0 {
-		return fmt.Errorf("%w: requires %q", ErrUnsupported, p.w.Requires)
+	for _, feature := range p.w.Requires {
+		if !supported(feature) {
+			return fmt.Errorf("%w: requires %q", ErrUnsupported, feature)
+		}
 	}
 	if p.w.Version != pageVersion || p.w.Rows == 0 || p.w.Rows > maxRows || p.w.Height > maxHeight {
 		return malformed("%d rows at height %d", p.w.Rows, p.w.Height)
@@ -259,7 +261,7 @@ func (p *decoder) decodeClasses() error {
 			return malformed("class of row %d", i)
 		}
 		n, c := &p.rows[i], &classes[k]
-		n.Type, n.Mode, n.UID, n.GID, n.Links, n.Device = c.kind, c.mode, c.uid, c.gid, c.links, c.device
+		n.Type, n.Mode, n.UID, n.GID, n.Links, n.Device, n.Known = c.kind, c.mode, c.uid, c.gid, c.links, c.device, c.known
 		if c.user != "" || c.group != "" {
 			n.User, n.Group = c.user, c.group
 		}
@@ -310,6 +312,7 @@ func (p *decoder) list(which, n int) []uint64 {
 func (p *decoder) classes() ([]class, error) {
 	types, mode, uid, gid := read(p.w.ClassType), read(p.w.ClassMode), read(p.w.ClassUID), read(p.w.ClassGID)
 	user, group, device, links := read(p.w.ClassUser), read(p.w.ClassGroup), read(p.w.ClassDevice), read(p.w.ClassLinks)
+	known := read(p.w.ClassKnown)
 	list := make([]class, 0, min(len(p.w.ClassType), maxRows))
 	for types.more() && len(list) < maxRows {
 		kind := types.next()
@@ -319,10 +322,11 @@ func (p *decoder) classes() ([]class, error) {
 		list = append(list, class{
 			kind: entry.Type(kind), mode: mode.small(), uid: uid.small(), gid: gid.small(),
 			user: user.text(), group: group.text(), device: device.next(), links: links.small(),
+			known: entry.Facts(known.small()),
 		})
 	}
 	return list, firstError(types.done("class.type"), mode.done("class.mode"), uid.done("class.uid"), gid.done("class.gid"),
-		user.done("class.user"), group.done("class.group"), device.done("class.device"), links.done("class.links"))
+		user.done("class.user"), group.done("class.group"), device.done("class.device"), links.done("class.links"), known.done("class.known"))
 }
 
 func (p *decoder) decodeNumbers() error {
@@ -364,10 +368,13 @@ func (p *decoder) decodeTimes() error {
 		n := &p.rows[i]
 		seconds += unzigzag(mtime[i])
 		ns := nanos.fixed()
-		n.ModTime = seconds*1e9 + int64(ns)
+		n.ModTime = entry.Time{Seconds: seconds, Nanos: ns}
 		changed := changedNanos.fixed()
 		if c := ctime[i]; c != 0 {
-			n.ChangeTime = (seconds+unzigzag(c-1))*1e9 + int64(changed^ns)
+			n.ChangeTime = entry.Time{Seconds: seconds + unzigzag(c-1), Nanos: changed ^ ns}
+		}
+		if n.ModTime.Nanos >= 1e9 || n.ChangeTime.Nanos >= 1e9 {
+			return malformed("nanoseconds of row %d", i)
 		}
 	}
 	if err := nanos.done("mtime.ns"); err != nil {
@@ -395,7 +402,20 @@ func (p *decoder) decodeRare() error {
 		p.sparse("identity", p.w.Identity, func(n *Node, c *column) { n.Identity = c.text() }),
 		p.sparse("hash", p.w.Hash, func(n *Node, c *column) { copy(n.Hash[:], c.bytes(32)) }),
 		p.sparse("xattrs", p.w.Xattrs, func(n *Node, c *column) { n.Xattrs = list(c) }),
-		p.sparse("remote", p.w.Remote, func(n *Node, c *column) { n.Remote = list(c) }))
+		p.sparse("remote", p.w.Remote, func(n *Node, c *column) { n.Remote = list(c) }),
+		p.sparse("unknown", p.w.Unknown, func(n *Node, c *column) { n.Unknown = reason(c) }))
+}
+
+// reason reads why something is not known. What a later version may say is treated as unreadable.
+func reason(c *column) entry.Reason {
+	switch r := c.next(); {
+	case r == 0:
+		c.fail()
+		return entry.Captured
+	case r <= uint64(entry.OtherFileSystem):
+		return entry.Reason(r)
+	}
+	return entry.Unreadable
 }
 
 // sparse reads a column that few rows have.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
@@ -28,7 +29,7 @@ type builder struct {
 	inode uint64
 
 	// The last row with a value, of each sparse column.
-	atDevice, atTarget, atIdentity, atHash, atExtents, atXattrs, atRemote sparse
+	atDevice, atTarget, atIdentity, atHash, atExtents, atXattrs, atRemote, atUnknown sparse
 
 	chunks  []archive.Chunk
 	slots   []*archive.Slot // beside chunks; nil where the place is known
@@ -46,6 +47,7 @@ type class struct {
 	links       uint32
 	device      uint64
 	user, group string
+	known       entry.Facts
 }
 
 // sparse is the row after the last one with a value, in a column that few rows have.
@@ -146,7 +148,7 @@ func (b *builder) metadata(n *Node) {
 }
 
 func (b *builder) class(n *Node) uint64 {
-	c := class{n.Type, n.Mode, n.UID, n.GID, n.Links, n.Device, n.User, n.Group}
+	c := class{n.Type, n.Mode, n.UID, n.GID, n.Links, n.Device, n.User, n.Group, n.Known}
 	if len(b.classes) > 0 && c == b.lastClass {
 		return b.lastIndex
 	}
@@ -170,33 +172,39 @@ func (b *builder) newClass(c *class) {
 	w.ClassGroup = appendText(w.ClassGroup, c.group)
 	w.ClassDevice = binary.AppendUvarint(w.ClassDevice, c.device)
 	w.ClassLinks = binary.AppendUvarint(w.ClassLinks, uint64(c.links))
+	w.ClassKnown = binary.AppendUvarint(w.ClassKnown, uint64(c.known))
 }
 
 // times appends mtime against the row before and ctime against mtime.
 func (b *builder) times(n *Node) {
-	seconds, nanos := splitTime(n.ModTime)
-	b.w.MTime = appendSigned(b.w.MTime, seconds-b.mtime)
-	b.w.MTimeNanos = binary.LittleEndian.AppendUint32(b.w.MTimeNanos, nanos)
-	b.mtime = seconds
-	if n.ChangeTime == 0 {
+	m, c := n.ModTime, n.ChangeTime
+	b.requireWide(m)
+	b.requireWide(c)
+	b.w.MTime = appendSigned(b.w.MTime, m.Seconds-b.mtime)
+	b.w.MTimeNanos = binary.LittleEndian.AppendUint32(b.w.MTimeNanos, m.Nanos)
+	b.mtime = m.Seconds
+	if c.IsZero() {
 		b.w.CTime = append(b.w.CTime, 0)
 		b.w.CTimeNanos = append(b.w.CTimeNanos, 0, 0, 0, 0)
 		return
 	}
-	changed, changedNanos := splitTime(n.ChangeTime)
-	b.w.CTime = binary.AppendUvarint(b.w.CTime, 1+zigzag(changed-seconds))
-	b.w.CTimeNanos = binary.LittleEndian.AppendUint32(b.w.CTimeNanos, changedNanos^nanos)
+	b.w.CTime = binary.AppendUvarint(b.w.CTime, 1+zigzag(c.Seconds-m.Seconds))
+	b.w.CTimeNanos = binary.LittleEndian.AppendUint32(b.w.CTimeNanos, c.Nanos^m.Nanos)
 }
 
-// splitTime is a time in whole seconds, rounded down, and the nanoseconds beyond.
-func splitTime(t int64) (seconds int64, nanos uint32) {
-	seconds = t / 1e9
-	rest := t % 1e9
-	if rest < 0 {
-		seconds--
-		rest += 1e9
+// requireWide asks readers for times that nanoseconds in 64 bits do not hold.
+func (b *builder) requireWide(t entry.Time) {
+	if _, fits := t.Nanoseconds(); !fits {
+		b.require(featureTimes)
 	}
-	return seconds, uint32(rest)
+}
+
+// require notes a feature that a reader of the page must know, since it would misread the page without.
+func (b *builder) require(feature string) {
+	at, there := slices.BinarySearch(b.w.Requires, feature)
+	if !there {
+		b.w.Requires = slices.Insert(b.w.Requires, at, feature)
+	}
 }
 
 // rare appends what few nodes have.
@@ -216,6 +224,10 @@ func (b *builder) rare(n *Node) {
 	}
 	if len(n.Xattrs) > 0 {
 		w.Xattrs = binary.AppendUvarint(b.atXattrs.append(w.Xattrs, at), b.attributes(n.Xattrs))
+	}
+	if n.Unknown != entry.Captured {
+		w.Unknown = binary.AppendUvarint(b.atUnknown.append(w.Unknown, at), uint64(n.Unknown))
+		b.require(featureUnknown)
 	}
 	if len(n.Remote) > 0 {
 		w.Remote = binary.AppendUvarint(b.atRemote.append(w.Remote, at), b.attributes(n.Remote))
@@ -308,6 +320,9 @@ func (b *builder) encode(out *bytes.Buffer) error {
 // locate appends a chunk and its place.
 func (b *builder) locate(c *archive.Chunk, single int64) {
 	w := &b.w
+	if c.IsHole() {
+		b.require(featureHoles)
+	}
 	w.ChunkID = append(w.ChunkID, c.ID[:]...)
 	w.ChunkLength = appendSigned(w.ChunkLength, int64(c.Length)-single)
 	frame := b.tables.frame(&c.Place)
@@ -446,13 +461,13 @@ func (w wire) shortened() wire {
 // rawColumns is how many of the columns are bytes without a structure of their own, left out only where they are empty.
 const rawColumns = 3
 
-func (w *wire) columns() [42]*[]byte {
-	return [42]*[]byte{
+func (w *wire) columns() [44]*[]byte {
+	return [44]*[]byte{
 		&w.PathBytes, &w.ChunkID, &w.PackName,
 		&w.PathShared, &w.PathLength, &w.Flags,
-		&w.Class, &w.ClassType, &w.ClassMode, &w.ClassUID, &w.ClassGID, &w.ClassUser, &w.ClassGroup, &w.ClassDevice, &w.ClassLinks,
+		&w.Class, &w.ClassType, &w.ClassMode, &w.ClassUID, &w.ClassGID, &w.ClassUser, &w.ClassGroup, &w.ClassDevice, &w.ClassLinks, &w.ClassKnown,
 		&w.Size, &w.MTime, &w.MTimeNanos, &w.CTime, &w.CTimeNanos, &w.Inode,
-		&w.NodeDevice, &w.Target, &w.Identity, &w.Hash, &w.Extents, &w.Attrs, &w.Xattrs, &w.Remote,
+		&w.NodeDevice, &w.Target, &w.Identity, &w.Hash, &w.Extents, &w.Attrs, &w.Xattrs, &w.Remote, &w.Unknown,
 		&w.ChunkCount, &w.ChunkLength, &w.ChunkFrame, &w.ChunkOrdinal, &w.ChunkStart,
 		&w.FramePack, &w.FrameOffset, &w.FrameStored,
 		&w.PackKind, &w.PackSize, &w.PackHeader,

@@ -44,12 +44,12 @@ func vectors() []*Node {
 	}
 	acl := []entry.Attribute{{Name: "system.posix_acl_access", Value: []byte{2, 0, 0, 0}}, {Name: "user.empty"}}
 	nodes := []*Node{
-		{Entry: entry.Entry{Type: entry.Directory, Mode: 0o755, ModTime: 1700000000123456789, ChangeTime: 1700000000123456789, Links: 3, Inode: 2, Device: 66306, User: "root", Group: "root"}},
-		{Entry: entry.Entry{Path: "a", Type: entry.Directory, Mode: 0o1777, ModTime: -1, Links: 2}},
+		{Entry: entry.Entry{Type: entry.Directory, Mode: 0o755, ModTime: entry.NanoTime(1700000000123456789), ChangeTime: entry.NanoTime(1700000000123456789), Links: 3, Inode: 2, Device: 66306, User: "root", Group: "root"}},
+		{Entry: entry.Entry{Path: "a", Type: entry.Directory, Mode: 0o1777, ModTime: entry.NanoTime(-1), Links: 2}},
 		{Entry: entry.Entry{Path: "a/b", Type: entry.File, Size: 7, Fuzzy: true}, Chunks: []archive.Chunk{chunk(2, 7, 1, 0, 100, 5, pack)}},
 		{Entry: entry.Entry{Path: "a/dev", Type: entry.CharDevice, NodeDevice: 0x501}},
 		{Entry: entry.Entry{Path: "a/link", Type: entry.Symlink, Target: "../b\x00c"}},
-		{Entry: entry.Entry{Path: "a/\xff\xfe", Type: entry.File, Mode: 0o600, Size: 5, UID: 1000, GID: math.MaxUint32, ModTime: math.MaxInt64, ChangeTime: math.MinInt64, Inode: math.MaxUint64, Xattrs: acl}, Chunks: []archive.Chunk{chunk(1, 5, 0, 0, 100, 0, pack)}},
+		{Entry: entry.Entry{Path: "a/\xff\xfe", Type: entry.File, Mode: 0o600, Size: 5, UID: 1000, GID: math.MaxUint32, ModTime: entry.NanoTime(math.MaxInt64), ChangeTime: entry.NanoTime(math.MinInt64), Inode: math.MaxUint64, Xattrs: acl}, Chunks: []archive.Chunk{chunk(1, 5, 0, 0, 100, 0, pack)}},
 		{Entry: entry.Entry{Path: "a.b", Type: entry.File, Size: 1 << 40, Extents: []entry.Extent{{Offset: 4096, Length: 100}, {Offset: 1 << 39, Length: 5}}, Xattrs: acl}, Hash: [32]byte{5, 6},
 			Chunks: []archive.Chunk{chunk(3, 300, 7, 5000, 200, 10, other), chunk(4, 400, 2, 100, 300, 0, pack), chunk(5, math.MaxUint32, math.MaxUint32, math.MaxUint32, math.MaxUint32, math.MaxUint32, other)}},
 		{Entry: entry.Entry{Path: "hole", Type: entry.File, Size: 1 << 20, Extents: []entry.Extent{}}},

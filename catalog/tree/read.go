@@ -26,7 +26,7 @@ func (t *Tree) All(ctx context.Context, from string) iter.Seq2[*Node, error] {
 			if n == nil {
 				return
 			}
-			if compare(n.Path, from) >= 0 && !yield(n, nil) {
+			if compare(n.Path, from) >= 0 && !t.hides(n) && !yield(n, nil) {
 				return
 			}
 		}
@@ -43,7 +43,7 @@ func (t *Tree) Lookup(ctx context.Context, path string) (*Node, error) {
 		if c.node == nil || c.node.Path != path {
 			continue
 		}
-		if c.deleted {
+		if c.deleted || t.hides(c.node) {
 			break
 		}
 		return c.node, nil
@@ -87,8 +87,7 @@ func (t *Tree) List(ctx context.Context, dir string) iter.Seq2[*Node, error] {
 			if n == nil || !below(dir, n.Path) {
 				return
 			}
-			n = inside(dir, n)
-			if !yield(n, nil) {
+			if n = inside(dir, n); !t.hides(n) && !yield(n, nil) {
 				return
 			}
 			to = bound{path: n.Path, after: true}

@@ -61,7 +61,8 @@ func sameScalars(a, b *entry.Entry) bool {
 		a.UID == b.UID && a.GID == b.GID && a.User == b.User && a.Group == b.Group &&
 		a.ModTime == b.ModTime && a.ChangeTime == b.ChangeTime &&
 		a.Device == b.Device && a.Inode == b.Inode && a.Links == b.Links && a.NodeDevice == b.NodeDevice &&
-		a.Target == b.Target && a.Identity == b.Identity && a.Fuzzy == b.Fuzzy
+		a.Target == b.Target && a.Identity == b.Identity && a.Fuzzy == b.Fuzzy &&
+		a.Known == b.Known && a.Unknown == b.Unknown
 }
 
 func sameAttribute(a, b entry.Attribute) bool {
@@ -98,6 +99,9 @@ type OpenOptions struct {
 	// Unusable tells of packs that are about to be deleted, so that neither data nor pages in them may be relied on. It
 	// may be called from several goroutines. Nil: all packs are good.
 	Unusable func(*archive.Pack) bool
+	// Marks lets All, Below, List and Lookup give nodes too that only say that something was there. They have no content and are
+	// never restored.
+	Marks bool
 }
 
 // Tree reads a tree. It is safe for concurrent use; what it iterates is not.
@@ -105,13 +109,17 @@ type Tree struct {
 	root     Root
 	load     Load
 	unusable func(*archive.Pack) bool
+	marks    bool
 	cache    indexCache
 }
 
 // Open makes a tree readable. Nothing is loaded before it is asked for.
 func Open(root Root, load Load, opts OpenOptions) *Tree {
-	return &Tree{root: root, load: load, unusable: opts.Unusable}
+	return &Tree{root: root, load: load, unusable: opts.Unusable, marks: opts.Marks}
 }
+
+// hides tells whether n is a mark, and those are not asked for.
+func (t *Tree) hides(n *Node) bool { return !t.marks && n.IsMark() }
 
 // Root is what the tree was opened with.
 func (t *Tree) Root() Root { return t.root }

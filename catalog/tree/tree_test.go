@@ -144,13 +144,13 @@ func randomNode(r *rand.Rand, path string) *Node {
 	n := &Node{Entry: entry.Entry{
 		Path: path, Type: entry.Type(1 + r.IntN(7)), Mode: []uint32{0o644, 0o755, 0o4755}[r.IntN(3)],
 		UID: r.Uint32N(3), GID: r.Uint32N(3), User: []string{"", "root", "www"}[r.IntN(3)], Group: []string{"", "wheel"}[r.IntN(2)],
-		ModTime: 1.7e18 + r.Int64N(1e17), Device: r.Uint64N(2), Inode: r.Uint64N(1 << 40), Links: 1 + r.Uint32N(2),
+		ModTime: entry.NanoTime(1.7e18 + r.Int64N(1e17)), Device: r.Uint64N(2), Inode: r.Uint64N(1 << 40), Links: 1 + r.Uint32N(2),
 	}}
 	if r.IntN(4) > 0 {
-		n.ChangeTime = n.ModTime + r.Int64N(1e12)
+		n.ChangeTime = entry.Time{Seconds: n.ModTime.Seconds + r.Int64N(1000), Nanos: r.Uint32N(1e9)}
 	}
 	if r.IntN(20) == 0 {
-		n.ModTime = -r.Int64N(1e18)
+		n.ModTime = entry.NanoTime(-r.Int64N(1e18))
 	}
 	if n.Type == entry.File {
 		n.Size = r.Int64N(1 << 30)
@@ -408,15 +408,18 @@ func TestEveryFieldOfANodeIsKept(t *testing.T) {
 			f.SetInt(int64(1e9 + i))
 		case reflect.Uint8, reflect.Uint32, reflect.Uint64:
 			f.SetUint(uint64(1 + i))
+		case reflect.Struct:
+			f.Set(reflect.ValueOf(entry.Time{Seconds: 1e9, Nanos: uint32(1 + i)}))
 		case reflect.Slice:
 			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
 		default:
 			t.Fatalf("field %s is of a kind that the test does not know", fields.Type().Field(i).Name)
 		}
 	}
+	n.Unknown = entry.Excluded
 	d := newDepot()
 	c := content{n.Path: n}
-	got, err := d.tree(c.mustWrite(t, nil, d.options())).Lookup(t.Context(), n.Path)
+	got, err := Open(c.mustWrite(t, nil, d.options()), d.load, OpenOptions{Marks: true}).Lookup(t.Context(), n.Path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,18 @@ import (
 
 const pageVersion = 1
 
+// Features that a page may require: an older reader would take its rows for something else.
+const (
+	featureHoles   = "holes"   // chunks without an id: zeros that are not stored
+	featureTimes   = "times"   // before 1677 or after 2262
+	featureUnknown = "unknown" // rows that only say that something was there
+)
+
+// supported tells whether this version reads pages that require a feature.
+func supported(feature string) bool {
+	return feature == featureHoles || feature == featureTimes || feature == featureUnknown
+}
+
 // wire is a page as it is stored: a deterministic CBOR map of columns. A column whose values are all zero is left out.
 // FORMAT.md says what each holds.
 type wire struct {
@@ -32,6 +44,7 @@ type wire struct {
 	ClassGroup  []byte `cbor:"class.group,omitempty"`
 	ClassDevice []byte `cbor:"class.device,omitempty"`
 	ClassLinks  []byte `cbor:"class.links,omitempty"`
+	ClassKnown  []byte `cbor:"class.known,omitempty"`
 
 	Size       []byte `cbor:"size,omitempty"`
 	MTime      []byte `cbor:"mtime,omitempty"`
@@ -48,6 +61,7 @@ type wire struct {
 	Attrs      []byte `cbor:"attrs,omitempty"`
 	Xattrs     []byte `cbor:"xattrs,omitempty"`
 	Remote     []byte `cbor:"remote,omitempty"`
+	Unknown    []byte `cbor:"unknown,omitempty"`
 
 	ChunkCount   []byte `cbor:"chunk.count,omitempty"`
 	ChunkID      []byte `cbor:"chunk.id,omitempty"`

@@ -90,7 +90,7 @@ func plain(r *rand.Rand, n int) content {
 	c := make(content)
 	for i := range n {
 		path := fmt.Sprintf("dir%03d/file%05d", i/97, i)
-		c[path] = &Node{Entry: entry.Entry{Path: path, Type: entry.File, Size: r.Int64N(1e6), ModTime: r.Int64N(1e18)}, Chunks: []archive.Chunk{randomChunk(r)}}
+		c[path] = &Node{Entry: entry.Entry{Path: path, Type: entry.File, Size: r.Int64N(1e6), ModTime: entry.NanoTime(r.Int64N(1e18))}, Chunks: []archive.Chunk{randomChunk(r)}}
 	}
 	return c
 }
@@ -214,7 +214,7 @@ func TestFoldingTakesUntouchedPagesOver(t *testing.T) {
 	d.loaded = 0
 	for _, path := range c.paths()[:4000] { // a fifth of the tree, all in one place
 		n := c[path].Clone()
-		n.ModTime++
+		n.ModTime.Seconds++
 		c[path] = n
 	}
 	d.stored = 0

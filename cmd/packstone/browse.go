@@ -153,7 +153,7 @@ func entryRowOf(source string, e *entry.Entry) entryRow {
 	row := entryRow{
 		Source: output.Name(source), Path: output.Name(e.Path), Name: output.Name(e.Path[strings.LastIndexByte(e.Path, '/')+1:]),
 		Type: typeNames[e.Type], Size: e.Size, Mode: e.Mode, Permissions: permissions(e), UID: e.UID, GID: e.GID,
-		User: output.Name(e.User), Group: output.Name(e.Group), ModTime: time.Unix(0, e.ModTime).UTC(), LinkTarget: output.Name(e.Target),
+		User: output.Name(e.User), Group: output.Name(e.Group), ModTime: e.ModTime.Time(), LinkTarget: output.Name(e.Target),
 	}
 	if e.Links > 1 {
 		row.Links = e.Links

@@ -67,7 +67,7 @@ const restoreJobs = 2
 func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error {
 	name := s.Name + ".sqlite"
 	e := &entry.Entry{
-		Path: name, Type: entry.File, Mode: 0o600, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), ModTime: s.Moment.UnixNano(),
+		Path: name, Type: entry.File, Mode: 0o600, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), ModTime: entry.TimeOf(s.Moment),
 	}
 	match, err := pipeline.NewMatch("", r.o.include, r.o.exclude)
 	if err != nil {
@@ -105,8 +105,8 @@ func decideFile(file string, e *entry.Entry, o pipeline.Overwrite) (pipeline.Act
 	if err != nil {
 		return "", err
 	}
-	at := there.ModTime().UnixNano()
-	if o == pipeline.OverwriteNever || o == pipeline.OverwriteIfNewer && at >= e.ModTime || o == pipeline.OverwriteIfChanged && at == e.ModTime {
+	at := entry.TimeOf(there.ModTime())
+	if o == pipeline.OverwriteNever || o == pipeline.OverwriteIfNewer && at.Compare(e.ModTime) >= 0 || o == pipeline.OverwriteIfChanged && at == e.ModTime {
 		return pipeline.ActionKeep, nil
 	}
 	return pipeline.ActionUpdate, nil

@@ -64,7 +64,7 @@ type finder struct {
 	*browser
 	o        findOptions
 	patterns []string
-	from, to int64 // modification times, nanoseconds; 0: any
+	from, to time.Time // modification times; zero: any
 	rows     *output.Rows
 	series   map[string]*series
 }
@@ -87,7 +87,7 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 	}
 	for _, limit := range []struct {
 		flag, text string
-		at         *int64
+		at         *time.Time
 	}{{"--oldest", o.oldest, &f.from}, {"--newest", o.newest, &f.to}} {
 		if limit.text == "" {
 			continue
@@ -96,7 +96,7 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 		if err != nil {
 			return nil, usage("%s: %w", limit.flag, err)
 		}
-		*limit.at = t.UnixNano()
+		*limit.at = t
 	}
 	return f, nil
 }
@@ -229,7 +229,7 @@ func (f *finder) carry(ctx context.Context, before *series, t *tree.Tree, take f
 }
 
 func (f *finder) match(e *entry.Entry) bool {
-	if e.Path == "" || f.from != 0 && e.ModTime < f.from || f.to != 0 && e.ModTime > f.to {
+	if e.Path == "" || !f.from.IsZero() && e.ModTime.Time().Before(f.from) || !f.to.IsZero() && e.ModTime.Time().After(f.to) {
 		return false
 	}
 	return slices.ContainsFunc(f.patterns, func(pattern string) bool { return patternMatches(pattern, e.Path) })

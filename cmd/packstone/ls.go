@@ -58,7 +58,7 @@ func (l *listing) list(ctx context.Context, at spot) error {
 		for _, path := range startingPoints(at, source) {
 			one := spot{at.snapshot, []*catalog.SourceState{source}, path}
 			if len(at.sources) > 1 && !l.recursive {
-				err = l.print(source, &entry.Entry{Type: entry.Directory, Mode: 0o755, ModTime: source.Moment.UnixNano()})
+				err = l.print(source, &entry.Entry{Type: entry.Directory, Mode: 0o755, ModTime: entry.TimeOf(source.Moment)})
 			} else {
 				err = l.listTree(ctx, one, t)
 			}

@@ -30,6 +30,13 @@ func Fstat(fd int, st *Stat) error {
 	}
 }
 
+// Times are when the content and when anything of a file was changed.
+func Times(st *Stat) (modified, changed entry.Time) { return moment(st.Mtim), moment(st.Ctim) }
+
+func moment(t unix.Timespec) entry.Time {
+	return entry.Time{Seconds: int64(t.Sec), Nanos: uint32(t.Nsec)}
+}
+
 // Sparse tells whether less is allocated for a file than its size, and whether finding its holes is worth a call.
 func Sparse(st *Stat) bool { return st.Size >= 8<<10 && st.Blocks*512 < st.Size }
 
@@ -38,7 +45,8 @@ func Describe(st *Stat, e *entry.Entry) {
 	e.Type = typeOf(uint32(st.Mode))
 	e.Mode = uint32(st.Mode) & 0o7777
 	e.UID, e.GID = st.Uid, st.Gid
-	e.ModTime, e.ChangeTime = st.Mtim.Nano(), st.Ctim.Nano()
+	e.ModTime, e.ChangeTime = Times(st)
+	e.Known = entry.KnowsMode | entry.KnowsOwner | entry.KnowsModTime
 	e.Device, e.Inode = uint64(st.Dev), st.Ino
 	e.Size, e.NodeDevice = 0, 0
 	e.Links = uint32(st.Nlink)

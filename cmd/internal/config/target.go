@@ -170,7 +170,7 @@ func (o oneFile) Walk(_ context.Context, visit func(e *entry.Entry) error) error
 	if err != nil {
 		return err
 	}
-	e := &entry.Entry{Path: filepath.Base(o.file), Type: entry.Fifo, Size: info.Size(), ModTime: info.ModTime().UnixNano()}
+	e := &entry.Entry{Path: filepath.Base(o.file), Type: entry.Fifo, Size: info.Size(), ModTime: entry.TimeOf(info.ModTime())}
 	switch info.Mode().Type() {
 	case 0:
 		e.Type = entry.File

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -85,7 +84,7 @@ func header(name string, e *entry.Entry) (*tar.Header, error) {
 	}
 	h := &tar.Header{
 		Typeflag: kind, Name: name, Linkname: e.Target, Mode: int64(e.Mode), Uid: int(e.UID), Gid: int(e.GID), Uname: e.User, Gname: e.Group,
-		ModTime: time.Unix(0, e.ModTime), Format: tar.FormatPAX,
+		ModTime: e.ModTime.Time(), Format: tar.FormatPAX,
 	}
 	switch e.Type {
 	case entry.File:

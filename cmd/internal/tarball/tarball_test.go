@@ -17,7 +17,7 @@ func TestATarHoldsWhatAnEntrySays(t *testing.T) {
 	long := strings.Repeat("long/", 60) + "name\xff"
 	entries := []entry.Entry{
 		{Path: "", Type: entry.Directory, Mode: 0o755},
-		{Path: "a", Type: entry.File, Mode: 0o4755, Size: 3, UID: 1 << 30, GID: 7, User: "ünal", Group: "staff", ModTime: 1_700_000_000_123456789,
+		{Path: "a", Type: entry.File, Mode: 0o4755, Size: 3, UID: 1 << 30, GID: 7, User: "ünal", Group: "staff", ModTime: entry.NanoTime(1_700_000_000_123456789),
 			Links: 2, Inode: 5, Xattrs: []entry.Attribute{{Name: "user.binary", Value: []byte("a\x00\n=b")}}},
 		{Path: "b", Type: entry.File, Mode: 0o4755, Size: 3, Links: 2, Inode: 5},
 		{Path: "c", Type: entry.Symlink, Mode: 0o777, Target: "../" + long},
@@ -58,7 +58,7 @@ func TestATarHoldsWhatAnEntrySays(t *testing.T) {
 	if content, err := io.ReadAll(r); string(content) != "abc" || err != nil {
 		t.Errorf("content of a: got %q, %v", content, err)
 	}
-	if a.Mode != 0o4755 || a.Uid != 1<<30 || a.Gid != 7 || a.Uname != "ünal" || a.Gname != "staff" || a.ModTime.UnixNano() != entries[1].ModTime {
+	if a.Mode != 0o4755 || a.Uid != 1<<30 || a.Gid != 7 || a.Uname != "ünal" || a.Gname != "staff" || entry.TimeOf(a.ModTime) != entries[1].ModTime {
 		t.Errorf("a: got %+v, want %+v", a, entries[1])
 	}
 	if got := a.PAXRecords["SCHILY.xattr.user.binary"]; got != "a\x00\n=b" {

@@ -63,7 +63,7 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 		return err
 	}
 	e := &entry.Entry{Path: s.options.Name, Type: entry.File, Mode: 0o600, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
-	e.ModTime = s.time().UnixNano()
+	e.ModTime = entry.TimeOf(s.time())
 	return v.Visit(e)
 }
 
@@ -150,7 +150,7 @@ func (f *file) Read(p []byte) (int, error) {
 // what it has written to its standard error. Nothing at all is source.ErrEmpty, unless that is allowed.
 func (f *file) Finish(e *entry.Entry) error {
 	e.Size = f.size
-	e.ModTime = f.started.UnixNano()
+	e.ModTime = entry.TimeOf(f.started)
 	if !f.ended {
 		return fmt.Errorf("%s was not read to its end: %w", e.Path, source.ErrFailed)
 	}

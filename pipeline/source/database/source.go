@@ -323,7 +323,7 @@ func (s *Source) before(ctx context.Context, name string) (*entry.Entry, error) 
 func (s *Source) file(name string, size int64, identity string) *entry.Entry {
 	return &entry.Entry{
 		Path: name, Type: entry.File, Mode: 0o600, Size: size, Identity: identity,
-		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), ModTime: s.moment.UnixNano(),
+		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), ModTime: entry.TimeOf(s.moment),
 	}
 }
 

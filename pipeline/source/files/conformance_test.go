@@ -69,7 +69,8 @@ func place(t *testing.T, root string, tree sourcetest.Tree) {
 		}
 	}
 	for i := len(tree) - 1; i >= 0; i-- {
-		times := []unix.Timespec{unix.NsecToTimespec(tree[i].ModTime), unix.NsecToTimespec(tree[i].ModTime)}
+		modified := unix.Timespec{Sec: tree[i].ModTime.Seconds, Nsec: int64(tree[i].ModTime.Nanos)}
+		times := []unix.Timespec{modified, modified}
 		if err := unix.UtimesNanoAt(unix.AT_FDCWD, filepath.Join(root, tree[i].Path), times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,8 @@ func (s *Source) extents(dir *local.Dir, name string, e *entry.Entry) ([]entry.E
 	if err := dir.Stat(name, false, &st); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: dir.Join(name), Err: err}
 	}
-	same := st.Size == e.Size && st.Mtim.Nano() == e.ModTime && st.Ctim.Nano() == e.ChangeTime
+	modified, changed := local.Times(&st)
+	same := st.Size == e.Size && modified == e.ModTime && changed == e.ChangeTime
 	if !local.Sparse(&st) || !same || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, nil
 	}

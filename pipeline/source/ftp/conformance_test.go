@@ -83,7 +83,7 @@ func place(t *testing.T, server *ftptest.Server, tree sourcetest.Tree) {
 		if tree[i].Type == entry.Symlink {
 			continue
 		}
-		moment := time.Unix(0, tree[i].ModTime)
+		moment := tree[i].ModTime.Time()
 		if err := os.Chtimes(filepath.Join(server.Disk, tree[i].Path), moment, moment); err != nil {
 			t.Fatal(err)
 		}

@@ -180,7 +180,7 @@ func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
 		e.Path = dir + "/" + f.Name
 	}
 	if !f.Modify.IsZero() {
-		e.ModTime = f.Modify.UnixNano()
+		e.ModTime, e.Known = entry.TimeOf(f.Modify), entry.KnowsModTime
 	}
 	if !f.HasMode {
 		e.Mode = usualModes[f.Kind]

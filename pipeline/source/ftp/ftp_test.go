@@ -145,10 +145,10 @@ func appendTo(t *testing.T, file, text string) {
 func TestUnchangedFilesAreKnownAndChangedOnesToo(t *testing.T) {
 	each(t, func(t *testing.T, server *ftptest.Server) {
 		fresh := sourcetest.File("fresh", []byte("1"))
-		fresh.ModTime = time.Now().UnixNano()
+		fresh.ModTime = entry.TimeOf(time.Now())
 		place(t, server, sourcetest.Tree{sourcetest.File("edited", []byte("12")), fresh, sourcetest.File("same", []byte("1")), sourcetest.File("touched", []byte("1"))})
 		before := sourcetest.Walk(t, opened(t, server, ftp.Options{}))
-		minute := time.Unix(0, before.Find("touched").ModTime).Add(time.Second)
+		minute := before.Find("touched").ModTime.Time().Add(time.Second)
 		if err := os.Chtimes(filepath.Join(server.Disk, "touched"), minute, minute); err != nil {
 			t.Fatal(err)
 		}

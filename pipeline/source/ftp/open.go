@@ -107,7 +107,7 @@ func (f *file) look(c *ftp.Conn) (ftp.Entry, error) {
 func (f *file) bring(e *entry.Entry, now *ftp.Entry, at time.Time) {
 	e.Size = f.reader.Offset()
 	if !now.Modify.IsZero() {
-		e.ModTime = now.Modify.UnixNano()
+		e.ModTime = entry.TimeOf(now.Modify)
 	}
 	e.Identity = version(now) + freshMark + strconv.FormatInt(at.UnixNano(), 10)
 }

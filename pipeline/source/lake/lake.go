@@ -189,7 +189,7 @@ func (s *Source) entry(n s3.Node, versions bool) *entry.Entry {
 	if n.Object.Key == "" {
 		return e
 	}
-	e.ModTime = n.Object.Modified.Truncate(time.Second).UnixNano()
+	e.ModTime = entry.TimeOf(n.Object.Modified.Truncate(time.Second))
 	if n.Directory {
 		e.Remote = append(e.Remote, entry.Attribute{Name: directoryName, Value: []byte(n.Object.ETag)})
 	}

@@ -85,7 +85,7 @@ func (f *file) Finish(e *entry.Entry) error {
 		}
 	}
 	e.Size, e.Identity = o.Size, o.ETag
-	e.ModTime = o.Modified.Truncate(time.Second).UnixNano()
+	e.ModTime = entry.TimeOf(o.Modified.Truncate(time.Second))
 	setRemote(e, o, tags)
 	return nil
 }

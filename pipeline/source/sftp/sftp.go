@@ -174,7 +174,7 @@ func (s *Source) take(l *walk.Listing, dir string, info fs.FileInfo, now time.Ti
 		l.Problems = append(l.Problems, walk.Problem{Path: e.Path, Err: errors.New("it is a device, and SFTP does not tell which")})
 		return
 	case entry.File:
-		if time.Unix(0, e.ModTime).Add(time.Second + s.options.Fresh).After(now) {
+		if e.ModTime.Time().Add(time.Second + s.options.Fresh).After(now) {
 			e.Identity = freshMark + strconv.FormatInt(now.UnixNano(), 10)
 		}
 	}
@@ -193,7 +193,8 @@ var types = map[uint32]entry.Type{
 func describe(st *pkg.FileStat, e *entry.Entry) {
 	e.Type, e.Mode = types[st.Mode&0o170000], st.Mode&0o7777
 	e.UID, e.GID = st.UID, st.GID
-	e.ModTime = int64(st.Mtime) * int64(time.Second)
+	e.ModTime = entry.Time{Seconds: int64(st.Mtime)}
+	e.Known = entry.KnowsMode | entry.KnowsOwner | entry.KnowsModTime
 	if e.Type == entry.File {
 		e.Size = int64(min(st.Size, 1<<62))
 	}

@@ -119,7 +119,7 @@ func TestAFileThatGrowsIsNotTakenForWhole(t *testing.T) {
 func TestUnchangedFilesAreKnownAndChangedOnesToo(t *testing.T) {
 	server := sftptest.Start(t, "")
 	fresh := sourcetest.File("fresh", []byte("1"))
-	fresh.ModTime = time.Now().UnixNano()
+	fresh.ModTime = entry.TimeOf(time.Now())
 	place(t, server, sourcetest.Tree{fresh, sourcetest.File("same", []byte("1")), sourcetest.File("touched", []byte("1"))})
 	walk := func() *sourcetest.Recorder {
 		s := open(t, server.Client(), sftp.Options{Path: server.Disk})
@@ -127,7 +127,7 @@ func TestUnchangedFilesAreKnownAndChangedOnesToo(t *testing.T) {
 		return sourcetest.Walk(t, s)
 	}
 	before := walk()
-	moment := time.Unix(0, before.Find("touched").ModTime).Add(time.Second)
+	moment := before.Find("touched").ModTime.Time().Add(time.Second)
 	if err := os.Chtimes(filepath.Join(server.Disk, "touched"), moment, moment); err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ type suite struct {
 	keeps Keeps
 }
 
-var moment = time.Date(2023, 4, 5, 6, 7, 8, 987654321, time.UTC).UnixNano()
+var moment = entry.TimeOf(time.Date(2023, 4, 5, 6, 7, 8, 987654321, time.UTC))
 
 // File is an item for a file of some content.
 func File(path string, content []byte) Item {
@@ -123,7 +123,7 @@ func (s *suite) tree() Tree {
 	}
 	if s.keeps.FutureAndPast {
 		past, future := File("past", nil), File("future", nil)
-		past.ModTime, future.ModTime = -123456789, time.Date(2262, 1, 1, 0, 0, 0, 5, time.UTC).UnixNano()
+		past.ModTime, future.ModTime = entry.NanoTime(-123456789), entry.TimeOf(time.Date(2400, 1, 1, 0, 0, 0, 5, time.UTC))
 		tree = append(tree, past, future)
 	}
 	if s.keeps.Xattrs {
@@ -246,11 +246,11 @@ func (s *suite) compare(t *testing.T, got *entry.Entry, want *Item) {
 	if want.Type != entry.Symlink && got.Mode != wantMode {
 		t.Errorf("%q: got mode %o, want %o", got.Path, got.Mode, wantMode)
 	}
-	if fine := int64(s.keeps.ModTime); fine > 0 && want.Type == entry.File && got.ModTime/fine != want.ModTime/fine {
-		t.Errorf("%q: got time %d, want %d to %d ns", got.Path, got.ModTime, want.ModTime, fine)
+	if fine := s.keeps.ModTime; fine > 0 && want.Type == entry.File && got.ModTime.Truncate(fine) != want.ModTime.Truncate(fine) {
+		t.Errorf("%q: got time %v, want %v to %v", got.Path, got.ModTime, want.ModTime, fine)
 	}
 	for field, there := range map[string][2]bool{
-		"ChangeTime": {got.ChangeTime != 0, s.keeps.ChangeTime},
+		"ChangeTime": {!got.ChangeTime.IsZero(), s.keeps.ChangeTime},
 		"Inode":      {got.Inode != 0, s.keeps.Inode},
 		"Identity":   {got.Identity != "", s.keeps.Identity && got.Type == entry.File},
 	} {

@@ -48,11 +48,11 @@ func open(t *testing.T, dir string, options directory.Options) *directory.Target
 }
 
 func file(path string, content string) *entry.Entry {
-	return &entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(len(content)), ModTime: 1e18, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	return &entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(len(content)), ModTime: entry.NanoTime(1e18), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 }
 
 func dir(path string) *entry.Entry {
-	return &entry.Entry{Path: path, Type: entry.Directory, Mode: 0o755, ModTime: 1e18, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	return &entry.Entry{Path: path, Type: entry.Directory, Mode: 0o755, ModTime: entry.NanoTime(1e18), UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 }
 
 func write(tg target.Target, e *entry.Entry, content string) error {
@@ -112,7 +112,7 @@ func TestLinksInTheTargetNeverLeadOutside(t *testing.T) {
 		}
 	}
 	must(t, write(tg, file("file", "theirs"), "theirs"))
-	must(t, tg.Finish(ctx, &entry.Entry{Path: "out", Type: entry.Symlink, UID: 7, GID: 7, ModTime: 5}))
+	must(t, tg.Finish(ctx, &entry.Entry{Path: "out", Type: entry.Symlink, UID: 7, GID: 7, ModTime: entry.NanoTime(5)}))
 	must(t, tg.Remove(ctx, "out"))
 	must(t, tg.Remove(ctx, "dir"))
 	var st unix.Stat_t

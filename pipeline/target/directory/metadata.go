@@ -77,7 +77,7 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 		t.setXattrs(o, e, true)
 	}
 	t.dropACL(o, e)
-	if e.ModTime == 0 || e.ModTime == st.Mtim.Nano() { // to set it would make the file look changed to the next backup
+	if modified, _ := local.Times(&st); !e.HasModTime() || e.ModTime == modified { // to set it would make the file look changed to the next backup
 		return nil
 	}
 	if err := o.setTime(e.ModTime); err != nil {
@@ -196,8 +196,8 @@ func (o *object) setXattr(name string, value []byte) error {
 }
 
 // setTime sets when the content was modified last; when it was read last stays.
-func (o *object) setTime(modified int64) error {
-	times := [2]unix.Timespec{local.KeepTime, unix.NsecToTimespec(modified)}
+func (o *object) setTime(modified entry.Time) error {
+	times := [2]unix.Timespec{local.KeepTime, {Sec: modified.Seconds, Nsec: int64(modified.Nanos)}}
 	if o.fd >= 0 && local.HasFutimens {
 		return local.Futimens(o.fd, &times)
 	}

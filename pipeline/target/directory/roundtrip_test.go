@@ -276,7 +276,7 @@ func everything(t *testing.T, root string) map[string]string {
 			first[e.Inode] = e.Path
 		}
 		same := first[e.Inode]
-		e.Device, e.Inode, e.ChangeTime = 0, 0, 0
+		e.Device, e.Inode, e.ChangeTime = 0, 0, entry.Time{}
 		all[e.Path] = fmt.Sprintf("%+v, one with %q, content %q", *e, same, content)
 	}
 	return all
@@ -349,7 +349,7 @@ func BenchmarkWriteLargeFile(b *testing.B) {
 	b.SetBytes(int64(len(piece)) * pieces)
 	b.ReportAllocs()
 	for b.Loop() {
-		f, err := tg.Create(ctx, &entry.Entry{Path: "f", Type: entry.File, Mode: 0o644, Size: int64(len(piece)) * pieces, ModTime: 1})
+		f, err := tg.Create(ctx, &entry.Entry{Path: "f", Type: entry.File, Mode: 0o644, Size: int64(len(piece)) * pieces, ModTime: entry.NanoTime(1)})
 		if err != nil {
 			b.Fatal(err)
 		}

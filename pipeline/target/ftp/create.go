@@ -115,10 +115,10 @@ func (t *Target) dress(c *ftp.Conn, file string, e *entry.Entry) error {
 		}
 		t.warn(&t.noModes, e, "set permissions", err)
 	}
-	if e.ModTime == 0 || e.Type == entry.Directory && t.noDirectoryTimes.Load() {
+	if !e.HasModTime() || e.Type == entry.Directory && t.noDirectoryTimes.Load() {
 		return nil
 	}
-	if err := c.SetTime(file, time.Unix(0, e.ModTime)); err != nil {
+	if err := c.SetTime(file, e.ModTime.Time()); err != nil {
 		if ftp.IsBroken(err) {
 			return err
 		}

@@ -88,7 +88,7 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 	if there.Mode != 0 && there.Mode != t.mode(e)&0o7777 && !t.server.NoModes() {
 		return false
 	}
-	return e.Type != entry.Directory || e.ModTime == 0 || there.ModTime/1e9 == e.ModTime/1e9 ||
+	return e.Type != entry.Directory || !e.HasModTime() || there.ModTime.Seconds == e.ModTime.Seconds ||
 		!t.server.ExactDirectories() || t.noDirectoryTimes.Load()
 }
 

@@ -71,7 +71,7 @@ func (t *Target) take(c *ftp.Conn, dir, file string, found ftp.Listing) (walk.Li
 func describe(f *ftp.Entry) *entry.Entry {
 	e := &entry.Entry{Path: f.Name, Type: entry.File, Mode: f.Mode, UID: f.UID, GID: f.GID, User: f.User, Group: f.Group, Target: f.Target}
 	if !f.Modify.IsZero() {
-		e.ModTime = f.Modify.UnixNano()
+		e.ModTime = entry.TimeOf(f.Modify)
 	}
 	switch f.Kind {
 	case ftp.File:

@@ -104,7 +104,7 @@ func putOptions(e *entry.Entry) s3.PutOptions {
 			o.Header[a.Name] = string(a.Value)
 		}
 	}
-	if len(e.Remote) == 0 && e.ModTime != 0 {
+	if len(e.Remote) == 0 && e.HasModTime() {
 		o.Header[timeName] = formatTime(e.ModTime)
 	}
 	return o

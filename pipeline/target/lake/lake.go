@@ -104,7 +104,7 @@ func entryOf(n s3.Node) *entry.Entry {
 		e.Type, e.Identity = entry.Directory, ""
 	}
 	if !n.Object.Modified.IsZero() {
-		e.ModTime = n.Object.Modified.Truncate(time.Second).UnixNano()
+		e.ModTime = entry.TimeOf(n.Object.Modified.Truncate(time.Second))
 	}
 	return e
 }
@@ -137,19 +137,16 @@ func (t *Target) times(ctx context.Context, batch []*entry.Entry) error {
 // timeName is where the time of a file is kept that came from elsewhere; other programs use it too.
 const timeName = "x-amz-meta-mtime"
 
-func formatTime(ns int64) string {
-	at := time.Unix(0, ns)
-	return fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())
-}
+func formatTime(t entry.Time) string { return fmt.Sprintf("%d.%09d", t.Seconds, t.Nanos) }
 
-func parseTime(text string) (ns int64, ok bool) {
+func parseTime(text string) (t entry.Time, ok bool) {
 	seconds, fraction, _ := strings.Cut(text, ".")
 	s, err := strconv.ParseInt(seconds, 10, 64)
-	if err != nil || s > 1<<33 || s < -1<<33 {
-		return 0, false
+	if err != nil {
+		return t, false
 	}
 	n, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 64)
-	return time.Unix(s, int64(n)).UnixNano(), err == nil
+	return entry.Time{Seconds: s, Nanos: uint32(n)}, err == nil
 }
 
 // Make puts the object that stood for a directory; other directories need nothing.

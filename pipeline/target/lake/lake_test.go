@@ -105,7 +105,7 @@ func TestPartsGiveTheETagOfTheSource(t *testing.T) {
 func TestTimesOfFilesFromElsewhereAreKept(t *testing.T) {
 	server := stub.Start(t)
 	for _, at := range []time.Time{time.Unix(1_700_000_000, 123456789), time.Unix(-5, 5), time.Unix(0, 7)} {
-		e := &entry.Entry{Path: "f", Type: entry.File, Size: 3, ModTime: at.UnixNano()}
+		e := &entry.Entry{Path: "f", Type: entry.File, Size: 3, ModTime: entry.TimeOf(at)}
 		if err := write(lake.New(open(t, server.Address(), stubKeys), lake.Options{}), e, []byte("abc"), 3); err != nil {
 			t.Fatal(err)
 		}
@@ -114,8 +114,8 @@ func TestTimesOfFilesFromElsewhereAreKept(t *testing.T) {
 		if err := tg.Walk(context.Background(), func(e *entry.Entry) error { got = e; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if got.ModTime != at.UnixNano() {
-			t.Errorf("got %v, want %v", time.Unix(0, got.ModTime), at)
+		if got.ModTime != entry.TimeOf(at) {
+			t.Errorf("got %v, want %v", got.ModTime.Time(), at)
 		}
 	}
 }

@@ -210,10 +210,10 @@ func (t *Target) mode(e *entry.Entry) uint32 {
 
 // setTime sets the time of what is no link. The protocol has 32 bits for it.
 func (t *Target) setTime(c *sftp.Conn, file string, e *entry.Entry) error {
-	if e.ModTime == 0 {
+	if !e.HasModTime() {
 		return nil
 	}
-	moment := time.Unix(0, e.ModTime)
+	moment := e.ModTime.Time()
 	var err error
 	if !representable(e) {
 		err = errors.New("SFTP has no such time")
@@ -229,11 +229,9 @@ func (t *Target) setTime(c *sftp.Conn, file string, e *entry.Entry) error {
 	return nil
 }
 
-func secondsOf(e *entry.Entry) int64 { return time.Unix(0, e.ModTime).Unix() }
-
 // representable tells whether the protocol has the entry's time.
 func representable(e *entry.Entry) bool {
-	s := secondsOf(e)
+	s := e.ModTime.Seconds
 	return s >= 0 && s <= math.MaxUint32
 }
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
@@ -85,7 +84,7 @@ func (t *Target) makeLink(c *sftp.Conn, name, file string, e *entry.Entry) error
 	if !set {
 		number = -1
 	}
-	if err := c.LSetStat(name, number, int64(gid), time.Unix(0, e.ModTime)); sftp.IsBroken(err) {
+	if err := c.LSetStat(name, number, int64(gid), e.ModTime.Time()); sftp.IsBroken(err) {
 		return err
 	} else if err != nil {
 		t.options.Warn(e.Path, fmt.Errorf("set owner and time of the link %s: %w", e.Path, err))
@@ -137,7 +136,7 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 	if set && (uid != there.UID || gid != there.GID) {
 		return false
 	}
-	return t.mode(e) == there.Mode && (e.ModTime == 0 || !representable(e) || secondsOf(e) == secondsOf(there))
+	return t.mode(e) == there.Mode && (!e.HasModTime() || !representable(e) || e.ModTime.Seconds == there.ModTime.Seconds)
 }
 
 // Remove removes a path with everything below it. What is not there is removed already.

@@ -28,7 +28,7 @@ func content(size int) []byte {
 var moment = time.Date(2021, 3, 4, 5, 6, 7, 0, time.UTC)
 
 func file(path string, size int) *entry.Entry {
-	return &entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(size), ModTime: moment.UnixNano()}
+	return &entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(size), ModTime: entry.TimeOf(moment)}
 }
 
 // restore writes a file in pieces and calls between before each of them.

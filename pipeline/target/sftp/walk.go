@@ -81,7 +81,7 @@ var types = map[uint32]entry.Type{
 func describe(st *pkg.FileStat, e *entry.Entry) {
 	e.Type, e.Mode = types[st.Mode&0o170000], st.Mode&0o7777
 	e.UID, e.GID = st.UID, st.GID
-	e.ModTime = int64(st.Mtime) * 1e9
+	e.ModTime = entry.Time{Seconds: int64(st.Mtime)}
 	if e.Type == entry.File {
 		e.Size = int64(min(st.Size, 1<<62))
 	}

@@ -65,7 +65,7 @@ type suite struct {
 	keeps Keeps
 }
 
-var moment = time.Date(2024, 2, 29, 12, 34, 56, 789012345, time.UTC).UnixNano()
+var moment = entry.TimeOf(time.Date(2024, 2, 29, 12, 34, 56, 789012345, time.UTC))
 
 // fresh opens an empty target that is closed after the test.
 func (s *suite) fresh(t *testing.T) target.Target {
@@ -189,8 +189,8 @@ func (s *suite) compare(t *testing.T, tg target.Target, want *entry.Entry) {
 	if s.keeps.Owner && (got.UID != want.UID || got.GID != want.GID) {
 		t.Errorf("%q: got owner %d:%d, want %d:%d", want.Path, got.UID, got.GID, want.UID, want.GID)
 	}
-	if fine := int64(s.keeps.ModTime); fine > 0 && got.ModTime/fine != want.ModTime/fine {
-		t.Errorf("%q: got time %d, want %d to %d ns", want.Path, got.ModTime, want.ModTime, fine)
+	if fine := s.keeps.ModTime; fine > 0 && got.ModTime.Truncate(fine) != want.ModTime.Truncate(fine) {
+		t.Errorf("%q: got time %v, want %v to %v", want.Path, got.ModTime, want.ModTime, fine)
 	}
 }
 
