@@ -22,6 +22,8 @@ var (
 	ErrExists = errors.New("there is a repository already")
 	// ErrUntrusted: a signature, a chain of records or the owner's pin does not hold.
 	ErrUntrusted = errors.New("not signed by whom the repository's owner trusts")
+	// ErrTooNew: the repository was written by a version that this one would misread.
+	ErrTooNew = errors.New("the repository needs a newer version")
 	// ErrNoIdentity: what was asked needs an age identity that opens the repository.
 	ErrNoIdentity = errors.New("an identity is needed")
 	// ErrNoWriter: what was asked needs a writer's key.
@@ -30,6 +32,8 @@ var (
 	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrBadName: what was given is no name that a snapshot can have.
 	ErrBadName = errors.New("that is no name of a snapshot")
+	// ErrOutside: a writer's key was used for a host that its owner has not admitted it for.
+	ErrOutside = errors.New("the owner has admitted the writer for other hosts")
 	// ErrAmbiguous: several sets or snapshots are as asked for.
 	ErrAmbiguous = errors.New("ambiguous")
 	// ErrNoPage: a page of the last tree is not in the cache, and no identity is at hand to fetch it.

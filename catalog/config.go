@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -15,6 +16,9 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/crypto"
 )
+
+// DefaultGrace is how long what was forgotten stays, so that it can be brought back and running restores end well.
+const DefaultGrace = 7 * 24 * time.Hour
 
 // DefaultFloor is how long every snapshot is kept at least, whatever a retention rule says, unless the owner signs another.
 const DefaultFloor = 14 * 24 * time.Hour
@@ -31,27 +35,42 @@ type Config struct {
 	Collectors []Member  `json:"collectors,omitempty"`
 	Domain     uint64    `json:"domain"` // the number of the domain that is written with
 	Domains    []Domain  `json:"domains"`
-	Floor      string    `json:"retention_floor"` // Go duration
-	Required   []string  `json:"required_features,omitempty"`
+	Floor      string    `json:"retention_floor"`   // Go duration
+	Grace      string    `json:"grace,omitempty"`   // Go duration
+	Horizon    string    `json:"horizon,omitempty"` // Go duration
+	// Rules say how members are trusted: 0, every writer without a group relies on all others without one; 1, on itself alone.
+	Rules int `json:"rules,omitempty"`
+	// Void are objects below log/ and sessions/ that count for nothing, with their SHA-256.
+	Void     map[string]string `json:"void,omitempty"`
+	Required []string          `json:"required_features,omitempty"`
 	// Headers are the objects of detached headers and their SHA-256.
 	Headers map[string]string `json:"headers,omitempty"`
 
-	hash string
+	hash    string
+	unknown unknown
 }
 
 // Member is a writer or a collector that the owner has admitted.
 type Member struct {
 	Key     string            `json:"key"`
 	Group   string            `json:"group,omitempty"`     // writers of one group trust each other's index runs
+	Hosts   []string          `json:"hosts,omitempty"`     // patterns of the hosts that a writer may speak for; nil: any
+	Earlier []Binding         `json:"earlier,omitempty"`   // hosts before, the oldest first
+	Roles   []string          `json:"roles,omitempty"`     // what else it may do
 	Revoked map[string]uint64 `json:"last_valid,omitzero"` // if not nil: lane, or "gc" → the last record, or round, that counts
+
+	unknown unknown
 }
 
 // Domain is one deduplication domain of the repository: equal contents have equal ids in it.
 type Domain struct {
 	Number uint64 `json:"number"`
-	Origin string `json:"origin"` // the repository it was made for; salt of the derivations
-	Index  string `json:"index"`  // recipient that index runs and refs are sealed to
-	Object string `json:"object"` // where the secret lies, sealed to the recipients
+	Origin string `json:"origin"`           // the repository it was made for; salt of the derivations
+	Index  string `json:"index"`            // recipient that index runs and refs are sealed to
+	Object string `json:"object"`           // where the secret lies, sealed to the recipients
+	SHA256 string `json:"sha256,omitempty"` // of that object
+
+	unknown unknown
 }
 
 // Hash is the SHA-256 of the signed object.
@@ -131,8 +150,11 @@ func parseConfig(repository string, owner crypto.Verifier, number uint64, previo
 	if c.Number != number || c.Previous != previous {
 		return nil, fmt.Errorf("config %d does not follow the one before: %w", number, ErrUntrusted)
 	}
-	if len(c.Required) > 0 {
-		return nil, fmt.Errorf("the repository needs features that this version does not know: %v", c.Required)
+	for _, feature := range c.Required {
+		if feature != featureMembers {
+			return nil, fmt.Errorf("config %d: the repository needs %q, which this version of packstone does not have: use a newer one: %w",
+				number, feature, ErrTooNew)
+		}
 	}
 	return c, nil
 }
@@ -190,16 +212,47 @@ func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(
 	next.Writers = slices.Clone(next.Writers)
 	next.Collectors = slices.Clone(next.Collectors)
 	next.Domains = slices.Clone(next.Domains)
+	next.Required = slices.Clone(next.Required)
 	next.Headers = maps.Clone(next.Headers)
+	next.Void = maps.Clone(next.Void)
 	if err := edit(&next); err != nil {
 		return err
 	}
+	r.settle(&next)
 	next.Number, next.Previous, next.Time = r.Config.Number+1, r.Config.hash, r.now()
 	if err := r.putConfig(ctx, owner, &next); err != nil {
 		return err
 	}
 	r.Config = &next
 	return nil
+}
+
+// featureMembers is required of a reader where a writer is not trusted for everything.
+const featureMembers = "members"
+
+// settle brings a config under today's rules. A program that does not know them would trust its writers for more.
+func (r *Repository) settle(c *Config) {
+	if c.Rules == 0 {
+		c.Rules = 1
+		if alone := c.ungrouped(); len(alone) > 1 {
+			r.warn("the writers %s have no group: from now on each relies on its own data alone, and reads once more what it shared. "+
+				"Let them share by key writer add --group", strings.Join(alone, ", "))
+		}
+	}
+	narrow := len(c.Writers) > 1 || slices.ContainsFunc(c.Writers, func(m Member) bool { return m.Hosts != nil && !slices.Equal(m.Hosts, anyHost) })
+	if narrow && !slices.Contains(c.Required, featureMembers) {
+		c.Required = append(c.Required, featureMembers)
+	}
+}
+
+// ungrouped are the names of the writers without a group that count.
+func (c *Config) ungrouped() (names []string) {
+	for _, m := range c.Writers {
+		if v, err := crypto.ParseVerifier(m.Key); err == nil && m.Group == "" && m.Revoked == nil {
+			names = append(names, v.Name())
+		}
+	}
+	return names
 }
 
 func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Config) error {

@@ -106,6 +106,7 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 		}
 		// An earlier try that failed may have left an object of this config that is sealed to others.
 		domains[i].Object = domainName(domains[i].Number, number) + "-" + hash(sealed)[:16]
+		domains[i].SHA256 = hash(sealed)
 		if err := r.putDomain(ctx, domains[i].Object, sealed); err != nil {
 			return err
 		}

@@ -126,6 +126,7 @@ func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, 
 	if err != nil {
 		return nil, err
 	}
+	rec.ofOwner = true
 	inOwnLane := !isWriter && rec.by.Name() == lane.Writer && rec.Kind != Commit && rec.Kind != Checkpoint
 	if rec.Kind != Tombstone && !inOwnLane {
 		return nil, fmt.Errorf("record %s is not its writer's: %w", rec.Name(), ErrUntrusted)
@@ -161,6 +162,7 @@ func (r *Repository) chain(records []*Record, problems []error) *Log {
 		log.byID[rec.Hash] = rec
 		log.Records = append(log.Records, rec)
 	}
+	log.date()
 	return log
 }
 
@@ -236,10 +238,14 @@ func away(ctx context.Context, err error) error {
 }
 
 func (r *Repository) openSnapshot(ctx context.Context, rec *Record) (*Snapshot, error) {
-	s := &Snapshot{ID: rec.Hash, Writer: rec.Lane.Writer, Domain: rec.Domain, Stored: rec.Stored, Software: rec.Software}
+	s := &Snapshot{
+		ID: rec.Hash, Writer: rec.Lane.Writer, Domain: rec.Domain, Stored: rec.Stored, Date: rec.Date, Undated: rec.Undated, Software: rec.Software,
+	}
 	if err := r.openSealed(ctx, rec, s); err != nil {
 		return nil, err
 	}
+	s.Standing = r.standing(rec, s.Host)
+	s.Claimed, s.Time = s.Time, believable(s.Time, s.Date)
 	for i := range s.Sources {
 		if err := s.Sources[i].Root.UnmarshalCBOR(s.Sources[i].RootCBOR); err != nil {
 			return nil, fmt.Errorf("read snapshot %s: tree of %s: %w", rec.Hash, s.Sources[i].Name, err)
@@ -314,5 +320,5 @@ func (r *Repository) trusts(own string, rec *Record) bool {
 	}
 	mine, _, _ := member(r.Config.Writers, own)
 	other, _, known := member(r.Config.Writers, rec.Lane.Writer)
-	return known && mine.Group == other.Group
+	return known && mine.Group == other.Group && (mine.Group != "" || r.Config.Rules == 0)
 }

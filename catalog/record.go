@@ -69,6 +69,18 @@ type clear struct {
 	Subjects   []string  `json:"subjects,omitempty"`   // hashes of the commits that a tag or forget is about
 	Software   string    `json:"software"`
 	Sealed     []byte    `json:"sealed,omitempty"` // age → recipients
+
+	Group    string               `json:"group,omitempty"`    // of a commit: see groupOf
+	Complete bool                 `json:"complete,omitempty"` // of a commit with a group: nothing is missing
+	Run      string               `json:"run,omitempty"`      // of a checkpoint and of the commit that ends its run: see runOf
+	Heads    map[string]Head      `json:"heads,omitempty"`    // of other lanes, where they moved since this lane named them last
+	Dates    map[string]time.Time `json:"dates,omitempty"`    // of the owner or a collector: hash of a record → when the store had it
+}
+
+// Head is the last record of a lane, as another writer has seen it.
+type Head struct {
+	Sequence uint64 `json:"sequence"`
+	Hash     string `json:"hash"`
 }
 
 // RefsList names the refs objects that together say what a record needs: a full list, then deltas in their order.
@@ -83,10 +95,13 @@ type Record struct {
 	Sequence uint64
 	Hash     archive.Name
 	Stored   time.Time // the store's date
+	Date     time.Time // when the record came to be, by those whose clock counts: see dating
+	Undated  bool      // Date is not to be relied on
 	clear
 
 	by      crypto.Verifier // who has signed it
 	ignored bool            // signed after the signer was revoked
+	ofOwner bool            // signed by the owner or a collector
 }
 
 // Name is the record's object.
@@ -118,7 +133,11 @@ type Snapshot struct {
 	Host     string        `json:"host"`
 	User     string        `json:"user,omitempty"`
 	Tags     []string      `json:"tags,omitempty"`
-	Time     time.Time     `json:"time"` // when it was taken, or what --time says
+	Time     time.Time     `json:"time"` // when it was taken, or what --time says; never later than Date
+	Claimed  time.Time     `json:"-"`    // what its writer says
+	Date     time.Time     `json:"-"`    // when it came to be, by the store
+	Undated  bool          `json:"-"`    // Date is not to be relied on
+	Standing Standing      `json:"-"`    // whether the writer may speak for the host
 	Started  time.Time     `json:"started"`
 	Finished time.Time     `json:"finished"`
 	Parent   string        `json:"parent,omitempty"`
@@ -132,7 +151,9 @@ type SourceState struct {
 	Type     string    `json:"type"`
 	Location string    `json:"location,omitempty"` // where it was, without secrets
 	Paths    []string  `json:"paths,omitempty"`    // of an ad-hoc backup
-	Moment   time.Time `json:"moment"`             // when reading began, or the moment that the source itself guarantees
+	Excludes []string  `json:"excludes,omitempty"` // patterns of what was left out
+	OneFS    bool      `json:"one_file_system,omitempty"`
+	Moment   time.Time `json:"moment"` // when reading began, or the moment that the source itself guarantees
 	Finished time.Time `json:"finished"`
 	Root     tree.Root `json:"-"`
 	RootCBOR []byte    `json:"root"` // deterministic CBOR of Root
@@ -156,6 +177,14 @@ type Coverage struct {
 type Problem struct {
 	Path  string `json:"path"`
 	Error string `json:"error"`
+}
+
+// backdated is the time that a snapshot was given, zero if it is of when it was taken.
+func (s *Snapshot) backdated() time.Time {
+	if s.Time.Equal(s.Started) {
+		return time.Time{}
+	}
+	return s.Time
 }
 
 // Complete tells whether everything that was to be backed up is in the snapshot.

@@ -100,7 +100,9 @@ func firstConfig(r *Repository, recipients []age.Recipient, writer crypto.Signer
 	c := &Config{
 		Time:    r.now(),
 		Classic: crypto.IsClassic(recipients[0]),
-		Writers: []Member{{Key: writer.Verifier().Text()}},
+		Writers: []Member{{Key: writer.Verifier().Text(), Hosts: anyHost}},
+		Grace:   DefaultGrace.String(),
+		Rules:   1,
 		Floor:   DefaultFloor.String(),
 	}
 	for _, recipient := range recipients {
@@ -134,6 +136,7 @@ func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config,
 	if err != nil {
 		return err
 	}
+	c.Domains[0].SHA256 = hash(sealed)
 	err = errors.Join(r.putDomain(ctx, domainName(1, 0), sealed), r.putConfig(ctx, owner, c))
 	if errors.Is(err, store.ErrExist) {
 		return fmt.Errorf("an interrupted init has left objects below config/ and domains/: delete them and try again: %w", ErrExists)
@@ -273,6 +276,9 @@ func (r *Repository) openDomains(ctx context.Context) error {
 func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	var plain []byte
 	_, err := r.Cache.object(ctx, r.Store, d.Object, func(data []byte) (err error) {
+		if d.SHA256 != "" && d.SHA256 != hash(data) {
+			return fmt.Errorf("%s is not the one that the owner has signed: %w", d.Object, archive.ErrDamaged)
+		}
 		plain, err = crypto.Open(nil, data, r.Identities()...)
 		return err
 	})

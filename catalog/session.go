@@ -39,7 +39,7 @@ type Session struct {
 	previous    string
 	nonce       string
 	avoid       atomic.Pointer[Avoid]
-	checkpoints []string // of this backup, superseded by its commit
+	run         string // of the backup, see Run
 	known       *Index   // what LoadIndex was given
 }
 
@@ -92,6 +92,12 @@ func (r *Repository) Preview(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	return s, s.readAfterOpening(ctx)
+}
+
+// Run says what backup the session is for: what it takes and when it began, which stay the same when it must begin again. Its
+// commit supersedes the checkpoints of this run, and no others.
+func (s *Session) Run(set string, sources []string, started time.Time) {
+	s.run = runOf(s.writer.Domain.GroupKey(), set, sources, started)
 }
 
 // enterLane reads the log and opens a session in the first lane that is free.
@@ -318,7 +324,6 @@ func (s *Session) Checkpoint(ctx context.Context, packs []archive.RunPack, refs 
 	if err != nil {
 		return err
 	}
-	s.checkpoints = append(s.checkpoints, rec.Hash.String())
 	return s.next(ctx, rec, used)
 }
 
@@ -334,7 +339,7 @@ func (s *Session) putCheckpoint(ctx context.Context, packs []archive.RunPack, re
 	if err != nil {
 		return nil, err
 	}
-	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}})
+	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}, Run: s.run})
 	if err == nil {
 		s.keepRun(ctx, run, packs)
 	}
@@ -408,7 +413,10 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	if err != nil {
 		return RefsList{}, err
 	}
-	rec, err := s.put(ctx, clear{Kind: Commit, Index: run, Refs: refs, Supersedes: s.supersede(), Sealed: sealed})
+	rec, err := s.put(ctx, clear{
+		Kind: Commit, Index: run, Refs: refs, Supersedes: s.supersede(), Sealed: sealed, Time: c.Snapshot.backdated(),
+		Group: groupOf(s.writer.Domain.GroupKey(), c.Snapshot), Complete: c.Snapshot.Complete(), Run: s.run,
+	})
 	if err != nil {
 		return RefsList{}, err
 	}
@@ -432,18 +440,38 @@ func (s *Session) contentUsable(ctx context.Context, c Content) (err error) {
 	return s.usable(refs)
 }
 
-// supersede lists all checkpoints of this writer's that nobody needs after the commit: those of this backup, and what earlier
-// interrupted runs of the same lane have left.
-func (s *Session) supersede() []string {
-	gone := s.Log.Superseded()
-	list := s.checkpoints
+// supersede lists the checkpoints of this run, which nobody needs after its commit.
+func (s *Session) supersede() (list []string) {
 	for _, rec := range s.Log.Records {
-		id := rec.Hash.String()
-		if rec.Kind == Checkpoint && rec.Lane == s.lane && !gone[id] && !slices.Contains(list, id) {
-			list = append(list, id)
+		if rec.Kind == Checkpoint && rec.Lane.Writer == s.writer.Signer.Name() && rec.Run == s.run && s.run != "" {
+			list = append(list, rec.Hash.String())
 		}
 	}
 	return list
+}
+
+// news are the heads of other lanes that the records of this lane have not named yet.
+func (s *Session) news() map[string]Head {
+	heads := map[string]Head{}
+	if s.Log == nil { // it could not be read again
+		return heads
+	}
+	for lane, rec := range s.Log.heads {
+		if lane != s.lane {
+			heads[lane.String()] = Head{rec.Sequence, rec.Hash.String()}
+		}
+	}
+	for _, rec := range s.Log.Records {
+		if rec.Lane != s.lane {
+			continue
+		}
+		for lane, head := range rec.Heads {
+			if heads[lane] == head {
+				delete(heads, lane)
+			}
+		}
+	}
+	return heads
 }
 
 func (s *Session) finish(rec *Record) {
@@ -529,7 +557,10 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 	if !s.ready && c.Kind != Tombstone {
 		return nil, fmt.Errorf("write a %s: %w", c.Kind, errNotOpen)
 	}
-	c.Previous, c.Nonce, c.Time = s.previous, s.nonce, s.repo.now()
+	c.Previous, c.Nonce, c.Heads = s.previous, s.nonce, s.news()
+	if c.Time.IsZero() {
+		c.Time = s.repo.now()
+	}
 	c.Config, c.ConfigHash = s.repo.Config.Number, s.repo.Config.Hash()
 	c.Domain, c.Software = uint64(s.writer.DomainNumber), s.repo.options.Software
 	body, err := encodeLine(c)

@@ -339,7 +339,7 @@ func TestTheIndexOfAnotherTrustGroupIsNotUsed(t *testing.T) {
 	w := newWorld(t)
 	other := signer(t, "other")
 	w.change(func(c *Config) {
-		c.Writers = append(c.Writers, Member{Key: other.Verifier().Text(), Group: "untrusted"})
+		c.Writers = append(c.Writers, Member{Key: other.Verifier().Text(), Group: "theirs"})
 	})
 	mine := w.writer
 	lying := *w.writer
@@ -356,7 +356,7 @@ func TestTheIndexOfAnotherTrustGroupIsNotUsed(t *testing.T) {
 	if n, err := w.begin().LoadIndex(t.Context(), index); n != 0 || err != nil || chunks(t, index) != 0 {
 		t.Errorf("loaded %d runs of another group: %v", n, err)
 	}
-	w.change(func(c *Config) { c.Writers[1].Group = "" })
+	w.change(func(c *Config) { c.Writers[0].Group = "theirs" })
 	if n, err := w.begin().LoadIndex(t.Context(), index); n != 1 || err != nil {
 		t.Errorf("loaded %d runs of the same group, want 1: %v", n, err)
 	}

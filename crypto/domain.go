@@ -18,6 +18,7 @@ const (
 	infoTree         = "packstone/v1 tree-id key"
 	infoPage         = "packstone/v1 tree-page key"
 	infoChunker      = "packstone/v1 chunker key"
+	infoGroup        = "packstone/v1 group key"
 	infoIndexHybrid  = "packstone/v1 index identity mlkem768x25519"
 	infoIndexClassic = "packstone/v1 index identity x25519"
 	hybridKeyPrefix  = "AGE-SECRET-KEY-PQ-"
@@ -35,6 +36,7 @@ const (
 //	"packstone/v1 tree-id key"                      names pages of trees
 //	"packstone/v1 tree-page key"                    decides where a tree's pages end
 //	"packstone/v1 chunker key"                      decides where data is cut
+//	"packstone/v1 group key"                        names groups of snapshots, and runs
 //	"packstone/v1 index identity mlkem768x25519"    seed of the index identity (hybrid)
 //	"packstone/v1 index identity x25519"            secret scalar of the index identity (classic)
 //
@@ -80,6 +82,9 @@ func (d Domain) PageKey() [32]byte { return d.derive(infoPage) }
 
 // ChunkerKey returns the key that decides where data is cut.
 func (d Domain) ChunkerKey() [32]byte { return d.derive(infoChunker) }
+
+// GroupKey returns the key that names groups of snapshots and runs of backups.
+func (d Domain) GroupKey() *IDKey { return NewIDKey(d.derive(infoGroup)) }
 
 // IndexIdentity returns the identity that opens index runs and refs, and its recipient: hybrid
 // post-quantum, or X25519 in a classic repository.

@@ -59,6 +59,8 @@ type BackupOptions struct {
 	Progress    *Progress
 	Problem     func(path string, err error) // told of what is missed; may be nil
 	Advice      func(text string)            // told what a source has to say about the run as a whole; may be nil
+
+	started time.Time // the first try
 }
 
 // Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the backup: what was uploaded is kept
@@ -89,7 +91,15 @@ func (o BackupOptions) withDefaults() BackupOptions {
 	if o.Progress == nil {
 		o.Progress = &Progress{}
 	}
+	o.started = time.Now()
 	return o
+}
+
+func (o *BackupOptions) sourceNames() (names []string) {
+	for i := range o.Jobs {
+		names = append(names, o.Jobs[i].Name)
+	}
+	return names
 }
 
 // backup is one try of Backup, in one chain of sessions.
@@ -124,6 +134,7 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions, 
 	defer session.Close()
 	b := &backup{o: o, repo: repo, session: session, index: repo.NewIndex(), started: time.Now().UTC()}
 	defer b.index.Close()
+	session.Run(o.Set, o.sourceNames(), o.started)
 	b.publish = newPublisher(b.usable, session, b.index, o.Publish)
 	snapshot, err := b.try(ctx, forget)
 	if snapshot == nil && !o.DryRun {
