@@ -3,7 +3,6 @@ package archive
 import (
 	"hash/maphash"
 	"iter"
-	"slices"
 	"sort"
 	"sync"
 	"unsafe"
@@ -176,18 +175,6 @@ func (x *Index) Lookup(id ID) (Chunk, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.lookup(&id)
-}
-
-// LookupBatch appends one Chunk to dst for each id; one whose Place has no Pack was not found.
-func (x *Index) LookupBatch(ids []ID, dst []Chunk) []Chunk {
-	dst = slices.Grow(dst, len(ids))
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	for i := range ids {
-		c, _ := x.lookup(&ids[i])
-		dst = append(dst, c)
-	}
-	return dst
 }
 
 func (x *Index) lookup(id *ID) (Chunk, bool) {

@@ -104,10 +104,6 @@ func TestIndexFindsEveryChunkAndNoOther(t *testing.T) {
 			t.Fatalf("found %+v, which was never added", c)
 		}
 	}
-	batch := x.LookupBatch([]ID{ids[9], {}, ids[3]}, nil)
-	if batch[0].ID != ids[9] || batch[1].Place.Pack != nil || batch[2].ID != ids[3] {
-		t.Errorf("batch: got %+v", batch)
-	}
 }
 
 func TestIndexPrefersPacksThatMayBeUsed(t *testing.T) {
@@ -239,15 +235,6 @@ func BenchmarkIndexLookup(b *testing.B) {
 			if _, found := x.Lookup(ids[i%n]); found {
 				b.Fatal("found")
 			}
-		}
-	})
-	b.Run("batch", func(b *testing.B) {
-		x, ids, _ := benchmarkIndex(b, n)
-		out := make([]Chunk, 0, 1000)
-		b.ReportAllocs()
-		b.ResetTimer()
-		for i := 0; i < b.N; i += 1000 {
-			out = x.LookupBatch(ids[i%n:i%n+1000], out[:0])
 		}
 	})
 }

@@ -212,7 +212,7 @@ func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*
 	for i, rec := range commits {
 		g.Go(func() error {
 			opened[i], wrong[i] = r.openSnapshot(gctx, rec)
-			return away(gctx, wrong[i])
+			return store.Unavailable(gctx, wrong[i])
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -224,17 +224,6 @@ func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*
 	}
 	slices.SortStableFunc(snapshots, func(a, b *Snapshot) int { return a.Time.Compare(b.Time) })
 	return snapshots, slices.DeleteFunc(wrong, func(err error) bool { return err == nil }), nil
-}
-
-// away returns err if it says that the store cannot answer now, which says nothing about what it holds.
-func away(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if errors.Is(err, store.ErrUnreachable) || errors.Is(err, store.ErrDenied) {
-		return err
-	}
-	return nil
 }
 
 func (r *Repository) openSnapshot(ctx context.Context, rec *Record) (*Snapshot, error) {

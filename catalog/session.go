@@ -16,6 +16,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -26,21 +27,21 @@ type Session struct {
 	Log        *Log     // as read when the session began
 	RolledBack []string // lanes that have lost records since this host last looked, and "config" if that is an older one
 
-	repo        *Repository // under the config that was read when the session began
-	memory      *recollection
-	writer      *crypto.WriterFile
-	recipients  []age.Recipient
-	index       age.Recipient
-	lane        Lane
-	lock        *laneLock
-	sequence    uint64
-	opened      bool // there is a session at sequence, and no record yet
-	ready       bool // and what must be avoided was read after it was opened
-	previous    string
-	nonce       string
-	avoid       atomic.Pointer[Avoid]
-	run         string // of the backup, see Run
-	known       *Index   // what LoadIndex was given
+	repo       *Repository // under the config that was read when the session began
+	memory     *recollection
+	writer     *crypto.WriterFile
+	recipients []age.Recipient
+	index      age.Recipient
+	lane       Lane
+	lock       *laneLock
+	sequence   uint64
+	opened     bool // there is a session at sequence, and no record yet
+	ready      bool // and what must be avoided was read after it was opened
+	previous   string
+	nonce      string
+	avoid      atomic.Pointer[Avoid]
+	run        string       // of the backup, see Run
+	known      *index.Index // what LoadIndex was given
 }
 
 // sessionNote is the body of an open session.
@@ -307,11 +308,11 @@ func (s *Session) Recipients() []age.Recipient { return s.recipients }
 // Domain is what chunks are named and cut with.
 func (s *Session) Domain() crypto.Domain { return s.writer.Domain }
 
-// LoadIndex adds to index what this writer may deduplicate against, and returns how many runs were new.
-func (s *Session) LoadIndex(ctx context.Context, index *Index) (int, error) {
+// LoadIndex adds to x what this writer may deduplicate against, and returns how many runs were new.
+func (s *Session) LoadIndex(ctx context.Context, x *index.Index) (int, error) {
 	own := s.writer.Signer.Name()
-	s.known = index
-	return s.repo.LoadIndex(ctx, s.Log, index, func(rec *Record) bool {
+	s.known = x
+	return s.repo.LoadIndex(ctx, s.Log, x, func(rec *Record) bool {
 		return rec.Domain == uint64(s.writer.DomainNumber) && s.repo.trusts(own, rec)
 	})
 }
@@ -352,7 +353,7 @@ func (s *Session) keepRun(ctx context.Context, run []string, packs []archive.Run
 		return
 	}
 	if name, err := archive.ParseName(run[0]); err == nil {
-		s.known.publish(ctx, s.repo, name, packs)
+		s.known.Publish(ctx, name, packs)
 	}
 }
 

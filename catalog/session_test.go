@@ -1,15 +1,19 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/memory"
 	"github.com/packstone/packstone/archive/store/storetest"
+	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -352,13 +356,61 @@ func TestTheIndexOfAnotherTrustGroupIsNotUsed(t *testing.T) {
 	}
 	s.Close()
 	w.writer = mine
-	index := NewIndex()
-	if n, err := w.begin().LoadIndex(t.Context(), index); n != 0 || err != nil || chunks(t, index) != 0 {
+	x := w.reader().NewIndex()
+	defer x.Close()
+	if n, err := w.begin().LoadIndex(t.Context(), x); n != 0 || err != nil || chunks(t, x) != 0 {
 		t.Errorf("loaded %d runs of another group: %v", n, err)
 	}
 	w.change(func(c *Config) { c.Writers[0].Group = "theirs" })
-	if n, err := w.begin().LoadIndex(t.Context(), index); n != 1 || err != nil {
+	if n, err := w.begin().LoadIndex(t.Context(), x); n != 1 || err != nil {
 		t.Errorf("loaded %d runs of the same group, want 1: %v", n, err)
+	}
+	w.sound()
+}
+
+// watched counts what is read of index runs.
+type watched struct {
+	store.Store
+	runs atomic.Int64
+}
+
+func (s *watched) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
+	if strings.HasPrefix(name, "index/") {
+		s.runs.Add(1)
+	}
+	return s.Store.Get(ctx, name, offset, length, dst)
+}
+
+func TestWhatASessionPublishesIsNotFetchedAgain(t *testing.T) {
+	w := newWorld(t)
+	watched := &watched{Store: w.store}
+	s, err := w.host(watched).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	x := w.host(watched).NewIndex()
+	defer x.Close()
+	if _, err := s.LoadIndex(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	first, refs := w.pack(s, "first")
+	x.Add(first)
+	if err := s.Checkpoint(t.Context(), []archive.RunPack{first}, refs, nil); err != nil {
+		t.Fatal(err)
+	}
+	last, refs := w.pack(s, "last")
+	x.Add(last)
+	if _, err := s.Commit(t.Context(), content(last, refs)); err != nil {
+		t.Fatal(err)
+	}
+	again := w.host(watched).NewIndex()
+	defer again.Close()
+	if n, err := w.host(watched).LoadIndex(t.Context(), w.log(), again, nil); n != 2 || err != nil || chunks(t, again) != 2 {
+		t.Errorf("loaded %d runs with %d chunks, %v, want 2 with 2", n, chunks(t, again), err)
+	}
+	if n := watched.runs.Load(); n != 0 {
+		t.Errorf("%d index runs were read, want none", n)
 	}
 	w.sound()
 }
@@ -439,10 +491,10 @@ func TestADamagedCacheIsReadAgainFromTheStore(t *testing.T) {
 	w.sound()
 }
 
-// chunks counts what index has.
-func chunks(t *testing.T, index *Index) int {
+// chunks counts what x has.
+func chunks(t *testing.T, x *index.Index) int {
 	t.Helper()
-	n, err := index.Len(t.Context())
+	n, err := x.Len(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/chunker"
 	"github.com/packstone/packstone/pipeline/source"
@@ -108,7 +109,7 @@ type backup struct {
 	repo     *catalog.Repository
 	session  *catalog.Session
 	publish  *publisher
-	index    *catalog.Index
+	index    *index.Index
 	pages    *catalog.Pages
 	last     *catalog.Last
 	intake   *intake

@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
 )
 
@@ -52,7 +53,7 @@ type check struct {
 	repo    *catalog.Repository
 	o       CheckOptions
 	log     *catalog.Log
-	index   *catalog.Index
+	index   *index.Index
 	report  *CheckReport
 	present map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
 	closed  bool                           // no key at hand opens some of the index runs

@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
 )
 
 // NewFetcher makes a Fetcher for chunks of a domain, which loads the index when it is first needed, and reads the packs' own directories when
@@ -26,41 +27,41 @@ func NewFetcher(repo *catalog.Repository, domain uint64, warn func(error)) (*Fet
 	}
 	return &Fetcher{
 		Reader: reader, IDs: secret.DataID(), Warn: warn,
-		Index:       onceLoaded(func(ctx context.Context) (*catalog.Index, error) { return readIndex(ctx, repo) }),
-		Directories: onceLoaded(func(ctx context.Context) (*catalog.Index, error) { return readDirectories(ctx, repo, reader) }),
+		Index:       onceLoaded(func(ctx context.Context) (*index.Index, error) { return readIndex(ctx, repo) }),
+		Directories: onceLoaded(func(ctx context.Context) (*index.Index, error) { return readDirectories(ctx, repo, reader) }),
 	}, nil
 }
 
 // onceLoaded calls load until it succeeds, and then returns what it returned.
-func onceLoaded(load func(context.Context) (*catalog.Index, error)) func(context.Context) (*catalog.Index, error) {
+func onceLoaded(load func(context.Context) (*index.Index, error)) func(context.Context) (*index.Index, error) {
 	var mu sync.Mutex
-	var index *catalog.Index
-	return func(ctx context.Context) (_ *catalog.Index, err error) {
+	var x *index.Index
+	return func(ctx context.Context) (_ *index.Index, err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if index == nil {
-			index, err = load(ctx)
+		if x == nil {
+			x, err = load(ctx)
 		}
-		return index, err
+		return x, err
 	}
 }
 
-func readIndex(ctx context.Context, repo *catalog.Repository) (*catalog.Index, error) {
+func readIndex(ctx context.Context, repo *catalog.Repository) (*index.Index, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	index := catalog.NewIndex()
-	_, err = repo.LoadIndex(ctx, log, index, nil)
-	return index, err
+	x := repo.NewIndex()
+	_, err = repo.LoadIndex(ctx, log, x, nil)
+	return x, err
 }
 
 // directoriesAtOnce is how many packs readDirectories asks at once.
 const directoriesAtOnce = 8
 
 // readDirectories makes an index from the directory in every pack that can be read: two or three requests a pack.
-func readDirectories(ctx context.Context, repo *catalog.Repository, reader *archive.Reader) (*catalog.Index, error) {
-	index := catalog.NewIndex()
+func readDirectories(ctx context.Context, repo *catalog.Repository, reader *archive.Reader) (*index.Index, error) {
+	x := index.New(index.Options{})
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(directoriesAtOnce)
 	err := eachPack(ctx, repo.Store, func(kind archive.Kind, name archive.Name, size int64) {
@@ -73,11 +74,11 @@ func readDirectories(ctx context.Context, repo *catalog.Repository, reader *arch
 			if err != nil {
 				return unlessHere(gctx, err)
 			}
-			index.Add(archive.RunPack{Pack: pack, Directory: directory})
+			x.Add(archive.RunPack{Pack: pack, Directory: directory})
 			return nil
 		})
 	})
-	return index, errors.Join(err, g.Wait())
+	return x, errors.Join(err, g.Wait())
 }
 
 // unlessHere passes over what is wrong with one object, and returns what concerns the store or the end of ctx.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/chunker"
 	"github.com/packstone/packstone/crypto"
 )
@@ -17,7 +17,7 @@ import (
 // concurrent use.
 type intake struct {
 	ids      *crypto.IDKey
-	index    *catalog.Index
+	index    *index.Index
 	writer   *archive.Writer
 	flight   [flightShards]flightShard
 	progress *Progress
@@ -39,7 +39,7 @@ type flightShard struct {
 
 const flightShards = 64
 
-func newIntake(ids *crypto.IDKey, index *catalog.Index, p *Progress) *intake {
+func newIntake(ids *crypto.IDKey, index *index.Index, p *Progress) *intake {
 	in := &intake{ids: ids, index: index, progress: p}
 	for i := range in.flight {
 		in.flight[i].slots, in.flight[i].seen = map[archive.ID]*archive.Slot{}, map[uint64]struct{}{}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
 )
 
 // publisher makes what a backup has uploaded known to others while the backup goes on, and learns what others have published. It is
@@ -16,7 +17,7 @@ import (
 type publisher struct {
 	usable  func(*archive.Pack) bool // whether a pack may be relied on
 	session *catalog.Session
-	index   *catalog.Index
+	index   *index.Index
 	every   time.Duration
 
 	mu    sync.Mutex
@@ -24,7 +25,7 @@ type publisher struct {
 	used  map[archive.Name]bool
 }
 
-func newPublisher(usable func(*archive.Pack) bool, s *catalog.Session, index *catalog.Index, every time.Duration) *publisher {
+func newPublisher(usable func(*archive.Pack) bool, s *catalog.Session, index *index.Index, every time.Duration) *publisher {
 	return &publisher{usable: usable, session: s, index: index, every: every, used: map[archive.Name]bool{}}
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/target"
@@ -280,9 +280,9 @@ type Fetcher struct {
 	// IDs names chunks of data. Without it nothing that was written can be verified.
 	IDs *crypto.IDKey
 	// Index is asked for when a place proves wrong. It may be nil.
-	Index func(ctx context.Context) (*catalog.Index, error)
+	Index func(ctx context.Context) (*index.Index, error)
 	// Directories is asked for when the index does not help: it finds where chunks lie from the packs themselves. It may be nil.
-	Directories func(ctx context.Context) (*catalog.Index, error)
+	Directories func(ctx context.Context) (*index.Index, error)
 	// Warn is told of places that were wrong. It may be nil.
 	Warn func(err error)
 }
@@ -343,7 +343,7 @@ func (f *Fetcher) elsewhere(ctx context.Context, want []archive.Chunk, came []bo
 // another gets one chunk from a place that the index knows and that is not the one that was wrong.
 func (f *Fetcher) another(ctx context.Context, c archive.Chunk, take func([]byte) error) error {
 	err := archive.ErrDamaged
-	for _, find := range []func(context.Context) (*catalog.Index, error){f.Index, f.Directories} {
+	for _, find := range []func(context.Context) (*index.Index, error){f.Index, f.Directories} {
 		if find == nil {
 			continue
 		}

@@ -35,6 +35,17 @@ var (
 	ErrInvalid = errors.New("invalid request")
 )
 
+// Unavailable returns err if it says that the store cannot answer now, and the cause of ctx if that has ended; nil if err is about the object.
+func Unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) {
+		return err
+	}
+	return nil
+}
+
 // MaxObject bounds what one Put takes and what one Get returns, in bytes. Nothing that packstone writes comes near;
 // it keeps a foreign object in the repository's place from filling the memory.
 const MaxObject = 256 << 20

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/mirror"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
@@ -159,7 +160,7 @@ func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirro
 	return nil
 }
 
-func (a *app) printRebuilt(ctx context.Context, repo *catalog.Repository, m *mirror.Mirror, index *catalog.Index) error {
+func (a *app) printRebuilt(ctx context.Context, repo *catalog.Repository, m *mirror.Mirror, index *index.Index) error {
 	c, err := m.Counts(ctx)
 	if err != nil {
 		return err

@@ -111,15 +111,6 @@ func (m *model) verify(t *testing.T, s *Set, r *rand.Rand) {
 			t.Fatalf("find %s: got %v, %v; want %v", id, got, err, m.places[id])
 		}
 	}
-	all := make([][]Match, len(ids))
-	if err := s.FindAll(ids, func(i int, match Match) { all[i] = append(all[i], match) }); err != nil {
-		t.Fatal(err)
-	}
-	for i, id := range ids {
-		if !same(all[i], m.places[id]) {
-			t.Fatalf("find all: %s: got %v, want %v", id, all[i], m.places[id])
-		}
-	}
 	m.verifyPacks(t, s)
 }
 

@@ -1,6 +1,6 @@
 //go:build !soak
 
-package catalog
+package index
 
 // How many chunks the index is tried with.
 const scaleDefault = 20_000

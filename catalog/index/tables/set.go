@@ -1,7 +1,6 @@
 package tables
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,11 +8,8 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 )
@@ -250,111 +246,6 @@ func (s *Set) checkPack(p *Pack) error {
 		return fmt.Errorf("a pack is not as it should be: %w", ErrDamaged)
 	}
 	return nil
-}
-
-// batch is how many ids are sorted and looked up at once, part how many by one goroutine at least, readers how many goroutines there are
-// at most: a cold disk wants several reads at once.
-const (
-	batch   = 1 << 18
-	part    = 1 << 10
-	readers = 8
-)
-
-// FindAll calls found for every place of each of ids, in no order, by one goroutine at a time. It sorts the ids first, so that many are found with few
-// and ordered reads.
-func (s *Set) FindAll(ids []archive.ID, found func(i int, m Match)) error {
-	for start := 0; start < len(ids); start += batch {
-		block := ids[start:min(start+batch, len(ids))]
-		matches, err := s.findBlock(block)
-		if err != nil {
-			return err
-		}
-		for _, list := range matches {
-			for _, m := range list {
-				found(start+int(m.index), m.Match)
-			}
-		}
-	}
-	return nil
-}
-
-// wanted is an id of a batch; found one of its places.
-type (
-	wanted struct {
-		prefix uint64
-		index  uint32
-	}
-	candidate struct {
-		item  uint64
-		index uint32
-	}
-	foundMatch struct {
-		Match
-		index uint32
-	}
-)
-
-func (s *Set) findBlock(ids []archive.ID) ([][]foundMatch, error) {
-	order := make([]wanted, len(ids))
-	for i := range ids {
-		order[i] = wanted{prefix(ids[i][:]), uint32(i)}
-	}
-	slices.SortFunc(order, func(a, b wanted) int { return cmp.Compare(a.prefix, b.prefix) })
-	parts := min(readers, len(ids)/part+1)
-	out := make([][]foundMatch, parts)
-	var g errgroup.Group
-	for i := range parts {
-		g.Go(func() (err error) {
-			out[i], err = s.findPart(ids, order[i*len(order)/parts:(i+1)*len(order)/parts])
-			return err
-		})
-	}
-	return out, g.Wait()
-}
-
-// findPart looks up ids in the order of their prefixes, and then reads chunks in the order of their numbers.
-func (s *Set) findPart(ids []archive.ID, order []wanted) ([]foundMatch, error) {
-	w := s.scratch.Get().(*scratch)
-	defer s.scratch.Put(w)
-	candidates, err := s.candidates(order, w)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.item, b.item) })
-	out := make([]foundMatch, 0, len(candidates))
-	for _, c := range candidates {
-		m, err := s.chunk(int64(c.item), w)
-		if err != nil {
-			return nil, err
-		}
-		if m.Chunk.ID == ids[c.index] {
-			out = append(out, foundMatch{m, c.index})
-		}
-	}
-	return out, nil
-}
-
-func (s *Set) candidates(order []wanted, w *scratch) (out []candidate, err error) {
-	for _, t := range s.tables {
-		for _, want := range order {
-			may, err := t.mayHave(want.prefix)
-			if err != nil {
-				return nil, err
-			}
-			if !may {
-				continue
-			}
-			if w.items, err = t.find(want.prefix, &w.keys, w.items[:0]); err != nil {
-				return nil, err
-			}
-			for _, item := range w.items {
-				if item&isPack == 0 {
-					out = append(out, candidate{item, want.index})
-				}
-			}
-		}
-	}
-	return out, nil
 }
 
 // PacksNamed returns every mention of a pack.

@@ -66,15 +66,6 @@ func BenchmarkIndexLookup(b *testing.B) {
 			binary.LittleEndian.PutUint64(absent[i][:], binary.LittleEndian.Uint64(ids[i][:])*0x9e3779b97f4a7c15)
 		}
 		b.Run(size+" miss", func(b *testing.B) { benchmarkFind(b, s, absent, 0) })
-		b.Run(size+" batch", func(b *testing.B) {
-			b.ReportAllocs()
-			for i := 0; i < b.N; i += 10_000 {
-				found, at := 0, i%(len(ids)-10_000)
-				if err := s.FindAll(ids[at:at+10_000], func(int, Match) { found++ }); err != nil || found != 10_000 {
-					b.Fatalf("found %d of 10,000: %v", found, err)
-				}
-			}
-		})
 		b.Run(size+" memory", func(b *testing.B) {
 			b.ReportMetric(float64(s.Memory())/float64(n), "B/chunk")
 			for range b.N {

@@ -1,4 +1,4 @@
-package catalog
+package index
 
 import (
 	"encoding/binary"
@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog/tables"
+	"github.com/packstone/packstone/catalog/index/tables"
 )
 
 // warm holds whole packs of which several chunks were found: what follows in a source often follows in the pack. When it is

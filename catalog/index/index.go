@@ -1,4 +1,6 @@
-package catalog
+// Package index says where the chunks of a repository lie. What index runs tell is kept in tables on disk, which processes share and which are made
+// again from the runs when they are lost or damaged.
+package index
 
 import (
 	"context"
@@ -10,7 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog/tables"
+	"github.com/packstone/packstone/catalog/index/tables"
 )
 
 // Index says where chunks lie. What index runs tell is kept on disk, in the cache, and is opened at the first look-up: a process that looks nothing up
@@ -28,23 +30,34 @@ type Index struct {
 	warm   warm
 
 	loading      sync.Mutex // held while runs are loaded; guards what follows
-	repo         *Repository
+	o            Options
 	runs         map[archive.Name]bool              // that may be used
 	named        map[archive.Name]bool              // that any record names
 	held         map[archive.Name]bool              // of runs: in hot, or left out since they are damaged
 	offered      map[archive.Name][]archive.RunPack // of runs: this process has them in hot, and they are not on disk yet
 	inMemoryOnly bool                               // the disk could not be relied on
-	temp         string                             // where private may be made; "": nowhere
 	private      string                             // a directory of tables that are this index's own
 	most         int                                // chunks in memory before there is one
 	opened       bool
 	stale        atomic.Bool // there are runs to load at the next look-up
 }
 
-// NewIndex makes an empty index. What is added stays in memory until a session publishes it.
-func NewIndex() *Index {
+// Options say where an index gets its runs and where it may keep what they tell. With none of them it holds what is added to it, in memory.
+type Options struct {
+	// Fetch reads an index run. One that it cannot give is left out, and found by other means, unless the error is one of store.Unavailable.
+	Fetch   func(ctx context.Context, run archive.Name) ([]archive.RunPack, error)
+	Dir     string                           // of the tables; "": there are none
+	TempDir string                           // for what outgrows memory where there is no Dir; "": it stays in memory
+	Warn    func(format string, args ...any) // what a person should know and that stops nothing; may be nil
+}
+
+// New makes an empty index, to be closed. What is added stays in memory until it is published.
+func New(o Options) *Index {
+	if o.Warn == nil {
+		o.Warn = func(string, ...any) {}
+	}
 	return &Index{
-		hot: archive.NewIndex(0), runs: map[archive.Name]bool{}, named: map[archive.Name]bool{}, held: map[archive.Name]bool{},
+		o: o, most: spillChunks, hot: archive.NewIndex(0), runs: map[archive.Name]bool{}, named: map[archive.Name]bool{}, held: map[archive.Name]bool{},
 		offered: map[archive.Name][]archive.RunPack{},
 	}
 }
@@ -57,7 +70,7 @@ func (x *Index) Close() {
 	}
 	if x.private != "" {
 		os.RemoveAll(x.private)
-		x.private, x.temp = "", ""
+		x.private, x.o.TempDir = "", ""
 	}
 }
 
@@ -125,33 +138,6 @@ func (x *Index) onDisk(disk *tables.Set, id archive.ID) (archive.Chunk, bool, er
 		}
 	}
 	return archive.Chunk{}, false, nil
-}
-
-// LookupBatch appends one Chunk to dst for each id; one whose Place has no Pack was not found. Thousands of ids at once are found several times
-// as fast as one by one, and with ordered reads.
-func (x *Index) LookupBatch(ctx context.Context, ids []archive.ID, dst []archive.Chunk) ([]archive.Chunk, error) {
-	start := len(dst)
-	dst = append(dst, make([]archive.Chunk, len(ids))...)
-	if err := x.ask(ctx, func(disk *tables.Set) error { return x.lookupBatch(disk, ids, dst[start:]) }); err != nil {
-		return dst[:start], fmt.Errorf("look up %d chunks: %w", len(ids), err)
-	}
-	return dst, nil
-}
-
-func (x *Index) lookupBatch(disk *tables.Set, ids []archive.ID, out []archive.Chunk) error {
-	var rest []archive.ID
-	var at []int
-	for i := range ids {
-		c, found := x.inMemory(ids[i])
-		if out[i] = c; !found {
-			rest, at = append(rest, ids[i]), append(at, i)
-		}
-	}
-	return disk.FindAll(rest, func(i int, m tables.Match) {
-		if to := &out[at[i]]; to.Place.Pack == nil && x.isChosen(m.Pack) && x.mayUse(&m.Pack.Pack) {
-			*to = m.Chunk
-		}
-	})
 }
 
 // Places returns all places where a chunk should be, those that may be used for deduplication first. A restore that has met a

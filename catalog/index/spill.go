@@ -1,4 +1,4 @@
-package catalog
+package index
 
 import (
 	"context"
@@ -8,22 +8,15 @@ import (
 	"os"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog/tables"
+	"github.com/packstone/packstone/catalog/index/tables"
 )
 
 // spillChunks is how many chunks an index without a cache holds in memory, 50 to 60 bytes each, before it goes to a temporary directory.
 const spillChunks = 1 << 20
 
-// NewIndex makes an empty index, to be closed, that goes to the directory for temporary files where there is no cache and it outgrows memory.
-func (r *Repository) NewIndex() *Index {
-	x := NewIndex()
-	x.repo, x.temp, x.most = r, r.options.TempDir, spillChunks
-	return x
-}
-
 // outgrown tells whether there is too much in memory, and no cache that it goes to at the next checkpoint.
 func (x *Index) outgrown() bool {
-	if x.temp == "" {
+	if x.o.TempDir == "" {
 		return false
 	}
 	x.mu.RLock()
@@ -33,13 +26,13 @@ func (x *Index) outgrown() bool {
 
 // spill moves all that is in memory to tables that are this index's own. It needs the lock of loading. If there is no place, all stays in memory.
 func (x *Index) spill(ctx context.Context) {
-	if x.repo.Cache.Path(indexFolder) != "" && !x.inMemoryOnly {
+	if x.o.Dir != "" && !x.inMemoryOnly {
 		return
 	}
 	if x.private == "" {
-		dir, err := os.MkdirTemp(x.temp, "packstone-index-")
+		dir, err := os.MkdirTemp(x.o.TempDir, "packstone-index-")
 		if err != nil {
-			x.temp = ""
+			x.o.TempDir = ""
 			return
 		}
 		x.private = dir
@@ -56,7 +49,7 @@ func (x *Index) spill(ctx context.Context) {
 	if err := x.extend(ctx, x.private, false); err != nil {
 		delete(x.runs, name)
 		delete(x.offered, name)
-		x.temp = ""
+		x.o.TempDir = ""
 	}
 }
 

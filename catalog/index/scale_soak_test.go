@@ -1,6 +1,6 @@
 //go:build soak
 
-package catalog
+package index
 
 import "testing"
 

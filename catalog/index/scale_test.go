@@ -1,7 +1,6 @@
-package catalog
+package index
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"flag"
@@ -9,25 +8,20 @@ import (
 	"math/bits"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"filippo.io/age"
-
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/archive/store/localdir"
-	"github.com/packstone/packstone/crypto"
 )
 
 var (
-	scaleChunks = flag.Uint64("index.chunks", scaleDefault, "chunks of the repository in which the index is tried")
-	scaleDir    = flag.String("index.dir", "", "keep that repository in this directory, and use the one that is there")
+	scaleChunks = flag.Uint64("index.chunks", scaleDefault, "chunks that the index is tried with")
+	scaleDir    = flag.String("index.dir", "", "keep its tables in this directory, and use those that are there")
 )
 
-// What lies in the repository: so many chunks a frame, frames a pack and packs a run.
+// What the index holds: so many chunks a frame, frames a pack and packs a run.
 const (
 	scaleFrame = 4
 	scalePack  = 1000
@@ -79,91 +73,31 @@ func scaleRunPack(number uint64) archive.RunPack {
 	return archive.RunPack{Pack: scalePackOf(number), Directory: d}
 }
 
-// makeScale makes a repository in which a writer has published so many chunks; there are no packs, which nothing here reads.
-func makeScale(t *testing.T, dir string, chunks uint64) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Join(dir, "repository"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s, err := localdir.Open(filepath.Join(dir, "repository"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	identity, err := crypto.GenerateIdentity(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	recipient, err := crypto.RecipientOf(identity)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := Init(t.Context(), s, signer(t, "owner"), signer(t, "host"), []age.Recipient{recipient}, nil, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := file.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "key"), key, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	session, err := openScale(t, dir).Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	for first := uint64(0); first < chunks/scalePack; first += scaleRun {
-		var packs []archive.RunPack
-		refs := &archive.RefSet{}
-		for i := first; i < min(first+scaleRun, chunks/scalePack); i++ {
-			p := scaleRunPack(i)
-			for ordinal := range uint32(scalePack) {
-				refs.Add(p.Pack, ordinal)
-			}
-			packs = append(packs, p)
-		}
-		if err := session.Checkpoint(t.Context(), packs, refs, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := session.End(t.Context(), nil, nil); err != nil {
-		t.Fatal(err)
-	}
+// scaleRunName is the name of a run of packs, which says what is in it.
+func scaleRunName(first, packs uint64) (name archive.Name) {
+	binary.LittleEndian.PutUint64(name[:], first)
+	binary.LittleEndian.PutUint64(name[8:], packs)
+	return name
 }
 
-func openScale(t testing.TB, dir string) *Repository {
-	t.Helper()
-	s, err := localdir.Open(filepath.Join(dir, "repository"))
-	if err != nil {
-		t.Fatal(err)
+func fetchScale(_ context.Context, name archive.Name) (packs []archive.RunPack, err error) {
+	first := binary.LittleEndian.Uint64(name[:])
+	for i := range binary.LittleEndian.Uint64(name[8:]) {
+		packs = append(packs, scaleRunPack(first+i))
 	}
-	key, err := os.ReadFile(filepath.Join(dir, "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := crypto.ParseWriterFile(bytes.NewReader(key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	warn := func(text string) { t.Errorf("warned: %s", text) }
-	r, err := Open(t.Context(), s, Options{Keys: Keys{Writer: file}, CacheDir: filepath.Join(dir, "cache"), Warn: warn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return packs, nil
 }
 
-// indexScale opens the index of that repository as a backup does; the first look-up opens it.
-func indexScale(t *testing.T, dir string) *Index {
+// indexScale opens an index of so many chunks; the first look-up opens it.
+func indexScale(t *testing.T, dir string, chunks uint64) *Index {
 	t.Helper()
-	session, err := openScale(t, dir).Preview(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	index := NewIndex()
+	index := New(Options{Dir: dir, Fetch: fetchScale, Warn: t.Errorf})
 	t.Cleanup(index.Close)
-	if _, err := session.LoadIndex(t.Context(), index); err != nil {
+	var runs []archive.Name
+	for first := uint64(0); first < chunks/scalePack; first += scaleRun {
+		runs = append(runs, scaleRunName(first, min(scaleRun, chunks/scalePack-first)))
+	}
+	if _, err := index.Want(t.Context(), runs, runs); err != nil {
 		t.Fatal(err)
 	}
 	if _, found, err := index.Lookup(t.Context(), archive.ID{}); err != nil || found {
@@ -179,17 +113,13 @@ func TestIndexOfAnotherProcess(t *testing.T) {
 	switch step {
 	case "":
 		t.Skip("it is a step of another test")
-	case "make":
-		start := time.Now()
-		makeScale(t, dir, chunks)
-		tell("repository of %d chunks made in %v", chunks, time.Since(start))
 	case "build":
 		start := time.Now()
-		index := indexScale(t, dir)
+		index := indexScale(t, dir, chunks)
 		tell("cache built in %v, %d tables", time.Since(start), index.disk.Tables())
 	case "look up":
 		start := time.Now()
-		index := indexScale(t, dir)
+		index := indexScale(t, dir, chunks)
 		tell("opened from the cache in %v, %d MiB of heap", time.Since(start), heapMiB())
 		lookUpScale(t, index, chunks)
 	}
@@ -210,14 +140,14 @@ func lookUpScale(t *testing.T, index *Index, chunks uint64) {
 		ids[i] = scaleID(number(uint64(i)), 0)
 	}
 	start := time.Now()
-	out, err := index.LookupBatch(t.Context(), ids, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tell("%d look-ups at once in %v", n, time.Since(start))
-	for i, c := range out {
+	for i, id := range ids {
+		c, _, err := index.Lookup(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
 		verifyScale(t, number(uint64(i)), chunks, c)
 	}
+	tell("%d look-ups in %v", n, time.Since(start))
 	for hit := range uint64(2) {
 		start, asked := time.Now(), uint64(0)
 		for i := hit; i < n/5; i, asked = i+2, asked+1 {
@@ -284,23 +214,13 @@ func peakMemory() string {
 
 func TestIndexAtScale(t *testing.T) { atScale(t) }
 
-// atScale makes a repository of many chunks, real but for the packs, builds the cache of its index and looks up in it.
+// atScale builds the tables of many chunks and looks up in them.
 func atScale(t *testing.T) {
 	dir := *scaleDir
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	_, err := os.Stat(filepath.Join(dir, "key"))
-	steps := []string{"build", "look up"}
-	if err != nil {
-		steps = []string{"make", "build", "look up"}
-	}
-	for _, step := range steps {
-		if step == "build" {
-			if err := os.RemoveAll(filepath.Join(dir, "cache", indexFolder)); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for _, step := range []string{"build", "look up"} {
 		runStep(t, step, dir)
 	}
 }

@@ -1,4 +1,4 @@
-package catalog
+package index
 
 import (
 	"cmp"
@@ -7,15 +7,12 @@ import (
 	"fmt"
 	"sync"
 
-	"filippo.io/age"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog/tables"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog/index/tables"
 )
-
-// indexFolder is the folder of the cache for what index runs tell.
-const indexFolder = "index"
 
 // mergeAtEnd is how many keys are merged at most while a backup waits for it.
 const mergeAtEnd = 4 << 20
@@ -23,89 +20,32 @@ const mergeAtEnd = 4 << 20
 // runsAtOnce is how many index runs are fetched at once.
 const runsAtOnce = 4
 
-// LoadIndex lets index use the runs that records of the log name, and returns how many of them were new to it. usable chooses records; nil: all,
-// which is right for reading, where every id is checked. The runs are read at the first look-up, or at once if there was one. One that is
-// damaged or missing is warned of: what it tells of is stored again, or found by its place in the tree.
-func (r *Repository) LoadIndex(ctx context.Context, log *Log, index *Index, usable func(*Record) bool) (int, error) {
-	added := index.want(r, r.runNames(log, usable), log)
-	if added == 0 || !index.isOpen() {
-		return added, nil
+// Want lets the index use runs, and returns how many of them are new to it; named are all that any record names. The runs are read at the first
+// look-up, or at once if there was one.
+func (x *Index) Want(ctx context.Context, runs, named []archive.Name) (added int, err error) {
+	added, opened := x.want(runs, named)
+	if added > 0 && opened {
+		err = x.load(ctx)
 	}
-	return added, index.load(ctx)
+	return added, err
 }
 
-// LoadRun reads one index run. ErrNoIdentity if no key at hand opens it.
-func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.RunPack, error) {
-	if len(r.domains) == 0 {
-		return nil, ErrNoIdentity
-	}
-	ids, err := r.indexIdentities()
-	if err != nil {
-		return nil, err
-	}
-	return r.loadRun(ctx, name, ids)
-}
-
-func (r *Repository) runNames(log *Log, usable func(*Record) bool) []archive.Name {
-	var names []archive.Name
-	seen := map[string]bool{}
-	for _, rec := range log.Records {
-		if _, ok := r.domains[rec.Domain]; !ok || usable != nil && !usable(rec) {
-			continue
-		}
-		for _, s := range rec.Index {
-			name, err := archive.ParseName(s)
-			if err == nil && !seen[s] {
-				seen[s] = true
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-// loadRun fetches an index run. It is not kept as it is, since what it tells is: in the cache's tables.
-func (r *Repository) loadRun(ctx context.Context, name archive.Name, ids []age.Identity) ([]archive.RunPack, error) {
-	data, err := archive.GetContent(ctx, r.Store, archive.Runs, name)
-	if err != nil {
-		return nil, err
-	}
-	content, err := archive.OpenSealed(data, ids...)
-	if err != nil {
-		return nil, fmt.Errorf("open index run %s: %w", name, err)
-	}
-	return archive.ParseRun(content)
-}
-
-// want lets the index use runs, and returns how many of them are new to it.
-func (x *Index) want(r *Repository, names []archive.Name, log *Log) (added int) {
+func (x *Index) want(runs, named []archive.Name) (added int, opened bool) {
 	x.loading.Lock()
 	defer x.loading.Unlock()
-	x.repo = r
-	for _, name := range names {
+	for _, name := range runs {
 		if !x.runs[name] {
 			x.runs[name] = true
 			added++
 		}
 	}
-	for _, rec := range log.Records {
-		for _, text := range rec.Index {
-			if name, err := archive.ParseName(text); err == nil {
-				x.named[name] = true
-			}
-		}
+	for _, name := range named {
+		x.named[name] = true
 	}
 	if added > 0 {
 		x.stale.Store(true)
 	}
-	return added
-}
-
-// isOpen tells whether anything was looked up yet.
-func (x *Index) isOpen() bool {
-	x.loading.Lock()
-	defer x.loading.Unlock()
-	return x.opened
+	return added, x.opened
 }
 
 // load loads the runs that may be used and are not there yet.
@@ -147,7 +87,7 @@ func (x *Index) loadRuns(ctx context.Context) error {
 		x.dropFiles(ctx, 0)
 		err = x.extend(ctx, dir, true)
 	}
-	if err == nil || away(ctx, err) != nil {
+	if err == nil || store.Unavailable(ctx, err) != nil {
 		return err
 	}
 	// A cache that cannot be written to costs memory and nothing else.
@@ -156,10 +96,10 @@ func (x *Index) loadRuns(ctx context.Context) error {
 
 // directory is where the tables lie; "" if they cannot.
 func (x *Index) directory() string {
-	if x.inMemoryOnly || x.repo == nil {
+	if x.inMemoryOnly {
 		return x.private
 	}
-	return cmp.Or(x.private, x.repo.Cache.Path(indexFolder))
+	return cmp.Or(x.private, x.o.Dir)
 }
 
 // missing are the runs that may be used and are neither on disk nor in memory.
@@ -281,28 +221,24 @@ func (x *Index) fetch(ctx context.Context, w *tables.Writer) error {
 
 // each fetches runs and hands them on, several at once. One that is damaged or missing is left out, and not tried again by this process.
 func (x *Index) each(ctx context.Context, names []archive.Name, do func(archive.Name, []archive.RunPack) error) error {
-	ids, err := x.repo.indexIdentities()
-	if err != nil {
-		return err
-	}
 	var bad sync.Map
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runsAtOnce)
 	for _, name := range names {
 		g.Go(func() error {
-			packs, err := x.repo.loadRun(gctx, name, ids)
-			if failed := away(gctx, err); failed != nil {
+			packs, err := x.o.Fetch(gctx, name)
+			if failed := store.Unavailable(gctx, err); failed != nil {
 				return failed
 			}
 			if err != nil {
-				x.repo.warn("an index run is left out: %v", err)
+				x.o.Warn("an index run is left out: %v", err)
 				bad.Store(name, true)
 				return nil
 			}
 			return do(name, packs)
 		})
 	}
-	err = g.Wait()
+	err := g.Wait()
 	for name := range bad.Range {
 		x.held[name.(archive.Name)] = true
 	}
@@ -336,7 +272,7 @@ func (x *Index) drop(ctx context.Context, damaged *tables.Set, forGood bool) {
 	if x.disk != damaged {
 		return // another goroutine was quicker
 	}
-	x.repo.warn("the cached index is damaged and is made again")
+	x.o.Warn("the cached index is damaged and is made again")
 	generation := damaged.Generation()
 	x.turn(nil)
 	x.dropFiles(ctx, generation)
@@ -350,12 +286,11 @@ func (x *Index) dropFiles(ctx context.Context, generation uint64) {
 	}
 }
 
-// publish notes a run that this process has published: its packs are in memory, and go to disk if nobody else is busy there. If that
+// Publish notes a run that this process has published: its packs are in memory, and go to disk if nobody else is busy there. If that
 // fails they stay where they are.
-func (x *Index) publish(ctx context.Context, r *Repository, name archive.Name, packs []archive.RunPack) {
+func (x *Index) Publish(ctx context.Context, name archive.Name, packs []archive.RunPack) {
 	x.loading.Lock()
 	defer x.loading.Unlock()
-	x.repo = r
 	x.runs[name], x.named[name], x.held[name] = true, true, true
 	x.offered[name] = packs
 	if dir := x.directory(); dir != "" {
