@@ -106,7 +106,7 @@ func TestEveryFlippedByteOfASealedObjectIsDetected(t *testing.T) {
 	for at := range sealed {
 		changed := slices.Clone(sealed)
 		changed[at] ^= byte(1 << (at % 8))
-		if _, err := OpenSealed(changed, b.identities...); err == nil {
+		if _, err := OpenSealed(changed, 0, b.identities...); err == nil {
 			t.Errorf("byte %d of %d: nothing wrong is found", at, len(sealed))
 		}
 		if _, err := GetContent(t.Context(), &fixed{changed}, Runs, Name(sha256.Sum256(sealed))); !errors.Is(err, ErrDamaged) {

@@ -140,7 +140,7 @@ func (g *golden) content(t *testing.T, kind Kind, name Name) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := OpenSealed(sealed, g.index)
+	content, err := OpenSealed(sealed, 0, g.index)
 	if err != nil {
 		t.Fatalf("open %s: %v", kind.Object(name), err)
 	}

@@ -110,9 +110,9 @@ func PutSealed(ctx context.Context, s store.Store, k Kind, content []byte, recip
 	return name, len(sealed), err
 }
 
-// OpenSealed returns the content of an object as PutSealed stored it. It fails with ErrDamaged where the bytes are not what was sealed,
+// OpenSealed returns the content of an object as PutSealed stored it, if it has at most limit bytes (limit 0: what the format allows). It fails with ErrDamaged where the bytes are not what was sealed,
 // and with crypto.ErrWrongIdentity where no identity matches.
-func OpenSealed(sealed []byte, identities ...age.Identity) ([]byte, error) {
+func OpenSealed(sealed []byte, limit int, identities ...age.Identity) ([]byte, error) {
 	compact, err := crypto.Open(nil, sealed, identities...)
 	if errors.Is(err, crypto.ErrDamaged) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -120,5 +120,5 @@ func OpenSealed(sealed []byte, identities ...age.Identity) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Expand(compact, 0)
+	return Expand(compact, limit)
 }

@@ -22,7 +22,7 @@ func TestSealedContentComesBack(t *testing.T) {
 		if err != nil || len(sealed) != size {
 			t.Fatalf("content of %d bytes: stored %d, got %d, %v", len(content), size, len(sealed), err)
 		}
-		got, err := OpenSealed(sealed, b.identities...)
+		got, err := OpenSealed(sealed, 0, b.identities...)
 		if err != nil || !bytes.Equal(got, content) {
 			t.Errorf("content of %d bytes: got %d back, %v", len(content), len(got), err)
 		}
@@ -44,17 +44,17 @@ func TestSealedContentTellsDamageFromAWrongIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSealed(sealed, other.identities...); !errors.Is(err, crypto.ErrWrongIdentity) || errors.Is(err, ErrDamaged) {
+	if _, err := OpenSealed(sealed, 0, other.identities...); !errors.Is(err, crypto.ErrWrongIdentity) || errors.Is(err, ErrDamaged) {
 		t.Errorf("another identity: got %v, want ErrWrongIdentity", err)
 	}
-	if _, err := OpenSealed(sealed[:len(sealed)-1], b.identities...); !errors.Is(err, ErrDamaged) {
+	if _, err := OpenSealed(sealed[:len(sealed)-1], 0, b.identities...); !errors.Is(err, ErrDamaged) {
 		t.Errorf("cut short: got %v, want ErrDamaged", err)
 	}
 	loose, err := crypto.Seal(nil, []byte("not compressed"), b.recipients...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSealed(loose, b.identities...); !errors.Is(err, ErrDamaged) {
+	if _, err := OpenSealed(loose, 0, b.identities...); !errors.Is(err, ErrDamaged) {
 		t.Errorf("not compressed: got %v, want ErrDamaged", err)
 	}
 }

@@ -103,7 +103,7 @@ func (r *Repository) LoadRefs(ctx context.Context, list RefsList) (*archive.RefS
 		if err != nil {
 			return nil, err
 		}
-		content, err := archive.OpenSealed(data, ids...)
+		content, err := archive.OpenSealed(data, 0, ids...)
 		if err != nil {
 			return nil, fmt.Errorf("open refs %s: %w", name, err)
 		}

@@ -97,6 +97,9 @@ func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Reco
 	if !ok {
 		return nil, nil, nil
 	}
+	if info.Size > maxRecord {
+		return nil, fmt.Errorf("record %s has %d bytes, and is not read: %w", info.Name, info.Size, archive.ErrDamaged), nil
+	}
 	_, err = r.Cache.object(ctx, r.Store, info.Name, func(data []byte) (err error) {
 		rec, err = r.acceptRecord(lane, seq, data)
 		return err
@@ -281,7 +284,10 @@ func (r *Repository) openSealed(ctx context.Context, rec *Record, v any) error {
 	if err != nil {
 		return err
 	}
-	plain, err := archive.OpenSealed(sealed, r.Identities()...)
+	plain, err := archive.OpenSealed(sealed, maxSealed, r.Identities()...)
+	if err == nil {
+		err = checkJSON(plain)
+	}
 	if err != nil {
 		return fmt.Errorf("open record %s: %w", rec.Name(), err)
 	}

@@ -117,6 +117,9 @@ func parseRecord(repository string, lane Lane, seq uint64, data []byte, by ...cr
 	if rec.Hash, err = archive.ParseName(hash(data)); err != nil {
 		return nil, err
 	}
+	if err := checkJSON(body); err != nil {
+		return nil, fmt.Errorf("read record %s: %w", rec.Name(), err)
+	}
 	if err := json.Unmarshal(body, &rec.clear); err != nil {
 		return nil, fmt.Errorf("read record %s: %w", rec.Name(), err)
 	}

@@ -38,7 +38,7 @@ func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.
 	if err != nil {
 		return nil, err
 	}
-	content, err := archive.OpenSealed(data, ids...)
+	content, err := archive.OpenSealed(data, 0, ids...)
 	if err != nil {
 		return nil, fmt.Errorf("open index run %s: %w", name, err)
 	}

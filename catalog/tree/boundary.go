@@ -31,6 +31,9 @@ const (
 	maxHeight  = 32
 	rowChunks  = 512 // chunks of one row
 	rowExtents = 1024
+
+	maxNodeChunks  = 1 << 25 // of one node
+	maxNodeExtents = 1 << 25
 )
 
 // pageKey decides where pages end: SipHash-2-4 with the first 16 bytes of the tree-page key.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sort"
-
-	"github.com/packstone/packstone/archive"
 )
 
 // source yields the pages of nodes of one run, in order.
@@ -94,6 +92,9 @@ func (c *cursor) join(ctx context.Context) error {
 		flags := c.p.flag(c.i)
 		if flags&rowResumes == 0 || n.Path != whole.Path {
 			return malformed("chunks of %q end too early", whole.Path)
+		}
+		if len(whole.Chunks)+len(n.Chunks) > maxNodeChunks || len(whole.Extents)+len(n.Extents) > maxNodeExtents {
+			return malformed("%q has more than %d chunks or %d extents", whole.Path, maxNodeChunks, maxNodeExtents)
 		}
 		whole.Chunks = append(whole.Chunks, n.Chunks...)
 		whole.Extents = append(whole.Extents, n.Extents...)
@@ -243,7 +244,7 @@ func (s *stream) next(ctx context.Context) (*page, error) {
 	}
 	at := s.at
 	s.at++
-	return s.page, s.page.read(s.now.raw[at], &s.now.refs[at].chunk, 0)
+	return s.page, s.page.read(s.now.raw[at], &s.now.refs[at], 0)
 }
 
 func (s *stream) start(ctx context.Context) {
@@ -318,7 +319,7 @@ func (m *heldPages) next(context.Context) (*page, error) {
 		return nil, nil
 	}
 	p := new(page)
-	err := p.read(m.raw[0], &archive.Chunk{}, 0)
+	err := p.read(m.raw[0], &ref{}, 0)
 	m.raw = m.raw[1:]
 	return p, err
 }
@@ -370,11 +371,11 @@ func (f *finder) seek(ctx context.Context, to bound) (*page, error) {
 func (f *finder) enter(ctx context.Context, to bound) (*page, error) {
 	for {
 		low := &f.stack[len(f.stack)-1]
-		p, err := f.tree.page(ctx, &low.refs[low.at].chunk, low.height)
+		p, err := f.tree.page(ctx, &low.refs[low.at], low.height)
 		if err != nil || low.height == 0 {
 			return p, err
 		}
-		f.stack = append(f.stack, level{refs: p.refs, at: child(p.refs, to), height: low.height - 1})
+		f.stack = append(f.stack, level{refs: low.refs[low.at].below(p), at: child(p.refs, to), height: low.height - 1})
 	}
 }
 

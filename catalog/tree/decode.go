@@ -3,6 +3,7 @@ package tree
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,6 +29,43 @@ type ref struct {
 	entries uint64 // nodes and deletions that begin below
 	bytes   uint64 // their content
 	chunk   archive.Chunk
+
+	placed bool // by below, so that first and resumes are claims about the page
+	next   *ref // the one after it in the run, nil after the last
+}
+
+// below are the refs of the page that r names, each with the one after it. So a page cannot stand where it does not belong, and no pages are
+// walked more often than they should be, whatever a hostile tree says.
+func (r *ref) below(p *page) []ref {
+	list := slices.Clone(p.refs)
+	for i := range list {
+		list[i].placed, list[i].next = true, r.next
+		if i+1 < len(list) {
+			list[i].next = &list[i+1]
+		}
+	}
+	return list
+}
+
+// holds tells whether p can be the page that r names: it begins with r's path and ends before the next page begins.
+func (r *ref) holds(p *page) bool {
+	first, resumes, last := p.span()
+	if r.placed && (first != r.first || resumes != r.resumes) {
+		return false
+	}
+	if r.next == nil {
+		return true
+	}
+	c := compare(last, r.next.first)
+	return c < 0 || c == 0 && r.next.resumes
+}
+
+// span is where a page begins, and the path of its last row.
+func (p *page) span() (first string, resumes bool, last string) {
+	if p.height > 0 {
+		return p.refs[0].first, p.refs[0].resumes, p.refs[len(p.refs)-1].first
+	}
+	return p.rows[0].Path, p.flag(0)&rowResumes != 0, p.rows[len(p.rows)-1].Path
 }
 
 func (r *ref) weight() int { return rowWeight + max(0, len(r.first)-freePath) }
@@ -91,7 +129,15 @@ func (p *decoder) decodeNodes(n int) error {
 			return err
 		}
 	}
-	return p.decodeChunks(counts)
+	if err := p.decodeChunks(counts); err != nil {
+		return err
+	}
+	for i := range p.rows {
+		if n := &p.rows[i]; p.flag(i)&rowResumes != 0 && len(n.Chunks) == 0 && len(n.Extents) == 0 {
+			return malformed("row %d goes on with nothing", i)
+		}
+	}
+	return nil
 }
 
 func (p *decoder) decodeRefs(n int) error {

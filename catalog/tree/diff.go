@@ -174,13 +174,13 @@ func expand(ctx context.Context, t *Tree, list []spot, height uint8) ([]spot, er
 		}
 		refs := leafRefs(list[:n])
 		list = list[n:]
-		pages, err := t.pages(ctx, chunks(refs), height)
+		pages, err := t.pages(ctx, refs, height)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range pages {
-			for i := range p.refs {
-				out = append(out, spot{p.refs[i], height - 1})
+		for i, p := range pages {
+			for _, r := range refs[i].below(p) {
+				out = append(out, spot{r, height - 1})
 			}
 		}
 	}
@@ -210,7 +210,7 @@ func (s *selection) next(ctx context.Context) (*page, error) {
 		s.refs, s.at = s.refs[n:], 0
 	}
 	p := new(page)
-	err := p.read(s.now.raw[s.at], &s.now.refs[s.at].chunk, 0)
+	err := p.read(s.now.raw[s.at], &s.now.refs[s.at], 0)
 	s.at++
 	return p, err
 }

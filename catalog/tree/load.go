@@ -61,39 +61,44 @@ func (t *Tree) loadAll(ctx context.Context, want []archive.Chunk, each func(i in
 }
 
 // page loads one page, which must be of the given height.
-func (t *Tree) page(ctx context.Context, chunk *archive.Chunk, height uint8) (*page, error) {
+func (t *Tree) page(ctx context.Context, r *ref, height uint8) (*page, error) {
 	if height > 0 {
-		if p := t.cache.get(chunk.ID); p != nil && p.height == height {
+		if p := t.cache.get(r.chunk.ID); p != nil && p.height == height && r.holds(p) {
 			return p, nil
 		}
 	}
-	pages, err := t.pages(ctx, []archive.Chunk{*chunk}, height)
+	pages, err := t.pages(ctx, []ref{*r}, height)
 	if err != nil {
 		return nil, err
 	}
 	if height > 0 {
-		t.cache.put(chunk.ID, pages[0])
+		t.cache.put(r.chunk.ID, pages[0])
 	}
 	return pages[0], nil
 }
 
 // pages loads and decodes some pages of one height.
-func (t *Tree) pages(ctx context.Context, want []archive.Chunk, height uint8) ([]*page, error) {
-	list := make([]*page, len(want))
-	err := t.loadAll(ctx, want, func(i int, raw []byte) error {
+func (t *Tree) pages(ctx context.Context, refs []ref, height uint8) ([]*page, error) {
+	list := make([]*page, len(refs))
+	err := t.loadAll(ctx, chunks(refs), func(i int, raw []byte) error {
 		list[i] = new(page)
-		return list[i].read(raw, &want[i], height)
+		return list[i].read(raw, &refs[i], height)
 	})
 	return list, err
 }
 
-// read decodes a page that was loaded as the given chunk.
-func (p *page) read(raw []byte, chunk *archive.Chunk, height uint8) error {
-	if err := p.decode(raw); err != nil {
-		return fmt.Errorf("read tree page %s: %w", chunk.ID, err)
+// read decodes a page that was loaded as the one that r names.
+func (p *page) read(raw []byte, r *ref, height uint8) error {
+	err := p.decode(raw)
+	switch {
+	case err != nil:
+	case p.height != height:
+		err = malformed("height %d in place of %d", p.height, height)
+	case !r.holds(p):
+		err = malformed("it does not belong to where %q begins", r.first)
 	}
-	if p.height != height {
-		return fmt.Errorf("read tree page %s: %w", chunk.ID, malformed("height %d in place of %d", p.height, height))
+	if err != nil {
+		return fmt.Errorf("read tree page %s: %w", r.chunk.ID, err)
 	}
 	return nil
 }
@@ -127,12 +132,12 @@ func (t *Tree) descend(ctx context.Context, refs []ref, height uint8, from bound
 	for size := 1; len(refs) > 0; size = min(2*size, indexBatch) {
 		batch := refs[:min(size, len(refs))]
 		refs = refs[len(batch):]
-		pages, err := t.pages(ctx, chunks(batch), height)
+		pages, err := t.pages(ctx, batch, height)
 		if err != nil {
 			return err
 		}
-		for _, p := range pages {
-			if err := t.descend(ctx, p.refs, height-1, from, visit); err != nil {
+		for i, p := range pages {
+			if err := t.descend(ctx, batch[i].below(p), height-1, from, visit); err != nil {
 				return err
 			}
 		}

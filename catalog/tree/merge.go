@@ -214,12 +214,12 @@ func (f *folding) part(ctx context.Context, r *ref, i int) error {
 		return f.out.adopt(ctx, r)
 	}
 	if loaded {
-		if err := f.page.read(raw, &r.chunk, 0); err != nil {
+		if err := f.page.read(raw, r, 0); err != nil {
 			return err
 		}
 		return f.rows(ctx, &f.page)
 	}
-	p, err := f.tree.page(ctx, &r.chunk, 0)
+	p, err := f.tree.page(ctx, r, 0)
 	if err != nil {
 		return err
 	}

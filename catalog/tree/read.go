@@ -132,7 +132,7 @@ func (t *Tree) pageChunks(ctx context.Context, runs []Run) iter.Seq2[Page, error
 
 func (t *Tree) walkPages(ctx context.Context, runs []Run, leaves bool) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
-		w := pageWalk{tree: t, leaves: leaves, yield: yield}
+		w := pageWalk{tree: t, leaves: leaves, yield: yield, walked: map[archive.ID]bool{}}
 		for i := range runs {
 			if runs[i].empty() {
 				continue
@@ -149,6 +149,7 @@ type pageWalk struct {
 	tree   *Tree
 	leaves bool
 	yield  func(Page, error) bool
+	walked map[archive.ID]bool // pages of pages: one that comes again names nothing new
 }
 
 // walk visits pages of one height and what is below them, and tells whether to go on.
@@ -163,7 +164,7 @@ func (w *pageWalk) walk(ctx context.Context, run int, refs []ref, height uint8) 
 		pages := make([]*page, len(batch))
 		if height > 0 || w.leaves {
 			var err error
-			if pages, err = w.tree.pages(ctx, chunks(batch), height); err != nil {
+			if pages, err = w.tree.pages(ctx, batch, height); err != nil {
 				w.yield(Page{}, fmt.Errorf("walk pages of tree: %w", err))
 				return false
 			}
@@ -184,7 +185,11 @@ func (w *pageWalk) batch(ctx context.Context, run int, refs []ref, pages []*page
 		if !w.yield(page, nil) {
 			return false
 		}
-		if height > 0 && !w.walk(ctx, run, p.refs, height-1) {
+		if height == 0 || w.walked[page.Chunk.ID] {
+			continue
+		}
+		w.walked[page.Chunk.ID] = true
+		if !w.walk(ctx, run, refs[i].below(p), height-1) {
 			return false
 		}
 	}

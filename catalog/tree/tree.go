@@ -38,6 +38,28 @@ type Node struct {
 	Hash   [32]byte        // of the whole content where it is more than one chunk; zero: not known
 }
 
+// CheckContent fails with ErrFormat unless the chunks of a file are as long together as the file, and its extents lie in it in order.
+func (n *Node) CheckContent() error {
+	if n.Type != entry.File || n.IsMark() {
+		return nil
+	}
+	length := uint64(0)
+	for i := range n.Chunks {
+		length += uint64(n.Chunks[i].Length)
+	}
+	if n.Size < 0 || length != uint64(n.Size) {
+		return malformed("%q has %d bytes, its chunks have %d", n.Path, n.Size, length)
+	}
+	end := int64(0)
+	for _, e := range n.Extents {
+		if e.Offset < end || e.Length < 0 || e.Length > n.Size-e.Offset {
+			return malformed("%q has data at %d, %d bytes, where it cannot be", n.Path, e.Offset, e.Length)
+		}
+		end = e.Offset + e.Length
+	}
+	return nil
+}
+
 // Clone copies n so that the copy shares no memory with it that could change.
 func (n *Node) Clone() *Node {
 	c := *n
