@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,251 +12,178 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-const (
-	windowSegments = 64 // fetched at once: 4 MiB
-	gapSegments    = 4  // not wanted, but cheaper to fetch than to ask again
-	headerGap      = 256 << 10
-)
-
-// Fetch reads chunks of one pack, in any order, and calls each with the index in want and the bytes of each chunk whose id is right,
-// in the order of their places. The bytes are good until each returns, which must not change them. Chunks that cannot be had are left
-// out and the others come all the same; the error then holds a *DamagedError for each (errors.Is ErrDamaged), or one for the whole pack. Other errors (a store out
-// of reach, a wrong identity, an error of each) end it at once.
+// Fetch reads chunks of one pack, in any order, one span after the other, and calls each with the
+// index in want and the bytes of each chunk whose id is right, in the order of their places. The bytes
+// are good until each returns, which must not change them. Chunks that cannot be had are left out and
+// the others come all the same; the error then holds a *DamagedError for each (errors.Is ErrDamaged),
+// or one for the whole pack. Other errors (a store out of reach, a wrong identity, an error of each)
+// end it at once. Who wants much uses Spans, Load and Open, several at once.
 func (r *Reader) Fetch(ctx context.Context, p *Pack, want []Chunk, each func(i int, data []byte) error) error {
-	if len(want) == 0 {
-		return nil
+	spans, bad := Spans(p, want, 0)
+	for _, s := range spans {
+		loaded, err := r.Load(ctx, s)
+		if err != nil {
+			return errors.Join(err, joined(bad))
+		}
+		wrong, err := loaded.Open(ctx, func(piece *Piece) error {
+			defer piece.Free()
+			for _, i := range piece.Chunks {
+				if err := each(i, piece.Data(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if bad = append(bad, wrong...); err != nil {
+			return err
+		}
 	}
-	key, err := r.key(p.Kind)
-	if err != nil {
-		return err
-	}
-	plain, err := p.plain()
-	if err != nil {
-		return &DamagedError{Kind: p.Kind, Pack: p.Name, Err: err}
-	}
-	f := &fetch{reader: r, pack: p, plain: plain, key: key, want: want, each: each}
-	if err := f.run(ctx, f.plan()); err != nil {
-		return errors.Join(append([]error{err}, f.damage...)...)
-	}
-	return errors.Join(f.damage...)
+	return joined(bad)
 }
 
-// fetch is the state of one Fetch.
-type fetch struct {
+func joined(bad []Bad) error {
+	all := make([]error, len(bad))
+	for i, b := range bad {
+		all[i] = b.Err
+	}
+	return errors.Join(all...)
+}
+
+// Loaded is a span whose stored bytes are there: fewer than they should be if the pack is cut short.
+type Loaded struct {
 	reader *Reader
-	pack   *Pack
-	plain  int64
+	span   *Span
 	key    *crypto.IDKey
-	want   []Chunk
-	each   func(int, []byte) error
 	opener *crypto.Opener
-	damage []error
-}
-
-// frameWant is a frame and the wanted chunks in it, as indexes in want, ascending by place.
-type frameWant struct {
-	offset, stored int64
-	chunks         []int
-}
-
-// windowWant is what is fetched at once: whole segments, and the frames that lie in them.
-type windowWant struct {
-	first, last int64 // segments
-	frames      []frameWant
-}
-
-// plan sorts what is wanted into windows, in the order of the pack.
-func (f *fetch) plan() []windowWant {
-	order := make([]int, 0, len(f.want))
-	for i := range f.want {
-		if err := f.checkPlace(&f.want[i]); err != nil {
-			f.damaged(i, err)
-			continue
-		}
-		order = append(order, i)
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		x, y := &f.want[a].Place, &f.want[b].Place
-		return cmp.Or(cmp.Compare(x.Frame, y.Frame), cmp.Compare(x.Stored, y.Stored), cmp.Compare(x.Start, y.Start))
-	})
-	var windows []windowWant
-	for len(order) > 0 {
-		place := &f.want[order[0]].Place
-		n := 1
-		for n < len(order) && f.want[order[n]].Place.Frame == place.Frame && f.want[order[n]].Place.Stored == place.Stored {
-			n++
-		}
-		frame := frameWant{int64(place.Frame), int64(place.Stored), order[:n]}
-		windows, order = addToWindows(windows, frame), order[n:]
-	}
-	return windows
-}
-
-func addToWindows(windows []windowWant, frame frameWant) []windowWant {
-	first, last := frame.offset/crypto.SegmentSize, (frame.offset+frame.stored-1)/crypto.SegmentSize
-	if n := len(windows); n > 0 {
-		w := &windows[n-1]
-		if first <= w.last+1+gapSegments && last-w.first < windowSegments {
-			w.last = max(w.last, last)
-			w.frames = append(w.frames, frame)
-			return windows
-		}
-	}
-	return append(windows, windowWant{first, last, []frameWant{frame}})
-}
-
-// checkPlace refuses what cannot be, before anything is fetched or allocated for it.
-func (f *fetch) checkPlace(c *Chunk) error {
-	end := int64(c.Place.Frame) + int64(c.Place.Stored)
-	if c.Place.Stored == 0 || end > f.plain || end > MaxPack {
-		return fmt.Errorf("its frame of %d bytes at %d is not within %d", c.Place.Stored, c.Place.Frame, f.plain)
-	}
-	if c.Length == 0 || int64(c.Place.Start)+int64(c.Length) > MaxChunk {
-		return fmt.Errorf("%d bytes at %d of its frame are more than a frame holds", c.Length, c.Place.Start)
-	}
-	return nil
-}
-
-func (f *fetch) damaged(i int, err error) {
-	f.damage = append(f.damage, &DamagedError{Kind: f.pack.Kind, Pack: f.pack.Name, ID: f.want[i].ID, Err: err})
-}
-
-// windowMemory is what a window needs, kept for the next.
-type windowMemory struct{ bytes []byte }
-
-var memories = sync.Pool{New: func() any { return new(windowMemory) }}
-
-// fetched is a window whose stored bytes are there: fewer than they should be if the pack is cut short.
-type fetched struct {
-	window windowWant
-	memory *windowMemory
+	memory *spanMemory
 	sealed []byte // in memory
 	plain  []byte // in place of sealed, when it is opened
 }
 
-// run reads the windows one after the other. While one is decompressed, the next is fetched.
-func (f *fetch) run(ctx context.Context, windows []windowWant) error {
-	if len(windows) == 0 {
-		return nil
-	}
-	first, err := f.fetch(ctx, windows[0])
-	if err != nil {
-		return err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	ahead := make(chan fetched)
-	g.Go(func() error { return f.fetchAll(ctx, windows[1:], ahead) })
-	g.Go(func() error {
-		if err := f.window(ctx, first); err != nil {
-			return err
-		}
-		for next := range ahead {
-			if err := f.window(ctx, next); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return g.Wait()
-}
+// spanMemory is what a span needs, kept for the next.
+type spanMemory struct{ bytes []byte }
 
-// fetchAll sends windows as they come, and closes ahead.
-func (f *fetch) fetchAll(ctx context.Context, windows []windowWant, ahead chan<- fetched) error {
-	defer close(ahead)
-	for _, w := range windows {
-		next, err := f.fetch(ctx, w)
-		if err != nil {
-			return err
-		}
-		select {
-		case ahead <- next:
-		case <-ctx.Done():
-			memories.Put(next.memory)
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
+var memories = sync.Pool{New: func() any { return new(spanMemory) }}
 
-// window opens and hands on one window, and gives its memory back.
-func (f *fetch) window(ctx context.Context, w fetched) error {
-	defer memories.Put(w.memory)
-	bad := f.openSegments(&w)
-	for _, frame := range w.window.frames {
-		if ctx.Err() != nil {
-			return fmt.Errorf("fetch pack %s: %w", f.pack.Kind.Object(f.pack.Name), context.Cause(ctx))
-		}
-		if err := f.frame(w, frame, bad); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fetch gets the stored bytes of a window. With the first it gets and opens the header too, in one request if it lies near.
-func (f *fetch) fetch(ctx context.Context, w windowWant) (fetched, error) {
-	out := fetched{window: w, memory: memories.Get().(*windowMemory)}
-	var err error
-	if out.sealed, err = f.get(ctx, out.memory, w); err != nil {
-		memories.Put(out.memory)
-	}
-	return out, err
-}
-
-func (f *fetch) get(ctx context.Context, m *windowMemory, w windowWant) ([]byte, error) {
-	header := int64(f.pack.Header)
-	from, to := header+w.first*crypto.SealedSegment, header+(w.last+1)*crypto.SealedSegment
-	if f.opener == nil {
-		f.opener = f.reader.cached(f.pack.Name)
-	}
-	if f.opener != nil {
-		return f.stored(ctx, m, from, to)
-	}
-	if from-header > headerGap {
-		return f.getBoth(ctx, m, from, to)
-	}
-	object, err := f.stored(ctx, m, 0, to)
+// Load gets the stored bytes of a span. The first of a pack gets and opens its header too, in the same
+// request if it lies near; others that are loaded meanwhile wait for it. A *DamagedError concerns the
+// whole pack. Whoever does not open what is loaded calls Drop.
+func (r *Reader) Load(ctx context.Context, s *Span) (*Loaded, error) {
+	key, err := r.key(s.Pack.Kind)
 	if err != nil {
 		return nil, err
 	}
-	size := int64(len(object))
-	f.opener, err = f.reader.open(ctx, f.pack, object[:min(header, size)])
-	return object[min(from, size):], err
-}
-
-// getBoth fetches the header and a range far from it at the same time.
-func (f *fetch) getBoth(ctx context.Context, m *windowMemory, from, to int64) (sealed []byte, err error) {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		f.opener, err = f.reader.header(ctx, f.pack)
-		return err
-	})
-	g.Go(func() (err error) {
-		sealed, err = f.stored(ctx, m, from, to)
-		return err
-	})
-	err = g.Wait()
-	return sealed, err
-}
-
-// stored fetches a range of stored bytes, as much of it as there is.
-func (f *fetch) stored(ctx context.Context, m *windowMemory, from, to int64) ([]byte, error) {
-	to = min(to, int64(f.pack.Size))
-	got, err := f.reader.store.Get(ctx, f.pack.Kind.Object(f.pack.Name), from, to-from, m.bytes[:0])
-	if err != nil {
-		return nil, f.reader.fetchError(f.pack.Kind, f.pack.Name, err)
+	l := &Loaded{reader: r, span: s, key: key, memory: memories.Get().(*spanMemory)}
+	if err := l.load(ctx); err != nil {
+		l.Drop()
+		return nil, err
 	}
-	m.bytes = got
+	return l, nil
+}
+
+func (l *Loaded) load(ctx context.Context) error {
+	p := l.span.Pack
+	header, first := l.reader.claim(p.Name)
+	if !first {
+		err := l.get(ctx)
+		if err == nil {
+			l.opener, err = l.reader.await(ctx, p, header)
+		}
+		return err
+	}
+	var err error
+	if l.span.first*crypto.SealedSegment <= headerGap {
+		err = l.getFromStart(ctx, header)
+	} else {
+		err = l.getBeside(ctx, header)
+	}
+	l.opener = header.opener
+	return err
+}
+
+// stored is where the span lies in the object.
+func (l *Loaded) stored() (from, to int64) {
+	header := int64(l.span.Pack.Header)
+	return header + l.span.first*crypto.SealedSegment, header + (l.span.last+1)*crypto.SealedSegment
+}
+
+func (l *Loaded) get(ctx context.Context) (err error) {
+	from, to := l.stored()
+	l.sealed, err = l.fetch(ctx, from, to)
+	return err
+}
+
+// getFromStart gets the header and the span at once.
+func (l *Loaded) getFromStart(ctx context.Context, h *header) error {
+	from, to := l.stored()
+	object, err := l.fetch(ctx, 0, to)
+	if err != nil {
+		return l.reader.settle(h, l.span.Pack, nil, err)
+	}
+	size := int64(len(object))
+	l.sealed = object[min(from, size):]
+	opener, err := l.reader.open(ctx, l.span.Pack, object[:min(int64(l.span.Pack.Header), size)])
+	return l.reader.settle(h, l.span.Pack, opener, err)
+}
+
+// getBeside gets the header and a span far from it at the same time.
+func (l *Loaded) getBeside(ctx context.Context, h *header) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		opener, err := l.reader.fetchHeader(ctx, l.span.Pack)
+		return l.reader.settle(h, l.span.Pack, opener, err)
+	})
+	g.Go(func() error { return l.get(gctx) })
+	return g.Wait()
+}
+
+// fetch gets a range of stored bytes, as much of it as there is.
+func (l *Loaded) fetch(ctx context.Context, from, to int64) ([]byte, error) {
+	p := l.span.Pack
+	to = min(to, int64(p.Size))
+	got, err := l.reader.store.Get(ctx, p.Kind.Object(p.Name), from, to-from, l.memory.bytes[:0])
+	if err != nil {
+		return nil, l.reader.fetchError(p.Kind, p.Name, err)
+	}
+	l.memory.bytes = got
 	return got, nil
 }
 
-// openSegments decrypts a window in place, moves the segments together, and returns which do not open.
-func (f *fetch) openSegments(w *fetched) (bad map[int64]error) {
-	count, sealed := crypto.SegmentCount(f.plain), w.sealed
-	w.plain = sealed[:0]
-	for index := w.window.first; len(sealed) > 0; index++ {
+// Drop gives back the memory of what is not opened.
+func (l *Loaded) Drop() {
+	memories.Put(l.memory)
+	l.memory, l.sealed, l.plain = nil, nil, nil
+}
+
+// Open decrypts and decompresses what was loaded, which is dropped then, and hands on the content of
+// each frame, in the order of the pack; take owns what it gets. It returns the chunks that cannot be
+// had. An error is one of take, or of ctx, and ends it.
+func (l *Loaded) Open(ctx context.Context, take func(*Piece) error) (bad []Bad, err error) {
+	defer l.Drop()
+	damage := l.openSegments()
+	for _, frame := range l.span.frames {
+		if ctx.Err() != nil {
+			return bad, fmt.Errorf("fetch pack %s: %w", l.span.Pack.Kind.Object(l.span.Pack.Name), context.Cause(ctx))
+		}
+		piece, wrong := l.piece(frame, damage)
+		bad = append(bad, wrong...)
+		if piece == nil {
+			continue
+		}
+		if err := take(piece); err != nil {
+			return bad, err
+		}
+	}
+	return bad, nil
+}
+
+// openSegments decrypts a span in place, moves the segments together, and returns which do not open.
+func (l *Loaded) openSegments() (bad map[int64]error) {
+	count, sealed := crypto.SegmentCount(l.span.plain), l.sealed
+	l.plain = sealed[:0]
+	for index := l.span.first; len(sealed) > 0; index++ {
 		n := min(len(sealed), crypto.SealedSegment)
-		segment, err := f.opener.OpenSegment(sealed[:0], sealed[:n], uint64(index), uint64(index)+1 == count)
+		segment, err := l.opener.OpenSegment(sealed[:0], sealed[:n], uint64(index), uint64(index)+1 == count)
 		if err != nil {
 			if bad == nil {
 				bad = make(map[int64]error)
@@ -265,35 +191,68 @@ func (f *fetch) openSegments(w *fetched) (bad map[int64]error) {
 			bad[index] = err
 			segment = sealed[:max(0, n-crypto.SegmentOverhead)]
 		}
-		w.plain, sealed = append(w.plain, segment...), sealed[n:]
+		l.plain, sealed = append(l.plain, segment...), sealed[n:]
 	}
 	return bad
 }
 
-// frame decompresses a frame and hands on the wanted chunks in it.
-func (f *fetch) frame(w fetched, frame frameWant, bad map[int64]error) error {
-	raw := borrowScratch()
-	defer giveBack(raw)
-	err := f.decompress(raw, w, frame, bad)
+// Piece is the content of a frame, as far as it was wanted and its id is right. Its memory belongs to
+// whoever holds it, until Free.
+type Piece struct {
+	Chunks []int // indexes in what was wanted, in the order of their places
+	want   []Chunk
+	raw    *[]byte
+}
+
+// Data is the content of a chunk, good until Free. It must not be changed.
+func (p *Piece) Data(i int) []byte {
+	place := &p.want[i].Place
+	return (*p.raw)[place.Start:][:p.want[i].Length]
+}
+
+// Size is how many bytes the piece holds in memory.
+func (p *Piece) Size() int { return cap(*p.raw) }
+
+// Free gives the memory back.
+func (p *Piece) Free() {
+	frameMemory.put(p.raw)
+	p.raw = nil
+}
+
+// piece decompresses a frame and compares the wanted chunks in it with their ids. It is nil if none is
+// right.
+func (l *Loaded) piece(frame frameWant, damage map[int64]error) (*Piece, []Bad) {
+	raw, err := l.decompress(frame, damage)
+	if err != nil {
+		return nil, l.bad(frame.chunks, err)
+	}
+	p, bad := &Piece{Chunks: make([]int, 0, len(frame.chunks)), want: l.span.Want, raw: raw}, []Bad(nil)
 	var right *Chunk // the last whose id is right: a run of zeros is wanted many times
 	for _, i := range frame.chunks {
-		c := &f.want[i]
-		start, end := int64(c.Place.Start), int64(c.Place.Start)+int64(c.Length)
-		switch {
-		case err != nil:
-			f.damaged(i, err)
+		c := &l.span.Want[i]
+		switch end := int64(c.Place.Start) + int64(c.Length); {
 		case end > int64(len(*raw)):
-			f.damaged(i, fmt.Errorf("its frame holds %d bytes, and it should end at %d", len(*raw), end))
-		case !c.isAgain(right) && f.key.Sum((*raw)[start:end]) != c.ID:
-			f.damaged(i, errWrongID)
+			bad = append(bad, l.bad([]int{i}, fmt.Errorf("its frame holds %d bytes, and it should end at %d", len(*raw), end))...)
+		case !c.isAgain(right) && l.key.Sum(p.Data(i)) != c.ID:
+			bad = append(bad, l.bad([]int{i}, errWrongID)...)
 		default:
 			right = c
-			if err := f.each(i, (*raw)[start:end]); err != nil {
-				return err
-			}
+			p.Chunks = append(p.Chunks, i)
 		}
 	}
-	return nil
+	if len(p.Chunks) == 0 {
+		p.Free()
+		return nil, bad
+	}
+	return p, bad
+}
+
+func (l *Loaded) bad(chunks []int, err error) []Bad {
+	p, all := l.span.Pack, make([]Bad, len(chunks))
+	for k, i := range chunks {
+		all[k] = Bad{i, &DamagedError{Kind: p.Kind, Pack: p.Name, ID: l.span.Want[i].ID, Err: err}}
+	}
+	return all
 }
 
 // isAgain tells whether c is another chunk, which may be nil, of the same frame.
@@ -301,18 +260,28 @@ func (c *Chunk) isAgain(other *Chunk) bool {
 	return other != nil && other.ID == c.ID && other.Place.Start == c.Place.Start && other.Length == c.Length
 }
 
-func (f *fetch) decompress(raw *[]byte, w fetched, frame frameWant, bad map[int64]error) error {
-	last := (frame.offset + frame.stored - 1) / crypto.SegmentSize
-	for index := frame.offset / crypto.SegmentSize; len(bad) > 0 && index <= last; index++ {
-		if err := bad[index]; err != nil {
-			return err
+func (l *Loaded) decompress(frame frameWant, damage map[int64]error) (*[]byte, error) {
+	first, last := frame.segments()
+	for index := first; len(damage) > 0 && index <= last; index++ {
+		if err := damage[index]; err != nil {
+			return nil, err
 		}
 	}
-	start := frame.offset - w.window.first*crypto.SegmentSize
-	if start+frame.stored > int64(len(w.plain)) {
-		return errCutShort
+	start := frame.offset - l.span.first*crypto.SegmentSize
+	if start+frame.stored > int64(len(l.plain)) {
+		return nil, errCutShort
 	}
-	return f.reader.decompress(raw, w.plain[start:start+frame.stored])
+	stored := l.plain[start : start+frame.stored]
+	size, err := rawSize(stored)
+	if err != nil {
+		return nil, err
+	}
+	raw := frameMemory.take(size)
+	if err := l.reader.decompress(raw, stored); err != nil {
+		frameMemory.put(raw)
+		return nil, err
+	}
+	return raw, nil
 }
 
 var (
@@ -320,16 +289,25 @@ var (
 	errCutShort = errors.New("its frame ends after the pack")
 )
 
+// rawSize is how many bytes a frame claims to hold.
+func rawSize(frame []byte) (int, error) {
+	size, err := contentSize(frame)
+	if err != nil {
+		return 0, err
+	}
+	if size > MaxChunk {
+		return 0, fmt.Errorf("its frame claims to hold %d bytes", size)
+	}
+	return int(size), nil
+}
+
 // decompress puts the content of one frame into raw.
 func (r *Reader) decompress(raw *[]byte, frame []byte) error {
-	size, err := contentSize(frame)
+	size, err := rawSize(frame)
 	if err != nil {
 		return err
 	}
-	if size > MaxChunk {
-		return fmt.Errorf("its frame claims to hold %d bytes", size)
-	}
-	*raw, err = r.decoder.DecodeAll(frame, slices.Grow((*raw)[:0], int(size)))
+	*raw, err = r.decoder.DecodeAll(frame, slices.Grow((*raw)[:0], size))
 	if err != nil {
 		return fmt.Errorf("decompress its frame: %w", err)
 	}

@@ -25,8 +25,8 @@ type ReaderOptions struct {
 	Openers int
 }
 
-// Reader reads packs. It may be used by several goroutines at once; each Fetch holds up to some 10 MiB, or four times the biggest
-// frame if that is more.
+// Reader reads packs. It may be used by several goroutines at once; each span that is loaded holds what
+// it has fetched, and the content of a frame while it is opened.
 type Reader struct {
 	store      store.Store
 	identities []age.Identity
@@ -35,14 +35,8 @@ type Reader struct {
 	decoder    *zstd.Decoder
 
 	mu      sync.Mutex
-	openers map[Name]*list.Element
-	recent  *list.List // of opened, the last used first
-}
-
-// opened is a header that was opened.
-type opened struct {
-	name   Name
-	opener *crypto.Opener
+	headers map[Name]*header
+	recent  *list.List // of the names of headers that are open, the last used first
 }
 
 // NewReader makes a reader of the packs in s. Without identities it can only verify hashes; data and tree are the keys of ids, nil
@@ -58,7 +52,7 @@ func NewReader(s store.Store, identities []age.Identity, data, tree *crypto.IDKe
 	}
 	return &Reader{
 		store: s, identities: identities, data: data, tree: tree, o: o, decoder: decoder,
-		openers: make(map[Name]*list.Element), recent: list.New(),
+		headers: make(map[Name]*header), recent: list.New(),
 	}
 }
 
@@ -108,30 +102,84 @@ func (r *Reader) fetchError(kind Kind, name Name, err error) error {
 	return fmt.Errorf("fetch pack %s: %w", kind.Object(name), err)
 }
 
-// cached returns the opener of a pack whose header was opened before.
-func (r *Reader) cached(name Name) *crypto.Opener {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e, found := r.openers[name]
-	if !found {
-		return nil
-	}
-	r.recent.MoveToFront(e)
-	return e.Value.(opened).opener
+// header is a pack's header that is open, or that someone is fetching.
+type header struct {
+	done    chan struct{} // closed when opener and err are known
+	opener  *crypto.Opener
+	err     error
+	element *list.Element // in recent; nil while it is being fetched
 }
 
-func (r *Reader) remember(name Name, opener *crypto.Opener) {
+// claim returns the header of a pack and whether the caller is the first who asks for it: then he must
+// settle it.
+func (r *Reader) claim(name Name) (h *header, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, found := r.openers[name]; found {
-		return
+	h = r.headers[name]
+	if h == nil {
+		h = &header{done: make(chan struct{})}
+		r.headers[name] = h
+		return h, true
 	}
-	r.openers[name] = r.recent.PushFront(opened{name, opener})
+	if h.element != nil {
+		r.recent.MoveToFront(h.element)
+	}
+	return h, false
+}
+
+// settle tells all who wait for a header what came of it, and returns the error. One that failed is
+// forgotten: the next who asks tries again.
+func (r *Reader) settle(h *header, p *Pack, opener *crypto.Opener, err error) error {
+	h.opener, h.err = opener, err
+	close(h.done)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		delete(r.headers, p.Name)
+		return err
+	}
+	h.element = r.recent.PushFront(p.Name)
 	if r.recent.Len() > r.o.Openers {
 		last := r.recent.Back()
-		delete(r.openers, last.Value.(opened).name)
+		delete(r.headers, last.Value.(Name))
 		r.recent.Remove(last)
 	}
+	return nil
+}
+
+// await waits for a header that someone else fetches. Where he was told to stop, it is fetched here.
+func (r *Reader) await(ctx context.Context, p *Pack, h *header) (*crypto.Opener, error) {
+	select {
+	case <-h.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if h.err == nil || ctx.Err() != nil || !isEnd(h.err) {
+		return h.opener, h.err
+	}
+	return r.opener(ctx, p)
+}
+
+func isEnd(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// opener returns what opens a pack, after a request for its header if that is not known.
+func (r *Reader) opener(ctx context.Context, p *Pack) (*crypto.Opener, error) {
+	h, first := r.claim(p.Name)
+	if !first {
+		return r.await(ctx, p, h)
+	}
+	opener, err := r.fetchHeader(ctx, p)
+	return opener, r.settle(h, p, opener, err)
+}
+
+func (r *Reader) fetchHeader(ctx context.Context, p *Pack) (*crypto.Opener, error) {
+	header, err := r.get(ctx, p, 0, int64(p.Header), nil)
+	if err != nil {
+		return nil, err
+	}
+	return r.open(ctx, p, header)
 }
 
 // open opens a pack whose header (with the nonce) is given.
@@ -150,7 +198,6 @@ func (r *Reader) open(ctx context.Context, p *Pack, header []byte) (*crypto.Open
 	if err != nil {
 		return nil, fmt.Errorf("open pack %s: %w", p.Kind.Object(p.Name), err)
 	}
-	r.remember(p.Name, opener)
 	return opener, nil
 }
 
@@ -179,25 +226,13 @@ func (r *Reader) get(ctx context.Context, p *Pack, from, to int64, dst []byte) (
 	return out, nil
 }
 
-// header fetches and opens the pack's header.
-func (r *Reader) header(ctx context.Context, p *Pack) (*crypto.Opener, error) {
-	if opener := r.cached(p.Name); opener != nil {
-		return opener, nil
-	}
-	header, err := r.get(ctx, p, 0, int64(p.Header), nil)
-	if err != nil {
-		return nil, err
-	}
-	return r.open(ctx, p, header)
-}
-
 // Directory reads the directory of a pack from the pack itself.
 func (r *Reader) Directory(ctx context.Context, p *Pack) (*Directory, error) {
 	plain, err := p.plain()
 	if err != nil {
 		return nil, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: err}
 	}
-	opener, err := r.header(ctx, p)
+	opener, err := r.opener(ctx, p)
 	if err != nil {
 		return nil, err
 	}
