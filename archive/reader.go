@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
 	"sync"
 
@@ -66,6 +67,24 @@ func (r *Reader) key(kind Kind) (*crypto.IDKey, error) {
 		return nil, fmt.Errorf("read pack: no key for ids in %q", kind)
 	}
 	return key, nil
+}
+
+// ListPacks yields name, kind and stored size of all packs in a store.
+func ListPacks(ctx context.Context, s store.Store) iter.Seq2[*Pack, error] {
+	return func(yield func(*Pack, error) bool) {
+		for _, kind := range []Kind{Data, Trees} {
+			for info, err := range s.List(ctx, string(kind)+"/", "") {
+				if err != nil {
+					yield(nil, fmt.Errorf("list packs: %w", err))
+					return
+				}
+				name, err := ParseName(info.Name[max(0, len(info.Name)-64):])
+				if err == nil && kind.Object(name) == info.Name && !yield(&Pack{Name: name, Kind: kind, Size: uint32(info.Size)}, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Pack finds out what must be known of a pack of which only name and stored size are, such as from a listing.

@@ -8,10 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -19,6 +16,7 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/chunker"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -231,8 +229,11 @@ func (b *backup) findLost(ctx context.Context) error {
 		return nil
 	}
 	there := map[archive.Name]int64{}
-	if err := eachPack(ctx, b.repo.Store, func(_ archive.Kind, name archive.Name, size int64) { there[name] = size }); err != nil {
-		return err
+	for pack, err := range archive.ListPacks(ctx, b.repo.Store) {
+		if err != nil {
+			return err
+		}
+		there[pack.Name] = int64(pack.Size)
 	}
 	b.lost = maps.Clone(b.o.Lost)
 	if b.lost == nil {
@@ -474,36 +475,5 @@ func (b *backup) loadPages() tree.Load {
 	if err != nil || !b.repo.CanRead() {
 		return b.pages.Load(nil)
 	}
-	return b.pages.Load(PageLoader(&Fetcher{Reader: reader}))
-}
-
-// PageLoader loads pages of trees through a Fetcher.
-func PageLoader(f *Fetcher) tree.Load {
-	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
-		byPack := map[*archive.Pack][]int{}
-		for i, c := range want {
-			byPack[c.Place.Pack] = append(byPack[c.Place.Pack], i)
-		}
-		var mu sync.Mutex
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(4)
-		for pack, at := range byPack {
-			chunks := make([]archive.Chunk, len(at))
-			for j, i := range at {
-				chunks[j] = want[i]
-			}
-			g.Go(func() error {
-				missing, err := f.Fetch(gctx, pack, chunks, func(j int, page []byte) error {
-					mu.Lock()
-					defer mu.Unlock()
-					return each(at[j], page)
-				})
-				if err == nil && len(missing) > 0 {
-					err = missing[0].Err
-				}
-				return err
-			})
-		}
-		return g.Wait()
-	}
+	return b.pages.Load(fetch.Of(reader, fetch.Options{}).Pages())
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -306,7 +307,7 @@ func (w *world) restoreOne(s store.Store, path string) {
 		w.t.Fatal(err)
 	}
 	last := all[len(all)-1]
-	fetcher, err := pipeline.NewFetcher(repo, last.Domain, nil)
+	fetcher, err := fetch.New(repo, last.Domain, fetch.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -315,7 +316,7 @@ func (w *world) restoreOne(s store.Store, path string) {
 		w.t.Fatal(err)
 	}
 	to := newTarget()
-	t := tree.Open(last.Sources[0].Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
+	t := tree.Open(last.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
 	if _, err := pipeline.Restore(w.t.Context(), t, fetcher, to, pipeline.RestoreOptions{Include: match}); err != nil {
 		w.t.Fatal(err)
 	}

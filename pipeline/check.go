@@ -13,10 +13,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 // CheckOptions say how deep a check goes.
@@ -150,19 +152,22 @@ func (c *check) note(ctx context.Context, object string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil || isAway(err) {
-		return err
+	if away := store.Unavailable(ctx, err); away != nil {
+		return away
 	}
 	c.find(object, err)
 	return nil
 }
 
 func (c *check) listPacks(ctx context.Context) error {
-	err := eachPack(ctx, c.repo.Store, func(kind archive.Kind, name archive.Name, size int64) {
-		c.present[name] = &archive.Pack{Name: name, Kind: kind, Size: uint32(size)}
-	})
-	if err != nil || c.closed {
-		return err
+	for pack, err := range archive.ListPacks(ctx, c.repo.Store) {
+		if err != nil {
+			return err
+		}
+		c.present[pack.Name] = pack
+	}
+	if c.closed {
+		return nil
 	}
 	for name, pack := range c.present {
 		known, err := c.index.HasPack(ctx, name)
@@ -382,11 +387,11 @@ func (c *check) checkTrees(ctx context.Context) error {
 	}
 	c.report.Snapshots = uint64(len(snapshots))
 	for _, s := range snapshots {
-		fetcher, err := NewFetcher(c.repo, s.Domain, nil)
+		fetcher, err := fetch.New(c.repo, s.Domain, fetch.Options{})
 		if err != nil {
 			return err
 		}
-		load := PageLoader(fetcher)
+		load := fetcher.Pages()
 		for i := range s.Sources {
 			if err := c.checkTree(ctx, s, &s.Sources[i], load); err != nil {
 				return err

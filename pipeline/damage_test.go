@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 // collects admits a collector and has it decide about all packs that are there.
@@ -157,12 +158,12 @@ func (w *world) findsDamage(object string, at int, want *fakeSource) {
 		return
 	}
 	s := all[len(all)-1]
-	fetcher, err := pipeline.NewFetcher(repo, s.Domain, nil)
+	fetcher, err := fetch.New(repo, s.Domain, fetch.Options{})
 	if err != nil {
 		return
 	}
 	to := newTarget()
-	opened := tree.Open(s.Sources[0].Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
+	opened := tree.Open(s.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
 	if _, err := pipeline.Restore(w.t.Context(), opened, fetcher, to, pipeline.RestoreOptions{}); err != nil {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/target"
 )
 
@@ -38,7 +39,7 @@ type RestoreOptions struct {
 	Spare    func(ctx context.Context) (func(e *entry.Entry) bool, error)
 	DryRun   bool
 	Verify   bool // read back what was written, and read what OverwriteIfChanged would keep
-	Parallel int  // packs at once; 4 if 0
+	Parallel int  // files that are read back at once; 4 if 0
 	Progress *Progress
 	// Problem takes what did not come back as it was; may be nil.
 	Problem func(path string, err error)
@@ -76,16 +77,10 @@ func (r *RestoreResult) Add(other RestoreResult) {
 	r.Reused += other.Reused
 }
 
-// window bounds what is planned at once.
-const (
-	windowFiles  = 16 << 10
-	windowChunks = 64 << 10
-)
-
 // restore is one run of Restore over one source.
 type restore struct {
 	o      RestoreOptions
-	fetch  *Fetcher
+	fetch  *fetch.Fetcher
 	target target.Target
 	traits target.Traits
 	there  map[string]*entry.Entry // what the target has
@@ -125,7 +120,7 @@ type pendingLink struct {
 
 // Restore brings a tree, or what of it is included, back to a target. Content is fetched pack by pack and every chunk is checked. What
 // cannot come back is told to Problem and counted, and the rest goes on; an error means that the restore as a whole failed.
-func Restore(ctx context.Context, t *tree.Tree, f *Fetcher, to target.Target, o RestoreOptions) (RestoreResult, error) {
+func Restore(ctx context.Context, t *tree.Tree, f *fetch.Fetcher, to target.Target, o RestoreOptions) (RestoreResult, error) {
 	r := &restore{o: o, fetch: f, target: to, traits: to.Traits(), first: map[fileKey]firstName{}}
 	if o.Progress == nil {
 		r.o.Progress = &Progress{}
@@ -364,7 +359,7 @@ func (r *restore) add(ctx context.Context, n *tree.Node) error {
 	r.o.Progress.BytesTotal.Add(uint64(n.Size))
 	r.window = append(r.window, newRestoring(n))
 	r.chunks += len(n.Chunks)
-	if len(r.window) < windowFiles && r.chunks < windowChunks {
+	if len(r.window) < fetch.WindowNodes && r.chunks < fetch.WindowChunks {
 		return nil
 	}
 	return r.flush(ctx)

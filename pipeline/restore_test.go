@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/target/directory"
 )
 
@@ -49,13 +50,13 @@ func TestDeleteSparesDirectoriesOfWhichATreeKnowsOnlyWhatIsInThem(t *testing.T) 
 }
 
 // pagesOf opens a source of a snapshot and counts the pages that are loaded.
-func (w *world) pagesOf(s *catalog.Snapshot, pages *int) (*tree.Tree, *pipeline.Fetcher) {
+func (w *world) pagesOf(s *catalog.Snapshot, pages *int) (*tree.Tree, *fetch.Fetcher) {
 	w.t.Helper()
-	fetcher, err := pipeline.NewFetcher(w.reader(), s.Domain, nil)
+	fetcher, err := fetch.New(w.reader(), s.Domain, fetch.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	load := pipeline.PageLoader(fetcher)
+	load := fetcher.Pages()
 	return tree.Open(s.Sources[0].Root, func(ctx context.Context, want []archive.Chunk, each func(int, []byte) error) error {
 		*pages += len(want)
 		return load(ctx, want, each)
@@ -105,7 +106,7 @@ func TestContentIsReadInOrderAcrossBatches(t *testing.T) {
 	all, fetcher := w.pagesOf(snapshot, &pages)
 	got, now := map[string]*bytes.Buffer{}, ""
 	var order []string
-	err = pipeline.InOrder(t.Context(), fetcher, all.All(t.Context(), ""), pipeline.Reading{
+	err = fetcher.InOrder(t.Context(), all.All(t.Context(), ""), fetch.Reading{
 		Begin: func(n *tree.Node) error {
 			now = n.Path
 			order = append(order, now)
@@ -142,14 +143,14 @@ func TestReadingInOrderNamesWhatIsDamagedAndEndsAtAnError(t *testing.T) {
 	snapshot := w.mustBackup(s)
 	pages := 0
 	all, fetcher := w.pagesOf(snapshot, &pages)
-	ignore := pipeline.Reading{Begin: func(*tree.Node) error { return nil }, Data: func([]byte) error { return nil }}
-	err := pipeline.InOrder(t.Context(), fetcher, all.All(t.Context(), ""), ignore)
+	ignore := fetch.Reading{Begin: func(*tree.Node) error { return nil }, Data: func([]byte) error { return nil }}
+	err := fetcher.InOrder(t.Context(), all.All(t.Context(), ""), ignore)
 	if !errors.Is(err, archive.ErrDamaged) || !strings.Contains(err.Error(), "dir/file000.bin") {
 		t.Errorf("got %v, want that dir/file000.bin is damaged", err)
 	}
 	full := errors.New("full")
 	ignore.Begin = func(*tree.Node) error { return full }
-	if err := pipeline.InOrder(t.Context(), fetcher, all.Below(t.Context(), "dir/zz"), ignore); !errors.Is(err, full) {
+	if err := fetcher.InOrder(t.Context(), all.Below(t.Context(), "dir/zz"), ignore); !errors.Is(err, full) {
 		t.Errorf("got %v, want the error of who reads", err)
 	}
 }

@@ -2,18 +2,14 @@ package pipeline
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/target"
 )
 
@@ -36,13 +32,6 @@ type use struct {
 	offset int64
 }
 
-// packJob is what a window needs of one pack.
-type packJob struct {
-	pack *archive.Pack
-	want []archive.Chunk
-	uses []use
-}
-
 // writeByPack fetches every pack of the window once and writes each chunk wherever it belongs.
 func (r *restore) writeByPack(ctx context.Context, window []*restoring) error {
 	g, gctx := errgroup.WithContext(ctx)
@@ -52,9 +41,7 @@ func (r *restore) writeByPack(ctx context.Context, window []*restoring) error {
 			g.Go(func() error { return r.done(gctx, f, r.commit(gctx, f)) })
 		}
 	}
-	for _, job := range planByPack(window) {
-		g.Go(func() error { return r.runJob(gctx, job) })
-	}
+	g.Go(func() error { return r.fill(gctx, window) })
 	return dropUnlessDone(window, g.Wait())
 }
 
@@ -81,46 +68,33 @@ func (r *restore) parallel() int {
 	return 4
 }
 
-// planByPack sorts the chunks of files by their packs, in the order in which packs are first needed.
-func planByPack(window []*restoring) []*packJob {
-	byPack := map[archive.Name]*packJob{}
-	var jobs []*packJob
+// wanted lists the chunks that files lack, and where each belongs.
+func wanted(window []*restoring) (chunks []archive.Chunk, uses []use) {
 	for _, f := range window {
 		offset := int64(0)
 		for i, c := range f.node.Chunks {
-			if f.have != nil && (f.have[i] || f.failed != nil) {
-				offset += int64(c.Length)
-				continue
+			if f.have == nil || !f.have[i] && f.failed == nil {
+				chunks = append(chunks, c)
+				uses = append(uses, use{f, offset})
 			}
-			var name archive.Name
-			if c.Place.Pack != nil {
-				name = c.Place.Pack.Name
-			}
-			job := byPack[name]
-			if job == nil {
-				job = &packJob{pack: c.Place.Pack}
-				byPack[name] = job
-				jobs = append(jobs, job)
-			}
-			job.want = append(job.want, c)
-			job.uses = append(job.uses, use{f, offset})
 			offset += int64(c.Length)
 		}
 	}
-	return jobs
+	return chunks, uses
 }
 
-// runJob writes all chunks of a job. A chunk that no place gives fails its file alone.
-func (r *restore) runJob(ctx context.Context, job *packJob) error {
-	missing, err := r.fetch.Fetch(ctx, job.pack, job.want, func(i int, data []byte) error {
-		u := job.uses[i]
+// fill writes the chunks that files lack. A chunk that no place gives fails its file alone.
+func (r *restore) fill(ctx context.Context, window []*restoring) error {
+	chunks, uses := wanted(window)
+	missing, err := r.fetch.Each(ctx, chunks, func(i int, data []byte) error {
+		u := uses[i]
 		return r.done(ctx, u.file, r.write(ctx, u.file, u.offset, data))
 	})
 	if err != nil {
 		return err
 	}
 	for _, m := range missing {
-		if err := r.done(ctx, job.uses[m.Index].file, m.Err); err != nil {
+		if err := r.done(ctx, uses[m.Index].file, m.Err); err != nil {
 			return err
 		}
 	}
@@ -220,183 +194,37 @@ func writeData(f target.File, data []byte, offset int64, extents []entry.Extent)
 	return nil
 }
 
-// batchBytes bounds what is fetched ahead of a file that is written in order.
-const batchBytes = 8 << 20
-
-// writeInOrder writes files from start to end, as targets need that are streams.
+// writeInOrder writes files from start to end, as targets need that are streams, several at once.
 func (r *restore) writeInOrder(ctx context.Context, window []*restoring) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, r.traits.Parallel))
-	for _, f := range window {
-		g.Go(func() error { return r.done(gctx, f, r.stream(gctx, f)) })
+	ahead := r.fetch.Ahead(gctx)
+	defer ahead.Close()
+	lists := make([][]archive.Chunk, len(window))
+	for i, f := range window {
+		lists[i] = f.node.Chunks
+	}
+	for i, content := range ahead.Add(lists...) {
+		f := window[i]
+		g.Go(func() error { return r.done(gctx, f, r.stream(gctx, f, content)) })
 	}
 	return dropUnlessDone(window, g.Wait())
 }
 
-func (r *restore) stream(ctx context.Context, f *restoring) error {
-	chunks, offset := f.node.Chunks, int64(0)
-	if len(chunks) == 0 {
+func (r *restore) stream(ctx context.Context, f *restoring, content *fetch.Content) error {
+	defer content.Close()
+	if len(f.node.Chunks) == 0 {
 		return r.commit(ctx, f)
 	}
-	for len(chunks) > 0 {
-		n := batchLength(chunks)
-		batch, err := r.fetch.Gather(ctx, chunks[:n])
+	offset := int64(0)
+	for data, err := range content.All() {
 		if err != nil {
 			return err
 		}
-		for _, data := range batch {
-			if err := r.write(ctx, f, offset, data); err != nil {
-				return err
-			}
-			offset += int64(len(data))
+		if err := r.write(ctx, f, offset, data); err != nil {
+			return err
 		}
-		chunks = chunks[n:]
+		offset += int64(len(data))
 	}
 	return nil
-}
-
-// batchLength is how many chunks come to about batchBytes, one at least.
-func batchLength(chunks []archive.Chunk) int {
-	size := 0
-	for i, c := range chunks {
-		size += int(c.Length)
-		if size > batchBytes && i > 0 {
-			return i
-		}
-	}
-	return len(chunks)
-}
-
-// Missing is a chunk that no place has given.
-type Missing struct {
-	Index int // in the list of what was wanted
-	Err   error
-}
-
-// Fetcher gets chunks wherever they are: at the place that is told, or where the index, or else a pack's own directory, has
-// them. Safe for concurrent use.
-type Fetcher struct {
-	Reader *archive.Reader
-	// IDs names chunks of data. Without it nothing that was written can be verified.
-	IDs *crypto.IDKey
-	// Index is asked for when a place proves wrong. It may be nil.
-	Index func(ctx context.Context) (*index.Index, error)
-	// Directories is asked for when the index does not help: it finds where chunks lie from the packs themselves. It may be nil.
-	Directories func(ctx context.Context) (*index.Index, error)
-	// Warn is told of places that were wrong. It may be nil.
-	Warn func(err error)
-}
-
-// Fetch gets chunks of one pack, and those that are not there from elsewhere. each is called by one goroutine at a time, once
-// for every chunk that comes; the others are returned. An error is one of each, or of ctx.
-func (f *Fetcher) Fetch(ctx context.Context, p *archive.Pack, want []archive.Chunk, each func(i int, data []byte) error) ([]Missing, error) {
-	came := make([]bool, len(want))
-	var stop error
-	err := archive.ErrDamaged
-	if p != nil {
-		err = f.Reader.Fetch(ctx, p, want, func(i int, data []byte) error {
-			came[i] = true
-			stop = each(i, data)
-			return stop
-		})
-	}
-	if err == nil || stop != nil {
-		return nil, stop
-	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if errors.Is(err, store.ErrUnreachable) {
-		return nil, err
-	}
-	if f.Warn != nil {
-		f.Warn(err)
-	}
-	return f.elsewhere(ctx, want, came, err, each)
-}
-
-// elsewhere looks for what did not come.
-func (f *Fetcher) elsewhere(ctx context.Context, want []archive.Chunk, came []bool, cause error, each func(i int, data []byte) error) ([]Missing, error) {
-	var missing []Missing
-	for i, c := range want {
-		if came[i] {
-			continue
-		}
-		var stop error
-		err := f.another(ctx, c, func(data []byte) error {
-			stop = each(i, data)
-			return stop
-		})
-		if stop != nil {
-			return nil, stop
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err != nil {
-			missing = append(missing, Missing{i, fmt.Errorf("chunk %s: %w", c.ID, cause)})
-		}
-	}
-	return missing, nil
-}
-
-// another gets one chunk from a place that the index knows and that is not the one that was wrong.
-func (f *Fetcher) another(ctx context.Context, c archive.Chunk, take func([]byte) error) error {
-	err := archive.ErrDamaged
-	for _, find := range []func(context.Context) (*index.Index, error){f.Index, f.Directories} {
-		if find == nil {
-			continue
-		}
-		index, indexErr := find(ctx)
-		if indexErr != nil {
-			err = indexErr
-			continue
-		}
-		places, placesErr := index.Places(ctx, c.ID)
-		if placesErr != nil {
-			err = placesErr
-			continue
-		}
-		if err = f.anyOf(ctx, c, places, take); err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
-// anyOf gets one chunk from the first of places that is right.
-func (f *Fetcher) anyOf(ctx context.Context, c archive.Chunk, places []archive.Chunk, take func([]byte) error) error {
-	for _, other := range places {
-		if c.Place.Pack != nil && other.Place.Pack.Name == c.Place.Pack.Name && other.Place.Ordinal == c.Place.Ordinal {
-			continue
-		}
-		err := f.Reader.Fetch(ctx, other.Place.Pack, []archive.Chunk{other}, func(_ int, data []byte) error { return take(data) })
-		if err == nil {
-			return nil
-		}
-	}
-	return archive.ErrDamaged
-}
-
-// Gather gets a few chunks of any packs into memory, in their order.
-func (f *Fetcher) Gather(ctx context.Context, want []archive.Chunk) ([][]byte, error) {
-	out := make([][]byte, len(want))
-	for start := 0; start < len(want); {
-		end := start + 1
-		for end < len(want) && want[end].Place.Pack == want[start].Place.Pack {
-			end++
-		}
-		missing, err := f.Fetch(ctx, want[start].Place.Pack, want[start:end], func(i int, data []byte) error {
-			out[start+i] = append([]byte(nil), data...)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if len(missing) > 0 {
-			return nil, missing[0].Err
-		}
-		start = end
-	}
-	return out, nil
 }

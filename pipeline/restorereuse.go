@@ -85,6 +85,18 @@ func eachPiece(chunks []archive.Chunk, do func(first, end int, offset int64)) {
 	}
 }
 
+// chunksWithin is how many chunks come to about limit bytes, one at least.
+func chunksWithin(chunks []archive.Chunk, limit int) int {
+	size := 0
+	for i, c := range chunks {
+		size += int(c.Length)
+		if size > limit && i > 0 {
+			return i
+		}
+	}
+	return len(chunks)
+}
+
 var reuseBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // reusePiece copies those of the chunks from first to end that the old file has. What it cannot read is fetched.

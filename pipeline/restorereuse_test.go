@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/target/directory"
 )
 
@@ -42,7 +43,7 @@ func (w *world) restoreFrom(ctx context.Context, through store.Store, s *catalog
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	fetcher, err := pipeline.NewFetcher(repo, s.Domain, nil)
+	fetcher, err := fetch.New(repo, s.Domain, fetch.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func (w *world) restoreFrom(ctx context.Context, through store.Store, s *catalog
 		w.t.Fatal(err)
 	}
 	defer to.Close(ctx)
-	t := tree.Open(s.Sources[0].Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
+	t := tree.Open(s.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
 	return pipeline.Restore(ctx, t, fetcher, to, o)
 }
 

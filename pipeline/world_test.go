@@ -26,6 +26,7 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -167,11 +168,11 @@ func (w *world) restore(i int, o pipeline.RestoreOptions) *fakeTarget {
 }
 
 func (w *world) restoreTo(to target.Target, s *catalog.Snapshot, i int, o pipeline.RestoreOptions) (pipeline.RestoreResult, error) {
-	fetcher, err := pipeline.NewFetcher(w.reader(), s.Domain, nil)
+	fetcher, err := fetch.New(w.reader(), s.Domain, fetch.Options{})
 	if err != nil {
 		return pipeline.RestoreResult{}, err
 	}
-	t := tree.Open(s.Sources[i].Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
+	t := tree.Open(s.Sources[i].Root, fetcher.Pages(), tree.OpenOptions{})
 	return pipeline.Restore(w.t.Context(), t, fetcher, to, o)
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 // browser looks into snapshots, for the verbs that only read.
@@ -22,7 +22,7 @@ type browser struct {
 	*app
 	repo      *catalog.Repository
 	snapshots []*catalog.Snapshot // all, oldest first
-	fetchers  map[uint64]*pipeline.Fetcher
+	fetchers  map[uint64]*fetch.Fetcher
 	pages     recentPages
 }
 
@@ -36,15 +36,15 @@ func (a *app) browse(ctx context.Context) (*browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &browser{app: a, repo: repo, snapshots: all, fetchers: map[uint64]*pipeline.Fetcher{}}, nil
+	return &browser{app: a, repo: repo, snapshots: all, fetchers: map[uint64]*fetch.Fetcher{}}, nil
 }
 
 // fetcher gets content of a snapshot.
-func (b *browser) fetcher(s *catalog.Snapshot) (*pipeline.Fetcher, error) {
+func (b *browser) fetcher(s *catalog.Snapshot) (*fetch.Fetcher, error) {
 	if f := b.fetchers[s.Domain]; f != nil {
 		return f, nil
 	}
-	f, err := pipeline.NewFetcher(b.repo, s.Domain, func(err error) { b.out.Warn(output.Warning{Message: err.Error()}) })
+	f, err := b.app.fetcher(b.repo, s.Domain)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (b *browser) tree(s *catalog.Snapshot, source *catalog.SourceState) (*tree.
 	if err != nil {
 		return nil, err
 	}
-	return tree.Open(source.Root, b.pages.load(pipeline.PageLoader(f)), tree.OpenOptions{}), nil
+	return tree.Open(source.Root, b.pages.load(f.Pages()), tree.OpenOptions{}), nil
 }
 
 // spot is a place that was found: a snapshot, and of it all sources, one, or what lies at or below a path of one.

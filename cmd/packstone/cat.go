@@ -16,7 +16,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 func newCat(a *app) *cobra.Command {
@@ -95,7 +95,7 @@ func (b *browser) content(ctx context.Context, s *catalog.Snapshot, node *tree.N
 	if err != nil {
 		return err
 	}
-	return pipeline.InOrder(ctx, f, oneNode(node), pipeline.Reading{
+	return f.InOrder(ctx, oneNode(node), fetch.Reading{
 		Begin: func(*tree.Node) error { return nil },
 		Data: func(data []byte) error {
 			if _, err := w.Write(data); err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/mirror"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline"
 )
 
 func newCatalog(a *app) *cobra.Command {
@@ -147,11 +146,11 @@ func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirro
 		return err
 	}
 	for _, s := range snapshots {
-		fetcher, err := pipeline.NewFetcher(repo, s.Domain, func(err error) { a.out.Warn(output.Warning{Message: err.Error()}) })
+		fetcher, err := a.fetcher(repo, s.Domain)
 		if err != nil {
 			return err
 		}
-		added, err := m.Fill(ctx, s, pipeline.PageLoader(fetcher))
+		added, err := m.Fill(ctx, s, fetcher.Pages())
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/database"
@@ -29,12 +28,11 @@ func (r *restoring) isDatabase(s *catalog.SourceState) bool {
 
 // openStreams opens the rows of a database in the snapshot.
 func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState) (database.Source, error) {
-	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
+	t, fetcher, err := r.tree(s)
 	if err != nil {
 		return nil, err
 	}
-	t := tree.Open(s.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{})
-	return database.OpenStreams(pipeline.Files(ctx, t, fetcher), database.SourceOptions{Aside: r.aside()})
+	return database.OpenStreams(fetcher.Files(ctx, t), database.SourceOptions{Aside: r.aside()})
 }
 
 // intoDatabase puts the one database that is named straight into an engine.

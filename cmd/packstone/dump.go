@@ -18,7 +18,7 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/tarball"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 type dumpOptions struct{ target, archive string }
@@ -123,7 +123,7 @@ func (d *dumping) source(ctx context.Context, source *catalog.SourceState) error
 		return err
 	}
 	root := strings.Trim(source.Name, "/")
-	return pipeline.InOrder(ctx, f, onceEach(t.Below(ctx, d.at.path)), pipeline.Reading{
+	return f.InOrder(ctx, onceEach(t.Below(ctx, d.at.path)), fetch.Reading{
 		Begin: func(n *tree.Node) error { return d.begin(root, &n.Entry) },
 		Data: func(data []byte) error {
 			_, err := d.tar.Write(data)

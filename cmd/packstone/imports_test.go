@@ -31,7 +31,8 @@ var mayImport = map[string][]string{
 	"pipeline/database": {},
 	"pipeline/source":   {"catalog/entry", "pipeline/local", "pipeline/remote", "pipeline/database"},
 	"pipeline/target":   {"catalog/entry", "pipeline/local", "pipeline/remote", "pipeline/database"},
-	"pipeline":          {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline/source", "pipeline/target", "pipeline/database"},
+	"pipeline/fetch":    {"catalog/entry", "catalog", "archive", "archive/store", "crypto"},
+	"pipeline":          {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline/fetch", "pipeline/source", "pipeline/target", "pipeline/database"},
 	"cmd/internal":      {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline"},
 	"cmd/packstone":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 // repository finds the repository's address: the flag, the environment, the settings file, else the one in the data directory.
@@ -198,6 +199,14 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 		a.out.Warn(output.Warning{Message: fmt.Sprintf("the owner's key was taken from the repository itself; compare it: %s", repository.Owner().Text())})
 	}
 	return repository, storage, nil
+}
+
+// fetcher reads content of a domain; it warns of places that are wrong.
+func (a *app) fetcher(repo *catalog.Repository, domain uint64) (*fetch.Fetcher, error) {
+	return fetch.New(repo, domain, fetch.Options{
+		Workers: a.flags.concurrency,
+		Warn:    func(err error) { a.out.Warn(output.Warning{Message: err.Error()}) },
+	})
 }
 
 // repositoryID says which repository packstone.json is of: by its id keys and caches are found.

@@ -19,6 +19,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/target"
 	"github.com/packstone/packstone/pipeline/target/command"
 	"github.com/packstone/packstone/pipeline/target/directory"
@@ -320,12 +321,12 @@ func (r *restoring) source(ctx context.Context, source *catalog.SourceState) err
 }
 
 // tree opens the tree of a source.
-func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *pipeline.Fetcher, error) {
-	fetcher, err := pipeline.NewFetcher(r.repo, r.snapshot.Domain, func(err error) { r.out.Warn(output.Warning{Message: err.Error()}) })
+func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *fetch.Fetcher, error) {
+	fetcher, err := r.fetcher(r.repo, r.snapshot.Domain)
 	if err != nil {
 		return nil, nil, err
 	}
-	return tree.Open(source.Root, pipeline.PageLoader(fetcher), tree.OpenOptions{}), fetcher, nil
+	return tree.Open(source.Root, fetcher.Pages(), tree.OpenOptions{}), fetcher, nil
 }
 
 // writing is what is written of a tree.
@@ -336,7 +337,7 @@ type writing struct {
 }
 
 // write brings a tree, or a part of it, to a target, and closes that.
-func (r *restoring) write(ctx context.Context, t *tree.Tree, fetcher *pipeline.Fetcher, to target.Target, w writing) error {
+func (r *restoring) write(ctx context.Context, t *tree.Tree, fetcher *fetch.Fetcher, to target.Target, w writing) error {
 	match, err := pipeline.NewMatch(w.below, r.o.include, r.o.exclude)
 	if err != nil {
 		return errors.Join(usage("%w", err), to.Close(ctx))

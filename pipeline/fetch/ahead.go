@@ -1,0 +1,388 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"sync"
+
+	"github.com/packstone/packstone/archive"
+)
+
+// Ahead fetches content ahead of those who read it. What is added is expected to be read in that order,
+// by one reader or by several at once, each from the start of his content to its end. A span that is
+// needed soon is fetched with all that was added and lies in it, so that much is added at once where
+// that is known. What is held is bounded by Options.Memory, and by what is needed next.
+type Ahead struct {
+	fetch  *Fetcher
+	ctx    context.Context // of all requests, which outlive the call that made them worth while
+	stop   context.CancelFunc
+	flying sync.WaitGroup
+
+	mu       sync.Mutex
+	shelves  map[archive.Name]*shelf
+	queue    []*Content // what nobody reads yet, after those that are begun or closed
+	asking   int        // of queue: all before are asked for
+	begun    []*Content
+	requests int   // under way
+	size     int64 // of all that was added, bytes
+	held     int64 // asked for and not read yet, bytes
+	failed   error
+}
+
+// Ahead begins to read ahead until ctx ends, or it is closed.
+func (f *Fetcher) Ahead(ctx context.Context) *Ahead {
+	a := &Ahead{fetch: f, shelves: map[archive.Name]*shelf{}}
+	a.ctx, a.stop = context.WithCancel(ctx)
+	return a
+}
+
+// Content is the content of a file on its way to one reader.
+type Content struct {
+	ahead  *Ahead
+	bits   []bit
+	start  int64 // bytes that were added before
+	size   int64
+	taken  int           // bits that were handed out
+	offset int64         // bytes of those
+	asking int           // all bits before are asked for
+	begun  bool          // someone reads it
+	closed bool          // nobody will
+	ready  chan struct{} // holds a token when something has come
+}
+
+// bit is a chunk of a content.
+type bit struct {
+	content *Content
+	chunk   *archive.Chunk
+	offset  int64
+	parcel  *parcel // with which it is to be fetched; nil where that is not decided
+	asked   bool
+	here    bool
+	data    []byte
+	lease   *lease // of the memory that data lies in; nil if it is its own
+	err     error
+}
+
+// lease is the memory of a frame, which several bits use.
+type lease struct {
+	piece *archive.Piece
+	users int
+}
+
+// Add adds contents, each a list of chunks that is not changed after.
+func (a *Ahead) Add(lists ...[]archive.Chunk) []*Content {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := make([]*Content, len(lists))
+	for i, chunks := range lists {
+		c := &Content{ahead: a, start: a.size, ready: make(chan struct{}, 1), bits: make([]bit, len(chunks))}
+		for k := range chunks {
+			c.bits[k] = bit{content: c, chunk: &chunks[k], offset: c.size}
+			c.size += int64(chunks[k].Length)
+			a.shelf(&chunks[k]).add(&c.bits[k])
+		}
+		a.size += c.size
+		all[i] = c
+	}
+	a.queue = append(a.queue, all...)
+	a.advance()
+	return all
+}
+
+// Close ends all requests and waits for them.
+func (a *Ahead) Close() {
+	a.stop()
+	a.flying.Wait()
+}
+
+// Begin says that the content will be read now, whatever was added before it.
+func (c *Content) Begin() {
+	c.ahead.mu.Lock()
+	defer c.ahead.mu.Unlock()
+	c.begin()
+	c.ahead.advance()
+}
+
+func (c *Content) begin() {
+	if !c.begun && !c.closed {
+		c.begun = true
+		c.ahead.begun = append(c.ahead.begun, c)
+	}
+}
+
+// Next returns the next chunk, good until Next or Close is called again, or io.EOF after the last. Any
+// other error stays.
+func (c *Content) Next() ([]byte, error) {
+	a := c.ahead
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c.begin()
+	c.drop(c.taken - 1)
+	if c.taken == len(c.bits) {
+		return nil, io.EOF
+	}
+	b := &c.bits[c.taken]
+	for a.advance(); !b.here; a.advance() {
+		if err := a.wait(c); err != nil {
+			return nil, err
+		}
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	a.held -= int64(b.chunk.Length)
+	c.taken, c.offset = c.taken+1, c.offset+int64(b.chunk.Length)
+	a.advance()
+	return b.data, nil
+}
+
+// wait returns when something has come for a content. It gives the lock away meanwhile.
+func (a *Ahead) wait(c *Content) error {
+	if a.failed != nil {
+		return a.failed
+	}
+	a.mu.Unlock()
+	defer a.mu.Lock()
+	select {
+	case <-c.ready:
+		return nil
+	case <-a.ctx.Done():
+		return context.Cause(a.ctx)
+	}
+}
+
+// drop gives back the memory of a bit that was handed out.
+func (c *Content) drop(i int) {
+	if i < 0 {
+		return
+	}
+	b := &c.bits[i]
+	if b.lease != nil {
+		b.lease.leave()
+	}
+	b.data, b.lease = nil, nil
+}
+
+func (l *lease) leave() {
+	if l.users--; l.users == 0 {
+		l.piece.Free()
+	}
+}
+
+// Close says that no more of the content is wanted.
+func (c *Content) Close() {
+	a := c.ahead
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.drop(c.taken - 1)
+	for i := c.taken; i < len(c.bits); i++ {
+		if b := &c.bits[i]; b.asked {
+			a.held -= int64(b.chunk.Length)
+			c.drop(i)
+		}
+	}
+	c.closed = true
+	for i, other := range a.begun {
+		if other == c {
+			a.begun = append(a.begun[:i], a.begun[i+1:]...)
+			break
+		}
+	}
+	a.advance()
+}
+
+// advance asks for what is needed next, as far as requests and memory allow.
+func (a *Ahead) advance() {
+	for a.failed == nil && a.requests < a.fetch.atOnce() {
+		b, lead := a.soonest()
+		if b == nil || lead > a.window()/4*3 {
+			return
+		}
+		a.ask(b)
+	}
+}
+
+// window is how far ahead of a reader his content is always fetched, bytes. At three quarters of it more
+// is asked for, so that it is not asked for in small pieces.
+func (a *Ahead) window() int64 {
+	return max(a.fetch.o.Memory/4/int64(max(1, len(a.begun))), int64(a.fetch.spanBytes())/4)
+}
+
+// soonest is what will be read first of all that is not asked for, and how many bytes are read before.
+func (a *Ahead) soonest() (first *bit, lead int64) {
+	for _, c := range a.begun {
+		if b := c.unasked(); b != nil {
+			if l := a.lead(b); first == nil || l < lead {
+				first, lead = b, l
+			}
+		}
+	}
+	a.tidy()
+	for ; a.asking < len(a.queue); a.asking++ {
+		if b := a.queue[a.asking].unasked(); b != nil {
+			if l := a.lead(b); first == nil || l < lead {
+				first, lead = b, l
+			}
+			break
+		}
+	}
+	return first, lead
+}
+
+// tidy takes off the head of the queue what is begun or closed.
+func (a *Ahead) tidy() {
+	n := 0
+	for n < len(a.queue) && (a.queue[n].begun || a.queue[n].closed) {
+		a.queue[n] = nil
+		n++
+	}
+	a.queue, a.asking = a.queue[n:], max(0, a.asking-n)
+}
+
+// unasked is the first bit that is not asked for.
+func (c *Content) unasked() *bit {
+	if c.closed {
+		return nil
+	}
+	for ; c.asking < len(c.bits); c.asking++ {
+		if !c.bits[c.asking].asked {
+			return &c.bits[c.asking]
+		}
+	}
+	return nil
+}
+
+// lead is how many bytes will be read before a bit: of its content, or of the one that is at its end
+// first and of all that is in the queue before.
+func (a *Ahead) lead(b *bit) int64 {
+	c := b.content
+	if c.begun {
+		return b.offset - c.offset
+	}
+	rest := int64(0)
+	for i, other := range a.begun {
+		if left := other.size - other.offset; i == 0 || left < rest {
+			rest = left
+		}
+	}
+	for _, first := range a.queue {
+		if !first.begun && !first.closed {
+			return rest + c.start - first.start + b.offset
+		}
+	}
+	return rest + b.offset
+}
+
+// ask fetches a bit, and what lies near it in its pack.
+func (a *Ahead) ask(b *bit) {
+	p := a.pick(b)
+	for _, b := range p.bits {
+		b.asked = true
+		a.held += int64(b.chunk.Length)
+	}
+	a.requests++
+	a.flying.Go(func() {
+		err := a.bring(p)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.requests--
+		if err != nil {
+			a.fail(err)
+		}
+		a.advance()
+	})
+}
+
+// fail tells all readers of what ends everything.
+func (a *Ahead) fail(err error) {
+	if a.failed == nil {
+		a.failed = err
+	}
+	for _, c := range a.begun {
+		c.tell()
+	}
+}
+
+// tell wakes the reader, if he waits.
+func (c *Content) tell() {
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+
+// bring fetches a parcel and puts it where it is waited for.
+func (a *Ahead) bring(p *parcel) (err error) {
+	lack := p.wrong
+	if p.span != nil {
+		lack, err = a.fetch.span(a.ctx, p.span, func(piece *archive.Piece) error {
+			a.put(p, piece)
+			return nil
+		})
+	}
+	for _, m := range lack {
+		b := p.number[m.Index]
+		data, err := a.fetch.elsewhere(a.ctx, b.chunk, m.Err)
+		if ends(a.ctx, err) {
+			return err
+		}
+		a.mu.Lock()
+		b.arrive(data, nil, err)
+		a.mu.Unlock()
+	}
+	return err
+}
+
+// put hands the content of a frame to its bits. Of a frame of which little is wanted a copy is kept, so
+// that it does not hold more memory than is counted.
+func (a *Ahead) put(p *parcel, piece *archive.Piece) {
+	wanted := 0
+	for _, i := range piece.Chunks {
+		wanted += int(p.number[i].chunk.Length)
+	}
+	shared := &lease{piece: piece, users: 1}
+	copies := make([][]byte, len(piece.Chunks))
+	if wanted < piece.Size()/2 {
+		for k, i := range piece.Chunks {
+			copies[k] = append([]byte(nil), piece.Data(i)...)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for k, i := range piece.Chunks {
+		if copies[k] != nil {
+			p.number[i].arrive(copies[k], nil, nil)
+		} else {
+			p.number[i].arrive(piece.Data(i), shared, nil)
+		}
+	}
+	shared.leave()
+}
+
+func (b *bit) arrive(data []byte, in *lease, err error) {
+	if b.content.closed {
+		return
+	}
+	if in != nil {
+		in.users++
+	}
+	b.data, b.lease, b.err, b.here = data, in, err, true
+	b.content.tell()
+}
+
+// All yields the chunks as Next returns them, and ends with the first error.
+func (c *Content) All() iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			data, err := c.Next()
+			if errors.Is(err, io.EOF) || !yield(data, err) || err != nil {
+				return
+			}
+		}
+	}
+}

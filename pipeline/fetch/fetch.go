@@ -1,0 +1,330 @@
+// Package fetch is how content comes out of a repository: whoever reads chunks, of files or of trees,
+// reads them here. What is wanted is sorted by the name of its pack and fetched in spans of a few
+// megabytes, several at once and each once; what is wrong at one place is taken from another. Chunks
+// come in any order (Each), or in the order of who reads them, some way ahead of him (Ahead, InOrder,
+// Files). Two numbers bound the work: requests in flight, which wait for the network, and workers, which
+// decrypt, decompress and compare ids.
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Options bound the work. The zero value works.
+type Options struct {
+	Connections int   // requests in flight; 4 if 0
+	Workers     int   // goroutines that open what was fetched; one for each processor, two at least, if 0
+	Memory      int64 // bytes of content held ahead of who reads in order; 64 MiB if 0
+	// Warn is told of places that were wrong. It may be nil.
+	Warn func(error)
+}
+
+const (
+	defaultConnections = 4
+	defaultMemory      = 64 << 20
+)
+
+func (o Options) withDefaults() Options {
+	if o.Connections <= 0 {
+		o.Connections = defaultConnections
+	}
+	if o.Workers <= 0 {
+		o.Workers = max(2, runtime.GOMAXPROCS(0))
+	}
+	if o.Memory <= 0 {
+		o.Memory = defaultMemory
+	}
+	if o.Warn == nil {
+		o.Warn = func(error) {}
+	}
+	return o
+}
+
+// Fetcher gets chunks of one domain wherever they are: at the place that is told, or where the index, or
+// else a pack's own directory, has them. It is safe for concurrent use.
+type Fetcher struct {
+	// IDs names chunks of data; nil where it is not at hand.
+	IDs *crypto.IDKey
+
+	o                    Options
+	reader               *archive.Reader
+	places               []findPlaces // in the order in which they are asked
+	connections, workers slots
+
+	mu   sync.Mutex
+	lost map[archive.Name]error // packs that are missing, or that nothing opens
+}
+
+// New makes a Fetcher for chunks of a domain. It loads the index when that is first needed, and reads the
+// packs' own directories when that does not help.
+func New(repo *catalog.Repository, domain uint64, o Options) (*Fetcher, error) {
+	reader, err := repo.Reader(domain)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := repo.Domain(domain)
+	if err != nil {
+		return nil, err
+	}
+	f := Of(reader, o)
+	f.IDs = secret.DataID()
+	f.places = []findPlaces{
+		onceLoaded(func(ctx context.Context) (*index.Index, error) { return readIndex(ctx, repo) }),
+		onceLoaded(func(ctx context.Context) (*index.Index, error) { return readDirectories(ctx, repo, reader) }),
+	}
+	return f, nil
+}
+
+// Of makes a Fetcher that looks for chunks at the places that are told, and nowhere else.
+func Of(reader *archive.Reader, o Options) *Fetcher {
+	o = o.withDefaults()
+	return &Fetcher{
+		o: o, reader: reader, lost: map[archive.Name]error{},
+		connections: make(slots, o.Connections), workers: make(slots, o.Workers),
+	}
+}
+
+// slots are what few may have at once.
+type slots chan struct{}
+
+func (s slots) take(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s slots) give() { <-s }
+
+// atOnce is how many spans are under way: some wait for the network, the others for a processor.
+func (f *Fetcher) atOnce() int { return f.o.Connections + f.o.Workers }
+
+// spanBytes is how much one request fetches.
+func (f *Fetcher) spanBytes() int { return int(min(max(f.o.Memory/16, 256<<10), 4<<20)) }
+
+// Missing is a chunk that no place has given.
+type Missing struct {
+	Index int // in the list of what was wanted
+	Err   error
+}
+
+// Each gets chunks of any packs, in any order, and calls each with the number and the bytes of every one
+// that comes, from several goroutines at once; the others are returned. The bytes are good until each
+// returns, which must not change them, nor fetch anything. An error is one of each, or of ctx, or of a
+// storage that is out of reach.
+func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error) ([]Missing, error) {
+	var mu sync.Mutex
+	var missing []Missing
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(f.atOnce())
+	for _, part := range f.divide(want) {
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			lacking, err := f.part(gctx, part, each)
+			mu.Lock()
+			defer mu.Unlock()
+			missing = append(missing, lacking...)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(missing, func(a, b Missing) int { return cmp.Compare(a.Index, b.Index) })
+	return missing, context.Cause(ctx)
+}
+
+// part is what one request is to fetch of what Each was asked for.
+type part struct {
+	span  *archive.Span // nil where there is nothing to ask for
+	at    []int         // for each chunk that is wanted of the span's pack, its number in all that is wanted
+	wrong []Missing     // by the same number: what cannot lie where it should
+	want  []archive.Chunk
+}
+
+// divide sorts chunks by their packs, in the order in which packs are first needed, and into spans.
+func (f *Fetcher) divide(want []archive.Chunk) (parts []part) {
+	byPack := map[archive.Name][]int{}
+	var order []archive.Name
+	for i := range want {
+		name := packName(&want[i])
+		if byPack[name] == nil {
+			order = append(order, name)
+		}
+		byPack[name] = append(byPack[name], i)
+	}
+	for _, name := range order {
+		at := byPack[name]
+		chunks := make([]archive.Chunk, len(at))
+		for k, i := range at {
+			chunks[k] = want[i]
+		}
+		spans, bad := f.spans(chunks)
+		for _, s := range spans {
+			parts = append(parts, part{span: s, at: at, want: chunks})
+		}
+		if len(bad) > 0 {
+			parts = append(parts, part{at: at, want: chunks, wrong: bad})
+		}
+	}
+	return parts
+}
+
+// packName is the name of the pack that a chunk lies in, zero where that is not told.
+func packName(c *archive.Chunk) (name archive.Name) {
+	if c.Place.Pack != nil {
+		name = c.Place.Pack.Name
+	}
+	return name
+}
+
+// spans divides chunks of one pack into spans.
+func (f *Fetcher) spans(chunks []archive.Chunk) ([]*archive.Span, []Missing) {
+	pack := chunks[0].Place.Pack
+	if pack == nil {
+		return nil, lacking(len(chunks), func(k int) int { return k }, errNoPlace)
+	}
+	spans, bad := archive.Spans(pack, chunks, f.spanBytes())
+	return spans, lackingOf(bad)
+}
+
+var errNoPlace = fmt.Errorf("no place is told: %w", archive.ErrDamaged)
+
+func lacking(n int, index func(k int) int, err error) []Missing {
+	all := make([]Missing, n)
+	for k := range all {
+		all[k] = Missing{index(k), err}
+	}
+	return all
+}
+
+func lackingOf(bad []archive.Bad) []Missing {
+	all := make([]Missing, len(bad))
+	for k, b := range bad {
+		all[k] = Missing{b.Index, b.Err}
+	}
+	return all
+}
+
+// part hands on the content of one part, from wherever it is.
+func (f *Fetcher) part(ctx context.Context, p part, each func(i int, data []byte) error) (missing []Missing, err error) {
+	lack := p.wrong
+	if p.span != nil {
+		lack, err = f.span(ctx, p.span, func(piece *archive.Piece) error {
+			defer piece.Free()
+			for _, k := range piece.Chunks {
+				if err := each(p.at[k], piece.Data(k)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range lack {
+		data, err := f.elsewhere(ctx, &p.want[m.Index], m.Err)
+		switch {
+		case ends(ctx, err):
+			return nil, err
+		case err != nil:
+			missing = append(missing, Missing{p.at[m.Index], err})
+			continue
+		}
+		if err := each(p.at[m.Index], data); err != nil {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// span fetches and opens a span, and returns what did not come. An error is one of take, or ends all.
+func (f *Fetcher) span(ctx context.Context, s *archive.Span, take func(*archive.Piece) error) ([]Missing, error) {
+	if err := f.lostPack(s.Pack.Name); err != nil {
+		return allOf(s, err), nil
+	}
+	loaded, err := f.load(ctx, s)
+	if ends(ctx, err) {
+		return nil, err
+	}
+	if err != nil {
+		f.lose(s.Pack.Name, err)
+		return allOf(s, err), nil
+	}
+	if err := f.workers.take(ctx); err != nil {
+		loaded.Drop()
+		return nil, err
+	}
+	defer f.workers.give()
+	bad, err := loaded.Open(ctx, take)
+	if len(bad) > 0 {
+		f.o.Warn(joined(bad))
+	}
+	return lackingOf(bad), err
+}
+
+func (f *Fetcher) load(ctx context.Context, s *archive.Span) (*archive.Loaded, error) {
+	if err := f.connections.take(ctx); err != nil {
+		return nil, err
+	}
+	defer f.connections.give()
+	return f.reader.Load(ctx, s)
+}
+
+// ends tells whether an error concerns more than what was to be fetched.
+func ends(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, store.ErrUnreachable))
+}
+
+// lose remembers a pack from which nothing comes, and warns of it the first time.
+func (f *Fetcher) lose(name archive.Name, err error) {
+	f.mu.Lock()
+	_, known := f.lost[name]
+	if errors.Is(err, archive.ErrDamaged) {
+		f.lost[name] = err
+	}
+	f.mu.Unlock()
+	if !known {
+		f.o.Warn(err)
+	}
+}
+
+func (f *Fetcher) lostPack(name archive.Name) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost[name]
+}
+
+func allOf(s *archive.Span, err error) (all []Missing) {
+	for i := range s.Chunks() {
+		all = append(all, Missing{i, err})
+	}
+	return all
+}
+
+func joined(bad []archive.Bad) error {
+	all := make([]error, len(bad))
+	for i, b := range bad {
+		all[i] = b.Err
+	}
+	return errors.Join(all...)
+}
