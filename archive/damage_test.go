@@ -37,6 +37,18 @@ func (b *bench) reencrypted(t *testing.T, p *Pack, change func(plain []byte) []b
 	return &Pack{Name: name, Kind: p.Kind, Size: uint32(len(sealed)), Header: p.Header}
 }
 
+// Verify reads and checks a whole pack; of one that is not there it says so.
+func (r *Reader) Verify(ctx context.Context, p *Pack, directory *Directory) ([]*DamagedError, error) {
+	whole, err := r.LoadWhole(ctx, p)
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
+		return []*DamagedError{damaged}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return whole.Verify(ctx, directory)
+}
+
 // moved says that chunks lie in another pack.
 func moved(chunks []Chunk, p *Pack) []Chunk {
 	out := slices.Clone(chunks)

@@ -9,32 +9,50 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Verify reads a whole pack and checks every byte: that its hash is its name, and, where the reader has identities, that every
-// segment opens, that the directory in it is readable and the same as directory (if that is not nil), that every frame decompresses and
-// every chunk has its id. It returns what it found wrong; the error says that it could not look. The pack
-// is held in memory meanwhile.
-func (r *Reader) Verify(ctx context.Context, p *Pack, directory *Directory) ([]*DamagedError, error) {
-	v := &verification{reader: r, pack: p}
+// Whole is a pack of which all stored bytes are in memory.
+type Whole struct {
+	reader *Reader
+	pack   *Pack
+	buffer []byte
+	object []byte // in buffer
+}
+
+// LoadWhole reads all that is stored of a pack. A *DamagedError says that it is not there. Whoever does
+// not verify it calls Drop.
+func (r *Reader) LoadWhole(ctx context.Context, p *Pack) (*Whole, error) {
 	buffer, err := buffers.take(bufferSize(max(defaultPack, int64(p.Size))))
 	if err != nil {
 		return nil, err
 	}
-	defer buffers.put(buffer)
-	object, err := r.store.Get(ctx, p.Kind.Object(p.Name), 0, -1, buffer[:0])
+	w := &Whole{reader: r, pack: p, buffer: buffer}
+	w.object, err = r.store.Get(ctx, p.Kind.Object(p.Name), 0, -1, buffer[:0])
 	if err != nil {
-		err = r.fetchError(p.Kind, p.Name, err)
-		if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
-			return []*DamagedError{damaged}, nil
-		}
-		return nil, err
+		w.Drop()
+		return nil, r.fetchError(p.Kind, p.Name, err)
 	}
-	if Name(sha256.Sum256(object)) != p.Name {
-		v.wrong(ID{}, fmt.Errorf("its %d bytes do not have this hash", len(object)))
+	return w, nil
+}
+
+// Drop gives the memory back.
+func (w *Whole) Drop() {
+	buffers.put(w.buffer)
+	w.buffer, w.object = nil, nil
+}
+
+// Verify checks every byte of the pack, which is dropped then: that its hash is its name, and, where the
+// reader has identities, that every segment opens, that the directory in it is readable and the same as
+// directory (if that is not nil), that every frame decompresses and every chunk has its id. It returns
+// what it found wrong; the error says that it could not look.
+func (w *Whole) Verify(ctx context.Context, directory *Directory) ([]*DamagedError, error) {
+	defer w.Drop()
+	v := &verification{reader: w.reader, pack: w.pack}
+	if Name(sha256.Sum256(w.object)) != w.pack.Name {
+		v.wrong(ID{}, fmt.Errorf("its %d bytes do not have this hash", len(w.object)))
 	}
-	if len(r.identities) == 0 {
+	if len(w.reader.identities) == 0 {
 		return v.problems, nil
 	}
-	return v.problems, v.contents(ctx, object, directory)
+	return v.problems, v.contents(ctx, w.object, directory)
 }
 
 type verification struct {

@@ -294,6 +294,7 @@ func (c *check) checkPacks(ctx context.Context) error {
 	if !c.repo.CanRead() {
 		c.report.Unchecked = append(c.report.Unchecked, "what lies in packs: only their hashes were checked, an identity is needed for more")
 	}
+	fetcher := fetch.Of(reader, fetch.Options{Workers: c.o.Parallel})
 	deadline := time.Time{}
 	if c.o.MaxDuration > 0 {
 		deadline = time.Now().Add(c.o.MaxDuration)
@@ -309,7 +310,7 @@ func (c *check) checkPacks(ctx context.Context) error {
 			read.Add(1)
 			bytes.Add(uint64(listed.Size))
 			c.o.Progress.BytesDone.Add(uint64(listed.Size))
-			return c.checkPack(gctx, reader, listed)
+			return c.checkPack(gctx, fetcher, listed)
 		})
 	}
 	err = g.Wait()
@@ -338,7 +339,7 @@ func (c *check) isChosen(name archive.Name) bool {
 	return float64(uint32(n))/(1<<32)*100 < c.o.Percent
 }
 
-func (c *check) checkPack(ctx context.Context, reader *archive.Reader, listed *archive.Pack) error {
+func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *archive.Pack) error {
 	pack, known, err := c.index.Pack(ctx, listed.Name)
 	if err != nil {
 		return err
@@ -346,7 +347,7 @@ func (c *check) checkPack(ctx context.Context, reader *archive.Reader, listed *a
 	if !known {
 		pack.Pack = listed
 	}
-	problems, err := reader.Verify(ctx, pack.Pack, pack.Directory)
+	problems, err := fetcher.Verify(ctx, pack.Pack, pack.Directory)
 	if err != nil {
 		return c.note(ctx, pack.Pack.Kind.Object(pack.Pack.Name), err)
 	}

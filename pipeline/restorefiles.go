@@ -122,14 +122,9 @@ func (r *restore) done(ctx context.Context, f *restoring, err error) error {
 
 // write puts one chunk into its file, and completes the file with its last.
 func (r *restore) write(ctx context.Context, f *restoring, offset int64, data []byte) error {
-	file, err := r.open(ctx, f)
-	if file == nil || err != nil {
+	if err := r.put(ctx, f, offset, data); err != nil {
 		return err
 	}
-	if err := writeData(file, data, offset, f.node.Extents); err != nil {
-		return err
-	}
-	r.o.Progress.BytesDone.Add(uint64(len(data)))
 	f.mu.Lock()
 	f.left--
 	last := f.left == 0
@@ -138,6 +133,16 @@ func (r *restore) write(ctx context.Context, f *restoring, offset int64, data []
 		return nil
 	}
 	return r.commit(ctx, f)
+}
+
+// put writes data into a file that has not failed.
+func (r *restore) put(ctx context.Context, f *restoring, offset int64, data []byte) error {
+	file, err := r.open(ctx, f)
+	if file == nil || err != nil {
+		return err
+	}
+	r.o.Progress.BytesDone.Add(uint64(len(data)))
+	return writeData(file, data, offset, f.node.Extents)
 }
 
 // open returns the file that f is written to; nil if f has failed already.
@@ -213,18 +218,15 @@ func (r *restore) writeInOrder(ctx context.Context, window []*restoring) error {
 
 func (r *restore) stream(ctx context.Context, f *restoring, content *fetch.Content) error {
 	defer content.Close()
-	if len(f.node.Chunks) == 0 {
-		return r.commit(ctx, f)
-	}
 	offset := int64(0)
 	for data, err := range content.All() {
 		if err != nil {
 			return err
 		}
-		if err := r.write(ctx, f, offset, data); err != nil {
+		if err := r.put(ctx, f, offset, data); err != nil {
 			return err
 		}
 		offset += int64(len(data))
 	}
-	return nil
+	return r.commit(ctx, f)
 }

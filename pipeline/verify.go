@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,12 +39,11 @@ func (r *restore) compare(ctx context.Context, file target.ReadAtCloser, n *tree
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		buffer = slices.Grow(buffer[:0], int(c.Length))[:c.Length]
-		k, err := file.ReadAt(buffer, offset)
-		if err != nil && !errors.Is(err, io.EOF) {
+		same, err := r.sameChunk(file, c, offset, &buffer)
+		if err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
-		if k < len(buffer) || archive.ID(r.fetch.IDs.Sum(buffer)) != c.ID {
+		if !same {
 			return fmt.Errorf("verify: %d bytes from offset %d: %w", c.Length, offset, ErrMismatch)
 		}
 		offset += int64(c.Length)
@@ -53,4 +53,35 @@ func (r *restore) compare(ctx context.Context, file target.ReadAtCloser, n *tree
 		return fmt.Errorf("verify: it is longer than %d bytes: %w", offset, ErrMismatch)
 	}
 	return nil
+}
+
+// sameChunk tells whether a file has a chunk at an offset.
+func (r *restore) sameChunk(file io.ReaderAt, c archive.Chunk, offset int64, buffer *[]byte) (bool, error) {
+	if c.IsHole() {
+		return isZero(file, offset, int64(c.Length))
+	}
+	*buffer = slices.Grow((*buffer)[:0], int(c.Length))[:c.Length]
+	k, err := file.ReadAt(*buffer, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return k == len(*buffer) && archive.ID(r.fetch.IDs.Sum(*buffer)) == c.ID, nil
+}
+
+var zeros [64 << 10]byte
+
+// isZero tells whether so many bytes at an offset are zeros.
+func isZero(file io.ReaderAt, offset, length int64) (bool, error) {
+	buffer := make([]byte, len(zeros))
+	for end := offset + length; offset < end; offset += int64(len(buffer)) {
+		buffer = buffer[:min(end-offset, int64(len(zeros)))]
+		n, err := file.ReadAt(buffer, offset)
+		if n < len(buffer) && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if !bytes.Equal(buffer[:n], zeros[:len(buffer)]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -45,7 +45,8 @@ type Content struct {
 	start  int64 // bytes that were added before
 	size   int64
 	taken  int           // bits that were handed out
-	offset int64         // bytes of those
+	offset int64         // bytes of those, without holes
+	zeros  int64         // of a hole that is being handed out, bytes
 	asking int           // all bits before are asked for
 	begun  bool          // someone reads it
 	closed bool          // nobody will
@@ -79,7 +80,10 @@ func (a *Ahead) Add(lists ...[]archive.Chunk) []*Content {
 	for i, chunks := range lists {
 		c := &Content{ahead: a, start: a.size, ready: make(chan struct{}, 1), bits: make([]bit, len(chunks))}
 		for k := range chunks {
-			c.bits[k] = bit{content: c, chunk: &chunks[k], offset: c.size}
+			c.bits[k] = bit{content: c, chunk: &chunks[k], offset: c.size, asked: chunks[k].IsHole()}
+			if chunks[k].IsHole() {
+				continue
+			}
 			c.size += int64(chunks[k].Length)
 			a.shelf(&chunks[k]).add(&c.bits[k])
 		}
@@ -112,8 +116,8 @@ func (c *Content) begin() {
 	}
 }
 
-// Next returns the next chunk, good until Next or Close is called again, or io.EOF after the last. Any
-// other error stays.
+// Next returns the next chunk, or a piece of a hole, good until Next or Close is called again and not to
+// be changed, or io.EOF after the last. Any other error stays.
 func (c *Content) Next() ([]byte, error) {
 	a := c.ahead
 	a.mu.Lock()
@@ -124,6 +128,9 @@ func (c *Content) Next() ([]byte, error) {
 		return nil, io.EOF
 	}
 	b := &c.bits[c.taken]
+	if b.chunk.IsHole() {
+		return c.hole(int64(b.chunk.Length)), nil
+	}
 	for a.advance(); !b.here; a.advance() {
 		if err := a.wait(c); err != nil {
 			return nil, err
@@ -136,6 +143,17 @@ func (c *Content) Next() ([]byte, error) {
 	c.taken, c.offset = c.taken+1, c.offset+int64(b.chunk.Length)
 	a.advance()
 	return b.data, nil
+}
+
+var zeros [256 << 10]byte
+
+// hole returns the next zeros of a hole of so many.
+func (c *Content) hole(length int64) []byte {
+	n := min(length-c.zeros, int64(len(zeros)))
+	if c.zeros += n; c.zeros == length {
+		c.taken, c.zeros = c.taken+1, 0
+	}
+	return zeros[:n]
 }
 
 // wait returns when something has come for a content. It gives the lock away meanwhile.
@@ -181,7 +199,7 @@ func (c *Content) Close() {
 	}
 	c.drop(c.taken - 1)
 	for i := c.taken; i < len(c.bits); i++ {
-		if b := &c.bits[i]; b.asked {
+		if b := &c.bits[i]; b.asked && !b.chunk.IsHole() {
 			a.held -= int64(b.chunk.Length)
 			c.drop(i)
 		}

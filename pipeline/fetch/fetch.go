@@ -126,13 +126,20 @@ type Missing struct {
 
 // Each gets chunks of any packs, in any order, and calls each with the number and the bytes of every one
 // that comes, from several goroutines at once; the others are returned. The bytes are good until each
-// returns, which must not change them, nor fetch anything. An error is one of each, or of ctx, or of a
-// storage that is out of reach.
+// returns, which must not change them, nor fetch anything; of a hole there are none. An error is one of
+// each, or of ctx, or of a storage that is out of reach.
 func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error) ([]Missing, error) {
 	var mu sync.Mutex
 	var missing []Missing
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(f.atOnce())
+	for i := range want {
+		if want[i].IsHole() {
+			if err := each(i, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, part := range f.divide(want) {
 		if gctx.Err() != nil {
 			break
@@ -165,6 +172,9 @@ func (f *Fetcher) divide(want []archive.Chunk) (parts []part) {
 	byPack := map[archive.Name][]int{}
 	var order []archive.Name
 	for i := range want {
+		if want[i].IsHole() {
+			continue
+		}
 		name := packName(&want[i])
 		if byPack[name] == nil {
 			order = append(order, name)
