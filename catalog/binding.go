@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/packstone/packstone/crypto"
 )
@@ -26,25 +27,40 @@ const (
 
 // Binding is what hosts a writer could speak for until the owner changed that.
 type Binding struct {
-	Hosts     []string          `json:"hosts,omitempty"` // patterns; absent: any host
-	LastValid map[string]uint64 `json:"last_valid"`      // lane → the last record that this binding holds for
+	Hosts     []string          `json:"hosts,omitzero"` // patterns; nil: any host, and then unbound
+	LastValid map[string]uint64 `json:"last_valid"`     // lane → the last record that this binding holds for
+
+	unknown unknown
 }
 
-// anyHost is the pattern of every host.
-var anyHost = []string{"*"}
+// AnyHost is the pattern of every host.
+const AnyHost = "*"
 
-// CheckHosts tells what is wrong with patterns of hosts: those of path.Match, such as web-*.
+// CheckHosts tells what is wrong with patterns of hosts: those of path.Match, such as web-*. There must be one.
 func CheckHosts(patterns []string) error {
+	if len(patterns) == 0 {
+		return fmt.Errorf("no host: want a name, a pattern such as web-*, or * for any: %w", ErrBadName)
+	}
 	for _, pattern := range patterns {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			return fmt.Errorf("host pattern %q: want a name, or a pattern such as web-*: %w", pattern, ErrBadName)
+			return fmt.Errorf("host pattern %q: want a name, a pattern such as web-*, or * for any: %w", pattern, ErrBadName)
 		}
 	}
 	return nil
 }
 
-// name is what the member signs with; empty if its key cannot be read.
-func (m *Member) name() string {
+// CheckRoles tells which role is none that an owner can give.
+func CheckRoles(roles []string) error {
+	for _, role := range roles {
+		if role != RoleVerifier && role != RoleBackdate {
+			return fmt.Errorf("role %q: want %s or %s: %w", role, RoleBackdate, RoleVerifier, ErrBadName)
+		}
+	}
+	return nil
+}
+
+// Name is what the member signs with; empty if its key cannot be read.
+func (m *Member) Name() string {
 	v, err := crypto.ParseVerifier(m.Key)
 	if err != nil {
 		return ""
@@ -52,29 +68,47 @@ func (m *Member) name() string {
 	return v.Name()
 }
 
-// hostsAt are the patterns that bound a member when it signed a record; nil for any host.
-func (m *Member) hostsAt(lane string, sequence uint64) []string {
+// standing tells whether the member may speak for the host of a snapshot that it has committed as record sequence of a lane. What was
+// unbound then is bound if the owner has admitted the member for this host since.
+func (m *Member) standing(lane string, sequence uint64, host string) Standing {
+	now := standing(m.Hosts, host)
 	for _, b := range m.Earlier {
-		if sequence <= b.LastValid[lane] {
-			return b.Hosts
+		if sequence > b.LastValid[lane] {
+			continue
 		}
+		if then := standing(b.Hosts, host); then != Unbound || now != Bound {
+			return then
+		}
+		break
 	}
-	return m.Hosts
+	return now
 }
 
-// Rebind changes the hosts that a member may speak for. Its records up to log keep the standing that they have.
+// Rebind changes the hosts that a member may speak for. Its records up to log lose nothing by that.
 func (m *Member) Rebind(hosts []string, log *Log) {
-	before := Binding{Hosts: m.Hosts, LastValid: log.lastOf(m.name())}
+	before := Binding{Hosts: m.Hosts, LastValid: log.lastOf(m.Name())}
 	m.Earlier = append(slices.Clone(m.Earlier), before)
 	m.Hosts = hosts
 }
 
+// backdaters are the names of the writers whose records may be of an earlier time than the store's date.
+func (c *Config) backdaters() map[string]bool {
+	names := map[string]bool{}
+	for _, m := range c.Writers {
+		if slices.Contains(m.Roles, RoleBackdate) {
+			names[m.Name()] = true
+		}
+	}
+	return names
+}
+
+// standing tells whether patterns of hosts let a writer speak for host.
 func standing(hosts []string, host string) Standing {
 	if hosts == nil {
 		return Unbound
 	}
 	for _, pattern := range hosts {
-		if ok, _ := path.Match(pattern, host); ok {
+		if ok, _ := path.Match(pattern, host); ok || pattern == AnyHost {
 			return Bound
 		}
 	}
@@ -84,7 +118,7 @@ func standing(hosts []string, host string) Standing {
 // standing tells whether a writer may speak for the host of a snapshot that it has committed with rec.
 func (r *Repository) standing(rec *Record, host string) Standing {
 	m, _, _ := member(r.Config.Writers, rec.Lane.Writer)
-	return standing(m.hostsAt(rec.Lane.String(), rec.Sequence), host)
+	return m.standing(rec.Lane.String(), rec.Sequence, host)
 }
 
 // MaySpeakFor fails with ErrOutside if the owner has not admitted the writer whose key is at hand for this host.
@@ -97,5 +131,6 @@ func (r *Repository) MaySpeakFor(host string) error {
 	if standing(m.Hosts, host) != Outside {
 		return nil
 	}
-	return fmt.Errorf("the key of writer %s is for the hosts %q, not for %q: %w", w.Signer.Name(), m.Hosts, host, ErrOutside)
+	return fmt.Errorf("the key of writer %s is for the hosts %s, not for %q: name one of them with --host, or let the owner admit it for this "+
+		"one (packstone key writer bind): %w", w.Signer.Name(), strings.Join(m.Hosts, ", "), host, ErrOutside)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/archive"
@@ -53,9 +54,7 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 			err = fmt.Errorf("its bytes do not have this hash: %w", archive.ErrDamaged)
 		}
 	case "domains":
-		if r.CanRead() && r.isCurrentDomain(name) {
-			_, err = crypto.Open(nil, data, r.Identities()...)
-		}
+		err = r.checkDomain(name, data)
 	case "headers":
 		if want, ok := r.Config.Headers[name]; ok && want != hash(data) {
 			err = archive.ErrDamaged
@@ -64,11 +63,16 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	return err
 }
 
-func (r *Repository) isCurrentDomain(object string) bool {
-	for _, d := range r.Config.Domains {
-		if d.Object == object {
-			return true
-		}
+// checkDomain checks a domain's object, if it is one that the config names.
+func (r *Repository) checkDomain(object string, data []byte) (err error) {
+	i := slices.IndexFunc(r.Config.Domains, func(d Domain) bool { return d.Object == object })
+	switch {
+	case i < 0:
+		return nil
+	case r.Config.Domains[i].SHA256 != "" && r.Config.Domains[i].SHA256 != hash(data):
+		return fmt.Errorf("it is not the one that the owner has signed: %w", archive.ErrDamaged)
+	case r.CanRead():
+		_, err = crypto.Open(nil, data, r.Identities()...)
 	}
-	return false
+	return err
 }

@@ -54,7 +54,7 @@ type Config struct {
 type Member struct {
 	Key     string            `json:"key"`
 	Group   string            `json:"group,omitempty"`     // writers of one group trust each other's index runs
-	Hosts   []string          `json:"hosts,omitempty"`     // patterns of the hosts that a writer may speak for; nil: any
+	Hosts   []string          `json:"hosts,omitzero"`      // patterns of the hosts that a writer may speak for; nil: any, and then unbound
 	Earlier []Binding         `json:"earlier,omitempty"`   // hosts before, the oldest first
 	Roles   []string          `json:"roles,omitempty"`     // what else it may do
 	Revoked map[string]uint64 `json:"last_valid,omitzero"` // if not nil: lane, or "gc" → the last record, or round, that counts
@@ -234,25 +234,30 @@ const featureMembers = "members"
 func (r *Repository) settle(c *Config) {
 	if c.Rules == 0 {
 		c.Rules = 1
-		if alone := c.ungrouped(); len(alone) > 1 {
-			r.warn("the writers %s have no group: from now on each relies on its own data alone, and reads once more what it shared. "+
-				"Let them share by key writer add --group", strings.Join(alone, ", "))
-		}
+		r.warnShared()
 	}
-	narrow := len(c.Writers) > 1 || slices.ContainsFunc(c.Writers, func(m Member) bool { return m.Hosts != nil && !slices.Equal(m.Hosts, anyHost) })
-	if narrow && !slices.Contains(c.Required, featureMembers) {
+	if narrow(c.Writers) && !slices.Contains(c.Required, featureMembers) {
 		c.Required = append(c.Required, featureMembers)
 	}
 }
 
-// ungrouped are the names of the writers without a group that count.
-func (c *Config) ungrouped() (names []string) {
-	for _, m := range c.Writers {
-		if v, err := crypto.ParseVerifier(m.Key); err == nil && m.Group == "" && m.Revoked == nil {
-			names = append(names, v.Name())
+// narrow tells whether a program that knows neither hosts nor today's groups would trust writers for more than the owner does.
+func narrow(writers []Member) bool {
+	return len(writers) > 1 || slices.ContainsFunc(writers, func(m Member) bool { return m.Hosts != nil && !slices.Contains(m.Hosts, AnyHost) })
+}
+
+// warnShared tells which writers shared under the rule that a change ends.
+func (r *Repository) warnShared() {
+	var shared []string
+	for _, m := range r.Config.Writers {
+		if m.Group == "" && m.Revoked == nil {
+			shared = append(shared, m.Name())
 		}
 	}
-	return names
+	if len(shared) > 1 {
+		r.warn("the writers %s shared what they have stored, since none of them has a group. From now on each relies on its own data alone, and "+
+			"reads once more what it shared, unless they are put into a group: packstone key writer bind NAME --group GROUP", strings.Join(shared, ", "))
+	}
 }
 
 func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Config) error {

@@ -21,24 +21,51 @@ func believable(claimed, date time.Time) time.Time {
 	return date
 }
 
-// date gives every record its date: the earliest that a record of the owner or a collector has noted, else the store's. It cannot be relied on
-// where it lies long after the time that the writer has signed, or before the date of the lane's record before: then
-// the objects were copied by something that kept no dates.
-func (l *Log) date() {
+// undated tells whether what came to be at date claims to be from so long before that it was rather copied, or dated back.
+func undated(claimed, date time.Time) bool { return date.Sub(claimed) > dateTolerance }
+
+// date gives every record its date: the earliest that a record of the owner or a collector has noted, else the store's. That cannot be
+// relied on where it lies long after the time that the writer has signed, who may not backdate, or before the date of the lane's record
+// before: then the objects were copied by something that kept no dates.
+func (l *Log) date(mayBackdate map[string]bool) {
 	noted := l.notedDates()
-	before := map[Lane]time.Time{}
+	lanes := map[Lane]*dating{}
 	for _, rec := range l.Records {
-		rec.dateBy(noted[rec.Hash], before[rec.Lane])
-		before[rec.Lane] = rec.Date
+		d := lanes[rec.Lane]
+		if d == nil {
+			d = &dating{}
+			lanes[rec.Lane] = d
+		}
+		d.date(rec, noted[rec.Hash], mayBackdate[rec.Lane.Writer])
 	}
 }
 
-func (rec *Record) dateBy(noted, before time.Time) {
-	if rec.Date, rec.Undated = noted, false; !noted.IsZero() {
-		return
+// dating goes along one lane.
+type dating struct {
+	before time.Time // the date of the record before
+	began  time.Time // of the first of the checkpoints just before, which show that a backup was at work
+}
+
+func (d *dating) date(rec *Record, noted time.Time, mayBackdate bool) {
+	rec.Date, rec.Undated, rec.backdates = noted, false, mayBackdate
+	if noted.IsZero() {
+		rec.Date = rec.Stored
+		rec.Undated = !mayBackdate && undated(rec.Time, rec.Date) || d.before.Sub(rec.Date) > clockTolerance
 	}
-	rec.Date = rec.Stored
-	rec.Undated = rec.Date.Sub(rec.Time) > dateTolerance || rec.Date.Before(before)
+	if d.began.IsZero() || rec.Date.Before(d.began) {
+		d.began = rec.Date
+	}
+	d.before, rec.began = rec.Date, d.began
+	if rec.Kind != Checkpoint {
+		d.began = time.Time{}
+	}
+}
+
+// date dates a snapshot by its record. The time that it is of was claimed in the sealed part: when the backup began, which must not lie long
+// before the first sign of it, or what the writer was told.
+func (s *Snapshot) date(rec *Record) {
+	s.Date, s.Claimed, s.Time = rec.Date, s.Time, believable(s.Time, rec.Date)
+	s.Undated = rec.Undated || !rec.backdates && undated(s.Claimed, rec.began)
 }
 
 // notedDates are the earliest dates that the owner and collectors have noted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/tree"
@@ -14,8 +15,14 @@ type Last struct {
 	Commit  string       `json:"commit"`
 	Domain  uint64       `json:"domain"`
 	Refs    RefsList     `json:"refs"`
+	Writers []string     `json:"writers"` // who was relied on, this writer among them
 	Sources []LastSource `json:"sources"`
+
+	doubtful bool
 }
+
+// Doubtful tells whether the trees may name packs of writers that this one relies on no more. What lies in those is read again.
+func (l *Last) Doubtful() bool { return l != nil && l.doubtful }
 
 // LastSource is the tree of one source.
 type LastSource struct {
@@ -43,7 +50,20 @@ func (s *Session) LoadLast(set string) *Last {
 	if rec := s.Log.findHex(last.Commit); rec == nil || rec.Kind != Commit {
 		return nil
 	}
+	last.doubtful = s.doubts(last.Writers)
 	return last
+}
+
+// doubts tells whether any of the writers that a backup relied on is relied on no more. A backup of an earlier version does not say: it may
+// have relied on all.
+func (s *Session) doubts(writers []string) bool {
+	if writers == nil {
+		for _, m := range s.repo.Config.Writers {
+			writers = append(writers, m.Name())
+		}
+	}
+	now := s.repo.shares(s.writer.Signer.Name())
+	return slices.ContainsFunc(writers, func(name string) bool { return !slices.Contains(now, name) })
 }
 
 // Root finds the tree of a source; false if there is none, or it was of another location.
@@ -62,7 +82,9 @@ func (l *Last) Root(name, location string) (tree.Root, bool) {
 
 // KeepLast remembers a snapshot that was committed in this session.
 func (s *Session) KeepLast(snapshot *Snapshot, refs RefsList) error {
-	last := Last{Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs}
+	last := Last{
+		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied,
+	}
 	for i := range snapshot.Sources {
 		source := &snapshot.Sources[i]
 		root, err := source.Root.MarshalCBOR()

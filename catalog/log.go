@@ -165,7 +165,7 @@ func (r *Repository) chain(records []*Record, problems []error) *Log {
 		log.byID[rec.Hash] = rec
 		log.Records = append(log.Records, rec)
 	}
-	log.date()
+	log.date(r.Config.backdaters())
 	return log
 }
 
@@ -231,13 +231,13 @@ func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*
 
 func (r *Repository) openSnapshot(ctx context.Context, rec *Record) (*Snapshot, error) {
 	s := &Snapshot{
-		ID: rec.Hash, Writer: rec.Lane.Writer, Domain: rec.Domain, Stored: rec.Stored, Date: rec.Date, Undated: rec.Undated, Software: rec.Software,
+		ID: rec.Hash, Writer: rec.Lane.Writer, Domain: rec.Domain, Stored: rec.Stored, Software: rec.Software,
 	}
 	if err := r.openSealed(ctx, rec, s); err != nil {
 		return nil, err
 	}
 	s.Standing = r.standing(rec, s.Host)
-	s.Claimed, s.Time = s.Time, believable(s.Time, s.Date)
+	s.date(rec)
 	for i := range s.Sources {
 		if err := s.Sources[i].Root.UnmarshalCBOR(s.Sources[i].RootCBOR); err != nil {
 			return nil, fmt.Errorf("read snapshot %s: tree of %s: %w", rec.Hash, s.Sources[i].Name, err)
@@ -308,12 +308,28 @@ func applyTags(tags []string, change tagChange) []string {
 	return tags
 }
 
-// trusts tells whether a writer may deduplicate against what rec's writer has stored: its own, or one of its group.
+// trusts tells whether a writer may deduplicate against what a record names: its own, or what a writer of its group has stored. A tombstone
+// that a collector has put into a lane tells nothing.
 func (r *Repository) trusts(own string, rec *Record) bool {
-	if rec.Lane.Writer == own {
+	return !rec.ofOwner && r.sharesWith(own, rec.Lane.Writer)
+}
+
+// sharesWith tells whether a writer relies on what another has stored.
+func (r *Repository) sharesWith(own, other string) bool {
+	if other == own {
 		return true
 	}
 	mine, _, _ := member(r.Config.Writers, own)
-	other, _, known := member(r.Config.Writers, rec.Lane.Writer)
-	return known && mine.Group == other.Group && (mine.Group != "" || r.Config.Rules == 0)
+	theirs, _, known := member(r.Config.Writers, other)
+	return known && mine.Group == theirs.Group && (mine.Group != "" || r.Config.Rules == 0)
+}
+
+// shares are the writers that a writer relies on, itself among them.
+func (r *Repository) shares(own string) (names []string) {
+	for _, m := range r.Config.Writers {
+		if name := m.Name(); r.sharesWith(own, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

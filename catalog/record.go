@@ -95,13 +95,15 @@ type Record struct {
 	Sequence uint64
 	Hash     archive.Name
 	Stored   time.Time // the store's date
-	Date     time.Time // when the record came to be, by those whose clock counts: see dating
+	Date     time.Time // when the record came to be, by those whose clock counts
 	Undated  bool      // Date is not to be relied on
 	clear
 
-	by      crypto.Verifier // who has signed it
-	ignored bool            // signed after the signer was revoked
-	ofOwner bool            // signed by the owner or a collector
+	by        crypto.Verifier // who has signed it
+	ignored   bool            // signed after the signer was revoked
+	ofOwner   bool            // signed by the owner or a collector
+	backdates bool            // its writer may claim an earlier time than Date
+	began     time.Time       // Date of the first of the checkpoints just before it, or its own
 }
 
 // Name is the record's object.

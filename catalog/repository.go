@@ -100,7 +100,7 @@ func firstConfig(r *Repository, recipients []age.Recipient, writer crypto.Signer
 	c := &Config{
 		Time:    r.now(),
 		Classic: crypto.IsClassic(recipients[0]),
-		Writers: []Member{{Key: writer.Verifier().Text(), Hosts: anyHost}},
+		Writers: []Member{{Key: writer.Verifier().Text(), Hosts: []string{AnyHost}}},
 		Grace:   DefaultGrace.String(),
 		Rules:   1,
 		Floor:   DefaultFloor.String(),

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,21 +11,36 @@ import (
 
 // Filter says which snapshots a name may mean. Zero fields do not matter.
 type Filter struct {
-	Set  string
-	Host string
-	Tags []string // all of them
+	Set   string
+	Paths bool // only backups of paths, which are of no set
+	Host  string
+	Tags  []string // all of them
+	// Prefer is the host that is meant where snapshots of several match.
+	Prefer string
 	// Source, where several sets are possible, leaves only those of which a snapshot holds a source of this name.
 	Source string
 	// Incomplete lets latest and times mean snapshots in which something is missing.
 	Incomplete bool
 }
 
-// Matches tells whether s passes the filter, completeness aside.
+// Matches tells whether s passes the filter, completeness and standing aside.
 func (f Filter) Matches(s *Snapshot) bool {
-	if f.Set != "" && s.Set != f.Set || f.Host != "" && s.Host != f.Host {
+	if f.Set != "" && s.Set != f.Set || f.Paths && s.Set != "" || f.Host != "" && s.Host != f.Host {
 		return false
 	}
 	return !slices.ContainsFunc(f.Tags, func(t string) bool { return !slices.Contains(s.Tags, t) })
+}
+
+// Trusted are those of snapshots that latest and times choose among: none that is outside of what its writer may speak for, and none that is
+// unbound where there is one that is bound of the same host.
+func Trusted(snapshots []*Snapshot) []*Snapshot {
+	bound := map[string]bool{}
+	for _, s := range snapshots {
+		bound[s.Host] = bound[s.Host] || s.Standing == Bound
+	}
+	return slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool {
+		return s.Standing == Outside || s.Standing == Unbound && bound[s.Host]
+	})
 }
 
 // Select finds the snapshot that name means among snapshots, which are sorted by time: "latest", "latest~N", "@TIME" (the newest
@@ -32,13 +48,13 @@ func (f Filter) Matches(s *Snapshot) bool {
 func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 	switch {
 	case name == "latest":
-		return newest(snapshots, name, 0, f)
+		return f.newest(name, f.among(snapshots), 0)
 	case strings.HasPrefix(name, "latest~"):
 		back, err := strconv.ParseUint(name[len("latest~"):], 10, 31)
 		if err != nil {
 			return nil, fmt.Errorf("%s: want latest~N, such as latest~1 for the one before the newest: %w", name, ErrBadName)
 		}
-		return newest(snapshots, name, int(back), f)
+		return f.newest(name, f.among(snapshots), int(back))
 	case strings.HasPrefix(name, "@"):
 		at, err := ParseTime(name[1:])
 		if err != nil {
@@ -49,41 +65,109 @@ func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 	return byPrefix(snapshots, name)
 }
 
-// SelectAt finds the newest snapshot at or before a moment.
+// SelectAt finds the newest snapshot at or before a moment. One that was dated back gives way to those of its set and host whose date can be
+// relied on: who holds a host's key today must not rewrite what was yesterday.
 func SelectAt(snapshots []*Snapshot, at time.Time, f Filter) (*Snapshot, error) {
-	before := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Time.After(at) })
-	return newest(before, "@"+at.Format(time.RFC3339), 0, f)
+	c := f.among(slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Time.After(at) }))
+	c.trusted = withoutBackdated(c.trusted)
+	return f.newest("@"+at.Format(time.RFC3339), c, 0)
 }
 
-func newest(snapshots []*Snapshot, name string, back int, f Filter) (*Snapshot, error) {
-	var matching []*Snapshot
-	var incomplete *Snapshot // the newest
-	sets := map[string]bool{}
+func withoutBackdated(snapshots []*Snapshot) []*Snapshot {
+	type series struct{ set, host string }
+	dated := map[series]bool{}
 	for _, s := range snapshots {
-		switch {
-		case !f.Matches(s):
-		case f.Incomplete || s.Complete():
-			matching = append(matching, s)
-			sets[s.Set] = true
-		default:
-			incomplete = s
+		dated[series{s.Set, s.Host}] = dated[series{s.Set, s.Host}] || !s.Undated
+	}
+	return slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Undated && dated[series{s.Set, s.Host}] })
+}
+
+// candidates are what a name may mean.
+type candidates struct {
+	trusted []*Snapshot
+	outside int // how many match and are outside
+}
+
+// among finds those of snapshots that pass the filter.
+func (f Filter) among(snapshots []*Snapshot) (c candidates) {
+	matching := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !f.Matches(s) })
+	for _, s := range matching {
+		if s.Standing == Outside {
+			c.outside++
 		}
 	}
-	if holding := holders(matching, f.Source); len(sets) > 1 && len(holding) > 0 {
-		matching = slices.DeleteFunc(matching, func(s *Snapshot) bool { return !holding[s.Set] })
+	c.trusted = Trusted(matching)
+	return c
+}
+
+// newest finds the newest candidate but back.
+func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
+	complete := slices.DeleteFunc(slices.Clone(c.trusted), func(s *Snapshot) bool { return !f.Incomplete && !s.Complete() })
+	if len(complete) == 0 && len(c.trusted) > 0 {
+		return nil, fmt.Errorf("%s: every snapshot that matches is incomplete; name one by its id, such as %.12s, or restore with --accept-incomplete: %w",
+			name, c.trusted[len(c.trusted)-1].ID, ErrNoSnapshot)
+	}
+	meant, err := f.oneSeries(complete, name)
+	if err != nil {
+		return nil, err
+	}
+	if back < len(meant) {
+		return meant[len(meant)-1-back], nil
+	}
+	if c.outside > 0 {
+		return nil, fmt.Errorf("%s: %d complete snapshots match, and %d whose writers may not speak for the host that they name: packstone snapshots "+
+			"marks those, and they are had by their ids alone: %w", name, len(meant), c.outside, ErrNoSnapshot)
+	}
+	return nil, fmt.Errorf("%s: %d complete snapshots match: %w", name, len(meant), ErrNoSnapshot)
+}
+
+// oneSeries leaves the snapshots of one host and set: those that the filter asks for or prefers, else the only ones. ErrAmbiguous tells what
+// to type where there are several.
+func (f Filter) oneSeries(snapshots []*Snapshot, name string) ([]*Snapshot, error) {
+	preferred := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Host != f.Prefer })
+	if f.Prefer != "" && len(preferred) > 0 {
+		snapshots = preferred
+	}
+	sets := valuesOf(snapshots, func(s *Snapshot) string { return s.Set })
+	if holding := holders(snapshots, f.Source); len(sets) > 1 && len(holding) > 0 {
+		snapshots = slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !holding[s.Set] })
 		sets = holding
 	}
 	if len(sets) > 1 {
-		return nil, fmt.Errorf("%s could be of several sets, choose one with --set: %s: %w", name, sortedKeys(sets), ErrAmbiguous)
+		return nil, ambiguous(name, "sets", "--set", sets)
 	}
-	if len(matching) == 0 && incomplete != nil {
-		return nil, fmt.Errorf("%s: every snapshot that matches is incomplete; name one by its id, such as %.12s, or restore with --accept-incomplete: %w",
-			name, incomplete.ID, ErrNoSnapshot)
+	if hosts := valuesOf(snapshots, func(s *Snapshot) string { return s.Host }); len(hosts) > 1 {
+		return nil, ambiguous(name, "hosts", "--host", hosts)
 	}
-	if back >= len(matching) {
-		return nil, fmt.Errorf("%s: %d complete snapshots match: %w", name, len(matching), ErrNoSnapshot)
+	return snapshots, nil
+}
+
+func valuesOf(snapshots []*Snapshot, value func(*Snapshot) string) map[string]bool {
+	values := map[string]bool{}
+	for _, s := range snapshots {
+		values[value(s)] = true
 	}
-	return matching[len(matching)-1-back], nil
+	return values
+}
+
+// ambiguous lists what to type.
+func ambiguous(name, what, flag string, choices map[string]bool) error {
+	var typed []string
+	for _, choice := range slices.Sorted(maps.Keys(choices)) {
+		typed = append(typed, flag+" "+shellWord(choice))
+	}
+	return fmt.Errorf("%s could be of several %s, choose one: %s: %w", name, what, strings.Join(typed, ", "), ErrAmbiguous)
+}
+
+// shellWord is a text as one types it in a shell.
+func shellWord(text string) string {
+	safe := func(r rune) bool {
+		return strings.ContainsRune("-_.:/@%+=,", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	if text != "" && strings.TrimFunc(text, safe) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // holders are the sets that have a source in one of their snapshots.
@@ -95,15 +179,6 @@ func holders(snapshots []*Snapshot, source string) map[string]bool {
 		}
 	}
 	return sets
-}
-
-func sortedKeys(m map[string]bool) string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, strconv.Quote(k))
-	}
-	slices.Sort(keys)
-	return strings.Join(keys, ", ")
 }
 
 // shortestPrefix is how much of an id must be given.

@@ -42,6 +42,7 @@ type Session struct {
 	avoid      atomic.Pointer[Avoid]
 	run        string       // of the backup, see Run
 	known      *index.Index // what LoadIndex was given
+	relied     []string     // the writers whose index runs it was given
 }
 
 // sessionNote is the body of an open session.
@@ -312,9 +313,21 @@ func (s *Session) Domain() crypto.Domain { return s.writer.Domain }
 func (s *Session) LoadIndex(ctx context.Context, x *index.Index) (int, error) {
 	own := s.writer.Signer.Name()
 	s.known = x
+	for _, name := range s.repo.shares(own) {
+		if !slices.Contains(s.relied, name) {
+			s.relied = append(s.relied, name)
+		}
+	}
 	return s.repo.LoadIndex(ctx, s.Log, x, func(rec *Record) bool {
 		return rec.Domain == uint64(s.writer.DomainNumber) && s.repo.trusts(own, rec)
 	})
+}
+
+// LoadForeign adds to x what writers have stored that this one does not rely on.
+func (s *Session) LoadForeign(ctx context.Context, x *index.Index) error {
+	own := s.writer.Signer.Name()
+	_, err := s.repo.LoadIndex(ctx, s.Log, x, func(rec *Record) bool { return !s.repo.trusts(own, rec) })
+	return err
 }
 
 // Checkpoint publishes packs that the store has acknowledged, with refs to all that is in them, so that other writers, and
@@ -397,8 +410,12 @@ type Base struct {
 }
 
 // Commit makes the snapshot exist. It fills in the snapshot's id and returns the list of its refs. After ErrRestart nothing
-// exists, and the backup must begin again with a new session; what was uploaded is kept by its checkpoints.
+// exists, and the backup must begin again with a new session; what was uploaded is kept by its checkpoints. ErrOutside if the writer may not
+// speak for the host.
 func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
+	if err := s.repo.MaySpeakFor(c.Snapshot.Host); err != nil {
+		return RefsList{}, err
+	}
 	if err := s.contentUsable(ctx, c); err != nil {
 		return RefsList{}, err
 	}

@@ -50,9 +50,10 @@ func encodeKeeping(v any, rest unknown) ([]byte, error) {
 
 // The fields of these types, without their methods.
 type (
-	configFields Config
-	memberFields Member
-	domainFields Domain
+	configFields  Config
+	memberFields  Member
+	bindingFields Binding
+	domainFields  Domain
 )
 
 // MarshalJSON implements json.Marshaler.
@@ -70,6 +71,15 @@ func (m Member) MarshalJSON() ([]byte, error) { return encodeKeeping(memberField
 // UnmarshalJSON implements json.Unmarshaler.
 func (m *Member) UnmarshalJSON(data []byte) (err error) {
 	m.unknown, err = decodeKeeping(data, (*memberFields)(m))
+	return err
+}
+
+// MarshalJSON implements json.Marshaler.
+func (b Binding) MarshalJSON() ([]byte, error) { return encodeKeeping(bindingFields(b), b.unknown) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *Binding) UnmarshalJSON(data []byte) (err error) {
+	b.unknown, err = decodeKeeping(data, (*bindingFields)(b))
 	return err
 }
 

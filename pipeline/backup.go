@@ -117,6 +117,8 @@ type backup struct {
 	long     chan struct{}
 	started  time.Time
 	lost     map[archive.Name]bool // packs that the index names and the store lacks; known after Force only
+	foreign  *index.Index          // of writers that are not relied on; nil where the last trees name nothing of theirs
+	asked    sync.Map              // pack of the last trees → whether it is unreliable
 	rescued  []*archive.Slot       // pages of earlier trees that lost packs held
 }
 
@@ -178,6 +180,9 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 	if !b.o.Force && !forget {
 		b.last = b.session.LoadLast(b.o.Set)
 	}
+	if err := b.doubt(ctx); err != nil {
+		return err
+	}
 	var err error
 	if b.pages, err = b.session.OpenPages(b.o.Set); err != nil {
 		return err
@@ -221,6 +226,31 @@ func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size in
 
 // usable tells whether a pack may be relied on.
 func (b *backup) usable(p *archive.Pack) bool { return !b.session.Avoid(p) && !b.lost[p.Name] }
+
+// unreliable tells whether what the last trees have in a pack is read again: since the pack is being collected, or since somebody who is
+// relied on no more says what lies in it.
+func (b *backup) unreliable(ctx context.Context, p *archive.Pack) bool {
+	if b.session.Avoid(p) || b.foreign == nil {
+		return b.session.Avoid(p)
+	}
+	if foreign, asked := b.asked.Load(p.Name); asked {
+		return foreign.(bool)
+	}
+	own, err := b.index.HasPack(ctx, p.Name)
+	foreign, errOfOthers := b.foreign.HasPack(ctx, p.Name)
+	unreliable := foreign || !own || err != nil || errOfOthers != nil
+	b.asked.Store(p.Name, unreliable)
+	return unreliable
+}
+
+// doubt finds out what the last trees name that writers have stored who are relied on no more.
+func (b *backup) doubt(ctx context.Context) error {
+	if !b.last.Doubtful() {
+		return nil
+	}
+	b.foreign = b.repo.NewIndex()
+	return b.session.LoadForeign(ctx, b.foreign)
+}
 
 // findLost compares the packs that the index names with those in the store, where everything is read again anyway: what lies in
 // packs that are missing or cut short is stored again.
@@ -290,6 +320,9 @@ func (b *backup) close() {
 	}
 	if b.pages != nil {
 		b.pages.Close()
+	}
+	if b.foreign != nil {
+		b.foreign.Close()
 	}
 }
 

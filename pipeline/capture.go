@@ -100,7 +100,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 		blocks: newBlockPool(b.largestChunk(src.Class())),
 		state:  catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Moment: time.Now().UTC()},
 	}
-	last := c.openTrees()
+	last := c.openTrees(ctx)
 	defer c.merge.Close()
 	if incremental, ok := src.(source.Incremental); ok && last != nil {
 		incremental.Previous(c.lookup(last))
@@ -142,7 +142,7 @@ func (c *capture) lookup(last *tree.Tree) source.Lookup {
 			return nil, err
 		}
 		for i := range node.Chunks {
-			if pack := node.Chunks[i].Place.Pack; pack != nil && c.session.Avoid(pack) {
+			if pack := node.Chunks[i].Place.Pack; pack != nil && c.unreliable(ctx, pack) {
 				return nil, nil
 			}
 		}
@@ -151,9 +151,9 @@ func (c *capture) lookup(last *tree.Tree) source.Lookup {
 }
 
 // openTrees opens the last tree of the source, nil if there is none, and the new one.
-func (c *capture) openTrees() (last *tree.Tree) {
+func (c *capture) openTrees(ctx context.Context) (last *tree.Tree) {
 	if root, ok := c.last.Root(c.job.Name, c.job.Location); ok {
-		last = tree.Open(root, c.loadPages(), tree.OpenOptions{Unusable: c.session.Avoid})
+		last = tree.Open(root, c.loadPages(), tree.OpenOptions{Unusable: func(p *archive.Pack) bool { return c.unreliable(ctx, p) }})
 	}
 	c.merge = last.Merge()
 	if c.o.DryRun {

@@ -1,0 +1,116 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/archive/store"
+)
+
+// Accusation is a record that others say they have seen and that is not there: the storage was set back, or the claim is false. It is
+// told, and stops nobody.
+type Accusation struct {
+	Lane     string
+	Sequence uint64
+	By       []string // who claims it, sorted
+	Grave    bool     // the owner or a collector does
+
+	hash string
+}
+
+// String says what is claimed.
+func (a Accusation) String() string {
+	return fmt.Sprintf("record %d of lane %s is not there, and %s claims to have seen it: the storage was set back, or the claim is false",
+		a.Sequence, a.Lane, strings.Join(a.By, ", "))
+}
+
+// claimsAsked is how many claims are looked into at most: whoever writes can make some up.
+const claimsAsked = 64
+
+// Accusations lists the heads of lanes that records name and that are not there, grave ones first. Of what a lane claims about another
+// one its last word counts.
+func (r *Repository) Accusations(ctx context.Context, log *Log) ([]Accusation, error) {
+	list := log.accusations()
+	asked, borneOut := 0, map[string]bool{}
+	for _, a := range list {
+		if asked++; asked > claimsAsked {
+			break
+		}
+		there, err := r.hasRecord(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		borneOut[a.Lane+" "+a.hash] = there
+	}
+	return slices.DeleteFunc(list, func(a Accusation) bool { return borneOut[a.Lane+" "+a.hash] }), nil
+}
+
+// hasRecord asks the store for a record that may have come after the log was listed.
+func (r *Repository) hasRecord(ctx context.Context, a Accusation) (bool, error) {
+	name := "log/" + a.Lane + "/" + sequence(a.Sequence)
+	if _, _, ok := parseRecordName(name); !ok {
+		return false, nil
+	}
+	data, err := r.Store.Get(ctx, name, 0, -1, nil)
+	if errors.Is(err, store.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for record %s: %w", name, err)
+	}
+	return hash(data) == a.hash, nil
+}
+
+// accusations are the claims that the log does not bear out.
+func (l *Log) accusations() (list []Accusation) {
+	type claim struct {
+		by   Lane
+		lane string
+	}
+	last := map[claim]Accusation{}
+	for _, rec := range l.Records {
+		for lane, head := range rec.Heads {
+			last[claim{rec.Lane, lane}] = Accusation{lane, head.Sequence, []string{rec.Lane.Writer}, rec.ofOwner, head.Hash}
+		}
+	}
+	for _, a := range last {
+		if !l.has(a.hash) {
+			list = append(list, a)
+		}
+	}
+	slices.SortFunc(list, func(a, b Accusation) int {
+		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.hash, b.hash), cmp.Compare(a.By[0], b.By[0]))
+	})
+	list = together(list)
+	slices.SortStableFunc(list, func(a, b Accusation) int {
+		switch {
+		case a.Grave == b.Grave:
+			return 0
+		case a.Grave:
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// together joins neighbours that claim the same.
+func together(list []Accusation) (joined []Accusation) {
+	for _, a := range list {
+		n := len(joined)
+		if n == 0 || joined[n-1].Lane != a.Lane || joined[n-1].hash != a.hash {
+			joined = append(joined, a)
+			continue
+		}
+		last := &joined[n-1]
+		last.Grave = last.Grave || a.Grave
+		if !slices.Contains(last.By, a.By[0]) {
+			last.By = append(last.By, a.By[0])
+		}
+	}
+	return joined
+}

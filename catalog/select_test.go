@@ -1,0 +1,106 @@
+package catalog
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+)
+
+// at is the n-th hour of the day on which the snapshots of these tests are made.
+func at(n int) time.Time { return time.Date(2026, 6, 1, n, 0, 0, 0, time.UTC) }
+
+// made is the snapshot of an hour, whose id begins with that hour.
+func made(hour int, host string, edit ...func(*Snapshot)) *Snapshot {
+	s := &Snapshot{ID: archive.Name{0xaa, byte(hour)}, Host: host, Time: at(hour)}
+	for _, e := range edit {
+		e(s)
+	}
+	return s
+}
+
+func outside(s *Snapshot)    { s.Standing = Outside }
+func unbound(s *Snapshot)    { s.Standing = Unbound }
+func backdated(s *Snapshot)  { s.Undated = true }
+func incomplete(s *Snapshot) { s.Sources = []SourceState{{Coverage: Coverage{Missed: 1}}} }
+
+func of(set string, sources ...string) func(*Snapshot) {
+	return func(s *Snapshot) {
+		s.Set = set
+		for _, name := range sources {
+			s.Sources = append(s.Sources, SourceState{Name: name})
+		}
+	}
+}
+
+func TestWhichSnapshotANameMeans(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		all    []*Snapshot
+		name   string
+		filter Filter
+		want   int // hour; 0: an error
+		err    error
+		says   string
+	}{
+		{"the newest", []*Snapshot{made(1, "a"), made(2, "a")}, "latest", Filter{}, 2, nil, ""},
+		{"the one before", []*Snapshot{made(1, "a"), made(2, "a")}, "latest~1", Filter{}, 1, nil, ""},
+		{"none before", []*Snapshot{made(1, "a")}, "latest~1", Filter{}, 0, ErrNoSnapshot, "1 complete snapshots match"},
+		{"at a time", []*Snapshot{made(1, "a"), made(3, "a")}, "@2026-06-01T02:00Z", Filter{}, 1, nil, ""},
+
+		{"outside is passed over", []*Snapshot{made(1, "a"), made(2, "a", outside)}, "latest", Filter{}, 1, nil, ""},
+		{"outside is not counted", []*Snapshot{made(1, "a"), made(2, "a", outside), made(3, "a")}, "latest~1", Filter{}, 1, nil, ""},
+		{"outside is passed over at a time", []*Snapshot{made(1, "a"), made(2, "a", outside)}, "@2026-06-01T05:00Z", Filter{}, 1, nil, ""},
+		{"outside makes no host ambiguous", []*Snapshot{made(1, "a"), made(2, "b", outside)}, "latest", Filter{}, 1, nil, ""},
+		{"outside makes no set ambiguous", []*Snapshot{made(1, "a"), made(2, "a", outside, of("x"))}, "latest", Filter{}, 1, nil, ""},
+		{"outside alone", []*Snapshot{made(2, "a", outside)}, "latest", Filter{}, 0, ErrNoSnapshot, "may not speak for the host"},
+		{"outside by its id", []*Snapshot{made(1, "a"), made(2, "a", outside)}, "aa02", Filter{}, 2, nil, ""},
+
+		{"unbound where nobody is bound", []*Snapshot{made(1, "a", unbound), made(2, "a", unbound)}, "latest", Filter{}, 2, nil, ""},
+		{"unbound gives way", []*Snapshot{made(1, "a"), made(2, "a", unbound)}, "latest", Filter{}, 1, nil, ""},
+		{"unbound gives way whatever its set", []*Snapshot{made(1, "a", of("p")), made(2, "a", unbound, of("x"))}, "latest", Filter{}, 1, nil, ""},
+		{"unbound gives way to an incomplete one", []*Snapshot{made(1, "a", incomplete), made(2, "a", unbound)}, "latest", Filter{}, 0, ErrNoSnapshot, "is incomplete"},
+		{"unbound before anybody was bound", []*Snapshot{made(1, "a", unbound), made(2, "a")}, "@2026-06-01T01:30Z", Filter{}, 1, nil, ""},
+		{"unbound of another host", []*Snapshot{made(1, "a"), made(2, "b", unbound)}, "latest", Filter{Host: "b"}, 2, nil, ""},
+
+		{"several hosts", []*Snapshot{made(1, "b c"), made(2, "a")}, "latest", Filter{}, 0, ErrAmbiguous, "choose one: --host a, --host 'b c'"},
+		{"one of several hosts", []*Snapshot{made(1, "b"), made(2, "a")}, "latest", Filter{Host: "b"}, 1, nil, ""},
+		{"this host of several", []*Snapshot{made(1, "b"), made(2, "a")}, "latest", Filter{Prefer: "b"}, 1, nil, ""},
+		{"this host has none", []*Snapshot{made(1, "b"), made(2, "a")}, "latest", Filter{Prefer: "c"}, 0, ErrAmbiguous, "--host a, --host b"},
+		{"this host has none, another has", []*Snapshot{made(1, "b")}, "latest", Filter{Prefer: "c"}, 1, nil, ""},
+		{"nobody's host", []*Snapshot{made(1, ""), made(2, "a")}, "latest", Filter{}, 0, ErrAmbiguous, "--host '', --host a"},
+
+		{"several sets", []*Snapshot{made(1, "a", of("p")), made(2, "a")}, "latest", Filter{}, 0, ErrAmbiguous, "choose one: --set '', --set p"},
+		{"a set", []*Snapshot{made(1, "a", of("p")), made(2, "a")}, "latest", Filter{Set: "p"}, 1, nil, ""},
+		{"paths", []*Snapshot{made(1, "a"), made(2, "a", of("p"))}, "latest", Filter{Paths: true}, 1, nil, ""},
+		{"the set that holds a source", []*Snapshot{made(1, "a", of("p", "files")), made(2, "a", of("q", "lake"))}, "latest", Filter{Source: "files"}, 1, nil, ""},
+		{"this host's only set", []*Snapshot{made(1, "a", of("p")), made(2, "b", of("q"))}, "latest", Filter{Prefer: "a"}, 1, nil, ""},
+
+		{"incomplete is passed over", []*Snapshot{made(1, "a"), made(2, "a", incomplete)}, "latest", Filter{}, 1, nil, ""},
+		{"incomplete is accepted", []*Snapshot{made(1, "a"), made(2, "a", incomplete)}, "latest", Filter{Incomplete: true}, 2, nil, ""},
+
+		{"dated back gives way", []*Snapshot{made(1, "a"), made(2, "a", backdated), made(3, "a")}, "@2026-06-01T02:30Z", Filter{}, 1, nil, ""},
+		{"all were copied", []*Snapshot{made(1, "a", backdated), made(2, "a", backdated)}, "@2026-06-01T02:30Z", Filter{}, 2, nil, ""},
+		{"dated back before all others", []*Snapshot{made(1, "a", backdated), made(3, "a")}, "@2026-06-01T02:30Z", Filter{}, 1, nil, ""},
+		{"dated back, another host is dated", []*Snapshot{made(1, "b"), made(2, "a", backdated)}, "@2026-06-01T02:30Z", Filter{Host: "a"}, 2, nil, ""},
+		{"dated back gives no way to what is outside", []*Snapshot{made(1, "a", outside), made(2, "a", backdated)}, "@2026-06-01T02:30Z", Filter{}, 2, nil, ""},
+	} {
+		got, err := Select(c.all, c.name, c.filter)
+		switch {
+		case c.want > 0 && (err != nil || !got.Time.Equal(at(c.want))):
+			t.Errorf("%s: got %v, %v, want that of hour %d", c.what, got, err, c.want)
+		case c.want == 0 && (!errors.Is(err, c.err) || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%s: got error %v, want %v that says %q", c.what, err, c.err, c.says)
+		}
+	}
+}
+
+func TestWhatOneTypesForAHostIsQuotedForAShell(t *testing.T) {
+	for text, want := range map[string]string{"db1": "db1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "web-1.example.org": "web-1.example.org"} {
+		if got := shellWord(text); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+}
