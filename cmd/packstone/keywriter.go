@@ -60,7 +60,7 @@ or the key file of a host that is admitted already.`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the key file to `file` instead of printing it")
-	cmd.Flags().StringVar(&o.group, "group", "", "`name` of the group whose chunks it may use; by default that of all writers without a group")
+	cmd.Flags().StringVar(&o.group, "group", "", "`name` of the group whose chunks it may use; by default it uses its own alone")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
 		return a.addWriter(ctx, catalog.WriterName(args[0]), o)
 	})
