@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 )
+
+// objectsFolder is the folder of the cache for objects that were fetched.
+const objectsFolder = "objects"
 
 // Cache is a directory of what this host knows of one repository. Everything in it can be deleted at any time. The zero
 // Cache, or a nil one, keeps nothing.
@@ -34,35 +38,45 @@ func (c *Cache) Path(name string) string {
 
 // Read returns a cached file; fs.ErrNotExist if it is not there.
 func (c *Cache) Read(name string) ([]byte, error) {
-	path := c.Path(name)
-	if path == "" {
+	if c.Path(name) == "" {
 		return nil, fs.ErrNotExist
 	}
-	return os.ReadFile(path)
+	root, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.ReadFile(filepath.FromSlash(name))
 }
 
 // Write puts a file in place at once, so that a reader sees the old or the new one whole.
 func (c *Cache) Write(name string, data []byte) error {
-	path := c.Path(name)
-	if path == "" {
+	if c.Path(name) == "" {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write cache: %w", err)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return fmt.Errorf("write cache: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("write cache: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
+	if err := c.write(filepath.FromSlash(name), data); err != nil {
 		return fmt.Errorf("write cache: %w", err)
 	}
 	return nil
+}
+
+func (c *Cache) write(name string, data []byte) error {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	tmp := filepath.Join(filepath.Dir(name), ".tmp-"+rand.Text())
+	if err := root.WriteFile(tmp, data, 0o600); err != nil {
+		return errors.Join(err, root.Remove(tmp))
+	}
+	return root.Rename(tmp, name)
 }
 
 // Remove forgets name.
@@ -74,7 +88,7 @@ func (c *Cache) Remove(name string) {
 
 // Clear forgets all that was fetched: objects, and what index runs tell.
 func (c *Cache) Clear() {
-	c.Remove("objects")
+	c.Remove(objectsFolder)
 	c.Remove(indexFolder)
 }
 
@@ -87,7 +101,7 @@ func (e *badObject) Unwrap() error { return e.error }
 // object returns an immutable object that check accepts, from the cache or else from the store. What check refuses is never kept, and a
 // cached copy that it refuses is fetched again; a *badObject says that the store's copy was refused too.
 func (c *Cache) object(ctx context.Context, s store.Store, name string, check func(data []byte) error) ([]byte, error) {
-	if data, err := c.Read("objects/" + name); err == nil && check(data) == nil {
+	if data, err := c.Read(objectsFolder + "/" + name); err == nil && check(data) == nil {
 		return data, nil
 	}
 	data, err := s.Get(ctx, name, 0, -1, nil)
@@ -102,7 +116,7 @@ func (c *Cache) object(ctx context.Context, s store.Store, name string, check fu
 }
 
 // keep adds an object that was checked. A cache that cannot be written to costs time and nothing else.
-func (c *Cache) keep(name string, data []byte) { _ = c.Write("objects/"+name, data) }
+func (c *Cache) keep(name string, data []byte) { _ = c.Write(objectsFolder+"/"+name, data) }
 
 // hasHash is a check of an object of which the hash is known.
 func hasHash(want string) func(data []byte) error {

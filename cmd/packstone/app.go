@@ -28,10 +28,12 @@ type app struct {
 	cache   string         // of the repository that was opened last; empty: none
 	damaged bool           // some of the repository's records do not hold
 	logins  *oneLogin      // of PACKSTONE_DB_PASSWORD
+	// readable are the key files that others can read, of which a warning was given.
+	readable map[string]bool
 }
 
 func newApp(p process) *app {
-	return &app{process: p, paths: p.env.paths(), logins: &oneLogin{}}
+	return &app{process: p, paths: p.env.paths(), logins: &oneLogin{}, readable: map[string]bool{}}
 }
 
 // start makes ready for a verb's work.
@@ -81,9 +83,9 @@ func (a *app) framesPerSecond() (float64, error) {
 	return fps, nil
 }
 
-// hookRunner runs commands of the settings file in the program's own environment.
-func (a *app) hookRunner() hook.Runner {
-	return hook.Runner{Env: a.env.pairs(), Output: a.stderr}
+// hookRunner runs commands of the settings file.
+func (a *app) hookRunner(hooks hook.Hooks) hook.Runner {
+	return hook.Runner{Env: a.env.forPrograms(hooks.Environment...), Output: a.stderr}
 }
 
 // terminal returns the file behind a stream if it is a terminal.

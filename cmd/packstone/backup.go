@@ -122,7 +122,7 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	return a.hookRunner().Run(ctx, run.hooks, func(ctx context.Context) error {
+	return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
 		return a.runBackup(ctx, repo, storage, run.BackupOptions)
 	})
 }
@@ -186,7 +186,7 @@ func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) er
 	return a.planAdHoc(run, pipeline.Job{
 		Name: adHoc, Type: "command", Location: strings.Join(args, " "),
 		Open: func(context.Context) (source.Source, error) {
-			return opened(command.New(command.Options{Command: args, Name: o.name, AllowEmpty: o.empty}))
+			return opened(command.New(command.Options{Command: args, Name: o.name, Env: a.env.forPrograms(), AllowEmpty: o.empty}))
 		},
 	})
 }
@@ -332,7 +332,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 				return settings.Open(ctx, name, config.OpenOptions{
 					LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
 					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login, Remote: a.remoteLogin(),
-					Bucket: bucket, Note: a.noteOf(name),
+					Bucket: bucket, Note: a.noteOf(name), Environment: a.env.forPrograms,
 				})
 			},
 		})

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,13 +23,28 @@ func newEnviron(pairs []string) environ {
 	return env
 }
 
-// pairs is the environment for a program that is started.
-func (env environ) pairs() []string {
+// hidden are patterns of the variables that a program which is started does not see: keys, and what opens them.
+var hidden = []string{
+	"PACKSTONE_IDENTITY*", "PACKSTONE_OWNER*", "PACKSTONE_WRITER*", "PACKSTONE_COLLECTOR*",
+	"*_PASSPHRASE*", "*_PASSWORD*", "*_SECRET_KEY*", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+}
+
+// forPrograms is the environment of a program that is started: without secrets, but for those that are named.
+func (env environ) forPrograms(named ...string) []string {
 	pairs := make([]string, 0, len(env))
 	for name, value := range env {
-		pairs = append(pairs, name+"="+value)
+		if slices.Contains(named, name) || !isHidden(name) {
+			pairs = append(pairs, name+"="+value)
+		}
 	}
 	return pairs
+}
+
+func isHidden(name string) bool {
+	return slices.ContainsFunc(hidden, func(pattern string) bool {
+		matches, _ := path.Match(pattern, name)
+		return matches
+	})
 }
 
 // lookup is what expands ${VAR} in the settings file.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -67,6 +68,7 @@ func (a *app) identityText(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.warnReadable(a.env["PACKSTONE_IDENTITY_FILE"])
 	command := a.env["PACKSTONE_IDENTITY_COMMAND"]
 	switch {
 	case text != "" && command != "":
@@ -82,7 +84,7 @@ func (a *app) identityText(ctx context.Context) ([]byte, error) {
 // runIdentityCommand lets the shell run a command, which may ask on the terminal, and returns what it prints.
 func (a *app) runIdentityCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.Stdin, cmd.Stderr = a.stdin, a.stderr
+	cmd.Stdin, cmd.Stderr, cmd.Env = a.stdin, a.stderr, a.env.forPrograms()
 	text, err := cmd.Output()
 	if err != nil {
 		return nil, exitWith(exitIdentity, "run PACKSTONE_IDENTITY_COMMAND: %w", err)
@@ -97,6 +99,7 @@ func (a *app) identityFiles(names ...string) (*crypto.IdentityFile, error) {
 		if err != nil {
 			return nil, exitWith(exitIdentity, "open identity: %w", err)
 		}
+		a.warnReadable(name)
 		found, err := a.parseIdentities(name, file)
 		file.Close()
 		if err != nil {
@@ -153,11 +156,23 @@ func (a *app) writer(repositoryID string) (*crypto.WriterFile, error) {
 		return nil, exitWith(exitIdentity, "open this host's key: %w", err)
 	}
 	defer file.Close()
+	a.warnReadable(name)
 	key, err := crypto.ParseWriterFile(file)
 	if err != nil {
 		return nil, exitWith(exitIdentity, "read this host's key %s: %w", name, err)
 	}
 	return key, nil
+}
+
+// warnReadable tells that others than its owner can read a file with a secret key.
+func (a *app) warnReadable(name string) {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || a.readable[name] {
+		return
+	}
+	a.readable[name] = true
+	a.out.Warn(output.Warning{Message: fmt.Sprintf("others than its owner can read the key file %s (mode %04o): run chmod 600 %s",
+		name, info.Mode().Perm(), name)})
 }
 
 // writerPath is where the environment or the settings say that this host's key is.

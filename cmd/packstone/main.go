@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	noCoreDumps()
 	paceHeap()
 	stopProfile := startProfile()
 	dropEmptyAWS()

@@ -67,7 +67,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	}
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
-		return a.hookRunner().Run(ctx, run.hooks, func(ctx context.Context) error {
+		return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
 			return a.runBackup(ctx, repo, storage, run.BackupOptions)
 		})
 	})

@@ -131,6 +131,16 @@ func (a *app) cacheDirectory(repositoryID string) string {
 	return filepath.Join(a.cacheRoot(), repositoryID)
 }
 
+// trustedCache is the cache of a repository, "" if it cannot be relied on, of which it warns.
+func (a *app) trustedCache(repositoryID string) string {
+	cache := a.cacheDirectory(repositoryID)
+	if err := catalog.CheckCache(cache); err != nil {
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; name a directory of your own with --cache-dir", err)})
+		return ""
+	}
+	return cache
+}
+
 // cacheRoot is where the caches of all repositories lie.
 func (a *app) cacheRoot() string {
 	switch {
@@ -171,7 +181,7 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	if err != nil {
 		return nil, nil, err
 	}
-	cache := a.cacheDirectory(id)
+	cache := a.trustedCache(id)
 	memory := cache
 	if needed&bypassCache != 0 {
 		cache = ""

@@ -369,7 +369,7 @@ func (r *restoring) tell(e *entry.Entry, action pipeline.Action) {
 // open opens where the source comes back to.
 func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 	if len(r.o.toCommand) > 0 {
-		return command.New(command.Options{Command: r.o.toCommand, Output: r.stdout, Stderr: r.stderr})
+		return command.New(command.Options{Command: r.o.toCommand, Env: r.env.forPrograms(), Output: r.stdout, Stderr: r.stderr})
 	}
 	opts, err := r.targetOptions("", source)
 	if err != nil {

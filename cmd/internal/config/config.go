@@ -61,7 +61,39 @@ func Load(path string, lookup Lookup) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read settings %s: %w", path, err)
 	}
-	return Parse(path, text, lookup)
+	c, err := Parse(path, text, lookup)
+	if err != nil || !c.holdsCommands() {
+		return c, err
+	}
+	return c, checkWritable(path, file)
+}
+
+// holdsCommands tells whether the settings make packstone run programs.
+func (c *Config) holdsCommands() bool {
+	for _, s := range c.Sources {
+		if s.Type == "command" {
+			return true
+		}
+	}
+	for _, set := range c.Sets {
+		if set.Hooks.Any() {
+			return true
+		}
+	}
+	return false
+}
+
+// checkWritable refuses a file that others can write: they could make packstone run what they like.
+func checkWritable(path string, file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("examine settings %s: %w", path, err)
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 == 0 {
+		return nil
+	}
+	return Problems{{File: path, Line: 1, Text: fmt.Sprintf("the file holds commands, and others than its owner can write it (mode %04o): run chmod go-w %s",
+		info.Mode().Perm(), path)}}
 }
 
 // Parse reads the text of the settings file at path; only errors and relative paths in it depend on path.

@@ -29,8 +29,17 @@ type OpenOptions struct {
 	Remote RemoteLogin
 	// Bucket is how to reach buckets of lakes where the settings do not say.
 	Bucket BucketLogin
+	// Environment is that of a program which is started, with the secrets that are named; nil: that of this process.
+	Environment func(named ...string) []string
 	// Note takes what a person should know of the source though nothing is wrong; nil: nobody does.
 	Note func(text string)
+}
+
+func (o OpenOptions) environment(named []string) []string {
+	if o.Environment == nil {
+		return nil
+	}
+	return o.Environment(named...)
 }
 
 // opener is a type of source that can be backed up.
@@ -67,7 +76,7 @@ func (s *Components) open(_ context.Context, opts OpenOptions) (source.Source, e
 }
 
 func (c *Command) open(_ context.Context, opts OpenOptions) (source.Source, error) {
-	return sourceOf(command.New(command.Options{Command: c.Command, Name: c.Name, Stderr: opts.Stderr, AllowEmpty: c.AllowEmpty}))
+	return sourceOf(command.New(command.Options{Command: c.Command, Name: c.Name, Env: opts.environment(c.Environment), Stderr: opts.Stderr, AllowEmpty: c.AllowEmpty}))
 }
 
 // sourceOf keeps the nil pointer of a failed open from becoming a source that is not nil.

@@ -57,7 +57,7 @@ func ParseRemote(address string) (Remote, error) {
 	case r.Host == "":
 		return r, fmt.Errorf("%s: names no host", u.Redacted())
 	case u.RawQuery != "" || u.Fragment != "":
-		return r, fmt.Errorf("%s: an address has no ? or #; write %%3F or %%23 for one in a path", u.Redacted())
+		return r, fmt.Errorf("%s://%s/…: an address has no ? or #; write %%3F or %%23 for one in a path", r.Scheme, r.Host)
 	case slices.Contains(strings.Split(r.Path, "/"), ".."):
 		return r, fmt.Errorf("%s: the path leads upwards", u.Redacted())
 	}

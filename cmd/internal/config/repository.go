@@ -42,7 +42,7 @@ func ParseRepository(address string) (Repository, error) {
 			"or PACKSTONE_S3_ACCESS_KEY_FILE and PACKSTONE_S3_SECRET_KEY_FILE", u.Redacted())
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
-		return Repository{}, fmt.Errorf("repository %s: an address has no ? or #", address)
+		return Repository{}, fmt.Errorf("repository %s://%s/…: an address has no ? or #", scheme, u.Host)
 	}
 	switch scheme {
 	case "file":

@@ -48,9 +48,10 @@ type Components struct {
 
 // Command is a program whose output is backed up as one file.
 type Command struct {
-	Command    []string `yaml:"command" doc:"The program and its arguments; no shell is involved. If it exits with an error there is no snapshot."`
-	Name       string   `yaml:"name" doc:"The name of the file that its output becomes."`
-	AllowEmpty bool     `yaml:"allow_empty,omitempty" doc:"Accept a program that prints nothing. Else that is an error, since a dump that is empty has failed."`
+	Command     []string `yaml:"command" doc:"The program and its arguments; no shell is involved. If it exits with an error there is no snapshot."`
+	Name        string   `yaml:"name" doc:"The name of the file that its output becomes."`
+	AllowEmpty  bool     `yaml:"allow_empty,omitempty" doc:"Accept a program that prints nothing. Else that is an error, since a dump that is empty has failed."`
+	Environment []string `yaml:"environment,omitempty" doc:"Names of variables with secrets that the program sees; without, it sees none of packstone's keys, passwords and passphrases."`
 }
 
 // Database is a database, of which one consistent snapshot is stored as rows.

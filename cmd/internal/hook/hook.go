@@ -29,7 +29,12 @@ type Hooks struct {
 	After   Commands `yaml:"after,omitempty" doc:"Run after a backup that was made. If one fails, the run has failed; the snapshot stays."`
 	Failed  Commands `yaml:"failed,omitempty" doc:"Run after a backup that failed, or that a failing hook kept from being made."`
 	Finally Commands `yaml:"finally,omitempty" doc:"Run last, whatever happened."`
+	// Environment is for the caller, who makes the Runner's Env.
+	Environment []string `yaml:"environment,omitempty" doc:"Names of variables with secrets that the commands see; without, they see none of packstone's keys, passwords and passphrases."`
 }
+
+// Any tells whether there is a command at all.
+func (h Hooks) Any() bool { return len(h.Before)+len(h.After)+len(h.Failed)+len(h.Finally) > 0 }
 
 // Runner says how commands are run.
 type Runner struct {

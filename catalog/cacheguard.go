@@ -1,0 +1,73 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// errCache is wrapped by what CheckCache finds.
+var errCache = errors.New("the cache is not used")
+
+// CheckCache tells why the cache of a repository cannot be relied on: it, belongs to another user or can be written by others, everyone can write the directory
+// around it, or something in it is a link. A cache that is not there yet is good.
+func CheckCache(dir string) error {
+	around, err := os.Stat(filepath.Dir(dir))
+	if err != nil {
+		return unlessAbsent(err)
+	}
+	if around.Mode()&(0o002|fs.ModeSticky) == 0o002 {
+		return fmt.Errorf("%w: everyone can write %s (mode %04o)", errCache, filepath.Dir(dir), around.Mode().Perm())
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return unlessAbsent(err)
+	}
+	if err := checkOwned(dir, info); err != nil {
+		return err
+	}
+	return checkLinks(dir)
+}
+
+func unlessAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func checkOwned(path string, info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return fmt.Errorf("%w: %s is no directory", errCache, path)
+	case ok && int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("%w: %s belongs to the user %d", errCache, path, stat.Uid)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%w: others can write %s (mode %04o)", errCache, path, info.Mode().Perm())
+	}
+	return nil
+}
+
+// checkLinks looks for links in the cache and its folders. Fetched objects lie deeper, and are reached without following links out of the cache.
+func checkLinks(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if e.Type()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%w: %s is a link", errCache, path)
+		}
+		if e.IsDir() && e.Name() != objectsFolder {
+			if err := checkLinks(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
