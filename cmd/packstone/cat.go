@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
@@ -56,7 +57,7 @@ func (a *app) printJSON(v any) error {
 	if err != nil {
 		return fmt.Errorf("print JSON: %w", err)
 	}
-	if _, err := fmt.Fprintf(a.stdout, "%s\n", text); err != nil {
+	if _, err := fmt.Fprintf(a.stdout, "%s\n", output.CleanJSON(text)); err != nil {
 		return fmt.Errorf("write the output: %w", err)
 	}
 	return nil

@@ -1,9 +1,13 @@
 package output
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -31,10 +35,9 @@ func Names[S ~string](texts []S) []Name {
 	return names
 }
 
-func plain(s string) bool {
-	if strings.HasPrefix(s, `"`) {
-		return false
-	}
+func plain(s string) bool { return !strings.HasPrefix(s, `"`) && isPrintable(s) }
+
+func isPrintable(s string) bool {
 	for i, r := range s {
 		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") || !strconv.IsPrint(r) {
 			return false
@@ -43,16 +46,62 @@ func plain(s string) bool {
 	return true
 }
 
-// clean makes an error's text safe to print. It may hold names, and lines of its own.
-func clean(err error) string {
-	lines := strings.Split(err.Error(), "\n")
+// clean makes a text safe to print. It may hold names, and lines of its own.
+func clean(text string) string {
+	if !strings.Contains(text, "\n") {
+		return cleanLine(text)
+	}
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		lines[i] = cleanLine(line)
 	}
 	return strings.Join(lines, "\n")
 }
 
+// continued is clean for a text of which one line is usual: what a name might pass off as a message of its own stands indented.
+func continued(text string) string { return strings.ReplaceAll(clean(text), "\n", "\n  ") }
+
+// cleanArgs makes texts and errors among the arguments of a format safe to print, with their line ends.
+func cleanArgs(args []any) []any {
+	safe := slices.Clone(args)
+	for i, arg := range safe {
+		switch v := arg.(type) {
+		case string:
+			safe[i] = cleanLine(v)
+		case error:
+			safe[i] = cleanLine(v.Error())
+		}
+	}
+	return safe
+}
+
+// CleanJSON escapes what encoding/json leaves as it is: controls above 127, and characters that turn the direction of the text around.
+func CleanJSON(text []byte) []byte {
+	if isASCII(text) {
+		return text
+	}
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if r < 0x7f || strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.Bytes()
+}
+
+func isASCII(text []byte) bool {
+	return !slices.ContainsFunc(text, func(c byte) bool { return c >= 0x7f })
+}
+
+// cleanLine escapes every character that is not printable, a line's end too.
 func cleanLine(line string) string {
+	if isPrintable(line) {
+		return line
+	}
 	var b strings.Builder
 	for i, r := range line {
 		switch {

@@ -2,7 +2,8 @@
 //
 // Results go to the standard output, everything else (progress in text, warnings, errors) to the standard error, so that a
 // result can be piped on. With JSON, status and summary are results too. A name from outside is an output.Name, which is
-// printed so that it cannot move a terminal's cursor.
+// printed so that it cannot move a terminal's cursor; whatever is printed, no control character but the ends of the printer's own
+// lines and its progress reaches a terminal.
 package output
 
 import (
@@ -63,7 +64,7 @@ func (p *Printer) Line(format string, args ...any) {
 	if p.options.JSON || p.options.Quiet {
 		return
 	}
-	p.result(fmt.Appendf(nil, format+"\n", args...))
+	p.result(fmt.Appendf(nil, format+"\n", cleanArgs(args)...))
 }
 
 // Note tells a person on Stderr what is worth knowing beside the result. In JSON, and with Quiet, it prints nothing.
@@ -71,7 +72,7 @@ func (p *Printer) Note(format string, args ...any) {
 	if p.options.JSON || p.options.Quiet {
 		return
 	}
-	p.aside(fmt.Appendf(nil, format+"\n", args...))
+	p.aside(fmt.Appendf(nil, format+"\n", cleanArgs(args)...))
 }
 
 // Detail prints what was done with one item: in JSON the message verbose_status, else a line with its action and
@@ -92,26 +93,26 @@ func (p *Printer) Warn(m Warning) {
 		p.aside(message("warning", m))
 		return
 	}
-	p.aside([]byte(p.paint(yellow, "warning") + ": " + about(m.Item, m.Message) + "\n"))
+	p.aside([]byte(p.paint(yellow, "warning") + ": " + about(m.Item, continued(m.Message)) + "\n"))
 }
 
 // Problem tells what went wrong with one item; the run goes on, and is not complete.
 func (p *Printer) Problem(item string, during string, err error) {
-	m := Error{Error: ErrorText{Message: clean(err)}, During: during, Item: Name(item)}
+	m := Error{Error: ErrorText{Message: clean(err.Error())}, During: during, Item: Name(item)}
 	if p.options.JSON {
 		p.aside(message("error", m))
 		return
 	}
-	p.aside([]byte(p.paint(red, "error") + ": " + about(m.Item, m.Error.Message) + "\n"))
+	p.aside([]byte(p.paint(red, "error") + ": " + about(m.Item, continued(m.Error.Message)) + "\n"))
 }
 
 // Exit tells why the program ends with a code other than 0.
 func (p *Printer) Exit(code int, err error) {
 	if p.options.JSON {
-		p.aside(message("exit_error", ExitError{Code: code, Message: clean(err)}))
+		p.aside(message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
 		return
 	}
-	p.aside([]byte(p.paint(red, "packstone") + ": " + clean(err) + "\n"))
+	p.aside([]byte(p.paint(red, "packstone") + ": " + continued(err.Error()) + "\n"))
 }
 
 // Summary prints the end of a run: in JSON the message summary with the fields of m, else text unless Quiet is set.
@@ -128,7 +129,7 @@ func (p *Printer) Message(kind string, m any, text string) {
 		p.result(message(kind, m))
 		return
 	}
-	p.result([]byte(text + "\n"))
+	p.result([]byte(clean(text) + "\n"))
 }
 
 // List prints rows: in JSON one array, else the table. Quiet does not silence what a list verb was asked for.
@@ -144,7 +145,7 @@ func List[T any](p *Printer, rows []T, table Table) error {
 	if err != nil {
 		return fmt.Errorf("print the list: %w", err)
 	}
-	p.result(append(line, '\n'))
+	p.result(append(CleanJSON(line), '\n'))
 	return p.Err()
 }
 
@@ -158,7 +159,7 @@ func message(kind string, m any) []byte {
 	if len(fields) > len("{}") {
 		line = append(line, ',')
 	}
-	return append(append(line, fields[1:]...), '\n')
+	return append(append(line, CleanJSON(fields)[1:]...), '\n')
 }
 
 func about(item Name, text string) string {

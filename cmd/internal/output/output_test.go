@@ -48,7 +48,7 @@ func TestNamesCannotMoveTheCursor(t *testing.T) {
 func TestErrorsKeepTheirLinesButNoControlCharacters(t *testing.T) {
 	p, _, stderr := capture(Options{})
 	p.Exit(1, errors.New("open \x1b[31mred\xff: no\nsecond line"))
-	want := "packstone: open \\x1b[31mred\\xff: no\nsecond line\n"
+	want := "packstone: open \\x1b[31mred\\xff: no\n  second line\n"
 	if got := stderr.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -28,14 +28,14 @@ func (r *Rows) Add(row any, text string) error {
 	if err != nil {
 		return fmt.Errorf("print the list: %w", err)
 	}
-	r.pending = append(append(r.pending, r.separator()), element...)
+	r.pending = append(append(r.pending, r.separator()), CleanJSON(element)...)
 	return r.flush(rowsHeld)
 }
 
 // Text prints a line for people between rows, which JSON does not have.
 func (r *Rows) Text(line string) error {
 	if !r.printer.JSON() {
-		r.pending = append(append(r.pending, line...), '\n')
+		r.pending = append(append(r.pending, cleanLine(line)...), '\n')
 	}
 	return r.flush(rowsHeld)
 }

@@ -85,7 +85,7 @@ func (t Table) String() string {
 		}
 	}
 	if t.Footer != "" {
-		b.WriteString(t.Footer + "\n")
+		b.WriteString(clean(t.Footer) + "\n")
 	}
 	return b.String()
 }
@@ -94,7 +94,7 @@ func (t Table) widths() []int {
 	widths := make([]int, len(t.Head))
 	for _, row := range append([][]string{t.Head}, t.Rows...) {
 		for i, cell := range row[:min(len(row), len(widths))] {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], utf8.RuneCountInString(cleanLine(cell)))
 		}
 	}
 	return widths
@@ -103,6 +103,7 @@ func (t Table) widths() []int {
 func (t Table) write(b *strings.Builder, row []string, widths []int) {
 	var line strings.Builder
 	for i, cell := range row[:min(len(row), len(widths))] {
+		cell = cleanLine(cell)
 		if i > 0 {
 			line.WriteString("  ")
 		}
