@@ -141,12 +141,15 @@ func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Lin
 type Problems []Problem
 
 // Error implements error.
-func (p Problems) Error() string {
+func (p Problems) Error() string { return strings.Join(p.Lines(), "\n") }
+
+// Lines are the problems, a line each.
+func (p Problems) Lines() []string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
 		lines[i] = problem.String()
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // Unwrap returns what is wrapped, for errors.Is and errors.As.

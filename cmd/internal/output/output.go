@@ -8,8 +8,10 @@ package output
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -106,13 +108,26 @@ func (p *Printer) Problem(item string, during string, err error) {
 	p.aside([]byte(p.paint(red, "error") + ": " + about(m.Item, continued(m.Error.Message)) + "\n"))
 }
 
-// Exit tells why the program ends with a code other than 0.
+// Exit tells why the program ends with a code other than 0. An error with a method Lines() []string has lines of its own, which stand
+// at the margin.
 func (p *Printer) Exit(code int, err error) {
 	if p.options.JSON {
 		p.aside(message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
 		return
 	}
-	p.aside([]byte(p.paint(red, "packstone") + ": " + continued(err.Error()) + "\n"))
+	p.aside([]byte(p.paint(red, "packstone") + ": " + ownLines(err) + "\n"))
+}
+
+func ownLines(err error) string {
+	var several interface{ Lines() []string }
+	if !errors.As(err, &several) {
+		return continued(err.Error())
+	}
+	lines := several.Lines()
+	for i := range lines {
+		lines[i] = cleanLine(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Summary prints the end of a run: in JSON the message summary with the fields of m, else text unless Quiet is set.
