@@ -77,7 +77,7 @@ func (f *Files) checkServer(d *decoder, path string) {
 	d.refuse(path, "on a server", map[string]bool{
 		"exclude_caches": f.ExcludeCaches, "exclude_if_present": len(f.ExcludeIfPresent) > 0, "one_file_system": f.OneFileSystem, "ignore_inode": f.IgnoreInode,
 	})
-	if _, err := exclude.Parse(f.Exclude, ""); err != nil {
+	if _, err := exclude.Parse(f.Exclude, exclude.Place{}); err != nil {
 		d.problemAt(path, "%v", err)
 	}
 	f.Server.check(d, path)

@@ -121,7 +121,7 @@ func (l *Lake) check(d *decoder, at string) {
 	if _, err := s3.Parse(l.Path); err != nil {
 		d.problemAt(at+".path", "%v", err)
 	}
-	if _, err := exclude.Parse(l.Exclude, ""); err != nil {
+	if _, err := exclude.Parse(l.Exclude, exclude.Place{}); err != nil {
 		d.problemAt(at, "%v", err)
 	}
 	if _, _, err := l.moment(); err != nil {

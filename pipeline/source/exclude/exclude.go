@@ -1,50 +1,62 @@
-// Package exclude decides by patterns, as in a .gitignore, what sources of files leave out.
+// Package exclude decides by patterns, as git does by those of a .gitignore, what sources of files leave out.
 package exclude
 
 import (
 	"fmt"
-	"path"
+	"slices"
 	"strings"
 )
 
-// Patterns decide what is left out. The last one that matches counts. They are safe for concurrent use; the zero value leaves out nothing.
+// Patterns decide what is left out. The last one that matches counts. They are safe for concurrent use; the zero value leaves
+// out nothing.
 type Patterns struct {
 	list        []pattern
 	directories bool // one of them asks whether it is a directory
 }
 
-// pattern is names in a row.
+// pattern is one line.
 type pattern struct {
-	parts         []part
-	takeBack      bool // starts with "!"
+	takeBack      bool // begins with "!"
 	directoryOnly bool // ends with "/"
-	anchored      bool // starts with "/"
-}
-
-// part matches one name, or, as "**", any number of them.
-type part struct {
+	// A pattern with a slash that is not at its end is matched with paths from bases on; another one, whose bases are nil, with names.
+	bases []string
+	plain string // what it begins with, up to the first byte that is not meant as it is
+	tail  string // of a name: what follows its only asterisk, the first byte
 	shape shape
-	text  string
+	wild  wild // all of it
 }
 
 type shape uint8
 
 const (
-	literal  shape = iota
-	anything       // *
-	begins         // text*
-	ends           // *text
-	glob           // all else that path.Match knows
-	anyDepth       // **
+	literal shape = iota // plain is all of it
+	ends                 // an asterisk, then tail
+	begins               // plain, then an asterisk
+	glob
 )
 
-// Parse reads patterns: a name (`*.tmp`) or names in a row (`a/b`) anywhere, from the root on with a leading slash, directories only
-// with a trailing one, `**` for any number of directories, `!` to take something back. One that starts with root's path is meant from
-// there on.
-func Parse(lines []string, root string) (*Patterns, error) {
+// Place says where in a tree patterns are at home.
+type Place struct {
+	// Roots are directories by what the machine or the server calls them, and their paths in the tree. A pattern that begins with such a
+	// name is meant from there on.
+	Roots map[string]string
+	// Each: the patterns count in each of Roots, as if each had a .gitignore of its own; else in the tree's top directory. One of a
+	// root's path in which something general stands for a name (/srv/*/cache) is meant from the top all the same.
+	Each bool
+}
+
+// Top is the place of patterns about a tree whose top directory has this name.
+func Top(name string) Place { return Place{Roots: map[string]string{name: ""}} }
+
+// Parse reads lines of a .gitignore. What can match nothing is an error, comments excepted.
+func Parse(lines []string, place Place) (*Patterns, error) {
 	p := new(Patterns)
 	for _, line := range lines {
-		one, err := parsePattern(line, root)
+		text := trimSpaces(line)
+		if strings.HasPrefix(text, "#") {
+			continue
+		}
+		one, err := parsePattern(text, place)
 		if err != nil {
 			return nil, fmt.Errorf("exclude pattern %q: %w", line, err)
 		}
@@ -54,62 +66,92 @@ func Parse(lines []string, root string) (*Patterns, error) {
 	return p, nil
 }
 
-func parsePattern(line, root string) (pattern, error) {
-	var p pattern
-	line, p.takeBack = strings.CutPrefix(line, "!")
-	if root != "" && root != "/" && strings.HasPrefix(line, root+"/") {
-		line = line[len(root):]
-	}
-	line, p.anchored = strings.CutPrefix(line, "/")
-	line, p.directoryOnly = strings.CutSuffix(line, "/")
-	if line == "" {
-		return p, fmt.Errorf("it is empty")
-	}
-	for text := range strings.SplitSeq(line, "/") {
-		if text == "" || text == "." || text == ".." {
-			return p, fmt.Errorf("no path has %q in it", text)
+// trimSpaces takes spaces off the end; a backslash keeps the one after it.
+func trimSpaces(line string) string {
+	end := 0
+	for i := 0; i < len(line); i++ {
+		if line[i] == '\\' {
+			i++
+		} else if line[i] == ' ' {
+			continue
 		}
-		if _, err := path.Match(text, ""); err != nil {
-			return p, err
-		}
-		p.parts = append(p.parts, newPart(text))
+		end = min(i+1, len(line))
 	}
-	if p.parts[len(p.parts)-1].shape == anyDepth { // what is in a directory, not the directory
-		p.parts = append(p.parts, part{shape: anything})
-	}
-	return p, nil
+	return line[:end]
 }
 
-func newPart(text string) part {
+func parsePattern(text string, place Place) (pattern, error) {
+	var p pattern
+	text, p.takeBack = strings.CutPrefix(text, "!")
+	text, p.bases = place.find(text)
+	text, p.directoryOnly = strings.CutSuffix(text, "/")
+	if strings.Contains(text, "/") {
+		text = strings.TrimPrefix(text, "/")
+	} else {
+		p.bases = nil
+	}
+	var err error
+	if p.wild, err = compile(text, p.bases != nil); err != nil {
+		return p, err
+	}
+	p.shorten(text)
+	return p, p.wild.checkNames()
+}
+
+// find returns the pattern as it is from the directories on that it is about.
+func (l Place) find(text string) (string, []string) {
+	longest := ""
+	for name := range l.Roots {
+		if name != "" && name != "/" && len(name) > len(longest) && strings.HasPrefix(text, name+"/") {
+			longest = name
+		}
+	}
+	if longest != "" {
+		return text[len(longest):], []string{l.Roots[longest]}
+	}
+	if !l.Each || l.isFromTop(text) {
+		return text, []string{""}
+	}
+	var all []string
+	for _, root := range l.Roots {
+		all = append(all, root)
+	}
+	slices.Sort(all)
+	return text, slices.Compact(all)
+}
+
+// isFromTop tells whether a pattern is about a root's path and not about paths below it: it begins with the root's first name at least,
+// goes on with something general, and reaches further down than the root.
+func (l Place) isFromTop(text string) bool {
+	below, fromTop := strings.CutPrefix(strings.TrimSuffix(text, "/"), "/")
+	special := strings.IndexAny(below, `*?[\`)
+	if !fromTop || special < 0 || !strings.Contains(below[:special], "/") {
+		return false
+	}
+	for _, root := range l.Roots {
+		deeper := strings.Contains(below, "**") || strings.Count(below, "/") > strings.Count(root, "/")
+		if deeper && strings.HasPrefix(root+"/", below[:special]) {
+			return true
+		}
+	}
+	return false
+}
+
+// shorten finds the beginning of a pattern that is meant as it is, and whether that decides more quickly than its steps.
+func (p *pattern) shorten(text string) {
 	special := strings.IndexAny(text, `*?[\`)
 	switch {
-	case text == "**":
-		return part{shape: anyDepth}
-	case text == "*":
-		return part{shape: anything}
 	case special < 0:
-		return part{literal, text}
-	case special == len(text)-1 && text[special] == '*':
-		return part{begins, text[:special]}
-	case text[0] == '*' && !strings.ContainsAny(text[1:], `*?[\`):
-		return part{ends, text[1:]}
+		p.plain = text
+		return
+	case p.bases == nil && special == len(text)-1 && text[special] == '*':
+		p.shape = begins
+	case p.bases == nil && special == 0 && text[0] == '*' && !strings.ContainsAny(text[1:], `*?[\`):
+		p.shape, p.tail = ends, text[1:]
+	default:
+		p.shape = glob
 	}
-	return part{glob, text}
-}
-
-func (p part) matches(name string) bool {
-	switch p.shape {
-	case literal:
-		return name == p.text
-	case begins:
-		return strings.HasPrefix(name, p.text)
-	case ends:
-		return strings.HasSuffix(name, p.text)
-	case glob:
-		ok, _ := path.Match(p.text, name)
-		return ok
-	}
-	return true
+	p.plain = text[:special]
 }
 
 // Any tells whether there are any.
@@ -118,56 +160,83 @@ func (p *Patterns) Any() bool { return len(p.list) > 0 }
 // Directories tells whether one of them asks if something is a directory.
 func (p *Patterns) Directories() bool { return p.directories }
 
-// Match tells whether name in dir, a path below the root, is left out.
-func (p *Patterns) Match(dir, name string, directory bool) bool {
+// Folder decides about what is in one directory. It is not for use by several goroutines at once.
+type Folder struct {
+	list []candidate
+}
+
+// candidate is a pattern that may match in a directory.
+type candidate struct {
+	*pattern
+	dir string // with a slash at its end, as it is called from the pattern's base on
+}
+
+// In returns the patterns that may match something in dir, a path in the tree.
+func (p *Patterns) In(dir string) *Folder {
+	f := &Folder{}
 	for i := len(p.list) - 1; i >= 0; i-- {
 		one := &p.list[i]
-		if one.directoryOnly && !directory {
-			continue
+		if one.bases == nil {
+			f.list = append(f.list, candidate{pattern: one})
 		}
-		if one.matches(dir, name) {
-			return !one.takeBack
+		for _, base := range one.bases {
+			if below, ok := from(base, dir); ok && one.reaches(below) {
+				f.list = append(f.list, candidate{one, below})
+			}
+		}
+	}
+	return f
+}
+
+// from is what dir is called from base on, with a slash at its end.
+func from(base, dir string) (string, bool) {
+	switch {
+	case dir == base:
+		return "", true
+	case base == "":
+		return dir + "/", true
+	}
+	below, ok := strings.CutPrefix(dir, base)
+	if !ok || below[0] != '/' {
+		return "", false
+	}
+	return below[1:] + "/", true
+}
+
+// reaches tells whether a path in dir may begin as p does.
+func (p *pattern) reaches(dir string) bool {
+	n := min(len(dir), len(p.plain))
+	return dir[:n] == p.plain[:n] && (p.shape != literal || n == len(dir))
+}
+
+// Match tells whether name is left out.
+func (f *Folder) Match(name string, directory bool) bool {
+	for i := range f.list {
+		if c := &f.list[i]; (directory || !c.directoryOnly) && f.matches(c, name) {
+			return !c.takeBack
 		}
 	}
 	return false
 }
 
-func (p *pattern) matches(dir, name string) bool {
-	last := p.parts[len(p.parts)-1]
-	if !last.matches(name) {
-		return false
+func (f *Folder) matches(c *candidate, name string) bool {
+	if c.bases == nil {
+		return c.matchesName(name)
 	}
-	if len(p.parts) == 1 {
-		return !p.anchored || dir == ""
+	if c.shape == literal {
+		return c.plain[len(c.dir):] == name
 	}
-	var names []string
-	if dir != "" {
-		names = strings.Split(dir, "/")
-	}
-	return matchRow(p.parts[:len(p.parts)-1], names, !p.anchored)
+	return c.wild.match(c.dir + name)
 }
 
-// matchRow tells whether parts match names to the end: all of them, or, floating, the last ones.
-func matchRow(parts []part, names []string, floating bool) bool {
-	i, j := 0, 0
-	again, from := -1, 0 // after the last "**": where to go on, and with which name
-	if floating {
-		again = 0
+func (p *pattern) matchesName(name string) bool {
+	switch p.shape {
+	case literal:
+		return name == p.plain
+	case begins:
+		return strings.HasPrefix(name, p.plain)
+	case ends:
+		return strings.HasSuffix(name, p.tail)
 	}
-	for j < len(names) || i < len(parts) {
-		switch {
-		case i < len(parts) && parts[i].shape == anyDepth:
-			i++
-			again, from = i, j
-		case i < len(parts) && j < len(names) && parts[i].matches(names[j]):
-			i++
-			j++
-		case again >= 0 && from < len(names):
-			from++
-			i, j = again, from
-		default:
-			return false
-		}
-	}
-	return true
+	return p.wild.match(name)
 }

@@ -73,8 +73,9 @@ func (s *Source) list(dir *local.Dir, f *folder) error {
 		f.listing.Filter(func(name []byte, _ local.Kind) bool { return string(name) == mark })
 	}
 	if s.exclude.Any() {
+		excluded := s.excludedFrom(f.path)
 		f.listing.Filter(func(name []byte, kind local.Kind) bool {
-			return !s.exclude.Match(f.path, string(name), kind == local.KindDirectory)
+			return !excluded.Match(string(name), kind == local.KindDirectory)
 		})
 	}
 	f.listing.Sort()
@@ -175,7 +176,7 @@ func (s *Source) leftOut(f *folder, i int, e *entry.Entry) bool {
 	if f.listing.Kind(i) != local.KindUnknown || !f.all || !s.exclude.Directories() {
 		return false
 	}
-	return s.exclude.Match(f.path, string(f.listing.Name(i)), e.Type == entry.Directory)
+	return s.excludedFrom(f.path).Match(string(f.listing.Name(i)), e.Type == entry.Directory)
 }
 
 // below queues the walk of a directory found, unless it is to stay empty.

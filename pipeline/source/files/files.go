@@ -29,10 +29,12 @@ type Options struct {
 	// Directory refuses a single root that is no directory.
 	Directory bool
 
-	// Exclude leaves out what matches one of the patterns, as in a .gitignore: a name (`*.tmp`) or names in a row
-	// (`a/b`) anywhere, from the root on with a leading slash, directories only with a trailing one, `**` for any
-	// number of directories, `!` to take something back. A pattern that starts with the root's own path is meant from there.
+	// Exclude leaves out what lines of a .gitignore in the root would; with Absolute, in each of the roots. A pattern that begins with a
+	// root's own path is meant from there on.
 	Exclude []string
+	// Home, if not nil, is where the patterns are at home instead: in a tree of which this source is what lies below the path Part.
+	Home *exclude.Place
+	Part string
 	// ExcludeCaches leaves out what is in directories marked by a CACHEDIR.TAG.
 	ExcludeCaches bool
 	// ExcludeIfPresent leaves out what is beside a file of one of these names; "name:text" if it begins with text.
@@ -108,7 +110,7 @@ func New(options Options) (*Source, error) {
 	}
 	s := &Source{options: options}
 	var err error
-	if s.exclude, err = s.parsePatterns(options.Exclude); err != nil {
+	if s.exclude, err = exclude.Parse(options.Exclude, options.home()); err != nil {
 		return nil, err
 	}
 	s.present = markers(options)
@@ -116,11 +118,30 @@ func New(options Options) (*Source, error) {
 	return s, nil
 }
 
-func (s *Source) parsePatterns(lines []string) (*exclude.Patterns, error) {
-	if s.options.Absolute {
-		return exclude.Parse(lines, "")
+// home is where the patterns are at home.
+func (o *Options) home() exclude.Place {
+	if o.Home != nil {
+		return *o.Home
 	}
-	return exclude.Parse(lines, s.options.Roots[0])
+	home := exclude.Place{Roots: map[string]string{}, Each: o.Absolute}
+	for _, root := range o.Roots {
+		home.Roots[root] = ""
+		if o.Absolute {
+			home.Roots[root] = root[1:]
+		}
+	}
+	return home
+}
+
+// excludedFrom decides what of the directory at path is left out.
+func (s *Source) excludedFrom(path string) *exclude.Folder {
+	switch {
+	case s.options.Part == "":
+		return s.exclude.In(path)
+	case path == "":
+		return s.exclude.In(s.options.Part)
+	}
+	return s.exclude.In(s.options.Part + "/" + path)
 }
 
 // Class is medium unless the options say otherwise.

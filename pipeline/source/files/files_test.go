@@ -133,8 +133,9 @@ func TestExcludedPathsAreLeftOut(t *testing.T) {
 		{[]string{"sub/**/z"}, []string{"sub/deep/er/z", "sub/deep/z"}},
 		{[]string{"**/er"}, []string{"sub/deep/er", "sub/deep/er/z"}},
 		{[]string{"/sub/**"}, []string{"sub/a.tmp", "sub/build", "sub/build/out", "sub/cache", "sub/cache/y", "sub/deep", "sub/deep/er", "sub/deep/er/z", "sub/deep/z"}},
-		{[]string{"deep/er/z"}, []string{"sub/deep/er/z"}},
-		{[]string{"er/*"}, []string{"sub/deep/er/z"}},
+		{[]string{"deep/er/z", "er/*"}, nil},
+		{[]string{"**/deep/er/z"}, []string{"sub/deep/er/z"}},
+		{[]string{"[[:upper:]].*"}, []string{"B.TMP"}},
 		{[]string{"*.tmp", "!/keep/a.tmp"}, []string{"a.tmp", "sub/a.tmp"}},
 		{[]string{"!a.tmp", "*.tmp"}, []string{"a.tmp", "keep/a.tmp", "sub/a.tmp"}},
 		{[]string{root + "/sub/a.tmp"}, []string{"sub/a.tmp"}},
@@ -151,6 +152,29 @@ func TestExcludedPathsAreLeftOut(t *testing.T) {
 		}
 		if !slices.Equal(gone, c.gone) {
 			t.Errorf("exclude %q:\ngot  without %q\nwant without %q", c.patterns, gone, c.gone)
+		}
+	}
+}
+
+func TestPatternsOfSeveralPathsCountInEachAndByTheirOwnPath(t *testing.T) {
+	top := t.TempDir()
+	put(t, top, "a/tmp/x", "a/sub/tmp/x", "a/keep", "b/tmp/x", "b/a/tmp/x", "b/keep")
+	for pattern, left := range map[string][]string{
+		"/tmp":            {"a/tmp", "b/tmp"},
+		"sub/tmp":         {"a/sub/tmp"},
+		"a/tmp":           {"b/a/tmp"},
+		top + "/a/tmp":    {"a/tmp"},
+		top + "/*/tmp":    {"a/tmp", "b/tmp"},
+		"tmp/":            {"a/tmp", "a/sub/tmp", "b/tmp", "b/a/tmp"},
+		top + "/**/tmp":   {"a/tmp", "a/sub/tmp", "b/tmp", "b/a/tmp"},
+		top + "/b/**/tmp": {"b/tmp", "b/a/tmp"},
+		top + "/a":        nil, // what was named stays
+	} {
+		_, got := walked(t, Options{Roots: []string{top + "/a", top + "/b"}, Exclude: []string{pattern}})
+		for _, dir := range []string{"a/tmp", "a/sub/tmp", "b/tmp", "b/a/tmp", "a/keep", "b/keep"} {
+			if there := slices.Contains(got.paths(), top[1:]+"/"+dir); there == slices.Contains(left, dir) {
+				t.Errorf("exclude %s: %s is there: %v, want %v", pattern, dir, there, !there)
+			}
 		}
 	}
 }

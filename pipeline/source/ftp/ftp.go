@@ -58,7 +58,7 @@ func New(server *ftp.Server, options Options) (*Source, error) {
 	options.Fresh = cmp.Or(options.Fresh, 10*time.Minute)
 	options.Settle = cmp.Or(options.Settle, 3*time.Second)
 	options.Class = cmp.Or(options.Class, source.ClassMedium)
-	leaveOut, err := exclude.Parse(options.Exclude, options.Path)
+	leaveOut, err := exclude.Parse(options.Exclude, exclude.Top(options.Path))
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
 	if err != nil {
 		return walk.Listing{}, err
 	}
-	now := time.Now()
+	now, excluded := time.Now(), s.exclude.In(dir)
 	var l walk.Listing
 	for _, err := range found.Problems {
 		l.Problems = append(l.Problems, walk.Problem{Path: dir, Err: err})
@@ -147,7 +147,7 @@ func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
 	for i := range found.Entries {
 		f := &found.Entries[i]
 		e := s.entry(dir, f, now)
-		if s.exclude.Match(dir, f.Name, e.Type == entry.Directory) {
+		if excluded.Match(f.Name, e.Type == entry.Directory) {
 			continue
 		}
 		if err := incomplete(f); err != nil {

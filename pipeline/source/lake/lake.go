@@ -45,7 +45,7 @@ type Options struct {
 type Source struct {
 	bucket             *s3.Bucket
 	options            Options
-	exclude, temporary *exclude.Patterns
+	exclude, temporary patterns
 
 	mu      sync.Mutex
 	moment  time.Time
@@ -58,11 +58,11 @@ var _ source.Dated = (*Source)(nil)
 
 // New returns the source.
 func New(bucket *s3.Bucket, options Options) (*Source, error) {
-	leaveOut, err := exclude.Parse(options.Exclude, bucket.Address().String())
+	leaveOut, err := exclude.Parse(options.Exclude, exclude.Top(bucket.Address().String()))
 	if err != nil {
 		return nil, err
 	}
-	temporary, err := exclude.Parse(Temporary, "")
+	temporary, err := exclude.Parse(Temporary, exclude.Place{})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func New(bucket *s3.Bucket, options Options) (*Source, error) {
 	if options.Note == nil {
 		options.Note = func(string) {}
 	}
-	return &Source{bucket: bucket, options: options, exclude: leaveOut, temporary: temporary, torn: map[string]bool{}}, nil
+	return &Source{bucket: bucket, options: options, exclude: patterns{all: leaveOut}, temporary: patterns{all: temporary}, torn: map[string]bool{}}, nil
 }
 
 // Class is large unless the options say otherwise.
@@ -201,17 +201,31 @@ func (s *Source) entry(n s3.Node, versions bool) *entry.Entry {
 
 // Temporary are patterns of what jobs are still writing: the output committers of Hadoop and Spark write below _temporary and
 // .spark-staging-…, Delta Lake writes a commit as _delta_log/.tmp… before it renames it.
-var Temporary = []string{"_temporary/", ".spark-staging*/", "_delta_log/.tmp*"}
+var Temporary = []string{"_temporary/", ".spark-staging*/", "**/_delta_log/.tmp*"}
+
+// patterns remember those for the directory that was asked for last: keys come in order.
+type patterns struct {
+	all    *exclude.Patterns
+	dir    string
+	folder *exclude.Folder
+}
+
+func (p *patterns) in(dir string) *exclude.Folder {
+	if p.folder == nil || p.dir != dir {
+		p.dir, p.folder = dir, p.all.In(dir)
+	}
+	return p.folder
+}
 
 func (s *Source) skip(file string, directory bool) bool {
 	dir, name := "", file
 	if i := strings.LastIndexByte(file, '/'); i >= 0 {
 		dir, name = file[:i], file[i+1:]
 	}
-	if s.exclude.Match(dir, name, directory) {
+	if s.exclude.in(dir).Match(name, directory) {
 		return true
 	}
-	if s.options.KeepTemporary || !s.temporary.Match(dir, name, directory) {
+	if s.options.KeepTemporary || !s.temporary.in(dir).Match(name, directory) {
 		return false
 	}
 	if s.skips++; len(s.skipped) < 3 {

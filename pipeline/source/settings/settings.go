@@ -13,6 +13,7 @@ import (
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/source"
+	"github.com/packstone/packstone/pipeline/source/exclude"
 	"github.com/packstone/packstone/pipeline/source/files"
 )
 
@@ -20,8 +21,8 @@ import (
 type Options struct {
 	// Components are absolute paths of directories by the name of the component.
 	Components map[string]string
-	// Exclude holds patterns as in files.Options; one with a leading slash starts with a component's name, or with the
-	// absolute path of its folder.
+	// Exclude leaves out what lines of a .gitignore would that lies beside the components, whose folders are called by their names. A
+	// pattern that begins with the absolute path of a folder is meant from there on.
 	Exclude []string
 	// AllowEmpty accepts a folder with nothing in it.
 	AllowEmpty bool
@@ -55,7 +56,9 @@ func New(options Options) (*Source, error) {
 		}
 		folder, err := files.New(files.Options{
 			Roots:      []string{options.Components[name]},
-			Exclude:    patterns(options.Exclude, name, options.Components),
+			Exclude:    options.Exclude,
+			Home:       home(options.Components),
+			Part:       name,
 			AllowEmpty: options.AllowEmpty,
 			Directory:  true,
 			Parallel:   options.Parallel,
@@ -70,46 +73,13 @@ func New(options Options) (*Source, error) {
 	return s, nil
 }
 
-// patterns are those that can match in one component's folder, as seen from there.
-func patterns(all []string, component string, components map[string]string) []string {
-	var list []string
-	for _, p := range all {
-		plain, negated := strings.CutPrefix(p, "!")
-		if folder := folderOf(plain, components); folder != "" && folder != component {
-			continue
-		} else if folder == "" && strings.HasPrefix(plain, "/") {
-			if plain = withoutComponent(plain, component); plain == "" {
-				continue
-			}
-		}
-		if negated {
-			plain = "!" + plain
-		}
-		list = append(list, plain)
-	}
-	return list
-}
-
-// folderOf returns the component whose folder's path a pattern starts with, or "".
-func folderOf(pattern string, components map[string]string) string {
+// home is where patterns are at home: in a tree in which each component's folder bears its name.
+func home(components map[string]string) *exclude.Place {
+	roots := make(map[string]string)
 	for name, folder := range components {
-		if strings.HasPrefix(pattern, path.Clean(folder)+"/") {
-			return name
-		}
+		roots[path.Clean(folder)] = name
 	}
-	return ""
-}
-
-// withoutComponent takes the component's name off an anchored pattern; "" if it is about others.
-func withoutComponent(pattern, component string) string {
-	first, below, deeper := strings.Cut(pattern[1:], "/")
-	if first == "**" {
-		return pattern
-	}
-	if ok, err := path.Match(first, component); err == nil && (!ok || !deeper || below == "") {
-		return ""
-	}
-	return "/" + below
+	return &exclude.Place{Roots: roots}
 }
 
 // Class is that of files.

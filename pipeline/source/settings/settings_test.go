@@ -98,7 +98,9 @@ func TestPatternsStartAtTheComponent(t *testing.T) {
 		{"/*/tmp", []string{"a/tmp", "a/tmp/x", "b/tmp", "b/tmp/x"}},
 		{"tmp/", []string{"a/tmp", "a/tmp/x", "b/deep/tmp", "b/deep/tmp/x", "b/tmp", "b/tmp/x"}},
 		{top + "/b/tmp", []string{"b/tmp", "b/tmp/x"}},
+		{"a/tmp", []string{"a/tmp", "a/tmp/x"}},
 		{"/c/tmp", nil},
+		{"/[[:alpha:]]/tmp", []string{"a/tmp", "a/tmp/x", "b/tmp", "b/tmp/x"}},
 		{"/a", nil}, // a component is left out by not naming it
 		{"/**/deep", []string{"b/deep", "b/deep/tmp", "b/deep/tmp/x"}},
 	} {

@@ -64,7 +64,7 @@ func New(server *sftp.Server, options Options) (*Source, error) {
 	options.Settle = cmp.Or(options.Settle, 3*time.Second)
 	options.Parallel = cmp.Or(options.Parallel, 8)
 	options.Class = cmp.Or(options.Class, source.ClassMedium)
-	leaveOut, err := exclude.Parse(options.Exclude, options.Path)
+	leaveOut, err := exclude.Parse(options.Exclude, exclude.Top(options.Path))
 	if err != nil {
 		return nil, err
 	}
@@ -147,15 +147,15 @@ func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
 	if err != nil {
 		return l, err
 	}
-	now := time.Now()
+	now, excluded := time.Now(), s.exclude.In(dir)
 	for _, info := range found {
-		s.take(&l, dir, info, now)
+		s.take(&l, dir, info, excluded, now)
 	}
 	return l, nil
 }
 
 // take adds one thing of a listing.
-func (s *Source) take(l *walk.Listing, dir string, info fs.FileInfo, now time.Time) {
+func (s *Source) take(l *walk.Listing, dir string, info fs.FileInfo, excluded *exclude.Folder, now time.Time) {
 	name := info.Name()
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		l.Problems = append(l.Problems, walk.Problem{Path: dir, Err: fmt.Errorf("the server lists %q, which is no name", name)})
@@ -163,7 +163,7 @@ func (s *Source) take(l *walk.Listing, dir string, info fs.FileInfo, now time.Ti
 	}
 	e := &entry.Entry{Path: path.Join(dir, name)}
 	describe(info.Sys().(*pkg.FileStat), e)
-	if s.exclude.Match(dir, name, e.Type == entry.Directory) {
+	if excluded.Match(name, e.Type == entry.Directory) {
 		return
 	}
 	switch e.Type {

@@ -1,0 +1,7 @@
+//go:build soak
+
+package exclude
+
+import "testing"
+
+func TestSoakGeneratedPatternsMatchWhatGitMatches(t *testing.T) { compareWithGit(t, 1<<32, 200_000) }
