@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -157,7 +158,11 @@ func (s *Source) failed(e *entry.Entry, named *branch, err error) item {
 // examineNamed is for what a person has named: a file that cannot be read is an error of the whole source.
 func (s *Source) examineNamed(ctx context.Context, e *entry.Entry) item {
 	s.remember(e)
-	if e.Type != entry.File {
+	switch e.Type {
+	case entry.File:
+	case entry.Socket:
+		return item{entry: e, fatal: true, err: fmt.Errorf("%s, which is to be backed up, is a socket: there is nothing in it", s.file(e.Path))}
+	default:
 		return item{entry: e}
 	}
 	f, err := s.Open(ctx, e)

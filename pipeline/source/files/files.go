@@ -23,7 +23,7 @@ type Options struct {
 	// Roots are absolute paths. A single directory is the source's root, the entry ""; a single file is an entry of its base name.
 	// With several roots, or with Absolute, entries are named by their absolute path without the leading slash, and the
 	// directories above the roots are entries too. A root may be reached through symbolic links, and may be one: then what it leads to
-	// is the root, under the link's name. One that leads nowhere, or lies in another root, is just a link.
+	// is the root, under the link's name. One that lies in another root is just a link; else one that leads nowhere is refused.
 	Roots    []string
 	Absolute bool
 	// Directory refuses a single root that is no directory.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -279,19 +280,39 @@ func TestARootThatIsALinkIsWhatItLeadsTo(t *testing.T) {
 	if e := got.entries[len(got.entries)-1]; e.Type != entry.File || !strings.HasSuffix(e.Path, "/link/f") {
 		t.Errorf("got %q of type %d last, want the file in the directory", e.Path, e.Type)
 	}
-	must(t, os.Symlink("nowhere", top+"/dangling"))
 	must(t, os.Symlink("dir/f", top+"/tofile"))
-	for name, want := range map[string]entry.Type{"dangling": entry.Symlink, "tofile": entry.File} {
-		s, got := walked(t, Options{Roots: []string{filepath.Join(top, name)}, Absolute: true})
-		e := got.entries[len(got.entries)-1]
-		must(t, s.Detail(context.Background(), e))
-		if e.Type != want || !strings.HasSuffix(e.Path, "/"+name) {
-			t.Errorf("%s: got %q of type %d, want type %d", name, e.Path, e.Type, want)
-		}
+	_, got = walked(t, Options{Roots: []string{top + "/tofile"}, Absolute: true})
+	if e := got.entries[len(got.entries)-1]; e.Type != entry.File || !strings.HasSuffix(e.Path, "/tofile") {
+		t.Errorf("got %q of type %d last, want the file under the link's name", e.Path, e.Type)
 	}
 	s := open(t, Options{Roots: []string{top, top + "/link/f"}})
 	if err := s.Walk(context.Background(), new(collector)); err == nil || !strings.Contains(err.Error(), top+"/link") {
 		t.Errorf("a root behind a link inside another root: got %v, want an error that names it", err)
+	}
+}
+
+func TestWhatHasNothingInItIsNoRoot(t *testing.T) {
+	top := t.TempDir()
+	put(t, top, "dir/f")
+	for name, target := range map[string]string{"dangling": "nowhere", "round": "round", "twice": "dangling", "through": "dir/f/x", "dir/inside": "gone"} {
+		must(t, os.Symlink(target, filepath.Join(top, name)))
+	}
+	listener, err := net.Listen("unix", top+"/dir/s")
+	must(t, err)
+	defer listener.Close()
+	for _, name := range []string{"dangling", "round", "twice", "through", "dir/inside", "dir/s"} {
+		for _, o := range []Options{{}, {Absolute: true}, {Roots: []string{top + "/dir/f"}}} {
+			o.Roots = append(o.Roots, filepath.Join(top, name))
+			got := new(collector)
+			err := open(t, o).Walk(context.Background(), got)
+			if err == nil || !strings.Contains(err.Error(), filepath.Join(top, name)) {
+				t.Errorf("roots %q: got %v and %q, want an error that names %s", o.Roots, err, got.paths(), name)
+			}
+		}
+	}
+	_, got := walked(t, Options{Roots: []string{top + "/dir", top + "/dir/inside"}})
+	if e := got.find(t, top[1:]+"/dir/inside"); e.Type != entry.Symlink {
+		t.Errorf("a link that leads nowhere and lies in another root: got type %d, want a link", e.Type)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/source"
 )
@@ -18,6 +20,7 @@ type branch struct {
 	root      bool // named itself; else only what is below it
 	follow    bool // may be a symbolic link
 	directory bool // known to be one, or a link to one that is followed
+	nowhere   bool // a link that leads nowhere
 	children  map[string]*branch
 }
 
@@ -46,20 +49,34 @@ func (s *Source) prepare() error {
 	s.base, s.roots = "/", &branch{follow: true}
 	for _, root := range s.options.Roots {
 		info, err := os.Stat(root)
-		follow := err == nil
-		if errors.Is(err, fs.ErrNotExist) {
-			info, err = os.Lstat(root) // a link that leads nowhere
-		}
-		if err != nil {
+		nowhere := leadsNowhere(root, err)
+		if err != nil && !nowhere {
 			return rootError(root, err)
 		}
-		s.name(strings.TrimPrefix(root, "/"), follow, info.IsDir())
+		b := s.name(strings.TrimPrefix(root, "/"))
+		b.root, b.nowhere, b.follow, b.directory = true, nowhere, !nowhere, !nowhere && info.IsDir()
 	}
 	return s.checkNested(s.roots, "", false)
 }
 
+// leadsNowhere tells whether a file is a symbolic link to nothing, where to follow it has failed.
+func leadsNowhere(file string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ELOOP) {
+		return false
+	}
+	info, err := os.Lstat(file)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+func nowhereError(root string) error {
+	return fmt.Errorf("%s, which is to be backed up, is a symbolic link that leads nowhere", root)
+}
+
 func (s *Source) prepareSingle(root string) error {
 	info, err := os.Stat(root)
+	if leadsNowhere(root, err) {
+		return nowhereError(root)
+	}
 	if err != nil {
 		return rootError(root, err)
 	}
@@ -76,8 +93,8 @@ func (s *Source) prepareSingle(root string) error {
 	return nil
 }
 
-// name adds a root to the tree of what was named.
-func (s *Source) name(path string, follow, directory bool) {
+// name adds a path to the tree of what was named, and returns its branch.
+func (s *Source) name(path string) *branch {
 	at := s.roots
 	for part := range strings.SplitSeq(path, "/") {
 		if part == "" {
@@ -91,11 +108,15 @@ func (s *Source) name(path string, follow, directory bool) {
 		}
 		at = at.children[part]
 	}
-	at.root, at.follow, at.directory = true, follow, directory
+	return at
 }
 
-// checkNested refuses a root that lies in another one by way of a symbolic link: the walk of the other does not follow it.
+// checkNested refuses a root that lies in another one by way of a symbolic link: the walk of the other does not follow it. A link that leads
+// nowhere is no root by itself, but in another one it is there with the rest.
 func (s *Source) checkNested(b *branch, path string, covered bool) error {
+	if b.nowhere && !covered {
+		return nowhereError(s.file(path))
+	}
 	if covered && len(b.children) > 0 {
 		if info, err := os.Lstat(s.file(path)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 			return fmt.Errorf("what was named below %s lies behind a symbolic link inside another path that was named: name where it leads to", s.file(path))
