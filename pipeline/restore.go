@@ -200,6 +200,9 @@ func (r *restore) take(ctx context.Context, n *tree.Node) error {
 	if r.seen != nil {
 		r.see(n.Path)
 	}
+	if n.Type == entry.Socket {
+		return nil // whoever listens makes it
+	}
 	if r.leaves(&n.Entry) {
 		r.leave(n)
 		return nil
@@ -326,15 +329,23 @@ func (r *restore) begin(ctx context.Context, n *tree.Node, a Action) error {
 		return r.problem(n.Path, err)
 	}
 	switch {
-	case n.Type == entry.File && r.isLater(n):
+	case n.Type == entry.Directory:
+		r.count(a, n)
+		return nil
+	case r.isLater(n):
 		r.links = append(r.links, pendingLink{n, r.first[fileKey{n.Device, n.Inode}].path})
 		return nil
 	case n.Type == entry.File:
 		return r.add(ctx, n)
-	case n.Type != entry.Directory:
-		if err := r.target.Make(ctx, &n.Entry); err != nil {
-			return r.problem(n.Path, err)
-		}
+	}
+	return r.make(ctx, n, a)
+}
+
+// make makes a link or a node. Where that fails, no other name of it can be linked to it.
+func (r *restore) make(ctx context.Context, n *tree.Node, a Action) error {
+	if err := r.target.Make(ctx, &n.Entry); err != nil {
+		delete(r.first, fileKey{n.Device, n.Inode})
+		return r.problem(n.Path, err)
 	}
 	r.count(a, n)
 	return nil
@@ -410,6 +421,9 @@ func (r *restore) finish(ctx context.Context) error {
 // link makes a further name, or a copy where the target has no links.
 func (r *restore) link(ctx context.Context, l pendingLink) error {
 	err := r.target.Link(ctx, &l.node.Entry, l.to)
+	if errors.Is(err, target.ErrUnsupported) && l.node.Type != entry.File {
+		return r.make(ctx, l.node, ActionRestore)
+	}
 	if errors.Is(err, target.ErrUnsupported) {
 		return r.add(ctx, l.node)
 	}

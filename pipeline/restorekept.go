@@ -11,11 +11,11 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// keepsName tells whether what is there at a name of a file with several is a name of the same file as the first one that came back. Of
-// other entries it is true.
+// keepsName tells whether what is there at a name of something with several is a name of the same thing as the first one that came back. Of
+// what has one name it is true.
 func (r *restore) keepsName(ctx context.Context, n *tree.Node) bool {
 	there := r.there[n.Path]
-	if n.Type != entry.File || n.Links < 2 || n.Inode == 0 || there.Inode == 0 {
+	if n.Links < 2 || n.Inode == 0 || there.Inode == 0 {
 		return true
 	}
 	key := fileKey{n.Device, n.Inode}
@@ -24,7 +24,7 @@ func (r *restore) keepsName(ctx context.Context, n *tree.Node) bool {
 		return first.kept && other.Device == there.Device && other.Inode == there.Inode
 	}
 	// The other names wait for this one, so it is read at once.
-	if r.o.Verify && !r.o.DryRun && r.verify(ctx, n) != nil {
+	if n.Type == entry.File && r.o.Verify && !r.o.DryRun && r.verify(ctx, n) != nil {
 		return false
 	}
 	r.first[key] = firstName{n.Path, true}

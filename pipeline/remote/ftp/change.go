@@ -2,6 +2,7 @@ package ftp
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -30,6 +31,9 @@ func (c *Conn) SetTime(path string, t time.Time) error {
 	if err := CheckName(path); err != nil {
 		return err
 	}
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
+		return errNoTime
+	}
 	f, stamp := c.Features(), t.UTC().Format("20060102150405")
 	switch {
 	case f.MFMT:
@@ -43,6 +47,8 @@ func (c *Conn) SetTime(path string, t time.Time) error {
 	}
 	return c.setByMDTM(path, stamp)
 }
+
+var errNoTime = errors.New("FTP has no such time")
 
 // setByMDTM sets the time as vsftpd wants it. Others take that for a question about a file of a strange name, or do nothing, so it is looked
 // at what came of it.

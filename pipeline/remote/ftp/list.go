@@ -24,10 +24,59 @@ func (c *Conn) ListAll(path string) (Listing, error) {
 	if err := CheckName(path); err != nil {
 		return Listing{}, err
 	}
+	list := c.listLines
 	if c.Features().MLST {
-		return c.listFacts(path)
+		list = c.listFacts
 	}
-	return c.listLines(path)
+	l, err := list(path)
+	if err == nil {
+		err = c.dropDoubles(path, &l)
+	}
+	return l, err
+}
+
+// dropDoubles leaves one of several entries with one name: a name with a line break in it looks like a shorter one, which there may be too.
+func (c *Conn) dropDoubles(path string, l *Listing) error {
+	at := map[string]int{}
+	kept := l.Entries[:0]
+	for _, e := range l.Entries {
+		i, double := at[e.Name]
+		if !double {
+			at[e.Name] = len(kept)
+			kept = append(kept, e)
+			continue
+		}
+		l.Problems = append(l.Problems, fmt.Errorf("%w: %q stands there twice, as where another name goes on after a line break", errLine, e.Name))
+		is, err := c.agrees(Join(path, e.Name), &kept[i])
+		if err != nil {
+			return err
+		}
+		if !is {
+			kept[i] = e
+		}
+	}
+	l.Entries = kept
+	return nil
+}
+
+// agrees tells whether the server says of path what e does. It is an error only if the connection is broken.
+func (c *Conn) agrees(path string, e *Entry) (bool, error) {
+	if e.Kind != File || c.Features().MLST {
+		directory, err := c.IsDirectory(path)
+		if IsBroken(err) || directory || e.Kind == Directory {
+			return directory && e.Kind == Directory, broken(err)
+		}
+	}
+	is, err := c.Look(path)
+	return err == nil && is.Kind == e.Kind && is.Size == e.Size, broken(err)
+}
+
+// broken is err if it means that the connection is.
+func broken(err error) error {
+	if IsBroken(err) {
+		return err
+	}
+	return nil
 }
 
 func (c *Conn) listFacts(path string) (Listing, error) {
@@ -61,30 +110,49 @@ func (l *Listing) add(dir string, e Entry, err error) {
 
 // addLinks finds out by LIST where links lead that MLSD only calls links, and those that it does not show because they lead nowhere.
 func (c *Conn) addLinks(path string, l *Listing) error {
-	links := map[string]Entry{}
+	known := map[string]*Entry{}
+	for i := range l.Entries {
+		known[l.Entries[i].Name] = &l.Entries[i]
+	}
+	var more []Entry
 	err := c.inside(path, func() error {
 		text, err := c.listAll()
 		for _, line := range text {
-			if e, ok, err := ParseList(line, time.Now(), time.UTC); ok && err == nil && e.Kind == Link {
-				links[e.Name] = e
+			e, ok, err := ParseList(line, time.Now(), time.UTC)
+			if ok && err == nil && e.Kind == Link && !e.tell(known) {
+				more = append(more, e)
 			}
 		}
 		return err
 	})
-	if IsBroken(err) {
-		return err
+	for _, e := range more {
+		l.addLink(path, e)
 	}
-	for i := range l.Entries {
-		e := &l.Entries[i]
-		if e.Kind == Link && e.Target == "" {
-			e.Target, e.Size = links[e.Name].Target, 0
+	return broken(err)
+}
+
+// tell gives the link of e's name its target; false if there is nothing of that name.
+func (e Entry) tell(known map[string]*Entry) bool {
+	for _, e := range e.readings() {
+		there := known[e.Name]
+		if there == nil {
+			continue
 		}
-		delete(links, e.Name)
+		if there.Kind == Link && there.Target == "" {
+			there.Target, there.Size = e.Target, 0
+		}
+		return true
 	}
-	for _, e := range links {
-		l.add(path, e, nil)
+	return false
+}
+
+// addLink keeps a link that LIST shows, if its name can be told from its target.
+func (l *Listing) addLink(dir string, e Entry) {
+	if len(e.readings()) > 1 {
+		l.Problems = append(l.Problems, fmt.Errorf("%w: in %q name and target cannot be told apart", errLine, e.Name+arrow+e.Target))
+		return
 	}
-	return nil
+	l.add(dir, e, nil)
 }
 
 // lines runs MLSD and hands out what comes on the data connection.
@@ -148,7 +216,10 @@ func (c *Conn) listLines(path string) (Listing, error) {
 	now, location := time.Now(), c.location()
 	for _, line := range text {
 		e, ok, err := ParseList(line, now, location)
-		if ok || err != nil {
+		switch {
+		case ok && e.Kind == Link:
+			l.addLink(path, e)
+		case ok || err != nil:
 			l.add(path, e, err)
 		}
 	}

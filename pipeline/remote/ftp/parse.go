@@ -16,6 +16,7 @@ const (
 	File Kind = iota + 1
 	Directory
 	Link
+	Socket
 	Other // a device, a pipe
 	self  // the directory that is listed, or the one above
 )

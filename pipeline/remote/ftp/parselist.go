@@ -71,6 +71,23 @@ func parseUnix(line string, now time.Time, location *time.Location) (Entry, erro
 	return e, fmt.Errorf("no time")
 }
 
+// arrow stands between the name of a link and its target. Both may have one in them.
+const arrow = " -> "
+
+// readings are all ways to read the name and target of a link.
+func (e Entry) readings() []Entry {
+	all := []Entry{e}
+	for rest := e.Target; ; {
+		more, target, ok := strings.Cut(rest, arrow)
+		if !ok {
+			return all
+		}
+		last := all[len(all)-1]
+		last.Name, last.Target = last.Name+arrow+more, target
+		all, rest = append(all, last), target
+	}
+}
+
 // describeUnix reads what stands before the time, which is at i.
 func (e *Entry) describeUnix(fields []field, i int) error {
 	e.Size, _ = parseSize(fields[i-1].text)
@@ -82,9 +99,11 @@ func (e *Entry) describeUnix(fields []field, i int) error {
 		e.Kind = Directory
 	case 'l':
 		e.Kind = Link
-		if at := strings.Index(e.Name, " -> "); at > 0 {
-			e.Name, e.Target = e.Name[:at], e.Name[at+4:]
+		if at := strings.Index(e.Name, arrow); at > 0 {
+			e.Name, e.Target = e.Name[:at], e.Name[at+len(arrow):]
 		}
+	case 's':
+		e.Kind = Socket
 	default:
 		e.Kind = Other
 	}

@@ -57,14 +57,20 @@ func appendString(b []byte, s string) []byte {
 }
 
 func appendAttributes(b []byte, uid, gid int64, modified time.Time) []byte {
-	flags := uint32(attrTimes)
+	var flags uint32
 	if uid >= 0 {
 		flags |= attrOwner
+	}
+	if !modified.IsZero() {
+		flags |= attrTimes
 	}
 	b = binary.BigEndian.AppendUint32(b, flags)
 	if uid >= 0 {
 		b = binary.BigEndian.AppendUint32(b, uint32(uid))
 		b = binary.BigEndian.AppendUint32(b, uint32(gid))
+	}
+	if modified.IsZero() {
+		return b
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(modified.Unix())) // of access
 	return binary.BigEndian.AppendUint32(b, uint32(modified.Unix()))

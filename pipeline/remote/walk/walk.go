@@ -17,6 +17,9 @@ import (
 // ErrLoop: a directory is the same as one that it lies in, by way of a symbolic link that the server shows as a directory.
 var ErrLoop = errors.New("directory is one of those that it lies in")
 
+// ErrTwice: a directory has two things of one name, by what the server says.
+var ErrTwice = errors.New("the server lists it twice")
+
 // Item is one thing in a directory.
 type Item struct {
 	Entry *entry.Entry
@@ -91,7 +94,7 @@ func (t *task) run(ctx context.Context, q *queue, list func(context.Context, str
 	if l, t.err = list(ctx, t.path); t.err != nil {
 		return
 	}
-	slices.SortFunc(l.Items, func(a, b Item) int { return strings.Compare(a.Entry.Path, b.Entry.Path) })
+	l.sort()
 	t.items = make([]item, len(l.Items))
 	t.problems = l.Problems
 	for i, found := range l.Items {
@@ -105,6 +108,20 @@ func (t *task) run(ctx context.Context, q *queue, list func(context.Context, str
 		}
 		t.items[i].below = q.add(found.Entry.Path, t, found.Key)
 	}
+}
+
+// sort brings the items in order. Of those with one name the first counts, and the others are a problem.
+func (l *Listing) sort() {
+	slices.SortStableFunc(l.Items, func(a, b Item) int { return strings.Compare(a.Entry.Path, b.Entry.Path) })
+	kept := l.Items[:0]
+	for _, found := range l.Items {
+		if len(kept) > 0 && kept[len(kept)-1].Entry.Path == found.Entry.Path {
+			l.Problems = append(l.Problems, Problem{found.Entry.Path, ErrTwice})
+			continue
+		}
+		kept = append(kept, found)
+	}
+	l.Items = kept
 }
 
 // within tells whether key is that of t or of a directory above it.

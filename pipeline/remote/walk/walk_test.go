@@ -90,6 +90,23 @@ func TestADirectoryThatFailsIsAProblemAndTheRootIsTheEnd(t *testing.T) {
 	}
 }
 
+func TestWhatIsListedTwiceIsVisitedOnce(t *testing.T) {
+	visited, problems := []string{}, map[string]error{}
+	err := walk.Tree(context.Background(), walk.Options{
+		List: func(_ context.Context, path string) (l walk.Listing, _ error) {
+			for i, name := range []string{"b", "a", "b", "a", "a"} {
+				l.Items = append(l.Items, walk.Item{Entry: &entry.Entry{Path: name, Type: entry.File, Size: int64(i)}})
+			}
+			return l, nil
+		},
+		Visit:   func(e *entry.Entry) error { visited = append(visited, fmt.Sprint(e.Path, e.Size)); return nil },
+		Problem: func(path string, err error) { problems[path] = err },
+	})
+	if err != nil || fmt.Sprint(visited) != "[a1 b0]" || !errors.Is(problems["a"], walk.ErrTwice) || !errors.Is(problems["b"], walk.ErrTwice) {
+		t.Errorf("got %q, %v and the problems %v", visited, err, problems)
+	}
+}
+
 func TestALoopOfDirectoriesEnds(t *testing.T) {
 	var loops []error
 	err := walk.Tree(context.Background(), walk.Options{

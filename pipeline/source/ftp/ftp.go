@@ -193,6 +193,8 @@ func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
 		e.Type = entry.Directory
 	case ftp.Link:
 		e.Type, e.Target = entry.Symlink, f.Target
+	case ftp.Socket:
+		e.Type = entry.Socket
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 // Package sftp is the source of a directory on an SFTP server: times to the second, permissions, owners by number, symbolic links.
 // The protocol tells neither of hard links nor of extended attributes nor of the numbers of device nodes. A file that changed shortly before it
-// was listed may change again within the same second, so it counts as changed in the next backup too.
+// was listed may change again within the same second, so it counts as changed in the next backup too. It has 32 bits for a time: what is of before
+// 1970 or after 2106 looks like another time.
 package sftp
 
 import (
@@ -9,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pkg "github.com/pkg/sftp"
@@ -41,17 +44,18 @@ type Options struct {
 	Class source.Class
 }
 
-// Source is a directory on a server. It implements source.Source.
+// Source is a directory on a server. It implements source.Source and source.Advising.
 type Source struct {
 	server  *sftp.Server
 	options Options
 	exclude *exclude.Patterns
+	strange atomic.Int64 // entries whose times may be other ones
 
 	mu   sync.Mutex
 	root string // absolute, once it is known
 }
 
-var _ source.Source = (*Source)(nil)
+var _ source.Advising = (*Source)(nil)
 
 // New returns the source; Close closes server.
 func New(server *sftp.Server, options Options) (*Source, error) {
@@ -166,6 +170,9 @@ func (s *Source) take(l *walk.Listing, dir string, info fs.FileInfo, excluded *e
 	if excluded.Match(name, e.Type == entry.Directory) {
 		return
 	}
+	if e.ModTime.Seconds > math.MaxInt32 {
+		s.strange.Add(1)
+	}
 	switch e.Type {
 	case 0:
 		l.Problems = append(l.Problems, walk.Problem{Path: e.Path, Err: errors.New("the server does not tell whether it is a file")})
@@ -198,6 +205,15 @@ func describe(st *pkg.FileStat, e *entry.Entry) {
 	if e.Type == entry.File {
 		e.Size = int64(min(st.Size, 1<<62))
 	}
+}
+
+// Advice implements source.Advising: how many times may be other ones than the server says.
+func (s *Source) Advice() []string {
+	n := s.strange.Load()
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: %d entries have a time of after 2038-01-19: SFTP has 32 bits for a time, so that one of before 1970 looks like that", s.server.Host(), n)}
 }
 
 // Detail reads where a link leads.

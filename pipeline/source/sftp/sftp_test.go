@@ -139,6 +139,23 @@ func TestUnchangedFilesAreKnownAndChangedOnesToo(t *testing.T) {
 	}
 }
 
+func TestTimesThatSFTPHasNoBitsForAreTold(t *testing.T) {
+	server := sftptest.Start(t, "")
+	for name, seconds := range map[string]int64{"now": time.Now().Unix(), "zero": 0, "before": -1, "long before": -1_000_000_000, "late": 2_500_000_000} {
+		file := filepath.Join(server.Disk, name)
+		if err := errors.Join(os.WriteFile(file, nil, 0o644), os.Chtimes(file, time.Unix(seconds, 0), time.Unix(seconds, 0))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, server.Client(), sftp.Options{Path: server.Disk})
+	defer s.Close()
+	found := sourcetest.Walk(t, s)
+	advice := s.Advice()
+	if len(found.Entries) != 6 || len(advice) != 1 || !strings.Contains(advice[0], "3 entries") || !strings.Contains(advice[0], "32 bits") {
+		t.Errorf("%d entries, got the advice %q, want one about 3 entries", len(found.Entries), advice)
+	}
+}
+
 func TestAServerThatIsAwayOrNotTheRightOneIsTold(t *testing.T) {
 	server := sftptest.Start(t, "")
 	server.Know(t, server.ForeignKey(t))

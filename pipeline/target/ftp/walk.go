@@ -80,6 +80,8 @@ func describe(f *ftp.Entry) *entry.Entry {
 		e.Type = entry.Directory
 	case ftp.Link:
 		e.Type = entry.Symlink
+	case ftp.Socket:
+		e.Type = entry.Socket
 	default:
 		e.Type = entry.Fifo // of what it is FTP tells only that it is no file
 	}

@@ -213,20 +213,24 @@ func (t *Target) setTime(c *sftp.Conn, file string, e *entry.Entry) error {
 	if !e.HasModTime() {
 		return nil
 	}
-	moment := e.ModTime.Time()
-	var err error
-	if !representable(e) {
-		err = errors.New("SFTP has no such time")
-	} else {
+	err := errNoTime
+	if representable(e) {
+		moment := e.ModTime.Time()
 		err = c.Chtimes(file, moment, moment)
 	}
 	if sftp.IsBroken(err) {
 		return err
 	}
 	if err != nil {
-		t.options.Warn(e.Path, fmt.Errorf("set time of %s to %s: %w", e.Path, moment.UTC().Format(time.RFC3339), err))
+		t.warnOfTime(e, err)
 	}
 	return nil
+}
+
+var errNoTime = errors.New("SFTP has no such time")
+
+func (t *Target) warnOfTime(e *entry.Entry, err error) {
+	t.options.Warn(e.Path, fmt.Errorf("set time of %s to %s: %w", e.Path, e.ModTime.Time().Format(time.RFC3339), err))
 }
 
 // representable tells whether the protocol has the entry's time.

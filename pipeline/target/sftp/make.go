@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
@@ -84,7 +85,13 @@ func (t *Target) makeLink(c *sftp.Conn, name, file string, e *entry.Entry) error
 	if !set {
 		number = -1
 	}
-	if err := c.LSetStat(name, number, int64(gid), e.ModTime.Time()); sftp.IsBroken(err) {
+	var moment time.Time // zero: it is left as it is
+	if e.HasModTime() && representable(e) {
+		moment = e.ModTime.Time()
+	} else if e.HasModTime() {
+		t.warnOfTime(e, errNoTime)
+	}
+	if err := c.LSetStat(name, number, int64(gid), moment); sftp.IsBroken(err) {
 		return err
 	} else if err != nil {
 		t.options.Warn(e.Path, fmt.Errorf("set owner and time of the link %s: %w", e.Path, err))

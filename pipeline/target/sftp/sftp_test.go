@@ -116,6 +116,36 @@ func TestAFullDiskIsToldAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestTimesThatSFTPHasNoBitsForAreToldAndNotSetWrong(t *testing.T) {
+	server := sftptest.Start(t, "")
+	warned := map[string]string{}
+	tg := open(t, server.Client(), sftp.Options{Path: server.Disk, Warn: func(path string, err error) { warned[path] = err.Error() }})
+	before := time.Now().Add(-time.Minute)
+	for name, seconds := range map[string]int64{"first": 0, "last": 1<<32 - 1, "before": -1, "after": 1 << 32} {
+		e := file(name, 1)
+		e.ModTime = entry.Time{Seconds: seconds}
+		link := &entry.Entry{Path: name + " link", Type: entry.Symlink, Target: name, ModTime: e.ModTime, Known: entry.KnowsModTime}
+		e.Known = entry.KnowsModTime
+		err := errors.Join(restore(tg, e, content(1), func(int) {}), tg.Make(context.Background(), link))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{e.Path, link.Path} {
+			info, err := os.Lstat(filepath.Join(server.Disk, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fits := seconds >= 0 && seconds < 1<<32
+			if told := warned[path] != ""; told == fits || fits && info.ModTime().Unix() != seconds || !fits && info.ModTime().Before(before) {
+				t.Errorf("%s of %d: got time %v and the warning %q", path, seconds, info.ModTime(), warned[path])
+			}
+		}
+	}
+	if err := tg.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAServerThatIsAwayIsUnreachable(t *testing.T) {
 	server := sftptest.Start(t, "")
 	server.Kill()
