@@ -28,8 +28,12 @@ func newDump(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dump SNAPSHOT[:SOURCE[/PATH]]",
 		Short: "Write a file, or a directory as a tar, to the standard output.",
-		Long: `The tar keeps owners, times to the nanosecond, hard links, devices and extended attributes (extract it with tar --xattrs -p); names in
-it are as restore makes them below its target. Every chunk is checked on its way.`,
+		Long: `The tar keeps owners, times to the nanosecond, hard links, devices, extended attributes, capabilities, ACLs and SELinux labels; names in it are
+as restore makes them below its target. GNU tar brings all of that back with
+
+  tar --acls --selinux --xattrs --xattrs-include='*' --numeric-owner -xpf TAR
+
+Every chunk is checked on its way.`,
 		Example: `  packstone dump latest:files/report.pdf > report.pdf
   packstone dump latest:settings --target settings.tar`,
 		Args: cobra.ExactArgs(1),

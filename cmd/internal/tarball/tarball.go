@@ -1,13 +1,15 @@
 // Package tarball writes entries of a snapshot as a POSIX (PAX) tar, which GNU tar, bsdtar and all libraries read: with owners by name
-// and number, times to the nanosecond, hard links, devices and extended attributes. Sparse files are written as plain ones. What a tar
-// can't hold (sockets) is told.
+// and number, times to the nanosecond, hard links, devices, extended attributes, ACLs and SELinux labels. Sparse files are written as plain
+// ones. What a tar can't hold (sockets) is told.
 package tarball
 
 import (
 	"archive/tar"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -103,11 +105,57 @@ func header(name string, e *entry.Entry) (*tar.Header, error) {
 func attributes(e *entry.Entry) map[string]string {
 	records := map[string]string{}
 	for _, x := range e.Xattrs {
-		if fits(x.Name) {
-			records["SCHILY.xattr."+x.Name] = string(x.Value)
+		if name, value := record(x); fits(x.Name) {
+			records[name] = value
 		}
 	}
 	return records
+}
+
+// aclRecords are those of what the kernel calls otherwise.
+var aclRecords = map[string]string{"system.posix_acl_access": "SCHILY.acl.access", "system.posix_acl_default": "SCHILY.acl.default"}
+
+// record is the name and the value by which programs that read tars know an attribute.
+func record(x entry.Attribute) (name, value string) {
+	if acl := aclRecords[x.Name]; acl != "" {
+		if text, ok := aclText(x.Value); ok {
+			return acl, text
+		}
+	}
+	if x.Name == "security.selinux" {
+		return "RHT.security.selinux", strings.TrimRight(string(x.Value), "\x00")
+	}
+	return "SCHILY.xattr." + x.Name, string(x.Value)
+}
+
+// aclTags are the kinds of entries of an ACL, by the numbers that the kernel has for them.
+var aclTags = map[uint16]string{1: "user:", 2: "user:", 4: "group:", 8: "group:", 16: "mask:", 32: "other:"}
+
+// aclText is an ACL in the text form, with numbers for names; false if it is none of Linux.
+func aclText(b []byte) (string, bool) {
+	if len(b) < 4 || len(b)%8 != 4 || binary.LittleEndian.Uint32(b) != 2 {
+		return "", false
+	}
+	var lines []string
+	for b = b[4:]; len(b) > 0; b = b[8:] {
+		tag, permissions, id := binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint16(b[2:]), binary.LittleEndian.Uint32(b[4:])
+		line, known := aclTags[tag]
+		if !known {
+			return "", false
+		}
+		if tag == 2 || tag == 8 {
+			line += strconv.FormatUint(uint64(id), 10)
+		}
+		line += ":"
+		for i, letter := range "rwx" {
+			if permissions>>(2-i)&1 == 0 {
+				letter = '-'
+			}
+			line += string(letter)
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n") + "\n", true
 }
 
 func fits(name string) bool { return name != "" && !strings.ContainsAny(name, "=\x00") }

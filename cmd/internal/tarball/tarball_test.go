@@ -80,6 +80,32 @@ func TestATarHoldsWhatAnEntrySays(t *testing.T) {
 	}
 }
 
+func TestACLsAndLabelsBearTheNamesThatTarKnows(t *testing.T) {
+	acl := []byte("\x02\x00\x00\x00" + "\x01\x00\x06\x00\xff\xff\xff\xff" + "\x02\x00\x05\x00\xd2\x04\x00\x00" + "\x04\x00\x04\x00\xff\xff\xff\xff" +
+		"\x08\x00\x01\x00\x63\x00\x00\x00" + "\x10\x00\x07\x00\xff\xff\xff\xff" + "\x20\x00\x00\x00\xff\xff\xff\xff")
+	text := "user::rw-\nuser:1234:r-x\ngroup::r--\ngroup:99:--x\nmask::rwx\nother::---\n"
+	for _, c := range []struct{ name, value, record, want string }{
+		{"system.posix_acl_access", string(acl), "SCHILY.acl.access", text},
+		{"system.posix_acl_default", string(acl), "SCHILY.acl.default", text},
+		{"system.posix_acl_access", "what is this", "SCHILY.xattr.system.posix_acl_access", "what is this"},
+		{"system.posix_acl_access", string(acl[:len(acl)-1]), "SCHILY.xattr.system.posix_acl_access", string(acl[:len(acl)-1])},
+		{"system.posix_acl_access", "\x02\x00\x00\x00\x03\x00\x06\x00\xff\xff\xff\xff", "SCHILY.xattr.system.posix_acl_access", "\x02\x00\x00\x00\x03\x00\x06\x00\xff\xff\xff\xff"},
+		{"security.selinux", "system_u:object_r:etc_t:s0\x00", "RHT.security.selinux", "system_u:object_r:etc_t:s0"},
+		{"security.capability", "\x01\x00", "SCHILY.xattr.security.capability", "\x01\x00"},
+	} {
+		e := entry.Entry{Path: "f", Type: entry.File, Xattrs: []entry.Attribute{{Name: c.name, Value: []byte(c.value)}}}
+		var buffer bytes.Buffer
+		w := New(&buffer)
+		if err := errors.Join(w.Begin("", &e), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		h, err := tar.NewReader(&buffer).Next()
+		if err != nil || h.PAXRecords[c.record] != c.want {
+			t.Errorf("%s: got the records %q, %v, want %s=%q", c.name, h.PAXRecords, err, c.record, c.want)
+		}
+	}
+}
+
 func TestWhatATarCannotHoldIsTold(t *testing.T) {
 	w := New(io.Discard)
 	if err := w.Begin("", &entry.Entry{Path: "s", Type: entry.Socket}); !errors.Is(err, ErrUnfit) {

@@ -1,0 +1,16 @@
+//go:build soak
+
+package pipeline_test
+
+import "testing"
+
+func TestSoakGeneratedTreesComeBackAsTheyWere(t *testing.T) {
+	for seed := uint64(1000); seed < 1500; seed++ {
+		if roundOfTrees(t, seed); t.Failed() {
+			t.Fatalf("with seed %d", seed)
+		}
+		if seed%50 == 49 {
+			t.Logf("%d rounds", seed-999)
+		}
+	}
+}
