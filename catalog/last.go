@@ -4,13 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Last is what a host remembers of its last backup of a set. It is used only if the commit is still in the log.
+// Last is what a host remembers of its last backup of the same thing: a set, or paths. It is used only if the commit is still in the log.
 type Last struct {
 	Commit  string       `json:"commit"`
 	Domain  uint64       `json:"domain"`
@@ -31,15 +35,22 @@ type LastSource struct {
 	Root     []byte `json:"root"`
 }
 
-func lastName(set string) string { return "last/" + hash([]byte(set)) }
+func lastName(of string) string { return lastFolder + hash([]byte(of)) }
 
-// LoadLast returns what is remembered of the set, nil if nothing that can be relied on: the commit must be in the log of this session,
+const (
+	lastFolder = "last/"
+	lastSuffix = ".json"
+	// mostLast is how many things a host remembers the last backup of: whoever backs up other paths each day has no use for the oldest.
+	mostLast = 100
+)
+
+// LoadLast returns what is remembered of the last backup of a thing, nil if nothing that can be relied on: the commit must be in the log of this session,
 // and of the domain that is written with. After a roll-back of the storage nothing is.
-func (s *Session) LoadLast(set string) *Last {
+func (s *Session) LoadLast(of string) *Last {
 	if len(s.RolledBack) > 0 {
 		return nil
 	}
-	data, err := s.repo.Cache.Read(lastName(set) + ".json")
+	data, err := s.repo.Cache.Read(lastName(of) + lastSuffix)
 	if err != nil {
 		return nil
 	}
@@ -80,8 +91,8 @@ func (l *Last) Root(name, location string) (tree.Root, bool) {
 	return tree.Root{}, false
 }
 
-// KeepLast remembers a snapshot that was committed in this session.
-func (s *Session) KeepLast(snapshot *Snapshot, refs RefsList) error {
+// KeepLast remembers a snapshot that was committed in this session as the last backup of a thing.
+func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList) error {
 	last := Last{
 		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied,
 	}
@@ -97,12 +108,38 @@ func (s *Session) KeepLast(snapshot *Snapshot, refs RefsList) error {
 	if err != nil {
 		return fmt.Errorf("remember snapshot %s: %w", snapshot.ID, err)
 	}
-	return s.repo.Cache.Write(lastName(snapshot.Set)+".json", data)
+	if err := s.repo.Cache.Write(lastName(of)+lastSuffix, data); err != nil {
+		return err
+	}
+	s.repo.Cache.forgetOldest()
+	return nil
 }
 
-// OpenPages opens the pages of the set's last trees.
-func (s *Session) OpenPages(set string) (*Pages, error) {
-	return OpenPages(s.repo.Cache, lastName(set)+".pages", s.writer.Domain.TreeID())
+// forgetOldest forgets what was backed up longest ago where much is remembered.
+func (c *Cache) forgetOldest() {
+	all, err := os.ReadDir(c.Path(lastFolder))
+	if err != nil {
+		return
+	}
+	at := map[string]time.Time{}
+	for _, e := range all {
+		info, err := e.Info()
+		if name, ok := strings.CutSuffix(e.Name(), lastSuffix); ok && err == nil {
+			at[name] = info.ModTime()
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(at), func(a, b string) int { return at[a].Compare(at[b]) })
+	for _, name := range names[:max(0, len(names)-mostLast)] {
+		c.Remove(lastFolder + name + lastSuffix)
+		c.Remove(lastFolder + name + pagesSuffix)
+	}
+}
+
+const pagesSuffix = ".pages"
+
+// OpenPages opens the pages of a thing's last trees.
+func (s *Session) OpenPages(of string) (*Pages, error) {
+	return OpenPages(s.repo.Cache, lastName(of)+pagesSuffix, s.writer.Domain.TreeID())
 }
 
 // LoadRefs puts together what a list of refs objects names.

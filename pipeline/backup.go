@@ -31,10 +31,13 @@ type Job struct {
 	Open func(ctx context.Context) (source.Source, error)
 }
 
-// label names the job in messages: what an ad-hoc backup takes has no name of its own.
+// isAdHoc tells whether the job is of a backup that no settings describe: it has no name of its own.
+func (j *Job) isAdHoc() bool { return j.Name == "/" }
+
+// label names the job in messages.
 func (j *Job) label() string {
 	switch {
-	case j.Name != "/":
+	case !j.isAdHoc():
 		return j.Name
 	case len(j.Paths) > 0:
 		return strings.Join(j.Paths, " ")
@@ -80,6 +83,18 @@ func Backup(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*ca
 
 // maxRestarts bounds how often a backup begins again since packs that it relied on are being collected.
 const maxRestarts = 4
+
+// thing names what is backed up, for which this host remembers the last backup: the set, and with it what has no name of its own, so that
+// paths in turns do not make it forget each other's.
+func (o *BackupOptions) thing() string {
+	thing := o.Set
+	for i := range o.Jobs {
+		if j := &o.Jobs[i]; j.isAdHoc() {
+			thing += "\x00" + j.Type + "\x00" + j.Location
+		}
+	}
+	return thing
+}
 
 func (o BackupOptions) withDefaults() BackupOptions {
 	if o.Concurrency <= 0 {
@@ -179,13 +194,13 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 	}
 	domain := b.session.Domain()
 	if !b.o.Force && !forget {
-		b.last = b.session.LoadLast(b.o.Set)
+		b.last = b.session.LoadLast(b.o.thing())
 	}
 	if err := b.doubt(ctx); err != nil {
 		return err
 	}
 	var err error
-	if b.pages, err = b.session.OpenPages(b.o.Set); err != nil {
+	if b.pages, err = b.session.OpenPages(b.o.thing()); err != nil {
 		return err
 	}
 	if forget {
@@ -381,7 +396,7 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 
 // keepLast keeps the trees for the next backup.
 func (b *backup) keepLast(snapshot *catalog.Snapshot, refs catalog.RefsList) error {
-	if err := b.session.KeepLast(snapshot, refs); err != nil {
+	if err := b.session.KeepLast(b.o.thing(), snapshot, refs); err != nil {
 		return err
 	}
 	return b.pages.Trim()

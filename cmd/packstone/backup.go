@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -271,6 +272,8 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 		a.noteLink(path)
 		paths[i] = absolute
 	}
+	slices.Sort(paths) // the same paths are the same, in whatever order
+	paths = slices.Compact(paths)
 	return a.planAdHoc(run, pipeline.Job{
 		Name: adHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
 		Open: func(context.Context) (source.Source, error) {
