@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -15,11 +16,14 @@ import (
 )
 
 // A file system that is not mounted, or is lost while it is read, must not become a snapshot in which everything was deleted. So a root
-// that is the top of a mounted file system, or lies on a remote one, says so in its entry, and the next backup refuses to find less there; and
-// whatever cannot be found makes sure that the roots are still what they were.
+// that lies on a mounted file system says so in its entry, and the next backup refuses to find less there; and whatever cannot be found
+// makes sure that the roots are still what they were.
 
-// mountAttribute is what an entry of a root remembers of the file system that it is on.
-const mountAttribute = "mount"
+// What an entry of a root remembers of the file system that it is on.
+const (
+	mountAttribute = "mount"       // the kind of the one that is mounted at the root, or of a remote one
+	pointAttribute = "mount.point" // where one is mounted above the root
+)
 
 // root is a directory that was named.
 type root struct {
@@ -27,6 +31,7 @@ type root struct {
 	file   string
 	device uint64
 	mount  string // the kind of what is mounted there, "" for nothing special
+	point  string // where what the root lies on is mounted, if that is a directory above it; "" for the system's own root
 	filled atomic.Bool
 }
 
@@ -70,7 +75,7 @@ func (s *Source) named(b *branch, path string) func(yield func(string) bool) {
 // examineRoot returns nil for what is no directory.
 func (s *Source) examineRoot(path string) (*root, error) {
 	r := &root{path: path, file: s.file(path)}
-	var st, above local.Stat
+	var st local.Stat
 	if err := unix.Stat(r.file, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil, nil // the walk says what is wrong
 	}
@@ -82,13 +87,53 @@ func (s *Source) examineRoot(path string) (*root, error) {
 	r.device = uint64(st.Dev)
 	s.devices.learn(r.device, dir.FD)
 	system, _ := s.devices.system(r.device)
-	switch err := dir.Stat("..", false, &above); {
+	switch levels := levelsToMount(dir, &st); {
 	case system.Remote:
 		r.mount = system.Name
-	case err == nil && above.Dev != st.Dev:
+	case levels == 0:
 		r.mount = "local"
+	case levels > 0:
+		r.point = above(r.file, levels)
 	}
 	return r, nil
+}
+
+// levelsToMount is how many directories lie above dir up to the one at which its file system is mounted; less than 0 if that is the
+// system's own root, or cannot be told.
+func levelsToMount(dir *local.Dir, st *local.Stat) int {
+	at, up := *st, ".."
+	for levels := 0; len(up) < unix.PathMax; levels++ {
+		var next local.Stat
+		switch err := dir.Stat(up, false, &next); {
+		case err != nil, next.Dev == at.Dev && next.Ino == at.Ino: // the top
+			return -1
+		case next.Dev != at.Dev:
+			return levels
+		}
+		at, up = next, up+"/.."
+	}
+	return -1
+}
+
+// above is the name of the directory that lies so many levels above file, through whatever links file leads.
+func above(file string, levels int) string {
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return ""
+	}
+	for range levels {
+		real = filepath.Dir(real)
+	}
+	return real
+}
+
+// isMounted tells whether something is mounted at a directory, or at one between it and the root.
+func (r *root) isMounted(point string) bool {
+	if r.mount != "" || len(r.point) > len(point) {
+		return true
+	}
+	var at, up local.Stat
+	return unix.Lstat(point, &at) == nil && unix.Lstat(point+"/..", &up) == nil && at.Dev != up.Dev
 }
 
 // compareRoot refuses a root that was on a file system that is not there now.
@@ -100,16 +145,26 @@ func (s *Source) compareRoot(ctx context.Context, r *root) error {
 	if err != nil || last == nil {
 		return err
 	}
-	was := ""
+	was, point := "", ""
 	for _, a := range last.Remote {
-		if a.Name == mountAttribute {
+		switch a.Name {
+		case mountAttribute:
 			was = string(a.Value)
+		case pointAttribute:
+			point = string(a.Value)
 		}
 	}
-	if was == "" || r.mount != "" && (was == "local" || r.mount != "local") {
-		return nil
+	switch {
+	case was != "" && (r.mount == "" || was != "local" && r.mount == "local"):
+		return r.unmounted("was on a file system of its own (" + was + ")")
+	case was == "" && point != "" && !r.isMounted(point):
+		return r.unmounted("was on the file system that was mounted at " + point)
 	}
-	return fmt.Errorf("%s was on a file system of its own (%s) in the last snapshot and is not now: mount it, or, if it lies here for good, back it up once without the last snapshot (--force): %w",
+	return nil
+}
+
+func (r *root) unmounted(was string) error {
+	return fmt.Errorf("%s %s in the last snapshot and is not now: mount it, or, if it lies here for good, back it up once without the last snapshot (--force): %w",
 		r.file, was, source.ErrUnmounted)
 }
 
@@ -118,8 +173,12 @@ func (s *Source) Previous(lookup source.Lookup) { s.previous = lookup }
 
 // remember notes in the entry of a root what it is on, and returns the root.
 func (s *Source) remember(e *entry.Entry) {
-	if r := s.rootAt(e.Path); r != nil && r.mount != "" {
+	switch r := s.rootAt(e.Path); {
+	case r == nil:
+	case r.mount != "":
 		e.Remote = []entry.Attribute{{Name: mountAttribute, Value: []byte(r.mount)}}
+	case r.point != "":
+		e.Remote = []entry.Attribute{{Name: pointAttribute, Value: []byte(r.point)}}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/source"
 	"golang.org/x/sys/unix"
 )
 
@@ -149,5 +150,58 @@ func TestWhatCannotBeReadIsNamedAndTheRestIsThere(t *testing.T) {
 	err = open(t, Options{Roots: []string{root + "/closed"}}).Walk(context.Background(), new(collector))
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("a root that cannot be listed: got %v, want a refusal", err)
+	}
+}
+
+func TestARootBelowAMountedDiskIsRefusedWithoutIt(t *testing.T) {
+	needRoot(t)
+	top := t.TempDir()
+	point := top + "/disk"
+	put(t, top, "disk/data/deep/stub")
+	must(t, os.Symlink("disk/data", top+"/link"))
+	if err := unix.Mount("none", point, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("NOT TESTED here: mount: %v", err)
+	}
+	mounted := true
+	defer func() {
+		if mounted {
+			unix.Unmount(point, unix.MNT_DETACH)
+		}
+	}()
+	put(t, top, "disk/data/deep/f")
+	before := map[string]*collector{}
+	options := map[string]Options{
+		"one":      {Roots: []string{point + "/data"}},
+		"deeper":   {Roots: []string{point + "/data/deep"}},
+		"absolute": {Roots: []string{point + "/data"}, Absolute: true},
+		"by link":  {Roots: []string{top + "/link"}, Absolute: true},
+		"two":      {Roots: []string{top + "/link/deep", point + "/data"}},
+	}
+	for name, o := range options {
+		_, before[name] = walked(t, o)
+		again := open(t, o)
+		again.Previous(last(before[name]))
+		must(t, again.Walk(context.Background(), new(collector)))
+	}
+	inside := point + "/data/deep"
+	must(t, unix.Mount("none", inside, "tmpfs", 0, "size=1m")) // another disk, nearer to the root
+	put(t, inside, "g")
+	nearer := open(t, options["deeper"])
+	nearer.Previous(last(before["deeper"]))
+	must(t, nearer.Walk(context.Background(), new(collector)))
+	must(t, unix.Unmount(inside, unix.MNT_DETACH))
+
+	must(t, unix.Unmount(point, unix.MNT_DETACH))
+	mounted = false
+	for name, o := range options {
+		s, got := open(t, o), new(collector)
+		s.Previous(last(before[name]))
+		if err := s.Walk(context.Background(), got); !errors.Is(err, source.ErrUnmounted) || !strings.Contains(err.Error(), point) || len(got.entries) > 0 {
+			t.Errorf("%s: got %v and %d entries, want that what was at %s is not mounted", name, err, len(got.entries), point)
+		}
+		o.AllowEmpty = true
+		allowed := open(t, o)
+		allowed.Previous(last(before[name]))
+		must(t, allowed.Walk(context.Background(), new(collector)))
 	}
 }
