@@ -511,8 +511,9 @@ func addNeeds(ctx context.Context, all *archive.RefSet, t *tree.Tree) error {
 			return err
 		}
 		for i := range node.Chunks {
-			place := &node.Chunks[i].Place
-			all.Add(place.Pack, place.Ordinal)
+			if c := &node.Chunks[i]; !c.IsHole() {
+				all.Add(c.Place.Pack, c.Place.Ordinal)
+			}
 		}
 	}
 	return nil

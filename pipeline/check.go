@@ -466,12 +466,15 @@ func (c *check) checkNode(ctx context.Context, place string, node *tree.Node, re
 		c.findFile(name, err)
 	}
 	for i := range node.Chunks {
-		if !named(refs, node.Chunks[i].Place) {
+		if !node.Chunks[i].IsHole() && !named(refs, node.Chunks[i].Place) {
 			c.findFile(name, fmt.Errorf("the refs do not name chunk %s, so that a collection would delete it", node.Chunks[i].ID))
 			break
 		}
 	}
 	for i := range node.Chunks {
+		if node.Chunks[i].IsHole() {
+			continue
+		}
 		id := node.Chunks[i].ID
 		for _, finding := range c.damaged[id] {
 			f := &c.report.Findings[finding]

@@ -166,6 +166,7 @@ type longCut struct {
 	kind  string
 	mu    sync.Mutex
 	out   content
+	holes int64 // chunks of out that are
 }
 
 // cutLong reads and cuts a long file in this goroutine and hands its chunks to others. head is what was read already.
@@ -215,10 +216,52 @@ func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {
 		}
 		l.progress.BytesRead.Add(uint64(m))
 		rest = l.dispatch(k, b, b.data[:n+m], end)
+		if rest, err = l.skipHole(k, f, rest); err != nil {
+			l.blocks.drop(b)
+			return err
+		}
 	}
 	l.blocks.drop(before)
 	if len(rest) > 0 {
 		return fmt.Errorf("cut a file: %d bytes left over", len(rest))
+	}
+	return nil
+}
+
+const (
+	// leftOut is how many chunks of nothing but zeros that lie in a hole, one after the other, are listed as a hole, and not read.
+	leftOut = 4
+	// longestHole is how much of a file one entry of its list may leave out, bytes; mostHoles is how many of them a file may have, 4 PiB.
+	longestHole = 1<<32 - 1<<20
+	mostHoles   = 1 << 20
+)
+
+// skipHole leaves a hole out that comes next in the file, where whole chunks of it would be zeros alone. rest is what was read and not cut
+// before it. It returns what is still to be cut.
+func (l *longCut) skipHole(k *chunker.Chunker, f io.Reader, rest []byte) ([]byte, error) {
+	sparse, ok := f.(source.Sparse)
+	if !ok {
+		return rest, nil
+	}
+	ahead, chunk := sparse.Zeros(), int64(k.Class().Max) // a run of zeros is always cut at the most
+	hole := (int64(len(rest)) + ahead) / chunk * chunk
+	if hole < leftOut*chunk || !chunker.AllZero(rest) {
+		return rest, nil
+	}
+	sparse.Skip(hole - int64(len(rest)))
+	return nil, l.addHole(hole)
+}
+
+// addHole lists zeros that are not stored.
+func (l *longCut) addHole(length int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holes += length/longestHole + 1; l.holes > mostHoles {
+		return fmt.Errorf("it has holes of more than %d bytes, which is more than a snapshot can have of one file", int64(mostHoles*longestHole))
+	}
+	l.out.size += length
+	for ; length > 0; length -= longestHole {
+		l.out.chunks = append(l.out.chunks, archive.Chunk{Length: uint32(min(length, longestHole))})
 	}
 	return nil
 }

@@ -88,6 +88,9 @@ func (r *restore) fill(ctx context.Context, window []*restoring) error {
 	chunks, uses := wanted(window)
 	missing, err := r.fetch.Each(ctx, chunks, func(i int, data []byte) error {
 		u := uses[i]
+		if chunks[i].IsHole() {
+			r.o.Progress.BytesDone.Add(uint64(chunks[i].Length))
+		}
 		return r.done(ctx, u.file, r.write(ctx, u.file, u.offset, data))
 	})
 	if err != nil {

@@ -121,7 +121,7 @@ func (r *restore) reusePiece(ctx context.Context, f *restoring, old target.ReadA
 
 // readChunk returns what old has at offset, in buffer, if that is the chunk c.
 func (r *restore) readChunk(old target.ReadAtCloser, c archive.Chunk, offset int64, buffer *[]byte) ([]byte, bool) {
-	if c.Length > archive.MaxChunk {
+	if c.IsHole() || c.Length > archive.MaxChunk {
 		return nil, false
 	}
 	*buffer = slices.Grow((*buffer)[:0], int(c.Length))[:c.Length]

@@ -70,10 +70,27 @@ func (r *restore) sameChunk(file io.ReaderAt, c archive.Chunk, offset int64, buf
 
 var zeros [64 << 10]byte
 
-// isZero tells whether so many bytes at an offset are zeros.
+// isZero tells whether so many bytes at an offset are zeros. Where the file has a hole it is not read.
 func isZero(file io.ReaderAt, offset, length int64) (bool, error) {
-	buffer := make([]byte, len(zeros))
-	for end := offset + length; offset < end; offset += int64(len(buffer)) {
+	end := offset + length
+	sparse, ok := file.(target.Sparse)
+	for ok && offset < end {
+		from, to, err := sparse.NextData(offset, end)
+		if err != nil {
+			break // it does not tell: read it
+		}
+		if zero, err := readsZero(file, from, to); !zero || err != nil {
+			return false, err
+		}
+		offset = to
+	}
+	return readsZero(file, min(offset, end-1), end) // the last byte at least: it must be there
+}
+
+// readsZero reads from offset to end.
+func readsZero(file io.ReaderAt, offset, end int64) (bool, error) {
+	buffer := make([]byte, min(max(0, end-offset), int64(len(zeros))))
+	for ; offset < end; offset += int64(len(buffer)) {
 		buffer = buffer[:min(end-offset, int64(len(zeros)))]
 		n, err := file.ReadAt(buffer, offset)
 		if n < len(buffer) && !errors.Is(err, io.EOF) {

@@ -191,7 +191,7 @@ func (d *differ) sameContent(a, b *tree.Node) bool {
 	if d.rekeyed {
 		return a.ModTime == b.ModTime
 	}
-	return slices.EqualFunc(a.Chunks, b.Chunks, func(x, y archive.Chunk) bool { return x.ID == y.ID })
+	return slices.EqualFunc(a.Chunks, b.Chunks, func(x, y archive.Chunk) bool { return x.ID == y.ID && x.Length == y.Length })
 }
 
 func sameMetadata(a, b *entry.Entry) bool {

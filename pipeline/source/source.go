@@ -68,7 +68,7 @@ type Source interface {
 }
 
 // File is the content of one entry, read from start to end. A sparse file is read whole, its holes as zeros.
-// A File may also implement io.ReaderAt where that is as cheap.
+// A File may also implement io.ReaderAt where that is as cheap, and Sparse where it knows of holes.
 type File interface {
 	io.Reader
 	// Finish is called after Read returned io.EOF. It brings e to the state that was read (a log that
@@ -76,6 +76,14 @@ type File interface {
 	// it must not be used.
 	Finish(e *entry.Entry) error
 	Close() error
+}
+
+// Sparse is a File that knows where nothing but zeros comes, without reading them.
+type Sparse interface {
+	File
+	// Zeros is how many bytes come next that are zeros for sure; Skip passes over so many of them.
+	Zeros() int64
+	Skip(n int64)
 }
 
 // Lookup finds what the last tree of a source has at a path; nil if nothing that can be taken over. The entry belongs to the caller.

@@ -85,6 +85,13 @@ type ReadAtCloser interface {
 	io.Closer
 }
 
+// Sparse is a ReadAtCloser that knows where its file has data.
+type Sparse interface {
+	ReadAtCloser
+	// NextData returns the next range of data that lies between offset and end; an empty one at end if there is none.
+	NextData(offset, end int64) (from, to int64, err error)
+}
+
 // File is a file being restored. What is never written stays a hole where the target has holes, else zeros.
 type File interface {
 	io.WriterAt

@@ -193,23 +193,37 @@ func (f *file) reopen() error {
 }
 
 func (f *file) readSparse(p []byte) (int, error) {
+	if zeros := f.Zeros(); zeros > 0 {
+		n := int(min(int64(len(p)), zeros))
+		clear(p[:n])
+		f.Skip(int64(n))
+		return n, nil
+	}
+	if !f.sparse {
+		return f.read(p)
+	}
+	return f.read(p[:min(int64(len(p)), f.gap-f.at)])
+}
+
+// Zeros implements source.Sparse.
+func (f *file) Zeros() int64 {
+	if !f.sparse || f.at >= f.end {
+		return 0
+	}
 	if f.at >= f.gap {
 		if err := f.findData(); err != nil {
 			f.sparse = false // it does not tell: read all
-			return f.read(p)
+			return 0
 		}
 		if f.gap <= f.at { // no more data: zeros up to the end
 			f.gap = f.end
 		}
 	}
-	if f.at < f.data {
-		n := int(min(int64(len(p)), f.data-f.at))
-		clear(p[:n])
-		f.at += int64(n)
-		return n, nil
-	}
-	return f.read(p[:min(int64(len(p)), f.gap-f.at)])
+	return max(0, f.data-f.at)
 }
+
+// Skip implements source.Sparse.
+func (f *file) Skip(n int64) { f.at += n }
 
 func (f *file) findData() error {
 	fd, at, end := f.fd, f.at, f.end

@@ -139,10 +139,16 @@ func (t *Target) examine(dir *local.Dir, at *level, i int) (*entry.Entry, error)
 	return e, err
 }
 
-// content is a file opened to compare it.
+// content is a file opened to compare it. It implements target.Sparse.
 type content struct {
 	fd   int
 	file string
+}
+
+// NextData implements target.Sparse.
+func (c *content) NextData(offset, end int64) (from, to int64, err error) {
+	from, to, err = local.NextData(c.fd, offset, end)
+	return min(from, end), min(to, end), err
 }
 
 // Open opens a regular file; nil where there is none, be it that a link or a file is in the way.
