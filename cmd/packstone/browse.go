@@ -133,27 +133,27 @@ func (at spot) node(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
 
 // entryRow is an entry in the JSON arrays of ls and find.
 type entryRow struct {
-	Source      output.Name `json:"source" doc:"The source; / for what was backed up by its path."`
-	Path        output.Name `json:"path" doc:"The path below the source, without slashes around it."`
-	Name        output.Name `json:"name" doc:"The last part of the path."`
-	Type        string      `json:"type" doc:"file, dir, symlink, fifo, chardev, dev (a block device) or socket."`
-	Size        int64       `json:"size,omitempty" doc:"Bytes of a file."`
-	Mode        uint32      `json:"mode" doc:"Permission bits, setuid, setgid and sticky, as a number."`
-	Permissions string      `json:"permissions" doc:"Type and mode as ls -l prints them."`
-	UID         uint32      `json:"uid" doc:"The owner's number."`
-	GID         uint32      `json:"gid" doc:"The group's number."`
-	User        output.Name `json:"user,omitempty" doc:"The owner's name where it was backed up."`
-	Group       output.Name `json:"group,omitempty" doc:"The group's name where it was backed up."`
-	ModTime     time.Time   `json:"mtime" doc:"When the content was changed."`
-	Links       uint32      `json:"links,omitempty" doc:"Hard links of a file that has several."`
-	LinkTarget  output.Name `json:"linktarget,omitempty" doc:"Where a symbolic link points."`
+	Source      output.Name   `json:"source" doc:"The source; / for what was backed up by its path."`
+	Path        output.Name   `json:"path" doc:"The path below the source, without slashes around it."`
+	Name        output.Name   `json:"name" doc:"The last part of the path."`
+	Type        string        `json:"type" doc:"file, dir, symlink, fifo, chardev, dev (a block device) or socket."`
+	Size        int64         `json:"size,omitempty" doc:"Bytes of a file."`
+	Mode        uint32        `json:"mode" doc:"Permission bits, setuid, setgid and sticky, as a number."`
+	Permissions string        `json:"permissions" doc:"Type and mode as ls -l prints them."`
+	UID         uint32        `json:"uid" doc:"The owner's number."`
+	GID         uint32        `json:"gid" doc:"The group's number."`
+	User        output.Name   `json:"user,omitempty" doc:"The owner's name where it was backed up."`
+	Group       output.Name   `json:"group,omitempty" doc:"The group's name where it was backed up."`
+	ModTime     output.Moment `json:"mtime" doc:"When the content was changed; a year beyond 9999, or before 0, has a sign."`
+	Links       uint32        `json:"links,omitempty" doc:"Hard links of a file that has several."`
+	LinkTarget  output.Name   `json:"linktarget,omitempty" doc:"Where a symbolic link points."`
 }
 
 func entryRowOf(source string, e *entry.Entry) entryRow {
 	row := entryRow{
 		Source: output.Name(source), Path: output.Name(e.Path), Name: output.Name(e.Path[strings.LastIndexByte(e.Path, '/')+1:]),
 		Type: typeNames[e.Type], Size: e.Size, Mode: e.Mode, Permissions: permissions(e), UID: e.UID, GID: e.GID,
-		User: output.Name(e.User), Group: output.Name(e.Group), ModTime: e.ModTime.Time(), LinkTarget: output.Name(e.Target),
+		User: output.Name(e.User), Group: output.Name(e.Group), ModTime: output.Moment(e.ModTime.Time()), LinkTarget: output.Name(e.Target),
 	}
 	if e.Links > 1 {
 		row.Links = e.Links
@@ -163,7 +163,7 @@ func entryRowOf(source string, e *entry.Entry) entryRow {
 
 // long is the row as ls -l prints it.
 func (r entryRow) long() string {
-	text := fmt.Sprintf("%s %-15s %12d  %s  %s", r.Permissions, owner(r.User, r.UID)+"/"+owner(r.Group, r.GID), r.Size, output.Time(r.ModTime), r.place())
+	text := fmt.Sprintf("%s %-15s %12d  %s  %s", r.Permissions, owner(r.User, r.UID)+"/"+owner(r.Group, r.GID), r.Size, output.Time(time.Time(r.ModTime)), r.place())
 	if r.LinkTarget != "" {
 		text += " -> " + r.LinkTarget.String()
 	}

@@ -394,3 +394,42 @@ func TestAPathOfAnyLengthIsWrittenAndRemoved(t *testing.T) {
 		t.Errorf("after Remove got %d entries, want none", len(got))
 	}
 }
+
+func TestATimeThatTheFileSystemHasNotIsTold(t *testing.T) {
+	root := t.TempDir()
+	for _, seconds := range []int64{-1, 1 << 31, 9_223_372_037, 1 << 34, 1 << 38, -1 << 33} {
+		probe := filepath.Join(root, "probe")
+		must(t, os.WriteFile(probe, nil, 0o600))
+		var st unix.Stat_t
+		must(t, unix.UtimesNanoAt(unix.AT_FDCWD, probe, []unix.Timespec{{}, {Sec: seconds}}, 0))
+		must(t, unix.Stat(probe, &st))
+		var warned []string
+		to, err := directory.New(root+"/to", directory.Options{Warn: func(path string, err error) { warned = append(warned, path+": "+err.Error()) }})
+		must(t, err)
+		for _, e := range []*entry.Entry{
+			{Path: "f", Type: entry.File, Mode: 0o600, ModTime: entry.Time{Seconds: seconds}},
+			{Path: "l", Type: entry.Symlink, Target: "f", ModTime: entry.Time{Seconds: seconds}},
+		} {
+			if e.Type == entry.File {
+				f, err := to.Create(ctx, e)
+				must(t, err)
+				must(t, f.Commit(ctx))
+			} else {
+				must(t, to.Make(ctx, e))
+			}
+			var is unix.Stat_t
+			must(t, unix.Lstat(filepath.Join(root, "to", e.Path), &is))
+			if is.Mtim.Sec != st.Mtim.Sec {
+				t.Errorf("%s of %d: got %d, the file system has %d", e.Path, seconds, is.Mtim.Sec, st.Mtim.Sec)
+			}
+		}
+		must(t, to.Close(ctx))
+		want := 0
+		if st.Mtim.Sec != seconds {
+			want = 2
+		}
+		if told := strings.Count(strings.Join(warned, "\n"), "the file system has no "); told != want {
+			t.Errorf("%d, of which the file system makes %d: got the warnings %q, want %d", seconds, st.Mtim.Sec, warned, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
@@ -195,13 +196,25 @@ func (o *object) setXattr(name string, value []byte) error {
 	return o.dir.SetXattr(o.name, name, value)
 }
 
-// setTime sets when the content was modified last; when it was read last stays.
+// setTime sets when the content was modified last; when it was read last stays. It fails where the file system took another time of an
+// unusual one: it takes the nearest that it has, and does not say so.
 func (o *object) setTime(modified entry.Time) error {
 	times := [2]unix.Timespec{local.KeepTime, {Sec: modified.Seconds, Nsec: int64(modified.Nanos)}}
+	set := func() error { return o.dir.SetTimes(o.name, &times) }
 	if o.fd >= 0 && local.HasFutimens {
-		return local.Futimens(o.fd, &times)
+		set = func() error { return local.Futimens(o.fd, &times) }
 	}
-	return o.dir.SetTimes(o.name, &times)
+	if err := set(); err != nil || modified.Seconds == int64(int32(modified.Seconds)) {
+		return err
+	}
+	var st local.Stat
+	if err := o.stat(&st); err != nil {
+		return err
+	}
+	if is, _ := local.Times(&st); is.Seconds != modified.Seconds {
+		return fmt.Errorf("the file system has no %s, it took %s", modified.Time().Format(time.RFC3339), is.Time().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // owner is whom e is to belong to.
