@@ -17,10 +17,7 @@ const markSize = 16
 func groupOf(key *crypto.IDKey, s *Snapshot) string {
 	words := []string{"group", s.Set, s.Host}
 	if s.Set == "" {
-		var paths []string
-		for i := range s.Sources {
-			paths = append(paths, s.Sources[i].Paths...)
-		}
+		paths := s.paths()
 		slices.Sort(paths)
 		words = append(words, paths...)
 	}

@@ -12,7 +12,8 @@ import (
 // Filter says which snapshots a name may mean. Zero fields do not matter.
 type Filter struct {
 	Set   string
-	Paths bool // only backups of paths, which are of no set
+	Paths bool     // only backups of paths, which are of no set
+	Of    []string // only backups of these paths, all of them, and maybe others
 	Host  string
 	Tags  []string // all of them
 	// Prefer is the host that is meant where snapshots of several match.
@@ -28,7 +29,19 @@ func (f Filter) Matches(s *Snapshot) bool {
 	if f.Set != "" && s.Set != f.Set || f.Paths && s.Set != "" || f.Host != "" && s.Host != f.Host {
 		return false
 	}
-	return !slices.ContainsFunc(f.Tags, func(t string) bool { return !slices.Contains(s.Tags, t) })
+	return containsAll(s.Tags, f.Tags) && containsAll(s.paths(), f.Of)
+}
+
+func containsAll(list, wanted []string) bool {
+	return !slices.ContainsFunc(wanted, func(w string) bool { return !slices.Contains(list, w) })
+}
+
+// paths are those that s is a backup of, if it is one of paths.
+func (s *Snapshot) paths() (all []string) {
+	for i := range s.Sources {
+		all = append(all, s.Sources[i].Paths...)
+	}
+	return all
 }
 
 // Trusted are those of snapshots that latest and times choose among: none that is outside of what its writer may speak for, and none that is

@@ -35,6 +35,10 @@ func of(set string, sources ...string) func(*Snapshot) {
 	}
 }
 
+func paths(of ...string) func(*Snapshot) {
+	return func(s *Snapshot) { s.Sources = []SourceState{{Name: "/", Paths: of}} }
+}
+
 func TestWhichSnapshotANameMeans(t *testing.T) {
 	for _, c := range []struct {
 		what   string
@@ -65,6 +69,11 @@ func TestWhichSnapshotANameMeans(t *testing.T) {
 		{"unbound before anybody was bound", []*Snapshot{made(1, "a", unbound), made(2, "a")}, "@2026-06-01T01:30Z", Filter{}, 1, nil, ""},
 		{"unbound of another host", []*Snapshot{made(1, "a"), made(2, "b", unbound)}, "latest", Filter{Host: "b"}, 2, nil, ""},
 
+		{"no set among others", []*Snapshot{made(1, "a", of("")), made(2, "a", of("x"))}, "latest", Filter{Paths: true}, 1, nil, ""},
+		{"several sets", []*Snapshot{made(1, "a", of("")), made(2, "a", of("x"))}, "latest", Filter{}, 0, ErrAmbiguous, "choose one: --set '', --set x"},
+		{"by its path", []*Snapshot{made(1, "a", paths("/b", "/c")), made(2, "a", paths("/c"))}, "latest", Filter{Of: []string{"/b"}}, 1, nil, ""},
+		{"by a path of several", []*Snapshot{made(1, "a", paths("/b", "/c")), made(2, "a", paths("/c"))}, "latest", Filter{Of: []string{"/c"}}, 2, nil, ""},
+		{"by a path of none", []*Snapshot{made(1, "a", paths("/b", "/c"))}, "latest", Filter{Of: []string{"/b", "/d"}}, 0, ErrNoSnapshot, "0 complete"},
 		{"several hosts", []*Snapshot{made(1, "b c"), made(2, "a")}, "latest", Filter{}, 0, ErrAmbiguous, "choose one: --host a, --host 'b c'"},
 		{"one of several hosts", []*Snapshot{made(1, "b"), made(2, "a")}, "latest", Filter{Host: "b"}, 1, nil, ""},
 		{"this host of several", []*Snapshot{made(1, "b"), made(2, "a")}, "latest", Filter{Prefer: "b"}, 1, nil, ""},

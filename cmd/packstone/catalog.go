@@ -86,7 +86,7 @@ what tells a storage that was rolled back, is kept.`,
   packstone catalog rebuild --files latest`,
 	}
 	cmd.Flags().BoolVar(&files, "files", false, "list the paths of the snapshots too")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) > 0 && !files {
 			return usage("catalog rebuild: snapshots are named for --files only")
 		}

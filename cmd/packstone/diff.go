@@ -55,7 +55,7 @@ the name. With --metadata, U is for changed owners, modes, times and attributes.
 		Args: cobra.ExactArgs(2),
 	}
 	cmd.Flags().BoolVar(&d.metadata, "metadata", false, "also tell what has only other metadata")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, d.run)
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, d.run)
 }
 
 // differ is one run of diff.

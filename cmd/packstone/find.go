@@ -47,7 +47,7 @@ each other only what differs is read.`,
 	flags.StringVarP(&o.newest, "newest", "N", "", "changed at this `time` or before")
 	flags.StringVarP(&o.oldest, "oldest", "O", "", "changed at this `time` or after")
 	flags.BoolVarP(&o.long, "long", "l", false, "with mode, owner, size and time")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		f, err := newFinder(o, args)
 		if err != nil {
 			return err

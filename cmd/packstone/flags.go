@@ -25,7 +25,8 @@ type globalFlags struct {
 	identities, recipients []string
 	dryRun                 bool
 	set, host, at          string
-	tags                   []string
+	setGiven               bool // --set, be it ''
+	paths, tags            []string
 }
 
 // uses says which of the global flags a verb honours; any other is refused, so that none is silently ignored.
@@ -37,6 +38,7 @@ const (
 	usesRecipients
 	usesDryRun
 	usesSelection // set, host and tag
+	usesPaths     // path, which chooses among what was backed up by path
 	usesTime
 	usesConcurrency
 )
@@ -55,6 +57,7 @@ var flagUse = map[string]uses{
 	"set":            usesSelection,
 	"host":           usesSelection,
 	"tag":            usesSelection,
+	"path":           usesPaths,
 	"at":             usesTime,
 }
 
@@ -73,7 +76,8 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
 	set.StringArrayVarP(&f.recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
-	set.StringVar(&f.set, "set", "", "`name` of a set")
+	set.StringVar(&f.set, "set", "", "`name` of a set; '' for backups of paths")
+	set.StringArrayVar(&f.paths, "path", nil, "backups of this `path`; may be repeated, and all must match")
 	set.StringVar(&f.host, "host", "", "`name` of a host")
 	set.StringArrayVar(&f.tags, "tag", nil, "`tag` of a snapshot; may be repeated, and all must match")
 	set.StringVar(&f.at, "at", "", "the newest complete snapshot at or before this `time`, such as 2026-11-20T14:00")
@@ -84,6 +88,7 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 	if f.quiet && f.verbose > 0 {
 		return usage("--quiet and --verbose contradict each other")
 	}
+	f.setGiven = cmd.Flags().Changed("set")
 	if f.concurrency < 0 {
 		return usage("--concurrency %d: must not be negative", f.concurrency)
 	}

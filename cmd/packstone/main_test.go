@@ -73,7 +73,7 @@ func TestEveryGlobalFlagHoldsForAllVerbsOrIsListed(t *testing.T) {
 			t.Errorf("flagUse lists --%s, which is no flag", name)
 		}
 	}
-	for _, name := range []string{"repo", "config", "identity", "recipient", "quiet", "verbose", "dry-run", "json", "set", "tag", "host", "limit-upload",
+	for _, name := range []string{"repo", "config", "identity", "recipient", "quiet", "verbose", "dry-run", "json", "set", "path", "tag", "host", "limit-upload",
 		"limit-download", "cache-dir", "memory-limit", "concurrency", "at"} {
 		if root.PersistentFlags().Lookup(name) == nil {
 			t.Errorf("there is no flag --%s", name)

@@ -250,7 +250,14 @@ func (a *app) keys(ctx context.Context, repositoryID string, needed access) (cat
 
 // filter is which snapshots the flags speak of.
 func (a *app) filter() catalog.Filter {
-	return catalog.Filter{Set: a.flags.set, Host: a.flags.host, Tags: a.flags.tags}
+	f := catalog.Filter{Set: a.flags.set, Paths: a.flags.setGiven && a.flags.set == "", Host: a.flags.host, Tags: a.flags.tags}
+	for _, path := range a.flags.paths {
+		if absolute, err := filepath.Abs(path); err == nil {
+			path = absolute
+		}
+		f.Of = append(f.Of, path)
+	}
+	return f
 }
 
 // filterFor is the filter for a place: a source that is named tells which sets it may be in.

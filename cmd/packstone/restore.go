@@ -95,7 +95,7 @@ final name.`,
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
-	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 			args, o.toCommand = args[:dash], args[dash:]
 		}

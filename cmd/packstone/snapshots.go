@@ -37,7 +37,7 @@ func newSnapshots(a *app) *cobra.Command {
 		Example: `  packstone snapshots
   packstone snapshots --set platform --json`,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		repo, _, err := a.openRepository(ctx, mustRead)
 		if err != nil {
 			return err

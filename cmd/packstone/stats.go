@@ -38,7 +38,7 @@ is read.`,
   packstone stats --mode raw-data latest --json`,
 	}
 	cmd.Flags().StringVar(&mode, "mode", "all", "`what` to count: restore-size, raw-data or all")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if mode != "all" && mode != "restore-size" && mode != "raw-data" {
 			return usage("--mode %s: want restore-size, raw-data or all", mode)
 		}
