@@ -16,13 +16,16 @@ import (
 func (r *Repository) Runs(log *Log) []archive.Name { return r.runNames(log, nil) }
 
 // CheckObjects checks the objects that nothing else reads all of: sessions, domains, detached headers and decisions of collectors. It
-// returns what is wrong by the object's name.
+// returns what is wrong by the object's name. What has a name that no object has is none: file managers and servers leave files of their own.
 func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error) {
 	problems := map[string]error{}
 	for _, prefix := range []string{"sessions/", "domains/", "headers/", "gc/", "config/", "index/", "refs/"} {
 		for info, err := range r.Store.List(ctx, prefix, "") {
 			if err != nil {
 				return nil, fmt.Errorf("list %s: %w", prefix, err)
+			}
+			if !isObject(info.Name) {
+				continue
 			}
 			err := r.checkObject(ctx, info.Name)
 			if errors.Is(err, store.ErrUnreachable) || ctx.Err() != nil {
@@ -34,6 +37,28 @@ func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error)
 		}
 	}
 	return problems, nil
+}
+
+// isObject tells whether a name has the form that names of objects have.
+func isObject(name string) bool {
+	kind, rest, _ := strings.Cut(name, "/")
+	switch kind {
+	case "sessions":
+		dot := strings.LastIndexByte(rest, '.')
+		_, _, ok := parseRecordName("log/" + rest[:max(0, dot)] + "/" + rest[dot+1:])
+		return ok
+	case "config":
+		_, ok := parseSequence(rest)
+		return ok
+	case "gc":
+		number, what, _ := strings.Cut(rest, "/")
+		_, ok := parseSequence(number)
+		return ok && (what == "condemn" || what == "sweep")
+	case "index", "refs":
+		hash, err := archive.ParseName(rest[strings.LastIndexByte(rest, '/')+1:])
+		return err == nil && archive.Kind(kind).Object(hash) == name
+	}
+	return true
 }
 
 func (r *Repository) checkObject(ctx context.Context, name string) error {
