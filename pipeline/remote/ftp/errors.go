@@ -1,7 +1,6 @@
 package ftp
 
 import (
-	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -68,7 +67,7 @@ func IsBroken(err error) bool {
 
 // isOurs tells errors that were made here from those of a connection.
 func isOurs(err error) bool {
-	for _, s := range []error{ErrUnreachable, ErrDenied, ErrUntrusted, ErrFull, ErrUnsupported, errOurs, bufio.ErrTooLong} {
+	for _, s := range []error{ErrUnreachable, ErrDenied, ErrUntrusted, ErrFull, ErrUnsupported, errOurs, errEndless} {
 		if errors.Is(err, s) {
 			return true
 		}

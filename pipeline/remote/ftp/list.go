@@ -16,6 +16,7 @@ import (
 type Listing struct {
 	Entries  []Entry
 	Problems []error
+	wrong    int // problems, with those that are not kept
 }
 
 // ListAll lists the directory at an absolute path, hidden files too: by MLSD where the server has it, else by LIST with
@@ -95,17 +96,29 @@ func (c *Conn) listFacts(path string) (Listing, error) {
 // add keeps an entry. Its name may be preceded by the path that was listed, and else may be no path.
 func (l *Listing) add(dir string, e Entry, err error) {
 	if err != nil {
-		l.Problems = append(l.Problems, err)
+		l.problem(err)
 		return
 	}
 	e.Name = strings.TrimPrefix(e.Name, strings.TrimSuffix(dir, "/")+"/")
 	switch {
 	case e.Kind == self, e.Name == ".", e.Name == "..":
 	case e.Name == "" || strings.ContainsAny(e.Name, "/\x00"):
-		l.Problems = append(l.Problems, fmt.Errorf("%w: %q is no name", errLine, e.Name))
+		l.problem(fmt.Errorf("%w: %q is no name", errLine, e.Name))
 	default:
 		l.Entries = append(l.Entries, e)
 	}
+}
+
+// maxProblems bounds what is told of one listing.
+const maxProblems = 1000
+
+// problem notes what could not be read. Of very many only the first are kept.
+func (l *Listing) problem(err error) {
+	if l.wrong++; l.wrong <= maxProblems {
+		l.Problems = append(l.Problems, err)
+		return
+	}
+	l.Problems[maxProblems-1] = fmt.Errorf("%w: and %d more", errLine, l.wrong-maxProblems+1)
 }
 
 // addLinks finds out by LIST where links lead that MLSD only calls links, and those that it does not show because they lead nowhere.
@@ -160,6 +173,14 @@ func (c *Conn) lines(path string, take func(line string) error) error {
 	c.take = take
 	defer func() { c.take = nil }()
 	_, err := c.ServerConn.List(path)
+	return endless(err)
+}
+
+// endless leaves of the error of a listing that was too long only that: what the server says to its end is due to us.
+func endless(err error) error {
+	if errors.Is(err, errEndless) {
+		return errEndless
+	}
 	return err
 }
 
@@ -195,6 +216,9 @@ func (c *Conn) listing(argument string) ([]string, error) {
 	c.take = func(line string) error { all = append(all, line); return nil }
 	defer func() { c.take = nil }()
 	_, err = conn.List(argument)
+	if err = endless(err); err == errEndless {
+		return nil, err
+	}
 	// This is how vsftpd says that it may not.
 	if err == nil && strings.Contains(lastLine(c.control.last), "failed to open directory") {
 		return nil, fs.ErrPermission
@@ -230,7 +254,7 @@ func (c *Conn) listLines(path string) (Listing, error) {
 func (c *Conn) listAll() ([]string, error) {
 	if !c.lacks("LIST -a") {
 		text, err := c.listing("-a")
-		if IsBroken(err) || errors.Is(err, fs.ErrPermission) || err == nil && len(text) > 0 {
+		if IsBroken(err) || err == errEndless || errors.Is(err, fs.ErrPermission) || err == nil && len(text) > 0 {
 			return text, err
 		}
 	}

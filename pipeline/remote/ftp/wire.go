@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -31,12 +32,17 @@ func (w wire) Write(p []byte) (int, error) {
 	return w.TCPConn.Write(p)
 }
 
-// greeted is a control connection whose greeting was read already, and is read again. It keeps the last of what was read.
+// greeted is a control connection whose greeting was read already, and is read again. It keeps the last of what was read,
+// and ends when answers do not.
 type greeted struct {
 	net.Conn
 	greeting string
 	last     []byte
+	unasked  int // bytes that came since the last command
 }
+
+// maxReply bounds what a server may say to one command, or to a few that were sent at once.
+const maxReply = 1 << 20
 
 // Read implements io.Reader.
 func (g *greeted) Read(p []byte) (int, error) {
@@ -45,9 +51,19 @@ func (g *greeted) Read(p []byte) (int, error) {
 		g.greeting = g.greeting[n:]
 		return n, nil
 	}
+	if g.unasked > maxReply {
+		return 0, errors.New("the answer to a command does not end")
+	}
 	n, err := g.Conn.Read(p)
+	g.unasked += n
 	g.last = append(g.last[:0], p[max(0, n-512):n]...)
 	return n, err
+}
+
+// Write implements io.Writer.
+func (g *greeted) Write(p []byte) (int, error) {
+	g.unasked = 0
+	return g.Conn.Write(p)
 }
 
 // data is a data connection.
@@ -59,8 +75,15 @@ type data struct {
 	take func(line string) error
 }
 
-// maxLine bounds a line of a listing. Paths end at 4096 bytes.
-const maxLine = 64 << 10
+// What a listing may have. Paths end at 4096 bytes, and directories with a million names are of no use to anybody.
+const (
+	maxLine  = 64 << 10
+	maxLines = 1 << 20
+	maxBytes = 128 << 20
+)
+
+// errEndless is the error of a listing that is too long.
+var errEndless = fmt.Errorf("the listing has more than %d names, or %d bytes, or a line of more than %d", maxLines, maxBytes, maxLine)
 
 // Read implements io.Reader.
 func (d *data) Read(p []byte) (int, error) {
@@ -69,12 +92,19 @@ func (d *data) Read(p []byte) (int, error) {
 	}
 	lines := bufio.NewScanner(d.Conn)
 	lines.Buffer(make([]byte, 4096), maxLine)
+	count, bytes := 0, 0
 	for lines.Scan() {
+		count, bytes = count+1, bytes+len(lines.Bytes())
+		if count > maxLines || bytes > maxBytes {
+			return 0, errEndless
+		}
 		if err := d.take(lines.Text()); err != nil {
 			return 0, err
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return 0, errEndless
+	} else if err != nil {
 		return 0, err
 	}
 	return 0, io.EOF
