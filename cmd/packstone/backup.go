@@ -312,10 +312,6 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 	if err != nil {
 		return err
 	}
-	bucket, err := a.bucketLogin()
-	if err != nil {
-		return err
-	}
 	sources := names
 	run.Set = strings.Join(names, "+")
 	if set, ok := settings.Sets[names[0]]; ok && len(names) == 1 {
@@ -335,7 +331,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 				return settings.Open(ctx, name, config.OpenOptions{
 					LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
 					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login, Remote: a.remoteLogin(),
-					Bucket: bucket, Note: a.noteOf(name), Environment: a.env.forPrograms,
+					Bucket: a.bucketLogin(), Note: a.noteOf(name), Environment: a.env.forPrograms,
 				})
 			},
 		})

@@ -86,7 +86,7 @@ func (a *app) doctor(ctx context.Context, appendOnly bool) error {
 			x.proveAppendOnly(ctx, storage)
 		}
 		if mayPut {
-			x.examine("clock", func() (string, error) { return compareClocks(ctx, storage.Adapter, time.Now) })
+			x.examine("clock", func() (string, error) { return compareClocks(ctx, storage, time.Now) })
 		}
 		x.examineRepository(ctx)
 	}
@@ -149,7 +149,7 @@ func (x *examination) openStore(ctx context.Context) (storage *config.Storage) {
 // proveStore proves the storage's contract, and tells whether objects may be put. Credentials that may only read, or not delete, are
 // no failure.
 func (x *examination) proveStore(ctx context.Context, storage *config.Storage) (mayPut bool) {
-	for i, check := range store.Probe(ctx, storage.Adapter) {
+	for i, check := range store.Probe(ctx, storage) {
 		name := "storage: " + check.Name
 		switch {
 		case i == 0 && errors.Is(check.Err, store.ErrDenied):

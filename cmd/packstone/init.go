@@ -157,7 +157,7 @@ func (a *app) unusedStorage(ctx context.Context, address string) (*config.Storag
 
 // proveStorage tests that the storage keeps its contract, before anything relies on it. It needs no right to delete.
 func (a *app) proveStorage(ctx context.Context, storage *config.Storage) error {
-	for _, check := range store.Probe(ctx, storage.Adapter) {
+	for _, check := range store.Probe(ctx, storage) {
 		if check.Err != nil && !(check.Name == "delete" && errors.Is(check.Err, store.ErrDenied)) {
 			return fmt.Errorf("%s cannot hold a repository: %s: %w", storage.Location(), check.Name, check.Err)
 		}

@@ -8,15 +8,13 @@ import (
 )
 
 // bucketLogin is what the environment knows of reaching buckets of lakes: names of their own, else those of the repository.
-func (a *app) bucketLogin() (config.BucketLogin, error) {
-	login := config.BucketLogin{Region: a.env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: a.bucketKeys,
+func (a *app) bucketLogin() config.BucketLogin {
+	login := config.BucketLogin{Region: a.env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: a.bucketKeys, CAs: a.certificates,
 		Upload: int64(a.flags.limitUp), Download: int64(a.flags.limitDown)}
 	if login.Region == "" {
 		login.Region = a.env["AWS_REGION"]
 	}
-	var err error
-	login.CAs, err = a.certificates()
-	return login, err
+	return login
 }
 
 // bucketKeys finds the keys of a lake. For s3:// the AWS SDK finds what is not the lake's own.
@@ -34,8 +32,7 @@ func (a *app) bucketKeys(minio bool) (keys config.BucketKeys, err error) {
 		keys.Session, err = a.env.orFile("PACKSTONE_LAKE_SESSION_TOKEN")
 		return keys, err
 	}
-	repository, err := a.storeOptions()
-	return config.BucketKeys{Access: repository.AccessKey, Secret: repository.SecretKey, Session: repository.SessionToken}, err
+	return a.repositoryKeys(minio)
 }
 
 // noteOf tells what a person should know of a source though nothing is wrong.

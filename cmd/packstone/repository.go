@@ -61,10 +61,7 @@ func (a *app) openStorage(ctx context.Context, create bool) (*config.Storage, er
 }
 
 func (a *app) openStorageAt(ctx context.Context, repository config.Repository, create bool) (*config.Storage, error) {
-	opts, err := a.storeOptions()
-	if err != nil {
-		return nil, err
-	}
+	opts := a.storeOptions()
 	opts.Create = create
 	storage, err := repository.Open(ctx, opts)
 	if errors.Is(err, store.ErrNotExist) {
@@ -76,29 +73,29 @@ func (a *app) openStorageAt(ctx context.Context, repository config.Repository, c
 	return storage, nil
 }
 
-func (a *app) storeOptions() (config.StoreOptions, error) {
-	opts := config.StoreOptions{
-		Upload:       int64(a.flags.limitUp),
-		Download:     int64(a.flags.limitDown),
-		SessionToken: a.env["AWS_SESSION_TOKEN"],
-		Region:       a.env["AWS_REGION"],
-		Proxy:        http.ProxyFromEnvironment,
+func (a *app) storeOptions() config.StoreOptions {
+	return config.StoreOptions{
+		Upload:   int64(a.flags.limitUp),
+		Download: int64(a.flags.limitDown),
+		Login:    config.BucketLogin{Keys: a.repositoryKeys, Region: a.env["AWS_REGION"], CAs: a.certificates, Proxy: http.ProxyFromEnvironment},
 		Retrying: func(e retry.Event) {
 			a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; trying again in %v", e.Err, e.Wait.Round(time.Millisecond))})
 		},
 	}
-	var err error
-	if opts.AccessKey, err = a.s3Key("PACKSTONE_S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"); err != nil {
-		return opts, err
+}
+
+// repositoryKeys finds the keys of the repository's bucket.
+func (a *app) repositoryKeys(bool) (keys config.BucketKeys, err error) {
+	if keys.Access, err = a.s3Key("PACKSTONE_S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"); err != nil {
+		return keys, err
 	}
-	if opts.SecretKey, err = a.s3Key("PACKSTONE_S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"); err != nil {
-		return opts, err
+	if keys.Secret, err = a.s3Key("PACKSTONE_S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"); err != nil {
+		return keys, err
 	}
-	if opts.AccessKey != a.env["AWS_ACCESS_KEY_ID"] {
-		opts.SessionToken = "" // it belongs to the other keys
+	if keys.Access == a.env["AWS_ACCESS_KEY_ID"] { // the token belongs to these
+		keys.Session = a.env["AWS_SESSION_TOKEN"]
 	}
-	opts.CAs, err = a.certificates()
-	return opts, err
+	return keys, nil
 }
 
 func (a *app) s3Key(ours, aws string) (string, error) {

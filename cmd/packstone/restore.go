@@ -388,11 +388,7 @@ func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
 
 // targetOptions say how to write what was backed up of source. below precedes paths in warnings.
 func (r *restoring) targetOptions(below string, source *catalog.SourceState) (opts config.TargetOptions, err error) {
-	bucket, err := r.bucketLogin()
-	if err != nil {
-		return opts, err
-	}
-	opts = config.TargetOptions{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Bucket: bucket, Warn: func(file string, err error) {
+	opts = config.TargetOptions{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Bucket: r.bucketLogin(), Warn: func(file string, err error) {
 		r.warned.Add(1)
 		r.out.Problem(path.Join(below, file), "restore", err)
 	}}

@@ -271,11 +271,7 @@ func (r *restoring) spare(part config.Part) func(ctx context.Context) (func(*ent
 		if err != nil {
 			return nil, err
 		}
-		bucket, err := r.bucketLogin()
-		if err != nil {
-			return nil, err
-		}
-		taken, err := part.Taken(ctx, config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.remoteLogin(), Bucket: bucket})
+		taken, err := part.Taken(ctx, config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.remoteLogin(), Bucket: r.bucketLogin()})
 		if err != nil {
 			return nil, fmt.Errorf("find out what a backup leaves out, for --delete: %w", err)
 		}

@@ -1,10 +1,11 @@
-// Package retry repeats calls to a store that failed in a way that waiting may cure.
+// Package retry repeats what failed in a way that waiting may cure: calls to a store, and requests of other kinds (Do).
 //
 // A Put that is repeated after a lost answer may find its own object and return store.ErrExist, so whoever needs to
 // know reads the object back.
 package retry
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -24,7 +25,7 @@ const (
 
 // Options say how long to go on. The zero value tries for a minute.
 type Options struct {
-	Total time.Duration // no call begins later than this after the first; 0 means a minute, less never to repeat
+	Total time.Duration // no call begins later than this after the first failure; 0 means a minute, less never to repeat
 	First time.Duration // bound of the first wait, doubled each time; 0 means 200 ms
 	Most  time.Duration // bound of any wait; 0 means 10 s
 
@@ -47,18 +48,13 @@ type Store struct {
 }
 
 // New returns s with retries. Sync is passed on as it is: a kernel reports only once what it could not write.
-func New(s store.Store, opts Options) *Store {
-	opts.Total = defaulted(opts.Total, defaultTotal)
-	opts.First = defaulted(opts.First, defaultFirst)
-	opts.Most = defaulted(opts.Most, defaultMost)
-	return &Store{Store: s, opts: opts}
-}
+func New(s store.Store, opts Options) *Store { return &Store{Store: s, opts: opts.withDefaults()} }
 
-func defaulted(d, ifZero time.Duration) time.Duration {
-	if d == 0 {
-		return ifZero
-	}
-	return d
+func (o Options) withDefaults() Options {
+	o.Total = cmp.Or(o.Total, defaultTotal)
+	o.First = cmp.Or(o.First, defaultFirst)
+	o.Most = cmp.Or(o.Most, defaultMost)
+	return o
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -87,31 +83,56 @@ func Transient(err error) bool {
 	return !errors.As(err, &certificate)
 }
 
-// attempts is the state of one call that is repeated.
-type attempts struct {
-	*Store
-	ctx   context.Context
-	call  string
-	begun time.Time
-	tries int
+// Do calls f until it succeeds, its failure is one that waiting does not cure, or the time is over. call names it.
+func Do(ctx context.Context, opts Options, call string, f func() error) error {
+	a := &attempts{Options: opts.withDefaults(), ctx: ctx, call: call}
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		if err := a.again(err); err != nil {
+			return err
+		}
+	}
 }
 
-func (s *Store) begin(ctx context.Context, verb, name string) *attempts {
-	return &attempts{Store: s, ctx: ctx, call: verb + " " + name, begun: time.Now()}
+// Progress marks the failure of what has got further than the try before, and goes on from there: its time begins anew.
+func Progress(err error) error { return &progress{err} }
+
+type progress struct{ err error }
+
+// Error implements error.
+func (p *progress) Error() string { return p.err.Error() }
+
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
+func (p *progress) Unwrap() error { return p.err }
+
+// attempts is the state of one call that is repeated.
+type attempts struct {
+	Options
+	ctx   context.Context
+	call  string
+	begun time.Time // of the first failure
+	tries int
 }
 
 // again waits after a failure. It returns the error to give up with, nil to try again.
 func (a *attempts) again(err error) error {
+	var further *progress
+	if a.tries == 0 || errors.As(err, &further) {
+		a.begun, a.tries = time.Now(), 0
+	}
 	a.tries++
 	if !Transient(err) || a.ctx.Err() != nil {
 		return err
 	}
 	wait := a.pause()
-	if time.Since(a.begun)+wait > a.opts.Total {
+	if time.Since(a.begun)+wait > a.Total {
 		return fmt.Errorf("gave up after %d tries in %v: %w", a.tries, time.Since(a.begun).Round(time.Millisecond), err)
 	}
-	if a.opts.Retrying != nil {
-		a.opts.Retrying(Event{Call: a.call, Err: err, Try: a.tries, Wait: wait})
+	if a.Retrying != nil {
+		a.Retrying(Event{Call: a.call, Err: err, Try: a.tries, Wait: wait})
 	}
 	if interrupted := sleep(a.ctx, wait); interrupted != nil {
 		return fmt.Errorf("%w, after %w", interrupted, err)
@@ -122,57 +143,42 @@ func (a *attempts) again(err error) error {
 // pause is a random part of a bound that doubles ("full jitter"), so that hosts that failed together do not come back
 // together.
 func (a *attempts) pause() time.Duration {
-	bound := a.opts.First
-	for i := 1; i < a.tries && bound < a.opts.Most; i++ {
+	bound := a.First
+	for i := 1; i < a.tries && bound < a.Most; i++ {
 		bound *= 2
 	}
-	return rand.N(max(1, min(bound, a.opts.Most)))
+	return rand.N(max(1, min(bound, a.Most)))
 }
 
 // Put implements store.Store.
 func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.Digest) error {
-	a := s.begin(ctx, "put", name)
-	for {
-		err := s.Store.Put(ctx, name, data, digest)
-		if err == nil {
-			return nil
-		}
-		if err := a.again(err); err != nil {
-			return err
-		}
-	}
+	return Do(ctx, s.opts, "put "+name, func() error { return s.Store.Put(ctx, name, data, digest) })
 }
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
-	a := s.begin(ctx, "get", name)
-	for {
-		got, err := s.Store.Get(ctx, name, offset, length, dst)
-		if err == nil {
-			return got, nil
-		}
-		if err := a.again(err); err != nil {
-			return dst, err
-		}
-	}
+	got := dst
+	err := Do(ctx, s.opts, "get "+name, func() (err error) {
+		got, err = s.Store.Get(ctx, name, offset, length, dst)
+		return err
+	})
+	return got, err
 }
 
 // List implements store.Store. After a failure it goes on behind the last object that it has yielded, and has its full
 // time again.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
-		for a := s.begin(ctx, "list", prefix); ; {
-			last, err := s.listFrom(ctx, prefix, after, yield)
-			if err == nil {
-				return
+		from := after
+		err := Do(ctx, s.opts, "list "+prefix, func() error {
+			last, err := s.listFrom(ctx, prefix, from, yield)
+			if err != nil && last != from {
+				from, err = last, Progress(err)
 			}
-			if last != after {
-				after, a = last, s.begin(ctx, "list", prefix)
-			}
-			if err := a.again(err); err != nil {
-				yield(store.Info{}, err)
-				return
-			}
+			return err
+		})
+		if err != nil {
+			yield(store.Info{}, err)
 		}
 	}
 }
@@ -194,14 +200,5 @@ func (s *Store) listFrom(ctx context.Context, prefix, after string, yield func(s
 
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, name string) error {
-	a := s.begin(ctx, "delete", name)
-	for {
-		err := s.Store.Delete(ctx, name)
-		if err == nil {
-			return nil
-		}
-		if err := a.again(err); err != nil {
-			return err
-		}
-	}
+	return Do(ctx, s.opts, "delete "+name, func() error { return s.Store.Delete(ctx, name) })
 }

@@ -6,14 +6,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/archive/store/awss3"
 	"github.com/packstone/packstone/archive/store/memory"
 	"github.com/packstone/packstone/archive/store/retry"
+	"github.com/packstone/packstone/archive/store/s3"
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/archive/store/s3test"
 	"github.com/packstone/packstone/archive/store/storetest"
 )
@@ -72,6 +74,59 @@ func TestRepeatedPutMeetsItsOwnObject(t *testing.T) {
 	if err := put(s, "a", "x"); !errors.Is(err, store.ErrExist) {
 		t.Errorf("put whose first answer was lost: %v, want ErrExist", err)
 	}
+}
+
+// TestAProbeBearsLostAnswers loses every third request, and the answer to every third Put that arrives.
+func TestAProbeBearsLostAnswers(t *testing.T) {
+	flaky := &storetest.Faulty{Store: memory.New(), Before: sometimes(), After: storetest.On(sometimes(), storetest.Put)}
+	for _, check := range store.Probe(context.Background(), patient(flaky)) {
+		if check.Err != nil && check.Name != "sync" { // which is not repeated
+			t.Errorf("%s: %v", check.Name, check.Err)
+		}
+	}
+}
+
+// sometimes fails every third call.
+func sometimes() storetest.Fault {
+	var calls atomic.Int32
+	return func(storetest.Op, string) error {
+		if calls.Add(1)%3 == 0 {
+			return errFlaky
+		}
+		return nil
+	}
+}
+
+func TestDoTellsTheLastFailureAndBeginsAnewAfterProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, tries := time.Now(), 0
+		err := retry.Do(context.Background(), retry.Options{}, "work", func() error {
+			if tries++; time.Since(begun) < 3*time.Minute {
+				return retry.Progress(errFlaky)
+			}
+			return errFlaky
+		})
+		if took := time.Since(begun); !errors.Is(err, errFlaky) || took < 3*time.Minute+50*time.Second || took > 4*time.Minute+10*time.Second {
+			t.Errorf("gave up after %v with %v, want a minute after the last progress", took, err)
+		}
+	})
+}
+
+// TestALongCallMayBeTriedAgain is about a body that takes longer than all the time for tries.
+func TestALongCallMayBeTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		err := retry.Do(context.Background(), retry.Options{}, "work", func() error {
+			time.Sleep(5 * time.Minute)
+			if tries++; tries == 1 {
+				return errFlaky
+			}
+			return nil
+		})
+		if err != nil || tries != 2 {
+			t.Errorf("%d tries, %v, want two", tries, err)
+		}
+	})
 }
 
 func TestListGoesOnBehindWhatItHasYielded(t *testing.T) {
@@ -158,10 +213,9 @@ func TestSyncIsNotRepeated(t *testing.T) {
 // afterwards, whole.
 func TestServerKilledInMidPut(t *testing.T) {
 	server := s3test.Start(t, s3test.Options{})
-	inner, err := awss3.Open(context.Background(), awss3.Options{
-		Bucket: server.Bucket(t), Endpoint: server.Endpoint, Region: server.Region,
-		AccessKey: server.AccessKey, SecretKey: server.SecretKey,
-		Wrap: killAfter(server, 5<<20),
+	address := bucket.Address{Endpoint: server.Endpoint, Bucket: server.Bucket(t)}
+	inner, err := s3.Open(context.Background(), address, bucket.Options{
+		Region: server.Region, AccessKey: server.AccessKey, SecretKey: server.SecretKey, Wrap: killAfter(server, 5<<20),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/archive/store/limit"
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/pipeline/remote/s3"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/exclude"
@@ -35,12 +36,12 @@ type Lake struct {
 	SecretKeyFile string   `yaml:"secret_key_file,omitempty" doc:"A file that holds the secret key for the bucket. With a bucket only."`
 }
 
-// BucketLogin is how to reach buckets of lakes where the settings do not say.
+// BucketLogin is how to reach buckets where the settings do not say. What is a function is asked only when a bucket is opened.
 type BucketLogin struct {
-	// Keys returns the keys for an address; without them s3:// uses what the AWS SDK finds.
-	Keys   func(bucket bool) (BucketKeys, error)
+	// Keys returns the keys for a bucket of minio+http(s)://, or of s3://, which without them uses what the AWS SDK finds. nil: there are none.
+	Keys   func(minio bool) (BucketKeys, error)
 	Region string
-	CAs    *x509.CertPool
+	CAs    func() (*x509.CertPool, error) // nil: the system's
 	Proxy  func(*http.Request) (*url.URL, error)
 	// Upload and Download bound the bytes a second of all of a bucket's requests; 0: no bound.
 	Upload, Download int64
@@ -56,14 +57,14 @@ func (BucketKeys) String() string { return "keys" }
 func (BucketKeys) GoString() string { return "keys" }
 
 // IsBucket tells whether an address is of a bucket, by its scheme.
-func IsBucket(address string) bool { return s3.IsAddress(address) }
+func IsBucket(address string) bool { return bucket.IsAddress(address) }
 
 // Bucket is the address of a bucket to restore to.
-type Bucket struct{ address s3.Address }
+type Bucket struct{ address bucket.Address }
 
 // ParseBucket reads s3://bucket/prefix, minio+https://host:port/bucket/prefix or minio+http://… .
 func ParseBucket(address string) (Bucket, error) {
-	a, err := s3.Parse(address)
+	a, err := bucket.Parse(address)
 	return Bucket{a}, err
 }
 
@@ -72,7 +73,7 @@ func (b Bucket) Target(below string, o TargetOptions) (target.Target, error) {
 	return openBucketTarget(b.address.Below(below), o, o.Bucket)
 }
 
-func openBucketTarget(a s3.Address, o TargetOptions, login BucketLogin) (target.Target, error) {
+func openBucketTarget(a bucket.Address, o TargetOptions, login BucketLogin) (target.Target, error) {
 	if o.Owner.Named() || o.Chmod.Named() {
 		return nil, fmt.Errorf("%w: objects in a bucket have neither owner nor mode", ErrInvalid)
 	}
@@ -84,25 +85,43 @@ func openBucketTarget(a s3.Address, o TargetOptions, login BucketLogin) (target.
 }
 
 // open opens a bucket. Nothing is connected yet.
-func (l BucketLogin) open(ctx context.Context, a s3.Address) (*s3.Bucket, error) {
+func (l BucketLogin) open(ctx context.Context, a bucket.Address) (*s3.Bucket, error) {
 	limits, err := limit.New(limit.Options{Upload: l.Upload, Download: l.Download})
 	if err != nil {
 		return nil, err
 	}
-	o := s3.Options{Region: l.Region, CAs: l.CAs, Proxy: l.Proxy, Wrap: limits.Transport}
+	o, err := l.options(a.Endpoint != "", limits)
+	if err != nil {
+		return nil, err
+	}
+	client, err := bucket.Open(ctx, a, o)
+	if err != nil {
+		return nil, err
+	}
+	return s3.New(client, s3.Options{}), nil
+}
+
+// options asks for keys and certificates.
+func (l BucketLogin) options(minio bool, limits *limit.Limits) (o bucket.Options, err error) {
+	o = bucket.Options{Region: l.Region, Proxy: l.Proxy, Wrap: limits.Transport}
+	if l.CAs != nil {
+		if o.CAs, err = l.CAs(); err != nil {
+			return o, err
+		}
+	}
 	if l.Keys != nil {
-		keys, err := l.Keys(a.Endpoint != "")
+		keys, err := l.Keys(minio)
 		if err != nil {
-			return nil, err
+			return o, err
 		}
 		o.AccessKey, o.SecretKey, o.SessionToken = keys.Access, keys.Secret, keys.Session
 	}
-	return s3.Open(ctx, a, o)
+	return o, nil
 }
 
 // Location is the path, or the address of the bucket.
 func (l *Lake) Location() string {
-	if a, err := s3.Parse(l.Path); err == nil {
+	if a, err := bucket.Parse(l.Path); err == nil {
 		return a.String()
 	}
 	return l.Path
@@ -118,7 +137,7 @@ func (l *Lake) check(d *decoder, at string) {
 		d.checkOpens(at, l)
 		return
 	}
-	if _, err := s3.Parse(l.Path); err != nil {
+	if _, err := bucket.Parse(l.Path); err != nil {
 		d.problemAt(at+".path", "%v", err)
 	}
 	if _, err := exclude.Parse(l.Exclude, exclude.Place{}); err != nil {
@@ -181,7 +200,7 @@ func (l *Lake) open(ctx context.Context, opts OpenOptions) (source.Source, error
 	if !IsBucket(l.Path) {
 		return l.openDirectory(opts)
 	}
-	a, err := s3.Parse(l.Path)
+	a, err := bucket.Parse(l.Path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -216,7 +235,7 @@ func (l *Lake) parts() []Part {
 		return []Part{{Path: path.Clean(l.Path), source: now.open}}
 	}
 	return []Part{{source: now.open, open: func(_ context.Context, o TargetOptions) (target.Target, error) {
-		a, err := s3.Parse(l.Path)
+		a, err := bucket.Parse(l.Path)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 )
 
 // Kind is a way to keep a repository.
@@ -29,7 +30,7 @@ type Repository struct {
 // ParseRepository takes an address apart: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix or
 // minio+http://host:port/bucket/prefix. An address that holds a password is refused, and not repeated in the error.
 func ParseRepository(address string) (Repository, error) {
-	scheme, rest, isURL := strings.Cut(address, "://")
+	scheme, _, isURL := strings.Cut(address, "://")
 	if !isURL {
 		return localRepository(address)
 	}
@@ -48,15 +49,9 @@ func ParseRepository(address string) (Repository, error) {
 	case "file":
 		return fileRepository(u)
 	case "s3":
-		bucket, prefix, _ := strings.Cut(rest, "/")
-		return bucketRepository(address, Repository{Kind: S3, Bucket: bucket, Prefix: prefix})
+		return bucketRepository(S3, address)
 	case "minio+https", "minio+http":
-		bucket, prefix, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-		endpoint := strings.TrimPrefix(scheme, "minio+") + "://" + u.Host
-		if u.Hostname() == "" {
-			return Repository{}, fmt.Errorf("repository %s: names no host", address)
-		}
-		return bucketRepository(address, Repository{Kind: Minio, Endpoint: endpoint, Bucket: bucket, Prefix: prefix})
+		return bucketRepository(Minio, address)
 	}
 	return Repository{}, fmt.Errorf("repository %s: want a path, file:///path, s3://bucket/prefix or minio+https://host/bucket/prefix", address)
 }
@@ -75,29 +70,23 @@ func fileRepository(u *url.URL) (Repository, error) {
 	return localRepository(u.Path)
 }
 
-// validBucket is what all servers take as a bucket's name.
-var validBucket = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+func bucketRepository(kind Kind, address string) (Repository, error) {
+	a, err := bucket.Parse(address)
+	if err != nil {
+		return Repository{}, fmt.Errorf("repository %w", err)
+	}
+	return Repository{Kind: kind, Endpoint: a.Endpoint, Bucket: a.Bucket, Prefix: strings.TrimSuffix(a.Prefix, "/")}, nil
+}
 
-func bucketRepository(address string, r Repository) (Repository, error) {
-	if !validBucket.MatchString(r.Bucket) {
-		return Repository{}, fmt.Errorf("repository %s: %q can't be a bucket; use 3 to 63 lower-case letters, digits, dots and dashes", address, r.Bucket)
-	}
-	r.Prefix = strings.Trim(r.Prefix, "/")
-	for segment := range strings.SplitSeq(r.Prefix, "/") {
-		if r.Prefix != "" && (segment == "" || segment == "." || segment == "..") {
-			return Repository{}, fmt.Errorf("repository %s: the prefix holds %q", address, segment)
-		}
-	}
-	return r, nil
+// bucket is the address of the repository's bucket.
+func (r Repository) bucket() bucket.Address {
+	return bucket.Address{Endpoint: r.Endpoint, Bucket: r.Bucket}.Below(r.Prefix)
 }
 
 // String is the address that ParseRepository reads.
 func (r Repository) String() string {
-	switch r.Kind {
-	case S3:
-		return strings.TrimSuffix("s3://"+r.Bucket+"/"+r.Prefix, "/")
-	case Minio:
-		return strings.TrimSuffix("minio+"+r.Endpoint+"/"+r.Bucket+"/"+r.Prefix, "/")
+	if r.Kind == Local {
+		return r.Path
 	}
-	return r.Path
+	return r.bucket().String()
 }

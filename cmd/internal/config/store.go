@@ -2,17 +2,14 @@ package config
 
 import (
 	"context"
-	"crypto/x509"
-	"net/http"
-	"net/url"
 
 	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/archive/store/awss3"
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/archive/store/limit"
 	"github.com/packstone/packstone/archive/store/localdir"
-	"github.com/packstone/packstone/archive/store/minio"
 	"github.com/packstone/packstone/archive/store/retry"
+	"github.com/packstone/packstone/archive/store/s3"
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 )
 
 // StoreOptions say how storage is reached. The zero value has no limits and, for Minio, no keys.
@@ -20,10 +17,8 @@ type StoreOptions struct {
 	Create           bool  // make a directory that is not there; a bucket is never made
 	Upload, Download int64 // bytes a second, 0: no limit
 
-	// Keys and what follows are for Minio; the AWS SDK finds its own.
-	AccessKey, SecretKey, SessionToken, Region string
-	CAs                                        *x509.CertPool // nil: the system's
-	Proxy                                      func(*http.Request) (*url.URL, error)
+	// Login is for Minio; the AWS SDK finds its own.
+	Login BucketLogin
 
 	Retrying func(retry.Event) // told of each failure that is about to be tried again
 }
@@ -66,13 +61,13 @@ func (r Repository) uploads() int {
 func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limit.Limits) (store.Store, error) {
 	switch {
 	case r.Kind == S3:
-		return opened(awss3.Open(ctx, awss3.Options{Bucket: r.Bucket, Prefix: r.Prefix, Wrap: limits.Transport}))
+		return opened(s3.Open(ctx, r.bucket(), bucket.Options{Wrap: limits.Transport}))
 	case r.Kind == Minio:
-		return opened(minio.Open(ctx, minio.Options{
-			Endpoint: r.Endpoint, Bucket: r.Bucket, Prefix: r.Prefix, Region: opts.Region,
-			AccessKey: opts.AccessKey, SecretKey: opts.SecretKey, SessionToken: opts.SessionToken,
-			CAs: opts.CAs, Proxy: opts.Proxy, Wrap: limits.Transport,
-		}))
+		login, err := opts.Login.options(true, limits)
+		if err != nil {
+			return nil, err
+		}
+		return opened(s3.Open(ctx, r.bucket(), login))
 	case opts.Create:
 		return opened(localdir.Create(r.Path))
 	}

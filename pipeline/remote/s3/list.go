@@ -4,30 +4,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/retry"
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 )
-
-// sortByKey keeps versions of one key in the order in which they came, the newest first.
-func sortByKey(objects []Object) {
-	slices.SortStableFunc(objects, func(a, b Object) int {
-		if c := strings.Compare(a.Key, b.Key); c != 0 {
-			return c
-		}
-		if a.latest != b.latest {
-			return boolOrder(b.latest)
-		}
-		return b.Modified.Compare(a.Modified)
-	})
-}
-
-func boolOrder(second bool) int {
-	if second {
-		return 1
-	}
-	return -1
-}
 
 // listing is a part of a bucket's keys, in the server's order, each key once.
 type listing struct {
@@ -53,7 +36,7 @@ func (l listing) all(ctx context.Context) iter.Seq2[Object, error] {
 				return !stopped
 			})
 			if err != nil && l.after != begun {
-				return &progressed{err}
+				return retry.Progress(err)
 			}
 			return err
 		})
@@ -67,7 +50,7 @@ func (l listing) all(ctx context.Context) iter.Seq2[Object, error] {
 func (l listing) try(ctx context.Context, yield func(Object) bool) error {
 	g := group{before: l.before, yield: yield}
 	seen := ""
-	for o, err := range l.bucket.api.list(ctx, query{Prefix: l.prefix, After: l.after, Delimited: l.delimited, Versions: !l.before.IsZero()}) {
+	for o, err := range l.bucket.client.List(ctx, bucket.Query{Prefix: l.prefix, After: l.after, Delimited: l.delimited, Versions: !l.before.IsZero()}) {
 		if err != nil {
 			return err
 		}
@@ -75,7 +58,7 @@ func (l listing) try(ctx context.Context, yield func(Object) bool) error {
 			continue // of a prefix that was there already
 		}
 		if o.Key < seen && !l.delimited {
-			return fmt.Errorf("the server lists %q after %q, out of order", o.Key, seen)
+			return fmt.Errorf("the server lists %q after %q, out of order: %w", o.Key, seen, store.ErrInvalid)
 		}
 		seen = o.Key
 		if l.last != "" && o.Key > l.last {
@@ -102,7 +85,7 @@ type group struct {
 }
 
 func (g *group) add(o Object) bool {
-	if g.before.IsZero() || o.prefix {
+	if g.before.IsZero() || o.Prefix {
 		return g.end() && g.yield(o)
 	}
 	if o.Key != g.key || !g.some {
@@ -120,27 +103,18 @@ func (g *group) add(o Object) bool {
 // prefers says whether a version is later than the one chosen. That it is the key's latest counts for more than times, which some servers
 // give a delete marker and what it hides the wrong way round.
 func (g *group) prefers(o Object) bool {
-	if g.chosen.Key == "" || g.chosen.latest {
+	if g.chosen.Key == "" || g.chosen.Latest {
 		return g.chosen.Key == ""
 	}
-	return o.latest || o.Modified.After(g.chosen.Modified)
+	return o.Latest || o.Modified.After(g.chosen.Modified)
 }
 
 // end gives out the last key, if it was there at that moment.
 func (g *group) end() bool {
 	some := g.some
 	g.some = false
-	if !some || g.chosen.Key == "" || g.chosen.deleted {
+	if !some || g.chosen.Key == "" || g.chosen.Deleted {
 		return true
 	}
 	return g.yield(g.chosen)
 }
-
-// progressed is a failure after which the next try does not ask for the same again.
-type progressed struct{ err error }
-
-// Error implements error.
-func (p *progressed) Error() string { return p.err.Error() }
-
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
-func (p *progressed) Unwrap() error { return p.err }

@@ -3,11 +3,15 @@ package s3
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/retry"
 )
 
 const (
@@ -64,7 +68,7 @@ func (b *Bucket) Read(ctx context.Context, r Ref, about int64) (*Reader, error) 
 // open makes the first request, which tells what the object is.
 func (r *Reader) open(length int64) error {
 	err := r.bucket.do(r.ctx, "get", r.ref.Key, func() (err error) {
-		r.object, r.body, err = r.bucket.api.get(r.ctx, r.ref, 0, length)
+		r.object, r.body, err = r.bucket.get(r.ctx, r.ref, 0, length)
 		return err
 	})
 	if err != nil {
@@ -72,7 +76,7 @@ func (r *Reader) open(length int64) error {
 	}
 	r.end, r.next = r.object.Size, r.object.Size
 	r.size = r.object.Size
-	if total, ok := r.object.total(); ok {
+	if total, ok := total(r.object.Range); ok {
 		r.size = total
 	}
 	r.object.Size = r.size
@@ -82,14 +86,27 @@ func (r *Reader) open(length int64) error {
 	return nil
 }
 
-// contentRange is where a dialect leaves the header of that name.
-const contentRange = "content-range"
+// get makes one request, and looks whether the answer is about what was asked for.
+func (b *Bucket) get(ctx context.Context, r Ref, offset, length int64) (Object, io.ReadCloser, error) {
+	o, body, err := b.client.Get(ctx, r, offset, length)
+	switch {
+	case err != nil:
+		return o, nil, err
+	case o.Size < 0:
+		err = fmt.Errorf("%w: the answer has no length", store.ErrInvalid)
+	case offset > 0 && !strings.HasPrefix(o.Range, fmt.Sprintf("bytes %d-", offset)):
+		err = fmt.Errorf("%w: asked for bytes from %d, the server sent %q", ErrUnsupported, offset, o.Range)
+	default:
+		return o, body, nil
+	}
+	body.Close()
+	return o, nil, err
+}
 
-// total is the size of the object of which this is a part.
-func (o *Object) total() (int64, bool) {
-	_, total, ok := strings.Cut(o.Header[contentRange], "/")
-	delete(o.Header, contentRange)
-	n, err := strconv.ParseInt(total, 10, 64)
+// total is the size of the object of which a range was sent.
+func total(contentRange string) (int64, bool) {
+	_, text, ok := strings.Cut(contentRange, "/")
+	n, err := strconv.ParseInt(text, 10, 64)
 	return n, ok && err == nil && n >= 0
 }
 
@@ -121,7 +138,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 			return n, nil
 		}
 		if stalled++; stalled > 100 {
-			return 0, fmt.Errorf("get %s: %w: nothing comes, again and again: %w", r.bucket.place(r.ref.Key), ErrUnreachable, err)
+			return 0, fmt.Errorf("get %s from %s: %w: nothing comes, again and again: %w", r.ref.Key, r.bucket.client.Host(), ErrUnreachable, err)
 		}
 	}
 }
@@ -143,7 +160,7 @@ func (r *Reader) fill() error {
 
 func (r *Reader) request(end int64) error {
 	err := r.bucket.do(r.ctx, "get", r.ref.Key, func() (err error) {
-		_, r.body, err = r.bucket.api.get(r.ctx, r.ref, r.at, end-r.at)
+		_, r.body, err = r.bucket.get(r.ctx, r.ref, r.at, end-r.at)
 		return err
 	})
 	r.end = end
@@ -204,7 +221,7 @@ func (r *Reader) fetchAhead() {
 func (b *Bucket) fetch(ctx context.Context, r Ref, offset int64, data []byte) error {
 	n := 0
 	return b.do(ctx, "get", r.Key, func() error {
-		_, body, err := b.api.get(ctx, r, offset+int64(n), int64(len(data)-n))
+		_, body, err := b.get(ctx, r, offset+int64(n), int64(len(data)-n))
 		if err != nil {
 			return err
 		}
@@ -214,10 +231,13 @@ func (b *Bucket) fetch(ctx context.Context, r Ref, offset int64, data []byte) er
 		if err == nil {
 			return nil
 		}
-		if more > 0 {
-			return &progressed{&answer{err: err}}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = fmt.Errorf("%w: %w", ErrUnreachable, io.ErrUnexpectedEOF)
 		}
-		return &answer{err: err}
+		if more > 0 {
+			return retry.Progress(err)
+		}
+		return err
 	})
 }
 

@@ -231,7 +231,7 @@ func (s *split) below(ctx context.Context, prefix, after string) (found []string
 		if err != nil {
 			return nil, false, err
 		}
-		if o.prefix && o.Key > after {
+		if o.Prefix && o.Key > after {
 			found = append(found, o.Key)
 		}
 		if n++; n == pageKeys {

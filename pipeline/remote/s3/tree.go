@@ -42,13 +42,13 @@ func (b *Bucket) Key(path string) string {
 			parts[i] = odd
 		}
 	}
-	return b.address.Prefix + strings.Join(parts, "/")
+	return b.prefix + strings.Join(parts, "/")
 }
 
 // DirectoryKey is what the keys in a directory begin with.
 func (b *Bucket) DirectoryKey(path string) string {
 	if path == "" {
-		return b.address.Prefix
+		return b.prefix
 	}
 	return b.Key(path) + "/"
 }
@@ -81,7 +81,7 @@ func (b *Bucket) Tree(ctx context.Context, o TreeOptions, visit func(Node) error
 		o.Problem = func(string, error) {}
 	}
 	w := &treeWalk{bucket: b, TreeOptions: o, visit: visit}
-	return w.below(ctx, b.address.Prefix, "", nil)
+	return w.below(ctx, b.prefix, "", nil)
 }
 
 type treeWalk struct {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/s3"
 	"github.com/packstone/packstone/pipeline/remote/s3/s3test"
@@ -24,18 +25,15 @@ func open(t testing.TB, server *s3test.Server, sdk string, o s3.Options) *s3.Buc
 		t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 		address = "s3://" + server.Bucket
 	}
-	a, err := s3.Parse(address)
+	a, err := bucket.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.AccessKey == "" {
-		o.AccessKey, o.SecretKey = s3test.AccessKey, s3test.SecretKey
-	}
-	b, err := s3.Open(context.Background(), a, o)
+	client, err := bucket.Open(context.Background(), a, bucket.Options{AccessKey: s3test.AccessKey, SecretKey: s3test.SecretKey})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return s3.New(client, o)
 }
 
 // bothSDKs runs a test through each.
@@ -235,3 +233,20 @@ func TestTreeOfAServerThatMixesUpTimes(t *testing.T) {
 }
 
 func moment(second int) time.Time { return time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC) }
+
+func BenchmarkTree(b *testing.B) {
+	server := s3test.Start(b)
+	const keys = 20_000
+	for i := range keys {
+		server.Put(fmt.Sprintf("t/dt=%04d/part-%05d-c000.snappy.parquet", i/100, i%100), nil)
+	}
+	bucket := open(b, server, "minio", s3.Options{})
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		if err := bucket.Tree(context.Background(), s3.TreeOptions{}, func(s3.Node) error { n++; return nil }); err != nil || n != keys+keys/100+1 {
+			b.Fatal(n, err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*keys/b.Elapsed().Seconds(), "keys/s")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/archive/store/s3test"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/s3"
@@ -44,7 +45,7 @@ func place(t *testing.T, b *s3.Bucket, tree sourcetest.Tree) {
 	}
 }
 
-func conformance(t *testing.T, address string, o s3.Options) {
+func conformance(t *testing.T, address string, o bucket.Options) {
 	b := open(t, address, o)
 	k := keeps
 	k.Remove = func(t *testing.T, path string) {
@@ -67,17 +68,17 @@ func conformance(t *testing.T, address string, o s3.Options) {
 	}, k)
 }
 
-func open(t testing.TB, address string, o s3.Options) *s3.Bucket {
+func open(t testing.TB, address string, o bucket.Options) *s3.Bucket {
 	t.Helper()
-	a, err := s3.Parse(address)
+	a, err := bucket.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := s3.Open(context.Background(), a, o)
+	client, err := bucket.Open(context.Background(), a, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return s3.New(client, s3.Options{})
 }
 
 // throughBoth runs a test with the addresses of a bucket for either SDK.
@@ -91,18 +92,18 @@ func throughBoth(t *testing.T, endpoint, bucket string, test func(t *testing.T, 
 
 func TestConformanceOnVersitygw(t *testing.T) {
 	server := s3test.Start(t, s3test.Options{})
-	o := s3.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+	o := bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
 	throughBoth(t, server.Endpoint, server.Bucket(t), func(t *testing.T, address string) { conformance(t, address, o) })
 }
 
 func TestConformanceOverTLS(t *testing.T) {
 	server := s3test.Start(t, s3test.Options{TLS: true})
-	o := s3.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey, CAs: server.CAs}
+	o := bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey, CAs: server.CAs}
 	throughBoth(t, server.Endpoint, server.Bucket(t), func(t *testing.T, address string) { conformance(t, address, o) })
 }
 
 func TestConformanceInMemory(t *testing.T) {
 	server := stub.Start(t)
-	o := s3.Options{AccessKey: stub.AccessKey, SecretKey: stub.SecretKey}
+	o := bucket.Options{AccessKey: stub.AccessKey, SecretKey: stub.SecretKey}
 	throughBoth(t, server.URL, server.Bucket, func(t *testing.T, address string) { conformance(t, address, o) })
 }

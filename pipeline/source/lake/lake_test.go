@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	s3server "github.com/packstone/packstone/archive/store/s3test"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/s3"
@@ -22,9 +23,9 @@ import (
 )
 
 // stubKeys are for the server in memory.
-var stubKeys = s3.Options{AccessKey: stub.AccessKey, SecretKey: stub.SecretKey}
+var stubKeys = bucket.Options{AccessKey: stub.AccessKey, SecretKey: stub.SecretKey}
 
-func openLake(t testing.TB, address string, keys s3.Options, o lake.Options) *lake.Source {
+func openLake(t testing.TB, address string, keys bucket.Options, o lake.Options) *lake.Source {
 	t.Helper()
 	s, err := lake.New(open(t, address, keys), o)
 	if err != nil {
@@ -43,7 +44,7 @@ func remote(e *entry.Entry) string {
 
 func TestWhatIsStoredWithAnObjectComesWithItsContent(t *testing.T) {
 	server := s3server.Start(t, s3server.Options{})
-	keys := s3.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+	keys := bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
 	throughBoth(t, server.Endpoint, server.Bucket(t), func(t *testing.T, address string) {
 		b := open(t, address, keys)
 		header := map[string]string{"content-type": "application/x-parquet", "cache-control": "max-age=60", "content-encoding": "gzip",
@@ -168,24 +169,24 @@ func (f visitorFunc) Problem(string, error)      {}
 
 func TestRefusalsAreTranslatedAndNameHostAndCure(t *testing.T) {
 	server := s3server.Start(t, s3server.Options{})
-	good := s3.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
-	bucket := server.Bucket(t)
-	for name, c := range map[string]struct {
+	good := bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+	name := server.Bucket(t)
+	for what, c := range map[string]struct {
 		address string
-		keys    s3.Options
+		keys    bucket.Options
 		want    error
 		cure    string
 	}{
-		"wrong key":    {"minio+" + server.Endpoint + "/" + bucket, s3.Options{AccessKey: "nobody", SecretKey: "nothing-at-all"}, source.ErrFailed, "check the access key"},
-		"wrong secret": {"minio+" + server.Endpoint + "/" + bucket, s3.Options{AccessKey: server.AccessKey, SecretKey: "nothing-at-all"}, source.ErrFailed, "check the access key"},
+		"wrong key":    {"minio+" + server.Endpoint + "/" + name, bucket.Options{AccessKey: "nobody", SecretKey: "nothing-at-all"}, source.ErrFailed, "check the access key"},
+		"wrong secret": {"minio+" + server.Endpoint + "/" + name, bucket.Options{AccessKey: server.AccessKey, SecretKey: "nothing-at-all"}, source.ErrFailed, "check the access key"},
 		"no bucket":    {"minio+" + server.Endpoint + "/nosuchbucket", good, source.ErrFailed, "check the bucket's name"},
-		"no server":    {"minio+http://127.0.0.1:1/" + bucket, s3.Options{AccessKey: "a", SecretKey: "b", Patience: time.Millisecond}, source.ErrUnreachable, "check the address and that the server runs"},
-		"empty":        {"minio+" + server.Endpoint + "/" + bucket + "/nothing", good, source.ErrEmpty, ""},
+		"no server":    {"minio+http://127.0.0.1:1/" + name, bucket.Options{AccessKey: "a", SecretKey: "b"}, source.ErrUnreachable, "check the address and that the server runs"},
+		"empty":        {"minio+" + server.Endpoint + "/" + name + "/nothing", good, source.ErrEmpty, ""},
 	} {
 		err := openLake(t, c.address, c.keys, lake.Options{}).Walk(context.Background(), new(sourcetest.Recorder))
 		host := strings.Split(strings.SplitN(c.address, "://", 2)[1], "/")[0]
 		if !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.cure) || !strings.Contains(fmt.Sprint(err), host) {
-			t.Errorf("%s: got %v, want %v that names %s and says %q", name, err, c.want, host, c.cure)
+			t.Errorf("%s: got %v, want %v that names %s and says %q", what, err, c.want, host, c.cure)
 		}
 	}
 }
@@ -193,7 +194,7 @@ func TestRefusalsAreTranslatedAndNameHostAndCure(t *testing.T) {
 // TestAServerThatIsKilledAndStartedAgain is killed at five moments of a listing and of reading.
 func TestAServerThatIsKilledAndStartedAgain(t *testing.T) {
 	server := s3server.Start(t, s3server.Options{})
-	keys := s3.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+	keys := bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
 	throughBoth(t, server.Endpoint, server.Bucket(t), func(t *testing.T, address string) {
 		want := map[string][]byte{"big": sourcetest.Content(30<<20, 1)}
 		for i := range 3000 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	s3server "github.com/packstone/packstone/archive/store/s3test"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/s3"
@@ -20,7 +21,7 @@ import (
 )
 
 // stubKeys are for the server in memory.
-var stubKeys = s3.Options{AccessKey: stub.AccessKey, SecretKey: stub.SecretKey}
+var stubKeys = bucket.Options{AccessKey: stub.AccessKey, SecretKey: stub.SecretKey}
 
 func attributes(pairs ...string) []entry.Attribute {
 	var all []entry.Attribute
@@ -55,7 +56,7 @@ func content(size int) []byte {
 
 func TestWhatWasStoredWithAnObjectComesBack(t *testing.T) {
 	server := s3server.Start(t, s3server.Options{})
-	keys := s3.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+	keys := bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
 	throughBoth(t, server.Endpoint, server.Bucket(t), func(t *testing.T, address string) {
 		b := open(t, address, keys)
 		tg := lake.New(b, lake.Options{})
@@ -184,7 +185,7 @@ func TestKeysThatAreNoPathsComeBack(t *testing.T) {
 // TestAServerThatIsKilledAndStartedAgain is killed at five moments of an upload in parts.
 func TestAServerThatIsKilledAndStartedAgain(t *testing.T) {
 	server := s3server.Start(t, s3server.Options{})
-	keys := s3.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+	keys := bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
 	throughBoth(t, server.Endpoint, server.Bucket(t), func(t *testing.T, address string) {
 		want := content(30 << 20)
 		for moment := 1; moment <= 5; moment++ {

@@ -1,7 +1,6 @@
-package s3
+package bucket
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -95,8 +94,8 @@ func (a Address) String() string {
 }
 
 func (a Address) check() error {
-	if a.Bucket == "" {
-		return errors.New("s3: no bucket given")
+	if u, err := url.Parse(a.Endpoint); a.Endpoint != "" && (err != nil || u.Host == "" || a.Endpoint != u.Scheme+"://"+u.Host) {
+		return fmt.Errorf("the endpoint is not http://host:port or https://host:port")
 	}
 	_, err := a.complete(a.String())
 	return err

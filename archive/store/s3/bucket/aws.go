@@ -1,4 +1,4 @@
-package s3
+package bucket
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -21,8 +20,11 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/packstone/packstone/archive/store"
 )
 
 const defaultRegion = "us-east-1"
@@ -34,45 +36,58 @@ type awsDialect struct {
 }
 
 func openAWS(ctx context.Context, a Address, o Options, c *clock) (dialect, string, error) {
+	cfg, err := loadAWS(ctx, o)
+	if err != nil {
+		return nil, "", err
+	}
+	cfg.Logger = logging.Nop{} // what matters is an error
+	cfg.HTTPClient = awsClient(o, cfg.HTTPClient, c)
+	client := sdk.NewFromConfig(cfg, configureAWS)
+	endpoint := "AWS in " + cfg.Region
+	if base := client.Options().BaseEndpoint; isForeign(base) {
+		endpoint = *base
+	}
+	return &awsDialect{client, &a.Bucket}, endpoint, nil
+}
+
+func loadAWS(ctx context.Context, o Options) (aws.Config, error) {
 	var load []func(*config.LoadOptions) error
 	if o.Region != "" {
 		load = append(load, config.WithRegion(o.Region))
 	}
 	if o.AccessKey != "" {
-		load = append(load, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(o.AccessKey, o.SecretKey, o.SessionToken)))
+		keys := credentials.NewStaticCredentialsProvider(o.AccessKey, o.SecretKey, o.SessionToken)
+		load = append(load, config.WithCredentialsProvider(keys))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
-		return nil, "", fmt.Errorf("load the AWS configuration: %w", err)
+		return cfg, fmt.Errorf("load the AWS configuration: %w: %w", store.ErrInvalid, err)
 	}
 	if cfg.Region == "" {
 		cfg.Region = defaultRegion
 	}
 	if cfg.Credentials == nil {
-		return nil, "", fmt.Errorf("there are no credentials: %w", ErrDenied)
+		return cfg, fmt.Errorf("there are no credentials: %w", ErrKeys)
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return nil, "", fmt.Errorf("no credentials: %w: %w", ErrDenied, err)
+		return cfg, fmt.Errorf("no credentials: %w: %w", ErrKeys, err)
 	}
-	cfg.HTTPClient = awsClient(o, cfg.HTTPClient, c)
-	client := sdk.NewFromConfig(cfg, configureAWS)
-	return &awsDialect{client, &a.Bucket}, awsHost(client), nil
+	return cfg, nil
 }
 
 // awsClient has our transport, with the CAs and the proxy that the SDK has found for its own.
 func awsClient(o Options, found aws.HTTPClient, c *clock) *http.Client {
-	cas, proxy := o.CAs, o.Proxy
 	if theirs, ok := found.(*awshttp.BuildableClient); ok {
 		settings := theirs.GetTransport()
-		if proxy == nil {
-			proxy = settings.Proxy
+		if o.Proxy == nil {
+			o.Proxy = settings.Proxy
 		}
-		if cas == nil && settings.TLSClientConfig != nil {
-			cas = settings.TLSClientConfig.RootCAs
+		if o.CAs == nil && settings.TLSClientConfig != nil {
+			o.CAs = settings.TLSClientConfig.RootCAs
 		}
 	}
 	return &http.Client{
-		Transport:     transport(cas, proxy, o.Wrap, c),
+		Transport:     transport(o, c),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -88,25 +103,19 @@ func configureAWS(o *sdk.Options) {
 
 // isForeign tells whether an endpoint is another server's than AWS's; those seldom have a DNS name for each bucket.
 func isForeign(endpoint *string) bool {
-	if aws.ToString(endpoint) == "" {
+	if !strings.Contains(aws.ToString(endpoint), "://") {
 		return false
 	}
 	u, err := url.Parse(*endpoint)
 	return err != nil || !strings.HasSuffix(u.Hostname(), ".amazonaws.com")
 }
 
-func awsHost(client *sdk.Client) string {
-	o := client.Options()
-	if !isForeign(o.BaseEndpoint) {
-		return "AWS in " + o.Region
-	}
-	if u, err := url.Parse(*o.BaseEndpoint); err == nil {
-		return u.Host
-	}
-	return "an endpoint that is no URL"
-}
-
 type payloadHash struct{}
+
+// hashed says by which hash a request is signed.
+func hashed(ctx context.Context, body Body) context.Context {
+	return context.WithValue(ctx, payloadHash{}, body.sha256Hex())
+}
 
 // addPayloadHash hands the signer the hash that is known already. It has to happen inside the SDK's stack, which
 // forgets the signer's values from outside.
@@ -121,12 +130,8 @@ func addPayloadHash(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// awsError keeps what the server said.
-func awsError(err error) error {
-	if err == nil {
-		return nil
-	}
-	a := &answer{err: err}
+func (d *awsDialect) answer(err error) answer {
+	var a answer
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
 		a.status, a.request = response.HTTPStatusCode(), response.RequestID
@@ -138,7 +143,7 @@ func awsError(err error) error {
 	return a
 }
 
-func (d *awsDialect) list(ctx context.Context, q query) iter.Seq2[Object, error] {
+func (d *awsDialect) list(ctx context.Context, q Query) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		pages := d.pages
 		if q.Versions {
@@ -151,9 +156,9 @@ func (d *awsDialect) list(ctx context.Context, q query) iter.Seq2[Object, error]
 }
 
 // errNoNext says that a server contradicts itself.
-var errNoNext = errors.New("a page of the listing does not say where the next begins")
+var errNoNext = fmt.Errorf("a page of the listing does not say where the next begins: %w", store.ErrInvalid)
 
-func (d *awsDialect) pages(ctx context.Context, q query, yield func(Object) bool) error {
+func (d *awsDialect) pages(ctx context.Context, q Query, yield func(Object) bool) error {
 	in := &sdk.ListObjectsV2Input{Bucket: d.bucket, Prefix: text(q.Prefix), StartAfter: text(q.After), EncodingType: types.EncodingTypeUrl}
 	if q.Delimited {
 		in.Delimiter = aws.String("/")
@@ -161,13 +166,14 @@ func (d *awsDialect) pages(ctx context.Context, q query, yield func(Object) bool
 	for {
 		out, err := d.client.ListObjectsV2(ctx, in)
 		if err != nil {
-			return awsError(err)
+			return err
 		}
 		objects := make([]Object, 0, len(out.Contents))
 		for _, o := range out.Contents {
-			objects = append(objects, Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: unquote(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified)})
+			objects = append(objects, Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size),
+				ETag: unquote(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified)})
 		}
-		if ok, err := yieldPage(objects, out.CommonPrefixes, out.EncodingType, yield); !ok {
+		if ok, err := q.yieldPage(objects, out.CommonPrefixes, out.EncodingType, yield); !ok {
 			return err
 		}
 		if !aws.ToBool(out.IsTruncated) {
@@ -179,7 +185,7 @@ func (d *awsDialect) pages(ctx context.Context, q query, yield func(Object) bool
 	}
 }
 
-func (d *awsDialect) versionPages(ctx context.Context, q query, yield func(Object) bool) error {
+func (d *awsDialect) versionPages(ctx context.Context, q Query, yield func(Object) bool) error {
 	in := &sdk.ListObjectVersionsInput{Bucket: d.bucket, Prefix: text(q.Prefix), KeyMarker: text(q.After), EncodingType: types.EncodingTypeUrl}
 	if q.Delimited {
 		in.Delimiter = aws.String("/")
@@ -187,9 +193,9 @@ func (d *awsDialect) versionPages(ctx context.Context, q query, yield func(Objec
 	for {
 		out, err := d.client.ListObjectVersions(ctx, in)
 		if err != nil {
-			return awsError(err)
+			return err
 		}
-		if ok, err := yieldPage(versionsOf(out), out.CommonPrefixes, out.EncodingType, yield); !ok {
+		if ok, err := q.yieldPage(versionsOf(out), out.CommonPrefixes, out.EncodingType, yield); !ok {
 			return err
 		}
 		if !aws.ToBool(out.IsTruncated) {
@@ -209,20 +215,21 @@ func (d *awsDialect) versionPages(ctx context.Context, q query, yield func(Objec
 func versionsOf(out *sdk.ListObjectVersionsOutput) []Object {
 	objects := make([]Object, 0, len(out.Versions)+len(out.DeleteMarkers))
 	for _, v := range out.Versions {
-		objects = append(objects, Object{Key: aws.ToString(v.Key), Size: aws.ToInt64(v.Size), ETag: unquote(aws.ToString(v.ETag)), Modified: aws.ToTime(v.LastModified),
-			Version: aws.ToString(v.VersionId), latest: aws.ToBool(v.IsLatest)})
+		objects = append(objects, Object{Key: aws.ToString(v.Key), Size: aws.ToInt64(v.Size),
+			ETag: unquote(aws.ToString(v.ETag)), Modified: aws.ToTime(v.LastModified),
+			Version: aws.ToString(v.VersionId), Latest: aws.ToBool(v.IsLatest)})
 	}
 	for _, m := range out.DeleteMarkers {
 		objects = append(objects, Object{Key: aws.ToString(m.Key), Modified: aws.ToTime(m.LastModified), Version: aws.ToString(m.VersionId),
-			deleted: true, latest: aws.ToBool(m.IsLatest)})
+			Deleted: true, Latest: aws.ToBool(m.IsLatest)})
 	}
 	return objects
 }
 
-// yieldPage gives out a page in the order of keys. false: the caller wants no more, or the page makes no sense.
-func yieldPage(objects []Object, prefixes []types.CommonPrefix, encoding types.EncodingType, yield func(Object) bool) (bool, error) {
+// yieldPage gives out a page. false: the caller wants no more, or the page makes no sense.
+func (q Query) yieldPage(objects []Object, prefixes []types.CommonPrefix, encoding types.EncodingType, yield func(Object) bool) (bool, error) {
 	for _, p := range prefixes {
-		objects = append(objects, Object{Key: aws.ToString(p.Prefix), prefix: true})
+		objects = append(objects, Object{Key: aws.ToString(p.Prefix), Prefix: true})
 	}
 	for i := range objects {
 		key, err := decoded(&objects[i].Key, encoding)
@@ -231,7 +238,9 @@ func yieldPage(objects []Object, prefixes []types.CommonPrefix, encoding types.E
 		}
 		objects[i].Key = aws.ToString(key)
 	}
-	sortByKey(objects)
+	if q.Delimited || q.Versions { // else the server's order is looked at
+		sortByKey(objects)
+	}
 	for _, o := range objects {
 		if !yield(o) {
 			return false, nil
@@ -247,7 +256,7 @@ func decoded(key *string, encoding types.EncodingType) (*string, error) {
 	}
 	plain, err := url.QueryUnescape(*key)
 	if err != nil {
-		return nil, fmt.Errorf("the listing has a key that is not encoded as it says: %w", err)
+		return nil, fmt.Errorf("the listing has a key that is not encoded as it says: %w: %w", store.ErrInvalid, err)
 	}
 	return &plain, nil
 }
@@ -260,42 +269,46 @@ func text(s string) *string {
 	return &s
 }
 
-func unquote(etag string) string { return strings.Trim(etag, `"`) }
-
 func (d *awsDialect) versioned(ctx context.Context) (bool, error) {
 	out, err := d.client.GetBucketVersioning(ctx, &sdk.GetBucketVersioningInput{Bucket: d.bucket})
 	if err != nil {
-		return false, awsError(err)
+		return false, err
 	}
 	return out.Status == types.BucketVersioningStatusEnabled, nil
 }
 
-func (d *awsDialect) get(ctx context.Context, r Ref, offset, length int64) (Object, io.ReadCloser, error) {
-	in := &sdk.GetObjectInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version), Range: text(rangeOf(offset, length))}
-	if r.ETag != "" {
-		in.IfMatch = aws.String(`"` + r.ETag + `"`)
-	}
+func (d *awsDialect) get(ctx context.Context, r Ref, bytes string) (Object, io.ReadCloser, error) {
+	in := &sdk.GetObjectInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version), Range: text(bytes), IfMatch: r.match()}
 	out, err := d.client.GetObject(ctx, in)
 	if err != nil {
-		return Object{}, nil, awsError(err)
+		return Object{}, nil, err
 	}
-	o := objectOf(r.Key, headerOf(out.ResultMetadata))
-	o.Size = aws.ToInt64(out.ContentLength)
-	return o, out.Body, nil
+	return objectOf(r.Key, lengthOf(out.ContentLength), headerOf(out.ResultMetadata)), out.Body, nil
+}
+
+// match is the header If-Match, nil if any content is meant.
+func (r Ref) match() *string {
+	if r.ETag == "" {
+		return nil
+	}
+	return aws.String(quoted(r.ETag))
+}
+
+// lengthOf is -1 where the server does not say how long its answer is.
+func lengthOf(n *int64) int64 {
+	if n == nil {
+		return -1
+	}
+	return *n
 }
 
 func (d *awsDialect) head(ctx context.Context, r Ref) (Object, error) {
-	in := &sdk.HeadObjectInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version)}
-	if r.ETag != "" {
-		in.IfMatch = aws.String(`"` + r.ETag + `"`)
-	}
+	in := &sdk.HeadObjectInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version), IfMatch: r.match()}
 	out, err := d.client.HeadObject(ctx, in)
 	if err != nil {
-		return Object{}, awsError(err)
+		return Object{}, err
 	}
-	o := objectOf(r.Key, headerOf(out.ResultMetadata))
-	o.Size = aws.ToInt64(out.ContentLength)
-	return o, nil
+	return objectOf(r.Key, lengthOf(out.ContentLength), headerOf(out.ResultMetadata)), nil
 }
 
 func headerOf(m middleware.Metadata) http.Header {
@@ -308,7 +321,7 @@ func headerOf(m middleware.Metadata) http.Header {
 func (d *awsDialect) tags(ctx context.Context, r Ref) (string, error) {
 	out, err := d.client.GetObjectTagging(ctx, &sdk.GetObjectTaggingInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version)})
 	if err != nil {
-		return "", awsError(err)
+		return "", err
 	}
 	tags := url.Values{}
 	for _, tag := range out.TagSet {
@@ -319,16 +332,21 @@ func (d *awsDialect) tags(ctx context.Context, r Ref) (string, error) {
 
 func (d *awsDialect) put(ctx context.Context, key string, body Body, o PutOptions) error {
 	in := &sdk.PutObjectInput{
-		Bucket: d.bucket, Key: &key, Body: bytes.NewReader(body.Data), ContentLength: aws.Int64(int64(len(body.Data))), ContentMD5: aws.String(body.md5Base64()),
+		Bucket: d.bucket, Key: &key, Body: bytes.NewReader(body.Data), ContentLength: aws.Int64(int64(len(body.Data))),
 		ContentType: o.header("content-type"), CacheControl: o.header("cache-control"), ContentDisposition: o.header("content-disposition"),
 		ContentEncoding: o.header("content-encoding"), ContentLanguage: o.header("content-language"), Expires: o.expires(),
 		WebsiteRedirectLocation: o.header("x-amz-website-redirect-location"), Tagging: text(o.Tags), Metadata: o.metadata(),
 	}
+	if body.MD5 != nil {
+		in.ContentMD5 = aws.String(body.md5Base64())
+	} else {
+		in.ChecksumSHA256 = aws.String(body.sha256Base64())
+	}
 	if o.Absent {
 		in.IfNoneMatch = aws.String("*")
 	}
-	_, err := d.client.PutObject(context.WithValue(ctx, payloadHash{}, body.sha256Hex()), in)
-	return awsError(err)
+	_, err := d.client.PutObject(hashed(ctx, body), in)
+	return err
 }
 
 func (d *awsDialect) begin(ctx context.Context, key string, o PutOptions) (string, error) {
@@ -339,18 +357,18 @@ func (d *awsDialect) begin(ctx context.Context, key string, o PutOptions) (strin
 		WebsiteRedirectLocation: o.header("x-amz-website-redirect-location"), Tagging: text(o.Tags), Metadata: o.metadata(),
 	})
 	if err != nil {
-		return "", awsError(err)
+		return "", err
 	}
 	return aws.ToString(out.UploadId), nil
 }
 
 func (d *awsDialect) part(ctx context.Context, key, upload string, number int, body Body) (string, error) {
-	out, err := d.client.UploadPart(context.WithValue(ctx, payloadHash{}, body.sha256Hex()), &sdk.UploadPartInput{
+	out, err := d.client.UploadPart(hashed(ctx, body), &sdk.UploadPartInput{
 		Bucket: d.bucket, Key: &key, UploadId: &upload, PartNumber: aws.Int32(int32(number)), Body: bytes.NewReader(body.Data),
 		ContentLength: aws.Int64(int64(len(body.Data))), ContentMD5: aws.String(body.md5Base64()),
 	})
 	if err != nil {
-		return "", awsError(err)
+		return "", err
 	}
 	return unquote(aws.ToString(out.ETag)), nil
 }
@@ -358,42 +376,38 @@ func (d *awsDialect) part(ctx context.Context, key, upload string, number int, b
 func (d *awsDialect) complete(ctx context.Context, key, upload string, etags []string, o PutOptions) error {
 	in := &sdk.CompleteMultipartUploadInput{Bucket: d.bucket, Key: &key, UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{}}
 	for i, etag := range etags {
-		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{ETag: aws.String(`"` + etag + `"`), PartNumber: aws.Int32(int32(i + 1))})
+		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{ETag: aws.String(quoted(etag)), PartNumber: aws.Int32(int32(i + 1))})
 	}
 	if o.Absent {
 		in.IfNoneMatch = aws.String("*")
 	}
 	_, err := d.client.CompleteMultipartUpload(ctx, in)
-	return awsError(err)
+	return err
 }
 
 func (d *awsDialect) abort(ctx context.Context, key, upload string) error {
 	_, err := d.client.AbortMultipartUpload(ctx, &sdk.AbortMultipartUploadInput{Bucket: d.bucket, Key: &key, UploadId: &upload})
-	return awsError(err)
+	return err
 }
 
 func (d *awsDialect) remove(ctx context.Context, keys []string) error {
+	if len(keys) == 1 {
+		_, err := d.client.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: d.bucket, Key: &keys[0]})
+		return err
+	}
 	in := &sdk.DeleteObjectsInput{Bucket: d.bucket, Delete: &types.Delete{Quiet: aws.Bool(true)}}
 	for _, key := range keys {
 		in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: aws.String(key)})
 	}
 	out, err := d.client.DeleteObjects(ctx, in)
 	if err != nil {
-		return awsError(err)
+		return err
 	}
 	for _, failed := range out.Errors {
-		if code := aws.ToString(failed.Code); code != "NoSuchKey" {
-			return &answer{status: http.StatusBadRequest, code: code, message: aws.ToString(failed.Message),
-				err: fmt.Errorf("remove %s: %s", aws.ToString(failed.Key), code)}
+		if code := aws.ToString(failed.Code); code != gone {
+			err := &smithy.GenericAPIError{Code: code, Message: aws.ToString(failed.Message)}
+			return fmt.Errorf("remove %s: %w", aws.ToString(failed.Key), err)
 		}
-	}
-	return nil
-}
-
-// expires is the date of that name, nil if it is none.
-func (o PutOptions) expires() *time.Time {
-	if at, err := http.ParseTime(o.Header["expires"]); err == nil {
-		return &at
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package s3
+package bucket
 
 import (
 	"context"
@@ -8,234 +8,277 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/smithy-go"
+
+	"github.com/packstone/packstone/archive/store"
 )
 
-// Sentinels. Besides, errors of a single object are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
+// Sentinels beside those of package store. Each is one of them too, for who does not tell so finely.
 var (
-	// ErrUnreachable: the server cannot be reached, or not any more, or it only answers that it cannot.
-	ErrUnreachable = errors.New("S3 server unreachable")
-	// ErrDenied: the server does not accept the keys, or there are none.
-	ErrDenied = errors.New("keys not accepted")
+	// ErrKeys: the server does not accept the keys, or there are none.
+	ErrKeys error = &sentinel{"keys not accepted", store.ErrDenied}
 	// ErrNoBucket: the server has no such bucket.
-	ErrNoBucket = errors.New("no such bucket")
+	ErrNoBucket error = &sentinel{"no such bucket", store.ErrNotExist}
 	// ErrChanged: the object is not any more the one that was asked for.
-	ErrChanged = errors.New("the object was replaced")
-	// ErrExist: there is an object under the key already.
-	ErrExist = errors.New("there is an object already")
-	// ErrKey: no object can have this key.
-	ErrKey = errors.New("not a key of S3")
-	// ErrFull: no space left, or a quota is used up.
-	ErrFull = errors.New("no space left in the bucket")
+	ErrChanged error = &sentinel{"the object was replaced", store.ErrInvalid}
+	// ErrRange: the object ends before the range that was asked for.
+	ErrRange error = &sentinel{"the object ends before that", store.ErrInvalid}
 	// ErrUnsupported: the server does not know the request.
-	ErrUnsupported = errors.New("not supported by the S3 server")
+	ErrUnsupported error = &sentinel{"not supported by the S3 server", store.ErrInvalid}
 )
+
+// sentinel is a kind of error within another kind.
+type sentinel struct {
+	text string
+	kind error
+}
+
+// Error implements error.
+func (s *sentinel) Error() string { return s.text }
+
+// Unwrap returns the wider kind.
+func (s *sentinel) Unwrap() error { return s.kind }
 
 // answer is what a server said about a request that it did not grant; zero if it said nothing.
 type answer struct {
 	status        int
 	code, message string
-	request       string
-	err           error // what the SDK made of it
+	request       string // the server's name for it
+}
+
+// Error is a request that was not granted, or got no answer.
+type Error struct {
+	answer
+	kind error  // a sentinel; nil for a failure that the server does not name
+	cure string // what a person can do about it, if anything
+	err  error  // what the SDK made of it
 }
 
 // Error implements error.
-func (a *answer) Error() string {
-	if a.status == 0 && a.code == "" {
-		var request *url.Error
-		if errors.As(a.err, &request) {
-			return request.Err.Error() // without the library's words around it
-		}
-		return a.err.Error()
+func (e *Error) Error() string {
+	text := e.said()
+	if e.kind != nil {
+		text = e.kind.Error() + ": " + text
 	}
-	text := fmt.Sprintf("the server answered %d %s", a.status, a.code)
-	if a.message != "" {
-		text += ": " + strings.TrimSuffix(a.message, ".")
-	}
-	if a.request != "" {
-		text += " (request " + a.request + ")"
+	if e.cure != "" {
+		text += "; " + e.cure
 	}
 	return text
 }
 
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
-func (a *answer) Unwrap() error { return a.err }
+func (e *Error) said() string {
+	if e.Silent() || e.status/100 == 2 {
+		var request *url.Error
+		if errors.As(e.err, &request) {
+			return request.Err.Error() // without the library's words around it
+		}
+		return e.err.Error()
+	}
+	text := strings.TrimSpace(fmt.Sprintf("the server answered %d %s", e.status, e.code))
+	if e.message != "" {
+		text += ": " + strings.TrimSuffix(e.message, ".")
+	}
+	if e.request != "" {
+		text += " (request " + e.request + ")"
+	}
+	return text
+}
 
-var (
-	refusedKeys = []string{"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidSecurity",
-		"AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "AccountProblem", "XAmzAuthorizationError"}
-	waits = []string{"SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "ServiceUnavailable", "RequestTimeout", "InternalError",
-		"IncompleteBody", "OperationAborted", "ConditionalRequestConflict", "XMinioServerNotInitialized"}
-	full = []string{"InsufficientStorage", "QuotaExceeded", "StorageFull", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+// Silent tells whether the server gave no answer.
+func (e *Error) Silent() bool { return e.status == 0 && e.code == "" }
+
+// Nameless tells whether the server failed for a reason that it did not name.
+func (e *Error) Nameless() bool { return e.kind == nil }
+
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
+func (e *Error) Unwrap() []error {
+	if e.kind == nil {
+		return []error{e.err}
+	}
+	return []error{e.kind, e.err}
+}
+
+// Is tells that an object is not there, or is not permitted to be used, in the words of package fs.
+func (e *Error) Is(target error) bool {
+	return target == fs.ErrNotExist && e.kind == store.ErrNotExist || target == fs.ErrPermission && e.kind == store.ErrDenied
+}
+
+// What a request does; some answers mean another thing then.
+const (
+	reading = true
+	writing = false
 )
 
-// transient tells whether waiting may help.
-func (a *answer) transient() bool {
-	if slices.Contains(full, a.code) || a.status == http.StatusInsufficientStorage || a.status == http.StatusNotImplemented {
-		return false
+// failed translates what an SDK returned. key is that of the object, empty if the request was about the bucket.
+func (c *Client) failed(ctx context.Context, read bool, key string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, store.ErrInvalid): // it is ours
+		return err
 	}
-	if a.status == 0 && a.code == "" {
-		return !untrusted(a.err)
-	}
-	return a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout || slices.Contains(waits, a.code)
+	e := &Error{answer: c.api.answer(err), err: err}
+	e.kind = e.classify(read, key)
+	e.cure = e.advice(key)
+	return e
 }
 
-func untrusted(err error) bool {
-	var authority x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
-	var name x509.HostnameError
-	return errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &name)
+// classify says what a failure means. The code tells more than the status.
+func (e *Error) classify(read bool, key string) error {
+	kind, named := codes[e.code]
+	if !named {
+		kind, named = statuses[e.status]
+	}
+	switch {
+	case e.Silent(), e.status/100 == 2:
+		return e.classifySilence()
+	case kind == store.ErrNotExist && key == "":
+		return ErrNoBucket
+	case kind == store.ErrExist && read:
+		return ErrChanged
+	case e.status == http.StatusMethodNotAllowed && read:
+		return store.ErrNotExist // the version is a delete marker
+	case !named && e.status < 500:
+		return store.ErrInvalid
+	}
+	return kind
 }
 
-// unreadable tells whether there was an answer that is none of S3.
-func unreadable(err error) bool {
+// classifySilence is about what came instead of an answer of S3, if anything.
+func (e *Error) classifySilence() error {
+	if errors.Is(e.err, errLong) || isForeignText(e.err) && !isCutOff(e.err) {
+		return store.ErrInvalid
+	}
+	return store.ErrUnreachable
+}
+
+// codes of Amazon S3, versitygw, MinIO and Ceph. nil is what may pass and has no name.
+var codes = map[string]error{
+	"NoSuchKey":     store.ErrNotExist,
+	"NoSuchVersion": store.ErrNotExist,
+	"NoSuchUpload":  store.ErrNotExist,
+	"NoSuchBucket":  ErrNoBucket,
+
+	"PreconditionFailed": store.ErrExist,
+	"InvalidRange":       ErrRange,
+
+	"ConditionalRequestConflict": store.ErrConflict,
+	"OperationAborted":           store.ErrConflict,
+
+	"BadDigest":                   store.ErrCorrupt,
+	"ContentSHA256Mismatch":       store.ErrCorrupt,
+	"InvalidChecksum":             store.ErrCorrupt,
+	"InvalidDigest":               store.ErrCorrupt,
+	"XAmzContentChecksumMismatch": store.ErrCorrupt,
+	"XAmzContentSHA256MisMatch":   store.ErrCorrupt,
+	"XAmzContentSHA256Mismatch":   store.ErrCorrupt,
+
+	"AccessDenied":       store.ErrDenied,
+	"AllAccessDisabled":  store.ErrDenied,
+	"InvalidObjectState": store.ErrDenied,
+
+	"AccountProblem":               ErrKeys,
+	"AuthorizationHeaderMalformed": ErrKeys,
+	"ExpiredToken":                 ErrKeys,
+	"InvalidAccessKeyId":           ErrKeys,
+	"InvalidSecurity":              ErrKeys,
+	"InvalidToken":                 ErrKeys,
+	"RequestTimeTooSkewed":         ErrKeys,
+	"SignatureDoesNotMatch":        ErrKeys,
+	"TokenRefreshRequired":         ErrKeys,
+	"XAmzAuthorizationError":       ErrKeys,
+
+	"InsufficientStorage":            store.ErrFull,
+	"QuotaExceeded":                  store.ErrFull,
+	"StorageFull":                    store.ErrFull,
+	"XMinioAdminBucketQuotaExceeded": store.ErrFull,
+	"XMinioStorageFull":              store.ErrFull,
+
+	"NotImplemented": ErrUnsupported,
+
+	// The server waited for a body in vain, or asks for patience.
+	"IncompleteBody":             store.ErrUnreachable,
+	"RequestTimeout":             store.ErrUnreachable,
+	"ServiceUnavailable":         store.ErrUnreachable,
+	"SlowDown":                   store.ErrUnreachable,
+	"SlowDownRead":               store.ErrUnreachable,
+	"SlowDownWrite":              store.ErrUnreachable,
+	"Throttling":                 store.ErrUnreachable,
+	"ThrottlingException":        store.ErrUnreachable,
+	"XMinioServerNotInitialized": store.ErrUnreachable,
+	"InternalError":              nil,
+}
+
+// statuses count where the code says nothing.
+var statuses = map[int]error{
+	http.StatusUnauthorized:                 ErrKeys,
+	http.StatusForbidden:                    store.ErrDenied,
+	http.StatusNotFound:                     store.ErrNotExist,
+	http.StatusRequestTimeout:               store.ErrUnreachable,
+	http.StatusConflict:                     store.ErrConflict,
+	http.StatusPreconditionFailed:           store.ErrExist,
+	http.StatusRequestedRangeNotSatisfiable: ErrRange,
+	http.StatusTooManyRequests:              store.ErrUnreachable,
+	499:                                     store.ErrUnreachable, // nginx: the client went away
+	http.StatusNotImplemented:               ErrUnsupported,
+	http.StatusBadGateway:                   store.ErrUnreachable,
+	http.StatusServiceUnavailable:           store.ErrUnreachable,
+	http.StatusGatewayTimeout:               store.ErrUnreachable,
+	http.StatusInsufficientStorage:          store.ErrFull,
+}
+
+// advice says what a person can do.
+func (e *Error) advice(key string) string {
+	switch {
+	case isUntrusted(e.err):
+		return "if its certificate is of a private authority, name that in AWS_CA_BUNDLE"
+	case e.code == "RequestTimeTooSkewed":
+		return "set this machine's clock"
+	case e.code == "InvalidObjectState":
+		return "it is archived: have the server bring it back first"
+	case e.code == "AuthorizationHeaderMalformed", e.code == "PermanentRedirect", e.status == http.StatusMovedPermanently:
+		return "name the bucket's region"
+	case e.kind == ErrKeys:
+		return "check the access key and the secret key"
+	case e.kind == ErrNoBucket:
+		return "check the bucket's name"
+	case e.kind == store.ErrDenied && key == "":
+		return "permit these keys to list the bucket"
+	case e.kind == store.ErrInvalid && (e.Silent() || e.status/100 == 2):
+		return "something answers there that is not S3: check the address"
+	case e.kind == store.ErrUnreachable && e.Silent():
+		return "check the address and that the server runs"
+	}
+	return ""
+}
+
+// isCutOff tells an answer that the network has cut off.
+func isCutOff(err error) bool {
+	var network net.Error
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
+}
+
+// isForeignText tells whether there was an answer that is none of S3.
+func isForeignText(err error) bool {
 	var syntax *xml.SyntaxError
 	var other xml.UnmarshalError
 	var undone *smithy.DeserializationError
 	return errors.As(err, &syntax) || errors.As(err, &other) || errors.As(err, &undone)
 }
 
-// sentinel is what the answer means for an object, or for the bucket if there is no key.
-func (a *answer) sentinel(key string) error {
-	switch {
-	case slices.Contains(full, a.code), a.status == http.StatusInsufficientStorage:
-		return ErrFull
-	case slices.Contains(refusedKeys, a.code), a.status == http.StatusUnauthorized:
-		return ErrDenied
-	case a.code == "NoSuchBucket", a.status == http.StatusNotFound && key == "":
-		return ErrNoBucket
-	case a.code == "NoSuchKey", a.code == "NoSuchVersion", a.code == "NoSuchUpload", a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed:
-		return fs.ErrNotExist // 405: the version is a delete marker
-	case a.code == "PreconditionFailed", a.status == http.StatusPreconditionFailed:
-		return ErrChanged
-	case a.code == "AccessDenied", a.code == "AllAccessDisabled", a.status == http.StatusForbidden:
-		return fs.ErrPermission
-	case a.code == "NotImplemented", a.status == http.StatusNotImplemented:
-		return ErrUnsupported
-	case a.transient(), a.status == 0:
-		return ErrUnreachable
-	}
-	return nil
+func isUntrusted(err error) bool {
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var name x509.HostnameError
+	return errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &name)
 }
 
-// cure says what a person can do about it.
-func (a *answer) cure(key string, sentinel error) string {
-	switch {
-	case untrusted(a.err):
-		return "; if its certificate is of a private authority, name that in AWS_CA_BUNDLE"
-	case a.code == "RequestTimeTooSkewed":
-		return "; set this machine's clock"
-	case a.code == "InvalidObjectState":
-		return "; it is archived: have the server bring it back first"
-	case a.code == "AuthorizationHeaderMalformed", a.code == "PermanentRedirect", a.status == http.StatusMovedPermanently:
-		return "; name the bucket's region"
-	case sentinel == ErrDenied:
-		return "; check the access key and the secret key"
-	case sentinel == ErrNoBucket:
-		return "; check the bucket's name"
-	case sentinel == fs.ErrPermission && key == "":
-		return "; permit these keys to list the bucket"
-	case (sentinel == ErrUnreachable || sentinel == nil) && unreadable(a.err):
-		return "; something answers there that is not S3: check the address"
-	case sentinel == ErrUnreachable && a.status == 0:
-		return "; check the address and that the server runs"
-	}
-	return ""
-}
-
-// failed names the act, the object and the server, and wraps what the answer means.
-func (b *Bucket) failed(act, key string, err error) error {
-	var a *answer
-	if !errors.As(err, &a) {
-		return fmt.Errorf("%s %s: %w", act, b.place(key), err)
-	}
-	sentinel := a.sentinel(key)
-	if sentinel == nil {
-		return fmt.Errorf("%s %s: %w%s", act, b.place(key), err, a.cure(key, nil))
-	}
-	return fmt.Errorf("%s %s: %w: %w%s", act, b.place(key), sentinel, err, a.cure(key, sentinel))
-}
-
-func (b *Bucket) place(key string) string {
-	if key == "" {
-		return b.String()
-	}
-	return fmt.Sprintf("%s/%s on %s", b.address.Bucket, key, b.host)
-}
-
-// do calls f until it succeeds, its failure will not pass, or patience is at an end.
-func (b *Bucket) do(ctx context.Context, act, key string, f func() error) error {
-	err := b.persist(ctx, f)
-	if err == nil || ctx.Err() != nil && err == context.Cause(ctx) {
-		return err
-	}
-	return b.failed(act, key, err)
-}
-
-const (
-	firstPause = 100 * time.Millisecond
-	maxPause   = 5 * time.Second
-	// newcomers is the patience with a server that has never answered: it may just be starting.
-	newcomers = 5 * time.Second
-)
-
-func (b *Bucket) persist(ctx context.Context, f func() error) error {
-	pause := firstPause
-	begun := time.Time{}
-	for {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		err := f()
-		if ctx.Err() != nil && err != nil {
-			return context.Cause(ctx)
-		}
-		if err == nil || !passing(err) {
-			return err
-		}
-		var further *progressed
-		if errors.As(err, &further) || begun.IsZero() {
-			begun, pause = time.Now(), firstPause
-		}
-		if time.Since(begun)+pause > b.patience() {
-			return err
-		}
-		if err := wait(ctx, pause); err != nil {
-			return err
-		}
-		pause = min(2*pause, maxPause)
-	}
-}
-
-func (b *Bucket) patience() time.Duration {
-	if b.clock.reached.Load() {
-		return b.options.Patience
-	}
-	return min(newcomers, b.options.Patience)
-}
-
-// passing tells whether it may help to repeat what ended with err.
-func passing(err error) bool {
-	var a *answer
-	if errors.As(err, &a) {
-		return a.transient()
-	}
-	return errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+// gone is the code of an answer to a deletion that had nothing to delete.
+const gone = "NoSuchKey"

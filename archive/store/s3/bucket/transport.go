@@ -1,77 +1,39 @@
-package s3
+package bucket
 
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
+	"errors"
+	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 )
 
 const (
 	dialTimeout = 15 * time.Second
-	// stall ends a connection on which nothing has moved, in either direction.
-	stall     = time.Minute
-	idleConns = 64
+	// stall ends a connection on which nothing has moved, in either direction. A body may take as long as it likes.
+	stall     = 2 * time.Minute
+	idleConns = 64 // per host; more requests at once open connections that are closed after use
 	ioBuffer  = 128 << 10
+
+	// maxAnswer bounds an answer other than the content of an object. A page of a listing has a thousand keys of up to
+	// 1024 bytes, each of which may take three as they are encoded.
+	maxAnswer = 8 << 20
+	// maxError bounds what is read of an error. What comes after says nothing.
+	maxError  = 64 << 10
+	maxHeader = 1 << 20
 )
+
+// errLong says that a server sends what can't be its answer.
+var errLong = errors.New("the answer does not end")
 
 // clock knows how far the server's clock is ahead of ours, from the dates of its answers.
 type clock struct {
 	ahead   atomic.Int64 // nanoseconds
 	reached atomic.Bool  // there was an answer, whatever it was
 }
-
-// transport returns one for large bodies over HTTP/1: HTTP/2 would send all of them through one connection.
-func transport(cas *x509.CertPool, proxy func(*http.Request) (*url.URL, error), wrap func(http.RoundTripper) http.RoundTripper, c *clock) http.RoundTripper {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	var next http.RoundTripper = &http.Transport{
-		Proxy: proxy,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &movingConn{conn}, nil
-		},
-		TLSClientConfig:       &tls.Config{RootCAs: cas, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   dialTimeout,
-		ResponseHeaderTimeout: stall,
-		ExpectContinueTimeout: time.Second,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   idleConns,
-		ReadBufferSize:        ioBuffer,
-		WriteBufferSize:       ioBuffer,
-		DisableCompression:    true, // else an object with Content-Encoding: gzip would not come as it is
-		Protocols:             protocols,
-	}
-	if wrap != nil {
-		next = wrap(next)
-	}
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		answer, err := next.RoundTrip(r)
-		if answers, ok := r.Context().Value(answersKey{}).(*atomic.Int64); ok {
-			answers.Add(1)
-		}
-		if err == nil {
-			c.note(answer.Header.Get("Date"), time.Now())
-		}
-		return answer, err
-	})
-}
-
-// answersKey is where a context counts the answers that came to its requests.
-type answersKey struct{}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func (c *clock) note(date string, now time.Time) {
 	c.reached.Store(true)
@@ -80,7 +42,90 @@ func (c *clock) note(date string, now time.Time) {
 	}
 }
 
-// movingConn fails when nothing has moved for a while. Each write prolongs the reader's time too.
+// transport returns one for large bodies over HTTP/1: HTTP/2 would send all of them through one connection, and its
+// flow control is slower than TCP's.
+func transport(o Options, c *clock) http.RoundTripper {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	var next http.RoundTripper = &http.Transport{
+		Proxy: o.Proxy,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &movingConn{conn}, nil
+		},
+		TLSClientConfig:        &tls.Config{RootCAs: o.CAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    dialTimeout,
+		ResponseHeaderTimeout:  stall,
+		ExpectContinueTimeout:  time.Second,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConnsPerHost:    idleConns,
+		MaxResponseHeaderBytes: maxHeader,
+		ReadBufferSize:         ioBuffer,
+		WriteBufferSize:        ioBuffer,
+		DisableCompression:     true, // else an object with Content-Encoding: gzip would not come as it is
+		Protocols:              protocols,
+	}
+	if o.Wrap != nil {
+		next = o.Wrap(next)
+	}
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := next.RoundTrip(r)
+		if answers, ok := r.Context().Value(answersKey{}).(*atomic.Int64); ok {
+			answers.Add(1)
+		}
+		if err == nil {
+			c.note(answer.Header.Get("Date"), time.Now())
+			bound(r, answer)
+		}
+		return answer, err
+	})
+}
+
+// answersKey is where a context counts the answers that came to its requests; contentKey says that the answer is the
+// content of an object.
+type (
+	answersKey struct{}
+	contentKey struct{}
+)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// bound keeps an answer from filling the memory.
+func bound(r *http.Request, answer *http.Response) {
+	switch {
+	case answer.StatusCode >= http.StatusMultipleChoices:
+		answer.Body = &bounded{ReadCloser: answer.Body, left: maxError, end: io.EOF}
+	case r.Context().Value(contentKey{}) == nil:
+		answer.Body = &bounded{ReadCloser: answer.Body, left: maxAnswer, end: errLong}
+	}
+}
+
+// bounded is a body of which only so many bytes are read.
+type bounded struct {
+	io.ReadCloser
+	left int
+	end  error // after them
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, b.end
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// movingConn fails when nothing has moved for a while. Each write prolongs the reader's time too, since the transport
+// waits for the answer while it still sends the request.
 type movingConn struct{ net.Conn }
 
 // Read implements io.Reader.

@@ -10,7 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/packstone/packstone/archive/store/minio"
+	"github.com/packstone/packstone/archive/store/s3"
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/archive/store/s3test"
 	"github.com/packstone/packstone/archive/store/s3test/proxy"
 )
@@ -24,9 +25,8 @@ func TestRequestsAreCountedAndSignaturesHold(t *testing.T) {
 	front := httptest.NewServer(p)
 	defer front.Close()
 	ctx := context.Background()
-	s, err := minio.Open(ctx, minio.Options{
-		Endpoint: front.URL, Bucket: server.Bucket(t), Prefix: "a/b", AccessKey: server.AccessKey, SecretKey: server.SecretKey,
-	})
+	address := bucket.Address{Endpoint: front.URL, Bucket: server.Bucket(t), Prefix: "a/b/"}
+	s, err := s3.Open(ctx, address, bucket.Options{AccessKey: server.AccessKey, SecretKey: server.SecretKey})
 	if err != nil {
 		t.Fatal(err)
 	}

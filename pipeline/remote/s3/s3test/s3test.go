@@ -544,7 +544,8 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, key, id string
 	sum := md5.Sum(sums)
 	etag := fmt.Sprintf("%s-%d", hex.EncodeToString(sum[:]), len(u.parts))
 	s.PutVersion(key, &Version{Data: data, ETag: etag, Header: storedHeader(u.header), Tags: u.header.Get("X-Amz-Tagging"), Modified: time.Now()})
-	fmt.Fprintf(w, `<CompleteMultipartUploadResult><ETag>"%s"</ETag></CompleteMultipartUploadResult>`, etag)
+	fmt.Fprintf(w, `<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>"%s"</ETag></CompleteMultipartUploadResult>`,
+		s.Bucket, url.QueryEscape(key), etag)
 }
 
 // Uploads is the number of uploads that were begun and neither completed nor dropped.

@@ -1,0 +1,240 @@
+// Package bucket makes requests to a bucket of S3, or of a server like it, in two dialects: the AWS SDK with its whole
+// credential chain for s3://, and minio-go, which needs nothing but an address and keys, for minio+http(s)://. It
+// serves repositories and lakes alike.
+//
+// A call is one request and one try; package retry repeats. What is sent is named by its SHA-256, which is computed once:
+// it is the payload hash of the signature, and nothing trails a body, since some servers refuse that above 16 MiB.
+// Whatever a server answers, nothing but the content of an object can be long.
+package bucket
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/packstone/packstone/archive/store"
+)
+
+// Options say how a bucket is reached. Without keys s3:// uses what the AWS SDK finds; minio+http(s):// needs them.
+type Options struct {
+	AccessKey, SecretKey, SessionToken string
+	// Region is empty for that of the SDK's configuration, else us-east-1.
+	Region string
+	// CAs are trusted instead of the system's (for s3://: of AWS_CA_BUNDLE).
+	CAs *x509.CertPool
+	// Proxy is as in http.Transport; nil means none (for s3://: HTTPS_PROXY and its kin).
+	Proxy func(*http.Request) (*url.URL, error)
+	// Wrap goes around the transport: limits, counts, faults.
+	Wrap func(next http.RoundTripper) http.RoundTripper
+}
+
+// Object is one object of a bucket, or one version of it, or in a listing a prefix or a delete marker.
+type Object struct {
+	Key      string
+	Size     int64 // of what was asked for, so of a range the range's
+	ETag     string
+	Modified time.Time
+	// Version is set where a bucket has versions.
+	Version string
+	// Header holds, by lower-case names, what was stored with the object: content-type, x-amz-meta-…, and its kin.
+	// Listings leave it nil.
+	Header map[string]string
+	// Tags is the number of tags, where a server tells it with the content.
+	Tags int
+	// Range is the header Content-Range, empty where the whole object came.
+	Range string
+
+	Prefix  bool // not an object: keys that begin with Key
+	Deleted bool // a delete marker
+	Latest  bool // of a key's versions
+}
+
+// Ref names an object, of which it wants the version Version or the content with ETag, where they are set.
+type Ref struct{ Key, Version, ETag string }
+
+// Query is a listing: keys that begin with Prefix, after After. With Delimited what lies below a further slash is one
+// prefix. Versions lists all versions of each key, the newest first.
+type Query struct {
+	Prefix, After string
+	Delimited     bool
+	Versions      bool
+}
+
+// dialect is what the two SDKs have in common. Errors are those of the SDK.
+type dialect interface {
+	// answer finds in an error what the server said.
+	answer(err error) answer
+	list(ctx context.Context, q Query) iter.Seq2[Object, error]
+	versioned(ctx context.Context) (bool, error)
+	get(ctx context.Context, r Ref, bytes string) (Object, io.ReadCloser, error)
+	head(ctx context.Context, r Ref) (Object, error)
+	tags(ctx context.Context, r Ref) (string, error)
+	put(ctx context.Context, key string, body Body, o PutOptions) error
+	begin(ctx context.Context, key string, o PutOptions) (upload string, err error)
+	part(ctx context.Context, key, upload string, number int, body Body) (etag string, err error)
+	complete(ctx context.Context, key, upload string, etags []string, o PutOptions) error
+	abort(ctx context.Context, key, upload string) error
+	remove(ctx context.Context, keys []string) error
+}
+
+// Client makes requests to one bucket. It is safe for concurrent use. Its errors wrap the sentinels of package store,
+// and those of this package; fs.ErrNotExist and fs.ErrPermission too where they concern one object.
+type Client struct {
+	address  Address
+	api      dialect
+	clock    *clock
+	endpoint string // of the server
+}
+
+// Open returns the client of a bucket. For s3:// it looks for credentials, which may ask the machine's metadata service;
+// it asks the bucket nothing. ErrKeys: there are none. store.ErrInvalid: the address is none.
+func Open(ctx context.Context, a Address, o Options) (*Client, error) {
+	if err := a.check(); err != nil {
+		return nil, fmt.Errorf("open a bucket: %w: %w", store.ErrInvalid, err)
+	}
+	c := &Client{address: a, clock: &clock{}}
+	var err error
+	if a.Endpoint == "" {
+		c.api, c.endpoint, err = openAWS(ctx, a, o, c.clock)
+	} else {
+		c.api, c.endpoint, err = openMinio(a, o, c.clock)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", a, err)
+	}
+	return c, nil
+}
+
+// Address is where the bucket is, with its prefix.
+func (c *Client) Address() Address { return c.address }
+
+// Host names the server.
+func (c *Client) Host() string {
+	if u, err := url.Parse(c.endpoint); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return c.endpoint
+}
+
+// String is the address, with the server where the address does not name it and it is not AWS.
+func (c *Client) String() string {
+	if c.address.Endpoint != "" || !isForeign(&c.endpoint) {
+		return c.address.String()
+	}
+	u, err := url.Parse(c.endpoint)
+	if err != nil {
+		return c.address.String() + " at an endpoint that is no URL"
+	}
+	return c.address.String() + " at " + u.Redacted()
+}
+
+// Ahead is how far the server's clock is ahead of ours, to the second, as far as an answer has told it.
+func (c *Client) Ahead() time.Duration { return time.Duration(c.clock.ahead.Load()) }
+
+// Reached tells whether the server has answered anything yet.
+func (c *Client) Reached() bool { return c.clock.reached.Load() }
+
+// List yields what a query finds, page by page, in the order of keys within a page. It is one request for each thousand.
+func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		for o, err := range c.api.list(ctx, q) {
+			if !yield(o, c.failed(ctx, reading, "", err)) || err != nil {
+				return
+			}
+		}
+		if ctx.Err() != nil { // a listing of minio-go just ends then
+			yield(Object{}, ctx.Err())
+		}
+	}
+}
+
+// Versioned tells whether the bucket keeps versions.
+func (c *Client) Versioned(ctx context.Context) (bool, error) {
+	on, err := c.api.versioned(ctx)
+	return on, c.failed(ctx, reading, "", err)
+}
+
+// Get reads from offset on, length bytes or, if that is negative, to the end; a negative offset counts from the end. An
+// empty range asks for one byte. ErrRange: the object ends before it. A server that knows no ranges sends all. When the
+// content breaks off, reading it ends with store.ErrUnreachable.
+func (c *Client) Get(ctx context.Context, r Ref, offset, length int64) (Object, io.ReadCloser, error) {
+	o, body, err := c.api.get(context.WithValue(ctx, contentKey{}, true), r, rangeOf(offset, length))
+	if err != nil {
+		return o, nil, c.failed(ctx, reading, r.Key, err)
+	}
+	return o, &content{ReadCloser: body, failed: func(err error) error { return c.failed(ctx, reading, r.Key, err) }}, nil
+}
+
+// content is a body whose errors are translated.
+type content struct {
+	io.ReadCloser
+	failed func(error) error
+}
+
+// Read implements io.Reader.
+func (b *content) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = b.failed(err)
+	}
+	return n, err
+}
+
+// Head tells what is stored with an object.
+func (c *Client) Head(ctx context.Context, r Ref) (Object, error) {
+	o, err := c.api.head(ctx, r)
+	return o, c.failed(ctx, reading, r.Key, err)
+}
+
+// Tags are those of an object, as a query string: a=b&c=d.
+func (c *Client) Tags(ctx context.Context, r Ref) (string, error) {
+	tags, err := c.api.tags(ctx, r)
+	return tags, c.failed(ctx, reading, r.Key, err)
+}
+
+// Put stores an object in one request. store.ErrExist: there is one, and the options ask for that there is none.
+func (c *Client) Put(ctx context.Context, key string, body Body, o PutOptions) error {
+	return c.failed(ctx, writing, key, c.api.put(ctx, key, body, o))
+}
+
+// Begin begins an object that is stored part by part.
+func (c *Client) Begin(ctx context.Context, key string, o PutOptions) (upload string, err error) {
+	o.Absent = false // it is for the completion
+	upload, err = c.api.begin(ctx, key, o)
+	return upload, c.failed(ctx, writing, key, err)
+}
+
+// Part stores one part; numbers begin at 1. It returns the part's ETag for Complete.
+func (c *Client) Part(ctx context.Context, key, upload string, number int, body Body) (etag string, err error) {
+	etag, err = c.api.part(ctx, key, upload, number, body)
+	return etag, c.failed(ctx, writing, key, err)
+}
+
+// Complete makes the object of its parts, by their ETags in order.
+func (c *Client) Complete(ctx context.Context, key, upload string, etags []string, o PutOptions) error {
+	return c.failed(ctx, writing, key, c.api.complete(ctx, key, upload, etags, o))
+}
+
+// Abort drops the parts.
+func (c *Client) Abort(ctx context.Context, key, upload string) error {
+	return c.failed(ctx, writing, key, c.api.abort(ctx, key, upload))
+}
+
+// MaxRemove is how many keys one request may name.
+const MaxRemove = 1000
+
+// Remove removes up to MaxRemove objects, in a versioned bucket by a delete marker. What is not there is no error.
+func (c *Client) Remove(ctx context.Context, keys ...string) error {
+	err := c.failed(ctx, writing, keys[0], c.api.remove(ctx, keys))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,61 @@
+package bucket
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// sortByKey keeps versions of one key in the order in which they came, the newest first.
+func sortByKey(objects []Object) {
+	slices.SortStableFunc(objects, func(a, b Object) int {
+		if c := strings.Compare(a.Key, b.Key); c != 0 {
+			return c
+		}
+		if a.Latest != b.Latest {
+			return boolOrder(b.Latest)
+		}
+		return b.Modified.Compare(a.Modified)
+	})
+}
+
+func boolOrder(second bool) int {
+	if second {
+		return 1
+	}
+	return -1
+}
+
+// objectOf is what the headers of an answer tell of an object.
+func objectOf(key string, size int64, h http.Header) Object {
+	o := Object{Key: key, Size: size, ETag: unquote(h.Get("ETag")), Version: h.Get("X-Amz-Version-Id"), Header: stored(h),
+		Range: h.Get("Content-Range")}
+	if at, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
+		o.Modified = at
+	}
+	if n, err := strconv.Atoi(h.Get("X-Amz-Tagging-Count")); err == nil {
+		o.Tags = n
+	}
+	return o
+}
+
+func unquote(etag string) string { return strings.Trim(etag, `"`) }
+
+// quoted is how an ETag stands in a header.
+func quoted(etag string) string { return `"` + etag + `"` }
+
+// rangeOf is the value of the header Range for what Get asks for, empty for the whole object.
+func rangeOf(offset, length int64) string {
+	switch {
+	case offset < 0:
+		return "bytes=" + strconv.FormatInt(offset, 10)
+	case length >= 0 && length <= math.MaxInt64-offset:
+		return fmt.Sprintf("bytes=%d-%d", offset, offset+max(length, 1)-1)
+	case offset > 0:
+		return fmt.Sprintf("bytes=%d-", offset)
+	}
+	return ""
+}
