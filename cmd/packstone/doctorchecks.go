@@ -26,7 +26,7 @@ const largestSkew = time.Minute
 func compareClocks(ctx context.Context, s store.Store, now func() time.Time) (string, error) {
 	name := "probe/" + rand.Text() + "/clock"
 	before := now()
-	if err := s.Put(ctx, name, nil, sha256.Sum256(nil)); err != nil {
+	if err := s.Put(ctx, name, nil, sha256.Sum256(nil)); err != nil && !errors.Is(err, store.ErrExist) { // it is our own, put twice
 		return "", err
 	}
 	after := now()
