@@ -47,7 +47,7 @@ type Store struct {
 	opts Options
 }
 
-// New returns s with retries. Sync is passed on as it is: a kernel reports only once what it could not write.
+// New returns s with retries.
 func New(s store.Store, opts Options) *Store { return &Store{Store: s, opts: opts.withDefaults()} }
 
 func (o Options) withDefaults() Options {
@@ -201,4 +201,17 @@ func (s *Store) listFrom(ctx context.Context, prefix, after string, yield func(s
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, name string) error {
 	return Do(ctx, s.opts, "delete "+name, func() error { return s.Store.Delete(ctx, name) })
+}
+
+// Sync implements store.Store. It is repeated only where storage was unreachable: a kernel reports only once what it could not
+// write, and a store does not forget that it did.
+func (s *Store) Sync(ctx context.Context) error {
+	var failed error
+	err := Do(ctx, s.opts, "sync", func() error {
+		if failed = s.Store.Sync(ctx); errors.Is(failed, store.ErrUnreachable) {
+			return failed
+		}
+		return nil
+	})
+	return cmp.Or(err, failed)
 }

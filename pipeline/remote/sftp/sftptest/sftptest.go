@@ -31,10 +31,11 @@ type Server struct {
 	// KnownHosts is a file that knows the server's key. KeyFile is the private key that lets one in.
 	KnownHosts, KeyFile string
 
-	program string
-	dir     string
-	process *exec.Cmd
-	ended   chan struct{}
+	program   string
+	arguments []string
+	dir       string
+	process   *exec.Cmd
+	ended     chan struct{}
 }
 
 // Start starts sshd. config is added to its configuration.
@@ -48,6 +49,7 @@ func Start(t testing.TB, config string) *Server {
 		missing(t, "sshd is not installed")
 	}
 	s := &Server{Disk: t.TempDir(), Port: freePort(t), program: program, dir: t.TempDir()}
+	s.arguments = []string{"-D", "-E", filepath.Join(s.dir, "log"), "-f", filepath.Join(s.dir, "conf")}
 	host := s.newKey(t, "hostkey", "")
 	mine := s.newKey(t, "userkey", "")
 	s.KeyFile, s.KnownHosts = filepath.Join(s.dir, "userkey"), filepath.Join(s.dir, "known_hosts")
@@ -140,9 +142,9 @@ func (s *Server) Client() sftp.Options {
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	log := filepath.Join(s.dir, "log")
-	process := exec.Command(s.program, "-D", "-E", log, "-f", filepath.Join(s.dir, "conf"))
+	process := exec.Command(s.program, s.arguments...)
 	if err := process.Start(); err != nil {
-		t.Fatalf("start sshd: %v", err)
+		t.Fatalf("start %s: %v", s.program, err)
 	}
 	ended := make(chan struct{})
 	go func() { _ = process.Wait(); close(ended) }()
@@ -156,11 +158,11 @@ func (s *Server) Restart(t testing.TB) {
 		select {
 		case <-ended:
 			text, _ := os.ReadFile(log)
-			t.Fatalf("sshd ended at once: %s", text)
+			t.Fatalf("%s ended at once: %s", s.program, text)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	t.Fatal("sshd does not listen")
+	t.Fatalf("%s does not listen", s.program)
 }
 
 // Kill ends the server and all its sessions at once.

@@ -1,0 +1,167 @@
+// Package sftp keeps a repository's objects in a directory of a server that speaks SFTP and two extensions of OpenSSH's,
+// hardlink@openssh.com and fsync@openssh.com. A server without them is good for reading alone.
+//
+// An object is written to tmp/<random>, flushed there, and only then linked to its name: a link refuses a name that is
+// taken, so there is one winner and no half object under any name, whenever either machine dies. Where the answer to a
+// link is lost, the bytes under the name tell whether it was ours. The names themselves are durable after Sync, which
+// flushes every directory that has changed, if the server can do that: Promises tells.
+package sftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/packstone/packstone/archive/store"
+)
+
+// Sessions are several sessions with one server, each of which serves many callers at once.
+type Sessions interface {
+	// Do calls f with a session, and again with another one when f returned the error of one that broke; so f must bear
+	// being repeated. drop breaks the session, for all its callers. Errors wrap the sentinels of package store where they
+	// concern the server, those of package fs where they concern the path, and what the server said.
+	Do(ctx context.Context, act, path string, f func(c *sftp.Client, drop func()) error) error
+}
+
+// Options say where the objects are. Location is required.
+type Options struct {
+	Directory string // on the server; one that is relative lies below where a login begins
+	Location  string // the address, for messages
+	Create    bool   // make the directory where it is missing
+}
+
+const (
+	tempDir  = "tmp"
+	staleAge = 24 * time.Hour // of a file in tmp that no Put can still be writing
+	// tidyings is how many temporary files and handles may wait for the server to give them up.
+	tidyings = 16
+	// grace is how long a request may go on after its context has ended, before its session is broken off.
+	grace = time.Second
+	// slice is what is read or written before it is looked whether somebody still wants it.
+	slice = 4 << 20
+)
+
+// Store is a store.Store in one directory.
+type Store struct {
+	sessions Sessions
+	options  Options
+	tidying  *semaphore.Weighted
+	clean    sync.Once
+
+	syncing sync.Mutex // held by the one Sync that runs
+	mu      sync.Mutex
+	dirty   map[string]bool // directories whose entries changed since the last Sync
+	known   map[string]bool // directories whose own entry in their parent is durable, or whose parent is dirty
+	flushes flushing        // whether the server flushes directories
+	failed  error           // of the first Sync that failed
+}
+
+// New returns the store. It asks the server nothing.
+func New(sessions Sessions, o Options) *Store {
+	return &Store{
+		sessions: sessions, options: o, tidying: semaphore.NewWeighted(tidyings),
+		dirty: map[string]bool{}, known: map[string]bool{},
+	}
+}
+
+// Location implements store.Store.
+func (s *Store) Location() string { return s.options.Location }
+
+// path is where an object or directory lies on the server; "." is the store's own.
+func (s *Store) path(name string) string { return path.Join(s.options.Directory, name) }
+
+// do calls f with a session. After ctx has ended, what still goes on is broken off after a while.
+func (s *Store) do(ctx context.Context, act, file string, f func(c *sftp.Client) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := s.sessions.Do(ctx, act, file, func(c *sftp.Client, drop func()) error {
+		done := make(chan struct{})
+		defer close(done)
+		stop := context.AfterFunc(ctx, func() {
+			late := time.NewTimer(grace)
+			defer late.Stop()
+			select {
+			case <-done:
+			case <-late.C:
+				drop()
+			}
+		})
+		defer stop()
+		return f(c)
+	})
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return translate(err)
+}
+
+// translate puts the store's sentinel in front of what the server says.
+func translate(err error) error {
+	for _, t := range translations {
+		if errors.Is(err, t.from) && !errors.Is(err, t.to) {
+			return fmt.Errorf("%w: %w", t.to, err)
+		}
+	}
+	return err
+}
+
+var translations = []struct{ from, to error }{
+	{fs.ErrNotExist, store.ErrNotExist},
+	{fs.ErrPermission, store.ErrDenied},
+	{sftp.ErrSSHFxOpUnsupported, store.ErrInvalid},
+}
+
+// isAnswer tells whether err is what the server said, and not that of a session that broke.
+func isAnswer(err error) bool {
+	var status *sftp.StatusError
+	if errors.As(err, &status) {
+		return status.FxCode() != sftp.ErrSSHFxConnectionLost && status.FxCode() != sftp.ErrSSHFxNoConnection
+	}
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+}
+
+// check refuses a bad name, and what nobody waits for any more.
+func check(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !store.ValidName(name) {
+		return store.ErrInvalid
+	}
+	return nil
+}
+
+// tidy gives up what is of no use any more, while the caller goes on. A few may wait for the server, not many.
+func (s *Store) tidy(ctx context.Context, give func()) {
+	if err := s.tidying.Acquire(ctx, 1); err != nil {
+		return // removeStale gets what this leaves
+	}
+	go func() {
+		defer s.tidying.Release(1)
+		give()
+	}()
+}
+
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if err := check(ctx, name); err != nil {
+		return fmt.Errorf("delete %q: %w", name, err)
+	}
+	err := s.do(ctx, "delete", s.path(name), func(c *sftp.Client) error { return c.Remove(s.path(name)) })
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", name, err)
+	}
+	s.mark(path.Dir(name))
+	return nil
+}
