@@ -88,10 +88,12 @@ func (a *app) doctor(ctx context.Context, appendOnly bool) error {
 		if mayPut {
 			x.examine("clock", func() (string, error) { return compareClocks(ctx, storage, time.Now) })
 		}
+		x.examinePromises(ctx, storage)
 		x.examineRepository(ctx)
+		x.examineSpace(ctx, storage)
 	}
 	if address.Kind == config.Local {
-		x.examine("free space", func() (string, error) { return freeSpace(address.Path) })
+		x.examine("free space", func() (string, error) { return describeSpace(spaceOf(address.Path)) })
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -162,6 +164,45 @@ func (x *examination) proveStore(ctx context.Context, storage *config.Storage) (
 		}
 	}
 	return true
+}
+
+// examinePromises tells of what storage that has no promises of its own can't be made to keep.
+func (x *examination) examinePromises(ctx context.Context, storage *config.Storage) {
+	s, ok := storage.Adapter.(interface {
+		Promises(ctx context.Context) (doubts []string, err error)
+	})
+	if !ok {
+		return
+	}
+	x.examine("storage: promises", func() (string, error) {
+		doubts, err := s.Promises(ctx)
+		if err != nil {
+			return "", err
+		}
+		detail := "the server flushes files and directories; that its disks keep what they have flushed, and that a network mount behind it " +
+			"shows a new object to other hosts at once, can't be proved from here"
+		if len(doubts) > 0 {
+			return "", advise("%s", strings.Join(doubts, "; "))
+		}
+		return detail, nil
+	})
+}
+
+// examineSpace asks storage that knows it for its free space.
+func (x *examination) examineSpace(ctx context.Context, storage *config.Storage) {
+	s, ok := storage.Adapter.(interface {
+		Space(ctx context.Context) (free, total uint64, err error)
+	})
+	if !ok {
+		return
+	}
+	x.examine("free space", func() (string, error) {
+		free, total, err := s.Space(ctx)
+		if errors.Is(err, store.ErrInvalid) {
+			err = errors.ErrUnsupported
+		}
+		return describeSpace(free, total, err)
+	})
 }
 
 func (x *examination) proveAppendOnly(ctx context.Context, storage *config.Storage) {

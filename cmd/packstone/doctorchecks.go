@@ -230,11 +230,10 @@ func examineCache(dir string) (string, error) {
 // littleSpace is the share of a file system below which its free space is worth a warning.
 const littleSpace = 0.05
 
-// freeSpace says how much more a directory's file system takes.
-func freeSpace(dir string) (string, error) {
-	free, total, err := spaceOf(dir)
+// describeSpace says how much more a file system takes.
+func describeSpace(free, total uint64, err error) (string, error) {
 	if errors.Is(err, errors.ErrUnsupported) {
-		return "can't be told on this system", nil
+		return "can't be told", nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("look at the free space: %w", err)

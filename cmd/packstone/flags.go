@@ -67,10 +67,10 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.CountVarP(&f.verbose, "verbose", "v", "say more; twice for more still")
 	set.BoolVar(&f.json, "json", false, "print JSON, one object a line or one array")
 
-	set.StringVarP(&f.repository, "repo", "r", "", "`repository`: a path, s3://bucket/prefix or minio+https://host/bucket/prefix (PACKSTONE_REPOSITORY)")
+	set.StringVarP(&f.repository, "repo", "r", "", "`repository`: a path, s3://bucket/prefix, minio+https://host/bucket/prefix or sftp://user@host/path (PACKSTONE_REPOSITORY)")
 	set.StringVar(&f.cacheDir, "cache-dir", "", "`directory` of what can be rebuilt at any time (PACKSTONE_CACHE_DIR)")
-	set.Var(&f.limitUp, "limit-upload", "send at most this `rate` to the repository, and to each bucket of a lake (not to FTP and SFTP servers): KiB a second, or with a unit such as 5MiB")
-	set.Var(&f.limitDown, "limit-download", "receive at most this `rate` from the repository, and from each bucket of a lake (not from FTP and SFTP servers): KiB a second, or with a unit such as 5MiB")
+	set.Var(&f.limitUp, "limit-upload", "send at most this `rate` to the repository, and to each bucket of a lake (not to FTP and SFTP targets): KiB a second, or with a unit such as 5MiB")
+	set.Var(&f.limitDown, "limit-download", "receive at most this `rate` from the repository, and from each bucket of a lake (not from FTP and SFTP sources): KiB a second, or with a unit such as 5MiB")
 	set.Var(&f.memoryLimit, "memory-limit", "keep memory below this `size`, such as 512MiB")
 	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of things done at once; 0 for as many as there are processors")
 	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")

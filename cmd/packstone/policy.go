@@ -54,7 +54,7 @@ func (a *app) printPolicy(name, principal string) error {
 	if err != nil {
 		return err
 	}
-	if address.Kind == config.Local {
+	if !address.IsBucket() {
 		return usage("--print-policy: %s is a directory, which has permissions and no policy; name a bucket with --repo", address)
 	}
 	if principal == "" {

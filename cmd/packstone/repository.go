@@ -78,6 +78,7 @@ func (a *app) storeOptions() config.StoreOptions {
 		Upload:   int64(a.flags.limitUp),
 		Download: int64(a.flags.limitDown),
 		Login:    config.BucketLogin{Keys: a.repositoryKeys, Region: a.env["AWS_REGION"], CAs: a.certificates, Proxy: http.ProxyFromEnvironment},
+		Remote:   a.remoteLogin(),
 		Retrying: func(e retry.Event) {
 			a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; trying again in %v", e.Err, e.Wait.Round(time.Millisecond))})
 		},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store/s3test"
 	"github.com/packstone/packstone/pipeline/local/faulttest"
+	"github.com/packstone/packstone/pipeline/remote/sftp/sftptest"
 )
 
 func TestMain(m *testing.M) {
@@ -69,7 +70,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"sizeof":   sizeOf,
 	"random":   random,
 	"sametree": sameTree,
-	"s3server": s3Server,
+	"s3server": s3Server, "sftpserver": sftpServer,
 }
 
 // scriptCondition knows [root] beside testscript's own conditions.
@@ -231,4 +232,21 @@ func s3Server(ts *testscript.TestScript, neg bool, args []string) {
 	if secure {
 		ts.Setenv("AWS_CA_BUNDLE", server.CAFile)
 	}
+}
+
+// sftpServer [CONFIG...] starts an SFTP server that ends with the script, with more words of sshd's configuration, and sets what one needs
+// to log in, SFTP_URL to the address of a directory there, SFTP_DIR to where it lies, and SFTP_HOST.
+func sftpServer(ts *testscript.TestScript, neg bool, args []string) {
+	t, ok := ts.Value(testKey{}).(testing.TB)
+	if neg || !ok {
+		ts.Fatalf("usage: sftpserver [CONFIG...]")
+	}
+	server := sftptest.Start(t, strings.Join(args, " "))
+	login := server.Client()
+	host := fmt.Sprintf("%s@127.0.0.1:%d", login.User, server.Port)
+	ts.Setenv("PACKSTONE_REMOTE_KEY_FILE", server.KeyFile)
+	ts.Setenv("PACKSTONE_REMOTE_KNOWN_HOSTS", server.KnownHosts)
+	ts.Setenv("SFTP_HOST", host)
+	ts.Setenv("SFTP_URL", "sftp://"+host+server.Disk)
+	ts.Setenv("SFTP_DIR", server.Disk)
 }

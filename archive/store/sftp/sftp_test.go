@@ -349,6 +349,8 @@ func TestFailuresAreTranslated(t *testing.T) {
 	}{
 		"no server":   {func(o *remote.Options) { o.Port = 1 }, store.ErrUnreachable},
 		"another key": {func(o *remote.Options) { o.KnownHosts = []string{"/dev/null"} }, store.ErrDenied},
+		"no keys":     {func(o *remote.Options) { o.KnownHosts = []string{"/nothing/there"} }, store.ErrDenied},
+		"no key file": {func(o *remote.Options) { o.Keys = []remote.Key{{File: "/nothing/there"}} }, store.ErrDenied},
 		"nobody":      {func(o *remote.Options) { o.User = "nobody-at-all" }, store.ErrDenied},
 	} {
 		t.Run(name, func(t *testing.T) {

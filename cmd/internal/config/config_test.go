@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -239,6 +240,9 @@ func TestParseRepositoryTakesAddressesApart(t *testing.T) {
 		"s3://bucket/a/b/":              {Kind: S3, Bucket: "bucket", Prefix: "a/b"},
 		"minio+https://h:9000/bucket/p": {Kind: Minio, Endpoint: "https://h:9000", Bucket: "bucket", Prefix: "p"},
 		"minio+http://[::1]:9/bucket":   {Kind: Minio, Endpoint: "http://[::1]:9", Bucket: "bucket"},
+		"sftp://me@h:2222/srv/b/":       {Kind: SFTP, Remote: Remote{Scheme: "sftp", User: "me", Host: "h", Port: 2222, Path: "/srv/b"}},
+		"sftp://h/~/b":                  {Kind: SFTP, Remote: Remote{Scheme: "sftp", Host: "h", Path: "b"}},
+		"sftp://[::1]/a%20b":            {Kind: SFTP, Remote: Remote{Scheme: "sftp", Host: "::1", Path: "/a b"}},
 	}
 	for address, want := range tests {
 		got, err := ParseRepository(address)
@@ -255,10 +259,12 @@ func TestParseRepositoryTakesAddressesApart(t *testing.T) {
 func TestParseRepositoryRefuses(t *testing.T) {
 	for _, address := range []string{
 		"", "file://srv/x", "file:///", "s3://", "s3:///x", "s3://UPPER/x", "s3://bucket/a//b", "s3://bucket/../x", "s3://bucket/x?y=1",
-		"minio+https:///bucket", "minio+https://host", "https://host/bucket", "sftp://host/x", "s3://k:s@bucket/x", "s3://bu%zzcket",
+		"minio+https:///bucket", "minio+https://host", "https://host/bucket", "ftp://host/x", "s3://k:s@bucket/x", "s3://bu%zzcket",
+		"sftp://host", "sftp://host/", "sftp://host/~/", "sftp:///x", "sftp://me:hunter2@host/x", "sftp://host/../x", "sftp://host/x?y", "sftp://host:99999/x",
+		"sftp://me:hunter2@host:x/y",
 	} {
-		if got, err := ParseRepository(address); err == nil && address != "file:///" {
-			t.Errorf("%q: got %+v, want an error", address, got)
+		if got, err := ParseRepository(address); err == nil && address != "file:///" || strings.Contains(fmt.Sprint(err), "hunter2") {
+			t.Errorf("%q: got %+v, %v, want an error without secrets", address, got, err)
 		}
 	}
 }

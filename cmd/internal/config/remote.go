@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/packstone/packstone/pipeline/remote/ftp"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
@@ -122,6 +123,8 @@ type RemoteLogin struct {
 	Agent      string // the socket of an agent that holds keys
 	// Connections is the most that are open at once; 0: as the protocol has it.
 	Connections int
+	// Patience is how long an SFTP server that was reached before may be away; 0: as is usual.
+	Patience time.Duration
 }
 
 // secretFile reads a secret when it is asked for.
@@ -169,7 +172,7 @@ func (r Remote) sftpServer(login RemoteLogin) (*sftp.Server, error) {
 	}
 	return sftp.NewServer(sftp.Options{
 		Host: r.Host, Port: r.Port, User: r.user(login), Password: r.secret(login), KnownHosts: login.KnownHosts,
-		Keys: login.Keys, Agent: login.Agent, Connections: login.Connections,
+		Keys: login.Keys, Agent: login.Agent, Connections: login.Connections, Patience: login.Patience,
 	})
 }
 

@@ -16,6 +16,7 @@ const (
 	Local Kind = iota // a directory
 	S3                // a bucket, through the AWS SDK
 	Minio             // a bucket of an S3-compatible server, through minio-go
+	SFTP              // a directory on a server that speaks SFTP
 )
 
 // Repository is the address of a repository, taken apart.
@@ -25,10 +26,14 @@ type Repository struct {
 	Endpoint string // Minio: https://host:port or http://host:port
 	Bucket   string
 	Prefix   string // in the bucket, without slashes around it
+	Remote   Remote // SFTP: the server, and the directory on it
 }
 
-// ParseRepository takes an address apart: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix or
-// minio+http://host:port/bucket/prefix. An address that holds a password is refused, and not repeated in the error.
+// IsBucket tells a repository in a bucket.
+func (r Repository) IsBucket() bool { return r.Kind == S3 || r.Kind == Minio }
+
+// ParseRepository takes an address apart: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix,
+// minio+http://host:port/bucket/prefix or sftp://user@host:port/path. An address that holds a password is refused, and not repeated in the error.
 func ParseRepository(address string) (Repository, error) {
 	scheme, _, isURL := strings.Cut(address, "://")
 	if !isURL {
@@ -37,6 +42,9 @@ func ParseRepository(address string) (Repository, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return Repository{}, fmt.Errorf("repository %s://…: not a valid URL", scheme)
+	}
+	if scheme == "sftp" {
+		return remoteRepository(address)
 	}
 	if u.User != nil {
 		return Repository{}, fmt.Errorf("repository %s: an address can't hold keys; put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "+
@@ -53,7 +61,7 @@ func ParseRepository(address string) (Repository, error) {
 	case "minio+https", "minio+http":
 		return bucketRepository(Minio, address)
 	}
-	return Repository{}, fmt.Errorf("repository %s: want a path, file:///path, s3://bucket/prefix or minio+https://host/bucket/prefix", address)
+	return Repository{}, fmt.Errorf("repository %s: want a path, file:///path, s3://bucket/prefix, minio+https://host/bucket/prefix or sftp://user@host/path", address)
 }
 
 func localRepository(path string) (Repository, error) {
@@ -78,6 +86,21 @@ func bucketRepository(kind Kind, address string) (Repository, error) {
 	return Repository{Kind: kind, Endpoint: a.Endpoint, Bucket: a.Bucket, Prefix: strings.TrimSuffix(a.Prefix, "/")}, nil
 }
 
+func remoteRepository(address string) (Repository, error) {
+	remote, err := ParseRemote(address)
+	if err != nil {
+		return Repository{}, fmt.Errorf("repository %w", err)
+	}
+	if remote.HasPassword() {
+		return Repository{}, fmt.Errorf("repository %s: an address can't hold a password; log in by a key, or put the password into a file "+
+			"that PACKSTONE_REMOTE_PASSWORD_FILE names", remote)
+	}
+	if strings.Trim(remote.Path, "/") == "" {
+		return Repository{}, fmt.Errorf("repository %s: names no directory; /~/x is the directory x below where a login begins", remote)
+	}
+	return Repository{Kind: SFTP, Remote: remote}, nil
+}
+
 // bucket is the address of the repository's bucket.
 func (r Repository) bucket() bucket.Address {
 	return bucket.Address{Endpoint: r.Endpoint, Bucket: r.Bucket}.Below(r.Prefix)
@@ -85,8 +108,11 @@ func (r Repository) bucket() bucket.Address {
 
 // String is the address that ParseRepository reads.
 func (r Repository) String() string {
-	if r.Kind == Local {
+	switch r.Kind {
+	case Local:
 		return r.Path
+	case SFTP:
+		return r.Remote.String()
 	}
 	return r.bucket().String()
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"time"
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/count"
@@ -10,6 +11,7 @@ import (
 	"github.com/packstone/packstone/archive/store/retry"
 	"github.com/packstone/packstone/archive/store/s3"
 	"github.com/packstone/packstone/archive/store/s3/bucket"
+	"github.com/packstone/packstone/archive/store/sftp"
 )
 
 // StoreOptions say how storage is reached. The zero value has no limits and, for Minio, no keys.
@@ -17,8 +19,8 @@ type StoreOptions struct {
 	Create           bool  // make a directory that is not there; a bucket is never made
 	Upload, Download int64 // bytes a second, 0: no limit
 
-	// Login is for Minio; the AWS SDK finds its own.
-	Login BucketLogin
+	Login  BucketLogin // for Minio; the AWS SDK finds its own
+	Remote RemoteLogin // for SFTP
 
 	Retrying func(retry.Event) // told of each failure that is about to be tried again
 }
@@ -43,7 +45,7 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	}
 	counts := count.New(adapter)
 	s := store.Store(counts)
-	if r.Kind == Local { // which has no transport to put the limits into
+	if !r.IsBucket() { // there is no transport to put the limits into
 		s = limits.Store(s)
 	}
 	retrying := retry.New(s, retry.Options{Retrying: opts.Retrying})
@@ -68,10 +70,26 @@ func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limi
 			return nil, err
 		}
 		return opened(s3.Open(ctx, r.bucket(), login))
+	case r.Kind == SFTP:
+		return opened(r.openSFTP(opts))
 	case opts.Create:
 		return opened(localdir.Create(r.Path))
 	}
 	return opened(localdir.Open(r.Path))
+}
+
+// sshConnections are worth having: a server does one thing at a time on each, and waits for its disk meanwhile.
+const sshConnections = 4
+
+// openSFTP connects to nothing yet. A server that is away is waited for as any storage is, so the connections need no patience of their own.
+func (r Repository) openSFTP(opts StoreOptions) (*sftp.Store, error) {
+	login := opts.Remote
+	login.Connections, login.Patience = sshConnections, time.Millisecond
+	server, err := r.Remote.sftpServer(login)
+	if err != nil {
+		return nil, err
+	}
+	return sftp.New(server.Sessions(), sftp.Options{Directory: r.Remote.Path, Location: r.Remote.String(), Create: opts.Create}), nil
 }
 
 // opened keeps the nil pointer of a failed Open from becoming a store that is not nil.

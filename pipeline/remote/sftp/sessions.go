@@ -23,8 +23,8 @@ func (s Sessions) Do(ctx context.Context, act, path string, f func(c *sftp.Clien
 		{ErrUnreachable, store.ErrUnreachable}, {ErrDenied, store.ErrDenied}, {ErrUntrusted, store.ErrDenied},
 		{ErrFull, store.ErrFull}, {ErrUnsupported, store.ErrInvalid},
 	} {
-		if errors.Is(err, t.from) {
-			return fmt.Errorf("%w: %w", t.to, err)
+		if errors.Is(err, t.from) { // what else it wraps is not of the path: a file of keys that is not here is not missing there
+			return fmt.Errorf("%w: %v", t.to, err)
 		}
 	}
 	return err
