@@ -167,6 +167,23 @@ func (b *Batch) EndRow() { b.ends = append(b.ends, len(b.data)) }
 // Undo takes back the cells of the open row.
 func (b *Batch) Undo() { b.data = b.data[:b.start(len(b.ends))] }
 
+// Take is Cells, after which the row's long cells belong to the caller.
+func (b *Batch) Take(cells []Cell, i int) error {
+	err := b.Cells(cells, i)
+	if err == nil {
+		b.longs = nil
+	}
+	return err
+}
+
+// Detach moves the open row into a batch of its own, which it returns.
+func (b *Batch) Detach() *Batch {
+	open := NewBatch()
+	open.data = append(open.data, b.data[b.start(len(b.ends)):]...)
+	b.Undo()
+	return open
+}
+
 // AppendRow adds a whole row in canonical form.
 func (b *Batch) AppendRow(row []byte) {
 	b.data = append(b.data, row...)

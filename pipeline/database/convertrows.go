@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,10 @@ func newConverter(t *PlannedTable) *converter {
 
 // convert takes over in and returns the batch to load.
 func (c *converter) convert(in *Batch) (*Batch, error) {
+	in, err := blank(in, c.table.Source.Columns)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.source.Add(in); err != nil || !c.table.converts() {
 		return in, err
 	}
@@ -39,10 +44,9 @@ func (c *converter) convert(in *Batch) (*Batch, error) {
 }
 
 func (c *converter) row(out, in *Batch, i int) error {
-	if err := in.Cells(c.cells, i); err != nil {
+	if err := in.Take(c.cells, i); err != nil {
 		return err
 	}
-	in.longs = nil // out takes them over
 	for i, cell := range c.cells {
 		if conv := c.table.conversion(i); conv != nil {
 			changed, lossy, err := conv.apply(cell)
@@ -129,8 +133,8 @@ func columnID(t *Table, i int) ObjectID {
 }
 
 func (t *PlannedTable) converts() bool {
-	for i := range t.Convert {
-		if t.Convert[i] != nil {
+	for i := range t.Source.Columns {
+		if t.conversion(i) != nil {
 			return true
 		}
 	}
@@ -138,10 +142,47 @@ func (t *PlannedTable) converts() bool {
 }
 
 func (t *PlannedTable) conversion(i int) *Conversion {
-	if i >= len(t.Convert) {
+	switch {
+	case t.Target.Columns[i].Unread:
+		return &forget
+	case i >= len(t.Convert):
 		return nil
 	}
 	return t.Convert[i]
+}
+
+// forget is the conversion of a column whose values are not compared.
+var forget = Conversion{Cell: func(Cell) (Cell, bool, error) { return Cell{}, false, nil }}
+
+// blank takes over a batch and returns one whose unread columns are null.
+func blank(in *Batch, columns []*Column) (*Batch, error) {
+	if !slices.ContainsFunc(columns, func(c *Column) bool { return c.Unread }) {
+		return in, nil
+	}
+	defer in.Release()
+	out := NewBatch()
+	cells := make([]Cell, len(columns))
+	for i := range in.Len() {
+		if err := in.Take(cells, i); err != nil {
+			return nil, err
+		}
+		for n, cell := range cells {
+			if columns[n].Unread {
+				cell.drop()
+				cell = Cell{}
+			}
+			out.Cell(cell)
+		}
+		out.EndRow()
+	}
+	return out, nil
+}
+
+// drop closes a long cell's file.
+func (c Cell) drop() {
+	if c.Long != nil {
+		c.Long.Close()
+	}
 }
 
 // valueError addresses a value by table, column and key.

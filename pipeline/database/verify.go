@@ -80,8 +80,8 @@ func compareSchemas(plan *Plan, actual *Schema) (differences []error, present []
 			differences = append(differences, fmt.Errorf("table %s: %w: it is missing", t.Target.ID(), ErrMismatch))
 			continue
 		}
-		differences = append(differences, compareTables(t.Target, found, plan.LooseActions)...)
-		differences = append(differences, compareParts(plan, t, found, actual.Findings)...)
+		differences = append(differences, compareTables(t, found, plan.LooseActions)...)
+		differences = append(differences, compareParts(plan, t, found, actual)...)
 		if slices.Equal(columnNames(t.Target), columnNames(found)) {
 			present = append(present, t)
 		}
@@ -89,7 +89,8 @@ func compareSchemas(plan *Plan, actual *Schema) (differences []error, present []
 	return differences, present
 }
 
-func compareTables(want, got *Table, looseActions bool) []error {
+func compareTables(t *PlannedTable, got *Table, looseActions bool) []error {
+	want := t.Target
 	var out []error
 	check := func(what string, of func(*Table) []string) {
 		a, b := of(want), of(got)
@@ -99,10 +100,20 @@ func compareTables(want, got *Table, looseActions bool) []error {
 	}
 	check("columns", columnNames)
 	check("primary key columns", primaryColumns)
-	check("columns that are not null", notNullColumns)
+	check("columns that are not null", func(of *Table) []string { return slices.DeleteFunc(notNullColumns(of), t.isUnread) })
 	check("unique keys", uniqueColumns)
 	check("foreign keys", func(t *Table) []string { return foreignColumns(t, !looseActions) })
 	return out
+}
+
+// isUnread says that nothing is known of a column's values, nulls included.
+func (t *PlannedTable) isUnread(column string) bool {
+	for i, c := range t.Target.Columns {
+		if c.Name == column {
+			return t.Source.Columns[i].Unread
+		}
+	}
+	return false
 }
 
 func columnNames(t *Table) []string {

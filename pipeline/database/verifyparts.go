@@ -9,9 +9,10 @@ import (
 
 // compareParts compares checks, defaults and indexes. These read differently in every engine, and a mapper does not
 // describe them; so the plan's findings tell which of the source's the copy must have.
-func compareParts(plan *Plan, t *PlannedTable, found *Table, known []Finding) []error {
-	c := &partComparer{table: t, found: found, native: plan.Native, status: map[string]Status{}}
-	for _, f := range slices.Concat(plan.Findings, known) {
+func compareParts(plan *Plan, t *PlannedTable, found *Table, actual *Schema) []error {
+	alike := plan.Native && plan.Source.Engine == actual.Engine && major(plan.Source.Version) == major(actual.Version)
+	c := &partComparer{table: t, found: found, native: plan.Native, alike: alike, status: map[string]Status{}}
+	for _, f := range slices.Concat(plan.Findings, actual.Findings) {
 		name := f.Object.String()
 		if before, ok := c.status[name]; !ok || before == Exact {
 			c.status[name] = f.Status
@@ -19,14 +20,21 @@ func compareParts(plan *Plan, t *PlannedTable, found *Table, known []Finding) []
 	}
 	c.checks()
 	c.defaults()
+	c.generated()
 	c.indexes()
 	return c.differences
+}
+
+func major(version string) string {
+	first, _, _ := strings.Cut(version, ".")
+	return first
 }
 
 type partComparer struct {
 	table       *PlannedTable
 	found       *Table
 	native      bool
+	alike       bool              // both sides are of one version
 	status      map[string]Status // by the object's name
 	differences []error
 }
@@ -69,6 +77,20 @@ func (c *partComparer) defaults() {
 			c.differ("column %s has no default, want %s", got.Name, src.Default.SQL)
 		case got.Default != nil && literalsDiffer(src.Type.Kind, src.Default, got.Default):
 			c.differ("the default of column %s is %s, want %s", got.Name, got.Default.SQL, src.Default.SQL)
+		}
+	}
+}
+
+// generated compares how columns are computed whose values are not compared. Servers of one version spell it alike.
+func (c *partComparer) generated() {
+	for i, src := range c.table.Source.Columns {
+		out := c.table.Target.Columns[i]
+		got := c.found.Column(out.Name)
+		if !c.alike || !out.Unread || src.Generated == nil || got == nil {
+			continue
+		}
+		if got.Generated == nil || got.Generated.Expr != src.Generated.Expr {
+			c.differ("column %s is not generated as %s", got.Name, src.Generated.Expr.SQL)
 		}
 	}
 }

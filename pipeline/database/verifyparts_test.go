@@ -43,7 +43,7 @@ func TestPartsThatThePlanPromisesMustBeInTheCopy(t *testing.T) {
 	} {
 		found := copied()
 		c.change(found)
-		err := errors.Join(compareParts(&Plan{Findings: promised}, planned, found, c.known)...)
+		err := errors.Join(compareParts(&Plan{Source: &Schema{}, Findings: promised}, planned, found, &Schema{Findings: c.known})...)
 		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: got %v, want %q", c.what, err, c.want)
 		}

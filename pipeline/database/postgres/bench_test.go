@@ -12,7 +12,7 @@ import (
 // many there are.
 func benchStream() (stream []byte, rows int) {
 	const count = 2000
-	one := copyStream(binary.BigEndian.AppendUint64(nil, 7), []byte("a name of a thing"), binary.BigEndian.AppendUint64(nil, 1<<50), []byte{0, 2, 0, 0, 0, 0, 0, 2, 0, 9, 38, 172}, nil)
+	one := binaryCopy(binary.BigEndian.AppendUint64(nil, 7), []byte("a name of a thing"), binary.BigEndian.AppendUint64(nil, 1<<50), []byte{0, 2, 0, 0, 0, 0, 0, 2, 0, 9, 38, 172}, nil)
 	head, tuple := one[:19], one[19:len(one)-2]
 	stream = append(stream, head...)
 	for range count {
@@ -21,14 +21,14 @@ func benchStream() (stream []byte, rows int) {
 	return append(stream, 0xff, 0xff), count
 }
 
-var benchColumns = []decoder{decodeInt8, decodeText, decodeTimestampTZ, decodeNumeric, decodeText}
+var benchColumns = []field{{decode: decodeInt8}, {decode: decodeText}, {decode: decodeTimestampTZ}, {decode: decodeNumeric}, {decode: decodeText}}
 
-func BenchmarkCopyParser(b *testing.B) {
+func BenchmarkBinaryStream(b *testing.B) {
 	stream, _ := benchStream()
 	b.SetBytes(int64(len(stream)))
 	b.ReportAllocs()
 	for b.Loop() {
-		p := newCopyParser(benchColumns, func(batch *database.Batch) error { batch.Release(); return nil })
+		p := newBinaryStream(benchColumns, "", func(batch *database.Batch) error { batch.Release(); return nil })
 		if _, err := p.Write(stream); err != nil {
 			b.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func BenchmarkCopyParser(b *testing.B) {
 func BenchmarkCopyEncoder(b *testing.B) {
 	stream, _ := benchStream()
 	var batch *database.Batch
-	p := newCopyParser(benchColumns, func(full *database.Batch) error { batch = full; return nil })
+	p := newBinaryStream(benchColumns, "", func(full *database.Batch) error { batch = full; return nil })
 	if _, err := p.Write(stream); err != nil {
 		b.Fatal(err)
 	}

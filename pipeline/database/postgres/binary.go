@@ -12,11 +12,8 @@ import (
 
 var errField = errors.New("decode COPY field: unexpected length")
 
-// decoder appends one non-null field, in PostgreSQL's binary form, as a cell.
-type decoder func(b *database.Batch, scratch *[]byte, field []byte) error
-
-// decoders by the name of the base type; all others are read as ::text.
-var decoders = map[string]decoder{
+// binaryDecoders by the name of the base type; a table with any other is read as text.
+var binaryDecoders = map[string]decoder{
 	"int2": decodeInt2, "int4": decodeInt4, "int8": decodeInt8, "oid": decodeOID,
 	"float4": decodeFloat4, "float8": decodeFloat8, "bool": decodeBool,
 	"text": decodeText, "varchar": decodeText, "bpchar": decodeText, "name": decodeText,
@@ -24,6 +21,7 @@ var decoders = map[string]decoder{
 	"uuid": decodeUUID, "numeric": decodeNumeric, "date": decodeDate,
 	"time": decodeTime, "timetz": decodeTimeTZ,
 	"timestamp": decodeTimestamp, "timestamptz": decodeTimestampTZ,
+	"jsonb": decodeJSONB, "money": decodeMoney, "bit": decodeBits, "varbit": decodeBits,
 }
 
 func decodeInt2(b *database.Batch, _ *[]byte, f []byte) error {
@@ -84,6 +82,48 @@ func decodeBool(b *database.Batch, _ *[]byte, f []byte) error {
 
 func decodeText(b *database.Batch, _ *[]byte, f []byte) error {
 	b.Text(f)
+	return nil
+}
+
+// decodeJSONB takes off the version that stands before the text.
+func decodeJSONB(b *database.Batch, _ *[]byte, f []byte) error {
+	if len(f) == 0 || f[0] != 1 {
+		return errField
+	}
+	b.Text(f[1:])
+	return nil
+}
+
+// decodeMoney prints hundredths, which is what our sessions' lc_monetary has.
+func decodeMoney(b *database.Batch, scratch *[]byte, f []byte) error {
+	if len(f) != 8 {
+		return errField
+	}
+	v := int64(binary.BigEndian.Uint64(f))
+	text, amount := (*scratch)[:0], uint64(v)
+	if v < 0 {
+		text, amount = append(text, '-'), -amount
+	}
+	text = append(strconv.AppendUint(text, amount/100, 10), '.')
+	*scratch = appendTwo(text, int(amount%100))
+	b.Text(*scratch)
+	return nil
+}
+
+// decodeBits prints as many bits as the first four bytes say.
+func decodeBits(b *database.Batch, scratch *[]byte, f []byte) error {
+	if len(f) < 4 {
+		return errField
+	}
+	n := int(int32(binary.BigEndian.Uint32(f)))
+	if n < 0 || (n+7)/8 != len(f)-4 {
+		return errField
+	}
+	*scratch = (*scratch)[:0]
+	for i := range n {
+		*scratch = append(*scratch, '0'+f[4+i/8]>>(7-i%8)&1)
+	}
+	b.Text(*scratch)
 	return nil
 }
 

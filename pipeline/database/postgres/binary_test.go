@@ -21,7 +21,7 @@ func TestCivilAgreesWithTheCalendar(t *testing.T) {
 	}
 }
 
-func copyStream(fields ...[]byte) []byte {
+func binaryCopy(fields ...[]byte) []byte {
 	out := append(bytes.Clone(copySignature), 0, 0, 0, 0, 0, 0, 0, 0)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(fields)))
 	for _, f := range fields {
@@ -34,11 +34,11 @@ func copyStream(fields ...[]byte) []byte {
 	return append(out, 0xff, 0xff)
 }
 
-func TestCopyParserTakesPiecesOfAnySize(t *testing.T) {
-	stream := copyStream([]byte{0, 0, 0, 7}, nil, []byte("text"))
+func TestBinaryStreamTakesPiecesOfAnySize(t *testing.T) {
+	stream := binaryCopy([]byte{0, 0, 0, 7}, nil, []byte("text"))
 	for size := 1; size <= len(stream); size++ {
 		var rows int
-		p := newCopyParser([]decoder{decodeInt4, decodeText, decodeText}, func(b *database.Batch) error {
+		p := newBinaryStream([]field{{decode: decodeInt4}, {decode: decodeText}, {decode: decodeText}}, "", func(b *database.Batch) error {
 			rows += b.Len()
 			cells := make([]database.Cell, 3)
 			if err := database.DecodeRow(cells, b.Row(0)); err != nil {
@@ -62,10 +62,10 @@ func TestCopyParserTakesPiecesOfAnySize(t *testing.T) {
 	}
 }
 
-func FuzzCopyParser(f *testing.F) {
-	f.Add(copyStream([]byte{0, 3, 0, 1, 0, 0, 0, 2, 0, 1, 0, 2, 0, 3}, []byte{0, 0, 0, 1}, []byte{0, 0, 0, 0, 0, 0, 0, 1}))
+func FuzzBinaryStream(f *testing.F) {
+	f.Add(binaryCopy([]byte{0, 3, 0, 1, 0, 0, 0, 2, 0, 1, 0, 2, 0, 3}, []byte{0, 0, 0, 1}, []byte{0, 0, 0, 0, 0, 0, 0, 1}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p := newCopyParser([]decoder{decodeNumeric, decodeDate, decodeTimestampTZ}, func(b *database.Batch) error {
+		p := newBinaryStream([]field{{decode: decodeNumeric}, {decode: decodeDate}, {decode: decodeTimestampTZ}}, "", func(b *database.Batch) error {
 			b.Release()
 			return nil
 		})

@@ -90,6 +90,8 @@ type column struct {
 	Inherited   int32
 	Options     []string
 	Comment     string
+	Pure        bool    // a generated one whose expression uses only what came with the server
+	Inputs      []int16 // columns that the expression uses
 }
 
 type constraint struct {
@@ -182,6 +184,15 @@ func (c *catalog) major() int {
 	return n
 }
 
+// since chooses by the server's version. A catalog's columns are named one by one: to make JSON of a whole row would call
+// the casts of users' types, of which pg_attribute holds values.
+func (c *catalog) since(major int, sql, before string) string {
+	if c.major() >= major {
+		return sql
+	}
+	return before
+}
+
 // each runs a query and gives every row to f through the query's scan targets.
 func each(ctx context.Context, conn *pgx.Conn, sql string, targets []any, f func() error) error {
 	rows, err := conn.Query(ctx, sql)
@@ -234,6 +245,10 @@ func (c *catalog) readRelations(ctx context.Context, conn *pgx.Conn) error {
 		})
 }
 
+// generatedFrom finds in pg_depend what the expression of a generated column uses.
+const generatedFrom = `FROM pg_catalog.pg_depend x WHERE (x.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND x.objid = d.oid
+		           OR x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = a.attrelid AND x.objsubid = a.attnum)`
+
 func (c *catalog) readColumns(ctx context.Context, conn *pgx.Conn) error {
 	var a column
 	return each(ctx, conn, `
@@ -242,22 +257,29 @@ func (c *catalog) readColumns(ctx context.Context, conn *pgx.Conn) error {
 		       coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), ''), coalesce(d.oid, 0),
 		       coalesce(CASE WHEN a.attcollation <> t.typcollation THEN pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(co.collname) END, ''),
 		       CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text ELSE '' END,
-		       coalesce(to_jsonb(a)->>'attcompression', ''), coalesce(a.attstattarget, -1)::int4, a.attislocal, a.attinhcount::int4,
-		       coalesce(a.attoptions, '{}')::text[], coalesce(pg_catalog.col_description(a.attrelid, a.attnum), '')
+		       `+c.since(14, "a.attcompression::text", "''")+`, coalesce(a.attstattarget, -1)::int4, a.attislocal, a.attinhcount::int4,
+		       coalesce(a.attoptions, '{}')::text[], coalesce(pg_catalog.col_description(a.attrelid, a.attnum), ''),
+		       a.attgenerated <> '' AND NOT EXISTS (SELECT `+generatedFrom+`
+		         AND x.refobjid >= `+fmt.Sprint(firstUser)+` AND NOT (x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.refobjid = a.attrelid)
+		         AND NOT (x.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = x.refobjid AND e.typtype = 'e'))
+		         AND x.refclassid <> 'pg_catalog.pg_collation'::pg_catalog.regclass),
+		       CASE WHEN a.attgenerated <> '' THEN ARRAY(SELECT DISTINCT x.refobjsubid::int2 `+generatedFrom+`
+		         AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.refobjid = a.attrelid AND x.refobjsubid NOT IN (0, a.attnum)) ELSE '{}' END
 		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
 		WHERE a.attnum > 0 AND NOT a.attisdropped
 		ORDER BY a.attrelid, a.attnum`,
 		[]any{&a.Relation, &a.Number, &a.Name, &a.Type, &a.Modifier, &a.Format, &a.NotNull, &a.Identity, &a.Generated,
-			&a.Default, &a.DefaultOID, &a.Collation, &a.Storage, &a.Compression, &a.Statistics, &a.Local, &a.Inherited, &a.Options, &a.Comment},
+			&a.Default, &a.DefaultOID, &a.Collation, &a.Storage, &a.Compression, &a.Statistics, &a.Local, &a.Inherited, &a.Options, &a.Comment,
+			&a.Pure, &a.Inputs},
 		func() error {
 			r := c.relations[a.Relation]
 			if r == nil {
 				return nil
 			}
 			found := a
-			found.Options = slices.Clone(a.Options)
+			found.Options, found.Inputs = slices.Clone(a.Options), slices.Clone(a.Inputs)
 			r.Columns = append(r.Columns, &found)
 			return nil
 		})
@@ -292,7 +314,7 @@ func (c *catalog) readIndexes(ctx context.Context, conn *pgx.Conn) error {
 	var x index
 	return each(ctx, conn, `
 		SELECT c.oid, n.nspname::text, c.relname::text, i.indrelid, am.amname::text, i.indisunique,
-		       coalesce((to_jsonb(i)->>'indnullsnotdistinct')::bool, false), i.indnkeyatts,
+		       `+c.since(15, "i.indnullsnotdistinct", "false")+`, i.indnkeyatts,
 		       ARRAY(SELECT coalesce(a.attname::text, '') FROM pg_catalog.generate_series(0, i.indnatts - 1) k
 		             LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k] AND a.attnum > 0 ORDER BY k),
 		       ARRAY(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, k, false) FROM pg_catalog.generate_series(1, i.indnatts) k),

@@ -21,8 +21,8 @@ type Driver struct{}
 // to whom row-level security applies gets an error instead of fewer rows.
 var settings = map[string]string{
 	"application_name": "packstone", "client_encoding": "UTF8", "timezone": "UTC",
-	"datestyle": "ISO, MDY", "intervalstyle": "iso_8601", "extra_float_digits": "1",
-	"bytea_output": "hex", "lc_monetary": "C", "search_path": "",
+	"datestyle": "ISO, MDY", "intervalstyle": "iso_8601", "extra_float_digits": "3",
+	"bytea_output": "hex", "quote_all_identifiers": "off", "lc_monetary": "C", "search_path": "",
 	"row_security": "off", "synchronize_seqscans": "off", "statement_timeout": "0",
 	"lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	"check_function_bodies": "off", "xmloption": "content", "standard_conforming_strings": "on",
@@ -40,11 +40,12 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 		}
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	config.BuildFrontend = newFrontend
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, at.Wrap("connect to", translate(err))
 	}
-	if _, err := conn.Exec(ctx, "SET row_security = off"); err != nil {
+	if _, err := conn.Exec(ctx, "SET row_security = off; SET search_path = ''"); err != nil {
 		conn.Close(ctx)
 		return nil, at.Wrap("set up the session of", translate(err))
 	}

@@ -143,10 +143,10 @@ func (l *lister) schemas() {
 func (l *lister) collations() {
 	l.query(3, `SELECT c.oid, n.nspname::text, c.collname::text, format('CREATE COLLATION %I.%I (', n.nspname, c.collname)
 		|| CASE c.collprovider
-		   WHEN 'i' THEN 'provider = icu, locale = ' || quote_literal(coalesce(to_jsonb(c)->>'colllocale', to_jsonb(c)->>'colliculocale', c.collcollate::text))
-		   WHEN 'b' THEN 'provider = builtin, locale = ' || quote_literal(to_jsonb(c)->>'colllocale')
+		   WHEN 'i' THEN 'provider = icu, locale = ' || quote_literal(`+l.catalog.since(17, "c.colllocale", l.catalog.since(15, "c.colliculocale", "c.collcollate::text"))+`)
+		   WHEN 'b' THEN 'provider = builtin, locale = ' || quote_literal(`+l.catalog.since(17, "c.colllocale", "NULL::text")+`)
 		   ELSE format('provider = libc, lc_collate = %L, lc_ctype = %L', c.collcollate, c.collctype) END
-		|| coalesce(', rules = ' || quote_literal(to_jsonb(c)->>'collicurules'), '')
+		|| coalesce(', rules = ' || quote_literal(`+l.catalog.since(16, "c.collicurules", "NULL::text")+`), '')
 		|| CASE WHEN c.collisdeterministic THEN '' ELSE ', deterministic = false' END || ')'
 		FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
 		WHERE `+userNamespace+` AND `+notMember("pg_collation", "c.oid")+` ORDER BY 2, 3`,
@@ -187,13 +187,17 @@ func (l *lister) domains() {
 }
 
 func (l *lister) ranges() {
+	multirange := "''"
+	if l.catalog.major() >= 14 {
+		multirange = `coalesce((SELECT format(', MULTIRANGE_TYPE_NAME = %I.%I', mn.nspname, m.typname) FROM pg_catalog.pg_type m JOIN pg_catalog.pg_namespace mn ON mn.oid = m.typnamespace WHERE m.oid = r.rngmultitypid), '')`
+	}
 	l.query(3, `SELECT t.oid, n.nspname::text, t.typname::text,
 		format('CREATE TYPE %I.%I AS RANGE (SUBTYPE = %s', n.nspname, t.typname, pg_catalog.format_type(r.rngsubtype, NULL))
 		|| coalesce((SELECT format(', SUBTYPE_OPCLASS = %I.%I', on_.nspname, o.opcname) FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_namespace on_ ON on_.oid = o.opcnamespace WHERE o.oid = r.rngsubopc AND NOT o.opcdefault), '')
 		|| coalesce((SELECT format(', COLLATION = %I.%I', cn.nspname, c.collname) FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace cn ON cn.oid = c.collnamespace JOIN pg_catalog.pg_type b ON b.oid = r.rngsubtype WHERE c.oid = r.rngcollation AND c.oid <> b.typcollation), '')
 		|| CASE WHEN r.rngcanonical <> 0 THEN ', CANONICAL = ' || r.rngcanonical::regproc ELSE '' END
 		|| CASE WHEN r.rngsubdiff <> 0 THEN ', SUBTYPE_DIFF = ' || r.rngsubdiff::regproc ELSE '' END
-		|| coalesce((SELECT format(', MULTIRANGE_TYPE_NAME = %I.%I', mn.nspname, m.typname) FROM pg_catalog.pg_type m JOIN pg_catalog.pg_namespace mn ON mn.oid = m.typnamespace WHERE m.oid = (to_jsonb(r)->>'rngmultitypid')::oid), '') || ')'
+		|| `+multirange+` || ')'
 		FROM pg_catalog.pg_type t JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE `+userType+` ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
 			l.add(classType, oid, rankType, database.BeforeTables, named("type", t[0], t[1]), t[2])
@@ -580,7 +584,7 @@ func (l *lister) rules() {
 func (l *lister) triggers() {
 	l.onTable(classTrigger, "trigger", `SELECT t.oid, n.nspname || '.' || c.relname, t.tgname::text, pg_catalog.pg_get_triggerdef(t.oid)
 		|| CASE t.tgenabled WHEN 'O' THEN '' ELSE format('; ALTER TABLE %I.%I %s TRIGGER %I', n.nspname, c.relname, CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, t.tgname) END
-		FROM pg_catalog.pg_trigger t`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND NOT t.tgisinternal AND coalesce((to_jsonb(t)->>'tgparentid')::oid, 0) = 0 ORDER BY 2, 3`)
+		FROM pg_catalog.pg_trigger t`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND NOT t.tgisinternal AND `+l.catalog.since(13, "t.tgparentid = 0", "true")+` ORDER BY 2, 3`)
 }
 
 func (l *lister) policies() {
@@ -605,7 +609,7 @@ func (l *lister) publications() {
 		   SELECT format('TABLE ONLY %I.%I', n.nspname, c.relname) `+details+` AS what
 		   FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE r.prpubid = p.oid`+schemas+`) x), '') END,
 		concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
-		CASE WHEN (to_jsonb(p)->>'pubviaroot')::bool THEN ', publish_via_partition_root = true' ELSE '' END)
+		CASE WHEN `+l.catalog.since(13, "p.pubviaroot", "false")+` THEN ', publish_via_partition_root = true' ELSE '' END)
 		FROM pg_catalog.pg_publication p ORDER BY 2`,
 		func(oid uint32, t []string) {
 			it := l.add(6104, oid, rankEnd, database.AtEnd, named("publication", "", t[0]), t[1])

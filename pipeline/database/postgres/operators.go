@@ -24,7 +24,7 @@ func (l *lister) casts() {
 		format('CREATE CAST (%s AS %s) ', pg_catalog.format_type(c.castsource, NULL), pg_catalog.format_type(c.casttarget, NULL))
 		|| CASE c.castmethod WHEN 'f' THEN 'WITH FUNCTION ' || c.castfunc::pg_catalog.regprocedure WHEN 'i' THEN 'WITH INOUT' ELSE 'WITHOUT FUNCTION' END
 		|| CASE c.castcontext WHEN 'a' THEN ' AS ASSIGNMENT' WHEN 'i' THEN ' AS IMPLICIT' ELSE '' END
-		FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_range r WHERE r.rngtypid = c.castsource AND c.casttarget = (to_jsonb(r)->>'rngmultitypid')::oid) AND `+notMember("pg_cast", "c.oid")+` ORDER BY 2`,
+		FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND NOT `+l.catalog.since(14, "EXISTS (SELECT FROM pg_catalog.pg_range r WHERE r.rngtypid = c.castsource AND c.casttarget = r.rngmultitypid)", "false")+` AND `+notMember("pg_cast", "c.oid")+` ORDER BY 2`,
 		func(oid uint32, t []string) {
 			l.add(classCast, oid, rankFunction, database.BeforeTables, named("cast", "", t[0]), t[1])
 		})

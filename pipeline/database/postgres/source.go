@@ -33,7 +33,7 @@ type source struct {
 // OpenSource opens a snapshot and holds all tables against changes of their
 // definition.
 func (Driver) OpenSource(ctx context.Context, at database.Location, opts database.SourceOptions) (database.Source, error) {
-	leader, err := connect(ctx, at)
+	leader, err := connectReading(ctx, at)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (Driver) OpenSource(ctx context.Context, at database.Location, opts databas
 }
 
 func (s *source) open(ctx context.Context) (err error) {
-	if _, err = s.leader.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+	if err = beginReading(ctx, s.leader); err != nil {
 		return err
 	}
 	if s.catalog, err = readCatalog(ctx, s.leader); err != nil {
@@ -79,6 +79,26 @@ func (s *source) lock(ctx context.Context) error {
 		return nil
 	}
 	_, err := s.leader.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE")
+	return err
+}
+
+// connectReading opens a session in which no query expands a view or reads a foreign table that somebody puts in the
+// place of what the catalog says, as in pg_dump. Older servers cannot do that.
+func connectReading(ctx context.Context, at database.Location) (*pgx.Conn, error) {
+	conn, err := connect(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	_, err = conn.Exec(ctx, `SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'`)
+	if err != nil {
+		return nil, errors.Join(at.Wrap("set up the session of", translate(err)), conn.Close(context.Background()))
+	}
+	return conn, nil
+}
+
+// beginReading begins a transaction, with the settings that matter most once more: a pooler may run it elsewhere.
+func beginReading(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL row_security = off")
 	return err
 }
 
@@ -146,7 +166,8 @@ func (s *source) Rows(ctx context.Context, t *database.Table, send func(*databas
 		return err
 	}
 	defer func() { s.idle <- s.usable(conn) }()
-	return readingError(t, copyRows(ctx, conn, s.catalog, t, s.aside, send))
+	r := &reader{conn: conn, catalog: s.catalog, aside: s.aside, at: s.at}
+	return readingError(t, r.ordered(ctx, t, send))
 }
 
 // readingError says what to do about text that is no text.
@@ -193,17 +214,16 @@ func (s *source) acquire(ctx context.Context) (*pgx.Conn, error) {
 
 // worker connects and enters the snapshot.
 func (s *source) worker(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := connect(ctx, s.at)
+	conn, err := connectReading(ctx, s.at)
 	if err != nil {
 		return nil, err
 	}
-	for _, sql := range []string{
-		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		"SET TRANSACTION SNAPSHOT '" + s.snapshot + "'",
-	} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			return nil, errors.Join(s.at.Wrap("enter the snapshot of", translate(err)), conn.Close(context.Background()))
-		}
+	err = beginReading(ctx, conn)
+	if err == nil {
+		_, err = conn.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+s.snapshot+"'")
+	}
+	if err != nil {
+		return nil, errors.Join(s.at.Wrap("enter the snapshot of", translate(err)), conn.Close(context.Background()))
 	}
 	s.mu.Lock()
 	s.all = append(s.all, conn)
@@ -237,78 +257,6 @@ func (s *source) Close() error {
 	}
 	s.all = nil
 	return errors.Join(all...)
-}
-
-// copyRows reads a table of the catalog by binary COPY. Rows with values that are to be put aside come last.
-func copyRows(ctx context.Context, conn *pgx.Conn, c *catalog, t *database.Table, aside string, send func(*database.Batch) error) error {
-	var long []string
-	var places []string
-	var err error
-	if aside != "" {
-		long = c.longColumns(t)
-		if places, err = findLong(ctx, conn, c, t, long); err != nil {
-			return err
-		}
-	}
-	where := ""
-	if len(places) > 0 {
-		where = isLong(long) + " IS NOT TRUE"
-	}
-	query, columns, err := selection(c, t, nil, where)
-	if err != nil {
-		return err
-	}
-	if err := copyOut(ctx, conn, query, newCopyParser(columns, send)); err != nil {
-		return err
-	}
-	l := &longReader{conn: conn, catalog: c, table: t, columns: long, aside: aside}
-	for _, place := range places {
-		if err := l.row(ctx, place, send); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// selection is the query and the decoders for a table's rows, or those that where takes. change, if any, replaces what
-// is selected of a column.
-func selection(c *catalog, t *database.Table, change func(name, sql string) string, where string) (query string, columns []decoder, err error) {
-	if t.Role == database.LargeObjects {
-		return largeObjectSQL, []decoder{decodeInt8, decodeInt4, decodeBytes}, nil
-	}
-	r := c.find(t.Schema, t.Name)
-	if r == nil {
-		return "", nil, fmt.Errorf("table %s is not in the catalog", t.ID())
-	}
-	var list []string
-	for _, want := range t.Columns {
-		col := r.column(want.Name)
-		if col == nil {
-			return "", nil, fmt.Errorf("column %s.%s is not in the catalog", t.ID(), want.Name)
-		}
-		sql, decode := c.reading(col)
-		if change != nil {
-			sql = change(want.Name, sql)
-		}
-		list, columns = append(list, sql), append(columns, decode)
-	}
-	query = "SELECT " + strings.Join(list, ", ") + " FROM " + r.from() + " t"
-	if where != "" {
-		query += " WHERE " + where
-	}
-	if len(t.Order) > 0 {
-		query += " ORDER BY " + orderBy(t.Order)
-	}
-	return query, columns, nil
-}
-
-// orderBy refers to table columns, not to the output's casts of the same name.
-func orderBy(columns []string) string {
-	parts := make([]string, len(columns))
-	for i, name := range columns {
-		parts[i] = "t." + quote(name)
-	}
-	return strings.Join(parts, ", ")
 }
 
 func (c *catalog) find(schema, name string) *relation {

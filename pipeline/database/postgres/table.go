@@ -36,6 +36,9 @@ func (c *catalog) column(r *relation, col *column) *database.Column {
 	if t := c.types[col.Type]; t != nil && t.Kind == "d" && t.NotNull {
 		out.NotNull = true
 	}
+	if col.Generated != "" && !c.computable(r, col) {
+		out.Unread, out.NotNull = true, false
+	}
 	owned := c.ownedSequence(r.OID, col.Number)
 	switch {
 	case col.Generated == "s" || col.Generated == "v":
@@ -253,25 +256,4 @@ func withModifier(out database.Type, name string, modifier int32) database.Type 
 		out.Fraction = &digits
 	}
 	return out
-}
-
-// reading says how a column is selected and decoded: by its binary form where
-// we know it, else as the server's text.
-func (c *catalog) reading(col *column) (sql string, decode decoder) {
-	base := c.types[col.Type]
-	for base != nil && base.Kind == "d" {
-		base = c.types[base.Base]
-	}
-	name := quote(col.Name)
-	switch {
-	case base == nil || base.Schema != "pg_catalog" && base.Kind != "e":
-		return name + "::text", decodeText
-	case base.Kind == "e":
-		return name, decodeText
-	case base.Name == "money":
-		return name + "::numeric", decodeNumeric
-	case decoders[base.Name] != nil:
-		return name, decoders[base.Name]
-	}
-	return name + "::text", decodeText
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +59,8 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 			return err
 		}
 	}
-	return copyRows(ctx, t.conn, t.catalog, table, t.aside, send)
+	r := &reader{conn: t.conn, catalog: t.catalog, aside: t.aside, at: t.at, own: t.began}
+	return r.rows(ctx, table, send)
 }
 
 // plan is what Plan keeps for Create and Finish.
@@ -85,7 +87,7 @@ func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanO
 func nativePlan(s *database.Schema) *database.Plan {
 	p := &database.Plan{Source: s, Native: true, Loaders: 1}
 	for _, table := range s.Tables {
-		p.Tables = append(p.Tables, &database.PlannedTable{Source: table, Target: table})
+		p.Tables = append(p.Tables, &database.PlannedTable{Source: table, Target: withoutGenerated(table)})
 	}
 	detail := &plan{}
 	for _, o := range s.Objects {
@@ -104,6 +106,20 @@ func nativePlan(s *database.Schema) *database.Plan {
 	}
 	p.Detail = detail
 	return p
+}
+
+// withoutGenerated is the table with generated columns unread: the server computes them as the source's did.
+func withoutGenerated(t *database.Table) *database.Table {
+	out := *t
+	out.Columns = slices.Clone(t.Columns)
+	for i, c := range out.Columns {
+		if c.Generated != nil {
+			unread := *c
+			unread.Unread = true
+			out.Columns[i] = &unread
+		}
+	}
+	return &out
 }
 
 // vital objects carry or guard data; the others may fail one by one.
