@@ -359,6 +359,16 @@ func (c *catalog) readSequences(ctx context.Context, conn *pgx.Conn) error {
 
 func (s *sequence) sql() string { return qualified(s.Schema, s.Name) }
 
+// sequence finds a sequence by its name.
+func (c *catalog) sequence(schema, name string) *sequence {
+	for _, s := range c.sequences {
+		if s.Schema == schema && s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
 // columnOf finds a column by its number.
 func (r *relation) columnOf(number int16) *column {
 	for _, c := range r.Columns {

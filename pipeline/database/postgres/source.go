@@ -70,16 +70,37 @@ func (s *source) open(ctx context.Context) (err error) {
 
 func (s *source) lock(ctx context.Context) error {
 	var names []string
+	var oids []uint32
 	for _, oid := range s.catalog.order {
 		if r := s.catalog.relations[oid]; r.isData() && s.filter.Takes("public", r.Schema, r.Name) {
-			names = append(names, r.sql())
+			names, oids = append(names, r.sql()), append(oids, oid)
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	_, err := s.leader.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE")
-	return err
+	if _, err := s.leader.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE"); err != nil {
+		return err
+	}
+	return s.unreplaced(ctx, names, oids)
+}
+
+// unreplaced checks that what was locked is what the catalog describes.
+func (s *source) unreplaced(ctx context.Context, names []string, oids []uint32) error {
+	rows := make([]string, len(names))
+	for i, name := range names {
+		rows[i] = fmt.Sprintf("(%s, %d::oid)", literal(name), oids[i])
+	}
+	sql := "SELECT u.name FROM (VALUES " + strings.Join(rows, ", ") + ") u(name, oid) WHERE pg_catalog.to_regclass(u.name) IS DISTINCT FROM u.oid LIMIT 1"
+	var name string
+	err := s.leader.QueryRow(ctx, sql).Scan(&name)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("table %s: %w", name, errReplaced)
 }
 
 // connectReading opens a session in which no query expands a view or reads a foreign table that somebody puts in the
@@ -237,13 +258,38 @@ func (s *source) Jobs() int { return cap(s.idle) }
 // Sequences reads all counters now, outside the snapshot.
 func (s *source) Sequences(ctx context.Context) ([]*database.Sequence, error) {
 	for _, q := range s.schema.Sequences {
-		err := s.leader.QueryRow(ctx, "SELECT last_value, is_called FROM "+qualified(q.Schema, q.Name)).Scan(&q.Last, &q.Called)
-		if err != nil {
+		if err := s.readCounter(ctx, q); err != nil {
 			return nil, fmt.Errorf("read sequence %s: %w", q.ID(), translate(err))
 		}
 	}
 	return s.schema.Sequences, nil
 }
+
+// readCounter reads a counter by its OID, so that nothing that has taken its name since is read in its place. Older
+// servers tell in that way only what was given out; reading it locks the sequence, and its name is then looked up anew.
+func (s *source) readCounter(ctx context.Context, q *database.Sequence) error {
+	oid := s.catalog.sequence(q.Schema, q.Name).OID
+	if s.catalog.major() >= 18 {
+		return s.leader.QueryRow(ctx, fmt.Sprintf("SELECT last_value, is_called FROM pg_catalog.pg_get_sequence_data(%d)", oid)).Scan(&q.Last, &q.Called)
+	}
+	name := qualified(q.Schema, q.Name)
+	var last *int64
+	var same bool
+	err := s.leader.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.pg_sequence_last_value(%d), coalesce(pg_catalog.to_regclass(%s) = %[1]d, false)", oid, literal(name))).Scan(&last, &same)
+	switch {
+	case err != nil:
+		return err
+	case last != nil:
+		q.Last, q.Called = *last, true
+		return nil
+	case !same:
+		return errReplaced
+	}
+	return s.leader.QueryRow(ctx, "SELECT last_value, is_called FROM "+name).Scan(&q.Last, &q.Called)
+}
+
+// errReplaced says that a name no longer means what the snapshot's catalog says.
+var errReplaced = errors.New("it was dropped, renamed or replaced while it was to be read: try again")
 
 // Close ends all transactions and connections.
 func (s *source) Close() error {

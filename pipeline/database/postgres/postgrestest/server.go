@@ -72,6 +72,15 @@ func Exec(t testing.TB, url, sql string) {
 	}
 }
 
+// Log is the path of what the server of Database says.
+func Log(t testing.TB) string {
+	t.Helper()
+	if server.cmd == nil {
+		t.Fatal("no server runs")
+	}
+	return filepath.Join(server.dir, "log")
+}
+
 // Tool returns the path of a client program beside the server.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
