@@ -16,8 +16,7 @@ var errCopy = errors.New("decode COPY stream: malformed")
 // binaryStream turns a binary COPY stream into batches.
 type binaryStream struct {
 	rowSink
-	pending []byte // what is not a whole field yet
-	column  int    // of the open row; -1 between rows
+	column  int // of the open row; -1 between rows
 	long    *database.Long
 	missing int // bytes of long that are yet to come
 	begun   bool
@@ -30,20 +29,8 @@ func newBinaryStream(fields []field, aside string, send func(*database.Batch) er
 	return s
 }
 
-// Write parses p. The server sends a row a message, so that p is rarely copied.
-func (s *binaryStream) Write(p []byte) (int, error) {
-	data := p
-	if len(s.pending) > 0 {
-		s.pending = append(s.pending, p...)
-		data = s.pending
-	}
-	used, err := s.parse(data)
-	if err != nil {
-		return 0, err
-	}
-	s.pending = append(s.pending[:0], data[used:]...)
-	return len(p), nil
-}
+// Write implements io.Writer.
+func (s *binaryStream) Write(p []byte) (int, error) { return s.write(p, s.parse) }
 
 func (s *binaryStream) parse(data []byte) (used int, err error) {
 	for used < len(data) {

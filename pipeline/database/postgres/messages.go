@@ -16,7 +16,7 @@ const pieceOfRow = 64 << 10
 
 // newFrontend is pgproto3.NewFrontend with messages between the server and the library.
 func newFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
-	return pgproto3.NewFrontend(&messages{in: bufio.NewReaderSize(r, pieceOfRow)}, w)
+	return pgproto3.NewFrontend(newMessages(r), w)
 }
 
 // messages reads what a server sends.
@@ -26,6 +26,10 @@ type messages struct {
 	body int    // bytes to be given before the next header
 	rest int    // bytes of a row that come after them
 	open [5]byte
+}
+
+func newMessages(r io.Reader) *messages {
+	return &messages{in: bufio.NewReaderSize(r, pieceOfRow)}
 }
 
 // Read implements io.Reader. It waits for the server only while it has nothing to give.

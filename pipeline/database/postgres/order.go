@@ -32,6 +32,7 @@ const (
 type order struct {
 	keys   *keyEncoder
 	send   func(*database.Batch) error
+	room   int // bytes that the window holds
 	window blocks
 	size   int
 	passed []byte // the highest key handed on
@@ -41,7 +42,8 @@ type order struct {
 
 // newOrder gives an order whose late rows wait in a directory; if that is empty, they go on sooner. It must be closed.
 func newOrder(keys *keyEncoder, dir string, send func(*database.Batch) error) *order {
-	return &order{keys: keys, send: send, out: database.NewBatch(), late: lateRows{keys: keys, dir: dir}}
+	late := lateRows{keys: keys, dir: dir, room: windowBytes, disk: lateBytes}
+	return &order{keys: keys, send: send, room: windowBytes, out: database.NewBatch(), late: late}
 }
 
 // add takes over a batch.
@@ -61,7 +63,7 @@ func (o *order) add(b *database.Batch) error {
 	}
 	heap.Push(&o.window, block)
 	o.size += block.weight
-	for o.size > windowBytes {
+	for o.size > o.room {
 		if err := o.pass(); err != nil {
 			return err
 		}
@@ -253,6 +255,8 @@ func (h blocks) second() []byte {
 type lateRows struct {
 	keys *keyEncoder
 	dir  string
+	room int             // bytes in memory
+	disk int64           // bytes in the file
 	held *database.Batch // rows in memory
 	size int
 	file *os.File
@@ -267,9 +271,9 @@ func (l *lateRows) add(row []byte, send func([]byte) error) error {
 	l.held.AppendRow(row)
 	l.size += len(row)
 	switch {
-	case l.size < windowBytes:
+	case l.size < l.room:
 		return nil
-	case l.dir == "" || l.written() >= lateBytes:
+	case l.dir == "" || l.written() >= l.disk:
 		return l.drain(send)
 	}
 	return l.spill()

@@ -26,6 +26,26 @@ type rowSink struct {
 	failed  error // what send said
 	batch   *database.Batch
 	scratch []byte
+	pending []byte // of the stream, what is not a whole field yet
+}
+
+// write gives a stream's next bytes to parse, behind those that it has not used yet. The server sends a row a message,
+// so that they are rarely copied.
+func (r *rowSink) write(p []byte, parse func([]byte) (used int, err error)) (int, error) {
+	if len(r.pending) == 0 {
+		used, err := parse(p)
+		r.pending = append(r.pending, p[used:]...)
+		return len(p), err
+	}
+	r.pending = append(r.pending, p...)
+	used, err := parse(r.pending)
+	if used > 0 {
+		r.pending = r.pending[:copy(r.pending, r.pending[used:])]
+	}
+	if len(r.pending) == 0 && cap(r.pending) > database.LongBytes {
+		r.pending = nil // it was one large field
+	}
+	return len(p), err
 }
 
 func (r *rowSink) open() {

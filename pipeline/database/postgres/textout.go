@@ -13,10 +13,10 @@ import (
 // textStream turns a COPY stream of text into batches: a line a row, its fields parted by tabs, \N for null.
 type textStream struct {
 	rowSink
-	pending []byte // what is not a whole field yet
-	column  int
-	plain   []byte // a field without escapes
-	long    *longText
+	column int
+	looked int    // bytes of pending in which no field ends
+	plain  []byte // a field without escapes
+	long   *longText
 }
 
 func newTextStream(fields []field, aside string, send func(*database.Batch) error) *textStream {
@@ -25,29 +25,19 @@ func newTextStream(fields []field, aside string, send func(*database.Batch) erro
 	return s
 }
 
-// Write parses p. The server sends a row a message, so that p is rarely copied.
-func (s *textStream) Write(p []byte) (int, error) {
-	data := p
-	if len(s.pending) > 0 {
-		s.pending = append(s.pending, p...)
-		data = s.pending
-	}
-	used, err := s.parse(data)
-	if err != nil {
-		return 0, err
-	}
-	s.pending = append(s.pending[:0], data[used:]...)
-	return len(p), nil
-}
+// Write implements io.Writer.
+func (s *textStream) Write(p []byte) (int, error) { return s.write(p, s.parse) }
 
 func (s *textStream) parse(data []byte) (used int, err error) {
 	for used < len(data) {
 		rest := data[used:]
-		end := fieldEnd(rest)
+		end := fieldEnd(rest, s.looked)
 		if end < 0 {
 			n, err := s.part(rest)
+			s.looked = len(rest) - n
 			return used + n, err
 		}
+		s.looked = 0
 		if err := s.field(rest[:end], rest[end] == '\n'); err != nil {
 			return used, err
 		}
@@ -56,10 +46,10 @@ func (s *textStream) parse(data []byte) (used int, err error) {
 	return used, nil
 }
 
-// fieldEnd finds the tab or the end of line after a field; neither stands in a value.
-func fieldEnd(data []byte) int {
-	for i, c := range data {
-		if c == '\t' || c == '\n' {
+// fieldEnd finds the tab or the end of line after a field, from a place on; neither stands in a value.
+func fieldEnd(data []byte, from int) int {
+	for i := from; i < len(data); i++ {
+		if data[i] == '\t' || data[i] == '\n' {
 			return i
 		}
 	}
