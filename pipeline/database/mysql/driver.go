@@ -190,6 +190,7 @@ const (
 	errUnknownColumn   = 1054
 	errDuplicate       = 1062
 	errUnknownTable    = 1146
+	errNoKey           = 1176 // and an index hint on a view
 	errTableDenied     = 1142
 	errUnknownVariable = 1193
 	errLockTimeout     = 1205

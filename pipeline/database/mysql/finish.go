@@ -131,17 +131,21 @@ func (t *target) checkReference(ctx context.Context, r reference) ([]database.Fi
 
 // dangling is the end of a query for the rows of a table that refer to nothing.
 func dangling(table string, k *database.ForeignKey) string {
-	parent := quote(k.RefTable)
-	if k.RefSchema != "" {
-		parent = quote(k.RefSchema) + "." + parent
-	}
 	var set, same []string
 	for i, name := range k.Columns {
 		set = append(set, "c."+quote(name)+" IS NOT NULL")
 		same = append(same, "p."+quote(k.RefColumns[i])+" = c."+quote(name))
 	}
 	return " FROM " + quote(table) + " c WHERE " + strings.Join(set, " AND ") +
-		" AND NOT EXISTS (SELECT 1 FROM " + parent + " p WHERE " + strings.Join(same, " AND ") + ")"
+		" AND NOT EXISTS (SELECT 1 FROM " + parentOf(k) + " p WHERE " + strings.Join(same, " AND ") + ")"
+}
+
+// parentOf names the table to which a foreign key refers.
+func parentOf(k *database.ForeignKey) string {
+	if k.RefSchema != "" {
+		return quote(k.RefSchema) + "." + quote(k.RefTable)
+	}
+	return quote(k.RefTable)
 }
 
 // setCounters carries AUTO_INCREMENT and sequences on where the source is.

@@ -17,15 +17,17 @@ import (
 
 // source is one moment of a database, seen by several connections.
 type source struct {
-	filter  database.Filter
-	aside   string // where long values go; empty: nowhere
-	name    string
-	names   map[string]bool // everything in the database when the snapshot began
-	tables  []string        // those that are wanted
-	readers chan *session
-	all     []*session
-	moment  string
-	serial  string // why only one table is read at a time; empty if it is not so
+	filter database.Filter
+	aside  string // where long values go; empty: nowhere
+	name   string
+	names  map[string]bool // everything in the database when the snapshot began
+	tables []string        // those that are wanted
+	// sequences are all that there are.
+	sequences []string
+	readers   chan *session
+	all       []*session
+	moment    string
+	serial    string // why only one table is read at a time; empty if it is not so
 
 	once   sync.Once
 	schema *database.Schema
@@ -202,7 +204,7 @@ func (s *source) begin(ctx context.Context, one *session, wait int) error {
 	}); err != nil {
 		return fmt.Errorf("begin a snapshot: %w", err)
 	}
-	for part := range slices.Chunk(s.tables, tablesAtOnce) {
+	for part := range slices.Chunk(slices.Concat(s.tables, s.sequences), tablesAtOnce) {
 		if err := one.touch(ctx, part); err != nil {
 			return err
 		}
@@ -212,7 +214,7 @@ func (s *source) begin(ctx context.Context, one *session, wait int) error {
 
 // list notes all names in the database, and the tables that are wanted.
 func (s *source) list(ctx context.Context, one *session) error {
-	s.names, s.tables = map[string]bool{}, nil
+	s.names, s.tables, s.sequences = map[string]bool{}, nil, nil
 	err := one.texts(ctx, relationNames, func(row []string, null []bool) error {
 		if null[1] {
 			return errMoving // it vanished between its name and its type
@@ -220,6 +222,9 @@ func (s *source) list(ctx context.Context, one *session) error {
 		s.names[row[0]] = true
 		if (row[1] == "BASE TABLE" || row[1] == "SYSTEM VERSIONED") && s.filter.Takes(s.name, "", row[0]) {
 			s.tables = append(s.tables, row[0])
+		}
+		if row[1] == "SEQUENCE" {
+			s.sequences = append(s.sequences, row[0])
 		}
 		return nil
 	})
@@ -232,9 +237,13 @@ func (s *source) list(ctx context.Context, one *session) error {
 // tablesAtOnce is how many tables a query touches; a join takes at most 61.
 const tablesAtOnce = 50
 
-// touch opens tables without reading them.
+// touch opens tables without reading them, which binds their names to them until the transaction ends.
 func (one *session) touch(ctx context.Context, tables []string) error {
-	err := one.exec(ctx, "SELECT 1 FROM "+quoteAll(tables)+" LIMIT 0")
+	names := make([]string, len(tables))
+	for i, name := range tables {
+		names[i] = quote(name)
+	}
+	err := one.bind(ctx, names)
 	if err == nil || len(tables) > 1 && number(err) == 0 {
 		return err
 	}
@@ -247,6 +256,17 @@ func (one *session) touch(ctx context.Context, tables []string) error {
 		}
 	}
 	return nil
+}
+
+// bind opens tables by their quoted names. With a view among them it is an error: the server looks into a view even to
+// read nothing of it, and runs what its owner wrote with the rights of whoever asks. A hint of indexes is what makes it
+// refuse before that.
+func (one *session) bind(ctx context.Context, names []string) error {
+	err := one.exec(ctx, "SELECT 1 FROM "+strings.Join(names, " USE INDEX (), ")+" USE INDEX () LIMIT 0")
+	if number(err) == errNoKey {
+		return fmt.Errorf("%w: one is a view: %w", errMoving, err)
+	}
+	return err
 }
 
 // takes says that the table is in the snapshot.
@@ -333,14 +353,29 @@ func (s *source) read(ctx context.Context, one *session) (*database.Schema, erro
 func looseKeys(ctx context.Context, one *session, schema *database.Schema) error {
 	for _, t := range schema.Tables {
 		for _, k := range t.ForeignKeys {
-			_, err := one.row(ctx, "SELECT 1"+dangling(t.Name, k)+" LIMIT 1")
-			if err != nil && err != errNoRow && !parentless(err) && !(k.RefSchema != "" && denied(err)) {
+			loose, err := isLoose(ctx, one, t.Name, k)
+			if err != nil && !(k.RefSchema != "" && denied(err)) {
 				return fmt.Errorf("look for rows that break the foreign key %s of table %s: %w", k.Name, t.Name, err)
 			}
-			k.NotValid = err == nil || parentless(err)
+			k.NotValid = loose
 		}
 	}
 	return nil
+}
+
+// isLoose says that rows break a foreign key, or that what it refers to is gone or has become a view.
+func isLoose(ctx context.Context, one *session, table string, k *database.ForeignKey) (bool, error) {
+	err := one.bind(ctx, []string{parentOf(k)})
+	if err == nil {
+		_, err = one.row(ctx, "SELECT 1"+dangling(table, k)+" LIMIT 1")
+	}
+	switch {
+	case err == nil, parentless(err), errors.Is(err, errMoving):
+		return true, nil
+	case errors.Is(err, errNoRow):
+		return false, nil
+	}
+	return false, err
 }
 
 // keepTables leaves out what hangs on no table: with a filter only tables are

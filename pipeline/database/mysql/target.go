@@ -97,11 +97,22 @@ func (t *target) Schema(ctx context.Context) (*database.Schema, error) {
 // Rows streams a table as it stands. A column of another type than is expected
 // makes the copy a different one.
 func (t *target) Rows(ctx context.Context, table *database.Table, send func(*database.Batch) error) error {
-	err := readRows(ctx, t.admin, table, t.opts.Aside, send)
-	if errors.Is(err, errForm) {
-		return fmt.Errorf("%w: %w", database.ErrMismatch, err)
+	// A transaction binds the name to the table, in whose place somebody may put a view.
+	err := t.admin.run(ctx, []string{"START TRANSACTION READ ONLY"})
+	if err == nil {
+		err = t.admin.touch(ctx, []string{table.Name})
 	}
-	return err
+	if err != nil {
+		return translate(err)
+	}
+	err = readRows(ctx, t.admin, table, t.opts.Aside, send)
+	if errors.Is(err, errForm) {
+		err = fmt.Errorf("%w: %w", database.ErrMismatch, err)
+	}
+	if err != nil {
+		return err
+	}
+	return translate(t.admin.exec(ctx, "COMMIT"))
 }
 
 // Create marks the database as being filled and makes the tables.

@@ -41,11 +41,22 @@ func open(ctx context.Context, path, mode string) (*sqlite3.Conn, error) {
 		return nil, err
 	}
 	conn.SetInterrupt(ctx)
-	if err := conn.BusyTimeout(busyWait); err != nil {
+	err = conn.BusyTimeout(busyWait)
+	if err == nil && mode == readOnly {
+		err = distrust(conn)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// distrust keeps a file's own schema from calling functions that may do more than compute.
+func distrust(conn *sqlite3.Conn) error {
+	_, trusted := conn.Config(sqlite3.DBCONFIG_TRUSTED_SCHEMA, false)
+	_, defensive := conn.Config(sqlite3.DBCONFIG_DEFENSIVE, true)
+	return errors.Join(trusted, defensive)
 }
 
 // errMemory is what a value too large for SQLite's memory gives.

@@ -121,6 +121,13 @@ func (s *source) readOwn(filter database.Filter) error {
 		return fmt.Errorf("read the stored schema: %w", err)
 	}
 	s.schema.Moment = meta["moment"]
+	tables, err := ordinaryTables(s.conn)
+	if err != nil {
+		return err
+	}
+	if !tables[reservedPrefix+"column"] {
+		return errors.New("the file does not say where its tables lie")
+	}
 	if err := s.readLayout(); err != nil {
 		return err
 	}
@@ -129,6 +136,9 @@ func (s *source) readOwn(filter database.Filter) error {
 		r := s.readings[t.ID()]
 		if r == nil || len(r.columns) != len(t.Columns) {
 			return fmt.Errorf("the file does not say where table %s lies", t.ID())
+		}
+		if !tables[r.table] {
+			return fmt.Errorf("the file says that table %s lies in %s, which is no table", t.ID(), r.table)
 		}
 		if r.exact, err = readExact(s.conn, r.table); err != nil {
 			return err
@@ -139,6 +149,18 @@ func (s *source) readOwn(filter database.Filter) error {
 		}
 	}
 	return s.addForeign(filter)
+}
+
+// ordinaryTables are those that are neither views nor virtual: to read one of these would run what it says.
+func ordinaryTables(conn *sqlite3.Conn) (map[string]bool, error) {
+	found := map[string]bool{}
+	err := query(conn, "PRAGMA main.table_list", func(row *sqlite3.Stmt) error {
+		if row.ColumnText(2) == "table" {
+			found[row.ColumnText(1)] = true
+		}
+		return nil
+	})
+	return found, err
 }
 
 func (s *source) readLayout() error {
