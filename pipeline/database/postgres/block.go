@@ -68,7 +68,7 @@ func newBlock(batch *database.Batch) *block { return &block{batch: batch, sorted
 // fill adds the rows of the block's own batch.
 func (b *block) fill(keys *keyEncoder) error {
 	n := b.batch.Len()
-	b.keys, b.ends, b.rows = make([]byte, 0, 16*n), make([]int32, 0, n), make([]blockRow, 0, n)
+	b.keys, b.ends, b.rows = slices.Grow(b.keys, 16*n), slices.Grow(b.ends, n), slices.Grow(b.rows, n)
 	for i := range n {
 		var err error
 		start := len(b.keys)
@@ -150,14 +150,7 @@ func (b *block) upTo(other *block) int {
 	return n
 }
 
-// reset empties the block and keeps its memory.
+// reset forgets the rows and keeps the memory of their keys.
 func (b *block) reset() {
-	b.batch.Reset()
 	b.keys, b.ends, b.rows, b.next, b.sorted = b.keys[:0], b.ends[:0], b.rows[:0], 0, true
-}
-
-func (b *block) release() {
-	if b.batch != nil {
-		b.batch.Release()
-	}
 }

@@ -66,6 +66,7 @@ func (l *lateRows) spill() (err error) {
 		at += int64(n + len(row))
 	}
 	l.runs = append(l.runs, at)
+	b.batch.Reset()
 	b.reset()
 	l.size = 0
 	if err := w.Flush(); err != nil {

@@ -26,6 +26,7 @@ type order struct {
 	passed sortKey // the highest key handed on; nil: none
 	out    *database.Batch
 	late   lateRows
+	spare  []*block
 }
 
 // newOrder gives an order whose late rows wait in a directory; if that is empty, they go on sooner. It must be closed.
@@ -36,7 +37,7 @@ func newOrder(keys *keyEncoder, dir string, send func(*database.Batch) error) *o
 
 // add takes over a batch.
 func (o *order) add(b *database.Batch) error {
-	block := newBlock(b)
+	block := o.block(b)
 	if err := block.fill(o.keys); err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (o *order) add(b *database.Batch) error {
 		}
 	}
 	if !block.more() {
-		block.release()
+		o.release(block)
 		return nil
 	}
 	block.sort()
@@ -110,7 +111,28 @@ func (o *order) pass() error {
 func (o *order) drop() {
 	gone := o.window.pop()
 	o.size -= gone.weight
-	gone.release()
+	o.release(gone)
+}
+
+// block takes over a batch.
+func (o *order) block(batch *database.Batch) *block {
+	if n := len(o.spare); n > 0 {
+		b := o.spare[n-1]
+		o.spare = o.spare[:n-1]
+		b.batch = batch
+		return b
+	}
+	return newBlock(batch)
+}
+
+// release keeps the memory of a block whose rows are gone.
+func (o *order) release(b *block) {
+	if b.batch != nil {
+		b.batch.Release()
+	}
+	b.batch = nil
+	b.reset()
+	o.spare = append(o.spare, b)
 }
 
 // sendOn hands on a whole batch, after what came before.
@@ -153,7 +175,7 @@ func (o *order) finish() error {
 
 func (o *order) close() error {
 	for _, b := range o.window {
-		b.release()
+		b.batch.Release()
 	}
 	o.window = nil
 	return o.late.close()
