@@ -3,6 +3,8 @@ package catalog
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -22,6 +24,25 @@ func groupOf(key *crypto.IDKey, s *Snapshot) string {
 		words = append(words, paths...)
 	}
 	return mark(key, words)
+}
+
+// Misstated tells where the clear part of a commit, by which a collector goes, says something else than the sealed one. A commit of the first
+// version says nothing there.
+func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {
+	domain, err := r.Domain(rec.Domain)
+	if rec.Group == "" || err != nil {
+		return nil
+	}
+	if rec.Group != groupOf(domain.GroupKey(), s) {
+		lies = append(lies, errors.New("it is said to be of a group that is not that of its set, host and paths"))
+	}
+	if rec.Complete != s.Complete() {
+		lies = append(lies, fmt.Errorf("complete is said to be %v, and is %v", rec.Complete, s.Complete()))
+	}
+	if !s.Claimed.Equal(s.Started) && !s.Claimed.Equal(rec.Time) {
+		lies = append(lies, fmt.Errorf("it is said to be of %s, and of %s under seal", rec.Time.Format(time.RFC3339), s.Claimed.Format(time.RFC3339)))
+	}
+	return lies
 }
 
 // runOf names one run of a backup: what it takes and when it began.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/index"
@@ -68,4 +69,21 @@ func (l *Log) runNames(chosen func(*Record) bool) (names []archive.Name) {
 		}
 	}
 	return names
+}
+
+// Authors are the writers whose records name an index run, sorted, by the run.
+func (l *Log) Authors() map[archive.Name][]string {
+	by := map[archive.Name][]string{}
+	for _, rec := range l.Records {
+		for _, text := range rec.Index {
+			name, err := archive.ParseName(text)
+			if err == nil && !rec.ofOwner && !slices.Contains(by[name], rec.Lane.Writer) {
+				by[name] = append(by[name], rec.Lane.Writer)
+			}
+		}
+	}
+	for _, writers := range by {
+		slices.Sort(writers)
+	}
+	return by
 }

@@ -67,9 +67,13 @@ type BackupOptions struct {
 }
 
 // Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the backup: what was uploaded is kept
-// for the next run. What a single file lacks is counted in the snapshot's coverage.
+// for the next run. What a single file lacks is counted in the snapshot's coverage. catalog.ErrOutside, before anything is read or written, if the
+// writer may not speak for the host.
 func Backup(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*catalog.Snapshot, error) {
 	o = o.withDefaults()
+	if err := repo.MaySpeakFor(o.Host); err != nil {
+		return nil, err
+	}
 	forget := false
 	for try := 1; ; try++ {
 		snapshot, err := backupOnce(ctx, repo, o, forget)

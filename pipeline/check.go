@@ -48,6 +48,7 @@ type CheckReport struct {
 	Healed                               []Finding             // packs that are damaged or missing, of which every chunk lies somewhere else too
 	Bad                                  map[archive.Name]bool // packs that are damaged, missing or cut short, healed or not
 	Unchecked                            []string              // what could not be checked with the keys at hand
+	Notes                                []string              // what a person should know, and that is no fault
 }
 
 // check is one run of Check.
@@ -60,6 +61,10 @@ type check struct {
 	present map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
 	closed  bool                           // no key at hand opens some of the index runs
 	seen    map[string]bool                // trees that were checked already, with their refs
+
+	snapshots []*catalog.Snapshot
+	heard     map[archive.Name]*testimony         // pack → what index runs say of it
+	borrowed  map[borrowing]map[archive.Name]bool // → packs
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
@@ -78,9 +83,13 @@ func Check(ctx context.Context, repo *catalog.Repository, o CheckOptions) (*Chec
 	c := &check{
 		repo: repo, o: o, index: repo.NewIndex(), report: &CheckReport{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[archive.Name]*archive.Pack{}, seen: map[string]bool{}, damaged: map[archive.ID][]int{},
+		heard: map[archive.Name]*testimony{}, borrowed: map[borrowing]map[archive.Name]bool{},
 	}
-	defer c.index.Close()
-	for _, step := range []func(context.Context) error{c.checkLog, c.checkIndex, c.listPacks, c.checkRefs, c.checkPacks, c.findElsewhere, c.checkTrees, c.sortHealed} {
+	defer func() { c.index.Close() }()
+	for _, step := range []func(context.Context) error{
+		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.countUnused, c.checkRefs, c.checkPacks, c.findElsewhere, c.checkTrees,
+		c.sortHealed, c.noteBorrowed,
+	} {
 		if err := step(ctx); err != nil {
 			return c.report, err
 		}
@@ -120,19 +129,6 @@ func (c *check) checkLog(ctx context.Context) error {
 	return nil
 }
 
-// checkIndex loads every index run by itself, so that one damaged run does not hide the others.
-func (c *check) checkIndex(ctx context.Context) error {
-	for _, name := range c.repo.Runs(c.log) {
-		packs, err := c.repo.LoadRun(ctx, name)
-		c.index.Add(packs...)
-		if err := c.note(ctx, archive.Runs.Object(name), err); err != nil {
-			return err
-		}
-	}
-	c.noteClosed()
-	return nil
-}
-
 // isClosed tells whether no key at hand opens what a record names.
 func (c *check) isClosed(rec *catalog.Record) bool {
 	_, err := c.repo.Domain(rec.Domain)
@@ -166,6 +162,11 @@ func (c *check) listPacks(ctx context.Context) error {
 		}
 		c.present[pack.Name] = pack
 	}
+	return nil
+}
+
+// countUnused counts the packs that no index run names.
+func (c *check) countUnused(ctx context.Context) error {
 	if c.closed {
 		return nil
 	}
@@ -196,6 +197,7 @@ func (c *check) checkRefs(ctx context.Context) error {
 		}
 		if err == nil {
 			needed.Union(set)
+			c.borrow(rec, set)
 		}
 	}
 	for ref := range needed.All() {
@@ -375,19 +377,7 @@ func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *a
 // checkTrees reads every page of every snapshot once, tests that the index knows all that they need, and names the files that damage
 // hurts.
 func (c *check) checkTrees(ctx context.Context) error {
-	if !c.repo.CanRead() {
-		c.report.Unchecked = append(c.report.Unchecked, "trees of snapshots: an identity is needed to read them")
-		return nil
-	}
-	snapshots, problems, err := c.repo.ReadSnapshots(ctx, c.log)
-	if err != nil {
-		return c.note(ctx, "log", err)
-	}
-	for _, problem := range problems {
-		c.find("log", problem)
-	}
-	c.report.Snapshots = uint64(len(snapshots))
-	for _, s := range snapshots {
+	for _, s := range c.snapshots {
 		fetcher, err := fetch.New(c.repo, s.Domain, fetch.Options{})
 		if err != nil {
 			return err

@@ -1,0 +1,141 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+)
+
+// testimony is what index runs say of a pack.
+type testimony struct {
+	by        []string // the writers that say so, sorted; packs of one run share the list
+	said      uint64
+	contested bool // not all of them say the same
+	settled   bool // what is said is what the pack itself says
+}
+
+var saidSeed = maphash.MakeSeed()
+
+// said sums up what an index run says of a pack.
+func said(p archive.RunPack) uint64 {
+	head := fmt.Appendf(nil, "%d %d %s\n", p.Pack.Size, p.Pack.Header, p.Pack.Kind)
+	return maphash.Bytes(saidSeed, p.Directory.Append(head))
+}
+
+// checkIndex loads every index run by itself, so that one damaged run does not hide the others. Where two of them contradict each other,
+// the pack itself decides which one lies.
+func (c *check) checkIndex(ctx context.Context) error {
+	by := c.log.Authors()
+	contested := false
+	var runs []archive.Name
+	for _, run := range c.repo.Runs(c.log) {
+		packs, err := c.repo.LoadRun(ctx, run)
+		if err := c.note(ctx, archive.Runs.Object(run), err); err != nil {
+			return err
+		}
+		if err != nil {
+			continue
+		}
+		runs = append(runs, run)
+		c.index.Add(packs...)
+		for _, p := range packs {
+			contested = c.hear(p, by[run]) || contested
+		}
+	}
+	c.noteClosed()
+	if !contested {
+		return nil
+	}
+	return c.settle(ctx, runs, by)
+}
+
+// hear notes what writers say of a pack, and tells whether it is contested.
+func (c *check) hear(p archive.RunPack, by []string) bool {
+	t := c.heard[p.Pack.Name]
+	if t == nil {
+		c.heard[p.Pack.Name] = &testimony{by: by, said: said(p)}
+		return false
+	}
+	t.contested = t.contested || t.said != said(p)
+	t.by = union(t.by, by)
+	return t.contested
+}
+
+// union is a sorted list of what two sorted lists hold.
+func union(a, b []string) []string {
+	if slices.Equal(a, b) {
+		return a
+	}
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// settle loads the index anew, without what is not so of contested packs, and names the runs that say it.
+func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.Name][]string) error {
+	if err := c.askContested(ctx); err != nil {
+		return err
+	}
+	c.index.Close()
+	c.index = c.repo.NewIndex()
+	for _, run := range runs {
+		packs, err := c.repo.LoadRun(ctx, run)
+		if err != nil {
+			return err
+		}
+		for _, p := range packs {
+			t := c.heard[p.Pack.Name]
+			if t.settled && t.said != said(p) {
+				c.find(archive.Runs.Object(run), fmt.Errorf("what it says of pack %s is not so; it is of writer %s", p.Pack.Name, strings.Join(by[run], ", ")))
+				continue
+			}
+			t.by = union(t.by, by[run])
+			c.index.Add(p)
+		}
+	}
+	return nil
+}
+
+// askContested reads what lies in contested packs.
+func (c *check) askContested(ctx context.Context) error {
+	for name, t := range c.heard {
+		if !t.contested {
+			continue
+		}
+		pack, err := c.ask(ctx, name)
+		if err == nil {
+			*t = testimony{said: said(pack), settled: true}
+			continue
+		}
+		err = c.note(ctx, "pack "+name.String(), fmt.Errorf("index runs of %s contradict each other on what lies in it, and it cannot be asked: %w", strings.Join(t.by, ", "), err))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask reads from a pack itself what lies in it.
+func (c *check) ask(ctx context.Context, name archive.Name) (p archive.RunPack, err error) {
+	if !c.repo.CanRead() {
+		return p, catalog.ErrNoIdentity
+	}
+	reader, err := c.repo.Reader(c.repo.Config.Domain)
+	if err != nil {
+		return p, err
+	}
+	listed := c.present[name]
+	if listed == nil {
+		return p, store.ErrNotExist
+	}
+	if p.Pack, err = reader.Pack(ctx, listed.Kind, name, int64(listed.Size)); err == nil {
+		p.Directory, err = reader.Directory(ctx, p.Pack)
+	}
+	return p, err
+}

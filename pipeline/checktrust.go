@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+)
+
+// openSnapshots reads what commits say, and names those that are not what their writers may make, or say one thing in the clear and another
+// under seal.
+func (c *check) openSnapshots(ctx context.Context) error {
+	if !c.repo.CanRead() {
+		c.report.Unchecked = append(c.report.Unchecked, "trees of snapshots, and whether their writers may speak for their hosts: an identity is needed to read them")
+		return nil
+	}
+	snapshots, problems, err := c.repo.ReadSnapshots(ctx, c.log)
+	if err != nil {
+		return c.note(ctx, "log", err)
+	}
+	for _, problem := range problems {
+		c.find("log", problem)
+	}
+	c.snapshots = snapshots
+	c.report.Snapshots = uint64(len(snapshots))
+	unbound, undated := tally{}, tally{}
+	for _, s := range snapshots {
+		place := "snapshot " + s.ID.String()[:12]
+		if s.Standing == catalog.Outside {
+			c.find(place, fmt.Errorf("writer %s has made it for host %s, and the owner has not admitted it for that: latest and times pass over it", s.Writer, s.Host))
+		}
+		for _, err := range c.repo.Misstated(c.log.Find(s.ID), s) {
+			c.find(place, err)
+		}
+		unbound.count(s, s.Standing == catalog.Unbound)
+		undated.count(s, s.Undated)
+	}
+	c.noteEach(unbound, "%d snapshots of host %s by writer %s are unbound: the owner has not said which hosts it may speak for (packstone key writer bind)")
+	c.noteEach(undated, "%d snapshots of host %s by writer %s are undated: they claim to be older than the storage has them, since they were dated back or copied")
+	return nil
+}
+
+// maker is a writer, and the host that it speaks for.
+type maker struct{ host, writer string }
+
+// tally counts snapshots.
+type tally map[maker]int
+
+func (t tally) count(s *catalog.Snapshot, counts bool) {
+	if counts {
+		t[maker{s.Host, s.Writer}]++
+	}
+}
+
+func (c *check) noteEach(t tally, text string) {
+	for _, m := range slices.SortedFunc(maps.Keys(t), compareMakers) {
+		c.report.Notes = append(c.report.Notes, fmt.Sprintf(text, t[m], m.host, m.writer))
+	}
+}
+
+func compareMakers(a, b maker) int {
+	return strings.Compare(a.host+"\x00"+a.writer, b.host+"\x00"+b.writer)
+}
+
+// accuse tells what records claim to have seen and what is not there.
+func (c *check) accuse(ctx context.Context) error {
+	accusations, err := c.repo.Accusations(ctx, c.log)
+	if err != nil {
+		return err
+	}
+	for _, a := range accusations {
+		if a.Grave {
+			c.find("log/"+a.Lane, fmt.Errorf("%w: %s", catalog.ErrRolledBack, a))
+		} else {
+			c.report.Notes = append(c.report.Notes, a.String())
+		}
+	}
+	return nil
+}
+
+// borrowing is what the snapshots of one writer need of packs that others alone have told of.
+type borrowing struct{ writer, of string }
+
+// borrow notes which packs of a snapshot's refs rest on the word of others than its writer.
+func (c *check) borrow(rec *catalog.Record, refs *archive.RefSet) {
+	if rec.Kind != catalog.Commit {
+		return
+	}
+	for ref := range refs.All() {
+		t := c.heard[ref.Name]
+		if t == nil || len(t.by) == 0 || slices.Contains(t.by, rec.Lane.Writer) {
+			continue
+		}
+		b := borrowing{rec.Lane.Writer, strings.Join(t.by, ", ")}
+		if c.borrowed[b] == nil {
+			c.borrowed[b] = map[archive.Name]bool{}
+		}
+		c.borrowed[b][ref.Name] = true
+	}
+}
+
+// noteBorrowed says whose data rest on the word of others, unless all of it was read.
+func (c *check) noteBorrowed(context.Context) error {
+	if c.report.PacksRead == c.report.Packs && c.repo.CanRead() {
+		return nil
+	}
+	for _, b := range slices.SortedFunc(maps.Keys(c.borrowed), func(a, b borrowing) int { return strings.Compare(a.writer+"\x00"+a.of, b.writer+"\x00"+b.of) }) {
+		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%d packs that snapshots of %s need: what lies in them rests on the word of writer %s alone; --read-data, "+
+			"with an identity, looks", len(c.borrowed[b]), c.hostsOf(b.writer), b.of))
+	}
+	return nil
+}
+
+// hostsOf names the hosts of a writer's snapshots, or the writer where they cannot be read.
+func (c *check) hostsOf(writer string) string {
+	hosts := map[string]bool{}
+	for _, s := range c.snapshots {
+		if s.Writer == writer {
+			hosts[s.Host] = true
+		}
+	}
+	if len(hosts) == 0 {
+		return "writer " + writer
+	}
+	return "host " + strings.Join(slices.Sorted(maps.Keys(hosts)), ", ")
+}
