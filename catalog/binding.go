@@ -19,6 +19,9 @@ const (
 	Outside                 // the owner has admitted the writer for other hosts only
 )
 
+// String is the standing's word.
+func (s Standing) String() string { return [...]string{"bound", "unbound", "outside"}[s] }
+
 // Roles that the owner gives to writers.
 const (
 	RoleVerifier = "verifier" // its verified records count for the writers of its group
@@ -84,6 +87,9 @@ func (m *Member) standing(lane string, sequence uint64, host string) Standing {
 	return now
 }
 
+// MaySpeakFor tells whether snapshots that the member makes from now on may be of host.
+func (m *Member) MaySpeakFor(host string) bool { return standing(m.Hosts, host) != Outside }
+
 // Rebind changes the hosts that a member may speak for. Its records up to log lose nothing by that.
 func (m *Member) Rebind(hosts []string, log *Log) {
 	before := Binding{Hosts: m.Hosts, LastValid: log.lastOf(m.Name())}
@@ -128,7 +134,7 @@ func (r *Repository) MaySpeakFor(host string) error {
 		return err
 	}
 	m, _, _ := member(r.Config.Writers, w.Signer.Name())
-	if standing(m.Hosts, host) != Outside {
+	if m.MaySpeakFor(host) {
 		return nil
 	}
 	return fmt.Errorf("the key of writer %s is for the hosts %s, not for %q: name one of them with --host, or let the owner admit it for this "+

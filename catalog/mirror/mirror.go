@@ -25,7 +25,7 @@ var ErrDamaged = errors.New("the catalog's mirror is damaged")
 var ErrQuery = errors.New("not a query that can be answered")
 
 // version is that of the tables; files of another are made anew.
-const version = 1
+const version = 2
 
 // application marks the file as ours: "pstn".
 const application = 0x7073746e

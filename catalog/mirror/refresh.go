@@ -136,11 +136,11 @@ func (m *Mirror) addSnapshot(s *catalog.Snapshot, known bool) error {
 			return err
 		}
 	}
-	if known {
-		return nil
+	if known { // what it is taken for may have changed
+		return m.run("UPDATE _snapshot SET time = ?, undated = ?, standing = ? WHERE id = ?", s.Time, s.Undated, s.Standing.String(), id)
 	}
-	err := m.run("INSERT INTO _snapshot VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", id, s.Time, s.Set, s.Host, s.User, s.Writer, s.Started, s.Finished, s.Stored,
-		orNull(s.Parent), s.Software, s.Complete())
+	err := m.run("INSERT INTO _snapshot VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", id, s.Time, s.Set, s.Host, s.User, s.Writer, s.Started, s.Finished, s.Stored,
+		orNull(s.Parent), s.Software, s.Complete(), s.Claimed, s.Undated, s.Standing.String())
 	if err != nil {
 		return err
 	}

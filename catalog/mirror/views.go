@@ -10,7 +10,7 @@ CREATE TABLE _state(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE _record(id TEXT PRIMARY KEY, object TEXT, writer TEXT, lane INTEGER, sequence INTEGER, kind TEXT, time TEXT, stored TEXT,
 	domain INTEGER, config INTEGER, program TEXT) WITHOUT ROWID;
 CREATE TABLE _snapshot(id TEXT PRIMARY KEY, time TEXT, set_name TEXT, host TEXT, user TEXT, writer TEXT, started TEXT, finished TEXT, stored TEXT,
-	parent TEXT, program TEXT, complete INTEGER) WITHOUT ROWID;
+	parent TEXT, program TEXT, complete INTEGER, claimed TEXT, undated INTEGER, standing TEXT) WITHOUT ROWID;
 CREATE TABLE _source(id INTEGER PRIMARY KEY, snapshot TEXT, name TEXT, type TEXT, location TEXT, paths TEXT, moment TEXT, finished TEXT,
 	files INTEGER, directories INTEGER, others INTEGER, bytes INTEGER, files_new INTEGER, files_changed INTEGER, files_unmodified INTEGER,
 	missed INTEGER, filled INTEGER NOT NULL DEFAULT 0, UNIQUE(snapshot, name));
@@ -40,7 +40,7 @@ type Column struct {
 func Views() []View {
 	return []View{
 		{"snapshots", columns("id", "short_id=substr(id, 1, 12)", "time", "set_name", "host", "user", "writer", "started", "finished", "stored", "parent",
-			"program", "complete", "sources=(SELECT count(*) FROM _source WHERE snapshot = s.id)",
+			"program", "complete", "claimed", "undated", "standing", "sources=(SELECT count(*) FROM _source WHERE snapshot = s.id)",
 			"files=(SELECT sum(files) FROM _source WHERE snapshot = s.id)", "bytes=(SELECT sum(bytes) FROM _source WHERE snapshot = s.id)",
 			"missed=(SELECT sum(missed) FROM _source WHERE snapshot = s.id)"), "_snapshot AS s"},
 		{"snapshot_sources", columns("snapshot", "source=name", "type", "location", "paths", "moment", "finished", "files", "directories",

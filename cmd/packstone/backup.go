@@ -123,6 +123,9 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if err != nil {
 		return err
 	}
+	if err := a.speak(repo, &run.BackupOptions); err != nil {
+		return err
+	}
 	return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
 		return a.runBackup(ctx, repo, storage, run.BackupOptions)
 	})
@@ -137,7 +140,7 @@ type plannedBackup struct {
 // planBackup finds out what is to be backed up, without touching it.
 func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) {
 	run := plannedBackup{BackupOptions: pipeline.BackupOptions{
-		Host: a.hostName(), User: userName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
+		User: userName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
 		Concurrency: a.flags.concurrency, PackSize: int(o.packSize), Progress: new(pipeline.Progress),
 	}}
 	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 128<<20 && run.PackSize == 0 {
@@ -351,17 +354,6 @@ func onlySet(settings *config.Config, named string) (string, error) {
 		return "", usage("name what to back up: a path, or a set of a settings file")
 	}
 	return "", usage("name the set to back up: %s", strings.Join(sets, ", "))
-}
-
-func (a *app) hostName() string {
-	if a.flags.host != "" {
-		return a.flags.host
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	return host
 }
 
 func userName() string {

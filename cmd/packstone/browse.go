@@ -71,7 +71,7 @@ type spot struct {
 // find finds the snapshot and sources that text names.
 func (b *browser) find(text string) (spot, error) {
 	p := parsePlace(text)
-	s, err := catalog.Select(b.snapshots, p.snapshot, b.filterFor(p))
+	s, err := b.pick(b.snapshots, p.snapshot, b.filterFor(p))
 	if err != nil {
 		return spot{}, err
 	}

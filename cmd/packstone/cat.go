@@ -134,7 +134,7 @@ func (a *app) catSnapshot(ctx context.Context, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := catalog.Select(b.snapshots, name, a.filter())
+	s, err := a.pick(b.snapshots, name, a.filter())
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ type verifySummary struct {
 	Packs     uint64         `json:"packs" doc:"Packs in the repository."`
 	Cached    uint64         `json:"cached_objects" doc:"Objects that this machine keeps, all compared with the repository."`
 	Findings  []checkFinding `json:"findings" doc:"What is wrong."`
-	Unchecked []string       `json:"unchecked" doc:"What could not be checked with the keys at hand."`
+	Unchecked []string       `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
+	Notes     []string       `json:"notes" doc:"What a person should know, and that is no fault."`
 }
 
 func newCatalogVerify(a *app) *cobra.Command {
@@ -54,7 +55,8 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 		return err
 	}
 	checked := checkSummaryOf(report)
-	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings, Unchecked: checked.Unchecked}
+	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings,
+		Unchecked: checked.Unchecked, Notes: checked.Notes}
 	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
 	if err := m.compareCache(ctx, storage, cache.Path("objects")); err != nil {
 		return err
@@ -64,6 +66,9 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	}
 	for _, text := range m.Unchecked {
 		a.out.Warn(output.Warning{Message: "not checked: " + text})
+	}
+	for _, text := range m.Notes {
+		a.out.Note("note: %s", output.Name(text))
 	}
 	a.out.Summary(m, m.text())
 	if len(m.Findings) > 0 {

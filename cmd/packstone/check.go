@@ -24,7 +24,8 @@ type checkSummary struct {
 	UnusedBytes uint64         `json:"unused_bytes" doc:"Bytes of those."`
 	Findings    []checkFinding `json:"findings" doc:"What is wrong."`
 	Healed      []checkFinding `json:"healed,omitempty" doc:"Packs that are damaged or missing and whose chunks lie in other packs too: nothing is lost by them."`
-	Unchecked   []string       `json:"unchecked" doc:"What could not be checked with the keys at hand."`
+	Unchecked   []string       `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
+	Notes       []string       `json:"notes" doc:"What a person should know, and that is no fault."`
 }
 
 // checkFinding is something that is wrong.
@@ -90,6 +91,9 @@ func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
 	for _, text := range m.Unchecked {
 		a.out.Warn(output.Warning{Message: "not checked: " + text})
 	}
+	for _, text := range m.Notes {
+		a.out.Note("note: %s", output.Name(text))
+	}
 	a.out.Summary(m, m.text())
 	if len(m.Findings) > 0 {
 		return exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
@@ -100,10 +104,8 @@ func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
 func checkSummaryOf(r *pipeline.CheckReport) checkSummary {
 	m := checkSummary{
 		Records: r.Records, Snapshots: r.Snapshots, Packs: r.Packs, PacksRead: r.PacksRead, BytesRead: r.BytesRead,
-		Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{}, Unchecked: r.Unchecked,
-	}
-	if m.Unchecked == nil {
-		m.Unchecked = []string{}
+		Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{},
+		Unchecked: append([]string{}, r.Unchecked...), Notes: append([]string{}, r.Notes...),
 	}
 	for _, f := range r.Findings {
 		m.Findings = append(m.Findings, checkFinding{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})

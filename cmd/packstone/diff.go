@@ -71,11 +71,11 @@ func (d *differ) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := catalog.Select(b.snapshots, args[0], d.filter())
+	before, err := d.pick(b.snapshots, args[0], d.filter())
 	if err != nil {
 		return err
 	}
-	after, err := catalog.Select(b.snapshots, args[1], d.filter())
+	after, err := d.pick(b.snapshots, args[1], d.filter())
 	if err != nil {
 		return err
 	}

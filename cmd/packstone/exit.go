@@ -41,6 +41,7 @@ var codes = []struct {
 	{config.ErrInvalid, exitUsage},
 	{catalog.ErrAmbiguous, exitUsage},
 	{catalog.ErrBadName, exitUsage},
+	{catalog.ErrOutside, exitUsage},
 	{catalog.ErrNoRepository, exitNoRepository},
 	{catalog.ErrNoIdentity, exitIdentity},
 	{catalog.ErrNoWriter, exitIdentity},

@@ -106,6 +106,9 @@ func (f *finder) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(f.o.snapshots) == 0 {
+		chosen = f.trusted(chosen)
+	}
 	f.rows = f.out.Rows()
 	for _, s := range chosen {
 		if err = f.search(ctx, s); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,11 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if err != nil {
 		return made, err
 	}
-	writer, err := crypto.GenerateSigner(hostWriter())
+	host, err := a.namedHost()
+	if err != nil {
+		return made, err
+	}
+	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, machineName())))
 	if err != nil {
 		return made, err
 	}
@@ -305,15 +310,6 @@ func (a *app) sharedDomain(ctx context.Context, address string) (*crypto.Domain,
 		return nil, err
 	}
 	return &domain, nil
-}
-
-// hostWriter is the name that this host writes under.
-func hostWriter() string {
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		host = "host"
-	}
-	return catalog.WriterName(host)
 }
 
 // keepWriter writes this host's key to its usual place, or to where the environment or the settings expect it.

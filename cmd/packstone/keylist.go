@@ -26,6 +26,7 @@ type keyListMessage struct {
 	Writers     []memberRow        `json:"writers" doc:"Hosts that may write, and those that might."`
 	Collectors  []memberRow        `json:"collectors" doc:"Who may delete what is not needed."`
 	Domains     []keyListDomainRow `json:"domains" doc:"Within a domain equal contents are stored once."`
+	OldRules    bool               `json:"old_rules,omitempty" doc:"Whether writers without a group rely on each other, as they did in the first version: the next change ends that."`
 	Floor       string             `json:"retention_floor" doc:"How long every snapshot is kept at least."`
 }
 
@@ -37,7 +38,10 @@ type recipientRow struct {
 type memberRow struct {
 	Name    string            `json:"name" doc:"The name that it signs with."`
 	Key     string            `json:"key" doc:"Its public key."`
-	Group   string            `json:"group,omitempty" doc:"Writers of one group use each other's chunks."`
+	Hosts   []string          `json:"hosts,omitempty" doc:"Patterns of the hosts that a writer's snapshots may be of."`
+	Unbound bool              `json:"unbound,omitempty" doc:"Whether the owner has not said which hosts a writer's snapshots may be of."`
+	Group   string            `json:"group,omitempty" doc:"Writers of one group rely on each other's data; one without on its own alone."`
+	Roles   []string          `json:"roles,omitempty" doc:"What else it may do."`
 	Here    bool              `json:"key_at_hand" doc:"Whether its key file is at hand."`
 	Revoked bool              `json:"revoked" doc:"Whether it may no longer act."`
 	Last    map[string]uint64 `json:"last_valid,omitempty" doc:"Of a revoked one: by lane, its last record that counts."`
@@ -90,7 +94,7 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 	m = keyListMessage{
 		Repository: repo.Format.Repository, Owner: repo.Owner().Text(), Fingerprint: repo.Owner().Fingerprint(), OwnerHere: ownerErr == nil,
 		Config: c.Number, Classic: c.Classic, Recipients: []recipientRow{}, Domains: []keyListDomainRow{}, Floor: c.Floor,
-		Collectors: memberRows(c.Collectors, ""),
+		Collectors: memberRows(c.Collectors, ""), OldRules: c.Rules == 0,
 	}
 	for _, text := range c.Recipients {
 		m.Recipients = append(m.Recipients, recipientRow{text, slices.Contains(recipients, text)})
@@ -107,6 +111,9 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 		here = writer.Signer.Verifier().Text()
 	}
 	m.Writers = memberRows(c.Writers, here)
+	for i := range m.Writers {
+		m.Writers[i].Unbound = c.Writers[i].Hosts == nil
+	}
 	return m, nil
 }
 
@@ -136,7 +143,9 @@ func memberRows(members []catalog.Member, here string) []memberRow {
 	rows := []memberRow{}
 	for _, m := range members {
 		name, _, _ := strings.Cut(m.Key, "+")
-		rows = append(rows, memberRow{name, m.Key, m.Group, m.Key == here, m.Revoked != nil, m.Revoked})
+		rows = append(rows, memberRow{
+			Name: name, Key: m.Key, Hosts: m.Hosts, Group: m.Group, Roles: m.Roles, Here: m.Key == here, Revoked: m.Revoked != nil, Last: m.Revoked,
+		})
 	}
 	return rows
 }
@@ -150,6 +159,9 @@ func (m keyListMessage) text() string {
 	for _, w := range m.Writers {
 		fmt.Fprintf(&b, "writer     %s\n", w.text())
 	}
+	if m.OldRules && len(m.Writers) > 1 {
+		b.WriteString("           writers without a group rely on each other's data until this configuration is changed\n")
+	}
 	for _, c := range m.Collectors {
 		fmt.Fprintf(&b, "collector  %s\n", c.text())
 	}
@@ -160,7 +172,8 @@ func (m keyListMessage) text() string {
 }
 
 func (r memberRow) text() string {
-	text := r.Name + mark(r.Group != "", "group "+r.Group) + mark(r.Here, "key at hand")
+	text := r.Name + mark(r.Unbound, "unbound") + mark(len(r.Hosts) > 0, "of "+strings.Join(r.Hosts, ", ")) + mark(r.Group != "", "group "+r.Group) +
+		mark(len(r.Roles) > 0, strings.Join(r.Roles, ", ")) + mark(r.Here, "key at hand")
 	if !r.Revoked {
 		return text
 	}

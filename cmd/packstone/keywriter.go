@@ -17,12 +17,15 @@ import (
 
 // writerAddMessage is what key writer add prints as JSON.
 type writerAddMessage struct {
-	Name    string `json:"name" doc:"The name that the host signs with."`
-	Key     string `json:"key" doc:"Its public key."`
-	Config  uint64 `json:"config" doc:"The number of the configuration that admits it."`
-	File    string `json:"file,omitempty" doc:"The key file that was written."`
-	Content string `json:"content,omitempty" doc:"The key file's text, secret, where no file was named."`
-	DryRun  bool   `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+	Name    string   `json:"name" doc:"The name that the host signs with."`
+	Key     string   `json:"key" doc:"Its public key."`
+	Hosts   []string `json:"hosts" doc:"Patterns of the hosts that its snapshots may be of."`
+	Group   string   `json:"group,omitempty" doc:"The group whose data it relies on; without one on its own alone."`
+	Roles   []string `json:"roles,omitempty" doc:"What else it may do."`
+	Config  uint64   `json:"config" doc:"The number of the configuration that admits it."`
+	File    string   `json:"file,omitempty" doc:"The key file that was written."`
+	Content string   `json:"content,omitempty" doc:"The key file's text, secret, where no file was named."`
+	DryRun  bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
 }
 
 // writerRevokeMessage is what key writer revoke prints as JSON.
@@ -36,15 +39,15 @@ type writerRevokeMessage struct {
 func newKeyWriter(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "writer",
-		Short: "Admit hosts that back up, list and revoke them.",
+		Short: "Admit hosts that back up, say what they may speak for, list and revoke them.",
 		Example: `  packstone key writer add db1 -o db1.key
   packstone key writer revoke db1`,
-	}, newKeyWriterAdd(a), newKeyWriterList(a), newKeyWriterRevoke(a))
+	}, newKeyWriterAdd(a), newKeyWriterBind(a), newKeyWriterList(a), newKeyWriterRevoke(a))
 }
 
 type writerAddOptions struct {
 	output string
-	group  string
+	memberFlags
 }
 
 func newKeyWriterAdd(a *app) *cobra.Command {
@@ -53,20 +56,27 @@ func newKeyWriterAdd(a *app) *cobra.Command {
 		Use:   "add HOST",
 		Short: "Admit a host, and print the key file with which it backs up.",
 		Long: `The file and the repository's address are all that the host needs: PACKSTONE_WRITER_FILE names the file there. With it the host can
-back up and deduplicate; it can read nothing, not even its own backups, and delete nothing. It needs the owner's key, and an identity
-or the key file of a host that is admitted already.`,
+back up and deduplicate; it can read nothing, not even its own backups, and delete nothing. Its snapshots may be of HOST alone, or of
+what --hosts says: those of other hosts do not count. It needs the owner's key, and an identity or the key file of a host that is
+admitted already.
+
+` + whatSharingTrusts,
 		Example: `  packstone key writer add db1 -o db1.key
   packstone key writer add db1 | ssh db1 'umask 077; cat > /etc/packstone/writer.key'`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the key file to `file` instead of printing it")
-	cmd.Flags().StringVar(&o.group, "group", "", "`name` of the group whose chunks it may use; by default it uses its own alone")
+	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.addWriter(ctx, catalog.WriterName(args[0]), o)
+		member, err := o.memberOf(args[0])
+		if err != nil {
+			return err
+		}
+		return a.addWriter(ctx, catalog.WriterName(args[0]), member, o.output)
 	})
 }
 
-func (a *app) addWriter(ctx context.Context, name string, o writerAddOptions) error {
+func (a *app) addWriter(ctx context.Context, name string, member catalog.Member, file string) error {
 	repo, err := a.openWithAnyKeys(ctx)
 	if err != nil {
 		return err
@@ -79,23 +89,27 @@ func (a *app) addWriter(ctx context.Context, name string, o writerAddOptions) er
 	if err != nil {
 		return err
 	}
-	m := writerAddMessage{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	member.Key = key.Signer.Verifier().Text()
+	m := writerAddMessage{
+		Name: name, Key: member.Key, Hosts: member.Hosts, Group: member.Group, Roles: member.Roles, Config: repo.Config.Number, DryRun: a.flags.dryRun,
+	}
 	if a.flags.dryRun {
-		a.out.Message("key_writer_add", m, "dry run: would admit writer "+name)
+		a.out.Message("key_writer_add", m, "dry run: would admit writer "+name+" for "+strings.Join(member.Hosts, ", "))
 		return a.out.Err()
 	}
 	text, err := key.Encode()
 	if err != nil {
 		return err
 	}
-	if err := admit(ctx, repo, owner, catalog.Member{Key: m.Key, Group: o.group}, o.output, text); err != nil {
+	if err := admit(ctx, repo, owner, member, file, text); err != nil {
 		return err
 	}
-	m.Config, m.File = repo.Config.Number, o.output
-	if o.output == "" {
+	m.Config, m.File = repo.Config.Number, file
+	if file == "" {
 		m.Content = string(text)
 	}
-	a.out.Note("admitted writer %s with configuration %d", name, m.Config)
+	a.out.Note("admitted writer %s for %s with configuration %d", name, strings.Join(member.Hosts, ", "), m.Config)
+	a.tellNameless(member)
 	a.out.Message("key_writer_add", m, m.text())
 	return a.out.Err()
 }
@@ -181,22 +195,31 @@ func newKeyWriterList(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		table := output.Table{Head: []string{"NAME", "GROUP", "STATE", "KEY"}}
+		table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "KEY"}}
 		for _, row := range m.Writers {
-			table.Rows = append(table.Rows, []string{row.Name, orDash(row.Group), row.state(), row.Key})
+			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), orDash(row.Group), row.state(), row.Key})
 		}
 		return output.List(a.out, m.Writers, table)
 	})
 }
 
 func (r memberRow) state() string {
+	state := "admitted"
 	switch {
 	case r.Revoked:
-		return "revoked"
+		state = "revoked"
 	case r.Here:
-		return "key at hand"
+		state = "key at hand"
 	}
-	return "admitted"
+	return strings.Join(append([]string{state}, r.Roles...), ", ")
+}
+
+// hosts are the patterns of the hosts that a writer may speak for.
+func (r memberRow) hosts() string {
+	if r.Unbound {
+		return "unbound"
+	}
+	return orDash(strings.Join(r.Hosts, ","))
 }
 
 func newKeyWriterRevoke(a *app) *cobra.Command {
@@ -223,13 +246,9 @@ func (a *app) revokeWriter(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	rows := memberRows(repo.Config.Writers, "")
-	i := slices.IndexFunc(rows, func(r memberRow) bool { return r.Name == name })
-	if i < 0 {
-		return usage("the repository knows no writer %s", output.Name(name))
-	}
-	if rows[i].Revoked {
-		return exitWith(exitRefused, "writer %s is revoked already", name)
+	i, err := admitted(repo, name)
+	if err != nil {
+		return err
 	}
 	log, err := repo.ReadLog(ctx)
 	if err != nil {

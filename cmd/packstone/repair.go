@@ -61,6 +61,9 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.speak(repo, &run.BackupOptions); err != nil {
+		return err
+	}
 	before, err := a.readAll(ctx, repo)
 	if err != nil {
 		return err

@@ -126,7 +126,12 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	}
 	filter := a.filterFor(from)
 	filter.Incomplete = o.incomplete
-	snapshot, err := catalog.Select(all, from.snapshot, filter)
+	if o.inPlace && a.flags.host == "" {
+		if filter.Prefer, err = a.thisHost(repo.Format.Repository); err != nil {
+			return err
+		}
+	}
+	snapshot, err := a.pick(all, from.snapshot, filter)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ var messages = map[string]any{
 	"key_list":          keyListMessage{},
 	"key_recipients":    recipientsMessage{},
 	"key_writer_add":    writerAddMessage{},
+	"key_writer_bind":   writerBindMessage{},
 	"key_writer_revoke": writerRevokeMessage{},
 
 	summaryPrefix + "backup":          backupSummary{},

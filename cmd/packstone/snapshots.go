@@ -17,9 +17,13 @@ import (
 type snapshotRow struct {
 	ID       string        `json:"id" doc:"The snapshot's id: the SHA-256 of its commit."`
 	ShortID  string        `json:"short_id" doc:"The beginning of the id, which is enough to name it."`
-	Time     time.Time     `json:"time" doc:"When it was taken, or what --time said."`
-	Set      string        `json:"set" doc:"The set; empty for paths."`
-	Hostname string        `json:"hostname" doc:"The host that took it."`
+	Time     time.Time     `json:"time" doc:"When it was taken, or what --time said; never later than the storage has it."`
+	Claimed  time.Time     `json:"claimed_time,omitzero" doc:"The later time that its writer claims and that is not believed."`
+	Undated  bool          `json:"undated,omitempty" doc:"Whether it claims to be older than the storage has it: it was dated back, or copied."`
+	Set      output.Name   `json:"set" doc:"The set; empty for paths."`
+	Hostname output.Name   `json:"hostname" doc:"The host that took it."`
+	Writer   string        `json:"writer" doc:"Whose key signed it."`
+	Standing string        `json:"standing" doc:"bound: the owner has admitted the writer for this host. unbound: the owner has not said for which hosts. outside: for others only, so that latest and times pass over it."`
 	Username string        `json:"username,omitempty" doc:"The user that took it."`
 	Tags     []string      `json:"tags,omitempty" doc:"Its tags."`
 	Paths    []output.Name `json:"paths,omitempty" doc:"What was named on the command line."`
@@ -90,7 +94,7 @@ func (a *app) chooseSnapshots(ctx context.Context, repo *catalog.Repository, nam
 func (a *app) choose(all []*catalog.Snapshot, names []string) ([]*catalog.Snapshot, error) {
 	var chosen []*catalog.Snapshot
 	for _, name := range names {
-		s, err := catalog.Select(all, name, a.filter())
+		s, err := a.pick(all, name, a.filter())
 		if err != nil {
 			return nil, err
 		}
@@ -110,16 +114,19 @@ func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {
 	for i, s := range snapshots {
 		row := snapshotRowOf(s)
 		rows[i] = row
-		table.Rows = append(table.Rows, []string{row.ShortID, output.Time(s.Time), orDash(row.Set), row.Hostname,
-			orDash(strings.Join(row.Tags, ",")), strconv.FormatUint(row.Files, 10), output.Bytes(int64(row.Bytes)), row.what()})
+		table.Rows = append(table.Rows, []string{row.ShortID, output.Time(s.Time), orDash(row.Set.String()), row.host(),
+			orDash(output.Name(strings.Join(row.Tags, ",")).String()), strconv.FormatUint(row.Files, 10), output.Bytes(int64(row.Bytes)), row.what()})
 	}
 	return output.List(a.out, rows, table)
 }
 
 func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 	row := snapshotRow{
-		ID: s.ID.String(), ShortID: s.ID.String()[:shortID], Time: s.Time, Set: s.Set, Hostname: s.Host, Username: s.User,
-		Tags: s.Tags, Complete: s.Complete(), Program: s.Software,
+		ID: s.ID.String(), ShortID: s.ID.String()[:shortID], Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
+		Username: s.User, Tags: s.Tags, Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
+	}
+	if !s.Claimed.Equal(s.Time) {
+		row.Claimed = s.Claimed
 	}
 	for i := range s.Sources {
 		source := &s.Sources[i]
@@ -133,7 +140,7 @@ func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 
 // what names what is in a snapshot, for a person.
 func (r snapshotRow) what() string {
-	text := strings.Join(r.Sources, " ")
+	text := output.Name(strings.Join(r.Sources, " ")).String()
 	if len(r.Paths) > 0 {
 		var paths []string
 		for _, path := range r.Paths {
@@ -141,10 +148,16 @@ func (r snapshotRow) what() string {
 		}
 		text = strings.Join(paths, " ")
 	}
-	if !r.Complete {
-		text += " (incomplete)"
+	return text + mark(!r.Complete, "incomplete") + mark(r.Standing == catalog.Outside.String(), "outside: "+r.Writer+" may not speak for this host") +
+		mark(r.Standing == catalog.Unbound.String(), "unbound") + mark(r.Undated, "undated") + mark(!r.Claimed.IsZero(), "claims "+output.Time(r.Claimed))
+}
+
+// host names the host, and the writer where it has another name.
+func (r snapshotRow) host() string {
+	if catalog.WriterName(string(r.Hostname)) == r.Writer {
+		return r.Hostname.String()
 	}
-	return text
+	return r.Hostname.String() + " by " + r.Writer
 }
 
 func orDash(text string) string {

@@ -33,7 +33,7 @@ type statusMessage struct {
 
 // statusSet is the last snapshot of a set of a host.
 type statusSet struct {
-	Set        string      `json:"set" doc:"The set; empty for paths."`
+	Set        output.Name `json:"set" doc:"The set; empty for paths."`
 	Hostname   output.Name `json:"hostname" doc:"The host that took it."`
 	SnapshotID string      `json:"snapshot_id" doc:"The last snapshot."`
 	Time       time.Time   `json:"time" doc:"When it was taken."`
@@ -139,11 +139,15 @@ func (m *statusMessage) addSets(ctx context.Context, repo *catalog.Repository, l
 	if err != nil {
 		return err
 	}
-	for _, s := range snapshots { // oldest first
-		i := slices.IndexFunc(m.Sets, func(set statusSet) bool { return set.Set == s.Set && string(set.Hostname) == s.Host })
+	trusted := catalog.Trusted(snapshots)
+	if n := len(snapshots) - len(trusted); n > 0 {
+		m.Problems = append(m.Problems, fmt.Sprintf("%d snapshots do not count, since their writers may not speak for the host that they name: packstone snapshots marks them", n))
+	}
+	for _, s := range trusted { // oldest first
+		i := slices.IndexFunc(m.Sets, func(set statusSet) bool { return string(set.Set) == s.Set && string(set.Hostname) == s.Host })
 		if i < 0 {
 			i = len(m.Sets)
-			m.Sets = append(m.Sets, statusSet{Set: s.Set, Hostname: output.Name(s.Host)})
+			m.Sets = append(m.Sets, statusSet{Set: output.Name(s.Set), Hostname: output.Name(s.Host)})
 		}
 		last := &m.Sets[i]
 		last.SnapshotID, last.Time, last.Complete = s.ID.String(), s.Time, s.Complete()
@@ -240,7 +244,7 @@ func (m *statusMessage) text() string {
 func (m *statusMessage) setTable() output.Table {
 	table := output.Table{Head: []string{"SET", "HOST", "LAST SNAPSHOT", "TIME", "AGE", "COMPLETE", "SNAPSHOTS"}, Right: []int{4, 6}}
 	for _, s := range m.Sets {
-		table.Rows = append(table.Rows, []string{orDash(s.Set), s.Hostname.String(), s.SnapshotID[:shortID], output.Time(s.Time),
+		table.Rows = append(table.Rows, []string{orDash(s.Set.String()), s.Hostname.String(), s.SnapshotID[:shortID], output.Time(s.Time),
 			elapsed(time.Duration(s.Age) * time.Second), yesNo(s.Complete), strconv.Itoa(s.Snapshots)})
 	}
 	if len(m.Sets) == 0 && len(m.Unknown) == 0 {

@@ -30,6 +30,7 @@ const maxFile = 1 << 20
 type Config struct {
 	Version    int               `yaml:"version" doc:"The version of this file's form: 1."`
 	Repository string            `yaml:"repository,omitempty" doc:"Where the backups go: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or sftp://user@host:port/path."`
+	Host       string            `yaml:"host,omitempty" doc:"The host that this machine is in the repository; else the one of its writer's file."`
 	Keys       Keys              `yaml:"keys,omitempty" doc:"The keys of this host."`
 	Sources    map[string]Source `yaml:"sources,omitempty" doc:"What can be backed up, by name. A restore makes a folder of that name."`
 	Sets       map[string]Set    `yaml:"sets,omitempty" doc:"The sources that belong together, by name. A set becomes one snapshot."`

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+)
+
+// namedHost is the host that a person has named for this machine: by PACKSTONE_HOST, or in the settings.
+func (a *app) namedHost() (string, error) {
+	if host := a.env["PACKSTONE_HOST"]; host != "" {
+		return host, nil
+	}
+	settings, err := a.settings()
+	if err != nil {
+		return "", err
+	}
+	return settings.Host, nil
+}
+
+// thisHost is the host that this machine is in a repository: the named one, else that of its writer's file, else the machine's name. A
+// machine that comes back from a disaster may have lost that file.
+func (a *app) thisHost(repositoryID string) (string, error) {
+	host, err := a.namedHost()
+	if host != "" || err != nil {
+		return host, err
+	}
+	if writer, err := a.writer(repositoryID); err == nil && writer != nil {
+		return writer.Signer.Name(), nil
+	}
+	return machineName(), nil
+}
+
+func machineName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "unknown"
+	}
+	return name
+}
+
+// speak says of which host a backup is, and refuses one that this machine's key may not speak for.
+func (a *app) speak(repo *catalog.Repository, o *pipeline.BackupOptions) (err error) {
+	if o.Host = a.flags.host; o.Host == "" {
+		if o.Host, err = a.thisHost(repo.Format.Repository); err != nil {
+			return err
+		}
+	}
+	return repo.MaySpeakFor(o.Host)
+}
+
+// pick finds the snapshot that a name means, and warns of what a person should know of it before using it.
+func (a *app) pick(all []*catalog.Snapshot, name string, f catalog.Filter) (*catalog.Snapshot, error) {
+	s, err := catalog.Select(all, name, f)
+	if err != nil {
+		return nil, err
+	}
+	id := s.ID.String()[:shortID]
+	switch {
+	case s.Standing == catalog.Outside:
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("snapshot %s says that it is of host %s, and writer %s, who has made it, may not speak for that host: "+
+			"do not trust what is in it", id, output.Name(s.Host), s.Writer)})
+	case s.Undated:
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("snapshot %s says that it is of %s, and the storage has it since %s: it was dated back, or copied",
+			id, output.Time(s.Claimed), output.Time(s.Date))})
+	}
+	if f.Prefer != "" {
+		a.tellHost(s, f.Prefer)
+	}
+	return s, nil
+}
+
+// tellHost says which host a snapshot is of, where a person has not said which one is meant.
+func (a *app) tellHost(s *catalog.Snapshot, preferred string) {
+	if s.Host == preferred {
+		a.out.Note("snapshot %s of this host, %s, of %s", s.ID.String()[:shortID], output.Name(s.Host), output.Time(s.Time))
+		return
+	}
+	a.out.Warn(output.Warning{Message: fmt.Sprintf("snapshot %s is of host %s, not of this one, which is %s", s.ID.String()[:shortID], output.Name(s.Host), output.Name(preferred))})
+}
+
+// trusted leaves out the snapshots that their writers have made for hosts that they may not speak for, and says so.
+func (a *app) trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
+	trusted := catalog.Trusted(all)
+	if n := len(all) - len(trusted); n > 0 {
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("%d snapshots are left out: their writers may not speak for the host that they name, or are not bound to it "+
+			"as another is; packstone snapshots marks them, and their ids name them", n)})
+	}
+	return trusted
+}

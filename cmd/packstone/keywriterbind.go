@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// whatSharingTrusts says what one lets oneself in for by a group.
+const whatSharingTrusts = `Hosts of one --group store a content once between them, so each of them relies on what the others say is stored: whoever holds the key
+of one and poisons an entry makes the next backup of another store nothing of that content, and a restore of it fails. Without a group
+a host relies on itself alone.`
+
+// memberFlags say what a writer may do.
+type memberFlags struct {
+	hosts, roles []string
+	group        string
+}
+
+func (m *memberFlags) register(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&m.hosts, "hosts", nil, "`patterns` of the hosts that its snapshots may be of, such as db1,web-*; * for any")
+	flags.StringVar(&m.group, "group", "", "`name` of the group whose data it relies on; without one on its own alone")
+	flags.StringSliceVar(&m.roles, "role", nil, "what else it `may` do: backdate, which is to make snapshots of an earlier time")
+}
+
+func (m *memberFlags) check() error {
+	if err := catalog.CheckHosts(m.hosts); err != nil {
+		return usage("--hosts: %w", err)
+	}
+	if err := catalog.CheckRoles(m.roles); err != nil {
+		return usage("--role: %w", err)
+	}
+	return nil
+}
+
+// memberOf is the member of a host that the flags describe, but for its key. It speaks for that host, and for the name that it goes by if
+// nobody names another, unless --hosts says otherwise.
+func (m *memberFlags) memberOf(host string) (catalog.Member, error) {
+	if strings.ContainsAny(host, `*?[\`) {
+		return catalog.Member{}, usage("%s is a pattern: name one host here, and patterns with --hosts", output.Name(host))
+	}
+	if m.hosts == nil {
+		m.hosts = slices.Compact([]string{host, catalog.WriterName(host)})
+	}
+	return catalog.Member{Hosts: m.hosts, Group: m.group, Roles: m.roles}, m.check()
+}
+
+// tellNameless warns of a writer that may not speak for the host that it goes by if nobody names another.
+func (a *app) tellNameless(m catalog.Member) {
+	if name := m.Name(); !m.MaySpeakFor(name) {
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("%s is none of the hosts %s: its backups must name one of these, by --host, PACKSTONE_HOST or host: in "+
+			"the settings", name, strings.Join(m.Hosts, ", "))})
+	}
+}
+
+// writerBindMessage is what key writer bind prints as JSON.
+type writerBindMessage struct {
+	Name    string   `json:"name" doc:"The name that the host signs with."`
+	Hosts   []string `json:"hosts,omitempty" doc:"Patterns of the hosts that its snapshots may be of from now on."`
+	Unbound bool     `json:"unbound,omitempty" doc:"Whether the owner has not said for which hosts."`
+	Group   string   `json:"group,omitempty" doc:"The group whose data it relies on; without one on its own alone."`
+	Roles   []string `json:"roles,omitempty" doc:"What else it may do."`
+	Config  uint64   `json:"config" doc:"The number of the configuration that is in force now."`
+	DryRun  bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newKeyWriterBind(a *app) *cobra.Command {
+	var o memberFlags
+	cmd := &cobra.Command{
+		Use:   "bind HOST",
+		Short: "Change for which hosts an admitted host may speak, and whose data it relies on.",
+		Long: `What it has written until now counts as it did. --group '' and --role '' take group and roles away. A host whose group has changed reads
+once more what it shared.
+
+` + whatSharingTrusts,
+		Example: `  packstone key writer bind db1 --hosts db1,db1-old
+  packstone key writer bind web-1 --group frontends`,
+		Args: cobra.ExactArgs(1),
+	}
+	o.register(cmd.Flags())
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+		changed := cmd.Flags().Changed
+		if !changed("hosts") && !changed("group") && !changed("role") {
+			return usage("say what to change: --hosts, --group or --role")
+		}
+		return a.bindWriter(ctx, catalog.WriterName(args[0]), o, changed)
+	})
+}
+
+func (a *app) bindWriter(ctx context.Context, name string, o memberFlags, changed func(flag string) bool) error {
+	repo, err := a.openWithAnyKeys(ctx)
+	if err != nil {
+		return err
+	}
+	owner, err := a.owner(repo)
+	if err != nil {
+		return err
+	}
+	i, err := admitted(repo, name)
+	if err != nil {
+		return err
+	}
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return err
+	}
+	next, err := o.rebound(repo.Config.Writers[i], changed, log)
+	if err != nil {
+		return err
+	}
+	if !a.flags.dryRun {
+		err := repo.Change(ctx, owner, func(c *catalog.Config) error {
+			c.Writers[i] = next
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	m := writerBindMessage{
+		Name: name, Hosts: next.Hosts, Unbound: next.Hosts == nil, Group: next.Group, Roles: next.Roles, Config: repo.Config.Number, DryRun: a.flags.dryRun,
+	}
+	a.out.Message("key_writer_bind", m, m.text())
+	a.tellNameless(next)
+	return a.out.Err()
+}
+
+// rebound is a member with what the flags change.
+func (m *memberFlags) rebound(member catalog.Member, changed func(flag string) bool, log *catalog.Log) (catalog.Member, error) {
+	if changed("group") {
+		member.Group = m.group
+	}
+	if changed("role") {
+		member.Roles = m.roles
+	}
+	if !changed("hosts") {
+		m.hosts = []string{catalog.AnyHost}
+		return member, m.check()
+	}
+	if !slices.Equal(m.hosts, member.Hosts) {
+		member.Rebind(m.hosts, log)
+	}
+	return member, m.check()
+}
+
+func (m writerBindMessage) text() string {
+	text := fmt.Sprintf("writer %s may speak for %s", m.Name, strings.Join(m.Hosts, ", "))
+	if m.Unbound {
+		text = fmt.Sprintf("writer %s is unbound: it may speak for any host", m.Name)
+	}
+	if m.Group == "" {
+		text += "; it relies on its own data alone"
+	} else {
+		text += "; it relies on the data of group " + m.Group
+	}
+	if len(m.Roles) > 0 {
+		text += "; it may " + strings.Join(m.Roles, ", ")
+	}
+	if m.DryRun {
+		return "dry run: " + text
+	}
+	return fmt.Sprintf("%s (configuration %d)", text, m.Config)
+}
+
+// admitted finds a writer that was not revoked in the configuration.
+func admitted(repo *catalog.Repository, name string) (int, error) {
+	rows := memberRows(repo.Config.Writers, "")
+	i := slices.IndexFunc(rows, func(r memberRow) bool { return r.Name == name })
+	switch {
+	case i < 0:
+		return i, usage("the repository knows no writer %s", output.Name(name))
+	case rows[i].Revoked:
+		return i, exitWith(exitRefused, "writer %s is revoked already", name)
+	}
+	return i, nil
+}
