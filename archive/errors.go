@@ -11,6 +11,8 @@ var (
 	ErrFormat = errors.New("the repository needs a newer version of packstone")
 	// ErrDamaged: bytes are not what was written, or not where they should be.
 	ErrDamaged = errors.New("damaged")
+	// ErrOtherDirectory: what an index run says of a pack is not what lies in it.
+	ErrOtherDirectory = errors.New("its directory is not the one in the index")
 	// ErrClosed: the writer is closed.
 	ErrClosed = errors.New("the writer is closed")
 )

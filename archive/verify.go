@@ -126,9 +126,23 @@ func (v *verification) directory(plain []byte, known *Directory) *Directory {
 		return known
 	}
 	if known != nil && !own.Equal(known) {
-		v.wrong(ID{}, errors.New("its directory is not the one in the index"))
+		v.wrong(ID{}, ErrOtherDirectory)
+		v.missing(own, known)
 	}
 	return own
+}
+
+// missing names the chunks that known says to be in the pack, and that are not.
+func (v *verification) missing(own, known *Directory) {
+	there := map[ID]bool{}
+	for _, id := range own.IDs {
+		there[id] = true
+	}
+	for _, id := range known.IDs {
+		if !there[id] {
+			v.wrong(id, ErrOtherDirectory)
+		}
+	}
 }
 
 // chunks checks every frame and every chunk that the directory lists.

@@ -69,7 +69,7 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	kind, _, _ := strings.Cut(name, "/")
 	switch kind {
 	case "sessions":
-		_, _, err = crypto.Verify(r.Format.Repository, name, data, keys(r.Config.Writers)...)
+		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.opener(name)...)
 	case "config":
 		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.owner)
 	case "gc":
@@ -86,6 +86,17 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 		}
 	}
 	return err
+}
+
+// opener is the key of the writer in whose lane a session is; none for a name that is no session's.
+func (r *Repository) opener(session string) []crypto.Verifier {
+	rest := strings.TrimPrefix(session, "sessions/")
+	dot := strings.LastIndexByte(rest, '.')
+	lane, _, ok := parseRecordName("log/" + rest[:max(dot, 0)] + "/" + rest[dot+1:])
+	if _, v, known := member(r.Config.Writers, lane.Writer); ok && known {
+		return []crypto.Verifier{v}
+	}
+	return nil
 }
 
 // checkDomain checks a domain's object, if it is one that the config names.

@@ -233,6 +233,9 @@ func (r *Repository) openSnapshot(ctx context.Context, rec *Record) (*Snapshot, 
 	s := &Snapshot{
 		ID: rec.Hash, Writer: rec.Lane.Writer, Domain: rec.Domain, Stored: rec.Stored, Software: rec.Software,
 	}
+	if _, err := r.Domain(rec.Domain); err != nil {
+		return nil, fmt.Errorf("read snapshot %s: %w", rec.Hash, err)
+	}
 	if err := r.openSealed(ctx, rec, s); err != nil {
 		return nil, err
 	}

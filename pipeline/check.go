@@ -356,7 +356,7 @@ func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *a
 	if len(problems) == 0 {
 		return nil
 	}
-	finding := c.findBad(pack.Pack.Kind.Object(pack.Pack.Name), pack.Pack.Name, problems[0])
+	finding := c.findBad(pack.Pack.Kind.Object(pack.Pack.Name), pack.Pack.Name, c.blame(pack.Pack.Name, problems[0]))
 	var ids []archive.ID
 	whole := 0 // problems of the pack itself: its hash is not its name, and maybe why nothing in it could be looked at
 	for _, p := range problems {

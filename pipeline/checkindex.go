@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -119,6 +120,14 @@ func (c *check) askContested(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// blame says who has told something else of a pack than what lies in it.
+func (c *check) blame(name archive.Name, err error) error {
+	if t := c.heard[name]; t != nil && errors.Is(err, archive.ErrOtherDirectory) {
+		return fmt.Errorf("%w, which is of writer %s", err, strings.Join(t.by, ", "))
+	}
+	return err
 }
 
 // ask reads from a pack itself what lies in it.
