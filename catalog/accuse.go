@@ -49,6 +49,13 @@ func (r *Repository) Accusations(ctx context.Context, log *Log) ([]Accusation, e
 	return slices.DeleteFunc(list, func(a Accusation) bool { return borneOut[a.Lane+" "+a.hash] }), nil
 }
 
+// MayHold tells whether snapshots of host may lie in a lane; "" is any host.
+func (r *Repository) MayHold(lane, host string) bool {
+	l, _, ok := parseRecordName("log/" + lane + "/" + sequence(1))
+	m, _, known := member(r.Config.Writers, l.Writer)
+	return ok && known && (host == "" || m.MaySpeakFor(host))
+}
+
 // hasRecord asks the store for a record that may have come after the log was listed.
 func (r *Repository) hasRecord(ctx context.Context, a Accusation) (bool, error) {
 	name := "log/" + a.Lane + "/" + sequence(a.Sequence)

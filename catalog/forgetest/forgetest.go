@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -232,8 +233,15 @@ func (f *Forger) store(ctx context.Context, files map[string]string) (packs []ar
 			return trees.Add(ctx, slot, page, "page")
 		},
 	})
-	for _, path := range slices.SortedFunc(maps.Keys(files), entry.ComparePaths) {
-		content := files[path]
+	for _, path := range withDirectories(files) {
+		content, isFile := files[path]
+		if !isFile {
+			node := &tree.Node{Entry: entry.Entry{Path: path, Type: entry.Directory, Mode: 0o755, ModTime: entry.NanoTime(1)}}
+			if err := t.Add(ctx, node, nil, tree.Step{}); err != nil {
+				return nil, nil, nil, err
+			}
+			continue
+		}
 		slot := archive.NewSlot(f.ID(content), len(content))
 		if err := data.Add(ctx, slot, []byte(content), ""); err != nil {
 			return nil, nil, nil, err
@@ -262,6 +270,17 @@ func (f *Forger) store(ctx context.Context, files map[string]string) (packs []ar
 	}
 	root, err = made.MarshalCBOR()
 	return packs, refs, root, err
+}
+
+// withDirectories are the paths of files and of the directories that they lie in, in order.
+func withDirectories(files map[string]string) []string {
+	paths := map[string]bool{}
+	for p := range files {
+		for paths[p] = true; strings.Contains(p, "/"); paths[p] = true {
+			p = path.Dir(p)
+		}
+	}
+	return slices.SortedFunc(maps.Keys(paths), entry.ComparePaths)
 }
 
 // Parse reads times and other values as a person types them into the overrides of a record: KEY=VALUE, where VALUE is JSON or else a text.

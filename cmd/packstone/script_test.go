@@ -71,6 +71,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"random":   random,
 	"sametree": sameTree,
 	"s3server": s3Server, "sftpserver": sftpServer,
+	"forge": forge,
 }
 
 // scriptCondition knows [root] beside testscript's own conditions.

@@ -46,7 +46,18 @@ func newSnapshots(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		chosen, err := a.chooseSnapshots(ctx, repo, args)
+		log, err := a.records(ctx, repo)
+		if err != nil {
+			return err
+		}
+		if err := a.warnAccused(ctx, repo, log); err != nil {
+			return err
+		}
+		all, err := repo.Snapshots(ctx, log)
+		if err != nil {
+			return err
+		}
+		chosen, err := a.choose(all, args)
 		if err != nil {
 			return err
 		}
@@ -56,6 +67,26 @@ func newSnapshots(a *app) *cobra.Command {
 
 // allSnapshots reads every snapshot; what is wrong with the log is warned of.
 func (a *app) allSnapshots(ctx context.Context, repo *catalog.Repository) ([]*catalog.Snapshot, error) {
+	log, err := a.records(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	return repo.Snapshots(ctx, log)
+}
+
+// warnAccused tells what records claim to have seen and what is not there. A claim of the owner or a collector is believed, if it is of a lane
+// that may hold what is asked for.
+func (a *app) warnAccused(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
+	accusations, err := repo.Accusations(ctx, log)
+	for _, accusation := range accusations {
+		a.damaged = a.damaged || accusation.Grave && repo.MayHold(accusation.Lane, a.flags.host)
+		a.out.Warn(output.Warning{Message: accusation.String()})
+	}
+	return err
+}
+
+// records reads the log, and warns of what is wrong with it.
+func (a *app) records(ctx context.Context, repo *catalog.Repository) (*catalog.Log, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
 		return nil, err
@@ -65,7 +96,7 @@ func (a *app) allSnapshots(ctx context.Context, repo *catalog.Repository) ([]*ca
 		a.out.Warn(output.Warning{Message: problem.Error()})
 	}
 	a.warnRolledBack(repo, log)
-	return repo.Snapshots(ctx, log)
+	return log, nil
 }
 
 // warnRolledBack tells that the storage knows less than this machine has seen.
