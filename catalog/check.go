@@ -88,15 +88,17 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	return err
 }
 
-// opener is the key of the writer in whose lane a session is; none for a name that is no session's.
+// opener is the key of the member, or owner, in whose lane a session is; none for a name that is no session's.
 func (r *Repository) opener(session string) []crypto.Verifier {
 	rest := strings.TrimPrefix(session, "sessions/")
 	dot := strings.LastIndexByte(rest, '.')
 	lane, _, ok := parseRecordName("log/" + rest[:max(dot, 0)] + "/" + rest[dot+1:])
-	if _, v, known := member(r.Config.Writers, lane.Writer); ok && known {
-		return []crypto.Verifier{v}
+	if !ok {
+		return nil
 	}
-	return nil
+	return slices.DeleteFunc(append(keys(slices.Concat(r.Config.Writers, r.Config.Collectors)), r.owner), func(v crypto.Verifier) bool {
+		return v.Name() != lane.Writer
+	})
 }
 
 // checkDomain checks a domain's object, if it is one that the config names.
