@@ -3,6 +3,8 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -509,26 +511,11 @@ func TestWhatAnHonestWriterOfTheGroupHasStoredIsNotStoredAgain(t *testing.T) {
 func TestAnIndexRunThatLiesAboutThePackOfAnotherIsNamed(t *testing.T) {
 	b := besiege(t, "")
 	honest := b.backsUp()
-	rec := b.log().Find(honest.ID)
-	run, err := archive.ParseName(rec.Index[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	packs, err := b.reader().LoadRun(t.Context(), run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lies := make([]archive.RunPack, len(packs))
-	for i, p := range packs {
-		d := *p.Directory
-		d.IDs = slices.Clone(d.IDs)
-		d.IDs[0] = b.forger.ID(secret)
-		lies[i] = archive.RunPack{Pack: p.Pack, Directory: &d}
-	}
+	lies := b.misdescribed(honest)
 	b.publish(lies...)
 	for _, readData := range []bool{false, true} {
 		for _, f := range b.examine(readData).Findings {
-			if !strings.HasPrefix(f.Object, "index/") || f.Object == archive.Runs.Object(run) || !strings.Contains(f.Err.Error(), "writer web") {
+			if !strings.HasPrefix(f.Object, "index/") || strings.Contains(f.Object, b.log().Find(honest.ID).Index[0]) || !strings.Contains(f.Err.Error(), "writer web") {
 				t.Errorf("check finds %s: %v", f.Object, f.Err)
 			}
 		}
@@ -538,6 +525,23 @@ func TestAnIndexRunThatLiesAboutThePackOfAnotherIsNamed(t *testing.T) {
 	}
 	b.victim.add("accounts", []byte(secret))
 	b.wantLatest(b.backsUp())
+}
+
+// misdescribed are the packs of a snapshot, with the secret as the first thing in each.
+func (b *besieged) misdescribed(s *catalog.Snapshot) []archive.RunPack {
+	b.t.Helper()
+	packs, err := b.reader().LoadRun(b.t.Context(), b.runOf(b.log().Find(s.ID)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	lies := make([]archive.RunPack, len(packs))
+	for i, p := range packs {
+		d := *p.Directory
+		d.IDs = slices.Clone(d.IDs)
+		d.IDs[0] = b.forger.ID(secret)
+		lies[i] = archive.RunPack{Pack: p.Pack, Directory: &d}
+	}
+	return lies
 }
 
 func TestWhatWasSharedUnderAnOlderRuleIsReadAgainOnce(t *testing.T) {
@@ -574,6 +578,37 @@ func TestWhatWasSharedUnderAnOlderRuleIsReadAgainOnce(t *testing.T) {
 	}
 }
 
+func TestAPlaceInOnesOwnPackThatAnotherHasToldIsReadAgainToo(t *testing.T) {
+	b := besiege(t, "all")
+	first := b.backsUp()
+	b.publish(b.misdescribed(first)...)
+	b.victim.add("accounts", []byte(secret))
+	b.backsUp() // takes the accounts for what lies in its own pack
+	b.change(func(c *catalog.Config) {
+		for i := range c.Writers {
+			c.Writers[i].Group = ""
+		}
+	})
+	b.wantLatest(b.backsUp())
+}
+
+func TestWhatNobodyVouchesForIsReadAgain(t *testing.T) {
+	b := besiege(t, "all")
+	b.publish(b.poison(secret))
+	b.victim.add("accounts", []byte(secret))
+	b.backsUp()
+	b.store.Set(archive.Runs.Object(b.runOf(b.only(catalog.Checkpoint))), []byte("spoilt"))
+	if err := os.RemoveAll(filepath.Join(b.cache, "index")); err != nil {
+		t.Fatal(err)
+	}
+	b.change(func(c *catalog.Config) {
+		for i := range c.Writers {
+			c.Writers[i].Group = ""
+		}
+	})
+	b.wantLatest(b.backsUp())
+}
+
 func TestABackupOutsideItsWritersBindingWritesNothing(t *testing.T) {
 	b := besiege(t, "")
 	as := *b.world
@@ -593,6 +628,16 @@ func TestABackupOutsideItsWritersBindingWritesNothing(t *testing.T) {
 	if *b.victim.files["dir/file000.bin"].reads > 0 {
 		t.Error("the source was read")
 	}
+}
+
+// runOf is the index run that a record names.
+func (w *world) runOf(rec *catalog.Record) archive.Name {
+	w.t.Helper()
+	run, err := archive.ParseName(rec.Index[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return run
 }
 
 // only is the one record of a kind.
