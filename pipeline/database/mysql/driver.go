@@ -240,9 +240,10 @@ func denied(err error) bool {
 	return false
 }
 
-// parentless says that the table, or a column, to which a foreign key refers is gone.
+// parentless says that the table, or a column, to which a foreign key refers is gone, or that a view
+// is in its place.
 func parentless(err error) bool {
-	return number(err) == errUnknownTable || number(err) == errUnknownColumn
+	return number(err) == errUnknownTable || number(err) == errUnknownColumn || errors.Is(err, errMoving)
 }
 
 func quote(name string) string     { return database.Quote(database.MySQL, name) }

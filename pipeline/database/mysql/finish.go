@@ -107,7 +107,7 @@ func (t *target) checkReference(ctx context.Context, r reference) ([]database.Fi
 	if r.key.NotValid {
 		columns = "COUNT(*)"
 	}
-	row, err := t.admin.row(ctx, "SELECT "+columns+dangling(r.table, r.key)+" LIMIT 1")
+	row, err := t.admin.orphan(ctx, columns, r.table, r.key)
 	loose := database.Finding{Object: r.object, Status: database.Approximated, Code: "DB132", Reason: "rows without a parent, as in the source"}
 	if r.key.NotValid && parentless(err) {
 		loose.Reason = "what it refers to is not there, as in the source"
@@ -127,6 +127,15 @@ func (t *target) checkReference(ctx context.Context, r reference) ([]database.Fi
 		return nil, nil
 	}
 	return []database.Finding{loose}, nil
+}
+
+// orphan reads columns of a row that refers to nothing; errNoRow: there is none. What the key refers
+// to is opened first, which fails where that is a view.
+func (s *session) orphan(ctx context.Context, columns, table string, k *database.ForeignKey) ([]string, error) {
+	if err := s.bind(ctx, []string{parentOf(k)}); err != nil {
+		return nil, err
+	}
+	return s.row(ctx, "SELECT "+columns+dangling(table, k)+" LIMIT 1")
 }
 
 // dangling is the end of a query for the rows of a table that refer to nothing.

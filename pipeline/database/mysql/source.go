@@ -365,12 +365,9 @@ func looseKeys(ctx context.Context, one *session, schema *database.Schema) error
 
 // isLoose says that rows break a foreign key, or that what it refers to is gone or has become a view.
 func isLoose(ctx context.Context, one *session, table string, k *database.ForeignKey) (bool, error) {
-	err := one.bind(ctx, []string{parentOf(k)})
-	if err == nil {
-		_, err = one.row(ctx, "SELECT 1"+dangling(table, k)+" LIMIT 1")
-	}
+	_, err := one.orphan(ctx, "1", table, k)
 	switch {
-	case err == nil, parentless(err), errors.Is(err, errMoving):
+	case err == nil, parentless(err):
 		return true, nil
 	case errors.Is(err, errNoRow):
 		return false, nil

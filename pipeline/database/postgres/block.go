@@ -128,7 +128,8 @@ func (b *block) more() bool { return b.next < len(b.rows) }
 func (b *block) row() []byte   { return b.batch.Row(b.rows[b.next].row) }
 func (b *block) head() sortKey { return b.keyOf(b.rows[b.next]) }
 
-func (b *block) before(other *block) bool { return b.head().compare(other.head()) < 0 }
+// Before compares the next rows of two blocks.
+func (b *block) Before(other *block) bool { return b.head().compare(other.head()) < 0 }
 
 // whole says that the batch can go on as it is.
 func (b *block) whole() bool { return b.next == 0 && b.sorted && len(b.rows) == b.batch.Len() }

@@ -1,8 +1,11 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +46,44 @@ func TestGeneratedColumnsComeOutAsTheServerHasThem(t *testing.T) {
 		if got := rows["computed"][i]; got != strings.Join(want, "|") {
 			t.Errorf("row %s, want %s", got, strings.Join(want, "|"))
 		}
+	}
+}
+
+func TestGeneratedColumnsOfLongValues(t *testing.T) {
+	url := postgrestest.Database(t)
+	postgrestest.Exec(t, url, `CREATE TABLE t (id int PRIMARY KEY, sum text GENERATED ALWAYS AS (md5(body)) STORED, body text, copy bytea, list int[]);
+		INSERT INTO t (id, body, copy) SELECT i, repeat(chr(64 + i), 9000000), convert_to(repeat(chr(64 + i), 9000000), 'UTF8') FROM generate_series(1, 3) i`)
+	src := databasetest.From(t, postgres.Driver{}, url, database.SourceOptions{Aside: t.TempDir()})
+	defer src.Close()
+	schema, err := src.Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	cells := make([]database.Cell, 5)
+	err = src.Rows(context.Background(), schema.Find("public.t"), func(b *database.Batch) error {
+		defer b.Release()
+		for i := range b.Len() {
+			rows++
+			if err := b.Cells(cells, i); err != nil {
+				return err
+			}
+			want := bytes.Repeat([]byte{byte(64 + cells[0].Int)}, 9000000)
+			for _, c := range cells[2:4] {
+				if c.Long == nil {
+					t.Errorf("row %d has a value in memory", cells[0].Int)
+				} else if got, err := c.Long.Bytes(); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("row %d has %d bytes, %v", cells[0].Int, len(got), err)
+				}
+			}
+			if sum := fmt.Sprintf("%x", md5.Sum(want)); string(cells[1].Bytes) != sum {
+				t.Errorf("row %d: sum %s, want %s", cells[0].Int, cells[1].Bytes, sum)
+			}
+		}
+		return nil
+	})
+	if err != nil || rows != 3 {
+		t.Errorf("%d rows, %v, want 3", rows, err)
 	}
 }
 

@@ -151,7 +151,8 @@ type run struct {
 	bytes []byte
 }
 
-func (r *run) before(other *run) bool { return r.key.compare(other.key) < 0 }
+// Before compares the rows of two runs.
+func (r *run) Before(other *run) bool { return r.key.compare(other.key) < 0 }
 
 // next moves to the next row; false at the end.
 func (r *run) next() (bool, error) {

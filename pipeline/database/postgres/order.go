@@ -182,12 +182,12 @@ func (o *order) close() error {
 }
 
 // queue is a heap: the first of it comes before all others.
-type queue[T interface{ before(T) bool }] []T
+type queue[T interface{ Before(T) bool }] []T
 
 func (q *queue[T]) push(one T) {
 	*q = append(*q, one)
 	h := *q
-	for i := len(h) - 1; i > 0 && h[i].before(h[(i-1)/2]); i = (i - 1) / 2 {
+	for i := len(h) - 1; i > 0 && h[i].Before(h[(i-1)/2]); i = (i - 1) / 2 {
 		h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
 	}
 }
@@ -207,7 +207,7 @@ func (q queue[T]) settle() {
 	for i := 0; ; {
 		lowest := i
 		for child := 2*i + 1; child <= 2*i+2 && child < len(q); child++ {
-			if q[child].before(q[lowest]) {
+			if q[child].Before(q[lowest]) {
 				lowest = child
 			}
 		}
@@ -224,7 +224,7 @@ func (q queue[T]) second() (none T) {
 	switch {
 	case len(q) < 2:
 		return none
-	case len(q) > 2 && q[2].before(q[1]):
+	case len(q) > 2 && q[2].Before(q[1]):
 		return q[2]
 	}
 	return q[1]
