@@ -155,8 +155,8 @@ func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Pl
 	return plan, report, nil
 }
 
-// markUnread carries over to the copy which columns are not read, and says what the copy lacks for it. A copy that
-// computes such a column itself lacks nothing.
+// markUnread carries over to the copy which columns are not read, and says what the copy lacks for
+// it. A copy that computes such a column itself lacks nothing.
 func (p *Plan) markUnread(report *Report) error {
 	for _, t := range p.Tables {
 		for i, c := range t.Source.Columns {

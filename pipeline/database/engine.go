@@ -94,13 +94,12 @@ type TargetOptions struct {
 type Reader interface {
 	// Schema reads the catalog. Calls give equal answers.
 	Schema(ctx context.Context) (*Schema, error)
-	// Rows reads a table and hands batches to send, which takes them over. The
-	// order of rows is the same for equal databases: that of Table.Order, or
-	// close to it where the server does not sort. The table is one that Schema, or for a target Plan, gave out.
-	// An error of send ends the reading and is returned as it is; after
-	// ErrRebase the table is asked for again. A Source may be
-	// asked for SourceOptions.Jobs tables at once and for one table twice; a
-	// Target for one table at a time.
+	// Rows reads a table and hands batches to send, which takes them over. The order of rows is the
+	// same for equal databases: that of Table.Order, or close to it where the server does not sort.
+	// The table is one that Schema, or for a target Plan, gave out. An error of send ends the
+	// reading and is returned as it is; after ErrRebase the table is asked for again. A Source may
+	// be asked for SourceOptions.Jobs tables at once and for one table twice; a Target for one
+	// table at a time.
 	Rows(ctx context.Context, t *Table, send func(*Batch) error) error
 }
 

@@ -131,8 +131,8 @@ type Column struct {
 	NotNull   bool       `json:"not_null,omitempty"`
 	Default   *Expr      `json:"default,omitempty"`
 	Generated *Generated `json:"generated,omitempty"`
-	// Unread says that nobody asks for the values of a generated column, since computing or reading them could run
-	// somebody's code: every cell is null, and it is not compared.
+	// Unread says that nobody asks for the values of a generated column, since computing or reading
+	// them could run somebody's code: every cell is null, and it is not compared.
 	Unread   bool      `json:"unread,omitempty"`
 	Identity *Identity `json:"identity,omitempty"`
 	Comment  string    `json:"comment,omitempty"`

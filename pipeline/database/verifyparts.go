@@ -81,7 +81,8 @@ func (c *partComparer) defaults() {
 	}
 }
 
-// generated compares how columns are computed whose values are not compared. Servers of one version spell it alike.
+// generated compares how columns are computed whose values are not compared. Servers of one version
+// spell it alike.
 func (c *partComparer) generated() {
 	for i, src := range c.table.Source.Columns {
 		out := c.table.Target.Columns[i]

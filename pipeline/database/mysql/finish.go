@@ -129,8 +129,8 @@ func (t *target) checkReference(ctx context.Context, r reference) ([]database.Fi
 	return []database.Finding{loose}, nil
 }
 
-// orphan reads columns of a row that refers to nothing; errNoRow: there is none. What the key refers
-// to is opened first, which fails where that is a view.
+// orphan reads columns of a row that refers to nothing; errNoRow: there is none. What the key
+// refers to is opened first, which fails where that is a view.
 func (s *session) orphan(ctx context.Context, columns, table string, k *database.ForeignKey) ([]string, error) {
 	if err := s.bind(ctx, []string{parentOf(k)}); err != nil {
 		return nil, err

@@ -237,7 +237,8 @@ func (s *source) list(ctx context.Context, one *session) error {
 // tablesAtOnce is how many tables a query touches; a join takes at most 61.
 const tablesAtOnce = 50
 
-// touch opens tables without reading them, which binds their names to them until the transaction ends.
+// touch opens tables without reading them, which binds their names to them until the transaction
+// ends.
 func (one *session) touch(ctx context.Context, tables []string) error {
 	names := make([]string, len(tables))
 	for i, name := range tables {
@@ -258,9 +259,9 @@ func (one *session) touch(ctx context.Context, tables []string) error {
 	return nil
 }
 
-// bind opens tables by their quoted names. With a view among them it is an error: the server looks into a view even to
-// read nothing of it, and runs what its owner wrote with the rights of whoever asks. A hint of indexes is what makes it
-// refuse before that.
+// bind opens tables by their quoted names. With a view among them it is an error: the server looks
+// into a view even to read nothing of it, and runs what its owner wrote with the rights of whoever
+// asks. A hint of indexes is what makes it refuse before that.
 func (one *session) bind(ctx context.Context, names []string) error {
 	err := one.exec(ctx, "SELECT 1 FROM "+strings.Join(names, " USE INDEX (), ")+" USE INDEX () LIMIT 0")
 	if number(err) == errNoKey {
@@ -363,7 +364,8 @@ func looseKeys(ctx context.Context, one *session, schema *database.Schema) error
 	return nil
 }
 
-// isLoose says that rows break a foreign key, or that what it refers to is gone or has become a view.
+// isLoose says that rows break a foreign key, or that what it refers to is gone or has become a
+// view.
 func isLoose(ctx context.Context, one *session, table string, k *database.ForeignKey) (bool, error) {
 	_, err := one.orphan(ctx, "1", table, k)
 	switch {

@@ -43,7 +43,8 @@ func (s *binaryStream) parse(data []byte) (used int, err error) {
 	return used, nil
 }
 
-// next takes the header, a row's beginning, or one field, and returns its length, 0 if it is not all there yet.
+// next takes the header, a row's beginning, or one field, and returns its length, 0 if it is not
+// all there yet.
 func (s *binaryStream) next(data []byte) (n int, err error) {
 	switch {
 	case s.ended:

@@ -134,8 +134,8 @@ func (b *block) Before(other *block) bool { return b.head().compare(other.head()
 // whole says that the batch can go on as it is.
 func (b *block) whole() bool { return b.next == 0 && b.sorted && len(b.rows) == b.batch.Len() }
 
-// upTo counts the rows, from the first, that do not come after the head of another block; nil: all. It is the next at
-// least.
+// upTo counts the rows, from the first, that do not come after the head of another block; nil: all.
+// It is the next at least.
 func (b *block) upTo(other *block) int {
 	if other == nil {
 		return len(b.rows)

@@ -184,8 +184,8 @@ func (c *catalog) major() int {
 	return n
 }
 
-// since chooses by the server's version. A catalog's columns are named one by one: to make JSON of a whole row would call
-// the casts of users' types, of which pg_attribute holds values.
+// since chooses by the server's version. A catalog's columns are named one by one: to make JSON of
+// a whole row would call the casts of users' types, of which pg_attribute holds values.
 func (c *catalog) since(major int, sql, before string) string {
 	if c.major() >= major {
 		return sql

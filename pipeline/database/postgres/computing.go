@@ -14,9 +14,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// COPY leaves generated columns out. Those whose expressions are made of nothing but what came with the server are
-// computed once more, by a query over the values that were read: it names no table, so that nobody's code is in reach.
-// All others are unread.
+// COPY leaves generated columns out. Those whose expressions are made of nothing but what came with
+// the server are computed once more, by a query over the values that were read: it names no table,
+// so that nobody's code is in reach. All others are unread.
 
 // computable says that a generated column can be computed again.
 func (c *catalog) computable(r *relation, col *column) bool {

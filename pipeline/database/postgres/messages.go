@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// COPY sends a row as one message, which the client library holds whole. messages cuts such messages into several, so
-// that a row may be larger than memory.
+// COPY sends a row as one message, which the client library holds whole. messages cuts such
+// messages into several, so that a row may be larger than memory.
 
 // pieceOfRow is how much of a row the library is given at a time.
 const pieceOfRow = 64 << 10

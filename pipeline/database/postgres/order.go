@@ -2,17 +2,20 @@ package postgres
 
 import "github.com/packstone/packstone/pipeline/database"
 
-// A table mostly lies in the order of its key. order therefore lets rows through a window of some MiB, out of which the
-// lowest come first. Rows that come after their place has passed are late: they are sorted apart, by runs in a file
-// without a name, and follow at the end. So a table that lies in order costs no disk, any other that of its rows, and
-// neither takes memory that grows with it.
+// A table mostly lies in the order of its key. order therefore lets rows through a window of some
+// MiB, out of which the lowest come first. Rows that come after their place has passed are late:
+// they are sorted apart, by runs in a file without a name, and follow at the end. So a table that
+// lies in order costs no disk, any other that of its rows, and neither takes memory that grows with
+// it.
 
 const (
-	// windowBytes is how many bytes of rows the window holds, and how many late rows are sorted in memory.
+	// windowBytes is how many bytes of rows the window holds, and how many late rows are sorted in
+	// memory.
 	windowBytes = 8 << 20
 	// lateBytes is how much the file of late rows may take; then they go on before the table's end.
 	lateBytes = 2 << 30
-	// longWeight is what a row with values in files counts in the window, so that few files are open.
+	// longWeight is what a row with values in files counts in the window, so that few files are
+	// open.
 	longWeight = windowBytes / 16
 )
 
@@ -29,7 +32,8 @@ type order struct {
 	spare  []*block
 }
 
-// newOrder gives an order whose late rows wait in a directory; if that is empty, they go on sooner. It must be closed.
+// newOrder gives an order whose late rows wait in a directory; if that is empty, they go on sooner.
+// It must be closed.
 func newOrder(keys *keyEncoder, dir string, send func(*database.Batch) error) *order {
 	late := lateRows{keys: keys, dir: dir, room: windowBytes, disk: lateBytes}
 	return &order{keys: keys, send: send, room: windowBytes, out: database.NewBatch(), late: late}
@@ -82,8 +86,8 @@ func (o *order) part(b *block) error {
 	return nil
 }
 
-// pass hands on the lowest rows of the window: those of the block that begins with the lowest, up to where another
-// block begins.
+// pass hands on the lowest rows of the window: those of the block that begins with the lowest, up
+// to where another block begins.
 func (o *order) pass() error {
 	lowest := o.window[0]
 	n := lowest.upTo(o.window.second())

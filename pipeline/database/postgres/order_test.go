@@ -21,7 +21,8 @@ func numbered(kind database.Kind) *database.Table {
 	}}
 }
 
-// arranged sends rows with these keys through an order that has room for few, and gives the keys as they come out.
+// arranged sends rows with these keys through an order that has room for few, and gives the keys as
+// they come out.
 func arranged(t *testing.T, keys []int64, dir string, change func(*order)) []int64 {
 	t.Helper()
 	var out []int64

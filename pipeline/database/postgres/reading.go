@@ -11,9 +11,10 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// The rows of users' tables are read by COPY table TO alone. A query over a table is planned, and the planner runs what
-// expressions of indexes, statistics, constraints and partition keys call, with the rights of whoever reads; an owner
-// may add such a thing at any moment. COPY plans nothing: it runs the output functions of the columns' types, no more.
+// The rows of users' tables are read by COPY table TO alone. A query over a table is planned, and
+// the planner runs what expressions of indexes, statistics, constraints and partition keys call,
+// with the rights of whoever reads; an owner may add such a thing at any moment. COPY plans
+// nothing: it runs the output functions of the columns' types, no more.
 
 // reading is how a table is read.
 type reading struct {
@@ -25,8 +26,9 @@ type reading struct {
 	computed  *computing // for columns that are not read; nil: there are none
 }
 
-// reading finds out how a table is read. Generated columns, which COPY leaves out, are read by a query where the
-// transaction has made the table itself, from a plan in which there is nobody's code: nobody else can change it yet.
+// reading finds out how a table is read. Generated columns, which COPY leaves out, are read by a
+// query where the transaction has made the table itself, from a plan in which there is nobody's
+// code: nobody else can change it yet.
 func (c *catalog) reading(t *database.Table, own bool) (*reading, error) {
 	r := c.find(t.Schema, t.Name)
 	if r == nil {

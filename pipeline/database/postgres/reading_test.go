@@ -161,7 +161,8 @@ func TestTextStreamTakesPiecesOfAnySize(t *testing.T) {
 	}
 }
 
-// throughText decodes a stream of an int, a text and a column that may be long, and prints its rows.
+// throughText decodes a stream of an int, a text and a column that may be long, and prints its
+// rows.
 func throughText(t *testing.T, stream string, size int, last string) (string, error) {
 	t.Helper()
 	fields := []field{{decode: readInt}, {decode: decodeText}, {decode: decodeText, long: database.ClassText}}

@@ -12,13 +12,15 @@ type decoder func(b *database.Batch, scratch *[]byte, field []byte) error
 // field is how a column of a COPY stream is decoded.
 type field struct {
 	decode decoder
-	// long is the class of a column whose fields are its values byte by byte, and may be put aside; null: never.
+	// long is the class of a column whose fields are its values byte by byte, and may be put aside;
+	// null: never.
 	long database.Class
 	hex  bool // bytes are spelt \x00ff
 }
 
-// rowSink builds batches of a stream's fields and hands them on. Values larger than database.LongBytes go to files in
-// the directory aside, a row with such a value into a batch of its own.
+// rowSink builds batches of a stream's fields and hands them on. Values larger than
+// database.LongBytes go to files in the directory aside, a row with such a value into a batch of
+// its own.
 type rowSink struct {
 	fields  []field
 	aside   string // empty: nothing is put aside
@@ -29,8 +31,8 @@ type rowSink struct {
 	pending []byte // of the stream, what is not a whole field yet
 }
 
-// write gives a stream's next bytes to parse, behind those that it has not used yet. The server sends a row a message,
-// so that they are rarely copied.
+// write gives a stream's next bytes to parse, behind those that it has not used yet. The server
+// sends a row a message, so that they are rarely copied.
 func (r *rowSink) write(p []byte, parse func([]byte) (used int, err error)) (int, error) {
 	if len(r.pending) == 0 {
 		used, err := parse(p)

@@ -8,8 +8,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// keyEncoder makes sort keys: bytes that compare as the cells of some columns do. Text compares by its bytes, whatever
-// collation the server would use: all that is wanted is an order that does not change.
+// keyEncoder makes sort keys: bytes that compare as the cells of some columns do. Text compares by
+// its bytes, whatever collation the server would use: all that is wanted is an order that does not
+// change.
 type keyEncoder struct {
 	columns []int // places in a row, in the order of the key
 	numeric []bool
@@ -99,8 +100,8 @@ func appendZeroEnded(dst, text []byte) []byte {
 	}
 }
 
-// appendNumber adds a decimal: its sign, the number of digits before the point, and all digits. What is no number, as
-// NaN and Infinity, comes last.
+// appendNumber adds a decimal: its sign, the number of digits before the point, and all digits.
+// What is no number, as NaN and Infinity, comes last.
 func appendNumber(dst, text []byte) []byte {
 	digits := bytes.TrimPrefix(text, []byte("-"))
 	negative := len(digits) < len(text)

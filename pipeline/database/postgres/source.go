@@ -103,8 +103,8 @@ func (s *source) unreplaced(ctx context.Context, names []string, oids []uint32) 
 	return fmt.Errorf("table %s: %w", name, errReplaced)
 }
 
-// connectReading opens a session in which no query expands a view or reads a foreign table that somebody puts in the
-// place of what the catalog says, as in pg_dump. Older servers cannot do that.
+// connectReading opens a session in which no query expands a view or reads a foreign table that
+// somebody puts in the place of what the catalog says, as in pg_dump. Older servers cannot do that.
 func connectReading(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 	conn, err := connect(ctx, at)
 	if err != nil {
@@ -117,7 +117,8 @@ func connectReading(ctx context.Context, at database.Location) (*pgx.Conn, error
 	return conn, nil
 }
 
-// beginReading begins a transaction, with the settings that matter most once more: a pooler may run it elsewhere.
+// beginReading begins a transaction, with the settings that matter most once more: a pooler may run
+// it elsewhere.
 func beginReading(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL row_security = off")
 	return err
@@ -265,8 +266,9 @@ func (s *source) Sequences(ctx context.Context) ([]*database.Sequence, error) {
 	return s.schema.Sequences, nil
 }
 
-// readCounter reads a counter by its OID, so that nothing that has taken its name since is read in its place. Older
-// servers tell in that way only what was given out; reading it locks the sequence, and its name is then looked up anew.
+// readCounter reads a counter by its OID, so that nothing that has taken its name since is read in
+// its place. Older servers tell in that way only what was given out; reading it locks the sequence,
+// and its name is then looked up anew.
 func (s *source) readCounter(ctx context.Context, q *database.Sequence) error {
 	oid := s.catalog.sequence(q.Schema, q.Name).OID
 	if s.catalog.major() >= 18 {

@@ -108,7 +108,8 @@ func nativePlan(s *database.Schema) *database.Plan {
 	return p
 }
 
-// withoutGenerated is the table with generated columns unread: the server computes them as the source's did.
+// withoutGenerated is the table with generated columns unread: the server computes them as the
+// source's did.
 func withoutGenerated(t *database.Table) *database.Table {
 	out := *t
 	out.Columns = slices.Clone(t.Columns)

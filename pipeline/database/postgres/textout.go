@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// textStream turns a COPY stream of text into batches: a line a row, its fields parted by tabs, \N for null.
+// textStream turns a COPY stream of text into batches: a line a row, its fields parted by tabs, \N
+// for null.
 type textStream struct {
 	rowSink
 	column int
@@ -46,7 +47,8 @@ func (s *textStream) parse(data []byte) (used int, err error) {
 	return used, nil
 }
 
-// fieldEnd finds the tab or the end of line after a field, from a place on; neither stands in a value.
+// fieldEnd finds the tab or the end of line after a field, from a place on; neither stands in a
+// value.
 func fieldEnd(data []byte, from int) int {
 	for i := from; i < len(data); i++ {
 		if data[i] == '\t' || data[i] == '\n' {
@@ -134,7 +136,8 @@ func (s *textStream) drop() {
 	}
 }
 
-// unescape appends data without its escapes. rest is the length of an escape at the end that is not all there.
+// unescape appends data without its escapes. rest is the length of an escape at the end that is not
+// all there.
 func unescape(dst, data []byte) (out []byte, rest int) {
 	for {
 		i := bytes.IndexByte(data, '\\')

@@ -151,7 +151,8 @@ func (s *source) readOwn(filter database.Filter) error {
 	return s.addForeign(filter)
 }
 
-// ordinaryTables are those that are neither views nor virtual: to read one of these would run what it says.
+// ordinaryTables are those that are neither views nor virtual: to read one of these would run what
+// it says.
 func ordinaryTables(conn *sqlite3.Conn) (map[string]bool, error) {
 	found := map[string]bool{}
 	err := query(conn, "PRAGMA main.table_list", func(row *sqlite3.Stmt) error {
