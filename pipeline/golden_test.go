@@ -12,11 +12,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/forgetest"
+	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/source"
@@ -36,10 +41,12 @@ var generate = flag.Bool("generate", false, "write golden repositories that are 
 const goldenDir = "../catalog/testdata"
 
 func TestGoldenRepositoriesAreReadForGood(t *testing.T) {
-	for _, name := range []string{"v1-hybrid", "v1-classic"} {
+	for name, made := range map[string]func(t *testing.T, dir string, classic bool){
+		"v1-hybrid": makeGolden, "v1-classic": makeGolden, "v1-members-hybrid": makeMembers, "v1-members-classic": makeMembers,
+	} {
 		dir := filepath.Join(goldenDir, name)
 		if _, err := os.Stat(dir); err != nil && *generate {
-			makeGolden(t, dir, name == "v1-classic")
+			made(t, dir, strings.HasSuffix(name, "classic"))
 		}
 		for _, identity := range []string{"first.txt", "second.txt"} {
 			t.Run(name+"/"+identity, func(t *testing.T) { readGolden(t, dir, identity) })
@@ -61,6 +68,39 @@ func readGolden(t *testing.T, dir, identity string) {
 	w.mustBackup(src)
 	w.check()
 	w.same(0, src)
+}
+
+func TestWhatGoldenRepositoriesSayOfTheirWriters(t *testing.T) {
+	for _, name := range []string{"v1-members-hybrid", "v1-members-classic"} {
+		w := openGolden(t, filepath.Join(goldenDir, name), "second.txt")
+		var got []string
+		for _, s := range w.snapshots() {
+			got = append(got, fmt.Sprintf("%s by %s: %s", s.Host, s.Writer, s.Standing))
+			if s.Host == "db1-old" && (s.Undated || s.Date.Format(time.DateOnly) != "2020-02-03" || s.Time.Format(time.DateOnly) != "2020-02-02") {
+				t.Errorf("%s: the snapshot that was dated back is of %v, dated %v (undated %v)", name, s.Time, s.Date, s.Undated)
+			}
+		}
+		want := []string{"db1-old by db1: bound", "host by host: bound", "host by host: bound", "host by host: bound"}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		c := w.reader().Config
+		if c.Rules != 1 || !slices.Equal(c.Required, []string{"members"}) || len(c.Writers[0].Earlier) != 1 || c.Domains[0].SHA256 == "" {
+			t.Errorf("%s: config has rules %d, requires %q, writers %+v, domains %+v", name, c.Rules, c.Required, c.Writers, c.Domains)
+		}
+		heads, runs := map[string]uint64{}, 0
+		for _, rec := range w.log().Records {
+			for lane, head := range rec.Heads {
+				heads[lane] = max(heads[lane], head.Sequence)
+			}
+			if rec.Run != "" {
+				runs++
+			}
+		}
+		if heads["db1.0"] != 1 || heads["owner.0"] != 1 || runs != 4 {
+			t.Errorf("%s: heads %v, %d records of runs", name, heads, runs)
+		}
+	}
 }
 
 func openGolden(t *testing.T, dir, identity string) *world {
@@ -147,6 +187,62 @@ func makeGolden(t *testing.T, dir string, classic bool) {
 		t.Fatal(err)
 	}
 	w.tagAll("golden")
+	src.add("zlast", randomBytes(700, 80))
+	w.mustBackup(src, randomSource(2, 1000, 61))
+	w.writeGolden(dir, map[string]age.Identity{"first.txt": first.Identities[0], "second.txt": second})
+}
+
+// makeMembers makes a repository with what came after: writers with hosts, earlier hosts, groups and roles, records with heads, groups, runs and
+// dates, times of every year, marks and holes.
+func makeMembers(t *testing.T, dir string, classic bool) {
+	w := newWorldOf(t, classic)
+	first := w.identity
+	src := randomSource(2, 1500, 1)
+	src.add("long ago", []byte("before 1677")).ModTime = entry.Time{Seconds: -20_000_000_000, Nanos: 7}
+	src.add("late", []byte("after 2262")).ModTime = entry.Time{Seconds: 20_000_000_000}
+	w.mustBackup(src)
+	failing := randomSource(2, 900, 40)
+	failing.files["dir/file001.bin"].finish = source.ErrFailed
+	if _, err := w.backup(w.store, w.options(failing)); err == nil {
+		t.Fatal("a failing source made a snapshot")
+	}
+	w.collects(t, "condemn", 1)
+	other := forgetest.New(w.store, w.admit(catalog.Member{Hosts: []string{"db1", "db1-*"}, Group: "all", Roles: []string{catalog.RoleBackdate}}, "db1"))
+	w.change(func(c *catalog.Config) {
+		c.Writers[0].Rebind([]string{"host"}, w.log())
+		c.Writers[0].Group = "all"
+	})
+	src.change("dir/file001.bin", randomBytes(1600, 30))
+	w.mustBackup(src)
+	hole := archive.Chunk{Length: 1 << 20}
+	id, err := other.Commit(t.Context(), forgetest.Snapshot{
+		Host: "db1-old", Set: "set", Source: "source0", Files: map[string]string{"etc/conf": "of db1"},
+		Nodes: []*tree.Node{
+			{Entry: entry.Entry{Path: "hole", Type: entry.File, Mode: 0o600, Size: 2 << 20, Extents: []entry.Extent{}}, Chunks: []archive.Chunk{hole, hole}},
+			{Entry: entry.Entry{Path: "mount", Type: entry.Directory, Mode: 0o755, Unknown: entry.OtherFileSystem}},
+			{Entry: entry.Entry{Path: "secret", Type: entry.File, Unknown: entry.Unreadable}},
+			{Entry: entry.Entry{Path: "skipped", Type: entry.File, Unknown: entry.Excluded}},
+		},
+		Clear:  map[string]any{"time": time.Date(2020, 2, 2, 0, 0, 0, 0, time.UTC), "group": other.Mark("group", "set", "db1-old")},
+		Sealed: map[string]any{"time": time.Date(2020, 2, 2, 0, 0, 0, 0, time.UTC)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := forgetest.New(w.store, w.writer)
+	owner.By = w.owner
+	dates := map[string]any{id: time.Date(2020, 2, 3, 0, 0, 0, 0, time.UTC)}
+	if _, err := owner.Record(t.Context(), "owner.0", "date", map[string]any{"dates": dates}); err != nil {
+		t.Fatal(err)
+	}
+	second, recipient := identityOf(t, classic)
+	old, err := crypto.RecipientOf(first.Identities[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.reader().SetRecipients(t.Context(), w.owner, []age.Recipient{old, recipient}); err != nil {
+		t.Fatal(err)
+	}
 	src.add("zlast", randomBytes(700, 80))
 	w.mustBackup(src, randomSource(2, 1000, 61))
 	w.writeGolden(dir, map[string]age.Identity{"first.txt": first.Identities[0], "second.txt": second})

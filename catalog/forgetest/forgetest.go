@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -116,6 +117,7 @@ type Snapshot struct {
 	Set, Host     string
 	Source        string
 	Files         map[string]string // their contents, at most 32 KiB each, by path
+	Nodes         []*tree.Node      // what is no file with content, or one with holes
 	Missed        int               // entries that the coverage says are missing
 	Clear, Sealed map[string]any    // what the two parts say instead
 	Run           func(packs []archive.RunPack)
@@ -123,7 +125,7 @@ type Snapshot struct {
 
 // Commit stores the files and a commit that names them, and returns the snapshot's id.
 func (f *Forger) Commit(ctx context.Context, s Snapshot) (id string, err error) {
-	data, refs, root, err := f.store(ctx, s.Files)
+	data, refs, root, err := f.store(ctx, s.Files, s.Nodes)
 	if err != nil {
 		return "", err
 	}
@@ -222,7 +224,7 @@ func (f *Forger) writer(ctx context.Context, kind archive.Kind) *packer {
 }
 
 // store stores files and their tree.
-func (f *Forger) store(ctx context.Context, files map[string]string) (packs []archive.RunPack, refs *archive.RefSet, root []byte, err error) {
+func (f *Forger) store(ctx context.Context, files map[string]string, nodes []*tree.Node) (packs []archive.RunPack, refs *archive.RefSet, root []byte, err error) {
 	data, trees, refs := f.writer(ctx, archive.Data), f.writer(ctx, archive.Trees), &archive.RefSet{}
 	defer data.Close()
 	defer trees.Close()
@@ -233,27 +235,21 @@ func (f *Forger) store(ctx context.Context, files map[string]string) (packs []ar
 			return trees.Add(ctx, slot, page, "page")
 		},
 	})
+	all := slices.Clone(nodes)
 	for _, path := range withDirectories(files) {
-		content, isFile := files[path]
-		if !isFile {
-			node := &tree.Node{Entry: entry.Entry{Path: path, Type: entry.Directory, Mode: 0o755, ModTime: entry.NanoTime(1)}}
-			if err := t.Add(ctx, node, nil, tree.Step{}); err != nil {
+		node := &tree.Node{Entry: entry.Entry{Path: path, Type: entry.Directory, Mode: 0o755, ModTime: entry.NanoTime(1)}}
+		if content, isFile := files[path]; isFile {
+			slot := archive.NewSlot(f.ID(content), len(content))
+			if err := errors.Join(data.Add(ctx, slot, []byte(content), ""), data.Flush(ctx)); err != nil {
 				return nil, nil, nil, err
 			}
-			continue
+			chunk, _ := slot.Chunk()
+			node.Type, node.Mode, node.Size, node.Chunks = entry.File, 0o644, int64(len(content)), []archive.Chunk{chunk}
 		}
-		slot := archive.NewSlot(f.ID(content), len(content))
-		if err := data.Add(ctx, slot, []byte(content), ""); err != nil {
-			return nil, nil, nil, err
-		}
-		if err := data.Flush(ctx); err != nil {
-			return nil, nil, nil, err
-		}
-		chunk, _ := slot.Chunk()
-		node := &tree.Node{
-			Entry:  entry.Entry{Path: path, Type: entry.File, Mode: 0o644, Size: int64(len(content)), ModTime: entry.NanoTime(1)},
-			Chunks: []archive.Chunk{chunk},
-		}
+		all = append(all, node)
+	}
+	slices.SortFunc(all, func(a, b *tree.Node) int { return entry.ComparePaths(a.Path, b.Path) })
+	for _, node := range all {
 		if err := t.Add(ctx, node, nil, tree.Step{}); err != nil {
 			return nil, nil, nil, err
 		}
