@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -28,12 +29,15 @@ type app struct {
 	cache   string         // of the repository that was opened last; empty: none
 	damaged bool           // some of the repository's records do not hold
 	logins  *oneLogin      // of PACKSTONE_DB_PASSWORD
+	used    uses           // of the verb
+	// patience tells of storage that does not answer.
+	patience *patience
 	// readable are the key files that others can read, of which a warning was given.
 	readable map[string]bool
 }
 
 func newApp(p process) *app {
-	return &app{process: p, paths: p.env.paths(), logins: &oneLogin{}, readable: map[string]bool{}}
+	return &app{process: p, paths: p.env.paths(), logins: &oneLogin{}, patience: &patience{now: time.Now}, readable: map[string]bool{}}
 }
 
 // start makes ready for a verb's work.
@@ -45,7 +49,8 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 	if err != nil {
 		return err
 	}
-	a.out, a.started = out, true
+	a.out, a.started, a.used = out, true, used
+	a.patience.out = out
 	if a.flags.memoryLimit > 0 {
 		debug.SetMemoryLimit(int64(a.flags.memoryLimit))
 	}
@@ -103,6 +108,7 @@ func width(file *os.File) int {
 
 // finish reports how the program ends, and returns its exit code.
 func (a *app) finish(ctx context.Context, err error) int {
+	a.patience.end()
 	err = a.classify(err)
 	code := exitCode(ctx, err)
 	if err == nil || errors.Is(err, errReported) {

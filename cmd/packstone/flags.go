@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,6 +21,8 @@ type globalFlags struct {
 	repository             string
 	cacheDir               string
 	limitUp, limitDown     rate // bytes a second, 0: no limit
+	giveUpAfter            time.Duration
+	giveUpGiven            bool
 	memoryLimit            size // bytes, 0: no limit
 	concurrency            int  // 0: as many as there are processors
 	identities, recipients []string
@@ -49,6 +52,7 @@ var flagUse = map[string]uses{
 	"cache-dir":      usesRepository,
 	"limit-upload":   usesRepository,
 	"limit-download": usesRepository,
+	"give-up-after":  usesRepository,
 	"memory-limit":   usesRepository,
 	"concurrency":    usesConcurrency,
 	"identity":       usesIdentity,
@@ -71,6 +75,7 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.cacheDir, "cache-dir", "", "`directory` of what can be rebuilt at any time (PACKSTONE_CACHE_DIR)")
 	set.Var(&f.limitUp, "limit-upload", "send at most this `rate` to the repository, and to each bucket of a lake (not to FTP and SFTP targets): KiB a second, or with a unit such as 5MiB")
 	set.Var(&f.limitDown, "limit-download", "receive at most this `rate` from the repository, and from each bucket of a lake (not from FTP and SFTP sources): KiB a second, or with a unit such as 5MiB")
+	set.DurationVar(&f.giveUpAfter, "give-up-after", 0, "`time` for which a repository that does not answer is tried again (default 1m, 10s for the first answer to a verb that only looks; 0: once)")
 	set.Var(&f.memoryLimit, "memory-limit", "keep memory below this `size`, such as 512MiB")
 	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of things done at once; 0 for as many as there are processors")
 	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
@@ -88,7 +93,10 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 	if f.quiet && f.verbose > 0 {
 		return usage("--quiet and --verbose contradict each other")
 	}
-	f.setGiven = cmd.Flags().Changed("set")
+	f.setGiven, f.giveUpGiven = cmd.Flags().Changed("set"), cmd.Flags().Changed("give-up-after")
+	if f.giveUpAfter < 0 {
+		return usage("--give-up-after %v: must not be negative", f.giveUpAfter)
+	}
 	if f.concurrency < 0 {
 		return usage("--concurrency %d: must not be negative", f.concurrency)
 	}

@@ -63,6 +63,7 @@ func (a *app) openStorage(ctx context.Context, create bool) (*config.Storage, er
 func (a *app) openStorageAt(ctx context.Context, repository config.Repository, create bool) (*config.Storage, error) {
 	opts := a.storeOptions()
 	opts.Create = create
+	opts.Retrying = func(e retry.Event) { a.patience.failed(repository.String(), e) }
 	storage, err := repository.Open(ctx, opts)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, fmt.Errorf("open repository %s: %w", repository, catalog.ErrNoRepository)
@@ -74,15 +75,32 @@ func (a *app) openStorageAt(ctx context.Context, repository config.Repository, c
 }
 
 func (a *app) storeOptions() config.StoreOptions {
+	total, reach := a.giveUp()
 	return config.StoreOptions{
+		GiveUp:   total,
+		Reach:    reach,
+		Answered: a.patience.answered,
 		Upload:   int64(a.flags.limitUp),
 		Download: int64(a.flags.limitDown),
 		Login:    config.BucketLogin{Keys: a.repositoryKeys, Region: a.env["AWS_REGION"], CAs: a.certificates, Proxy: http.ProxyFromEnvironment},
 		Remote:   a.remoteLogin(),
-		Retrying: func(e retry.Event) {
-			a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; trying again in %v", e.Err, e.Wait.Round(time.Millisecond))})
-		},
 	}
+}
+
+// lookReach is for how long a verb that only looks waits for the storage's first answer: a person does.
+const lookReach = 10 * time.Second
+
+// giveUp is for how long storage that fails is tried again, and for how long before it has answered once.
+func (a *app) giveUp() (total, reach time.Duration) {
+	switch {
+	case a.flags.giveUpGiven && a.flags.giveUpAfter == 0:
+		return -1, -1
+	case a.flags.giveUpGiven:
+		return a.flags.giveUpAfter, a.flags.giveUpAfter
+	case a.used&usesDryRun == 0: // nothing would be written
+		return 0, lookReach
+	}
+	return 0, 0
 }
 
 // repositoryKeys finds the keys of the repository's bucket.

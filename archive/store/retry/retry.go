@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/packstone/packstone/archive/store"
@@ -28,9 +29,14 @@ type Options struct {
 	Total time.Duration // no call begins later than this after the first failure; 0 means a minute, less never to repeat
 	First time.Duration // bound of the first wait, doubled each time; 0 means 200 ms
 	Most  time.Duration // bound of any wait; 0 means 10 s
+	// Reach is the same as Total, from the beginning of a call on, as long as a Store has not answered once; a call does not last
+	// longer then. 0 means that Total holds then too.
+	Reach time.Duration
 
-	// Retrying is told before each wait; it may be called from several goroutines.
+	// Retrying is told before each wait, and Answered when a Store has answered after that; they may be called
+	// from several goroutines.
 	Retrying func(Event)
+	Answered func()
 }
 
 // Event is one failure that is about to be repeated.
@@ -39,12 +45,17 @@ type Event struct {
 	Err  error
 	Try  int           // 1 for the first that failed
 	Wait time.Duration // before the next
+	Left time.Duration // until nothing is repeated any more
 }
 
-// Store repeats the calls of another store.
+// Store repeats the calls of another store. When that has been silent for as long as a call is repeated, the next one fails at once.
 type Store struct {
 	store.Store
 	opts Options
+
+	mu     sync.Mutex
+	known  bool      // the store has answered once
+	silent time.Time // since when it has not; zero: it does
 }
 
 // New returns s with retries.
@@ -86,6 +97,10 @@ func Transient(err error) bool {
 // Do calls f until it succeeds, its failure is one that waiting does not cure, or the time is over. call names it.
 func Do(ctx context.Context, opts Options, call string, f func() error) error {
 	a := &attempts{Options: opts.withDefaults(), ctx: ctx, call: call}
+	return a.do(f)
+}
+
+func (a *attempts) do(f func() error) error {
 	for {
 		err := f()
 		if err == nil {
@@ -95,6 +110,73 @@ func Do(ctx context.Context, opts Options, call string, f func() error) error {
 			return err
 		}
 	}
+}
+
+// do is Do for a call to the store, whose silence is kept account of.
+func (s *Store) do(ctx context.Context, call string, f func(ctx context.Context) error) error {
+	begun := time.Now()
+	a := &attempts{Options: s.opts, ctx: ctx, call: call, silence: func() (time.Time, time.Duration) { return s.silence(begun) }}
+	return a.do(func() error { return s.try(ctx, begun, f) })
+}
+
+// errNoAnswer is why a try ends that lasts longer than the store may take to answer for the first time.
+var errNoAnswer = fmt.Errorf("%w: it has not answered in time", store.ErrUnreachable)
+
+// try calls f, and ends it when the time is over in which the store must have answered once.
+func (s *Store) try(ctx context.Context, begun time.Time, f func(ctx context.Context) error) error {
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if s.opts.Reach > 0 && !s.isKnown() {
+		timer := time.AfterFunc(time.Until(begun.Add(s.opts.Reach)), func() {
+			if !s.isKnown() {
+				cancel(errNoAnswer)
+			}
+		})
+		defer timer.Stop()
+	}
+	err := f(inner)
+	if err != nil && ctx.Err() == nil && context.Cause(inner) == errNoAnswer {
+		err = errNoAnswer
+	}
+	if !Transient(err) && ctx.Err() == nil {
+		s.answered()
+	}
+	return err
+}
+
+// isKnown tells whether the store has answered once.
+func (s *Store) isKnown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known
+}
+
+// answered notes that the store has said something, be it no.
+func (s *Store) answered() {
+	s.mu.Lock()
+	again := !s.silent.IsZero()
+	s.known, s.silent = true, time.Time{}
+	s.mu.Unlock()
+	if again && s.opts.Answered != nil {
+		s.opts.Answered()
+	}
+}
+
+// silence is since when the store has been silent, which it is from now on if it was not, and for how long it may be. One that has never
+// answered has been silent since the call began.
+func (s *Store) silence(begun time.Time) (since time.Time, most time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reaching := !s.known && s.opts.Reach != 0
+	if s.silent.IsZero() && reaching {
+		s.silent = begun
+	} else if s.silent.IsZero() {
+		s.silent = time.Now()
+	}
+	if reaching {
+		return s.silent, s.opts.Reach
+	}
+	return s.silent, s.opts.Total
 }
 
 // Progress marks the failure of what has got further than the try before, and goes on from there: its time begins anew.
@@ -115,6 +197,21 @@ type attempts struct {
 	call  string
 	begun time.Time // of the first failure
 	tries int
+	last  error // that says more than that there was no answer
+	// silence is since when all calls have failed, and for how long they may; nil: nobody knows.
+	silence func() (since time.Time, most time.Duration)
+}
+
+// left is for how long a call may still be repeated.
+func (a *attempts) left() time.Duration {
+	begun, most := a.begun, a.Total
+	if a.silence != nil {
+		var since time.Time
+		if since, most = a.silence(); since.Before(begun) {
+			begun = since
+		}
+	}
+	return most - time.Since(begun)
 }
 
 // again waits after a failure. It returns the error to give up with, nil to try again.
@@ -127,12 +224,17 @@ func (a *attempts) again(err error) error {
 	if !Transient(err) || a.ctx.Err() != nil {
 		return err
 	}
-	wait := a.pause()
-	if time.Since(a.begun)+wait > a.Total {
+	if err == errNoAnswer && a.last != nil {
+		err = a.last
+	}
+	a.last = err
+	left := a.left()
+	if left <= 0 {
 		return fmt.Errorf("gave up after %d tries in %v: %w", a.tries, time.Since(a.begun).Round(time.Millisecond), err)
 	}
+	wait := min(a.pause(), left)
 	if a.Retrying != nil {
-		a.Retrying(Event{Call: a.call, Err: err, Try: a.tries, Wait: wait})
+		a.Retrying(Event{Call: a.call, Err: err, Try: a.tries, Wait: wait, Left: left})
 	}
 	if interrupted := sleep(a.ctx, wait); interrupted != nil {
 		return fmt.Errorf("%w, after %w", interrupted, err)
@@ -152,13 +254,13 @@ func (a *attempts) pause() time.Duration {
 
 // Put implements store.Store.
 func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.Digest) error {
-	return Do(ctx, s.opts, "put "+name, func() error { return s.Store.Put(ctx, name, data, digest) })
+	return s.do(ctx, "put "+name, func(ctx context.Context) error { return s.Store.Put(ctx, name, data, digest) })
 }
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	got := dst
-	err := Do(ctx, s.opts, "get "+name, func() (err error) {
+	err := s.do(ctx, "get "+name, func(ctx context.Context) (err error) {
 		got, err = s.Store.Get(ctx, name, offset, length, dst)
 		return err
 	})
@@ -170,7 +272,7 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		from := after
-		err := Do(ctx, s.opts, "list "+prefix, func() error {
+		err := s.do(ctx, "list "+prefix, func(ctx context.Context) error {
 			last, err := s.listFrom(ctx, prefix, from, yield)
 			if err != nil && last != from {
 				from, err = last, Progress(err)
@@ -190,6 +292,7 @@ func (s *Store) listFrom(ctx context.Context, prefix, after string, yield func(s
 		if err != nil {
 			return after, err
 		}
+		s.answered()
 		if !yield(info, nil) {
 			return after, nil
 		}
@@ -200,14 +303,14 @@ func (s *Store) listFrom(ctx context.Context, prefix, after string, yield func(s
 
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, name string) error {
-	return Do(ctx, s.opts, "delete "+name, func() error { return s.Store.Delete(ctx, name) })
+	return s.do(ctx, "delete "+name, func(ctx context.Context) error { return s.Store.Delete(ctx, name) })
 }
 
 // Sync implements store.Store. It is repeated only where storage was unreachable: a kernel reports only once what it could not
 // write, and a store does not forget that it did.
 func (s *Store) Sync(ctx context.Context) error {
 	var failed error
-	err := Do(ctx, s.opts, "sync", func() error {
+	err := s.do(ctx, "sync", func(ctx context.Context) error {
 		if failed = s.Store.Sync(ctx); errors.Is(failed, store.ErrUnreachable) {
 			return failed
 		}

@@ -248,3 +248,77 @@ func TestServerKilledInMidPut(t *testing.T) {
 		t.Errorf("get: %d bytes, %v, or they differ", len(got), err)
 	}
 }
+
+// silent waits for ever.
+type silent struct{ store.Store }
+
+func (s silent) Get(ctx context.Context, _ string, _, _ int64, dst []byte) ([]byte, error) {
+	<-ctx.Done()
+	return dst, ctx.Err()
+}
+
+func TestAStoreThatHasNeverAnsweredIsGivenUpEarlier(t *testing.T) {
+	options := retry.Options{Reach: 10 * time.Second}
+	for name, s := range map[string]store.Store{
+		"refuses":      &storetest.Faulty{Store: memory.New(), Before: storetest.From(1, errFlaky)},
+		"says nothing": silent{memory.New()},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			_, err := retry.New(s, options).Get(t.Context(), "a", 0, -1, nil)
+			if took := time.Since(begun); !errors.Is(err, store.ErrUnreachable) || took != 10*time.Second {
+				t.Errorf("one that %s: got %v after %v, want ErrUnreachable after 10s", name, err, took)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := retry.New(&storetest.Faulty{Store: memory.New(), Before: storetest.From(2, errFlaky)}, options)
+		_, err := s.Get(t.Context(), "a", 0, -1, nil)
+		if !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("got %v, want an answer", err)
+		}
+		begun := time.Now()
+		err = put(s, "a", "x")
+		if took := time.Since(begun); !errors.Is(err, store.ErrUnreachable) || took != time.Minute {
+			t.Errorf("one that has answered once: got %v after %v, want ErrUnreachable after 1m", err, took)
+		}
+		begun = time.Now() // it is known to be away by now
+		if err := put(s, "b", "x"); !errors.Is(err, store.ErrUnreachable) || time.Since(begun) != 0 {
+			t.Errorf("the next call: got %v after %v, want ErrUnreachable at once", err, time.Since(begun))
+		}
+	})
+}
+
+func TestASlowReaderOfAListIsNotCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory.New()
+		for i := range 5 {
+			inner.Set(fmt.Sprint(i), nil)
+		}
+		s, n := retry.New(inner, retry.Options{Reach: time.Second}), 0
+		for _, err := range s.List(t.Context(), "", "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * time.Second)
+			n++
+		}
+		if n != 5 {
+			t.Errorf("got %d objects, want 5", n)
+		}
+	})
+}
+
+func TestAnAnswerAfterSilenceIsTold(t *testing.T) {
+	answered := 0
+	faulty := &storetest.Faulty{Store: memory.New(), Before: everyThird()}
+	s := retry.New(faulty, retry.Options{Total: time.Hour, First: 1, Most: 1, Answered: func() { answered++ }})
+	for i := range 4 {
+		if err := put(s, fmt.Sprint(i), "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if answered != 4 {
+		t.Errorf("was told of %d answers, want 4", answered)
+	}
+}

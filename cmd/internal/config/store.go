@@ -22,7 +22,10 @@ type StoreOptions struct {
 	Login  BucketLogin // for Minio; the AWS SDK finds its own
 	Remote RemoteLogin // for SFTP
 
+	GiveUp   time.Duration     // how long what fails is tried again; 0: a minute, less: never
+	Reach    time.Duration     // the same before the storage has answered once; 0: GiveUp
 	Retrying func(retry.Event) // told of each failure that is about to be tried again
+	Answered func()            // told when the storage answers after that
 }
 
 // Storage is an open store that tries again what may pass, keeps to the limits and counts.
@@ -48,7 +51,7 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	if !r.IsBucket() { // there is no transport to put the limits into
 		s = limits.Store(s)
 	}
-	retrying := retry.New(s, retry.Options{Retrying: opts.Retrying})
+	retrying := retry.New(s, retry.Options{Total: opts.GiveUp, Reach: opts.Reach, Retrying: opts.Retrying, Answered: opts.Answered})
 	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads()}, nil
 }
 

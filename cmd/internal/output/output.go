@@ -37,6 +37,7 @@ type Printer struct {
 	options Options
 	mu      sync.Mutex
 	drawn   string // the progress line that stands on the terminal
+	waiting bool   // a line of Waiting stands in its place
 	failed  error  // the first error of writing to Stdout
 }
 
@@ -96,6 +97,25 @@ func (p *Printer) Warn(m Warning) {
 		return
 	}
 	p.aside([]byte(p.paint(yellow, "warning") + ": " + about(m.Item, continued(m.Message)) + "\n"))
+}
+
+// Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call writes anew and which stands in the
+// place of progress; else the first call is a warning. An empty text says that it goes on.
+func (p *Printer) Waiting(text string) {
+	p.mu.Lock()
+	first := !p.waiting
+	p.waiting = text != ""
+	p.mu.Unlock()
+	switch inPlace := p.options.Terminal && !p.options.JSON; {
+	case text == "" && inPlace:
+		p.clear()
+	case text == "":
+	case inPlace:
+		head := "waiting: "
+		p.draw(p.paint(yellow, head) + cut(cleanLine(text), p.options.Width()-len(head)-1))
+	case first:
+		p.Warn(Warning{Message: text})
+	}
 }
 
 // Problem tells what went wrong with one item; the run goes on, and is not complete.

@@ -61,11 +61,18 @@ func (p *Printer) show(s Status) {
 	switch {
 	case p.options.JSON:
 		p.result(message("status", s))
+	case p.options.Terminal && p.isWaiting():
 	case p.options.Terminal:
 		p.draw(s.line(p.options.Width()))
 	default:
 		p.aside([]byte(s.line(1<<10) + "\n"))
 	}
+}
+
+func (p *Printer) isWaiting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
 }
 
 // line is the status as text of at most width columns.
