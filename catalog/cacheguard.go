@@ -71,3 +71,10 @@ func checkLinks(dir string) error {
 	}
 	return nil
 }
+
+// TryCache tells whether something can be written to a cache, which is made if it is not there.
+func TryCache(dir string) error {
+	c := OpenCache(dir)
+	defer c.Remove(".try")
+	return c.Write(".try", make([]byte, 4<<10))
+}

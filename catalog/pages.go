@@ -167,8 +167,9 @@ func (p *Pages) Keep(id archive.ID, page []byte) error {
 		record := append(make([]byte, 0, pageHead+len(page)), id[:]...)
 		record = binary.LittleEndian.AppendUint32(record, uint32(len(page)))
 		record = append(record, page...)
-		if _, err := p.file.WriteAt(record, p.size); err != nil {
-			return fmt.Errorf("keep a page of the last tree: %w", err)
+		if _, err := p.file.WriteAt(record, p.size); err != nil { // the disk is full: they are kept for this run alone
+			p.own, p.memory[id] = false, bytes.Clone(page)
+			return nil
 		}
 		p.spans[id] = span{p.size + pageHead, uint32(len(page))}
 		p.size += int64(len(record))

@@ -238,9 +238,8 @@ func (s *Session) readSession(data []byte) (sessionNote, error) {
 // open puts the session's object. Its nonce is kept beside the lane's lock first, so that a later run knows whose it was.
 func (s *Session) open(ctx context.Context) error {
 	s.nonce = rand.Text()
-	if err := s.lock.keep(s.nonce); err != nil {
-		return err
-	}
+	// Where it cannot be kept, a later run takes another lane than one that was left open.
+	_ = s.lock.keep(s.nonce)
 	body, err := encodeLine(sessionNote{s.nonce, s.repo.now(), s.repo.options.Software})
 	if err != nil {
 		return err

@@ -388,8 +388,8 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 		return nil, err
 	}
 	if b.pages.Own() {
-		if err := b.keepLast(snapshot, refs); err != nil {
-			return snapshot, err
+		if err := b.keepLast(snapshot, refs); err != nil && b.o.Advice != nil {
+			b.o.Advice(fmt.Sprintf("the snapshot is there, but this host cannot remember it, so that the next backup reads more than it must: %v", err))
 		}
 	}
 	if len(b.session.RolledBack) > 0 {

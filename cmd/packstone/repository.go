@@ -198,6 +198,10 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 		return nil, nil, err
 	}
 	cache := a.trustedCache(id)
+	if err := catalog.TryCache(cache); err != nil && needed&mustWrite != 0 {
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; without it all files are read, now and the next time", err)})
+		cache = ""
+	}
 	memory := cache
 	if needed&bypassCache != 0 {
 		cache = ""
