@@ -107,7 +107,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.walk(gctx) })
-	for range b.o.Concurrency {
+	for range c.workers() {
 		g.Go(func() error { return c.worker(gctx) })
 	}
 	g.Go(func() error { return c.collect(gctx) })
@@ -118,6 +118,14 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	}
 	c.state.Finished = time.Now().UTC()
 	return c, err
+}
+
+// workers are as many as there is work for processors, or as a network wants.
+func (c *capture) workers() int {
+	if distant, ok := c.source.(source.Distant); ok {
+		return max(c.o.Concurrency, distant.Readers())
+	}
+	return c.o.Concurrency
 }
 
 // advise passes on what the source has to say about the run.
@@ -393,6 +401,12 @@ func (c *capture) leaveOut(it *item, err error) {
 // readContent tells, beside the error, whether content was read to its end.
 func (c *capture) readContent(ctx context.Context, k *cutter, it *item) (toEnd bool, err error) {
 	e := &it.node.Entry
+	if e.Size > hugeFile {
+		if err := k.waitTurn(ctx); err != nil {
+			return false, err
+		}
+		defer k.endTurn()
+	}
 	f, err := c.source.Open(ctx, e)
 	if err != nil {
 		return false, err

@@ -45,12 +45,17 @@ type cutter struct {
 	buffer   []byte        // of this worker, for what fits at once
 	lengths  []int         // of the chunks in it
 	long     chan struct{} // holds a token for each long file that is being cut
+	turn     bool          // this worker has one
 	parallel int
 	progress *Progress
 }
 
-// wholeFile is the size up to which a file is read at once, in one worker.
-const wholeFile = 1 << 20
+const (
+	// wholeFile is the size up to which a file is read at once, in one worker.
+	wholeFile = 1 << 20
+	// hugeFile is the size from which a file is not opened before it is its turn to be cut: who waits holds a connection.
+	hugeFile = 16 << 20
+)
 
 var sqliteMagic = []byte("SQLite format 3\x00")
 
@@ -171,11 +176,11 @@ type longCut struct {
 
 // cutLong reads and cuts a long file in this goroutine and hands its chunks to others. head is what was read already.
 func (c *cutter) cutLong(ctx context.Context, f io.Reader, head []byte, name string) (content, error) {
-	select {
-	case c.long <- struct{}{}:
-		defer func() { <-c.long }()
-	case <-ctx.Done():
-		return content{}, context.Cause(ctx)
+	if !c.turn {
+		if err := c.waitTurn(ctx); err != nil {
+			return content{}, err
+		}
+		defer c.endTurn()
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.parallel)
@@ -191,6 +196,22 @@ func (c *cutter) cutLong(ctx context.Context, f io.Reader, head []byte, name str
 		l.out.pending = append(l.out.pending, make([]*archive.Slot, len(l.out.chunks)-len(l.out.pending))...)
 	}
 	return l.out, nil
+}
+
+// waitTurn waits until fewer long files are cut than may be at once.
+func (c *cutter) waitTurn(ctx context.Context) error {
+	select {
+	case c.long <- struct{}{}:
+		c.turn = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *cutter) endTurn() {
+	c.turn = false
+	<-c.long
 }
 
 func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {

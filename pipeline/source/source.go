@@ -97,6 +97,13 @@ type Incremental interface {
 	Previous(lookup Lookup)
 }
 
+// Distant is a Source on the other side of a network, where reading is mostly waiting: as many entries as Readers says may be read at once,
+// whatever the number of processors.
+type Distant interface {
+	Source
+	Readers() int
+}
+
 // Dated is a Source whose content is all of one moment.
 type Dated interface {
 	Source

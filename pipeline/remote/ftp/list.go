@@ -47,7 +47,7 @@ func (c *Conn) dropDoubles(path string, l *Listing) error {
 			kept = append(kept, e)
 			continue
 		}
-		l.Problems = append(l.Problems, fmt.Errorf("%w: %q stands there twice, as where another name goes on after a line break", errLine, e.Name))
+		l.problem(fmt.Errorf("%w: %q stands there twice, as where another name goes on after a line break", errLine, e.Name))
 		is, err := c.agrees(Join(path, e.Name), &kept[i])
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ func (e Entry) tell(known map[string]*Entry) bool {
 // addLink keeps a link that LIST shows, if its name can be told from its target.
 func (l *Listing) addLink(dir string, e Entry) {
 	if len(e.readings()) > 1 {
-		l.Problems = append(l.Problems, fmt.Errorf("%w: in %q name and target cannot be told apart", errLine, e.Name+arrow+e.Target))
+		l.problem(fmt.Errorf("%w: in %q name and target cannot be told apart", errLine, e.Name+arrow+e.Target))
 		return
 	}
 	l.add(dir, e, nil)

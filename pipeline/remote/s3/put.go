@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -71,13 +72,18 @@ func (u *Upload) Put(ctx context.Context, number int, body Body) (etag string, e
 	return etag, err
 }
 
-// Complete makes the object of its parts, by their ETags in order, and looks whether it has the size that it is to have.
+// Complete makes the object of its parts, by their ETags in order. Unless its ETag says that it is made of them, it is looked whether it has
+// the size that it is to have.
 func (u *Upload) Complete(ctx context.Context, etags []string, size int64) error {
-	tries := 0
-	err := u.bucket.do(ctx, "complete", u.key, func() error {
+	tries, etag := 0, ""
+	err := u.bucket.do(ctx, "complete", u.key, func() (err error) {
 		tries++
-		return u.bucket.client.Complete(ctx, u.key, u.id, etags, u.options)
+		etag, err = u.bucket.client.Complete(ctx, u.key, u.id, etags, u.options)
+		return err
 	})
+	if err == nil && etag == etagOf(etags) {
+		return nil
+	}
 	if err != nil && !(tries > 1 && errors.Is(err, fs.ErrNotExist)) { // a lost answer: the upload is no more since it is complete
 		return err
 	}
@@ -89,6 +95,19 @@ func (u *Upload) Complete(ctx context.Context, etags []string, size int64) error
 		return errors.Join(err, fmt.Errorf("put %s on %s: the server has %d bytes, %d were sent", u.key, u.bucket.client.Host(), there.Size, size))
 	}
 	return nil
+}
+
+// etagOf is the ETag of an object that was put in parts, whose ETags are the MD5 of what each holds.
+func etagOf(parts []string) string {
+	sum := md5.New()
+	for _, etag := range parts {
+		part, err := hex.DecodeString(etag)
+		if err != nil || len(part) != md5.Size {
+			return "unknown"
+		}
+		sum.Write(part)
+	}
+	return fmt.Sprintf("%x-%d", sum.Sum(nil), len(parts))
 }
 
 // Abort drops the parts.

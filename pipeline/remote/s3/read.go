@@ -12,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/retry"
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 )
 
 const (
@@ -50,15 +51,23 @@ type segment struct {
 	done chan struct{}
 }
 
-// Read opens an object; about says how large it is expected to be. ErrChanged: it has not the ETag that r names. ctx is for all of the reading.
+// Unknown is what Read may expect.
+const Unknown = -1
+
+// Read opens an object by one request; about says how large it is expected to be. ErrChanged: it has not the ETag that r names. ctx is for all
+// of the reading.
 func (b *Bucket) Read(ctx context.Context, r Ref, about int64) (*Reader, error) {
 	reader := &Reader{bucket: b, ref: r}
 	reader.ctx, reader.cancel = context.WithCancel(ctx)
 	length := int64(-1)
-	if about > 2*segmentBytes {
+	if about > 2*segmentBytes || about == Unknown {
 		length = segmentBytes
 	}
-	if err := reader.open(length); err != nil {
+	err := reader.open(length)
+	if errors.Is(err, bucket.ErrRange) { // it is empty
+		err = reader.open(-1)
+	}
+	if err != nil {
 		reader.cancel()
 		return nil, err
 	}

@@ -37,11 +37,13 @@ type Options struct {
 	FileMode, DirectoryMode uint32
 	// Class is how content is cut (default: source.ClassLarge).
 	Class source.Class
+	// Readers is how many objects are worth reading at once (default: 32).
+	Readers int
 	// Note takes what a person should know though nothing is wrong. It may be nil.
 	Note func(text string)
 }
 
-// Source is a bucket. It implements source.Source and source.Dated.
+// Source is a bucket. It implements source.Source, source.Dated and source.Distant.
 type Source struct {
 	bucket             *s3.Bucket
 	options            Options
@@ -54,7 +56,10 @@ type Source struct {
 	torn    map[string]bool // keys that were replaced while they were read
 }
 
-var _ source.Dated = (*Source)(nil)
+var (
+	_ source.Dated   = (*Source)(nil)
+	_ source.Distant = (*Source)(nil)
+)
 
 // New returns the source.
 func New(bucket *s3.Bucket, options Options) (*Source, error) {
@@ -72,6 +77,7 @@ func New(bucket *s3.Bucket, options Options) (*Source, error) {
 	options.FileMode = cmp.Or(options.FileMode, 0o644)
 	options.DirectoryMode = cmp.Or(options.DirectoryMode, 0o755)
 	options.Class = cmp.Or(options.Class, source.ClassLarge)
+	options.Readers = max(1, cmp.Or(options.Readers, 32))
 	if options.Note == nil {
 		options.Note = func(string) {}
 	}
@@ -80,6 +86,9 @@ func New(bucket *s3.Bucket, options Options) (*Source, error) {
 
 // Class is large unless the options say otherwise.
 func (s *Source) Class() source.Class { return s.options.Class }
+
+// Readers is how many objects are worth reading at once.
+func (s *Source) Readers() int { return s.options.Readers }
 
 // Close has nothing to do: idle connections end by themselves.
 func (s *Source) Close() error { return nil }

@@ -95,6 +95,34 @@ func TestWhatJobsAreWritingIsLeftOutAndSaid(t *testing.T) {
 	}
 }
 
+func TestAnObjectIsReadByOneRequest(t *testing.T) {
+	server := stub.Start(t)
+	throughBoth(t, server.URL, server.Bucket, func(t *testing.T, address string) {
+		s := openLake(t, address, stubKeys, lake.Options{})
+		for i := range 20 {
+			server.Put(fmt.Sprintf("lake/output/%02d", i), make([]byte, 300_000*i))
+		}
+		server.Counts()
+		found := sourcetest.Walk(t, s)
+		for _, e := range found.Entries {
+			if err := s.Detail(context.Background(), e); err != nil {
+				t.Fatal(err)
+			}
+			if e.Type != entry.File {
+				continue
+			}
+			size := e.Size
+			if got, err := sourcetest.Read(s, e); err != nil || int64(len(got)) != size {
+				t.Errorf("%s: %d bytes, %v, want %d", e.Path, len(got), err, size)
+			}
+		}
+		requests, _ := server.Counts()
+		if requests["get"] != 20 || requests["head"]+requests["tags"] > 0 || requests["list"] != 1 {
+			t.Errorf("%v, want one GET for each of 20 objects, and one listing", requests)
+		}
+	})
+}
+
 func TestAnObjectReplacedBetweenListingAndReadingIsReadAsItIs(t *testing.T) {
 	server := stub.Start(t)
 	server.Put("a", []byte("old"))

@@ -30,7 +30,7 @@ type Options struct {
 	Times bool
 	// ReadOnly refuses to write: for a plan.
 	ReadOnly bool
-	// Parallel is the number of files that may be written at once (default: 16).
+	// Parallel is the number of files that may be written at once (default: 32).
 	Parallel int
 	// Memory bounds the buffers of all files together (default: 128 MiB).
 	Memory int64
@@ -47,7 +47,7 @@ var _ target.Target = (*Target)(nil)
 
 // New returns the target.
 func New(bucket *s3.Bucket, options Options) *Target {
-	options.Parallel = max(1, cmp.Or(options.Parallel, 16))
+	options.Parallel = max(1, cmp.Or(options.Parallel, 32))
 	options.Memory = max(2*maxPart, cmp.Or(options.Memory, 128<<20))
 	return &Target{bucket: bucket, options: options, memory: semaphore.NewWeighted(options.Memory)}
 }

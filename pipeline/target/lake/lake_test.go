@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -100,6 +101,39 @@ func TestPartsGiveTheETagOfTheSource(t *testing.T) {
 		if !bytes.Equal(got.Data, want) || got.ETag[32:] != suffix || server.Uploads() != 0 {
 			t.Errorf("%+v: got %d bytes with the ETag %s, %d uploads left", c, len(got.Data), got.ETag, server.Uploads())
 		}
+		if requests, _ := server.Counts(); requests["head"] > 0 || c.parts == 0 && requests["put"] != 1 {
+			t.Errorf("%+v: requests %v, want no HEAD, and one PUT of what is put whole", c, requests)
+		}
+	}
+}
+
+func TestAnObjectIsComparedByOneRequest(t *testing.T) {
+	server := stub.Start(t)
+	tg := lake.New(open(t, server.Address(), stubKeys), lake.Options{})
+	for name, size := range map[string]int{"empty": 0, "small": 1000, "a MiB": 1 << 20} {
+		want := content(size)
+		server.Put(name, want)
+		server.Counts()
+		r, err := tg.Open(context.Background(), name)
+		if err != nil || r == nil {
+			t.Fatalf("%s: %v, %v", name, r, err)
+		}
+		got := make([]byte, size+10)
+		n := 0
+		for n < size {
+			m, err := r.ReadAt(got[n:min(n+300_000, len(got))], int64(n))
+			if n += m; err != nil && err != io.EOF {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		r.Close()
+		requests, _ := server.Counts()
+		if requests["get"] > 2 || requests["head"] > 0 || size > 0 && requests["get"] != 1 || !bytes.Equal(got[:n], want) {
+			t.Errorf("%s: %d bytes by %v, want %d by one GET", name, n, requests, size)
+		}
+	}
+	if r, err := tg.Open(context.Background(), "nothing"); r != nil || err != nil {
+		t.Errorf("nothing: %v, %v, want none", r, err)
 	}
 }
 

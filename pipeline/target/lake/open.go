@@ -12,12 +12,11 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// reader reads an object that is in the bucket. Reading on where it stopped costs no further request.
+// reader reads an object that is in the bucket. Reading from start to end costs no request but the one that opened it, if it is not large.
 type reader struct {
 	target *Target
 	ctx    context.Context
-	object s3.Object
-	ref    s3.Ref
+	ref    s3.Ref // with its ETag
 
 	mu     sync.Mutex
 	stream *s3.Reader
@@ -28,16 +27,19 @@ func (t *Target) Open(ctx context.Context, path string) (target.ReadAtCloser, er
 	if err := check(path); err != nil {
 		return nil, err
 	}
+	if path == "" {
+		return nil, nil
+	}
 	ref := s3.Ref{Key: t.bucket.Key(path)}
-	o, err := t.bucket.Head(ctx, ref)
-	if errors.Is(err, fs.ErrNotExist) || path == "" {
+	stream, err := t.bucket.Read(ctx, ref, s3.Unknown)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, translate(err)
 	}
-	ref.ETag = o.ETag
-	return &reader{target: t, ctx: ctx, object: o, ref: ref}, nil
+	ref.ETag = stream.Object().ETag
+	return &reader{target: t, ctx: ctx, ref: ref, stream: stream}, nil
 }
 
 // ReadAt implements io.ReaderAt.
@@ -45,24 +47,12 @@ func (r *reader) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 {
 		return 0, fmt.Errorf("read %s: offset %d", r.ref.Key, offset)
 	}
-	if offset >= r.object.Size {
+	size := r.stream.Object().Size
+	if offset >= size {
 		return 0, io.EOF
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stream == nil && offset == 0 {
-		var err error
-		if r.stream, err = r.target.bucket.Read(r.ctx, r.ref, r.object.Size); err != nil {
-			return 0, translate(err)
-		}
-	}
-	want := p[:min(int64(len(p)), r.object.Size-offset)]
-	n, err := 0, error(nil)
-	if r.stream != nil && r.stream.Offset() == offset {
-		n, err = io.ReadFull(r.stream, want)
-	} else {
-		n, err = r.target.bucket.ReadRange(r.ctx, r.ref, offset, want)
-	}
+	want := p[:min(int64(len(p)), size-offset)]
+	n, err := r.read(want, offset)
 	if err == nil && len(want) < len(p) {
 		err = io.EOF
 	}
@@ -72,12 +62,16 @@ func (r *reader) ReadAt(p []byte, offset int64) (int, error) {
 	return n, translate(err)
 }
 
-// Close ends the reading.
-func (r *reader) Close() error {
+// read goes on where reading stopped, if that is there, else makes a request of its own.
+func (r *reader) read(want []byte, offset int64) (int, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stream == nil {
-		return nil
+	if r.stream.Offset() == offset {
+		defer r.mu.Unlock()
+		return io.ReadFull(r.stream, want)
 	}
-	return r.stream.Close()
+	r.mu.Unlock()
+	return r.target.bucket.ReadRange(r.ctx, r.ref, offset, want)
 }
+
+// Close ends the reading.
+func (r *reader) Close() error { return r.stream.Close() }

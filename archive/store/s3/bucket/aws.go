@@ -373,7 +373,7 @@ func (d *awsDialect) part(ctx context.Context, key, upload string, number int, b
 	return unquote(aws.ToString(out.ETag)), nil
 }
 
-func (d *awsDialect) complete(ctx context.Context, key, upload string, etags []string, o PutOptions) error {
+func (d *awsDialect) complete(ctx context.Context, key, upload string, etags []string, o PutOptions) (string, error) {
 	in := &sdk.CompleteMultipartUploadInput{Bucket: d.bucket, Key: &key, UploadId: &upload, MultipartUpload: &types.CompletedMultipartUpload{}}
 	for i, etag := range etags {
 		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{ETag: aws.String(quoted(etag)), PartNumber: aws.Int32(int32(i + 1))})
@@ -381,8 +381,11 @@ func (d *awsDialect) complete(ctx context.Context, key, upload string, etags []s
 	if o.Absent {
 		in.IfNoneMatch = aws.String("*")
 	}
-	_, err := d.client.CompleteMultipartUpload(ctx, in)
-	return err
+	out, err := d.client.CompleteMultipartUpload(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	return unquote(aws.ToString(out.ETag)), nil
 }
 
 func (d *awsDialect) abort(ctx context.Context, key, upload string) error {

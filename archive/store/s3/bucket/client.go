@@ -79,7 +79,7 @@ type dialect interface {
 	put(ctx context.Context, key string, body Body, o PutOptions) error
 	begin(ctx context.Context, key string, o PutOptions) (upload string, err error)
 	part(ctx context.Context, key, upload string, number int, body Body) (etag string, err error)
-	complete(ctx context.Context, key, upload string, etags []string, o PutOptions) error
+	complete(ctx context.Context, key, upload string, etags []string, o PutOptions) (etag string, err error)
 	abort(ctx context.Context, key, upload string) error
 	remove(ctx context.Context, keys []string) error
 }
@@ -217,9 +217,10 @@ func (c *Client) Part(ctx context.Context, key, upload string, number int, body 
 	return etag, c.failed(ctx, writing, key, err)
 }
 
-// Complete makes the object of its parts, by their ETags in order.
-func (c *Client) Complete(ctx context.Context, key, upload string, etags []string, o PutOptions) error {
-	return c.failed(ctx, writing, key, c.api.complete(ctx, key, upload, etags, o))
+// Complete makes the object of its parts, by their ETags in order. It returns the object's ETag.
+func (c *Client) Complete(ctx context.Context, key, upload string, etags []string, o PutOptions) (etag string, err error) {
+	etag, err = c.api.complete(ctx, key, upload, etags, o)
+	return etag, c.failed(ctx, writing, key, err)
 }
 
 // Abort drops the parts.

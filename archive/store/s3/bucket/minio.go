@@ -223,7 +223,7 @@ func (d *minioDialect) part(ctx context.Context, key, upload string, number int,
 	return part.ETag, err
 }
 
-func (d *minioDialect) complete(ctx context.Context, key, upload string, etags []string, o PutOptions) error {
+func (d *minioDialect) complete(ctx context.Context, key, upload string, etags []string, o PutOptions) (string, error) {
 	parts := make([]minio.CompletePart, len(etags))
 	for i, etag := range etags {
 		parts[i] = minio.CompletePart{PartNumber: i + 1, ETag: etag}
@@ -232,8 +232,8 @@ func (d *minioDialect) complete(ctx context.Context, key, upload string, etags [
 	if o.Absent {
 		p.SetMatchETagExcept("*")
 	}
-	_, err := d.core.CompleteMultipartUpload(ctx, d.bucket, key, upload, parts, p)
-	return err
+	done, err := d.core.CompleteMultipartUpload(ctx, d.bucket, key, upload, parts, p)
+	return done.ETag, err
 }
 
 func (d *minioDialect) abort(ctx context.Context, key, upload string) error {
