@@ -28,6 +28,8 @@ var (
 	ErrNoIdentity = errors.New("an identity is needed")
 	// ErrNoWriter: what was asked needs a writer's key.
 	ErrNoWriter = errors.New("a writer's key is needed")
+	// ErrNames: a snapshot gives names to its sources that no program of ours gives.
+	ErrNames = errors.New("a snapshot with such names is not used")
 	// ErrNoSnapshot: no snapshot is as asked for.
 	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrBadName: what was given is no name that a snapshot can have.

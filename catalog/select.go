@@ -57,8 +57,13 @@ func Trusted(snapshots []*Snapshot) []*Snapshot {
 }
 
 // Select finds the snapshot that name means among snapshots, which are sorted by time: "latest", "latest~N", "@TIME" (the newest
-// at or before), an id or the beginning of one. ErrNoSnapshot, ErrBadName, or ErrAmbiguous with the candidates named.
+// at or before), an id or the beginning of one. ErrNoSnapshot, ErrBadName, or ErrAmbiguous with the candidates named; ErrNames if
+// the snapshot is not to be used: see CheckNames.
 func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
+	return named(f.find(snapshots, name))
+}
+
+func (f Filter) find(snapshots []*Snapshot, name string) (*Snapshot, error) {
 	switch {
 	case name == "latest":
 		return f.newest(name, f.among(snapshots), 0)
@@ -83,7 +88,7 @@ func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 func SelectAt(snapshots []*Snapshot, at time.Time, f Filter) (*Snapshot, error) {
 	c := f.among(slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Time.After(at) }))
 	c.trusted = withoutBackdated(c.trusted)
-	return f.newest("@"+at.Format(time.RFC3339), c, 0)
+	return named(f.newest("@"+at.Format(time.RFC3339), c, 0))
 }
 
 func withoutBackdated(snapshots []*Snapshot) []*Snapshot {

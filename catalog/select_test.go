@@ -24,7 +24,7 @@ func made(hour int, host string, edit ...func(*Snapshot)) *Snapshot {
 func outside(s *Snapshot)    { s.Standing = Outside }
 func unbound(s *Snapshot)    { s.Standing = Unbound }
 func backdated(s *Snapshot)  { s.Undated = true }
-func incomplete(s *Snapshot) { s.Sources = []SourceState{{Coverage: Coverage{Missed: 1}}} }
+func incomplete(s *Snapshot) { s.Sources = []SourceState{{Name: "x", Coverage: Coverage{Missed: 1}}} }
 
 func of(set string, sources ...string) func(*Snapshot) {
 	return func(s *Snapshot) {

@@ -41,12 +41,13 @@ type capture struct {
 type item struct {
 	node    tree.Node
 	pending []*archive.Slot
-	step    tree.Step // what the last tree has
-	keep    bool      // as the last tree has it
-	moved   bool      // but on a device that has another number now, which names of one file must agree in
-	skip    error     // could not be read: left out
-	shared  *shared   // a file with several names
-	first   bool      // this is the first of them
+	step    tree.Step    // what the last tree has
+	keep    bool         // as the last tree has it
+	moved   bool         // but for the number of its device, which names of one file must agree in, or for what is unknown in it
+	skip    error        // could not be read: left out, and marked
+	unknown entry.Reason // a directory: why what is in it is not all known; anything else: it is a mark
+	shared  *shared      // a file with several names
+	first   bool         // this is the first of them
 }
 
 // shared is what became of the first name of a file, for its other names.
@@ -98,7 +99,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 		backup: b, job: job, source: src,
 		ordered: make(chan *batch, batches), work: make(chan task, batchItems), links: map[fileKey]*shared{},
 		blocks: newBlockPool(b.largestChunk(src.Class())),
-		state:  catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Moment: time.Now().UTC()},
+		state:  catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Marks: true, Moment: time.Now().UTC()},
 	}
 	last := c.openTrees(ctx)
 	defer c.merge.Close()
@@ -202,32 +203,102 @@ func (c *capture) walk(ctx context.Context) error {
 		return err
 	}
 	c.o.Progress.WalkDone.Store(true)
-	return v.send()
+	return v.end()
 }
 
 type visitor struct {
 	*capture
-	ctx context.Context
+	ctx    context.Context
+	last   *item      // that was visited last; what is learnt of it later is noted in it, so it is not sent before the next one
+	mark   *tree.Node // not put in its place before it is clear that its path is not visited
+	failed error      // where nobody could be told
 }
 
 // Visit implements source.Visitor.
 func (v *visitor) Visit(e *entry.Entry) error {
+	if err := v.settleMark(e.Path); err != nil {
+		return err
+	}
+	it, err := v.add(tree.Node{Entry: *e})
+	if err != nil {
+		return err
+	}
+	it.unknown, it.node.Unknown = e.Unknown, entry.Captured
+	return v.dispatch(it)
+}
+
+// add makes room for an item.
+func (v *visitor) add(n tree.Node) (*item, error) {
+	if len(v.group.items) == batchItems {
+		if err := v.send(); err != nil {
+			return nil, err
+		}
+	}
 	if v.group.items == nil {
 		v.group.items = make([]item, 0, batchItems)
 	}
-	v.group.items = append(v.group.items, item{node: tree.Node{Entry: *e}})
-	it := &v.group.items[len(v.group.items)-1]
-	if err := v.dispatch(it); err != nil {
-		return err
-	}
-	if len(v.group.items) < batchItems {
-		return nil
-	}
-	return v.send()
+	v.group.items = append(v.group.items, item{node: n})
+	v.last = &v.group.items[len(v.group.items)-1]
+	return v.last, nil
 }
 
 // Problem implements source.Visitor.
-func (v *visitor) Problem(path string, err error) { v.missed(path, err) }
+func (v *visitor) Problem(path string, err error) {
+	v.missed(path, err)
+	v.Leave(path, entry.Unreadable)
+}
+
+// Leave implements source.Witness. A mark out of order is of a source that has no paths.
+func (v *visitor) Leave(path string, why entry.Reason) {
+	last := v.last
+	if last != nil && last.node.Path == path {
+		if last.node.Type == entry.Directory {
+			last.unknown = why
+		}
+		return
+	}
+	if err := v.settleMark(path); err != nil {
+		v.failed = err
+		return
+	}
+	if v.last == nil || entry.ComparePaths(v.last.node.Path, path) < 0 {
+		v.mark = &tree.Node{Entry: entry.Entry{Path: path, Type: entry.File, Unknown: why}}
+	}
+}
+
+// settleMark puts a mark in its place, before the path that comes next.
+func (v *visitor) settleMark(next string) error {
+	mark := v.mark
+	v.mark = nil
+	if mark == nil || entry.ComparePaths(mark.Path, next) >= 0 {
+		return v.failed
+	}
+	it, err := v.add(*mark)
+	if err != nil {
+		return err
+	}
+	it.unknown = mark.Unknown
+	if it.step, err = v.merge.Next(v.ctx, &it.node.Entry); err != nil {
+		return err
+	}
+	it.keep = isMarked(it.step.Old, it.unknown)
+	return v.failed
+}
+
+// isMarked tells whether the last tree has this mark.
+func isMarked(old *tree.Node, why entry.Reason) bool {
+	return old != nil && old.IsMark() && old.Unknown == why
+}
+
+// end puts the last mark in its place and sends what is left.
+func (v *visitor) end() error {
+	if v.mark != nil {
+		if err := v.settleMark(v.mark.Path + "\xff"); err != nil {
+			return err
+		}
+	}
+	return v.send()
+}
 
 func (v *visitor) send() error {
 	if len(v.group.items) == 0 {
@@ -255,7 +326,7 @@ func (v *visitor) dispatch(it *item) error {
 		return err
 	}
 	old := it.step.Old
-	if old != nil && it.step.Usable && entry.Unchanged(&old.Entry, e) {
+	if old != nil && it.step.Usable && isUnchanged(old, e) {
 		v.keep(it)
 		return nil
 	}
@@ -270,6 +341,16 @@ func (v *visitor) dispatch(it *item) error {
 	case <-v.ctx.Done():
 		return context.Cause(v.ctx)
 	}
+}
+
+// isUnchanged is entry.Unchanged, whatever is known of what lies in a directory.
+func isUnchanged(old *tree.Node, now *entry.Entry) bool {
+	if now.Type != entry.Directory || old.Type != entry.Directory {
+		return entry.Unchanged(&old.Entry, now)
+	}
+	was := old.Entry
+	was.Unknown = now.Unknown
+	return entry.Unchanged(&was, now)
 }
 
 // keep takes an entry as the last tree has it, but for the number of the device where that tells which names are of one file.
@@ -460,9 +541,11 @@ func (c *capture) collectBatch(ctx context.Context, b *batch) error {
 		it := &b.items[i]
 		c.share(it)
 		if it.skip != nil {
-			continue
+			c.markSkipped(it)
+		} else if it.node.Type == entry.Directory || it.unknown == entry.Captured {
+			c.noteUnknown(it)
+			c.tally(it)
 		}
-		c.tally(it)
 		if err := c.put(ctx, it); err != nil {
 			return err
 		}
@@ -485,6 +568,20 @@ func (c *capture) share(it *item) {
 		path := it.node.Path
 		it.node, it.pending = s.node, s.pending
 		it.node.Path = path
+	}
+}
+
+// markSkipped makes an entry that could not be read a mark.
+func (c *capture) markSkipped(it *item) {
+	it.node = tree.Node{Entry: entry.Entry{Path: it.node.Path, Type: entry.File, Unknown: entry.Unreadable}}
+	it.pending = nil
+	it.keep, it.moved = isMarked(it.step.Old, entry.Unreadable), false
+}
+
+// noteUnknown says of a directory what is known of what lies in it.
+func (c *capture) noteUnknown(it *item) {
+	if it.node.Unknown != it.unknown {
+		it.node.Unknown, it.moved = it.unknown, true
 	}
 }
 

@@ -378,6 +378,9 @@ func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *a
 // hurts.
 func (c *check) checkTrees(ctx context.Context) error {
 	for _, s := range c.snapshots {
+		if err := s.CheckNames(); err != nil {
+			c.find(c.log.Find(s.ID).Name(), err)
+		}
 		fetcher, err := fetch.New(c.repo, s.Domain, fetch.Options{})
 		if err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"slices"
 	"strings"
 	"sync"
 
@@ -22,7 +21,7 @@ type Overwrite int
 
 // What may be asked for.
 const (
-	OverwriteAlways    Overwrite = iota // write it anew
+	OverwriteAlways    Overwrite = iota // replace it unless its content is the same
 	OverwriteIfChanged                  // keep its content where size and modification time are the same, or with Verify the content
 	OverwriteIfNewer                    // replace it only by a newer one
 	OverwriteNever
@@ -33,10 +32,14 @@ type RestoreOptions struct {
 	Below     string                    // what lies at or below this path, with the directories that lead there; "": everything
 	Include   func(e *entry.Entry) bool // nil: everything
 	Overwrite Overwrite
-	Delete    bool // remove what the snapshot does not have
-	// Spare finds out what Delete leaves all the same, with the directories above it; nil: only what Include does not mean. It is called
-	// once, and only where something would be removed.
-	Spare    func(ctx context.Context) (func(e *entry.Entry) bool, error)
+	// Delete removes what the snapshot does not have, inside Roots: the paths that were backed up, all of the tree if there are none.
+	Delete bool
+	Roots  []string
+	// Unknown are paths of which, and of what lies below them, the snapshot does not know what was there: nothing is removed.
+	Unknown []string
+	// Taken puts the paths that a backup would take from the target as it is, in order: Delete leaves what is not among them. It is
+	// called where something would be removed. Nil: a backup would take everything.
+	Taken    func(ctx context.Context, put func(path string) error) error
 	DryRun   bool
 	Verify   bool // read back what was written, and read what OverwriteIfChanged would keep
 	Parallel int  // files that are read back at once; 4 if 0
@@ -45,6 +48,37 @@ type RestoreOptions struct {
 	Problem func(path string, err error)
 	// Plan is told each entry and what would be done with it; may be nil.
 	Plan func(e *entry.Entry, action Action)
+}
+
+func (o *RestoreOptions) includes(e *entry.Entry) bool { return o.Include == nil || o.Include(e) }
+
+// unknownAt tells whether the snapshot does not know what was at a path.
+func (o *RestoreOptions) unknownAt(path string) bool {
+	for _, unknown := range o.Unknown {
+		if within(path, unknown) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepsOld tells whether what is there stays whatever the snapshot has.
+func (o *RestoreOptions) keepsOld(traits target.Traits, e, there *entry.Entry) bool {
+	switch o.Overwrite {
+	case OverwriteNever:
+		return true
+	case OverwriteIfNewer:
+		return there.ModTime.Compare(e.ModTime) > 0 || isOf(traits, there.ModTime, e.ModTime)
+	}
+	return false
+}
+
+// isOf tells whether a time in the target is the one that it keeps of a time in the snapshot.
+func isOf(traits target.Traits, there, snapshot entry.Time) bool {
+	if fine := traits.Precision; fine > 0 {
+		return there.Truncate(fine) == snapshot.Truncate(fine)
+	}
+	return there == snapshot
 }
 
 // Action is what a restore does with an entry.
@@ -77,69 +111,104 @@ func (r *RestoreResult) Add(other RestoreResult) {
 	r.Reused += other.Reused
 }
 
-// restore is one run of Restore over one source.
+// Restoration is a tree, or what of it is included, on its way to a target.
+type Restoration struct{ r *restore }
+
+// NewRestoration prepares a restore. Nothing is looked at yet.
+func NewRestoration(t *tree.Tree, f *fetch.Fetcher, to target.Target, o RestoreOptions) *Restoration {
+	if o.Progress == nil {
+		o.Progress = &Progress{}
+	}
+	return &Restoration{&restore{
+		o: o, tree: t, fetch: f, target: to, traits: to.Traits(), scope: newScope(o.Below, o.Roots),
+		first: map[fileKey]firstName{}, repositories: map[string]bool{},
+	}}
+}
+
+// Survey finds out what Delete would remove. It changes nothing.
+func (r *Restoration) Survey(ctx context.Context) (Surplus, error) { return r.r.survey(ctx) }
+
+// Run removes what is to go, as far as a survey found something, and then brings back the rest. Content is fetched pack by pack and every chunk is
+// checked. What cannot come back is told to Problem and counted, and the rest goes on; an error means that the restore as a whole
+// failed.
+func (r *Restoration) Run(ctx context.Context) (RestoreResult, error) {
+	err := r.r.run(ctx)
+	return r.r.result, err
+}
+
+// Restore brings a tree back to a target, without a question.
+func Restore(ctx context.Context, t *tree.Tree, f *fetch.Fetcher, to target.Target, o RestoreOptions) (RestoreResult, error) {
+	return NewRestoration(t, f, to, o).Run(ctx)
+}
+
+// restore is one run over one tree and target.
 type restore struct {
 	o      RestoreOptions
+	tree   *tree.Tree
 	fetch  *fetch.Fetcher
 	target target.Target
 	traits target.Traits
-	there  map[string]*entry.Entry // what the target has
-	seen   map[string]bool         // paths of the snapshot, for Delete
-	left   map[string]*directory   // directories that are left alone, for Delete
-	above  []*directory            // the directories that lead to the current entry
-	dirs   []*entry.Entry
-	kept   string // a path at which something stays that is no directory, though the snapshot has one there
+	scope  scope
+
+	surveyed     *Surplus
+	doomed       removals
+	repositories map[string]bool // in the target
+
+	there  *stream[*found] // what the target has
+	pruner *pruner         // tells what would go, in a dry run
+	frames []*frame
+	leaf   string // the last path of the snapshot that is no directory
 	links  []pendingLink
 	first  map[fileKey]firstName // hard links: where the file came back first
-	keeps  []*tree.Node          // to be read before they are kept
+	keeps  []*keeping            // to be read before they are kept
+	left   []*entry.Entry        // directories in which all is in place, the deepest first, which are to get their metadata
 	window []*restoring
 	chunks int
+	told   []telling // what the plan is told when what stands before it is read
 
 	mu     sync.Mutex
 	result RestoreResult
 }
 
-// directory is one on the way, which is made when something in it comes back.
-type directory struct {
-	entry *entry.Entry
-	made  bool
-}
-
-type fileKey struct{ device, inode uint64 }
-
-// firstName is the first name of a file with several.
-type firstName struct {
-	path string
-	kept bool // as it was there
-}
-
-type pendingLink struct {
-	node *tree.Node
-	to   string
-}
-
-// Restore brings a tree, or what of it is included, back to a target. Content is fetched pack by pack and every chunk is checked. What
-// cannot come back is told to Problem and counted, and the rest goes on; an error means that the restore as a whole failed.
-func Restore(ctx context.Context, t *tree.Tree, f *fetch.Fetcher, to target.Target, o RestoreOptions) (RestoreResult, error) {
-	r := &restore{o: o, fetch: f, target: to, traits: to.Traits(), first: map[fileKey]firstName{}}
-	if o.Progress == nil {
-		r.o.Progress = &Progress{}
+// survey walks the target beside the tree and counts what would go.
+func (r *restore) survey(ctx context.Context) (Surplus, error) {
+	if !r.o.Delete {
+		return Surplus{}, nil
 	}
-	if err := r.lookAround(ctx); err != nil {
-		return r.result, err
+	r.doomed = removals{whole: true}
+	surplus, err := r.prune(ctx, func(_ context.Context, f *found) error {
+		r.doomed.add(f)
+		return nil
+	})
+	r.doomed.without(r.repositories)
+	r.surveyed = &surplus
+	return surplus, err
+}
+
+// prune tells what would go of the target.
+func (r *restore) prune(ctx context.Context, doom func(context.Context, *found) error) (Surplus, error) {
+	p := newPruner(&r.o, r.scope, r.target, r.repositories, doom)
+	defer p.close()
+	err := r.eachPair(ctx, p.step)
+	if err == nil {
+		err = p.end(ctx)
 	}
-	for node, err := range below(ctx, t, o.Below) {
+	return p.surplus, err
+}
+
+// eachPair merges the tree with the target.
+func (r *restore) eachPair(ctx context.Context, do func(context.Context, pair) error) error {
+	r.there = walkTarget(ctx, r.target, r.scope.means)
+	defer r.there.close()
+	for p, err := range merge(below(ctx, r.tree, r.o.Below), r.there) {
 		if err != nil {
-			return r.result, fmt.Errorf("read the snapshot's tree: %w", err)
+			return err
 		}
-		if err := r.take(ctx, node.Clone()); err != nil {
-			return r.result, err
+		if err := do(ctx, p); err != nil {
+			return err
 		}
 	}
-	if err := r.flush(ctx); err != nil {
-		return r.result, err
-	}
-	return r.result, r.finish(ctx)
+	return nil
 }
 
 // below iterates over the directories that lead to a path, and then over what lies at and below it. Nothing else is read.
@@ -168,343 +237,74 @@ func below(ctx context.Context, t *tree.Tree, path string) iter.Seq2[*tree.Node,
 	}
 }
 
-// lookAround lists what the target has, where that matters.
-func (r *restore) lookAround(ctx context.Context) error {
-	if r.o.Delete {
-		r.seen, r.left = map[string]bool{"": true}, map[string]*directory{}
-	}
-	if r.o.Overwrite == OverwriteAlways && !r.o.Delete && !r.o.DryRun {
-		return nil
-	}
-	r.there = map[string]*entry.Entry{}
-	err := r.target.Walk(ctx, func(e *entry.Entry) error {
-		if below := r.o.Below; below == "" || within(e.Path, below) || within(below, e.Path) {
-			r.there[e.Path] = e
+func (r *restore) run(ctx context.Context) error {
+	if r.o.Delete && r.surveyed == nil {
+		if _, err := r.survey(ctx); err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("look at the target: %w", err)
 	}
-	return nil
+	if r.o.Delete && !r.o.DryRun && r.surveyed.Entries > 0 {
+		if err := r.remove(ctx); err != nil {
+			return err
+		}
+	}
+	return r.bringBack(ctx)
 }
 
-func (r *restore) take(ctx context.Context, n *tree.Node) error {
-	r.descend(&n.Entry)
-	if r.kept != "" && within(n.Path, r.kept) {
-		return nil
+// remove removes what is to go.
+func (r *restore) remove(ctx context.Context) error {
+	out := &remover{restore: r, stuck: map[string]bool{}}
+	if !r.doomed.whole { // there was more than is remembered
+		_, err := r.prune(ctx, func(ctx context.Context, f *found) error { return out.add(ctx, f.Entry) })
+		if err != nil {
+			return err
+		}
+		return out.flush(ctx)
 	}
-	if r.o.Include != nil && !r.o.Include(&n.Entry) {
-		return nil
+	for _, e := range r.doomed.list {
+		if err := out.add(ctx, e); err != nil {
+			return err
+		}
 	}
-	if r.seen != nil {
-		r.see(n.Path)
-	}
-	if n.Type == entry.Socket {
-		return nil // whoever listens makes it
-	}
-	if r.leaves(&n.Entry) {
-		r.leave(n)
-		return nil
-	}
-	action := r.decide(&n.Entry)
-	if action == ActionKeep && r.o.Overwrite == OverwriteIfChanged && !r.keepsName(ctx, n) {
-		action = ActionUpdate
-	}
-	if r.o.Plan != nil {
-		r.o.Plan(&n.Entry, action)
-	}
-	if action == ActionKeep && n.Type == entry.Directory {
-		r.kept = n.Path
-		return r.problem(n.Path, errInTheWay)
-	}
-	switch {
-	case action == ActionKeep && r.o.Overwrite == OverwriteIfChanged && !r.o.DryRun:
-		return r.keep(ctx, n)
-	case action == ActionKeep, r.o.DryRun:
-		r.count(action, n)
-		return nil
-	}
-	return r.begin(ctx, n, action)
+	return out.flush(ctx)
 }
 
-// errInTheWay says why a directory does not come back although nothing failed.
-var errInTheWay = errors.New("what is there is no directory and is to stay, so nothing below it comes back")
-
-// see notes that the snapshot has a path, and thereby the directories above it, of which a tree may know nothing else.
-func (r *restore) see(path string) {
-	for !r.seen[path] {
-		r.seen[path] = true
-		path = dirOf(path)
+// bringBack brings back what the snapshot has.
+func (r *restore) bringBack(ctx context.Context) error {
+	if r.o.Delete && r.o.DryRun {
+		r.pruner = newPruner(&r.o, r.scope, r.target, r.repositories, r.wouldGo)
+		defer r.pruner.close()
 	}
+	r.frames = []*frame{{}}
+	if err := r.eachPair(ctx, r.step); err != nil {
+		return err
+	}
+	if r.pruner != nil {
+		if err := r.pruner.end(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.leaveDownTo(ctx, 1); err != nil {
+		return err
+	}
+	return r.flush(ctx)
 }
 
 // dirOf is the directory that a path is in.
 func dirOf(path string) string { return path[:max(0, strings.LastIndexByte(path, '/'))] }
 
-// descend keeps account of the directories that lead to e.
-func (r *restore) descend(e *entry.Entry) {
-	for len(r.above) > 0 && !within(e.Path, r.above[len(r.above)-1].entry.Path) {
-		r.above = r.above[:len(r.above)-1]
-	}
-	if e.Type == entry.Directory {
-		r.above = append(r.above, &directory{entry: e})
-	}
-}
-
-// makeWay makes the directories that lead to e, and e itself if it is one.
-func (r *restore) makeWay(ctx context.Context) error {
-	for _, d := range r.above {
-		if d.made {
-			continue
-		}
-		d.made = true
-		if err := r.target.Make(ctx, d.entry); err != nil {
-			return err
-		}
-		r.dirs = append(r.dirs, d.entry)
-	}
-	return nil
-}
-
-// decide compares an entry with what the target has.
-func (r *restore) decide(e *entry.Entry) Action {
-	there := r.there[e.Path]
-	if there == nil {
-		return ActionRestore
-	}
-	if e.Type == entry.Directory && there.Type == entry.Directory {
-		return ActionUpdate
-	}
-	switch r.o.Overwrite {
-	case OverwriteNever:
-		return ActionKeep
-	case OverwriteIfNewer:
-		if r.isOf(there.ModTime, e.ModTime) || there.ModTime.Compare(e.ModTime) > 0 {
-			return ActionKeep
-		}
-	case OverwriteIfChanged:
-		if r.unchanged(there, e) {
-			return ActionKeep
-		}
-	}
-	return ActionUpdate
-}
-
-// isOf tells whether a time in the target is the one that it keeps of a time in the snapshot.
-func (r *restore) isOf(there, snapshot entry.Time) bool {
-	if fine := r.traits.Precision; fine > 0 {
-		return there.Truncate(fine) == snapshot.Truncate(fine)
-	}
-	return there == snapshot
-}
-
-// unchanged tells whether what is there is what is to come back: by the identities of both where servers tell them, else by size and time.
-func (r *restore) unchanged(there, e *entry.Entry) bool {
-	same := r.isOf(there.ModTime, e.ModTime)
-	if there.Identity != "" && e.Identity != "" {
-		same = there.Identity == e.Identity
-	}
-	return same && there.Type == e.Type && there.Size == e.Size && there.Target == e.Target
-}
-
-func (r *restore) count(a Action, n *tree.Node) {
+func (r *restore) count(a Action, e *entry.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case a == ActionDelete:
+	switch a {
+	case ActionDelete:
 		r.result.Deleted++
-	case a == ActionKeep, n.Type == entry.Directory && (a == ActionUpdate || n.Path == "" && len(r.there) > 0): // it is there, and only gets its metadata
+	case ActionKeep:
 		r.result.Kept++
 	default:
 		r.result.Restored++
-		if n.Type == entry.File {
-			r.result.Bytes += uint64(n.Size)
-		}
-	}
-}
-
-func (r *restore) begin(ctx context.Context, n *tree.Node, a Action) error {
-	if err := r.makeWay(ctx); err != nil {
-		return r.problem(n.Path, err)
-	}
-	switch {
-	case n.Type == entry.Directory:
-		r.count(a, n)
-		return nil
-	case r.isLater(n):
-		r.links = append(r.links, pendingLink{n, r.first[fileKey{n.Device, n.Inode}].path})
-		return nil
-	case n.Type == entry.File:
-		return r.add(ctx, n)
-	}
-	return r.make(ctx, n, a)
-}
-
-// make makes a link or a node. Where that fails, no other name of it can be linked to it.
-func (r *restore) make(ctx context.Context, n *tree.Node, a Action) error {
-	if err := r.target.Make(ctx, &n.Entry); err != nil {
-		delete(r.first, fileKey{n.Device, n.Inode})
-		return r.problem(n.Path, err)
-	}
-	r.count(a, n)
-	return nil
-}
-
-// isLater tells whether n is a further name of a file that comes back already.
-func (r *restore) isLater(n *tree.Node) bool {
-	if n.Links < 2 || n.Inode == 0 {
-		return false
-	}
-	key := fileKey{n.Device, n.Inode}
-	if _, ok := r.first[key]; ok {
-		return true
-	}
-	r.first[key] = firstName{path: n.Path}
-	return false
-}
-
-// add puts a file into the window, and works the window off when it is full.
-func (r *restore) add(ctx context.Context, n *tree.Node) error {
-	r.o.Progress.FilesTotal.Add(1)
-	r.o.Progress.BytesTotal.Add(uint64(n.Size))
-	r.window = append(r.window, newRestoring(n))
-	r.chunks += len(n.Chunks)
-	if len(r.window) < fetch.WindowNodes && r.chunks < fetch.WindowChunks {
-		return nil
-	}
-	return r.flush(ctx)
-}
-
-func (r *restore) flush(ctx context.Context) error {
-	window := r.window
-	r.window, r.chunks = nil, 0
-	if r.traits.Sequential {
-		return r.writeInOrder(ctx, window)
-	}
-	return r.writeAround(ctx, window)
-}
-
-// finish makes links to files that are in place, removes what should not be there and gives directories their times, the deepest
-// first.
-func (r *restore) finish(ctx context.Context) error {
-	if r.o.DryRun {
-		return r.deleteOthers(ctx)
-	}
-	if err := r.verifyKept(ctx); err != nil {
-		return err
-	}
-	if err := r.flush(ctx); err != nil {
-		return err
-	}
-	for _, link := range r.links {
-		if err := r.link(ctx, link); err != nil {
-			return err
-		}
-	}
-	if err := r.flush(ctx); err != nil {
-		return err
-	}
-	if err := r.deleteOthers(ctx); err != nil {
-		return err
-	}
-	for _, dir := range slices.Backward(r.dirs) {
-		if err := r.target.Finish(ctx, dir); err != nil {
-			if err := r.problem(dir.Path, err); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// link makes a further name, or a copy where the target has no links.
-func (r *restore) link(ctx context.Context, l pendingLink) error {
-	err := r.target.Link(ctx, &l.node.Entry, l.to)
-	if errors.Is(err, target.ErrUnsupported) && l.node.Type != entry.File {
-		return r.make(ctx, l.node, ActionRestore)
-	}
-	if errors.Is(err, target.ErrUnsupported) {
-		return r.add(ctx, l.node)
-	}
-	if err != nil {
-		return r.problem(l.node.Path, err)
-	}
-	r.count(ActionRestore, l.node)
-	return nil
-}
-
-func (r *restore) deleteOthers(ctx context.Context) error {
-	if !r.o.Delete {
-		return nil
-	}
-	others, err := r.others(ctx)
-	if err != nil {
-		return err
-	}
-	for _, path := range others {
-		if r.o.Plan != nil {
-			r.o.Plan(r.there[path], ActionDelete)
-		}
-		if !r.o.DryRun {
-			if err := r.remove(ctx, path); err != nil {
-				if err := r.problem(path, err); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		r.count(ActionDelete, nil)
-	}
-	return nil
-}
-
-// remove removes what the snapshot does not have.
-func (r *restore) remove(ctx context.Context, path string) error {
-	if err := r.unleave(ctx, dirOf(path)); err != nil {
-		return err
-	}
-	return r.target.Remove(ctx, path)
-}
-
-// others are the paths that the snapshot does not have, each with all that is below it, without what is to stay.
-func (r *restore) others(ctx context.Context) ([]string, error) {
-	include := r.o.Include
-	if include == nil {
-		include = func(*entry.Entry) bool { return true }
-	}
-	r.seeWhere(func(e *entry.Entry) bool { return !include(e) })
-	if r.o.Spare != nil && r.hasOthers() {
-		spared, err := r.o.Spare(ctx)
-		if err != nil {
-			return nil, err
-		}
-		r.seeWhere(spared)
-	}
-	var all []string
-	for path := range r.there {
-		if above := dirOf(path); !r.seen[path] && (r.seen[above] || r.there[above] == nil) {
-			all = append(all, path)
-		}
-	}
-	slices.SortFunc(all, entry.ComparePaths)
-	return all, nil
-}
-
-func (r *restore) hasOthers() bool {
-	for path := range r.there {
-		if !r.seen[path] {
-			return true
-		}
-	}
-	return false
-}
-
-// seeWhere makes what is there and of which stays is true be left, and the directories above it.
-func (r *restore) seeWhere(stays func(e *entry.Entry) bool) {
-	for path, e := range r.there {
-		if !r.seen[path] && stays(e) {
-			r.see(path)
+		if e.Type == entry.File {
+			r.result.Bytes += uint64(e.Size)
 		}
 	}
 }

@@ -179,7 +179,7 @@ func (r *restore) commit(ctx context.Context, f *restoring) error {
 	}
 	r.o.Progress.FilesDone.Add(1)
 	r.o.Progress.setCurrent(f.node.Path)
-	r.count(ActionRestore, f.node)
+	r.count(ActionRestore, &f.node.Entry)
 	return nil
 }
 

@@ -197,6 +197,7 @@ type fakeSource struct {
 	failOpen error
 	failWalk error // after all entries
 	problems map[string]error
+	left     map[string]entry.Reason // what is there and left out; of a directory that is visited, what is in it
 }
 
 type fakeFile struct {
@@ -258,13 +259,25 @@ func (s *fakeSource) Class() source.Class { return source.ClassSmall }
 func (s *fakeSource) Close() error        { return nil }
 
 func (s *fakeSource) Walk(ctx context.Context, v source.Visitor) error {
-	for _, path := range slices.SortedFunc(maps.Keys(s.files), entry.ComparePaths) {
+	all := map[string]bool{}
+	for path := range s.files {
+		all[path] = true
+	}
+	for path := range s.left {
+		all[path] = true
+	}
+	for _, path := range slices.SortedFunc(maps.Keys(all), entry.ComparePaths) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		e := s.files[path].Entry
-		if err := v.Visit(&e); err != nil {
-			return err
+		if f := s.files[path]; f != nil {
+			e := f.Entry
+			if err := v.Visit(&e); err != nil {
+				return err
+			}
+		}
+		if why := s.left[path]; why != entry.Captured {
+			source.Leave(v, path, why)
 		}
 	}
 	for path, err := range s.problems {
@@ -326,15 +339,26 @@ func newTarget() *fakeTarget {
 
 func (t *fakeTarget) Traits() target.Traits { return t.traits }
 
-func (t *fakeTarget) Walk(_ context.Context, visit func(e *entry.Entry) error) error {
+func (t *fakeTarget) Walk(_ context.Context, in target.Scope, v target.Visitor) error {
+	t.mu.Lock()
+	var there []*entry.Entry
 	for _, path := range slices.SortedFunc(maps.Keys(t.files), entry.ComparePaths) {
 		e := t.files[path].Entry
-		if err := visit(&e); err != nil {
+		there = append(there, &e)
+	}
+	t.mu.Unlock()
+	for _, e := range there {
+		if !in.Means(e.Path) {
+			continue
+		}
+		if err := v.Visit(e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func (t *fakeTarget) Accepts(*entry.Entry) error { return nil }
 
 func (t *fakeTarget) Make(context.Context, *entry.Entry) error   { return nil }
 func (t *fakeTarget) Finish(context.Context, *entry.Entry) error { return nil }
@@ -367,10 +391,12 @@ func (t *fakeTarget) Open(_ context.Context, path string) (target.ReadAtCloser, 
 	return nil, nil
 }
 
-func (t *fakeTarget) Remove(_ context.Context, path string) error {
+func (t *fakeTarget) Remove(_ context.Context, all []*entry.Entry, _ func(*entry.Entry, error)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.files, func(p string, _ *fakeFile) bool { return p == path || strings.HasPrefix(p, path+"/") })
+	for _, e := range all {
+		delete(t.files, e.Path)
+	}
 	return nil
 }
 

@@ -140,7 +140,7 @@ func TestFillThatFailsLeavesNothing(t *testing.T) {
 func TestFillTakesPathsOfAnyBytes(t *testing.T) {
 	m, _ := openMirror(t)
 	s := &shelf{pages: map[archive.ID][]byte{}}
-	paths := []string{"a\xff", "a\nb", "ä", `a"b`, "a\x00b"}
+	paths := []string{"a\xff", "a\nb", "ä", `a"b`, "a\x01b"}
 	var nodes []tree.Node
 	for _, path := range paths {
 		nodes = append(nodes, file(path, 1))

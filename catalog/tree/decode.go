@@ -250,6 +250,9 @@ func (p *decoder) paths(n int, set func(i int, path string)) error {
 		arena.WriteString(last[:keep])
 		arena.Write(own)
 		last = arena.String()[start:]
+		if !isPlain(last, keep) {
+			return malformed("path %q of row %d leads elsewhere", last, i)
+		}
 		set(i, last)
 	}
 	return firstError(shared.done("path.shared"), length.done("path.length"), names.done("path.bytes"))

@@ -17,10 +17,10 @@ type Change struct {
 }
 
 // Diff iterates over the paths in which b differs from a, in order; places of chunks do not count. Pages that both have at the same
-// place are skipped without being loaded. Nodes stay as they are. It holds the place of every page that is not in both, some 150 bytes each.
+// place are skipped without being loaded. A mark counts as a node only in a tree that gives marks. Nodes stay as they are. It holds the place of every page that is not in both, some 150 bytes each.
 func Diff(ctx context.Context, a, b *Tree) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		d := &differ{old: a.finders(), now: b.finders()}
+		d := &differ{trees: [2]*Tree{a, b}, old: a.finders(), now: b.finders()}
 		candidates, err := uncommon(ctx, a, b)
 		if err == nil {
 			err = d.run(ctx, candidates, yield)
@@ -31,7 +31,10 @@ func Diff(ctx context.Context, a, b *Tree) iter.Seq2[Change, error] {
 	}
 }
 
-type differ struct{ old, now *merged }
+type differ struct {
+	trees    [2]*Tree
+	old, now *merged
+}
 
 // run compares the trees at every candidate.
 func (d *differ) run(ctx context.Context, candidates *merged, yield func(Change, error) bool) error {
@@ -47,10 +50,10 @@ func (d *differ) run(ctx context.Context, candidates *merged, yield func(Change,
 		}
 		last, begun = n.Path, true
 		c := Change{Path: n.Path}
-		if c.Old, err = d.old.at(ctx, n.Path); err != nil {
+		if c.Old, err = d.trees[0].at(ctx, d.old, n.Path); err != nil {
 			return err
 		}
-		if c.New, err = d.now.at(ctx, n.Path); err != nil {
+		if c.New, err = d.trees[1].at(ctx, d.now, n.Path); err != nil {
 			return err
 		}
 		if c.Old == nil && c.New == nil || c.Old != nil && c.New != nil && Same(c.Old, c.New) {
@@ -62,10 +65,10 @@ func (d *differ) run(ctx context.Context, candidates *merged, yield func(Change,
 	}
 }
 
-// at is the node of a path, nil if there is none. Paths must ascend.
-func (m *merged) at(ctx context.Context, path string) (*Node, error) {
+// at is the node of a path that t gives, nil if there is none. Paths must ascend.
+func (t *Tree) at(ctx context.Context, m *merged, path string) (*Node, error) {
 	n, err := m.seek(ctx, bound{path: path})
-	if err != nil || n == nil || n.Path != path {
+	if err != nil || n == nil || n.Path != path || t.hides(n) {
 		return nil, err
 	}
 	return n, nil

@@ -3,6 +3,7 @@ package tree
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -123,6 +124,54 @@ func TestMarksAreGivenToThoseWhoAsk(t *testing.T) {
 		}
 		if _, err := tr.Lookup(t.Context(), "secret"); errors.Is(err, fs.ErrNotExist) == c.marks {
 			t.Errorf("marks %v: looked up a mark: got %v", c.marks, err)
+		}
+	}
+}
+
+func TestAComparisonPassesOverMarks(t *testing.T) {
+	d := newDepot()
+	node := func(path string, why entry.Reason) *Node {
+		return &Node{Entry: entry.Entry{Path: path, Type: entry.File, Unknown: why}}
+	}
+	was := content{"a": node("a", 0), "m": node("m", entry.Excluded), "x": node("x", 0)}
+	now := content{"a": node("a", entry.Unreadable), "n": node("n", entry.Excluded), "x": node("x", 0)}
+	old, next := was.mustWrite(t, nil, d.options()), now.mustWrite(t, nil, d.options())
+	for marks, want := range map[bool][]string{false: {"a"}, true: {"a", "m", "n"}} {
+		var got []string
+		for c, err := range Diff(t.Context(), Open(old, d.load, OpenOptions{Marks: marks}), Open(next, d.load, OpenOptions{Marks: marks})) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, c.Path)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("marks %v: got %q, want %q", marks, got, want)
+		}
+	}
+}
+
+// TestMarksAreGoneWhereTheyAreGone: a mark of the last tree that is not met again is deleted, at the end of the tree too.
+func TestMarksAreGoneWhereTheyAreGone(t *testing.T) {
+	d := newDepot()
+	mark := func(path string) *Node {
+		return &Node{Entry: entry.Entry{Path: path, Type: entry.File, Unknown: entry.Excluded}}
+	}
+	was := content{"": {Entry: entry.Entry{Type: entry.Directory}}}
+	for i := range 3 * stepGone {
+		path := fmt.Sprintf("m%03d", i)
+		was[path] = mark(path)
+	}
+	was["z"] = mark("z")
+	first := was.mustWrite(t, nil, d.options())
+	for _, kept := range [][]string{{""}, {"", "m191"}, {"", "m000", "z"}} {
+		now := content{}
+		for _, path := range kept {
+			now[path] = was[path]
+		}
+		last := Open(first, d.load, OpenOptions{})
+		root := now.mustWrite(t, last, d.options())
+		if got := collect(t, Open(root, d.load, OpenOptions{Marks: true}).All(t.Context(), "")); !slices.Equal(got, kept) {
+			t.Errorf("got %q, want %q", got, kept)
 		}
 	}
 }

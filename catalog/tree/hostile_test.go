@@ -3,6 +3,7 @@ package tree
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/packstone/packstone/archive"
@@ -163,5 +164,29 @@ func TestTheSizeOfAFileIsThatOfItsChunks(t *testing.T) {
 		if err := c.node.CheckContent(); (err == nil) != c.good || err != nil && !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: got %v", c.name, err)
 		}
+	}
+}
+
+func TestAPathThatLeadsElsewhereIsRefused(t *testing.T) {
+	for _, paths := range [][]string{
+		{"../x"}, {".."}, {"."}, {"a/../b"}, {"a/.."}, {"a/."}, {"./a"}, {"/a"}, {"a//b"}, {"a/"}, {"a\x00"}, {"a/b\x00c"},
+		{"a/.", "a/..", "a/b"}, {"a/.a", "a/.."}, {"", "/"}, {"a/..x", "a/../x"},
+	} {
+		f := &forger{depot: newDepot(), t: t}
+		leaf := f.leaf(paths...)
+		root := Root{Runs: []Run{{Top: leaf, Entries: uint64(len(paths))}}, Entries: uint64(len(paths))}
+		for _, err := range Open(root, f.load, OpenOptions{}).All(t.Context(), "") {
+			if !errors.Is(err, ErrFormat) {
+				t.Errorf("%q: got %v, want ErrFormat", paths, err)
+			}
+			break
+		}
+	}
+	f := &forger{depot: newDepot(), t: t}
+	good := []string{"", "a", "a/..b", "a/...", "a/.b", "a/b..", "a..", "..a"}
+	slices.SortFunc(good, entry.ComparePaths)
+	root := Root{Runs: []Run{{Top: f.leaf(good...), Entries: uint64(len(good))}}, Entries: uint64(len(good))}
+	if got := collect(t, Open(root, f.load, OpenOptions{}).All(t.Context(), "")); !slices.Equal(got, good) {
+		t.Errorf("good paths: got %q, want %q", got, good)
 	}
 }

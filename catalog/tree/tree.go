@@ -143,6 +143,14 @@ func Open(root Root, load Load, opts OpenOptions) *Tree {
 // hides tells whether n is a mark, and those are not asked for.
 func (t *Tree) hides(n *Node) bool { return !t.marks && n.IsMark() }
 
+// whole is the tree with its marks.
+func (t *Tree) whole() *Tree {
+	if t == nil || t.marks {
+		return t
+	}
+	return Open(t.root, t.load, OpenOptions{Unusable: t.unusable, Marks: true})
+}
+
 // Root is what the tree was opened with.
 func (t *Tree) Root() Root { return t.root }
 

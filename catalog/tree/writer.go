@@ -57,7 +57,7 @@ func NewWriter(prev *Tree, opts WriterOptions) *Writer {
 	if prev != nil && len(prev.root.Runs) == 0 {
 		prev = nil
 	}
-	w := &Writer{opts: opts, key: newPageKey(opts.Key), prev: prev}
+	w := &Writer{opts: opts, key: newPageKey(opts.Key), prev: prev.whole()}
 	w.out = newPyramid(&w.opts, w.key)
 	if prev != nil {
 		w.out.hold = opts.Hold

@@ -178,6 +178,7 @@ func sqliteAt(path string) (database.Location, error) {
 // dbSummary is what the verbs of db print as JSON at their end.
 type dbSummary struct {
 	Action        string      `json:"action" doc:"What was done: export, import, verify or restore."`
+	DryRun        bool        `json:"dry_run,omitempty" doc:"Whether nothing was changed: it says what would have been done."`
 	Source        string      `json:"source" doc:"Engine and version of the source."`
 	Moment        string      `json:"moment,omitempty" doc:"The snapshot in the engine's own terms."`
 	Rows          int64       `json:"rows" doc:"Rows that were copied or compared."`
@@ -227,7 +228,10 @@ func summarizeDB(action string, r *database.Report, took time.Duration) dbSummar
 
 func (m dbSummary) text() string {
 	objects := fmt.Sprintf("%d objects exact, %d not", m.Exact, len(m.Inexact))
-	if len(m.Tables) == 0 {
+	switch {
+	case m.DryRun:
+		return fmt.Sprintf("%s of %s: no rows were read; %s; nothing was changed: this was a dry run", m.Action, m.Source, objects)
+	case len(m.Tables) == 0:
 		return fmt.Sprintf("%s of %s: no rows were read; %s", m.Action, m.Source, objects)
 	}
 	took := time.Duration(m.TotalDuration * float64(time.Second)).Round(time.Millisecond)
@@ -244,6 +248,7 @@ func (a *app) tellDB(action string, r *database.Report, begun time.Time) {
 		return
 	}
 	m := summarizeDB(action, r, time.Since(begun))
+	m.DryRun = a.flags.dryRun
 	text := m.text()
 	for _, f := range slices.Backward(r.Inexact()) {
 		text = f.String() + "\n" + text
@@ -307,7 +312,13 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	}
 	if a.flags.dryRun {
 		report, err := database.Preview(ctx, src, dst, o.convert(nil))
+		if errors.Is(err, database.ErrNotEmpty) {
+			return err
+		}
 		a.tellDB(action, report, begun)
+		if err == nil {
+			err = dbOutcome(report)
+		}
 		return errors.Join(err, a.out.Err())
 	}
 	meter := &dbMeter{}

@@ -73,6 +73,7 @@ type dumping struct {
 	at    spot
 	file  *tree.Node // the one file that is meant, if it is one
 	tar   *tarball.Writer
+	leaf  string // the path of the last entry that was no directory
 	unfit int
 }
 
@@ -156,8 +157,23 @@ func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
 	}
 }
 
+// checkPlace refuses what lies below something that is no directory: who extracts the tar would write behind a link.
+func (d *dumping) checkPlace(root string, e *entry.Entry) error {
+	path := root + "/" + e.Path
+	if d.leaf != "" && strings.HasPrefix(path, d.leaf+"/") {
+		return fmt.Errorf("%s lies below what is no directory: %w", placeName(root, e.Path), tree.ErrFormat)
+	}
+	if e.Type != entry.Directory {
+		d.leaf = path
+	}
+	return nil
+}
+
 // begin writes the head of an entry, and tells of what has no place in a tar.
 func (d *dumping) begin(root string, e *entry.Entry) error {
+	if err := d.checkPlace(root, e); err != nil {
+		return err
+	}
 	for _, name := range tarball.Unfit(e) {
 		d.unfit++
 		d.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", name))

@@ -8,6 +8,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/database"
@@ -49,6 +50,8 @@ var codes = []struct {
 	{crypto.ErrPassphraseNeeded, exitIdentity},
 	{catalog.ErrUntrusted, exitIntegrity},
 	{catalog.ErrRolledBack, exitIntegrity},
+	{catalog.ErrNames, exitIntegrity},
+	{tree.ErrFormat, exitIntegrity},
 	{catalog.ErrKeyTwice, exitIntegrity},
 	{archive.ErrDamaged, exitIntegrity},
 	{database.ErrMismatch, exitIntegrity},

@@ -36,6 +36,7 @@ type initMessage struct {
 type initOptions struct {
 	classic    bool
 	sameDomain string
+	force      bool
 }
 
 func newInit(a *app) *cobra.Command {
@@ -51,6 +52,7 @@ this host's own key. It says which files to move away. With --recipient, only th
 	}
 	cmd.Flags().BoolVar(&o.classic, "classic", false, "use X25519 keys instead of hybrid post-quantum ones")
 	cmd.Flags().StringVar(&o.sameDomain, "same-domain-as", "", "share contents' names with another `repository`, so that copies between them deduplicate")
+	cmd.Flags().BoolVar(&o.force, "force", false, "make it in a directory that holds other things")
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun, func(ctx context.Context, _ []string) error {
 		return a.initialize(ctx, o)
 	})
@@ -63,7 +65,13 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 		return err
 	}
 	if a.flags.dryRun {
-		a.out.Note("would make a repository in %s", address)
+		if err := refuseUsed(address, o.force); err != nil {
+			return err
+		}
+		if err := a.refuseExisting(ctx); err != nil {
+			return err
+		}
+		a.out.Note("would make a repository in %s; nothing was changed: this was a dry run", address)
 		return nil
 	}
 	made, err := a.makeRepository(ctx, o)
@@ -95,6 +103,9 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	}
 	recipients, err := a.initialRecipients(ctx, o.classic)
 	if err != nil {
+		return made, err
+	}
+	if err := refuseUsed(address, o.force); err != nil {
 		return made, err
 	}
 	storage, err := a.unusedStorage(ctx, address.String())
@@ -152,12 +163,33 @@ func (a *app) unusedStorage(ctx context.Context, address string) (*config.Storag
 	if err != nil {
 		return nil, err
 	}
-	if _, err := catalog.ReadFormat(ctx, storage); err == nil {
-		return nil, exitWith(exitRefused, "%s: %w", address, catalog.ErrExists)
-	} else if !errors.Is(err, catalog.ErrNoRepository) {
+	if err := refuseRepositoryIn(ctx, storage, address); err != nil {
 		return nil, err
 	}
 	return storage, a.proveStorage(ctx, storage)
+}
+
+func refuseRepositoryIn(ctx context.Context, storage *config.Storage, address string) error {
+	_, err := catalog.ReadFormat(ctx, storage)
+	if errors.Is(err, catalog.ErrNoRepository) {
+		return nil
+	}
+	if err == nil {
+		err = exitWith(exitRefused, "%s: %w", address, catalog.ErrExists)
+	}
+	return err
+}
+
+// refuseExisting refuses storage in which there is a repository already. It makes nothing.
+func (a *app) refuseExisting(ctx context.Context) error {
+	storage, err := a.openStorage(ctx, false)
+	if errors.Is(err, catalog.ErrNoRepository) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return refuseRepositoryIn(ctx, storage, storage.Location())
 }
 
 // proveStorage tests that the storage keeps its contract, before anything relies on it. It needs no right to delete.

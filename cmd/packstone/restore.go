@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,13 +19,13 @@ import (
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/target"
-	"github.com/packstone/packstone/pipeline/target/command"
 	"github.com/packstone/packstone/pipeline/target/directory"
 )
 
 // restoreSummary is what restore prints as JSON at its end.
 type restoreSummary struct {
 	SnapshotID    string  `json:"snapshot_id" doc:"The snapshot."`
+	DryRun        bool    `json:"dry_run,omitempty" doc:"Whether nothing was changed: the counts are of what would have been done."`
 	FilesRestored uint64  `json:"files_restored" doc:"Entries that were written."`
 	FilesSkipped  uint64  `json:"files_skipped" doc:"Entries that were left as they are."`
 	FilesDeleted  uint64  `json:"files_deleted" doc:"Entries that were removed."`
@@ -37,11 +35,6 @@ type restoreSummary struct {
 	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
 
 	Requests count.Totals `json:"requests" doc:"Requests to the storage."`
-}
-
-// restoreServer is a directory on a server of files, or a bucket.
-type restoreServer interface {
-	Target(below string, o config.TargetOptions) (target.Target, error)
 }
 
 type restoreOptions struct {
@@ -57,9 +50,11 @@ type restoreOptions struct {
 	numeric    bool
 	toCommand  []string
 	to         dbAddress
-	server     restoreServer // what to names, if it is a server of files or a bucket
+	server     any // what to names, if it is a server of files (config.Remote) or a bucket (config.Bucket); else nil
 	inPlace    bool
 	incomplete bool
+	yes        bool
+	force      bool
 
 	checkAccess string
 }
@@ -84,7 +79,9 @@ final name.`,
 	flags.StringArrayVar(&o.include, "include", nil, "only what matches the `pattern`, by its name, or from the source's root on if it has a slash; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "not what matches the `pattern`; may be repeated")
 	flags.StringVar(&o.overwrite, "overwrite", "", "files that are there already: `always`, if-changed, if-newer or never (default always, on servers if-changed)")
-	flags.BoolVar(&o.remove, "delete", false, "remove what the snapshot does not have")
+	flags.BoolVar(&o.remove, "delete", false, "remove what was not there when the backup was made, inside what was backed up; what it could not read or left out stays")
+	flags.BoolVar(&o.yes, "yes", false, "agree to all that would be asked: that --delete removes much, or what is mounted")
+	flags.BoolVar(&o.force, "force", false, "write into a directory that lies in a repository")
 	flags.BoolVar(&o.verify, "verify", false, "read back what was written and compare it")
 	flags.BoolVar(&o.plan, "plan", false, "list what would be done and do nothing")
 	flags.StringVar(&o.owner, "owner", "", "give everything to `USER:GROUP`")
@@ -150,6 +147,7 @@ func (a *app) restorePlace(o *restoreOptions, args []string) (place, error) {
 	if err := o.checkTarget(); err != nil {
 		return place{}, err
 	}
+	a.flags.dryRun = a.flags.dryRun || o.plan
 	return a.placeAt(args)
 }
 
@@ -189,8 +187,8 @@ func (o *restoreOptions) checkTarget() error {
 	if o.to.emptyLeftover && (!o.to.named() || o.server != nil) {
 		return usage("--%s goes with --to and a database", emptyLeftoverFlag)
 	}
-	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.plan || o.owner != "" || o.chmod != "") {
-		return usage("--to fills a database: --include, --exclude, --delete, --plan, --owner and --chmod have no meaning there")
+	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.owner != "" || o.chmod != "") {
+		return usage("--to fills a database: --include, --exclude, --delete, --owner and --chmod have no meaning there")
 	}
 	return nil
 }
@@ -206,6 +204,11 @@ type restoring struct {
 	path     string // below the source, where one is named
 	o        restoreOptions
 	way      []comeback // for --in-place
+	legs     []leg
+	base     target.Target // below which each source has a folder
+	targets  []target.Target
+	doubts   []string // why somebody should be asked
+	doubted  bool
 	progress pipeline.Progress
 	total    pipeline.RestoreResult
 	warned   atomic.Uint64
@@ -214,34 +217,36 @@ type restoring struct {
 }
 
 func (r *restoring) restore(ctx context.Context) error {
-	a, s, o := r.app, r.snapshot, r.o
-	if o.to.named() && o.server == nil {
+	if r.o.to.named() && r.o.server == nil {
 		return r.intoDatabase(ctx)
 	}
 	begun := time.Now()
-	if err := r.prepare(ctx); err != nil {
+	err := r.prepare(ctx)
+	if err == nil {
+		err = r.run(ctx)
+	}
+	if err := errors.Join(err, r.closeTargets(ctx)); err != nil {
 		return err
 	}
-	stop := a.out.Progress(backupCounts(&r.progress))
-	err := r.run(ctx)
-	stop()
-	if err != nil {
-		return err
-	}
-	m := restoreSummary{
-		SnapshotID: s.ID.String(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept, FilesDeleted: r.total.Deleted,
-		FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, BytesReused: r.total.Reused, TotalDuration: time.Since(begun).Seconds(),
-	}
-	m.Requests = r.requests()
-	if len(o.toCommand) > 0 && !a.out.JSON() {
-		a.out.Note("%s", m.text()) // the standard output is the command's
-	} else {
-		a.out.Summary(m, m.text())
-	}
+	r.summarize(time.Since(begun))
 	if err := r.tellAccess(ctx); err != nil {
 		return err
 	}
-	return errors.Join(r.outcome(), a.out.Err())
+	return errors.Join(r.outcome(), r.out.Err())
+}
+
+// summarize prints what was done.
+func (r *restoring) summarize(took time.Duration) {
+	m := restoreSummary{
+		SnapshotID: r.snapshot.ID.String(), DryRun: r.dry(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept,
+		FilesDeleted: r.total.Deleted, FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, BytesReused: r.total.Reused,
+		TotalDuration: took.Seconds(), Requests: r.requests(),
+	}
+	if len(r.o.toCommand) > 0 && !r.out.JSON() {
+		r.out.Note("%s", m.text()) // the standard output is the command's
+		return
+	}
+	r.out.Summary(m, m.text())
 }
 
 func (m restoreSummary) text() string {
@@ -253,14 +258,21 @@ func (m restoreSummary) text() string {
 	if m.FilesFailed > 0 {
 		text += fmt.Sprintf(", %d did not come back", m.FilesFailed)
 	}
+	if m.DryRun {
+		text += "; nothing was changed: this was a dry run"
+	}
 	return text
 }
 
 // outcome says how complete the restore is.
 func (r *restoring) outcome() error {
 	switch {
+	case len(r.doubts) > 0 && r.dry() && !r.canAsk():
+		return r.doubtful()
 	case r.total.Damaged > 0:
 		return exitWith(exitIntegrity, "%d files did not come back since their content is damaged: they are listed above", r.total.Damaged)
+	case r.total.Failed > 0 && len(r.o.toCommand) > 0:
+		return exitWith(exitFailed, "the command did not take the file: see above")
 	case r.total.Failed > 0:
 		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
 	case r.inexact > 0:
@@ -280,49 +292,45 @@ func (r *restoring) prepare(ctx context.Context) (err error) {
 	if r.sources, r.path, err = r.from.in(r.snapshot); err != nil {
 		return err
 	}
-	if r.o.inPlace {
-		return r.prepareInPlace(ctx)
+	if len(r.o.toCommand) > 0 && len(r.sources) > 1 {
+		return usage("--to-command gives one file to a command: name it as SNAPSHOT:SOURCE/FILE")
 	}
-	if r.o.server == nil {
-		return nil
+	if r.o.inPlace {
+		if err := r.findPlaces(ctx); err != nil {
+			return err
+		}
 	}
 	for _, source := range r.sources {
-		if r.isDatabase(source) {
+		if r.o.server != nil && r.isDatabase(source) {
 			return usage("%s is a database, and --to names a server of files: restore it with --target, or with --to and the URL of an empty database", source.Name)
 		}
 	}
-	return nil
+	if err := r.openLegs(ctx); err != nil {
+		return err
+	}
+	return r.survey(ctx)
 }
 
 func (r *restoring) run(ctx context.Context) error {
-	if r.o.inPlace {
-		return r.putBack(ctx)
+	if err := r.refillAll(ctx); err != nil {
+		return err
 	}
-	for _, source := range r.sources {
-		if err := r.source(ctx, source); err != nil {
+	defer r.out.Progress(backupCounts(&r.progress))()
+	for _, l := range r.legs {
+		if err := r.bringBack(ctx, l); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// source brings back one source, or what lies at or below a path of it.
-func (r *restoring) source(ctx context.Context, source *catalog.SourceState) error {
-	if r.isDatabase(source) {
-		return r.database(ctx, source)
+func (r *restoring) bringBack(ctx context.Context, l leg) error {
+	if l.restored == nil {
+		return r.database(ctx, l.source)
 	}
-	t, fetcher, err := r.tree(source)
-	if err != nil {
-		return err
-	}
-	if _, err := (spot{r.snapshot, []*catalog.SourceState{source}, r.path}).node(ctx, t); err != nil {
-		return err
-	}
-	to, err := r.open(source)
-	if err != nil {
-		return err
-	}
-	return r.write(ctx, t, fetcher, to, writing{below: r.path, server: r.o.server != nil})
+	result, err := l.restored.Run(ctx)
+	r.total.Add(result)
+	return err
 }
 
 // tree opens the tree of a source.
@@ -331,36 +339,10 @@ func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *fetch.Fetche
 	if err != nil {
 		return nil, nil, err
 	}
-	return tree.Open(source.Root, fetcher.Pages(), tree.OpenOptions{}), fetcher, nil
+	return tree.Open(source.Root, fetcher.Pages(), tree.OpenOptions{Marks: r.o.remove}), fetcher, nil
 }
 
-// writing is what is written of a tree.
-type writing struct {
-	below  string                                                       // the path at or below which it lies
-	server bool                                                         // it goes to a server, by which only what differs is sent
-	spare  func(ctx context.Context) (func(e *entry.Entry) bool, error) // as pipeline.RestoreOptions has it
-}
-
-// write brings a tree, or a part of it, to a target, and closes that.
-func (r *restoring) write(ctx context.Context, t *tree.Tree, fetcher *fetch.Fetcher, to target.Target, w writing) error {
-	match, err := pipeline.NewMatch(w.below, r.o.include, r.o.exclude)
-	if err != nil {
-		return errors.Join(usage("%w", err), to.Close(ctx))
-	}
-	overwrite := overwrites[r.o.overwrite]
-	if w.server && r.o.overwrite == "" {
-		overwrite = pipeline.OverwriteIfChanged
-	}
-	result, err := pipeline.Restore(ctx, t, fetcher, to, pipeline.RestoreOptions{
-		Below: w.below, Include: match, Overwrite: overwrite, Delete: r.o.remove, Spare: w.spare, DryRun: r.dry(), Verify: r.o.verify,
-		Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
-		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
-	})
-	r.total.Add(result)
-	return errors.Join(err, to.Close(ctx))
-}
-
-func (r *restoring) dry() bool { return r.flags.dryRun || r.o.plan }
+func (r *restoring) dry() bool { return r.flags.dryRun }
 
 // tell prints what is done with an entry, always for a plan.
 func (r *restoring) tell(e *entry.Entry, action pipeline.Action) {
@@ -371,29 +353,13 @@ func (r *restoring) tell(e *entry.Entry, action pipeline.Action) {
 	r.out.Detail(output.VerboseStatus{Action: string(action), Item: output.Name(e.Path), DataSize: e.Size})
 }
 
-// open opens where the source comes back to.
-func (r *restoring) open(source *catalog.SourceState) (target.Target, error) {
-	if len(r.o.toCommand) > 0 {
-		return command.New(command.Options{Command: r.o.toCommand, Env: r.env.forPrograms(), Output: r.stdout, Stderr: r.stderr})
-	}
-	opts, err := r.targetOptions("", source)
-	if err != nil {
-		return nil, err
-	}
-	name := strings.Trim(source.Name, "/")
-	if r.o.server != nil {
-		return r.o.server.Target(name, opts)
-	}
-	root, err := filepath.Abs(filepath.Join(r.o.target, name))
-	if err != nil {
-		return nil, fmt.Errorf("restore to %s: %w", r.o.target, err)
-	}
-	return config.OpenDirectory(root, opts)
-}
-
 // targetOptions say how to write what was backed up of source. below precedes paths in warnings.
 func (r *restoring) targetOptions(below string, source *catalog.SourceState) (opts config.TargetOptions, err error) {
-	opts = config.TargetOptions{NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Bucket: r.bucketLogin(), Warn: func(file string, err error) {
+	own, err := r.ownPaths()
+	if err != nil {
+		return opts, err
+	}
+	opts = config.TargetOptions{Own: own, NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Bucket: r.bucketLogin(), Warn: func(file string, err error) {
 		r.warned.Add(1)
 		r.out.Problem(path.Join(below, file), "restore", err)
 	}}

@@ -61,8 +61,8 @@ type comeback struct {
 	database *database.Location // instead of parts
 }
 
-// prepareInPlace finds where each source belongs, says so, and brings databases back, which refuse unless they are empty.
-func (r *restoring) prepareInPlace(ctx context.Context) error {
+// findPlaces finds where each source belongs, and says so.
+func (r *restoring) findPlaces(ctx context.Context) error {
 	settings, err := r.settings()
 	if err != nil {
 		return err
@@ -89,6 +89,11 @@ func (r *restoring) prepareInPlace(ctx context.Context) error {
 		r.out.Problem("", "restore", err)
 		r.total.Failed++
 	}
+	return nil
+}
+
+// refillAll brings databases back, which refuse unless they are empty.
+func (r *restoring) refillAll(ctx context.Context) error {
 	for _, back := range r.way {
 		if back.database == nil {
 			continue
@@ -139,7 +144,7 @@ func (r *restoring) checkParts(ctx context.Context, back *comeback) error {
 	if err != nil {
 		return err
 	}
-	if _, err := (spot{r.snapshot, []*catalog.SourceState{back.source}, r.path}).node(ctx, t); err != nil {
+	if err := r.findSpot(ctx, t, back.source); err != nil {
 		return err
 	}
 	if back.source.Name != adHoc {
@@ -205,8 +210,8 @@ func (r *restoring) tellPlace(settings *config.Config, source *catalog.SourceSta
 
 // refill brings a database back into the one in the settings.
 func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
-	if len(r.o.include)+len(r.o.exclude) > 0 || r.o.plan || r.o.owner != "" || r.o.chmod != "" {
-		return usage("%s is a database: --include, --exclude, --plan, --owner and --chmod have no meaning for it; name the other sources one by one", back.source.Name)
+	if len(r.o.include)+len(r.o.exclude) > 0 || r.o.owner != "" || r.o.chmod != "" {
+		return usage("%s is a database: --include, --exclude, --owner and --chmod have no meaning for it; name the other sources one by one", back.source.Name)
 	}
 	driver, err := config.Engines.For(*back.database)
 	if err != nil {
@@ -234,8 +239,8 @@ func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
 	return err
 }
 
-// putBack brings back what is no database.
-func (r *restoring) putBack(ctx context.Context) error {
+// openPlaces opens the places of what is no database.
+func (r *restoring) openPlaces(ctx context.Context) error {
 	for _, back := range r.way {
 		if back.database != nil {
 			continue
@@ -245,18 +250,18 @@ func (r *restoring) putBack(ctx context.Context) error {
 			return err
 		}
 		for _, part := range back.parts {
-			w := writing{below: part.Below, server: part.Path == "", spare: r.spare(part)}
+			w := writing{below: part.Below, server: part.Path == "", taken: r.takenFrom(part)}
 			if isBelow(r.path, w.below) {
 				w.below = r.path
 			}
-			to, err := r.openPart(ctx, t, part, back.source)
+			to, err := r.opened(r.openPart(ctx, t, part, back.source))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // the snapshot lacks this part: a component of later
 			}
 			if err != nil {
 				return err
 			}
-			if err := r.write(ctx, t, fetcher, to, w); err != nil {
+			if err := r.addLeg(ctx, back.source, t, fetcher, to, w); err != nil {
 				return err
 			}
 		}
@@ -264,18 +269,15 @@ func (r *restoring) putBack(ctx context.Context) error {
 	return nil
 }
 
-// spare finds out what --delete is to leave at the place of a part: what a backup leaves out there, so that no snapshot has it.
-func (r *restoring) spare(part config.Part) func(ctx context.Context) (func(*entry.Entry) bool, error) {
-	return func(ctx context.Context) (func(*entry.Entry) bool, error) {
+// takenFrom tells what a backup would take of the place of a part: --delete leaves what it leaves out there, which no snapshot has.
+func (r *restoring) takenFrom(part config.Part) func(ctx context.Context, put func(path string) error) error {
+	return func(ctx context.Context, put func(path string) error) error {
 		own, err := r.ownFiles()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		taken, err := part.Taken(ctx, config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.remoteLogin(), Bucket: r.bucketLogin()})
-		if err != nil {
-			return nil, fmt.Errorf("find out what a backup leaves out, for --delete: %w", err)
-		}
-		return func(e *entry.Entry) bool { return !taken[e.Path] }, nil
+		o := config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.remoteLogin(), Bucket: r.bucketLogin()}
+		return part.Taken(ctx, o, put)
 	}
 }
 

@@ -131,6 +131,9 @@ func Preview(ctx context.Context, src Source, dst Target, opts Options) (*Report
 		return nil, fmt.Errorf("read the source's schema: %w", err)
 	}
 	_, report, err := planFor(ctx, schema, dst, opts)
+	if err == nil {
+		err = refuseFilled(ctx, dst)
+	}
 	return report, err
 }
 

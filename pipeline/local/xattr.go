@@ -37,6 +37,12 @@ func (d *Dir) Xattrs(name string) ([]entry.Attribute, error) {
 	return found, nil
 }
 
+// HasXattrs tells whether name in d has any extended attributes, a symbolic link's own.
+func (d *Dir) HasXattrs(name string) (bool, error) {
+	n, err := d.listXattrs(name, nil)
+	return n > 0, d.xattrError("list attributes of", name, err)
+}
+
 func (d *Dir) xattrError(op, name string, err error) error {
 	if err == nil || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EOPNOTSUPP) {
 		return nil

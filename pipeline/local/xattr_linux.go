@@ -31,7 +31,7 @@ func (d *Dir) listXattrs(name string, b []byte) (int, error) {
 		return 0, err
 	}
 	n, _, errno := unix.Syscall6(unix.SYS_LISTXATTRAT, uintptr(d.FD), uintptr(unsafe.Pointer(path)), unix.AT_SYMLINK_NOFOLLOW,
-		uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0)
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0)
 	if refused(errno) {
 		return unix.Llistxattr(d.procName(name), b)
 	}

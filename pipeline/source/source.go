@@ -46,8 +46,24 @@ type Visitor interface {
 	// Visit takes one entry, in the order of entry.ComparePaths, the root ("") first if the source has one. The entry
 	// belongs to the visitor from then on. An error ends the walk.
 	Visit(e *entry.Entry) error
-	// Problem takes what could not be listed or examined. The walk goes on.
+	// Problem takes what could not be listed, a directory that was visited last, or what could not be examined, in the order of Visit. The
+	// walk goes on.
 	Problem(path string, err error)
+}
+
+// Witness is a Visitor that is told, too, what a source has and leaves out by a rule that the snapshot does not tell. A restore must not
+// take that for absent.
+type Witness interface {
+	Visitor
+	// Leave takes what is left out, in the order of Visit, or the directory that was visited last, if that is so of what is in it.
+	Leave(path string, why entry.Reason)
+}
+
+// Leave tells a visitor that is a Witness.
+func Leave(v Visitor, path string, why entry.Reason) {
+	if w, ok := v.(Witness); ok {
+		w.Leave(path, why)
+	}
 }
 
 // Source is one thing to back up. Walk is called once; Detail and Open are safe to call at once from several

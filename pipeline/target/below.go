@@ -49,12 +49,36 @@ func (b *below) entry(e *entry.Entry) (*entry.Entry, error) {
 }
 
 // Walk implements target.Target.
-func (b *below) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
-	return b.to.Walk(ctx, func(e *entry.Entry) error {
-		moved := *e // the other target may go on with its own
-		moved.Path = b.prefix + "/" + e.Path
-		return visit(&moved)
-	})
+func (b *below) Walk(ctx context.Context, in Scope, v Visitor) error {
+	inside := func(path string) bool { return in.Means(b.prefix + "/" + path) }
+	return b.to.Walk(ctx, inside, &moving{v, func(path string) string { return b.prefix + "/" + path }})
+}
+
+// moving is a visitor that sees what is visited at other paths.
+type moving struct {
+	Visitor
+	moved func(path string) string
+}
+
+// Visit implements Visitor.
+func (m *moving) Visit(e *entry.Entry) error {
+	e.Path = m.moved(e.Path)
+	return m.Visitor.Visit(e)
+}
+
+// Remark implements Visitor.
+func (m *moving) Remark(path string, what error) { m.Visitor.Remark(m.moved(path), what) }
+
+// Accepts implements target.Target.
+func (b *below) Accepts(e *entry.Entry) error {
+	if b.leadsThere(e.Path) {
+		return nil
+	}
+	moved, err := b.entry(e)
+	if err != nil {
+		return err
+	}
+	return b.to.Accepts(moved)
 }
 
 // Make implements target.Target.
@@ -115,12 +139,23 @@ func (b *below) Finish(ctx context.Context, e *entry.Entry) error {
 func (b *below) Finished(there, e *entry.Entry) bool { return Finished(b.to, there, e) }
 
 // Remove implements target.Target.
-func (b *below) Remove(ctx context.Context, path string) error {
-	path, err := b.path(path)
-	if err != nil {
-		return err
+func (b *below) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
+	return removeMoved(ctx, b.to, all, b.entry, failed)
+}
+
+// removeMoved removes entries that another target has at other paths.
+func removeMoved(ctx context.Context, to Target, all []*entry.Entry, move func(*entry.Entry) (*entry.Entry, error), failed func(*entry.Entry, error)) error {
+	moved := make([]*entry.Entry, 0, len(all))
+	was := make(map[*entry.Entry]*entry.Entry, len(all))
+	for _, e := range all {
+		m, err := move(e)
+		if err != nil {
+			failed(e, err)
+			continue
+		}
+		moved, was[m] = append(moved, m), e
 	}
-	return b.to.Remove(ctx, path)
+	return to.Remove(ctx, moved, func(m *entry.Entry, err error) { failed(was[m], err) })
 }
 
 // Close implements target.Target.

@@ -2,9 +2,11 @@ package target_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -50,17 +52,28 @@ func TestWhatLiesBelowAPathComesBackToTheRoot(t *testing.T) {
 		t.Errorf("finish what is above: %v", err)
 	}
 	var paths []string
-	if err := to.Walk(ctx, func(e *entry.Entry) error { paths = append(paths, e.Path); return nil }); err != nil {
+	if err := to.Walk(ctx, nil, target.Entries(func(e *entry.Entry) error { paths = append(paths, e.Path); return nil })); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"srv/data/d", "srv/data/d/f"}; !slices.Equal(paths, want) {
 		t.Errorf("got %q, want %q", paths, want)
 	}
-	if err := to.Remove(ctx, "srv/data/d"); err != nil {
-		t.Fatal(err)
+	remove := func(path string, kind entry.Type) (failed error) {
+		err := to.Remove(ctx, []*entry.Entry{{Path: path, Type: kind}}, func(e *entry.Entry, err error) {
+			failed = fmt.Errorf("%s: %w", e.Path, err)
+		})
+		return errors.Join(err, failed)
 	}
-	if err := to.Remove(ctx, "srv/data"); !errors.Is(err, target.ErrPath) {
-		t.Errorf("remove the root: got %v, want ErrPath", err)
+	if err := remove("srv/data/d", entry.Directory); !errors.Is(err, target.ErrNotEmpty) || !strings.HasPrefix(err.Error(), "srv/data/d: ") {
+		t.Errorf("remove a directory: got %v, want ErrNotEmpty of srv/data/d", err)
+	}
+	if err := remove("srv/data/d/f", entry.File); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{"srv/data", "srv/other", "etc"} {
+		if err := remove(path, entry.Directory); !errors.Is(err, target.ErrPath) {
+			t.Errorf("remove %s: got %v, want ErrPath", path, err)
+		}
 	}
 	if err := to.Close(ctx); err != nil {
 		t.Error(err)

@@ -1,9 +1,14 @@
 package target
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"sync"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
@@ -17,4 +22,54 @@ func FromRemote(err error) error {
 		}
 	}
 	return err
+}
+
+// Unlisted makes a visitor's remarks of what a walk of a server could not list.
+func Unlisted(v Visitor) func(path string, err error) {
+	return func(path string, err error) { v.Remark(path, fmt.Errorf("%w: %w", ErrUnlisted, err)) }
+}
+
+// RemoveSeveral removes things several at once, first what are no directories, then the directories one after the other: what lies in
+// one comes before it. remove is called from several goroutines at once.
+func RemoveSeveral(ctx context.Context, parallel int, all []*entry.Entry, remove func(ctx context.Context, e *entry.Entry) error,
+	failed func(e *entry.Entry, err error)) error {
+	var mu sync.Mutex
+	one := func(ctx context.Context, e *entry.Entry) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		err := remove(ctx, e)
+		if err == nil || isFatal(err) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		failed(e, err)
+		return nil
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, parallel))
+	for _, e := range all {
+		if e.Type != entry.Directory {
+			g.Go(func() error { return one(gctx, e) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, e := range all {
+		if e.Type != entry.Directory {
+			continue
+		}
+		if err := one(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isFatal tells whether an error is of the server as a whole.
+func isFatal(err error) bool {
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded)
 }

@@ -1,6 +1,7 @@
 // Package target is the seam to where a restore writes. Nothing half-written ever appears under its final name where
-// the target has a way to rename, and nothing is written outside its root, whatever a path or a link says. Every
-// adapter passes the suite in targettest.
+// the target has a way to rename, and nothing is written outside its root, whatever a path or a link says. A target
+// removes one thing at a time, and of directories only empty ones: what may go is not its to decide. Every adapter
+// passes the suite in targettest.
 package target
 
 import (
@@ -18,13 +19,50 @@ var (
 	ErrFull = errors.New("target is full")
 	// ErrUnreachable: the server that holds the target cannot be reached.
 	ErrUnreachable = errors.New("target unreachable")
-	// ErrDenied: the server that holds the target does not let us in, or cannot be told from another one.
+	// ErrDenied: the server that holds the target does not let us in, or cannot be told from another one; or the root cannot be made.
 	ErrDenied = errors.New("no access to the target")
 	// ErrUnsupported: the target has no such thing (a symbolic link in a bucket). The entry is listed and left out.
 	ErrUnsupported = errors.New("not supported by this target")
 	// ErrPath: the path leads outside the target's root.
 	ErrPath = errors.New("path leads outside the target")
+	// ErrNotEmpty: a directory that is not empty is where something else should be, or should go.
+	ErrNotEmpty = errors.New("a directory that is not empty is there")
 )
+
+// What a Walk remarks about what it has just visited.
+var (
+	// ErrMount: a file system is mounted there.
+	ErrMount = errors.New("a file system is mounted there")
+	// ErrUnlisted: a directory cannot be listed, or not wholly; or what bears a name cannot be looked at.
+	ErrUnlisted = errors.New("what is there cannot be looked at")
+	// ErrOwn: it belongs to packstone itself, and must be neither changed nor removed. Nothing in it is visited.
+	ErrOwn = errors.New("it is packstone's own")
+)
+
+// Scope tells whether a path is meant. Nil means all paths.
+type Scope func(path string) bool
+
+// Means tells whether a path is meant.
+func (s Scope) Means(path string) bool { return s == nil || s(path) }
+
+// Visitor takes what a Walk finds. Its methods are called from one goroutine at a time.
+type Visitor interface {
+	// Visit takes one thing, in the order of entry.ComparePaths. The entry belongs to the visitor from then on. An error
+	// ends the walk, and is returned as it is.
+	Visit(e *entry.Entry) error
+	// Remark tells something of the entry that was visited last, before the next one is, or of the root before all entries: an
+	// error that wraps ErrMount, ErrUnlisted or ErrOwn.
+	Remark(path string, what error)
+}
+
+// Entries is a Visitor that minds entries alone.
+type Entries func(e *entry.Entry) error
+
+// Visit implements Visitor.
+func (f Entries) Visit(e *entry.Entry) error { return f(e) }
+
+// Remark implements Visitor.
+func (f Entries) Remark(string, error) {}
 
 // Traits says how a target wants to be written.
 type Traits struct {
@@ -42,23 +80,29 @@ type Traits struct {
 // before what is in it.
 type Target interface {
 	Traits() Traits
-	// Walk visits what is there now, in the order of entry.ComparePaths, without the root. A root that
-	// does not exist is empty.
-	Walk(ctx context.Context, visit func(e *entry.Entry) error) error
+	// Walk visits what is there now and is in scope, in the order of entry.ComparePaths, without the root. It goes into
+	// directories that are in scope. A root that does not exist is empty.
+	Walk(ctx context.Context, in Scope, v Visitor) error
+	// Accepts tells, without a look at the target, whether the target has such things. ErrUnsupported if not.
+	Accepts(e *entry.Entry) error
 	// Make creates what has no content: a directory, a link, a node, an empty file excepted. A directory that is there
-	// already is kept; anything else in the way is replaced. Directories are made writable for their owner until Finish.
+	// already is kept; anything else in the way is replaced, a directory by something else only if it is empty: else
+	// ErrNotEmpty. Directories are made writable for their owner until Finish.
 	Make(ctx context.Context, e *entry.Entry) error
 	// Link makes e a hard link to the file at the path existing. ErrUnsupported: the caller writes a copy.
 	Link(ctx context.Context, e *entry.Entry, existing string) error
-	// Create begins the file e; it appears at its path, with its metadata, when its Commit returns.
+	// Create begins the file e; it appears at its path, with its metadata, when its Commit returns. What is in the way is
+	// replaced as by Make.
 	Create(ctx context.Context, e *entry.Entry) (File, error)
 	// Open opens the content at path for reading, to compare it; nil, nil if there is no regular file.
 	Open(ctx context.Context, path string) (ReadAtCloser, error)
 	// Finish sets owner, mode, times and attributes of a directory (or of a file whose content was kept) after
 	// everything in it is in place.
 	Finish(ctx context.Context, e *entry.Entry) error
-	// Remove removes path and everything below it.
-	Remove(ctx context.Context, path string) error
+	// Remove removes things that a Walk has found, what lies in a directory before the directory. A directory that is not
+	// empty stays: ErrNotEmpty; so does a mount point: ErrMount. What is not there is removed already. What could not be
+	// removed is told to failed, from one goroutine at a time; an error is of the target as a whole.
+	Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error
 	// Close makes everything durable and releases what is held.
 	Close(ctx context.Context) error
 }

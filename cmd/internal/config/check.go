@@ -3,12 +3,12 @@ package config
 import (
 	"context"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"filippo.io/age"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -96,11 +96,8 @@ func (d *decoder) checkOpens(path string, o opener) {
 	opened.Close()
 }
 
-// validName keeps to what can be a folder on every target, and part of SNAPSHOT:source/path.
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 func (d *decoder) checkName(path, name string) {
-	if !validName.MatchString(name) {
+	if !catalog.ValidName(name) {
 		d.problemAt(path, "the name %q does not do; use up to 64 letters, digits, dots, dashes and underscores", name)
 	}
 }

@@ -68,9 +68,9 @@ func ParseBucket(address string) (Bucket, error) {
 	return Bucket{a}, err
 }
 
-// Target opens a bucket to restore to. Nothing is connected yet.
-func (b Bucket) Target(below string, o TargetOptions) (target.Target, error) {
-	return openBucketTarget(b.address.Below(below), o, o.Bucket)
+// Target opens a folder of a bucket to restore to: keys that begin with its name. Nothing is connected yet.
+func (b Bucket) Target(folder string, o TargetOptions) (target.Target, error) {
+	return openBucketTarget(b.address.Below(folder), o, o.Bucket)
 }
 
 func openBucketTarget(a bucket.Address, o TargetOptions, login BucketLogin) (target.Target, error) {

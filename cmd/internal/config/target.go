@@ -28,6 +28,8 @@ type TargetOptions struct {
 	Owner      target.Owner
 	Chmod      target.Chmod
 	NumericIDs bool
+	// Own are files and directories of packstone itself on this machine, and what each is: they are neither changed nor removed.
+	Own map[string]string
 	// Warn takes what came back without all of its metadata, from several goroutines at once.
 	Warn func(path string, err error)
 	// Remote is how to log in to servers of files where the settings do not say.
@@ -38,13 +40,8 @@ type TargetOptions struct {
 	Absent, Times bool
 }
 
-// OpenDirectory opens a directory of this machine to restore to, and makes it if need be.
+// OpenDirectory opens a directory of this machine to restore to. It is made when the first thing is written.
 func OpenDirectory(root string, o TargetOptions) (target.Target, error) {
-	if !o.ReadOnly {
-		if err := os.MkdirAll(root, 0o755); err != nil {
-			return nil, fmt.Errorf("restore to %s: %w", root, err)
-		}
-	}
 	return targetOf(directory.New(root, o.Directory()))
 }
 
@@ -52,20 +49,16 @@ func OpenDirectory(root string, o TargetOptions) (target.Target, error) {
 // cp -r would.
 func (o TargetOptions) Directory() directory.Options {
 	return directory.Options{
-		Owner: o.Owner, Chmod: o.Chmod, NumericIDs: o.NumericIDs, NoOwner: os.Geteuid() != 0 && !o.Owner.Named(), ReadOnly: o.ReadOnly, Warn: o.Warn,
+		Owner: o.Owner, Chmod: o.Chmod, NumericIDs: o.NumericIDs, NoOwner: os.Geteuid() != 0 && !o.Owner.Named(), ReadOnly: o.ReadOnly,
+		Own: o.Own, Warn: o.Warn,
 	}
 }
 
 // Target opens the directory on the server to restore to. Over SFTP owners come back, by number, if root is logged in; over FTP never. Nothing is
 // connected yet.
-func (r Remote) Target(below string, o TargetOptions) (target.Target, error) {
-	return r.target(below, o.Remote, o)
-}
+func (r Remote) Target(o TargetOptions) (target.Target, error) { return r.target(o.Remote, o) }
 
-func (r Remote) target(below string, login RemoteLogin, o TargetOptions) (target.Target, error) {
-	if below != "" {
-		r.Path = path.Join(r.Path, below)
-	}
+func (r Remote) target(login RemoteLogin, o TargetOptions) (target.Target, error) {
 	if r.Scheme == "sftp" {
 		server, err := r.sftpServer(login)
 		if err != nil {
@@ -105,24 +98,22 @@ type Part struct {
 	markers []string
 }
 
-// Taken are the paths, in the source's tree, of what a backup would take of the part as it is now: what it leaves out is not among them, nor
-// what it cannot list, nor the files that mark what it leaves out. Of a part that is not there it is empty.
-func (p Part) Taken(ctx context.Context, o OpenOptions) (map[string]bool, error) {
+// Taken puts, in order, the paths, in the source's tree, of what a backup would take of the part as it is now: what it leaves out is not among
+// them, nor what it cannot list, nor the files that mark what it leaves out. Of a part that is not there it puts none.
+func (p Part) Taken(ctx context.Context, o OpenOptions, put func(path string) error) error {
 	open := p.source
 	if open == nil {
 		open = p.byPath
 	}
 	s, err := open(ctx, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	taken := taking{}
-	err = s.Walk(ctx, taken)
+	err = s.Walk(ctx, taking{put, p.markers})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, source.ErrEmpty) {
 		err = nil
 	}
-	maps.DeleteFunc(taken, func(file string, _ bool) bool { return slices.Contains(p.markers, path.Base(file)) })
-	return taken, errors.Join(err, s.Close())
+	return errors.Join(err, s.Close())
 }
 
 // byPath is the source of what was backed up by path.
@@ -130,13 +121,18 @@ func (p Part) byPath(_ context.Context, o OpenOptions) (source.Source, error) {
 	return sourceOf(files.New(files.Options{Roots: []string{p.Path}, Absolute: true, AllowEmpty: true, LeaveOut: o.LeaveOut, Parallel: o.Parallel}))
 }
 
-// taking collects what a walk visits.
-type taking map[string]bool
+// taking hands on what a walk visits.
+type taking struct {
+	put     func(path string) error
+	markers []string
+}
 
 // Visit implements source.Visitor.
 func (t taking) Visit(e *entry.Entry) error {
-	t[e.Path] = true
-	return nil
+	if slices.Contains(t.markers, path.Base(e.Path)) {
+		return nil
+	}
+	return t.put(e.Path)
 }
 
 // Problem implements source.Visitor. What cannot be listed is not taken.
@@ -149,40 +145,9 @@ func (p Part) Open(ctx context.Context, file bool, o TargetOptions) (target.Targ
 	case p.open != nil:
 		return p.open(ctx, o)
 	case file:
-		to, err := OpenDirectory(filepath.Dir(p.Path), o)
-		return oneFile{to, p.Path}, err
+		return OpenDirectory(filepath.Dir(p.Path), o)
 	}
 	return OpenDirectory(p.Path, o)
-}
-
-// oneFile is a directory of which a restore minds one file alone.
-type oneFile struct {
-	target.Target
-	file string
-}
-
-// Walk visits the file if it is there.
-func (o oneFile) Walk(_ context.Context, visit func(e *entry.Entry) error) error {
-	info, err := os.Lstat(o.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	e := &entry.Entry{Path: filepath.Base(o.file), Type: entry.Fifo, Size: info.Size(), ModTime: entry.TimeOf(info.ModTime())}
-	switch info.Mode().Type() {
-	case 0:
-		e.Type = entry.File
-	case fs.ModeDir:
-		e.Type = entry.Directory
-	case fs.ModeSymlink:
-		e.Type, e.Size = entry.Symlink, 0
-		if e.Target, err = os.Readlink(o.file); err != nil {
-			return err
-		}
-	}
-	return visit(e)
 }
 
 // placed is a type of source that comes back to where it is.
@@ -208,7 +173,7 @@ func (f *Files) parts() []Part {
 		if err != nil {
 			return nil, err
 		}
-		return r.target("", login, o)
+		return r.target(login, o)
 	}}}
 }
 

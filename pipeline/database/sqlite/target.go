@@ -63,8 +63,8 @@ var pragmas = []string{
 
 // Create refuses a file that holds something and makes the tables.
 func (t *target) Create(ctx context.Context, p *database.Plan) error {
-	if t.conn != nil {
-		return fmt.Errorf("write %s: %w: the file is there already", t.path, database.ErrNotEmpty)
+	if err := t.Vacant(ctx); err != nil {
+		return err
 	}
 	folder, err := NewFolder(filepath.Dir(t.path), "."+filepath.Base(t.path)+".partial-")
 	if err != nil {

@@ -81,13 +81,8 @@ func (t *target) Create(ctx context.Context, p *database.Plan) (err error) {
 	if t.tx, err = t.conn.BeginTx(context.WithoutCancel(ctx), nil); err != nil {
 		return fmt.Errorf("begin in database %s: %w", t.server.name, translate(err))
 	}
-	var found []string
-	err = sqlengine.Each(ctx, t.tx, contentSQL, func(row []string) error { found = append(found, row[0]); return nil })
-	if err != nil {
-		return fmt.Errorf("look into database %s: %w", t.server.name, translate(err))
-	}
-	if len(found) > 0 {
-		return fmt.Errorf("import into database %s: %w: it holds %s", t.server.name, database.ErrNotEmpty, strings.Join(found, ", "))
+	if err := t.refuseFilled(ctx, t.tx); err != nil {
+		return err
 	}
 	findings, err := t.run(ctx, p.Detail.(*sqlengine.Steps).Create)
 	p.Findings = append(p.Findings, findings...)

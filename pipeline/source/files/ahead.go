@@ -23,6 +23,7 @@ type folder struct {
 	branch  *branch // what was named at and below it, if anything
 	all     bool    // everything in it, not only what was named
 	empty   bool    // nothing in it, not even something excluded
+	marked  bool    // a marker leaves out what is in it
 	weight  int     // what its listing counts among what is held
 	listing local.Listing
 }
@@ -51,7 +52,8 @@ const (
 // item is one thing found.
 type item struct {
 	entry *entry.Entry
-	err   error // could not be examined; the entry has its path only
+	err   error        // could not be examined; the entry has its path only
+	left  entry.Reason // left out; the entry has its path only
 	fatal bool
 	below *task // if it is a directory to walk
 }

@@ -71,6 +71,7 @@ func (s *Source) list(dir *local.Dir, f *folder) error {
 		}
 	}
 	if mark := s.marker(dir, &f.listing); mark != "" {
+		f.marked = true
 		f.listing.Filter(func(name []byte, _ local.Kind) bool { return string(name) == mark })
 	}
 	if s.exclude.Any() {
@@ -102,9 +103,14 @@ func (s *Source) examine(ctx context.Context, w *walk, t *task, dir *local.Dir, 
 			continue
 		}
 		if s.isApart(&st, e.Path) {
+			t.items = append(t.items, item{entry: e, left: entry.Excluded})
 			continue
 		}
 		s.describe(&st, e)
+		if s.isTooLarge(e) {
+			t.items = append(t.items, item{entry: e, left: entry.Excluded})
+			continue
+		}
 		if s.leftOut(f, i, e) {
 			continue
 		}
@@ -173,11 +179,13 @@ func (s *Source) examineNamed(ctx context.Context, e *entry.Entry) item {
 	return item{entry: e}
 }
 
-// leftOut tells what only an examined entry can tell.
+func (s *Source) isTooLarge(e *entry.Entry) bool {
+	limit := s.options.ExcludeLargerThan
+	return limit > 0 && e.Type == entry.File && e.Size > limit
+}
+
+// leftOut tells whether a pattern matches that only an examined entry can be matched with.
 func (s *Source) leftOut(f *folder, i int, e *entry.Entry) bool {
-	if max := s.options.ExcludeLargerThan; max > 0 && e.Type == entry.File && e.Size > max {
-		return true
-	}
 	if f.listing.Kind(i) != local.KindUnknown || !f.all || !s.exclude.Directories() {
 		return false
 	}
@@ -189,6 +197,7 @@ func (s *Source) below(w *walk, f *folder, e *entry.Entry, device uint64, named 
 	inside := &folder{path: e.Path, device: device, branch: named, all: f.all || named != nil && named.root}
 	crossed := f.all && device != f.device
 	if crossed && s.options.OneFileSystem && (named == nil || !named.root) {
+		e.Unknown = entry.OtherFileSystem
 		if named == nil {
 			return nil
 		}

@@ -98,6 +98,9 @@ func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 			if err := w.problem(at.task, v); err != nil {
 				return err
 			}
+			if f := at.task.folder; f.marked && at.task.from == 0 {
+				source.Leave(v, f.path, entry.Excluded)
+			}
 		}
 		below, err := visitItems(at, v)
 		switch {
@@ -127,6 +130,10 @@ func visitItems(at *frame, v source.Visitor) (*task, error) {
 				return nil, item.err
 			}
 			v.Problem(item.entry.Path, item.err)
+			continue
+		}
+		if item.left != entry.Captured {
+			source.Leave(v, item.entry.Path, item.left)
 			continue
 		}
 		if err := v.Visit(item.entry); err != nil {

@@ -127,6 +127,9 @@ func (b *below) Visit(e *entry.Entry) error {
 // Problem implements source.Visitor.
 func (b *below) Problem(path string, err error) { b.visitor.Problem(b.path(path), err) }
 
+// Leave implements source.Witness.
+func (b *below) Leave(path string, why entry.Reason) { source.Leave(b.visitor, b.path(path), why) }
+
 func (b *below) path(path string) string {
 	if path == "" {
 		return b.component

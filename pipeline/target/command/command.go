@@ -47,7 +47,15 @@ func New(options Options) (*Target, error) {
 func (t *Target) Traits() target.Traits { return target.Traits{Sequential: true, Parallel: 1} }
 
 // Walk visits nothing: a command holds no files.
-func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error { return ctx.Err() }
+func (t *Target) Walk(ctx context.Context, _ target.Scope, _ target.Visitor) error { return ctx.Err() }
+
+// Accepts takes files, and directories, which a stream of files has no need of.
+func (t *Target) Accepts(e *entry.Entry) error {
+	if e.Type != entry.Directory && e.Type != entry.File {
+		return fmt.Errorf("hand %s to a command: %w", e.Path, target.ErrUnsupported)
+	}
+	return nil
+}
 
 // Make accepts directories, which a stream of files has no need of, and nothing else.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
@@ -68,9 +76,9 @@ func (t *Target) Open(ctx context.Context, path string) (target.ReadAtCloser, er
 // Finish has nothing to do.
 func (t *Target) Finish(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
 
-// Remove is not supported.
-func (t *Target) Remove(ctx context.Context, path string) error {
-	return fmt.Errorf("remove %s: %w", path, target.ErrUnsupported)
+// Remove has nothing to remove.
+func (t *Target) Remove(ctx context.Context, _ []*entry.Entry, _ func(e *entry.Entry, err error)) error {
+	return ctx.Err()
 }
 
 // Close has nothing to do.

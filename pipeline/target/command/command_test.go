@@ -118,7 +118,7 @@ func TestOnlyFilesInOrderAreTaken(t *testing.T) {
 	must(t, tg.Make(ctx, &entry.Entry{Path: "d", Type: entry.Directory}))
 	link := &entry.Entry{Path: "l", Type: entry.Symlink}
 	_, createErr := tg.Create(ctx, link)
-	for act, err := range map[string]error{"make": tg.Make(ctx, link), "link": tg.Link(ctx, link, "x"), "remove": tg.Remove(ctx, "x"), "create": createErr} {
+	for act, err := range map[string]error{"make": tg.Make(ctx, link), "link": tg.Link(ctx, link, "x"), "accept": tg.Accepts(link), "create": createErr} {
 		if !errors.Is(err, target.ErrUnsupported) {
 			t.Errorf("%s: got %v, want ErrUnsupported", act, err)
 		}

@@ -277,12 +277,12 @@ func (f *file) Abort() {
 	f.object.dir.Release()
 }
 
-// settle gives what was made under a temporary name its own. A directory in the way is removed.
+// settle gives what was made under a temporary name its own. An empty directory in the way is removed.
 func (t *Target) settle(o *object, e *entry.Entry) error {
 	_, name := local.Split(e.Path)
 	err := unix.Renameat(o.dir.FD, o.name, o.dir.FD, name)
 	if err == unix.EISDIR || err == unix.ENOTEMPTY || err == unix.EEXIST {
-		if err := t.remove(o.dir, e.Path, name); err != nil {
+		if err := t.removeDirectory(o.dir, e.Path, name); err != nil {
 			return err
 		}
 		err = unix.Renameat(o.dir.FD, o.name, o.dir.FD, name)

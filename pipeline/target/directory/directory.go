@@ -34,6 +34,9 @@ type Options struct {
 	NoOwner, NoXattrs bool
 	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
 	ReadOnly bool
+	// Own are files and directories of packstone itself, and what each is. A Walk remarks them, by whatever path it comes to
+	// them. Those that do not exist do not matter.
+	Own map[string]string
 	// Parallel is the number of files that may be written at once (default: 16).
 	Parallel int
 	// Warn takes what could not be brought back of an entry that is there otherwise: an owner, an attribute. It is called from
@@ -98,8 +101,8 @@ func (t *Target) start() error {
 	if t.options.ReadOnly {
 		return fmt.Errorf("%s was opened to read only: %w", t.root, os.ErrPermission)
 	}
-	if err := os.MkdirAll(t.root, 0o777); err != nil {
-		return translate(err)
+	if err := os.MkdirAll(t.root, 0o755); err != nil {
+		return fmt.Errorf("%w: %w", target.ErrDenied, translate(err))
 	}
 	dir, err := t.tree.Open("")
 	if err != nil {

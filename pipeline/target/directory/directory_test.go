@@ -70,11 +70,16 @@ func write(tg target.Target, e *entry.Entry, content string) error {
 func paths(t *testing.T, tg target.Target) []string {
 	t.Helper()
 	var all []string
-	must(t, tg.Walk(ctx, func(e *entry.Entry) error {
+	must(t, tg.Walk(ctx, nil, target.Entries(func(e *entry.Entry) error {
 		all = append(all, e.Path)
 		return nil
-	}))
+	})))
 	return all
+}
+
+func remove(tg target.Target, path string, kind entry.Type) (failed error) {
+	err := tg.Remove(ctx, []*entry.Entry{{Path: path, Type: kind}}, func(_ *entry.Entry, err error) { failed = err })
+	return errors.Join(err, failed)
 }
 
 func names(t *testing.T, dir string) []string {
@@ -99,7 +104,7 @@ func TestLinksInTheTargetNeverLeadOutside(t *testing.T) {
 	for _, path := range []string{"out/f", "dir/out/f", "out/new"} {
 		errs := map[string]error{
 			"create": write(tg, file(path, "theirs"), "theirs"), "make": tg.Make(ctx, dir(path)), "finish": tg.Finish(ctx, file(path, "")),
-			"remove": tg.Remove(ctx, path), "link": tg.Link(ctx, file(path, ""), "file"), "link from": tg.Link(ctx, file("x", ""), path),
+			"remove": remove(tg, path, entry.File), "link": tg.Link(ctx, file(path, ""), "file"), "link from": tg.Link(ctx, file("x", ""), path),
 			"link to a link": tg.Make(ctx, &entry.Entry{Path: path, Type: entry.Symlink, Target: "x"}),
 		}
 		for act, err := range errs {
@@ -113,8 +118,9 @@ func TestLinksInTheTargetNeverLeadOutside(t *testing.T) {
 	}
 	must(t, write(tg, file("file", "theirs"), "theirs"))
 	must(t, tg.Finish(ctx, &entry.Entry{Path: "out", Type: entry.Symlink, UID: 7, GID: 7, ModTime: entry.NanoTime(5)}))
-	must(t, tg.Remove(ctx, "out"))
-	must(t, tg.Remove(ctx, "dir"))
+	must(t, remove(tg, "out", entry.Symlink))
+	must(t, remove(tg, "dir/out", entry.Symlink))
+	must(t, remove(tg, "dir", entry.Directory))
 	var st unix.Stat_t
 	must(t, unix.Stat(outside+"/f", &st))
 	if content, err := os.ReadFile(outside + "/f"); err != nil || string(content) != "mine" || st.Mode&0o7777 != 0o600 {
@@ -145,9 +151,8 @@ func TestASmallFileTakesTheNameOnlyWhereNothingHasIt(t *testing.T) {
 	tg := open(t, root, directory.Options{})
 	must(t, os.Symlink("elsewhere", root+"/link"))
 	must(t, os.WriteFile(root+"/old", []byte("what was there"), 0o600))
-	must(t, os.Mkdir(root+"/full", 0o700))
-	must(t, os.WriteFile(root+"/full/x", nil, 0o600))
-	for _, path := range []string{"new", "link", "old", "full"} {
+	must(t, os.Mkdir(root+"/empty", 0o700))
+	for _, path := range []string{"new", "link", "old", "empty"} {
 		f, err := tg.Create(ctx, file(path, "small"))
 		must(t, err)
 		_, err = f.WriteAt([]byte("small"), 0)
@@ -161,7 +166,7 @@ func TestASmallFileTakesTheNameOnlyWhereNothingHasIt(t *testing.T) {
 		}
 	}
 	must(t, tg.Close(ctx))
-	if got, want := names(t, root), []string{"full", "link", "new", "old"}; !slices.Equal(got, want) {
+	if got, want := names(t, root), []string{"empty", "link", "new", "old"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -389,7 +394,13 @@ func TestAPathOfAnyLengthIsWrittenAndRemoved(t *testing.T) {
 	if got := paths(t, again); len(got) != 401 {
 		t.Errorf("got %d entries, want 401", len(got))
 	}
-	must(t, again.Remove(ctx, strings.Repeat("d", 30)))
+	for all := paths(t, again); len(all) > 0; all = all[:len(all)-1] {
+		kind := entry.Directory
+		if strings.HasSuffix(all[len(all)-1], "/end") {
+			kind = entry.File
+		}
+		must(t, remove(again, all[len(all)-1], kind))
+	}
 	if got := paths(t, again); len(got) != 0 {
 		t.Errorf("after Remove got %d entries, want none", len(got))
 	}

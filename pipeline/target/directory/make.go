@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
@@ -11,11 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Accepts refuses sockets: they belong to a process.
+func (t *Target) Accepts(e *entry.Entry) error {
+	if e.Type == entry.Socket {
+		return fmt.Errorf("make socket %s: %w", e.Path, target.ErrUnsupported)
+	}
+	return check(e.Path)
+}
+
 // Make creates a directory, a link or a node. Sockets, and devices for whom the system does not permit them, are
 // target.ErrUnsupported.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
-	if e.Type == entry.Socket {
-		return fmt.Errorf("make socket %s: %w", e.Path, target.ErrUnsupported)
+	if err := t.Accepts(e); err != nil {
+		return err
 	}
 	dir, name, err := t.parent(ctx, e.Path)
 	if err != nil {
@@ -155,6 +164,47 @@ func (t *Target) linkOver(from *local.Dir, old string, dir *local.Dir, e *entry.
 	// Where both are names of one file already, a rename leaves both.
 	_ = unix.Unlinkat(dir.FD, o.name, 0)
 	return err
+}
+
+// Finished implements target.Looker. Attributes are read where the rest agrees.
+func (t *Target) Finished(there, e *entry.Entry) bool {
+	if there.Type != e.Type || e.HasModTime() && e.ModTime != there.ModTime {
+		return false
+	}
+	mode := t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)
+	uid, gid := t.owner(e)
+	if owned := there.UID == uid && there.GID == gid; !owned && !t.options.NoOwner {
+		return false
+	} else if t.options.NoOwner && (there.UID != e.UID || there.GID != e.GID) {
+		mode &^= setIDs
+	}
+	if e.Type != entry.Symlink && there.Mode != mode {
+		return false
+	}
+	return t.options.NoXattrs || mode == e.Mode && t.hasXattrs(e)
+}
+
+// hasXattrs tells whether what is there has the attributes of e, and no others that Finish would remove.
+func (t *Target) hasXattrs(e *entry.Entry) bool {
+	dir, name, err := t.place(e.Path)
+	if err != nil {
+		return false
+	}
+	defer dir.Release()
+	if any, err := dir.HasXattrs(name); err != nil || !any {
+		return err == nil && len(e.Xattrs) == 0
+	}
+	there, err := dir.Xattrs(name)
+	if err != nil {
+		return false
+	}
+	o := &object{has: there}
+	for _, x := range there {
+		if removable(x.Name) && !hasXattr(e, x.Name) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(e.Xattrs, func(x entry.Attribute) bool { return !o.hasAlready(x) })
 }
 
 // Finish sets the metadata of what is there.

@@ -147,14 +147,18 @@ func (t *Target) dropXattrs(o *object, e *entry.Entry) {
 	}
 	o.has = there
 	for _, x := range there {
-		ours := strings.HasPrefix(x.Name, userPrefix) || strings.HasPrefix(x.Name, aclPrefix)
-		if !ours || hasXattr(e, x.Name) {
+		if !removable(x.Name) || hasXattr(e, x.Name) {
 			continue
 		}
 		if err := o.dir.RemoveXattr(o.name, x.Name); err != nil {
 			t.options.Warn(e.Path, o.failed("remove attribute "+x.Name+" of", err))
 		}
 	}
+}
+
+// removable tells whether an attribute is one that a person sets; labels are of the system's own making.
+func removable(name string) bool {
+	return strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, aclPrefix)
 }
 
 func (o *object) hasAlready(x entry.Attribute) bool {

@@ -2,91 +2,77 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/target"
 	"golang.org/x/sys/unix"
 )
 
-// Remove removes path and all below it; what is not there is removed already. The root stays.
-func (t *Target) Remove(ctx context.Context, path string) error {
-	if path == "" {
-		return fmt.Errorf("remove the target's root: %w", target.ErrPath)
-	}
-	dir, name, err := t.parent(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer dir.Release()
-	return translate(t.remove(dir, path, name))
-}
-
-func (t *Target) remove(dir *local.Dir, path, name string) error {
-	err := unix.Unlinkat(dir.FD, name, 0)
-	switch err {
-	case nil, unix.ENOENT:
-		return nil
-	case unix.EISDIR, unix.EPERM: // EPERM is what POSIX says of a directory
-		return t.removeTree(path)
-	}
-	return (&object{dir: dir, path: path}).failed("remove", err)
-}
-
-// removeTree empties directories from the top down and removes them from the bottom up; it needs no more than one open.
-func (t *Target) removeTree(path string) error {
-	for stack := []string{path}; len(stack) > 0; {
-		at := stack[len(stack)-1]
-		below, err := t.removeFiles(at)
-		if err != nil {
+// Remove removes things one by one. The root stays.
+func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
+	for _, e := range all {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if len(below) > 0 {
-			stack = append(stack, below...)
-			continue
+		if err := t.remove(ctx, e); err != nil {
+			failed(e, translate(err))
 		}
-		if err := t.removeEmpty(at); err != nil {
-			return err
-		}
-		stack = stack[:len(stack)-1]
 	}
 	return nil
 }
 
-// removeFiles removes what is in a directory and returns the directories among it.
-func (t *Target) removeFiles(path string) ([]string, error) {
-	if err := t.open(path); err != nil {
-		return nil, err
+func (t *Target) remove(ctx context.Context, e *entry.Entry) error {
+	if e.Path == "" {
+		return fmt.Errorf("remove the target's root: %w", target.ErrPath)
 	}
-	dir, err := t.tree.Open(path)
+	dir, name, err := t.parent(ctx, e.Path)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer dir.Release()
-	var names local.Listing
-	if err := dir.List(&names); err != nil {
-		return nil, err
+	err = t.removeName(dir, name, e)
+	if errors.Is(err, unix.EACCES) && t.open(dir.Path) == nil {
+		err = t.removeName(dir, name, e)
 	}
-	var below []string
-	for i := range names.Len() {
-		name := string(names.Name(i))
-		err := unix.Unlinkat(dir.FD, name, 0)
-		switch {
-		case err == unix.EISDIR, err == unix.EPERM && isDirectory(dir, name):
-			below = append(below, path+"/"+name)
-		case err != nil && err != unix.ENOENT:
-			return nil, (&object{dir: dir, path: path + "/" + name}).failed("remove", err)
-		}
-	}
-	return below, nil
+	return err
 }
 
-func isDirectory(dir *local.Dir, name string) bool {
-	var st local.Stat
-	return dir.Stat(name, false, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+func (t *Target) removeName(dir *local.Dir, name string, e *entry.Entry) error {
+	if e.Type == entry.Directory {
+		return t.removeDirectory(dir, e.Path, name)
+	}
+	err := unix.Unlinkat(dir.FD, name, 0)
+	switch err {
+	case nil, unix.ENOENT:
+		return nil
+	case unix.EBUSY:
+		return fmt.Errorf("%w: %w", target.ErrMount, (&object{dir: dir, path: e.Path}).failed("remove", err))
+	}
+	return (&object{dir: dir, path: e.Path}).failed("remove", err)
 }
 
-// open makes a directory listable and writable for its owner.
+// removeDirectory removes a directory that is empty.
+func (t *Target) removeDirectory(dir *local.Dir, path, name string) error {
+	t.tree.Forget(path)
+	err := unix.Unlinkat(dir.FD, name, unix.AT_REMOVEDIR)
+	switch err {
+	case nil, unix.ENOENT:
+		return nil
+	case unix.ENOTEMPTY, unix.EEXIST:
+		return fmt.Errorf("%w: %w", target.ErrNotEmpty, (&object{dir: dir, path: path}).failed("remove", err))
+	case unix.EBUSY:
+		return fmt.Errorf("%w: %w", target.ErrMount, (&object{dir: dir, path: path}).failed("remove", err))
+	}
+	return (&object{dir: dir, path: path}).failed("remove", err)
+}
+
+// open makes a directory writable for its owner.
 func (t *Target) open(path string) error {
 	dir, name, err := t.place(path)
 	if err != nil {
@@ -98,24 +84,12 @@ func (t *Target) open(path string) error {
 	if err := o.stat(&st); err != nil {
 		return o.failed("stat", err)
 	}
-	if st.Mode&0o700 == 0o700 || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o700 == 0o700 {
 		return nil
 	}
+	t.tree.Forget(path) // it may be open for its names only
 	if err := o.chmod(uint32(st.Mode)&0o7777 | 0o700); err != nil {
 		return o.failed("chmod", err)
-	}
-	return nil
-}
-
-func (t *Target) removeEmpty(path string) error {
-	t.tree.Forget(path)
-	dir, name, err := t.place(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Release()
-	if err := unix.Unlinkat(dir.FD, name, unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
-		return (&object{dir: dir, path: path}).failed("remove", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 
@@ -19,11 +20,20 @@ type level struct {
 	next  int
 }
 
+// walk is one Walk.
+type walk struct {
+	*Target
+	in    target.Scope
+	v     target.Visitor
+	known leftovers
+	own   map[fileID]string
+}
+
 // Walk visits what is there with the metadata that a listing gives, and where links lead to. Temporary files that a killed
 // run has left are removed on the way.
-func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
-	known := make(leftovers)
-	root, err := t.descend("", known)
+func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
+	w := &walk{Target: t, in: in, v: v, known: make(leftovers), own: t.findOwn()}
+	root, err := w.descend("")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -35,7 +45,7 @@ func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		below, err := t.visitLevel(at, visit)
+		below, err := w.visitLevel(at)
 		if err != nil {
 			return translate(err)
 		}
@@ -43,18 +53,29 @@ func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) err
 			stack = stack[:len(stack)-1]
 			continue
 		}
-		next, err := t.descend(below, known)
-		if err != nil {
+		next, err := w.descend(below)
+		if denied(err) {
+			v.Remark(below, fmt.Errorf("%w: %w", target.ErrUnlisted, err))
+			continue
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be gone since
 			return translate(err)
 		}
-		stack = append(stack, next)
+		if err == nil {
+			stack = append(stack, next)
+		}
 	}
 	return nil
 }
 
+// denied tells whether a directory cannot be listed for a reason of its own.
+func denied(err error) bool {
+	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EIO)
+}
+
 // descend lists a directory.
-func (t *Target) descend(path string, known leftovers) (*level, error) {
-	dir, err := t.tree.Open(path)
+func (w *walk) descend(path string) (*level, error) {
+	dir, err := w.tree.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +88,19 @@ func (t *Target) descend(path string, known leftovers) (*level, error) {
 	l.names.Filter(func(name []byte, _ local.Kind) bool {
 		run, ok := runOf(string(name))
 		if ok && failed == nil {
-			failed = t.sweep(dir, string(name), run, known)
+			failed = w.sweep(dir, string(name), run, w.known)
 		}
-		return !ok
+		return !ok && (w.in == nil || w.in(join(path, string(name))))
 	})
 	l.names.Sort()
 	return l, failed
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
 }
 
 // sweep removes a temporary file if its run is over.
@@ -90,9 +118,9 @@ func (t *Target) sweep(dir *local.Dir, name, run string, known leftovers) error 
 	return nil
 }
 
-// visitLevel visits up to and with the next directory and returns its path, "" after the last name.
-func (t *Target) visitLevel(at *level, visit func(e *entry.Entry) error) (string, error) {
-	dir, err := t.tree.Open(at.path)
+// visitLevel visits up to and with the next directory to go into and returns its path, "" after the last name.
+func (w *walk) visitLevel(at *level) (string, error) {
+	dir, err := w.tree.Open(at.path)
 	if err != nil {
 		return "", err
 	}
@@ -100,43 +128,67 @@ func (t *Target) visitLevel(at *level, visit func(e *entry.Entry) error) (string
 	for at.next < at.names.Len() {
 		i := at.next
 		at.next++
-		e, err := t.examine(dir, at, i)
-		if err != nil {
-			return "", err
+		e, mounted, failed := w.examine(dir, at, i)
+		if failed != nil && !denied(failed) {
+			return "", failed
 		}
 		if e == nil {
 			continue
 		}
-		if err := visit(e); err != nil {
+		path, into := e.Path, e.Type == entry.Directory
+		own := w.own[fileID{e.Device, e.Inode}]
+		if err := w.v.Visit(e); err != nil {
 			return "", err
 		}
-		if e.Type == entry.Directory {
-			return e.Path, nil
+		if failed != nil {
+			w.v.Remark(path, fmt.Errorf("%w: %w", target.ErrUnlisted, failed))
+		}
+		if mounted {
+			w.v.Remark(path, target.ErrMount)
+		}
+		if own != "" {
+			w.v.Remark(path, fmt.Errorf("it is %s: %w", own, target.ErrOwn))
+			into = false
+		}
+		if into {
+			return path, nil
 		}
 	}
 	return "", nil
 }
 
-// examine returns nil for what is gone since the listing.
-func (t *Target) examine(dir *local.Dir, at *level, i int) (*entry.Entry, error) {
+// fileID tells files of this machine apart.
+type fileID struct{ device, inode uint64 }
+
+// findOwn looks up what is packstone's own. A path is not enough: the walk may come by another one.
+func (t *Target) findOwn() map[fileID]string {
+	own := make(map[fileID]string, len(t.options.Own))
+	for file, what := range t.options.Own {
+		var st local.Stat
+		if unix.Stat(file, &st) == nil {
+			own[fileID{uint64(st.Dev), st.Ino}] = what
+		}
+	}
+	return own
+}
+
+// examine returns nil for what is gone since the listing. Where it fails, the entry has a path and nothing else.
+func (t *Target) examine(dir *local.Dir, at *level, i int) (e *entry.Entry, mounted bool, err error) {
 	name := string(at.names.Name(i))
 	var st local.Stat
-	err := dir.StatListed(&at.names, i, &st)
+	mounted, err = dir.Examine(&at.names, i, &st)
 	if err == unix.ENOENT {
-		return nil, nil
+		return nil, false, nil
 	}
+	e = &entry.Entry{Path: join(at.path, name)}
 	if err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: dir.Join(name), Err: err}
-	}
-	e := &entry.Entry{Path: name}
-	if at.path != "" {
-		e.Path = at.path + "/" + name
+		return e, false, &fs.PathError{Op: "stat", Path: dir.Join(name), Err: err}
 	}
 	local.Describe(&st, e)
 	if e.Type == entry.Symlink {
 		e.Target, err = dir.Readlink(name)
 	}
-	return e, err
+	return e, mounted, err
 }
 
 // content is a file opened to compare it. It implements target.Sparse.

@@ -145,7 +145,7 @@ func (t *Target) warn(once *sync.Once, e *entry.Entry, act string, err error) {
 	}
 }
 
-// settle renames. A directory in the way is removed.
+// settle renames. An empty directory in the way is removed.
 func (t *Target) settle(c *ftp.Conn, from, to string) error {
 	err := c.Put(from, to)
 	if err == nil || ftp.IsBroken(err) {
@@ -154,7 +154,7 @@ func (t *Target) settle(c *ftp.Conn, from, to string) error {
 	if is, looked := c.IsDirectory(to); looked != nil || !is {
 		return errors.Join(err, looked)
 	}
-	if err := t.remove(c, to); err != nil {
+	if err := t.removeDirectory(c, to); err != nil {
 		return err
 	}
 	return c.Put(from, to)

@@ -45,6 +45,7 @@ type Target struct {
 	noDirectoryTimes atomic.Bool
 
 	mu   sync.Mutex
+	made bool   // the root is there
 	root string // absolute, once it is known
 }
 
@@ -87,7 +88,27 @@ func (t *Target) change(ctx context.Context, act, below string, f func(c *ftp.Co
 	if t.options.ReadOnly {
 		return fmt.Errorf("%s %s: the target was opened to read only: %w", act, below, fs.ErrPermission)
 	}
-	return t.do(ctx, act, below, f)
+	return t.do(ctx, act, below, func(c *ftp.Conn, file string) error {
+		if err := t.makeRoot(c); err != nil {
+			return err
+		}
+		return f(c, file)
+	})
+}
+
+// makeRoot makes the root if it is not there.
+func (t *Target) makeRoot(c *ftp.Conn) error {
+	root := t.rootOf(c)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.made {
+		return nil
+	}
+	if err := makeAll(c, root); err != nil {
+		return err
+	}
+	t.made = true
+	return nil
 }
 
 func (t *Target) rootOf(c *ftp.Conn) string {

@@ -107,7 +107,7 @@ func TestLeftoversOfAKilledRunAreRemovedByTheNextWalk(t *testing.T) {
 		walk := func(o ftp.Options) {
 			next := open(t, server.Client(), o)
 			defer next.Close(context.Background())
-			err := next.Walk(context.Background(), func(e *entry.Entry) error { return fmt.Errorf("visited %q", e.Path) })
+			err := next.Walk(context.Background(), nil, target.Entries(func(e *entry.Entry) error { return fmt.Errorf("visited %q", e.Path) }))
 			if err != nil {
 				t.Error(err)
 			}
@@ -143,7 +143,7 @@ func TestAFullDiskIsToldAndLeavesNothing(t *testing.T) {
 func TestAServerThatIsAwayIsUnreachable(t *testing.T) {
 	server := ftptest.Proftpd(t, ftptest.Options{})
 	server.Kill()
-	err := open(t, server.Client(), ftp.Options{}).Walk(context.Background(), func(*entry.Entry) error { return nil })
+	err := open(t, server.Client(), ftp.Options{}).Walk(context.Background(), nil, target.Entries(func(*entry.Entry) error { return nil }))
 	if !errors.Is(err, target.ErrUnreachable) {
 		t.Errorf("got %v, want ErrUnreachable", err)
 	}

@@ -1,6 +1,7 @@
 package ftp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,18 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Make makes a directory. Of links and nodes FTP has none.
-func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
-	if e.Type != entry.Directory {
+// Accepts refuses links and nodes, of which FTP has none, and names that it cannot say.
+func (t *Target) Accepts(e *entry.Entry) error {
+	if e.Type != entry.Directory && e.Type != entry.File {
 		return errors.Join(target.CheckPath(e.Path), fmt.Errorf("make %s over FTP: %w", e.Path, target.ErrUnsupported))
+	}
+	return cmp.Or(target.CheckPath(e.Path), translate(ftp.CheckName(e.Path)))
+}
+
+// Make makes a directory.
+func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
+	if err := t.Accepts(e); err != nil || e.Type != entry.Directory {
+		return cmp.Or(err, fmt.Errorf("make %s over FTP: %w", e.Path, target.ErrUnsupported))
 	}
 	return t.change(ctx, "make", e.Path, func(c *ftp.Conn, file string) error {
 		err := c.MakeDirectory(file)
@@ -92,63 +101,47 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 		!t.server.ExactDirectories() || t.noDirectoryTimes.Load()
 }
 
-// Remove removes a path with everything below it. What is not there is removed already.
-func (t *Target) Remove(ctx context.Context, below string) error {
-	if below == "" {
+// Remove removes things, several at once.
+func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
+	return target.RemoveSeveral(ctx, t.server.Connections(), all, t.remove, failed)
+}
+
+// remove removes one thing. What is not there is removed already.
+func (t *Target) remove(ctx context.Context, e *entry.Entry) error {
+	if e.Path == "" {
 		return fmt.Errorf("remove the target's root: %w", target.ErrPath)
 	}
-	return t.change(ctx, "remove", below, func(c *ftp.Conn, file string) error {
-		is, err := c.IsDirectory(file)
-		if err != nil {
-			return err
-		}
-		if is && !t.isLink(c, file) {
-			return t.remove(c, file)
-		}
-		err = c.Delete(file)
+	return t.change(ctx, "remove", e.Path, func(c *ftp.Conn, file string) error {
+		err := t.removeName(c, file, e.Type)
 		if err == nil || ftp.IsBroken(err) {
 			return err
 		}
 		if _, looked := c.Look(file); errors.Is(looked, fs.ErrNotExist) {
 			return nil
 		}
-		return err
+		if c.Chmod(path.Dir(file), 0o700) != nil { // its owner may let himself in
+			return err
+		}
+		return t.removeName(c, file, e.Type)
 	})
 }
 
-// isLink tells whether what can be entered like a directory is a link to one, as far as the server tells.
-func (t *Target) isLink(c *ftp.Conn, file string) bool {
-	l, err := c.ListAll(path.Dir(file))
-	if err != nil {
-		return false
+func (t *Target) removeName(c *ftp.Conn, file string, kind entry.Type) error {
+	if kind != entry.Directory {
+		return c.Delete(file)
 	}
-	for _, e := range l.Entries {
-		if e.Name == path.Base(file) {
-			return e.Kind == ftp.Link
-		}
-	}
-	return false
+	return t.removeDirectory(c, file)
 }
 
-// remove removes a directory. Its permissions may forbid it to its owner.
-func (t *Target) remove(c *ftp.Conn, dir string) error {
-	if err := c.Chmod(dir, 0o700); ftp.IsBroken(err) {
-		return err
-	}
+// removeDirectory removes a directory that is empty. Servers have one word for all that keeps them from that, and some would remove what is in it
+// too, so it is looked at first.
+func (t *Target) removeDirectory(c *ftp.Conn, dir string) error {
 	l, err := c.ListAll(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range l.Entries {
-		file := ftp.Join(dir, e.Name)
-		if e.Kind == ftp.Directory {
-			err = t.remove(c, file)
-		} else {
-			err = c.Delete(file)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
+	if len(l.Entries) > 0 || len(l.Problems) > 0 {
+		return fmt.Errorf("%s: %w", dir, target.ErrNotEmpty)
 	}
 	return c.RemoveDir(dir)
 }

@@ -15,8 +15,9 @@ import (
 
 // Walk visits what is there with what a listing tells. Temporary files that a killed run has left are removed on the way: FTP
 // has no locks, so two restores to one place at once take each other's for such.
-func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
-	err := walk.Tree(ctx, walk.Options{Parallel: t.server.Connections(), List: t.list, Visit: visit})
+func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
+	list := func(ctx context.Context, dir string) (walk.Listing, error) { return t.list(ctx, in, dir) }
+	err := walk.Tree(ctx, walk.Options{Parallel: t.server.Connections(), List: list, Visit: v.Visit, Problem: target.Unlisted(v)})
 	if errors.Is(err, errNoRoot) {
 		return nil
 	}
@@ -25,7 +26,7 @@ func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) err
 
 var errNoRoot = fmt.Errorf("the target's root: %w", fs.ErrNotExist)
 
-func (t *Target) list(ctx context.Context, dir string) (walk.Listing, error) {
+func (t *Target) list(ctx context.Context, in target.Scope, dir string) (walk.Listing, error) {
 	var l walk.Listing
 	err := t.do(ctx, "list", dir, func(c *ftp.Conn, file string) error {
 		found, err := c.ListAll(file)
@@ -37,14 +38,14 @@ func (t *Target) list(ctx context.Context, dir string) (walk.Listing, error) {
 		if err != nil {
 			return err
 		}
-		l, err = t.take(c, dir, file, found)
+		l, err = t.take(c, in, dir, file, found)
 		return err
 	})
 	return l, err
 }
 
 // take makes entries of a listing and sweeps leftovers out.
-func (t *Target) take(c *ftp.Conn, dir, file string, found ftp.Listing) (walk.Listing, error) {
+func (t *Target) take(c *ftp.Conn, in target.Scope, dir, file string, found ftp.Listing) (walk.Listing, error) {
 	var l walk.Listing
 	for _, err := range found.Problems {
 		l.Problems = append(l.Problems, walk.Problem{Path: dir, Err: err})
@@ -62,6 +63,9 @@ func (t *Target) take(c *ftp.Conn, dir, file string, found ftp.Listing) (walk.Li
 		e := describe(f)
 		if dir != "" {
 			e.Path = dir + "/" + e.Path
+		}
+		if !in.Means(e.Path) {
+			continue
 		}
 		l.Items = append(l.Items, walk.Item{Entry: e, Key: f.Unique})
 	}

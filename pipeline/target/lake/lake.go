@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,8 +67,8 @@ const directoryName = "s3-directory-object"
 // walkBatch is how many objects are asked for their times before they are visited.
 const walkBatch = 512
 
-// Walk lists the bucket. The identity of a file is its ETag.
-func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
+// Walk lists the bucket. The identity of a file is its ETag, and of a directory that of the object that stands for it.
+func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	var failed error
 	var batch []*entry.Entry
 	flush := func() error {
@@ -75,14 +76,15 @@ func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) err
 			return err
 		}
 		for _, e := range batch {
-			if failed = visit(e); failed != nil {
+			if failed = v.Visit(e); failed != nil {
 				return failed
 			}
 		}
 		batch = batch[:0]
 		return nil
 	}
-	err := t.bucket.Tree(ctx, s3.TreeOptions{}, func(n s3.Node) error {
+	skip := func(path string, _ bool) bool { return !in.Means(path) }
+	err := t.bucket.Tree(ctx, s3.TreeOptions{Skip: skip}, func(n s3.Node) error {
 		batch = append(batch, entryOf(n))
 		if len(batch) < walkBatch {
 			return nil
@@ -101,7 +103,7 @@ func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) err
 func entryOf(n s3.Node) *entry.Entry {
 	e := &entry.Entry{Path: n.Path, Type: entry.File, Size: n.Object.Size, Identity: n.Object.ETag}
 	if n.Directory {
-		e.Type, e.Identity = entry.Directory, ""
+		e.Type = entry.Directory
 	}
 	if !n.Object.Modified.IsZero() {
 		e.ModTime = entry.TimeOf(n.Object.Modified.Truncate(time.Second))
@@ -149,6 +151,20 @@ func parseTime(text string) (t entry.Time, ok bool) {
 	return entry.Time{Seconds: s, Nanos: uint32(n)}, err == nil
 }
 
+// Accepts refuses links and nodes, and names that are too long for a key.
+func (t *Target) Accepts(e *entry.Entry) error {
+	if err := check(e.Path); err != nil {
+		return err
+	}
+	switch e.Type {
+	case entry.Directory:
+		return nil
+	case entry.File:
+		return t.bucket.CheckKey(t.bucket.Key(e.Path))
+	}
+	return fmt.Errorf("make %s in a bucket: %w", e.Path, target.ErrUnsupported)
+}
+
 // Make puts the object that stood for a directory; other directories need nothing.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	if err := t.writable(ctx, "make", e.Path); err != nil {
@@ -171,30 +187,59 @@ func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error 
 // Finish has nothing to do: metadata come with the object.
 func (t *Target) Finish(_ context.Context, e *entry.Entry) error { return check(e.Path) }
 
-// removeBatch is how many keys are collected before they are removed.
+// removeBatch is how many keys are removed by one request.
 const removeBatch = 1000
 
-// Remove removes an object and all whose keys lie below it. In a bucket with versions these stay, behind delete markers.
-func (t *Target) Remove(ctx context.Context, path string) error {
-	if err := t.writable(ctx, "remove", path); err != nil {
-		return err
-	}
-	if path == "" {
-		return fmt.Errorf("remove the root of %s: %w", t.bucket, target.ErrPath)
-	}
-	keys := []string{t.bucket.Key(path)}
-	err := t.bucket.Keys(ctx, path, func(key string) error {
-		if keys = append(keys, key); len(keys) < removeBatch {
-			return nil
+// Remove removes objects. In a bucket with versions these stay, behind delete markers. A directory goes with what is in it; an object that stands for
+// one is removed.
+func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
+	for batch := range slices.Chunk(all, removeBatch) {
+		if err := t.writable(ctx, "remove", ""); err != nil {
+			return err
 		}
-		full := keys
-		keys = nil
-		return t.bucket.Remove(ctx, full)
-	})
-	if err == nil {
-		err = t.bucket.Remove(ctx, keys)
+		var keys []string
+		for _, e := range batch {
+			if key, err := t.removable(e); err != nil {
+				failed(e, err)
+			} else if key != "" {
+				keys = append(keys, key)
+			}
+		}
+		err := translate(t.bucket.Remove(ctx, keys))
+		if errors.Is(err, target.ErrUnreachable) || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			t.removeEach(ctx, batch, failed)
+		}
 	}
-	return translate(err)
+	return nil
+}
+
+// removable is the key to remove for an entry, empty if there is none.
+func (t *Target) removable(e *entry.Entry) (string, error) {
+	switch err := check(e.Path); {
+	case err != nil:
+		return "", err
+	case e.Path == "":
+		return "", fmt.Errorf("remove the root of %s: %w", t.bucket, target.ErrPath)
+	case e.Type != entry.Directory:
+		return t.bucket.Key(e.Path), nil
+	case e.Identity != "":
+		return t.bucket.DirectoryKey(e.Path), nil
+	}
+	return "", nil
+}
+
+// removeEach finds out which of several objects cannot be removed.
+func (t *Target) removeEach(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) {
+	for _, e := range all {
+		if key, err := t.removable(e); err == nil && key != "" {
+			if err := t.bucket.Remove(ctx, []string{key}); err != nil {
+				failed(e, translate(err))
+			}
+		}
+	}
 }
 
 // writable refuses what must not be written.

@@ -146,7 +146,7 @@ func TestTimesOfFilesFromElsewhereAreKept(t *testing.T) {
 		}
 		var got *entry.Entry
 		tg := lake.New(open(t, server.Address(), stubKeys), lake.Options{Times: true})
-		if err := tg.Walk(context.Background(), func(e *entry.Entry) error { got = e; return nil }); err != nil {
+		if err := tg.Walk(context.Background(), nil, target.Entries(func(e *entry.Entry) error { got = e; return nil })); err != nil {
 			t.Fatal(err)
 		}
 		if got.ModTime != entry.TimeOf(at) {
@@ -208,7 +208,10 @@ func TestKeysThatAreNoPathsComeBack(t *testing.T) {
 		}
 	}
 	folder := &entry.Entry{Path: "folder", Type: entry.Directory, Remote: attributes("s3-directory-object", "etag")}
-	if err := errors.Join(tg.Make(context.Background(), folder), tg.Remove(context.Background(), "a/~s3-object")); err != nil {
+	gone := []*entry.Entry{{Path: "a/~s3-object", Type: entry.File}, {Path: "n", Type: entry.Directory}}
+	if err := errors.Join(tg.Make(context.Background(), folder), tg.Remove(context.Background(), gone, func(e *entry.Entry, err error) {
+		t.Errorf("remove %s: %v", e.Path, err)
+	})); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprintf("%q", server.Keys()); got != `["a/../b" "a//b" "folder/" "n/"]` {

@@ -239,7 +239,7 @@ func representable(e *entry.Entry) bool {
 	return s >= 0 && s <= math.MaxUint32
 }
 
-// settle renames. A directory in the way is removed.
+// settle renames. An empty directory in the way is removed.
 func (t *Target) settle(c *sftp.Conn, from, to string) error {
 	err := rename(c, from, to)
 	if err == nil || sftp.IsBroken(err) {
@@ -249,7 +249,7 @@ func (t *Target) settle(c *sftp.Conn, from, to string) error {
 	if looked != nil || !info.IsDir() {
 		return err
 	}
-	if err := t.remove(c, to); err != nil {
+	if err := t.removeDirectory(c, to); err != nil {
 		return err
 	}
 	return rename(c, from, to)

@@ -14,7 +14,16 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Make makes a directory or a symbolic link. Of nodes SFTP has none.
+// Accepts refuses nodes, of which SFTP has none.
+func (t *Target) Accepts(e *entry.Entry) error {
+	switch e.Type {
+	case entry.File, entry.Directory, entry.Symlink:
+		return target.CheckPath(e.Path)
+	}
+	return fmt.Errorf("make %s over SFTP: %w", e.Path, target.ErrUnsupported)
+}
+
+// Make makes a directory or a symbolic link.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	switch {
 	case e.Type == entry.Directory:
@@ -146,20 +155,25 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 	return t.mode(e) == there.Mode && (!e.HasModTime() || !representable(e) || e.ModTime.Seconds == there.ModTime.Seconds)
 }
 
-// Remove removes a path with everything below it. What is not there is removed already.
-func (t *Target) Remove(ctx context.Context, below string) error {
-	if below == "" {
+// Remove removes things, several at once.
+func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
+	return target.RemoveSeveral(ctx, 8, all, t.remove, failed)
+}
+
+// remove removes one thing. What is not there is removed already.
+func (t *Target) remove(ctx context.Context, e *entry.Entry) error {
+	if e.Path == "" {
 		return fmt.Errorf("remove the target's root: %w", target.ErrPath)
 	}
-	err := t.change(ctx, "remove", below, func(c *sftp.Conn, file string) error {
-		info, err := c.Lstat(file)
-		if err != nil {
+	err := t.change(ctx, "remove", e.Path, func(c *sftp.Conn, file string) error {
+		err := t.removeName(c, file, e.Type)
+		if !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
-		if info.IsDir() {
-			return t.remove(c, file)
+		if err := c.Chmod(path.Dir(file), 0o700); err != nil { // its owner may let himself in
+			return err
 		}
-		return c.Client.Remove(file)
+		return t.removeName(c, file, e.Type)
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -167,26 +181,22 @@ func (t *Target) Remove(ctx context.Context, below string) error {
 	return err
 }
 
-// remove removes a directory. Its permissions may forbid it to its owner.
-func (t *Target) remove(c *sftp.Conn, dir string) error {
+func (t *Target) removeName(c *sftp.Conn, file string, kind entry.Type) error {
+	if kind != entry.Directory {
+		return c.Client.Remove(file)
+	}
+	return t.removeDirectory(c, file)
+}
+
+// removeDirectory removes a directory that is empty. A server has one word for all that keeps it from that, so it is looked at.
+func (t *Target) removeDirectory(c *sftp.Conn, dir string) error {
 	t.forget()
-	if err := c.Chmod(dir, 0o700); sftp.IsBroken(err) {
+	err := c.RemoveDirectory(dir)
+	if !sftp.IsFailure(err) {
 		return err
 	}
-	all, err := c.ReadDir(dir)
-	if err != nil {
-		return err
+	if all, listed := c.ReadDir(dir); listed == nil && len(all) > 0 {
+		return fmt.Errorf("%s: %w: %w", dir, target.ErrNotEmpty, err)
 	}
-	for _, info := range all {
-		file := path.Join(dir, info.Name())
-		if info.IsDir() {
-			err = t.remove(c, file)
-		} else {
-			err = c.Client.Remove(file)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-	}
-	return c.RemoveDirectory(dir)
+	return err
 }

@@ -49,6 +49,7 @@ type Target struct {
 	names   *target.Temporaries
 
 	mu    sync.Mutex
+	made  bool            // the root is there
 	root  string          // absolute, once it is known
 	known map[string]bool // entries that are directories, not links to any
 }
@@ -98,12 +99,33 @@ func (t *Target) change(ctx context.Context, act, below string, f func(c *sftp.C
 	}
 	return t.do(ctx, act, below, func(c *sftp.Conn, file string) error {
 		if below != "" {
+			if err := t.makeRoot(c); err != nil {
+				return err
+			}
 			if err := t.checkAbove(c, path.Dir(below)); err != nil {
 				return err
 			}
 		}
 		return f(c, file)
 	})
+}
+
+// makeRoot makes the root if it is not there.
+func (t *Target) makeRoot(c *sftp.Conn) error {
+	root, err := t.file(c, "")
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.made {
+		return nil
+	}
+	if err := c.MkdirAll(root); err != nil {
+		return err
+	}
+	t.made = true
+	return nil
 }
 
 func (t *Target) file(c *sftp.Conn, below string) (string, error) {

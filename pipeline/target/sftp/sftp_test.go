@@ -87,7 +87,7 @@ func TestLeftoversOfAKilledRunAreRemovedByTheNextWalk(t *testing.T) {
 	walk := func(o sftp.Options) {
 		next := open(t, server.Client(), o)
 		defer next.Close(context.Background())
-		err := next.Walk(context.Background(), func(e *entry.Entry) error { return fmt.Errorf("visited %q", e.Path) })
+		err := next.Walk(context.Background(), nil, target.Entries(func(e *entry.Entry) error { return fmt.Errorf("visited %q", e.Path) }))
 		if err != nil {
 			t.Error(err)
 		}
@@ -149,7 +149,7 @@ func TestTimesThatSFTPHasNoBitsForAreToldAndNotSetWrong(t *testing.T) {
 func TestAServerThatIsAwayIsUnreachable(t *testing.T) {
 	server := sftptest.Start(t, "")
 	server.Kill()
-	err := open(t, server.Client(), sftp.Options{}).Walk(context.Background(), func(*entry.Entry) error { return nil })
+	err := open(t, server.Client(), sftp.Options{}).Walk(context.Background(), nil, target.Entries(func(*entry.Entry) error { return nil }))
 	if !errors.Is(err, target.ErrUnreachable) {
 		t.Errorf("got %v, want ErrUnreachable", err)
 	}

@@ -17,8 +17,9 @@ import (
 
 // Walk visits what is there with what a listing tells, and where links lead to. Temporary files that a killed run has left are removed on the
 // way: SFTP has no locks, so two restores to one place at once take each other's for such.
-func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) error {
-	err := walk.Tree(ctx, walk.Options{Parallel: 8, List: t.list, Visit: visit})
+func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
+	list := func(ctx context.Context, dir string) (walk.Listing, error) { return t.list(ctx, in, dir) }
+	err := walk.Tree(ctx, walk.Options{Parallel: 8, List: list, Visit: v.Visit, Problem: target.Unlisted(v)})
 	if errors.Is(err, errNoRoot) {
 		return nil
 	}
@@ -27,7 +28,7 @@ func (t *Target) Walk(ctx context.Context, visit func(e *entry.Entry) error) err
 
 var errNoRoot = errors.New("the target's root is not there")
 
-func (t *Target) list(ctx context.Context, dir string) (walk.Listing, error) {
+func (t *Target) list(ctx context.Context, in target.Scope, dir string) (walk.Listing, error) {
 	var l walk.Listing
 	err := t.do(ctx, "list", dir, func(c *sftp.Conn, file string) error {
 		found, err := c.ReadDirContext(ctx, file)
@@ -37,14 +38,14 @@ func (t *Target) list(ctx context.Context, dir string) (walk.Listing, error) {
 		if err != nil {
 			return err
 		}
-		l, err = t.take(c, dir, file, found)
+		l, err = t.take(c, in, dir, file, found)
 		return err
 	})
 	return l, err
 }
 
 // take makes entries of a listing and sweeps leftovers out.
-func (t *Target) take(c *sftp.Conn, dir, file string, found []fs.FileInfo) (walk.Listing, error) {
+func (t *Target) take(c *sftp.Conn, in target.Scope, dir, file string, found []fs.FileInfo) (walk.Listing, error) {
 	var l walk.Listing
 	for _, info := range found {
 		name := info.Name()
@@ -61,6 +62,9 @@ func (t *Target) take(c *sftp.Conn, dir, file string, found []fs.FileInfo) (walk
 			continue
 		}
 		e := &entry.Entry{Path: path.Join(dir, name)}
+		if !in.Means(e.Path) {
+			continue
+		}
 		describe(info.Sys().(*pkg.FileStat), e)
 		if e.Type == entry.Symlink {
 			var err error

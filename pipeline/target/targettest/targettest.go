@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,7 +52,9 @@ func Run(t *testing.T, open func(t *testing.T, fresh bool) target.Target, keeps 
 		{"HardLinksShareTheirContentOrAreRefused", (*suite).hardLinks},
 		{"DirectoriesGetTheirMetadataAtTheEnd", (*suite).directories},
 		{"WhatIsInTheWayIsReplaced", (*suite).inTheWay},
-		{"RemoveTakesAllBelow", (*suite).removed},
+		{"ADirectoryThatIsNotEmptyIsNotReplaced", (*suite).notReplaced},
+		{"RemoveTakesOneThingAtATime", (*suite).removed},
+		{"WalkKeepsToItsScope", (*suite).scoped},
 		{"PathsOutsideAreRefused", (*suite).outside},
 		{"WalkIsInOrder", (*suite).ordered},
 		{"ACancelledContextStopsEverything", (*suite).cancelled},
@@ -152,10 +155,10 @@ func expect(t *testing.T, tg target.Target, path string, want []byte) {
 func walk(t *testing.T, tg target.Target) []*entry.Entry {
 	t.Helper()
 	var all []*entry.Entry
-	err := tg.Walk(context.Background(), func(e *entry.Entry) error {
+	err := tg.Walk(context.Background(), nil, target.Entries(func(e *entry.Entry) error {
 		all = append(all, e)
 		return nil
-	})
+	}))
 	if err != nil {
 		t.Fatalf("walk: %v", err)
 	}
@@ -221,6 +224,13 @@ func pattern(size, seed int) []byte {
 	return b
 }
 
+// remove removes one thing.
+func remove(tg target.Target, e *entry.Entry) error {
+	var failed error
+	err := tg.Remove(context.Background(), []*entry.Entry{e}, func(_ *entry.Entry, err error) { failed = err })
+	return errors.Join(err, failed)
+}
+
 func (s *suite) empty(t *testing.T) {
 	tg := s.fresh(t)
 	if all := walk(t, tg); len(all) != 0 {
@@ -228,8 +238,10 @@ func (s *suite) empty(t *testing.T) {
 	}
 	expect(t, tg, "nothing", nil)
 	expect(t, tg, "no/thing", nil)
-	if err := tg.Remove(context.Background(), "nothing"); err != nil {
-		t.Errorf("remove what is not there: %v", err)
+	for _, e := range []*entry.Entry{file("nothing", 1), directory("nothing"), file("no/thing", 1)} {
+		if err := remove(tg, e); err != nil {
+			t.Errorf("remove what is not there, %s: %v", e.Path, err)
+		}
 	}
 }
 
@@ -405,6 +417,9 @@ func (s *suite) specials(t *testing.T) {
 		{entry.Entry{Path: "socket", Type: entry.Socket, Mode: 0o777, ModTime: moment}, false},
 	} {
 		err := tg.Make(context.Background(), &c.e)
+		if accepts := tg.Accepts(&c.e); (accepts == nil) != c.kept && (c.kept || !errors.Is(err, target.ErrUnsupported)) {
+			t.Errorf("%q: Accepts says %v, kept: %v", c.e.Path, accepts, c.kept)
+		}
 		if c.kept {
 			if err != nil {
 				t.Errorf("make %q: %v", c.e.Path, err)
@@ -486,8 +501,6 @@ func (s *suite) inTheWay(t *testing.T) {
 	make1(t, tg, directory(""))
 	write(t, tg, file("a", 1), []byte("a"))
 	make1(t, tg, directory("b"))
-	make1(t, tg, directory("b/c"))
-	write(t, tg, file("b/c/f", 1), []byte("f"))
 	make1(t, tg, directory("a"))
 	write(t, tg, file("a/in", 2), []byte("in"))
 	write(t, tg, file("b", 1), []byte("b"))
@@ -515,9 +528,36 @@ func (s *suite) linkInTheWay(t *testing.T, tg target.Target) {
 	write(t, tg, file("link/f", 1), []byte("x"))
 	expect(t, tg, "link/f", []byte("x"))
 	expect(t, tg, "real/f", nil)
+	if err := remove(tg, file("link/f", 1)); err != nil {
+		t.Fatal(err)
+	}
 	make1(t, tg, &entry.Entry{Path: "link", Type: entry.Symlink, Target: "real", ModTime: moment})
 	write(t, tg, file("link", 1), []byte("y"))
 	expect(t, tg, "link", []byte("y"))
+}
+
+// notReplaced: only an empty directory makes room for something else.
+func (s *suite) notReplaced(t *testing.T) {
+	if !s.keeps.Directories {
+		t.Skip("the target has no directories")
+	}
+	tg := s.fresh(t)
+	make1(t, tg, directory(""))
+	make1(t, tg, directory("full"))
+	write(t, tg, file("full/f", 1), []byte("f"))
+	if err := restore(tg, "full", []byte("x")); !errors.Is(err, target.ErrNotEmpty) {
+		t.Errorf("a file: got %v, want ErrNotEmpty", err)
+	}
+	if s.keeps.Symlinks {
+		err := tg.Make(context.Background(), &entry.Entry{Path: "full", Type: entry.Symlink, Target: "x", ModTime: moment})
+		if !errors.Is(err, target.ErrNotEmpty) {
+			t.Errorf("a link: got %v, want ErrNotEmpty", err)
+		}
+	}
+	expect(t, tg, "full/f", []byte("f"))
+	if all := walk(t, s.open(t, false)); len(all) != 2 {
+		t.Errorf("got %d entries, want full and full/f alone", len(all))
+	}
 }
 
 func (s *suite) removed(t *testing.T) {
@@ -528,17 +568,47 @@ func (s *suite) removed(t *testing.T) {
 		write(t, tg, file(path+"/file", 3), []byte("abc"))
 	}
 	write(t, tg, file("single", 1), []byte("x"))
-	for _, path := range []string{"d", "single", "never/was"} {
-		if err := tg.Remove(context.Background(), path); err != nil && path != "never/was" {
-			t.Fatalf("remove %q: %v", path, err)
+	if err := remove(tg, directory("d/e")); s.keeps.Directories && !errors.Is(err, target.ErrNotEmpty) {
+		t.Errorf("remove a directory that is not empty: got %v, want ErrNotEmpty", err)
+	}
+	expect(t, tg, "d/e/file", []byte("abc"))
+	var all []*entry.Entry
+	for _, e := range slices.Backward(walk(t, tg)) {
+		if e.Path == "single" || e.Path == "d" || strings.HasPrefix(e.Path, "d/") {
+			all = append(all, e)
 		}
 	}
-	expect(t, tg, "d/e/f/file", nil)
-	expect(t, tg, "single", nil)
+	err := tg.Remove(context.Background(), all, func(e *entry.Entry, err error) { t.Errorf("remove %q: %v", e.Path, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range walk(t, s.open(t, false)) {
+		if e.Path != "d.x" && e.Path != "d.x/file" {
+			t.Errorf("%q is still there", e.Path)
+		}
+	}
 	expect(t, tg, "d.x/file", []byte("abc"))
 	make1(t, tg, directory("d"))
 	write(t, tg, file("d/new", 1), []byte("n"))
 	expect(t, tg, "d/new", []byte("n"))
+}
+
+func (s *suite) scoped(t *testing.T) {
+	tg := s.fresh(t)
+	make1(t, tg, directory(""))
+	for _, path := range []string{"a", "a/in", "a/out", "b"} {
+		make1(t, tg, directory(path))
+		write(t, tg, file(path+"/file", 1), []byte("x"))
+	}
+	in := func(path string) bool { return path == "a" || path == "a/in" || strings.HasPrefix(path, "a/in/") }
+	var got []string
+	err := tg.Walk(context.Background(), in, target.Entries(func(e *entry.Entry) error {
+		got = append(got, e.Path)
+		return nil
+	}))
+	if want := []string{"a", "a/in", "a/in/file"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
 }
 
 func (s *suite) outside(t *testing.T) {
@@ -550,7 +620,7 @@ func (s *suite) outside(t *testing.T) {
 		_, openErr := tg.Open(ctx, path)
 		for act, err := range map[string]error{
 			"create": createErr, "open": openErr, "make": tg.Make(ctx, directory(path)), "link": tg.Link(ctx, file(path, 0), "f"),
-			"link from": tg.Link(ctx, file("f", 0), path), "finish": tg.Finish(ctx, directory(path)), "remove": tg.Remove(ctx, path),
+			"link from": tg.Link(ctx, file("f", 0), path), "finish": tg.Finish(ctx, directory(path)), "remove": remove(tg, file(path, 0)),
 		} {
 			unsupported := errors.Is(err, target.ErrUnsupported) && (act == "link" || act == "link from")
 			if !errors.Is(err, target.ErrPath) && !unsupported {
@@ -558,7 +628,7 @@ func (s *suite) outside(t *testing.T) {
 			}
 		}
 	}
-	if err := tg.Remove(ctx, ""); !errors.Is(err, target.ErrPath) {
+	if err := remove(tg, directory("")); !errors.Is(err, target.ErrPath) {
 		t.Errorf("remove the root: got %v, want ErrPath", err)
 	}
 }
@@ -586,7 +656,7 @@ func (s *suite) ordered(t *testing.T) {
 		t.Errorf("got files %q, want %q", files, want)
 	}
 	stop := errors.New("stop")
-	if err := tg.Walk(context.Background(), func(*entry.Entry) error { return stop }); !errors.Is(err, stop) {
+	if err := tg.Walk(context.Background(), nil, target.Entries(func(*entry.Entry) error { return stop })); !errors.Is(err, stop) {
 		t.Errorf("a visit's error: got %v from Walk, want it", err)
 	}
 }
@@ -605,7 +675,8 @@ func (s *suite) cancelled(t *testing.T) {
 	_, createErr := tg.Create(ctx, file("h", 1))
 	for act, err := range map[string]error{
 		"create": createErr, "make": tg.Make(ctx, directory("d")), "commit": f.Commit(ctx),
-		"walk": tg.Walk(ctx, func(*entry.Entry) error { return nil }), "remove": tg.Remove(ctx, "f"),
+		"walk":   tg.Walk(ctx, nil, target.Entries(func(*entry.Entry) error { return nil })),
+		"remove": tg.Remove(ctx, []*entry.Entry{file("f", 1)}, func(*entry.Entry, error) {}),
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, want context.Canceled", act, err)

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// ofSystems are names, as path.Match has them, that file systems and desktops put into every directory or disk: what they stand for is nobody's.
+var ofSystems = []string{
+	"lost+found", ".snapshot", ".snapshots", ".zfs", ".nfs*", ".fuse_hidden*",
+	".DS_Store", "._*", ".Spotlight-V100", ".fseventsd", ".Trashes", ".TemporaryItems", ".DocumentRevisions-V100", ".apdisk", ".VolumeIcon.icns",
+	".Trash", ".Trash-*", ".directory", "System Volume Information", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "@eaDir",
+}
+
+// refuseUsed refuses to make a repository where one is, or in a directory that holds something else: a typing error would strew it over
+// somebody's files. It changes nothing.
+func refuseUsed(r config.Repository, force bool) error {
+	if r.Kind != config.Local {
+		return nil
+	}
+	entries, err := os.ReadDir(r.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", r.Path, err)
+	}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == archive.FormatObject }) {
+		return exitWith(exitRefused, "%s: %w", r, catalog.ErrExists)
+	}
+	if force {
+		return nil
+	}
+	return refuseFilled(r.Path, entries)
+}
+
+func refuseFilled(dir string, entries []fs.DirEntry) error {
+	for _, e := range entries {
+		ours := slices.ContainsFunc(ofSystems, func(pattern string) bool { ok, _ := path.Match(pattern, e.Name()); return ok })
+		if !ours {
+			return exitWith(exitRefused, "%s is not empty, %s is in it: name another directory, or use --force", dir, output.Name(e.Name()))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/pipeline/target/command"
+)
+
+// leg is a source, or a part of one, on its way to its place.
+type leg struct {
+	source   *catalog.SourceState
+	restored *pipeline.Restoration // nil: it is a database
+}
+
+// openLegs opens the places that sources come back to, without writing anything.
+func (r *restoring) openLegs(ctx context.Context) error {
+	if r.o.inPlace {
+		return r.openPlaces(ctx)
+	}
+	if err := r.refuseRepository(); err != nil {
+		return err
+	}
+	for _, source := range r.sources {
+		if r.isDatabase(source) {
+			r.legs = append(r.legs, leg{source: source})
+			continue
+		}
+		if err := r.openLeg(ctx, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openLeg opens the folder of a source below the target.
+func (r *restoring) openLeg(ctx context.Context, source *catalog.SourceState) error {
+	t, fetcher, err := r.tree(source)
+	if err != nil {
+		return err
+	}
+	if err := r.findSpot(ctx, t, source); err != nil {
+		return err
+	}
+	to, err := r.open(ctx, source)
+	if err != nil {
+		return refusedPath(err)
+	}
+	return r.addLeg(ctx, source, t, fetcher, to, writing{below: r.path, server: r.o.server != nil})
+}
+
+// refusedPath makes what bears the name of a source's folder and is none a refusal.
+func refusedPath(err error) error {
+	if errors.Is(err, target.ErrPath) {
+		return exitWith(exitRefused, "refused before anything was changed: %w", err)
+	}
+	return err
+}
+
+// findSpot makes sure that the snapshot has what is asked for, and that a command is given one file.
+func (r *restoring) findSpot(ctx context.Context, t *tree.Tree, source *catalog.SourceState) error {
+	node, err := (spot{r.snapshot, []*catalog.SourceState{source}, r.path}).node(ctx, t)
+	if err != nil || len(r.o.toCommand) == 0 {
+		return err
+	}
+	if r.path == "" {
+		if node, err = onlyEntry(ctx, t); err != nil {
+			return err
+		}
+	}
+	if node == nil || node.Type != entry.File {
+		return usage("--to-command gives one file to a command, and %s is none: name a file, as ls lists them", placeName(source.Name, r.path))
+	}
+	return nil
+}
+
+// onlyEntry is the one thing in a tree, as that of a command's output is; nil if there are several.
+func onlyEntry(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
+	var only *tree.Node
+	for node, err := range t.List(ctx, "") {
+		if err != nil || only != nil {
+			return nil, err
+		}
+		only = node.Clone()
+	}
+	return only, nil
+}
+
+// open opens where a source comes back to.
+func (r *restoring) open(ctx context.Context, source *catalog.SourceState) (target.Target, error) {
+	name := strings.Trim(source.Name, "/")
+	if bucket, ok := r.o.server.(config.Bucket); ok {
+		opts, err := r.targetOptions("", source)
+		if err != nil {
+			return nil, err
+		}
+		return r.opened(bucket.Target(name, opts))
+	}
+	if r.base == nil {
+		var err error
+		if r.base, err = r.opened(r.openBase(source)); err != nil {
+			return nil, err
+		}
+	}
+	return target.In(ctx, name, r.base)
+}
+
+// openBase opens the place below which each source has a folder.
+func (r *restoring) openBase(source *catalog.SourceState) (target.Target, error) {
+	if len(r.o.toCommand) > 0 {
+		return command.New(command.Options{Command: r.o.toCommand, Env: r.env.forPrograms(), Output: r.stdout, Stderr: r.stderr})
+	}
+	opts, err := r.targetOptions("", source)
+	if err != nil {
+		return nil, err
+	}
+	if remote, ok := r.o.server.(config.Remote); ok {
+		return remote.Target(opts)
+	}
+	root, err := filepath.Abs(r.o.target)
+	if err != nil {
+		return nil, fmt.Errorf("restore to %s: %w", r.o.target, err)
+	}
+	return config.OpenDirectory(root, opts)
+}
+
+// opened notes a target that is to be closed at the end.
+func (r *restoring) opened(to target.Target, err error) (target.Target, error) {
+	if err == nil {
+		r.targets = append(r.targets, to)
+	}
+	return to, err
+}
+
+// closeTargets makes everything durable.
+func (r *restoring) closeTargets(ctx context.Context) error {
+	var failed []error
+	for _, to := range r.targets {
+		failed = append(failed, to.Close(ctx))
+	}
+	r.targets = nil
+	return errors.Join(failed...)
+}
+
+// writing is what is written of a tree.
+type writing struct {
+	below  string                                                       // the path at or below which it lies
+	server bool                                                         // it goes to a server, by which only what differs is sent
+	taken  func(ctx context.Context, put func(path string) error) error // as pipeline.RestoreOptions has it
+}
+
+// addLeg prepares the way of a tree, or a part of it, to a target.
+func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.Tree, fetcher *fetch.Fetcher, to target.Target, w writing) error {
+	match, err := pipeline.NewMatch(w.below, r.o.include, r.o.exclude)
+	if err != nil {
+		return usage("%w", err)
+	}
+	o := pipeline.RestoreOptions{
+		Below: w.below, Include: match, Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, Taken: w.taken, DryRun: r.dry(),
+		Verify: r.o.verify, Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
+		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
+	}
+	if w.server && r.o.overwrite == "" {
+		o.Overwrite = pipeline.OverwriteIfChanged
+	}
+	if o.Delete {
+		known, err := pipeline.KnowledgeOf(ctx, s, t)
+		if err != nil {
+			return err
+		}
+		o.Roots, o.Unknown = known.Roots, known.Unknown
+		r.doubt(known.Doubt)
+	}
+	r.legs = append(r.legs, leg{s, pipeline.NewRestoration(t, fetcher, to, o)})
+	return nil
+}
+
+// doubt says once what --delete cannot tell.
+func (r *restoring) doubt(text string) {
+	if text != "" && !r.doubted {
+		r.doubted = true
+		r.out.Warn(output.Warning{Message: text})
+	}
+}
+
+// survey finds out what --delete would remove, and asks before it is much.
+func (r *restoring) survey(ctx context.Context) error {
+	if !r.o.remove || r.o.yes {
+		return nil
+	}
+	for _, l := range r.legs {
+		if l.restored == nil {
+			continue
+		}
+		surplus, err := l.restored.Survey(ctx)
+		if err != nil {
+			return err
+		}
+		if why := surplus.Doubt(); why != "" {
+			r.doubts = append(r.doubts, fmt.Sprintf("%s: %s", placeName(l.source.Name, r.path), why))
+		}
+	}
+	if len(r.doubts) == 0 || r.dry() {
+		return nil
+	}
+	return r.askWhether()
+}
+
+// askWhether lets a person decide. Where nobody is, it is refused.
+func (r *restoring) askWhether() error {
+	if !r.canAsk() {
+		return r.doubtful()
+	}
+	yes, err := r.confirm(r.doubts)
+	if err == nil && !yes {
+		err = exitWith(exitRefused, "nothing was changed")
+	}
+	return err
+}
+
+// doubtful refuses what nobody has agreed to.
+func (r *restoring) doubtful() error {
+	return exitWith(exitRefused, "%s: --plan lists it, --yes agrees to it", strings.Join(r.doubts, "; "))
+}
+
+// refuseRepository refuses to restore into a repository: what is written there is taken for damage, and may replace what is stored.
+func (r *restoring) refuseRepository() error {
+	if r.o.target == "" || r.o.force {
+		return nil
+	}
+	root, err := filepath.Abs(r.o.target)
+	if err != nil {
+		return fmt.Errorf("restore to %s: %w", r.o.target, err)
+	}
+	for _, dir := range []string{root, resolved(root)} {
+		for at := dir; ; at = filepath.Dir(at) {
+			if isRepository(at) {
+				return exitWith(exitRefused, "%s lies in the repository %s: name another directory, or, if that is no repository any more, use --force", r.o.target, at)
+			}
+			if at == filepath.Dir(at) {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// resolved is where the links in a path lead, as far as it exists.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	above := filepath.Dir(path)
+	if above == path {
+		return path
+	}
+	return filepath.Join(resolved(above), filepath.Base(path))
+}
+
+// isRepository tells whether a repository lies in a directory.
+func isRepository(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, archive.FormatObject))
+	if errors.Is(err, fs.ErrNotExist) || err != nil && !errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	_, err = archive.ParseFormat(text)
+	return err == nil || errors.Is(err, archive.ErrFormat)
+}
+
+// ownPaths are packstone's own files and directories, which no restore changes, and what each is.
+func (r *restoring) ownPaths() (map[string]string, error) {
+	own, err := r.ownFiles()
+	if err != nil {
+		return nil, err
+	}
+	paths := map[string]string{path.Join(r.paths.config, "writers"): "where keys of this host lie"}
+	for _, f := range own.list() {
+		paths[f.path] = f.what
+	}
+	for _, file := range r.ownerFiles() {
+		paths[file] = "the owner's key"
+	}
+	writer, err := r.writerPath()
+	if writer != "" {
+		paths[writer] = "the key of this host"
+	}
+	return paths, err
+}
