@@ -21,7 +21,9 @@ func TestACacheOfOthersIsNotUsed(t *testing.T) {
 		{"a link", func(_ *testing.T, dir string) error {
 			return errors.Join(os.Rename(dir, dir+"-moved"), os.Symlink(dir+"-moved", dir))
 		}, false},
-		{"a link in it", func(_ *testing.T, dir string) error { return os.Symlink("/etc/passwd", filepath.Join(dir, "heads.json")) }, false},
+		{"a link in it", func(_ *testing.T, dir string) error {
+			return os.Symlink("/etc/passwd", filepath.Join(dir, "heads.json"))
+		}, false},
 		{"a link in a folder", func(_ *testing.T, dir string) error {
 			return errors.Join(os.Mkdir(filepath.Join(dir, "index"), 0o700), os.Symlink("/etc/passwd", filepath.Join(dir, "index", "manifest")))
 		}, false},

@@ -14,14 +14,14 @@ import (
 // markSize is how many bytes of a keyed hash name a group or a run.
 const markSize = 16
 
-// groupOf names the snapshots that replace each other in time: those of one set, or of the same paths, on one host. It is
+// groupOf names the snapshots that replace each other in time: those of one set, or of the same paths or command, on one host. It is
 // a keyed hash, so that a collector can apply retention without reading names.
 func groupOf(key *crypto.IDKey, s *Snapshot) string {
 	words := []string{"group", s.Set, s.Host}
 	if s.Set == "" {
-		paths := s.paths()
-		slices.Sort(paths)
-		words = append(words, paths...)
+		what := s.what()
+		slices.Sort(what)
+		words = append(words, what...)
 	}
 	return mark(key, words)
 }

@@ -159,7 +159,7 @@ type SourceState struct {
 	Excludes []string  `json:"excludes,omitempty"` // patterns of what was left out
 	OneFS    bool      `json:"one_file_system,omitempty"`
 	Marks    bool      `json:"marks,omitempty"` // the tree marks what was there and is not in it; Excludes are complete
-	Moment   time.Time `json:"moment"` // when reading began, or the moment that the source itself guarantees
+	Moment   time.Time `json:"moment"`          // when reading began, or the moment that the source itself guarantees
 	Finished time.Time `json:"finished"`
 	Root     tree.Root `json:"-"`
 	RootCBOR []byte    `json:"root"` // deterministic CBOR of Root

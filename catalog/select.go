@@ -44,6 +44,18 @@ func (s *Snapshot) paths() (all []string) {
 	return all
 }
 
+// what is what a snapshot without a set is of: its paths, or the locations of sources that have none, such as a command.
+func (s *Snapshot) what() (all []string) {
+	for i := range s.Sources {
+		if source := &s.Sources[i]; len(source.Paths) > 0 {
+			all = append(all, source.Paths...)
+		} else {
+			all = append(all, source.Location)
+		}
+	}
+	return all
+}
+
 // Trusted are those of snapshots that latest and times choose among: none that is outside of what its writer may speak for, and none that is
 // unbound where there is one that is bound of the same host.
 func Trusted(snapshots []*Snapshot) []*Snapshot {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/forgetest"
+	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/source"
@@ -662,4 +664,31 @@ func (w *world) log() *catalog.Log {
 		w.t.Fatal(err)
 	}
 	return log
+}
+
+// TestAFileThatIsLongerThanItsChunksIsDamaged: it must not come back with zeros in place of what is not there.
+func TestAFileThatIsLongerThanItsChunksIsDamaged(t *testing.T) {
+	b := besiege(t, "")
+	claims := func(size int64) *tree.Node {
+		return &tree.Node{Entry: entry.Entry{Path: "file", Type: entry.File, Size: size, Mode: 0o600}}
+	}
+	for _, c := range []struct {
+		size    int64
+		damaged bool
+	}{{0, false}, {9, true}, {1 << 40, true}} {
+		s := b.lie(forgetest.Snapshot{Host: "web", Files: map[string]string{}, Nodes: []*tree.Node{claims(c.size)}})
+		var problems []error
+		to := newTarget()
+		_, err := b.restoreTo(to, s, 0, pipeline.RestoreOptions{Problem: func(_ string, err error) { problems = append(problems, err) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := len(problems) == 1 && errors.Is(problems[0], archive.ErrDamaged)
+		if damaged != c.damaged || !c.damaged && len(problems) > 0 {
+			t.Errorf("%d bytes without chunks: got the problems %v, want damage: %v", c.size, problems, c.damaged)
+		}
+		if named := len(b.examine(true).Findings) > 0; named != c.damaged {
+			t.Errorf("%d bytes without chunks: check finds something: %v, want %v", c.size, named, c.damaged)
+		}
+	}
 }

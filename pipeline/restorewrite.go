@@ -252,6 +252,9 @@ func (r *restore) begin(ctx context.Context, n *tree.Node, a Action) error {
 
 // start does so once it is told, below the directory f.
 func (r *restore) start(ctx context.Context, n *tree.Node, a Action, f *frame) error {
+	if err := n.CheckContent(); err != nil {
+		return r.problem(n.Path, fmt.Errorf("%w: %w", archive.ErrDamaged, err))
+	}
 	first, later := r.nameOf(n)
 	if r.o.DryRun {
 		r.count(a, &n.Entry)
