@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Accusation is a record that others say they have seen and that is not there: the storage was set back, or the claim is false. It is
-// told, and stops nobody.
+// Accusation is a record that others say they have seen and that is not there: the storage was set
+// back, or the claim is false. It is told, and stops nobody.
 type Accusation struct {
 	Lane     string
 	Sequence uint64
@@ -31,8 +31,8 @@ func (a Accusation) String() string {
 // claimsAsked is how many claims are looked into at most: whoever writes can make some up.
 const claimsAsked = 64
 
-// Accusations lists the heads of lanes that records name and that are not there, grave ones first. Of what a lane claims about another
-// one its last word counts.
+// Accusations lists the heads of lanes that records name and that are not there, grave ones first.
+// Of what a lane claims about another one its last word counts.
 func (r *Repository) Accusations(ctx context.Context, log *Log) ([]Accusation, error) {
 	list := log.accusations()
 	asked, borneOut := 0, map[string]bool{}

@@ -39,7 +39,8 @@ type Binding struct {
 // AnyHost is the pattern of every host.
 const AnyHost = "*"
 
-// CheckHosts tells what is wrong with patterns of hosts: those of path.Match, such as web-*. There must be one.
+// CheckHosts tells what is wrong with patterns of hosts: those of path.Match, such as web-*. There
+// must be one.
 func CheckHosts(patterns []string) error {
 	if len(patterns) == 0 {
 		return fmt.Errorf("no host: want a name, a pattern such as web-*, or * for any: %w", ErrBadName)
@@ -71,8 +72,9 @@ func (m *Member) Name() string {
 	return v.Name()
 }
 
-// standing tells whether the member may speak for the host of a snapshot that it has committed as record sequence of a lane. What was
-// unbound then is bound if the owner has admitted the member for this host since.
+// standing tells whether the member may speak for the host of a snapshot that it has committed as
+// record sequence of a lane. What was unbound then is bound if the owner has admitted the member
+// for this host since.
 func (m *Member) standing(lane string, sequence uint64, host string) Standing {
 	now := standing(m.Hosts, host)
 	for _, b := range m.Earlier {
@@ -97,7 +99,8 @@ func (m *Member) Rebind(hosts []string, log *Log) {
 	m.Hosts = hosts
 }
 
-// backdaters are the names of the writers whose records may be of an earlier time than the store's date.
+// backdaters are the names of the writers whose records may be of an earlier time than the store's
+// date.
 func (c *Config) backdaters() map[string]bool {
 	names := map[string]bool{}
 	for _, m := range c.Writers {

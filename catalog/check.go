@@ -88,7 +88,8 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	return err
 }
 
-// opener is the key of the member, or owner, in whose lane a session is; none for a name that is no session's.
+// opener is the key of the member, or owner, in whose lane a session is; none for a name that is no
+// session's.
 func (r *Repository) opener(session string) []crypto.Verifier {
 	rest := strings.TrimPrefix(session, "sessions/")
 	dot := strings.LastIndexByte(rest, '.')

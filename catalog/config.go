@@ -241,7 +241,8 @@ func (r *Repository) settle(c *Config) {
 	}
 }
 
-// narrow tells whether a program that knows neither hosts nor today's groups would trust writers for more than the owner does.
+// narrow tells whether a program that knows neither hosts nor today's groups would trust writers
+// for more than the owner does.
 func narrow(writers []Member) bool {
 	return len(writers) > 1 || slices.ContainsFunc(writers, func(m Member) bool { return m.Hosts != nil && !slices.Contains(m.Hosts, AnyHost) })
 }

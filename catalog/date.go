@@ -21,12 +21,14 @@ func believable(claimed, date time.Time) time.Time {
 	return date
 }
 
-// undated tells whether what came to be at date claims to be from so long before that it was rather copied, or dated back.
+// undated tells whether what came to be at date claims to be from so long before that it was rather
+// copied, or dated back.
 func undated(claimed, date time.Time) bool { return date.Sub(claimed) > dateTolerance }
 
-// date gives every record its date: the earliest that a record of the owner or a collector has noted, else the store's. That cannot be
-// relied on where it lies long after the time that the writer has signed, who may not backdate, or before the date of the lane's record
-// before: then the objects were copied by something that kept no dates.
+// date gives every record its date: the earliest that a record of the owner or a collector has
+// noted, else the store's. That cannot be relied on where it lies long after the time that the
+// writer has signed, who may not backdate, or before the date of the lane's record before: then the
+// objects were copied by something that kept no dates.
 func (l *Log) date(mayBackdate map[string]bool) {
 	noted := l.notedDates()
 	lanes := map[Lane]*dating{}
@@ -61,8 +63,9 @@ func (d *dating) date(rec *Record, noted time.Time, mayBackdate bool) {
 	}
 }
 
-// date dates a snapshot by its record. The time that it is of was claimed in the sealed part: when the backup began, which must not lie long
-// before the first sign of it, or what the writer was told.
+// date dates a snapshot by its record. The time that it is of was claimed in the sealed part: when
+// the backup began, which must not lie long before the first sign of it, or what the writer was
+// told.
 func (s *Snapshot) date(rec *Record) {
 	s.Date, s.Claimed, s.Time = rec.Date, s.Time, believable(s.Time, rec.Date)
 	s.Undated = rec.Undated || !rec.backdates && undated(s.Claimed, rec.began)

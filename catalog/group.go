@@ -26,8 +26,8 @@ func groupOf(key *crypto.IDKey, s *Snapshot) string {
 	return mark(key, words)
 }
 
-// Misstated tells where the clear part of a commit, by which a collector goes, says something else than the sealed one. A commit of the first
-// version says nothing there.
+// Misstated tells where the clear part of a commit, by which a collector goes, says something else
+// than the sealed one. A commit of the first version says nothing there.
 func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {
 	domain, err := r.Domain(rec.Domain)
 	if rec.Group == "" || err != nil {

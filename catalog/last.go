@@ -25,7 +25,8 @@ type Last struct {
 	doubtful bool
 }
 
-// Doubtful tells whether the trees may name packs of writers that this one relies on no more. What lies in those is read again.
+// Doubtful tells whether the trees may name packs of writers that this one relies on no more. What
+// lies in those is read again.
 func (l *Last) Doubtful() bool { return l != nil && l.doubtful }
 
 // LastSource is the tree of one source.
@@ -65,8 +66,8 @@ func (s *Session) LoadLast(of string) *Last {
 	return last
 }
 
-// doubts tells whether any of the writers that a backup relied on is relied on no more. A backup of an earlier version does not say: it may
-// have relied on all.
+// doubts tells whether any of the writers that a backup relied on is relied on no more. A backup of
+// an earlier version does not say: it may have relied on all.
 func (s *Session) doubts(writers []string) bool {
 	if writers == nil {
 		for _, m := range s.repo.Config.Writers {

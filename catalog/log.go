@@ -311,8 +311,8 @@ func applyTags(tags []string, change tagChange) []string {
 	return tags
 }
 
-// trusts tells whether a writer may deduplicate against what a record names: its own, or what a writer of its group has stored. A tombstone
-// that a collector has put into a lane tells nothing.
+// trusts tells whether a writer may deduplicate against what a record names: its own, or what a
+// writer of its group has stored. A tombstone that a collector has put into a lane tells nothing.
 func (r *Repository) trusts(own string, rec *Record) bool {
 	return !rec.ofOwner && r.sharesWith(own, rec.Lane.Writer)
 }

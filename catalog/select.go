@@ -56,8 +56,9 @@ func (s *Snapshot) what() (all []string) {
 	return all
 }
 
-// Trusted are those of snapshots that latest and times choose among: none that is outside of what its writer may speak for, and none that is
-// unbound where there is one that is bound of the same host.
+// Trusted are those of snapshots that latest and times choose among: none that is outside of what
+// its writer may speak for, and none that is unbound where there is one that is bound of the same
+// host.
 func Trusted(snapshots []*Snapshot) []*Snapshot {
 	bound := map[string]bool{}
 	for _, s := range snapshots {
@@ -95,8 +96,9 @@ func (f Filter) find(snapshots []*Snapshot, name string) (*Snapshot, error) {
 	return byPrefix(snapshots, name)
 }
 
-// SelectAt finds the newest snapshot at or before a moment. One that was dated back gives way to those of its set and host whose date can be
-// relied on: who holds a host's key today must not rewrite what was yesterday.
+// SelectAt finds the newest snapshot at or before a moment. One that was dated back gives way to
+// those of its set and host whose date can be relied on: who holds a host's key today must not
+// rewrite what was yesterday.
 func SelectAt(snapshots []*Snapshot, at time.Time, f Filter) (*Snapshot, error) {
 	c := f.among(slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Time.After(at) }))
 	c.trusted = withoutBackdated(c.trusted)
@@ -151,8 +153,8 @@ func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 	return nil, fmt.Errorf("%s: %d complete snapshots match: %w", name, len(meant), ErrNoSnapshot)
 }
 
-// oneSeries leaves the snapshots of one host and set: those that the filter asks for or prefers, else the only ones. ErrAmbiguous tells what
-// to type where there are several.
+// oneSeries leaves the snapshots of one host and set: those that the filter asks for or prefers,
+// else the only ones. ErrAmbiguous tells what to type where there are several.
 func (f Filter) oneSeries(snapshots []*Snapshot, name string) ([]*Snapshot, error) {
 	preferred := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Host != f.Prefer })
 	if f.Prefer != "" && len(preferred) > 0 {

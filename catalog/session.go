@@ -408,9 +408,9 @@ type Base struct {
 	Set  *archive.RefSet
 }
 
-// Commit makes the snapshot exist. It fills in the snapshot's id and returns the list of its refs. After ErrRestart nothing
-// exists, and the backup must begin again with a new session; what was uploaded is kept by its checkpoints. ErrOutside if the writer may not
-// speak for the host.
+// Commit makes the snapshot exist. It fills in the snapshot's id and returns the list of its refs.
+// After ErrRestart nothing exists, and the backup must begin again with a new session; what was
+// uploaded is kept by its checkpoints. ErrOutside if the writer may not speak for the host.
 func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	if err := s.repo.MaySpeakFor(c.Snapshot.Host); err != nil {
 		return RefsList{}, err

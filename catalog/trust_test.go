@@ -31,7 +31,8 @@ func (w *world) body() map[string]any {
 	return body
 }
 
-// signNext signs the next config as another version of the program would: edit changes what the newest says.
+// signNext signs the next config as another version of the program would: edit changes what the
+// newest says.
 func (w *world) signNext(edit func(body map[string]any)) {
 	w.t.Helper()
 	body, c := w.body(), w.reader().Config
@@ -448,7 +449,8 @@ func TestARecordNamesTheHeadsOfOtherLanesOnce(t *testing.T) {
 			heads = append(heads, rec.Heads)
 		}
 	}
-	// The second of the other's records came after the session of the first commit had read the log.
+	// The second of the other's records came after the session of the first commit had read the
+	// log.
 	want := []map[string]Head{{"other.0": {1, first.String()}}, nil, nil, {"other.0": {2, second.String()}}}
 	if !slices.EqualFunc(heads, want, maps.Equal) {
 		t.Errorf("heads\n%v\nwant\n%v", heads, want)

@@ -66,9 +66,10 @@ type BackupOptions struct {
 	started time.Time // the first try
 }
 
-// Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the backup: what was uploaded is kept
-// for the next run. What a single file lacks is counted in the snapshot's coverage. catalog.ErrOutside, before anything is read or written, if the
-// writer may not speak for the host.
+// Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the
+// backup: what was uploaded is kept for the next run. What a single file lacks is counted in the
+// snapshot's coverage. catalog.ErrOutside, before anything is read or written, if the writer may
+// not speak for the host.
 func Backup(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*catalog.Snapshot, error) {
 	o = o.withDefaults()
 	if err := repo.MaySpeakFor(o.Host); err != nil {
@@ -247,8 +248,8 @@ func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size in
 // usable tells whether a pack may be relied on.
 func (b *backup) usable(p *archive.Pack) bool { return !b.session.Avoid(p) && !b.lost[p.Name] }
 
-// unreliable tells whether what the last trees have in a pack is read again: since the pack is being collected, or since somebody who is
-// relied on no more says what lies in it.
+// unreliable tells whether what the last trees have in a pack is read again: since the pack is
+// being collected, or since somebody who is relied on no more says what lies in it.
 func (b *backup) unreliable(ctx context.Context, p *archive.Pack) bool {
 	if b.session.Avoid(p) || b.foreign == nil {
 		return b.session.Avoid(p)

@@ -29,8 +29,8 @@ func said(p archive.RunPack) uint64 {
 	return maphash.Bytes(saidSeed, p.Directory.Append(head))
 }
 
-// checkIndex loads every index run by itself, so that one damaged run does not hide the others. Where two of them contradict each other,
-// the pack itself decides which one lies.
+// checkIndex loads every index run by itself, so that one damaged run does not hide the others.
+// Where two of them contradict each other, the pack itself decides which one lies.
 func (c *check) checkIndex(ctx context.Context) error {
 	by := c.log.Authors()
 	contested := false
@@ -78,7 +78,8 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// settle loads the index anew, without what is not so of contested packs, and names the runs that say it.
+// settle loads the index anew, without what is not so of contested packs, and names the runs that
+// say it.
 func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.Name][]string) error {
 	if err := c.askContested(ctx); err != nil {
 		return err

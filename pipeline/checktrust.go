@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// openSnapshots reads what commits say, and names those that are not what their writers may make, or say one thing in the clear and another
-// under seal.
+// openSnapshots reads what commits say, and names those that are not what their writers may make,
+// or say one thing in the clear and another under seal.
 func (c *check) openSnapshots(ctx context.Context) error {
 	if !c.repo.CanRead() {
 		c.report.Unchecked = append(c.report.Unchecked, "trees of snapshots, and whether their writers may speak for their hosts: an identity is needed to read them")

@@ -20,7 +20,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// besieged is a repository of the hosts db1 and web, each with a key of its own. Who holds web's key means ill.
+// besieged is a repository of the hosts db1 and web, each with a key of its own. Who holds web's
+// key means ill.
 type besieged struct {
 	*world
 	db1     *crypto.WriterFile
@@ -119,7 +120,8 @@ func (b *besieged) means(name, host string) string {
 	return s.ID.String()
 }
 
-// wantLatest fails the test unless this is db1's latest snapshot, and what it restores is what db1 has.
+// wantLatest fails the test unless this is db1's latest snapshot, and what it restores is what db1
+// has.
 func (b *besieged) wantLatest(want *catalog.Snapshot) {
 	b.t.Helper()
 	for _, name := range []string{"latest", "@" + time.Now().AddDate(100, 0, 0).Format(time.RFC3339)} {
@@ -165,7 +167,8 @@ func (b *besieged) isNamed(words ...string) {
 	}
 }
 
-// isNoted fails the test unless check finds nothing and notes one thing that says all of these words.
+// isNoted fails the test unless check finds nothing and notes one thing that says all of these
+// words.
 func (b *besieged) isNoted(words ...string) {
 	b.t.Helper()
 	b.check()
@@ -422,7 +425,8 @@ func TestASnapshotOfNoDomainHidesNothing(t *testing.T) {
 	b.wantLatest(honest)
 }
 
-// poison is what web says to be stored: in pack there lies something else, under the ids of chunks that db1 has.
+// poison is what web says to be stored: in pack there lies something else, under the ids of chunks
+// that db1 has.
 func (b *besieged) poison(chunk string) archive.RunPack {
 	b.t.Helper()
 	pack, err := b.forger.Pack(b.t.Context(), strings.Repeat("x", len(chunk)))

@@ -192,8 +192,8 @@ func makeGolden(t *testing.T, dir string, classic bool) {
 	w.writeGolden(dir, map[string]age.Identity{"first.txt": first.Identities[0], "second.txt": second})
 }
 
-// makeMembers makes a repository with what came after: writers with hosts, earlier hosts, groups and roles, records with heads, groups, runs and
-// dates, times of every year, marks and holes.
+// makeMembers makes a repository with what came after: writers with hosts, earlier hosts, groups
+// and roles, records with heads, groups, runs and dates, times of every year, marks and holes.
 func makeMembers(t *testing.T, dir string, classic bool) {
 	w := newWorldOf(t, classic)
 	first := w.identity

@@ -1,6 +1,7 @@
-// Package forgetest makes what somebody who holds a writer's key can put into a storage, right or wrong. It knows records by
-// archive/FORMAT.md and not by the code that writes them, so that a test can tell a lie that is refused from a record that is malformed:
-// without a lie, what it makes is accepted.
+// Package forgetest makes what somebody who holds a writer's key can put into a storage, right or
+// wrong. It knows records by archive/FORMAT.md and not by the code that writes them, so that a test
+// can tell a lie that is refused from a record that is malformed: without a lie, what it makes is
+// accepted.
 package forgetest
 
 import (
@@ -55,7 +56,8 @@ func (f *Forger) Sign(ctx context.Context, object string, body any) (hash string
 	return hex.EncodeToString(sum[:]), f.Store.Put(ctx, object, note, sum)
 }
 
-// Record adds a record to a lane, after a session that announces it. What clear says goes before what is right; nil leaves a key out.
+// Record adds a record to a lane, after a session that announces it. What clear says goes before
+// what is right; nil leaves a key out.
 func (f *Forger) Record(ctx context.Context, lane, kind string, clear map[string]any) (hash string, err error) {
 	sequence, previous, err := f.last(ctx, "log/"+lane+"/")
 	if err != nil {
@@ -279,7 +281,8 @@ func withDirectories(files map[string]string) []string {
 	return slices.SortedFunc(maps.Keys(paths), entry.ComparePaths)
 }
 
-// Parse reads times and other values as a person types them into the overrides of a record: KEY=VALUE, where VALUE is JSON or else a text.
+// Parse reads times and other values as a person types them into the overrides of a record:
+// KEY=VALUE, where VALUE is JSON or else a text.
 func Parse(pairs []string) (map[string]any, error) {
 	values := map[string]any{}
 	for _, pair := range pairs {

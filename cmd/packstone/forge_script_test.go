@@ -14,9 +14,10 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// forge DIR KEYFILE HOST [set=SET] [lane=N] [missed=N] [clear.KEY=VALUE] [sealed.KEY=VALUE] [PATH:CONTENT] commits a snapshot to the repository in DIR, as
-// archive/FORMAT.md has it, with a writer's key, and prints its id. clear and sealed say what its two parts say instead of what is right.
-// forge DIR KEYFILE record LANE KIND [KEY=VALUE] adds another record.
+// forge DIR KEYFILE HOST [set=SET] [lane=N] [missed=N] [clear.KEY=VALUE] [sealed.KEY=VALUE]
+// [PATH:CONTENT] commits a snapshot to the repository in DIR, as archive/FORMAT.md has it, with a
+// writer's key, and prints its id. clear and sealed say what its two parts say instead of what is
+// right. forge DIR KEYFILE record LANE KIND [KEY=VALUE] adds another record.
 func forge(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: forge DIR KEYFILE HOST [set=SET] [lane=N] [missed=N] [clear.KEY=VALUE] [sealed.KEY=VALUE] [PATH:CONTENT]")

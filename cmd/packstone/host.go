@@ -9,7 +9,8 @@ import (
 	"github.com/packstone/packstone/pipeline"
 )
 
-// namedHost is the host that a person has named for this machine: by PACKSTONE_HOST, or in the settings.
+// namedHost is the host that a person has named for this machine: by PACKSTONE_HOST, or in the
+// settings.
 func (a *app) namedHost() (string, error) {
 	if host := a.env["PACKSTONE_HOST"]; host != "" {
 		return host, nil
@@ -21,8 +22,9 @@ func (a *app) namedHost() (string, error) {
 	return settings.Host, nil
 }
 
-// thisHost is the host that this machine is in a repository: the named one, else that of its writer's file, else the machine's name. A
-// machine that comes back from a disaster may have lost that file.
+// thisHost is the host that this machine is in a repository: the named one, else that of its
+// writer's file, else the machine's name. A machine that comes back from a disaster may have lost
+// that file.
 func (a *app) thisHost(repositoryID string) (string, error) {
 	host, err := a.namedHost()
 	if host != "" || err != nil {
@@ -52,7 +54,8 @@ func (a *app) speak(repo *catalog.Repository, o *pipeline.BackupOptions) (err er
 	return repo.MaySpeakFor(o.Host)
 }
 
-// pick finds the snapshot that a name means, and warns of what a person should know of it before using it.
+// pick finds the snapshot that a name means, and warns of what a person should know of it before
+// using it.
 func (a *app) pick(all []*catalog.Snapshot, name string, f catalog.Filter) (*catalog.Snapshot, error) {
 	s, err := catalog.Select(all, name, f)
 	if err != nil {
@@ -82,7 +85,8 @@ func (a *app) tellHost(s *catalog.Snapshot, preferred string) {
 	a.out.Warn(output.Warning{Message: fmt.Sprintf("snapshot %s is of host %s, not of this one, which is %s", s.ID.String()[:shortID], output.Name(s.Host), output.Name(preferred))})
 }
 
-// trusted leaves out the snapshots that their writers have made for hosts that they may not speak for, and says so.
+// trusted leaves out the snapshots that their writers have made for hosts that they may not speak
+// for, and says so.
 func (a *app) trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
 	trusted := catalog.Trusted(all)
 	if n := len(all) - len(trusted); n > 0 {

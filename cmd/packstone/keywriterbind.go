@@ -40,8 +40,8 @@ func (m *memberFlags) check() error {
 	return nil
 }
 
-// memberOf is the member of a host that the flags describe, but for its key. It speaks for that host, and for the name that it goes by if
-// nobody names another, unless --hosts says otherwise.
+// memberOf is the member of a host that the flags describe, but for its key. It speaks for that
+// host, and for the name that it goes by if nobody names another, unless --hosts says otherwise.
 func (m *memberFlags) memberOf(host string) (catalog.Member, error) {
 	if strings.ContainsAny(host, `*?[\`) {
 		return catalog.Member{}, usage("%s is a pattern: name one host here, and patterns with --hosts", output.Name(host))
@@ -52,7 +52,8 @@ func (m *memberFlags) memberOf(host string) (catalog.Member, error) {
 	return catalog.Member{Hosts: m.hosts, Group: m.group, Roles: m.roles}, m.check()
 }
 
-// tellNameless warns of a writer that may not speak for the host that it goes by if nobody names another.
+// tellNameless warns of a writer that may not speak for the host that it goes by if nobody names
+// another.
 func (a *app) tellNameless(m catalog.Member) {
 	if name := m.Name(); !m.MaySpeakFor(name) {
 		a.out.Warn(output.Warning{Message: fmt.Sprintf("%s is none of the hosts %s: its backups must name one of these, by --host, PACKSTONE_HOST or host: in "+

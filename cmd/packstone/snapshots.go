@@ -74,8 +74,8 @@ func (a *app) allSnapshots(ctx context.Context, repo *catalog.Repository) ([]*ca
 	return repo.Snapshots(ctx, log)
 }
 
-// warnAccused tells what records claim to have seen and what is not there. A claim of the owner or a collector is believed, if it is of a lane
-// that may hold what is asked for.
+// warnAccused tells what records claim to have seen and what is not there. A claim of the owner or
+// a collector is believed, if it is of a lane that may hold what is asked for.
 func (a *app) warnAccused(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
 	accusations, err := repo.Accusations(ctx, log)
 	for _, accusation := range accusations {
