@@ -319,6 +319,37 @@ func TestAnIncompleteSnapshotThatIsSaidToBeCompleteIsNotMeant(t *testing.T) {
 	b.isNamed("complete is said to be true, and is false", lie.ID.String()[:12])
 }
 
+func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
+	for _, name := range []string{"../../x", "..", "", "a/b", "/etc", "a\x00b", ".ssh"} {
+		b := besiege(t, "")
+		honest := b.backsUp()
+		s := b.lie(forgetest.Snapshot{Host: "web", Set: "set", Source: name})
+		for _, meant := range []string{"latest", s.ID.String()[:12]} {
+			_, err := catalog.Select(b.snapshots(), meant, catalog.Filter{Host: "web"})
+			if !errors.Is(err, catalog.ErrNames) {
+				t.Errorf("a source %q: %s gives %v, want %v", name, meant, err, catalog.ErrNames)
+			}
+		}
+		b.isNamed(s.ID.String()[:12], "web", fmt.Sprintf("%q", name))
+		b.wantLatest(honest)
+	}
+}
+
+func TestAPathInATreeThatLeadsElsewhereIsNotRestored(t *testing.T) {
+	for _, path := range []string{"../../x", "a/../../b", "/etc/passwd"} {
+		b := besiege(t, "")
+		honest := b.backsUp()
+		link := &tree.Node{Entry: entry.Entry{Path: path, Type: entry.Symlink, Target: "here"}}
+		s := b.lie(forgetest.Snapshot{Host: "web", Files: map[string]string{}, Nodes: []*tree.Node{link}})
+		to := newTarget()
+		if _, err := b.restoreTo(to, s, 0, pipeline.RestoreOptions{}); err == nil || len(to.files) > 0 {
+			t.Errorf("%q: restored %v, %v", path, to.files, err)
+		}
+		b.isNamed(s.ID.String()[:8], "tree")
+		b.wantLatest(honest)
+	}
+}
+
 func TestARecordInTheLaneOfAnotherIsNone(t *testing.T) {
 	for _, kind := range []string{"commit", "checkpoint", "tombstone", "tag"} {
 		b := besiege(t, "")
