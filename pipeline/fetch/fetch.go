@@ -269,15 +269,11 @@ func (f *Fetcher) part(ctx context.Context, p part, each func(i int, data []byte
 
 // span fetches and opens a span, and returns what did not come. An error is one of take, or ends all.
 func (f *Fetcher) span(ctx context.Context, s *archive.Span, take func(*archive.Piece) error) ([]Missing, error) {
-	if err := f.lostPack(s.Pack.Name); err != nil {
-		return allOf(s, err), nil
-	}
 	loaded, err := f.load(ctx, s)
 	if ends(ctx, err) {
 		return nil, err
 	}
 	if err != nil {
-		f.lose(s.Pack.Name, err)
 		return allOf(s, err), nil
 	}
 	if err := f.workers.take(ctx); err != nil {
@@ -297,7 +293,14 @@ func (f *Fetcher) load(ctx context.Context, s *archive.Span) (*archive.Loaded, e
 		return nil, err
 	}
 	defer f.connections.give()
-	return f.reader.Load(ctx, s)
+	if err := f.lostPack(s.Pack.Name); err != nil {
+		return nil, err
+	}
+	loaded, err := f.reader.Load(ctx, s)
+	if err != nil && !ends(ctx, err) {
+		f.lose(s.Pack.Name, err)
+	}
+	return loaded, err
 }
 
 // ends tells whether an error concerns more than what was to be fetched.
