@@ -39,7 +39,7 @@ func (b *bench) reencrypted(t *testing.T, p *Pack, change func(plain []byte) []b
 
 // Verify reads and checks a whole pack; of one that is not there it says so.
 func (r *Reader) Verify(ctx context.Context, p *Pack, directory *Directory) ([]*DamagedError, error) {
-	whole, err := r.LoadWhole(ctx, p)
+	whole, err := r.LoadWhole(ctx, p, 1)
 	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
 		return []*DamagedError{damaged}, nil
 	}

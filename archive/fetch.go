@@ -65,12 +65,30 @@ type spanMemory struct{ bytes []byte }
 
 var memories = sync.Pool{New: func() any { return new(spanMemory) }}
 
+// Claim makes a span bring its pack's header, unless that is known or another brings it. Of spans that are
+// loaded at once it is called in order, so that the one that lies nearest brings it. Each is loaded or
+// forgone after.
+func (r *Reader) Claim(s *Span) {
+	if h, first := r.claim(s.Pack.Name); first {
+		s.header = h
+	}
+}
+
+// Forgo says that a span is not loaded, for the reason given.
+func (r *Reader) Forgo(s *Span, reason error) {
+	if s.header != nil {
+		_ = r.settle(s.header, s.Pack, nil, reason)
+		s.header = nil
+	}
+}
+
 // Load gets the stored bytes of a span. The first of a pack gets and opens its header too, in the same
 // request if it lies near; others that are loaded meanwhile wait for it. A *DamagedError concerns the
 // whole pack. Whoever does not open what is loaded calls Drop.
 func (r *Reader) Load(ctx context.Context, s *Span) (*Loaded, error) {
 	key, err := r.key(s.Pack.Kind)
 	if err != nil {
+		r.Forgo(s, err)
 		return nil, err
 	}
 	l := &Loaded{reader: r, span: s, key: key, memory: memories.Get().(*spanMemory)}
@@ -83,18 +101,21 @@ func (r *Reader) Load(ctx context.Context, s *Span) (*Loaded, error) {
 
 func (l *Loaded) load(ctx context.Context) error {
 	p := l.span.Pack
-	header, first := l.reader.claim(p.Name)
-	if !first {
-		err := l.get(ctx)
-		if err == nil {
-			l.opener, err = l.reader.await(ctx, p, header)
+	if l.span.header == nil {
+		l.reader.Claim(l.span)
+	}
+	header := l.span.header
+	l.span.header = nil
+	var err error
+	switch {
+	case header == nil:
+		if err = l.get(ctx); err == nil {
+			l.opener, err = l.reader.opener(ctx, p)
 		}
 		return err
-	}
-	var err error
-	if l.span.first*crypto.SealedSegment <= headerGap {
+	case l.span.first*crypto.SealedSegment <= headerGap:
 		err = l.getFromStart(ctx, header)
-	} else {
+	default:
 		err = l.getBeside(ctx, header)
 	}
 	l.opener = header.opener

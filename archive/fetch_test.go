@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/memory"
@@ -167,5 +170,138 @@ func TestAPlaceThatIsWantedTwiceProvesNoOtherID(t *testing.T) {
 	}
 	if len(came) != 2 || came[0] != 70_000 || came[2] != 70_000 {
 		t.Errorf("got bytes of %v, want 70000 of number 0 and 2", came)
+	}
+}
+
+// spansOf divides what was written into spans of at most a megabyte.
+func spansOf(t *testing.T, out *written) []*Span {
+	t.Helper()
+	spans, bad := Spans(out.packs[0].Pack, out.chunks, 1<<20)
+	if len(bad) > 0 || len(spans) < 10 {
+		t.Fatalf("%d spans and %d bad chunks, want at least ten spans", len(spans), len(bad))
+	}
+	return spans
+}
+
+func TestSpansAreNoLongerThanAskedForAndHoldEachChunkOnce(t *testing.T) {
+	b := newBench(t, memory.New())
+	out := b.write(t, WriterOptions{PackSize: 32 << 20}, mixture(5, 300))
+	for _, most := range []int{1, 100 << 10, 1 << 20, 0} {
+		spans, bad := Spans(out.packs[0].Pack, out.chunks, most)
+		seen := make([]int, len(out.chunks))
+		for _, s := range spans {
+			for i := range s.Chunks() {
+				seen[i]++
+			}
+			limit := int64(most)
+			if most == 0 {
+				limit = 4 << 20
+			}
+			if s.Size() > limit*crypto.SealedSegment/crypto.SegmentSize && len(s.frames) > 1 {
+				t.Errorf("a span of several frames has %d bytes, want at most %d", s.Size(), limit)
+			}
+		}
+		for i, n := range seen {
+			if n != 1 {
+				t.Errorf("chunk %d lies in %d spans of at most %d bytes", i, n, most)
+			}
+		}
+		if len(bad) > 0 {
+			t.Errorf("%d chunks have no place", len(bad))
+		}
+	}
+}
+
+func TestSpansLoadedAtOnceFetchTheHeaderOnce(t *testing.T) {
+	faulty := &storetest.Faulty{Store: memory.New()}
+	b := newBench(t, faulty)
+	spans := spansOf(t, noisy(t, b, 20))
+	faulty.Reset()
+	reader := b.reader()
+	for _, s := range spans {
+		reader.Claim(s)
+	}
+	var g errgroup.Group
+	for _, s := range slices.Backward(spans) {
+		g.Go(func() error {
+			loaded, err := reader.Load(t.Context(), s)
+			if err == nil {
+				loaded.Drop()
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil || faulty.Count(storetest.Get) != len(spans) {
+		t.Errorf("%d requests for %d spans, %v; want one each", faulty.Count(storetest.Get), len(spans), err)
+	}
+}
+
+func TestWhoWaitsForAHeaderFetchesItWhereNobodyElseDoes(t *testing.T) {
+	for name, fails := range map[string]func(r *Reader, s *Span){
+		"the span is forgone": func(r *Reader, s *Span) { r.Forgo(s, context.Canceled) },
+		"its request is stopped": func(r *Reader, s *Span) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			_, _ = r.Load(ctx, s)
+		},
+	} {
+		b := newBench(t, memory.New())
+		spans := spansOf(t, noisy(t, b, 20))
+		stopping := &ending{Store: b.store}
+		reader := NewReader(stopping, b.identities, b.data, b.tree, ReaderOptions{})
+		reader.Claim(spans[0])
+		waits := make(chan error)
+		go func() {
+			loaded, err := reader.Load(t.Context(), spans[5])
+			if err == nil {
+				loaded.Drop()
+			}
+			waits <- err
+		}()
+		fails(reader, spans[0])
+		if err := <-waits; err != nil {
+			t.Errorf("%s: got %v, want that the other span is loaded", name, err)
+		}
+	}
+}
+
+// ending is a store that ends with its context, as one over a network does.
+type ending struct{ store.Store }
+
+func (e *ending) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
+	if ctx.Err() != nil {
+		return dst, ctx.Err()
+	}
+	return e.Store.Get(ctx, name, offset, length, dst)
+}
+
+func TestAWholePackComesByAnyNumberOfRequests(t *testing.T) {
+	faulty := &storetest.Faulty{Store: memory.New()}
+	b := newBench(t, faulty)
+	p := noisy(t, b, 5).packs[0]
+	for _, requests := range []int{1, 2, 7, int(p.Pack.Size) + 1} {
+		faulty.Reset()
+		whole, err := b.reader().LoadWhole(t.Context(), p.Pack, requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems, err := whole.Verify(t.Context(), p.Directory)
+		if err != nil || len(problems) > 0 {
+			t.Errorf("by %d requests: got %v, %v", requests, problems, err)
+		}
+		if got := faulty.Count(storetest.Get); got != requests && requests <= int(p.Pack.Size) {
+			t.Errorf("%d requests, want %d", got, requests)
+		}
+	}
+	longer, shorter := *p.Pack, *p.Pack
+	longer.Size, shorter.Size = longer.Size+5, shorter.Size-5
+	for _, wrong := range []*Pack{&longer, &shorter} {
+		whole, err := b.reader().LoadWhole(t.Context(), wrong, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problems, err := whole.Verify(t.Context(), p.Directory); err != nil || len(problems) == 0 {
+			t.Errorf("a pack of %d bytes where %d are told: got %v, %v; want a problem", p.Pack.Size, wrong.Size, problems, err)
+		}
 	}
 }

@@ -23,6 +23,7 @@ type Span struct {
 	plain       int64   // bytes of the pack's plaintext
 	first, last int64   // segments
 	frames      []frameWant
+	header      *header // of the pack, if this span is to bring it
 }
 
 // frameWant is a frame and the wanted chunks in it, as indexes in want, ascending by place.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -17,20 +19,49 @@ type Whole struct {
 	object []byte // in buffer
 }
 
-// LoadWhole reads all that is stored of a pack. A *DamagedError says that it is not there. Whoever does
-// not verify it calls Drop.
-func (r *Reader) LoadWhole(ctx context.Context, p *Pack) (*Whole, error) {
+// LoadWhole reads all that is stored of a pack, by so many requests at once. A *DamagedError says that it
+// is not there. Whoever does not verify it calls Drop.
+func (r *Reader) LoadWhole(ctx context.Context, p *Pack, requests int) (*Whole, error) {
 	buffer, err := buffers.take(bufferSize(max(defaultPack, int64(p.Size))))
 	if err != nil {
 		return nil, err
 	}
 	w := &Whole{reader: r, pack: p, buffer: buffer}
-	w.object, err = r.store.Get(ctx, p.Kind.Object(p.Name), 0, -1, buffer[:0])
+	w.object, err = r.whole(ctx, p, int64(max(1, requests)), buffer)
 	if err != nil {
 		w.Drop()
 		return nil, r.fetchError(p.Kind, p.Name, err)
 	}
 	return w, nil
+}
+
+// whole fetches an object into buffer, by requests for parts of it. The last takes what lies after the
+// size that is expected too.
+func (r *Reader) whole(ctx context.Context, p *Pack, requests int64, buffer []byte) ([]byte, error) {
+	name, size := p.Kind.Object(p.Name), int64(p.Size)/requests
+	if requests == 1 || size == 0 {
+		return r.store.Get(ctx, name, 0, -1, buffer[:0])
+	}
+	parts := make([][]byte, requests)
+	g, gctx := errgroup.WithContext(ctx)
+	for i := range requests {
+		g.Go(func() (err error) {
+			from, length, place := i*size, size, buffer[i*size:i*size:(i+1)*size]
+			if i == requests-1 {
+				length, place = -1, buffer[from:from]
+			}
+			parts[i], err = r.store.Get(gctx, name, from, length, place)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	object := buffer[:0]
+	for _, part := range parts {
+		object = append(object, part...)
+	}
+	return object, nil
 }
 
 // Drop gives the memory back.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
@@ -530,5 +531,5 @@ func (b *backup) loadPages() tree.Load {
 	if err != nil || !b.repo.CanRead() {
 		return b.pages.Load(nil)
 	}
-	return b.pages.Load(fetch.Of(reader, fetch.Options{}).Pages())
+	return b.pages.Load(fetch.Of(reader, fetch.Options{Connections: inflight.Of(b.repo.Store)}).Pages())
 }

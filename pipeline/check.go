@@ -14,6 +14,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/index"
@@ -296,14 +297,14 @@ func (c *check) checkPacks(ctx context.Context) error {
 	if !c.repo.CanRead() {
 		c.report.Unchecked = append(c.report.Unchecked, "what lies in packs: only their hashes were checked, an identity is needed for more")
 	}
-	fetcher := fetch.Of(reader, fetch.Options{Workers: c.o.Parallel})
+	fetcher := fetch.Of(reader, fetch.Options{Connections: inflight.Of(c.repo.Store), Workers: c.o.Parallel})
 	deadline := time.Time{}
 	if c.o.MaxDuration > 0 {
 		deadline = time.Now().Add(c.o.MaxDuration)
 	}
 	var read, bytes atomic.Uint64
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(c.o.Parallel)
+	g.SetLimit(fetcher.PacksAtOnce())
 	for _, listed := range c.chosen() {
 		if !deadline.IsZero() && time.Now().After(deadline) {
 			break

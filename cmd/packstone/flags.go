@@ -25,6 +25,7 @@ type globalFlags struct {
 	giveUpGiven            bool
 	memoryLimit            size // bytes, 0: no limit
 	concurrency            int  // 0: as many as there are processors
+	connections            int  // 0: as many as the link wants
 	identities, recipients []string
 	dryRun                 bool
 	set, host, at          string
@@ -55,6 +56,7 @@ var flagUse = map[string]uses{
 	"give-up-after":  usesRepository,
 	"memory-limit":   usesRepository,
 	"concurrency":    usesConcurrency,
+	"connections":    usesRepository,
 	"identity":       usesIdentity,
 	"recipient":      usesRecipients,
 	"dry-run":        usesDryRun,
@@ -77,7 +79,8 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.Var(&f.limitDown, "limit-download", "receive at most this `rate` from the repository, and from each bucket of a lake (not from FTP and SFTP sources): KiB a second, or with a unit such as 5MiB")
 	set.DurationVar(&f.giveUpAfter, "give-up-after", 0, "`time` for which a repository that does not answer is tried again (default 1m, 10s for the first answer to a verb that only looks; 0: once)")
 	set.Var(&f.memoryLimit, "memory-limit", "keep memory below this `size`, such as 512MiB")
-	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of things done at once; 0 for as many as there are processors")
+	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of processors to use; 0 for as many as there are processors")
+	set.IntVar(&f.connections, "connections", 0, "`number` of requests to the repository in flight; 0 for as many as the network is best used with")
 	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
 	set.StringArrayVarP(&f.recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
@@ -99,6 +102,9 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 	}
 	if f.concurrency < 0 {
 		return usage("--concurrency %d: must not be negative", f.concurrency)
+	}
+	if f.connections < 0 {
+		return usage("--connections %d: must not be negative", f.connections)
 	}
 	for _, path := range f.identities {
 		if strings.HasPrefix(strings.ToUpper(path), "AGE-SECRET-KEY-") {

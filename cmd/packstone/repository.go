@@ -77,13 +77,14 @@ func (a *app) openStorageAt(ctx context.Context, repository config.Repository, c
 func (a *app) storeOptions() config.StoreOptions {
 	total, reach := a.giveUp()
 	return config.StoreOptions{
-		GiveUp:   total,
-		Reach:    reach,
-		Answered: a.patience.answered,
-		Upload:   int64(a.flags.limitUp),
-		Download: int64(a.flags.limitDown),
-		Login:    config.BucketLogin{Keys: a.repositoryKeys, Region: a.env["AWS_REGION"], CAs: a.certificates, Proxy: http.ProxyFromEnvironment},
-		Remote:   a.remoteLogin(),
+		GiveUp:      total,
+		Reach:       reach,
+		Answered:    a.patience.answered,
+		Upload:      int64(a.flags.limitUp),
+		Download:    int64(a.flags.limitDown),
+		Connections: a.flags.connections,
+		Login:       config.BucketLogin{Keys: a.repositoryKeys, Region: a.env["AWS_REGION"], CAs: a.certificates, Proxy: http.ProxyFromEnvironment},
+		Remote:      a.remoteLogin(),
 	}
 }
 
@@ -235,8 +236,18 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 func (a *app) fetcher(repo *catalog.Repository, domain uint64) (*fetch.Fetcher, error) {
 	return fetch.New(repo, domain, fetch.Options{
 		Workers: a.flags.concurrency,
+		Memory:  a.fetchMemory(),
 		Warn:    func(err error) { a.out.Warn(output.Warning{Message: err.Error()}) },
 	})
+}
+
+// fetchMemory is what is fetched ahead may take: little of a limit, since what was fetched is there twice
+// while it is opened.
+func (a *app) fetchMemory() int64 {
+	if a.flags.memoryLimit == 0 {
+		return 0
+	}
+	return min(max(int64(a.flags.memoryLimit)/8, 4<<20), 64<<20)
 }
 
 // repositoryID says which repository packstone.json is of: by its id keys and caches are found.

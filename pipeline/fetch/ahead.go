@@ -228,7 +228,9 @@ func (a *Ahead) advance() {
 // window is how far ahead of a reader his content is always fetched, bytes. At three quarters of it more
 // is asked for, so that it is not asked for in small pieces.
 func (a *Ahead) window() int64 {
-	return max(a.fetch.o.Memory/4/int64(max(1, len(a.begun))), int64(a.fetch.spanBytes())/4)
+	memory, span := a.fetch.o.Memory, int64(a.fetch.spanBytes())
+	far := min(memory/2, 2*span*int64(a.fetch.connections())) // content is about twice as long as what is fetched of it
+	return max(max(memory/4, far)/int64(max(1, len(a.begun))), span/4)
 }
 
 // soonest is what will be read first of all that is not asked for, and how many bytes are read before.
@@ -304,6 +306,7 @@ func (a *Ahead) ask(b *bit) {
 		a.held += int64(b.chunk.Length)
 	}
 	a.requests++
+	a.fetch.claim(p.span)
 	a.flying.Go(func() {
 		err := a.bring(p)
 		a.mu.Lock()

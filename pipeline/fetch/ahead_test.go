@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/archive/store/storetest"
 )
 
@@ -105,7 +106,7 @@ func TestSeveralReadersAtOnceShareTheMemory(t *testing.T) {
 	lists, want := w.interleaved(40)
 	more, wantMore := w.interleaved(24)
 	lists, want = append(lists, more...), append(want, wantMore...)
-	ahead := w.fetcher(nil, Options{Memory: 1 << 20, Connections: 2, Workers: 1}).Ahead(t.Context())
+	ahead := w.fetcher(nil, Options{Memory: 1 << 20, Connections: inflight.Fixed(2), Workers: 1}).Ahead(t.Context())
 	defer ahead.Close()
 	var g errgroup.Group
 	for i, c := range slices.Backward(ahead.Add(lists...)) { // none waits for one that was added before
@@ -127,7 +128,7 @@ func TestReadingGoesAheadAcrossPacks(t *testing.T) {
 	contents := noise(12, 512<<10, 13)
 	chunks := w.write(1<<20, contents)
 	g := newGate(w.store, 4) // the first chunk waits until four packs are asked for
-	ahead := w.fetcher(g, Options{Connections: 4}).Ahead(t.Context())
+	ahead := w.fetcher(g, Options{Connections: inflight.Fixed(4)}).Ahead(t.Context())
 	defer ahead.Close()
 	w.read(ahead.Add(filesOf(chunks, 1)...), contents)
 	if g.most > 4 {

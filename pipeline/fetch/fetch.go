@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/crypto"
@@ -26,22 +28,18 @@ import (
 
 // Options bound the work. The zero value works.
 type Options struct {
-	Connections int   // requests in flight; 4 if 0
+	// Connections bounds the requests that the storage has in flight, and knows how fast it is: the
+	// storage's own if nil. Where it has none, it is near: four spans wait for it, and packs come whole.
+	Connections *inflight.Limiter
 	Workers     int   // goroutines that open what was fetched; one for each processor, two at least, if 0
-	Memory      int64 // bytes of content held ahead of who reads in order; 64 MiB if 0
+	Memory      int64 // bytes in flight, and as many that are held ahead of who reads in order; 64 MiB if 0
 	// Warn is told of places that were wrong. It may be nil.
 	Warn func(error)
 }
 
-const (
-	defaultConnections = 4
-	defaultMemory      = 64 << 20
-)
+const defaultMemory = 64 << 20
 
 func (o Options) withDefaults() Options {
-	if o.Connections <= 0 {
-		o.Connections = defaultConnections
-	}
 	if o.Workers <= 0 {
 		o.Workers = max(2, runtime.GOMAXPROCS(0))
 	}
@@ -60,10 +58,10 @@ type Fetcher struct {
 	// IDs names chunks of data; nil where it is not at hand.
 	IDs *crypto.IDKey
 
-	o                    Options
-	reader               *archive.Reader
-	places               []findPlaces // in the order in which they are asked
-	connections, workers slots
+	o       Options
+	reader  *archive.Reader
+	places  []findPlaces // in the order in which they are asked
+	workers slots
 
 	mu   sync.Mutex
 	lost map[archive.Name]error // packs that are missing, or that nothing opens
@@ -80,6 +78,9 @@ func New(repo *catalog.Repository, domain uint64, o Options) (*Fetcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Connections == nil {
+		o.Connections = inflight.Of(repo.Store)
+	}
 	f := Of(reader, o)
 	f.IDs = secret.DataID()
 	f.places = []findPlaces{
@@ -92,31 +93,8 @@ func New(repo *catalog.Repository, domain uint64, o Options) (*Fetcher, error) {
 // Of makes a Fetcher that looks for chunks at the places that are told, and nowhere else.
 func Of(reader *archive.Reader, o Options) *Fetcher {
 	o = o.withDefaults()
-	return &Fetcher{
-		o: o, reader: reader, lost: map[archive.Name]error{},
-		connections: make(slots, o.Connections), workers: make(slots, o.Workers),
-	}
+	return &Fetcher{o: o, reader: reader, lost: map[archive.Name]error{}, workers: make(slots, o.Workers)}
 }
-
-// slots are what few may have at once.
-type slots chan struct{}
-
-func (s slots) take(ctx context.Context) error {
-	select {
-	case s <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (s slots) give() { <-s }
-
-// atOnce is how many spans are under way: some wait for the network, the others for a processor.
-func (f *Fetcher) atOnce() int { return f.o.Connections + f.o.Workers }
-
-// spanBytes is how much one request fetches.
-func (f *Fetcher) spanBytes() int { return int(min(max(f.o.Memory/16, 256<<10), 4<<20)) }
 
 // Missing is a chunk that no place has given.
 type Missing struct {
@@ -129,10 +107,6 @@ type Missing struct {
 // returns, which must not change them, nor fetch anything; of a hole there are none. An error is one of
 // each, or of ctx, or of a storage that is out of reach.
 func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error) ([]Missing, error) {
-	var mu sync.Mutex
-	var missing []Missing
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(f.atOnce())
 	for i := range want {
 		if want[i].IsHole() {
 			if err := each(i, nil); err != nil {
@@ -140,11 +114,18 @@ func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i in
 			}
 		}
 	}
-	for _, part := range f.divide(want) {
+	var mu sync.Mutex
+	var missing []Missing
+	var under crew
+	g, gctx := errgroup.WithContext(ctx)
+	for part := range f.parts(want) {
+		under.enter(f.atOnce)
 		if gctx.Err() != nil {
 			break
 		}
+		f.claim(part.span)
 		g.Go(func() error {
+			defer under.leave()
 			lacking, err := f.part(gctx, part, each)
 			mu.Lock()
 			defer mu.Unlock()
@@ -167,8 +148,9 @@ type part struct {
 	want  []archive.Chunk
 }
 
-// divide sorts chunks by their packs, in the order in which packs are first needed, and into spans.
-func (f *Fetcher) divide(want []archive.Chunk) (parts []part) {
+// parts sorts chunks by their packs, in the order in which packs are first needed, and yields spans of
+// each.
+func (f *Fetcher) parts(want []archive.Chunk) iter.Seq[part] {
 	byPack := map[archive.Name][]int{}
 	var order []archive.Name
 	for i := range want {
@@ -181,19 +163,29 @@ func (f *Fetcher) divide(want []archive.Chunk) (parts []part) {
 		}
 		byPack[name] = append(byPack[name], i)
 	}
-	for _, name := range order {
-		at := byPack[name]
-		chunks := make([]archive.Chunk, len(at))
-		for k, i := range at {
-			chunks[k] = want[i]
+	return func(yield func(part) bool) {
+		for _, name := range order {
+			for _, p := range f.partsOf(want, byPack[name]) {
+				if !yield(p) {
+					return
+				}
+			}
 		}
-		spans, bad := f.spans(chunks)
-		for _, s := range spans {
-			parts = append(parts, part{span: s, at: at, want: chunks})
-		}
-		if len(bad) > 0 {
-			parts = append(parts, part{at: at, want: chunks, wrong: bad})
-		}
+	}
+}
+
+// partsOf divides those chunks of one pack that have the numbers at.
+func (f *Fetcher) partsOf(want []archive.Chunk, at []int) (parts []part) {
+	chunks := make([]archive.Chunk, len(at))
+	for k, i := range at {
+		chunks[k] = want[i]
+	}
+	spans, wrong := f.spans(chunks)
+	for _, s := range spans {
+		parts = append(parts, part{span: s, at: at, want: chunks})
+	}
+	if len(wrong) > 0 {
+		parts = append(parts, part{at: at, want: chunks, wrong: wrong})
 	}
 	return parts
 }
@@ -210,21 +202,17 @@ func packName(c *archive.Chunk) (name archive.Name) {
 func (f *Fetcher) spans(chunks []archive.Chunk) ([]*archive.Span, []Missing) {
 	pack := chunks[0].Place.Pack
 	if pack == nil {
-		return nil, lacking(len(chunks), func(k int) int { return k }, errNoPlace)
+		wrong := make([]Missing, len(chunks))
+		for i := range wrong {
+			wrong[i] = Missing{i, errNoPlace}
+		}
+		return nil, wrong
 	}
 	spans, bad := archive.Spans(pack, chunks, f.spanBytes())
 	return spans, lackingOf(bad)
 }
 
 var errNoPlace = fmt.Errorf("no place is told: %w", archive.ErrDamaged)
-
-func lacking(n int, index func(k int) int, err error) []Missing {
-	all := make([]Missing, n)
-	for k := range all {
-		all[k] = Missing{index(k), err}
-	}
-	return all
-}
 
 func lackingOf(bad []archive.Bad) []Missing {
 	all := make([]Missing, len(bad))
@@ -288,12 +276,16 @@ func (f *Fetcher) span(ctx context.Context, s *archive.Span, take func(*archive.
 	return lackingOf(bad), err
 }
 
-func (f *Fetcher) load(ctx context.Context, s *archive.Span) (*archive.Loaded, error) {
-	if err := f.connections.take(ctx); err != nil {
-		return nil, err
+// claim lets a span bring the header of its pack if no other does. It is fetched next.
+func (f *Fetcher) claim(s *archive.Span) {
+	if s != nil {
+		f.reader.Claim(s)
 	}
-	defer f.connections.give()
+}
+
+func (f *Fetcher) load(ctx context.Context, s *archive.Span) (*archive.Loaded, error) {
 	if err := f.lostPack(s.Pack.Name); err != nil {
+		f.reader.Forgo(s, err)
 		return nil, err
 	}
 	loaded, err := f.reader.Load(ctx, s)

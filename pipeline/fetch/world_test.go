@@ -44,10 +44,13 @@ func newWorld(t testing.TB) *world {
 	return &world{t: t, store: &storetest.Faulty{Store: memory.New()}, identity: identity, recipient: recipient, ids: domain.DataID()}
 }
 
-// fetcher reads through s, the world's own store if it is nil.
+// fetcher reads through s, the world's own store if it is nil, within the limit that o gives.
 func (w *world) fetcher(s store.Store, o Options) *Fetcher {
 	if s == nil {
 		s = w.store
+	}
+	if o.Connections != nil {
+		s = o.Connections.Store(s)
 	}
 	return Of(archive.NewReader(s, []age.Identity{w.identity}, w.ids, nil, archive.ReaderOptions{}), o)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/archive/store/limit"
 	"github.com/packstone/packstone/archive/store/localdir"
 	"github.com/packstone/packstone/archive/store/retry"
@@ -18,6 +19,7 @@ import (
 type StoreOptions struct {
 	Create           bool  // make a directory that is not there; a bucket is never made
 	Upload, Download int64 // bytes a second, 0: no limit
+	Connections      int   // requests in flight; 0: as the link wants
 
 	Login  BucketLogin // for Minio; the AWS SDK finds its own
 	Remote RemoteLogin // for SFTP
@@ -34,7 +36,11 @@ type Storage struct {
 	Counts  *count.Store
 	Adapter store.Store // without all that, for proving the store's contract
 	Uploads int         // how many packs are worth having on their way at once
+	limiter *inflight.Limiter
 }
+
+// InFlight is what bounds the requests in flight, nil in a directory where nobody has given a number.
+func (s *Storage) InFlight() *inflight.Limiter { return s.limiter }
 
 // Open opens the repository's storage. It does not look for a repository in it.
 func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, error) {
@@ -46,13 +52,27 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	if err != nil {
 		return nil, err
 	}
-	counts := count.New(adapter)
+	counts, limiter := count.New(adapter), r.limiter(opts.Connections)
 	s := store.Store(counts)
+	if limiter != nil {
+		s = limiter.Store(s)
+	}
 	if !r.IsBucket() { // there is no transport to put the limits into
 		s = limits.Store(s)
 	}
 	retrying := retry.New(s, retry.Options{Total: opts.GiveUp, Reach: opts.Reach, Retrying: opts.Retrying, Answered: opts.Answered})
-	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads()}, nil
+	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads(), limiter: limiter}, nil
+}
+
+// limiter bounds the requests in flight. A directory takes what comes.
+func (r Repository) limiter(connections int) *inflight.Limiter {
+	switch {
+	case connections > 0:
+		return inflight.Fixed(connections)
+	case r.Kind == Local:
+		return nil
+	}
+	return inflight.Adaptive(inflight.Most, inflight.IsRefusal)
 }
 
 // uploads is one where nothing is far away: the next pack is filled meanwhile.
