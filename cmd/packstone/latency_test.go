@@ -110,11 +110,12 @@ func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
 	to := t.TempDir()
 	f.run("restore", "latest", "--target", to)
 	down := f.packs("GET")
-	if most := up.Requests * (packSize>>22 + 1); down.Requests > most {
+	// Where connections are slow, a request fetches a megabyte at least.
+	if most := up.Requests * (packSize>>20 + 1); down.Requests > most {
 		t.Errorf("%d requests for %d packs, want at most %d", down.Requests, up.Requests, most)
 	}
-	if down.AtOnce < 3 || down.Received > up.Sent*102/100 {
-		t.Errorf("%d downloads at once, want 3 or 4; %d bytes came of %d", down.AtOnce, down.Received, up.Sent)
+	if down.AtOnce < 4 || down.Received > up.Sent*107/100 { // what two of them share is 64 KiB
+		t.Errorf("%d downloads at once, want at least 4; %d bytes came of %d", down.AtOnce, down.Received, up.Sent)
 	}
 	t.Logf("up %+v, down %+v", up, down)
 }
