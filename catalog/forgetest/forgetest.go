@@ -145,7 +145,7 @@ func (f *Forger) Commit(ctx context.Context, s Snapshot) (id string, err error) 
 	now := time.Now().UTC()
 	sealed, err := f.Seal(override(map[string]any{
 		"set": s.Set, "host": s.Host, "time": now, "started": now, "finished": now, "sources": []any{map[string]any{
-			"name": s.Source, "type": "files", "location": "here", "moment": now, "finished": now, "root": base64.StdEncoding.EncodeToString(root),
+			"name": s.Source, "type": "files", "location": location, "moment": now, "finished": now, "root": base64.StdEncoding.EncodeToString(root),
 			"coverage": map[string]any{"files": len(s.Files), "missed": s.Missed},
 		}},
 	}, s.Sealed))
@@ -153,8 +153,20 @@ func (f *Forger) Commit(ctx context.Context, s Snapshot) (id string, err error) 
 		return "", err
 	}
 	return f.Record(ctx, f.Lane(s.Lane), "commit", override(map[string]any{
-		"index": []string{run}, "refs": map[string]any{"full": list}, "sealed": sealed, "group": f.Mark("group", s.Set, s.Host), "complete": true,
+		"index": []string{run}, "refs": map[string]any{"full": list}, "sealed": sealed, "group": f.group(s), "complete": true,
 	}, s.Clear))
+}
+
+// location is where the one source of a forged snapshot is said to be.
+const location = "here"
+
+// group is the group that a snapshot is of.
+func (f *Forger) group(s Snapshot) string {
+	words := []string{"group", s.Set, s.Host}
+	if s.Set == "" {
+		words = append(words, location)
+	}
+	return f.Mark(words...)
 }
 
 // Mark is the keyed hash that names a group or a run.
