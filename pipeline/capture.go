@@ -101,6 +101,9 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 		blocks: newBlockPool(b.largestChunk(src.Class())),
 		state:  catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Marks: true, Moment: time.Now().UTC()},
 	}
+	if excluding, ok := src.(source.Excluding); ok {
+		c.state.Excludes = excluding.Excludes()
+	}
 	last := c.openTrees(ctx)
 	defer c.merge.Close()
 	if incremental, ok := src.(source.Incremental); ok && last != nil {

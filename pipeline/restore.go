@@ -37,6 +37,8 @@ type RestoreOptions struct {
 	Roots  []string
 	// Unknown are paths of which, and of what lies below them, the snapshot does not know what was there: nothing is removed.
 	Unknown []string
+	// Excluded tells whether the backup left out whatever lay at a path: nothing is removed there. Nil: it left out nothing.
+	Excluded func(path string, directory bool) bool
 	// Taken puts the paths that a backup would take from the target as it is, in order: Delete leaves what is not among them. It is
 	// called where something would be removed. Nil: a backup would take everything.
 	Taken    func(ctx context.Context, put func(path string) error) error
@@ -60,6 +62,11 @@ func (o *RestoreOptions) unknownAt(path string) bool {
 		}
 	}
 	return false
+}
+
+// excluded tells whether the backup left out whatever lay where e is.
+func (o *RestoreOptions) excluded(e *entry.Entry) bool {
+	return o.Excluded != nil && o.Excluded(e.Path, e.Type == entry.Directory)
 }
 
 // keepsOld tells whether what is there stays whatever the snapshot has.

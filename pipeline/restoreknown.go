@@ -7,14 +7,18 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
 // Knowledge is what a snapshot knows of what lay in a source.
 type Knowledge struct {
 	Roots   []string // the paths that were backed up; none: all of the tree
 	Unknown []string // paths that it does not mark as unknown and does not know all the same
+	// Excluded tells whether the backup left out whatever lay at a path; nil: nothing.
+	Excluded func(path string, directory bool) bool
 	// Doubt says what Delete cannot tell since an older version made the snapshot; empty if it can tell all.
 	Doubt string
 }
@@ -29,8 +33,18 @@ const (
 func KnowledgeOf(ctx context.Context, s *catalog.SourceState, t *tree.Tree) (Knowledge, error) {
 	var k Knowledge
 	var err error
-	if k.Roots, err = rootsOf(ctx, s, t); err != nil || s.Marks {
+	if k.Roots, err = rootsOf(ctx, s, t); err != nil {
 		return k, err
+	}
+	if len(s.Excludes) > 0 {
+		patterns, err := exclude.Parse(s.Excludes, exclude.Place{})
+		if err != nil {
+			return k, fmt.Errorf("read what the snapshot left out: %w: %w", archive.ErrDamaged, err)
+		}
+		k.Excluded = patterns.Leaves
+	}
+	if s.Marks {
+		return k, nil
 	}
 	k.Doubt = doubtExcludes
 	if s.Coverage.Missed > uint64(len(s.Coverage.Problems)) {

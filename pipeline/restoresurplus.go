@@ -170,7 +170,7 @@ func (p *pruner) foreign(ctx context.Context, f *found) error {
 func (p *pruner) stays(ctx context.Context, above *level, f *found) (bool, error) {
 	switch {
 	case above.unknown, !p.scope.inside(f.Path), f.own != nil, f.unlisted != nil, p.repositories[f.Path],
-		p.o.unknownAt(f.Path), !p.o.includes(f.Entry):
+		p.o.unknownAt(f.Path), p.o.excluded(f.Entry), !p.o.includes(f.Entry):
 		return true, nil
 	case p.o.Taken == nil:
 		return false, nil

@@ -183,7 +183,7 @@ func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.
 		if err != nil {
 			return err
 		}
-		o.Roots, o.Unknown = known.Roots, known.Unknown
+		o.Roots, o.Unknown, o.Excluded = known.Roots, known.Unknown, known.Excluded
 		r.doubt(known.Doubt)
 	}
 	r.legs = append(r.legs, leg{s, pipeline.NewRestoration(t, fetcher, to, o)})

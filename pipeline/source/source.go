@@ -127,6 +127,13 @@ type Dated interface {
 	Moment() time.Time
 }
 
+// Excluding is a Source that leaves out what patterns match.
+type Excluding interface {
+	Source
+	// Excludes are these patterns, as lines of a .gitignore in the top directory of the source's tree.
+	Excludes() []string
+}
+
 // Advising is a Source that may have something to say about a run as a whole: why much of it could not be read, and the cure.
 type Advising interface {
 	Source

@@ -21,6 +21,7 @@ type pattern struct {
 	// A pattern with a slash that is not at its end is matched with paths from bases on; another one, whose bases are nil, with names.
 	bases []string
 	plain string // what it begins with, up to the first byte that is not meant as it is
+	text  string // the line from bases on, without the exclamation mark
 	tail  string // of a name: what follows its only asterisk, the first byte
 	shape shape
 	wild  wild // all of it
@@ -84,6 +85,7 @@ func parsePattern(text string, place Place) (pattern, error) {
 	var p pattern
 	text, p.takeBack = strings.CutPrefix(text, "!")
 	text, p.bases = place.find(text)
+	p.text = text
 	text, p.directoryOnly = strings.CutSuffix(text, "/")
 	if strings.Contains(text, "/") {
 		text = strings.TrimPrefix(text, "/")
@@ -152,6 +154,53 @@ func (p *pattern) shorten(text string) {
 		p.shape = glob
 	}
 	p.plain = text[:special]
+}
+
+// Lines are patterns that mean the same in the tree's top directory, wherever these are at home: Parse reads them with the zero Place.
+func (p *Patterns) Lines() []string {
+	var lines []string
+	for i := range p.list {
+		one := &p.list[i]
+		sign := ""
+		if one.takeBack {
+			sign = "!"
+		}
+		if one.bases == nil {
+			lines = append(lines, sign+one.text)
+		}
+		for _, base := range one.bases {
+			lines = append(lines, sign+anchored(base)+"/"+strings.TrimPrefix(one.text, "/"))
+		}
+	}
+	return lines
+}
+
+// anchored is a directory's path as a pattern begins that is about what lies in it.
+func anchored(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return "/" + literally.Replace(dir)
+}
+
+var literally = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
+
+// Leaves tells whether the patterns leave out what lies at a path in the tree, or a directory that it lies in.
+func (p *Patterns) Leaves(path string, directory bool) bool {
+	if p == nil || len(p.list) == 0 {
+		return false
+	}
+	dir := ""
+	for rest := path; ; {
+		name, below, more := strings.Cut(rest, "/")
+		if p.In(dir).Match(name, more || directory) {
+			return true
+		}
+		if !more {
+			return false
+		}
+		dir, rest = path[:len(path)-len(below)-1], below
+	}
 }
 
 // Any tells whether there are any.

@@ -128,3 +128,47 @@ func FuzzPatternsNeverFailOnAnyPath(f *testing.F) {
 		}
 	})
 }
+
+func TestLinesMeanTheSameInTheTopDirectory(t *testing.T) {
+	lines := []string{"*.tmp", "/build", "cache/", "a/b", "!keep.tmp", "/srv/x [1]/only", `\#odd`, "**/deep/*", "/srv/*/cache"}
+	paths := []string{
+		"x.tmp", "srv/x [1]/x.tmp", "srv/x [1]/build", "build", "srv/y*/build", "srv/x [1]/deeper/build", "srv/x [1]/cache", "srv/x [1]/a/b",
+		"srv/x [1]/keep.tmp", "srv/x [1]/only", "srv/y*/only", "only", "#odd", "srv/y*/p/deep/q", "deep/q", "srv/x [1]/c/cache", "srv/x 1/build",
+	}
+	for name, place := range map[string]Place{
+		"top":       {},
+		"one root":  Top("/srv/x [1]"),
+		"each":      {Roots: map[string]string{"/srv/x [1]": "srv/x [1]", "/srv/y*": "srv/y*"}, Each: true},
+		"component": {Roots: map[string]string{"/srv/x [1]": "api", "/srv/y*": "worker"}},
+	} {
+		there, err := Parse(lines, place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(there.Lines(), Place{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, path := range paths {
+			for _, directory := range []bool{true, false} {
+				if got, want := again.Leaves(path, directory), there.Leaves(path, directory); got != want {
+					t.Errorf("%s: %q, directory %v: got %v, want %v by %q", name, path, directory, got, want, there.Lines())
+				}
+			}
+		}
+	}
+}
+
+func TestWhatLiesInADirectoryThatIsLeftOutIsLeftOut(t *testing.T) {
+	p, err := Parse([]string{"cache/", "/a/b"}, Place{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		"cache": false, "cache/x": true, "x/cache/y/z": true, "a": false, "a/b": true, "a/b/c": true, "x/a/b": false, "": false,
+	} {
+		if got := p.Leaves(path, false); got != want {
+			t.Errorf("%q: got %v, want %v", path, got, want)
+		}
+	}
+}

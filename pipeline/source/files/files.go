@@ -133,6 +133,9 @@ func (o *Options) home() exclude.Place {
 	return home
 }
 
+// Excludes implements source.Excluding.
+func (s *Source) Excludes() []string { return s.exclude.Lines() }
+
 // excludedFrom decides what of the directory at path is left out.
 func (s *Source) excludedFrom(path string) *exclude.Folder {
 	switch {

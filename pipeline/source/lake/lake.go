@@ -84,6 +84,15 @@ func New(bucket *s3.Bucket, options Options) (*Source, error) {
 	return &Source{bucket: bucket, options: options, exclude: patterns{all: leaveOut}, temporary: patterns{all: temporary}, torn: map[string]bool{}}, nil
 }
 
+// Excludes implements source.Excluding.
+func (s *Source) Excludes() []string {
+	lines := s.exclude.all.Lines()
+	if !s.options.KeepTemporary {
+		lines = append(lines, s.temporary.all.Lines()...)
+	}
+	return lines
+}
+
 // Class is large unless the options say otherwise.
 func (s *Source) Class() source.Class { return s.options.Class }
 

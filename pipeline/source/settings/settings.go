@@ -82,6 +82,14 @@ func home(components map[string]string) *exclude.Place {
 	return &exclude.Place{Roots: roots}
 }
 
+// Excludes implements source.Excluding: the patterns of all folders are those of the tree.
+func (s *Source) Excludes() []string {
+	for _, folder := range s.folders {
+		return folder.Excludes()
+	}
+	return nil
+}
+
 // Class is that of files.
 func (s *Source) Class() source.Class { return source.ClassMedium }
 

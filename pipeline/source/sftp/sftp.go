@@ -75,6 +75,9 @@ func New(server *sftp.Server, options Options) (*Source, error) {
 	return &Source{server: server, options: options, exclude: leaveOut}, nil
 }
 
+// Excludes implements source.Excluding.
+func (s *Source) Excludes() []string { return s.exclude.Lines() }
+
 // Class is medium unless the options say otherwise.
 func (s *Source) Class() source.Class { return s.options.Class }
 
