@@ -62,10 +62,16 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 		return nil, fmt.Errorf("read the source's schema: %w", err)
 	}
 	plan, report, err := planFor(ctx, schema, dst, opts)
+	if err == nil {
+		err = report.trusted(opts.Plan)
+	}
 	if err != nil {
 		return report, err
 	}
-	if err := dst.Create(ctx, plan); err != nil {
+	planned := len(plan.Findings)
+	err = dst.Create(ctx, plan)
+	report.amend(plan.Findings[planned:])
+	if err != nil {
 		return report, fmt.Errorf("create tables: %w", err)
 	}
 	meter := newMeter(schema, opts.Progress)
@@ -90,10 +96,35 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 		}
 		report.Verified = true
 	}
+	if err := conclude(ctx, dst, plan, report); err != nil {
+		return report, err
+	}
 	if err := dst.Commit(ctx); err != nil {
 		return report, fmt.Errorf("commit the target: %w", err)
 	}
 	return report, nil
+}
+
+// conclude lets a target make what comes last.
+func conclude(ctx context.Context, dst Target, plan *Plan, report *Report) error {
+	c, ok := dst.(Concluder)
+	if !ok {
+		return nil
+	}
+	late, err := c.Conclude(ctx, plan)
+	report.amend(late)
+	if err != nil {
+		return fmt.Errorf("finish the target: %w", curable(err))
+	}
+	return nil
+}
+
+// trusted refuses what would run with more rights than its owner has.
+func (r *Report) trusted(opts PlanOptions) error {
+	if len(r.Untrusted) == 0 || opts.TrustCode {
+		return nil
+	}
+	return fmt.Errorf("%w: %d objects, the first is %s", ErrUntrusted, len(r.Untrusted), r.Untrusted[0])
 }
 
 // compareRecorded lists tables of an export that are no longer what was exported.
@@ -132,6 +163,9 @@ func Preview(ctx context.Context, src Source, dst Target, opts Options) (*Report
 	}
 	_, report, err := planFor(ctx, schema, dst, opts)
 	if err == nil {
+		err = report.trusted(opts.Plan)
+	}
+	if err == nil {
 		err = refuseFilled(ctx, dst)
 	}
 	return report, err
@@ -146,7 +180,7 @@ func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Pl
 	report := &Report{
 		Source:   strings.TrimSpace(schema.Engine + " " + schema.Version),
 		Moment:   schema.Moment,
-		Findings: complete(schema, plan.Findings),
+		Findings: complete(schema, plan.Findings), Statements: plan.Statements, Untrusted: plan.Untrusted,
 	}
 	report.amend(schema.Findings)
 	if err := plan.markUnread(report); err != nil {

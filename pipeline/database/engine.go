@@ -20,6 +20,11 @@ var (
 	ErrInexact = refusal("not everything can be kept exactly")
 	// ErrHiddenRows: the user may not see all rows (row-level security).
 	ErrHiddenRows = refusal("some rows are hidden from this user")
+	// ErrUntrusted: code of users who are no superusers would run with a
+	// superuser's rights, which PlanOptions.TrustCode was not given for.
+	ErrUntrusted = refusal("code of others would run with a superuser's rights")
+	// ErrUnsound: a schema that was stored is not one that this program writes.
+	ErrUnsound = refusal("the stored schema is not sound")
 	// ErrValue: a value has no place in the target. The transaction is rolled
 	// back.
 	ErrValue = errors.New("value cannot be stored")
@@ -141,6 +146,7 @@ type Target interface {
 	Plan(ctx context.Context, s *Schema, opts PlanOptions) (*Plan, error)
 	// Create refuses with ErrNotEmpty unless the target is empty, then makes
 	// schemas, types and tables, without what would slow or hinder the loading.
+	// What could not be made it adds to the plan's findings.
 	Create(ctx context.Context, p *Plan) error
 	// Load fills a table. next gives batches in the canonical form of t.Target's
 	// columns, io.EOF at the end; Load releases each (Batch.Release). It has
@@ -166,6 +172,14 @@ type LongLoader interface {
 	LoadsLong()
 }
 
+// Concluder is a Target with objects whose making evaluates what people wrote, or that would be in the way of reading
+// rows back: it makes them last of all, when the rows were compared.
+type Concluder interface {
+	Target
+	// Conclude makes these objects. Its findings are those of Finish.
+	Conclude(ctx context.Context, p *Plan) ([]Finding, error)
+}
+
 // Checker is a Target that can look for damage beyond its rows; Verify calls it.
 type Checker interface {
 	// Check gives an ErrMismatch that names what is damaged.
@@ -175,8 +189,19 @@ type Checker interface {
 // PlanOptions are the choices a conversion leaves to people. The zero value
 // refuses to lose anything that it is not told to.
 type PlanOptions struct {
-	// NoNativeDDL builds from the neutral schema even in the same family.
+	// NoNativeDDL builds from the neutral schema even in the same family. No
+	// statement that came with the schema runs.
 	NoNativeDDL bool
+	// NoOwner gives everything to whoever imports.
+	NoOwner bool
+	// Roles says who takes the place of a role or user of the source.
+	Roles map[string]string
+	// HandedOver says that the schema comes from a file that anybody may have
+	// written. What only a superuser could have made is doubted.
+	HandedOver bool
+	// TrustCode lets code of users who are no superusers run with the rights of
+	// whoever imports.
+	TrustCode bool
 	// ZeroDates says what becomes of MySQL's impossible dates elsewhere.
 	ZeroDates ZeroDates
 	// NUL says what becomes of NUL characters where text cannot hold them.
@@ -211,6 +236,12 @@ type Plan struct {
 	Tables []*PlannedTable
 	// Findings name objects that are exact or not; the core adds the rest.
 	Findings []Finding
+	// Statements are those that came with the schema and are going to run, in
+	// their order.
+	Statements []string
+	// Untrusted names what would run with a superuser's rights though it belongs
+	// to no superuser. Convert refuses that unless PlanOptions.TrustCode is set.
+	Untrusted []Finding
 	// Loaders is how many Loads may run at once; 0 means 1.
 	Loaders int
 	// LooseActions says that the engine refuses some actions of foreign keys only

@@ -66,6 +66,11 @@ const (
 	Any Kind = "any"
 )
 
+// allKinds lists them.
+var allKinds = []Kind{
+	Bool, Int, Decimal, Float, Text, Bytes, Date, Time, TimeTZ, Timestamp, TimestampTZ, Interval, Year, JSON, UUID, Enum, Set, Bits, Geometry, Array, Other, Any,
+}
+
 // Type is a column's type. Which fields count depends on Kind.
 type Type struct {
 	Kind     Kind `json:"kind"`

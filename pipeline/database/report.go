@@ -65,6 +65,9 @@ type Report struct {
 	Findings []Finding     `json:"findings"`
 	Tables   []TableResult `json:"tables"`
 	Verified bool          `json:"verified"`
+	// Statements and Untrusted are the plan's.
+	Statements []string  `json:"statements,omitempty"`
+	Untrusted  []Finding `json:"untrusted,omitempty"`
 }
 
 // Inexact lists the findings that are not exact, without what was left out by choice.

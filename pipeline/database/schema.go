@@ -39,6 +39,8 @@ type Schema struct {
 	Tables    []*Table          `json:"tables"`             // sorted by schema and name
 	Sequences []*Sequence       `json:"sequences,omitempty"`
 	Objects   []*Object         `json:"objects,omitempty"` // in an order of creation
+	// Owners are the roles that objects belong to, by name.
+	Owners []*Principal `json:"owners,omitempty"`
 	// Findings are what the source itself cannot promise, such as a table that
 	// stands outside the snapshot. They belong to one reading of the database.
 	Findings []Finding `json:"-"`
@@ -117,7 +119,7 @@ func (t *Table) KeyOrder() []string {
 		return t.PrimaryKey.Columns
 	}
 	for _, k := range t.Uniques {
-		if !slices.ContainsFunc(k.Columns, func(name string) bool { return !t.Column(name).NotNull }) {
+		if !slices.ContainsFunc(k.Columns, func(name string) bool { c := t.Column(name); return c == nil || !c.NotNull }) {
 			return k.Columns
 		}
 	}
@@ -261,11 +263,20 @@ func (s *Sequence) Next() int64 {
 	return s.Last + s.Increment
 }
 
+// Principal is a role that owns objects of the source.
+type Principal struct {
+	Name string `json:"name"`
+	// Powers are what the role may do beyond its own objects, in the engine's words.
+	Powers []string `json:"powers,omitempty"`
+}
+
 // Object is anything that the source holds, with the statements that make it.
 type Object struct {
 	ObjectID
 	Phase Phase    `json:"phase"`
 	DDL   []string `json:"ddl,omitempty"`
+	// Owner is the role that it belongs to, where the engine has owners.
+	Owner string `json:"owner,omitempty"`
 	// Lost says why there is no DDL.
 	Lost string `json:"lost,omitempty"`
 }
@@ -322,6 +333,16 @@ func (s *Schema) Sequence(id string) *Sequence {
 	for _, q := range s.Sequences {
 		if q.ID() == id {
 			return q
+		}
+	}
+	return nil
+}
+
+// Principal returns the owner of this name; nil if there is none.
+func (s *Schema) Principal(name string) *Principal {
+	for _, p := range s.Owners {
+		if p.Name == name {
+			return p
 		}
 	}
 	return nil

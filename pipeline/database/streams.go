@@ -44,6 +44,9 @@ func OpenStreams(files fs.FS, opts SourceOptions) (Source, error) {
 	if err := json.Unmarshal(data, s.schema); err != nil {
 		return nil, fmt.Errorf("read %s: %w", SchemaEntry, err)
 	}
+	if err := s.schema.Sound(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", SchemaEntry, err)
+	}
 	if data, err = fs.ReadFile(files, TablesEntry); err != nil {
 		return nil, fmt.Errorf("open row streams: %w", err)
 	}

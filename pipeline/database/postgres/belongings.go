@@ -1,36 +1,55 @@
 package postgres
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
 // This file lists what is said about a database's objects from outside of them: whose they are, where they lie, and with
-// which settings the database is used. All of it is replayed at the end and may fail, since roles and tablespaces belong
-// to the cluster.
+// which settings the database is used. What of it is replayed may fail, since roles and tablespaces belong to the cluster.
 
-// owners lists, for each role that is not the database's owner, what it owns. Whoever imports owns the rest.
+// owners notes whose each object is, and what these roles may do.
 func (l *lister) owners() {
+	owner := map[key]string{}
 	l.query(2, `WITH o AS (
-		SELECT c.relowner AS role, format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, n.nspname, c.relname) AS what
-		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'c') AND `+userNamespace+` AND `+notMember("pg_class", "c.oid")+`
-		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i'))
-		UNION ALL SELECT p.proowner, CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' WHEN 'a' THEN 'AGGREGATE ' ELSE 'FUNCTION ' END || format('%I.%I(%s)', n.nspname, p.proname,
-			CASE WHEN p.prokind = 'a' THEN coalesce(nullif(pg_catalog.pg_get_function_identity_arguments(p.oid), ''), '*') ELSE pg_catalog.pg_get_function_identity_arguments(p.oid) END)
-		FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE `+userNamespace+` AND `+notMember("pg_proc", "p.oid")+`
-		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')
-		UNION ALL SELECT t.typowner, CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END || format(' %I.%I', n.nspname, t.typname)
-		FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype IN ('e', 'd', 'r') AND `+userType+`
-		UNION ALL SELECT n.nspowner, format('SCHEMA %I', n.nspname) FROM pg_catalog.pg_namespace n WHERE n.nspname <> 'public' AND `+userNamespace+` AND `+notMember("pg_namespace", "n.oid")+`)
-		SELECT role, pg_catalog.pg_get_userbyid(role)::text, string_agg(format('ALTER %s OWNER TO %I', what, pg_catalog.pg_get_userbyid(role)), E';\n' ORDER BY what) FROM o
-		WHERE role <> (SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) GROUP BY role ORDER BY 2`,
-		func(_ uint32, t []string) {
-			it := l.add(0, 0, rankGrant, database.AtEnd, named("ownership", "", t[0]), t[1])
-			if !l.filter.Empty() {
-				it.object.DDL, it.object.Lost = nil, database.LeftOut
-			}
+		SELECT 'pg_class' AS class, oid, relowner AS role FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'c')
+		UNION ALL SELECT 'pg_proc', oid, proowner FROM pg_catalog.pg_proc
+		UNION ALL SELECT 'pg_type', oid, typowner FROM pg_catalog.pg_type WHERE typtype IN ('e', 'd', 'r')
+		UNION ALL SELECT 'pg_namespace', oid, nspowner FROM pg_catalog.pg_namespace
+		UNION ALL SELECT 'pg_operator', oid, oprowner FROM pg_catalog.pg_operator
+		UNION ALL SELECT 'pg_collation', oid, collowner FROM pg_catalog.pg_collation
+		UNION ALL SELECT 'pg_ts_dict', oid, dictowner FROM pg_catalog.pg_ts_dict
+		UNION ALL SELECT 'pg_ts_config', oid, cfgowner FROM pg_catalog.pg_ts_config
+		UNION ALL SELECT 'pg_statistic_ext', oid, stxowner FROM pg_catalog.pg_statistic_ext
+		UNION ALL SELECT 'pg_publication', oid, pubowner FROM pg_catalog.pg_publication
+		UNION ALL SELECT 'pg_event_trigger', oid, evtowner FROM pg_catalog.pg_event_trigger
+		UNION ALL SELECT 'pg_extension', oid, extowner FROM pg_catalog.pg_extension)
+		SELECT oid, class, pg_catalog.pg_get_userbyid(role)::text FROM o WHERE oid >= `+fmt.Sprint(firstUser)+` OR class = 'pg_namespace'`,
+		func(oid uint32, t []string) {
+			owner[key{ownedClasses[t[0]], oid}] = t[1]
 		})
+	names := map[string]bool{}
+	for _, it := range l.items {
+		if name := owner[it.key]; name != "" && it.Class != 0 {
+			it.object.Owner = name
+			names[name] = true
+		}
+	}
+	if l.err == nil {
+		l.schema.Owners, l.err = readPrincipals(l.ctx, l.conn, slices.Sorted(maps.Keys(names)))
+	}
+}
+
+// ownedClasses are the catalogs of what has owners.
+var ownedClasses = map[string]uint32{
+	"pg_class": classRelation, "pg_proc": classProcedure, "pg_type": classType, "pg_namespace": classNamespace, "pg_operator": classOperator,
+	"pg_collation": classCollation, "pg_ts_dict": classDictionary, "pg_ts_config": classTextConfig, "pg_statistic_ext": classStatistics,
+	"pg_publication": classPublication, "pg_event_trigger": classEventTrigger, "pg_extension": classExtension,
 }
 
 // tablespaces lists what lies outside of the database's own.
@@ -50,27 +69,30 @@ var listSettings = map[string]bool{
 	"shared_preload_libraries": true, "unix_socket_directories": true,
 }
 
-// databaseSettings lists what ALTER DATABASE and ALTER ROLE IN DATABASE have set. The database's name is put in when
-// they are replayed.
+// databaseSettings lists what ALTER DATABASE and ALTER ROLE IN DATABASE have set. When they are replayed, the name of the
+// database that is filled takes the place of this one's.
 func (l *lister) databaseSettings() {
-	l.query(2, `SELECT s.setrole, CASE s.setrole WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(s.setrole)::text END, u.setting
+	l.query(3, `SELECT s.setrole, CASE s.setrole WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(s.setrole)::text END, d.datname::text, u.setting
 		FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase, pg_catalog.unnest(s.setconfig) WITH ORDINALITY u(setting, i) WHERE d.datname = pg_catalog.current_database() ORDER BY 2, u.i`,
 		func(_ uint32, t []string) {
-			name, value, _ := strings.Cut(t[1], "=")
-			if !listSettings[strings.ToLower(name)] {
-				value = literal(value)
-			}
-			if value == "" {
-				value = "''"
-			}
-			who, alter := "all roles", "ALTER DATABASE %I SET "
+			name, value, _ := strings.Cut(t[2], "=")
+			who, alter := "all roles", "ALTER DATABASE "+quote(t[1])
 			if t[0] != "" {
-				who, alter = "role "+t[0], "ALTER ROLE "+quote(t[0])+" IN DATABASE %I SET "
+				who, alter = "role "+t[0], "ALTER ROLE "+quote(t[0])+" IN DATABASE "+quote(t[1])
 			}
-			set := strings.ReplaceAll(quote(name)+" TO "+value, "%", "%%")
-			l.add(0, 0, rankEnd, database.AtEnd, named("database setting", "", name+" for "+who),
-				"DO $packstone$BEGIN EXECUTE pg_catalog.format("+literal(alter+set)+", pg_catalog.current_database()); END$packstone$")
+			l.add(0, 0, rankEnd, database.AtEnd, named("database setting", "", name+" for "+who), alter+" SET "+settingSQL(name, value))
 		})
+}
+
+// settingSQL is what follows SET.
+func settingSQL(name, value string) string {
+	switch {
+	case value == "":
+		value = "''"
+	case !listSettings[strings.ToLower(name)]:
+		value = strings.TrimSpace(literal(value))
+	}
+	return quote(name) + " TO " + value
 }
 
 // defaultPrivileges lists what ALTER DEFAULT PRIVILEGES has set.
@@ -86,7 +108,7 @@ func (l *lister) defaultPrivileges() {
 		UNION ALL SELECT oid, head, what, 2, format('%s GRANT %s ON %s TO %s%s', head, privilege_type, what, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(grantee)) END, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) FROM g)
 		SELECT oid, replace(head, 'ALTER DEFAULT PRIVILEGES FOR ROLE', 'of') || ' on ' || lower(what), string_agg(sql, E';\n' ORDER BY step, sql) FROM s GROUP BY oid, head, what ORDER BY 2, 3`,
 		func(_ uint32, t []string) {
-			l.add(0, 0, rankEnd, database.AtEnd, named("default privileges", "", t[0]), t[1])
+			l.add(0, 0, rankEnd, database.AtEnd, named("default privileges", "", t[0]), sqltext.Postgres.Split(t[1])...)
 		})
 }
 
@@ -104,8 +126,33 @@ func (l *lister) outside() {
 		func(_ uint32, t []string) {
 			l.add(0, 0, rankEnd, database.AtEnd, named("security label", "", t[0])).object.Lost = "security labels are not carried"
 		})
-	l.query(1, `SELECT m.oid, m.oid::text FROM pg_catalog.pg_largeobject_metadata m WHERE m.lomacl IS NOT NULL ORDER BY m.oid`,
+}
+
+// largeObjects lists those that are somebody's or that others may use.
+func (l *lister) largeObjects() {
+	l.query(2, `SELECT m.oid, pg_catalog.pg_get_userbyid(m.lomowner)::text, m.oid::text FROM pg_catalog.pg_largeobject_metadata m ORDER BY 2, m.oid`,
 		func(_ uint32, t []string) {
-			l.add(0, 0, rankEnd, database.AtEnd, named("grants on large object", "", t[0])).object.Lost = "grants on large objects are not carried"
+			it := l.last("owner of large objects", t[0])
+			it.object.DDL = append(it.object.DDL, "ALTER LARGE OBJECT "+t[1]+" OWNER TO "+quote(t[0]))
 		})
+	l.query(2, `SELECT m.oid, m.oid::text, format('GRANT %s ON LARGE OBJECT %s TO %s%s', x.privilege_type, m.oid, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END, CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+		FROM pg_catalog.pg_largeobject_metadata m, pg_catalog.aclexplode(m.lomacl) x WHERE x.grantee <> m.lomowner ORDER BY m.oid, 3`,
+		func(_ uint32, t []string) {
+			it := l.last("grants on large object", t[0])
+			it.object.DDL = append(it.object.DDL, t[1])
+		})
+}
+
+// last is the item that was added last, if it has this name, or a new one.
+func (l *lister) last(kind, name string) *item {
+	id := named(kind, "", name)
+	if n := len(l.items); n > 0 && l.items[n-1].object.ObjectID == id {
+		return l.items[n-1]
+	}
+	it := l.add(0, 0, rankGrant, database.AtEnd, id)
+	if !l.filter.Empty() { // large objects are left out too
+		it.object.Lost = database.LeftOut
+		it.excluded = true
+	}
+	return it
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -17,7 +18,7 @@ type mapped struct {
 // mapType chooses PostgreSQL's type for a neutral one. enum names the type that
 // an enumeration gets.
 func mapType(t database.Type, engine, enum string, notNull bool, opts database.PlanOptions) mapped {
-	if engine == database.Postgres && builtin(t) {
+	if engine == database.Postgres && builtin(t) && systemType.MatchString(t.Native) {
 		return mapped{sql: t.Native, typ: t}
 	}
 	switch t.Kind {
@@ -52,6 +53,11 @@ func mapType(t database.Type, engine, enum string, notNull bool, opts database.P
 }
 
 func plain(sql string, t database.Type) mapped { return mapped{sql: sql, typ: t} }
+
+// systemType is how the server prints a type that it has by itself, and an array of such.
+var systemType = regexp.MustCompile(`^(smallint|integer|bigint|oid|real|double precision|boolean|text|character varying|character|bpchar|"char"|name|jsonb?|bytea|uuid` +
+	`|numeric|money|date|time|timestamp|interval|bit|bit varying)(\((-?\d+)(,-?\d+)?\))?( (year|month|day|hour|minute|second)( to (month|hour|minute|second))?(\(\d\))?)?` +
+	`( with(out)? time zone)?(\[\])*$`)
 
 // builtin says that a type needs nothing that the schema would have to create.
 func builtin(t database.Type) bool {

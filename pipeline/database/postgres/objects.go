@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
 // OIDs of system catalogs; PostgreSQL never changes them.
@@ -29,6 +30,9 @@ const (
 	classCast       = 2605
 	classDictionary = 3600
 	classTextConfig = 3602
+
+	classEventTrigger = 3466
+	classPublication  = 6104
 )
 
 // firstUser is the lowest OID that initdb does not give out.
@@ -73,6 +77,7 @@ type lister struct {
 	ctx     context.Context
 	conn    *pgx.Conn
 	catalog *catalog
+	schema  *database.Schema
 	filter  database.Filter
 	items   []*item
 	err     error
@@ -80,11 +85,12 @@ type lister struct {
 
 // readObjects lists everything in the database in an order of creation.
 func readObjects(ctx context.Context, conn *pgx.Conn, c *catalog, schema *database.Schema, filter database.Filter) ([]*database.Object, error) {
-	l := &lister{ctx: ctx, conn: conn, catalog: c, filter: filter}
+	l := &lister{ctx: ctx, conn: conn, catalog: c, schema: schema, filter: filter}
 	for _, step := range []func(){
 		l.extensions, l.schemas, l.collations, l.enums, l.domains, l.ranges, l.otherTypes, l.functions, l.aggregates, l.operators, l.casts, l.textSearch,
 		l.sequences, l.relations, l.views, l.constraints, l.indexes, l.statistics, l.rules, l.triggers,
-		l.policies, l.publications, l.eventTriggers, l.comments, l.grants, l.owners, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.outside, l.rest,
+		l.policies, l.publications, l.eventTriggers, l.comments, l.grants, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.largeObjects, l.outside, l.rest,
+		l.owners,
 	} {
 		if step(); l.err != nil {
 			return nil, l.err
@@ -563,7 +569,7 @@ func (l *lister) indexes() {
 // onTable lists objects that hang on a relation: OID, relation, name, DDL.
 func (l *lister) onTable(class uint32, kind, sql string) {
 	l.query(3, sql, func(oid uint32, t []string) {
-		it := l.add(class, oid, rankEnd, database.AtEnd, database.ObjectID{Kind: kind, Table: t[0], Name: t[1]}, strings.TrimSuffix(t[2], ";"))
+		it := l.add(class, oid, rankEnd, database.AtEnd, database.ObjectID{Kind: kind, Table: t[0], Name: t[1]}, sqltext.Postgres.Split(t[2])...)
 		schema, name, _ := strings.Cut(t[0], ".")
 		it.excluded = !l.filter.Takes("public", schema, name)
 	})
@@ -612,7 +618,7 @@ func (l *lister) publications() {
 		CASE WHEN `+l.catalog.since(13, "p.pubviaroot", "false")+` THEN ', publish_via_partition_root = true' ELSE '' END)
 		FROM pg_catalog.pg_publication p ORDER BY 2`,
 		func(oid uint32, t []string) {
-			it := l.add(6104, oid, rankEnd, database.AtEnd, named("publication", "", t[0]), t[1])
+			it := l.add(classPublication, oid, rankEnd, database.AtEnd, named("publication", "", t[0]), t[1])
 			it.excluded = !l.filter.Empty() // it may name what is left out
 		})
 }
@@ -623,7 +629,7 @@ func (l *lister) eventTriggers() {
 		|| CASE e.evtenabled WHEN 'O' THEN '' ELSE format('; ALTER EVENT TRIGGER %I %s', e.evtname, CASE e.evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END) END
 		FROM pg_catalog.pg_event_trigger e WHERE `+notMember("pg_event_trigger", "e.oid")+` ORDER BY 2`,
 		func(oid uint32, t []string) {
-			l.add(3466, oid, rankEnd, database.AtEnd, named("event trigger", "", t[0]), t[1])
+			l.add(classEventTrigger, oid, rankEnd, database.AtEnd, named("event trigger", "", t[0]), sqltext.Postgres.Split(t[1])...)
 		})
 }
 
@@ -680,8 +686,8 @@ func (l *lister) grants() {
 		      EXCEPT SELECT oid, what, col, owner, x.grantee, x.privilege_type, x.is_grantable FROM b, pg_catalog.aclexplode(base) x),
 		r AS (SELECT oid, what, col, owner, x.grantee, x.privilege_type FROM b, pg_catalog.aclexplode(base) x
 		      EXCEPT SELECT oid, what, col, owner, x.grantee, x.privilege_type FROM b, pg_catalog.aclexplode(acl) x)
-		SELECT oid, what || col, format('REVOKE %s%s ON %s FROM %s', privilege_type, col, what, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(grantee)) END) FROM r WHERE grantee <> owner
-		UNION ALL SELECT oid, what || col, format('GRANT %s%s ON %s TO %s%s', privilege_type, col, what, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(grantee)) END, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) FROM g WHERE grantee <> owner
+		SELECT oid, what || col, format('REVOKE %s%s ON %s FROM %s', privilege_type, col, what, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(grantee)) END) FROM r
+		UNION ALL SELECT oid, what || col, format('GRANT %s%s ON %s TO %s%s', privilege_type, col, what, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(grantee)) END, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) FROM g
 		ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
 			it := l.add(0, oid, rankGrant, database.AtEnd, named("grant", "", t[1]), t[1])

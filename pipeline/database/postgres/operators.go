@@ -1,6 +1,9 @@
 package postgres
 
-import "github.com/packstone/packstone/pipeline/database"
+import (
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqltext"
+)
 
 // operators lists operators, which other objects' expressions may use. What an operator says of others that come after
 // it makes PostgreSQL keep their places.
@@ -47,6 +50,6 @@ func (l *lister) textSearch() {
 		FROM pg_catalog.pg_ts_config c JOIN pg_catalog.pg_namespace n ON n.oid = c.cfgnamespace JOIN pg_catalog.pg_ts_parser p ON p.oid = c.cfgparser JOIN pg_catalog.pg_namespace pn ON pn.oid = p.prsnamespace
 		WHERE `+userNamespace+` AND `+notMember("pg_ts_config", "c.oid")+` ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
-			l.add(classTextConfig, oid, rankFunction, database.BeforeTables, named("text search configuration", t[0], t[1]), t[2])
+			l.add(classTextConfig, oid, rankFunction, database.BeforeTables, named("text search configuration", t[0], t[1]), sqltext.Postgres.Split(t[2])...)
 		})
 }

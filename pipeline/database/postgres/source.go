@@ -155,6 +155,7 @@ func readSettings(ctx context.Context, conn *pgx.Conn) (map[string]string, error
 	var name, value string
 	err := each(ctx, conn, `
 		SELECT 'encoding', pg_catalog.pg_encoding_to_char(encoding)::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+		UNION ALL SELECT 'owner', pg_catalog.pg_get_userbyid(datdba)::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
 		UNION ALL SELECT 'collation', datcollate::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
 		UNION ALL SELECT 'search_path', substr(u.setting, 13) FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase, pg_catalog.unnest(s.setconfig) u(setting)
 			WHERE d.datname = pg_catalog.current_database() AND s.setrole = 0 AND u.setting LIKE 'search_path=%'

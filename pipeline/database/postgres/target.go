@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +19,9 @@ type target struct {
 	at      database.Location
 	conn    *pgx.Conn
 	aside   string
-	catalog *catalog // as it is within the transaction, once rows are wanted
-	path    string   // what the source's users have as search_path; empty: another engine's
+	catalog *catalog        // as it is within the transaction, once rows are wanted
+	path    string          // what the source's users have as search_path; empty: none is used
+	there   map[string]bool // schemas that were there before
 	began   bool
 }
 
@@ -63,24 +63,32 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 	return r.rows(ctx, table, send)
 }
 
-// plan is what Plan keeps for Create and Finish.
+// plan is what Plan keeps for Create, Finish and Conclude.
 type plan struct {
 	create []statement // before the rows
 	finish []statement // after the rows
+	last   []statement // after they were read back
+	made   map[database.ObjectID]bool
+	// path is the search path that the source's users have; empty: statements run without.
+	path string
 }
 
-// statement makes one object. Vital ones must succeed.
+// statement makes one object, or changes it. Vital ones must succeed.
 type statement struct {
 	object database.ObjectID
 	sql    string
 	vital  bool
+	owner  bool // it says whose the object is
+	strict bool // it is not tried with the search path of the source's users
+	rank   int  // of those that come last
 }
 
 // Plan replays a PostgreSQL source's own DDL; any other is mapped.
-func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
-	if database.Family(s.Engine) == database.Postgres && !opts.NoNativeDDL {
-		return nativePlan(s), nil
+func (t *target) Plan(ctx context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
+	if s.Engine != database.Postgres || opts.NoNativeDDL {
+		return mappedPlan(s, opts), nil
 	}
+<<<<<<< HEAD
 	return mappedPlan(s, opts), nil
 }
 
@@ -88,24 +96,13 @@ func nativePlan(s *database.Schema) *database.Plan {
 	p := &database.Plan{Source: s, Native: true, Loaders: 1}
 	for _, table := range s.Tables {
 		p.Tables = append(p.Tables, &database.PlannedTable{Source: table, Target: withoutGenerated(table)})
+=======
+	at, err := stand(ctx, t.conn, s, opts)
+	if err != nil {
+		return nil, t.at.Wrap("find out who imports into", err)
+>>>>>>> 96b6296 (postgres: native statements are held to the forms of their kind, objects get their owners at once, and what evaluates code comes last)
 	}
-	detail := &plan{}
-	for _, o := range s.Objects {
-		if len(o.DDL) == 0 {
-			continue
-		}
-		p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Exact})
-		for _, sql := range o.DDL {
-			st := statement{object: o.ObjectID, sql: sql, vital: vital(o)}
-			if o.Phase == database.BeforeTables || o.Phase == database.Tables {
-				detail.create = append(detail.create, st)
-			} else {
-				detail.finish = append(detail.finish, st)
-			}
-		}
-	}
-	p.Detail = detail
-	return p
+	return nativePlan(s, opts, at)
 }
 
 // withoutGenerated is the table with generated columns unread: the server computes them as the
@@ -147,9 +144,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if err := t.refuseNonEmpty(ctx); err != nil {
 		return err
 	}
-	if p.Native {
-		t.path = cmp.Or(p.Source.Settings["search_path"], `"$user", public`)
-	}
+	t.path, t.there = p.Detail.(*plan).path, map[string]bool{}
 	findings, err := t.run(ctx, p.Detail.(*plan).create)
 	p.Findings = append(p.Findings, findings...)
 	return err
@@ -218,18 +213,18 @@ func (t *target) run(ctx context.Context, statements []statement) ([]database.Fi
 }
 
 func (t *target) make(ctx context.Context, s statement) (*database.Finding, error) {
-	if s.object.Kind == "schema" {
-		there, err := t.hasSchema(ctx, s.object.Name)
-		if there || err != nil {
-			return nil, err
-		}
+	if skip, err := t.isThere(ctx, s); skip || err != nil {
+		return nil, err
 	}
 	err := t.attempt(ctx, s.sql)
 	if err == nil || t.conn.IsClosed() || ctx.Err() != nil {
 		return nil, err
 	}
+	if s.owner {
+		return &database.Finding{Object: s.object, Status: database.Approximated, Code: "DB304", Reason: "it belongs to whoever imports: " + err.Error()}, nil
+	}
 	// A function may name tables as the database's users do.
-	if t.path != "" && wrongName(err) && t.attemptAmong(ctx, s) == nil {
+	if t.path != "" && !s.strict && wrongName(err) && t.attemptAmong(ctx, s) == nil {
 		return nil, nil
 	}
 	if s.object.Kind == "check" && !strings.HasSuffix(s.sql, " NOT VALID") && t.attempt(ctx, s.sql+" NOT VALID") == nil {
@@ -239,6 +234,19 @@ func (t *target) make(ctx context.Context, s statement) (*database.Finding, erro
 		return nil, err
 	}
 	return &database.Finding{Object: s.object, Status: database.Dropped, Code: "DB301", Reason: err.Error()}, nil
+}
+
+// isThere says that a statement is about a schema that was there before, whose owner is left alone.
+func (t *target) isThere(ctx context.Context, s statement) (bool, error) {
+	if s.object.Kind != "schema" {
+		return false, nil
+	}
+	if s.owner {
+		return t.there[s.object.Name] && s.object.Name != "public", nil
+	}
+	there, err := t.hasSchema(ctx, s.object.Name)
+	t.there[s.object.Name] = there
+	return there, err
 }
 
 // expendable says that the copy is whole without an object that PostgreSQL refuses: one that only speeds up or guards,
@@ -270,7 +278,7 @@ func (t *target) attemptAmong(ctx context.Context, s statement) error {
 	if schema, _, ok := strings.Cut(s.object.Table, "."); ok {
 		path += ", " + quote(schema)
 	}
-	return t.attempt(ctx, pathSQL(path)+"; "+s.sql+"; "+pathSQL(""))
+	return t.attempt(ctx, pathSQL(path), s.sql, pathSQL(""))
 }
 
 // pathSQL sets the search path until the transaction ends.
@@ -278,13 +286,16 @@ func pathSQL(path string) string {
 	return "SELECT pg_catalog.set_config('search_path', " + literal(path) + ", true)"
 }
 
-func (t *target) attempt(ctx context.Context, sql string) error {
+// attempt runs statements in a savepoint. The server is asked to parse each by itself, which refuses a text that is more than one.
+func (t *target) attempt(ctx context.Context, statements ...string) error {
 	if _, err := t.conn.Exec(ctx, "SAVEPOINT packstone"); err != nil {
 		return err
 	}
-	if _, err := t.conn.Exec(ctx, sql); err != nil {
-		_, undo := t.conn.Exec(ctx, "ROLLBACK TO SAVEPOINT packstone; RELEASE SAVEPOINT packstone")
-		return errors.Join(err, undo)
+	for _, sql := range statements {
+		if _, err := t.conn.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Close(); err != nil {
+			_, undo := t.conn.Exec(ctx, "ROLLBACK TO SAVEPOINT packstone; RELEASE SAVEPOINT packstone")
+			return errors.Join(err, undo)
+		}
 	}
 	_, err := t.conn.Exec(ctx, "RELEASE SAVEPOINT packstone")
 	return err
@@ -363,7 +374,7 @@ func (t *target) largePage(ctx context.Context, cells []database.Cell, create bo
 	return nil
 }
 
-// Finish builds keys and indexes, sets counters and makes the rest.
+// Finish builds keys and indexes and sets counters.
 func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Report) ([]database.Finding, error) {
 	t.catalog = nil
 	if err := t.searchPath(ctx, ""); err != nil {
@@ -376,6 +387,11 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Repor
 	return findings, t.setCounters(ctx, p)
 }
 
+// Conclude makes what evaluates expressions, and what says who may see which rows: nothing of ours reads them any more.
+func (t *target) Conclude(ctx context.Context, p *database.Plan) ([]database.Finding, error) {
+	return t.run(ctx, p.Detail.(*plan).last)
+}
+
 // setCounters restores every sequence; where the target has its own behind a
 // column, that one goes on where the source's was.
 func (t *target) setCounters(ctx context.Context, p *database.Plan) error {
@@ -384,7 +400,8 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan) error {
 		if !p.Native {
 			name = counterOf(p, q)
 		}
-		if name == "" {
+		made := p.Detail.(*plan).made[database.ObjectID{Kind: "sequence", Schema: q.Schema, Name: q.Name}]
+		if name == "" || p.Native && !made {
 			continue
 		}
 		sql := fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", name, q.Last, q.Called)

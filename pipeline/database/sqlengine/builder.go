@@ -462,7 +462,7 @@ func (b *Builder) uniqueIndex(src, t *database.Table, k *database.Key) {
 	var where []string
 	for _, c := range k.Columns {
 		x.Parts = append(x.Parts, database.IndexPart{Column: c})
-		if !src.Column(c).NotNull {
+		if found := src.Column(c); found != nil && !found.NotNull {
 			where = append(where, b.Dialect.Quote(b.names[src].columns[c])+" IS NOT NULL")
 		}
 	}

@@ -1,0 +1,355 @@
+package postgres
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqltext"
+)
+
+// replay plans the statements that came with a schema. Each is held to the forms of its kind first; what an object needs to
+// be somebody's follows its statement at once, so that nothing is called before it has its owner and its grants.
+type replay struct {
+	schema *database.Schema
+	opts   database.PlanOptions
+	at     *standing
+	plan   *database.Plan
+	detail *plan
+
+	owners map[string]string      // of relations, by ID
+	own    map[string]bool        // functions and operators of the schema, with their schema
+	known  map[string]bool        // all that grants can be about: kind and name
+	grants map[string][]statement // on functions, by schema and signature
+	lost   map[string]int         // how many objects an owner that is not there had
+	casts  bool                   // the schema defines casts by functions
+	benign bool                   // what is not the schema's own is the system's or of a harmless extension
+}
+
+// nativePlan replays a PostgreSQL source's own statements.
+func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*database.Plan, error) {
+	r := &replay{
+		schema: s, opts: opts, at: at, detail: &plan{}, plan: &database.Plan{Source: s, Native: true, Loaders: 1},
+		owners: map[string]string{}, own: map[string]bool{}, known: map[string]bool{"schema public": true},
+		grants: map[string][]statement{}, lost: map[string]int{}, benign: true,
+	}
+	r.plan.Detail = r.detail
+	r.survey()
+	accepted := r.accept()
+	for _, t := range s.Tables {
+		if t.Role == database.Data && !accepted[t.ObjectID()] {
+			return nil, fmt.Errorf("%w: no statement makes table %s", database.ErrRefused, t.ID())
+		}
+		r.plan.Tables = append(r.plan.Tables, &database.PlannedTable{Source: t, Target: t})
+	}
+	r.detail.made = accepted
+	if !isSuperuser(at.me) || opts.TrustCode || r.allSuperusers() {
+		r.detail.path = cmp.Or(s.Settings["search_path"], `"$user", public`)
+	}
+	r.missingOwners()
+	slices.SortStableFunc(r.detail.last, func(a, b statement) int { return a.rank - b.rank })
+	for _, list := range [][]statement{r.detail.create, r.detail.finish, r.detail.last} {
+		for _, st := range list {
+			r.plan.Statements = append(r.plan.Statements, st.sql)
+		}
+	}
+	return r.plan, nil
+}
+
+// allSuperusers says that nobody else can have put anything where a search path leads.
+func (r *replay) allSuperusers() bool {
+	return !slices.ContainsFunc(r.schema.Objects, func(o *database.Object) bool {
+		return len(o.DDL) > 0 && !isSuperuser(r.schema.Principal(o.Owner)) && (o.Owner != "" || isCode(o.Kind)) && o.Owner != "pg_database_owner"
+	})
+}
+
+// isCode says that objects of a kind have owners and can be called.
+func isCode(kind string) bool {
+	return kind == "function" || kind == "procedure" || kind == "aggregate" || kind == "operator"
+}
+
+// survey notes whose relations are and what there is, before anything is judged by it.
+func (r *replay) survey() {
+	for _, o := range r.schema.Objects {
+		name := o.Schema + "." + o.Name
+		switch o.Kind {
+		case "table", "partition", "view", "materialized view", "foreign table":
+			r.owners[name] = o.Owner
+			r.known["table "+name] = true
+		case "sequence":
+			r.known["sequence "+name] = true
+		case "type", "domain":
+			r.known["type "+name] = true
+		case "schema":
+			r.known["schema "+o.Name] = true
+		case "function", "procedure", "aggregate", "operator":
+			bare := name[:strings.IndexByte(name+"(", '(')]
+			r.own[bare] = true
+			r.known["function "+bare] = true
+		case "cast":
+			r.casts = r.casts || !strings.HasSuffix(strings.Join(o.DDL, ""), "WITHOUT FUNCTION")
+		case "extension":
+			r.benign = r.benign && benign[o.Name]
+		}
+	}
+}
+
+// accept plans all objects and says which there will be.
+func (r *replay) accept() map[database.ObjectID]bool {
+	accepted := map[database.ObjectID]bool{}
+	for _, o := range r.schema.Objects { // they are looked up when functions are planned
+		if o.Kind == "grant" && len(o.DDL) > 0 {
+			r.functionGrants(o)
+		}
+	}
+	for _, o := range r.schema.Objects {
+		if len(o.DDL) == 0 {
+			continue
+		}
+		list, err := r.read(o)
+		if err != nil {
+			r.finding(o.ObjectID, database.Dropped, "DB303", "its statement is left out: "+err.Error())
+			continue
+		}
+		accepted[o.ObjectID] = true
+		r.finding(o.ObjectID, database.Exact, "", "")
+		if len(list) > 0 && !r.isFunctionGrant(o) {
+			r.take(o, list)
+		}
+	}
+	return accepted
+}
+
+// isFunctionGrant says that a grant is made together with its function.
+func (r *replay) isFunctionGrant(o *database.Object) bool {
+	for _, list := range r.grants {
+		if slices.ContainsFunc(list, func(st statement) bool { return st.object == o.ObjectID }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *replay) finding(id database.ObjectID, status database.Status, code, reason string) {
+	for i, f := range r.plan.Findings {
+		if f.Object == id && f.Status == database.Exact {
+			r.plan.Findings = slices.Delete(r.plan.Findings, i, i+1)
+			break
+		}
+	}
+	r.plan.Findings = append(r.plan.Findings, database.Finding{Object: id, Status: status, Code: code, Reason: reason})
+}
+
+// untrusted notes what would run with a superuser's rights.
+func (r *replay) untrusted(o *database.Object, format string, args ...any) {
+	id := o.ObjectID
+	if !slices.ContainsFunc(r.plan.Untrusted, func(f database.Finding) bool { return f.Object == id }) {
+		r.plan.Untrusted = append(r.plan.Untrusted, database.Finding{Object: id, Status: database.Dropped, Code: "DB320", Reason: fmt.Sprintf(format, args...)})
+	}
+}
+
+// ownerOf is whose an object was: its own, or that of what it hangs on.
+func (r *replay) ownerOf(o *database.Object) string {
+	if o.Owner == "" && o.Table != "" {
+		return r.owners[o.Table]
+	}
+	if o.Kind == "contents of materialized view" {
+		return r.owners[o.Schema+"."+o.Name]
+	}
+	return o.Owner
+}
+
+// take puts an object's statements where they belong.
+func (r *replay) take(o *database.Object, list []*read) {
+	when, rank := r.when(o, list)
+	put := func(st statement) {
+		if st.rank = rank; st.object.Kind == "" {
+			st.object = o.ObjectID
+		}
+		switch when {
+		case atCreate:
+			r.detail.create = append(r.detail.create, st)
+		case atFinish:
+			r.detail.finish = append(r.detail.finish, st)
+		default:
+			r.detail.last = append(r.detail.last, st)
+		}
+	}
+	for i, one := range list {
+		strict := one.evaluated && r.foreign(r.ownerOf(o)) && !r.opts.TrustCode
+		put(statement{sql: one.sql, vital: vital(o), strict: strict})
+		if i > 0 {
+			continue
+		}
+		for _, st := range r.belong(o, one) {
+			put(st)
+		}
+		if isCode(o.Kind) {
+			for _, st := range r.grants[o.Schema+"."+o.Name] {
+				put(st)
+			}
+		}
+	}
+}
+
+// stage is a part of an import.
+type stage int
+
+const (
+	atCreate stage = iota // before the rows
+	atFinish              // before they are read back
+	atLast                // after that
+)
+
+// Ranks of what comes last. What evaluates what people wrote comes after all that says who may do what.
+const (
+	rankOthers = iota
+	rankPrivileges
+	rankEvaluated
+	rankAbout
+	rankContents
+	rankEvents
+	rankAboutEvents
+)
+
+// when says in which stage an object is made. It never comes earlier than its kind allows, whatever the schema says.
+func (r *replay) when(o *database.Object, list []*read) (stage, int) {
+	switch o.Kind {
+	case "extension", "schema", "collation", "type", "domain", "function", "procedure", "aggregate", "operator", "cast", "text search dictionary",
+		"text search configuration", "sequence", "table", "partition", "default", "view", "materialized view":
+		if o.Phase == database.BeforeTables || o.Phase == database.Tables {
+			return atCreate, 0
+		}
+	case "primary key", "unique", "foreign key", "domain check":
+	case "check", "index", "exclusion":
+		if slices.ContainsFunc(list, func(one *read) bool { return one.late }) {
+			return atLast, rankEvaluated
+		}
+	case "statistics":
+		return atLast, rankEvaluated
+	case "default privileges":
+		return atLast, rankPrivileges
+	case "comment", "tablespace": // of what may have been made just now
+		if strings.HasPrefix(o.Name, "event trigger ") {
+			return atLast, rankAboutEvents
+		}
+		return atLast, rankAbout
+	case "contents of materialized view":
+		return atLast, rankContents
+	case "event trigger":
+		return atLast, rankEvents
+	default:
+		return atLast, rankOthers
+	}
+	if o.Phase == database.AtEnd {
+		return atLast, rankOthers
+	}
+	return atFinish, 0
+}
+
+// belong makes an object its heir's, and takes from it the rights that the heir has and its owner had not.
+func (r *replay) belong(o *database.Object, one *read) (out []statement) {
+	if one.alter == "" {
+		return nil
+	}
+	h := r.heirOf(o.Owner)
+	switch {
+	case h.given:
+		if h.Name != r.at.me.Name || o.Kind != "schema" || o.Name != "public" {
+			out = append(out, statement{sql: "ALTER " + one.alter + " OWNER TO " + quote(h.Name), owner: true})
+		}
+	case o.Owner != "" && !r.opts.NoOwner:
+		r.lost[o.Owner]++
+	}
+	return append(out, r.restrain(o, one)...)
+}
+
+// restrain handles what runs with its owner's rights.
+func (r *replay) restrain(o *database.Object, one *read) []statement {
+	if !r.gains(o.Owner) {
+		return nil
+	}
+	switch {
+	case one.definer:
+		r.finding(o.ObjectID, database.Approximated, "DB305", "it is SECURITY INVOKER now, since "+r.why(o.Owner))
+		return []statement{{sql: "ALTER " + one.alter + " SECURITY INVOKER", vital: true}}
+	case o.Kind == "view" && r.at.version >= 150000:
+		r.finding(o.ObjectID, database.Approximated, "DB305", "it reads with the rights of whoever uses it now (security_invoker), since "+r.why(o.Owner))
+		return []statement{{sql: "ALTER " + one.alter + " SET (security_invoker = true)", vital: true}}
+	case o.Kind == "view" && r.commands(o.Owner):
+		r.untrusted(o, "it would read with the rights of %s: %s", r.heirOf(o.Owner).Name, r.why(o.Owner))
+	}
+	return nil
+}
+
+// missingOwners lists roles whose things stay with whoever imports.
+func (r *replay) missingOwners() {
+	for _, owner := range slices.Sorted(maps.Keys(r.lost)) {
+		if owner == r.schema.Settings["owner"] && !isSuperuser(r.at.me) {
+			continue // whoever imports stands for the database's owner
+		}
+		reason := "the role " + r.mapped(owner) + " is not there"
+		if r.at.roles[r.mapped(owner)] != nil {
+			reason = r.at.me.Name + " is no member of the role " + r.mapped(owner)
+		}
+		r.finding(database.ObjectID{Kind: "ownership", Name: owner}, database.Dropped, "DB301", fmt.Sprintf("%s: %d objects belong to %s", reason, r.lost[owner], r.at.me.Name))
+	}
+}
+
+// read is a statement that is what it claims to be.
+type read struct {
+	sql       string
+	alter     string // what ALTER calls the object; empty: it is nobody's
+	definer   bool   // it runs with its owner's rights
+	late      bool   // it evaluates an expression
+	evaluated bool   // with the rights of whoever imports
+}
+
+// read holds an object's statements to the forms of its kind.
+func (r *replay) read(o *database.Object) ([]*read, error) {
+	if isSystem(o.Schema) {
+		return nil, fmt.Errorf("the schema %s is the system's", o.Schema)
+	}
+	var out []*read
+	for _, text := range o.DDL {
+		for _, sql := range sqltext.Postgres.Split(text) {
+			one, err := r.readOne(o, sql)
+			if err != nil {
+				return nil, err
+			}
+			if one.sql != "" {
+				out = append(out, one)
+			}
+		}
+	}
+	return out, nil
+}
+
+func isSystem(schema string) bool {
+	return strings.HasPrefix(schema, "pg_") || schema == "information_schema"
+}
+
+func (r *replay) readOne(o *database.Object, sql string) (*read, error) {
+	st, err := sqltext.Postgres.Parse(sql, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range forms[o.Kind] {
+		bound, ok := st.Match(f.pattern, sqltext.Own{Schema: o.Schema, Name: o.Name, Table: o.Table})
+		if !ok {
+			continue
+		}
+		m := &matched{Statement: st, object: o, bound: bound, read: &read{sql: sql}}
+		if f.alter != "" {
+			m.read.alter = f.alter + " " + qualified(o.Schema, o.Name)
+		}
+		if f.check == nil {
+			return m.read, nil
+		}
+		return m.read, f.check(r, m)
+	}
+	return nil, fmt.Errorf("it does not make %s", o.ObjectID)
+}
