@@ -43,7 +43,7 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 		if t.Role == database.Data && !accepted[t.ObjectID()] {
 			return nil, fmt.Errorf("%w: no statement makes table %s", database.ErrRefused, t.ID())
 		}
-		r.plan.Tables = append(r.plan.Tables, &database.PlannedTable{Source: t, Target: t})
+		r.plan.Tables = append(r.plan.Tables, &database.PlannedTable{Source: t, Target: withoutGenerated(t)})
 	}
 	r.detail.made = accepted
 	if !isSuperuser(at.me) || opts.TrustCode || r.allSuperusers() {

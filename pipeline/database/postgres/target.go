@@ -88,19 +88,9 @@ func (t *target) Plan(ctx context.Context, s *database.Schema, opts database.Pla
 	if s.Engine != database.Postgres || opts.NoNativeDDL {
 		return mappedPlan(s, opts), nil
 	}
-<<<<<<< HEAD
-	return mappedPlan(s, opts), nil
-}
-
-func nativePlan(s *database.Schema) *database.Plan {
-	p := &database.Plan{Source: s, Native: true, Loaders: 1}
-	for _, table := range s.Tables {
-		p.Tables = append(p.Tables, &database.PlannedTable{Source: table, Target: withoutGenerated(table)})
-=======
 	at, err := stand(ctx, t.conn, s, opts)
 	if err != nil {
 		return nil, t.at.Wrap("find out who imports into", err)
->>>>>>> 96b6296 (postgres: native statements are held to the forms of their kind, objects get their owners at once, and what evaluates code comes last)
 	}
 	return nativePlan(s, opts, at)
 }

@@ -120,6 +120,19 @@ func query(conn *sqlite3.Conn, sql string, f func(*sqlite3.Stmt) error) error {
 	return stmt.Err()
 }
 
+// executeOne runs a text that must be one statement and no more.
+func executeOne(conn *sqlite3.Conn, sql string) error {
+	stmt, tail, err := conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	if strings.TrimSpace(tail) != "" {
+		return errors.New("it is more than one statement")
+	}
+	return stmt.Exec()
+}
+
 // execute runs one statement with parameters.
 func execute(conn *sqlite3.Conn, sql string, params ...any) error {
 	stmt, _, err := conn.Prepare(sql)

@@ -88,7 +88,7 @@ func portable(s *database.Schema) *database.Plan {
 // pragmas carries the numbers in another SQLite file's header.
 func (m *mapper) pragmas() {
 	for _, o := range m.source.Objects {
-		if m.source.Engine == database.SQLite && o.Kind == pragmaKind && len(o.DDL) == 1 {
+		if m.source.Engine == database.SQLite && o.Kind == pragmaKind && fits(o) == nil {
 			m.layout.late = append(m.layout.late, lateObject{id: o.ObjectID, sql: o.DDL[0]})
 			m.exact(o.ObjectID)
 		}

@@ -120,6 +120,9 @@ func (s *source) readOwn(filter database.Filter) error {
 	if err := json.Unmarshal([]byte(meta["schema"]), s.schema); err != nil {
 		return fmt.Errorf("read the stored schema: %w", err)
 	}
+	if err := s.schema.Sound(); err != nil {
+		return fmt.Errorf("read the stored schema: %w", err)
+	}
 	s.schema.Moment = meta["moment"]
 	tables, err := ordinaryTables(s.conn)
 	if err != nil {
@@ -127,6 +130,9 @@ func (s *source) readOwn(filter database.Filter) error {
 	}
 	if !tables[reservedPrefix+"column"] {
 		return errors.New("the file does not say where its tables lie")
+	}
+	if err := s.readStatements(tables); err != nil {
+		return err
 	}
 	if err := s.readLayout(); err != nil {
 		return err
@@ -162,6 +168,29 @@ func ordinaryTables(conn *sqlite3.Conn) (map[string]bool, error) {
 		return nil
 	})
 	return found, err
+}
+
+// readStatements takes objects' statements from the table that people read. Whatever the stored schema says of them does
+// not count.
+func (s *source) readStatements(tables map[string]bool) error {
+	for _, o := range s.schema.Objects {
+		o.DDL = nil
+	}
+	if !tables[reservedPrefix+"object"] {
+		return nil
+	}
+	texts := map[string][]string{}
+	err := query(s.conn, "SELECT kind || ' ' || object, native_ddl FROM _packstone_object WHERE native_ddl <> '' ORDER BY id", func(row *sqlite3.Stmt) error {
+		texts[row.ColumnText(0)] = append(texts[row.ColumnText(0)], row.ColumnText(1))
+		return nil
+	})
+	for _, o := range s.schema.Objects {
+		name := o.Kind + " " + o.ObjectID.String()
+		if list := texts[name]; len(list) > 0 {
+			o.DDL, texts[name] = list[:1], list[1:]
+		}
+	}
+	return err
 }
 
 func (s *source) readLayout() error {

@@ -48,8 +48,11 @@ func (d Driver) OpenTarget(ctx context.Context, at database.Location, opts datab
 // Plan lays the file out.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
 	p := portable(s)
-	if database.Family(s.Engine) == database.SQLite && !opts.NoNativeDDL && !t.portable {
-		p = native(s)
+	if s.Engine == database.SQLite && !opts.NoNativeDDL && !t.portable {
+		var err error
+		if p, err = native(s); err != nil {
+			return nil, err
+		}
 	}
 	t.layout = p.Detail.(*layout)
 	return p, nil
@@ -83,7 +86,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 		return err
 	}
 	for _, l := range t.layout.tables {
-		if err := t.conn.Exec(l.create); err != nil {
+		if err := executeOne(t.conn, l.create); err != nil {
 			return fmt.Errorf("create table %s: %w", l.name, err)
 		}
 	}
@@ -242,7 +245,7 @@ func (t *target) finish(p *database.Plan, r *database.Report) ([]database.Findin
 func (t *target) buildLate() []database.Finding {
 	var findings []database.Finding
 	for _, o := range t.layout.late {
-		if err := t.conn.Exec(o.sql); err != nil {
+		if err := executeOne(t.conn, o.sql); err != nil {
 			findings = append(findings, database.Finding{Object: o.id, Status: database.SidecarOnly, Code: "DB302", Reason: "SQLite refuses it: " + err.Error()})
 		}
 	}
@@ -529,7 +532,7 @@ func (t *target) writeBeside(p *database.Plan, r *database.Report, late []databa
 	if err := t.conn.Exec(besideDDL); err != nil {
 		return fmt.Errorf("create our own tables: %w", err)
 	}
-	schema, err := json.Marshal(p.Source)
+	schema, err := json.Marshal(withoutDDL(p.Source))
 	if err != nil {
 		return fmt.Errorf("store the schema: %w", err)
 	}
@@ -554,6 +557,18 @@ func (t *target) writeBeside(p *database.Plan, r *database.Report, late []databa
 		}
 	}
 	return nil
+}
+
+// withoutDDL is a schema without the statements, which stand in _packstone_object alone, where people can read them.
+func withoutDDL(s *database.Schema) *database.Schema {
+	out := *s
+	out.Objects = make([]*database.Object, len(s.Objects))
+	for i, o := range s.Objects {
+		bare := *o
+		bare.DDL = nil
+		out.Objects[i] = &bare
+	}
+	return &out
 }
 
 func (t *target) writeColumns() error {
@@ -586,6 +601,7 @@ func (t *target) writeObjects(p *database.Plan, findings []database.Finding) err
 		if err != nil {
 			return err
 		}
+		delete(ddl, f.Object) // what is found of it later needs it no more
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ var SQLite = &Dialect{Comments: true, Backticks: true, Brackets: true}
 var Oracle = &Dialect{Fold: strings.ToUpper, Comments: true, Qs: true}
 
 // SQLServer reads as a session does whose QUOTED_IDENTIFIER is on.
-var SQLServer = &Dialect{Comments: true, Nested: true, Brackets: true}
+var SQLServer = &Dialect{Comments: true, Nested: true, Brackets: true, Doubled: true}
 
 // MySQL reads under a sql_mode; executed says which comments /*!NNNNN … */ the
 // server reads.

@@ -24,8 +24,9 @@ type Dialect struct {
 	Backslashes bool
 	// Texts says that "…" is a string and no name.
 	Texts bool
-	// Backticks and Brackets quote names.
-	Backticks, Brackets bool
+	// Backticks and Brackets quote names; Doubled says that a bracket in such a
+	// name is doubled.
+	Backticks, Brackets, Doubled bool
 	// Dollars quote strings: $tag$ … $tag$.
 	Dollars bool
 	// Escaped strings begin with E', whose backslashes escape.
@@ -71,6 +72,9 @@ func (t Token) Is(word string) bool {
 
 // named says that the token can be a name.
 func (t Token) named() bool { return t.Kind == Word || t.Kind == Name }
+
+// names says that the token may stand for a name: SQLite and MySQL take strings too.
+func (t Token) names() bool { return t.named() || t.Kind == Text }
 
 // Errors of a lexer.
 var (
@@ -167,7 +171,7 @@ func (l *lexer) word() {
 func (l *lexer) number() error {
 	end := l.at
 	digits := func() {
-		for end < len(l.sql) && digit(l.sql[end]) {
+		for end < len(l.sql) && (digit(l.sql[end]) || l.sql[end] == '_' && end+1 < len(l.sql) && digit(l.sql[end+1]) && !l.Loose) {
 			end++
 		}
 	}
@@ -293,6 +297,8 @@ func (l *lexer) quoted() (begins bool, err error) {
 		return true, l.until(Name, '"', false, l.at+1)
 	case c == '`' && l.Backticks:
 		return true, l.until(Name, '`', false, l.at+1)
+	case c == '[' && l.Brackets && !l.Doubled:
+		return true, l.bracket()
 	case c == '[' && l.Brackets:
 		return true, l.until(Name, ']', false, l.at+1)
 	case c == '$' && l.Dollars:
@@ -329,6 +335,16 @@ func (l *lexer) until(kind Kind, end byte, backslash bool, from int) error {
 		}
 	}
 	return errOpen
+}
+
+// bracket reads up to the first closing bracket.
+func (l *lexer) bracket() error {
+	length := strings.IndexByte(l.rest(), ']')
+	if length < 0 {
+		return errOpen
+	}
+	l.add(Name, l.at+length+1, l.sql[l.at+1:l.at+length])
+	return nil
 }
 
 // escaped reads E'…'. What follows on another line would go on with it.

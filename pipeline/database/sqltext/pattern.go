@@ -275,7 +275,7 @@ func (m *matcher) exactly(tokens []Token, names ...string) []int {
 		return nil
 	}
 	for i, name := range names {
-		if i > 0 && !tokens[2*i-1].Is(".") || !tokens[2*i].named() || tokens[2*i].Value != name {
+		if i > 0 && !tokens[2*i-1].Is(".") || !tokens[2*i].names() || tokens[2*i].Value != name {
 			return nil
 		}
 	}
@@ -286,7 +286,7 @@ func (m *matcher) exactly(tokens []Token, names ...string) []int {
 func calledLengths(tokens []Token, good func(names []string) bool) []int {
 	var out []int
 	var names []string
-	for n := 1; n <= min(len(tokens), 5) && tokens[n-1].named(); n += 2 {
+	for n := 1; n <= min(len(tokens), 5) && tokens[n-1].names(); n += 2 {
 		names = append(names, tokens[n-1].Value)
 		if good(names) {
 			out = append([]int{n}, out...)
