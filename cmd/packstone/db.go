@@ -38,6 +38,11 @@ type dbOptions struct {
 	strict      bool
 	jobs        int
 	noNativeDDL bool
+	nativeDDL   bool // of a file that was handed over
+	handedOver  bool
+	noOwner     bool
+	roles       map[string]string
+	trustCode   bool
 	zeroDates   string
 	nul         string
 }
@@ -47,8 +52,28 @@ func (o *dbOptions) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.filter.ExcludeTables, "exclude-tables", nil, "no tables that match one of these `patterns`")
 	flags.StringSliceVar(&o.filter.Schemas, "schema", nil, "only schemas that match one of these `patterns`")
 	flags.IntVar(&o.jobs, "jobs", 4, "`number` of tables that are read at once, at most")
-	flags.BoolVar(&o.noNativeDDL, "no-native-ddl", false, "build tables from their neutral description even in the engine that they come from")
+	o.registerNeutral(flags)
 }
+
+func (o *dbOptions) registerNeutral(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.noNativeDDL, noNativeDDLFlag, false, "run no statements that came with a database, and build tables from their neutral description even in the engine that they come from")
+}
+
+// registerOwners adds the flags that say whose things become, and whose code may run.
+func (o *dbOptions) registerOwners(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.noOwner, noOwnerFlag, false, "leave everything to whoever imports, instead of giving it to the roles or users that owned it")
+	flags.StringToStringVar(&o.roles, roleMapFlag, nil, "what was `A=B`: the role or user A's becomes B's; may be repeated")
+	flags.BoolVar(&o.trustCode, trustCodeFlag, false, "let code of users who are no superusers run with the rights of whoever imports")
+}
+
+// Names of flags that refusals and checks name.
+const (
+	noNativeDDLFlag = "no-native-ddl"
+	nativeDDLFlag   = "native-ddl"
+	noOwnerFlag     = "no-owner"
+	roleMapFlag     = "role-map"
+	trustCodeFlag   = "trust-code"
+)
 
 // registerWriting adds the flags of what fills a database.
 func (o *dbOptions) registerWriting(flags *pflag.FlagSet) {
@@ -83,6 +108,9 @@ func (o *dbOptions) check() error {
 	if o.jobs < 1 {
 		return usage("--jobs %d: must be at least 1", o.jobs)
 	}
+	if o.nativeDDL && o.noNativeDDL {
+		return usage("--%s and --%s contradict each other", nativeDDLFlag, noNativeDDLFlag)
+	}
 	if _, ok := zeroDates[o.zeroDates]; !ok {
 		return usage("--zero-dates %s: want null, refuse or loosen", o.zeroDates)
 	}
@@ -101,9 +129,14 @@ var (
 )
 
 func (o *dbOptions) convert(progress func(database.Progress)) database.Options {
-	return database.Options{
-		Plan:   database.PlanOptions{NoNativeDDL: o.noNativeDDL, ZeroDates: zeroDates[o.zeroDates], NUL: nulPolicies[o.nul]},
-		Strict: o.strict, Jobs: o.jobs, Progress: progress,
+	return database.Options{Plan: o.plan(), Strict: o.strict, Jobs: o.jobs, Progress: progress}
+}
+
+// plan says what a target may make of a schema. Statements of a file that was handed over run only if that is asked for.
+func (o *dbOptions) plan() database.PlanOptions {
+	return database.PlanOptions{
+		NoNativeDDL: o.noNativeDDL || o.handedOver && !o.nativeDDL, NoOwner: o.noOwner, Roles: o.roles, HandedOver: o.handedOver, TrustCode: o.trustCode,
+		ZeroDates: zeroDates[o.zeroDates], NUL: nulPolicies[o.nul],
 	}
 }
 
@@ -188,6 +221,8 @@ type dbSummary struct {
 	Exact         int         `json:"exact" doc:"Number of objects that were kept exactly."`
 	Inexact       []dbFinding `json:"inexact" doc:"Objects and values that were not."`
 	Chosen        int         `json:"chosen,omitempty" doc:"Number of objects that hang on tables that were left out."`
+	Untrusted     []dbFinding `json:"untrusted,omitempty" doc:"What runs with a superuser's rights though it belongs to no superuser."`
+	Statements    []string    `json:"statements,omitempty" doc:"With --dry-run, the statements that came with the database and would run."`
 	TotalDuration float64     `json:"total_duration" doc:"Seconds."`
 }
 
@@ -218,12 +253,19 @@ func summarizeDB(action string, r *database.Report, took time.Duration) dbSummar
 		m.Tables = append(m.Tables, dbTable{t.Table, t.Target, t.Rows, t.Digest.String()})
 	}
 	for _, f := range r.Inexact() {
-		name := strings.TrimPrefix(f.Object.String(), f.Object.Kind+" ")
-		m.Inexact = append(m.Inexact, dbFinding{f.Object.Kind, name, string(f.Status), f.Code, f.Reason, f.Count})
+		m.Inexact = append(m.Inexact, newDBFinding(f))
+	}
+	for _, f := range r.Untrusted {
+		m.Untrusted = append(m.Untrusted, newDBFinding(f))
 	}
 	m.Chosen = r.Chosen()
 	m.Exact = len(r.Findings) - len(m.Inexact) - m.Chosen
 	return m
+}
+
+func newDBFinding(f database.Finding) dbFinding {
+	name := strings.TrimPrefix(f.Object.String(), f.Object.Kind+" ")
+	return dbFinding{f.Object.Kind, name, string(f.Status), f.Code, f.Reason, f.Count}
 }
 
 func (m dbSummary) text() string {
@@ -250,13 +292,25 @@ func (a *app) tellDB(action string, r *database.Report, begun time.Time) {
 	m := summarizeDB(action, r, time.Since(begun))
 	m.DryRun = a.flags.dryRun
 	text := m.text()
-	for _, f := range slices.Backward(r.Inexact()) {
+	if a.flags.dryRun {
+		m.Statements = r.Statements
+		text = wouldRun(r.Statements) + text
+	}
+	for _, f := range slices.Backward(slices.Concat(r.Inexact(), r.Untrusted)) {
 		text = f.String() + "\n" + text
 	}
 	if n := r.Chosen(); n > 0 {
 		text = fmt.Sprintf("%d objects hang on tables that were left out, and are left out with them\n", n) + text
 	}
 	a.out.Summary(m, text)
+}
+
+// wouldRun prints statements as one could run them.
+func wouldRun(statements []string) string {
+	if len(statements) == 0 {
+		return ""
+	}
+	return "these statements came with the database and would run:\n" + strings.Join(statements, ";\n") + ";\n"
 }
 
 // dbOutcome says how exact a copy is that was made.
@@ -319,7 +373,7 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 		if err == nil {
 			err = dbOutcome(report)
 		}
-		return errors.Join(err, a.out.Err())
+		return errors.Join(trustCure(err), a.out.Err())
 	}
 	meter := &dbMeter{}
 	stop := a.out.Progress(meter.counts)
@@ -335,7 +389,15 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 		return fmt.Errorf("%w; --nul strip leaves such characters out", err)
 	}
 	if err != nil {
-		return err
+		return trustCure(err)
 	}
 	return errors.Join(dbOutcome(report), a.out.Err())
+}
+
+// trustCure says what to do about code that is not trusted.
+func trustCure(err error) error {
+	if !errors.Is(err, database.ErrUntrusted) {
+		return err
+	}
+	return fmt.Errorf("%w; all are listed above: --%s runs them, and so does an import by a user who is no superuser, with that user's rights", err, trustCodeFlag)
 }

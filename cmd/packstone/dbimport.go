@@ -12,20 +12,24 @@ import (
 )
 
 func newDBImport(a *app) *cobra.Command {
-	var o dbOptions
+	o := dbOptions{handedOver: true}
 	var to dbAddress
 	cmd := &cobra.Command{
 		Use:   "import FILE.sqlite --to URL",
 		Short: "Bring a SQLite file, an export or any other, into an empty database, and read it back to compare.",
-		Long: `Into the engine that an export came from, its objects come back by their own statements; into any other, tables, keys, checks and
-indexes are translated, and what has no counterpart is listed. Nothing is changed unless the database is empty, and nothing stays if the
-import fails. The exit code is 3 if anything is not exact, and 4 if the database is not empty or --strict refuses.`,
-		Example: `  packstone db import platform.sqlite --to postgres://owner@db/restored
+		Long: `Tables, keys, checks and indexes are built from their description in the file, and what has no counterpart is listed. With --native-ddl
+an export comes back into its own engine by the statements of its objects: views, functions, triggers and all the rest. Anybody can have
+written them into the file, so look at them first: -n prints them. Nothing is changed unless the database is empty, and nothing stays if
+the import fails. The exit code is 3 if anything is left out or not exact, and 4 if the database is not empty, --strict refuses, or code
+of others would run with a superuser's rights (--trust-code).`,
+		Example: `  packstone db import platform.sqlite --to postgres://owner@db/restored -n --native-ddl
   packstone db import platform.sqlite --to-file /run/secrets/url --strict`,
 		Args: cobra.ExactArgs(1),
 	}
 	to.registerFilling(cmd.Flags(), "to fill")
 	o.registerWriting(cmd.Flags())
+	cmd.Flags().BoolVar(&o.nativeDDL, nativeDDLFlag, false, "run the statements of the file's objects in the engine that they come from; -n prints them")
+	o.registerOwners(cmd.Flags())
 	o.registerValues(cmd.Flags())
 	return a.verb(cmd, usesDryRun, func(ctx context.Context, args []string) error {
 		if err := o.check(); err != nil {

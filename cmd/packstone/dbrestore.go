@@ -45,7 +45,7 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 	if len(sources) != 1 || !r.isDatabase(sources[0]) {
 		return usage("--to takes one database: name it as SNAPSHOT:SOURCE")
 	}
-	o := dbOptions{jobs: restoreJobs}
+	o := r.o.filling
 	dst, err := r.openDBTarget(ctx, r.o.to, o)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (r *restoring) buildDatabase(ctx context.Context, s *catalog.SourceState, f
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	report, err := database.Convert(ctx, src, dst, database.Options{Jobs: restoreJobs, Progress: r.databaseProgress()})
+	report, err := database.Convert(ctx, src, dst, r.o.filling.convert(r.databaseProgress()))
 	if report != nil {
 		for _, f := range report.Inexact() {
 			r.inexact++

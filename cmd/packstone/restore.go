@@ -50,6 +50,7 @@ type restoreOptions struct {
 	numeric    bool
 	toCommand  []string
 	to         dbAddress
+	filling    dbOptions // how databases come back
 	server     any // what to names, if it is a server of files (config.Remote) or a bucket (config.Bucket); else nil
 	inPlace    bool
 	incomplete bool
@@ -90,6 +91,9 @@ final name.`,
 	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
 	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
+	o.filling.jobs = restoreJobs
+	o.filling.registerNeutral(flags)
+	o.filling.registerOwners(flags)
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
@@ -187,8 +191,24 @@ func (o *restoreOptions) checkTarget() error {
 	if o.to.emptyLeftover && (!o.to.named() || o.server != nil) {
 		return usage("--%s goes with --to and a database", emptyLeftoverFlag)
 	}
+	if err := o.checkFilling(); err != nil {
+		return err
+	}
 	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.owner != "" || o.chmod != "") {
 		return usage("--to fills a database: --include, --exclude, --delete, --owner and --chmod have no meaning there")
+	}
+	return nil
+}
+
+// checkFilling refuses flags of databases where no database is filled.
+func (o *restoreOptions) checkFilling() error {
+	f := o.filling
+	fills := o.inPlace || o.to.named() && o.server == nil
+	if !fills && (f.noOwner || len(f.roles) > 0 || f.trustCode) {
+		return usage("--%s, --%s and --%s go with a database to fill: --to or --in-place", noOwnerFlag, roleMapFlag, trustCodeFlag)
+	}
+	if !fills && f.noNativeDDL && o.target == "" {
+		return usage("--%s goes with a database: --to, --in-place or --target", noNativeDDLFlag)
 	}
 	return nil
 }

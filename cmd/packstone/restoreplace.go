@@ -217,7 +217,7 @@ func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
 	if err != nil {
 		return usage("%w", err)
 	}
-	o := dbOptions{jobs: restoreJobs}
+	o := r.o.filling
 	dst, err := driver.OpenTarget(ctx, *back.database, o.target(r.app))
 	if err != nil {
 		return err

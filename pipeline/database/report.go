@@ -12,6 +12,7 @@ const (
 	SidecarOnly  Status = "sidecar"      // its native DDL is kept beside the data
 	Dropped      Status = "dropped"      // it is not in the copy
 	Chosen       Status = "chosen"       // it is not in the copy, as the filter says
+	Untrusted    Status = "untrusted"    // it would run with more rights than its owner has; see Plan.Untrusted
 )
 
 // PartOfTable is why an object has no DDL of its own that nevertheless comes

@@ -263,6 +263,10 @@ func clientContext(body, mode, charset, collation, zone string) []string {
 	if charset == "" || !ascii(body) || strings.HasPrefix(charset, "u") && !strings.HasPrefix(charset, "utf8") {
 		charset = "utf8mb4"
 	}
+	return []string{clientContextOf(charset, collation, mode, zone)}
+}
+
+func clientContextOf(charset, collation, mode, zone string) string {
 	set := "SET SESSION character_set_client = " + charset
 	if collation != "" {
 		set += ", SESSION collation_connection = " + collation
@@ -273,7 +277,7 @@ func clientContext(body, mode, charset, collation, zone string) []string {
 	if zone != "" {
 		set += ", SESSION time_zone = " + quoteText(zone)
 	}
-	return []string{set}
+	return set
 }
 
 // noMode stands for an object that keeps no sql_mode.

@@ -2,8 +2,8 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
@@ -25,7 +25,7 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Repor
 	if err := t.setCounters(ctx, p); err != nil {
 		return lost, err
 	}
-	return append(lost, t.replay(ctx, d.end)...), nil
+	return append(lost, t.replay(ctx, d)...), nil
 }
 
 // addKeys makes all keys of a table by one statement, so that the server reads
@@ -215,13 +215,17 @@ func sequenceName(p *database.Plan, q *database.Sequence) string {
 
 // replay makes objects that may need each other, in as many rounds as bring
 // anything; the last round's errors are reported.
-func (t *target) replay(ctx context.Context, objects []*database.Object) (lost []database.Finding) {
-	for {
-		var failed []*database.Object
+func (t *target) replay(ctx context.Context, d *plan) (lost []database.Finding) {
+	me, err := t.admin.value(ctx, "SELECT CURRENT_USER()")
+	r := &replay{target: t, opts: d.opts, me: me}
+	for objects := d.end; ; {
+		var failed []*statements
 		var reasons, notes []database.Finding
 		for _, o := range objects {
-			f, ok := t.replayOne(ctx, o)
+			f, ok := r.one(ctx, o)
 			switch {
+			case err != nil:
+				failed, reasons = append(failed, o), append(reasons, sidecarOf(o, err))
 			case !ok:
 				failed, reasons = append(failed, o), append(reasons, f)
 			case f.Status != "":
@@ -236,33 +240,115 @@ func (t *target) replay(ctx context.Context, objects []*database.Object) (lost [
 	}
 }
 
-// definer is the clause that names an object's owner.
-var definer = regexp.MustCompile("(?i)\\bDEFINER\\s*=\\s*(`(?:[^`]|``)*`@`(?:[^`]|``)*`|`(?:[^`]|``)*`|CURRENT_USER(?:\\(\\))?)\\s")
+// replay makes code: what runs with the rights of its definer.
+type replay struct {
+	target *target
+	opts   database.PlanOptions
+	me     string // user@host
+}
 
-// replayOne runs an object's DDL, without its owner where that is not allowed.
-func (t *target) replayOne(ctx context.Context, o *database.Object) (database.Finding, bool) {
-	err := t.run(ctx, o.DDL)
+func sidecarOf(o *statements, err error) database.Finding {
+	return database.Finding{Object: o.object.ObjectID, Status: database.SidecarOnly, Code: "DB312", Reason: err.Error()}
+}
+
+// one makes an object with its definer, or without where that is not allowed.
+func (r *replay) one(ctx context.Context, o *statements) (database.Finding, bool) {
+	definer := r.mapped(o.code.definer)
+	if definer != "" && !r.opts.NoOwner {
+		sql := o.main
+		if definer != o.code.definer {
+			sql = o.main[:o.code.clause[0]] + "DEFINER=" + account(definer) + o.main[o.code.clause[1]:]
+		}
+		err := r.target.run(ctx, o.setting, sql)
+		if err == nil || !denied(err) {
+			return sidecarUnless(err, o)
+		}
+	}
+	return r.disown(ctx, o, definer)
+}
+
+func sidecarUnless(err error, o *statements) (database.Finding, bool) {
 	if err == nil {
 		return database.Finding{}, true
 	}
-	finding := database.Finding{Object: o.ObjectID, Status: database.SidecarOnly, Code: "DB312", Reason: err.Error()}
-	last := o.DDL[len(o.DDL)-1]
-	at := definer.FindStringIndex(last)
-	if !denied(err) || at == nil || at[0] > 80 {
-		return finding, false
-	}
-	without := append(append([]string(nil), o.DDL[:len(o.DDL)-1]...), last[:at[0]]+last[at[1]:])
-	if err := t.run(ctx, without); err != nil {
-		finding.Reason = err.Error()
-		return finding, false
-	}
-	finding.Status, finding.Code = database.Approximated, "DB313"
-	finding.Reason = "it belongs to the importing user, who may not make it another's"
-	return finding, true
+	return sidecarOf(o, err), false
 }
 
-func (t *target) run(ctx context.Context, statements []string) (err error) {
+// mapped is who takes the place of an account: by its whole name, or by the user's alone.
+func (r *replay) mapped(definer string) string {
+	if other, ok := r.opts.Roles[definer]; ok {
+		return other
+	}
+	at := strings.LastIndexByte(definer, '@')
+	if at < 0 {
+		return definer
+	}
+	if other, ok := r.opts.Roles[definer[:at]]; ok {
+		return other + definer[at:]
+	}
+	return definer
+}
+
+// account quotes user@host, or a role.
+func account(name string) string {
+	at := strings.LastIndexByte(name, '@')
+	if at < 0 {
+		return quote(name)
+	}
+	return quote(name[:at]) + "@" + quote(name[at+1:])
+}
+
+// disown makes an object the importing user's, who may do more than its definer could: so it runs with the rights of whoever
+// uses it. What always runs with its definer's rights is left out.
+func (r *replay) disown(ctx context.Context, o *statements, definer string) (database.Finding, bool) {
+	kind, who := o.object.Kind, definer
+	if who == "" {
+		who = "nobody that its statement names"
+	}
+	f := database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: "DB313", Reason: "it belongs to " + r.me + ", and not to " + who}
+	bare := o.main
+	if o.code.clause[1] > 0 {
+		bare = o.main[:o.code.clause[0]] + o.main[o.code.clause[1]:]
+	}
+	list := []string{o.setting, bare}
+	switch {
+	case definer == r.me || r.opts.TrustCode || o.code.invoker:
+	case kind == "view":
+		list[1] = o.invoking(bare)
+		f.Reason += ", so that it is SQL SECURITY INVOKER now"
+	case kind == "procedure" || kind == "function":
+		list = append(list, "ALTER "+strings.ToUpper(kind)+" "+quote(o.object.Name)+" SQL SECURITY INVOKER")
+		f.Reason += ", so that it is SQL SECURITY INVOKER now"
+	default:
+		f.Status, f.Code = database.Dropped, "DB314"
+		f.Reason = "it would act with the rights of " + r.me + ", and belongs to " + who
+		return f, true
+	}
+	if err := r.target.run(ctx, list...); err != nil {
+		if len(list) > 2 { // it must not stay as it is
+			err = errors.Join(err, r.target.run(ctx, "DROP "+strings.ToUpper(kind)+" IF EXISTS "+quote(o.object.Name)))
+		}
+		return sidecarOf(o, err), false
+	}
+	return f, true
+}
+
+// invoking is a view's statement, from which the definer was cut, with SQL SECURITY INVOKER.
+func (o *statements) invoking(bare string) string {
+	cut := o.code.clause[1] - o.code.clause[0]
+	if o.code.security[1] > 0 {
+		return bare[:o.code.security[0]-cut] + "SQL SECURITY INVOKER" + bare[o.code.security[1]-cut:]
+	}
+	view := o.code.before("view").At - cut
+	return bare[:view] + "SQL SECURITY INVOKER " + bare[view:]
+}
+
+// run runs statements, the empty ones excepted, and makes the session what it was.
+func (t *target) run(ctx context.Context, statements ...string) (err error) {
 	for _, sql := range statements {
+		if sql == "" {
+			continue
+		}
 		if err = t.admin.exec(ctx, sql); err != nil {
 			break
 		}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,9 +14,10 @@ type plan struct {
 	create    []statement // before the rows
 	alter     []addition  // keys and indexes, after the rows
 	foreign   []reference // foreign keys, after all other keys
-	end       []*database.Object
+	end       []*statements
 	made      []made // everything by name, for the marker
 	collation string // the database's default, where the source's is to be kept
+	opts      database.PlanOptions
 }
 
 type statement struct {
@@ -38,19 +40,57 @@ type reference struct {
 type made struct{ kind, name string }
 
 // nativePlan replays the DDL of a server of the same kind.
-func nativePlan(s *database.Schema, lower bool) *database.Plan {
-	d := &plan{collation: s.Settings["collation"]}
-	p := &database.Plan{Source: s, Native: true, Detail: d}
-	for _, t := range s.Tables {
-		p.Tables = append(p.Tables, &database.PlannedTable{Source: t, Target: asStored(t, lower)})
+func nativePlan(s *database.Schema, server server, opts database.PlanOptions) (*database.Plan, error) {
+	d := &plan{opts: opts}
+	if plainWord.MatchString(s.Settings["collation"]) {
+		d.collation = s.Settings["collation"]
 	}
+	p := &database.Plan{Source: s, Native: true, Detail: d}
+	reader := &reader{server: server, name: s.Namespace, handed: opts.HandedOver}
+	tables := map[string]bool{}
 	for _, o := range s.Objects {
-		if len(o.DDL) > 0 {
-			d.replay(s, o)
+		if len(o.DDL) == 0 {
+			continue
+		}
+		if inside(o) {
 			p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Exact})
+			continue
+		}
+		if reader.take(p, d, o) && o.Kind == "table" {
+			tables[o.Name] = true
 		}
 	}
-	return p
+	for _, t := range s.Tables {
+		if !tables[t.Name] {
+			return nil, fmt.Errorf("%w: no statement makes table %s", database.ErrRefused, t.ID())
+		}
+		p.Tables = append(p.Tables, &database.PlannedTable{Source: t, Target: asStored(t, server.lowerCase)})
+	}
+	return p, nil
+}
+
+// inside says that an object is made by its table's statement; its own is for people.
+func inside(o *database.Object) bool { return o.Phase == database.Tables && o.Kind != "table" }
+
+// take plans an object's statement if it is one that makes it, and says so.
+func (r *reader) take(p *database.Plan, d *plan, o *database.Object) bool {
+	one, err := r.read(o)
+	if err == nil {
+		err = d.replay(p.Source, one)
+	}
+	if err != nil {
+		p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Dropped, Code: "DB303", Reason: "its statement is left out: " + err.Error()})
+		return false
+	}
+	p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Exact})
+	if one.setting != "" {
+		p.Statements = append(p.Statements, one.setting)
+	}
+	p.Statements = append(p.Statements, one.main)
+	if why := r.reaches(one.main); r.handed && o.Kind == "table" && why != "" {
+		p.Untrusted = append(p.Untrusted, database.Finding{Object: o.ObjectID, Status: database.Untrusted, Code: "DB320", Reason: why + " leads out of the database"})
+	}
+	return true
 }
 
 // asStored is the table as a server shows it that folds names of tables.
@@ -69,26 +109,30 @@ func asStored(t *database.Table, lower bool) *database.Table {
 	return &out
 }
 
-func (d *plan) replay(s *database.Schema, o *database.Object) {
+// replay puts a statement where it belongs.
+func (d *plan) replay(s *database.Schema, one *statements) error {
+	o := one.object
 	switch {
-	case o.Phase == database.BeforeTables || o.Kind == "table":
+	case o.Kind == "table" || o.Kind == "sequence":
 		d.made = append(d.made, made{o.Kind, o.Name})
-		for _, sql := range o.DDL {
-			d.create = append(d.create, statement{o.ObjectID, sql})
-		}
-	case o.Phase == database.AfterData && o.Kind == "foreign key":
-		a := additionOf(o)
+		d.create = append(d.create, statement{o.ObjectID, one.main})
+	case isCode(o.Kind):
+		d.made = append(d.made, made{o.Kind, o.Name})
+		d.end = append(d.end, one)
+	case s.Find(o.Table) == nil:
+		return errors.New("there is no such table")
+	case o.Kind == "foreign key":
 		for _, k := range s.Find(o.Table).ForeignKeys {
 			if k.Name == o.Name {
-				d.foreign = append(d.foreign, reference{a, k})
+				d.foreign = append(d.foreign, reference{additionOf(o), k})
+				return nil
 			}
 		}
-	case o.Phase == database.AfterData:
+		return errors.New("the table has no such key")
+	default:
 		d.alter = append(d.alter, additionOf(o))
-	case o.Phase == database.AtEnd:
-		d.made = append(d.made, made{o.Kind, o.Name})
-		d.end = append(d.end, o)
 	}
+	return nil
 }
 
 func additionOf(o *database.Object) addition {
@@ -118,8 +162,8 @@ type draft struct {
 	counter string // the source's identity column that counts here
 }
 
-func mappedPlan(s *database.Schema, y typer) *database.Plan {
-	m := &mapper{typer: y, source: s, detail: &plan{}, ids: map[string]string{}, tables: newNames(maxName, 'i'), links: newNames(maxName, 'i')}
+func mappedPlan(s *database.Schema, y typer, opts database.PlanOptions) *database.Plan {
+	m := &mapper{typer: y, source: s, detail: &plan{opts: opts}, ids: map[string]string{}, tables: newNames(maxName, 'i'), links: newNames(maxName, 'i')}
 	m.out = &database.Plan{Source: s, Detail: m.detail}
 	m.tables.unique(markerTable)
 	for _, t := range s.Tables {
@@ -491,9 +535,9 @@ func (m *mapper) counterFinding(c *database.Column) {
 	m.exact(id)
 }
 
-// expression carries an expression over; one of the same server stays as it is.
+// expression carries an expression over; one of the same server stays as it is if it only computes.
 func (m *mapper) expression(d *draft, e database.Expr) (string, bool) {
-	if e.Engine == m.server.engine {
+	if e.Engine == m.server.engine && m.computes(e.SQL) {
 		return e.SQL, true
 	}
 	return database.Translate(e, m.server.engine, func(name string) (string, bool) {
@@ -517,7 +561,7 @@ func (m *mapper) comparable(t mapped) bool {
 
 // defaultSQL spells a default.
 func (m *mapper) defaultSQL(d *draft, e database.Expr, t *mapped) (string, bool) {
-	if e.Engine == m.server.engine && t.lost == "" {
+	if e.Engine == m.server.engine && t.lost == "" && m.computes(e.SQL) {
 		return e.SQL, true
 	}
 	if e.IsNow() {

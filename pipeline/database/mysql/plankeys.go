@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
@@ -91,7 +92,7 @@ func (m *mapper) indexes(d *draft) {
 func (m *mapper) index(d *draft, x *database.Index) (what, lost string, ok bool) {
 	words := "KEY "
 	switch {
-	case x.Method != "" && !m.family:
+	case x.Method != "" && (!m.family || !slices.Contains([]string{"fulltext", "spatial", "vector"}, x.Method)):
 		return "", "an index of kind " + x.Method + " has no counterpart", false
 	case x.Where != nil:
 		return "", "an index over a part of the rows has no counterpart", false
@@ -250,14 +251,13 @@ func (m *mapper) late() {
 			m.approximated(o.ObjectID, "DB137", "its tables are called "+o.Name+"__… here")
 		}
 	}
-	if !m.family {
+	if !m.family || m.detail.opts.NoNativeDDL {
 		return
 	}
+	reader := &reader{server: m.server, name: m.source.Namespace, handed: m.detail.opts.HandedOver}
 	for _, o := range m.source.Objects {
-		if o.Phase == database.AtEnd && len(o.DDL) > 0 {
-			m.detail.end = append(m.detail.end, o)
-			m.detail.made = append(m.detail.made, made{o.Kind, o.Name})
-			m.exact(o.ObjectID)
+		if isCode(o.Kind) && len(o.DDL) > 0 {
+			reader.take(m.out, m.detail, o)
 		}
 	}
 }

@@ -56,7 +56,10 @@ func (t *target) connect(ctx context.Context) (*session, error) {
 func (t *target) Plan(ctx context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
 	var p *database.Plan
 	if s.Engine == t.admin.server.engine && !opts.NoNativeDDL && len(s.Objects) > 0 {
-		p = nativePlan(s, t.admin.server.lowerCase)
+		var err error
+		if p, err = nativePlan(s, t.admin.server, opts); err != nil {
+			return nil, err
+		}
 	} else {
 		y := typer{server: t.admin.server, family: database.Family(s.Engine) == database.MySQL}
 		y.fine = !y.family && s.Engine != database.Postgres
@@ -69,7 +72,7 @@ func (t *target) Plan(ctx context.Context, s *database.Schema, opts database.Pla
 				return nil, fmt.Errorf("list the collations: %w", translate(err))
 			}
 		}
-		p = mappedPlan(s, y)
+		p = mappedPlan(s, y, opts)
 	}
 	p.Loaders = cap(t.loaders)
 	return p, checkPlan(p)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -114,9 +115,23 @@ func (y typer) choose(t database.Type, keyed int, unique bool) mapped {
 	return m
 }
 
+// systemType is how a server prints a type; labels are spelt anew.
+var systemType = regexp.MustCompile(`^(tinyint|smallint|mediumint|int|integer|bigint|decimal|numeric|float|double|real|bit|year|date|time|datetime|timestamp` +
+	`|char|varchar|binary|varbinary|(tiny|medium|long)?(blob|text)|json|uuid|inet[46]|vector|geometry|point|linestring|polygon|multipoint|multilinestring` +
+	`|multipolygon|geometrycollection|geomcollection)(\(\d+(,\d+)?\))?( unsigned)?( zerofill)?$`)
+
 // native takes the source's own type where this server has it.
 func (y typer) native(m *mapped, t database.Type) bool {
 	name, _, _ := strings.Cut(strings.ToLower(t.Native), "(")
+	switch {
+	case t.Charset != "" && !plainWord.MatchString(t.Charset):
+		return false
+	case t.Kind == database.Enum || t.Kind == database.Set:
+		m.typ.Native, m.typ.Charset, m.typ.Collation = labelType(t), t.Charset, t.Collation
+		return y.collate(m, t)
+	case !systemType.MatchString(strings.TrimSuffix(t.Native, " /* mariadb-5.3 */")):
+		return false
+	}
 	switch name {
 	case "uuid", "inet4", "inet6", "vector", "":
 		if !y.server.mariadb() || name == "" {
@@ -135,7 +150,12 @@ func (y typer) native(m *mapped, t database.Type) bool {
 			return true
 		}
 	}
-	m.typ.Native, m.typ.Charset, m.typ.Collation = t.Native, t.Charset, t.Collation
+	m.typ.Native, m.typ.Charset, m.typ.Collation = strings.TrimSuffix(t.Native, " /* mariadb-5.3 */"), t.Charset, t.Collation
+	return y.collate(m, t)
+}
+
+// collate gives a type of the family the character set and collation that it had.
+func (y typer) collate(m *mapped, t database.Type) bool {
 	if t.Charset == "" || t.Charset == "binary" {
 		return true
 	}
@@ -273,11 +293,16 @@ func (y typer) labels(m *mapped, t database.Type) {
 		m.asText(0, "its labels are not legal here; it is kept as text")
 		return
 	}
+	m.typ.Native = labelType(t)
+}
+
+// labelType spells an enum or a set.
+func labelType(t database.Type) string {
 	quoted := make([]string, len(t.Values))
 	for i, v := range t.Values {
 		quoted[i] = quoteText(v)
 	}
-	m.typ.Native = string(t.Kind) + "(" + strings.Join(quoted, ",") + ")"
+	return string(t.Kind) + "(" + strings.Join(quoted, ",") + ")"
 }
 
 // json is MariaDB's JSON, a checked text. MySQL's JSON changes the spelling of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
@@ -132,6 +133,9 @@ func bindMoment(k database.Kind) func(database.Cell) (string, error) {
 	}
 }
 
+// ownInterval is how Oracle spells an interval's type.
+var ownInterval = regexp.MustCompile(`^INTERVAL (YEAR(\(\d\))? TO MONTH|DAY(\(\d\))? TO SECOND(\(\d\))?)$`)
+
 // mapType chooses Oracle's type for a neutral one.
 func mapType(s server, a sqlengine.Asked) sqlengine.Mapped {
 	t := a.Column.Type
@@ -152,7 +156,7 @@ func mapType(s server, a sqlengine.Asked) sqlengine.Mapped {
 	case database.Date, database.Timestamp, database.TimestampTZ:
 		return mapMoment(t, a)
 	case database.Interval:
-		if a.Engine == database.Oracle && strings.HasPrefix(t.Native, "INTERVAL") {
+		if a.Engine == database.Oracle && ownInterval.MatchString(t.Native) {
 			return sqlengine.Mapped{SQL: t.Native, Type: t}
 		}
 	}

@@ -147,7 +147,7 @@ func (r *replay) finding(id database.ObjectID, status database.Status, code, rea
 func (r *replay) untrusted(o *database.Object, format string, args ...any) {
 	id := o.ObjectID
 	if !slices.ContainsFunc(r.plan.Untrusted, func(f database.Finding) bool { return f.Object == id }) {
-		r.plan.Untrusted = append(r.plan.Untrusted, database.Finding{Object: id, Status: database.Dropped, Code: "DB320", Reason: fmt.Sprintf(format, args...)})
+		r.plan.Untrusted = append(r.plan.Untrusted, database.Finding{Object: id, Status: database.Untrusted, Code: "DB320", Reason: fmt.Sprintf(format, args...)})
 	}
 }
 

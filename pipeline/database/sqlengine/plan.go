@@ -14,10 +14,11 @@ type Steps struct {
 }
 
 // Plan replays a schema of the dialect's own engine, but for objects that skip
-// names (nil: none); any other schema is mapped. Its Detail is a *Steps.
+// names (nil: none); any other schema is mapped, and so is one that was handed
+// over. Its Detail is a *Steps.
 func (d *Dialect) Plan(s *database.Schema, opts database.PlanOptions, skip func(*database.Object) bool) *database.Plan {
 	p := &database.Plan{Source: s, Loaders: 1, LooseActions: true}
-	if s.Engine == d.Engine && !opts.NoNativeDDL {
+	if s.Engine == d.Engine && !opts.NoNativeDDL && !opts.HandedOver {
 		d.replay(p, skip)
 		return p
 	}
@@ -32,6 +33,9 @@ func (d *Dialect) replay(p *database.Plan, skip func(*database.Object) bool) {
 	p.Native = true
 	statements, findings := replay(p.Source, skip)
 	p.Findings = findings
+	for _, s := range statements {
+		p.Statements = append(p.Statements, s.SQL)
+	}
 	for _, t := range p.Source.Tables {
 		p.Tables = append(p.Tables, &database.PlannedTable{Source: t, Target: t})
 	}
