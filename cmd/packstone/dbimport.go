@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +60,33 @@ func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptio
 		return err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
+	if err := a.tellNative(ctx, src, to, o); err != nil {
+		return err
+	}
 	return a.convertDB(ctx, "import", src, dst, o)
+}
+
+// tellNative says that there are statements which do not run, where they could.
+func (a *app) tellNative(ctx context.Context, src database.Source, to dbAddress, o dbOptions) error {
+	schema, err := src.Schema(ctx)
+	if err != nil {
+		return fmt.Errorf("read the source's schema: %w", err)
+	}
+	at, err := to.locate(a)
+	if err != nil || o.nativeDDL || !strings.HasPrefix(at.Scheme(), database.Family(schema.Engine)) || !slices.ContainsFunc(schema.Objects, onlyNative) {
+		return err
+	}
+	a.out.Note("statements of the file's own, for views, functions and the like, do not run without --%s; with -n it prints them", nativeDDLFlag)
+	return nil
+}
+
+// onlyNative says that an object is made by a statement of its own and by nothing else.
+func onlyNative(o *database.Object) bool {
+	switch o.Kind {
+	case "schema", "table", "default", "primary key", "unique", "foreign key", "check", "index", "sequence":
+		return false
+	}
+	return len(o.DDL) > 0
 }
 
 // openDBTarget connects to a database that is to be filled.

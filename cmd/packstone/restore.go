@@ -51,7 +51,7 @@ type restoreOptions struct {
 	toCommand  []string
 	to         dbAddress
 	filling    dbOptions // how databases come back
-	server     any // what to names, if it is a server of files (config.Remote) or a bucket (config.Bucket); else nil
+	server     any       // what to names, if it is a server of files (config.Remote) or a bucket (config.Bucket); else nil
 	inPlace    bool
 	incomplete bool
 	yes        bool

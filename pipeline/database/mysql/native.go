@@ -140,7 +140,7 @@ func readSetting(sql, main string) (setting, mode string, err error) {
 // readMain matches the statement itself.
 func (r *reader) readMain(out *statements, mode string) error {
 	o := out.object
-	st, err := sqltext.MySQL(mode, r.server.executes).Parse(out.main, isCode(o.Kind))
+	st, err := sqltext.MySQL(mode, r.server.executes).Parse(out.main, isCode(o.Kind) && o.Kind != "view")
 	if err != nil {
 		return err
 	}

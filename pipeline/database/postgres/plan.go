@@ -50,7 +50,31 @@ func mappedPlan(s *database.Schema, opts database.PlanOptions) *database.Plan {
 		m.table(t)
 	}
 	m.detail.finish = append(m.detail.finish, m.late...)
+	m.implied(schemas)
 	return m.plan
+}
+
+// implied reports what other words already say: schemas, the default of a column that counts by itself, and comments.
+func (m *mapper) implied(schemas map[string]bool) {
+	said := map[database.ObjectID]bool{}
+	for _, t := range m.source.Tables {
+		if t.Comment != "" {
+			said[named("comment", "", "table "+t.ID())] = true
+		}
+		for _, c := range t.Columns {
+			if c.Identity != nil && c.Type.Kind == database.Int {
+				said[t.Part("default", c.Name)] = true
+			}
+			if c.Comment != "" {
+				said[named("comment", "", "table column "+t.ID()+"."+c.Name)] = true
+			}
+		}
+	}
+	for _, o := range m.source.Objects {
+		if said[o.ObjectID] || o.Kind == "schema" && (schemas[o.Name] || o.Name == m.source.Namespace) {
+			m.exact(o.ObjectID)
+		}
+	}
 }
 
 func (m *mapper) create(id database.ObjectID, sql string) {

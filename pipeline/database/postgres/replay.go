@@ -257,10 +257,9 @@ func (r *replay) belong(o *database.Object, one *read) (out []statement) {
 	}
 	h := r.heirOf(o.Owner)
 	switch {
+	case h.given && h.Name != r.at.me.Name:
+		out = append(out, statement{sql: "ALTER " + one.alter + " OWNER TO " + quote(h.Name), owner: true})
 	case h.given:
-		if h.Name != r.at.me.Name || o.Kind != "schema" || o.Name != "public" {
-			out = append(out, statement{sql: "ALTER " + one.alter + " OWNER TO " + quote(h.Name), owner: true})
-		}
 	case o.Owner != "" && !r.opts.NoOwner:
 		r.lost[o.Owner]++
 	}

@@ -190,13 +190,18 @@ func (t *target) refuseNonEmpty(ctx context.Context) error {
 // is left of failures is an error if the object is vital, else a finding.
 func (t *target) run(ctx context.Context, statements []statement) ([]database.Finding, error) {
 	var findings []database.Finding
+	lost := map[database.ObjectID]bool{}
 	for _, s := range statements {
+		if lost[s.object] {
+			continue
+		}
 		finding, err := t.make(ctx, s)
 		if err != nil {
 			return findings, fmt.Errorf("create %s: %w", s.object, translateWritten(err))
 		}
 		if finding != nil {
 			findings = append(findings, *finding)
+			lost[s.object] = finding.Status == database.Dropped
 		}
 	}
 	return findings, nil
