@@ -373,6 +373,16 @@ func castForm(_ *replay, m *matched) error {
 	return errors.New("it is a cast between types of the system")
 }
 
+// callsFunction says that a cast is more than the bytes or the text of a value taken for another type's.
+func callsFunction(o *database.Object) bool {
+	st, err := sqltext.Postgres.Parse(strings.Join(o.DDL, ""), false)
+	if err != nil {
+		return true
+	}
+	_, calls := st.Match("create cast $group with function $rest", sqltext.Own{})
+	return calls
+}
+
 // binaryCastForm: bytes of one type are taken for another, which only a superuser may say.
 func binaryCastForm(r *replay, m *matched) error {
 	if isSuperuser(r.at.me) && r.opts.HandedOver {
@@ -606,22 +616,8 @@ func grantForm(r *replay, m *matched) error {
 	if !r.known[kind+" "+what] {
 		return fmt.Errorf("it is about the %s %s, which is not the schema's", kind, what)
 	}
-	m.read.sql = r.withRoles(m, r.ownerOfNamed(kind, what, m.text("arguments")))
+	m.read.sql = r.withRoles(m, r.whose[kind+" "+what+m.text("arguments")])
 	return nil
-}
-
-// ownerOfNamed is whose a thing was that a grant is about.
-func (r *replay) ownerOfNamed(kind, what, arguments string) string {
-	for _, o := range r.schema.Objects {
-		name := o.Schema + "." + o.Name
-		switch {
-		case kind == "schema" && o.Kind == "schema" && o.Name == what, kind == "function" && name == what+arguments && o.Owner != "":
-			return o.Owner
-		case kind != "function" && o.Owner != "" && name == what && (o.Kind == kind || kind == "table" && r.owners[name] != "" || kind == "type" && o.Kind == "domain"):
-			return o.Owner
-		}
-	}
-	return ""
 }
 
 // functionGrants keeps grants on functions for when these are made.
@@ -639,7 +635,11 @@ func (r *replay) functionGrants(o *database.Object) {
 		m := &matched{Statement: st, bound: bound}
 		if kind := m.name("kind"); ok && (strings.EqualFold(kind, "function") || strings.EqualFold(kind, "procedure")) {
 			key := m.name("what") + m.text("arguments")
+			if _, made := r.whose["function "+key]; !made {
+				continue
+			}
 			r.grants[key] = append(r.grants[key], statement{object: o.ObjectID, sql: list[0].sql})
+			r.placed[o.ObjectID] = true
 		}
 	}
 }

@@ -20,20 +20,22 @@ type replay struct {
 	plan   *database.Plan
 	detail *plan
 
-	owners map[string]string      // of relations, by ID
-	own    map[string]bool        // functions and operators of the schema, with their schema
-	known  map[string]bool        // all that grants can be about: kind and name
-	grants map[string][]statement // on functions, by schema and signature
-	lost   map[string]int         // how many objects an owner that is not there had
-	casts  bool                   // the schema defines casts by functions
-	benign bool                   // what is not the schema's own is the system's or of a harmless extension
+	owners map[string]string          // of relations, by ID
+	whose  map[string]string          // owners of what grants can be about, by kind and name
+	placed map[database.ObjectID]bool // grants that are made together with their functions
+	own    map[string]bool            // functions and operators of the schema, with their schema
+	known  map[string]bool            // all that grants can be about: kind and name
+	grants map[string][]statement     // on functions, by schema and signature
+	lost   map[string]int             // how many objects an owner that is not there had
+	casts  bool                       // the schema defines casts by functions
+	benign bool                       // what is not the schema's own is the system's or of a harmless extension
 }
 
 // nativePlan replays a PostgreSQL source's own statements.
 func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*database.Plan, error) {
 	r := &replay{
 		schema: s, opts: opts, at: at, detail: &plan{}, plan: &database.Plan{Source: s, Native: true, Loaders: 1},
-		owners: map[string]string{}, own: map[string]bool{}, known: map[string]bool{"schema public": true},
+		owners: map[string]string{}, whose: map[string]string{}, placed: map[database.ObjectID]bool{}, own: map[string]bool{}, known: map[string]bool{"schema public": true},
 		grants: map[string][]statement{}, lost: map[string]int{}, benign: true,
 	}
 	r.plan.Detail = r.detail
@@ -71,30 +73,37 @@ func isCode(kind string) bool {
 	return kind == "function" || kind == "procedure" || kind == "aggregate" || kind == "operator"
 }
 
-// survey notes whose relations are and what there is, before anything is judged by it.
+// survey notes whose things are and what there is, before anything is judged by it.
 func (r *replay) survey() {
 	for _, o := range r.schema.Objects {
 		name := o.Schema + "." + o.Name
 		switch o.Kind {
 		case "table", "partition", "view", "materialized view", "foreign table":
 			r.owners[name] = o.Owner
-			r.known["table "+name] = true
+			r.know("table "+name, o.Owner)
 		case "sequence":
-			r.known["sequence "+name] = true
+			r.know("sequence "+name, o.Owner)
 		case "type", "domain":
-			r.known["type "+name] = true
+			r.know("type "+name, o.Owner)
 		case "schema":
-			r.known["schema "+o.Name] = true
+			r.know("schema "+o.Name, o.Owner)
 		case "function", "procedure", "aggregate", "operator":
 			bare := name[:strings.IndexByte(name+"(", '(')]
 			r.own[bare] = true
-			r.known["function "+bare] = true
+			r.know("function "+bare, "")
+			r.whose["function "+name] = o.Owner
 		case "cast":
-			r.casts = r.casts || !strings.HasSuffix(strings.Join(o.DDL, ""), "WITHOUT FUNCTION")
+			r.casts = r.casts || callsFunction(o)
 		case "extension":
 			r.benign = r.benign && benign[o.Name]
 		}
 	}
+}
+
+// know notes that grants may be about a thing.
+func (r *replay) know(what, owner string) {
+	r.known[what] = true
+	r.whose[what] = owner
 }
 
 // accept plans all objects and says which there will be.
@@ -115,31 +124,17 @@ func (r *replay) accept() map[database.ObjectID]bool {
 			continue
 		}
 		accepted[o.ObjectID] = true
-		r.finding(o.ObjectID, database.Exact, "", "")
-		if len(list) > 0 && !r.isFunctionGrant(o) {
+		r.plan.Findings = append(r.plan.Findings, database.Finding{Object: o.ObjectID, Status: database.Exact})
+		if len(list) > 0 && !r.placed[o.ObjectID] {
 			r.take(o, list)
 		}
 	}
 	return accepted
 }
 
-// isFunctionGrant says that a grant is made together with its function.
-func (r *replay) isFunctionGrant(o *database.Object) bool {
-	for _, list := range r.grants {
-		if slices.ContainsFunc(list, func(st statement) bool { return st.object == o.ObjectID }) {
-			return true
-		}
-	}
-	return false
-}
-
+// finding says what becomes of an object; it may have been exact so far.
 func (r *replay) finding(id database.ObjectID, status database.Status, code, reason string) {
-	for i, f := range r.plan.Findings {
-		if f.Object == id && f.Status == database.Exact {
-			r.plan.Findings = slices.Delete(r.plan.Findings, i, i+1)
-			break
-		}
-	}
+	r.plan.Findings = slices.DeleteFunc(r.plan.Findings, func(f database.Finding) bool { return f.Object == id && f.Status == database.Exact })
 	r.plan.Findings = append(r.plan.Findings, database.Finding{Object: id, Status: status, Code: code, Reason: reason})
 }
 

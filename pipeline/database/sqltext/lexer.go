@@ -382,12 +382,14 @@ func (l *lexer) dollars() (begins bool, err error) {
 
 // qs reads q'[ … ]'; begins is false for a word that only looks like it.
 func (l *lexer) qs() (begins bool, err error) {
-	rest := strings.ToLower(l.rest())
-	open := strings.TrimPrefix(rest, "n")
-	if !strings.HasPrefix(open, "q'") || len(open) < 3 {
+	from := l.at
+	if c := l.sql[from]; (c == 'n' || c == 'N') && from+1 < len(l.sql) {
+		from++
+	}
+	if c := l.sql[from]; c != 'q' && c != 'Q' || from+2 >= len(l.sql) || l.sql[from+1] != '\'' {
 		return false, nil
 	}
-	from := l.at + len(rest) - len(open) + 3
+	from += 3
 	closing := l.sql[from-1 : from]
 	if at := strings.Index("[{(<", closing); at >= 0 {
 		closing = "]})>"[at : at+1]
