@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// fillBig makes a table of rows that are long enough for an import to take a while.
+// fillBig makes a table.
 func fillBig(t *testing.T, url string, rows int) {
 	t.Helper()
 	script := `CREATE TABLE big (id INT PRIMARY KEY, v TEXT NOT NULL); INSERT INTO big SELECT seq, REPEAT(MD5(seq), 10) FROM seq_1_to_%d`
@@ -24,18 +24,13 @@ func fillBig(t *testing.T, url string, rows int) {
 	}
 }
 
-// began says that rows are being read from a database or loaded into it.
-func began(t *testing.T, url string) bool {
-	t.Helper()
-	query := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND (INFO LIKE 'LOAD DATA%' OR INFO LIKE '%FROM `big` ORDER%') AND ID <> CONNECTION_ID()"
-	if !strings.HasPrefix(url, "mysql:") {
-		query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY %' AND state = 'active' AND pid <> pg_backend_pid()"
-	}
-	out, err := execute(t, url, query)
-	return err == nil && strings.TrimSpace(out) != "0"
-}
+// Statements at which rows begin to flow into the table and out of it.
+const (
+	loading = "(?i)LOAD DATA|COPY [^;]*big[^;]* FROM STDIN"
+	reading = "(?i)FROM `big` ORDER|COPY [^;]*big[^;]* TO STDOUT"
+)
 
-// hangUp ends the sessions that load rows into a database.
+// hangUp ends the sessions in a database, but ours.
 func hangUp(t *testing.T, url string) {
 	t.Helper()
 	if !strings.HasPrefix(url, "mysql:") {
@@ -53,8 +48,8 @@ func hangUp(t *testing.T, url string) {
 	}
 }
 
-// start begins an import or export and returns once rows are on their way from or to the database.
-func start(t *testing.T, home, url string, args ...string) (cmd *exec.Cmd, ended chan error, errs *strings.Builder) {
+// start begins an import or export and returns when the server has the statement at which the gate stands.
+func start(t *testing.T, home string, g *gate, args ...string) (cmd *exec.Cmd, ended chan error, errs *strings.Builder) {
 	t.Helper()
 	cmd, errs = exec.Command("packstone", append([]string{"db"}, args...)...), &strings.Builder{}
 	cmd.Dir, cmd.Stderr = home, errs
@@ -65,12 +60,10 @@ func start(t *testing.T, home, url string, args ...string) (cmd *exec.Cmd, ended
 	ended = make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { cmd.Process.Kill() })
-	for !began(t, url) {
-		select {
-		case err := <-ended:
-			t.Fatalf("packstone ended before a row was seen on its way: %v: %s", err, errs)
-		case <-time.After(time.Millisecond):
-		}
+	select {
+	case err := <-ended:
+		t.Fatalf("packstone ended before the statement %s: %v: %s", g.at, err, errs)
+	case <-g.reached:
 	}
 	return cmd, ended, errs
 }
@@ -88,7 +81,7 @@ func tables(t *testing.T, url string) string {
 	return strings.TrimSpace(out)
 }
 
-const bigRows = 100_000
+const bigRows = 10_000
 
 func TestImportWhoseServerHangsUpLeavesNothing(t *testing.T) {
 	for _, engine := range []string{database.MariaDB, database.Postgres} {
@@ -98,8 +91,10 @@ func TestImportWhoseServerHangsUpLeavesNothing(t *testing.T) {
 			if code, _, errs := packstoneAs(t, home, "db", "export", "--from", from, "big.sqlite"); code != exitDone && code != exitMissing {
 				t.Fatalf("export ends with %d: %s", code, errs)
 			}
-			cmd, ended, errs := start(t, home, to, "import", "big.sqlite", "--to", to)
+			g, through := newGate(t, to, loading)
+			cmd, ended, errs := start(t, home, g, "import", "big.sqlite", "--to", through)
 			hangUp(t, to)
+			g.open()
 			<-ended
 			if got := cmd.ProcessState.ExitCode(); got != exitUnreachable {
 				t.Errorf("the import ended with %d, want %d: %s", got, exitUnreachable, errs)
@@ -107,6 +102,7 @@ func TestImportWhoseServerHangsUpLeavesNothing(t *testing.T) {
 			if got := tables(t, to); got != "" {
 				t.Errorf("%q is left", got)
 			}
+			waitForSessions(t, to)
 			wantExit(t, exitDone, home, "db", "import", "big.sqlite", "--to", to)
 			wantExit(t, exitDone, home, "db", "verify", "--from", from, "--against", to)
 		})
@@ -117,9 +113,11 @@ func TestExportWhoseServerHangsUpLeavesNothing(t *testing.T) {
 	for _, engine := range []string{database.MariaDB, database.Postgres} {
 		t.Run(engine, func(t *testing.T) {
 			home, from := t.TempDir(), emptyDatabase(t, engine)
-			fillBig(t, from, bigRows)
-			cmd, ended, errs := start(t, home, from, "export", "--from", from, "big.sqlite")
+			fillBig(t, from, 10*bigRows) // 33 MB are more than sockets hold, so that the server cannot have sent all
+			g, through := newGate(t, from, reading)
+			cmd, ended, errs := start(t, home, g, "export", "--from", through, "big.sqlite")
 			hangUp(t, from)
+			g.open()
 			<-ended
 			if got := cmd.ProcessState.ExitCode(); got != exitUnreachable {
 				t.Errorf("the export ended with %d, want %d: %s", got, exitUnreachable, errs)
@@ -136,15 +134,17 @@ func TestKilledImportIsFoundAndEmptiedOnRequest(t *testing.T) {
 	home, from, to := t.TempDir(), emptyDatabase(t, database.MariaDB), emptyDatabase(t, database.MariaDB)
 	fillBig(t, from, bigRows)
 	wantExit(t, exitMissing, home, "db", "export", "--from", from, "big.sqlite")
-	cmd, ended, _ := start(t, home, to, "import", "big.sqlite", "--to", to)
+	g, through := newGate(t, to, loading)
+	cmd, ended, _ := start(t, home, g, "import", "big.sqlite", "--to", through)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	<-ended
+	g.open()
 	if got := tables(t, to); !strings.Contains(got, "big") || !strings.Contains(got, "_packstone_import") {
 		t.Fatalf("a killed import left %q, want its table and the marker", got)
 	}
-	waitForLock(t, home, to)
+	waitForSessions(t, to)
 	_, errs := wantExit(t, exitRefused, home, "db", "import", "big.sqlite", "--to", to)
 	if !strings.Contains(errs, "killed") || !strings.Contains(errs, "--"+emptyLeftoverFlag) {
 		t.Errorf("the refusal does not tell of the killed import and what to do: %s", errs)
@@ -158,13 +158,17 @@ func TestKilledImportIsFoundAndEmptiedOnRequest(t *testing.T) {
 	wantExit(t, exitRefused, home, "db", "import", "big.sqlite", "--to", to, "--"+emptyLeftoverFlag)
 }
 
-// waitForLock returns when the server has noticed that the killed client is gone.
-func waitForLock(t *testing.T, home, url string) {
+// waitForSessions returns when the server has noticed that a client is gone, and has let go what that one held.
+func waitForSessions(t *testing.T, url string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
-		out, err := execute(t, url, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()")
-		if err != nil || time.Now().After(deadline) {
-			t.Fatalf("the killed import's sessions stay: %v", err)
+	query := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()"
+	if !strings.HasPrefix(url, "mysql:") {
+		query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+	}
+	for { // until the test times out, if a session stays
+		out, err := execute(t, url, query)
+		if err != nil {
+			t.Fatal(err)
 		}
 		if strings.TrimSpace(out) == "0" {
 			return

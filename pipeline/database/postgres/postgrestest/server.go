@@ -156,7 +156,7 @@ func keep() error {
 // wait returns once the server takes connections.
 func wait() error {
 	var err error
-	for range 200 {
+	for range 2400 { // two minutes, on a machine that is busy
 		var conn *pgx.Conn
 		if conn, err = pgx.Connect(context.Background(), address("postgres")); err == nil {
 			return conn.Close(context.Background())
