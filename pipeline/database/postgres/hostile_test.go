@@ -104,22 +104,25 @@ func schemaWith(id database.ObjectID, phase database.Phase, ddl ...string) *data
 	}
 }
 
-func planOf(t testing.TB, url string, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
+// planner opens a target that plans and does nothing else.
+func planner(t testing.TB) func(*database.Schema, database.PlanOptions) (*database.Plan, error) {
 	t.Helper()
-	dst, err := postgres.Driver{}.OpenTarget(context.Background(), location(t, url), database.TargetOptions{})
+	dst, err := postgres.Driver{}.OpenTarget(context.Background(), location(t, postgrestest.Database(t)), database.TargetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dst.Close()
-	return dst.Plan(context.Background(), s, opts)
+	t.Cleanup(func() { dst.Close() })
+	return func(s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
+		return dst.Plan(context.Background(), s, opts)
+	}
 }
 
 func TestStatementsThatDoNotMakeTheirObjectDoNotRun(t *testing.T) {
-	url := postgrestest.Database(t)
+	plan := planner(t)
 	for _, c := range hostile {
 		for _, sql := range c.sql {
 			for _, phase := range []database.Phase{database.BeforeTables, database.AtEnd} {
-				p, err := planOf(t, url, schemaWith(c.object, phase, sql), database.PlanOptions{TrustCode: true})
+				p, err := plan(schemaWith(c.object, phase, sql), database.PlanOptions{TrustCode: true})
 				if err != nil {
 					t.Fatalf("%s: %s: %v", c.object, sql, err)
 				}
@@ -160,22 +163,22 @@ func TestTheServerTakesOneStatementAtATime(t *testing.T) {
 
 // TestRowsGoOnlyIntoTablesThatTheImportMakes: a schema may name any other.
 func TestRowsGoOnlyIntoTablesThatTheImportMakes(t *testing.T) {
-	url := postgrestest.Database(t)
+	plan := planner(t)
 	s := schemaWith(database.ObjectID{Kind: "view", Schema: "public", Name: "v"}, database.AtEnd, `CREATE VIEW "public"."v" AS SELECT 1`)
 	s.Tables = append(s.Tables, &database.Table{Schema: "pg_catalog", Name: "pg_authid", Columns: []*database.Column{{Name: "rolname", Type: database.Type{Kind: database.Text}}}})
-	if _, err := planOf(t, url, s, database.PlanOptions{}); !errors.Is(err, database.ErrRefused) || !strings.Contains(err.Error(), "pg_authid") {
+	if _, err := plan(s, database.PlanOptions{}); !errors.Is(err, database.ErrRefused) || !strings.Contains(err.Error(), "pg_authid") {
 		t.Errorf("error %v, want a refusal that names the table", err)
 	}
 	s = schemaWith(database.ObjectID{Kind: "table", Schema: "pg_catalog", Name: "pg_mine"}, database.Tables, `CREATE TABLE "pg_catalog"."pg_mine" ("n" integer)`)
 	s.Tables = append(s.Tables, &database.Table{Schema: "pg_catalog", Name: "pg_mine"})
-	if _, err := planOf(t, url, s, database.PlanOptions{}); !errors.Is(err, database.ErrRefused) {
+	if _, err := plan(s, database.PlanOptions{}); !errors.Is(err, database.ErrRefused) {
 		t.Errorf("error %v, want a refusal", err)
 	}
 }
 
 // TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile: and asked for in a snapshot only where it is not a superuser's.
 func TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile(t *testing.T) {
-	url := postgrestest.Database(t)
+	plan := planner(t)
 	for _, c := range []struct {
 		object database.ObjectID
 		sql    string
@@ -189,7 +192,7 @@ func TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile(t *testing.T) {
 	} {
 		s := schemaWith(c.object, database.AtEnd, c.sql)
 		for _, handed := range []bool{true, false} {
-			p, err := planOf(t, url, s, database.PlanOptions{HandedOver: handed})
+			p, err := plan(s, database.PlanOptions{HandedOver: handed})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -203,7 +206,7 @@ func TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile(t *testing.T) {
 // TestNeutralSchemaSmugglesNothing builds from what a schema says of types, expressions, names and actions, all of it hostile.
 func TestNeutralSchemaSmugglesNothing(t *testing.T) {
 	for _, native := range []string{"integer DEFAULT pg_read_file('/etc/passwd')", "integer)" + evil, "integer[] CHECK (pg_sleep(9) IS NULL)", "text; SELECT 1"} {
-		importNeutral(t, native, "n > 0")
+		importNeutral(t, native, "pg_sleep(9)")
 	}
 	for _, sql := range []string{"pg_read_file('/etc/passwd')", "pg_sleep(9)", "lo_import('/etc/passwd')", "public.evil()", evil, "(SELECT 1)", "x OPERATOR(public.+) 1"} {
 		importNeutral(t, "integer", sql)
