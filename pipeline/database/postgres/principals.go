@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -52,12 +51,4 @@ func exceeds(one, other *database.Principal) bool {
 		}
 	}
 	return false
-}
-
-// plainName undoes the quotes that a role's name may have in a statement.
-func plainName(sql string) string {
-	if inner, ok := strings.CutPrefix(sql, `"`); ok {
-		return strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
-	}
-	return sql
 }
