@@ -79,7 +79,7 @@ func recipients(t *testing.T, identities ...age.Identity) []age.Recipient {
 // open opens the repository with a writer's file and an identity, either of which may be nil.
 func (e estate) open(t *testing.T, writer *crypto.WriterFile, identity age.Identity) (*catalog.Repository, error) {
 	t.Helper()
-	keys := catalog.Keys{Writer: writer}
+	keys := catalog.Keys{Writer: writer, Pins: catalog.Pins{Trusted: []crypto.Fingerprint{e.owner.Verifier().Fingerprint()}}}
 	if identity != nil {
 		keys.Identities = &crypto.IdentityFile{Identities: []age.Identity{identity}}
 	}

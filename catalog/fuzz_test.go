@@ -71,14 +71,19 @@ func FuzzCachedFiles(f *testing.F) {
 	f.Add([]byte(`{"config":1,"lanes":{"host.0":{"sequence":1,"hash":"x"}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
-		for _, name := range []string{"pages", headsFile} {
+		for _, name := range []string{"pages", "r.json"} {
 			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		r := &Repository{Cache: OpenCache(dir)}
-		if m, err := recall(r.Cache); err != nil || m.Lanes == nil {
-			t.Errorf("recalled %v, %v", m, err)
+		r := &Repository{Cache: OpenCache(dir), memories: openMemories(Options{Memory: dir}, "r")}
+		if seen, err := r.memories.recall(); err != nil || seen == nil {
+			t.Errorf("recalled %v, %v", seen, err)
+		}
+		for _, pin := range r.memories.known() {
+			if !bytes.Contains(data, []byte("owner")) || pin.Repository != "r" {
+				t.Errorf("%q pins %v", data, pin)
+			}
 		}
 		pages, err := OpenPages(r.Cache, "pages", domain.TreeID())
 		if err != nil {

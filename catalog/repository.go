@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -22,14 +21,15 @@ import (
 type Keys struct {
 	Identities *crypto.IdentityFile // to read
 	Writer     *crypto.WriterFile   // to back up
-	Owners     []crypto.Verifier    // further pins of the owner
+	Pins       Pins                 // whom else to trust
 }
 
 // Options of Open and Init.
 type Options struct {
 	Keys     Keys
 	CacheDir string           // "" keeps nothing
-	Memory   string           // another cache directory, of which only what this host has seen last is read; CacheDir if ""
+	Bypass   bool             // nothing is taken from the cache, nor put into it
+	Memory   string           // a directory of what this host has seen at the repository's address; one in CacheDir if ""
 	TempDir  string           // for what outgrows memory where there is no cache; "": it stays in memory
 	Now      func() time.Time // the clock; time.Now if nil
 	Software string           // named in records
@@ -39,16 +39,16 @@ type Options struct {
 
 // Repository is an open repository. Its methods are safe to call at once, Change excepted.
 type Repository struct {
-	Store    store.Store
-	Format   archive.Format
-	Config   *Config
-	Cache    *Cache
-	Unpinned bool // the owner's key was taken from the repository itself: compare its fingerprint
+	Store  store.Store
+	Format archive.Format
+	Config *Config
+	Cache  *Cache
 
-	owner   crypto.Verifier
-	domains map[uint64]crypto.Domain
-	options Options
-	seen    *recollection // what this host had seen last before this repository was opened
+	owner    crypto.Verifier
+	domains  map[uint64]crypto.Domain
+	options  Options
+	memories *memories
+	seen     *recollection // what this host had seen last before this repository was opened
 
 	headersOnce sync.Mutex
 	detached    detached // loaded at first use
@@ -70,7 +70,7 @@ func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recip
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository{Store: s, Format: format, owner: owner.Verifier(), options: o}
+	r := &Repository{Store: s, Format: format, owner: owner.Verifier(), options: o, memories: openMemories(o, format.Repository), seen: &recollection{}}
 	formatObject, err := archive.EncodeFormat(format)
 	if err != nil {
 		return nil, err
@@ -83,6 +83,7 @@ func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recip
 	if err := r.create(ctx, owner, config, domain, recipients, formatObject); err != nil {
 		return nil, fmt.Errorf("make a repository in %s: %w", s.Location(), err)
 	}
+	r.meet(nil)
 	return &crypto.WriterFile{
 		Repository: format.Repository, Signer: writer, Owner: owner.Verifier(),
 		DomainNumber: 1, Domain: domain, Classic: config.Classic, Recipients: recipients,
@@ -213,11 +214,14 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
-	r := &Repository{Store: s, Format: format, Cache: OpenCache(o.CacheDir), domains: map[uint64]crypto.Domain{}, options: o}
-	if r.owner, err = r.trustedOwner(); err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	r := &Repository{Store: s, Format: format, Cache: openCache(o), domains: map[uint64]crypto.Domain{}, options: o}
+	r.memories = openMemories(o, format.Repository)
+	if r.seen, err = r.memories.recall(); err != nil {
+		r.warn("a roll-back of the storage would go unnoticed: %v", err)
+		r.seen = &recollection{}
 	}
-	if r.seen, err = recall(OpenCache(cmp.Or(o.Memory, o.CacheDir))); err != nil {
+	known := r.memories.known()
+	if r.owner, err = trustedOwner(format, o.Keys, known); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
 	if r.Config, err = loadConfig(ctx, s, r.Cache, format.Repository, r.owner); err != nil {
@@ -229,32 +233,15 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if err := r.openDomains(ctx); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
+	r.meet(known)
 	return r, nil
 }
 
-// trustedOwner is the owner that the keys at hand pin, or the one that the repository names where nothing is pinned.
-func (r *Repository) trustedOwner() (crypto.Verifier, error) {
-	named, err := crypto.ParseVerifier(r.Format.Owner)
-	if err != nil {
-		return named, err
+func openCache(o Options) *Cache {
+	if o.Bypass {
+		return OpenCache("")
 	}
-	pins := r.options.Keys.Owners
-	if f := r.options.Keys.Identities; f != nil {
-		pins = append(pins, f.Owner(r.Format.Repository)...)
-	}
-	if w := r.options.Keys.Writer; w != nil {
-		if w.Repository != r.Format.Repository {
-			return named, fmt.Errorf("the writer file is of repository %s, this is %s: %w", w.Repository, r.Format.Repository, ErrUntrusted)
-		}
-		pins = append(pins, w.Owner)
-	}
-	for _, pin := range pins {
-		if pin.Text() != named.Text() {
-			return named, fmt.Errorf("the repository's owner is not the pinned one (%s): %w", pin.Name(), ErrUntrusted)
-		}
-	}
-	r.Unpinned = len(pins) == 0
-	return named, nil
+	return OpenCache(o.CacheDir)
 }
 
 // openDomains gets the secrets of all domains that the keys at hand open.
@@ -319,8 +306,8 @@ func (r *Repository) isRecipient() bool {
 // under is the repository as another config of the same owner has it.
 func (r *Repository) under(c *Config) *Repository {
 	return &Repository{
-		Store: r.Store, Format: r.Format, Config: c, Cache: r.Cache, Unpinned: r.Unpinned,
-		owner: r.owner, domains: r.domains, options: r.options, seen: r.seen,
+		Store: r.Store, Format: r.Format, Config: c, Cache: r.Cache,
+		owner: r.owner, domains: r.domains, options: r.options, memories: r.memories, seen: r.seen,
 	}
 }
 

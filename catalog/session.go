@@ -70,7 +70,7 @@ func (s *Session) begin(ctx context.Context) (err error) {
 	if _, s.index, err = s.writer.Domain.IndexIdentity(s.repo.Config.Classic); err != nil {
 		return err
 	}
-	if s.memory, err = recall(s.repo.Cache); err != nil {
+	if s.memory, err = s.repo.memories.recall(); err != nil {
 		return err
 	}
 	if err := s.enterLane(ctx); err != nil {

@@ -449,23 +449,6 @@ func TestAConfigThatTheOwnerHasNotSignedIsRefused(t *testing.T) {
 	w.sound()
 }
 
-func TestAnotherOwnerThanThePinnedOneIsRefused(t *testing.T) {
-	w := newWorld(t)
-	stranger := signer(t, "owner").Verifier()
-	_, err := Open(t.Context(), w.store, Options{Keys: Keys{Owners: []crypto.Verifier{stranger}}})
-	wantError(t, err, ErrUntrusted)
-	file := &crypto.IdentityFile{Owners: []crypto.OwnerPin{{Repository: w.writer.Repository, Owner: stranger}}}
-	_, err = Open(t.Context(), w.store, Options{Keys: Keys{Identities: file}})
-	wantError(t, err, ErrUntrusted)
-	pinned := *w.writer
-	pinned.Owner = stranger
-	_, err = Open(t.Context(), w.store, Options{Keys: Keys{Writer: &pinned}})
-	wantError(t, err, ErrUntrusted)
-	if !w.reader().Unpinned || w.host(w.store).Unpinned {
-		t.Error("Unpinned does not say whether the owner is pinned")
-	}
-}
-
 func TestADamagedCacheIsReadAgainFromTheStore(t *testing.T) {
 	w := newWorld(t)
 	s := w.begin()

@@ -67,7 +67,15 @@ func (w *world) change(edit func(c *Config)) {
 
 func (w *world) reader() *Repository {
 	w.t.Helper()
-	return w.opened(w.store, Options{Keys: Keys{Identities: &crypto.IdentityFile{Identities: []age.Identity{w.identity}}}})
+	return w.opened(w.store, Options{Keys: Keys{Identities: w.identities()}})
+}
+
+// identities is the file of who restores, in which the owner is pinned.
+func (w *world) identities() *crypto.IdentityFile {
+	return &crypto.IdentityFile{
+		Identities: []age.Identity{w.identity},
+		Owners:     []crypto.OwnerPin{{Repository: w.writer.Repository, Owner: w.owner.Verifier()}},
+	}
 }
 
 func (w *world) opened(s store.Store, o Options) *Repository {

@@ -159,16 +159,8 @@ func (f *IdentityFile) addComment(comment string) error {
 	return nil
 }
 
-// Owner returns the pinned owners of a repository.
-func (f *IdentityFile) Owner(repository string) []Verifier {
-	var owners []Verifier
-	for _, pin := range f.Owners {
-		if pin.Repository == repository {
-			owners = append(owners, pin.Owner)
-		}
-	}
-	return owners
-}
+// Line is the pin as it stands in an identity file.
+func (p OwnerPin) Line() string { return fmt.Sprintf("# %s %s %s", ownerPrefix, p.Repository, p.Owner) }
 
 // Format prints the number of identities and none of them.
 func (f IdentityFile) Format(state fmt.State, _ rune) {
@@ -220,7 +212,7 @@ func identityText(file IdentityFile, options IdentityFileOptions) ([]byte, error
 		fmt.Fprintf(&b, "# created: %s\n", options.Created.Format(time.RFC3339))
 	}
 	for _, pin := range file.Owners {
-		fmt.Fprintf(&b, "# %s %s %s\n", ownerPrefix, pin.Repository, pin.Owner)
+		b.WriteString(pin.Line() + "\n")
 	}
 	for _, identity := range file.Identities {
 		recipient, err := RecipientOf(identity)

@@ -42,7 +42,7 @@ func TestIdentityFilesComeBack(t *testing.T) {
 		if len(got.Identities) != 2 || fmt.Sprint(got.Identities[0]) != fmt.Sprint(hybrid) || fmt.Sprint(got.Identities[1]) != fmt.Sprint(classic) {
 			t.Errorf("passphrase %q: %d identities came back, and not the same", passphrase, len(got.Identities))
 		}
-		if pins := got.Owner(testRepository); len(pins) != 1 || pins[0].Text() != owner.Text() || len(got.Owner("other")) != 0 {
+		if fmt.Sprint(got.Owners) != fmt.Sprint(file.Owners) {
 			t.Errorf("passphrase %q: owners %v, want %v", passphrase, got.Owners, file.Owners)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -123,16 +124,44 @@ func (v Verifier) Name() string {
 	return name
 }
 
-// Fingerprint returns the SHA-256 of Text as 8 groups of 4 hex digits (128 bits), for people to
-// compare.
-func (v Verifier) Fingerprint() string {
+// Fingerprint is a short form of a public key that people compare: the first 128 bits of the SHA-256
+// of its text. Two keys with one fingerprint can't be found, so it pins a key as well as the key does.
+type Fingerprint [16]byte
+
+// Fingerprint returns the fingerprint of the key.
+func (v Verifier) Fingerprint() Fingerprint {
 	sum := sha256.Sum256([]byte(v.text))
+	return Fingerprint(sum[:16])
+}
+
+// ParseFingerprint reads the 32 hex digits of a fingerprint, however they are grouped, or the public
+// key itself.
+func ParseFingerprint(text string) (f Fingerprint, err error) {
+	if strings.Contains(text, "+") {
+		v, err := ParseVerifier(text)
+		if err != nil {
+			return Fingerprint{}, err
+		}
+		return v.Fingerprint(), nil
+	}
+	digits := strings.NewReplacer(" ", "", ":", "", "-", "").Replace(text)
+	if n, err := hex.Decode(f[:], []byte(digits[:min(len(digits), 32)])); err != nil || n != len(f) || len(digits) != 32 {
+		return Fingerprint{}, fmt.Errorf("fingerprint %.64q: want 32 hex digits, grouped or not, or the public key", text)
+	}
+	return f, nil
+}
+
+// String returns 8 groups of 4 hex digits.
+func (f Fingerprint) String() string {
 	groups := make([]string, 8)
 	for i := range groups {
-		groups[i] = fmt.Sprintf("%x", sum[2*i:2*i+2])
+		groups[i] = hex.EncodeToString(f[2*i : 2*i+2])
 	}
 	return strings.Join(groups, " ")
 }
+
+// MarshalText returns what String does.
+func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
 // Sign returns a signed note for one place: its first line is "packstone/v1/<repository>/<object>", the
 // body follows. The body is UTF-8 text without control characters but newline and is empty or ends with

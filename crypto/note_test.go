@@ -149,6 +149,22 @@ func TestSigningKeysComeBackFromText(t *testing.T) {
 	}
 }
 
+func TestFingerprintsComeBackHoweverTheyAreGrouped(t *testing.T) {
+	key := testSigner(t, "owner").Verifier()
+	want := key.Fingerprint()
+	plain := strings.ReplaceAll(want.String(), " ", "")
+	for _, text := range []string{want.String(), plain, strings.ToUpper(plain), strings.ReplaceAll(want.String(), " ", ":"), " " + plain + " ", key.Text()} {
+		if got, err := ParseFingerprint(text); err != nil || got != want {
+			t.Errorf("%q reads as %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", plain[1:], plain + "0", plain + plain, "g" + plain[1:], "owner+" + plain, "é" + plain} {
+		if got, err := ParseFingerprint(bad); err == nil || got != (Fingerprint{}) {
+			t.Errorf("%q reads as %v, %v, want an error", bad, got, err)
+		}
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	signer := testSigner(f, "w")
 	signed, err := signer.Sign(testRepository, "log/w.0/1", []byte(testBody))

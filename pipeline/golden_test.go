@@ -108,6 +108,7 @@ func openGolden(t *testing.T, dir, identity string) *world {
 	w := &world{t: t, store: memory.New(), cache: t.TempDir()}
 	w.identity = parsed(t, filepath.Join(dir, identity), func(f *os.File) (*crypto.IdentityFile, error) { return crypto.ParseIdentities(f, nil) })
 	w.writer = parsed(t, filepath.Join(dir, "writer.key"), func(f *os.File) (*crypto.WriterFile, error) { return crypto.ParseWriterFile(f) })
+	w.identity.Owners = append(w.identity.Owners, crypto.OwnerPin{Repository: w.writer.Repository, Owner: w.writer.Owner})
 	root := os.DirFS(filepath.Join(dir, "repository"))
 	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -158,7 +158,7 @@ func TestReadingInOrderNamesWhatIsDamagedAndEndsAtAnError(t *testing.T) {
 func TestACheckWithoutAnyKeyFindsNothingWrongAndSaysWhatItCannotSee(t *testing.T) {
 	w := newWorld(t)
 	w.mustBackup(randomSource(5, 9000, 1))
-	repo, err := catalog.Open(t.Context(), w.store, catalog.Options{})
+	repo, err := catalog.Open(t.Context(), w.store, catalog.Options{Keys: catalog.Keys{Pins: catalog.Pins{Owners: w.identity.Owners}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,7 @@ func newWorldOf(t testing.TB, classic bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.identity.Owners = []crypto.OwnerPin{{Repository: w.writer.Repository, Owner: w.owner.Verifier()}}
 	return w
 }
 

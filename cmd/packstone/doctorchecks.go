@@ -70,18 +70,11 @@ func (x *examination) examineRepository(ctx context.Context) {
 		return
 	}
 	x.examine("configuration", func() (string, error) {
-		return fmt.Sprintf("%d, signed by %s in an unbroken chain", repo.Config.Number, repo.Owner().Fingerprint()), pinAdvice(repo)
+		return fmt.Sprintf("%d, signed by %s in an unbroken chain", repo.Config.Number, repo.Owner().Fingerprint()), nil
 	})
 	x.examine("snapshots", func() (string, error) { return lastSnapshot(ctx, repo, time.Now()) })
 	x.examineKeys(ctx, repo)
 	x.examine("cache", func() (string, error) { return examineCache(x.cacheDirectory(repo.Format.Repository)) })
-}
-
-func pinAdvice(repo *catalog.Repository) error {
-	if repo.Unpinned {
-		return advise("no key at hand says who the owner is: it was taken from the repository itself")
-	}
-	return nil
 }
 
 // lastSnapshot tells how old the newest commit is. It needs no identity.
@@ -155,15 +148,23 @@ func held(read, own bool, ifRead, ifOwn string) (list []string) {
 }
 
 func (x *examination) examineIdentity(ctx context.Context, repo *catalog.Repository) (bool, string, error) {
-	here, err := x.recipientsAtHand(ctx)
+	file, err := x.identities(ctx)
 	if err != nil {
 		return false, "", err
 	}
-	if len(here) == 0 {
+	if file == nil {
 		return false, "none: this machine can't restore", nil
+	}
+	here, err := publicKeys(file.Identities)
+	if err != nil {
+		return false, "", err
 	}
 	if !slices.ContainsFunc(here, func(r string) bool { return slices.Contains(repo.Config.Recipients, r) }) {
 		return false, "", fmt.Errorf("the identity at hand is none of the repository's %d recipients: %w", len(repo.Config.Recipients), crypto.ErrWrongIdentity)
+	}
+	if !pinned(file, repo) {
+		return true, "restores", advise("it does not say who owns the repository, so that another machine asks for --accept-owner; "+
+			"put this line into its file: %s", pinOf(repo).Line())
 	}
 	return true, "restores", nil
 }

@@ -49,6 +49,7 @@ var codes = []struct {
 	{crypto.ErrWrongIdentity, exitIdentity},
 	{crypto.ErrPassphraseNeeded, exitIdentity},
 	{catalog.ErrUntrusted, exitIntegrity},
+	{catalog.ErrUnknownOwner, exitIntegrity},
 	{catalog.ErrRolledBack, exitIntegrity},
 	{catalog.ErrNames, exitIntegrity},
 	{tree.ErrFormat, exitIntegrity},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/crypto"
 )
 
 // globalFlags are the flags that mean the same in every verb that knows them.
@@ -27,6 +29,7 @@ type globalFlags struct {
 	concurrency            int  // 0: as many as there are processors
 	connections            int  // 0: as many as the link wants
 	identities, recipients []string
+	acceptOwner            ownerFlag
 	dryRun                 bool
 	set, host, at          string
 	setGiven               bool // --set, be it ''
@@ -58,6 +61,7 @@ var flagUse = map[string]uses{
 	"concurrency":    usesConcurrency,
 	"connections":    usesRepository,
 	"identity":       usesIdentity,
+	"accept-owner":   usesIdentity,
 	"recipient":      usesRecipients,
 	"dry-run":        usesDryRun,
 	"set":            usesSelection,
@@ -82,6 +86,7 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of processors to use; 0 for as many as there are processors")
 	set.IntVar(&f.connections, "connections", 0, "`number` of requests to the repository in flight; 0 for as many as the network is best used with")
 	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
+	set.Var(&f.acceptOwner, "accept-owner", "trust the repository if its owner's key has this `fingerprint`, which the owner knows, and no other")
 	set.StringArrayVarP(&f.recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
 	set.StringVar(&f.set, "set", "", "`name` of a set; '' for backups of paths")
@@ -159,6 +164,27 @@ func (r *rate) Type() string { return "rate" }
 func (r *rate) Set(text string) error {
 	n, err := parseBytes(text, 1<<10)
 	*r = rate(n)
+	return err
+}
+
+// ownerFlag is the fingerprint of an owner's key, or the key itself, as a flag; of several the last counts.
+type ownerFlag []crypto.Fingerprint
+
+// String implements pflag.Value.
+func (o *ownerFlag) String() string {
+	if len(*o) == 0 {
+		return ""
+	}
+	return (*o)[0].String()
+}
+
+// Type implements pflag.Value.
+func (o *ownerFlag) Type() string { return "fingerprint" }
+
+// Set implements pflag.Value.
+func (o *ownerFlag) Set(text string) error {
+	owner, err := crypto.ParseFingerprint(text)
+	*o = ownerFlag{owner}
 	return err
 }
 

@@ -28,9 +28,12 @@ type initMessage struct {
 	Repository string   `json:"repository" doc:"The repository's address."`
 	ID         string   `json:"id" doc:"The repository's id."`
 	Owner      string   `json:"owner" doc:"The owner's public key."`
+	Print      string   `json:"owner_fingerprint" doc:"A short form of it, by which machines that do not know the repository are told to trust it."`
 	Recipients []string `json:"recipients" doc:"Who can restore."`
 	MoveAway   []string `json:"move_away" doc:"Key files that were made here and belong somewhere else."`
 	WriterFile string   `json:"writer_file" doc:"The key that this host backs up with."`
+	Pin        string   `json:"pin,omitempty" doc:"The line by which an identity file trusts the owner, if it could not be put there."`
+	PinIn      []string `json:"pin_in,omitempty" doc:"Where it belongs."`
 }
 
 type initOptions struct {
@@ -60,6 +63,9 @@ this host's own key. It says which files to move away. With --recipient, only th
 
 // initialize makes a repository and prints what was made.
 func (a *app) initialize(ctx context.Context, o initOptions) error {
+	if len(a.flags.acceptOwner) > 0 && o.sameDomain == "" {
+		return usage("init makes the owner's key known itself; --accept-owner is for the repository that --same-domain-as names")
+	}
 	address, err := a.repository()
 	if err != nil {
 		return err
@@ -86,6 +92,11 @@ func (m initMessage) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "made repository %s in %s\n", m.ID, m.Repository)
 	fmt.Fprintf(&b, "this host backs up with %s\n", m.WriterFile)
+	fmt.Fprintf(&b, "the owner's fingerprint is %s: note it where the identity is kept\n", m.Print)
+	if m.Pin != "" {
+		fmt.Fprintf(&b, "\nPut this line into %s. Without it a restore elsewhere has to name the fingerprint with --accept-owner:\n%s\n",
+			strings.Join(m.PinIn, " and "), m.Pin)
+	}
 	if len(m.MoveAway) > 0 {
 		b.WriteString("\nMove these files to a safe place away from this machine, and keep a second copy. Without an identity nothing comes back:\n")
 		for _, name := range m.MoveAway {
@@ -135,26 +146,32 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if err != nil {
 		return made, err
 	}
-	key, err := catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{Software: "packstone " + version().Version})
+	key, err := catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{
+		Software: "packstone " + version().Version, Memory: a.memoryDirectory(storage.Location()),
+	})
 	if err != nil {
 		return made, err
 	}
-	made = initMessage{Repository: address.String(), ID: key.Repository, Owner: owner.Verifier().Text()}
-	for _, r := range recipients {
-		if text, err := crypto.RecipientText(r); err == nil {
-			made.Recipients = append(made.Recipients, text)
-		}
+	made = initMessage{
+		Repository: address.String(), ID: key.Repository, Owner: owner.Verifier().Text(), Print: owner.Verifier().Fingerprint().String(),
 	}
+	if made.Recipients, err = textsOf(recipients); err != nil {
+		return made, err
+	}
+	places := a.identityPlaces()
 	if identity != "" {
 		made.MoveAway = append(made.MoveAway, identity)
+		places = []identityPlace{{file: identity, what: identity}}
 	}
 	if ownerMade != "" {
 		made.MoveAway = append(made.MoveAway, ownerMade)
 	}
-	if made.WriterFile, err = a.keepWriter(key); err != nil {
-		return made, err
+	pin := crypto.OwnerPin{Repository: key.Repository, Owner: owner.Verifier()}
+	if made.PinIn = a.pinOwner(places, made.Recipients, pin); len(made.PinIn) > 0 {
+		made.Pin = pin.Line()
 	}
-	return made, a.pinOwner(identity, key.Repository, owner.Verifier())
+	made.WriterFile, err = a.keepWriter(key)
+	return made, err
 }
 
 // unusedStorage opens the storage at address, which must hold no repository yet and keep its contract.
@@ -358,25 +375,6 @@ func (a *app) keepWriter(key *crypto.WriterFile) (string, error) {
 		path = a.paths.writerFile(key.Repository)
 	}
 	return path, writeKey(path, text)
-}
-
-// pinOwner notes the owner in the identity file that was made, or is in use, if it is one that can be added to.
-func (a *app) pinOwner(path, repository string, owner crypto.Verifier) error {
-	if path == "" {
-		path = a.paths.identityFile()
-	}
-	if len(a.flags.identities) > 0 {
-		path = a.flags.identities[0]
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Contains(text, []byte("AGE-SECRET-KEY-")) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("note the owner in the identity file: %w", err)
-	}
-	line := fmt.Sprintf("# packstone owner: %s %s\n", repository, owner.Text())
-	return replaceKey(path, append([]byte(line), text...))
 }
 
 // writeKey creates a key file that only its owner can read. It never replaces one.

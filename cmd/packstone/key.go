@@ -155,18 +155,23 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 	}
 	m.Config, m.Recipients, m.DryRun = repo.Config.Number, next, a.flags.dryRun
 	if len(m.Added) > 0 {
-		m.Pin = fmt.Sprintf("# packstone owner: %s %s", repo.Format.Repository, repo.Owner().Text())
+		m.Pin = pinOf(repo).Line()
 	}
 	a.out.Message("key_recipients", m, m.text())
 	return a.out.Err()
 }
 
-// recipientTexts checks recipients of the command line and returns them as the configuration writes them, each once.
+// recipientTexts checks recipients of the command line and returns their texts.
 func recipientTexts(args []string) ([]string, error) {
 	recipients, err := parseRecipients(args)
 	if err != nil {
 		return nil, err
 	}
+	return textsOf(recipients)
+}
+
+// textsOf are recipients as the configuration writes them, each once.
+func textsOf(recipients []age.Recipient) ([]string, error) {
 	var texts []string
 	for _, r := range recipients {
 		text, err := crypto.RecipientText(r)

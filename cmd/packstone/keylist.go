@@ -2,23 +2,23 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"filippo.io/age"
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/crypto"
 )
 
 // keyListMessage is what key list prints as JSON.
 type keyListMessage struct {
 	Repository  string             `json:"repository" doc:"The repository's id."`
 	Owner       string             `json:"owner" doc:"The owner's public key."`
-	Fingerprint string             `json:"owner_fingerprint" doc:"A short form of it, to compare."`
+	Fingerprint string             `json:"owner_fingerprint" doc:"A short form of it, to compare, and for --accept-owner elsewhere."`
+	Pin         string             `json:"pin" doc:"The line by which an identity file trusts this owner."`
 	OwnerHere   bool               `json:"owner_at_hand" doc:"Whether the owner's secret key is at hand."`
 	Config      uint64             `json:"config" doc:"The number of the configuration in force."`
 	Classic     bool               `json:"classic" doc:"Whether keys are X25519 instead of hybrid post-quantum."`
@@ -77,10 +77,7 @@ func newKeyList(a *app) *cobra.Command {
 
 // openWithAnyKeys opens the repository even where the identities at hand are not its own.
 func (a *app) openWithAnyKeys(ctx context.Context) (*catalog.Repository, error) {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite)
-	if errors.Is(err, crypto.ErrWrongIdentity) {
-		repo, _, err = a.openRepository(ctx, mayWrite)
-	}
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|anyIdentity)
 	return repo, err
 }
 
@@ -92,7 +89,8 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 	_, ownerErr := a.owner(repo)
 	c := repo.Config
 	m = keyListMessage{
-		Repository: repo.Format.Repository, Owner: repo.Owner().Text(), Fingerprint: repo.Owner().Fingerprint(), OwnerHere: ownerErr == nil,
+		Repository: repo.Format.Repository, Owner: repo.Owner().Text(), Fingerprint: repo.Owner().Fingerprint().String(),
+		Pin: pinOf(repo).Line(), OwnerHere: ownerErr == nil,
 		Config: c.Number, Classic: c.Classic, Recipients: []recipientRow{}, Domains: []keyListDomainRow{}, Floor: c.Floor,
 		Collectors: memberRows(c.Collectors, ""), OldRules: c.Rules == 0,
 	}
@@ -123,19 +121,16 @@ func (a *app) recipientsAtHand(ctx context.Context) ([]string, error) {
 	if err != nil || file == nil {
 		return nil, err
 	}
-	recipients, err := recipientsOf(file.Identities)
+	return publicKeys(file.Identities)
+}
+
+// publicKeys are the recipients of identities, as text.
+func publicKeys(identities []age.Identity) ([]string, error) {
+	recipients, err := recipientsOf(identities)
 	if err != nil {
 		return nil, err
 	}
-	var texts []string
-	for _, r := range recipients {
-		text, err := crypto.RecipientText(r)
-		if err != nil {
-			return nil, err
-		}
-		texts = append(texts, text)
-	}
-	return texts, nil
+	return textsOf(recipients)
 }
 
 // memberRows lists members. here is the public key whose file is at hand.

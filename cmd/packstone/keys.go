@@ -148,18 +148,26 @@ func (a *app) writer(repositoryID string) (*crypto.WriterFile, error) {
 	if !named {
 		name = a.paths.writerFile(repositoryID)
 	}
-	file, err := os.Open(name)
+	key, err := readWriter(name)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, exitWith(exitIdentity, "open this host's key: %w", err)
+		return nil, exitWith(exitIdentity, "%w", err)
+	}
+	return key, nil
+}
+
+func readWriter(name string) (*crypto.WriterFile, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open this host's key: %w", err)
 	}
 	defer file.Close()
 	a.warnReadable(name)
 	key, err := crypto.ParseWriterFile(file)
 	if err != nil {
-		return nil, exitWith(exitIdentity, "read this host's key %s: %w", name, err)
+		return nil, fmt.Errorf("read this host's key %s: %w", name, err)
 	}
 	return key, nil
 }

@@ -148,14 +148,13 @@ func (a *app) cacheDirectory(repositoryID string) string {
 	return filepath.Join(a.cacheRoot(), repositoryID)
 }
 
-// trustedCache is the cache of a repository, "" if it cannot be relied on, of which it warns.
-func (a *app) trustedCache(repositoryID string) string {
-	cache := a.cacheDirectory(repositoryID)
-	if err := catalog.CheckCache(cache); err != nil {
+// reliable is a directory of the cache, "" if it cannot be relied on, of which it warns.
+func (a *app) reliable(dir string) string {
+	if err := catalog.CheckCache(dir); err != nil {
 		a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; name a directory of your own with --cache-dir", err)})
 		return ""
 	}
-	return cache
+	return dir
 }
 
 // cacheRoot is where the caches of all repositories lie.
@@ -178,6 +177,7 @@ const (
 	mayWrite                    // this host's key, if it has one
 	mustWrite
 	bypassCache // look at the storage itself
+	anyIdentity // identities that do not open it do no harm
 )
 
 // openRepository opens the repository with the keys at hand.
@@ -198,37 +198,37 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	if err != nil {
 		return nil, nil, err
 	}
-	cache := a.trustedCache(id)
-	if err := catalog.TryCache(cache); err != nil && needed&mustWrite != 0 {
+	a.cache = a.reliable(a.cacheDirectory(id))
+	if err := catalog.TryCache(a.cache); err != nil && needed&mustWrite != 0 {
 		a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; without it all files are read, now and the next time", err)})
-		cache = ""
+		a.cache = ""
 	}
-	memory := cache
-	if needed&bypassCache != 0 {
-		cache = ""
-	}
-	a.cache = cache
 	opts := catalog.Options{
 		Keys:     keys,
-		CacheDir: cache,
+		CacheDir: a.cache,
+		Bypass:   needed&bypassCache != 0,
 		TempDir:  os.TempDir(),
-		Memory:   memory,
+		Memory:   a.reliable(a.memoryDirectory(storage.Location())),
 		Format:   format,
 		Software: "packstone " + version().Version,
 		Warn:     func(text string) { a.out.Warn(output.Warning{Message: text}) },
 	}
 	repository, err := catalog.Open(ctx, storage, opts)
-	if errors.Is(err, crypto.ErrWrongIdentity) && needed&mustRead == 0 && !a.namesIdentity() {
-		a.out.Note("the identity at the usual place is not this repository's, and is not used")
+	if errors.Is(err, crypto.ErrWrongIdentity) && a.mayDoWithout(needed) {
+		if !a.namesIdentity() {
+			a.out.Note("the identity at the usual place is not this repository's, and is not used")
+		}
+		opts.Keys.Pins.Owners = append(opts.Keys.Pins.Owners, opts.Keys.Identities.Owners...)
 		opts.Keys.Identities = nil
 		repository, err = catalog.Open(ctx, storage, opts)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cureTrust(err)
 	}
-	if repository.Unpinned {
-		a.out.Warn(output.Warning{Message: fmt.Sprintf("the owner's key was taken from the repository itself; compare it: %s", repository.Owner().Text())})
+	if keys.Writer == nil && needed&mustWrite != 0 {
+		return nil, nil, fmt.Errorf("%w: name its file with PACKSTONE_WRITER_FILE, or put it at %s", catalog.ErrNoWriter, a.paths.writerFile(id))
 	}
+	a.suggestPin(keys.Identities, repository)
 	return repository, storage, nil
 }
 
@@ -250,6 +250,12 @@ func (a *app) fetchMemory() int64 {
 	return min(max(int64(a.flags.memoryLimit)/8, 4<<20), 64<<20)
 }
 
+// mayDoWithout tells whether identities that do not open the repository are no failure: nothing needs them, and nobody has named them
+// for it.
+func (a *app) mayDoWithout(needed access) bool {
+	return needed&mustRead == 0 && (needed&anyIdentity != 0 || !a.namesIdentity())
+}
+
 // repositoryID says which repository packstone.json is of: by its id keys and caches are found.
 func repositoryID(s store.Store, text []byte) (string, error) {
 	format, err := archive.ParseFormat(text)
@@ -269,13 +275,13 @@ func (a *app) keys(ctx context.Context, repositoryID string, needed access) (cat
 	case needed&mayRead != 0:
 		keys.Identities, err = a.identities(ctx)
 	}
-	if err != nil || needed&(mayWrite|mustWrite) == 0 {
+	if err != nil {
+		return keys, err
+	}
+	if keys.Pins, err = a.pins(); err != nil || needed&(mayWrite|mustWrite) == 0 {
 		return keys, err
 	}
 	keys.Writer, err = a.writer(repositoryID)
-	if keys.Writer == nil && err == nil && needed&mustWrite != 0 {
-		err = fmt.Errorf("%w: name its file with PACKSTONE_WRITER_FILE, or put it at %s", catalog.ErrNoWriter, a.paths.writerFile(repositoryID))
-	}
 	return keys, err
 }
 

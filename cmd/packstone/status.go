@@ -86,7 +86,7 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 		return nil, err
 	}
 	m := &statusMessage{
-		Repository: repo.Store.Location(), ID: repo.Format.Repository, Owner: repo.Owner().Fingerprint(), Recipients: len(repo.Config.Recipients),
+		Repository: repo.Store.Location(), ID: repo.Format.Repository, Owner: repo.Owner().Fingerprint().String(), Recipients: len(repo.Config.Recipients),
 		Sets: []statusSet{}, Writers: writersOf(repo.Config, log), Sessions: []statusOpen{}, Problems: []string{}, Unknown: []string{},
 	}
 	for _, problem := range log.Problems {

@@ -46,6 +46,11 @@ func (c *Config) checkRepository(d *decoder) {
 
 func (k *Keys) check(d *decoder) {
 	k.WriterFile = d.resolve(k.WriterFile)
+	if k.Owner != "" {
+		if _, err := crypto.ParseFingerprint(k.Owner); err != nil {
+			d.problemAt("keys.owner", "%v", err)
+		}
+	}
 	if len(k.Recipients) == 0 {
 		return
 	}

@@ -39,6 +39,7 @@ type Config struct {
 // Keys are the keys of a host, none of them secret here.
 type Keys struct {
 	Recipients []string `yaml:"recipients,omitempty" doc:"Public age keys (age1pq1… or age1…) of those who can restore. A new repository is made for them; afterwards only the owner changes them."`
+	Owner      string   `yaml:"owner,omitempty" doc:"The fingerprint of the repository's owner, or the owner's public key: a repository of anybody else is refused."`
 	WriterFile string   `yaml:"writer_file,omitempty" doc:"The file with this host's key, as packstone key writer add printed it."`
 }
 

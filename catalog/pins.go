@@ -1,0 +1,78 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/crypto"
+)
+
+// ErrUnknownOwner: nothing at hand pins the repository's owner, so that anybody who can write to the storage could have made it.
+var ErrUnknownOwner = errors.New("nothing at hand says that its owner is to be trusted")
+
+// Pins say whose configuration is trusted, beside what the identities and the writer's key at hand pin, and what this host has seen at
+// the repository's address.
+type Pins struct {
+	Owners  []crypto.OwnerPin    // of other key files
+	Trusted []crypto.Fingerprint // owners of no repository in particular
+	Only    []crypto.Fingerprint // what a person says of this very repository: every other owner is refused
+}
+
+// pins are those of repositories, of all keys at hand.
+func (k Keys) pins() []crypto.OwnerPin {
+	pins := slices.Clone(k.Pins.Owners)
+	if k.Identities != nil {
+		pins = append(pins, k.Identities.Owners...)
+	}
+	if k.Writer != nil {
+		pins = append(pins, crypto.OwnerPin{Repository: k.Writer.Repository, Owner: k.Writer.Owner})
+	}
+	return pins
+}
+
+// trustedOwner is the owner that packstone.json names, if he may be trusted. Whoever can write to the storage chooses the repository's id
+// and owner, so neither proves anything: where the id is pinned only its owner will do, and a repository that is not known must be of
+// an owner who is pinned for another. seen are the repositories that this host has seen at the address.
+func trustedOwner(format archive.Format, keys Keys, seen []crypto.OwnerPin) (crypto.Verifier, error) {
+	named, err := crypto.ParseVerifier(format.Owner)
+	if err != nil {
+		return named, err
+	}
+	if w := keys.Writer; w != nil && w.Repository != format.Repository {
+		return named, fmt.Errorf("the writer file is of repository %s, this is %s: %w", w.Repository, format.Repository, ErrUntrusted)
+	}
+	if !allAre(keys.Pins.Only, named) {
+		return named, fmt.Errorf("repository %s has another owner than the one that was named: %w", format.Repository, ErrUntrusted)
+	}
+	trusted := len(keys.Pins.Only) > 0 || slices.Contains(keys.Pins.Trusted, named.Fingerprint())
+	for _, pin := range append(keys.pins(), seen...) {
+		if pin.Owner.Equal(named) {
+			trusted = true
+		} else if pin.Repository == format.Repository {
+			return named, fmt.Errorf("repository %s has another owner than the one that is pinned for it: %w", format.Repository, ErrUntrusted)
+		}
+	}
+	if !trusted {
+		return named, fmt.Errorf("repository %s: %w%s", format.Repository, ErrUnknownOwner, beside(seen))
+	}
+	return named, nil
+}
+
+func allAre(pins []crypto.Fingerprint, owner crypto.Verifier) bool {
+	return !slices.ContainsFunc(pins, func(f crypto.Fingerprint) bool { return f != owner.Fingerprint() })
+}
+
+// beside tells which repositories this host knows at an address, where an unknown one has taken their place.
+func beside(seen []crypto.OwnerPin) string {
+	var ids []string
+	for _, pin := range seen {
+		ids = append(ids, pin.Repository)
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; what this host has seen at this address was repository %s, of another owner", strings.Join(ids, " and "))
+}
