@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -40,13 +39,14 @@ type Config struct {
 	Horizon    string    `json:"horizon,omitempty"` // Go duration
 	// Rules say how members are trusted: 0, every writer without a group relies on all others without one; 1, on itself alone.
 	Rules int `json:"rules,omitempty"`
-	// Void are objects below log/ and sessions/ that count for nothing, with their SHA-256.
+	// Void are objects below log/, sessions/ and config/ that count for nothing, with their SHA-256.
 	Void     map[string]string `json:"void,omitempty"`
 	Required []string          `json:"required_features,omitempty"`
 	// Headers are the objects of detached headers and their SHA-256.
 	Headers map[string]string `json:"headers,omitempty"`
 
 	hash    string
+	chain   chain
 	unknown unknown
 }
 
@@ -137,75 +137,15 @@ func signConfig(repository string, owner crypto.Signer, c *Config) ([]byte, erro
 	return owner.Sign(repository, configName(c.Number), body)
 }
 
-// parseConfig checks one object of the chain against its predecessor.
-func parseConfig(repository string, owner crypto.Verifier, number uint64, previous string, data []byte) (*Config, error) {
-	body, _, err := crypto.Verify(repository, configName(number), data, owner)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
-	}
-	c := &Config{hash: hash(data)}
-	if err := json.Unmarshal(body, c); err != nil {
-		return nil, fmt.Errorf("read config %d: %w", number, err)
-	}
-	if c.Number != number || c.Previous != previous {
-		return nil, fmt.Errorf("config %d does not follow the one before: %w", number, ErrUntrusted)
-	}
-	for _, feature := range c.Required {
-		if feature != featureMembers {
-			return nil, fmt.Errorf("config %d: the repository needs %q, which this version of packstone does not have: use a newer one: %w",
-				number, feature, ErrTooNew)
-		}
-	}
-	return c, nil
-}
-
-// loadConfig follows the chain of configs to its end. Cached objects are not fetched again.
-func loadConfig(ctx context.Context, s store.Store, cache *Cache, repository string, owner crypto.Verifier) (*Config, error) {
-	var newest *Config
-	for info, err := range s.List(ctx, "config/", "") {
-		if err != nil {
-			return nil, fmt.Errorf("list configs: %w", err)
-		}
-		number, ok := parseSequence(info.Name[len("config/"):])
-		if !ok {
-			continue
-		}
-		next, err := loadOneConfig(ctx, s, cache, repository, owner, number, newest)
-		if err != nil {
-			return nil, err
-		}
-		newest = next
-	}
-	if newest == nil {
-		return nil, fmt.Errorf("the repository has no config: %w", ErrUntrusted)
-	}
-	return newest, nil
-}
-
-func loadOneConfig(ctx context.Context, s store.Store, cache *Cache, repository string, owner crypto.Verifier, number uint64, before *Config) (*Config, error) {
-	previous := ""
-	if before != nil {
-		previous = before.hash
-	}
-	if before == nil && number != 0 || before != nil && number != before.Number+1 {
-		return nil, fmt.Errorf("config %d: the one before is missing: %w", number, ErrUntrusted)
-	}
-	var config *Config
-	_, err := cache.object(ctx, s, configName(number), func(data []byte) (err error) {
-		config, err = parseConfig(repository, owner, number, previous, data)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load config %d: %w", number, err)
-	}
-	return config, nil
-}
-
-// Change signs a new config that follows the current one. edit changes a copy. A change that another owner's process made at
-// the same time is an error, and nothing is changed.
+// Change signs a new config that follows the current one, under the next number that is free. edit changes a copy. A change that another
+// owner's process made at the same time is an error, and nothing is changed. Where the store does not show all configs, or shows what
+// the owner has not signed, nothing is changed either, unless that was accepted when the repository was opened.
 func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(c *Config) error) error {
 	if !owner.Verifier().Equal(r.owner) {
 		return fmt.Errorf("change the configuration: the key is %s, not the owner's: %w", owner.Name(), ErrUntrusted)
+	}
+	if err := r.mayChange(ctx); err != nil {
+		return fmt.Errorf("change the configuration: %w", err)
 	}
 	next := *r.Config
 	next.Recipients = slices.Clone(next.Recipients)
@@ -219,11 +159,14 @@ func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(
 		return err
 	}
 	r.settle(&next)
-	next.Number, next.Previous, next.Time = r.Config.Number+1, r.Config.hash, r.now()
+	r.void(&next)
+	next.Number, next.Previous, next.Time = r.nextNumber(), r.Config.hash, r.now()
 	if err := r.putConfig(ctx, owner, &next); err != nil {
 		return err
 	}
+	next.chain = r.Config.chain.with(&next)
 	r.Config = &next
+	_ = r.keepConfig() // what is not remembered is not missed
 	return nil
 }
 

@@ -41,8 +41,8 @@ func FuzzSignedBodies(f *testing.F) {
 			}
 		}
 		config, _ := key.Sign("r", configName(1), []byte(body+"\n"))
-		if c, err := parseConfig("r", r.owner, 1, "x", config); err == nil && (c.Number != 1 || c.Previous != "x") {
-			t.Errorf("config %d after %q was accepted as 1 after x", c.Number, c.Previous)
+		if c, err := parseConfig("r", r.owner, 1, config); err == nil && c.Number != 1 {
+			t.Errorf("config %d was accepted as 1", c.Number)
 		}
 	})
 }

@@ -93,7 +93,7 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 	if !r.CanRead() {
 		return fmt.Errorf("change recipients: %w", ErrNoIdentity)
 	}
-	number := r.Config.Number + 1
+	number := r.nextNumber()
 	domains := slices.Clone(r.Config.Domains)
 	for i := range domains {
 		secret, err := r.Domain(domains[i].Number)

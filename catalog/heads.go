@@ -1,15 +1,18 @@
 package catalog
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -60,7 +63,7 @@ func (m *memories) recall() (*recollection, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen.Config, seen.Lanes = older.Config, older.Lanes
+	seen.Config, seen.Lanes = max(seen.Config, older.Config), older.Lanes
 	return seen, nil
 }
 
@@ -108,18 +111,66 @@ func (m *memories) known() []crypto.OwnerPin {
 	return pins
 }
 
-// meet remembers the owner of a repository that was found to be trusted. known are those that this host had seen at the address.
+// meet remembers a repository that was found to be trusted, and its config. known are those that this host had seen at the address.
 func (r *Repository) meet(known []crypto.OwnerPin) {
-	if r.seen.Owner == r.owner.Text() {
-		return
-	}
-	if len(known) > 0 {
+	isNew := r.seen.Owner != r.owner.Text()
+	if isNew && len(known) > 0 {
 		r.warn("there is another repository at this address than before: %s, of an owner who is trusted", r.Format.Repository)
 	}
 	r.seen.Owner, r.seen.Address = r.owner.Text(), r.Store.Location()
-	if err := r.memories.keep(r.seen); err != nil && len(r.options.Keys.pins()) == 0 {
+	err := r.keepConfig()
+	if err != nil && isNew && len(r.options.Keys.pins()) == 0 {
 		r.warn("the repository's owner is not remembered, and has to be named again: %v", err)
 	}
+}
+
+// keepConfig remembers the config, unless this host has seen a later one.
+func (r *Repository) keepConfig() error {
+	r.seenMutex.Lock()
+	defer r.seenMutex.Unlock()
+	seen := *r.seen
+	seen.Config = max(seen.Config, r.Config.Number)
+	r.seen = &seen
+	return r.memories.keep(r.seen)
+}
+
+// compare notes in log what the store had when this host last looked, and has no more. If that is nothing, what there is now is remembered.
+func (r *Repository) compare(ctx context.Context, log *Log) (err error) {
+	r.seenMutex.Lock()
+	defer r.seenMutex.Unlock()
+	log.lost, err = r.missing(ctx, r.seen, log)
+	if err != nil || len(log.lost) > 0 {
+		return err
+	}
+	now, err := r.memories.recall()
+	if err != nil || len(now.lost(log, r.Config)) > 0 {
+		return nil // it was told when the repository was opened; or another process has seen more meanwhile
+	}
+	r.seen = now.next(log, r.Config)
+	if !reflect.DeepEqual(now, r.seen) {
+		_ = r.memories.keep(r.seen) // a reader can do without; a backup warns
+	}
+	return nil
+}
+
+// missing is what seen holds and the store does not. A record that a listing leaves out is asked for by its name before anybody is alarmed.
+func (r *Repository) missing(ctx context.Context, seen *recollection, log *Log) ([]string, error) {
+	var missing []string
+	for _, what := range seen.lost(log, r.Config) {
+		head, isLane := seen.Lanes[what]
+		if !isLane {
+			missing = append(missing, what)
+			continue
+		}
+		data, err := r.Store.Get(ctx, "log/"+what+"/"+sequence(head.Sequence), 0, -1, nil)
+		if err != nil && !errors.Is(err, store.ErrNotExist) {
+			return nil, fmt.Errorf("look for what lane %s has lost: %w", what, err)
+		}
+		if err != nil || hash(data) != head.Hash {
+			missing = append(missing, what)
+		}
+	}
+	return missing, nil
 }
 
 // lost names what the store had and has no more: lanes, or the config. What was found lost before is not named again. No roll-up or
@@ -138,9 +189,9 @@ func (m *recollection) lost(log *Log, config *Config) []string {
 	return lost
 }
 
-// RolledBack names what the store had when this host last backed up, and has no more: lanes of records, or "config". A backup finds the
+// RolledBack names what the store had when this host last looked, and has no more: lanes of records, or "config". A backup finds the
 // same, goes on in new lanes, and from then on it is not named any more.
-func (r *Repository) RolledBack(log *Log) []string { return r.seen.lost(log, r.Config) }
+func (l *Log) RolledBack() []string { return l.lost }
 
 // next is the memory after log and config were seen. Lanes that are lost stay in it.
 func (m *recollection) next(log *Log, config *Config) *recollection {

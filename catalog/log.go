@@ -19,12 +19,42 @@ const fetches = 16
 // Log is every record that the repository holds, lane by lane in order.
 type Log struct {
 	Records  []*Record
-	Problems []error  // gaps, and objects whose signature does not hold, which are left out of Records
+	Problems []error  // gaps, and objects whose signature does not hold, which are left out of Records: each a *Defect
 	Ignored  []string // records that were signed after their signer was revoked: they count for nothing
 
-	heads map[Lane]*Record
-	byID  map[archive.Name]*Record
-	there map[archive.Name]bool // the hashes of all records with a good signature, those that are ignored among them
+	heads   map[Lane]*Record
+	byID    map[archive.Name]*Record
+	there   map[archive.Name]bool    // the hashes of all records with a good signature, those that are ignored among them
+	invalid map[Lane]map[uint64]bool // where an object lies that is no record
+	lost    []string                 // see RolledBack
+}
+
+// Defect is what is wrong at one place of a lane.
+type Defect struct {
+	Lane     Lane
+	Sequence uint64
+	Err      error
+}
+
+// Error implements error.
+func (p *Defect) Error() string { return p.Err.Error() }
+
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
+func (p *Defect) Unwrap() error { return p.Err }
+
+// ended tells whether a session of a lane has come to its end: by a record, or by an object that is none, which keeps any record from being there.
+func (l *Log) ended(lane Lane, sequence uint64) bool {
+	head := l.heads[lane]
+	return head != nil && head.Sequence >= sequence || l.invalid[lane][sequence]
+}
+
+// blocked tells whether the next record of a lane cannot be written, since something lies there that is none.
+func (l *Log) blocked(lane Lane) bool {
+	next := uint64(1)
+	if head := l.heads[lane]; head != nil {
+		next = head.Sequence + 1
+	}
+	return l.invalid[lane][next]
 }
 
 // Head is the last record of a lane, nil if there is none.
@@ -76,7 +106,7 @@ func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 		infos = append(infos, info)
 	}
 	records := make([]*Record, len(infos))
-	problems := make([]error, len(infos))
+	problems := make([]*Defect, len(infos))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetches)
 	for i, info := range infos {
@@ -88,11 +118,15 @@ func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return r.chain(records, problems), nil
+	log := r.chain(records, problems)
+	return log, r.compare(ctx, log)
 }
 
+// errVoid: the owner has declared that an object counts for nothing.
+var errVoid = errors.New("declared void by the owner")
+
 // readRecord returns a record, or what is wrong with it, or nothing of both for an object that is no record's.
-func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Record, problem, err error) {
+func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Record, problem *Defect, err error) {
 	lane, seq, ok := parseRecordName(info.Name)
 	if !ok {
 		return nil, nil, nil
@@ -101,12 +135,15 @@ func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Reco
 		return nil, fmt.Errorf("record %s has %d bytes, and is not read: %w", info.Name, info.Size, archive.ErrDamaged), nil
 	}
 	_, err = r.Cache.object(ctx, r.Store, info.Name, func(data []byte) (err error) {
+		if void := r.Config.Void[info.Name]; void != "" && void == hash(data) {
+			return errVoid
+		}
 		rec, err = r.acceptRecord(lane, seq, data)
 		return err
 	})
 	var bad *badObject
 	if errors.As(err, &bad) {
-		return nil, bad.error, nil
+		return nil, &Defect{lane, seq, bad.error}, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("load record %s: %w", info.Name, err)
@@ -139,12 +176,14 @@ func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, 
 }
 
 // chain puts records in order and checks that each names the one before it.
-func (r *Repository) chain(records []*Record, problems []error) *Log {
-	log := &Log{heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}}
+func (r *Repository) chain(records []*Record, problems []*Defect) *Log {
+	log := &Log{
+		heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}, invalid: map[Lane]map[uint64]bool{},
+	}
 	ended := map[Lane]bool{} // lanes in which a record is ignored: what follows has nothing to follow
-	for _, err := range problems {
-		if err != nil {
-			log.Problems = append(log.Problems, err)
+	for _, problem := range problems {
+		if problem != nil {
+			r.noteInvalid(log, problem)
 		}
 	}
 	for _, rec := range records {
@@ -159,7 +198,7 @@ func (r *Repository) chain(records []*Record, problems []error) *Log {
 		}
 		head := log.heads[rec.Lane]
 		if err := follows(head, rec); err != nil && !ended[rec.Lane] {
-			log.Problems = append(log.Problems, err)
+			log.Problems = append(log.Problems, &Defect{rec.Lane, rec.Sequence - 1, err})
 		}
 		log.heads[rec.Lane] = rec
 		log.byID[rec.Hash] = rec
@@ -167,6 +206,17 @@ func (r *Repository) chain(records []*Record, problems []error) *Log {
 	}
 	log.date(r.Config.backdaters())
 	return log
+}
+
+// noteInvalid takes in an object that is no record. It is no problem where the owner has said so, or where nothing of the lane counts any more.
+func (r *Repository) noteInvalid(log *Log, p *Defect) {
+	if log.invalid[p.Lane] == nil {
+		log.invalid[p.Lane] = map[uint64]bool{}
+	}
+	log.invalid[p.Lane][p.Sequence] = true
+	if !errors.Is(p.Err, errVoid) && !r.wasRevoked(r.Config.Writers, p.Lane.Writer, p.Lane.String(), p.Sequence) {
+		log.Problems = append(log.Problems, p)
+	}
 }
 
 // add takes in a record that this process has written.

@@ -53,7 +53,9 @@ func TestARepositoryIsTrustedOnlyWhereItsOwnerIsPinned(t *testing.T) {
 		return Keys{Identities: &crypto.IdentityFile{Identities: []age.Identity{w.identity}, Owners: pins}}
 	}
 	named := func(p Pins) Keys { keys := with(); keys.Pins = p; return keys }
-	pin := func(id string, owner crypto.Verifier) crypto.OwnerPin { return crypto.OwnerPin{Repository: id, Owner: owner} }
+	pin := func(id string, owner crypto.Verifier) crypto.OwnerPin {
+		return crypto.OwnerPin{Repository: id, Owner: owner}
+	}
 	fingerprints := func(owners ...crypto.Verifier) (all []crypto.Fingerprint) {
 		for _, o := range owners {
 			all = append(all, o.Fingerprint())
@@ -176,7 +178,11 @@ func TestWhatEarlierVersionsRememberedCounts(t *testing.T) {
 	o := Options{Keys: Keys{Writer: w.writer}, CacheDir: w.cache, Memory: t.TempDir()}
 	for _, o.Bypass = range []bool{true, false, true} {
 		r := w.opened(w.store, o)
-		if lost := r.RolledBack(w.log()); len(lost) != 2 || lost[0] != "config" || lost[1] != "host.0" {
+		log, err := r.ReadLog(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost := log.RolledBack(); len(lost) != 2 || lost[0] != "config" || lost[1] != "host.0" {
 			t.Errorf("lost %v, want config and host.0", lost)
 		}
 	}

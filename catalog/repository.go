@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,8 @@ type Options struct {
 	Software string           // named in records
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
 	Format   []byte           // packstone.json if it was read already; nil: Open reads it
+	// AcceptRollback goes on, with a warning, where the store does not show all that it must have had.
+	AcceptRollback bool
 }
 
 // Repository is an open repository. Its methods are safe to call at once, Change excepted.
@@ -48,7 +51,9 @@ type Repository struct {
 	domains  map[uint64]crypto.Domain
 	options  Options
 	memories *memories
-	seen     *recollection // what this host had seen last before this repository was opened
+
+	seenMutex sync.Mutex
+	seen      *recollection // what this host had seen last before this repository was opened
 
 	headersOnce sync.Mutex
 	detached    detached // loaded at first use
@@ -83,6 +88,7 @@ func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recip
 	if err := r.create(ctx, owner, config, domain, recipients, formatObject); err != nil {
 		return nil, fmt.Errorf("make a repository in %s: %w", s.Location(), err)
 	}
+	r.Config = config
 	r.meet(nil)
 	return &crypto.WriterFile{
 		Repository: format.Repository, Signer: writer, Owner: owner.Verifier(),
@@ -224,8 +230,11 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if r.owner, err = trustedOwner(format, o.Keys, known); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
-	if r.Config, err = loadConfig(ctx, s, r.Cache, format.Repository, r.owner); err != nil {
+	if r.Config, err = r.loadConfig(ctx); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
+	}
+	if foreign := r.Config.Foreign(); len(foreign) > 0 {
+		r.warn("%s: %v", strings.Join(foreign, ", "), ErrForeign)
 	}
 	if hash(data) != r.Config.Format {
 		return nil, fmt.Errorf("open repository %s: %s is not the one that the owner has signed: %w", s.Location(), archive.FormatObject, ErrUntrusted)

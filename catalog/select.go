@@ -96,6 +96,11 @@ func (f Filter) find(snapshots []*Snapshot, name string) (*Snapshot, error) {
 	return byPrefix(snapshots, name)
 }
 
+// isRelative tells whether a name means another snapshot as soon as there are others.
+func isRelative(name string) bool {
+	return name == "latest" || strings.HasPrefix(name, "latest~") || strings.HasPrefix(name, "@")
+}
+
 // SelectAt finds the newest snapshot at or before a moment. One that was dated back gives way to
 // those of its set and host whose date can be relied on: who holds a host's key today must not
 // rewrite what was yesterday.

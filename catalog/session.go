@@ -26,6 +26,7 @@ import (
 type Session struct {
 	Log        *Log     // as read when the session began
 	RolledBack []string // lanes that have lost records since this host last looked, and "config" if that is an older one
+	Foreign    []string // objects where the owner's configs go, which the owner has not signed
 
 	repo       *Repository // under the config that was read when the session began
 	memory     *recollection
@@ -107,7 +108,9 @@ func (s *Session) enterLane(ctx context.Context) (err error) {
 	if s.Log, err = s.repo.ReadLog(ctx); err != nil {
 		return err
 	}
-	s.RolledBack = s.memory.lost(s.Log, s.repo.Config)
+	if s.RolledBack, err = s.repo.missing(ctx, s.memory, s.Log); err != nil {
+		return err
+	}
 	open, err := s.openSessions(ctx)
 	if err != nil {
 		return err
@@ -135,11 +138,11 @@ func (s *Session) openSessions(ctx context.Context) (map[string]bool, error) {
 	return open, nil
 }
 
-// takeLane tries lane after lane. One that the storage has lost records of is never good again.
+// takeLane tries lane after lane. One that the storage has lost records of is never good again, nor is one that somebody has blocked.
 func (s *Session) takeLane(ctx context.Context, open map[string]bool) error {
 	for n := s.firstLane(); ; n++ {
 		lane := Lane{s.writer.Signer.Name(), n}
-		if s.memory.Lanes[lane.String()].Retired {
+		if s.memory.Lanes[lane.String()].Retired || s.Log.blocked(lane) {
 			continue
 		}
 		lock, err := lockLane(s.repo.Cache, lane)
@@ -259,9 +262,13 @@ func (s *Session) open(ctx context.Context) error {
 // readAfterOpening reads what may have changed before the session was visible: the config, by which the log is read again if it is another
 // one, and the collector's decisions.
 func (s *Session) readAfterOpening(ctx context.Context) error {
-	config, err := loadConfig(ctx, s.repo.Store, s.repo.Cache, s.repo.Format.Repository, s.repo.owner)
+	config, err := s.repo.loadConfig(ctx)
 	if err != nil {
 		return err
+	}
+	s.Foreign = config.Foreign()
+	if config.Number < s.repo.Config.Number && !slices.Contains(s.RolledBack, "config") {
+		s.RolledBack = append(s.RolledBack, "config")
 	}
 	if config.hash != s.repo.Config.hash {
 		s.repo = s.repo.under(config)
@@ -293,7 +300,7 @@ func (s *Session) usable(refs *archive.RefSet) error {
 	}
 	for ref := range refs.All() {
 		if avoid.Has(ref.Name) {
-			return fmt.Errorf("pack %s: %w", ref.Name, ErrRestart)
+			return fmt.Errorf("pack %s is being collected: %w", ref.Name, ErrRestart)
 		}
 	}
 	return nil
@@ -507,6 +514,9 @@ func (s *Session) End(ctx context.Context, packs []archive.RunPack, refs *archiv
 		return err
 	}
 	_, err := s.put(ctx, clear{Kind: Tombstone})
+	if errors.Is(err, ErrRestart) {
+		return nil // something else has ended it
+	}
 	return err
 }
 
@@ -620,8 +630,10 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 	case bytes.Equal(there, data):
 		return nil
 	}
-	rec, recErr := s.repo.acceptRecord(s.lane, s.sequence, there)
-	if recErr == nil && rec.Kind == Tombstone {
+	switch rec, err := s.repo.acceptRecord(s.lane, s.sequence, there); {
+	case err != nil:
+		return fmt.Errorf("record %s cannot be written, since something lies there that is none: %w", name, ErrRestart)
+	case rec.Kind == Tombstone:
 		return fmt.Errorf("session %s was declared dead: %w", s.lane.session(s.sequence), ErrRestart)
 	}
 	return fmt.Errorf("record %s: %w", name, ErrKeyTwice)

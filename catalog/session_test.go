@@ -11,7 +11,6 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/archive/store/memory"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/crypto"
@@ -411,40 +410,6 @@ func TestWhatASessionPublishesIsNotFetchedAgain(t *testing.T) {
 	}
 	if n := watched.runs.Load(); n != 0 {
 		t.Errorf("%d index runs were read, want none", n)
-	}
-	w.sound()
-}
-
-func TestAConfigThatTheOwnerHasNotSignedIsRefused(t *testing.T) {
-	w := newWorld(t)
-	stranger := signer(t, "owner")
-	next := *w.reader().Config
-	next.Number, next.Previous = 2, w.reader().Config.Hash()
-	forged, err := signConfig(w.writer.Repository, stranger, &next)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := get(t, w.store, configName(1))
-	for name, tamper := range map[string]func(s *memory.Store){
-		"signed by a stranger": func(s *memory.Store) { s.Set(configName(2), forged) },
-		"the first is gone":    func(s *memory.Store) { _ = s.Delete(t.Context(), configName(0)) },
-		"a gap":                func(s *memory.Store) { s.Set(configName(3), second) },
-		"at another number":    func(s *memory.Store) { s.Set(configName(2), second) },
-		"a flipped byte":       func(s *memory.Store) { s.Set(configName(1), flip(second, len(second)/2)) },
-		"none at all": func(s *memory.Store) {
-			_ = s.Delete(t.Context(), configName(0))
-			_ = s.Delete(t.Context(), configName(1))
-		},
-		"another format": func(s *memory.Store) {
-			s.Set("packstone.json", append(get(t, s, "packstone.json"), '\n'))
-		},
-	} {
-		s := w.store.Clone()
-		tamper(s)
-		_, err := Open(t.Context(), s, Options{Keys: Keys{Writer: w.writer}})
-		if err == nil {
-			t.Errorf("%s: opened", name)
-		}
 	}
 	w.sound()
 }

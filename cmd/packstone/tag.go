@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,7 +119,19 @@ func (o tagOptions) changes(s *catalog.Snapshot) bool {
 	return added || slices.ContainsFunc(o.remove, func(t string) bool { return has(t) && !slices.Contains(o.add, t) })
 }
 
-func setTags(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.Snapshot, o tagOptions) error {
+// maxTagTries bounds how often tags are set anew since something else has ended the session.
+const maxTagTries = 4
+
+func setTags(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.Snapshot, o tagOptions) (err error) {
+	for range maxTagTries {
+		if err = trySetTags(ctx, repo, snapshots, o); !errors.Is(err, catalog.ErrRestart) {
+			return err
+		}
+	}
+	return err
+}
+
+func trySetTags(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.Snapshot, o tagOptions) error {
 	session, err := repo.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("change tags: %w", err)
