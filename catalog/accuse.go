@@ -11,10 +11,10 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Accusation is a record that others say they have seen and that is not there: the storage was set
-// back, or the claim is false. It is told, and stops nobody.
+// Accusation is a record, or a config, that others say they have seen and that is not there: the storage was set back, or the claim is
+// false. It is told, and stops nobody.
 type Accusation struct {
-	Lane     string
+	Lane     string // "": it is a config
 	Sequence uint64
 	By       []string // who claims it, sorted
 	Grave    bool     // the owner or a collector does
@@ -24,6 +24,10 @@ type Accusation struct {
 
 // String says what is claimed.
 func (a Accusation) String() string {
+	if a.Lane == "" {
+		return fmt.Sprintf("config %d is not there, and %s claims to have seen it: the storage was set back, or the claim is false",
+			a.Sequence, strings.Join(a.By, ", "))
+	}
 	return fmt.Sprintf("record %d of lane %s is not there, and %s claims to have seen it: the storage was set back, or the claim is false",
 		a.Sequence, a.Lane, strings.Join(a.By, ", "))
 }
@@ -34,7 +38,8 @@ const claimsAsked = 64
 // Accusations lists the heads of lanes that records name and that are not there, grave ones first.
 // Of what a lane claims about another one its last word counts.
 func (r *Repository) Accusations(ctx context.Context, log *Log) ([]Accusation, error) {
-	list := log.accusations()
+	list := append(r.missedConfigs(log), log.accusations()...)
+	list = slices.DeleteFunc(list, func(a Accusation) bool { return a.hash != "" && r.Config.Void[a.object()] == a.hash })
 	asked, borneOut := 0, map[string]bool{}
 	for _, a := range list {
 		if asked++; asked > claimsAsked {
@@ -49,6 +54,28 @@ func (r *Repository) Accusations(ctx context.Context, log *Log) ([]Accusation, e
 	return slices.DeleteFunc(list, func(a Accusation) bool { return borneOut[a.Lane+" "+a.hash] }), nil
 }
 
+// missedConfigs is the newest config that records were written under and that is not there.
+func (r *Repository) missedConfigs(log *Log) []Accusation {
+	var newest Accusation
+	for _, rec := range log.Records {
+		if r.Config.knows(rec.Config, rec.ConfigHash) {
+			continue
+		}
+		newest.Sequence, newest.Grave = max(newest.Sequence, rec.Config), newest.Grave || rec.ofOwner
+		if !slices.Contains(newest.By, rec.Lane.Writer) {
+			newest.By = append(newest.By, rec.Lane.Writer)
+		}
+	}
+	if len(newest.By) == 0 {
+		return nil
+	}
+	slices.Sort(newest.By)
+	return []Accusation{newest}
+}
+
+// object is the name of what is missing.
+func (a Accusation) object() string { return "log/" + a.Lane + "/" + sequence(a.Sequence) }
+
 // MayHold tells whether snapshots of host may lie in a lane; "" is any host.
 func (r *Repository) MayHold(lane, host string) bool {
 	l, _, ok := parseRecordName("log/" + lane + "/" + sequence(1))
@@ -58,7 +85,7 @@ func (r *Repository) MayHold(lane, host string) bool {
 
 // hasRecord asks the store for a record that may have come after the log was listed.
 func (r *Repository) hasRecord(ctx context.Context, a Accusation) (bool, error) {
-	name := "log/" + a.Lane + "/" + sequence(a.Sequence)
+	name := a.object()
 	if _, _, ok := parseRecordName(name); !ok {
 		return false, nil
 	}

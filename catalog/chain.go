@@ -18,12 +18,15 @@ type chain struct {
 	hashes  map[string]bool   // of the config itself and those before it
 	taken   map[uint64]bool   // numbers above it at which something lies
 	foreign map[string]string // objects above it that the owner has neither signed nor declared void, with their SHA-256
-	broken  bool              // one of those before it is missing
+	broken  error             // what keeps the chain from reaching the first config
 }
+
+// Broken says what is missing between this config and the first, nil if nothing is.
+func (c *Config) Broken() error { return c.chain.broken }
 
 // knows tells whether a config of this number and hash is, or was, in force.
 func (c *Config) knows(number uint64, hash string) bool {
-	return hash == "" || c.chain.hashes[hash] || c.chain.broken && number < c.Number
+	return hash == "" || c.chain.hashes[hash] || c.chain.broken != nil && number < c.Number
 }
 
 // with is the chain after next was added to it.
@@ -37,11 +40,17 @@ func (c chain) with(next *Config) chain {
 // were newer configs, and are damaged.
 func (c *Config) Foreign() []string { return slices.Sorted(maps.Keys(c.chain.foreign)) }
 
-// supersedes tells whether the owner has signed on regardless of what lies at a name below config/, or has declared it void.
-func (c *Config) supersedes(name string, data []byte) bool {
+// supersedes tells whether the owner has signed on regardless of what lies at a name below config/.
+func (c *Config) supersedes(name string) bool {
 	number, ok := parseSequence(strings.TrimPrefix(name, "config/"))
-	return !ok || number < c.Number && !c.chain.broken || c.Void[name] == hash(data)
+	return !ok || number < c.Number && c.chain.broken == nil
 }
+
+// maxConfig is how many bytes of an object below config/ are read, and unread stands for the SHA-256 of one that has more.
+const (
+	maxConfig = maxRecord
+	unread    = "unread"
+)
 
 // configs reads the objects below config/.
 type configs struct {
@@ -49,13 +58,14 @@ type configs struct {
 	cache      *Cache
 	repository string
 	owner      crypto.Verifier
+	large      map[uint64]bool // numbers of objects that are not read
 }
 
 // loadConfig finds the newest config that the owner has signed, and follows from there the hashes of those before it. What lies between them and is
 // not named is passed over: the owner has signed on regardless of it. Cached objects are not fetched again. broken is asked whether a
 // chain that does not reach the first config will do.
 func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*Config, error) {
-	numbers, err := o.numbers(ctx)
+	numbers, err := o.list(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +79,7 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 	for before := newest; before.Previous != ""; {
 		before, below, err = o.before(ctx, before, below)
 		if errors.Is(err, ErrUntrusted) {
-			newest.chain.broken = true
+			newest.chain.broken = err
 			return newest, broken(err)
 		}
 		if err != nil {
@@ -80,14 +90,18 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 	return newest, nil
 }
 
-func (o configs) numbers(ctx context.Context) (numbers []uint64, err error) {
+// list returns the numbers below config/, ascending, and notes those of objects that are too large to be configs.
+func (o configs) list(ctx context.Context) (numbers []uint64, err error) {
 	for info, err := range o.store.List(ctx, "config/", "") {
 		if err != nil {
 			return nil, fmt.Errorf("list configs: %w", err)
 		}
-		if number, ok := parseSequence(strings.TrimPrefix(info.Name, "config/")); ok {
-			numbers = append(numbers, number)
+		number, ok := parseSequence(strings.TrimPrefix(info.Name, "config/"))
+		if !ok {
+			continue
 		}
+		numbers = append(numbers, number)
+		o.large[number] = info.Size > maxConfig
 	}
 	slices.Sort(numbers)
 	return numbers, nil
@@ -129,6 +143,9 @@ func (o configs) before(ctx context.Context, after *Config, numbers []uint64) (*
 
 // load returns a config that the owner has signed for this number, or nil and the SHA-256 of what lies there instead.
 func (o configs) load(ctx context.Context, number uint64) (config *Config, sum string, err error) {
+	if o.large[number] {
+		return nil, unread, nil
+	}
 	_, err = o.cache.object(ctx, o.store, configName(number), func(data []byte) (err error) {
 		sum = hash(data)
 		config, err = parseConfig(o.repository, o.owner, number, data)
@@ -173,7 +190,7 @@ func (c *Config) readable() error {
 
 // loadConfig is the config that the store shows now.
 func (r *Repository) loadConfig(ctx context.Context) (*Config, error) {
-	o := configs{store: r.Store, cache: r.Cache, repository: r.Format.Repository, owner: r.owner}
+	o := configs{store: r.Store, cache: r.Cache, repository: r.Format.Repository, owner: r.owner, large: map[uint64]bool{}}
 	return loadConfig(ctx, o, func(err error) error {
 		if !r.options.AcceptRollback {
 			return err
@@ -215,6 +232,9 @@ func (r *Repository) nextNumber() uint64 {
 // void lets what somebody else has put above the newest config count for nothing, so that nobody warns of it again.
 func (r *Repository) void(next *Config) {
 	for name, sum := range r.Config.chain.foreign {
+		if sum == unread {
+			continue
+		}
 		if next.Void == nil {
 			next.Void = map[string]string{}
 		}

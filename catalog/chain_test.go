@@ -47,6 +47,7 @@ func TestTheNewestConfigThatTheOwnerHasSignedCounts(t *testing.T) {
 	}{
 		{"nothing", func(*memory.Store) {}, "3h", 0},
 		{"garbage above", func(s *memory.Store) { named(s, configName(4)) }, "3h", 1},
+		{"too large above", func(s *memory.Store) { s.Set(configName(4), make([]byte, maxConfig+1)) }, "3h", 1},
 		{"garbage far above", func(s *memory.Store) { named(s, configName(9), "config/18446744073709551615") }, "3h", 2},
 		{"names that are no numbers", func(s *memory.Store) { named(s, "config/4", "config/x", "config/0000000004x", "config/-000000004") }, "3h", 0},
 		{"signed by a stranger", func(s *memory.Store) { s.Set(configName(4), forged) }, "3h", 1},
@@ -109,8 +110,8 @@ func TestABrokenChainIsReadWhereThatIsAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if doubts := r.Doubts(log, nil); len(doubts) > 0 {
-		t.Errorf("doubts %v, want none: what is missing is older", doubts)
+	if doubts, err := r.Doubts(t.Context(), log, nil); err != nil || len(doubts) > 0 {
+		t.Errorf("doubts %v, %v, want none: what is missing is older", doubts, err)
 	}
 	w.sound()
 }

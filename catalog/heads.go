@@ -146,31 +146,50 @@ func (r *Repository) compare(ctx context.Context, log *Log) (err error) {
 	if err != nil || len(now.lost(log, r.Config)) > 0 {
 		return nil // it was told when the repository was opened; or another process has seen more meanwhile
 	}
-	r.seen = now.next(log, r.Config)
+	r.seen = now.next(log, r.Config, nil)
 	if !reflect.DeepEqual(now, r.seen) {
 		_ = r.memories.keep(r.seen) // a reader can do without; a backup warns
 	}
 	return nil
 }
 
-// missing is what seen holds and the store does not. A record that a listing leaves out is asked for by its name before anybody is alarmed.
+// missing is what seen holds and the store does not. What a listing leaves out, or what is newer than this process has read, is asked for by its
+// name before anybody is alarmed.
 func (r *Repository) missing(ctx context.Context, seen *recollection, log *Log) ([]string, error) {
 	var missing []string
 	for _, what := range seen.lost(log, r.Config) {
-		head, isLane := seen.Lanes[what]
-		if !isLane {
-			missing = append(missing, what)
-			continue
+		there, err := r.isThere(ctx, log, seen, what)
+		if err != nil {
+			return nil, fmt.Errorf("look for what is missing of %s: %w", what, err)
 		}
-		data, err := r.Store.Get(ctx, "log/"+what+"/"+sequence(head.Sequence), 0, -1, nil)
-		if err != nil && !errors.Is(err, store.ErrNotExist) {
-			return nil, fmt.Errorf("look for what lane %s has lost: %w", what, err)
-		}
-		if err != nil || hash(data) != head.Hash {
+		if !there {
 			missing = append(missing, what)
 		}
 	}
 	return missing, nil
+}
+
+func (r *Repository) isThere(ctx context.Context, log *Log, seen *recollection, what string) (bool, error) {
+	head, isLane := seen.Lanes[what]
+	name := configName(seen.Config)
+	if isLane {
+		lane, _, ok := parseRecordName("log/" + what + "/" + sequence(head.Sequence))
+		if !ok || log.invalid[lane][head.Sequence] {
+			return false, nil
+		}
+		name = lane.record(head.Sequence)
+	}
+	data, err := r.Store.Get(ctx, name, 0, -1, nil)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case isLane:
+		return hash(data) == head.Hash, nil
+	}
+	_, err = parseConfig(r.Format.Repository, r.owner, seen.Config, data)
+	return err == nil, nil
 }
 
 // lost names what the store had and has no more: lanes, or the config. What was found lost before is not named again. No roll-up or
@@ -193,9 +212,12 @@ func (m *recollection) lost(log *Log, config *Config) []string {
 // same, goes on in new lanes, and from then on it is not named any more.
 func (l *Log) RolledBack() []string { return l.lost }
 
-// next is the memory after log and config were seen. Lanes that are lost stay in it.
-func (m *recollection) next(log *Log, config *Config) *recollection {
-	next := &recollection{Address: m.Address, Owner: m.Owner, Config: config.Number, Lanes: map[string]head{}}
+// next is the memory after log and config were seen. Lanes that are lost stay in it; a config that is lost is told once.
+func (m *recollection) next(log *Log, config *Config, lost []string) *recollection {
+	next := &recollection{Address: m.Address, Owner: m.Owner, Config: max(m.Config, config.Number), Lanes: map[string]head{}}
+	if slices.Contains(lost, "config") {
+		next.Config = config.Number
+	}
 	for lane, rec := range log.heads {
 		next.Lanes[lane.String()] = head{Sequence: rec.Sequence, Hash: rec.Hash.String()}
 	}

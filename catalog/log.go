@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -41,6 +42,18 @@ func (p *Defect) Error() string { return p.Err.Error() }
 
 // Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (p *Defect) Unwrap() error { return p.Err }
+
+// OpenSession tells of an object below sessions/ whether nothing has ended the session yet, and in which lane that is. Whoever has opened it is
+// running, or was killed: nothing tells which.
+func (l *Log) OpenSession(object string) (lane Lane, open bool) {
+	rest, ok := strings.CutPrefix(object, "sessions/")
+	dot := strings.LastIndexByte(rest, '.')
+	if !ok || dot < 0 {
+		return lane, false
+	}
+	lane, number, ok := parseRecordName("log/" + rest[:dot] + "/" + rest[dot+1:])
+	return lane, ok && !l.ended(lane, number)
+}
 
 // ended tells whether a session of a lane has come to its end: by a record, or by an object that is none, which keeps any record from being there.
 func (l *Log) ended(lane Lane, sequence uint64) bool {
@@ -132,7 +145,8 @@ func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Reco
 		return nil, nil, nil
 	}
 	if info.Size > maxRecord {
-		return nil, fmt.Errorf("record %s has %d bytes, and is not read: %w", info.Name, info.Size, archive.ErrDamaged), nil
+		err := fmt.Errorf("record %s has %d bytes, and is not read: %w", info.Name, info.Size, archive.ErrDamaged)
+		return nil, &Defect{lane, seq, err}, nil
 	}
 	_, err = r.Cache.object(ctx, r.Store, info.Name, func(data []byte) (err error) {
 		if void := r.Config.Void[info.Name]; void != "" && void == hash(data) {
@@ -264,8 +278,11 @@ func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*
 	g.SetLimit(fetches)
 	for i, rec := range commits {
 		g.Go(func() error {
-			opened[i], wrong[i] = r.openSnapshot(gctx, rec)
-			return store.Unavailable(gctx, wrong[i])
+			var err error
+			if opened[i], err = r.openSnapshot(gctx, rec); err != nil {
+				wrong[i] = &Defect{rec.Lane, rec.Sequence, err}
+			}
+			return store.Unavailable(gctx, err)
 		})
 	}
 	if err := g.Wait(); err != nil {

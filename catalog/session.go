@@ -122,7 +122,7 @@ func (s *Session) enterLane(ctx context.Context) (err error) {
 // that fails does not hide it.
 func (s *Session) remember() {
 	if len(s.RolledBack) == 0 {
-		s.repo.remember(s.memory.next(s.Log, s.repo.Config))
+		s.repo.remember(s.memory.next(s.Log, s.repo.Config, s.RolledBack))
 	}
 }
 
@@ -500,7 +500,7 @@ func (s *Session) news() map[string]Head {
 
 func (s *Session) finish(rec *Record) {
 	s.Log.add(rec)
-	s.repo.remember(s.memory.next(s.Log, s.repo.Config))
+	s.repo.remember(s.memory.next(s.Log, s.repo.Config, s.RolledBack))
 }
 
 // End closes a session that has nothing to commit: with a checkpoint of what was uploaded, so that a later run finds it, or with a tombstone if

@@ -649,7 +649,7 @@ func TestADomainsObjectIsTheOneThatTheOwnerHasSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.store.Set(object, data)
-	_, err = Open(t.Context(), w.store, Options{Keys: Keys{Identities: &crypto.IdentityFile{Identities: []age.Identity{w.identity}}}})
+	_, err = Open(t.Context(), w.store, Options{Keys: Keys{Identities: w.identities()}})
 	wantError(t, err, archive.ErrDamaged)
 	problems, err := w.host(w.store).CheckObjects(t.Context())
 	if err != nil || problems[object] == nil {

@@ -394,10 +394,18 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 			b.o.Advice(fmt.Sprintf("the snapshot is there, but this host cannot remember it, so that the next backup reads more than it must: %v", err))
 		}
 	}
-	if len(b.session.RolledBack) > 0 {
-		return snapshot, fmt.Errorf("lanes %v: %w", b.session.RolledBack, catalog.ErrRolledBack)
+	return snapshot, b.suspicion()
+}
+
+// suspicion says what is wrong with the storage, though the snapshot is good.
+func (b *backup) suspicion() (err error) {
+	if lost := b.session.RolledBack; len(lost) > 0 {
+		err = fmt.Errorf("%w: of %s", catalog.ErrRolledBack, strings.Join(lost, ", "))
 	}
-	return snapshot, nil
+	if foreign := b.session.Foreign; len(foreign) > 0 {
+		err = errors.Join(err, fmt.Errorf("%s: %w", strings.Join(foreign, ", "), catalog.ErrForeign))
+	}
+	return err
 }
 
 // keepLast keeps the trees for the next backup.

@@ -120,7 +120,10 @@ func (c *check) checkLog(ctx context.Context) error {
 	for _, problem := range c.log.Problems {
 		c.find("log", problem)
 	}
-	for _, lost := range c.repo.RolledBack(c.log) {
+	if err := c.repo.Config.Broken(); err != nil {
+		c.find("config", err)
+	}
+	for _, lost := range c.log.RolledBack() {
 		c.find(lost, catalog.ErrRolledBack)
 	}
 	if n := len(c.log.Ignored); n > 0 {

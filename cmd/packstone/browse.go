@@ -19,11 +19,9 @@ import (
 
 // browser looks into snapshots, for the verbs that only read.
 type browser struct {
-	*app
-	repo      *catalog.Repository
-	snapshots []*catalog.Snapshot // all, oldest first
-	fetchers  map[uint64]*fetch.Fetcher
-	pages     recentPages
+	*view
+	fetchers map[uint64]*fetch.Fetcher
+	pages    recentPages
 }
 
 // browse opens the repository to look into its snapshots.
@@ -32,11 +30,11 @@ func (a *app) browse(ctx context.Context) (*browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.allSnapshots(ctx, repo)
+	v, err := a.look(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
-	return &browser{app: a, repo: repo, snapshots: all, fetchers: map[uint64]*fetch.Fetcher{}}, nil
+	return &browser{view: v, fetchers: map[uint64]*fetch.Fetcher{}}, nil
 }
 
 // fetcher gets content of a snapshot.
@@ -71,7 +69,7 @@ type spot struct {
 // find finds the snapshot and sources that text names.
 func (b *browser) find(text string) (spot, error) {
 	p := parsePlace(text)
-	s, err := b.pick(b.snapshots, p.snapshot, b.filterFor(p))
+	s, err := b.pick(p.snapshot, b.filterFor(p))
 	if err != nil {
 		return spot{}, err
 	}

@@ -30,7 +30,7 @@ pack by the beginning of its id, a chunk by its whole id.`,
   packstone cat snapshot latest`,
 		Args: cobra.RangeArgs(1, 2),
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) == 1 && args[0] != "config" {
 			return a.catFile(ctx, args[0])
 		}
@@ -134,7 +134,7 @@ func (a *app) catSnapshot(ctx context.Context, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.pick(b.snapshots, name, a.filter())
+	s, err := b.pick(name, a.filter())
 	if err != nil {
 		return nil, err
 	}

@@ -28,18 +28,6 @@ const mirrorFile = "catalog.db"
 // mirrorPath is where the mirror of a repository lies.
 func mirrorPath(repo *catalog.Repository) string { return repo.Cache.Path(mirrorFile) }
 
-// readLog reads the log and warns of what is wrong with it.
-func (a *app) readLog(ctx context.Context, repo *catalog.Repository) (*catalog.Log, error) {
-	log, err := repo.ReadLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, problem := range log.Problems {
-		a.out.Warn(output.Warning{Message: problem.Error()})
-	}
-	return log, nil
-}
-
 // refreshMirror brings the mirror up to the repository. One that proves damaged on the way is made anew.
 func refreshMirror(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*mirror.Mirror, error) {
 	m, err := tryMirror(ctx, repo, log)
@@ -86,7 +74,7 @@ what tells a storage that was rolled back, is kept.`,
   packstone catalog rebuild --files latest`,
 	}
 	cmd.Flags().BoolVar(&files, "files", false, "list the paths of the snapshots too")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) > 0 && !files {
 			return usage("catalog rebuild: snapshots are named for --files only")
 		}
@@ -121,7 +109,7 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 	if !repo.CanRead() {
 		a.out.Warn(output.Warning{Message: "without an identity snapshots are left out"})
 	}
-	return a.printRebuilt(ctx, repo, m, index)
+	return errors.Join(a.printRebuilt(ctx, repo, m, index), a.wholeLog(ctx, repo, log))
 }
 
 // openAnew opens the repository after what was kept of it is dropped.
@@ -141,7 +129,11 @@ func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
 
 // fillMirror lists the files of the named snapshots, or of all that pass the flags.
 func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirror.Mirror, names []string) error {
-	snapshots, err := a.chooseSnapshots(ctx, repo, names)
+	v, err := a.look(ctx, repo)
+	if err != nil {
+		return err
+	}
+	snapshots, err := v.choose(names)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ snapshots that "catalog rebuild --files" has listed.`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&stale, "no-refresh", false, "answer from the mirror as it is")
-	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, args []string) error {
 		return a.queryCatalog(ctx, args[0], stale)
 	})
 }
@@ -42,7 +42,7 @@ func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
 	if err != nil {
 		return err
 	}
-	m, err := a.mirrorFor(ctx, repo, stale)
+	m, whole, err := a.mirrorFor(ctx, repo, stale)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
 		if err := errors.Join(m.Close(), mirror.Remove(mirrorPath(repo))); err != nil {
 			return err
 		}
-		if m, err = a.mirrorFor(ctx, repo, false); err != nil {
+		if m, whole, err = a.mirrorFor(ctx, repo, false); err != nil {
 			return err
 		}
 		err = a.answer(ctx, m, sql)
@@ -59,18 +59,21 @@ func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
 	if errors.Is(err, mirror.ErrQuery) {
 		err = usage("catalog query: %w", err)
 	}
-	return errors.Join(err, m.Close())
+	return errors.Join(err, m.Close(), whole)
 }
 
-func (a *app) mirrorFor(ctx context.Context, repo *catalog.Repository, stale bool) (*mirror.Mirror, error) {
+// mirrorFor opens the mirror, and says whether the repository shows all that it must have had.
+func (a *app) mirrorFor(ctx context.Context, repo *catalog.Repository, stale bool) (m *mirror.Mirror, whole, err error) {
 	if stale {
-		return mirror.Open(mirrorPath(repo))
+		m, err = mirror.Open(mirrorPath(repo))
+		return m, nil, err
 	}
 	log, err := a.readLog(ctx, repo)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return refreshMirror(ctx, repo, log)
+	m, err = refreshMirror(ctx, repo, log)
+	return m, a.wholeLog(ctx, repo, log), err
 }
 
 // answer prints what the mirror says: in JSON row by row, else as a table.

@@ -46,7 +46,7 @@ that it has lost, is an integrity failure: somebody may have put an older state 
 }
 
 func (a *app) verifyCatalog(ctx context.Context) error {
-	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache|evenBroken)
 	if err != nil {
 		return err
 	}

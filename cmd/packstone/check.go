@@ -71,7 +71,7 @@ func parseShare(text string, o *pipeline.CheckOptions) error {
 }
 
 func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache|evenBroken)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ the name. With --metadata, U is for changed owners, modes, times and attributes.
 		Args: cobra.ExactArgs(2),
 	}
 	cmd.Flags().BoolVar(&d.metadata, "metadata", false, "also tell what has only other metadata")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, d.run)
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, d.run)
 }
 
 // differ is one run of diff.
@@ -71,11 +71,11 @@ func (d *differ) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := d.pick(b.snapshots, args[0], d.filter())
+	before, err := b.pick(args[0], d.filter())
 	if err != nil {
 		return err
 	}
-	after, err := d.pick(b.snapshots, args[1], d.filter())
+	after, err := b.pick(args[1], d.filter())
 	if err != nil {
 		return err
 	}

@@ -40,28 +40,31 @@ func newDoctor(a *app) *cobra.Command {
 	var appendOnly bool
 	var policy, principal string
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [NAME]",
 		Short: "Find out whether backups can work from here, and what is unsafe.",
 		Long: `The storage is proved with a few dozen small objects below probe/, which are deleted at the end. Then the clock, the repository, the keys,
 the cache directory and the space are looked at. Advice does not fail; the exit code is that of the first check that failed.
 
 --prove-append-only tries to overwrite and to delete an object with the credentials at hand, and fails with 6 if it can.
---print-policy prints a bucket policy for a role: writer, collector or reader.`,
+--print-policy prints a bucket policy for a role: writer, collector or reader. That of a writer is for the host NAME alone, which can then put
+nothing in the way of other hosts' records.`,
 		Example: `  packstone doctor
-  packstone doctor -r s3://offsite/platform --print-policy writer --principal arn:aws:iam::123456789012:user/db1`,
-		Args: cobra.NoArgs,
+  packstone doctor -r s3://offsite/platform --print-policy writer db1 --principal arn:aws:iam::123456789012:user/db1`,
+		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.Flags().BoolVar(&appendOnly, "prove-append-only", false, "try to overwrite and delete an object, and fail if that works")
 	cmd.Flags().StringVar(&policy, "print-policy", "", "print the bucket policy of a `role`: writer, collector or reader")
 	cmd.Flags().StringVar(&principal, "principal", "", "`who` the policy is for: an ARN, or an access key where the server wants that")
-	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
 		switch {
 		case policy != "" && appendOnly:
 			return usage("--print-policy and --prove-append-only exclude each other")
 		case policy != "":
-			return a.printPolicy(policy, principal)
+			return a.printPolicy(policy, principal, args)
 		case principal != "":
 			return usage("--principal is for --print-policy")
+		case len(args) > 0:
+			return usage("%s: a name is for --print-policy writer", args[0])
 		}
 		return a.doctor(ctx, appendOnly)
 	})

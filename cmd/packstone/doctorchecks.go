@@ -61,7 +61,7 @@ func (x *examination) examineRepository(ctx context.Context) {
 	var repo *catalog.Repository
 	x.examine("repository", func() (string, error) {
 		var err error
-		if repo, err = x.openWithAnyKeys(ctx); err != nil {
+		if repo, _, err = x.openRepository(ctx, mayRead|mayWrite|anyIdentity|evenBroken); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil
@@ -70,6 +70,12 @@ func (x *examination) examineRepository(ctx context.Context) {
 		return
 	}
 	x.examine("configuration", func() (string, error) {
+		if err := repo.Config.Broken(); err != nil {
+			return "", err
+		}
+		if foreign := repo.Config.Foreign(); len(foreign) > 0 {
+			return "", fmt.Errorf("%s: %w", strings.Join(foreign, ", "), catalog.ErrForeign)
+		}
 		return fmt.Sprintf("%d, signed by %s in an unbroken chain", repo.Config.Number, repo.Owner().Fingerprint()), nil
 	})
 	x.examine("snapshots", func() (string, error) { return lastSnapshot(ctx, repo, time.Now()) })
@@ -96,6 +102,9 @@ func lastSnapshot(ctx context.Context, repo *catalog.Repository, now time.Time) 
 	}
 	if len(log.Problems) > 0 {
 		return "", fmt.Errorf("%d of %d records are not as they should be, such as: %w", len(log.Problems), len(log.Records)+len(log.Problems), log.Problems[0])
+	}
+	if lost := log.RolledBack(); len(lost) > 0 {
+		return "", fmt.Errorf("%w: of %s", catalog.ErrRolledBack, strings.Join(lost, ", "))
 	}
 	if last == nil {
 		return "none yet", nil

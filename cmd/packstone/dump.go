@@ -40,7 +40,7 @@ Every chunk is checked on its way.`,
 	}
 	cmd.Flags().StringVarP(&o.target, "target", "t", "", "write to this `file` instead, which appears when it is complete")
 	cmd.Flags().StringVarP(&o.archive, "archive", "a", "tar", "the `format` of directories: tar")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if o.archive != "tar" {
 			return usage("--archive %s: want tar", o.archive)
 		}

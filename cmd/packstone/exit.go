@@ -53,6 +53,8 @@ var codes = []struct {
 	{catalog.ErrRolledBack, exitIntegrity},
 	{catalog.ErrNames, exitIntegrity},
 	{tree.ErrFormat, exitIntegrity},
+	{catalog.ErrForeign, exitIntegrity},
+	{catalog.ErrDoubtful, exitIntegrity},
 	{catalog.ErrKeyTwice, exitIntegrity},
 	{archive.ErrDamaged, exitIntegrity},
 	{database.ErrMismatch, exitIntegrity},

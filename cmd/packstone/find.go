@@ -47,7 +47,7 @@ each other only what differs is read.`,
 	flags.StringVarP(&o.newest, "newest", "N", "", "changed at this `time` or before")
 	flags.StringVarP(&o.oldest, "oldest", "O", "", "changed at this `time` or after")
 	flags.BoolVarP(&o.long, "long", "l", false, "with mode, owner, size and time")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		f, err := newFinder(o, args)
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 }
 
 func (f *finder) run(ctx context.Context) error {
-	chosen, err := f.choose(f.snapshots, f.o.snapshots)
+	chosen, err := f.choose(f.o.snapshots)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (f *finder) run(ctx context.Context) error {
 			break
 		}
 	}
-	return errors.Join(err, f.rows.Close())
+	return errors.Join(err, f.rows.Close(), f.whole(f.o.snapshots))
 }
 
 // search prints what matches in one snapshot.

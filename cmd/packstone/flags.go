@@ -30,6 +30,7 @@ type globalFlags struct {
 	connections            int  // 0: as many as the link wants
 	identities, recipients []string
 	acceptOwner            ownerFlag
+	acceptRollback         bool
 	dryRun                 bool
 	set, host, at          string
 	setGiven               bool // --set, be it ''
@@ -47,28 +48,30 @@ const (
 	usesSelection // set, host and tag
 	usesPaths     // path, which chooses among what was backed up by path
 	usesTime
+	usesPast // what the repository showed before
 	usesConcurrency
 )
 
 // flagUse says what a verb must use to honour a flag. Flags that are not listed hold for all verbs.
 var flagUse = map[string]uses{
-	"repo":           usesRepository,
-	"cache-dir":      usesRepository,
-	"limit-upload":   usesRepository,
-	"limit-download": usesRepository,
-	"give-up-after":  usesRepository,
-	"memory-limit":   usesRepository,
-	"concurrency":    usesConcurrency,
-	"connections":    usesRepository,
-	"identity":       usesIdentity,
-	"accept-owner":   usesIdentity,
-	"recipient":      usesRecipients,
-	"dry-run":        usesDryRun,
-	"set":            usesSelection,
-	"host":           usesSelection,
-	"tag":            usesSelection,
-	"path":           usesPaths,
-	"at":             usesTime,
+	"repo":            usesRepository,
+	"cache-dir":       usesRepository,
+	"limit-upload":    usesRepository,
+	"limit-download":  usesRepository,
+	"give-up-after":   usesRepository,
+	"memory-limit":    usesRepository,
+	"concurrency":     usesConcurrency,
+	"connections":     usesRepository,
+	"identity":        usesIdentity,
+	"accept-owner":    usesIdentity,
+	"recipient":       usesRecipients,
+	"dry-run":         usesDryRun,
+	"set":             usesSelection,
+	"host":            usesSelection,
+	"tag":             usesSelection,
+	"path":            usesPaths,
+	"at":              usesTime,
+	"accept-rollback": usesPast,
 }
 
 func (f *globalFlags) register(set *pflag.FlagSet) {
@@ -87,6 +90,7 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.IntVar(&f.connections, "connections", 0, "`number` of requests to the repository in flight; 0 for as many as the network is best used with")
 	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
 	set.Var(&f.acceptOwner, "accept-owner", "trust the repository if its owner's key has this `fingerprint`, which the owner knows, and no other")
+	set.BoolVar(&f.acceptRollback, "accept-rollback", false, "take what there is, where the repository has lost or damaged what it must have had")
 	set.StringArrayVarP(&f.recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
 	set.StringVar(&f.set, "set", "", "`name` of a set; '' for backups of paths")

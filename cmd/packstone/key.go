@@ -90,7 +90,7 @@ the new recipients in objects of their own. Repeat it with the same recipients a
   packstone key add "$(age-keygen -y second.txt)" -i first.txt`,
 		Args: cobra.MinimumNArgs(1),
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
 		return a.changeRecipients(ctx, args, func(now []string, named []string) ([]string, recipientsMessage, error) {
 			added := slices.DeleteFunc(named, func(r string) bool { return slices.Contains(now, r) })
 			return append(slices.Clone(now), added...), recipientsMessage{Added: added}, nil
@@ -108,7 +108,7 @@ shut him out take away his access to the storage too.`,
   packstone key remove age1pq1… --dry-run`,
 		Args: cobra.MinimumNArgs(1),
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
 		return a.changeRecipients(ctx, args, withoutRecipients)
 	})
 }

@@ -155,6 +155,7 @@ func (a *app) writer(repositoryID string) (*crypto.WriterFile, error) {
 	if err != nil {
 		return nil, exitWith(exitIdentity, "%w", err)
 	}
+	a.warnReadable(name)
 	return key, nil
 }
 
@@ -164,7 +165,6 @@ func readWriter(name string) (*crypto.WriterFile, error) {
 		return nil, fmt.Errorf("open this host's key: %w", err)
 	}
 	defer file.Close()
-	a.warnReadable(name)
 	key, err := crypto.ParseWriterFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read this host's key %s: %w", name, err)

@@ -67,7 +67,7 @@ admitted already.
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the key file to `file` instead of printing it")
 	o.register(cmd.Flags())
-	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
 		member, err := o.memberOf(args[0])
 		if err != nil {
 			return err
@@ -186,7 +186,7 @@ func newKeyWriterList(a *app) *cobra.Command {
   packstone key writer list --json`,
 		Args: cobra.NoArgs,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, _ []string) error {
 		repo, err := a.openWithAnyKeys(ctx)
 		if err != nil {
 			return err
@@ -232,7 +232,7 @@ the repository, as long as it can read the storage. Take away its access to the 
   packstone key writer revoke db1 --dry-run`,
 		Args: cobra.ExactArgs(1),
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
 		return a.revokeWriter(ctx, catalog.WriterName(args[0]))
 	})
 }

@@ -28,7 +28,7 @@ what follows the colon when it is to be restored. Only the pages of the tree tha
 	flags := cmd.Flags()
 	flags.BoolVarP(&l.long, "long", "l", false, "with mode, owner, size and time")
 	flags.BoolVar(&l.recursive, "recursive", false, "with all that lies below")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		b, err := a.browse(ctx)
 		if err != nil {
 			return err

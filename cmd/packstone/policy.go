@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // policyDocument is a bucket policy, as S3 reads it.
@@ -44,11 +47,39 @@ var roles = map[string]role{
 	"reader": {list: []string{""}, get: []string{""}},
 }
 
-// printPolicy prints the bucket policy of a role for the repository's bucket.
-func (a *app) printPolicy(name, principal string) error {
+// of is the role of one member alone: it creates records and sessions under its own name only.
+func (r role) of(member string) role {
+	own := map[string]string{"log/": "log/" + member + ".", "sessions/": "sessions/" + member + "."}
+	r.put = slices.Clone(r.put)
+	for i, name := range r.put {
+		r.put[i] = cmp.Or(own[name], name)
+	}
+	return r
+}
+
+// policyRole is the role of a policy: of the writer that args name, if they do.
+func (a *app) policyRole(name string, args []string) (role, error) {
 	r, ok := roles[name]
-	if !ok {
-		return usage("--print-policy %s: want writer, collector or reader", name)
+	switch {
+	case !ok:
+		return r, usage("--print-policy %s: want writer, collector or reader", name)
+	case len(args) > 0 && name != "writer":
+		return r, usage("--print-policy %s: only the policy of a writer is for one of them alone, not for %s", name, args[0])
+	case len(args) > 0:
+		return r.of(catalog.WriterName(args[0])), nil
+	}
+	if name == "writer" {
+		a.out.Warn(output.Warning{Message: "this policy lets one host put objects in the way of every other's records: " +
+			"name the host that it is for, as in --print-policy writer db1"})
+	}
+	return r, nil
+}
+
+// printPolicy prints the bucket policy of a role for the repository's bucket.
+func (a *app) printPolicy(name, principal string, args []string) error {
+	r, err := a.policyRole(name, args)
+	if err != nil {
+		return err
 	}
 	address, err := a.repository()
 	if err != nil {
@@ -109,7 +140,7 @@ func prefixOf(address config.Repository) string {
 func starred(prefix string, names []string) []string {
 	var all []string
 	for _, name := range names {
-		if name == "" || strings.HasSuffix(name, "/") {
+		if name == "" || strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") {
 			name += "*"
 		}
 		all = append(all, prefix+name)

@@ -38,7 +38,7 @@ func TestAHostBacksUpUnderTheWritersPolicy(t *testing.T) {
 	root := []string{"HOME=" + home, "PACKSTONE_S3_ACCESS_KEY=" + server.AccessKey, "PACKSTONE_S3_SECRET_KEY=" + server.SecretKey}
 	must(0, root, "init")
 	must(0, root, "key", "writer", "add", "db1", "-o", key)
-	policy := must(0, root, "doctor", "--print-policy", "writer", "--principal", "host")
+	policy := must(0, root, "doctor", "--print-policy", "writer", "db1", "--principal", "host")
 	_, err := server.Client().PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("bucket"), Policy: &policy})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, policy)

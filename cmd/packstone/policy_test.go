@@ -62,6 +62,26 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 	}
 }
 
+func TestThePolicyOfAWriterLetsItWriteUnderItsOwnNameAlone(t *testing.T) {
+	address := config.Repository{Kind: config.S3, Bucket: "bucket"}
+	p := roles["writer"].of("db1").policy("writer", "x", address)
+	for object, want := range map[string]bool{
+		"log/db1.0/0000000001": true, "sessions/db1.0.0000000001": true, "packs/ab/abcd": true, "probe/x/y": true,
+		"log/db2.0/0000000001": false, "log/db10.0/0000000001": false, "sessions/db2.0.0000000001": false, "log/owner.0/0000000001": false,
+		"log/db1": false, "config/0000000001": false,
+	} {
+		if got := allows(p, "s3:PutObject", "arn:aws:s3:::bucket/"+object); got != want {
+			t.Errorf("db1 may create %s: %v, want %v", object, got, want)
+		}
+	}
+	if !allows(p, "s3:GetObject", "arn:aws:s3:::bucket/log/db2.0/0000000001") {
+		t.Error("db1 may not read what others have written")
+	}
+	if slices.Contains(roles["writer"].put, "log/db1.") {
+		t.Error("the policy of one writer has changed that of all")
+	}
+}
+
 func TestTheSkewOfTheClockIsWhatLiesOutsideOfThePut(t *testing.T) {
 	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {

@@ -178,6 +178,7 @@ const (
 	mustWrite
 	bypassCache // look at the storage itself
 	anyIdentity // identities that do not open it do no harm
+	evenBroken  // what is missing is for the verb to tell
 )
 
 // openRepository opens the repository with the keys at hand.
@@ -210,8 +211,10 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 		TempDir:  os.TempDir(),
 		Memory:   a.reliable(a.memoryDirectory(storage.Location())),
 		Format:   format,
-		Software: "packstone " + version().Version,
-		Warn:     func(text string) { a.out.Warn(output.Warning{Message: text}) },
+
+		AcceptRollback: a.flags.acceptRollback || needed&evenBroken != 0,
+		Software:       "packstone " + version().Version,
+		Warn:           func(text string) { a.out.Warn(output.Warning{Message: text}) },
 	}
 	repository, err := catalog.Open(ctx, storage, opts)
 	if errors.Is(err, crypto.ErrWrongIdentity) && a.mayDoWithout(needed) {

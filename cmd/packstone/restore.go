@@ -96,7 +96,7 @@ final name.`,
 	o.filling.registerOwners(flags)
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
-	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 			args, o.toCommand = args[:dash], args[dash:]
 		}
@@ -121,7 +121,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	all, err := a.allSnapshots(ctx, repo)
+	v, err := a.look(ctx, repo)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 			return err
 		}
 	}
-	snapshot, err := a.pick(all, from.snapshot, filter)
+	snapshot, err := v.pick(from.snapshot, filter)
 	if err != nil {
 		return err
 	}

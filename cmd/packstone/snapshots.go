@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -41,102 +41,22 @@ func newSnapshots(a *app) *cobra.Command {
 		Example: `  packstone snapshots
   packstone snapshots --set platform --json`,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		repo, _, err := a.openRepository(ctx, mustRead)
 		if err != nil {
 			return err
 		}
-		log, err := a.records(ctx, repo)
+		v, err := a.look(ctx, repo)
 		if err != nil {
 			return err
 		}
-		if err := a.warnAccused(ctx, repo, log); err != nil {
-			return err
-		}
-		all, err := repo.Snapshots(ctx, log)
+		a.tellClaims(v.doubts)
+		chosen, err := v.choose(args)
 		if err != nil {
 			return err
 		}
-		chosen, err := a.choose(all, args)
-		if err != nil {
-			return err
-		}
-		return a.printSnapshots(chosen)
+		return errors.Join(a.printSnapshots(chosen), v.whole(args))
 	})
-}
-
-// allSnapshots reads every snapshot; what is wrong with the log is warned of.
-func (a *app) allSnapshots(ctx context.Context, repo *catalog.Repository) ([]*catalog.Snapshot, error) {
-	log, err := a.records(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
-	return repo.Snapshots(ctx, log)
-}
-
-// warnAccused tells what records claim to have seen and what is not there. A claim of the owner or
-// a collector is believed, if it is of a lane that may hold what is asked for.
-func (a *app) warnAccused(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
-	accusations, err := repo.Accusations(ctx, log)
-	for _, accusation := range accusations {
-		a.damaged = a.damaged || accusation.Grave && repo.MayHold(accusation.Lane, a.flags.host)
-		a.out.Warn(output.Warning{Message: accusation.String()})
-	}
-	return err
-}
-
-// records reads the log, and warns of what is wrong with it.
-func (a *app) records(ctx context.Context, repo *catalog.Repository) (*catalog.Log, error) {
-	log, err := repo.ReadLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, problem := range log.Problems {
-		a.damaged = true
-		a.out.Warn(output.Warning{Message: problem.Error()})
-	}
-	a.warnRolledBack(repo, log)
-	return log, nil
-}
-
-// warnRolledBack tells that the storage knows less than this machine has seen.
-func (a *app) warnRolledBack(repo *catalog.Repository, log *catalog.Log) {
-	if lost := repo.RolledBack(log); len(lost) > 0 {
-		a.damaged = true
-		a.out.Warn(output.Warning{Message: rolledBack(lost)})
-	}
-}
-
-// rolledBack says what the storage has lost.
-func rolledBack(lost []string) string {
-	return fmt.Sprintf("%v: of %s; snapshots may be missing", catalog.ErrRolledBack, strings.Join(lost, ", "))
-}
-
-// chooseSnapshots returns the named snapshots, or all that pass the flags.
-func (a *app) chooseSnapshots(ctx context.Context, repo *catalog.Repository, names []string) ([]*catalog.Snapshot, error) {
-	all, err := a.allSnapshots(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
-	return a.choose(all, names)
-}
-
-// choose returns the named snapshots of all, or those that pass the flags.
-func (a *app) choose(all []*catalog.Snapshot, names []string) ([]*catalog.Snapshot, error) {
-	var chosen []*catalog.Snapshot
-	for _, name := range names {
-		s, err := a.pick(all, name, a.filter())
-		if err != nil {
-			return nil, err
-		}
-		chosen = append(chosen, s)
-	}
-	for _, s := range all {
-		if len(names) == 0 && a.filter().Matches(s) {
-			chosen = append(chosen, s)
-		}
-	}
-	return chosen, nil
 }
 
 func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,7 +39,7 @@ is read.`,
   packstone stats --mode raw-data latest --json`,
 	}
 	cmd.Flags().StringVar(&mode, "mode", "all", "`what` to count: restore-size, raw-data or all")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if mode != "all" && mode != "restore-size" && mode != "raw-data" {
 			return usage("--mode %s: want restore-size, raw-data or all", mode)
 		}
@@ -46,7 +47,11 @@ is read.`,
 		if err != nil {
 			return err
 		}
-		chosen, err := a.chooseSnapshots(ctx, repo, args)
+		v, err := a.look(ctx, repo)
+		if err != nil {
+			return err
+		}
+		chosen, err := v.choose(args)
 		if err != nil {
 			return err
 		}
@@ -55,7 +60,7 @@ is read.`,
 			return err
 		}
 		a.out.Message("stats", m, m.text())
-		return a.out.Err()
+		return errors.Join(a.out.Err(), v.whole(args))
 	})
 }
 

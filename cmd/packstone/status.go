@@ -77,7 +77,7 @@ func newStatus(a *app) *cobra.Command {
 }
 
 func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error) {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite)
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|evenBroken)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +89,13 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 		Repository: repo.Store.Location(), ID: repo.Format.Repository, Owner: repo.Owner().Fingerprint().String(), Recipients: len(repo.Config.Recipients),
 		Sets: []statusSet{}, Writers: writersOf(repo.Config, log), Sessions: []statusOpen{}, Problems: []string{}, Unknown: []string{},
 	}
-	for _, problem := range log.Problems {
-		m.Problems = append(m.Problems, problem.Error())
+	accusations, err := repo.Accusations(ctx, log)
+	if err != nil {
+		return nil, err
 	}
-	if lost := repo.RolledBack(log); len(lost) > 0 {
-		m.Problems = append(m.Problems, rolledBack(lost))
+	m.Problems = append(m.Problems, problemsOf(repo, log)...)
+	for _, a := range accusations {
+		m.Problems = append(m.Problems, a.String())
 	}
 	if err := m.addSets(ctx, repo, log, now); err != nil {
 		return nil, err
@@ -189,8 +191,9 @@ func (m *statusMessage) addSessions(ctx context.Context, repo *catalog.Repositor
 		if err != nil {
 			return fmt.Errorf("list sessions: %w", err)
 		}
-		if lane, open := openSession(log, strings.TrimPrefix(info.Name, "sessions/")); open {
-			m.Sessions = append(m.Sessions, statusOpen{lane, info.Modified})
+		lane, open := log.OpenSession(info.Name)
+		if open && slices.ContainsFunc(m.Writers, func(w statusWriter) bool { return w.Name == lane.Writer }) {
+			m.Sessions = append(m.Sessions, statusOpen{lane.String(), info.Modified})
 		}
 	}
 	return nil
@@ -202,20 +205,6 @@ func opensAllDomains(repo *catalog.Repository) bool {
 		_, err := repo.Domain(d.Number)
 		return err != nil
 	})
-}
-
-// openSession reads writer.lane.sequence, and tells whether there is no record of that number yet.
-func openSession(log *catalog.Log, name string) (lane string, open bool) {
-	dot := strings.LastIndexByte(name, '.')
-	if dot < 0 {
-		return "", false
-	}
-	lane = name[:dot]
-	number, err := strconv.ParseUint(name[dot+1:], 10, 64)
-	if err != nil {
-		return "", false
-	}
-	return lane, !slices.ContainsFunc(log.Records, func(rec *catalog.Record) bool { return rec.Lane.String() == lane && rec.Sequence >= number })
 }
 
 func (m *statusMessage) text() string {
@@ -230,7 +219,7 @@ func (m *statusMessage) text() string {
 		}
 	}
 	for _, s := range m.Sessions {
-		fmt.Fprintf(&b, "\nsession %s is open since %s", s.Lane, output.Time(s.Since))
+		fmt.Fprintf(&b, "\nsession %s: running or killed since %s", s.Lane, output.Time(s.Since))
 	}
 	for _, text := range m.Problems {
 		fmt.Fprintf(&b, "\nproblem: %s", output.Name(text))

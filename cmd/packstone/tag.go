@@ -35,7 +35,7 @@ record of its own.`,
 	flags.StringSliceVar(&o.add, "add", nil, "`tags` to add, with commas between them; may be repeated")
 	flags.StringSliceVar(&o.remove, "remove", nil, "`tags` to remove, with commas between them; may be repeated")
 	flags.StringSliceVar(&o.set, "set-tags", nil, "`tags` to have instead of all others; empty for none")
-	return a.verb(cmd, usesRepository|usesIdentity|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
 		replace := cmd.Flags().Changed("set-tags")
 		if replace == (len(o.add)+len(o.remove) > 0) {
 			return usage("say what to change: --add and --remove, or --set-tags")
@@ -85,7 +85,11 @@ func (a *app) ownSnapshots(ctx context.Context, repo *catalog.Repository, names 
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := a.chooseSnapshots(ctx, repo, names)
+	v, err := a.look(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := v.choose(names)
 	if err != nil {
 		return nil, err
 	}
