@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Accusation is a record, or a config, that others say they have seen and that is not there: the storage was set back, or the claim is
-// false. It is told, and stops nobody.
+// Accusation is a record, or a config, that others say they have seen and that is not there: the
+// storage was set back, or the claim is false. It is told, and stops nobody.
 type Accusation struct {
 	Lane     string // "": it is a config
 	Sequence uint64

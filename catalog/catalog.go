@@ -40,12 +40,13 @@ var (
 	ErrAmbiguous = errors.New("ambiguous")
 	// ErrNoPage: a page of the last tree is not in the cache, and no identity is at hand to fetch it.
 	ErrNoPage = errors.New("a page of the last tree is not in the cache")
-	// ErrRestart: a session has ended before its record was written, or relies on what is being collected; begin again, with what was
-	// uploaded kept.
+	// ErrRestart: a session has ended before its record was written, or relies on what is being
+	// collected; begin again, with what was uploaded kept.
 	ErrRestart = errors.New("this session is over; begin again")
 	// ErrRolledBack: the store knows less than this host remembers.
 	ErrRolledBack = errors.New("the storage has lost records that were there before")
-	// ErrForeign: somebody other than the owner has put objects where the owner's configs are, or newer configs are damaged.
+	// ErrForeign: somebody other than the owner has put objects where the owner's configs are, or
+	// newer configs are damaged.
 	ErrForeign = errors.New("not signed by the repository's owner: somebody has put it there, or a newer configuration is damaged")
 	// ErrKeyTwice: another process writes with the same writer's key.
 	ErrKeyTwice = errors.New("this writer's key is in use somewhere else: give every host a key of its own")

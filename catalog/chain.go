@@ -36,8 +36,8 @@ func (c chain) with(next *Config) chain {
 	return chain{hashes: hashes, taken: c.taken, broken: c.broken}
 }
 
-// Foreign are the objects that lie where the owner's next configs go, and that the owner has not signed. Somebody has put them there, or they
-// were newer configs, and are damaged.
+// Foreign are the objects that lie where the owner's next configs go, and that the owner has not
+// signed. Somebody has put them there, or they were newer configs, and are damaged.
 func (c *Config) Foreign() []string { return slices.Sorted(maps.Keys(c.chain.foreign)) }
 
 // supersedes tells whether the owner has signed on regardless of what lies at a name below config/.
@@ -46,7 +46,8 @@ func (c *Config) supersedes(name string) bool {
 	return !ok || number < c.Number && c.chain.broken == nil
 }
 
-// maxConfig is how many bytes of an object below config/ are read, and unread stands for the SHA-256 of one that has more.
+// maxConfig is how many bytes of an object below config/ are read, and unread stands for the
+// SHA-256 of one that has more.
 const (
 	maxConfig = maxRecord
 	unread    = "unread"
@@ -61,9 +62,10 @@ type configs struct {
 	large      map[uint64]bool // numbers of objects that are not read
 }
 
-// loadConfig finds the newest config that the owner has signed, and follows from there the hashes of those before it. What lies between them and is
-// not named is passed over: the owner has signed on regardless of it. Cached objects are not fetched again. broken is asked whether a
-// chain that does not reach the first config will do.
+// loadConfig finds the newest config that the owner has signed, and follows from there the hashes
+// of those before it. What lies between them and is not named is passed over: the owner has signed
+// on regardless of it. Cached objects are not fetched again. broken is asked whether a chain that
+// does not reach the first config will do.
 func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*Config, error) {
 	numbers, err := o.list(ctx)
 	if err != nil {
@@ -90,7 +92,8 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 	return newest, nil
 }
 
-// list returns the numbers below config/, ascending, and notes those of objects that are too large to be configs.
+// list returns the numbers below config/, ascending, and notes those of objects that are too large
+// to be configs.
 func (o configs) list(ctx context.Context) (numbers []uint64, err error) {
 	for info, err := range o.store.List(ctx, "config/", "") {
 		if err != nil {
@@ -127,7 +130,8 @@ func (o configs) newest(ctx context.Context, numbers []uint64) (*Config, []uint6
 	return nil, nil, fmt.Errorf("the repository has no config that its owner has signed: %w", ErrUntrusted)
 }
 
-// before finds the config that another names as the one before it, and returns the numbers below that.
+// before finds the config that another names as the one before it, and returns the numbers below
+// that.
 func (o configs) before(ctx context.Context, after *Config, numbers []uint64) (*Config, []uint64, error) {
 	for i, number := range slices.Backward(numbers) {
 		config, _, err := o.load(ctx, number)
@@ -141,7 +145,8 @@ func (o configs) before(ctx context.Context, after *Config, numbers []uint64) (*
 	return nil, nil, fmt.Errorf("the config before config %d is missing or damaged: %w", after.Number, ErrUntrusted)
 }
 
-// load returns a config that the owner has signed for this number, or nil and the SHA-256 of what lies there instead.
+// load returns a config that the owner has signed for this number, or nil and the SHA-256 of what
+// lies there instead.
 func (o configs) load(ctx context.Context, number uint64) (config *Config, sum string, err error) {
 	if o.large[number] {
 		return nil, unread, nil
@@ -200,7 +205,8 @@ func (r *Repository) loadConfig(ctx context.Context) (*Config, error) {
 	})
 }
 
-// mayChange fails where the next config could follow one that is not the last, or that others will not find.
+// mayChange fails where the next config could follow one that is not the last, or that others will
+// not find.
 func (r *Repository) mayChange(ctx context.Context) error {
 	name := configName(r.Config.Number)
 	there, err := r.Store.Get(ctx, name, 0, -1, nil)
@@ -220,7 +226,8 @@ func (r *Repository) mayChange(ctx context.Context) error {
 	return nil
 }
 
-// nextNumber is the lowest number that the next config can have: nothing lies there, and as far as this host knows nothing did.
+// nextNumber is the lowest number that the next config can have: nothing lies there, and as far as
+// this host knows nothing did.
 func (r *Repository) nextNumber() uint64 {
 	next := max(r.Config.Number, r.seen.Config) + 1
 	for r.Config.chain.taken[next] {
@@ -229,7 +236,8 @@ func (r *Repository) nextNumber() uint64 {
 	return next
 }
 
-// void lets what somebody else has put above the newest config count for nothing, so that nobody warns of it again.
+// void lets what somebody else has put above the newest config count for nothing, so that nobody
+// warns of it again.
 func (r *Repository) void(next *Config) {
 	for name, sum := range r.Config.chain.foreign {
 		if sum == unread {

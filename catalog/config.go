@@ -39,7 +39,8 @@ type Config struct {
 	Horizon    string    `json:"horizon,omitempty"` // Go duration
 	// Rules say how members are trusted: 0, every writer without a group relies on all others without one; 1, on itself alone.
 	Rules int `json:"rules,omitempty"`
-	// Void are objects below log/, sessions/ and config/ that count for nothing, with their SHA-256.
+	// Void are objects below log/, sessions/ and config/ that count for nothing, with their
+	// SHA-256.
 	Void     map[string]string `json:"void,omitempty"`
 	Required []string          `json:"required_features,omitempty"`
 	// Headers are the objects of detached headers and their SHA-256.
@@ -137,9 +138,10 @@ func signConfig(repository string, owner crypto.Signer, c *Config) ([]byte, erro
 	return owner.Sign(repository, configName(c.Number), body)
 }
 
-// Change signs a new config that follows the current one, under the next number that is free. edit changes a copy. A change that another
-// owner's process made at the same time is an error, and nothing is changed. Where the store does not show all configs, or shows what
-// the owner has not signed, nothing is changed either, unless that was accepted when the repository was opened.
+// Change signs a new config that follows the current one, under the next number that is free. edit
+// changes a copy. A change that another owner's process made at the same time is an error, and
+// nothing is changed. Where the store does not show all configs, or shows what the owner has not
+// signed, nothing is changed either, unless that was accepted when the repository was opened.
 func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(c *Config) error) error {
 	if !owner.Verifier().Equal(r.owner) {
 		return fmt.Errorf("change the configuration: the key is %s, not the owner's: %w", owner.Name(), ErrUntrusted)

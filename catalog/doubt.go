@@ -15,8 +15,8 @@ var ErrDoubtful = errors.New("the repository does not show all that there was")
 type Doubt struct {
 	Lane Lane // whose records may be missing; none if it is the config
 	Err  error
-	// Proven: this host has seen it, the lane itself shows it, or the owner or a collector says so. Else it is the word of one writer, who
-	// may lie: it is worth telling and stops nobody.
+	// Proven: this host has seen it, the lane itself shows it, or the owner or a collector says so.
+	// Else it is the word of one writer, who may lie: it is worth telling and stops nobody.
 	Proven bool
 	Claim  bool // it is an Accusation
 
@@ -27,7 +27,8 @@ type Doubt struct {
 // ofConfig tells whether the doubt is about who may do what.
 func (d Doubt) ofConfig() bool { return d.Lane.Writer == "" }
 
-// Doubts are all reasons to think that the store does not show all that was written. defects are of snapshots, see ReadSnapshots.
+// Doubts are all reasons to think that the store does not show all that was written. defects are of
+// snapshots, see ReadSnapshots.
 func (r *Repository) Doubts(ctx context.Context, log *Log, defects []error) ([]Doubt, error) {
 	doubts := r.forgotten(log)
 	for _, err := range append(slices.Clone(log.Problems), defects...) {
@@ -77,8 +78,9 @@ func (r *Repository) Concerns(d Doubt, host string) bool {
 		slices.ContainsFunc(m.Earlier, func(b Binding) bool { return standing(b.Hosts, host) != Outside }))
 }
 
-// Certain fails with ErrDoubtful if the snapshot that a name was found to mean may not be the one: another that is newer may be missing. An id
-// means what it means, unless it is not known who may write. host is the one that was asked for, "" if none was.
+// Certain fails with ErrDoubtful if the snapshot that a name was found to mean may not be the one:
+// another that is newer may be missing. An id means what it means, unless it is not known who may
+// write. host is the one that was asked for, "" if none was.
 func (r *Repository) Certain(log *Log, doubts []Doubt, name, host string, s *Snapshot) error {
 	for _, d := range doubts {
 		if !r.Concerns(d, host) || !isRelative(name) && !d.ofConfig() || log.precedes(d, s) || host != "" && r.givesWay(d, s) {
@@ -89,7 +91,8 @@ func (r *Repository) Certain(log *Log, doubts []Doubt, name, host string, s *Sna
 	return nil
 }
 
-// givesWay tells whether what is missing would be passed over for a snapshot: its writer is unbound, and that of the snapshot is bound.
+// givesWay tells whether what is missing would be passed over for a snapshot: its writer is
+// unbound, and that of the snapshot is bound.
 func (r *Repository) givesWay(d Doubt, s *Snapshot) bool {
 	m, _, known := member(r.Config.Writers, d.Lane.Writer)
 	return known && s.Standing == Bound && m.standing(d.Lane.String(), d.sequence, s.Host) == Unbound

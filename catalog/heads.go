@@ -16,7 +16,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// memories are where this host keeps what it has seen of the repositories at one address: a file for each.
+// memories are where this host keeps what it has seen of the repositories at one address: a file
+// for each.
 type memories struct {
 	dir   *Cache
 	file  string // of the repository that is open
@@ -36,8 +37,8 @@ const (
 	olderFile  = "heads.json"
 )
 
-// recollection is what this host has seen last of a repository: its owner, the newest config and the last record of each lane. A store
-// that knows less was rolled back.
+// recollection is what this host has seen last of a repository: its owner, the newest config and
+// the last record of each lane. A store that knows less was rolled back.
 type recollection struct {
 	Address string          `json:"address,omitempty"` // for who reads the file
 	Owner   string          `json:"owner,omitempty"`
@@ -53,7 +54,8 @@ type head struct {
 	Retired bool `json:"retired,omitempty"`
 }
 
-// recall reads the memory of the repository, which is empty on a host that has none or whose file is damaged.
+// recall reads the memory of the repository, which is empty on a host that has none or whose file
+// is damaged.
 func (m *memories) recall() (*recollection, error) {
 	seen, err := readRecollection(m.dir, m.file)
 	if err != nil || seen.Lanes != nil {
@@ -91,7 +93,8 @@ func (m *memories) keep(seen *recollection) error {
 	return m.dir.Write(m.file, data)
 }
 
-// known are the repositories that this host has seen at the address, and their owners. What cannot be read pins nobody.
+// known are the repositories that this host has seen at the address, and their owners. What cannot
+// be read pins nobody.
 func (m *memories) known() []crypto.OwnerPin {
 	var pins []crypto.OwnerPin
 	entries, _ := os.ReadDir(m.dir.Path("."))
@@ -111,7 +114,8 @@ func (m *memories) known() []crypto.OwnerPin {
 	return pins
 }
 
-// meet remembers a repository that was found to be trusted, and its config. known are those that this host had seen at the address.
+// meet remembers a repository that was found to be trusted, and its config. known are those that
+// this host had seen at the address.
 func (r *Repository) meet(known []crypto.OwnerPin) {
 	isNew := r.seen.Owner != r.owner.Text()
 	if isNew && len(known) > 0 {
@@ -134,7 +138,8 @@ func (r *Repository) keepConfig() error {
 	return r.memories.keep(r.seen)
 }
 
-// compare notes in log what the store had when this host last looked, and has no more. If that is nothing, what there is now is remembered.
+// compare notes in log what the store had when this host last looked, and has no more. If that is
+// nothing, what there is now is remembered.
 func (r *Repository) compare(ctx context.Context, log *Log) (err error) {
 	r.seenMutex.Lock()
 	defer r.seenMutex.Unlock()
@@ -153,8 +158,8 @@ func (r *Repository) compare(ctx context.Context, log *Log) (err error) {
 	return nil
 }
 
-// missing is what seen holds and the store does not. What a listing leaves out, or what is newer than this process has read, is asked for by its
-// name before anybody is alarmed.
+// missing is what seen holds and the store does not. What a listing leaves out, or what is newer
+// than this process has read, is asked for by its name before anybody is alarmed.
 func (r *Repository) missing(ctx context.Context, seen *recollection, log *Log) ([]string, error) {
 	var missing []string
 	for _, what := range seen.lost(log, r.Config) {
@@ -208,11 +213,13 @@ func (m *recollection) lost(log *Log, config *Config) []string {
 	return lost
 }
 
-// RolledBack names what the store had when this host last looked, and has no more: lanes of records, or "config". A backup finds the
-// same, goes on in new lanes, and from then on it is not named any more.
+// RolledBack names what the store had when this host last looked, and has no more: lanes of
+// records, or "config". A backup finds the same, goes on in new lanes, and from then on it is not
+// named any more.
 func (l *Log) RolledBack() []string { return l.lost }
 
-// next is the memory after log and config were seen. Lanes that are lost stay in it; a config that is lost is told once.
+// next is the memory after log and config were seen. Lanes that are lost stay in it; a config that
+// is lost is told once.
 func (m *recollection) next(log *Log, config *Config, lost []string) *recollection {
 	next := &recollection{Address: m.Address, Owner: m.Owner, Config: max(m.Config, config.Number), Lanes: map[string]head{}}
 	if slices.Contains(lost, "config") {

@@ -43,8 +43,8 @@ func (p *Defect) Error() string { return p.Err.Error() }
 // Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (p *Defect) Unwrap() error { return p.Err }
 
-// OpenSession tells of an object below sessions/ whether nothing has ended the session yet, and in which lane that is. Whoever has opened it is
-// running, or was killed: nothing tells which.
+// OpenSession tells of an object below sessions/ whether nothing has ended the session yet, and in
+// which lane that is. Whoever has opened it is running, or was killed: nothing tells which.
 func (l *Log) OpenSession(object string) (lane Lane, open bool) {
 	rest, ok := strings.CutPrefix(object, "sessions/")
 	dot := strings.LastIndexByte(rest, '.')
@@ -55,13 +55,15 @@ func (l *Log) OpenSession(object string) (lane Lane, open bool) {
 	return lane, ok && !l.ended(lane, number)
 }
 
-// ended tells whether a session of a lane has come to its end: by a record, or by an object that is none, which keeps any record from being there.
+// ended tells whether a session of a lane has come to its end: by a record, or by an object that is
+// none, which keeps any record from being there.
 func (l *Log) ended(lane Lane, sequence uint64) bool {
 	head := l.heads[lane]
 	return head != nil && head.Sequence >= sequence || l.invalid[lane][sequence]
 }
 
-// blocked tells whether the next record of a lane cannot be written, since something lies there that is none.
+// blocked tells whether the next record of a lane cannot be written, since something lies there
+// that is none.
 func (l *Log) blocked(lane Lane) bool {
 	next := uint64(1)
 	if head := l.heads[lane]; head != nil {
@@ -222,7 +224,8 @@ func (r *Repository) chain(records []*Record, problems []*Defect) *Log {
 	return log
 }
 
-// noteInvalid takes in an object that is no record. It is no problem where the owner has said so, or where nothing of the lane counts any more.
+// noteInvalid takes in an object that is no record. It is no problem where the owner has said so,
+// or where nothing of the lane counts any more.
 func (r *Repository) noteInvalid(log *Log, p *Defect) {
 	if log.invalid[p.Lane] == nil {
 		log.invalid[p.Lane] = map[uint64]bool{}

@@ -10,11 +10,12 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// ErrUnknownOwner: nothing at hand pins the repository's owner, so that anybody who can write to the storage could have made it.
+// ErrUnknownOwner: nothing at hand pins the repository's owner, so that anybody who can write to
+// the storage could have made it.
 var ErrUnknownOwner = errors.New("nothing at hand says that its owner is to be trusted")
 
-// Pins say whose configuration is trusted, beside what the identities and the writer's key at hand pin, and what this host has seen at
-// the repository's address.
+// Pins say whose configuration is trusted, beside what the identities and the writer's key at hand
+// pin, and what this host has seen at the repository's address.
 type Pins struct {
 	Owners  []crypto.OwnerPin    // of other key files
 	Trusted []crypto.Fingerprint // owners of no repository in particular
@@ -33,9 +34,10 @@ func (k Keys) pins() []crypto.OwnerPin {
 	return pins
 }
 
-// trustedOwner is the owner that packstone.json names, if he may be trusted. Whoever can write to the storage chooses the repository's id
-// and owner, so neither proves anything: where the id is pinned only its owner will do, and a repository that is not known must be of
-// an owner who is pinned for another. seen are the repositories that this host has seen at the address.
+// trustedOwner is the owner that packstone.json names, if he may be trusted. Whoever can write to
+// the storage chooses the repository's id and owner, so neither proves anything: where the id is
+// pinned only its owner will do, and a repository that is not known must be of an owner who is
+// pinned for another. seen are the repositories that this host has seen at the address.
 func trustedOwner(format archive.Format, keys Keys, seen []crypto.OwnerPin) (crypto.Verifier, error) {
 	named, err := crypto.ParseVerifier(format.Owner)
 	if err != nil {
@@ -65,7 +67,8 @@ func allAre(pins []crypto.Fingerprint, owner crypto.Verifier) bool {
 	return !slices.ContainsFunc(pins, func(f crypto.Fingerprint) bool { return f != owner.Fingerprint() })
 }
 
-// beside tells which repositories this host knows at an address, where an unknown one has taken their place.
+// beside tells which repositories this host knows at an address, where an unknown one has taken
+// their place.
 func beside(seen []crypto.OwnerPin) string {
 	var ids []string
 	for _, pin := range seen {

@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// forged is a repository that whoever can write to the storage could make: of the id and owner that he likes, sealed to the recipients whom
-// everybody can see in the config.
+// forged is a repository that whoever can write to the storage could make: of the id and owner that
+// he likes, sealed to the recipients whom everybody can see in the config.
 func forged(t *testing.T, w *world, id string, owner crypto.Signer) *memory.Store {
 	t.Helper()
 	recipients, err := w.reader().Config.AgeRecipients()

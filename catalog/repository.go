@@ -36,7 +36,8 @@ type Options struct {
 	Software string           // named in records
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
 	Format   []byte           // packstone.json if it was read already; nil: Open reads it
-	// AcceptRollback goes on, with a warning, where the store does not show all that it must have had.
+	// AcceptRollback goes on, with a warning, where the store does not show all that it must have
+	// had.
 	AcceptRollback bool
 }
 

@@ -138,7 +138,8 @@ func (s *Session) openSessions(ctx context.Context) (map[string]bool, error) {
 	return open, nil
 }
 
-// takeLane tries lane after lane. One that the storage has lost records of is never good again, nor is one that somebody has blocked.
+// takeLane tries lane after lane. One that the storage has lost records of is never good again, nor
+// is one that somebody has blocked.
 func (s *Session) takeLane(ctx context.Context, open map[string]bool) error {
 	for n := s.firstLane(); ; n++ {
 		lane := Lane{s.writer.Signer.Name(), n}

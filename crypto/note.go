@@ -124,8 +124,9 @@ func (v Verifier) Name() string {
 	return name
 }
 
-// Fingerprint is a short form of a public key that people compare: the first 128 bits of the SHA-256
-// of its text. Two keys with one fingerprint can't be found, so it pins a key as well as the key does.
+// Fingerprint is a short form of a public key that people compare: the first 128 bits of the
+// SHA-256 of its text. Two keys with one fingerprint can't be found, so it pins a key as well as
+// the key does.
 type Fingerprint [16]byte
 
 // Fingerprint returns the fingerprint of the key.
@@ -134,8 +135,8 @@ func (v Verifier) Fingerprint() Fingerprint {
 	return Fingerprint(sum[:16])
 }
 
-// ParseFingerprint reads the 32 hex digits of a fingerprint, however they are grouped, or the public
-// key itself.
+// ParseFingerprint reads the 32 hex digits of a fingerprint, however they are grouped, or the
+// public key itself.
 func ParseFingerprint(text string) (f Fingerprint, err error) {
 	if strings.Contains(text, "+") {
 		v, err := ParseVerifier(text)

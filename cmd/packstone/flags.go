@@ -171,7 +171,8 @@ func (r *rate) Set(text string) error {
 	return err
 }
 
-// ownerFlag is the fingerprint of an owner's key, or the key itself, as a flag; of several the last counts.
+// ownerFlag is the fingerprint of an owner's key, or the key itself, as a flag; of several the last
+// counts.
 type ownerFlag []crypto.Fingerprint
 
 // String implements pflag.Value.

@@ -14,8 +14,9 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// pins say whom this machine trusts beside what the identities say: the owner that the command line or the settings name, owners whose
-// own key is here, and those whom keys of this host pin. A key file that cannot be read pins nobody.
+// pins say whom this machine trusts beside what the identities say: the owner that the command line
+// or the settings name, owners whose own key is here, and those whom keys of this host pin. A key
+// file that cannot be read pins nobody.
 func (a *app) pins() (catalog.Pins, error) {
 	p := catalog.Pins{Only: a.flags.acceptOwner}
 	settings, err := a.settings()
@@ -60,13 +61,14 @@ func (a *app) writerPins() ([]crypto.OwnerPin, error) {
 	return pins, nil
 }
 
-// memoryDirectory is where this machine keeps what it has seen of the repositories at an address: which, whose, and up to where.
+// memoryDirectory is where this machine keeps what it has seen of the repositories at an address:
+// which, whose, and up to where.
 func (a *app) memoryDirectory(location string) string {
 	return filepath.Join(a.cacheRoot(), fmt.Sprintf("address-%.16x", sha256.Sum256([]byte(location))))
 }
 
-// cureTrust says what to do about a repository whose owner is not known. It names no key: what the storage itself says proves nothing, so the
-// fingerprint has to come from somebody who knows it.
+// cureTrust says what to do about a repository whose owner is not known. It names no key: what the
+// storage itself says proves nothing, so the fingerprint has to come from somebody who knows it.
 func cureTrust(err error) error {
 	if !errors.Is(err, catalog.ErrUnknownOwner) {
 		return err
@@ -103,7 +105,8 @@ func (a *app) identityPlaces() []identityPlace {
 	return places
 }
 
-// suggestPin says, after an owner was named, which line makes that needless wherever the identity is used.
+// suggestPin says, after an owner was named, which line makes that needless wherever the identity
+// is used.
 func (a *app) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repository) {
 	if len(a.flags.acceptOwner) == 0 || identities == nil || pinned(identities, repo) {
 		return
@@ -126,8 +129,8 @@ func pinned(identities *crypto.IdentityFile, repo *catalog.Repository) bool {
 	})
 }
 
-// pinOwner notes the owner of a new repository in the identity files at hand that open it. It returns the identities for which a person
-// has to do that.
+// pinOwner notes the owner of a new repository in the identity files at hand that open it. It
+// returns the identities for which a person has to do that.
 func (a *app) pinOwner(places []identityPlace, recipients []string, pin crypto.OwnerPin) (left []string) {
 	missing := slices.Clone(recipients)
 	for _, place := range places {
@@ -150,8 +153,9 @@ func (a *app) pinOwner(places []identityPlace, recipients []string, pin crypto.O
 	return missing
 }
 
-// addPin puts a pin into an identity file that opens what is sealed to one of recipients, and returns those that it opens. It fails where
-// there is no file, or one that is protected by a passphrase or cannot be written to.
+// addPin puts a pin into an identity file that opens what is sealed to one of recipients, and
+// returns those that it opens. It fails where there is no file, or one that is protected by a
+// passphrase or cannot be written to.
 func addPin(path string, recipients []string, pin crypto.OwnerPin) ([]string, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -253,8 +253,8 @@ func (a *app) fetchMemory() int64 {
 	return min(max(int64(a.flags.memoryLimit)/8, 4<<20), 64<<20)
 }
 
-// mayDoWithout tells whether identities that do not open the repository are no failure: nothing needs them, and nobody has named them
-// for it.
+// mayDoWithout tells whether identities that do not open the repository are no failure: nothing
+// needs them, and nobody has named them for it.
 func (a *app) mayDoWithout(needed access) bool {
 	return needed&mustRead == 0 && (needed&anyIdentity != 0 || !a.namesIdentity())
 }

@@ -40,8 +40,8 @@ func (a *app) look(ctx context.Context, repo *catalog.Repository) (*view, error)
 	return v, err
 }
 
-// doubts are reasons to think that the repository does not show all, beside those that readLog has told: it warns of what the owner or a
-// collector says is missing.
+// doubts are reasons to think that the repository does not show all, beside those that readLog has
+// told: it warns of what the owner or a collector says is missing.
 func (a *app) doubts(ctx context.Context, repo *catalog.Repository, log *catalog.Log, defects []error) ([]catalog.Doubt, error) {
 	doubts, err := repo.Doubts(ctx, log, defects)
 	for _, d := range doubts {
@@ -81,8 +81,8 @@ func problemsOf(repo *catalog.Repository, log *catalog.Log) []string {
 	return texts
 }
 
-// pick finds the snapshot that a name means. If another might be meant that the repository does not show any more, it fails, unless
-// that was accepted.
+// pick finds the snapshot that a name means. If another might be meant that the repository does not
+// show any more, it fails, unless that was accepted.
 func (v *view) pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 	s, err := v.app.pick(v.snapshots, name, f)
 	if err != nil {
@@ -117,7 +117,8 @@ func (v *view) choose(names []string) ([]*catalog.Snapshot, error) {
 	return chosen, nil
 }
 
-// whole is how a verb ends that has shown all snapshots: with ErrDoubtful if some may be missing, unless that was accepted.
+// whole is how a verb ends that has shown all snapshots: with ErrDoubtful if some may be missing,
+// unless that was accepted.
 func (v *view) whole(names []string) error {
 	if len(names) > 0 {
 		return nil
