@@ -620,8 +620,9 @@ func grantForm(r *replay, m *matched) error {
 	return nil
 }
 
-// functionGrants keeps grants on functions for when these are made.
-func (r *replay) functionGrants(o *database.Object) {
+// earlyGrant keeps a grant on a function or a schema for when that is made: who may call the one, and who may own something in
+// the other, is settled before anything is.
+func (r *replay) earlyGrant(o *database.Object) {
 	list, err := r.read(o)
 	if err != nil || len(list) != 1 {
 		return
@@ -633,15 +634,27 @@ func (r *replay) functionGrants(o *database.Object) {
 	for _, f := range forms["grant"] {
 		bound, ok := st.Match(f.pattern, sqltext.Own{})
 		m := &matched{Statement: st, bound: bound}
-		if kind := m.name("kind"); ok && (strings.EqualFold(kind, "function") || strings.EqualFold(kind, "procedure")) {
-			key := m.name("what") + m.text("arguments")
-			if _, made := r.whose["function "+key]; !made {
-				continue
-			}
+		kind := strings.ToLower(m.name("kind"))
+		if kind == "procedure" {
+			kind = "function"
+		}
+		key := kind + " " + m.name("what") + m.text("arguments")
+		if _, made := r.whose[key]; ok && made && (kind == "function" || kind == "schema") {
 			r.grants[key] = append(r.grants[key], statement{object: o.ObjectID, sql: list[0].sql})
 			r.placed[o.ObjectID] = true
 		}
 	}
+}
+
+// grantable is what early grants are kept by.
+func grantable(o *database.Object) string {
+	switch {
+	case isCode(o.Kind):
+		return "function " + o.Schema + "." + o.Name
+	case o.Kind == "schema":
+		return "schema " + o.Name
+	}
+	return ""
 }
 
 func tablespaceForm(r *replay, m *matched) error {

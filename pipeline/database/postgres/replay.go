@@ -40,6 +40,10 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 	}
 	r.plan.Detail = r.detail
 	r.survey()
+	r.detail.path = cmp.Or(s.Settings["search_path"], `"$user", public`)
+	if !isSuperuser(at.me) || opts.TrustCode || r.allSuperusers() {
+		r.detail.load = r.detail.path
+	}
 	accepted := r.accept()
 	for _, t := range s.Tables {
 		if t.Role == database.Data && !accepted[t.ObjectID()] {
@@ -48,9 +52,6 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 		r.plan.Tables = append(r.plan.Tables, &database.PlannedTable{Source: t, Target: withoutGenerated(t)})
 	}
 	r.detail.made = accepted
-	if !isSuperuser(at.me) || opts.TrustCode || r.allSuperusers() {
-		r.detail.path = cmp.Or(s.Settings["search_path"], `"$user", public`)
-	}
 	r.missingOwners()
 	slices.SortStableFunc(r.detail.last, func(a, b statement) int { return a.rank - b.rank })
 	for _, list := range [][]statement{r.detail.create, r.detail.finish, r.detail.last} {
@@ -111,7 +112,7 @@ func (r *replay) accept() map[database.ObjectID]bool {
 	accepted := map[database.ObjectID]bool{}
 	for _, o := range r.schema.Objects { // they are looked up when functions are planned
 		if o.Kind == "grant" && len(o.DDL) > 0 {
-			r.functionGrants(o)
+			r.earlyGrant(o)
 		}
 	}
 	for _, o := range r.schema.Objects {
@@ -174,20 +175,22 @@ func (r *replay) take(o *database.Object, list []*read) {
 		}
 	}
 	for i, one := range list {
-		strict := one.evaluated && r.foreign(r.ownerOf(o)) && !r.opts.TrustCode
-		put(statement{sql: one.sql, vital: vital(o), strict: strict})
+		put(statement{sql: one.sql, vital: vital(o), strict: byImporter(o.Kind) && r.detail.load == ""})
 		if i > 0 {
 			continue
 		}
 		for _, st := range r.belong(o, one) {
 			put(st)
 		}
-		if isCode(o.Kind) {
-			for _, st := range r.grants[o.Schema+"."+o.Name] {
-				put(st)
-			}
+		for _, st := range r.grants[grantable(o)] {
+			put(st)
 		}
 	}
+}
+
+// byImporter says that whoever imports evaluates expressions of an object.
+func byImporter(kind string) bool {
+	return kind == "check" || kind == "domain" || kind == "table" || kind == "partition"
 }
 
 // stage is a part of an import.

@@ -20,7 +20,7 @@ type target struct {
 	conn    *pgx.Conn
 	aside   string
 	catalog *catalog        // as it is within the transaction, once rows are wanted
-	path    string          // what the source's users have as search_path; empty: none is used
+	plan    *plan           // from Create on
 	there   map[string]bool // schemas that were there before
 	began   bool
 }
@@ -69,8 +69,8 @@ type plan struct {
 	finish []statement // after the rows
 	last   []statement // after they were read back
 	made   map[database.ObjectID]bool
-	// path is the search path that the source's users have; empty: statements run without.
-	path string
+	path   string // the search path of the source's users, with which a statement is tried again; empty: none
+	load   string // the same, while rows are loaded; empty where somebody could have put code on the way
 }
 
 // statement makes one object, or changes it. Vital ones must succeed.
@@ -134,8 +134,8 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if err := t.refuseNonEmpty(ctx); err != nil {
 		return err
 	}
-	t.path, t.there = p.Detail.(*plan).path, map[string]bool{}
-	findings, err := t.run(ctx, p.Detail.(*plan).create)
+	t.plan, t.there = p.Detail.(*plan), map[string]bool{}
+	findings, err := t.run(ctx, t.plan.create)
 	p.Findings = append(p.Findings, findings...)
 	return err
 }
@@ -219,7 +219,7 @@ func (t *target) make(ctx context.Context, s statement) (*database.Finding, erro
 		return &database.Finding{Object: s.object, Status: database.Approximated, Code: "DB304", Reason: "it belongs to whoever imports: " + err.Error()}, nil
 	}
 	// A function may name tables as the database's users do.
-	if t.path != "" && !s.strict && wrongName(err) && t.attemptAmong(ctx, s) == nil {
+	if t.plan.path != "" && !s.strict && wrongName(err) && t.attemptAmong(ctx, s) == nil {
 		return nil, nil
 	}
 	if s.object.Kind == "check" && !strings.HasSuffix(s.sql, " NOT VALID") && t.attempt(ctx, s.sql+" NOT VALID") == nil {
@@ -269,7 +269,7 @@ func (t *target) hasSchema(ctx context.Context, name string) (there bool, err er
 
 // attemptAmong tries with the search path of the source's users, and the object's own schema.
 func (t *target) attemptAmong(ctx context.Context, s statement) error {
-	path := t.path
+	path := t.plan.path
 	if schema, _, ok := strings.Cut(s.object.Table, "."); ok {
 		path += ", " + quote(schema)
 	}
@@ -315,7 +315,7 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 	if len(names) > 0 {
 		list = " (" + strings.Join(names, ", ") + ")"
 	}
-	if err := t.searchPath(ctx, t.path); err != nil {
+	if err := t.searchPath(ctx, t.plan.load); err != nil {
 		return err
 	}
 	encoder := &copyEncoder{next: next, skip: skip}

@@ -87,7 +87,9 @@ var byImporter = map[string]string{
 	"table lair.part":        `CREATE TABLE lair.part (n int) PARTITION BY RANGE (lair.mark('partition', n)); CREATE TABLE lair.part1 PARTITION OF lair.part FOR VALUES FROM (0) TO (9); INSERT INTO lair.part VALUES (1)`,
 	"check lair.e.e_check":   `CREATE TABLE lair.e (n int CHECK (pg_catalog.pg_read_file('/etc/passwd') <> '')); RESET ROLE; INSERT INTO lair.e VALUES (1)`,
 	"check lair.l.l_n_check": `CREATE TABLE lair.l (n int CHECK (pg_catalog.lo_import('/etc/passwd') IS NULL OR n > 0))`,
-	"check lair.q.q_check":   `CREATE TABLE lair.q (n int CHECK (pg_catalog.query_to_xml('SELECT 1', true, true, '') IS NOT NULL)); INSERT INTO lair.q VALUES (1)`,
+	"event trigger lair_event": `CREATE FUNCTION lair.event() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM lair.mark(''event trigger'', 1); END'; RESET ROLE;
+		CREATE EVENT TRIGGER lair_event ON ddl_command_end EXECUTE FUNCTION lair.event()`,
+	"check lair.q.q_check": `CREATE TABLE lair.q (n int CHECK (pg_catalog.query_to_xml('SELECT 1', true, true, '') IS NOT NULL)); INSERT INTO lair.q VALUES (1)`,
 }
 
 // stored reads a database and gives it as a backup holds it.
