@@ -125,10 +125,17 @@ func (s *Server) translate(act, path string, err error) error {
 	return fmt.Errorf("%s %s on %s: %w: %w", act, path, s.options.Host, means, err)
 }
 
-// untrusted tells whether TLS failed because of the server's certificate.
+// untrusted tells whether TLS failed because of the server's certificate, or since the server does not speak it.
 func untrusted(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var invalid x509.CertificateInvalidError
-	return errors.As(err, &verification) || errors.As(err, &invalid) || errors.As(err, &record)
+	return errors.As(err, &verification) || errors.As(err, &invalid) || errors.As(err, &record) && !isLastWord(record)
+}
+
+// isLastWord tells whether a server has said in clear, in the middle of TLS, that it fails: 421, or the 500 OOPS with which a session of
+// vsftpd dies. What it says counts for nothing, and the connection is a broken one.
+func isLastWord(record tls.RecordHeaderError) bool {
+	head := record.RecordHeader
+	return (head[0] == '4' || head[0] == '5') && '0' <= head[1] && head[1] <= '9' && '0' <= head[2] && head[2] <= '9'
 }
