@@ -28,6 +28,10 @@ func dialect(s server) *sqlengine.Dialect {
 		Sequence: sequenceSQL,
 		Action:   actions,
 		Comment:  comment,
+		// In bytes, for the smallest block that is usual.
+		KeyBytes: 6000, CommentMax: 4000, CommentLength: func(text string) int { return len(text) },
+		IndexedOnce: true,
+		Large:       func(sql string) bool { return strings.HasSuffix(sql, "LOB") },
 	}
 }
 
@@ -232,7 +236,8 @@ func mapBytes(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	case t.Length > 0 && t.Length <= 2000:
 		out.SQL = fmt.Sprintf("RAW(%d)", t.Length)
 	case a.Keyed:
-		out.SQL, out.Lost = "RAW(2000)", "a key cannot be a BLOB, so it holds at most 2000 bytes"
+		most := min(2000, a.Room)
+		out.SQL, out.Lost = fmt.Sprintf("RAW(%d)", most), fmt.Sprintf("a key cannot be a BLOB, so it holds at most %d bytes", most)
 	}
 	if out.SQL != "BLOB" {
 		out.Convert = noEmpty(a.Column.NotNull)
@@ -253,6 +258,11 @@ func mapMoment(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	switch {
 	case t.Kind == database.Date:
 		out.SQL, out.Type.Fraction = "DATE", nil
+	case t.Kind == database.TimestampTZ && a.Keyed:
+		out.SQL, out.Type.Kind = fmt.Sprintf("TIMESTAMP(%d)", digits), database.Timestamp
+		out.Lost = "a key cannot hold a time zone: its values are in UTC"
+		out.Convert = sqlengine.Chain(dates, inUTC(), earthly(database.Timestamp))
+		return out
 	case t.Kind == database.TimestampTZ:
 		out.SQL = fmt.Sprintf("TIMESTAMP(%d) WITH TIME ZONE", digits)
 		out.Type.KeepsOffset = true
@@ -261,6 +271,15 @@ func mapMoment(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	}
 	out.Convert = sqlengine.Chain(dates, earthly(t.Kind))
 	return out
+}
+
+// inUTC gives a time in UTC, without its zone.
+func inUTC() *database.Conversion {
+	return &database.Conversion{Cell: func(c database.Cell) (database.Cell, bool, error) {
+		c, _, err := database.ToUTC(c)
+		c.Bytes = bytes.Replace(c.Bytes, []byte("+00:00"), nil, 1)
+		return c, false, err
+	}}
 }
 
 // earthly refuses what lies outside of Oracle's calendar.
@@ -292,13 +311,14 @@ func mapText(s server, t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 		out.Check = sqlengine.OneOf(database.Oracle, t.Values)
 		text = &database.Conversion{Cell: sqlengine.Labels(t.Values)}
 	}
+	if fit := int64(a.Room / 4); a.Keyed && (length == 0 || length > fit) {
+		length = min(fit, sureChars)
+		out.Lost = fmt.Sprintf("in a key it holds at most %d characters", length)
+	}
 	sql, large := textSQL(s, length, a.Keyed)
 	if out.SQL = sql; large {
 		out.Convert = text
 		return out
-	}
-	if a.Keyed && (length == 0 || length > maxChars) {
-		out.Lost = "a key cannot be a CLOB, so it holds at most 4000 bytes"
 	}
 	out.Convert = sqlengine.Chain(noEmpty(a.Column.NotNull), text)
 	return out

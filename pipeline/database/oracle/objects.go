@@ -55,7 +55,7 @@ func readObjects(ctx context.Context, q querier, c *catalog, s *database.Schema)
 	if err != nil {
 		return nil, err
 	}
-	others, err := readOthers(ctx, q, c.server.owner)
+	others, err := readOthers(ctx, q, c.server)
 	if err != nil {
 		return nil, err
 	}

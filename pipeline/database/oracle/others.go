@@ -35,11 +35,21 @@ var others = []other{
 	{kind: "column grants", name: "g.name", lost: "grants are not copied", from: "(SELECT DISTINCT p.table_name AS name FROM all_col_privs p WHERE p.table_schema = :1) g"},
 }
 
+// hidden are what a user who is not the schema's does not see in the views
+// ALL_…; to ask takes SELECT ANY DICTIONARY.
+var hidden = other{kind: "hidden object", name: "LOWER(o.object_type) || ' ' || o.object_name", lost: "the user has no right on it; export as the schema's own user",
+	from: `dba_objects o WHERE o.owner = :1 AND o.generated = 'N' AND o.secondary = 'N' AND NOT EXISTS
+(SELECT 1 FROM all_objects a WHERE a.owner = o.owner AND a.object_type = o.object_type AND a.object_name = o.object_name)`}
+
 // listings are the queries for others.
-func listings(owner string) []sqlengine.Listing {
-	out := make([]sqlengine.Listing, len(others))
-	for i, o := range others {
-		out[i] = sqlengine.Listing{Kind: o.kind, Lost: o.lost, Args: []any{owner}, SQL: "SELECT NULL, " + o.name + " FROM " + o.from + " ORDER BY 2"}
+func listings(s server) []sqlengine.Listing {
+	list := others
+	if s.user != s.owner {
+		list = append(list[:len(list):len(list)], hidden)
+	}
+	out := make([]sqlengine.Listing, len(list))
+	for i, o := range list {
+		out[i] = sqlengine.Listing{Kind: o.kind, Lost: o.lost, Args: []any{s.owner}, SQL: "SELECT NULL, " + o.name + " FROM " + o.from + " ORDER BY 2"}
 	}
 	return out
 }
@@ -49,16 +59,16 @@ const namedSQL = `SELECT o.object_type, o.object_name FROM all_objects o WHERE o
 ('TABLE', 'TABLE PARTITION', 'TABLE SUBPARTITION', 'INDEX', 'INDEX PARTITION', 'INDEX SUBPARTITION', 'LOB', 'LOB PARTITION', 'LOB SUBPARTITION', 'SEQUENCE', 'VIEW', 'TYPE', 'TYPE BODY', 'FUNCTION', 'PROCEDURE', 'PACKAGE', 'PACKAGE BODY', 'TRIGGER') ORDER BY 1, 2`
 
 // readOthers lists what has neither rows nor code that we copy.
-func readOthers(ctx context.Context, q sqlengine.Queryer, owner string) ([]*database.Object, error) {
+func readOthers(ctx context.Context, q sqlengine.Queryer, s server) ([]*database.Object, error) {
 	var out []*database.Object
-	err := wire.Ask(ctx, q, sqlengine.Question{What: "other objects", SQL: namedSQL, Args: []any{owner}, Row: func(row []string) error {
+	err := wire.Ask(ctx, q, sqlengine.Question{What: "other objects", SQL: namedSQL, Args: []any{s.owner}, Row: func(row []string) error {
 		out = append(out, object(strings.ToLower(row[0]), "", row[1], database.AtEnd))
 		return nil
 	}})
 	if err != nil {
 		return nil, err
 	}
-	listed, err := wire.List(ctx, q, listings(owner))
+	listed, err := wire.List(ctx, q, listings(s))
 	if err != nil {
 		return nil, fmt.Errorf("list the objects that are not copied: %w", err)
 	}

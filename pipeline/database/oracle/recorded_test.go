@@ -1,13 +1,15 @@
 package oracle
 
 import (
+	"cmp"
+
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
 
 // dictionary holds rows of the dictionary views in the form in which the queries
 // of this package ask for them.
 type dictionary struct {
-	version, charset                                   string
+	version, charset, user                             string // user: empty for the schema's own
 	tables, columns, counters, constraints, keyColumns [][]any
 	indexes, indexColumns, indexExpressions, sequences [][]any
 	views, viewColumns, viewComments                   [][]any
@@ -27,8 +29,10 @@ func (d dictionary) session(s *scripted.Script, schema string) {
 	}
 }
 
+func (d dictionary) by() string { return cmp.Or(d.user, owner) }
+
 func (d dictionary) identify(s *scripted.Script) {
-	s.Expect(identitySQL).Rows([]any{owner, owner})
+	s.Expect(identitySQL).Rows([]any{owner, d.by()})
 	s.Expect(versionSQL).Rows([]any{d.version})
 	s.Expect(charsetSQL).Rows([]any{d.charset})
 }
@@ -57,7 +61,7 @@ func (d dictionary) objects(s *scripted.Script) {
 	s.Expect(viewCommentsSQL).With(owner, owner).Rows(d.viewComments...)
 	s.Expect(viewsSQL).With(owner).Rows(d.views...)
 	s.Expect(namedSQL).With(owner).Rows(d.others...)
-	for _, l := range listings(owner) {
+	for _, l := range listings(server{owner: owner, user: d.by()}) {
 		step := s.Expect(l.SQL).With(owner)
 		if rows := d.listed[l.Kind]; len(rows) > 0 {
 			step.Rows(namesOnly(rows)...)

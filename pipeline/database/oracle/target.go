@@ -72,6 +72,9 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 // Plan replays an Oracle source's own objects; any other schema is mapped.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
 	p := dialect(t.server).Plan(s, opts, sidecarOnly)
+	if p.Native && s.Namespace != t.server.owner {
+		move(p, s.Namespace, t.server.owner)
+	}
 	for _, q := range s.Sequences {
 		if p.Native && q.OwnerTable != "" {
 			p.Findings = append(p.Findings, database.Finding{Object: database.ObjectID{Kind: "sequence", Name: q.Name}, Status: database.Exact})
@@ -166,10 +169,13 @@ func madeBy(s sqlengine.Statement) (made, bool) {
 }
 
 // nameIn is the first quoted name of a statement, which is what it makes; code
-// may name it without quotes.
+// may name it without quotes, or with its schema.
 func nameIn(head, otherwise string) string {
 	_, rest, ok := strings.Cut(head, `"`)
-	name, _, closed := strings.Cut(rest, `"`)
+	name, after, closed := strings.Cut(rest, `"`)
+	if strings.HasPrefix(after, ".") {
+		return otherwise
+	}
 	if !ok || !closed || name == "" || strings.ContainsAny(strings.SplitN(head, `"`, 2)[0], "(,=;\n") {
 		return otherwise
 	}
@@ -260,12 +266,12 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan, sequences ma
 		}
 	}
 	for _, table := range p.Tables {
-		for i, c := range table.Source.Columns {
+		for _, c := range table.Target.Columns {
 			if c.Identity == nil {
 				continue
 			}
-			if err := t.setIdentity(ctx, table.Target, table.Target.Columns[i].Name, c.Identity, p.Source); err != nil {
-				return fmt.Errorf("set the counter of %s.%s: %w", table.Source.ID(), c.Name, translate(err))
+			if err := t.setIdentity(ctx, table.Target, c.Name, c.Identity, p.Source); err != nil {
+				return fmt.Errorf("set the counter of %s.%s: %w", table.Target.ID(), c.Name, translate(err))
 			}
 		}
 	}

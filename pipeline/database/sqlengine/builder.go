@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -21,8 +22,11 @@ type Mapped struct {
 type Asked struct {
 	Column *database.Column
 	Engine string // the source's
-	Keyed  bool   // the column is part of a key or index
-	Opts   database.PlanOptions
+	Keyed  bool   // the column is part of a key, a unique index or a reference
+	// Room is how many bytes the column may take there, if the engine has a bound
+	// for all columns of a key together; 0: it has none.
+	Room int
+	Opts database.PlanOptions
 }
 
 // Dialect says how an engine spells what it is given. All fields are needed
@@ -58,6 +62,15 @@ type Dialect struct {
 	Include  bool // indexes may include columns
 	// Comment sets a comment; column is "" for the table's.
 	Comment func(schema, table, column, text string) string
+	// CommentMax is the longest comment, in what CommentLength counts.
+	CommentMax    int
+	CommentLength func(string) int
+	// KeyBytes bounds the columns of a key together; 0: nothing does.
+	KeyBytes int
+	// IndexedOnce says that one list of columns has one index, a key's included.
+	IndexedOnce bool
+	// Large says that a type's values have no place in an index.
+	Large func(sql string) bool
 	// KeyWords is what stands between PRIMARY KEY or UNIQUE and the columns;
 	// IndexWords what stands before INDEX; both natively only, nil: nothing.
 	KeyWords, IndexWords func(t *database.Table, name string) string
@@ -113,6 +126,7 @@ type Builder struct {
 
 	source    *database.Schema
 	names     map[*database.Table]*tableNames
+	large     map[string]bool   // columns that no index takes, by the table's ID and their name
 	relations map[string]*Names // by schema
 	indexes   map[string]*Names // by schema, or by table
 	late      []Statement
@@ -127,7 +141,7 @@ type tableNames struct {
 // Build makes statements for all of a schema's tables and free sequences.
 func (b *Builder) Build(s *database.Schema) {
 	b.source = s
-	b.names, b.Sequences = map[*database.Table]*tableNames{}, map[string]string{}
+	b.names, b.large, b.Sequences = map[*database.Table]*tableNames{}, map[string]bool{}, map[string]string{}
 	b.relations, b.indexes = map[string]*Names{}, map[string]*Names{}
 	for _, t := range s.Tables {
 		b.name(t)
@@ -209,7 +223,7 @@ func (b *Builder) name(t *database.Table) {
 }
 
 func (b *Builder) add(id database.ObjectID, phase database.Phase, sql string) {
-	b.Statements = append(b.Statements, Statement{Object: id, Phase: phase, SQL: sql, Vital: true})
+	b.Statements = append(b.Statements, Statement{Object: id, Phase: phase, SQL: sql, Vital: !plainIndex(id, sql)})
 }
 
 func (b *Builder) finding(id database.ObjectID, status database.Status, code, reason string) {
@@ -283,8 +297,11 @@ func (b *Builder) column(p *database.PlannedTable, c *database.Column) string {
 	id := p.Source.Part("column", c.Name)
 	typ := Mapped{SQL: c.Type.Native, Type: c.Type}
 	if !b.Native {
-		typ = b.Dialect.Type(Asked{Column: c, Engine: b.source.Engine, Keyed: keyed(b.source, p.Source, c.Name), Opts: b.Opts})
+		typ = b.Dialect.Type(Asked{
+			Column: c, Engine: b.source.Engine, Keyed: keyed(p.Source, c.Name), Room: room(p.Source, c.Name, b.Dialect.KeyBytes), Opts: b.Opts,
+		})
 		typ.Type.Native = typ.SQL
+		b.large[p.Source.ID()+"\x00"+c.Name] = b.Dialect.Large(typ.SQL)
 	}
 	if name != c.Name {
 		b.renamed(id, c.Name, name)
@@ -311,6 +328,8 @@ func (b *Builder) definition(p *database.PlannedTable, c, out *database.Column, 
 	}
 	sql := typ.SQL
 	switch {
+	case c.Identity != nil && !b.Native && counter(p.Source) != c:
+		b.finding(p.Source.Part("column", c.Name), database.Approximated, "DB121", "it does not count by itself: one column of a table can")
 	case c.Identity != nil:
 		sql += b.identity(c, out)
 	case c.Default != nil:
@@ -341,6 +360,21 @@ func (b *Builder) identity(c, out *database.Column) string {
 		b.exact(database.ObjectID{Kind: "sequence", Schema: q.Schema, Name: q.Name})
 	}
 	return b.Dialect.Identity(q, c.Identity.Always)
+}
+
+// counter is the column that counts where only one can: that of the primary key, else the first.
+func counter(t *database.Table) *database.Column {
+	var first *database.Column
+	for _, c := range t.Columns {
+		switch {
+		case c.Identity == nil:
+		case t.PrimaryKey != nil && slices.Contains(t.PrimaryKey.Columns, c.Name):
+			return c
+		case first == nil:
+			first = c
+		}
+	}
+	return first
 }
 
 func (b *Builder) defaultOf(p *database.PlannedTable, c, out *database.Column) string {
@@ -409,7 +443,11 @@ func (b *Builder) keys(src, t *database.Table) {
 		t.PrimaryKey = &database.Key{Name: b.constraint(t, k.Name, t.Name+"_pk"), Columns: b.rename(n, k.Columns)}
 		b.key(src, t, "primary key", "PRIMARY KEY", k, t.PrimaryKey)
 	}
-	for _, k := range src.Uniques {
+	for i, k := range src.Uniques {
+		if b.Dialect.IndexedOnce && !b.Native && hasList(keyLists(src, i), k.Columns) {
+			b.finding(src.Part("unique", k.Name), database.SidecarOnly, "DB114", "another key of the table says the same")
+			continue
+		}
 		if b.Dialect.NullsCollide && !b.Native && !k.NullsNotDistinct && !b.referenced(src, k.Columns) && nullable(src, k.Columns) {
 			b.uniqueIndex(src, t, k)
 			continue
@@ -470,6 +508,51 @@ func (b *Builder) uniqueIndex(src, t *database.Table, k *database.Key) {
 	sql := b.createIndex(t, b.indexName(t, x.Name), b.indexColumns(src, x), x, strings.Join(where, " AND "))
 	b.add(id, database.AfterData, sql)
 	b.exact(id)
+}
+
+// keyLists are the columns of the primary key and of the first unique keys.
+func keyLists(t *database.Table, uniques int) [][]string {
+	var out [][]string
+	if t.PrimaryKey != nil {
+		out = append(out, t.PrimaryKey.Columns)
+	}
+	for _, k := range t.Uniques[:uniques] {
+		out = append(out, k.Columns)
+	}
+	return out
+}
+
+func hasList(lists [][]string, columns []string) bool {
+	return slices.ContainsFunc(lists, func(list []string) bool { return slices.Equal(list, columns) })
+}
+
+// covered says that a key, or an index before it, has the columns of an index.
+func covered(t *database.Table, x *database.Index) bool {
+	columns := listOf(x)
+	if columns == nil || hasList(keyLists(t, len(t.Uniques)), columns) {
+		return columns != nil
+	}
+	for _, other := range t.Indexes {
+		if other == x {
+			return false
+		}
+		if slices.Equal(listOf(other), columns) {
+			return true
+		}
+	}
+	return false
+}
+
+// listOf are the columns of an index whose parts are columns in their order; nil if they are something else.
+func listOf(x *database.Index) []string {
+	var out []string
+	for _, p := range x.Parts {
+		if p.Expr != nil || p.Desc {
+			return nil
+		}
+		out = append(out, p.Column)
+	}
+	return out
 }
 
 func nullable(t *database.Table, columns []string) bool {
@@ -563,7 +646,13 @@ func (b *Builder) indexLost(src *database.Table, x *database.Index) string {
 	if x.Method != "" {
 		return "an index of kind " + x.Method + " has no counterpart"
 	}
+	if b.Dialect.IndexedOnce && covered(src, x) {
+		return "a key or another index has the same columns"
+	}
 	for _, p := range x.Parts {
+		if b.large[src.ID()+"\x00"+p.Column] {
+			return "its column " + p.Column + " may be too long for an index"
+		}
 		if p.Expr != nil {
 			if _, ok := b.expression(src, *p.Expr); !ok || b.Dialect.Engine == database.SQLServer {
 				return "its expression has no counterpart"
@@ -689,38 +778,78 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-// keyed says that a column is part of a key, an index or a reference.
-func keyed(s *database.Schema, t *database.Table, column string) bool {
-	has := func(columns []string) bool { return slices.Contains(columns, column) }
-	if t.PrimaryKey != nil && has(t.PrimaryKey.Columns) {
-		return true
-	}
-	for _, k := range t.Uniques {
-		if has(k.Columns) {
-			return true
-		}
-	}
+// wholeLists are the lists of columns whose values must be whole in an index.
+func wholeLists(t *database.Table) [][]string {
+	out := keyLists(t, len(t.Uniques))
 	for _, k := range t.ForeignKeys {
-		if has(k.Columns) {
-			return true
-		}
+		out = append(out, k.Columns)
 	}
 	for _, x := range t.Indexes {
-		if x.Method == "" && slices.ContainsFunc(x.Parts, func(p database.IndexPart) bool { return p.Column == column }) {
-			return true
+		if columns := listOf(x); x.Unique && x.Method == "" && columns != nil {
+			out = append(out, columns)
 		}
+	}
+	return out
+}
+
+// keyed says that a column is part of a key, a unique index or a reference.
+func keyed(t *database.Table, column string) bool {
+	return slices.ContainsFunc(wholeLists(t), func(list []string) bool { return slices.Contains(list, column) })
+}
+
+// room parts the bytes of a key evenly among its columns of no fixed size, and gives the column's least share.
+func room(t *database.Table, column string, bytes int) int {
+	share := 0
+	for _, list := range wholeLists(t) {
+		if !slices.Contains(list, column) {
+			continue
+		}
+		long := 0
+		for _, name := range list {
+			if c := t.Column(name); c != nil && !fixed(c.Type) {
+				long++
+			}
+		}
+		part := (bytes - 24*(len(list)-long)) / max(long, 1)
+		if share == 0 || part < share {
+			share = part
+		}
+	}
+	return max(share, 0)
+}
+
+// fixed types take at most 24 bytes.
+func fixed(t database.Type) bool {
+	switch t.Kind {
+	case database.Bool, database.Int, database.Decimal, database.Float, database.Date, database.Time, database.Timestamp, database.TimestampTZ, database.Year:
+		return true
 	}
 	return false
 }
 
 func (b *Builder) comments(src *database.Table) {
 	n := b.names[src]
-	if src.Comment != "" {
-		b.add(src.ObjectID(), database.Tables, b.Dialect.Comment(n.schema, n.table, "", src.Comment))
-	}
-	for _, c := range src.Columns {
-		if c.Comment != "" {
-			b.add(src.ObjectID(), database.Tables, b.Dialect.Comment(n.schema, n.table, n.columns[c.Name], c.Comment))
+	add := func(id database.ObjectID, column, text string) {
+		if text == "" {
+			return
 		}
+		if short := b.cut(text); short != text {
+			b.finding(id, database.Approximated, "DB122", "its comment is cut: the longest here has "+fmt.Sprint(b.Dialect.CommentMax))
+			text = short
+		}
+		b.add(src.ObjectID(), database.Tables, b.Dialect.Comment(n.schema, n.table, column, text))
 	}
+	add(src.ObjectID(), "", src.Comment)
+	for _, c := range src.Columns {
+		add(src.Part("column", c.Name), n.columns[c.Name], c.Comment)
+	}
+}
+
+// cut shortens a comment to what the engine keeps.
+func (b *Builder) cut(text string) string {
+	for b.Dialect.CommentLength(text) > b.Dialect.CommentMax {
+		_, size := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-size]
+	}
+	return text
 }

@@ -46,6 +46,19 @@ func (s *Snapshot) Begin(ctx context.Context, opts *sql.TxOptions) (err error) {
 	return err
 }
 
+// InTransaction says that Begin has opened a transaction.
+func (s *Snapshot) InTransaction() bool { return s.tx != nil }
+
+// Apart lends f a connection of its own, outside of the transaction.
+func (s *Snapshot) Apart(ctx context.Context, f func(Queryer) error) error {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return f(conn)
+}
+
 // Reader is what the leader reads through.
 func (s *Snapshot) Reader() Queryer { return s.reader(s.Leader) }
 

@@ -18,7 +18,7 @@ type catalog struct {
 	byID      map[string]*table
 	sequences []*sequence
 	foreignBy map[string]*foreignKey
-	before    map[string]bool // modules that tables need, by object_id
+	apart     bool // tables in memory are read beside the snapshot
 }
 
 type table struct {
@@ -54,6 +54,7 @@ type index struct {
 	constraint bool // UNIQUE
 	disabled   bool
 	filter     string
+	hidden     bool // its filter
 	parts      []database.IndexPart
 	include    []string
 }
@@ -90,13 +91,13 @@ FROM sys.tables t JOIN sys.schemas s ON s.schema_id = t.schema_id LEFT JOIN sys.
 WHERE t.is_ms_shipped = 0 ORDER BY s.name, t.name`
 
 	columnsSQL = `SELECT c.object_id, c.name, CASE WHEN c.system_type_id = 240 THEN y.name ELSE TYPE_NAME(c.system_type_id) END, CASE WHEN y.is_user_defined = 1 THEN SCHEMA_NAME(y.schema_id) + N'.' + y.name END, c.max_length, c.precision, c.scale, c.is_nullable, c.collation_name,
-c.is_identity, CONVERT(nvarchar(40), i.seed_value), CONVERT(nvarchar(40), i.increment_value), CONVERT(nvarchar(40), i.last_value), p.definition, p.is_persisted, d.definition, c.generated_always_type, CONVERT(nvarchar(max), e.value), c.encryption_type
+c.is_identity, CONVERT(nvarchar(40), i.seed_value), CONVERT(nvarchar(40), i.increment_value), CONVERT(nvarchar(40), i.last_value), p.definition, p.is_persisted, d.definition, c.generated_always_type, CONVERT(nvarchar(max), e.value), c.encryption_type, c.is_computed, c.default_object_id
 FROM sys.columns c JOIN sys.tables t ON t.object_id = c.object_id JOIN sys.types y ON y.user_type_id = c.user_type_id
 LEFT JOIN sys.identity_columns i ON i.object_id = c.object_id AND i.column_id = c.column_id LEFT JOIN sys.computed_columns p ON p.object_id = c.object_id AND p.column_id = c.column_id
 LEFT JOIN sys.default_constraints d ON d.object_id = c.default_object_id LEFT JOIN sys.extended_properties e ON e.class = 1 AND e.major_id = c.object_id AND e.minor_id = c.column_id AND e.name = N'MS_Description'
 WHERE t.is_ms_shipped = 0 ORDER BY c.object_id, c.column_id`
 
-	indexesSQL = `SELECT i.object_id, i.index_id, i.name, i.type, i.type_desc, i.is_unique, i.is_primary_key, i.is_unique_constraint, i.is_disabled, i.filter_definition
+	indexesSQL = `SELECT i.object_id, i.index_id, i.name, i.type, i.type_desc, i.is_unique, i.is_primary_key, i.is_unique_constraint, i.is_disabled, i.filter_definition, i.has_filter
 FROM sys.indexes i JOIN sys.tables t ON t.object_id = i.object_id WHERE t.is_ms_shipped = 0 AND i.type <> 0 AND i.is_hypothetical = 0 ORDER BY i.object_id, i.index_id`
 
 	indexColumnsSQL = `SELECT k.object_id, k.index_id, c.name, k.is_descending_key, k.is_included_column
@@ -110,8 +111,6 @@ FROM sys.foreign_keys f JOIN sys.tables r ON r.object_id = f.referenced_object_i
 
 	foreignColumnsSQL = `SELECT k.constraint_object_id, c.name, r.name FROM sys.foreign_key_columns k JOIN sys.columns c ON c.object_id = k.parent_object_id AND c.column_id = k.parent_column_id
 JOIN sys.columns r ON r.object_id = k.referenced_object_id AND r.column_id = k.referenced_column_id ORDER BY k.constraint_object_id, k.constraint_column_id`
-
-	neededSQL = `SELECT DISTINCT d.referenced_id FROM sys.sql_expression_dependencies d JOIN sys.objects o ON o.object_id = d.referencing_id JOIN sys.objects f ON f.object_id = d.referenced_id WHERE o.type IN ('C', 'D', 'U') AND f.type IN ('FN', 'IF', 'TF')`
 
 	// sequencesSQL takes the column that tells whether a value was given out.
 	sequencesSQL = `SELECT s.name, q.name, TYPE_NAME(q.system_type_id), CONVERT(nvarchar(40), q.start_value), CONVERT(nvarchar(40), q.increment), CONVERT(nvarchar(40), q.minimum_value), CONVERT(nvarchar(40), q.maximum_value), q.is_cycling, CASE WHEN q.is_cached = 1 THEN ISNULL(q.cache_size, 50) ELSE 1 END, CONVERT(nvarchar(40), q.current_value), CONVERT(nvarchar(40), %s)
@@ -131,7 +130,7 @@ func sequencesOf(s server) string {
 
 // readCatalog reads the tables and what hangs on them.
 func readCatalog(ctx context.Context, q sqlengine.Queryer, s server) (*catalog, error) {
-	c := &catalog{server: s, byID: map[string]*table{}, foreignBy: map[string]*foreignKey{}, before: map[string]bool{}}
+	c := &catalog{server: s, byID: map[string]*table{}, foreignBy: map[string]*foreignKey{}}
 	err := wire.Ask(ctx, q,
 		sqlengine.Question{What: "schemas", SQL: schemasSQL, Row: c.addSchema},
 		sqlengine.Question{What: "tables", SQL: tablesSQL, Row: c.addTable},
@@ -141,17 +140,11 @@ func readCatalog(ctx context.Context, q sqlengine.Queryer, s server) (*catalog, 
 		sqlengine.Question{What: "checks", SQL: checksSQL, Row: c.addCheck},
 		sqlengine.Question{What: "foreign keys", SQL: foreignSQL, Row: c.addForeign},
 		sqlengine.Question{What: "columns of foreign keys", SQL: foreignColumnsSQL, Row: c.addForeignColumn},
-		sqlengine.Question{What: "dependencies", SQL: neededSQL, Row: c.addNeeded},
 	)
 	if err != nil {
 		return nil, err
 	}
 	return c, c.readSequences(ctx, q)
-}
-
-func (c *catalog) addNeeded(row []string) error {
-	c.before[row[0]] = true
-	return nil
 }
 
 func (c *catalog) readSequences(ctx context.Context, q sqlengine.Queryer) error {
@@ -212,6 +205,12 @@ func (c *catalog) addColumn(row []string) error {
 		seed: sqlengine.Clamp(row[10]), step: sqlengine.Clamp(row[11]), last: optional(row[12]), computed: row[13], persisted: truth(row[14]),
 		value: row[15], period: row[16] != "0" && row[16] != "", comment: row[17], encrypted: row[18] != "",
 	}
+	switch {
+	case truth(row[19]) && col.computed == "":
+		col.hidden = "how it is computed"
+	case row[20] != "0" && row[20] != "" && col.value == "":
+		col.hidden = "its default"
+	}
 	col.length, _ = strconv.Atoi(row[4])
 	col.precision, _ = strconv.Atoi(row[5])
 	col.scale, _ = strconv.Atoi(row[6])
@@ -238,7 +237,7 @@ func (c *catalog) addIndex(row []string) error {
 	}
 	x := &index{
 		name: row[2], words: row[4], unique: truth(row[5]), primary: truth(row[6]), constraint: truth(row[7]),
-		disabled: truth(row[8]), filter: row[9],
+		disabled: truth(row[8]), filter: row[9], hidden: truth(row[10]) && row[9] == "",
 	}
 	x.kind, _ = strconv.Atoi(row[3])
 	t.indexes = append(t.indexes, x)

@@ -33,6 +33,8 @@ func dialect() *sqlengine.Dialect {
 		Filtered:     true,
 		Include:      true,
 		Comment:      comment,
+		CommentMax:   3750, CommentLength: sqlengine.Units, // of a sql_variant
+		Large: func(sql string) bool { return strings.Contains(sql, "(max)") },
 	}
 }
 

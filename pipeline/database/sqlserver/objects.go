@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
@@ -85,7 +86,7 @@ func (c *catalog) module(row []string, s *database.Schema) *database.Object {
 	if row[3] == "TR" {
 		o.Schema, o.Table = "", row[4]+"."+row[5]
 	}
-	if c.before[row[0]] {
+	if o.Kind == "function" && c.calls(qualified(row[1], row[2])) {
 		o.Phase = database.BeforeTables
 	}
 	if row[9] == "" {
@@ -102,4 +103,17 @@ func (c *catalog) module(row []string, s *database.Schema) *database.Object {
 		o.DDL = append(o.DDL, "DISABLE TRIGGER "+qualified(row[1], row[2])+" ON "+qualified(row[4], row[5]))
 	}
 	return o
+}
+
+// calls says that a table needs a function. The server puts the names in its
+// expressions in brackets.
+func (c *catalog) calls(function string) bool {
+	in := func(expression string) bool { return strings.Contains(expression, function+"(") }
+	for _, t := range c.tables {
+		if slices.ContainsFunc(t.columns, func(col *column) bool { return in(col.computed) || in(col.value) }) ||
+			slices.ContainsFunc(t.checks, func(k *check) bool { return in(k.definition) }) {
+			return true
+		}
+	}
+	return false
 }

@@ -5,11 +5,11 @@ import "github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 // recorded holds rows of the catalog views in the form in which the queries of
 // this package ask for them. The types of values are those of the client.
 type recordedRows struct {
-	version                                            string
-	schemas, tables, columns, indexes, indexColumns    [][]any
-	checks, foreign, foreignColumns, needed, sequences [][]any
-	types, synonyms, modules, others                   [][]any
-	listed                                             map[string][][]any // schemas and names, by kind
+	version                                         string
+	schemas, tables, columns, indexes, indexColumns [][]any
+	checks, foreign, foreignColumns, sequences      [][]any
+	types, synonyms, modules, others                [][]any
+	listed                                          map[string][][]any // schemas and names, by kind
 }
 
 func (d recordedRows) session(s *scripted.Script) {
@@ -29,7 +29,6 @@ func (d recordedRows) catalog(s *scripted.Script) {
 	s.Expect(checksSQL).Rows(d.checks...)
 	s.Expect(foreignSQL).Rows(d.foreign...)
 	s.Expect(foreignColumnsSQL).Rows(d.foreignColumns...)
-	s.Expect(neededSQL).Rows(d.needed...)
 	s.Expect(sequencesOf(server{major: major(d.version)})).Rows(d.sequences...)
 }
 
@@ -69,10 +68,12 @@ const (
 	atPeriod    = 16
 	atComment   = 17
 	atEncrypted = 18
+	isComputed  = 19
+	hasDefault  = 20
 )
 
 func columnRow(table int64, name, base string, length int64, more ...any) []any {
-	row := []any{table, name, base, nil, length, int64(0), int64(0), true, nil, false, nil, nil, nil, nil, nil, nil, int64(0), nil, nil}
+	row := []any{table, name, base, nil, length, int64(0), int64(0), true, nil, false, nil, nil, nil, nil, nil, nil, int64(0), nil, nil, false, int64(0)}
 	switch base {
 	case "char", "varchar", "nchar", "nvarchar", "text", "ntext":
 		row[atCollation] = "SQL_Latin1_General_CP1_CI_AS"
@@ -108,11 +109,11 @@ func chinook() recordedRows {
 			columnRow(4, "TrackId", "int", 4, atNullable, false),
 		},
 		indexes: [][]any{
-			{int64(1), int64(1), "PK_Album", int64(1), "CLUSTERED", true, true, false, false, nil},
-			{int64(1), int64(2), "IFK_AlbumArtistId", int64(2), "NONCLUSTERED", false, false, false, false, nil},
-			{int64(2), int64(1), "PK_Artist", int64(1), "CLUSTERED", true, true, false, false, nil},
-			{int64(3), int64(1), "PK_Invoice", int64(1), "CLUSTERED", true, true, false, false, nil},
-			{int64(4), int64(2), "PK_PlaylistTrack", int64(2), "NONCLUSTERED", true, true, false, false, nil},
+			{int64(1), int64(1), "PK_Album", int64(1), "CLUSTERED", true, true, false, false, nil, false},
+			{int64(1), int64(2), "IFK_AlbumArtistId", int64(2), "NONCLUSTERED", false, false, false, false, nil, false},
+			{int64(2), int64(1), "PK_Artist", int64(1), "CLUSTERED", true, true, false, false, nil, false},
+			{int64(3), int64(1), "PK_Invoice", int64(1), "CLUSTERED", true, true, false, false, nil, false},
+			{int64(4), int64(2), "PK_PlaylistTrack", int64(2), "NONCLUSTERED", true, true, false, false, nil, false},
 		},
 		indexColumns: [][]any{
 			{int64(1), int64(1), "AlbumId", false, false}, {int64(1), int64(2), "ArtistId", false, false}, {int64(2), int64(1), "ArtistId", false, false},
@@ -144,7 +145,7 @@ func awkward() recordedRows {
 			columnRow(1, "b", "binary", 4), columnRow(1, "vb", "varbinary", -1), columnRow(1, "rv", "timestamp", 8, atNullable, false),
 			columnRow(1, "d", "date", 3), columnRow(1, "t", "time", 5, atScale, int64(7)), columnRow(1, "sdt", "smalldatetime", 4),
 			columnRow(1, "dt2", "datetime2", 8, atScale, int64(3), atPeriod, int64(1), atNullable, false, atDefault, "(sysutcdatetime())"),
-			columnRow(1, "dto", "datetimeoffset", 10, atScale, int64(7)), columnRow(1, "uid", "uniqueidentifier", 16, atDefault, "(newid())"),
+			columnRow(1, "dto", "datetimeoffset", 10, atScale, int64(7)), columnRow(1, "uid", "uniqueidentifier", 16, atDefault, "([dbo].[fn]())"),
 			columnRow(1, "x", "xml", -1), columnRow(1, "sv", "sql_variant", 8016), columnRow(1, "h", "hierarchyid", 892), columnRow(1, "g", "geography", -1),
 			columnRow(1, "clr", "MyType", -1, atAlias, "dbo.MyType"),
 			columnRow(1, "card", "nvarchar", 40, atEncrypted, int64(2)),
@@ -154,12 +155,12 @@ func awkward() recordedRows {
 			columnRow(2, "id", "int", 4, atNullable, false),
 		},
 		indexes: [][]any{
-			{int64(1), int64(1), "PK_Odd", int64(2), "NONCLUSTERED", true, true, false, false, nil},
-			{int64(1), int64(2), "UQ_Odd", int64(1), "CLUSTERED", true, false, true, false, nil},
-			{int64(1), int64(3), "IX_Part", int64(2), "NONCLUSTERED", true, false, false, false, "([flag]=(1))"},
-			{int64(1), int64(4), "IX_Xml", int64(3), "XML", false, false, false, false, nil},
-			{int64(1), int64(5), "IX_Off", int64(2), "NONCLUSTERED", false, false, false, true, nil},
-			{int64(2), int64(1), "CCI", int64(5), "CLUSTERED COLUMNSTORE", false, false, false, false, nil},
+			{int64(1), int64(1), "PK_Odd", int64(2), "NONCLUSTERED", true, true, false, false, nil, false},
+			{int64(1), int64(2), "UQ_Odd", int64(1), "CLUSTERED", true, false, true, false, nil, false},
+			{int64(1), int64(3), "IX_Part", int64(2), "NONCLUSTERED", true, false, false, false, "([flag]=(1))", true},
+			{int64(1), int64(4), "IX_Xml", int64(3), "XML", false, false, false, false, nil, false},
+			{int64(1), int64(5), "IX_Off", int64(2), "NONCLUSTERED", false, false, false, true, nil, false},
+			{int64(2), int64(1), "CCI", int64(5), "CLUSTERED COLUMNSTORE", false, false, false, false, nil, false},
 		},
 		indexColumns: [][]any{
 			{int64(1), int64(1), "id", false, false}, {int64(1), int64(2), "uid", false, false},
@@ -175,7 +176,6 @@ func awkward() recordedRows {
 			{int64(2), int64(92), "FK_Off", "Sales ]x[", "Odd [Table]", int64(0), int64(3), true, true},
 		},
 		foreignColumns: [][]any{{int64(91), "id", "id"}, {int64(92), "id", "id"}},
-		needed:         [][]any{{int64(70)}},
 		sequences: [][]any{
 			{"dbo", "Fresh", "int", "7", "1", "-2147483648", "2147483647", false, int64(50), "7", nil},
 			{"dbo", "Used", "bigint", "1", "-2", "-9223372036854775808", "100", true, int64(1), "55", "55"},

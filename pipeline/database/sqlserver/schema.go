@@ -29,7 +29,7 @@ func (c *catalog) schema(filter database.Filter) *database.Schema {
 			skipped = append(skipped, o)
 		default:
 			s.Tables = append(s.Tables, t.neutral())
-			s.Findings = append(s.Findings, t.findings()...)
+			s.Findings = append(s.Findings, t.findings(c.apart)...)
 		}
 	}
 	c.addSequences(s)
@@ -63,7 +63,7 @@ func (t *table) neutral() *database.Table {
 		t.addKey(out, x)
 	}
 	for _, k := range t.checks {
-		if !k.disabled && !t.blind(k.definition) {
+		if !k.disabled && k.definition != "" && !t.blind(k.definition) {
 			out.Checks = append(out.Checks, &database.Check{Name: k.name, Expr: expr(k.definition), NotValid: k.untrusted})
 		}
 	}
@@ -120,7 +120,7 @@ func (t *table) addKey(out *database.Table, x *index) {
 
 // portable says that an index is of the usual kind.
 func (t *table) portable(x *index) bool {
-	return (x.kind == 1 || x.kind == 2) && !x.disabled && len(x.parts) > 0 && t.known(x)
+	return (x.kind == 1 || x.kind == 2) && !x.disabled && !x.hidden && len(x.parts) > 0 && t.known(x)
 }
 
 func (t *table) neutralColumn(col *column) *database.Column {
@@ -187,7 +187,7 @@ func maxOf(col *column) int64 {
 }
 
 // findings are what a copy of the table cannot be.
-func (t *table) findings() []database.Finding {
+func (t *table) findings(apart bool) []database.Finding {
 	var out []database.Finding
 	id := database.ObjectID{Kind: "table", Schema: t.schema, Name: t.name}
 	add := func(o database.ObjectID, code, reason string) {
@@ -202,8 +202,14 @@ func (t *table) findings() []database.Finding {
 	if t.memory {
 		add(id, "DB131", "it is no longer kept in memory")
 	}
+	if t.memory && apart {
+		add(id, "DB135", "its rows are later than the snapshot, in which a table in memory cannot be read")
+	}
 	for _, c := range t.columns {
 		part := database.ObjectID{Kind: "column", Table: t.schema + "." + t.name, Name: c.name}
+		if c.hidden != "" {
+			add(part, "DB111", c.hidden+" is hidden from this user, and left out")
+		}
 		switch {
 		case t.blind(c.computed):
 			add(part, "DB111", "it was computed of a column that cannot be read, and becomes a plain one")
@@ -238,9 +244,11 @@ func (t *table) extraObjects() []*database.Object {
 	alter := "ALTER TABLE " + qualified(t.schema, t.name)
 	for _, k := range t.checks {
 		switch {
-		case t.blind(k.definition):
+		case k.definition == "", t.blind(k.definition):
 			o := object("check", "", id, k.name, database.AfterData)
-			o.Lost = overUnreadable
+			if o.Lost = overUnreadable; k.definition == "" {
+				o.Lost = hiddenLost
+			}
 			out = append(out, o)
 		case k.disabled:
 			out = append(out, object("check", "", id, k.name, database.AfterData,
@@ -266,7 +274,10 @@ func quoted(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-const overUnreadable = "it is over a column that cannot be read"
+const (
+	overUnreadable = "it is over a column that cannot be read"
+	hiddenLost     = "its definition is hidden from this user"
+)
 
 // oddIndex is one of a kind that we build natively, or not at all.
 func (t *table) oddIndex(x *index) *database.Object {
@@ -279,6 +290,8 @@ func (t *table) oddIndex(x *index) *database.Object {
 	o := object(kind, "", t.schema+"."+t.name, x.name, database.AfterData)
 	on := " ON " + qualified(t.schema, t.name)
 	switch {
+	case x.hidden:
+		o.Lost = hiddenLost
 	case x.kind == 5:
 		o.DDL = []string{"CREATE CLUSTERED COLUMNSTORE INDEX " + quote(x.name) + on}
 	case !t.known(x):

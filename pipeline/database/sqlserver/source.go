@@ -53,6 +53,7 @@ func (s *source) open(ctx context.Context, filter database.Filter) error {
 	if s.catalog, err = readCatalog(ctx, s.Reader(), server); err != nil {
 		return err
 	}
+	s.catalog.apart = s.InTransaction()
 	s.schema = s.catalog.schema(filter)
 	s.schema.Moment = moment
 	objects, err := readObjects(ctx, s.Reader(), s.catalog, s.schema)
@@ -102,9 +103,14 @@ func (s *source) begin(ctx context.Context, server server) (string, error) {
 // Schema gives the schema that was read when the snapshot was opened.
 func (s *source) Schema(context.Context) (*database.Schema, error) { return s.schema, nil }
 
-// Rows reads a table on a free connection.
+// Rows reads a table on a free connection. A transaction of isolation level
+// SNAPSHOT may not read tables in memory: one query reads them, beside it.
 func (s *source) Rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
-	return s.Use(ctx, func(q sqlengine.Queryer) error { return readRows(ctx, q, s.catalog, t, send) })
+	read := func(q sqlengine.Queryer) error { return readRows(ctx, q, s.catalog, t, send) }
+	if raw := s.catalog.find(t.Schema, t.Name); raw != nil && raw.memory && s.catalog.apart {
+		return s.Apart(ctx, read)
+	}
+	return s.Use(ctx, read)
 }
 
 // readRows selects a table's columns.

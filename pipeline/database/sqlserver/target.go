@@ -211,7 +211,7 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan, sequences ma
 		}
 	}
 	for _, table := range p.Tables {
-		for _, c := range table.Source.Columns {
+		for _, c := range table.Target.Columns {
 			if c.Identity == nil {
 				continue
 			}
@@ -220,7 +220,7 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan, sequences ma
 				continue
 			}
 			if _, err := t.tx.ExecContext(ctx, reseed(table, q, r)); err != nil {
-				return fmt.Errorf("set the counter of %s.%s: %w", table.Source.ID(), c.Name, translate(err))
+				return fmt.Errorf("set the counter of %s.%s: %w", table.Target.ID(), c.Name, translate(err))
 			}
 		}
 	}

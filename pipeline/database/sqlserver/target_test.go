@@ -402,7 +402,7 @@ func TestVerifyComparesKeysAndRows(t *testing.T) {
 		expectTarget(s)
 		d := filled()
 		if c.keyed {
-			d.indexes = [][]any{{int64(1), int64(1), "artist_pkey", int64(1), "CLUSTERED", true, true, false, false, nil}}
+			d.indexes = [][]any{{int64(1), int64(1), "artist_pkey", int64(1), "CLUSTERED", true, true, false, false, nil, false}}
 			d.indexColumns = [][]any{{int64(1), int64(1), "id", false, false}}
 		}
 		d.foreign = [][]any{{int64(1), int64(9), "artist_fk", "dbo", "Artist", int64(0), int64(0), false, false}}

@@ -26,7 +26,8 @@ type column struct {
 	value      string // the default
 	period     bool   // of a temporal table
 	comment    string
-	encrypted  bool // by the clients (Always Encrypted)
+	encrypted  bool   // by the clients (Always Encrypted)
+	hidden     string // what the user may not see of it
 }
 
 // unicode says that text is held as UTF-16.

@@ -38,7 +38,7 @@ CREATE TABLE [Sales ]]x[].[Odd [Table]]] (
     [sdt] smalldatetime,
     [dt2] datetime2(3) DEFAULT (sysutcdatetime()) NOT NULL,
     [dto] datetimeoffset(7),
-    [uid] uniqueidentifier DEFAULT (newid()),
+    [uid] uniqueidentifier DEFAULT ([dbo].[fn]()),
     [x] xml,
     [sv] sql_variant,
     [h] hierarchyid,
@@ -133,6 +133,7 @@ GO
 -- lost: grants are not copied
 -- DB131 approximated: table Sales ]x[.Odd [Table]: the system no longer keeps its versions; those it has are in its history table
 -- DB131 approximated: table Sales ]x[.Odd [Table]: it is no longer kept in memory
+-- DB135 approximated: table Sales ]x[.Odd [Table]: its rows are later than the snapshot, in which a table in memory cannot be read
 -- DB133 approximated: column Sales ]x[.Odd [Table].rv: a rowversion keeps its values and no longer changes by itself
 -- DB133 approximated: column Sales ]x[.Odd [Table].dt2: a column of a period becomes a plain one
 -- DB133 approximated: column Sales ]x[.Odd [Table].phone: the type dbo.Phone becomes the type below it, varchar
