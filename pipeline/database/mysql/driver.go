@@ -191,6 +191,7 @@ const (
 	errDuplicate       = 1062
 	errUnknownTable    = 1146
 	errNoKey           = 1176 // and an index hint on a view
+	errNoGrant         = 1141
 	errTableDenied     = 1142
 	errUnknownVariable = 1193
 	errLockTimeout     = 1205

@@ -25,7 +25,7 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Repor
 	if err := t.setCounters(ctx, p); err != nil {
 		return lost, err
 	}
-	return append(lost, t.replay(ctx, d)...), nil
+	return append(lost, t.replay(ctx, p.Source, d)...), nil
 }
 
 // addKeys makes all keys of a table by one statement, so that the server reads
@@ -215,9 +215,12 @@ func sequenceName(p *database.Plan, q *database.Sequence) string {
 
 // replay makes objects that may need each other, in as many rounds as bring
 // anything; the last round's errors are reported.
-func (t *target) replay(ctx context.Context, d *plan) (lost []database.Finding) {
+func (t *target) replay(ctx context.Context, s *database.Schema, d *plan) (lost []database.Finding) {
 	me, err := t.admin.value(ctx, "SELECT CURRENT_USER()")
-	r := &replay{target: t, opts: d.opts, me: me}
+	r := &replay{target: t, schema: s, opts: d.opts, me: me, accounts: map[string]*database.Principal{}, absent: map[string]bool{}}
+	if err == nil {
+		err = r.meet(ctx, d.end)
+	}
 	for objects := d.end; ; {
 		var failed []*statements
 		var reasons, notes []database.Finding
@@ -242,9 +245,12 @@ func (t *target) replay(ctx context.Context, d *plan) (lost []database.Finding) 
 
 // replay makes code: what runs with the rights of its definer.
 type replay struct {
-	target *target
-	opts   database.PlanOptions
-	me     string // user@host
+	target   *target
+	schema   *database.Schema
+	opts     database.PlanOptions
+	me       string                         // user@host
+	accounts map[string]*database.Principal // those that the server tells of
+	absent   map[string]bool
 }
 
 func sidecarOf(o *statements, err error) database.Finding {
@@ -254,24 +260,23 @@ func sidecarOf(o *statements, err error) database.Finding {
 // one makes an object with its definer, or without where that is not allowed.
 func (r *replay) one(ctx context.Context, o *statements) (database.Finding, bool) {
 	definer := r.mapped(o.code.definer)
-	if definer != "" && !r.opts.NoOwner {
+	gains := !o.code.invoker && r.gains(o.code.definer, definer)
+	if definer != "" && !r.opts.NoOwner && !gains {
 		sql := o.main
 		if definer != o.code.definer {
 			sql = o.main[:o.code.clause[0]] + "DEFINER=" + account(definer) + o.main[o.code.clause[1]:]
 		}
 		err := r.target.run(ctx, o.setting, sql)
-		if err == nil || !denied(err) {
-			return sidecarUnless(err, o)
+		switch {
+		case err == nil && r.absent[definer]:
+			return database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: "DB313", Reason: "it does not run: there is no account " + definer}, true
+		case err == nil:
+			return database.Finding{}, true
+		case !denied(err):
+			return sidecarOf(o, err), false
 		}
 	}
-	return r.disown(ctx, o, definer)
-}
-
-func sidecarUnless(err error, o *statements) (database.Finding, bool) {
-	if err == nil {
-		return database.Finding{}, true
-	}
-	return sidecarOf(o, err), false
+	return r.disown(ctx, o, definer, gains)
 }
 
 // mapped is who takes the place of an account: by its whole name, or by the user's alone.
@@ -300,10 +305,13 @@ func account(name string) string {
 
 // disown makes an object the importing user's, who may do more than its definer could: so it runs with the rights of whoever
 // uses it. What always runs with its definer's rights is left out.
-func (r *replay) disown(ctx context.Context, o *statements, definer string) (database.Finding, bool) {
+func (r *replay) disown(ctx context.Context, o *statements, definer string, gains bool) (database.Finding, bool) {
 	kind, who := o.object.Kind, definer
-	if who == "" {
+	switch {
+	case who == "":
 		who = "nobody that its statement names"
+	case gains:
+		who += ", who may do more here than the source says of them"
 	}
 	f := database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: "DB313", Reason: "it belongs to " + r.me + ", and not to " + who}
 	bare := o.main
@@ -312,7 +320,7 @@ func (r *replay) disown(ctx context.Context, o *statements, definer string) (dat
 	}
 	list := []string{o.setting, bare}
 	switch {
-	case definer == r.me || r.opts.TrustCode || o.code.invoker:
+	case definer == r.me && !gains, r.opts.TrustCode, o.code.invoker:
 	case kind == "view":
 		list[1] = o.invoking(bare)
 		f.Reason += ", so that it is SQL SECURITY INVOKER now"

@@ -1,6 +1,7 @@
 package mysql_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -177,13 +178,35 @@ func TestTriggersMayNameTheirOwnDatabase(t *testing.T) {
 	}
 }
 
+// definers lists a database's code and views, whose they are, and with whose rights they run.
+func definers(t testing.TB, at database.Location) string {
+	t.Helper()
+	var got string
+	err := mysqltest.Open(t, at).QueryRow(`SELECT GROUP_CONCAT(x ORDER BY k, x) FROM (
+		SELECT 1 k, CONCAT(ROUTINE_NAME, ' ', DEFINER, ' ', SECURITY_TYPE) x FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()
+		UNION ALL SELECT 1, CONCAT(TABLE_NAME, ' ', DEFINER, ' ', SECURITY_TYPE) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE()
+		UNION ALL SELECT 2, CONCAT(TRIGGER_NAME, ' ', DEFINER, ' DEFINER') FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()
+		UNION ALL SELECT 2, CONCAT(EVENT_NAME, ' ', DEFINER, ' DEFINER') FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE()) l`).Scan(&got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// defined makes code and a view of an account's.
+func defined(t testing.TB, at database.Location, account string) {
+	t.Helper()
+	mysqltest.Exec(t, at, strings.ReplaceAll(`CREATE TABLE t (n INT); CREATE DEFINER=? VIEW v AS SELECT * FROM t; CREATE DEFINER=? PROCEDURE p() SELECT 1;
+		CREATE DEFINER=? FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1; CREATE DEFINER=? TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 1;
+		CREATE DEFINER=? EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t`, "?", account))
+}
+
 // TestCodeNeverComesToBelongToAUserWithMoreRights imports as a user who may not make things another's, and with other wishes.
 func TestCodeNeverComesToBelongToAUserWithMoreRights(t *testing.T) {
 	from := mysqltest.Database(t)
 	mysqltest.Exec(t, from, "CREATE OR REPLACE USER author@localhost; GRANT SELECT ON "+mysqltest.Name(from)+".* TO author@localhost")
-	mysqltest.Exec(t, from, `CREATE OR REPLACE USER filler@'%' IDENTIFIED BY 'fills'; CREATE TABLE t (n INT);
-		CREATE DEFINER=author@localhost VIEW v AS SELECT * FROM t; CREATE DEFINER=author@localhost PROCEDURE p() SELECT 1; CREATE DEFINER=author@localhost FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1;
-		CREATE DEFINER=author@localhost TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 1; CREATE DEFINER=author@localhost EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t`)
+	mysqltest.Exec(t, from, "CREATE OR REPLACE USER filler@'%' IDENTIFIED BY 'fills'")
+	defined(t, from, "author@localhost")
 	const all = "f author@localhost DEFINER,p author@localhost DEFINER,v author@localhost DEFINER,e author@localhost DEFINER,x author@localhost DEFINER"
 	const invoked = "f filler@% INVOKER,p filler@% INVOKER,v filler@% INVOKER"
 	for _, c := range []struct {
@@ -199,25 +222,98 @@ func TestCodeNeverComesToBelongToAUserWithMoreRights(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			to := mysqltest.Database(t)
-			mysqltest.Exec(t, to, "GRANT ALL ON "+mysqltest.Name(to)+".* TO filler@'%'; SET GLOBAL log_bin_trust_function_creators = 1")
+			mysqltest.Exec(t, to, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM filler@'%'; GRANT ALL ON "+mysqltest.Name(to)+".* TO filler@'%'; SET GLOBAL log_bin_trust_function_creators = 1")
 			src := openSource(t, from, database.SourceOptions{})
 			dst := openTarget(t, mysqltest.Location(t, c.user, c.password, mysqltest.Name(to)), database.TargetOptions{})
 			report, err := database.Convert(context.Background(), src, dst, database.Options{Plan: c.opts})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got string
-			err = mysqltest.Open(t, to).QueryRow(`SELECT GROUP_CONCAT(x ORDER BY k, x) FROM (
-				SELECT 1 k, CONCAT(ROUTINE_NAME, ' ', DEFINER, ' ', SECURITY_TYPE) x FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE()
-				UNION ALL SELECT 1, CONCAT(TABLE_NAME, ' ', DEFINER, ' ', SECURITY_TYPE) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE()
-				UNION ALL SELECT 2, CONCAT(TRIGGER_NAME, ' ', DEFINER, ' DEFINER') FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()
-				UNION ALL SELECT 2, CONCAT(EVENT_NAME, ' ', DEFINER, ' DEFINER') FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE()) l`).Scan(&got)
-			if err != nil || got != c.want {
-				t.Errorf("there are %s, %v; want %s", got, err, c.want)
+			if got := definers(t, to); got != c.want {
+				t.Errorf("there are %s, want %s", got, c.want)
 			}
 			if exact := strings.Contains(c.want, "x filler") && !c.opts.TrustCode || c.want == all; exact != (len(report.Inexact()) == 0) {
 				t.Errorf("inexact are %v", report.Inexact())
 			}
 		})
 	}
+}
+
+// TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing imports as root what an account defined that means more now, or nobody.
+func TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing(t *testing.T) {
+	const none = "f root@localhost INVOKER,p root@localhost INVOKER,v root@localhost INVOKER"
+	all := func(account string) string {
+		return strings.ReplaceAll("f ? DEFINER,p ? DEFINER,v ? DEFINER,e ? DEFINER,x ? DEFINER", "?", account)
+	}
+	for _, c := range []struct {
+		name, account, before, between string
+		opts                           database.PlanOptions
+		want                           string
+		exact                          bool
+	}{
+		{"the same", "same@localhost", "GRANT PROCESS ON *.* TO same@localhost", "", database.PlanOptions{}, all("same@localhost"), true},
+		{"less", "less@localhost", "GRANT PROCESS ON *.* TO less@localhost", "REVOKE PROCESS ON *.* FROM less@localhost", database.PlanOptions{}, all("less@localhost"), true},
+		{"all", "more1@localhost", "", "GRANT ALL ON *.* TO more1@localhost", database.PlanOptions{}, none, false},
+		{"a privilege", "more2@localhost", "", "GRANT FILE ON *.* TO more2@localhost", database.PlanOptions{}, none, false},
+		{"another database", "more3@localhost", "", "GRANT SELECT ON mysql.* TO more3@localhost", database.PlanOptions{}, none, false},
+		{"a table elsewhere", "more4@localhost", "", "GRANT SELECT ON mysql.proc TO more4@localhost", database.PlanOptions{}, none, false},
+		{"a role", "more5@localhost", "", "CREATE OR REPLACE ROLE chief; GRANT chief TO more5@localhost", database.PlanOptions{}, none, false},
+		{"trusted", "more6@localhost", "", "GRANT ALL ON *.* TO more6@localhost", database.PlanOptions{TrustCode: true}, all("more6@localhost"), true},
+		{"another takes the place", "less2@localhost", "CREATE OR REPLACE USER heir@localhost", "", database.PlanOptions{Roles: map[string]string{"less2@localhost": "heir@localhost"}}, all("heir@localhost"), true},
+		{"root takes the place", "less3@localhost", "", "", database.PlanOptions{Roles: map[string]string{"less3@localhost": "root@localhost"}}, none, false},
+		{"nobody is there", "gone@localhost", "", "DROP USER gone@localhost", database.PlanOptions{}, all("gone@localhost"), false},
+		{"root", "root@localhost", "", "", database.PlanOptions{}, all("root@localhost"), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			from, to := mysqltest.Database(t), mysqltest.Database(t)
+			if c.account != "root@localhost" {
+				mysqltest.Exec(t, from, "CREATE OR REPLACE USER "+c.account+"; GRANT SELECT ON "+mysqltest.Name(from)+".* TO "+c.account)
+				t.Cleanup(func() { mysqltest.Exec(t, from, "DROP USER IF EXISTS "+c.account) })
+			}
+			mysqltest.Exec(t, from, cmp.Or(c.before, "DO 0"))
+			defined(t, from, c.account)
+			files := databasetest.WriteStreams(t, openSource(t, from, database.SourceOptions{}))
+			mysqltest.Exec(t, from, cmp.Or(c.between, "DO 0"))
+			stored, err := database.OpenStreams(files, database.SourceOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), stored, database.Options{Plan: c.opts})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := definers(t, to); got != c.want {
+				t.Errorf("there are %s, want %s", got, c.want)
+			}
+			if exact := len(report.Inexact()) == 0; exact != c.exact {
+				t.Errorf("inexact are %v", report.Inexact())
+			}
+		})
+	}
+}
+
+// TestCodeOfAFileThatNamesNobodyRunsWithNobodysRights: the server would make it root's.
+func TestCodeOfAFileThatNamesNobodyRunsWithNobodysRights(t *testing.T) {
+	to := mysqltest.Database(t)
+	schema := schemaWith("CREATE TABLE `t` (\n  `n` int(11)\n)", database.ObjectID{Kind: "view", Name: "v"}, "CREATE VIEW `v` AS SELECT 1")
+	for kind, sql := range map[string]string{
+		"procedure": "CREATE PROCEDURE `p`() SELECT 1", "function": "CREATE FUNCTION `f`() RETURNS INT SQL SECURITY DEFINER RETURN 1",
+		"event": "CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY DO SELECT 1", "trigger": "CREATE DEFINER=CURRENT_USER TRIGGER `x` BEFORE INSERT ON `t` FOR EACH ROW SET NEW.n = 1",
+	} {
+		o := &database.Object{ObjectID: database.ObjectID{Kind: kind, Name: map[string]string{"procedure": "p", "function": "f", "event": "e", "trigger": "x"}[kind]}, Phase: database.AtEnd, DDL: []string{sql}}
+		if kind == "trigger" {
+			o.Table = "t"
+		}
+		schema.Objects = append(schema.Objects, o)
+	}
+	report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), &databasetest.Source{Model: schema}, database.Options{Plan: database.PlanOptions{HandedOver: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := definers(t, to); got != "f root@localhost INVOKER,p root@localhost INVOKER,v root@localhost INVOKER" {
+		t.Errorf("there are %s", got)
+	}
+	databasetest.WantFindings(t, report, map[string]database.Status{
+		"view v": database.Approximated, "procedure p": database.Approximated, "function f": database.Approximated, "event e": database.Dropped, "trigger t.x": database.Dropped,
+	})
 }

@@ -186,6 +186,10 @@ func (s *session) each(ctx context.Context, sql string, f func([]driver.Value) e
 		if err == io.EOF {
 			return rows.Close()
 		}
+		if number(err) != 0 { // with which the server ends the rows
+			rows.Close()
+			return err
+		}
 		if err != nil {
 			err = lost(err)
 		} else {

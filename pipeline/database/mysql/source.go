@@ -341,6 +341,9 @@ func (s *source) read(ctx context.Context, one *session) (*database.Schema, erro
 	if s.serial != "" {
 		schema.Settings["reading"] = "one table at a time, since the user lacks the privilege RELOAD, which a snapshot for several readers needs"
 	}
+	if err := readOwners(ctx, one, schema); err != nil {
+		return nil, fmt.Errorf("ask what definers may do: %w", err)
+	}
 	if err := fits(ctx, one, schema); err != nil {
 		return nil, translate(err)
 	}

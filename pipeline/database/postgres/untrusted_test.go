@@ -77,6 +77,8 @@ var byOwner = []string{
 		CREATE FUNCTION lair.differs(float8, float8) RETURNS float8 IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN lair.mark(''difference'', 1); END';
 		CREATE TYPE lair.span AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = lair.differs); CREATE TABLE lair.spans (s lair.span);
 		INSERT INTO lair.spans SELECT lair.span(i, i + 1) FROM generate_series(1, 500) i; CREATE INDEX si ON lair.spans USING gist (s)`,
+	`CREATE EXTENSION citext SCHEMA lair; CREATE FUNCTION lair.lower(lair.citext) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM lair.mark(''extension script'', 1); RETURN ''x''; END';
+		CREATE TABLE lair.words (w lair.citext); INSERT INTO lair.words VALUES ('a'), ('B'); CREATE INDEX wi ON lair.words (w)`,
 }
 
 // byImporter are places where whoever imports evaluates, as pg_restore does: the object, and what makes it.
@@ -130,6 +132,7 @@ func pgRestore(t testing.TB, from, to string) {
 func TestASuperusersImportRunsNothingThatPgRestoreWouldNot(t *testing.T) {
 	from, beside, to := postgrestest.Database(t), postgrestest.Database(t), postgrestest.Database(t)
 	lair(t, from, "mallory")
+	postgrestest.Exec(t, from, "DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO mallory', current_database()); END$$")
 	postgrestest.Exec(t, from, "SET ROLE mallory; "+strings.Join(byOwner, "; "))
 	source := stored(t, from)
 	theirs := marksOf(t, func() { pgRestore(t, from, beside) })
