@@ -23,9 +23,9 @@ func newDB(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "db",
 		Short: "Take a database out to one portable SQLite file, bring it into any engine, compare the two.",
-		Long: `URLs are postgres://, mysql:// (MariaDB too), oracle://, sqlserver:// and sqlite:PATH. A password never stands on the command line: it is
-taken from the file that --from-file or --to-file names, from PACKSTONE_DB_PASSWORD or PACKSTONE_DB_PASSWORD_FILE, from PGPASSFILE for
-PostgreSQL, or from ~/.my.cnf for MySQL and MariaDB.`,
+		Long: `URLs are postgres://, mysql:// (MariaDB too), sqlite:PATH and, experimental, oracle:// and sqlserver://. A password never stands on the
+command line: it is taken from the file that --from-file or --to-file names, from PACKSTONE_DB_PASSWORD or PACKSTONE_DB_PASSWORD_FILE, from
+PGPASSFILE for PostgreSQL, or from ~/.my.cnf for MySQL and MariaDB.`,
 		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
   packstone db import platform.sqlite --to mysql://root@localhost/platform`,
 	}

@@ -96,9 +96,12 @@ func installed(name string) bool {
 }
 
 // gains says that what an account defined would run with more rights than it had: rights in the
-// database itself do not count.
+// database itself do not count, nor does what a file says of accounts.
 func (r *replay) gains(was, now string) bool {
 	before, after := r.schema.Principal(was), r.accounts[now]
+	if r.opts.HandedOver {
+		before = nil
+	}
 	switch {
 	case r.opts.TrustCode, isSuperuser(before), before == nil && installed(was), r.absent[now]:
 		return false

@@ -203,6 +203,23 @@ func TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile(t *testing.T) {
 	}
 }
 
+// TestTheWordOfAFileIsShown: on it rests whose code the import of a superuser evaluates.
+func TestTheWordOfAFileIsShown(t *testing.T) {
+	s := schemaWith(database.ObjectID{Kind: "domain", Schema: "public", Name: "d"}, database.BeforeTables, `CREATE DOMAIN public.d AS integer CONSTRAINT c CHECK (pg_catalog.pg_read_file('/etc/passwd'::text) IS NOT NULL)`)
+	s.Owners = []*database.Principal{{Name: "boss\n\"x", Powers: []string{"superuser"}}, {Name: "other"}}
+	s.Objects[len(s.Objects)-1].Owner = s.Owners[0].Name
+	for _, handed := range []bool{true, false} {
+		p, err := planner(t)(s, database.PlanOptions{HandedOver: handed})
+		if err != nil || len(p.Untrusted) > 0 {
+			t.Fatal(p, err)
+		}
+		want := `-- by the word of the file, "boss\n\"x" was a superuser`
+		if shown := strings.HasPrefix(p.Statements[0], want); shown != handed {
+			t.Errorf("handed over %v: the first line is %q", handed, p.Statements[0])
+		}
+	}
+}
+
 // TestNeutralSchemaSmugglesNothing builds from what a schema says of types, expressions, names and actions, all of it hostile.
 func TestNeutralSchemaSmugglesNothing(t *testing.T) {
 	for _, native := range []string{"integer DEFAULT pg_read_file('/etc/passwd')", "integer)" + evil, "integer[] CHECK (pg_sleep(9) IS NULL)", "text; SELECT 1"} {

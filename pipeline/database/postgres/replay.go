@@ -54,12 +54,22 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 	r.detail.made = accepted
 	r.missingOwners()
 	slices.SortStableFunc(r.detail.last, func(a, b statement) int { return a.rank - b.rank })
+	r.believe()
 	for _, list := range [][]statement{r.detail.create, r.detail.finish, r.detail.last} {
 		for _, st := range list {
 			r.plan.Statements = append(r.plan.Statements, st.sql)
 		}
 	}
 	return r.plan, nil
+}
+
+// believe shows, before all statements, whom a file says that code may be trusted of.
+func (r *replay) believe() {
+	for _, p := range r.schema.Owners {
+		if r.opts.HandedOver && !r.opts.TrustCode && isSuperuser(r.at.me) && isSuperuser(p) {
+			r.plan.Statements = append(r.plan.Statements, fmt.Sprintf("-- by the word of the file, %q was a superuser: what was theirs may run with the rights of %q", p.Name, r.at.me.Name))
+		}
+	}
 }
 
 // allSuperusers says that nobody else can have put anything where a search path leads.
