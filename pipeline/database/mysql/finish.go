@@ -268,7 +268,7 @@ func (r *replay) one(ctx context.Context, o *statements) (database.Finding, bool
 		}
 		err := r.target.run(ctx, o.setting, sql)
 		switch {
-		case err == nil && r.absent[definer]:
+		case err == nil && r.orphan(o.code.definer, definer):
 			return database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: "DB313", Reason: "it does not run: there is no account " + definer}, true
 		case err == nil:
 			return database.Finding{}, true

@@ -196,7 +196,7 @@ func definers(t testing.TB, at database.Location) string {
 // defined makes code and a view of an account's.
 func defined(t testing.TB, at database.Location, account string) {
 	t.Helper()
-	mysqltest.Exec(t, at, strings.ReplaceAll(`CREATE TABLE t (n INT); CREATE DEFINER=? VIEW v AS SELECT * FROM t; CREATE DEFINER=? PROCEDURE p() SELECT 1;
+	mysqltest.Exec(t, at, strings.ReplaceAll(`CREATE TABLE t (n INT); CREATE DEFINER=? VIEW v AS SELECT 1 AS n; CREATE DEFINER=? PROCEDURE p() SELECT 1;
 		CREATE DEFINER=? FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1; CREATE DEFINER=? TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 1;
 		CREATE DEFINER=? EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t`, "?", account))
 }
@@ -262,6 +262,8 @@ func TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing(t *testing.T) {
 		{"another takes the place", "less2@localhost", "CREATE OR REPLACE USER heir@localhost", "", database.PlanOptions{Roles: map[string]string{"less2@localhost": "heir@localhost"}}, all("heir@localhost"), true},
 		{"root takes the place", "less3@localhost", "", "", database.PlanOptions{Roles: map[string]string{"less3@localhost": "root@localhost"}}, none, false},
 		{"nobody is there", "gone@localhost", "", "DROP USER gone@localhost", database.PlanOptions{}, all("gone@localhost"), false},
+		{"nobody was there", "never@localhost", "DROP USER never@localhost", "", database.PlanOptions{}, all("never@localhost"), true},
+		{"somebody is there now", "late@localhost", "DROP USER late@localhost", "CREATE USER late@localhost; GRANT FILE ON *.* TO late@localhost", database.PlanOptions{}, none, false},
 		{"root", "root@localhost", "", "", database.PlanOptions{}, all("root@localhost"), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

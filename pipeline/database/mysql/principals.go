@@ -9,6 +9,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
+// missing stands for the powers of an account that is named and not there.
+const missing = "does not exist"
+
 // readOwners tells what the definers of code and views may do, as far as the server
 // tells this user: an import compares.
 func readOwners(ctx context.Context, one *session, s *database.Schema) error {
@@ -23,9 +26,12 @@ func readOwners(ctx context.Context, one *session, s *database.Schema) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		p, _, err := one.principal(ctx, name)
+		p, absent, err := one.principal(ctx, name)
 		if err != nil {
 			return err
+		}
+		if absent {
+			p = &database.Principal{Name: name, Powers: []string{missing}}
 		}
 		if p != nil {
 			s.Owners = append(s.Owners, p)
@@ -120,6 +126,12 @@ func (r *replay) gains(was, now string) bool {
 		}
 		return !slices.Contains(before.Powers, power)
 	})
+}
+
+// orphan says that code has lost its definer on the way; what had none in the source does not run there either.
+func (r *replay) orphan(was, now string) bool {
+	p := r.schema.Principal(was)
+	return r.absent[now] && (p == nil || !slices.Contains(p.Powers, missing))
 }
 
 // meet asks what the definers that code will have may do here.
