@@ -282,6 +282,9 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	if errors.Is(err, crypto.ErrWrongIdentity) && r.isRecipient() {
 		err = fmt.Errorf("%s is sealed to an identity at hand, and does not open with it: %w", d.Object, archive.ErrDamaged)
 	}
+	if errors.Is(err, store.ErrNotExist) {
+		err = fmt.Errorf("%s is missing: %w", d.Object, archive.ErrDamaged)
+	}
 	if err != nil {
 		return fmt.Errorf("open domain %d: %w", d.Number, err)
 	}

@@ -150,6 +150,9 @@ func (r *restore) enterIfDirectory(p pair, blocked bool) {
 // errInTheWay says why a directory does not come back although nothing failed.
 var errInTheWay = errors.New("what is there is no directory and is to stay, so nothing below it comes back")
 
+// errOnTheWay: what leads to the paths that were backed up was not backed up itself, and is nothing that a restore may take away.
+var errOnTheWay = errors.New("what is there is no directory, and leads to what comes back: move it away, or restore to where it leads")
+
 func (r *restore) takeDirectory(ctx context.Context, p pair) error {
 	e := p.node.Entry
 	f := &frame{path: e.Path, entry: &e}
@@ -161,6 +164,10 @@ func (r *restore) takeDirectory(ctx context.Context, p pair) error {
 		f.blocked = true
 		r.tell(&e, ActionKeep)
 		return r.problem(e.Path, errInTheWay)
+	case p.there != nil && e.Path != "" && r.scope.leads[e.Path]:
+		f.blocked = true
+		r.tell(&e, ActionKeep)
+		return r.problem(e.Path, errOnTheWay)
 	}
 	action := ActionRestore
 	if p.there != nil {

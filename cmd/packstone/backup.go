@@ -377,7 +377,10 @@ func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	a.out.Note("%s\n", made.text())
+	for line := range strings.SplitSeq(made.text(), "\n") {
+		a.out.Note("%s", line)
+	}
+	a.out.Note("")
 	return true, nil
 }
 

@@ -178,12 +178,12 @@ func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.
 	if w.server && r.o.overwrite == "" {
 		o.Overwrite = pipeline.OverwriteIfChanged
 	}
+	known, err := pipeline.KnowledgeOf(ctx, s, t)
+	if err != nil {
+		return err
+	}
+	o.Roots, o.Unknown, o.Excluded = known.Roots, known.Unknown, known.Excluded
 	if o.Delete {
-		known, err := pipeline.KnowledgeOf(ctx, s, t)
-		if err != nil {
-			return err
-		}
-		o.Roots, o.Unknown, o.Excluded = known.Roots, known.Unknown, known.Excluded
 		r.doubt(known.Doubt)
 	}
 	r.legs = append(r.legs, leg{s, pipeline.NewRestoration(t, fetcher, to, o)})

@@ -158,8 +158,11 @@ func (t *Target) dropXattrs(o *object, e *entry.Entry) {
 
 // removable tells whether an attribute is one that a person sets; labels are of the system's own making.
 func removable(name string) bool {
-	return strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, aclPrefix)
+	return strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, aclPrefix) || name == capability
 }
+
+// capability lends a program rights, which a file must not keep that had none.
+const capability = "security.capability"
 
 func (o *object) hasAlready(x entry.Attribute) bool {
 	for _, there := range o.has {

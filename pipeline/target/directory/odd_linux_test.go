@@ -222,3 +222,22 @@ func setACL(t *testing.T, root string) {
 	must(t, unix.Setxattr(root+"/many", defaultACL, acl, 0))
 	must(t, unix.Setxattr(root+"/a/b", accessACL, acl, 0))
 }
+
+// TestACapabilityThatTheSnapshotLacksIsTakenAway: a program that somebody has lent rights must not keep them.
+func TestACapabilityThatTheSnapshotLacksIsTakenAway(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root lends capabilities")
+	}
+	root := t.TempDir()
+	tg := open(t, root, directory.Options{})
+	program := file("program", "")
+	must(t, write(tg, program, ""))
+	rights := []byte{1, 0, 0, 2, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // cap_sys_admin+ep
+	if err := unix.Setxattr(root+"/program", "security.capability", rights, 0); err != nil {
+		t.Skipf("the file system has no capabilities: %v", err)
+	}
+	must(t, tg.Finish(ctx, program))
+	if got := getXattr(root+"/program", "security.capability"); got != nil {
+		t.Errorf("the capability %x is still there", got)
+	}
+}
