@@ -39,8 +39,8 @@ func settings(t *testing.T, url string) string {
 
 func TestOwnersSettingsAndDefaultPrivilegesComeBack(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
+	postgrestest.Roles(t, from, "belongings_app", `"belongings Reader"`)
 	postgrestest.Exec(t, from, `
-		CREATE ROLE belongings_app; CREATE ROLE "belongings Reader";
 		CREATE SCHEMA app AUTHORIZATION belongings_app;
 		CREATE TABLE app.thing (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n serial, name text);
 		ALTER TABLE app.thing OWNER TO belongings_app;
@@ -72,7 +72,8 @@ func TestOwnersSettingsAndDefaultPrivilegesComeBack(t *testing.T) {
 
 func TestWhatBelongsToARoleThatIsNotThereIsListed(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
-	postgrestest.Exec(t, from, "CREATE ROLE belongings_gone; CREATE TABLE thing (id int); ALTER TABLE thing OWNER TO belongings_gone")
+	postgrestest.Roles(t, from, "belongings_gone")
+	postgrestest.Exec(t, from, "CREATE TABLE thing (id int); ALTER TABLE thing OWNER TO belongings_gone")
 	file := "sqlite:" + filepath.Join(t.TempDir(), "x.sqlite")
 	if _, err := convert(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, database.Options{}); err != nil {
 		t.Fatal(err)

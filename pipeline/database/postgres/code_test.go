@@ -172,8 +172,7 @@ func TestVerifyingRunsNobodysCode(t *testing.T) {
 
 func TestRowsThatAPolicyHidesAreAnError(t *testing.T) {
 	address := codeDatabase(t)
-	postgrestest.Exec(t, address, "CREATE ROLE seer LOGIN IN ROLE pg_read_all_data")
-	t.Cleanup(func() { postgrestest.Exec(t, address, "DROP ROLE seer") })
+	postgrestest.Roles(t, address, "seer LOGIN IN ROLE pg_read_all_data")
 	src := databasetest.From(t, postgres.Driver{}, as(t, address, "seer"), database.SourceOptions{})
 	defer src.Close()
 	schema, err := src.Schema(context.Background())

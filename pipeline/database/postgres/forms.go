@@ -614,9 +614,24 @@ func grantForm(r *replay, m *matched) error {
 		return errors.New("it is not understood")
 	}
 	if !r.known[kind+" "+what] {
-		return fmt.Errorf("it is about the %s %s, which is not the schema's", kind, what)
+		if err := r.beyond(kind); err != nil {
+			return fmt.Errorf("it is about the %s %s, which is not the schema's, and %w", kind, what, err)
+		}
 	}
 	m.read.sql = r.withRoles(m, r.whose[kind+" "+what+m.text("arguments")])
+	return nil
+}
+
+// beyond says why nothing is said about rights on a thing of the server or of an extension.
+func (r *replay) beyond(kind string) error {
+	switch {
+	case !slices.Contains([]string{"language", "function", "table", "sequence", "type"}, kind):
+		return errors.New("no schema says that")
+	case !isSuperuser(r.at.me):
+		return errors.New("only a superuser may do that")
+	case r.opts.HandedOver:
+		return errors.New("a file may not say that")
+	}
 	return nil
 }
 

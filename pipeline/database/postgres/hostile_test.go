@@ -72,7 +72,7 @@ var hostile = []struct {
 	{database.ObjectID{Kind: "rule", Table: "public.t", Name: "r"}, []string{`CREATE RULE r AS ON INSERT TO pg_catalog.pg_authid DO ALSO SELECT 1`, `CREATE RULE r AS ON INSERT TO public.t DO ALSO SELECT 1; SELECT MARK()`}},
 	{database.ObjectID{Kind: "policy", Table: "public.t", Name: "y"}, []string{`CREATE POLICY y ON public.other AS PERMISSIVE FOR ALL TO PUBLIC USING (true)`, `ALTER TABLE public.t DISABLE ROW LEVEL SECURITY`}},
 	{database.ObjectID{Kind: "grant", Name: "GRANT"}, []string{
-		`GRANT pg_read_all_data TO PUBLIC`, `GRANT postgres TO mallory`, `GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO PUBLIC`, `GRANT SELECT ON TABLE pg_catalog.pg_authid TO PUBLIC`,
+		`GRANT pg_read_all_data TO PUBLIC`, `GRANT postgres TO mallory`, `GRANT ALL ON TABLE pg_catalog.pg_authid TO PUBLIC; SELECT 1`, `GRANT CREATE ON LARGE OBJECT 7 TO PUBLIC`,
 		`GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC`, `GRANT SET ON PARAMETER log_statement TO PUBLIC`, `GRANT CREATE ON DATABASE postgres TO PUBLIC`, `GRANT SELECT ON TABLE public.t, pg_catalog.pg_authid TO PUBLIC`,
 		`GRANT CREATE ON SCHEMA pg_catalog TO PUBLIC`,
 	}},

@@ -85,7 +85,8 @@ func TestACheckThatWasNotValidStaysSo(t *testing.T) {
 func TestAnImportNeedsNoRightToMakeWhatIsThere(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	postgrestest.Exec(t, from, `CREATE TABLE t (n int); INSERT INTO t VALUES (1)`)
-	postgrestest.Exec(t, to, `CREATE ROLE plain LOGIN; GRANT ALL ON SCHEMA public TO plain`)
+	postgrestest.Roles(t, to, "plain LOGIN")
+	postgrestest.Exec(t, to, `GRANT ALL ON SCHEMA public TO plain`)
 	for _, native := range []bool{true, false} {
 		into(t, from, strings.Replace(to, "postgres@", "plain@", 1), database.Options{Plan: database.PlanOptions{NoNativeDDL: !native}})
 		postgrestest.Exec(t, to, `DROP TABLE t`)
@@ -144,6 +145,7 @@ func TestWhatIsNotCarriedIsListed(t *testing.T) {
 
 func TestTextThatIsNoUTF8NamesItsTableAndTheCure(t *testing.T) {
 	url := postgrestest.Database(t)
+	postgrestest.Exec(t, url, `DROP DATABASE IF EXISTS ascii`)
 	postgrestest.Exec(t, url, `CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'`)
 	at := url[:strings.LastIndex(url, "/")] + "/ascii"
 	config, err := pgx.ParseConfig(at)

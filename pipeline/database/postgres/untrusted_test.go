@@ -49,7 +49,8 @@ func readText(t testing.TB, path string) string {
 // lair makes a role and functions of its own that leave a mark wherever they are called.
 func lair(t testing.TB, url, role string) {
 	t.Helper()
-	postgrestest.Exec(t, url, fmt.Sprintf(`CREATE ROLE %[1]s LOGIN; CREATE SCHEMA lair AUTHORIZATION %[1]s; SET ROLE %[1]s;
+	postgrestest.Roles(t, url, role+" LOGIN")
+	postgrestest.Exec(t, url, fmt.Sprintf(`CREATE SCHEMA lair AUTHORIZATION %[1]s; SET ROLE %[1]s;
 		CREATE FUNCTION lair.mark(place text, n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''mark %% by %%'', place, current_user; RETURN n; END';
 		CREATE FUNCTION lair.fires() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM lair.mark(''trigger'', 1); RETURN NEW; END';
 		CREATE TABLE lair.t (n int, d int DEFAULT lair.mark('default', 1)); INSERT INTO lair.t VALUES (1, 1), (2, 2)`, role))
@@ -193,7 +194,8 @@ func TestWhatASuperuserWouldEvaluateForOthersIsListedAndRefused(t *testing.T) {
 // TestObjectsOfSuperusersNeedNoTrust: so do plain conditions of anybody.
 func TestObjectsOfSuperusersNeedNoTrust(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
-	postgrestest.Exec(t, from, `CREATE ROLE plain_owner; CREATE FUNCTION mine(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+	postgrestest.Roles(t, from, "plain_owner")
+	postgrestest.Exec(t, from, `CREATE FUNCTION mine(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
 		CREATE TABLE a (n int CHECK (mine(n) > 0), g int GENERATED ALWAYS AS (mine(n)) STORED); INSERT INTO a VALUES (1);
 		CREATE EXTENSION citext; CREATE DOMAIN short AS text CHECK (length(VALUE) < 9 AND VALUE ~ '^[a-z]+$'); ALTER DOMAIN short OWNER TO plain_owner;
 		CREATE TABLE b (n numeric(9,2) CHECK (n > 0 AND round(n, 1) BETWEEN 0::numeric AND 100), t text CHECK (t IN ('a', lower('B')) OR t = ANY (ARRAY['x', 'y'])), c citext CHECK (c <> 'no'),
@@ -215,7 +217,8 @@ func TestObjectsOfSuperusersNeedNoTrust(t *testing.T) {
 // definers makes a role with a function that runs with its rights, and a view and a rule, which do so too.
 func definers(t testing.TB, url, role string) {
 	t.Helper()
-	postgrestest.Exec(t, url, fmt.Sprintf(`CREATE ROLE %[1]s; CREATE SCHEMA s AUTHORIZATION %[1]s; CREATE TABLE secrets (s text); SET ROLE %[1]s;
+	postgrestest.Roles(t, url, role)
+	postgrestest.Exec(t, url, fmt.Sprintf(`CREATE SCHEMA s AUTHORIZATION %[1]s; CREATE TABLE secrets (s text); SET ROLE %[1]s;
 		CREATE FUNCTION s.f(n int DEFAULT 1, OUT m int) LANGUAGE sql SECURITY DEFINER AS 'SELECT $1'; REVOKE EXECUTE ON FUNCTION s.f(int) FROM PUBLIC;
 		CREATE PROCEDURE s.p() LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN NULL; END';
 		CREATE TABLE s.t (n int); CREATE VIEW s.v AS SELECT * FROM public.secrets; CREATE RULE r AS ON INSERT TO s.t DO ALSO INSERT INTO public.secrets VALUES ('x')`, role))
@@ -252,13 +255,14 @@ func TestCodeNeverComesToBelongToARoleWithMoreRights(t *testing.T) {
 			"f of definer4 invoker, p of definer4 invoker; view of definer4 {security_invoker=true}; rules 0"},
 		{"the role may do more now", "definer5", "GRANT pg_read_server_files TO definer5", database.PlanOptions{},
 			"f of definer5 invoker, p of definer5 invoker; view of definer5 {security_invoker=true}; rules 0"},
-		{"another takes its place", "definer6", "CREATE ROLE stand_in", database.PlanOptions{Roles: map[string]string{"definer6": "stand_in"}},
+		{"another takes its place", "definer6", "", database.PlanOptions{Roles: map[string]string{"definer6": "stand_in"}},
 			"f of stand_in definer, p of stand_in definer; view of stand_in ; rules 1"},
 		{"a superuser takes its place", "definer7", "", database.PlanOptions{Roles: map[string]string{"definer7": "postgres"}},
 			"f of postgres invoker, p of postgres invoker; view of postgres {security_invoker=true}; rules 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			from, to := postgrestest.Database(t), postgrestest.Database(t)
+			postgrestest.Roles(t, from, "stand_in")
 			definers(t, from, c.role)
 			source := stored(t, from)
 			if c.between != "" {
@@ -284,7 +288,8 @@ func TestCodeNeverComesToBelongToARoleWithMoreRights(t *testing.T) {
 // TestAnOrdinaryImporterStandsForTheOwnerOfTheDatabase: what was others' gains nothing by it.
 func TestAnOrdinaryImporterStandsForTheOwnerOfTheDatabase(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
-	postgrestest.Exec(t, from, `CREATE ROLE was_owner LOGIN; CREATE ROLE is_owner LOGIN; GRANT ALL ON SCHEMA public TO was_owner;
+	postgrestest.Roles(t, from, "was_owner LOGIN", "is_owner LOGIN")
+	postgrestest.Exec(t, from, `GRANT ALL ON SCHEMA public TO was_owner;
 		DO $$BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO was_owner', current_database()); END$$`)
 	postgrestest.Exec(t, to, `DO $$BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO is_owner', current_database()); END$$`)
 	definers(t, from, "stranger")
@@ -308,5 +313,26 @@ func TestAnOrdinaryImporterStandsForTheOwnerOfTheDatabase(t *testing.T) {
 	}
 	if !slices.Equal(lost, []string{"stranger"}) {
 		t.Errorf("lost owners are %q, want the stranger alone", lost)
+	}
+}
+
+// TestGrantsOnWhatIsTheServersComeBack: by a superuser, and not by the word of a file.
+func TestGrantsOnWhatIsTheServersComeBack(t *testing.T) {
+	from, to, other := postgrestest.Database(t), postgrestest.Database(t), postgrestest.Database(t)
+	postgrestest.Roles(t, from, "grantee")
+	postgrestest.Exec(t, from, `CREATE EXTENSION citext; GRANT USAGE ON LANGUAGE plpgsql TO grantee; REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+		REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(double precision) FROM PUBLIC; GRANT SELECT (rolname) ON pg_catalog.pg_authid TO grantee; GRANT SELECT ON pg_catalog.pg_subscription TO grantee;
+		REVOKE EXECUTE ON FUNCTION public.citext_eq(public.citext, public.citext) FROM PUBLIC; REVOKE USAGE ON TYPE public.citext FROM PUBLIC`)
+	source := stored(t, from)
+	report, err := restore(t, source, to, database.PlanOptions{})
+	if err != nil || len(report.Inexact()) > 0 {
+		t.Fatal(report.Inexact(), err)
+	}
+	if a, b := dumpOwned(t, from), dumpOwned(t, to); a != b {
+		t.Errorf("schemas differ:\n%s", firstDifference(a, b))
+	}
+	report, err = restore(t, source, other, database.PlanOptions{HandedOver: true, TrustCode: true})
+	if err != nil || len(report.Inexact()) != 7 {
+		t.Errorf("of a file, %d are left out: %v, %v", len(report.Inexact()), report.Inexact(), err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,6 +57,26 @@ func Database(t testing.TB) string {
 	server.mu.Unlock()
 	Exec(t, address("postgres"), "CREATE DATABASE "+name+" TEMPLATE template0")
 	return address(name)
+}
+
+// Roles makes roles for a test alone; each is a name and, after it, attributes. What is left of them has other names when the
+// test ends.
+func Roles(t testing.TB, url string, roles ...string) {
+	t.Helper()
+	for _, role := range roles {
+		name, _, _ := strings.Cut(role, " ")
+		if quoted := strings.SplitN(role, `"`, 3); len(quoted) == 3 {
+			name = `"` + quoted[1] + `"`
+		}
+		Exec(t, url, "CREATE ROLE "+role)
+		t.Cleanup(func() {
+			server.mu.Lock()
+			server.made++
+			gone := fmt.Sprintf("gone_%d", server.made)
+			server.mu.Unlock()
+			Exec(t, url, fmt.Sprintf("DO $$BEGIN IF to_regrole('%[1]s') IS NOT NULL THEN ALTER ROLE %[1]s NOSUPERUSER; ALTER ROLE %[1]s RENAME TO %[2]s; END IF; END$$", name, gone))
+		})
+	}
 }
 
 // Exec runs SQL, which may be several statements, in the database of a URL.
