@@ -48,7 +48,8 @@ func hangUp(t *testing.T, url string) {
 	}
 }
 
-// start begins an import or export and returns when the server has the statement at which the gate stands.
+// start begins an import or export and returns when the server has the statement at which the gate
+// stands.
 func start(t *testing.T, home string, g *gate, args ...string) (cmd *exec.Cmd, ended chan error, errs *strings.Builder) {
 	t.Helper()
 	cmd, errs = exec.Command("packstone", append([]string{"db"}, args...)...), &strings.Builder{}
@@ -158,7 +159,8 @@ func TestKilledImportIsFoundAndEmptiedOnRequest(t *testing.T) {
 	wantExit(t, exitRefused, home, "db", "import", "big.sqlite", "--to", to, "--"+emptyLeftoverFlag)
 }
 
-// waitForSessions returns when the server has noticed that a client is gone, and has let go what that one held.
+// waitForSessions returns when the server has noticed that a client is gone, and has let go what
+// that one held.
 func waitForSessions(t *testing.T, url string) {
 	t.Helper()
 	query := "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()"
@@ -206,7 +208,8 @@ func TestFullDiskLeavesNoFile(t *testing.T) {
 	}
 }
 
-// pairsAgree exports while two writers commit the same numbers to two tables, and returns how often the tables agreed.
+// pairsAgree exports while two writers commit the same numbers to two tables, and returns how often
+// the tables agreed.
 func pairsAgree(t *testing.T, engine string, rounds int) (agreed int) {
 	t.Helper()
 	home, from := t.TempDir(), emptyDatabase(t, engine)
@@ -303,7 +306,8 @@ func TestSoakPairsOfWritersAreInAnExportTogetherOrNotAtAll(t *testing.T) {
 	}
 }
 
-// TestLongCells takes cells to the limit of what MariaDB takes in one packet, and says so beyond it.
+// TestLongCells takes cells to the limit of what MariaDB takes in one packet, and says so beyond
+// it.
 func TestLongCells(t *testing.T) {
 	home, from := t.TempDir(), emptyDatabase(t, database.MariaDB)
 	packet := func(n int) {

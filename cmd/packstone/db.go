@@ -95,7 +95,8 @@ func (o *dbOptions) source(a *app) database.SourceOptions {
 	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs, Aside: a.aside()}
 }
 
-// aside is a directory in which large values can wait: in the cache, or where that cannot be written to, wherever temporary files go.
+// aside is a directory in which large values can wait: in the cache, or where that cannot be
+// written to, wherever temporary files go.
 func (a *app) aside() string {
 	dir := a.cacheDirectory("aside")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -132,7 +133,8 @@ func (o *dbOptions) convert(progress func(database.Progress)) database.Options {
 	return database.Options{Plan: o.plan(), Strict: o.strict, Jobs: o.jobs, Progress: progress}
 }
 
-// plan says what a target may make of a schema. Statements of a file that was handed over run only if that is asked for.
+// plan says what a target may make of a schema. Statements of a file that was handed over run only
+// if that is asked for.
 func (o *dbOptions) plan() database.PlanOptions {
 	return database.PlanOptions{
 		NoNativeDDL: o.noNativeDDL || o.handedOver && !o.nativeDDL, NoOwner: o.noOwner, Roles: o.roles, HandedOver: o.handedOver, TrustCode: o.trustCode,

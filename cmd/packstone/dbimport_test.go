@@ -9,7 +9,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// TestWhatAKilledImportLeftIsDroppedWhenAskedTo makes what such an import leaves: a part of the tables, and the mark that lists them.
+// TestWhatAKilledImportLeftIsDroppedWhenAskedTo makes what such an import leaves: a part of the
+// tables, and the mark that lists them.
 func TestWhatAKilledImportLeftIsDroppedWhenAskedTo(t *testing.T) {
 	url, home := emptyDatabase(t, database.MariaDB), t.TempDir()
 	leave := func() {

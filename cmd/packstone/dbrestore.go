@@ -20,8 +20,8 @@ import (
 // databaseType is the type of sources that are stored as row streams.
 const databaseType = "database"
 
-// isDatabase tells whether a source comes back as a database: as a whole, that is. What lies below it can be had as the files it is
-// stored in.
+// isDatabase tells whether a source comes back as a database: as a whole, that is. What lies below
+// it can be had as the files it is stored in.
 func (r *restoring) isDatabase(s *catalog.SourceState) bool {
 	return s.Type == databaseType && r.path == "" && len(r.o.toCommand) == 0
 }
@@ -58,7 +58,8 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 	return r.convertDB(ctx, "restore", src, dst, o)
 }
 
-// restoreJobs is how many tables come back at once. Each holds a few megabytes for every run that it is stored in.
+// restoreJobs is how many tables come back at once. Each holds a few megabytes for every run that
+// it is stored in.
 const restoreJobs = 2
 
 // database brings a database back as one SQLite file below the target.
@@ -110,7 +111,8 @@ func decideFile(file string, e *entry.Entry, o pipeline.Overwrite) (pipeline.Act
 	return pipeline.ActionUpdate, nil
 }
 
-// writeDatabase builds the file beside its place, compares it with what is stored, and gives it its name.
+// writeDatabase builds the file beside its place, compares it with what is stored, and gives it its
+// name.
 func (r *restoring) writeDatabase(ctx context.Context, s *catalog.SourceState, file string, e *entry.Entry) (err error) {
 	opts, err := r.directoryOptions()
 	if err != nil {
@@ -174,7 +176,8 @@ func (r *restoring) databaseProgress() func(database.Progress) {
 	}
 }
 
-// replaceDatabase gives a database its name. What SQLite keeps beside the one that was there belongs to that one alone.
+// replaceDatabase gives a database its name. What SQLite keeps beside the one that was there
+// belongs to that one alone.
 func replaceDatabase(built, file string) error {
 	for _, beside := range []string{"-wal", "-shm", "-journal"} {
 		if err := os.Remove(file + beside); err != nil && !errors.Is(err, fs.ErrNotExist) {

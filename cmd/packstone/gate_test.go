@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// gate stands between packstone and a server of a test, and stops at a statement: the server has it, and from then on nothing
-// passes on that connection, in neither direction, until the gate opens. So a test may take all the time that it needs.
+// gate stands between packstone and a server of a test, and stops at a statement: the server has
+// it, and from then on nothing passes on that connection, in neither direction, until the gate
+// opens. So a test may take all the time that it needs.
 type gate struct {
 	at      *regexp.Regexp
 	reached chan struct{} // closed when the statement has passed
@@ -70,8 +71,8 @@ func (g *gate) serve(client net.Conn) {
 	both.Wait()
 }
 
-// pass copies one direction. Where it watches, it looks for the statement. The other direction stands still before the server has
-// that, so that no answer slips through.
+// pass copies one direction. Where it watches, it looks for the statement. The other direction
+// stands still before the server has that, so that no answer slips through.
 func (g *gate) pass(from, to net.Conn, held chan struct{}, watch bool) {
 	buffer, seen := make([]byte, 32<<10), ""
 	for {

@@ -127,8 +127,8 @@ type Narrow interface {
 	Jobs() int
 }
 
-// Recorder is a Source that was written together with digests of its rows, as an export is. Convert lists the tables whose
-// rows differ from them.
+// Recorder is a Source that was written together with digests of its rows, as an export is. Convert
+// lists the tables whose rows differ from them.
 type Recorder interface {
 	Source
 	// Recorded gives digests by table ID.
@@ -172,8 +172,8 @@ type LongLoader interface {
 	LoadsLong()
 }
 
-// Concluder is a Target with objects whose making evaluates what people wrote, or that would be in the way of reading
-// rows back: it makes them last of all, when the rows were compared.
+// Concluder is a Target with objects whose making evaluates what people wrote, or that would be in
+// the way of reading rows back: it makes them last of all, when the rows were compared.
 type Concluder interface {
 	Target
 	// Conclude makes these objects. Its findings are those of Finish.
@@ -269,8 +269,8 @@ type Conversion struct {
 	// used before the next call. A value that cannot be stored is an error that
 	// says why; the core adds the address and ErrValue.
 	Cell func(Cell) (out Cell, lossy bool, err error)
-	// Keeps, if set, says of a piece of a text or blob that nothing in it is to be changed; a cell of which that is
-	// true throughout passes as it is, without being held in memory.
+	// Keeps, if set, says of a piece of a text or blob that nothing in it is to be changed; a cell
+	// of which that is true throughout passes as it is, without being held in memory.
 	Keeps func(class Class, piece []byte) bool
 	// Code and Lost describe a lossy change for the report ("DB210", "zero date
 	// becomes null").

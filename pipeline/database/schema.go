@@ -445,7 +445,8 @@ func (s *Schema) leaveOut(id ObjectID) {
 	s.Objects = append(s.Objects, &Object{ObjectID: id, Phase: AfterData, Lost: LeftOut})
 }
 
-// Unmatched lists the patterns that choose something but match nothing in a schema that the filter was applied to.
+// Unmatched lists the patterns that choose something but match nothing in a schema that the filter
+// was applied to.
 func (f Filter) Unmatched(s *Schema) []string {
 	unmatched := func(pattern string, names func(schema, table string) []string) bool {
 		return !slices.ContainsFunc(s.Tables, func(t *Table) bool {

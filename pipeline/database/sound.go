@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// Sound says that a schema which was stored somewhere is one that a source could have given: nothing is missing that has
-// to be there, and every choice is one of those that are known. An error is an ErrUnsound. What stands in Type.Native, in
-// an Expr and in DDL is left to the engine that uses it.
+// Sound says that a schema which was stored somewhere is one that a source could have given:
+// nothing is missing that has to be there, and every choice is one of those that are known. An
+// error is an ErrUnsound. What stands in Type.Native, in an Expr and in DDL is left to the engine
+// that uses it.
 func (s *Schema) Sound() error {
 	for _, t := range s.Tables {
 		if t == nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
-// computing are functions and words that a parenthesis may follow in an expression which only computes.
+// computing are functions and words that a parenthesis may follow in an expression which only
+// computes.
 var computing = map[string]bool{}
 
 func init() {
@@ -28,8 +29,8 @@ func init() {
 	}
 }
 
-// computes says that an expression of the server's own calls only what computes, and that it ends where it begins: in a place
-// for one expression it stands for one.
+// computes says that an expression of the server's own calls only what computes, and that it ends
+// where it begins: in a place for one expression it stands for one.
 func (m *mapper) computes(sql string) bool {
 	dialect := sqltext.MySQL(fillMode, nil)
 	dialect.Comments = false // one could hide what follows the expression
@@ -53,7 +54,8 @@ func (m *mapper) computes(sql string) bool {
 	return true
 }
 
-// expressionWord says that an unquoted word belongs to an expression: the server quotes all names of columns.
+// expressionWord says that an unquoted word belongs to an expression: the server quotes all names
+// of columns.
 func expressionWord(tokens []sqltext.Token, i int) bool {
 	word := strings.ToLower(tokens[i].Value)
 	introducer := strings.HasPrefix(word, "_") && i+1 < len(tokens) && tokens[i+1].Kind == sqltext.Text

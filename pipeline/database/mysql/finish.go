@@ -303,8 +303,8 @@ func account(name string) string {
 	return quote(name[:at]) + "@" + quote(name[at+1:])
 }
 
-// disown makes an object the importing user's, who may do more than its definer could: so it runs with the rights of whoever
-// uses it. What always runs with its definer's rights is left out.
+// disown makes an object the importing user's, who may do more than its definer could: so it runs
+// with the rights of whoever uses it. What always runs with its definer's rights is left out.
 func (r *replay) disown(ctx context.Context, o *statements, definer string, gains bool) (database.Finding, bool) {
 	kind, who := o.object.Kind, definer
 	switch {

@@ -201,7 +201,8 @@ func defined(t testing.TB, at database.Location, account string) {
 		CREATE DEFINER=? EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t`, "?", account))
 }
 
-// TestCodeNeverComesToBelongToAUserWithMoreRights imports as a user who may not make things another's, and with other wishes.
+// TestCodeNeverComesToBelongToAUserWithMoreRights imports as a user who may not make things
+// another's, and with other wishes.
 func TestCodeNeverComesToBelongToAUserWithMoreRights(t *testing.T) {
 	from := mysqltest.Database(t)
 	mysqltest.Exec(t, from, "CREATE OR REPLACE USER author@localhost; GRANT SELECT ON "+mysqltest.Name(from)+".* TO author@localhost")
@@ -239,7 +240,8 @@ func TestCodeNeverComesToBelongToAUserWithMoreRights(t *testing.T) {
 	}
 }
 
-// TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing imports as root what an account defined that means more now, or nobody.
+// TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing imports as root what an account defined that
+// means more now, or nobody.
 func TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing(t *testing.T) {
 	const none = "f root@localhost INVOKER,p root@localhost INVOKER,v root@localhost INVOKER"
 	all := func(account string) string {

@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
-// This file holds the statements that came with a schema to the forms of their kinds. The server takes one statement at a
-// time from us, so that what a form begins with is what is done.
+// This file holds the statements that came with a schema to the forms of their kinds. The server
+// takes one statement at a time from us, so that what a form begins with is what is done.
 
 // statements is an object's own SQL once it is known to make that object.
 type statements struct {
@@ -26,7 +26,8 @@ type statements struct {
 type stored struct {
 	*sqltext.Statement
 	definer string // user@host; empty: whoever makes it
-	// clause and security are the places of DEFINER=… and of SQL SECURITY DEFINER in the text; empty where there is none.
+	// clause and security are the places of DEFINER=… and of SQL SECURITY DEFINER in the text;
+	// empty where there is none.
 	clause, security [2]int
 	invoker          bool
 }
@@ -61,7 +62,8 @@ var forms = map[string][]string{
 	"event":        {"create " + definedBy + "event $name on schedule $rest"},
 }
 
-// isCode says that an object of a kind runs with its definer's rights and that its text holds other statements.
+// isCode says that an object of a kind runs with its definer's rights and that its text holds other
+// statements.
 func isCode(kind string) bool {
 	switch kind {
 	case "view", "trigger", "procedure", "function", "package", "package body", "event":
@@ -110,8 +112,8 @@ var (
 	zoneWords = regexp.MustCompile(`^[A-Za-z0-9_+:/-]+$`)
 )
 
-// readSetting says how the session is to be for a statement. A character set in which a part of a character may look like a
-// quote goes with plain text alone.
+// readSetting says how the session is to be for a statement. A character set in which a part of a
+// character may look like a quote goes with plain text alone.
 func readSetting(sql, main string) (setting, mode string, err error) {
 	st, err := sqltext.MySQL("", nil).Parse(sql, false)
 	if err != nil {
@@ -164,7 +166,8 @@ func (r *reader) readMain(out *statements, mode string) error {
 	return fmt.Errorf("it does not make %s", o.ObjectID)
 }
 
-// executes says whether the server reads what stands in a comment /*!NNNNN … */. MariaDB passes over what is MySQL's own.
+// executes says whether the server reads what stands in a comment /*!NNNNN … */. MariaDB passes
+// over what is MySQL's own.
 func (s server) executes(version int) bool {
 	if s.mariadb() && version >= 50700 && version < 100000 {
 		return false
@@ -205,8 +208,8 @@ func plainForm(tokens []sqltext.Token) error {
 	return nil
 }
 
-// withEffects are functions of the server that wait, read files, hold locks or run something. The server itself lets no
-// expression of a table call functions that a database defines.
+// withEffects are functions of the server that wait, read files, hold locks or run something. The
+// server itself lets no expression of a table call functions that a database defines.
 var withEffects = map[string]bool{
 	"load_file": true, "sleep": true, "benchmark": true, "get_lock": true, "release_lock": true, "release_all_locks": true,
 	"is_free_lock": true, "is_used_lock": true, "master_pos_wait": true, "source_pos_wait": true, "master_gtid_wait": true,
@@ -292,7 +295,8 @@ func invokes(tail []sqltext.Token) bool {
 	return false
 }
 
-// readTrigger compares names, which a trigger's text has as they were typed: with the source's database, too.
+// readTrigger compares names, which a trigger's text has as they were typed: with the source's
+// database, too.
 func (r *reader) readTrigger(out *statements, bound sqltext.Bound) error {
 	o := out.object
 	if !strings.EqualFold(bound["own"][0].Value, o.Name) || !strings.EqualFold(bound["table"][0].Value, o.Table) {

@@ -128,7 +128,8 @@ func (r *replay) gains(was, now string) bool {
 	})
 }
 
-// orphan says that code has lost its definer on the way; what had none in the source does not run there either.
+// orphan says that code has lost its definer on the way; what had none in the source does not run
+// there either.
 func (r *replay) orphan(was, now string) bool {
 	p := r.schema.Principal(was)
 	return r.absent[now] && (p == nil || !slices.Contains(p.Powers, missing))

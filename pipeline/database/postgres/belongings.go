@@ -10,8 +10,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
-// This file lists what is said about a database's objects from outside of them: whose they are, where they lie, and with
-// which settings the database is used. What of it is replayed may fail, since roles and tablespaces belong to the cluster.
+// This file lists what is said about a database's objects from outside of them: whose they are,
+// where they lie, and with which settings the database is used. What of it is replayed may fail,
+// since roles and tablespaces belong to the cluster.
 
 // owners notes whose each object is, and what these roles may do.
 func (l *lister) owners() {
@@ -69,8 +70,8 @@ var listSettings = map[string]bool{
 	"shared_preload_libraries": true, "unix_socket_directories": true,
 }
 
-// databaseSettings lists what ALTER DATABASE and ALTER ROLE IN DATABASE have set. When they are replayed, the name of the
-// database that is filled takes the place of this one's.
+// databaseSettings lists what ALTER DATABASE and ALTER ROLE IN DATABASE have set. When they are
+// replayed, the name of the database that is filled takes the place of this one's.
 func (l *lister) databaseSettings() {
 	l.query(3, `SELECT s.setrole, CASE s.setrole WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(s.setrole)::text END, d.datname::text, u.setting
 		FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase, pg_catalog.unnest(s.setconfig) WITH ORDINALITY u(setting, i) WHERE d.datname = pg_catalog.current_database() ORDER BY 2, u.i`,

@@ -18,8 +18,8 @@ func init() {
 	}
 }
 
-// culprit names the first thing in an expression that may do more than compute; empty: there is none. A name without a
-// schema is the system's: statements run with an empty search path.
+// culprit names the first thing in an expression that may do more than compute; empty: there is
+// none. A name without a schema is the system's: statements run with an empty search path.
 func (r *replay) culprit(tokens []sqltext.Token) string {
 	if len(tokens) == 0 {
 		return ""

@@ -16,7 +16,8 @@ type form struct {
 	pattern string
 	// alter is what ALTER calls the kind, where the statement makes something that has an owner.
 	alter string
-	// check looks at what stands in the pattern's places, and says what the statement does beyond making the object.
+	// check looks at what stands in the pattern's places, and says what the statement does beyond
+	// making the object.
 	check func(r *replay, m *matched) error
 }
 
@@ -306,7 +307,8 @@ func (r *replay) cCode(m *matched, what string) {
 	}
 }
 
-// outermost replaces tokens within parentheses and bodies by what stands for nothing, so that places stay.
+// outermost replaces tokens within parentheses and bodies by what stands for nothing, so that
+// places stay.
 func outermost(tokens []sqltext.Token) []sqltext.Token {
 	out := make([]sqltext.Token, len(tokens))
 	depth := 0
@@ -358,8 +360,8 @@ func operatorForm(_ *replay, m *matched) error {
 	return nil
 }
 
-// castForm: a cast that has a type of the schema concerns that type alone. One between types of the system would be used by
-// everybody, unseen.
+// castForm: a cast that has a type of the schema concerns that type alone. One between types of the
+// system would be used by everybody, unseen.
 func castForm(_ *replay, m *matched) error {
 	types := sqltext.Inside(m.bound["types"])
 	if m.text("types") != m.object.Name {
@@ -373,7 +375,8 @@ func castForm(_ *replay, m *matched) error {
 	return errors.New("it is a cast between types of the system")
 }
 
-// callsFunction says that a cast is more than the bytes or the text of a value taken for another type's.
+// callsFunction says that a cast is more than the bytes or the text of a value taken for another
+// type's.
 func callsFunction(o *database.Object) bool {
 	st, err := sqltext.Postgres.Parse(strings.Join(o.DDL, ""), false)
 	if err != nil {
@@ -413,8 +416,8 @@ func identityForm(r *replay, m *matched) error {
 	return system(m.text("table"))
 }
 
-// tableForm: columns have a name, a type and what else a statement of ours gives them; nothing but the expression of a
-// generated column and of a partition's key is evaluated.
+// tableForm: columns have a name, a type and what else a statement of ours gives them; nothing but
+// the expression of a generated column and of a partition's key is evaluated.
 func tableForm(r *replay, m *matched) error {
 	for _, item := range sqltext.Items(sqltext.Inside(m.bound["columns"])) {
 		if len(item) < 2 || item[0].Kind != sqltext.Name {
@@ -584,7 +587,8 @@ func eventForm(r *replay, m *matched) error {
 	return nil
 }
 
-// commentForm builds the statement anew from the object's name: whatever kind of thing it is about, the two are equal.
+// commentForm builds the statement anew from the object's name: whatever kind of thing it is about,
+// the two are equal.
 func commentForm(_ *replay, m *matched) error {
 	for i := range len(m.object.Name) {
 		if m.object.Name[i] != ' ' {
@@ -635,8 +639,8 @@ func (r *replay) beyond(kind string) error {
 	return nil
 }
 
-// earlyGrant keeps a grant on a function or a schema for when that is made: who may call the one, and who may own something in
-// the other, is settled before anything is.
+// earlyGrant keeps a grant on a function or a schema for when that is made: who may call the one,
+// and who may own something in the other, is settled before anything is.
 func (r *replay) earlyGrant(o *database.Object) {
 	list, err := r.read(o)
 	if err != nil || len(list) != 1 {

@@ -13,7 +13,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 )
 
-// hostile are statements that do not make the object that they are given for. MARK stands for something that is seen if it runs.
+// hostile are statements that do not make the object that they are given for. MARK stands for
+// something that is seen if it runs.
 var hostile = []struct {
 	object database.ObjectID
 	sql    []string
@@ -176,7 +177,8 @@ func TestRowsGoOnlyIntoTablesThatTheImportMakes(t *testing.T) {
 	}
 }
 
-// TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile: and asked for in a snapshot only where it is not a superuser's.
+// TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile: and asked for in a snapshot only where it is
+// not a superuser's.
 func TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile(t *testing.T) {
 	plan := planner(t)
 	for _, c := range []struct {
@@ -220,7 +222,8 @@ func TestTheWordOfAFileIsShown(t *testing.T) {
 	}
 }
 
-// TestNeutralSchemaSmugglesNothing builds from what a schema says of types, expressions, names and actions, all of it hostile.
+// TestNeutralSchemaSmugglesNothing builds from what a schema says of types, expressions, names and
+// actions, all of it hostile.
 func TestNeutralSchemaSmugglesNothing(t *testing.T) {
 	for _, native := range []string{"integer DEFAULT pg_read_file('/etc/passwd')", "integer)" + evil, "integer[] CHECK (pg_sleep(9) IS NULL)", "text; SELECT 1"} {
 		importNeutral(t, native, "pg_sleep(9)")
@@ -233,7 +236,8 @@ func TestNeutralSchemaSmugglesNothing(t *testing.T) {
 // evil ends whatever it stands in.
 const evil = `1); CREATE ROLE mark_neutral; --`
 
-// importNeutral imports a schema whose type and expressions are these, and whose names and texts are evil.
+// importNeutral imports a schema whose type and expressions are these, and whose names and texts
+// are evil.
 func importNeutral(t *testing.T, native, sql string) {
 	t.Helper()
 	url := postgrestest.Database(t)

@@ -675,7 +675,8 @@ func commentTarget(kind, identity string) (string, bool) {
 // grantedNamespace is where privileges count as a database's own, as for pg_dump.
 const grantedNamespace = `(n.nspname = 'pg_catalog' OR ` + userNamespace + `)`
 
-// withPrivileges gives all that has privileges: class, oid, column, what it is called, acl, owner, and its kind for acldefault.
+// withPrivileges gives all that has privileges: class, oid, column, what it is called, acl, owner,
+// and its kind for acldefault.
 const withPrivileges = `
 	SELECT 'pg_class'::regclass AS class, c.oid, 0 AS sub, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END || format(' %I.%I', n.nspname, c.relname) AS what, '' AS col,
 	       c.relacl AS acl, c.relowner AS owner, (CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char" AS kind
@@ -689,7 +690,8 @@ const withPrivileges = `
 	UNION ALL SELECT 'pg_namespace'::regclass, n.oid, 0, format('SCHEMA %I', n.nspname), '', n.nspacl, n.nspowner, 'n' FROM pg_catalog.pg_namespace n WHERE n.nspacl IS NOT NULL AND ` + grantedNamespace + `
 	UNION ALL SELECT 'pg_language'::regclass, l.oid, 0, format('LANGUAGE %I', l.lanname), '', l.lanacl, l.lanowner, 'l' FROM pg_catalog.pg_language l WHERE l.lanacl IS NOT NULL`
 
-// grants lists privileges that differ from what a new object has; of the server's own things and those of extensions, from what these had.
+// grants lists privileges that differ from what a new object has; of the server's own things and
+// those of extensions, from what these had.
 func (l *lister) grants() {
 	l.query(2, `WITH a AS (`+withPrivileges+`),
 		b AS (SELECT a.*, coalesce((SELECT i.initprivs FROM pg_catalog.pg_init_privs i WHERE i.objoid = a.oid AND i.objsubid = a.sub AND i.classoid = a.class), pg_catalog.acldefault(kind, owner)) AS base FROM a),

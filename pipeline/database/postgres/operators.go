@@ -5,8 +5,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
-// operators lists operators, which other objects' expressions may use. What an operator says of others that come after
-// it makes PostgreSQL keep their places.
+// operators lists operators, which other objects' expressions may use. What an operator says of
+// others that come after it makes PostgreSQL keep their places.
 func (l *lister) operators() {
 	l.query(3, `SELECT o.oid, n.nspname::text, format('%s(%s, %s)', o.oprname, CASE WHEN o.oprleft = 0 THEN 'NONE' ELSE pg_catalog.format_type(o.oprleft, NULL) END, pg_catalog.format_type(o.oprright, NULL)),
 		format('CREATE OPERATOR %I.%s (FUNCTION = %s', n.nspname, o.oprname, o.oprcode)

@@ -54,7 +54,8 @@ func mappedPlan(s *database.Schema, opts database.PlanOptions) *database.Plan {
 	return m.plan
 }
 
-// implied reports what other words already say: schemas, the default of a column that counts by itself, and comments.
+// implied reports what other words already say: schemas, the default of a column that counts by
+// itself, and comments.
 func (m *mapper) implied(schemas map[string]bool) {
 	said := map[database.ObjectID]bool{}
 	for _, t := range m.source.Tables {

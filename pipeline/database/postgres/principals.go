@@ -12,7 +12,8 @@ import (
 // superuser is the power that has all others.
 const superuser = "superuser"
 
-// principalsSQL tells what roles may do beyond what they own. Whoever is a member of a role may become it.
+// principalsSQL tells what roles may do beyond what they own. Whoever is a member of a role may
+// become it.
 const principalsSQL = `SELECT r.rolname::text, pg_catalog.array_remove(ARRAY[
 		CASE WHEN r.rolsuper THEN '` + superuser + `' WHEN EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.rolsuper AND pg_catalog.pg_has_role(r.oid, s.oid, 'MEMBER')) THEN 'member of a superuser' END,
 		CASE WHEN r.rolcreaterole THEN 'makes roles' END, CASE WHEN r.rolcreatedb THEN 'makes databases' END,

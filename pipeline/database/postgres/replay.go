@@ -11,8 +11,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
-// replay plans the statements that came with a schema. Each is held to the forms of its kind first; what an object needs to
-// be somebody's follows its statement at once, so that nothing is called before it has its owner and its grants.
+// replay plans the statements that came with a schema. Each is held to the forms of its kind first;
+// what an object needs to be somebody's follows its statement at once, so that nothing is called
+// before it has its owner and its grants.
 type replay struct {
 	schema *database.Schema
 	opts   database.PlanOptions
@@ -212,7 +213,8 @@ const (
 	atLast                // after that
 )
 
-// Ranks of what comes last. What evaluates what people wrote comes after all that says who may do what.
+// Ranks of what comes last. What evaluates what people wrote comes after all that says who may do
+// what.
 const (
 	rankOthers = iota
 	rankPrivileges
@@ -223,7 +225,8 @@ const (
 	rankAboutEvents
 )
 
-// when says in which stage an object is made. It never comes earlier than its kind allows, whatever the schema says.
+// when says in which stage an object is made. It never comes earlier than its kind allows, whatever
+// the schema says.
 func (r *replay) when(o *database.Object, list []*read) (stage, int) {
 	switch o.Kind {
 	case "extension", "schema", "collation", "type", "domain", "function", "procedure", "aggregate", "operator", "cast", "text search dictionary",
@@ -258,7 +261,8 @@ func (r *replay) when(o *database.Object, list []*read) (stage, int) {
 	return atFinish, 0
 }
 
-// belong makes an object its heir's, and takes from it the rights that the heir has and its owner had not.
+// belong makes an object its heir's, and takes from it the rights that the heir has and its owner
+// had not.
 func (r *replay) belong(o *database.Object, one *read) (out []statement) {
 	if one.alter == "" {
 		return nil

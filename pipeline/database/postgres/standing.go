@@ -13,7 +13,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// standing is who imports and into what: what a plan of native statements depends on. Nothing is changed to find out.
+// standing is who imports and into what: what a plan of native statements depends on. Nothing is
+// changed to find out.
 type standing struct {
 	me        *database.Principal
 	database  string
@@ -85,8 +86,8 @@ func (st *standing) readRoles(ctx context.Context, conn *pgx.Conn, names []strin
 	return readSet(ctx, conn, fmt.Sprintf("SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname IN (%s) AND %s", literals(names), may), &st.mine)
 }
 
-// harmlessSQL lists functions of the system all of whose forms anybody may call and that change, run and read nothing that is
-// stored. Of those that are volatile it takes a few that make values.
+// harmlessSQL lists functions of the system all of whose forms anybody may call and that change,
+// run and read nothing that is stored. Of those that are volatile it takes a few that make values.
 const harmlessSQL = `SELECT proname::text FROM pg_catalog.pg_proc WHERE pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND oid < 16384
 	GROUP BY proname HAVING bool_and(proacl IS NULL AND proname !~ '_to_xml|_to_xmlschema|_xml_and_xmlschema|^ts_rewrite$|^ts_stat$'
 		AND (provolatile <> 'v' OR proname IN ('random', 'clock_timestamp', 'timeofday', 'gen_random_uuid', 'uuidv4', 'uuidv7')))`
@@ -123,8 +124,9 @@ func (r *replay) mapped(role string) string {
 	return role
 }
 
-// gains says that an heir may do what the owner in the source could not. Whoever imports stands for the owner of the
-// database: that is who has all of it. A source that does not say whose a thing was makes everybody a stranger to a superuser.
+// gains says that an heir may do what the owner in the source could not. Whoever imports stands for
+// the owner of the database: that is who has all of it. A source that does not say whose a thing
+// was makes everybody a stranger to a superuser.
 func (r *replay) gains(owner string) bool {
 	h := r.heirOf(owner)
 	was := r.schema.Principal(owner)
@@ -139,7 +141,8 @@ func (r *replay) gains(owner string) bool {
 	return true
 }
 
-// commands says that code which a role of the source wrote would run with a superuser's rights when an heir's do.
+// commands says that code which a role of the source wrote would run with a superuser's rights when
+// an heir's do.
 func (r *replay) commands(owner string) bool {
 	return r.gains(owner) && isSuperuser(r.heirOf(owner).Principal)
 }

@@ -186,8 +186,8 @@ func (t *target) refuseNonEmpty(ctx context.Context) error {
 	return nil
 }
 
-// run executes statements, each in a savepoint. One that fails is tried in the ways that it may still be meant in. What
-// is left of failures is an error if the object is vital, else a finding.
+// run executes statements, each in a savepoint. One that fails is tried in the ways that it may
+// still be meant in. What is left of failures is an error if the object is vital, else a finding.
 func (t *target) run(ctx context.Context, statements []statement) ([]database.Finding, error) {
 	var findings []database.Finding
 	lost := map[database.ObjectID]bool{}
@@ -244,8 +244,8 @@ func (t *target) isThere(ctx context.Context, s statement) (bool, error) {
 	return there, err
 }
 
-// expendable says that the copy is whole without an object that PostgreSQL refuses: one that only speeds up or guards,
-// where no row contradicts it but something that it is made of is missing.
+// expendable says that the copy is whole without an object that PostgreSQL refuses: one that only
+// speeds up or guards, where no row contradicts it but something that it is made of is missing.
 func expendable(kind string, err error) bool {
 	switch kind {
 	case "check":
@@ -281,7 +281,8 @@ func pathSQL(path string) string {
 	return "SELECT pg_catalog.set_config('search_path', " + literal(path) + ", true)"
 }
 
-// attempt runs statements in a savepoint. The server is asked to parse each by itself, which refuses a text that is more than one.
+// attempt runs statements in a savepoint. The server is asked to parse each by itself, which
+// refuses a text that is more than one.
 func (t *target) attempt(ctx context.Context, statements ...string) error {
 	if _, err := t.conn.Exec(ctx, "SAVEPOINT packstone"); err != nil {
 		return err
@@ -382,7 +383,8 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Repor
 	return findings, t.setCounters(ctx, p)
 }
 
-// Conclude makes what evaluates expressions, and what says who may see which rows: nothing of ours reads them any more.
+// Conclude makes what evaluates expressions, and what says who may see which rows: nothing of ours
+// reads them any more.
 func (t *target) Conclude(ctx context.Context, p *database.Plan) ([]database.Finding, error) {
 	return t.run(ctx, p.Detail.(*plan).last)
 }

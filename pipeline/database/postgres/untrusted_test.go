@@ -56,7 +56,8 @@ func lair(t testing.TB, url, role string) {
 		CREATE TABLE lair.t (n int, d int DEFAULT lair.mark('default', 1)); INSERT INTO lair.t VALUES (1, 1), (2, 2)`, role))
 }
 
-// byOwner are places where PostgreSQL evaluates, if at all, with the rights of whoever owns the table or uses it.
+// byOwner are places where PostgreSQL evaluates, if at all, with the rights of whoever owns the
+// table or uses it.
 var byOwner = []string{
 	`CREATE INDEX i ON lair.t (lair.mark('index', n))`,
 	`CREATE INDEX p ON lair.t (n) WHERE lair.mark('partial', n) > 0`,
@@ -82,7 +83,8 @@ var byOwner = []string{
 		CREATE TABLE lair.words (w lair.citext); INSERT INTO lair.words VALUES ('a'), ('B'); CREATE INDEX wi ON lair.words (w)`,
 }
 
-// byImporter are places where whoever imports evaluates, as pg_restore does: the object, and what makes it.
+// byImporter are places where whoever imports evaluates, as pg_restore does: the object, and what
+// makes it.
 var byImporter = map[string]string{
 	"check lair.t.c":         `ALTER TABLE lair.t ADD CONSTRAINT c CHECK (lair.mark('check', n) > 0)`,
 	"table lair.g":           `CREATE TABLE lair.g (n int, g int GENERATED ALWAYS AS (lair.mark('generated', n)) STORED); INSERT INTO lair.g VALUES (1)`,
@@ -214,7 +216,8 @@ func TestObjectsOfSuperusersNeedNoTrust(t *testing.T) {
 	}
 }
 
-// definers makes a role with a function that runs with its rights, and a view and a rule, which do so too.
+// definers makes a role with a function that runs with its rights, and a view and a rule, which do
+// so too.
 func definers(t testing.TB, url, role string) {
 	t.Helper()
 	postgrestest.Roles(t, url, role)
@@ -224,7 +227,8 @@ func definers(t testing.TB, url, role string) {
 		CREATE TABLE s.t (n int); CREATE VIEW s.v AS SELECT * FROM public.secrets; CREATE RULE r AS ON INSERT TO s.t DO ALSO INSERT INTO public.secrets VALUES ('x')`, role))
 }
 
-// rights tells whose the function is, whether it runs with its owner's rights, and how the view and the rule are.
+// rights tells whose the function is, whether it runs with its owner's rights, and how the view and
+// the rule are.
 const rights = `SELECT coalesce(string_agg(format('%s of %s %s', proname, pg_get_userbyid(proowner), CASE WHEN prosecdef THEN 'definer' ELSE 'invoker' END), ', ' ORDER BY proname), '')
 	|| (SELECT format('; view of %s %s; rules %s', pg_get_userbyid(relowner), coalesce(reloptions::text, ''), (SELECT count(*) FROM pg_rewrite WHERE rulename = 'r')) FROM pg_class WHERE relname = 'v' AND relkind = 'v')
 	FROM pg_proc WHERE pronamespace = 's'::regnamespace`

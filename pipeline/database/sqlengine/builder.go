@@ -543,7 +543,8 @@ func covered(t *database.Table, x *database.Index) bool {
 	return false
 }
 
-// listOf are the columns of an index whose parts are columns in their order; nil if they are something else.
+// listOf are the columns of an index whose parts are columns in their order; nil if they are
+// something else.
 func listOf(x *database.Index) []string {
 	var out []string
 	for _, p := range x.Parts {
@@ -797,7 +798,8 @@ func keyed(t *database.Table, column string) bool {
 	return slices.ContainsFunc(wholeLists(t), func(list []string) bool { return slices.Contains(list, column) })
 }
 
-// room parts the bytes of a key evenly among its columns of no fixed size, and gives the column's least share.
+// room parts the bytes of a key evenly among its columns of no fixed size, and gives the column's
+// least share.
 func room(t *database.Table, column string, bytes int) int {
 	share := 0
 	for _, list := range wholeLists(t) {

@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
-// native plans a file from another SQLite file's own SQL. Each statement is held to the form of its kind.
+// native plans a file from another SQLite file's own SQL. Each statement is held to the form of its
+// kind.
 func native(s *database.Schema) (*database.Plan, error) {
 	l := &layout{native: true}
 	p := &database.Plan{Source: s, Native: true, Loaders: 1, Detail: l}
@@ -56,7 +57,8 @@ var forms = map[string]string{
 	pragmaKind: "pragma application_id|user_version = $number",
 }
 
-// fits says why an object's statement is not one that makes it. That it is only one, SQLite says when it is prepared.
+// fits says why an object's statement is not one that makes it. That it is only one, SQLite says
+// when it is prepared.
 func fits(o *database.Object) error {
 	if len(o.DDL) != 1 {
 		return errors.New("it is more than one")

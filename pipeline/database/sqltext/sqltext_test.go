@@ -154,7 +154,8 @@ func TestCallsNameWhatRuns(t *testing.T) {
 	}
 }
 
-// FuzzTokens: tokens lie in the text one after another, and what splits a text loses nothing but blanks and semicolons.
+// FuzzTokens: tokens lie in the text one after another, and what splits a text loses nothing but
+// blanks and semicolons.
 func FuzzTokens(f *testing.F) {
 	for _, sql := range []string{"a; b", `E'x' "y" $$z$$`, "/*!50000 a */ [b] `c`", "q'[x]'", "(1e5, 0x1f, .5)", "BEGIN ATOMIC x; END"} {
 		f.Add(sql)

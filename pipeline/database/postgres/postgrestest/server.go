@@ -59,8 +59,8 @@ func Database(t testing.TB) string {
 	return address(name)
 }
 
-// Roles makes roles for a test alone; each is a name and, after it, attributes. What is left of them has other names when the
-// test ends.
+// Roles makes roles for a test alone; each is a name and, after it, attributes. What is left of
+// them has other names when the test ends.
 func Roles(t testing.TB, url string, roles ...string) {
 	t.Helper()
 	for _, role := range roles {
