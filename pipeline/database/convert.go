@@ -173,6 +173,7 @@ func Preview(ctx context.Context, src Source, dst Target, opts Options) (*Report
 
 // planFor plans and begins the report.
 func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Plan, *Report, error) {
+	opts.Plan.HandedOver = opts.Plan.HandedOver || schema.FromFile
 	plan, err := dst.Plan(ctx, schema, opts.Plan)
 	if err != nil {
 		return nil, nil, fmt.Errorf("plan the target: %w", err)

@@ -41,6 +41,9 @@ type Schema struct {
 	Objects   []*Object         `json:"objects,omitempty"` // in an order of creation
 	// Owners are the roles that objects belong to, by name.
 	Owners []*Principal `json:"owners,omitempty"`
+	// FromFile says that it was read from an export, which anybody may have
+	// written. A snapshot of one says so too.
+	FromFile bool `json:"from_file,omitempty"`
 	// Findings are what the source itself cannot promise, such as a table that
 	// stands outside the snapshot. They belong to one reading of the database.
 	Findings []Finding `json:"-"`

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
 // hostile are statements that do not make the object that they are given for. MARK stands for
@@ -201,6 +203,35 @@ func TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile(t *testing.T) {
 			if (len(p.Untrusted) == 1) != handed {
 				t.Errorf("%s, handed over %v: untrusted are %v, findings %v", c.sql, handed, p.Untrusted, p.Findings)
 			}
+		}
+	}
+}
+
+// TestASnapshotOfAFileIsTrustedNoMoreThanTheFile: an export may be backed up as any SQLite database.
+func TestASnapshotOfAFileIsTrustedNoMoreThanTheFile(t *testing.T) {
+	from, to := postgrestest.Database(t), postgrestest.Database(t)
+	postgrestest.Exec(t, from, "CREATE TABLE t (n int); CREATE FUNCTION f(text) RETURNS text LANGUAGE internal AS 'upper'")
+	file := "sqlite:" + filepath.Join(t.TempDir(), "x.sqlite")
+	if _, err := convert(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, database.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	exported := databasetest.From(t, sqlite.Driver{}, file, database.SourceOptions{})
+	streams := databasetest.WriteStreams(t, exported)
+	exported.Close()
+	direct := stored(t, from)
+	for name, c := range map[string]struct {
+		open func() (database.Source, error)
+		want error
+	}{
+		"a file":     {func() (database.Source, error) { return database.OpenStreams(streams, database.SourceOptions{}) }, database.ErrUntrusted},
+		"a database": {func() (database.Source, error) { return direct(), nil }, nil},
+	} {
+		src, err := c.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := databasetest.Into(t, postgres.Driver{}, to, src, database.Options{}); !errors.Is(err, c.want) {
+			t.Errorf("a snapshot of %s: %v, want %v", name, err, c.want)
 		}
 	}
 }

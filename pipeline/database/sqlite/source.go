@@ -123,7 +123,7 @@ func (s *source) readOwn(filter database.Filter) error {
 	if err := s.schema.Sound(); err != nil {
 		return fmt.Errorf("read the stored schema: %w", err)
 	}
-	s.schema.Moment = meta["moment"]
+	s.schema.Moment, s.schema.FromFile = meta["moment"], true
 	tables, err := ordinaryTables(s.conn)
 	if err != nil {
 		return err
