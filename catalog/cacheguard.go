@@ -12,15 +12,16 @@ import (
 // errCache is wrapped by what CheckCache finds.
 var errCache = errors.New("the cache is not used")
 
-// CheckCache tells why the cache of a repository cannot be relied on: it, belongs to another user or can be written by others, everyone can write the directory
-// around it, or something in it is a link. A cache that is not there yet is good.
+// CheckCache tells why the cache of a repository cannot be relied on: it belongs to another user or can
+// be written by others, the directory around it belongs to another user or can be written by everyone,
+// or something in it is a link. A cache that is not there yet is good.
 func CheckCache(dir string) error {
 	around, err := os.Stat(filepath.Dir(dir))
 	if err != nil {
 		return unlessAbsent(err)
 	}
-	if around.Mode()&(0o002|fs.ModeSticky) == 0o002 {
-		return fmt.Errorf("%w: everyone can write %s (mode %04o)", errCache, filepath.Dir(dir), around.Mode().Perm())
+	if err := checkAround(filepath.Dir(dir), around); err != nil {
+		return err
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -30,6 +31,20 @@ func CheckCache(dir string) error {
 		return err
 	}
 	return checkLinks(dir)
+}
+
+// checkAround looks at the directory around a cache: who can rename in it can put another cache in the place of this one.
+func checkAround(path string, info fs.FileInfo) error {
+	if info.Mode()&fs.ModeSticky != 0 {
+		return nil
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to the user %d", errCache, path, stat.Uid)
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("%w: everyone can write %s (mode %04o)", errCache, path, info.Mode().Perm())
+	}
+	return nil
 }
 
 func unlessAbsent(err error) error {

@@ -18,6 +18,12 @@ func TestACacheOfOthersIsNotUsed(t *testing.T) {
 		{"nothing around it", func(_ *testing.T, dir string) error { return os.RemoveAll(filepath.Dir(dir)) }, true},
 		{"writable by others", func(_ *testing.T, dir string) error { return os.Chmod(dir, 0o777) }, false},
 		{"in a directory that is writable by others", func(_ *testing.T, dir string) error { return os.Chmod(filepath.Dir(dir), 0o777) }, false},
+		{"in another user's directory", func(t *testing.T, dir string) error {
+			if os.Geteuid() != 0 {
+				t.Skip("only root gives directories away")
+			}
+			return os.Chown(filepath.Dir(dir), 1234, 1234)
+		}, false},
 		{"a link", func(_ *testing.T, dir string) error {
 			return errors.Join(os.Rename(dir, dir+"-moved"), os.Symlink(dir+"-moved", dir))
 		}, false},
