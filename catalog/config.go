@@ -206,6 +206,15 @@ func (r *Repository) warnShared() {
 	}
 }
 
+// inTheWay says why config number could not be written, which exists.
+func (r *Repository) inTheWay(ctx context.Context, number uint64, exists error) error {
+	name := configName(number)
+	if _, err := lookAgain(ctx, r.Store, name); errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("something that is no object lies at %s in %s: remove it there, and try again: %w", name, r.Store.Location(), exists)
+	}
+	return fmt.Errorf("config %d was written by someone else at the same moment, try again: %w", number, exists)
+}
+
 func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Config) error {
 	data, err := signConfig(r.Format.Repository, owner, c)
 	if err != nil {
@@ -213,7 +222,7 @@ func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Conf
 	}
 	err = putOwn(ctx, r.Store, configName(c.Number), data)
 	if errors.Is(err, store.ErrExist) {
-		return fmt.Errorf("config %d was changed by someone else at the same moment, try again: %w", c.Number, err)
+		return r.inTheWay(ctx, c.Number, err)
 	}
 	if err != nil {
 		return fmt.Errorf("write config %d: %w", c.Number, err)

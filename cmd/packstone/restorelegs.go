@@ -64,7 +64,7 @@ func (r *restoring) openLeg(ctx context.Context, source *catalog.SourceState) er
 	return r.addLeg(ctx, source, t, fetcher, to, writing{below: r.path, server: r.o.server != nil})
 }
 
-// refusedPath makes what bears the name of a source's folder and is none a refusal.
+// refusedPath makes a refusal of what lies where a source's folder is to be and is none.
 func refusedPath(err error) error {
 	if errors.Is(err, target.ErrPath) {
 		return exitWith(exitRefused, "refused before anything was changed: %w", err)

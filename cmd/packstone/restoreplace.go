@@ -259,7 +259,7 @@ func (r *restoring) openPlaces(ctx context.Context) error {
 				continue // the snapshot lacks this part: a component of later
 			}
 			if err != nil {
-				return err
+				return refusedPath(err)
 			}
 			if err := r.addLeg(ctx, back.source, t, fetcher, to, w); err != nil {
 				return err

@@ -64,10 +64,14 @@ type Target struct {
 
 var _ target.Target = (*Target)(nil)
 
-// New returns a target for the directory root, an absolute path. It is made when the first thing is written.
+// New returns a target for the directory root, an absolute path. It is made when the first thing is
+// written. target.ErrPath: something else lies there.
 func New(root string, options Options) (*Target, error) {
 	if !filepath.IsAbs(root) {
 		return nil, fmt.Errorf("directory: target %q is not an absolute path", root)
+	}
+	if info, err := os.Stat(root); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is no directory, and one is to be restored there: move it away: %w", root, target.ErrPath)
 	}
 	if options.Parallel <= 0 {
 		options.Parallel = 16
