@@ -134,21 +134,7 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if err != nil {
 		return made, err
 	}
-	shared, err := a.sharedDomain(ctx, o.sameDomain)
-	if err != nil {
-		return made, err
-	}
-	host, err := a.namedHost()
-	if err != nil {
-		return made, err
-	}
-	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, machineName())))
-	if err != nil {
-		return made, err
-	}
-	key, err := catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{
-		Software: "packstone " + version().Version, Memory: a.memoryDirectory(storage.Location()),
-	})
+	key, err := a.initStorage(ctx, storage, o, owner, recipients)
 	if err != nil {
 		return made, err
 	}
@@ -172,6 +158,25 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	}
 	made.WriterFile, err = a.keepWriter(key)
 	return made, err
+}
+
+// initStorage writes the repository and returns this host's key.
+func (a *app) initStorage(ctx context.Context, storage *config.Storage, o initOptions, owner crypto.Signer, recipients []age.Recipient) (*crypto.WriterFile, error) {
+	shared, err := a.sharedDomain(ctx, o.sameDomain)
+	if err != nil {
+		return nil, err
+	}
+	host, err := a.namedHost()
+	if err != nil {
+		return nil, err
+	}
+	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, machineName())))
+	if err != nil {
+		return nil, err
+	}
+	return catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{
+		Software: "packstone " + version().Version, Memory: a.memoryDirectory(storage.Location()),
+	})
 }
 
 // unusedStorage opens the storage at address, which must hold no repository yet and keep its contract.
