@@ -22,11 +22,8 @@ const (
 // String is the standing's word.
 func (s Standing) String() string { return [...]string{"bound", "unbound", "outside"}[s] }
 
-// Roles that the owner gives to writers.
-const (
-	RoleVerifier = "verifier" // its verified records count for the writers of its group
-	RoleBackdate = "backdate" // its records may be of an earlier time than the store's date
-)
+// RoleBackdate is the role of a writer whose records may be of an earlier time than the store's date.
+const RoleBackdate = "backdate"
 
 // Binding is what hosts a writer could speak for until the owner changed that.
 type Binding struct {
@@ -56,8 +53,8 @@ func CheckHosts(patterns []string) error {
 // CheckRoles tells which role is none that an owner can give.
 func CheckRoles(roles []string) error {
 	for _, role := range roles {
-		if role != RoleVerifier && role != RoleBackdate {
-			return fmt.Errorf("role %q: want %s or %s: %w", role, RoleBackdate, RoleVerifier, ErrBadName)
+		if role != RoleBackdate {
+			return fmt.Errorf("role %q: want %s, the only one that there is: %w", role, RoleBackdate, ErrBadName)
 		}
 	}
 	return nil
@@ -94,7 +91,7 @@ func (m *Member) MaySpeakFor(host string) bool { return standing(m.Hosts, host) 
 
 // Rebind changes the hosts that a member may speak for. Its records up to log lose nothing by that.
 func (m *Member) Rebind(hosts []string, log *Log) {
-	before := Binding{Hosts: m.Hosts, LastValid: log.lastOf(m.Name())}
+	before := Binding{Hosts: m.Hosts, LastValid: log.LastOf(m.Name())}
 	m.Earlier = append(slices.Clone(m.Earlier), before)
 	m.Hosts = hosts
 }

@@ -88,8 +88,8 @@ func (l *Log) notedDates() map[archive.Name]time.Time {
 	return noted
 }
 
-// lastOf are the last records of a member's lanes.
-func (l *Log) lastOf(writer string) map[string]uint64 {
+// LastOf are the numbers of the last records of a writer's lanes. It is never nil.
+func (l *Log) LastOf(writer string) map[string]uint64 {
 	last := map[string]uint64{}
 	for lane, rec := range l.heads {
 		if lane.Writer == writer {

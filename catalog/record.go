@@ -157,9 +157,8 @@ type SourceState struct {
 	Location string    `json:"location,omitempty"` // where it was, without secrets
 	Paths    []string  `json:"paths,omitempty"`    // of an ad-hoc backup
 	Excludes []string  `json:"excludes,omitempty"` // patterns of what was left out
-	OneFS    bool      `json:"one_file_system,omitempty"`
-	Marks    bool      `json:"marks,omitempty"` // the tree marks what was there and is not in it; Excludes are complete
-	Moment   time.Time `json:"moment"`          // when reading began, or the moment that the source itself guarantees
+	Marks    bool      `json:"marks,omitempty"`    // the tree marks what was there and is not in it; Excludes are complete
+	Moment   time.Time `json:"moment"`             // when reading began, or the moment that the source itself guarantees
 	Finished time.Time `json:"finished"`
 	Root     tree.Root `json:"-"`
 	RootCBOR []byte    `json:"root"` // deterministic CBOR of Root

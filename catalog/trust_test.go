@@ -312,7 +312,7 @@ func TestDatesOfRecords(t *testing.T) {
 		{"noted by the owner", []time.Time{day(1)}, []time.Time{day(9)}, map[int]time.Time{0: day(1)}, nil, "", []string{"01"}, nil},
 		{"noted by its writer", []time.Time{day(1)}, []time.Time{day(9)}, nil, map[int]time.Time{0: day(1)}, "", []string{"09"}, []string{"0"}},
 		{"may backdate", []time.Time{day(1)}, []time.Time{day(9)}, nil, nil, RoleBackdate, []string{"09"}, nil},
-		{"another role", []time.Time{day(1)}, []time.Time{day(9)}, nil, nil, RoleVerifier, []string{"09"}, []string{"0"}},
+		{"another role", []time.Time{day(1)}, []time.Time{day(9)}, nil, nil, "verifier", []string{"09"}, []string{"0"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			w, at := dated(t)

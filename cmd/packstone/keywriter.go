@@ -238,48 +238,22 @@ the repository, as long as it can read the storage. Take away its access to the 
 }
 
 func (a *app) revokeWriter(ctx context.Context, name string) error {
-	repo, err := a.openWithAnyKeys(ctx)
+	w, err := a.openMember(ctx, name)
 	if err != nil {
 		return err
 	}
-	owner, err := a.owner(repo)
-	if err != nil {
-		return err
-	}
-	i, err := admitted(repo, name)
-	if err != nil {
-		return err
-	}
-	log, err := repo.ReadLog(ctx)
-	if err != nil {
-		return err
-	}
-	m := writerRevokeMessage{Name: name, Last: lastRecords(log, name), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	m := writerRevokeMessage{Name: name, Last: w.log.LastOf(name), Config: w.repo.Config.Number, DryRun: a.flags.dryRun}
 	if a.flags.dryRun {
 		a.out.Message("key_writer_revoke", m, "dry run: would revoke writer "+name)
 		return a.out.Err()
 	}
-	err = repo.Change(ctx, owner, func(c *catalog.Config) error {
-		c.Writers[i].Revoked = m.Last
-		return nil
-	})
+	err = w.change(ctx, func(member *catalog.Member) { member.Revoked = m.Last })
 	if err != nil {
 		return err
 	}
-	m.Config = repo.Config.Number
+	m.Config = w.repo.Config.Number
 	a.out.Message("key_writer_revoke", m, m.text())
 	return a.out.Err()
-}
-
-// lastRecords are the last record of each lane of a writer; never nil, since that would revoke nothing.
-func lastRecords(log *catalog.Log, writer string) map[string]uint64 {
-	last := map[string]uint64{}
-	for _, rec := range log.Records {
-		if rec.Lane.Writer == writer {
-			last[rec.Lane.String()] = max(last[rec.Lane.String()], rec.Sequence)
-		}
-	}
-	return last
 }
 
 func (m writerRevokeMessage) text() string {

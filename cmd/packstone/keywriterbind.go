@@ -11,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/crypto"
 )
 
 // whatSharingTrusts says what one lets oneself in for by a group.
@@ -96,37 +97,21 @@ once more what it shared.
 }
 
 func (a *app) bindWriter(ctx context.Context, name string, o memberFlags, changed func(flag string) bool) error {
-	repo, err := a.openWithAnyKeys(ctx)
+	w, err := a.openMember(ctx, name)
 	if err != nil {
 		return err
 	}
-	owner, err := a.owner(repo)
-	if err != nil {
-		return err
-	}
-	i, err := admitted(repo, name)
-	if err != nil {
-		return err
-	}
-	log, err := repo.ReadLog(ctx)
-	if err != nil {
-		return err
-	}
-	next, err := o.rebound(repo.Config.Writers[i], changed, log)
+	next, err := o.rebound(w.repo.Config.Writers[w.index], changed, w.log)
 	if err != nil {
 		return err
 	}
 	if !a.flags.dryRun {
-		err := repo.Change(ctx, owner, func(c *catalog.Config) error {
-			c.Writers[i] = next
-			return nil
-		})
-		if err != nil {
+		if err := w.change(ctx, func(member *catalog.Member) { *member = next }); err != nil {
 			return err
 		}
 	}
 	m := writerBindMessage{
-		Name: name, Hosts: next.Hosts, Unbound: next.Hosts == nil, Group: next.Group, Roles: next.Roles, Config: repo.Config.Number, DryRun: a.flags.dryRun,
+		Name: name, Hosts: next.Hosts, Unbound: next.Hosts == nil, Group: next.Group, Roles: next.Roles, Config: w.repo.Config.Number, DryRun: a.flags.dryRun,
 	}
 	a.out.Message("key_writer_bind", m, m.text())
 	a.tellNameless(next)
@@ -168,6 +153,37 @@ func (m writerBindMessage) text() string {
 		return "dry run: " + text
 	}
 	return fmt.Sprintf("%s (configuration %d)", text, m.Config)
+}
+
+// openedMember is a writer that the owner, whose key is at hand, is about to change.
+type openedMember struct {
+	repo  *catalog.Repository
+	owner crypto.Signer
+	log   *catalog.Log
+	index int // in the configuration's writers
+}
+
+// openMember opens the repository as its owner and finds a writer that was not revoked.
+func (a *app) openMember(ctx context.Context, name string) (w openedMember, err error) {
+	if w.repo, err = a.openWithAnyKeys(ctx); err != nil {
+		return w, err
+	}
+	if w.owner, err = a.owner(w.repo); err != nil {
+		return w, err
+	}
+	if w.index, err = admitted(w.repo, name); err != nil {
+		return w, err
+	}
+	w.log, err = w.repo.ReadLog(ctx)
+	return w, err
+}
+
+// change signs a configuration in which the writer is as edit leaves it.
+func (w openedMember) change(ctx context.Context, edit func(member *catalog.Member)) error {
+	return w.repo.Change(ctx, w.owner, func(c *catalog.Config) error {
+		edit(&c.Writers[w.index])
+		return nil
+	})
 }
 
 // admitted finds a writer that was not revoked in the configuration.
