@@ -33,7 +33,7 @@ as restore makes them below its target. GNU tar brings all of that back with
 
   tar --acls --selinux --xattrs --xattrs-include='*' --numeric-owner -xpf TAR
 
-Every chunk is checked on its way.`,
+The holes of a sparse file are written as zeros. Every chunk is checked on its way.`,
 		Example: `  packstone dump latest:files/report.pdf > report.pdf
   packstone dump latest:settings --target settings.tar`,
 		Args: cobra.ExactArgs(1),
