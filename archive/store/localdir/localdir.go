@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/internal/dirty"
 )
 
 const (
@@ -42,11 +43,9 @@ type Store struct {
 	rename   func(from, to string) error // without replacing
 	clean    sync.Once
 
+	dirty   dirty.Set  // since the last Sync
 	syncing sync.Mutex // held by the one Sync that runs
-	mu      sync.Mutex
-	dirty   map[string]bool // directories, relative to root, whose entries changed since the last Sync
-	known   map[string]bool // directories whose own entry in their parent is durable, or whose parent is dirty
-	failed  error           // of the first Sync that failed
+	failed  error      // of the first Sync that failed
 }
 
 // Open returns the store in an existing directory. It writes nothing.
@@ -69,8 +68,6 @@ func Open(dir string) (*Store, error) {
 		fileMode: info.Mode() & 0o666,
 		link:     os.Link,
 		rename:   renameExclusive,
-		dirty:    make(map[string]bool),
-		known:    make(map[string]bool),
 	}, nil
 }
 
@@ -194,23 +191,8 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", name, err)
 	}
-	s.mark(path.Dir(name))
+	s.dirty.Mark(path.Dir(name))
 	return nil
-}
-
-// mark notes that entries of dir changed. The first time it sees a directory it notes the parents too: whoever made
-// them may not have flushed them.
-func (s *Store) mark(dir string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for {
-		s.dirty[dir] = true
-		if s.known[dir] || dir == "." {
-			return
-		}
-		s.known[dir] = true
-		dir = path.Dir(dir)
-	}
 }
 
 // Sync implements store.Store. After a failure every later Sync fails too: a kernel reports what it could not write
@@ -226,21 +208,13 @@ func (s *Store) Sync(ctx context.Context) error {
 	}
 	g := new(errgroup.Group)
 	g.SetLimit(8)
-	for dir := range s.takeDirty() {
+	for dir := range s.dirty.Take() {
 		g.Go(func() error { return syncDir(s.path(dir)) })
 	}
 	if err := g.Wait(); err != nil {
 		s.failed = fmt.Errorf("sync: %w", translate(err))
 	}
 	return s.failed
-}
-
-func (s *Store) takeDirty() map[string]bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	dirty := s.dirty
-	s.dirty = make(map[string]bool)
-	return dirty
 }
 
 // syncDir makes the entries of a directory durable. Some network file systems have no such call; their servers write

@@ -137,8 +137,8 @@ func TestSyncFlushesChangedDirectoriesAndNewParents(t *testing.T) {
 	s := create(t)
 	mustPut(t, s, "packs/ab/c", "x")
 	for _, dir := range []string{"packs/ab", "packs", "."} {
-		if !s.dirty[dir] {
-			t.Errorf("%q is not to be flushed: %v", dir, s.dirty)
+		if now := unflushed(s); !now[dir] {
+			t.Errorf("%q is not to be flushed: %v", dir, now)
 		}
 	}
 	for range 2 {
@@ -147,22 +147,29 @@ func TestSyncFlushesChangedDirectoriesAndNewParents(t *testing.T) {
 		}
 	}
 	mustPut(t, s, "packs/ab/d", "x")
-	if len(s.dirty) != 1 || !s.dirty["packs/ab"] {
-		t.Errorf("to be flushed: %v, want packs/ab alone", s.dirty)
+	if now := unflushed(s); len(now) != 1 || !now["packs/ab"] {
+		t.Errorf("to be flushed: %v, want packs/ab alone", now)
 	}
 	if err := os.RemoveAll(s.path("packs")); err != nil {
 		t.Fatal(err)
 	}
 	mustPut(t, s, "packs/ab/e", "x")
-	if len(s.dirty) != 3 {
-		t.Errorf("to be flushed: %v, want the new parents too", s.dirty)
+	if now := unflushed(s); len(now) != 3 {
+		t.Errorf("to be flushed: %v, want the new parents too", now)
 	}
+}
+
+// unflushed are the directories that the next Sync will flush.
+func unflushed(s *Store) map[string]bool {
+	now := s.dirty.Take()
+	s.dirty.GiveBack(now)
+	return now
 }
 
 func TestFailedSyncStaysFailed(t *testing.T) {
 	s := create(t)
 	mustPut(t, s, "packs/ab/c", "x")
-	s.mark("packs/ab/c/d") // not a directory, so flushing it fails
+	s.dirty.Mark("packs/ab/c/d") // not a directory, so flushing it fails
 	for range 2 {
 		if err := s.Sync(context.Background()); err == nil {
 			t.Error("sync after a failure reports success")

@@ -48,7 +48,7 @@ func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("overwrite %s: %w", name, translate(err))
 	}
-	s.mark(path.Dir(name))
+	s.dirty.Mark(path.Dir(name))
 	return nil
 }
 
@@ -72,7 +72,7 @@ func (s *Store) put(ctx context.Context, name string, data []byte, digest store.
 	if err := s.publish(temp, name); err != nil {
 		return err
 	}
-	s.mark(path.Dir(name))
+	s.dirty.Mark(path.Dir(name))
 	return nil
 }
 
@@ -218,9 +218,7 @@ func (s *Store) mkdir(dir string) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	delete(s.known, dir) // it was there once and has been removed, so its parent has to be flushed again
-	s.mu.Unlock()
+	s.dirty.Made(dir)
 	if s.dirMode.Perm()&0o077 == 0 {
 		return nil
 	}

@@ -37,7 +37,7 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	if err := s.do(ctx, "put", s.path(name), func(c *sftp.Client) error { return p.try(ctx, c) }); err != nil {
 		return fmt.Errorf("put %s: %w", name, err)
 	}
-	s.mark(path.Dir(name))
+	s.dirty.Mark(path.Dir(name))
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("overwrite %s: %w", name, err)
 	}
-	s.mark(path.Dir(name))
+	s.dirty.Mark(path.Dir(name))
 	return nil
 }
 
@@ -245,9 +245,7 @@ func (s *Store) mkdir(c *sftp.Client, dir string) error {
 		}
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.known, dir) // it was there once and has been removed, so its parent has to be flushed again
+	s.dirty.Made(dir)
 	return nil
 }
 

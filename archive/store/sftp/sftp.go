@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/internal/dirty"
 )
 
 // Sessions are several sessions with one server, each of which serves many callers at once.
@@ -55,20 +56,15 @@ type Store struct {
 	tidying  *semaphore.Weighted
 	clean    sync.Once
 
+	dirty   dirty.Set  // since the last Sync
 	syncing sync.Mutex // held by the one Sync that runs
-	mu      sync.Mutex
-	dirty   map[string]bool // directories whose entries changed since the last Sync
-	known   map[string]bool // directories whose own entry in their parent is durable, or whose parent is dirty
-	flushes flushing        // whether the server flushes directories
-	failed  error           // of the first Sync that failed
+	flushes flushing   // whether the server flushes directories
+	failed  error      // of the first Sync that failed
 }
 
 // New returns the store. It asks the server nothing.
 func New(sessions Sessions, o Options) *Store {
-	return &Store{
-		sessions: sessions, options: o, tidying: semaphore.NewWeighted(tidyings),
-		dirty: map[string]bool{}, known: map[string]bool{},
-	}
+	return &Store{sessions: sessions, options: o, tidying: semaphore.NewWeighted(tidyings)}
 }
 
 // Location implements store.Store.
@@ -162,6 +158,6 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", name, err)
 	}
-	s.mark(path.Dir(name))
+	s.dirty.Mark(path.Dir(name))
 	return nil
 }

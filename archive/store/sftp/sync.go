@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"path"
 	"sync/atomic"
 
 	"github.com/pkg/sftp"
@@ -13,21 +11,6 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 )
-
-// mark notes that entries of dir changed. The first time it sees a directory it notes the parents too: whoever made
-// them may not have flushed them.
-func (s *Store) mark(dir string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for {
-		s.dirty[dir] = true
-		if s.known[dir] || dir == "." {
-			return
-		}
-		s.known[dir] = true
-		dir = path.Dir(dir)
-	}
-}
 
 // flushing is what is known of a server's way with directories.
 type flushing struct{ done, never atomic.Bool }
@@ -47,8 +30,8 @@ func (s *Store) Sync(ctx context.Context) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
-	dirty := s.takeDirty()
-	for dir := range dirty {
+	changed := s.dirty.Take()
+	for dir := range changed {
 		g.Go(func() error { return s.flush(gctx, dir) })
 	}
 	err := g.Wait()
@@ -59,22 +42,8 @@ func (s *Store) Sync(ctx context.Context) error {
 	if isAnswer(err) {
 		s.failed = err
 	}
-	s.giveBack(dirty)
+	s.dirty.GiveBack(changed)
 	return err
-}
-
-func (s *Store) takeDirty() map[string]bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	dirty := s.dirty
-	s.dirty = map[string]bool{}
-	return dirty
-}
-
-func (s *Store) giveBack(dirty map[string]bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.Copy(s.dirty, dirty)
 }
 
 // flush makes the entries of a directory durable, where the server can do that.
