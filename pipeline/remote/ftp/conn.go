@@ -174,13 +174,17 @@ func (c *Conn) refused(err error, password string) error {
 	code, text := reply(err)
 	if code == 0 { // ServerConn tells the text of some answers only
 		text = lastLine(c.control.last)
-		_, _ = fmt.Sscanf(text, "%3d", &code)
+		if n, _ := fmt.Sscanf(text, "%3d", &code); n == 1 {
+			text = strings.TrimLeft(text[3:], " -")
+		}
 	}
 	if password != "" {
 		text = strings.ReplaceAll(text, password, "***")
 	}
 	o := &c.server.options
 	switch {
+	case code == 500 && strings.Contains(text, "child died"): // vsftpd's, whatever the password
+		return fmt.Errorf("log in to %s: %w", o.Host, &textproto.Error{Code: code, Msg: text})
 	case code == 421 || tooMany(text):
 		return fmt.Errorf("log in to %s: %w: %s", o.Host, errTooMany, text)
 	case code >= 500:

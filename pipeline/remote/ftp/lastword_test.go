@@ -2,6 +2,7 @@ package ftp
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -17,6 +18,16 @@ func TestAServerThatFailsInTheMiddleOfTLSIsBrokenAndNotUntrusted(t *testing.T) {
 		}
 		if !untrustedWant && !IsBroken(err) {
 			t.Errorf("%q in place of TLS is no broken connection", head)
+		}
+	}
+}
+
+func TestASessionThatDiesAtLoginIsBrokenAndNotDenied(t *testing.T) {
+	for last, denied := range map[string]bool{"500 OOPS: child died": false, "530 Login incorrect.": true, "500 OOPS: cannot change directory:/home/x": true} {
+		c := &Conn{server: &Server{}, control: &greeted{last: []byte(last + "\r\n")}}
+		err := c.refused(errors.New("the library tells no code"), "")
+		if got := errors.Is(err, ErrDenied); got != denied || IsBroken(err) == denied {
+			t.Errorf("%s: got %v; denied %v, broken %v", last, err, got, IsBroken(err))
 		}
 	}
 }
