@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 var seams = []string{"archive/store", "pipeline/source", "pipeline/target", "pipeline/database"}
 
 // shared are packages below a seam that are no adapters.
-var shared = []string{"archive/store/retry", "archive/store/limit", "archive/store/count", "archive/store/inflight", "archive/store/s3/bucket",
+var shared = []string{"archive/store/retry", "archive/store/limit", "archive/store/count", "archive/store/inflight", "archive/store/internal", "archive/store/s3/bucket",
 	"pipeline/source/exclude", "pipeline/database/sqlengine", "pipeline/database/sqltext"}
 
 // builtOn are adapters that are made of another one: the settings of a platform are a row of directory trees.
