@@ -18,6 +18,7 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -55,11 +56,11 @@ func TestVerifyFindsWhatTheTargetHasSpoiled(t *testing.T) {
 	to := newTarget()
 	to.spoil = true
 	var told error
-	result, err := w.restoreTo(to, w.snapshots()[0], 0, pipeline.RestoreOptions{Verify: true, Problem: func(_ string, err error) { told = err }})
+	result, err := w.restoreTo(to, w.snapshots()[0], 0, restore.Options{Verify: true, Problem: func(_ string, err error) { told = err }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Failed != 3 || result.Restored != 0 || !errors.Is(told, pipeline.ErrMismatch) {
+	if result.Failed != 3 || result.Restored != 0 || !errors.Is(told, restore.ErrMismatch) {
 		t.Errorf("%d failed, %d restored, told %v; want 3 mismatches", result.Failed, result.Restored, told)
 	}
 	w.check()
@@ -121,7 +122,7 @@ func TestContentThatChangesWhileItIsReadIsMarkedAndReadAgain(t *testing.T) {
 	if c := s.Sources[0].Coverage; c.Missed != 1 || c.Files != 3 {
 		t.Errorf("coverage %+v, want 3 files, 1 problem", c)
 	}
-	to := w.restore(0, pipeline.RestoreOptions{})
+	to := w.restore(0, restore.Options{})
 	if !to.files["dir/file001.bin"].Fuzzy || to.files["dir/file000.bin"].Fuzzy {
 		t.Error("the mark of fuzzy content is not in the tree")
 	}
@@ -152,7 +153,7 @@ func TestNamesOfOneFileStayTogetherWhenTheDeviceIsNumberedAnew(t *testing.T) {
 	if got := *src.files["a"].reads - reads + *c.reads; got != 0 {
 		t.Errorf("%d reads of content that the last tree has", got)
 	}
-	to := w.restore(0, pipeline.RestoreOptions{})
+	to := w.restore(0, restore.Options{})
 	if to.links["b"] != "a" || to.links["c"] != "a" {
 		t.Errorf("links %v, want b and c to be names of a", to.links)
 	}
@@ -311,13 +312,13 @@ func (w *world) restoreOne(s store.Store, path string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	match, err := pipeline.NewMatch(path, nil, nil)
+	match, err := restore.NewMatch(path, nil, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	to := newTarget()
 	t := tree.Open(last.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
-	if _, err := pipeline.Restore(w.t.Context(), t, fetcher, to, pipeline.RestoreOptions{Include: match}); err != nil {
+	if _, err := restore.Run(w.t.Context(), t, fetcher, to, restore.Options{Include: match}); err != nil {
 		w.t.Fatal(err)
 	}
 	if len(to.files) != 1 || to.files[path] == nil {

@@ -15,7 +15,9 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 )
 
 // collects admits a collector and has it decide about all packs that are there.
@@ -145,7 +147,7 @@ func (w *world) findsDamage(object string, at int, want *fakeSource) {
 	if err != nil {
 		return
 	}
-	report, err := pipeline.Check(w.t.Context(), repo, pipeline.CheckOptions{ReadData: true})
+	report, err := check.Run(w.t.Context(), repo, check.Options{ReadData: true})
 	if err != nil || len(report.Findings) == 0 {
 		w.t.Errorf("byte %d of %s: check found nothing (%v)", at, object, err)
 	}
@@ -164,7 +166,7 @@ func (w *world) findsDamage(object string, at int, want *fakeSource) {
 	}
 	to := newTarget()
 	opened := tree.Open(s.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
-	if _, err := pipeline.Restore(w.t.Context(), opened, fetcher, to, pipeline.RestoreOptions{}); err != nil {
+	if _, err := restore.Run(w.t.Context(), opened, fetcher, to, restore.Options{}); err != nil {
 		return
 	}
 	older := all[0].ID == s.ID // the newer commit is the damaged object
@@ -206,7 +208,7 @@ func TestARestoreFindsChunksWithoutIndexAndAtOtherPlaces(t *testing.T) {
 		_ = w.store.Delete(t.Context(), info.Name)
 	}
 	to := newTarget()
-	if _, err := w.restoreTo(to, first, 0, pipeline.RestoreOptions{Problem: func(path string, err error) { t.Errorf("%s: %v", path, err) }}); err != nil {
+	if _, err := w.restoreTo(to, first, 0, restore.Options{Problem: func(path string, err error) { t.Errorf("%s: %v", path, err) }}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := src.differs(to); diff != "" {

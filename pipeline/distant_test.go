@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -54,7 +54,7 @@ func (w *world) backupDistant(s *distantSource) {
 	w.t.Helper()
 	o := w.options()
 	o.PackSize = 0
-	o.Jobs = []pipeline.Job{{Name: "source0", Type: "fake", Location: "here", Open: func(context.Context) (source.Source, error) { return s, nil }}}
+	o.Jobs = []backup.Job{{Name: "source0", Type: "fake", Location: "here", Open: func(context.Context) (source.Source, error) { return s, nil }}}
 	if _, err := w.backup(w.store, o); err != nil {
 		w.t.Fatalf("backup: %v", err)
 	}

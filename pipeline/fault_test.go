@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -143,7 +144,7 @@ func TestAnInterruptedBackupEndsAndLeavesNothingRunning(t *testing.T) {
 		}
 		o := w.options(interrupted)
 		o.Concurrency = 4
-		if _, err := pipeline.Backup(ctx, repo, o); !errors.Is(err, context.Canceled) {
+		if _, err := backup.Run(ctx, repo, o); !errors.Is(err, context.Canceled) {
 			t.Errorf("interrupted at file %d: %v, want %v", at, err, context.Canceled)
 		}
 		cancel()

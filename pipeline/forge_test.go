@@ -16,7 +16,8 @@ import (
 	"github.com/packstone/packstone/catalog/forgetest"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -137,7 +138,7 @@ func (b *besieged) comesBack(s *catalog.Snapshot) {
 	b.t.Helper()
 	to := newTarget()
 	problem := func(path string, err error) { b.t.Errorf("restore %s: %v", path, err) }
-	if _, err := b.restoreTo(to, s, 0, pipeline.RestoreOptions{Verify: true, Problem: problem}); err != nil {
+	if _, err := b.restoreTo(to, s, 0, restore.Options{Verify: true, Problem: problem}); err != nil {
 		b.t.Fatal(err)
 	}
 	if diff := b.victim.differs(to); diff != "" {
@@ -146,9 +147,9 @@ func (b *besieged) comesBack(s *catalog.Snapshot) {
 }
 
 // examine checks the repository.
-func (b *besieged) examine(readData bool) *pipeline.CheckReport {
+func (b *besieged) examine(readData bool) *check.Report {
 	b.t.Helper()
-	report, err := pipeline.Check(b.t.Context(), b.reader(), pipeline.CheckOptions{ReadData: readData})
+	report, err := check.Run(b.t.Context(), b.reader(), check.Options{ReadData: readData})
 	if err != nil {
 		b.t.Fatalf("check: %v", err)
 	}
@@ -192,7 +193,7 @@ func TestAnHonestForgeIsAccepted(t *testing.T) {
 		t.Errorf("latest of web is %.12s, want %s", got, s.ID)
 	}
 	to := newTarget()
-	if _, err := b.restoreTo(to, s, 0, pipeline.RestoreOptions{Verify: true}); err != nil || string(to.files["b/c"].content) != "two" {
+	if _, err := b.restoreTo(to, s, 0, restore.Options{Verify: true}); err != nil || string(to.files["b/c"].content) != "two" {
 		t.Errorf("it does not come back: %v, %v", to.files, err)
 	}
 	again := b.lie(forgetest.Snapshot{Host: "web"})
@@ -342,7 +343,7 @@ func TestAPathInATreeThatLeadsElsewhereIsNotRestored(t *testing.T) {
 		link := &tree.Node{Entry: entry.Entry{Path: path, Type: entry.Symlink, Target: "here"}}
 		s := b.lie(forgetest.Snapshot{Host: "web", Files: map[string]string{}, Nodes: []*tree.Node{link}})
 		to := newTarget()
-		if _, err := b.restoreTo(to, s, 0, pipeline.RestoreOptions{}); err == nil || len(to.files) > 0 {
+		if _, err := b.restoreTo(to, s, 0, restore.Options{}); err == nil || len(to.files) > 0 {
 			t.Errorf("%q: restored %v, %v", path, to.files, err)
 		}
 		b.isNamed(s.ID.String()[:8], "tree")
@@ -361,7 +362,7 @@ func TestARecordInTheLaneOfAnotherIsNone(t *testing.T) {
 		b.wantLatest(honest)
 		report := b.examine(true)
 		for _, object := range []string{"log", "sessions/db1.5.0000000001"} {
-			if !slices.ContainsFunc(report.Findings, func(f pipeline.Finding) bool { return f.Object == object }) {
+			if !slices.ContainsFunc(report.Findings, func(f check.Finding) bool { return f.Object == object }) {
 				t.Errorf("%s: check does not name %s: %v", kind, object, report.Findings)
 			}
 		}
@@ -515,11 +516,11 @@ func TestWhoSharesTrustsAndCheckSaysSo(t *testing.T) {
 		t.Errorf("check without --read-data says %q", unchecked)
 	}
 	report := b.examine(true)
-	if len(report.Unchecked) > 0 || !slices.ContainsFunc(report.Findings, func(f pipeline.Finding) bool { return slices.Contains(f.Files, s.ID.String()[:8]+":source0/accounts") }) {
+	if len(report.Unchecked) > 0 || !slices.ContainsFunc(report.Findings, func(f check.Finding) bool { return slices.Contains(f.Files, s.ID.String()[:8]+":source0/accounts") }) {
 		t.Errorf("check --read-data says %v, %q", report.Findings, report.Unchecked)
 	}
 	var failed []string
-	if _, err := b.restoreTo(newTarget(), s, 0, pipeline.RestoreOptions{Problem: func(path string, err error) { failed = append(failed, path) }}); err != nil {
+	if _, err := b.restoreTo(newTarget(), s, 0, restore.Options{Problem: func(path string, err error) { failed = append(failed, path) }}); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"accounts"}; !slices.Equal(failed, want) {
@@ -714,7 +715,7 @@ func TestAFileThatIsLongerThanItsChunksIsDamaged(t *testing.T) {
 		s := b.lie(forgetest.Snapshot{Host: "web", Files: map[string]string{}, Nodes: []*tree.Node{claims(c.size)}})
 		var problems []error
 		to := newTarget()
-		_, err := b.restoreTo(to, s, 0, pipeline.RestoreOptions{Problem: func(_ string, err error) { problems = append(problems, err) }})
+		_, err := b.restoreTo(to, s, 0, restore.Options{Problem: func(_ string, err error) { problems = append(problems, err) }})
 		if err != nil {
 			t.Fatal(err)
 		}

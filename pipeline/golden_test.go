@@ -23,7 +23,7 @@ import (
 	"github.com/packstone/packstone/catalog/forgetest"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -146,7 +146,7 @@ func (w *world) listing() string {
 		for j := range s.Sources {
 			to := newTarget()
 			problem := func(path string, err error) { w.t.Errorf("restore %s: %v", path, err) }
-			if _, err := w.restoreTo(to, s, j, pipeline.RestoreOptions{Verify: true, Problem: problem}); err != nil {
+			if _, err := w.restoreTo(to, s, j, restore.Options{Verify: true, Problem: problem}); err != nil {
 				w.t.Fatal(err)
 			}
 			for _, path := range slices.Sorted(maps.Keys(to.files)) {

@@ -18,9 +18,10 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/local"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/files"
 	"github.com/packstone/packstone/pipeline/target"
@@ -121,7 +122,7 @@ func TestHolesAreNeitherReadNorStored(t *testing.T) {
 	if stored > 80<<20 {
 		t.Errorf("%d bytes are listed as stored", stored)
 	}
-	w.bringBack(to, pipeline.RestoreOptions{Verify: true})
+	w.bringBack(to, restore.Options{Verify: true})
 	for name := range sparseFiles() {
 		wantSize, want := dataIn(t, filepath.Join(from, name))
 		gotSize, got := dataIn(t, filepath.Join(to, name))
@@ -202,7 +203,7 @@ func TestWhatIsNoHoleAnyMoreIsSeen(t *testing.T) {
 		"longer":  func(f *os.File) error { return f.Truncate(tebibyte + 1) },
 		"nothing": func(*os.File) error { return nil },
 	} {
-		w.bringBack(to, pipeline.RestoreOptions{})
+		w.bringBack(to, restore.Options{})
 		f, err := os.OpenFile(to+"/f", os.O_RDWR, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -212,8 +213,8 @@ func TestWhatIsNoHoleAnyMoreIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		updated := false
-		w.bringBack(to, pipeline.RestoreOptions{Overwrite: pipeline.OverwriteIfChanged, Verify: true, Plan: func(e *entry.Entry, action pipeline.Action) {
-			updated = updated || e.Path == "f" && action == pipeline.ActionUpdate
+		w.bringBack(to, restore.Options{Overwrite: restore.OverwriteIfChanged, Verify: true, Plan: func(e *entry.Entry, action restore.Action) {
+			updated = updated || e.Path == "f" && action == restore.ActionUpdate
 		}})
 		if want := name != "nothing"; updated != want {
 			t.Errorf("%s: the file is written anew: %v, want %v", name, updated, want)
@@ -233,7 +234,7 @@ func TestHolesAreWrittenWhereATargetIsWrittenInOrder(t *testing.T) {
 	to := newTarget()
 	to.traits = target.Traits{Sequential: true, Parallel: 1}
 	all := w.snapshots()
-	if _, err := w.restoreTo(to, all[len(all)-1], 0, pipeline.RestoreOptions{Verify: true}); err != nil {
+	if _, err := w.restoreTo(to, all[len(all)-1], 0, restore.Options{Verify: true}); err != nil {
 		t.Fatal(err)
 	}
 	want, err := os.ReadFile(from + "/f")
@@ -270,8 +271,8 @@ func TestAFileOfMoreHolesThanAListHoldsIsMissedAndTheRestIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	var problems []string
-	o := pipeline.BackupOptions{Set: "set", Host: "host", Problem: func(path string, err error) { problems = append(problems, path+": "+err.Error()) }}
-	o.Jobs = []pipeline.Job{{Name: "files", Type: "files", Location: from, Open: func(context.Context) (source.Source, error) {
+	o := backup.Options{Set: "set", Host: "host", Problem: func(path string, err error) { problems = append(problems, path+": "+err.Error()) }}
+	o.Jobs = []backup.Job{{Name: "files", Type: "files", Location: from, Open: func(context.Context) (source.Source, error) {
 		s, err := files.New(files.Options{Roots: []string{from}})
 		return endlessSource{s}, err
 	}}}

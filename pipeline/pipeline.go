@@ -1,13 +1,8 @@
-// Package pipeline is the flow: it takes sources through the chunker into packs and commits them, and brings
-// snapshots back to targets. It is the only place where all parts meet. Every stage is bounded; memory does not
-// grow with the source.
+// Package pipeline holds what the flows below it have in common: the counts of a run. Each flow is a package: backup, restore, check and browse,
+// over fetch. None imports another. Every stage of a flow is bounded; memory does not grow with the source.
 package pipeline
 
-import (
-	"sync/atomic"
-
-	"github.com/packstone/packstone/catalog"
-)
+import "sync/atomic"
 
 // Progress counts what a run has done so far. It may be read at any time, by any goroutine. Bytes are of content.
 type Progress struct {
@@ -28,8 +23,8 @@ func (p *Progress) Current() string {
 	return ""
 }
 
-// restart sets all counts to zero: the backup begins again.
-func (p *Progress) restart() {
+// Restart sets all counts to zero: the run begins again.
+func (p *Progress) Restart() {
 	for _, count := range []*atomic.Uint64{
 		&p.FilesDone, &p.FilesNew, &p.FilesChanged, &p.FilesUnmodified, &p.Directories, &p.Others, &p.Missed,
 		&p.BytesDone, &p.BytesRead, &p.ChunksNew, &p.BytesNew, &p.FilesTotal, &p.BytesTotal,
@@ -39,15 +34,5 @@ func (p *Progress) restart() {
 	p.WalkDone.Store(false)
 }
 
-func (p *Progress) setCurrent(path string) { p.current.Store(&path) }
-
-// shownProblems is how many problems a snapshot keeps in its record; all are reported while they happen.
-const shownProblems = 100
-
-// noteProblem counts something missed.
-func noteProblem(c *catalog.Coverage, path string, err error) {
-	c.Missed++
-	if len(c.Problems) < shownProblems {
-		c.Problems = append(c.Problems, catalog.Problem{Path: path, Error: err.Error()})
-	}
-}
+// SetCurrent tells which file is being worked on.
+func (p *Progress) SetCurrent(path string) { p.current.Store(&path) }

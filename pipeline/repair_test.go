@@ -8,7 +8,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/memory"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
 )
 
 func TestCopyBackTakesOnlyWhatTheNameSays(t *testing.T) {
@@ -32,7 +32,7 @@ func TestCopyBackTakesOnlyWhatTheNameSays(t *testing.T) {
 		if test.copy != nil {
 			from.Set(object, test.copy)
 		}
-		err := pipeline.CopyBack(t.Context(), to, from, object)
+		err := check.CopyBack(t.Context(), to, from, object)
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", name, err, test.want)
 		}
@@ -48,7 +48,7 @@ func TestOnlyObjectsNamedByTheirHashAreContent(t *testing.T) {
 		archive.Data.Object(name): true, archive.Trees.Object(name): true, archive.Runs.Object(name): true, archive.Refs.Object(name): true,
 		"packs/" + name.String(): false, "log/vm.0/0000000001": false, "packstone.json": false, "": false, "4f2a91c0:files/a": false,
 	} {
-		if got := pipeline.IsContent(object); got != want {
+		if got := check.IsContent(object); got != want {
 			t.Errorf("%q: got %v, want %v", object, got, want)
 		}
 	}

@@ -15,8 +15,9 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target/directory"
 )
 
@@ -37,7 +38,7 @@ func TestDeleteSparesDirectoriesOfWhichATreeKnowsOnlyWhatIsInThem(t *testing.T) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.restoreTo(to, snapshot, 0, pipeline.RestoreOptions{Delete: true}); err != nil {
+	if _, err := w.restoreTo(to, snapshot, 0, restore.Options{Delete: true}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{"a/b/keep": true, "top": true, "a/b/extra": false, "other": false} {
@@ -74,12 +75,12 @@ func TestAPartComesBackWithoutReadingTheRestOfTheTree(t *testing.T) {
 
 	all, part := 0, 0
 	whole, fetcher := w.pagesOf(snapshot, &all)
-	if _, err := pipeline.Restore(t.Context(), whole, fetcher, newTarget(), pipeline.RestoreOptions{DryRun: true}); err != nil {
+	if _, err := restore.Run(t.Context(), whole, fetcher, newTarget(), restore.Options{DryRun: true}); err != nil {
 		t.Fatal(err)
 	}
 	few, fetcher := w.pagesOf(snapshot, &part)
 	to := newTarget()
-	if _, err := pipeline.Restore(t.Context(), few, fetcher, to, pipeline.RestoreOptions{Below: "dir07/file07123"}); err != nil {
+	if _, err := restore.Run(t.Context(), few, fetcher, to, restore.Options{Below: "dir07/file07123"}); err != nil {
 		t.Fatal(err)
 	}
 	if len(to.files) != 1 || to.files["dir07/file07123"] == nil {
@@ -162,7 +163,7 @@ func TestACheckWithoutAnyKeyFindsNothingWrongAndSaysWhatItCannotSee(t *testing.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := pipeline.Check(t.Context(), repo, pipeline.CheckOptions{ReadData: true})
+	report, err := check.Run(t.Context(), repo, check.Options{ReadData: true})
 	if err != nil {
 		t.Fatal(err)
 	}

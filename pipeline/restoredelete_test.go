@@ -17,7 +17,6 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
 	remoteftp "github.com/packstone/packstone/pipeline/remote/ftp"
 	"github.com/packstone/packstone/pipeline/remote/ftp/ftptest"
@@ -25,6 +24,7 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/s3/s3test"
 	remotesftp "github.com/packstone/packstone/pipeline/remote/sftp"
 	"github.com/packstone/packstone/pipeline/remote/sftp/sftptest"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
 	"github.com/packstone/packstone/pipeline/target/directory"
 	"github.com/packstone/packstone/pipeline/target/ftp"
@@ -165,17 +165,17 @@ func TestDeleteRemovesWhatWasAbsentAndNothingElse(t *testing.T) {
 			puts(t, to, files)
 			all, fetcher := w.known(snapshot)
 			var problems []string
-			o := pipeline.RestoreOptions{
-				Delete: true, Roots: pathRoots, Overwrite: pipeline.OverwriteIfChanged,
+			o := restore.Options{
+				Delete: true, Roots: pathRoots, Overwrite: restore.OverwriteIfChanged,
 				Problem: func(path string, err error) { problems = append(problems, fmt.Sprintf("%s: %v", path, err)) },
 			}
 			o.DryRun = true
-			planned, err := pipeline.Restore(t.Context(), all, fetcher, to, o)
+			planned, err := restore.Run(t.Context(), all, fetcher, to, o)
 			if got := len(filesIn(t, to)); err != nil || got != len(files) {
 				t.Errorf("a dry run left %d of %d files: %v", got, len(files), err)
 			}
 			o.DryRun = false
-			result, err := pipeline.Restore(t.Context(), all, fetcher, to, o)
+			result, err := restore.Run(t.Context(), all, fetcher, to, o)
 			if err != nil || len(problems) > 0 || planned.Deleted != result.Deleted {
 				t.Errorf("got %v, problems %q, %d deleted, planned were %d", err, problems, result.Deleted, planned.Deleted)
 			}
@@ -184,7 +184,7 @@ func TestDeleteRemovesWhatWasAbsentAndNothingElse(t *testing.T) {
 			if got := filesIn(t, to); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
-			again, err := pipeline.Restore(t.Context(), all, fetcher, to, o)
+			again, err := restore.Run(t.Context(), all, fetcher, to, o)
 			if err != nil || again.Deleted+again.Restored+again.Failed > 0 {
 				t.Errorf("a second time: %+v, %v", again, err)
 			}
@@ -209,13 +209,13 @@ func TestADirectoryIsReplacedOnlyWhereNothingInItStays(t *testing.T) {
 			defer to.Close(context.Background())
 			puts(t, to, map[string]string{"file/mine": "mine", "file/deep/mine": "mine"})
 			var problem error
-			o := pipeline.RestoreOptions{Problem: func(path string, err error) { problem = err }}
-			for _, overwrite := range []pipeline.Overwrite{pipeline.OverwriteAlways, pipeline.OverwriteIfChanged, pipeline.OverwriteNever, pipeline.OverwriteIfNewer} {
+			o := restore.Options{Problem: func(path string, err error) { problem = err }}
+			for _, overwrite := range []restore.Overwrite{restore.OverwriteAlways, restore.OverwriteIfChanged, restore.OverwriteNever, restore.OverwriteIfNewer} {
 				for _, dry := range []bool{true, false} {
 					problem, o.Overwrite, o.DryRun = nil, overwrite, dry
 					all, fetcher := w.known(snapshot)
-					result, err := pipeline.Restore(t.Context(), all, fetcher, to, o)
-					kept := overwrite == pipeline.OverwriteNever || overwrite == pipeline.OverwriteIfNewer // it is newer
+					result, err := restore.Run(t.Context(), all, fetcher, to, o)
+					kept := overwrite == restore.OverwriteNever || overwrite == restore.OverwriteIfNewer // it is newer
 					if err != nil || !kept && !errors.Is(problem, target.ErrNotEmpty) || kept && (problem != nil || result.Kept == 0) {
 						t.Errorf("overwrite %d, dry %v: got %+v, %v, %v", overwrite, dry, result, err, problem)
 					}
@@ -224,14 +224,14 @@ func TestADirectoryIsReplacedOnlyWhereNothingInItStays(t *testing.T) {
 			if got := filesIn(t, to); !slices.Equal(got, []string{"file/deep/mine", "file/mine"}) {
 				t.Errorf("got %q", got)
 			}
-			problem, o.Overwrite, o.Delete, o.Unknown = nil, pipeline.OverwriteAlways, true, []string{"file/deep"}
+			problem, o.Overwrite, o.Delete, o.Unknown = nil, restore.OverwriteAlways, true, []string{"file/deep"}
 			all, fetcher := w.known(snapshot)
-			if _, err := pipeline.Restore(t.Context(), all, fetcher, to, o); err != nil || !errors.Is(problem, target.ErrNotEmpty) {
+			if _, err := restore.Run(t.Context(), all, fetcher, to, o); err != nil || !errors.Is(problem, target.ErrNotEmpty) {
 				t.Errorf("where something in it stays: got %v, %v", err, problem)
 			}
 			problem, o.Unknown = nil, nil
 			all, fetcher = w.known(snapshot)
-			if _, err := pipeline.Restore(t.Context(), all, fetcher, to, o); err != nil || problem != nil {
+			if _, err := restore.Run(t.Context(), all, fetcher, to, o); err != nil || problem != nil {
 				t.Errorf("got %v, %v", err, problem)
 			}
 			if got := filesIn(t, to); !slices.Equal(got, []string{"file"}) {
@@ -254,7 +254,7 @@ func TestMoreRemovalsThanAreRememberedAreFoundOnceMore(t *testing.T) {
 		to.files[path] = &fakeFile{Entry: entry.Entry{Path: path, Type: entry.File}}
 	}
 	all, fetcher := w.known(snapshot)
-	restored := pipeline.NewRestoration(all, fetcher, to, pipeline.RestoreOptions{Delete: true})
+	restored := restore.New(all, fetcher, to, restore.Options{Delete: true})
 	surplus, err := restored.Survey(t.Context())
 	if err != nil || surplus.Entries != 40_000 || surplus.Of != 40_000 || surplus.Doubt() == "" {
 		t.Errorf("surveyed %+v, %v, want 40000 of 40000", surplus, err)
@@ -271,15 +271,15 @@ func TestMoreRemovalsThanAreRememberedAreFoundOnceMore(t *testing.T) {
 
 func TestDoubt(t *testing.T) {
 	for _, c := range []struct {
-		surplus pipeline.Surplus
+		surplus restore.Surplus
 		want    bool
 	}{
-		{pipeline.Surplus{}, false},
-		{pipeline.Surplus{Entries: 100, Of: 100}, false},
-		{pipeline.Surplus{Entries: 101, Of: 202}, false},
-		{pipeline.Surplus{Entries: 101, Of: 201}, true},
-		{pipeline.Surplus{Entries: 102, Of: 203}, true},
-		{pipeline.Surplus{Entries: 1, Of: 1000, Mounts: []string{"m"}}, true},
+		{restore.Surplus{}, false},
+		{restore.Surplus{Entries: 100, Of: 100}, false},
+		{restore.Surplus{Entries: 101, Of: 202}, false},
+		{restore.Surplus{Entries: 101, Of: 201}, true},
+		{restore.Surplus{Entries: 102, Of: 203}, true},
+		{restore.Surplus{Entries: 1, Of: 1000, Mounts: []string{"m"}}, true},
 	} {
 		if got := c.surplus.Doubt() != ""; got != c.want {
 			t.Errorf("%+v: asks %v, want %v", c.surplus, got, c.want)
@@ -368,7 +368,7 @@ func TestWhatIsMountedIsAskedAboutAndAMountPointStays(t *testing.T) {
 			defer to.Close(context.Background())
 			var problems []string
 			all, fetcher := w.known(snapshot)
-			restored := pipeline.NewRestoration(all, fetcher, to, pipeline.RestoreOptions{
+			restored := restore.New(all, fetcher, to, restore.Options{
 				Delete: true, Problem: func(path string, err error) { problems = append(problems, fmt.Sprintf("%s: %v", path, err)) },
 			})
 			surplus, err := restored.Survey(t.Context())
@@ -406,7 +406,7 @@ func TestWhatIsMountedOnAFileStays(t *testing.T) {
 	}
 	defer to.Close(context.Background())
 	all, fetcher := w.known(snapshot)
-	restored := pipeline.NewRestoration(all, fetcher, to, pipeline.RestoreOptions{Delete: true})
+	restored := restore.New(all, fetcher, to, restore.Options{Delete: true})
 	if surplus, err := restored.Survey(t.Context()); err != nil || !slices.Equal(surplus.Mounts, []string{"d/extra"}) {
 		t.Errorf("surveyed %+v, %v, want the mount d/extra", surplus, err)
 	}
@@ -449,7 +449,7 @@ func TestOwnFilesAreNeitherChangedNorRemoved(t *testing.T) {
 	defer to.Close(context.Background())
 	problems := map[string]string{}
 	all, fetcher := w.known(snapshot)
-	_, err = pipeline.Restore(t.Context(), all, fetcher, to, pipeline.RestoreOptions{
+	_, err = restore.Run(t.Context(), all, fetcher, to, restore.Options{
 		Delete: true, Problem: func(path string, err error) { problems[path] = err.Error() },
 	})
 	if err != nil || len(problems) != 2 || !strings.Contains(problems["d/cache"], "left as it is: it is packstone's cache") || !strings.Contains(problems["d/key"], "an identity") {

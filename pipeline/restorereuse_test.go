@@ -13,8 +13,8 @@ import (
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target/directory"
 )
 
@@ -37,7 +37,7 @@ func largeWorld(t testing.TB) (w *world, snapshot *catalog.Snapshot, content []b
 }
 
 // restoreFrom restores what lies in s, as it is seen through another store, below root.
-func (w *world) restoreFrom(ctx context.Context, through store.Store, s *catalog.Snapshot, root string, o pipeline.RestoreOptions) (pipeline.RestoreResult, error) {
+func (w *world) restoreFrom(ctx context.Context, through store.Store, s *catalog.Snapshot, root string, o restore.Options) (restore.Result, error) {
 	w.t.Helper()
 	repo, err := catalog.Open(ctx, through, catalog.Options{Keys: catalog.Keys{Identities: w.identity}})
 	if err != nil {
@@ -53,7 +53,7 @@ func (w *world) restoreFrom(ctx context.Context, through store.Store, s *catalog
 	}
 	defer to.Close(ctx)
 	t := tree.Open(s.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
-	return pipeline.Restore(ctx, t, fetcher, to, o)
+	return restore.Run(ctx, t, fetcher, to, o)
 }
 
 func writeFile(t testing.TB, root string, content []byte) {
@@ -76,7 +76,7 @@ func TestARestoreOverALargeFileFetchesOnlyWhatDiffers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			writeFile(t, root, there)
 			counted := count.New(w.store)
-			result, err := w.restoreFrom(t.Context(), counted, snapshot, root, pipeline.RestoreOptions{Verify: true})
+			result, err := w.restoreFrom(t.Context(), counted, snapshot, root, restore.Options{Verify: true})
 			if err != nil || result.Failed > 0 || result.Restored != 1 {
 				t.Fatalf("restored %+v: %v", result, err)
 			}
@@ -97,7 +97,7 @@ func TestARestoreOverAnotherFileReusesNothingAndFetchesEachPackOnce(t *testing.T
 	w, snapshot, content, root := largeWorld(t)
 	writeFile(t, root, randomBytes(largeFile, 9))
 	counted := count.New(w.store)
-	result, err := w.restoreFrom(t.Context(), counted, snapshot, root, pipeline.RestoreOptions{})
+	result, err := w.restoreFrom(t.Context(), counted, snapshot, root, restore.Options{})
 	if err != nil || result.Failed > 0 || result.Reused != 0 {
 		t.Fatalf("restored %+v: %v", result, err)
 	}
@@ -126,7 +126,7 @@ func TestAnInterruptedRestoreLeavesTheOldFileWhole(t *testing.T) {
 		}
 	}
 	f := &storetest.Faulty{Store: w.store, Before: data(2)}
-	if _, err := w.restoreFrom(t.Context(), f, snapshot, root, pipeline.RestoreOptions{Parallel: 1}); err == nil {
+	if _, err := w.restoreFrom(t.Context(), f, snapshot, root, restore.Options{Parallel: 1}); err == nil {
 		t.Fatalf("the restore went on without its storage; calls: %v", f.Calls())
 	}
 	got, err := os.ReadFile(filepath.Join(root, "image"))
@@ -137,7 +137,7 @@ func TestAnInterruptedRestoreLeavesTheOldFileWhole(t *testing.T) {
 	if err != nil || len(names) != 1 {
 		t.Errorf("%v lie there (%v), want image alone", names, err)
 	}
-	if _, err := w.restoreFrom(t.Context(), w.store, snapshot, root, pipeline.RestoreOptions{}); err != nil {
+	if _, err := w.restoreFrom(t.Context(), w.store, snapshot, root, restore.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(root, "image")); err != nil || !bytes.Equal(got, content) {
@@ -158,7 +158,7 @@ func BenchmarkRestoreOverALargeFile(b *testing.B) {
 				b.StopTimer()
 				writeFile(b, root, edited)
 				b.StartTimer()
-				if _, err := w.restoreFrom(b.Context(), counted, snapshot, root, pipeline.RestoreOptions{}); err != nil {
+				if _, err := w.restoreFrom(b.Context(), counted, snapshot, root, restore.Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -21,8 +21,9 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/files"
 	"github.com/packstone/packstone/pipeline/target/directory"
@@ -237,7 +238,7 @@ func (g *game) backup() *catalog.Snapshot {
 		paths = append(paths, g.src(root))
 	}
 	o := g.w.options()
-	o.Jobs = []pipeline.Job{{Name: catalog.PathsName, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths, Open: func(context.Context) (source.Source, error) {
+	o.Jobs = []backup.Job{{Name: catalog.PathsName, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths, Open: func(context.Context) (source.Source, error) {
 		s, err := files.New(files.Options{Roots: paths, Absolute: true, ExcludeCaches: true, ExcludeLargerThan: largest, OneFileSystem: true})
 		return &blindSource{s, g.blind}, err
 	}}}
@@ -383,10 +384,10 @@ func (g *game) restore(snapshot *catalog.Snapshot) uint64 {
 		g.unmount()
 		before = g.ledger(g.base + "/out")
 	}
-	overwrite := []pipeline.Overwrite{pipeline.OverwriteAlways, pipeline.OverwriteIfChanged}[g.rand.IntN(2)]
-	planned := g.run(snapshot, pipeline.RestoreOptions{Overwrite: overwrite, DryRun: true})
+	overwrite := []restore.Overwrite{restore.OverwriteAlways, restore.OverwriteIfChanged}[g.rand.IntN(2)]
+	planned := g.run(snapshot, restore.Options{Overwrite: overwrite, DryRun: true})
 	g.same("a dry run", before, g.ledger(g.base+"/out"))
-	result := g.run(snapshot, pipeline.RestoreOptions{Overwrite: overwrite})
+	result := g.run(snapshot, restore.Options{Overwrite: overwrite})
 	if planned.Deleted != result.Deleted || planned.Failed != result.Failed {
 		g.t.Errorf("planned to delete %d with %d failures, and it was %d with %d", planned.Deleted, planned.Failed, result.Deleted, result.Failed)
 	}
@@ -416,7 +417,7 @@ func (g *game) surprise(snapshot *catalog.Snapshot) string {
 
 // refuses makes sure that a person is asked.
 func (g *game) refuses(snapshot *catalog.Snapshot, mount string) {
-	restored, done := g.prepare(snapshot, pipeline.RestoreOptions{})
+	restored, done := g.prepare(snapshot, restore.Options{})
 	defer done()
 	surplus, err := restored.Survey(g.t.Context())
 	g.must(err)
@@ -425,7 +426,7 @@ func (g *game) refuses(snapshot *catalog.Snapshot, mount string) {
 	}
 }
 
-func (g *game) run(snapshot *catalog.Snapshot, o pipeline.RestoreOptions) pipeline.RestoreResult {
+func (g *game) run(snapshot *catalog.Snapshot, o restore.Options) restore.Result {
 	restored, done := g.prepare(snapshot, o)
 	defer done()
 	result, err := restored.Run(g.t.Context())
@@ -433,18 +434,18 @@ func (g *game) run(snapshot *catalog.Snapshot, o pipeline.RestoreOptions) pipeli
 	return result
 }
 
-func (g *game) prepare(snapshot *catalog.Snapshot, o pipeline.RestoreOptions) (restored *pipeline.Restoration, done func()) {
+func (g *game) prepare(snapshot *catalog.Snapshot, o restore.Options) (restored *restore.Restoration, done func()) {
 	fetcher, err := fetch.New(g.w.reader(), snapshot.Domain, fetch.Options{})
 	g.must(err)
 	s := &snapshot.Sources[0]
 	t := tree.Open(s.Root, fetcher.Pages(), tree.OpenOptions{Marks: true})
-	known, err := pipeline.KnowledgeOf(g.t.Context(), s, t)
+	known, err := restore.KnowledgeOf(g.t.Context(), s, t)
 	g.must(err)
 	to, err := directory.New(g.base+"/out", directory.Options{NoOwner: os.Geteuid() != 0, ReadOnly: o.DryRun, Warn: func(path string, err error) { g.t.Errorf("%s: %v", path, err) }})
 	g.must(err)
 	o.Delete, o.Roots, o.Unknown = true, known.Roots, known.Unknown
 	o.Problem = func(path string, err error) { g.t.Errorf("%s: %v", path, err) }
-	return pipeline.NewRestoration(t, fetcher, to, o), func() { g.must(to.Close(context.Background())) }
+	return restore.New(t, fetcher, to, o), func() { g.must(to.Close(context.Background())) }
 }
 
 func (g *game) same(what string, want, got map[string]line) {

@@ -19,7 +19,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/files"
 	"github.com/packstone/packstone/pipeline/target/directory"
@@ -356,10 +357,10 @@ func equal(t testing.TB, from, to string) {
 // backUpTree backs up a directory.
 func (w *world) backUpTree(root string) {
 	w.t.Helper()
-	o := pipeline.BackupOptions{Set: "set", Host: "host", PackSize: 4 << 20, Concurrency: 2, Problem: func(path string, err error) {
+	o := backup.Options{Set: "set", Host: "host", PackSize: 4 << 20, Concurrency: 2, Problem: func(path string, err error) {
 		w.t.Errorf("backup of %s: %v", path, err)
 	}}
-	o.Jobs = []pipeline.Job{{Name: "files", Type: "files", Location: root, Open: func(context.Context) (source.Source, error) {
+	o.Jobs = []backup.Job{{Name: "files", Type: "files", Location: root, Open: func(context.Context) (source.Source, error) {
 		return files.New(files.Options{Roots: []string{root}})
 	}}}
 	if _, err := w.backup(w.store, o); err != nil {
@@ -368,7 +369,7 @@ func (w *world) backUpTree(root string) {
 }
 
 // bringBack restores the last snapshot to a directory.
-func (w *world) bringBack(root string, o pipeline.RestoreOptions) {
+func (w *world) bringBack(root string, o restore.Options) {
 	w.t.Helper()
 	o.Problem = func(path string, err error) { w.t.Errorf("restore of %s: %v", path, err) }
 	to, err := directory.New(root, directory.Options{NumericIDs: true, Warn: o.Problem})
@@ -391,12 +392,12 @@ func roundOfTrees(t *testing.T, seed uint64) {
 	g := grow(t, from, seed)
 	w.backUpTree(from)
 	g.dropSockets()
-	w.bringBack(to+"/first", pipeline.RestoreOptions{Verify: true})
+	w.bringBack(to+"/first", restore.Options{Verify: true})
 	equal(t, from, to+"/first")
 	g.change()
 	w.backUpTree(from)
 	g.dropSockets()
-	w.bringBack(to+"/second", pipeline.RestoreOptions{})
+	w.bringBack(to+"/second", restore.Options{})
 	equal(t, from, to+"/second")
 	w.check()
 	for _, dir := range []string{from, to} {

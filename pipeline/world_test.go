@@ -25,8 +25,10 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
+	"github.com/packstone/packstone/pipeline/check"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -101,10 +103,10 @@ func (w *world) reader() *catalog.Repository {
 	return repo
 }
 
-func (w *world) options(sources ...*fakeSource) pipeline.BackupOptions {
-	o := pipeline.BackupOptions{Set: "set", Host: "host", PackSize: 64 << 10, Concurrency: 1}
+func (w *world) options(sources ...*fakeSource) backup.Options {
+	o := backup.Options{Set: "set", Host: "host", PackSize: 64 << 10, Concurrency: 1}
 	for i, s := range sources {
-		o.Jobs = append(o.Jobs, pipeline.Job{
+		o.Jobs = append(o.Jobs, backup.Job{
 			Name: fmt.Sprintf("source%d", i), Type: "fake", Location: "here",
 			Open: func(context.Context) (source.Source, error) { return s, s.failOpen },
 		})
@@ -113,12 +115,12 @@ func (w *world) options(sources ...*fakeSource) pipeline.BackupOptions {
 }
 
 // backup takes sources through s, which may be w.store.
-func (w *world) backup(s store.Store, o pipeline.BackupOptions) (*catalog.Snapshot, error) {
+func (w *world) backup(s store.Store, o backup.Options) (*catalog.Snapshot, error) {
 	repo, err := w.open(s)
 	if err != nil {
 		return nil, err
 	}
-	return pipeline.Backup(w.t.Context(), repo, o)
+	return backup.Run(w.t.Context(), repo, o)
 }
 
 func (w *world) mustBackup(sources ...*fakeSource) *catalog.Snapshot {
@@ -133,7 +135,7 @@ func (w *world) mustBackup(sources ...*fakeSource) *catalog.Snapshot {
 // check fails the test on any finding.
 func (w *world) check() {
 	w.t.Helper()
-	report, err := pipeline.Check(w.t.Context(), w.reader(), pipeline.CheckOptions{ReadData: true})
+	report, err := check.Run(w.t.Context(), w.reader(), check.Options{ReadData: true})
 	if err != nil {
 		w.t.Fatalf("check: %v", err)
 	}
@@ -158,7 +160,7 @@ func (w *world) snapshots() []*catalog.Snapshot {
 }
 
 // restore brings source number i of the last snapshot back.
-func (w *world) restore(i int, o pipeline.RestoreOptions) *fakeTarget {
+func (w *world) restore(i int, o restore.Options) *fakeTarget {
 	w.t.Helper()
 	all := w.snapshots()
 	to := newTarget()
@@ -168,20 +170,20 @@ func (w *world) restore(i int, o pipeline.RestoreOptions) *fakeTarget {
 	return to
 }
 
-func (w *world) restoreTo(to target.Target, s *catalog.Snapshot, i int, o pipeline.RestoreOptions) (pipeline.RestoreResult, error) {
+func (w *world) restoreTo(to target.Target, s *catalog.Snapshot, i int, o restore.Options) (restore.Result, error) {
 	fetcher, err := fetch.New(w.reader(), s.Domain, fetch.Options{})
 	if err != nil {
-		return pipeline.RestoreResult{}, err
+		return restore.Result{}, err
 	}
 	t := tree.Open(s.Sources[i].Root, fetcher.Pages(), tree.OpenOptions{})
-	return pipeline.Restore(w.t.Context(), t, fetcher, to, o)
+	return restore.Run(w.t.Context(), t, fetcher, to, o)
 }
 
 // same fails the test unless the last snapshot restores as the source is.
 func (w *world) same(i int, want *fakeSource) {
 	w.t.Helper()
 	var problems []string
-	got := w.restore(i, pipeline.RestoreOptions{Verify: true, Problem: func(path string, err error) {
+	got := w.restore(i, restore.Options{Verify: true, Problem: func(path string, err error) {
 		problems = append(problems, path+": "+err.Error())
 	}})
 	if len(problems) > 0 {

@@ -21,6 +21,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/source/command"
 	"github.com/packstone/packstone/pipeline/source/files"
@@ -123,23 +124,23 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	if err := a.speak(repo, &run.BackupOptions); err != nil {
+	if err := a.speak(repo, &run.Options); err != nil {
 		return err
 	}
 	return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
-		return a.runBackup(ctx, repo, storage, run.BackupOptions)
+		return a.runBackup(ctx, repo, storage, run.Options)
 	})
 }
 
 // plannedBackup is a backup and the hooks around it.
 type plannedBackup struct {
-	pipeline.BackupOptions
+	backup.Options
 	hooks hook.Hooks
 }
 
 // planBackup finds out what is to be backed up, without touching it.
 func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) {
-	run := plannedBackup{BackupOptions: pipeline.BackupOptions{
+	run := plannedBackup{Options: backup.Options{
 		User: userName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
 		Concurrency: a.flags.concurrency, PackSize: int(o.packSize), Progress: new(pipeline.Progress),
 	}}
@@ -187,7 +188,7 @@ func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) er
 	if err := o.refuse("the backup of a command", pathFlags...); err != nil {
 		return err
 	}
-	return a.planAdHoc(run, pipeline.Job{
+	return a.planAdHoc(run, backup.Job{
 		Name: adHoc, Type: "command", Location: strings.Join(args, " "),
 		Open: func(context.Context) (source.Source, error) {
 			return opened(command.New(command.Options{Command: args, Name: o.name, Env: a.env.forPrograms(), AllowEmpty: o.empty}))
@@ -197,12 +198,12 @@ func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) er
 
 // planAdHoc takes the one job of a backup that the command line describes. Opening its source reads nothing yet, and finds out whether that
 // description is good.
-func (a *app) planAdHoc(run *plannedBackup, job pipeline.Job) error {
+func (a *app) planAdHoc(run *plannedBackup, job backup.Job) error {
 	probe, err := job.Open(context.Background())
 	if err != nil {
 		return usage("%w", err)
 	}
-	run.Set, run.Jobs = a.flags.set, []pipeline.Job{job}
+	run.Set, run.Jobs = a.flags.set, []backup.Job{job}
 	return probe.Close()
 }
 
@@ -277,7 +278,7 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 	}
 	slices.Sort(paths) // the same paths are the same, in whatever order
 	paths = slices.Compact(paths)
-	return a.planAdHoc(run, pipeline.Job{
+	return a.planAdHoc(run, backup.Job{
 		Name: adHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
 		Open: func(context.Context) (source.Source, error) {
 			return opened(files.New(files.Options{
@@ -328,7 +329,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 		if !ok {
 			return usage("%s is a set: back up sets one by one", name)
 		}
-		run.Jobs = append(run.Jobs, pipeline.Job{
+		run.Jobs = append(run.Jobs, backup.Job{
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
 				return settings.Open(ctx, name, config.OpenOptions{
@@ -384,13 +385,13 @@ func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o pipeline.BackupOptions) error {
+func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options) error {
 	begun := time.Now()
 	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
 	o.Advice = func(text string) { a.out.Warn(output.Warning{Message: text}) }
 	stop := a.out.Progress(backupCounts(o.Progress))
-	snapshot, err := pipeline.Backup(ctx, repo, o)
+	snapshot, err := backup.Run(ctx, repo, o)
 	stop()
 	if snapshot == nil {
 		return err
@@ -414,7 +415,7 @@ func backupCounts(p *pipeline.Progress) func() output.Counts {
 	}
 }
 
-func summarize(s *catalog.Snapshot, o pipeline.BackupOptions, took time.Duration) backupSummary {
+func summarize(s *catalog.Snapshot, o backup.Options, took time.Duration) backupSummary {
 	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds()}
 	if !o.DryRun {
 		m.SnapshotID = s.ID.String()

@@ -18,7 +18,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
 )
 
 // verifySummary is what catalog verify prints as JSON at its end.
@@ -50,7 +50,7 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := pipeline.Check(ctx, repo, pipeline.CheckOptions{Parallel: a.flags.concurrency})
+	report, err := check.Run(ctx, repo, check.Options{Parallel: a.flags.concurrency})
 	if err != nil {
 		return err
 	}

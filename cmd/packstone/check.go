@@ -11,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
 )
 
 // checkSummary is what check prints as JSON at its end.
@@ -51,7 +52,7 @@ pack is read, opened and its chunks compared with their names. Without an identi
 	cmd.Flags().Lookup("read-data").NoOptDefVal = "100%"
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, _ []string) error {
-		o := pipeline.CheckOptions{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
+		o := check.Options{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
 		if err := parseShare(readData, &o); err != nil {
 			return err
 		}
@@ -59,7 +60,7 @@ pack is read, opened and its chunks compared with their names. Without an identi
 	})
 }
 
-func parseShare(text string, o *pipeline.CheckOptions) error {
+func parseShare(text string, o *check.Options) error {
 	if text == "" {
 		return nil
 	}
@@ -70,13 +71,13 @@ func parseShare(text string, o *pipeline.CheckOptions) error {
 	return nil
 }
 
-func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
+func (a *app) check(ctx context.Context, o check.Options) error {
 	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache|evenBroken)
 	if err != nil {
 		return err
 	}
 	stop := a.out.Progress(backupCounts(o.Progress))
-	report, err := pipeline.Check(ctx, repo, o)
+	report, err := check.Run(ctx, repo, o)
 	stop()
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func (a *app) check(ctx context.Context, o pipeline.CheckOptions) error {
 	return a.out.Err()
 }
 
-func checkSummaryOf(r *pipeline.CheckReport) checkSummary {
+func checkSummaryOf(r *check.Report) checkSummary {
 	m := checkSummary{
 		Records: r.Records, Snapshots: r.Snapshots, Packs: r.Packs, PacksRead: r.PacksRead, BytesRead: r.BytesRead,
 		Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{},

@@ -11,9 +11,9 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target/directory"
 )
 
@@ -68,7 +68,7 @@ func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error 
 	e := &entry.Entry{
 		Path: name, Type: entry.File, Mode: 0o600, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), ModTime: entry.TimeOf(s.Moment),
 	}
-	match, err := pipeline.NewMatch("", r.o.include, r.o.exclude)
+	match, err := restore.NewMatch("", r.o.include, r.o.exclude)
 	if err != nil {
 		return usage("%w", err)
 	}
@@ -85,7 +85,7 @@ func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error 
 	}
 	r.tell(e, action)
 	switch {
-	case action == pipeline.ActionKeep:
+	case action == restore.ActionKeep:
 		r.total.Kept++
 		return nil
 	case r.dry():
@@ -96,19 +96,19 @@ func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error 
 }
 
 // decideFile compares a file that is there with the one that would come back.
-func decideFile(file string, e *entry.Entry, o pipeline.Overwrite) (pipeline.Action, error) {
+func decideFile(file string, e *entry.Entry, o restore.Overwrite) (restore.Action, error) {
 	there, err := os.Lstat(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return pipeline.ActionRestore, nil
+		return restore.ActionRestore, nil
 	}
 	if err != nil {
 		return "", err
 	}
 	at := entry.TimeOf(there.ModTime())
-	if o == pipeline.OverwriteNever || o == pipeline.OverwriteIfNewer && at.Compare(e.ModTime) >= 0 || o == pipeline.OverwriteIfChanged && at == e.ModTime {
-		return pipeline.ActionKeep, nil
+	if o == restore.OverwriteNever || o == restore.OverwriteIfNewer && at.Compare(e.ModTime) >= 0 || o == restore.OverwriteIfChanged && at == e.ModTime {
+		return restore.ActionKeep, nil
 	}
-	return pipeline.ActionUpdate, nil
+	return restore.ActionUpdate, nil
 }
 
 // writeDatabase builds the file beside its place, compares it with what is stored, and gives it its

@@ -6,7 +6,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 )
 
 // namedHost is the host that a person has named for this machine: by PACKSTONE_HOST, or in the
@@ -45,7 +45,7 @@ func machineName() string {
 }
 
 // speak says of which host a backup is, and refuses one that this machine's key may not speak for.
-func (a *app) speak(repo *catalog.Repository, o *pipeline.BackupOptions) (err error) {
+func (a *app) speak(repo *catalog.Repository, o *backup.Options) (err error) {
 	if o.Host = a.flags.host; o.Host == "" {
 		if o.Host, err = a.thisHost(repo.Format.Repository); err != nil {
 			return err

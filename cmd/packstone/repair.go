@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
 )
 
 // repairMessage is what repair prints as JSON at its end.
@@ -61,7 +62,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.speak(repo, &run.BackupOptions); err != nil {
+	if err := a.speak(repo, &run.Options); err != nil {
 		return err
 	}
 	before, err := a.readAll(ctx, repo)
@@ -71,13 +72,13 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
 		return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
-			return a.runBackup(ctx, repo, storage, run.BackupOptions)
+			return a.runBackup(ctx, repo, storage, run.Options)
 		})
 	})
 }
 
 // mend lets work make good what is wrong, and says what is left.
-func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *pipeline.CheckReport, work func() error) error {
+func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *check.Report, work func() error) error {
 	if len(before.Findings) == 0 || a.flags.dryRun {
 		return a.reportRepair(before, before)
 	}
@@ -93,11 +94,11 @@ func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *pipeli
 }
 
 // readAll reads the whole repository and says what is wrong.
-func (a *app) readAll(ctx context.Context, repo *catalog.Repository) (*pipeline.CheckReport, error) {
-	o := pipeline.CheckOptions{ReadData: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
+func (a *app) readAll(ctx context.Context, repo *catalog.Repository) (*check.Report, error) {
+	o := check.Options{ReadData: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
 	stop := a.out.Progress(backupCounts(o.Progress))
 	defer stop()
-	return pipeline.Check(ctx, repo, o)
+	return check.Run(ctx, repo, o)
 }
 
 // repairFromMirror replaces damaged objects by those of another repository.
@@ -121,10 +122,10 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 	before.Findings = slices.Concat(before.Findings, before.Healed)
 	return a.mend(ctx, repo, before, func() error {
 		for _, f := range before.Findings {
-			if !pipeline.IsContent(f.Object) {
+			if !check.IsContent(f.Object) {
 				continue
 			}
-			if err := pipeline.CopyBack(ctx, storage, from, f.Object); err != nil {
+			if err := check.CopyBack(ctx, storage, from, f.Object); err != nil {
 				a.out.Problem(f.Object, "repair", err)
 			}
 		}
@@ -133,7 +134,7 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 }
 
 // reportRepair prints what was wrong before, and what still is.
-func (a *app) reportRepair(before, after *pipeline.CheckReport) error {
+func (a *app) reportRepair(before, after *check.Report) error {
 	m := repairMessage{Damaged: []string{}, Repaired: []string{}, Left: checkSummaryOf(after).Findings, DryRun: a.flags.dryRun}
 	left := map[string]bool{}
 	for _, f := range m.Left {

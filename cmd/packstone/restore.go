@@ -18,6 +18,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
 	"github.com/packstone/packstone/pipeline/target/directory"
 )
@@ -107,9 +108,9 @@ final name.`,
 	})
 }
 
-var overwrites = map[string]pipeline.Overwrite{
-	"": pipeline.OverwriteAlways, "always": pipeline.OverwriteAlways, "if-changed": pipeline.OverwriteIfChanged,
-	"if-newer": pipeline.OverwriteIfNewer, "never": pipeline.OverwriteNever,
+var overwrites = map[string]restore.Overwrite{
+	"": restore.OverwriteAlways, "always": restore.OverwriteAlways, "if-changed": restore.OverwriteIfChanged,
+	"if-newer": restore.OverwriteIfNewer, "never": restore.OverwriteNever,
 }
 
 func (a *app) restore(ctx context.Context, o restoreOptions, args []string) error {
@@ -230,7 +231,7 @@ type restoring struct {
 	doubts   []string // why somebody should be asked
 	doubted  bool
 	progress pipeline.Progress
-	total    pipeline.RestoreResult
+	total    restore.Result
 	warned   atomic.Uint64
 	denied   uint64 // entries that the user of --check-access could not use
 	inexact  uint64 // objects and values of databases that did not come back exactly
@@ -297,7 +298,7 @@ func (r *restoring) outcome() error {
 		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
 	case r.inexact > 0:
 		return exitWith(exitMissing, "%d objects or values of databases are not exact in SQLite: they are listed above", r.inexact)
-	case len(r.o.include) > 0 && r.total == (pipeline.RestoreResult{}):
+	case len(r.o.include) > 0 && r.total == (restore.Result{}):
 		return exitWith(exitFailed, "nothing in the snapshot matches --include: a pattern with a slash is matched with whole paths, from the source's root on")
 	case r.warned.Load() > 0:
 		return exitWith(exitMissing, "%d entries came back without all of their metadata: they are listed above", r.warned.Load())
@@ -365,7 +366,7 @@ func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *fetch.Fetche
 func (r *restoring) dry() bool { return r.flags.dryRun }
 
 // tell prints what is done with an entry, always for a plan.
-func (r *restoring) tell(e *entry.Entry, action pipeline.Action) {
+func (r *restoring) tell(e *entry.Entry, action restore.Action) {
 	if r.o.plan {
 		r.out.Line("%-9s %s", action, output.Name(e.Path))
 		return

@@ -13,7 +13,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/crypto"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -59,7 +59,7 @@ func (f *forger) forge(name, kind string, paths []string, entries ...entry.Entry
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	_, err = pipeline.Backup(f.t.Context(), repo, pipeline.BackupOptions{Set: "set", Host: "host", Jobs: []pipeline.Job{{
+	_, err = backup.Run(f.t.Context(), repo, backup.Options{Set: "set", Host: "host", Jobs: []backup.Job{{
 		Name: name, Type: kind, Location: "forged", Paths: paths,
 		Open: func(context.Context) (source.Source, error) { return forgedSource(entries), nil },
 	}}})

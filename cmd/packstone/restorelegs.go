@@ -16,8 +16,8 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
 	"github.com/packstone/packstone/pipeline/target/command"
 )
@@ -25,7 +25,7 @@ import (
 // leg is a source, or a part of one, on its way to its place.
 type leg struct {
 	source   *catalog.SourceState
-	restored *pipeline.Restoration // nil: it is a database
+	restored *restore.Restoration // nil: it is a database
 }
 
 // openLegs opens the places that sources come back to, without writing anything.
@@ -161,24 +161,24 @@ func (r *restoring) closeTargets(ctx context.Context) error {
 type writing struct {
 	below  string                                                       // the path at or below which it lies
 	server bool                                                         // it goes to a server, by which only what differs is sent
-	taken  func(ctx context.Context, put func(path string) error) error // as pipeline.RestoreOptions has it
+	taken  func(ctx context.Context, put func(path string) error) error // as restore.Options has it
 }
 
 // addLeg prepares the way of a tree, or a part of it, to a target.
 func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.Tree, fetcher *fetch.Fetcher, to target.Target, w writing) error {
-	match, err := pipeline.NewMatch(w.below, r.o.include, r.o.exclude)
+	match, err := restore.NewMatch(w.below, r.o.include, r.o.exclude)
 	if err != nil {
 		return usage("%w", err)
 	}
-	o := pipeline.RestoreOptions{
+	o := restore.Options{
 		Below: w.below, Include: match, Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, Taken: w.taken, DryRun: r.dry(),
 		Verify: r.o.verify, Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
 		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
 	}
 	if w.server && r.o.overwrite == "" {
-		o.Overwrite = pipeline.OverwriteIfChanged
+		o.Overwrite = restore.OverwriteIfChanged
 	}
-	known, err := pipeline.KnowledgeOf(ctx, s, t)
+	known, err := restore.KnowledgeOf(ctx, s, t)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.
 	if o.Delete {
 		r.doubt(known.Doubt)
 	}
-	r.legs = append(r.legs, leg{s, pipeline.NewRestoration(t, fetcher, to, o)})
+	r.legs = append(r.legs, leg{s, restore.New(t, fetcher, to, o)})
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package pipeline
+package backup
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/chunker"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline"
 )
 
 // intake takes chunks in: those that the repository has already cost a look-up, the others are compressed and packed. Safe for
@@ -20,7 +21,7 @@ type intake struct {
 	index    *index.Index
 	writer   *archive.Writer
 	flight   [flightShards]flightShard
-	progress *Progress
+	progress *pipeline.Progress
 	zeros    atomic.Pointer[zeroRun]
 }
 
@@ -39,7 +40,7 @@ type flightShard struct {
 
 const flightShards = 64
 
-func newIntake(ids *crypto.IDKey, index *index.Index, p *Progress) *intake {
+func newIntake(ids *crypto.IDKey, index *index.Index, p *pipeline.Progress) *intake {
 	in := &intake{ids: ids, index: index, progress: p}
 	for i := range in.flight {
 		in.flight[i].slots, in.flight[i].seen = map[archive.ID]*archive.Slot{}, map[uint64]struct{}{}

@@ -1,4 +1,6 @@
-package pipeline
+// Package backup takes sources through the chunker into packs and commits them. It meets the sources by their seam alone, and the repository by
+// the sessions of catalog.
+package backup
 
 import (
 	"context"
@@ -18,6 +20,7 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/chunker"
+	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/source"
 )
@@ -46,8 +49,8 @@ func (j *Job) label() string {
 	return j.Location
 }
 
-// BackupOptions say what is backed up and how.
-type BackupOptions struct {
+// Options say what is backed up and how.
+type Options struct {
 	Set, Host, User string
 	Tags            []string
 	Time            time.Time // of the snapshot; now if zero
@@ -60,18 +63,18 @@ type BackupOptions struct {
 	PackSize    int  // see archive.WriterOptions
 	Uploads     int
 	Publish     time.Duration // how often what was uploaded is published; 10 s if 0
-	Progress    *Progress
+	Progress    *pipeline.Progress
 	Problem     func(path string, err error) // told of what is missed; may be nil
 	Advice      func(text string)            // told what a source has to say about the run as a whole; may be nil
 
 	started time.Time // the first try
 }
 
-// Backup takes all jobs into one snapshot and commits it. A source that fails as a whole fails the
+// Run takes all jobs into one snapshot and commits it. A source that fails as a whole fails the
 // backup: what was uploaded is kept for the next run. What a single file lacks is counted in the
 // snapshot's coverage. catalog.ErrOutside, before anything is read or written, if the writer may
 // not speak for the host.
-func Backup(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*catalog.Snapshot, error) {
+func Run(ctx context.Context, repo *catalog.Repository, o Options) (*catalog.Snapshot, error) {
 	o = o.withDefaults()
 	if err := repo.MaySpeakFor(o.Host); err != nil {
 		return nil, err
@@ -83,7 +86,7 @@ func Backup(ctx context.Context, repo *catalog.Repository, o BackupOptions) (*ca
 		if again := forget || errors.Is(err, catalog.ErrRestart); err == nil || !again || try == maxRestarts {
 			return snapshot, err
 		}
-		o.Progress.restart()
+		o.Progress.Restart()
 	}
 }
 
@@ -92,7 +95,7 @@ const maxRestarts = 4
 
 // thing names what is backed up, for which this host remembers the last backup: the set, and with it what has no name of its own, so that
 // paths in turns do not make it forget each other's.
-func (o *BackupOptions) thing() string {
+func (o *Options) thing() string {
 	thing := o.Set
 	for i := range o.Jobs {
 		if j := &o.Jobs[i]; j.isAdHoc() {
@@ -102,7 +105,7 @@ func (o *BackupOptions) thing() string {
 	return thing
 }
 
-func (o BackupOptions) withDefaults() BackupOptions {
+func (o Options) withDefaults() Options {
 	if o.Concurrency <= 0 {
 		o.Concurrency = runtime.GOMAXPROCS(0)
 	}
@@ -110,22 +113,22 @@ func (o BackupOptions) withDefaults() BackupOptions {
 		o.Publish = 10 * time.Second
 	}
 	if o.Progress == nil {
-		o.Progress = &Progress{}
+		o.Progress = &pipeline.Progress{}
 	}
 	o.started = time.Now()
 	return o
 }
 
-func (o *BackupOptions) sourceNames() (names []string) {
+func (o *Options) sourceNames() (names []string) {
 	for i := range o.Jobs {
 		names = append(names, o.Jobs[i].Name)
 	}
 	return names
 }
 
-// backup is one try of Backup, in one chain of sessions.
+// backup is one try of Run, in one chain of sessions.
 type backup struct {
-	o        BackupOptions
+	o        Options
 	repo     *catalog.Repository
 	session  *catalog.Session
 	publish  *publisher
@@ -145,7 +148,7 @@ type backup struct {
 }
 
 // backupOnce is one try. forget leaves the last trees aside, since pages of them are missing.
-func backupOnce(ctx context.Context, repo *catalog.Repository, o BackupOptions, forget bool) (*catalog.Snapshot, error) {
+func backupOnce(ctx context.Context, repo *catalog.Repository, o Options, forget bool) (*catalog.Snapshot, error) {
 	begin := repo.Begin
 	if o.DryRun {
 		begin = repo.Preview

@@ -1,4 +1,4 @@
-package pipeline
+package restore
 
 import (
 	"context"
@@ -178,7 +178,7 @@ func (r *restore) commit(ctx context.Context, f *restoring) error {
 		}
 	}
 	r.o.Progress.FilesDone.Add(1)
-	r.o.Progress.setCurrent(f.node.Path)
+	r.o.Progress.SetCurrent(f.node.Path)
 	r.count(ActionRestore, &f.node.Entry)
 	return nil
 }

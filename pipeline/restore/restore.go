@@ -1,4 +1,5 @@
-package pipeline
+// Package restore brings snapshots back to targets. Content comes through fetch; what of it is there already is kept or read from where it lies.
+package restore
 
 import (
 	"context"
@@ -12,6 +13,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -27,8 +29,8 @@ const (
 	OverwriteNever
 )
 
-// RestoreOptions say what comes back and how.
-type RestoreOptions struct {
+// Options say what comes back and how.
+type Options struct {
 	Below     string                    // what lies at or below this path, with the directories that lead there; "": everything
 	Include   func(e *entry.Entry) bool // nil: everything
 	Overwrite Overwrite
@@ -45,17 +47,17 @@ type RestoreOptions struct {
 	DryRun   bool
 	Verify   bool // read back what was written, and read what OverwriteIfChanged would keep
 	Parallel int  // files that are read back at once; 4 if 0
-	Progress *Progress
+	Progress *pipeline.Progress
 	// Problem takes what did not come back as it was; may be nil.
 	Problem func(path string, err error)
 	// Plan is told each entry and what would be done with it; may be nil.
 	Plan func(e *entry.Entry, action Action)
 }
 
-func (o *RestoreOptions) includes(e *entry.Entry) bool { return o.Include == nil || o.Include(e) }
+func (o *Options) includes(e *entry.Entry) bool { return o.Include == nil || o.Include(e) }
 
 // unknownAt tells whether the snapshot does not know what was at a path.
-func (o *RestoreOptions) unknownAt(path string) bool {
+func (o *Options) unknownAt(path string) bool {
 	for _, unknown := range o.Unknown {
 		if within(path, unknown) {
 			return true
@@ -65,12 +67,12 @@ func (o *RestoreOptions) unknownAt(path string) bool {
 }
 
 // excluded tells whether the backup left out whatever lay where e is.
-func (o *RestoreOptions) excluded(e *entry.Entry) bool {
+func (o *Options) excluded(e *entry.Entry) bool {
 	return o.Excluded != nil && o.Excluded(e.Path, e.Type == entry.Directory)
 }
 
 // keepsOld tells whether what is there stays whatever the snapshot has.
-func (o *RestoreOptions) keepsOld(traits target.Traits, e, there *entry.Entry) bool {
+func (o *Options) keepsOld(traits target.Traits, e, there *entry.Entry) bool {
 	switch o.Overwrite {
 	case OverwriteNever:
 		return true
@@ -99,8 +101,8 @@ const (
 	ActionDelete  Action = "deleted"
 )
 
-// RestoreResult counts what a restore did.
-type RestoreResult struct {
+// Result counts what a restore did.
+type Result struct {
 	Restored, Kept, Deleted, Failed uint64
 	Damaged                         uint64 // of those failed, how many for content that is damaged in the repository
 	Bytes                           uint64
@@ -108,7 +110,7 @@ type RestoreResult struct {
 }
 
 // Add adds the counts of another restore.
-func (r *RestoreResult) Add(other RestoreResult) {
+func (r *Result) Add(other Result) {
 	r.Restored += other.Restored
 	r.Kept += other.Kept
 	r.Deleted += other.Deleted
@@ -121,10 +123,10 @@ func (r *RestoreResult) Add(other RestoreResult) {
 // Restoration is a tree, or what of it is included, on its way to a target.
 type Restoration struct{ r *restore }
 
-// NewRestoration prepares a restore. Nothing is looked at yet.
-func NewRestoration(t *tree.Tree, f *fetch.Fetcher, to target.Target, o RestoreOptions) *Restoration {
+// New prepares a restore. Nothing is looked at yet.
+func New(t *tree.Tree, f *fetch.Fetcher, to target.Target, o Options) *Restoration {
 	if o.Progress == nil {
-		o.Progress = &Progress{}
+		o.Progress = &pipeline.Progress{}
 	}
 	return &Restoration{&restore{
 		o: o, tree: t, fetch: f, target: to, traits: to.Traits(), scope: newScope(o.Below, o.Roots),
@@ -138,19 +140,19 @@ func (r *Restoration) Survey(ctx context.Context) (Surplus, error) { return r.r.
 // Run removes what is to go, as far as a survey found something, and then brings back the rest. Content is fetched pack by pack and every chunk is
 // checked. What cannot come back is told to Problem and counted, and the rest goes on; an error means that the restore as a whole
 // failed.
-func (r *Restoration) Run(ctx context.Context) (RestoreResult, error) {
+func (r *Restoration) Run(ctx context.Context) (Result, error) {
 	err := r.r.run(ctx)
 	return r.r.result, err
 }
 
-// Restore brings a tree back to a target, without a question.
-func Restore(ctx context.Context, t *tree.Tree, f *fetch.Fetcher, to target.Target, o RestoreOptions) (RestoreResult, error) {
-	return NewRestoration(t, f, to, o).Run(ctx)
+// Run brings a tree back to a target, without a question.
+func Run(ctx context.Context, t *tree.Tree, f *fetch.Fetcher, to target.Target, o Options) (Result, error) {
+	return New(t, f, to, o).Run(ctx)
 }
 
 // restore is one run over one tree and target.
 type restore struct {
-	o      RestoreOptions
+	o      Options
 	tree   *tree.Tree
 	fetch  *fetch.Fetcher
 	target target.Target
@@ -174,7 +176,7 @@ type restore struct {
 	told   []telling // what the plan is told when what stands before it is read
 
 	mu     sync.Mutex
-	result RestoreResult
+	result Result
 }
 
 // survey walks the target beside the tree and counts what would go.

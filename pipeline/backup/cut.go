@@ -1,4 +1,4 @@
-package pipeline
+package backup
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/chunker"
+	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -47,7 +48,7 @@ type cutter struct {
 	long     chan struct{} // holds a token for each long file that is being cut
 	turn     bool          // this worker has one
 	parallel int
-	progress *Progress
+	progress *pipeline.Progress
 }
 
 const (

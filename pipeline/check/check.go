@@ -1,4 +1,5 @@
-package pipeline
+// Package check looks for what is damaged or missing in a repository, or not signed as it should be, and puts good copies in its place.
+package check
 
 import (
 	"context"
@@ -19,17 +20,18 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// CheckOptions say how deep a check goes.
-type CheckOptions struct {
+// Options say how deep a check goes.
+type Options struct {
 	ReadData    bool          // read every pack, not only what says where things are
 	Percent     float64       // of the packs to read, chosen by name and Seed; all if 0
 	Seed        uint64        // another choice of packs each time
 	MaxDuration time.Duration // stop reading packs after this; no limit if 0
 	Parallel    int           // packs at once; 2 if 0
-	Progress    *Progress
+	Progress    *pipeline.Progress
 }
 
 // Finding is something that is wrong.
@@ -39,8 +41,8 @@ type Finding struct {
 	Err    error
 }
 
-// CheckReport says what was looked at and what was found.
-type CheckReport struct {
+// Report says what was looked at and what was found.
+type Report struct {
 	Records, Snapshots, Packs, PacksRead uint64
 	Chunks, BytesRead                    uint64
 	Unused                               uint64 // packs that no index names: leftovers of interrupted runs
@@ -55,10 +57,10 @@ type CheckReport struct {
 // check is one run of Check.
 type check struct {
 	repo    *catalog.Repository
-	o       CheckOptions
+	o       Options
 	log     *catalog.Log
 	index   *index.Index
-	report  *CheckReport
+	report  *Report
 	present map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
 	closed  bool                           // no key at hand opens some of the index runs
 	seen    map[string]bool                // trees that were checked already, with their refs
@@ -72,17 +74,17 @@ type check struct {
 	hurt    map[int][]archive.ID // finding about a pack → chunks that it hurts
 }
 
-// Check looks for anything in the repository that is damaged, missing or not signed as it should be. What is wrong is in the report's
+// Run looks for anything in the repository that is damaged, missing or not signed as it should be. What is wrong is in the report's
 // findings; the error says that it could not look. The repository should be opened without a cache.
-func Check(ctx context.Context, repo *catalog.Repository, o CheckOptions) (*CheckReport, error) {
+func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, error) {
 	if o.Progress == nil {
-		o.Progress = &Progress{}
+		o.Progress = &pipeline.Progress{}
 	}
 	if o.Parallel <= 0 {
 		o.Parallel = 2
 	}
 	c := &check{
-		repo: repo, o: o, index: repo.NewIndex(), report: &CheckReport{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
+		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[archive.Name]*archive.Pack{}, seen: map[string]bool{}, damaged: map[archive.ID][]int{},
 		heard: map[archive.Name]*testimony{}, borrowed: map[borrowing]map[archive.Name]bool{},
 	}

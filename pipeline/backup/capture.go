@@ -1,4 +1,4 @@
-package pipeline
+package backup
 
 import (
 	"context"
@@ -49,6 +49,9 @@ type item struct {
 	shared  *shared      // a file with several names
 	first   bool         // this is the first of them
 }
+
+// fileKey tells files of a source apart, whatever their names.
+type fileKey struct{ device, inode uint64 }
 
 // shared is what became of the first name of a file, for its other names.
 type shared struct {
@@ -459,7 +462,7 @@ func (c *capture) read(ctx context.Context, k *cutter, it *item) error {
 // readFile reads content, twice if it changed meanwhile: most changes are short.
 func (c *capture) readFile(ctx context.Context, k *cutter, it *item) error {
 	e := &it.node.Entry
-	c.o.Progress.setCurrent(e.Path)
+	c.o.Progress.SetCurrent(e.Path)
 	toEnd, err := c.readContent(ctx, k, it)
 	if errors.Is(err, source.ErrChanged) {
 		toEnd, err = c.readContent(ctx, k, it)

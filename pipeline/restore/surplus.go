@@ -1,4 +1,4 @@
-package pipeline
+package restore
 
 import (
 	"context"
@@ -55,7 +55,7 @@ type level struct {
 // pruner finds what a target has and a snapshot has not, by all rules of Delete. What was absent when the backup was made goes; what
 // the backup could not read, or left out, is unknown, and stays. It is fed with the pairs of a merge.
 type pruner struct {
-	o      *RestoreOptions
+	o      *Options
 	scope  scope
 	target target.Target
 	traits target.Traits
@@ -69,7 +69,7 @@ type pruner struct {
 	surplus Surplus
 }
 
-func newPruner(o *RestoreOptions, s scope, t target.Target, repositories map[string]bool, doom func(context.Context, *found) error) *pruner {
+func newPruner(o *Options, s scope, t target.Target, repositories map[string]bool, doom func(context.Context, *found) error) *pruner {
 	base := &level{stays: true, unknown: repositories[""] || o.unknownAt("")}
 	return &pruner{o: o, scope: s, target: t, traits: t.Traits(), repositories: repositories, doom: doom, levels: []*level{base}}
 }
