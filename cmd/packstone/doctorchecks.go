@@ -15,6 +15,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 )
@@ -164,16 +165,16 @@ func (x *examination) examineIdentity(ctx context.Context, repo *catalog.Reposit
 	if file == nil {
 		return false, "none: this machine can't restore", nil
 	}
-	here, err := publicKeys(file.Identities)
+	here, err := admin.PublicKeys(file.Identities)
 	if err != nil {
 		return false, "", err
 	}
 	if !slices.ContainsFunc(here, func(r string) bool { return slices.Contains(repo.Config.Recipients, r) }) {
 		return false, "", fmt.Errorf("the identity at hand is none of the repository's %d recipients: %w", len(repo.Config.Recipients), crypto.ErrWrongIdentity)
 	}
-	if !pinned(file, repo) {
+	if !admin.Pins(file, repo) {
 		return true, "restores", advise("it does not say who owns the repository, so that another machine asks for --accept-owner; "+
-			"put this line into its file: %s", pinOf(repo).Line())
+			"put this line into its file: %s", admin.PinOf(repo).Line())
 	}
 	return true, "restores", nil
 }

@@ -39,6 +39,8 @@ var codes = []struct {
 	sentinel error
 	code     int
 }{
+	{catalog.ErrMisuse, exitUsage},
+	{catalog.ErrRefused, exitRefused},
 	{config.ErrInvalid, exitUsage},
 	{catalog.ErrAmbiguous, exitUsage},
 	{catalog.ErrBadName, exitUsage},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
@@ -141,7 +142,7 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	made = initMessage{
 		Repository: address.String(), ID: key.Repository, Owner: owner.Verifier().Text(), Print: owner.Verifier().Fingerprint().String(),
 	}
-	if made.Recipients, err = textsOf(recipients); err != nil {
+	if made.Recipients, err = admin.RecipientTexts(recipients); err != nil {
 		return made, err
 	}
 	places := a.identityPlaces()
@@ -238,7 +239,7 @@ func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipi
 		if err != nil || have == nil {
 			return nil, err
 		}
-		if recipients, err = recipientsOf(have.Identities); err != nil {
+		if recipients, err = admin.RecipientsOf(have.Identities); err != nil {
 			return nil, err
 		}
 	}
@@ -254,7 +255,7 @@ func (a *app) makeIdentity(classic bool) ([]age.Recipient, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	recipients, err := recipientsOf([]age.Identity{identity})
+	recipients, err := admin.RecipientsOf([]age.Identity{identity})
 	if err != nil {
 		return nil, "", err
 	}
@@ -276,18 +277,6 @@ func (a *app) makeIdentity(classic bool) ([]age.Recipient, string, error) {
 			"To let the same identity restore, name its recipient with --recipient"})
 	}
 	return recipients, path, writeKey(path, text.Bytes())
-}
-
-func recipientsOf(identities []age.Identity) ([]age.Recipient, error) {
-	var recipients []age.Recipient
-	for _, identity := range identities {
-		r, err := crypto.RecipientOf(identity)
-		if err != nil {
-			return nil, err
-		}
-		recipients = append(recipients, r)
-	}
-	return recipients, nil
 }
 
 // namedRecipients are those of the flags, else of PACKSTONE_RECIPIENTS_FILE, else of the settings.

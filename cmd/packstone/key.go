@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"filippo.io/age"
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -92,8 +92,8 @@ the new recipients in objects of their own. Repeat it with the same recipients a
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
 		return a.changeRecipients(ctx, args, func(now []string, named []string) ([]string, recipientsMessage, error) {
-			added := slices.DeleteFunc(named, func(r string) bool { return slices.Contains(now, r) })
-			return append(slices.Clone(now), added...), recipientsMessage{Added: added}, nil
+			next, added := admin.WithRecipients(now, named)
+			return next, recipientsMessage{Added: added}, nil
 		})
 	})
 }
@@ -109,21 +109,11 @@ shut him out take away his access to the storage too.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.changeRecipients(ctx, args, withoutRecipients)
+		return a.changeRecipients(ctx, args, func(now []string, named []string) ([]string, recipientsMessage, error) {
+			next, err := admin.WithoutRecipients(now, named)
+			return next, recipientsMessage{Removed: named}, err
+		})
 	})
-}
-
-func withoutRecipients(now, named []string) ([]string, recipientsMessage, error) {
-	for _, text := range named {
-		if !slices.Contains(now, text) {
-			return nil, recipientsMessage{}, usage("%s is no recipient of this repository", shortRecipient(text))
-		}
-	}
-	left := slices.DeleteFunc(slices.Clone(now), func(r string) bool { return slices.Contains(named, r) })
-	if len(left) == 0 {
-		return nil, recipientsMessage{}, exitWith(exitRefused, "the last recipient can't be removed: nobody could read what is written after; add another first")
-	}
-	return left, recipientsMessage{Removed: named}, nil
 }
 
 // changeRecipients sets the recipients that change makes of those now in force and those that are named.
@@ -144,7 +134,7 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 	if err != nil {
 		return err
 	}
-	recipients, err := parseRecipients(next)
+	recipients, err := admin.ParseRecipients(next)
 	if err != nil {
 		return err
 	}
@@ -155,7 +145,7 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 	}
 	m.Config, m.Recipients, m.DryRun = repo.Config.Number, next, a.flags.dryRun
 	if len(m.Added) > 0 {
-		m.Pin = pinOf(repo).Line()
+		m.Pin = admin.PinOf(repo).Line()
 	}
 	a.out.Message("key_recipients", m, m.text())
 	return a.out.Err()
@@ -163,41 +153,11 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 
 // recipientTexts checks recipients of the command line and returns their texts.
 func recipientTexts(args []string) ([]string, error) {
-	recipients, err := parseRecipients(args)
+	recipients, err := admin.ParseRecipients(args)
 	if err != nil {
 		return nil, err
 	}
-	return textsOf(recipients)
-}
-
-// textsOf are recipients as the configuration writes them, each once.
-func textsOf(recipients []age.Recipient) ([]string, error) {
-	var texts []string
-	for _, r := range recipients {
-		text, err := crypto.RecipientText(r)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(texts, text) {
-			texts = append(texts, text)
-		}
-	}
-	return texts, nil
-}
-
-func parseRecipients(texts []string) ([]age.Recipient, error) {
-	var recipients []age.Recipient
-	for _, text := range texts {
-		r, err := crypto.ParseRecipient(text)
-		if err != nil {
-			return nil, usage("recipient: %w", err)
-		}
-		recipients = append(recipients, r)
-	}
-	if err := crypto.CheckRecipients(recipients); err != nil {
-		return nil, usage("%w", err)
-	}
-	return recipients, nil
+	return admin.RecipientTexts(recipients)
 }
 
 func (m recipientsMessage) text() string {
@@ -206,10 +166,10 @@ func (m recipientsMessage) text() string {
 		b.WriteString("dry run, nothing was changed\n")
 	}
 	for _, text := range m.Added {
-		fmt.Fprintf(&b, "added %s: reads everything, old and new\n", shortRecipient(text))
+		fmt.Fprintf(&b, "added %s: reads everything, old and new\n", admin.ShortRecipient(text))
 	}
 	for _, text := range m.Removed {
-		fmt.Fprintf(&b, "removed %s: reads nothing that is written from now on, but can still read what was written before\n", shortRecipient(text))
+		fmt.Fprintf(&b, "removed %s: reads nothing that is written from now on, but can still read what was written before\n", admin.ShortRecipient(text))
 	}
 	if len(m.Added)+len(m.Removed) == 0 {
 		b.WriteString("no recipient was added; what was written meanwhile is readable by all of them\n")
@@ -219,13 +179,4 @@ func (m recipientsMessage) text() string {
 	}
 	fmt.Fprintf(&b, "configuration %d, recipients: %d", m.Config, len(m.Recipients))
 	return b.String()
-}
-
-// shortRecipient is enough of a public key to know it by: hybrid ones have two thousand characters.
-func shortRecipient(text string) string {
-	const head, tail = 20, 8
-	if len(text) <= 2*(head+tail) {
-		return text
-	}
-	return text[:head] + "…" + text[len(text)-tail:]
 }

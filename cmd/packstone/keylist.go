@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"filippo.io/age"
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 )
 
 // keyListMessage is what key list prints as JSON.
@@ -90,7 +90,7 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 	c := repo.Config
 	m = keyListMessage{
 		Repository: repo.Format.Repository, Owner: repo.Owner().Text(), Fingerprint: repo.Owner().Fingerprint().String(),
-		Pin: pinOf(repo).Line(), OwnerHere: ownerErr == nil,
+		Pin: admin.PinOf(repo).Line(), OwnerHere: ownerErr == nil,
 		Config: c.Number, Classic: c.Classic, Recipients: []recipientRow{}, Domains: []keyListDomainRow{}, Floor: c.Floor,
 		Collectors: memberRows(c.Collectors, ""), OldRules: c.Rules == 0,
 	}
@@ -121,25 +121,15 @@ func (a *app) recipientsAtHand(ctx context.Context) ([]string, error) {
 	if err != nil || file == nil {
 		return nil, err
 	}
-	return publicKeys(file.Identities)
-}
-
-// publicKeys are the recipients of identities, as text.
-func publicKeys(identities []age.Identity) ([]string, error) {
-	recipients, err := recipientsOf(identities)
-	if err != nil {
-		return nil, err
-	}
-	return textsOf(recipients)
+	return admin.PublicKeys(file.Identities)
 }
 
 // memberRows lists members. here is the public key whose file is at hand.
 func memberRows(members []catalog.Member, here string) []memberRow {
 	rows := []memberRow{}
 	for _, m := range members {
-		name, _, _ := strings.Cut(m.Key, "+")
 		rows = append(rows, memberRow{
-			Name: name, Key: m.Key, Hosts: m.Hosts, Group: m.Group, Roles: m.Roles, Here: m.Key == here, Revoked: m.Revoked != nil, Last: m.Revoked,
+			Name: admin.NameOf(m), Key: m.Key, Hosts: m.Hosts, Group: m.Group, Roles: m.Roles, Here: m.Key == here, Revoked: m.Revoked != nil, Last: m.Revoked,
 		})
 	}
 	return rows
@@ -149,7 +139,7 @@ func (m keyListMessage) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "repository %s, configuration %d\nowner      %s%s\n", m.Repository, m.Config, m.Fingerprint, mark(m.OwnerHere, "key at hand"))
 	for _, r := range m.Recipients {
-		fmt.Fprintf(&b, "recipient  %s%s\n", shortRecipient(r.Recipient), mark(r.Here, "identity at hand"))
+		fmt.Fprintf(&b, "recipient  %s%s\n", admin.ShortRecipient(r.Recipient), mark(r.Here, "identity at hand"))
 	}
 	for _, w := range m.Writers {
 		fmt.Fprintf(&b, "writer     %s\n", w.text())

@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/crypto"
 )
 
 // writerAddMessage is what key writer add prints as JSON.
@@ -85,7 +83,7 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	if err != nil {
 		return err
 	}
-	key, err := newWriterKey(repo, name)
+	key, err := admin.NewWriterKey(repo, name)
 	if err != nil {
 		return err
 	}
@@ -101,7 +99,7 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	if err != nil {
 		return err
 	}
-	if err := admit(ctx, repo, owner, member, file, text); err != nil {
+	if err := admin.Admit(ctx, repo, owner, member, keeping(file, text)); err != nil {
 		return err
 	}
 	m.Config, m.File = repo.Config.Number, file
@@ -114,68 +112,21 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	return a.out.Err()
 }
 
+// keeping writes a key file before its writer is admitted, if there is to be one.
+func keeping(path string, text []byte) func() (drop func() error, err error) {
+	if path == "" {
+		return nil
+	}
+	return func() (func() error, error) {
+		return func() error { return os.Remove(path) }, writeKey(path, text)
+	}
+}
+
 func (m writerAddMessage) text() string {
 	if m.Content != "" {
 		return strings.TrimRight(m.Content, "\n")
 	}
 	return "wrote the key file of " + m.Name + " to " + m.File
-}
-
-// newWriterKey makes the key file of a writer that is not admitted yet.
-func newWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, error) {
-	if err := checkNewName(repo, name); err != nil {
-		return nil, err
-	}
-	domain, err := repo.Domain(repo.Config.Domain)
-	if err != nil {
-		return nil, fmt.Errorf("admit writer %s: %w, or the key file of a writer", name, err)
-	}
-	recipients, err := repo.Config.AgeRecipients()
-	if err != nil {
-		return nil, err
-	}
-	signer, err := crypto.GenerateSigner(name)
-	if err != nil {
-		return nil, usage("host %s: %w", output.Name(name), err)
-	}
-	return &crypto.WriterFile{
-		Repository: repo.Format.Repository, Signer: signer, Owner: repo.Owner(),
-		DomainNumber: int(repo.Config.Domain), Domain: domain, Classic: repo.Config.Classic, Recipients: recipients,
-	}, nil
-}
-
-// checkNewName refuses a name that signs already: records of two keys in one lane could not be told apart.
-func checkNewName(repo *catalog.Repository, name string) error {
-	if name == repo.Owner().Name() {
-		return exitWith(exitRefused, "%s is the name of the repository's owner; choose another", name)
-	}
-	for _, row := range memberRows(slices.Concat(repo.Config.Writers, repo.Config.Collectors), "") {
-		if row.Name == name && row.Revoked {
-			return exitWith(exitRefused, "%s was revoked, and its name stays taken; choose another, such as %s-2", name, name)
-		}
-		if row.Name == name {
-			return exitWith(exitRefused, "%s is admitted already; revoke it first and choose another name, or give the host its key file", name)
-		}
-	}
-	return nil
-}
-
-// admit writes the key file, if there is to be one, and then the configuration: a file without admission does no harm and is removed, an
-// admission without its file would take the name for nothing.
-func admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, path string, text []byte) error {
-	if path != "" {
-		if err := writeKey(path, text); err != nil {
-			return err
-		}
-	}
-	err := repo.Change(ctx, owner, func(c *catalog.Config) error {
-		c.Writers = append(c.Writers, m)
-		return nil
-	})
-	if err != nil && path != "" {
-		return errors.Join(err, os.Remove(path))
-	}
-	return err
 }
 
 func newKeyWriterList(a *app) *cobra.Command {
@@ -238,20 +189,19 @@ the repository, as long as it can read the storage. Take away its access to the 
 }
 
 func (a *app) revokeWriter(ctx context.Context, name string) error {
-	w, err := a.openMember(ctx, name)
+	repo, w, err := a.openWriter(ctx, name)
 	if err != nil {
 		return err
 	}
-	m := writerRevokeMessage{Name: name, Last: w.log.LastOf(name), Config: w.repo.Config.Number, DryRun: a.flags.dryRun}
+	m := writerRevokeMessage{Name: name, Last: w.Last(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
 	if a.flags.dryRun {
 		a.out.Message("key_writer_revoke", m, "dry run: would revoke writer "+name)
 		return a.out.Err()
 	}
-	err = w.change(ctx, func(member *catalog.Member) { member.Revoked = m.Last })
-	if err != nil {
+	if err := w.Revoke(ctx); err != nil {
 		return err
 	}
-	m.Config = w.repo.Config.Number
+	m.Config = repo.Config.Number
 	a.out.Message("key_writer_revoke", m, m.text())
 	return a.out.Err()
 }

@@ -3,15 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/crypto"
 )
 
 // whatSharingTrusts says what one lets oneself in for by a group.
@@ -41,14 +40,13 @@ func (m *memberFlags) check() error {
 	return nil
 }
 
-// memberOf is the member of a host that the flags describe, but for its key. It speaks for that
-// host, and for the name that it goes by if nobody names another, unless --hosts says otherwise.
+// memberOf is the member of a host that the flags describe, but for its key.
 func (m *memberFlags) memberOf(host string) (catalog.Member, error) {
 	if strings.ContainsAny(host, `*?[\`) {
 		return catalog.Member{}, usage("%s is a pattern: name one host here, and patterns with --hosts", output.Name(host))
 	}
 	if m.hosts == nil {
-		m.hosts = slices.Compact([]string{host, catalog.WriterName(host)})
+		m.hosts = admin.HostsOf(host)
 	}
 	return catalog.Member{Hosts: m.hosts, Group: m.group, Roles: m.roles}, m.check()
 }
@@ -97,43 +95,56 @@ once more what it shared.
 }
 
 func (a *app) bindWriter(ctx context.Context, name string, o memberFlags, changed func(flag string) bool) error {
-	w, err := a.openMember(ctx, name)
+	repo, w, err := a.openWriter(ctx, name)
 	if err != nil {
 		return err
 	}
-	next, err := o.rebound(w.repo.Config.Writers[w.index], changed, w.log)
+	terms, err := o.terms(changed)
 	if err != nil {
 		return err
 	}
+	next := w.With(terms)
 	if !a.flags.dryRun {
-		if err := w.change(ctx, func(member *catalog.Member) { *member = next }); err != nil {
+		if err := w.Set(ctx, next); err != nil {
 			return err
 		}
 	}
 	m := writerBindMessage{
-		Name: name, Hosts: next.Hosts, Unbound: next.Hosts == nil, Group: next.Group, Roles: next.Roles, Config: w.repo.Config.Number, DryRun: a.flags.dryRun,
+		Name: name, Hosts: next.Hosts, Unbound: next.Hosts == nil, Group: next.Group, Roles: next.Roles, Config: repo.Config.Number, DryRun: a.flags.dryRun,
 	}
 	a.out.Message("key_writer_bind", m, m.text())
 	a.tellNameless(next)
 	return a.out.Err()
 }
 
-// rebound is a member with what the flags change.
-func (m *memberFlags) rebound(member catalog.Member, changed func(flag string) bool, log *catalog.Log) (catalog.Member, error) {
+// terms are those that the flags change.
+func (m *memberFlags) terms(changed func(flag string) bool) (t admin.Terms, err error) {
 	if changed("group") {
-		member.Group = m.group
+		t.Group = &m.group
 	}
 	if changed("role") {
-		member.Roles = m.roles
+		t.Roles = &m.roles
 	}
-	if !changed("hosts") {
+	if changed("hosts") {
+		t.Hosts = &m.hosts
+	} else {
 		m.hosts = []string{catalog.AnyHost}
-		return member, m.check()
 	}
-	if !slices.Equal(m.hosts, member.Hosts) {
-		member.Rebind(m.hosts, log)
+	return t, m.check()
+}
+
+// openWriter opens the repository as its owner and finds a writer that was not revoked.
+func (a *app) openWriter(ctx context.Context, name string) (*catalog.Repository, *admin.Writer, error) {
+	repo, err := a.openWithAnyKeys(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	return member, m.check()
+	owner, err := a.owner(repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := admin.OpenWriter(ctx, repo, owner, name)
+	return repo, w, err
 }
 
 func (m writerBindMessage) text() string {
@@ -153,48 +164,4 @@ func (m writerBindMessage) text() string {
 		return "dry run: " + text
 	}
 	return fmt.Sprintf("%s (configuration %d)", text, m.Config)
-}
-
-// openedMember is a writer that the owner, whose key is at hand, is about to change.
-type openedMember struct {
-	repo  *catalog.Repository
-	owner crypto.Signer
-	log   *catalog.Log
-	index int // in the configuration's writers
-}
-
-// openMember opens the repository as its owner and finds a writer that was not revoked.
-func (a *app) openMember(ctx context.Context, name string) (w openedMember, err error) {
-	if w.repo, err = a.openWithAnyKeys(ctx); err != nil {
-		return w, err
-	}
-	if w.owner, err = a.owner(w.repo); err != nil {
-		return w, err
-	}
-	if w.index, err = admitted(w.repo, name); err != nil {
-		return w, err
-	}
-	w.log, err = w.repo.ReadLog(ctx)
-	return w, err
-}
-
-// change signs a configuration in which the writer is as edit leaves it.
-func (w openedMember) change(ctx context.Context, edit func(member *catalog.Member)) error {
-	return w.repo.Change(ctx, w.owner, func(c *catalog.Config) error {
-		edit(&c.Writers[w.index])
-		return nil
-	})
-}
-
-// admitted finds a writer that was not revoked in the configuration.
-func admitted(repo *catalog.Repository, name string) (int, error) {
-	rows := memberRows(repo.Config.Writers, "")
-	i := slices.IndexFunc(rows, func(r memberRow) bool { return r.Name == name })
-	switch {
-	case i < 0:
-		return i, usage("the repository knows no writer %s", output.Name(name))
-	case rows[i].Revoked:
-		return i, exitWith(exitRefused, "writer %s is revoked already", name)
-	}
-	return i, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -108,25 +109,14 @@ func (a *app) identityPlaces() []identityPlace {
 // suggestPin says, after an owner was named, which line makes that needless wherever the identity
 // is used.
 func (a *app) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repository) {
-	if len(a.flags.acceptOwner) == 0 || identities == nil || pinned(identities, repo) {
+	if len(a.flags.acceptOwner) == 0 || identities == nil || admin.Pins(identities, repo) {
 		return
 	}
 	var places []string
 	for _, place := range a.identityPlaces() {
 		places = append(places, place.what)
 	}
-	a.out.Note("to have this owner trusted wherever this identity is used, put this line into %s:\n%s", strings.Join(places, " or "), pinOf(repo).Line())
-}
-
-// pinOf is what pins a repository's owner in an identity file.
-func pinOf(repo *catalog.Repository) crypto.OwnerPin {
-	return crypto.OwnerPin{Repository: repo.Format.Repository, Owner: repo.Owner()}
-}
-
-func pinned(identities *crypto.IdentityFile, repo *catalog.Repository) bool {
-	return slices.ContainsFunc(identities.Owners, func(p crypto.OwnerPin) bool {
-		return p.Repository == repo.Format.Repository && p.Owner.Equal(repo.Owner())
-	})
+	a.out.Note("to have this owner trusted wherever this identity is used, put this line into %s:\n%s", strings.Join(places, " or "), admin.PinOf(repo).Line())
 }
 
 // pinOwner notes the owner of a new repository in the identity files at hand that open it. It
@@ -148,7 +138,7 @@ func (a *app) pinOwner(places []identityPlace, recipients []string, pin crypto.O
 		return left // they are the identities at hand
 	}
 	for i, recipient := range missing {
-		missing[i] = "the identity file of " + shortRecipient(recipient)
+		missing[i] = "the identity file of " + admin.ShortRecipient(recipient)
 	}
 	return missing
 }
@@ -169,7 +159,7 @@ func addPin(path string, recipients []string, pin crypto.OwnerPin) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	public, err := publicKeys(found.Identities)
+	public, err := admin.PublicKeys(found.Identities)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Name is a text from outside: a path, a host, a tag. It is printed as it is where every character is printable;
@@ -16,12 +18,7 @@ import (
 type Name string
 
 // String is the name as it is printed.
-func (n Name) String() string {
-	if plain(string(n)) {
-		return string(n)
-	}
-	return strconv.Quote(string(n))
-}
+func (n Name) String() string { return entry.Printable(string(n)) }
 
 // MarshalJSON writes the printed form.
 func (n Name) MarshalJSON() ([]byte, error) { return json.Marshal(n.String()) }
@@ -33,17 +30,6 @@ func Names[S ~string](texts []S) []Name {
 		names[i] = Name(text)
 	}
 	return names
-}
-
-func plain(s string) bool { return !strings.HasPrefix(s, `"`) && isPrintable(s) }
-
-func isPrintable(s string) bool {
-	for i, r := range s {
-		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") || !strconv.IsPrint(r) {
-			return false
-		}
-	}
-	return true
 }
 
 // clean makes a text safe to print. It may hold names, and lines of its own.
@@ -99,7 +85,7 @@ func isASCII(text []byte) bool {
 
 // cleanLine escapes every character that is not printable, a line's end too.
 func cleanLine(line string) string {
-	if isPrintable(line) {
+	if entry.IsPrintable(line) {
 		return line
 	}
 	var b strings.Builder

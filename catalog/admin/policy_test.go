@@ -1,16 +1,13 @@
-package main
+package admin
 
 import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/packstone/packstone/cmd/internal/config"
 )
 
 // allows tells whether a policy lets an action on an object, as S3 decides: what is denied is denied, whatever allows it.
-func allows(p policyDocument, action, object string) bool {
+func allows(p Policy, action, object string) bool {
 	allowed := false
 	for _, s := range p.Statement {
 		if !slices.Contains(s.Action, action) || !slices.ContainsFunc(s.Resource, func(pattern string) bool { return matches(pattern, object) }) {
@@ -30,7 +27,7 @@ func matches(pattern, object string) bool {
 }
 
 func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
-	address := config.Repository{Kind: config.S3, Bucket: "bucket", Prefix: "p"}
+	at := Bucket{Name: "bucket", Prefix: "p", AWS: true}
 	for _, test := range []struct {
 		action, object string
 		who            string // the roles that may
@@ -53,8 +50,8 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 		{"s3:DeleteObjectVersion", "packs/ab/abcd", ""},
 		{"s3:BypassGovernanceRetention", "packs/ab/abcd", ""},
 	} {
-		for name, role := range roles {
-			got := allows(role.policy(name, "x", address), test.action, "arn:aws:s3:::bucket/p/"+test.object)
+		for name, role := range Roles {
+			got := allows(role.Policy(name, "x", at), test.action, "arn:aws:s3:::bucket/p/"+test.object)
 			if want := slices.Contains(strings.Fields(test.who), name); got != want {
 				t.Errorf("%s may %s %s: %v, want %v", name, test.action, test.object, got, want)
 			}
@@ -63,8 +60,8 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 }
 
 func TestThePolicyOfAWriterLetsItWriteUnderItsOwnNameAlone(t *testing.T) {
-	address := config.Repository{Kind: config.S3, Bucket: "bucket"}
-	p := roles["writer"].of("db1").policy("writer", "x", address)
+	at := Bucket{Name: "bucket", AWS: true}
+	p := Roles["writer"].Of("db1").Policy("writer", "x", at)
 	for object, want := range map[string]bool{
 		"log/db1.0/0000000001": true, "sessions/db1.0.0000000001": true, "packs/ab/abcd": true, "probe/x/y": true,
 		"log/db2.0/0000000001": false, "log/db10.0/0000000001": false, "sessions/db2.0.0000000001": false, "log/owner.0/0000000001": false,
@@ -77,21 +74,7 @@ func TestThePolicyOfAWriterLetsItWriteUnderItsOwnNameAlone(t *testing.T) {
 	if !allows(p, "s3:GetObject", "arn:aws:s3:::bucket/log/db2.0/0000000001") {
 		t.Error("db1 may not read what others have written")
 	}
-	if slices.Contains(roles["writer"].put, "log/db1.") {
+	if slices.Contains(Roles["writer"].put, "log/db1.") {
 		t.Error("the policy of one writer has changed that of all")
-	}
-}
-
-func TestTheSkewOfTheClockIsWhatLiesOutsideOfThePut(t *testing.T) {
-	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	for _, test := range []struct {
-		stored time.Duration // after noon, when the put began; it took two seconds
-		want   time.Duration
-	}{
-		{0, 0}, {time.Second, 0}, {2 * time.Second, 0}, {-500 * time.Millisecond, 0}, {-time.Hour, time.Hour}, {time.Hour, 2*time.Second - time.Hour},
-	} {
-		if got := skewOf(noon.Add(test.stored), noon, noon.Add(2*time.Second)); got != test.want {
-			t.Errorf("stored %v after the put began: this machine is %v ahead, want %v", test.stored, got, test.want)
-		}
 	}
 }

@@ -1,0 +1,123 @@
+package admin
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Policy is a bucket policy, as S3 reads it.
+type Policy struct {
+	Version   string      `json:"Version"`
+	Statement []Statement `json:"Statement"`
+}
+
+// Statement allows or denies something.
+type Statement struct {
+	Sid       string                    `json:"Sid"`
+	Effect    string                    `json:"Effect"`
+	Principal map[string]string         `json:"Principal"`
+	Action    []string                  `json:"Action"`
+	Resource  []string                  `json:"Resource"`
+	Condition map[string]map[string]any `json:"Condition,omitempty"`
+}
+
+// Bucket is where a repository lies.
+type Bucket struct {
+	Name, Prefix string
+	AWS          bool // it is at AWS: only there conditions on new objects are known
+}
+
+// Role says which objects a holder of credentials may list, read, create and delete, by the beginnings of their names. "" is
+// all of them.
+type Role struct{ list, get, put, delete []string }
+
+// Roles are the roles by their names.
+var Roles = map[string]Role{
+	"writer": {
+		list: []string{"config/", "gc/", "log/", "probe/", "roll/", "sessions/"},
+		get: []string{"packstone.json", "config/", "gc/", "headers/", "history/", "index/", "log/", "probe/", "refs/", "roll/",
+			"sessions/"},
+		put: []string{"index/", "log/", "packs/", "probe/", "refs/", "sessions/", "trees/"},
+	},
+	"collector": {
+		list:   []string{""},
+		get:    []string{"packstone.json", "config/", "gc/", "headers/", "history/", "index/", "log/", "probe/", "refs/", "roll/", "sessions/"},
+		put:    []string{"gc/", "history/", "log/", "probe/", "roll/"},
+		delete: []string{"gc/", "headers/", "history/", "index/", "log/", "packs/", "probe/", "refs/", "roll/", "sessions/", "trees/"},
+	},
+	"reader": {list: []string{""}, get: []string{""}},
+}
+
+// Of is the role of one member alone: it creates records and sessions under its own name only.
+func (r Role) Of(member string) Role {
+	own := map[string]string{"log/": "log/" + member + ".", "sessions/": "sessions/" + member + "."}
+	r.put = slices.Clone(r.put)
+	for i, name := range r.put {
+		r.put[i] = cmp.Or(own[name], name)
+	}
+	return r
+}
+
+// Policy is the bucket policy for a role, which goes by a name there, and who has it.
+func (r Role) Policy(name, principal string, at Bucket) Policy {
+	bucket := "arn:aws:s3:::" + at.Name
+	p := policyWriter{who: map[string]string{"AWS": principal}, objects: bucket + "/" + prefixOf(at), title: strings.ToUpper(name[:1]) + name[1:]}
+	p.allow("Locates", []string{"s3:GetBucketLocation"}, []string{bucket}, nil)
+	p.allow("Lists", []string{"s3:ListBucket"}, []string{bucket}, map[string]map[string]any{"StringLike": {"s3:prefix": starred(prefixOf(at), r.list)}})
+	p.allow("Reads", []string{"s3:GetObject"}, starred(p.objects, r.get), nil)
+	if len(r.put) > 0 {
+		p.allow("Creates", []string{"s3:PutObject"}, starred(p.objects, r.put), onlyNew(at))
+	}
+	forbidden := []string{"s3:DeleteObjectVersion", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention"}
+	if len(r.delete) > 0 {
+		p.allow("Deletes", []string{"s3:DeleteObject"}, starred(p.objects, r.delete), nil)
+	} else {
+		forbidden = append([]string{"s3:DeleteObject"}, forbidden...)
+	}
+	p.add("Deny", "DestroysNothing", forbidden, []string{p.objects + "*"}, nil)
+	return Policy{Version: "2012-10-17", Statement: p.statements}
+}
+
+// onlyNew lets objects be created and never overwritten. Only AWS knows the condition; other servers refuse a policy with it.
+func onlyNew(at Bucket) map[string]map[string]any {
+	if !at.AWS {
+		return nil
+	}
+	return map[string]map[string]any{"Null": {"s3:if-none-match": "false"}}
+}
+
+func prefixOf(at Bucket) string {
+	if at.Prefix == "" {
+		return ""
+	}
+	return at.Prefix + "/"
+}
+
+// starred puts each name after a prefix, with a star where it is only the beginning of names.
+func starred(prefix string, names []string) []string {
+	var all []string
+	for _, name := range names {
+		if name == "" || strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") {
+			name += "*"
+		}
+		all = append(all, prefix+name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+type policyWriter struct {
+	who        map[string]string
+	objects    string // what the names of all objects begin with
+	title      string
+	statements []Statement
+}
+
+func (p *policyWriter) allow(sid string, actions, resources []string, condition map[string]map[string]any) {
+	p.add("Allow", sid, actions, resources, condition)
+}
+
+func (p *policyWriter) add(effect, sid string, actions, resources []string, condition map[string]map[string]any) {
+	p.statements = append(p.statements, Statement{"Packstone" + p.title + sid, effect, p.who, actions, resources, condition})
+}

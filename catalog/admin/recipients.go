@@ -1,0 +1,105 @@
+package admin
+
+import (
+	"slices"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/crypto"
+)
+
+// WithRecipients are recipients and those that are named beside them, and of these those that are new.
+func WithRecipients(now, named []string) (next, added []string) {
+	added = slices.DeleteFunc(slices.Clone(named), func(r string) bool { return slices.Contains(now, r) })
+	return slices.Concat(now, added), added
+}
+
+// WithoutRecipients are recipients but for those that are named. catalog.ErrMisuse if one of them is none, catalog.ErrRefused if none
+// would be left.
+func WithoutRecipients(now, named []string) (next []string, err error) {
+	for _, text := range named {
+		if !slices.Contains(now, text) {
+			return nil, catalog.Misuse("%s is no recipient of this repository", ShortRecipient(text))
+		}
+	}
+	next = slices.DeleteFunc(slices.Clone(now), func(r string) bool { return slices.Contains(named, r) })
+	if len(next) == 0 {
+		return nil, catalog.Refuse("the last recipient can't be removed: nobody could read what is written after; add another first")
+	}
+	return next, nil
+}
+
+// ParseRecipients reads recipients, which must be ones that can stand together. catalog.ErrMisuse if they are not.
+func ParseRecipients(texts []string) ([]age.Recipient, error) {
+	var recipients []age.Recipient
+	for _, text := range texts {
+		r, err := crypto.ParseRecipient(text)
+		if err != nil {
+			return nil, catalog.Misuse("recipient: %w", err)
+		}
+		recipients = append(recipients, r)
+	}
+	if err := crypto.CheckRecipients(recipients); err != nil {
+		return nil, catalog.Misuse("%w", err)
+	}
+	return recipients, nil
+}
+
+// RecipientTexts are recipients as the configuration writes them, each once.
+func RecipientTexts(recipients []age.Recipient) ([]string, error) {
+	var texts []string
+	for _, r := range recipients {
+		text, err := crypto.RecipientText(r)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts, nil
+}
+
+// RecipientsOf are the recipients whose content identities open.
+func RecipientsOf(identities []age.Identity) ([]age.Recipient, error) {
+	var recipients []age.Recipient
+	for _, identity := range identities {
+		r, err := crypto.RecipientOf(identity)
+		if err != nil {
+			return nil, err
+		}
+		recipients = append(recipients, r)
+	}
+	return recipients, nil
+}
+
+// PublicKeys are the recipients of identities, as the configuration writes them.
+func PublicKeys(identities []age.Identity) ([]string, error) {
+	recipients, err := RecipientsOf(identities)
+	if err != nil {
+		return nil, err
+	}
+	return RecipientTexts(recipients)
+}
+
+// ShortRecipient is enough of a public key to know it by: hybrid ones have two thousand characters.
+func ShortRecipient(text string) string {
+	const head, tail = 20, 8
+	if len(text) <= 2*(head+tail) {
+		return text
+	}
+	return text[:head] + "…" + text[len(text)-tail:]
+}
+
+// PinOf is what pins a repository's owner in an identity file.
+func PinOf(repo *catalog.Repository) crypto.OwnerPin {
+	return crypto.OwnerPin{Repository: repo.Format.Repository, Owner: repo.Owner()}
+}
+
+// Pins tells whether an identity file pins the repository's owner.
+func Pins(identities *crypto.IdentityFile, repo *catalog.Repository) bool {
+	return slices.ContainsFunc(identities.Owners, func(p crypto.OwnerPin) bool {
+		return p.Repository == repo.Format.Repository && p.Owner.Equal(repo.Owner())
+	})
+}

@@ -1,0 +1,145 @@
+// Package admin says who may do what with a repository: which hosts write to it and whom they speak for, who can read it, and what
+// credentials of a bucket let their holder do. What it changes is signed with the owner's key.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/crypto"
+)
+
+// NewWriterKey makes the key file of a writer that is not admitted yet. catalog.ErrRefused if the name is taken.
+func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, error) {
+	if err := checkNewName(repo, name); err != nil {
+		return nil, err
+	}
+	domain, err := repo.Domain(repo.Config.Domain)
+	if err != nil {
+		return nil, fmt.Errorf("admit writer %s: %w, or the key file of a writer", name, err)
+	}
+	recipients, err := repo.Config.AgeRecipients()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := crypto.GenerateSigner(name)
+	if err != nil {
+		return nil, catalog.Misuse("host %s: %w", entry.Printable(name), err)
+	}
+	return &crypto.WriterFile{
+		Repository: repo.Format.Repository, Signer: signer, Owner: repo.Owner(),
+		DomainNumber: int(repo.Config.Domain), Domain: domain, Classic: repo.Config.Classic, Recipients: recipients,
+	}, nil
+}
+
+// checkNewName refuses a name that signs already: records of two keys in one lane could not be told apart.
+func checkNewName(repo *catalog.Repository, name string) error {
+	if name == repo.Owner().Name() {
+		return catalog.Refuse("%s is the name of the repository's owner; choose another", name)
+	}
+	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
+		if NameOf(m) == name && m.Revoked != nil {
+			return catalog.Refuse("%s was revoked, and its name stays taken; choose another, such as %s-2", name, name)
+		}
+		if NameOf(m) == name {
+			return catalog.Refuse("%s is admitted already; revoke it first and choose another name, or give the host its key file", name)
+		}
+	}
+	return nil
+}
+
+// NameOf is the name that a member signs with, even if its key cannot be read.
+func NameOf(m catalog.Member) string {
+	name, _, _ := strings.Cut(m.Key, "+")
+	return name
+}
+
+// HostsOf are the hosts that a writer speaks for unless somebody says otherwise: the one that it is admitted for, and the name that
+// this one goes by if nobody names another.
+func HostsOf(host string) []string { return slices.Compact([]string{host, catalog.WriterName(host)}) }
+
+// Admit keeps the key of a writer, where keep is not nil, and then signs the configuration that admits it: a key without admission does
+// no harm and is dropped, an admission without its key would take the name for nothing.
+func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep func() (drop func() error, err error)) error {
+	drop := func() error { return nil }
+	if keep != nil {
+		var err error
+		if drop, err = keep(); err != nil {
+			return err
+		}
+	}
+	err := repo.Change(ctx, owner, func(c *catalog.Config) error {
+		c.Writers = append(c.Writers, m)
+		return nil
+	})
+	if err != nil {
+		return errors.Join(err, drop())
+	}
+	return nil
+}
+
+// Writer is a writer that the owner, whose key is at hand, is about to change.
+type Writer struct {
+	catalog.Member
+	repo  *catalog.Repository
+	owner crypto.Signer
+	log   *catalog.Log
+	index int // in the configuration's writers
+}
+
+// OpenWriter finds a writer that was not revoked. catalog.ErrMisuse if there is none of this name, catalog.ErrRefused if it is revoked.
+func OpenWriter(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, name string) (*Writer, error) {
+	i := slices.IndexFunc(repo.Config.Writers, func(m catalog.Member) bool { return NameOf(m) == name })
+	switch {
+	case i < 0:
+		return nil, catalog.Misuse("the repository knows no writer %s", entry.Printable(name))
+	case repo.Config.Writers[i].Revoked != nil:
+		return nil, catalog.Refuse("writer %s is revoked already", name)
+	}
+	log, err := repo.ReadLog(ctx)
+	return &Writer{Member: repo.Config.Writers[i], repo: repo, owner: owner, log: log, index: i}, err
+}
+
+// Last are the last records of the writer's lanes: what counts of it once it is revoked.
+func (w *Writer) Last() map[string]uint64 { return w.log.LastOf(NameOf(w.Member)) }
+
+// Revoke signs a configuration in which nothing counts that the writer writes from now on.
+func (w *Writer) Revoke(ctx context.Context) error {
+	next := w.Member
+	next.Revoked = w.Last()
+	return w.Set(ctx, next)
+}
+
+// Terms are what an owner grants a writer. A nil field leaves it as it is.
+type Terms struct {
+	Hosts, Roles *[]string
+	Group        *string
+}
+
+// With is the writer with other terms. What it has written until now counts as it did.
+func (w *Writer) With(t Terms) catalog.Member {
+	next := w.Member
+	if t.Group != nil {
+		next.Group = *t.Group
+	}
+	if t.Roles != nil {
+		next.Roles = *t.Roles
+	}
+	if t.Hosts != nil && !slices.Equal(*t.Hosts, next.Hosts) {
+		next.Rebind(*t.Hosts, w.log)
+	}
+	return next
+}
+
+// Set signs a configuration in which the writer is as next says.
+func (w *Writer) Set(ctx context.Context, next catalog.Member) error {
+	return w.repo.Change(ctx, w.owner, func(c *catalog.Config) error {
+		c.Writers[w.index] = next
+		return nil
+	})
+}

@@ -1,0 +1,143 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/crypto"
+)
+
+// estate opens a new repository with an identity, and the owner's key to it.
+func estate(t *testing.T) (*catalog.Repository, crypto.Signer) {
+	t.Helper()
+	owner, identity := signer(t, "owner"), identity(t)
+	recipients, err := admin.RecipientsOf([]age.Identity{identity})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := memory.New()
+	if _, err := catalog.Init(t.Context(), s, owner, signer(t, "host"), recipients, nil, catalog.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	repo, err := catalog.Open(t.Context(), s, catalog.Options{Keys: catalog.Keys{
+		Identities: &crypto.IdentityFile{Identities: []age.Identity{identity}},
+		Pins:       catalog.Pins{Trusted: []crypto.Fingerprint{owner.Verifier().Fingerprint()}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if problems, err := repo.CheckObjects(context.Background()); err != nil || len(problems) > 0 {
+			t.Errorf("the repository is not as it should be: %v, %v", problems, err)
+		}
+	})
+	return repo, owner
+}
+
+func signer(t *testing.T, name string) crypto.Signer {
+	t.Helper()
+	s, err := crypto.GenerateSigner(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func identity(t *testing.T) age.Identity {
+	t.Helper()
+	i, err := crypto.GenerateIdentity(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func TestAWriterIsAdmittedBoundAndRevokedOnce(t *testing.T) {
+	repo, owner := estate(t)
+	key, err := admin.NewWriterKey(repo, "db1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := catalog.Member{Key: key.Signer.Verifier().Text(), Hosts: admin.HostsOf("db1")}
+	if err := admin.Admit(t.Context(), repo, owner, member, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.NewWriterKey(repo, "db1"); !errors.Is(err, catalog.ErrRefused) {
+		t.Errorf("a name that signs already: %v, want %v", err, catalog.ErrRefused)
+	}
+	w, err := admin.OpenWriter(t.Context(), repo, owner, "db1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, hosts := "databases", []string{"db*"}
+	next := w.With(admin.Terms{Group: &group, Hosts: &hosts})
+	if next.Group != group || !slices.Equal(next.Hosts, hosts) || len(next.Earlier) != 1 {
+		t.Errorf("bound as %+v", next)
+	}
+	if err := w.Set(t.Context(), next); err != nil {
+		t.Fatal(err)
+	}
+	if w, err = admin.OpenWriter(t.Context(), repo, owner, "db1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.OpenWriter(t.Context(), repo, owner, "db1"); !errors.Is(err, catalog.ErrRefused) {
+		t.Errorf("a revoked writer: %v, want %v", err, catalog.ErrRefused)
+	}
+	if _, err := admin.NewWriterKey(repo, "db1"); !errors.Is(err, catalog.ErrRefused) {
+		t.Errorf("the name of a revoked writer: %v, want %v", err, catalog.ErrRefused)
+	}
+	if _, err := admin.OpenWriter(t.Context(), repo, owner, "db2"); !errors.Is(err, catalog.ErrMisuse) {
+		t.Errorf("an unknown writer: %v, want %v", err, catalog.ErrMisuse)
+	}
+}
+
+func TestTheKeyOfAWriterThatIsNotAdmittedIsDropped(t *testing.T) {
+	repo, _ := estate(t)
+	kept := false
+	keep := func() (func() error, error) {
+		kept = true
+		return func() error { kept = false; return nil }, nil
+	}
+	err := admin.Admit(t.Context(), repo, signer(t, "owner"), catalog.Member{Key: signer(t, "db1").Verifier().Text()}, keep)
+	if !errors.Is(err, catalog.ErrUntrusted) || kept || len(repo.Config.Writers) != 1 {
+		t.Errorf("somebody else's admission: %v, kept %v, %d writers", err, kept, len(repo.Config.Writers))
+	}
+}
+
+func TestAKeyThatCannotBeKeptAdmitsNobody(t *testing.T) {
+	repo, owner := estate(t)
+	full := errors.New("the disk is full")
+	err := admin.Admit(t.Context(), repo, owner, catalog.Member{Key: signer(t, "db1").Verifier().Text()}, func() (func() error, error) { return nil, full })
+	if !errors.Is(err, full) || len(repo.Config.Writers) != 1 {
+		t.Errorf("%v, %d writers", err, len(repo.Config.Writers))
+	}
+}
+
+func TestTheLastRecipientStays(t *testing.T) {
+	for _, test := range []struct {
+		now, named, with, without []string
+		err                       error
+	}{
+		{[]string{"a"}, []string{"a"}, []string{"a"}, nil, catalog.ErrRefused},
+		{[]string{"a"}, []string{"b"}, []string{"a", "b"}, nil, catalog.ErrMisuse},
+		{[]string{"a", "b", "c"}, []string{"b"}, []string{"a", "b", "c"}, []string{"a", "c"}, nil},
+	} {
+		if with, _ := admin.WithRecipients(test.now, test.named); !slices.Equal(with, test.with) {
+			t.Errorf("%v with %v: got %v, want %v", test.now, test.named, with, test.with)
+		}
+		without, err := admin.WithoutRecipients(test.now, test.named)
+		if !errors.Is(err, test.err) || !slices.Equal(without, test.without) {
+			t.Errorf("%v without %v: got %v, %v, want %v, %v", test.now, test.named, without, err, test.without, test.err)
+		}
+	}
+}
