@@ -3,7 +3,10 @@
 // imports nothing of ours, so that sources, targets and the catalog can share it.
 package entry
 
-import "cmp"
+import (
+	"cmp"
+	"strings"
+)
 
 // Type is the kind of an entry. The values are part of the tree format.
 type Type uint8
@@ -139,3 +142,13 @@ func Unchanged(before, now *Entry) bool {
 }
 
 func sameIfKnown(a, b uint64) bool { return a == b || a == 0 || b == 0 }
+
+// Within tells whether a path is another one or lies below it; all lie below "".
+func Within(path, dir string) bool {
+	return dir == "" || path == dir || strings.HasPrefix(path, dir) && path[len(dir)] == '/'
+}
+
+// Word is the type in restic's words.
+func (t Type) Word() string {
+	return map[Type]string{File: "file", Directory: "dir", Symlink: "symlink", Fifo: "fifo", CharDevice: "chardev", BlockDevice: "dev", Socket: "socket"}[t]
+}

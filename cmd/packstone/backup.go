@@ -189,7 +189,7 @@ func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) er
 		return err
 	}
 	return a.planAdHoc(run, backup.Job{
-		Name: adHoc, Type: "command", Location: strings.Join(args, " "),
+		Name: catalog.AdHoc, Type: "command", Location: strings.Join(args, " "),
 		Open: func(context.Context) (source.Source, error) {
 			return opened(command.New(command.Options{Command: args, Name: o.name, Env: a.env.forPrograms(), AllowEmpty: o.empty}))
 		},
@@ -279,7 +279,7 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 	slices.Sort(paths) // the same paths are the same, in whatever order
 	paths = slices.Compact(paths)
 	return a.planAdHoc(run, backup.Job{
-		Name: adHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
+		Name: catalog.AdHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
 		Open: func(context.Context) (source.Source, error) {
 			return opened(files.New(files.Options{
 				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
@@ -450,4 +450,4 @@ func (m backupSummary) text(s *catalog.Snapshot) string {
 }
 
 // shortID is how much of a snapshot's id is shown.
-const shortID = 12
+const shortID = catalog.ShortID

@@ -4,20 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"iter"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/browse"
 )
 
 func newCat(a *app) *cobra.Command {
@@ -73,42 +67,17 @@ func (a *app) catFile(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if at.path == "" {
+	if at.Path == "" {
 		return usage("%s names no file: want SNAPSHOT:SOURCE/FILE", name)
 	}
-	t, err := b.tree(at.snapshot, at.sources[0])
-	if err != nil {
-		return err
-	}
-	node, err := at.node(ctx, t)
+	node, err := b.Node(ctx, at)
 	if err != nil {
 		return err
 	}
 	if node.Type != entry.File {
-		return exitWith(exitFailed, "%s is no file but a %s", placeName(at.sources[0].Name, at.path), typeNames[node.Type])
+		return exitWith(exitFailed, "%s is no file but a %s", placeName(at.Sources[0].Name, at.Path), node.Type.Word())
 	}
-	return b.content(ctx, at.snapshot, node, a.stdout)
-}
-
-// content writes the content of a file to w.
-func (b *browser) content(ctx context.Context, s *catalog.Snapshot, node *tree.Node, w io.Writer) error {
-	f, err := b.fetcher(s)
-	if err != nil {
-		return err
-	}
-	return f.InOrder(ctx, oneNode(node), fetch.Reading{
-		Begin: func(*tree.Node) error { return nil },
-		Data: func(data []byte) error {
-			if _, err := w.Write(data); err != nil {
-				return fmt.Errorf("write the output: %w", err)
-			}
-			return nil
-		},
-	})
-}
-
-func oneNode(n *tree.Node) iter.Seq2[*tree.Node, error] {
-	return func(yield func(*tree.Node, error) bool) { yield(n, nil) }
+	return b.Content(ctx, at.Snapshot, node, a.stdout)
 }
 
 func (a *app) catConfig(ctx context.Context, _ string) (any, error) {
@@ -117,16 +86,6 @@ func (a *app) catConfig(ctx context.Context, _ string) (any, error) {
 		return nil, err
 	}
 	return repo.Config, nil
-}
-
-// snapshotContent is a snapshot with what its record says beside the sealed part.
-type snapshotContent struct {
-	ID       string    `json:"id"`
-	Writer   string    `json:"writer"`
-	Domain   uint64    `json:"domain"`
-	Stored   time.Time `json:"stored"`
-	Software string    `json:"software"`
-	*catalog.Snapshot
 }
 
 func (a *app) catSnapshot(ctx context.Context, name string) (any, error) {
@@ -138,31 +97,7 @@ func (a *app) catSnapshot(ctx context.Context, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range s.Sources {
-		if s.Sources[i].RootCBOR, err = s.Sources[i].Root.MarshalCBOR(); err != nil {
-			return nil, err
-		}
-	}
-	return snapshotContent{s.ID.String(), s.Writer, s.Domain, s.Stored, s.Software, s}, nil
-}
-
-// recordContent is what everyone can read of a record.
-type recordContent struct {
-	Name       string           `json:"name"`
-	Hash       string           `json:"hash"`
-	Stored     time.Time        `json:"stored"`
-	Kind       catalog.Kind     `json:"kind"`
-	Previous   string           `json:"previous,omitempty"`
-	Config     uint64           `json:"config"`
-	ConfigHash string           `json:"config_hash"`
-	Domain     uint64           `json:"domain"`
-	Time       time.Time        `json:"time"`
-	Index      []string         `json:"index,omitempty"`
-	Refs       catalog.RefsList `json:"refs,omitzero"`
-	Supersedes []string         `json:"supersedes,omitempty"`
-	Subjects   []string         `json:"subjects,omitempty"`
-	Software   string           `json:"software"`
-	Sealed     int              `json:"sealed_bytes,omitempty"`
+	return browse.ContentOf(s)
 }
 
 func (a *app) catRecord(ctx context.Context, name string) (any, error) {
@@ -170,42 +105,7 @@ func (a *app) catRecord(ctx context.Context, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := repo.ReadLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(log.Records, func(r *catalog.Record) bool { return r.Name() == name || r.Hash.String() == name })
-	if i < 0 {
-		return nil, exitWith(exitFailed, "there is no valid record %s: want a name such as log/host.0/0000000001, or a hash", name)
-	}
-	r := log.Records[i]
-	return recordContent{r.Name(), r.Hash.String(), r.Stored, r.Kind, r.Previous, r.Config, r.ConfigHash, r.Domain, r.Time, r.Index, r.Refs,
-		r.Supersedes, r.Subjects, r.Software, len(r.Sealed)}, nil
-}
-
-// packContent is the directory of a pack.
-type packContent struct {
-	ID     string         `json:"id"`
-	Kind   archive.Kind   `json:"kind"`
-	Size   uint32         `json:"size"`
-	Header uint32         `json:"header"`
-	Chunks []chunkContent `json:"chunks"`
-}
-
-// chunkContent is a chunk and where it lies.
-type chunkContent struct {
-	ID      string       `json:"id,omitempty"`
-	Length  uint32       `json:"length"`
-	Pack    string       `json:"pack,omitempty"`
-	Kind    archive.Kind `json:"kind,omitempty"`
-	Ordinal uint32       `json:"ordinal"`
-	Frame   uint32       `json:"frame"`
-	Stored  uint32       `json:"frame_stored"`
-	Start   uint32       `json:"start"`
-}
-
-func chunkContentOf(c *archive.Chunk) chunkContent {
-	return chunkContent{Length: c.Length, Ordinal: c.Place.Ordinal, Frame: c.Place.Frame, Stored: c.Place.Stored, Start: c.Place.Start}
+	return browse.Record(ctx, repo, name)
 }
 
 func (a *app) catPack(ctx context.Context, id string) (any, error) {
@@ -213,56 +113,7 @@ func (a *app) catPack(ctx context.Context, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pack, err := findPack(ctx, repo, id)
-	if err != nil {
-		return nil, err
-	}
-	reader, err := repo.Reader(repo.Config.Domain)
-	if err != nil {
-		return nil, err
-	}
-	whole, err := reader.Pack(ctx, pack.Kind, pack.Name, int64(pack.Size))
-	if err != nil {
-		return nil, err
-	}
-	directory, err := reader.Directory(ctx, whole)
-	if err != nil {
-		return nil, err
-	}
-	content := packContent{ID: whole.Name.String(), Kind: whole.Kind, Size: whole.Size, Header: whole.Header, Chunks: []chunkContent{}}
-	for c := range directory.All(whole) {
-		chunk := chunkContentOf(&c)
-		chunk.ID = c.ID.String()
-		content.Chunks = append(content.Chunks, chunk)
-	}
-	return content, nil
-}
-
-// findPack finds the one pack whose id begins so.
-func findPack(ctx context.Context, repo *catalog.Repository, id string) (*archive.Pack, error) {
-	if len(id) < 4 || strings.Trim(id, "0123456789abcdef") != "" {
-		return nil, usage("pack %s: want at least 4 digits of its id", id)
-	}
-	var found *archive.Pack
-	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
-		for info, err := range repo.Store.List(ctx, string(kind)+"/"+id[:2]+"/"+id, "") {
-			if err != nil {
-				return nil, fmt.Errorf("look for pack %s: %w", id, err)
-			}
-			name, err := archive.ParseName(info.Name[strings.LastIndexByte(info.Name, '/')+1:])
-			if err != nil {
-				continue
-			}
-			if found != nil {
-				return nil, usage("pack %s: several ids begin so", id)
-			}
-			found = &archive.Pack{Name: name, Kind: kind, Size: uint32(info.Size)}
-		}
-	}
-	if found == nil {
-		return nil, exitWith(exitFailed, "there is no pack %s", id)
-	}
-	return found, nil
+	return browse.Pack(ctx, repo, id)
 }
 
 func (a *app) catChunk(ctx context.Context, id string) (any, error) {
@@ -274,38 +125,7 @@ func (a *app) catChunk(ctx context.Context, id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := repo.ReadLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	index := repo.NewIndex()
-	defer index.Close()
-	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
-		return nil, err
-	}
-	found, err := index.Places(ctx, archive.ID(name))
-	if err != nil {
-		return nil, err
-	}
-	var places []chunkContent
-	for _, c := range found {
-		place := chunkContentOf(&c)
-		place.Pack, place.Kind = c.Place.Pack.Name.String(), c.Place.Pack.Kind
-		places = append(places, place)
-	}
-	if len(places) == 0 {
-		return nil, exitWith(exitFailed, "no index names chunk %s", id)
-	}
-	return map[string]any{"id": id, "places": places}, nil
-}
-
-// runContent is a run of a tree.
-type runContent struct {
-	Page    string `json:"page"`
-	Pack    string `json:"pack"`
-	Height  uint8  `json:"height"`
-	Entries uint64 `json:"entries"`
-	Bytes   uint64 `json:"bytes"`
+	return browse.Chunk(ctx, repo, archive.ID(name))
 }
 
 func (a *app) catTree(ctx context.Context, name string) (any, error) {
@@ -317,17 +137,8 @@ func (a *app) catTree(ctx context.Context, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(at.sources) != 1 || at.path != "" {
-		return nil, usage("%s is no source: want SNAPSHOT:SOURCE, of %s", name, strings.Join(sourceNames(at.snapshot), ", "))
+	if len(at.Sources) != 1 || at.Path != "" {
+		return nil, usage("%s is no source: want SNAPSHOT:SOURCE, of %s", name, strings.Join(at.Snapshot.SourceNames(), ", "))
 	}
-	root := at.sources[0].Root
-	runs := []runContent{}
-	for _, run := range root.Runs {
-		content := runContent{Page: run.Top.ID.String(), Height: run.Height, Entries: run.Entries, Bytes: run.Bytes}
-		if run.Top.Place.Pack != nil {
-			content.Pack = run.Top.Place.Pack.Name.String()
-		}
-		runs = append(runs, content)
-	}
-	return map[string]any{"entries": root.Entries, "bytes": root.Bytes, "runs": runs}, nil
+	return browse.TreeOf(at.Sources[0]), nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/mirror"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 func newCatalog(a *app) *cobra.Command {
@@ -138,7 +139,7 @@ func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirro
 		return err
 	}
 	for _, s := range snapshots {
-		fetcher, err := a.fetcher(repo, s.Domain)
+		fetcher, err := fetch.New(repo, s.Domain, a.fetchOptions())
 		if err != nil {
 			return err
 		}
@@ -146,7 +147,7 @@ func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirro
 		if err != nil {
 			return err
 		}
-		a.out.Note("snapshot %s: %s paths", s.ID.String()[:shortID], output.Count(int64(added)))
+		a.out.Note("snapshot %s: %s paths", s.ShortID(), output.Count(int64(added)))
 	}
 	return nil
 }

@@ -37,12 +37,12 @@ func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState) (da
 
 // intoDatabase puts the one database that is named straight into an engine.
 func (r *restoring) intoDatabase(ctx context.Context) (err error) {
-	sources, path, err := r.from.in(r.snapshot)
+	at, err := r.from.In(r.snapshot)
 	if err != nil {
 		return err
 	}
-	r.path = path
-	if len(sources) != 1 || !r.isDatabase(sources[0]) {
+	r.path = at.Path
+	if len(at.Sources) != 1 || !r.isDatabase(at.Sources[0]) {
 		return usage("--to takes one database: name it as SNAPSHOT:SOURCE")
 	}
 	o := r.o.filling
@@ -51,7 +51,7 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := r.openStreams(ctx, sources[0])
+	src, err := r.openStreams(ctx, at.Sources[0])
 	if err != nil {
 		return err
 	}

@@ -1,19 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // changeMessage is one difference as JSON.
@@ -62,7 +59,6 @@ the name. With --metadata, U is for changed owners, modes, times and attributes.
 type differ struct {
 	*app
 	metadata bool
-	rekeyed  bool // chunks of the two snapshots are named with different keys, which makes their names incomparable
 	summary  diffSummary
 }
 
@@ -79,80 +75,38 @@ func (d *differ) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if before.Set != after.Set {
-		return usage("snapshot %s is of set %q and snapshot %s of set %q: they have nothing to compare", before.ID.String()[:shortID], before.Set,
-			after.ID.String()[:shortID], after.Set)
-	}
-	d.rekeyed = before.Domain != after.Domain
 	d.summary = diffSummary{Source: before.ID.String(), Target: after.ID.String()}
-	if err := d.snapshots(ctx, b, before, after); err != nil {
+	if err := b.Diff(ctx, before, after, d.take); err != nil {
 		return err
 	}
 	d.out.Summary(d.summary, d.summary.text())
 	return d.out.Err()
 }
 
-// snapshots compares source by source. One that only one snapshot has differs in all that is in it.
-func (d *differ) snapshots(ctx context.Context, b *browser, before, after *catalog.Snapshot) error {
-	names := append(sourceNames(before), sourceNames(after)...)
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		old, err := b.treeOf(before, name)
-		if err != nil {
-			return err
-		}
-		now, err := b.treeOf(after, name)
-		if err != nil {
-			return err
-		}
-		for change, err := range tree.Diff(ctx, old, now) {
-			if err == nil {
-				d.take(name, &change)
-				err = d.out.Err()
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// treeOf is the tree of a source, an empty one if the snapshot does not have the source.
-func (b *browser) treeOf(s *catalog.Snapshot, name string) (*tree.Tree, error) {
-	source, ok := s.Source(name)
-	if !ok {
-		return tree.Open(tree.Root{}, nil, tree.OpenOptions{}), nil
-	}
-	return b.tree(s, source)
-}
-
 // take counts and tells a change.
-func (d *differ) take(source string, c *tree.Change) {
-	modifier := d.modifier(c)
-	switch modifier {
-	case "":
-		return
-	case "+":
+func (d *differ) take(source string, kind browse.Kind, c *tree.Change) error {
+	switch kind {
+	case browse.Added:
 		d.summary.Added.add(&c.New.Entry)
-	case "-":
+	case browse.Removed:
 		d.summary.Removed.add(&c.Old.Entry)
-	case "T":
+	case browse.Retyped:
 		d.summary.ChangedType++
-	case "M":
+	case browse.Modified:
 		d.summary.ChangedFiles++
 		d.summary.ChangedBytes += uint64(c.New.Size)
-	case "U":
+	case browse.Touched:
 		d.summary.ChangedMetadata++
 		if !d.metadata {
-			return
+			return d.out.Err()
 		}
 	}
 	if d.out.JSON() {
-		d.out.Message("change", changeMessage{output.Name(source), output.Name(c.Path), modifier}, "")
-		return
+		d.out.Message("change", changeMessage{output.Name(source), output.Name(c.Path), string(kind)}, "")
+	} else {
+		d.out.Line("%-4s %s", kind, placeName(source, c.Path))
 	}
-	d.out.Line("%-4s %s", modifier, placeName(source, c.Path))
+	return d.out.Err()
 }
 
 func (c *diffCount) add(e *entry.Entry) {
@@ -165,42 +119,6 @@ func (c *diffCount) add(e *entry.Entry) {
 	default:
 		c.Others++
 	}
-}
-
-// modifier says in a letter how the nodes of a path differ; "" if only in what says nothing of them, such as inode numbers.
-func (d *differ) modifier(c *tree.Change) string {
-	switch {
-	case c.Old == nil:
-		return "+"
-	case c.New == nil:
-		return "-"
-	case c.Old.Type != c.New.Type:
-		return "T"
-	case !d.sameContent(c.Old, c.New):
-		return "M"
-	case !sameMetadata(&c.Old.Entry, &c.New.Entry):
-		return "U"
-	}
-	return ""
-}
-
-func (d *differ) sameContent(a, b *tree.Node) bool {
-	if a.Size != b.Size || a.Target != b.Target || a.NodeDevice != b.NodeDevice {
-		return false
-	}
-	if d.rekeyed {
-		return a.ModTime == b.ModTime
-	}
-	return slices.EqualFunc(a.Chunks, b.Chunks, func(x, y archive.Chunk) bool { return x.ID == y.ID && x.Length == y.Length })
-}
-
-func sameMetadata(a, b *entry.Entry) bool {
-	return a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && a.User == b.User && a.Group == b.Group && a.ModTime == b.ModTime &&
-		slices.EqualFunc(a.Xattrs, b.Xattrs, sameAttribute) && slices.EqualFunc(a.Remote, b.Remote, sameAttribute)
-}
-
-func sameAttribute(a, b entry.Attribute) bool {
-	return a.Name == b.Name && bytes.Equal(a.Value, b.Value)
 }
 
 func (m diffSummary) text() string {

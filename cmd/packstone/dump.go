@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +14,6 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/cmd/internal/tarball"
-	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 type dumpOptions struct{ target, archive string }
@@ -70,23 +65,17 @@ func (a *app) dump(ctx context.Context, o dumpOptions, name string) error {
 // dumping is one run of dump.
 type dumping struct {
 	*browser
-	at    spot
+	at    catalog.Spot
 	file  *tree.Node // the one file that is meant, if it is one
-	tar   *tarball.Writer
-	leaf  string // the path of the last entry that was no directory
 	unfit int
 }
 
 // look finds out whether a file or a directory is meant, before anything is written.
 func (d *dumping) look(ctx context.Context) error {
-	if d.at.path == "" {
+	if d.at.Path == "" {
 		return nil
 	}
-	t, err := d.tree(d.at.snapshot, d.at.sources[0])
-	if err != nil {
-		return err
-	}
-	node, err := d.at.node(ctx, t)
+	node, err := d.Node(ctx, d.at)
 	if err == nil && node.Type == entry.File {
 		d.file = node.Clone()
 	}
@@ -102,88 +91,19 @@ func (d *dumping) outcome() error {
 
 func (d *dumping) write(ctx context.Context, w io.Writer) error {
 	if d.file != nil {
-		return d.content(ctx, d.at.snapshot, d.file, w)
+		return d.Content(ctx, d.at.Snapshot, d.file, w)
 	}
-	out := bufio.NewWriterSize(w, 1<<20)
-	d.tar = tarball.New(out)
-	for _, source := range d.at.sources {
-		if err := d.source(ctx, source); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(d.tar.Close(), out.Flush()); err != nil {
-		return fmt.Errorf("write the tar: %w", err)
-	}
-	return nil
+	return d.Tar(ctx, d.at, w, d.tellUnfit)
 }
 
-// source writes what of a source is meant to the tar.
-func (d *dumping) source(ctx context.Context, source *catalog.SourceState) error {
-	t, err := d.tree(d.at.snapshot, source)
-	if err != nil {
-		return err
+// tellUnfit tells of what has no place in a tar.
+func (d *dumping) tellUnfit(e *entry.Entry, attribute string) {
+	if attribute == "" {
+		d.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a tar", e.Type.Word()), Item: output.Name(e.Path)})
+		return
 	}
-	f, err := d.fetcher(d.at.snapshot)
-	if err != nil {
-		return err
-	}
-	root := strings.Trim(source.Name, "/")
-	return f.InOrder(ctx, onceEach(t.Below(ctx, d.at.path)), fetch.Reading{
-		Begin: func(n *tree.Node) error { return d.begin(root, &n.Entry) },
-		Data: func(data []byte) error {
-			_, err := d.tar.Write(data)
-			return err
-		},
-	})
-}
-
-// onceEach takes the content off all but the first of a file's names, so that it is not fetched in vain.
-func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
-	type file struct{ device, inode uint64 }
-	seen := map[file]bool{}
-	return func(yield func(*tree.Node, error) bool) {
-		for n, err := range nodes {
-			if err == nil && n.Type == entry.File && n.Links > 1 && n.Inode != 0 {
-				key := file{n.Device, n.Inode}
-				if seen[key] {
-					n = &tree.Node{Entry: n.Entry}
-				}
-				seen[key] = true
-			}
-			if !yield(n, err) {
-				return
-			}
-		}
-	}
-}
-
-// checkPlace refuses what lies below something that is no directory: who extracts the tar would write behind a link.
-func (d *dumping) checkPlace(root string, e *entry.Entry) error {
-	path := root + "/" + e.Path
-	if d.leaf != "" && strings.HasPrefix(path, d.leaf+"/") {
-		return fmt.Errorf("%s lies below what is no directory: %w", placeName(root, e.Path), tree.ErrFormat)
-	}
-	if e.Type != entry.Directory {
-		d.leaf = path
-	}
-	return nil
-}
-
-// begin writes the head of an entry, and tells of what has no place in a tar.
-func (d *dumping) begin(root string, e *entry.Entry) error {
-	if err := d.checkPlace(root, e); err != nil {
-		return err
-	}
-	for _, name := range tarball.Unfit(e) {
-		d.unfit++
-		d.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", name))
-	}
-	err := d.tar.Begin(root, e)
-	if errors.Is(err, tarball.ErrUnfit) {
-		d.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a tar", typeNames[e.Type]), Item: output.Name(e.Path)})
-		return nil
-	}
-	return err
+	d.unfit++
+	d.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", attribute))
 }
 
 // writeWhole writes a file under another name and gives it its own when it is complete. What is no ordinary file (a pipe, a tape) is

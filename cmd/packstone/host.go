@@ -61,7 +61,7 @@ func (a *app) pick(all []*catalog.Snapshot, name string, f catalog.Filter) (*cat
 	if err != nil {
 		return nil, err
 	}
-	id := s.ID.String()[:shortID]
+	id := s.ShortID()
 	switch {
 	case s.Standing == catalog.Outside:
 		a.out.Warn(output.Warning{Message: fmt.Sprintf("snapshot %s says that it is of host %s, and writer %s, who has made it, may not speak for that host: "+
@@ -79,10 +79,10 @@ func (a *app) pick(all []*catalog.Snapshot, name string, f catalog.Filter) (*cat
 // tellHost says which host a snapshot is of, where a person has not said which one is meant.
 func (a *app) tellHost(s *catalog.Snapshot, preferred string) {
 	if s.Host == preferred {
-		a.out.Note("snapshot %s of this host, %s, of %s", s.ID.String()[:shortID], output.Name(s.Host), output.Time(s.Time))
+		a.out.Note("snapshot %s of this host, %s, of %s", s.ShortID(), output.Name(s.Host), output.Time(s.Time))
 		return
 	}
-	a.out.Warn(output.Warning{Message: fmt.Sprintf("snapshot %s is of host %s, not of this one, which is %s", s.ID.String()[:shortID], output.Name(s.Host), output.Name(preferred))})
+	a.out.Warn(output.Warning{Message: fmt.Sprintf("snapshot %s is of host %s, not of this one, which is %s", s.ShortID(), output.Name(s.Host), output.Name(preferred))})
 }
 
 // trusted leaves out the snapshots that their writers have made for hosts that they may not speak

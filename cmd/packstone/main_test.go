@@ -195,26 +195,6 @@ func TestSizesAndRates(t *testing.T) {
 	}
 }
 
-func TestPlacesInSnapshots(t *testing.T) {
-	for text, want := range map[string]place{
-		"latest":                         {snapshot: "latest"},
-		"latest~2:files":                 {snapshot: "latest~2", source: "files"},
-		"4f2a:files/a/b:c":               {snapshot: "4f2a", source: "files", path: "a/b:c"},
-		"4f2a:/files/a/":                 {snapshot: "4f2a", source: "files", path: "a"},
-		"4f2a:":                          {snapshot: "4f2a"},
-		"@2026-11-20T14:00":              {snapshot: "@2026-11-20T14:00"},
-		"@2026-11-20T14:00:00Z:files":    {snapshot: "@2026-11-20T14:00:00Z", source: "files"},
-		"@2026-11-20T14:00:files/x:y/z":  {snapshot: "@2026-11-20T14:00", source: "files", path: "x:y/z"},
-		"@2026-11-20:settings/api":       {snapshot: "@2026-11-20", source: "settings", path: "api"},
-		"@2026-11-20T14:00:05":           {snapshot: "@2026-11-20T14:00:05"},
-		"@2026-11-20T14:00:05+01:00:api": {snapshot: "@2026-11-20T14:00:05+01:00", source: "api"},
-	} {
-		if got := parsePlace(text); got != want {
-			t.Errorf("%s: got %+v, want %+v", text, got, want)
-		}
-	}
-}
-
 func TestTheRepositoryIsFound(t *testing.T) {
 	dir := t.TempDir()
 	settings, file := filepath.Join(dir, "packstone.yaml"), filepath.Join(dir, "address")

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/packstone/packstone/archive"
@@ -235,13 +234,13 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	return repository, storage, nil
 }
 
-// fetcher reads content of a domain; it warns of places that are wrong.
-func (a *app) fetcher(repo *catalog.Repository, domain uint64) (*fetch.Fetcher, error) {
-	return fetch.New(repo, domain, fetch.Options{
+// fetchOptions say how content is read, with a warning of places that are wrong.
+func (a *app) fetchOptions() fetch.Options {
+	return fetch.Options{
 		Workers: a.flags.concurrency,
 		Memory:  a.fetchMemory(),
 		Warn:    func(err error) { a.out.Warn(output.Warning{Message: err.Error()}) },
-	})
+	}
 }
 
 // fetchMemory is what is fetched ahead may take: little of a limit, since what was fetched is there twice
@@ -301,45 +300,8 @@ func (a *app) filter() catalog.Filter {
 }
 
 // filterFor is the filter for a place: a source that is named tells which sets it may be in.
-func (a *app) filterFor(p place) catalog.Filter {
+func (a *app) filterFor(p catalog.Place) catalog.Filter {
 	f := a.filter()
-	f.Source = p.source
+	f.Source = p.Source
 	return f
-}
-
-// place is a part of a command line that names a snapshot, and maybe something in it: SNAPSHOT[:source[/path]].
-type place struct {
-	snapshot string
-	source   string // "": all of them
-	path     string // below the source, without slashes around it
-}
-
-// adHoc is the name of the source of a backup of paths: what follows the colon is an absolute path then.
-const adHoc = "/"
-
-// parsePlace takes a place apart. A path may hold colons, and so may a time: @2026-11-20T14:00:files is the source files.
-func parsePlace(text string) place {
-	end := strings.IndexByte(text, ':')
-	if strings.HasPrefix(text, "@") {
-		end = endOfTime(text)
-	}
-	if end < 0 {
-		return place{snapshot: text}
-	}
-	source, path, _ := strings.Cut(strings.Trim(text[end+1:], "/"), "/")
-	return place{snapshot: text[:end], source: source, path: path}
-}
-
-// endOfTime finds the colon after the longest time that @TIME:… begins with, -1 if it is a time up to its end.
-func endOfTime(text string) int {
-	for end := len(text); end > 0; end = strings.LastIndexByte(text[:end], ':') {
-		if _, err := catalog.ParseTime(text[1:end]); err != nil {
-			continue
-		}
-		if end == len(text) {
-			return -1
-		}
-		return end
-	}
-	return -1
 }

@@ -133,7 +133,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 			return err
 		}
 	}
-	snapshot, err := v.pick(from.snapshot, filter)
+	snapshot, err := v.pick(from.Snapshot, filter)
 	if err != nil {
 		return err
 	}
@@ -142,33 +142,33 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 }
 
 // restorePlace says what is to come back, and refuses what contradicts itself.
-func (a *app) restorePlace(o *restoreOptions, args []string) (place, error) {
+func (a *app) restorePlace(o *restoreOptions, args []string) (catalog.Place, error) {
 	if len(args) > 1 || len(args) == 0 && a.flags.at == "" {
-		return place{}, usage("name one snapshot, or a time with --at")
+		return catalog.Place{}, usage("name one snapshot, or a time with --at")
 	}
 	if _, ok := overwrites[o.overwrite]; !ok {
-		return place{}, usage("--overwrite %s: want always, if-changed, if-newer or never", o.overwrite)
+		return catalog.Place{}, usage("--overwrite %s: want always, if-changed, if-newer or never", o.overwrite)
 	}
 	if err := o.checkTarget(); err != nil {
-		return place{}, err
+		return catalog.Place{}, err
 	}
 	a.flags.dryRun = a.flags.dryRun || o.plan
 	return a.placeAt(args)
 }
 
 // placeAt is the place that an argument names, at the time of --at if that is given: then the argument says what of the snapshot.
-func (a *app) placeAt(args []string) (place, error) {
+func (a *app) placeAt(args []string) (catalog.Place, error) {
 	if a.flags.at == "" {
-		return parsePlace(args[0]), nil
+		return catalog.ParsePlace(args[0]), nil
 	}
-	p := place{snapshot: "latest"}
+	p := catalog.Place{Snapshot: "latest"}
 	if len(args) == 1 {
-		p = parsePlace(args[0])
+		p = catalog.ParsePlace(args[0])
 	}
-	if p.snapshot != "" && p.snapshot != "latest" {
-		return place{}, usage("%s and --at name two snapshots; --at goes with :SOURCE[/PATH]", p.snapshot)
+	if p.Snapshot != "" && p.Snapshot != "latest" {
+		return catalog.Place{}, usage("%s and --at name two snapshots; --at goes with :SOURCE[/PATH]", p.Snapshot)
 	}
-	p.snapshot = "@" + a.flags.at
+	p.Snapshot = "@" + a.flags.at
 	return p, nil
 }
 
@@ -220,7 +220,7 @@ type restoring struct {
 	repo     *catalog.Repository
 	requests func() count.Totals
 	snapshot *catalog.Snapshot
-	from     place
+	from     catalog.Place
 	sources  []*catalog.SourceState
 	path     string // below the source, where one is named
 	o        restoreOptions
@@ -309,10 +309,12 @@ func (r *restoring) outcome() error {
 }
 
 // prepare finds what comes back and where to, and refuses what cannot before anything is changed.
-func (r *restoring) prepare(ctx context.Context) (err error) {
-	if r.sources, r.path, err = r.from.in(r.snapshot); err != nil {
+func (r *restoring) prepare(ctx context.Context) error {
+	at, err := r.from.In(r.snapshot)
+	if err != nil {
 		return err
 	}
+	r.sources, r.path = at.Sources, at.Path
 	if len(r.o.toCommand) > 0 && len(r.sources) > 1 {
 		return usage("--to-command gives one file to a command: name it as SNAPSHOT:SOURCE/FILE")
 	}
@@ -356,7 +358,7 @@ func (r *restoring) bringBack(ctx context.Context, l leg) error {
 
 // tree opens the tree of a source.
 func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *fetch.Fetcher, error) {
-	fetcher, err := r.fetcher(r.repo, r.snapshot.Domain)
+	fetcher, err := fetch.New(r.repo, r.snapshot.Domain, r.fetchOptions())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/local/permission"
 )
@@ -90,7 +91,7 @@ func (r *restoring) restoredRoots() ([]string, error) {
 	var roots []string
 	for _, back := range r.way {
 		for _, part := range back.parts {
-			if rest := strings.TrimPrefix(strings.TrimPrefix(r.path, part.Below), "/"); part.Path != "" && isBelow(r.path, part.Below) {
+			if rest := strings.TrimPrefix(strings.TrimPrefix(r.path, part.Below), "/"); part.Path != "" && entry.Within(r.path, part.Below) {
 				roots = append(roots, filepath.Join(part.Path, rest))
 			} else if part.Path != "" {
 				roots = append(roots, part.Path)

@@ -74,7 +74,7 @@ func refusedPath(err error) error {
 
 // findSpot makes sure that the snapshot has what is asked for, and that a command is given one file.
 func (r *restoring) findSpot(ctx context.Context, t *tree.Tree, source *catalog.SourceState) error {
-	node, err := (spot{r.snapshot, []*catalog.SourceState{source}, r.path}).node(ctx, t)
+	node, err := catalog.Spot{Snapshot: r.snapshot, Sources: []*catalog.SourceState{source}, Path: r.path}.Node(ctx, t)
 	if err != nil || len(r.o.toCommand) == 0 {
 		return err
 	}

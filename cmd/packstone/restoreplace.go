@@ -112,8 +112,8 @@ func (r *restoring) findPlace(ctx context.Context, settings *config.Config, sour
 	switch {
 	case source.Type == "command":
 		return back, usage("%s was the output of a command, which has no place: give it to one with restore %s:%s --to-command -- COMMAND",
-			placeName(source.Name, ""), r.from.snapshot, strings.Trim(source.Name, "/"))
-	case source.Name == adHoc:
+			placeName(source.Name, ""), r.from.Snapshot, strings.Trim(source.Name, "/"))
+	case source.Name == catalog.AdHoc:
 		for _, root := range source.Paths {
 			back.parts = append(back.parts, config.Part{Below: strings.Trim(root, "/"), Path: root})
 		}
@@ -147,7 +147,7 @@ func (r *restoring) checkParts(ctx context.Context, back *comeback) error {
 	if err := r.findSpot(ctx, t, back.source); err != nil {
 		return err
 	}
-	if back.source.Name != adHoc {
+	if back.source.Name != catalog.AdHoc {
 		if err := r.checkPlaced(ctx, t, back); err != nil {
 			return err
 		}
@@ -156,9 +156,9 @@ func (r *restoring) checkParts(ctx context.Context, back *comeback) error {
 	for i, part := range back.parts {
 		nested := false
 		for j, other := range back.parts {
-			nested = nested || i != j && part.Below != other.Below && isBelow(part.Below, other.Below)
+			nested = nested || i != j && part.Below != other.Below && entry.Within(part.Below, other.Below)
 		}
-		if !nested && (isBelow(r.path, part.Below) || isBelow(part.Below, r.path)) {
+		if !nested && (entry.Within(r.path, part.Below) || entry.Within(part.Below, r.path)) {
 			wanted = append(wanted, part)
 		}
 	}
@@ -167,11 +167,6 @@ func (r *restoring) checkParts(ctx context.Context, back *comeback) error {
 	}
 	back.parts = wanted
 	return nil
-}
-
-// isBelow tells whether a path is another one or lies below it.
-func isBelow(path, other string) bool {
-	return other == "" || path == other || strings.HasPrefix(path, other+"/")
 }
 
 // checkPlaced refuses a source of which the settings do not say where all of it belongs: a component that is not there any more.
@@ -187,7 +182,7 @@ func (r *restoring) checkPlaced(ctx context.Context, t *tree.Tree, back *comebac
 		if err != nil {
 			return fmt.Errorf("read the snapshot's tree: %w", err)
 		}
-		if !known[node.Path] && isBelow(r.path, node.Path) || !known[node.Path] && r.path == "" {
+		if !known[node.Path] && entry.Within(r.path, node.Path) || !known[node.Path] && r.path == "" {
 			return exitWith(exitRefused, "the settings do not say where %s of %s belongs: add it to its components, or name another part, or use --target", node.Path, back.source.Name)
 		}
 	}
@@ -196,7 +191,7 @@ func (r *restoring) checkPlaced(ctx context.Context, t *tree.Tree, back *comebac
 
 // tellPlace says where a source comes back to, and whether that is another place than it was at.
 func (r *restoring) tellPlace(settings *config.Config, source *catalog.SourceState) {
-	if source.Name == adHoc {
+	if source.Name == catalog.AdHoc {
 		r.out.Note("back to %s", strings.Join(source.Paths, ", "))
 		return
 	}
@@ -251,7 +246,7 @@ func (r *restoring) openPlaces(ctx context.Context) error {
 		}
 		for _, part := range back.parts {
 			w := writing{below: part.Below, server: part.Path == "", taken: r.takenFrom(part)}
-			if isBelow(r.path, w.below) {
+			if entry.Within(r.path, w.below) {
 				w.below = r.path
 			}
 			to, err := r.opened(r.openPart(ctx, t, part, back.source))

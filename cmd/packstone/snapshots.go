@@ -73,7 +73,7 @@ func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {
 
 func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 	row := snapshotRow{
-		ID: s.ID.String(), ShortID: s.ID.String()[:shortID], Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
+		ID: s.ID.String(), ShortID: s.ShortID(), Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
 		Username: s.User, Tags: s.Tags, Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
 	}
 	if !s.Claimed.Equal(s.Time) {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // statsMessage is what stats prints as JSON.
@@ -67,93 +67,21 @@ is read.`,
 func (a *app) stats(ctx context.Context, repo *catalog.Repository, mode string, chosen []*catalog.Snapshot) (statsMessage, error) {
 	m := statsMessage{Mode: mode, Snapshots: len(chosen)}
 	if mode != "raw-data" {
-		m.addSizes(chosen)
+		m.Files, m.TotalSize = browse.Sizes(chosen)
 	}
 	if mode == "restore-size" {
 		return m, nil
 	}
-	log, err := repo.ReadLog(ctx)
+	w, err := browse.Weigh(ctx, repo, chosen)
 	if err != nil {
 		return m, err
 	}
-	index := repo.NewIndex()
-	defer index.Close()
-	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
-		return m, err
+	for _, pack := range w.Unnamed {
+		a.out.Warn(output.Warning{Message: "no index names pack " + pack.String() + ": run packstone check"})
 	}
-	needed, err := allRefs(ctx, repo, log, chosen)
-	if err != nil {
-		return m, err
-	}
-	data := uint64(0)
-	for ref := range needed.All() {
-		pack, ok, err := index.Pack(ctx, ref.Name)
-		if err != nil {
-			return m, err
-		}
-		if !ok {
-			a.out.Warn(output.Warning{Message: "no index names pack " + ref.Name.String() + ": run packstone check"})
-			continue
-		}
-		raw, stored := weigh(pack.Directory, ref.Ordinals)
-		m.Chunks += uint64(ref.Ordinals.Count())
-		m.Uncompressed += raw
-		m.Stored += stored
-		if ref.Kind == archive.Trees {
-			m.Trees += stored
-		} else {
-			data += raw
-		}
-	}
-	m.divide(data)
+	m.Chunks, m.Uncompressed, m.Stored, m.Trees = w.Chunks, w.Raw, w.Stored, w.Trees
+	m.divide(w.Data)
 	return m, nil
-}
-
-func (m *statsMessage) addSizes(snapshots []*catalog.Snapshot) {
-	for _, s := range snapshots {
-		for i := range s.Sources {
-			m.Files += s.Sources[i].Coverage.Files
-			m.TotalSize += s.Sources[i].Coverage.Bytes
-		}
-	}
-}
-
-// allRefs is what any of the snapshots needs.
-func allRefs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, snapshots []*catalog.Snapshot) (*archive.RefSet, error) {
-	needed := &archive.RefSet{}
-	for _, s := range snapshots {
-		rec := log.Find(s.ID)
-		if rec == nil {
-			continue // gone since the snapshots were read
-		}
-		refs, err := repo.LoadRefs(ctx, rec.Refs)
-		if err != nil {
-			return nil, fmt.Errorf("read what snapshot %s needs: %w", s.ID.String()[:shortID], err)
-		}
-		needed.Union(refs)
-	}
-	return needed, nil
-}
-
-// weigh counts the bytes of some of a pack's chunks. Of a frame with several, each is stored in proportion.
-func weigh(d *archive.Directory, chunks archive.Bitmap) (raw, stored uint64) {
-	ordinal := uint32(0)
-	for _, frame := range d.Frames {
-		var all, used uint64
-		for range frame.Chunks {
-			length := uint64(d.Lengths[ordinal])
-			all += length
-			if chunks.Has(ordinal) {
-				used += length
-			}
-			ordinal++
-		}
-		raw += used
-		if all > 0 {
-			stored += uint64(frame.Stored) * used / all
-		}
-	}
-	return raw, stored
 }
 
 // divide fills in the ratios. data is how many of the bytes before compression are content.

@@ -69,7 +69,7 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	var text strings.Builder
 	for _, s := range chosen {
 		m.Snapshots = append(m.Snapshots, s.ID.String())
-		fmt.Fprintf(&text, "snapshot %s of %s, %s\n", s.ID.String()[:shortID], output.Time(s.Time), output.Name(s.Host))
+		fmt.Fprintf(&text, "snapshot %s of %s, %s\n", s.ShortID(), output.Time(s.Time), output.Name(s.Host))
 	}
 	done := "changed the tags of"
 	if a.flags.dryRun {
@@ -100,7 +100,7 @@ func (a *app) ownSnapshots(ctx context.Context, repo *catalog.Repository, names 
 	for _, s := range chosen {
 		if s.Writer != own {
 			return nil, exitWith(exitRefused, "snapshot %s was taken with the key of %s, which alone can change its tags; the key at hand is that of %s: nothing was changed",
-				s.ID.String()[:shortID], s.Writer, own)
+				s.ShortID(), s.Writer, own)
 		}
 	}
 	return chosen, nil

@@ -36,7 +36,7 @@ type Job struct {
 }
 
 // isAdHoc tells whether the job is of a backup that no settings describe: it has no name of its own.
-func (j *Job) isAdHoc() bool { return j.Name == "/" }
+func (j *Job) isAdHoc() bool { return j.Name == catalog.AdHoc }
 
 // label names the job in messages.
 func (j *Job) label() string {

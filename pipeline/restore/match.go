@@ -18,19 +18,14 @@ func NewMatch(below string, include, exclude []string) (func(e *entry.Entry) boo
 		}
 	}
 	return func(e *entry.Entry) bool {
-		if !within(e.Path, below) {
-			return e.Type == entry.Directory && within(below, e.Path) && len(include) == 0
+		if !entry.Within(e.Path, below) {
+			return e.Type == entry.Directory && entry.Within(below, e.Path) && len(include) == 0
 		}
 		if len(include) > 0 && !matchesAny(include, e.Path) {
 			return false
 		}
 		return !matchesAny(exclude, e.Path)
 	}, nil
-}
-
-// within tells whether p is dir or lies below it.
-func within(p, dir string) bool {
-	return dir == "" || p == dir || strings.HasPrefix(p, dir) && p[len(dir)] == '/'
 }
 
 func matchesAny(patterns []string, p string) bool {

@@ -221,7 +221,7 @@ func newScope(below string, roots []string) scope {
 
 // means tells whether a path is at, above or below what is to come back.
 func (s scope) means(path string) bool {
-	if !within(path, s.below) && !within(s.below, path) {
+	if !entry.Within(path, s.below) && !entry.Within(s.below, path) {
 		return false
 	}
 	return s.leads[path] || s.root(path) != nil
@@ -229,7 +229,7 @@ func (s scope) means(path string) bool {
 
 // inside tells whether a path lies in a directory that was backed up and is to come back: nothing else is ever removed.
 func (s scope) inside(path string) bool {
-	if path == s.below || !within(path, s.below) {
+	if path == s.below || !entry.Within(path, s.below) {
 		return false
 	}
 	root := s.root(path)

@@ -59,7 +59,7 @@ func (o *Options) includes(e *entry.Entry) bool { return o.Include == nil || o.I
 // unknownAt tells whether the snapshot does not know what was at a path.
 func (o *Options) unknownAt(path string) bool {
 	for _, unknown := range o.Unknown {
-		if within(path, unknown) {
+		if entry.Within(path, unknown) {
 			return true
 		}
 	}

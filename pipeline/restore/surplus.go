@@ -204,7 +204,7 @@ func (p *pruner) enter(l *level) { p.levels = append(p.levels, l) }
 // leaveFor leaves the directories that do not lead to a path.
 func (p *pruner) leaveFor(ctx context.Context, path string) error {
 	n := len(p.levels)
-	for n > 1 && !within(path, p.levels[n-1].path) {
+	for n > 1 && !entry.Within(path, p.levels[n-1].path) {
 		n--
 	}
 	return p.leaveDownTo(ctx, n)
@@ -276,7 +276,7 @@ func isFormat(file target.ReadAtCloser, size int64) bool {
 func (p *pruner) keepRepository(dir string) {
 	p.repositories[dir] = true
 	for _, l := range p.levels {
-		if within(dir, l.path) {
+		if entry.Within(dir, l.path) {
 			l.stays = true
 		}
 		if l.path == dir {
@@ -305,7 +305,7 @@ func (r *removals) add(f *found) {
 func (r *removals) without(repositories map[string]bool) {
 	r.list = slices.DeleteFunc(r.list, func(e *entry.Entry) bool {
 		for dir := range repositories {
-			if within(e.Path, dir) {
+			if entry.Within(e.Path, dir) {
 				return true
 			}
 		}

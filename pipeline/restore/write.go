@@ -312,7 +312,7 @@ func (r *restore) makeWay(ctx context.Context, f *frame) error {
 // leaveFor leaves the directories that do not lead to a path.
 func (r *restore) leaveFor(ctx context.Context, path string) error {
 	n := len(r.frames)
-	for n > 1 && !within(path, r.frames[n-1].path) {
+	for n > 1 && !entry.Within(path, r.frames[n-1].path) {
 		n--
 	}
 	return r.leaveDownTo(ctx, n)

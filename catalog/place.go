@@ -1,0 +1,116 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+)
+
+// AdHoc is the name of the source of a backup of paths: what follows the colon of a place is an absolute path then.
+const AdHoc = "/"
+
+// ShortID is how many characters of a snapshot's id are enough to name it.
+const ShortID = 12
+
+// ShortID is the beginning of the snapshot's id, which is enough to name it.
+func (s *Snapshot) ShortID() string { return s.ID.String()[:ShortID] }
+
+// Place is what a text names: a snapshot, and maybe something in it: SNAPSHOT[:SOURCE[/PATH]].
+type Place struct {
+	Snapshot string
+	Source   string // "": all of them
+	Path     string // below the source, without slashes around it
+}
+
+// ParsePlace takes a place apart. A path may hold colons, and so may a time: @2026-11-20T14:00:files is the source files.
+func ParsePlace(text string) Place {
+	end := strings.IndexByte(text, ':')
+	if strings.HasPrefix(text, "@") {
+		end = endOfTime(text)
+	}
+	if end < 0 {
+		return Place{Snapshot: text}
+	}
+	source, path, _ := strings.Cut(strings.Trim(text[end+1:], "/"), "/")
+	return Place{Snapshot: text[:end], Source: source, Path: path}
+}
+
+// endOfTime finds the colon after the longest time that @TIME:… begins with, -1 if it is a time up to its end.
+func endOfTime(text string) int {
+	for end := len(text); end > 0; end = strings.LastIndexByte(text[:end], ':') {
+		if _, err := ParseTime(text[1:end]); err != nil {
+			continue
+		}
+		if end == len(text) {
+			return -1
+		}
+		return end
+	}
+	return -1
+}
+
+// Spot is a place that was found: a snapshot, and of it all sources, one, or what lies at or below a path of one.
+type Spot struct {
+	Snapshot *Snapshot
+	Sources  []*SourceState
+	Path     string
+}
+
+// In finds the place in a snapshot. It fails if the snapshot has no such source.
+func (p Place) In(s *Snapshot) (Spot, error) {
+	if p.Source == "" {
+		at := Spot{Snapshot: s}
+		for i := range s.Sources {
+			at.Sources = append(at.Sources, &s.Sources[i])
+		}
+		return at, nil
+	}
+	if source, ok := s.Source(p.Source); ok {
+		return Spot{s, []*SourceState{source}, p.Path}, nil
+	}
+	if source, ok := s.Source(AdHoc); ok {
+		return Spot{s, []*SourceState{source}, strings.Trim(p.Source+"/"+p.Path, "/")}, nil
+	}
+	return Spot{}, fmt.Errorf("snapshot %s has no source %s, only %s", s.ShortID(), p.Source, strings.Join(s.SourceNames(), ", "))
+}
+
+// SourceNames are the names of the snapshot's sources, in their order.
+func (s *Snapshot) SourceNames() []string {
+	names := make([]string, len(s.Sources))
+	for i := range s.Sources {
+		names[i] = s.Sources[i].Name
+	}
+	return names
+}
+
+// Node finds what lies at the spot, in the tree of its only source. A directory of which the tree knows only what is in it comes with a
+// path and a type alone.
+func (at Spot) Node(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
+	node, err := t.Lookup(ctx, at.Path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return node, err
+	}
+	for _, err := range t.List(ctx, at.Path) {
+		return &tree.Node{Entry: entry.Entry{Path: at.Path, Type: entry.Directory}}, err
+	}
+	if at.Path == "" {
+		return &tree.Node{Entry: entry.Entry{Type: entry.Directory}}, nil
+	}
+	return nil, fmt.Errorf("snapshot %s has no %s", at.Snapshot.ShortID(), entry.Printable(PlaceName(at.Sources[0].Name, at.Path)))
+}
+
+// PlaceName is how a person names a path of a source after the colon.
+func PlaceName(source, path string) string {
+	switch {
+	case source == AdHoc:
+		return "/" + path
+	case path == "":
+		return source
+	}
+	return source + "/" + path
+}

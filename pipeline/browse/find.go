@@ -1,0 +1,170 @@
+package browse
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/tree"
+)
+
+// Query says what is looked for. A pattern without a slash is compared with names, one that begins with a slash with whole paths below
+// their source, any other with the last parts of paths.
+type Query struct {
+	Patterns []string
+	From, To time.Time // modification times; zero: any
+}
+
+// Finder looks for files in one snapshot after the other. Of snapshots that follow each other only what differs is read.
+type Finder struct {
+	b      *Browser
+	q      Query
+	series map[string]*series
+}
+
+// series is what is known of one source on its way through time: its last tree, and what matched there.
+type series struct {
+	last *tree.Tree
+	hits []*entry.Entry
+}
+
+// heldHits is how many matches are kept to be compared with the next tree; a tree with more is read anew.
+const heldHits = 100_000
+
+// Check tells of a pattern that is none: catalog.ErrMisuse.
+func (q Query) Check() error {
+	for _, pattern := range q.Patterns {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return catalog.Misuse("pattern %s: %w", pattern, err)
+		}
+	}
+	return nil
+}
+
+// Find makes a finder.
+func (b *Browser) Find(q Query) *Finder { return &Finder{b: b, q: q, series: map[string]*series{}} }
+
+// Search tells each of what matches in a snapshot, source by source and in order.
+func (f *Finder) Search(ctx context.Context, s *catalog.Snapshot, each func(source *catalog.SourceState, e *entry.Entry) error) error {
+	for i := range s.Sources {
+		source := &s.Sources[i]
+		t, err := f.b.Tree(s, source)
+		if err != nil {
+			return err
+		}
+		err = f.matches(ctx, strings.Join([]string{s.Set, s.Host, source.Name}, "\x00"), t, func(e *entry.Entry) error { return each(source, e) })
+		if err != nil {
+			return fmt.Errorf("find in snapshot %s: %w", s.ShortID(), err)
+		}
+	}
+	return nil
+}
+
+// matches tells each of what matches in a tree, in order. Where the last tree of the series is known, only the difference is read.
+func (f *Finder) matches(ctx context.Context, key string, t *tree.Tree, each func(*entry.Entry) error) error {
+	before := f.series[key]
+	delete(f.series, key)
+	now := &series{last: t}
+	take := func(e *entry.Entry) error {
+		if len(now.hits) <= heldHits {
+			now.hits = append(now.hits, e)
+		}
+		return each(e)
+	}
+	var err error
+	if before != nil {
+		err = f.carry(ctx, before, t, take)
+	} else {
+		err = f.scan(ctx, t, take)
+	}
+	if err == nil && len(now.hits) <= heldHits {
+		f.series[key] = now
+	}
+	return err
+}
+
+func (f *Finder) scan(ctx context.Context, t *tree.Tree, take func(*entry.Entry) error) error {
+	for n, err := range t.All(ctx, "") {
+		if err == nil && f.match(&n.Entry) {
+			err = take(entryOf(n))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entryOf copies the entry of a node that is about to change.
+func entryOf(n *tree.Node) *entry.Entry {
+	e := n.Clone().Entry
+	return &e
+}
+
+// carry takes the matches of the last tree that the next one still has, and those that are new or changed.
+func (f *Finder) carry(ctx context.Context, before *series, t *tree.Tree, take func(*entry.Entry) error) error {
+	hits := before.hits
+	until := func(path string) error { // takes what lies before path, and drops path itself
+		for len(hits) > 0 {
+			order := entry.ComparePaths(hits[0].Path, path)
+			if order > 0 {
+				break
+			}
+			e := hits[0]
+			hits = hits[1:]
+			if order == 0 {
+				break
+			}
+			if err := take(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for change, err := range tree.Diff(ctx, before.last, t) {
+		if err == nil {
+			err = until(change.Path)
+		}
+		if err == nil && change.New != nil && f.match(&change.New.Entry) {
+			err = take(entryOf(change.New))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, e := range hits {
+		if err := take(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Finder) match(e *entry.Entry) bool {
+	if e.Path == "" || !f.q.From.IsZero() && e.ModTime.Time().Before(f.q.From) || !f.q.To.IsZero() && e.ModTime.Time().After(f.q.To) {
+		return false
+	}
+	return slices.ContainsFunc(f.q.Patterns, func(pattern string) bool { return patternMatches(pattern, e.Path) })
+}
+
+// patternMatches compares a pattern with a whole path if it begins with a slash, else with as many of the path's last parts as it has.
+func patternMatches(pattern, name string) bool {
+	if whole, ok := strings.CutPrefix(pattern, "/"); ok {
+		matched, _ := path.Match(whole, name)
+		return matched
+	}
+	start := len(name)
+	for range strings.Count(pattern, "/") + 1 {
+		if start < 0 {
+			return false
+		}
+		start = strings.LastIndexByte(name[:start], '/')
+	}
+	matched, _ := path.Match(pattern, name[start+1:])
+	return matched
+}

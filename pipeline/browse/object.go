@@ -1,0 +1,209 @@
+package browse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+)
+
+// SnapshotContent is a snapshot with what its record says beside the sealed part.
+type SnapshotContent struct {
+	ID       string    `json:"id"`
+	Writer   string    `json:"writer"`
+	Domain   uint64    `json:"domain"`
+	Stored   time.Time `json:"stored"`
+	Software string    `json:"software"`
+	*catalog.Snapshot
+}
+
+// ContentOf says what a snapshot's commit says.
+func ContentOf(s *catalog.Snapshot) (*SnapshotContent, error) {
+	for i := range s.Sources {
+		var err error
+		if s.Sources[i].RootCBOR, err = s.Sources[i].Root.MarshalCBOR(); err != nil {
+			return nil, err
+		}
+	}
+	return &SnapshotContent{s.ID.String(), s.Writer, s.Domain, s.Stored, s.Software, s}, nil
+}
+
+// RecordContent is what everyone can read of a record.
+type RecordContent struct {
+	Name       string           `json:"name"`
+	Hash       string           `json:"hash"`
+	Stored     time.Time        `json:"stored"`
+	Kind       catalog.Kind     `json:"kind"`
+	Previous   string           `json:"previous,omitempty"`
+	Config     uint64           `json:"config"`
+	ConfigHash string           `json:"config_hash"`
+	Domain     uint64           `json:"domain"`
+	Time       time.Time        `json:"time"`
+	Index      []string         `json:"index,omitempty"`
+	Refs       catalog.RefsList `json:"refs,omitzero"`
+	Supersedes []string         `json:"supersedes,omitempty"`
+	Subjects   []string         `json:"subjects,omitempty"`
+	Software   string           `json:"software"`
+	Sealed     int              `json:"sealed_bytes,omitempty"`
+}
+
+// Record finds a record by its object's name or its hash.
+func Record(ctx context.Context, repo *catalog.Repository, name string) (*RecordContent, error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(log.Records, func(r *catalog.Record) bool { return r.Name() == name || r.Hash.String() == name })
+	if i < 0 {
+		return nil, fmt.Errorf("there is no valid record %s: want a name such as log/host.0/0000000001, or a hash", name)
+	}
+	r := log.Records[i]
+	return &RecordContent{r.Name(), r.Hash.String(), r.Stored, r.Kind, r.Previous, r.Config, r.ConfigHash, r.Domain, r.Time, r.Index, r.Refs,
+		r.Supersedes, r.Subjects, r.Software, len(r.Sealed)}, nil
+}
+
+// PackContent is the directory of a pack.
+type PackContent struct {
+	ID     string         `json:"id"`
+	Kind   archive.Kind   `json:"kind"`
+	Size   uint32         `json:"size"`
+	Header uint32         `json:"header"`
+	Chunks []ChunkContent `json:"chunks"`
+}
+
+// ChunkContent is a chunk and where it lies.
+type ChunkContent struct {
+	ID      string       `json:"id,omitempty"`
+	Length  uint32       `json:"length"`
+	Pack    string       `json:"pack,omitempty"`
+	Kind    archive.Kind `json:"kind,omitempty"`
+	Ordinal uint32       `json:"ordinal"`
+	Frame   uint32       `json:"frame"`
+	Stored  uint32       `json:"frame_stored"`
+	Start   uint32       `json:"start"`
+}
+
+func chunkContentOf(c *archive.Chunk) ChunkContent {
+	return ChunkContent{Length: c.Length, Ordinal: c.Place.Ordinal, Frame: c.Place.Frame, Stored: c.Place.Stored, Start: c.Place.Start}
+}
+
+// Pack reads the directory of the one pack whose id begins so.
+func Pack(ctx context.Context, repo *catalog.Repository, id string) (*PackContent, error) {
+	pack, err := findPack(ctx, repo, id)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := repo.Reader(repo.Config.Domain)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := reader.Pack(ctx, pack.Kind, pack.Name, int64(pack.Size))
+	if err != nil {
+		return nil, err
+	}
+	directory, err := reader.Directory(ctx, whole)
+	if err != nil {
+		return nil, err
+	}
+	content := &PackContent{ID: whole.Name.String(), Kind: whole.Kind, Size: whole.Size, Header: whole.Header, Chunks: []ChunkContent{}}
+	for c := range directory.All(whole) {
+		chunk := chunkContentOf(&c)
+		chunk.ID = c.ID.String()
+		content.Chunks = append(content.Chunks, chunk)
+	}
+	return content, nil
+}
+
+// findPack finds the one pack whose id begins so.
+func findPack(ctx context.Context, repo *catalog.Repository, id string) (*archive.Pack, error) {
+	if len(id) < 4 || strings.Trim(id, "0123456789abcdef") != "" {
+		return nil, catalog.Misuse("pack %s: want at least 4 digits of its id", id)
+	}
+	var found *archive.Pack
+	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
+		for info, err := range repo.Store.List(ctx, string(kind)+"/"+id[:2]+"/"+id, "") {
+			if err != nil {
+				return nil, fmt.Errorf("look for pack %s: %w", id, err)
+			}
+			name, err := archive.ParseName(info.Name[strings.LastIndexByte(info.Name, '/')+1:])
+			if err != nil {
+				continue
+			}
+			if found != nil {
+				return nil, catalog.Misuse("pack %s: several ids begin so", id)
+			}
+			found = &archive.Pack{Name: name, Kind: kind, Size: uint32(info.Size)}
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("there is no pack %s", id)
+	}
+	return found, nil
+}
+
+// ChunkPlaces are where a chunk lies.
+type ChunkPlaces struct {
+	ID     string         `json:"id"`
+	Places []ChunkContent `json:"places"`
+}
+
+// Chunk finds where the index says that a chunk lies.
+func Chunk(ctx context.Context, repo *catalog.Repository, id archive.ID) (*ChunkPlaces, error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	index := repo.NewIndex()
+	defer index.Close()
+	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
+		return nil, err
+	}
+	found, err := index.Places(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no index names chunk %s", id)
+	}
+	places := &ChunkPlaces{ID: id.String()}
+	for _, c := range found {
+		place := chunkContentOf(&c)
+		place.Pack, place.Kind = c.Place.Pack.Name.String(), c.Place.Pack.Kind
+		places.Places = append(places.Places, place)
+	}
+	return places, nil
+}
+
+// TreeContent is the root of a source's tree.
+type TreeContent struct {
+	Bytes   uint64       `json:"bytes"`
+	Entries uint64       `json:"entries"`
+	Runs    []RunContent `json:"runs"`
+}
+
+// RunContent is a run of a tree.
+type RunContent struct {
+	Page    string `json:"page"`
+	Pack    string `json:"pack"`
+	Height  uint8  `json:"height"`
+	Entries uint64 `json:"entries"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// TreeOf says what the root of a source's tree is.
+func TreeOf(source *catalog.SourceState) TreeContent {
+	root := source.Root
+	content := TreeContent{Entries: root.Entries, Bytes: root.Bytes, Runs: []RunContent{}}
+	for _, run := range root.Runs {
+		one := RunContent{Page: run.Top.ID.String(), Height: run.Height, Entries: run.Entries, Bytes: run.Bytes}
+		if run.Top.Place.Pack != nil {
+			one.Pack = run.Top.Place.Pack.Name.String()
+		}
+		content.Runs = append(content.Runs, one)
+	}
+	return content
+}

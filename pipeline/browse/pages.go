@@ -1,0 +1,75 @@
+package browse
+
+import (
+	"context"
+	"sync"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/tree"
+)
+
+// recentPages keeps pages of trees that were loaded not long ago: going from directory to directory, or from one snapshot to the next,
+// asks for the same ones again. It is safe for concurrent use; its zero value is empty.
+type recentPages struct {
+	mu         sync.Mutex
+	young, old map[archive.ID][]byte
+	size       int // bytes of the young ones
+}
+
+// youngPages is how many bytes of pages are young; as many are old at most.
+const youngPages = 16 << 20
+
+// load is a tree.Load that asks other only for what is not at hand.
+func (r *recentPages) load(other tree.Load) tree.Load {
+	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
+		var rest []archive.Chunk
+		var at []int
+		for i, c := range want {
+			page := r.get(c.ID)
+			if page == nil {
+				rest, at = append(rest, c), append(at, i)
+				continue
+			}
+			if err := each(i, page); err != nil {
+				return err
+			}
+		}
+		if len(rest) == 0 {
+			return nil
+		}
+		return other(ctx, rest, func(i int, page []byte) error {
+			r.put(rest[i].ID, page)
+			return each(at[i], page)
+		})
+	}
+}
+
+func (r *recentPages) get(id archive.ID) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if page := r.young[id]; page != nil {
+		return page
+	}
+	page := r.old[id]
+	if page != nil {
+		r.add(id, page)
+	}
+	return page
+}
+
+func (r *recentPages) put(id archive.ID, page []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.add(id, append([]byte(nil), page...))
+}
+
+// add makes a page young. It needs the lock.
+func (r *recentPages) add(id archive.ID, page []byte) {
+	if r.young == nil || r.size > youngPages {
+		r.young, r.old, r.size = map[archive.ID][]byte{}, r.young, 0
+	}
+	if _, ok := r.young[id]; !ok {
+		r.size += len(page)
+	}
+	r.young[id] = page
+}
