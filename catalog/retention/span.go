@@ -1,0 +1,76 @@
+package retention
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Span is a stretch of the calendar, such as 1y6m7d12h.
+type Span struct{ Years, Months, Days, Hours int }
+
+// spanUnits are in the order in which they are written.
+const spanUnits = "ymdh"
+
+// largestSpan is what each part of a span may be: no calendar goes back further.
+const largestSpan = 100_000
+
+// ParseSpan reads a span: numbers, each with its unit y, m, d, w or h.
+func ParseSpan(text string) (s Span, err error) {
+	rest := text
+	for rest != "" {
+		end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
+		if end < 1 {
+			return Span{}, badSpan(text)
+		}
+		n, err := strconv.Atoi(rest[:end])
+		if err != nil || n > largestSpan || !s.add(rest[end], n) {
+			return Span{}, badSpan(text)
+		}
+		rest = rest[end+1:]
+	}
+	if s == (Span{}) {
+		return s, badSpan(text)
+	}
+	return s, nil
+}
+
+// add adds n of a unit, and tells whether there is such a one.
+func (s *Span) add(unit byte, n int) bool {
+	switch unit {
+	case 'y':
+		s.Years += n
+	case 'm':
+		s.Months += n
+	case 'w':
+		s.Days += 7 * n
+	case 'd':
+		s.Days += n
+	case 'h':
+		s.Hours += n
+	default:
+		return false
+	}
+	return true
+}
+
+func badSpan(text string) error {
+	return fmt.Errorf("%q is no stretch of time: want numbers with y, m, w, d or h, such as 1y6m or 14d", text)
+}
+
+// String is the span as ParseSpan reads it.
+func (s Span) String() string {
+	var b strings.Builder
+	for i, n := range []int{s.Years, s.Months, s.Days, s.Hours} {
+		if n != 0 {
+			fmt.Fprintf(&b, "%d%c", n, spanUnits[i])
+		}
+	}
+	return b.String()
+}
+
+// before is the moment that lies so long before t.
+func (s Span) before(t time.Time) time.Time {
+	return t.AddDate(-s.Years, -s.Months, -s.Days).Add(-time.Duration(s.Hours) * time.Hour)
+}
