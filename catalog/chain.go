@@ -185,7 +185,7 @@ func parseConfig(repository string, owner crypto.Verifier, number uint64, data [
 // readable fails if this version does not know how to act on the config.
 func (c *Config) readable() error {
 	for _, feature := range c.Required {
-		if feature != featureMembers {
+		if !slices.Contains(knownFeatures, feature) {
 			return fmt.Errorf("config %d: the repository needs %q, which this version of packstone does not have: use a newer one: %w",
 				c.Number, feature, ErrTooNew)
 		}

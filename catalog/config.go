@@ -175,6 +175,13 @@ func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(
 // featureMembers is required of a reader where a writer is not trusted for everything.
 const featureMembers = "members"
 
+// featureForget is required of a program where something may be forgotten or collected. One that
+// does not know it would show what is gone, and rely on it.
+const featureForget = "forget"
+
+// knownFeatures are those of configs that this version knows how to act on.
+var knownFeatures = []string{featureMembers, featureForget}
+
 // settle brings a config under today's rules. A program that does not know them would trust its writers for more.
 func (r *Repository) settle(c *Config) {
 	if c.Rules == 0 {

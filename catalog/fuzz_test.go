@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/packstone/packstone/archive"
@@ -23,10 +24,15 @@ func FuzzSignedBodies(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", `{"kind":"commit","index":["00"],"refs":{"full":"x","deltas":["y"]},"sealed":"AAAA"}`,
 		`{"number":1,"previous":"x","writers":[{"key":"k","last_valid":{}}]}`, `{"kind":"sweep","number":1,"packs":["zz"]}`, `[1]`, `{"time":5}`,
+		`{"kind":"forget","subjects":["` + hash(nil) + `","x"],"dates":{"` + hash(nil) + `":"2026-01-02T03:04:05Z","y":"2026-01-02T03:04:05Z"}}`,
+		`{"kind":"hold","subjects":["` + hash(nil) + `"],"until":"2026-01-02T03:04:05Z","sealed":"AAAA"}`,
+		`{"kind":"undelete","subjects":["` + hash(nil) + `"],"cancels":["` + hash(nil) + `"]}`, `{"kind":"unhold","cancels":[""]}`,
 	} {
 		f.Add(seed)
 	}
 	lane := Lane{"host", 0}
+	decider := signer(f, "owner")
+	r.owner = decider.Verifier()
 	f.Fuzz(func(t *testing.T, body string) {
 		record, err := key.Sign("r", lane.record(1), []byte(body+"\n"))
 		if err != nil {
@@ -40,11 +46,34 @@ func FuzzSignedBodies(f *testing.F) {
 				t.Error("refs of a bad name were loaded")
 			}
 		}
-		config, _ := key.Sign("r", configName(1), []byte(body+"\n"))
+		fuzzDecision(t, r, decider, body)
+		config, _ := decider.Sign("r", configName(1), []byte(body+"\n"))
 		if c, err := parseConfig("r", r.owner, 1, config); err == nil && c.Number != 1 {
 			t.Errorf("config %d was accepted as 1", c.Number)
 		}
 	})
+}
+
+// fuzzDecision reads body as a record of the owner, which decides about its subjects alone.
+func fuzzDecision(t *testing.T, r *Repository, owner crypto.Signer, body string) {
+	lane := Lane{owner.Name(), 0}
+	data, _ := owner.Sign("r", lane.record(1), []byte(body+"\n"))
+	rec, err := r.acceptRecord(lane, 1, data)
+	if err != nil {
+		return
+	}
+	log := r.chain([]*Record{rec}, nil)
+	if len(log.Powerless) > 0 {
+		t.Errorf("the owner is powerless: %q", body)
+	}
+	for id, fate := range log.fates {
+		if !slices.Contains(rec.Subjects, id.String()) {
+			t.Errorf("%q decides about %s", body, id)
+		}
+		fate.Gone(log.now)
+		fate.Holds(log.now)
+	}
+	log.unnoted()
 }
 
 func FuzzRecordNames(f *testing.F) {

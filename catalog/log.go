@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,12 +23,18 @@ type Log struct {
 	Records  []*Record
 	Problems []error  // gaps, and objects whose signature does not hold, which are left out of Records: each a *Defect
 	Ignored  []string // records that were signed after their signer was revoked: they count for nothing
+	// Powerless are forgets, holds and what undoes them that a writer has signed, who may not: they
+	// count for nothing.
+	Powerless []string
 
 	heads   map[Lane]*Record
 	byID    map[archive.Name]*Record
 	there   map[archive.Name]bool    // the hashes of all records with a good signature, those that are ignored among them
 	invalid map[Lane]map[uint64]bool // where an object lies that is no record
 	lost    []string                 // see RolledBack
+	fates   map[archive.Name]*Fate
+	ignored []*Record
+	now     time.Time // when it was read, by this host's clock
 }
 
 // Defect is what is wrong at one place of a lane.
@@ -78,13 +85,13 @@ func (l *Log) Head(lane Lane) *Record { return l.heads[lane] }
 // Find returns the record with this hash, nil if there is none.
 func (l *Log) Find(id archive.Name) *Record { return l.byID[id] }
 
-// Live tells whether rec still holds something: commits do, checkpoints until they are superseded.
+// Live tells whether rec still holds something: commits until they are forgotten, checkpoints until they are superseded.
 func (l *Log) Live(rec *Record, superseded map[string]bool) bool {
 	switch rec.Kind {
 	case Commit:
-		return true
+		return l.Fate(rec.Hash).Gone(l.now).IsZero()
 	case Checkpoint:
-		return !superseded[rec.Hash.String()]
+		return !superseded[rec.Hash.String()] && l.Fate(rec.Hash).Gone(l.now).IsZero()
 	}
 	return false
 }
@@ -194,7 +201,7 @@ func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, 
 // chain puts records in order and checks that each names the one before it.
 func (r *Repository) chain(records []*Record, problems []*Defect) *Log {
 	log := &Log{
-		heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}, invalid: map[Lane]map[uint64]bool{},
+		now: r.now(), heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}, invalid: map[Lane]map[uint64]bool{},
 	}
 	ended := map[Lane]bool{} // lanes in which a record is ignored: what follows has nothing to follow
 	for _, problem := range problems {
@@ -209,6 +216,7 @@ func (r *Repository) chain(records []*Record, problems []*Defect) *Log {
 		log.there[rec.Hash] = true
 		if rec.ignored {
 			log.Ignored = append(log.Ignored, rec.Name())
+			log.ignored = append(log.ignored, rec)
 			ended[rec.Lane] = true
 			continue
 		}
@@ -221,6 +229,7 @@ func (r *Repository) chain(records []*Record, problems []*Defect) *Log {
 		log.Records = append(log.Records, rec)
 	}
 	log.date(r.Config.backdaters())
+	log.decide()
 	return log
 }
 
@@ -240,6 +249,7 @@ func (r *Repository) noteInvalid(log *Log, p *Defect) {
 func (l *Log) add(rec *Record) {
 	l.heads[rec.Lane], l.byID[rec.Hash], l.there[rec.Hash] = rec, rec, true
 	l.Records = append(l.Records, rec)
+	l.decide()
 }
 
 func follows(head, rec *Record) error {
@@ -269,14 +279,23 @@ func (r *Repository) Snapshots(ctx context.Context, log *Log) ([]*Snapshot, erro
 	return snapshots, err
 }
 
-// ReadSnapshots is Snapshots that returns what is wrong with those that cannot be read.
+// ReadSnapshots is Snapshots that returns what is wrong with those that cannot be read. Those that
+// were forgotten are left out.
 func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*Snapshot, problems []error, err error) {
+	return r.readSnapshots(ctx, log, log.commits(func(f *Fate) bool { return f.Gone(log.now).IsZero() }))
+}
+
+// ReadForgotten is ReadSnapshots of those that were forgotten. What they need may be gone.
+func (r *Repository) ReadForgotten(ctx context.Context, log *Log) (snapshots []*Snapshot, problems []error, err error) {
+	return r.readSnapshots(ctx, log, log.commits(func(f *Fate) bool { return !f.Gone(log.now).IsZero() }))
+}
+
+func (r *Repository) readSnapshots(ctx context.Context, log *Log, commits []*Record) (snapshots []*Snapshot, problems []error, err error) {
 	if !r.CanRead() {
 		return nil, nil, fmt.Errorf("read snapshots: %w", ErrNoIdentity)
 	}
-	commits := slices.DeleteFunc(slices.Clone(log.Records), func(rec *Record) bool { return rec.Kind != Commit })
 	opened := make([]*Snapshot, len(commits))
-	wrong := make([]error, len(commits)+1)
+	wrong := make([]error, len(commits)+2)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetches)
 	for i, rec := range commits {
@@ -292,7 +311,8 @@ func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*
 		return nil, nil, err
 	}
 	snapshots = slices.DeleteFunc(opened, func(s *Snapshot) bool { return s == nil })
-	if wrong[len(commits)] = r.retag(ctx, log, snapshots); ctx.Err() != nil {
+	wrong[len(commits)], wrong[len(commits)+1] = r.retag(ctx, log, snapshots), r.tellFates(ctx, log, snapshots)
+	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
 	slices.SortStableFunc(snapshots, func(a, b *Snapshot) int { return a.Time.Compare(b.Time) })
@@ -326,15 +346,16 @@ type tagChange struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// retag applies the tag records to the snapshots that they name: of the same writer only, in the order of the lane. Those that cannot be
-// read are passed over, and returned together.
+// retag applies the tag records to the snapshots that they name, in the order of the lanes: a writer's to its own, the owner's and
+// collectors' to all. Those that cannot be read are passed over, and returned together.
 func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot) (problems error) {
 	byID := map[string]*Snapshot{}
 	for _, s := range snapshots {
 		byID[s.ID.String()] = s
+		s.Lasting = s.Tags
 	}
 	for _, rec := range log.Records {
-		if rec.Kind != Tag {
+		if rec.Kind != Tag || !slices.ContainsFunc(rec.Subjects, func(id string) bool { return byID[id] != nil }) {
 			continue
 		}
 		var change tagChange
@@ -343,12 +364,22 @@ func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot)
 			continue
 		}
 		for _, id := range rec.Subjects {
-			if s := byID[id]; s != nil && s.Writer == rec.Lane.Writer {
-				s.Tags = applyTags(s.Tags, change)
+			if s := byID[id]; s != nil && (rec.ofOwner || s.Writer == rec.Lane.Writer) {
+				s.retag(change, rec.ofOwner)
 			}
 		}
 	}
 	return problems
+}
+
+// retag changes the tags of a snapshot. What a writer takes away goes on to keep the snapshot: whoever
+// steals its key must not have it forgotten.
+func (s *Snapshot) retag(change tagChange, ofOwner bool) {
+	s.Tags = applyTags(s.Tags, change)
+	if !ofOwner {
+		change.Remove = nil
+	}
+	s.Lasting = applyTags(s.Lasting, change)
 }
 
 // openSealed reads the JSON in the sealed part of a record.

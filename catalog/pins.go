@@ -31,6 +31,9 @@ func (k Keys) pins() []crypto.OwnerPin {
 	if k.Writer != nil {
 		pins = append(pins, crypto.OwnerPin{Repository: k.Writer.Repository, Owner: k.Writer.Owner})
 	}
+	if k.Collector != nil {
+		pins = append(pins, crypto.OwnerPin{Repository: k.Collector.Repository, Owner: k.Collector.Owner})
+	}
 	return pins
 }
 
@@ -45,6 +48,9 @@ func trustedOwner(format archive.Format, keys Keys, seen []crypto.OwnerPin) (cry
 	}
 	if w := keys.Writer; w != nil && w.Repository != format.Repository {
 		return named, fmt.Errorf("the writer file is of repository %s, this is %s: %w", w.Repository, format.Repository, ErrUntrusted)
+	}
+	if c := keys.Collector; c != nil && c.Repository != format.Repository {
+		return named, fmt.Errorf("the collector file is of repository %s, this is %s: %w", c.Repository, format.Repository, ErrUntrusted)
 	}
 	if !allAre(keys.Pins.Only, named) {
 		return named, fmt.Errorf("repository %s has another owner than the one that was named: %w", format.Repository, ErrUntrusted)

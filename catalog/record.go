@@ -19,7 +19,10 @@ const (
 	Checkpoint Kind = "checkpoint" // publishes what an unfinished backup has uploaded
 	Tombstone  Kind = "tombstone"  // a session that will never commit
 	Tag        Kind = "tag"        // changes the tags of the writer's own snapshots
-	Forget     Kind = "forget"     // a checkpoint or snapshot counts no more
+	Forget     Kind = "forget"     // snapshots or checkpoints count no more: of the owner or a collector, as those below
+	Undelete   Kind = "undelete"   // and do again
+	Hold       Kind = "hold"       // whatever is forgotten, snapshots stay
+	Unhold     Kind = "unhold"     // and need not any more
 )
 
 // Lane is one of a writer's chains of records.
@@ -66,7 +69,9 @@ type clear struct {
 	Index      []string  `json:"index,omitempty"`
 	Refs       RefsList  `json:"refs,omitzero"`
 	Supersedes []string  `json:"supersedes,omitempty"` // hashes of checkpoints that need not be kept any more
-	Subjects   []string  `json:"subjects,omitempty"`   // hashes of the commits that a tag or forget is about
+	Subjects   []string  `json:"subjects,omitempty"`   // hashes of the commits that a tag, forget or hold is about
+	Cancels    []string  `json:"cancels,omitempty"`    // hashes of the forgets or holds that count no more for the subjects
+	Until      time.Time `json:"until,omitzero"`       // when a hold ends by itself
 	Software   string    `json:"software"`
 	Sealed     []byte    `json:"sealed,omitempty"` // age → recipients
 
@@ -143,6 +148,9 @@ type Snapshot struct {
 	Date     time.Time     `json:"-"`    // when it came to be, by the store
 	Undated  bool          `json:"-"`    // Date is not to be relied on
 	Standing Standing      `json:"-"`    // whether the writer may speak for the host
+	Held     []Held        `json:"-"`    // what keeps it from being forgotten
+	Gone     time.Time     `json:"-"`    // when it was forgotten; zero: it was not
+	Lasting  []string      `json:"-"`    // the tags by which it is kept: no writer can take one away
 	Started  time.Time     `json:"started"`
 	Finished time.Time     `json:"finished"`
 	Parent   string        `json:"parent,omitempty"`

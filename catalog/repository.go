@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,9 @@ import (
 type Keys struct {
 	Identities *crypto.IdentityFile // to read
 	Writer     *crypto.WriterFile   // to back up
-	Pins       Pins                 // whom else to trust
+	// Collector is to forget and to delete what is dead: it reads index runs and refs.
+	Collector *crypto.CollectorFile
+	Pins      Pins // whom else to trust
 }
 
 // Options of Open and Init.
@@ -377,7 +380,19 @@ func (r *Repository) indexIdentities() ([]age.Identity, error) {
 		}
 		ids = append(ids, id)
 	}
+	if c := r.options.Keys.Collector; c != nil {
+		ids = slices.AppendSeq(ids, maps.Values(c.Index))
+	}
 	return ids, nil
+}
+
+// OpensIndex tells whether a key at hand opens index runs and refs of a domain.
+func (r *Repository) OpensIndex(domain uint64) bool {
+	_, ok := r.domains[domain]
+	if c := r.options.Keys.Collector; c != nil && !ok {
+		_, ok = c.Index[int(domain)]
+	}
+	return ok
 }
 
 func (r *Repository) now() time.Time {

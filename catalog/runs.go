@@ -28,12 +28,12 @@ func (r *Repository) LoadIndex(ctx context.Context, log *Log, x *index.Index, us
 // LoadRun reads one index run. It is not kept as it is, since what it tells is: in the tables of the index. ErrNoIdentity if no key at hand
 // opens it.
 func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.RunPack, error) {
-	if len(r.domains) == 0 {
-		return nil, ErrNoIdentity
-	}
 	ids, err := r.indexIdentities()
 	if err != nil {
 		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, ErrNoIdentity
 	}
 	data, err := archive.GetContent(ctx, r.Store, archive.Runs, name)
 	if err != nil {
@@ -49,8 +49,7 @@ func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.
 // runNames are the runs of usable records whose domain is at hand; nil: of all of these.
 func (r *Repository) runNames(log *Log, usable func(*Record) bool) []archive.Name {
 	return log.runNames(func(rec *Record) bool {
-		_, ok := r.domains[rec.Domain]
-		return ok && (usable == nil || usable(rec))
+		return r.OpensIndex(rec.Domain) && (usable == nil || usable(rec))
 	})
 }
 

@@ -30,7 +30,8 @@ type Session struct {
 
 	repo       *Repository // under the config that was read when the session began
 	memory     *recollection
-	writer     *crypto.WriterFile
+	signer     crypto.Signer
+	writer     *crypto.WriterFile // nil: the owner or a collector has opened it
 	recipients []age.Recipient
 	index      age.Recipient
 	lane       Lane
@@ -68,9 +69,15 @@ func (s *Session) begin(ctx context.Context) (err error) {
 	if s.writer, err = s.repo.Writer(); err != nil {
 		return err
 	}
+	s.signer = s.writer.Signer
 	if _, s.index, err = s.writer.Domain.IndexIdentity(s.repo.Config.Classic); err != nil {
 		return err
 	}
+	return s.start(ctx)
+}
+
+// start takes a lane of the signer, and reads what must be avoided.
+func (s *Session) start(ctx context.Context) (err error) {
 	if s.memory, err = s.repo.memories.recall(); err != nil {
 		return err
 	}
@@ -91,6 +98,7 @@ func (r *Repository) Preview(ctx context.Context) (*Session, error) {
 	if s.writer, err = r.Writer(); err != nil {
 		return nil, err
 	}
+	s.signer = s.writer.Signer
 	if s.Log, err = r.ReadLog(ctx); err != nil {
 		return nil, err
 	}
@@ -129,7 +137,7 @@ func (s *Session) remember() {
 // openSessions lists this writer's sessions: session object → there.
 func (s *Session) openSessions(ctx context.Context) (map[string]bool, error) {
 	open := map[string]bool{}
-	for info, err := range s.repo.Store.List(ctx, "sessions/"+s.writer.Signer.Name()+".", "") {
+	for info, err := range s.repo.Store.List(ctx, "sessions/"+s.signer.Name()+".", "") {
 		if err != nil {
 			return nil, fmt.Errorf("list sessions: %w", err)
 		}
@@ -142,7 +150,7 @@ func (s *Session) openSessions(ctx context.Context) (map[string]bool, error) {
 // is one that somebody has blocked.
 func (s *Session) takeLane(ctx context.Context, open map[string]bool) error {
 	for n := s.firstLane(); ; n++ {
-		lane := Lane{s.writer.Signer.Name(), n}
+		lane := Lane{s.signer.Name(), n}
 		if s.memory.Lanes[lane.String()].Retired || s.Log.blocked(lane) {
 			continue
 		}
@@ -170,12 +178,12 @@ func (s *Session) firstLane() (first uint64) {
 	}
 	for text := range s.memory.Lanes {
 		lane, _, ok := parseRecordName("log/" + text + "/" + sequence(1))
-		if ok && lane.Writer == s.writer.Signer.Name() {
+		if ok && lane.Writer == s.signer.Name() {
 			first = max(first, lane.Number+1)
 		}
 	}
 	for lane := range s.Log.heads {
-		if lane.Writer == s.writer.Signer.Name() {
+		if lane.Writer == s.signer.Name() {
 			first = max(first, lane.Number+1)
 		}
 	}
@@ -232,7 +240,7 @@ func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 
 func (s *Session) readSession(data []byte) (sessionNote, error) {
 	var note sessionNote
-	body, _, err := crypto.Verify(s.repo.Format.Repository, s.lane.session(s.sequence), data, s.writer.Signer.Verifier())
+	body, _, err := crypto.Verify(s.repo.Format.Repository, s.lane.session(s.sequence), data, s.signer.Verifier())
 	if err != nil {
 		return note, err
 	}
@@ -249,7 +257,7 @@ func (s *Session) open(ctx context.Context) error {
 		return err
 	}
 	name := s.lane.session(s.sequence)
-	data, err := s.writer.Signer.Sign(s.repo.Format.Repository, name, body)
+	data, err := s.signer.Sign(s.repo.Format.Repository, name, body)
 	if err != nil {
 		return err
 	}
@@ -277,7 +285,7 @@ func (s *Session) readAfterOpening(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := s.repo.Writer(); err != nil {
+	if err := s.admitted(); err != nil {
 		return err
 	}
 	if s.recipients, err = s.repo.Config.AgeRecipients(); err != nil {
@@ -290,6 +298,15 @@ func (s *Session) readAfterOpening(ctx context.Context) error {
 	s.avoid.Store(avoid)
 	s.ready = s.opened
 	return nil
+}
+
+// admitted fails if whoever has opened the session may write no more.
+func (s *Session) admitted() error {
+	if s.writer == nil {
+		return s.repo.mayDecide(s.signer)
+	}
+	_, err := s.repo.Writer()
+	return err
 }
 
 // usable fails with ErrRestart if a pack of refs was swept, or is condemned, by what was read after this session was opened. Nothing is ever
@@ -318,7 +335,7 @@ func (s *Session) Domain() crypto.Domain { return s.writer.Domain }
 
 // LoadIndex adds to x what this writer may deduplicate against, and returns how many runs were new.
 func (s *Session) LoadIndex(ctx context.Context, x *index.Index) (int, error) {
-	own := s.writer.Signer.Name()
+	own := s.signer.Name()
 	s.known = x
 	for _, name := range s.repo.shares(own) {
 		if !slices.Contains(s.relied, name) {
@@ -332,7 +349,7 @@ func (s *Session) LoadIndex(ctx context.Context, x *index.Index) (int, error) {
 
 // LoadForeign adds to x what writers have stored that this one does not rely on.
 func (s *Session) LoadForeign(ctx context.Context, x *index.Index) error {
-	own := s.writer.Signer.Name()
+	own := s.signer.Name()
 	_, err := s.repo.LoadIndex(ctx, s.Log, x, func(rec *Record) bool { return !s.repo.trusts(own, rec) })
 	return err
 }
@@ -468,7 +485,7 @@ func (s *Session) contentUsable(ctx context.Context, c Content) (err error) {
 // supersede lists the checkpoints of this run, which nobody needs after its commit.
 func (s *Session) supersede() (list []string) {
 	for _, rec := range s.Log.Records {
-		if rec.Kind == Checkpoint && rec.Lane.Writer == s.writer.Signer.Name() && rec.Run == s.run && s.run != "" {
+		if rec.Kind == Checkpoint && rec.Lane.Writer == s.signer.Name() && rec.Run == s.run && s.run != "" {
 			list = append(list, rec.Hash.String())
 		}
 	}
@@ -590,13 +607,16 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 		c.Time = s.repo.now()
 	}
 	c.Config, c.ConfigHash = s.repo.Config.Number, s.repo.Config.Hash()
-	c.Domain, c.Software = uint64(s.writer.DomainNumber), s.repo.options.Software
+	c.Domain, c.Software = s.repo.Config.Domain, s.repo.options.Software
+	if s.writer != nil {
+		c.Domain = uint64(s.writer.DomainNumber)
+	}
 	body, err := encodeLine(c)
 	if err != nil {
 		return nil, err
 	}
 	name := s.lane.record(s.sequence)
-	data, err := s.writer.Signer.Sign(s.repo.Format.Repository, name, body)
+	data, err := s.signer.Sign(s.repo.Format.Repository, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -612,7 +632,11 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 	}
 	s.opened, s.ready = false, false
 	s.repo.Cache.keep(name, data)
-	return parseRecord(s.repo.Format.Repository, s.lane, s.sequence, data, s.writer.Signer.Verifier())
+	rec, err := parseRecord(s.repo.Format.Repository, s.lane, s.sequence, data, s.signer.Verifier())
+	if err == nil {
+		rec.ofOwner = s.writer == nil
+	}
+	return rec, err
 }
 
 // errNotOpen: the session has ended, or was never opened.
@@ -640,8 +664,8 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 	return fmt.Errorf("record %s: %w", name, ErrKeyTwice)
 }
 
-// SetTags adds and removes tags of this writer's own snapshots, in the session's record. After an error the session has ended without a change,
-// as far as the store can be reached.
+// SetTags adds and removes tags in the session's record: of this writer's own snapshots, of any if the owner or a collector has opened
+// it. After an error the session has ended without a change, as far as the store can be reached.
 func (s *Session) SetTags(ctx context.Context, snapshots []*Snapshot, add, remove []string) error {
 	err := s.setTags(ctx, snapshots, add, remove)
 	if err != nil {
@@ -655,7 +679,7 @@ func (s *Session) SetTags(ctx context.Context, snapshots []*Snapshot, add, remov
 func (s *Session) setTags(ctx context.Context, snapshots []*Snapshot, add, remove []string) error {
 	var subjects []string
 	for _, snapshot := range snapshots {
-		if snapshot.Writer != s.writer.Signer.Name() {
+		if s.writer != nil && snapshot.Writer != s.signer.Name() {
 			return fmt.Errorf("tag snapshot %s: it is of writer %s, whose key is needed: %w", snapshot.ID, snapshot.Writer, ErrUntrusted)
 		}
 		subjects = append(subjects, snapshot.ID.String())

@@ -137,8 +137,7 @@ func (c *check) checkLog(ctx context.Context) error {
 
 // isClosed tells whether no key at hand opens what a record names.
 func (c *check) isClosed(rec *catalog.Record) bool {
-	_, err := c.repo.Domain(rec.Domain)
-	return err != nil && (len(rec.Index) > 0 || rec.Refs.Full != "")
+	return !c.repo.OpensIndex(rec.Domain) && (len(rec.Index) > 0 || rec.Refs.Full != "")
 }
 
 // noteClosed says what is left out where no key at hand opens index runs and refs. Their hashes were checked.

@@ -1,0 +1,214 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/crypto"
+)
+
+// ErrCollected: what a snapshot needs is being collected, or is gone.
+var ErrCollected = errors.New("it is too late, what it needs is being deleted")
+
+// ErrNotReady: the owner has not let anything be forgotten yet.
+var ErrNotReady = errors.New("the owner has not yet let anything be forgotten in this repository: packstone key collector add does, or a first packstone forget with the owner's key")
+
+// mayDecide fails if a key is not the owner's or that of a collector, not revoked.
+func (r *Repository) mayDecide(signer crypto.Signer) error {
+	if signer.Verifier().Equal(r.owner) {
+		return nil
+	}
+	m, v, ok := member(r.Config.Collectors, signer.Name())
+	switch {
+	case !ok || !v.Equal(signer.Verifier()):
+		return fmt.Errorf("the owner has not admitted collector %s: %w", signer.Name(), ErrUntrusted)
+	case m.Revoked != nil:
+		return fmt.Errorf("the owner has revoked collector %s: %w", signer.Name(), ErrUntrusted)
+	}
+	return nil
+}
+
+// IsOwner tells whether a key is the owner's.
+func (r *Repository) IsOwner(signer crypto.Signer) bool { return signer.Verifier().Equal(r.owner) }
+
+// LetForget makes the config require of every program that it knows what forgetting is. Only the
+// owner can; a collector gets ErrNotReady where that was not done.
+func (r *Repository) LetForget(ctx context.Context, signer crypto.Signer) error {
+	if slices.Contains(r.Config.Required, featureForget) {
+		return nil
+	}
+	if !r.IsOwner(signer) {
+		return ErrNotReady
+	}
+	return r.Change(ctx, signer, func(c *Config) error {
+		c.LetForget()
+		return nil
+	})
+}
+
+// LetForget makes the config require of every program that it knows what forgetting is.
+func (c *Config) LetForget() {
+	if !slices.Contains(c.Required, featureForget) {
+		c.Required = append(c.Required, featureForget)
+	}
+}
+
+// BeginDeciding opens a session of the owner or a collector, for one record in a lane of its own.
+// It fails where the storage does not show all that there was: what is missing cannot be decided
+// about.
+func (r *Repository) BeginDeciding(ctx context.Context, signer crypto.Signer) (*Session, error) {
+	if err := r.mayDecide(signer); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(r.Config.Required, featureForget) {
+		return nil, ErrNotReady
+	}
+	s := &Session{repo: r, signer: signer}
+	err := s.start(ctx)
+	if err == nil && len(s.RolledBack) > 0 {
+		err = fmt.Errorf("%w: of %s", ErrRolledBack, strings.Join(s.RolledBack, ", "))
+	}
+	if err == nil && len(s.Foreign) > 0 {
+		err = fmt.Errorf("%s: %w", strings.Join(s.Foreign, ", "), ErrForeign)
+	}
+	if err != nil {
+		s.abandon(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+// abandon ends a session without a record of its own, and closes it.
+func (s *Session) abandon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	defer cancel()
+	_ = s.End(ctx, nil, nil) // if this fails too, a later run of this host ends it
+	s.Close()
+}
+
+// Forget lets snapshots, or checkpoints, count no more.
+func (s *Session) Forget(ctx context.Context, subjects []archive.Name) error {
+	return s.decide(ctx, clear{Kind: Forget, Subjects: texts(subjects)})
+}
+
+// Hold keeps snapshots from being forgotten, until a time if it is not zero. ErrCollected if it is
+// too late for one of them.
+func (s *Session) Hold(ctx context.Context, subjects []archive.Name, reason string, until time.Time) error {
+	if err := s.stillThere(ctx, subjects); err != nil {
+		return s.giveUp(ctx, err)
+	}
+	plain, err := json.Marshal(Held{Reason: reason})
+	if err != nil {
+		return s.giveUp(ctx, fmt.Errorf("encode a reason: %w", err))
+	}
+	sealed, err := crypto.Seal(nil, archive.Compact(plain), s.recipients...)
+	if err != nil {
+		return s.giveUp(ctx, fmt.Errorf("seal a reason: %w", err))
+	}
+	return s.decide(ctx, clear{Kind: Hold, Subjects: texts(subjects), Sealed: sealed, Until: until.UTC()})
+}
+
+// Unhold takes back every hold of snapshots that there is now.
+func (s *Session) Unhold(ctx context.Context, subjects []archive.Name) error {
+	return s.decide(ctx, clear{Kind: Unhold, Subjects: texts(subjects), Cancels: s.decided(subjects, func(f *Fate) []*Record { return f.holds })})
+}
+
+// Undelete takes back every forgetting of snapshots that there is now. ErrCollected if it is too
+// late for one of them.
+func (s *Session) Undelete(ctx context.Context, subjects []archive.Name) error {
+	if err := s.stillThere(ctx, subjects); err != nil {
+		return s.giveUp(ctx, err)
+	}
+	return s.decide(ctx, clear{Kind: Undelete, Subjects: texts(subjects), Cancels: s.decided(subjects, func(f *Fate) []*Record { return f.forgets })})
+}
+
+// decided are the hashes of records of which subjects' fates are made.
+func (s *Session) decided(subjects []archive.Name, of func(*Fate) []*Record) (hashes []string) {
+	for _, id := range subjects {
+		fate := s.Log.Fate(id)
+		if fate == nil {
+			continue
+		}
+		for _, rec := range of(fate) {
+			hashes = append(hashes, rec.Hash.String())
+		}
+	}
+	slices.Sort(hashes)
+	return slices.Compact(hashes)
+}
+
+// stillThere fails with ErrCollected if a pack that a subject needs is condemned or was swept, by
+// what was read after this session was opened: what is said to count again must be there for good.
+func (s *Session) stillThere(ctx context.Context, subjects []archive.Name) error {
+	if s.avoid.Load().Len() == 0 {
+		return nil
+	}
+	for _, id := range subjects {
+		rec := s.Log.Find(id)
+		if rec == nil {
+			return fmt.Errorf("snapshot %s: %w", id, ErrNoSnapshot)
+		}
+		refs, err := s.repo.LoadRefs(ctx, rec.Refs)
+		if err != nil {
+			return err
+		}
+		if err := s.usable(refs); errors.Is(err, ErrRestart) {
+			return fmt.Errorf("snapshot %.12s: %w", id, ErrCollected)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decide writes the record that ends the session. After an error the session has ended without one,
+// as far as the store can be reached.
+func (s *Session) decide(ctx context.Context, c clear) error {
+	c.Dates = s.Log.unnoted()
+	rec, err := s.put(ctx, c)
+	if err != nil {
+		return s.giveUp(ctx, err)
+	}
+	s.finish(rec)
+	return nil
+}
+
+func (s *Session) giveUp(ctx context.Context, err error) error {
+	s.abandon(ctx)
+	return err
+}
+
+// mostDates is how many dates one record notes.
+const mostDates = 4096
+
+// unnoted are the dates of records that can be relied on and that nobody has noted yet, the oldest
+// first where there are many: what copies the repository may keep none.
+func (l *Log) unnoted() map[string]time.Time {
+	noted := l.notedDates()
+	var missing []*Record
+	for _, rec := range l.Records {
+		if _, known := noted[rec.Hash]; !known && !rec.Undated && rec.Kind != Tombstone && !rec.Date.IsZero() {
+			missing = append(missing, rec)
+		}
+	}
+	slices.SortFunc(missing, func(a, b *Record) int { return a.Date.Compare(b.Date) })
+	dates := map[string]time.Time{}
+	for _, rec := range missing[:min(len(missing), mostDates)] {
+		dates[rec.Hash.String()] = rec.Date.UTC()
+	}
+	return dates
+}
+
+func texts(names []archive.Name) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = name.String()
+	}
+	return list
+}

@@ -1,0 +1,135 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+)
+
+// Fate is what the owner and collectors have decided about a commit or checkpoint, and not taken
+// back. That of what nobody has decided about is nil.
+type Fate struct {
+	forgets []*Record
+	holds   []*Record
+}
+
+// Gone is when it was forgotten first; zero if it was not, or if something holds it at now.
+func (f *Fate) Gone(now time.Time) time.Time {
+	if f == nil || len(f.forgets) == 0 || len(f.Holds(now)) > 0 {
+		return time.Time{}
+	}
+	gone := f.forgets[0].Date
+	for _, rec := range f.forgets {
+		if rec.Date.Before(gone) {
+			gone = rec.Date
+		}
+	}
+	if gone.IsZero() {
+		gone = now // this process has just done it
+	}
+	return gone
+}
+
+// Holds are the records that hold it at now.
+func (f *Fate) Holds(now time.Time) (holds []*Record) {
+	if f == nil {
+		return nil
+	}
+	for _, rec := range f.holds {
+		if rec.Until.IsZero() || rec.Until.After(now) {
+			holds = append(holds, rec)
+		}
+	}
+	return holds
+}
+
+// Fate is what was decided about a record.
+func (l *Log) Fate(id archive.Name) *Fate { return l.fates[id] }
+
+// decides tells whether a kind of record is one of the owner's and collectors' alone.
+func (k Kind) decides() bool { return k == Forget || k == Undelete || k == Hold || k == Unhold }
+
+// decide finds out what was decided about commits. What undoes a forget or a hold names it, so that
+// one that comes later counts.
+func (l *Log) decide() {
+	l.fates, l.Powerless = map[archive.Name]*Fate{}, nil
+	type pair struct{ cancelled, subject string }
+	cancelled := map[pair]bool{}
+	var forgets, holds []*Record
+	for _, rec := range l.Records {
+		switch {
+		case !rec.Kind.decides():
+			continue
+		case !rec.ofOwner:
+			l.Powerless = append(l.Powerless, rec.Name())
+			continue
+		case rec.Kind == Forget:
+			forgets = append(forgets, rec)
+		case rec.Kind == Hold:
+			holds = append(holds, rec)
+		default:
+			for _, what := range rec.Cancels {
+				for _, subject := range rec.Subjects {
+					cancelled[pair{what, subject}] = true
+				}
+			}
+		}
+	}
+	counts := func(rec *Record, subject string) bool { return !cancelled[pair{rec.Hash.String(), subject}] }
+	for _, rec := range forgets {
+		l.each(rec, counts, func(f *Fate) { f.forgets = append(f.forgets, rec) })
+	}
+	for _, rec := range holds {
+		l.each(rec, counts, func(f *Fate) { f.holds = append(f.holds, rec) })
+	}
+}
+
+// each calls do with the fate of each subject for which a decision counts.
+func (l *Log) each(rec *Record, counts func(*Record, string) bool, do func(*Fate)) {
+	for _, text := range slices.Compact(slices.Sorted(slices.Values(rec.Subjects))) {
+		id, err := archive.ParseName(text)
+		if err != nil || !counts(rec, text) {
+			continue
+		}
+		if l.fates[id] == nil {
+			l.fates[id] = &Fate{}
+		}
+		do(l.fates[id])
+	}
+}
+
+// commits are those whose fate is as chosen.
+func (l *Log) commits(chosen func(*Fate) bool) []*Record {
+	return slices.DeleteFunc(slices.Clone(l.Records), func(rec *Record) bool { return rec.Kind != Commit || !chosen(l.Fate(rec.Hash)) })
+}
+
+// Held is what keeps a snapshot from being forgotten.
+type Held struct {
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"-"` // zero: until somebody takes it back
+	By     string    `json:"-"` // who has signed it
+	Since  time.Time `json:"-"`
+}
+
+// tellFates notes in snapshots what was decided about them. Holds whose reason cannot be read count
+// all the same, and are returned together.
+func (r *Repository) tellFates(ctx context.Context, log *Log, snapshots []*Snapshot) (problems error) {
+	read := map[archive.Name]Held{}
+	for _, s := range snapshots {
+		fate := log.Fate(s.ID)
+		s.Gone = fate.Gone(log.now)
+		for _, rec := range fate.Holds(log.now) {
+			held, known := read[rec.Hash]
+			if !known {
+				problems = errors.Join(problems, r.openSealed(ctx, rec, &held))
+				held.Until, held.By, held.Since = rec.Until, rec.by.Name(), rec.Date
+				read[rec.Hash] = held
+			}
+			s.Held = append(s.Held, held)
+		}
+	}
+	return problems
+}

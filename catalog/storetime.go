@@ -1,0 +1,78 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/packstone/packstone/archive/store"
+)
+
+// ErrClock: what the storage gives as its time cannot be.
+var ErrClock = errors.New("the storage's clock is not to be relied on")
+
+// longestPause is how long nothing may have been written before the storage's clock is doubted.
+const longestPause = 14 * 24 * time.Hour
+
+// Now is the storage's time, by which what is old is forgotten and deleted: the date of an object
+// that is put for it, and deleted again as far as the credentials allow. It is held against the
+// newest record and config. ErrClock if it lies before them, or long after.
+func (r *Repository) Now(ctx context.Context, log *Log) (time.Time, error) {
+	now, err := r.storeTime(ctx)
+	if err != nil {
+		return now, fmt.Errorf("ask for the storage's time: %w", err)
+	}
+	newest, err := r.newestDate(ctx, log)
+	if err != nil {
+		return now, fmt.Errorf("ask for the storage's time: %w", err)
+	}
+	switch {
+	case newest.Sub(now) > clockTolerance:
+		return now, fmt.Errorf("it says %s, and has an object of %s: %w", now.Format(time.RFC3339), newest.Format(time.RFC3339), ErrClock)
+	case now.Sub(newest) > longestPause:
+		return now, fmt.Errorf("it says %s, and the newest record is of %s; if that is right, a backup shows it, or a configuration that the owner signs: %w",
+			now.Format(time.RFC3339), newest.Format(time.RFC3339), ErrClock)
+	}
+	return now, nil
+}
+
+// storeTime puts an object and looks at its date.
+func (r *Repository) storeTime(ctx context.Context) (now time.Time, err error) {
+	name := "probe/now-" + rand.Text()
+	if err := putOwn(ctx, r.Store, name, []byte(name)); err != nil {
+		return now, err
+	}
+	for info, err := range r.Store.List(ctx, name, "") {
+		if err != nil {
+			return now, err
+		}
+		now = info.Modified.UTC()
+	}
+	if err := r.Store.Delete(ctx, name); err != nil && !errors.Is(err, store.ErrDenied) {
+		return now, err
+	}
+	if now.IsZero() {
+		return now, fmt.Errorf("%s was put and is not listed: %w", name, store.ErrNotExist)
+	}
+	return now, nil
+}
+
+// newestDate is the store's date of the newest record that says something, or config.
+func (r *Repository) newestDate(ctx context.Context, log *Log) (newest time.Time, err error) {
+	for _, rec := range log.Records {
+		if rec.Kind != Tombstone && rec.Stored.After(newest) {
+			newest = rec.Stored
+		}
+	}
+	for info, err := range r.Store.List(ctx, "config/", "") {
+		if err != nil {
+			return newest, err
+		}
+		if info.Modified.After(newest) {
+			newest = info.Modified
+		}
+	}
+	return newest, nil
+}
