@@ -143,41 +143,6 @@ func (s *Session) OpenPages(of string) (*Pages, error) {
 	return OpenPages(s.repo.Cache, lastName(of)+pagesSuffix, s.writer.Domain.TreeID())
 }
 
-// LoadRefs puts together what a list of refs objects names.
-func (r *Repository) LoadRefs(ctx context.Context, list RefsList) (*archive.RefSet, error) {
-	ids, err := r.indexIdentities()
-	if err != nil {
-		return nil, err
-	}
-	set := &archive.RefSet{}
-	names := list.Deltas
-	if list.Full != "" {
-		names = append([]string{list.Full}, names...)
-	}
-	for _, text := range names {
-		name, err := archive.ParseName(text)
-		if err != nil {
-			return nil, err
-		}
-		data, err := r.content(ctx, archive.Refs, name)
-		if err != nil {
-			return nil, err
-		}
-		content, err := archive.OpenSealed(data, 0, ids...)
-		if err != nil {
-			return nil, fmt.Errorf("open refs %s: %w", name, err)
-		}
-		change, err := archive.ParseRefs(content)
-		if err != nil {
-			return nil, fmt.Errorf("refs %s: %w", name, err)
-		}
-		if err := set.Apply(change); err != nil {
-			return nil, fmt.Errorf("refs %s: %w", name, err)
-		}
-	}
-	return set, nil
-}
-
 // content returns a content object, from the cache or the store, whose hash is right.
 func (r *Repository) content(ctx context.Context, kind archive.Kind, name archive.Name) ([]byte, error) {
 	object := kind.Object(name)
