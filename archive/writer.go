@@ -30,11 +30,16 @@ type WriterOptions struct {
 	Recipients []age.Recipient // who can open the packs; at least one
 
 	PackSize int   // limit of a pack's padded plaintext, bytes; 16 MiB if 0
-	Uploads  int   // parallel Puts; 2 if 0. The writer needs PackSize bytes for each, and once more
+	Uploads  int   // parallel Puts of packs in memory; 2 if 0. The writer needs PackSize bytes for each, and once more
 	Level    Level // of compression; by sample if 0
 	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a quarter of a pack, and at most
 	// 8 MiB. Runs of AddRun have frames of up to 2 MiB, or an eighth of a pack, if that is more. If 0, it is 512 KiB of data and 128 KiB of pages, or less in small packs.
 	FrameSize int
+
+	// InFlight tells, each time, how many Puts the store is best used with now. Those beyond Uploads are of packs in files without a name
+	// in the directory Spill. nil, or no directory, or no room in it: there are none.
+	InFlight func() int
+	Spill    string
 
 	// Sealed is called once for each pack that the store has acknowledged, when the slots of its chunks know their
 	// places. Calls come from other goroutines, one at a time; the directory must not be changed.
@@ -58,6 +63,7 @@ type Writer struct {
 	packs   chan struct{} // a token for each pack in memory
 	frames  chan []byte   // buffers for frames that are being compressed, or wait for their turn
 	sealing sync.Mutex    // around Sealed
+	onDisk  tally         // packs that lie in files
 
 	mu     sync.Mutex
 	err    error    // the first failure
@@ -313,72 +319,6 @@ func (w *Writer) takeBuffer() ([]byte, error) {
 	return buffers.take(bufferSize(int64(w.o.PackSize)))
 }
 
-// ship sends the open pack off, if there is one. It needs the turn.
-func (w *Writer) ship() error {
-	pack := w.open
-	if pack == nil {
-		return nil
-	}
-	if err := w.failure(); err != nil {
-		return err
-	}
-	w.open = nil
-	w.filled.Store(0)
-	w.mu.Lock()
-	w.flying[pack] = struct{}{}
-	w.mu.Unlock()
-	go w.deliver(pack)
-	return nil
-}
-
-// deliver uploads a pack and gives its memory back.
-func (w *Writer) deliver(pack *openPack) {
-	defer func() {
-		w.drop(pack)
-		w.mu.Lock()
-		delete(w.flying, pack)
-		w.mu.Unlock()
-		close(pack.done)
-	}()
-	if err := w.upload(pack); err != nil {
-		w.fail(err)
-	}
-}
-
-func (w *Writer) upload(pack *openPack) error {
-	pack.finish(w.o.Kind)
-	object, sealed, err := pack.seal(w.o.Kind, w.o.Recipients)
-	if err != nil {
-		return fmt.Errorf("seal a pack: %w", err)
-	}
-	name := w.o.Kind.Object(sealed.Name)
-	// An object of this name has these bytes: a Put whose answer was lost has been repeated.
-	if err := w.store.Put(w.ctx, name, object, sealed.Name); err != nil && !errors.Is(err, store.ErrExist) {
-		return fmt.Errorf("upload pack %s: %w", name, err)
-	}
-	pack.place(sealed)
-	if w.o.Sealed != nil {
-		directory := pack.Directory.clone()
-		w.sealing.Lock()
-		defer w.sealing.Unlock()
-		w.o.Sealed(sealed, directory)
-	}
-	return nil
-}
-
-// drop gives the pack's memory back: to this writer, or to others when it has ended.
-func (w *Writer) drop(pack *openPack) {
-	w.mu.Lock()
-	if w.ctx.Err() == nil {
-		w.spare = append(w.spare, pack.buffer)
-	} else {
-		buffers.put(pack.buffer)
-	}
-	w.mu.Unlock()
-	pack.buffer = nil
-	<-w.packs
-}
-
 // Flush uploads all that was added before it was called and waits until the store has acknowledged it. The writer can go on after.
 func (w *Writer) Flush(ctx context.Context) error {
 	if err := w.failure(); err != nil {
@@ -401,24 +341,6 @@ func (w *Writer) Flush(ctx context.Context) error {
 		return err
 	}
 	return w.settle(ctx)
-}
-
-// settle waits for the packs that are on their way.
-func (w *Writer) settle(ctx context.Context) error {
-	w.mu.Lock()
-	flying := make([]*openPack, 0, len(w.flying))
-	for pack := range w.flying {
-		flying = append(flying, pack)
-	}
-	w.mu.Unlock()
-	for _, pack := range flying {
-		select {
-		case <-pack.done:
-		case <-ctx.Done():
-			return fmt.Errorf("wait for uploads: %w", context.Cause(ctx))
-		}
-	}
-	return w.failure()
 }
 
 // Close ends the writer, waits for its goroutines and gives its memory back. What was not flushed is lost. It returns the first

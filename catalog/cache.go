@@ -36,6 +36,14 @@ func (c *Cache) Path(name string) string {
 	return filepath.Join(c.dir, filepath.FromSlash(name))
 }
 
+// Scratch is a directory for files of this process that outgrow its memory, "" if there is none.
+func (r *Repository) Scratch() string {
+	if dir := r.Cache.Path("."); dir != "" && os.MkdirAll(dir, 0o700) == nil {
+		return dir
+	}
+	return r.options.TempDir
+}
+
 // Read returns a cached file; fs.ErrNotExist if it is not there.
 func (c *Cache) Read(name string) ([]byte, error) {
 	if c.Path(name) == "" {

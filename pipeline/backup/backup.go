@@ -58,10 +58,10 @@ type Options struct {
 	Force           bool      // read everything again
 	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies in them is stored again.
 	Lost        map[archive.Name]bool
-	DryRun      bool // put nothing into the repository
-	Concurrency int  // files at once; the number of processors if 0
-	PackSize    int  // see archive.WriterOptions
-	Uploads     int
+	DryRun      bool          // put nothing into the repository
+	Concurrency int           // files at once; the number of processors if 0
+	PackSize    int           // see archive.WriterOptions
+	Uploads     int           // of packs in memory; more are of packs in files, where the store is best used with more requests
 	Publish     time.Duration // how often what was uploaded is published; 10 s if 0
 	Progress    *pipeline.Progress
 	Problem     func(path string, err error) // told of what is missed; may be nil
@@ -223,7 +223,7 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 	b.long = make(chan struct{}, longFiles)
 	if !b.o.DryRun {
 		b.data = b.writer(ctx, archive.Data, b.o.Uploads, b.o.PackSize)
-		b.trees = b.writer(ctx, archive.Trees, 1, treePack)
+		b.trees = b.writer(ctx, archive.Trees, max(1, b.o.Uploads/2), treePack)
 		b.intake.writer = b.data
 	}
 	return nil
@@ -238,8 +238,12 @@ func (b *backup) largestChunk(class source.Class) int {
 }
 
 func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size int) *archive.Writer {
+	var inFlight func() int
+	if l := inflight.Of(b.repo.Store); l != nil {
+		inFlight = l.Limit
+	}
 	return archive.NewWriter(ctx, b.repo.Store, archive.WriterOptions{
-		Kind: kind, Recipients: b.session.Recipients(), PackSize: size, Uploads: uploads,
+		Kind: kind, Recipients: b.session.Recipients(), PackSize: size, Uploads: uploads, InFlight: inFlight, Spill: b.repo.Scratch(),
 		Sealed: func(p *archive.Pack, d *archive.Directory) {
 			b.o.Progress.BytesPacked.Add(uint64(p.Size))
 			pack := archive.RunPack{Pack: p, Directory: d}

@@ -35,7 +35,7 @@ type Storage struct {
 	store.Store
 	Counts  *count.Store
 	Adapter store.Store // without all that, for proving the store's contract
-	Uploads int         // how many packs are worth having on their way at once
+	Uploads int         // how many packs in memory are worth having on their way at once
 	limiter *inflight.Limiter
 }
 
@@ -75,13 +75,16 @@ func (r Repository) limiter(connections int) *inflight.Limiter {
 	return inflight.Adaptive(inflight.Most, inflight.IsRefusal)
 }
 
-// uploads is one where nothing is far away: the next pack is filled meanwhile.
+// uploads is one where nothing is far away: the next pack is filled meanwhile. Elsewhere packs beyond these go to files.
 func (r Repository) uploads() int {
 	if r.Kind == Local {
 		return 1
 	}
-	return 2
+	return farUploads
 }
+
+// farUploads is how many packs are in memory on their way to storage that is far.
+const farUploads = 4
 
 func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limit.Limits) (store.Store, error) {
 	switch {
