@@ -1,9 +1,12 @@
 package postgres
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -70,6 +73,56 @@ func BenchmarkCopyEncoder(b *testing.B) {
 			}
 		}
 		if err := e.failure(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchWire is what a server sends for a table of rows in the order of their key, a row a message.
+func benchWire(count int) []byte {
+	var wire []byte
+	message := func(kind byte, body []byte) {
+		wire = append(binary.BigEndian.AppendUint32(append(wire, kind), uint32(len(body)+4)), body...)
+	}
+	for i := range count {
+		one := binaryCopy(binary.BigEndian.AppendUint64(nil, uint64(i)), []byte("a name of a thing that has a name"), binary.BigEndian.AppendUint64(nil, 1<<50+uint64(i)<<24),
+			[]byte{0, 2, 0, 0, 0, 0, 0, 2, 0, 9, 38, 172}, []byte("\x01{\"a\": 1, \"tags\": [\"x\", \"y\"], \"note\": \"2d9e0b8a17b3c4c2a1f5f7f1b4ad9c11\"}"))
+		if i == 0 {
+			message('d', one[:19])
+		}
+		message('d', one[19:len(one)-2])
+	}
+	message('d', []byte{0xff, 0xff})
+	return wire
+}
+
+// BenchmarkReading is all that a row costs between the connection and whoever takes the rows.
+func BenchmarkReading(b *testing.B) {
+	wire := benchWire(50000)
+	fields := []field{{decode: decodeInt8}, {decode: decodeText}, {decode: decodeTimestampTZ}, {decode: decodeNumeric}, {decode: decodeJSONB}}
+	table := numbered(database.Int)
+	table.Columns[0], table.Columns[1] = table.Columns[1], table.Columns[0]
+	for range fields[2:] {
+		table.Columns = append(table.Columns, table.Columns[1])
+	}
+	b.SetBytes(int64(len(wire)))
+	for b.Loop() {
+		front := pgproto3.NewFrontend(newMessages(bytes.NewReader(wire)), io.Discard)
+		order := newOrder(newKeyEncoder(table), "", func(batch *database.Batch) error { batch.Release(); return nil })
+		stream := newBinaryStream(fields, "", order.add)
+		for !stream.ended {
+			message, err := front.Receive()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := stream.Write(message.(*pgproto3.CopyData).Data); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := stream.close(); err != nil {
+			b.Fatal(err)
+		}
+		if err := order.finish(); err != nil {
 			b.Fatal(err)
 		}
 	}

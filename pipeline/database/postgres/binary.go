@@ -214,11 +214,17 @@ func appendNumeric(dst, digits []byte, weight, scale int, negative bool) []byte 
 	return dst[:end]
 }
 
-func appendFour(dst []byte, v int) []byte {
-	return append(dst, byte('0'+v/1000%10), byte('0'+v/100%10), byte('0'+v/10%10), byte('0'+v%10))
-}
+// pairs are the numbers from 00 to 99.
+const pairs = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
 
-func appendTwo(dst []byte, v int) []byte { return append(dst, byte('0'+v/10%10), byte('0'+v%10)) }
+// appendFour prints the last four digits of a number.
+func appendFour(dst []byte, v int) []byte { return appendTwo(appendTwo(dst, v/100), v) }
+
+// appendTwo prints the last two digits of a number.
+func appendTwo(dst []byte, v int) []byte {
+	at := 2 * (uint(v) % 100)
+	return append(dst, pairs[at], pairs[at+1])
+}
 
 func decodeDate(b *database.Batch, scratch *[]byte, f []byte) error {
 	if len(f) != 4 {
@@ -305,50 +311,40 @@ func appendDate(dst []byte, days int64) (text []byte, bc bool) {
 	if year <= 0 {
 		year, bc = 1-year, true
 	}
-	switch {
-	case year < 10000:
+	if year < 10000 {
 		dst = appendFour(dst, int(year))
-	default:
+	} else {
 		dst = strconv.AppendInt(dst, year, 10)
 	}
-	dst = appendTwo(append(dst, '-'), month)
-	return appendTwo(append(dst, '-'), day), bc
+	m, d := pairs[2*month:], pairs[2*day:]
+	return append(dst, '-', m[0], m[1], '-', d[0], d[1]), bc
 }
 
-// civil turns days since 2000-01-01 into a date by counting eras of 400 years
-// that begin on 1 March.
+// eras before 2000-03-01 are counted from, so that no day of an int32 is negative.
+const eras = 20000
+
+// civil turns days since 2000-01-01 into a date, in centuries, years and months that begin on 1
+// March: Neri and Schneider, Euclidean affine functions and their application to calendar
+// algorithms.
 func civil(days int64) (year int64, month, day int) {
-	days += 730425 // from 0000-03-01
-	era := floorDiv(days, 146097)
-	doe := days - era*146097
-	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
-	doy := doe - (365*yoe + yoe/4 - yoe/100)
-	mp := (5*doy + 2) / 153
-	day = int(doy - (153*mp+2)/5 + 1)
-	month = int(mp + 3)
-	year = yoe + era*400
-	if month > 12 {
-		month -= 12
-		year++
+	n := 4*uint64(days+730425+146097*eras) + 3
+	century, rest := n/146097, n%146097/4
+	p := 2939745 * (4*rest + 3)
+	yearDay := p % (1 << 32) / 2939745 / 4
+	q := 2141*yearDay + 197913
+	year = int64(100*century+p>>32) - 400*eras
+	month, day = int(q>>16), int(q%(1<<16)/2141+1)
+	if yearDay >= 306 {
+		return year + 1, month - 12, day
 	}
 	return year, month, day
 }
 
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
 // appendClock prints microseconds of a day, without trailing zeros.
 func appendClock(dst []byte, micros int64) []byte {
-	seconds := micros / 1000000
-	dst = appendTwo(dst, int(seconds/3600))
-	dst = appendTwo(append(dst, ':'), int(seconds/60%60))
-	dst = appendTwo(append(dst, ':'), int(seconds%60))
-	fraction := int(micros % 1000000)
+	all, fraction := uint64(micros)/1000000, int(uint64(micros)%1000000)
+	h, m, s := pairs[2*(all/3600%100):], pairs[2*(all/60%60):], pairs[2*(all%60):]
+	dst = append(dst, h[0], h[1], ':', m[0], m[1], ':', s[0], s[1])
 	if fraction == 0 {
 		return dst
 	}

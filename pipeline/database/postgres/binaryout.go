@@ -34,6 +34,13 @@ func (s *binaryStream) Write(p []byte) (int, error) { return s.write(p, s.parse)
 
 func (s *binaryStream) parse(data []byte) (used int, err error) {
 	for used < len(data) {
+		if s.column < 0 && s.begun && !s.ended {
+			n, err := s.rows(data[used:])
+			used += n
+			if err != nil || used == len(data) {
+				return used, err
+			}
+		}
 		n, err := s.next(data[used:])
 		if n == 0 || err != nil {
 			return used, err
@@ -41,6 +48,56 @@ func (s *binaryStream) parse(data []byte) (used int, err error) {
 		used += n
 	}
 	return used, nil
+}
+
+// rows takes rows as long as they are there from end to end and have no large value.
+func (s *binaryStream) rows(data []byte) (used int, err error) {
+	for {
+		n, err := s.wholeRow(data[used:])
+		if err != nil || n == 0 {
+			return used, err
+		}
+		used += n
+		if err := s.endRow(); err != nil {
+			return used, err
+		}
+	}
+}
+
+// wholeRow adds the cells of a row; it gives 0 and adds nothing if it is for next to take it.
+func (s *binaryStream) wholeRow(data []byte) (used int, err error) {
+	if len(data) < 2 || int(int16(binary.BigEndian.Uint16(data))) != len(s.fields) {
+		return 0, nil
+	}
+	used = 2
+	for i := range s.fields {
+		if len(data) < used+4 {
+			s.batch.Undo()
+			return 0, nil
+		}
+		size := int(int32(binary.BigEndian.Uint32(data[used:])))
+		used += 4
+		switch {
+		case size == -1:
+			s.batch.Null()
+			continue
+		case size < 0 || size > len(data)-used || size > database.LongBytes:
+			s.batch.Undo()
+			return 0, nil
+		}
+		if err := s.decode(i, data[used:used+size]); err != nil {
+			return 0, err
+		}
+		used += size
+	}
+	return used, nil
+}
+
+func (s *binaryStream) decode(column int, value []byte) error {
+	if err := s.fields[column].decode(s.batch, &s.scratch, value); err != nil {
+		return fmt.Errorf("column %d: %w", column+1, err)
+	}
+	return nil
 }
 
 // next takes the header, a row's beginning, or one field, and returns its length, 0 if it is not
@@ -119,8 +176,8 @@ func (s *binaryStream) field(data []byte) (int, error) {
 	case len(data) < 4+size:
 		return 0, nil
 	}
-	if err := s.fields[s.column].decode(s.batch, &s.scratch, data[4:4+size]); err != nil {
-		return 0, fmt.Errorf("column %d: %w", s.column+1, err)
+	if err := s.decode(s.column, data[4:4+size]); err != nil {
+		return 0, err
 	}
 	s.column++
 	return 4 + size, nil

@@ -45,15 +45,19 @@ func (k *sortKey) set(other sortKey) {
 	*k = sortKey{other.high, other.low, append(k.key[:0], other.key...)}
 }
 
-// block is a batch whose rows can be sorted.
+// block is a batch whose rows can be sorted. While they lie in order, and no other block's rows
+// between them, it knows the first key and the last only; listed says that it knows all.
 type block struct {
-	batch  *database.Batch
-	keys   []byte
-	ends   []int32    // of each key, by row of the batch
-	rows   []blockRow // in order, once sorted
-	next   int        // of rows, the first that is still here
-	sorted bool
-	weight int
+	batch       *database.Batch
+	encoder     *keyEncoder
+	first, last sortKey // unless listed
+	listed      bool
+	keys        []byte
+	ends        []int32    // of each key, by row of the batch
+	rows        []blockRow // in order, once sorted
+	next        int        // of rows, the first that is still here
+	sorted      bool
+	weight      int
 }
 
 // blockRow is a row of the batch and the beginning of its key.
@@ -62,24 +66,66 @@ type blockRow struct {
 	row       int
 }
 
-// newBlock takes over a batch.
-func newBlock(batch *database.Batch) *block { return &block{batch: batch, sorted: true} }
+// newBlock takes over a batch; add and fill add to it.
+func newBlock(batch *database.Batch) *block { return &block{batch: batch, sorted: true, listed: true} }
 
 // fill adds the rows of the block's own batch.
 func (b *block) fill(keys *keyEncoder) error {
+	b.encoder = keys
 	n := b.batch.Len()
-	b.keys, b.ends, b.rows = slices.Grow(b.keys, 16*n), slices.Grow(b.ends, n), slices.Grow(b.rows, n)
+	if n == 0 {
+		return nil
+	}
+	if b.batch.HasLong() {
+		b.weight = longWeight
+		return b.list()
+	}
+	size, err := b.scan()
+	if err == nil && !b.sorted {
+		err = b.list()
+		size = len(b.keys)
+	}
+	b.weight = database.BatchBytes + size + 28*n
+	return err
+}
+
+// scan looks whether the rows are sorted, and how many bytes their keys have.
+func (b *block) scan() (size int, err error) {
+	b.listed, b.sorted = false, true
+	for i := range b.batch.Len() {
+		start := len(b.keys)
+		if start > 4096 { // all but the last key are of no use any more
+			start = copy(b.keys, b.last.key)
+			b.last.key = b.keys[:start]
+		}
+		if b.keys, err = b.encoder.append(b.keys[:start], b.batch.Row(i)); err != nil {
+			return 0, err
+		}
+		key := newSortKey(b.keys[start:])
+		if i == 0 {
+			b.first.set(key)
+		} else if b.last.compare(key) > 0 {
+			b.sorted = false
+			return 0, nil
+		}
+		b.last = key
+		size += len(key.key)
+	}
+	return size, nil
+}
+
+// list finds the keys of all rows.
+func (b *block) list() error {
+	n := b.batch.Len()
+	b.listed, b.sorted = true, true
+	b.keys, b.ends, b.rows = slices.Grow(b.keys[:0], 16*n), slices.Grow(b.ends[:0], n), slices.Grow(b.rows[:0], n)
 	for i := range n {
 		var err error
 		start := len(b.keys)
-		if b.keys, err = keys.appendOf(b.keys, b.batch, i); err != nil {
+		if b.keys, err = b.encoder.appendOf(b.keys, b.batch, i); err != nil {
 			return err
 		}
 		b.note(newSortKey(b.keys[start:]))
-	}
-	b.weight = database.BatchBytes + cap(b.keys) + 28*n
-	if b.batch.HasLong() {
-		b.weight = longWeight
 	}
 	return nil
 }
@@ -122,36 +168,59 @@ func (b *block) sort() {
 	})
 }
 
-func (b *block) more() bool { return b.next < len(b.rows) }
+func (b *block) more() bool { return b.next < b.len() }
 
-// row is the next row, head its key.
-func (b *block) row() []byte   { return b.batch.Row(b.rows[b.next].row) }
-func (b *block) head() sortKey { return b.keyOf(b.rows[b.next]) }
+// len is how many rows the block has, or had.
+func (b *block) len() int {
+	if b.listed {
+		return len(b.rows)
+	}
+	return b.batch.Len()
+}
+
+// row is the next row, head its key, tail that of the last.
+func (b *block) row() []byte { return b.batch.Row(b.rows[b.next].row) }
+
+func (b *block) head() sortKey {
+	if !b.listed {
+		return b.first
+	}
+	return b.keyOf(b.rows[b.next])
+}
+
+func (b *block) tail() sortKey {
+	if !b.listed {
+		return b.last
+	}
+	return b.keyOf(b.rows[len(b.rows)-1])
+}
 
 // Before compares the next rows of two blocks.
 func (b *block) Before(other *block) bool { return b.head().compare(other.head()) < 0 }
 
 // whole says that the batch can go on as it is.
-func (b *block) whole() bool { return b.next == 0 && b.sorted && len(b.rows) == b.batch.Len() }
+func (b *block) whole() bool { return b.next == 0 && b.sorted && b.len() == b.batch.Len() }
 
 // upTo counts the rows, from the first, that do not come after the head of another block; nil: all.
-// It is the next at least.
-func (b *block) upTo(other *block) int {
-	if other == nil {
-		return len(b.rows)
+// It is the next at least. key is that of the last of them.
+func (b *block) upTo(other *block) (n int, key sortKey, err error) {
+	if other == nil || b.tail().compare(other.head()) <= 0 {
+		return b.len(), b.tail(), nil
+	}
+	if !b.listed {
+		if err := b.list(); err != nil {
+			return 0, key, err
+		}
 	}
 	limit := other.head()
-	if b.keyOf(b.rows[len(b.rows)-1]).compare(limit) <= 0 {
-		return len(b.rows)
-	}
-	n := b.next + 1
+	n = b.next + 1
 	for b.keyOf(b.rows[n]).compare(limit) <= 0 {
 		n++
 	}
-	return n
+	return n, b.keyOf(b.rows[n-1]), nil
 }
 
 // reset forgets the rows and keeps the memory of their keys.
 func (b *block) reset() {
-	b.keys, b.ends, b.rows, b.next, b.sorted = b.keys[:0], b.ends[:0], b.rows[:0], 0, true
+	b.keys, b.ends, b.rows, b.next, b.sorted, b.listed = b.keys[:0], b.ends[:0], b.rows[:0], 0, true, true
 }

@@ -9,9 +9,10 @@ import (
 )
 
 // COPY sends a row as one message, which the client library holds whole. messages cuts such
-// messages into several, so that a row may be larger than memory.
+// messages into several, so that a row may be larger than memory, and joins those that have come
+// together into one, since each costs the library as much as reading a small row does.
 
-// pieceOfRow is how much of a row the library is given at a time.
+// pieceOfRow is how much of a COPY the library is given at a time.
 const pieceOfRow = 64 << 10
 
 // newFrontend is pgproto3.NewFrontend with messages between the server and the library.
@@ -25,6 +26,7 @@ type messages struct {
 	head []byte // of a message, not given yet
 	body int    // bytes to be given before the next header
 	rest int    // bytes of a row that come after them
+	more int    // messages, all of them here, whose bodies belong to the same one
 	open [5]byte
 }
 
@@ -62,21 +64,54 @@ func (m *messages) read(p []byte) (n int, err error) {
 		m.rest -= m.body
 		return 0, nil
 	}
-	head, err := m.in.Peek(len(m.open))
+	kind, size, err := m.header()
 	if err != nil {
 		return 0, err
 	}
-	kind, size := head[0], int(binary.BigEndian.Uint32(head[1:]))-4
-	if _, err := m.in.Discard(len(m.open)); err != nil {
-		return 0, err
-	}
-	if kind == 'd' && size > pieceOfRow {
+	switch {
+	case m.more > 0:
+		m.more--
+		m.body = size
+		return 0, nil
+	case kind == 'd' && size > pieceOfRow:
 		m.rest, size = size-pieceOfRow, pieceOfRow
+		m.begin(kind, size)
+	case kind == 'd':
+		m.begin(kind, size+m.join(size))
+		m.body = size
+	default:
+		m.begin(kind, size)
 	}
-	m.begin(kind, size)
 	return 0, nil
 }
 
+// header takes the header of what the server sends next.
+func (m *messages) header() (kind byte, size int, err error) {
+	head, err := m.in.Peek(len(m.open))
+	if err != nil {
+		return 0, 0, err
+	}
+	kind, size = head[0], int(binary.BigEndian.Uint32(head[1:]))-4
+	_, err = m.in.Discard(len(m.open))
+	return kind, size, err
+}
+
+// join counts the messages of a COPY that are here, whole, behind a body, and gives the size of
+// their bodies.
+func (m *messages) join(size int) (added int) {
+	here, _ := m.in.Peek(m.in.Buffered())
+	for at := size; at+len(m.open) <= len(here) && here[at] == 'd'; m.more++ {
+		next := int(binary.BigEndian.Uint32(here[at+1:])) - 4
+		if next < 0 || next > len(here)-at-len(m.open) {
+			break
+		}
+		added += next
+		at += len(m.open) + next
+	}
+	return added
+}
+
+// begin gives a header of the library's own.
 func (m *messages) begin(kind byte, size int) {
 	m.open[0] = kind
 	binary.BigEndian.PutUint32(m.open[1:], uint32(size+4))

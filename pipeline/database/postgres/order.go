@@ -67,6 +67,14 @@ func (o *order) add(b *database.Batch) error {
 
 // part takes the late rows out of a block. One with values in files goes on at once.
 func (o *order) part(b *block) error {
+	if !b.listed {
+		if b.first.compare(o.passed) > 0 {
+			return nil
+		}
+		if err := b.list(); err != nil {
+			return err
+		}
+	}
 	kept := b.rows[:0]
 	for _, row := range b.rows {
 		if b.keyOf(row).compare(o.passed) > 0 {
@@ -90,15 +98,18 @@ func (o *order) part(b *block) error {
 // to where another block begins.
 func (o *order) pass() error {
 	lowest := o.window[0]
-	n := lowest.upTo(o.window.second())
-	o.passed.set(lowest.keyOf(lowest.rows[n-1]))
-	if lowest.whole() && n == len(lowest.rows) {
+	n, last, err := lowest.upTo(o.window.second())
+	if err != nil {
+		return err
+	}
+	o.passed.set(last)
+	if lowest.whole() && n == lowest.len() {
 		full := lowest.batch
 		lowest.batch = nil
 		o.drop()
 		return o.sendOn(full)
 	}
-	for ; lowest.next < n; lowest.next++ {
+	for ; lowest.next < n; lowest.next++ { // it is listed: it would go on whole else
 		if err := o.sendRow(lowest.row()); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 type keyEncoder struct {
 	columns []int // places in a row, in the order of the key
 	numeric []bool
+	leading bool            // the key is the row's first columns
 	cells   []database.Cell // of a row, up to the last column of the key
 	all     []database.Cell
 }
@@ -33,6 +34,10 @@ func newKeyEncoder(t *database.Table) *keyEncoder {
 	if len(k.columns) == 0 {
 		return nil
 	}
+	k.leading = true
+	for i, column := range k.columns {
+		k.leading = k.leading && i == column
+	}
 	k.all = make([]database.Cell, len(t.Columns))
 	k.cells = k.all[:last+1]
 	return k
@@ -40,12 +45,27 @@ func newKeyEncoder(t *database.Table) *keyEncoder {
 
 // append adds the key of a row.
 func (k *keyEncoder) append(dst, row []byte) (_ []byte, err error) {
+	if k.leading {
+		return k.appendLeading(dst, row)
+	}
 	for i := range k.cells {
 		if k.cells[i], row, err = database.NextCell(row); err != nil {
 			return dst, err
 		}
 	}
 	return k.appendCells(dst), nil
+}
+
+// appendLeading needs to keep no cells.
+func (k *keyEncoder) appendLeading(dst, row []byte) ([]byte, error) {
+	for _, numeric := range k.numeric {
+		cell, rest, err := database.NextCell(row)
+		if err != nil {
+			return dst, err
+		}
+		dst, row = appendKey(dst, cell, numeric), rest
+	}
+	return dst, nil
 }
 
 // appendOf adds the key of a batch's row.
