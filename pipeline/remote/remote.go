@@ -4,6 +4,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Sentinels. Besides, errors of a single path are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
@@ -24,4 +25,16 @@ var (
 func IsFatal(err error) bool {
 	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) || errors.Is(err, ErrUntrusted) || errors.Is(err, ErrFull) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// Sleep waits; false if ctx ends before.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

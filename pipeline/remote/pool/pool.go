@@ -1,0 +1,271 @@
+// Package pool keeps the connections to one server: they are made when they are wanted, replaced when they break, and never more than the
+// server bears. What a connection is and when an error means that it is broken, the protocol says.
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/packstone/packstone/pipeline/remote"
+)
+
+// What Dial returns besides the errors of package remote.
+var (
+	// ErrTooMany: the server has enough of our connections.
+	ErrTooMany = errors.New("too many connections")
+	// ErrHungUp: the server has accepted a connection and ended it before there was a session. It is being started again, or has enough of us.
+	ErrHungUp = errors.New("no session")
+)
+
+// Options say how to connect. All but Shared are required.
+type Options[C comparable] struct {
+	Host string // in messages
+	// Dial makes a connection. It calls answered as soon as the server has accepted it.
+	Dial func(ctx context.Context, answered func()) (C, error)
+	// End ends a connection and what is under way on it. politely: nothing is, and the server may be told.
+	End func(c C, politely bool)
+	// IsBroken tells whether err means that a connection is of no more use, or that another one may do better.
+	IsBroken func(err error) bool
+	// Most is how many connections there are at most; Shared is how many callers one serves at once (default: 1). A further connection is made
+	// when all have at least Busy callers (default: Shared).
+	Most, Shared, Busy int
+	// Patience is how long a server that was reached before may be away before it counts as unreachable.
+	Patience time.Duration
+}
+
+// Pool holds connections. Safe for concurrent use.
+type Pool[C comparable] struct {
+	o Options[C]
+
+	mu       sync.Mutex
+	freed    sync.Cond // a place, or room for one
+	places   []*place[C]
+	limit    int
+	refused  time.Time     // when the server bore no further one
+	pause    time.Duration // until the next one is tried
+	answered bool          // a connection was accepted at least once
+	reached  bool          // and became one of ours
+	closed   bool
+}
+
+// place is a connection, or one that is being made.
+type place[C comparable] struct {
+	conn  C
+	users int
+	ready chan struct{} // closed when conn is there, or not to be
+	err   error
+	again bool // it is not there, for a reason that is none of its users'
+}
+
+// New makes a pool without connections.
+func New[C comparable](o Options[C]) *Pool[C] {
+	o.Most, o.Shared = max(1, o.Most), max(1, o.Shared)
+	if o.Busy <= 0 {
+		o.Busy = o.Shared
+	}
+	p := &Pool[C]{o: o, limit: o.Most}
+	p.freed.L = &p.mu
+	return p
+}
+
+// Limit is how many connections there may be, as far as is known: it shrinks when the server refuses more.
+func (p *Pool[C]) Limit() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limit
+}
+
+// Close ends all connections that nobody uses; cut also those that are used. Those that are left end when they are given back.
+func (p *Pool[C]) Close(cut bool) {
+	p.mu.Lock()
+	p.closed = true
+	ends := p.takeOut(func(at *place[C]) bool { return at.isReady() && (cut || at.users == 0) })
+	p.freed.Broadcast()
+	p.mu.Unlock()
+	for _, at := range ends {
+		p.o.End(at.conn, at.users == 0)
+	}
+}
+
+func (at *place[C]) isReady() bool {
+	select {
+	case <-at.ready:
+		return at.err == nil && !at.again
+	default:
+		return false
+	}
+}
+
+// takeOut removes places; the caller has locked p.
+func (p *Pool[C]) takeOut(which func(*place[C]) bool) (out []*place[C]) {
+	p.places = slices.DeleteFunc(p.places, func(at *place[C]) bool {
+		if which(at) {
+			out = append(out, at)
+			return true
+		}
+		return false
+	})
+	return out
+}
+
+// attempts is how often something is tried whose connection breaks, if nothing comes of it.
+const attempts = 5
+
+// Attempts is how often what breaks connections is tried before it is given up.
+func (p *Pool[C]) Attempts() int { return attempts }
+
+// Do calls f with a connection, and again with another one while connections break. f must bear being repeated. Where they break again and
+// again, the error wraps remote.ErrUnreachable.
+func (p *Pool[C]) Do(ctx context.Context, f func(C) error) error {
+	var last error
+	for range attempts {
+		c, err := p.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(c)
+		p.Release(c, p.o.IsBroken(err))
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !p.o.IsBroken(err) {
+			return err
+		}
+		last = err
+	}
+	return p.Lost(last)
+}
+
+// Lost is the error of what has broken its connection too often.
+func (p *Pool[C]) Lost(err error) error {
+	return fmt.Errorf("%w: %s breaks the connection again and again: %w", remote.ErrUnreachable, p.o.Host, err)
+}
+
+// Acquire returns a connection for one more caller, a new one if need be.
+func (p *Pool[C]) Acquire(ctx context.Context) (C, error) {
+	defer context.AfterFunc(ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.freed.Broadcast()
+	})()
+	var none C
+	for {
+		at, dial, err := p.enter(ctx)
+		if err != nil {
+			return none, err
+		}
+		if dial {
+			p.fill(ctx, at)
+		}
+		select {
+		case <-at.ready:
+		case <-ctx.Done():
+			p.leave(at)
+			return none, context.Cause(ctx)
+		}
+		switch {
+		case at.err == nil && !at.again:
+			return at.conn, nil
+		case ctx.Err() != nil:
+			return none, context.Cause(ctx)
+		case !at.again:
+			return none, at.err
+		}
+	}
+}
+
+// enter takes a place, one that is to be filled by the caller if dial.
+func (p *Pool[C]) enter(ctx context.Context) (_ *place[C], dial bool, _ error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if ctx.Err() != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		if p.closed {
+			return nil, false, fmt.Errorf("%w: the connections to %s were closed", remote.ErrUnreachable, p.o.Host)
+		}
+		at := p.idlest()
+		if at == nil || at.users >= p.o.Busy {
+			if len(p.places) < p.mostNow() {
+				fresh := &place[C]{users: 1, ready: make(chan struct{})}
+				p.places = append(p.places, fresh)
+				return fresh, true, nil
+			}
+		}
+		if at != nil && at.users < p.o.Shared {
+			at.users++
+			return at, false, nil
+		}
+		p.freed.Wait()
+	}
+}
+
+// idlest is the place with the fewest callers.
+func (p *Pool[C]) idlest() (best *place[C]) {
+	for _, at := range p.places {
+		if best == nil || at.users < best.users {
+			best = at
+		}
+	}
+	return best
+}
+
+// mostNow is how many connections may be open. Some time after the server has refused one, one more is tried.
+func (p *Pool[C]) mostNow() int {
+	if p.limit < p.o.Most && time.Since(p.refused) > p.pause {
+		p.limit++
+		p.refused = time.Now()
+	}
+	return p.limit
+}
+
+// leave gives up a place before it is filled.
+func (p *Pool[C]) leave(at *place[C]) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at.users--
+	p.freed.Signal()
+}
+
+// Release gives a connection back. One that is broken is ended for all who use it, and so are those that nobody uses: they have broken with it,
+// most likely.
+func (p *Pool[C]) Release(c C, broken bool) {
+	p.mu.Lock()
+	var ends []*place[C]
+	known := false
+	for _, at := range p.places {
+		if at.isReady() && at.conn == c {
+			at.users--
+			known = true
+			if broken || p.closed && at.users == 0 {
+				ends = p.takeOut(func(other *place[C]) bool { return other == at || broken && other.isReady() && other.users == 0 })
+			}
+			break
+		}
+	}
+	p.freed.Broadcast()
+	p.mu.Unlock()
+	if !known && broken { // somebody else has found out before
+		p.o.End(c, false)
+	}
+	for _, at := range ends {
+		p.o.End(at.conn, !broken)
+	}
+}
+
+// Drop ends one connection, for all who use it; each of them still gives it back.
+func (p *Pool[C]) Drop(c C) {
+	p.mu.Lock()
+	p.takeOut(func(at *place[C]) bool { return at.isReady() && at.conn == c })
+	p.freed.Broadcast()
+	p.mu.Unlock()
+	p.o.End(c, false)
+}

@@ -1,0 +1,327 @@
+package sftp
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+)
+
+// Attributes are what the server says of a file. Times are in seconds since 1970, for which the protocol has 32 bits.
+type Attributes struct {
+	Size             uint64
+	UID, GID         uint32
+	Mode             uint32 // with the bits of the type
+	Accessed, Modify uint32
+	has              uint32
+}
+
+// Named is one thing in a directory.
+type Named struct {
+	Name string
+	Attributes
+}
+
+const (
+	hasSize     = 0x1
+	hasOwner    = 0x2
+	hasMode     = 0x4
+	hasTimes    = 0x8
+	hasExtended = 0x80000000
+)
+
+// Types in a mode.
+const (
+	modeType      = 0o170000
+	modeFile      = 0o100000
+	modeDirectory = 0o040000
+	modeLink      = 0o120000
+)
+
+// IsFile tells whether it is a regular file.
+func (a *Attributes) IsFile() bool { return a.Mode&modeType == modeFile }
+
+// IsDirectory tells whether it is a directory, and no link to one.
+func (a *Attributes) IsDirectory() bool { return a.Mode&modeType == modeDirectory }
+
+func (p *parser) attributes() (a Attributes) {
+	a.has = p.number()
+	if a.has&hasSize != 0 {
+		a.Size = p.long()
+	}
+	if a.has&hasOwner != 0 {
+		a.UID, a.GID = p.number(), p.number()
+	}
+	if a.has&hasMode != 0 {
+		a.Mode = p.number()
+	}
+	if a.has&hasTimes != 0 {
+		a.Accessed, a.Modify = p.number(), p.number()
+	}
+	if a.has&hasExtended != 0 {
+		for n := p.number(); n > 0 && !p.bad(); n-- {
+			p.text()
+			p.text()
+		}
+	}
+	return a
+}
+
+// Change is what SetStat sets.
+type Change struct{ Attributes }
+
+// SetOwner sets the owner too.
+func (c *Change) SetOwner(uid, gid uint32) { c.UID, c.GID, c.has = uid, gid, c.has|hasOwner }
+
+// SetMode sets the permissions too.
+func (c *Change) SetMode(mode uint32) { c.Mode, c.has = mode&0o7777, c.has|hasMode }
+
+// SetTime sets the time of the last change too, and that of the last access to the same.
+func (c *Change) SetTime(t time.Time) {
+	c.Modify = uint32(t.Unix())
+	c.Accessed, c.has = c.Modify, c.has|hasTimes
+}
+
+// SetSize sets the size too.
+func (c *Change) SetSize(n uint64) { c.Size, c.has = n, c.has|hasSize }
+
+func (c *Change) appendTo(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, c.has)
+	if c.has&hasSize != 0 {
+		b = binary.BigEndian.AppendUint64(b, c.Size)
+	}
+	if c.has&hasOwner != 0 {
+		b = appendNumbers(b, c.UID, c.GID)
+	}
+	if c.has&hasMode != 0 {
+		b = appendNumbers(b, c.Mode)
+	}
+	if c.has&hasTimes != 0 {
+		b = appendNumbers(b, c.Accessed, c.Modify)
+	}
+	return b
+}
+
+func appendNumbers(b []byte, numbers ...uint32) []byte {
+	for _, n := range numbers {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	return b
+}
+
+// texts are strings as packets have them, one after the other.
+func texts(all ...string) []byte {
+	var b []byte
+	for _, s := range all {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
+	}
+	return b
+}
+
+// Has tells whether the server knows an extension.
+func (s *session) Has(extension string) bool { _, ok := s.extensions[extension]; return ok }
+
+func (c *call) attributes(ctx context.Context) (Attributes, error) {
+	p, err := c.expect(ctx, packetAttrs)
+	if err != nil {
+		return Attributes{}, err
+	}
+	a := p.attributes()
+	if p.bad() {
+		return a, errPacket
+	}
+	return a, nil
+}
+
+// Stat follows links, Lstat does not.
+func (s *session) Stat(ctx context.Context, path string) (Attributes, error) {
+	return s.send(packetStat, texts(path), nil, nil).attributes(ctx)
+}
+
+// Lstat tells of a link what it is itself.
+func (s *session) Lstat(ctx context.Context, path string) (Attributes, error) {
+	return s.send(packetLstat, texts(path), nil, nil).attributes(ctx)
+}
+
+// RealPath makes a path absolute.
+func (s *session) RealPath(ctx context.Context, path string) (string, error) {
+	return s.send(packetRealpath, texts(path), nil, nil).name(ctx)
+}
+
+// ReadLink tells where a link leads.
+func (s *session) ReadLink(ctx context.Context, path string) (string, error) {
+	return s.send(packetReadlink, texts(path), nil, nil).name(ctx)
+}
+
+// name waits for an answer that is one name.
+func (c *call) name(ctx context.Context) (string, error) {
+	p, err := c.expect(ctx, packetName)
+	if err != nil {
+		return "", err
+	}
+	n := p.number()
+	name := p.text()
+	if n != 1 || p.bad() {
+		return "", errPacket
+	}
+	return name, nil
+}
+
+// Mkdir makes a directory.
+func (s *session) Mkdir(ctx context.Context, path string) error {
+	return s.send(packetMkdir, (&Change{}).appendTo(texts(path)), nil, nil).status(ctx)
+}
+
+// Remove removes what is no directory.
+func (s *session) Remove(ctx context.Context, path string) error {
+	return s.send(packetRemove, texts(path), nil, nil).status(ctx)
+}
+
+// RemoveDirectory removes an empty directory.
+func (s *session) RemoveDirectory(ctx context.Context, path string) error {
+	return s.send(packetRmdir, texts(path), nil, nil).status(ctx)
+}
+
+// Symlink makes path a link to target.
+func (s *session) Symlink(ctx context.Context, target, path string) error {
+	return s.send(packetSymlink, texts(target, path), nil, nil).status(ctx) // in OpenSSH's order, which all have
+}
+
+// SetStat sets attributes of what path leads to.
+func (s *session) SetStat(ctx context.Context, path string, change Change) error {
+	return s.send(packetSetstat, change.appendTo(texts(path)), nil, nil).status(ctx)
+}
+
+// LSetStat sets attributes of path itself, be it a link. ErrUnsupported: the server has no lsetstat@openssh.com.
+func (s *session) LSetStat(ctx context.Context, path string, change Change) error {
+	if !s.Has(extensionLSetStat) {
+		return ErrUnsupported
+	}
+	return s.send(packetExtended, change.appendTo(texts(extensionLSetStat, path)), nil, nil).status(ctx)
+}
+
+// Extensions of OpenSSH's.
+const (
+	extensionLSetStat = "lsetstat@openssh.com"
+	extensionRename   = "posix-rename@openssh.com"
+	extensionSync     = "fsync@openssh.com"
+	extensionStatVFS  = "statvfs@openssh.com"
+)
+
+// Rename gives the file at from the name to, and replaces what is there. Without posix-rename that is removed first.
+func (s *session) Rename(ctx context.Context, from, to string) error {
+	if s.Has(extensionRename) {
+		return s.send(packetExtended, texts(extensionRename, from, to), nil, nil).status(ctx)
+	}
+	err := s.send(packetRename, texts(from, to), nil, nil).status(ctx)
+	if err == nil || IsBroken(err) {
+		return err
+	}
+	if removed := s.Remove(ctx, to); removed != nil {
+		return err
+	}
+	return s.send(packetRename, texts(from, to), nil, nil).status(ctx)
+}
+
+// Free tells how many bytes and files the file system of path has room for. ErrUnsupported: the server does not say.
+func (s *session) Free(ctx context.Context, path string) (bytes, files uint64, err error) {
+	if !s.Has(extensionStatVFS) {
+		return 0, 0, ErrUnsupported
+	}
+	p, err := s.send(packetExtended, texts(extensionStatVFS, path), nil, nil).expect(ctx, packetReply)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, unit, _, _, available, all, _, left := p.long(), p.long(), p.long(), p.long(), p.long(), p.long(), p.long(), p.long()
+	if p.bad() {
+		return 0, 0, errPacket
+	}
+	if all == 0 { // it does not count files
+		left = 1
+	}
+	return available * unit, left, nil
+}
+
+// handle waits for that of what was opened.
+func (c *call) handle(ctx context.Context) ([]byte, error) {
+	p, err := c.expect(ctx, packetHandle)
+	if err != nil {
+		return nil, err
+	}
+	handle := p.take(p.number())
+	if p.bad() {
+		return nil, errPacket
+	}
+	return texts(string(handle)), nil
+}
+
+// The most READDIRs that are sent before the first of them is answered.
+const mostAhead = 16
+
+// ReadDir lists a directory, without "." and "..". It asks for more and more at once.
+func (s *session) ReadDir(ctx context.Context, path string) ([]Named, error) {
+	handle, err := s.send(packetOpendir, texts(path), nil, nil).handle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.send(packetClose, handle, nil, nil)
+	var all []Named
+	for ahead := 2; ; ahead = min(2*ahead, mostAhead) {
+		calls := make([]*call, ahead)
+		for i := range calls {
+			calls[i] = s.send(packetReaddir, handle, nil, nil)
+		}
+		for _, c := range calls {
+			if all, err = c.names(ctx, all); isEnd(err) {
+				return all, nil
+			} else if err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// names adds those of an answer to READDIR.
+func (c *call) names(ctx context.Context, all []Named) ([]Named, error) {
+	p, err := c.expect(ctx, packetName)
+	if err != nil {
+		return all, err
+	}
+	for n := p.number(); n > 0; n-- {
+		name := p.text()
+		p.text() // the line that ls would print
+		found := Named{name, p.attributes()}
+		if p.bad() {
+			return all, errPacket
+		}
+		if name != "." && name != ".." {
+			all = append(all, found)
+		}
+	}
+	return all, nil
+}
+
+// Dress sets attributes of a directory or a file, in one round trip, after a look at what it is if look says so: what is neither is left, with
+// ErrUnsupported. refused are the changes that the server did not make, in their order; nil for those that it made.
+func (s *session) Dress(ctx context.Context, path string, look bool, changes ...Change) (refused []error, err error) {
+	if look {
+		is, err := s.Lstat(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if !is.IsDirectory() && !is.IsFile() {
+			return nil, ErrUnsupported
+		}
+	}
+	var calls []*call
+	for _, change := range changes {
+		calls = append(calls, s.send(packetSetstat, change.appendTo(texts(path)), nil, nil))
+	}
+	for _, c := range calls {
+		err := c.status(ctx)
+		if IsBroken(err) {
+			return nil, err
+		}
+		refused = append(refused, err)
+	}
+	return refused, nil
+}

@@ -1,0 +1,218 @@
+package sftp
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+)
+
+// Writer writes a file from start to end, of which it keeps what the server has not acknowledged. After a broken connection it goes on with
+// another one. Of a file of less than 256 KiB nothing is sent before Close, and then all at once. It is for one goroutine.
+type Writer struct {
+	server *Server
+	ctx    context.Context
+	path   string
+	end    int64
+	blocks []writing // not acknowledged
+	bytes  int       // in them
+	sent   int       // of the blocks
+	acked  bool      // anything was since the file was opened
+	kept   bool      // and ever
+
+	conn   *Conn
+	handle []byte
+	begun  bool // the server may have something of the file
+}
+
+// writing is a part of the file.
+type writing struct {
+	offset int64
+	data   []byte
+	call   *call
+}
+
+const (
+	unsent = 256 << 10 // what is kept before the file is opened
+	ahead  = 1 << 20   // what may be sent and not acknowledged
+)
+
+// Create begins a file. One that is there is replaced from the first byte on. ctx is for all of the writing.
+func (s *Server) Create(ctx context.Context, path string) *Writer {
+	return &Writer{server: s, ctx: ctx, path: path}
+}
+
+// Started tells whether the server may have something of the file.
+func (w *Writer) Started() bool { return w.begun }
+
+// Size is where the file ends as far as it was written.
+func (w *Writer) Size() int64 { return w.end }
+
+// WriteAt writes what comes next. What lies between is a hole, or zeros where the server has no holes.
+func (w *Writer) WriteAt(p []byte, offset int64) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, context.Cause(w.ctx)
+	}
+	if offset < w.end {
+		return 0, fmt.Errorf("write %s at %d: %d bytes are written, and it is written in order", w.path, offset, w.end)
+	}
+	for done := 0; done < len(p); {
+		n := min(block, len(p)-done)
+		w.blocks = append(w.blocks, writing{offset: offset + int64(done), data: append([]byte(nil), p[done:done+n]...)})
+		w.bytes += n
+		done += n
+	}
+	w.end = offset + int64(len(p))
+	if !w.begun && w.bytes < unsent {
+		return len(p), nil
+	}
+	return len(p), w.again("write", func() error {
+		w.send()
+		return w.settle(ahead)
+	})
+}
+
+// again calls do, and once more with another connection when one breaks.
+func (w *Writer) again(act string, do func() error) error {
+	var last error
+	for tries := 0; tries < w.server.pool.Attempts(); tries++ {
+		w.acked = false
+		err := w.open(act)
+		if err != nil {
+			return err
+		}
+		if err = do(); !IsBroken(err) {
+			return w.server.translate(act, w.path, err)
+		}
+		last = err
+		if w.acked { // it went on
+			tries = 0
+		}
+		w.release(true)
+	}
+	return w.server.translate(act, w.path, w.server.pool.Lost(last))
+}
+
+// open opens the file if it is not.
+func (w *Writer) open(act string) error {
+	if w.conn != nil {
+		return nil
+	}
+	flags := uint32(openWrite | openCreate) // not exclusive: the connection may have broken after the server made the file
+	if !w.kept {
+		flags |= openTruncate
+	}
+	w.begun, w.sent = true, 0
+	for range w.server.pool.Attempts() {
+		c, err := w.server.pool.Acquire(w.ctx)
+		if err != nil {
+			return err
+		}
+		w.conn = c
+		if w.handle, err = c.send(packetOpen, openRequest(w.path, flags), nil, nil).handle(w.ctx); err == nil {
+			return nil
+		}
+		w.release(IsBroken(err))
+		if !IsBroken(err) {
+			return w.server.translate("create", w.path, err)
+		}
+	}
+	return w.server.translate(act, w.path, w.server.pool.Lost(fmt.Errorf("open a file")))
+}
+
+// release gives the connection back.
+func (w *Writer) release(broken bool) {
+	if w.conn != nil {
+		w.server.pool.Release(w.conn, broken)
+	}
+	w.conn, w.handle = nil, nil
+}
+
+// send sends what is not sent.
+func (w *Writer) send() {
+	for ; w.sent < len(w.blocks); w.sent++ {
+		b := &w.blocks[w.sent]
+		head := binary.BigEndian.AppendUint64(append(make([]byte, 0, len(w.handle)+12), w.handle...), uint64(b.offset))
+		b.call = w.conn.send(packetWrite, appendNumbers(head, uint32(len(b.data))), b.data, nil)
+	}
+}
+
+// settle waits until no more than so many bytes are not acknowledged.
+func (w *Writer) settle(left int) error {
+	for w.bytes > left {
+		b := &w.blocks[0]
+		if err := b.call.status(w.ctx); err != nil {
+			return err
+		}
+		w.bytes -= len(b.data)
+		w.blocks = w.blocks[1:]
+		w.sent--
+		w.acked, w.kept = true, true
+	}
+	return nil
+}
+
+// Close sends what is left, sets size and attributes, and waits until the server has all of it, on its disk if sync. refused are the changes that
+// the server did not make, in their order; nil for those that it made.
+func (w *Writer) Close(size int64, sync bool, changes ...Change) (refused []error, err error) {
+	defer w.release(false)
+	err = w.again("complete", func() (err error) {
+		refused, err = w.complete(size, sync, changes)
+		return err
+	})
+	return refused, err
+}
+
+// complete sends all at once. What the server says of the size comes after all that is written, as it answers in order.
+func (w *Writer) complete(size int64, sync bool, changes []Change) (refused []error, err error) {
+	w.send()
+	var calls []*call
+	if w.end < size {
+		var longer Change
+		longer.SetSize(uint64(size))
+		calls = append(calls, w.set(longer))
+	}
+	var set []*call
+	for _, change := range changes {
+		set = append(set, w.set(change))
+	}
+	if sync && w.conn.Has(extensionSync) {
+		calls = append(calls, w.conn.send(packetExtended, append(texts(extensionSync), w.handle...), nil, nil))
+	}
+	stat := w.conn.send(packetFstat, w.handle, nil, nil)
+	calls = append(calls, w.conn.send(packetClose, w.handle, nil, nil))
+	if err := w.settle(0); err != nil {
+		return nil, err
+	}
+	for _, c := range set {
+		err := c.status(w.ctx)
+		if IsBroken(err) {
+			return nil, err
+		}
+		refused = append(refused, err)
+	}
+	is, err := stat.attributes(w.ctx)
+	if err != nil {
+		return nil, err
+	}
+	if want := max(w.end, size); int64(is.Size) != want {
+		return nil, fmt.Errorf("the server has %d bytes of %d", is.Size, want)
+	}
+	for _, c := range calls {
+		if err := c.status(w.ctx); err != nil {
+			return nil, err
+		}
+	}
+	return refused, nil
+}
+
+func (w *Writer) set(change Change) *call {
+	return w.conn.send(packetFsetstat, change.appendTo(append([]byte(nil), w.handle...)), nil, nil)
+}
+
+// Abort ends the writing. What the server has of the file stays.
+func (w *Writer) Abort() {
+	if w.conn != nil {
+		w.conn.send(packetClose, w.handle, nil, nil)
+	}
+	w.release(false)
+}
