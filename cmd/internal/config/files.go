@@ -197,7 +197,7 @@ func (f *Files) openServer(opts OpenOptions) (source.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return sourceOf(sftpsource.New(server, sftpsource.Options{Path: r.Path, Exclude: f.Exclude, AllowEmpty: f.AllowEmpty, Parallel: opts.Parallel}))
+		return sourceOf(sftpsource.New(server, sftpsource.Options{Path: r.Path, Exclude: f.Exclude, AllowEmpty: f.AllowEmpty}))
 	}
 	server, err := r.ftpServer(login)
 	if err != nil {

@@ -27,7 +27,7 @@ func BenchmarkRead(b *testing.B) {
 	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := client.Open(context.Background(), file)
+		r, err := client.Open(context.Background(), file, listed(make([]byte, size)))
 		if err != nil {
 			b.Fatal(err)
 		}

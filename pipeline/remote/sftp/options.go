@@ -36,7 +36,7 @@ type Options struct {
 	// Password is asked once per connection, if keys are not enough or there are none.
 	Password func(ctx context.Context) (string, error)
 
-	// Connections is how many are open at once (default: 2). Each serves many callers.
+	// Connections is the most that are open at once (default: 4). Each serves many callers, and a further one is made when there are many.
 	Connections int
 	// Timeout is how long the server may be silent (default: 1 min).
 	Timeout time.Duration
@@ -46,7 +46,7 @@ type Options struct {
 
 func (o Options) complete() (Options, error) {
 	o.Port = cmp.Or(o.Port, 22)
-	o.Connections = max(1, cmp.Or(o.Connections, 2))
+	o.Connections = max(1, cmp.Or(o.Connections, 4))
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
 	o.Patience = cmp.Or(o.Patience, time.Minute)
 	switch {

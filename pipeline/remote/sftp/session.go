@@ -242,7 +242,9 @@ func (c *call) expect(ctx context.Context, kind byte) (*parser, error) {
 		return nil, err
 	}
 	if c.kind == packetStatus {
-		return nil, parseStatus(c.body)
+		if err := parseStatus(c.body); err != nil || kind == packetStatus {
+			return nil, err
+		}
 	}
 	if c.kind != kind {
 		return nil, fmt.Errorf("%w: packet %d, not %d", errPacket, c.kind, kind)

@@ -13,12 +13,15 @@ import (
 // Sessions are the connections of a Server as storage uses them: errors are those of package store.
 type Sessions struct{ server *Server }
 
-// Sessions returns the connections for storage.
-func (s *Server) Sessions() Sessions { return Sessions{s} }
+// Sessions makes the connections those for storage alone, with the sessions of github.com/pkg/sftp.
+func (s *Server) Sessions() Sessions {
+	s.library.Store(true)
+	return Sessions{s}
+}
 
 // Do calls f with a session, and again with another one while sessions break. drop breaks the one that f has, for all its callers.
 func (s Sessions) Do(ctx context.Context, act, path string, f func(c *sftp.Client, drop func()) error) error {
-	err := s.server.Do(ctx, act, path, func(c *Conn) error { return f(c.Client, func() { s.server.Drop(c) }) })
+	err := s.server.Do(ctx, act, path, func(c *Conn) error { return f(c.client, func() { s.server.pool.Drop(c) }) })
 	for _, t := range []struct{ from, to error }{
 		{ErrUnreachable, store.ErrUnreachable}, {ErrDenied, store.ErrDenied}, {ErrUntrusted, store.ErrDenied},
 		{ErrFull, store.ErrFull}, {ErrUnsupported, store.ErrInvalid},

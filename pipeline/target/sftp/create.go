@@ -6,30 +6,21 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
-	"sync"
 	"time"
-
-	pkg "github.com/pkg/sftp"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// file is a file being restored, under a temporary name. What the server has acknowledged it has, so after a broken connection it is
-// opened again and writing goes on.
+// file is a file being restored, under a temporary name.
 type file struct {
 	target *Target
 	entry  *entry.Entry
 	ctx    context.Context
 	name   string // absolute
-
-	mu   sync.Mutex
-	conn *sftp.Conn
-	open *pkg.File
-	end  int64
-	over bool
+	upload *sftp.Writer
+	over   bool
 }
 
 // Create begins a file. ctx is for all of its writing.
@@ -41,64 +32,17 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 		return nil, fmt.Errorf("create a file in place of the target's root: %w", target.ErrPath)
 	}
 	f := &file{target: t, entry: e, ctx: ctx}
-	err := t.change(ctx, "create", e.Path, func(c *sftp.Conn, file string) error {
-		if f.name == "" {
-			f.name = t.temporary(file)
-		}
-		// Not O_EXCL: the connection may have broken after the server made the file.
-		return f.reopen(c, os.O_CREATE|os.O_TRUNC)
-	})
-	if err != nil {
+	if err := t.change(ctx, "create", e.Path, func(_ *sftp.Conn, file string) error { f.name = t.temporary(file); return nil }); err != nil {
 		return nil, err
 	}
+	f.upload = t.server.Create(ctx, f.name)
 	return f, nil
 }
 
-func (f *file) reopen(c *sftp.Conn, flags int) error {
-	open, err := c.OpenFile(f.name, os.O_WRONLY|flags)
-	if err != nil {
-		return err
-	}
-	f.conn, f.open = c, open
-	return nil
-}
-
-// again calls do, and after a connection broke with another one.
-func (f *file) again(act string, do func(open *pkg.File) error) error {
-	f.mu.Lock()
-	open, conn := f.open, f.conn
-	f.mu.Unlock()
-	err := do(open)
-	if !sftp.IsBroken(err) {
-		return err
-	}
-	f.target.server.Drop(conn)
-	return f.target.server.Do(f.ctx, act, f.name, func(c *sftp.Conn) error {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if err := f.reopen(c, 0); err != nil {
-			return err
-		}
-		return do(f.open)
-	})
-}
-
-// WriteAt implements io.WriterAt. A large p goes by several requests at once.
+// WriteAt writes the next bytes.
 func (f *file) WriteAt(p []byte, offset int64) (int, error) {
-	if err := f.ctx.Err(); err != nil {
-		return 0, context.Cause(f.ctx)
-	}
-	err := f.again("write", func(open *pkg.File) error {
-		_, err := open.WriteAt(p, offset)
-		return err
-	})
-	if err != nil {
-		return 0, f.target.translate(f.ctx, fmt.Errorf("write %s on %s: %w", f.entry.Path, f.target.server.Host(), err))
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.end = max(f.end, offset+int64(len(p)))
-	return len(p), nil
+	n, err := f.upload.WriteAt(p, offset)
+	return n, f.target.translate(f.ctx, err)
 }
 
 // Commit gives the file its size, metadata and name.
@@ -110,16 +54,19 @@ func (f *file) Commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := f.complete(); err != nil {
-		return f.target.translate(f.ctx, fmt.Errorf("complete %s on %s: %w", f.entry.Path, f.target.server.Host(), err))
+	changes := f.target.changes(f.entry)
+	refused, err := f.upload.Close(f.entry.Size, !f.target.options.NoSync, sftpChanges(changes)...)
+	if err != nil {
+		return f.target.translate(f.ctx, err)
 	}
+	f.target.warnOf(f.entry, changes, refused)
 	again := false
-	err := f.target.change(ctx, "commit", f.entry.Path, func(c *sftp.Conn, file string) error {
+	err = f.target.change(ctx, "commit", f.entry.Path, func(c *sftp.Conn, file string) error {
 		if again && f.isSettled(c, file) {
 			return nil
 		}
 		again = true
-		return f.target.settle(c, f.name, file)
+		return f.target.settle(ctx, c, f.name, file)
 	})
 	f.over = err == nil
 	return err
@@ -127,75 +74,60 @@ func (f *file) Commit(ctx context.Context) error {
 
 // isSettled tells whether the connection broke after the server had renamed the file.
 func (f *file) isSettled(c *sftp.Conn, file string) bool {
-	_, err := c.Lstat(f.name)
-	info, looked := c.Lstat(file)
-	return errors.Is(err, fs.ErrNotExist) && looked == nil && info.Size() == max(f.end, f.entry.Size)
+	_, err := c.Lstat(f.ctx, f.name)
+	is, looked := c.Lstat(f.ctx, file)
+	return errors.Is(err, fs.ErrNotExist) && looked == nil && int64(is.Size) == max(f.upload.Size(), f.entry.Size)
 }
 
-// complete checks that the server has all, and sets metadata while the file bears its temporary name.
-func (f *file) complete() error {
-	return f.again("complete", func(open *pkg.File) error {
-		if f.end < f.entry.Size {
-			if err := open.Truncate(f.entry.Size); err != nil {
-				return err
-			}
-		}
-		info, err := open.Stat()
-		if err != nil {
-			return err
-		}
-		if want := max(f.end, f.entry.Size); info.Size() != want {
-			return fmt.Errorf("the server has %d bytes of %d", info.Size(), want)
-		}
-		if err := f.target.dress(open, f.entry); err != nil {
-			return err
-		}
-		if err := f.setTime(); err != nil {
-			return err
-		}
-		return f.sync(open)
-	})
+// change is one thing that is set of an entry, and what it is called.
+type change struct {
+	sftp.Change
+	what string
 }
 
-// setTime comes after all that is written.
-func (f *file) setTime() error {
-	return f.target.setTime(f.conn, f.name, f.entry)
-}
-
-func (f *file) sync(open *pkg.File) error {
-	if _, ok := f.conn.HasExtension("fsync@openssh.com"); ok && !f.target.options.NoSync {
-		if err := open.Sync(); err != nil {
-			return err
-		}
+func sftpChanges(changes []change) (all []sftp.Change) {
+	for _, c := range changes {
+		all = append(all, c.Change)
 	}
-	return open.Close()
+	return all
 }
 
-// dresser is an open file, or a path.
-type dresser interface {
-	Chown(uid, gid int) error
-	Chmod(mode os.FileMode) error
-}
-
-// dress sets owner and permissions. What is not permitted is told and left.
-func (t *Target) dress(d dresser, e *entry.Entry) error {
-	var left error
+// changes are owner, permissions and time of an entry. A time that the protocol has not is told and left.
+func (t *Target) changes(e *entry.Entry) []change {
+	var all []change
 	if uid, gid, set := t.owner(e); set {
-		if err := d.Chown(int(uid), int(gid)); sftp.IsBroken(err) {
-			return err
-		} else if err != nil {
-			left = fmt.Errorf("set owner of %s to %d:%d: %w", e.Path, uid, gid, err)
-		}
+		c := change{what: fmt.Sprintf("owner of %s to %d:%d", e.Path, uid, gid)}
+		c.SetOwner(uid, gid)
+		all = append(all, c)
 	}
-	if err := d.Chmod(os.FileMode(t.mode(e))); sftp.IsBroken(err) {
-		return err
-	} else if err != nil {
-		left = errors.Join(left, fmt.Errorf("set permissions of %s: %w", e.Path, err))
+	mode := change{what: "permissions of " + e.Path}
+	mode.SetMode(t.mode(e))
+	all = append(all, mode)
+	if !e.HasModTime() {
+		return all
+	}
+	moment := change{what: fmt.Sprintf("time of %s to %s", e.Path, e.ModTime.Time().Format(time.RFC3339))}
+	if !representable(e) {
+		t.warnOf(e, []change{moment}, []error{errNoTime})
+		return all
+	}
+	moment.SetTime(e.ModTime.Time())
+	return append(all, moment)
+}
+
+var errNoTime = errors.New("SFTP has no such time")
+
+// warnOf tells which changes were refused: they are left.
+func (t *Target) warnOf(e *entry.Entry, changes []change, refused []error) {
+	var left error
+	for i, err := range refused {
+		if err != nil {
+			left = errors.Join(left, fmt.Errorf("set %s: %w", changes[i].what, err))
+		}
 	}
 	if left != nil {
 		t.options.Warn(e.Path, left)
 	}
-	return nil
 }
 
 // owner is whom e is to belong to, if it is to be somebody else than the one who is logged in.
@@ -208,31 +140,6 @@ func (t *Target) mode(e *entry.Entry) uint32 {
 	return t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory) & 0o7777
 }
 
-// setTime sets the time of what is no link. The protocol has 32 bits for it.
-func (t *Target) setTime(c *sftp.Conn, file string, e *entry.Entry) error {
-	if !e.HasModTime() {
-		return nil
-	}
-	err := errNoTime
-	if representable(e) {
-		moment := e.ModTime.Time()
-		err = c.Chtimes(file, moment, moment)
-	}
-	if sftp.IsBroken(err) {
-		return err
-	}
-	if err != nil {
-		t.warnOfTime(e, err)
-	}
-	return nil
-}
-
-var errNoTime = errors.New("SFTP has no such time")
-
-func (t *Target) warnOfTime(e *entry.Entry, err error) {
-	t.options.Warn(e.Path, fmt.Errorf("set time of %s to %s: %w", e.Path, e.ModTime.Time().Format(time.RFC3339), err))
-}
-
 // representable tells whether the protocol has the entry's time.
 func representable(e *entry.Entry) bool {
 	s := e.ModTime.Seconds
@@ -240,34 +147,19 @@ func representable(e *entry.Entry) bool {
 }
 
 // settle renames. An empty directory in the way is removed.
-func (t *Target) settle(c *sftp.Conn, from, to string) error {
-	err := rename(c, from, to)
+func (t *Target) settle(ctx context.Context, c *sftp.Conn, from, to string) error {
+	err := c.Rename(ctx, from, to)
 	if err == nil || sftp.IsBroken(err) {
 		return err
 	}
-	info, looked := c.Lstat(to)
-	if looked != nil || !info.IsDir() {
+	is, looked := c.Lstat(ctx, to)
+	if looked != nil || !is.IsDirectory() {
 		return err
 	}
-	if err := t.removeDirectory(c, to); err != nil {
+	if err := t.removeDirectory(ctx, c, to); err != nil {
 		return err
 	}
-	return rename(c, from, to)
-}
-
-// rename replaces what is there. Without posix-rename it is removed first.
-func rename(c *sftp.Conn, from, to string) error {
-	if _, ok := c.HasExtension("posix-rename@openssh.com"); ok {
-		return c.PosixRename(from, to)
-	}
-	err := c.Rename(from, to)
-	if err == nil || sftp.IsBroken(err) {
-		return err
-	}
-	if removed := c.Client.Remove(to); removed != nil {
-		return err
-	}
-	return c.Rename(from, to)
+	return c.Rename(ctx, from, to)
 }
 
 // Abort removes what was written. If that does not succeed the next Walk does it.
@@ -276,8 +168,11 @@ func (f *file) Abort() {
 		return
 	}
 	f.over = true
-	_ = f.open.Close()
+	f.upload.Abort()
+	if !f.upload.Started() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.ctx), 10*time.Second)
 	defer cancel()
-	_ = f.target.server.Do(ctx, "remove", f.name, func(c *sftp.Conn) error { return c.Client.Remove(f.name) })
+	_ = f.target.server.Do(ctx, "remove", f.name, func(c *sftp.Conn) error { return c.Remove(ctx, f.name) })
 }

@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	pkg "github.com/pkg/sftp"
-
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 	"github.com/packstone/packstone/pipeline/target"
@@ -35,8 +33,6 @@ type Options struct {
 	NoSync bool
 	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
 	ReadOnly bool
-	// Parallel is the number of files that may be written at once (default: 16).
-	Parallel int
 	// Warn takes what could not be brought back of an entry that is there otherwise: its owner, its time. It is called from
 	// several goroutines at once.
 	Warn func(path string, err error)
@@ -63,7 +59,6 @@ func New(server *sftp.Server, options Options) (*Target, error) {
 			return nil, fmt.Errorf("sftp: path %q leads upwards", options.Path)
 		}
 	}
-	options.Parallel = cmp.Or(options.Parallel, 16)
 	if options.Warn == nil {
 		options.Warn = func(string, error) {}
 	}
@@ -72,7 +67,7 @@ func New(server *sftp.Server, options Options) (*Target, error) {
 
 // Traits: files are written from start to end.
 func (t *Target) Traits() target.Traits {
-	return target.Traits{Sequential: true, Parallel: t.options.Parallel, Precision: time.Second}
+	return target.Traits{Sequential: true, Parallel: t.server.Transfers(), Precision: time.Second}
 }
 
 // Close ends the connections. What was committed is durable unless the options say otherwise.
@@ -84,7 +79,7 @@ func (t *Target) do(ctx context.Context, act, below string, f func(c *sftp.Conn,
 		return err
 	}
 	return t.translate(ctx, t.server.Do(ctx, act, "/"+below, func(c *sftp.Conn) error {
-		file, err := t.file(c, below)
+		file, err := t.file(ctx, c, below)
 		if err != nil {
 			return err
 		}
@@ -99,10 +94,10 @@ func (t *Target) change(ctx context.Context, act, below string, f func(c *sftp.C
 	}
 	return t.do(ctx, act, below, func(c *sftp.Conn, file string) error {
 		if below != "" {
-			if err := t.makeRoot(c); err != nil {
+			if err := t.makeRoot(ctx, c); err != nil {
 				return err
 			}
-			if err := t.checkAbove(c, path.Dir(below)); err != nil {
+			if err := t.checkAbove(ctx, c, path.Dir(below)); err != nil {
 				return err
 			}
 		}
@@ -111,8 +106,8 @@ func (t *Target) change(ctx context.Context, act, below string, f func(c *sftp.C
 }
 
 // makeRoot makes the root if it is not there.
-func (t *Target) makeRoot(c *sftp.Conn) error {
-	root, err := t.file(c, "")
+func (t *Target) makeRoot(ctx context.Context, c *sftp.Conn) error {
+	root, err := t.file(ctx, c, "")
 	if err != nil {
 		return err
 	}
@@ -121,20 +116,20 @@ func (t *Target) makeRoot(c *sftp.Conn) error {
 	if t.made {
 		return nil
 	}
-	if err := c.MkdirAll(root); err != nil {
+	if err := makeAll(ctx, c, root); err != nil {
 		return err
 	}
 	t.made = true
 	return nil
 }
 
-func (t *Target) file(c *sftp.Conn, below string) (string, error) {
+func (t *Target) file(ctx context.Context, c *sftp.Conn, below string) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.root == "" {
 		t.root = path.Clean(t.options.Path)
 		if !strings.HasPrefix(t.options.Path, "/") {
-			home, err := c.Getwd()
+			home, err := c.RealPath(ctx, ".")
 			if err != nil {
 				t.root = ""
 				return "", err
@@ -152,22 +147,22 @@ func (t *Target) file(c *sftp.Conn, below string) (string, error) {
 const maxKnown = 1 << 16
 
 // checkAbove makes sure that dir and those above it are directories and no links.
-func (t *Target) checkAbove(c *sftp.Conn, dir string) error {
+func (t *Target) checkAbove(ctx context.Context, c *sftp.Conn, dir string) error {
 	if dir == "." || t.isKnown(dir) {
 		return nil
 	}
-	if err := t.checkAbove(c, path.Dir(dir)); err != nil {
+	if err := t.checkAbove(ctx, c, path.Dir(dir)); err != nil {
 		return err
 	}
-	file, err := t.file(c, dir)
+	file, err := t.file(ctx, c, dir)
 	if err != nil {
 		return err
 	}
-	info, err := c.Lstat(file)
+	is, err := c.Lstat(ctx, file)
 	if err != nil {
 		return err
 	}
-	if !info.IsDir() {
+	if !is.IsDirectory() {
 		return fmt.Errorf("%s is no directory: %w", file, target.ErrPath)
 	}
 	t.note(dir)
@@ -211,16 +206,16 @@ func (t *Target) translate(ctx context.Context, err error) error {
 
 // isFull tells whether the file system has less room than a block or file takes.
 func (t *Target) isFull(ctx context.Context) bool {
-	var st *pkg.StatVFS
+	var bytes, files uint64
 	err := t.server.Do(ctx, "look at", t.options.Path, func(c *sftp.Conn) error {
-		file, err := t.file(c, "")
+		file, err := t.file(ctx, c, "")
 		if err != nil {
 			return err
 		}
-		st, err = c.StatVFS(file)
+		bytes, files, err = c.Free(ctx, file)
 		return err
 	})
-	return err == nil && (st.Bavail*st.Frsize < 256<<10 || st.Files > 0 && st.Favail == 0)
+	return err == nil && (bytes < 256<<10 || files == 0)
 }
 
 // Link is not supported: the protocol does not tell afterwards that two names are one file.

@@ -7,8 +7,6 @@ import (
 	"path"
 	"strings"
 
-	pkg "github.com/pkg/sftp"
-
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 	"github.com/packstone/packstone/pipeline/remote/walk"
@@ -19,7 +17,7 @@ import (
 // way: SFTP has no locks, so two restores to one place at once take each other's for such.
 func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	list := func(ctx context.Context, dir string) (walk.Listing, error) { return t.list(ctx, in, dir) }
-	err := walk.Tree(ctx, walk.Options{Parallel: 8, List: list, Visit: v.Visit, Problem: target.Unlisted(v)})
+	err := walk.Tree(ctx, walk.Options{Parallel: 16, List: list, Visit: v.Visit, Problem: target.Unlisted(v)})
 	if errors.Is(err, errNoRoot) {
 		return nil
 	}
@@ -31,31 +29,31 @@ var errNoRoot = errors.New("the target's root is not there")
 func (t *Target) list(ctx context.Context, in target.Scope, dir string) (walk.Listing, error) {
 	var l walk.Listing
 	err := t.do(ctx, "list", dir, func(c *sftp.Conn, file string) error {
-		found, err := c.ReadDirContext(ctx, file)
+		found, err := c.ReadDir(ctx, file)
 		if dir == "" && errors.Is(err, fs.ErrNotExist) {
 			return errNoRoot
 		}
 		if err != nil {
 			return err
 		}
-		l, err = t.take(c, in, dir, file, found)
+		l, err = t.take(ctx, c, in, dir, file, found)
 		return err
 	})
 	return l, err
 }
 
 // take makes entries of a listing and sweeps leftovers out.
-func (t *Target) take(c *sftp.Conn, in target.Scope, dir, file string, found []fs.FileInfo) (walk.Listing, error) {
+func (t *Target) take(ctx context.Context, c *sftp.Conn, in target.Scope, dir, file string, found []sftp.Named) (walk.Listing, error) {
 	var l walk.Listing
-	for _, info := range found {
-		name := info.Name()
-		if name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+	for i := range found {
+		name := found[i].Name
+		if strings.ContainsAny(name, "/\x00") {
 			continue
 		}
 		full := strings.TrimSuffix(file, "/") + "/" + name
 		if is, others := t.names.Is(name); is {
 			if others && !t.options.ReadOnly {
-				if err := c.Client.Remove(full); sftp.IsBroken(err) {
+				if err := c.Remove(ctx, full); sftp.IsBroken(err) {
 					return l, err
 				}
 			}
@@ -65,10 +63,10 @@ func (t *Target) take(c *sftp.Conn, in target.Scope, dir, file string, found []f
 		if !in.Means(e.Path) {
 			continue
 		}
-		describe(info.Sys().(*pkg.FileStat), e)
+		describe(&found[i].Attributes, e)
 		if e.Type == entry.Symlink {
 			var err error
-			if e.Target, err = c.ReadLink(full); sftp.IsBroken(err) {
+			if e.Target, err = c.ReadLink(ctx, full); sftp.IsBroken(err) {
 				return l, err
 			}
 		}
@@ -82,21 +80,17 @@ var types = map[uint32]entry.Type{
 	0o060000: entry.BlockDevice, 0o140000: entry.Socket,
 }
 
-func describe(st *pkg.FileStat, e *entry.Entry) {
-	e.Type, e.Mode = types[st.Mode&0o170000], st.Mode&0o7777
-	e.UID, e.GID = st.UID, st.GID
-	e.ModTime = entry.Time{Seconds: int64(st.Mtime)}
+func describe(is *sftp.Attributes, e *entry.Entry) {
+	e.Type, e.Mode = types[is.Mode&0o170000], is.Mode&0o7777
+	e.UID, e.GID = is.UID, is.GID
+	e.ModTime = entry.Time{Seconds: int64(is.Modify)}
 	if e.Type == entry.File {
-		e.Size = int64(min(st.Size, 1<<62))
+		e.Size = int64(min(is.Size, 1<<62))
 	}
 }
 
 // content is a file opened to compare it.
-type content struct {
-	*sftp.Reader
-	target *Target
-	ctx    context.Context
-}
+type content struct{ *sftp.Reader }
 
 // Open opens a file; nil where there is none, be it that a link is in the way.
 func (t *Target) Open(ctx context.Context, below string) (target.ReadAtCloser, error) {
@@ -104,13 +98,14 @@ func (t *Target) Open(ctx context.Context, below string) (target.ReadAtCloser, e
 		return nil, nil
 	}
 	var file string
+	var is sftp.Attributes
 	err := t.do(ctx, "open", below, func(c *sftp.Conn, full string) error {
 		file = full
-		if err := t.checkAbove(c, path.Dir(below)); err != nil {
+		if err := t.checkAbove(ctx, c, path.Dir(below)); err != nil {
 			return err
 		}
-		info, err := c.Lstat(full)
-		if err == nil && !info.Mode().IsRegular() {
+		var err error
+		if is, err = c.Lstat(ctx, full); err == nil && !is.IsFile() {
 			err = fs.ErrNotExist
 		}
 		return err
@@ -123,11 +118,11 @@ func (t *Target) Open(ctx context.Context, below string) (target.ReadAtCloser, e
 	case err != nil:
 		return nil, err
 	}
-	r, err := t.server.Open(ctx, file)
+	r, err := t.server.Open(ctx, file, is)
 	if err != nil {
 		return nil, t.translate(ctx, err)
 	}
-	return &content{r, t, ctx}, nil
+	return &content{r}, nil
 }
 
 // ReadAt implements io.ReaderAt.
