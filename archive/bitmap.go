@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 )
@@ -14,6 +15,19 @@ type Bitmap []uint64
 func (b Bitmap) Has(ordinal uint32) bool {
 	word := int(ordinal / 64)
 	return word < len(b) && b[word]>>(ordinal%64)&1 == 1
+}
+
+// All yields the ordinals, in order.
+func (b Bitmap) All() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for i, word := range b {
+			for ; word != 0; word &= word - 1 {
+				if !yield(uint32(64*i + bits.TrailingZeros64(word))) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Count is the number of ordinals.

@@ -231,6 +231,15 @@ func (s *RefSet) Equal(other *RefSet) bool {
 	})
 }
 
+// Without returns what is in s and not in other, as a set that shares nothing with them.
+func (s *RefSet) Without(other *RefSet) *RefSet {
+	s.Settle()
+	other.Settle()
+	left := &RefSet{}
+	left.Union(&RefSet{refs: without(s.refs, other.refs)})
+	return left
+}
+
 // without lists what is in a and not in b.
 func without(a, b []Ref) []Ref {
 	var out []Ref

@@ -3,13 +3,85 @@ package catalog
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 )
+
+// mostOpened is how many bytes of opened refs objects a RefsReader keeps. A thousand snapshots of a million chunks have a tenth of it.
+const mostOpened = 32 << 20
+
+// RefsReader puts together what lists of refs objects name. Objects are opened once, as far as they fit into memory, and what a list
+// shares with the one before is not put together again: see CompareRefs. It must not be used by several goroutines at once.
+type RefsReader struct {
+	repo   *Repository
+	opened map[string][]byte
+	held   int // bytes of opened
+
+	last RefsList
+	set  *archive.RefSet // what last names; nil: nothing yet
+	lent bool            // somebody else has the set, which must stay as it is
+}
+
+// RefsReader returns a reader that has read nothing yet.
+func (r *Repository) RefsReader() *RefsReader {
+	return &RefsReader{repo: r, opened: map[string][]byte{}}
+}
+
+// LoadRefs puts together what one list of refs objects names.
+func (r *Repository) LoadRefs(ctx context.Context, list RefsList) (*archive.RefSet, error) {
+	return r.RefsReader().advance(ctx, list)
+}
+
+// Load puts together what a list of refs objects names. The set must not be changed.
+func (r *RefsReader) Load(ctx context.Context, list RefsList) (*archive.RefSet, error) {
+	set, err := r.advance(ctx, list)
+	r.lent = true
+	return set, err
+}
+
+// advance puts together what a list names, out of the set before if nobody else has that.
+func (r *RefsReader) advance(ctx context.Context, list RefsList) (*archive.RefSet, error) {
+	set, missing := r.start(list)
+	r.set = nil
+	for _, name := range missing {
+		change, err := r.change(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if err := set.Apply(change); err != nil {
+			return nil, fmt.Errorf("refs %s: %w", name, err)
+		}
+	}
+	r.last, r.set = list, set
+	return set, nil
+}
+
+// start is what of a list is known, as a set that may be changed if there is more, and the objects that are missing from it.
+func (r *RefsReader) start(list RefsList) (*archive.RefSet, []string) {
+	missing, goesOn := r.missing(list)
+	switch {
+	case !goesOn:
+		r.lent = false
+		return &archive.RefSet{}, missing
+	case r.lent && len(missing) > 0:
+		r.lent = false
+		return r.set.Clone(), missing
+	}
+	return r.set, missing
+}
+
+// missing are the objects that the set lacks for a list, all of them where the list does not go on from the last one.
+func (r *RefsReader) missing(list RefsList) (names []string, goesOn bool) {
+	known := len(r.last.Deltas)
+	if r.set == nil || r.last.Full != list.Full || len(list.Deltas) < known || !slices.Equal(list.Deltas[:known], r.last.Deltas) {
+		return list.names(), false
+	}
+	return list.Deltas[known:], true
+}
 
 // names are the refs objects of a list, in the order in which they are applied.
 func (l RefsList) names() []string {
@@ -19,27 +91,34 @@ func (l RefsList) names() []string {
 	return append([]string{l.Full}, l.Deltas...)
 }
 
-// LoadRefs puts together what a list of refs objects names.
-func (r *Repository) LoadRefs(ctx context.Context, list RefsList) (*archive.RefSet, error) {
-	set := &archive.RefSet{}
-	for _, text := range list.names() {
-		change, err := r.loadChange(ctx, text)
-		if err != nil {
+func (r *RefsReader) change(ctx context.Context, text string) (*archive.RefChange, error) {
+	content, known := r.opened[text]
+	if !known {
+		var err error
+		if content, err = r.repo.openRefs(ctx, text); err != nil {
 			return nil, err
 		}
-		if err := set.Apply(change); err != nil {
-			return nil, fmt.Errorf("refs %s: %w", text, err)
-		}
+		r.keep(text, content)
 	}
-	return set, nil
+	change, err := archive.ParseRefs(content)
+	if err != nil {
+		return nil, fmt.Errorf("refs %s: %w", text, err)
+	}
+	return change, nil
 }
 
-// loadChange reads one refs object.
-func (r *Repository) loadChange(ctx context.Context, text string) (*archive.RefChange, error) {
-	ids, err := r.indexIdentities()
-	if err != nil {
-		return nil, err
+// keep remembers the content of a refs object. Where there is no room, all that was kept goes first.
+func (r *RefsReader) keep(text string, content []byte) {
+	if r.held+len(content) > mostOpened {
+		r.opened = map[string][]byte{}
+		r.held = 0
 	}
+	r.opened[text] = content
+	r.held += len(content)
+}
+
+// openRefs returns the content of a refs object.
+func (r *Repository) openRefs(ctx context.Context, text string) ([]byte, error) {
 	name, err := archive.ParseName(text)
 	if err != nil {
 		return nil, err
@@ -48,42 +127,39 @@ func (r *Repository) loadChange(ctx context.Context, text string) (*archive.RefC
 	if err != nil {
 		return nil, err
 	}
-	content, err := archive.OpenSealed(data, 0, ids...)
+	identities, err := r.indexIdentities()
+	if err != nil {
+		return nil, err
+	}
+	content, err := archive.OpenSealed(data, 0, identities...)
 	if err != nil {
 		return nil, fmt.Errorf("open refs %s: %w", name, err)
 	}
-	change, err := archive.ParseRefs(content)
-	if err != nil {
-		return nil, fmt.Errorf("refs %s: %w", name, err)
+	return content, nil
+}
+
+// CompareRefs orders lists so that each that goes on from another comes after it, for RefsReader.
+func CompareRefs(a, b RefsList) int {
+	if a.Full != b.Full {
+		return strings.Compare(a.Full, b.Full)
 	}
-	return change, nil
+	return slices.Compare(a.Deltas, b.Deltas)
 }
 
 // EachRefs calls do with what records need: once for each list of refs, with all records that name
-// it. A list that goes on from the one before is not put together anew, so that each refs object is
-// read about once. The set is valid until do returns.
+// it. Refs objects are fetched several at a time, and each about once. The set is valid until do returns.
 func (r *Repository) EachRefs(ctx context.Context, records []*Record, do func(users []*Record, set *archive.RefSet) error) error {
-	users := map[string][]*Record{}
-	var lists [][]string
-	for _, rec := range records {
-		names := rec.Refs.names()
-		key := fmt.Sprint(names)
-		if users[key] == nil {
-			lists = append(lists, names)
-		}
-		users[key] = append(users[key], rec)
-	}
-	slices.SortFunc(lists, slices.Compare)
-	w := refsWalk{repo: r, set: &archive.RefSet{}}
-	for batch := range slices.Chunk(lists, refsBatch) {
-		if err := w.fetch(ctx, batch); err != nil {
+	reader := r.RefsReader()
+	for batch := range slices.Chunk(byRefs(records), fetches) {
+		if err := reader.fetch(ctx, batch); err != nil {
 			return err
 		}
-		for _, names := range batch {
-			if err := w.to(ctx, names); err != nil {
-				return fmt.Errorf("what record %s needs: %w", users[fmt.Sprint(names)][0].Name(), err)
+		for _, users := range batch {
+			set, err := reader.advance(ctx, users[0].Refs)
+			if err != nil {
+				return fmt.Errorf("what record %s needs: %w", users[0].Name(), err)
 			}
-			if err := do(users[fmt.Sprint(names)], w.set); err != nil {
+			if err := do(users, set); err != nil {
 				return err
 			}
 		}
@@ -91,40 +167,33 @@ func (r *Repository) EachRefs(ctx context.Context, records []*Record, do func(us
 	return nil
 }
 
-// refsBatch is how many lists are looked ahead for what to fetch at once.
-const refsBatch = 64
-
-// refsWalk goes from list to list.
-type refsWalk struct {
-	repo    *Repository
-	at      []string // what was applied
-	set     *archive.RefSet
-	changes map[string]*archive.RefChange // fetched ahead
+// byRefs puts records together that name the same list, in the order of CompareRefs.
+func byRefs(records []*Record) (groups [][]*Record) {
+	sorted := slices.SortedStableFunc(slices.Values(records), func(a, b *Record) int { return CompareRefs(a.Refs, b.Refs) })
+	for i, rec := range sorted {
+		if i == 0 || CompareRefs(sorted[i-1].Refs, rec.Refs) != 0 {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], rec)
+	}
+	return groups
 }
 
-// fetch gets what the next lists have and those before had not.
-func (w *refsWalk) fetch(ctx context.Context, lists [][]string) error {
-	before := w.changes
-	w.changes = map[string]*archive.RefChange{}
-	for _, names := range lists {
-		for _, name := range names {
-			if !slices.Contains(w.at, name) {
-				w.changes[name] = before[name]
-			}
-		}
-	}
+// fetch opens what the lists of some records have and the reader has not.
+func (r *RefsReader) fetch(ctx context.Context, batch [][]*Record) error {
 	var missing []string
-	for _, name := range slices.Sorted(maps.Keys(w.changes)) {
-		if w.changes[name] == nil {
-			missing = append(missing, name)
-		}
+	for _, users := range batch {
+		names, _ := r.missing(users[0].Refs)
+		missing = append(missing, slices.DeleteFunc(slices.Clone(names), func(name string) bool { return r.opened[name] != nil })...)
 	}
-	got := make([]*archive.RefChange, len(missing))
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	contents := make([][]byte, len(missing))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetches)
 	for i, name := range missing {
 		g.Go(func() (err error) {
-			got[i], err = w.repo.loadChange(gctx, name)
+			contents[i], err = r.repo.openRefs(gctx, name)
 			return err
 		})
 	}
@@ -132,29 +201,7 @@ func (w *refsWalk) fetch(ctx context.Context, lists [][]string) error {
 		return err
 	}
 	for i, name := range missing {
-		w.changes[name] = got[i]
-	}
-	return nil
-}
-
-// to makes the set what a list names.
-func (w *refsWalk) to(ctx context.Context, names []string) error {
-	if len(w.at) > len(names) || !slices.Equal(w.at, names[:len(w.at)]) {
-		w.at, w.set = nil, &archive.RefSet{}
-	}
-	for _, name := range names[len(w.at):] {
-		change := w.changes[name]
-		delete(w.changes, name) // the set takes it over
-		if change == nil {
-			var err error
-			if change, err = w.repo.loadChange(ctx, name); err != nil {
-				return err
-			}
-		}
-		if err := w.set.Apply(change); err != nil {
-			return fmt.Errorf("refs %s: %w", name, err)
-		}
-		w.at = append(w.at, name)
+		r.keep(name, contents[i])
 	}
 	return nil
 }

@@ -53,6 +53,7 @@ type Repository struct {
 
 	owner    crypto.Verifier
 	domains  map[uint64]crypto.Domain
+	opens    sync.Map // domain → age.Identity that opens its index runs and refs, as soon as one was wanted
 	options  Options
 	memories *memories
 
@@ -373,12 +374,16 @@ func (r *Repository) Domain(number uint64) (crypto.Domain, error) {
 // indexIdentities open index runs and refs of all domains at hand.
 func (r *Repository) indexIdentities() ([]age.Identity, error) {
 	var ids []age.Identity
-	for _, d := range r.domains {
-		id, _, err := d.IndexIdentity(r.Config.Classic)
-		if err != nil {
-			return nil, err
+	for number, d := range r.domains {
+		id, made := r.opens.Load(number)
+		if !made {
+			identity, _, err := d.IndexIdentity(r.Config.Classic)
+			if err != nil {
+				return nil, err
+			}
+			id, _ = r.opens.LoadOrStore(number, identity)
 		}
-		ids = append(ids, id)
+		ids = append(ids, id.(age.Identity))
 	}
 	if c := r.options.Keys.Collector; c != nil {
 		ids = slices.AppendSeq(ids, maps.Values(c.Index))

@@ -16,13 +16,14 @@ type source interface {
 // cursor walks the nodes of one run, whichever pages they are spread over.
 type cursor struct {
 	src     source
-	single  bool  // every row counts as a node: none are joined or passed over
-	p       *page // nil before the first page
-	turns   int   // pages so far
-	i       int   // the row after the current node's
-	node    *Node // the current node, nil at the end
-	deleted bool  // the current node is a deletion
-	joined  bool  // its lists are gathered from several rows
+	single  bool    // every row counts as a node: none are joined or passed over
+	pair    *cursor // where two trees are compared, that over the same run of the other
+	p       *page   // nil before the first page
+	turns   int     // pages so far
+	i       int     // the row after the current node's
+	node    *Node   // the current node, nil at the end
+	deleted bool    // the current node is a deletion
+	joined  bool    // its lists are gathered from several rows
 	done    bool
 }
 

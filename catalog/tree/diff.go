@@ -20,10 +20,10 @@ type Change struct {
 // place are skipped without being loaded. A mark counts as a node only in a tree that gives marks. Nodes stay as they are. It holds the place of every page that is not in both, some 150 bytes each.
 func Diff(ctx context.Context, a, b *Tree) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		d := &differ{trees: [2]*Tree{a, b}, old: a.finders(), now: b.finders()}
-		candidates, err := uncommon(ctx, a, b)
+		d := &differ{trees: [2]*Tree{a, b}, old: a.finders().runs, now: b.finders().runs}
+		candidates, err := uncommon(ctx, &comparison{trees: d.trees})
 		if err == nil {
-			err = d.run(ctx, candidates, yield)
+			err = d.run(ctx, candidates, Same, yield)
 		}
 		if err != nil {
 			yield(Change{}, fmt.Errorf("compare trees: %w", err))
@@ -33,11 +33,11 @@ func Diff(ctx context.Context, a, b *Tree) iter.Seq2[Change, error] {
 
 type differ struct {
 	trees    [2]*Tree
-	old, now *merged
+	old, now []*cursor
 }
 
 // run compares the trees at every candidate.
-func (d *differ) run(ctx context.Context, candidates *merged, yield func(Change, error) bool) error {
+func (d *differ) run(ctx context.Context, candidates *merged, same func(a, b *Node) bool, yield func(Change, error) bool) error {
 	defer candidates.close()
 	last, begun := "", false
 	for {
@@ -45,8 +45,8 @@ func (d *differ) run(ctx context.Context, candidates *merged, yield func(Change,
 		if err != nil || n == nil {
 			return err
 		}
-		if begun && n.Path == last {
-			continue // one more row of the same node
+		if begun && n.Path == last || candidates.paired() {
+			continue // one more row of the same node, or one that both trees have
 		}
 		last, begun = n.Path, true
 		c := Change{Path: n.Path}
@@ -56,7 +56,7 @@ func (d *differ) run(ctx context.Context, candidates *merged, yield func(Change,
 		if c.New, err = d.trees[1].at(ctx, d.now, n.Path); err != nil {
 			return err
 		}
-		if c.Old == nil && c.New == nil || c.Old != nil && c.New != nil && Same(c.Old, c.New) {
+		if c.Old == nil && c.New == nil || c.Old != nil && c.New != nil && same(c.Old, c.New) {
 			continue
 		}
 		if !yield(c, nil) {
@@ -66,26 +66,47 @@ func (d *differ) run(ctx context.Context, candidates *merged, yield func(Change,
 }
 
 // at is the node of a path that t gives, nil if there is none. Paths must ascend.
-func (t *Tree) at(ctx context.Context, m *merged, path string) (*Node, error) {
-	n, err := m.seek(ctx, bound{path: path})
-	if err != nil || n == nil || n.Path != path || t.hides(n) {
-		return nil, err
+func (t *Tree) at(ctx context.Context, runs []*cursor, path string) (*Node, error) {
+	for _, c := range slices.Backward(runs) {
+		if err := c.seek(ctx, bound{path: path}); err != nil {
+			return nil, err
+		}
+		if c.node == nil || c.node.Path != path {
+			continue
+		}
+		if c.deleted || t.hides(c.node) {
+			return nil, nil
+		}
+		return c.node, nil
 	}
-	return n, nil
+	return nil, nil
+}
+
+// paired tells whether the current row of each run is in the same run of the other tree too. Runs come in pairs.
+func (m *merged) paired() bool {
+	if len(m.due)%2 > 0 {
+		return false
+	}
+	for i := 0; i < len(m.due); i += 2 {
+		a, b := m.due[i], m.due[i+1]
+		if a.pair != b || a.p.flag(a.i-1) != b.p.flag(b.i-1) || !identical(a.node, b.node) {
+			return false
+		}
+	}
+	return true
 }
 
 // uncommon merges all pages of nodes that are not in the same run of both trees. Every path in which they differ is in one of these.
-func uncommon(ctx context.Context, a, b *Tree) (*merged, error) {
+func uncommon(ctx context.Context, c *comparison) (*merged, error) {
 	m := &merged{tombs: true}
-	for i := range max(len(a.root.Runs), len(b.root.Runs)) {
-		var lists [2][]ref
-		c := comparison{trees: [2]*Tree{a, b}, found: &lists}
-		if err := c.descend(ctx, a.tops(i), b.tops(i)); err != nil {
+	for i := range max(len(c.trees[0].root.Runs), len(c.trees[1].root.Runs)) {
+		lists, err := c.descend(ctx, c.trees[0].tops(i), c.trees[1].tops(i))
+		if err != nil {
 			return nil, err
 		}
-		for k, refs := range lists {
-			m.runs = append(m.runs, &cursor{single: true, src: &selection{tree: c.trees[k], refs: refs}})
-		}
+		old, now := c.candidates(0, lists[0]), c.candidates(1, lists[1])
+		old.pair = now
+		m.runs = append(m.runs, old, now)
 	}
 	return m, nil
 }
@@ -104,47 +125,96 @@ func (t *Tree) tops(i int) []spot {
 	return []spot{{run.top(), run.Height}}
 }
 
-// comparison finds the pages of nodes in only one of two runs.
+// comparison finds the pages of nodes in only one of two trees' runs.
 type comparison struct {
-	trees [2]*Tree
-	found *[2][]ref
+	trees  [2]*Tree
+	places bool               // a page at another place is another page, and so is one with another page after it
+	only   [2][]archive.Chunk // pages of all heights, if places
 }
 
-// descend drops what both lists share and goes down into the highest pages of the rest.
-func (c *comparison) descend(ctx context.Context, a, b []spot) error {
+// candidates walks the rows of some pages.
+func (c *comparison) candidates(tree int, refs []ref) *cursor {
+	return &cursor{single: true, src: &selection{tree: c.trees[tree], refs: refs}}
+}
+
+// descend drops what both lists share, goes down into the highest pages of the rest, and so on.
+func (c *comparison) descend(ctx context.Context, a, b []spot) (lists [2][]ref, err error) {
 	for {
-		a, b = unshared(a, b)
+		a, b = c.unshared(a, b)
 		height := max(highest(a), highest(b))
 		if height == 0 {
-			c.found[0], c.found[1] = leafRefs(a), leafRefs(b)
-			return nil
+			c.note(0, a, 0)
+			c.note(1, b, 0)
+			return [2][]ref{leafRefs(a), leafRefs(b)}, nil
 		}
-		var err error
-		if a, err = expand(ctx, c.trees[0], a, height); err != nil {
-			return err
+		if a, err = c.expand(ctx, 0, a, height); err != nil {
+			return lists, err
 		}
-		if b, err = expand(ctx, c.trees[1], b, height); err != nil {
-			return err
+		if b, err = c.expand(ctx, 1, b, height); err != nil {
+			return lists, err
+		}
+	}
+}
+
+// note notes the pages of one height that only one tree has.
+func (c *comparison) note(tree int, list []spot, height uint8) {
+	for i := range list {
+		if c.places && list[i].height == height {
+			c.only[tree] = append(c.only[tree], list[i].chunk)
 		}
 	}
 }
 
 // unshared drops the pages that are in both lists.
-func unshared(a, b []spot) (onlyA, onlyB []spot) {
-	inA, inB := ids(a), ids(b)
-	return without(a, inB), without(b, inA)
+func (c *comparison) unshared(a, b []spot) (onlyA, onlyB []spot) {
+	inA, inB := c.keys(a), c.keys(b)
+	return c.without(a, inB), c.without(b, inA)
 }
 
-func ids(list []spot) map[archive.ID]bool {
-	set := make(map[archive.ID]bool, len(list))
+// spotKey is what two spots have in common that hold the same page and, with places, are both right or both wrong.
+type spotKey struct {
+	id        archive.ID
+	height    uint8
+	pack      archive.Name
+	ordinal   uint32
+	first, to edge
+}
+
+// edge is where a page begins, by what the page above says.
+type edge struct {
+	known   bool
+	path    string
+	resumes bool
+}
+
+func (c *comparison) key(s *spot) spotKey {
+	k := spotKey{id: s.chunk.ID}
+	if !c.places {
+		return k
+	}
+	k.height, k.ordinal = s.height, s.chunk.Place.Ordinal
+	if s.chunk.Place.Pack != nil {
+		k.pack = s.chunk.Place.Pack.Name
+	}
+	if s.placed {
+		k.first = edge{true, s.first, s.resumes}
+	}
+	if s.next != nil {
+		k.to = edge{true, s.next.first, s.next.resumes}
+	}
+	return k
+}
+
+func (c *comparison) keys(list []spot) map[spotKey]bool {
+	set := make(map[spotKey]bool, len(list))
 	for i := range list {
-		set[list[i].chunk.ID] = true
+		set[c.key(&list[i])] = true
 	}
 	return set
 }
 
-func without(list []spot, set map[archive.ID]bool) []spot {
-	return slices.DeleteFunc(list, func(s spot) bool { return set[s.chunk.ID] })
+func (c *comparison) without(list []spot, set map[spotKey]bool) []spot {
+	return slices.DeleteFunc(list, func(s spot) bool { return set[c.key(&s)] })
 }
 
 func highest(list []spot) uint8 {
@@ -164,7 +234,8 @@ func leafRefs(list []spot) []ref {
 }
 
 // expand replaces the pages of one height by their children.
-func expand(ctx context.Context, t *Tree, list []spot, height uint8) ([]spot, error) {
+func (c *comparison) expand(ctx context.Context, tree int, list []spot, height uint8) ([]spot, error) {
+	c.note(tree, list, height)
 	var out []spot
 	for len(list) > 0 {
 		if list[0].height != height {
@@ -177,7 +248,7 @@ func expand(ctx context.Context, t *Tree, list []spot, height uint8) ([]spot, er
 		}
 		refs := leafRefs(list[:n])
 		list = list[n:]
-		pages, err := t.pages(ctx, refs, height)
+		pages, err := c.trees[tree].pages(ctx, refs, height)
 		if err != nil {
 			return nil, err
 		}

@@ -12,22 +12,22 @@ const (
 	firstBatch = 8   // pages loaded at once at first, doubled each time
 	leafBatch  = 128 // at most, of nodes: 2 MiB
 	indexBatch = 16  // at most, of pages
-	cached     = 64  // pages of pages kept
+	cached     = 128 // pages kept decoded, of some 100 KiB each
 )
 
-// indexCache keeps decoded pages of pages, which look-ups share.
-type indexCache struct {
+// Cache keeps decoded pages, for look-ups. Several trees may share one. Its zero value is empty.
+type Cache struct {
 	mu    sync.Mutex
 	pages map[archive.ID]*page
 }
 
-func (c *indexCache) get(id archive.ID) *page {
+func (c *Cache) get(id archive.ID) *page {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pages[id]
 }
 
-func (c *indexCache) put(id archive.ID, p *page) {
+func (c *Cache) put(id archive.ID, p *page) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pages == nil {
@@ -62,16 +62,14 @@ func (t *Tree) loadAll(ctx context.Context, want []archive.Chunk, each func(i in
 
 // page loads one page, which must be of the given height.
 func (t *Tree) page(ctx context.Context, r *ref, height uint8) (*page, error) {
-	if height > 0 {
-		if p := t.cache.get(r.chunk.ID); p != nil && p.height == height && r.holds(p) {
-			return p, nil
-		}
+	if p := t.cache.get(r.chunk.ID); p != nil && p.height == height && r.holds(p) {
+		return p, nil
 	}
 	pages, err := t.pages(ctx, []ref{*r}, height)
 	if err != nil {
 		return nil, err
 	}
-	if height > 0 {
+	if height > 0 || t.shared {
 		t.cache.put(r.chunk.ID, pages[0])
 	}
 	return pages[0], nil

@@ -124,6 +124,9 @@ type OpenOptions struct {
 	// Marks lets All, Below, List and Lookup give nodes too that only say that something was there. They have no content and are
 	// never restored.
 	Marks bool
+	// Cache is shared with other trees, and keeps pages of nodes too: for trees that have much in common. Nil: the tree keeps some pages of
+	// pages by itself.
+	Cache *Cache
 }
 
 // Tree reads a tree. It is safe for concurrent use; what it iterates is not.
@@ -132,12 +135,17 @@ type Tree struct {
 	load     Load
 	unusable func(*archive.Pack) bool
 	marks    bool
-	cache    indexCache
+	cache    *Cache
+	shared   bool
 }
 
 // Open makes a tree readable. Nothing is loaded before it is asked for.
 func Open(root Root, load Load, opts OpenOptions) *Tree {
-	return &Tree{root: root, load: load, unusable: opts.Unusable, marks: opts.Marks}
+	t := &Tree{root: root, load: load, unusable: opts.Unusable, marks: opts.Marks, cache: opts.Cache, shared: opts.Cache != nil}
+	if t.cache == nil {
+		t.cache = &Cache{}
+	}
+	return t
 }
 
 // hides tells whether n is a mark, and those are not asked for.
@@ -148,7 +156,9 @@ func (t *Tree) whole() *Tree {
 	if t == nil || t.marks {
 		return t
 	}
-	return Open(t.root, t.load, OpenOptions{Unusable: t.unusable, Marks: true})
+	all := *t
+	all.marks = true
+	return &all
 }
 
 // Root is what the tree was opened with.

@@ -338,6 +338,7 @@ func TestEditsUponEditsAreRead(t *testing.T) {
 				c.check(t, tree)
 				shapes[len(tree.Root().Runs)] = true
 				checkDiff(t, before, c, old, tree)
+				checkDifference(t, before, c, old, tree)
 			}
 			if len(shapes) < 2 {
 				t.Errorf("all trees have the same number of runs: %v", shapes)

@@ -2,7 +2,6 @@ package browse
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
@@ -67,19 +66,18 @@ func Weigh(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.S
 
 // allRefs is what any of the snapshots needs.
 func allRefs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, snapshots []*catalog.Snapshot) (*archive.RefSet, error) {
-	needed := &archive.RefSet{}
+	var records []*catalog.Record
 	for _, s := range snapshots {
-		rec := log.Find(s.ID)
-		if rec == nil {
-			continue // gone since the snapshots were read
+		if rec := log.Find(s.ID); rec != nil { // else it is gone since the snapshots were read
+			records = append(records, rec)
 		}
-		refs, err := repo.LoadRefs(ctx, rec.Refs)
-		if err != nil {
-			return nil, fmt.Errorf("read what snapshot %s needs: %w", s.ShortID(), err)
-		}
-		needed.Union(refs)
 	}
-	return needed, nil
+	needed := &archive.RefSet{}
+	err := repo.EachRefs(ctx, records, func(_ []*catalog.Record, refs *archive.RefSet) error {
+		needed.Union(refs)
+		return nil
+	})
+	return needed, err
 }
 
 // weigh counts the bytes of some of a pack's chunks. Of a frame with several, each is stored in proportion.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,9 +16,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/index"
-	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
@@ -63,7 +60,7 @@ type check struct {
 	report  *Report
 	present map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
 	closed  bool                           // no key at hand opens some of the index runs
-	seen    map[string]bool                // trees that were checked already, with their refs
+	refs    *catalog.RefsReader
 
 	snapshots []*catalog.Snapshot
 	heard     map[archive.Name]*testimony         // pack → what index runs say of it
@@ -85,7 +82,7 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, err
 	}
 	c := &check{
 		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
-		present: map[archive.Name]*archive.Pack{}, seen: map[string]bool{}, damaged: map[archive.ID][]int{},
+		present: map[archive.Name]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
 		heard: map[archive.Name]*testimony{}, borrowed: map[borrowing]map[archive.Name]bool{},
 	}
 	defer func() { c.index.Close() }()
@@ -192,11 +189,12 @@ func (c *check) countUnused(ctx context.Context) error {
 func (c *check) checkRefs(ctx context.Context) error {
 	superseded := c.log.Superseded()
 	needed := &archive.RefSet{}
-	for _, rec := range c.log.Records {
+	records := slices.SortedStableFunc(slices.Values(c.log.Records), func(a, b *catalog.Record) int { return catalog.CompareRefs(a.Refs, b.Refs) })
+	for _, rec := range records {
 		if !c.log.Live(rec, superseded) || c.isClosed(rec) {
 			continue
 		}
-		set, err := c.repo.LoadRefs(ctx, rec.Refs)
+		set, err := c.refs.Load(ctx, rec.Refs)
 		if err := c.note(ctx, rec.Name(), err); err != nil {
 			return err
 		}
@@ -376,119 +374,6 @@ func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *a
 		return nil
 	}
 	c.hurts(finding, ids...)
-	return nil
-}
-
-// checkTrees reads every page of every snapshot once, tests that the index knows all that they need, and names the files that damage
-// hurts.
-func (c *check) checkTrees(ctx context.Context) error {
-	for _, s := range c.snapshots {
-		if err := s.CheckNames(); err != nil {
-			c.find(c.log.Find(s.ID).Name(), err)
-		}
-		fetcher, err := fetch.New(c.repo, s.Domain, fetch.Options{})
-		if err != nil {
-			return err
-		}
-		load := fetcher.Pages()
-		for i := range s.Sources {
-			if err := c.checkTree(ctx, s, &s.Sources[i], load); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (c *check) checkTree(ctx context.Context, s *catalog.Snapshot, source *catalog.SourceState, load tree.Load) error {
-	if !c.isNew(s, source) {
-		return nil
-	}
-	place := s.ID.String()[:8] + ":" + source.Name
-	refs, err := c.repo.LoadRefs(ctx, c.log.Find(s.ID).Refs)
-	if err != nil {
-		refs = nil // checkRefs has found this
-	}
-	t := tree.Open(source.Root, load, tree.OpenOptions{})
-	if err := c.checkPages(ctx, place, t, refs); err != nil {
-		return c.note(ctx, place, fmt.Errorf("read the tree: %w", err))
-	}
-	for node, err := range t.All(ctx, "") {
-		if err != nil {
-			return c.note(ctx, place, fmt.Errorf("read the tree: %w", err))
-		}
-		c.report.Chunks += uint64(len(node.Chunks))
-		if err := c.checkNode(ctx, place, node, refs); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isNew tells whether a tree must be read: one that an earlier snapshot had with the same refs need not, unless damage was found, whose files
-// are named in every snapshot.
-func (c *check) isNew(s *catalog.Snapshot, source *catalog.SourceState) bool {
-	key := fmt.Sprint(c.log.Find(s.ID).Refs)
-	for _, run := range source.Root.Runs {
-		key += run.Top.ID.String()
-	}
-	seen := c.seen[key]
-	c.seen[key] = true
-	return !seen || len(c.damaged) > 0
-}
-
-// checkPages tests that the refs name all pages of a tree.
-func (c *check) checkPages(ctx context.Context, place string, t *tree.Tree, refs *archive.RefSet) error {
-	for page, err := range t.PageChunks(ctx) {
-		if err != nil {
-			return err
-		}
-		if !named(refs, page.Chunk.Place) {
-			c.find(place, fmt.Errorf("the refs do not name page %s, so that a collection would delete it", page.Chunk.ID))
-		}
-	}
-	return nil
-}
-
-// named tells whether refs, if there are any, name the chunk at a place.
-func named(refs *archive.RefSet, place archive.Place) bool {
-	return refs == nil || place.Pack != nil && refs.Ordinals(place.Pack.Kind, place.Pack.Name).Has(place.Ordinal)
-}
-
-func (c *check) checkNode(ctx context.Context, place string, node *tree.Node, refs *archive.RefSet) error {
-	if node.Type != entry.File {
-		return nil
-	}
-	name := place + "/" + strings.TrimPrefix(node.Path, "/")
-	if err := node.CheckContent(); err != nil {
-		c.findFile(name, err)
-	}
-	for i := range node.Chunks {
-		if !node.Chunks[i].IsHole() && !named(refs, node.Chunks[i].Place) {
-			c.findFile(name, fmt.Errorf("the refs do not name chunk %s, so that a collection would delete it", node.Chunks[i].ID))
-			break
-		}
-	}
-	for i := range node.Chunks {
-		if node.Chunks[i].IsHole() {
-			continue
-		}
-		id := node.Chunks[i].ID
-		for _, finding := range c.damaged[id] {
-			f := &c.report.Findings[finding]
-			if !slices.Contains(f.Files, name) {
-				f.Files = append(f.Files, name)
-			}
-		}
-		_, known, err := c.index.Lookup(ctx, id)
-		if err != nil {
-			return err
-		}
-		if !known {
-			c.findFile(name, fmt.Errorf("chunk %s is in no index run", id))
-			return nil
-		}
-	}
 	return nil
 }
 
