@@ -23,8 +23,6 @@ import (
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/source"
-	"github.com/packstone/packstone/pipeline/source/command"
-	"github.com/packstone/packstone/pipeline/source/files"
 )
 
 // backupSummary is what backup prints as JSON at its end.
@@ -191,7 +189,7 @@ func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) er
 	return a.planAdHoc(run, backup.Job{
 		Name: catalog.AdHoc, Type: "command", Location: strings.Join(args, " "),
 		Open: func(context.Context) (source.Source, error) {
-			return opened(command.New(command.Options{Command: args, Name: o.name, Env: a.env.forPrograms(), AllowEmpty: o.empty}))
+			return config.OpenCommand(config.CommandOptions{Command: args, Name: o.name, Env: a.env.forPrograms(), AllowEmpty: o.empty})
 		},
 	})
 }
@@ -205,14 +203,6 @@ func (a *app) planAdHoc(run *plannedBackup, job backup.Job) error {
 	}
 	run.Set, run.Jobs = a.flags.set, []backup.Job{job}
 	return probe.Close()
-}
-
-// opened keeps the nil pointer of a failed open from becoming a source that is not nil.
-func opened[S source.Source](s S, err error) (source.Source, error) {
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
 }
 
 func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) error {
@@ -281,11 +271,11 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 	return a.planAdHoc(run, backup.Job{
 		Name: catalog.AdHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
 		Open: func(context.Context) (source.Source, error) {
-			return opened(files.New(files.Options{
+			return config.OpenPaths(config.PathOptions{
 				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
 				ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
 				LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
-			}))
+			})
 		},
 	})
 }

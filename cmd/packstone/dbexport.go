@@ -10,7 +10,6 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
 func newDBExport(a *app) *cobra.Command {
@@ -45,7 +44,7 @@ func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOpt
 	if err != nil {
 		return err
 	}
-	dst, err := sqlite.Driver{Portable: true}.OpenTarget(ctx, to, o.target(a))
+	dst, err := config.PortableFile.OpenTarget(ctx, to, o.target(a))
 	if err != nil {
 		return err
 	}

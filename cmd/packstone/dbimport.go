@@ -11,7 +11,6 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
 func newDBImport(a *app) *cobra.Command {
@@ -55,7 +54,7 @@ func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptio
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := sqlite.Driver{}.OpenSource(ctx, at, o.source(a))
+	src, err := config.SQLiteFile.OpenSource(ctx, at, o.source(a))
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
 func newDBVerify(a *app) *cobra.Command {
@@ -78,5 +77,5 @@ func (a *app) openDBCopy(ctx context.Context, against dbAddress, o dbOptions) (d
 	if err != nil {
 		return nil, err
 	}
-	return sqlite.Driver{Portable: true}.OpenTarget(ctx, at, o.target(a))
+	return config.PortableFile.OpenTarget(ctx, at, o.target(a))
 }

@@ -34,14 +34,15 @@ var mayImport = map[string][]string{
 	"pipeline/fetch":    {"catalog/entry", "catalog", "archive", "archive/store", "crypto"},
 	"pipeline":          {}, // what all flows have in common; a flow imports no other
 	"pipeline/backup":   {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline", "pipeline/fetch", "pipeline/source"},
-	"pipeline/restore":  {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/source"}, // what a backup leaves out
-	"pipeline/browse":   {"catalog/entry", "catalog", "archive", "crypto", "pipeline", "pipeline/fetch"},
-	"pipeline/check":    {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
-	"cmd/internal":      {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline"},
-	"cmd/packstone":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
+	"pipeline/restore": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
+		"pipeline/source"}, // what a backup leaves out
+	"pipeline/browse": {"catalog/entry", "catalog", "archive", "crypto", "pipeline", "pipeline/fetch"},
+	"pipeline/check":  {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
+	"cmd/internal":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline"},
+	"cmd/packstone":   {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
 }
 
-// seams are folders whose own package others may import, but not the adapters below it: those are for cmd alone.
+// seams are folders whose own package others may import, but not the adapters below it: those are for cmd/internal/config alone.
 var seams = []string{"archive/store", "pipeline/source", "pipeline/target", "pipeline/database"}
 
 // shared are packages below a seam that are no adapters.
@@ -107,6 +108,12 @@ func TestTheRuleOfImportsCatchesEachKindOfViolation(t *testing.T) {
 		{"pipeline/database/sqlite", "pipeline/database/postgres"},
 		{"pipeline/database", "catalog/entry"},
 		{"cmd/internal/output", "cmd/packstone"},
+		{"cmd/internal/output", "pipeline/target/directory"},
+		{"cmd/packstone", "archive/store/s3"},
+		{"cmd/packstone", "pipeline/source/files"},
+		{"cmd/packstone", "pipeline/target/directory"},
+		{"cmd/packstone", "pipeline/database/sqlite"},
+		{"cmd/packstone", "pipeline/remote/sftp"},
 		{"newfolder", "crypto"},
 	}
 	for _, test := range tests {
@@ -138,7 +145,11 @@ func TestTheRuleOfImportsAllowsTheDesign(t *testing.T) {
 		{"pipeline/check", "pipeline/fetch"},
 		{"pipeline/restore", "pipeline"},
 		{"cmd/internal/config", "archive/store/s3"},
+		{"cmd/internal/config", "pipeline/remote/sftp"},
 		{"cmd/packstone", "cmd/internal/config"},
+		{"cmd/packstone", "pipeline/restore"},
+		{"cmd/packstone", "pipeline/source"},
+		{"cmd/packstone", "archive/store/count"},
 	} {
 		fabricated := []goPackage{{ImportPath: module + allowed.from, Name: "x", Imports: []string{module + allowed.to}}}
 		if found := violations(fabricated); len(found) > 0 {
@@ -231,7 +242,10 @@ func allowed(own, rule, imported string) bool {
 	if isTest(own) {
 		return true
 	}
-	if strings.HasPrefix(own, "cmd/") { // where adapters are wired
+	if strings.HasPrefix(own, "cmd/") {
+		if !within(own, "cmd/internal/config") && (adapterOf(imported) != "" || within(imported, "pipeline/remote")) {
+			return false // adapters are wired in one place
+		}
 		return slices.ContainsFunc(append(mayImport[rule], rule), func(folder string) bool { return within(imported, folder) })
 	}
 	if adapter := adapterOf(imported); adapter != "" && adapter != adapterOf(own) && adapter != builtOn[adapterOf(own)] {

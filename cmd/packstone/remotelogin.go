@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
 // usualKeys are the files in which OpenSSH looks for private keys.
@@ -22,12 +21,12 @@ func (a *app) remoteLogin() config.RemoteLogin {
 		login.KnownHosts = []string{file}
 	}
 	if file := a.env["PACKSTONE_REMOTE_KEY_FILE"]; file != "" {
-		login.Agent, login.Keys = "", []sftp.Key{{File: file, Passphrase: login.Passphrase}}
+		login.Agent, login.Keys = "", []config.SSHKey{{File: file, Passphrase: login.Passphrase}}
 		return login
 	}
 	for _, name := range usualKeys {
 		if file := filepath.Join(ssh, name); exists(file) {
-			login.Keys = append(login.Keys, sftp.Key{File: file, Passphrase: login.Passphrase, Optional: true})
+			login.Keys = append(login.Keys, config.SSHKey{File: file, Passphrase: login.Passphrase, Optional: true})
 		}
 	}
 	return login

@@ -20,7 +20,6 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
-	"github.com/packstone/packstone/pipeline/target/directory"
 )
 
 // restoreSummary is what restore prints as JSON at its end.
@@ -398,9 +397,4 @@ func (r *restoring) targetOptions(below string, source *catalog.SourceState) (op
 		}
 	}
 	return opts, nil
-}
-
-func (r *restoring) directoryOptions() (directory.Options, error) {
-	opts, err := r.targetOptions("", &catalog.SourceState{})
-	return opts.Directory(), err
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
-	"github.com/packstone/packstone/pipeline/target/command"
 )
 
 // leg is a source, or a part of one, on its way to its place.
@@ -123,7 +122,7 @@ func (r *restoring) open(ctx context.Context, source *catalog.SourceState) (targ
 // openBase opens the place below which each source has a folder.
 func (r *restoring) openBase(source *catalog.SourceState) (target.Target, error) {
 	if len(r.o.toCommand) > 0 {
-		return command.New(command.Options{Command: r.o.toCommand, Env: r.env.forPrograms(), Output: r.stdout, Stderr: r.stderr})
+		return config.OpenReceiver(config.ReceiverOptions{Command: r.o.toCommand, Env: r.env.forPrograms(), Output: r.stdout, Stderr: r.stderr})
 	}
 	opts, err := r.targetOptions("", source)
 	if err != nil {
