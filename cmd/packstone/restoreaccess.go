@@ -90,7 +90,7 @@ func (m accessMessage) text() string {
 func (r *restoring) restoredRoots() ([]string, error) {
 	var roots []string
 	for _, back := range r.way {
-		for _, part := range back.parts {
+		for _, part := range back.places {
 			if rest := strings.TrimPrefix(strings.TrimPrefix(r.path, part.Below), "/"); part.Path != "" && entry.Within(r.path, part.Below) {
 				roots = append(roots, filepath.Join(part.Path, rest))
 			} else if part.Path != "" {

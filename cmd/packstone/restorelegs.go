@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
-	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -73,31 +69,16 @@ func refusedPath(err error) error {
 
 // findSpot makes sure that the snapshot has what is asked for, and that a command is given one file.
 func (r *restoring) findSpot(ctx context.Context, t *tree.Tree, source *catalog.SourceState) error {
-	node, err := catalog.Spot{Snapshot: r.snapshot, Sources: []*catalog.SourceState{source}, Path: r.path}.Node(ctx, t)
-	if err != nil || len(r.o.toCommand) == 0 {
+	at := catalog.Spot{Snapshot: r.snapshot, Sources: []*catalog.SourceState{source}, Path: r.path}
+	if len(r.o.toCommand) == 0 {
+		_, err := at.Node(ctx, t)
 		return err
 	}
-	if r.path == "" {
-		if node, err = onlyEntry(ctx, t); err != nil {
-			return err
-		}
+	one, err := restore.IsOneFile(ctx, t, at)
+	if err == nil && !one {
+		err = usage("--to-command gives one file to a command, and %s is none: name a file, as ls lists them", placeName(source.Name, r.path))
 	}
-	if node == nil || node.Type != entry.File {
-		return usage("--to-command gives one file to a command, and %s is none: name a file, as ls lists them", placeName(source.Name, r.path))
-	}
-	return nil
-}
-
-// onlyEntry is the one thing in a tree, as that of a command's output is; nil if there are several.
-func onlyEntry(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
-	var only *tree.Node
-	for node, err := range t.List(ctx, "") {
-		if err != nil || only != nil {
-			return nil, err
-		}
-		only = node.Clone()
-	}
-	return only, nil
+	return err
 }
 
 // open opens where a source comes back to.
@@ -237,7 +218,7 @@ func (r *restoring) doubtful() error {
 	return exitWith(exitRefused, "%s: --plan lists it, --yes agrees to it", strings.Join(r.doubts, "; "))
 }
 
-// refuseRepository refuses to restore into a repository: what is written there is taken for damage, and may replace what is stored.
+// refuseRepository refuses to restore into a repository.
 func (r *restoring) refuseRepository() error {
 	if r.o.target == "" || r.o.force {
 		return nil
@@ -246,39 +227,10 @@ func (r *restoring) refuseRepository() error {
 	if err != nil {
 		return fmt.Errorf("restore to %s: %w", r.o.target, err)
 	}
-	for _, dir := range []string{root, resolved(root)} {
-		for at := dir; ; at = filepath.Dir(at) {
-			if isRepository(at) {
-				return exitWith(exitRefused, "%s lies in the repository %s: name another directory, or, if that is no repository any more, use --force", r.o.target, at)
-			}
-			if at == filepath.Dir(at) {
-				break
-			}
-		}
+	if at := restore.RepositoryAround(root); at != "" {
+		return exitWith(exitRefused, "%s lies in the repository %s: name another directory, or, if that is no repository any more, use --force", r.o.target, at)
 	}
 	return nil
-}
-
-// resolved is where the links in a path lead, as far as it exists.
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	above := filepath.Dir(path)
-	if above == path {
-		return path
-	}
-	return filepath.Join(resolved(above), filepath.Base(path))
-}
-
-// isRepository tells whether a repository lies in a directory.
-func isRepository(dir string) bool {
-	text, err := os.ReadFile(filepath.Join(dir, archive.FormatObject))
-	if errors.Is(err, fs.ErrNotExist) || err != nil && !errors.Is(err, fs.ErrPermission) {
-		return false
-	}
-	_, err = archive.ParseFormat(text)
-	return err == nil || errors.Is(err, archive.ErrFormat)
 }
 
 // ownPaths are packstone's own files and directories, which no restore changes, and what each is.

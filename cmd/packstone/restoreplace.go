@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
 )
 
@@ -57,8 +56,8 @@ func (o *restoreOptions) findServer() error {
 // comeback is a source on its way back to where it is.
 type comeback struct {
 	source   *catalog.SourceState
-	parts    []config.Part
-	database *database.Location // instead of parts
+	places   []restore.Place
+	database *database.Location // instead of places
 }
 
 // findPlaces finds where each source belongs, and says so.
@@ -108,38 +107,37 @@ func (r *restoring) refillAll(ctx context.Context) error {
 // findPlace finds where a source belongs now.
 func (r *restoring) findPlace(ctx context.Context, settings *config.Config, source *catalog.SourceState) (comeback, error) {
 	back := comeback{source: source}
-	now, known := settings.Sources[source.Name]
-	switch {
-	case source.Type == "command":
+	if source.Type == "command" {
 		return back, usage("%s was the output of a command, which has no place: give it to one with restore %s:%s --to-command -- COMMAND",
 			placeName(source.Name, ""), r.from.Snapshot, strings.Trim(source.Name, "/"))
-	case source.Name == catalog.AdHoc:
-		for _, root := range source.Paths {
-			back.parts = append(back.parts, config.Part{Below: strings.Trim(root, "/"), Path: root})
-		}
-	case !known:
-		return back, exitWith(exitRefused, "the settings have no source %s, so that where it belongs is not known: it was at %s; add it there, or restore it with --target",
-			source.Name, source.Location)
-	case now.Type != source.Type:
-		return back, exitWith(exitRefused, "%s is of type %s in the snapshot and of type %s in the settings: restore it with --target", source.Name, source.Type, now.Type)
-	case r.isDatabase(source):
-		at, err := settings.DatabaseAt(source.Name)
-		if err == nil {
-			at, err = r.login(at)
-		}
-		back.database = &at
-		return back, err
-	default:
-		back.parts, known = settings.Parts(source.Name)
-		if !known {
-			return back, usage("%s: a part of a source of type %s has no place of its own; restore it with --target", source.Name, source.Type)
-		}
 	}
-	return back, r.checkParts(ctx, &back)
+	parts, at, err := settings.PlaceOf(source, r.isDatabase(source))
+	if err == nil && at != nil {
+		*at, err = r.login(*at)
+		back.database = at
+	}
+	if err != nil || at != nil {
+		return back, err
+	}
+	for _, part := range parts {
+		back.places = append(back.places, restore.Place{Below: part.Below, Path: part.Path, OpenAt: r.openerOf(part, source), Taken: r.takenFrom(part)})
+	}
+	return back, r.checkPlaces(ctx, &back)
 }
 
-// checkParts keeps the parts of a source that were asked for, and makes sure that the snapshot has them and nothing else.
-func (r *restoring) checkParts(ctx context.Context, back *comeback) error {
+// openerOf opens the place of a part of a source.
+func (r *restoring) openerOf(part config.Part, source *catalog.SourceState) func(ctx context.Context, file bool) (target.Target, error) {
+	return func(ctx context.Context, file bool) (target.Target, error) {
+		opts, err := r.targetOptions(part.Below, source)
+		if err != nil {
+			return nil, err
+		}
+		return part.Open(ctx, file, opts)
+	}
+}
+
+// checkPlaces keeps the places of a source that were asked for, and makes sure that the snapshot has them and nothing else.
+func (r *restoring) checkPlaces(ctx context.Context, back *comeback) error {
 	t, _, err := r.tree(back.source)
 	if err != nil {
 		return err
@@ -148,45 +146,12 @@ func (r *restoring) checkParts(ctx context.Context, back *comeback) error {
 		return err
 	}
 	if back.source.Name != catalog.AdHoc {
-		if err := r.checkPlaced(ctx, t, back); err != nil {
+		if err := restore.CheckPlaced(ctx, t, back.places, back.source.Name, r.path); err != nil {
 			return err
 		}
 	}
-	var wanted []config.Part
-	for i, part := range back.parts {
-		nested := false
-		for j, other := range back.parts {
-			nested = nested || i != j && part.Below != other.Below && entry.Within(part.Below, other.Below)
-		}
-		if !nested && (entry.Within(r.path, part.Below) || entry.Within(part.Below, r.path)) {
-			wanted = append(wanted, part)
-		}
-	}
-	if len(wanted) == 0 {
-		return exitWith(exitRefused, "%s has no place of its own: name one of the parts of %s, or restore it with --target", placeName(back.source.Name, r.path), back.source.Name)
-	}
-	back.parts = wanted
-	return nil
-}
-
-// checkPlaced refuses a source of which the settings do not say where all of it belongs: a component that is not there any more.
-func (r *restoring) checkPlaced(ctx context.Context, t *tree.Tree, back *comeback) error {
-	if len(back.parts) == 1 && back.parts[0].Below == "" {
-		return nil
-	}
-	known := map[string]bool{}
-	for _, part := range back.parts {
-		known[part.Below] = true
-	}
-	for node, err := range t.List(ctx, "") {
-		if err != nil {
-			return fmt.Errorf("read the snapshot's tree: %w", err)
-		}
-		if !known[node.Path] && entry.Within(r.path, node.Path) || !known[node.Path] && r.path == "" {
-			return exitWith(exitRefused, "the settings do not say where %s of %s belongs: add it to its components, or name another part, or use --target", node.Path, back.source.Name)
-		}
-	}
-	return nil
+	back.places, err = restore.Wanted(back.places, back.source.Name, r.path)
+	return err
 }
 
 // tellPlace says where a source comes back to, and whether that is another place than it was at.
@@ -244,12 +209,12 @@ func (r *restoring) openPlaces(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, part := range back.parts {
-			w := writing{below: part.Below, server: part.Path == "", taken: r.takenFrom(part)}
+		for _, place := range back.places {
+			w := writing{below: place.Below, server: place.Path == "", taken: place.Taken}
 			if entry.Within(r.path, w.below) {
 				w.below = r.path
 			}
-			to, err := r.opened(r.openPart(ctx, t, part, back.source))
+			to, err := r.opened(place.Open(ctx, t))
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // the snapshot lacks this part: a component of later
 			}
@@ -274,43 +239,4 @@ func (r *restoring) takenFrom(part config.Part) func(ctx context.Context, put fu
 		o := config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.remoteLogin(), Bucket: r.bucketLogin()}
 		return part.Taken(ctx, o, put)
 	}
-}
-
-// openPart opens the place of a part of a source. fs.ErrNotExist: the snapshot has no such part.
-func (r *restoring) openPart(ctx context.Context, t *tree.Tree, part config.Part, source *catalog.SourceState) (target.Target, error) {
-	opts, err := r.targetOptions(part.Below, source)
-	if err != nil {
-		return nil, err
-	}
-	node, err := t.Lookup(ctx, part.Below)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && part.Below == "" && part.Path != "":
-		return openFile(ctx, t, part, opts)
-	case err != nil:
-		return nil, err
-	case node.Type == entry.Directory:
-		to, err := part.Open(ctx, false, opts)
-		if err != nil {
-			return nil, err
-		}
-		return target.Below(part.Below, to), nil
-	}
-	to, err := part.Open(ctx, true, opts)
-	if above := path.Dir(part.Below); above != "." && err == nil {
-		to = target.Below(above, to)
-	}
-	return to, err
-}
-
-// openFile opens the directory of a source that is one file: its tree has no root.
-func openFile(ctx context.Context, t *tree.Tree, part config.Part, opts config.TargetOptions) (target.Target, error) {
-	for node, err := range t.List(ctx, "") {
-		if err != nil {
-			return nil, fmt.Errorf("read the snapshot's tree: %w", err)
-		}
-		if name := path.Base(part.Path); node.Path != name {
-			return nil, exitWith(exitRefused, "the snapshot holds the file %s, and the settings name %s now: restore it with --target", node.Path, part.Path)
-		}
-	}
-	return part.Open(ctx, true, opts)
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/source"
@@ -153,13 +154,31 @@ func (p Part) Open(ctx context.Context, file bool, o TargetOptions) (target.Targ
 // placed is a type of source that comes back to where it is.
 type placed interface{ parts() []Part }
 
-// Parts are the places of a source of files. A type of source that is no files has none.
-func (c *Config) Parts(name string) ([]Part, bool) {
-	p, ok := c.Sources[name].Settings.(placed)
-	if !ok {
-		return nil, false
+// PlaceOf says where a source of a snapshot belongs now: at parts, or, if it is to come back as a database, at an address. What was backed up by
+// path belongs there. catalog.ErrRefused if the settings do not say, or another type of source has its name.
+func (c *Config) PlaceOf(source *catalog.SourceState, isDatabase bool) (parts []Part, at *database.Location, err error) {
+	if source.Name == catalog.AdHoc {
+		for _, root := range source.Paths {
+			parts = append(parts, Part{Below: strings.Trim(root, "/"), Path: root})
+		}
+		return parts, nil, nil
 	}
-	return p.parts(), true
+	now, known := c.Sources[source.Name]
+	switch {
+	case !known:
+		return nil, nil, catalog.Refuse("the settings have no source %s, so that where it belongs is not known: it was at %s; add it there, or restore it with --target",
+			source.Name, source.Location)
+	case now.Type != source.Type:
+		return nil, nil, catalog.Refuse("%s is of type %s in the snapshot and of type %s in the settings: restore it with --target", source.Name, source.Type, now.Type)
+	case isDatabase:
+		location, err := c.databaseAt(source.Name)
+		return nil, &location, err
+	}
+	p, ok := now.Settings.(placed)
+	if !ok {
+		return nil, nil, catalog.Misuse("%s: a part of a source of type %s has no place of its own; restore it with --target", source.Name, source.Type)
+	}
+	return p.parts(), nil, nil
 }
 
 func (f *Files) parts() []Part {
@@ -200,8 +219,8 @@ func (s *Components) parts() []Part {
 	return all
 }
 
-// DatabaseAt is the address of a source that is a database.
-func (c *Config) DatabaseAt(name string) (database.Location, error) {
+// databaseAt is the address of a source that is a database.
+func (c *Config) databaseAt(name string) (database.Location, error) {
 	b, ok := c.Sources[name].Settings.(*Database)
 	if !ok {
 		return database.Location{}, fmt.Errorf("find source %s: %w: it is no database in the settings", name, ErrInvalid)
