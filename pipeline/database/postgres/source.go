@@ -1,11 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -14,15 +14,17 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// source is an exported snapshot. The leader's transaction keeps it alive, so the
-// leader reads no rows: a reader that is stopped loses its connection. Workers,
-// connected when first needed, read in the snapshot.
+// source is an exported snapshot. The leader's transaction keeps it alive and holds the locks.
+// Workers, connected when first needed, read in the snapshot: a reader that is stopped loses its
+// connection. What they would have to wait for the leader reads itself.
 type source struct {
 	at       database.Location
 	filter   database.Filter
 	aside    string
 	leader   *pgx.Conn
 	snapshot string
+	locked   []string // tables, by what an earlier attempt to open the snapshot has found
+	leading  sync.Mutex
 	catalog  *catalog
 	schema   *database.Schema
 	idle     chan *pgx.Conn // free workers; a nil stands for one not yet connected
@@ -48,59 +50,6 @@ func (Driver) OpenSource(ctx context.Context, at database.Location, opts databas
 		s.idle <- nil
 	}
 	return s, nil
-}
-
-func (s *source) open(ctx context.Context) (err error) {
-	if err = beginReading(ctx, s.leader); err != nil {
-		return err
-	}
-	if s.catalog, err = readCatalog(ctx, s.leader); err != nil {
-		return err
-	}
-	// Locks first, the snapshot's rows after: what is locked keeps its form.
-	if err = s.lock(ctx); err != nil {
-		return err
-	}
-	if err = s.leader.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&s.snapshot); err != nil {
-		return err
-	}
-	s.schema, err = s.describe(ctx)
-	return err
-}
-
-func (s *source) lock(ctx context.Context) error {
-	var names []string
-	var oids []uint32
-	for _, oid := range s.catalog.order {
-		if r := s.catalog.relations[oid]; r.isData() && s.filter.Takes("public", r.Schema, r.Name) {
-			names, oids = append(names, r.sql()), append(oids, oid)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	if _, err := s.leader.Exec(ctx, "LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE"); err != nil {
-		return err
-	}
-	return s.unreplaced(ctx, names, oids)
-}
-
-// unreplaced checks that what was locked is what the catalog describes.
-func (s *source) unreplaced(ctx context.Context, names []string, oids []uint32) error {
-	rows := make([]string, len(names))
-	for i, name := range names {
-		rows[i] = fmt.Sprintf("(%s, %d::oid)", literal(name), oids[i])
-	}
-	sql := "SELECT u.name FROM (VALUES " + strings.Join(rows, ", ") + ") u(name, oid) WHERE pg_catalog.to_regclass(u.name) IS DISTINCT FROM u.oid LIMIT 1"
-	var name string
-	err := s.leader.QueryRow(ctx, sql).Scan(&name)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return nil
-	case err != nil:
-		return err
-	}
-	return fmt.Errorf("table %s: %w", name, errReplaced)
 }
 
 // connectReading opens a session in which no query expands a view or reads a foreign table that
@@ -189,8 +138,32 @@ func (s *source) Rows(ctx context.Context, t *database.Table, send func(*databas
 		return err
 	}
 	defer func() { s.idle <- s.usable(conn) }()
+	held, err := hold(ctx, conn, s.catalog.lying(t))
+	if err != nil {
+		return err
+	}
+	if !held {
+		return s.lead(ctx, t, send)
+	}
 	r := &reader{conn: conn, catalog: s.catalog, aside: s.aside, at: s.at}
 	return readingError(t, r.ordered(ctx, t, send))
+}
+
+// lead reads a table by the leader, to the end even if nobody wants more of it.
+func (s *source) lead(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
+	s.leading.Lock()
+	defer s.leading.Unlock()
+	var refused error
+	r := &reader{conn: s.leader, catalog: s.catalog, aside: s.aside, at: s.at}
+	err := r.ordered(ctx, t, func(b *database.Batch) error {
+		if refused != nil {
+			b.Release()
+			return nil
+		}
+		refused = send(b)
+		return nil
+	})
+	return cmp.Or(refused, readingError(t, err))
 }
 
 // readingError says what to do about text that is no text.
@@ -259,6 +232,8 @@ func (s *source) Jobs() int { return cap(s.idle) }
 
 // Sequences reads all counters now, outside the snapshot.
 func (s *source) Sequences(ctx context.Context) ([]*database.Sequence, error) {
+	s.leading.Lock()
+	defer s.leading.Unlock()
 	for _, q := range s.schema.Sequences {
 		if err := s.readCounter(ctx, q); err != nil {
 			return nil, fmt.Errorf("read sequence %s: %w", q.ID(), translate(err))
@@ -290,9 +265,6 @@ func (s *source) readCounter(ctx context.Context, q *database.Sequence) error {
 	}
 	return s.leader.QueryRow(ctx, "SELECT last_value, is_called FROM "+name).Scan(&q.Last, &q.Called)
 }
-
-// errReplaced says that a name no longer means what the snapshot's catalog says.
-var errReplaced = errors.New("it was dropped, renamed or replaced while it was to be read: try again")
 
 // Close ends all transactions and connections.
 func (s *source) Close() error {
