@@ -237,3 +237,25 @@ func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Conf
 	c.hash = hash(data)
 	return r.Store.Sync(ctx)
 }
+
+// RetentionFloor is how long collectors keep every snapshot at least.
+func (c *Config) RetentionFloor() (time.Duration, error) {
+	return c.duration("retention_floor", c.Floor, DefaultFloor)
+}
+
+// GracePeriod is how long what was forgotten stays.
+func (c *Config) GracePeriod() (time.Duration, error) {
+	return c.duration("grace", c.Grace, DefaultGrace)
+}
+
+// duration reads a period that the owner has signed. What cannot be read is no shorter one.
+func (c *Config) duration(key, text string, otherwise time.Duration) (time.Duration, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("config %d: %s is %q, which is no period: %w", c.Number, key, text, ErrUntrusted)
+	}
+	return d, nil
+}

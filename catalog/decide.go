@@ -34,6 +34,9 @@ func (r *Repository) mayDecide(signer crypto.Signer) error {
 	return nil
 }
 
+// Collector is the key file of a collector at hand, nil without.
+func (r *Repository) Collector() *crypto.CollectorFile { return r.options.Keys.Collector }
+
 // IsOwner tells whether a key is the owner's.
 func (r *Repository) IsOwner(signer crypto.Signer) bool { return signer.Verifier().Equal(r.owner) }
 

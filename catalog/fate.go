@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/packstone/packstone/archive"
@@ -104,6 +105,25 @@ func (l *Log) each(rec *Record, counts func(*Record, string) bool, do func(*Fate
 // commits are those whose fate is as chosen.
 func (l *Log) commits(chosen func(*Fate) bool) []*Record {
 	return slices.DeleteFunc(slices.Clone(l.Records), func(rec *Record) bool { return rec.Kind != Commit || !chosen(l.Fate(rec.Hash)) })
+}
+
+// Forgotten are the forgotten snapshots whose ids begin with a prefix of at least four digits.
+func (l *Log) Forgotten(prefix string) []archive.Name {
+	return withPrefix(l.commits(func(f *Fate) bool { return !f.Gone(l.now).IsZero() }), prefix)
+}
+
+// Counting are the snapshots that count whose ids begin with a prefix of at least four digits.
+func (l *Log) Counting(prefix string) []archive.Name {
+	return withPrefix(l.commits(func(f *Fate) bool { return f.Gone(l.now).IsZero() }), prefix)
+}
+
+func withPrefix(records []*Record, prefix string) (ids []archive.Name) {
+	for _, rec := range records {
+		if len(prefix) >= shortestPrefix && strings.HasPrefix(rec.Hash.String(), prefix) {
+			ids = append(ids, rec.Hash)
+		}
+	}
+	return ids
 }
 
 // Held is what keeps a snapshot from being forgotten.

@@ -172,6 +172,32 @@ func readWriter(name string) (*crypto.WriterFile, error) {
 	return key, nil
 }
 
+// collector reads the key file of a collector: named by the environment or the settings. Without one it returns nil.
+func (a *app) collector() (*crypto.CollectorFile, error) {
+	name := a.env["PACKSTONE_COLLECTOR_FILE"]
+	if name == "" {
+		settings, err := a.settings()
+		if err != nil {
+			return nil, err
+		}
+		name = settings.Keys.CollectorFile
+	}
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, exitWith(exitIdentity, "open the collector's key: %w", err)
+	}
+	defer file.Close()
+	key, err := crypto.ParseCollectorFile(file)
+	if err != nil {
+		return nil, exitWith(exitIdentity, "read the collector's key %s: %w", name, err)
+	}
+	a.warnReadable(name)
+	return key, nil
+}
+
 // warnReadable tells that others than its owner can read a file with a secret key.
 func (a *app) warnReadable(name string) {
 	info, err := os.Stat(name)

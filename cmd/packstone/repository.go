@@ -178,6 +178,7 @@ const (
 	bypassCache // look at the storage itself
 	anyIdentity // identities that do not open it do no harm
 	evenBroken  // what is missing is for the verb to tell
+	mayDecide   // a collector's key, if one is named
 )
 
 // openRepository opens the repository with the keys at hand.
@@ -280,8 +281,16 @@ func (a *app) keys(ctx context.Context, repositoryID string, needed access) (cat
 	if err != nil {
 		return keys, err
 	}
-	if keys.Pins, err = a.pins(); err != nil || needed&(mayWrite|mustWrite) == 0 {
+	if keys.Pins, err = a.pins(); err != nil {
 		return keys, err
+	}
+	if needed&mayDecide != 0 {
+		if keys.Collector, err = a.collector(); err != nil {
+			return keys, err
+		}
+	}
+	if needed&(mayWrite|mustWrite) == 0 {
+		return keys, nil
 	}
 	keys.Writer, err = a.writer(repositoryID)
 	return keys, err

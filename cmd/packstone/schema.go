@@ -41,6 +41,8 @@ var messages = map[string]any{
 	summaryPrefix + "catalog_rebuild": rebuildSummary{},
 	summaryPrefix + "catalog_verify":  verifySummary{},
 	summaryPrefix + "tag":             tagSummary{},
+	summaryPrefix + "forget":          forgetSummary{},
+	summaryPrefix + "hold":            holdSummary{},
 	summaryPrefix + "diff":            diffSummary{},
 	summaryPrefix + "db":              dbSummary{},
 }

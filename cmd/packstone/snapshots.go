@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,15 +34,27 @@ type snapshotRow struct {
 	Bytes    uint64        `json:"total_bytes_processed" doc:"Their bytes."`
 	Complete bool          `json:"complete" doc:"Whether everything that was to be backed up is in it."`
 	Program  string        `json:"program_version" doc:"What took it."`
+	Held     []heldRow     `json:"held,omitempty" doc:"What keeps it from being forgotten."`
+	Gone     time.Time     `json:"forgotten,omitzero" doc:"When it was forgotten."`
+}
+
+// heldRow is a hold of a snapshot.
+type heldRow struct {
+	Reason output.Name `json:"reason" doc:"Why it is held."`
+	Until  time.Time   `json:"until,omitzero" doc:"When the hold ends by itself."`
+	By     string      `json:"by" doc:"Who has signed it."`
+	Since  time.Time   `json:"since" doc:"Since when it is held."`
 }
 
 func newSnapshots(a *app) *cobra.Command {
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "snapshots [SNAPSHOT...]",
 		Short: "List the snapshots, oldest first.",
 		Example: `  packstone snapshots
   packstone snapshots --set platform --json`,
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "list those too that were forgotten")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		repo, _, err := a.openRepository(ctx, mustRead)
 		if err != nil {
@@ -51,12 +65,28 @@ func newSnapshots(a *app) *cobra.Command {
 			return err
 		}
 		a.tellClaims(v.doubts)
+		if all {
+			if err := v.addForgotten(ctx); err != nil {
+				return err
+			}
+		}
 		chosen, err := v.choose(args)
 		if err != nil {
 			return err
 		}
 		return errors.Join(a.printSnapshots(chosen), v.whole(args))
 	})
+}
+
+// addForgotten lists what was forgotten too.
+func (v *view) addForgotten(ctx context.Context) error {
+	forgotten, defects, err := v.repo.ReadForgotten(ctx, v.log)
+	for _, defect := range defects {
+		v.out.Warn(output.Warning{Message: fmt.Sprintf("a forgotten snapshot is left out: %v", defect)})
+	}
+	v.snapshots = append(v.snapshots, forgotten...)
+	slices.SortStableFunc(v.snapshots, func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) })
+	return err
 }
 
 func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {
@@ -75,6 +105,10 @@ func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 	row := snapshotRow{
 		ID: s.ID.String(), ShortID: s.ShortID(), Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
 		Username: s.User, Tags: s.Tags, Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
+		Gone: s.Gone,
+	}
+	for _, held := range s.Held {
+		row.Held = append(row.Held, heldRow{output.Name(held.Reason), held.Until, held.By, held.Since})
 	}
 	if !s.Claimed.Equal(s.Time) {
 		row.Claimed = s.Claimed
@@ -100,7 +134,24 @@ func (r snapshotRow) what() string {
 		text = strings.Join(paths, " ")
 	}
 	return text + mark(!r.Complete, "incomplete") + mark(r.Standing == catalog.Outside.String(), "outside: "+r.Writer+" may not speak for this host") +
-		mark(r.Standing == catalog.Unbound.String(), "unbound") + mark(r.Undated, "undated") + mark(!r.Claimed.IsZero(), "claims "+output.Time(r.Claimed))
+		mark(r.Standing == catalog.Unbound.String(), "unbound") + mark(r.Undated, "undated") + mark(!r.Claimed.IsZero(), "claims "+output.Time(r.Claimed)) +
+		mark(!r.Gone.IsZero(), "forgotten "+output.Time(r.Gone)) + mark(len(r.Held) > 0, r.heldFor())
+}
+
+// heldFor says why a snapshot is held, and until when.
+func (r snapshotRow) heldFor() string {
+	var words []string
+	for _, h := range r.Held {
+		word := "held"
+		if !h.Until.IsZero() {
+			word += " until " + output.Time(h.Until)
+		}
+		if h.Reason != "" {
+			word += ": " + h.Reason.String()
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, "; ")
 }
 
 // host names the host, and the writer where it has another name.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -34,6 +36,9 @@ func (a *app) look(ctx context.Context, repo *catalog.Repository) (*view, error)
 	}
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range log.Powerless {
+		a.out.Warn(output.Warning{Message: fmt.Sprintf("%s forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing", name)})
 	}
 	v.snapshots = snapshots
 	v.doubts, err = a.doubts(ctx, repo, log, defects)
@@ -85,6 +90,9 @@ func problemsOf(repo *catalog.Repository, log *catalog.Log) []string {
 // show any more, it fails, unless that was accepted.
 func (v *view) pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 	s, err := v.app.pick(v.snapshots, name, f)
+	if errors.Is(err, catalog.ErrNoSnapshot) {
+		err = v.orForgotten(name, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +105,16 @@ func (v *view) pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 		return nil, fmt.Errorf("%w; name a snapshot by its id, or take what there is with --accept-rollback", err)
 	}
 	return s, nil
+}
+
+// orForgotten says of a name that means no snapshot whether it did before it was forgotten.
+func (v *view) orForgotten(name string, err error) error {
+	for _, id := range v.log.Forgotten(name) {
+		gone := v.log.Fate(id).Gone(time.Now())
+		return exitWith(exitFailed, "snapshot %.12s was forgotten on %s; packstone undelete %.12s brings it back, as long as nothing of it is deleted: %w",
+			id, output.Time(gone), id, catalog.ErrNoSnapshot)
+	}
+	return err
 }
 
 // choose returns the named snapshots, or those that pass the flags.

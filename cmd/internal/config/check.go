@@ -45,7 +45,7 @@ func (c *Config) checkRepository(d *decoder) {
 }
 
 func (k *Keys) check(d *decoder) {
-	k.WriterFile = d.resolve(k.WriterFile)
+	k.WriterFile, k.CollectorFile = d.resolve(k.WriterFile), d.resolve(k.CollectorFile)
 	if k.Owner != "" {
 		if _, err := crypto.ParseFingerprint(k.Owner); err != nil {
 			d.problemAt("keys.owner", "%v", err)
@@ -74,6 +74,7 @@ func (c *Config) checkSet(d *decoder, name string) {
 	if _, both := c.Sources[name]; both {
 		d.problemAt(path, "a source has this name too; backup %s would be ambiguous", name)
 	}
+	set.Retention.check(d, path+".retention")
 	if len(set.Sources) == 0 {
 		d.problemAt(path+".sources", "names no source")
 	}

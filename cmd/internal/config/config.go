@@ -41,12 +41,16 @@ type Keys struct {
 	Recipients []string `yaml:"recipients,omitempty" doc:"Public age keys (age1pq1… or age1…) of those who can restore. A new repository is made for them; afterwards only the owner changes them."`
 	Owner      string   `yaml:"owner,omitempty" doc:"The fingerprint of the repository's owner, or the owner's public key: a repository of anybody else is refused."`
 	WriterFile string   `yaml:"writer_file,omitempty" doc:"The file with this host's key, as packstone key writer add printed it."`
+
+	CollectorFile string `yaml:"collector_file,omitempty" doc:"The file with the key by which this host forgets and deletes, as packstone key collector add printed it."`
 }
 
 // Set is the sources that belong together.
 type Set struct {
 	Sources []string   `yaml:"sources" doc:"Names of sources, in the order in which they are taken."`
 	Hooks   hook.Hooks `yaml:"hooks,omitempty" doc:"Commands to run around the backup of the set."`
+
+	Retention Retention `yaml:"retention,omitempty" doc:"Which snapshots packstone forget keeps. Without it, all."`
 }
 
 // Lookup finds a variable of the environment.

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/crypto"
+)
+
+// decider is the key with which snapshots are forgotten and held, and packs deleted: that of a
+// collector whose file is named, else the owner's.
+func (a *app) decider(repo *catalog.Repository) (crypto.Signer, error) {
+	if c := repo.Collector(); c != nil {
+		return c.Signer, nil
+	}
+	owner, err := a.owner(repo)
+	if err != nil {
+		return owner, fmt.Errorf("%w, or that of a collector with PACKSTONE_COLLECTOR_FILE", err)
+	}
+	return owner, nil
+}
+
+// maxDecisions bounds how often a decision is tried anew since something else has ended its session.
+const maxDecisions = 4
+
+// decide writes one record of the owner or a collector.
+func (a *app) decide(ctx context.Context, repo *catalog.Repository, do func(s *catalog.Session) error) error {
+	signer, err := a.decider(repo)
+	if err != nil {
+		return err
+	}
+	if err := a.letForget(ctx, repo, signer); err != nil {
+		return err
+	}
+	for range maxDecisions {
+		if err = decideOnce(ctx, repo, signer, do); !errors.Is(err, catalog.ErrRestart) {
+			return err
+		}
+	}
+	return err
+}
+
+// letForget makes sure that every program that opens the repository knows what forgetting is.
+func (a *app) letForget(ctx context.Context, repo *catalog.Repository, signer crypto.Signer) error {
+	before := repo.Config.Number
+	if err := repo.LetForget(ctx, signer); err != nil {
+		return err
+	}
+	if repo.Config.Number != before {
+		a.out.Note("from now on the repository needs a version of packstone that knows what forgetting is (configuration %d)", repo.Config.Number)
+	}
+	return nil
+}
+
+func decideOnce(ctx context.Context, repo *catalog.Repository, signer crypto.Signer, do func(s *catalog.Session) error) error {
+	session, err := repo.BeginDeciding(ctx, signer)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return do(session)
+}
+
+// lookToDecide opens the repository for decisions about snapshots, which it may not be able to read.
+func (a *app) lookToDecide(ctx context.Context) (*view, error) {
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|mayDecide)
+	if err != nil {
+		return nil, err
+	}
+	if repo.CanRead() {
+		return a.look(ctx, repo)
+	}
+	log, err := a.readLog(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{app: a, repo: repo, log: log}
+	v.doubts, err = a.doubts(ctx, repo, log, nil)
+	a.out.Warn(output.Warning{Message: "without an identity snapshots are known by their ids alone"})
+	return v, err
+}

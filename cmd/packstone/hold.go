@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// holdSummary is what hold, unhold and undelete print as JSON at their end.
+type holdSummary struct {
+	Snapshots []string  `json:"snapshots" doc:"The ids of the snapshots."`
+	Until     time.Time `json:"until,omitzero" doc:"When the hold ends by itself."`
+	DryRun    bool      `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newHold(a *app) *cobra.Command {
+	var reason, until string
+	cmd := &cobra.Command{
+		Use:   "hold SNAPSHOT...",
+		Short: "Keep snapshots from being forgotten, by whatever rule.",
+		Long: `It takes the owner's key, or a collector's. A hold outweighs any forget, one that was made before too, as long as nothing of the snapshot
+is being deleted.`,
+		Example: `  packstone hold latest --reason "audit 2026"
+  packstone hold 4f2a81c0 --until 2027-12-31`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "`text` that snapshots shows; only who can restore reads it")
+	cmd.Flags().StringVar(&until, "until", "", "`time` at which the hold ends by itself")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
+		end, err := parseUntil(until)
+		if err != nil {
+			return err
+		}
+		return a.decideAbout(ctx, args, "hold", holdSummary{Until: end}, func(s *catalog.Session, ids []archive.Name) error {
+			return s.Hold(ctx, ids, reason, end)
+		})
+	})
+}
+
+// parseUntil reads when a hold ends. A date alone is the end of its day.
+func parseUntil(text string) (end time.Time, err error) {
+	if text == "" {
+		return end, nil
+	}
+	if end, err = catalog.ParseTime(text); err != nil {
+		return end, usage("--until: %w", err)
+	}
+	if !strings.ContainsAny(text, "T ") {
+		end = end.AddDate(0, 0, 1).Add(-time.Second)
+	}
+	if end.Before(time.Now()) {
+		return end, usage("--until %s: that is over", output.Time(end))
+	}
+	return end, nil
+}
+
+func newUnhold(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "unhold SNAPSHOT...",
+		Short: "Take back all holds of snapshots.",
+		Example: `  packstone unhold 4f2a81c0
+  packstone unhold latest --set platform`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.decideAbout(ctx, args, "unhold", holdSummary{}, func(s *catalog.Session, ids []archive.Name) error { return s.Unhold(ctx, ids) })
+	})
+}
+
+func newUndelete(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "undelete SNAPSHOT...",
+		Short: "Bring back snapshots that were forgotten, as long as nothing of them is deleted.",
+		Long: `It takes the owner's key, or a collector's. Within the grace (7 days, unless the owner has signed another) nothing of what is forgotten is
+deleted. packstone snapshots --all lists what was forgotten.`,
+		Example: `  packstone snapshots --all
+  packstone undelete 4f2a81c0`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.decideAbout(ctx, args, "undelete", holdSummary{}, func(s *catalog.Session, ids []archive.Name) error { return s.Undelete(ctx, ids) })
+	})
+}
+
+// decideAbout lets the owner or a collector decide about snapshots.
+func (a *app) decideAbout(ctx context.Context, names []string, verb string, m holdSummary, do func(s *catalog.Session, ids []archive.Name) error) error {
+	v, err := a.lookToDecide(ctx)
+	if err != nil {
+		return err
+	}
+	ids, err := v.subjects(verb, names)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		m.Snapshots = append(m.Snapshots, id.String())
+	}
+	m.DryRun = a.flags.dryRun
+	if !m.DryRun {
+		err := a.decide(ctx, v.repo, func(s *catalog.Session) error { return do(s, ids) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", verb, err)
+		}
+	}
+	a.out.Summary(m, m.text(verb))
+	return a.out.Err()
+}
+
+func (m holdSummary) text(verb string) string {
+	done := map[string]string{"hold": "holds", "unhold": "no longer holds", "undelete": "brought back"}[verb]
+	if m.DryRun {
+		done = "would " + verb
+	}
+	text := fmt.Sprintf("%s %d snapshots", done, len(m.Snapshots))
+	for _, id := range m.Snapshots {
+		text += " " + id[:shortID]
+	}
+	if !m.Until.IsZero() {
+		text += " until " + output.Time(m.Until)
+	}
+	return text
+}
+
+// subjects finds what names mean: of undelete snapshots that were forgotten, of hold both, and of the
+// others snapshots that count.
+func (v *view) subjects(verb string, names []string) (ids []archive.Name, err error) {
+	for _, name := range names {
+		found := v.log.Forgotten(name)
+		if verb == "unhold" {
+			found = nil
+		}
+		if len(found) == 0 && verb != "undelete" {
+			if found, err = v.resolve([]string{name}); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case len(found) == 0:
+			return nil, exitWith(exitFailed, "%s: no forgotten snapshot has an id that begins so, as packstone snapshots --all lists them: %w", output.Name(name), catalog.ErrNoSnapshot)
+		case len(found) > 1:
+			return nil, exitWith(exitUsage, "%s: %d ids begin so", output.Name(name), len(found))
+		}
+		if verb == "unhold" && len(v.log.Fate(found[0]).Holds(time.Time{})) == 0 {
+			return nil, exitWith(exitFailed, "snapshot %.12s is not held", found[0])
+		}
+		ids = append(ids, found[0])
+	}
+	return ids, errors.Join(err)
+}
