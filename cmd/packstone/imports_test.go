@@ -36,10 +36,11 @@ var mayImport = map[string][]string{
 	"pipeline/backup":   {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline", "pipeline/fetch", "pipeline/source"},
 	"pipeline/restore": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
 		"pipeline/source"}, // what a backup leaves out
-	"pipeline/browse": {"catalog/entry", "catalog", "archive", "crypto", "pipeline", "pipeline/fetch"},
-	"pipeline/check":  {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
-	"cmd/internal":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline"},
-	"cmd/packstone":   {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
+	"pipeline/browse":  {"catalog/entry", "catalog", "archive", "crypto", "pipeline", "pipeline/fetch"},
+	"pipeline/check":   {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
+	"pipeline/collect": {"catalog", "archive", "archive/store", "crypto", "pipeline"},
+	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline"},
+	"cmd/packstone":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
 }
 
 // seams are folders whose own package others may import, but not the adapters below it: those are for cmd/internal/config alone.
