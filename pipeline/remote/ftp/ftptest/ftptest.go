@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/pipeline/remote/ftp"
+	"github.com/packstone/packstone/pipeline/remote/servertest"
 )
 
 // The login of every server. Nobody may log in with another password.
@@ -42,6 +43,8 @@ type Options struct {
 
 // Server is a running server.
 type Server struct {
+	*servertest.Process
+
 	// Disk is the directory whose files the server shows at Path.
 	Disk, Path string
 	Port       int
@@ -50,8 +53,6 @@ type Server struct {
 	authority authority
 	user      string
 	command   []string
-	process   *exec.Cmd
-	ended     chan struct{}
 	log       string
 	transfers string
 }
@@ -202,70 +203,16 @@ func (s *Server) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	process := exec.Command(s.command[0], s.command[1:]...)
-	process.Stdout, process.Stderr = out, out
-	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := process.Start(); err != nil {
-		t.Fatalf("start %s: %v", s.command[0], err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = process.Wait(); close(ended) }()
-	s.process, s.ended = process, ended
-	t.Cleanup(func() { kill(process, ended) })
-	for range 200 {
-		if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))); err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case <-ended:
-			t.Fatalf("%s ended at once: %s", s.command[0], s.logs())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	t.Fatalf("%s does not listen: %s", s.command[0], s.logs())
+	command := exec.Command(s.command[0], s.command[1:]...)
+	command.Stdout, command.Stderr = out, out
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.Process = servertest.Start(t, command, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)), s.logs)
 }
 
 func (s *Server) logs() string {
 	a, _ := os.ReadFile(s.log)
 	b, _ := os.ReadFile(s.log + ".out")
 	return string(a) + string(b)
-}
-
-// Kill ends the server and all its sessions at once.
-func (s *Server) Kill() { kill(s.process, s.ended) }
-
-// kill ends the processes of a server's group, which are its own.
-func kill(process *exec.Cmd, ended chan struct{}) {
-	for _, pid := range append(descendants(process.Process.Pid), process.Process.Pid) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	<-ended
-}
-
-// Sessions ends the sessions of the server, which itself goes on.
-func (s *Server) Sessions() {
-	for _, pid := range descendants(s.process.Process.Pid) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-}
-
-// Busy tells whether the server has sessions.
-func (s *Server) Busy() bool { return len(descendants(s.process.Process.Pid)) > 0 }
-
-// descendants finds the processes that pid has started, and those have.
-func descendants(pid int) []int {
-	var all []int
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for _, word := range strings.Fields(string(text)) {
-			if child, err := strconv.Atoi(word); err == nil {
-				all = append(append(all, descendants(child)...), child)
-			}
-		}
-	}
-	return all
 }
 
 // Own gives everything below the served directory to the one who logs in.

@@ -14,18 +14,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/packstone/packstone/pipeline/remote/servertest"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
 // Server is a running server. Whoever logs in is the user who runs the test.
 type Server struct {
+	*servertest.Process
+
 	Disk string // a directory for the test's files
 	Port int
 	// KnownHosts is a file that knows the server's key. KeyFile is the private key that lets one in.
@@ -34,8 +36,6 @@ type Server struct {
 	program   string
 	arguments []string
 	dir       string
-	process   *exec.Cmd
-	ended     chan struct{}
 }
 
 // Start starts sshd. config is added to its configuration.
@@ -141,63 +141,10 @@ func (s *Server) Client() sftp.Options {
 // Restart starts the server, again after Kill.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	log := filepath.Join(s.dir, "log")
-	process := exec.Command(s.program, s.arguments...)
-	if err := process.Start(); err != nil {
-		t.Fatalf("start %s: %v", s.program, err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = process.Wait(); close(ended) }()
-	s.process, s.ended = process, ended
-	t.Cleanup(func() { kill(process, ended) })
-	for range 200 {
-		if conn, err := net.Dial("tcp", s.address()); err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case <-ended:
-			text, _ := os.ReadFile(log)
-			t.Fatalf("%s ended at once: %s", s.program, text)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	t.Fatalf("%s does not listen", s.program)
-}
-
-// Kill ends the server and all its sessions at once.
-func (s *Server) Kill() { kill(s.process, s.ended) }
-
-// Sessions ends the sessions of the server, which itself goes on.
-func (s *Server) Sessions() {
-	for _, pid := range descendants(s.process.Process.Pid) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-}
-
-// Busy tells whether the server has sessions.
-func (s *Server) Busy() bool { return len(descendants(s.process.Process.Pid)) > 0 }
-
-func kill(process *exec.Cmd, ended chan struct{}) {
-	for _, pid := range append(descendants(process.Process.Pid), process.Process.Pid) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	<-ended
-}
-
-// descendants finds the processes that pid has started, and those have.
-func descendants(pid int) []int {
-	var all []int
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for _, word := range strings.Fields(string(text)) {
-			if child, err := strconv.Atoi(word); err == nil {
-				all = append(append(all, descendants(child)...), child)
-			}
-		}
-	}
-	return all
+	s.Process = servertest.Start(t, exec.Command(s.program, s.arguments...), s.address(), func() string {
+		text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+		return string(text)
+	})
 }
 
 func missing(t testing.TB, why string) {

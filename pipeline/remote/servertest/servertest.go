@@ -1,0 +1,105 @@
+// Package servertest runs a server for a test: it starts the process, waits until it listens, and ends it with all its sessions.
+package servertest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Process is a running server. The processes that it starts are its sessions.
+type Process struct {
+	command *exec.Cmd
+	ended   chan struct{}
+}
+
+// Start starts a server and waits until it listens at an address. The process ends with the test. What logs returns is shown if it fails.
+func Start(t testing.TB, command *exec.Cmd, address string, logs func() string) *Process {
+	t.Helper()
+	if err := command.Start(); err != nil {
+		t.Fatalf("start %s: %v", command.Path, err)
+	}
+	p := &Process{command: command, ended: make(chan struct{})}
+	go func() { _ = command.Wait(); close(p.ended) }()
+	t.Cleanup(p.Kill)
+	for range 400 {
+		if listens(address) {
+			return p
+		}
+		select {
+		case <-p.ended:
+			t.Fatalf("%s ended at once: %s", command.Path, logs())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Fatalf("%s does not listen: %s", command.Path, logs())
+	return nil
+}
+
+func listens(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
+// Kill ends the server and all its sessions at once. The server is stopped first: a session that it began after they were listed
+// would go on, and keep its port.
+func (p *Process) Kill() {
+	p.stop()
+	p.Sessions()
+	_ = p.command.Process.Kill()
+	<-p.ended
+}
+
+// stop halts the server itself and waits until it stands still or has ended.
+func (p *Process) stop() {
+	_ = p.command.Process.Signal(syscall.SIGSTOP)
+	for !p.stands() {
+		select {
+		case <-p.ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// stands tells whether the server does not run: proc(5), the state behind the name in parentheses.
+func (p *Process) stands() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+	_, state, found := strings.Cut(string(stat), ") ")
+	return err != nil || !found || strings.ContainsAny(state[:1], "TtZX")
+}
+
+// Sessions ends the sessions of the server, which itself goes on.
+func (p *Process) Sessions() {
+	for _, pid := range descendants(p.command.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Busy tells whether the server has sessions.
+func (p *Process) Busy() bool { return len(descendants(p.command.Process.Pid)) > 0 }
+
+// descendants finds the processes that pid has started, and those have.
+func descendants(pid int) []int {
+	var all []int
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, word := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(word); err == nil {
+				all = append(append(all, descendants(child)...), child)
+			}
+		}
+	}
+	return all
+}
