@@ -48,6 +48,7 @@ type restoreOptions struct {
 	owner      string
 	chmod      string
 	numeric    bool
+	noSpecial  bool
 	toCommand  []string
 	to         dbAddress
 	filling    dbOptions // how databases come back
@@ -89,6 +90,7 @@ final name.`,
 	flags.StringVar(&o.chmod, "chmod", "", "change modes, as `chmod` does: u+rwX,go-w")
 	flags.StringVar(&o.checkAccess, "check-access", "", "list what `USER` could not read, write or search of what came back")
 	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
+	flags.BoolVar(&o.noSpecial, "no-special", false, "leave out what lends rights to whoever runs or opens it: devices, setuid and setgid bits, capabilities")
 	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
 	o.filling.jobs = restoreJobs
@@ -194,8 +196,8 @@ func (o *restoreOptions) checkTarget() error {
 	if err := o.checkFilling(); err != nil {
 		return err
 	}
-	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.owner != "" || o.chmod != "") {
-		return usage("--to fills a database: --include, --exclude, --delete, --owner and --chmod have no meaning there")
+	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.noSpecial || o.owner != "" || o.chmod != "") {
+		return usage("--to fills a database: --include, --exclude, --delete, --no-special, --owner and --chmod have no meaning there")
 	}
 	return nil
 }
@@ -232,6 +234,7 @@ type restoring struct {
 	progress pipeline.Progress
 	total    restore.Result
 	warned   atomic.Uint64
+	lent     lent
 	denied   uint64 // entries that the user of --check-access could not use
 	inexact  uint64 // objects and values of databases that did not come back exactly
 }
@@ -248,6 +251,7 @@ func (r *restoring) restore(ctx context.Context) error {
 	if err := errors.Join(err, r.closeTargets(ctx)); err != nil {
 		return err
 	}
+	r.tellLent()
 	r.summarize(time.Since(begun))
 	if err := r.tellAccess(ctx); err != nil {
 		return err

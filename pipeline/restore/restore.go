@@ -48,6 +48,11 @@ type Options struct {
 	Verify   bool // read back what was written, and read what OverwriteIfChanged would keep
 	Parallel int  // files that are read back at once; 4 if 0
 	Progress *pipeline.Progress
+	// NoSpecial leaves out devices, setuid and setgid bits and capabilities.
+	NoSpecial bool
+	// Lends is told each entry that comes back, or would, and lends rights (see Lends); with NoSpecial, each that would have. It is called from
+	// several goroutines at once; may be nil.
+	Lends func(path, what string)
 	// Problem takes what did not come back as it was; may be nil.
 	Problem func(path string, err error)
 	// Plan is told each entry and what would be done with it; may be nil.
@@ -303,6 +308,9 @@ func (r *restore) bringBack(ctx context.Context) error {
 func dirOf(path string) string { return path[:max(0, strings.LastIndexByte(path, '/'))] }
 
 func (r *restore) count(a Action, e *entry.Entry) {
+	if a == ActionRestore || a == ActionUpdate {
+		r.lend(e)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch a {

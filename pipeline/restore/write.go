@@ -119,6 +119,13 @@ func (r *restore) take(ctx context.Context, p pair) error {
 		r.leaveOut(p)
 		return nil
 	}
+	if r.o.NoSpecial && isDevice(e) {
+		r.lend(e)
+		r.leaveOut(p)
+		return nil
+	}
+	p.node = r.plain(p.node)
+	e = &p.node.Entry
 	err := r.target.Accepts(e)
 	if p.there != nil && p.there.own != nil {
 		err = fmt.Errorf("left as it is: %w", p.there.own)
@@ -140,7 +147,7 @@ func (r *restore) leaveOut(p pair) { r.enterIfDirectory(p, false) }
 
 func (r *restore) enterIfDirectory(p pair, blocked bool) {
 	if p.node.Type == entry.Directory {
-		e := p.node.Entry
+		e := r.plain(p.node).Entry
 		r.enter(&frame{path: e.Path, entry: &e, blocked: blocked})
 	} else if p.there.isDirectory() {
 		r.enter(&frame{path: p.path(), blocked: true})
