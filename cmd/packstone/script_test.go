@@ -74,12 +74,28 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"forge": forge,
 }
 
-// scriptCondition knows [root] beside testscript's own conditions.
+// scriptCondition knows [root] and [append-only] beside testscript's own conditions.
 func scriptCondition(condition string) (bool, error) {
-	if condition == "root" {
+	switch condition {
+	case "root":
 		return os.Geteuid() == 0, nil
+	case "append-only":
+		return hasAppendOnly()
 	}
 	return false, fmt.Errorf("unknown condition %q", condition)
+}
+
+// hasAppendOnly tells whether this process can make a directory append-only where scripts run.
+func hasAppendOnly() (bool, error) {
+	dir, err := os.MkdirTemp("", "append-only")
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(dir)
+	if exec.Command("chattr", "+a", dir).Run() != nil {
+		return false, nil
+	}
+	return true, exec.Command("chattr", "-a", dir).Run()
 }
 
 // exits CODE PROGRAM ARGS... runs a program and compares its exit code. Its output is for stdout and stderr as after exec.

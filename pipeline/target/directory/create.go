@@ -25,7 +25,9 @@ type file struct {
 	end    atomic.Int64 // of what was written
 	failed atomic.Pointer[error]
 	made   bool // it is there, under the object's name
-	over   bool
+	// It gets its name when it is complete, since none can be taken away again.
+	nameless bool
+	over     bool
 }
 
 // smallFile is the size up to which a file is kept in memory.
@@ -52,20 +54,27 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 
 // open makes the file under a temporary name.
 func (f *file) open() error {
+	if f.appends() {
+		return f.openNameless()
+	}
 	f.object.name = f.target.temporary()
 	return f.make()
 }
 
 // make makes the file under the object's name, where nothing may be.
 func (f *file) make() (err error) {
-	mode := f.target.options.Chmod.Apply(f.entry.Mode, false) & 0o777
-	f.object.fd, err = f.object.dir.OpenFile(f.object.name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, mode)
+	f.object.fd, err = f.object.dir.OpenFile(f.object.name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, f.mode())
 	if err != nil {
 		return f.object.failed("create", err)
 	}
 	f.made = true
 	return nil
 }
+
+func (f *file) mode() uint32 { return f.target.options.Chmod.Apply(f.entry.Mode, false) & 0o777 }
+
+// appends tells whether nothing can be renamed or removed where the file is made.
+func (f *file) appends() bool { return f.object.dir.Note&appendOnly != 0 }
 
 // parent opens the directory that path lies in. Whoever calls it is about to write.
 func (t *Target) parent(ctx context.Context, path string) (*local.Dir, string, error) {
@@ -160,7 +169,9 @@ func (f *file) reach(end int64) {
 // fail remembers the first error. A full disk gets back at once what the file has taken of it.
 func (f *file) fail(err error) {
 	if f.failed.CompareAndSwap(nil, &err) && errors.Is(err, target.ErrFull) && f.object.fd >= 0 {
-		_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
+		if f.made {
+			_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
+		}
 		_ = unix.Ftruncate(f.object.fd, 0)
 	}
 }
@@ -192,7 +203,10 @@ func (f *file) settle() error {
 		return f.rename()
 	}
 	defer f.forget()
-	err := f.make()
+	err := error(fs.ErrExist)
+	if !f.appends() {
+		err = f.make()
+	}
 	taken := errors.Is(err, fs.ErrExist)
 	if taken {
 		err = f.open()
@@ -211,7 +225,7 @@ func (f *file) settle() error {
 
 // rename completes a file under a temporary name and gives it its own.
 func (f *file) rename() error {
-	if err := f.complete(); err != nil {
+	if err := f.complete(); err != nil || f.nameless {
 		return err
 	}
 	return f.target.settle(&f.object, f.entry)
@@ -253,6 +267,11 @@ func (f *file) complete() error {
 	if f.entry.Size >= earlyWriteback {
 		startWriteback(f.object.fd)
 	}
+	if f.nameless {
+		if err := local.Name(f.object.fd, f.object.dir.FD, f.object.name); err != nil {
+			return f.object.failed("name", err)
+		}
+	}
 	err := unix.Close(f.object.fd)
 	f.object.fd = -1
 	if err != nil && err != unix.EINTR {
@@ -272,7 +291,7 @@ func (f *file) Abort() {
 		unix.Close(f.object.fd)
 	}
 	if f.made {
-		_ = unix.Unlinkat(f.object.dir.FD, f.object.name, 0)
+		f.target.discard(&f.object)
 	}
 	f.object.dir.Release()
 }

@@ -116,13 +116,19 @@ func (t *Target) start() error {
 	return t.takeLock(dir)
 }
 
-// defaultACL is a Dir's note: what is made in it takes over its ACL.
-const defaultACL = 1
+// The notes of a Dir.
+const (
+	defaultACL = 1 << iota // what is made in it takes over its ACL
+	appendOnly             // nothing in it can be removed or renamed
+)
 
-// opened notes what new files inherit from a directory, and its file system.
+// opened notes what new files inherit from a directory, whether it is append-only, and its file system.
 func (t *Target) opened(dir *local.Dir) error {
 	if !t.options.NoXattrs && dir.HasXattr("system.posix_acl_default") {
-		dir.Note = defaultACL
+		dir.Note |= defaultACL
+	}
+	if local.IsAppendOnly(dir.FD) {
+		dir.Note |= appendOnly
 	}
 	var st local.Stat
 	if err := local.Fstat(dir.FD, &st); err != nil {

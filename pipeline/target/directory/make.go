@@ -90,15 +90,22 @@ func (t *Target) keepDirectory(o *object) (kept bool, err error) {
 // makeSpecial makes a link or node under a temporary name, so that it never lacks its metadata.
 func (t *Target) makeSpecial(dir *local.Dir, e *entry.Entry) error {
 	o := &object{dir: dir, name: t.temporary(), fd: -1, path: e.Path}
+	stays := dir.Note&appendOnly != 0
+	if stays {
+		_, o.name = local.Split(e.Path)
+		if err := o.vacant(o.name); err != nil {
+			return err
+		}
+	}
 	if err := o.makeNode(e); err != nil {
 		return err
 	}
 	err := t.dress(o, e)
-	if err == nil {
+	if err == nil && !stays {
 		err = t.settle(o, e)
 	}
 	if err != nil {
-		_ = unix.Unlinkat(dir.FD, o.name, 0)
+		t.discard(o)
 	}
 	return err
 }
@@ -157,12 +164,15 @@ func (t *Target) Link(ctx context.Context, e *entry.Entry, existing string) erro
 // linkOver replaces what bears the name already.
 func (t *Target) linkOver(from *local.Dir, old string, dir *local.Dir, e *entry.Entry) error {
 	o := &object{dir: dir, name: t.temporary(), fd: -1, path: e.Path}
+	if dir.Note&appendOnly != 0 {
+		return o.failed("replace", errAppendOnly)
+	}
 	if err := unix.Linkat(from.FD, old, dir.FD, o.name, 0); err != nil {
 		return err
 	}
 	err := t.settle(o, e)
 	// Where both are names of one file already, a rename leaves both.
-	_ = unix.Unlinkat(dir.FD, o.name, 0)
+	t.discard(o)
 	return err
 }
 

@@ -127,10 +127,10 @@ func (t *Target) setXattrs(o *object, e *entry.Entry, acls bool) {
 
 // dropACL removes the ACL that o has taken over from the directory it was made in, if e has none.
 func (t *Target) dropACL(o *object, e *entry.Entry) {
-	if o.dir.Note != defaultACL || e.Type == entry.Symlink || hasXattr(e, accessACL) {
+	if o.dir.Note&defaultACL == 0 || e.Type == entry.Symlink || hasXattr(e, accessACL) {
 		return
 	}
-	_ = o.dir.RemoveXattr(o.name, accessACL)
+	_ = o.removeXattr(accessACL)
 	if err := o.chmod(t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)); err != nil {
 		t.options.Warn(e.Path, o.failed("chmod", err))
 	}
@@ -201,6 +201,13 @@ func (o *object) setXattr(name string, value []byte) error {
 		return unix.Fsetxattr(o.fd, name, value, 0)
 	}
 	return o.dir.SetXattr(o.name, name, value)
+}
+
+func (o *object) removeXattr(name string) error {
+	if o.fd >= 0 {
+		return unix.Fremovexattr(o.fd, name)
+	}
+	return o.dir.RemoveXattr(o.name, name)
 }
 
 // setTime sets when the content was modified last; when it was read last stays. It fails where the file system took another time of an

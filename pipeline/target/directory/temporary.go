@@ -44,8 +44,11 @@ func runOf(name string) (string, bool) {
 }
 
 // takeLock makes this run's lock file. Where the root itself may not be written to, as "/" for most users, or
-// a network file system has no locks, there is none; then a run beside this one takes its files for leftovers.
+// a network file system has no locks, or it is append-only, there is none; then a run beside this one takes its files for leftovers.
 func (t *Target) takeLock(root *local.Dir) error {
+	if root.Note&appendOnly != 0 {
+		return nil
+	}
 	name := prefix + t.run + lockCount
 	var before local.Stat
 	statErr := local.Fstat(root.FD, &before)
@@ -84,7 +87,7 @@ func (t *Target) dropLock() {
 func (t *Target) unlinkLock(root *local.Dir) {
 	var before local.Stat
 	statErr := local.Fstat(root.FD, &before)
-	_ = unix.Unlinkat(root.FD, prefix+t.run+lockCount, 0)
+	t.discard(&object{dir: root, name: prefix + t.run + lockCount})
 	if statErr == nil {
 		keepTime(root, &before)
 	}

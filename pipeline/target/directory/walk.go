@@ -112,10 +112,16 @@ func (t *Target) sweep(dir *local.Dir, name, run string, known leftovers) error 
 	if err != nil || !over {
 		return err
 	}
-	if err := unix.Unlinkat(dir.FD, name, 0); err != nil && err != unix.ENOENT {
-		return &fs.PathError{Op: "remove leftover", Path: dir.Join(name), Err: err}
+	err = unix.Unlinkat(dir.FD, name, 0)
+	if err == nil || err == unix.ENOENT {
+		return nil
 	}
-	return nil
+	left := &fs.PathError{Op: "remove leftover", Path: dir.Join(name), Err: err}
+	if denied(left) || dir.Note&appendOnly != 0 {
+		t.options.Warn(join(dir.Path, name), left)
+		return nil
+	}
+	return left
 }
 
 // visitLevel visits up to and with the next directory to go into and returns its path, "" after the last name.
