@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Filter says which snapshots a name may mean. Zero fields do not matter.
@@ -18,8 +20,9 @@ type Filter struct {
 	Tags  []string // all of them
 	// Prefer is the host that is meant where snapshots of several match.
 	Prefer string
-	// Source, where several sets are possible, leaves only those of which a snapshot holds a source of this name.
-	Source string
+	// Source leaves only sets of which a snapshot holds a source of this name, and backups of paths that hold or lie in the path that Source and
+	// Below make up. Where none does it is of no effect, unless several sets are possible.
+	Source, Below string
 	// Incomplete lets latest and times mean snapshots in which something is missing.
 	Incomplete bool
 }
@@ -166,9 +169,10 @@ func (f Filter) oneSeries(snapshots []*Snapshot, name string) ([]*Snapshot, erro
 		snapshots = preferred
 	}
 	sets := valuesOf(snapshots, func(s *Snapshot) string { return s.Set })
-	if holding := holders(snapshots, f.Source); len(sets) > 1 && len(holding) > 0 {
-		snapshots = slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !holding[s.Set] })
-		sets = holding
+	if holding := f.holding(snapshots); len(holding) > 0 {
+		snapshots, sets = holding, valuesOf(holding, func(s *Snapshot) string { return s.Set })
+	} else if len(sets) > 1 {
+		return nil, fmt.Errorf("%s: no snapshot has a source %s or holds a path /%s: %w", name, shellWord(f.Source), shellWord(f.place()), ErrNoSnapshot)
 	}
 	if len(sets) > 1 {
 		return nil, ambiguous(name, "sets", "--set", sets)
@@ -204,18 +208,48 @@ func shellWord(text string) string {
 	if text != "" && strings.TrimFunc(text, safe) == "" {
 		return text
 	}
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return "$'" + escaped(text) + "'"
+	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// holders are the sets that have a source in one of their snapshots.
-func holders(snapshots []*Snapshot, source string) map[string]bool {
-	sets := map[string]bool{}
-	for _, s := range snapshots {
-		if _, ok := s.Source(source); ok {
-			sets[s.Set] = true
+// escaped is a text as it is between $' and ' in a shell, where no byte does anything to a terminal.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		switch {
+		case c == '\\' || c == '\'':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
 		}
 	}
-	return sets
+	return b.String()
+}
+
+// holding are the snapshots that may hold what Source and Below say; all if they say nothing.
+func (f Filter) holding(snapshots []*Snapshot) []*Snapshot {
+	sets := map[string]bool{}
+	for _, s := range snapshots {
+		_, ok := s.Source(f.Source)
+		sets[s.Set] = sets[s.Set] || ok || f.Source == ""
+	}
+	return slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !sets[s.Set] && !s.meets(f.place()) })
+}
+
+// place is the path that is meant if that is what Source begins.
+func (f Filter) place() string { return strings.Trim(f.Source+"/"+f.Below, "/") }
+
+// meets tells whether s is a backup of a path that holds place or lies in it.
+func (s *Snapshot) meets(place string) bool {
+	return slices.ContainsFunc(s.paths(), func(path string) bool {
+		path = strings.Trim(path, "/")
+		return strings.HasPrefix(place+"/", path+"/") || strings.HasPrefix(path+"/", place+"/")
+	})
 }
 
 // shortestPrefix is how much of an id must be given.

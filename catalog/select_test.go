@@ -84,6 +84,12 @@ func TestWhichSnapshotANameMeans(t *testing.T) {
 		{"several sets", []*Snapshot{made(1, "a", of("p")), made(2, "a")}, "latest", Filter{}, 0, ErrAmbiguous, "choose one: --set '', --set p"},
 		{"a set", []*Snapshot{made(1, "a", of("p")), made(2, "a")}, "latest", Filter{Set: "p"}, 1, nil, ""},
 		{"paths", []*Snapshot{made(1, "a"), made(2, "a", of("p"))}, "latest", Filter{Paths: true}, 1, nil, ""},
+		{"the backup that holds a path", []*Snapshot{made(1, "a", paths("/etc")), made(2, "a", of("p", "files")), made(3, "a", paths("/srv"))}, "latest", Filter{Source: "etc", Below: "ssh"}, 1, nil, ""},
+		{"the backup below a path", []*Snapshot{made(1, "a", paths("/srv/files")), made(3, "a", paths("/srvx"))}, "latest", Filter{Source: "srv"}, 1, nil, ""},
+		{"no backup that holds a path", []*Snapshot{made(1, "a", paths("/etc")), made(2, "a", of("p", "files"))}, "latest", Filter{Source: "nope", Below: "x"}, 0, ErrNoSnapshot, "no snapshot has a source nope or holds a path /nope/x"},
+		{"no source of the only set", []*Snapshot{made(2, "a", of("p", "files"))}, "latest", Filter{Source: "nope"}, 2, nil, ""},
+		{"a source and a path of one name", []*Snapshot{made(1, "a", paths("/files")), made(2, "a", of("p", "files"))}, "latest", Filter{Source: "files"}, 0, ErrAmbiguous, "--set '', --set p"},
+		{"a host that harms a terminal", []*Snapshot{made(1, "a"), made(2, "b\n\x1b[2J'")}, "latest", Filter{}, 0, ErrAmbiguous, `--host a, --host $'b\x0a\x1b[2J\''`},
 		{"the set that holds a source", []*Snapshot{made(1, "a", of("p", "files")), made(2, "a", of("q", "lake"))}, "latest", Filter{Source: "files"}, 1, nil, ""},
 		{"this host's only set", []*Snapshot{made(1, "a", of("p")), made(2, "b", of("q"))}, "latest", Filter{Prefer: "a"}, 1, nil, ""},
 

@@ -311,6 +311,6 @@ func (a *app) filter() catalog.Filter {
 // filterFor is the filter for a place: a source that is named tells which sets it may be in.
 func (a *app) filterFor(p catalog.Place) catalog.Filter {
 	f := a.filter()
-	f.Source = p.Source
+	f.Source, f.Below = p.Source, p.Path
 	return f
 }
