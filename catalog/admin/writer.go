@@ -37,20 +37,34 @@ func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, er
 	}, nil
 }
 
-// checkNewName refuses a name that signs already: records of two keys in one lane could not be told apart.
+// checkNewName refuses a name that signs already: records of two keys in one lane could not be told apart. So it does one that is another's with
+// a dot and more: a bucket policy for the shorter one, log/NAME.*, would let its host put objects in the way of the other's records.
 func checkNewName(repo *catalog.Repository, name string) error {
 	if name == repo.Owner().Name() {
 		return catalog.Refuse("%s is the name of the repository's owner; choose another", name)
 	}
 	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
-		if NameOf(m) == name && m.Revoked != nil {
+		taken := NameOf(m)
+		if taken == name && m.Revoked != nil {
 			return catalog.Refuse("%s was revoked, and its name stays taken; choose another, such as %s-2", name, name)
 		}
-		if NameOf(m) == name {
+		if taken == name {
 			return catalog.Refuse("%s is admitted already; revoke it first and choose another name, or give the host its key file", name)
+		}
+		if short, long := min(taken, name), max(taken, name); strings.HasPrefix(long, short+".") {
+			return catalog.Refuse("%s cannot be a name beside %s: a bucket policy for %s would hold for %s too; choose another, such as %s",
+				name, taken, short, long, undotted(name))
 		}
 	}
 	return nil
+}
+
+// undotted is another name, without dots.
+func undotted(name string) string {
+	if strings.Contains(name, ".") {
+		return strings.ReplaceAll(name, ".", "-")
+	}
+	return name + "-2"
 }
 
 // NameOf is the name that a member signs with, even if its key cannot be read.

@@ -8,8 +8,10 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/output"
 )
+
+// anyHost stands for the host that was not named. A policy without one would let a host put objects in the way of every other's records.
+const anyHost = "REPLACE-HOST"
 
 // policyRole is the role of a policy: of the writer that args name, if they do.
 func (a *app) policyRole(name string, args []string) (admin.Role, error) {
@@ -23,8 +25,8 @@ func (a *app) policyRole(name string, args []string) (admin.Role, error) {
 		return r.Of(catalog.WriterName(args[0])), nil
 	}
 	if name == "writer" {
-		a.out.Warn(output.Warning{Message: "this policy lets one host put objects in the way of every other's records: " +
-			"name the host that it is for, as in --print-policy writer db1"})
+		a.out.Note("put the host that the policy is for in the place of %s, or name it, as in --print-policy writer db1", anyHost)
+		return r.Of(anyHost), nil
 	}
 	return r, nil
 }
