@@ -57,6 +57,16 @@ func (c *Cache) Read(name string) ([]byte, error) {
 	return root.ReadFile(filepath.FromSlash(name))
 }
 
+// has tells whether there is a cached file, whatever is in it.
+func (c *Cache) has(name string) bool {
+	path := c.Path(name)
+	if path == "" {
+		return false
+	}
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // Write puts a file in place at once, so that a reader sees the old or the new one whole.
 func (c *Cache) Write(name string, data []byte) error {
 	if c.Path(name) == "" {

@@ -195,7 +195,7 @@ func (c *Config) readable() error {
 
 // loadConfig is the config that the store shows now.
 func (r *Repository) loadConfig(ctx context.Context) (*Config, error) {
-	o := configs{store: r.Store, cache: r.Cache, repository: r.Format.Repository, owner: r.owner, large: map[uint64]bool{}}
+	o := configs{store: r.opening(), cache: r.Cache, repository: r.Format.Repository, owner: r.owner, large: map[uint64]bool{}}
 	return loadConfig(ctx, o, func(err error) error {
 		if !r.options.AcceptRollback {
 			return err

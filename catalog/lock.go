@@ -6,17 +6,18 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 )
 
 // laneLock is held by the process of this host that writes to a lane. Its file keeps the nonce of the session that is, or was
-// last, open there. Without a cache directory it guards nothing: then the store's sessions alone keep runs apart.
+// last, open there, and the one before: whether the last came to be is known only when it was put. Without a cache directory it guards nothing: then the store's sessions alone keep runs apart.
 type laneLock struct {
 	mu   sync.Mutex
 	file *os.File
-	last string
+	last []string
 }
 
 // lockLane returns nil if another process holds the lane.
@@ -41,12 +42,12 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 		file.Close()
 		return nil, nil
 	}
-	nonce, err := io.ReadAll(io.LimitReader(file, 256))
+	nonces, err := io.ReadAll(io.LimitReader(file, 256))
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
-	return &laneLock{file: file, last: strings.TrimSpace(string(nonce))}, nil
+	return &laneLock{file: file, last: strings.Fields(string(nonces))}, nil
 }
 
 // tryLock locks a file until it is closed; false if another has locked it.
@@ -58,25 +59,45 @@ func tryLock(file *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// nonce is what keep has kept last, in this process or an earlier one.
-func (l *laneLock) nonce() string {
+// keptNonces is how many sessions' nonces a lane's file holds at most.
+const keptNonces = 8
+
+// knows tells whether keep has kept a nonce lately, in this process or an earlier one.
+func (l *laneLock) knows(nonce string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.last
+	return slices.Contains(l.last, nonce)
 }
 
-// keep writes a session's nonce before the session is opened.
+// keep writes a session's nonce before the session is opened, beside the others.
 func (l *laneLock) keep(nonce string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = nonce
+	l.last = append([]string{nonce}, l.last[:min(len(l.last), keptNonces-1)]...)
+	return l.write()
+}
+
+// opened says that the session whose nonce was kept last is open, so that no other can be.
+func (l *laneLock) opened() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.last) == 1 {
+		return nil
+	}
+	l.last = l.last[:1]
+	return l.write()
+}
+
+func (l *laneLock) write() error {
 	if l.file == nil {
 		return nil
 	}
-	if err := l.file.Truncate(0); err != nil {
-		return fmt.Errorf("keep the session's nonce: %w", err)
+	text := strings.Join(l.last, "\n")
+	_, err := l.file.WriteAt([]byte(text), 0)
+	if err == nil {
+		err = l.file.Truncate(int64(len(text)))
 	}
-	if _, err := l.file.WriteAt([]byte(nonce), 0); err != nil {
+	if err != nil {
 		return fmt.Errorf("keep the session's nonce: %w", err)
 	}
 	return nil

@@ -121,7 +121,8 @@ func (l *Log) findHex(id string) *Record {
 // is wrong with single records is in Problems.
 func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 	var infos []store.Info
-	for info, err := range r.Store.List(ctx, "log/", "") {
+	from := r.opening()
+	for info, err := range from.List(ctx, "log/", "") {
 		if err != nil {
 			return nil, fmt.Errorf("list records: %w", err)
 		}
@@ -133,7 +134,7 @@ func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 	g.SetLimit(fetches)
 	for i, info := range infos {
 		g.Go(func() (err error) {
-			records[i], problems[i], err = r.readRecord(gctx, info)
+			records[i], problems[i], err = r.readRecord(gctx, from, info)
 			return err
 		})
 	}
@@ -148,7 +149,7 @@ func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 var errVoid = errors.New("declared void by the owner")
 
 // readRecord returns a record, or what is wrong with it, or nothing of both for an object that is no record's.
-func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Record, problem *Defect, err error) {
+func (r *Repository) readRecord(ctx context.Context, from store.Store, info store.Info) (rec *Record, problem *Defect, err error) {
 	lane, seq, ok := parseRecordName(info.Name)
 	if !ok {
 		return nil, nil, nil
@@ -157,7 +158,7 @@ func (r *Repository) readRecord(ctx context.Context, info store.Info) (rec *Reco
 		err := fmt.Errorf("record %s has %d bytes, and is not read: %w", info.Name, info.Size, archive.ErrDamaged)
 		return nil, &Defect{lane, seq, err}, nil
 	}
-	_, err = r.Cache.object(ctx, r.Store, info.Name, func(data []byte) (err error) {
+	_, err = r.Cache.object(ctx, from, info.Name, func(data []byte) (err error) {
 		if void := r.Config.Void[info.Name]; void != "" && void == hash(data) {
 			return errVoid
 		}

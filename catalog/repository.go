@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -38,7 +39,7 @@ type Options struct {
 	Now      func() time.Time // the clock; time.Now if nil
 	Software string           // named in records
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
-	Format   []byte           // packstone.json if it was read already; nil: Open reads it
+	Look     *Look            // what was read of the repository already; nil: Open looks
 	// AcceptRollback goes on, with a warning, where the store does not show all that it must have
 	// had.
 	AcceptRollback bool
@@ -149,7 +150,10 @@ func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config,
 		return err
 	}
 	c.Domains[0].SHA256 = hash(sealed)
-	err = errors.Join(r.putDomain(ctx, domainName(1, 0), sealed), r.putConfig(ctx, owner, c))
+	var g errgroup.Group
+	g.Go(func() error { return r.putDomain(ctx, domainName(1, 0), sealed) })
+	g.Go(func() error { return r.putConfig(ctx, owner, c) })
+	err = g.Wait()
 	if errors.Is(err, store.ErrExist) {
 		return fmt.Errorf("an interrupted init has left objects below config/ and domains/: delete them and try again: %w", ErrExists)
 	}
@@ -199,33 +203,25 @@ func (r *Repository) sealDomain(number uint64, domain crypto.Domain, recipients 
 	return sealed, nil
 }
 
-// ReadFormat reads packstone.json, from which the id tells where keys and caches of a repository are. ErrNoRepository if there is none.
-func ReadFormat(ctx context.Context, s store.Store) ([]byte, error) {
-	data, err := s.Get(ctx, archive.FormatObject, 0, -1, nil)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", s.Location(), ErrNoRepository)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
-	}
-	return data, nil
-}
-
 // Open opens the repository in s with the keys at hand. ErrNoRepository if there is none; crypto.ErrWrongIdentity if
 // the identities do not open it; ErrUntrusted if its configuration is not signed by the pinned owner.
 func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
-	data, err := o.Format, error(nil)
-	if data == nil {
-		data, err = ReadFormat(ctx, s)
+	if o.Look == nil {
+		var err error
+		if o.Look, err = lookAt(ctx, s, "config/"); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	format, err := archive.ParseFormat(data)
+	format, err := archive.ParseFormat(o.Look.Format)
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
 	r := &Repository{Store: s, Format: format, Cache: openCache(o), domains: map[uint64]crypto.Domain{}, options: o}
+	var domains []string
+	if o.Keys.Identities != nil {
+		domains = append(domains, domainName(1, 0)) // which nearly every repository has
+	}
+	o.Look.fetch(ctx, r.Cache, domains...)
 	r.memories = openMemories(o, format.Repository)
 	if r.seen, err = r.memories.recall(); err != nil {
 		r.warn("a roll-back of the storage would go unnoticed: %v", err)
@@ -241,7 +237,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if foreign := r.Config.Foreign(); len(foreign) > 0 {
 		r.warn("%s: %v", strings.Join(foreign, ", "), ErrForeign)
 	}
-	if hash(data) != r.Config.Format {
+	if hash(o.Look.Format) != r.Config.Format {
 		return nil, fmt.Errorf("open repository %s: %s is not the one that the owner has signed: %w", s.Location(), archive.FormatObject, ErrUntrusted)
 	}
 	if err := r.openDomains(ctx); err != nil {
@@ -276,7 +272,7 @@ func (r *Repository) openDomains(ctx context.Context) error {
 
 func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	var plain []byte
-	_, err := r.Cache.object(ctx, r.Store, d.Object, func(data []byte) (err error) {
+	_, err := r.Cache.object(ctx, r.opening(), d.Object, func(data []byte) (err error) {
 		if d.SHA256 != "" && d.SHA256 != hash(data) {
 			return fmt.Errorf("%s is not the one that the owner has signed: %w", d.Object, archive.ErrDamaged)
 		}

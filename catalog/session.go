@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -119,11 +120,7 @@ func (s *Session) enterLane(ctx context.Context) (err error) {
 	if s.RolledBack, err = s.repo.missing(ctx, s.memory, s.Log); err != nil {
 		return err
 	}
-	open, err := s.openSessions(ctx)
-	if err != nil {
-		return err
-	}
-	return s.takeLane(ctx, open)
+	return s.takeLane(ctx)
 }
 
 // remember keeps what was seen for the next run. After a roll-back it is not kept before there is a commit, so that a run
@@ -134,21 +131,9 @@ func (s *Session) remember() {
 	}
 }
 
-// openSessions lists this writer's sessions: session object → there.
-func (s *Session) openSessions(ctx context.Context) (map[string]bool, error) {
-	open := map[string]bool{}
-	for info, err := range s.repo.Store.List(ctx, "sessions/"+s.signer.Name()+".", "") {
-		if err != nil {
-			return nil, fmt.Errorf("list sessions: %w", err)
-		}
-		open[info.Name] = true
-	}
-	return open, nil
-}
-
 // takeLane tries lane after lane. One that the storage has lost records of is never good again, nor
 // is one that somebody has blocked.
-func (s *Session) takeLane(ctx context.Context, open map[string]bool) error {
+func (s *Session) takeLane(ctx context.Context) error {
 	for n := s.firstLane(); ; n++ {
 		lane := Lane{s.signer.Name(), n}
 		if s.memory.Lanes[lane.String()].Retired || s.Log.blocked(lane) {
@@ -162,7 +147,7 @@ func (s *Session) takeLane(ctx context.Context, open map[string]bool) error {
 			continue // another process of this host is at work there
 		}
 		s.lane, s.lock = lane, lock
-		taken, err := s.tryLane(ctx, open)
+		taken, err := s.tryLane(ctx)
 		if err != nil || taken {
 			return err
 		}
@@ -190,16 +175,17 @@ func (s *Session) firstLane() (first uint64) {
 	return first
 }
 
-// tryLane opens a session in s.lane, or says that the lane is in use.
-func (s *Session) tryLane(ctx context.Context, open map[string]bool) (bool, error) {
+// tryLane opens a session in s.lane, or says that the lane is in use: nobody asks before whether there is one.
+func (s *Session) tryLane(ctx context.Context) (bool, error) {
 	s.continueAt(s.Log.Head(s.lane))
-	if open[s.lane.session(s.sequence)] {
-		dead, err := s.fenceOwn(ctx)
-		if err != nil || !dead {
+	err := s.open(ctx)
+	if errors.Is(err, store.ErrExist) {
+		var dead bool
+		if dead, err = s.fenceOwn(ctx); err != nil || !dead {
 			return false, err
 		}
+		err = s.open(ctx)
 	}
-	err := s.open(ctx)
 	if errors.Is(err, store.ErrExist) {
 		return false, nil
 	}
@@ -222,7 +208,7 @@ func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("load session %s: %w", s.lane.session(s.sequence), err)
 	}
 	note, err := s.readSession(data)
-	if err != nil || note.Nonce != s.lock.nonce() {
+	if err != nil || !s.lock.knows(note.Nonce) {
 		return false, nil
 	}
 	s.nonce = note.Nonce
@@ -264,14 +250,15 @@ func (s *Session) open(ctx context.Context) error {
 	if err := putOwn(ctx, s.repo.Store, name, data); err != nil {
 		return fmt.Errorf("open session %s: %w", name, err)
 	}
+	_ = s.lock.opened()
 	s.opened = true
 	return nil
 }
 
 // readAfterOpening reads what may have changed before the session was visible: the config, by which the log is read again if it is another
-// one, and the collector's decisions.
+// one, and the collector's decisions, which are read at the same time and again under another config.
 func (s *Session) readAfterOpening(ctx context.Context) error {
-	config, err := s.repo.loadConfig(ctx)
+	config, avoid, err := s.readBoth(ctx)
 	if err != nil {
 		return err
 	}
@@ -284,15 +271,14 @@ func (s *Session) readAfterOpening(ctx context.Context) error {
 		if s.Log, err = s.repo.ReadLog(ctx); err != nil {
 			return err
 		}
+		if avoid, err = s.repo.readAvoid(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.admitted(); err != nil {
 		return err
 	}
 	if s.recipients, err = s.repo.Config.AgeRecipients(); err != nil {
-		return err
-	}
-	avoid, err := s.repo.readAvoid(ctx)
-	if err != nil {
 		return err
 	}
 	s.avoid.Store(avoid)
@@ -307,6 +293,20 @@ func (s *Session) admitted() error {
 	}
 	_, err := s.repo.Writer()
 	return err
+}
+
+// readBoth reads the config, and the collector's decisions as the config that was known before has them.
+func (s *Session) readBoth(ctx context.Context) (config *Config, avoid *Avoid, err error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		config, err = s.repo.loadConfig(gctx)
+		return err
+	})
+	g.Go(func() (err error) {
+		avoid, err = s.repo.readAvoid(gctx)
+		return err
+	})
+	return config, avoid, g.Wait()
 }
 
 // usable fails with ErrRestart if a pack of refs was swept, or is condemned, by what was read after this session was opened. Nothing is ever
@@ -369,15 +369,14 @@ func (s *Session) putCheckpoint(ctx context.Context, packs []archive.RunPack, re
 	if err := s.usable(refs); err != nil {
 		return nil, err
 	}
-	run, err := s.putRun(ctx, packs)
+	run, list, err := s.putBoth(ctx, packs, func(ctx context.Context) (RefsList, error) {
+		full, err := s.putRefs(ctx, archive.EncodeRefs(refs))
+		return RefsList{Full: full}, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	full, err := s.putRefs(ctx, archive.EncodeRefs(refs))
-	if err != nil {
-		return nil, err
-	}
-	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: RefsList{Full: full}, Run: s.run})
+	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: list, Run: s.run})
 	if err == nil {
 		s.keepRun(ctx, run, packs)
 	}
@@ -443,11 +442,7 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	if err := s.contentUsable(ctx, c); err != nil {
 		return RefsList{}, err
 	}
-	run, err := s.putRun(ctx, c.Packs)
-	if err != nil {
-		return RefsList{}, err
-	}
-	refs, err := s.putSnapshotRefs(ctx, c)
+	run, refs, err := s.putBoth(ctx, c.Packs, func(ctx context.Context) (RefsList, error) { return s.putSnapshotRefs(ctx, c) })
 	if err != nil {
 		return RefsList{}, err
 	}
@@ -544,6 +539,20 @@ func (s *Session) Close() {
 		s.lock.release()
 		s.lock = nil
 	}
+}
+
+// putBoth puts an index run of packs that the store has acknowledged, and refs to them, at the same time: neither counts before the record.
+func (s *Session) putBoth(ctx context.Context, packs []archive.RunPack, putRefs func(context.Context) (RefsList, error)) (run []string, refs RefsList, err error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		run, err = s.putRun(gctx, packs)
+		return err
+	})
+	g.Go(func() (err error) {
+		refs, err = putRefs(gctx)
+		return err
+	})
+	return run, refs, g.Wait()
 }
 
 func (s *Session) putRun(ctx context.Context, packs []archive.RunPack) ([]string, error) {

@@ -35,7 +35,7 @@ func TestASessionIsOpenedBeforeTheCollectorsDecisionsAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"List log/", "List sessions/", "Put sessions/", "List config/", "List gc/",
+		"List log/", "Put sessions/", "List config/", "List gc/",
 		"Put packs/", "Put index/", "Put refs/", "Sync", "Put log/", "Sync",
 		"Put sessions/", "List log/", "List config/", "List gc/",
 		"Put packs/", "Put index/", "Put refs/", "Sync", "Put log/", "Sync",
@@ -45,6 +45,13 @@ func TestASessionIsOpenedBeforeTheCollectorsDecisionsAreRead(t *testing.T) {
 		if call.Op != storetest.Get {
 			kind, _, _ := strings.Cut(call.Name, "/")
 			got = append(got, strings.TrimSuffix(call.Op.String()+" "+kind+"/", " /"))
+		}
+	}
+	for i := 1; i < len(got); i++ { // calls of which neither waits for the other
+		for _, pair := range [][2]string{{"List config/", "List gc/"}, {"Put index/", "Put refs/"}} {
+			if got[i-1] == pair[1] && got[i] == pair[0] {
+				got[i-1], got[i] = pair[0], pair[1]
+			}
 		}
 	}
 	if !slices.Equal(got, want) {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Check is the outcome of one part of Probe.
@@ -43,27 +45,45 @@ const probeWriters = 16
 // its bytes.
 func Probe(ctx context.Context, s Store) Checks {
 	p := &probe{ctx: ctx, store: s, prefix: "probe/" + rand.Text() + "/"}
-	parts := []struct {
-		name string
-		run  func() error
-	}{
-		{"put", p.put},
-		{"read after write", p.readAfterWrite},
-		{"list after write", p.listAfterWrite},
-		{"put if absent", p.putIfAbsent},
-		{"one winner of racing writers", p.race},
-		{"wrong digest is refused", p.wrongDigest},
-		{"range reads", p.ranges},
-		{"missing object", p.missing},
-		{"sync", func() error { return s.Sync(ctx) }},
-		{"delete", p.clean},
+	steps := [][]probePart{
+		{{"put", p.put}},
+		{
+			{"read after write", p.readAfterWrite},
+			{"list after write", p.listAfterWrite},
+			{"put if absent", p.putIfAbsent},
+			{"one winner of racing writers", p.race},
+			{"wrong digest is refused", p.wrongDigest},
+			{"range reads", p.ranges},
+			{"missing object", p.missing},
+		},
+		{{"sync", func() error { return s.Sync(ctx) }}},
+		{{"delete", p.clean}},
 	}
-	checks := make(Checks, 0, len(parts))
-	for _, part := range parts {
-		begun := time.Now()
-		err := part.run()
-		checks = append(checks, Check{Name: part.name, Err: err, Took: time.Since(begun)})
+	var checks Checks
+	for _, step := range steps {
+		checks = append(checks, atOnce(step)...)
 	}
+	return checks
+}
+
+// probePart is what is tried for one Check.
+type probePart struct {
+	name string
+	run  func() error
+}
+
+// atOnce tries parts that have nothing to do with each other, at once, since the store may be far away.
+func atOnce(parts []probePart) Checks {
+	checks := make(Checks, len(parts))
+	var all sync.WaitGroup
+	for i, part := range parts {
+		all.Go(func() {
+			begun := time.Now()
+			err := part.run()
+			checks[i] = Check{Name: part.name, Err: err, Took: time.Since(begun)}
+		})
+	}
+	all.Wait()
 	return checks
 }
 
@@ -101,19 +121,23 @@ func (p *probe) put() error { return p.putBody("a/1", probeBody) }
 func (p *probe) readAfterWrite() error { return p.expect("a/1", 0, -1, probeBody) }
 
 func (p *probe) listAfterWrite() error {
+	var g errgroup.Group
 	for _, name := range []string{"a-1", "a/2"} { // in the order of names, "a-1" comes before "a/1"
-		if err := p.putBody(name, nil); err != nil {
-			return err
-		}
-		names, err := p.names("a")
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(names, p.prefix+name) || !slices.IsSorted(names) {
-			return fmt.Errorf("after a put of %s the listing is %v: %w", p.prefix+name, names, errBroken)
-		}
+		g.Go(func() error {
+			if err := p.putBody(name, nil); err != nil {
+				return err
+			}
+			names, err := p.names("a")
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(names, p.prefix+name) || !slices.IsSorted(names) {
+				return fmt.Errorf("after a put of %s the listing is %v: %w", p.prefix+name, names, errBroken)
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 func (p *probe) names(prefix string) ([]string, error) {
@@ -128,10 +152,13 @@ func (p *probe) names(prefix string) ([]string, error) {
 }
 
 func (p *probe) putIfAbsent() error {
-	if err := p.putBody("a/1", []byte("another body")); !errors.Is(err, ErrExist) {
+	if err := p.putBody("once", probeBody); err != nil {
+		return err
+	}
+	if err := p.putBody("once", []byte("another body")); !errors.Is(err, ErrExist) {
 		return fmt.Errorf("a second put of one name returned %v: %w", err, errBroken)
 	}
-	return p.expect("a/1", 0, -1, probeBody)
+	return p.expect("once", 0, -1, probeBody)
 }
 
 // race lets writers put different bodies under one name. One of them wins, and its body is what is there.
@@ -171,6 +198,7 @@ func (p *probe) wrongDigest() error {
 
 func (p *probe) ranges() error {
 	size := int64(len(probeBody))
+	var g errgroup.Group
 	for _, r := range []struct {
 		offset, length int64
 		want           []byte
@@ -182,11 +210,9 @@ func (p *probe) ranges() error {
 		{-8, -1, probeBody[size-8:]},
 		{size, 10, nil},
 	} {
-		if err := p.expect("a/1", r.offset, r.length, r.want); err != nil {
-			return err
-		}
+		g.Go(func() error { return p.expect("a/1", r.offset, r.length, r.want) })
 	}
-	return nil
+	return g.Wait()
 }
 
 func (p *probe) missing() error {
@@ -203,10 +229,12 @@ func (p *probe) clean() error {
 	if err != nil {
 		return err
 	}
+	var g errgroup.Group
 	for _, name := range names {
-		if err := p.store.Delete(p.ctx, name); err != nil {
-			return err
-		}
+		g.Go(func() error { return p.store.Delete(p.ctx, name) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	left, err := p.names("")
 	if err != nil {

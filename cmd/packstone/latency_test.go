@@ -16,23 +16,25 @@ import (
 	"github.com/packstone/packstone/archive/store/s3test/proxy"
 )
 
-// farStorage is an S3 server 50 ms away, and a program that uses it.
+// farStorage is an S3 server far away, and a program that uses it.
 type farStorage struct {
 	t     *testing.T
+	home  string
 	env   []string
 	proxy *proxy.Proxy
 }
 
-func newFarStorage(t *testing.T) *farStorage {
+func newFarStorage(t *testing.T, latency time.Duration) *farStorage {
 	server := s3test.Start(t, s3test.Options{})
-	p, err := proxy.New(proxy.Options{Target: server.Endpoint, Latency: 50 * time.Millisecond})
+	p, err := proxy.New(proxy.Options{Target: server.Endpoint, Latency: latency})
 	if err != nil {
 		t.Fatal(err)
 	}
 	front := httptest.NewServer(p)
 	t.Cleanup(front.Close)
-	return &farStorage{t: t, proxy: p, env: []string{
-		"HOME=" + t.TempDir(), "PACKSTONE_REPOSITORY=minio+" + front.URL + "/" + server.Bucket(t) + "/p",
+	home := t.TempDir()
+	return &farStorage{t: t, home: home, proxy: p, env: []string{
+		"HOME=" + home, "PACKSTONE_REPOSITORY=minio+" + front.URL + "/" + server.Bucket(t) + "/p",
 		"PACKSTONE_S3_ACCESS_KEY=" + server.AccessKey, "PACKSTONE_S3_SECRET_KEY=" + server.SecretKey,
 	}}
 }
@@ -69,7 +71,7 @@ func (f *farStorage) packs(method string) proxy.Count {
 }
 
 func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
-	f := newFarStorage(t)
+	f := newFarStorage(t, 50*time.Millisecond)
 	if code, stdout, stderr := runWith(t, f.env, "init"); code != 0 {
 		t.Fatalf("init ends with %d\n%s%s", code, stdout, stderr)
 	}
@@ -118,4 +120,49 @@ func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
 		t.Errorf("%d downloads at once, want at least 4; %d bytes came of %d", down.AtOnce, down.Received, up.Sent)
 	}
 	t.Logf("up %+v, down %+v", up, down)
+}
+
+// TestFewRoundTripsAreWaitedForOneAfterTheOther counts requests of which each began when another had ended.
+func TestFewRoundTripsAreWaitedForOneAfterTheOther(t *testing.T) {
+	f := newFarStorage(t, 150*time.Millisecond)
+	dir := t.TempDir()
+	for i := range 20 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), fmt.Appendf(nil, "content %d", i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings := filepath.Join(t.TempDir(), "packstone.yaml")
+	if err := os.WriteFile(settings, []byte("version: 1\nsources:\n  files: {type: files, path: "+dir+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host := append(f.env, "PACKSTONE_CONFIG="+settings)
+	fresh := func() []string {
+		return append(f.env, "HOME="+t.TempDir(), "PACKSTONE_IDENTITY_FILE="+filepath.Join(f.home, ".config/packstone/identity.txt"))
+	}
+	for _, c := range []struct {
+		most int64
+		env  []string
+		args []string
+	}{
+		{20, host, []string{"init"}},
+		{9, host, []string{"backup", "files"}},
+		{5, host, []string{"backup", "files"}},
+		{4, nil, []string{"snapshots"}},
+		{5, nil, []string{"ls", "latest:files"}},
+		{6, nil, []string{"restore", "latest:files/7", "--target", t.TempDir()}},
+	} {
+		env := c.env
+		if env == nil {
+			env = fresh()
+		}
+		f.proxy.Reset()
+		if code, stdout, stderr := runWith(t, env, c.args...); code != 0 {
+			t.Fatalf("%v ends with %d\n%s%s", c.args, code, stdout, stderr)
+		}
+		f.proxy.Wait()
+		t.Logf("%v: %d one after the other, of %d", c.args, f.proxy.Rounds(), f.proxy.Requests("", ""))
+		if n := f.proxy.Rounds(); n > c.most {
+			t.Errorf("%v waited for %d requests one after the other, want at most %d: %+v", c.args, n, c.most, f.proxy.Counts())
+		}
+	}
 }

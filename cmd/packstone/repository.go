@@ -187,11 +187,11 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	if err != nil {
 		return nil, nil, err
 	}
-	format, err := catalog.ReadFormat(ctx, storage)
+	look, err := catalog.LookAt(ctx, storage)
 	if err != nil {
 		return nil, nil, err
 	}
-	id, err := repositoryID(storage, format)
+	id, err := repositoryID(storage, look.Format)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -210,7 +210,7 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 		Bypass:   needed&bypassCache != 0,
 		TempDir:  os.TempDir(),
 		Memory:   a.reliable(a.memoryDirectory(storage.Location())),
-		Format:   format,
+		Look:     look,
 
 		AcceptRollback: a.flags.acceptRollback || needed&evenBroken != 0,
 		Software:       "packstone " + version().Version,

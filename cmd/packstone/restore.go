@@ -227,6 +227,7 @@ type restoring struct {
 	o        restoreOptions
 	way      []comeback // for --in-place
 	legs     []leg
+	pages    fetch.RecentPages
 	base     target.Target // below which each source has a folder
 	targets  []target.Target
 	doubts   []string // why somebody should be asked
@@ -359,13 +360,17 @@ func (r *restoring) bringBack(ctx context.Context, l leg) error {
 	return err
 }
 
+// fewPages is how many bytes of pages are kept young while a tree is gone through from its beginning to its end, a few times.
+const fewPages = 1 << 20
+
 // tree opens the tree of a source.
 func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *fetch.Fetcher, error) {
 	fetcher, err := fetch.New(r.repo, r.snapshot.Domain, r.fetchOptions())
 	if err != nil {
 		return nil, nil, err
 	}
-	return tree.Open(source.Root, fetcher.Pages(), tree.OpenOptions{Marks: r.o.remove}), fetcher, nil
+	r.pages.Most = fewPages
+	return tree.Open(source.Root, r.pages.Load(fetcher.Pages()), tree.OpenOptions{Marks: r.o.remove}), fetcher, nil
 }
 
 func (r *restoring) dry() bool { return r.flags.dryRun }

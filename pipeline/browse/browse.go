@@ -18,7 +18,7 @@ type Browser struct {
 	repo     *catalog.Repository
 	o        fetch.Options
 	fetchers map[uint64]*fetch.Fetcher
-	pages    recentPages
+	pages    fetch.RecentPages
 }
 
 // New makes a browser, which fetches as o says.
@@ -45,7 +45,7 @@ func (b *Browser) Tree(s *catalog.Snapshot, source *catalog.SourceState) (*tree.
 	if err != nil {
 		return nil, err
 	}
-	return tree.Open(source.Root, b.pages.load(f.Pages()), tree.OpenOptions{}), nil
+	return tree.Open(source.Root, b.pages.Load(f.Pages()), tree.OpenOptions{}), nil
 }
 
 // TreeOf is the tree of a source, an empty one if the snapshot does not have the source.

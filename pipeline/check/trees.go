@@ -17,7 +17,7 @@ import (
 // checkTrees tests that every page of every snapshot can be read, and that index and refs know all that is needed, and names the files that
 // damage hurts. Of a tree that follows on one in which nothing was wrong, only what differs is read.
 func (c *check) checkTrees(ctx context.Context) error {
-	w := &treeWalk{check: c, loads: map[uint64]tree.Load{}}
+	w := &treeWalk{check: c, loads: map[uint64]tree.Load{}, recent: fetch.RecentPages{Most: mostRecent}}
 	for _, s := range slices.SortedStableFunc(slices.Values(c.snapshots), compareSets) {
 		if err := s.CheckNames(); err != nil {
 			c.find(c.log.Find(s.ID).Name(), err)
@@ -34,10 +34,14 @@ func compareSets(a, b *catalog.Snapshot) int {
 	return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Set, b.Set))
 }
 
+// mostRecent is how many bytes of pages are kept for the next tree, which has most of them too.
+const mostRecent = 8 << 20
+
 // treeWalk is the check of all trees.
 type treeWalk struct {
 	*check
 	loads   map[uint64]tree.Load // by domain
+	recent  fetch.RecentPages
 	decoded tree.Cache
 	of      *catalog.Snapshot // the snapshot before
 	last    map[string]*sound // of the snapshots of the same set: by source
@@ -82,7 +86,7 @@ func (w *treeWalk) load(domain uint64) (tree.Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.loads[domain] = keepRecent(fetcher.Pages())
+	w.loads[domain] = w.recent.Load(fetcher.Pages())
 	return w.loads[domain], nil
 }
 

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/packstone/packstone/archive/store/count"
 )
 
 // Options say where the proxy sends requests and what it does to them. Only Target is required.
@@ -37,6 +39,7 @@ type Proxy struct {
 	counts map[[2]string]*Count
 	open   map[[2]string]int64 // requests under way
 	left   *sync.Cond          // a request has ended
+	rounds *count.Rounds
 }
 
 // Count is what went through for one method and kind.
@@ -77,8 +80,7 @@ func New(opts Options) (*Proxy, error) {
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := [2]string{r.Method, Kind(r)}
-	p.enter(key)
-	defer p.leave(key)
+	defer p.leave(key, p.enter(key))
 	if wait(r.Context(), p.latency) != nil {
 		return // the client went away
 	}
@@ -90,17 +92,19 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.reverse.ServeHTTP(answer, r)
 }
 
-func (p *Proxy) enter(key [2]string) {
+func (p *Proxy) enter(key [2]string) (place int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open[key]++
 	c := p.of(key)
 	c.AtOnce = max(c.AtOnce, p.open[key])
+	return p.rounds.Begin()
 }
 
-func (p *Proxy) leave(key [2]string) {
+func (p *Proxy) leave(key [2]string, place int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.rounds.End(place)
 	if p.open[key]--; p.open[key] == 0 {
 		delete(p.open, key)
 	}
@@ -167,7 +171,14 @@ func (p *Proxy) Requests(method, kind string) int64 {
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.counts = make(map[[2]string]*Count)
+	p.counts, p.rounds = make(map[[2]string]*Count), new(count.Rounds)
+}
+
+// Rounds is how many requests were waited for one after the other: see count.Rounds.
+func (p *Proxy) Rounds() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rounds.Longest()
 }
 
 // kinds are the first segments of object names in a repository.

@@ -1,6 +1,7 @@
-package browse
+package fetch
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -8,19 +9,21 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// recentPages keeps pages of trees that were loaded not long ago: going from directory to directory, or from one snapshot to the next,
+// RecentPages keeps pages of trees that were loaded not long ago: going from directory to directory, or from one snapshot to the next,
 // asks for the same ones again. It is safe for concurrent use; its zero value is empty.
-type recentPages struct {
+type RecentPages struct {
+	// Most is how many bytes of pages are young, 16 MiB if 0; as many are old at most.
+	Most int
+
 	mu         sync.Mutex
 	young, old map[archive.ID][]byte
 	size       int // bytes of the young ones
 }
 
-// youngPages is how many bytes of pages are young; as many are old at most.
-const youngPages = 16 << 20
+const youngest = 16 << 20
 
-// load is a tree.Load that asks other only for what is not at hand.
-func (r *recentPages) load(other tree.Load) tree.Load {
+// Load is a tree.Load that asks other only for what is not at hand.
+func (r *RecentPages) Load(other tree.Load) tree.Load {
 	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
 		var rest []archive.Chunk
 		var at []int
@@ -44,7 +47,7 @@ func (r *recentPages) load(other tree.Load) tree.Load {
 	}
 }
 
-func (r *recentPages) get(id archive.ID) []byte {
+func (r *RecentPages) get(id archive.ID) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if page := r.young[id]; page != nil {
@@ -57,15 +60,15 @@ func (r *recentPages) get(id archive.ID) []byte {
 	return page
 }
 
-func (r *recentPages) put(id archive.ID, page []byte) {
+func (r *RecentPages) put(id archive.ID, page []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.add(id, append([]byte(nil), page...))
 }
 
 // add makes a page young. It needs the lock.
-func (r *recentPages) add(id archive.ID, page []byte) {
-	if r.young == nil || r.size > youngPages {
+func (r *RecentPages) add(id archive.ID, page []byte) {
+	if r.young == nil || r.size > cmp.Or(r.Most, youngest) {
 		r.young, r.old, r.size = map[archive.ID][]byte{}, r.young, 0
 	}
 	if _, ok := r.young[id]; !ok {
