@@ -6,6 +6,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/archive/store/hedge"
 	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/archive/store/limit"
 	"github.com/packstone/packstone/archive/store/localdir"
@@ -54,6 +55,9 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	}
 	counts, limiter := count.New(adapter), r.limiter(opts.Connections)
 	s := store.Store(counts)
+	if r.IsBucket() && opts.Connections == 0 {
+		s = hedge.New(s) // inside of the limit, so that what waits for its turn is not taken for slow
+	}
 	if limiter != nil {
 		s = limiter.Store(s)
 	}

@@ -1,0 +1,143 @@
+// Package hedge asks a second time for what takes much longer to come than what was asked for before, since a far store is now and
+// then slow for one request alone. Whichever answer comes first is taken.
+package hedge
+
+import (
+	"context"
+	"math/bits"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/packstone/packstone/archive/store"
+)
+
+// Store hedges the Gets of another store: at most one in fifty, one at a time.
+type Store struct {
+	store.Store
+
+	mu      sync.Mutex
+	classes [64]class // of requests by the binary length of what they ask for
+	gets    int64
+	hedged  int64
+	hedging bool
+}
+
+const (
+	share     = 50  // Gets for each that may be hedged
+	remembers = 128 // how long requests of a class took
+	enough    = 32  // of these, to tell what is long
+)
+
+// class is what is known of requests for about as many bytes.
+type class struct {
+	took []time.Duration // a ring once it is full
+	next int
+	long time.Duration // what is longer is hedged; 0: not known yet
+}
+
+// New returns s with hedged Gets.
+func New(s store.Store) *Store { return &Store{Store: s} }
+
+// Hedged is how many Gets were asked for a second time.
+func (s *Store) Hedged() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hedged
+}
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
+	long := s.long(length)
+	if long == 0 {
+		return s.plain(ctx, name, offset, length, dst)
+	}
+	first, cancel := context.WithCancel(ctx)
+	defer cancel()
+	second := &second{answered: make(chan struct{})}
+	timer := time.AfterFunc(long, func() {
+		defer close(second.answered)
+		if !s.begin() {
+			second.err = errNotAsked
+			return
+		}
+		second.data, second.err = s.Store.Get(first, name, offset, length, nil)
+		s.end()
+		if second.err == nil {
+			cancel()
+		}
+	})
+	got, err := s.plain(first, name, offset, length, dst)
+	if unasked := timer.Stop(); unasked || err == nil {
+		return got, err
+	}
+	<-second.answered // the first has failed, or was cancelled by the second
+	if second.err == nil && ctx.Err() == nil {
+		return append(dst, second.data...), nil
+	}
+	return got, err
+}
+
+// second is the second request for the same.
+type second struct {
+	answered chan struct{}
+	data     []byte
+	err      error
+}
+
+// errNotAsked: too many were asked for twice.
+var errNotAsked = context.Canceled
+
+// plain asks once and notes how long that took.
+func (s *Store) plain(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
+	begun := time.Now()
+	got, err := s.Store.Get(ctx, name, offset, length, dst)
+	if err == nil {
+		s.note(length, time.Since(begun))
+	}
+	return got, err
+}
+
+// begin tells whether one more may be hedged.
+func (s *Store) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hedging || (s.hedged+1)*share > s.gets {
+		return false
+	}
+	s.hedging = true
+	s.hedged++
+	return true
+}
+
+func (s *Store) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hedging = false
+}
+
+func (s *Store) class(length int64) *class { return &s.classes[bits.Len64(uint64(max(length, 0)))] }
+
+// long counts a Get and returns when it is to be asked for again, 0 for never.
+func (s *Store) long(length int64) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gets++
+	return s.class(length).long
+}
+
+func (s *Store) note(length int64, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.class(length)
+	if len(c.took) < remembers {
+		c.took = append(c.took, took)
+	} else {
+		c.took[c.next] = took
+	}
+	c.next = (c.next + 1) % remembers
+	if len(c.took) >= enough && c.next%(enough/2) == 0 {
+		sorted := slices.Sorted(slices.Values(c.took))
+		c.long = sorted[len(sorted)*95/100] * 5 / 4
+	}
+}
