@@ -242,7 +242,7 @@ func TestADecisionOpensItsSessionBeforeItReadsWhatIsCollected(t *testing.T) {
 			got = append(got, call.Op.String()+" "+kind)
 		}
 	}
-	want := []string{"List log", "List sessions", "Put sessions", "List gc", "Put log"}
+	want := []string{"List log", "Put sessions", "List gc", "Put log"}
 	if !slices.Equal(got, want) {
 		t.Errorf("calls %q, want %q", got, want)
 	}

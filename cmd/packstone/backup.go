@@ -389,6 +389,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	summary := summarize(snapshot, o, time.Since(begun))
 	summary.Requests = storage.Counts.Totals()
 	a.out.Summary(summary, summary.text(snapshot))
+	a.tellRequests(summary.Requests)
 	if err == nil && !snapshot.Complete() {
 		err = exitWith(exitMissing, "%d entries are missing or changed while they were read: they are listed above", summary.Missed)
 	}

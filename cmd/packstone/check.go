@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
@@ -27,6 +28,7 @@ type checkSummary struct {
 	Healed      []checkFinding `json:"healed,omitempty" doc:"Packs that are damaged or missing and whose chunks lie in other packs too: nothing is lost by them."`
 	Unchecked   []string       `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
 	Notes       []string       `json:"notes" doc:"What a person should know, and that is no fault."`
+	Requests    count.Totals   `json:"requests" doc:"Requests to the storage."`
 }
 
 // checkFinding is something that is wrong.
@@ -72,7 +74,7 @@ func parseShare(text string, o *check.Options) error {
 }
 
 func (a *app) check(ctx context.Context, o check.Options) error {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache|evenBroken)
+	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache|evenBroken)
 	if err != nil {
 		return err
 	}
@@ -83,6 +85,7 @@ func (a *app) check(ctx context.Context, o check.Options) error {
 		return err
 	}
 	m := checkSummaryOf(report)
+	m.Requests = storage.Counts.Totals()
 	for _, f := range m.Findings {
 		a.out.Problem(f.Object, "check", errors.New(f.Error))
 		for _, name := range f.Files {
@@ -96,6 +99,7 @@ func (a *app) check(ctx context.Context, o check.Options) error {
 		a.out.Note("note: %s", output.Name(text))
 	}
 	a.out.Summary(m, m.text())
+	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
 		return exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
 	}

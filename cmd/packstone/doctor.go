@@ -37,36 +37,42 @@ const (
 )
 
 func newDoctor(a *app) *cobra.Command {
-	var appendOnly bool
+	var appendOnly, bandwidth bool
 	var policy, principal string
 	cmd := &cobra.Command{
-		Use:   "doctor [NAME]",
+		Use:   "doctor [NAME | SET|SOURCE|PATH...]",
 		Short: "Find out whether backups can work from here, and what is unsafe.",
 		Long: `The storage is proved with a few dozen small objects below probe/, which are deleted at the end. Then the clock, the repository, the keys,
 the cache directory and the space are looked at. Advice does not fail; the exit code is that of the first check that failed.
 
 --prove-append-only tries to overwrite and to delete an object with the credentials at hand, and fails with 6 if it can.
+--bandwidth puts, gets and deletes objects of 4 MiB for some seconds, lists and reads the sources or paths that are named for as long, and says
+what a first backup would take.
 --print-policy prints a bucket policy for a role: writer, collector or reader. That of a writer is for the host NAME alone, which can then put
 nothing in the way of other hosts' records.`,
 		Example: `  packstone doctor
+  packstone doctor --bandwidth /srv
   packstone doctor -r s3://offsite/platform --print-policy writer db1 --principal arn:aws:iam::123456789012:user/db1`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 	}
 	cmd.Flags().BoolVar(&appendOnly, "prove-append-only", false, "try to overwrite and delete an object, and fail if that works")
+	cmd.Flags().BoolVar(&bandwidth, "bandwidth", false, "measure the storage, and what is named, and say what a backup would take")
 	cmd.Flags().StringVar(&policy, "print-policy", "", "print the bucket policy of a `role`: writer, collector or reader")
 	cmd.Flags().StringVar(&principal, "principal", "", "`who` the policy is for: an ARN, or an access key where the server wants that")
 	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
 		switch {
-		case policy != "" && appendOnly:
-			return usage("--print-policy and --prove-append-only exclude each other")
+		case policy != "" && (appendOnly || bandwidth):
+			return usage("--print-policy excludes --prove-append-only and --bandwidth")
+		case policy != "" && len(args) > 1:
+			return usage("%s: --print-policy takes one name", args[1])
 		case policy != "":
 			return a.printPolicy(policy, principal, args)
 		case principal != "":
 			return usage("--principal is for --print-policy")
-		case len(args) > 0:
-			return usage("%s: a name is for --print-policy writer", args[0])
+		case len(args) > 0 && !bandwidth:
+			return usage("%s: a name is for --print-policy writer, or for --bandwidth", args[0])
 		}
-		return a.doctor(ctx, appendOnly)
+		return a.doctor(ctx, doctorOptions{appendOnly, bandwidth, args})
 	})
 }
 
@@ -77,15 +83,25 @@ type examination struct {
 	first error // of the checks that failed
 }
 
-func (a *app) doctor(ctx context.Context, appendOnly bool) error {
+// doctorOptions are what doctor is to do beside the checks.
+type doctorOptions struct {
+	appendOnly, bandwidth bool
+	args                  []string // what bandwidth measures beside the storage
+}
+
+func (a *app) doctor(ctx context.Context, o doctorOptions) error {
 	address, err := a.repository()
+	if err != nil {
+		return err
+	}
+	jobs, err := a.bandwidthJobs(o.args)
 	if err != nil {
 		return err
 	}
 	x := &examination{app: a, m: doctorMessage{Repository: address.String(), Checks: []doctorCheck{}}}
 	if storage := x.openStore(ctx); storage != nil {
 		mayPut := x.proveStore(ctx, storage)
-		if mayPut && appendOnly {
+		if mayPut && o.appendOnly {
 			x.proveAppendOnly(ctx, storage)
 		}
 		if mayPut {
@@ -94,6 +110,9 @@ func (a *app) doctor(ctx context.Context, appendOnly bool) error {
 		x.examinePromises(ctx, storage)
 		x.examineRepository(ctx)
 		x.examineSpace(ctx, storage)
+		if o.bandwidth && mayPut {
+			x.bandwidth(ctx, storage, jobs)
+		}
 	}
 	if address.Kind == config.Local {
 		x.examine("free space", func() (string, error) { return describeSpace(spaceOf(address.Path)) })

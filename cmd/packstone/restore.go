@@ -272,6 +272,7 @@ func (r *restoring) summarize(took time.Duration) {
 		return
 	}
 	r.out.Summary(m, m.text())
+	r.tellRequests(m.Requests)
 }
 
 func (m restoreSummary) text() string {

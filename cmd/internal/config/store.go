@@ -64,7 +64,13 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	if !r.IsBucket() { // there is no transport to put the limits into
 		s = limits.Store(s)
 	}
-	retrying := retry.New(s, retry.Options{Total: opts.GiveUp, Reach: opts.Reach, Retrying: opts.Retrying, Answered: opts.Answered})
+	told := func(e retry.Event) {
+		counts.Retry()
+		if opts.Retrying != nil {
+			opts.Retrying(e)
+		}
+	}
+	retrying := retry.New(s, retry.Options{Total: opts.GiveUp, Reach: opts.Reach, Retrying: told, Answered: opts.Answered})
 	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads(), limiter: limiter}, nil
 }
 

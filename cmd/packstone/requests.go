@@ -1,0 +1,20 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// tellRequests says with -v what was asked of the storage.
+func (a *app) tellRequests(t count.Totals) {
+	if a.flags.verbose > 0 {
+		a.out.Note("%s", requestsText(t))
+	}
+}
+
+func requestsText(t count.Totals) string {
+	return fmt.Sprintf("storage: %d requests, %s up and %s down; %d were waited for one after the other, %.1f were in flight on average and %d at most; %d retries",
+		t.Calls(), output.Bytes(t.Put.Bytes), output.Bytes(t.Get.Bytes), t.RoundTrips, t.MeanInFlight, t.MostInFlight, t.Retries)
+}
