@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
@@ -400,12 +402,57 @@ func (r *restore) finishLeft(ctx context.Context) error {
 	if r.o.DryRun {
 		return nil
 	}
-	slices.SortFunc(left, func(a, b *entry.Entry) int { return entry.ComparePaths(b.Path, a.Path) })
-	for _, dir := range left {
-		if err := r.target.Finish(ctx, dir); err != nil {
-			if err := r.problem(dir.Path, err); err != nil {
-				return err
-			}
+	for len(left) > 0 {
+		var deepest []*entry.Entry
+		deepest, left = splitDeepest(left)
+		if err := r.finish(ctx, deepest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// splitDeepest sorts by depth and splits off those that lie deepest.
+func splitDeepest(all []*entry.Entry) (deepest, others []*entry.Entry) {
+	most := 0
+	for _, e := range all {
+		most = max(most, depth(e))
+	}
+	for _, e := range all {
+		if depth(e) == most {
+			deepest = append(deepest, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	return deepest, others
+}
+
+func depth(e *entry.Entry) int {
+	if e.Path == "" {
+		return 0
+	}
+	return 1 + strings.Count(e.Path, "/")
+}
+
+// finish gives directories their metadata, several at once, none of which lies in another.
+func (r *restore) finish(ctx context.Context, all []*entry.Entry) error {
+	failed := make([]error, len(all))
+	var g errgroup.Group
+	g.SetLimit(max(1, r.traits.Parallel))
+	for i, dir := range all {
+		g.Go(func() error {
+			failed[i] = r.target.Finish(ctx, dir)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	for i, err := range failed {
+		if err == nil {
+			continue
+		}
+		if err := r.problem(all[i].Path, err); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -16,7 +16,10 @@ type proxy struct {
 }
 
 // serve passes on what listener accepts until it is closed, and then ends all connections.
-func (p *proxy) serve(ctx context.Context, listener net.Listener) {
+func (p *proxy) serve(ctx context.Context, listener net.Listener) { p.serveAt(ctx, listener, "") }
+
+// serveAt is serve for another port of the target's host, unless that is empty.
+func (p *proxy) serveAt(ctx context.Context, listener net.Listener, port string) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -26,11 +29,11 @@ func (p *proxy) serve(ctx context.Context, listener net.Listener) {
 		if err != nil {
 			return
 		}
-		running.Go(func() { p.connection(ctx, client) })
+		running.Go(func() { p.connection(ctx, client, port) })
 	}
 }
 
-func (p *proxy) connection(ctx context.Context, client net.Conn) {
+func (p *proxy) connection(ctx context.Context, client net.Conn, port string) {
 	defer client.Close()
 	n := p.open.Add(1)
 	defer p.open.Add(-1)
@@ -42,7 +45,7 @@ func (p *proxy) connection(ctx context.Context, client net.Conn) {
 	for most := p.most.Load(); n > most && !p.most.CompareAndSwap(most, n); most = p.most.Load() {
 	}
 	time.Sleep(p.rtt) // of the handshake
-	server, err := net.Dial("tcp", p.target)
+	server, err := net.Dial("tcp", p.at(port))
 	if err != nil {
 		return
 	}
@@ -54,6 +57,15 @@ func (p *proxy) connection(ctx context.Context, client net.Conn) {
 	directions.Go(func() { p.newLine(left, &p.up).copy(server, client) })
 	directions.Go(func() { p.newLine(left, &p.down).copy(client, server) })
 	directions.Wait()
+}
+
+// at is the address of the target, at another port unless that is empty.
+func (p *proxy) at(port string) string {
+	if port == "" {
+		return p.target
+	}
+	host, _, _ := net.SplitHostPort(p.target)
+	return net.JoinHostPort(host, port)
 }
 
 // bytesUntilCut is how many bytes a connection may move, nil for any number.

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/jlaffaye/ftp"
+
+	"github.com/packstone/packstone/pipeline/remote/pool"
 )
 
 // Conn is one connection, logged in. It serves one caller at a time; what is made by it (a transfer) ends before the next.
@@ -20,16 +22,19 @@ type Conn struct {
 	text    *textproto.Conn // for commands that ServerConn has not
 	tls     *tls.Config
 
-	mu    sync.Mutex
-	wires []wire // that are open: control and data
-	ended bool
+	answered func() // to be called when the server has accepted the connection
+
+	mu     sync.Mutex
+	wires  []wire // that are open: control and data
+	ended  bool
+	failed error // why, if that is known here alone
 
 	take func(line string) error // of the data connection that is opened next
 }
 
 // dial connects and logs in.
-func (s *Server) dial(ctx context.Context) (*Conn, error) {
-	c := &Conn{server: s}
+func (s *Server) dial(ctx context.Context, answered func()) (*Conn, error) {
+	c := &Conn{server: s, answered: answered}
 	if s.options.Security != Clear {
 		c.tls = s.options.tls()
 	}
@@ -65,7 +70,7 @@ func (c *Conn) connect(ctx context.Context) error {
 	case untrusted(err):
 		return fmt.Errorf("connect to %s: %w: %w (if it has a certificate of your own authority, name that one's file)", c.server.options.address(), ErrUntrusted, err)
 	case code == 421 || tooMany(text):
-		return fmt.Errorf("connect to %s: %w: %w", c.server.options.address(), errTooMany, err)
+		return fmt.Errorf("connect to %s: %w: %w", c.server.options.address(), pool.ErrTooMany, err)
 	}
 	return fmt.Errorf("connect to %s: %w", c.server.options.address(), err)
 }
@@ -97,7 +102,7 @@ func (c *Conn) openControl(ctx context.Context, address string) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	c.server.answers()
+	c.answered()
 	c.control = &greeted{Conn: w}
 	switch c.server.options.Security {
 	case Explicit:
@@ -130,19 +135,32 @@ func (c *Conn) startTLS(ctx context.Context, w wire) error {
 	return t.HandshakeContext(ctx)
 }
 
+// openData returns a data connection that is still being made, so that the command that it is for is on its way meanwhile.
 func (c *Conn) openData(address string) (net.Conn, error) {
-	w, err := c.open(context.Background(), address)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.SetWriteBuffer(sendBuffer); err != nil {
-		return nil, err
-	}
-	d := &data{Conn: w, wire: w, take: c.take}
+	l := &late{ready: make(chan struct{})}
+	go func() {
+		defer close(l.ready)
+		w, err := c.open(context.Background(), address)
+		if err == nil {
+			err = w.SetWriteBuffer(sendBuffer)
+		}
+		if l.wire, l.err = w, err; err != nil {
+			c.fail(fmt.Errorf("open a data connection: %w", err)) // or the server would be waited for, as long as it waits for us
+		}
+	}()
+	d := &data{Conn: l, wire: l, take: c.take}
 	if c.tls != nil {
-		d.Conn = tls.Client(w, c.tls)
+		d.Conn = tls.Client(l, c.tls)
 	}
 	return d, nil
+}
+
+// fail cuts the connection for a reason of our own.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	c.failed = err
+	c.mu.Unlock()
+	c.end()
 }
 
 func (c *Conn) login(ctx context.Context) error {
@@ -186,7 +204,7 @@ func (c *Conn) refused(err error, password string) error {
 	case code == 500 && strings.Contains(text, "child died"): // vsftpd's, whatever the password
 		return fmt.Errorf("log in to %s: %w", o.Host, &textproto.Error{Code: code, Msg: text})
 	case code == 421 || tooMany(text):
-		return fmt.Errorf("log in to %s: %w: %s", o.Host, errTooMany, text)
+		return fmt.Errorf("log in to %s: %w: %s", o.Host, pool.ErrTooMany, text)
 	case code >= 500:
 		return fmt.Errorf("log in to %s as %s: %w: %d %s (check user and password)", o.Host, o.User, ErrDenied, code, text)
 	case code != 0:
@@ -247,6 +265,11 @@ func (c *Conn) guard(ctx context.Context) func(error) error {
 	return func(err error) error {
 		if !stop() && ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err != nil && c.failed != nil {
+			return c.failed
 		}
 		return err
 	}

@@ -25,9 +25,6 @@ var (
 	ErrName = errors.New("name cannot be used over FTP")
 )
 
-// errTooMany: the server has enough of our connections.
-var errTooMany = errors.New("too many connections")
-
 // reply is the code of the server's answer in err, 0 if there is none, and its text.
 func reply(err error) (int, string) {
 	var answer *textproto.Error
@@ -109,7 +106,7 @@ func (s *Server) translate(act, path string, err error) error {
 	code, text := reply(err)
 	var means error
 	switch {
-	case code == 0:
+	case code == 0, errors.Is(err, ErrUnreachable): // what the last of several answers said counts no more
 	case full(code, text):
 		means = ErrFull
 	case code == 500 || code == 501 || code == 502 || code == 504:

@@ -122,10 +122,13 @@ func (c *Conn) Features() Features {
 }
 
 // Home is the directory in which a login begins.
-func (c *Conn) Home() string {
-	c.server.learned.mu.Lock()
-	defer c.server.learned.mu.Unlock()
-	return c.server.learned.home
+func (c *Conn) Home() string { return c.server.Home() }
+
+// Home is the directory in which a login begins, empty before the first.
+func (s *Server) Home() string {
+	s.learned.mu.Lock()
+	defer s.learned.mu.Unlock()
+	return s.learned.home
 }
 
 // NoModes tells whether the server was found not to set permissions for this user.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -339,81 +338,6 @@ func (c *Conn) location() *time.Location {
 		return c.server.learned.location
 	}
 	return time.UTC
-}
-
-// Look tells what the server knows of one path now: by MLST, else by SIZE and MDTM, which know files only. Not all fields of
-// a listing are there. fs.ErrNotExist: nothing is there, or nothing that may be seen.
-func (c *Conn) Look(path string) (Entry, error) {
-	if err := CheckName(path); err != nil {
-		return Entry{}, err
-	}
-	if c.Features().MLST {
-		return c.lookFacts(path)
-	}
-	e := Entry{Name: path, Kind: File}
-	text, err := c.command(213, "SIZE "+path)
-	if err != nil {
-		return e, c.absent(path, err)
-	}
-	if e.Size, err = parseSize(strings.TrimSpace(text)); err != nil {
-		return e, fmt.Errorf("%w: %w", errOurs, err)
-	}
-	if !c.Features().MDTM {
-		return e, nil
-	}
-	text, err = c.command(213, "MDTM "+path)
-	if err != nil {
-		return e, c.absent(path, err)
-	}
-	if e.Modify, err = parseMoment(strings.TrimSpace(text)); err != nil {
-		return e, fmt.Errorf("%w: %w", errOurs, err)
-	}
-	e.Precision = time.Second
-	return e, nil
-}
-
-func (c *Conn) lookFacts(path string) (Entry, error) {
-	text, err := c.command(250, "MLST "+path)
-	if err != nil {
-		return Entry{}, c.absent(path, err)
-	}
-	for line := range strings.SplitSeq(text, "\n") {
-		line = strings.TrimLeft(line, " ")
-		if head, _, ok := strings.Cut(line, " "); !ok || !strings.Contains(head, "=") {
-			continue
-		}
-		e, err := ParseFacts(line)
-		if err != nil {
-			return e, fmt.Errorf("%w%w", errOurs, err)
-		}
-		if e.Kind == self {
-			e.Kind = Directory
-		}
-		return e, nil
-	}
-	return Entry{}, fmt.Errorf("%w%w: %q", errOurs, errLine, text)
-}
-
-// absent makes an answer that says no more than "no" one that says that nothing is there.
-func (c *Conn) absent(path string, err error) error {
-	code, text := reply(err)
-	if code == 550 && !mentions(text, denied) {
-		return fmt.Errorf("%s: %w: %w", path, fs.ErrNotExist, err)
-	}
-	return err
-}
-
-// Size asks for the size of a file, where a link leads if it is one.
-func (c *Conn) Size(path string) (int64, error) {
-	text, err := c.command(213, "SIZE "+path)
-	if err != nil {
-		return 0, c.absent(path, err)
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%wsize of %s: %w", errOurs, path, err)
-	}
-	return n, nil
 }
 
 // IsDirectory tells whether path is one that may be entered.

@@ -45,7 +45,7 @@ type Options struct {
 	// ServerName is what the certificate must be made out to (default: Host).
 	ServerName string
 
-	// Connections is the most that are open at once (default: 4). If the server bears fewer, fewer are used.
+	// Connections is the most that are open at once (default: 16). If the server bears fewer, fewer are used.
 	Connections int
 	// Timeout is how long the server may be silent (default: 1 min).
 	Timeout time.Duration
@@ -78,7 +78,7 @@ func (o Options) complete() (Options, error) {
 	}
 	o.User = cmp.Or(o.User, "anonymous")
 	o.ServerName = cmp.Or(o.ServerName, o.Host)
-	o.Connections = max(1, cmp.Or(o.Connections, 4))
+	o.Connections = max(1, cmp.Or(o.Connections, 16))
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
 	o.Patience = cmp.Or(o.Patience, time.Minute)
 	return o, nil

@@ -22,7 +22,17 @@ type Reader struct {
 	release  func(error) error // ends the guard of conn
 	tries    int               // since there was progress
 	err      error
+
+	look  bool // at the file, when it was read
+	facts Entry
+	asked error
 }
+
+// LookAfter lets the server be asked for the facts of the file as soon as all of it was read.
+func (r *Reader) LookAfter() { r.look = true }
+
+// Facts are what the server said of the file when all of it was read, if LookAfter was called before.
+func (r *Reader) Facts() (Entry, error) { return r.facts, r.asked }
 
 // Open begins to read the file at an absolute path, at an offset. ctx is for all of the reading.
 func (s *Server) Open(ctx context.Context, path string, offset int64) (*Reader, error) {
@@ -36,7 +46,7 @@ func (s *Server) Open(ctx context.Context, path string, offset int64) (*Reader, 
 // begin asks for the rest of the file, again while connections break.
 func (r *Reader) begin() error {
 	for {
-		c, err := r.server.acquire(r.ctx)
+		c, err := r.server.pool.Acquire(r.ctx)
 		if err != nil {
 			return err
 		}
@@ -48,7 +58,7 @@ func (r *Reader) begin() error {
 		if !IsBroken(err) || r.ctx.Err() != nil {
 			return r.server.translate("open", r.path, err)
 		}
-		if r.tries++; r.tries >= attempts {
+		if r.tries++; r.tries >= r.server.pool.Attempts() {
 			return r.server.lost("read", r.path, err)
 		}
 	}
@@ -90,7 +100,7 @@ func (r *Reader) end(err error) error {
 		return err
 	}
 	err = r.release(err)
-	r.server.release(r.conn, err)
+	r.server.pool.Release(r.conn, err)
 	r.conn, r.transfer = nil, nil
 	return err
 }
@@ -116,7 +126,13 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) next(err error) {
 	closed := r.transfer.Close()
 	if err == io.EOF && closed == nil {
-		r.end(nil)
+		if r.look {
+			r.facts, r.asked = r.conn.look(r.path, true)
+		}
+		r.end(r.asked)
+		if r.asked != nil {
+			r.asked = r.server.translate("look at", r.path, r.asked)
+		}
 		r.err = io.EOF
 		return
 	}
@@ -132,7 +148,7 @@ func (r *Reader) next(err error) {
 		r.err = context.Cause(r.ctx)
 	case !IsBroken(err):
 		r.err = r.server.translate("read", r.path, err)
-	case r.tries >= attempts:
+	case r.tries >= r.server.pool.Attempts():
 		r.err = r.server.lost("read", r.path, err)
 	default:
 		r.tries++

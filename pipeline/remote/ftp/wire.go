@@ -2,6 +2,7 @@ package ftp
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -32,6 +33,80 @@ func (w wire) Write(p []byte) (int, error) {
 	return w.TCPConn.Write(p)
 }
 
+// late is a connection that is still being made: whoever wants anything of it waits.
+type late struct {
+	ready chan struct{} // closed when wire is there, or err
+	wire  wire
+	err   error
+}
+
+func (l *late) wait() (wire, error) {
+	<-l.ready
+	return l.wire, l.err
+}
+
+// Read implements net.Conn.
+func (l *late) Read(p []byte) (int, error) {
+	w, err := l.wait()
+	if err != nil {
+		return 0, err
+	}
+	return w.Read(p)
+}
+
+// Write implements net.Conn.
+func (l *late) Write(p []byte) (int, error) {
+	w, err := l.wait()
+	if err != nil {
+		return 0, err
+	}
+	return w.Write(p)
+}
+
+// on calls f with the connection.
+func (l *late) on(f func(wire) error) error {
+	w, err := l.wait()
+	if err != nil {
+		return err
+	}
+	return f(w)
+}
+
+// Close implements net.Conn.
+func (l *late) Close() error { return l.on(func(w wire) error { return w.Close() }) }
+
+// CloseWrite ends what is sent.
+func (l *late) CloseWrite() error { return l.on(func(w wire) error { return w.CloseWrite() }) }
+
+// SetDeadline implements net.Conn.
+func (l *late) SetDeadline(t time.Time) error {
+	return l.on(func(w wire) error { return w.SetDeadline(t) })
+}
+
+// SetReadDeadline implements net.Conn.
+func (l *late) SetReadDeadline(t time.Time) error {
+	return l.on(func(w wire) error { return w.SetReadDeadline(t) })
+}
+
+// SetWriteDeadline implements net.Conn.
+func (l *late) SetWriteDeadline(t time.Time) error {
+	return l.on(func(w wire) error { return w.SetWriteDeadline(t) })
+}
+
+// LocalAddr implements net.Conn.
+func (l *late) LocalAddr() net.Addr { return l.address(net.Conn.LocalAddr) }
+
+// RemoteAddr implements net.Conn.
+func (l *late) RemoteAddr() net.Addr { return l.address(net.Conn.RemoteAddr) }
+
+func (l *late) address(of func(net.Conn) net.Addr) net.Addr {
+	w, err := l.wait()
+	if err != nil {
+		return &net.TCPAddr{}
+	}
+	return of(w)
+}
+
 // greeted is a control connection whose greeting was read already, and is read again. It keeps the last of what was read,
 // and ends when answers do not.
 type greeted struct {
@@ -39,6 +114,20 @@ type greeted struct {
 	greeting string
 	last     []byte
 	unasked  int // bytes that came since the last command
+
+	// The answer to an EPSV that was sent before it was needed is given when it is.
+	prepared   string
+	preparedAt time.Time
+	asked      bool // EPSV, and nothing since
+	extended   bool // it was answered well once
+}
+
+// preparedFor is how long an answer to EPSV is good for. Servers wait longer for a data connection, and it is needed at once or not for long.
+const preparedFor = 10 * time.Second
+
+// canPrepare tells whether the server knows EPSV, and has no answer to it waiting.
+func (g *greeted) canPrepare() bool {
+	return g.extended && (g.prepared == "" || time.Since(g.preparedAt) > preparedFor)
 }
 
 // maxReply bounds what a server may say to one command, or to a few that were sent at once.
@@ -56,6 +145,7 @@ func (g *greeted) Read(p []byte) (int, error) {
 	}
 	n, err := g.Conn.Read(p)
 	g.unasked += n
+	g.extended = g.extended || g.asked && bytes.HasPrefix(p[:n], []byte("229"))
 	g.last = append(g.last[:0], p[max(0, n-512):n]...)
 	return n, err
 }
@@ -63,13 +153,18 @@ func (g *greeted) Read(p []byte) (int, error) {
 // Write implements io.Writer.
 func (g *greeted) Write(p []byte) (int, error) {
 	g.unasked = 0
+	g.asked = string(p) == commandEPSV
+	if g.asked && g.prepared != "" && time.Since(g.preparedAt) < preparedFor {
+		g.greeting, g.prepared = g.prepared, ""
+		return len(p), nil
+	}
 	return g.Conn.Write(p)
 }
 
 // data is a data connection.
 type data struct {
 	net.Conn
-	wire  wire
+	wire  *late // below TLS
 	wrote bool
 	// take, if set, takes the lines of a listing; Read then has nothing to give.
 	take func(line string) error

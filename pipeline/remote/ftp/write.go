@@ -168,12 +168,12 @@ var errAborted = fmt.Errorf("%wupload aborted", errOurs)
 func (w *Writer) send() error {
 	tries, best := 0, int64(-1)
 	for {
-		c, err := w.server.acquire(w.ctx)
+		c, err := w.server.pool.Acquire(w.ctx)
 		if err != nil {
 			return err
 		}
 		err = c.guard(w.ctx)(w.sendOn(c, best >= 0))
-		w.server.release(c, err)
+		w.server.pool.Release(c, err)
 		switch {
 		case w.ctx.Err() != nil:
 			return context.Cause(w.ctx)
@@ -185,7 +185,7 @@ func (w *Writer) send() error {
 		if sent := w.position(); sent > best {
 			tries, best = 0, sent
 		}
-		if tries++; tries >= attempts {
+		if tries++; tries >= w.server.pool.Attempts() {
 			return w.server.lost("write", w.path, err)
 		}
 	}

@@ -21,7 +21,7 @@ var (
 	ErrHungUp = errors.New("no session")
 )
 
-// Options say how to connect. All but Shared are required.
+// Options say how to connect.
 type Options[C comparable] struct {
 	Host string // in messages
 	// Dial makes a connection. It calls answered as soon as the server has accepted it.
@@ -30,6 +30,9 @@ type Options[C comparable] struct {
 	End func(c C, politely bool)
 	// IsBroken tells whether err means that a connection is of no more use, or that another one may do better.
 	IsBroken func(err error) bool
+	// Spoils tells whether c is to be ended after err, and IsGone whether the others have broken with it, most likely (default: as IsBroken says).
+	Spoils func(c C, err error) bool
+	IsGone func(err error) bool
 	// Most is how many connections there are at most; Shared is how many callers one serves at once (default: 1). A further connection is made
 	// when all have at least Busy callers (default: Shared).
 	Most, Shared, Busy int
@@ -66,6 +69,12 @@ func New[C comparable](o Options[C]) *Pool[C] {
 	o.Most, o.Shared = max(1, o.Most), max(1, o.Shared)
 	if o.Busy <= 0 {
 		o.Busy = o.Shared
+	}
+	if o.Spoils == nil {
+		o.Spoils = func(_ C, err error) bool { return o.IsBroken(err) }
+	}
+	if o.IsGone == nil {
+		o.IsGone = o.IsBroken
 	}
 	p := &Pool[C]{o: o, limit: o.Most}
 	p.freed.L = &p.mu
@@ -128,7 +137,7 @@ func (p *Pool[C]) Do(ctx context.Context, f func(C) error) error {
 			return err
 		}
 		err = f(c)
-		p.Release(c, p.o.IsBroken(err))
+		p.Release(c, err)
 		if err == nil {
 			return nil
 		}
@@ -235,30 +244,37 @@ func (p *Pool[C]) leave(at *place[C]) {
 	p.freed.Signal()
 }
 
-// Release gives a connection back. One that is broken is ended for all who use it, and so are those that nobody uses: they have broken with it,
-// most likely.
-func (p *Pool[C]) Release(c C, broken bool) {
+// Release gives a connection back, on which err has happened. One that is spoilt is ended for all who use it; where all have broken, so are those
+// that nobody uses.
+func (p *Pool[C]) Release(c C, err error) {
+	spoilt, gone := p.o.Spoils(c, err), p.o.IsGone(err)
 	p.mu.Lock()
-	var ends []*place[C]
-	known := false
-	for _, at := range p.places {
-		if at.isReady() && at.conn == c {
-			at.users--
-			known = true
-			if broken || p.closed && at.users == 0 {
-				ends = p.takeOut(func(other *place[C]) bool { return other == at || broken && other.isReady() && other.users == 0 })
-			}
-			break
-		}
+	at := p.placeOf(c)
+	ends := []*place[C]{}
+	if at != nil {
+		at.users--
+		ends = p.takeOut(func(other *place[C]) bool {
+			return other == at && (spoilt || p.closed && at.users == 0) || gone && other.users == 0 && other.isReady()
+		})
 	}
 	p.freed.Broadcast()
 	p.mu.Unlock()
-	if !known && broken { // somebody else has found out before
+	if at == nil && spoilt { // somebody else has found out before
 		p.o.End(c, false)
 	}
 	for _, at := range ends {
-		p.o.End(at.conn, !broken)
+		p.o.End(at.conn, !spoilt && !gone)
 	}
+}
+
+// placeOf finds a connection that is not ended; nil if it is.
+func (p *Pool[C]) placeOf(c C) *place[C] {
+	for _, at := range p.places {
+		if at.isReady() && at.conn == c {
+			return at
+		}
+	}
+	return nil
 }
 
 // Drop ends one connection, for all who use it; each of them still gives it back.

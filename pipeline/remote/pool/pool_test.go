@@ -95,7 +95,11 @@ func TestAConnectionIsSharedAndAFurtherOneIsMadeWhenItIsBusy(t *testing.T) {
 		t.Errorf("one more, whose context has ended: got %v", err)
 	}
 	for i, c := range all {
-		p.Release(c, i == 0)
+		if i == 0 {
+			p.Release(c, errBroken)
+		} else {
+			p.Release(c, nil)
+		}
 	}
 	if got := s.open.Load(); got != 1 {
 		t.Errorf("%d connections are left after one has broken, want 1", got)

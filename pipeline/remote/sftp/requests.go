@@ -166,9 +166,11 @@ func (c *call) name(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// Mkdir makes a directory.
-func (s *session) Mkdir(ctx context.Context, path string) error {
-	return s.send(packetMkdir, (&Change{}).appendTo(texts(path)), nil, nil).status(ctx)
+// Mkdir makes a directory. The server may leave out some of the permissions, as its umask says.
+func (s *session) Mkdir(ctx context.Context, path string, mode uint32) error {
+	var attributes Change
+	attributes.SetMode(mode)
+	return s.send(packetMkdir, attributes.appendTo(texts(path)), nil, nil).status(ctx)
 }
 
 // Remove removes what is no directory.

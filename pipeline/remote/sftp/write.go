@@ -87,7 +87,7 @@ func (w *Writer) again(act string, do func() error) error {
 		if w.acked { // it went on
 			tries = 0
 		}
-		w.release(true)
+		w.release(last)
 	}
 	return w.server.translate(act, w.path, w.server.pool.Lost(last))
 }
@@ -111,7 +111,7 @@ func (w *Writer) open(act string) error {
 		if w.handle, err = c.send(packetOpen, openRequest(w.path, flags), nil, nil).handle(w.ctx); err == nil {
 			return nil
 		}
-		w.release(IsBroken(err))
+		w.release(err)
 		if !IsBroken(err) {
 			return w.server.translate("create", w.path, err)
 		}
@@ -120,9 +120,9 @@ func (w *Writer) open(act string) error {
 }
 
 // release gives the connection back.
-func (w *Writer) release(broken bool) {
+func (w *Writer) release(err error) {
 	if w.conn != nil {
-		w.server.pool.Release(w.conn, broken)
+		w.server.pool.Release(w.conn, err)
 	}
 	w.conn, w.handle = nil, nil
 }
@@ -154,7 +154,7 @@ func (w *Writer) settle(left int) error {
 // Close sends what is left, sets size and attributes, and waits until the server has all of it, on its disk if sync. refused are the changes that
 // the server did not make, in their order; nil for those that it made.
 func (w *Writer) Close(size int64, sync bool, changes ...Change) (refused []error, err error) {
-	defer w.release(false)
+	defer w.release(nil)
 	err = w.again("complete", func() (err error) {
 		refused, err = w.complete(size, sync, changes)
 		return err
@@ -214,5 +214,5 @@ func (w *Writer) Abort() {
 	if w.conn != nil {
 		w.conn.send(packetClose, w.handle, nil, nil)
 	}
-	w.release(false)
+	w.release(nil)
 }

@@ -1,10 +1,9 @@
-// Package ftp is the source of a directory on an FTP server. It is backed up where it is: listed by several connections at once, read over as
-// many as the server bears, and what did not change by all that the server tells is not fetched.
+// Package ftp is the source of a directory on an FTP server. It is backed up where it is, listed and read over as many connections as the server
+// bears.
 //
 // What is told depends on the server. With MLSD there are times to the second (UTC), permissions, owners and what MLSD calls unique.
 // Without it, a listing is by LIST and the time of each file by MDTM. Without MDTM, times are those of LIST, to the minute or,
-// for old files, to the day: then another size is what shows a change within that time. A file that changed shortly before it was
-// listed may change again without a trace in its time, so it counts as changed in the next backup too. Symbolic links that the server shows as
+// for old files, to the day: then another size is what shows a change within that time. Symbolic links that the server shows as
 // what they lead to are backed up as that; broken ones, which some servers hide from MLSD, are not seen.
 package ftp
 
@@ -12,115 +11,65 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"path"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/ftp"
-	"github.com/packstone/packstone/pipeline/remote/walk"
-	"github.com/packstone/packstone/pipeline/source"
-	"github.com/packstone/packstone/pipeline/source/exclude"
+	"github.com/packstone/packstone/pipeline/source/distant"
 )
 
-// Options say what to back up. The zero value is all that is in the directory in which a login begins.
-type Options struct {
-	// Path is the root; without a leading slash it is below the directory in which a login begins.
-	Path string
-	// Exclude are patterns of what to leave out, as exclude.Parse reads them.
-	Exclude []string
-	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
-	AllowEmpty bool
-	// Fresh is how old a file must be, by the server's clock, to be taken for finished (default: 10 min; it covers
-	// a clock that is wrong by as much). Younger ones are looked at a second time after Settle (default: 3 s).
-	Fresh, Settle time.Duration
-	// Class is how content is cut (default: source.ClassMedium).
-	Class source.Class
-}
+// Options say what to back up.
+type Options = distant.Options
 
-// Source is a directory on a server. It implements source.Source.
-type Source struct {
-	server  *ftp.Server
-	options Options
-	exclude *exclude.Patterns
-}
+// Source is a directory on a server. It implements source.Distant.
+type Source struct{ *distant.Source }
 
-var _ source.Source = (*Source)(nil)
-
-// New returns the source; Close closes server.
+// New returns the source; Close closes those connections of server that no Open uses.
 func New(server *ftp.Server, options Options) (*Source, error) {
-	for name := range strings.SplitSeq(options.Path, "/") {
-		if name == ".." {
-			return nil, fmt.Errorf("ftp: path %q leads upwards", options.Path)
-		}
-	}
-	options.Fresh = cmp.Or(options.Fresh, 10*time.Minute)
-	options.Settle = cmp.Or(options.Settle, 3*time.Second)
-	options.Class = cmp.Or(options.Class, source.ClassMedium)
-	leaveOut, err := exclude.Parse(options.Exclude, exclude.Top(options.Path))
+	s, err := distant.New(&directory{server, options.Path}, options)
 	if err != nil {
 		return nil, err
 	}
-	return &Source{server: server, options: options, exclude: leaveOut}, nil
+	return &Source{s}, nil
 }
 
-// Excludes implements source.Excluding.
-func (s *Source) Excludes() []string { return s.exclude.Lines() }
+// directory implements distant.Directory.
+type directory struct {
+	*ftp.Server
+	path string
+}
 
-// Class is medium unless the options say otherwise.
-func (s *Source) Class() source.Class { return s.options.Class }
+// Readers are as many as there may be connections.
+func (d *directory) Readers() int { return d.Connections() }
 
-// Close closes the connections that no Open uses.
-func (s *Source) Close() error { return s.server.Close() }
+// Listers share the connections with the readers.
+func (d *directory) Listers() int { return d.Connections() }
 
 // file is the absolute path of an entry.
-func (s *Source) file(c *ftp.Conn, below string) string {
-	root := s.options.Path
+func (d *directory) file(home func() string, below string) string {
+	root := d.path
 	if !strings.HasPrefix(root, "/") {
-		root = ftp.Join(c.Home(), root)
+		root = ftp.Join(home(), root)
 	}
 	return ftp.Join(path.Clean(root), below)
 }
 
-// absolute is file without a connection.
-func (s *Source) absolute(ctx context.Context, below string) (string, error) {
-	if strings.HasPrefix(s.options.Path, "/") {
-		return ftp.Join(path.Clean(s.options.Path), below), nil
-	}
-	var file string
-	err := s.server.Do(ctx, "find", s.options.Path, func(c *ftp.Conn) error {
-		file = s.file(c, below)
-		return nil
-	})
-	return file, source.FromRemote(err)
+// on calls f with a connection and the absolute path of an entry.
+func (d *directory) on(ctx context.Context, act, below string, f func(c *ftp.Conn, file string) error) error {
+	return d.Do(ctx, act, cmp.Or(below, d.path, "the directory of the login"), func(c *ftp.Conn) error { return f(c, d.file(c.Home, below)) })
 }
 
-// Walk lists the tree. It returns an error where the server or the root cannot be listed, and source.ErrEmpty.
-func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
-	root, err := s.examineRoot(ctx)
-	if err != nil {
-		return source.FromRemote(err)
-	}
-	return walk.Tree(ctx, walk.Options{
-		Root: root, AllowEmpty: s.options.AllowEmpty, Parallel: s.server.Connections(), List: s.list, Visit: v.Visit, Problem: v.Problem,
-		Translate: func(err error) error {
-			if errors.Is(err, walk.ErrEmpty) {
-				return fmt.Errorf("%s on %s: %w", cmp.Or(s.options.Path, "the directory of the login"), s.server.Host(), source.ErrEmpty)
-			}
-			return source.FromRemote(err)
-		},
-	})
-}
-
-// examineRoot asks for the facts of the root. Without MLST nothing is known of it but that it is a directory.
-func (s *Source) examineRoot(ctx context.Context) (*entry.Entry, error) {
+// Root asks for the facts of the root. Without MLST nothing is known of it but that it is a directory.
+func (d *directory) Root(ctx context.Context) (*entry.Entry, error) {
 	facts := ftp.Entry{Kind: ftp.Directory}
-	err := s.server.Do(ctx, "look at", cmp.Or(s.options.Path, "the directory of the login"), func(c *ftp.Conn) error {
+	err := d.on(ctx, "look at", "", func(c *ftp.Conn, file string) error {
 		if !c.Features().MLST {
 			return nil
 		}
-		found, err := c.Look(s.file(c, ""))
+		found, err := c.Look(file)
 		if err == nil && found.Kind == ftp.Directory {
 			facts = found
 		}
@@ -130,36 +79,23 @@ func (s *Source) examineRoot(ctx context.Context) (*entry.Entry, error) {
 		return nil // the listing tells what is wrong
 	})
 	facts.Name = ""
-	return s.entry("", &facts, time.Now()), err
+	e := describe(&facts)
+	return &e, err
 }
 
-func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
-	var found ftp.Listing
-	err := s.server.Do(ctx, "list", "/"+dir, func(c *ftp.Conn) (err error) {
-		found, err = c.ListAll(s.file(c, dir))
+// List implements distant.Directory.
+func (d *directory) List(ctx context.Context, dir string) ([]distant.Found, []error, error) {
+	var l ftp.Listing
+	err := d.on(ctx, "list", dir, func(c *ftp.Conn, file string) (err error) {
+		l, err = c.ListAll(file)
 		return err
 	})
-	if err != nil {
-		return walk.Listing{}, err
+	found := make([]distant.Found, len(l.Entries))
+	for i := range l.Entries {
+		f := &l.Entries[i]
+		found[i] = distant.Found{Entry: describe(f), Key: f.Unique, Precision: f.Precision, Lacking: incomplete(f)}
 	}
-	now, excluded := time.Now(), s.exclude.In(dir)
-	var l walk.Listing
-	for _, err := range found.Problems {
-		l.Problems = append(l.Problems, walk.Problem{Path: dir, Err: err})
-	}
-	for i := range found.Entries {
-		f := &found.Entries[i]
-		e := s.entry(dir, f, now)
-		if excluded.Match(f.Name, e.Type == entry.Directory) {
-			continue
-		}
-		if err := incomplete(f); err != nil {
-			l.Problems = append(l.Problems, walk.Problem{Path: e.Path, Err: err})
-			continue
-		}
-		l.Items = append(l.Items, walk.Item{Entry: e, Key: f.Unique})
-	}
-	return l, nil
+	return found, l.Problems, err
 }
 
 // incomplete tells what cannot be backed up with what FTP tells of it.
@@ -176,12 +112,9 @@ func incomplete(f *ftp.Entry) error {
 // usualModes are what servers give to what is uploaded: some do not tell permissions.
 var usualModes = map[ftp.Kind]uint32{ftp.File: 0o644, ftp.Directory: 0o755, ftp.Link: 0o777}
 
-// entry makes an entry of what a listing told at the time now.
-func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
-	e := &entry.Entry{Path: f.Name, Mode: f.Mode, UID: f.UID, GID: f.GID, User: f.User, Group: f.Group}
-	if dir != "" {
-		e.Path = dir + "/" + f.Name
-	}
+// describe makes an entry of what was told.
+func describe(f *ftp.Entry) entry.Entry {
+	e := entry.Entry{Path: f.Name, Mode: f.Mode, UID: f.UID, GID: f.GID, User: f.User, Group: f.Group}
 	if !f.Modify.IsZero() {
 		e.ModTime, e.Known = entry.TimeOf(f.Modify), entry.KnowsModTime
 	}
@@ -191,7 +124,7 @@ func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
 	switch f.Kind {
 	case ftp.File:
 		e.Type, e.Size = entry.File, f.Size
-		e.Identity = s.identity(f, now)
+		e.Identity = version(f)
 	case ftp.Directory:
 		e.Type = entry.Directory
 	case ftp.Link:
@@ -202,5 +135,80 @@ func (s *Source) entry(dir string, f *ftp.Entry, now time.Time) *entry.Entry {
 	return e
 }
 
+// version is what tells this version of a file from others. Equal ones mean equal content as far as the server can say.
+func version(f *ftp.Entry) string {
+	var b strings.Builder
+	b.WriteString("size=" + strconv.FormatInt(f.Size, 10))
+	if !f.Modify.IsZero() {
+		b.WriteString(";modify=" + f.Modify.UTC().Format("20060102150405.999999999"))
+	}
+	if f.Unique != "" {
+		b.WriteString(";unique=" + f.Unique)
+	}
+	return b.String()
+}
+
 // Detail adds nothing: a listing gives all.
-func (s *Source) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
+func (d *directory) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
+
+// Open implements distant.Directory.
+func (d *directory) Open(ctx context.Context, e *entry.Entry) (distant.Content, error) {
+	file := d.file(d.Home, e.Path) // a listing has found e, so home is known
+	r, err := d.Server.Open(ctx, file, 0)
+	if err != nil {
+		return nil, err
+	}
+	r.LookAfter()
+	return &content{r, d, file}, nil
+}
+
+// content implements distant.Content.
+type content struct {
+	*ftp.Reader
+	directory *directory
+	path      string
+}
+
+// Began implements distant.Content: FTP tells nothing of a file when it is opened.
+func (c *content) Began(*entry.Entry) {}
+
+// Check compares with the facts of now: the file must still be the version that was listed and have as many bytes as were read.
+func (c *content) Check(ctx context.Context, e *entry.Entry, later bool) (same bool, err error) {
+	now, err := c.Facts()
+	if later || ftp.IsBroken(err) || err == nil && now.Size != c.Offset() {
+		err = c.directory.Do(ctx, "look at", c.path, func(conn *ftp.Conn) (err error) {
+			now, err = c.look(conn)
+			return err
+		})
+	}
+	unknown := errors.Is(err, ftp.ErrUnsupported) // it knows nothing but listings
+	switch {
+	case unknown:
+		now.Size = e.Size
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	}
+	read := c.Offset()
+	same = now.Size == read && e.Size == read && (now.Modify.IsZero() || version(&now) == distant.Version(e.Identity))
+	if same && (err == nil || unknown) {
+		return true, nil
+	}
+	if !now.Modify.IsZero() {
+		e.ModTime = entry.TimeOf(now.Modify)
+	}
+	e.Identity = version(&now)
+	return false, nil
+}
+
+// look asks for the facts of now. Where their size is not what was read, it may be that of a link: SIZE follows it.
+func (c *content) look(conn *ftp.Conn) (ftp.Entry, error) {
+	facts, err := conn.Look(c.path)
+	if err != nil || facts.Size == c.Offset() || !conn.Features().MLST || !conn.Features().Size {
+		return facts, err
+	}
+	size, err := conn.Size(c.path)
+	if err == nil && size == c.Offset() {
+		facts.Size = size
+	}
+	return facts, err
+}

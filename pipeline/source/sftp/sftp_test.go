@@ -64,7 +64,7 @@ func TestAFolderThatMayNotBeReadIsReportedAndTheRestGoesOn(t *testing.T) {
 	}
 	defer client.Close()
 	err = client.Do(context.Background(), "fill", "/", func(c *remote.Conn) error {
-		return c.Mkdir(context.Background(), "/secret")
+		return c.Mkdir(context.Background(), "/secret", 0o755)
 	})
 	if err == nil {
 		_, err = client.Create(context.Background(), "/z").Close(0, false)

@@ -47,11 +47,15 @@ func (t *Target) makeDirectory(ctx context.Context, c *sftp.Conn, file string, e
 		}
 		return t.writable(ctx, c, file, e)
 	}
-	err := c.Mkdir(ctx, file)
-	if err != nil && !sftp.IsBroken(err) {
-		err = replaceByDirectory(ctx, c, file, err)
+	err := c.Mkdir(ctx, file, t.mode(e)|0o700)
+	if err == nil {
+		t.note(e.Path)
+		return nil
 	}
-	if err != nil {
+	if sftp.IsBroken(err) {
+		return err
+	}
+	if err := replaceByDirectory(ctx, c, file, err); err != nil {
 		return err
 	}
 	t.note(e.Path)
@@ -70,7 +74,7 @@ func makeAll(ctx context.Context, c *sftp.Conn, dir string) error {
 	if err := makeAll(ctx, c, path.Dir(dir)); err != nil {
 		return err
 	}
-	err = c.Mkdir(ctx, dir)
+	err = c.Mkdir(ctx, dir, 0o777)
 	if is, looked := c.Stat(ctx, dir); err != nil && looked == nil && is.IsDirectory() {
 		return nil // somebody else was quicker
 	}
@@ -89,7 +93,7 @@ func replaceByDirectory(ctx context.Context, c *sftp.Conn, file string, refused 
 	if err := c.Remove(ctx, file); err != nil {
 		return err
 	}
-	return c.Mkdir(ctx, file)
+	return c.Mkdir(ctx, file, 0o777)
 }
 
 // writable lets its owner into a directory until Finish.
@@ -133,7 +137,7 @@ func (t *Target) Finish(ctx context.Context, e *entry.Entry) error {
 	changes := t.changes(e)
 	var refused []error
 	err := t.change(ctx, "finish", e.Path, func(c *sftp.Conn, file string) (err error) {
-		refused, err = c.Dress(ctx, file, e.Path != "", sftpChanges(changes)...)
+		refused, err = c.Dress(ctx, file, e.Path != "" && !t.isKnown(e.Path), sftpChanges(changes)...)
 		if errors.Is(err, sftp.ErrUnsupported) {
 			return fmt.Errorf("%s is neither directory nor file: %w", file, target.ErrPath)
 		}
