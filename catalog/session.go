@@ -46,6 +46,7 @@ type Session struct {
 	run        string       // of the backup, see Run
 	known      *index.Index // what LoadIndex was given
 	relied     []string     // the writers whose index runs it was given
+	published  archive.Name // the last checkpoint of this session and those before it
 }
 
 // sessionNote is the body of an open session.
@@ -378,6 +379,7 @@ func (s *Session) putCheckpoint(ctx context.Context, packs []archive.RunPack, re
 	}
 	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: list, Run: s.run})
 	if err == nil {
+		s.published = rec.Hash
 		s.keepRun(ctx, run, packs)
 	}
 	return rec, err

@@ -166,6 +166,7 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o Options, forget
 	if snapshot == nil && !o.DryRun {
 		b.publish.rescue(ctx)
 	}
+	b.publish.close(snapshot != nil)
 	return snapshot, err
 }
 

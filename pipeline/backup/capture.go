@@ -34,6 +34,8 @@ type capture struct {
 	blocks  *blockPool
 	relied  *archive.Pack // the last that relyOn has noted
 
+	unfinished *catalog.Unfinished // of a source that is slow to read; else nil
+
 	mu sync.Mutex // around state.Coverage
 }
 
@@ -48,6 +50,8 @@ type item struct {
 	unknown entry.Reason // a directory: why what is in it is not all known; anything else: it is a mark
 	shared  *shared      // a file with several names
 	first   bool         // this is the first of them
+
+	captured int64 // when an interrupted run has captured it; 0: it has not
 }
 
 // fileKey tells files of a source apart, whatever their names.
@@ -88,8 +92,16 @@ type task struct {
 
 const (
 	batchItems = 256
+	slowItems  = 32 // of a source of which what was captured is remembered: the fewer, the sooner
 	batches    = 16 // between the walk and the collector
 )
+
+func (c *capture) batchItems() int {
+	if c.unfinished != nil {
+		return slowItems
+	}
+	return batchItems
+}
 
 // capture walks one source to its end. Its tree is complete when all data is flushed.
 func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
@@ -109,6 +121,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	}
 	last := c.openTrees(ctx)
 	defer c.merge.Close()
+	c.openUnfinished()
 	if incremental, ok := src.(source.Incremental); ok && last != nil {
 		incremental.Previous(c.lookup(last))
 	}
@@ -209,6 +222,9 @@ func (c *capture) walk(ctx context.Context) error {
 		return err
 	}
 	c.o.Progress.WalkDone.Store(true)
+	if c.unfinished != nil {
+		c.unfinished.Exhaust()
+	}
 	return v.end()
 }
 
@@ -235,13 +251,13 @@ func (v *visitor) Visit(e *entry.Entry) error {
 
 // add makes room for an item.
 func (v *visitor) add(n tree.Node) (*item, error) {
-	if len(v.group.items) == batchItems {
+	if len(v.group.items) == v.batchItems() {
 		if err := v.send(); err != nil {
 			return nil, err
 		}
 	}
 	if v.group.items == nil {
-		v.group.items = make([]item, 0, batchItems)
+		v.group.items = make([]item, 0, v.batchItems())
 	}
 	v.group.items = append(v.group.items, item{node: n})
 	v.last = &v.group.items[len(v.group.items)-1]
@@ -339,6 +355,9 @@ func (v *visitor) dispatch(it *item) error {
 	v.count(e, old != nil)
 	if v.isLater(it) {
 		return nil
+	}
+	if taken, err := v.takeOver(v.ctx, it); taken || err != nil {
+		return err
 	}
 	v.group.open.Add(1)
 	select {
@@ -598,6 +617,7 @@ func (c *capture) put(ctx context.Context, it *item) error {
 	if it.keep && !it.moved {
 		return c.tree.Keep(ctx, it.step)
 	}
+	c.remember(it)
 	return c.tree.Add(ctx, &it.node, it.pending, it.step)
 }
 

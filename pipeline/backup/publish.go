@@ -23,6 +23,10 @@ type publisher struct {
 	mu    sync.Mutex
 	fresh []archive.RunPack // uploaded and not published yet
 	used  map[archive.Name]bool
+
+	unfinished []*catalog.Unfinished // of sources that are slow to read
+	slowSince  time.Time             // when the first of them began
+	flush      func(context.Context) error
 }
 
 func newPublisher(usable func(*archive.Pack) bool, s *catalog.Session, index *index.Index, every time.Duration) *publisher {
@@ -72,24 +76,86 @@ func (p *publisher) during(ctx context.Context, work func(context.Context) error
 }
 
 func (p *publisher) loop(ctx context.Context, done chan struct{}) error {
-	ticker := time.NewTicker(p.every)
+	ticker := time.NewTicker(min(p.every, tick))
 	defer ticker.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-done:
 			return nil
-		case <-ticker.C:
+		case now := <-ticker.C:
+			if now.Sub(last) < p.pause(now) {
+				continue
+			}
 			if err := p.publish(ctx); err != nil {
 				return err
 			}
+			last = time.Now()
 		}
+	}
+}
+
+const (
+	tick = 100 * time.Millisecond
+	// soonest is how often at most there is a checkpoint of a source that is slow to read, and worthwhile how many entries it is for at least.
+	soonest    = 500 * time.Millisecond
+	worthwhile = 32
+)
+
+// pause is how long to wait between checkpoints. While a slow source is read, no more than a tenth of its time is at stake.
+func (p *publisher) pause(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.unfinished); n == 0 || p.unfinished[n-1].AtStake() < worthwhile {
+		return p.every
+	}
+	return min(p.every, max(soonest, now.Sub(p.slowSince)/10))
+}
+
+// hurry has a slow source's entries bound to checkpoints, and those made sooner, of all that was read by then: flush uploads it.
+func (p *publisher) hurry(u *catalog.Unfinished, flush func(context.Context) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.unfinished) == 0 {
+		p.slowSince = time.Now()
+	}
+	p.unfinished, p.flush = append(p.unfinished, u), flush
+}
+
+// slow are the sources that are slow to read.
+func (p *publisher) slow() ([]*catalog.Unfinished, func(context.Context) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unfinished, p.flush
+}
+
+// mark binds what was captured to the last checkpoint.
+func (p *publisher) mark() {
+	all, _ := p.slow()
+	if name, ok := p.session.LastCheckpoint(); ok {
+		for _, u := range all {
+			u.Mark(name)
+		}
+	}
+}
+
+// close ends the use of what unfinished backups leave. committed: this one has come to its end.
+func (p *publisher) close(committed bool) {
+	all, _ := p.slow()
+	for _, u := range all {
+		u.Close(committed)
 	}
 }
 
 // publish writes a checkpoint if there is anything to publish, and reads what others have.
 func (p *publisher) publish(ctx context.Context) error {
+	if slow, flush := p.slow(); len(slow) > 0 {
+		if err := flush(ctx); err != nil {
+			return err
+		}
+	}
 	packs := p.take()
 	if len(packs) == 0 {
 		return nil
@@ -98,6 +164,7 @@ func (p *publisher) publish(ctx context.Context) error {
 		p.giveBack(packs)
 		return err
 	}
+	p.mark()
 	p.index.SetFilter(p.usable)
 	_, err := p.session.LoadIndex(ctx, p.index)
 	return err
@@ -127,7 +194,9 @@ func (p *publisher) rescue(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rescueTime)
 	defer cancel()
 	packs := p.take()
-	_ = p.session.End(ctx, packs, allOf(packs))
+	if p.session.End(ctx, packs, allOf(packs)) == nil && len(packs) > 0 {
+		p.mark()
+	}
 }
 
 // allOf refers to every chunk of packs.

@@ -48,10 +48,12 @@ type Pool[C comparable] struct {
 	freed    sync.Cond // a place, or room for one
 	places   []*place[C]
 	limit    int
-	refused  time.Time     // when the server bore no further one
-	pause    time.Duration // until the next one is tried
-	answered bool          // a connection was accepted at least once
-	reached  bool          // and became one of ours
+	refused  time.Time       // when the server bore no further one
+	pause    time.Duration   // until the next one is tried
+	ended    context.Context // of Close
+	end      context.CancelFunc
+	answered bool // a connection was accepted at least once
+	reached  bool // and became one of ours
 	closed   bool
 }
 
@@ -78,6 +80,7 @@ func New[C comparable](o Options[C]) *Pool[C] {
 	}
 	p := &Pool[C]{o: o, limit: o.Most}
 	p.freed.L = &p.mu
+	p.ended, p.end = context.WithCancel(context.Background())
 	return p
 }
 
@@ -90,6 +93,7 @@ func (p *Pool[C]) Limit() int {
 
 // Close ends all connections that nobody uses; cut also those that are used. Those that are left end when they are given back.
 func (p *Pool[C]) Close(cut bool) {
+	p.end()
 	p.mu.Lock()
 	p.closed = true
 	ends := p.takeOut(func(at *place[C]) bool { return at.isReady() && (cut || at.users == 0) })
@@ -201,26 +205,45 @@ func (p *Pool[C]) enter(ctx context.Context) (_ *place[C], dial bool, _ error) {
 		if p.closed {
 			return nil, false, fmt.Errorf("%w: the connections to %s were closed", remote.ErrUnreachable, p.o.Host)
 		}
-		at := p.idlest()
-		if at == nil || at.users >= p.o.Busy {
-			if len(p.places) < p.mostNow() {
-				fresh := &place[C]{users: 1, ready: make(chan struct{})}
-				p.places = append(p.places, fresh)
-				return fresh, true, nil
-			}
-		}
-		if at != nil && at.users < p.o.Shared {
+		at := p.idlest((*place[C]).isReady)
+		if at != nil && at.users < p.o.Busy {
 			at.users++
 			return at, false, nil
+		}
+		more := len(p.places) < p.mostNow()
+		switch coming := p.idlest(nil); {
+		case at != nil && at.users < p.o.Shared:
+			if more && coming.users > 0 { // nobody has to wait for it
+				go p.fill(p.ended, p.add())
+			}
+			at.users++
+			return at, false, nil
+		case coming != nil && coming.users < p.o.Busy:
+			coming.users++
+			return coming, false, nil
+		case more:
+			fresh := p.add()
+			fresh.users++
+			return fresh, true, nil
+		case coming != nil && coming.users < p.o.Shared:
+			coming.users++
+			return coming, false, nil
 		}
 		p.freed.Wait()
 	}
 }
 
-// idlest is the place with the fewest callers.
-func (p *Pool[C]) idlest() (best *place[C]) {
+// add makes a place that is to be filled.
+func (p *Pool[C]) add() *place[C] {
+	fresh := &place[C]{ready: make(chan struct{})}
+	p.places = append(p.places, fresh)
+	return fresh
+}
+
+// idlest is the place with the fewest callers, of those that are so; nil: of all.
+func (p *Pool[C]) idlest(so func(*place[C]) bool) (best *place[C]) {
 	for _, at := range p.places {
-		if best == nil || at.users < best.users {
+		if (best == nil || at.users < best.users) && (so == nil || so(at)) {
 			best = at
 		}
 	}

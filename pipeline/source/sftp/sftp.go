@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,9 @@ func (d *directory) Listers() int { return 16 }
 func (d *directory) file(ctx context.Context, below string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if strings.HasPrefix(d.path, "/") {
+		d.root = path.Clean(d.path)
+	}
 	if d.root == "" {
 		err := d.Do(ctx, "find", cmp.Or(d.path, "."), func(c *sftp.Conn) (err error) {
 			d.root, err = c.RealPath(ctx, cmp.Or(d.path, "."))
