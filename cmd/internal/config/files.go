@@ -34,7 +34,7 @@ type Server struct {
 	KnownHosts     string `yaml:"known_hosts,omitempty" doc:"A file with the keys of SFTP servers, as OpenSSH has it; else ~/.ssh/known_hosts. A server that is not in it is refused."`
 	KeyFile        string `yaml:"key_file,omitempty" doc:"A file with the private key of the user at an SFTP server."`
 	PassphraseFile string `yaml:"passphrase_file,omitempty" doc:"A file with the passphrase of the key."`
-	Connections    int    `yaml:"connections,omitempty" doc:"How many connections are open to the server at most; else 4 by FTP and 2 by SFTP. If the server bears fewer, fewer are used."`
+	Connections    int    `yaml:"connections,omitempty" doc:"How many connections are open to the server at most; else 16 by FTP and 4 by SFTP. If the server bears fewer, fewer are used."`
 }
 
 func (f *Files) oneOf() []string { return []string{"path", "url", "url_file"} }
