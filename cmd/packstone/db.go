@@ -267,7 +267,7 @@ func summarizeDB(action string, r *database.Report, took time.Duration) dbSummar
 
 func newDBFinding(f database.Finding) dbFinding {
 	name := strings.TrimPrefix(f.Object.String(), f.Object.Kind+" ")
-	return dbFinding{f.Object.Kind, name, string(f.Status), f.Code, f.Reason, f.Count}
+	return dbFinding{f.Object.Kind, name, string(f.Status), string(f.Code), f.Reason, f.Count}
 }
 
 func (m dbSummary) text() string {

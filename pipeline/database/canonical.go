@@ -35,7 +35,7 @@ func ImpossibleDate(text string) bool {
 // Dates makes impossible dates null where the column allows it, else an error.
 func Dates(notNull bool, policy ZeroDates) *Conversion {
 	return &Conversion{
-		Code: "DB210", Lost: "an impossible date becomes null",
+		Code: CodeZeroDate, Lost: "an impossible date becomes null",
 		Cell: func(c Cell) (Cell, bool, error) {
 			if c.Class != ClassText || len(c.Bytes) < 10 || !ImpossibleDate(string(c.Bytes[:10])) {
 				return c, false, nil

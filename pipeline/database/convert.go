@@ -140,7 +140,7 @@ func compareRecorded(ctx context.Context, src Source, plan *Plan, report *Report
 	for i, t := range plan.Tables {
 		id := t.Source.ID()
 		if want, ok := recorded[id]; ok && want != report.Tables[i].Digest {
-			report.amend([]Finding{{Object: t.Source.ObjectID(), Status: Approximated, Code: "DB230",
+			report.amend([]Finding{{Object: t.Source.ObjectID(), Status: Approximated, Code: CodeChangedInFile,
 				Reason: "its rows were changed in the file after the export: they have another digest than the export recorded"}})
 		}
 	}
@@ -209,7 +209,7 @@ func (p *Plan) markUnread(report *Report) error {
 			if contains(primaryColumns(t.Source), c.Name) {
 				return fmt.Errorf("%w: %s is in the primary key of table %s, and its values are not read: %s", ErrRefused, c.Name, t.Source.ID(), unread)
 			}
-			report.amend([]Finding{{Object: columnID(t.Source, i), Status: Approximated, Code: "DB217", Reason: "all its values are null: " + unread}})
+			report.amend([]Finding{{Object: columnID(t.Source, i), Status: Approximated, Code: CodeUnread, Reason: "all its values are null: " + unread}})
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@
 // be created, with its native DDL. Tables, columns, keys, checks and indexes are
 // described a second time, neutrally, in Schema.Tables. A target of the same
 // family ([Family]) replays the objects' DDL; any other builds from the neutral
-// part. Plan answers for objects by [Finding]; an object that no finding names
+// part, by the mapper in ddl. Plan answers for objects by [Finding]; an object that no finding names
 // is reported by the core: as sidecar where it has DDL, else as dropped. So
 // nothing can be left out silently.
 package database

@@ -272,7 +272,7 @@ type Conversion struct {
 	// Keeps, if set, says of a piece of a text or blob that nothing in it is to be changed; a cell
 	// of which that is true throughout passes as it is, without being held in memory.
 	Keeps func(class Class, piece []byte) bool
-	// Code and Lost describe a lossy change for the report ("DB210", "zero date
-	// becomes null").
-	Code, Lost string
+	// Code and Lost describe a lossy change for the report.
+	Code Code
+	Lost string
 }

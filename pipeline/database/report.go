@@ -26,7 +26,7 @@ const LeftOut = "it hangs on a table that was left out"
 type Finding struct {
 	Object ObjectID `json:"object"`
 	Status Status   `json:"status"`
-	Code   string   `json:"code,omitempty"` // DB1xx schema, DB2xx values, DB3xx replay
+	Code   Code     `json:"code,omitempty"` // DB1xx schema, DB2xx values, DB3xx statements
 	Reason string   `json:"reason,omitempty"`
 	Count  int64    `json:"count,omitempty"` // values concerned, where counted
 }
@@ -35,7 +35,7 @@ type Finding struct {
 func (f Finding) String() string {
 	text := fmt.Sprintf("%s: %s", f.Status, f.Object)
 	if f.Code != "" {
-		text = f.Code + " " + text
+		text = string(f.Code) + " " + text
 	}
 	if f.Reason != "" {
 		text += ": " + f.Reason
@@ -121,10 +121,10 @@ func complete(s *Schema, findings []Finding) []Finding {
 
 func unmentioned(o *Object) Finding {
 	if o.Lost == LeftOut {
-		return Finding{Object: o.ObjectID, Status: Chosen, Code: "DB102", Reason: o.Lost}
+		return Finding{Object: o.ObjectID, Status: Chosen, Code: CodeLeftOut, Reason: o.Lost}
 	}
 	if len(o.DDL) == 0 {
-		return Finding{Object: o.ObjectID, Status: Dropped, Code: "DB100", Reason: o.Lost}
+		return Finding{Object: o.ObjectID, Status: Dropped, Code: CodeDropped, Reason: o.Lost}
 	}
-	return Finding{Object: o.ObjectID, Status: SidecarOnly, Code: "DB101", Reason: "kept as native DDL"}
+	return Finding{Object: o.ObjectID, Status: SidecarOnly, Code: CodeSidecar, Reason: "kept as native DDL"}
 }

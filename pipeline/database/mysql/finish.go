@@ -77,7 +77,7 @@ func (t *target) refusedKey(a addition, err error) ([]database.Finding, error) {
 	if number(err) == errDuplicate {
 		return nil, fmt.Errorf("make %s: %w", a.object, translate(err))
 	}
-	return []database.Finding{{Object: a.object, Status: database.SidecarOnly, Code: "DB310", Reason: err.Error()}}, nil
+	return []database.Finding{{Object: a.object, Status: database.SidecarOnly, Code: database.CodeRefused, Reason: err.Error()}}, nil
 }
 
 // addForeignKeys makes foreign keys without the server's own slow check and then
@@ -89,7 +89,7 @@ func (t *target) addForeignKeys(ctx context.Context, list []reference) (lost []d
 			return lost, translate(err)
 		}
 		if err != nil {
-			lost = append(lost, database.Finding{Object: r.object, Status: database.SidecarOnly, Code: "DB311", Reason: err.Error()})
+			lost = append(lost, database.Finding{Object: r.object, Status: database.SidecarOnly, Code: database.CodeRefused, Reason: err.Error()})
 			continue
 		}
 		broken, err := t.checkReference(ctx, r)
@@ -108,7 +108,7 @@ func (t *target) checkReference(ctx context.Context, r reference) ([]database.Fi
 		columns = "COUNT(*)"
 	}
 	row, err := t.admin.orphan(ctx, columns, r.table, r.key)
-	loose := database.Finding{Object: r.object, Status: database.Approximated, Code: "DB132", Reason: "rows without a parent, as in the source"}
+	loose := database.Finding{Object: r.object, Status: database.Approximated, Code: database.CodeOrphans, Reason: "rows without a parent, as in the source"}
 	if r.key.NotValid && parentless(err) {
 		loose.Reason = "what it refers to is not there, as in the source"
 		return []database.Finding{loose}, nil
@@ -254,7 +254,7 @@ type replay struct {
 }
 
 func sidecarOf(o *statements, err error) database.Finding {
-	return database.Finding{Object: o.object.ObjectID, Status: database.SidecarOnly, Code: "DB312", Reason: err.Error()}
+	return database.Finding{Object: o.object.ObjectID, Status: database.SidecarOnly, Code: database.CodeRefused, Reason: err.Error()}
 }
 
 // one makes an object with its definer, or without where that is not allowed.
@@ -269,7 +269,7 @@ func (r *replay) one(ctx context.Context, o *statements) (database.Finding, bool
 		err := r.target.run(ctx, o.setting, sql)
 		switch {
 		case err == nil && r.orphan(o.code.definer, definer):
-			return database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: "DB313", Reason: "it does not run: there is no account " + definer}, true
+			return database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: database.CodeDefiner, Reason: "it does not run: there is no account " + definer}, true
 		case err == nil:
 			return database.Finding{}, true
 		case !denied(err):
@@ -313,7 +313,7 @@ func (r *replay) disown(ctx context.Context, o *statements, definer string, gain
 	case gains:
 		who += ", who may do more here than the source says of them"
 	}
-	f := database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: "DB313", Reason: "it belongs to " + r.me + ", and not to " + who}
+	f := database.Finding{Object: o.object.ObjectID, Status: database.Approximated, Code: database.CodeDefiner, Reason: "it belongs to " + r.me + ", and not to " + who}
 	bare := o.main
 	if o.code.clause[1] > 0 {
 		bare = o.main[:o.code.clause[0]] + o.main[o.code.clause[1]:]
@@ -328,7 +328,7 @@ func (r *replay) disown(ctx context.Context, o *statements, definer string, gain
 		list = append(list, "ALTER "+strings.ToUpper(kind)+" "+quote(o.object.Name)+" SQL SECURITY INVOKER")
 		f.Reason += ", so that it is SQL SECURITY INVOKER now"
 	default:
-		f.Status, f.Code = database.Dropped, "DB314"
+		f.Status, f.Code = database.Dropped, database.CodeDefinerLost
 		f.Reason = "it would act with the rights of " + r.me + ", and belongs to " + who
 		return f, true
 	}

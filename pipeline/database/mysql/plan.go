@@ -185,13 +185,13 @@ func mappedPlan(s *database.Schema, y typer, opts database.PlanOptions) *databas
 	return m.out
 }
 
-func (m *mapper) finding(id database.ObjectID, status database.Status, code, reason string) {
+func (m *mapper) finding(id database.ObjectID, status database.Status, code database.Code, reason string) {
 	m.out.Findings = append(m.out.Findings, database.Finding{Object: id, Status: status, Code: code, Reason: reason})
 }
 
 func (m *mapper) exact(id database.ObjectID) { m.finding(id, database.Exact, "", "") }
 
-func (m *mapper) approximated(id database.ObjectID, code, reason string) {
+func (m *mapper) approximated(id database.ObjectID, code database.Code, reason string) {
 	m.finding(id, database.Approximated, code, reason)
 }
 

@@ -46,13 +46,13 @@ func (c *catalog) findings() []database.Finding {
 		id := database.ObjectID{Kind: "table", Name: r.name}
 		if r.table() && !c.transactional(r) {
 			out = append(out, database.Finding{
-				Object: id, Status: database.Approximated, Code: "DB110",
+				Object: id, Status: database.Approximated, Code: database.CodeUnsnapshoted,
 				Reason: "its storage engine " + r.engine + " knows no transactions, so its rows stand outside the snapshot",
 			})
 		}
 		if r.kind == "SYSTEM VERSIONED" {
 			out = append(out, database.Finding{
-				Object: id, Status: database.Approximated, Code: "DB111",
+				Object: id, Status: database.Approximated, Code: database.CodeHistory,
 				Reason: "only its current rows are copied, not their history",
 			})
 		}

@@ -442,13 +442,14 @@ func oddTexts(ctx context.Context, one *session, schema *database.Schema) error 
 }
 
 func oddColumn(ctx context.Context, one *session, schema *database.Schema, t *database.Table, c *database.Column) error {
-	name, condition, reason := quote(c.Name), "", ""
+	name, condition, reason, code := quote(c.Name), "", "", database.CodeErrorLabel
 	switch {
 	case c.Type.Kind == database.Enum && contains(c.Type.Values, ""):
 		condition, reason = name+" = 0", "the enum's error value becomes the empty label"
 	case c.Type.Kind == database.Text && !commonCharsets[c.Type.Charset]:
 		condition = "BINARY CONVERT(CONVERT(" + name + " USING utf8mb4) USING " + c.Type.Charset + ") <> BINARY " + name
 		reason = "bytes that are no character of " + c.Type.Charset + " become question marks"
+		code = database.CodeNoCharacter
 	default:
 		return nil
 	}
@@ -459,7 +460,7 @@ func oddColumn(ctx context.Context, one *session, schema *database.Schema, t *da
 	if count := integer(row[0]); count > 0 {
 		schema.Findings = append(schema.Findings, database.Finding{
 			Object: database.ObjectID{Kind: "column", Table: t.ID(), Name: c.Name},
-			Status: database.Approximated, Code: "DB212", Reason: reason, Count: count,
+			Status: database.Approximated, Code: code, Reason: reason, Count: count,
 		})
 	}
 	return nil

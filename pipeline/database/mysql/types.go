@@ -75,7 +75,7 @@ func (y typer) choose(t database.Type, keyed int, unique bool) mapped {
 		y.decimal(&m, t)
 	case database.Float:
 		if !y.family {
-			m.convert = &database.Conversion{Cell: plusZero, Code: "DB211", Lost: "minus zero becomes zero"}
+			m.convert = &database.Conversion{Cell: plusZero, Code: database.CodeMinusZero, Lost: "minus zero becomes zero"}
 		}
 		m.typ.Native = "double"
 		if t.Bits == 32 {
@@ -346,7 +346,7 @@ func (y typer) withFraction(name string, digits *int) (string, *database.Convers
 	case *digits <= 6:
 		return fmt.Sprintf("%s(%d)", name, *digits), nil
 	}
-	return name + "(6)", &database.Conversion{Cell: cutMicroseconds, Code: "DB210", Lost: "digits below a microsecond are cut"}
+	return name + "(6)", &database.Conversion{Cell: cutMicroseconds, Code: database.CodeFraction, Lost: "digits below a microsecond are cut"}
 }
 
 // plusZero takes the sign off zero, as the server does.

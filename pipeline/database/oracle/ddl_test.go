@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/sqlengine"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // once gives one batch and then the end.
@@ -38,7 +38,7 @@ func outside(sql string) (rest string, ok bool) {
 	return b.String(), open == 0
 }
 
-func build(table, column, comment string, release int) *sqlengine.Builder {
+func build(table, column, comment string, release int) *ddl.Mapping {
 	s := &database.Schema{Engine: database.Postgres, Namespace: "public", Tables: []*database.Table{{
 		Schema: "public", Name: table, Comment: comment,
 		Columns: []*database.Column{
@@ -47,9 +47,7 @@ func build(table, column, comment string, release int) *sqlengine.Builder {
 		},
 		PrimaryKey: &database.Key{Name: table, Columns: []string{column}},
 	}}}
-	b := &sqlengine.Builder{Dialect: dialect(server{release: release, unicode: true})}
-	b.Build(s)
-	return b
+	return dialect(server{release: release, unicode: true}).Map(s, database.PlanOptions{})
 }
 
 func FuzzDDLQuoting(f *testing.F) {
@@ -60,17 +58,17 @@ func FuzzDDLQuoting(f *testing.F) {
 	f.Fuzz(func(t *testing.T, table, column, comment string) {
 		plain := build("t", "c", "x", 1201)
 		got := build(table, column, comment, 1201)
-		for i, s := range got.Statements {
+		for i, s := range got.Steps.Create {
 			rest, ok := outside(s.SQL)
 			if !ok {
 				t.Fatalf("a quote stays open in %s", s.SQL)
 			}
-			want, _ := outside(plain.Statements[min(i, len(plain.Statements)-1)].SQL)
-			if len(got.Statements) == len(plain.Statements) && shape(rest) != shape(want) {
+			want, _ := outside(plain.Steps.Create[min(i, len(plain.Steps.Create)-1)].SQL)
+			if len(got.Steps.Create) == len(plain.Steps.Create) && shape(rest) != shape(want) {
 				t.Errorf("names leak into\n%s\nwant the shape of\n%s", s.SQL, want)
 			}
 		}
-		for _, p := range got.Tables {
+		for _, p := range got.Plan.Tables {
 			for _, c := range append([]*database.Column{{Name: p.Target.Name}}, p.Target.Columns...) {
 				if len(c.Name) > 30 || c.Name == "" || strings.ContainsAny(c.Name, "\"\x00") {
 					t.Errorf("the name %q is not legal", c.Name)
@@ -96,16 +94,16 @@ func TestNamesThatAreTooLongAreShortenedAndReported(t *testing.T) {
 	long := strings.Repeat("long_", 20)
 	for _, c := range []struct{ release, limit int }{{1201, 30}, {1202, 128}, {1900, 128}} {
 		b := build(long, "c", "x", c.release)
-		name := b.Tables[0].Target.Name
+		name := b.Plan.Tables[0].Target.Name
 		if len(name) > c.limit || (name == long) != (c.limit == 128) {
 			t.Errorf("release %d: the name became %q", c.release, name)
 		}
 		reported := false
-		for _, f := range b.Findings {
+		for _, f := range b.Plan.Findings {
 			reported = reported || f.Object.Kind == "table" && f.Code == "DB117" && strings.Contains(f.Reason, "at most 30")
 		}
 		if reported != (c.limit == 30) {
-			t.Errorf("release %d: findings are %v", c.release, b.Findings)
+			t.Errorf("release %d: findings are %v", c.release, b.Plan.Findings)
 		}
 	}
 }

@@ -9,29 +9,37 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
 // dialect is how this server spells things.
-func dialect(s server) *sqlengine.Dialect {
-	return &sqlengine.Dialect{
-		Engine:     database.Oracle,
-		Names:      sqlengine.NameRules{Max: s.maxName(), Forbidden: `"`},
-		IndexNames: true,
-		Deferral:   true,
-		Type:       func(a sqlengine.Asked) sqlengine.Mapped { return mapType(s, a) },
-		Default:    defaultSQL,
-		Identity:   identitySQLOf,
-		Generated: func(typ, expr string, _ bool) string {
-			return typ + " GENERATED ALWAYS AS (" + expr + ") VIRTUAL"
+func dialect(s server) *ddl.Dialect {
+	// A key's index has the key's name.
+	constraint, index := []ddl.Space{{Name: "constraint"}}, []ddl.Space{{Name: "index"}}
+	tables := []ddl.Space{{Name: "object"}}
+	bytes := func(text string) int { return len(text) }
+	return &ddl.Dialect{
+		Engine: database.Oracle,
+		Names:  ddl.NameRules{Max: s.maxName(), Unit: "bytes", Length: bytes, Takes: func(r rune) bool { return r != '"' }, Blank: true},
+		Spaces: ddl.Spaces{
+			Tables: tables, Sequences: tables, Keys: append(constraint, index...), Checks: constraint, Foreign: constraint, Indexes: index,
 		},
-		Sequence: sequenceSQL,
-		Action:   actions,
-		Comment:  comment,
-		// In bytes, for the smallest block that is usual.
-		KeyBytes: 6000, CommentMax: 4000, CommentLength: func(text string) int { return len(text) },
-		IndexedOnce: true,
-		Large:       func(sql string) bool { return strings.HasSuffix(sql, "LOB") },
+		Deferral: true, NotValid: &[2]string{"", " ENABLE NOVALIDATE"}, LooseActions: true,
+		Counters:   ddl.CountsOne,
+		KeyBytes:   6000, // for the smallest block that is usual
+		FixedBytes: 24, FixedKinds: []database.Kind{
+			database.Bool, database.Int, database.Decimal, database.Float, database.Date, database.Time, database.Timestamp, database.TimestampTZ, database.Year,
+		},
+		IndexedOnce: true, Expressions: true,
+		TableComment: 4000, ColumnComment: 4000, CommentLength: bytes,
+		Type:    func(a ddl.Asked) ddl.Mapped { return mapType(s, a) },
+		Default: defaultSQL, Comparable: sqlengine.Comparable,
+		Identity: identitySQLOf, Sequence: sequenceSQL, Actions: actions, Comment: comment,
+		Generated: func(to ddl.Mapped, expr string, _ bool) string {
+			return to.SQL + " GENERATED ALWAYS AS (" + expr + ") VIRTUAL"
+		},
+		Indexed: func(to ddl.Mapped) bool { return !strings.HasSuffix(to.SQL, "LOB") },
 	}
 }
 
@@ -71,17 +79,19 @@ func sequenceOptions(q *database.Sequence) string {
 }
 
 // actions: Oracle knows two of them, on delete.
-func actions(onDelete, onUpdate database.Action) (clause, lost string) {
-	switch onDelete {
-	case database.Cascade, database.SetNull:
-		clause = " ON DELETE " + string(onDelete)
+func actions(_ *ddl.Draft, k *database.ForeignKey) (lost string) {
+	switch k.OnDelete {
 	case database.SetDefault:
 		lost = "ON DELETE SET DEFAULT has no counterpart"
+		fallthrough
+	case database.Restrict:
+		k.OnDelete = database.NoAction
 	}
-	if onUpdate != database.NoAction && onUpdate != database.Restrict {
-		lost = "ON UPDATE " + string(onUpdate) + " has no counterpart"
+	if k.OnUpdate != database.NoAction && k.OnUpdate != database.Restrict {
+		lost = "ON UPDATE " + string(k.OnUpdate) + " has no counterpart"
 	}
-	return clause, lost
+	k.OnUpdate = database.NoAction
+	return lost
 }
 
 func comment(_, table, column, text string) string {
@@ -92,7 +102,8 @@ func comment(_, table, column, text string) string {
 }
 
 // defaultSQL spells a literal or the current time as a default.
-func defaultSQL(e database.Expr, t database.Type) (string, bool) {
+func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
+	t := to.Type
 	if e.IsNow() {
 		return "CURRENT_TIMESTAMP", t.Kind == database.Timestamp || t.Kind == database.TimestampTZ || t.Kind == database.Date
 	}
@@ -141,33 +152,33 @@ func bindMoment(k database.Kind) func(database.Cell) (string, error) {
 var ownInterval = regexp.MustCompile(`^INTERVAL (YEAR(\(\d\))? TO MONTH|DAY(\(\d\))? TO SECOND(\(\d\))?)$`)
 
 // mapType chooses Oracle's type for a neutral one.
-func mapType(s server, a sqlengine.Asked) sqlengine.Mapped {
+func mapType(s server, a ddl.Asked) ddl.Mapped {
 	t := a.Column.Type
 	switch t.Kind {
 	case database.Bool:
-		return sqlengine.Mapped{SQL: "NUMBER(1)", Type: database.Type{Kind: database.Bool}, Lost: "a truth value becomes NUMBER(1)", Check: "%s IN (0, 1)"}
+		return ddl.Mapped{SQL: "NUMBER(1)", Type: database.Type{Kind: database.Bool}, Lost: "a truth value becomes NUMBER(1)", Check: "%s IN (0, 1)"}
 	case database.Int, database.Year:
 		return mapInt(t)
 	case database.Decimal:
 		return mapDecimal(t)
 	case database.Float:
 		if t.Bits == 32 {
-			return sqlengine.Mapped{SQL: "BINARY_FLOAT", Type: t, Convert: noMinusZero()}
+			return ddl.Mapped{SQL: "BINARY_FLOAT", Type: t, Convert: noMinusZero()}
 		}
-		return sqlengine.Mapped{SQL: "BINARY_DOUBLE", Type: database.Type{Kind: database.Float, Bits: 64}, Convert: noMinusZero()}
+		return ddl.Mapped{SQL: "BINARY_DOUBLE", Type: database.Type{Kind: database.Float, Bits: 64}, Convert: noMinusZero()}
 	case database.Bytes, database.Geometry:
 		return mapBytes(t, a)
 	case database.Date, database.Timestamp, database.TimestampTZ:
 		return mapMoment(t, a)
 	case database.Interval:
 		if a.Engine == database.Oracle && ownInterval.MatchString(t.Native) {
-			return sqlengine.Mapped{SQL: t.Native, Type: t}
+			return ddl.Mapped{SQL: t.Native, Type: t}
 		}
 	}
 	return mapText(s, t, a)
 }
 
-func mapInt(t database.Type) sqlengine.Mapped {
+func mapInt(t database.Type) ddl.Mapped {
 	digits := map[int]int{8: 3, 16: 5, 24: 8, 32: 10}[t.Bits]
 	switch {
 	case t.Kind == database.Year:
@@ -177,15 +188,15 @@ func mapInt(t database.Type) sqlengine.Mapped {
 	case digits == 0:
 		digits = 19
 	}
-	return sqlengine.Mapped{SQL: fmt.Sprintf("NUMBER(%d)", digits), Type: database.Type{Kind: t.Kind, Bits: t.Bits, Unsigned: t.Unsigned}}
+	return ddl.Mapped{SQL: fmt.Sprintf("NUMBER(%d)", digits), Type: database.Type{Kind: t.Kind, Bits: t.Bits, Unsigned: t.Unsigned}}
 }
 
-func mapDecimal(t database.Type) sqlengine.Mapped {
+func mapDecimal(t database.Type) ddl.Mapped {
 	if t.Precision == 0 || t.Precision > 38 || t.Scale > 127 || t.Scale < -84 {
 		// NUMBER holds at least 38 digits, but not how many zeros end a fraction.
-		return sqlengine.Mapped{SQL: "NUMBER", Type: database.Type{Kind: database.Decimal}, Convert: sqlengine.Digits(38, -1)}
+		return ddl.Mapped{SQL: "NUMBER", Type: database.Type{Kind: database.Decimal}, Convert: sqlengine.Digits(38, -1)}
 	}
-	return sqlengine.Mapped{
+	return ddl.Mapped{
 		SQL:  fmt.Sprintf("NUMBER(%d,%d)", t.Precision, t.Scale),
 		Type: database.Type{Kind: database.Decimal, Precision: t.Precision, Scale: t.Scale}, Convert: finite(),
 	}
@@ -204,7 +215,7 @@ func finite() *database.Conversion {
 
 // noMinusZero: Oracle's floats have one zero.
 func noMinusZero() *database.Conversion {
-	return &database.Conversion{Code: "DB215", Lost: "minus zero becomes zero", Cell: func(c database.Cell) (database.Cell, bool, error) {
+	return &database.Conversion{Code: database.CodeMinusZero, Lost: "minus zero becomes zero", Cell: func(c database.Cell) (database.Cell, bool, error) {
 		if c.Class == database.ClassInt {
 			return database.Cell{Class: database.ClassFloat, Float: float64(c.Int)}, false, nil
 		}
@@ -219,7 +230,7 @@ var errEmpty = errors.New("the empty string is null on Oracle, and the column ta
 
 // noEmpty makes empty text and bytes null, as Oracle would.
 func noEmpty(notNull bool) *database.Conversion {
-	return &database.Conversion{Code: "DB216", Lost: "the empty string becomes null", Cell: func(c database.Cell) (database.Cell, bool, error) {
+	return &database.Conversion{Code: database.CodeEmptyNull, Lost: "the empty string becomes null", Cell: func(c database.Cell) (database.Cell, bool, error) {
 		if c.Class != database.ClassText && c.Class != database.ClassBlob || len(c.Bytes) > 0 {
 			return c, false, nil
 		}
@@ -230,8 +241,8 @@ func noEmpty(notNull bool) *database.Conversion {
 	}}
 }
 
-func mapBytes(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
-	out := sqlengine.Mapped{SQL: "BLOB", Type: database.Type{Kind: database.Bytes}}
+func mapBytes(t database.Type, a ddl.Asked) ddl.Mapped {
+	out := ddl.Mapped{SQL: "BLOB", Type: database.Type{Kind: database.Bytes}}
 	switch {
 	case t.Length > 0 && t.Length <= 2000:
 		out.SQL = fmt.Sprintf("RAW(%d)", t.Length)
@@ -240,7 +251,7 @@ func mapBytes(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 		out.SQL, out.Lost = fmt.Sprintf("RAW(%d)", most), fmt.Sprintf("a key cannot be a BLOB, so it holds at most %d bytes", most)
 	}
 	if out.SQL != "BLOB" {
-		out.Convert = noEmpty(a.Column.NotNull)
+		out.Convert = noEmpty(a.NotNull)
 	}
 	if t.Kind == database.Geometry {
 		out.Lost = "a geometry becomes its bytes"
@@ -248,13 +259,13 @@ func mapBytes(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	return out
 }
 
-func mapMoment(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
+func mapMoment(t database.Type, a ddl.Asked) ddl.Mapped {
 	digits := 6
 	if t.Fraction != nil {
 		digits = min(*t.Fraction, 9)
 	}
-	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Fraction: &digits}}
-	dates := database.Dates(a.Column.NotNull, a.Opts.ZeroDates)
+	out := ddl.Mapped{Type: database.Type{Kind: t.Kind, Fraction: &digits}}
+	dates := database.Dates(a.NotNull, a.Opts.ZeroDates)
 	switch {
 	case t.Kind == database.Date:
 		out.SQL, out.Type.Fraction = "DATE", nil
@@ -300,12 +311,12 @@ const (
 )
 
 // mapText is for text and for all that becomes text.
-func mapText(s server, t database.Type, a sqlengine.Asked) sqlengine.Mapped {
+func mapText(s server, t database.Type, a ddl.Asked) ddl.Mapped {
 	length, lost := t.Length, textLost(t)
 	if t.Kind != database.Text {
 		length, lost = sqlengine.TextLength(t)
 	}
-	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost}
+	out := ddl.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost}
 	text := &database.Conversion{Cell: sqlengine.AsText}
 	if t.Kind == database.Enum {
 		out.Check = sqlengine.OneOf(database.Oracle, t.Values)
@@ -320,7 +331,7 @@ func mapText(s server, t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 		out.Convert = text
 		return out
 	}
-	out.Convert = sqlengine.Chain(noEmpty(a.Column.NotNull), text)
+	out.Convert = sqlengine.Chain(noEmpty(a.NotNull), text)
 	return out
 }
 

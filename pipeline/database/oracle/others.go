@@ -118,7 +118,7 @@ func findingsOf(objects []*database.Object) []database.Finding {
 	var out []database.Finding
 	for _, o := range objects {
 		if reason := rowless[o.Kind]; reason != "" && len(o.DDL) > 0 {
-			out = append(out, database.Finding{Object: o.ObjectID, Status: database.SidecarOnly, Code: "DB101", Reason: "kept as native DDL; " + reason})
+			out = append(out, database.Finding{Object: o.ObjectID, Status: database.SidecarOnly, Code: database.CodeSidecar, Reason: "kept as native DDL; " + reason})
 		}
 	}
 	return out

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/sqlengine"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // schema describes the catalog in the seam's words, its tables' objects
@@ -166,33 +166,33 @@ func (c *catalog) addSequences(s *database.Schema) {
 func (t *table) findings() []database.Finding {
 	var out []database.Finding
 	id := database.ObjectID{Kind: "table", Name: t.name}
-	add := func(o database.ObjectID, status database.Status, code, reason string, n int64) {
+	add := func(o database.ObjectID, status database.Status, code database.Code, reason string, n int64) {
 		out = append(out, database.Finding{Object: o, Status: status, Code: code, Reason: reason, Count: n})
 	}
 	part := func(c *column) database.ObjectID {
 		return database.ObjectID{Kind: "column", Table: t.name, Name: c.name}
 	}
 	if t.cluster != "" {
-		add(id, database.Approximated, "DB131", "it becomes a table of its own, outside of the cluster "+t.cluster, 0)
+		add(id, database.Approximated, database.CodeTableTrait, "it becomes a table of its own, outside of the cluster "+t.cluster, 0)
 	}
 	if t.index {
-		add(id, database.Approximated, "DB131", "it is no longer organized as an index", 0)
+		add(id, database.Approximated, database.CodeTableTrait, "it is no longer organized as an index", 0)
 	}
 	for _, c := range t.columns {
 		if n := t.regions[c.name]; n > 0 {
-			add(part(c), database.Approximated, "DB132", "the names of time zones become their offsets", n)
+			add(part(c), database.Approximated, database.CodeZoneNames, "the names of time zones become their offsets", n)
 		}
 		if c.invisible {
-			add(part(c), database.Approximated, "DB133", "it is no longer invisible", 0)
+			add(part(c), database.Approximated, database.CodeColumnTrait, "it is no longer invisible", 0)
 		}
 		if k := t.counter(c.name); c.onNull && (k == nil || !k.always) {
-			add(part(c), database.Approximated, "DB133", "its default no longer takes the place of a null", 0)
+			add(part(c), database.Approximated, database.CodeColumnTrait, "its default no longer takes the place of a null", 0)
 		}
 		switch {
 		case c.object():
-			add(part(c), database.Approximated, "DB133", "objects of type "+c.dataOwner+"."+c.data+" are kept as XML text", 0)
+			add(part(c), database.Approximated, database.CodeTypeChanged, "objects of type "+c.dataOwner+"."+c.data+" are kept as XML text", 0)
 		case c.family() == "ROWID" || c.family() == "UROWID":
-			add(part(c), database.Approximated, "DB134", "row addresses are those of the source and lead nowhere in a copy", 0)
+			add(part(c), database.Approximated, database.CodeRowAddresses, "row addresses are those of the source and lead nowhere in a copy", 0)
 		}
 	}
 	return out
@@ -233,9 +233,7 @@ func object(kind, table, name string, phase database.Phase, ddl ...string) *data
 
 // tableObjects are sequences, tables, keys and so on, with their DDL.
 func (c *catalog) tableObjects(s *database.Schema) []*database.Object {
-	b := &sqlengine.Builder{Dialect: c.dialect(), Native: true}
-	b.Build(s)
-	out := sqlengine.Objects(b.Statements)
+	out := ddl.Objects(c.dialect().Spell(s))
 	for _, k := range c.constraints {
 		if t := c.table(k.table); s.Find(k.table) != nil && k.disabled && !unreadable(t, k.columns) && !isNotNull(k) {
 			out = append(out, c.disabledConstraint(k))
@@ -280,7 +278,7 @@ func (c *catalog) refName(k *constraint) string {
 }
 
 // dialect is the native one, which knows kinds of indexes.
-func (c *catalog) dialect() *sqlengine.Dialect {
+func (c *catalog) dialect() *ddl.Dialect {
 	d := dialect(c.server)
 	method := func(name string) string {
 		if x := c.index(name); x != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
@@ -71,12 +72,15 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 
 // Plan replays an Oracle source's own objects; any other schema is mapped.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
-	p := dialect(t.server).Plan(s, opts, sidecarOnly)
-	if p.Native && s.Namespace != t.server.owner {
+	if s.Engine != database.Oracle || opts.NoNativeDDL || opts.HandedOver {
+		return dialect(t.server).Map(s, opts).Plan, nil
+	}
+	p := dialect(t.server).Replay(s, sidecarOnly)
+	if s.Namespace != t.server.owner {
 		move(p, s.Namespace, t.server.owner)
 	}
 	for _, q := range s.Sequences {
-		if p.Native && q.OwnerTable != "" {
+		if q.OwnerTable != "" {
 			p.Findings = append(p.Findings, database.Finding{Object: database.ObjectID{Kind: "sequence", Name: q.Name}, Status: database.Exact})
 		}
 	}
@@ -96,7 +100,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if _, err := t.conn.ExecContext(ctx, sql); err != nil {
 		return fmt.Errorf("note the import: %w", translate(err))
 	}
-	findings, err := t.run(ctx, p.Detail.(*sqlengine.Steps).Create)
+	findings, err := t.run(ctx, p.Detail.(*ddl.Steps).Create)
 	p.Findings = append(p.Findings, findings...)
 	return err
 }
@@ -156,7 +160,7 @@ func (t *target) note(ctx context.Context, m made) error {
 
 // madeBy says what a statement makes that must be dropped by itself; ok is false
 // for what goes with its table.
-func madeBy(s sqlengine.Statement) (made, bool) {
+func madeBy(s ddl.Statement) (made, bool) {
 	head := strings.TrimPrefix(strings.TrimPrefix(s.SQL, "CREATE "), "OR REPLACE ")
 	head = strings.TrimPrefix(strings.TrimPrefix(head, "FORCE "), "EDITIONABLE ")
 	switch s.Object.Kind {
@@ -183,7 +187,7 @@ func nameIn(head, otherwise string) string {
 }
 
 // run executes statements. A failure of one that is not vital is a finding.
-func (t *target) run(ctx context.Context, statements []sqlengine.Statement) ([]database.Finding, error) {
+func (t *target) run(ctx context.Context, statements []ddl.Statement) ([]database.Finding, error) {
 	var findings []database.Finding
 	for _, s := range statements {
 		if m, ok := madeBy(s); ok {
@@ -197,7 +201,7 @@ func (t *target) run(ctx context.Context, statements []sqlengine.Statement) ([]d
 		case s.Vital || lost(err) || ctx.Err() != nil:
 			return findings, fmt.Errorf("create %s: %w", s.Object, translate(err))
 		default:
-			findings = append(findings, database.Finding{Object: s.Object, Status: database.Dropped, Code: "DB301", Reason: err.Error()})
+			findings = append(findings, database.Finding{Object: s.Object, Status: database.Dropped, Code: database.CodeRefused, Reason: err.Error()})
 		}
 	}
 	return findings, nil
@@ -236,7 +240,7 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 // that sees the counters comes last.
 func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Report) ([]database.Finding, error) {
 	t.catalog = nil
-	steps := p.Detail.(*sqlengine.Steps)
+	steps := p.Detail.(*ddl.Steps)
 	findings, err := t.run(ctx, steps.After)
 	if err != nil {
 		return findings, err
@@ -318,7 +322,7 @@ func (t *target) invalid(ctx context.Context, p *database.Plan) ([]database.Find
 	err := sqlengine.Each(ctx, t.conn, invalidSQL, func(row []string) error {
 		for _, o := range p.Source.Objects {
 			if strings.EqualFold(o.Kind, row[0]) && o.Name == row[1] {
-				out = append(out, database.Finding{Object: o.ObjectID, Status: database.Approximated, Code: "DB302", Reason: "it is there, but does not compile"})
+				out = append(out, database.Finding{Object: o.ObjectID, Status: database.Approximated, Code: database.CodeMadeOther, Reason: "it is there, but does not compile"})
 			}
 		}
 		return nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
-	"github.com/packstone/packstone/pipeline/database/sqlengine"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
 
@@ -44,10 +44,9 @@ func refusable() *database.Schema {
 }
 
 func TestWhatOracleRefusesIsNotAskedForAndListed(t *testing.T) {
-	b := &sqlengine.Builder{Dialect: dialect(server{release: 1900, unicode: true})}
-	b.Build(refusable())
+	b := dialect(server{release: 1900, unicode: true}).Map(refusable(), database.PlanOptions{})
 	var got []string
-	for _, s := range b.Statements {
+	for _, s := range slices.Concat(b.Steps.Create, b.Steps.After) {
 		got = append(got, strings.Join(strings.Fields(s.SQL), " "))
 	}
 	want := []string{
@@ -64,7 +63,7 @@ func TestWhatOracleRefusesIsNotAskedForAndListed(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("statements are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	databasetest.WantFindings(t, &database.Report{Findings: b.Findings}, map[string]database.Status{
+	databasetest.WantFindings(t, &database.Report{Findings: b.Plan.Findings}, map[string]database.Status{
 		"column public.t.n": database.Approximated, "column public.t.at": database.Approximated, "column public.t.a": database.Approximated,
 		"column public.t.b": database.Approximated, "unique public.t.again": database.SidecarOnly, "index public.t.i_id": database.SidecarOnly,
 		"index public.t.i_body": database.SidecarOnly, "index public.t.i_seen2": database.SidecarOnly, "index public.t.i_seen": database.Exact,
@@ -154,7 +153,7 @@ func TestASchemaThatIsReplayedElsewhereDoesNotUseItsSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := p.Detail.(*sqlengine.Steps).End
+	end := p.Detail.(*ddl.Steps).End
 	if end[0].SQL != "CREATE OR REPLACE FUNCTION \"CHINOOK\".\"F\" RETURN NUMBER IS BEGIN RETURN 1; END;" || p.Statements[0] != end[0].SQL {
 		t.Errorf("the function is %s, and shown as %s", end[0].SQL, p.Statements[0])
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
-	"github.com/packstone/packstone/pipeline/database/sqlengine"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // read reads driver values through a column's reading.
@@ -183,19 +183,19 @@ func TestFloatsAreSentBitByBit(t *testing.T) {
 }
 
 // column of a foreign schema.
-func foreign(kind database.Kind, set func(*database.Column)) sqlengine.Asked {
+func foreign(kind database.Kind, set func(*database.Column)) ddl.Asked {
 	c := &database.Column{Name: "c", Type: database.Type{Kind: kind}}
 	if set != nil {
 		set(c)
 	}
-	return sqlengine.Asked{Column: c, Engine: database.Postgres}
+	return ddl.Asked{Column: c, NotNull: c.NotNull, Engine: database.Postgres}
 }
 
 func TestForeignTypesAreMapped(t *testing.T) {
 	modern := server{release: 1900, unicode: true}
 	length := func(n int64) func(*database.Column) { return func(c *database.Column) { c.Type.Length = n } }
 	for _, c := range []struct {
-		asked sqlengine.Asked
+		asked ddl.Asked
 		want  string
 		exact bool
 	}{

@@ -18,7 +18,7 @@ var (
 func textOnly(opts database.PlanOptions) *database.Conversion {
 	var scratch []byte
 	return &database.Conversion{
-		Code: "DB212", Lost: "NUL characters are removed",
+		Code: database.CodeNUL, Lost: "NUL characters are removed",
 		Keeps: func(class database.Class, piece []byte) bool {
 			return class == database.ClassText && bytes.IndexByte(piece, 0) < 0
 		},
@@ -67,7 +67,7 @@ func labels(values []string, notNull bool) *database.Conversion {
 		known[v] = true
 	}
 	return &database.Conversion{
-		Code: "DB213", Lost: "the empty mark of an invalid label becomes null",
+		Code: database.CodeErrorLabel, Lost: "the empty mark of an invalid label becomes null",
 		Cell: func(c database.Cell) (database.Cell, bool, error) {
 			switch {
 			case c.Class != database.ClassText || known[string(c.Bytes)]:

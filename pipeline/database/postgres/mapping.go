@@ -133,7 +133,7 @@ func mapTime(t database.Type, engine string, notNull bool, opts database.PlanOpt
 		m := mapped{sql: "timestamp" + digits + " with time zone", typ: out, convert: dates()}
 		if t.KeepsOffset {
 			m.lost = "values are kept in UTC, without their own offset"
-			m.convert = &database.Conversion{Cell: database.ToUTC, Code: "DB211", Lost: "the offset of a time is not kept"}
+			m.convert = &database.Conversion{Cell: database.ToUTC, Code: database.CodeOffset, Lost: "the offset of a time is not kept"}
 		}
 		return m, true
 	case database.Time:

@@ -86,7 +86,7 @@ func (m *mapper) finish(id database.ObjectID, sql string) {
 	m.detail.finish = append(m.detail.finish, statement{object: id, sql: sql, vital: true})
 }
 
-func (m *mapper) finding(id database.ObjectID, status database.Status, code, reason string) {
+func (m *mapper) finding(id database.ObjectID, status database.Status, code database.Code, reason string) {
 	m.plan.Findings = append(m.plan.Findings, database.Finding{Object: id, Status: status, Code: code, Reason: reason})
 }
 

@@ -132,7 +132,7 @@ func (r *replay) accept() map[database.ObjectID]bool {
 		}
 		list, err := r.read(o)
 		if err != nil {
-			r.finding(o.ObjectID, database.Dropped, "DB303", "its statement is left out: "+err.Error())
+			r.finding(o.ObjectID, database.Dropped, database.CodeNoForm, "its statement is left out: "+err.Error())
 			continue
 		}
 		accepted[o.ObjectID] = true
@@ -145,7 +145,7 @@ func (r *replay) accept() map[database.ObjectID]bool {
 }
 
 // finding says what becomes of an object; it may have been exact so far.
-func (r *replay) finding(id database.ObjectID, status database.Status, code, reason string) {
+func (r *replay) finding(id database.ObjectID, status database.Status, code database.Code, reason string) {
 	r.plan.Findings = slices.DeleteFunc(r.plan.Findings, func(f database.Finding) bool { return f.Object == id && f.Status == database.Exact })
 	r.plan.Findings = append(r.plan.Findings, database.Finding{Object: id, Status: status, Code: code, Reason: reason})
 }
@@ -154,7 +154,7 @@ func (r *replay) finding(id database.ObjectID, status database.Status, code, rea
 func (r *replay) untrusted(o *database.Object, format string, args ...any) {
 	id := o.ObjectID
 	if !slices.ContainsFunc(r.plan.Untrusted, func(f database.Finding) bool { return f.Object == id }) {
-		r.plan.Untrusted = append(r.plan.Untrusted, database.Finding{Object: id, Status: database.Untrusted, Code: "DB320", Reason: fmt.Sprintf(format, args...)})
+		r.plan.Untrusted = append(r.plan.Untrusted, database.Finding{Object: id, Status: database.Untrusted, Code: database.CodeUntrusted, Reason: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -285,10 +285,10 @@ func (r *replay) restrain(o *database.Object, one *read) []statement {
 	}
 	switch {
 	case one.definer:
-		r.finding(o.ObjectID, database.Approximated, "DB305", "it is SECURITY INVOKER now, since "+r.why(o.Owner))
+		r.finding(o.ObjectID, database.Approximated, database.CodeInvoker, "it is SECURITY INVOKER now, since "+r.why(o.Owner))
 		return []statement{{sql: "ALTER " + one.alter + " SECURITY INVOKER", vital: true}}
 	case o.Kind == "view" && r.at.version >= 150000:
-		r.finding(o.ObjectID, database.Approximated, "DB305", "it reads with the rights of whoever uses it now (security_invoker), since "+r.why(o.Owner))
+		r.finding(o.ObjectID, database.Approximated, database.CodeInvoker, "it reads with the rights of whoever uses it now (security_invoker), since "+r.why(o.Owner))
 		return []statement{{sql: "ALTER " + one.alter + " SET (security_invoker = true)", vital: true}}
 	case o.Kind == "view" && r.commands(o.Owner):
 		r.untrusted(o, "it would read with the rights of %s: %s", r.heirOf(o.Owner).Name, r.why(o.Owner))
@@ -306,7 +306,7 @@ func (r *replay) missingOwners() {
 		if r.at.roles[r.mapped(owner)] != nil {
 			reason = r.at.me.Name + " is no member of the role " + r.mapped(owner)
 		}
-		r.finding(database.ObjectID{Kind: "ownership", Name: owner}, database.Dropped, "DB301", fmt.Sprintf("%s: %d objects belong to %s", reason, r.lost[owner], r.at.me.Name))
+		r.finding(database.ObjectID{Kind: "ownership", Name: owner}, database.Dropped, database.CodeOwner, fmt.Sprintf("%s: %d objects belong to %s", reason, r.lost[owner], r.at.me.Name))
 	}
 }
 

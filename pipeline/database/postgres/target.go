@@ -216,19 +216,19 @@ func (t *target) make(ctx context.Context, s statement) (*database.Finding, erro
 		return nil, err
 	}
 	if s.owner {
-		return &database.Finding{Object: s.object, Status: database.Approximated, Code: "DB304", Reason: "it belongs to whoever imports: " + err.Error()}, nil
+		return &database.Finding{Object: s.object, Status: database.Approximated, Code: database.CodeOwner, Reason: "it belongs to whoever imports: " + err.Error()}, nil
 	}
 	// A function may name tables as the database's users do.
 	if t.plan.path != "" && !s.strict && wrongName(err) && t.attemptAmong(ctx, s) == nil {
 		return nil, nil
 	}
 	if s.object.Kind == "check" && !strings.HasSuffix(s.sql, " NOT VALID") && t.attempt(ctx, s.sql+" NOT VALID") == nil {
-		return &database.Finding{Object: s.object, Status: database.Approximated, Code: "DB302", Reason: "it is there as NOT VALID, since it cannot be checked against the rows: " + err.Error()}, nil
+		return &database.Finding{Object: s.object, Status: database.Approximated, Code: database.CodeMadeOther, Reason: "it is there as NOT VALID, since it cannot be checked against the rows: " + err.Error()}, nil
 	}
 	if s.vital && !expendable(s.object.Kind, err) {
 		return nil, err
 	}
-	return &database.Finding{Object: s.object, Status: database.Dropped, Code: "DB301", Reason: err.Error()}, nil
+	return &database.Finding{Object: s.object, Status: database.Dropped, Code: database.CodeRefused, Reason: err.Error()}, nil
 }
 
 // isThere says that a statement is about a schema that was there before, whose owner is left alone.

@@ -5,6 +5,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // Units counts the units of UTF-16 in a text, which is what columns of national
@@ -45,4 +46,13 @@ func longest(values []string) int64 {
 		n = max(n, Units(v))
 	}
 	return int64(n)
+}
+
+// Comparable types mean the same in comparisons on both sides.
+func Comparable(from database.Type, _ ddl.Mapped) bool {
+	switch from.Kind {
+	case database.Bool, database.JSON, database.Bytes, database.Interval, database.Bits, database.Array, database.Other, database.Geometry:
+		return false
+	}
+	return true
 }

@@ -322,7 +322,7 @@ func Chain(list ...*database.Conversion) *database.Conversion {
 // loses any. What follows the fraction (an offset, BC) stays.
 func CutFraction(digits int) *database.Conversion {
 	return &database.Conversion{
-		Code: "DB213", Lost: fmt.Sprintf("of a second, digits beyond the first %d are not kept", digits),
+		Code: database.CodeFraction, Lost: fmt.Sprintf("of a second, digits beyond the first %d are not kept", digits),
 		Cell: func(c database.Cell) (database.Cell, bool, error) {
 			point := bytes.IndexByte(c.Bytes, '.')
 			if c.Class != database.ClassText || point < 0 {
@@ -346,7 +346,7 @@ func CutFraction(digits int) *database.Conversion {
 // spells the fraction the way a column of that scale does.
 func Digits(total, scale int) *database.Conversion {
 	return &database.Conversion{
-		Code: "DB214", Lost: "trailing zeros of a fraction are not kept",
+		Code: database.CodeZeros, Lost: "trailing zeros of a fraction are not kept",
 		Cell: func(c database.Cell) (database.Cell, bool, error) {
 			if c.Class == database.ClassInt {
 				c = textCell(strconv.FormatInt(c.Int, 10))

@@ -3,7 +3,6 @@ package sqlengine
 import (
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -68,34 +67,6 @@ func TestCutFractionKeepsWhatFollows(t *testing.T) {
 			t.Errorf("CutFraction(7) of %s = %q, %v, %v, want %q, %v", c.in, out.Bytes, lossy, err, c.want, c.lossy)
 		}
 	}
-}
-
-func TestNamesAreLegalAndDoNotCollide(t *testing.T) {
-	n := NewNames(NameRules{Max: 12, Forbidden: `"`, Fold: true})
-	for _, c := range []struct{ in, want string }{
-		{"Artist", "Artist"}, {"ARTIST", "ARTIST__2"}, {"artist", "artist__3"}, {`a"b`, "a_b"},
-	} {
-		if got := n.Unique(c.in); got != c.want {
-			t.Errorf("Unique(%q) = %q, want %q", c.in, got, c.want)
-		}
-	}
-	a, b := n.Unique("a very long name indeed"), n.Unique("a very long name in deed")
-	if a == b || len(a) > 12 || len(b) > 12 {
-		t.Errorf("long names became %q and %q", a, b)
-	}
-}
-
-func FuzzNames(f *testing.F) {
-	for _, seed := range []string{"", "x", `"; DROP TABLE "t`, "\x00\xff", "été", strings.Repeat("ü", 40)} {
-		f.Add(seed, seed+"2")
-	}
-	f.Fuzz(func(t *testing.T, one, two string) {
-		n := NewNames(NameRules{Max: 30, Forbidden: `"`})
-		a, b := n.Unique(one), n.Unique(two)
-		if a == b || a == "" || len(a) > 30 || len(b) > 30 || strings.ContainsAny(a+b, "\"\x00") || !utf8.ValidString(a+b) {
-			t.Errorf("%q and %q became %q and %q", one, two, a, b)
-		}
-	})
 }
 
 func FuzzCanonicalDecimal(f *testing.F) {

@@ -25,7 +25,7 @@ func native(s *database.Schema) (*database.Plan, error) {
 			continue
 		}
 		if err := fits(o); err != nil {
-			p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Dropped, Code: "DB303", Reason: "its statement is left out: " + err.Error()})
+			p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Dropped, Code: database.CodeNoForm, Reason: "its statement is left out: " + err.Error()})
 			continue
 		}
 		p.Findings = append(p.Findings, database.Finding{Object: o.ObjectID, Status: database.Exact})

@@ -246,7 +246,7 @@ func (t *target) buildLate() []database.Finding {
 	var findings []database.Finding
 	for _, o := range t.layout.late {
 		if err := executeOne(t.conn, o.sql); err != nil {
-			findings = append(findings, database.Finding{Object: o.id, Status: database.SidecarOnly, Code: "DB302", Reason: "SQLite refuses it: " + err.Error()})
+			findings = append(findings, database.Finding{Object: o.id, Status: database.SidecarOnly, Code: database.CodeRefused, Reason: "SQLite refuses it: " + err.Error()})
 		}
 	}
 	return findings
@@ -269,7 +269,7 @@ func (t *target) tryChecks() ([]database.Finding, error) {
 			if err := t.dropClause(l, c.clause); err != nil {
 				return findings, fmt.Errorf("take back %s: %w", c.id, err)
 			}
-			findings = append(findings, database.Finding{Object: c.id, Status: database.SidecarOnly, Code: "DB133", Reason: "SQLite judges rows differently", Count: broken})
+			findings = append(findings, database.Finding{Object: c.id, Status: database.SidecarOnly, Code: database.CodeCheckJudges, Reason: "SQLite judges rows differently", Count: broken})
 		}
 	}
 	return findings, nil
@@ -313,7 +313,7 @@ func (t *target) tryForeignKeys(p *database.Plan) ([]database.Finding, error) {
 		if !ok {
 			id = database.ObjectID{Kind: "foreign keys", Table: table}
 		}
-		findings = append(findings, database.Finding{Object: id, Status: database.Approximated, Code: "DB132", Reason: "rows without a parent, as in the source", Count: n})
+		findings = append(findings, database.Finding{Object: id, Status: database.Approximated, Code: database.CodeOrphans, Reason: "rows without a parent, as in the source", Count: n})
 	}
 	return findings, err
 }
@@ -360,7 +360,7 @@ func (t *target) recorded() (findings []database.Finding, err error) {
 	err = query(t.conn, "SELECT kind, object, status, code, reason FROM _packstone_object WHERE status <> 'exact'", func(s *sqlite3.Stmt) error {
 		name := strings.TrimPrefix(s.ColumnText(1), s.ColumnText(0)+" ")
 		findings = append(findings, database.Finding{
-			Object: database.ObjectID{Kind: s.ColumnText(0), Name: name}, Status: database.Status(s.ColumnText(2)), Code: s.ColumnText(3), Reason: s.ColumnText(4),
+			Object: database.ObjectID{Kind: s.ColumnText(0), Name: name}, Status: database.Status(s.ColumnText(2)), Code: database.Code(s.ColumnText(3)), Reason: s.ColumnText(4),
 		})
 		return nil
 	})
@@ -597,7 +597,7 @@ func (t *target) writeObjects(p *database.Plan, findings []database.Finding) err
 	}
 	for _, f := range findings {
 		err := execute(t.conn, "INSERT INTO _packstone_object (kind, object, status, code, reason, values_changed, native_ddl) VALUES (?, ?, ?, ?, ?, ?, ?)",
-			f.Object.Kind, f.Object.String(), string(f.Status), f.Code, f.Reason, f.Count, ddl[f.Object])
+			f.Object.Kind, f.Object.String(), string(f.Status), string(f.Code), f.Reason, f.Count, ddl[f.Object])
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
@@ -17,24 +18,23 @@ const (
 )
 
 // dialect is how SQL Server spells things.
-func dialect() *sqlengine.Dialect {
-	return &sqlengine.Dialect{
-		Engine:       database.SQLServer,
-		Names:        sqlengine.NameRules{Max: 128, Length: sqlengine.Units, Fold: true},
-		Namespace:    namespace,
-		Type:         mapType,
-		Default:      defaultSQL,
-		Identity:     identity,
-		Generated:    generated,
-		Sequence:     sequenceSQL,
-		Schema:       func(name string) string { return "CREATE SCHEMA " + quote(name) },
-		Action:       actions,
-		NullsCollide: true,
-		Filtered:     true,
-		Include:      true,
-		Comment:      comment,
-		CommentMax:   3750, CommentLength: sqlengine.Units, // of a sql_variant
-		Large: func(sql string) bool { return strings.Contains(sql, "(max)") },
+func dialect() *ddl.Dialect {
+	objects, constraint := []ddl.Space{{Name: "object"}}, []ddl.Space{{Name: "object"}, {Name: "index", Table: true}}
+	return &ddl.Dialect{
+		Engine: database.SQLServer,
+		Names:  ddl.NameRules{Max: 128, Unit: "characters", Length: sqlengine.Units, Fold: strings.ToLower, Blank: true},
+		Spaces: ddl.Spaces{
+			Tables: objects, Sequences: objects, Keys: constraint, Checks: objects, Foreign: objects,
+			Indexes: []ddl.Space{{Name: "index", Table: true}},
+		},
+		Namespace: namespace, Schemas: true,
+		Nulls: ddl.NullsCollide, NotValid: &[2]string{" WITH NOCHECK", ""}, LooseActions: true,
+		Counters: ddl.CountsOne,
+		Filtered: true, Include: true,
+		TableComment: 3750, ColumnComment: 3750, CommentLength: sqlengine.Units, // of a sql_variant
+		Type: mapType, Default: defaultSQL, Comparable: sqlengine.Comparable,
+		Identity: identity, Generated: generated, Sequence: sequenceSQL, Actions: actions, Comment: comment,
+		Indexed: func(to ddl.Mapped) bool { return !strings.Contains(to.SQL, "(max)") },
 	}
 }
 
@@ -46,8 +46,8 @@ func identity(q *database.Sequence, _ bool) string {
 }
 
 // generated pins the type of a computed column, which SQL Server would derive.
-func generated(typ, expr string, stored bool) string {
-	typ, collation, collated := strings.Cut(typ, " COLLATE ")
+func generated(to ddl.Mapped, expr string, stored bool) string {
+	typ, collation, collated := strings.Cut(to.SQL, " COLLATE ")
 	sql := "AS (CAST(" + expr + " AS " + typ + ")"
 	if collated {
 		sql += " COLLATE " + collation
@@ -77,15 +77,14 @@ func sequenceType(q *database.Sequence) string {
 	return "bigint"
 }
 
-func actions(onDelete, onUpdate database.Action) (clause, lost string) {
-	add := func(on string, a database.Action) {
-		if a != database.NoAction && a != database.Restrict {
-			clause += on + string(a)
+// actions: SQL Server has no word for RESTRICT, which is what it does.
+func actions(_ *ddl.Draft, k *database.ForeignKey) (lost string) {
+	for _, a := range []*database.Action{&k.OnDelete, &k.OnUpdate} {
+		if *a == database.Restrict {
+			*a = database.NoAction
 		}
 	}
-	add(" ON DELETE ", onDelete)
-	add(" ON UPDATE ", onUpdate)
-	return clause, ""
+	return ""
 }
 
 func comment(schema, table, column, text string) string {
@@ -97,7 +96,8 @@ func comment(schema, table, column, text string) string {
 }
 
 // defaultSQL spells a literal or the current time as a default.
-func defaultSQL(e database.Expr, t database.Type) (string, bool) {
+func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
+	t := to.Type
 	if e.IsNow() {
 		switch t.Kind {
 		case database.TimestampTZ:
@@ -118,11 +118,11 @@ func defaultSQL(e database.Expr, t database.Type) (string, bool) {
 }
 
 // mapType chooses SQL Server's type for a neutral one.
-func mapType(a sqlengine.Asked) sqlengine.Mapped {
+func mapType(a ddl.Asked) ddl.Mapped {
 	t := a.Column.Type
 	switch t.Kind {
 	case database.Bool:
-		return sqlengine.Mapped{SQL: "bit", Type: database.Type{Kind: database.Bool}}
+		return ddl.Mapped{SQL: "bit", Type: database.Type{Kind: database.Bool}}
 	case database.Int, database.Year:
 		return mapInt(t)
 	case database.Decimal:
@@ -131,21 +131,21 @@ func mapType(a sqlengine.Asked) sqlengine.Mapped {
 		}
 	case database.Float:
 		if t.Bits == 32 {
-			return sqlengine.Mapped{SQL: "real", Type: t, Convert: finite()}
+			return ddl.Mapped{SQL: "real", Type: t, Convert: finite()}
 		}
-		return sqlengine.Mapped{SQL: "float(53)", Type: database.Type{Kind: database.Float, Bits: 64}, Convert: finite()}
+		return ddl.Mapped{SQL: "float(53)", Type: database.Type{Kind: database.Float, Bits: 64}, Convert: finite()}
 	case database.Bytes, database.Geometry:
 		return mapBytes(t, a)
 	case database.UUID:
-		return sqlengine.Mapped{SQL: "uniqueidentifier", Type: database.Type{Kind: database.UUID}}
+		return ddl.Mapped{SQL: "uniqueidentifier", Type: database.Type{Kind: database.UUID}}
 	case database.Date, database.Time, database.Timestamp, database.TimestampTZ:
 		return mapMoment(t, a)
 	}
 	return mapText(t, a)
 }
 
-func mapInt(t database.Type) sqlengine.Mapped {
-	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Bits: t.Bits, Unsigned: t.Unsigned}}
+func mapInt(t database.Type) ddl.Mapped {
+	out := ddl.Mapped{Type: database.Type{Kind: t.Kind, Bits: t.Bits, Unsigned: t.Unsigned}}
 	bits := t.Bits
 	if t.Unsigned && bits != 8 {
 		bits++
@@ -168,16 +168,16 @@ func mapInt(t database.Type) sqlengine.Mapped {
 }
 
 // mapDecimal is false for numbers whose declaration fits no decimal(38).
-func mapDecimal(t database.Type) (sqlengine.Mapped, bool) {
+func mapDecimal(t database.Type) (ddl.Mapped, bool) {
 	precision, scale := t.Precision, t.Scale
 	if scale < 0 {
 		precision, scale = precision-scale, 0
 	}
 	if t.Precision == 0 || max(precision, scale) > 38 {
-		return sqlengine.Mapped{}, false
+		return ddl.Mapped{}, false
 	}
 	precision = max(precision, scale, 1)
-	return sqlengine.Mapped{
+	return ddl.Mapped{
 		SQL:  fmt.Sprintf("decimal(%d,%d)", precision, scale),
 		Type: database.Type{Kind: database.Decimal, Precision: precision, Scale: scale}, Convert: sqlengine.Digits(precision, scale),
 	}, true
@@ -203,8 +203,8 @@ const (
 	keyChars = keyBytes / 2
 )
 
-func mapBytes(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
-	out := sqlengine.Mapped{Type: database.Type{Kind: database.Bytes}}
+func mapBytes(t database.Type, a ddl.Asked) ddl.Mapped {
+	out := ddl.Mapped{Type: database.Type{Kind: database.Bytes}}
 	switch {
 	case t.Length > 0 && t.Length <= 8000:
 		out.SQL = fmt.Sprintf("varbinary(%d)", t.Length)
@@ -219,12 +219,12 @@ func mapBytes(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	return out
 }
 
-func mapMoment(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
+func mapMoment(t database.Type, a ddl.Asked) ddl.Mapped {
 	digits := 6
 	if t.Fraction != nil {
 		digits = min(*t.Fraction, 7)
 	}
-	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Fraction: &digits}}
+	out := ddl.Mapped{Type: database.Type{Kind: t.Kind, Fraction: &digits}}
 	switch t.Kind {
 	case database.Date:
 		out.SQL, out.Type.Fraction = "date", nil
@@ -240,11 +240,11 @@ func mapMoment(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	return out
 }
 
-func dates(k database.Kind, a sqlengine.Asked) *database.Conversion {
+func dates(k database.Kind, a ddl.Asked) *database.Conversion {
 	if k == database.Time {
 		return nil
 	}
-	return database.Dates(a.Column.NotNull, a.Opts.ZeroDates)
+	return database.Dates(a.NotNull, a.Opts.ZeroDates)
 }
 
 // earthly refuses what lies outside of SQL Server's calendar and clock.
@@ -259,7 +259,7 @@ func earthly(k database.Kind) *database.Conversion {
 }
 
 // mapText is for text and for all that becomes text.
-func mapText(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
+func mapText(t database.Type, a ddl.Asked) ddl.Mapped {
 	length, lost := t.Length, ""
 	switch {
 	case t.Kind != database.Text:
@@ -267,7 +267,7 @@ func mapText(t database.Type, a sqlengine.Asked) sqlengine.Mapped {
 	case t.Fixed:
 		lost = "fixed length becomes varying length"
 	}
-	out := sqlengine.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost, Convert: &database.Conversion{Cell: sqlengine.AsText}}
+	out := ddl.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost, Convert: &database.Conversion{Cell: sqlengine.AsText}}
 	if t.Kind == database.Enum {
 		out.Check = sqlengine.OneOf(database.SQLServer, t.Values)
 		out.Convert = &database.Conversion{Cell: sqlengine.Labels(t.Values)}

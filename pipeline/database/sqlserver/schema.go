@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/sqlengine"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // namespace is the schema whose tables need no qualifier.
@@ -36,9 +36,7 @@ func (c *catalog) schema(filter database.Filter) *database.Schema {
 	for _, name := range c.schemas {
 		s.Objects = append(s.Objects, object("schema", "", "", name, database.BeforeTables, "CREATE SCHEMA "+quote(name)))
 	}
-	b := &sqlengine.Builder{Dialect: c.dialect(), Native: true}
-	b.Build(s)
-	s.Objects = append(s.Objects, slices.DeleteFunc(sqlengine.Objects(b.Statements), func(o *database.Object) bool { return o.Kind == "schema" })...)
+	s.Objects = append(s.Objects, slices.DeleteFunc(ddl.Objects(c.dialect().Spell(s)), func(o *database.Object) bool { return o.Kind == "schema" })...)
 	for _, t := range c.tables {
 		if s.Find(t.schema+"."+t.name) != nil {
 			s.Objects = append(s.Objects, t.extraObjects()...)
@@ -190,35 +188,35 @@ func maxOf(col *column) int64 {
 func (t *table) findings(apart bool) []database.Finding {
 	var out []database.Finding
 	id := database.ObjectID{Kind: "table", Schema: t.schema, Name: t.name}
-	add := func(o database.ObjectID, code, reason string) {
+	add := func(o database.ObjectID, code database.Code, reason string) {
 		out = append(out, database.Finding{Object: o, Status: database.Approximated, Code: code, Reason: reason})
 	}
 	switch {
 	case t.temporal == 2:
-		add(id, "DB131", "the system no longer keeps its versions; those it has are in its history table")
+		add(id, database.CodeTableTrait, "the system no longer keeps its versions; those it has are in its history table")
 	case t.temporal == 1:
-		add(id, "DB131", "the system no longer adds versions to it")
+		add(id, database.CodeTableTrait, "the system no longer adds versions to it")
 	}
 	if t.memory {
-		add(id, "DB131", "it is no longer kept in memory")
+		add(id, database.CodeTableTrait, "it is no longer kept in memory")
 	}
 	if t.memory && apart {
-		add(id, "DB135", "its rows are later than the snapshot, in which a table in memory cannot be read")
+		add(id, database.CodeUnsnapshoted, "its rows are later than the snapshot, in which a table in memory cannot be read")
 	}
 	for _, c := range t.columns {
 		part := database.ObjectID{Kind: "column", Table: t.schema + "." + t.name, Name: c.name}
 		if c.hidden != "" {
-			add(part, "DB111", c.hidden+" is hidden from this user, and left out")
+			add(part, database.CodeHidden, c.hidden+" is hidden from this user, and left out")
 		}
 		switch {
 		case t.blind(c.computed):
-			add(part, "DB111", "it was computed of a column that cannot be read, and becomes a plain one")
+			add(part, database.CodeGeneratedPlain, "it was computed of a column that cannot be read, and becomes a plain one")
 		case c.base == "timestamp":
-			add(part, "DB133", "a rowversion keeps its values and no longer changes by itself")
+			add(part, database.CodeColumnTrait, "a rowversion keeps its values and no longer changes by itself")
 		case c.alias != "":
-			add(part, "DB133", "the type "+c.alias+" becomes the type below it, "+c.base)
+			add(part, database.CodeTypeChanged, "the type "+c.alias+" becomes the type below it, "+c.base)
 		case c.period:
-			add(part, "DB133", "a column of a period becomes a plain one")
+			add(part, database.CodeColumnTrait, "a column of a period becomes a plain one")
 		}
 	}
 	return out
@@ -257,9 +255,8 @@ func (t *table) extraObjects() []*database.Object {
 	}
 	for _, f := range t.foreign {
 		if f.disabled {
-			clause, _ := actions(f.onDelete, f.onUpdate)
 			out = append(out, object("foreign key", "", id, f.name, database.AfterData,
-				alter+" WITH NOCHECK ADD CONSTRAINT "+quote(f.name)+" FOREIGN KEY ("+quoted(f.columns)+") REFERENCES "+qualified(f.refSchema, f.refTable)+" ("+quoted(f.refColumns)+")"+clause,
+				alter+" WITH NOCHECK ADD CONSTRAINT "+quote(f.name)+" FOREIGN KEY ("+quoted(f.columns)+") REFERENCES "+qualified(f.refSchema, f.refTable)+" ("+quoted(f.refColumns)+")"+ddl.OnChange(f.onDelete, f.onUpdate),
 				alter+" NOCHECK CONSTRAINT "+quote(f.name)))
 		}
 	}
@@ -307,7 +304,7 @@ func (t *table) oddIndex(x *index) *database.Object {
 }
 
 // dialect is the native one, which knows how tables are clustered.
-func (c *catalog) dialect() *sqlengine.Dialect {
+func (c *catalog) dialect() *ddl.Dialect {
 	d := dialect()
 	words := func(t *database.Table, name string) string {
 		if raw := c.find(t.Schema, t.Name); raw != nil {
@@ -321,7 +318,7 @@ func (c *catalog) dialect() *sqlengine.Dialect {
 	}
 	d.KeyWords = func(t *database.Table, name string) string { return " " + words(t, name) }
 	d.IndexWords = func(t *database.Table, name string) string { return words(t, name) + " " }
-	d.Generated = func(_, expr string, stored bool) string {
+	d.Generated = func(_ ddl.Mapped, expr string, stored bool) string {
 		if stored {
 			return "AS " + expr + " PERSISTED"
 		}

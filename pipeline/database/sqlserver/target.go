@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 )
 
@@ -69,7 +70,10 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 
 // Plan replays an SQL Server source's own objects; any other schema is mapped.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
-	return dialect().Plan(s, opts, nil), nil
+	if s.Engine == database.SQLServer && !opts.NoNativeDDL && !opts.HandedOver {
+		return dialect().Replay(s, nil), nil
+	}
+	return dialect().Map(s, opts).Plan, nil
 }
 
 const contentSQL = `SELECT TOP (4) LOWER(REPLACE(o.type_desc, '_', ' ')) + N' ' + s.name + N'.' + o.name FROM sys.objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.is_ms_shipped = 0 AND o.parent_object_id = 0 ORDER BY o.object_id`
@@ -84,7 +88,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) (err error) {
 	if err := t.refuseFilled(ctx, t.tx); err != nil {
 		return err
 	}
-	findings, err := t.run(ctx, p.Detail.(*sqlengine.Steps).Create)
+	findings, err := t.run(ctx, p.Detail.(*ddl.Steps).Create)
 	p.Findings = append(p.Findings, findings...)
 	return err
 }
@@ -96,7 +100,7 @@ const (
 )
 
 // run executes statements. One that may fail does so in a savepoint.
-func (t *target) run(ctx context.Context, statements []sqlengine.Statement) ([]database.Finding, error) {
+func (t *target) run(ctx context.Context, statements []ddl.Statement) ([]database.Finding, error) {
 	var findings []database.Finding
 	for _, s := range statements {
 		if s.Vital && s.Instead == "" {
@@ -111,9 +115,9 @@ func (t *target) run(ctx context.Context, statements []sqlengine.Statement) ([]d
 				return findings, fmt.Errorf("create %s: %w", s.Object, translate(failure))
 			}
 			_, err = t.tx.ExecContext(ctx, s.Instead)
-			findings = append(findings, database.Finding{Object: s.Object, Status: database.Approximated, Code: "DB120", Reason: s.Lost})
+			findings = append(findings, database.Finding{Object: s.Object, Status: database.Approximated, Code: database.CodeForeignKeyWeaker, Reason: s.Lost})
 		} else if err == nil && failure != nil {
-			findings = append(findings, database.Finding{Object: s.Object, Status: database.Dropped, Code: "DB301", Reason: failure.Error()})
+			findings = append(findings, database.Finding{Object: s.Object, Status: database.Dropped, Code: database.CodeRefused, Reason: failure.Error()})
 		}
 		if err != nil {
 			return findings, fmt.Errorf("create %s: %w", s.Object, translate(err))
@@ -188,7 +192,7 @@ func (t *target) identityInsert(ctx context.Context, table *database.Table, stat
 // Finish builds keys and indexes, sets counters, then replays the rest.
 func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Report) ([]database.Finding, error) {
 	t.catalog = nil
-	steps := p.Detail.(*sqlengine.Steps)
+	steps := p.Detail.(*ddl.Steps)
 	findings, err := t.run(ctx, steps.After)
 	if err != nil {
 		return findings, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
@@ -163,7 +164,7 @@ func TestADoomedTransactionEndsTheImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	dst := &target{tx: tx}
-	_, err = dst.run(context.Background(), []sqlengine.Statement{{SQL: "CREATE VIEW v AS SELECT 1 x", Phase: database.AtEnd}})
+	_, err = dst.run(context.Background(), []ddl.Statement{{SQL: "CREATE VIEW v AS SELECT 1 x", Phase: database.AtEnd}})
 	if err == nil || !strings.Contains(err.Error(), "gave up the whole transaction") {
 		t.Errorf("the error is %v", err)
 	}
@@ -343,7 +344,7 @@ func outside(sql string) (rest string, ok bool) {
 	return b.String(), open == 0
 }
 
-func build(table, column, comment string) *sqlengine.Builder {
+func build(table, column, comment string) *ddl.Mapping {
 	s := &database.Schema{Engine: database.Postgres, Namespace: "public", Tables: []*database.Table{{
 		Schema: "public", Name: table, Comment: comment + ".",
 		Columns: []*database.Column{
@@ -352,9 +353,7 @@ func build(table, column, comment string) *sqlengine.Builder {
 		},
 		PrimaryKey: &database.Key{Name: table, Columns: []string{column}},
 	}}}
-	b := &sqlengine.Builder{Dialect: dialect()}
-	b.Build(s)
-	return b
+	return dialect().Map(s, database.PlanOptions{})
 }
 
 func FuzzDDLQuoting(f *testing.F) {
@@ -372,17 +371,17 @@ func FuzzDDLQuoting(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, table, column, comment string) {
 		plain, got := build("t", "c", "x"), build(table, column, comment)
-		if len(plain.Statements) != len(got.Statements) {
-			t.Fatalf("%d statements, want %d", len(got.Statements), len(plain.Statements))
+		if len(plain.Steps.Create) != len(got.Steps.Create) {
+			t.Fatalf("%d statements, want %d", len(got.Steps.Create), len(plain.Steps.Create))
 		}
-		for i, s := range got.Statements {
+		for i, s := range got.Steps.Create {
 			rest, ok := outside(s.SQL)
-			want, _ := outside(plain.Statements[i].SQL)
+			want, _ := outside(plain.Steps.Create[i].SQL)
 			if !ok || letters(rest) != letters(want) {
 				t.Errorf("names leak into\n%s\nwant the shape of\n%s", s.SQL, want)
 			}
 		}
-		for _, p := range got.Tables {
+		for _, p := range got.Plan.Tables {
 			for _, c := range append([]*database.Column{{Name: p.Target.Name}}, p.Target.Columns...) {
 				if sqlengine.Units(c.Name) > 128 || c.Name == "" || strings.ContainsRune(c.Name, 0) {
 					t.Errorf("the name %q is not legal", c.Name)

@@ -8,14 +8,13 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
-	"github.com/packstone/packstone/pipeline/database/sqlengine"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
 
 func TestWhatSQLServerRefusesIsNotAskedForAndListed(t *testing.T) {
 	counts := &database.Identity{Sequence: "none"}
-	b := &sqlengine.Builder{Dialect: dialect()}
-	b.Build(&database.Schema{Engine: database.Postgres, Namespace: "public", Tables: []*database.Table{{
+	b := dialect().Map(&database.Schema{Engine: database.Postgres, Namespace: "public", Tables: []*database.Table{{
 		Schema: "public", Name: "t", Comment: strings.Repeat("𝄞", 1876),
 		Columns: []*database.Column{
 			{Name: "n", NotNull: true, Type: database.Type{Kind: database.Int, Bits: 32}, Identity: counts},
@@ -23,9 +22,9 @@ func TestWhatSQLServerRefusesIsNotAskedForAndListed(t *testing.T) {
 			{Name: "body", Type: database.Type{Kind: database.Text}},
 		},
 		Indexes: []*database.Index{{Name: "i_body", Parts: []database.IndexPart{{Column: "body"}}}},
-	}}})
+	}}}, database.PlanOptions{})
 	var got []string
-	for _, s := range b.Statements {
+	for _, s := range slices.Concat(b.Steps.Create, b.Steps.After) {
 		got = append(got, strings.Join(strings.Fields(s.SQL), " "))
 	}
 	want := []string{
@@ -35,7 +34,7 @@ func TestWhatSQLServerRefusesIsNotAskedForAndListed(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("statements are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	databasetest.WantFindings(t, &database.Report{Findings: b.Findings}, map[string]database.Status{
+	databasetest.WantFindings(t, &database.Report{Findings: b.Plan.Findings}, map[string]database.Status{
 		"column public.t.m": database.Approximated, "index public.t.i_body": database.SidecarOnly, "table public.t": database.Approximated,
 	})
 }
@@ -122,8 +121,8 @@ func TestAnIndexThatSQLServerRefusesIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	schema := &database.Schema{Engine: database.SQLServer, Objects: []*database.Object{object("index", "", "dbo.t", "i", database.AfterData, "CREATE INDEX [i] ON [dbo].[t] ([c])")}}
-	p := dialect().Plan(schema, database.PlanOptions{}, nil)
-	findings, err := (&target{tx: tx}).run(context.Background(), p.Detail.(*sqlengine.Steps).After)
+	p := dialect().Replay(schema, nil)
+	findings, err := (&target{tx: tx}).run(context.Background(), p.Detail.(*ddl.Steps).After)
 	if err != nil || len(findings) != 1 || findings[0].Status != database.Dropped {
 		t.Errorf("findings are %v, %v", findings, err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
-	"github.com/packstone/packstone/pipeline/database/sqlengine"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // read reads driver values through a column's reading.
@@ -123,12 +123,12 @@ func TestVariantsKeepTheirTypes(t *testing.T) {
 	}
 }
 
-func foreign(kind database.Kind, set func(*database.Column)) sqlengine.Asked {
+func foreign(kind database.Kind, set func(*database.Column)) ddl.Asked {
 	c := &database.Column{Name: "c", Type: database.Type{Kind: kind}}
 	if set != nil {
 		set(c)
 	}
-	return sqlengine.Asked{Column: c, Engine: database.Postgres}
+	return ddl.Asked{Column: c, NotNull: c.NotNull, Engine: database.Postgres}
 }
 
 func TestForeignTypesAreMapped(t *testing.T) {
@@ -137,7 +137,7 @@ func TestForeignTypesAreMapped(t *testing.T) {
 		return func(c *database.Column) { c.Type.Bits, c.Type.Unsigned = n, unsigned }
 	}
 	for _, c := range []struct {
-		asked sqlengine.Asked
+		asked ddl.Asked
 		want  string
 		exact bool
 	}{

@@ -98,9 +98,9 @@ BEGIN DBMS_AQADM.CREATE_QUEUE_TABLE(queue_table => 'QTAB'); END;;
 -- lost: grants are not copied
 -- DB133 approximated: column Quoted Table.ts: it is no longer invisible
 -- DB133 approximated: column Quoted Table.ts: its default no longer takes the place of a null
--- DB132 approximated: column Quoted Table.tz: the names of time zones become their offsets (3 values)
+-- DB137 approximated: column Quoted Table.tz: the names of time zones become their offsets (3 values)
 -- DB134 approximated: column Quoted Table.rid: row addresses are those of the source and lead nowhere in a copy
--- DB133 approximated: column Quoted Table.obj: objects of type CHINOOK.ADDRESS_T are kept as XML text
+-- DB110 approximated: column Quoted Table.obj: objects of type CHINOOK.ADDRESS_T are kept as XML text
 -- DB131 approximated: table IOT: it is no longer organized as an index
 -- DB101 sidecar: object table OT: kept as native DDL; its rows are not copied
 -- DB101 sidecar: queue table QTAB: kept as native DDL; its messages are copied as rows of a plain table

@@ -136,6 +136,6 @@ GO
 -- DB135 approximated: table Sales ]x[.Odd [Table]: its rows are later than the snapshot, in which a table in memory cannot be read
 -- DB133 approximated: column Sales ]x[.Odd [Table].rv: a rowversion keeps its values and no longer changes by itself
 -- DB133 approximated: column Sales ]x[.Odd [Table].dt2: a column of a period becomes a plain one
--- DB133 approximated: column Sales ]x[.Odd [Table].phone: the type dbo.Phone becomes the type below it, varchar
+-- DB110 approximated: column Sales ]x[.Odd [Table].phone: the type dbo.Phone becomes the type below it, varchar
 -- DB111 approximated: column Sales ]x[.Odd [Table].last4: it was computed of a column that cannot be read, and becomes a plain one
 -- DB131 approximated: table dbo.History: the system no longer adds versions to it
