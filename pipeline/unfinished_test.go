@@ -14,7 +14,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -71,7 +71,7 @@ func interrupt(t *testing.T, written entry.Time) *interrupted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pipeline.Backup(ctx, repo, w.slow(s)); !errors.Is(err, killed) {
+	if _, err := backup.Run(ctx, repo, w.slow(s)); !errors.Is(err, killed) {
 		t.Fatalf("backup: got %v, want that it is killed", err)
 	}
 	for _, f := range w.source.files {
@@ -81,7 +81,7 @@ func interrupt(t *testing.T, written entry.Time) *interrupted {
 }
 
 // slow are the options for a backup of a slow source.
-func (w *interrupted) slow(s *distantSource) pipeline.BackupOptions {
+func (w *interrupted) slow(s *distantSource) backup.Options {
 	o := w.options()
 	o.Publish = 50 * time.Millisecond
 	o.Jobs = []pipeline.Job{{Name: "source0", Type: "fake", Location: "here", Open: func(context.Context) (source.Source, error) { return s, nil }}}
@@ -89,7 +89,7 @@ func (w *interrupted) slow(s *distantSource) pipeline.BackupOptions {
 }
 
 // again runs the backup to its end, and returns how many of the first files were read.
-func (w *interrupted) again(change func(o *pipeline.BackupOptions)) (read int) {
+func (w *interrupted) again(change func(o *backup.Options)) (read int) {
 	w.t.Helper()
 	o := w.slow(&distantSource{fakeSource: w.source, readers: 4})
 	if change != nil {
@@ -126,10 +126,10 @@ func TestWhatHasChangedSinceAnInterruptionIsReadAgain(t *testing.T) {
 }
 
 func TestWhatAnInterruptedBackupLeftIsNotTakenWhereItMayNotBe(t *testing.T) {
-	for name, change := range map[string]func(o *pipeline.BackupOptions){
-		"another location": func(o *pipeline.BackupOptions) { o.Jobs[0].Location = "elsewhere" },
-		"another set":      func(o *pipeline.BackupOptions) { o.Set = "other" },
-		"force":            func(o *pipeline.BackupOptions) { o.Force = true },
+	for name, change := range map[string]func(o *backup.Options){
+		"another location": func(o *backup.Options) { o.Jobs[0].Location = "elsewhere" },
+		"another set":      func(o *backup.Options) { o.Set = "other" },
+		"force":            func(o *backup.Options) { o.Force = true },
 	} {
 		w := interrupt(t, longAgo)
 		if read := w.again(change); read != w.bound {

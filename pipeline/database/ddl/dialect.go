@@ -30,11 +30,12 @@ type Dialect struct {
 
 	Uniques UniqueForm
 	Nulls   NullRule
-	// Deferral says that constraints can be deferred, MatchFull that foreign keys
-	// can ask for all or none of their columns.
-	Deferral, MatchFull bool
+	// Deferral says that foreign keys can be deferred, KeyDeferral that keys can;
+	// MatchFull that foreign keys can ask for all or none of their columns.
+	Deferral, KeyDeferral, MatchFull bool
 	// NotValid is what stands after the table's name and at the end of a constraint
-	// that existing rows were not checked for; nil: there is no such thing.
+	// that existing rows were not checked for; nil: there is no such thing. Both
+	// empty: rows are not checked anyway.
 	NotValid *[2]string
 	Refers   ReferRule
 	// LooseActions says that the engine refuses some actions of foreign keys only
@@ -66,8 +67,10 @@ type Dialect struct {
 	// CommentLength counts; 0: nothing bounds them.
 	TableComment, ColumnComment int
 	CommentLength               func(string) int // nil where nothing bounds them
-	// LargeObjects says that the engine has them, and tables of them are not made.
-	LargeObjects bool
+	// LargeObjects says that the engine has them, and tables of them are not made;
+	// LargeObjectsLost is what a table of them lacks.
+	LargeObjects     bool
+	LargeObjectsLost string
 
 	// Type chooses a column's type.
 	Type func(Asked) Mapped

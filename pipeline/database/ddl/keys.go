@@ -28,11 +28,11 @@ func (m *mapper) nameOf(spaces []Space, t *database.Table, name, otherwise strin
 	return got, m.renaming(name, got)
 }
 
-func (m *mapper) deferral(d database.Deferral) (sql string, lost database.Finding) {
+func (m *mapper) deferral(d database.Deferral, can bool) (sql string, lost database.Finding) {
 	if d == database.Immediate {
 		return "", lost
 	}
-	if !m.Deferral {
+	if !can {
 		return "", weaker(database.CodeNotDeferred, "it is checked at once: it cannot be deferred here")
 	}
 	if d == database.InitiallyDeferred {
@@ -81,7 +81,7 @@ func (m *mapper) primary(d *Draft, k *database.Key) (lines []string) {
 	src, t := d.Source, d.Target
 	id := src.Part("primary key", k.Name)
 	t.PrimaryKey = &database.Key{Columns: d.renamed(k.Columns)}
-	deferral, undeferred := m.deferral(k.Deferrable)
+	deferral, undeferred := m.deferral(k.Deferrable, m.KeyDeferral)
 	if m.Inline {
 		if !slices.ContainsFunc(d.Types, func(to Mapped) bool { return to.Key }) {
 			lines = append(lines, "PRIMARY KEY ("+m.keyParts(d, k.Columns)+")")
@@ -126,7 +126,7 @@ func (m *mapper) unique(d *Draft, k, out *database.Key) (lines []string) {
 	name, renamed := m.nameOf(spaces, t, k.Name, derived(t, out.Columns, "key"))
 	out.Name = name
 	nulls, differ := m.nulls(src, k)
-	deferral, undeferred := m.deferral(k.Deferrable)
+	deferral, undeferred := m.deferral(k.Deferrable, m.KeyDeferral)
 	m.settle(id, renamed, differ, undeferred)
 	switch m.Uniques {
 	case AsIndex:
@@ -226,11 +226,9 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 	if k.MatchFull && !m.MatchFull && len(k.Columns) > 1 {
 		losses[2] = weaker(database.CodeForeignKeyWeaker, "MATCH FULL becomes MATCH SIMPLE")
 	}
-	deferral, undeferred := m.deferral(k.Deferrable)
+	deferral, undeferred := m.deferral(k.Deferrable, m.Deferral)
 	losses[3] = undeferred
-	if k.NotValid && m.NotValid == nil {
-		losses[4] = weaker(database.CodeOrphans, "there may be rows without a parent, as in the source")
-	}
+	losses[4] = weaker(database.CodeOrphans, m.orphans(k))
 	d.Target.ForeignKeys = append(d.Target.ForeignKeys, &out)
 	m.settle(id, losses[:]...)
 	if s := m.reference(id, d.Target, &out, deferral); !m.InlineForeign {
@@ -239,6 +237,20 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 		lines = append(lines, s.Adds)
 	}
 	return lines
+}
+
+// orphans says that there may be rows without a parent, where a key cannot say so itself, or could
+// not in the source.
+func (m *mapper) orphans(k *database.ForeignKey) string {
+	switch spelt := m.NotValid != nil && *m.NotValid != [2]string{}; {
+	case m.native || !k.NotValid:
+		return ""
+	case !spelt:
+		return "there may be rows without a parent, as in the source: there is no NOT VALID here"
+	case database.Family(m.source.Engine) == database.MySQL || m.source.Engine == database.SQLite:
+		return "rows without a parent, as in the source: it is NOT VALID"
+	}
+	return ""
 }
 
 // reference is the statement of a foreign key.

@@ -249,11 +249,11 @@ func (m *mapper) draft(src *database.Table, schema string, w *wish) {
 		d.names[c.Name] = wishes[i].name
 	}
 	t.Order = d.renamed(src.Order)
-	if src.Role != database.Data && !m.LargeObjects {
-		m.settle(src.ObjectID(), m.renaming(w.asked, w.name), weaker(database.CodeLargeObjects, "large objects become an ordinary table"))
-		return
+	lost := ""
+	if src.Role != database.Data {
+		lost = m.LargeObjectsLost
 	}
-	m.settle(src.ObjectID(), m.renaming(w.asked, w.name))
+	m.settle(src.ObjectID(), m.renaming(w.asked, w.name), weaker(database.CodeLargeObjects, lost))
 }
 
 // place says where a schema's objects go and what their names begin with.

@@ -25,7 +25,7 @@ func dialect(s server) *ddl.Dialect {
 		Spaces: ddl.Spaces{
 			Tables: tables, Sequences: tables, Keys: append(constraint, index...), Checks: constraint, Foreign: constraint, Indexes: index,
 		},
-		Deferral: true, NotValid: &[2]string{"", " ENABLE NOVALIDATE"}, LooseActions: true,
+		Deferral: true, KeyDeferral: true, NotValid: &[2]string{"", " ENABLE NOVALIDATE"}, LooseActions: true,
 		Counters:   ddl.CountsOne,
 		KeyBytes:   6000, // for the smallest block that is usual
 		FixedBytes: 24, FixedKinds: []database.Kind{
