@@ -34,10 +34,12 @@ type Dialect struct {
 	// MatchFull that foreign keys can ask for all or none of their columns.
 	Deferral, KeyDeferral, MatchFull bool
 	// NotValid is what stands after the table's name and at the end of a constraint
-	// that existing rows were not checked for; nil: there is no such thing. Both
-	// empty: rows are not checked anyway.
+	// that existing rows were not checked for; nil: there is no such thing.
 	NotValid *[2]string
-	Refers   ReferRule
+	// Lenient says that rows are not held to checks and foreign keys when these are
+	// made: what breaks them is looked for afterwards.
+	Lenient bool
+	Refers  ReferRule
 	// LooseActions says that the engine refuses some actions of foreign keys only
 	// when they are made.
 	LooseActions bool

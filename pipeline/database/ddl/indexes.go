@@ -100,7 +100,7 @@ func (m *mapper) condition(d *Draft, x *database.Index) (where, lost string) {
 	if x.Where == nil {
 		return "", ""
 	}
-	sql, ok := m.expression(d, *x.Where, m.Comparable)
+	sql, ok := m.expression(d, *x.Where, m.compares)
 	if !ok || !m.Filtered && !m.native {
 		return "", "its condition has no counterpart"
 	}
@@ -127,7 +127,7 @@ func (m *mapper) indexParts(d *Draft, x *database.Index) (parts []string, cut bo
 
 func (m *mapper) indexPart(d *Draft, x *database.Index, p database.IndexPart, whole bool) (sql string, cut bool, lost string) {
 	if p.Expr != nil {
-		sql, ok := m.expression(d, *p.Expr, m.Comparable)
+		sql, ok := m.expression(d, *p.Expr, m.compares)
 		if !ok || !m.Expressions && !m.native {
 			return "", false, "its expression has no counterpart"
 		}

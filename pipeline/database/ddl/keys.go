@@ -21,7 +21,7 @@ func (m *mapper) nameOf(spaces []Space, t *database.Table, name, otherwise strin
 		return name, database.Finding{}
 	}
 	in := spacesOf(spaces, t.Schema, t.Name)
-	if name == "" || name == "PRIMARY" {
+	if name == "" || strings.EqualFold(name, "PRIMARY") {
 		return m.name(in, otherwise), database.Finding{}
 	}
 	got := m.name(in, name)
@@ -172,8 +172,8 @@ func (m *mapper) uniqueIndex(d *Draft, k *database.Key) {
 func (m *mapper) checks(d *Draft) (lines []string) {
 	for _, k := range d.Source.Checks {
 		id := d.Source.Part("check", k.Name)
-		sql, ok := m.expression(d, k.Expr, m.Comparable)
-		if !ok || k.NotValid && m.NotValid == nil {
+		sql, ok := m.expression(d, k.Expr, m.compares)
+		if !ok || k.NotValid && m.NotValid == nil && !m.Lenient {
 			m.settle(id, aside(database.CodeCheckLost, "the condition is not enforced here, since it has no counterpart: "+k.Expr.SQL))
 			continue
 		}
@@ -207,7 +207,7 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 	switch {
 	case m.native:
 	case parent == nil:
-		m.settle(id, aside(database.CodeForeignKeyLost, "the table that it refers to is not part of the copy"))
+		m.settle(id, database.Finding{Status: database.Dropped, Code: database.CodeForeignKeyLost, Reason: "the table that it refers to is not part of the copy"})
 		return nil
 	case !m.referable(parent.Source, k.RefColumns):
 		m.settle(id, aside(database.CodeForeignKeyLost, "it does not refer to a unique key"))
@@ -242,10 +242,10 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 // orphans says that there may be rows without a parent, where a key cannot say so itself, or could
 // not in the source.
 func (m *mapper) orphans(k *database.ForeignKey) string {
-	switch spelt := m.NotValid != nil && *m.NotValid != [2]string{}; {
-	case m.native || !k.NotValid:
+	switch {
+	case m.native || !k.NotValid || m.Lenient:
 		return ""
-	case !spelt:
+	case m.NotValid == nil:
 		return "there may be rows without a parent, as in the source: there is no NOT VALID here"
 	case database.Family(m.source.Engine) == database.MySQL || m.source.Engine == database.SQLite:
 		return "rows without a parent, as in the source: it is NOT VALID"

@@ -156,7 +156,7 @@ func (m *mapper) renaming(from, to string) database.Finding {
 	if m.native || from == to {
 		return database.Finding{}
 	}
-	return weaker(database.CodeRenamed, fmt.Sprintf("it is called %q here: %s", to, m.Names.why(from, to)))
+	return weaker(database.CodeRenamed, fmt.Sprintf("it is called %s here: %s", to, m.Names.why(from, to)))
 }
 
 // wish is a name that something would like to have.
@@ -230,6 +230,9 @@ func (m *mapper) freeSequences() []*database.Sequence {
 	return out
 }
 
+// columns are what Columns names.
+var columns = []Space{Columns}
+
 // draft begins a table, with its columns' names.
 func (m *mapper) draft(src *database.Table, schema string, w *wish) {
 	if len(src.Columns) == 0 && !m.Columnless && !m.native {
@@ -242,7 +245,7 @@ func (m *mapper) draft(src *database.Table, schema string, w *wish) {
 	m.out.Tables = append(m.out.Tables, d.PlannedTable)
 	wishes := make([]*wish, len(src.Columns))
 	for i, c := range src.Columns {
-		wishes[i] = &wish{in: where{"column\x00" + src.ID() + "\x00"}, asked: c.Name, legal: m.Names.Legal(c.Name)}
+		wishes[i] = &wish{in: spacesOf(columns, t.Schema, t.Name), asked: c.Name, legal: m.Names.Legal(c.Name)}
 	}
 	m.grant(wishes)
 	for i, c := range src.Columns {

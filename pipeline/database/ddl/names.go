@@ -109,10 +109,19 @@ type Space struct {
 	Table bool // every table has its own, else every schema
 }
 
+// Columns is the name space of a table's columns.
+var Columns = Space{Name: "column", Table: true}
+
 // Spaces says in which name spaces things are; nil: they have no names that need
 // to differ, and keep them.
 type Spaces struct {
 	Tables, Sequences, Types, Keys, Indexes, Checks, Foreign []Space
+}
+
+// Distinct gives out names that are legal and differ.
+func (r NameRules) Distinct() func(name string) string {
+	n := taken{rules: r, names: map[string]bool{}}
+	return func(name string) string { return n.take(where{""}, r.Legal(name)) }
 }
 
 // taken holds the names that are in use.

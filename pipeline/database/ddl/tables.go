@@ -138,12 +138,12 @@ func (m *mapper) definition(d *Draft, i int) (sql string, lost database.Finding)
 
 func (m *mapper) generated(d *Draft, i int) (string, bool) {
 	g, to := d.Source.Columns[i].Generated, d.Types[i]
-	computes := m.Computes
-	if computes == nil {
-		computes = m.Comparable
+	computes := m.compares
+	if m.Computes != nil {
+		computes = func(d *Draft, i int) bool { return m.Computes(d.Source.Columns[i].Type, d.Types[i]) }
 	}
 	expr, ok := m.expression(d, g.Expr, computes)
-	if !ok || !m.native && (to.Convert != nil || !computes(d.Source.Columns[i].Type, to)) {
+	if !ok || !m.native && (to.Convert != nil || !computes(d, i)) {
 		return "", false
 	}
 	sql := m.Generated(to, expr, g.Stored)
@@ -234,15 +234,25 @@ func (m *mapper) spellDefault(d *Draft, e database.Expr, to Mapped) (string, boo
 		return sql, true
 	}
 	_, literal := e.Literal()
-	if literal || e.IsNow() || !m.ComputedDefaults || to.Type.Kind != database.Text && m.source.Engine != m.Engine {
+	if literal || e.IsNow() || !m.ComputedDefaults || to.Type.Kind != database.Text && database.Family(m.source.Engine) != database.Family(m.Engine) {
 		return "", false
 	}
-	sql, ok := m.expression(d, e, m.Comparable)
+	sql, ok := m.expression(d, e, m.compares)
 	return "(" + sql + ")", ok
 }
 
+// compares says that a column's values mean the same in an expression on both sides. Those of a
+// fixed length have blanks at their end that the source does not compare. No condition may be over
+// a column that counts where only one can.
+func (m *mapper) compares(d *Draft, i int) bool {
+	c := d.Source.Columns[i]
+	padded := c.Type.Fixed && c.Type.Kind == database.Text && database.Family(m.source.Engine) != database.MySQL && m.source.Engine != m.Engine
+	counting := m.Counters == CountsKeyed && m.keyedCounter(d) == c.Name
+	return !padded && !counting && m.Comparable(c.Type, d.Types[i])
+}
+
 // expression carries an expression over; natively it stays.
-func (m *mapper) expression(d *Draft, e database.Expr, good func(database.Type, Mapped) bool) (string, bool) {
+func (m *mapper) expression(d *Draft, e database.Expr, good func(d *Draft, column int) bool) (string, bool) {
 	if m.native || m.Own != nil && m.Own(e) {
 		return e.SQL, true
 	}
@@ -251,7 +261,7 @@ func (m *mapper) expression(d *Draft, e database.Expr, good func(database.Type, 
 		if i < 0 {
 			return "", false
 		}
-		return m.Quote(d.Target.Columns[i].Name), good(d.Source.Columns[i].Type, d.Types[i])
+		return m.Quote(d.Target.Columns[i].Name), good(d, i)
 	})
 }
 

@@ -31,7 +31,7 @@ func init() {
 
 // computes says that an expression of the server's own calls only what computes, and that it ends
 // where it begins: in a place for one expression it stands for one.
-func (m *mapper) computes(sql string) bool {
+func computes(sql string) bool {
 	dialect := sqltext.MySQL(fillMode, nil)
 	dialect.Comments = false // one could hide what follows the expression
 	st, err := dialect.Parse(sql, false)

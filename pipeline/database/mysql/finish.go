@@ -177,7 +177,7 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan) error {
 
 func counterSQL(p *database.Plan, q *database.Sequence) string {
 	if q.OwnerTable == "" {
-		name := sequenceName(p, q)
+		name := p.Detail.(*plan).sequences[q.ID()]
 		if name == "" {
 			return ""
 		}
@@ -185,7 +185,7 @@ func counterSQL(p *database.Plan, q *database.Sequence) string {
 		if q.Called {
 			called = 1
 		}
-		return fmt.Sprintf("SELECT SETVAL(%s, %d, %d)", quote(name), q.Last, called)
+		return fmt.Sprintf("SELECT SETVAL(%s, %d, %d)", name, q.Last, called)
 	}
 	for _, t := range p.Tables {
 		if t.Source.ID() != q.OwnerTable {
@@ -195,19 +195,6 @@ func counterSQL(p *database.Plan, q *database.Sequence) string {
 			if c.Identity != nil && q.Next() > 1 {
 				return fmt.Sprintf("ALTER TABLE %s AUTO_INCREMENT = %d", quote(t.Target.Name), q.Next())
 			}
-		}
-	}
-	return ""
-}
-
-// sequenceName finds what a sequence is called here; empty: it was not made.
-func sequenceName(p *database.Plan, q *database.Sequence) string {
-	d := p.Detail.(*plan)
-	want := database.ObjectID{Kind: "sequence", Schema: q.Schema, Name: q.Name}
-	for _, s := range d.create {
-		if s.object == want {
-			name, _ := cutName(s.sql[strings.IndexByte(s.sql, '`'):])
-			return name
 		}
 	}
 	return ""

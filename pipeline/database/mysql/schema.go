@@ -14,7 +14,7 @@ func (c *catalog) schema() (*database.Schema, error) {
 		Engine: c.server.engine, Version: c.server.version, Namespace: c.name,
 		Settings: map[string]string{"collation": c.collation, "time_zone": "+00:00"},
 	}
-	names := newNames(64, 'i')
+	distinct := names.Distinct()
 	for _, r := range c.relations {
 		if !r.table() {
 			continue
@@ -23,7 +23,7 @@ func (c *catalog) schema() (*database.Schema, error) {
 		for _, col := range t.Columns {
 			if col.Identity != nil {
 				q := c.counter(r, t, col)
-				q.Name = names.unique(q.Name)
+				q.Name = distinct(q.Name)
 				col.Identity.Sequence = q.ID()
 				s.Sequences = append(s.Sequences, q)
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // Limits of the server.
@@ -18,20 +19,13 @@ const (
 	maxVarchar  = 16383 // characters of utf8mb4
 )
 
-// mapped is what a column becomes.
-type mapped struct {
-	typ     database.Type // typ.Native is the SQL type without character set
-	clause  string        // character set and collation; empty: the table's
-	lost    string        // why it is not exact
-	convert *database.Conversion
-	keyed   int // in a key: the most characters that fit; 0: in no key
-	unique  bool
-}
+// keyed is how many characters of a column in a key fit there; 0: it is in no key, or all fit.
+func keyed(m *ddl.Mapped) int { return m.Room / 4 }
 
-// size is about how many bytes the column takes inside a row.
-func (m *mapped) size() int {
-	t := m.typ
-	name, _, _ := strings.Cut(t.Native, "(")
+// size is about how many bytes a column takes inside a row.
+func size(m *ddl.Mapped) int {
+	t := m.Type
+	name, _, _ := strings.Cut(m.SQL, "(")
 	switch name {
 	case "varchar", "char":
 		return 4*int(t.Length) + 2
@@ -45,11 +39,14 @@ func (m *mapped) size() int {
 	return 8
 }
 
-// long says that the type can only be indexed by a prefix.
-func (m *mapped) long() bool {
-	name, _, _ := strings.Cut(strings.ToLower(m.typ.Native), "(")
+// long says that a type can only be indexed by a prefix.
+func long(m ddl.Mapped) bool {
+	name, _, _ := strings.Cut(strings.ToLower(m.SQL), "(")
 	return strings.HasSuffix(name, "text") || strings.HasSuffix(name, "blob")
 }
+
+// retype gives a column another type.
+func retype(m *ddl.Mapped, sql string) { m.SQL, m.Type.Native = sql, sql }
 
 // typer chooses types on a server for columns of another engine.
 type typer struct {
@@ -60,29 +57,35 @@ type typer struct {
 	collations map[string]bool
 }
 
-func (y typer) choose(t database.Type, keyed int, unique bool) mapped {
-	m := mapped{typ: t, keyed: keyed, unique: unique}
-	m.typ.Native, m.typ.Charset, m.typ.Collation = "", "", ""
+func (y typer) choose(a ddl.Asked) ddl.Mapped {
+	m := y.chosen(a.Column.Type, a)
+	m.Type.Native = m.SQL
+	return m
+}
+
+func (y typer) chosen(t database.Type, a ddl.Asked) ddl.Mapped {
+	m := ddl.Mapped{Type: t, Room: a.Room}
+	m.Type.Native, m.Type.Charset, m.Type.Collation = "", "", ""
 	if y.family && y.native(&m, t) {
 		return m
 	}
 	switch t.Kind {
 	case database.Bool:
-		m.typ.Native = "tinyint(1)"
+		m.SQL = "tinyint(1)"
 	case database.Int:
-		m.typ.Native = intType(t)
+		m.SQL = intType(t)
 	case database.Decimal:
 		y.decimal(&m, t)
 	case database.Float:
 		if !y.family {
-			m.convert = &database.Conversion{Cell: plusZero, Code: database.CodeMinusZero, Lost: "minus zero becomes zero"}
+			m.Convert = &database.Conversion{Cell: plusZero, Code: database.CodeMinusZero, Lost: "minus zero becomes zero"}
 		}
-		m.typ.Native = "double"
+		m.SQL = "double"
 		if t.Bits == 32 {
-			m.typ.Native = "float"
+			m.SQL = "float"
 		}
 	case database.Text:
-		y.text(&m, t)
+		y.text(&m, t, a.Unique)
 	case database.Bytes, database.Geometry:
 		y.bytes(&m, t)
 	case database.Enum, database.Set:
@@ -90,27 +93,27 @@ func (y typer) choose(t database.Type, keyed int, unique bool) mapped {
 	case database.JSON:
 		y.json(&m)
 	case database.UUID:
-		m.typ.Native = "char(36)"
-		m.clause = " CHARACTER SET ascii"
+		m.SQL = "char(36)"
+		m.Clause = " CHARACTER SET ascii"
 		if y.server.mariadb() && y.server.number >= 100700 {
-			m.typ.Native, m.clause = "uuid", ""
+			m.SQL, m.Clause = "uuid", ""
 		}
 	case database.Bits:
 		y.bits(&m, t)
 	case database.Year:
-		m.typ.Native = "year"
+		m.SQL = "year"
 	case database.Date:
-		m.typ.Native = "date"
+		m.SQL = "date"
 	case database.Time:
-		m.typ.Native, m.convert = y.withFraction("time", t.Fraction)
+		m.SQL, m.Convert = y.withFraction("time", t.Fraction)
 	case database.Timestamp:
-		m.typ.Native, m.convert = y.withFraction("datetime", t.Fraction)
+		m.SQL, m.Convert = y.withFraction("datetime", t.Fraction)
 	case database.TimestampTZ:
 		y.instant(&m, t)
 	case database.TimeTZ, database.Interval:
-		m.asText(64, "there is no type for a "+string(t.Kind)+"; it is kept as text")
+		asText(&m, 64, "there is no type for a "+string(t.Kind)+"; it is kept as text")
 	default:
-		m.asText(0, "there is no type for "+or(t.Native, string(t.Kind))+"; it is kept as text")
+		asText(&m, 0, "there is no type for "+or(t.Native, string(t.Kind))+"; it is kept as text")
 	}
 	return m
 }
@@ -121,13 +124,13 @@ var systemType = regexp.MustCompile(`^(tinyint|smallint|mediumint|int|integer|bi
 	`|multipolygon|geometrycollection|geomcollection)(\(\d+(,\d+)?\))?( unsigned)?( zerofill)?$`)
 
 // native takes the source's own type where this server has it.
-func (y typer) native(m *mapped, t database.Type) bool {
+func (y typer) native(m *ddl.Mapped, t database.Type) bool {
 	name, _, _ := strings.Cut(strings.ToLower(t.Native), "(")
 	switch {
 	case t.Charset != "" && !plainWord.MatchString(t.Charset):
 		return false
 	case t.Kind == database.Enum || t.Kind == database.Set:
-		m.typ.Native, m.typ.Charset, m.typ.Collation = labelType(t), t.Charset, t.Collation
+		m.SQL, m.Type.Charset, m.Type.Collation = labelType(t), t.Charset, t.Collation
 		return y.collate(m, t)
 	case !systemType.MatchString(strings.TrimSuffix(t.Native, " /* mariadb-5.3 */")):
 		return false
@@ -139,33 +142,33 @@ func (y typer) native(m *mapped, t database.Type) bool {
 		}
 	case "json":
 		if y.server.mariadb() {
-			m.typ.Native, m.typ.Charset = "json", ""
+			m.SQL, m.Type.Charset = "json", ""
 			return true
 		}
 	case "longtext":
 		if t.Kind == database.JSON { // MariaDB's JSON
-			if m.typ.Native = "json"; !y.server.mariadb() {
+			if m.SQL = "json"; !y.server.mariadb() {
 				y.json(m)
 			}
 			return true
 		}
 	}
-	m.typ.Native, m.typ.Charset, m.typ.Collation = strings.TrimSuffix(t.Native, " /* mariadb-5.3 */"), t.Charset, t.Collation
+	m.SQL, m.Type.Charset, m.Type.Collation = strings.TrimSuffix(t.Native, " /* mariadb-5.3 */"), t.Charset, t.Collation
 	return y.collate(m, t)
 }
 
 // collate gives a type of the family the character set and collation that it had.
-func (y typer) collate(m *mapped, t database.Type) bool {
+func (y typer) collate(m *ddl.Mapped, t database.Type) bool {
 	if t.Charset == "" || t.Charset == "binary" {
 		return true
 	}
 	if !y.collations[t.Collation] {
-		m.lost = "the server does not know the collation " + t.Collation
-		m.typ.Collation = ""
-		m.clause = " CHARACTER SET " + t.Charset
+		m.Lost = "the server does not know the collation " + t.Collation
+		m.Type.Collation = ""
+		m.Clause = " CHARACTER SET " + t.Charset
 		return true
 	}
-	m.clause = " CHARACTER SET " + t.Charset + " COLLATE " + t.Collation
+	m.Clause = " CHARACTER SET " + t.Charset + " COLLATE " + t.Collation
 	return true
 }
 
@@ -189,55 +192,55 @@ func intType(t database.Type) string {
 }
 
 // asText keeps a value's spelling in a text column; limit 0 means none.
-func (m *mapped) asText(limit int64, lost string) {
-	m.lost = lost
-	if m.keyed > 0 && (limit == 0 || limit > int64(m.keyed)) {
-		limit = int64(m.keyed)
-		m.lost += fmt.Sprintf(", in a key at most %d characters", limit)
+func asText(m *ddl.Mapped, limit int64, lost string) {
+	m.Lost = lost
+	if keyed(m) > 0 && (limit == 0 || limit > int64(keyed(m))) {
+		limit = int64(keyed(m))
+		m.Lost += fmt.Sprintf(", in a key at most %d characters", limit)
 	}
-	m.typ.Length = limit
+	m.Type.Length = limit
 	if limit == 0 {
-		m.typ.Native = "longtext"
+		m.SQL = "longtext"
 		return
 	}
-	m.typ.Native = fmt.Sprintf("varchar(%d)", limit)
+	m.SQL = fmt.Sprintf("varchar(%d)", limit)
 }
 
-func (y typer) decimal(m *mapped, t database.Type) {
+func (y typer) decimal(m *ddl.Mapped, t database.Type) {
 	precision, scale := t.Precision, t.Scale
 	if scale < 0 {
 		precision, scale = precision-scale, 0
 	}
 	precision = max(precision, scale)
 	if t.Precision == 0 || precision > 65 || scale > 30 {
-		m.asText(0, "the server's decimals have at most 65 digits, 30 of them in the fraction; it is kept as text")
+		asText(m, 0, "the server's decimals have at most 65 digits, 30 of them in the fraction; it is kept as text")
 		return
 	}
-	m.typ.Native, m.typ.Precision, m.typ.Scale = fmt.Sprintf("decimal(%d,%d)", precision, scale), precision, scale
+	m.SQL, m.Type.Precision, m.Type.Scale = fmt.Sprintf("decimal(%d,%d)", precision, scale), precision, scale
 }
 
 // text chooses varchar or longtext. The collation distinguishes all that
 // differs, trailing blanks included, as other engines do.
-func (y typer) text(m *mapped, t database.Type) {
-	m.typ.NoCase, m.typ.Fixed = false, false
+func (y typer) text(m *ddl.Mapped, t database.Type, unique bool) {
+	m.Type.NoCase, m.Type.Fixed = false, false
 	if t.NoCase {
-		if collation := y.caseless(); collation != "" && !m.unique {
-			m.typ.NoCase, m.clause = true, " COLLATE "+collation
+		if collation := y.caseless(); collation != "" && !unique {
+			m.Type.NoCase, m.Clause = true, " COLLATE "+collation
 		} else {
-			m.lost = "it compares upper and lower case as different here"
+			m.Lost = "it compares upper and lower case as different here"
 		}
 	}
 	switch {
-	case m.keyed > 0 && (t.Length == 0 || t.Length > int64(m.keyed)):
-		lost := m.lost
-		m.asText(int64(m.keyed), fmt.Sprintf("in a key it holds at most %d characters here", m.keyed))
+	case keyed(m) > 0 && (t.Length == 0 || t.Length > int64(keyed(m))):
+		lost := m.Lost
+		asText(m, int64(keyed(m)), fmt.Sprintf("in a key it holds at most %d characters here", keyed(m)))
 		if lost != "" {
-			m.lost += "; " + lost
+			m.Lost += "; " + lost
 		}
 	case t.Length == 0 || t.Length > maxVarchar:
-		m.typ.Native = "longtext"
+		m.SQL = "longtext"
 	default:
-		m.typ.Native = fmt.Sprintf("varchar(%d)", t.Length)
+		m.SQL = fmt.Sprintf("varchar(%d)", t.Length)
 	}
 }
 
@@ -261,26 +264,26 @@ func (y typer) exactCollation() string {
 	return "utf8mb4_bin"
 }
 
-func (y typer) bytes(m *mapped, t database.Type) {
-	m.typ.Fixed = false
+func (y typer) bytes(m *ddl.Mapped, t database.Type) {
+	m.Type.Fixed = false
 	if t.Kind == database.Geometry {
-		m.lost = "a geometry of another engine is kept as bytes"
-		m.typ.Kind = database.Bytes
+		m.Lost = "a geometry of another engine is kept as bytes"
+		m.Type.Kind = database.Bytes
 	}
-	limit := int64(4 * m.keyed)
+	limit := int64(4 * keyed(m))
 	switch {
-	case m.keyed > 0 && (t.Length == 0 || t.Length > limit):
-		m.lost = fmt.Sprintf("in a key it holds at most %d bytes here", limit)
-		m.typ.Native, m.typ.Length = fmt.Sprintf("varbinary(%d)", limit), limit
+	case keyed(m) > 0 && (t.Length == 0 || t.Length > limit):
+		m.Lost = fmt.Sprintf("in a key it holds at most %d bytes here", limit)
+		m.SQL, m.Type.Length = fmt.Sprintf("varbinary(%d)", limit), limit
 	case t.Length == 0 || t.Length > 16000:
-		m.typ.Native = "longblob"
+		m.SQL = "longblob"
 	default:
-		m.typ.Native = fmt.Sprintf("varbinary(%d)", t.Length)
+		m.SQL = fmt.Sprintf("varbinary(%d)", t.Length)
 	}
 }
 
 // labels chooses enum or set, unless a label could not be one here.
-func (y typer) labels(m *mapped, t database.Type) {
+func (y typer) labels(m *ddl.Mapped, t database.Type) {
 	most := 65535
 	if t.Kind == database.Set {
 		most = 64
@@ -290,10 +293,10 @@ func (y typer) labels(m *mapped, t database.Type) {
 		bad = bad || strings.HasSuffix(v, " ") || t.Kind == database.Set && strings.Contains(v, ",")
 	}
 	if bad {
-		m.asText(0, "its labels are not legal here; it is kept as text")
+		asText(m, 0, "its labels are not legal here; it is kept as text")
 		return
 	}
-	m.typ.Native = labelType(t)
+	m.SQL = labelType(t)
 }
 
 // labelType spells an enum or a set.
@@ -307,32 +310,32 @@ func labelType(t database.Type) string {
 
 // json is MariaDB's JSON, a checked text. MySQL's JSON changes the spelling of
 // what it stores, so there a text of the same kind takes its place.
-func (y typer) json(m *mapped) {
-	m.typ.Native = "json"
+func (y typer) json(m *ddl.Mapped) {
+	m.SQL = "json"
 	if !y.server.mariadb() {
-		m.typ.Native = "longtext"
-		m.lost = "JSON is kept as text, since the server's JSON would reorder it"
+		m.SQL = "longtext"
+		m.Lost = "JSON is kept as text, since the server's JSON would reorder it"
 	}
 }
 
-func (y typer) bits(m *mapped, t database.Type) {
+func (y typer) bits(m *ddl.Mapped, t database.Type) {
 	if t.Fixed && t.Length >= 1 && t.Length <= 64 {
-		m.typ.Native = fmt.Sprintf("bit(%d)", t.Length)
+		m.SQL = fmt.Sprintf("bit(%d)", t.Length)
 		return
 	}
-	m.asText(min(t.Length, maxVarchar), "there is no type for these bits; they are kept as text")
+	asText(m, min(t.Length, maxVarchar), "there is no type for these bits; they are kept as text")
 }
 
 // instant takes datetime in UTC: the server's timestamp ends in 2038.
-func (y typer) instant(m *mapped, t database.Type) {
+func (y typer) instant(m *ddl.Mapped, t database.Type) {
 	if t.KeepsOffset {
-		m.asText(64, "there is no type that keeps an offset; it is kept as text")
+		asText(m, 64, "there is no type that keeps an offset; it is kept as text")
 		return
 	}
-	m.typ.Native, m.convert = y.withFraction("datetime", t.Fraction)
-	m.convert = withoutZone(m.convert)
-	m.typ.Kind = database.Timestamp
-	m.lost = "it becomes a datetime in UTC, since the server's timestamp ends in 2038"
+	m.SQL, m.Convert = y.withFraction("datetime", t.Fraction)
+	m.Convert = withoutZone(m.Convert)
+	m.Type.Kind = database.Timestamp
+	m.Lost = "it becomes a datetime in UTC, since the server's timestamp ends in 2038"
 }
 
 // withFraction adds the digits of a second; more than six are cut.

@@ -3,23 +3,17 @@ package postgres
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
-// mapped is what a column of another engine becomes.
-type mapped struct {
-	sql     string // the type in DDL
-	typ     database.Type
-	convert *database.Conversion
-	lost    string // why it is not exact
-}
-
-// mapType chooses PostgreSQL's type for a neutral one. enum names the type that
-// an enumeration gets.
-func mapType(t database.Type, engine, enum string, notNull bool, opts database.PlanOptions) mapped {
-	if engine == database.Postgres && builtin(t) && systemType.MatchString(t.Native) {
-		return mapped{sql: t.Native, typ: t}
+// mapType chooses PostgreSQL's type for a neutral one.
+func mapType(a ddl.Asked) ddl.Mapped {
+	t := a.Column.Type
+	if a.Engine == database.Postgres && builtin(t) && systemType.MatchString(t.Native) {
+		return ddl.Mapped{SQL: t.Native, Type: t}
 	}
 	switch t.Kind {
 	case database.Bool:
@@ -36,23 +30,25 @@ func mapType(t database.Type, engine, enum string, notNull bool, opts database.P
 	case database.Bytes:
 		return plain("bytea", database.Type{Kind: database.Bytes})
 	case database.Geometry:
-		return mapped{sql: "bytea", typ: database.Type{Kind: database.Bytes}, lost: "a geometry becomes its bytes"}
+		return ddl.Mapped{SQL: "bytea", Type: database.Type{Kind: database.Bytes}, Lost: "a geometry becomes its bytes"}
 	case database.UUID:
 		return plain("uuid", database.Type{Kind: database.UUID})
 	case database.JSON:
-		return mapped{sql: "json", typ: database.Type{Kind: database.JSON}, convert: textOnly(opts)}
+		return ddl.Mapped{SQL: "json", Type: database.Type{Kind: database.JSON}, Convert: textOnly(a.Opts)}
 	case database.Enum:
-		return mapped{sql: enum, typ: database.Type{Kind: database.Enum, Values: t.Values}, convert: labels(t.Values, notNull)}
+		if !slices.ContainsFunc(t.Values, func(label string) bool { return len(label) > maxName }) {
+			return ddl.Mapped{Labels: t.Values, Type: database.Type{Kind: database.Enum, Values: t.Values}, Convert: labels(t.Values, a.NotNull)}
+		}
 	case database.Bits:
 		return mapBits(t)
 	}
-	if m, ok := mapTime(t, engine, notNull, opts); ok {
+	if m, ok := mapTime(t, a); ok {
 		return m
 	}
-	return mapText(t, opts)
+	return mapText(t, a.Opts)
 }
 
-func plain(sql string, t database.Type) mapped { return mapped{sql: sql, typ: t} }
+func plain(sql string, t database.Type) ddl.Mapped { return ddl.Mapped{SQL: sql, Type: t} }
 
 // systemType is how the server prints a type that it has by itself, and an array of such.
 var systemType = regexp.MustCompile(`^(smallint|integer|bigint|oid|real|double precision|boolean|text|character varying|character|bpchar|"char"|name|jsonb?|bytea|uuid` +
@@ -70,7 +66,7 @@ func builtin(t database.Type) bool {
 	return t.Base == nil && !t.NoCase
 }
 
-func mapInt(t database.Type) mapped {
+func mapInt(t database.Type) ddl.Mapped {
 	bits := t.Bits
 	if t.Kind == database.Year || bits == 0 {
 		bits = 16
@@ -89,20 +85,20 @@ func mapInt(t database.Type) mapped {
 	case bits <= 64 || t.Fits:
 		return plain("bigint", database.Type{Kind: database.Int, Bits: 64})
 	}
-	return mapped{
-		sql: "numeric(20,0)", typ: database.Type{Kind: database.Decimal, Precision: 20},
-		convert: &database.Conversion{Cell: intToDecimal}, lost: "an unsigned 64-bit integer becomes numeric(20)",
+	return ddl.Mapped{
+		SQL: "numeric(20,0)", Type: database.Type{Kind: database.Decimal, Precision: 20},
+		Convert: &database.Conversion{Cell: intToDecimal}, Lost: "an unsigned 64-bit integer becomes numeric(20)",
 	}
 }
 
-func mapDecimal(t database.Type) mapped {
+func mapDecimal(t database.Type) ddl.Mapped {
 	if t.Precision == 0 || t.Precision > 1000 {
 		return plain("numeric", database.Type{Kind: database.Decimal})
 	}
 	return plain(fmt.Sprintf("numeric(%d,%d)", t.Precision, t.Scale), database.Type{Kind: database.Decimal, Precision: t.Precision, Scale: t.Scale})
 }
 
-func mapBits(t database.Type) mapped {
+func mapBits(t database.Type) ddl.Mapped {
 	out := database.Type{Kind: database.Bits, Fixed: t.Fixed, Length: t.Length}
 	switch {
 	case t.Length == 0:
@@ -113,7 +109,7 @@ func mapBits(t database.Type) mapped {
 	return plain(fmt.Sprintf("bit varying(%d)", t.Length), out)
 }
 
-func mapTime(t database.Type, engine string, notNull bool, opts database.PlanOptions) (mapped, bool) {
+func mapTime(t database.Type, a ddl.Asked) (ddl.Mapped, bool) {
 	out := database.Type{Kind: t.Kind, Fraction: t.Fraction}
 	if t.Fraction != nil && *t.Fraction > 6 {
 		six := 6
@@ -123,53 +119,55 @@ func mapTime(t database.Type, engine string, notNull bool, opts database.PlanOpt
 	if out.Fraction != nil {
 		digits = fmt.Sprintf("(%d)", *out.Fraction)
 	}
-	dates := func() *database.Conversion { return database.Dates(notNull, opts.ZeroDates) }
+	dates := func() *database.Conversion { return database.Dates(a.NotNull, a.Opts.ZeroDates) }
 	switch t.Kind {
 	case database.Date:
-		return mapped{sql: "date", typ: out, convert: dates()}, true
+		return ddl.Mapped{SQL: "date", Type: out, Convert: dates()}, true
 	case database.Timestamp:
-		return mapped{sql: "timestamp" + digits + " without time zone", typ: out, convert: dates()}, true
+		return ddl.Mapped{SQL: "timestamp" + digits + " without time zone", Type: out, Convert: dates()}, true
 	case database.TimestampTZ:
-		m := mapped{sql: "timestamp" + digits + " with time zone", typ: out, convert: dates()}
+		m := ddl.Mapped{SQL: "timestamp" + digits + " with time zone", Type: out, Convert: dates()}
 		if t.KeepsOffset {
-			m.lost = "values are kept in UTC, without their own offset"
-			m.convert = &database.Conversion{Cell: database.ToUTC, Code: database.CodeOffset, Lost: "the offset of a time is not kept"}
+			m.Lost = "values are kept in UTC, without their own offset"
+			m.Convert = &database.Conversion{Cell: database.ToUTC, Code: database.CodeOffset, Lost: "the offset of a time is not kept"}
 		}
 		return m, true
 	case database.Time:
-		if database.Family(engine) == database.MySQL {
-			return mapped{
-				sql: "interval", typ: database.Type{Kind: database.Interval},
-				convert: &database.Conversion{Cell: database.TimeToInterval}, lost: "TIME may exceed a day and becomes interval",
+		if database.Family(a.Engine) == database.MySQL {
+			return ddl.Mapped{
+				SQL: "interval", Type: database.Type{Kind: database.Interval},
+				Convert: &database.Conversion{Cell: database.TimeToInterval}, Lost: "TIME may exceed a day and becomes interval",
 			}, true
 		}
-		return mapped{sql: "time" + digits + " without time zone", typ: out}, true
+		return ddl.Mapped{SQL: "time" + digits + " without time zone", Type: out}, true
 	case database.TimeTZ:
-		return mapped{sql: "time" + digits + " with time zone", typ: out}, true
+		return ddl.Mapped{SQL: "time" + digits + " with time zone", Type: out}, true
 	case database.Interval:
-		return mapped{sql: "interval", typ: out}, true
+		return ddl.Mapped{SQL: "interval", Type: out}, true
 	}
-	return mapped{}, false
+	return ddl.Mapped{}, false
 }
 
 // maxVarchar is the largest length that PostgreSQL declares.
 const maxVarchar = 10485760
 
-func mapText(t database.Type, opts database.PlanOptions) mapped {
-	m := mapped{sql: "text", typ: database.Type{Kind: database.Text}, convert: textOnly(opts)}
+func mapText(t database.Type, opts database.PlanOptions) ddl.Mapped {
+	m := ddl.Mapped{SQL: "text", Type: database.Type{Kind: database.Text}, Convert: textOnly(opts)}
 	if t.Kind == database.Text && t.Length > 0 && t.Length <= maxVarchar {
-		m.sql = fmt.Sprintf("character varying(%d)", t.Length)
-		m.typ.Length = t.Length
+		m.SQL = fmt.Sprintf("character varying(%d)", t.Length)
+		m.Type.Length = t.Length
 	}
 	switch {
+	case t.Kind == database.Enum:
+		m.Lost = "an enumeration becomes text, since a label is longer than PostgreSQL's may be"
 	case t.Kind == database.Set:
-		m.lost = "a set becomes text, its labels joined by commas"
+		m.Lost = "a set becomes text, its labels joined by commas"
 	case t.Kind != database.Text:
-		m.lost = "the type " + t.Native + " becomes text"
+		m.Lost = "the type " + t.Native + " becomes text"
 	case t.NoCase:
-		m.lost = "equality that ignores case becomes exact"
+		m.Lost = "equality that ignores case becomes exact"
 	case t.Fixed:
-		m.lost = "fixed length becomes varying length"
+		m.Lost = "fixed length becomes varying length"
 	}
 	return m
 }

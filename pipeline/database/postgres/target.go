@@ -69,8 +69,10 @@ type plan struct {
 	finish []statement // after the rows
 	last   []statement // after they were read back
 	made   map[database.ObjectID]bool
-	path   string // the search path of the source's users, with which a statement is tried again; empty: none
-	load   string // the same, while rows are loaded; empty where somebody could have put code on the way
+	// sequences names what free sequences have become, by their IDs in the source.
+	sequences map[string]string
+	path      string // the search path of the source's users, with which a statement is tried again; empty: none
+	load      string // the same, while rows are loaded; empty where somebody could have put code on the way
 }
 
 // statement makes one object, or changes it. Vital ones must succeed.
@@ -423,7 +425,7 @@ func counterOf(p *database.Plan, q *database.Sequence) string {
 	if q.OwnerTable != "" {
 		return ""
 	}
-	return literal(qualified(targetSchema(p.Source, q.Schema), q.Name))
+	return literal(p.Detail.(*plan).sequences[q.ID()])
 }
 
 // Commit ends the transaction.

@@ -99,7 +99,7 @@ func dialect(source string) *ddl.Dialect {
 		Inline: true, InlineForeign: true,
 		Columnless: true, Filler: quote(reservedPrefix+"row") + " INTEGER PRIMARY KEY",
 		Uniques: ddl.AsIndex, Refers: ddl.ToIndexes,
-		Deferral: true, NotValid: &[2]string{},
+		Deferral: true, Lenient: true,
 		Counters: ddl.CountsRow, StepOne: true,
 		Filtered: true, Expressions: true,
 		Type:       func(a ddl.Asked) ddl.Mapped { return mapType(a, source) },
