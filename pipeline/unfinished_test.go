@@ -84,7 +84,7 @@ func interrupt(t *testing.T, written entry.Time) *interrupted {
 func (w *interrupted) slow(s *distantSource) backup.Options {
 	o := w.options()
 	o.Publish = 50 * time.Millisecond
-	o.Jobs = []pipeline.Job{{Name: "source0", Type: "fake", Location: "here", Open: func(context.Context) (source.Source, error) { return s, nil }}}
+	o.Jobs = []backup.Job{{Name: "source0", Type: "fake", Location: "here", Open: func(context.Context) (source.Source, error) { return s, nil }}}
 	return o
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 )
 
 func newDB(a *app) *cobra.Command {
@@ -129,8 +130,8 @@ var (
 	nulPolicies = map[string]database.NULPolicy{"": database.NULRefuse, "refuse": database.NULRefuse, "strip": database.NULStrip}
 )
 
-func (o *dbOptions) convert(progress func(database.Progress)) database.Options {
-	return database.Options{Plan: o.plan(), Strict: o.strict, Jobs: o.jobs, Progress: progress}
+func (o *dbOptions) convert(progress func(convert.Progress)) convert.Options {
+	return convert.Options{Plan: o.plan(), Strict: o.strict, Jobs: o.jobs, Progress: progress}
 }
 
 // plan says what a target may make of a schema. Statements of a file that was handed over run only
@@ -326,10 +327,10 @@ func dbOutcome(r *database.Report) error {
 // dbMeter shows how far a conversion is.
 type dbMeter struct {
 	mu  sync.Mutex
-	now database.Progress
+	now convert.Progress
 }
 
-func (m *dbMeter) take(p database.Progress) {
+func (m *dbMeter) take(p convert.Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now = p
@@ -367,7 +368,7 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 		return err
 	}
 	if a.flags.dryRun {
-		report, err := database.Preview(ctx, src, dst, o.convert(nil))
+		report, err := convert.Preview(ctx, src, dst, o.convert(nil))
 		if errors.Is(err, database.ErrNotEmpty) {
 			return err
 		}
@@ -379,7 +380,7 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	}
 	meter := &dbMeter{}
 	stop := a.out.Progress(meter.counts)
-	report, err := database.Convert(ctx, src, dst, o.convert(meter.take))
+	report, err := convert.Run(ctx, src, dst, o.convert(meter.take))
 	stop()
 	if err == nil || errors.Is(err, database.ErrRefused) && !errors.Is(err, database.ErrNotEmpty) {
 		a.tellDB(action, report, begun)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 )
 
 func newDBVerify(a *app) *cobra.Command {
@@ -58,7 +59,7 @@ func (a *app) dbVerify(ctx context.Context, from, against dbAddress, o dbOptions
 	begun := time.Now()
 	meter := &dbMeter{}
 	stop := a.out.Progress(meter.counts)
-	report, err := database.Verify(ctx, src, copied, o.convert(meter.take))
+	report, err := convert.Verify(ctx, src, copied, o.convert(meter.take))
 	stop()
 	a.tellDB("verify", report, begun)
 	return errors.Join(err, a.out.Err())

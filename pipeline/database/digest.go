@@ -91,3 +91,14 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// Differs says how a table's rows are others than those that are wanted; nil: they are the same.
+func (s *Summer) Differs(table string, rows int64, want Digest) error {
+	if rows != s.Rows() {
+		return fmt.Errorf("table %s: %w: %d rows, want %d", table, ErrMismatch, s.Rows(), rows)
+	}
+	if want != s.Digest() {
+		return fmt.Errorf("table %s: %w: digest %s, want %s, over %d rows", table, ErrMismatch, s.Digest(), want, rows)
+	}
+	return nil
+}

@@ -1,10 +1,11 @@
-// Package database turns one relational database into another.
+// Package database is the seam of engines: the model of a schema, rows in
+// batches with the canonical form of a value and digests over them, the row
+// streams a backup stores, and the report of what could not be kept.
 //
-// It holds what all engines share: the model of a schema, the canonical form of
-// a value, digests over rows, the report of what could not be kept, the row
-// streams a backup stores, and the flow that joins them. Engines live in
-// subpackages and are handed in by the caller; this package imports none of
-// them and opens nothing by itself.
+// Beside it are convert, the flow that copies and compares; ddl, the mapper that
+// plans what comes from another engine; and expr, which carries expressions over.
+// Engines live in subpackages too and are handed in by the caller; this package
+// imports none of them and opens nothing by itself.
 //
 // # The seam
 //
@@ -12,7 +13,7 @@
 // of a database, which yields a [Schema] and, table by table, rows. OpenTarget
 // gives a [Target]: a database to be filled, which first plans (what will this
 // schema become here, and what is lost?), then creates, loads, finishes and
-// commits. [Convert] drives a Source into a Target; export is a Convert whose
+// commits. convert.Run drives a Source into a Target; export is a run whose
 // target is a SQLite file, import one whose source is such a file, and a
 // restore one whose source is a set of row streams ([OpenStreams]).
 //

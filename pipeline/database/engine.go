@@ -71,7 +71,7 @@ func (d Drivers) For(at Location) (Driver, error) {
 type SourceOptions struct {
 	Filter Filter
 	// Jobs is how many tables can be read at once, at most; 0 means 1. It bounds
-	// connections; Convert reads no more than its own Options.Jobs.
+	// connections; convert.Run reads no more than its own Options.Jobs.
 	Jobs int
 	// Scratch is a directory for a temporary copy where reading in place would
 	// hold up writers (a SQLite file without WAL). Empty: read in place.
@@ -120,14 +120,14 @@ type Source interface {
 }
 
 // Narrow is a Source that says how many tables it can read at once: what it was
-// opened for, or less for want of a privilege. Convert reads no more.
+// opened for, or less for want of a privilege. convert.Run reads no more.
 type Narrow interface {
 	Source
 	// Jobs is how many tables can be read at once.
 	Jobs() int
 }
 
-// Recorder is a Source that was written together with digests of its rows, as an export is. Convert
+// Recorder is a Source that was written together with digests of its rows, as an export is. convert.Run
 // lists the tables whose rows differ from them.
 type Recorder interface {
 	Source
@@ -137,7 +137,7 @@ type Recorder interface {
 
 // Target is a database to be filled. The order of calls is Plan, Create, Load
 // for every table, Finish, Rows where the copy is verified, Commit; Close at any
-// time. Verify uses Plan, Schema and Rows alone. Except for Load (see
+// time. convert.Verify uses Plan, Schema and Rows alone. Except for Load (see
 // Plan.Loaders), one call at a time.
 type Target interface {
 	Reader
@@ -240,7 +240,7 @@ type Plan struct {
 	// their order.
 	Statements []string
 	// Untrusted names what would run with a superuser's rights though it belongs
-	// to no superuser. Convert refuses that unless PlanOptions.TrustCode is set.
+	// to no superuser. convert.Run refuses that unless PlanOptions.TrustCode is set.
 	Untrusted []Finding
 	// Loaders is how many Loads may run at once; 0 means 1.
 	Loaders int

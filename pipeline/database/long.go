@@ -182,7 +182,8 @@ func (b *Batch) Whole() (*Batch, error) {
 }
 
 // whole brings a long cell into memory.
-func (c Cell) whole() (Cell, error) {
+// Whole is the cell with its bytes in memory, where they were put aside.
+func (c Cell) Whole() (Cell, error) {
 	if c.Long == nil {
 		return c, nil
 	}
@@ -266,5 +267,12 @@ func cellSize(head []byte) (size int, payload int64, err error) {
 func (r longRow) drop() {
 	for _, l := range r.longs {
 		l.long.Close()
+	}
+}
+
+// drop closes a long cell's file.
+func (c Cell) drop() {
+	if c.Long != nil {
+		c.Long.Close()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"io"
 	"os"
 	"slices"
@@ -31,7 +30,7 @@ func TestLongCellsPassRunsInFiles(t *testing.T) {
 			if cells[0].Long != nil {
 				files++
 			}
-			c, err := cells[0].whole()
+			c, err := cells[0].Whole()
 			got = append(got, string(c.Bytes))
 			if err != nil {
 				return err
@@ -47,43 +46,6 @@ func TestLongCellsPassRunsInFiles(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("%d files stay behind, %v", len(left), err)
-	}
-}
-
-func TestALongRowIsSummedAndConvertedLikeAWholeOne(t *testing.T) {
-	long, err := ReadLong(t.TempDir(), strings.NewReader("a long text"), 11)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := NewBatch()
-	b.Int(7)
-	b.Long(ClassText, long)
-	b.Float(0.5)
-	b.EndRow()
-	whole := NewBatch()
-	whole.Int(7)
-	whole.String("a long text")
-	whole.Float(0.5)
-	whole.EndRow()
-	table := &Table{Name: "t", Columns: []*Column{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
-	upper := &Conversion{
-		Keeps: func(_ Class, piece []byte) bool { return bytes.Equal(piece, bytes.ToUpper(piece)) },
-		Cell: func(c Cell) (Cell, bool, error) {
-			return Cell{Class: ClassText, Bytes: bytes.ToUpper(c.Bytes)}, true, nil
-		},
-	}
-	conv := newConverter(&PlannedTable{Source: table, Target: table, Convert: []*Conversion{nil, upper, nil}})
-	out, err := conv.convert(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	result := conv.result()
-	if want := sha256.Sum256(whole.Row(0)); result.Digest != Digest(want) || result.Rows != 1 || result.Bytes != int64(whole.Size()) {
-		t.Errorf("the source sums up to %+v, want digest %x", result, want)
-	}
-	cells := make([]Cell, 3)
-	if err := out.Cells(cells, 0); err != nil || string(cells[1].Bytes) != "A LONG TEXT" || cells[2].Float != 0.5 {
-		t.Errorf("converted to %v, %v", cells, err)
 	}
 }
 

@@ -102,29 +102,3 @@ func (r *Report) Result(table string) *TableResult {
 	}
 	return nil
 }
-
-// complete adds a finding for every object that has none.
-func complete(s *Schema, findings []Finding) []Finding {
-	known := make(map[ObjectID]bool, len(findings))
-	for _, f := range findings {
-		known[f.Object] = true
-	}
-	for _, o := range s.Objects {
-		if known[o.ObjectID] {
-			continue
-		}
-		known[o.ObjectID] = true
-		findings = append(findings, unmentioned(o))
-	}
-	return findings
-}
-
-func unmentioned(o *Object) Finding {
-	if o.Lost == LeftOut {
-		return Finding{Object: o.ObjectID, Status: Chosen, Code: CodeLeftOut, Reason: o.Lost}
-	}
-	if len(o.DDL) == 0 {
-		return Finding{Object: o.ObjectID, Status: Dropped, Code: CodeDropped, Reason: o.Lost}
-	}
-	return Finding{Object: o.ObjectID, Status: SidecarOnly, Code: CodeSidecar, Reason: "kept as native DDL"}
-}

@@ -105,15 +105,3 @@ func TestPatternsThatMatchNothingAreNamed(t *testing.T) {
 		t.Errorf("%q match nothing, want %q", got, want)
 	}
 }
-
-func TestAForeignKeyToATableThatWasLeftOutIsLeftOutByChoice(t *testing.T) {
-	s := &Schema{Tables: []*Table{{Name: "a"}, {Name: "b", ForeignKeys: []*ForeignKey{{Name: "to_a", RefTable: "a"}, {Name: "to_b", RefTable: "b"}}}}}
-	ApplyFilter(s, Filter{Tables: []string{"b"}})
-	if len(s.Tables) != 1 || len(s.Tables[0].ForeignKeys) != 1 {
-		t.Fatalf("%d tables, the first with %d foreign keys", len(s.Tables), len(s.Tables[0].ForeignKeys))
-	}
-	r := Report{Findings: complete(s, nil)}
-	if r.Chosen() != 1 || len(r.Inexact()) != 0 {
-		t.Errorf("findings %v", r.Findings)
-	}
-}

@@ -109,5 +109,5 @@ func (s *streams) Rows(ctx context.Context, t *Table, send func(*Batch) error) (
 	if err != nil {
 		return fmt.Errorf("read rows of table %s: %w", t.ID(), err)
 	}
-	return differ(t.ID(), stored.Rows, stored.Digest, sum)
+	return sum.Differs(t.ID(), stored.Rows, stored.Digest)
 }

@@ -40,7 +40,11 @@ func TestStreamsOfVersion1StayReadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := func(r Reader) Digest {
-		s, err := sumRows(context.Background(), r, &Table{Name: "t"}, newMeter(&Schema{}, nil))
+		var s Summer
+		err := r.Rows(context.Background(), &Table{Name: "t"}, func(b *Batch) error {
+			defer b.Release()
+			return s.Add(b)
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

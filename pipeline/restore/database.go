@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 )
 
 // DatabaseFile is a database of a snapshot that comes back as one file.
@@ -49,7 +50,7 @@ func (d *DatabaseFile) Action(o Overwrite) (Action, error) {
 
 // Write builds the file beside its place, compares it with what is stored, and gives it its name. The report, if there is one, says
 // what of the database is not exact in the file. The entry knows its size then.
-func (d *DatabaseFile) Write(ctx context.Context, o database.Options) (report *database.Report, err error) {
+func (d *DatabaseFile) Write(ctx context.Context, o convert.Options) (report *database.Report, err error) {
 	parent := filepath.Dir(d.Path)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, fmt.Errorf("restore to %s: %w", parent, err)
@@ -70,7 +71,7 @@ func (d *DatabaseFile) Write(ctx context.Context, o database.Options) (report *d
 }
 
 // build writes a new file.
-func (d *DatabaseFile) build(ctx context.Context, file string, o database.Options) (report *database.Report, err error) {
+func (d *DatabaseFile) build(ctx context.Context, file string, o convert.Options) (report *database.Report, err error) {
 	src, err := d.Rows(ctx)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,7 @@ func (d *DatabaseFile) build(ctx context.Context, file string, o database.Option
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	return database.Convert(ctx, src, dst, o)
+	return convert.Run(ctx, src, dst, o)
 }
 
 // place gives a file that was built its name, owner, mode and time. What SQLite keeps beside the one that was there belongs to that one
@@ -103,11 +104,11 @@ func (d *DatabaseFile) place(ctx context.Context, built string) error {
 }
 
 // CountRows counts the rows that are copied of one database as progress of a restore.
-func CountRows(counts *pipeline.Progress) func(database.Progress) {
+func CountRows(counts *pipeline.Progress) func(convert.Progress) {
 	counts.FilesTotal.Add(1)
 	told, expected := int64(0), int64(0)
-	return func(p database.Progress) {
-		if p.Stage != database.Copying {
+	return func(p convert.Progress) {
+		if p.Stage != convert.Copying {
 			return
 		}
 		counts.BytesDone.Add(uint64(max(p.Bytes-told, 0)))

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
@@ -25,7 +26,7 @@ func step(t *testing.T, from, to database.Driver, fromURL, toURL string) *databa
 	t.Helper()
 	src := databasetest.From(t, from, fromURL, database.SourceOptions{})
 	defer src.Close()
-	report, err := databasetest.Into(t, to, toURL, src, database.Options{Plan: database.PlanOptions{NUL: database.NULStrip, ZeroDates: database.ZeroDatesLoosen}})
+	report, err := databasetest.Into(t, to, toURL, src, convert.Options{Plan: database.PlanOptions{NUL: database.NULStrip, ZeroDates: database.ZeroDatesLoosen}})
 	if err != nil {
 		t.Fatalf("%T to %T: %v", from, to, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
@@ -71,6 +72,6 @@ func intoAside(t *testing.T, d database.Driver, url string, src database.Source)
 		return err
 	}
 	defer dst.Close()
-	_, err = database.Convert(context.Background(), src, dst, database.Options{})
+	_, err = convert.Run(context.Background(), src, dst, convert.Options{})
 	return err
 }

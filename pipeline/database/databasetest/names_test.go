@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
@@ -31,7 +32,7 @@ func foreseen(t *testing.T, from, to database.Driver, fromURL, toURL string, opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := database.Preview(t.Context(), src, dst, database.Options{Plan: opts})
+	before, err := convert.Preview(t.Context(), src, dst, convert.Options{Plan: opts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func foreseen(t *testing.T, from, to database.Driver, fromURL, toURL string, opt
 		t.Fatal(err)
 	}
 	src = databasetest.From(t, from, fromURL, database.SourceOptions{})
-	after, err := databasetest.Into(t, to, toURL, src, database.Options{Plan: opts})
+	after, err := databasetest.Into(t, to, toURL, src, convert.Options{Plan: opts})
 	if err != nil {
 		t.Fatalf("%T to %T: %v", from, to, err)
 	}

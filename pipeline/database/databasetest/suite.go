@@ -11,6 +11,7 @@ import (
 	"testing/fstest"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
@@ -53,14 +54,14 @@ func Locate(t testing.TB, url string) database.Location {
 }
 
 // Into converts a source into the database of a URL.
-func Into(t testing.TB, d database.Driver, url string, src database.Source, opts database.Options) (*database.Report, error) {
+func Into(t testing.TB, d database.Driver, url string, src database.Source, opts convert.Options) (*database.Report, error) {
 	t.Helper()
 	ctx := context.Background()
 	dst, err := d.OpenTarget(ctx, Locate(t, url), database.TargetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := database.Convert(ctx, src, dst, opts)
+	report, err := convert.Run(ctx, src, dst, opts)
 	if closed := dst.Close(); closed != nil && err == nil {
 		t.Errorf("close target: %v", closed)
 	}
@@ -127,7 +128,7 @@ func digestsOf(t testing.TB, e Engine, url string) map[string]string {
 func load(t *testing.T, e Engine, src *Source) (string, *database.Report) {
 	t.Helper()
 	url := e.New(t)
-	report, err := Into(t, e.Driver, url, src, database.Options{})
+	report, err := Into(t, e.Driver, url, src, convert.Options{})
 	if err != nil {
 		t.Fatalf("convert: %v", err)
 	}
@@ -228,7 +229,7 @@ func printed(c database.Cell) string {
 func testNotEmpty(t *testing.T, e Engine) {
 	url, _ := load(t, e, shopSource())
 	before := digestsOf(t, e, url)
-	_, err := Into(t, e.Driver, url, awkwardSource(), database.Options{})
+	_, err := Into(t, e.Driver, url, awkwardSource(), convert.Options{})
 	if !errors.Is(err, database.ErrNotEmpty) || !errors.Is(err, database.ErrRefused) {
 		t.Errorf("a second import: %v, want ErrNotEmpty", err)
 	}
@@ -240,7 +241,7 @@ func testNotEmpty(t *testing.T, e Engine) {
 // checkEmpty imports once more: only an empty target lets that pass.
 func checkEmpty(t *testing.T, e Engine, url string) {
 	t.Helper()
-	if _, err := Into(t, e.Driver, url, shopSource(), database.Options{}); err != nil {
+	if _, err := Into(t, e.Driver, url, shopSource(), convert.Options{}); err != nil {
 		t.Errorf("the target was not left empty: %v", err)
 	}
 }
@@ -249,7 +250,7 @@ func testBrokenSource(t *testing.T, e Engine) {
 	url := e.New(t)
 	src := shopSource()
 	src.FailAfter = 4
-	if _, err := Into(t, e.Driver, url, src, database.Options{}); !errors.Is(err, ErrBroken) {
+	if _, err := Into(t, e.Driver, url, src, convert.Options{}); !errors.Is(err, ErrBroken) {
 		t.Fatalf("convert: %v, want ErrBroken", err)
 	}
 	checkEmpty(t, e, url)
@@ -259,7 +260,7 @@ func testBrokenForeignKey(t *testing.T, e Engine) {
 	url := e.New(t)
 	src := shopSource()
 	src.Data["order"] = append(src.Data["order"], []database.Cell{Int(102), Int(77), Null})
-	if _, err := Into(t, e.Driver, url, src, database.Options{}); err == nil {
+	if _, err := Into(t, e.Driver, url, src, convert.Options{}); err == nil {
 		t.Fatal("an orphan was accepted")
 	}
 	checkEmpty(t, e, url)
@@ -302,18 +303,18 @@ func verify(t *testing.T, e Engine, url string, src database.Source) error {
 		t.Fatal(err)
 	}
 	defer dst.Close()
-	_, err = database.Verify(ctx, src, dst, database.Options{})
+	_, err = convert.Verify(ctx, src, dst, convert.Options{})
 	return err
 }
 
 func testThroughFile(t *testing.T, e Engine) {
 	url, _ := load(t, e, shopSource())
 	file := "sqlite:" + filepath.Join(t.TempDir(), "portable.sqlite")
-	if _, err := Into(t, sqlite.Driver{Portable: true}, file, From(t, e.Driver, url, database.SourceOptions{}), database.Options{}); err != nil {
+	if _, err := Into(t, sqlite.Driver{Portable: true}, file, From(t, e.Driver, url, database.SourceOptions{}), convert.Options{}); err != nil {
 		t.Fatalf("export: %v", err)
 	}
 	back := e.New(t)
-	report, err := Into(t, e.Driver, back, From(t, sqlite.Driver{}, file, database.SourceOptions{}), database.Options{})
+	report, err := Into(t, e.Driver, back, From(t, sqlite.Driver{}, file, database.SourceOptions{}), convert.Options{})
 	if err != nil {
 		t.Fatalf("import: %v", err)
 	}
@@ -374,7 +375,7 @@ func testThroughStreams(t *testing.T, e Engine) {
 		t.Fatal(err)
 	}
 	back := e.New(t)
-	if _, err := Into(t, e.Driver, back, stored, database.Options{}); err != nil {
+	if _, err := Into(t, e.Driver, back, stored, convert.Options{}); err != nil {
 		t.Fatalf("restore: %v", err)
 	}
 	want := digestsOf(t, e, url)
@@ -403,7 +404,7 @@ func testStrict(t *testing.T, e Engine) {
 	url := e.New(t)
 	src := shopSource()
 	src.Model.Objects = []*database.Object{{ObjectID: database.ObjectID{Kind: "gadget", Name: "unknown"}, Lost: "no engine has gadgets"}}
-	report, err := Into(t, e.Driver, url, src, database.Options{Strict: true})
+	report, err := Into(t, e.Driver, url, src, convert.Options{Strict: true})
 	if !errors.Is(err, database.ErrInexact) || !errors.Is(err, database.ErrRefused) {
 		t.Fatalf("strict: %v, want ErrInexact", err)
 	}

@@ -79,8 +79,9 @@ type Dialect struct {
 	// Settle changes types after all were chosen, with a view to each other. Nil:
 	// they stay.
 	Settle func([]*Draft)
-	// Default spells a literal or the current time as a default.
-	Default func(e database.Expr, to Mapped) (string, bool)
+	// Now spells the current time as a default, Literal a value.
+	Now     func(to Mapped) (string, bool)
+	Literal func(c database.Cell, to Mapped) (string, bool)
 	// Own says that an expression is in the engine's words and may stay. Nil: none.
 	Own func(database.Expr) bool
 	// Comparable says that values of a column compare and compute alike on both

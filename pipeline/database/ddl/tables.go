@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/expr"
 )
 
 // types chooses the types of a table's columns.
@@ -227,14 +228,16 @@ func (m *mapper) defaultOf(d *Draft, i int) string {
 }
 
 func (m *mapper) spellDefault(d *Draft, e database.Expr, to Mapped) (string, bool) {
-	if to.Key {
+	switch c, literal := expr.Literal(e); {
+	case to.Key:
 		return "", false
-	}
-	if sql, ok := m.Default(e, to); ok {
-		return sql, true
-	}
-	_, literal := e.Literal()
-	if literal || e.IsNow() || !m.ComputedDefaults || to.Type.Kind != database.Text && database.Family(m.source.Engine) != database.Family(m.Engine) {
+	case m.Own != nil && m.Own(e) && to.Lost == "":
+		return e.SQL, true
+	case expr.IsNow(e):
+		return m.Now(to)
+	case literal:
+		return m.Literal(c, to)
+	case !m.ComputedDefaults || to.Type.Kind != database.Text && database.Family(m.source.Engine) != database.Family(m.Engine):
 		return "", false
 	}
 	sql, ok := m.expression(d, e, m.compares)
@@ -256,7 +259,7 @@ func (m *mapper) expression(d *Draft, e database.Expr, good func(d *Draft, colum
 	if m.native || m.Own != nil && m.Own(e) {
 		return e.SQL, true
 	}
-	return database.Translate(e, m.Engine, func(name string) (string, bool) {
+	return expr.Translate(e, m.Engine, func(name string) (string, bool) {
 		i := d.columnAt(name)
 		if i < 0 {
 			return "", false

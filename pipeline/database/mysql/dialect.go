@@ -72,7 +72,8 @@ func (y typer) dialect(s *database.Schema) *ddl.Dialect {
 		LargeObjectsLost: "large objects become an ordinary table",
 		Type:             y.choose,
 		Settle:           y.settle,
-		Default:          y.defaultSQL,
+		Now:              func(to ddl.Mapped) (string, bool) { return nowSQL(to.Type) },
+		Literal:          y.literalSQL,
 		Own:              y.own,
 		Comparable:       y.comparable,
 		Identity:         func(*database.Sequence, bool) string { return " AUTO_INCREMENT" },
@@ -200,19 +201,12 @@ func (y typer) comparable(from database.Type, to ddl.Mapped) bool {
 	return y.family || from.NoCase == to.Type.NoCase && (!textual(to.Type) || to.Type.Kind == database.Text)
 }
 
-// defaultSQL spells a literal or the current time as a default.
-func (y typer) defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
-	if y.own(e) && to.Lost == "" {
-		return e.SQL, true
-	}
-	if e.IsNow() {
-		return nowSQL(to.Type)
-	}
-	c, ok := e.Literal()
-	if !ok || to.Convert != nil && to.Type.Kind == database.Timestamp { // its zone is not that of the column
+// literalSQL spells a value as a default.
+func (y typer) literalSQL(c database.Cell, to ddl.Mapped) (string, bool) {
+	if to.Convert != nil && to.Type.Kind == database.Timestamp { // its zone is not that of the column
 		return "", false
 	}
-	sql, ok := literalSQL(c, to.Type, y.family)
+	sql, ok := spellLiteral(c, to.Type, y.family)
 	if ok && long(to) && !y.server.mariadb() {
 		sql = "(" + sql + ")"
 	}
@@ -236,7 +230,7 @@ func nowSQL(t database.Type) (string, bool) {
 	return "", false
 }
 
-func literalSQL(c database.Cell, t database.Type, family bool) (string, bool) {
+func spellLiteral(c database.Cell, t database.Type, family bool) (string, bool) {
 	text := ""
 	switch c.Class {
 	case database.ClassNull:

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
@@ -151,7 +152,7 @@ func TestNeutralSchemaSmugglesNothing(t *testing.T) {
 			table.Columns[0].Default = nil
 		}
 		s := &database.Schema{Engine: database.MariaDB, Namespace: "db", Tables: []*database.Table{table}, Settings: map[string]string{"collation": evil}}
-		report, err := databasetest.Into(t, mysql.Driver{}, at.Reveal(), &databasetest.Source{Model: s}, database.Options{Plan: database.PlanOptions{NoNativeDDL: true, HandedOver: true}})
+		report, err := databasetest.Into(t, mysql.Driver{}, at.Reveal(), &databasetest.Source{Model: s}, convert.Options{Plan: database.PlanOptions{NoNativeDDL: true, HandedOver: true}})
 		if err != nil {
 			t.Fatalf("%s, %s: %v", native, sql, err)
 		}
@@ -168,7 +169,7 @@ func TestNeutralSchemaSmugglesNothing(t *testing.T) {
 func TestTriggersMayNameTheirOwnDatabase(t *testing.T) {
 	from, to := mysqltest.Database(t), mysqltest.Database(t)
 	mysqltest.Exec(t, from, "CREATE TABLE t (n INT); CREATE TRIGGER "+mysqltest.Name(from)+".x BEFORE INSERT ON "+mysqltest.Name(from)+".t FOR EACH ROW SET NEW.n = 7")
-	report := convert(t, from, to, 1, database.Options{})
+	report := copied(t, from, to, 1, convert.Options{})
 	for _, f := range report.Inexact() {
 		t.Error(f)
 	}
@@ -226,7 +227,7 @@ func TestCodeNeverComesToBelongToAUserWithMoreRights(t *testing.T) {
 			mysqltest.Exec(t, to, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM filler@'%'; GRANT ALL ON "+mysqltest.Name(to)+".* TO filler@'%'; SET GLOBAL log_bin_trust_function_creators = 1")
 			src := openSource(t, from, database.SourceOptions{})
 			dst := openTarget(t, mysqltest.Location(t, c.user, c.password, mysqltest.Name(to)), database.TargetOptions{})
-			report, err := database.Convert(context.Background(), src, dst, database.Options{Plan: c.opts})
+			report, err := convert.Run(context.Background(), src, dst, convert.Options{Plan: c.opts})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -282,7 +283,7 @@ func TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), stored, database.Options{Plan: c.opts})
+			report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), stored, convert.Options{Plan: c.opts})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -310,7 +311,7 @@ func TestCodeOfAFileThatNamesNobodyRunsWithNobodysRights(t *testing.T) {
 		}
 		schema.Objects = append(schema.Objects, o)
 	}
-	report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), &databasetest.Source{Model: schema}, database.Options{Plan: database.PlanOptions{HandedOver: true}})
+	report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), &databasetest.Source{Model: schema}, convert.Options{Plan: database.PlanOptions{HandedOver: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
@@ -80,7 +81,7 @@ func TestLongValueOfATableWithoutKeyIsReadWhole(t *testing.T) {
 func through(t *testing.T, from, to database.Location) error {
 	file := "sqlite:" + filepath.Join(t.TempDir(), "long.sqlite")
 	src := openSource(t, from, database.SourceOptions{Aside: t.TempDir()})
-	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, file, src, database.Options{}); err != nil {
+	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, file, src, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	dst, err := mysql.Driver{}.OpenTarget(context.Background(), to, database.TargetOptions{Aside: t.TempDir()})
@@ -88,7 +89,7 @@ func through(t *testing.T, from, to database.Location) error {
 		t.Fatal(err)
 	}
 	back := databasetest.From(t, sqlite.Driver{}, file, database.SourceOptions{Aside: t.TempDir()})
-	_, err = database.Convert(context.Background(), back, dst, database.Options{})
+	_, err = convert.Run(context.Background(), back, dst, convert.Options{})
 	return errors.Join(err, dst.Close())
 }
 

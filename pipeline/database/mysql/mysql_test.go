@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
 )
@@ -48,13 +49,13 @@ func openTarget(t testing.TB, at database.Location, opts database.TargetOptions)
 	return dst
 }
 
-// convert copies one database into another and fails on any error.
-func convert(t testing.TB, from, to database.Location, jobs int, opts database.Options) *database.Report {
+// copied copies one database into another and fails on any error.
+func copied(t testing.TB, from, to database.Location, jobs int, opts convert.Options) *database.Report {
 	t.Helper()
 	src := openSource(t, from, database.SourceOptions{Jobs: jobs})
 	dst := openTarget(t, to, database.TargetOptions{Jobs: jobs})
 	opts.Jobs = jobs
-	report, err := database.Convert(context.Background(), src, dst, opts)
+	report, err := convert.Run(context.Background(), src, dst, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func differences(a, b string) []string {
 func TestCopyIntoTheSameEngineIsTheSameToTheDumpProgram(t *testing.T) {
 	for _, jobs := range []int{1, 3} {
 		from, to := awkward(t), mysqltest.Database(t)
-		report := convert(t, from, to, jobs, database.Options{})
+		report := copied(t, from, to, jobs, convert.Options{})
 		for _, f := range report.Inexact() {
 			t.Log(f)
 		}
@@ -140,7 +141,7 @@ func TestValuesThatADumpHidesAreKept(t *testing.T) {
 			from, to := awkward(t), mysqltest.Database(t)
 			mysqltest.Exec(t, to, "SET GLOBAL local_infile = "+local)
 			defer mysqltest.Exec(t, to, "SET GLOBAL local_infile = ON")
-			convert(t, from, to, 1, database.Options{})
+			copied(t, from, to, 1, convert.Options{})
 			want, got := exactValues(t, from), exactValues(t, to)
 			if diff := differences(want, got); len(diff) > 0 {
 				t.Errorf("values differ:\n%.3000s", strings.Join(diff, "\n"))
@@ -156,7 +157,7 @@ func TestValuesThatADumpHidesAreKept(t *testing.T) {
 
 func TestNeutralCopyHoldsTheSameRows(t *testing.T) {
 	from, to := awkward(t), mysqltest.Database(t)
-	report := convert(t, from, to, 2, database.Options{Plan: database.PlanOptions{NoNativeDDL: true}})
+	report := copied(t, from, to, 2, convert.Options{Plan: database.PlanOptions{NoNativeDDL: true}})
 	for _, f := range report.Inexact() {
 		t.Log(f)
 	}
@@ -166,7 +167,7 @@ func TestNeutralCopyHoldsTheSameRows(t *testing.T) {
 	}
 	src := openSource(t, from, database.SourceOptions{})
 	copied := openTarget(t, to, database.TargetOptions{})
-	if _, err := database.Verify(context.Background(), src, copied, database.Options{Plan: database.PlanOptions{NoNativeDDL: true}}); err != nil {
+	if _, err := convert.Verify(context.Background(), src, copied, convert.Options{Plan: database.PlanOptions{NoNativeDDL: true}}); err != nil {
 		t.Errorf("verify: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
 )
 
@@ -26,11 +27,11 @@ func contents(t testing.TB, at database.Location) string {
 }
 
 // attempt converts and returns the error after closing the target.
-func attempt(t testing.TB, from, to database.Location, opts database.TargetOptions, progress func(database.Progress)) error {
+func attempt(t testing.TB, from, to database.Location, opts database.TargetOptions, progress func(convert.Progress)) error {
 	t.Helper()
 	src := openSource(t, from, database.SourceOptions{})
 	dst := openTarget(t, to, opts)
-	_, err := database.Convert(context.Background(), src, dst, database.Options{Progress: progress})
+	_, err := convert.Run(context.Background(), src, dst, convert.Options{Progress: progress})
 	return errors.Join(err, dst.Close())
 }
 
@@ -81,7 +82,7 @@ func (p promising) Schema(ctx context.Context) (*database.Schema, error) {
 func TestForeignKeyThatOnlyTheCopyBreaksEmptiesTheTarget(t *testing.T) {
 	from, to := orphans(t), mysqltest.Database(t)
 	dst := openTarget(t, to, database.TargetOptions{})
-	_, err := database.Convert(context.Background(), promising{openSource(t, from, database.SourceOptions{})}, dst, database.Options{})
+	_, err := convert.Run(context.Background(), promising{openSource(t, from, database.SourceOptions{})}, dst, convert.Options{})
 	if !errors.Is(err, database.ErrValue) || !strings.Contains(err.Error(), "to_p") || !strings.Contains(err.Error(), "99") {
 		t.Errorf("got %v, want an ErrValue that names the key and the value", err)
 	}
@@ -95,7 +96,7 @@ func TestRowsWithoutAParentComeBackAndAreListed(t *testing.T) {
 	from := orphans(t)
 	for _, opts := range []database.PlanOptions{{}, {NoNativeDDL: true}} {
 		to := mysqltest.Database(t)
-		report := convert(t, from, to, 1, database.Options{Plan: opts})
+		report := copied(t, from, to, 1, convert.Options{Plan: opts})
 		want := database.Finding{Object: database.ObjectID{Kind: "foreign key", Table: "c", Name: "to_p"}, Status: database.Approximated,
 			Code: "DB132", Reason: "rows without a parent, as in the source", Count: 1}
 		if got := report.Inexact(); len(got) != 1 || got[0] != want {
@@ -110,7 +111,7 @@ func TestRowsWithoutAParentComeBackAndAreListed(t *testing.T) {
 func TestForeignKeyWhoseParentIsGoneComesBack(t *testing.T) {
 	from, to := orphans(t), mysqltest.Database(t)
 	mysqltest.Exec(t, from, "SET foreign_key_checks = 0; DROP TABLE p")
-	convert(t, from, to, 1, database.Options{})
+	copied(t, from, to, 1, convert.Options{})
 	if diff := differences(dump(t, from), dump(t, to)); len(diff) > 0 {
 		t.Errorf("the dumps differ:\n%.3000s", strings.Join(diff, "\n"))
 	}
@@ -120,7 +121,7 @@ func TestLostConnectionEmptiesTheTarget(t *testing.T) {
 	from, to := mysqltest.Database(t), mysqltest.Database(t)
 	mysqltest.Exec(t, from, "CREATE TABLE a (n INT PRIMARY KEY, v VARCHAR(200)); INSERT INTO a SELECT seq, REPEAT('x', 200) FROM seq_1_to_100000")
 	killed := false
-	err := attempt(t, from, to, database.TargetOptions{}, func(p database.Progress) {
+	err := attempt(t, from, to, database.TargetOptions{}, func(p convert.Progress) {
 		if !killed && p.Rows > 5000 {
 			killed = kill(t, to)
 		}

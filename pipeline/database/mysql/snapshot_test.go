@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
 )
@@ -131,7 +132,7 @@ func TestReaderWithoutReloadReadsOneTableAtATime(t *testing.T) {
 	if !strings.Contains(schema.Settings["reading"], "RELOAD") {
 		t.Errorf("the settings %v do not name the privilege", schema.Settings)
 	}
-	report, err := database.Convert(context.Background(), src, openTarget(t, to, database.TargetOptions{}), database.Options{Jobs: 4})
+	report, err := convert.Run(context.Background(), src, openTarget(t, to, database.TargetOptions{}), convert.Options{Jobs: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
@@ -30,7 +31,7 @@ func TestThroughAFileAndBackIsTheSameToTheDumpProgram(t *testing.T) {
 	from, to := awkward(t), mysqltest.Database(t)
 	file := "sqlite:" + filepath.Join(t.TempDir(), "copy.sqlite")
 	src := openSource(t, from, database.SourceOptions{Jobs: 2})
-	report, err := databasetest.Into(t, sqlite.Driver{}, file, src, database.Options{Jobs: 2})
+	report, err := databasetest.Into(t, sqlite.Driver{}, file, src, convert.Options{Jobs: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestThroughAFileAndBackIsTheSameToTheDumpProgram(t *testing.T) {
 	}
 	src.Close()
 	back := databasetest.From(t, sqlite.Driver{}, file, database.SourceOptions{})
-	report, err = databasetest.Into(t, mysql.Driver{}, to.Reveal(), back, database.Options{})
+	report, err = databasetest.Into(t, mysql.Driver{}, to.Reveal(), back, convert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
@@ -24,7 +25,7 @@ func TestLongValuesComeBack(t *testing.T) {
 					(3, REPEAT('z', 2000000), '', NULL, 2000, 1, NULL), (4, '', NULL, 1, 1999, 0, NULL), (5, REPEAT('q', 1500000), 'e', 1, 1999, 0, NULL)`)
 			mysqltest.Exec(t, to, "SET GLOBAL local_infile = "+local)
 			defer mysqltest.Exec(t, to, "SET GLOBAL local_infile = ON")
-			if report := convert(t, from, to, 1, database.Options{}); !report.Verified || report.Result("a").Rows != 5 {
+			if report := copied(t, from, to, 1, convert.Options{}); !report.Verified || report.Result("a").Rows != 5 {
 				t.Errorf("the report is %+v", report.Result("a"))
 			}
 		})
@@ -52,7 +53,7 @@ func fromSQLite(t *testing.T, script string) (database.Location, *database.Repor
 	makeSQLite(t, file, script)
 	to := mysqltest.Database(t)
 	src := databasetest.From(t, sqlite.Driver{}, "sqlite:"+file, database.SourceOptions{})
-	report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), src, database.Options{})
+	report, err := databasetest.Into(t, mysql.Driver{}, to.Reveal(), src, convert.Options{})
 	return to, report, err
 }
 
@@ -125,7 +126,7 @@ func BenchmarkLoad(b *testing.B) {
 	mysqltest.Exec(b, from, benchmarkTable)
 	b.ReportAllocs()
 	for b.Loop() {
-		report := convert(b, from, mysqltest.Database(b), 1, database.Options{NoVerify: true})
+		report := copied(b, from, mysqltest.Database(b), 1, convert.Options{NoVerify: true})
 		b.SetBytes(report.Tables[0].Bytes)
 	}
 }

@@ -33,8 +33,8 @@ func dialect(s server) *ddl.Dialect {
 		},
 		IndexedOnce: true, Expressions: true,
 		TableComment: 4000, ColumnComment: 4000, CommentLength: bytes,
-		Type:    func(a ddl.Asked) ddl.Mapped { return mapType(s, a) },
-		Default: defaultSQL, Comparable: sqlengine.Comparable,
+		Type: func(a ddl.Asked) ddl.Mapped { return mapType(s, a) },
+		Now:  nowSQL, Literal: literalSQL, Comparable: sqlengine.Comparable,
 		Identity: identitySQLOf, Sequence: sequenceSQL, Actions: actions, Comment: comment,
 		Generated: func(to ddl.Mapped, expr string, _ bool) string {
 			return to.SQL + " GENERATED ALWAYS AS (" + expr + ") VIRTUAL"
@@ -101,13 +101,16 @@ func comment(_, table, column, text string) string {
 	return "COMMENT ON COLUMN " + quote(table) + "." + quote(column) + " IS " + quoteText(text)
 }
 
-// defaultSQL spells a literal or the current time as a default.
-func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
+// nowSQL spells the current time.
+func nowSQL(to ddl.Mapped) (string, bool) {
+	kind := to.Type.Kind
+	return "CURRENT_TIMESTAMP", kind == database.Timestamp || kind == database.TimestampTZ || kind == database.Date
+}
+
+// literalSQL spells a value as a default.
+func literalSQL(c database.Cell, to ddl.Mapped) (string, bool) {
 	t := to.Type
-	if e.IsNow() {
-		return "CURRENT_TIMESTAMP", t.Kind == database.Timestamp || t.Kind == database.TimestampTZ || t.Kind == database.Date
-	}
-	return sqlengine.LiteralDefault(e, t, func(text string) (string, bool) {
+	return sqlengine.LiteralDefault(c, t, func(text string) (string, bool) {
 		switch t.Kind {
 		case database.Date, database.Timestamp, database.TimestampTZ:
 			return momentDefault(text, t)

@@ -11,6 +11,7 @@ import (
 	client "github.com/sijms/go-ora/v2"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlengine/scripted"
 )
@@ -87,13 +88,13 @@ func expectLoad(s *scripted.Script) *scripted.Step {
 	)
 }
 
-func convert(t *testing.T, s *scripted.Script, src *databasetest.Source, opts database.TargetOptions) (*database.Report, error, error) {
+func copied(t *testing.T, s *scripted.Script, src *databasetest.Source, opts database.TargetOptions) (*database.Report, error, error) {
 	t.Helper()
 	dst, err := openTarget(context.Background(), s.DB(), "", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := database.Convert(context.Background(), src, dst, database.Options{})
+	report, err := convert.Run(context.Background(), src, dst, convert.Options{})
 	return report, err, dst.Close()
 }
 
@@ -109,7 +110,7 @@ func TestAnImportIsWrittenCheckedAndCommitted(t *testing.T) {
 	s.Expect(`SELECT TO_CHAR(t."id", 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,'''), t."name", t."score" FROM "CHINOOK"."Artist" t ORDER BY t."id"`).
 		Rows([]any{"1", "AC/DC", 1.5}, []any{"2", nil, nil})
 	s.Expect(`DROP TABLE "_packstone_import" PURGE`)
-	report, err, closed := convert(t, s, artists(), database.TargetOptions{})
+	report, err, closed := copied(t, s, artists(), database.TargetOptions{})
 	if err != nil || closed != nil || !report.Verified {
 		t.Fatalf("convert: %v, close: %v", err, closed)
 	}
@@ -130,7 +131,7 @@ func TestAWrongCopyIsDroppedAgain(t *testing.T) {
 	filled().catalog(s)
 	s.Expect(`/^SELECT .* FROM "CHINOOK"."Artist" t/`).Rows([]any{"1", "AC/DC", 1.5}, []any{"2", "x", nil})
 	expectDrops(s)
-	_, err, closed := convert(t, s, artists(), database.TargetOptions{})
+	_, err, closed := copied(t, s, artists(), database.TargetOptions{})
 	if !errors.Is(err, database.ErrMismatch) || closed != nil {
 		t.Errorf("convert: %v, close: %v", err, closed)
 	}
@@ -149,7 +150,7 @@ func TestAConnectionLostWhileLoadingIsCleanedUpOnANewOne(t *testing.T) {
 	s.Anytime("ROLLBACK").Fails(driver.ErrBadConn)
 	dictionary{}.session(s, "")
 	expectDrops(s)
-	_, err, closed := convert(t, s, artists(), database.TargetOptions{})
+	_, err, closed := copied(t, s, artists(), database.TargetOptions{})
 	if !errors.Is(err, database.ErrUnreachable) {
 		t.Errorf("convert: %v", err)
 	}
@@ -168,7 +169,7 @@ func TestWhatCannotBeCleanedUpIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = database.Convert(context.Background(), artists(), dst, database.Options{}); !errors.Is(err, database.ErrUnreachable) {
+	if _, err = convert.Run(context.Background(), artists(), dst, convert.Options{}); !errors.Is(err, database.ErrUnreachable) {
 		t.Errorf("convert: %v", err)
 	}
 	s.RefuseConnections(errors.New("no route to host"))
@@ -188,7 +189,7 @@ func TestASourceThatBreaksLeavesNothing(t *testing.T) {
 	expectDrops(s)
 	src := artists()
 	src.FailAfter = 1
-	_, err, closed := convert(t, s, src, database.TargetOptions{})
+	_, err, closed := copied(t, s, src, database.TargetOptions{})
 	if !errors.Is(err, databasetest.ErrBroken) || closed != nil {
 		t.Errorf("convert: %v, close: %v", err, closed)
 	}
@@ -201,7 +202,7 @@ func TestAValueThatDoesNotFitIsAnErrValue(t *testing.T) {
 	expectLoad(s).Fails(oracleError(12899))
 	s.Expect("ROLLBACK")
 	expectDrops(s)
-	_, err, closed := convert(t, s, artists(), database.TargetOptions{})
+	_, err, closed := copied(t, s, artists(), database.TargetOptions{})
 	if !errors.Is(err, database.ErrValue) || closed != nil {
 		t.Errorf("convert: %v, close: %v", err, closed)
 	}
@@ -211,7 +212,7 @@ func TestASchemaThatHoldsSomethingIsRefusedAndLeftAlone(t *testing.T) {
 	s := scripted.New(t)
 	expectTarget(s)
 	s.Expect(contentSQL).With(owner).Rows([]any{"TABLE", "PAYROLL"})
-	_, err, closed := convert(t, s, artists(), database.TargetOptions{})
+	_, err, closed := copied(t, s, artists(), database.TargetOptions{})
 	if !errors.Is(err, database.ErrNotEmpty) || !strings.Contains(err.Error(), "table PAYROLL") || closed != nil {
 		t.Errorf("convert: %v, close: %v", err, closed)
 	}
@@ -225,7 +226,7 @@ func TestOnlyWhatAnEarlierImportNotedIsCleared(t *testing.T) {
 	s.Expect(`DROP SEQUENCE "S"`)
 	s.Expect(`DROP TABLE "_packstone_import" CASCADE CONSTRAINTS PURGE`)
 	s.Expect(contentSQL).With(owner).Rows([]any{"TABLE", "PAYROLL"})
-	_, err, closed := convert(t, s, artists(), database.TargetOptions{EmptyLeftover: true})
+	_, err, closed := copied(t, s, artists(), database.TargetOptions{EmptyLeftover: true})
 	if !errors.Is(err, database.ErrNotEmpty) || closed != nil {
 		t.Errorf("convert: %v, close: %v", err, closed)
 	}
@@ -370,7 +371,7 @@ func TestVerifyComparesKeysAndRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := database.Verify(context.Background(), src, dst, database.Options{}); !errors.Is(err, c.want) {
+		if _, err := convert.Verify(context.Background(), src, dst, convert.Options{}); !errors.Is(err, c.want) {
 			t.Errorf("verify: %v, want %v", err, c.want)
 		}
 		if err := dst.Close(); err != nil {

@@ -96,7 +96,7 @@ func TestAnIndexThatOracleRefusesIsListed(t *testing.T) {
 	s.Expect(`DROP TABLE "_packstone_import" PURGE`)
 	src := artists()
 	src.Model.Tables[0].Indexes = []*database.Index{{Name: "by name", Parts: []database.IndexPart{{Column: "name"}}}}
-	report, err, closed := convert(t, s, src, database.TargetOptions{})
+	report, err, closed := copied(t, s, src, database.TargetOptions{})
 	if err != nil || closed != nil {
 		t.Fatalf("convert: %v, close: %v", err, closed)
 	}

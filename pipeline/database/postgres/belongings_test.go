@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
@@ -55,7 +56,7 @@ func TestOwnersSettingsAndDefaultPrivilegesComeBack(t *testing.T) {
 			EXECUTE format('ALTER DATABASE %I SET application_name TO ''it''''s 100%%''', current_database());
 			EXECUTE format('ALTER ROLE "belongings Reader" IN DATABASE %I SET work_mem TO ''8MB''', current_database());
 		END$$`)
-	report, err := convert(t, postgres.Driver{}, postgres.Driver{}, from, to, database.Options{})
+	report, err := copied(t, postgres.Driver{}, postgres.Driver{}, from, to, convert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +76,11 @@ func TestWhatBelongsToARoleThatIsNotThereIsListed(t *testing.T) {
 	postgrestest.Roles(t, from, "belongings_gone")
 	postgrestest.Exec(t, from, "CREATE TABLE thing (id int); ALTER TABLE thing OWNER TO belongings_gone")
 	file := "sqlite:" + filepath.Join(t.TempDir(), "x.sqlite")
-	if _, err := convert(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, database.Options{}); err != nil {
+	if _, err := copied(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	postgrestest.Exec(t, from, "ALTER TABLE thing OWNER TO CURRENT_USER; DROP ROLE belongings_gone")
-	report, err := convert(t, sqlite.Driver{}, postgres.Driver{}, file, to, database.Options{})
+	report, err := copied(t, sqlite.Driver{}, postgres.Driver{}, file, to, convert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
@@ -162,7 +163,7 @@ func TestVerifyingRunsNobodysCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dst.Close()
-	if _, err := database.Verify(ctx, src, dst, database.Options{}); err != nil {
+	if _, err := convert.Verify(ctx, src, dst, convert.Options{}); err != nil {
 		t.Errorf("a database differs from itself: %v", err)
 	}
 	if ran := marks(t, "packstone", "postgres"); len(ran) != len(before) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
@@ -92,7 +93,7 @@ func TestAColumnThatUsersCodeComputesIsUnreadButComesBack(t *testing.T) {
 	postgrestest.Exec(t, from, computedSQL)
 	postgrestest.Exec(t, from, "DELETE FROM t WHERE id > 2")
 	file := "sqlite:" + filepath.Join(t.TempDir(), "out.sqlite")
-	report, err := convert(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, database.Options{})
+	report, err := copied(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, convert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestAColumnThatUsersCodeComputesIsUnreadButComesBack(t *testing.T) {
 	if unread != 1 {
 		t.Errorf("%d columns are listed as unread, want 1", unread)
 	}
-	report, err = convert(t, sqlite.Driver{}, postgres.Driver{}, file, to, database.Options{})
+	report, err = copied(t, sqlite.Driver{}, postgres.Driver{}, file, to, convert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func verify(t testing.TB, from, against string) error {
 		t.Fatal(err)
 	}
 	defer dst.Close()
-	_, err = database.Verify(ctx, src, dst, database.Options{})
+	_, err = convert.Verify(ctx, src, dst, convert.Options{})
 	return err
 }
 
@@ -148,11 +149,11 @@ func TestAnUnreadPrimaryKeyStaysInItsEngine(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	postgrestest.Exec(t, from, `CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2';
 		CREATE TABLE t (a int, id int GENERATED ALWAYS AS (twice(a)) STORED PRIMARY KEY); INSERT INTO t VALUES (2), (1)`)
-	_, err := convert(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, "sqlite:"+filepath.Join(t.TempDir(), "out.sqlite"), database.Options{})
+	_, err := copied(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, "sqlite:"+filepath.Join(t.TempDir(), "out.sqlite"), convert.Options{})
 	if !errors.Is(err, database.ErrRefused) || !strings.Contains(err.Error(), "id is in the primary key of table public.t") {
 		t.Errorf("error %v, want a refusal that names the column", err)
 	}
-	if report := into(t, from, to, database.Options{}); len(report.Inexact()) != 0 || report.Tables[0].Rows != 2 {
+	if report := into(t, from, to, convert.Options{}); len(report.Inexact()) != 0 || report.Tables[0].Rows != 2 {
 		t.Errorf("report %+v", report)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
@@ -47,7 +48,7 @@ func TestAForeignSQLiteFileBecomesAPostgresDatabase(t *testing.T) {
 	}
 	for _, file := range files {
 		url := postgrestest.Database(t)
-		report, err := convert(t, sqlite.Driver{}, postgres.Driver{}, "sqlite:"+file, url, database.Options{})
+		report, err := copied(t, sqlite.Driver{}, postgres.Driver{}, "sqlite:"+file, url, convert.Options{})
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
@@ -56,7 +57,7 @@ func TestAForeignSQLiteFileBecomesAPostgresDatabase(t *testing.T) {
 		}
 		t.Log(dumpSchema(t, url))
 		back := "sqlite:" + filepath.Join(t.TempDir(), "back.sqlite")
-		if _, err := convert(t, postgres.Driver{}, sqlite.Driver{}, url, back, database.Options{}); err != nil {
+		if _, err := copied(t, postgres.Driver{}, sqlite.Driver{}, url, back, convert.Options{}); err != nil {
 			t.Fatalf("%s back: %v", file, err)
 		}
 	}
@@ -65,7 +66,7 @@ func TestAForeignSQLiteFileBecomesAPostgresDatabase(t *testing.T) {
 func TestAForeignSQLiteFileIsCopiedExactly(t *testing.T) {
 	file := "sqlite:" + foreignFile(t)
 	to := "sqlite:" + filepath.Join(t.TempDir(), "copy.sqlite")
-	report, err := convert(t, sqlite.Driver{}, sqlite.Driver{}, file, to, database.Options{Strict: true})
+	report, err := copied(t, sqlite.Driver{}, sqlite.Driver{}, file, to, convert.Options{Strict: true})
 	if err != nil {
 		t.Fatalf("%v %v", err, report.Inexact())
 	}

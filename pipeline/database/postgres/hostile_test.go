@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
@@ -212,7 +213,7 @@ func TestASnapshotOfAFileIsTrustedNoMoreThanTheFile(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	postgrestest.Exec(t, from, "CREATE TABLE t (n int); CREATE FUNCTION f(text) RETURNS text LANGUAGE internal AS 'upper'")
 	file := "sqlite:" + filepath.Join(t.TempDir(), "x.sqlite")
-	if _, err := convert(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, database.Options{}); err != nil {
+	if _, err := copied(t, postgres.Driver{}, sqlite.Driver{Portable: true}, from, file, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	exported := databasetest.From(t, sqlite.Driver{}, file, database.SourceOptions{})
@@ -230,7 +231,7 @@ func TestASnapshotOfAFileIsTrustedNoMoreThanTheFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := databasetest.Into(t, postgres.Driver{}, to, src, database.Options{}); !errors.Is(err, c.want) {
+		if _, err := databasetest.Into(t, postgres.Driver{}, to, src, convert.Options{}); !errors.Is(err, c.want) {
 			t.Errorf("a snapshot of %s: %v, want %v", name, err, c.want)
 		}
 	}
@@ -283,7 +284,7 @@ func importNeutral(t *testing.T, native, sql string) {
 		Indexes: []*database.Index{{Name: `i"` + evil, Parts: []database.IndexPart{{Expr: &e}}, Where: &e}, {Name: "j", Method: evil, Parts: []database.IndexPart{{Column: "g"}}}},
 	}
 	s := &database.Schema{Engine: database.Postgres, Namespace: "public", Tables: []*database.Table{table}, Settings: map[string]string{"search_path": evil}}
-	report, err := databasetest.Into(t, postgres.Driver{}, url, &databasetest.Source{Model: s}, database.Options{Plan: database.PlanOptions{NoNativeDDL: true, HandedOver: true}})
+	report, err := databasetest.Into(t, postgres.Driver{}, url, &databasetest.Source{Model: s}, convert.Options{Plan: database.PlanOptions{NoNativeDDL: true, HandedOver: true}})
 	if err != nil {
 		t.Fatalf("%s, %s: %v", native, sql, err)
 	}

@@ -39,7 +39,8 @@ func dialect() *ddl.Dialect {
 		Filtered: true, Include: true, Expressions: true,
 		LargeObjects: true,
 		Type:         mapType,
-		Default:      defaultSQL,
+		Now:          func(to ddl.Mapped) (string, bool) { return "CURRENT_TIMESTAMP", moment(to.Type) },
+		Literal:      literalSQL,
 		Comparable:   func(_ database.Type, to ddl.Mapped) bool { return comparable(to.Type) },
 		Computes:     func(database.Type, ddl.Mapped) bool { return true },
 		Identity:     identitySQL,
@@ -77,17 +78,14 @@ func comment(schema, table, column, text string) string {
 	return "COMMENT ON COLUMN " + qualified(schema, table) + "." + quote(column) + " IS " + literal(text)
 }
 
-// defaultSQL spells a literal or the current time as a default.
-func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
+// moment says that values of a type have a date.
+func moment(t database.Type) bool {
+	return t.Kind == database.Date || t.Kind == database.Timestamp || t.Kind == database.TimestampTZ
+}
+
+// literalSQL spells a value as a default.
+func literalSQL(c database.Cell, to ddl.Mapped) (string, bool) {
 	t := to.Type
-	moment := t.Kind == database.Date || t.Kind == database.Timestamp || t.Kind == database.TimestampTZ
-	if e.IsNow() {
-		return "CURRENT_TIMESTAMP", moment
-	}
-	c, ok := e.Literal()
-	if !ok {
-		return "", false
-	}
 	switch {
 	case c.Class == database.ClassNull:
 		return "NULL", true
@@ -99,7 +97,7 @@ func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
 		return literal(fmt.Sprint(c.Int)), true
 	}
 	text := string(c.Bytes)
-	if database.ImpossibleDate(text) && moment {
+	if database.ImpossibleDate(text) && moment(t) {
 		return "", false
 	}
 	return literal(text), t.Kind != database.Bytes && t.Kind != database.Interval

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 )
@@ -23,9 +24,9 @@ func found(r *database.Report, object string) database.Finding {
 	return database.Finding{Status: database.Exact}
 }
 
-func into(t testing.TB, from, to string, opts database.Options) *database.Report {
+func into(t testing.TB, from, to string, opts convert.Options) *database.Report {
 	t.Helper()
-	report, err := convert(t, postgres.Driver{}, postgres.Driver{}, from, to, opts)
+	report, err := copied(t, postgres.Driver{}, postgres.Driver{}, from, to, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestFunctionsInConstraintsMayNameTablesAsUsersDo(t *testing.T) {
 		CREATE FUNCTION same(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
 		CREATE DOMAIN kept AS int CHECK (twice(VALUE) > 0);
 		CREATE TABLE t (n int CONSTRAINT has CHECK (known(n)), k kept); CREATE INDEX doubled ON t (twice(n)); INSERT INTO t VALUES (7, 1)`)
-	report := into(t, from, to, database.Options{})
+	report := into(t, from, to, convert.Options{})
 	for _, f := range report.Inexact() {
 		t.Error(f)
 	}
@@ -60,7 +61,7 @@ func TestAConstraintThatCannotBeMadeIsListed(t *testing.T) {
 		CREATE OPERATOR CLASS mine FOR TYPE int USING hash AS OPERATOR 1 =, FUNCTION 1 hashint4(int);
 		CREATE INDEX special ON t USING hash (n mine);
 		CREATE OR REPLACE FUNCTION fails(int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM gone); END'`)
-	report := into(t, from, to, database.Options{})
+	report := into(t, from, to, convert.Options{})
 	for object, want := range map[string]database.Status{
 		"check public.t.none": database.Approximated, "check public.t.broken": database.Approximated, "index public.t.special": database.Dropped,
 	} {
@@ -76,7 +77,7 @@ func TestAConstraintThatCannotBeMadeIsListed(t *testing.T) {
 func TestACheckThatWasNotValidStaysSo(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	postgrestest.Exec(t, from, `CREATE TABLE t (n int); INSERT INTO t VALUES (-1); ALTER TABLE t ADD CONSTRAINT positive CHECK (n > 0) NOT VALID`)
-	into(t, from, to, database.Options{Plan: database.PlanOptions{NoNativeDDL: true}})
+	into(t, from, to, convert.Options{Plan: database.PlanOptions{NoNativeDDL: true}})
 	if dump := dumpSchema(t, to); !strings.Contains(dump, "NOT VALID") {
 		t.Errorf("the check is not there:\n%s", dump)
 	}
@@ -88,7 +89,7 @@ func TestAnImportNeedsNoRightToMakeWhatIsThere(t *testing.T) {
 	postgrestest.Roles(t, to, "plain LOGIN")
 	postgrestest.Exec(t, to, `GRANT ALL ON SCHEMA public TO plain`)
 	for _, native := range []bool{true, false} {
-		into(t, from, strings.Replace(to, "postgres@", "plain@", 1), database.Options{Plan: database.PlanOptions{NoNativeDDL: !native}})
+		into(t, from, strings.Replace(to, "postgres@", "plain@", 1), convert.Options{Plan: database.PlanOptions{NoNativeDDL: !native}})
 		postgrestest.Exec(t, to, `DROP TABLE t`)
 	}
 }
@@ -132,7 +133,7 @@ func TestWhatIsNotCarriedIsListed(t *testing.T) {
 		CREATE TEXT SEARCH TEMPLATE tpl (LEXIZE = dsimple_lexize);
 		CREATE TEXT SEARCH PARSER psr (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype);
 		CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8`)
-	report := into(t, from, to, database.Options{})
+	report := into(t, from, to, convert.Options{})
 	for _, object := range []string{
 		"foreign-data wrapper w", "server s", "foreign table public.f", "user mapping s for postgres", "view public.above",
 		"text search template public.tpl", "text search parser public.psr", "conversion public.conv",
@@ -161,7 +162,7 @@ func TestTextThatIsNoUTF8NamesItsTableAndTheCure(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close(context.Background())
-	_, err = convert(t, postgres.Driver{}, postgres.Driver{}, at, url, database.Options{})
+	_, err = copied(t, postgres.Driver{}, postgres.Driver{}, at, url, convert.Options{})
 	if err == nil || !strings.Contains(err.Error(), "public.t") || !strings.Contains(err.Error(), "docs/native-dumps.md") {
 		t.Errorf("error %v", err)
 	}
@@ -182,7 +183,7 @@ func TestWhatTheFilterLeavesOutIsNotLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dst.Close()
-	report, err := database.Convert(ctx, src, dst, database.Options{Strict: true})
+	report, err := convert.Run(ctx, src, dst, convert.Options{Strict: true})
 	if err != nil || len(report.Inexact()) > 0 || report.Chosen() == 0 {
 		t.Errorf("error %v, report %+v", err, report)
 	}

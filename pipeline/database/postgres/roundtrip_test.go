@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
@@ -31,8 +32,8 @@ func location(t testing.TB, url string) database.Location {
 	return at
 }
 
-// convert copies one database into another and returns the report.
-func convert(t testing.TB, from, to database.Driver, fromURL, toURL string, opts database.Options) (*database.Report, error) {
+// copied copies one database into another and returns the report.
+func copied(t testing.TB, from, to database.Driver, fromURL, toURL string, opts convert.Options) (*database.Report, error) {
 	t.Helper()
 	ctx := context.Background()
 	src, err := from.OpenSource(ctx, location(t, fromURL), database.SourceOptions{Jobs: opts.Jobs})
@@ -45,7 +46,7 @@ func convert(t testing.TB, from, to database.Driver, fromURL, toURL string, opts
 		t.Fatal(err)
 	}
 	defer dst.Close()
-	return database.Convert(ctx, src, dst, opts)
+	return convert.Run(ctx, src, dst, opts)
 }
 
 var restrictLine = regexp.MustCompile(`(?m)^\\(un)?restrict .*$`)
@@ -85,7 +86,7 @@ func TestPostgresIntoPostgresKeepsSchemaAndRows(t *testing.T) {
 	for _, script := range scripts(t) {
 		from, to := postgrestest.Database(t), postgrestest.Database(t)
 		loadScript(t, from, script)
-		report, err := convert(t, postgres.Driver{}, postgres.Driver{}, from, to, database.Options{Jobs: 2})
+		report, err := copied(t, postgres.Driver{}, postgres.Driver{}, from, to, convert.Options{Jobs: 2})
 		if err != nil {
 			t.Fatalf("%s: %v", script, err)
 		}
@@ -113,14 +114,14 @@ func TestPostgresThroughSQLiteKeepsSchemaAndRows(t *testing.T) {
 		from, to := postgrestest.Database(t), postgrestest.Database(t)
 		loadScript(t, from, script)
 		file := "sqlite:" + filepath.Join(t.TempDir(), "copy.sqlite")
-		exported, err := convert(t, postgres.Driver{}, sqlite.Driver{}, from, file, database.Options{Jobs: 2})
+		exported, err := copied(t, postgres.Driver{}, sqlite.Driver{}, from, file, convert.Options{Jobs: 2})
 		if err != nil {
 			t.Fatalf("export %s: %v", script, err)
 		}
 		for _, f := range exported.Inexact() {
 			t.Logf("%s", f)
 		}
-		imported, err := convert(t, sqlite.Driver{}, postgres.Driver{}, file, to, database.Options{})
+		imported, err := copied(t, sqlite.Driver{}, postgres.Driver{}, file, to, convert.Options{})
 		if err != nil {
 			t.Fatalf("import %s: %v", script, err)
 		}

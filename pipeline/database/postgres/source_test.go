@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
@@ -53,7 +54,7 @@ func TestAParallelExportIsOneMoment(t *testing.T) {
 		}
 		src := databasetest.From(t, postgres.Driver{}, url, database.SourceOptions{Jobs: 3})
 		file := "sqlite:" + filepath.Join(t.TempDir(), "pairs.sqlite")
-		report, err := databasetest.Into(t, sqlite.Driver{}, file, src, database.Options{Jobs: 3})
+		report, err := databasetest.Into(t, sqlite.Driver{}, file, src, convert.Options{Jobs: 3})
 		src.Close()
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +79,7 @@ func TestRowSecurityIsAnErrorNotFewerRows(t *testing.T) {
 		CREATE POLICY p ON secret USING (a = 1); GRANT SELECT ON secret TO reader`)
 	src := databasetest.From(t, postgres.Driver{}, strings.Replace(url, "postgres@", "reader@", 1), database.SourceOptions{})
 	file := "sqlite:" + filepath.Join(t.TempDir(), "secret.sqlite")
-	_, err := databasetest.Into(t, sqlite.Driver{}, file, src, database.Options{})
+	_, err := databasetest.Into(t, sqlite.Driver{}, file, src, convert.Options{})
 	if !errors.Is(err, database.ErrHiddenRows) {
 		t.Errorf("error %v, want ErrHiddenRows", err)
 	}
@@ -97,11 +98,11 @@ func TestNULIsRefusedWithItsPlaceOrStripped(t *testing.T) {
 		Data:  map[string][][]database.Cell{"notes": {{databasetest.Int(7), databasetest.Text("a\x00b")}}},
 	}
 	url := postgrestest.Database(t)
-	_, err := databasetest.Into(t, postgres.Driver{}, url, src, database.Options{})
+	_, err := databasetest.Into(t, postgres.Driver{}, url, src, convert.Options{})
 	if !errors.Is(err, database.ErrValue) || !strings.Contains(fmt.Sprint(err), "table notes, column body, row (id=7)") {
 		t.Errorf("error %v, want an ErrValue with the place", err)
 	}
-	report, err := databasetest.Into(t, postgres.Driver{}, url, src, database.Options{Plan: database.PlanOptions{NUL: database.NULStrip}})
+	report, err := databasetest.Into(t, postgres.Driver{}, url, src, convert.Options{Plan: database.PlanOptions{NUL: database.NULStrip}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,10 +142,10 @@ func TestALostConnectionLeavesTheTargetEmpty(t *testing.T) {
 	for i := range src.Data["t"] {
 		src.Data["t"][i] = []database.Cell{databasetest.Int(int64(i))}
 	}
-	if _, err := databasetest.Into(t, postgres.Driver{}, url, src, database.Options{}); err == nil {
+	if _, err := databasetest.Into(t, postgres.Driver{}, url, src, convert.Options{}); err == nil {
 		t.Fatal("a lost connection went unnoticed")
 	}
-	if _, err := databasetest.Into(t, postgres.Driver{}, url, src.Source, database.Options{}); err != nil {
+	if _, err := databasetest.Into(t, postgres.Driver{}, url, src.Source, convert.Options{}); err != nil {
 		t.Errorf("the target is not empty: %v", err)
 	}
 }
@@ -166,7 +167,7 @@ func TestFilteredTablesComeBackWithoutWhatRefersToOthers(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	loadScript(t, from, "testdata/awkward.sql")
 	src := databasetest.From(t, postgres.Driver{}, from, database.SourceOptions{Filter: database.Filter{Tables: []string{"public.worker", "measured"}}})
-	report, err := databasetest.Into(t, postgres.Driver{}, to, src, database.Options{})
+	report, err := databasetest.Into(t, postgres.Driver{}, to, src, convert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

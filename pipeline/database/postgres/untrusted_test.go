@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
@@ -118,7 +119,7 @@ func stored(t testing.TB, url string) func() database.Source {
 // restore puts a stored database into an empty one.
 func restore(t testing.TB, from func() database.Source, to string, opts database.PlanOptions) (*database.Report, error) {
 	t.Helper()
-	return databasetest.Into(t, postgres.Driver{}, to, from(), database.Options{Plan: opts})
+	return databasetest.Into(t, postgres.Driver{}, to, from(), convert.Options{Plan: opts})
 }
 
 // pgRestore does the same with the server's own programs.

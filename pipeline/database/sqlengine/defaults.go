@@ -10,11 +10,7 @@ import (
 // LiteralDefault spells a literal as the default of a column; ok is false where
 // the column cannot have it. text spells what is neither a null, nor a number,
 // nor a truth value; bytes have no spelling.
-func LiteralDefault(e database.Expr, t database.Type, text func(string) (string, bool)) (sql string, ok bool) {
-	c, ok := e.Literal()
-	if !ok {
-		return "", false
-	}
+func LiteralDefault(c database.Cell, t database.Type, text func(string) (string, bool)) (sql string, ok bool) {
 	switch c.Class {
 	case database.ClassNull:
 		return "NULL", true

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
@@ -27,7 +28,7 @@ func BenchmarkConvert(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		report, err := databasetest.Into(b, sqlite.Driver{}, newFile(b), src, database.Options{})
+		report, err := databasetest.Into(b, sqlite.Driver{}, newFile(b), src, convert.Options{})
 		if err != nil {
 			b.Fatal(err)
 		}

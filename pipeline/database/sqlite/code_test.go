@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
@@ -91,7 +92,7 @@ func rowsOf(t testing.TB, url string, opts database.SourceOptions) ([]string, er
 func TestAnExportWhoseTableIsAViewIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "export.sqlite")
 	from := databasetest.From(t, sqlite.Driver{}, build(t, "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)"), database.SourceOptions{})
-	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, "sqlite:"+path, from, database.Options{}); err != nil {
+	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, "sqlite:"+path, from, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := sqlite3.Open(path)

@@ -13,6 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
@@ -73,7 +74,7 @@ func TestStatementsThatDoNotMakeTheirObjectDoNotRun(t *testing.T) {
 func TestATriggerIsOneStatement(t *testing.T) {
 	id, attached := database.ObjectID{Kind: "trigger", Table: "t", Name: "x"}, filepath.Join(t.TempDir(), "attached")
 	s := schemaWith("CREATE TABLE t (n)", id, "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END; ATTACH '"+attached+"' AS a")
-	report, err := databasetest.Into(t, sqlite.Driver{}, newFile(t), &databasetest.Source{Model: s}, database.Options{})
+	report, err := databasetest.Into(t, sqlite.Driver{}, newFile(t), &databasetest.Source{Model: s}, convert.Options{})
 	if err != nil || len(report.Inexact()) != 1 || report.Inexact()[0].Object != id {
 		t.Errorf("error %v, inexact are %v", err, report.Inexact())
 	}
@@ -89,7 +90,7 @@ func TestAFilesStatementsStandInOnePlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := databasetest.From(t, sqlite.Driver{}, shop, database.SourceOptions{})
-	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, file, src, database.Options{}); err != nil {
+	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, file, src, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	stored := readText(t, file, "SELECT value FROM _packstone_meta WHERE key = 'schema'")
@@ -111,7 +112,7 @@ func TestAFilesStatementsStandInOnePlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := newFile(t)
-	report, err := databasetest.Into(t, sqlite.Driver{}, back, databasetest.From(t, sqlite.Driver{}, file, database.SourceOptions{}), database.Options{})
+	report, err := databasetest.Into(t, sqlite.Driver{}, back, databasetest.From(t, sqlite.Driver{}, file, database.SourceOptions{}), convert.Options{})
 	if err != nil || len(report.Inexact()) > 0 {
 		t.Fatalf("%v, %v", err, report.Inexact())
 	}
@@ -126,7 +127,7 @@ func TestAnUnsoundSchemaIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := databasetest.From(t, sqlite.Driver{}, shop, database.SourceOptions{})
-	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, file, src, database.Options{}); err != nil {
+	if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, file, src, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for from, to := range map[string]string{

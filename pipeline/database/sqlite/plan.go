@@ -103,7 +103,8 @@ func dialect(source string) *ddl.Dialect {
 		Counters: ddl.CountsRow, StepOne: true,
 		Filtered: true, Expressions: true,
 		Type:       func(a ddl.Asked) ddl.Mapped { return mapType(a, source) },
-		Default:    defaultSQL,
+		Now:        nowSQL,
+		Literal:    literalSQL,
 		Comparable: func(from database.Type, _ ddl.Mapped) bool { return comparable(from) },
 		Computes:   func(from database.Type, _ ddl.Mapped) bool { return sameEverywhere(from) },
 		Identity:   countsUp,
@@ -192,14 +193,10 @@ func comparable(t database.Type) bool {
 	return false
 }
 
-func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
+func literalSQL(c database.Cell, to ddl.Mapped) (string, bool) {
 	t := to.Type
 	_, enc := declare(t)
-	if e.IsNow() {
-		return "CURRENT_TIMESTAMP", t.Kind == database.Timestamp || t.Kind == database.TimestampTZ
-	}
-	c, ok := e.Literal()
-	if !ok || t.Kind == database.Bytes || t.Kind == database.Interval {
+	if t.Kind == database.Bytes || t.Kind == database.Interval {
 		return "", false
 	}
 	switch c.Class {
@@ -212,4 +209,8 @@ func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
 		return "(" + text(string(c.Bytes)) + " + 0)", true
 	}
 	return text(string(c.Bytes)), true
+}
+
+func nowSQL(to ddl.Mapped) (string, bool) {
+	return "CURRENT_TIMESTAMP", to.Type.Kind == database.Timestamp || to.Type.Kind == database.TimestampTZ
 }

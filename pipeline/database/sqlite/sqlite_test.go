@@ -13,6 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
@@ -98,7 +99,7 @@ func TestPortableFilesKeepWhatAffinityWouldChange(t *testing.T) {
 		"bytes":         oneColumn(database.Type{Kind: database.Bytes}, databasetest.Blob(""), databasetest.Blob("1")),
 	} {
 		url := newFile(t)
-		report, err := databasetest.Into(t, sqlite.Driver{}, url, src, database.Options{})
+		report, err := databasetest.Into(t, sqlite.Driver{}, url, src, convert.Options{})
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
 			continue
@@ -116,7 +117,7 @@ func TestAnUnfinishedFileIsRemovedAndNoOtherReplaced(t *testing.T) {
 	path := filepath.Join(dir, "x.sqlite")
 	src := oneColumn(database.Type{Kind: database.Int, Bits: 64}, databasetest.Int(1), databasetest.Int(2))
 	src.FailAfter = 1
-	if _, err := databasetest.Into(t, sqlite.Driver{}, "sqlite:"+path, src, database.Options{}); !errors.Is(err, databasetest.ErrBroken) {
+	if _, err := databasetest.Into(t, sqlite.Driver{}, "sqlite:"+path, src, convert.Options{}); !errors.Is(err, databasetest.ErrBroken) {
 		t.Fatalf("error %v, want ErrBroken", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
@@ -129,7 +130,7 @@ func TestAnUnfinishedFileIsRemovedAndNoOtherReplaced(t *testing.T) {
 	dst, err := sqlite.Driver{}.OpenTarget(t.Context(), databasetest.Locate(t, "sqlite:"+path), database.TargetOptions{})
 	if err == nil {
 		defer dst.Close()
-		_, err = database.Convert(t.Context(), src, dst, database.Options{})
+		_, err = convert.Run(t.Context(), src, dst, convert.Options{})
 	}
 	if err == nil {
 		t.Error("a file that is no database was replaced")
@@ -152,7 +153,7 @@ func TestAnEditedFileImportsWithItsEdits(t *testing.T) {
 		Model: &database.Schema{Engine: "memory", Tables: []*database.Table{table}, Sequences: []*database.Sequence{{Name: "s", Start: 1, Increment: 1, Min: 1, Max: math.MaxInt64, Last: 5, Called: true}}},
 		Data:  map[string][][]database.Cell{"t": {{databasetest.Int(3), databasetest.Text("2026-01-01 00:00:00+00:00")}}},
 	}
-	if _, err := databasetest.Into(t, sqlite.Driver{}, url, src, database.Options{}); err != nil {
+	if _, err := databasetest.Into(t, sqlite.Driver{}, url, src, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := exec(t, url, "INSERT INTO t (at) VALUES ('2026-02-03 04:05:06'); CREATE TABLE added (x TEXT); INSERT INTO added VALUES ('y')"); err != nil {
@@ -217,7 +218,7 @@ func TestNumbersInTheHeaderComeBack(t *testing.T) {
 			}
 		}
 		src := databasetest.From(t, sqlite.Driver{}, from, database.SourceOptions{})
-		report, err := databasetest.Into(t, driver, to, src, database.Options{})
+		report, err := databasetest.Into(t, driver, to, src, convert.Options{})
 		if err != nil || len(report.Inexact()) > 0 {
 			t.Fatalf("copy: %v, %v", report.Inexact(), err)
 		}
@@ -265,7 +266,7 @@ func TestNullsInAPrimaryKeyStayWhereSQLiteAllowsThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = database.Convert(t.Context(), src, dst, database.Options{})
+		_, err = convert.Run(t.Context(), src, dst, convert.Options{})
 		if err = errors.Join(err, dst.Close()); err != nil {
 			t.Fatalf("portable %t: %v", driver.Portable, err)
 		}

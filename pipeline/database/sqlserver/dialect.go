@@ -32,7 +32,7 @@ func dialect() *ddl.Dialect {
 		Counters: ddl.CountsOne,
 		Filtered: true, Include: true,
 		TableComment: 3750, ColumnComment: 3750, CommentLength: sqlengine.Units, // of a sql_variant
-		Type: mapType, Default: defaultSQL, Comparable: sqlengine.Comparable,
+		Type: mapType, Now: nowSQL, Literal: literalSQL, Comparable: sqlengine.Comparable,
 		Identity: identity, Generated: generated, Sequence: sequenceSQL, Actions: actions, Comment: comment,
 		Indexed: func(to ddl.Mapped) bool { return !strings.Contains(to.SQL, "(max)") },
 	}
@@ -95,19 +95,21 @@ func comment(schema, table, column, text string) string {
 	return sql
 }
 
-// defaultSQL spells a literal or the current time as a default.
-func defaultSQL(e database.Expr, to ddl.Mapped) (string, bool) {
-	t := to.Type
-	if e.IsNow() {
-		switch t.Kind {
-		case database.TimestampTZ:
-			return "SYSDATETIMEOFFSET()", true
-		case database.Timestamp, database.Date:
-			return "SYSDATETIME()", true
-		}
-		return "", false
+// nowSQL spells the current time.
+func nowSQL(to ddl.Mapped) (string, bool) {
+	switch to.Type.Kind {
+	case database.TimestampTZ:
+		return "SYSDATETIMEOFFSET()", true
+	case database.Timestamp, database.Date:
+		return "SYSDATETIME()", true
 	}
-	return sqlengine.LiteralDefault(e, t, func(text string) (string, bool) {
+	return "", false
+}
+
+// literalSQL spells a value as a default.
+func literalSQL(c database.Cell, to ddl.Mapped) (string, bool) {
+	t := to.Type
+	return sqlengine.LiteralDefault(c, t, func(text string) (string, bool) {
 		switch t.Kind {
 		case database.Date, database.Timestamp, database.TimestampTZ, database.Time:
 			_, err := parseMoment(t.Kind, text)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/ddl"
 	"github.com/packstone/packstone/pipeline/database/sqlengine"
@@ -92,13 +93,13 @@ func expectFinish(s *scripted.Script) {
 
 const readBack = `SELECT t.[id], t.[name], t.[parent] FROM [dbo].[Artist] t ORDER BY t.[id]`
 
-func convert(t *testing.T, s *scripted.Script, src *databasetest.Source) (*database.Report, error, error) {
+func copied(t *testing.T, s *scripted.Script, src *databasetest.Source) (*database.Report, error, error) {
 	t.Helper()
 	dst, err := openTarget(context.Background(), s.DB())
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := database.Convert(context.Background(), src, dst, database.Options{})
+	report, err := convert.Run(context.Background(), src, dst, convert.Options{})
 	return report, err, dst.Close()
 }
 
@@ -110,7 +111,7 @@ func TestAnImportIsWrittenCheckedAndCommitted(t *testing.T) {
 	expectFinish(s)
 	s.Expect(readBack).Rows([]any{int64(1), "AC/DC", nil}, []any{int64(2), "Motörhead", int64(1)})
 	s.Expect("COMMIT")
-	report, err, closed := convert(t, s, artists())
+	report, err, closed := copied(t, s, artists())
 	if err != nil || closed != nil || !report.Verified {
 		t.Fatalf("convert: %v, close: %v", err, closed)
 	}
@@ -128,7 +129,7 @@ func TestAWrongCopyIsRolledBack(t *testing.T) {
 	expectFinish(s)
 	s.Expect(readBack).Rows([]any{int64(1), "AC/DC", nil}, []any{int64(2), "Mot?rhead", int64(1)})
 	s.Expect("ROLLBACK")
-	_, err, closed := convert(t, s, artists())
+	_, err, closed := copied(t, s, artists())
 	if !errors.Is(err, database.ErrMismatch) || closed != nil {
 		t.Errorf("convert: %v, close: %v", err, closed)
 	}
@@ -143,7 +144,7 @@ func TestFailuresWhileLoadingAreRolledBack(t *testing.T) {
 		expectCreate(s)
 		expectLoad(s).Fails(c.cause)
 		s.Anytime("ROLLBACK").Fails(driver.ErrBadConn) // the server rolls back what it lost
-		_, err, closed := convert(t, s, artists())
+		_, err, closed := copied(t, s, artists())
 		if !errors.Is(err, c.want) || closed != nil {
 			t.Errorf("%v: convert: %v, close: %v", c.cause, err, closed)
 		}
@@ -179,7 +180,7 @@ func TestADatabaseThatHoldsSomethingIsRefusedAndLeftAlone(t *testing.T) {
 	s.Expect("BEGIN")
 	s.Expect(contentSQL).Rows([]any{"user table dbo.Payroll"})
 	s.Expect("ROLLBACK")
-	_, err, closed := convert(t, s, artists())
+	_, err, closed := copied(t, s, artists())
 	if !errors.Is(err, database.ErrNotEmpty) || !strings.Contains(err.Error(), "dbo.Payroll") || closed != nil {
 		t.Errorf("convert: %v, close: %v", err, closed)
 	}
@@ -412,7 +413,7 @@ func TestVerifyComparesKeysAndRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := database.Verify(context.Background(), artists(), dst, database.Options{}); !errors.Is(err, c.want) {
+		if _, err := convert.Verify(context.Background(), artists(), dst, convert.Options{}); !errors.Is(err, c.want) {
 			t.Errorf("verify: %v, want %v", err, c.want)
 		}
 		if err := dst.Close(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	db "github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
 )
@@ -32,7 +33,7 @@ func TestMariaDBsSnapshotOutlivesATableThatIsGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Verify(context.Background(), streams(t, taken), again, db.Options{}); err != nil {
+		if _, err := convert.Verify(context.Background(), streams(t, taken), again, convert.Options{}); err != nil {
 			t.Error(err)
 		}
 		again.Close()

@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	db "github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 )
@@ -57,7 +58,7 @@ func TestPostgreSQLComesBackAndIsStoredByItsChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if _, err := db.Verify(context.Background(), streams(t, second), again, db.Options{}); err != nil {
+	if _, err := convert.Verify(context.Background(), streams(t, second), again, convert.Options{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -133,7 +134,7 @@ func TestATableThatIsReadAgainAfterABulkChangeStaysInTheSnapshot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.Verify(context.Background(), streams(t, taken), again, db.Options{}); err != nil {
+		if _, err := convert.Verify(context.Background(), streams(t, taken), again, convert.Options{}); err != nil {
 			t.Error(err)
 		}
 		again.Close()

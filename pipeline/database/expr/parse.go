@@ -1,13 +1,15 @@
-package database
+package expr
 
 import (
 	"strconv"
 	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 // parseExpr reads an expression of any engine; ok is false for whatever lies
 // outside the common subset.
-func parseExpr(e Expr) (*node, bool) {
+func parseExpr(e database.Expr) (*node, bool) {
 	tokens, ok := tokenize(e.Engine, e.SQL)
 	if !ok || len(tokens) == 0 {
 		return nil, false
@@ -63,15 +65,15 @@ func tokenize(engine, sql string) ([]token, bool) {
 func nextToken(engine, sql string) (token, int) {
 	switch c := sql[0]; {
 	case c == '\'':
-		return quoted(tokString, sql, '\'', Family(engine) == MySQL)
+		return quoted(tokString, sql, '\'', database.Family(engine) == database.MySQL)
 	case c == '"':
-		if Family(engine) == MySQL {
+		if database.Family(engine) == database.MySQL {
 			return quoted(tokString, sql, '"', true)
 		}
 		return quoted(tokQuoted, sql, '"', false)
 	case c == '`':
 		return quoted(tokQuoted, sql, '`', false)
-	case c == '[' && (engine == SQLServer || engine == SQLite):
+	case c == '[' && (engine == database.SQLServer || engine == database.SQLite):
 		return quoted(tokQuoted, sql, ']', false)
 	case c >= '0' && c <= '9' || c == '.' && len(sql) > 1 && sql[1] >= '0' && sql[1] <= '9':
 		return numberToken(sql)
@@ -167,20 +169,20 @@ func isNumber(text string) bool {
 }
 
 // number is an int where it fits, else decimal text.
-func number(text string) Cell {
+func number(text string) database.Cell {
 	if v, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return Cell{Class: ClassInt, Int: v}
+		return database.Cell{Class: database.ClassInt, Int: v}
 	}
-	return Cell{Class: ClassText, Bytes: []byte(text)}
+	return database.Cell{Class: database.ClassText, Bytes: []byte(text)}
 }
 
-func negate(c Cell) (Cell, bool) {
+func negate(c database.Cell) (database.Cell, bool) {
 	switch {
-	case c.Class == ClassInt:
+	case c.Class == database.ClassInt:
 		c.Int = -c.Int
 		return c, true
-	case c.Class == ClassText && isNumber(string(c.Bytes)):
-		return Cell{Class: ClassText, Bytes: append([]byte("-"), c.Bytes...)}, true
+	case c.Class == database.ClassText && isNumber(string(c.Bytes)):
+		return database.Cell{Class: database.ClassText, Bytes: append([]byte("-"), c.Bytes...)}, true
 	}
 	return c, false
 }
@@ -276,7 +278,7 @@ func (p *parser) infix(left *node, text string, level int) *node {
 	case "between":
 		return p.between(left, "")
 	case "||":
-		if Family(p.engine) == MySQL { // there it means OR
+		if database.Family(p.engine) == database.MySQL { // there it means OR
 			return p.fail()
 		}
 	case "=":

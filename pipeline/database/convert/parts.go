@@ -1,20 +1,23 @@
-package database
+package convert
 
 import (
 	"bytes"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/expr"
 )
 
 // compareParts compares checks, defaults and indexes. These read differently in every engine, and a mapper does not
 // describe them; so the plan's findings tell which of the source's the copy must have.
-func compareParts(plan *Plan, t *PlannedTable, found *Table, actual *Schema) []error {
+func compareParts(plan *database.Plan, t *database.PlannedTable, found *database.Table, actual *database.Schema) []error {
 	alike := plan.Native && plan.Source.Engine == actual.Engine && major(plan.Source.Version) == major(actual.Version)
-	c := &partComparer{table: t, found: found, native: plan.Native, alike: alike, status: map[string]Status{}}
+	c := &partComparer{table: t, found: found, native: plan.Native, alike: alike, status: map[string]database.Status{}}
 	for _, f := range slices.Concat(plan.Findings, actual.Findings) {
 		name := f.Object.String()
-		if before, ok := c.status[name]; !ok || before == Exact {
+		if before, ok := c.status[name]; !ok || before == database.Exact {
 			c.status[name] = f.Status
 		}
 	}
@@ -31,11 +34,11 @@ func major(version string) string {
 }
 
 type partComparer struct {
-	table       *PlannedTable
-	found       *Table
+	table       *database.PlannedTable
+	found       *database.Table
 	native      bool
-	alike       bool              // both sides are of one version
-	status      map[string]Status // by the object's name
+	alike       bool                       // both sides are of one version
+	status      map[string]database.Status // by the object's name
 	differences []error
 }
 
@@ -45,11 +48,11 @@ func (c *partComparer) wanted(kind, name string) bool {
 	if !ok {
 		return c.native
 	}
-	return status == Exact || status == Approximated
+	return status == database.Exact || status == database.Approximated
 }
 
 func (c *partComparer) differ(format string, args ...any) {
-	c.differences = append(c.differences, fmt.Errorf("table %s: %w: %s", c.table.Target.ID(), ErrMismatch, fmt.Sprintf(format, args...)))
+	c.differences = append(c.differences, fmt.Errorf("table %s: %w: %s", c.table.Target.ID(), database.ErrMismatch, fmt.Sprintf(format, args...)))
 }
 
 // checks counts; engines add some of their own.
@@ -96,18 +99,18 @@ func (c *partComparer) generated() {
 	}
 }
 
-func isNull(e *Expr) bool {
-	c, ok := e.Literal()
-	return ok && c.Class == ClassNull
+func isNull(e *database.Expr) bool {
+	c, ok := expr.Literal(*e)
+	return ok && c.Class == database.ClassNull
 }
 
 // literalsDiffer compares where every engine spells a value alike.
-func literalsDiffer(kind Kind, want, got *Expr) bool {
-	if kind != Int && kind != Text {
+func literalsDiffer(kind database.Kind, want, got *database.Expr) bool {
+	if kind != database.Int && kind != database.Text {
 		return false
 	}
-	a, ok := want.Literal()
-	b, also := got.Literal()
+	a, ok := expr.Literal(*want)
+	b, also := expr.Literal(*got)
 	return ok && also && a.Class == b.Class && (a.Int != b.Int || !bytes.Equal(a.Bytes, b.Bytes))
 }
 
@@ -132,7 +135,7 @@ func (c *partComparer) indexes() {
 }
 
 // indexShape tells what an index covers; names, if any, are what columns are called in the copy.
-func indexShape(x *Index, names map[string]string) string {
+func indexShape(x *database.Index, names map[string]string) string {
 	var parts []string
 	for _, p := range x.Parts {
 		name := p.Column

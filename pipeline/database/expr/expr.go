@@ -1,7 +1,11 @@
-package database
+// Package expr carries expressions from one engine's dialect into another's, as
+// far as they mean the same there, and reads literals.
+package expr
 
 import (
 	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 // Translate carries an expression into another engine's dialect. It knows the
@@ -13,13 +17,13 @@ import (
 //
 // column spells a reference to a column; it gives false for one that cannot be
 // compared there. Nil quotes the name.
-func Translate(e Expr, to string, column func(name string) (string, bool)) (sql string, ok bool) {
+func Translate(e database.Expr, to string, column func(name string) (string, bool)) (sql string, ok bool) {
 	n, ok := parseExpr(e)
 	if !ok {
 		return "", false
 	}
 	if column == nil {
-		column = func(name string) (string, bool) { return Quote(to, name), true }
+		column = func(name string) (string, bool) { return database.Quote(to, name), true }
 	}
 	r := renderer{to: to, column: column}
 	sql = r.render(n)
@@ -27,51 +31,18 @@ func Translate(e Expr, to string, column func(name string) (string, bool)) (sql 
 }
 
 // Literal gives the value of an expression that is a plain literal, cast or not.
-func (e Expr) Literal() (Cell, bool) {
+func Literal(e database.Expr) (database.Cell, bool) {
 	n, ok := parseExpr(e)
 	if !ok {
-		return Cell{}, false
+		return database.Cell{}, false
 	}
 	return n.literal()
 }
 
 // IsNow says that the expression is the time of the statement or transaction.
-func (e Expr) IsNow() bool {
+func IsNow(e database.Expr) bool {
 	n, ok := parseExpr(e)
 	return ok && n.op == opNow
-}
-
-// ColumnRef gives the column that the expression is, if it is no more than that.
-func (e Expr) ColumnRef() (string, bool) {
-	n, ok := parseExpr(e)
-	if !ok || n.op != opColumn {
-		return "", false
-	}
-	return n.text, true
-}
-
-// Quote quotes an identifier for an engine.
-func Quote(engine, name string) string {
-	switch Family(engine) {
-	case MySQL:
-		return "`" + strings.ReplaceAll(name, "`", "``") + "`"
-	case SQLServer:
-		return "[" + strings.ReplaceAll(name, "]", "]]") + "]"
-	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-}
-
-// QuoteText quotes a string literal for an engine. Only MySQL gives backslashes
-// a meaning.
-func QuoteText(engine, text string) string {
-	text = strings.ReplaceAll(text, "'", "''")
-	switch Family(engine) {
-	case MySQL:
-		text = strings.ReplaceAll(text, `\`, `\\`)
-	case SQLServer:
-		return "N'" + text + "'"
-	}
-	return "'" + text + "'"
 }
 
 // op is what a node of an expression does.
@@ -102,29 +73,29 @@ type node struct {
 }
 
 // literal folds a literal, its sign and its casts.
-func (n *node) literal() (Cell, bool) {
+func (n *node) literal() (database.Cell, bool) {
 	switch n.op {
 	case opNull:
-		return Cell{Class: ClassNull}, true
+		return database.Cell{Class: database.ClassNull}, true
 	case opString:
-		return Cell{Class: ClassText, Bytes: []byte(n.text)}, true
+		return database.Cell{Class: database.ClassText, Bytes: []byte(n.text)}, true
 	case opNumber:
 		return number(n.text), true
 	case opBool:
 		if n.text == "true" {
-			return Cell{Class: ClassInt, Int: 1}, true
+			return database.Cell{Class: database.ClassInt, Int: 1}, true
 		}
-		return Cell{Class: ClassInt}, true
+		return database.Cell{Class: database.ClassInt}, true
 	case opCast:
 		return n.args[0].literal()
 	case opUnary:
 		c, ok := n.args[0].literal()
 		if n.text != "-" || !ok {
-			return Cell{}, false
+			return database.Cell{}, false
 		}
 		return negate(c)
 	}
-	return Cell{}, false
+	return database.Cell{}, false
 }
 
 // renderer writes a node in a dialect.
@@ -148,7 +119,7 @@ func (r *renderer) render(n *node) string {
 	case opNumber:
 		return n.text
 	case opString:
-		return QuoteText(r.to, n.text)
+		return database.QuoteText(r.to, n.text)
 	case opNull:
 		return "NULL"
 	case opBool:
@@ -177,7 +148,7 @@ func (r *renderer) render(n *node) string {
 
 func (r *renderer) boolean(text string) string {
 	switch r.to {
-	case SQLServer, Oracle, SQLite:
+	case database.SQLServer, database.Oracle, database.SQLite:
 		return map[string]string{"true": "1", "false": "0"}[text]
 	}
 	return text
@@ -194,10 +165,10 @@ func (r *renderer) list(nodes []*node) string {
 func (r *renderer) binary(n *node) string {
 	left, right := r.render(n.args[0]), r.render(n.args[1])
 	if n.text == "||" {
-		switch Family(r.to) {
-		case MySQL:
+		switch database.Family(r.to) {
+		case database.MySQL:
 			return "CONCAT(" + left + ", " + right + ")"
-		case SQLServer:
+		case database.SQLServer:
 			return "(" + left + " + " + right + ")"
 		}
 	}
@@ -217,10 +188,10 @@ func (r *renderer) call(n *node) string {
 		return r.fail()
 	}
 	if name == "length" {
-		switch Family(r.to) {
-		case MySQL:
+		switch database.Family(r.to) {
+		case database.MySQL:
 			name = "char_length"
-		case SQLServer:
+		case database.SQLServer:
 			name = "len"
 		}
 	}
@@ -271,10 +242,10 @@ func (r *renderer) cast(n *node) string {
 }
 
 // literalAs spells '5'::integer as 5.
-func (r *renderer) literalAs(n *node, c Cell, base string) string {
+func (r *renderer) literalAs(n *node, c database.Cell, base string) string {
 	switch base {
 	case "smallint", "integer", "int", "bigint", "numeric", "decimal", "real", "double precision":
-		if c.Class == ClassText && isNumber(string(c.Bytes)) {
+		if c.Class == database.ClassText && isNumber(string(c.Bytes)) {
 			return string(c.Bytes)
 		}
 	}

@@ -1,21 +1,26 @@
-package database
+// Package convert drives a [database.Source] into a [database.Target], and
+// compares the two. It knows engines by their seam alone.
+package convert
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
-// Options steer Convert and Verify. The zero value converts all it can, one
+// Options steer Run and Verify. The zero value converts all it can, one
 // table at a time, and verifies.
 type Options struct {
-	Plan PlanOptions
+	Plan database.PlanOptions
 	// Strict refuses with ErrInexact, before any row is read, when a finding of
 	// the plan is not exact.
 	Strict bool
@@ -53,24 +58,24 @@ const (
 	Verifying Stage = "verifying"
 )
 
-// Convert copies source into target, verifies the copy and commits it. On any
+// Run copies source into target, verifies the copy and commits it. On any
 // error the caller closes the target, which is then as it was before. The report
 // is never nil once the target has planned, so that a refusal can be explained.
-func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report, error) {
+func Run(ctx context.Context, src database.Source, dst database.Target, opts Options) (*database.Report, error) {
 	schema, err := src.Schema(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the source's schema: %w", err)
 	}
 	plan, report, err := planFor(ctx, schema, dst, opts)
 	if err == nil {
-		err = report.trusted(opts.Plan)
+		err = trusted(report, opts.Plan)
 	}
 	if err != nil {
 		return report, err
 	}
 	planned := len(plan.Findings)
 	err = dst.Create(ctx, plan)
-	report.amend(plan.Findings[planned:])
+	amend(report, plan.Findings[planned:])
 	if err != nil {
 		return report, fmt.Errorf("create tables: %w", err)
 	}
@@ -86,7 +91,7 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 	}
 	meter.stage(Finishing)
 	late, err := dst.Finish(ctx, plan, report)
-	report.amend(late)
+	amend(report, late)
 	if err != nil {
 		return report, fmt.Errorf("finish the target: %w", curable(err))
 	}
@@ -106,13 +111,13 @@ func Convert(ctx context.Context, src Source, dst Target, opts Options) (*Report
 }
 
 // conclude lets a target make what comes last.
-func conclude(ctx context.Context, dst Target, plan *Plan, report *Report) error {
-	c, ok := dst.(Concluder)
+func conclude(ctx context.Context, dst database.Target, plan *database.Plan, report *database.Report) error {
+	c, ok := dst.(database.Concluder)
 	if !ok {
 		return nil
 	}
 	late, err := c.Conclude(ctx, plan)
-	report.amend(late)
+	amend(report, late)
 	if err != nil {
 		return fmt.Errorf("finish the target: %w", curable(err))
 	}
@@ -120,16 +125,16 @@ func conclude(ctx context.Context, dst Target, plan *Plan, report *Report) error
 }
 
 // trusted refuses what would run with more rights than its owner has.
-func (r *Report) trusted(opts PlanOptions) error {
+func trusted(r *database.Report, opts database.PlanOptions) error {
 	if len(r.Untrusted) == 0 || opts.TrustCode {
 		return nil
 	}
-	return fmt.Errorf("%w: %d objects, the first is %s", ErrUntrusted, len(r.Untrusted), r.Untrusted[0])
+	return fmt.Errorf("%w: %d objects, the first is %s", database.ErrUntrusted, len(r.Untrusted), r.Untrusted[0])
 }
 
 // compareRecorded lists tables of an export that are no longer what was exported.
-func compareRecorded(ctx context.Context, src Source, plan *Plan, report *Report) error {
-	recorder, ok := src.(Recorder)
+func compareRecorded(ctx context.Context, src database.Source, plan *database.Plan, report *database.Report) error {
+	recorder, ok := src.(database.Recorder)
 	if !ok {
 		return nil
 	}
@@ -140,7 +145,7 @@ func compareRecorded(ctx context.Context, src Source, plan *Plan, report *Report
 	for i, t := range plan.Tables {
 		id := t.Source.ID()
 		if want, ok := recorded[id]; ok && want != report.Tables[i].Digest {
-			report.amend([]Finding{{Object: t.Source.ObjectID(), Status: Approximated, Code: CodeChangedInFile,
+			amend(report, []database.Finding{{Object: t.Source.ObjectID(), Status: database.Approximated, Code: database.CodeChangedInFile,
 				Reason: "its rows were changed in the file after the export: they have another digest than the export recorded"}})
 		}
 	}
@@ -149,21 +154,21 @@ func compareRecorded(ctx context.Context, src Source, plan *Plan, report *Report
 
 // curable says what to do about a value that has no place in the target.
 func curable(err error) error {
-	if !errors.Is(err, ErrValue) {
+	if !errors.Is(err, database.ErrValue) {
 		return err
 	}
 	return fmt.Errorf("%w; change such values in the source, or exclude the table", err)
 }
 
-// Preview says what Convert would make of source in target, without reading rows or changing anything.
-func Preview(ctx context.Context, src Source, dst Target, opts Options) (*Report, error) {
+// Preview says what Run would make of source in target, without reading rows or changing anything.
+func Preview(ctx context.Context, src database.Source, dst database.Target, opts Options) (*database.Report, error) {
 	schema, err := src.Schema(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the source's schema: %w", err)
 	}
 	_, report, err := planFor(ctx, schema, dst, opts)
 	if err == nil {
-		err = report.trusted(opts.Plan)
+		err = trusted(report, opts.Plan)
 	}
 	if err == nil {
 		err = refuseFilled(ctx, dst)
@@ -172,30 +177,30 @@ func Preview(ctx context.Context, src Source, dst Target, opts Options) (*Report
 }
 
 // planFor plans and begins the report.
-func planFor(ctx context.Context, schema *Schema, dst Target, opts Options) (*Plan, *Report, error) {
+func planFor(ctx context.Context, schema *database.Schema, dst database.Target, opts Options) (*database.Plan, *database.Report, error) {
 	opts.Plan.HandedOver = opts.Plan.HandedOver || schema.FromFile
 	plan, err := dst.Plan(ctx, schema, opts.Plan)
 	if err != nil {
 		return nil, nil, fmt.Errorf("plan the target: %w", err)
 	}
-	report := &Report{
+	report := &database.Report{
 		Source:   strings.TrimSpace(schema.Engine + " " + schema.Version),
 		Moment:   schema.Moment,
 		Findings: complete(schema, plan.Findings), Statements: plan.Statements, Untrusted: plan.Untrusted,
 	}
-	report.amend(schema.Findings)
-	if err := plan.markUnread(report); err != nil {
+	amend(report, schema.Findings)
+	if err := markUnread(plan, report); err != nil {
 		return plan, report, err
 	}
 	if inexact := report.Inexact(); opts.Strict && len(inexact) > 0 {
-		return plan, report, fmt.Errorf("%w: %d objects, the first is %s", ErrInexact, len(inexact), inexact[0])
+		return plan, report, fmt.Errorf("%w: %d objects, the first is %s", database.ErrInexact, len(inexact), inexact[0])
 	}
 	return plan, report, nil
 }
 
 // markUnread carries over to the copy which columns are not read, and says what the copy lacks for
 // it. A copy that computes such a column itself lacks nothing.
-func (p *Plan) markUnread(report *Report) error {
+func markUnread(p *database.Plan, report *database.Report) error {
 	for _, t := range p.Tables {
 		for i, c := range t.Source.Columns {
 			if !c.Unread {
@@ -206,10 +211,10 @@ func (p *Plan) markUnread(report *Report) error {
 			if p.Native || out.Generated != nil {
 				continue
 			}
-			if contains(primaryColumns(t.Source), c.Name) {
-				return fmt.Errorf("%w: %s is in the primary key of table %s, and its values are not read: %s", ErrRefused, c.Name, t.Source.ID(), unread)
+			if slices.Contains(primaryColumns(t.Source), c.Name) {
+				return fmt.Errorf("%w: %s is in the primary key of table %s, and its values are not read: %s", database.ErrRefused, c.Name, t.Source.ID(), unread)
 			}
-			report.amend([]Finding{{Object: columnID(t.Source, i), Status: Approximated, Code: CodeUnread, Reason: "all its values are null: " + unread}})
+			amend(report, []database.Finding{{Object: columnID(t.Source, i), Status: database.Approximated, Code: database.CodeUnread, Reason: "all its values are null: " + unread}})
 		}
 	}
 	return nil
@@ -220,9 +225,9 @@ const unread = "it is generated by code of the database's users, which a copy do
 
 // copyTables moves all rows. Readers run ahead of the loaders by at most
 // opts.Jobs tables and opts.QueueBytes bytes.
-func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Options, meter *meter, report *Report) error {
+func copyTables(ctx context.Context, src database.Source, dst database.Target, plan *database.Plan, opts Options, meter *meter, report *database.Report) error {
 	jobs := max(opts.Jobs, 1)
-	if narrow, ok := src.(Narrow); ok {
+	if narrow, ok := src.(database.Narrow); ok {
 		jobs = min(jobs, narrow.Jobs())
 	}
 	queue := opts.QueueBytes
@@ -231,7 +236,7 @@ func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Op
 	}
 	ahead := semaphore.NewWeighted(int64(jobs))
 	feeds := make(chan *feed, len(plan.Tables))
-	report.Tables = make([]TableResult, len(plan.Tables))
+	report.Tables = make([]database.TableResult, len(plan.Tables))
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -240,7 +245,7 @@ func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Op
 			if err := ahead.Acquire(ctx, 1); err != nil {
 				return err
 			}
-			f := newFeed(t, max(queue/int64(jobs), BatchBytes), meter)
+			f := newFeed(t, max(queue/int64(jobs), database.BatchBytes), meter)
 			feeds <- f
 			g.Go(func() error { return f.read(ctx, src, &report.Tables[i]) })
 		}
@@ -261,27 +266,27 @@ func copyTables(ctx context.Context, src Source, dst Target, plan *Plan, opts Op
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	report.amend(meter.lossy)
+	amend(report, meter.lossy)
 	return nil
 }
 
 // feed carries a table's batches from its reader to its loader.
 type feed struct {
-	table   *PlannedTable
-	batches chan *Batch
+	table   *database.PlannedTable
+	batches chan *database.Batch
 	room    *semaphore.Weighted
 	size    int64
 	meter   *meter
 }
 
-func newFeed(t *PlannedTable, size int64, meter *meter) *feed {
-	return &feed{table: t, batches: make(chan *Batch, 256), room: semaphore.NewWeighted(size), size: size, meter: meter}
+func newFeed(t *database.PlannedTable, size int64, meter *meter) *feed {
+	return &feed{table: t, batches: make(chan *database.Batch, 256), room: semaphore.NewWeighted(size), size: size, meter: meter}
 }
 
 // read reads, converts and sums a table, and closes the feed when all went well.
-func (f *feed) read(ctx context.Context, src Source, result *TableResult) error {
+func (f *feed) read(ctx context.Context, src database.Source, result *database.TableResult) error {
 	conv := newConverter(f.table)
-	err := src.Rows(ctx, f.table.Source, func(b *Batch) error {
+	err := src.Rows(ctx, f.table.Source, func(b *database.Batch) error {
 		f.meter.add(f.table.Source.ID(), b)
 		out, err := conv.convert(b)
 		if err != nil {
@@ -298,7 +303,7 @@ func (f *feed) read(ctx context.Context, src Source, result *TableResult) error 
 	return nil
 }
 
-func (f *feed) send(ctx context.Context, b *Batch) error {
+func (f *feed) send(ctx context.Context, b *database.Batch) error {
 	if err := f.room.Acquire(ctx, f.weight(b)); err != nil {
 		return err
 	}
@@ -311,11 +316,11 @@ func (f *feed) send(ctx context.Context, b *Batch) error {
 }
 
 // source is what a target is given to pull batches from.
-func (f *feed) source(ctx context.Context, dst Target) func() (*Batch, error) {
-	if _, ok := dst.(LongLoader); ok {
-		return func() (*Batch, error) { return f.next(ctx) }
+func (f *feed) source(ctx context.Context, dst database.Target) func() (*database.Batch, error) {
+	if _, ok := dst.(database.LongLoader); ok {
+		return func() (*database.Batch, error) { return f.next(ctx) }
 	}
-	return func() (*Batch, error) {
+	return func() (*database.Batch, error) {
 		b, err := f.next(ctx)
 		if err != nil {
 			return nil, err
@@ -324,7 +329,7 @@ func (f *feed) source(ctx context.Context, dst Target) func() (*Batch, error) {
 	}
 }
 
-func (f *feed) next(ctx context.Context) (*Batch, error) {
+func (f *feed) next(ctx context.Context) (*database.Batch, error) {
 	select {
 	case b, ok := <-f.batches:
 		if !ok {
@@ -337,10 +342,10 @@ func (f *feed) next(ctx context.Context) (*Batch, error) {
 	}
 }
 
-func (f *feed) weight(b *Batch) int64 { return min(int64(b.Size()), f.size) }
+func (f *feed) weight(b *database.Batch) int64 { return min(int64(b.Size()), f.size) }
 
 // readBack compares what the target holds with what it was given.
-func readBack(ctx context.Context, dst Target, plan *Plan, report *Report, meter *meter) error {
+func readBack(ctx context.Context, dst database.Target, plan *database.Plan, report *database.Report, meter *meter) error {
 	meter.stage(Verifying)
 	var wrong []error
 	for i, t := range plan.Tables {
@@ -349,7 +354,7 @@ func readBack(ctx context.Context, dst Target, plan *Plan, report *Report, meter
 			return fmt.Errorf("read back table %s: %w", t.Target.ID(), err)
 		}
 		want := report.Tables[i]
-		if err := differ(t.Target.ID(), want.Rows, want.Written, sum); err != nil {
+		if err := sum.Differs(t.Target.ID(), want.Rows, want.Written); err != nil {
 			wrong = append(wrong, err)
 		}
 	}
@@ -357,9 +362,9 @@ func readBack(ctx context.Context, dst Target, plan *Plan, report *Report, meter
 }
 
 // sumRows adds up a table's rows as they stand.
-func sumRows(ctx context.Context, r Reader, t *Table, meter *meter) (Summer, error) {
-	var sum Summer
-	err := r.Rows(ctx, t, func(b *Batch) error {
+func sumRows(ctx context.Context, r database.Reader, t *database.Table, meter *meter) (database.Summer, error) {
+	var sum database.Summer
+	err := r.Rows(ctx, t, func(b *database.Batch) error {
 		b, err := blank(b, t.Columns)
 		if err != nil {
 			return err
@@ -371,25 +376,15 @@ func sumRows(ctx context.Context, r Reader, t *Table, meter *meter) (Summer, err
 	return sum, err
 }
 
-func differ(table string, rows int64, want Digest, got Summer) error {
-	if rows != got.Rows() {
-		return fmt.Errorf("table %s: %w: %d rows, want %d", table, ErrMismatch, got.Rows(), rows)
-	}
-	if want != got.Digest() {
-		return fmt.Errorf("table %s: %w: digest %s, want %s, over %d rows", table, ErrMismatch, got.Digest(), want, rows)
-	}
-	return nil
-}
-
 // meter adds up progress and the findings of readers.
 type meter struct {
 	mu    sync.Mutex
 	now   Progress
 	tell  func(Progress)
-	lossy []Finding
+	lossy []database.Finding
 }
 
-func newMeter(s *Schema, tell func(Progress)) *meter {
+func newMeter(s *database.Schema, tell func(Progress)) *meter {
 	m := &meter{tell: tell, now: Progress{Stage: Copying}}
 	for _, t := range s.Tables {
 		m.now.TotalRows += t.EstimatedRows
@@ -409,7 +404,7 @@ func (m *meter) stage(s Stage) {
 	m.report()
 }
 
-func (m *meter) add(table string, b *Batch) {
+func (m *meter) add(table string, b *database.Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.now.Table = table
@@ -424,28 +419,16 @@ func (m *meter) report() {
 	}
 }
 
-func (m *meter) addLossy(findings []Finding) {
+func (m *meter) addLossy(findings []database.Finding) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lossy = append(m.lossy, findings...)
 }
 
-// amend adds findings; one about an object that is exact so far replaces that.
-func (r *Report) amend(findings []Finding) {
-	for _, f := range findings {
-		if i := r.exactly(f.Object); i >= 0 {
-			r.Findings[i] = f
-			continue
-		}
-		r.Findings = append(r.Findings, f)
+// refuseFilled says what Create would say of a target that is not empty, as far as it can tell.
+func refuseFilled(ctx context.Context, dst database.Target) error {
+	if v, ok := dst.(database.Vacancy); ok {
+		return v.Vacant(ctx)
 	}
-}
-
-func (r *Report) exactly(o ObjectID) int {
-	for i, f := range r.Findings {
-		if f.Object == o && f.Status == Exact {
-			return i
-		}
-	}
-	return -1
+	return nil
 }

@@ -1,4 +1,4 @@
-package database
+package convert
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 // Verify compares a source with a copy of it: tables, columns, keys, checks,
@@ -14,7 +16,7 @@ import (
 // part of the error, which is an ErrMismatch; other errors mean that the
 // comparison could not be made. What the plan or the copy itself (its
 // Schema.Findings) says to be inexact is in the report and no difference.
-func Verify(ctx context.Context, src Source, copied Target, opts Options) (*Report, error) {
+func Verify(ctx context.Context, src database.Source, copied database.Target, opts Options) (*database.Report, error) {
 	schema, err := src.Schema(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the source's schema: %w", err)
@@ -33,12 +35,12 @@ func Verify(ctx context.Context, src Source, copied Target, opts Options) (*Repo
 	for _, t := range present {
 		result, err := verifyTable(ctx, src, copied, t, meter)
 		report.Tables = append(report.Tables, result)
-		if err != nil && !errors.Is(err, ErrMismatch) {
+		if err != nil && !errors.Is(err, database.ErrMismatch) {
 			return report, err
 		}
 		differences = append(differences, err)
 	}
-	if checker, ok := copied.(Checker); ok {
+	if checker, ok := copied.(database.Checker); ok {
 		differences = append(differences, checker.Check(ctx))
 	}
 	err = errors.Join(differences...)
@@ -46,9 +48,9 @@ func Verify(ctx context.Context, src Source, copied Target, opts Options) (*Repo
 	return report, err
 }
 
-func verifyTable(ctx context.Context, src Source, copied Target, t *PlannedTable, meter *meter) (TableResult, error) {
+func verifyTable(ctx context.Context, src database.Source, copied database.Target, t *database.PlannedTable, meter *meter) (database.TableResult, error) {
 	conv := newConverter(t)
-	err := src.Rows(ctx, t.Source, func(b *Batch) error {
+	err := src.Rows(ctx, t.Source, func(b *database.Batch) error {
 		meter.add(t.Source.ID(), b)
 		out, err := conv.convert(b)
 		if err == nil {
@@ -64,20 +66,20 @@ func verifyTable(ctx context.Context, src Source, copied Target, t *PlannedTable
 	if err != nil {
 		return result, fmt.Errorf("read table %s of the copy: %w", t.Target.ID(), err)
 	}
-	return result, differ(t.Target.ID(), result.Rows, result.Written, sum)
+	return result, sum.Differs(t.Target.ID(), result.Rows, result.Written)
 }
 
 // compareSchemas returns what differs and the tables that can be compared by
 // their rows.
-func compareSchemas(plan *Plan, actual *Schema) (differences []error, present []*PlannedTable) {
+func compareSchemas(plan *database.Plan, actual *database.Schema) (differences []error, present []*database.PlannedTable) {
 	for _, t := range plan.Tables {
-		if t.Target.Role != Data {
+		if t.Target.Role != database.Data {
 			present = append(present, t)
 			continue
 		}
 		found := actual.Find(t.Target.ID())
 		if found == nil {
-			differences = append(differences, fmt.Errorf("table %s: %w: it is missing", t.Target.ID(), ErrMismatch))
+			differences = append(differences, fmt.Errorf("table %s: %w: it is missing", t.Target.ID(), database.ErrMismatch))
 			continue
 		}
 		differences = append(differences, compareTables(t, found, plan.LooseActions)...)
@@ -89,25 +91,27 @@ func compareSchemas(plan *Plan, actual *Schema) (differences []error, present []
 	return differences, present
 }
 
-func compareTables(t *PlannedTable, got *Table, looseActions bool) []error {
+func compareTables(t *database.PlannedTable, got *database.Table, looseActions bool) []error {
 	want := t.Target
 	var out []error
-	check := func(what string, of func(*Table) []string) {
+	check := func(what string, of func(*database.Table) []string) {
 		a, b := of(want), of(got)
 		if !slices.Equal(a, b) {
-			out = append(out, fmt.Errorf("table %s: %w: %s are %q, want %q", want.ID(), ErrMismatch, what, b, a))
+			out = append(out, fmt.Errorf("table %s: %w: %s are %q, want %q", want.ID(), database.ErrMismatch, what, b, a))
 		}
 	}
 	check("columns", columnNames)
 	check("primary key columns", primaryColumns)
-	check("columns that are not null", func(of *Table) []string { return slices.DeleteFunc(notNullColumns(of), t.isUnread) })
+	check("columns that are not null", func(of *database.Table) []string {
+		return slices.DeleteFunc(notNullColumns(of), func(name string) bool { return isUnread(t, name) })
+	})
 	check("unique keys", uniqueColumns)
-	check("foreign keys", func(t *Table) []string { return foreignColumns(t, !looseActions) })
+	check("foreign keys", func(t *database.Table) []string { return foreignColumns(t, !looseActions) })
 	return out
 }
 
 // isUnread says that nothing is known of a column's values, nulls included.
-func (t *PlannedTable) isUnread(column string) bool {
+func isUnread(t *database.PlannedTable, column string) bool {
 	for i, c := range t.Target.Columns {
 		if c.Name == column {
 			return t.Source.Columns[i].Unread
@@ -116,7 +120,7 @@ func (t *PlannedTable) isUnread(column string) bool {
 	return false
 }
 
-func columnNames(t *Table) []string {
+func columnNames(t *database.Table) []string {
 	var out []string
 	for _, c := range t.Columns {
 		out = append(out, c.Name)
@@ -124,30 +128,30 @@ func columnNames(t *Table) []string {
 	return out
 }
 
-func primaryColumns(t *Table) []string {
+func primaryColumns(t *database.Table) []string {
 	if t.PrimaryKey == nil {
 		return nil
 	}
 	return t.PrimaryKey.Columns
 }
 
-func notNullColumns(t *Table) []string {
+func notNullColumns(t *database.Table) []string {
 	var out []string
 	for _, c := range t.Columns {
-		if c.NotNull || contains(primaryColumns(t), c.Name) {
+		if c.NotNull || slices.Contains(primaryColumns(t), c.Name) {
 			out = append(out, c.Name)
 		}
 	}
 	return out
 }
 
-func uniqueColumns(t *Table) []string {
+func uniqueColumns(t *database.Table) []string {
 	var out []string
 	for _, k := range t.Uniques {
 		out = append(out, strings.Join(k.Columns, ","))
 	}
 	for _, x := range t.Indexes {
-		if columns := x.plainColumns(); x.Unique && columns != nil {
+		if columns := plainColumns(x); x.Unique && columns != nil {
 			out = append(out, strings.Join(columns, ","))
 		}
 	}
@@ -156,7 +160,7 @@ func uniqueColumns(t *Table) []string {
 }
 
 // plainColumns gives an index's columns if it covers whole columns of all rows.
-func (x *Index) plainColumns() []string {
+func plainColumns(x *database.Index) []string {
 	var out []string
 	for _, part := range x.Parts {
 		if part.Expr != nil || part.Prefix > 0 || x.Where != nil {
@@ -167,10 +171,10 @@ func (x *Index) plainColumns() []string {
 	return out
 }
 
-func foreignColumns(t *Table, actions bool) []string {
+func foreignColumns(t *database.Table, actions bool) []string {
 	var out []string
 	for _, k := range t.ForeignKeys {
-		text := strings.Join(k.Columns, ",") + " to " + joinName(k.RefSchema, k.RefTable) + "(" + strings.Join(k.RefColumns, ",") + ")"
+		text := strings.Join(k.Columns, ",") + " to " + (&database.Table{Schema: k.RefSchema, Name: k.RefTable}).ID() + "(" + strings.Join(k.RefColumns, ",") + ")"
 		if actions {
 			text += onChange(" on delete ", k.OnDelete) + onChange(" on update ", k.OnUpdate)
 		}
@@ -181,8 +185,8 @@ func foreignColumns(t *Table, actions bool) []string {
 }
 
 // onChange words an action. Not all engines tell RESTRICT from NO ACTION.
-func onChange(when string, a Action) string {
-	if a == NoAction || a == Restrict {
+func onChange(when string, a database.Action) string {
+	if a == database.NoAction || a == database.Restrict {
 		return ""
 	}
 	return when + string(a)
