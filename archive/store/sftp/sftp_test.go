@@ -248,7 +248,7 @@ func TestEndedContextEndsWhatIsHeld(t *testing.T) {
 	server, rules := startRelayed(t)
 	s := open(t, server, server.Disk)
 	data := make([]byte, 3<<20)
-	if err := put(s, "there", data); err != nil {
+	if err := errors.Join(put(s, "there", data), put(s, "doomed", nil)); err != nil {
 		t.Fatal(err)
 	}
 	for kind, act := range map[string]func(ctx context.Context) error{
@@ -260,7 +260,7 @@ func TestEndedContextEndsWhatIsHeld(t *testing.T) {
 			}
 			return nil
 		},
-		"remove": func(ctx context.Context) error { return s.Delete(ctx, "there") },
+		"remove": func(ctx context.Context) error { return s.Delete(ctx, "doomed") },
 	} {
 		t.Run(kind, func(t *testing.T) {
 			hold, held := rule(t, rules, "hold "+kind), filepath.Join(rules, "held "+kind)
