@@ -227,6 +227,11 @@ func (s scope) means(path string) bool {
 	return s.leads[path] || s.root(path) != nil
 }
 
+// leadsTo tells whether a directory merely leads to what is to come back.
+func (s scope) leadsTo(path string) bool {
+	return path != s.below && within(s.below, path) || s.root(path) == nil
+}
+
 // inside tells whether a path lies in a directory that was backed up and is to come back: nothing else is ever removed.
 func (s scope) inside(path string) bool {
 	if path == s.below || !entry.Within(path, s.below) {

@@ -150,7 +150,11 @@ func (r *restore) leaveOut(p pair) { r.enterIfDirectory(p, false) }
 func (r *restore) enterIfDirectory(p pair, blocked bool) {
 	if p.node.Type == entry.Directory {
 		e := r.plain(p.node).Entry
-		r.enter(&frame{path: e.Path, entry: &e, blocked: blocked})
+		f := &frame{path: e.Path, entry: &e, blocked: blocked}
+		if leadsOn(p.there) {
+			f.entry = nil
+		}
+		r.enter(f)
 	} else if p.there.isDirectory() {
 		r.enter(&frame{path: p.path(), blocked: true})
 	}
@@ -181,8 +185,8 @@ func (r *restore) takeDirectory(ctx context.Context, p pair) error {
 	action := ActionRestore
 	if p.there != nil {
 		action = ActionUpdate
-	} else if e.Path == "" && r.holdsSomething() {
-		action = ActionKeep // and its metadata are set
+	} else if r.holdsIn(e.Path) {
+		action = ActionKeep // and its metadata are set, if the target does not leave it alone
 	}
 	r.tell(&e, action)
 	if !r.o.DryRun {
@@ -194,10 +198,10 @@ func (r *restore) takeDirectory(ctx context.Context, p pair) error {
 	return nil
 }
 
-// holdsSomething tells whether there is anything in the target.
-func (r *restore) holdsSomething() bool {
-	_, more, _ := r.there.head()
-	return more
+// holdsIn tells whether the next thing in the target lies in a directory that its walk has passed over: it begins below that.
+func (r *restore) holdsIn(dir string) bool {
+	next, more, _ := r.there.head()
+	return more && within(next.Path, dir)
 }
 
 // takeOver takes a directory that the target has. It is left alone unless something in it changes.
@@ -206,10 +210,19 @@ func (r *restore) takeOver(p pair, f *frame) error {
 		f.blocked = true
 		return r.problem(f.path, fmt.Errorf("nothing below it comes back: %w", p.there.unlisted))
 	}
-	f.dirty = !target.Finished(r.target, p.there.Entry, f.entry)
 	r.tell(f.entry, ActionKeep)
 	r.count(ActionKeep, f.entry)
+	if r.scope.leadsTo(f.path) && leadsOn(p.there) {
+		f.entry = nil
+		return nil
+	}
+	f.dirty = !target.Finished(r.target, p.there.Entry, f.entry)
 	return nil
+}
+
+// leadsOn tells whether the target has a directory that can be left as it is where it merely leads to what comes back: its owner may write in it.
+func leadsOn(there *found) bool {
+	return there.isDirectory() && (there.Mode == 0 || there.Mode&0o700 == 0o700)
 }
 
 // takeInstead takes what comes where the target has a directory. What is in that has its turn first.
