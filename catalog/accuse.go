@@ -148,3 +148,17 @@ func together(list []Accusation) (joined []Accusation) {
 	}
 	return joined
 }
+
+// Defects are what the log shows to be missing or damaged.
+func (r *Repository) Defects(log *Log) (texts []string) {
+	if err := r.Config.Broken(); err != nil {
+		texts = append(texts, err.Error())
+	}
+	for _, problem := range log.Problems {
+		texts = append(texts, problem.Error())
+	}
+	if lost := log.RolledBack(); len(lost) > 0 {
+		texts = append(texts, fmt.Sprintf("%v: of %s; snapshots may be missing", ErrRolledBack, strings.Join(lost, ", ")))
+	}
+	return texts
+}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/packstone/packstone/catalog"
 )
 
 // ErrDamaged: the file is no SQLite database any more. Remove it and open it again.
@@ -49,6 +51,32 @@ func Open(path string) (*Mirror, error) {
 		return nil, err
 	}
 	return open(path)
+}
+
+// Path is where the mirror of a repository lies in its cache.
+func Path(cache *catalog.Cache) string { return cache.Path("catalog.db") }
+
+// Of opens the mirror of a repository and brings it up to that. One that proves damaged on the way is made anew.
+func Of(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*Mirror, error) {
+	m, err := try(ctx, repo, log)
+	if !errors.Is(err, ErrDamaged) {
+		return m, err
+	}
+	if err := Remove(Path(repo.Cache)); err != nil {
+		return nil, err
+	}
+	return try(ctx, repo, log)
+}
+
+func try(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*Mirror, error) {
+	m, err := Open(Path(repo.Cache))
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Refresh(ctx, repo, log); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }
 
 // Remove deletes the file of a mirror. One that is not there is no error.

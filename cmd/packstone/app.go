@@ -15,29 +15,30 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/hook"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // app is what verbs share: the command line, the environment and the printer.
 type app struct {
 	process
-	paths   paths
+	*machine.Machine
 	flags   globalFlags
 	started bool // the command line is good and the verb's work has begun
 	out     *output.Printer
 	loaded  *config.Config // by settings, once
 	cache   string         // of the repository that was opened last; empty: none
 	damaged bool           // some of the repository's records do not hold
-	logins  *oneLogin      // of PACKSTONE_DB_PASSWORD
 	used    uses           // of the verb
 	// patience tells of storage that does not answer.
 	patience *patience
-	// readable are the key files that others can read, of which a warning was given.
-	readable map[string]bool
 }
 
 func newApp(p process) *app {
-	return &app{process: p, paths: p.env.paths(), logins: &oneLogin{}, patience: &patience{now: time.Now}, readable: map[string]bool{}}
+	a := &app{process: p, Machine: machine.New(p.env), patience: &patience{now: time.Now}}
+	a.Flags, a.Stdin, a.Stderr, a.Settings = &a.flags.Flags, p.stdin, p.stderr, a.settings
+	a.Warn = func(text string) { a.out.Warn(output.Warning{Message: text}) }
+	return a
 }
 
 // start makes ready for a verb's work.
@@ -62,7 +63,7 @@ func (a *app) newPrinter() (*output.Printer, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, terminal := terminal(a.stderr)
+	file, terminal := machine.Terminal(a.stderr)
 	return output.New(output.Options{
 		Stdout:   a.stdout,
 		Stderr:   a.stderr,
@@ -90,13 +91,7 @@ func (a *app) framesPerSecond() (float64, error) {
 
 // hookRunner runs commands of the settings file.
 func (a *app) hookRunner(hooks hook.Hooks) hook.Runner {
-	return hook.Runner{Env: a.env.forPrograms(hooks.Environment...), Output: a.stderr}
-}
-
-// terminal returns the file behind a stream if it is a terminal.
-func terminal(stream any) (*os.File, bool) {
-	file, ok := stream.(*os.File)
-	return file, ok && term.IsTerminal(int(file.Fd()))
+	return hook.Runner{Env: a.env.ForPrograms(hooks.Environment...), Output: a.stderr}
 }
 
 func width(file *os.File) int {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/hook"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
@@ -115,7 +115,7 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if err != nil {
 		return err
 	}
-	if len(a.flags.recipients) > 0 && !made {
+	if len(a.flags.Recipients) > 0 && !made {
 		return usage("backup has no use for --recipient: the repository is there, and its owner says who can restore (packstone key add)")
 	}
 	repo, storage, err := a.openRepository(ctx, mayRead|mustWrite)
@@ -139,7 +139,7 @@ type plannedBackup struct {
 // planBackup finds out what is to be backed up, without touching it.
 func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) {
 	run := plannedBackup{Options: backup.Options{
-		User: userName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
+		User: machine.UserName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
 		Concurrency: a.flags.concurrency, PackSize: int(o.packSize), Progress: new(pipeline.Progress),
 	}}
 	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 128<<20 && run.PackSize == 0 {
@@ -189,7 +189,7 @@ func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) er
 	return a.planAdHoc(run, backup.Job{
 		Name: catalog.AdHoc, Type: "command", Location: strings.Join(args, " "),
 		Open: func(context.Context) (source.Source, error) {
-			return config.OpenCommand(config.CommandOptions{Command: args, Name: o.name, Env: a.env.forPrograms(), AllowEmpty: o.empty})
+			return config.OpenCommand(config.CommandOptions{Command: args, Name: o.name, Env: a.env.ForPrograms(), AllowEmpty: o.empty})
 		},
 	})
 }
@@ -217,7 +217,7 @@ func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) 
 			paths = append(paths, arg)
 		case settings.Knows(arg):
 			names = append(names, arg)
-		case exists(arg):
+		case machine.Exists(arg):
 			paths = append(paths, arg)
 		default:
 			return usage("%s is neither a set or source of the settings file nor a path here", arg)
@@ -239,11 +239,6 @@ func isPath(arg string) bool {
 	return filepath.IsAbs(arg) || arg == "." || arg == ".." || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../")
 }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
-}
-
 func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) error {
 	if err := o.refuse("the backup of paths", commandFlags...); err != nil {
 		return err
@@ -257,7 +252,7 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 		if err != nil {
 			return fmt.Errorf("back up %s: %w", path, err)
 		}
-		if !exists(absolute) {
+		if !machine.Exists(absolute) {
 			return usage("%s does not exist", path)
 		}
 		if f := own.find(absolute); f != nil {
@@ -324,8 +319,8 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			Open: func(ctx context.Context) (source.Source, error) {
 				return settings.Open(ctx, name, config.OpenOptions{
 					LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
-					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.login, Remote: a.remoteLogin(),
-					Bucket: a.bucketLogin(), Note: a.noteOf(name), Environment: a.env.forPrograms,
+					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.Login, Remote: a.RemoteLogin(),
+					Bucket: a.bucketLogin(), Note: a.noteOf(name), Environment: a.env.ForPrograms,
 				})
 			},
 		})
@@ -347,21 +342,13 @@ func onlySet(settings *config.Config, named string) (string, error) {
 	return "", usage("name the set to back up: %s", strings.Join(sets, ", "))
 }
 
-func userName() string {
-	u, err := user.Current()
-	if err != nil {
-		return ""
-	}
-	return u.Username
-}
-
 // makeDefaultRepository makes the repository of a machine without settings at its first backup, and tells whether it did.
 func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 	address, err := a.repositoryAddress()
-	if err != nil || address != a.paths.repository || a.flags.dryRun {
+	if err != nil || address != a.Paths.Repository || a.flags.dryRun {
 		return false, err
 	}
-	if exists(filepath.Join(address, "packstone.json")) {
+	if machine.Exists(filepath.Join(address, "packstone.json")) {
 		return false, nil
 	}
 	made, err := a.makeRepository(ctx, initOptions{})

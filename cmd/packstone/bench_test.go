@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
 // BenchmarkProgram runs the verbs as a user does: on 1,000 small files of text and 48 MiB of which half does not compress.
@@ -64,7 +66,7 @@ func (p *programBenchmark) write(name string, content []byte) {
 func (p *programBenchmark) run(args ...string) {
 	p.b.Helper()
 	var out bytes.Buffer
-	code := run(p.b.Context(), process{args: args, env: newEnviron(p.env), stdin: strings.NewReader(""), stdout: &out, stderr: &out})
+	code := run(p.b.Context(), process{args: args, env: machine.NewEnv(p.env), stdin: strings.NewReader(""), stdout: &out, stderr: &out})
 	if code != 0 {
 		p.b.Fatalf("%v ends with %d\n%s", args, code, out.Bytes())
 	}

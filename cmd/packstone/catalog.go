@@ -23,35 +23,6 @@ func newCatalog(a *app) *cobra.Command {
 	}, newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a))
 }
 
-// mirrorFile is the mirror's name in a cache.
-const mirrorFile = "catalog.db"
-
-// mirrorPath is where the mirror of a repository lies.
-func mirrorPath(repo *catalog.Repository) string { return repo.Cache.Path(mirrorFile) }
-
-// refreshMirror brings the mirror up to the repository. One that proves damaged on the way is made anew.
-func refreshMirror(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*mirror.Mirror, error) {
-	m, err := tryMirror(ctx, repo, log)
-	if !errors.Is(err, mirror.ErrDamaged) {
-		return m, err
-	}
-	if err := mirror.Remove(mirrorPath(repo)); err != nil {
-		return nil, err
-	}
-	return tryMirror(ctx, repo, log)
-}
-
-func tryMirror(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*mirror.Mirror, error) {
-	m, err := mirror.Open(mirrorPath(repo))
-	if err != nil {
-		return nil, err
-	}
-	if err := m.Refresh(ctx, repo, log); err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
-}
-
 // rebuildSummary is what catalog rebuild prints as JSON.
 type rebuildSummary struct {
 	Records   int64  `json:"records" doc:"Records of writers."`
@@ -97,7 +68,7 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return err
 	}
-	m, err := refreshMirror(ctx, repo, log)
+	m, err := mirror.Of(ctx, repo, log)
 	if err != nil {
 		return err
 	}
@@ -121,7 +92,7 @@ func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
 	}
 	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
 	cache.Clear()
-	if err := mirror.Remove(cache.Path(mirrorFile)); err != nil {
+	if err := mirror.Remove(mirror.Path(cache)); err != nil {
 		return nil, err
 	}
 	repo, _, err = a.openRepository(ctx, mayRead|mayWrite)
@@ -163,7 +134,7 @@ func (a *app) printRebuilt(ctx context.Context, repo *catalog.Repository, m *mir
 	}
 	s := rebuildSummary{
 		Records: c.Records, Snapshots: c.Snapshots, IndexRuns: c.IndexRuns, Packs: c.Packs, Chunks: int64(chunks), Files: c.Files,
-		Mirror: mirrorPath(repo),
+		Mirror: mirror.Path(repo.Cache),
 	}
 	a.out.Summary(s, fmt.Sprintf("rebuilt from %s records: %s snapshots, %s index runs, %s packs, %s chunks, %s paths\nmirror: %s",
 		output.Count(s.Records), output.Count(s.Snapshots), output.Count(s.IndexRuns), output.Count(s.Packs), output.Count(s.Chunks),

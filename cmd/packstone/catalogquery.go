@@ -48,7 +48,7 @@ func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
 	}
 	err = a.answer(ctx, m, sql)
 	if errors.Is(err, mirror.ErrDamaged) && !stale {
-		if err := errors.Join(m.Close(), mirror.Remove(mirrorPath(repo))); err != nil {
+		if err := errors.Join(m.Close(), mirror.Remove(mirror.Path(repo.Cache))); err != nil {
 			return err
 		}
 		if m, whole, err = a.mirrorFor(ctx, repo, false); err != nil {
@@ -65,14 +65,14 @@ func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
 // mirrorFor opens the mirror, and says whether the repository shows all that it must have had.
 func (a *app) mirrorFor(ctx context.Context, repo *catalog.Repository, stale bool) (m *mirror.Mirror, whole, err error) {
 	if stale {
-		m, err = mirror.Open(mirrorPath(repo))
+		m, err = mirror.Open(mirror.Path(repo.Cache))
 		return m, nil, err
 	}
 	log, err := a.readLog(ctx, repo)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err = refreshMirror(ctx, repo, log)
+	m, err = mirror.Of(ctx, repo, log)
 	return m, a.wholeLog(ctx, repo, log), err
 }
 

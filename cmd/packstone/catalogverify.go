@@ -1,21 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
@@ -58,9 +49,12 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings,
 		Unchecked: checked.Unchecked, Notes: checked.Notes}
 	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
-	if err := m.compareCache(ctx, storage, cache.Path("objects")); err != nil {
+	cached, findings, err := check.CompareCache(ctx, storage, cache.Path("objects"))
+	if err != nil {
 		return err
 	}
+	m.Cached = cached
+	m.Findings = append(m.Findings, findingsOf(findings)...)
 	for _, f := range m.Findings {
 		a.out.Problem(f.Object, "verify", errors.New(f.Error))
 	}
@@ -83,53 +77,4 @@ func (m verifySummary) text() string {
 		text += "\nno problems were found"
 	}
 	return text
-}
-
-// compareCache compares what lies below dir with the storage. A directory that is not there has nothing to compare.
-func (m *verifySummary) compareCache(ctx context.Context, storage store.Store, dir string) error {
-	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
-			return err
-		}
-		relative, err := filepath.Rel(dir, name)
-		if err != nil {
-			return err
-		}
-		return m.compareObject(ctx, storage, filepath.ToSlash(relative), name)
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func (m *verifySummary) compareObject(ctx context.Context, storage store.Store, object, file string) error {
-	kept, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("read the cache: %w", err)
-	}
-	m.Cached++
-	if sum := sha256.Sum256(kept); path.Base(object) == hex.EncodeToString(sum[:]) {
-		return nil // its name says that it is right, and one that is needed no more may be gone from the storage
-	}
-	there, err := storage.Get(ctx, object, 0, -1, nil)
-	switch {
-	case errors.Is(err, store.ErrNotExist) && isChain(object):
-		m.find(object, "this machine has seen it, and the repository has it no more")
-	case errors.Is(err, store.ErrNotExist):
-	case err != nil:
-		return err
-	case !bytes.Equal(there, kept):
-		m.find(object, "the cache's copy differs from the repository's; packstone catalog rebuild fetches it anew")
-	}
-	return nil
-}
-
-// isChain tells of objects that are never deleted but by a roll-up.
-func isChain(object string) bool {
-	return strings.HasPrefix(object, "config/") || strings.HasPrefix(object, "log/")
-}
-
-func (m *verifySummary) find(object, problem string) {
-	m.Findings = append(m.Findings, checkFinding{Object: object, Error: problem})
 }

@@ -112,13 +112,16 @@ func checkSummaryOf(r *check.Report) checkSummary {
 		Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{},
 		Unchecked: append([]string{}, r.Unchecked...), Notes: append([]string{}, r.Notes...),
 	}
-	for _, f := range r.Findings {
-		m.Findings = append(m.Findings, checkFinding{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})
-	}
-	for _, f := range r.Healed {
-		m.Healed = append(m.Healed, checkFinding{Object: f.Object, Error: f.Err.Error()})
-	}
+	m.Findings = append(m.Findings, findingsOf(r.Findings)...)
+	m.Healed = findingsOf(r.Healed)
 	return m
+}
+
+func findingsOf(findings []check.Finding) (all []checkFinding) {
+	for _, f := range findings {
+		all = append(all, checkFinding{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})
+	}
+	return all
 }
 
 func (m checkSummary) text() string {

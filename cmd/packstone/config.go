@@ -43,7 +43,7 @@ func newConfigCheck(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		settings, err := config.Load(path, a.env.lookup)
+		settings, err := config.Load(path, a.env.Lookup)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ in URLs. The output can be read as a settings file again.`,
 		if err != nil {
 			return err
 		}
-		settings, err := config.Load(path, config.Redact(a.env.lookup))
+		settings, err := config.Load(path, config.Redact(a.env.Lookup))
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (a *app) settingsPath() (string, error) {
 		}
 		return named, err
 	}
-	usual := a.paths.settingsFile()
+	usual := a.Paths.SettingsFile()
 	if _, err := os.Stat(usual); err != nil {
 		return "", usage("there is no settings file: name one with --config or PACKSTONE_CONFIG, or write %s", usual)
 	}
@@ -144,9 +144,9 @@ func (a *app) settings() (*config.Config, error) {
 	}
 	path := a.namedSettings()
 	if path == "" {
-		path = a.paths.settingsFile()
+		path = a.Paths.SettingsFile()
 	}
-	settings, err := config.Load(path, a.env.lookup)
+	settings, err := config.Load(path, a.env.Lookup)
 	if errors.Is(err, fs.ErrNotExist) && a.namedSettings() == "" {
 		settings, err = new(config.Config), nil
 	}

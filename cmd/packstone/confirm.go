@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // canAsk tells whether somebody is there to answer.
 func (a *app) canAsk() bool {
-	_, ok := terminal(a.stdin)
+	_, ok := machine.Terminal(a.stdin)
 	return ok
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -178,7 +180,7 @@ func (d *dbAddress) locate(a *app) (database.Location, error) {
 		if err != nil {
 			return at, err
 		}
-		return a.login(at)
+		return a.Login(at)
 	}
 	return a.locate("--"+d.name, d.url)
 }
@@ -199,7 +201,7 @@ func (a *app) locate(flag, url string) (database.Location, error) {
 	if at.Scheme() == "sqlite" {
 		return sqliteAt(at.Reveal())
 	}
-	return a.login(at)
+	return a.Login(at)
 }
 
 // sqliteAt is the location of a file.
@@ -403,4 +405,13 @@ func trustCure(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w; all are listed above: --%s runs them, and so does an import by a user who is no superuser, with that user's rights", err, trustCodeFlag)
+}
+
+// databaseState is where a source, in a set, remembers what its tables looked like; empty where nothing is cached.
+func (a *app) databaseState(set, name, location string) string {
+	if a.cache == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(set + "\x00" + name + "\x00" + location))
+	return filepath.Join(a.cache, "databases", hex.EncodeToString(sum[:16]))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/pipeline/database"
 )
 
@@ -42,7 +43,7 @@ of others would run with a superuser's rights (--trust-code).`,
 }
 
 func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptions) (err error) {
-	if !exists(file) {
+	if !machine.Exists(file) {
 		return usage("%s does not exist", file)
 	}
 	at, err := sqliteAt(file)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
 )
@@ -71,7 +72,7 @@ func (a *app) openDBCopy(ctx context.Context, against dbAddress, o dbOptions) (d
 	if !isFile {
 		return a.openDBTarget(ctx, against, o)
 	}
-	if !exists(against.url) {
+	if !machine.Exists(against.url) {
 		return nil, usage("--against %s: the file does not exist", against.url)
 	}
 	at, err := sqliteAt(against.url)

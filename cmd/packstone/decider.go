@@ -16,7 +16,7 @@ func (a *app) decider(repo *catalog.Repository) (crypto.Signer, error) {
 	if c := repo.Collector(); c != nil {
 		return c.Signer, nil
 	}
-	owner, err := a.owner(repo)
+	owner, err := a.Owner(repo)
 	if err != nil {
 		return owner, fmt.Errorf("%w, or that of a collector with PACKSTONE_COLLECTOR_FILE", err)
 	}

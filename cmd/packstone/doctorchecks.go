@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,43 +16,23 @@ import (
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/check"
 )
 
 // largestSkew is how far this machine's clock may be from the storage's. S3 refuses requests that are a quarter of an hour off.
 const largestSkew = time.Minute
 
-// compareClocks puts an object and compares its date with this machine's.
-func compareClocks(ctx context.Context, s store.Store, now func() time.Time) (string, error) {
-	name := "probe/" + rand.Text() + "/clock"
-	before := now()
-	if err := s.Put(ctx, name, nil, sha256.Sum256(nil)); err != nil && !errors.Is(err, store.ErrExist) { // it is our own, put twice
+// compareClocks compares this machine's clock with the storage's.
+func compareClocks(ctx context.Context, s store.Store) (string, error) {
+	ahead, err := check.Clock(ctx, s, time.Now)
+	if err != nil {
 		return "", err
 	}
-	after := now()
-	defer s.Delete(ctx, name) // tidiness: who may not delete leaves it
-	for info, err := range s.List(ctx, name, "") {
-		if err != nil {
-			return "", err
-		}
-		skew := skewOf(info.Modified, before, after).Round(time.Second)
-		detail := fmt.Sprintf("%v from the storage's", skew)
-		if skew > largestSkew || skew < -largestSkew {
-			return detail, advise("times of snapshots will be wrong by as much; let NTP set the clock")
-		}
-		return detail, nil
+	detail := fmt.Sprintf("%v from the storage's", ahead)
+	if ahead.Abs() > largestSkew {
+		return detail, advise("times of snapshots will be wrong by as much; let NTP set the clock")
 	}
-	return "", fmt.Errorf("look at the storage's clock: the object is not listed: %w", store.ErrNotExist)
-}
-
-// skewOf is how far a date, told in whole seconds, is outside of the time in which it was given.
-func skewOf(stored, before, after time.Time) time.Duration {
-	switch {
-	case stored.Before(before.Add(-time.Second)):
-		return before.Sub(stored)
-	case stored.After(after.Add(time.Second)):
-		return after.Sub(stored)
-	}
-	return 0
+	return detail, nil
 }
 
 // examineRepository looks at what lies in the storage, and at the keys to it.
@@ -129,10 +107,10 @@ func (x *examination) examineKeys(ctx context.Context, repo *catalog.Repository)
 		return "backs up", err
 	})
 	x.examine("owner's key", func() (string, error) {
-		if len(x.ownerFiles()) == 0 {
+		if len(x.OwnerFiles()) == 0 {
 			return "none: this machine can't admit or revoke", nil
 		}
-		_, err := x.owner(repo)
+		_, err := x.Owner(repo)
 		canOwn = err == nil
 		return "admits and revokes", err
 	})
@@ -158,7 +136,7 @@ func held(read, own bool, ifRead, ifOwn string) (list []string) {
 }
 
 func (x *examination) examineIdentity(ctx context.Context, repo *catalog.Repository) (bool, string, error) {
-	file, err := x.identities(ctx)
+	file, err := x.Identities(ctx)
 	if err != nil {
 		return false, "", err
 	}
@@ -181,14 +159,14 @@ func (x *examination) examineIdentity(ctx context.Context, repo *catalog.Reposit
 
 // examineKeyFiles finds key files that others of this machine can read.
 func (x *examination) examineKeyFiles(repository string) (string, error) {
-	writer, err := x.writerPath()
+	writer, err := x.WriterPath()
 	if err != nil {
 		return "", err
 	}
 	if writer == "" {
-		writer = x.paths.writerFile(repository)
+		writer = x.Paths.WriterFile(repository)
 	}
-	files := slices.Concat([]string{writer, x.env["PACKSTONE_IDENTITY_FILE"]}, x.ownerFiles(), x.usualIdentities(), x.flags.identities)
+	files := slices.Concat([]string{writer, x.env["PACKSTONE_IDENTITY_FILE"]}, x.OwnerFiles(), x.UsualIdentities(), x.flags.Identities)
 	var open []string
 	there := 0
 	for _, name := range files {

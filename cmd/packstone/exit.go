@@ -10,6 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/source"
@@ -39,6 +40,7 @@ var codes = []struct {
 	sentinel error
 	code     int
 }{
+	{machine.ErrKey, exitIdentity},
 	{catalog.ErrMisuse, exitUsage},
 	{catalog.ErrRefused, exitRefused},
 	{config.ErrInvalid, exitUsage},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -20,21 +21,21 @@ type globalFlags struct {
 	verbose int
 	json    bool
 
-	repository             string
-	cacheDir               string
-	limitUp, limitDown     rate // bytes a second, 0: no limit
-	giveUpAfter            time.Duration
-	giveUpGiven            bool
-	memoryLimit            size // bytes, 0: no limit
-	concurrency            int  // 0: as many as there are processors
-	connections            int  // 0: as many as the link wants
-	identities, recipients []string
-	acceptOwner            ownerFlag
-	acceptRollback         bool
-	dryRun                 bool
-	set, host, at          string
-	setGiven               bool // --set, be it ''
-	paths, tags            []string
+	repository         string
+	cacheDir           string
+	limitUp, limitDown rate // bytes a second, 0: no limit
+	giveUpAfter        time.Duration
+	giveUpGiven        bool
+	memoryLimit        size // bytes, 0: no limit
+	concurrency        int  // 0: as many as there are processors
+	connections        int  // 0: as many as the link wants
+	machine.Flags
+	acceptOwner    ownerFlag
+	acceptRollback bool
+	dryRun         bool
+	set, host, at  string
+	setGiven       bool // --set, be it ''
+	paths, tags    []string
 }
 
 // uses says which of the global flags a verb honours; any other is refused, so that none is silently ignored.
@@ -88,10 +89,10 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.Var(&f.memoryLimit, "memory-limit", "keep memory below this `size`, such as 512MiB")
 	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of processors to use; 0 for as many as there are processors")
 	set.IntVar(&f.connections, "connections", 0, "`number` of requests to the repository in flight; 0 for as many as the network is best used with")
-	set.StringArrayVarP(&f.identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
+	set.StringArrayVarP(&f.Identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
 	set.Var(&f.acceptOwner, "accept-owner", "trust the repository if its owner's key has this `fingerprint`, which the owner knows, and no other")
 	set.BoolVar(&f.acceptRollback, "accept-rollback", false, "take what there is, where the repository has lost or damaged what it must have had")
-	set.StringArrayVarP(&f.recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
+	set.StringArrayVarP(&f.Recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
 	set.StringVar(&f.set, "set", "", "`name` of a set; '' for backups of paths")
 	set.StringArrayVar(&f.paths, "path", nil, "backups of this `path`; may be repeated, and all must match")
@@ -115,7 +116,7 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 	if f.connections < 0 {
 		return usage("--connections %d: must not be negative", f.connections)
 	}
-	for _, path := range f.identities {
+	for _, path := range f.Identities {
 		if strings.HasPrefix(strings.ToUpper(path), "AGE-SECRET-KEY-") {
 			return usage("--identity takes the name of a file, since others can read a command line; put the key into PACKSTONE_IDENTITY or a file")
 		}

@@ -2,52 +2,16 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/backup"
 )
 
-// namedHost is the host that a person has named for this machine: by PACKSTONE_HOST, or in the
-// settings.
-func (a *app) namedHost() (string, error) {
-	if host := a.env["PACKSTONE_HOST"]; host != "" {
-		return host, nil
-	}
-	settings, err := a.settings()
-	if err != nil {
-		return "", err
-	}
-	return settings.Host, nil
-}
-
-// thisHost is the host that this machine is in a repository: the named one, else that of its
-// writer's file, else the machine's name. A machine that comes back from a disaster may have lost
-// that file.
-func (a *app) thisHost(repositoryID string) (string, error) {
-	host, err := a.namedHost()
-	if host != "" || err != nil {
-		return host, err
-	}
-	if writer, err := a.writer(repositoryID); err == nil && writer != nil {
-		return writer.Signer.Name(), nil
-	}
-	return machineName(), nil
-}
-
-func machineName() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return "unknown"
-	}
-	return name
-}
-
 // speak says of which host a backup is, and refuses one that this machine's key may not speak for.
 func (a *app) speak(repo *catalog.Repository, o *backup.Options) (err error) {
 	if o.Host = a.flags.host; o.Host == "" {
-		if o.Host, err = a.thisHost(repo.Format.Repository); err != nil {
+		if o.Host, err = a.ThisHost(repo.Format.Repository); err != nil {
 			return err
 		}
 	}

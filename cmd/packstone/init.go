@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"filippo.io/age"
 	"github.com/spf13/cobra"
@@ -20,7 +15,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -126,12 +121,12 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	}
 	identity := ""
 	if len(recipients) == 0 {
-		recipients, identity, err = a.makeIdentity(o.classic)
+		recipients, identity, err = a.MakeIdentity(o.classic)
 	}
 	if err != nil {
 		return made, err
 	}
-	owner, ownerMade, err := a.ownerKey()
+	owner, ownerMade, err := a.OwnerKey()
 	if err != nil {
 		return made, err
 	}
@@ -145,19 +140,19 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if made.Recipients, err = admin.RecipientTexts(recipients); err != nil {
 		return made, err
 	}
-	places := a.identityPlaces()
+	places := a.IdentityPlaces()
 	if identity != "" {
 		made.MoveAway = append(made.MoveAway, identity)
-		places = []identityPlace{{file: identity, what: identity}}
+		places = []machine.IdentityPlace{{File: identity, What: identity}}
 	}
 	if ownerMade != "" {
 		made.MoveAway = append(made.MoveAway, ownerMade)
 	}
 	pin := crypto.OwnerPin{Repository: key.Repository, Owner: owner.Verifier()}
-	if made.PinIn = a.pinOwner(places, made.Recipients, pin); len(made.PinIn) > 0 {
+	if made.PinIn = a.PinOwner(places, made.Recipients, pin); len(made.PinIn) > 0 {
 		made.Pin = pin.Line()
 	}
-	made.WriterFile, err = a.keepWriter(key)
+	made.WriterFile, err = a.KeepWriter(key)
 	return made, err
 }
 
@@ -167,11 +162,11 @@ func (a *app) initStorage(ctx context.Context, storage *config.Storage, o initOp
 	if err != nil {
 		return nil, err
 	}
-	host, err := a.namedHost()
+	host, err := a.NamedHost()
 	if err != nil {
 		return nil, err
 	}
-	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, machineName())))
+	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, machine.Name())))
 	if err != nil {
 		return nil, err
 	}
@@ -228,14 +223,14 @@ func (a *app) proveStorage(ctx context.Context, storage *config.Storage) error {
 // initialRecipients are those that were named, else those of the identities at hand, else none: then an identity has to be made. Those that
 // are not as --classic asks are refused.
 func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, error) {
-	recipients, err := a.namedRecipients()
+	recipients, err := a.NamedRecipients()
 	if err != nil {
 		return nil, err
 	}
 	what := "a recipient that was named is a hybrid post-quantum one: name classic ones, age1…, alone"
 	if len(recipients) == 0 {
 		what = "there is a hybrid post-quantum identity already: name a classic one with -i, or its recipient with -R (packstone key generate --classic -o FILE makes one)"
-		have, err := a.identities(ctx)
+		have, err := a.Identities(ctx)
 		if err != nil || have == nil {
 			return nil, err
 		}
@@ -247,94 +242,6 @@ func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipi
 		return nil, exitWith(exitRefused, "--classic: %s", what)
 	}
 	return recipients, nil
-}
-
-// makeIdentity makes an identity, and returns its recipient and its file.
-func (a *app) makeIdentity(classic bool) ([]age.Recipient, string, error) {
-	identity, err := crypto.GenerateIdentity(classic)
-	if err != nil {
-		return nil, "", err
-	}
-	recipients, err := admin.RecipientsOf([]age.Identity{identity})
-	if err != nil {
-		return nil, "", err
-	}
-	var text bytes.Buffer
-	err = crypto.WriteIdentityFile(&text, crypto.IdentityFile{Identities: []age.Identity{identity}}, crypto.IdentityFileOptions{
-		Comments: []string{"packstone identity: it restores everything that was sealed to it. Keep two copies, away from the machines that it is to restore."},
-		Created:  time.Now(),
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	public, err := crypto.RecipientText(recipients[0])
-	if err != nil {
-		return nil, "", err
-	}
-	path := a.paths.newKeyFile(a.paths.identityFile(), public)
-	if path != a.paths.identityFile() {
-		a.out.Warn(output.Warning{Message: "keys were made here before and moved away; what is made now are other ones, in files of other names. " +
-			"To let the same identity restore, name its recipient with --recipient"})
-	}
-	return recipients, path, writeKey(path, text.Bytes())
-}
-
-// namedRecipients are those of the flags, else of PACKSTONE_RECIPIENTS_FILE, else of the settings.
-func (a *app) namedRecipients() ([]age.Recipient, error) {
-	texts := a.flags.recipients
-	if path := a.env["PACKSTONE_RECIPIENTS_FILE"]; len(texts) == 0 && path != "" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("read PACKSTONE_RECIPIENTS_FILE: %w", err)
-		}
-		defer file.Close()
-		return crypto.ParseRecipients(file)
-	}
-	if len(texts) == 0 {
-		settings, err := a.settings()
-		if err != nil {
-			return nil, err
-		}
-		texts = settings.Keys.Recipients
-	}
-	var recipients []age.Recipient
-	for _, text := range texts {
-		r, err := crypto.ParseRecipient(text)
-		if err != nil {
-			return nil, usage("recipient: %w", err)
-		}
-		recipients = append(recipients, r)
-	}
-	return recipients, nil
-}
-
-// ownerKey reads the owner's key, or makes one and returns its file too.
-func (a *app) ownerKey() (owner crypto.Signer, made string, err error) {
-	if files := a.ownerFiles(); len(files) > 0 {
-		owner, err = readOwner(files[0])
-		return owner, "", err
-	}
-	if owner, err = crypto.GenerateSigner("owner"); err != nil {
-		return owner, "", err
-	}
-	path := a.ownerPath()
-	if path == a.paths.ownerFile() {
-		path = a.paths.newKeyFile(path, owner.Verifier().Text())
-	}
-	content := "# packstone owner's key: it admits and revokes hosts and recipients. Keep it away from the machines that back up.\n" +
-		string(owner.Secret().Bytes()) + "\n"
-	return owner, path, writeKey(path, []byte(content))
-}
-
-// lastLine is the last line that is no comment.
-func lastLine(text []byte) string {
-	last := ""
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			last = line
-		}
-	}
-	return last
 }
 
 // sharedDomain is the domain of the repository that --same-domain-as names, nil without.
@@ -353,54 +260,4 @@ func (a *app) sharedDomain(ctx context.Context, address string) (*crypto.Domain,
 		return nil, err
 	}
 	return &domain, nil
-}
-
-// keepWriter writes this host's key to its usual place, or to where the environment or the settings expect it.
-func (a *app) keepWriter(key *crypto.WriterFile) (string, error) {
-	text, err := key.Encode()
-	if err != nil {
-		return "", err
-	}
-	path, err := a.writerPath()
-	if err != nil {
-		return "", err
-	}
-	if path == "" {
-		path = a.paths.writerFile(key.Repository)
-	}
-	return path, writeKey(path, text)
-}
-
-// writeKey creates a key file that only its owner can read. It never replaces one.
-func writeKey(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write key file: %w", err)
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return exitWith(exitRefused, "write key file %s: there is one already; move it away first", path)
-	}
-	if err != nil {
-		return fmt.Errorf("write key file: %w", err)
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		os.Remove(path)
-		return fmt.Errorf("write key file %s: %w", path, err)
-	}
-	return nil
-}
-
-// replaceKey changes a key file, at once or not at all.
-func replaceKey(path string, text []byte) error {
-	next := path + ".new"
-	os.Remove(next)
-	if err := writeKey(next, text); err != nil {
-		return err
-	}
-	if err := os.Rename(next, path); err != nil {
-		os.Remove(next)
-		return fmt.Errorf("write key file: %w", err)
-	}
-	return nil
 }

@@ -3,15 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
-	"github.com/packstone/packstone/crypto"
 )
 
 func newKey(a *app) *cobra.Command {
@@ -21,53 +17,6 @@ func newKey(a *app) *cobra.Command {
 		Example: `  packstone key list
   packstone key writer add db1 -o db1.key`,
 	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeyWriter(a))
-}
-
-// ownerPath is where the owner's key is expected.
-func (a *app) ownerPath() string {
-	if path := a.env["PACKSTONE_OWNER_FILE"]; path != "" {
-		return path
-	}
-	return a.paths.ownerFile()
-}
-
-// owner reads the key of the repository's owner.
-func (a *app) owner(repo *catalog.Repository) (crypto.Signer, error) {
-	files := a.ownerFiles()
-	for _, path := range files {
-		owner, err := readOwner(path)
-		if err != nil {
-			return owner, err
-		}
-		if owner.Verifier().Equal(repo.Owner()) {
-			return owner, nil
-		}
-	}
-	if len(files) == 0 {
-		return crypto.Signer{}, exitWith(exitIdentity, "the owner's key is needed: bring it back to %s, or name its file with PACKSTONE_OWNER_FILE", a.ownerPath())
-	}
-	return crypto.Signer{}, exitWith(exitIdentity, "the key in %s is not that of this repository's owner, whose fingerprint is %s",
-		strings.Join(files, " or "), repo.Owner().Fingerprint())
-}
-
-// ownerFiles are the files with owners' keys that are there: this machine may own several repositories.
-func (a *app) ownerFiles() []string {
-	if path := a.env["PACKSTONE_OWNER_FILE"]; path != "" {
-		return slices.DeleteFunc([]string{path}, func(name string) bool { return !exists(name) })
-	}
-	return present(a.paths.ownerFile())
-}
-
-func readOwner(path string) (crypto.Signer, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return crypto.Signer{}, exitWith(exitIdentity, "read the owner's key: %w", err)
-	}
-	owner, err := crypto.ParseSigner(lastLine(text))
-	if err != nil {
-		return owner, exitWith(exitIdentity, "read the owner's key %s: %w", path, err)
-	}
-	return owner, nil
 }
 
 // recipientsMessage is what key add and key remove print as JSON.
@@ -126,7 +75,7 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 	if err != nil {
 		return err
 	}
-	owner, err := a.owner(repo)
+	owner, err := a.Owner(repo)
 	if err != nil {
 		return err
 	}

@@ -1,17 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
-	"filippo.io/age"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
 // generateMessage is what key generate prints as JSON.
@@ -46,75 +40,22 @@ says otherwise. A file that is there is never replaced.`,
 func (a *app) generateIdentity(o generateOptions) error {
 	path := o.output
 	if path == "" {
-		path = a.paths.identityFile()
+		path = a.Paths.IdentityFile()
 	}
 	if a.flags.dryRun {
 		a.out.Note("would write a new identity to %s", path)
 		return nil
 	}
-	passphrase, err := a.newPassphrase(o.passphrase, path)
+	passphrase, err := a.NewPassphrase(o.passphrase, path)
 	if err != nil {
 		return err
 	}
-	identity, err := crypto.GenerateIdentity(o.classic)
+	recipient, err := machine.GenerateIdentity(path, o.classic, passphrase)
 	if err != nil {
 		return err
 	}
-	m, err := writeIdentity(path, identity, passphrase)
-	if err != nil {
-		return err
-	}
+	m := generateMessage{Recipient: recipient, File: path}
 	a.out.Note("the identity is in %s: keep two copies, away from the machines that it is to restore", path)
 	a.out.Message("key_generate", m, m.Recipient)
 	return a.out.Err()
-}
-
-func writeIdentity(path string, identity age.Identity, passphrase string) (m generateMessage, err error) {
-	recipient, err := crypto.RecipientOf(identity)
-	if err != nil {
-		return m, err
-	}
-	var text bytes.Buffer
-	err = crypto.WriteIdentityFile(&text, crypto.IdentityFile{Identities: []age.Identity{identity}}, crypto.IdentityFileOptions{
-		Comments:   []string{"packstone identity: it restores everything that was sealed to it."},
-		Created:    time.Now(),
-		Passphrase: passphrase,
-	})
-	if err != nil {
-		return m, err
-	}
-	m.File = path
-	if m.Recipient, err = crypto.RecipientText(recipient); err != nil {
-		return m, err
-	}
-	return m, writeKey(path, text.Bytes())
-}
-
-// newPassphrase gets the passphrase for a new file, from the environment or twice from the terminal. "" if none is wanted.
-func (a *app) newPassphrase(wanted bool, path string) (string, error) {
-	if !wanted {
-		return "", nil
-	}
-	text, err := a.env.orFile("PACKSTONE_PASSPHRASE")
-	if text != "" || err != nil {
-		return text, err
-	}
-	input, ok := terminal(a.stdin)
-	if !ok {
-		return "", usage("--passphrase: set PACKSTONE_PASSPHRASE_FILE, since there is no terminal to ask on")
-	}
-	var texts [2]string
-	for i, prompt := range []string{"Passphrase for %s: ", "Once more for %s: "} {
-		fmt.Fprintf(a.stderr, prompt, path)
-		read, err := term.ReadPassword(int(input.Fd()))
-		fmt.Fprintln(a.stderr)
-		if err != nil {
-			return "", fmt.Errorf("ask for the passphrase: %w", err)
-		}
-		texts[i] = strings.TrimRight(string(read), "\r\n")
-	}
-	if texts[0] == "" || texts[0] != texts[1] {
-		return "", usage("the passphrase is empty, or was not the same twice")
-	}
-	return texts[0], nil
 }

@@ -86,7 +86,7 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 	if err != nil {
 		return m, err
 	}
-	_, ownerErr := a.owner(repo)
+	_, ownerErr := a.Owner(repo)
 	c := repo.Config
 	m = keyListMessage{
 		Repository: repo.Format.Repository, Owner: repo.Owner().Text(), Fingerprint: repo.Owner().Fingerprint().String(),
@@ -100,7 +100,7 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 	for _, d := range c.Domains {
 		m.Domains = append(m.Domains, keyListDomainRow{d.Number, d.Number == c.Domain, d.Origin})
 	}
-	writer, err := a.writer(repo.Format.Repository)
+	writer, err := a.Writer(repo.Format.Repository)
 	if err != nil {
 		return m, err
 	}
@@ -117,7 +117,7 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 
 // recipientsAtHand are the public keys of the identities at hand.
 func (a *app) recipientsAtHand(ctx context.Context) ([]string, error) {
-	file, err := a.identities(ctx)
+	file, err := a.Identities(ctx)
 	if err != nil || file == nil {
 		return nil, err
 	}

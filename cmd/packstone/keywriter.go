@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -79,7 +80,7 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	if err != nil {
 		return err
 	}
-	owner, err := a.owner(repo)
+	owner, err := a.Owner(repo)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func keeping(path string, text []byte) func() (drop func() error, err error) {
 		return nil
 	}
 	return func() (func() error, error) {
-		return func() error { return os.Remove(path) }, writeKey(path, text)
+		return func() error { return os.Remove(path) }, machine.WriteKey(path, text)
 	}
 }
 

@@ -139,7 +139,7 @@ func (a *app) openWriter(ctx context.Context, name string) (*catalog.Repository,
 	if err != nil {
 		return nil, nil, err
 	}
-	owner, err := a.owner(repo)
+	owner, err := a.Owner(repo)
 	if err != nil {
 		return nil, nil, err
 	}

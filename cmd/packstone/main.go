@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
 func main() {
@@ -28,7 +30,7 @@ func main() {
 	ctx, stop := interruptible(context.Background(), said)
 	code := run(ctx, process{
 		args:   os.Args[1:],
-		env:    newEnviron(os.Environ()),
+		env:    machine.NewEnv(os.Environ()),
 		stdin:  os.Stdin,
 		stdout: os.Stdout,
 		stderr: os.Stderr,
@@ -41,7 +43,7 @@ func main() {
 // process is all that the program takes from outside.
 type process struct {
 	args           []string
-	env            environ
+	env            machine.Env
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }

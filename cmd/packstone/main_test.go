@@ -20,6 +20,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 )
@@ -28,7 +29,7 @@ import (
 func runWith(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errors bytes.Buffer
-	code = run(t.Context(), process{args: args, env: newEnviron(env), stdin: strings.NewReader(""), stdout: &out, stderr: &errors})
+	code = run(t.Context(), process{args: args, env: machine.NewEnv(env), stdin: strings.NewReader(""), stdout: &out, stderr: &errors})
 	return code, out.String(), errors.String()
 }
 
@@ -158,21 +159,10 @@ func TestSecretsComeFromAVariableOrItsFile(t *testing.T) {
 		{[]string{"X=direct", "X_FILE=" + file}, "", 2},
 		{[]string{"X_FILE=" + file + ".missing"}, "", 1},
 	} {
-		got, err := newEnviron(test.env).orFile("X")
+		got, err := machine.NewEnv(test.env).OrFile("X")
 		if got != test.want || exitCode(t.Context(), err) != test.wantCode {
 			t.Errorf("%v: got %q, %v, want %q and exit code %d", test.env, got, err, test.want, test.wantCode)
 		}
-	}
-}
-
-func TestPathsFollowXDG(t *testing.T) {
-	got := newEnviron([]string{"HOME=/h", "XDG_CACHE_HOME=/c", "XDG_DATA_HOME=relative"}).paths()
-	want := paths{repository: "/h/.local/share/packstone/repository", config: "/h/.config/packstone", cache: "/c/packstone"}
-	if got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	if got := want.writerFile("id"); got != "/h/.config/packstone/writers/id.key" {
-		t.Errorf("the writer's key is at %s", got)
 	}
 }
 
@@ -214,7 +204,7 @@ func TestTheRepositoryIsFound(t *testing.T) {
 		{"", []string{"PACKSTONE_CONFIG=" + settings, "PACKSTONE_REPOSITORY=/from/variable"}, "/from/variable"},
 		{"/from/flag", []string{"PACKSTONE_CONFIG=" + settings, "PACKSTONE_REPOSITORY=/from/variable"}, "/from/flag"},
 	} {
-		a := newApp(process{env: newEnviron(test.env)})
+		a := newApp(process{env: machine.NewEnv(test.env)})
 		a.flags.repository = test.flag
 		if got, err := a.repository(); err != nil || got.Path != test.want {
 			t.Errorf("flag %q, %v: got %+v, %v, want %s", test.flag, test.env, got, err, test.want)
@@ -224,7 +214,7 @@ func TestTheRepositoryIsFound(t *testing.T) {
 
 func TestWithoutARepositoryTheExitCodeIs10(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "missing"), t.TempDir()} {
-		a := newApp(process{env: newEnviron([]string{"PACKSTONE_REPOSITORY=" + dir})})
+		a := newApp(process{env: machine.NewEnv([]string{"PACKSTONE_REPOSITORY=" + dir})})
 		_, _, err := a.openRepository(t.Context(), mustRead)
 		if code := exitCode(t.Context(), err); code != exitNoRepository {
 			t.Errorf("%s: exit code %d, want 10: %v", dir, code, err)
@@ -268,9 +258,9 @@ func TestIdentitiesComeFromOnePlace(t *testing.T) {
 		{"garbage", nil, []string{"PACKSTONE_IDENTITY=garbage"}, 0, 12},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			a := newApp(process{env: newEnviron(append(test.env, "HOME="+home)), stdin: strings.NewReader(""), stderr: new(bytes.Buffer)})
-			a.flags.identities = test.flags
-			found, err := a.identities(t.Context())
+			a := newApp(process{env: machine.NewEnv(append(test.env, "HOME="+home)), stdin: strings.NewReader(""), stderr: new(bytes.Buffer)})
+			a.flags.Identities = test.flags
+			found, err := a.Identities(t.Context())
 			if got := exitCode(t.Context(), err); got != test.wantCode {
 				t.Fatalf("exit code %d, want %d: %v", got, test.wantCode, err)
 			}
@@ -280,8 +270,8 @@ func TestIdentitiesComeFromOnePlace(t *testing.T) {
 		})
 	}
 	write(usual)
-	a := newApp(process{env: newEnviron([]string{"HOME=" + home})})
-	if found, err := a.identities(t.Context()); err != nil || identitiesIn(found) != 1 {
+	a := newApp(process{env: machine.NewEnv([]string{"HOME=" + home})})
+	if found, err := a.Identities(t.Context()); err != nil || identitiesIn(found) != 1 {
 		t.Errorf("at the usual place: found %d, %v, want 1", identitiesIn(found), err)
 	}
 }
@@ -449,15 +439,19 @@ func TestTheSettingsReferenceNamesEverySetting(t *testing.T) {
 	}
 }
 
-// variables lists the variables of the environment that this package names, without the _FILE twins.
+// variables lists the variables of the environment that the program names, without the _FILE twins.
 func variables(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	below, err := filepath.Glob("../internal/*/*.go")
+	if err != nil || len(below) == 0 {
+		t.Fatal(err, below)
+	}
 	found := map[string]bool{}
-	for _, file := range files {
+	for _, file := range append(files, below...) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

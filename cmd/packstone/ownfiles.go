@@ -35,7 +35,7 @@ func (o *ownFiles) list() []ownFile {
 	if o.repository.Kind == config.Local {
 		list = append(list, ownFile{path: o.repository.Path, what: "the repository itself"})
 	}
-	for _, path := range slices.Concat(o.flags.identities, []string{o.env["PACKSTONE_IDENTITY_FILE"]}, o.usualIdentities()) {
+	for _, path := range slices.Concat(o.flags.Identities, []string{o.env["PACKSTONE_IDENTITY_FILE"]}, o.UsualIdentities()) {
 		list = append(list, ownFile{path: path, what: "an identity", secret: true})
 	}
 	return list

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,7 +35,7 @@ func (a *app) repositoryAddress() (string, error) {
 	if a.flags.repository != "" {
 		return a.flags.repository, nil
 	}
-	if address, err := a.env.orFile("PACKSTONE_REPOSITORY"); address != "" || err != nil {
+	if address, err := a.env.OrFile("PACKSTONE_REPOSITORY"); address != "" || err != nil {
 		return address, err
 	}
 	settings, err := a.settings()
@@ -47,7 +45,7 @@ func (a *app) repositoryAddress() (string, error) {
 	if settings.Repository != "" {
 		return settings.Repository, nil
 	}
-	return a.paths.repository, nil
+	return a.Paths.Repository, nil
 }
 
 // openStorage opens the repository's storage. Unless create is set, a directory that is not there is no repository.
@@ -82,8 +80,8 @@ func (a *app) storeOptions() config.StoreOptions {
 		Upload:      int64(a.flags.limitUp),
 		Download:    int64(a.flags.limitDown),
 		Connections: a.flags.connections,
-		Login:       config.BucketLogin{Keys: a.repositoryKeys, Region: a.env["AWS_REGION"], CAs: a.certificates, Proxy: http.ProxyFromEnvironment},
-		Remote:      a.remoteLogin(),
+		Login:       a.RepositoryLogin(),
+		Remote:      a.RemoteLogin(),
 	}
 }
 
@@ -101,45 +99,6 @@ func (a *app) giveUp() (total, reach time.Duration) {
 		return 0, lookReach
 	}
 	return 0, 0
-}
-
-// repositoryKeys finds the keys of the repository's bucket.
-func (a *app) repositoryKeys(bool) (keys config.BucketKeys, err error) {
-	if keys.Access, err = a.s3Key("PACKSTONE_S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"); err != nil {
-		return keys, err
-	}
-	if keys.Secret, err = a.s3Key("PACKSTONE_S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"); err != nil {
-		return keys, err
-	}
-	if keys.Access == a.env["AWS_ACCESS_KEY_ID"] { // the token belongs to these
-		keys.Session = a.env["AWS_SESSION_TOKEN"]
-	}
-	return keys, nil
-}
-
-func (a *app) s3Key(ours, aws string) (string, error) {
-	key, err := a.env.orFile(ours)
-	if key == "" {
-		key = a.env[aws]
-	}
-	return key, err
-}
-
-// certificates reads AWS_CA_BUNDLE, which the AWS SDK reads for itself.
-func (a *app) certificates() (*x509.CertPool, error) {
-	path := a.env["AWS_CA_BUNDLE"]
-	if path == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, usage("AWS_CA_BUNDLE: %s holds no certificate", path)
-	}
-	return pool, nil
 }
 
 // cacheDirectory is where a repository's cache lies.
@@ -164,7 +123,7 @@ func (a *app) cacheRoot() string {
 	case a.env["PACKSTONE_CACHE_DIR"] != "":
 		return a.env["PACKSTONE_CACHE_DIR"]
 	}
-	return a.paths.cache
+	return a.Paths.Cache
 }
 
 // access says which keys a verb needs.
@@ -218,7 +177,7 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 	}
 	repository, err := catalog.Open(ctx, storage, opts)
 	if errors.Is(err, crypto.ErrWrongIdentity) && a.mayDoWithout(needed) {
-		if !a.namesIdentity() {
+		if !a.NamesIdentity() {
 			a.out.Note("the identity at the usual place is not this repository's, and is not used")
 		}
 		opts.Keys.Pins.Owners = append(opts.Keys.Pins.Owners, opts.Keys.Identities.Owners...)
@@ -229,7 +188,7 @@ func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repos
 		return nil, nil, cureTrust(err)
 	}
 	if keys.Writer == nil && needed&mustWrite != 0 {
-		return nil, nil, fmt.Errorf("%w: name its file with PACKSTONE_WRITER_FILE, or put it at %s", catalog.ErrNoWriter, a.paths.writerFile(id))
+		return nil, nil, fmt.Errorf("%w: name its file with PACKSTONE_WRITER_FILE, or put it at %s", catalog.ErrNoWriter, a.Paths.WriterFile(id))
 	}
 	a.suggestPin(keys.Identities, repository)
 	return repository, storage, nil
@@ -256,7 +215,7 @@ func (a *app) fetchMemory() int64 {
 // mayDoWithout tells whether identities that do not open the repository are no failure: nothing
 // needs them, and nobody has named them for it.
 func (a *app) mayDoWithout(needed access) bool {
-	return needed&mustRead == 0 && (needed&anyIdentity != 0 || !a.namesIdentity())
+	return needed&mustRead == 0 && (needed&anyIdentity != 0 || !a.NamesIdentity())
 }
 
 // repositoryID says which repository packstone.json is of: by its id keys and caches are found.
@@ -274,25 +233,25 @@ func (a *app) keys(ctx context.Context, repositoryID string, needed access) (cat
 	var err error
 	switch {
 	case needed&mustRead != 0:
-		keys.Identities, err = a.needIdentities(ctx)
+		keys.Identities, err = a.NeedIdentities(ctx)
 	case needed&mayRead != 0:
-		keys.Identities, err = a.identities(ctx)
+		keys.Identities, err = a.Identities(ctx)
 	}
 	if err != nil {
 		return keys, err
 	}
-	if keys.Pins, err = a.pins(); err != nil {
+	if keys.Pins, err = a.Pins(a.flags.acceptOwner, a.repositoryAddress); err != nil {
 		return keys, err
 	}
 	if needed&mayDecide != 0 {
-		if keys.Collector, err = a.collector(); err != nil {
+		if keys.Collector, err = a.Collector(); err != nil {
 			return keys, err
 		}
 	}
 	if needed&(mayWrite|mustWrite) == 0 {
 		return keys, nil
 	}
-	keys.Writer, err = a.writer(repositoryID)
+	keys.Writer, err = a.Writer(repositoryID)
 	return keys, err
 }
 

@@ -130,7 +130,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	filter := a.filterFor(from)
 	filter.Incomplete = o.incomplete
 	if o.inPlace && a.flags.host == "" {
-		if filter.Prefer, err = a.thisHost(repo.Format.Repository); err != nil {
+		if filter.Prefer, err = a.ThisHost(repo.Format.Repository); err != nil {
 			return err
 		}
 	}
@@ -391,7 +391,7 @@ func (r *restoring) targetOptions(below string, source *catalog.SourceState) (op
 	if err != nil {
 		return opts, err
 	}
-	opts = config.TargetOptions{Own: own, NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.remoteLogin(), Bucket: r.bucketLogin(), Warn: func(file string, err error) {
+	opts = config.TargetOptions{Own: own, NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.RemoteLogin(), Bucket: r.bucketLogin(), Warn: func(file string, err error) {
 		r.warned.Add(1)
 		r.out.Problem(path.Join(below, file), "restore", err)
 	}}

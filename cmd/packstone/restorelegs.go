@@ -103,7 +103,7 @@ func (r *restoring) open(ctx context.Context, source *catalog.SourceState) (targ
 // openBase opens the place below which each source has a folder.
 func (r *restoring) openBase(source *catalog.SourceState) (target.Target, error) {
 	if len(r.o.toCommand) > 0 {
-		return config.OpenReceiver(config.ReceiverOptions{Command: r.o.toCommand, Env: r.env.forPrograms(), Output: r.stdout, Stderr: r.stderr})
+		return config.OpenReceiver(config.ReceiverOptions{Command: r.o.toCommand, Env: r.env.ForPrograms(), Output: r.stdout, Stderr: r.stderr})
 	}
 	opts, err := r.targetOptions("", source)
 	if err != nil {
@@ -239,14 +239,14 @@ func (r *restoring) ownPaths() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths := map[string]string{path.Join(r.paths.config, "writers"): "where keys of this host lie"}
+	paths := map[string]string{path.Join(r.Paths.Config, "writers"): "where keys of this host lie"}
 	for _, f := range own.list() {
 		paths[f.path] = f.what
 	}
-	for _, file := range r.ownerFiles() {
+	for _, file := range r.OwnerFiles() {
 		paths[file] = "the owner's key"
 	}
-	writer, err := r.writerPath()
+	writer, err := r.WriterPath()
 	if writer != "" {
 		paths[writer] = "the key of this host"
 	}

@@ -113,7 +113,7 @@ func (r *restoring) findPlace(ctx context.Context, settings *config.Config, sour
 	}
 	parts, at, err := settings.PlaceOf(source, r.isDatabase(source))
 	if err == nil && at != nil {
-		*at, err = r.login(*at)
+		*at, err = r.Login(*at)
 		back.database = at
 	}
 	if err != nil || at != nil {
@@ -236,7 +236,7 @@ func (r *restoring) takenFrom(part config.Part) func(ctx context.Context, put fu
 		if err != nil {
 			return err
 		}
-		o := config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.remoteLogin(), Bucket: r.bucketLogin()}
+		o := config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.RemoteLogin(), Bucket: r.bucketLogin()}
 		return part.Taken(ctx, o, put)
 	}
 }

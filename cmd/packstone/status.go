@@ -3,17 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // statusMessage is what status prints as JSON.
@@ -81,130 +78,29 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	if err != nil {
 		return nil, err
 	}
-	log, err := repo.ReadLog(ctx)
+	s, err := browse.StatusOf(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
 	m := &statusMessage{
 		Repository: repo.Store.Location(), ID: repo.Format.Repository, Owner: repo.Owner().Fingerprint().String(), Recipients: len(repo.Config.Recipients),
-		Sets: []statusSet{}, Writers: writersOf(repo.Config, log), Sessions: []statusOpen{}, Problems: []string{}, Unknown: []string{},
+		Sets: []statusSet{}, Writers: []statusWriter{}, Sessions: []statusOpen{}, Packs: s.Packs, Bytes: s.Bytes,
+		Problems: append([]string{}, s.Problems...), Unknown: append([]string{}, s.Unknown...),
 	}
-	accusations, err := repo.Accusations(ctx, log)
-	if err != nil {
-		return nil, err
+	for _, set := range s.Sets {
+		last := set.Last
+		m.Sets = append(m.Sets, statusSet{
+			Set: output.Name(last.Set), Hostname: output.Name(last.Host), SnapshotID: last.ID.String(), Time: last.Time,
+			Age: int64(now.Sub(last.Time) / time.Second), Complete: last.Complete(), Snapshots: set.Snapshots,
+		})
 	}
-	m.Problems = append(m.Problems, problemsOf(repo, log)...)
-	for _, a := range accusations {
-		m.Problems = append(m.Problems, a.String())
+	for _, w := range s.Writers {
+		m.Writers = append(m.Writers, statusWriter(w))
 	}
-	if err := m.addSets(ctx, repo, log, now); err != nil {
-		return nil, err
+	for _, open := range s.Sessions {
+		m.Sessions = append(m.Sessions, statusOpen(open))
 	}
-	if err := m.addSessions(ctx, repo, log); err != nil {
-		return nil, err
-	}
-	return m, m.addPacks(ctx, repo, log)
-}
-
-func writersOf(config *catalog.Config, log *catalog.Log) []statusWriter {
-	writers := []statusWriter{}
-	for _, member := range config.Writers {
-		key, err := crypto.ParseVerifier(member.Key)
-		if err != nil {
-			continue // a config with such a key is not opened
-		}
-		w := statusWriter{Name: key.Name(), Revoked: member.Revoked != nil}
-		lanes := map[uint64]bool{}
-		for _, rec := range log.Records {
-			if rec.Lane.Writer != w.Name {
-				continue
-			}
-			w.Records++
-			lanes[rec.Lane.Number] = true
-			if rec.Kind == catalog.Commit && rec.Stored.After(w.LastCommit) {
-				w.LastCommit = rec.Stored
-			}
-		}
-		w.Lanes = len(lanes)
-		writers = append(writers, w)
-	}
-	return writers
-}
-
-// addSets adds the last snapshot of each set and host.
-func (m *statusMessage) addSets(ctx context.Context, repo *catalog.Repository, log *catalog.Log, now time.Time) error {
-	if !repo.CanRead() {
-		m.Unknown = append(m.Unknown, "which sets there are, and whether their last snapshots are complete: an identity is needed")
-		return nil
-	}
-	snapshots, err := repo.Snapshots(ctx, log)
-	if err != nil {
-		return err
-	}
-	trusted := catalog.Trusted(snapshots)
-	if n := len(snapshots) - len(trusted); n > 0 {
-		m.Problems = append(m.Problems, fmt.Sprintf("%d snapshots do not count, since their writers may not speak for the host that they name: packstone snapshots marks them", n))
-	}
-	for _, s := range trusted { // oldest first
-		i := slices.IndexFunc(m.Sets, func(set statusSet) bool { return string(set.Set) == s.Set && string(set.Hostname) == s.Host })
-		if i < 0 {
-			i = len(m.Sets)
-			m.Sets = append(m.Sets, statusSet{Set: output.Name(s.Set), Hostname: output.Name(s.Host)})
-		}
-		last := &m.Sets[i]
-		last.SnapshotID, last.Time, last.Complete = s.ID.String(), s.Time, s.Complete()
-		last.Age = int64(now.Sub(s.Time) / time.Second)
-		last.Snapshots++
-	}
-	return nil
-}
-
-// addPacks counts what records name. The storage is not listed for it: a large repository has many objects, and check looks at them all.
-func (m *statusMessage) addPacks(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
-	if !opensAllDomains(repo) {
-		m.Unknown = append(m.Unknown, "how large the repository is: an identity is needed")
-		return nil
-	}
-	index := repo.NewIndex()
-	defer index.Close()
-	defer index.Close()
-	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
-		return err
-	}
-	seen := map[archive.Name]bool{}
-	for pack, err := range index.Packs(ctx) {
-		if err != nil {
-			return err
-		}
-		if !seen[pack.Name] {
-			seen[pack.Name] = true
-			m.Packs++
-			m.Bytes += uint64(pack.Size)
-		}
-	}
-	return nil
-}
-
-// addSessions lists sessions without a record.
-func (m *statusMessage) addSessions(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
-	for info, err := range repo.Store.List(ctx, "sessions/", "") {
-		if err != nil {
-			return fmt.Errorf("list sessions: %w", err)
-		}
-		lane, open := log.OpenSession(info.Name)
-		if open && slices.ContainsFunc(m.Writers, func(w statusWriter) bool { return w.Name == lane.Writer }) {
-			m.Sessions = append(m.Sessions, statusOpen{lane.String(), info.Modified})
-		}
-	}
-	return nil
-}
-
-// opensAllDomains tells whether the keys at hand open every index run.
-func opensAllDomains(repo *catalog.Repository) bool {
-	return !slices.ContainsFunc(repo.Config.Domains, func(d catalog.Domain) bool {
-		_, err := repo.Domain(d.Number)
-		return err != nil
-	})
+	return m, nil
 }
 
 func (m *statusMessage) text() string {

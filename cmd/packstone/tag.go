@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,12 +55,13 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	if err != nil {
 		return err
 	}
+	change := catalog.TagChange{Add: o.add, Remove: o.remove}
 	if replace {
-		o.add, o.remove = o.set, otherTags(chosen, o.set)
+		change = catalog.ChangeTo(o.set, chosen)
 	}
-	chosen = slices.DeleteFunc(chosen, func(s *catalog.Snapshot) bool { return !o.changes(s) })
+	chosen = slices.DeleteFunc(chosen, func(s *catalog.Snapshot) bool { return !change.Changes(s) })
 	if len(chosen) > 0 && !a.flags.dryRun {
-		if err := setTags(ctx, repo, chosen, o); err != nil {
+		if err := repo.ChangeTags(ctx, chosen, change); err != nil {
 			return err
 		}
 	}
@@ -104,45 +104,4 @@ func (a *app) ownSnapshots(ctx context.Context, repo *catalog.Repository, names 
 		}
 	}
 	return chosen, nil
-}
-
-// otherTags are all tags of the snapshots that are not in keep.
-func otherTags(snapshots []*catalog.Snapshot, keep []string) []string {
-	var others []string
-	for _, s := range snapshots {
-		others = append(others, s.Tags...)
-	}
-	slices.Sort(others)
-	return slices.DeleteFunc(slices.Compact(others), func(t string) bool { return slices.Contains(keep, t) })
-}
-
-// changes tells whether a snapshot has other tags afterwards.
-func (o tagOptions) changes(s *catalog.Snapshot) bool {
-	has := func(t string) bool { return slices.Contains(s.Tags, t) }
-	added := slices.ContainsFunc(o.add, func(t string) bool { return !has(t) })
-	return added || slices.ContainsFunc(o.remove, func(t string) bool { return has(t) && !slices.Contains(o.add, t) })
-}
-
-// maxTagTries bounds how often tags are set anew since something else has ended the session.
-const maxTagTries = 4
-
-func setTags(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.Snapshot, o tagOptions) (err error) {
-	for range maxTagTries {
-		if err = trySetTags(ctx, repo, snapshots, o); !errors.Is(err, catalog.ErrRestart) {
-			return err
-		}
-	}
-	return err
-}
-
-func trySetTags(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.Snapshot, o tagOptions) error {
-	session, err := repo.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("change tags: %w", err)
-	}
-	defer session.Close()
-	if err := session.SetTags(ctx, snapshots, o.add, o.remove); err != nil {
-		return fmt.Errorf("change tags: %w", err)
-	}
-	return nil
 }

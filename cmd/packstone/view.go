@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/packstone/packstone/catalog"
@@ -64,26 +63,11 @@ func (a *app) readLog(ctx context.Context, repo *catalog.Repository) (*catalog.L
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range problemsOf(repo, log) {
+	for _, text := range repo.Defects(log) {
 		a.damaged = true
 		a.out.Warn(output.Warning{Message: text})
 	}
 	return log, nil
-}
-
-// problemsOf are what the log shows to be missing or damaged.
-func problemsOf(repo *catalog.Repository, log *catalog.Log) []string {
-	var texts []string
-	if err := repo.Config.Broken(); err != nil {
-		texts = append(texts, err.Error())
-	}
-	for _, problem := range log.Problems {
-		texts = append(texts, problem.Error())
-	}
-	if lost := log.RolledBack(); len(lost) > 0 {
-		texts = append(texts, fmt.Sprintf("%v: of %s; snapshots may be missing", catalog.ErrRolledBack, strings.Join(lost, ", ")))
-	}
-	return texts
 }
 
 // pick finds the snapshot that a name means. If another might be meant that the repository does not

@@ -229,7 +229,7 @@ func (s scope) means(path string) bool {
 
 // leadsTo tells whether a directory merely leads to what is to come back.
 func (s scope) leadsTo(path string) bool {
-	return path != s.below && within(s.below, path) || s.root(path) == nil
+	return path != s.below && entry.Within(s.below, path) || s.root(path) == nil
 }
 
 // inside tells whether a path lies in a directory that was backed up and is to come back: nothing else is ever removed.

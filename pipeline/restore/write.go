@@ -201,7 +201,7 @@ func (r *restore) takeDirectory(ctx context.Context, p pair) error {
 // holdsIn tells whether the next thing in the target lies in a directory that its walk has passed over: it begins below that.
 func (r *restore) holdsIn(dir string) bool {
 	next, more, _ := r.there.head()
-	return more && within(next.Path, dir)
+	return more && entry.Within(next.Path, dir)
 }
 
 // takeOver takes a directory that the target has. It is left alone unless something in it changes.

@@ -1,8 +1,6 @@
-package main
+package machine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,26 +10,27 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// login adds to an address the password that its user keeps outside of it. PGPASSFILE is read by PostgreSQL's own client.
-func (a *app) login(at database.Location) (database.Location, error) {
+// Login adds to an address the password that its user keeps outside of it. PGPASSFILE is read by PostgreSQL's own client.
+func (m *Machine) Login(at database.Location) (database.Location, error) {
 	if at.HasPassword() || at.Scheme() == "sqlite" {
 		return at, nil
 	}
-	password, err := a.env.orFile("PACKSTONE_DB_PASSWORD")
+	password, err := m.Env.OrFile("PACKSTONE_DB_PASSWORD")
 	if err != nil {
 		return at, err
 	}
 	if password != "" {
-		if err := a.logins.claim(at); err != nil {
+		if err := m.logins.claim(at); err != nil {
 			return at, err
 		}
 		return at.WithPassword(password)
 	}
 	if at.Scheme() == "mysql" || at.Scheme() == "mariadb" {
-		return a.mysqlLogin(at)
+		return m.mysqlLogin(at)
 	}
 	return at, nil
 }
@@ -54,14 +53,14 @@ func (o *oneLogin) claim(at database.Location) error {
 		o.of = login
 	}
 	if o.of != login {
-		return usage("PACKSTONE_DB_PASSWORD is one password, and both %s and %s would get it: put each URL, with its password, into a file of its own", o.of, login)
+		return catalog.Misuse("PACKSTONE_DB_PASSWORD is one password, and both %s and %s would get it: put each URL, with its password, into a file of its own", o.of, login)
 	}
 	return nil
 }
 
 // mysqlLogin takes user and password from ~/.my.cnf. A user who is named in the URL gets the password only if it is theirs.
-func (a *app) mysqlLogin(at database.Location) (database.Location, error) {
-	text, err := os.ReadFile(filepath.Join(a.env["HOME"], ".my.cnf"))
+func (m *Machine) mysqlLogin(at database.Location) (database.Location, error) {
+	text, err := os.ReadFile(filepath.Join(m.Env["HOME"], ".my.cnf"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return at, nil
 	}
@@ -108,13 +107,4 @@ func unquoteOption(value string) string {
 		return value[1 : n-1]
 	}
 	return value
-}
-
-// databaseState is where a source, in a set, remembers what its tables looked like; empty where nothing is cached.
-func (a *app) databaseState(set, name, location string) string {
-	if a.cache == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(set + "\x00" + name + "\x00" + location))
-	return filepath.Join(a.cache, "databases", hex.EncodeToString(sum[:16]))
 }

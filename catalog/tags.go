@@ -1,0 +1,53 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// TagChange says which tags snapshots get and lose. What is in both is added.
+type TagChange struct{ Add, Remove []string }
+
+// ChangeTo is the change after which snapshots have these tags and no others.
+func ChangeTo(tags []string, snapshots []*Snapshot) TagChange {
+	var others []string
+	for _, s := range snapshots {
+		others = append(others, s.Tags...)
+	}
+	slices.Sort(others)
+	return TagChange{tags, slices.DeleteFunc(slices.Compact(others), func(t string) bool { return slices.Contains(tags, t) })}
+}
+
+// Changes tells whether a snapshot has other tags afterwards.
+func (c TagChange) Changes(s *Snapshot) bool {
+	has := func(t string) bool { return slices.Contains(s.Tags, t) }
+	added := slices.ContainsFunc(c.Add, func(t string) bool { return !has(t) })
+	return added || slices.ContainsFunc(c.Remove, func(t string) bool { return has(t) && !slices.Contains(c.Add, t) })
+}
+
+// maxTagTries bounds how often tags are set anew since something else has ended the session.
+const maxTagTries = 4
+
+// ChangeTags changes the tags of this writer's own snapshots, in a session of its own.
+func (r *Repository) ChangeTags(ctx context.Context, snapshots []*Snapshot, c TagChange) (err error) {
+	for range maxTagTries {
+		if err = r.tryChangeTags(ctx, snapshots, c); !errors.Is(err, ErrRestart) {
+			return err
+		}
+	}
+	return err
+}
+
+func (r *Repository) tryChangeTags(ctx context.Context, snapshots []*Snapshot, c TagChange) error {
+	session, err := r.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("change tags: %w", err)
+	}
+	defer session.Close()
+	if err := session.SetTags(ctx, snapshots, c.Add, c.Remove); err != nil {
+		return fmt.Errorf("change tags: %w", err)
+	}
+	return nil
+}

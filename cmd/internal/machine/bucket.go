@@ -1,0 +1,82 @@
+package machine
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// LakeLogin is what the environment knows of reaching buckets of lakes: names of their own, else those of the repository.
+func (m *Machine) LakeLogin() config.BucketLogin {
+	login := config.BucketLogin{Region: m.Env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: m.lakeKeys, CAs: m.certificates}
+	if login.Region == "" {
+		login.Region = m.Env["AWS_REGION"]
+	}
+	return login
+}
+
+// RepositoryLogin is what the environment knows of reaching the repository's bucket.
+func (m *Machine) RepositoryLogin() config.BucketLogin {
+	return config.BucketLogin{Keys: m.repositoryKeys, Region: m.Env["AWS_REGION"], CAs: m.certificates, Proxy: http.ProxyFromEnvironment}
+}
+
+// lakeKeys finds the keys of a lake. For s3:// the AWS SDK finds what is not the lake's own.
+func (m *Machine) lakeKeys(minio bool) (keys config.BucketKeys, err error) {
+	if keys.Access, err = m.Env.OrFile("PACKSTONE_LAKE_ACCESS_KEY"); err != nil {
+		return keys, err
+	}
+	if keys.Secret, err = m.Env.OrFile("PACKSTONE_LAKE_SECRET_KEY"); err != nil {
+		return keys, err
+	}
+	if (keys.Access == "") != (keys.Secret == "") {
+		return keys, catalog.Misuse("of the lake's keys only one is set: set both of PACKSTONE_LAKE_ACCESS_KEY and PACKSTONE_LAKE_SECRET_KEY, or their _FILE twins")
+	}
+	if keys.Access != "" || !minio {
+		keys.Session, err = m.Env.OrFile("PACKSTONE_LAKE_SESSION_TOKEN")
+		return keys, err
+	}
+	return m.repositoryKeys(minio)
+}
+
+// repositoryKeys finds the keys of the repository's bucket.
+func (m *Machine) repositoryKeys(bool) (keys config.BucketKeys, err error) {
+	if keys.Access, err = m.s3Key("PACKSTONE_S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"); err != nil {
+		return keys, err
+	}
+	if keys.Secret, err = m.s3Key("PACKSTONE_S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"); err != nil {
+		return keys, err
+	}
+	if keys.Access == m.Env["AWS_ACCESS_KEY_ID"] { // the token belongs to these
+		keys.Session = m.Env["AWS_SESSION_TOKEN"]
+	}
+	return keys, nil
+}
+
+func (m *Machine) s3Key(ours, aws string) (string, error) {
+	key, err := m.Env.OrFile(ours)
+	if key == "" {
+		key = m.Env[aws]
+	}
+	return key, err
+}
+
+// certificates reads AWS_CA_BUNDLE, which the AWS SDK reads for itself.
+func (m *Machine) certificates() (*x509.CertPool, error) {
+	path := m.Env["AWS_CA_BUNDLE"]
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, catalog.Misuse("AWS_CA_BUNDLE: %s holds no certificate", path)
+	}
+	return pool, nil
+}

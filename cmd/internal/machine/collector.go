@@ -1,0 +1,37 @@
+package machine
+
+import (
+	"os"
+
+	"github.com/packstone/packstone/crypto"
+)
+
+// Collector reads the key file of a collector: named by the environment or the settings. Without one it returns nil.
+func (m *Machine) Collector() (*crypto.CollectorFile, error) {
+	name, err := m.collectorPath()
+	if name == "" || err != nil {
+		return nil, err
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, unusable("open the collector's key: %w", err)
+	}
+	defer file.Close()
+	key, err := crypto.ParseCollectorFile(file)
+	if err != nil {
+		return nil, unusable("read the collector's key %s: %w", name, err)
+	}
+	m.warnReadable(name)
+	return key, nil
+}
+
+func (m *Machine) collectorPath() (string, error) {
+	if name := m.Env["PACKSTONE_COLLECTOR_FILE"]; name != "" {
+		return name, nil
+	}
+	settings, err := m.Settings()
+	if err != nil {
+		return "", err
+	}
+	return settings.Keys.CollectorFile, nil
+}

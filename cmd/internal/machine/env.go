@@ -1,0 +1,133 @@
+package machine
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/catalog"
+)
+
+// Env is the environment that the program was started with. A variable that is empty counts as unset.
+type Env map[string]string
+
+// NewEnv takes the environment as NAME=VALUE.
+func NewEnv(pairs []string) Env {
+	env := make(Env, len(pairs))
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok && value != "" {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// hidden are patterns of the variables that a program which is started does not see: keys, and what opens them.
+var hidden = []string{
+	"PACKSTONE_IDENTITY*", "PACKSTONE_OWNER*", "PACKSTONE_WRITER*", "PACKSTONE_COLLECTOR*",
+	"*_PASSPHRASE*", "*_PASSWORD*", "*_SECRET_KEY*", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+}
+
+// ForPrograms is the environment of a program that is started: without secrets, but for those that are named.
+func (env Env) ForPrograms(named ...string) []string {
+	pairs := make([]string, 0, len(env))
+	for name, value := range env {
+		if slices.Contains(named, name) || !isHidden(name) {
+			pairs = append(pairs, name+"="+value)
+		}
+	}
+	return pairs
+}
+
+func isHidden(name string) bool {
+	return slices.ContainsFunc(hidden, func(pattern string) bool {
+		matches, _ := path.Match(pattern, name)
+		return matches
+	})
+}
+
+// Lookup is what expands ${VAR} in the settings file.
+func (env Env) Lookup(name string) (string, bool) {
+	value, ok := env[name]
+	return value, ok
+}
+
+// OrFile returns the variable name, or what stands in the file that name_FILE names, without the line's end. Both at once
+// is an error, since one of them would be ignored.
+func (env Env) OrFile(name string) (string, error) {
+	value, path := env[name], env[name+"_FILE"]
+	if path == "" {
+		return value, nil
+	}
+	if value != "" {
+		return "", catalog.Misuse("both %s and %s_FILE are set; unset one of them", name, name)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read %s_FILE: %w", name, err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+// Paths are the places in a home directory that packstone uses, after the XDG base directory specification.
+type Paths struct {
+	Repository string // the repository of a machine without settings
+	Config     string // directory of the settings file and keys
+	Cache      string // directory of the caches, one per repository
+}
+
+// Paths are the usual places.
+func (env Env) Paths() Paths {
+	return Paths{
+		Repository: filepath.Join(env.xdg("XDG_DATA_HOME", ".local/share"), "packstone", "repository"),
+		Config:     filepath.Join(env.xdg("XDG_CONFIG_HOME", ".config"), "packstone"),
+		Cache:      filepath.Join(env.xdg("XDG_CACHE_HOME", ".cache"), "packstone"),
+	}
+}
+
+// xdg returns a base directory. The specification has relative values ignored.
+func (env Env) xdg(name, fallback string) string {
+	if dir := env[name]; filepath.IsAbs(dir) {
+		return dir
+	}
+	return filepath.Join(env["HOME"], fallback)
+}
+
+// SettingsFile is where the settings are.
+func (p Paths) SettingsFile() string { return filepath.Join(p.Config, "packstone.yaml") }
+
+// IdentityFile is where the identity is.
+func (p Paths) IdentityFile() string { return filepath.Join(p.Config, "identity.txt") }
+
+// OwnerFile is where the owner's key is.
+func (p Paths) OwnerFile() string { return filepath.Join(p.Config, "owner.key") }
+
+// further are the files beside a usual key file that hold more keys of its kind: identity-1a2b3c4d.txt beside identity.txt.
+func further(usual string) []string {
+	extension := filepath.Ext(usual)
+	found, err := filepath.Glob(strings.TrimSuffix(usual, extension) + "-*" + extension)
+	if err != nil {
+		return nil // the directory's name holds a bracket
+	}
+	return found
+}
+
+// NewKeyFile is where a key goes that is made now. If keys were made here before and moved away, it is a further file, which can be moved to
+// the same place without replacing the first.
+func (p Paths) NewKeyFile(usual, public string) string {
+	before, err := os.ReadDir(filepath.Join(p.Config, "writers"))
+	if err != nil || len(before) == 0 {
+		return usual
+	}
+	extension := filepath.Ext(usual)
+	return fmt.Sprintf("%s-%.4x%s", strings.TrimSuffix(usual, extension), sha256.Sum256([]byte(public)), extension)
+}
+
+// WriterFile is the key of this host for a repository.
+func (p Paths) WriterFile(repository string) string {
+	return filepath.Join(p.Config, "writers", repository+".key")
+}

@@ -1,0 +1,326 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"golang.org/x/term"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Identities reads the age identities at hand: those that flags name, else the environment's, else the file at the
+// usual place. Without any it returns nil.
+func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) {
+	if len(m.Flags.Identities) > 0 {
+		return m.identityFiles(m.Flags.Identities...)
+	}
+	text, err := m.identityText(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if text != nil {
+		return m.parseIdentities("PACKSTONE_IDENTITY", bytes.NewReader(text))
+	}
+	usual := m.UsualIdentities()
+	if len(usual) == 0 {
+		return nil, nil
+	}
+	return m.identityFiles(usual...)
+}
+
+// NamesIdentity tells whether an identity was asked for, rather than found at the usual place.
+func (m *Machine) NamesIdentity() bool {
+	return len(m.Flags.Identities) > 0 || m.Env["PACKSTONE_IDENTITY"] != "" || m.Env["PACKSTONE_IDENTITY_FILE"] != "" ||
+		m.Env["PACKSTONE_IDENTITY_COMMAND"] != ""
+}
+
+// UsualIdentities are the identity files at the usual place that are there.
+func (m *Machine) UsualIdentities() []string { return present(m.Paths.IdentityFile()) }
+
+// NeedIdentities is identities where the work can't be done without.
+func (m *Machine) NeedIdentities(ctx context.Context) (*crypto.IdentityFile, error) {
+	all, err := m.Identities(ctx)
+	if all == nil && err == nil {
+		return nil, fmt.Errorf("%w: name its file with --identity or PACKSTONE_IDENTITY_FILE, or put it at %s",
+			catalog.ErrNoIdentity, m.Paths.IdentityFile())
+	}
+	return all, err
+}
+
+// identityText returns what PACKSTONE_IDENTITY or its twins give, nil if none is set.
+func (m *Machine) identityText(ctx context.Context) ([]byte, error) {
+	text, err := m.Env.OrFile("PACKSTONE_IDENTITY")
+	if err != nil {
+		return nil, err
+	}
+	m.warnReadable(m.Env["PACKSTONE_IDENTITY_FILE"])
+	command := m.Env["PACKSTONE_IDENTITY_COMMAND"]
+	switch {
+	case text != "" && command != "":
+		return nil, catalog.Misuse("both PACKSTONE_IDENTITY and PACKSTONE_IDENTITY_COMMAND are set; unset one of them")
+	case text != "":
+		return []byte(text), nil
+	case command != "":
+		return m.runIdentityCommand(ctx, command)
+	}
+	return nil, nil
+}
+
+// runIdentityCommand lets the shell run a command, which may ask on the terminal, and returns what it prints.
+func (m *Machine) runIdentityCommand(ctx context.Context, command string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Stdin, cmd.Stderr, cmd.Env = m.Stdin, m.Stderr, m.Env.ForPrograms()
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, unusable("run PACKSTONE_IDENTITY_COMMAND: %w", err)
+	}
+	return text, nil
+}
+
+func (m *Machine) identityFiles(names ...string) (*crypto.IdentityFile, error) {
+	all := new(crypto.IdentityFile)
+	for _, name := range names {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, unusable("open identity: %w", err)
+		}
+		m.warnReadable(name)
+		found, err := m.parseIdentities(name, file)
+		file.Close()
+		if err != nil {
+			return nil, err
+		}
+		all.Identities = append(all.Identities, found.Identities...)
+		all.Owners = append(all.Owners, found.Owners...)
+	}
+	return all, nil
+}
+
+func (m *Machine) parseIdentities(name string, text io.Reader) (*crypto.IdentityFile, error) {
+	found, err := crypto.ParseIdentities(text, m.passphrase(name))
+	if err != nil {
+		return nil, unusable("identity %s: %w", name, err)
+	}
+	return found, nil
+}
+
+// passphrase says how the passphrase of a protected identity is had: from the environment, or asked for on the terminal. Without both
+// it returns nil.
+func (m *Machine) passphrase(what string) func() (string, error) {
+	if m.Env["PACKSTONE_PASSPHRASE"] != "" || m.Env["PACKSTONE_PASSPHRASE_FILE"] != "" {
+		return func() (string, error) { return m.Env.OrFile("PACKSTONE_PASSPHRASE") }
+	}
+	input, ok := Terminal(m.Stdin)
+	if !ok {
+		return nil
+	}
+	return func() (string, error) {
+		fmt.Fprintf(m.Stderr, "Passphrase of %s: ", what)
+		text, err := term.ReadPassword(int(input.Fd()))
+		fmt.Fprintln(m.Stderr)
+		return string(text), err
+	}
+}
+
+// NamedRecipients are those of the flags, else of PACKSTONE_RECIPIENTS_FILE, else of the settings.
+func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
+	texts := m.Flags.Recipients
+	if path := m.Env["PACKSTONE_RECIPIENTS_FILE"]; len(texts) == 0 && path != "" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read PACKSTONE_RECIPIENTS_FILE: %w", err)
+		}
+		defer file.Close()
+		return crypto.ParseRecipients(file)
+	}
+	if len(texts) == 0 {
+		settings, err := m.Settings()
+		if err != nil {
+			return nil, err
+		}
+		texts = settings.Keys.Recipients
+	}
+	var recipients []age.Recipient
+	for _, text := range texts {
+		r, err := crypto.ParseRecipient(text)
+		if err != nil {
+			return nil, catalog.Misuse("recipient: %w", err)
+		}
+		recipients = append(recipients, r)
+	}
+	return recipients, nil
+}
+
+// MakeIdentity makes an identity, and returns its recipient and its file.
+func (m *Machine) MakeIdentity(classic bool) ([]age.Recipient, string, error) {
+	identity, err := crypto.GenerateIdentity(classic)
+	if err != nil {
+		return nil, "", err
+	}
+	recipients, err := admin.RecipientsOf([]age.Identity{identity})
+	if err != nil {
+		return nil, "", err
+	}
+	public, err := crypto.RecipientText(recipients[0])
+	if err != nil {
+		return nil, "", err
+	}
+	path := m.Paths.NewKeyFile(m.Paths.IdentityFile(), public)
+	if path != m.Paths.IdentityFile() {
+		m.Warn("keys were made here before and moved away; what is made now are other ones, in files of other names. " +
+			"To let the same identity restore, name its recipient with --recipient")
+	}
+	return recipients, path, writeIdentity(path, identity, madeIdentity, "")
+}
+
+// What an identity file says of itself: one that was asked for, and one that a person may not know of.
+const (
+	anIdentity   = "packstone identity: it restores everything that was sealed to it."
+	madeIdentity = anIdentity + " Keep two copies, away from the machines that it is to restore."
+)
+
+// GenerateIdentity makes an identity in a file, protected by a passphrase if there is one, and returns its recipient.
+func GenerateIdentity(path string, classic bool, passphrase string) (recipient string, err error) {
+	identity, err := crypto.GenerateIdentity(classic)
+	if err != nil {
+		return "", err
+	}
+	r, err := crypto.RecipientOf(identity)
+	if err != nil {
+		return "", err
+	}
+	if recipient, err = crypto.RecipientText(r); err != nil {
+		return "", err
+	}
+	return recipient, writeIdentity(path, identity, anIdentity, passphrase)
+}
+
+func writeIdentity(path string, identity age.Identity, comment, passphrase string) error {
+	var text bytes.Buffer
+	err := crypto.WriteIdentityFile(&text, crypto.IdentityFile{Identities: []age.Identity{identity}}, crypto.IdentityFileOptions{
+		Comments: []string{comment}, Created: time.Now(), Passphrase: passphrase,
+	})
+	if err != nil {
+		return err
+	}
+	return WriteKey(path, text.Bytes())
+}
+
+// NewPassphrase gets the passphrase for a new file, from the environment or twice from the terminal. "" if none is wanted.
+func (m *Machine) NewPassphrase(wanted bool, path string) (string, error) {
+	if !wanted {
+		return "", nil
+	}
+	text, err := m.Env.OrFile("PACKSTONE_PASSPHRASE")
+	if text != "" || err != nil {
+		return text, err
+	}
+	input, ok := Terminal(m.Stdin)
+	if !ok {
+		return "", catalog.Misuse("--passphrase: set PACKSTONE_PASSPHRASE_FILE, since there is no terminal to ask on")
+	}
+	var texts [2]string
+	for i, prompt := range []string{"Passphrase for %s: ", "Once more for %s: "} {
+		fmt.Fprintf(m.Stderr, prompt, path)
+		read, err := term.ReadPassword(int(input.Fd()))
+		fmt.Fprintln(m.Stderr)
+		if err != nil {
+			return "", fmt.Errorf("ask for the passphrase: %w", err)
+		}
+		texts[i] = strings.TrimRight(string(read), "\r\n")
+	}
+	if texts[0] == "" || texts[0] != texts[1] {
+		return "", catalog.Misuse("the passphrase is empty, or was not the same twice")
+	}
+	return texts[0], nil
+}
+
+// IdentityPlace is where identities come from.
+type IdentityPlace struct {
+	File string // "": no file
+	What string // how a person knows it
+}
+
+// IdentityPlaces are the places that identities at hand are read from.
+func (m *Machine) IdentityPlaces() []IdentityPlace {
+	files := m.Flags.Identities
+	switch {
+	case len(files) > 0:
+	case m.Env["PACKSTONE_IDENTITY"] != "":
+		return []IdentityPlace{{What: "the text in PACKSTONE_IDENTITY"}}
+	case m.Env["PACKSTONE_IDENTITY_COMMAND"] != "":
+		return []IdentityPlace{{What: "what PACKSTONE_IDENTITY_COMMAND prints"}}
+	case m.Env["PACKSTONE_IDENTITY_FILE"] != "":
+		files = []string{m.Env["PACKSTONE_IDENTITY_FILE"]}
+	default:
+		files = m.UsualIdentities()
+	}
+	var places []IdentityPlace
+	for _, file := range files {
+		places = append(places, IdentityPlace{File: file, What: file})
+	}
+	return places
+}
+
+// PinOwner notes the owner of a new repository in the identity files at hand that open it. It
+// returns the identities for which a person has to do that.
+func (m *Machine) PinOwner(places []IdentityPlace, recipients []string, pin crypto.OwnerPin) (left []string) {
+	missing := slices.Clone(recipients)
+	for _, place := range places {
+		public, err := addPin(place.File, recipients, pin)
+		if err != nil {
+			left = append(left, place.What)
+			continue
+		}
+		missing = slices.DeleteFunc(missing, func(r string) bool { return slices.Contains(public, r) })
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if named, err := m.NamedRecipients(); err == nil && len(named) == 0 {
+		return left // they are the identities at hand
+	}
+	for i, recipient := range missing {
+		missing[i] = "the identity file of " + admin.ShortRecipient(recipient)
+	}
+	return missing
+}
+
+// addPin puts a pin into an identity file that opens what is sealed to one of recipients, and
+// returns those that it opens. It fails where there is no file, or one that is protected by a
+// passphrase or cannot be written to.
+func addPin(path string, recipients []string, pin crypto.OwnerPin) ([]string, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	found, err := crypto.ParseIdentities(bytes.NewReader(text), nil)
+	if err != nil {
+		return nil, err
+	}
+	public, err := admin.PublicKeys(found.Identities)
+	if err != nil {
+		return nil, err
+	}
+	public = slices.DeleteFunc(public, func(r string) bool { return !slices.Contains(recipients, r) })
+	if len(public) == 0 {
+		return nil, nil
+	}
+	return public, replaceKey(path, append([]byte(pin.Line()+"\n"), text...))
+}

@@ -1,0 +1,80 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/catalog"
+)
+
+// present are those of a usual key file, and of the further ones beside it, that are there.
+func present(usual string) []string {
+	return slices.DeleteFunc(append([]string{usual}, further(usual)...), func(name string) bool { return !Exists(name) })
+}
+
+// warnReadable tells that others than its owner can read a file with a secret key.
+func (m *Machine) warnReadable(name string) {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || m.readable[name] {
+		return
+	}
+	m.readable[name] = true
+	m.Warn(fmt.Sprintf("others than its owner can read the key file %s (mode %04o): run chmod 600 %s",
+		name, info.Mode().Perm(), name))
+}
+
+// lastLine is the last line that is no comment.
+func lastLine(text []byte) string {
+	last := ""
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			last = line
+		}
+	}
+	return last
+}
+
+// WriteKey creates a key file that only its owner can read. It never replaces one.
+func WriteKey(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("write key file: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return catalog.Refuse("write key file %s: there is one already; move it away first", path)
+	}
+	if err != nil {
+		return fmt.Errorf("write key file: %w", err)
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		os.Remove(path)
+		return fmt.Errorf("write key file %s: %w", path, err)
+	}
+	return nil
+}
+
+// replaceKey changes a key file, at once or not at all.
+func replaceKey(path string, text []byte) error {
+	next := path + ".new"
+	os.Remove(next)
+	if err := WriteKey(next, text); err != nil {
+		return err
+	}
+	if err := os.Rename(next, path); err != nil {
+		os.Remove(next)
+		return fmt.Errorf("write key file: %w", err)
+	}
+	return nil
+}
+
+// Exists tells whether something lies at a path, be it a link that leads nowhere.
+func Exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,57 @@
+// Package machine is what this machine gives the program: its environment, the usual places of files, keys, and what it takes to log in
+// elsewhere. Secrets come from files, variables and commands, never from the command line.
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// ErrKey: a key that is needed is not at hand, or cannot be read.
+var ErrKey = errors.New("no key")
+
+// Machine is this machine, as one run of the program sees it.
+type Machine struct {
+	Env    Env
+	Paths  Paths
+	Flags  *Flags
+	Stdin  io.Reader // a passphrase is asked for if it is a terminal
+	Stderr io.Writer
+	// Warn tells a person of what is unsafe.
+	Warn func(text string)
+	// Settings reads the settings file.
+	Settings func() (*config.Config, error)
+
+	logins   oneLogin        // of PACKSTONE_DB_PASSWORD
+	readable map[string]bool // key files that others can read, of which a warning was given
+}
+
+// Flags are keys that the command line names.
+type Flags struct {
+	Identities, Recipients []string
+}
+
+// New is the machine with an environment.
+func New(env Env) *Machine {
+	return &Machine{Env: env, Paths: env.Paths(), readable: map[string]bool{}}
+}
+
+// Terminal returns the file behind a stream if it is a terminal.
+func Terminal(stream any) (*os.File, bool) {
+	file, ok := stream.(*os.File)
+	return file, ok && term.IsTerminal(int(file.Fd()))
+}
+
+// keyError is an ErrKey that says nothing but its own text.
+type keyError struct{ error }
+
+// Unwrap gives errors.Is the kind, and what the text wraps.
+func (e keyError) Unwrap() []error { return []error{ErrKey, e.error} }
+
+func unusable(format string, args ...any) error { return keyError{fmt.Errorf(format, args...)} }

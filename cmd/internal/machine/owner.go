@@ -1,0 +1,102 @@
+package machine
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/crypto"
+)
+
+// OwnerPath is where the owner's key is expected.
+func (m *Machine) OwnerPath() string {
+	if path := m.Env["PACKSTONE_OWNER_FILE"]; path != "" {
+		return path
+	}
+	return m.Paths.OwnerFile()
+}
+
+// Owner reads the key of the repository's owner.
+func (m *Machine) Owner(repo *catalog.Repository) (crypto.Signer, error) {
+	files := m.OwnerFiles()
+	for _, path := range files {
+		owner, err := readOwner(path)
+		if err != nil {
+			return owner, err
+		}
+		if owner.Verifier().Equal(repo.Owner()) {
+			return owner, nil
+		}
+	}
+	if len(files) == 0 {
+		return crypto.Signer{}, unusable("the owner's key is needed: bring it back to %s, or name its file with PACKSTONE_OWNER_FILE", m.OwnerPath())
+	}
+	return crypto.Signer{}, unusable("the key in %s is not that of this repository's owner, whose fingerprint is %s",
+		strings.Join(files, " or "), repo.Owner().Fingerprint())
+}
+
+// OwnerFiles are the files with owners' keys that are there: this machine may own several repositories.
+func (m *Machine) OwnerFiles() []string {
+	if path := m.Env["PACKSTONE_OWNER_FILE"]; path != "" {
+		return slices.DeleteFunc([]string{path}, func(name string) bool { return !Exists(name) })
+	}
+	return present(m.Paths.OwnerFile())
+}
+
+func readOwner(path string) (crypto.Signer, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return crypto.Signer{}, unusable("read the owner's key: %w", err)
+	}
+	owner, err := crypto.ParseSigner(lastLine(text))
+	if err != nil {
+		return owner, unusable("read the owner's key %s: %w", path, err)
+	}
+	return owner, nil
+}
+
+// OwnerKey reads the owner's key, or makes one and returns its file too.
+func (m *Machine) OwnerKey() (owner crypto.Signer, made string, err error) {
+	if files := m.OwnerFiles(); len(files) > 0 {
+		owner, err = readOwner(files[0])
+		return owner, "", err
+	}
+	if owner, err = crypto.GenerateSigner("owner"); err != nil {
+		return owner, "", err
+	}
+	path := m.OwnerPath()
+	if path == m.Paths.OwnerFile() {
+		path = m.Paths.NewKeyFile(path, owner.Verifier().Text())
+	}
+	content := "# packstone owner's key: it admits and revokes hosts and recipients. Keep it away from the machines that back up.\n" +
+		string(owner.Secret().Bytes()) + "\n"
+	return owner, path, WriteKey(path, []byte(content))
+}
+
+// Pins say whom this machine trusts beside what the identities say: the owners that only names, and the settings for the repository at the
+// address in them; owners whose own key is here, and those whom keys of this host pin. A key file that cannot be read pins nobody.
+func (m *Machine) Pins(only []crypto.Fingerprint, address func() (string, error)) (catalog.Pins, error) {
+	p := catalog.Pins{Only: only}
+	settings, err := m.Settings()
+	if err != nil {
+		return p, err
+	}
+	if text := settings.Keys.Owner; text != "" {
+		owner, err := crypto.ParseFingerprint(text)
+		if err != nil {
+			return p, catalog.Misuse("keys.owner: %w", err)
+		}
+		p.Trusted = append(p.Trusted, owner)
+		if at, err := address(); err == nil && at == settings.Repository {
+			p.Only = append(p.Only, owner)
+		}
+	}
+	for _, path := range m.OwnerFiles() {
+		if owner, err := readOwner(path); err == nil {
+			p.Trusted = append(p.Trusted, owner.Verifier().Fingerprint())
+		}
+	}
+	p.Owners, err = m.writerPins()
+	return p, err
+}

@@ -1,0 +1,162 @@
+package browse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Status says how the backups in a repository are.
+type Status struct {
+	Sets         []SetStatus // of each host, those of which the first snapshot is oldest first; none without an identity
+	Writers      []WriterStatus
+	Sessions     []OpenSession // backups that run now, or were interrupted
+	Packs, Bytes uint64        // of content and trees that backups have published
+	Problems     []string      // what is wrong with records
+	Unknown      []string      // what cannot be told with the keys at hand
+}
+
+// SetStatus is a set of a host.
+type SetStatus struct {
+	Last      *catalog.Snapshot
+	Snapshots int
+}
+
+// WriterStatus is a host that may write, or no longer may.
+type WriterStatus struct {
+	Name           string
+	Revoked        bool
+	Lanes, Records int
+	LastCommit     time.Time // by the storage's clock; zero: none
+}
+
+// OpenSession is a session without a record.
+type OpenSession struct {
+	Lane  string
+	Since time.Time // by the storage's clock
+}
+
+// StatusOf reads what records say. The storage's packs are not listed for it: a large repository has many objects, and a check looks at
+// them all.
+func StatusOf(ctx context.Context, repo *catalog.Repository) (*Status, error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	accusations, err := repo.Accusations(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{Writers: writersOf(repo.Config, log), Problems: repo.Defects(log)}
+	for _, a := range accusations {
+		s.Problems = append(s.Problems, a.String())
+	}
+	for _, add := range []func(context.Context, *catalog.Repository, *catalog.Log) error{s.addSets, s.addSessions, s.addPacks} {
+		if err := add(ctx, repo, log); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func writersOf(config *catalog.Config, log *catalog.Log) (writers []WriterStatus) {
+	for _, member := range config.Writers {
+		key, err := crypto.ParseVerifier(member.Key)
+		if err != nil {
+			continue // a config with such a key is not opened
+		}
+		w := WriterStatus{Name: key.Name(), Revoked: member.Revoked != nil}
+		lanes := map[uint64]bool{}
+		for _, rec := range log.Records {
+			if rec.Lane.Writer != w.Name {
+				continue
+			}
+			w.Records++
+			lanes[rec.Lane.Number] = true
+			if rec.Kind == catalog.Commit && rec.Stored.After(w.LastCommit) {
+				w.LastCommit = rec.Stored
+			}
+		}
+		w.Lanes = len(lanes)
+		writers = append(writers, w)
+	}
+	return writers
+}
+
+// addSets adds the last snapshot of each set and host.
+func (s *Status) addSets(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
+	if !repo.CanRead() {
+		s.Unknown = append(s.Unknown, "which sets there are, and whether their last snapshots are complete: an identity is needed")
+		return nil
+	}
+	snapshots, err := repo.Snapshots(ctx, log)
+	if err != nil {
+		return err
+	}
+	trusted := catalog.Trusted(snapshots)
+	if n := len(snapshots) - len(trusted); n > 0 {
+		s.Problems = append(s.Problems, fmt.Sprintf("%d snapshots do not count, since their writers may not speak for the host that they name: packstone snapshots marks them", n))
+	}
+	for _, snapshot := range trusted { // oldest first
+		i := slices.IndexFunc(s.Sets, func(set SetStatus) bool { return set.Last.Set == snapshot.Set && set.Last.Host == snapshot.Host })
+		if i < 0 {
+			i = len(s.Sets)
+			s.Sets = append(s.Sets, SetStatus{})
+		}
+		s.Sets[i].Last = snapshot
+		s.Sets[i].Snapshots++
+	}
+	return nil
+}
+
+// addSessions lists sessions without a record.
+func (s *Status) addSessions(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
+	for info, err := range repo.Store.List(ctx, "sessions/", "") {
+		if err != nil {
+			return fmt.Errorf("list sessions: %w", err)
+		}
+		lane, open := log.OpenSession(info.Name)
+		if open && slices.ContainsFunc(s.Writers, func(w WriterStatus) bool { return w.Name == lane.Writer }) {
+			s.Sessions = append(s.Sessions, OpenSession{lane.String(), info.Modified})
+		}
+	}
+	return nil
+}
+
+// addPacks counts what records name.
+func (s *Status) addPacks(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
+	if !opensAllDomains(repo) {
+		s.Unknown = append(s.Unknown, "how large the repository is: an identity is needed")
+		return nil
+	}
+	index := repo.NewIndex()
+	defer index.Close()
+	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
+		return err
+	}
+	seen := map[archive.Name]bool{}
+	for pack, err := range index.Packs(ctx) {
+		if err != nil {
+			return err
+		}
+		if !seen[pack.Name] {
+			seen[pack.Name] = true
+			s.Packs++
+			s.Bytes += uint64(pack.Size)
+		}
+	}
+	return nil
+}
+
+// opensAllDomains tells whether the keys at hand open every index run.
+func opensAllDomains(repo *catalog.Repository) bool {
+	return !slices.ContainsFunc(repo.Config.Domains, func(d catalog.Domain) bool {
+		_, err := repo.Domain(d.Number)
+		return err != nil
+	})
+}
