@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -31,11 +30,11 @@ type app struct {
 	damaged bool           // some of the repository's records do not hold
 	used    uses           // of the verb
 	// patience tells of storage that does not answer.
-	patience *patience
+	patience *output.Patience
 }
 
 func newApp(p process) *app {
-	a := &app{process: p, Machine: machine.New(p.env), patience: &patience{now: time.Now}}
+	a := &app{process: p, Machine: machine.New(p.env), patience: &output.Patience{}}
 	a.Flags, a.Stdin, a.Stderr, a.Settings = &a.flags.Flags, p.stdin, p.stderr, a.settings
 	a.Warn = func(text string) { a.out.Warn(output.Warning{Message: text}) }
 	return a
@@ -51,7 +50,7 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 		return err
 	}
 	a.out, a.started, a.used = out, true, used
-	a.patience.out = out
+	a.patience.Out = out
 	if a.flags.memoryLimit > 0 {
 		debug.SetMemoryLimit(int64(a.flags.memoryLimit))
 	}
@@ -103,7 +102,7 @@ func width(file *os.File) int {
 
 // finish reports how the program ends, and returns its exit code.
 func (a *app) finish(ctx context.Context, err error) int {
-	a.patience.end()
+	a.patience.End()
 	err = a.classify(err)
 	code := exitCode(ctx, err)
 	if err == nil || errors.Is(err, errReported) {

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -54,8 +55,8 @@ type backupOptions struct {
 	force     bool
 	command   bool
 	name      string
-	packSize  size
-	larger    size
+	packSize  flagvalue.Size
+	larger    flagvalue.Size
 	dashIndex int
 	changed   func(flag string) bool
 }
@@ -255,8 +256,8 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 		if !machine.Exists(absolute) {
 			return usage("%s does not exist", path)
 		}
-		if f := own.find(absolute); f != nil {
-			return usage("%s is %s, which no backup takes", path, f.what)
+		if f := own.Find(absolute); f != nil {
+			return usage("%s is %s, which no backup takes", path, f.What)
 		}
 		a.noteLink(path)
 		paths[i] = absolute
@@ -269,7 +270,7 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 			return config.OpenPaths(config.PathOptions{
 				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
 				ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
-				LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
+				LeaveOut: own.Paths(), LeftOut: a.tellLeftOut(own), Parallel: a.flags.concurrency,
 			})
 		},
 	})
@@ -289,7 +290,7 @@ func (a *app) noteLink(path string) {
 // planNames takes one set, or single sources as a set of their own.
 func (a *app) planNames(run *plannedBackup, settings *config.Config, names []string) error {
 	if len(names) == 0 {
-		name, err := onlySet(settings, a.flags.set)
+		name, err := settings.OnlySet(a.flags.set)
 		if err != nil {
 			return err
 		}
@@ -318,7 +319,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
 				return settings.Open(ctx, name, config.OpenOptions{
-					LeaveOut: own.paths(), LeftOut: own.tell, Parallel: a.flags.concurrency,
+					LeaveOut: own.Paths(), LeftOut: a.tellLeftOut(own), Parallel: a.flags.concurrency,
 					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.Login, Remote: a.RemoteLogin(),
 					Bucket: a.bucketLogin(), Note: a.noteOf(name), Environment: a.env.ForPrograms,
 				})
@@ -326,20 +327,6 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 		})
 	}
 	return nil
-}
-
-// onlySet is the set that is meant where none is named.
-func onlySet(settings *config.Config, named string) (string, error) {
-	sets := settings.SetNames()
-	switch {
-	case named != "":
-		return named, nil
-	case len(sets) == 1:
-		return sets[0], nil
-	case len(sets) == 0:
-		return "", usage("name what to back up: a path, or a set of a settings file")
-	}
-	return "", usage("name the set to back up: %s", strings.Join(sets, ", "))
 }
 
 // makeDefaultRepository makes the repository of a machine without settings at its first backup, and tells whether it did.

@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/browse"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
@@ -64,26 +65,9 @@ func (x *examination) examineRepository(ctx context.Context) {
 
 // lastSnapshot tells how old the newest commit is. It needs no identity.
 func lastSnapshot(ctx context.Context, repo *catalog.Repository, now time.Time) (string, error) {
-	log, err := repo.ReadLog(ctx)
+	commits, last, err := browse.LastCommit(ctx, repo)
 	if err != nil {
 		return "", err
-	}
-	var last *catalog.Record
-	commits := 0
-	for _, rec := range log.Records {
-		if rec.Kind != catalog.Commit {
-			continue
-		}
-		commits++
-		if last == nil || rec.Stored.After(last.Stored) {
-			last = rec
-		}
-	}
-	if len(log.Problems) > 0 {
-		return "", fmt.Errorf("%d of %d records are not as they should be, such as: %w", len(log.Problems), len(log.Records)+len(log.Problems), log.Problems[0])
-	}
-	if lost := log.RolledBack(); len(lost) > 0 {
-		return "", fmt.Errorf("%w: of %s", catalog.ErrRolledBack, strings.Join(lost, ", "))
 	}
 	if last == nil {
 		return "none yet", nil

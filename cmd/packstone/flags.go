@@ -1,17 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/crypto"
 )
 
 // globalFlags are the flags that mean the same in every verb that knows them.
@@ -23,14 +20,14 @@ type globalFlags struct {
 
 	repository         string
 	cacheDir           string
-	limitUp, limitDown rate // bytes a second, 0: no limit
+	limitUp, limitDown flagvalue.Rate // bytes a second, 0: no limit
 	giveUpAfter        time.Duration
 	giveUpGiven        bool
-	memoryLimit        size // bytes, 0: no limit
-	concurrency        int  // 0: as many as there are processors
-	connections        int  // 0: as many as the link wants
+	memoryLimit        flagvalue.Size // bytes, 0: no limit
+	concurrency        int            // 0: as many as there are processors
+	connections        int            // 0: as many as the link wants
 	machine.Flags
-	acceptOwner    ownerFlag
+	acceptOwner    flagvalue.Owner
 	acceptRollback bool
 	dryRun         bool
 	set, host, at  string
@@ -138,88 +135,4 @@ func refuseUnused(cmd *cobra.Command, used uses) error {
 func honours(used uses, name string) bool {
 	needed := flagUse[name]
 	return needed == 0 || used&needed != 0
-}
-
-// size is a number of bytes as a flag: 512MiB, 2G, 1048576.
-type size int64
-
-// String implements pflag.Value.
-func (s *size) String() string { return strconv.FormatInt(int64(*s), 10) }
-
-// Type implements pflag.Value.
-func (s *size) Type() string { return "size" }
-
-// Set implements pflag.Value.
-func (s *size) Set(text string) error {
-	n, err := parseBytes(text, 1)
-	*s = size(n)
-	return err
-}
-
-// rate is a number of bytes a second as a flag: 5MiB, or a plain number of KiB.
-type rate int64
-
-// String implements pflag.Value.
-func (r *rate) String() string { return strconv.FormatInt(int64(*r)>>10, 10) }
-
-// Type implements pflag.Value.
-func (r *rate) Type() string { return "rate" }
-
-// Set implements pflag.Value.
-func (r *rate) Set(text string) error {
-	n, err := parseBytes(text, 1<<10)
-	*r = rate(n)
-	return err
-}
-
-// ownerFlag is the fingerprint of an owner's key, or the key itself, as a flag; of several the last
-// counts.
-type ownerFlag []crypto.Fingerprint
-
-// String implements pflag.Value.
-func (o *ownerFlag) String() string {
-	if len(*o) == 0 {
-		return ""
-	}
-	return (*o)[0].String()
-}
-
-// Type implements pflag.Value.
-func (o *ownerFlag) Type() string { return "fingerprint" }
-
-// Set implements pflag.Value.
-func (o *ownerFlag) Set(text string) error {
-	owner, err := crypto.ParseFingerprint(text)
-	*o = ownerFlag{owner}
-	return err
-}
-
-// parseBytes reads a number with a unit: K, M, G or T, alone or followed by B or iB, always powers of 1024. A number without a
-// unit counts plain bytes.
-func parseBytes(text string, plain int64) (int64, error) {
-	digits := strings.TrimRight(text, "BKMGTibkmgt")
-	unit := strings.ToUpper(text[len(digits):])
-	factor, ok := map[string]int64{"": plain, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}[firstOf(unit)]
-	if !ok || !validUnit(unit) {
-		return 0, fmt.Errorf("%q has no known unit; try 512KiB, 20MiB or 2GiB", text)
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/factor {
-		return 0, fmt.Errorf("%q is not a number of bytes; try 512KiB, 20MiB or 2GiB", text)
-	}
-	return n * factor, nil
-}
-
-func firstOf(unit string) string {
-	if unit == "" {
-		return ""
-	}
-	return unit[:1]
-}
-
-func validUnit(unit string) bool {
-	if len(unit) <= 1 {
-		return true
-	}
-	return unit[0] != 'B' && (unit[1:] == "B" || unit[1:] == "IB")
 }

@@ -67,7 +67,7 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 		return err
 	}
 	if a.flags.dryRun {
-		if err := refuseUsed(address, o.force); err != nil {
+		if err := address.RefuseUsed(o.force); err != nil {
 			return err
 		}
 		if err := a.refuseExisting(ctx); err != nil {
@@ -112,7 +112,7 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessa
 	if err != nil {
 		return made, err
 	}
-	if err := refuseUsed(address, o.force); err != nil {
+	if err := address.RefuseUsed(o.force); err != nil {
 		return made, err
 	}
 	storage, err := a.unusedStorage(ctx, address.String())

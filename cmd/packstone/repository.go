@@ -60,7 +60,7 @@ func (a *app) openStorage(ctx context.Context, create bool) (*config.Storage, er
 func (a *app) openStorageAt(ctx context.Context, repository config.Repository, create bool) (*config.Storage, error) {
 	opts := a.storeOptions()
 	opts.Create = create
-	opts.Retrying = func(e retry.Event) { a.patience.failed(repository.String(), e) }
+	opts.Retrying = func(e retry.Event) { a.patience.Failed(repository.String(), e) }
 	storage, err := repository.Open(ctx, opts)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, fmt.Errorf("open repository %s: %w", repository, catalog.ErrNoRepository)
@@ -76,7 +76,7 @@ func (a *app) storeOptions() config.StoreOptions {
 	return config.StoreOptions{
 		GiveUp:      total,
 		Reach:       reach,
-		Answered:    a.patience.answered,
+		Answered:    a.patience.Answered,
 		Upload:      int64(a.flags.limitUp),
 		Download:    int64(a.flags.limitDown),
 		Connections: a.flags.connections,

@@ -387,7 +387,11 @@ func (r *restoring) tell(e *entry.Entry, action restore.Action) {
 
 // targetOptions say how to write what was backed up of source. below precedes paths in warnings.
 func (r *restoring) targetOptions(below string, source *catalog.SourceState) (opts config.TargetOptions, err error) {
-	own, err := r.ownPaths()
+	files, err := r.ownFiles()
+	if err != nil {
+		return opts, err
+	}
+	own, err := files.All()
 	if err != nil {
 		return opts, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -231,24 +230,4 @@ func (r *restoring) refuseRepository() error {
 		return exitWith(exitRefused, "%s lies in the repository %s: name another directory, or, if that is no repository any more, use --force", r.o.target, at)
 	}
 	return nil
-}
-
-// ownPaths are packstone's own files and directories, which no restore changes, and what each is.
-func (r *restoring) ownPaths() (map[string]string, error) {
-	own, err := r.ownFiles()
-	if err != nil {
-		return nil, err
-	}
-	paths := map[string]string{path.Join(r.Paths.Config, "writers"): "where keys of this host lie"}
-	for _, f := range own.list() {
-		paths[f.path] = f.what
-	}
-	for _, file := range r.OwnerFiles() {
-		paths[file] = "the owner's key"
-	}
-	writer, err := r.WriterPath()
-	if writer != "" {
-		paths[writer] = "the key of this host"
-	}
-	return paths, err
 }

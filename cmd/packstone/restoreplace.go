@@ -236,7 +236,7 @@ func (r *restoring) takenFrom(part config.Part) func(ctx context.Context, put fu
 		if err != nil {
 			return err
 		}
-		o := config.OpenOptions{LeaveOut: own.paths(), Parallel: r.flags.concurrency, Remote: r.RemoteLogin(), Bucket: r.bucketLogin()}
+		o := config.OpenOptions{LeaveOut: own.Paths(), Parallel: r.flags.concurrency, Remote: r.RemoteLogin(), Bucket: r.bucketLogin()}
 		return part.Taken(ctx, o, put)
 	}
 }

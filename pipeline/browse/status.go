@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/packstone/packstone/archive"
@@ -159,4 +160,29 @@ func opensAllDomains(repo *catalog.Repository) bool {
 		_, err := repo.Domain(d.Number)
 		return err != nil
 	})
+}
+
+// LastCommit counts the commits, and finds the one that the storage has got last; nil if there is none. It fails where records are not as
+// they should be, and needs no identity.
+func LastCommit(ctx context.Context, repo *catalog.Repository) (commits int, last *catalog.Record, err error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, rec := range log.Records {
+		if rec.Kind != catalog.Commit {
+			continue
+		}
+		commits++
+		if last == nil || rec.Stored.After(last.Stored) {
+			last = rec
+		}
+	}
+	if len(log.Problems) > 0 {
+		return commits, last, fmt.Errorf("%d of %d records are not as they should be, such as: %w", len(log.Problems), len(log.Records)+len(log.Problems), log.Problems[0])
+	}
+	if lost := log.RolledBack(); len(lost) > 0 {
+		return commits, last, fmt.Errorf("%w: of %s", catalog.ErrRolledBack, strings.Join(lost, ", "))
+	}
+	return commits, last, nil
 }

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/hook"
 )
 
@@ -121,6 +122,20 @@ func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 		return nil, d.problems
 	}
 	return c, nil
+}
+
+// OnlySet is the set that is meant where none is named. catalog.ErrMisuse if there are none, or several.
+func (c *Config) OnlySet(named string) (string, error) {
+	sets := c.SetNames()
+	switch {
+	case named != "":
+		return named, nil
+	case len(sets) == 1:
+		return sets[0], nil
+	case len(sets) == 0:
+		return "", catalog.Misuse("name what to back up: a path, or a set of a settings file")
+	}
+	return "", catalog.Misuse("name the set to back up: %s", strings.Join(sets, ", "))
 }
 
 // SetNames returns the names of the sets, sorted.

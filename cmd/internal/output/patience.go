@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"fmt"
@@ -6,16 +6,14 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/archive/store/retry"
-	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // silentFor is for how long nothing is said about storage that does not answer: most failures pass sooner.
 const silentFor = 2 * time.Second
 
-// patience tells a person that storage does not answer: one line, which on a terminal counts on, until it does.
-type patience struct {
-	out *output.Printer
-	now func() time.Time
+// Patience tells a person that storage does not answer: one line, which on a terminal counts on, until it does.
+type Patience struct {
+	Out *Printer
 
 	mu    sync.Mutex
 	where string    // the storage
@@ -26,41 +24,41 @@ type patience struct {
 	timer *time.Timer
 }
 
-// failed takes a failure of the storage that is about to be tried again.
-func (p *patience) failed(where string, e retry.Event) {
+// Failed takes a failure of the storage that is about to be tried again.
+func (p *Patience) Failed(where string, e retry.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.where, p.err, p.until = where, e.Err, p.now().Add(e.Left)
+	p.where, p.err, p.until = where, e.Err, time.Now().Add(e.Left)
 	if p.since.IsZero() {
-		p.since = p.now()
+		p.since = time.Now()
 		p.timer = time.AfterFunc(silentFor, p.tell)
 	}
 }
 
 // tell says what is wrong, and again each second.
-func (p *patience) tell() {
+func (p *Patience) tell() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.since.IsZero() {
 		return
 	}
 	p.told = true
-	p.out.Waiting(fmt.Sprintf("%s does not answer, trying again for %s: %v", p.where, output.Duration(p.until.Sub(p.now())), p.err))
+	p.Out.Waiting(fmt.Sprintf("%s does not answer, trying again for %s: %v", p.where, Duration(p.until.Sub(time.Now())), p.err))
 	p.timer = time.AfterFunc(time.Second, p.tell)
 }
 
-// answered ends the waiting.
-func (p *patience) answered() {
+// Answered ends the waiting.
+func (p *Patience) Answered() {
 	if waited := p.stop(); waited > 0 {
-		p.out.Note("the storage answers again, after %s", output.Duration(waited))
+		p.Out.Note("the storage answers again, after %s", Duration(waited))
 	}
 }
 
-// end takes the line away before the program ends.
-func (p *patience) end() { p.stop() }
+// End takes the line away before the program ends.
+func (p *Patience) End() { p.stop() }
 
 // stop takes the line away, and returns for how long there was no answer if that was told.
-func (p *patience) stop() (waited time.Duration) {
+func (p *Patience) stop() (waited time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.since.IsZero() {
@@ -68,8 +66,8 @@ func (p *patience) stop() (waited time.Duration) {
 	}
 	p.timer.Stop()
 	if p.told {
-		p.out.Waiting("")
-		waited = p.now().Sub(p.since)
+		p.Out.Waiting("")
+		waited = time.Now().Sub(p.since)
 	}
 	p.since, p.told = time.Time{}, false
 	return waited

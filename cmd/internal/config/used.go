@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -10,8 +10,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // ofSystems are names, as path.Match has them, that file systems and desktops put into every directory or disk: what they stand for is nobody's.
@@ -21,10 +20,10 @@ var ofSystems = []string{
 	".Trash", ".Trash-*", ".directory", "System Volume Information", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "@eaDir",
 }
 
-// refuseUsed refuses to make a repository where one is, or in a directory that holds something else: a typing error would strew it over
+// RefuseUsed refuses to make a repository where one is, or in a directory that holds something else: a typing error would strew it over
 // somebody's files. It changes nothing.
-func refuseUsed(r config.Repository, force bool) error {
-	if r.Kind != config.Local {
+func (r Repository) RefuseUsed(force bool) error {
+	if r.Kind != Local {
 		return nil
 	}
 	entries, err := os.ReadDir(r.Path)
@@ -35,7 +34,7 @@ func refuseUsed(r config.Repository, force bool) error {
 		return fmt.Errorf("look at %s: %w", r.Path, err)
 	}
 	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == archive.FormatObject }) {
-		return exitWith(exitRefused, "%s: %w", r, catalog.ErrExists)
+		return catalog.Refuse("%s: %w", r, catalog.ErrExists)
 	}
 	if force {
 		return nil
@@ -47,7 +46,7 @@ func refuseFilled(dir string, entries []fs.DirEntry) error {
 	for _, e := range entries {
 		ours := slices.ContainsFunc(ofSystems, func(pattern string) bool { ok, _ := path.Match(pattern, e.Name()); return ok })
 		if !ours {
-			return exitWith(exitRefused, "%s is not empty, %s is in it: name another directory, or use --force", dir, output.Name(e.Name()))
+			return catalog.Refuse("%s is not empty, %s is in it: name another directory, or use --force", dir, entry.Printable(e.Name()))
 		}
 	}
 	return nil

@@ -1,0 +1,94 @@
+package machine
+
+import (
+	"os"
+	"path"
+	"slices"
+	"sync"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// OwnFiles are packstone's own files on this machine. No backup takes them: the repository would grow by itself, a cache is made anew, and an
+// identity within what only it opens is lost with it. It is safe for concurrent use.
+type OwnFiles struct {
+	m          *Machine
+	cache      string
+	repository config.Repository
+
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+// OwnFile is one of them.
+type OwnFile struct {
+	Path, What string
+	Secret     bool // worth a warning
+}
+
+// OwnFiles are those of this machine, with the directory of all caches and a repository.
+func (m *Machine) OwnFiles(cache string, repository config.Repository) *OwnFiles {
+	return &OwnFiles{m: m, cache: cache, repository: repository, told: map[string]bool{}}
+}
+
+// list names them as they are now: the first backup makes some.
+func (o *OwnFiles) list() []OwnFile {
+	list := []OwnFile{{Path: o.cache, What: "packstone's cache"}}
+	if o.repository.Kind == config.Local {
+		list = append(list, OwnFile{Path: o.repository.Path, What: "the repository itself"})
+	}
+	for _, path := range slices.Concat(o.m.Flags.Identities, []string{o.m.Env["PACKSTONE_IDENTITY_FILE"]}, o.m.UsualIdentities()) {
+		list = append(list, OwnFile{Path: path, What: "an identity", Secret: true})
+	}
+	return list
+}
+
+// Paths are where they lie.
+func (o *OwnFiles) Paths() []string {
+	var paths []string
+	for _, f := range o.list() {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
+
+// All are what no restore changes, and what each is: they, and the keys of this machine.
+func (o *OwnFiles) All() (map[string]string, error) {
+	paths := map[string]string{path.Join(o.m.Paths.Config, "writers"): "where keys of this host lie"}
+	for _, f := range o.list() {
+		paths[f.Path] = f.What
+	}
+	for _, file := range o.m.OwnerFiles() {
+		paths[file] = "the owner's key"
+	}
+	writer, err := o.m.WriterPath()
+	if writer != "" {
+		paths[writer] = "the key of this host"
+	}
+	return paths, err
+}
+
+// Find is the one of them that path leads to, nil if it is none.
+func (o *OwnFiles) Find(path string) *OwnFile {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	for _, f := range o.list() {
+		if own, err := os.Stat(f.Path); err == nil && os.SameFile(info, own) {
+			return &f
+		}
+	}
+	return nil
+}
+
+// Once is Find, but nil for a path that was asked for before.
+func (o *OwnFiles) Once(path string) *OwnFile {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.told[path] {
+		return nil
+	}
+	o.told[path] = true
+	return o.Find(path)
+}
