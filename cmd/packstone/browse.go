@@ -65,7 +65,7 @@ type entryRow struct {
 func entryRowOf(source string, e *entry.Entry) entryRow {
 	row := entryRow{
 		Source: output.Name(source), Path: output.Name(e.Path), Name: output.Name(e.Path[strings.LastIndexByte(e.Path, '/')+1:]),
-		Type: e.Type.Word(), Size: e.Size, Mode: e.Mode, Permissions: permissions(e), UID: e.UID, GID: e.GID,
+		Type: e.Type.Word(), Size: e.Size, Mode: e.Mode, Permissions: e.Permissions(), UID: e.UID, GID: e.GID,
 		User: output.Name(e.User), Group: output.Name(e.Group), ModTime: output.Moment(e.ModTime.Time()), LinkTarget: output.Name(e.Target),
 	}
 	if e.Links > 1 {
@@ -90,32 +90,4 @@ func owner(name output.Name, number uint32) string {
 		return name.String()
 	}
 	return fmt.Sprint(number)
-}
-
-var typeLetters = map[entry.Type]byte{
-	entry.File: '-', entry.Directory: 'd', entry.Symlink: 'l', entry.Fifo: 'p', entry.CharDevice: 'c', entry.BlockDevice: 'b', entry.Socket: 's',
-}
-
-// permissions prints type and mode as ls -l does.
-func permissions(e *entry.Entry) string {
-	text := []byte("?rwxrwxrwx")
-	if letter, ok := typeLetters[e.Type]; ok {
-		text[0] = letter
-	}
-	for i := range 9 {
-		if e.Mode&(1<<(8-i)) == 0 {
-			text[1+i] = '-'
-		}
-	}
-	for i, special := range []byte("sst") { // set-user-id, set-group-id, sticky: at the x of user, group and others
-		if e.Mode&(0o4000>>i) == 0 {
-			continue
-		}
-		at := 3 + 3*i
-		if text[at] == '-' {
-			special -= 'a' - 'A'
-		}
-		text[at] = special
-	}
-	return string(text)
 }

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,7 +87,7 @@ func (a *app) answer(ctx context.Context, m *mirror.Mirror, sql string) error {
 	err := m.Query(ctx, sql, head, func(row []any) error {
 		texts := make([]string, len(row))
 		for i, v := range row {
-			texts[i] = cell(v)
+			texts[i] = output.Cell(v)
 		}
 		table.Rows = append(table.Rows, texts)
 		return nil
@@ -113,75 +108,17 @@ func (a *app) noteNoFiles(ctx context.Context, m *mirror.Mirror) {
 
 func (a *app) answerJSON(ctx context.Context, m *mirror.Mirror, sql string) error {
 	rows := a.out.Rows()
-	row := queryRow{}
+	row := output.Record{}
 	head := func(columns []string) error {
-		row.columns = columns
+		row.Columns = columns
 		return nil
 	}
 	err := m.Query(ctx, sql, head, func(values []any) error {
-		row.values = values
+		row.Values = values
 		return rows.Add(row, "")
 	})
 	if err != nil {
 		return err
 	}
 	return rows.Close()
-}
-
-// queryRow is a row of an answer: a JSON object with the columns in their order.
-type queryRow struct {
-	columns []string
-	values  []any
-}
-
-// JSONSchema describes an answer, whose columns are up to who asks.
-func (queryRow) JSONSchema() map[string]any {
-	return map[string]any{"type": "object", "description": "A row, by the names of its columns.",
-		"additionalProperties": map[string]any{"type": []string{"string", "number", "null"}}}
-}
-
-// MarshalJSON writes the row.
-func (r queryRow) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	for i, column := range r.columns {
-		b.WriteByte("{,"[min(i, 1)])
-		name, err := json.Marshal(column)
-		if err != nil {
-			return nil, err
-		}
-		text, err := json.Marshal(printable(r.values[i]))
-		if err != nil {
-			return nil, err
-		}
-		b.Write(append(append(name, ':'), text...))
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// printable is a value as JSON has it: bytes in hex, and a text as any name from outside.
-func printable(v any) any {
-	switch v := v.(type) {
-	case []byte:
-		return hex.EncodeToString(v)
-	case string:
-		return output.Name(v)
-	case float64:
-		if math.IsInf(v, 0) || math.IsNaN(v) {
-			return strconv.FormatFloat(v, 'g', -1, 64)
-		}
-	}
-	return v
-}
-
-// cell is a value in a table.
-func cell(v any) string {
-	switch v := printable(v).(type) {
-	case nil:
-		return "-"
-	case output.Name:
-		return v.String()
-	default:
-		return fmt.Sprint(v)
-	}
 }

@@ -2,39 +2,25 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/backup"
 )
 
 // doctorMessage is what doctor prints as JSON.
 type doctorMessage struct {
-	Repository string        `json:"repository" doc:"The repository's address."`
-	Checks     []doctorCheck `json:"checks" doc:"What was looked at, in order."`
-	Warnings   int           `json:"warnings" doc:"Checks that ended with advice."`
-	Failures   int           `json:"failures" doc:"Checks that failed."`
+	Repository string         `json:"repository" doc:"The repository's address."`
+	Checks     []doctor.Check `json:"checks" doc:"What was looked at, in order."`
+	Warnings   int            `json:"warnings" doc:"Checks that ended with advice."`
+	Failures   int            `json:"failures" doc:"Checks that failed."`
 }
-
-// doctorCheck is the outcome of one check.
-type doctorCheck struct {
-	Name    string  `json:"name" doc:"What was looked at."`
-	Status  string  `json:"status" doc:"ok, warning or failed."`
-	Detail  string  `json:"detail,omitempty" doc:"What was found."`
-	Seconds float64 `json:"seconds" doc:"How long it took."`
-}
-
-const (
-	statusOK      = "ok"
-	statusWarning = "warning"
-	statusFailed  = "failed"
-)
 
 func newDoctor(a *app) *cobra.Command {
 	var appendOnly, bandwidth bool
@@ -76,13 +62,6 @@ nothing in the way of other hosts' records.`,
 	})
 }
 
-// examination is one run of doctor.
-type examination struct {
-	*app
-	m     doctorMessage
-	first error // of the checks that failed
-}
-
 // doctorOptions are what doctor is to do beside the checks.
 type doctorOptions struct {
 	appendOnly, bandwidth bool
@@ -98,154 +77,67 @@ func (a *app) doctor(ctx context.Context, o doctorOptions) error {
 	if err != nil {
 		return err
 	}
-	x := &examination{app: a, m: doctorMessage{Repository: address.String(), Checks: []doctorCheck{}}}
-	if storage := x.openStore(ctx); storage != nil {
-		mayPut := x.proveStore(ctx, storage)
-		if mayPut && o.appendOnly {
-			x.proveAppendOnly(ctx, storage)
-		}
-		if mayPut {
-			x.examine("clock", func() (string, error) { return compareClocks(ctx, storage) })
-		}
-		x.examinePromises(ctx, storage)
-		x.examineRepository(ctx)
-		x.examineSpace(ctx, storage)
+	x := new(doctor.Examination)
+	if storage, mayPut := a.examineStorage(ctx, x, o.appendOnly); storage != nil {
+		a.examineRepository(ctx, x)
+		x.Space(ctx, storage)
 		if o.bandwidth && mayPut {
-			x.bandwidth(ctx, storage, jobs)
+			x.Bandwidth(ctx, storage, jobs)
 		}
 	}
 	if address.Kind == config.Local {
-		x.examine("free space", func() (string, error) { return describeSpace(spaceOf(address.Path)) })
+		x.FreeSpace(address.Path)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	a.out.Message("doctor", x.m, x.m.text())
-	if x.first != nil {
-		return exitWith(exitCode(ctx, x.first), "%d checks failed: they are listed above", x.m.Failures)
+	m := doctorMessage{Repository: address.String(), Checks: x.Checks, Warnings: x.Warnings, Failures: x.Failures}
+	a.out.Message("doctor", m, m.text())
+	if x.First != nil {
+		return exitWith(exitCode(ctx, x.First), "%d checks failed: they are listed above", m.Failures)
 	}
 	return a.out.Err()
 }
 
-// advice is an error that is worth a warning and stops nothing.
-type advice struct{ text string }
-
-// Error implements error.
-func (a advice) Error() string { return a.text }
-
-func advise(format string, args ...any) error { return advice{fmt.Sprintf(format, args...)} }
-
-// examine runs one check.
-func (x *examination) examine(name string, check func() (detail string, err error)) {
-	begun := time.Now()
-	detail, err := check()
-	x.note(name, detail, err, time.Since(begun))
-}
-
-func (x *examination) note(name, detail string, err error, took time.Duration) {
-	c := doctorCheck{Name: name, Status: statusOK, Detail: detail, Seconds: took.Seconds()}
-	var hint advice
-	switch {
-	case errors.As(err, &hint):
-		c.Status, c.Detail = statusWarning, strings.TrimPrefix(detail+"; "+hint.text, "; ")
-		x.m.Warnings++
-	case err != nil:
-		c.Status, c.Detail = statusFailed, err.Error()
-		x.m.Failures++
-		if x.first == nil {
-			x.first = err
-		}
-	}
-	x.m.Checks = append(x.m.Checks, c)
-}
-
-func (x *examination) openStore(ctx context.Context) (storage *config.Storage) {
-	x.examine("storage", func() (string, error) {
+// examineStorage opens the storage and proves it, and tells whether objects may be put there.
+func (a *app) examineStorage(ctx context.Context, x *doctor.Examination, appendOnly bool) (storage *config.Storage, mayPut bool) {
+	x.Examine("storage", func() (string, error) {
 		var err error
-		if storage, err = x.openStorage(ctx, false); err != nil {
+		if storage, err = a.openStorage(ctx, false); err != nil {
 			return "", err
 		}
 		return storage.Location(), nil
 	})
-	return storage
+	if storage == nil {
+		return nil, false
+	}
+	mayPut = x.Storage(ctx, storage)
+	if mayPut && appendOnly {
+		x.AppendOnly(ctx, storage)
+	}
+	if mayPut {
+		x.Clock(ctx, storage)
+	}
+	x.Promises(ctx, storage)
+	return storage, mayPut
 }
 
-// proveStore proves the storage's contract, and tells whether objects may be put. Credentials that may only read, or not delete, are
-// no failure.
-func (x *examination) proveStore(ctx context.Context, storage *config.Storage) (mayPut bool) {
-	for i, check := range store.Probe(ctx, storage) {
-		name := "storage: " + check.Name
-		switch {
-		case i == 0 && errors.Is(check.Err, store.ErrDenied):
-			x.note(name, "these credentials may not write: what needs it was left out", nil, check.Took)
-			return false
-		case check.Name == "delete" && errors.Is(check.Err, store.ErrDenied):
-			x.note(name, "these credentials may not delete, which is good for a host that only backs up", nil, check.Took)
-		default:
-			x.note(name, "", check.Err, check.Took)
-		}
-	}
-	return true
-}
-
-// examinePromises tells of what storage that has no promises of its own can't be made to keep.
-func (x *examination) examinePromises(ctx context.Context, storage *config.Storage) {
-	s, ok := storage.Adapter.(interface {
-		Promises(ctx context.Context) (doubts []string, err error)
-	})
-	if !ok {
-		return
-	}
-	x.examine("storage: promises", func() (string, error) {
-		doubts, err := s.Promises(ctx)
-		if err != nil {
+// examineRepository looks at what lies in the storage, and at the keys to it.
+func (a *app) examineRepository(ctx context.Context, x *doctor.Examination) {
+	var repo *catalog.Repository
+	x.Examine("repository", func() (string, error) {
+		var err error
+		if repo, _, err = a.openRepository(ctx, mayRead|mayWrite|anyIdentity|evenBroken); err != nil {
 			return "", err
 		}
-		detail := "the server flushes files and directories; that its disks keep what they have flushed, and that a network mount behind it " +
-			"shows a new object to other hosts at once, can't be proved from here"
-		if len(doubts) > 0 {
-			return "", advise("%s", strings.Join(doubts, "; "))
-		}
-		return detail, nil
+		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil
 	})
-}
-
-// examineSpace asks storage that knows it for its free space.
-func (x *examination) examineSpace(ctx context.Context, storage *config.Storage) {
-	s, ok := storage.Adapter.(interface {
-		Space(ctx context.Context) (free, total uint64, err error)
-	})
-	if !ok {
+	if repo == nil {
 		return
 	}
-	x.examine("free space", func() (string, error) {
-		free, total, err := s.Space(ctx)
-		if errors.Is(err, store.ErrInvalid) {
-			err = errors.ErrUnsupported
-		}
-		return describeSpace(free, total, err)
-	})
-}
-
-func (x *examination) proveAppendOnly(ctx context.Context, storage *config.Storage) {
-	x.examine("append-only", func() (string, error) {
-		found, err := store.ProveAppendOnly(ctx, storage.Adapter)
-		if err != nil {
-			return "", err
-		}
-		var can []string
-		if found.Overwritten {
-			can = append(can, "overwrite")
-		}
-		if found.Deleted {
-			can = append(can, "delete")
-		}
-		if len(can) > 0 {
-			return "", exitWith(exitDrill, "these credentials can %s objects; unless the bucket keeps locked versions, who holds them can destroy the backups",
-				strings.Join(can, " and "))
-		}
-		return "the storage forbids to overwrite and to delete with these credentials", nil
-	})
+	x.Repository(ctx, repo)
+	x.Keys(ctx, a.Machine, repo)
+	x.Cache(a.cacheDirectory(repo.Format.Repository))
 }
 
 // text is the report for a person.
@@ -256,4 +148,14 @@ func (m doctorMessage) text() string {
 	}
 	table.Footer = fmt.Sprintf("%s: %d checks, %d warnings, %d failures", m.Repository, len(m.Checks), m.Warnings, m.Failures)
 	return strings.TrimRight(table.String(), "\n")
+}
+
+// bandwidthJobs are the sources that doctor --bandwidth is to measure.
+func (a *app) bandwidthJobs(args []string) ([]backup.Job, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	var run plannedBackup
+	err := a.planArguments(&run, backupOptions{changed: func(string) bool { return false }}, args)
+	return run.Jobs, err
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +57,7 @@ func (a *app) dump(ctx context.Context, o dumpOptions, name string) error {
 	if o.target == "" {
 		return errors.Join(d.write(ctx, a.stdout), d.outcome())
 	}
-	return errors.Join(writeWhole(o.target, func(w io.Writer) error { return d.write(ctx, w) }), d.outcome())
+	return errors.Join(output.WriteWhole(o.target, func(w io.Writer) error { return d.write(ctx, w) }), d.outcome())
 }
 
 // dumping is one run of dump.
@@ -104,39 +102,4 @@ func (d *dumping) tellUnfit(e *entry.Entry, attribute string) {
 	}
 	d.unfit++
 	d.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", attribute))
-}
-
-// writeWhole writes a file under another name and gives it its own when it is complete. What is no ordinary file (a pipe, a tape) is
-// written as it is.
-func writeWhole(path string, write func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return writeTo(path, write)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	err = write(tmp)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
-}
-
-func writeTo(path string, write func(io.Writer) error) error {
-	file, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := errors.Join(write(file), file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

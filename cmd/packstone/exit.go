@@ -10,6 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/database"
@@ -40,6 +41,7 @@ var codes = []struct {
 	sentinel error
 	code     int
 }{
+	{doctor.ErrUnsafe, exitDrill},
 	{machine.ErrKey, exitIdentity},
 	{catalog.ErrMisuse, exitUsage},
 	{catalog.ErrRefused, exitRefused},

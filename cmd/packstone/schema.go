@@ -50,7 +50,7 @@ var messages = map[string]any{
 // lists are the JSON arrays that list verbs print: a row of each.
 var lists = map[string]any{
 	"key_writers": memberRow{},
-	"query":       queryRow{},
+	"query":       output.Record{},
 	"snapshots":   snapshotRow{},
 	"ls":          entryRow{},
 	"find":        foundRow{},

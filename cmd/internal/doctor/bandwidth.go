@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -23,16 +23,16 @@ const (
 	farAtOnce, nearAtOnce = 16, 2
 )
 
-// bandwidth measures the storage and the sources that args name, and says what a backup would take.
-func (x *examination) bandwidth(ctx context.Context, storage *config.Storage, jobs []backup.Job) {
+// Bandwidth measures the storage and the sources of jobs, and says what a backup would take.
+func (x *Examination) Bandwidth(ctx context.Context, storage *config.Storage, jobs []backup.Job) {
 	var up store.Speed
-	x.examine("bandwidth: storage", func() (detail string, err error) {
+	x.Examine("bandwidth: storage", func() (detail string, err error) {
 		up, detail, err = measureStorage(ctx, storage)
 		return detail, err
 	})
 	slowest, what := up.PerSecond(), "the upload"
 	for i := range jobs {
-		x.examine("bandwidth: "+jobName(&jobs[i]), func() (string, error) {
+		x.Examine("bandwidth: "+jobName(&jobs[i]), func() (string, error) {
 			speed, err := measureSource(ctx, &jobs[i])
 			if err != nil {
 				return "", err
@@ -44,7 +44,7 @@ func (x *examination) bandwidth(ctx context.Context, storage *config.Storage, jo
 		})
 	}
 	if slowest > 0 {
-		x.note("bandwidth: a first backup", forecast(slowest, what), nil, 0)
+		x.Note("bandwidth: a first backup", forecast(slowest, what), nil, 0)
 	}
 }
 
@@ -65,7 +65,7 @@ func measureStorage(ctx context.Context, storage *config.Storage) (up store.Spee
 	}
 	up, down, err := store.MeasureSpeed(ctx, storage, atOnce, measureFor)
 	if errors.Is(err, store.ErrDenied) {
-		return up, "", advise("these credentials may not put and delete objects, so nothing was measured")
+		return up, "", Advise("these credentials may not put and delete objects, so nothing was measured")
 	}
 	if err != nil {
 		return up, "", err
@@ -102,14 +102,4 @@ func forecast(perSecond float64, what string) string {
 	}
 	return fmt.Sprintf("1 GiB that does not compress takes %s, 100 GiB %s, 1 TiB %s, of which processors may need more; %s bounds it",
 		take(1), take(100), take(1024), what)
-}
-
-// bandwidthJobs are the sources that doctor --bandwidth is to measure.
-func (a *app) bandwidthJobs(args []string) ([]backup.Job, error) {
-	if len(args) == 0 {
-		return nil, nil
-	}
-	var run plannedBackup
-	err := a.planArguments(&run, backupOptions{changed: func(string) bool { return false }}, args)
-	return run.Jobs, err
 }

@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/pipeline/check"
+)
+
+// Storage proves the storage's contract, and tells whether objects may be put. Credentials that may only read, or not delete, are
+// no failure.
+func (x *Examination) Storage(ctx context.Context, storage *config.Storage) (mayPut bool) {
+	for i, check := range store.Probe(ctx, storage) {
+		name := "storage: " + check.Name
+		switch {
+		case i == 0 && errors.Is(check.Err, store.ErrDenied):
+			x.Note(name, "these credentials may not write: what needs it was left out", nil, check.Took)
+			return false
+		case check.Name == "delete" && errors.Is(check.Err, store.ErrDenied):
+			x.Note(name, "these credentials may not delete, which is good for a host that only backs up", nil, check.Took)
+		default:
+			x.Note(name, "", check.Err, check.Took)
+		}
+	}
+	return true
+}
+
+// Promises tells of what storage that has no promises of its own can't be made to keep.
+func (x *Examination) Promises(ctx context.Context, storage *config.Storage) {
+	s, ok := storage.Adapter.(interface {
+		Promises(ctx context.Context) (doubts []string, err error)
+	})
+	if !ok {
+		return
+	}
+	x.Examine("storage: promises", func() (string, error) {
+		doubts, err := s.Promises(ctx)
+		if err != nil {
+			return "", err
+		}
+		detail := "the server flushes files and directories; that its disks keep what they have flushed, and that a network mount behind it " +
+			"shows a new object to other hosts at once, can't be proved from here"
+		if len(doubts) > 0 {
+			return "", Advise("%s", strings.Join(doubts, "; "))
+		}
+		return detail, nil
+	})
+}
+
+// Space asks storage that knows it for its free space.
+func (x *Examination) Space(ctx context.Context, storage *config.Storage) {
+	s, ok := storage.Adapter.(interface {
+		Space(ctx context.Context) (free, total uint64, err error)
+	})
+	if !ok {
+		return
+	}
+	x.Examine("free space", func() (string, error) {
+		free, total, err := s.Space(ctx)
+		if errors.Is(err, store.ErrInvalid) {
+			err = errors.ErrUnsupported
+		}
+		return describe(free, total, err)
+	})
+}
+
+// AppendOnly tries to overwrite and to delete an object: ErrUnsafe if it can.
+func (x *Examination) AppendOnly(ctx context.Context, storage *config.Storage) {
+	x.Examine("append-only", func() (string, error) {
+		found, err := store.ProveAppendOnly(ctx, storage.Adapter)
+		if err != nil {
+			return "", err
+		}
+		var can []string
+		if found.Overwritten {
+			can = append(can, "overwrite")
+		}
+		if found.Deleted {
+			can = append(can, "delete")
+		}
+		if len(can) > 0 {
+			return "", unsafeError{fmt.Sprintf("these credentials can %s objects; unless the bucket keeps locked versions, who holds them can destroy the backups",
+				strings.Join(can, " and "))}
+		}
+		return "the storage forbids to overwrite and to delete with these credentials", nil
+	})
+}
+
+// largestSkew is how far this machine's clock may be from the storage's. S3 refuses requests that are a quarter of an hour off.
+const largestSkew = time.Minute
+
+// Clock compares this machine's clock with the storage's.
+func (x *Examination) Clock(ctx context.Context, s store.Store) {
+	x.Examine("clock", func() (string, error) { return compareClocks(ctx, s) })
+}
+
+func compareClocks(ctx context.Context, s store.Store) (string, error) {
+	ahead, err := check.Clock(ctx, s, time.Now)
+	if err != nil {
+		return "", err
+	}
+	detail := fmt.Sprintf("%v from the storage's", ahead)
+	if ahead.Abs() > largestSkew {
+		return detail, Advise("times of snapshots will be wrong by as much; let NTP set the clock")
+	}
+	return detail, nil
+}
