@@ -34,10 +34,10 @@ var mayImport = map[string][]string{
 	"pipeline/fetch":    {"catalog/entry", "catalog", "archive", "archive/store", "crypto"},
 	"pipeline":          {}, // what all flows have in common; a flow imports no other
 	"pipeline/backup":   {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline", "pipeline/fetch", "pipeline/source"},
-	"pipeline/restore": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
+	"pipeline/restore": {"catalog/entry", "catalog", "archive", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
 		"pipeline/source"}, // what a backup leaves out
-	"pipeline/browse":  {"catalog/entry", "catalog", "archive", "crypto", "pipeline", "pipeline/fetch"},
-	"pipeline/check":   {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
+	"pipeline/browse":  {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch"},
+	"pipeline/check":   {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch"},
 	"pipeline/collect": {"catalog", "archive", "archive/store", "crypto", "pipeline"},
 	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline"},
 	"cmd/packstone":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},

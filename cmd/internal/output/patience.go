@@ -43,7 +43,7 @@ func (p *Patience) tell() {
 		return
 	}
 	p.told = true
-	p.Out.Waiting(fmt.Sprintf("%s does not answer, trying again for %s: %v", p.where, Duration(p.until.Sub(time.Now())), p.err))
+	p.Out.Waiting(fmt.Sprintf("%s does not answer, trying again for %s: %v", p.where, Duration(time.Until(p.until)), p.err))
 	p.timer = time.AfterFunc(time.Second, p.tell)
 }
 
@@ -67,7 +67,7 @@ func (p *Patience) stop() (waited time.Duration) {
 	p.timer.Stop()
 	if p.told {
 		p.Out.Waiting("")
-		waited = time.Now().Sub(p.since)
+		waited = time.Since(p.since)
 	}
 	p.since, p.told = time.Time{}, false
 	return waited
