@@ -77,7 +77,8 @@ type column struct {
 	Type        uint32
 	Modifier    int32
 	Format      string
-	NotNull     bool
+	NotNull     bool     // and it holds for all rows
+	Must        *notNull // since PostgreSQL 18
 	Identity    string
 	Generated   string
 	Default     string
@@ -92,6 +93,17 @@ type column struct {
 	Comment     string
 	Pure        bool    // a generated one whose expression uses only what came with the server
 	Inputs      []int16 // columns that the expression uses
+}
+
+// notNull is a NOT NULL that has a name.
+type notNull struct {
+	OID       uint32
+	Relation  uint32
+	Column    int16
+	Name      string
+	Validated bool
+	Local     bool
+	NoInherit bool
 }
 
 type constraint struct {
@@ -165,7 +177,7 @@ func readCatalog(ctx context.Context, conn *pgx.Conn) (*catalog, error) {
 		what string
 		read func(context.Context, *pgx.Conn) error
 	}{
-		{"types", c.readTypes}, {"relations", c.readRelations}, {"columns", c.readColumns},
+		{"types", c.readTypes}, {"relations", c.readRelations}, {"columns", c.readColumns}, {"not-null constraints", c.readNotNull},
 		{"constraints", c.readConstraints}, {"indexes", c.readIndexes}, {"sequences", c.readSequences},
 	} {
 		if err := step.read(ctx, conn); err != nil {
@@ -232,7 +244,7 @@ func (c *catalog) readRelations(ctx context.Context, conn *pgx.Conn) error {
 		       CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) ELSE '' END
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-		WHERE c.relkind IN ('r','p','v','m','f','c') AND `+userNamespace+` AND `+notMember("pg_class", "c.oid")+`
+		WHERE c.relkind IN ('r','p','v','m','f','c') AND `+userNamespace+` AND `+notMember("pg_class", "c.oid")+` AND (c.relkind <> 'c' OR `+notMember("pg_type", "c.reltype")+`)
 		ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`,
 		[]any{&r.OID, &r.Schema, &r.Name, &r.Kind, &r.Persistence, &r.Partition, &r.Security, &r.ForceRLS, &r.Rows, &r.Pages,
 			&r.PartKey, &r.Bound, &r.Options, &r.Identity, &r.Method, &r.Comment, &r.Parents, &r.Type, &r.OfType},
@@ -310,6 +322,31 @@ func (c *catalog) readConstraints(ctx context.Context, conn *pgx.Conn) error {
 		})
 }
 
+// readNotNull reads what has a name since PostgreSQL 18.
+func (c *catalog) readNotNull(ctx context.Context, conn *pgx.Conn) error {
+	if c.major() < 18 {
+		return nil
+	}
+	var n notNull
+	return each(ctx, conn, `SELECT k.oid, k.conrelid, k.conkey[1], k.conname::text, k.convalidated, k.conislocal, k.connoinherit
+		FROM pg_catalog.pg_constraint k WHERE k.contype = 'n' AND k.conrelid <> 0 ORDER BY 1`,
+		[]any{&n.OID, &n.Relation, &n.Column, &n.Name, &n.Validated, &n.Local, &n.NoInherit},
+		func() error {
+			r := c.relations[n.Relation]
+			if r == nil {
+				return nil
+			}
+			if col := r.columnOf(n.Column); col != nil {
+				found := n
+				col.Must, col.NotNull = &found, n.Validated
+			}
+			return nil
+		})
+}
+
+// readIndexes leaves out, as pg_dump does, what CREATE INDEX CONCURRENTLY has not finished: the
+// server does not use it, and rows may contradict it. On a partitioned table such an index waits for
+// partitions.
 func (c *catalog) readIndexes(ctx context.Context, conn *pgx.Conn) error {
 	var x index
 	return each(ctx, conn, `
@@ -325,7 +362,7 @@ func (c *catalog) readIndexes(ctx context.Context, conn *pgx.Conn) error {
 		       i.indisvalid, i.indisclustered, i.indisreplident
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_am am ON am.oid = c.relam
-		WHERE `+userNamespace+` AND `+notMember("pg_class", "i.indrelid")+`
+		WHERE `+userNamespace+` AND `+notMember("pg_class", "i.indrelid")+` AND i.indisready AND (i.indisvalid OR c.relkind = 'I')
 		ORDER BY i.indrelid, c.relname COLLATE "C"`,
 		[]any{&x.OID, &x.Schema, &x.Name, &x.Relation, &x.Method, &x.Unique, &x.NotDistinct, &x.KeyColumns, &x.Attributes, &x.Texts,
 			&x.Descending, &x.Predicate, &x.Definition, &x.Constraint, &x.Parent, &x.Valid, &x.Clustered, &x.ReplIdent},

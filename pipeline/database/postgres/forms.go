@@ -92,6 +92,7 @@ func relations() map[string][]form {
 		{pattern: "alter table only $self alter column $id set statistics $number"},
 		{pattern: "alter table only $self alter column $id set $group"},
 		{pattern: "alter table only $self of $called"},
+		{pattern: "alter table only $self add constraint $id not null $id [ no inherit ]"},
 	}
 	return map[string][]form{
 		"sequence": {
@@ -131,6 +132,7 @@ func constraints() map[string][]form {
 			pattern: "create [ unique ] index $name on [ only ] $table using $id $group:expr [ include $group ] [ nulls not distinct ] [ with $group ] [ where $list:where ]",
 			check:   indexForm,
 		}),
+		"not null":   {{pattern: constraint + "not null $id [ no inherit ] not valid"}},
 		"statistics": {{pattern: "create statistics $called:own [ $group ] on $rest:expr", check: statisticsForm}},
 	}
 }
@@ -437,6 +439,10 @@ var columnWords = []string{"default", "check", "references", "unique", "primary"
 func columnForm(r *replay, m *matched, item []sqltext.Token) error {
 	for i := 1; i < len(item); i++ {
 		t := item[i]
+		if t.Is("constraint") && i+3 < len(item) && item[i+1].Kind == sqltext.Name && item[i+2].Is("not") && item[i+3].Is("null") {
+			i += 3
+			continue
+		}
 		if slices.ContainsFunc(columnWords, t.Is) {
 			return fmt.Errorf("its column %s has a clause %s", item[0].Value, strings.ToUpper(t.Value))
 		}

@@ -177,7 +177,7 @@ func (l *lister) domains() {
 	l.query(3, `SELECT t.oid, n.nspname::text, t.typname::text,
 		format('CREATE DOMAIN %I.%I AS %s', n.nspname, t.typname, pg_catalog.format_type(t.typbasetype, t.typtypmod))
 		|| coalesce((SELECT format(' COLLATE %I.%I', cn.nspname, c.collname) FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace cn ON cn.oid = c.collnamespace JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype WHERE c.oid = t.typcollation AND t.typcollation <> b.typcollation), '')
-		|| coalesce(' DEFAULT ' || t.typdefault, '') || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
+		|| coalesce(' DEFAULT ' || coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass), quote_literal(t.typdefault)), '') || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
 		|| coalesce((SELECT string_agg(format(' CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid)), '' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.convalidated AND k.contype = 'c'), '')
 		FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype = 'd' AND `+userType+` ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
@@ -349,6 +349,13 @@ func (l *lister) table(r *relation) {
 		l.add(classDefault, c.DefaultOID, rankDefault, database.Tables, id,
 			"ALTER TABLE ONLY "+r.sql()+" ALTER COLUMN "+quote(c.Name)+" SET DEFAULT "+c.Default).excluded = it.excluded
 	}
+	for _, c := range r.Columns {
+		if c.Must != nil && !c.Must.Validated && (c.Must.Local || r.Partition) {
+			id := database.ObjectID{Kind: "not null", Table: r.id(), Name: c.Must.Name}
+			l.add(classConstraint, c.Must.OID, rankConstraint, database.AfterData, id,
+				"ALTER TABLE ONLY "+r.sql()+" ADD CONSTRAINT "+quote(c.Must.Name)+" NOT NULL "+quote(c.Name)+noInherit(c.Must)+" NOT VALID").excluded = it.excluded
+		}
+	}
 	if r.Security {
 		ddl := []string{"ALTER TABLE " + r.sql() + " ENABLE ROW LEVEL SECURITY"}
 		if r.ForceRLS {
@@ -368,7 +375,7 @@ func (c *catalog) tableDDL(r *relation) []string {
 	var columns []string
 	for _, col := range r.Columns {
 		if col.Local || r.Partition {
-			columns = append(columns, "\n    "+columnDDL(col))
+			columns = append(columns, "\n    "+columnDDL(r, col))
 		}
 	}
 	create := "CREATE TABLE "
@@ -418,7 +425,7 @@ func withOptions(options []string) string {
 	return " WITH (" + strings.Join(parts, ", ") + ")"
 }
 
-func columnDDL(c *column) string {
+func columnDDL(r *relation, c *column) string {
 	sql := quote(c.Name) + " " + c.Format + collate(c)
 	switch c.Compression {
 	case "p":
@@ -433,9 +440,28 @@ func columnDDL(c *column) string {
 		sql += " GENERATED ALWAYS AS (" + c.Default + ")"
 	}
 	if c.NotNull {
-		sql += " NOT NULL"
+		sql += notNullDDL(r, c)
 	}
 	return sql
+}
+
+func noInherit(n *notNull) string {
+	if n.NoInherit {
+		return " NO INHERIT"
+	}
+	return ""
+}
+
+// notNullDDL names a NOT NULL that has not the name that the server would give it.
+func notNullDDL(r *relation, c *column) string {
+	sql := " NOT NULL"
+	if c.Must == nil {
+		return sql
+	}
+	if c.Must.Name != r.Name+"_"+c.Name+"_not_null" {
+		sql = " CONSTRAINT " + quote(c.Must.Name) + sql
+	}
+	return sql + noInherit(c.Must)
 }
 
 // alterColumns sets what CREATE TABLE has no clause for.
@@ -445,8 +471,12 @@ func alterColumns(r *relation) []string {
 		out = append(out, "ALTER TABLE ONLY "+r.sql()+" ALTER COLUMN "+quote(c.Name)+" "+what)
 	}
 	for _, c := range r.Columns {
-		if !c.Local && !r.Partition && c.NotNull {
+		switch {
+		case c.Local || r.Partition || !c.NotNull:
+		case c.Must == nil:
 			alter(c, "SET NOT NULL")
+		case c.Must.Local:
+			out = append(out, "ALTER TABLE ONLY "+r.sql()+" ADD CONSTRAINT "+quote(c.Must.Name)+" NOT NULL "+quote(c.Name)+noInherit(c.Must))
 		}
 		if c.Storage != "" {
 			alter(c, "SET STORAGE "+map[string]string{"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}[c.Storage])
@@ -610,12 +640,13 @@ func (l *lister) publications() {
 		schemas = ` UNION ALL SELECT 'TABLES IN SCHEMA ' || quote_ident(n.nspname) FROM pg_catalog.pg_publication_namespace s JOIN pg_catalog.pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid`
 	}
 	l.query(2, `SELECT p.oid, p.pubname::text,
-		format('CREATE PUBLICATION %I%s WITH (publish = %L%s)', p.pubname,
+		format('CREATE PUBLICATION %I%s WITH (publish = %L%s%s)', p.pubname,
 		CASE WHEN p.puballtables THEN ' FOR ALL TABLES' ELSE coalesce(' FOR ' || (SELECT string_agg(x.what, ', ' ORDER BY x.what) FROM (
 		   SELECT format('TABLE ONLY %I.%I', n.nspname, c.relname) `+details+` AS what
 		   FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE r.prpubid = p.oid`+schemas+`) x), '') END,
 		concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END),
-		CASE WHEN `+l.catalog.since(13, "p.pubviaroot", "false")+` THEN ', publish_via_partition_root = true' ELSE '' END)
+		CASE WHEN `+l.catalog.since(13, "p.pubviaroot", "false")+` THEN ', publish_via_partition_root = true' ELSE '' END,
+		CASE WHEN `+l.catalog.since(18, "p.pubgencols = 's'", "false")+` THEN ', publish_generated_columns = stored' ELSE '' END)
 		FROM pg_catalog.pg_publication p ORDER BY 2`,
 		func(oid uint32, t []string) {
 			it := l.add(classPublication, oid, rankEnd, database.AtEnd, named("publication", "", t[0]), t[1])
@@ -741,7 +772,7 @@ func readDependencies(ctx context.Context, conn *pgx.Conn, items []*item) (depen
 	var edges []edge
 	var e edge
 	var kind string
-	err := each(ctx, conn, `SELECT classid, objid, refclassid, refobjid, deptype::text FROM pg_catalog.pg_depend WHERE objid >= `+fmt.Sprint(firstUser)+` AND deptype IN ('n', 'a', 'i', 'e') ORDER BY 1, 2, 3, 4`,
+	err := each(ctx, conn, `SELECT classid, objid, refclassid, refobjid, deptype::text FROM pg_catalog.pg_depend WHERE objid >= `+fmt.Sprint(firstUser)+` AND deptype IN ('n', 'a', 'i', 'e', 'P') ORDER BY 1, 2, 3, 4`,
 		[]any{&e.from.Class, &e.from.OID, &e.to.Class, &e.to.OID, &kind}, func() error {
 			edges = append(edges, e)
 			ofDomain := e.from.Class == classConstraint && e.to.Class == classType && kind == "a"

@@ -41,7 +41,7 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 	}
 	r.plan.Detail = r.detail
 	r.survey()
-	r.detail.path = cmp.Or(s.Settings["search_path"], `"$user", public`)
+	r.detail.path = cmp.Or(s.Settings["search_path"], r.usualPath())
 	if !isSuperuser(at.me) || opts.TrustCode || r.allSuperusers() {
 		r.detail.load = r.detail.path
 	}
@@ -62,6 +62,24 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 		}
 	}
 	return r.plan, nil
+}
+
+// usualPath is that of a new database, and the schemas of extensions, which are on the paths of
+// those who use them.
+func (r *replay) usualPath() string {
+	path := []string{`"$user"`, "public"}
+	for _, o := range r.schema.Objects {
+		if o.Kind != "extension" || len(o.DDL) != 1 {
+			continue
+		}
+		if st, err := sqltext.Postgres.Parse(o.DDL[0], false); err == nil {
+			schema := quote(st.Tokens[len(st.Tokens)-1].Value)
+			if schema != quote("public") && !isSystem(st.Tokens[len(st.Tokens)-1].Value) && !slices.Contains(path, schema) {
+				path = append(path, schema)
+			}
+		}
+	}
+	return strings.Join(path, ", ")
 }
 
 // believe shows, before all statements, whom a file says that code may be trusted of.
@@ -234,7 +252,7 @@ func (r *replay) when(o *database.Object, list []*read) (stage, int) {
 		if o.Phase == database.BeforeTables || o.Phase == database.Tables {
 			return atCreate, 0
 		}
-	case "primary key", "unique", "foreign key", "domain check":
+	case "primary key", "unique", "foreign key", "domain check", "not null":
 	case "check", "index", "exclusion":
 		if slices.ContainsFunc(list, func(one *read) bool { return one.late }) {
 			return atLast, rankEvaluated

@@ -115,7 +115,7 @@ func withoutGenerated(t *database.Table) *database.Table {
 // vital objects carry or guard data; the others may fail one by one.
 func vital(o *database.Object) bool {
 	switch o.Kind {
-	case "schema", "type", "domain", "sequence", "table", "partition", "primary key", "unique", "foreign key", "check", "exclusion", "default":
+	case "schema", "type", "domain", "sequence", "table", "partition", "primary key", "unique", "foreign key", "check", "exclusion", "default", "not null":
 		return o.Phase != database.AtEnd
 	case "index":
 		return true
@@ -134,6 +134,9 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 		return err
 	}
 	if err := t.refuseNonEmpty(ctx); err != nil {
+		return err
+	}
+	if err := t.nameEvents(ctx, p); err != nil {
 		return err
 	}
 	t.plan, t.there = p.Detail.(*plan), map[string]bool{}
@@ -166,26 +169,49 @@ func (t *target) lock(ctx context.Context) error {
 // importLock is the advisory lock of imports: "packston" in ASCII.
 const importLock = 0x7061636b73746f6e
 
-const somethingThere = `
-	SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.relkind IN ('r','p','v','m','S','f') AND %[1]s AND %[2]s
+// somethingThere names what is no extension's: whatever an import would make or could collide with.
+var somethingThere = `SELECT x.name FROM (
+	SELECT n.nspname || '.' || c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.relkind IN ('r','p','v','m','S','f') AND ` + userNamespace + ` AND ` + notMember("pg_class", "c.oid") + `
 	UNION ALL
 	SELECT n.nspname || '.' || t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-	WHERE t.typtype IN ('e','d') AND %[1]s AND %[3]s
-	UNION ALL SELECT 'large object ' || oid FROM pg_catalog.pg_largeobject_metadata
-	LIMIT 3`
+	WHERE (t.typtype IN ('e','d','r') OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')) AND ` + userType + `
+	UNION ALL
+	SELECT n.nspname || '.' || p.proname || '()' FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+	WHERE ` + userNamespace + ` AND ` + notMember("pg_proc", "p.oid") + ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objid = p.oid AND i.deptype = 'i')
+	UNION ALL
+	SELECT 'operator ' || n.nspname || '.' || o.oprname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+	WHERE ` + userNamespace + ` AND ` + notMember("pg_operator", "o.oid") + `
+	UNION ALL
+	SELECT 'collation ' || n.nspname || '.' || o.collname FROM pg_catalog.pg_collation o JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace
+	WHERE ` + userNamespace + ` AND ` + notMember("pg_collation", "o.oid") + `
+	UNION ALL
+	SELECT 'text search configuration ' || n.nspname || '.' || o.cfgname FROM pg_catalog.pg_ts_config o JOIN pg_catalog.pg_namespace n ON n.oid = o.cfgnamespace
+	WHERE ` + userNamespace + ` AND ` + notMember("pg_ts_config", "o.oid") + `
+	UNION ALL SELECT 'large object ' || oid FROM pg_catalog.pg_largeobject_metadata) x LIMIT 3`
 
 func (t *target) refuseNonEmpty(ctx context.Context) error {
-	sql := fmt.Sprintf(somethingThere, userNamespace, notMember("pg_class", "c.oid"), notMember("pg_type", "t.oid"))
 	var name string
 	var names []string
-	if err := each(ctx, t.conn, sql, []any{&name}, func() error { names = append(names, name); return nil }); err != nil {
+	if err := each(ctx, t.conn, somethingThere, []any{&name}, func() error { names = append(names, name); return nil }); err != nil {
 		return t.at.Wrap("look into", translateWritten(err))
 	}
 	if len(names) > 0 {
 		return t.at.Wrap("import into", fmt.Errorf("%w: it holds %s", database.ErrNotEmpty, strings.Join(names, ", ")))
 	}
 	return nil
+}
+
+// nameEvents lists what the target has that acts when something is made in it.
+func (t *target) nameEvents(ctx context.Context, p *database.Plan) error {
+	var name string
+	return each(ctx, t.conn, "SELECT evtname::text FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D' AND evtevent <> 'login' ORDER BY 1", []any{&name}, func() error {
+		p.Findings = append(p.Findings, database.Finding{
+			Object: named("event trigger", "", name), Status: database.Approximated, Code: "DB306",
+			Reason: "it is the target's own, and has acted on what was made here",
+		})
+		return nil
+	})
 }
 
 // run executes statements, each in a savepoint. One that fails is tried in the ways that it may
