@@ -148,6 +148,7 @@ type index struct {
 	Clustered   bool
 	ReplIdent   bool
 	Options     []string
+	Statistics  []string // targets: the column's number and what is wanted
 }
 
 type sequence struct {
@@ -237,7 +238,8 @@ func (c *catalog) readRelations(ctx context.Context, conn *pgx.Conn) error {
 		SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text, c.relispartition,
 		       c.relrowsecurity, c.relforcerowsecurity, c.reltuples::float8, c.relpages::int8,
 		       coalesce(CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END, ''),
-		       coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), ''), coalesce(c.reloptions, '{}')::text[],
+		       coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), ''), coalesce(c.reloptions, '{}')::text[]
+		       || ARRAY(SELECT 'toast.' || o FROM pg_catalog.pg_class t, pg_catalog.unnest(t.reloptions) o WHERE t.oid = c.reltoastrelid),
 		       c.relreplident::text, coalesce(am.amname, '')::text,
 		       coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''),
 		       ARRAY(SELECT inhparent FROM pg_catalog.pg_inherits WHERE inhrelid = c.oid ORDER BY inhseqno), c.reltype,
@@ -359,16 +361,18 @@ func (c *catalog) readIndexes(ctx context.Context, conn *pgx.Conn) error {
 		       coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), ''), pg_catalog.pg_get_indexdef(i.indexrelid),
 		       coalesce((SELECT k.oid FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p','u','x') LIMIT 1), 0),
 		       coalesce((SELECT h.inhparent FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid), 0),
-		       i.indisvalid, i.indisclustered, i.indisreplident
+		       i.indisvalid, i.indisclustered, i.indisreplident, coalesce(c.reloptions, '{}')::text[],
+		       ARRAY(SELECT format('%s SET STATISTICS %s', a.attnum, a.attstattarget) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum)
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_am am ON am.oid = c.relam
 		WHERE `+userNamespace+` AND `+notMember("pg_class", "i.indrelid")+` AND i.indisready AND (i.indisvalid OR c.relkind = 'I')
 		ORDER BY i.indrelid, c.relname COLLATE "C"`,
 		[]any{&x.OID, &x.Schema, &x.Name, &x.Relation, &x.Method, &x.Unique, &x.NotDistinct, &x.KeyColumns, &x.Attributes, &x.Texts,
-			&x.Descending, &x.Predicate, &x.Definition, &x.Constraint, &x.Parent, &x.Valid, &x.Clustered, &x.ReplIdent},
+			&x.Descending, &x.Predicate, &x.Definition, &x.Constraint, &x.Parent, &x.Valid, &x.Clustered, &x.ReplIdent, &x.Options, &x.Statistics},
 		func() error {
 			found := x
 			found.Attributes, found.Texts, found.Descending = slices.Clone(x.Attributes), slices.Clone(x.Texts), slices.Clone(x.Descending)
+			found.Options, found.Statistics = slices.Clone(x.Options), slices.Clone(x.Statistics)
 			c.indexes = append(c.indexes, &found)
 			return nil
 		})

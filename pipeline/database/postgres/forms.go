@@ -107,6 +107,9 @@ func relations() map[string][]form {
 		"view":      {{pattern: "create view $self [ with $group ] as $rest", alter: "VIEW"}},
 		"materialized view": {
 			{pattern: "create materialized view $self [ with $group ] as $rest:query", alter: "MATERIALIZED VIEW", check: emptyForm},
+			{pattern: "alter table only $self alter column $id set storage $id"},
+			{pattern: "alter table only $self alter column $id set statistics $number"},
+			{pattern: "alter table only $self alter column $id set $group"},
 		},
 		"contents of materialized view": {{pattern: "refresh materialized view $self", check: contentsForm}},
 		"replica identity":              {{pattern: "alter table only $table replica identity full|nothing"}},
@@ -120,6 +123,7 @@ func constraints() map[string][]form {
 		return []form{
 			f, {pattern: "alter index $called attach partition $called"}, {pattern: "alter table $table cluster on $id"},
 			{pattern: "alter table only $table replica identity using index $id"},
+			{pattern: "alter index $called alter column $number set statistics $number"}, {pattern: "alter index $called set $group"},
 		}
 	}
 	return map[string][]form{
@@ -132,8 +136,10 @@ func constraints() map[string][]form {
 			pattern: "create [ unique ] index $name on [ only ] $table using $id $group:expr [ include $group ] [ nulls not distinct ] [ with $group ] [ where $list:where ]",
 			check:   indexForm,
 		}),
-		"not null":   {{pattern: constraint + "not null $id [ no inherit ] not valid"}},
-		"statistics": {{pattern: "create statistics $called:own [ $group ] on $rest:expr", check: statisticsForm}},
+		"not null": {{pattern: constraint + "not null $id [ no inherit ] not valid"}},
+		"statistics": {
+			{pattern: "create statistics $called:own [ $group ] on $rest:expr", check: statisticsForm}, {pattern: "alter statistics $called set statistics $number"},
+		},
 	}
 }
 
@@ -142,7 +148,10 @@ func codeOnTables() map[string][]form {
 	return map[string][]form{
 		"row security": {{pattern: "alter table $table enable row level security"}, {pattern: "alter table only $table force row level security"}},
 		"policy":       {{pattern: "create policy $name on $table as $id for $id to $ids:roles [ using $group ] [ with check $group ]", check: rolesForm}},
-		"rule":         {{pattern: "create rule $name as on $id to $table $rest", check: ruleForm}},
+		"rule": {
+			{pattern: "create rule $name as on $id to $table $rest", check: ruleForm},
+			{pattern: "alter table $table disable|enable rule $name"}, {pattern: "alter table $table enable always|replica rule $name"},
+		},
 		"trigger": {
 			{pattern: "create [ constraint ] trigger $name before|after|instead $rest:tail", check: triggerForm},
 			{pattern: "alter table $table disable|enable trigger $name"}, {pattern: "alter table $table enable always|replica trigger $name"},
@@ -162,6 +171,12 @@ func outside() map[string][]form {
 	return map[string][]form{
 		"publication": {{pattern: "create publication $name $rest", alter: "PUBLICATION"}},
 		"comment":     {{pattern: "comment on $rest", check: commentForm}},
+		"dependence": {
+			{pattern: "alter function|procedure|aggregate $called:what $group depends on extension $id", check: dependenceForm},
+			{pattern: "alter index $called:what depends on extension $id", check: dependenceForm},
+			{pattern: "alter materialized view $called:what depends on extension $id", check: dependenceForm},
+			{pattern: "alter trigger $id on $called:what depends on extension $id", check: dependenceForm},
+		},
 		"grant": {
 			{pattern: "grant $id [ $group ] on $id:kind $called:what [ $group:arguments ] to $id:roles [ with grant option ]", check: grantForm},
 			{pattern: "revoke $id [ $group ] on $id:kind $called:what [ $group:arguments ] from $id:roles", check: grantForm},
@@ -681,6 +696,9 @@ func grantable(o *database.Object) string {
 	}
 	return ""
 }
+
+// dependenceForm is about what lies in a schema of the source.
+func dependenceForm(_ *replay, m *matched) error { return system(m.name("what")) }
 
 func tablespaceForm(r *replay, m *matched) error {
 	if m.name("what")+" in "+m.name("space") != m.object.Name {

@@ -89,7 +89,7 @@ func readObjects(ctx context.Context, conn *pgx.Conn, c *catalog, schema *databa
 	for _, step := range []func(){
 		l.extensions, l.schemas, l.collations, l.enums, l.domains, l.ranges, l.otherTypes, l.functions, l.aggregates, l.operators, l.casts, l.textSearch,
 		l.sequences, l.relations, l.views, l.constraints, l.indexes, l.statistics, l.rules, l.triggers,
-		l.policies, l.publications, l.eventTriggers, l.comments, l.grants, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.largeObjects, l.outside, l.rest,
+		l.policies, l.publications, l.eventTriggers, l.comments, l.extensionDependents, l.grants, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.largeObjects, l.outside, l.rest,
 		l.owners,
 	} {
 		if step(); l.err != nil {
@@ -524,8 +524,8 @@ func (l *lister) view(oid uint32, schema, name, kind, definition string) {
 		}
 		return
 	}
-	l.add(classRelation, oid, rankView, database.Tables, named("materialized view", schema, name),
-		"CREATE MATERIALIZED VIEW "+r.sql()+withOptions(r.Options)+" AS\n"+definition+"\n  WITH NO DATA")
+	create := "CREATE MATERIALIZED VIEW " + r.sql() + withOptions(r.Options) + " AS\n" + definition + "\n  WITH NO DATA"
+	l.add(classRelation, oid, rankView, database.Tables, named("materialized view", schema, name), append([]string{create}, alterColumns(r)...)...)
 }
 
 // constraintKinds are our words for pg_constraint.contype.
@@ -570,8 +570,15 @@ func (c *catalog) index(oid uint32) *index {
 	return nil
 }
 
+// indexFlags sets what the definitions of an index and of a constraint have no clause for.
 func indexFlags(r *relation, x *index) []string {
 	var out []string
+	for _, s := range x.Statistics {
+		out = append(out, "ALTER INDEX "+qualified(x.Schema, x.Name)+" ALTER COLUMN "+s)
+	}
+	if x.Constraint != 0 && len(x.Options) > 0 {
+		out = append(out, "ALTER INDEX "+qualified(x.Schema, x.Name)+" SET"+strings.TrimPrefix(withOptions(x.Options), " WITH"))
+	}
 	if x.Clustered {
 		out = append(out, "ALTER TABLE "+r.sql()+" CLUSTER ON "+quote(x.Name))
 	}
@@ -608,19 +615,31 @@ func (l *lister) onTable(class uint32, kind, sql string) {
 const onRelation = ` JOIN pg_catalog.pg_class c ON c.oid = %s JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ` + userNamespace + ` `
 
 func (l *lister) statistics() {
-	l.onTable(classStatistics, "statistics", `SELECT s.oid, n.nspname || '.' || c.relname, s.stxname::text, pg_catalog.pg_get_statisticsobjdef(s.oid) FROM pg_catalog.pg_statistic_ext s`+
+	l.onTable(classStatistics, "statistics", `SELECT s.oid, n.nspname || '.' || c.relname, s.stxname::text, pg_catalog.pg_get_statisticsobjdef(s.oid)
+		|| CASE WHEN `+l.catalog.since(13, "s.stxstattarget", "-1")+` >= 0 THEN format('; ALTER STATISTICS %s SET STATISTICS %s', i.identity, `+l.catalog.since(13, "s.stxstattarget", "-1")+`) ELSE '' END
+		FROM pg_catalog.pg_statistic_ext s CROSS JOIN LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_statistic_ext'::pg_catalog.regclass, s.oid, 0) i`+
 		fmt.Sprintf(onRelation, "s.stxrelid")+`ORDER BY 2, 3`)
 }
 
+// enabled says in which sessions a rule or a trigger acts, where it is not in all ordinary ones.
+const enabled = `CASE %[1]s WHEN 'O' THEN '' ELSE format('; ALTER TABLE %%I.%%I %%s %[2]s %%I', n.nspname, c.relname, CASE %[1]s WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, %[3]s) END`
+
 func (l *lister) rules() {
-	l.onTable(classRewrite, "rule", `SELECT r.oid, n.nspname || '.' || c.relname, r.rulename::text, pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r`+
+	l.onTable(classRewrite, "rule", `SELECT r.oid, n.nspname || '.' || c.relname, r.rulename::text, pg_catalog.pg_get_ruledef(r.oid) || `+fmt.Sprintf(enabled, "r.ev_enabled", "RULE", "r.rulename")+` FROM pg_catalog.pg_rewrite r`+
 		fmt.Sprintf(onRelation, "r.ev_class")+`AND r.rulename <> '_RETURN' AND `+notMember("pg_class", "c.oid")+` ORDER BY 2, 3`)
 }
 
 func (l *lister) triggers() {
 	l.onTable(classTrigger, "trigger", `SELECT t.oid, n.nspname || '.' || c.relname, t.tgname::text, pg_catalog.pg_get_triggerdef(t.oid)
-		|| CASE t.tgenabled WHEN 'O' THEN '' ELSE format('; ALTER TABLE %I.%I %s TRIGGER %I', n.nspname, c.relname, CASE t.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, t.tgname) END
+		|| `+fmt.Sprintf(enabled, "t.tgenabled", "TRIGGER", "t.tgname")+`
 		FROM pg_catalog.pg_trigger t`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND NOT t.tgisinternal AND `+l.catalog.since(13, "t.tgparentid = 0", "true")+` ORDER BY 2, 3`)
+	if l.catalog.major() < 13 {
+		return
+	}
+	// A partition's trigger comes with its parent's, and may be in another state.
+	l.onTable(classTrigger, "trigger", `SELECT t.oid, n.nspname || '.' || c.relname, t.tgname::text,
+		format('ALTER TABLE %I.%I %s TRIGGER %I', n.nspname, c.relname, CASE t.tgenabled WHEN 'O' THEN 'ENABLE' WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, t.tgname)
+		FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_trigger parent ON parent.oid = t.tgparentid`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND t.tgenabled <> parent.tgenabled AND NOT parent.tgisinternal ORDER BY 2, 3`)
 }
 
 func (l *lister) policies() {
@@ -669,13 +688,24 @@ func (l *lister) comments() {
 	l.query(3, `SELECT d.objoid, i.type, i.identity, d.description
 		FROM pg_catalog.pg_description d, pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) i
 		WHERE (d.objoid >= `+fmt.Sprint(firstUser)+` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
-		       OR d.classoid = 'pg_catalog.pg_namespace'::regclass AND i.identity = 'public' AND d.description <> 'standard public schema')
-		AND d.classoid <> 'pg_catalog.pg_largeobject'::regclass ORDER BY 2, 3`,
+		       OR d.classoid = 'pg_catalog.pg_namespace'::regclass AND i.identity = 'public' AND d.description <> 'standard public schema'
+		       OR d.classoid = 'pg_catalog.pg_largeobject'::regclass) ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
 			if on, ok := commentTarget(t[0], t[1]); ok {
 				it := l.add(0, oid, rankComment, database.AtEnd, named("comment", "", t[0]+" "+t[1]), "COMMENT ON "+on+" IS "+literal(t[2]))
-				it.excluded = l.aboutExcluded(oid)
+				it.excluded = l.aboutExcluded(oid) || t[0] == "large object" && !l.filter.Empty()
 			}
+		})
+}
+
+// extensionDependents lists what is dropped together with an extension, by its user's wish.
+func (l *lister) extensionDependents() {
+	l.query(3, `SELECT d.objid, i.identity, x.extname::text, upper(i.type) FROM pg_catalog.pg_depend d
+		JOIN pg_catalog.pg_extension x ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND x.oid = d.refobjid,
+		pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i WHERE d.deptype = 'x' ORDER BY 2, 3`,
+		func(oid uint32, t []string) {
+			it := l.add(0, oid, rankGrant, database.AtEnd, named("dependence", "", t[0]+" on extension "+t[1]), "ALTER "+t[2]+" "+t[0]+" DEPENDS ON EXTENSION "+quote(t[1]))
+			it.excluded = !l.filter.Empty()
 		})
 }
 

@@ -102,7 +102,7 @@ func TestPostgresIntoPostgresKeepsSchemaAndRows(t *testing.T) {
 // scripts are our own schemas, and more where the environment names them.
 func scripts(t testing.TB) []string {
 	t.Helper()
-	out := []string{"testdata/awkward.sql", "testdata/kinds.sql"}
+	out := []string{"testdata/awkward.sql", "testdata/kinds.sql", "testdata/settings.sql", "testdata/shapes.sql"}
 	if more := os.Getenv("PACKSTONE_TEST_SQL"); more != "" {
 		out = append(out, strings.Split(more, ":")...)
 	}

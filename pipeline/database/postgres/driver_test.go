@@ -1,0 +1,33 @@
+package postgres
+
+import (
+	"context"
+	"testing"
+
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+)
+
+func TestNoTimeoutEndsASession(t *testing.T) {
+	url := postgrestest.Database(t)
+	postgrestest.Exec(t, url, `DO $$ DECLARE s record; BEGIN FOR s IN SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+		LOOP EXECUTE format('ALTER DATABASE %I SET %I = 60000', current_database(), s.name); END LOOP; END $$`)
+	at, err := database.ParseLocation(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	conn, err := connect(ctx, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var name, value string
+	err = each(ctx, conn, "SELECT name, setting FROM pg_settings WHERE name ~ '_timeout$' AND context = 'user' AND setting <> '0' AND name NOT IN ('wal_sender_timeout', 'tcp_user_timeout', 'deadlock_timeout')", []any{&name, &value}, func() error {
+		t.Errorf("%s is %s", name, value)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
