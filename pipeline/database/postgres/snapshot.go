@@ -36,26 +36,24 @@ func (s *source) open(ctx context.Context) error {
 }
 
 // begin tries to open the snapshot. A transaction's snapshot is that of its first query, which LOCK
-// is none, and the rows of a table that was truncated or rewritten later are not in it, neither the
-// old ones nor the new ones. A table for which the locks had to wait may be one, and the next
-// attempt locks first what this one has found.
+// is none: all that is locked before it keeps the form that the snapshot has. The rows of a table
+// that was truncated or rewritten after the snapshot's moment would not be in it, neither the old
+// ones nor the new ones.
 func (s *source) begin(ctx context.Context) (err error) {
+	names, err := s.names(ctx)
+	if err != nil {
+		return err
+	}
 	if err = beginReading(ctx, s.leader); err != nil {
 		return err
 	}
-	before := s.locked
-	s.locked = nil // if it cannot be locked, it is another table by now
-	if err = lock(ctx, s.leader, before); err != nil {
+	if err = lock(ctx, s.leader, names); err != nil {
 		return err
 	}
 	if s.catalog, err = readCatalog(ctx, s.leader); err != nil {
 		return err
 	}
-	oids, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	if err = s.unmoved(ctx, oids); err != nil {
+	if err = s.unchanged(ctx, names); err != nil {
 		return err
 	}
 	if err = s.leader.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&s.snapshot); err != nil {
@@ -65,21 +63,56 @@ func (s *source) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// lock holds all tables that are read against changes of their definition.
-func (s *source) lock(ctx context.Context) (oids []uint32, err error) {
-	var names []string
-	for _, oid := range s.catalog.order {
-		if r := s.catalog.relations[oid]; r.isData() && s.filter.Takes("public", r.Schema, r.Name) {
-			names, oids = append(names, r.sql()), append(oids, oid)
-		}
-	}
-	if err := lock(ctx, s.leader, names); err != nil {
-		return nil, err
-	}
-	s.locked = names
-	return oids, s.unreplaced(ctx, names, oids)
+// names lists the tables to be read, as they are called now.
+func (s *source) names(ctx context.Context) (names []string, err error) {
+	var schema, name string
+	err = each(ctx, s.leader, `SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND `+userNamespace+` AND `+notMember("pg_class", "c.oid")+` ORDER BY c.oid`,
+		[]any{&schema, &name}, func() error {
+			if s.filter.Takes("public", schema, name) {
+				names = append(names, qualified(schema, name))
+			}
+			return nil
+		})
+	return names, err
 }
 
+// unchanged checks that the tables of the catalog are those that were locked, and that their rows,
+// which for a partitioned table may lie in one that was attached just now, are the snapshot's.
+func (s *source) unchanged(ctx context.Context, locked []string) error {
+	var rows []string
+	held := map[string]bool{}
+	for _, name := range locked {
+		held[name] = true
+	}
+	for _, oid := range s.catalog.order {
+		r := s.catalog.relations[oid]
+		if !r.isData() || !s.filter.Takes("public", r.Schema, r.Name) {
+			continue
+		}
+		if !held[r.sql()] {
+			return fmt.Errorf("table %s: %w", r.id(), errReplaced)
+		}
+		for _, leaf := range s.catalog.leaves(r) {
+			rows = append(rows, fmt.Sprintf("(%d::oid)", leaf.OID))
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	var name string
+	err := s.leader.QueryRow(ctx, `SELECT c.relname::text FROM (VALUES `+strings.Join(rows, ", ")+`) u(oid) JOIN pg_catalog.pg_class c ON c.oid = u.oid
+		WHERE c.relfilenode <> 0 AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode LIMIT 1`).Scan(&name)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("table %s: %w", name, errReplaced)
+}
+
+// lock holds tables against changes of their definition and against others' TRUNCATE.
 func lock(ctx context.Context, conn *pgx.Conn, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -88,55 +121,16 @@ func lock(ctx context.Context, conn *pgx.Conn, names []string) error {
 	return err
 }
 
-// unreplaced checks that what was locked is what the catalog describes.
-func (s *source) unreplaced(ctx context.Context, names []string, oids []uint32) error {
-	rows := make([]string, len(names))
-	for i, name := range names {
-		rows[i] = fmt.Sprintf("(%s, %d::oid)", literal(name), oids[i])
-	}
-	return s.none(ctx, errReplaced, rows, "SELECT u.name FROM (VALUES %s) u(name, oid) WHERE pg_catalog.to_regclass(u.name) IS DISTINCT FROM u.oid LIMIT 1")
-}
-
-// unmoved checks that the rows of what was locked lie where they did for the snapshot.
-func (s *source) unmoved(ctx context.Context, oids []uint32) error {
-	var rows []string
-	for _, oid := range oids {
-		for _, leaf := range s.catalog.leaves(s.catalog.relations[oid]) {
-			rows = append(rows, fmt.Sprintf("(%d::oid)", leaf.OID))
-		}
-	}
-	return s.none(ctx, errMoved, rows, `SELECT c.relname::text FROM (VALUES %s) u(oid) JOIN pg_catalog.pg_class c ON c.oid = u.oid
-		WHERE c.relfilenode <> 0 AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode LIMIT 1`)
-}
-
-// none runs a query over rows that names a table of which an error tells.
-func (s *source) none(ctx context.Context, what error, rows []string, sql string) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	var name string
-	err := s.leader.QueryRow(ctx, fmt.Sprintf(sql, strings.Join(rows, ", "))).Scan(&name)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return nil
-	case err != nil:
-		return err
-	}
-	return fmt.Errorf("table %s: %w", name, what)
-}
-
 // errReplaced says that a name no longer means what the snapshot's catalog says.
 var errReplaced = errors.New("it was dropped, renamed or replaced while it was to be read: try again")
-
-// errMoved says that a table's rows are not those of the snapshot.
-var errMoved = errors.New("it was truncated or rewritten while it was to be read, again and again: try again")
 
 // passing says that an error comes of what others have changed while the catalog was read: all that
 // our queries name is the server's own or was found there just before.
 func passing(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		return errors.Is(err, errReplaced) || errors.Is(err, errMoved)
+		var gone pgx.ScanArgError // a definition that is null, since its object is no more
+		return errors.Is(err, errReplaced) || errors.As(err, &gone)
 	}
 	return slices.Contains([]string{"40P01", "42P01", "42P17", "42703", "42704", "42883", "3F000", "XX000"}, pg.Code)
 }

@@ -23,7 +23,6 @@ type source struct {
 	aside    string
 	leader   *pgx.Conn
 	snapshot string
-	locked   []string // tables, by what an earlier attempt to open the snapshot has found
 	leading  sync.Mutex
 	catalog  *catalog
 	schema   *database.Schema

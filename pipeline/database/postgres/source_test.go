@@ -142,8 +142,8 @@ func TestALostConnectionLeavesTheTargetEmpty(t *testing.T) {
 	for i := range src.Data["t"] {
 		src.Data["t"][i] = []database.Cell{databasetest.Int(int64(i))}
 	}
-	if _, err := databasetest.Into(t, postgres.Driver{}, url, src, convert.Options{}); err == nil {
-		t.Fatal("a lost connection went unnoticed")
+	if _, err := databasetest.Into(t, postgres.Driver{}, url, src, convert.Options{}); !errors.Is(err, database.ErrUnreachable) {
+		t.Fatalf("error %v, want ErrUnreachable", err)
 	}
 	if _, err := databasetest.Into(t, postgres.Driver{}, url, src.Source, convert.Options{}); err != nil {
 		t.Errorf("the target is not empty: %v", err)

@@ -194,7 +194,7 @@ func (t *target) refuseNonEmpty(ctx context.Context) error {
 	var name string
 	var names []string
 	if err := each(ctx, t.conn, somethingThere, []any{&name}, func() error { names = append(names, name); return nil }); err != nil {
-		return t.at.Wrap("look into", translateWritten(err))
+		return t.at.Wrap("look into", t.translate(err))
 	}
 	if len(names) > 0 {
 		return t.at.Wrap("import into", fmt.Errorf("%w: it holds %s", database.ErrNotEmpty, strings.Join(names, ", ")))
@@ -225,7 +225,7 @@ func (t *target) run(ctx context.Context, statements []statement) ([]database.Fi
 		}
 		finding, err := t.make(ctx, s)
 		if err != nil {
-			return findings, fmt.Errorf("create %s: %w", s.object, translateWritten(err))
+			return findings, fmt.Errorf("create %s: %w", s.object, t.translate(err))
 		}
 		if finding != nil {
 			findings = append(findings, *finding)
@@ -353,13 +353,23 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 	if failed := encoder.failure(); failed != nil {
 		return failed
 	}
-	return translateWritten(err)
+	return t.translate(err)
+}
+
+// translate is translateWritten where a connection that is gone counts as a server that is: what the
+// client library says of it is an error without a name.
+func (t *target) translate(err error) error {
+	translated := translateWritten(err)
+	if err != nil && t.conn.IsClosed() && !errors.Is(translated, database.ErrUnreachable) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
+	}
+	return translated
 }
 
 // searchPath sets the path for what follows: domains' checks may call functions that need it.
 func (t *target) searchPath(ctx context.Context, path string) error {
 	if _, err := t.conn.Exec(ctx, pathSQL(path)); err != nil {
-		return fmt.Errorf("set the search path: %w", translate(err))
+		return fmt.Errorf("set the search path: %w", t.translate(err))
 	}
 	return nil
 }
@@ -385,7 +395,7 @@ func (t *target) loadLargeObjects(ctx context.Context, next func() (*database.Ba
 func (t *target) largePage(ctx context.Context, cells []database.Cell, create bool) error {
 	if create {
 		if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_create($1)", uint32(cells[0].Int)); err != nil {
-			return fmt.Errorf("create large object %d: %w", cells[0].Int, translateWritten(err))
+			return fmt.Errorf("create large object %d: %w", cells[0].Int, t.translate(err))
 		}
 	}
 	if cells[1].Class == database.ClassNull {
@@ -393,7 +403,7 @@ func (t *target) largePage(ctx context.Context, cells []database.Cell, create bo
 	}
 	const page = 2048 // bytes of a large object in a row of pg_largeobject
 	if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_put($1, $2, $3)", uint32(cells[0].Int), cells[1].Int*page, cells[2].Bytes); err != nil {
-		return fmt.Errorf("write large object %d: %w", cells[0].Int, translateWritten(err))
+		return fmt.Errorf("write large object %d: %w", cells[0].Int, t.translate(err))
 	}
 	return nil
 }
@@ -431,7 +441,7 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan) error {
 		}
 		sql := fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", name, q.Last, q.Called)
 		if _, err := t.conn.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("set sequence %s: %w", q.ID(), translateWritten(err))
+			return fmt.Errorf("set sequence %s: %w", q.ID(), t.translate(err))
 		}
 	}
 	return nil
@@ -460,7 +470,7 @@ func (t *target) Commit(ctx context.Context) error {
 		return nil
 	}
 	if _, err := t.conn.Exec(ctx, "COMMIT"); err != nil {
-		return t.at.Wrap("commit to", translateWritten(err))
+		return t.at.Wrap("commit to", t.translate(err))
 	}
 	return nil
 }
