@@ -14,6 +14,7 @@ import (
 // catalog is what the server says about itself, by OID.
 type catalog struct {
 	version     string
+	standby     bool
 	types       map[uint32]*pgType
 	relations   map[uint32]*relation
 	order       []uint32 // relations by schema and name
@@ -171,7 +172,7 @@ type sequence struct {
 // readCatalog runs all catalog queries in conn's transaction.
 func readCatalog(ctx context.Context, conn *pgx.Conn) (*catalog, error) {
 	c := &catalog{types: map[uint32]*pgType{}, relations: map[uint32]*relation{}, sequences: map[uint32]*sequence{}}
-	if err := conn.QueryRow(ctx, "SHOW server_version").Scan(&c.version); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery()").Scan(&c.version, &c.standby); err != nil {
 		return nil, fmt.Errorf("read server version: %w", translate(err))
 	}
 	for _, step := range []struct {
@@ -435,6 +436,10 @@ func (c *catalog) sortedSequences() []*sequence {
 	return out
 }
 
+// absent says that nobody can read what is in a relation: a standby has nothing of what is not
+// logged.
+func (c *catalog) absent(persistence string) bool { return c.standby && persistence == "u" }
+
 // isData says that the relation's rows are copied under its own name.
 func (r *relation) isData() bool {
 	return (r.Kind == "r" || r.Kind == "p") && !r.Partition
@@ -447,6 +452,7 @@ func (c *catalog) neutral(filter database.Filter) *database.Schema {
 		r := c.relations[oid]
 		if r.isData() && filter.Takes("public", r.Schema, r.Name) {
 			s.Tables = append(s.Tables, c.table(r))
+			c.nameAbsent(s, r)
 		}
 	}
 	for _, q := range c.sortedSequences() {
@@ -455,6 +461,20 @@ func (c *catalog) neutral(filter database.Filter) *database.Schema {
 		}
 	}
 	return s
+}
+
+// nameAbsent lists what a standby lacks of a table.
+func (c *catalog) nameAbsent(s *database.Schema, r *relation) {
+	if c.absent(r.Persistence) {
+		s.Findings = append(s.Findings, database.Finding{
+			Object: named("rows of unlogged table", r.Schema, r.Name), Status: database.Dropped, Code: "DB103", Reason: "a standby does not have them: back up its primary",
+		})
+	}
+	for _, oid := range c.order {
+		if part := c.relations[oid]; r.Kind == "p" && part.Partition && slices.Contains(part.Parents, r.OID) {
+			c.nameAbsent(s, part)
+		}
+	}
 }
 
 func (c *catalog) neutralSequence(q *sequence) *database.Sequence {

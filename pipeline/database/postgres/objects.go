@@ -89,7 +89,7 @@ func readObjects(ctx context.Context, conn *pgx.Conn, c *catalog, schema *databa
 	for _, step := range []func(){
 		l.extensions, l.schemas, l.collations, l.enums, l.domains, l.ranges, l.otherTypes, l.functions, l.aggregates, l.operators, l.casts, l.textSearch,
 		l.sequences, l.relations, l.views, l.constraints, l.indexes, l.statistics, l.rules, l.triggers,
-		l.policies, l.publications, l.eventTriggers, l.comments, l.extensionDependents, l.grants, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.largeObjects, l.outside, l.rest,
+		l.policies, l.publications, l.eventTriggers, l.comments, l.extensionDependents, l.grants, l.tablespaces, l.databaseSettings, l.defaultPrivileges, l.largeObjects, l.outside, l.rest, l.configurations,
 		l.owners,
 	} {
 		if step(); l.err != nil {
@@ -783,6 +783,19 @@ func (l *lister) rest() {
 				it.object.Lost = "objects of this kind are not carried"
 			})
 	}
+}
+
+// configurations names tables of extensions of whose rows the extension says that they are the
+// user's, all of them. Where it says so of some rows, a query over the table would be needed to tell.
+func (l *lister) configurations() {
+	l.query(1, `SELECT c.oid, format('%I.%I of extension %s', n.nspname, c.relname, x.extname)
+		FROM pg_catalog.pg_extension x CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(x.extconfig), pg_catalog.unnest(x.extcondition)) u(relation, condition)
+		JOIN pg_catalog.pg_class c ON c.oid = u.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'r' AND coalesce(u.condition, '') = '' AND pg_catalog.pg_relation_size(c.oid) > 0 ORDER BY 2`,
+		func(_ uint32, t []string) {
+			it := l.add(0, 0, rankEnd, database.AtEnd, named("rows of table", "", t[0]))
+			it.object.Lost = "rows of extensions' tables are not carried"
+		})
 }
 
 // dependencies maps an item to what must exist before.

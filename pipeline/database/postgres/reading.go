@@ -62,6 +62,9 @@ func (c *catalog) reading(t *database.Table, own bool) (*reading, error) {
 
 // leaves are the relations in which a table's rows lie. Foreign tables hold none of their own.
 func (c *catalog) leaves(r *relation) []*relation {
+	if c.absent(r.Persistence) && r.Kind != "p" {
+		return nil
+	}
 	if r.Kind != "p" {
 		return []*relation{r}
 	}

@@ -245,7 +245,11 @@ func (s *source) Sequences(ctx context.Context) ([]*database.Sequence, error) {
 // its place. Older servers tell in that way only what was given out; reading it locks the sequence,
 // and its name is then looked up anew.
 func (s *source) readCounter(ctx context.Context, q *database.Sequence) error {
-	oid := s.catalog.sequence(q.Schema, q.Name).OID
+	found := s.catalog.sequence(q.Schema, q.Name)
+	if s.catalog.absent(found.Persist) {
+		return nil
+	}
+	oid := found.OID
 	if s.catalog.major() >= 18 {
 		return s.leader.QueryRow(ctx, fmt.Sprintf("SELECT last_value, is_called FROM pg_catalog.pg_get_sequence_data(%d)", oid)).Scan(&q.Last, &q.Called)
 	}
