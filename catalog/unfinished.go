@@ -39,6 +39,8 @@ type Unfinished struct {
 	inPlace   bool
 	failed    bool
 	atStake   int // entries captured by this run since the last checkpoint
+	cut       bool
+	later     []*CapturedEntry // since the cut
 }
 
 // CapturedEntry is an entry that was captured, and the names and lengths of the chunks of its content.
@@ -204,6 +206,10 @@ func (u *Unfinished) Add(e *CapturedEntry, again bool) {
 	if !again {
 		u.atStake++
 	}
+	if u.cut {
+		u.later = append(u.later, e)
+		return
+	}
 	u.write(unfinishedRecord{Entry: e})
 }
 
@@ -254,15 +260,34 @@ func (u *Unfinished) create() bool {
 
 func (u *Unfinished) next() string { return u.path + ".next" }
 
-// Mark binds all that was added so far to a checkpoint. As soon as what the earlier run had is passed, this one's takes its place.
+// Cut is called before a checkpoint: it is about what was added so far, once all of that is uploaded.
+func (u *Unfinished) Cut() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.writeLater()
+	u.cut, u.atStake = true, 0
+}
+
+// writeLater adds what waits for a mark. It needs the lock.
+func (u *Unfinished) writeLater() {
+	for _, e := range u.later {
+		u.write(unfinishedRecord{Entry: e})
+	}
+	u.later = nil
+}
+
+// Mark binds what was added before the cut to a checkpoint. As soon as what the earlier run had is passed, this one's takes its place.
 func (u *Unfinished) Mark(checkpoint archive.Name) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.file == nil || u.failed {
 		return
 	}
-	u.atStake = 0
 	u.write(unfinishedRecord{Mark: checkpoint.String()})
+	defer func() {
+		u.cut = false
+		u.writeLater()
+	}()
 	if u.out.Flush() != nil {
 		u.failed = true
 	}
@@ -271,7 +296,7 @@ func (u *Unfinished) Mark(checkpoint archive.Name) {
 	}
 }
 
-// AtStake is how many entries this run has captured since the last checkpoint.
+// AtStake is how many entries this run has captured since the last cut.
 func (u *Unfinished) AtStake() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -15,8 +15,9 @@ func left(t *testing.T, dir string) *Unfinished {
 	u := &Unfinished{path: filepath.Join(dir, "u"), base: "commit", exhausted: true, close: func() error { return nil }}
 	u.Add(&CapturedEntry{Entry: entry.Entry{Path: "a"}, At: 5, Chunks: []CapturedChunk{{ID: archive.ID{1}, Length: 7}}}, false)
 	u.Add(&CapturedEntry{Entry: entry.Entry{Path: "b\xff", Extents: []entry.Extent{}}}, false)
-	u.Mark(archive.Name{9})
+	u.Cut()
 	u.Add(&CapturedEntry{Entry: entry.Entry{Path: "c"}}, false)
+	u.Mark(archive.Name{9})
 	u.Close(false)
 	return u
 }

@@ -131,6 +131,14 @@ func (p *publisher) slow() ([]*catalog.Unfinished, func(context.Context) error) 
 	return p.unfinished, p.flush
 }
 
+// cut says that the next checkpoint is about what was captured so far.
+func (p *publisher) cut() {
+	all, _ := p.slow()
+	for _, u := range all {
+		u.Cut()
+	}
+}
+
 // mark binds what was captured to the last checkpoint.
 func (p *publisher) mark() {
 	all, _ := p.slow()
@@ -152,6 +160,7 @@ func (p *publisher) close(committed bool) {
 // publish writes a checkpoint if there is anything to publish, and reads what others have.
 func (p *publisher) publish(ctx context.Context) error {
 	if slow, flush := p.slow(); len(slow) > 0 {
+		p.cut()
 		if err := flush(ctx); err != nil {
 			return err
 		}
