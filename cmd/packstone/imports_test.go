@@ -26,10 +26,11 @@ var mayImport = map[string][]string{
 	"archive/store":     {},
 	"archive":           {"chunker", "crypto", "archive/store"},
 	"catalog":           {"catalog/entry", "archive", "archive/store", "chunker", "crypto"},
+	"pipeline/ahead":    {"catalog/entry"},
 	"pipeline/local":    {"catalog/entry"},
-	"pipeline/remote":   {"catalog/entry", "archive/store"}, // of storage only what is no adapter: see shared
+	"pipeline/remote":   {"catalog/entry", "archive/store", "pipeline/ahead"}, // of storage only what is no adapter: see shared
 	"pipeline/database": {},
-	"pipeline/source":   {"catalog/entry", "pipeline/local", "pipeline/remote", "pipeline/database"},
+	"pipeline/source":   {"catalog/entry", "pipeline/ahead", "pipeline/local", "pipeline/remote", "pipeline/database"},
 	"pipeline/target":   {"catalog/entry", "pipeline/local", "pipeline/remote", "pipeline/database"},
 	"pipeline/fetch":    {"catalog/entry", "catalog", "archive", "archive/store", "crypto"},
 	"pipeline":          {}, // what all flows have in common; a flow imports no other

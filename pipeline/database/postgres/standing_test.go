@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 )

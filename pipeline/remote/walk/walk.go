@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/ahead"
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
@@ -68,46 +69,67 @@ func Tree(ctx context.Context, o Options) error {
 	o.Parallel = cmp.Or(o.Parallel, 4)
 	o.Ahead = cmp.Or(o.Ahead, 16<<10)
 	ctx, cancel := context.WithCancel(ctx)
-	q := newQueue(o.Ahead)
-	top := q.add("", nil, "")
-	done := q.start(o.Parallel, func(t *task) { t.run(ctx, q, o.List) })
 	if o.Translate == nil {
 		o.Translate = func(err error) error { return err }
 	}
-	w := &walker{Options: o, queue: q}
+	w := &walker{Options: o}
+	w.queue = ahead.New(o.Ahead, 0, func(ctx context.Context, t *task) int { return w.run(ctx, &t.Value) })
+	top := w.queue.Add("", directory{})
+	done := w.queue.Start(ctx, o.Parallel)
 	err := w.visit(ctx, top)
 	if err == nil {
 		err = w.end()
 	}
 	cancel()
-	q.end()
+	w.queue.End()
 	done()
 	return err
 }
 
-// run lists the directory of t and queues those that are in it.
-func (t *task) run(ctx context.Context, q *queue, list func(context.Context, string) (Listing, error)) {
-	if t.err = ctx.Err(); t.err != nil {
-		return
+// task is to list one directory.
+type task = ahead.Task[directory]
+
+type directory struct {
+	path  string
+	above *directory
+	key   string
+
+	items    []item
+	problems []Problem
+	err      error
+}
+
+// item is one thing found; below is the task of a directory to go into.
+type item struct {
+	entry *entry.Entry
+	err   error
+	below *task
+}
+
+// run lists a directory and queues those that are in it. It returns how many entries there are.
+func (w *walker) run(ctx context.Context, d *directory) int {
+	if d.err = ctx.Err(); d.err != nil {
+		return 0
 	}
 	var l Listing
-	if l, t.err = list(ctx, t.path); t.err != nil {
-		return
+	if l, d.err = w.List(ctx, d.path); d.err != nil {
+		return 0
 	}
 	l.sort()
-	t.items = make([]item, len(l.Items))
-	t.problems = l.Problems
+	d.items = make([]item, len(l.Items))
+	d.problems = l.Problems
 	for i, found := range l.Items {
-		t.items[i].entry = found.Entry
+		d.items[i].entry = found.Entry
 		if found.Entry.Type != entry.Directory {
 			continue
 		}
-		if t.within(found.Key) {
-			t.items[i].err = ErrLoop
+		if d.within(found.Key) {
+			d.items[i].err = ErrLoop
 			continue
 		}
-		t.items[i].below = q.add(found.Entry.Path, t, found.Key)
+		d.items[i].below = w.queue.Add(found.Entry.Path, directory{path: found.Entry.Path, above: d, key: found.Key})
 	}
+	return len(d.items)
 }
 
 // sort brings the items in order. Of those with one name the first counts, and the others are a problem.
@@ -124,13 +146,13 @@ func (l *Listing) sort() {
 	l.Items = kept
 }
 
-// within tells whether key is that of t or of a directory above it.
-func (t *task) within(key string) bool {
+// within tells whether key is that of d or of a directory above it.
+func (d *directory) within(key string) bool {
 	if key == "" {
 		return false
 	}
-	for ; t != nil; t = t.above {
-		if t.key == key {
+	for ; d != nil; d = d.above {
+		if d.key == key {
 			return true
 		}
 	}
@@ -140,7 +162,7 @@ func (t *task) within(key string) bool {
 // walker visits what the tasks find.
 type walker struct {
 	Options
-	queue *queue
+	queue *ahead.Queue[directory]
 }
 
 // frame is a place in the walk.
@@ -165,7 +187,7 @@ func (w *walker) visit(ctx context.Context, top *task) error {
 		case below != nil:
 			stack = append(stack, frame{task: below})
 		default:
-			w.queue.release(len(at.task.items))
+			w.queue.Release(len(at.task.Value.items))
 			stack = stack[:len(stack)-1]
 		}
 	}
@@ -173,11 +195,14 @@ func (w *walker) visit(ctx context.Context, top *task) error {
 }
 
 // begin waits for a directory's listing and hands out what is wrong with it.
-func (w *walker) begin(ctx context.Context, t *task) error {
-	w.queue.await(t, func() { t.run(ctx, w.queue, w.List) })
+func (w *walker) begin(ctx context.Context, task *task) error {
+	if err := w.queue.Await(ctx, task); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	t := &task.Value
 	if t.err != nil && (t.path == "" || remote.IsFatal(t.err)) {
 		return w.Translate(t.err)
 	}
@@ -226,7 +251,7 @@ func (w *walker) problem(path string, err error) error {
 
 // visitItems visits up to and with the next directory to go into.
 func (w *walker) visitItems(ctx context.Context, at *frame) (*task, error) {
-	items := at.task.items
+	items := at.task.Value.items
 	for at.next < len(items) {
 		found := &items[at.next]
 		at.next++

@@ -12,7 +12,7 @@ import (
 )
 
 // run does what t stands for: it lists the directory if that is still to do and examines a block of names.
-func (s *Source) run(ctx context.Context, w *walk, t *task) {
+func (s *Source) run(ctx context.Context, w *walk, t *block) {
 	f := t.folder
 	dir, err := s.enter(ctx, t)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Source) run(ctx context.Context, w *walk, t *task) {
 }
 
 // enter opens the directory of t and lists it if that is still to do.
-func (s *Source) enter(ctx context.Context, t *task) (*local.Dir, error) {
+func (s *Source) enter(ctx context.Context, t *block) (*local.Dir, error) {
 	f := t.folder
 	var dir *local.Dir
 	err := s.again(ctx, f.path, func() (err error) {
@@ -89,7 +89,7 @@ func (s *Source) list(dir *local.Dir, f *folder) error {
 const slab = 16
 
 // examine finds out what the names from one place to another are.
-func (s *Source) examine(ctx context.Context, w *walk, t *task, dir *local.Dir, from, to int) {
+func (s *Source) examine(ctx context.Context, w *walk, t *block, dir *local.Dir, from, to int) {
 	f := t.folder
 	paths := newPaths(f, from, to)
 	entries := make([]entry.Entry, to-from)

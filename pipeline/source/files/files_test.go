@@ -402,8 +402,8 @@ func TestADirectoryOf100000FilesIsWalkedInOrderAndNeverFarAhead(t *testing.T) {
 	if limit := aheadLimit + 9*blockSize + listing; v.most > limit {
 		t.Errorf("%d were held at once, want at most %d", v.most, limit)
 	}
-	if w.held != 0 {
-		t.Errorf("%d are held after the walk, want 0", w.held)
+	if w.queue.Held() != 0 {
+		t.Errorf("%d are held after the walk, want 0", w.queue.Held())
 	}
 }
 
@@ -420,9 +420,7 @@ func (v *watcher) Visit(e *entry.Entry) error {
 	}
 	v.last = e.Path
 	v.count++
-	v.walk.mu.Lock()
-	v.most = max(v.most, v.walk.held)
-	v.walk.mu.Unlock()
+	v.most = max(v.most, v.walk.queue.Held())
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/local"
@@ -38,15 +37,11 @@ func (w *walk) run(ctx context.Context, v source.Visitor) error {
 		}
 	}
 	top := w.add(first, 0, "")
-	var workers sync.WaitGroup
-	for range w.source.options.Parallel {
-		workers.Go(func() { w.work(ctx) })
-	}
+	workers := w.queue.Start(ctx, w.source.options.Parallel)
 	defer func() {
-		w.end()
-		_ = wait(ctx, func() error { workers.Wait(); return nil })
+		w.queue.End()
+		_ = wait(ctx, func() error { workers(); return nil })
 	}()
-	defer context.AfterFunc(ctx, w.wake)()
 	return w.visit(ctx, top, v)
 }
 
@@ -92,14 +87,14 @@ func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := w.await(ctx, at.task); err != nil {
+			if err := w.queue.Await(ctx, at.task); err != nil {
 				return err
 			}
-			if err := w.problem(at.task, v); err != nil {
+			if err := w.problem(&at.task.Value, v); err != nil {
 				return err
 			}
-			if f := at.task.folder; f.marked && at.task.from == 0 {
-				source.Leave(v, f.path, entry.Excluded)
+			if b := &at.task.Value; b.folder.marked && b.from == 0 {
+				source.Leave(v, b.folder.path, entry.Excluded)
 			}
 		}
 		below, err := visitItems(at, v)
@@ -121,7 +116,7 @@ func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 
 // visitItems visits up to and with the next directory whose content is to follow.
 func visitItems(at *frame, v source.Visitor) (*task, error) {
-	items := at.task.items
+	items := at.task.Value.items
 	for at.next < len(items) {
 		item := &items[at.next]
 		at.next++
@@ -148,7 +143,7 @@ func visitItems(at *frame, v source.Visitor) (*task, error) {
 }
 
 // problem hands out that a directory could not be listed; for a root that is the end.
-func (w *walk) problem(t *task, v source.Visitor) error {
+func (w *walk) problem(t *block, v source.Visitor) error {
 	f := t.folder
 	root := f.branch != nil && f.branch.root
 	switch {
