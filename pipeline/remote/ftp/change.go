@@ -31,10 +31,10 @@ func (c *Conn) SetTime(path string, t time.Time) error {
 	if err := CheckName(path); err != nil {
 		return err
 	}
-	if year := t.UTC().Year(); year < 0 || year > 9999 {
+	if !hasMoment(t) {
 		return errNoTime
 	}
-	f, stamp := c.Features(), t.UTC().Format("20060102150405")
+	f, stamp := c.Features(), moment(t)
 	switch {
 	case f.MFMT:
 		_, err := c.command(2, "MFMT "+stamp+" "+path)
@@ -47,6 +47,10 @@ func (c *Conn) SetTime(path string, t time.Time) error {
 	}
 	return c.setByMDTM(path, stamp)
 }
+
+func hasMoment(t time.Time) bool { year := t.UTC().Year(); return year >= 0 && year <= 9999 }
+
+func moment(t time.Time) string { return t.UTC().Format("20060102150405") }
 
 var errNoTime = errors.New("FTP has no such time")
 
@@ -74,7 +78,16 @@ func (c *Conn) Chmod(path string, mode uint32) error {
 	if c.lacks("SITE CHMOD") {
 		return ErrUnsupported
 	}
-	_, err := c.command(2, fmt.Sprintf("SITE CHMOD %04o %s", mode&0o7777, path))
+	_, err := c.command(2, chmodCommand(path, mode))
+	return c.chmodAnswer(err)
+}
+
+func chmodCommand(path string, mode uint32) string {
+	return fmt.Sprintf("SITE CHMOD %04o %s", mode&0o7777, path)
+}
+
+// chmodAnswer finds out from the answer whether the server knows the command at all.
+func (c *Conn) chmodAnswer(err error) error {
 	switch code, text := reply(err); {
 	case code == 500, code == 501, code == 502, code == 504, code == 202, code == 550 && strings.HasPrefix(text, "Permission denied"):
 		c.notes("SITE CHMOD")
@@ -102,12 +115,44 @@ func (c *Conn) MakeDirectory(path string) error {
 	return err
 }
 
+// Dress sets permissions and time of a file or directory, in one round trip where the server can. No time: it is left.
+func (c *Conn) Dress(path string, mode uint32, t time.Time) (ofMode, ofTime error) {
+	if t.IsZero() || !c.Features().MFMT || c.lacks("SITE CHMOD") || !hasMoment(t) || CheckName(path) != nil {
+		if ofMode = c.Chmod(path, mode); IsBroken(ofMode) || t.IsZero() {
+			return ofMode, nil
+		}
+		return ofMode, c.SetTime(path, t)
+	}
+	answers := c.together([]int{2, 2}, chmodCommand(path, mode), "MFMT "+moment(t)+" "+path)
+	return c.chmodAnswer(answers[0]), answers[1]
+}
+
+// together sends commands at once and returns what was wrong with each. Their answers must have codes that begin as expected.
+func (c *Conn) together(expect []int, lines ...string) []error {
+	wrong := make([]error, len(lines))
+	_, err := c.text.W.WriteString(strings.Join(lines, "\r\n") + "\r\n")
+	if err == nil {
+		err = c.text.W.Flush()
+	}
+	for i := range lines {
+		if wrong[i] = err; err != nil {
+			continue
+		}
+		_, _, wrong[i] = c.text.ReadResponse(expect[i])
+		if IsBroken(wrong[i]) {
+			err = wrong[i]
+		}
+	}
+	return wrong
+}
+
 // Rename renames. On most servers it replaces a file that is there.
 func (c *Conn) Rename(from, to string) error {
 	if err := cmp.Or(CheckName(from), CheckName(to)); err != nil {
 		return err
 	}
-	return c.ServerConn.Rename(from, to)
+	answers := c.together([]int{3, 2}, "RNFR "+from, "RNTO "+to) // the second is refused if the first is
+	return cmp.Or(answers[0], answers[1])
 }
 
 // Delete removes a file.

@@ -109,23 +109,24 @@ func (f *file) isSettled(c *ftp.Conn, file string) bool {
 
 // dress sets permissions and time.
 func (t *Target) dress(c *ftp.Conn, file string, e *entry.Entry) error {
-	if err := c.Chmod(file, t.mode(e)); err != nil {
+	var moment time.Time
+	if e.HasModTime() && (e.Type != entry.Directory || !t.noDirectoryTimes.Load()) {
+		moment = e.ModTime.Time()
+	}
+	ofMode, ofTime := c.Dress(file, t.mode(e), moment)
+	for _, err := range []error{ofMode, ofTime} {
 		if ftp.IsBroken(err) {
 			return err
 		}
-		t.warn(&t.noModes, e, "set permissions", err)
 	}
-	if !e.HasModTime() || e.Type == entry.Directory && t.noDirectoryTimes.Load() {
-		return nil
+	if ofMode != nil {
+		t.warn(&t.noModes, e, "set permissions", ofMode)
 	}
-	if err := c.SetTime(file, e.ModTime.Time()); err != nil {
-		if ftp.IsBroken(err) {
-			return err
-		}
-		if e.Type == entry.Directory && errors.Is(err, ftp.ErrUnsupported) {
+	if ofTime != nil {
+		if e.Type == entry.Directory && errors.Is(ofTime, ftp.ErrUnsupported) {
 			t.noDirectoryTimes.Store(true)
 		}
-		t.warn(&t.noTimes, e, "set times", err)
+		t.warn(&t.noTimes, e, "set times", ofTime)
 	}
 	return nil
 }
