@@ -133,15 +133,18 @@ func (p *Pool[C]) Attempts() int { return attempts }
 
 // Do calls f with a connection, and again with another one while connections break. f must bear being repeated. Where they break again and
 // again, the error wraps remote.ErrUnreachable.
-func (p *Pool[C]) Do(ctx context.Context, f func(C) error) error {
+func (p *Pool[C]) Do(ctx context.Context, f func(C) error) error { return p.DoHeavy(ctx, 1, f) }
+
+// DoHeavy is Do for what takes as much of a connection as so many callers, so that it is spread over more of them.
+func (p *Pool[C]) DoHeavy(ctx context.Context, weight int, f func(C) error) error {
 	var last error
 	for range attempts {
-		c, err := p.Acquire(ctx)
+		c, err := p.acquire(ctx, weight)
 		if err != nil {
 			return err
 		}
 		err = f(c)
-		p.Release(c, err)
+		p.release(c, weight, err)
 		if err == nil {
 			return nil
 		}
@@ -162,7 +165,9 @@ func (p *Pool[C]) Lost(err error) error {
 }
 
 // Acquire returns a connection for one more caller, a new one if need be.
-func (p *Pool[C]) Acquire(ctx context.Context) (C, error) {
+func (p *Pool[C]) Acquire(ctx context.Context) (C, error) { return p.acquire(ctx, 1) }
+
+func (p *Pool[C]) acquire(ctx context.Context, weight int) (C, error) {
 	defer context.AfterFunc(ctx, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -170,7 +175,7 @@ func (p *Pool[C]) Acquire(ctx context.Context) (C, error) {
 	})()
 	var none C
 	for {
-		at, dial, err := p.enter(ctx)
+		at, dial, err := p.enter(ctx, weight)
 		if err != nil {
 			return none, err
 		}
@@ -180,7 +185,7 @@ func (p *Pool[C]) Acquire(ctx context.Context) (C, error) {
 		select {
 		case <-at.ready:
 		case <-ctx.Done():
-			p.leave(at)
+			p.leave(at, weight)
 			return none, context.Cause(ctx)
 		}
 		switch {
@@ -195,7 +200,7 @@ func (p *Pool[C]) Acquire(ctx context.Context) (C, error) {
 }
 
 // enter takes a place, one that is to be filled by the caller if dial.
-func (p *Pool[C]) enter(ctx context.Context) (_ *place[C], dial bool, _ error) {
+func (p *Pool[C]) enter(ctx context.Context, weight int) (_ *place[C], dial bool, _ error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
@@ -207,7 +212,7 @@ func (p *Pool[C]) enter(ctx context.Context) (_ *place[C], dial bool, _ error) {
 		}
 		at := p.idlest((*place[C]).isReady)
 		if at != nil && at.users < p.o.Busy {
-			at.users++
+			at.users += weight
 			return at, false, nil
 		}
 		more := len(p.places) < p.mostNow()
@@ -216,17 +221,17 @@ func (p *Pool[C]) enter(ctx context.Context) (_ *place[C], dial bool, _ error) {
 			if more && coming.users > 0 { // nobody has to wait for it
 				go p.fill(p.ended, p.add())
 			}
-			at.users++
+			at.users += weight
 			return at, false, nil
 		case coming != nil && coming.users < p.o.Busy:
-			coming.users++
+			coming.users += weight
 			return coming, false, nil
 		case more:
 			fresh := p.add()
-			fresh.users++
+			fresh.users += weight
 			return fresh, true, nil
 		case coming != nil && coming.users < p.o.Shared:
-			coming.users++
+			coming.users += weight
 			return coming, false, nil
 		}
 		p.freed.Wait()
@@ -260,22 +265,24 @@ func (p *Pool[C]) mostNow() int {
 }
 
 // leave gives up a place before it is filled.
-func (p *Pool[C]) leave(at *place[C]) {
+func (p *Pool[C]) leave(at *place[C], weight int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at.users--
+	at.users -= weight
 	p.freed.Signal()
 }
 
 // Release gives a connection back, on which err has happened. One that is spoilt is ended for all who use it; where all have broken, so are those
 // that nobody uses.
-func (p *Pool[C]) Release(c C, err error) {
+func (p *Pool[C]) Release(c C, err error) { p.release(c, 1, err) }
+
+func (p *Pool[C]) release(c C, weight int, err error) {
 	spoilt, gone := p.o.Spoils(c, err), p.o.IsGone(err)
 	p.mu.Lock()
 	at := p.placeOf(c)
 	ends := []*place[C]{}
 	if at != nil {
-		at.users--
+		at.users -= weight
 		ends = p.takeOut(func(other *place[C]) bool {
 			return other == at && (spoilt || p.closed && at.users == 0) || gone && other.users == 0 && other.isReady()
 		})

@@ -72,22 +72,48 @@ func TestAsManyConnectionsAsTheServerBearsServeAllCallers(t *testing.T) {
 	}
 }
 
+// other acquires connections until it gets another one than first: a further one is made beside those that are used meanwhile.
+func other(t *testing.T, p *pool.Pool[*conn], first *conn) *conn {
+	t.Helper()
+	for {
+		c, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c != first {
+			return c
+		}
+		p.Release(c, nil)
+	}
+}
+
 func TestAConnectionIsSharedAndAFurtherOneIsMadeWhenItIsBusy(t *testing.T) {
 	s := &server{}
 	s.bears.Store(16)
 	o := s.options()
 	o.Most, o.Shared, o.Busy = 2, 8, 2
 	p := pool.New(o)
-	var all []*conn
-	for range 16 {
+	all := make([]*conn, 0, 16)
+	for range 2 {
 		c, err := p.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, c)
-		if want := min(2, int64(len(all)+1)/2); s.dialled.Load() != want {
-			t.Fatalf("%d connections for %d callers, want %d", s.dialled.Load(), len(all), want)
+	}
+	if n := s.dialled.Load(); n != 1 || all[0] != all[1] {
+		t.Fatalf("%d connections for two callers, want 1", n)
+	}
+	all = append(all, other(t, p, all[0]))
+	for len(all) < cap(all) {
+		c, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
+		all = append(all, c)
+	}
+	if n := s.dialled.Load(); n != 2 {
+		t.Errorf("%d connections for 16 callers, want 2", n)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -105,6 +131,27 @@ func TestAConnectionIsSharedAndAFurtherOneIsMadeWhenItIsBusy(t *testing.T) {
 		t.Errorf("%d connections are left after one has broken, want 1", got)
 	}
 	p.Close(true)
+}
+
+func TestWhatIsHeavyTakesAsMuchOfAConnectionAsManyCallers(t *testing.T) {
+	s := &server{}
+	s.bears.Store(16)
+	o := s.options()
+	o.Most, o.Shared, o.Busy = 3, 8, 4
+	p := pool.New(o)
+	defer p.Close(true)
+	err := p.DoHeavy(t.Context(), 4, func(first *conn) error {
+		p.Release(other(t, p, first), nil)
+		return p.DoHeavy(t.Context(), 4, func(second *conn) error {
+			if second == first {
+				t.Error("two that are heavy share a connection, though there is another one")
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestWhatBreaksIsTriedAgainAndNotForever(t *testing.T) {

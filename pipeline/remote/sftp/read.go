@@ -174,7 +174,11 @@ func (r *Reader) fetchNext() {
 
 // fetch fetches a piece of so many bytes, or as many as there are.
 func (s *Server) fetch(ctx context.Context, path string, p *piece, size int64) error {
-	return s.Do(ctx, "read", path, func(c *Conn) error {
+	weight := 1
+	if size > firstPiece {
+		weight = busy
+	}
+	return s.do(ctx, weight, "read", path, func(c *Conn) error {
 		p.data = make([]byte, 0, size) // another one each time: the answers of a connection that broke may still come
 		for {
 			again, err := s.fetchOn(ctx, c, path, p)

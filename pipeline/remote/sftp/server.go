@@ -74,7 +74,12 @@ func (s *Server) Close() error {
 // Do calls f with a connection, and again with another one while connections break. f must bear being repeated. act and path say
 // in errors what was done.
 func (s *Server) Do(ctx context.Context, act, path string, f func(*Conn) error) error {
-	err := s.pool.Do(ctx, f)
+	return s.do(ctx, 1, act, path, f)
+}
+
+// do is Do for what takes as much of a connection as so many callers.
+func (s *Server) do(ctx context.Context, weight int, act, path string, f func(*Conn) error) error {
+	err := s.pool.DoHeavy(ctx, weight, f)
 	if remote.IsFatal(err) && !errors.Is(err, ErrUnreachable) {
 		return err
 	}
