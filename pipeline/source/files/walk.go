@@ -134,9 +134,10 @@ func visitItems(at *frame, v source.Visitor) (*task, error) {
 		if err := v.Visit(item.entry); err != nil {
 			return nil, err
 		}
-		item.entry = nil
-		if item.below != nil {
-			return item.below, nil
+		below := item.below
+		item.entry, item.below = nil, nil // else the first block of a directory keeps all that were visited in it
+		if below != nil {
+			return below, nil
 		}
 	}
 	return nil, nil
