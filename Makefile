@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build test check race soak bench lint vuln cross tools prepare clean
+.PHONY: build test check race soak bench bench-net lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -33,6 +33,12 @@ soak: tools ## tests that run for long: they print what they counted
 bench: tools ## benchmarks; keep an older bench.txt as bench.old.txt to compare
 	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./... | tee $(BIN)/bench.txt
 	@if [ -f $(BIN)/bench.old.txt ]; then $(BIN)/benchstat $(BIN)/bench.old.txt $(BIN)/bench.txt; else $(BIN)/benchstat $(BIN)/bench.txt; fi
+
+bench-net: build tools ## beside restic and rclone, through a proxy that is as slow as a network; NET="-rtt 200ms -rate 5MB" is another one
+	GOBIN=$(BIN) $(GO) install github.com/restic/restic/cmd/restic@v0.19.1
+	command -v rclone >/dev/null || apt-get install -y rclone
+	$(GO) build -C tools -o $(BIN)/ ./netproxy ./corpus ./benchnet
+	$(BIN)/benchnet -bin $(BIN) -restic $(BIN)/restic $(NET)
 
 lint: tools check cross vuln ## check, other platforms, known vulnerabilities
 	$(GO) test -count=1 -run '^(TestImports|TestTheRule|TestNothingStrange|TestFunctions|TestEveryPackage)' ./cmd/packstone

@@ -244,16 +244,15 @@ func (t *turn) packstone(args ...string) (usage, error) {
 // requests adds up what the summary of a backup tells.
 func requests(out string) (sum float64) {
 	lines := strings.Split(strings.TrimSpace(out), "\n")
+	type calls struct{ Calls float64 }
 	var summary struct {
-		Requests map[string]struct{ Calls float64 }
+		Requests struct{ Put, Get, List, Delete, Sync calls }
 	}
 	if json.Unmarshal([]byte(lines[len(lines)-1]), &summary) != nil {
 		return 0
 	}
-	for _, n := range summary.Requests {
-		sum += n.Calls
-	}
-	return sum
+	r := &summary.Requests
+	return r.Put.Calls + r.Get.Calls + r.List.Calls + r.Delete.Calls + r.Sync.Calls
 }
 
 func (t *turn) report(step string, used usage) error {
