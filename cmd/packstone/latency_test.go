@@ -25,8 +25,13 @@ type farStorage struct {
 }
 
 func newFarStorage(t *testing.T, latency time.Duration) *farStorage {
+	return newStorageBehind(t, proxy.Options{Latency: latency})
+}
+
+func newStorageBehind(t *testing.T, o proxy.Options) *farStorage {
 	server := s3test.Start(t, s3test.Options{})
-	p, err := proxy.New(proxy.Options{Target: server.Endpoint, Latency: latency})
+	o.Target = server.Endpoint
+	p, err := proxy.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,4 +170,33 @@ func TestFewRoundTripsAreWaitedForOneAfterTheOther(t *testing.T) {
 			t.Errorf("%v waited for %d requests one after the other, want at most %d: %+v", c.args, n, c.most, f.proxy.Counts())
 		}
 	}
+}
+
+// TestAServerThatRefusesWhatIsTooMuchGetsAllInTheEnd has a server that does four things at once, and answers 503 to more.
+func TestAServerThatRefusesWhatIsTooMuchGetsAllInTheEnd(t *testing.T) {
+	f := newStorageBehind(t, proxy.Options{Latency: 20 * time.Millisecond, Most: 4})
+	dir, to := t.TempDir(), t.TempDir()
+	r, content := rand.NewChaCha8([32]byte{1}), make([]byte, 1<<20)
+	for i := range 24 {
+		r.Read(content)
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"init"}, {"backup", "--pack-size", "2MiB", dir}, {"restore", "latest", "--target", to}, {"check", "--read-data"},
+	} {
+		if code, stdout, stderr := runWith(t, f.env, args...); code != 0 {
+			t.Fatalf("%v ends with %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+	f.proxy.Wait()
+	refused := int64(0)
+	for _, c := range f.proxy.Counts() {
+		refused += c.Refused
+	}
+	if refused == 0 {
+		t.Error("nothing was refused, so nothing was tested")
+	}
+	t.Logf("%d of %d were refused", refused, f.proxy.Requests("", ""))
 }

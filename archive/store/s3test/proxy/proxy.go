@@ -27,11 +27,13 @@ type Options struct {
 	CAs            *x509.CertPool // of the target, instead of the system's
 	Latency        time.Duration  // before each request is passed on
 	BytesPerSecond int64          // of all bodies together, in each direction; 0 means no bound
+	Most           int64          // requests under way above which others are refused with 503 SlowDown; 0 means no bound
 }
 
 // Proxy is an http.Handler. It may be used from several goroutines.
 type Proxy struct {
 	latency  time.Duration
+	most     int64
 	up, down *line
 	reverse  *httputil.ReverseProxy
 
@@ -59,7 +61,7 @@ func New(opts Options) (*Proxy, error) {
 	if err != nil || target.Host == "" {
 		return nil, fmt.Errorf("target %q is not http://host:port or https://host:port", opts.Target)
 	}
-	p := &Proxy{latency: opts.Latency, open: make(map[[2]string]int64), up: newLine(opts.BytesPerSecond), down: newLine(opts.BytesPerSecond)}
+	p := &Proxy{latency: opts.Latency, most: opts.Most, open: make(map[[2]string]int64), up: newLine(opts.BytesPerSecond), down: newLine(opts.BytesPerSecond)}
 	p.left = sync.NewCond(&p.mu)
 	p.Reset()
 	p.reverse = &httputil.ReverseProxy{
@@ -81,6 +83,10 @@ func New(opts Options) (*Proxy, error) {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := [2]string{r.Method, Kind(r)}
 	defer p.leave(key, p.enter(key))
+	if p.tooMany() {
+		p.refuse(w, key)
+		return
+	}
 	if wait(r.Context(), p.latency) != nil {
 		return // the client went away
 	}
@@ -90,6 +96,29 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The proxy panics to cut a connection whose answer broke; the request counts all the same.
 	defer func() { p.count(key, answer, body.n) }()
 	p.reverse.ServeHTTP(answer, r)
+}
+
+// tooMany tells whether more requests are under way than may be.
+func (p *Proxy) tooMany() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := int64(0)
+	for _, open := range p.open {
+		n += open
+	}
+	return p.most > 0 && n > p.most
+}
+
+// refuse answers as a server does that has too much to do.
+func (p *Proxy) refuse(w http.ResponseWriter, key [2]string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.of(key)
+	c.Requests++
+	c.Refused++
 }
 
 func (p *Proxy) enter(key [2]string) (place int64) {
