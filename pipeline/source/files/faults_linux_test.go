@@ -307,3 +307,26 @@ func TestARootThatIsAMountedDiskIsRefusedWithoutIt(t *testing.T) {
 		t.Errorf("got %v, want that it is not mounted", err)
 	}
 }
+
+func TestWhatAServerAnswersForIsReadByMore(t *testing.T) {
+	dir := t.TempDir()
+	m := faulttest.New(t, dir, faulttest.Options{})
+	for _, c := range []struct {
+		roots []string
+		want  int
+	}{
+		{[]string{dir}, 0},
+		{[]string{m.Point}, remoteReaders},
+		{[]string{dir, m.Point}, remoteReaders},
+		{[]string{dir + "/nothing"}, 0},
+	} {
+		s, err := New(Options{Roots: c.roots})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Readers(); got != c.want {
+			t.Errorf("%v: %d readers, want %d", c.roots, got, c.want)
+		}
+		s.Close()
+	}
+}

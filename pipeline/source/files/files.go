@@ -81,11 +81,15 @@ type Source struct {
 
 	prepared   sync.Once
 	prepareErr error
+
+	asked sync.Once
+	far   bool // a server or a process answers for the file system of a root: see Readers
 }
 
 var (
 	_ source.Incremental = (*Source)(nil)
 	_ source.Advising    = (*Source)(nil)
+	_ source.Distant     = (*Source)(nil)
 )
 
 // New checks the options. Nothing is read before Walk, Detail or Open.

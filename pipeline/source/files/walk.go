@@ -37,7 +37,7 @@ func (w *walk) run(ctx context.Context, v source.Visitor) error {
 		}
 	}
 	top := w.add(first, 0, "")
-	workers := w.queue.Start(ctx, w.source.options.Parallel)
+	workers := w.queue.Start(ctx, max(w.source.options.Parallel, w.source.Readers()))
 	defer func() {
 		w.queue.End()
 		_ = wait(ctx, func() error { workers(); return nil })
