@@ -57,3 +57,13 @@ func TestAForeignKeyToATableThatWasLeftOutIsLeftOutByChoice(t *testing.T) {
 		t.Errorf("findings %v", r.Findings)
 	}
 }
+
+func TestWhatATargetFindsWhileItCreatesDoesNotTakeThePlaceOfWhatThePlanLeavesOut(t *testing.T) {
+	s := &database.Schema{Objects: []*database.Object{{ObjectID: database.ObjectID{Kind: "view", Name: "v"}}}}
+	planned := make([]database.Finding, 0, 4)
+	report := complete(s, planned)
+	planned = append(planned, database.Finding{Object: database.ObjectID{Kind: "extension", Name: "e"}, Code: database.CodeRefused})
+	if len(planned) != 1 || len(report) != 1 || report[0].Code != database.CodeDropped {
+		t.Errorf("the report is %v", report)
+	}
+}

@@ -1,6 +1,10 @@
 package convert
 
-import "github.com/packstone/packstone/pipeline/database"
+import (
+	"slices"
+
+	"github.com/packstone/packstone/pipeline/database"
+)
 
 // complete adds a finding for every object that has none.
 func complete(s *database.Schema, findings []database.Finding) []database.Finding {
@@ -8,6 +12,7 @@ func complete(s *database.Schema, findings []database.Finding) []database.Findin
 	for _, f := range findings {
 		known[f.Object] = true
 	}
+	findings = slices.Clip(findings) // a target goes on adding to the plan's own
 	for _, o := range s.Objects {
 		if known[o.ObjectID] {
 			continue
