@@ -40,6 +40,8 @@ const (
 	CodeRowAddresses     Code = "DB134" // addresses of rows lead nowhere in a copy
 	CodeUnsnapshoted     Code = "DB135" // its rows stand outside the snapshot
 	CodeCheckJudges      Code = "DB136" // a condition judges rows in another way, and was taken back
+	CodeKeyNulls         Code = "DB139" // a primary key that holds nulls becomes a unique key
+	CodeUnequal          Code = "DB138" // values that a foreign key takes for equal in the source are not equal
 	CodeZoneNames        Code = "DB137" // names of time zones become their offsets
 )
 

@@ -112,7 +112,7 @@ func makeSQLite(t *testing.T, file, script string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.Exec(script); err != nil {
+	if err := conn.Exec("PRAGMA foreign_keys = OFF; " + script); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -57,8 +57,13 @@ func (m *mapper) nulls(src *database.Table, k *database.Key) (sql string, lost d
 
 // keys makes the primary key and unique keys; lines are those that stand in CREATE TABLE.
 func (m *mapper) keys(d *Draft) (lines []string) {
-	src, t := d.Source, d.Target
-	if k := src.PrimaryKey; k != nil {
+	src := d.Source
+	switch k := src.PrimaryKey; {
+	case k == nil:
+	case m.holdsNulls(src):
+		lost := weaker(database.CodeKeyNulls, "it holds nulls, and becomes a unique key")
+		lines = append(lines, m.unique(d, src.Part("primary key", k.Name), k, lost)...)
+	default:
 		lines = append(lines, m.primary(d, k)...)
 	}
 	for i, k := range src.Uniques {
@@ -69,9 +74,7 @@ func (m *mapper) keys(d *Draft) (lines []string) {
 		case m.Nulls == NullsCollide && !m.native && !k.NullsNotDistinct && !m.referenced(src, k.Columns) && nullable(src, k.Columns):
 			m.uniqueIndex(d, k)
 		default:
-			out := &database.Key{Columns: d.renamed(k.Columns), NullsNotDistinct: k.NullsNotDistinct}
-			t.Uniques = append(t.Uniques, out)
-			lines = append(lines, m.unique(d, k, out)...)
+			lines = append(lines, m.unique(d, id, k, database.Finding{})...)
 		}
 	}
 	return lines
@@ -116,9 +119,15 @@ func (m *mapper) keyParts(d *Draft, columns []string) string {
 	return strings.Join(parts, ", ")
 }
 
-func (m *mapper) unique(d *Draft, k, out *database.Key) (lines []string) {
+// holdsNulls says that a primary key holds nulls, as SQLite's may.
+func (m *mapper) holdsNulls(t *database.Table) bool {
+	return !m.native && m.Engine != database.SQLite && m.source.Engine == database.SQLite && nullable(t, t.PrimaryKey.Columns)
+}
+
+func (m *mapper) unique(d *Draft, id database.ObjectID, k *database.Key, lost database.Finding) (lines []string) {
 	src, t := d.Source, d.Target
-	id := src.Part("unique", k.Name)
+	out := &database.Key{Columns: d.renamed(k.Columns), NullsNotDistinct: k.NullsNotDistinct}
+	t.Uniques = append(t.Uniques, out)
 	spaces := m.Spaces.Keys
 	if m.Uniques != AsConstraint {
 		spaces = m.Spaces.Indexes
@@ -127,7 +136,7 @@ func (m *mapper) unique(d *Draft, k, out *database.Key) (lines []string) {
 	out.Name = name
 	nulls, differ := m.nulls(src, k)
 	deferral, undeferred := m.deferral(k.Deferrable, m.KeyDeferral)
-	m.settle(id, renamed, differ, undeferred)
+	m.settle(id, renamed, differ, undeferred, lost)
 	switch m.Uniques {
 	case AsIndex:
 		m.add(id, database.AfterData, "CREATE UNIQUE INDEX "+m.Quote(name)+" ON "+m.Qualified(t.Schema, t.Name)+" ("+m.list(out.Columns)+")")
@@ -209,6 +218,9 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 	case parent == nil:
 		m.settle(id, database.Finding{Status: database.Dropped, Code: database.CodeForeignKeyLost, Reason: "the table that it refers to is not part of the copy"})
 		return nil
+	case !m.alike(d, parent, k):
+		m.settle(id, aside(database.CodeForeignKeyLost, "its columns have types that cannot be compared with those of the columns that it refers to"))
+		return nil
 	case !m.referable(parent.Source, k.RefColumns):
 		m.settle(id, aside(database.CodeForeignKeyLost, "it does not refer to a unique key"))
 		return nil
@@ -230,13 +242,18 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 	losses[3] = undeferred
 	losses[4] = weaker(database.CodeOrphans, m.orphans(k))
 	d.Target.ForeignKeys = append(d.Target.ForeignKeys, &out)
+	d.Foreign = append(d.Foreign, k)
 	m.settle(id, losses[:]...)
-	if s := m.reference(id, d.Target, &out, deferral); !m.InlineForeign {
-		m.late = append(m.late, s)
-	} else {
-		lines = append(lines, s.Adds)
+	s := m.reference(id, d.Target, &out, deferral)
+	if m.InlineForeign {
+		return []string{s.Adds}
 	}
-	return lines
+	if database.Family(m.source.Engine) != database.Family(m.Engine) {
+		s.Loose = Loose(m.source.Engine, d.Source, k)
+		s.Loose.Object = id
+	}
+	m.late = append(m.late, s)
+	return nil
 }
 
 // orphans says that there may be rows without a parent, where a key cannot say so itself, or could
@@ -251,6 +268,62 @@ func (m *mapper) orphans(k *database.ForeignKey) string {
 		return "rows without a parent, as in the source: it is NOT VALID"
 	}
 	return ""
+}
+
+// Loose is what to say where rows of a table break a foreign key in another engine that they do not
+// break in the source; nothing where they cannot.
+func Loose(engine string, t *database.Table, k *database.ForeignKey) database.Finding {
+	for _, name := range k.Columns {
+		if c := t.Column(name); c != nil && folds(engine, c.Type) {
+			return weaker(database.CodeUnequal, "values that are equal in the source, and spelt in two ways, are not equal here")
+		}
+	}
+	if engine == database.SQLite {
+		return weaker(database.CodeOrphans, "rows without a parent, as in the source")
+	}
+	return database.Finding{}
+}
+
+// folds says that an engine takes values of a type for equal that are spelt in two ways.
+func folds(engine string, t database.Type) bool {
+	switch t.Kind {
+	case database.Text:
+		return t.NoCase || t.Fixed || database.Family(engine) == database.MySQL
+	case database.Decimal:
+		return t.Precision == 0
+	case database.TimestampTZ:
+		return t.KeepsOffset
+	case database.Interval, database.TimeTZ, database.Other, database.Any:
+		return true
+	}
+	return false
+}
+
+// alike says that columns of a foreign key can be compared with what they refer to.
+func (m *mapper) alike(d, parent *Draft, k *database.ForeignKey) bool {
+	for i, name := range k.Columns {
+		if i >= len(k.RefColumns) {
+			return true
+		}
+		a, b := d.Column(name), parent.Column(k.RefColumns[i])
+		if a != nil && b != nil && m.Engine != database.SQLite && class(a.Type) != class(b.Type) {
+			return false
+		}
+	}
+	return true
+}
+
+// class groups types that can be compared.
+func class(t database.Type) database.Kind {
+	switch t.Kind {
+	case database.Int, database.Decimal, database.Float, database.Year, database.Bool:
+		return database.Int
+	case database.Date, database.Timestamp, database.TimestampTZ:
+		return database.Timestamp
+	case database.Text, database.Set, database.JSON, database.Any, database.Other, database.Array, database.Enum:
+		return database.Text
+	}
+	return t.Kind
 }
 
 // reference is the statement of a foreign key.

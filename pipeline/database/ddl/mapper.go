@@ -21,7 +21,9 @@ type Draft struct {
 	Types  []Mapped // of its columns
 	Create string   // CREATE TABLE
 	Checks []Clause // those that Create holds
-	names  map[string]string
+	// Foreign are the source's foreign keys that Target has too, in its order.
+	Foreign []*database.ForeignKey
+	names   map[string]string
 }
 
 // Clause is a check inside CREATE TABLE.
@@ -245,7 +247,7 @@ func (m *mapper) draft(src *database.Table, schema string, w *wish) {
 	m.out.Tables = append(m.out.Tables, d.PlannedTable)
 	wishes := make([]*wish, len(src.Columns))
 	for i, c := range src.Columns {
-		wishes[i] = &wish{in: spacesOf(columns, t.Schema, t.Name), asked: c.Name, legal: m.Names.Legal(c.Name)}
+		wishes[i] = &wish{in: spacesOf(columns, t.Schema, t.Name), asked: c.Name, legal: m.Names.legalColumn(c.Name)}
 	}
 	m.grant(wishes)
 	for i, c := range src.Columns {

@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -21,6 +22,8 @@ type NameRules struct {
 	Place func(string) string
 	// Reserved begin names of the engine's own tables, in lower case.
 	Reserved []string
+	// Kept are names of columns that the engine needs itself, in lower case.
+	Kept []string
 	// Used are names of tables that are there already.
 	Used []string
 	// Empty says that a name may be empty, Blank that it may end in a blank.
@@ -66,6 +69,14 @@ func (r NameRules) legalTable(name string) string {
 		return r.Place(name)
 	}
 	return name
+}
+
+// legalColumn is Legal for a column.
+func (r NameRules) legalColumn(name string) string {
+	if slices.Contains(r.Kept, strings.ToLower(name)) {
+		name = "_" + name
+	}
+	return r.Legal(name)
 }
 
 // cut keeps whole characters up to a length.

@@ -19,8 +19,10 @@ type Statement struct {
 	// Table and Adds are the parts of ALTER TABLE … ADD …, for an engine that
 	// makes several at once.
 	Table, Adds string
-	// Key is the foreign key that it makes, in the target's names.
-	Key *database.ForeignKey
+	// Key is the foreign key that it makes, in the target's names; Loose what to say
+	// where rows break it, if they may.
+	Key   *database.ForeignKey
+	Loose database.Finding
 }
 
 // Steps are a plan's statements in the order in which a target runs them; they

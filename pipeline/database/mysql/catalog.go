@@ -126,6 +126,9 @@ func (c *catalog) readDatabase(ctx context.Context, s *session) error {
 	})
 }
 
+// mergeTable is the kind of a table that shows the rows of others.
+const mergeTable = "MERGE TABLE"
+
 // relationNames lists tables, views and sequences.
 const relationNames = `SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COMMENT, AUTO_INCREMENT, TABLE_ROWS, DATA_LENGTH
 	FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()`
@@ -135,6 +138,9 @@ func (c *catalog) readRelations(ctx context.Context, s *session, take func(strin
 		r := &relation{
 			name: row[0], kind: row[1], engine: row[2], comment: row[3],
 			counter: integer(row[4]), rows: integer(row[5]), bytes: integer(row[6]),
+		}
+		if strings.EqualFold(r.engine, "MRG_MyISAM") {
+			r.kind = mergeTable
 		}
 		if r.name != markerTable && (!r.table() || take(r.name)) {
 			c.relations = append(c.relations, r)
@@ -180,6 +186,9 @@ func (c *catalog) readKeys(ctx context.Context, s *session) error {
 	}
 	return s.texts(ctx, `SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, INDEX_TYPE, COLUMN_NAME, SUB_PART, COLLATION, `+expression+`
 		FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX`, func(row []string, _ []bool) error {
+		if row[4] != "" && !slices.ContainsFunc(c.columns[row[0]], func(col *column) bool { return col.name == row[4] }) {
+			return nil // the end of a row's time, which the server puts into keys
+		}
 		keys := c.keys[row[0]]
 		if len(keys) == 0 || keys[len(keys)-1].name != row[1] {
 			keys = append(keys, &key{name: row[1], unique: row[2] == "0", method: row[3]})
@@ -227,7 +236,7 @@ func (c *catalog) readDefinitions(ctx context.Context, s *session) error {
 		case err != nil:
 			return fmt.Errorf("%s %s: %w", strings.ToLower(what), r.name, err)
 		default:
-			r.create = row[1]
+			r.create = hexDefaults(row[1])
 			c.readForeignKeys(r)
 		}
 		if what == "VIEW" && r.create != "" {

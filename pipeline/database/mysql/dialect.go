@@ -24,7 +24,7 @@ func mappedPlan(s *database.Schema, y typer, opts database.PlanOptions) *databas
 	}
 	for _, one := range mapping.Steps.After {
 		if what := (addition{one.Object, one.Table, one.Adds}); one.Key != nil {
-			d.foreign = append(d.foreign, reference{what, one.Key})
+			d.foreign = append(d.foreign, reference{what, one.Key, one.Loose})
 		} else {
 			d.alter = append(d.alter, what)
 		}

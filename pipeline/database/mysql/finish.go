@@ -103,13 +103,17 @@ func (t *target) addForeignKeys(ctx context.Context, list []reference) (lost []d
 
 // checkReference finds a row that refers to nothing: an error, unless the source has such rows too.
 func (t *target) checkReference(ctx context.Context, r reference) ([]database.Finding, error) {
+	allowed := r.key.NotValid || r.loose.Code != ""
 	columns := quoteAll(r.key.Columns)
-	if r.key.NotValid {
+	if allowed {
 		columns = "COUNT(*)"
 	}
 	row, err := t.admin.orphan(ctx, columns, r.table, r.key)
 	loose := database.Finding{Object: r.object, Status: database.Approximated, Code: database.CodeOrphans, Reason: "rows without a parent, as in the source"}
-	if r.key.NotValid && parentless(err) {
+	if r.loose.Code != "" && !r.key.NotValid {
+		loose = r.loose
+	}
+	if allowed && parentless(err) {
 		loose.Reason = "what it refers to is not there, as in the source"
 		return []database.Finding{loose}, nil
 	}
@@ -119,7 +123,7 @@ func (t *target) checkReference(ctx context.Context, r reference) ([]database.Fi
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", r.object, translate(err))
 	}
-	if !r.key.NotValid {
+	if !allowed {
 		return nil, fmt.Errorf("check %s: %w: a row with (%s) = (%s) refers to no row of %s", r.object, database.ErrValue,
 			strings.Join(r.key.Columns, ", "), strings.Join(row, ", "), r.key.RefTable)
 	}

@@ -35,6 +35,8 @@ type addition struct {
 type reference struct {
 	addition
 	key *database.ForeignKey
+	// loose is what to say where rows break it though the source does not say so; if anything.
+	loose database.Finding
 }
 
 type made struct{ kind, name string }
@@ -128,7 +130,7 @@ func (d *plan) replay(s *database.Schema, one *statements) error {
 	case o.Kind == "foreign key":
 		for _, k := range s.Find(o.Table).ForeignKeys {
 			if k.Name == o.Name {
-				d.foreign = append(d.foreign, reference{additionOf(o), k})
+				d.foreign = append(d.foreign, reference{addition: additionOf(o), key: k})
 				return nil
 			}
 		}

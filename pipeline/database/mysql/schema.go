@@ -50,6 +50,9 @@ func (c *catalog) findings() []database.Finding {
 				Reason: "its storage engine " + r.engine + " knows no transactions, so its rows stand outside the snapshot",
 			})
 		}
+		if r.table() {
+			out = append(out, c.strangeCounters(r)...)
+		}
 		if r.kind == "SYSTEM VERSIONED" {
 			out = append(out, database.Finding{
 				Object: id, Status: database.Approximated, Code: database.CodeHistory,
@@ -290,7 +293,9 @@ func (c *catalog) objects(s *database.Schema) ([]*database.Object, error) {
 			after, foreign = append(after, parts.after...), append(foreign, parts.foreign...)
 		case r.kind != "SEQUENCE":
 			o := object(strings.ToLower(r.kind), "", r.name, database.AtEnd)
-			o.Lost = "objects of this kind are not known"
+			if o.Lost = "objects of this kind are not known"; r.kind == mergeTable {
+				o.Lost = "its rows are those of other tables"
+			}
 			end = append(end, o)
 		}
 	}

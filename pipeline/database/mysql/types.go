@@ -112,6 +112,9 @@ func (y typer) chosen(t database.Type, a ddl.Asked) ddl.Mapped {
 		y.instant(&m, t)
 	case database.TimeTZ, database.Interval:
 		asText(&m, 64, "there is no type for a "+string(t.Kind)+"; it is kept as text")
+	case database.Any:
+		asText(&m, 0, "a column of mixed contents becomes text")
+		m.Convert = ddl.Spelt(nil)
 	default:
 		asText(&m, 0, "there is no type for "+or(t.Native, string(t.Kind))+"; it is kept as text")
 	}

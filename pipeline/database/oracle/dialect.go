@@ -321,6 +321,9 @@ func mapText(s server, t database.Type, a ddl.Asked) ddl.Mapped {
 	}
 	out := ddl.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost}
 	text := &database.Conversion{Cell: sqlengine.AsText}
+	if t.Kind == database.Any {
+		text = ddl.Spelt(nil)
+	}
 	if t.Kind == database.Enum {
 		out.Check = sqlengine.OneOf(database.Oracle, t.Values)
 		text = &database.Conversion{Cell: sqlengine.Labels(t.Values)}

@@ -158,6 +158,8 @@ func mapText(t database.Type, opts database.PlanOptions) ddl.Mapped {
 		m.Type.Length = t.Length
 	}
 	switch {
+	case t.Kind == database.Any:
+		m.Lost, m.Convert = "a column of mixed contents becomes text", ddl.Spelt(m.Convert)
 	case t.Kind == database.Enum:
 		m.Lost = "an enumeration becomes text, since a label is longer than PostgreSQL's may be"
 	case t.Kind == database.Set:

@@ -16,7 +16,7 @@ func mappedPlan(s *database.Schema, opts database.PlanOptions) *database.Plan {
 		d.create = append(d.create, statement{object: one.Object, sql: one.SQL, vital: one.Vital})
 	}
 	for _, one := range made.Steps.After {
-		d.finish = append(d.finish, statement{object: one.Object, sql: one.SQL, vital: one.Vital})
+		d.finish = append(d.finish, statement{object: one.Object, sql: one.SQL, vital: one.Vital, loose: one.Loose})
 	}
 	made.Plan.Detail = d
 	return made.Plan

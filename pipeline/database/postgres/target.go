@@ -83,6 +83,8 @@ type statement struct {
 	owner  bool // it says whose the object is
 	strict bool // it is not tried with the search path of the source's users
 	rank   int  // of those that come last
+	// loose is what to say where rows break the foreign key that it makes; if anything.
+	loose database.Finding
 }
 
 // Plan replays a PostgreSQL source's own DDL; any other is mapped.
@@ -253,6 +255,11 @@ func (t *target) make(ctx context.Context, s statement) (*database.Finding, erro
 	if s.object.Kind == "check" && !strings.HasSuffix(s.sql, " NOT VALID") && t.attempt(ctx, s.sql+" NOT VALID") == nil {
 		return &database.Finding{Object: s.object, Status: database.Approximated, Code: database.CodeMadeOther, Reason: "it is there as NOT VALID, since it cannot be checked against the rows: " + err.Error()}, nil
 	}
+	if s.loose.Code != "" && broken(err) && t.attempt(ctx, s.sql+" NOT VALID") == nil {
+		f := s.loose
+		f.Reason += ": it is NOT VALID"
+		return &f, nil
+	}
 	if s.vital && !expendable(s.object.Kind, err) {
 		return nil, err
 	}
@@ -282,6 +289,12 @@ func expendable(kind string, err error) bool {
 		return wrongName(err)
 	}
 	return false
+}
+
+// broken says that rows break a foreign key.
+func broken(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23503"
 }
 
 // wrongName says that an error is about a statement and not about rows.
@@ -439,7 +452,11 @@ func (t *target) setCounters(ctx context.Context, p *database.Plan) error {
 		if name == "" || p.Native && !made {
 			continue
 		}
-		sql := fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", name, q.Last, q.Called)
+		last, called := q.Last, q.Called
+		if !p.Native && (last > q.Max || last < q.Min) { // it has given out its last value
+			last, called = min(max(last, q.Min), q.Max), true
+		}
+		sql := fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", name, last, called)
 		if _, err := t.conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("set sequence %s: %w", q.ID(), t.translate(err))
 		}

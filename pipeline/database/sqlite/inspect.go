@@ -134,7 +134,7 @@ func (i *inspector) columns(t *database.Table) ([]string, error) {
 		}
 		c := &database.Column{Name: s.ColumnText(0), NotNull: s.ColumnInt64(2) != 0, Type: database.Type{Kind: database.Any, Native: s.ColumnText(1)}}
 		if s.ColumnType(3) != sqlite3.NULL {
-			c.Default = &database.Expr{Engine: database.SQLite, SQL: s.ColumnText(3)}
+			c.Default = &database.Expr{Engine: database.SQLite, SQL: plainDefault(s.ColumnText(3))}
 		}
 		if hidden > 1 {
 			c.Generated = &database.Generated{Expr: database.Expr{Engine: database.SQLite}, Stored: hidden == 3}

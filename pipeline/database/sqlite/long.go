@@ -68,14 +68,11 @@ func (w *rowWriter) fillIn() error {
 
 // longs chooses the columns of a table in which a long cell is read in pieces.
 func (r *reading) longs() []string {
-	if r.aside == nil || !r.rowid || computes(r.columns) {
+	if r.aside == nil || r.rowidName() == "" || computes(r.columns) {
 		return nil
 	}
 	var out []string
 	for _, c := range r.columns {
-		if strings.EqualFold(c.name, "rowid") {
-			return nil // it hides the row's own
-		}
 		if c.long {
 			out = append(out, c.name)
 		}
@@ -107,13 +104,13 @@ func newAsides(conn *sqlite3.Conn, dir string) (*asides, error) {
 }
 
 // skipping makes a query pass by rows in which one of these columns is long.
-func (a *asides) skipping(columns []string) (pass int64, where string) {
+func (a *asides) skipping(columns []string, rowid string) (pass int64, where string) {
 	a.passes++
 	parts := make([]string, len(columns))
 	for i, name := range columns {
 		parts[i] = fmt.Sprintf("octet_length(%s) > %d", quote(name), database.LongBytes)
 	}
-	return a.passes, fmt.Sprintf(" WHERE CASE WHEN %s THEN %s(%d, rowid) ELSE 1 END", strings.Join(parts, " OR "), noteName, a.passes)
+	return a.passes, fmt.Sprintf(" WHERE CASE WHEN %s THEN %s(%d, %s) ELSE 1 END", strings.Join(parts, " OR "), noteName, a.passes, rowid)
 }
 
 // passed gives the rowids that a query has passed by.
@@ -138,7 +135,7 @@ func (r *reading) longRow(conn *sqlite3.Conn, codecs []*codec, row int64) (*data
 		}
 	}
 	b := database.NewBatch()
-	err := query(conn, fmt.Sprintf("SELECT %s FROM %s WHERE rowid = %d", strings.Join(list, ", "), quote(r.table), row), func(s *sqlite3.Stmt) error {
+	err := query(conn, fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d", strings.Join(list, ", "), quote(r.table), r.rowidName(), row), func(s *sqlite3.Stmt) error {
 		for i, c := range codecs {
 			if s.ColumnType(i) == sqlite3.NULL && r.columns[i].long {
 				if err := r.longCell(conn, b, r.columns[i].name, row); err != nil {

@@ -91,7 +91,7 @@ func triggerOn(tokens []sqltext.Token, table string) bool {
 var withoutRowid = regexp.MustCompile(`(?is)\bWITHOUT\s+ROWID\b[^)]*$`)
 
 func nativeTable(s *database.Schema, p *database.PlannedTable, create string) *tableLayout {
-	out := &tableLayout{planned: p, name: p.Target.Name, create: create, rowid: !withoutRowid.MatchString(create)}
+	out := &tableLayout{planned: p, name: p.Target.Name, create: create, rowid: !withoutRowid.MatchString(create), foreign: p.Source.ForeignKeys}
 	for _, c := range p.Target.Columns {
 		enc := plain
 		if c.Type.Kind == database.Float || c.Type.Kind == database.Decimal {

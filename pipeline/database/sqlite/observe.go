@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -90,6 +91,9 @@ func (i *inspector) observeColumns(t *database.Table) error {
 			native := c.Type.Native
 			c.Type = o.kind(native)
 			c.Type.Native = native
+			// A primary key may hold nulls; others need to know whether it does.
+			full := o.ints+o.reals+o.texts+o.blobs == t.EstimatedRows
+			c.NotNull = c.NotNull || full && t.PrimaryKey != nil && slices.Contains(t.PrimaryKey.Columns, c.Name)
 		}
 		return i.collations(t)
 	})

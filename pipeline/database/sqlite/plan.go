@@ -24,6 +24,7 @@ type tableLayout struct {
 	rowid   bool // false: WITHOUT ROWID
 	counter *database.Sequence
 	checks  []checkLayout
+	foreign []*database.ForeignKey // the source's keys that the table has, in its order
 }
 
 type columnLayout struct {
@@ -75,7 +76,7 @@ func portable(s *database.Schema) *database.Plan {
 }
 
 func portableTable(s *database.Schema, d *ddl.Draft) *tableLayout {
-	out := &tableLayout{planned: d.PlannedTable, name: d.Target.Name, create: d.Create, rowid: true}
+	out := &tableLayout{planned: d.PlannedTable, name: d.Target.Name, create: d.Create, rowid: true, foreign: d.Foreign}
 	for i, c := range d.Target.Columns {
 		_, enc := declare(d.Source.Columns[i].Type)
 		out.columns = append(out.columns, columnLayout{name: c.Name, enc: enc, generated: c.Generated != nil, long: c.Generated == nil && mayBeLong(c.Type, enc)})
@@ -94,7 +95,7 @@ func dialect(source string) *ddl.Dialect {
 	relations := []ddl.Space{{Name: "relation"}}
 	return &ddl.Dialect{
 		Engine: database.SQLite,
-		Names:  ddl.NameRules{Fold: lower, Reserved: []string{"sqlite_", reservedPrefix}, Empty: true, Blank: true},
+		Names:  ddl.NameRules{Fold: lower, Reserved: []string{"sqlite_", reservedPrefix}, Kept: []string{"_rowid_"}, Empty: true, Blank: true},
 		Spaces: ddl.Spaces{Tables: relations, Indexes: relations},
 		Inline: true, InlineForeign: true,
 		Columnless: true, Filler: quote(reservedPrefix+"row") + " INTEGER PRIMARY KEY",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,8 +31,9 @@ type exactKey struct {
 
 func (r *reading) sql(where string) string {
 	var list []string
+	rowid := r.rowidName()
 	if len(r.exact) > 0 {
-		list = append(list, "rowid")
+		list = append(list, rowid)
 	}
 	for _, c := range r.columns {
 		list = append(list, "+"+quote(c.name)) // + drops the declared type
@@ -40,14 +42,27 @@ func (r *reading) sql(where string) string {
 		list = append(list, "1")
 	}
 	order := r.orderBy
-	if order == "" && r.rowid {
-		order = "rowid"
+	if order == "" {
+		order = rowid
 	}
 	if order != "" {
 		order = " ORDER BY " + order
 	}
 	return "SELECT " + strings.Join(list, ", ") + " FROM " + quote(r.table) + where + order
 }
+
+// rowidName is a name of the row's number that no column hides; "" where there is none.
+func (r *reading) rowidName() string {
+	for _, name := range rowidNames {
+		hides := func(c columnLayout) bool { return strings.EqualFold(c.name, name) }
+		if r.rowid && !slices.ContainsFunc(r.columns, hides) {
+			return name
+		}
+	}
+	return ""
+}
+
+var rowidNames = []string{"rowid", "oid", "_rowid_"}
 
 // stream reads all rows. Several streams may share a connection: it is locked
 // for one batch at a time.
@@ -97,7 +112,7 @@ func (r *reading) stream(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex
 func (r *reading) prepare(conn *sqlite3.Conn) (stmt *sqlite3.Stmt, pass int64, err error) {
 	where := ""
 	if longs := r.longs(); len(longs) > 0 {
-		pass, where = r.aside.skipping(longs)
+		pass, where = r.aside.skipping(longs, r.rowidName())
 	}
 	stmt, _, err = conn.Prepare(r.sql(where))
 	return stmt, pass, err

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
@@ -213,4 +215,28 @@ func whereOf(sql string) string {
 		return 0
 	})
 	return where
+}
+
+var (
+	bareWord  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	hexNumber = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,15}$`)
+)
+
+// plainDefault spells a default as any engine would: SQLite takes a name for a text there, since it
+// can be no column.
+func plainDefault(sql string) string {
+	switch word := strings.ToUpper(sql); {
+	case len(sql) > 1 && sql[0] == '"' && sql[len(sql)-1] == '"':
+		return text(strings.ReplaceAll(sql[1:len(sql)-1], `""`, `"`))
+	case word == "NULL" || word == "TRUE" || word == "FALSE" || strings.HasPrefix(word, "CURRENT_"):
+		return sql
+	case bareWord.MatchString(sql):
+		return text(sql)
+	case strings.HasPrefix(sql, "+"):
+		return plainDefault(strings.TrimSpace(sql[1:]))
+	case hexNumber.MatchString(sql):
+		n, _ := strconv.ParseInt(sql[2:], 16, 64)
+		return strconv.FormatInt(n, 10)
+	}
+	return sql
 }

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // target writes a file under a temporary name and gives it its own on commit.
@@ -27,6 +27,7 @@ type target struct {
 	conn     *sqlite3.Conn
 	mu       sync.Mutex
 	layout   *layout
+	engine   string                       // the source's
 	exact    map[string]map[exactKey]bool // by table name
 }
 
@@ -54,7 +55,7 @@ func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanO
 			return nil, err
 		}
 	}
-	t.layout = p.Detail.(*layout)
+	t.layout, t.engine = p.Detail.(*layout), s.Engine
 	return p, nil
 }
 
@@ -287,35 +288,53 @@ func (t *target) dropClause(l *tableLayout, clause string) error {
 	return t.conn.Exec("PRAGMA writable_schema = RESET")
 }
 
-// tryForeignKeys looks for orphans. The source may have them where a key was
-// declared NOT VALID; any other is an error.
+// tryForeignKeys looks for rows without a parent. There may be some where the source has them, or
+// takes more for equal than SQLite does; any other is an error.
 func (t *target) tryForeignKeys(p *database.Plan) ([]database.Finding, error) {
-	loose := map[string]database.ObjectID{}
-	for _, planned := range p.Tables {
-		for _, k := range planned.Source.ForeignKeys {
-			if k.NotValid || k.MatchFull {
-				loose[planned.Target.Name] = planned.Source.Part("foreign key", k.Name)
+	var findings []database.Finding
+	for _, l := range t.layout.tables {
+		counts := make([]int64, len(l.foreign))
+		err := t.orphans(l, func(key int, row int64, parent string) error {
+			if counts[key]++; loose(p.Source.Engine, l, key).Code == "" {
+				return fmt.Errorf("%w: row %d of table %s refers to no row of %s", database.ErrValue, row, l.name, parent)
+			}
+			return nil
+		})
+		if err != nil {
+			return findings, err
+		}
+		for key, n := range counts {
+			if f := loose(p.Source.Engine, l, key); n > 0 {
+				f.Object, f.Count = l.planned.Source.Part("foreign key", l.foreign[key].Name), n
+				findings = append(findings, f)
 			}
 		}
 	}
-	counts := map[string]int64{}
-	err := query(t.conn, "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check", func(s *sqlite3.Stmt) error {
-		table := s.ColumnText(0)
-		if _, ok := loose[table]; !ok && p.Source.Engine != database.SQLite {
-			return fmt.Errorf("%w: row %d of table %s refers to no row of %s", database.ErrValue, s.ColumnInt64(1), table, s.ColumnText(2))
-		}
-		counts[table]++
+	return findings, nil
+}
+
+// orphans finds rows of a table that break a foreign key. A key that refers to nothing unique, as
+// the source's may, cannot be looked at.
+func (t *target) orphans(l *tableLayout, each func(key int, row int64, parent string) error) error {
+	if len(l.foreign) == 0 {
 		return nil
-	})
-	var findings []database.Finding
-	for table, n := range counts {
-		id, ok := loose[table]
-		if !ok {
-			id = database.ObjectID{Kind: "foreign keys", Table: table}
-		}
-		findings = append(findings, database.Finding{Object: id, Status: database.Approximated, Code: database.CodeOrphans, Reason: "rows without a parent, as in the source", Count: n})
 	}
-	return findings, err
+	err := query(t.conn, "SELECT fkid, rowid, parent FROM pragma_foreign_key_check("+text(l.name)+")", func(s *sqlite3.Stmt) error {
+		return each(len(l.foreign)-1-int(s.ColumnInt64(0)), s.ColumnInt64(1), s.ColumnText(2)) // SQLite numbers them from the last
+	})
+	if err != nil && t.layout.native && strings.Contains(err.Error(), "foreign key mismatch") {
+		return nil
+	}
+	return err
+}
+
+// loose is what to say where rows break a foreign key; nothing where they must not.
+func loose(engine string, l *tableLayout, key int) database.Finding {
+	k := l.foreign[key]
+	if k.NotValid || k.MatchFull {
+		return database.Finding{Status: database.Approximated, Code: database.CodeOrphans, Reason: "rows without a parent, as in the source"}
+	}
+	return ddl.Loose(engine, l.planned.Source, k)
 }
 
 // setCounters makes the next id what the source's would be.
@@ -463,21 +482,21 @@ func (t *target) Check(context.Context) error {
 	if err := t.integrity("integrity_check"); err != nil {
 		return err
 	}
-	return query(t.conn, "SELECT DISTINCT \"table\", parent FROM pragma_foreign_key_check", func(s *sqlite3.Stmt) error {
-		if t.loose(s.ColumnText(0)) {
-			return nil
-		}
-		return fmt.Errorf("check %s: %w: a row of table %s refers to no row of %s", t.path, database.ErrMismatch, s.ColumnText(0), s.ColumnText(1))
-	})
-}
-
-// loose says that rows of the source's table may be without a parent too.
-func (t *target) loose(table string) bool {
 	if t.layout == nil {
-		return false
+		return nil
 	}
-	l := t.layout.find(table)
-	return l != nil && slices.ContainsFunc(l.planned.Source.ForeignKeys, func(k *database.ForeignKey) bool { return k.NotValid || k.MatchFull })
+	for _, l := range t.layout.tables {
+		err := t.orphans(l, func(key int, _ int64, parent string) error {
+			if loose(t.engine, l, key).Code != "" {
+				return nil
+			}
+			return fmt.Errorf("check %s: %w: a row of table %s refers to no row of %s", t.path, database.ErrMismatch, l.name, parent)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *target) integrity(pragma string) error {

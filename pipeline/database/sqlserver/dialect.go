@@ -270,6 +270,9 @@ func mapText(t database.Type, a ddl.Asked) ddl.Mapped {
 		lost = "fixed length becomes varying length"
 	}
 	out := ddl.Mapped{Type: database.Type{Kind: t.Kind, Values: t.Values}, Lost: lost, Convert: &database.Conversion{Cell: sqlengine.AsText}}
+	if t.Kind == database.Any {
+		out.Convert = ddl.Spelt(nil)
+	}
 	if t.Kind == database.Enum {
 		out.Check = sqlengine.OneOf(database.SQLServer, t.Values)
 		out.Convert = &database.Conversion{Cell: sqlengine.Labels(t.Values)}
