@@ -269,10 +269,3 @@ func (r longRow) drop() {
 		l.long.Close()
 	}
 }
-
-// drop closes a long cell's file.
-func (c Cell) drop() {
-	if c.Long != nil {
-		c.Long.Close()
-	}
-}
