@@ -247,7 +247,7 @@ func (m *mapper) draft(src *database.Table, schema string, w *wish) {
 	m.out.Tables = append(m.out.Tables, d.PlannedTable)
 	wishes := make([]*wish, len(src.Columns))
 	for i, c := range src.Columns {
-		wishes[i] = &wish{in: spacesOf(columns, t.Schema, t.Name), asked: c.Name, legal: m.Names.legalColumn(c.Name)}
+		wishes[i] = &wish{in: spacesOf(columns, t.Schema, t.Name), asked: c.Name, legal: m.Names.legalColumn(src, c.Name)}
 	}
 	m.grant(wishes)
 	for i, c := range src.Columns {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 // NameRules are an engine's rules for identifiers.
@@ -22,7 +24,7 @@ type NameRules struct {
 	Place func(string) string
 	// Reserved begin names of the engine's own tables, in lower case.
 	Reserved []string
-	// Kept are names of columns that the engine needs itself, in lower case.
+	// Kept are names of columns of which the engine needs one itself, in any case.
 	Kept []string
 	// Used are names of tables that are there already.
 	Used []string
@@ -71,9 +73,13 @@ func (r NameRules) legalTable(name string) string {
 	return name
 }
 
-// legalColumn is Legal for a column.
-func (r NameRules) legalColumn(name string) string {
-	if slices.Contains(r.Kept, strings.ToLower(name)) {
+// legalColumn is Legal for a column of a table: where it has all names of which one is kept, the last
+// of them is changed.
+func (r NameRules) legalColumn(t *database.Table, name string) string {
+	free := func(kept string) bool {
+		return !slices.ContainsFunc(t.Columns, func(c *database.Column) bool { return strings.EqualFold(c.Name, kept) })
+	}
+	if n := len(r.Kept); n > 0 && strings.EqualFold(name, r.Kept[n-1]) && !slices.ContainsFunc(r.Kept, free) {
 		name = "_" + name
 	}
 	return r.Legal(name)

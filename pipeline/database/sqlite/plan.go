@@ -95,7 +95,7 @@ func dialect(source string) *ddl.Dialect {
 	relations := []ddl.Space{{Name: "relation"}}
 	return &ddl.Dialect{
 		Engine: database.SQLite,
-		Names:  ddl.NameRules{Fold: lower, Reserved: []string{"sqlite_", reservedPrefix}, Kept: []string{"_rowid_"}, Empty: true, Blank: true},
+		Names:  ddl.NameRules{Fold: lower, Reserved: []string{"sqlite_", reservedPrefix}, Kept: rowidNames, Empty: true, Blank: true},
 		Spaces: ddl.Spaces{Tables: relations, Indexes: relations},
 		Inline: true, InlineForeign: true,
 		Columnless: true, Filler: quote(reservedPrefix+"row") + " INTEGER PRIMARY KEY",
