@@ -51,9 +51,8 @@ func isObject(name string) bool {
 		_, ok := parseSequence(rest)
 		return ok
 	case "gc":
-		number, what, _ := strings.Cut(rest, "/")
-		_, ok := parseSequence(number)
-		return ok && (what == "condemn" || what == "sweep")
+		_, _, ok := parseRoundName(name)
+		return ok
 	case "index", "refs":
 		hash, err := archive.ParseName(rest[strings.LastIndexByte(rest, '/')+1:])
 		return err == nil && archive.Kind(kind).Object(hash) == name
@@ -79,7 +78,7 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 		}
 		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.owner)
 	case "gc":
-		_, _, err = crypto.Verify(r.Format.Repository, name, data, keys(r.Config.Collectors)...)
+		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.deciders()...)
 	case "index", "refs":
 		if hash(data) != name[strings.LastIndexByte(name, '/')+1:] {
 			err = fmt.Errorf("its bytes do not have this hash: %w", archive.ErrDamaged)

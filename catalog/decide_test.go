@@ -392,3 +392,46 @@ func TestWhatRetentionSeesWithoutAnIdentity(t *testing.T) {
 		}
 	}
 }
+
+func TestOfADecisionOfNobodyTheRoundIsPassedOver(t *testing.T) {
+	w := decidingWorld(t)
+	_, pack := w.committed("a")
+	w.store.Set("gc/0000000001/condemn", []byte("nothing"))
+	w.decide(w.owner, "condemn", 2, pack.Pack.Name)
+	w.store.Set("gc/0000000002/sweep", []byte("nothing"))
+	r := w.reader()
+	rounds, err := r.ReadRounds(t.Context())
+	if err != nil || rounds.Next() != 3 || len(rounds.Unfinished()) > 0 {
+		t.Fatalf("next %d, unfinished %v, %v", rounds.Next(), rounds.Unfinished(), err)
+	}
+	_, _, err = r.PutSweep(t.Context(), w.owner, 2, PackSet{})
+	wantError(t, err, ErrUntrusted)
+	there, own, err := r.PutSweep(t.Context(), w.owner, 3, PackSet{pack.Pack.Name: true})
+	if err != nil || !own || !there.Sweep {
+		t.Errorf("%+v, %v, %v", there, own, err)
+	}
+	there, own, err = r.PutSweep(t.Context(), w.collector, 3, PackSet{})
+	if err != nil || own || len(there.Swept) != 1 {
+		t.Errorf("another's lies there: %+v, %v, %v", there, own, err)
+	}
+	_, err = r.PutCondemnation(t.Context(), w.writer.Signer, 4, PackSet{}, nil)
+	wantError(t, err, ErrUntrusted)
+}
+
+func TestRecordsThatARevocationIgnoresHoldTheirPacksForTheGrace(t *testing.T) {
+	w := decidingWorld(t)
+	_, pack := w.committed("a")
+	w.change(func(c *Config) { c.Writers[0].Revoked = map[string]uint64{} })
+	r := w.reader()
+	log, err := r.ReadWholeLog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day, want := range map[int]bool{0: true, 6: true, 8: false} {
+		term := Term{Now: time.Now().Add(time.Duration(day) * 24 * time.Hour), Grace: 7 * 24 * time.Hour}
+		needed, err := r.NeededPacks(t.Context(), log, term)
+		if err != nil || needed[pack.Pack.Name] != want {
+			t.Errorf("day %d: needed %v, %v", day, needed[pack.Pack.Name], err)
+		}
+	}
+}

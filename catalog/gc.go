@@ -5,23 +5,76 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog/collection"
 	"github.com/packstone/packstone/crypto"
 )
+
+// PackSet is a set of packs.
+type PackSet map[archive.Name]bool
+
+// Add implements collection.Set: it adds to the set itself, unless that is nil.
+func (s PackSet) Add(other PackSet) PackSet {
+	if s == nil {
+		return maps.Clone(other)
+	}
+	maps.Copy(s, other)
+	return s
+}
+
+// Minus implements collection.Set.
+func (s PackSet) Minus(other PackSet) PackSet {
+	left := PackSet{}
+	for name := range s {
+		if !other[name] {
+			left[name] = true
+		}
+	}
+	return left
+}
+
+// Empty implements collection.Set.
+func (s PackSet) Empty() bool { return len(s) == 0 }
 
 // round is one decision of a collector: packs that are about to go (condemn) or that are gone (sweep).
 type round struct {
 	Kind   string   `json:"kind"`
 	Number uint64   `json:"number"`
 	Packs  []string `json:"packs"`
+	// Sighted are packs that no record has ever named: they go when they are met again in a later
+	// round.
+	Sighted []string `json:"sighted,omitempty"`
+}
+
+// The kinds of decisions.
+const (
+	condemn = "condemn"
+	sweep   = "sweep"
+)
+
+func roundName(n uint64, kind string) string { return "gc/" + sequence(n) + "/" + kind }
+
+// packs are the packs of a decision.
+func (d *round) packs() PackSet { return parsePacks(d.Packs) }
+
+func parsePacks(texts []string) PackSet {
+	set := PackSet{}
+	for _, text := range texts {
+		if name, err := archive.ParseName(text); err == nil {
+			set[name] = true
+		}
+	}
+	return set
 }
 
 // Avoid are the packs that must not be relied on.
 type Avoid struct {
-	packs map[archive.Name]bool
-	round uint64 // the highest round that was seen
+	packs PackSet
 }
 
 // Has tells whether a pack must not be relied on.
@@ -35,55 +88,126 @@ func (a *Avoid) Len() int {
 	return len(a.packs)
 }
 
-// readAvoid lists the collector's rounds: packs of every sweep, and of every condemnation that no sweep has decided yet. Objects
-// that no collector has signed are passed over.
+// readAvoid lists the collectors' rounds: packs of every sweep, and of every condemnation that no sweep has decided yet. Objects
+// that neither a collector nor the owner has signed are passed over.
 func (r *Repository) readAvoid(ctx context.Context) (*Avoid, error) {
-	avoid := &Avoid{packs: map[archive.Name]bool{}}
-	condemned := map[uint64]*round{}
+	rounds, err := r.ReadRounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	avoid := &Avoid{packs: PackSet{}}
+	for _, round := range rounds.all {
+		avoid.packs = collection.Avoid(avoid.packs, round)
+	}
+	return avoid, nil
+}
+
+// Rounds are all decisions of collectors.
+type Rounds struct {
+	Sighted PackSet // packs that a round has met and that no record had named
+
+	all     map[uint64]collection.Round[PackSet]
+	blocked map[uint64]bool // rounds in which something lies that nobody signed who may
+	last    uint64
+}
+
+// Next is the number of the next round: nothing lies there.
+func (r *Rounds) Next() uint64 { return r.last + 1 }
+
+// Round is what lies at a number.
+func (r *Rounds) Round(n uint64) collection.Round[PackSet] { return r.all[n] }
+
+// Unfinished are the rounds that have condemned and not swept, and that can be gone on with.
+func (r *Rounds) Unfinished() (list []uint64) {
+	for n, round := range r.all {
+		if round.Condemn && !round.Sweep && !r.blocked[n] {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Swept are the packs of all sweeps.
+func (r *Rounds) Swept() PackSet {
+	swept := PackSet{}
+	for _, round := range r.all {
+		if round.Sweep {
+			swept = swept.Add(round.Swept)
+		}
+	}
+	return swept
+}
+
+// ReadRounds reads all decisions of collectors.
+func (r *Repository) ReadRounds(ctx context.Context) (*Rounds, error) {
+	rounds := &Rounds{all: map[uint64]collection.Round[PackSet]{}, blocked: map[uint64]bool{}, Sighted: PackSet{}}
 	for info, err := range r.Store.List(ctx, "gc/", "") {
 		if err != nil {
 			return nil, fmt.Errorf("list collections: %w", err)
 		}
+		n, _, ok := parseRoundName(info.Name)
+		if !ok {
+			continue
+		}
+		rounds.last = max(rounds.last, n)
 		decision, err := r.readRound(ctx, info.Name)
 		if err != nil {
 			return nil, err
 		}
 		if decision == nil {
+			rounds.blocked[n] = true
 			continue
 		}
-		avoid.round = max(avoid.round, decision.Number)
-		if decision.Kind == "condemn" {
-			condemned[decision.Number] = decision
+		rounds.add(decision)
+	}
+	return rounds, nil
+}
+
+// ReadRound reads what lies at the number of a round.
+func (r *Repository) ReadRound(ctx context.Context, n uint64) (collection.Round[PackSet], error) {
+	rounds := &Rounds{all: map[uint64]collection.Round[PackSet]{}, Sighted: PackSet{}}
+	for _, kind := range []string{condemn, sweep} {
+		decision, err := r.readRound(ctx, roundName(n, kind))
+		if errors.Is(err, store.ErrNotExist) || err == nil && decision == nil {
 			continue
 		}
-		delete(condemned, decision.Number)
-		avoid.add(decision)
-	}
-	for _, decision := range condemned {
-		avoid.add(decision)
-	}
-	return avoid, nil
-}
-
-func (a *Avoid) add(decision *round) {
-	for _, text := range decision.Packs {
-		if name, err := archive.ParseName(text); err == nil {
-			a.packs[name] = true
+		if err != nil {
+			return collection.Round[PackSet]{}, err
 		}
+		rounds.add(decision)
 	}
+	return rounds.Round(n), nil
 }
 
-// readRound returns nil for an object that is no signed decision. A name has the form gc/<number>/condemn or gc/<number>/sweep.
-func (r *Repository) readRound(ctx context.Context, name string) (*round, error) {
+func (r *Rounds) add(decision *round) {
+	at := r.all[decision.Number]
+	if decision.Kind == condemn {
+		at.Condemn, at.Condemned = true, decision.packs()
+	} else {
+		at.Sweep, at.Swept = true, decision.packs()
+	}
+	r.all[decision.Number] = at
+	r.Sighted = r.Sighted.Add(parsePacks(decision.Sighted))
+}
+
+// parseRoundName reads a name of the form gc/<number>/condemn or gc/<number>/sweep.
+func parseRoundName(name string) (n uint64, kind string, ok bool) {
 	number, kind, ok := strings.Cut(strings.TrimPrefix(name, "gc/"), "/")
 	n, valid := parseSequence(number)
-	if !ok || !valid || kind != "condemn" && kind != "sweep" {
+	return n, kind, ok && valid && (kind == condemn || kind == sweep)
+}
+
+// readRound returns nil for an object that is no signed decision.
+func (r *Repository) readRound(ctx context.Context, name string) (*round, error) {
+	n, kind, ok := parseRoundName(name)
+	if !ok {
 		return nil, nil
 	}
 	var body []byte
 	var by crypto.Verifier
 	_, err := r.Cache.object(ctx, r.Store, name, func(data []byte) (err error) {
-		body, by, err = crypto.Verify(r.Format.Repository, name, data, keys(r.Config.Collectors)...)
+		body, by, err = crypto.Verify(r.Format.Repository, name, data, r.deciders()...)
 		return err
 	})
 	var bad *badObject
@@ -99,4 +223,58 @@ func (r *Repository) readRound(ctx context.Context, name string) (*round, error)
 		return nil, fmt.Errorf("read %s: it does not say what its name says: %w", name, ErrUntrusted)
 	}
 	return decision, nil
+}
+
+// deciders are the keys of the owner and of collectors, those that were revoked among them.
+func (r *Repository) deciders() []crypto.Verifier { return append(keys(r.Config.Collectors), r.owner) }
+
+// PutCondemnation announces that packs are about to go, and returns what lies at the round then,
+// which may be another collector's.
+func (r *Repository) PutCondemnation(ctx context.Context, by crypto.Signer, n uint64, packs, sighted PackSet) (collection.Round[PackSet], error) {
+	return r.putRound(ctx, by, round{Kind: condemn, Number: n, Packs: packs.texts(), Sighted: sighted.texts()})
+}
+
+// PutSweep decides which packs go, and returns what lies at the round then, and whether that is what
+// this call has put. What it returned is durable.
+func (r *Repository) PutSweep(ctx context.Context, by crypto.Signer, n uint64, packs PackSet) (there collection.Round[PackSet], own bool, err error) {
+	there, err = r.putRound(ctx, by, round{Kind: sweep, Number: n, Packs: packs.texts()})
+	return there, err == nil && maps.Equal(there.Swept, packs), err
+}
+
+func (s PackSet) texts() []string {
+	texts := []string{}
+	for name := range s {
+		texts = append(texts, name.String())
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// putRound puts a decision if there is none, and reads what lies at its round.
+func (r *Repository) putRound(ctx context.Context, by crypto.Signer, d round) (there collection.Round[PackSet], err error) {
+	if err := r.mayDecide(by); err != nil {
+		return there, err
+	}
+	body, err := encodeLine(d)
+	if err != nil {
+		return there, err
+	}
+	name := roundName(d.Number, d.Kind)
+	data, err := by.Sign(r.Format.Repository, name, body)
+	if err != nil {
+		return there, err
+	}
+	if err := putOwn(ctx, r.Store, name, data); err != nil && !errors.Is(err, store.ErrExist) {
+		return there, fmt.Errorf("write %s: %w", name, err)
+	}
+	if err := r.Store.Sync(ctx); err != nil {
+		return there, fmt.Errorf("write %s: %w", name, err)
+	}
+	if there, err = r.ReadRound(ctx, d.Number); err != nil {
+		return there, err
+	}
+	if d.Kind == condemn && !there.Condemn || d.Kind == sweep && !there.Sweep {
+		return there, fmt.Errorf("something lies at %s that nobody signed who may: the next collection begins anew: %w", name, ErrUntrusted)
+	}
+	return there, nil
 }

@@ -1,19 +1,26 @@
 package catalog
 
 import (
+	"math/bits"
 	"testing"
+
+	"github.com/packstone/packstone/catalog/collection"
 )
 
-// The model of what a writer and a collector do to one repository, small enough to try every order of their steps.
+// The model of what writers, collectors and the owner do to one repository, small enough to try every order of their steps. What a collector does
+// next, and what a writer must avoid, is decided by the package collection, as in the program.
 //
 // There are two contents. The first lies in pack 0 already, which an old snapshot needs until it is forgotten; the second must be uploaded.
 // The writer has a few sessions. In each it puts the session, reads gc, drops what it must avoid, places both contents (in pack 0, if that is
 // usable, or in packs that it uploads) and puts a record: a checkpoint with any of its own packs that are usable, or a commit with
-// all that it needs, which supersedes its checkpoints. A tombstone at its record's name makes it go on with the next session.
-// The collector has a few rounds. In each it scans the records, condemns what none that is live needs, lists the sessions, waits for
+// all that it needs, which supersedes its checkpoints. A tombstone at its record's name makes it go on with the next session. A checkpoint
+// may count for nothing at any time, since nobody went on with it for long.
+// The owner, where there is one, undeletes the old snapshot (a hold is the same): a session, gc, and a record, unless pack 0 is to be avoided.
+// A collector has a few rounds. In each it scans the records, condemns what none that is live needs, lists the sessions, waits for
 // each of them or ends it with a tombstone, scans again, sweeps what is still not needed, and deletes pack after pack. It may die
-// at any moment; another then adopts the round: it goes on from the listing, or, where there is a sweep, tests what it deletes by a
-// scan of its own. A put whose answer was lost is a put that happens later, or never: the writer may be slow at any step or stop.
+// at any moment; another then adopts the round. There may be two at work at once, of which each may stand still for as long as it likes. A
+// put whose answer was lost is a put that happens later, or never: the writer may be slow at any step or stop.
+// Where the writer must be admitted first, a collector knows it from when it reads the config, and sees nothing of a writer that it does not know.
 //
 // What must hold in every state: whatever a live record names is there.
 
@@ -29,11 +36,20 @@ const (
 	treeNotChecked
 	checkpointExempt
 	gcCarried
+	undeleteWithoutSession
+	undeleteReadsFirst
+	undeleteUnchecked
+	ownCondemnation
+	ownSweep
+	configNotReadAgain
 )
 
 var mutations = map[mutation]string{
 	noDrain: "no drain", noRescan: "no second scan", gcBeforeSession: "gc read before the session is opened", unconditionalPut: "record put unconditionally",
 	treeNotChecked: "last tree not checked", checkpointExempt: "refs of checkpoints not checked", gcCarried: "gc read carried into the next session",
+	undeleteWithoutSession: "undelete without a session", undeleteReadsFirst: "undelete reads gc before its session is opened",
+	undeleteUnchecked: "undelete of what is being collected", ownCondemnation: "another's condemnation lies there, and its own counts",
+	ownSweep: "another's sweep lies there, and its own counts", configNotReadAgain: "config not read again",
 }
 
 const (
@@ -44,24 +60,37 @@ const (
 // packSet has a bit for each pack: pack 0, and one for each content in each session.
 type packSet uint16
 
+func (s packSet) Add(other packSet) packSet   { return s | other }
+func (s packSet) Minus(other packSet) packSet { return s &^ other }
+func (s packSet) Empty() bool                 { return s == 0 }
+
 type modelRecord struct {
 	kind byte // 0, or the first letter of its Kind: c commit, p checkpoint, t tombstone
 	refs packSet
 }
 
-// modelRound is what lies in gc/<n>.
-type modelRound struct {
-	condemned, swept packSet
-	condemn, sweep   bool
-}
+type (
+	modelRound     = collection.Round[packSet]
+	modelCollector struct {
+		collection.Collector[packSet]
+		round  uint8
+		listed uint8 // sessions, the owner's among them
+		knows  bool  // the writer is admitted by the config that it has read
+	}
+)
+
+// ofOwner is the bit of the owner's session among those that are listed.
+const ofOwner = 1 << mostSessions
 
 // model is one state.
 type model struct {
-	present packSet
-	forgot  bool
-	session [mostSessions]bool
-	record  [mostSessions]modelRecord
-	gc      [mostRounds]modelRound
+	present   packSet
+	forgot    bool
+	admitted  bool
+	abandoned uint8 // checkpoints
+	session   [mostSessions]bool
+	record    [mostSessions]modelRecord
+	gc        [mostRounds]modelRound
 
 	writer struct {
 		step  byte
@@ -70,45 +99,41 @@ type model struct {
 		at    [2]packSet // the pack of each content, as a bit; 0: nowhere yet
 		own   packSet    // uploaded by it
 	}
-	collector struct {
-		step   byte
-		round  uint8
-		listed uint8   // sessions
-		packs  packSet // condemned, then to be swept, then to be deleted
+	owner struct {
+		step    byte
+		session bool
+		avoid   packSet
+		record  byte // 0, u or t
 	}
+	collector [2]modelCollector
 }
 
-// live is what records need.
-func (m *model) live() (refs packSet) {
+// live is what records need, as who knows the writer sees it.
+func (m *model) live(knows bool) (refs packSet) {
 	committed := false
 	for _, r := range m.record {
 		committed = committed || r.kind == 'c'
 	}
-	for _, r := range m.record {
-		if r.kind == 'c' || r.kind == 'p' && !committed {
+	for i, r := range m.record {
+		if knows && (r.kind == 'c' || r.kind == 'p' && !committed && m.abandoned&(1<<i) == 0) {
 			refs |= r.refs
 		}
 	}
-	if !m.forgot {
+	if !m.forgot || m.owner.record == 'u' {
 		refs |= 1
 	}
 	return refs
 }
 
-func (m *model) avoided() (packs packSet) {
-	for _, r := range m.gc {
-		if r.sweep {
-			packs |= r.swept
-		} else if r.condemn {
-			packs |= r.condemned
-		}
-	}
-	return packs
-}
+func (m *model) avoided() packSet { return collection.Avoid(0, m.gc[:]...) }
 
 // search is one run over all states.
 type search struct {
 	sessions, rounds uint8
+	collectors       int
+	owner            bool // undeletes
+	abandon          bool // checkpoints may be abandoned
+	admit            bool // the writer is admitted at some time; else it always was
 	mutation         mutation
 	seen             map[model]struct{}
 	todo             []model
@@ -117,20 +142,23 @@ type search struct {
 // run returns the number of states, and one that must not be, if there is.
 func (s *search) run() (int, *model) {
 	s.seen = map[model]struct{}{}
-	s.visit(model{present: 1})
+	s.visit(model{present: 1, admitted: !s.admit})
 	for len(s.todo) > 0 {
 		m := s.todo[len(s.todo)-1]
 		s.todo = s.todo[:len(s.todo)-1]
-		if m.live()&^m.present != 0 {
+		if m.live(true)&^m.present != 0 {
 			return len(s.seen), &m
 		}
-		if !m.forgot {
-			next := m
-			next.forgot = true
-			s.visit(next)
+		s.stepWorld(m)
+		if m.admitted {
+			s.stepWriter(m)
 		}
-		s.stepWriter(m)
-		s.stepCollector(m)
+		if s.owner {
+			s.stepOwner(m)
+		}
+		for i := range s.collectors {
+			s.stepCollector(m, i)
+		}
 	}
 	return len(s.seen), nil
 }
@@ -139,6 +167,28 @@ func (s *search) visit(m model) {
 	if _, ok := s.seen[m]; !ok {
 		s.seen[m] = struct{}{}
 		s.todo = append(s.todo, m)
+	}
+}
+
+// stepWorld is what comes about by itself: the old snapshot's grace ends, a checkpoint is abandoned,
+// the owner admits the writer.
+func (s *search) stepWorld(m model) {
+	if !m.forgot {
+		next := m
+		next.forgot = true
+		s.visit(next)
+	}
+	if !m.admitted {
+		next := m
+		next.admitted = true
+		s.visit(next)
+	}
+	for i, r := range m.record {
+		if s.abandon && r.kind == 'p' && m.abandoned&(1<<i) == 0 {
+			next := m
+			next.abandoned |= 1 << i
+			s.visit(next)
+		}
 	}
 }
 
@@ -226,120 +276,205 @@ func (s *search) put(m model, r modelRecord) {
 	s.visit(m)
 }
 
-// The collector's steps.
+// The owner's steps.
 const (
-	collectorScans byte = iota
-	collectorLists
-	collectorDrains
-	collectorSweeps
-	collectorDeletes
+	ownerBegins byte = iota
+	ownerReads
+	ownerPuts
+	ownerIsDone
 )
 
-func (s *search) stepCollector(m model) {
-	c := &m.collector
+func (s *search) stepOwner(m model) {
+	o := &m.owner
+	reads := func() { o.avoid = m.avoided() }
+	opens := func() { o.session = s.mutation != undeleteWithoutSession }
+	if s.mutation == undeleteReadsFirst {
+		reads, opens = opens, reads
+	}
+	switch o.step {
+	case ownerBegins:
+		if !m.forgot {
+			return
+		}
+		opens()
+	case ownerReads:
+		reads()
+	case ownerPuts:
+		if o.record == 0 && (o.avoid&1 == 0 || s.mutation == undeleteUnchecked) {
+			o.record = 'u'
+		} else if o.record == 0 {
+			o.record = 't' // it gives up
+		}
+	case ownerIsDone:
+		return
+	}
+	o.step++
+	s.visit(m)
+}
+
+func (s *search) stepCollector(m model, i int) {
+	c := &m.collector[i]
 	if c.round == s.rounds {
 		return
 	}
-	s.adopt(m)
+	if (*c != modelCollector{round: c.round}) {
+		died := m
+		died.collector[i] = modelCollector{round: c.round}
+		s.visit(died)
+	}
 	round := &m.gc[c.round]
-	switch c.step {
-	case collectorScans:
-		if c.packs == 0 {
-			if c.packs = m.present &^ m.live(); c.packs == 0 {
-				return
-			}
-		} else { // other steps may come between scan and put
-			round.condemn, round.condemned = true, c.packs
-			c.step = collectorLists
+	switch c.Step {
+	case collection.Scan:
+		c.Collector = c.Decided(*round)
+		if c.Step == collection.Scan {
+			c.knows = m.admitted
+			c.Collector = c.Scanned(m.present, m.live(c.knows))
 		}
-	case collectorLists:
-		for i, open := range m.session {
-			if open && m.record[i].kind == 0 && s.mutation != noDrain {
-				c.listed |= 1 << i
-			}
+	case collection.Condemn: // other steps may come between scan and put
+		own := c.Packs
+		if !round.Condemn && !round.Sweep {
+			round.Condemn, round.Condemned = true, c.Packs
 		}
-		c.step = collectorDrains
-	case collectorDrains:
-		s.fence(m)
-		for i, r := range m.record {
-			if c.listed&(1<<i) != 0 && r.kind == 0 {
-				return // waits
-			}
+		c.Collector = c.Decided(*round)
+		if s.mutation == ownCondemnation && c.Step == collection.List {
+			c.Packs = own
 		}
-		if s.mutation != noRescan {
-			c.packs &^= m.live()
+	case collection.List:
+		s.reads(&m, c)
+		c.listed = s.open(&m, c.knows)
+		c.Collector = c.Listed()
+	case collection.Drain:
+		s.fence(m, i)
+		if c.listed&s.open(&m, true) != 0 {
+			return // waits
 		}
-		c.step, c.listed = collectorSweeps, 0
-	case collectorSweeps:
-		round.sweep, round.swept = true, c.packs
-		c.step = collectorDeletes
-	case collectorDeletes:
-		s.remove(m)
+		c.Collector, c.listed = c.Drained(), 0
+	case collection.Rescan:
+		s.reads(&m, c)
+		needed := m.live(c.knows)
+		if s.mutation == noRescan {
+			needed = 0
+		}
+		c.Collector = c.Rescanned(needed)
+	case collection.Sweep:
+		if !round.Sweep {
+			round.Sweep, round.Swept = true, c.Packs
+			c.Collector = c.Swept()
+		} else if s.mutation == ownSweep {
+			c.Collector = c.Swept()
+		} else {
+			c.Collector = c.Decided(*round)
+		}
+	case collection.Recheck:
+		s.reads(&m, c)
+		c.Packs &= m.present
+		c.Collector = c.Rechecked(m.live(c.knows))
+	case collection.Delete:
+		s.remove(m, i)
 		return
+	case collection.Done:
+		if !round.Sweep {
+			return // it has found nothing, and looks again when it has died
+		}
+		*c = modelCollector{round: c.round + 1}
 	}
 	s.visit(m)
+}
+
+// reads lets a collector read the config.
+func (s *search) reads(m *model, c *modelCollector) {
+	if s.mutation != configNotReadAgain {
+		c.knows = m.admitted
+	}
+}
+
+// open are the sessions without a record, as who knows the writer sees them.
+func (s *search) open(m *model, knows bool) (open uint8) {
+	if s.mutation == noDrain {
+		return 0
+	}
+	for i, there := range m.session {
+		if knows && there && m.record[i].kind == 0 {
+			open |= 1 << i
+		}
+	}
+	if m.owner.session && m.owner.record == 0 {
+		open |= ofOwner
+	}
+	return open
 }
 
 // fence declares each of the listed sessions dead.
-func (s *search) fence(m model) {
-	for i, r := range m.record {
-		if m.collector.listed&(1<<i) != 0 && r.kind == 0 {
-			next := m
-			next.record[i] = modelRecord{kind: 't'}
-			s.visit(next)
+func (s *search) fence(m model, i int) {
+	for open := m.collector[i].listed & s.open(&m, true); open != 0; open &= open - 1 {
+		next := m
+		if n := bits.TrailingZeros8(open); n < mostSessions {
+			next.record[n] = modelRecord{kind: 't'}
+		} else {
+			next.owner.record = 't'
 		}
+		s.visit(next)
 	}
 }
 
-// remove deletes any one of the packs, or ends the round.
-func (s *search) remove(m model) {
-	for pack := packSet(1); pack != 0 && pack <= m.collector.packs; pack <<= 1 {
-		if m.collector.packs&pack != 0 {
+// remove deletes any one of the packs.
+func (s *search) remove(m model, i int) {
+	for pack := packSet(1); pack != 0 && pack <= m.collector[i].Packs; pack <<= 1 {
+		if m.collector[i].Packs&pack != 0 {
 			next := m
 			next.present &^= pack
-			next.collector.packs &^= pack
+			next.collector[i].Collector = next.collector[i].Deleted(pack)
 			s.visit(next)
 		}
 	}
-	if m.collector.packs == 0 {
-		m.collector.step = collectorScans
-		m.collector.round++
-		s.visit(m)
-	}
 }
 
-// adopt is another collector that takes over from one that has died.
-func (s *search) adopt(m model) {
-	round := m.gc[m.collector.round]
-	m.collector.listed = 0
-	switch {
-	case round.sweep:
-		m.collector.step, m.collector.packs = collectorDeletes, round.swept&m.present&^m.live()
-	case round.condemn:
-		m.collector.step, m.collector.packs = collectorLists, round.condemned
-	default:
-		m.collector.step, m.collector.packs = collectorScans, 0
-	}
-	s.visit(m)
+// searches are the cases that are tried, and the mistakes that each must find.
+var searches = []struct {
+	name   string
+	search search
+	finds  []mutation
+}{
+	{"a writer", search{sessions: modelSessions, rounds: modelRounds, collectors: 1}, nil},
+	{"a writer in little", search{sessions: 2, rounds: 2, collectors: 1},
+		[]mutation{noDrain, noRescan, gcBeforeSession, unconditionalPut, treeNotChecked, checkpointExempt, gcCarried}},
+	{"an owner who undeletes", search{sessions: 1, rounds: 2, collectors: 1, owner: true},
+		[]mutation{undeleteWithoutSession, undeleteReadsFirst, undeleteUnchecked}},
+	{"two collectors", search{sessions: 3, rounds: 1, collectors: 2, abandon: true}, []mutation{ownCondemnation, ownSweep}},
+	{"a writer who is admitted meanwhile", search{sessions: 2, rounds: 2, collectors: 1, admit: true}, []mutation{configNotReadAgain}},
 }
 
 func TestTheProtocolKeepsWhatRecordsNeed(t *testing.T) {
-	s := &search{sessions: modelSessions, rounds: modelRounds}
-	states, bad := s.run()
-	if bad != nil {
-		t.Errorf("a live record names a pack that is gone: %+v", *bad)
+	for _, c := range searches {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.search
+			states, bad := s.run()
+			if bad != nil {
+				t.Errorf("a live record names a pack that is gone: %+v", *bad)
+			}
+			t.Logf("%d states of %d sessions and %d rounds", states, s.sessions, s.rounds)
+		})
 	}
-	t.Logf("%d states of %d sessions and %d rounds", states, s.sessions, s.rounds)
 }
 
 func TestTheSearchFindsEveryMistakeInTheProtocol(t *testing.T) {
-	for mutation, name := range mutations {
-		t.Run(name, func(t *testing.T) {
-			s := &search{sessions: 2, rounds: 2, mutation: mutation}
-			states, bad := s.run()
-			if bad == nil {
-				t.Errorf("no violation in %d states", states)
-			}
-		})
+	found := map[mutation]bool{}
+	for _, c := range searches {
+		for _, mistake := range c.finds {
+			found[mistake] = true
+			t.Run(mutations[mistake], func(t *testing.T) {
+				s := c.search
+				s.mutation = mistake
+				states, bad := s.run()
+				if bad == nil {
+					t.Errorf("no violation in %d states", states)
+				}
+			})
+		}
+	}
+	for mistake, name := range mutations {
+		if !found[mistake] {
+			t.Errorf("%s: no search is to find it", name)
+		}
 	}
 }

@@ -226,12 +226,16 @@ func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 }
 
 func (s *Session) readSession(data []byte) (sessionNote, error) {
-	var note sessionNote
 	body, _, err := crypto.Verify(s.repo.Format.Repository, s.lane.session(s.sequence), data, s.signer.Verifier())
 	if err != nil {
-		return note, err
+		return sessionNote{}, err
 	}
-	return note, json.Unmarshal(body, &note)
+	return parseNote(body)
+}
+
+func parseNote(body []byte) (note sessionNote, err error) {
+	err = json.Unmarshal(body, &note)
+	return note, err
 }
 
 // open puts the session's object. Its nonce is kept beside the lane's lock first, so that a later run knows whose it was.

@@ -303,7 +303,7 @@ func (b *backup) findLost(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if there[p.Name] != int64(p.Size) {
+		if there[p.Name] != int64(p.Size) && !b.session.Avoid(p) {
 			b.lost[p.Name] = true
 		}
 	}
