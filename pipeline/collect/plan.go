@@ -1,0 +1,106 @@
+package collect
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+)
+
+// Plan says what would go.
+type Plan struct {
+	Packs   []Dead          // by name
+	Bytes   int64           // of these
+	Stored  int64           // of all packs
+	Sighted catalog.PackSet // packs that no record names and that no round has met before: they go in the round after the next
+	// Later are the bytes of what was forgotten and is within its grace, which ends at LaterAt at the
+	// latest.
+	Later   int64
+	LaterAt time.Time
+}
+
+// Dead is a pack that no record needs.
+type Dead struct {
+	Name archive.Name
+	Kind archive.Kind
+	Size int64
+	Why  string
+}
+
+func (p *Plan) dead() catalog.PackSet {
+	dead := catalog.PackSet{}
+	for _, d := range p.Packs {
+		dead[d.Name] = true
+	}
+	return dead
+}
+
+// MakePlan finds out what a run would delete. now is the store's time.
+func MakePlan(ctx context.Context, repo *catalog.Repository, t catalog.Term) (*Plan, error) {
+	c := &collector{repo: repo, term: t, report: &Report{}}
+	if err := c.list(ctx); err != nil {
+		return nil, err
+	}
+	log, err := c.readLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rounds, err := c.repo.ReadRounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return makePlan(ctx, c.repo, log, c.packs, rounds, t)
+}
+
+// The reasons for which packs are dead.
+const (
+	whyForgotten = "only forgotten snapshots and checkpoints that are over need it"
+	whyLeftover  = "no record names it: an interrupted backup has left it"
+	whySwept     = "a collection that was interrupted has decided so"
+)
+
+func makePlan(ctx context.Context, repo *catalog.Repository, log *catalog.Log, there map[archive.Name]*archive.Pack, rounds *catalog.Rounds, t catalog.Term) (*Plan, error) {
+	use, err := repo.ReadPackUse(ctx, log, t)
+	if err != nil {
+		return nil, err
+	}
+	swept := rounds.Swept()
+	p := &Plan{Sighted: catalog.PackSet{}, LaterAt: log.LastGraceEnds(t)}
+	for name, pack := range there {
+		p.Stored += int64(pack.Size)
+		dead := Dead{Name: name, Kind: pack.Kind, Size: int64(pack.Size), Why: whyForgotten}
+		switch {
+		case use.Passing[name]:
+			p.Later += int64(pack.Size)
+			continue
+		case use.Needed[name]:
+			continue
+		case swept[name]:
+			dead.Why = whySwept
+		case !use.Named[name] && !rounds.Sighted[name]:
+			p.Sighted[name] = true
+			continue
+		case !use.Named[name]:
+			dead.Why = whyLeftover
+		}
+		p.Packs = append(p.Packs, dead)
+		p.Bytes += int64(pack.Size)
+	}
+	slices.SortFunc(p.Packs, func(a, b Dead) int { return slices.Compare(a.Name[:], b.Name[:]) })
+	return p, nil
+}
+
+// Needs says of a pack which records need it, the oldest first.
+func Needs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, name archive.Name, t catalog.Term) (list []*catalog.Record, err error) {
+	err = repo.EachRefs(ctx, log.Needed(t), func(users []*catalog.Record, set *archive.RefSet) error {
+		if len(set.Ordinals(archive.Data, name)) > 0 || len(set.Ordinals(archive.Trees, name)) > 0 {
+			list = append(list, users...)
+		}
+		return nil
+	})
+	slices.SortStableFunc(list, func(a, b *catalog.Record) int { return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Name(), b.Name())) })
+	return list, err
+}
