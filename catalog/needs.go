@@ -272,14 +272,14 @@ func (r *Repository) readOpen(ctx context.Context, log *Log, s OpenSession) (*Op
 }
 
 // Dead tells whether a session is one of this host's that nobody is at work in: its lane is not
-// locked, and was locked for that session last.
+// locked, and this host has opened that session in it.
 func (r *Repository) Dead(s OpenSession) bool {
 	lock, err := lockLane(r.Cache, s.Lane)
 	if err != nil || lock == nil {
 		return false
 	}
 	defer lock.release()
-	return lock.nonce() != "" && lock.nonce() == s.Nonce
+	return lock.knows(s.Nonce)
 }
 
 // EndSession declares a session dead, with a tombstone at the name of its record: exactly one of the

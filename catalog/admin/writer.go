@@ -80,6 +80,16 @@ func HostsOf(host string) []string { return slices.Compact([]string{host, catalo
 // Admit keeps the key of a writer, where keep is not nil, and then signs the configuration that admits it: a key without admission does
 // no harm and is dropped, an admission without its key would take the name for nothing.
 func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep func() (drop func() error, err error)) error {
+	return admit(keep, func() error {
+		return repo.Change(ctx, owner, func(c *catalog.Config) error {
+			c.Writers = append(c.Writers, m)
+			return nil
+		})
+	})
+}
+
+// admit keeps a key and signs the admission.
+func admit(keep func() (drop func() error, err error), sign func() error) error {
 	drop := func() error { return nil }
 	if keep != nil {
 		var err error
@@ -87,11 +97,7 @@ func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m
 			return err
 		}
 	}
-	err := repo.Change(ctx, owner, func(c *catalog.Config) error {
-		c.Writers = append(c.Writers, m)
-		return nil
-	})
-	if err != nil {
+	if err := sign(); err != nil {
 		return errors.Join(err, drop())
 	}
 	return nil

@@ -44,6 +44,8 @@ type forgetOptions struct {
 	keep      keepFlags
 	groupBy   string
 	removeAll bool
+	prune     bool
+	graceFlags
 }
 
 func newForget(a *app) *cobra.Command {
@@ -64,7 +66,12 @@ each would free.`,
 	o.keep.register(cmd.Flags())
 	cmd.Flags().StringVar(&o.groupBy, "group-by", "set,host,paths", "`what` two snapshots must have in common to replace each other; '' for nothing")
 	cmd.Flags().BoolVar(&o.removeAll, "unsafe-allow-remove-all", false, "let even the newest snapshot be forgotten; without rules, all that pass")
+	cmd.Flags().BoolVar(&o.prune, "prune", false, "delete then what nothing needs any more, as packstone prune does")
+	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
+		if !o.prune && (o.graceFlags != graceFlags{}) {
+			return usage("--grace and --yes are for --prune")
+		}
 		return a.forget(ctx, o, args)
 	})
 }
@@ -89,6 +96,13 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 	if err := f.bind(ctx); err != nil {
 		return err
 	}
+	pruning := pruneOptions{graceFlags: o.graceFlags, maxUnused: "0%", deadAfter: defaultDead}
+	if o.prune { // what it asks, it asks before anything is forgotten
+		if _, err := a.grace(v.repo, o.graceFlags); err != nil {
+			return err
+		}
+		pruning.yes = true
+	}
 	if len(names) > 0 {
 		err = f.named(names)
 	} else {
@@ -97,7 +111,10 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 	if err != nil {
 		return err
 	}
-	return f.finish(ctx)
+	if err := f.finish(ctx); err != nil || !o.prune || a.flags.dryRun {
+		return err
+	}
+	return a.pruneNow(ctx, v.repo, pruning)
 }
 
 // forgetting is one run of forget.

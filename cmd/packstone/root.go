@@ -23,6 +23,7 @@ var verbs = []func(*app) *cobra.Command{
 	newHold,
 	newUnhold,
 	newUndelete,
+	newPrune,
 	newStats,
 	newStatus,
 	newRestore,

@@ -34,6 +34,8 @@ var messages = map[string]any{
 	"key_writer_add":    writerAddMessage{},
 	"key_writer_bind":   writerBindMessage{},
 	"key_writer_revoke": writerRevokeMessage{},
+	"key_collector_add": collectorAddMessage{},
+	"explain":           explainMessage{},
 
 	summaryPrefix + "backup":          backupSummary{},
 	summaryPrefix + "restore":         restoreSummary{},
@@ -43,6 +45,7 @@ var messages = map[string]any{
 	summaryPrefix + "tag":             tagSummary{},
 	summaryPrefix + "forget":          forgetSummary{},
 	summaryPrefix + "hold":            holdSummary{},
+	summaryPrefix + "prune":           pruneSummary{},
 	summaryPrefix + "diff":            diffSummary{},
 	summaryPrefix + "db":              dbSummary{},
 }

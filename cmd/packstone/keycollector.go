@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+)
+
+// collectorAddMessage is what key collector add prints as JSON.
+type collectorAddMessage struct {
+	Name    string `json:"name" doc:"The name that it signs with."`
+	Key     string `json:"key" doc:"Its public key."`
+	Config  uint64 `json:"config" doc:"The number of the configuration that admits it."`
+	File    string `json:"file,omitempty" doc:"The key file that was written."`
+	Content string `json:"content,omitempty" doc:"The key file's text, secret, where no file was named."`
+	DryRun  bool   `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newKeyCollector(a *app) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "collector",
+		Short: "Admit who forgets snapshots and deletes what is dead.",
+		Example: `  packstone key collector add nightly -o collector.key
+  packstone key list`,
+	}, newKeyCollectorAdd(a))
+}
+
+func newKeyCollectorAdd(a *app) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Admit a collector, and print the key file with which it forgets and deletes.",
+		Long: `PACKSTONE_COLLECTOR_FILE, or keys.collector_file in the settings, names the file where packstone forget and prune run. With it they see
+which packs are needed, and read neither names nor contents. It is bound by the retention floor and the grace that the owner has signed.
+Whoever holds it, and may delete in the storage, can delete everything there: that is what the storage's own versions and locks are for.
+
+It needs the owner's key, and an identity or the key file of a host. From then on the repository needs a version of packstone that
+knows what forgetting is.`,
+		Example: `  packstone key collector add nightly -o collector.key
+  packstone key collector add nightly | ssh backup 'umask 077; cat > /etc/packstone/collector.key'`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write the key file to `file` instead of printing it")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.addCollector(ctx, catalog.WriterName(args[0]), file)
+	})
+}
+
+func (a *app) addCollector(ctx context.Context, name, file string) error {
+	repo, err := a.openWithAnyKeys(ctx)
+	if err != nil {
+		return err
+	}
+	owner, err := a.Owner(repo)
+	if err != nil {
+		return err
+	}
+	key, err := admin.NewCollectorKey(repo, name)
+	if err != nil {
+		return err
+	}
+	m := collectorAddMessage{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	if m.DryRun {
+		a.out.Message("key_collector_add", m, "dry run: would admit collector "+name)
+		return a.out.Err()
+	}
+	text, err := key.Encode()
+	if err != nil {
+		return err
+	}
+	err = admin.AdmitCollector(ctx, repo, owner, catalog.Member{Key: m.Key}, keeping(file, text))
+	if err != nil {
+		return err
+	}
+	m.Config, m.File = repo.Config.Number, file
+	if file == "" {
+		m.Content = string(text)
+	}
+	a.out.Note("admitted collector %s with configuration %d", name, m.Config)
+	a.out.Message("key_collector_add", m, m.text())
+	return a.out.Err()
+}
+
+func (m collectorAddMessage) text() string {
+	if m.Content != "" {
+		return strings.TrimRight(m.Content, "\n")
+	}
+	return "wrote the key file of " + m.Name + " to " + m.File
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/collect"
+	"github.com/packstone/packstone/pipeline/local"
+)
+
+// pruneSummary is what prune prints as JSON at its end.
+type pruneSummary struct {
+	Packs      int       `json:"packs_deleted" doc:"How many packs were deleted, or would be."`
+	Bytes      int64     `json:"bytes_freed" doc:"Their bytes."`
+	Stored     int64     `json:"bytes_stored" doc:"Bytes of all packs before."`
+	Later      int64     `json:"bytes_later" doc:"Bytes of what was forgotten and is within its grace."`
+	LaterUntil time.Time `json:"later_until,omitzero" doc:"When the last of these may be deleted."`
+	Leftovers  int       `json:"leftovers" doc:"Packs that no record names: the next run deletes those that are there still."`
+	Ended      []string  `json:"ended_sessions,omitempty" doc:"Sessions that were declared dead."`
+	Plan       string    `json:"plan,omitempty" doc:"The file with the plan that was written."`
+	DryRun     bool      `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+// graceFlags say how long what was forgotten stays.
+type graceFlags struct {
+	text string
+	yes  bool
+}
+
+func (g *graceFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&g.text, "grace", "", "delete what was forgotten this `time` ago, such as 12h or 0, instead of after the grace that the owner has signed; below it with the owner's key only")
+	flags.BoolVar(&g.yes, "yes", false, "do not ask before --grace deletes what could be brought back")
+}
+
+type pruneOptions struct {
+	graceFlags
+	plan, apply, explain string
+	maxUnused            string
+	maxDuration          time.Duration
+	deadAfter            time.Duration
+}
+
+// defaultWait is for how long prune waits for backups that are at work, and defaultDead how old an
+// open session must be to be declared dead.
+const (
+	defaultWait = 10 * time.Minute
+	defaultDead = 24 * time.Hour
+)
+
+func newPrune(a *app) *cobra.Command {
+	var o pruneOptions
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Delete what no snapshot needs, while backups go on.",
+		Long: `What was forgotten goes when its grace is over (7 days, unless the owner has signed another). Packs go as a whole, when nothing in them is
+needed. It takes the owner's key, or a collector's, and no identity: it reads neither names nor contents.
+
+Backups may run meanwhile. Those that were at work when it began are waited for; one that was killed is declared dead after a day, or at
+once if it ran on this machine. An interrupted run does no harm, and the next one goes on.`,
+		Example: `  packstone prune -n
+  packstone prune --plan plan.json && packstone prune --apply plan.json`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.plan, "plan", "", "write what would go and why to `file`, and delete nothing")
+	flags.StringVar(&o.apply, "apply", "", "delete just what the plan in `file` says, or say what has changed")
+	flags.StringVar(&o.explain, "explain", "", "say what keeps a `pack`")
+	flags.StringVar(&o.maxUnused, "max-unused", "0%", "do nothing while at most this `share` of what is stored is dead")
+	flags.DurationVar(&o.maxDuration, "max-duration", 0, "stop after this `time`; the next run goes on")
+	flags.DurationVar(&o.deadAfter, "dead-after", defaultDead, "declare backups dead that have shown nothing for this `time`; one that is at work begins again")
+	o.register(flags)
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error { return a.prune(ctx, o) })
+}
+
+func (a *app) prune(ctx context.Context, o pruneOptions) error {
+	if chosen := btoi(o.plan != "") + btoi(o.apply != "") + btoi(o.explain != ""); chosen > 1 {
+		return usage("--plan, --apply and --explain exclude each other")
+	}
+	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|mayDecide)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.explain != "":
+		return a.explainPack(ctx, repo, o)
+	case o.plan != "" || a.flags.dryRun:
+		return a.planPrune(ctx, repo, o)
+	}
+	return a.pruneNow(ctx, repo, o)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// pruneNow deletes what is dead.
+func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOptions) error {
+	run, err := a.collectOptions(repo, o)
+	if err != nil {
+		return err
+	}
+	if o.apply != "" {
+		if run.Only, err = readPlan(o.apply, repo.Format.Repository); err != nil {
+			return err
+		}
+	}
+	if err := a.letForget(ctx, repo, run.By); err != nil {
+		return err
+	}
+	if o.maxDuration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.maxDuration, errTimeUp)
+		defer cancel()
+	}
+	stop := a.out.Progress(func() output.Counts {
+		p := run.Progress
+		return output.Counts{
+			FilesDone: int64(p.PacksDone.Load()), TotalFiles: int64(p.PacksTotal.Load()), BytesDone: int64(p.BytesDone.Load()), TotalBytes: int64(p.BytesTotal.Load()),
+		}
+	})
+	report, err := collect.Run(ctx, repo, run)
+	stop()
+	return a.reportPrune(report, err)
+}
+
+// errTimeUp ends a run at --max-duration.
+var errTimeUp = errors.New("the time is up")
+
+// reportPrune tells what was done, be it that not all was.
+func (a *app) reportPrune(report *collect.Report, err error) error {
+	m := pruneSummary{Packs: report.Deleted, Bytes: report.Bytes, Leftovers: report.Sighted, Ended: report.Ended}
+	if p := report.Plan; p != nil {
+		m.Stored, m.Later, m.LaterUntil = p.Stored, p.Later, p.LaterAt
+	}
+	for _, name := range report.Ended {
+		a.out.Note("declared %s dead, which was killed", name)
+	}
+	switch {
+	case errors.Is(err, errTimeUp):
+		err = exitWith(exitMissing, "%w, as --max-duration says: %d packs, %s, are deleted, and the next run goes on", err, m.Packs, output.Bytes(m.Bytes))
+	case errors.Is(err, collect.ErrBusy):
+		err = exitWith(exitHeld, "%w", err)
+	case errors.Is(err, collect.ErrChanged):
+		err = exitWith(exitRefused, "%w; nothing was deleted", err)
+	case errors.Is(err, store.ErrDenied):
+		err = fmt.Errorf("%w: the credentials must be allowed to delete, as packstone doctor --print-policy collector prints", err)
+	}
+	if err != nil {
+		return err
+	}
+	a.out.Summary(m, m.text())
+	return a.out.Err()
+}
+
+func (m pruneSummary) text() string {
+	done := "deleted"
+	if m.DryRun {
+		done = "would delete"
+	}
+	text := fmt.Sprintf("%s %d packs, %s of %s", done, m.Packs, output.Bytes(m.Bytes), output.Bytes(m.Stored))
+	if m.Later > 0 {
+		text += fmt.Sprintf("\n%s more belong to what was forgotten, and may be deleted when its grace is over, on %s at the latest", output.Bytes(m.Later), output.Time(m.LaterUntil))
+	}
+	if m.Leftovers > 0 {
+		text += fmt.Sprintf("\n%d packs are named by no record: the next prune deletes those that are left of interrupted backups", m.Leftovers)
+	}
+	if m.Plan != "" {
+		text += "\nwrote the plan to " + m.Plan
+	}
+	return text
+}
+
+// collectOptions is how a run goes.
+func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run collect.Options, err error) {
+	run = collect.Options{DeadAfter: o.deadAfter, Wait: defaultWait, Progress: &collect.Progress{}}
+	run.Warn = func(text string) { a.out.Note("%s", text) }
+	if o.maxDuration > 0 {
+		run.Wait = o.maxDuration
+	}
+	if run.MaxUnused, err = parseUnused(o.maxUnused); err != nil {
+		return run, err
+	}
+	if run.By, err = a.decider(repo); err != nil {
+		return run, err
+	}
+	if run.Grace, err = a.grace(repo, o.graceFlags); err != nil {
+		return run, err
+	}
+	run.Settle, run.Linger, err = a.settle()
+	return run, err
+}
+
+// attributeCache is for how long a host may keep what it has seen of a directory on a server.
+const attributeCache = time.Minute
+
+// settle is how long a collector waits so that other hosts see what it has written, and so that what
+// they have begun can end.
+func (a *app) settle() (settle, linger time.Duration, err error) {
+	repository, err := a.repository()
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case repository.Kind == config.SFTP:
+		return 2 * attributeCache, attributeCache, nil
+	case repository.Kind == config.Local && onServer(repository.Path):
+		return 2 * attributeCache, 0, nil
+	}
+	return 0, 0, nil
+}
+
+// onServer tells whether a directory lies on a server, or may.
+func onServer(dir string) bool {
+	file, err := os.Open(dir)
+	if err != nil {
+		return true
+	}
+	defer file.Close()
+	system, err := local.SystemOf(int(file.Fd()))
+	return err != nil || system.Remote
+}
+
+// grace is how long what was forgotten stays: what the owner has signed, or another time that whoever
+// runs this may choose.
+func (a *app) grace(repo *catalog.Repository, o graceFlags) (time.Duration, error) {
+	signed, err := repo.Config.GracePeriod()
+	if err != nil || o.text == "" {
+		return signed, err
+	}
+	chosen, err := parsePeriod(o.text)
+	if err != nil || chosen >= signed {
+		return chosen, err
+	}
+	if repo.Collector() != nil {
+		return 0, exitWith(exitRefused, "--grace %s is below the grace of %s that the owner has signed, which binds collectors", o.text, period(signed))
+	}
+	if a.flags.dryRun || o.yes {
+		return chosen, nil
+	}
+	why := fmt.Sprintf("what was forgotten more than %s ago is deleted, and cannot be brought back", period(chosen))
+	if !a.canAsk() {
+		return 0, exitWith(exitRefused, "--grace %s: %s; --yes says that this is meant", o.text, why)
+	}
+	if ok, err := a.confirm([]string{why}); err != nil || !ok {
+		return 0, errors.Join(err, exitWith(exitRefused, "nothing was changed"))
+	}
+	return chosen, nil
+}
+
+// parsePeriod reads a time such as 12h, or days such as 3d.
+func parsePeriod(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, usage("%q is no time: want 0, or such as 12h or 3d", text)
+	}
+	return d, nil
+}
+
+func parseUnused(text string) (float64, error) {
+	number, ok := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || share < 0 || share > 100 {
+		return 0, usage("--max-unused %s: want a share such as 5%%", text)
+	}
+	return share / 100, nil
+}

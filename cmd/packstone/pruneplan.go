@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/collect"
+)
+
+// planFile is what prune --plan writes.
+type planFile struct {
+	Schema     string     `json:"schema"`
+	Repository string     `json:"repository"`
+	Time       time.Time  `json:"time"`
+	Grace      string     `json:"grace"`
+	Bytes      int64      `json:"bytes"`
+	Packs      []planPack `json:"packs"`
+}
+
+type planPack struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	Bytes int64  `json:"bytes"`
+	Why   string `json:"why"`
+}
+
+// largestPlan bounds the size of a plan's file, in bytes.
+const largestPlan = 1 << 30
+
+// planPrune says what prune would delete, and writes it down if it was asked to.
+func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOptions) error {
+	dry := *a
+	dry.flags.dryRun = true // a plan deletes nothing, so that nobody is asked
+	grace, err := dry.grace(repo, o.graceFlags)
+	if err != nil {
+		return err
+	}
+	term := catalog.Term{Now: time.Now(), Grace: grace}
+	plan, err := collect.MakePlan(ctx, repo, term)
+	if err != nil {
+		return err
+	}
+	m := pruneSummary{
+		Packs: len(plan.Packs), Bytes: plan.Bytes, Stored: plan.Stored, Later: plan.Later, LaterUntil: plan.LaterAt, Leftovers: len(plan.Sighted),
+		Plan: o.plan, DryRun: true,
+	}
+	for _, p := range plan.Packs {
+		a.out.Detail(output.VerboseStatus{Action: "delete", Item: output.Name(p.Kind.Object(p.Name)), DataSize: p.Size})
+	}
+	if o.plan != "" {
+		if err := writePlan(o.plan, repo, term, plan); err != nil {
+			return err
+		}
+	}
+	a.out.Summary(m, m.text())
+	return a.out.Err()
+}
+
+func writePlan(name string, repo *catalog.Repository, t catalog.Term, plan *collect.Plan) error {
+	f := planFile{
+		Schema: output.Schema, Repository: repo.Format.Repository, Time: t.Now.UTC(), Grace: t.Grace.String(), Bytes: plan.Bytes, Packs: []planPack{},
+	}
+	for _, p := range plan.Packs {
+		f.Packs = append(f.Packs, planPack{p.Name.String(), string(p.Kind), p.Size, p.Why})
+	}
+	text, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	if err := os.WriteFile(name, append(text, '\n'), 0o666); err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	return nil
+}
+
+// readPlan reads which packs a plan deletes.
+func readPlan(name, repository string) (catalog.PackSet, error) {
+	info, err := os.Stat(name)
+	if err == nil && info.Size() > largestPlan {
+		return nil, usage("%s is no plan of packstone prune", output.Name(name))
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usage("read the plan: %w", err)
+	}
+	var f planFile
+	if err := json.Unmarshal(text, &f); err != nil || f.Schema != output.Schema {
+		return nil, usage("%s is no plan of packstone prune", output.Name(name))
+	}
+	if f.Repository != repository {
+		return nil, exitWith(exitRefused, "the plan is for repository %s, and this is %s", output.Name(f.Repository), repository)
+	}
+	packs := catalog.PackSet{}
+	for _, p := range f.Packs {
+		pack, err := archive.ParseName(p.Name)
+		if err != nil {
+			return nil, usage("the plan %s: %w", output.Name(name), err)
+		}
+		packs[pack] = true
+	}
+	return packs, nil
+}
+
+// explainMessage is what prune --explain prints as JSON.
+type explainMessage struct {
+	Pack   string       `json:"pack" doc:"The pack's name."`
+	Object string       `json:"object" doc:"Where it lies."`
+	Bytes  int64        `json:"bytes" doc:"Its size."`
+	Keep   []explainRow `json:"kept_by" doc:"The records that need it, the oldest first; none: the next prune deletes it."`
+}
+
+type explainRow struct {
+	Record    string      `json:"record" doc:"The record."`
+	Kind      string      `json:"kind" doc:"commit of a snapshot, or checkpoint of a backup that did not end."`
+	Snapshot  string      `json:"snapshot,omitempty" doc:"The id of the snapshot."`
+	Set       output.Name `json:"set,omitempty" doc:"Its set, if an identity is at hand."`
+	Hostname  output.Name `json:"hostname,omitempty" doc:"Its host, if an identity is at hand."`
+	Time      time.Time   `json:"time" doc:"When it was stored."`
+	Forgotten time.Time   `json:"forgotten,omitzero" doc:"When it was forgotten: it keeps the pack for the grace."`
+}
+
+// explainPack says what keeps a pack.
+func (a *app) explainPack(ctx context.Context, repo *catalog.Repository, o pruneOptions) error {
+	pack, err := packNamed(ctx, repo, o.explain)
+	if err != nil {
+		return err
+	}
+	log, err := a.readLog(ctx, repo)
+	if err != nil {
+		return err
+	}
+	grace, err := repo.Config.GracePeriod()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	records, err := collect.Needs(ctx, repo, log, pack.Name, catalog.Term{Now: now, Grace: grace})
+	if err != nil {
+		return err
+	}
+	snapshots := map[archive.Name]*catalog.Snapshot{}
+	if repo.CanRead() {
+		for _, read := range []func(context.Context, *catalog.Log) ([]*catalog.Snapshot, []error, error){repo.ReadSnapshots, repo.ReadForgotten} {
+			all, _, err := read(ctx, log)
+			if err != nil {
+				return err
+			}
+			for _, s := range all {
+				snapshots[s.ID] = s
+			}
+		}
+	}
+	m := explainMessage{Pack: pack.Name.String(), Object: pack.Kind.Object(pack.Name), Bytes: int64(pack.Size), Keep: []explainRow{}}
+	for _, rec := range records {
+		row := explainRow{Record: rec.Name(), Kind: string(rec.Kind), Time: rec.Date, Forgotten: log.Fate(rec.Hash).Gone(now)}
+		if rec.Kind == catalog.Commit {
+			row.Snapshot = rec.Hash.String()
+		}
+		if s := snapshots[rec.Hash]; s != nil {
+			row.Set, row.Hostname = output.Name(s.Set), output.Name(s.Host)
+		}
+		m.Keep = append(m.Keep, row)
+	}
+	a.out.Message("explain", m, m.text(grace))
+	return a.out.Err()
+}
+
+// packNamed finds a pack by its name, or the beginning of it.
+func packNamed(ctx context.Context, repo *catalog.Repository, prefix string) (*archive.Pack, error) {
+	var found []*archive.Pack
+	for pack, err := range archive.ListPacks(ctx, repo.Store) {
+		if err != nil {
+			return nil, err
+		}
+		if len(prefix) >= 4 && strings.HasPrefix(pack.Name.String(), prefix) {
+			found = append(found, pack)
+		}
+	}
+	if len(found) != 1 {
+		return nil, usage("--explain %s: %d packs have a name that begins so; want at least 4 digits", output.Name(prefix), len(found))
+	}
+	return found[0], nil
+}
+
+func (m explainMessage) text(grace time.Duration) string {
+	text := fmt.Sprintf("%s, %s", m.Object, output.Bytes(m.Bytes))
+	if len(m.Keep) == 0 {
+		return text + "\nnothing needs it: prune deletes it"
+	}
+	for _, row := range m.Keep {
+		what := "a backup that did not end, until it is superseded or a week old"
+		if row.Snapshot != "" {
+			what = "snapshot " + row.Snapshot[:shortID]
+		}
+		if row.Hostname != "" {
+			what += fmt.Sprintf(" of %s, %s", orDash(row.Set.String()), row.Hostname)
+		}
+		if !row.Forgotten.IsZero() {
+			what += ", forgotten " + output.Time(row.Forgotten) + ": until " + output.Time(row.Forgotten.Add(grace))
+		}
+		text += fmt.Sprintf("\n%s  %s (%s)", output.Time(row.Time), what, row.Record)
+	}
+	return text
+}
