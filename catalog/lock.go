@@ -42,7 +42,7 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 		file.Close()
 		return nil, nil
 	}
-	nonces, err := io.ReadAll(io.LimitReader(file, 256))
+	nonces, err := io.ReadAll(io.LimitReader(file, 4<<10))
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)

@@ -40,6 +40,7 @@ type Options struct {
 	Software string           // named in records
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
 	Look     *Look            // what was read of the repository already; nil: Open looks
+	Floor    string           // how long Init lets every snapshot be kept at least, as a Go duration; "": DefaultFloor
 	// AcceptRollback goes on, with a warning, where the store does not show all that it must have
 	// had.
 	AcceptRollback bool
@@ -117,6 +118,9 @@ func firstConfig(r *Repository, recipients []age.Recipient, writer crypto.Signer
 		Grace:   DefaultGrace.String(),
 		Rules:   1,
 		Floor:   DefaultFloor.String(),
+	}
+	if r.options.Floor != "" {
+		c.Floor = r.options.Floor
 	}
 	for _, recipient := range recipients {
 		text, err := crypto.RecipientText(recipient)

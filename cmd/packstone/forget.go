@@ -391,12 +391,15 @@ func (m forgetSummary) summary() string {
 	return fmt.Sprintf("forgot %d snapshots, kept %d; packstone undelete brings them back until %s", m.Forgotten, m.Kept, output.Time(m.Until))
 }
 
-// period is a stretch of time in days where it is that.
+// period is a stretch of time in days or hours where it is that.
 func period(d time.Duration) string {
-	if days := d / (24 * time.Hour); d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%d days", days)
+	switch {
+	case d%(24*time.Hour) == 0:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%d hours", d/time.Hour)
 	}
-	return output.Duration(d)
+	return d.String()
 }
 
 func parseGroupBy(text string) (by catalog.GroupBy, err error) {

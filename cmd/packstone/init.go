@@ -36,6 +36,7 @@ type initOptions struct {
 	classic    bool
 	sameDomain string
 	force      bool
+	floor      string
 }
 
 func newInit(a *app) *cobra.Command {
@@ -52,7 +53,15 @@ this host's own key. It says which files to move away. With --recipient, only th
 	cmd.Flags().BoolVar(&o.classic, "classic", false, "use X25519 keys instead of hybrid post-quantum ones")
 	cmd.Flags().StringVar(&o.sameDomain, "same-domain-as", "", "share contents' names with another `repository`, so that copies between them deduplicate")
 	cmd.Flags().BoolVar(&o.force, "force", false, "make it in a directory that holds other things")
+	cmd.Flags().StringVar(&o.floor, "retention-floor", "", "keep every snapshot for this `time` at least (default 14d); packstone key policy changes it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun, func(ctx context.Context, _ []string) error {
+		if o.floor != "" {
+			floor, err := parsePeriod(o.floor)
+			if err != nil {
+				return err
+			}
+			o.floor = floor.String()
+		}
 		return a.initialize(ctx, o)
 	})
 }
@@ -171,7 +180,7 @@ func (a *app) initStorage(ctx context.Context, storage *config.Storage, o initOp
 		return nil, err
 	}
 	return catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{
-		Software: "packstone " + version().Version, Memory: a.memoryDirectory(storage.Location()),
+		Software: "packstone " + version().Version, Memory: a.memoryDirectory(storage.Location()), Floor: o.floor,
 	})
 }
 

@@ -16,7 +16,7 @@ func newKey(a *app) *cobra.Command {
 		Short: "Say who can read the repository and which hosts may write to it.",
 		Example: `  packstone key list
   packstone key writer add db1 -o db1.key`,
-	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeyWriter(a), newKeyCollector(a))
+	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeyWriter(a), newKeyCollector(a), newKeyPolicy(a))
 }
 
 // recipientsMessage is what key add and key remove print as JSON.

@@ -95,12 +95,25 @@ func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// habits are verbs of other programs, and what one does here.
+var habits = map[string]string{
+	"unlock":        "it locks nothing. Backups and prune run side by side, and prune ends what was killed",
+	"migrate":       "the repository's format has one version, and nothing to migrate to",
+	"recover":       "packstone snapshots --all lists what was forgotten, packstone undelete brings it back, and packstone catalog rebuild reads the repository anew",
+	"cleanup":       "packstone prune deletes what nothing needs",
+	"compact":       "packstone prune deletes what nothing needs",
+	"rebuild-index": "packstone catalog rebuild reads the repository anew",
+}
+
 // unknownVerb lets a command that holds verbs run without arguments only: any argument would be a verb that it has not.
 func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	hint := ""
+	if word := habits[args[0]]; word != "" && !cmd.HasParent() {
+		return usage("packstone has no %s: %s", args[0], word)
+	}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "; did you mean " + strings.Join(near, " or ") + "?"
 	}

@@ -35,6 +35,7 @@ var messages = map[string]any{
 	"key_writer_bind":   writerBindMessage{},
 	"key_writer_revoke": writerRevokeMessage{},
 	"key_collector_add": collectorAddMessage{},
+	"key_policy":        keyPolicyMessage{},
 	"explain":           explainMessage{},
 
 	summaryPrefix + "backup":          backupSummary{},

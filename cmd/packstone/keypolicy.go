@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+)
+
+// keyPolicyMessage is what key policy prints as JSON.
+type keyPolicyMessage struct {
+	Floor  string `json:"retention_floor" doc:"How long every snapshot is kept at least: nothing but the owner's key forgets a younger one."`
+	Grace  string `json:"grace" doc:"How long what was forgotten can be brought back."`
+	Config uint64 `json:"config" doc:"The number of the configuration that is in force now."`
+	DryRun bool   `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newKeyPolicy(a *app) *cobra.Command {
+	var floor, grace string
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Say how long snapshots are kept at least, and how long what was forgotten can be brought back.",
+		Long: `Both bind collectors and jobs; the owner's key may go below, and is told so. Without flags it says what is in force. It needs the owner's
+key to change anything.`,
+		Example: `  packstone key policy
+  packstone key policy --retention-floor 30d --grace 14d`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&floor, "retention-floor", "", "keep every snapshot for this `time` at least, such as 14d or 36h")
+	cmd.Flags().StringVar(&grace, "grace", "", "delete what was forgotten after this `time`, such as 7d")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
+		return a.keyPolicy(ctx, floor, grace)
+	})
+}
+
+func (a *app) keyPolicy(ctx context.Context, floor, grace string) error {
+	repo, err := a.openWithAnyKeys(ctx)
+	if err != nil {
+		return err
+	}
+	edit, err := policyEdit(floor, grace)
+	if err != nil {
+		return err
+	}
+	if !a.flags.dryRun && floor+grace != "" {
+		owner, err := a.owner(repo)
+		if err != nil {
+			return err
+		}
+		if err := repo.Change(ctx, owner, edit); err != nil {
+			return err
+		}
+	}
+	next := *repo.Config
+	if err := edit(&next); err != nil {
+		return err
+	}
+	m := keyPolicyMessage{Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	text, err := m.fill(&next)
+	if err != nil {
+		return err
+	}
+	a.out.Message("key_policy", m, text)
+	return a.out.Err()
+}
+
+// policyEdit changes a config to what the flags say.
+func policyEdit(floor, grace string) (func(c *catalog.Config) error, error) {
+	var lengths [2]*time.Duration
+	for i, text := range []string{floor, grace} {
+		if text == "" {
+			continue
+		}
+		d, err := parsePeriod(text)
+		if err != nil {
+			return nil, err
+		}
+		lengths[i] = &d
+	}
+	return func(c *catalog.Config) error {
+		if lengths[0] != nil {
+			c.Floor = lengths[0].String()
+		}
+		if lengths[1] != nil {
+			c.Grace = lengths[1].String()
+		}
+		return nil
+	}, nil
+}
+
+func (m *keyPolicyMessage) fill(c *catalog.Config) (text string, err error) {
+	floor, err := c.RetentionFloor()
+	if err != nil {
+		return "", err
+	}
+	grace, err := c.GracePeriod()
+	if err != nil {
+		return "", err
+	}
+	m.Floor, m.Grace = floor.String(), grace.String()
+	text = fmt.Sprintf("every snapshot is kept for %s at least; what was forgotten can be brought back for %s (configuration %d)", period(floor), period(grace), m.Config)
+	if m.DryRun {
+		text = "dry run: " + text
+	}
+	return text, nil
+}
