@@ -140,6 +140,32 @@ func TestAHoldOutweighsEveryForget(t *testing.T) {
 	w.sound()
 }
 
+func TestTheGraceBeginsWhenTheLastHoldHasEnded(t *testing.T) {
+	w := decidingWorld(t)
+	clock := time.Now()
+	w.store.Now = func() time.Time { return clock }
+	a, _ := w.committed("a")
+	hold := func(until time.Time) {
+		w.decides(w.owner, func(ctx context.Context, s *Session) error { return s.Hold(ctx, []archive.Name{a}, "", until) })
+	}
+	hold(time.Time{})
+	w.forget(w.owner, a)
+	clock = clock.Add(time.Hour)
+	w.decides(w.owner, func(ctx context.Context, s *Session) error { return s.Unhold(ctx, []archive.Name{a}) })
+	if gone := w.log().Fate(a).Gone(clock); !gone.Equal(clock) {
+		t.Errorf("gone at %v, and was let go at %v", gone, clock)
+	}
+	until := time.Now().Add(48 * time.Hour).UTC()
+	hold(until)
+	fate := w.log().Fate(a)
+	if gone := fate.Gone(until.Add(-time.Second)); !gone.IsZero() {
+		t.Errorf("gone at %v while it is held", gone)
+	}
+	if gone := fate.Gone(until.Add(time.Hour)); !gone.Equal(until) {
+		t.Errorf("gone at %v, and was held until %v", gone, until)
+	}
+}
+
 func TestWhatAWriterForgetsOrHoldsCountsForNothingAndIsNamed(t *testing.T) {
 	w := decidingWorld(t)
 	a, _ := w.committed("a")

@@ -13,11 +13,13 @@ import (
 // Fate is what the owner and collectors have decided about a commit or checkpoint, and not taken
 // back. That of what nobody has decided about is nil.
 type Fate struct {
-	forgets []*Record
-	holds   []*Record
+	forgets  []*Record
+	holds    []*Record
+	released time.Time // when a hold was taken back last
 }
 
-// Gone is when it was forgotten first; zero if it was not, or if something holds it at now.
+// Gone is when it was forgotten first, or let go by what held it last, if that was later; zero if it
+// was not forgotten, or if something holds it at now.
 func (f *Fate) Gone(now time.Time) time.Time {
 	if f == nil || len(f.forgets) == 0 || len(f.Holds(now)) > 0 {
 		return time.Time{}
@@ -31,7 +33,17 @@ func (f *Fate) Gone(now time.Time) time.Time {
 	if gone.IsZero() {
 		gone = now // this process has just done it
 	}
-	return gone
+	for _, rec := range f.holds { // all of them have ended
+		gone = latest(gone, rec.Until)
+	}
+	return latest(gone, f.released)
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // Holds are the records that hold it at now.
@@ -58,7 +70,7 @@ func (k Kind) decides() bool { return k == Forget || k == Undelete || k == Hold 
 func (l *Log) decide() {
 	l.fates, l.Powerless = map[archive.Name]*Fate{}, nil
 	type pair struct{ cancelled, subject string }
-	cancelled := map[pair]bool{}
+	cancelled, released := map[pair]bool{}, map[string]time.Time{}
 	var forgets, holds []*Record
 	for _, rec := range l.Records {
 		switch {
@@ -72,6 +84,11 @@ func (l *Log) decide() {
 		case rec.Kind == Hold:
 			holds = append(holds, rec)
 		default:
+			for _, subject := range rec.Subjects {
+				if rec.Kind == Unhold {
+					released[subject] = latest(released[subject], rec.Date)
+				}
+			}
 			for _, what := range rec.Cancels {
 				for _, subject := range rec.Subjects {
 					cancelled[pair{what, subject}] = true
@@ -85,6 +102,11 @@ func (l *Log) decide() {
 	}
 	for _, rec := range holds {
 		l.each(rec, counts, func(f *Fate) { f.holds = append(f.holds, rec) })
+	}
+	for subject, at := range released {
+		if id, err := archive.ParseName(subject); err == nil && l.fates[id] != nil {
+			l.fates[id].released = at
+		}
 	}
 }
 

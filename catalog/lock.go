@@ -20,9 +20,12 @@ type laneLock struct {
 	last []string
 }
 
+// laneFile is the file of the cache by which a lane is locked.
+func laneFile(lane Lane) string { return "lanes/" + lane.String() }
+
 // lockLane returns nil if another process holds the lane.
 func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
-	path := cache.Path("lanes/" + lane.String())
+	path := cache.Path(laneFile(lane))
 	if path == "" {
 		return &laneLock{}, nil
 	}

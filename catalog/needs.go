@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ type Term struct {
 func (l *Log) Needed(t Term) (needed []*Record) {
 	superseded := l.Superseded()
 	for _, rec := range l.Records {
-		if rec.Refs.Full != "" && l.needed(rec, t, superseded) {
+		if len(rec.Refs.names()) > 0 && l.needed(rec, t, superseded) {
 			needed = append(needed, rec)
 		}
 	}
@@ -143,7 +144,7 @@ func (r *Repository) NeededPacks(ctx context.Context, log *Log, t Term) (PackSet
 
 // ReadPackUse finds out what every pack is needed for that a record names.
 func (r *Repository) ReadPackUse(ctx context.Context, log *Log, t Term) (PackUse, error) {
-	all := slices.DeleteFunc(slices.Clone(log.Records), func(rec *Record) bool { return rec.Refs.Full == "" })
+	all := slices.DeleteFunc(slices.Clone(log.Records), func(rec *Record) bool { return len(rec.Refs.names()) == 0 })
 	return r.readUse(ctx, log, t, all)
 }
 
@@ -274,6 +275,9 @@ func (r *Repository) readOpen(ctx context.Context, log *Log, s OpenSession) (*Op
 // Dead tells whether a session is one of this host's that nobody is at work in: its lane is not
 // locked, and this host has opened that session in it.
 func (r *Repository) Dead(s OpenSession) bool {
+	if _, err := os.Stat(r.Cache.Path(laneFile(s.Lane))); err != nil {
+		return false // this host never was in that lane, or has no cache
+	}
 	lock, err := lockLane(r.Cache, s.Lane)
 	if err != nil || lock == nil {
 		return false

@@ -128,6 +128,9 @@ func (c *check) checkLog(ctx context.Context) error {
 	if n := len(c.log.Ignored); n > 0 {
 		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%d records of writers that were revoked before: they count for nothing", n))
 	}
+	for _, name := range c.log.Powerless {
+		c.report.Notes = append(c.report.Notes, name+" forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing")
+	}
 	c.report.Records = uint64(len(c.log.Records))
 	return nil
 }

@@ -276,6 +276,7 @@ func (c *collector) round(ctx context.Context, n uint64, at collection.Collector
 // listSessions reads the config again, and lists what is open.
 func (c *collector) listSessions(ctx context.Context) ([]catalog.OpenSession, error) {
 	if c.o.Settle > 0 {
+		c.warn("waiting %v, until every host sees what is about to be deleted", c.o.Settle)
 		if err := c.o.Pause(ctx, c.o.Settle); err != nil {
 			return nil, err
 		}
