@@ -97,12 +97,11 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 		return err
 	}
 	pruning := pruneOptions{graceFlags: o.graceFlags, maxUnused: "0%", deadAfter: defaultDead}
-	if o.prune { // what it asks, it asks before anything is forgotten
-		if _, err := a.grace(v.repo, o.graceFlags); err != nil {
-			return err
-		}
-		pruning.yes = true
+	// What it asks, it asks before anything is forgotten.
+	if f.grace, err = a.grace(v.repo, o.graceFlags); err != nil {
+		return err
 	}
+	pruning.yes = true
 	if len(names) > 0 {
 		err = f.named(names)
 	} else {
@@ -122,6 +121,7 @@ type forgetting struct {
 	*view
 	by      catalog.GroupBy
 	options retention.Options
+	grace   time.Duration
 	owner   bool // the owner's key is used, whom the floor does not bind
 	rows    []forgetRow
 }
@@ -298,11 +298,9 @@ func (f *forgetting) finish(ctx context.Context) error {
 		if err := f.forgetAll(ctx, gone); err != nil {
 			return err
 		}
-		grace, err := f.repo.Config.GracePeriod()
-		if err != nil {
-			return err
+		if f.grace > 0 {
+			m.Until = f.options.Now.Add(f.grace)
 		}
-		m.Until = f.options.Now.Add(grace)
 	}
 	f.tellFloor()
 	f.out.Summary(m, m.text())
@@ -388,7 +386,11 @@ func (m forgetSummary) summary() string {
 	case m.Forgotten == 0:
 		return fmt.Sprintf("forgot nothing, kept %d snapshots", m.Kept)
 	}
-	return fmt.Sprintf("forgot %d snapshots, kept %d; packstone undelete brings them back until %s", m.Forgotten, m.Kept, output.Time(m.Until))
+	text := fmt.Sprintf("forgot %d snapshots, kept %d", m.Forgotten, m.Kept)
+	if !m.Until.IsZero() {
+		text += "; packstone undelete brings them back until " + output.Time(m.Until)
+	}
+	return text
 }
 
 // period is a stretch of time in days or hours where it is that.
