@@ -13,8 +13,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/collect"
+	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -271,7 +271,7 @@ func TestWhatIsBroughtBackDuringACollectionIsWhole(t *testing.T) {
 				if back {
 					backs++
 					to := newTarget()
-					if _, err := w.restoreTo(to, all[0], 0, pipeline.RestoreOptions{Verify: true}); err != nil || old.differs(to) != "" {
+					if _, err := w.restoreTo(to, all[0], 0, restore.Options{Verify: true}); err != nil || old.differs(to) != "" {
 						t.Errorf("restore: %v, %s", err, old.differs(to))
 					}
 				} else {

@@ -46,7 +46,7 @@ func (a *app) keyPolicy(ctx context.Context, floor, grace string) error {
 		return err
 	}
 	if !a.flags.dryRun && floor+grace != "" {
-		owner, err := a.owner(repo)
+		owner, err := a.Owner(repo)
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func TestATargetThatHoldsAnythingIsNotEmpty(t *testing.T) {
 	} {
 		to := postgrestest.Database(t)
 		postgrestest.Exec(t, to, c.sql)
-		_, err := convert(t, postgres.Driver{}, postgres.Driver{}, from, to, database.Options{})
+		_, err := copied(t, postgres.Driver{}, postgres.Driver{}, from, to, convert.Options{})
 		switch {
 		case c.named == "":
 			if err != nil {
@@ -46,7 +46,7 @@ func TestEventTriggersComeLastAndThoseOfTheTargetAreNamed(t *testing.T) {
 	postgrestest.Exec(t, from, `CREATE TABLE ddl_log (n serial PRIMARY KEY, tag text); CREATE TABLE t (id int PRIMARY KEY); COMMENT ON TABLE t IS 'a table'; GRANT SELECT ON t TO pg_monitor;
 		CREATE FUNCTION log_ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.ddl_log (tag) VALUES (tg_tag); END';
 		CREATE EVENT TRIGGER log_ddl ON ddl_command_end EXECUTE FUNCTION log_ddl(); COMMENT ON COLUMN t.id IS 'a column'`)
-	if _, err := convert(t, postgres.Driver{}, postgres.Driver{}, from, to, database.Options{}); err != nil {
+	if _, err := copied(t, postgres.Driver{}, postgres.Driver{}, from, to, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if a, b := dumpRows(t, from), dumpRows(t, to); a != b {
@@ -55,7 +55,7 @@ func TestEventTriggersComeLastAndThoseOfTheTargetAreNamed(t *testing.T) {
 	own := postgrestest.Database(t)
 	postgrestest.Exec(t, own, `CREATE EXTENSION hstore; CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 		CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION ev(); ALTER EXTENSION hstore ADD FUNCTION ev()`)
-	report, err := convert(t, postgres.Driver{}, postgres.Driver{}, from, own, database.Options{})
+	report, err := copied(t, postgres.Driver{}, postgres.Driver{}, from, own, convert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,68 +1,33 @@
 package files
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"weak"
 
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/source/sourcetest"
 )
 
-// watching looks whether what was found in directories that were left is still in memory.
-type watching struct {
-	t     *testing.T
-	walk  *walk
-	tasks map[weak.Pointer[task]]bool
-	held  int
-}
-
-func (v *watching) Visit(e *entry.Entry) error {
-	if filepath.Base(e.Path) == "last" {
-		runtime.GC()
-		for task := range v.tasks {
-			if task.Value() != nil {
-				v.held++
-			}
-		}
-	}
-	v.walk.mu.Lock()
-	defer v.walk.mu.Unlock()
-	for _, waits := range v.walk.queue {
-		v.tasks[weak.Make(waits)] = true
-	}
-	return nil
-}
-
-func (v *watching) Problem(path string, err error) { v.t.Errorf("%s: %v", path, err) }
-
+// TestWhatWasVisitedIsForgotten holds the block of a directory while what was found below it is gone through.
 func TestWhatWasVisitedIsForgotten(t *testing.T) {
-	dir := t.TempDir()
-	const directories = 4 * blockSize
-	for i := range directories {
-		if err := os.MkdirAll(filepath.Join(dir, "sub", fmt.Sprintf("d%04d", i)), 0o700); err != nil {
-			t.Fatal(err)
+	at := &frame{task: new(task)}
+	var below []weak.Pointer[task]
+	for range 100 {
+		found := new(task)
+		below = append(below, weak.Make(found))
+		at.task.Value.items = append(at.task.Value.items, item{entry: new(entry.Entry), below: found})
+	}
+	for range below {
+		if found, err := visitItems(at, new(sourcetest.Recorder)); err != nil || found == nil {
+			t.Fatalf("got %v, %v, want what lies below the directory", found, err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "sub", "last"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	runtime.GC()
+	for i, found := range below {
+		if found.Value() != nil {
+			t.Errorf("what lies below directory %d is in memory after it was visited", i)
+		}
 	}
-	s, err := New(Options{Roots: []string{dir}, Parallel: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if err := s.ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	v := &watching{t: t, walk: newWalk(s), tasks: map[weak.Pointer[task]]bool{}}
-	v.walk.held = 2 * aheadLimit // so that the visitor begins each task itself, when it has seen it wait
-	if err := v.walk.run(t.Context(), v); err != nil {
-		t.Fatal(err)
-	}
-	if len(v.tasks) < directories || v.held > blockSize {
-		t.Errorf("at the end of a directory of %d others, %d of %d tasks are in memory", directories, v.held, len(v.tasks))
-	}
+	runtime.KeepAlive(at)
 }
