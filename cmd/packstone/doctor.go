@@ -36,8 +36,7 @@ the cache directory and the space are looked at. Advice does not fail; the exit 
 what a first backup would take.
 --print-policy prints a bucket policy for a role: writer, collector or reader. That of a writer is for the host NAME alone, which can then put
 nothing in the way of other hosts' records.`,
-		Example: `  packstone doctor
-  packstone doctor --bandwidth /srv
+		Example: `  packstone doctor --bandwidth /srv
   packstone doctor -r s3://offsite/platform --print-policy writer db1 --principal arn:aws:iam::123456789012:user/db1`,
 		Args: cobra.ArbitraryArgs,
 	}

@@ -81,8 +81,8 @@ func newUndelete(a *app) *cobra.Command {
 		Short: "Bring back snapshots that were forgotten, as long as nothing of them is deleted.",
 		Long: `It takes the owner's key, or a collector's. Within the grace (7 days, unless the owner has signed another) nothing of what is forgotten is
 deleted. packstone snapshots --all lists what was forgotten.`,
-		Example: `  packstone snapshots --all
-  packstone undelete 4f2a81c0`,
+		Example: `  packstone undelete 4f2a81c0
+  packstone undelete 4f2a81c0 9be70d12`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {

@@ -25,7 +25,7 @@ func newKeyCollector(a *app) *cobra.Command {
 		Use:   "collector",
 		Short: "Admit who forgets snapshots and deletes what is dead.",
 		Example: `  packstone key collector add nightly -o collector.key
-  packstone key list`,
+  packstone key collector add nightly > collector.key`,
 	}, newKeyCollectorAdd(a))
 }
 

@@ -12,6 +12,7 @@ const (
 	CodeLeftOut Code = "DB102" // it was left out by choice
 	CodeHistory Code = "DB103" // only a table's current rows are copied, not their history
 	CodeHidden  Code = "DB104" // the user may not see it, and it is left out
+	CodeStandby Code = "DB105" // a standby does not have the rows of an unlogged table
 
 	CodeTypeChanged      Code = "DB110" // a column has another type
 	CodeGeneratedPlain   Code = "DB111" // a computed column holds its values as a plain one
@@ -68,6 +69,7 @@ const (
 	CodeOwner       Code = "DB304" // it belongs to whoever imports
 	CodeInvoker     Code = "DB305" // it runs with the rights of whoever uses it
 	CodeMoved       Code = "DB306" // it names another schema, or goes on naming the source's
+	CodeActsOnIt    Code = "DB307" // an event trigger of the target acts on what is imported
 	CodeDefiner     Code = "DB313" // it belongs to another, or runs with the rights of whoever uses it
 	CodeDefinerLost Code = "DB314" // it would run with more rights than its definer had, and is left out
 	CodeUntrusted   Code = "DB320" // it would run with more rights than its owner has

@@ -467,7 +467,7 @@ func (c *catalog) neutral(filter database.Filter) *database.Schema {
 func (c *catalog) nameAbsent(s *database.Schema, r *relation) {
 	if c.absent(r.Persistence) {
 		s.Findings = append(s.Findings, database.Finding{
-			Object: named("rows of unlogged table", r.Schema, r.Name), Status: database.Dropped, Code: "DB103", Reason: "a standby does not have them: back up its primary",
+			Object: named("rows of unlogged table", r.Schema, r.Name), Status: database.Dropped, Code: database.CodeStandby, Reason: "a standby does not have them: back up its primary",
 		})
 	}
 	for _, oid := range c.order {

@@ -59,7 +59,7 @@ func TestEventTriggersComeLastAndThoseOfTheTargetAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(report.Inexact(), func(f database.Finding) bool { return f.Code == "DB306" && f.Object.Name == "mine" }) {
+	if !slices.ContainsFunc(report.Inexact(), func(f database.Finding) bool { return f.Code == database.CodeActsOnIt && f.Object.Name == "mine" }) {
 		t.Errorf("the target's event trigger is not named: %v", report.Inexact())
 	}
 }

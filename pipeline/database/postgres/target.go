@@ -209,7 +209,7 @@ func (t *target) nameEvents(ctx context.Context, p *database.Plan) error {
 	var name string
 	return each(ctx, t.conn, "SELECT evtname::text FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D' AND evtevent <> 'login' ORDER BY 1", []any{&name}, func() error {
 		p.Findings = append(p.Findings, database.Finding{
-			Object: named("event trigger", "", name), Status: database.Approximated, Code: "DB306",
+			Object: named("event trigger", "", name), Status: database.Approximated, Code: database.CodeActsOnIt,
 			Reason: "it is the target's own, and has acted on what was made here",
 		})
 		return nil

@@ -30,14 +30,16 @@ func Start(t testing.TB, command *exec.Cmd, address string, logs func() string) 
 	go func() { _ = command.Wait(); close(p.ended) }()
 	t.Cleanup(p.Kill)
 	for range 400 {
-		if listens(address) {
-			return p
-		}
+		listening := listens(address)
 		select {
 		case <-p.ended:
 			t.Fatalf("%s ended at once: %s", command.Path, logs())
-		case <-time.After(50 * time.Millisecond):
+		default:
 		}
+		if listening {
+			return p
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("%s does not listen: %s", command.Path, logs())
 	return nil
@@ -51,19 +53,25 @@ func listens(address string) bool {
 	return conn.Close() == nil
 }
 
-// Kill ends the server and all its sessions at once. The server is stopped first: a session that it began after they were listed
-// would go on, and keep its port.
+// Kill ends the server and all its sessions, and returns when they are gone. The server is stopped first: a session that it began after
+// they were listed would go on, and keep its port.
 func (p *Process) Kill() {
 	p.stop()
-	p.Sessions()
+	sessions := descendants(p.command.Process.Pid)
+	end(sessions)
 	_ = p.command.Process.Kill()
 	<-p.ended
+	for _, pid := range sessions {
+		for !isIn(pid, "ZX") {
+			time.Sleep(time.Millisecond)
+		}
+	}
 }
 
 // stop halts the server itself and waits until it stands still or has ended.
 func (p *Process) stop() {
 	_ = p.command.Process.Signal(syscall.SIGSTOP)
-	for !p.stands() {
+	for !isIn(p.command.Process.Pid, "TtZX") {
 		select {
 		case <-p.ended:
 			return
@@ -72,16 +80,18 @@ func (p *Process) stop() {
 	}
 }
 
-// stands tells whether the server does not run: proc(5), the state behind the name in parentheses.
-func (p *Process) stands() bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+// isIn tells whether a process is in one of some states, as proc(5) has them, or is gone.
+func isIn(pid int, states string) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, state, found := strings.Cut(string(stat), ") ")
-	return err != nil || !found || strings.ContainsAny(state[:1], "TtZX")
+	return err != nil || !found || strings.ContainsAny(state[:1], states)
 }
 
 // Sessions ends the sessions of the server, which itself goes on.
-func (p *Process) Sessions() {
-	for _, pid := range descendants(p.command.Process.Pid) {
+func (p *Process) Sessions() { end(descendants(p.command.Process.Pid)) }
+
+func end(pids []int) {
+	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
