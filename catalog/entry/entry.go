@@ -84,12 +84,6 @@ type Entry struct {
 // IsMark tells whether e only says that something was there.
 func (e *Entry) IsMark() bool { return e.Unknown != Captured && e.Type != Directory }
 
-// HasMode tells whether the permissions are known.
-func (e *Entry) HasMode() bool { return e.Mode != 0 || e.Known&KnowsMode != 0 }
-
-// HasOwner tells whether UID and GID are known.
-func (e *Entry) HasOwner() bool { return e.UID != 0 || e.GID != 0 || e.Known&KnowsOwner != 0 }
-
 // HasModTime tells whether the modification time is known.
 func (e *Entry) HasModTime() bool { return !e.ModTime.IsZero() || e.Known&KnowsModTime != 0 }
 
