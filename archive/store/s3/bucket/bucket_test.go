@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -301,7 +302,8 @@ func TestSilenceIsUnreachableAndSaysWhatToDo(t *testing.T) {
 // it could send.
 func endless(sent *atomic.Int64, status int, begin, piece string) http.HandlerFunc {
 	piece = strings.Repeat(piece, 1+(64<<10)/len(piece))
-	return func(w http.ResponseWriter, _ *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("ETag", `"e"`)
 		w.Header().Set("Last-Modified", "Fri, 20 Nov 2026 14:00:00 GMT")
 		w.WriteHeader(status)
@@ -348,7 +350,8 @@ func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 			sent.Store(0)
 			begun := time.Now()
 			err := a.ask(client)
-			if sent.Load() > most || err != nil && retry.Transient(err) || err == nil && what != "the answer to a put" {
+			again := err != nil && retry.Transient(err) && !errors.Is(err, net.ErrClosed) // an SDK may end the connection of its own accord
+			if sent.Load() > most || again || err == nil && what != "the answer to a put" {
 				t.Errorf("%s: %s: %v after %d bytes in %v, want a final error after a few", name, what, err, sent.Load(), time.Since(begun))
 			}
 		}
