@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jlaffaye/ftp"
 
@@ -137,15 +138,17 @@ func (c *Conn) startTLS(ctx context.Context, w wire) error {
 
 // openData returns a data connection that is still being made, so that the command that it is for is on its way meanwhile.
 func (c *Conn) openData(address string) (net.Conn, error) {
-	l := &late{ready: make(chan struct{})}
+	unneeded := make(chan struct{})
+	l := &late{ready: make(chan struct{}), refused: c.control.refused, dismiss: sync.OnceFunc(func() { close(unneeded) })}
 	go func() {
-		defer close(l.ready)
 		w, err := c.open(context.Background(), address)
 		if err == nil {
 			err = w.SetWriteBuffer(sendBuffer)
 		}
-		if l.wire, l.err = w, err; err != nil {
-			c.fail(fmt.Errorf("open a data connection: %w", err)) // or the server would be waited for, as long as it waits for us
+		l.wire, l.err = w, err
+		close(l.ready)
+		if err != nil {
+			c.failUnless(unneeded, fmt.Errorf("open a data connection: %w", err))
 		}
 	}()
 	d := &data{Conn: l, wire: l, take: c.take}
@@ -153,6 +156,19 @@ func (c *Conn) openData(address string) (net.Conn, error) {
 		d.Conn = tls.Client(l, c.tls)
 	}
 	return d, nil
+}
+
+// answerGrace is how long an answer may be on its way that says why the server takes no data connection.
+const answerGrace = 2 * time.Second
+
+// failUnless cuts the connection, or the server would be waited for, as long as it waits for us. It does not if the server has refused
+// the command, and with it the data connection.
+func (c *Conn) failUnless(unneeded <-chan struct{}, err error) {
+	select {
+	case <-unneeded:
+	case <-time.After(answerGrace):
+		c.fail(err)
+	}
 }
 
 // fail cuts the connection for a reason of our own.

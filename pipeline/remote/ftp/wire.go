@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,9 @@ type late struct {
 	ready chan struct{} // closed when wire is there, or err
 	wire  wire
 	err   error
+
+	refused func() bool // tells whether the server did not take the command that the connection is for
+	dismiss func()      // says that nobody needs the connection
 }
 
 func (l *late) wait() (wire, error) {
@@ -73,7 +77,12 @@ func (l *late) on(f func(wire) error) error {
 }
 
 // Close implements net.Conn.
-func (l *late) Close() error { return l.on(func(w wire) error { return w.Close() }) }
+func (l *late) Close() error {
+	if l.refused() {
+		l.dismiss()
+	}
+	return l.on(func(w wire) error { return w.Close() })
+}
 
 // CloseWrite ends what is sent.
 func (l *late) CloseWrite() error { return l.on(func(w wire) error { return w.CloseWrite() }) }
@@ -159,6 +168,12 @@ func (g *greeted) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return g.Conn.Write(p)
+}
+
+// refused tells whether the last answer was that a command was not taken.
+func (g *greeted) refused() bool {
+	answer := lastLine(g.last)
+	return strings.HasPrefix(answer, "4") || strings.HasPrefix(answer, "5")
 }
 
 // data is a data connection.
