@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -146,12 +145,12 @@ func (v *view) subjects(verb string, names []string) (ids []archive.Name, err er
 		case len(found) == 0:
 			return nil, exitWith(exitFailed, "%s: no forgotten snapshot has an id that begins so, as packstone snapshots --all lists them: %w", output.Name(name), catalog.ErrNoSnapshot)
 		case len(found) > 1:
-			return nil, exitWith(exitUsage, "%s: %d ids begin so", output.Name(name), len(found))
+			return nil, exitWith(exitUsage, "%s: %d ids begin so; type more of the one that is meant", output.Name(name), len(found))
 		}
 		if verb == "unhold" && len(v.log.Fate(found[0]).Holds(time.Time{})) == 0 {
 			return nil, exitWith(exitFailed, "snapshot %.12s is not held", found[0])
 		}
 		ids = append(ids, found[0])
 	}
-	return ids, errors.Join(err)
+	return ids, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -85,9 +84,4 @@ func (a *app) addCollector(ctx context.Context, name, file string) error {
 	return a.out.Err()
 }
 
-func (m collectorAddMessage) text() string {
-	if m.Content != "" {
-		return strings.TrimRight(m.Content, "\n")
-	}
-	return "wrote the key file of " + m.Name + " to " + m.File
-}
+func (m collectorAddMessage) text() string { return keyFileText(m.Name, m.File, m.Content) }

@@ -123,11 +123,14 @@ func keeping(path string, text []byte) func() (drop func() error, err error) {
 	}
 }
 
-func (m writerAddMessage) text() string {
-	if m.Content != "" {
-		return strings.TrimRight(m.Content, "\n")
+func (m writerAddMessage) text() string { return keyFileText(m.Name, m.File, m.Content) }
+
+// keyFileText is a key file that was not written anywhere, or where it was.
+func keyFileText(name, file, content string) string {
+	if content != "" {
+		return strings.TrimRight(content, "\n")
 	}
-	return "wrote the key file of " + m.Name + " to " + m.File
+	return "wrote the key file of " + name + " to " + file
 }
 
 func newKeyWriterList(a *app) *cobra.Command {
