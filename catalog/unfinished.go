@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"bufio"
-
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
