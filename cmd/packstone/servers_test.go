@@ -7,12 +7,11 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +30,8 @@ type fileServer struct {
 	own      func(t testing.TB)
 	kill     func()
 	start    func(t testing.TB)
-	busy     func() bool
+	proxy    *countingProxy // what url names; data of FTP goes beside it
+	tenth    int64          // about a tenth of the bytes by which a client asks for 600 files; a third of it is less than a listing takes
 	// fetched and stored are the files and bytes that went over the wire so far. Where a server does not log them, files is -1 and
 	// bytes are all that came through.
 	fetched, stored func() (files int, bytes int64)
@@ -72,12 +72,14 @@ func ftpServer(t testing.TB, s *ftptest.Server, scheme string) *fileServer {
 			return files, bytes
 		}
 	}
+	proxy := startProxy(t, s.Port)
 	server := &fileServer{
-		disk: s.Disk, url: fmt.Sprintf("%s://%s@127.0.0.1:%d%s", scheme, s.LoginUser(), s.Port, s.Path), settings: ", password_file: " + password,
-		env: []string{"PACKSTONE_REMOTE_PASSWORD_FILE=" + password}, own: s.Own, kill: s.Kill, start: s.Start, busy: s.Busy,
+		disk: s.Disk, url: fmt.Sprintf("%s://%s@127.0.0.1:%d%s", scheme, s.LoginUser(), proxy.port, s.Path), settings: ", password_file: " + password,
+		env: []string{"PACKSTONE_REMOTE_PASSWORD_FILE=" + password}, own: s.Own, kill: func() { s.Kill() }, start: s.Start, proxy: proxy, tenth: 6 << 10,
 		fetched: count(false), stored: count(true), noModes: s.LoginUser() == "anonymous",
 	}
 	if scheme != "ftp" {
+		server.tenth *= 2
 		server.settings += ", ca_file: " + s.CAFile()
 		server.env = append(server.env, "PACKSTONE_REMOTE_CA_FILE="+s.CAFile())
 	}
@@ -100,15 +102,41 @@ func sshKind(t testing.TB) *fileServer {
 	return &fileServer{
 		disk: s.Disk, url: fmt.Sprintf("sftp://%s@127.0.0.1:%d%s", s.Client().User, proxy.port, s.Disk), settings: ", known_hosts: " + file + ", key_file: " + s.KeyFile,
 		env: []string{"PACKSTONE_REMOTE_KNOWN_HOSTS=" + file, "PACKSTONE_REMOTE_KEY_FILE=" + s.KeyFile},
-		own: func(testing.TB) {}, kill: s.Kill, start: s.Restart, busy: s.Busy,
+		own: func(testing.TB) {}, kill: func() { s.Kill() }, start: s.Restart, proxy: proxy, tenth: 30 << 10,
 		fetched: func() (int, int64) { return -1, proxy.down.Load() }, stored: func() (int, int64) { return -1, proxy.up.Load() },
 	}
 }
 
-// countingProxy passes connections on to a port of this machine and counts bytes.
+// countingProxy passes connections on to a port of this machine and counts bytes. It can stop before it passes on what a client sends.
 type countingProxy struct {
 	port     int
 	up, down atomic.Int64
+
+	gate    sync.Mutex
+	stopAt  int64         // bytes of up; 0: never
+	reached chan struct{} // it has stopped
+	resume  chan struct{}
+}
+
+// stop has the next n bytes of clients pass, and what comes then wait until goOn is called. It says on reached that it waits.
+func (p *countingProxy) stop(n int64) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	p.stopAt = p.up.Load() + n
+}
+
+func (p *countingProxy) goOn() { p.resume <- struct{}{} }
+
+// sent counts what a client sent, and waits where the proxy is to stop.
+func (p *countingProxy) sent(n int) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if p.stopAt > 0 && p.up.Load() >= p.stopAt {
+		p.stopAt = 0
+		p.reached <- struct{}{}
+		<-p.resume
+	}
+	p.up.Add(int64(n))
 }
 
 func startProxy(t testing.TB, to int) *countingProxy {
@@ -118,7 +146,7 @@ func startProxy(t testing.TB, to int) *countingProxy {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	p := &countingProxy{port: l.Addr().(*net.TCPAddr).Port}
+	p := &countingProxy{port: l.Addr().(*net.TCPAddr).Port, reached: make(chan struct{}), resume: make(chan struct{})}
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -130,20 +158,20 @@ func startProxy(t testing.TB, to int) *countingProxy {
 				client.Close()
 				continue
 			}
-			go pass(server, client, &p.up)
-			go pass(client, server, &p.down)
+			go pass(server, client, p.sent)
+			go pass(client, server, func(n int) { p.down.Add(int64(n)) })
 		}
 	}()
 	return p
 }
 
-func pass(to, from net.Conn, count *atomic.Int64) {
+func pass(to, from net.Conn, count func(int)) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
-		count.Add(int64(n))
+		count(n)
 		if _, failed := to.Write(buffer[:n]); failed != nil || err != nil {
 			return
 		}
@@ -484,21 +512,12 @@ func TestASecondRestoreByFTPAsksForListingsAlone(t *testing.T) {
 			from.own(t)
 			s := newStation(t, from)
 			s.run(0, nil, "backup", "all")
-			address, err := url.Parse(to.url)
-			if err != nil {
-				t.Fatal(err)
-			}
-			port, err := strconv.Atoi(address.Port())
-			if err != nil {
-				t.Fatal(err)
-			}
-			proxy := startProxy(t, port)
 			done := map[bool]int{true: exitMissing}[to.noModes]
-			restore := []string{"restore", "latest", "--to", strings.Replace(to.url, ":"+address.Port(), fmt.Sprintf(":%d", proxy.port), 1)}
+			restore := []string{"restore", "latest", "--to", to.url}
 			s.run(done, to.env, restore...)
-			first := proxy.up.Load()
+			first := to.proxy.up.Load()
 			summary, _ := s.run(done, to.env, restore...)
-			second := proxy.up.Load() - first
+			second := to.proxy.up.Load() - first
 			t.Logf("commands: %d bytes, and %d of the second restore", first, second)
 			folders := len(describeTree(t, from.disk, false)) - n - 1
 			most := int64(folders*150 + 1000)
@@ -531,12 +550,11 @@ func TestABackupAndARestoreOutliveServersThatAreKilledAndStartedAgain(t *testing
 	})
 }
 
-// outlive kills the one server while it is listed and read, and the other while it is listed and written, five times each.
+// outlive kills the one server while it is listed and read, and the other while it is listed and written.
 func (s *station) outlive(from, to *fileServer) {
 	s.t.Helper()
-	total := bytesIn(s.t, from.disk)
-	s.whileKilling(from, from.fetched, total, 0, nil, "backup", "all")
-	s.whileKilling(from, from.fetched, 0, 0, nil, "backup", "all")
+	s.whileKilling(from, from.transferring(), 0, nil, "backup", "all")
+	s.whileKilling(from, from.listOnly(), 0, nil, "backup", "all")
 	if to == nil {
 		return
 	}
@@ -544,64 +562,42 @@ func (s *station) outlive(from, to *fileServer) {
 	if to.noModes {
 		done = exitMissing
 	}
-	s.whileKilling(to, to.stored, total, done, to.env, "restore", "latest", "--to", to.url)
+	s.whileKilling(to, to.transferring(), done, to.env, "restore", "latest", "--to", to.url)
 	s.same(from.disk, filepath.Join(to.disk, "files"), to)
-	s.whileKilling(to, to.stored, 0, done, to.env, "restore", "latest", "--to", to.url)
+	s.whileKilling(to, to.listOnly(), done, to.env, "restore", "latest", "--to", to.url)
 	s.same(from.disk, filepath.Join(to.disk, "files"), to)
 }
 
-// whileKilling runs the program, and kills the server when it has begun to list and after a few parts of total bytes. The program must end with want.
-func (s *station) whileKilling(server *fileServer, count func() (int, int64), total int64, want int, env []string, args ...string) {
+// listOnly and transferring are when a server is killed: after how many bytes of a client, and after how many more the next time.
+func (f *fileServer) listOnly() []int64 { return []int64{f.tenth / 3} }
+
+func (f *fileServer) transferring() []int64 {
+	return []int64{f.tenth / 3, f.tenth, f.tenth, f.tenth, f.tenth}
+}
+
+// whileKilling runs the program, and kills the server and starts it again at each of some points. The program must end with want.
+func (s *station) whileKilling(server *fileServer, points []int64, want int, env []string, args ...string) {
 	s.t.Helper()
-	moments := []int64{0, total / 10, total * 3 / 10, total * 6 / 10, total * 9 / 10}
-	if total == 0 {
-		moments = moments[:1]
-	}
-	for server.busy() { // sessions of the last run, which the server has yet to end
-		time.Sleep(5 * time.Millisecond)
-	}
-	_, before := count()
+	server.proxy.stop(points[0])
 	ended := make(chan string, 1)
 	go func() {
 		code, stdout, stderr := runWith(s.t, append(slices.Clone(s.env), env...), append([]string{"--json"}, args...)...)
 		ended <- map[bool]string{false: fmt.Sprintf("%v ends with %d, want %d\n%s%s", args, code, want, tail(stdout), tail(stderr))}[code == want]
 	}()
-	killed := 0
-	for {
+	for killed := 0; ; {
 		select {
 		case failure := <-ended:
-			if failure != "" {
-				s.t.Fatal(failure)
+			if failure != "" || killed < len(points) {
+				s.t.Fatalf("%v: the server was killed %d times, want %d; %s", args[0], killed, len(points), failure)
 			}
-			s.t.Logf("%v: the server was killed %d times", args[0], killed)
 			return
-		case <-time.After(5 * time.Millisecond):
-		}
-		if killed == len(moments) || !server.busy() {
-			continue
-		}
-		if _, now := count(); now-before >= moments[killed] {
+		case <-server.proxy.reached:
 			server.kill()
 			server.start(s.t)
-			killed++
+			if killed++; killed < len(points) {
+				server.proxy.stopAt = server.proxy.up.Load() + points[killed] // whoever waits holds the gate
+			}
+			server.proxy.goOn()
 		}
 	}
-}
-
-func bytesIn(t testing.TB, dir string) (total int64) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			total += info.Size()
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return total
 }

@@ -53,10 +53,10 @@ func listens(address string) bool {
 	return conn.Close() == nil
 }
 
-// Kill ends the server and all its sessions, and returns when they are gone. The server is stopped first: a session that it began after
-// they were listed would go on, and keep its port.
+// Kill ends the server and all its sessions, and returns when they are gone. Each is halted before its children are listed: those that it
+// began after that would go on, and keep the server's port.
 func (p *Process) Kill() {
-	p.stop()
+	halt(p.command.Process.Pid)
 	sessions := descendants(p.command.Process.Pid)
 	end(sessions)
 	_ = p.command.Process.Kill()
@@ -68,15 +68,11 @@ func (p *Process) Kill() {
 	}
 }
 
-// stop halts the server itself and waits until it stands still or has ended.
-func (p *Process) stop() {
-	_ = p.command.Process.Signal(syscall.SIGSTOP)
-	for !isIn(p.command.Process.Pid, "TtZX") {
-		select {
-		case <-p.ended:
-			return
-		case <-time.After(time.Millisecond):
-		}
+// halt stops a process and waits until it stands still or has ended.
+func halt(pid int) {
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	for !isIn(pid, "TtZX") {
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -96,10 +92,7 @@ func end(pids []int) {
 	}
 }
 
-// Busy tells whether the server has sessions.
-func (p *Process) Busy() bool { return len(descendants(p.command.Process.Pid)) > 0 }
-
-// descendants finds the processes that pid has started, and those have.
+// descendants halts the processes that pid has started, and those that they have, and returns them.
 func descendants(pid int) []int {
 	var all []int
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -107,6 +100,7 @@ func descendants(pid int) []int {
 		text, _ := os.ReadFile(list)
 		for _, word := range strings.Fields(string(text)) {
 			if child, err := strconv.Atoi(word); err == nil {
+				halt(child)
 				all = append(append(all, descendants(child)...), child)
 			}
 		}
