@@ -3,7 +3,10 @@ package postgres
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"io"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -125,5 +128,41 @@ func BenchmarkReading(b *testing.B) {
 		if err := order.finish(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkOrder sorts rows whose keys are random, and rows that lie in order.
+func BenchmarkOrder(b *testing.B) {
+	const rows = 1 << 20
+	table := &database.Table{Columns: []*database.Column{{Name: "id", Type: database.Type{Kind: database.UUID}}, {Name: "text", Type: database.Type{Kind: database.Text}}}, Order: []string{"id"}}
+	for _, random := range []bool{true, false} {
+		b.Run(map[bool]string{true: "random", false: "in-order"}[random], func(b *testing.B) {
+			source := rand.NewChaCha8([32]byte{1})
+			key, id, text := make([]byte, 16), make([]byte, 32), bytes.Repeat([]byte("some text "), 8)
+			b.SetBytes(rows * int64(len(id)+len(text)))
+			for b.Loop() {
+				o := newOrder(newKeyEncoder(table), b.TempDir(), func(batch *database.Batch) error { batch.Release(); return nil })
+				batch := database.NewBatch()
+				for i := range rows {
+					if random {
+						source.Read(key)
+					} else {
+						binary.BigEndian.PutUint64(key, uint64(i))
+					}
+					batch.Text(hex.AppendEncode(id[:0], key))
+					batch.Text(text)
+					batch.EndRow()
+					if batch.Full() {
+						if err := o.add(batch); err != nil {
+							b.Fatal(err)
+						}
+						batch = database.NewBatch()
+					}
+				}
+				if err := errors.Join(o.add(batch), o.finish(), o.close()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

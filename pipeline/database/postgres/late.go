@@ -3,24 +3,30 @@ package postgres
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// lateRows sorts rows in memory and by runs in a file.
+// lateRows sorts rows in memory and by runs in a file. A run is sorted and written while the rows of the next one come.
 type lateRows struct {
 	keys *keyEncoder
 	dir  string
-	room int    // bytes in memory
+	room int    // bytes in memory, apart from the run that is being written
 	disk int64  // bytes in the file
 	held *block // rows in memory
 	size int
 	file *os.File
-	runs []int64 // where each ends
+
+	writing errgroup.Group // of one run; what follows is its own meanwhile
+	spare   *block
+	runs    []int64 // where each ends
 }
 
 // add takes a row; send gets all rows, sorted, when there is no room for more.
@@ -30,10 +36,13 @@ func (l *lateRows) add(row []byte, key sortKey, send func([]byte) error) error {
 	}
 	l.held.add(row, key)
 	l.size += len(row)
-	switch {
-	case l.size < l.room:
+	if l.size < l.room {
 		return nil
-	case l.dir == "" || l.written() >= l.disk:
+	}
+	if err := l.writing.Wait(); err != nil {
+		return err
+	}
+	if l.dir == "" || l.written() >= l.disk {
 		return l.drain(send)
 	}
 	return l.spill()
@@ -46,14 +55,21 @@ func (l *lateRows) written() int64 {
 	return l.runs[len(l.runs)-1]
 }
 
-// spill writes the rows in memory as a run.
+// spill begins to write the rows in memory as a run. No other may be under way.
 func (l *lateRows) spill() (err error) {
 	if l.file == nil {
 		if l.file, err = unnamedFile(l.dir); err != nil {
 			return err
 		}
 	}
-	b := l.held
+	full := l.held
+	l.held, l.size, l.spare = l.spare, 0, nil
+	l.writing.Go(func() error { return l.write(full) })
+	return nil
+}
+
+// write sorts rows, adds them to the file as a run, and keeps their memory.
+func (l *lateRows) write(b *block) error {
 	b.sort()
 	at := l.written()
 	w := bufio.NewWriterSize(io.NewOffsetWriter(l.file, at), 256<<10)
@@ -65,13 +81,12 @@ func (l *lateRows) spill() (err error) {
 		w.Write(row)
 		at += int64(n + len(row))
 	}
-	l.runs = append(l.runs, at)
-	b.batch.Reset()
-	b.reset()
-	l.size = 0
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("put rows aside to sort them: %w", err)
 	}
+	b.batch.Reset()
+	b.reset()
+	l.runs, l.spare = append(l.runs, at), b
 	return nil
 }
 
@@ -90,6 +105,9 @@ func unnamedFile(dir string) (*os.File, error) {
 
 // drain gives all rows in order and forgets them.
 func (l *lateRows) drain(send func([]byte) error) error {
+	if err := l.writing.Wait(); err != nil {
+		return err
+	}
 	var all []*run
 	if l.held != nil {
 		l.held.sort()
@@ -105,11 +123,13 @@ func (l *lateRows) drain(send func([]byte) error) error {
 	return merge(all, send)
 }
 
+// close tells the error of a run of which nobody asked yet.
 func (l *lateRows) close() error {
+	err := l.writing.Wait()
 	if l.file == nil {
-		return nil
+		return err
 	}
-	return l.file.Close()
+	return errors.Join(err, l.file.Close())
 }
 
 // merge gives the rows of all runs in order.

@@ -28,14 +28,14 @@ type order struct {
 	size   int
 	passed sortKey // the highest key handed on; nil: none
 	out    *database.Batch
-	late   lateRows
+	late   *lateRows
 	spare  []*block
 }
 
 // newOrder gives an order whose late rows wait in a directory; if that is empty, they go on sooner.
 // It must be closed.
 func newOrder(keys *keyEncoder, dir string, send func(*database.Batch) error) *order {
-	late := lateRows{keys: keys, dir: dir, room: windowBytes, disk: lateBytes}
+	late := &lateRows{keys: keys, dir: dir, room: windowBytes, disk: lateBytes}
 	return &order{keys: keys, send: send, room: windowBytes, out: database.NewBatch(), late: late}
 }
 
