@@ -12,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -25,18 +24,17 @@ type app struct {
 	flags   globalFlags
 	started bool // the command line is good and the verb's work has begun
 	out     *output.Printer
-	loaded  *config.Config // by settings, once
-	cache   string         // of the repository that was opened last; empty: none
-	damaged bool           // some of the repository's records do not hold
-	used    uses           // of the verb
+	damaged bool // some of the repository's records do not hold
+	used    uses // of the verb
 	// patience tells of storage that does not answer.
 	patience *output.Patience
 }
 
 func newApp(p process) *app {
 	a := &app{process: p, Machine: machine.New(p.env), patience: &output.Patience{}}
-	a.Flags, a.Stdin, a.Stderr, a.Settings = &a.flags.Flags, p.stdin, p.stderr, a.settings
+	a.Flags, a.Stdin, a.Stderr, a.Software = &a.flags.Flags, p.stdin, p.stderr, "packstone "+version().Version
 	a.Warn = func(text string) { a.out.Warn(output.Warning{Message: text}) }
+	a.Note = func(format string, args ...any) { a.out.Note(format, args...) }
 	return a
 }
 
@@ -86,6 +84,11 @@ func (a *app) framesPerSecond() (float64, error) {
 		return 0, usage("PACKSTONE_PROGRESS_FPS=%q: must be a number above 0 and at most 60", text)
 	}
 	return fps, nil
+}
+
+// warnOf tells what a person should know of an item.
+func (a *app) warnOf(item, text string) {
+	a.out.Warn(output.Warning{Item: output.Name(item), Message: text})
 }
 
 // hookRunner runs commands of the settings file.

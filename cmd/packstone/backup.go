@@ -119,11 +119,11 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if len(a.flags.Recipients) > 0 && !made {
 		return usage("backup has no use for --recipient: the repository is there, and its owner says who can restore (packstone key add)")
 	}
-	repo, storage, err := a.openRepository(ctx, mayRead|mustWrite)
+	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MustWrite)
 	if err != nil {
 		return err
 	}
-	if err := a.speak(repo, &run.Options); err != nil {
+	if run.Host, err = a.Speak(repo, a.flags.host); err != nil {
 		return err
 	}
 	return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
@@ -207,7 +207,7 @@ func (a *app) planAdHoc(run *plannedBackup, job backup.Job) error {
 }
 
 func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) error {
-	settings, err := a.settings()
+	settings, err := a.Settings()
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 	if err := o.refuse("the backup of paths", commandFlags...); err != nil {
 		return err
 	}
-	own, err := a.ownFiles()
+	own, err := a.OwnFiles()
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 			return config.OpenPaths(config.PathOptions{
 				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
 				ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
-				LeaveOut: own.Paths(), LeftOut: a.tellLeftOut(own), Parallel: a.flags.concurrency,
+				LeaveOut: own.Paths(), LeftOut: own.LeftOut(a.warnOf), Parallel: a.flags.concurrency,
 			})
 		},
 	})
@@ -298,7 +298,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 	} else if a.flags.set != "" {
 		return usage("--set names the set of paths and commands: what is backed up is named already")
 	}
-	own, err := a.ownFiles()
+	own, err := a.OwnFiles()
 	if err != nil {
 		return err
 	}
@@ -319,8 +319,8 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
 				return settings.Open(ctx, name, config.OpenOptions{
-					LeaveOut: own.Paths(), LeftOut: a.tellLeftOut(own), Parallel: a.flags.concurrency,
-					Stderr: a.stderr, StateDir: a.databaseState(run.Set, name, s.Location()), Login: a.Login, Remote: a.RemoteLogin(),
+					LeaveOut: own.Paths(), LeftOut: own.LeftOut(a.warnOf), Parallel: a.flags.concurrency,
+					Stderr: a.stderr, StateDir: a.DatabaseState(run.Set, name, s.Location()), Login: a.Login, Remote: a.RemoteLogin(),
 					Bucket: a.bucketLogin(), Note: a.noteOf(name), Environment: a.env.ForPrograms,
 				})
 			},
@@ -331,7 +331,7 @@ func (a *app) planNames(run *plannedBackup, settings *config.Config, names []str
 
 // makeDefaultRepository makes the repository of a machine without settings at its first backup, and tells whether it did.
 func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
-	address, err := a.repositoryAddress()
+	address, err := a.RepositoryAddress()
 	if err != nil || address != a.Paths.Repository || a.flags.dryRun {
 		return false, err
 	}

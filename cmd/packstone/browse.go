@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
@@ -20,7 +21,7 @@ type browser struct {
 
 // browse opens the repository to look into its snapshots.
 func (a *app) browse(ctx context.Context) (*browser, error) {
-	repo, _, err := a.openRepository(ctx, mustRead)
+	repo, _, err := a.openRepository(ctx, machine.MustRead)
 	if err != nil {
 		return nil, err
 	}

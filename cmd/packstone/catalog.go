@@ -10,6 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/mirror"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
@@ -86,16 +87,16 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 
 // openAnew opens the repository after what was kept of it is dropped.
 func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
 	if err != nil {
 		return nil, err
 	}
-	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
+	cache := catalog.OpenCache(a.CacheDirectory(repo.Format.Repository))
 	cache.Clear()
 	if err := mirror.Remove(mirror.Path(cache)); err != nil {
 		return nil, err
 	}
-	repo, _, err = a.openRepository(ctx, mayRead|mayWrite)
+	repo, _, err = a.openRepository(ctx, machine.MayRead|machine.MayWrite)
 	return repo, err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/mirror"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -33,7 +34,7 @@ snapshots that "catalog rebuild --files" has listed.`,
 }
 
 func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite)
+	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite)
 	if err != nil {
 		return err
 	}

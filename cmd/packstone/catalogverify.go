@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -37,7 +38,7 @@ that it has lost, is an integrity failure: somebody may have put an older state 
 }
 
 func (a *app) verifyCatalog(ctx context.Context) error {
-	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache|evenBroken)
+	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	checked := checkSummaryOf(report)
 	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings,
 		Unchecked: checked.Unchecked, Notes: checked.Notes}
-	cache := catalog.OpenCache(a.cacheDirectory(repo.Format.Repository))
+	cache := catalog.OpenCache(a.CacheDirectory(repo.Format.Repository))
 	cached, findings, err := check.CompareCache(ctx, storage, cache.Path("objects"))
 	if err != nil {
 		return err

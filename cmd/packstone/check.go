@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
@@ -74,7 +75,7 @@ func parseShare(text string, o *check.Options) error {
 }
 
 func (a *app) check(ctx context.Context, o check.Options) error {
-	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache|evenBroken)
+	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
 	if err != nil {
 		return err
 	}

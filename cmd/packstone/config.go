@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +36,7 @@ func newConfigCheck(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	return a.verb(cmd, 0, func(context.Context, []string) error {
-		path, err := a.settingsPath()
+		path, err := a.SettingsPath()
 		if err != nil {
 			return err
 		}
@@ -64,7 +61,7 @@ in URLs. The output can be read as a settings file again.`,
 		Args: cobra.NoArgs,
 	}
 	return a.verb(cmd, 0, func(context.Context, []string) error {
-		path, err := a.settingsPath()
+		path, err := a.SettingsPath()
 		if err != nil {
 			return err
 		}
@@ -112,50 +109,4 @@ func trimEnd(text []byte) []byte {
 		text = text[:len(text)-1]
 	}
 	return text
-}
-
-// settingsPath is where the settings file is: named by a flag or the environment, or at its usual place.
-func (a *app) settingsPath() (string, error) {
-	if named := a.namedSettings(); named != "" {
-		_, err := os.Stat(named)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = usage("open settings: %w", err)
-		}
-		return named, err
-	}
-	usual := a.Paths.SettingsFile()
-	if _, err := os.Stat(usual); err != nil {
-		return "", usage("there is no settings file: name one with --config or PACKSTONE_CONFIG, or write %s", usual)
-	}
-	return usual, nil
-}
-
-func (a *app) namedSettings() string {
-	if a.flags.config != "" {
-		return a.flags.config
-	}
-	return a.env["PACKSTONE_CONFIG"]
-}
-
-// settings reads the settings file. Without one, and if none is named, the settings are empty.
-func (a *app) settings() (*config.Config, error) {
-	if a.loaded != nil {
-		return a.loaded, nil
-	}
-	path := a.namedSettings()
-	if path == "" {
-		path = a.Paths.SettingsFile()
-	}
-	settings, err := config.Load(path, a.env.Lookup)
-	if errors.Is(err, fs.ErrNotExist) && a.namedSettings() == "" {
-		settings, err = new(config.Config), nil
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = usage("%w", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	a.loaded = settings
-	return settings, nil
 }

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,21 +88,11 @@ func (o *dbOptions) registerValues(flags *pflag.FlagSet) {
 }
 
 func (o *dbOptions) target(a *app) database.TargetOptions {
-	return database.TargetOptions{Jobs: o.jobs, Aside: a.aside()}
+	return database.TargetOptions{Jobs: o.jobs, Aside: a.Aside()}
 }
 
 func (o *dbOptions) source(a *app) database.SourceOptions {
-	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs, Aside: a.aside()}
-}
-
-// aside is a directory in which large values can wait: in the cache, or where that cannot be
-// written to, wherever temporary files go.
-func (a *app) aside() string {
-	dir := a.cacheDirectory("aside")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return os.TempDir()
-	}
-	return dir
+	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs, Aside: a.Aside()}
 }
 
 func (o *dbOptions) check() error {
@@ -405,13 +392,4 @@ func trustCure(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w; all are listed above: --%s runs them, and so does an import by a user who is no superuser, with that user's rights", err, trustCodeFlag)
-}
-
-// databaseState is where a source, in a set, remembers what its tables looked like; empty where nothing is cached.
-func (a *app) databaseState(set, name, location string) string {
-	if a.cache == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(set + "\x00" + name + "\x00" + location))
-	return filepath.Join(a.cache, "databases", hex.EncodeToString(sum[:16]))
 }

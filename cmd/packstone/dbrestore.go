@@ -30,7 +30,7 @@ func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState) (da
 	if err != nil {
 		return nil, err
 	}
-	return database.OpenStreams(fetcher.Files(ctx, t), database.SourceOptions{Aside: r.aside()})
+	return database.OpenStreams(fetcher.Files(ctx, t), database.SourceOptions{Aside: r.Aside()})
 }
 
 // intoDatabase puts the one database that is named straight into an engine.
@@ -85,7 +85,7 @@ func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error 
 			if err != nil {
 				return nil, err
 			}
-			return config.SQLiteFile.OpenTarget(ctx, at, database.TargetOptions{Aside: r.aside()})
+			return config.SQLiteFile.OpenTarget(ctx, at, database.TargetOptions{Aside: r.Aside()})
 		},
 		Folder: func(parent string) (restore.Folder, error) { return config.NewFolder(parent) },
 	}

@@ -3,32 +3,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 )
-
-// decider is the key with which snapshots are forgotten and held, and packs deleted: that of a
-// collector whose file is named, else the owner's.
-func (a *app) decider(repo *catalog.Repository) (crypto.Signer, error) {
-	if c := repo.Collector(); c != nil {
-		return c.Signer, nil
-	}
-	owner, err := a.Owner(repo)
-	if err != nil {
-		return owner, fmt.Errorf("%w, or that of a collector with PACKSTONE_COLLECTOR_FILE", err)
-	}
-	return owner, nil
-}
 
 // maxDecisions bounds how often a decision is tried anew since something else has ended its session.
 const maxDecisions = 4
 
 // decide writes one record of the owner or a collector.
 func (a *app) decide(ctx context.Context, repo *catalog.Repository, do func(s *catalog.Session) error) error {
-	signer, err := a.decider(repo)
+	signer, err := a.Decider(repo)
 	if err != nil {
 		return err
 	}
@@ -66,7 +53,7 @@ func decideOnce(ctx context.Context, repo *catalog.Repository, signer crypto.Sig
 
 // lookToDecide opens the repository for decisions about snapshots, which it may not be able to read.
 func (a *app) lookToDecide(ctx context.Context) (*view, error) {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|mayDecide)
+	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/doctor"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/backup"
 )
@@ -68,7 +69,7 @@ type doctorOptions struct {
 }
 
 func (a *app) doctor(ctx context.Context, o doctorOptions) error {
-	address, err := a.repository()
+	address, err := a.Repository()
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (a *app) examineRepository(ctx context.Context, x *doctor.Examination) {
 	var repo *catalog.Repository
 	x.Examine("repository", func() (string, error) {
 		var err error
-		if repo, _, err = a.openRepository(ctx, mayRead|mayWrite|anyIdentity|evenBroken); err != nil {
+		if repo, _, err = a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil
@@ -136,7 +137,7 @@ func (a *app) examineRepository(ctx context.Context, x *doctor.Examination) {
 	}
 	x.Repository(ctx, repo)
 	x.Keys(ctx, a.Machine, repo)
-	x.Cache(a.cacheDirectory(repo.Format.Repository))
+	x.Cache(a.CacheDirectory(repo.Format.Repository))
 }
 
 // text is the report for a person.

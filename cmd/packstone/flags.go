@@ -13,13 +13,10 @@ import (
 
 // globalFlags are the flags that mean the same in every verb that knows them.
 type globalFlags struct {
-	config  string
 	quiet   bool
 	verbose int
 	json    bool
 
-	repository         string
-	cacheDir           string
 	limitUp, limitDown flagvalue.Rate // bytes a second, 0: no limit
 	giveUpAfter        time.Duration
 	giveUpGiven        bool
@@ -27,12 +24,10 @@ type globalFlags struct {
 	concurrency        int            // 0: as many as there are processors
 	connections        int            // 0: as many as the link wants
 	machine.Flags
-	acceptOwner    flagvalue.Owner
-	acceptRollback bool
-	dryRun         bool
-	set, host, at  string
-	setGiven       bool // --set, be it ''
-	paths, tags    []string
+	dryRun        bool
+	set, host, at string
+	setGiven      bool // --set, be it ''
+	paths, tags   []string
 }
 
 // uses says which of the global flags a verb honours; any other is refused, so that none is silently ignored.
@@ -73,13 +68,13 @@ var flagUse = map[string]uses{
 }
 
 func (f *globalFlags) register(set *pflag.FlagSet) {
-	set.StringVarP(&f.config, "config", "c", "", "settings `file` (PACKSTONE_CONFIG)")
+	set.StringVarP(&f.Config, "config", "c", "", "settings `file` (PACKSTONE_CONFIG)")
 	set.BoolVarP(&f.quiet, "quiet", "q", false, "print warnings and errors only")
 	set.CountVarP(&f.verbose, "verbose", "v", "say more; twice for more still")
 	set.BoolVar(&f.json, "json", false, "print JSON, one object a line or one array")
 
-	set.StringVarP(&f.repository, "repo", "r", "", "`repository`: a path, s3://bucket/prefix, minio+https://host/bucket/prefix or sftp://user@host/path (PACKSTONE_REPOSITORY)")
-	set.StringVar(&f.cacheDir, "cache-dir", "", "`directory` of what can be rebuilt at any time (PACKSTONE_CACHE_DIR)")
+	set.StringVarP(&f.Repository, "repo", "r", "", "`repository`: a path, s3://bucket/prefix, minio+https://host/bucket/prefix or sftp://user@host/path (PACKSTONE_REPOSITORY)")
+	set.StringVar(&f.CacheDir, "cache-dir", "", "`directory` of what can be rebuilt at any time (PACKSTONE_CACHE_DIR)")
 	set.Var(&f.limitUp, "limit-upload", "send at most this `rate` to the repository, and to each bucket of a lake (not to FTP and SFTP targets): KiB a second, or with a unit such as 5MiB")
 	set.Var(&f.limitDown, "limit-download", "receive at most this `rate` from the repository, and from each bucket of a lake (not from FTP and SFTP sources): KiB a second, or with a unit such as 5MiB")
 	set.DurationVar(&f.giveUpAfter, "give-up-after", 0, "`time` for which a repository that does not answer is tried again (default 1m, 10s for the first answer to a verb that only looks; 0: once)")
@@ -87,8 +82,8 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.IntVar(&f.concurrency, "concurrency", 0, "`number` of processors to use; 0 for as many as there are processors")
 	set.IntVar(&f.connections, "connections", 0, "`number` of requests to the repository in flight; 0 for as many as the network is best used with")
 	set.StringArrayVarP(&f.Identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
-	set.Var(&f.acceptOwner, "accept-owner", "trust the repository if its owner's key has this `fingerprint`, which the owner knows, and no other")
-	set.BoolVar(&f.acceptRollback, "accept-rollback", false, "take what there is, where the repository has lost or damaged what it must have had")
+	set.Var((*flagvalue.Owner)(&f.AcceptOwner), "accept-owner", "trust the repository if its owner's key has this `fingerprint`, which the owner knows, and no other")
+	set.BoolVar(&f.AcceptRollback, "accept-rollback", false, "take what there is, where the repository has lost or damaged what it must have had")
 	set.StringArrayVarP(&f.Recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
 	set.StringVar(&f.set, "set", "", "`name` of a set; '' for backups of paths")

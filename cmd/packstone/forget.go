@@ -139,7 +139,7 @@ func (f *forgetting) bind(ctx context.Context) (err error) {
 	if f.flags.dryRun {
 		return nil
 	}
-	if _, err := f.decider(f.repo); err != nil {
+	if _, err := f.Decider(f.repo); err != nil {
 		return err
 	}
 	f.options.Now, err = f.repo.Now(ctx, f.log)
@@ -202,7 +202,7 @@ func (f *forgetting) ruled(policy retention.Policy) error {
 		f.decide(f.passing(""), policy)
 		return nil
 	}
-	settings, err := f.settings()
+	settings, err := f.Settings()
 	if err != nil {
 		return err
 	}

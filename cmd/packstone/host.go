@@ -5,18 +5,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline/backup"
 )
-
-// speak says of which host a backup is, and refuses one that this machine's key may not speak for.
-func (a *app) speak(repo *catalog.Repository, o *backup.Options) (err error) {
-	if o.Host = a.flags.host; o.Host == "" {
-		if o.Host, err = a.ThisHost(repo.Format.Repository); err != nil {
-			return err
-		}
-	}
-	return repo.MaySpeakFor(o.Host)
-}
 
 // pick finds the snapshot that a name means, and warns of what a person should know of it before
 // using it.

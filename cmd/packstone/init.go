@@ -68,10 +68,10 @@ this host's own key. It says which files to move away. With --recipient, only th
 
 // initialize makes a repository and prints what was made.
 func (a *app) initialize(ctx context.Context, o initOptions) error {
-	if len(a.flags.acceptOwner) > 0 && o.sameDomain == "" {
+	if len(a.flags.AcceptOwner) > 0 && o.sameDomain == "" {
 		return usage("init makes the owner's key known itself; --accept-owner is for the repository that --same-domain-as names")
 	}
-	address, err := a.repository()
+	address, err := a.Repository()
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (m initMessage) text() string {
 
 // makeRepository makes what is missing of the keys, and the repository.
 func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessage, err error) {
-	address, err := a.repository()
+	address, err := a.Repository()
 	if err != nil {
 		return made, err
 	}
@@ -180,7 +180,7 @@ func (a *app) initStorage(ctx context.Context, storage *config.Storage, o initOp
 		return nil, err
 	}
 	return catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{
-		Software: "packstone " + version().Version, Memory: a.memoryDirectory(storage.Location()), Floor: o.floor,
+		Software: "packstone " + version().Version, Memory: a.MemoryDirectory(storage.Location()), Floor: o.floor,
 	})
 }
 
@@ -258,9 +258,7 @@ func (a *app) sharedDomain(ctx context.Context, address string) (*crypto.Domain,
 	if address == "" {
 		return nil, nil
 	}
-	other := *a
-	other.flags.repository = address
-	repo, _, err := other.openRepository(ctx, mayRead|mayWrite)
+	repo, _, err := a.openRepositoryAt(ctx, address, machine.MayRead|machine.MayWrite)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
 func newKey(a *app) *cobra.Command {
@@ -71,7 +72,7 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 	if err != nil {
 		return err
 	}
-	repo, _, err := a.openRepository(ctx, mustRead|mayWrite)
+	repo, _, err := a.openRepository(ctx, machine.MustRead|machine.MayWrite)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
 // keyListMessage is what key list prints as JSON.
@@ -77,7 +78,7 @@ func newKeyList(a *app) *cobra.Command {
 
 // openWithAnyKeys opens the repository even where the identities at hand are not its own.
 func (a *app) openWithAnyKeys(ctx context.Context) (*catalog.Repository, error) {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|anyIdentity)
+	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity)
 	return repo, err
 }
 

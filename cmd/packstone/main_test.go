@@ -186,8 +186,8 @@ func TestTheRepositoryIsFound(t *testing.T) {
 		{"/from/flag", []string{"PACKSTONE_CONFIG=" + settings, "PACKSTONE_REPOSITORY=/from/variable"}, "/from/flag"},
 	} {
 		a := newApp(process{env: machine.NewEnv(test.env)})
-		a.flags.repository = test.flag
-		if got, err := a.repository(); err != nil || got.Path != test.want {
+		a.flags.Repository = test.flag
+		if got, err := a.Repository(); err != nil || got.Path != test.want {
 			t.Errorf("flag %q, %v: got %+v, %v, want %s", test.flag, test.env, got, err, test.want)
 		}
 	}
@@ -196,7 +196,7 @@ func TestTheRepositoryIsFound(t *testing.T) {
 func TestWithoutARepositoryTheExitCodeIs10(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "missing"), t.TempDir()} {
 		a := newApp(process{env: machine.NewEnv([]string{"PACKSTONE_REPOSITORY=" + dir})})
-		_, _, err := a.openRepository(t.Context(), mustRead)
+		_, _, err := a.openRepository(t.Context(), machine.MustRead)
 		if code := exitCode(t.Context(), err); code != exitNoRepository {
 			t.Errorf("%s: exit code %d, want 10: %v", dir, code, err)
 		}

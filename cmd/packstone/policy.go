@@ -37,7 +37,7 @@ func (a *app) printPolicy(name, principal string, args []string) error {
 	if err != nil {
 		return err
 	}
-	address, err := a.repository()
+	address, err := a.Repository()
 	if err != nil {
 		return err
 	}

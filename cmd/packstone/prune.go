@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 	"github.com/packstone/packstone/pipeline/local"
@@ -88,7 +89,7 @@ func (a *app) prune(ctx context.Context, o pruneOptions) error {
 	if chosen := btoi(o.plan != "") + btoi(o.apply != "") + btoi(o.explain != ""); chosen > 1 {
 		return usage("--plan, --apply and --explain exclude each other")
 	}
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|mayDecide)
+	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return err
 	}
@@ -195,7 +196,7 @@ func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run coll
 	if run.MaxUnused, err = parseUnused(o.maxUnused); err != nil {
 		return run, err
 	}
-	if run.By, err = a.decider(repo); err != nil {
+	if run.By, err = a.Decider(repo); err != nil {
 		return run, err
 	}
 	if run.Grace, err = a.grace(repo, o.graceFlags); err != nil {
@@ -211,7 +212,7 @@ const attributeCache = time.Minute
 // settle is how long a collector waits so that other hosts see what it has written, and so that what
 // they have begun can end.
 func (a *app) settle() (settle, linger time.Duration, err error) {
-	repository, err := a.repository()
+	repository, err := a.Repository()
 	switch {
 	case err != nil:
 		return 0, 0, err

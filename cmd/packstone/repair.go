@@ -12,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -58,11 +59,11 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	repo, storage, err := a.openRepository(ctx, mayRead|mustWrite)
+	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MustWrite)
 	if err != nil {
 		return err
 	}
-	if err := a.speak(repo, &run.Options); err != nil {
+	if run.Host, err = a.Speak(repo, a.flags.host); err != nil {
 		return err
 	}
 	before, err := a.readAll(ctx, repo)
@@ -111,7 +112,7 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	repo, storage, err := a.openRepository(ctx, mayRead|mayWrite|bypassCache)
+	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
 	if err != nil {
 		return err
 	}

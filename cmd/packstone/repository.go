@@ -4,53 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/retry"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// repository finds the repository's address: the flag, the environment, the settings file, else the one in the data directory.
-func (a *app) repository() (config.Repository, error) {
-	address, err := a.repositoryAddress()
-	if err != nil {
-		return config.Repository{}, err
-	}
-	repository, err := config.ParseRepository(address)
-	if err != nil {
-		return config.Repository{}, usage("%w", err)
-	}
-	return repository, nil
-}
-
-func (a *app) repositoryAddress() (string, error) {
-	if a.flags.repository != "" {
-		return a.flags.repository, nil
-	}
-	if address, err := a.env.OrFile("PACKSTONE_REPOSITORY"); address != "" || err != nil {
-		return address, err
-	}
-	settings, err := a.settings()
-	if err != nil {
-		return "", err
-	}
-	if settings.Repository != "" {
-		return settings.Repository, nil
-	}
-	return a.Paths.Repository, nil
-}
-
 // openStorage opens the repository's storage. Unless create is set, a directory that is not there is no repository.
 func (a *app) openStorage(ctx context.Context, create bool) (*config.Storage, error) {
-	repository, err := a.repository()
+	repository, err := a.Repository()
 	if err != nil {
 		return nil, err
 	}
@@ -101,97 +69,26 @@ func (a *app) giveUp() (total, reach time.Duration) {
 	return 0, 0
 }
 
-// cacheDirectory is where a repository's cache lies.
-func (a *app) cacheDirectory(repositoryID string) string {
-	return filepath.Join(a.cacheRoot(), repositoryID)
-}
-
-// reliable is a directory of the cache, "" if it cannot be relied on, of which it warns.
-func (a *app) reliable(dir string) string {
-	if err := catalog.CheckCache(dir); err != nil {
-		a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; name a directory of your own with --cache-dir", err)})
-		return ""
-	}
-	return dir
-}
-
-// cacheRoot is where the caches of all repositories lie.
-func (a *app) cacheRoot() string {
-	switch {
-	case a.flags.cacheDir != "":
-		return a.flags.cacheDir
-	case a.env["PACKSTONE_CACHE_DIR"] != "":
-		return a.env["PACKSTONE_CACHE_DIR"]
-	}
-	return a.Paths.Cache
-}
-
-// access says which keys a verb needs.
-type access uint
-
-const (
-	mayRead  access = 1 << iota // identities, if any are at hand
-	mustRead                    // identities
-	mayWrite                    // this host's key, if it has one
-	mustWrite
-	bypassCache // look at the storage itself
-	anyIdentity // identities that do not open it do no harm
-	evenBroken  // what is missing is for the verb to tell
-	mayDecide   // a collector's key, if one is named
-)
-
 // openRepository opens the repository with the keys at hand.
-func (a *app) openRepository(ctx context.Context, needed access) (*catalog.Repository, *config.Storage, error) {
-	storage, err := a.openStorage(ctx, false)
+func (a *app) openRepository(ctx context.Context, needed machine.Access) (*catalog.Repository, *config.Storage, error) {
+	address, err := a.RepositoryAddress()
 	if err != nil {
 		return nil, nil, err
 	}
-	look, err := catalog.LookAt(ctx, storage)
-	if err != nil {
-		return nil, nil, err
-	}
-	id, err := repositoryID(storage, look.Format)
-	if err != nil {
-		return nil, nil, err
-	}
-	keys, err := a.keys(ctx, id, needed)
-	if err != nil {
-		return nil, nil, err
-	}
-	a.cache = a.reliable(a.cacheDirectory(id))
-	if err := catalog.TryCache(a.cache); err != nil && needed&mustWrite != 0 {
-		a.out.Warn(output.Warning{Message: fmt.Sprintf("%v; without it all files are read, now and the next time", err)})
-		a.cache = ""
-	}
-	opts := catalog.Options{
-		Keys:     keys,
-		CacheDir: a.cache,
-		Bypass:   needed&bypassCache != 0,
-		TempDir:  os.TempDir(),
-		Memory:   a.reliable(a.memoryDirectory(storage.Location())),
-		Look:     look,
+	return a.openRepositoryAt(ctx, address, needed)
+}
 
-		AcceptRollback: a.flags.acceptRollback || needed&evenBroken != 0,
-		Software:       "packstone " + version().Version,
-		Warn:           func(text string) { a.out.Warn(output.Warning{Message: text}) },
-	}
-	repository, err := catalog.Open(ctx, storage, opts)
-	if errors.Is(err, crypto.ErrWrongIdentity) && a.mayDoWithout(needed) {
-		if !a.NamesIdentity() {
-			a.out.Note("the identity at the usual place is not this repository's, and is not used")
-		}
-		opts.Keys.Pins.Owners = append(opts.Keys.Pins.Owners, opts.Keys.Identities.Owners...)
-		opts.Keys.Identities = nil
-		repository, err = catalog.Open(ctx, storage, opts)
-	}
+func (a *app) openRepositoryAt(ctx context.Context, address string, needed machine.Access) (*catalog.Repository, *config.Storage, error) {
+	at, err := config.ParseRepository(address)
 	if err != nil {
-		return nil, nil, cureTrust(err)
+		return nil, nil, usage("%w", err)
 	}
-	if keys.Writer == nil && needed&mustWrite != 0 {
-		return nil, nil, fmt.Errorf("%w: name its file with PACKSTONE_WRITER_FILE, or put it at %s", catalog.ErrNoWriter, a.Paths.WriterFile(id))
+	storage, err := a.openStorageAt(ctx, at, false)
+	if err != nil {
+		return nil, nil, err
 	}
-	a.suggestPin(keys.Identities, repository)
-	return repository, storage, nil
+	repo, err := a.Open(ctx, address, storage, needed)
+	return repo, storage, err
 }
 
 // fetchOptions say how content is read, with a warning of places that are wrong.
@@ -210,49 +107,6 @@ func (a *app) fetchMemory() int64 {
 		return 0
 	}
 	return min(max(int64(a.flags.memoryLimit)/8, 4<<20), 64<<20)
-}
-
-// mayDoWithout tells whether identities that do not open the repository are no failure: nothing
-// needs them, and nobody has named them for it.
-func (a *app) mayDoWithout(needed access) bool {
-	return needed&mustRead == 0 && (needed&anyIdentity != 0 || !a.NamesIdentity())
-}
-
-// repositoryID says which repository packstone.json is of: by its id keys and caches are found.
-func repositoryID(s store.Store, text []byte) (string, error) {
-	format, err := archive.ParseFormat(text)
-	if err != nil {
-		return "", fmt.Errorf("open repository %s: %w", s.Location(), err)
-	}
-	return format.Repository, nil
-}
-
-// keys reads the keys that a verb needs.
-func (a *app) keys(ctx context.Context, repositoryID string, needed access) (catalog.Keys, error) {
-	var keys catalog.Keys
-	var err error
-	switch {
-	case needed&mustRead != 0:
-		keys.Identities, err = a.NeedIdentities(ctx)
-	case needed&mayRead != 0:
-		keys.Identities, err = a.Identities(ctx)
-	}
-	if err != nil {
-		return keys, err
-	}
-	if keys.Pins, err = a.Pins(a.flags.acceptOwner, a.repositoryAddress); err != nil {
-		return keys, err
-	}
-	if needed&mayDecide != 0 {
-		if keys.Collector, err = a.Collector(); err != nil {
-			return keys, err
-		}
-	}
-	if needed&(mayWrite|mustWrite) == 0 {
-		return keys, nil
-	}
-	keys.Writer, err = a.Writer(repositoryID)
-	return keys, err
 }
 
 // filter is which snapshots the flags speak of.

@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
@@ -119,7 +120,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	repo, storage, err := a.openRepository(ctx, mustRead)
+	repo, storage, err := a.openRepository(ctx, machine.MustRead)
 	if err != nil {
 		return err
 	}
@@ -387,7 +388,7 @@ func (r *restoring) tell(e *entry.Entry, action restore.Action) {
 
 // targetOptions say how to write what was backed up of source. below precedes paths in warnings.
 func (r *restoring) targetOptions(below string, source *catalog.SourceState) (opts config.TargetOptions, err error) {
-	files, err := r.ownFiles()
+	files, err := r.OwnFiles()
 	if err != nil {
 		return opts, err
 	}

@@ -62,7 +62,7 @@ type comeback struct {
 
 // findPlaces finds where each source belongs, and says so.
 func (r *restoring) findPlaces(ctx context.Context) error {
-	settings, err := r.settings()
+	settings, err := r.Settings()
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (r *restoring) openPlaces(ctx context.Context) error {
 // takenFrom tells what a backup would take of the place of a part: --delete leaves what it leaves out there, which no snapshot has.
 func (r *restoring) takenFrom(part config.Part) func(ctx context.Context, put func(path string) error) error {
 	return func(ctx context.Context, put func(path string) error) error {
-		own, err := r.ownFiles()
+		own, err := r.OwnFiles()
 		if err != nil {
 			return err
 		}

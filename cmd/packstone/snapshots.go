@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -56,7 +57,7 @@ func newSnapshots(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list those too that were forgotten")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
-		repo, _, err := a.openRepository(ctx, mustRead)
+		repo, _, err := a.openRepository(ctx, machine.MustRead)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
@@ -43,7 +44,7 @@ is read.`,
 		if mode != "all" && mode != "restore-size" && mode != "raw-data" {
 			return usage("--mode %s: want restore-size, raw-data or all", mode)
 		}
-		repo, _, err := a.openRepository(ctx, mustRead)
+		repo, _, err := a.openRepository(ctx, machine.MustRead)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
@@ -74,7 +75,7 @@ func newStatus(a *app) *cobra.Command {
 }
 
 func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error) {
-	repo, _, err := a.openRepository(ctx, mayRead|mayWrite|evenBroken)
+	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.EvenBroken)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -47,7 +48,7 @@ record of its own.`,
 }
 
 func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []string) error {
-	repo, _, err := a.openRepository(ctx, mustRead|mustWrite)
+	repo, _, err := a.openRepository(ctx, machine.MustRead|machine.MustWrite)
 	if err != nil {
 		return err
 	}

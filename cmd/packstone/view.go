@@ -85,7 +85,7 @@ func (v *view) pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 		host = s.Host
 	}
 	err = v.repo.Certain(v.log, v.doubts, name, host, s)
-	if err != nil && !v.flags.acceptRollback {
+	if err != nil && !v.flags.AcceptRollback {
 		return nil, fmt.Errorf("%w; name a snapshot by its id, or take what there is with --accept-rollback", err)
 	}
 	return s, nil
@@ -140,7 +140,7 @@ func (a *app) wholeLog(ctx context.Context, repo *catalog.Repository, log *catal
 // whole fails with ErrDoubtful if doubts concern what the flags ask for, unless that was accepted.
 func (a *app) whole(repo *catalog.Repository, doubts []catalog.Doubt) error {
 	for _, d := range doubts {
-		if repo.Concerns(d, a.flags.host) && !a.flags.acceptRollback {
+		if repo.Concerns(d, a.flags.host) && !a.flags.AcceptRollback {
 			return fmt.Errorf("%w, as warned above; --accept-rollback takes what there is", catalog.ErrDoubtful)
 		}
 	}

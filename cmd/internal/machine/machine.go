@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/crypto"
 )
 
 // ErrKey: a key that is needed is not at hand, or cannot be read.
@@ -23,18 +24,24 @@ type Machine struct {
 	Flags  *Flags
 	Stdin  io.Reader // a passphrase is asked for if it is a terminal
 	Stderr io.Writer
-	// Warn tells a person of what is unsafe.
+	// Warn tells a person of what is unsafe, Note of what is merely worth knowing.
 	Warn func(text string)
-	// Settings reads the settings file.
-	Settings func() (*config.Config, error)
+	Note func(format string, args ...any)
+	// Software is named in records.
+	Software string
 
+	settings *config.Config  // as soon as they were read
+	cache    string          // of the repository that was opened last; empty: none
 	logins   oneLogin        // of PACKSTONE_DB_PASSWORD
 	readable map[string]bool // key files that others can read, of which a warning was given
 }
 
-// Flags are keys that the command line names.
+// Flags are what the command line says of where things are, of keys and of trust.
 type Flags struct {
-	Identities, Recipients []string
+	Config, Repository, CacheDir string // where they are; "": elsewhere
+	Identities, Recipients       []string
+	AcceptOwner                  []crypto.Fingerprint // whom alone to trust
+	AcceptRollback               bool                 // take what there is, where the repository has lost something
 }
 
 // New is the machine with an environment.

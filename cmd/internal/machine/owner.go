@@ -74,10 +74,10 @@ func (m *Machine) OwnerKey() (owner crypto.Signer, made string, err error) {
 	return owner, path, WriteKey(path, []byte(content))
 }
 
-// Pins say whom this machine trusts beside what the identities say: the owners that only names, and the settings for the repository at the
-// address in them; owners whose own key is here, and those whom keys of this host pin. A key file that cannot be read pins nobody.
-func (m *Machine) Pins(only []crypto.Fingerprint, address func() (string, error)) (catalog.Pins, error) {
-	p := catalog.Pins{Only: only}
+// pins say whom this machine trusts beside what the identities say: the owners that a flag names, and the settings for the repository at
+// the address that they name; owners whose own key is here, and those whom keys of this host pin. A key file that cannot be read pins nobody.
+func (m *Machine) pins(address string) (catalog.Pins, error) {
+	p := catalog.Pins{Only: m.Flags.AcceptOwner}
 	settings, err := m.Settings()
 	if err != nil {
 		return p, err
@@ -88,7 +88,7 @@ func (m *Machine) Pins(only []crypto.Fingerprint, address func() (string, error)
 			return p, catalog.Misuse("keys.owner: %w", err)
 		}
 		p.Trusted = append(p.Trusted, owner)
-		if at, err := address(); err == nil && at == settings.Repository {
+		if address == settings.Repository {
 			p.Only = append(p.Only, owner)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 // identity within what only it opens is lost with it. It is safe for concurrent use.
 type OwnFiles struct {
 	m          *Machine
-	cache      string
 	repository config.Repository
 
 	mu   sync.Mutex
@@ -26,14 +25,15 @@ type OwnFile struct {
 	Secret     bool // worth a warning
 }
 
-// OwnFiles are those of this machine, with the directory of all caches and a repository.
-func (m *Machine) OwnFiles(cache string, repository config.Repository) *OwnFiles {
-	return &OwnFiles{m: m, cache: cache, repository: repository, told: map[string]bool{}}
+// OwnFiles are those of this machine, with the directory of all caches and the repository.
+func (m *Machine) OwnFiles() (*OwnFiles, error) {
+	repository, err := m.Repository()
+	return &OwnFiles{m: m, repository: repository, told: map[string]bool{}}, err
 }
 
 // list names them as they are now: the first backup makes some.
 func (o *OwnFiles) list() []OwnFile {
-	list := []OwnFile{{Path: o.cache, What: "packstone's cache"}}
+	list := []OwnFile{{Path: o.m.CacheRoot(), What: "packstone's cache"}}
 	if o.repository.Kind == config.Local {
 		list = append(list, OwnFile{Path: o.repository.Path, What: "the repository itself"})
 	}
@@ -91,4 +91,18 @@ func (o *OwnFiles) Once(path string) *OwnFile {
 	}
 	o.told[path] = true
 	return o.Find(path)
+}
+
+// LeftOut says once that something was left out. It may be called by several goroutines at once.
+func (o *OwnFiles) LeftOut(warn func(path, text string)) func(path string) {
+	return func(path string) {
+		found := o.Once(path)
+		switch {
+		case found == nil: // it was told, or has gone since
+		case found.Secret:
+			warn(path, "left out: it is an identity, without which nothing of this backup comes back: keep it somewhere else")
+		default:
+			o.m.Note("%s is left out: it is %s", path, found.What)
+		}
+	}
 }

@@ -1,0 +1,60 @@
+package machine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/packstone/packstone/catalog"
+)
+
+// CacheRoot is where the caches of all repositories lie.
+func (m *Machine) CacheRoot() string {
+	switch {
+	case m.Flags.CacheDir != "":
+		return m.Flags.CacheDir
+	case m.Env["PACKSTONE_CACHE_DIR"] != "":
+		return m.Env["PACKSTONE_CACHE_DIR"]
+	}
+	return m.Paths.Cache
+}
+
+// CacheDirectory is where a repository's cache lies.
+func (m *Machine) CacheDirectory(repositoryID string) string {
+	return filepath.Join(m.CacheRoot(), repositoryID)
+}
+
+// MemoryDirectory is where this machine keeps what it has seen of the repositories at an address: which, whose, and up to where.
+func (m *Machine) MemoryDirectory(location string) string {
+	return filepath.Join(m.CacheRoot(), fmt.Sprintf("address-%.16x", sha256.Sum256([]byte(location))))
+}
+
+// Aside is a directory in which large values can wait: in the cache, or where that cannot be written to, wherever temporary files go.
+func (m *Machine) Aside() string {
+	dir := m.CacheDirectory("aside")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return os.TempDir()
+	}
+	return dir
+}
+
+// DatabaseState is where a source, in a set, remembers what its tables looked like; empty where nothing of the repository that was opened
+// last is cached.
+func (m *Machine) DatabaseState(set, name, location string) string {
+	if m.cache == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(set + "\x00" + name + "\x00" + location))
+	return filepath.Join(m.cache, "databases", hex.EncodeToString(sum[:16]))
+}
+
+// reliable is a directory of the cache, "" if it cannot be relied on, of which it warns.
+func (m *Machine) reliable(dir string) string {
+	if err := catalog.CheckCache(dir); err != nil {
+		m.Warn(fmt.Sprintf("%v; name a directory of your own with --cache-dir", err))
+		return ""
+	}
+	return dir
+}

@@ -1,0 +1,169 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Access says which keys opening a repository needs, and what it looks at.
+type Access uint
+
+// What an Access is made of.
+const (
+	MayRead  Access = 1 << iota // identities, if any are at hand
+	MustRead                    // identities
+	MayWrite                    // this host's key, if it has one
+	MustWrite
+	BypassCache // look at the storage itself
+	AnyIdentity // identities that do not open it do no harm
+	EvenBroken  // what is missing is for the caller to tell
+	MayDecide   // a collector's key, if one is named
+)
+
+// Open opens the repository in the storage at an address, with the keys at hand and the cache of this machine.
+func (m *Machine) Open(ctx context.Context, address string, storage *config.Storage, needed Access) (*catalog.Repository, error) {
+	look, err := catalog.LookAt(ctx, storage)
+	if err != nil {
+		return nil, err
+	}
+	format, err := archive.ParseFormat(look.Format)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", storage.Location(), err)
+	}
+	keys, err := m.keys(ctx, address, format.Repository, needed)
+	if err != nil {
+		return nil, err
+	}
+	m.chooseCache(format.Repository, needed)
+	repo, err := m.openWith(ctx, storage, needed, catalog.Options{
+		Keys:     keys,
+		CacheDir: m.cache,
+		Bypass:   needed&BypassCache != 0,
+		TempDir:  os.TempDir(),
+		Memory:   m.reliable(m.MemoryDirectory(storage.Location())),
+		Look:     look,
+
+		AcceptRollback: m.Flags.AcceptRollback || needed&EvenBroken != 0,
+		Software:       m.Software,
+		Warn:           m.Warn,
+	})
+	if err != nil {
+		return nil, cureTrust(err)
+	}
+	if keys.Writer == nil && needed&MustWrite != 0 {
+		return nil, fmt.Errorf("%w: name its file with PACKSTONE_WRITER_FILE, or put it at %s", catalog.ErrNoWriter, m.Paths.WriterFile(format.Repository))
+	}
+	m.suggestPin(keys.Identities, repo)
+	return repo, nil
+}
+
+// chooseCache finds a cache that can be relied on, and written to by a backup.
+func (m *Machine) chooseCache(repositoryID string, needed Access) {
+	m.cache = m.reliable(m.CacheDirectory(repositoryID))
+	if err := catalog.TryCache(m.cache); err != nil && needed&MustWrite != 0 {
+		m.Warn(fmt.Sprintf("%v; without it all files are read, now and the next time", err))
+		m.cache = ""
+	}
+}
+
+// openWith does without identities that do not open the repository where they are not needed.
+func (m *Machine) openWith(ctx context.Context, storage *config.Storage, needed Access, opts catalog.Options) (*catalog.Repository, error) {
+	repo, err := catalog.Open(ctx, storage, opts)
+	if !errors.Is(err, crypto.ErrWrongIdentity) || !m.mayDoWithout(needed) {
+		return repo, err
+	}
+	if !m.NamesIdentity() {
+		m.Note("the identity at the usual place is not this repository's, and is not used")
+	}
+	opts.Keys.Pins.Owners = append(opts.Keys.Pins.Owners, opts.Keys.Identities.Owners...)
+	opts.Keys.Identities = nil
+	return catalog.Open(ctx, storage, opts)
+}
+
+// mayDoWithout tells whether identities that do not open the repository are no failure: nothing
+// needs them, and nobody has named them for it.
+func (m *Machine) mayDoWithout(needed Access) bool {
+	return needed&MustRead == 0 && (needed&AnyIdentity != 0 || !m.NamesIdentity())
+}
+
+// keys reads the keys that are needed.
+func (m *Machine) keys(ctx context.Context, address, repositoryID string, needed Access) (keys catalog.Keys, err error) {
+	switch {
+	case needed&MustRead != 0:
+		keys.Identities, err = m.NeedIdentities(ctx)
+	case needed&MayRead != 0:
+		keys.Identities, err = m.Identities(ctx)
+	}
+	if err != nil {
+		return keys, err
+	}
+	if keys.Pins, err = m.pins(address); err != nil {
+		return keys, err
+	}
+	if needed&MayDecide != 0 {
+		if keys.Collector, err = m.Collector(); err != nil {
+			return keys, err
+		}
+	}
+	if needed&(MayWrite|MustWrite) == 0 {
+		return keys, nil
+	}
+	keys.Writer, err = m.Writer(repositoryID)
+	return keys, err
+}
+
+// cureTrust says what to do about a repository whose owner is not known. It names no key: what the
+// storage itself says proves nothing, so the fingerprint has to come from somebody who knows it.
+func cureTrust(err error) error {
+	if !errors.Is(err, catalog.ErrUnknownOwner) {
+		return err
+	}
+	return fmt.Errorf("%w. Whoever can write to the storage could have put it there. Get the fingerprint of the owner's key from the owner "+
+		"(init has printed it, and packstone key list does where the repository is known), and name it with --accept-owner, "+
+		"or as keys.owner in the settings", err)
+}
+
+// suggestPin says, after an owner was named, which line makes that needless wherever the identity
+// is used.
+func (m *Machine) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repository) {
+	if len(m.Flags.AcceptOwner) == 0 || identities == nil || admin.Pins(identities, repo) {
+		return
+	}
+	var places []string
+	for _, place := range m.IdentityPlaces() {
+		places = append(places, place.What)
+	}
+	m.Note("to have this owner trusted wherever this identity is used, put this line into %s:\n%s", strings.Join(places, " or "), admin.PinOf(repo).Line())
+}
+
+// Speak says of which host a backup is, the one that is named or this one, and refuses one that this machine's key may not speak for.
+func (m *Machine) Speak(repo *catalog.Repository, named string) (host string, err error) {
+	if host = named; host == "" {
+		if host, err = m.ThisHost(repo.Format.Repository); err != nil {
+			return "", err
+		}
+	}
+	return host, repo.MaySpeakFor(host)
+}
+
+// Decider is the key with which snapshots are forgotten and held, and packs deleted: that of a
+// collector whose file is named, else the owner's.
+func (m *Machine) Decider(repo *catalog.Repository) (crypto.Signer, error) {
+	if c := repo.Collector(); c != nil {
+		return c.Signer, nil
+	}
+	owner, err := m.Owner(repo)
+	if err != nil {
+		return owner, fmt.Errorf("%w, or that of a collector with PACKSTONE_COLLECTOR_FILE", err)
+	}
+	return owner, nil
+}
