@@ -10,6 +10,8 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrMisuse: what was asked for makes no sense, as it names what is not there or is of another kind.
 	ErrMisuse = errors.New("wrong use")
+	// ErrHeld: a snapshot is not to be forgotten.
+	ErrHeld = errors.New("held")
 )
 
 // Refuse makes an ErrRefused that says nothing but its own text.

@@ -11,6 +11,25 @@ import (
 // those of one set, host and paths do.
 type GroupBy struct{ AnySet, AnyHost, AnyPaths bool }
 
+// ParseGroupBy reads set, host and paths, with commas between them.
+func ParseGroupBy(text string) (by GroupBy, err error) {
+	by = GroupBy{AnySet: true, AnyHost: true, AnyPaths: true}
+	for _, word := range strings.Split(text, ",") {
+		switch strings.TrimSpace(word) {
+		case "set":
+			by.AnySet = false
+		case "host":
+			by.AnyHost = false
+		case "paths", "path":
+			by.AnyPaths = false
+		case "":
+		default:
+			return by, Misuse("%s: want set, host and paths, with commas between them", text)
+		}
+	}
+	return by, nil
+}
+
 // ForRetention are the snapshots that count, as rules see them. Where they were not opened (nil),
 // what commits say in clear is taken: which of the snapshots of one writer replace each other, and
 // no names and tags.

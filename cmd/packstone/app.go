@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -24,8 +25,8 @@ type app struct {
 	flags   globalFlags
 	started bool // the command line is good and the verb's work has begun
 	out     *output.Printer
-	damaged bool // some of the repository's records do not hold
-	used    uses // of the verb
+	seen    *view.View // of the repository, the last one
+	used    uses       // of the verb
 	// patience tells of storage that does not answer.
 	patience *output.Patience
 }
@@ -132,7 +133,7 @@ var errReported = errors.New("reported above")
 
 // classify makes a snapshot that may only be hidden by damage an integrity failure, and what cobra finds wrong with the command line a usage error.
 func (a *app) classify(err error) error {
-	if a.damaged && errors.Is(err, catalog.ErrNoSnapshot) {
+	if a.seen != nil && a.seen.Damaged() && errors.Is(err, catalog.ErrNoSnapshot) {
 		return exitWith(exitIntegrity, "%w: records of the repository are damaged, as warned above, and it may be in one of them", err)
 	}
 	var known *exitError

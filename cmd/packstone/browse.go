@@ -8,34 +8,31 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // browser looks into snapshots, for the verbs that only read.
 type browser struct {
-	*view
+	*view.View
 	*browse.Browser
+	app *app
 }
 
 // browse opens the repository to look into its snapshots.
 func (a *app) browse(ctx context.Context) (*browser, error) {
-	repo, _, err := a.openRepository(ctx, machine.MustRead)
+	v, err := a.openToLook(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.look(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
-	return &browser{v, browse.New(repo, a.fetchOptions())}, nil
+	return &browser{v, browse.New(v.Repo, a.fetchOptions()), a}, nil
 }
 
 // find finds the snapshot and sources that text names.
 func (b *browser) find(text string) (catalog.Spot, error) {
 	p := catalog.ParsePlace(text)
-	s, err := b.pick(p.Snapshot, b.filterFor(p))
+	s, err := b.Pick(p.Snapshot, b.app.filterFor(p))
 	if err != nil {
 		return catalog.Spot{}, err
 	}

@@ -94,7 +94,7 @@ func (a *app) catSnapshot(ctx context.Context, name string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := b.pick(name, a.filter())
+	s, err := b.Pick(name, a.filter())
 	if err != nil {
 		return nil, err
 	}

@@ -60,16 +60,16 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 	if err != nil {
 		return err
 	}
-	log, err := a.readLog(ctx, repo)
+	v, err := a.readLog(ctx, repo)
 	if err != nil {
 		return err
 	}
 	index := repo.NewIndex()
 	defer index.Close()
-	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
+	if _, err := repo.LoadIndex(ctx, v.Log, index, nil); err != nil {
 		return err
 	}
-	m, err := mirror.Of(ctx, repo, log)
+	m, err := mirror.Of(ctx, repo, v.Log)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 	if !repo.CanRead() {
 		a.out.Warn(output.Warning{Message: "without an identity snapshots are left out"})
 	}
-	return errors.Join(a.printRebuilt(ctx, repo, m, index), a.wholeLog(ctx, repo, log))
+	return errors.Join(a.printRebuilt(ctx, repo, m, index), v.Whole(ctx))
 }
 
 // openAnew opens the repository after what was kept of it is dropped.
@@ -106,7 +106,7 @@ func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirro
 	if err != nil {
 		return err
 	}
-	snapshots, err := v.choose(names)
+	snapshots, err := v.Choose(names)
 	if err != nil {
 		return err
 	}

@@ -64,12 +64,12 @@ func (a *app) mirrorFor(ctx context.Context, repo *catalog.Repository, stale boo
 		m, err = mirror.Open(mirror.Path(repo.Cache))
 		return m, nil, err
 	}
-	log, err := a.readLog(ctx, repo)
+	v, err := a.readLog(ctx, repo)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err = mirror.Of(ctx, repo, log)
-	return m, a.wholeLog(ctx, repo, log), err
+	m, err = mirror.Of(ctx, repo, v.Log)
+	return m, v.Whole(ctx), err
 }
 
 // answer prints what the mirror says: in JSON row by row, else as a table.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
@@ -40,7 +41,7 @@ type checkFinding struct {
 }
 
 func newCheck(a *app) *cobra.Command {
-	var readData string
+	var readData flagvalue.Share
 	var limit time.Duration
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -51,27 +52,17 @@ pack is read, opened and its chunks compared with their names. Without an identi
   packstone check --read-data=5% --max-duration 1h`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&readData, "read-data", "", "read every pack, or this `share` of them: 5%")
+	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them: 5%")
 	cmd.Flags().Lookup("read-data").NoOptDefVal = "100%"
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, _ []string) error {
 		o := check.Options{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
-		if err := parseShare(readData, &o); err != nil {
-			return err
+		if readData.Given && readData.Percent == 0 {
+			return usage("--read-data=%s: want a share such as 5%%", &readData)
 		}
+		o.ReadData, o.Percent = readData.Given, readData.Percent
 		return a.check(ctx, o)
 	})
-}
-
-func parseShare(text string, o *check.Options) error {
-	if text == "" {
-		return nil
-	}
-	o.ReadData = true
-	if _, err := fmt.Sscanf(text, "%g%%", &o.Percent); err != nil || o.Percent <= 0 || o.Percent > 100 || !strings.HasSuffix(text, "%") {
-		return usage("--read-data=%s: want a share such as 5%%", text)
-	}
-	return nil
 }
 
 func (a *app) check(ctx context.Context, o check.Options) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -169,35 +168,7 @@ func (d *dbAddress) locate(a *app) (database.Location, error) {
 		}
 		return a.Login(at)
 	}
-	return a.locate("--"+d.name, d.url)
-}
-
-// locate reads a URL that stands on the command line.
-func (a *app) locate(flag, url string) (database.Location, error) {
-	at, err := database.ParseLocation(url)
-	if err != nil {
-		return at, usage("%s: %w", flag, err)
-	}
-	if at.HasPassword() {
-		return at, usage("%s: a password on the command line can be read by others; leave it out and put it into PACKSTONE_DB_PASSWORD, "+
-			"PACKSTONE_DB_PASSWORD_FILE, PGPASSFILE or ~/.my.cnf, or put the whole URL into a file for %s-file", flag, flag)
-	}
-	if _, err := config.Engines.For(at); err != nil {
-		return at, usage("%s: %w", flag, err)
-	}
-	if at.Scheme() == "sqlite" {
-		return sqliteAt(at.Reveal())
-	}
-	return a.Login(at)
-}
-
-// sqliteAt is the location of a file.
-func sqliteAt(path string) (database.Location, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return database.Location{}, fmt.Errorf("find %s: %w", path, err)
-	}
-	return database.ParseLocation("sqlite:" + absolute)
+	return a.Locate("--"+d.name, d.url)
 }
 
 // dbSummary is what the verbs of db print as JSON at their end.
@@ -335,25 +306,10 @@ func (m *dbMeter) counts() output.Counts {
 	return output.Counts{BytesDone: m.now.Bytes, TotalBytes: max(m.now.TotalBytes, 0), Current: []string{current}}
 }
 
-// refuseNothing refuses to copy nothing: patterns that match no table, and a file without tables.
-func refuseNothing(ctx context.Context, src database.Source, filter database.Filter) error {
-	schema, err := src.Schema(ctx)
-	if err != nil {
-		return fmt.Errorf("read the source's schema: %w", err)
-	}
-	if unmatched := filter.Unmatched(schema); len(unmatched) > 0 {
-		return usage("no table matches %s", strings.Join(unmatched, ", "))
-	}
-	if schema.Engine == database.SQLite && len(schema.Tables)+len(schema.Objects) == 0 {
-		return errors.New("the SQLite file holds no tables")
-	}
-	return nil
-}
-
 // convertDB copies a database, prints the report, and says how exact the copy is.
 func (a *app) convertDB(ctx context.Context, action string, src database.Source, dst database.Target, o dbOptions) error {
 	begun := time.Now()
-	if err := refuseNothing(ctx, src, o.filter); err != nil {
+	if err := convert.RefuseNothing(ctx, src, o.filter); err != nil {
 		return err
 	}
 	if a.flags.dryRun {

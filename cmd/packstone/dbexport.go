@@ -40,7 +40,7 @@ func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOpt
 	if err != nil {
 		return err
 	}
-	to, err := sqliteAt(file)
+	to, err := config.SQLiteAt(file)
 	if err != nil {
 		return err
 	}
@@ -49,11 +49,7 @@ func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOpt
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	driver, err := config.Engines.For(at)
-	if err != nil {
-		return usage("%w", err)
-	}
-	src, err := driver.OpenSource(ctx, at, o.source(a))
+	src, err := config.OpenSource(ctx, at, o.source(a))
 	if err != nil {
 		return err
 	}

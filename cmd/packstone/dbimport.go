@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,7 +45,7 @@ func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptio
 	if !machine.Exists(file) {
 		return usage("%s does not exist", file)
 	}
-	at, err := sqliteAt(file)
+	at, err := config.SQLiteAt(file)
 	if err != nil {
 		return err
 	}
@@ -73,20 +72,11 @@ func (a *app) tellNative(ctx context.Context, src database.Source, to dbAddress,
 		return fmt.Errorf("read the source's schema: %w", err)
 	}
 	at, err := to.locate(a)
-	if err != nil || o.nativeDDL || !strings.HasPrefix(at.Scheme(), database.Family(schema.Engine)) || !slices.ContainsFunc(schema.Objects, onlyNative) {
+	if err != nil || o.nativeDDL || !strings.HasPrefix(at.Scheme(), database.Family(schema.Engine)) || !schema.HasNative() {
 		return err
 	}
 	a.out.Note("statements of the file's own, for views, functions and the like, do not run without --%s; with -n it prints them", nativeDDLFlag)
 	return nil
-}
-
-// onlyNative says that an object is made by a statement of its own and by nothing else.
-func onlyNative(o *database.Object) bool {
-	switch o.Kind {
-	case "schema", "table", "default", "primary key", "unique", "foreign key", "check", "index", "sequence":
-		return false
-	}
-	return len(o.DDL) > 0
 }
 
 // openDBTarget connects to a database that is to be filled.
@@ -95,11 +85,7 @@ func (a *app) openDBTarget(ctx context.Context, to dbAddress, o dbOptions) (data
 	if err != nil {
 		return nil, err
 	}
-	driver, err := config.Engines.For(at)
-	if err != nil {
-		return nil, usage("%w", err)
-	}
 	opts := o.target(a)
 	opts.EmptyLeftover = to.emptyLeftover
-	return driver.OpenTarget(ctx, at, opts)
+	return config.OpenTarget(ctx, at, opts)
 }

@@ -81,7 +81,7 @@ func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error 
 		Path: file, Entry: e,
 		Rows: func(ctx context.Context) (database.Source, error) { return r.openStreams(ctx, s) },
 		Create: func(ctx context.Context, file string) (database.Target, error) {
-			at, err := sqliteAt(file)
+			at, err := config.SQLiteAt(file)
 			if err != nil {
 				return nil, err
 			}

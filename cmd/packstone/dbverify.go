@@ -43,16 +43,12 @@ func (a *app) dbVerify(ctx context.Context, from, against dbAddress, o dbOptions
 	if err != nil {
 		return err
 	}
-	driver, err := config.Engines.For(at)
-	if err != nil {
-		return usage("%w", err)
-	}
 	copied, err := a.openDBCopy(ctx, against, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, copied.Close()) }()
-	src, err := driver.OpenSource(ctx, at, o.source(a))
+	src, err := config.OpenSource(ctx, at, o.source(a))
 	if err != nil {
 		return err
 	}
@@ -75,7 +71,7 @@ func (a *app) openDBCopy(ctx context.Context, against dbAddress, o dbOptions) (d
 	if !machine.Exists(against.url) {
 		return nil, usage("--against %s: the file does not exist", against.url)
 	}
-	at, err := sqliteAt(against.url)
+	at, err := config.SQLiteAt(against.url)
 	if err != nil {
 		return nil, err
 	}

@@ -67,11 +67,11 @@ func (d *differ) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := b.pick(args[0], d.filter())
+	before, err := b.Pick(args[0], d.filter())
 	if err != nil {
 		return err
 	}
-	after, err := b.pick(args[1], d.filter())
+	after, err := b.Pick(args[1], d.filter())
 	if err != nil {
 		return err
 	}

@@ -97,9 +97,9 @@ func (d *dumping) write(ctx context.Context, w io.Writer) error {
 // tellUnfit tells of what has no place in a tar.
 func (d *dumping) tellUnfit(e *entry.Entry, attribute string) {
 	if attribute == "" {
-		d.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a tar", e.Type.Word()), Item: output.Name(e.Path)})
+		d.app.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a tar", e.Type.Word()), Item: output.Name(e.Path)})
 		return
 	}
 	d.unfit++
-	d.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", attribute))
+	d.app.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", attribute))
 }

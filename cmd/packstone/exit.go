@@ -13,7 +13,9 @@ import (
 	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/collect"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -54,6 +56,9 @@ var codes = []struct {
 	{catalog.ErrNoWriter, exitIdentity},
 	{crypto.ErrWrongIdentity, exitIdentity},
 	{crypto.ErrPassphraseNeeded, exitIdentity},
+	{catalog.ErrHeld, exitHeld},
+	{collect.ErrBusy, exitHeld},
+	{collect.ErrChanged, exitRefused},
 	{catalog.ErrNotReady, exitRefused},
 	{catalog.ErrClock, exitRefused},
 	{catalog.ErrCollected, exitRefused},
@@ -68,6 +73,7 @@ var codes = []struct {
 	{archive.ErrDamaged, exitIntegrity},
 	{database.ErrMismatch, exitIntegrity},
 	{database.ErrRefused, exitRefused},
+	{convert.ErrUnmatched, exitUsage},
 	{crypto.ErrSignature, exitIntegrity},
 	{crypto.ErrDamaged, exitIntegrity},
 	{store.ErrCorrupt, exitIntegrity},

@@ -86,21 +86,25 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 }
 
 func (f *finder) run(ctx context.Context) error {
-	chosen, err := f.choose(f.o.snapshots)
+	chosen, err := f.Choose(f.o.snapshots)
 	if err != nil {
 		return err
 	}
 	if len(f.o.snapshots) == 0 {
-		chosen = f.trusted(chosen)
+		chosen = f.Trusted(chosen)
 	}
-	f.rows = f.out.Rows()
+	f.rows = f.app.out.Rows()
 	search := f.Find(f.query)
 	for _, s := range chosen {
 		if err = f.search(ctx, search, s); err != nil {
 			break
 		}
 	}
-	return errors.Join(err, f.rows.Close(), f.whole(f.o.snapshots))
+	err = errors.Join(err, f.rows.Close())
+	if len(f.o.snapshots) == 0 {
+		err = errors.Join(err, f.Whole(ctx))
+	}
+	return err
 }
 
 // search prints what matches in one snapshot.

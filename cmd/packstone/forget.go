@@ -12,7 +12,9 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/retention"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
@@ -36,8 +38,6 @@ type forgetRow struct {
 	Forgotten bool        `json:"forgotten" doc:"Whether it is forgotten."`
 	Keep      []string    `json:"keep,omitempty" doc:"What keeps it."`
 	Freed     int64       `json:"freed_bytes,omitempty" doc:"In a dry run, bytes that become free if it alone is forgotten."`
-
-	date time.Time
 }
 
 type forgetOptions struct {
@@ -69,7 +69,7 @@ each would free.`,
 	cmd.Flags().BoolVar(&o.prune, "prune", false, "delete then what nothing needs any more, as packstone prune does")
 	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
-		if !o.prune && (o.graceFlags != graceFlags{}) {
+		if !o.prune && (o.period.Given || o.yes) {
 			return usage("--grace and --yes are for --prune")
 		}
 		return a.forget(ctx, o, args)
@@ -81,245 +81,119 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 	if len(names) > 0 && (!policy.Empty() || o.removeAll) {
 		return usage("name snapshots or rules, not both")
 	}
-	by, err := parseGroupBy(o.groupBy)
+	by, err := catalog.ParseGroupBy(o.groupBy)
+	if err != nil {
+		return usage("--group-by %w", err)
+	}
+	v, err := a.openToDecide(ctx)
 	if err != nil {
 		return err
 	}
-	v, err := a.lookToDecide(ctx)
-	if err != nil {
+	if err := v.Whole(ctx); err != nil {
 		return err
 	}
-	if err := v.whole(nil); err != nil {
-		return err
-	}
-	f := forgetting{view: v, by: by, options: retention.Options{Now: time.Now(), Zone: time.Local, RemoveAll: o.removeAll}}
-	if err := f.bind(ctx); err != nil {
-		return err
-	}
-	pruning := pruneOptions{graceFlags: o.graceFlags, maxUnused: "0%", deadAfter: defaultDead}
-	// What it asks, it asks before anything is forgotten.
-	if f.grace, err = a.grace(v.repo, o.graceFlags); err != nil {
-		return err
-	}
-	pruning.yes = true
-	if len(names) > 0 {
-		err = f.named(names)
-	} else {
-		err = f.ruled(policy)
-	}
-	if err != nil {
-		return err
-	}
-	if err := f.finish(ctx); err != nil || !o.prune || a.flags.dryRun {
-		return err
-	}
-	return a.pruneNow(ctx, v.repo, pruning)
-}
-
-// forgetting is one run of forget.
-type forgetting struct {
-	*view
-	by      catalog.GroupBy
-	options retention.Options
-	grace   time.Duration
-	owner   bool // the owner's key is used, whom the floor does not bind
-	rows    []forgetRow
-}
-
-// bind finds out who decides and by what time.
-func (f *forgetting) bind(ctx context.Context) (err error) {
-	floor, err := f.repo.Config.RetentionFloor()
-	if err != nil {
-		return err
-	}
-	f.owner = f.repo.Collector() == nil
-	if !f.owner {
-		f.options.Floor = floor
-	}
-	if f.flags.dryRun {
-		return nil
-	}
-	if _, err := f.Decider(f.repo); err != nil {
-		return err
-	}
-	f.options.Now, err = f.repo.Now(ctx, f.log)
-	return err
-}
-
-// named decides about snapshots by their names.
-func (f *forgetting) named(names []string) error {
-	ids, err := f.resolve(names)
-	if err != nil {
-		return err
-	}
-	for _, s := range f.repo.ForRetention(f.log, f.snapshots, f.by) {
-		id, err := archive.ParseName(s.ID)
-		if err != nil || !slices.Contains(ids, id) {
-			continue
-		}
-		switch {
-		case s.Held:
-			return exitWith(exitHeld, "snapshot %.12s is held: packstone unhold %.12s lets it go; nothing was changed", s.ID, s.ID)
-		case f.options.Now.Sub(s.Date) < f.options.Floor:
-			return exitWith(exitRefused, "snapshot %.12s is younger than the retention floor of %s, which binds collectors: the owner's key may forget it; "+
-				"nothing was changed", s.ID, period(f.options.Floor))
-		}
-		f.add(retention.Verdict{Snapshot: s})
-	}
-	return nil
-}
-
-// resolve finds what names mean: any name of a snapshot with an identity, else ids.
-func (v *view) resolve(names []string) (ids []archive.Name, err error) {
-	for _, name := range names {
-		if !v.repo.CanRead() {
-			found := v.log.Counting(name)
-			if len(found) != 1 {
-				return nil, exitWith(exitFailed, "%s: %d snapshots have an id that begins so, and without an identity they have no other names", output.Name(name), len(found))
-			}
-			ids = append(ids, found[0])
-			continue
-		}
-		s, err := v.pick(name, v.filter())
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, s.ID)
-	}
-	return ids, nil
-}
-
-// ruled decides by rules: those of the command line, else those of the settings.
-func (f *forgetting) ruled(policy retention.Policy) error {
-	if !f.repo.CanRead() && (f.filters() || len(policy.Tags) > 0) {
-		return exitWith(exitIdentity, "without an identity nobody knows sets, hosts, paths and tags: %w", catalog.ErrNoIdentity)
-	}
-	var err error
-	if policy.IDs, err = f.idsOf(policy.IDs); err != nil {
-		return err
-	}
-	if !policy.Empty() || f.options.RemoveAll {
-		f.decide(f.passing(""), policy)
-		return nil
-	}
-	settings, err := f.Settings()
-	if err != nil {
-		return err
-	}
-	if !f.repo.CanRead() {
-		return exitWith(exitIdentity, "without an identity nobody knows which set a snapshot is of; name the rules with --keep-…: %w", catalog.ErrNoIdentity)
-	}
-	found := false
-	for name, set := range settings.Sets {
-		if !set.Retention.Given() {
-			continue
-		}
-		p, err := set.Retention.Policy()
-		if err != nil {
+	if !a.flags.dryRun {
+		if _, err := a.Decider(v.Repo); err != nil {
 			return err
 		}
-		found = true
-		f.decide(f.passing(name), p)
 	}
-	if !found {
+	f, err := admin.NewForgetting(ctx, v, a.filter(), admin.ForgettingOptions{By: by, RemoveAll: o.removeAll, Preview: a.flags.dryRun})
+	if err != nil {
+		return err
+	}
+	// What it asks, it asks before anything is forgotten.
+	grace, err := a.grace(v.Repo, o.graceFlags)
+	if err != nil {
+		return err
+	}
+	o.yes = true
+	if len(names) > 0 {
+		err = f.Named(names)
+	} else {
+		err = a.forgetByRules(f, policy, o.removeAll)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.finishForgetting(ctx, v, f, grace); err != nil || !o.prune || a.flags.dryRun {
+		return err
+	}
+	return a.pruneNow(ctx, v.Repo, pruneOptions{graceFlags: o.graceFlags, deadAfter: defaultDead})
+}
+
+// forgetByRules decides by rules: those of the command line, else those of the settings.
+func (a *app) forgetByRules(f *admin.Forgetting, policy retention.Policy, removeAll bool) error {
+	if !policy.Empty() || removeAll {
+		return f.Ruled(policy)
+	}
+	settings, err := a.Settings()
+	if err != nil {
+		return err
+	}
+	policies, err := settings.Policies()
+	if err != nil {
+		return err
+	}
+	if err := f.OfSets(policies); err != nil {
+		return err
+	}
+	if len(policies) == 0 {
 		return usage("nothing says what to keep: name rules such as --keep-daily 14, or snapshots, or write retention: into the settings' sets")
 	}
 	return nil
 }
 
-// filters tells whether flags choose snapshots by what only an identity can read.
-func (f *forgetting) filters() bool {
-	return f.flags.setGiven || f.flags.host != "" || len(f.flags.tags) > 0 || len(f.flags.paths) > 0
-}
-
-// idsOf completes ids.
-func (f *forgetting) idsOf(names []string) (full []string, err error) {
-	for _, name := range names {
-		found := f.log.Counting(name)
-		if len(found) != 1 {
-			return nil, usage("--keep-id %s: %d snapshots have an id that begins so", output.Name(name), len(found))
+// finishForgetting does what was decided, or says what it would do.
+func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forgetting, grace time.Duration) error {
+	gone, err := f.Gone()
+	if err != nil {
+		return err
+	}
+	m := forgetSummaryOf(f, v.Snapshots)
+	m.DryRun = a.flags.dryRun
+	switch {
+	case m.DryRun:
+		err = a.weigh(ctx, v, &m, gone)
+	case len(gone) > 0:
+		if err = a.decide(ctx, v.Repo, func(s *catalog.Session) error { return s.Forget(ctx, gone) }); err != nil {
+			err = fmt.Errorf("forget %d snapshots: %w", len(gone), err)
 		}
-		full = append(full, found[0].String())
+		if grace > 0 {
+			m.Until = f.Now().Add(grace)
+		}
 	}
-	return full, nil
+	if err != nil {
+		return err
+	}
+	if young, floor := f.Below(); young > 0 {
+		a.out.Note("%d of them are younger than the retention floor of %s, which binds collectors and jobs, and not the owner", young, retention.Period(floor))
+	}
+	a.out.Summary(m, m.text())
+	return a.out.Err()
 }
 
-// passing are the snapshots that the flags let pass, of one set if it is named.
-func (f *forgetting) passing(set string) []retention.Snapshot {
-	if !f.repo.CanRead() {
-		return f.repo.ForRetention(f.log, nil, f.by)
-	}
-	passing := slices.DeleteFunc(slices.Clone(f.snapshots), func(s *catalog.Snapshot) bool {
-		return !f.filter().Matches(s) || set != "" && s.Set != set
-	})
-	if len(passing) == 0 {
-		return nil
-	}
-	return f.repo.ForRetention(f.log, passing, f.by)
-}
-
-func (f *forgetting) decide(snapshots []retention.Snapshot, p retention.Policy) {
-	for _, verdict := range retention.Decide(snapshots, p, f.options) {
-		f.add(verdict)
-	}
-}
-
-func (f *forgetting) add(v retention.Verdict) {
-	row := forgetRow{ID: v.ID, Time: v.Time, Forgotten: !v.Kept(), Keep: v.Keep, date: v.Date}
-	if i := slices.IndexFunc(f.snapshots, func(s *catalog.Snapshot) bool { return s.ID.String() == v.ID }); i >= 0 {
-		row.Set, row.Hostname = output.Name(f.snapshots[i].Set), output.Name(f.snapshots[i].Host)
-	}
-	f.rows = append(f.rows, row)
-}
-
-// finish does what was decided, or says what it would do.
-func (f *forgetting) finish(ctx context.Context) error {
-	slices.SortStableFunc(f.rows, func(a, b forgetRow) int { return a.Time.Compare(b.Time) })
-	m := forgetSummary{Snapshots: f.rows, DryRun: f.flags.dryRun}
-	if m.Snapshots == nil {
-		m.Snapshots = []forgetRow{}
-	}
-	var gone []archive.Name
-	for _, row := range f.rows {
-		id, err := archive.ParseName(row.ID)
-		if err != nil {
-			return err
+func forgetSummaryOf(f *admin.Forgetting, snapshots []*catalog.Snapshot) forgetSummary {
+	m := forgetSummary{Snapshots: []forgetRow{}}
+	for _, verdict := range f.Verdicts {
+		row := forgetRow{ID: verdict.ID, Time: verdict.Time, Forgotten: !verdict.Kept(), Keep: verdict.Keep}
+		if i := slices.IndexFunc(snapshots, func(s *catalog.Snapshot) bool { return s.ID.String() == row.ID }); i >= 0 {
+			row.Set, row.Hostname = output.Name(snapshots[i].Set), output.Name(snapshots[i].Host)
 		}
 		if row.Forgotten {
-			gone = append(gone, id)
+			m.Forgotten++
+		} else {
+			m.Kept++
 		}
+		m.Snapshots = append(m.Snapshots, row)
 	}
-	m.Forgotten, m.Kept = len(gone), len(f.rows)-len(gone)
-	if f.flags.dryRun {
-		if err := f.weigh(ctx, &m, gone); err != nil {
-			return err
-		}
-	} else if len(gone) > 0 {
-		if err := f.forgetAll(ctx, gone); err != nil {
-			return err
-		}
-		if f.grace > 0 {
-			m.Until = f.options.Now.Add(f.grace)
-		}
-	}
-	f.tellFloor()
-	f.out.Summary(m, m.text())
-	return f.out.Err()
-}
-
-func (f *forgetting) forgetAll(ctx context.Context, gone []archive.Name) error {
-	err := f.app.decide(ctx, f.repo, func(s *catalog.Session) error { return s.Forget(ctx, gone) })
-	if err != nil {
-		return fmt.Errorf("forget %d snapshots: %w", len(gone), err)
-	}
-	return nil
+	return m
 }
 
 // weigh says what would become free, as far as a key at hand opens the reference maps.
-func (f *forgetting) weigh(ctx context.Context, m *forgetSummary, gone []archive.Name) error {
-	weights, err := collect.Weigh(ctx, f.repo, f.log)
+func (a *app) weigh(ctx context.Context, v *view.View, m *forgetSummary, gone []archive.Name) error {
+	weights, err := collect.Weigh(ctx, v.Repo, v.Log)
 	if errors.Is(err, catalog.ErrNoIdentity) {
-		f.out.Warn(output.Warning{Message: "no key at hand opens the reference maps: nobody knows what would become free"})
+		a.Warn("no key at hand opens the reference maps: nobody knows what would become free")
 		return nil
 	}
 	if err != nil {
@@ -334,20 +208,6 @@ func (f *forgetting) weigh(ctx context.Context, m *forgetSummary, gone []archive
 	}
 	m.Freed = weights.Together(gone)
 	return nil
-}
-
-// tellFloor tells the owner what a collector would keep.
-func (f *forgetting) tellFloor() {
-	floor, err := f.repo.Config.RetentionFloor()
-	young := 0
-	for _, row := range f.rows {
-		if row.Forgotten && f.options.Now.Sub(row.date) < floor {
-			young++
-		}
-	}
-	if err == nil && young > 0 && f.owner {
-		f.out.Note("%d of them are younger than the retention floor of %s, which binds collectors and jobs, and not the owner", young, period(floor))
-	}
 }
 
 func (m forgetSummary) text() string {
@@ -391,33 +251,4 @@ func (m forgetSummary) summary() string {
 		text += "; packstone undelete brings them back until " + output.Time(m.Until)
 	}
 	return text
-}
-
-// period is a stretch of time in days or hours where it is that.
-func period(d time.Duration) string {
-	switch {
-	case d%(24*time.Hour) == 0:
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	case d%time.Hour == 0:
-		return fmt.Sprintf("%d hours", d/time.Hour)
-	}
-	return d.String()
-}
-
-func parseGroupBy(text string) (by catalog.GroupBy, err error) {
-	by = catalog.GroupBy{AnySet: true, AnyHost: true, AnyPaths: true}
-	for _, word := range strings.Split(text, ",") {
-		switch strings.TrimSpace(word) {
-		case "set":
-			by.AnySet = false
-		case "host":
-			by.AnyHost = false
-		case "paths", "path":
-			by.AnyPaths = false
-		case "":
-		default:
-			return by, usage("--group-by %s: want set, host and paths, with commas between them", text)
-		}
-	}
-	return by, nil
 }

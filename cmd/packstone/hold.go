@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -91,11 +92,11 @@ deleted. packstone snapshots --all lists what was forgotten.`,
 
 // decideAbout lets the owner or a collector decide about snapshots.
 func (a *app) decideAbout(ctx context.Context, names []string, verb string, m holdSummary, do func(s *catalog.Session, ids []archive.Name) error) error {
-	v, err := a.lookToDecide(ctx)
+	v, err := a.openToDecide(ctx)
 	if err != nil {
 		return err
 	}
-	ids, err := v.subjects(verb, names)
+	ids, err := v.Subjects(names, subjects[verb])
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func (a *app) decideAbout(ctx context.Context, names []string, verb string, m ho
 	}
 	m.DryRun = a.flags.dryRun
 	if !m.DryRun {
-		err := a.decide(ctx, v.repo, func(s *catalog.Session) error { return do(s, ids) })
+		err := a.decide(ctx, v.Repo, func(s *catalog.Session) error { return do(s, ids) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", verb, err)
 		}
@@ -112,6 +113,9 @@ func (a *app) decideAbout(ctx context.Context, names []string, verb string, m ho
 	a.out.Summary(m, m.text(verb))
 	return a.out.Err()
 }
+
+// subjects are what the verbs decide about.
+var subjects = map[string]view.Subject{"hold": view.Either, "unhold": view.Held, "undelete": view.Forgotten}
 
 func (m holdSummary) text(verb string) string {
 	done := map[string]string{"hold": "holds", "unhold": "no longer holds", "undelete": "brought back"}[verb]
@@ -126,31 +130,4 @@ func (m holdSummary) text(verb string) string {
 		text += " until " + output.Time(m.Until)
 	}
 	return text
-}
-
-// subjects finds what names mean: of undelete snapshots that were forgotten, of hold both, and of the
-// others snapshots that count.
-func (v *view) subjects(verb string, names []string) (ids []archive.Name, err error) {
-	for _, name := range names {
-		found := v.log.Forgotten(name)
-		if verb == "unhold" {
-			found = nil
-		}
-		if len(found) == 0 && verb != "undelete" {
-			if found, err = v.resolve([]string{name}); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case len(found) == 0:
-			return nil, exitWith(exitFailed, "%s: no forgotten snapshot has an id that begins so, as packstone snapshots --all lists them: %w", output.Name(name), catalog.ErrNoSnapshot)
-		case len(found) > 1:
-			return nil, exitWith(exitUsage, "%s: %d ids begin so; type more of the one that is meant", output.Name(name), len(found))
-		}
-		if verb == "unhold" && len(v.log.Fate(found[0]).Holds(time.Time{})) == 0 {
-			return nil, exitWith(exitFailed, "snapshot %.12s is not held", found[0])
-		}
-		ids = append(ids, found[0])
-	}
-	return ids, nil
 }

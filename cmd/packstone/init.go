@@ -1,20 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"filippo.io/age"
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
 )
@@ -36,7 +32,7 @@ type initOptions struct {
 	classic    bool
 	sameDomain string
 	force      bool
-	floor      string
+	floor      flagvalue.Period
 }
 
 func newInit(a *app) *cobra.Command {
@@ -53,15 +49,8 @@ this host's own key. It says which files to move away. With --recipient, only th
 	cmd.Flags().BoolVar(&o.classic, "classic", false, "use X25519 keys instead of hybrid post-quantum ones")
 	cmd.Flags().StringVar(&o.sameDomain, "same-domain-as", "", "share contents' names with another `repository`, so that copies between them deduplicate")
 	cmd.Flags().BoolVar(&o.force, "force", false, "make it in a directory that holds other things")
-	cmd.Flags().StringVar(&o.floor, "retention-floor", "", "keep every snapshot for this `time` at least (default 14d); packstone key policy changes it")
+	cmd.Flags().Var(&o.floor, "retention-floor", "keep every snapshot for this `time` at least (default 14d); packstone key policy changes it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun, func(ctx context.Context, _ []string) error {
-		if o.floor != "" {
-			floor, err := parsePeriod(o.floor)
-			if err != nil {
-				return err
-			}
-			o.floor = floor.String()
-		}
 		return a.initialize(ctx, o)
 	})
 }
@@ -112,99 +101,31 @@ func (m initMessage) text() string {
 }
 
 // makeRepository makes what is missing of the keys, and the repository.
-func (a *app) makeRepository(ctx context.Context, o initOptions) (made initMessage, err error) {
+func (a *app) makeRepository(ctx context.Context, o initOptions) (m initMessage, err error) {
 	address, err := a.Repository()
 	if err != nil {
-		return made, err
+		return m, err
 	}
-	recipients, err := a.initialRecipients(ctx, o.classic)
+	found := machine.FoundOptions{
+		Classic: o.classic, Force: o.force,
+		Domain:  func(ctx context.Context) (*crypto.Domain, error) { return a.sharedDomain(ctx, o.sameDomain) },
+		Storage: func(ctx context.Context) (*config.Storage, error) { return a.openStorage(ctx, true) },
+	}
+	if o.floor.Given {
+		found.Floor = &o.floor.Length
+	}
+	made, err := a.Found(ctx, address, found)
 	if err != nil {
-		return made, err
+		return m, err
 	}
-	if err := address.RefuseUsed(o.force); err != nil {
-		return made, err
+	m = initMessage{
+		Repository: address.String(), ID: made.ID, Owner: made.Owner.Text(), Print: made.Owner.Fingerprint().String(),
+		Recipients: made.Recipients, MoveAway: made.MoveAway, WriterFile: made.WriterFile, PinIn: made.PinIn,
 	}
-	storage, err := a.unusedStorage(ctx, address.String())
-	if err != nil {
-		return made, err
+	if len(m.PinIn) > 0 {
+		m.Pin = made.Pin.Line()
 	}
-	identity := ""
-	if len(recipients) == 0 {
-		recipients, identity, err = a.MakeIdentity(o.classic)
-	}
-	if err != nil {
-		return made, err
-	}
-	owner, ownerMade, err := a.OwnerKey()
-	if err != nil {
-		return made, err
-	}
-	key, err := a.initStorage(ctx, storage, o, owner, recipients)
-	if err != nil {
-		return made, err
-	}
-	made = initMessage{
-		Repository: address.String(), ID: key.Repository, Owner: owner.Verifier().Text(), Print: owner.Verifier().Fingerprint().String(),
-	}
-	if made.Recipients, err = admin.RecipientTexts(recipients); err != nil {
-		return made, err
-	}
-	places := a.IdentityPlaces()
-	if identity != "" {
-		made.MoveAway = append(made.MoveAway, identity)
-		places = []machine.IdentityPlace{{File: identity, What: identity}}
-	}
-	if ownerMade != "" {
-		made.MoveAway = append(made.MoveAway, ownerMade)
-	}
-	pin := crypto.OwnerPin{Repository: key.Repository, Owner: owner.Verifier()}
-	if made.PinIn = a.PinOwner(places, made.Recipients, pin); len(made.PinIn) > 0 {
-		made.Pin = pin.Line()
-	}
-	made.WriterFile, err = a.KeepWriter(key)
-	return made, err
-}
-
-// initStorage writes the repository and returns this host's key.
-func (a *app) initStorage(ctx context.Context, storage *config.Storage, o initOptions, owner crypto.Signer, recipients []age.Recipient) (*crypto.WriterFile, error) {
-	shared, err := a.sharedDomain(ctx, o.sameDomain)
-	if err != nil {
-		return nil, err
-	}
-	host, err := a.NamedHost()
-	if err != nil {
-		return nil, err
-	}
-	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, machine.Name())))
-	if err != nil {
-		return nil, err
-	}
-	return catalog.Init(ctx, storage, owner, writer, recipients, shared, catalog.Options{
-		Software: "packstone " + version().Version, Memory: a.MemoryDirectory(storage.Location()), Floor: o.floor,
-	})
-}
-
-// unusedStorage opens the storage at address, which must hold no repository yet and keep its contract.
-func (a *app) unusedStorage(ctx context.Context, address string) (*config.Storage, error) {
-	storage, err := a.openStorage(ctx, true)
-	if err != nil {
-		return nil, err
-	}
-	if err := refuseRepositoryIn(ctx, storage, address); err != nil {
-		return nil, err
-	}
-	return storage, a.proveStorage(ctx, storage)
-}
-
-func refuseRepositoryIn(ctx context.Context, storage *config.Storage, address string) error {
-	_, err := catalog.ReadFormat(ctx, storage)
-	if errors.Is(err, catalog.ErrNoRepository) {
-		return nil
-	}
-	if err == nil {
-		err = exitWith(exitRefused, "%s: %w", address, catalog.ErrExists)
-	}
-	return err
+	return m, nil
 }
 
 // refuseExisting refuses storage in which there is a repository already. It makes nothing.
@@ -216,41 +137,7 @@ func (a *app) refuseExisting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return refuseRepositoryIn(ctx, storage, storage.Location())
-}
-
-// proveStorage tests that the storage keeps its contract, before anything relies on it. It needs no right to delete.
-func (a *app) proveStorage(ctx context.Context, storage *config.Storage) error {
-	for _, check := range store.Probe(ctx, storage) {
-		if check.Err != nil && !(check.Name == "delete" && errors.Is(check.Err, store.ErrDenied)) {
-			return fmt.Errorf("%s cannot hold a repository: %s: %w", storage.Location(), check.Name, check.Err)
-		}
-	}
-	return nil
-}
-
-// initialRecipients are those that were named, else those of the identities at hand, else none: then an identity has to be made. Those that
-// are not as --classic asks are refused.
-func (a *app) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, error) {
-	recipients, err := a.NamedRecipients()
-	if err != nil {
-		return nil, err
-	}
-	what := "a recipient that was named is a hybrid post-quantum one: name classic ones, age1…, alone"
-	if len(recipients) == 0 {
-		what = "there is a hybrid post-quantum identity already: name a classic one with -i, or its recipient with -R (packstone key generate --classic -o FILE makes one)"
-		have, err := a.Identities(ctx)
-		if err != nil || have == nil {
-			return nil, err
-		}
-		if recipients, err = admin.RecipientsOf(have.Identities); err != nil {
-			return nil, err
-		}
-	}
-	if classic && slices.ContainsFunc(recipients, func(r age.Recipient) bool { return !crypto.IsClassic(r) }) {
-		return nil, exitWith(exitRefused, "--classic: %s", what)
-	}
-	return recipients, nil
+	return machine.RefuseRepository(ctx, storage, storage.Location())
 }
 
 // sharedDomain is the domain of the repository that --same-domain-as names, nil without.

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/packstone/packstone/catalog/retention"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 )
 
 // keepFlags say which snapshots stay.
@@ -28,7 +27,7 @@ func (k *keepFlags) register(flags *pflag.FlagSet) {
 		{"monthly", &p.Monthly, "the newest of each of `n` months"}, {"quarterly", &p.Quarterly, "the newest of each of `n` quarters"},
 		{"yearly", &p.Yearly, "the newest of each of `n` years"},
 	} {
-		flags.Var((*countFlag)(c.to), "keep-"+c.name, "keep "+c.what+"; unlimited: all")
+		flags.Var((*flagvalue.Count)(c.to), "keep-"+c.name, "keep "+c.what+"; unlimited: all")
 	}
 	for _, c := range []struct {
 		name string
@@ -39,7 +38,7 @@ func (k *keepFlags) register(flags *pflag.FlagSet) {
 		{"-weekly", &p.WithinWeekly, "weekly ones"}, {"-monthly", &p.WithinMonthly, "monthly ones"},
 		{"-quarterly", &p.WithinQuarterly, "quarterly ones"}, {"-yearly", &p.WithinYearly, "yearly ones"},
 	} {
-		flags.Var((*spanFlag)(c.to), "keep-within"+c.name, "keep "+c.what+" that lie within this `time` before the newest, such as 1y6m or 14d")
+		flags.Var((*flagvalue.Span)(c.to), "keep-within"+c.name, "keep "+c.what+" that lie within this `time` before the newest, such as 1y6m or 14d")
 	}
 	flags.StringArrayVar(&k.tags, "keep-tag", nil, "keep snapshots with this `tag`, or with all of several with commas between them; may be repeated")
 	flags.StringArrayVar(&p.IDs, "keep-id", nil, "keep the snapshot with this `id`; may be repeated")
@@ -52,48 +51,4 @@ func (k *keepFlags) given() retention.Policy {
 		p.Tags = append(p.Tags, strings.Split(list, ","))
 	}
 	return p
-}
-
-// countFlag is a number of snapshots.
-type countFlag int
-
-// String implements pflag.Value.
-func (c *countFlag) String() string {
-	if *c == retention.All {
-		return "unlimited"
-	}
-	return strconv.Itoa(int(*c))
-}
-
-// Type implements pflag.Value.
-func (c *countFlag) Type() string { return "n" }
-
-// Set implements pflag.Value.
-func (c *countFlag) Set(text string) error {
-	if text == "unlimited" {
-		*c = retention.All
-		return nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return fmt.Errorf("%q is no number of snapshots: want 1 or more, or unlimited", text)
-	}
-	*c = countFlag(n)
-	return nil
-}
-
-// spanFlag is a stretch of time.
-type spanFlag retention.Span
-
-// String implements pflag.Value.
-func (s *spanFlag) String() string { return retention.Span(*s).String() }
-
-// Type implements pflag.Value.
-func (s *spanFlag) Type() string { return "time" }
-
-// Set implements pflag.Value.
-func (s *spanFlag) Set(text string) error {
-	span, err := retention.ParseSpan(text)
-	*s = spanFlag(span)
-	return err
 }

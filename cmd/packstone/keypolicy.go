@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/retention"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 )
 
 // keyPolicyMessage is what key policy prints as JSON.
@@ -19,7 +20,7 @@ type keyPolicyMessage struct {
 }
 
 func newKeyPolicy(a *app) *cobra.Command {
-	var floor, grace string
+	var floor, grace flagvalue.Period
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Say how long snapshots are kept at least, and how long what was forgotten can be brought back.",
@@ -29,23 +30,28 @@ key to change anything.`,
   packstone key policy --retention-floor 30d --grace 14d`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVar(&floor, "retention-floor", "", "keep every snapshot for this `time` at least, such as 14d or 36h")
-	cmd.Flags().StringVar(&grace, "grace", "", "delete what was forgotten after this `time`, such as 7d")
+	cmd.Flags().Var(&floor, "retention-floor", "keep every snapshot for this `time` at least, such as 14d or 36h")
+	cmd.Flags().Var(&grace, "grace", "delete what was forgotten after this `time`, such as 7d")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
 		return a.keyPolicy(ctx, floor, grace)
 	})
 }
 
-func (a *app) keyPolicy(ctx context.Context, floor, grace string) error {
+func (a *app) keyPolicy(ctx context.Context, floor, grace flagvalue.Period) error {
 	repo, err := a.openWithAnyKeys(ctx)
 	if err != nil {
 		return err
 	}
-	edit, err := policyEdit(floor, grace)
-	if err != nil {
-		return err
+	edit := func(c *catalog.Config) error {
+		if floor.Given {
+			c.Floor = floor.Length.String()
+		}
+		if grace.Given {
+			c.Grace = grace.Length.String()
+		}
+		return nil
 	}
-	if !a.flags.dryRun && floor+grace != "" {
+	if !a.flags.dryRun && (floor.Given || grace.Given) {
 		owner, err := a.Owner(repo)
 		if err != nil {
 			return err
@@ -67,30 +73,6 @@ func (a *app) keyPolicy(ctx context.Context, floor, grace string) error {
 	return a.out.Err()
 }
 
-// policyEdit changes a config to what the flags say.
-func policyEdit(floor, grace string) (func(c *catalog.Config) error, error) {
-	var lengths [2]*time.Duration
-	for i, text := range []string{floor, grace} {
-		if text == "" {
-			continue
-		}
-		d, err := parsePeriod(text)
-		if err != nil {
-			return nil, err
-		}
-		lengths[i] = &d
-	}
-	return func(c *catalog.Config) error {
-		if lengths[0] != nil {
-			c.Floor = lengths[0].String()
-		}
-		if lengths[1] != nil {
-			c.Grace = lengths[1].String()
-		}
-		return nil
-	}, nil
-}
-
 func (m *keyPolicyMessage) fill(c *catalog.Config) (text string, err error) {
 	floor, err := c.RetentionFloor()
 	if err != nil {
@@ -101,7 +83,7 @@ func (m *keyPolicyMessage) fill(c *catalog.Config) (text string, err error) {
 		return "", err
 	}
 	m.Floor, m.Grace = floor.String(), grace.String()
-	text = fmt.Sprintf("every snapshot is kept for %s at least; what was forgotten can be brought back for %s (configuration %d)", period(floor), period(grace), m.Config)
+	text = fmt.Sprintf("every snapshot is kept for %s at least; what was forgotten can be brought back for %s (configuration %d)", retention.Period(floor), retention.Period(grace), m.Config)
 	if m.DryRun {
 		text = "dry run: " + text
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/program"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -115,7 +116,7 @@ func TestExitCodesFollowFromSentinels(t *testing.T) {
 
 func TestTheFirstInterruptEndsTheContext(t *testing.T) {
 	var said lockedBuffer
-	ctx, stop := interruptible(t.Context(), &said)
+	ctx, stop := program.Interruptible(t.Context(), &said)
 	defer stop()
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {

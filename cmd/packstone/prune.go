@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,11 +11,11 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/catalog/retention"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
-	"github.com/packstone/packstone/pipeline/local"
 )
 
 // pruneSummary is what prune prints as JSON at its end.
@@ -36,19 +33,19 @@ type pruneSummary struct {
 
 // graceFlags say how long what was forgotten stays.
 type graceFlags struct {
-	text string
-	yes  bool
+	period flagvalue.Period
+	yes    bool
 }
 
 func (g *graceFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&g.text, "grace", "", "delete what was forgotten this `time` ago, such as 12h or 0, instead of after the grace that the owner has signed; below it with the owner's key only")
+	flags.Var(&g.period, "grace", "delete what was forgotten this `time` ago, such as 12h or 0, instead of after the grace that the owner has signed; below it with the owner's key only")
 	flags.BoolVar(&g.yes, "yes", false, "do not ask before --grace deletes what could be brought back")
 }
 
 type pruneOptions struct {
 	graceFlags
 	plan, apply, explain string
-	maxUnused            string
+	maxUnused            flagvalue.Share
 	maxDuration          time.Duration
 	deadAfter            time.Duration
 }
@@ -78,7 +75,7 @@ once if it ran on this machine. An interrupted run does no harm, and the next on
 	flags.StringVar(&o.plan, "plan", "", "write what would go and why to `file`, and delete nothing")
 	flags.StringVar(&o.apply, "apply", "", "delete just what the plan in `file` says, or say what has changed")
 	flags.StringVar(&o.explain, "explain", "", "say what keeps a `pack`")
-	flags.StringVar(&o.maxUnused, "max-unused", "0%", "do nothing while at most this `share` of what is stored is dead")
+	flags.Var(&o.maxUnused, "max-unused", "do nothing while at most this `share` of what is stored is dead")
 	flags.DurationVar(&o.maxDuration, "max-duration", 0, "stop after this `time`; the next run goes on")
 	flags.DurationVar(&o.deadAfter, "dead-after", defaultDead, "declare backups dead that have shown nothing for this `time`; one that is at work begins again")
 	o.register(flags)
@@ -154,10 +151,8 @@ func (a *app) reportPrune(report *collect.Report, err error) error {
 	switch {
 	case errors.Is(err, errTimeUp):
 		err = exitWith(exitMissing, "%w, as --max-duration says: %d packs, %s, are deleted, and the next run goes on", err, m.Packs, output.Bytes(m.Bytes))
-	case errors.Is(err, collect.ErrBusy):
-		err = exitWith(exitHeld, "%w", err)
 	case errors.Is(err, collect.ErrChanged):
-		err = exitWith(exitRefused, "%w; nothing was deleted", err)
+		err = fmt.Errorf("%w; nothing was deleted", err)
 	case errors.Is(err, store.ErrDenied):
 		err = fmt.Errorf("%w: the credentials must be allowed to delete, as packstone doctor --print-policy collector prints", err)
 	}
@@ -188,13 +183,10 @@ func (m pruneSummary) text() string {
 
 // collectOptions is how a run goes.
 func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run collect.Options, err error) {
-	run = collect.Options{DeadAfter: o.deadAfter, Wait: defaultWait, Progress: &collect.Progress{}}
+	run = collect.Options{DeadAfter: o.deadAfter, Wait: defaultWait, MaxUnused: o.maxUnused.Percent / 100, Progress: &collect.Progress{}}
 	run.Warn = func(text string) { a.out.Note("%s", text) }
 	if o.maxDuration > 0 {
 		run.Wait = o.maxDuration
-	}
-	if run.MaxUnused, err = parseUnused(o.maxUnused); err != nil {
-		return run, err
 	}
 	if run.By, err = a.Decider(repo); err != nil {
 		return run, err
@@ -202,86 +194,34 @@ func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run coll
 	if run.Grace, err = a.grace(repo, o.graceFlags); err != nil {
 		return run, err
 	}
-	run.Settle, run.Linger, err = a.settle()
+	address, err := a.Repository()
+	run.Settle, run.Linger = address.Settle()
 	return run, err
-}
-
-// attributeCache is for how long a host may keep what it has seen of a directory on a server.
-const attributeCache = time.Minute
-
-// settle is how long a collector waits so that other hosts see what it has written, and so that what
-// they have begun can end.
-func (a *app) settle() (settle, linger time.Duration, err error) {
-	repository, err := a.Repository()
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case repository.Kind == config.SFTP:
-		return 2 * attributeCache, attributeCache, nil
-	case repository.Kind == config.Local && onServer(repository.Path):
-		return 2 * attributeCache, 0, nil
-	}
-	return 0, 0, nil
-}
-
-// onServer tells whether a directory lies on a server, or may.
-func onServer(dir string) bool {
-	file, err := os.Open(dir)
-	if err != nil {
-		return true
-	}
-	defer file.Close()
-	system, err := local.SystemOf(int(file.Fd()))
-	return err != nil || system.Remote
 }
 
 // grace is how long what was forgotten stays: what the owner has signed, or another time that whoever
 // runs this may choose.
 func (a *app) grace(repo *catalog.Repository, o graceFlags) (time.Duration, error) {
 	signed, err := repo.Config.GracePeriod()
-	if err != nil || o.text == "" {
+	if err != nil || !o.period.Given {
 		return signed, err
 	}
-	chosen, err := parsePeriod(o.text)
-	if err != nil || chosen >= signed {
-		return chosen, err
+	chosen := o.period.Length
+	if chosen >= signed {
+		return chosen, nil
 	}
 	if repo.Collector() != nil {
-		return 0, exitWith(exitRefused, "--grace %s is below the grace of %s that the owner has signed, which binds collectors", o.text, period(signed))
+		return 0, exitWith(exitRefused, "--grace %s is below the grace of %s that the owner has signed, which binds collectors", &o.period, retention.Period(signed))
 	}
 	if a.flags.dryRun || o.yes {
 		return chosen, nil
 	}
-	why := fmt.Sprintf("what was forgotten more than %s ago is deleted, and cannot be brought back", period(chosen))
+	why := fmt.Sprintf("what was forgotten more than %s ago is deleted, and cannot be brought back", retention.Period(chosen))
 	if !a.canAsk() {
-		return 0, exitWith(exitRefused, "--grace %s: %s; --yes says that this is meant", o.text, why)
+		return 0, exitWith(exitRefused, "--grace %s: %s; --yes says that this is meant", &o.period, why)
 	}
 	if ok, err := a.confirm([]string{why}); err != nil || !ok {
 		return 0, errors.Join(err, exitWith(exitRefused, "nothing was changed"))
 	}
 	return chosen, nil
-}
-
-// parsePeriod reads a time such as 12h, or days such as 3d.
-func parsePeriod(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		if err == nil {
-			return time.Duration(n) * 24 * time.Hour, nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return 0, usage("%q is no time: want 0, or such as 12h or 3d", text)
-	}
-	return d, nil
-}
-
-func parseUnused(text string) (float64, error) {
-	number, ok := strings.CutSuffix(text, "%")
-	share, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || share < 0 || share > 100 {
-		return 0, usage("--max-unused %s: want a share such as 5%%", text)
-	}
-	return share / 100, nil
 }

@@ -132,10 +132,11 @@ func (a *app) explainPack(ctx context.Context, repo *catalog.Repository, o prune
 	if err != nil {
 		return err
 	}
-	log, err := a.readLog(ctx, repo)
+	v, err := a.readLog(ctx, repo)
 	if err != nil {
 		return err
 	}
+	log := v.Log
 	grace, err := repo.Config.GracePeriod()
 	if err != nil {
 		return err

@@ -135,7 +135,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 			return err
 		}
 	}
-	snapshot, err := v.pick(from.Snapshot, filter)
+	snapshot, err := v.Pick(from.Snapshot, filter)
 	if err != nil {
 		return err
 	}

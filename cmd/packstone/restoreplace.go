@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
@@ -18,39 +17,11 @@ import (
 )
 
 // findServer tells whether --to names a server of files, and which.
-func (o *restoreOptions) findServer() error {
-	switch {
-	case o.to.url != "" && config.IsBucket(o.to.url):
-		bucket, err := config.ParseBucket(o.to.url)
-		if err != nil {
-			return usage("--to: %w", err)
-		}
-		o.server = bucket
-	case o.to.url != "" && config.IsRemote(o.to.url):
-		server, err := config.ParseRemote(o.to.url)
-		if err != nil {
-			return usage("--to: %w", err)
-		}
-		if server.HasPassword() {
-			return usage("--to: a password on the command line can be read by others; leave it out and put it into PACKSTONE_REMOTE_PASSWORD or " +
-				"PACKSTONE_REMOTE_PASSWORD_FILE, or put the whole URL into a file for --to-file")
-		}
-		o.server = server
-	case o.to.file != "" && o.to.url == "":
-		text, err := os.ReadFile(o.to.file)
-		if err != nil {
-			return fmt.Errorf("read --to-file: %w", err)
-		}
-		if !config.IsRemote(strings.TrimSpace(string(text))) {
-			return nil // a database
-		}
-		server, err := config.ReadRemote(o.to.file)
-		if err != nil {
-			return err
-		}
-		o.server = server
+func (o *restoreOptions) findServer() (err error) {
+	if o.to.url == "" || o.to.file == "" {
+		o.server, err = config.FindServer("--"+o.to.name, o.to.url, o.to.file)
 	}
-	return nil
+	return err
 }
 
 // comeback is a source on its way back to where it is.
@@ -173,12 +144,8 @@ func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
 	if len(r.o.include)+len(r.o.exclude) > 0 || r.o.owner != "" || r.o.chmod != "" {
 		return usage("%s is a database: --include, --exclude, --owner and --chmod have no meaning for it; name the other sources one by one", back.source.Name)
 	}
-	driver, err := config.Engines.For(*back.database)
-	if err != nil {
-		return usage("%w", err)
-	}
 	o := r.o.filling
-	dst, err := driver.OpenTarget(ctx, *back.database, o.target(r.app))
+	dst, err := config.OpenTarget(ctx, *back.database, o.target(r.app))
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -57,37 +54,26 @@ func newSnapshots(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list those too that were forgotten")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
-		repo, _, err := a.openRepository(ctx, machine.MustRead)
+		v, err := a.openToLook(ctx)
 		if err != nil {
 			return err
 		}
-		v, err := a.look(ctx, repo)
-		if err != nil {
-			return err
-		}
-		a.tellClaims(v.doubts)
+		v.TellClaims()
 		if all {
-			if err := v.addForgotten(ctx); err != nil {
+			if err := v.AddForgotten(ctx); err != nil {
 				return err
 			}
 		}
-		chosen, err := v.choose(args)
+		chosen, err := v.Choose(args)
 		if err != nil {
 			return err
 		}
-		return errors.Join(a.printSnapshots(chosen), v.whole(args))
+		err = a.printSnapshots(chosen)
+		if len(args) == 0 {
+			err = errors.Join(err, v.Whole(ctx))
+		}
+		return err
 	})
-}
-
-// addForgotten lists what was forgotten too.
-func (v *view) addForgotten(ctx context.Context) error {
-	forgotten, defects, err := v.repo.ReadForgotten(ctx, v.log)
-	for _, defect := range defects {
-		v.out.Warn(output.Warning{Message: fmt.Sprintf("a forgotten snapshot is left out: %v", defect)})
-	}
-	v.snapshots = append(v.snapshots, forgotten...)
-	slices.SortStableFunc(v.snapshots, func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) })
-	return err
 }
 
 func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {

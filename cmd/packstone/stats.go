@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
@@ -44,24 +43,23 @@ is read.`,
 		if mode != "all" && mode != "restore-size" && mode != "raw-data" {
 			return usage("--mode %s: want restore-size, raw-data or all", mode)
 		}
-		repo, _, err := a.openRepository(ctx, machine.MustRead)
+		v, err := a.openToLook(ctx)
 		if err != nil {
 			return err
 		}
-		v, err := a.look(ctx, repo)
+		chosen, err := v.Choose(args)
 		if err != nil {
 			return err
 		}
-		chosen, err := v.choose(args)
-		if err != nil {
-			return err
-		}
-		m, err := a.stats(ctx, repo, mode, chosen)
+		m, err := a.stats(ctx, v.Repo, mode, chosen)
 		if err != nil {
 			return err
 		}
 		a.out.Message("stats", m, m.text())
-		return errors.Join(a.out.Err(), v.whole(args))
+		if len(args) > 0 {
+			return a.out.Err()
+		}
+		return errors.Join(a.out.Err(), v.Whole(ctx))
 	})
 }
 

@@ -52,7 +52,15 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	if err != nil {
 		return err
 	}
-	chosen, err := a.ownSnapshots(ctx, repo, names)
+	writer, err := repo.Writer()
+	if err != nil {
+		return err
+	}
+	v, err := a.look(ctx, repo)
+	if err != nil {
+		return err
+	}
+	chosen, err := v.ChooseOwn(names, writer.Signer.Name())
 	if err != nil {
 		return err
 	}
@@ -78,31 +86,4 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	}
 	a.out.Summary(m, fmt.Sprintf("%s%s %d snapshots", text.String(), done, m.Changed))
 	return a.out.Err()
-}
-
-// ownSnapshots returns the named snapshots, all of which must be of this host's key, or those of its own that pass the flags.
-func (a *app) ownSnapshots(ctx context.Context, repo *catalog.Repository, names []string) ([]*catalog.Snapshot, error) {
-	writer, err := repo.Writer()
-	if err != nil {
-		return nil, err
-	}
-	v, err := a.look(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
-	chosen, err := v.choose(names)
-	if err != nil {
-		return nil, err
-	}
-	own := writer.Signer.Name()
-	if len(names) == 0 {
-		return slices.DeleteFunc(chosen, func(s *catalog.Snapshot) bool { return s.Writer != own }), nil
-	}
-	for _, s := range chosen {
-		if s.Writer != own {
-			return nil, exitWith(exitRefused, "snapshot %s was taken with the key of %s, which alone can change its tags; the key at hand is that of %s: nothing was changed",
-				s.ShortID(), s.Writer, own)
-		}
-	}
-	return chosen, nil
 }

@@ -2,156 +2,79 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/crypto"
 )
 
-// view is what a verb that reads sees of the repository.
-type view struct {
-	*app
-	repo      *catalog.Repository
-	log       *catalog.Log
-	snapshots []*catalog.Snapshot // all, oldest first
-	doubts    []catalog.Doubt     // whether these are all that there were
+// viewOptions are how the flags look at a repository.
+func (a *app) viewOptions() view.Options {
+	return view.Options{Filter: a.filter(), AcceptRollback: a.flags.AcceptRollback, Warn: a.Warn, Note: a.Note}
 }
 
-// look reads every snapshot, and warns of what is wrong with the log.
-func (a *app) look(ctx context.Context, repo *catalog.Repository) (*view, error) {
-	log, err := a.readLog(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
-	v := &view{app: a, repo: repo, log: log}
-	snapshots, defects, err := repo.ReadSnapshots(ctx, log)
-	if err == nil && len(snapshots) == 0 && len(defects) > 0 {
-		err = defects[0]
-	}
-	for _, defect := range defects {
-		a.out.Warn(output.Warning{Message: fmt.Sprintf("a snapshot is left out: %v", defect)})
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range log.Powerless {
-		a.out.Warn(output.Warning{Message: fmt.Sprintf("%s forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing", name)})
-	}
-	v.snapshots = snapshots
-	v.doubts, err = a.doubts(ctx, repo, log, defects)
+// look reads every snapshot of a repository.
+func (a *app) look(ctx context.Context, repo *catalog.Repository) (*view.View, error) {
+	v, err := view.Look(ctx, repo, a.viewOptions())
+	a.seen = v
 	return v, err
 }
 
-// doubts are reasons to think that the repository does not show all, beside those that readLog has
-// told: it warns of what the owner or a collector says is missing.
-func (a *app) doubts(ctx context.Context, repo *catalog.Repository, log *catalog.Log, defects []error) ([]catalog.Doubt, error) {
-	doubts, err := repo.Doubts(ctx, log, defects)
-	for _, d := range doubts {
-		if d.Claim && d.Proven {
-			a.damaged = true
-			a.out.Warn(output.Warning{Message: d.Err.Error()})
-		}
-	}
-	return doubts, err
+// readLog reads the log alone.
+func (a *app) readLog(ctx context.Context, repo *catalog.Repository) (*view.View, error) {
+	v, err := view.ReadLog(ctx, repo, a.viewOptions())
+	a.seen = v
+	return v, err
 }
 
-// readLog reads the log and warns of what is wrong with it.
-func (a *app) readLog(ctx context.Context, repo *catalog.Repository) (*catalog.Log, error) {
-	log, err := repo.ReadLog(ctx)
+// openToLook opens the repository to read, and looks at all that is in it.
+func (a *app) openToLook(ctx context.Context) (*view.View, error) {
+	repo, _, err := a.openRepository(ctx, machine.MustRead)
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range repo.Defects(log) {
-		a.damaged = true
-		a.out.Warn(output.Warning{Message: text})
-	}
-	return log, nil
+	return a.look(ctx, repo)
 }
 
-// pick finds the snapshot that a name means. If another might be meant that the repository does not
-// show any more, it fails, unless that was accepted.
-func (v *view) pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
-	s, err := v.app.pick(v.snapshots, name, f)
-	if errors.Is(err, catalog.ErrNoSnapshot) {
-		err = v.orForgotten(name, err)
-	}
+// openToDecide opens the repository for decisions about snapshots, which it may not be able to read.
+func (a *app) openToDecide(ctx context.Context) (v *view.View, err error) {
+	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return nil, err
 	}
-	host := f.Host
-	if f.Prefer == s.Host {
-		host = s.Host
+	if repo.CanRead() {
+		return a.look(ctx, repo)
 	}
-	err = v.repo.Certain(v.log, v.doubts, name, host, s)
-	if err != nil && !v.flags.AcceptRollback {
-		return nil, fmt.Errorf("%w; name a snapshot by its id, or take what there is with --accept-rollback", err)
+	if v, err = view.LookAtLog(ctx, repo, a.viewOptions()); err != nil {
+		return nil, err
 	}
-	return s, nil
+	a.seen = v
+	a.Warn("without an identity snapshots are known by their ids alone")
+	return v, nil
 }
 
-// orForgotten says of a name that means no snapshot whether it did before it was forgotten.
-func (v *view) orForgotten(name string, err error) error {
-	for _, id := range v.log.Forgotten(name) {
-		gone := v.log.Fate(id).Gone(time.Now())
-		return exitWith(exitFailed, "snapshot %.12s was forgotten on %s; packstone undelete %.12s brings it back, as long as nothing of it is deleted: %w",
-			id, output.Time(gone), id, catalog.ErrNoSnapshot)
-	}
-	return err
-}
-
-// choose returns the named snapshots, or those that pass the flags.
-func (v *view) choose(names []string) ([]*catalog.Snapshot, error) {
-	var chosen []*catalog.Snapshot
-	for _, name := range names {
-		s, err := v.pick(name, v.filter())
-		if err != nil {
-			return nil, err
-		}
-		chosen = append(chosen, s)
-	}
-	for _, s := range v.snapshots {
-		if len(names) == 0 && v.filter().Matches(s) {
-			chosen = append(chosen, s)
-		}
-	}
-	return chosen, nil
-}
-
-// whole is how a verb ends that has shown all snapshots: with ErrDoubtful if some may be missing,
-// unless that was accepted.
-func (v *view) whole(names []string) error {
-	if len(names) > 0 {
-		return nil
-	}
-	return v.app.whole(v.repo, v.doubts)
-}
-
-// wholeLog is whole for a verb that reads the log alone.
-func (a *app) wholeLog(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
-	doubts, err := a.doubts(ctx, repo, log, nil)
+// decide writes one record of the owner or a collector.
+func (a *app) decide(ctx context.Context, repo *catalog.Repository, do func(s *catalog.Session) error) error {
+	signer, err := a.Decider(repo)
 	if err != nil {
 		return err
 	}
-	return a.whole(repo, doubts)
+	if err := a.letForget(ctx, repo, signer); err != nil {
+		return err
+	}
+	return admin.Decide(ctx, repo, signer, do)
 }
 
-// whole fails with ErrDoubtful if doubts concern what the flags ask for, unless that was accepted.
-func (a *app) whole(repo *catalog.Repository, doubts []catalog.Doubt) error {
-	for _, d := range doubts {
-		if repo.Concerns(d, a.flags.host) && !a.flags.AcceptRollback {
-			return fmt.Errorf("%w, as warned above; --accept-rollback takes what there is", catalog.ErrDoubtful)
-		}
+// letForget makes sure that every program that opens the repository knows what forgetting is.
+func (a *app) letForget(ctx context.Context, repo *catalog.Repository, signer crypto.Signer) error {
+	before := repo.Config.Number
+	if err := repo.LetForget(ctx, signer); err != nil {
+		return err
+	}
+	if repo.Config.Number != before {
+		a.out.Note("from now on the repository needs a version of packstone that knows what forgetting is (configuration %d)", repo.Config.Number)
 	}
 	return nil
-}
-
-// tellClaims names what single writers say is missing. They may lie, so that it stops nobody.
-func (a *app) tellClaims(doubts []catalog.Doubt) {
-	for _, d := range doubts {
-		if d.Claim && !d.Proven {
-			a.out.Warn(output.Warning{Message: d.Err.Error()})
-		}
-	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/packstone/packstone/catalog"
 	db "github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/oracle"
@@ -25,6 +27,33 @@ var Engines = db.Drivers{
 	"postgresql": postgres.Driver{},
 	"sqlite":     sqlite.Driver{},
 	"sqlserver":  sqlserver.Driver{},
+}
+
+// OpenSource opens a database to read.
+func OpenSource(ctx context.Context, at db.Location, o db.SourceOptions) (db.Source, error) {
+	driver, err := Engines.For(at)
+	if err != nil {
+		return nil, catalog.Misuse("%w", err)
+	}
+	return driver.OpenSource(ctx, at, o)
+}
+
+// OpenTarget opens a database to fill.
+func OpenTarget(ctx context.Context, at db.Location, o db.TargetOptions) (db.Target, error) {
+	driver, err := Engines.For(at)
+	if err != nil {
+		return nil, catalog.Misuse("%w", err)
+	}
+	return driver.OpenTarget(ctx, at, o)
+}
+
+// SQLiteAt is the location of a file of SQLite.
+func SQLiteAt(path string) (db.Location, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return db.Location{}, fmt.Errorf("find %s: %w", path, err)
+	}
+	return db.ParseLocation("sqlite:" + absolute)
 }
 
 // ReadLocation reads a file that holds the URL of a database.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/pipeline/remote/ftp"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
@@ -190,4 +191,45 @@ func readCAs(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read the certificates of authorities: %w: %s holds none", ErrInvalid, file)
 	}
 	return pool, nil
+}
+
+// FindServer reads what a flag names, a URL or a file that holds one: the server of files (a Remote) or bucket (a Bucket) that it is, nil if
+// it is something else.
+func FindServer(flag, url, file string) (server any, err error) {
+	switch {
+	case file != "":
+		return serverIn(flag, file)
+	case IsBucket(url):
+		bucket, err := ParseBucket(url)
+		if err != nil {
+			return nil, catalog.Misuse("%s: %w", flag, err)
+		}
+		return bucket, nil
+	case !IsRemote(url):
+		return nil, nil
+	}
+	remote, err := ParseRemote(url)
+	if err != nil {
+		return nil, catalog.Misuse("%s: %w", flag, err)
+	}
+	if remote.HasPassword() {
+		return nil, catalog.Misuse("%s: a password on the command line can be read by others; leave it out and put it into PACKSTONE_REMOTE_PASSWORD or "+
+			"PACKSTONE_REMOTE_PASSWORD_FILE, or put the whole URL into a file for %s-file", flag, flag)
+	}
+	return remote, nil
+}
+
+func serverIn(flag, file string) (any, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s-file: %w", flag, err)
+	}
+	if !IsRemote(strings.TrimSpace(string(text))) {
+		return nil, nil
+	}
+	remote, err := ReadRemote(file)
+	if err != nil {
+		return nil, err
+	}
+	return remote, nil
 }

@@ -3,10 +3,13 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/packstone/packstone/archive/store/s3/bucket"
+	"github.com/packstone/packstone/pipeline/local"
 )
 
 // Kind is a way to keep a repository.
@@ -115,4 +118,29 @@ func (r Repository) String() string {
 		return r.Remote.String()
 	}
 	return r.bucket().String()
+}
+
+// attributeCache is for how long a host may keep what it has seen of a directory on a server.
+const attributeCache = time.Minute
+
+// Settle is how long a collector waits so that other hosts see what it has written, and lingers so that what they have begun can end.
+func (r Repository) Settle() (settle, linger time.Duration) {
+	switch {
+	case r.Kind == SFTP:
+		return 2 * attributeCache, attributeCache
+	case r.Kind == Local && onServer(r.Path):
+		return 2 * attributeCache, 0
+	}
+	return 0, 0
+}
+
+// onServer tells whether a directory lies on a server, or may.
+func onServer(dir string) bool {
+	file, err := os.Open(dir)
+	if err != nil {
+		return true
+	}
+	defer file.Close()
+	system, err := local.SystemOf(int(file.Fd()))
+	return err != nil || system.Remote
 }

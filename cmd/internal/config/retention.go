@@ -53,6 +53,22 @@ func (r *Retention) Policy() (p retention.Policy, err error) {
 	return p, nil
 }
 
+// Policies are what the settings ask for, by set; sets that say nothing are left out.
+func (c *Config) Policies() (map[string]retention.Policy, error) {
+	policies := map[string]retention.Policy{}
+	for name, set := range c.Sets {
+		if !set.Retention.Given() {
+			continue
+		}
+		p, err := set.Retention.Policy()
+		if err != nil {
+			return nil, err
+		}
+		policies[name] = p
+	}
+	return policies, nil
+}
+
 func (r *Retention) check(d *decoder, path string) {
 	for _, n := range []int{r.KeepLast, r.KeepHourly, r.KeepDaily, r.KeepWeekly, r.KeepMonthly, r.KeepQuarterly, r.KeepYearly} {
 		if n < 0 {

@@ -1,4 +1,4 @@
-// Package flagvalue reads values of flags: numbers of bytes, with units, and fingerprints of keys.
+// Package flagvalue reads values of flags: numbers of bytes, with units, stretches of time, shares and fingerprints of keys.
 package flagvalue
 
 import (

@@ -11,8 +11,28 @@ import (
 	"sync"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/pipeline/database"
 )
+
+// Locate reads the URL of a database, which follows a flag on the command line, and adds the password that the user keeps elsewhere.
+func (m *Machine) Locate(flag, url string) (database.Location, error) {
+	at, err := database.ParseLocation(url)
+	if err != nil {
+		return at, catalog.Misuse("%s: %w", flag, err)
+	}
+	if at.HasPassword() {
+		return at, catalog.Misuse("%s: a password on the command line can be read by others; leave it out and put it into PACKSTONE_DB_PASSWORD, "+
+			"PACKSTONE_DB_PASSWORD_FILE, PGPASSFILE or ~/.my.cnf, or put the whole URL into a file for %s-file", flag, flag)
+	}
+	if _, err := config.Engines.For(at); err != nil {
+		return at, catalog.Misuse("%s: %w", flag, err)
+	}
+	if at.Scheme() == "sqlite" {
+		return config.SQLiteAt(at.Reveal())
+	}
+	return m.Login(at)
+}
 
 // Login adds to an address the password that its user keeps outside of it. PGPASSFILE is read by PostgreSQL's own client.
 func (m *Machine) Login(at database.Location) (database.Location, error) {

@@ -1,6 +1,6 @@
 //go:build profile
 
-package main
+package program
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// startProfile writes profiles to the files that PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE name. The heap is that of when it was largest.
-func startProfile() (stop func()) {
+// StartProfile writes profiles to the files that PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE name. The heap is that of when it was largest.
+func StartProfile() (stop func()) {
 	cpu, heap := os.Getenv("PACKSTONE_CPU_PROFILE"), os.Getenv("PACKSTONE_HEAP_PROFILE")
 	if cpu != "" {
 		file, err := os.Create(cpu)

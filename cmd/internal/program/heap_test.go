@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"runtime"
@@ -16,7 +16,7 @@ func TestALargeHeapIsCollectedSooner(t *testing.T) {
 }
 
 func TestThePaceFollowsTheHeap(t *testing.T) {
-	paceHeap()
+	PaceHeap()
 	held := make([]byte, 2*heapBudget)
 	percent := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	for metrics.Read(percent); percent[0].Value.Uint64() != 12; metrics.Read(percent) {

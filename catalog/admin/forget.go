@@ -1,0 +1,161 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/retention"
+	"github.com/packstone/packstone/catalog/view"
+)
+
+// Forgetting decides which snapshots are forgotten, by name or by rules. It forgets none itself.
+type Forgetting struct {
+	Verdicts []retention.Verdict // what was decided, by the time of the snapshots
+
+	view    *view.View
+	filter  catalog.Filter
+	by      catalog.GroupBy
+	options retention.Options
+	floor   time.Duration
+	owner   bool // the owner's key is used, whom the floor does not bind
+}
+
+// ForgettingOptions say how it is decided.
+type ForgettingOptions struct {
+	By        catalog.GroupBy // which snapshots replace each other
+	RemoveAll bool            // rules may forget even the newest snapshot
+	Preview   bool            // the storage is not asked for the time
+}
+
+// NewForgetting begins to decide about the snapshots in a view that pass a filter.
+func NewForgetting(ctx context.Context, v *view.View, filter catalog.Filter, o ForgettingOptions) (f *Forgetting, err error) {
+	f = &Forgetting{view: v, filter: filter, by: o.By, options: retention.Options{Now: time.Now(), Zone: time.Local, RemoveAll: o.RemoveAll}}
+	if f.floor, err = v.Repo.Config.RetentionFloor(); err != nil {
+		return nil, err
+	}
+	if f.owner = v.Repo.Collector() == nil; !f.owner {
+		f.options.Floor = f.floor
+	}
+	if !o.Preview {
+		f.options.Now, err = v.Repo.Now(ctx, v.Log)
+	}
+	return f, err
+}
+
+// Now is the time by which it is decided.
+func (f *Forgetting) Now() time.Time { return f.options.Now }
+
+// Named forgets snapshots by their names. One that is held is ErrHeld; one that is younger than the floor no collector may forget.
+func (f *Forgetting) Named(names []string) error {
+	ids, err := f.view.Subjects(names, view.Counting)
+	if err != nil {
+		return err
+	}
+	for _, s := range f.view.Repo.ForRetention(f.view.Log, f.view.Snapshots, f.by) {
+		id, err := archive.ParseName(s.ID)
+		if err != nil || !slices.Contains(ids, id) {
+			continue
+		}
+		switch {
+		case s.Held:
+			return fmt.Errorf("snapshot %.12s is %w: packstone unhold %.12s lets it go; nothing was changed", s.ID, catalog.ErrHeld, s.ID)
+		case f.young(s):
+			return catalog.Refuse("snapshot %.12s is younger than the retention floor of %s, which binds collectors: the owner's key may forget it; "+
+				"nothing was changed", s.ID, retention.Period(f.floor))
+		}
+		f.add(retention.Verdict{Snapshot: s})
+	}
+	return nil
+}
+
+// young tells a snapshot that the floor keeps from being forgotten.
+func (f *Forgetting) young(s retention.Snapshot) bool {
+	return f.options.Now.Sub(s.Date) < f.options.Floor
+}
+
+// Ruled decides by one policy about all snapshots that pass.
+func (f *Forgetting) Ruled(p retention.Policy) error {
+	if !f.view.Repo.CanRead() && (f.filtered() || len(p.Tags) > 0) {
+		return fmt.Errorf("without an identity nobody knows sets, hosts, paths and tags: %w", catalog.ErrNoIdentity)
+	}
+	for i, name := range p.IDs {
+		found := f.view.Log.Counting(name)
+		if len(found) != 1 {
+			return catalog.Misuse("--keep-id %s: %d snapshots have an id that begins so", entry.Printable(name), len(found))
+		}
+		p.IDs[i] = found[0].String()
+	}
+	f.decide("", p)
+	return nil
+}
+
+// filtered tells whether snapshots are chosen by what only an identity can read.
+func (f *Forgetting) filtered() bool {
+	c := f.filter
+	return c.Set != "" || c.Paths || c.Host != "" || len(c.Tags) > 0 || len(c.Of) > 0
+}
+
+// OfSets decides about each set that has a policy.
+func (f *Forgetting) OfSets(policies map[string]retention.Policy) error {
+	if !f.view.Repo.CanRead() {
+		return fmt.Errorf("without an identity nobody knows which set a snapshot is of; name the rules with --keep-…: %w", catalog.ErrNoIdentity)
+	}
+	for name, p := range policies {
+		f.decide(name, p)
+	}
+	return nil
+}
+
+func (f *Forgetting) decide(set string, p retention.Policy) {
+	f.add(retention.Decide(f.passing(set), p, f.options)...)
+}
+
+// passing are the snapshots that the filter lets pass, of one set if it is named.
+func (f *Forgetting) passing(set string) []retention.Snapshot {
+	if !f.view.Repo.CanRead() {
+		return f.view.Repo.ForRetention(f.view.Log, nil, f.by)
+	}
+	passing := slices.DeleteFunc(slices.Clone(f.view.Snapshots), func(s *catalog.Snapshot) bool {
+		return !f.filter.Matches(s) || set != "" && s.Set != set
+	})
+	if len(passing) == 0 {
+		return nil
+	}
+	return f.view.Repo.ForRetention(f.view.Log, passing, f.by)
+}
+
+// add keeps verdicts in the order of time.
+func (f *Forgetting) add(verdicts ...retention.Verdict) {
+	f.Verdicts = append(f.Verdicts, verdicts...)
+	slices.SortStableFunc(f.Verdicts, func(a, b retention.Verdict) int { return a.Time.Compare(b.Time) })
+}
+
+// Gone are the snapshots that are to be forgotten.
+func (f *Forgetting) Gone() (ids []archive.Name, err error) {
+	for _, v := range f.Verdicts {
+		if v.Kept() {
+			continue
+		}
+		id, err := archive.ParseName(v.ID)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// Below is how many of them the owner forgets though they are younger than the floor, which binds everybody else.
+func (f *Forgetting) Below() (young int, floor time.Duration) {
+	for _, v := range f.Verdicts {
+		if f.owner && !v.Kept() && f.options.Now.Sub(v.Date) < f.floor {
+			young++
+		}
+	}
+	return young, f.floor
+}

@@ -1,0 +1,165 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
+)
+
+// Pick finds the snapshot that a name means among those that pass f, and warns of what a person should know of it before using it. If
+// another might be meant that the repository does not show any more, it fails, unless that was accepted.
+func (v *View) Pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
+	s, err := catalog.Select(v.Snapshots, name, f)
+	if errors.Is(err, catalog.ErrNoSnapshot) {
+		return nil, v.orForgotten(name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.tellTrust(s)
+	host := f.Host
+	if f.Prefer != "" {
+		v.tellHost(s, f.Prefer)
+	}
+	if f.Prefer == s.Host {
+		host = s.Host
+	}
+	err = v.Repo.Certain(v.Log, v.doubts, name, host, s)
+	if err != nil && !v.options.AcceptRollback {
+		return nil, fmt.Errorf("%w; name a snapshot by its id, or take what there is with --accept-rollback", err)
+	}
+	return s, nil
+}
+
+// tellTrust warns of a snapshot whose writer may not have made it, or not then.
+func (v *View) tellTrust(s *catalog.Snapshot) {
+	switch {
+	case s.Standing == catalog.Outside:
+		v.warn("snapshot %s says that it is of host %s, and writer %s, who has made it, may not speak for that host: "+
+			"do not trust what is in it", s.ShortID(), entry.Printable(s.Host), s.Writer)
+	case s.Undated:
+		v.warn("snapshot %s says that it is of %s, and the storage has it since %s: it was dated back, or copied", s.ShortID(), local(s.Claimed), local(s.Date))
+	}
+}
+
+// tellHost says which host a snapshot is of, where a person has not said which one is meant.
+func (v *View) tellHost(s *catalog.Snapshot, preferred string) {
+	if s.Host == preferred {
+		v.options.Note("snapshot %s of this host, %s, of %s", s.ShortID(), entry.Printable(s.Host), local(s.Time))
+		return
+	}
+	v.warn("snapshot %s is of host %s, not of this one, which is %s", s.ShortID(), entry.Printable(s.Host), entry.Printable(preferred))
+}
+
+// local is a moment as a person reads it.
+func local(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+// orForgotten says of a name that means no snapshot whether it did before it was forgotten.
+func (v *View) orForgotten(name string, err error) error {
+	for _, id := range v.Log.Forgotten(name) {
+		gone := v.Log.Fate(id).Gone(time.Now())
+		return fmt.Errorf("snapshot %.12s was forgotten on %s; packstone undelete %.12s brings it back, as long as nothing of it is deleted: %w",
+			id, local(gone), id, catalog.ErrNoSnapshot)
+	}
+	return err
+}
+
+// Choose returns the named snapshots, or those that pass the filter.
+func (v *View) Choose(names []string) (chosen []*catalog.Snapshot, err error) {
+	for _, name := range names {
+		s, err := v.Pick(name, v.options.Filter)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, s)
+	}
+	for _, s := range v.Snapshots {
+		if len(names) == 0 && v.options.Filter.Matches(s) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen, nil
+}
+
+// ChooseOwn is Choose for a writer: all that are named must be its own, else those of its own that pass.
+func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot, err error) {
+	chosen, err := v.Choose(names)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range chosen {
+		switch {
+		case s.Writer == writer:
+			own = append(own, s)
+		case len(names) > 0:
+			return nil, catalog.Refuse("snapshot %s was taken with the key of %s, which alone can change its tags; the key at hand is that of %s: nothing was changed",
+				s.ShortID(), s.Writer, writer)
+		}
+	}
+	return own, nil
+}
+
+// Trusted leaves out the snapshots that their writers have made for hosts that they may not speak for, and says so.
+func (v *View) Trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
+	trusted := catalog.Trusted(all)
+	if n := len(all) - len(trusted); n > 0 {
+		v.warn("%d snapshots are left out: their writers may not speak for the host that they name, or are not bound to it "+
+			"as another is; packstone snapshots marks them, and their ids name them", n)
+	}
+	return trusted
+}
+
+// Subject is what a decision of the owner or a collector may be about.
+type Subject int
+
+// What a decision is about.
+const (
+	Counting  Subject = iota // snapshots that count
+	Held                     // those of them that are held
+	Forgotten                // snapshots that were forgotten
+	Either                   // both
+)
+
+// Subjects finds what names mean: any name of a snapshot that counts with an identity, else ids.
+func (v *View) Subjects(names []string, of Subject) (ids []archive.Name, err error) {
+	for _, name := range names {
+		id, err := v.subject(name, of)
+		if err != nil {
+			return nil, err
+		}
+		if of == Held && len(v.Log.Fate(id).Holds(time.Time{})) == 0 {
+			return nil, fmt.Errorf("snapshot %.12s is not held", id)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (v *View) subject(name string, of Subject) (id archive.Name, err error) {
+	var found []archive.Name
+	if of == Forgotten || of == Either {
+		found = v.Log.Forgotten(name)
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return id, catalog.Misuse("%s: %d ids begin so; type more of the one that is meant", entry.Printable(name), len(found))
+	case of == Forgotten:
+		return id, fmt.Errorf("%s: no forgotten snapshot has an id that begins so, as packstone snapshots --all lists them: %w", entry.Printable(name), catalog.ErrNoSnapshot)
+	case v.Repo.CanRead():
+		s, err := v.Pick(name, v.options.Filter)
+		if err != nil {
+			return id, err
+		}
+		return s.ID, nil
+	}
+	if found = v.Log.Counting(name); len(found) != 1 {
+		return id, fmt.Errorf("%s: %d snapshots have an id that begins so, and without an identity they have no other names", entry.Printable(name), len(found))
+	}
+	return found[0], nil
+}

@@ -1,0 +1,132 @@
+// Package view is what a process sees of a repository: its log, its snapshots, whether these are all that there were, and what names mean
+// there. What a person should know of it is told as it is found.
+package view
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/packstone/packstone/catalog"
+)
+
+// Options of a view.
+type Options struct {
+	Filter         catalog.Filter // which snapshots are spoken of
+	AcceptRollback bool           // take what there is, even if some of it is missing
+	Warn           func(text string)
+	Note           func(format string, args ...any)
+}
+
+// View is what is seen of a repository. It is not safe for concurrent use.
+type View struct {
+	Repo      *catalog.Repository
+	Log       *catalog.Log
+	Snapshots []*catalog.Snapshot // all, oldest first; none of a view of the log alone
+
+	options Options
+	damaged bool            // some records do not hold
+	doubts  []catalog.Doubt // whether these are all that there were
+	doubted bool            // doubts were looked for
+}
+
+// Look reads every snapshot, and warns of what is wrong with the log.
+func Look(ctx context.Context, repo *catalog.Repository, o Options) (*View, error) {
+	v, err := ReadLog(ctx, repo, o)
+	if err != nil {
+		return nil, err
+	}
+	snapshots, defects, err := repo.ReadSnapshots(ctx, v.Log)
+	if err == nil && len(snapshots) == 0 && len(defects) > 0 {
+		err = defects[0]
+	}
+	for _, defect := range defects {
+		v.warn("a snapshot is left out: %v", defect)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range v.Log.Powerless {
+		v.warn("%s forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing", name)
+	}
+	v.Snapshots = snapshots
+	return v, v.doubt(ctx, defects)
+}
+
+// LookAtLog looks at the log alone, without an identity: snapshots are known by their ids.
+func LookAtLog(ctx context.Context, repo *catalog.Repository, o Options) (*View, error) {
+	v, err := ReadLog(ctx, repo, o)
+	if err != nil {
+		return nil, err
+	}
+	return v, v.doubt(ctx, nil)
+}
+
+// ReadLog reads the log and warns of what is wrong with it.
+func ReadLog(ctx context.Context, repo *catalog.Repository, o Options) (*View, error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := &View{Repo: repo, Log: log, options: o}
+	for _, text := range repo.Defects(log) {
+		v.damaged = true
+		o.Warn(text)
+	}
+	return v, nil
+}
+
+func (v *View) warn(format string, args ...any) { v.options.Warn(fmt.Sprintf(format, args...)) }
+
+// doubt looks for reasons to think that the repository does not show all, beside those that ReadLog has told: it warns of what the owner or
+// a collector says is missing.
+func (v *View) doubt(ctx context.Context, defects []error) (err error) {
+	v.doubted = true
+	v.doubts, err = v.Repo.Doubts(ctx, v.Log, defects)
+	for _, d := range v.doubts {
+		if d.Claim && d.Proven {
+			v.damaged = true
+			v.options.Warn(d.Err.Error())
+		}
+	}
+	return err
+}
+
+// Damaged tells whether some of the repository's records do not hold, as was warned of: a snapshot that is not found may be in one of them.
+func (v *View) Damaged() bool { return v.damaged }
+
+// AddForgotten adds the snapshots that were forgotten to those that count.
+func (v *View) AddForgotten(ctx context.Context) error {
+	forgotten, defects, err := v.Repo.ReadForgotten(ctx, v.Log)
+	for _, defect := range defects {
+		v.warn("a forgotten snapshot is left out: %v", defect)
+	}
+	v.Snapshots = append(v.Snapshots, forgotten...)
+	slices.SortStableFunc(v.Snapshots, func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) })
+	return err
+}
+
+// Whole is how a verb ends that has shown all snapshots, or looked at the log: with ErrDoubtful if some of those that the filter's host may
+// have made may be missing, unless that was accepted.
+func (v *View) Whole(ctx context.Context) error {
+	if !v.doubted {
+		if err := v.doubt(ctx, nil); err != nil {
+			return err
+		}
+	}
+	for _, d := range v.doubts {
+		if v.Repo.Concerns(d, v.options.Filter.Host) && !v.options.AcceptRollback {
+			return fmt.Errorf("%w, as warned above; --accept-rollback takes what there is", catalog.ErrDoubtful)
+		}
+	}
+	return nil
+}
+
+// TellClaims names what single writers say is missing. They may lie, so that it stops nobody.
+func (v *View) TellClaims() {
+	for _, d := range v.doubts {
+		if d.Claim && !d.Proven {
+			v.options.Warn(d.Err.Error())
+		}
+	}
+}

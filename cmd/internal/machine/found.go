@@ -1,0 +1,161 @@
+package machine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/crypto"
+)
+
+// FoundOptions say what repository is to be made.
+type FoundOptions struct {
+	Classic bool           // X25519 keys instead of hybrid post-quantum ones
+	Force   bool           // in a directory that holds other things
+	Floor   *time.Duration // how long every snapshot is kept at least; nil: as usual
+	// Domain is that of a repository with which it shares the names of contents; nil: it has one of its own.
+	Domain func(ctx context.Context) (*crypto.Domain, error)
+	// Storage opens the storage, and makes a directory that is not there.
+	Storage func(ctx context.Context) (*config.Storage, error)
+}
+
+// Founded is a repository that was made, and what was made for it.
+type Founded struct {
+	ID         string
+	Owner      crypto.Verifier
+	Recipients []string // who can restore
+	MoveAway   []string // key files that were made here and belong somewhere else
+	WriterFile string   // the key that this host backs up with
+	Pin        crypto.OwnerPin
+	PinIn      []string // where the pin belongs and could not be put
+}
+
+// Found makes a repository at an address, and what is missing of the keys to it.
+func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundOptions) (made Founded, err error) {
+	recipients, err := m.initialRecipients(ctx, o.Classic)
+	if err != nil {
+		return made, err
+	}
+	if err := address.RefuseUsed(o.Force); err != nil {
+		return made, err
+	}
+	storage, err := unusedStorage(ctx, address.String(), o.Storage)
+	if err != nil {
+		return made, err
+	}
+	identity := ""
+	if len(recipients) == 0 {
+		recipients, identity, err = m.MakeIdentity(o.Classic)
+	}
+	if err != nil {
+		return made, err
+	}
+	owner, ownerMade, err := m.OwnerKey()
+	if err != nil {
+		return made, err
+	}
+	key, err := m.initialize(ctx, storage, o, owner, recipients)
+	if err != nil {
+		return made, err
+	}
+	made = Founded{ID: key.Repository, Owner: owner.Verifier(), Pin: crypto.OwnerPin{Repository: key.Repository, Owner: owner.Verifier()}}
+	if made.Recipients, err = admin.RecipientTexts(recipients); err != nil {
+		return made, err
+	}
+	places := m.IdentityPlaces()
+	if identity != "" {
+		places = []IdentityPlace{{File: identity, What: identity}}
+	}
+	made.MoveAway = slices.DeleteFunc([]string{identity, ownerMade}, func(name string) bool { return name == "" })
+	made.PinIn = m.PinOwner(places, made.Recipients, made.Pin)
+	made.WriterFile, err = m.KeepWriter(key)
+	return made, err
+}
+
+// initialize writes the repository and returns this host's key.
+func (m *Machine) initialize(ctx context.Context, storage *config.Storage, o FoundOptions, owner crypto.Signer, recipients []age.Recipient) (*crypto.WriterFile, error) {
+	shared, err := o.Domain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, err := m.NamedHost()
+	if err != nil {
+		return nil, err
+	}
+	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, Name())))
+	if err != nil {
+		return nil, err
+	}
+	opts := catalog.Options{Software: m.Software, Memory: m.MemoryDirectory(storage.Location())}
+	if o.Floor != nil {
+		opts.Floor = o.Floor.String()
+	}
+	return catalog.Init(ctx, storage, owner, writer, recipients, shared, opts)
+}
+
+// initialRecipients are those that were named, else those of the identities at hand, else none: then an identity has to be made. Those that
+// are not as --classic asks are refused.
+func (m *Machine) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, error) {
+	recipients, err := m.NamedRecipients()
+	if err != nil {
+		return nil, err
+	}
+	what := "a recipient that was named is a hybrid post-quantum one: name classic ones, age1…, alone"
+	if len(recipients) == 0 {
+		what = "there is a hybrid post-quantum identity already: name a classic one with -i, or its recipient with -R (packstone key generate --classic -o FILE makes one)"
+		have, err := m.Identities(ctx)
+		if err != nil || have == nil {
+			return nil, err
+		}
+		if recipients, err = admin.RecipientsOf(have.Identities); err != nil {
+			return nil, err
+		}
+	}
+	if classic && slices.ContainsFunc(recipients, func(r age.Recipient) bool { return !crypto.IsClassic(r) }) {
+		return nil, catalog.Refuse("--classic: %s", what)
+	}
+	return recipients, nil
+}
+
+// unusedStorage opens storage that must hold no repository yet, and keep its contract, before anything relies on it.
+func unusedStorage(ctx context.Context, address string, open func(ctx context.Context) (*config.Storage, error)) (*config.Storage, error) {
+	storage, err := open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := RefuseRepository(ctx, storage, address); err != nil {
+		return nil, err
+	}
+	return storage, proveStorage(ctx, storage)
+}
+
+// RefuseRepository refuses storage in which there is a repository already.
+func RefuseRepository(ctx context.Context, storage store.Store, address string) error {
+	_, err := catalog.ReadFormat(ctx, storage)
+	if errors.Is(err, catalog.ErrNoRepository) {
+		return nil
+	}
+	if err == nil {
+		err = catalog.Refuse("%s: %w", address, catalog.ErrExists)
+	}
+	return err
+}
+
+// proveStorage needs no right to delete.
+func proveStorage(ctx context.Context, storage store.Store) error {
+	for _, check := range store.Probe(ctx, storage) {
+		if check.Err != nil && !(check.Name == "delete" && errors.Is(check.Err, store.ErrDenied)) {
+			return fmt.Errorf("%s cannot hold a repository: %s: %w", storage.Location(), check.Name, check.Err)
+		}
+	}
+	return nil
+}
