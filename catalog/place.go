@@ -40,6 +40,16 @@ func ParsePlace(text string) Place {
 	return Place{Snapshot: text[:end], Source: source, Path: path}
 }
 
+// ParsePlaceAt is the place that a text names in the newest snapshot at or before a time: the text says what of the snapshot.
+func ParsePlaceAt(text, at string) (Place, error) {
+	p := ParsePlace(text)
+	if p.Snapshot != "" && p.Snapshot != "latest" {
+		return p, fmt.Errorf("%s and --at name two snapshots; --at goes with :SOURCE[/PATH]", p.Snapshot)
+	}
+	p.Snapshot = "@" + at
+	return p, nil
+}
+
 // endOfTime finds the colon after the longest time that @TIME:… begins with, -1 if it is a time up to its end.
 func endOfTime(text string) int {
 	for end := len(text); end > 0; end = strings.LastIndexByte(text[:end], ':') {

@@ -288,3 +288,36 @@ func ParseTime(text string) (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("time %q: want the form 2026-11-20T14:00 or 2026-11-20T14:00:05Z", text)
 }
+
+// futureTime is how far ahead of this host's clock the time of a snapshot may lie: that of another host may be wrong, and its zone
+// left out.
+const futureTime = 24 * time.Hour
+
+// ParseSnapshotTime reads what time a snapshot is to have; "" is the zero time. One that is far ahead of now is refused, since that snapshot
+// would be the latest until then.
+func ParseSnapshotTime(text string, now time.Time) (at time.Time, err error) {
+	if text == "" {
+		return at, nil
+	}
+	if at, err = ParseTime(text); err == nil && at.After(now.Add(futureTime)) {
+		err = fmt.Errorf("%s is in the future: latest would mean this snapshot until then", text)
+	}
+	return at, err
+}
+
+// ParseEnd reads when something ends, which must lie after now; "" is the zero time. A date alone is the end of its day.
+func ParseEnd(text string, now time.Time) (end time.Time, err error) {
+	if text == "" {
+		return end, nil
+	}
+	if end, err = ParseTime(text); err != nil {
+		return end, err
+	}
+	if !strings.ContainsAny(text, "T ") {
+		end = end.AddDate(0, 0, 1).Add(-time.Second)
+	}
+	if end.Before(now) {
+		return end, fmt.Errorf("%s: that is over", end.Local().Format(time.DateTime))
+	}
+	return end, nil
+}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -152,32 +149,13 @@ func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) 
 		}
 	}
 	var err error
-	if run.Time, err = parseSnapshotTime(o.time, time.Now()); err != nil {
-		return run, err
+	if run.Time, err = catalog.ParseSnapshotTime(o.time, time.Now()); err != nil {
+		return run, usage("--time: %w", err)
 	}
 	if o.command || o.dashIndex >= 0 {
 		return run, a.planCommand(&run, o, args)
 	}
 	return run, a.planArguments(&run, o, args)
-}
-
-// futureTime is how far ahead of this host's clock the time of a snapshot may lie: that of another host may be wrong, and its zone
-// left out.
-const futureTime = 24 * time.Hour
-
-// parseSnapshotTime reads --time; "" is the zero time. One that is far ahead is refused, since that snapshot would be the latest until then.
-func parseSnapshotTime(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	at, err := catalog.ParseTime(text)
-	if err != nil {
-		return at, usage("--time: %w", err)
-	}
-	if at.After(now.Add(futureTime)) {
-		return at, usage("--time %s is in the future: latest would mean this snapshot until then", text)
-	}
-	return at, nil
 }
 
 func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) error {
@@ -211,21 +189,9 @@ func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) 
 	if err != nil {
 		return err
 	}
-	var paths, names []string
-	for _, arg := range args {
-		switch {
-		case isPath(arg):
-			paths = append(paths, arg)
-		case settings.Knows(arg):
-			names = append(names, arg)
-		case machine.Exists(arg):
-			paths = append(paths, arg)
-		default:
-			return usage("%s is neither a set or source of the settings file nor a path here", arg)
-		}
-	}
-	if len(paths) > 0 && len(names) > 0 {
-		return usage("%s is a path and %s a name of the settings file: back them up one after the other", paths[0], names[0])
+	paths, names, err := settings.Divide(args)
+	if err != nil {
+		return err
 	}
 	if len(paths) > 0 {
 		return a.planPaths(run, o, paths)
@@ -236,10 +202,6 @@ func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) 
 	return a.planNames(run, settings, names)
 }
 
-func isPath(arg string) bool {
-	return filepath.IsAbs(arg) || arg == "." || arg == ".." || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../")
-}
-
 func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) error {
 	if err := o.refuse("the backup of paths", commandFlags...); err != nil {
 		return err
@@ -248,22 +210,9 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 	if err != nil {
 		return err
 	}
-	for i, path := range paths {
-		absolute, err := filepath.Abs(path)
-		if err != nil {
-			return fmt.Errorf("back up %s: %w", path, err)
-		}
-		if !machine.Exists(absolute) {
-			return usage("%s does not exist", path)
-		}
-		if f := own.Find(absolute); f != nil {
-			return usage("%s is %s, which no backup takes", path, f.What)
-		}
-		a.noteLink(path)
-		paths[i] = absolute
+	if paths, err = own.Roots(paths); err != nil {
+		return err
 	}
-	slices.Sort(paths) // the same paths are the same, in whatever order
-	paths = slices.Compact(paths)
 	return a.planAdHoc(run, backup.Job{
 		Name: catalog.AdHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
 		Open: func(context.Context) (source.Source, error) {
@@ -276,45 +225,21 @@ func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) err
 	})
 }
 
-// noteLink says that not a link itself is backed up but what it leads to.
-func (a *app) noteLink(path string) {
-	info, err := os.Lstat(strings.TrimRight(path, "/"))
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return
-	}
-	if to, err := filepath.EvalSymlinks(path); err == nil {
-		a.out.Note("%s is a symbolic link: what it leads to is backed up under its name, %s", path, to)
-	}
-}
-
 // planNames takes one set, or single sources as a set of their own.
 func (a *app) planNames(run *plannedBackup, settings *config.Config, names []string) error {
-	if len(names) == 0 {
-		name, err := settings.OnlySet(a.flags.set)
-		if err != nil {
-			return err
-		}
-		names = []string{name}
-	} else if a.flags.set != "" {
-		return usage("--set names the set of paths and commands: what is backed up is named already")
+	chosen, err := settings.Choose(names, a.flags.set)
+	if err != nil {
+		return err
 	}
 	own, err := a.OwnFiles()
 	if err != nil {
 		return err
 	}
-	sources := names
-	run.Set = strings.Join(names, "+")
-	if set, ok := settings.Sets[names[0]]; ok && len(names) == 1 {
-		sources = set.Sources
-		if !a.flags.dryRun {
-			run.hooks = set.Hooks
-		}
+	if run.Set = chosen.Set; !a.flags.dryRun {
+		run.hooks = chosen.Hooks
 	}
-	for _, name := range sources {
-		s, ok := settings.Sources[name]
-		if !ok {
-			return usage("%s is a set: back up sets one by one", name)
-		}
+	for _, name := range chosen.Sources {
+		s := settings.Sources[name]
 		run.Jobs = append(run.Jobs, backup.Job{
 			Name: name, Type: s.Type, Location: s.Location(),
 			Open: func(ctx context.Context) (source.Source, error) {
@@ -335,7 +260,7 @@ func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 	if err != nil || address != a.Paths.Repository || a.flags.dryRun {
 		return false, err
 	}
-	if machine.Exists(filepath.Join(address, "packstone.json")) {
+	if config.Exists(filepath.Join(address, "packstone.json")) {
 		return false, nil
 	}
 	made, err := a.makeRepository(ctx, initOptions{})

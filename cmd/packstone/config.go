@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -100,13 +101,6 @@ func newConfigSchema(a *app) *cobra.Command {
 
 // printText prints a document that is a result by itself.
 func (a *app) printText(text []byte) error {
-	_, err := fmt.Fprintf(a.stdout, "%s\n", trimEnd(text))
+	_, err := fmt.Fprintf(a.stdout, "%s\n", bytes.TrimRight(text, "\n"))
 	return err
-}
-
-func trimEnd(text []byte) []byte {
-	for len(text) > 0 && text[len(text)-1] == '\n' {
-		text = text[:len(text)-1]
-	}
-	return text
 }

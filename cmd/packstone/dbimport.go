@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/pipeline/database"
 )
 
@@ -42,7 +41,7 @@ of others would run with a superuser's rights (--trust-code).`,
 }
 
 func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptions) (err error) {
-	if !machine.Exists(file) {
+	if !config.Exists(file) {
 		return usage("%s does not exist", file)
 	}
 	at, err := config.SQLiteAt(file)

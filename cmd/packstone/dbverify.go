@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
 )
@@ -68,7 +67,7 @@ func (a *app) openDBCopy(ctx context.Context, against dbAddress, o dbOptions) (d
 	if !isFile {
 		return a.openDBTarget(ctx, against, o)
 	}
-	if !machine.Exists(against.url) {
+	if !config.Exists(against.url) {
 		return nil, usage("--against %s: the file does not exist", against.url)
 	}
 	at, err := config.SQLiteAt(against.url)

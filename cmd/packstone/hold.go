@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,31 +34,14 @@ is being deleted.`,
 	cmd.Flags().StringVar(&reason, "reason", "", "`text` that snapshots shows; only who can restore reads it")
 	cmd.Flags().StringVar(&until, "until", "", "`time` at which the hold ends by itself")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
-		end, err := parseUntil(until)
+		end, err := catalog.ParseEnd(until, time.Now())
 		if err != nil {
-			return err
+			return usage("--until: %w", err)
 		}
 		return a.decideAbout(ctx, args, "hold", holdSummary{Until: end}, func(s *catalog.Session, ids []archive.Name) error {
 			return s.Hold(ctx, ids, reason, end)
 		})
 	})
-}
-
-// parseUntil reads when a hold ends. A date alone is the end of its day.
-func parseUntil(text string) (end time.Time, err error) {
-	if text == "" {
-		return end, nil
-	}
-	if end, err = catalog.ParseTime(text); err != nil {
-		return end, usage("--until: %w", err)
-	}
-	if !strings.ContainsAny(text, "T ") {
-		end = end.AddDate(0, 0, 1).Add(-time.Second)
-	}
-	if end.Before(time.Now()) {
-		return end, usage("--until %s: that is over", output.Time(end))
-	}
-	return end, nil
 }
 
 func newUnhold(a *app) *cobra.Command {

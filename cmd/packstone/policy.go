@@ -54,6 +54,5 @@ func (a *app) printPolicy(name, principal string, args []string) error {
 		return fmt.Errorf("print the policy: %w", err)
 	}
 	a.out.Note("a second line of defence: let the bucket keep versions and lock them, since credentials that are stolen elsewhere know no policy")
-	_, err = fmt.Fprintf(a.stdout, "%s\n", text)
-	return err
+	return a.printText(text)
 }

@@ -155,22 +155,17 @@ func (a *app) restorePlace(o *restoreOptions, args []string) (catalog.Place, err
 		return catalog.Place{}, err
 	}
 	a.flags.dryRun = a.flags.dryRun || o.plan
-	return a.placeAt(args)
-}
-
-// placeAt is the place that an argument names, at the time of --at if that is given: then the argument says what of the snapshot.
-func (a *app) placeAt(args []string) (catalog.Place, error) {
-	if a.flags.at == "" {
-		return catalog.ParsePlace(args[0]), nil
-	}
-	p := catalog.Place{Snapshot: "latest"}
+	place := ""
 	if len(args) == 1 {
-		p = catalog.ParsePlace(args[0])
+		place = args[0]
 	}
-	if p.Snapshot != "" && p.Snapshot != "latest" {
-		return catalog.Place{}, usage("%s and --at name two snapshots; --at goes with :SOURCE[/PATH]", p.Snapshot)
+	if a.flags.at == "" {
+		return catalog.ParsePlace(place), nil
 	}
-	p.Snapshot = "@" + a.flags.at
+	p, err := catalog.ParsePlaceAt(place, a.flags.at)
+	if err != nil {
+		return p, usage("%w", err)
+	}
 	return p, nil
 }
 
@@ -236,7 +231,7 @@ type restoring struct {
 	progress pipeline.Progress
 	total    restore.Result
 	warned   atomic.Uint64
-	lent     lent
+	lent     restore.Lent
 	denied   uint64 // entries that the user of --check-access could not use
 	inexact  uint64 // objects and values of databases that did not come back exactly
 }

@@ -152,7 +152,7 @@ func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.
 	o := restore.Options{
 		Below: w.below, Include: match, Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, Taken: w.taken, DryRun: r.dry(),
 		Verify: r.o.verify, Parallel: r.flags.concurrency, Progress: &r.progress, Plan: r.tell,
-		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) }, NoSpecial: r.o.noSpecial, Lends: r.lent.note,
+		Problem: func(path string, err error) { r.out.Problem(path, "restore", err) }, NoSpecial: r.o.noSpecial, Lends: r.lent.Note,
 	}
 	if w.server && r.o.overwrite == "" {
 		o.Overwrite = restore.OverwriteIfChanged

@@ -3,15 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"reflect"
-	"slices"
 
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
-// messages are the JSON lines that packstone prints, by message type, and of summaries by verb.
+// messages are the JSON lines that packstone prints, by message type.
 var messages = map[string]any{
 	"status":            output.Status{},
 	"verbose_status":    output.VerboseStatus{},
@@ -37,18 +34,21 @@ var messages = map[string]any{
 	"key_collector_add": collectorAddMessage{},
 	"key_policy":        keyPolicyMessage{},
 	"explain":           explainMessage{},
+}
 
-	summaryPrefix + "backup":          backupSummary{},
-	summaryPrefix + "restore":         restoreSummary{},
-	summaryPrefix + "check":           checkSummary{},
-	summaryPrefix + "catalog_rebuild": rebuildSummary{},
-	summaryPrefix + "catalog_verify":  verifySummary{},
-	summaryPrefix + "tag":             tagSummary{},
-	summaryPrefix + "forget":          forgetSummary{},
-	summaryPrefix + "hold":            holdSummary{},
-	summaryPrefix + "prune":           pruneSummary{},
-	summaryPrefix + "diff":            diffSummary{},
-	summaryPrefix + "db":              dbSummary{},
+// summaries are the last lines of verbs.
+var summaries = map[string]any{
+	"backup":          backupSummary{},
+	"restore":         restoreSummary{},
+	"check":           checkSummary{},
+	"catalog_rebuild": rebuildSummary{},
+	"catalog_verify":  verifySummary{},
+	"tag":             tagSummary{},
+	"forget":          forgetSummary{},
+	"hold":            holdSummary{},
+	"prune":           pruneSummary{},
+	"diff":            diffSummary{},
+	"db":              dbSummary{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.
@@ -66,46 +66,7 @@ func (a *app) printSchema() error {
 	if err != nil {
 		return fmt.Errorf("print the schema: %w", err)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s\n", text)
-	return err
+	return a.printText(text)
 }
 
-func schemaOfOutput() jsonschema.Schema {
-	definitions, any := jsonschema.Schema{}, []jsonschema.Schema{}
-	for _, name := range slices.Sorted(maps.Keys(messages)) {
-		definitions[name] = schemaOfMessage(name, messages[name])
-		any = append(any, jsonschema.Schema{"$ref": "#/$defs/" + name})
-	}
-	for _, name := range slices.Sorted(maps.Keys(lists)) {
-		rows := jsonschema.Of(reflect.SliceOf(reflect.TypeOf(lists[name])), "json")
-		definitions["list_"+name] = rows
-		any = append(any, jsonschema.Schema{"$ref": "#/$defs/list_" + name})
-	}
-	return jsonschema.Schema{
-		"$schema": "https://json-schema.org/draft/2020-12/schema",
-		"title":   output.Schema,
-		"$defs":   definitions,
-		"anyOf":   any,
-	}
-}
-
-// schemaOfMessage adds to the fields of a message those that every message has. A summary is named summary_VERB here and its
-// message type is summary.
-func schemaOfMessage(name string, message any) jsonschema.Schema {
-	s := jsonschema.Of(reflect.TypeOf(message), "json")
-	properties := s["properties"].(jsonschema.Schema)
-	properties["schema"] = jsonschema.Schema{"const": output.Schema}
-	properties["message_type"] = jsonschema.Schema{"const": messageType(name)}
-	required, _ := s["required"].([]string)
-	s["required"] = append([]string{"schema", "message_type"}, required...)
-	return s
-}
-
-func messageType(name string) string {
-	if len(name) > len(summaryPrefix) && name[:len(summaryPrefix)] == summaryPrefix {
-		return "summary"
-	}
-	return name
-}
-
-const summaryPrefix = "summary_"
+func schemaOfOutput() jsonschema.Schema { return output.SchemaOf(messages, summaries, lists) }

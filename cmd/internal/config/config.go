@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -136,6 +137,68 @@ func (c *Config) OnlySet(named string) (string, error) {
 		return "", catalog.Misuse("name what to back up: a path, or a set of a settings file")
 	}
 	return "", catalog.Misuse("name the set to back up: %s", strings.Join(sets, ", "))
+}
+
+// Divide takes apart what is to be backed up: paths of this machine, or names of the settings. What is both is a name; ./name and absolute
+// paths are always paths.
+func (c *Config) Divide(args []string) (paths, names []string, err error) {
+	for _, arg := range args {
+		switch {
+		case isPath(arg):
+			paths = append(paths, arg)
+		case c.Knows(arg):
+			names = append(names, arg)
+		case Exists(arg):
+			paths = append(paths, arg)
+		default:
+			return nil, nil, catalog.Misuse("%s is neither a set or source of the settings file nor a path here", arg)
+		}
+	}
+	if len(paths) > 0 && len(names) > 0 {
+		return nil, nil, catalog.Misuse("%s is a path and %s a name of the settings file: back them up one after the other", paths[0], names[0])
+	}
+	return paths, names, nil
+}
+
+func isPath(arg string) bool {
+	return filepath.IsAbs(arg) || arg == "." || arg == ".." || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../")
+}
+
+// Exists tells whether something lies at a path, be it a link that leads nowhere.
+func Exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// Choice is what is backed up as one snapshot.
+type Choice struct {
+	Set     string // its name; of single sources their names, joined
+	Sources []string
+	Hooks   hook.Hooks
+}
+
+// Choose finds the sources of one set, or takes single sources as a set of their own. Where none is named it is the only set, or the one that
+// a flag names.
+func (c *Config) Choose(names []string, flag string) (Choice, error) {
+	if len(names) == 0 {
+		name, err := c.OnlySet(flag)
+		if err != nil {
+			return Choice{}, err
+		}
+		names = []string{name}
+	} else if flag != "" {
+		return Choice{}, catalog.Misuse("--set names the set of paths and commands: what is backed up is named already")
+	}
+	chosen := Choice{Set: strings.Join(names, "+"), Sources: names}
+	if set, ok := c.Sets[names[0]]; ok && len(names) == 1 {
+		chosen.Sources, chosen.Hooks = set.Sources, set.Hooks
+	}
+	for _, name := range chosen.Sources {
+		if _, ok := c.Sources[name]; !ok {
+			return chosen, catalog.Misuse("%s is a set: back up sets one by one", name)
+		}
+	}
+	return chosen, nil
 }
 
 // SetNames returns the names of the sets, sorted.

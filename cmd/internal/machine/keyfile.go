@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
 )
 
 // present are those of a usual key file, and of the further ones beside it, that are there.
 func present(usual string) []string {
-	return slices.DeleteFunc(append([]string{usual}, further(usual)...), func(name string) bool { return !Exists(name) })
+	return slices.DeleteFunc(append([]string{usual}, further(usual)...), func(name string) bool { return !config.Exists(name) })
 }
 
 // warnReadable tells that others than its owner can read a file with a secret key.
@@ -71,10 +72,4 @@ func replaceKey(path string, text []byte) error {
 		return fmt.Errorf("write key file: %w", err)
 	}
 	return nil
-}
-
-// Exists tells whether something lies at a path, be it a link that leads nowhere.
-func Exists(path string) bool {
-	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -39,7 +40,7 @@ func (m *Machine) Owner(repo *catalog.Repository) (crypto.Signer, error) {
 // OwnerFiles are the files with owners' keys that are there: this machine may own several repositories.
 func (m *Machine) OwnerFiles() []string {
 	if path := m.Env["PACKSTONE_OWNER_FILE"]; path != "" {
-		return slices.DeleteFunc([]string{path}, func(name string) bool { return !Exists(name) })
+		return slices.DeleteFunc([]string{path}, func(name string) bool { return !config.Exists(name) })
 	}
 	return present(m.Paths.OwnerFile())
 }

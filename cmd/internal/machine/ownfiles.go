@@ -1,11 +1,16 @@
 package machine
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
@@ -80,6 +85,38 @@ func (o *OwnFiles) Find(path string) *OwnFile {
 		}
 	}
 	return nil
+}
+
+// Roots makes paths that are to be backed up absolute, sorts them, since the same paths are the same in whatever order, and refuses those that
+// are not there or own files.
+func (o *OwnFiles) Roots(paths []string) (roots []string, err error) {
+	for _, path := range paths {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return nil, fmt.Errorf("back up %s: %w", path, err)
+		}
+		if !config.Exists(absolute) {
+			return nil, catalog.Misuse("%s does not exist", path)
+		}
+		if f := o.Find(absolute); f != nil {
+			return nil, catalog.Misuse("%s is %s, which no backup takes", path, f.What)
+		}
+		o.m.noteLink(path)
+		roots = append(roots, absolute)
+	}
+	slices.Sort(roots)
+	return slices.Compact(roots), nil
+}
+
+// noteLink says that not a link itself is backed up but what it leads to.
+func (m *Machine) noteLink(path string) {
+	info, err := os.Lstat(strings.TrimRight(path, "/"))
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return
+	}
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		m.Note("%s is a symbolic link: what it leads to is backed up under its name, %s", path, to)
+	}
 }
 
 // Once is Find, but nil for a path that was asked for before.

@@ -26,7 +26,7 @@ func (m *Machine) RemoteLogin() config.RemoteLogin {
 		return login
 	}
 	for _, name := range usualKeys {
-		if file := filepath.Join(ssh, name); Exists(file) {
+		if file := filepath.Join(ssh, name); config.Exists(file) {
 			login.Keys = append(login.Keys, config.SSHKey{File: file, Passphrase: login.Passphrase, Optional: true})
 		}
 	}

@@ -19,7 +19,7 @@ func (m *Machine) SettingsPath() (string, error) {
 		return named, err
 	}
 	usual := m.Paths.SettingsFile()
-	if !Exists(usual) {
+	if _, err := os.Stat(usual); err != nil {
 		return "", catalog.Misuse("there is no settings file: name one with --config or PACKSTONE_CONFIG, or write %s", usual)
 	}
 	return usual, nil
