@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
+
+	"github.com/packstone/packstone/disk"
 )
 
 // laneLock is held by the process of this host that writes to a lane. Its file keeps the nonce of the session that is, or was
@@ -36,7 +36,7 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
-	free, err := tryLock(file)
+	free, err := disk.TryLock(file)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
@@ -51,15 +51,6 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
 	return &laneLock{file: file, last: strings.Fields(string(nonces))}, nil
-}
-
-// tryLock locks a file until it is closed; false if another has locked it.
-func tryLock(file *os.File) (bool, error) {
-	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // keptNonces is how many sessions' nonces a lane's file holds at most.

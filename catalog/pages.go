@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/disk"
 )
 
 // Pages keeps the pages of a host's last trees in a file of the cache, so that the next backup can compare without an
@@ -62,7 +62,7 @@ func OpenPages(cache *Cache, name string, ids *crypto.IDKey) (*Pages, error) {
 		return nil, fmt.Errorf("open the last trees: %w", err)
 	}
 	p.file = file
-	if p.own, err = tryLock(file); err == nil {
+	if p.own, err = disk.TryLock(file); err == nil {
 		err = p.scan()
 	}
 	if err != nil {
@@ -185,16 +185,10 @@ func (p *Pages) Trim() error {
 	if !p.own || p.size < 2*p.live+1<<20 {
 		return nil
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(p.path), ".tmp-*")
-	if err != nil {
+	if err := disk.Replace(p.path, disk.Options{Prefix: ".tmp-"}, p.copyTouched); err != nil {
 		return fmt.Errorf("trim the last trees: %w", err)
 	}
-	defer os.Remove(tmp.Name())
-	err = p.copyTouched(tmp)
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("trim the last trees: %w", err)
-	}
-	return os.Rename(tmp.Name(), p.path)
+	return nil
 }
 
 func (p *Pages) copyTouched(to io.Writer) error {

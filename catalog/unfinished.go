@@ -15,6 +15,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/disk"
 )
 
 // Unfinished remembers in the cache what a backup has captured of one source so far, in the order of the walk, should it not come to its end: the next
@@ -237,7 +238,7 @@ func (u *Unfinished) create() bool {
 	}
 	if err == nil {
 		var own bool
-		if own, err = tryLock(u.file); err == nil && !own {
+		if own, err = disk.TryLock(u.file); err == nil && !own {
 			err = os.ErrExist // another process does the same
 		}
 	}

@@ -27,6 +27,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/internal/dirty"
+	"github.com/packstone/packstone/disk"
 )
 
 const (
@@ -242,6 +243,9 @@ func translate(err error) error {
 			return fmt.Errorf("%w: %w", t.to, err)
 		}
 	}
+	if disk.Away(err) || disk.Passing(err) {
+		return fmt.Errorf("%w: %w", store.ErrUnreachable, err)
+	}
 	return err
 }
 
@@ -253,8 +257,4 @@ var translations = []struct{ from, to error }{
 	{syscall.EDQUOT, store.ErrFull},
 	{fs.ErrPermission, store.ErrDenied},
 	{syscall.EROFS, store.ErrDenied},
-	{syscall.ESTALE, store.ErrUnreachable},
-	{syscall.ENOTCONN, store.ErrUnreachable},
-	{syscall.EHOSTDOWN, store.ErrUnreachable},
-	{syscall.ETIMEDOUT, store.ErrUnreachable},
 }

@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/disk"
 )
 
 const (
@@ -60,8 +60,7 @@ func Extend(ctx context.Context, dir string, wait bool) (*Writer, error) {
 
 func (w *Writer) wait(ctx context.Context, wait bool) error {
 	for {
-		err := syscall.Flock(int(w.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		if free, err := disk.TryLock(w.lock); free || err != nil {
 			return err
 		}
 		if !wait {

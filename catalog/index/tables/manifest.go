@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/disk"
 )
 
 // manifest says which files there are and how much of them counts. It is replaced as a whole.
@@ -128,16 +130,11 @@ func readManifest(dir string) (*manifest, error) {
 
 // write puts the manifest in place.
 func (m *manifest) write(dir string) error {
-	tmp, err := os.CreateTemp(dir, ".tmp-*")
+	err := disk.Replace(filepath.Join(dir, manifestName), disk.Options{Prefix: ".tmp-"}, func(w io.Writer) error {
+		_, err := w.Write(m.encode())
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("write the index on disk: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(m.encode())
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("write the index on disk: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), filepath.Join(dir, manifestName)); err != nil {
 		return fmt.Errorf("write the index on disk: %w", err)
 	}
 	return nil

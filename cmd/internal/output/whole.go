@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/packstone/packstone/disk"
 )
 
 // WriteWhole writes a file under another name and gives it its own when it is complete. What is no ordinary file (a pipe, a tape) is
@@ -14,19 +16,7 @@ func WriteWhole(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return writeTo(path, write)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	err = write(tmp)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
+	if err := disk.Replace(path, disk.Options{Prefix: "." + filepath.Base(path) + ".", Sync: true}, write); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/packstone/packstone/disk"
 )
 
 // lockName is the file by which a folder's maker shows that it lives.
@@ -48,7 +50,7 @@ func holdLock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !tryLock(lock) {
+	if free, err := disk.TryLock(lock); err != nil || !free {
 		return nil, lock.Close()
 	}
 	if err := os.Rename(lock.Name(), filepath.Join(dir, lockName)); err != nil {
@@ -76,7 +78,7 @@ func removeUnheld(dir string) {
 		return
 	}
 	defer lock.Close()
-	if tryLock(lock) {
+	if free, err := disk.TryLock(lock); err == nil && free {
 		_ = os.RemoveAll(dir)
 	}
 }

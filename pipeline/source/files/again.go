@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/packstone/packstone/disk"
 )
 
 // pauses come before the second try of what has failed, the third, and so on: two and a half seconds in all, in which a server
@@ -16,10 +18,8 @@ var pauses = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * 
 // that a million files of a broken disk take no month.
 const patience = 32
 
-// passing tells whether err may go away with a new look-up: a file handle that the server no longer knows, an answer that was lost.
-func passing(err error) bool {
-	return errors.Is(err, unix.ESTALE) || errors.Is(err, unix.EIO) || errors.Is(err, unix.ETIMEDOUT)
-}
+// passing tells whether err may go away with a new look-up.
+func passing(err error) bool { return disk.Passing(err) || errors.Is(err, unix.EIO) }
 
 // again calls try until it succeeds or fails with what no look-up cures. After a failure, directories are opened anew: the one at dir,
 // and from the second failure on all, from the roots. In the end it says if a root itself is gone.

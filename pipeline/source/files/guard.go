@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/disk"
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/source"
-	"golang.org/x/sys/unix"
 )
 
 // A file system that is not mounted, or is lost while it is read, must not become a snapshot in which everything was deleted. So a root
@@ -212,7 +214,7 @@ func (r *root) compare(now *local.Stat) error {
 // explain turns err into source.ErrUnreachable where it comes from a root that is gone, wherever it was met.
 func (s *Source) explain(err error) error {
 	all := s.guarded.Load()
-	if all == nil || errors.Is(err, source.ErrUnreachable) || !errors.Is(err, source.ErrVanished) && !passing(err) && !disconnected(err) {
+	if all == nil || errors.Is(err, source.ErrUnreachable) || !errors.Is(err, source.ErrVanished) && !passing(err) && !disk.Away(err) {
 		return err
 	}
 	for _, r := range *all {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/packstone/packstone/disk"
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/source"
 )
@@ -172,7 +173,7 @@ func rootError(root string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s, which is to be backed up, does not exist: %w", root, err)
 	}
-	if passing(err) || disconnected(err) {
+	if passing(err) || disk.Away(err) {
 		return fmt.Errorf("%s, which is to be backed up, cannot be reached: %w: %w", root, source.ErrUnreachable, err)
 	}
 	return translate(err)

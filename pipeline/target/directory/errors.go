@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/packstone/packstone/pipeline/target"
 	"golang.org/x/sys/unix"
+
+	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/pipeline/target"
 )
 
 var sentinels = []struct {
@@ -16,12 +18,6 @@ var sentinels = []struct {
 	{unix.ENOSPC, target.ErrFull},
 	{unix.EDQUOT, target.ErrFull},
 	{unix.ELOOP, target.ErrPath}, // a symbolic link in the way
-	{unix.ENOTCONN, target.ErrUnreachable},
-	{unix.ESTALE, target.ErrUnreachable},
-	{unix.EHOSTDOWN, target.ErrUnreachable},
-	{unix.EHOSTUNREACH, target.ErrUnreachable},
-	{unix.ENETUNREACH, target.ErrUnreachable},
-	{unix.ETIMEDOUT, target.ErrUnreachable},
 }
 
 // translate wraps err in the sentinel that it means.
@@ -30,6 +26,9 @@ func translate(err error) error {
 		if errors.Is(err, s.errno) {
 			return fmt.Errorf("%w: %w", s.means, err)
 		}
+	}
+	if disk.Away(err) || disk.Passing(err) {
+		return fmt.Errorf("%w: %w", target.ErrUnreachable, err)
 	}
 	return err
 }

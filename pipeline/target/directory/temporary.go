@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/packstone/packstone/pipeline/local"
 	"golang.org/x/sys/unix"
+
+	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/pipeline/local"
 )
 
 // A temporary name is prefix, eight hexadecimal digits of the run and eight of a counter. The name with counter zero
@@ -60,7 +62,7 @@ func (t *Target) takeLock(root *local.Dir) error {
 		return translate(&fs.PathError{Op: "create", Path: root.Join(name), Err: err})
 	}
 	t.lock = fd
-	_ = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	_, _ = disk.TryLockFD(fd)
 	if statErr == nil {
 		keepTime(root, &before)
 	}
@@ -126,5 +128,6 @@ func lockIsFree(root *local.Dir, name string) (bool, error) {
 		return false, &fs.PathError{Op: "open", Path: root.Join(name), Err: err}
 	}
 	defer unix.Close(fd)
-	return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == nil, nil
+	free, err := disk.TryLockFD(fd)
+	return err == nil && free, nil // without locks it may be another restore's
 }

@@ -1,5 +1,3 @@
-//go:build unix
-
 package database
 
 import (
@@ -8,7 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"github.com/packstone/packstone/disk"
 )
 
 // lockName is the file by which processes agree who uses a directory of states.
@@ -20,13 +19,12 @@ func lockDirectory(dir string) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("remember tables: %w", err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
+	free, err := disk.TryLock(f)
+	switch {
+	case free:
 		return f, nil
+	case err == nil:
+		return nil, f.Close()
 	}
-	closing := f.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, closing
-	}
-	return nil, fmt.Errorf("remember tables: lock %s: %w", dir, err)
+	return nil, fmt.Errorf("remember tables: lock %s: %w", dir, errors.Join(err, f.Close()))
 }

@@ -1,0 +1,84 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestALockIsHeldUntilItsFileIsClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	open := func() *os.File {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	first, second := open(), open()
+	defer second.Close()
+	if free, err := TryLock(first); !free || err != nil {
+		t.Fatalf("nobody holds the lock, and it is %v, %v", free, err)
+	}
+	if free, err := TryLock(second); free || err != nil {
+		t.Errorf("the lock is held, and it is %v, %v", free, err)
+	}
+	first.Close()
+	if free, err := TryLock(second); !free || err != nil {
+		t.Errorf("the lock was let go, and it is %v, %v", free, err)
+	}
+}
+
+func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	for _, test := range []struct {
+		text string
+		fail error
+		want string
+	}{{"old", nil, "old"}, {"half", io.ErrShortWrite, "old"}, {"new", nil, "new"}} {
+		for _, sync := range []bool{false, true} {
+			err := Replace(path, Options{Prefix: ".tmp-", Sync: sync}, func(w io.Writer) error {
+				_, err := io.WriteString(w, test.text)
+				return errors.Join(err, test.fail)
+			})
+			if !errors.Is(err, test.fail) {
+				t.Errorf("%s: %v, want %v", test.text, err, test.fail)
+			}
+			if got, err := os.ReadFile(path); err != nil || string(got) != test.want {
+				t.Errorf("after %s: %q, %v, want %q", test.text, got, err, test.want)
+			}
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v, want the file alone", left, err)
+	}
+	if err := Replace(filepath.Join(dir, "missing", "file"), Options{}, nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a directory that is not there: %v", err)
+	}
+}
+
+func TestErrorsOfServersAreTold(t *testing.T) {
+	for _, test := range []struct {
+		err           error
+		away, passing bool
+	}{
+		{nil, false, false},
+		{io.EOF, false, false},
+		{fmt.Errorf("x: %w", &fs.PathError{Err: unix.ENOTCONN}), true, false},
+		{unix.EHOSTUNREACH, true, false},
+		{&fs.PathError{Err: unix.ESTALE}, false, true},
+		{unix.ETIMEDOUT, false, true},
+		{unix.EIO, false, false},
+	} {
+		if Away(test.err) != test.away || Passing(test.err) != test.passing {
+			t.Errorf("%v: away %v, passing %v", test.err, Away(test.err), Passing(test.err))
+		}
+	}
+}
