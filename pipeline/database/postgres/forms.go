@@ -54,9 +54,10 @@ func init() {
 // definitions are forms of what tables are made of.
 func definitions() map[string][]form {
 	return map[string][]form{
-		"extension": {{pattern: "create extension if not exists $name with schema $id", check: extensionForm}},
-		"schema":    {{pattern: "create schema if not exists $name", alter: "SCHEMA", check: schemaForm}},
-		"collation": {{pattern: "create collation $self $group", alter: "COLLATION"}},
+		"extension":      {{pattern: "create extension if not exists $name with schema $id", check: extensionForm}},
+		"extension rows": extensionRows,
+		"schema":         {{pattern: "create schema if not exists $name", alter: "SCHEMA", check: schemaForm}},
+		"collation":      {{pattern: "create collation $self $group", alter: "COLLATION"}},
 		"type": {
 			{pattern: "create type $self as enum $texts", alter: "TYPE"}, {pattern: "create type $self as range $group", alter: "TYPE"},
 			{pattern: "create type $self as $group", alter: "TYPE"},

@@ -785,19 +785,6 @@ func (l *lister) rest() {
 	}
 }
 
-// configurations names tables of extensions of whose rows the extension says that they are the
-// user's, all of them. Where it says so of some rows, a query over the table would be needed to tell.
-func (l *lister) configurations() {
-	l.query(1, `SELECT c.oid, format('%I.%I of extension %s', n.nspname, c.relname, x.extname)
-		FROM pg_catalog.pg_extension x CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(x.extconfig), pg_catalog.unnest(x.extcondition)) u(relation, condition)
-		JOIN pg_catalog.pg_class c ON c.oid = u.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind = 'r' AND coalesce(u.condition, '') = '' AND pg_catalog.pg_relation_size(c.oid) > 0 ORDER BY 2`,
-		func(_ uint32, t []string) {
-			it := l.add(0, 0, rankEnd, database.AtEnd, named("rows of table", "", t[0]))
-			it.object.Lost = "rows of extensions' tables are not carried"
-		})
-}
-
 // dependencies maps an item to what must exist before.
 type dependencies map[*item][]*item
 
@@ -851,9 +838,11 @@ func readDependencies(ctx context.Context, conn *pgx.Conn, items []*item) (depen
 		}
 	}
 	for _, e := range edges {
-		if from, to := owner(e.from), owner(e.to); from != nil && to != nil && from != to {
-			out[from] = append(out[from], to)
+		from, to := owner(e.from), owner(e.to)
+		if from == nil || to == nil || from == to || from.Class == classExtension && to.object.Kind == "extension rows" { // members of an extension hang on each other
+			continue
 		}
+		out[from] = append(out[from], to)
 	}
 	return out, nil
 }

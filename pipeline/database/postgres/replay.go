@@ -247,7 +247,7 @@ const (
 // the schema says.
 func (r *replay) when(o *database.Object, list []*read) (stage, int) {
 	switch o.Kind {
-	case "extension", "schema", "collation", "type", "domain", "function", "procedure", "aggregate", "operator", "cast", "text search dictionary",
+	case "extension", "extension rows", "schema", "collation", "type", "domain", "function", "procedure", "aggregate", "operator", "cast", "text search dictionary",
 		"text search configuration", "sequence", "table", "partition", "default", "view", "materialized view":
 		if o.Phase == database.BeforeTables || o.Phase == database.Tables {
 			return atCreate, 0
