@@ -58,6 +58,7 @@ const (
 	CodeUnread        Code = "DB217" // values that code of users computes are null
 	CodeFraction      Code = "DB218" // digits of a second are cut
 	CodeNoCharacter   Code = "DB219" // bytes that are no character become question marks
+	CodeComputedAnew  Code = "DB220" // values are computed anew, by code that was changed since
 	CodeChangedInFile Code = "DB230" // rows were changed in the file after the export
 )
 

@@ -84,7 +84,7 @@ const (
 )
 
 // ID is the table's name with its schema, for people and maps.
-func (t *Table) ID() string { return joinName(t.Schema, t.Name) }
+func (t *Table) ID() string { return JoinName(t.Schema, t.Name) }
 
 // ObjectID names the table among Schema.Objects.
 func (t *Table) ObjectID() ObjectID {
@@ -154,6 +154,9 @@ type Expr struct {
 type Generated struct {
 	Expr   Expr `json:"expr"`
 	Stored bool `json:"stored,omitempty"`
+	// Changed says that code which the expression calls was changed after the column was made: what
+	// is stored may not be what it gives now.
+	Changed bool `json:"changed,omitempty"`
 }
 
 // Identity says that a column counts by itself: serial, identity, auto_increment.
@@ -256,7 +259,7 @@ type Sequence struct {
 }
 
 // ID is the sequence's name with its schema.
-func (s *Sequence) ID() string { return joinName(s.Schema, s.Name) }
+func (s *Sequence) ID() string { return JoinName(s.Schema, s.Name) }
 
 // Next is the value that the counter gives next.
 func (s *Sequence) Next() int64 {
@@ -299,7 +302,7 @@ func (o ObjectID) String() string {
 	if o.Table != "" {
 		return o.Kind + " " + o.Table + "." + o.Name
 	}
-	return o.Kind + " " + joinName(o.Schema, o.Name)
+	return o.Kind + " " + JoinName(o.Schema, o.Name)
 }
 
 // Phase says when an object is created.
@@ -313,12 +316,37 @@ const (
 	AtEnd        Phase = "end"   // views, triggers, policies, grants: may fail one by one
 )
 
-// joinName joins a schema and a name; dots inside are left as they are.
-func joinName(schema, name string) string {
-	if schema == "" {
+// JoinName joins a schema and a name by a dot. A schema that has a dot or a quote in itself is
+// quoted, so that no two pairs with a schema are joined to the same.
+func JoinName(schema, name string) string {
+	switch {
+	case schema == "":
 		return name
+	case strings.ContainsAny(schema, `."`):
+		schema = Quote(Postgres, schema)
 	}
 	return schema + "." + name
+}
+
+// SplitName parts what JoinName has joined; a name without a dot has no schema.
+func SplitName(id string) (schema, name string) {
+	if !strings.HasPrefix(id, `"`) {
+		if schema, name, ok := strings.Cut(id, "."); ok {
+			return schema, name
+		}
+		return "", id
+	}
+	end := 1
+	for end < len(id) && (id[end] != '"' || strings.HasPrefix(id[end:], `""`)) {
+		if id[end] == '"' {
+			end++
+		}
+		end++
+	}
+	if !strings.HasPrefix(id[min(end, len(id)):], `".`) {
+		return "", id
+	}
+	return strings.ReplaceAll(id[1:end], `""`, `"`), id[end+2:]
 }
 
 // Find returns the table with this ID; nil if there is none.
@@ -373,7 +401,7 @@ func (f Filter) Takes(namespace, schema, name string) bool {
 	if len(f.Schemas) > 0 && !matchAny(f.Schemas, schema) {
 		return false
 	}
-	full := joinName(schema, name)
+	full := schema + "." + name
 	if matchAny(f.ExcludeTables, name) || matchAny(f.ExcludeTables, full) {
 		return false
 	}
@@ -424,7 +452,7 @@ func ApplyFilter(s *Schema, f Filter) {
 	})
 	s.Sequences = slices.DeleteFunc(s.Sequences, func(q *Sequence) bool { return gone[q.OwnerTable] })
 	s.Objects = slices.DeleteFunc(s.Objects, func(o *Object) bool {
-		return gone[o.Table] || o.Kind == "table" && gone[joinName(o.Schema, o.Name)]
+		return gone[o.Table] || o.Kind == "table" && gone[JoinName(o.Schema, o.Name)]
 	})
 	for _, t := range s.Tables {
 		t.ForeignKeys = slices.DeleteFunc(t.ForeignKeys, func(k *ForeignKey) bool {
@@ -458,7 +486,7 @@ func (f Filter) Unmatched(s *Schema) []string {
 	}
 	var out []string
 	for _, p := range f.Tables {
-		if unmatched(p, func(schema, table string) []string { return []string{table, joinName(schema, table)} }) {
+		if unmatched(p, func(schema, table string) []string { return []string{table, schema + "." + table} }) {
 			out = append(out, p)
 		}
 	}

@@ -105,3 +105,25 @@ func TestPatternsThatMatchNothingAreNamed(t *testing.T) {
 		t.Errorf("%q match nothing, want %q", got, want)
 	}
 }
+
+func TestNoTwoPairsOfNamesAreJoinedToTheSame(t *testing.T) {
+	seen := map[string][2]string{}
+	parts := []string{"a", "b.c", "a.b", "c", `"a`, `a"`, `a".b`, `"a.b"`, ".", `"`, `b".c`, "A", " "}
+	for _, schema := range parts {
+		for _, name := range parts {
+			id := JoinName(schema, name)
+			if other, twice := seen[id]; twice {
+				t.Errorf("%q and %q are both %s", other, [2]string{schema, name}, id)
+			}
+			seen[id] = [2]string{schema, name}
+			if s, n := SplitName(id); s != schema || n != name {
+				t.Errorf("%s is parted into %q and %q, want %q and %q", id, s, n, schema, name)
+			}
+		}
+	}
+	for id, want := range map[string][2]string{"plain": {"", "plain"}, `"open`: {"", `"open`}, `"a"b`: {"", `"a"b`}} {
+		if s, n := SplitName(id); s != want[0] || n != want[1] {
+			t.Errorf("%s is parted into %q and %q, want %q", id, s, n, want)
+		}
+	}
+}

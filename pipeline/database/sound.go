@@ -36,20 +36,6 @@ func (s *Schema) Sound() error {
 	return nil
 }
 
-// Distinct refuses a schema in which two tables have one ID, which is what rows are stored by: where
-// a dot ends a schema's name in one of them, and begins the table's in the other.
-func (s *Schema) Distinct() error {
-	seen := map[string]*Table{}
-	for _, t := range s.Tables {
-		if other := seen[t.ID()]; other != nil {
-			return fmt.Errorf("%w: table %q of schema %q and table %q of schema %q are both called %s: rename one, or exclude one schema",
-				ErrRefused, other.Name, other.Schema, t.Name, t.Schema, t.ID())
-		}
-		seen[t.ID()] = t
-	}
-	return nil
-}
-
 var phases = []Phase{BeforeTables, Tables, AfterData, AtEnd}
 
 func holdsNUL(names ...string) bool {

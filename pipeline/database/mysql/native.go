@@ -147,7 +147,7 @@ func (r *reader) readMain(out *statements, mode string) error {
 		return err
 	}
 	for _, form := range forms[o.Kind] {
-		bound, ok := st.Match(form, sqltext.Own{Name: o.Name, Table: o.Table})
+		bound, ok := st.Match(form, sqltext.Own{Name: o.Name, Table: []string{o.Table}})
 		if !ok {
 			continue
 		}

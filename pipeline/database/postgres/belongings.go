@@ -55,12 +55,12 @@ var ownedClasses = map[string]uint32{
 
 // tablespaces lists what lies outside of the database's own.
 func (l *lister) tablespaces() {
-	l.query(3, `SELECT c.oid, n.nspname || '.' || c.relname, s.spcname::text,
+	l.query(4, `SELECT c.oid, n.nspname::text, c.relname::text, s.spcname::text,
 		format('ALTER %s %I.%I SET TABLESPACE %I', CASE c.relkind WHEN 'i' THEN 'INDEX' WHEN 'I' THEN 'INDEX' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END, n.nspname, c.relname, s.spcname)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
-		WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND `+userNamespace+` AND `+notMember("pg_class", "c.oid")+` ORDER BY 2`,
+		WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND `+userNamespace+` AND `+notMember("pg_class", "c.oid")+` ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
-			l.add(0, 0, rankEnd, database.AtEnd, named("tablespace", "", t[0]+" in "+t[1]), t[2]).excluded = l.aboutExcluded(oid)
+			l.add(0, 0, rankEnd, database.AtEnd, named("tablespace", "", database.JoinName(t[0], t[1])+" in "+t[2]), t[3]).excluded = l.aboutExcluded(oid)
 		})
 }
 

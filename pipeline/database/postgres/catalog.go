@@ -68,7 +68,7 @@ type relation struct {
 	OfType      string // the composite type of a typed table
 }
 
-func (r *relation) id() string  { return r.Schema + "." + r.Name }
+func (r *relation) id() string  { return database.JoinName(r.Schema, r.Name) }
 func (r *relation) sql() string { return qualified(r.Schema, r.Name) }
 
 type column struct {
@@ -94,6 +94,7 @@ type column struct {
 	Comment     string
 	Pure        bool    // a generated one whose expression uses only what came with the server
 	Inputs      []int16 // columns that the expression uses
+	Changed     bool    // a function that the expression calls is newer than the expression
 }
 
 // notNull is a NOT NULL that has a name.
@@ -279,7 +280,9 @@ func (c *catalog) readColumns(ctx context.Context, conn *pgx.Conn) error {
 		         AND NOT (x.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = x.refobjid AND e.typtype = 'e'))
 		         AND x.refclassid <> 'pg_catalog.pg_collation'::pg_catalog.regclass),
 		       CASE WHEN a.attgenerated <> '' THEN ARRAY(SELECT DISTINCT x.refobjsubid::int2 `+generatedFrom+`
-		         AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.refobjid = a.attrelid AND x.refobjsubid NOT IN (0, a.attnum)) ELSE '{}' END
+		         AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.refobjid = a.attrelid AND x.refobjsubid NOT IN (0, a.attnum)) ELSE '{}' END,
+		       a.attgenerated <> '' AND EXISTS (SELECT `+generatedFrom+` AND x.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.refobjid >= `+fmt.Sprint(firstUser)+`
+		         AND EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = x.refobjid AND pg_catalog.age(p.xmin) < pg_catalog.age(d.xmin)))
 		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
@@ -287,7 +290,7 @@ func (c *catalog) readColumns(ctx context.Context, conn *pgx.Conn) error {
 		ORDER BY a.attrelid, a.attnum`,
 		[]any{&a.Relation, &a.Number, &a.Name, &a.Type, &a.Modifier, &a.Format, &a.NotNull, &a.Identity, &a.Generated,
 			&a.Default, &a.DefaultOID, &a.Collation, &a.Storage, &a.Compression, &a.Statistics, &a.Local, &a.Inherited, &a.Options, &a.Comment,
-			&a.Pure, &a.Inputs},
+			&a.Pure, &a.Inputs, &a.Changed},
 		func() error {
 			r := c.relations[a.Relation]
 			if r == nil {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"strings"
 
+	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
@@ -31,7 +32,7 @@ func (r *replay) culprit(tokens []sqltext.Token) string {
 		system := c.Schema == "" || c.Schema == "pg_catalog"
 		switch {
 		case c.Operator && system, system && r.at.harmless[c.Name], c.Schema == "" && !c.Quoted && syntax[strings.ToLower(c.Name)]:
-		case !system && r.benign && !r.own[c.Schema+"."+c.Name]:
+		case !system && r.benign && !r.own[database.JoinName(c.Schema, c.Name)]:
 		case c.Schema == "":
 			return c.Name
 		default:

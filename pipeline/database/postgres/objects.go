@@ -100,7 +100,7 @@ func readObjects(ctx context.Context, conn *pgx.Conn, c *catalog, schema *databa
 	if err != nil {
 		return nil, err
 	}
-	return inOrder(l.items, deps), nil
+	return inOrder(l.cutCircles(deps), deps), nil
 }
 
 // add appends an object with its DDL; no DDL means that it cannot be carried.
@@ -603,52 +603,51 @@ func (l *lister) indexes() {
 	}
 }
 
-// onTable lists objects that hang on a relation: OID, relation, name, DDL.
+// onTable lists objects that hang on a relation: OID, schema, relation, name, DDL.
 func (l *lister) onTable(class uint32, kind, sql string) {
-	l.query(3, sql, func(oid uint32, t []string) {
-		it := l.add(class, oid, rankEnd, database.AtEnd, database.ObjectID{Kind: kind, Table: t[0], Name: t[1]}, sqltext.Postgres.Split(t[2])...)
-		schema, name, _ := strings.Cut(t[0], ".")
-		it.excluded = !l.filter.Takes("public", schema, name)
+	l.query(4, sql, func(oid uint32, t []string) {
+		it := l.add(class, oid, rankEnd, database.AtEnd, database.ObjectID{Kind: kind, Table: database.JoinName(t[0], t[1]), Name: t[2]}, sqltext.Postgres.Split(t[3])...)
+		it.excluded = !l.filter.Takes("public", t[0], t[1])
 	})
 }
 
 const onRelation = ` JOIN pg_catalog.pg_class c ON c.oid = %s JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ` + userNamespace + ` `
 
 func (l *lister) statistics() {
-	l.onTable(classStatistics, "statistics", `SELECT s.oid, n.nspname || '.' || c.relname, s.stxname::text, pg_catalog.pg_get_statisticsobjdef(s.oid)
+	l.onTable(classStatistics, "statistics", `SELECT s.oid, n.nspname::text, c.relname::text, s.stxname::text, pg_catalog.pg_get_statisticsobjdef(s.oid)
 		|| CASE WHEN `+l.catalog.since(13, "s.stxstattarget", "-1")+` >= 0 THEN format('; ALTER STATISTICS %s SET STATISTICS %s', i.identity, `+l.catalog.since(13, "s.stxstattarget", "-1")+`) ELSE '' END
 		FROM pg_catalog.pg_statistic_ext s CROSS JOIN LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_statistic_ext'::pg_catalog.regclass, s.oid, 0) i`+
-		fmt.Sprintf(onRelation, "s.stxrelid")+`ORDER BY 2, 3`)
+		fmt.Sprintf(onRelation, "s.stxrelid")+`ORDER BY 2, 3, 4`)
 }
 
 // enabled says in which sessions a rule or a trigger acts, where it is not in all ordinary ones.
 const enabled = `CASE %[1]s WHEN 'O' THEN '' ELSE format('; ALTER TABLE %%I.%%I %%s %[2]s %%I', n.nspname, c.relname, CASE %[1]s WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, %[3]s) END`
 
 func (l *lister) rules() {
-	l.onTable(classRewrite, "rule", `SELECT r.oid, n.nspname || '.' || c.relname, r.rulename::text, pg_catalog.pg_get_ruledef(r.oid) || `+fmt.Sprintf(enabled, "r.ev_enabled", "RULE", "r.rulename")+` FROM pg_catalog.pg_rewrite r`+
-		fmt.Sprintf(onRelation, "r.ev_class")+`AND r.rulename <> '_RETURN' AND `+notMember("pg_class", "c.oid")+` ORDER BY 2, 3`)
+	l.onTable(classRewrite, "rule", `SELECT r.oid, n.nspname::text, c.relname::text, r.rulename::text, pg_catalog.pg_get_ruledef(r.oid) || `+fmt.Sprintf(enabled, "r.ev_enabled", "RULE", "r.rulename")+` FROM pg_catalog.pg_rewrite r`+
+		fmt.Sprintf(onRelation, "r.ev_class")+`AND r.rulename <> '_RETURN' AND `+notMember("pg_class", "c.oid")+` ORDER BY 2, 3, 4`)
 }
 
 func (l *lister) triggers() {
-	l.onTable(classTrigger, "trigger", `SELECT t.oid, n.nspname || '.' || c.relname, t.tgname::text, pg_catalog.pg_get_triggerdef(t.oid)
+	l.onTable(classTrigger, "trigger", `SELECT t.oid, n.nspname::text, c.relname::text, t.tgname::text, pg_catalog.pg_get_triggerdef(t.oid)
 		|| `+fmt.Sprintf(enabled, "t.tgenabled", "TRIGGER", "t.tgname")+`
-		FROM pg_catalog.pg_trigger t`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND NOT t.tgisinternal AND `+l.catalog.since(13, "t.tgparentid = 0", "true")+` ORDER BY 2, 3`)
+		FROM pg_catalog.pg_trigger t`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND NOT t.tgisinternal AND `+l.catalog.since(13, "t.tgparentid = 0", "true")+` ORDER BY 2, 3, 4`)
 	if l.catalog.major() < 13 {
 		return
 	}
 	// A partition's trigger comes with its parent's, and may be in another state.
-	l.onTable(classTrigger, "trigger", `SELECT t.oid, n.nspname || '.' || c.relname, t.tgname::text,
+	l.onTable(classTrigger, "trigger", `SELECT t.oid, n.nspname::text, c.relname::text, t.tgname::text,
 		format('ALTER TABLE %I.%I %s TRIGGER %I', n.nspname, c.relname, CASE t.tgenabled WHEN 'O' THEN 'ENABLE' WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END, t.tgname)
-		FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_trigger parent ON parent.oid = t.tgparentid`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND t.tgenabled <> parent.tgenabled AND NOT parent.tgisinternal ORDER BY 2, 3`)
+		FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_trigger parent ON parent.oid = t.tgparentid`+fmt.Sprintf(onRelation, "t.tgrelid")+`AND t.tgenabled <> parent.tgenabled AND NOT parent.tgisinternal ORDER BY 2, 3, 4`)
 }
 
 func (l *lister) policies() {
-	l.onTable(classPolicy, "policy", `SELECT p.oid, n.nspname || '.' || c.relname, p.polname::text,
+	l.onTable(classPolicy, "policy", `SELECT p.oid, n.nspname::text, c.relname::text, p.polname::text,
 		format('CREATE POLICY %I ON %I.%I AS %s FOR %s TO %s', p.polname, n.nspname, c.relname, CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
 		       CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
 		       (SELECT string_agg(CASE WHEN r = 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(r)) END, ', ') FROM unnest(p.polroles) r))
 		|| coalesce(' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')', '') || coalesce(' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
-		FROM pg_catalog.pg_policy p`+fmt.Sprintf(onRelation, "p.polrelid")+`ORDER BY 2, 3`)
+		FROM pg_catalog.pg_policy p`+fmt.Sprintf(onRelation, "p.polrelid")+`ORDER BY 2, 3, 4`)
 }
 
 func (l *lister) publications() {
@@ -695,6 +694,12 @@ func (l *lister) comments() {
 				it := l.add(0, oid, rankComment, database.AtEnd, named("comment", "", t[0]+" "+t[1]), "COMMENT ON "+on+" IS "+literal(t[2]))
 				it.excluded = l.aboutExcluded(oid) || t[0] == "large object" && !l.filter.Empty()
 			}
+		})
+	// An extension that is made has the comment of its files, which somebody may have taken away.
+	l.query(1, `SELECT x.oid, quote_ident(x.extname) FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_available_extensions a ON a.name = x.extname
+		WHERE a.comment IS NOT NULL AND x.extname <> 'plpgsql' AND pg_catalog.obj_description(x.oid, 'pg_extension') IS NULL ORDER BY 2`,
+		func(oid uint32, t []string) {
+			l.add(0, oid, rankComment, database.AtEnd, named("comment", "", "extension "+t[0]), "COMMENT ON EXTENSION "+t[0]+" IS NULL")
 		})
 }
 

@@ -51,6 +51,7 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 			return nil, fmt.Errorf("%w: no statement makes table %s", database.ErrRefused, t.ID())
 		}
 		r.plan.Tables = append(r.plan.Tables, &database.PlannedTable{Source: t, Target: withoutGenerated(t)})
+		r.computedAnew(t)
 	}
 	r.detail.made = accepted
 	r.missingOwners()
@@ -62,6 +63,16 @@ func nativePlan(s *database.Schema, opts database.PlanOptions, at *standing) (*d
 		}
 	}
 	return r.plan, nil
+}
+
+// computedAnew names columns whose stored values may be others in the source.
+func (r *replay) computedAnew(t *database.Table) {
+	for _, c := range t.Columns {
+		if c.Generated != nil && c.Generated.Changed {
+			r.finding(t.Part("column", c.Name), database.Approximated, database.CodeComputedAnew,
+				"its values are computed anew, and a function that computes them was changed after the column was made: rows from before may hold others in the source")
+		}
+	}
 }
 
 // usualPath is that of a new database, and the schemas of extensions, which are on the paths of
@@ -106,7 +117,7 @@ func isCode(kind string) bool {
 // survey notes whose things are and what there is, before anything is judged by it.
 func (r *replay) survey() {
 	for _, o := range r.schema.Objects {
-		name := o.Schema + "." + o.Name
+		name := database.JoinName(o.Schema, o.Name)
 		switch o.Kind {
 		case "table", "partition", "view", "materialized view", "foreign table":
 			r.owners[name] = o.Owner
@@ -118,7 +129,7 @@ func (r *replay) survey() {
 		case "schema":
 			r.know("schema "+o.Name, o.Owner)
 		case "function", "procedure", "aggregate", "operator":
-			bare := name[:strings.IndexByte(name+"(", '(')]
+			bare := database.JoinName(o.Schema, o.Name[:strings.IndexByte(o.Name+"(", '(')])
 			r.own[bare] = true
 			r.know("function "+bare, "")
 			r.whose["function "+name] = o.Owner
@@ -182,7 +193,7 @@ func (r *replay) ownerOf(o *database.Object) string {
 		return r.owners[o.Table]
 	}
 	if o.Kind == "contents of materialized view" {
-		return r.owners[o.Schema+"."+o.Name]
+		return r.owners[database.JoinName(o.Schema, o.Name)]
 	}
 	return o.Owner
 }
@@ -190,9 +201,13 @@ func (r *replay) ownerOf(o *database.Object) string {
 // take puts an object's statements where they belong.
 func (r *replay) take(o *database.Object, list []*read) {
 	when, rank := r.when(o, list)
+	about := o.ObjectID
+	if o.Kind == "view query" { // which has no place unless the view was made
+		about.Kind = "view"
+	}
 	put := func(st statement) {
 		if st.rank = rank; st.object.Kind == "" {
-			st.object = o.ObjectID
+			st.object = about
 		}
 		switch when {
 		case atCreate:
@@ -248,7 +263,7 @@ const (
 func (r *replay) when(o *database.Object, list []*read) (stage, int) {
 	switch o.Kind {
 	case "extension", "extension rows", "schema", "collation", "type", "domain", "function", "procedure", "aggregate", "operator", "cast", "text search dictionary",
-		"text search configuration", "sequence", "table", "partition", "default", "view", "materialized view":
+		"text search configuration", "sequence", "table", "partition", "default", "view", "view query", "materialized view":
 		if o.Phase == database.BeforeTables || o.Phase == database.Tables {
 			return atCreate, 0
 		}
@@ -305,14 +320,16 @@ func (r *replay) restrain(o *database.Object, one *read) []statement {
 	case one.definer:
 		r.finding(o.ObjectID, database.Approximated, database.CodeInvoker, "it is SECURITY INVOKER now, since "+r.why(o.Owner))
 		return []statement{{sql: "ALTER " + one.alter + " SECURITY INVOKER", vital: true}}
-	case o.Kind == "view" && r.at.version >= 150000:
+	case isView(o) && r.at.version >= 150000:
 		r.finding(o.ObjectID, database.Approximated, database.CodeInvoker, "it reads with the rights of whoever uses it now (security_invoker), since "+r.why(o.Owner))
 		return []statement{{sql: "ALTER " + one.alter + " SET (security_invoker = true)", vital: true}}
-	case o.Kind == "view" && r.commands(o.Owner):
+	case isView(o) && r.commands(o.Owner):
 		r.untrusted(o, "it would read with the rights of %s: %s", r.heirOf(o.Owner).Name, r.why(o.Owner))
 	}
 	return nil
 }
+
+func isView(o *database.Object) bool { return o.Kind == "view" || o.Kind == "view query" }
 
 // missingOwners lists roles whose things stay with whoever imports.
 func (r *replay) missingOwners() {
@@ -366,8 +383,9 @@ func (r *replay) readOne(o *database.Object, sql string) (*read, error) {
 	if err != nil {
 		return nil, err
 	}
+	schema, table := database.SplitName(o.Table)
 	for _, f := range forms[o.Kind] {
-		bound, ok := st.Match(f.pattern, sqltext.Own{Schema: o.Schema, Name: o.Name, Table: o.Table})
+		bound, ok := st.Match(f.pattern, sqltext.Own{Schema: o.Schema, Name: o.Name, Table: []string{schema, table}})
 		if !ok {
 			continue
 		}

@@ -93,7 +93,7 @@ func (s *source) describe(ctx context.Context) (*database.Schema, error) {
 		schema.Tables = append(schema.Tables, largeObjects())
 	}
 	database.ApplyFilter(schema, s.filter) // foreign keys to what it leaves out
-	return schema, schema.Distinct()
+	return schema, nil
 }
 
 const momentSQL = `SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END::text`

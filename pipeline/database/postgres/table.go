@@ -42,11 +42,11 @@ func (c *catalog) column(r *relation, col *column) *database.Column {
 	owned := c.ownedSequence(r.OID, col.Number)
 	switch {
 	case col.Generated == "s" || col.Generated == "v":
-		out.Generated = &database.Generated{Expr: expr(col.Default), Stored: col.Generated == "s"}
+		out.Generated = &database.Generated{Expr: expr(col.Default), Stored: col.Generated == "s", Changed: col.Generated == "s" && col.Changed}
 	case col.Identity != "" && owned != nil:
-		out.Identity = &database.Identity{Always: col.Identity == "a", Sequence: owned.Schema + "." + owned.Name}
+		out.Identity = &database.Identity{Always: col.Identity == "a", Sequence: database.JoinName(owned.Schema, owned.Name)}
 	case owned != nil && strings.HasPrefix(col.Default, "nextval("):
-		out.Identity = &database.Identity{Sequence: owned.Schema + "." + owned.Name}
+		out.Identity = &database.Identity{Sequence: database.JoinName(owned.Schema, owned.Name)}
 	case col.Default != "":
 		e := expr(col.Default)
 		out.Default = &e

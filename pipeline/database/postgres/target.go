@@ -22,6 +22,7 @@ type target struct {
 	catalog *catalog        // as it is within the transaction, once rows are wanted
 	plan    *plan           // from Create on
 	there   map[string]bool // schemas that were there before
+	lost    map[database.ObjectID]bool
 	began   bool
 }
 
@@ -141,7 +142,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if err := t.nameEvents(ctx, p); err != nil {
 		return err
 	}
-	t.plan, t.there = p.Detail.(*plan), map[string]bool{}
+	t.plan, t.there, t.lost = p.Detail.(*plan), map[string]bool{}, map[database.ObjectID]bool{}
 	findings, err := t.run(ctx, t.plan.create)
 	p.Findings = append(p.Findings, findings...)
 	return err
@@ -220,9 +221,8 @@ func (t *target) nameEvents(ctx context.Context, p *database.Plan) error {
 // still be meant in. What is left of failures is an error if the object is vital, else a finding.
 func (t *target) run(ctx context.Context, statements []statement) ([]database.Finding, error) {
 	var findings []database.Finding
-	lost := map[database.ObjectID]bool{}
 	for _, s := range statements {
-		if lost[s.object] {
+		if t.lost[s.object] {
 			continue
 		}
 		finding, err := t.make(ctx, s)
@@ -231,7 +231,7 @@ func (t *target) run(ctx context.Context, statements []statement) ([]database.Fi
 		}
 		if finding != nil {
 			findings = append(findings, *finding)
-			lost[s.object] = finding.Status == database.Dropped
+			t.lost[s.object] = finding.Status == database.Dropped
 		}
 	}
 	return findings, nil
@@ -311,7 +311,7 @@ func (t *target) hasSchema(ctx context.Context, name string) (there bool, err er
 // attemptAmong tries with the search path of the source's users, and the object's own schema.
 func (t *target) attemptAmong(ctx context.Context, s statement) error {
 	path := t.plan.path
-	if schema, _, ok := strings.Cut(s.object.Table, "."); ok {
+	if schema, _ := database.SplitName(s.object.Table); schema != "" {
 		path += ", " + quote(schema)
 	}
 	return t.attempt(ctx, pathSQL(path), s.sql, pathSQL(""))

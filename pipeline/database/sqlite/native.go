@@ -67,7 +67,7 @@ func fits(o *database.Object) error {
 	if err != nil {
 		return err
 	}
-	bound, ok := st.Match(forms[o.Kind], sqltext.Own{Name: o.Name, Table: o.Table})
+	bound, ok := st.Match(forms[o.Kind], sqltext.Own{Name: o.Name, Table: []string{o.Table}})
 	if !ok || forms[o.Kind] == "" {
 		return fmt.Errorf("it does not make %s", o.ObjectID)
 	}

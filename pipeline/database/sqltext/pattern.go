@@ -2,6 +2,7 @@ package sqltext
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -104,8 +105,8 @@ func depthsOf(tokens []Token) ([]int, error) {
 // Own is what a pattern's own names stand for.
 type Own struct {
 	Schema, Name string
-	// Table is the table's name with its schema, joined by a dot.
-	Table string
+	// Table is the table's name, after that of its schema if it has one.
+	Table []string
 }
 
 // Bound is what stood in a pattern's places.
@@ -241,7 +242,7 @@ func (m *matcher) lengths(place string, tokens []Token) []int {
 	case "name":
 		return m.exactly(tokens, m.own.Name)
 	case "table":
-		return calledLengths(tokens, func(names []string) bool { return strings.Join(names, ".") == m.own.Table })
+		return calledLengths(tokens, func(names []string) bool { return slices.Equal(names, m.own.Table) })
 	case "called":
 		return calledLengths(tokens, func([]string) bool { return true })
 	case "id":

@@ -87,7 +87,7 @@ func TestTextsArePartedWhereStatementsEnd(t *testing.T) {
 }
 
 func TestPatternsFitExactly(t *testing.T) {
-	own := Own{Schema: "s", Name: "n", Table: "s.t"}
+	own := Own{Schema: "s", Name: "n", Table: []string{"s", "t"}}
 	for _, c := range []struct {
 		pattern, sql string
 		want         bool
