@@ -56,6 +56,14 @@ type Driver interface {
 	OpenTarget(ctx context.Context, at Location, opts TargetOptions) (Target, error)
 }
 
+// Rehearser is a Driver that can tell, without a server, how a schema of its own engine would come
+// back into a server that lacks none of its roles and denies nothing.
+type Rehearser interface {
+	Driver
+	// Rehearse names what would be left out. An error says why nothing would come back.
+	Rehearse(s *Schema) ([]Finding, error)
+}
+
 // Drivers maps the scheme of a URL to its engine.
 type Drivers map[string]Driver
 
@@ -249,6 +257,16 @@ type Plan struct {
 	LooseActions bool
 	// Detail belongs to the engine.
 	Detail any
+}
+
+// LeftOutOf lists the findings of a plan about what would not be there.
+func LeftOutOf(p *Plan) (out []Finding) {
+	for _, f := range p.Findings {
+		if f.Status == Dropped {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // PlannedTable pairs a source's table with what it becomes. Target's columns

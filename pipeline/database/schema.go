@@ -283,6 +283,9 @@ type Object struct {
 	DDL   []string `json:"ddl,omitempty"`
 	// Owner is the role that it belongs to, where the engine has owners.
 	Owner string `json:"owner,omitempty"`
+	// Lacks names something that it is made of and that is not kept, so that only a server that has
+	// it already can make it again.
+	Lacks string `json:"lacks,omitempty"`
 	// Lost says why there is no DDL.
 	Lost string `json:"lost,omitempty"`
 }

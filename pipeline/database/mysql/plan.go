@@ -71,6 +71,15 @@ func nativePlan(s *database.Schema, server server, opts database.PlanOptions) (*
 	return p, nil
 }
 
+// Rehearse implements database.Rehearser.
+func (Driver) Rehearse(s *database.Schema) ([]database.Finding, error) {
+	p, err := nativePlan(s, parseVersion(s.Version), database.PlanOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return database.LeftOutOf(p), nil
+}
+
 // inside says that an object is made by its table's statement; its own is for people.
 func inside(o *database.Object) bool { return o.Phase == database.Tables && o.Kind != "table" }
 

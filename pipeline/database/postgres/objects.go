@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -100,7 +101,9 @@ func readObjects(ctx context.Context, conn *pgx.Conn, c *catalog, schema *databa
 	if err != nil {
 		return nil, err
 	}
-	return inOrder(l.cutCircles(deps), deps), nil
+	all := l.cutCircles(deps)
+	noteLacks(all, deps)
+	return inOrder(all, deps), nil
 }
 
 // add appends an object with its DDL; no DDL means that it cannot be carried.
@@ -781,10 +784,11 @@ func (l *lister) rest() {
 		{"pg_ts_template", "text search template"}, {"pg_conversion", "conversion"}, {"pg_foreign_data_wrapper", "foreign-data wrapper"},
 		{"pg_foreign_server", "server"}, {"pg_am", "access method"}, {"pg_language", "language"}, {"pg_transform", "transform"},
 	} {
-		l.query(1, fmt.Sprintf(`SELECT o.oid, i.identity FROM pg_catalog.%[1]s o, pg_catalog.pg_identify_object('pg_catalog.%[1]s'::regclass, o.oid, 0) i
-			WHERE o.oid >= %[2]d AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.%[1]s'::regclass AND e.objid = o.oid AND e.deptype IN ('e', 'i')) ORDER BY 2`, kind.catalog, firstUser),
+		l.query(2, fmt.Sprintf(`SELECT o.oid, 'pg_catalog.%[1]s'::regclass::oid::text, i.identity FROM pg_catalog.%[1]s o, pg_catalog.pg_identify_object('pg_catalog.%[1]s'::regclass, o.oid, 0) i
+			WHERE o.oid >= %[2]d AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.%[1]s'::regclass AND e.objid = o.oid AND e.deptype IN ('e', 'i')) ORDER BY 3`, kind.catalog, firstUser),
 			func(oid uint32, t []string) {
-				it := l.add(0, oid, rankEnd, database.AtEnd, named(kind.what, "", t[0]))
+				class, _ := strconv.ParseUint(t[0], 10, 32) // the server's own number
+				it := l.add(uint32(class), oid, rankEnd, database.AtEnd, named(kind.what, "", t[1]))
 				it.object.Lost = "objects of this kind are not carried"
 			})
 	}

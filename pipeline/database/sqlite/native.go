@@ -47,6 +47,15 @@ func native(s *database.Schema) (*database.Plan, error) {
 	return p, nil
 }
 
+// Rehearse implements database.Rehearser.
+func (Driver) Rehearse(s *database.Schema) ([]database.Finding, error) {
+	p, err := native(s)
+	if err != nil {
+		return nil, err
+	}
+	return database.LeftOutOf(p), nil
+}
+
 // forms are the statements that SQLite keeps for each kind.
 var forms = map[string]string{
 	"table":   "create table $name $group $rest:options",

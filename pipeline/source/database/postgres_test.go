@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -138,5 +139,24 @@ func TestATableThatIsReadAgainAfterABulkChangeStaysInTheSnapshot(t *testing.T) {
 			t.Error(err)
 		}
 		again.Close()
+	}
+}
+
+func TestWhatCannotComeBackIsAProblemOfTheBackup(t *testing.T) {
+	url := postgrestest.Database(t)
+	postgrestest.Exec(t, url, `CREATE TABLE t (id int PRIMARY KEY); CREATE CAST (point AS text) WITH INOUT;
+		CREATE OPERATOR CLASS mine FOR TYPE int USING hash AS OPERATOR 1 =, FUNCTION 1 hashint4(int); CREATE INDEX special ON t USING hash (id mine)`)
+	at, err := db.ParseLocation(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newTaker(t, Options{Driver: postgres.Driver{}, At: at}, nil)
+	if _, err := k.run(1); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"would leave out cast (point AS text): ", "would leave out index public.t.special: it is made of operator class public.mine USING hash"} {
+		if !slices.ContainsFunc(k.problems, func(p string) bool { return strings.Contains(p, want) }) {
+			t.Errorf("%q: no problem says %q", k.problems, want)
+		}
 	}
 }

@@ -160,6 +160,22 @@ func (s *Source) tellLosses(v source.Visitor) {
 			v.Problem(db.SchemaEntry, fmt.Errorf("%s is not kept: %s", o.ObjectID, o.Lost))
 		}
 	}
+	s.rehearse(v)
+}
+
+// rehearse names what a restore into the same engine would leave out, as far as that is known without a server.
+func (s *Source) rehearse(v source.Visitor) {
+	engine, ok := s.options.Driver.(db.Rehearser)
+	if !ok {
+		return
+	}
+	findings, err := engine.Rehearse(s.schema)
+	if err != nil {
+		v.Problem(db.SchemaEntry, fmt.Errorf("this schema cannot be brought back into %s: %w", s.schema.Engine, err))
+	}
+	for _, f := range findings {
+		v.Problem(db.SchemaEntry, fmt.Errorf("a restore into %s would leave out %s: %s", s.schema.Engine, f.Object, f.Reason))
+	}
 }
 
 func (s *Source) openStates() (err error) {
