@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -201,9 +202,12 @@ func (y typer) comparable(from database.Type, to ddl.Mapped) bool {
 	return y.family || from.NoCase == to.Type.NoCase && (!textual(to.Type) || to.Type.Kind == database.Text)
 }
 
+// zoned is a time with its zone.
+var zoned = regexp.MustCompile(`:\d\d(\.\d+)?[+-]\d\d(:?\d\d)*$`)
+
 // literalSQL spells a value as a default.
 func (y typer) literalSQL(c database.Cell, to ddl.Mapped) (string, bool) {
-	if to.Convert != nil && to.Type.Kind == database.Timestamp { // its zone is not that of the column
+	if to.Convert != nil && to.Type.Kind == database.Timestamp && zoned.Match(c.Bytes) { // the column has no zone
 		return "", false
 	}
 	sql, ok := spellLiteral(c, to.Type, y.family)

@@ -1,7 +1,11 @@
 package postgres
 
 import (
+	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
@@ -100,8 +104,41 @@ func literalSQL(c database.Cell, to ddl.Mapped) (string, bool) {
 	if database.ImpossibleDate(text) && moment(t) {
 		return "", false
 	}
-	return literal(text), t.Kind != database.Bytes && t.Kind != database.Interval
+	return literal(text), reads(text, t)
 }
+
+// momentText is what begins a date or a time that the server reads, whatever its settings are.
+var momentText = regexp.MustCompile(`^(infinity|-infinity|\d{4,}-\d\d-\d\d( .*)?|\d\d:\d\d.*)$`)
+
+// reads says that the server takes a text for a value of a type: a SQLite column may have a default
+// that is none.
+func reads(text string, t database.Type) bool {
+	switch t.Kind {
+	case database.Bytes, database.Interval:
+		return false
+	case database.Int, database.Year:
+		_, err := strconv.ParseInt(text, 10, max(t.Bits, 16))
+		return err == nil
+	case database.Decimal, database.Float:
+		_, err := strconv.ParseFloat(text, 64)
+		return err == nil && !strings.ContainsAny(text, "xX_pP")
+	case database.Bool:
+		return slices.Contains([]string{"t", "true", "f", "false", "1", "0"}, strings.ToLower(text))
+	case database.Date, database.Timestamp, database.TimestampTZ, database.Time, database.TimeTZ:
+		return momentText.MatchString(text)
+	case database.UUID:
+		return uuidText.MatchString(text)
+	case database.JSON:
+		return json.Valid([]byte(text))
+	case database.Enum:
+		return slices.Contains(t.Values, text)
+	case database.Bits:
+		return strings.Trim(text, "01") == ""
+	}
+	return true
+}
+
+var uuidText = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 func literals(values []string) string {
 	out := make([]string, len(values))
