@@ -59,6 +59,14 @@ func (s *RefSet) Add(p *Pack, ordinal uint32) {
 	*s.bits = s.bits.with(ordinal)
 }
 
+// Only returns those of the chosen packs, as a set that shares nothing with s.
+func (s *RefSet) Only(chosen func(Name) bool) *RefSet {
+	s.Settle()
+	some := &RefSet{}
+	some.Union(&RefSet{refs: slices.DeleteFunc(slices.Clone(s.refs), func(r Ref) bool { return !chosen(r.Name) })})
+	return some
+}
+
 // Settle sorts in what was added; every other method does so by itself.
 func (s *RefSet) Settle() {
 	if len(s.fresh) == 0 {
