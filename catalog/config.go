@@ -179,8 +179,12 @@ const featureMembers = "members"
 // does not know it would show what is gone, and rely on it.
 const featureForget = "forget"
 
+// featureMoved is required of a program where chunks may have been copied out of half-dead packs. One
+// that does not know it would miss the packs that they were in.
+const featureMoved = "moved"
+
 // knownFeatures are those of configs that this version knows how to act on.
-var knownFeatures = []string{featureMembers, featureForget}
+var knownFeatures = []string{featureMembers, featureForget, featureMoved}
 
 // settle brings a config under today's rules. A program that does not know them would trust its writers for more.
 func (r *Repository) settle(c *Config) {

@@ -55,10 +55,28 @@ func (r *Repository) LetForget(ctx context.Context, signer crypto.Signer) error 
 	})
 }
 
-// LetForget makes the config require of every program that it knows what forgetting is.
+// LetMove makes the config require of every program that it knows what copying half-dead packs is,
+// as LetForget does for forgetting.
+func (r *Repository) LetMove(ctx context.Context, signer crypto.Signer) error {
+	if slices.Contains(r.Config.Required, featureMoved) {
+		return nil
+	}
+	if !r.IsOwner(signer) {
+		return ErrNotReady
+	}
+	return r.Change(ctx, signer, func(c *Config) error {
+		c.LetForget()
+		return nil
+	})
+}
+
+// LetForget makes the config require of every program that it knows what forgetting is, and copying
+// half-dead packs.
 func (c *Config) LetForget() {
-	if !slices.Contains(c.Required, featureForget) {
-		c.Required = append(c.Required, featureForget)
+	for _, feature := range []string{featureForget, featureMoved} {
+		if !slices.Contains(c.Required, feature) {
+			c.Required = append(c.Required, feature)
+		}
 	}
 }
 
@@ -152,6 +170,10 @@ func (s *Session) stillThere(ctx context.Context, subjects []archive.Name) error
 	if s.avoid.Load().Len() == 0 {
 		return nil
 	}
+	moves, err := s.repo.ReadMoves(ctx, s.Log, false)
+	if err != nil {
+		return err
+	}
 	for _, id := range subjects {
 		rec := s.Log.Find(id)
 		if rec == nil {
@@ -161,7 +183,7 @@ func (s *Session) stillThere(ctx context.Context, subjects []archive.Name) error
 		if err != nil {
 			return err
 		}
-		if err := s.usable(refs); errors.Is(err, ErrRestart) {
+		if err := s.usable(moves.Now(refs)); errors.Is(err, ErrRestart) {
 			return fmt.Errorf("snapshot %.12s: %w", id, ErrCollected)
 		} else if err != nil {
 			return err
@@ -181,6 +203,9 @@ func (s *Session) decide(ctx context.Context, c clear) error {
 	s.finish(rec)
 	return nil
 }
+
+// GiveUp ends a session of the owner or a collector without a record of its own, and returns err.
+func (s *Session) GiveUp(ctx context.Context, err error) error { return s.giveUp(ctx, err) }
 
 func (s *Session) giveUp(ctx context.Context, err error) error {
 	s.abandon(ctx)

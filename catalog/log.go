@@ -414,9 +414,13 @@ func applyTags(tags []string, change tagChange) []string {
 }
 
 // trusts tells whether a writer may deduplicate against what a record names: its own, or what a
-// writer of its group has stored. A tombstone that a collector has put into a lane tells nothing.
+// writer of its group has stored, or what the owner or a verifier has copied after looking at it. A
+// tombstone that a collector has put into a lane tells nothing.
 func (r *Repository) trusts(own string, rec *Record) bool {
-	return !rec.ofOwner && r.sharesWith(own, rec.Lane.Writer)
+	if rec.ofOwner {
+		return rec.Kind == Moved && (rec.by.Equal(r.owner) || r.isVerifier(rec.by.Name()))
+	}
+	return r.sharesWith(own, rec.Lane.Writer)
 }
 
 // sharesWith tells whether a writer relies on what another has stored.

@@ -82,6 +82,9 @@ func (l *Log) Needed(t Term) (needed []*Record) {
 
 func (l *Log) needed(rec *Record, t Term, superseded map[string]bool) bool {
 	gone := l.Fate(rec.Hash).Gone(t.Now)
+	if rec.Kind == Moved { // what it names is needed by those who need what was moved
+		return false
+	}
 	if rec.Kind == Checkpoint { // no restore goes on from it
 		return gone.IsZero() && !superseded[rec.Hash.String()]
 	}
@@ -163,7 +166,7 @@ func (r *Repository) readUse(ctx context.Context, log *Log, t Term, records []*R
 			return PackUse{}, fmt.Errorf("record %s is of domain %d, whose reference maps no key at hand opens: %w", rec.Name(), rec.Domain, ErrNoIdentity)
 		}
 	}
-	err := r.EachRefs(ctx, records, func(users []*Record, set *archive.RefSet) error {
+	err := r.eachRefs(ctx, records, func(users []*Record, set *archive.RefSet) error {
 		to := &over
 		for _, rec := range users {
 			if is[rec] == &lasting || is[rec] == &passing && to == &over {
@@ -176,11 +179,21 @@ func (r *Repository) readUse(ctx context.Context, log *Log, t Term, records []*R
 	if err == nil {
 		err = r.addIgnored(ctx, log, t, &passing)
 	}
-	use := PackUse{Needed: packsOf(&lasting)}
-	use.Passing = packsOf(&passing).Minus(use.Needed)
+	if err != nil {
+		return PackUse{}, err
+	}
+	moves, err := r.ReadMoves(ctx, log, false)
+	if err != nil {
+		return PackUse{}, err
+	}
+	use := PackUse{Needed: packsOf(moves.Now(&lasting))}
+	if len(moves.of) > 0 {
+		passing.Union(&lasting) // where it was, for the grace
+	}
+	use.Passing = packsOf(moves.Needed(&passing, t)).Minus(use.Needed)
 	use.Needed = use.Needed.Add(use.Passing)
 	use.Named = packsOf(&over).Add(use.Needed)
-	return use, err
+	return use, nil
 }
 
 // addIgnored adds what records name that count for nothing since their writer was revoked, within

@@ -20,6 +20,8 @@ import (
 // each of them or ends it with a tombstone, scans again, sweeps what is still not needed, and deletes pack after pack. It may die
 // at any moment; another then adopts the round. There may be two at work at once, of which each may stand still for as long as it likes. A
 // put whose answer was lost is a put that happens later, or never: the writer may be slow at any step or stop.
+// A mover, where there is one, copies the chunk of pack 0 that is needed: a session, gc, a pack that it uploads, and a record. From then on the chunk is found
+// at either place. Pack 0 has another chunk then, the writer's second content, which another old snapshot needs until it is forgotten: that one is not copied.
 // Where the writer must be admitted first, a collector knows it from when it reads the config, and sees nothing of a writer that it does not know.
 //
 // What must hold in every state: whatever a live record names is there.
@@ -42,6 +44,8 @@ const (
 	ownCondemnation
 	ownSweep
 	configNotReadAgain
+	movedAndLeft
+	movedStandsForPacks
 )
 
 var mutations = map[mutation]string{
@@ -50,6 +54,8 @@ var mutations = map[mutation]string{
 	undeleteWithoutSession: "undelete without a session", undeleteReadsFirst: "undelete reads gc before its session is opened",
 	undeleteUnchecked: "undelete of what is being collected", ownCondemnation: "another's condemnation lies there, and its own counts",
 	ownSweep: "another's sweep lies there, and its own counts", configNotReadAgain: "config not read again",
+	movedAndLeft:        "a place is left though the copy is being collected",
+	movedStandsForPacks: "all of a pack is taken for copied",
 }
 
 const (
@@ -57,8 +63,14 @@ const (
 	mostRounds   = 3
 )
 
-// packSet has a bit for each pack: pack 0, and one for each content in each session.
+// packSet has a bit for each pack: pack 0, one for each content in each session, and the mover's; and
+// one that stands for the second chunk of pack 0 in what records name.
 type packSet uint16
+
+const (
+	moversPack  packSet = 1 << (1 + 2*mostSessions)
+	secondChunk         = moversPack << 1
+)
 
 func (s packSet) Add(other packSet) packSet   { return s | other }
 func (s packSet) Minus(other packSet) packSet { return s &^ other }
@@ -74,18 +86,22 @@ type (
 	modelCollector struct {
 		collection.Collector[packSet]
 		round  uint8
-		listed uint8 // sessions, the owner's among them
+		listed uint8 // sessions, the owner's and the mover's among them
 		knows  bool  // the writer is admitted by the config that it has read
 	}
 )
 
-// ofOwner is the bit of the owner's session among those that are listed.
-const ofOwner = 1 << mostSessions
+// ofOwner and ofMover are the bits of their sessions among those that are listed.
+const (
+	ofOwner = 1 << mostSessions
+	ofMover = ofOwner << 1
+)
 
 // model is one state.
 type model struct {
 	present   packSet
 	forgot    bool
+	forgot2   bool // an older snapshot, which needs the second chunk of pack 0
 	admitted  bool
 	abandoned uint8 // checkpoints
 	session   [mostSessions]bool
@@ -105,11 +121,52 @@ type model struct {
 		avoid   packSet
 		record  byte // 0, u or t
 	}
+	mover struct {
+		step    byte
+		session bool
+		avoid   packSet
+		record  byte // 0, m or t
+	}
 	collector [2]modelCollector
 }
 
-// live is what records need, as who knows the writer sees it.
-func (m *model) live(knows bool) (refs packSet) {
+// live is what packs records need, as who knows the writer sees it.
+func (m *model) live(knows bool, mistake mutation) (packs packSet) {
+	refs := m.refs(knows)
+	packs = refs &^ (1 | secondChunk)
+	if refs&secondChunk != 0 && (mistake != movedStandsForPacks || m.mover.record != 'm') {
+		packs |= 1
+	}
+	if refs&1 == 0 {
+		return packs
+	}
+	places := []packSet{1}
+	if m.mover.record == 'm' {
+		places = append(places, moversPack)
+	}
+	avoid := m.avoided()
+	old := func(int) bool { return false }
+	first := collection.Kept(len(places), old, func(i int) bool { return places[i]&avoid != 0 && mistake != movedAndLeft })
+	for _, place := range places[first:] {
+		packs |= place
+	}
+	return packs
+}
+
+// lost tells whether a chunk that a record names is nowhere.
+func (m *model) lost() bool {
+	refs := m.refs(true)
+	if refs&secondChunk != 0 && m.present&1 == 0 {
+		return true
+	}
+	if refs&1 != 0 && m.present&1 == 0 && (m.mover.record != 'm' || m.present&moversPack == 0) {
+		return true
+	}
+	return refs&^(1|secondChunk)&^m.present != 0
+}
+
+// refs is what records name.
+func (m *model) refs(knows bool) (refs packSet) {
 	committed := false
 	for _, r := range m.record {
 		committed = committed || r.kind == 'c'
@@ -122,6 +179,9 @@ func (m *model) live(knows bool) (refs packSet) {
 	if !m.forgot || m.owner.record == 'u' {
 		refs |= 1
 	}
+	if !m.forgot2 {
+		refs |= secondChunk
+	}
 	return refs
 }
 
@@ -133,6 +193,7 @@ type search struct {
 	collectors       int
 	owner            bool // undeletes
 	abandon          bool // checkpoints may be abandoned
+	move             bool // a mover copies out of pack 0, in which the second content lies too
 	admit            bool // the writer is admitted at some time; else it always was
 	mutation         mutation
 	seen             map[model]struct{}
@@ -142,11 +203,11 @@ type search struct {
 // run returns the number of states, and one that must not be, if there is.
 func (s *search) run() (int, *model) {
 	s.seen = map[model]struct{}{}
-	s.visit(model{present: 1, admitted: !s.admit})
+	s.visit(model{present: 1, admitted: !s.admit, forgot2: !s.move})
 	for len(s.todo) > 0 {
 		m := s.todo[len(s.todo)-1]
 		s.todo = s.todo[:len(s.todo)-1]
-		if m.live(true)&^m.present != 0 {
+		if m.lost() {
 			return len(s.seen), &m
 		}
 		s.stepWorld(m)
@@ -155,6 +216,9 @@ func (s *search) run() (int, *model) {
 		}
 		if s.owner {
 			s.stepOwner(m)
+		}
+		if s.move {
+			s.stepMover(m)
 		}
 		for i := range s.collectors {
 			s.stepCollector(m, i)
@@ -176,6 +240,11 @@ func (s *search) stepWorld(m model) {
 	if !m.forgot {
 		next := m
 		next.forgot = true
+		s.visit(next)
+	}
+	if !m.forgot2 {
+		next := m
+		next.forgot2 = true
 		s.visit(next)
 	}
 	if !m.admitted {
@@ -229,6 +298,9 @@ func (s *search) stepWriter(m model) {
 func (s *search) read(m *model) {
 	m.writer.avoid = m.avoided()
 	for content, at := range m.writer.at {
+		if at == secondChunk {
+			at = 1
+		}
 		if at&m.writer.avoid != 0 && (s.mutation != treeNotChecked || content != 0) {
 			m.writer.at[content] = 0
 		}
@@ -244,6 +316,11 @@ func (s *search) work(m model) {
 		if content == 0 && (m.writer.avoid&1 == 0 || s.mutation == treeNotChecked) {
 			next.writer.at[0] = 1
 		} else {
+			if s.move && m.writer.avoid&1 == 0 && content == 1 { // it may, or not
+				found := next
+				found.writer.at[1] = secondChunk
+				s.visit(found)
+			}
 			pack := packSet(1) << (1 + 2*m.writer.seq + uint8(content))
 			next.writer.at[content] = pack
 			next.writer.own |= pack
@@ -312,6 +389,39 @@ func (s *search) stepOwner(m model) {
 	s.visit(m)
 }
 
+// The mover's steps.
+const (
+	moverBegins byte = iota
+	moverReads
+	moverUploads
+	moverPuts
+	moverIsDone
+)
+
+func (s *search) stepMover(m model) {
+	o := &m.mover
+	switch o.step {
+	case moverBegins:
+		o.session = true
+	case moverReads:
+		o.avoid = m.avoided()
+	case moverUploads:
+		if o.avoid&1 == 0 && m.present&1 != 0 {
+			m.present |= moversPack
+		}
+	case moverPuts:
+		if o.record == 0 && o.avoid&(1|moversPack) == 0 && m.present&moversPack != 0 {
+			o.record = 'm'
+		} else if o.record == 0 {
+			o.record = 't'
+		}
+	case moverIsDone:
+		return
+	}
+	o.step++
+	s.visit(m)
+}
+
 func (s *search) stepCollector(m model, i int) {
 	c := &m.collector[i]
 	if c.round == s.rounds {
@@ -328,7 +438,7 @@ func (s *search) stepCollector(m model, i int) {
 		c.Collector = c.Decided(*round)
 		if c.Step == collection.Scan {
 			c.knows = m.admitted
-			c.Collector = c.Scanned(m.present, m.live(c.knows))
+			c.Collector = c.Scanned(m.present, m.live(c.knows, s.mutation))
 		}
 	case collection.Condemn: // other steps may come between scan and put
 		own := c.Packs
@@ -351,7 +461,7 @@ func (s *search) stepCollector(m model, i int) {
 		c.Collector, c.listed = c.Drained(), 0
 	case collection.Rescan:
 		s.reads(&m, c)
-		needed := m.live(c.knows)
+		needed := m.live(c.knows, s.mutation)
 		if s.mutation == noRescan {
 			needed = 0
 		}
@@ -368,7 +478,7 @@ func (s *search) stepCollector(m model, i int) {
 	case collection.Recheck:
 		s.reads(&m, c)
 		c.Packs &= m.present
-		c.Collector = c.Rechecked(m.live(c.knows))
+		c.Collector = c.Rechecked(m.live(c.knows, s.mutation))
 	case collection.Delete:
 		s.remove(m, i)
 		return
@@ -401,6 +511,9 @@ func (s *search) open(m *model, knows bool) (open uint8) {
 	if m.owner.session && m.owner.record == 0 {
 		open |= ofOwner
 	}
+	if m.mover.session && m.mover.record == 0 {
+		open |= ofMover
+	}
 	return open
 }
 
@@ -408,10 +521,13 @@ func (s *search) open(m *model, knows bool) (open uint8) {
 func (s *search) fence(m model, i int) {
 	for open := m.collector[i].listed & s.open(&m, true); open != 0; open &= open - 1 {
 		next := m
-		if n := bits.TrailingZeros8(open); n < mostSessions {
+		switch n := bits.TrailingZeros8(open); {
+		case n < mostSessions:
 			next.record[n] = modelRecord{kind: 't'}
-		} else {
+		case 1<<n == ofOwner:
 			next.owner.record = 't'
+		default:
+			next.mover.record = 't'
 		}
 		s.visit(next)
 	}
@@ -441,6 +557,7 @@ var searches = []struct {
 	{"an owner who undeletes", search{sessions: 1, rounds: 2, collectors: 1, owner: true},
 		[]mutation{undeleteWithoutSession, undeleteReadsFirst, undeleteUnchecked}},
 	{"two collectors", search{sessions: 3, rounds: 1, collectors: 2, abandon: true}, []mutation{ownCondemnation, ownSweep}},
+	{"a mover", search{sessions: 1, rounds: 3, collectors: 1, move: true}, []mutation{movedAndLeft, movedStandsForPacks}},
 	{"a writer who is admitted meanwhile", search{sessions: 2, rounds: 2, collectors: 1, admit: true}, []mutation{configNotReadAgain}},
 }
 

@@ -23,6 +23,7 @@ const (
 	Undelete   Kind = "undelete"   // and do again
 	Hold       Kind = "hold"       // whatever is forgotten, snapshots stay
 	Unhold     Kind = "unhold"     // and need not any more
+	Moved      Kind = "moved"      // chunks were copied out of packs that are half dead: of the owner or a collector too
 )
 
 // Lane is one of a writer's chains of records.
@@ -70,6 +71,7 @@ type clear struct {
 	Refs       RefsList  `json:"refs,omitzero"`
 	Supersedes []string  `json:"supersedes,omitempty"` // hashes of checkpoints that need not be kept any more
 	Subjects   []string  `json:"subjects,omitempty"`   // hashes of the commits that a tag, forget or hold is about
+	Moves      []string  `json:"moves,omitempty"`      // names of objects among refs that say what was moved
 	Cancels    []string  `json:"cancels,omitempty"`    // hashes of the forgets or holds that count no more for the subjects
 	Until      time.Time `json:"until,omitzero"`       // when a hold ends by itself
 	Software   string    `json:"software"`

@@ -146,9 +146,19 @@ func CompareRefs(a, b RefsList) int {
 	return slices.Compare(a.Deltas, b.Deltas)
 }
 
-// EachRefs calls do with what records need: once for each list of refs, with all records that name
-// it. Refs objects are fetched several at a time, and each about once. The set is valid until do returns.
-func (r *Repository) EachRefs(ctx context.Context, records []*Record, do func(users []*Record, set *archive.RefSet) error) error {
+// EachRefs calls do with what records of a log need, where it lies now: once for each list of refs,
+// with all records that name it. Refs objects are fetched several at a time, and each about once. The
+// set is valid until do returns.
+func (r *Repository) EachRefs(ctx context.Context, log *Log, records []*Record, do func(users []*Record, set *archive.RefSet) error) error {
+	moves, err := r.ReadMoves(ctx, log, true)
+	if err != nil {
+		return err
+	}
+	return r.eachRefs(ctx, records, func(users []*Record, set *archive.RefSet) error { return do(users, moves.Now(set)) })
+}
+
+// eachRefs is EachRefs with the places that the records name.
+func (r *Repository) eachRefs(ctx context.Context, records []*Record, do func(users []*Record, set *archive.RefSet) error) error {
 	reader := r.RefsReader()
 	for batch := range slices.Chunk(byRefs(records), fetches) {
 		if err := reader.fetch(ctx, batch); err != nil {

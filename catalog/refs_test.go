@@ -37,7 +37,7 @@ func TestEachRefsGivesWhatLoadRefsDoes(t *testing.T) {
 	}
 	r, log := w.reader(), w.log()
 	given, deltas := map[archive.Name]bool{}, 0
-	err := r.EachRefs(t.Context(), log.Records, func(users []*Record, set *archive.RefSet) error {
+	err := r.EachRefs(t.Context(), log, log.Records, func(users []*Record, set *archive.RefSet) error {
 		want, err := r.LoadRefs(t.Context(), users[0].Refs)
 		if err != nil || !set.Equal(want) {
 			t.Errorf("%s: %d packs, want %d, %v", users[0].Name(), set.Len(), want.Len(), err)

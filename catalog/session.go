@@ -622,9 +622,12 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 		c.Time = s.repo.now()
 	}
 	c.Config, c.ConfigHash = s.repo.Config.Number, s.repo.Config.Hash()
-	c.Domain, c.Software = s.repo.Config.Domain, s.repo.options.Software
-	if s.writer != nil {
+	c.Software = s.repo.options.Software
+	switch {
+	case s.writer != nil:
 		c.Domain = uint64(s.writer.DomainNumber)
+	case c.Domain == 0:
+		c.Domain = s.repo.Config.Domain
 	}
 	body, err := encodeLine(c)
 	if err != nil {

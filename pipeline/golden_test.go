@@ -44,6 +44,7 @@ func TestGoldenRepositoriesAreReadForGood(t *testing.T) {
 	for name, made := range map[string]func(t *testing.T, dir string, classic bool){
 		"v1-hybrid": makeGolden, "v1-classic": makeGolden, "v1-members-hybrid": makeMembers, "v1-members-classic": makeMembers,
 		"v1-forgotten-hybrid": makeForgotten, "v1-forgotten-classic": makeForgotten,
+		"v1-moved-hybrid": makeMoved, "v1-moved-classic": makeMoved,
 	} {
 		dir := filepath.Join(goldenDir, name)
 		if _, err := os.Stat(dir); err != nil && *generate {

@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 		"pipeline/source"}, // what a backup leaves out
 	"pipeline/browse":  {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch"},
 	"pipeline/check":   {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch"},
-	"pipeline/collect": {"catalog", "archive", "archive/store", "crypto", "pipeline"},
+	"pipeline/collect": {"catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
 	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "disk", "pipeline"},
 	"cmd/packstone":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
 }

@@ -73,7 +73,7 @@ func allRefs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, sn
 		}
 	}
 	needed := &archive.RefSet{}
-	err := repo.EachRefs(ctx, records, func(_ []*catalog.Record, refs *archive.RefSet) error {
+	err := repo.EachRefs(ctx, log, records, func(_ []*catalog.Record, refs *archive.RefSet) error {
 		needed.Union(refs)
 		return nil
 	})

@@ -206,7 +206,11 @@ func (c *check) checkRefs(ctx context.Context) error {
 			c.borrow(rec, set)
 		}
 	}
-	for ref := range needed.All() {
+	moves, err := c.repo.ReadMoves(ctx, c.log, true)
+	if err != nil {
+		return c.note(ctx, "what was moved", err)
+	}
+	for ref := range moves.Now(needed).All() {
 		if err := c.checkRef(ctx, ref); err != nil {
 			return err
 		}

@@ -32,6 +32,9 @@ type Options struct {
 	Only catalog.PackSet
 	// MaxUnused is which share of the stored bytes may be dead before a round begins, from 0 to 1.
 	MaxUnused float64
+	// Repack copies packs anew of which a part is dead, before what is dead is deleted; nil: it does not.
+	// It needs an identity, and the key of the owner or of a collector that hosts rely on.
+	Repack *Repack
 	// DeadAfter is how old an open session must be, by the store's dates, to be declared dead.
 	DeadAfter time.Duration
 	// Wait is for how long sessions that are younger are waited for.
@@ -55,7 +58,10 @@ type Report struct {
 	Ended    []string // sessions that were declared dead
 	Sighted  int      // packs that no record has ever named: they go in the next round
 	Finished int      // rounds of earlier runs that were gone on with
-	Plan     *Plan    // what this run began with
+	Moved    int      // packs of which what is needed was copied
+	// MovedBytes are the bytes of these, and NewBytes those of the packs that it was copied to.
+	MovedBytes, NewBytes int64
+	Plan                 *Plan // what this run began with
 }
 
 // collector is one run.
@@ -113,6 +119,11 @@ func (c *collector) run(ctx context.Context) error {
 	}
 	if err := c.goOn(ctx, rounds); err != nil {
 		return err
+	}
+	if c.o.Repack != nil && c.o.Only == nil {
+		if err := c.repack(ctx); err != nil {
+			return err
+		}
 	}
 	return c.begin(ctx, rounds)
 }

@@ -95,7 +95,7 @@ func makePlan(ctx context.Context, repo *catalog.Repository, log *catalog.Log, t
 
 // Needs says of a pack which records need it, the oldest first.
 func Needs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, name archive.Name, t catalog.Term) (list []*catalog.Record, err error) {
-	err = repo.EachRefs(ctx, log.Needed(t), func(users []*catalog.Record, set *archive.RefSet) error {
+	err = repo.EachRefs(ctx, log, log.Needed(t), func(users []*catalog.Record, set *archive.RefSet) error {
 		if len(set.Ordinals(archive.Data, name)) > 0 || len(set.Ordinals(archive.Trees, name)) > 0 {
 			list = append(list, users...)
 		}

@@ -42,7 +42,7 @@ func Weigh(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*We
 			live = append(live, rec)
 		}
 	}
-	err := repo.EachRefs(ctx, live, func(users []*catalog.Record, set *archive.RefSet) error {
+	err := repo.EachRefs(ctx, log, live, func(users []*catalog.Record, set *archive.RefSet) error {
 		n := len(w.users)
 		w.users = append(w.users, len(users))
 		for _, rec := range users {

@@ -1,0 +1,249 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/collection"
+	"github.com/packstone/packstone/crypto"
+)
+
+// Moves say where chunks lie now that were copied out of packs of which most is dead. Records go on
+// to name the old places: what they need is found through Moves. It must not be changed, and may be
+// used by several goroutines at once.
+type Moves struct {
+	of    map[archive.Name][]moved // by the pack that was left
+	avoid PackSet                  // what is about to be deleted or is deleted: read after the records that moved
+}
+
+// moved is what one record has copied out of one pack.
+type moved struct {
+	chunks  []archive.MovedChunk
+	date    time.Time
+	ignored bool // nothing is left because of it
+}
+
+// mostMoves bounds how often a chunk is looked for further. It is copied once in a while only.
+const mostMoves = 1 << 10
+
+// ReadMoves reads what was moved by records of a log, and after that what must be avoided. Records
+// whose moves no key at hand opens are left out if lax.
+func (r *Repository) ReadMoves(ctx context.Context, log *Log, lax bool) (*Moves, error) {
+	m := &Moves{of: map[archive.Name][]moved{}}
+	for _, rec := range log.moves() {
+		if lax && !r.OpensIndex(rec.Domain) {
+			continue
+		}
+		for _, name := range rec.Moves {
+			if err := r.readMoves(ctx, m, rec, name); err != nil {
+				return nil, fmt.Errorf("what record %s has moved: %w", rec.Name(), err)
+			}
+		}
+	}
+	if len(m.of) == 0 {
+		return m, nil
+	}
+	avoid, err := r.readAvoid(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.avoid = avoid.packs
+	return m, nil
+}
+
+// moves are the records that have moved chunks, in an order that is the same for everybody: where
+// two have moved the same chunk, the first counts. Those of who was revoked before are among them:
+// what was copied may be all that is left.
+func (l *Log) moves() (list []*Record) {
+	for _, rec := range slices.Concat(l.Records, l.ignored) {
+		if rec.Kind == Moved && rec.ofOwner {
+			list = append(list, rec)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Record) int { return strings.Compare(a.Hash.String(), b.Hash.String()) })
+	return list
+}
+
+func (r *Repository) readMoves(ctx context.Context, m *Moves, rec *Record, name string) error {
+	content, err := r.openRefs(ctx, name)
+	if err != nil {
+		return err
+	}
+	packs, err := archive.ParseMoves(content)
+	if err != nil {
+		return err
+	}
+	for _, p := range packs {
+		m.of[p.Name] = append(m.of[p.Name], moved{p.Chunks, rec.Date, rec.ignored})
+	}
+	return nil
+}
+
+// place is where a chunk lies, or lay.
+type place struct {
+	pack    archive.Name
+	ordinal uint32
+}
+
+// next is where a chunk was copied to, and by what; nil if it was not.
+func (m *Moves) next(p place) (to place, by *moved) {
+	list := m.of[p.pack]
+	for k := range list {
+		i, found := slices.BinarySearchFunc(list[k].chunks, p.ordinal, func(c archive.MovedChunk, ordinal uint32) int {
+			return int(c.Ordinal) - int(ordinal)
+		})
+		if found {
+			return place{list[k].chunks[i].To, list[k].chunks[i].At}, &list[k]
+		}
+	}
+	return place{}, nil
+}
+
+// kept are the places of a chunk that must stay, of those it was copied to, one after the other.
+func (m *Moves) kept(from place, t Term) []place {
+	places, moves := []place{from}, []*moved{}
+	for len(places) < mostMoves {
+		to, by := m.next(places[len(places)-1])
+		if by == nil {
+			break
+		}
+		places, moves = append(places, to), append(moves, by)
+	}
+	young := func(i int) bool { return moves[i].ignored || t.Grace > 0 && t.Now.Sub(moves[i].date) < t.Grace }
+	return places[collection.Kept(len(places), young, func(i int) bool { return m.avoid[places[i].pack] }):]
+}
+
+// Needed are the places that must stay for what is named in refs, which stay as they are: chunks that
+// were moved are kept where they were for the grace.
+func (m *Moves) Needed(refs *archive.RefSet, t Term) *archive.RefSet {
+	if !m.touch(refs) {
+		return refs
+	}
+	needed := refs.Only(func(name archive.Name) bool { return len(m.of[name]) == 0 })
+	packs := map[archive.Name]*archive.Pack{} // so that those of one name are one
+	for ref := range refs.All() {
+		if len(m.of[ref.Name]) == 0 {
+			continue
+		}
+		for ordinal := range ref.Ordinals.All() {
+			for _, p := range m.kept(place{ref.Name, ordinal}, t) {
+				if packs[p.pack] == nil {
+					packs[p.pack] = &archive.Pack{Kind: ref.Kind, Name: p.pack}
+				}
+				needed.Add(packs[p.pack], p.ordinal)
+			}
+		}
+	}
+	return needed
+}
+
+// Now is where what is named in refs lies now.
+func (m *Moves) Now(refs *archive.RefSet) *archive.RefSet { return m.Needed(refs, Term{}) }
+
+// Left tells whether any of some chunks of a pack was copied out of it already.
+func (m *Moves) Left(pack archive.Name, chunks archive.Bitmap) bool {
+	for ordinal := range chunks.All() {
+		if _, by := m.next(place{pack, ordinal}); by != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// touch tells whether anything of refs was moved.
+func (m *Moves) touch(refs *archive.RefSet) bool {
+	if len(m.of) == 0 {
+		return false
+	}
+	for ref := range refs.All() {
+		if len(m.of[ref.Name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// MoveOut is what a session of the owner or a verifier has copied.
+type MoveOut struct {
+	Domain uint64
+	Packs  []archive.RunPack   // that the store has acknowledged
+	From   []archive.MovedPack // sorted by kind and name
+}
+
+// Move publishes chunks that were copied, each of which was found to be what its id says. From then
+// on what names them at their old places needs the new ones. ErrRestart if a pack that they were
+// taken from is being collected, or one of the new ones.
+func (s *Session) Move(ctx context.Context, m MoveOut) error {
+	if err := s.move(ctx, m); err != nil {
+		return s.giveUp(ctx, err)
+	}
+	return nil
+}
+
+func (s *Session) move(ctx context.Context, m MoveOut) error {
+	refs := &archive.RefSet{}
+	for _, p := range m.Packs {
+		for ordinal := range p.Directory.IDs {
+			refs.Add(p.Pack, uint32(ordinal))
+		}
+	}
+	if err := s.usable(refs); err != nil {
+		return err
+	}
+	for _, p := range m.From {
+		if s.avoid.Load().Has(p.Name) {
+			return fmt.Errorf("pack %s is being collected: %w", p.Name, ErrRestart)
+		}
+	}
+	domain, err := s.repo.Domain(m.Domain)
+	if err != nil {
+		return err
+	}
+	if _, s.index, err = domain.IndexIdentity(s.repo.Config.Classic); err != nil {
+		return err
+	}
+	return s.putMove(ctx, m, refs)
+}
+
+func (s *Session) putMove(ctx context.Context, m MoveOut, refs *archive.RefSet) error {
+	run, err := s.putRun(ctx, m.Packs)
+	if err != nil {
+		return err
+	}
+	full, err := s.putRefs(ctx, archive.EncodeRefs(refs))
+	if err != nil {
+		return err
+	}
+	moves, err := s.putRefs(ctx, archive.EncodeMoves(m.From))
+	if err != nil {
+		return err
+	}
+	rec, err := s.put(ctx, clear{
+		Kind: Moved, Domain: m.Domain, Index: run, Refs: RefsList{Full: full}, Moves: []string{moves}, Dates: s.Log.unnoted(),
+	})
+	if err != nil {
+		return err
+	}
+	s.finish(rec)
+	return nil
+}
+
+// RoleVerifier lets a collector move chunks: writers rely on what it has copied.
+const RoleVerifier = "verifier"
+
+// MayMove fails if writers would not rely on what is copied under a key.
+func (r *Repository) MayMove(signer crypto.Signer) error {
+	if r.IsOwner(signer) || r.isVerifier(signer.Name()) {
+		return nil
+	}
+	return fmt.Errorf("hosts rely on what is copied only if the owner says so of collector %s: %w", signer.Name(), ErrUntrusted)
+}
+
+func (r *Repository) isVerifier(collector string) bool {
+	m, _, ok := member(r.Config.Collectors, collector)
+	return ok && slices.Contains(m.Roles, RoleVerifier)
+}

@@ -1,0 +1,235 @@
+package collect
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
+	"github.com/packstone/packstone/pipeline/fetch"
+)
+
+// Repack says which packs are copied anew of which a part is dead.
+type Repack struct {
+	Share    float64 // how much of what is stored may be dead
+	Most     int64   // how many bytes of packs are copied in one run at most; 0: any number
+	PackSize int     // see archive.WriterOptions
+	Fetch    fetch.Options
+}
+
+// moveBytes is how much is copied before a record says so: what comes after is lost when a run is
+// interrupted.
+const moveBytes = 256 << 20
+
+// repack copies what is needed out of packs of which much is dead, some after the other. What it has
+// left when it ends is complete: the next run goes on.
+func (c *collector) repack(ctx context.Context) error {
+	if err := c.repo.MayMove(c.o.By); err != nil {
+		return err
+	}
+	if err := c.list(ctx); err != nil {
+		return err
+	}
+	log, err := c.readLog(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := c.planThinning(ctx, log, c.o.Repack.Share, c.o.Repack.Most)
+	if err != nil {
+		return err
+	}
+	defer plan.index.Close()
+	for len(plan.Packs) > 0 {
+		n := batch(plan.Packs)
+		if err := c.move(ctx, plan.index, plan.Packs[:n]); err != nil {
+			return err
+		}
+		plan.Packs = plan.Packs[n:]
+	}
+	return nil
+}
+
+// batch is how many of the packs are copied at once: of one domain and kind, and not too much.
+func batch(packs []Thin) (n int) {
+	var size int64
+	for _, t := range packs {
+		if t.domain != packs[0].domain || t.Pack.Kind != packs[0].Pack.Kind || n > 0 && size+int64(t.Pack.Size) > moveBytes {
+			break
+		}
+		size += int64(t.Pack.Size)
+		n++
+	}
+	return n
+}
+
+// move copies what is needed of some packs, in one session.
+func (c *collector) move(ctx context.Context, x *index.Index, packs []Thin) error {
+	session, err := c.repo.BeginDeciding(ctx, c.o.By)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	packs, err = c.stillThin(ctx, session, packs)
+	if err != nil {
+		return session.GiveUp(ctx, err)
+	}
+	copied, err := c.copy(ctx, session, x, packs)
+	if err != nil || len(copied.From) == 0 {
+		return session.GiveUp(ctx, err)
+	}
+	err = session.Move(ctx, *copied)
+	if errors.Is(err, catalog.ErrRestart) {
+		c.warn("another collector was quicker, and some packs are not copied anew: %v", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("copy packs anew: %w", err)
+	}
+	c.report.Moved += len(packs)
+	for _, t := range packs {
+		c.report.MovedBytes += int64(t.Pack.Size)
+	}
+	for _, p := range copied.Packs {
+		c.report.NewBytes += int64(p.Pack.Size)
+	}
+	return nil
+}
+
+// stillThin leaves out what is about to be deleted, and what somebody else has moved meanwhile.
+func (c *collector) stillThin(ctx context.Context, session *catalog.Session, packs []Thin) ([]Thin, error) {
+	moves, err := c.repo.ReadMoves(ctx, session.Log, false)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(packs), func(t Thin) bool { return session.Avoid(t.Pack) || moves.Left(t.Pack.Name, t.live) }), nil
+}
+
+// copy reads what is needed of packs, each chunk compared with its id, and stores it anew.
+func (c *collector) copy(ctx context.Context, session *catalog.Session, x *index.Index, packs []Thin) (*catalog.MoveOut, error) {
+	if len(packs) == 0 {
+		return &catalog.MoveOut{}, nil
+	}
+	out := &catalog.MoveOut{Domain: packs[0].domain}
+	reader, err := fetch.New(c.repo, out.Domain, c.o.Repack.Fetch)
+	if err != nil {
+		return nil, err
+	}
+	writer := archive.NewWriter(ctx, c.repo.Store, archive.WriterOptions{
+		Kind: packs[0].Pack.Kind, Recipients: session.Recipients(), PackSize: c.o.Repack.PackSize, Spill: c.repo.Scratch(),
+		Sealed: func(p *archive.Pack, d *archive.Directory) {
+			out.Packs = append(out.Packs, archive.RunPack{Pack: p, Directory: d})
+		},
+	})
+	defer writer.Close()
+	k := &copying{writer: writer, warn: c.warn}
+	frames, err := framesOf(ctx, x, packs)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.all(ctx, reader, frames); err != nil {
+		return nil, err
+	}
+	if err := writer.Flush(ctx); err != nil {
+		return nil, err
+	}
+	out.From = k.moved()
+	return out, nil
+}
+
+// copying is one writer that packs are copied to.
+type copying struct {
+	writer *archive.Writer
+	warn   func(format string, args ...any)
+	copies []copied
+}
+
+// copied is a chunk at its old place, and the slot that tells the new one.
+type copied struct {
+	from archive.Chunk
+	slot *archive.Slot
+}
+
+// framesOf are the needed chunks of packs, those of each frame together.
+func framesOf(ctx context.Context, x *index.Index, packs []Thin) (frames [][]archive.Chunk, err error) {
+	for _, t := range packs {
+		known, found, err := x.Pack(ctx, t.Pack.Name)
+		if err != nil || !found {
+			return nil, errors.Join(err, archive.ErrDamaged)
+		}
+		var frame []archive.Chunk
+		for chunk := range known.Directory.All(t.Pack) {
+			if !t.live.Has(chunk.Place.Ordinal) {
+				continue
+			}
+			if len(frame) > 0 && frame[0].Place.Frame != chunk.Place.Frame {
+				frames, frame = append(frames, frame), nil
+			}
+			frame = append(frame, chunk)
+		}
+		frames = append(frames, frame)
+	}
+	return frames, nil
+}
+
+// all copies frame after frame.
+func (k *copying) all(ctx context.Context, reader *fetch.Fetcher, frames [][]archive.Chunk) error {
+	ahead := reader.Ahead(ctx)
+	defer ahead.Close()
+	for i, content := range ahead.Add(frames...) {
+		err := k.frame(ctx, frames[i], content)
+		content.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frame copies what is needed of one frame. What cannot be read stays where it is.
+func (k *copying) frame(ctx context.Context, chunks []archive.Chunk, content *fetch.Content) error {
+	var raw []byte
+	var slots []*archive.Slot
+	for i := range chunks {
+		data, err := content.Next()
+		if errors.Is(err, archive.ErrDamaged) && ctx.Err() == nil {
+			k.warn("not copied, and left as it is: %v", err)
+			break
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		raw = append(raw, data...)
+		slots = append(slots, archive.NewSlot(chunks[i].ID, len(data)))
+		k.copies = append(k.copies, copied{chunks[i], slots[i]})
+	}
+	return k.writer.AddRun(ctx, slots, raw, "")
+}
+
+// moved is what was copied, by the packs that it lay in.
+func (k *copying) moved() []archive.MovedPack {
+	of := map[archive.Name]*archive.MovedPack{}
+	for _, c := range k.copies {
+		now, sealed := c.slot.Chunk()
+		if !sealed {
+			continue
+		}
+		pack := c.from.Place.Pack
+		if of[pack.Name] == nil {
+			of[pack.Name] = &archive.MovedPack{Kind: pack.Kind, Name: pack.Name}
+		}
+		of[pack.Name].Chunks = append(of[pack.Name].Chunks, archive.MovedChunk{Ordinal: c.from.Place.Ordinal, To: now.Place.Pack.Name, At: now.Place.Ordinal})
+	}
+	var list []archive.MovedPack
+	for _, p := range of {
+		slices.SortFunc(p.Chunks, func(a, b archive.MovedChunk) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+		list = append(list, *p)
+	}
+	slices.SortFunc(list, func(a, b archive.MovedPack) int { return bytes.Compare(a.Name[:], b.Name[:]) })
+	return list
+}

@@ -1,0 +1,157 @@
+package collect
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/index"
+)
+
+// Thin is a pack that something needs, and of which a part is dead.
+type Thin struct {
+	Pack   *archive.Pack
+	Unused int64 // about how many of its bytes are dead
+
+	domain uint64
+	live   archive.Bitmap // what is needed of it
+}
+
+// Thinning says what copying packs anew would do.
+type Thinning struct {
+	Packs  []Thin // that are to be copied, of one domain and kind together
+	Bytes  int64  // of these
+	Unused int64  // of these
+	Left   int64  // dead bytes in packs that stay as they are
+	Stored int64  // bytes of all packs
+
+	index *index.Index
+}
+
+// PlanThinning finds out which packs are to be copied, so that at most a share of what is stored is
+// dead, and at most so many bytes are read; 0: any number. It needs an identity.
+func PlanThinning(ctx context.Context, repo *catalog.Repository, t catalog.Term, share float64, most int64) (*Thinning, error) {
+	c := &collector{repo: repo, term: t, report: &Report{}}
+	if err := c.list(ctx); err != nil {
+		return nil, err
+	}
+	log, err := c.readLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := c.planThinning(ctx, log, share, most)
+	if err == nil {
+		plan.index.Close()
+	}
+	return plan, err
+}
+
+// planThinning makes a plan, whose index is to be closed.
+func (c *collector) planThinning(ctx context.Context, log *catalog.Log, share float64, most int64) (*Thinning, error) {
+	x := c.repo.NewIndex()
+	all, err := c.allThin(ctx, log, x)
+	if err != nil {
+		x.Close()
+		return nil, err
+	}
+	plan := c.chooseThin(all, share, most)
+	plan.index = x
+	return plan, nil
+}
+
+// allThin are the packs of all domains of which not all is needed.
+func (c *collector) allThin(ctx context.Context, log *catalog.Log, x *index.Index) (all []Thin, err error) {
+	if _, err := c.repo.LoadIndex(ctx, log, x, nil); err != nil {
+		return nil, err
+	}
+	for _, d := range c.repo.Config.Domains {
+		if _, err := c.repo.Domain(d.Number); err != nil {
+			return nil, err
+		}
+		needed, err := c.neededOf(ctx, log, d.Number)
+		if err != nil {
+			return nil, err
+		}
+		thin, err := c.thin(ctx, x, d.Number, needed)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, thin...)
+	}
+	return all, nil
+}
+
+// neededOf is what the records of one domain need, where it lies now.
+func (c *collector) neededOf(ctx context.Context, log *catalog.Log, domain uint64) (*archive.RefSet, error) {
+	records := slices.DeleteFunc(log.Needed(c.term), func(rec *catalog.Record) bool { return rec.Domain != domain })
+	needed := &archive.RefSet{}
+	err := c.repo.EachRefs(ctx, log, records, func(_ []*catalog.Record, set *archive.RefSet) error {
+		needed.Union(set)
+		return nil
+	})
+	return needed, err
+}
+
+// thin are the packs of which not all is needed. Those that no index run tells of stay as they are.
+func (c *collector) thin(ctx context.Context, x *index.Index, domain uint64, needed *archive.RefSet) (list []Thin, err error) {
+	for ref := range needed.All() {
+		there := c.packs[ref.Name]
+		if there == nil {
+			continue
+		}
+		known, found, err := x.Pack(ctx, ref.Name)
+		if err != nil {
+			return nil, err
+		}
+		if !found || ref.Ordinals.Count() >= known.Directory.Len() {
+			continue
+		}
+		list = append(list, thinOf(known, domain, ref.Ordinals))
+	}
+	return list, nil
+}
+
+func thinOf(p archive.RunPack, domain uint64, needed archive.Bitmap) Thin {
+	t := Thin{Pack: p.Pack, domain: domain, live: needed}
+	var used int64
+	for ordinal, length := range p.Directory.Lengths {
+		if needed.Has(uint32(ordinal)) {
+			used += int64(length)
+		}
+	}
+	if raw := p.Directory.Raw(); raw > 0 {
+		t.Unused = int64(float64(p.Pack.Size) * float64(raw-used) / float64(raw))
+	}
+	return t
+}
+
+// chooseThin takes the packs with the largest dead share, until what is left is little.
+func (c *collector) chooseThin(all []Thin, share float64, most int64) *Thinning {
+	plan := &Thinning{}
+	for _, pack := range c.packs {
+		plan.Stored += int64(pack.Size)
+	}
+	for _, t := range all {
+		plan.Left += t.Unused
+	}
+	slices.SortFunc(all, func(a, b Thin) int {
+		return cmp.Or(cmp.Compare(b.Unused*int64(a.Pack.Size), a.Unused*int64(b.Pack.Size)), bytes.Compare(a.Pack.Name[:], b.Pack.Name[:]))
+	})
+	for _, t := range all {
+		if float64(plan.Left) <= share*float64(plan.Stored) {
+			break
+		}
+		if most > 0 && plan.Bytes+int64(t.Pack.Size) > most {
+			continue
+		}
+		plan.Packs = append(plan.Packs, t)
+		plan.Bytes, plan.Unused, plan.Left = plan.Bytes+int64(t.Pack.Size), plan.Unused+t.Unused, plan.Left-t.Unused
+	}
+	slices.SortStableFunc(plan.Packs, func(a, b Thin) int {
+		return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.Pack.Kind, b.Pack.Kind))
+	})
+	return plan
+}
