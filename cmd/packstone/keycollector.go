@@ -30,6 +30,7 @@ func newKeyCollector(a *app) *cobra.Command {
 
 func newKeyCollectorAdd(a *app) *cobra.Command {
 	var file string
+	var repack bool
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Admit a collector, and print the key file with which it forgets and deletes.",
@@ -44,12 +45,13 @@ knows what forgetting is.`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write the key file to `file` instead of printing it")
+	cmd.Flags().BoolVar(&repack, "repack", false, "let it copy packs anew with packstone prune --repack, where it has an identity beside it: hosts rely on what it has copied")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.addCollector(ctx, catalog.WriterName(args[0]), file)
+		return a.addCollector(ctx, catalog.WriterName(args[0]), file, repack)
 	})
 }
 
-func (a *app) addCollector(ctx context.Context, name, file string) error {
+func (a *app) addCollector(ctx context.Context, name, file string, repack bool) error {
 	repo, err := a.openWithAnyKeys(ctx)
 	if err != nil {
 		return err
@@ -71,7 +73,11 @@ func (a *app) addCollector(ctx context.Context, name, file string) error {
 	if err != nil {
 		return err
 	}
-	err = admin.AdmitCollector(ctx, repo, owner, catalog.Member{Key: m.Key}, keeping(file, text))
+	member := catalog.Member{Key: m.Key}
+	if repack {
+		member.Roles = []string{catalog.RoleVerifier}
+	}
+	err = admin.AdmitCollector(ctx, repo, owner, member, keeping(file, text))
 	if err != nil {
 		return err
 	}

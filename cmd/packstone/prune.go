@@ -28,7 +28,8 @@ type pruneSummary struct {
 	Leftovers  int       `json:"leftovers" doc:"Packs that no record names: the next run deletes those that are there still."`
 	Ended      []string  `json:"ended_sessions,omitempty" doc:"Sessions that were declared dead."`
 	Plan       string    `json:"plan,omitempty" doc:"The file with the plan that was written."`
-	DryRun     bool      `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+	repackSummary
+	DryRun bool `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
 }
 
 // graceFlags say how long what was forgotten stays.
@@ -44,6 +45,7 @@ func (g *graceFlags) register(flags *pflag.FlagSet) {
 
 type pruneOptions struct {
 	graceFlags
+	repackFlags
 	plan, apply, explain string
 	maxUnused            flagvalue.Share
 	maxDuration          time.Duration
@@ -63,11 +65,13 @@ func newPrune(a *app) *cobra.Command {
 		Use:   "prune",
 		Short: "Delete what no snapshot needs, while backups go on.",
 		Long: `What was forgotten goes when its grace is over (7 days, unless the owner has signed another). Packs go as a whole, when nothing in them is
-needed. It takes the owner's key, or a collector's, and no identity: it reads neither names nor contents.
+needed; with --repack, which needs an identity, what is needed is copied out of packs of which much is dead. Else it takes the owner's key, or a
+collector's, and no identity: it reads neither names nor contents.
 
 Backups may run meanwhile. Those that were at work when it began are waited for; one that was killed is declared dead after a day, or at
 once if it ran on this machine. An interrupted run does no harm, and the next one goes on.`,
 		Example: `  packstone prune -n
+  packstone prune --repack --max-repack-size 20GiB
   packstone prune --plan plan.json && packstone prune --apply plan.json`,
 		Args: cobra.NoArgs,
 	}
@@ -75,16 +79,20 @@ once if it ran on this machine. An interrupted run does no harm, and the next on
 	flags.StringVar(&o.plan, "plan", "", "write what would go and why to `file`, and delete nothing")
 	flags.StringVar(&o.apply, "apply", "", "delete just what the plan in `file` says, or say what has changed")
 	flags.StringVar(&o.explain, "explain", "", "say what keeps a `pack`")
-	flags.Var(&o.maxUnused, "max-unused", "do nothing while at most this `share` of what is stored is dead")
+	flags.Var(&o.maxUnused, "max-unused", "do nothing while at most this `share` of what is stored is dead, 0% if not given; with --repack, what may stay, 5% if not given")
 	flags.DurationVar(&o.maxDuration, "max-duration", 0, "stop after this `time`; the next run goes on")
 	flags.DurationVar(&o.deadAfter, "dead-after", defaultDead, "declare backups dead that have shown nothing for this `time`; one that is at work begins again")
-	o.register(flags)
+	o.graceFlags.register(flags)
+	o.repackFlags.register(flags)
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error { return a.prune(ctx, o) })
 }
 
 func (a *app) prune(ctx context.Context, o pruneOptions) error {
 	if chosen := btoi(o.plan != "") + btoi(o.apply != "") + btoi(o.explain != ""); chosen > 1 {
 		return usage("--plan, --apply and --explain exclude each other")
+	}
+	if err := o.repackFlags.check(o.plan != "" || o.apply != "" || o.explain != ""); err != nil {
+		return err
 	}
 	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
@@ -120,6 +128,9 @@ func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOpt
 	if err := a.letForget(ctx, repo, run.By); err != nil {
 		return err
 	}
+	if err := a.letRepack(ctx, repo, run); err != nil {
+		return err
+	}
 	if o.maxDuration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, o.maxDuration, errTimeUp)
@@ -142,6 +153,7 @@ var errTimeUp = errors.New("the time is up")
 // reportPrune tells what was done, be it that not all was.
 func (a *app) reportPrune(report *collect.Report, err error) error {
 	m := pruneSummary{Packs: report.Deleted, Bytes: report.Bytes, Leftovers: report.Sighted, Ended: report.Ended}
+	m.repackSummary = repackSummary{report.Moved, report.MovedBytes, report.NewBytes}
 	if p := report.Plan; p != nil {
 		m.Stored, m.Later, m.LaterUntil = p.Stored, p.Later, p.LaterAt
 	}
@@ -172,6 +184,7 @@ func (m pruneSummary) text() string {
 	if m.Later > 0 {
 		text += fmt.Sprintf("\n%s more belong to what was forgotten, and may be deleted when its grace is over, on %s at the latest", output.Bytes(m.Later), output.Time(m.LaterUntil))
 	}
+	text += m.repackSummary.text(m.DryRun)
 	if m.Leftovers > 0 {
 		text += fmt.Sprintf("\n%d packs are named by no record: the next prune deletes those that are left of interrupted backups", m.Leftovers)
 	}
@@ -187,6 +200,10 @@ func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run coll
 	run.Warn = func(text string) { a.out.Note("%s", text) }
 	if o.maxDuration > 0 {
 		run.Wait = o.maxDuration
+	}
+	run.Repack = a.repackOptions(o)
+	if run.Repack != nil { // what is all dead goes whatever the share
+		run.MaxUnused = 0
 	}
 	if run.By, err = a.Decider(repo); err != nil {
 		return run, err

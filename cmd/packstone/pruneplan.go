@@ -51,6 +51,9 @@ func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOp
 		Packs: len(plan.Packs), Bytes: plan.Bytes, Stored: plan.Stored, Later: plan.Later, LaterUntil: plan.LaterAt, Leftovers: len(plan.Sighted),
 		Plan: o.plan, DryRun: true,
 	}
+	if m.repackSummary, err = a.planRepack(ctx, repo, term, o); err != nil {
+		return err
+	}
 	for _, p := range plan.Packs {
 		a.out.Detail(output.VerboseStatus{Action: "delete", Item: output.Name(p.Kind.Object(p.Name)), DataSize: p.Size})
 	}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/collect"
+)
+
+// repackFlags say whether packs are copied anew of which a part is dead.
+type repackFlags struct {
+	repack bool
+	most   flagvalue.Size
+}
+
+func (f *repackFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.repack, "repack", false, "copy what is needed out of packs of which much is dead; needs an identity")
+	flags.Var(&f.most, "max-repack-size", "with --repack, read packs of this `size` at most, such as 20GiB")
+}
+
+func (f *repackFlags) check(other bool) error {
+	switch {
+	case f.repack && other:
+		return usage("--repack goes with none of --plan, --apply and --explain; -n says what it would do")
+	case !f.repack && f.most > 0:
+		return usage("--max-repack-size is for --repack")
+	}
+	return nil
+}
+
+// defaultUnused is the share of what is stored that --repack leaves dead.
+const defaultUnused = 0.05
+
+// repackSummary is what prune --repack did.
+type repackSummary struct {
+	Moved      int   `json:"packs_repacked,omitempty" doc:"How many packs were copied anew, or would be."`
+	MovedBytes int64 `json:"bytes_repacked,omitempty" doc:"Their bytes."`
+	NewBytes   int64 `json:"bytes_rewritten,omitempty" doc:"Bytes of the packs that took what was needed of them."`
+}
+
+func (m repackSummary) text(dry bool) string {
+	switch {
+	case m.Moved == 0:
+		return ""
+	case dry:
+		return fmt.Sprintf("\nwould copy anew %d packs, %s, into about %s", m.Moved, output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
+	}
+	return fmt.Sprintf("\ncopied anew %d packs, %s, into %s", m.Moved, output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
+}
+
+func (a *app) repackOptions(o pruneOptions) *collect.Repack {
+	if !o.repack {
+		return nil
+	}
+	share := defaultUnused
+	if o.maxUnused.Given {
+		share = o.maxUnused.Percent / 100
+	}
+	return &collect.Repack{Share: share, Most: int64(o.most), Fetch: a.fetchOptions()}
+}
+
+// letRepack makes sure, before anything is done, that packs can be copied anew if that was asked for.
+func (a *app) letRepack(ctx context.Context, repo *catalog.Repository, run collect.Options) error {
+	if run.Repack == nil {
+		return nil
+	}
+	if !repo.CanRead() {
+		return fmt.Errorf("--repack reads contents: %w", catalog.ErrNoIdentity)
+	}
+	if err := repo.MayMove(run.By); err != nil {
+		return fmt.Errorf("%w: packstone key collector add NAME --repack lets it, and so does the owner's key", err)
+	}
+	before := repo.Config.Number
+	if err := repo.LetMove(ctx, run.By); err != nil {
+		return err
+	}
+	if repo.Config.Number != before {
+		a.out.Note("from now on the repository needs a version of packstone that knows what copied packs are (configuration %d)", repo.Config.Number)
+	}
+	return nil
+}
+
+// planRepack says what --repack would do.
+func (a *app) planRepack(ctx context.Context, repo *catalog.Repository, t catalog.Term, o pruneOptions) (repackSummary, error) {
+	options := a.repackOptions(o)
+	if options == nil {
+		return repackSummary{}, nil
+	}
+	plan, err := collect.PlanThinning(ctx, repo, t, options.Share, options.Most)
+	if errors.Is(err, catalog.ErrNoIdentity) {
+		err = fmt.Errorf("--repack reads contents: %w", err)
+	}
+	if err != nil {
+		return repackSummary{}, err
+	}
+	return repackSummary{len(plan.Packs), plan.Bytes, plan.Bytes - plan.Unused}, nil
+}
