@@ -116,6 +116,7 @@ func (l *line) copy(to, from net.Conn) {
 			break
 		}
 	}
+	l.bytes <- packet{nil, l.send(0)} // the end needs as long as what is before it
 	close(l.bytes)
 	writing.Wait()
 }
