@@ -197,9 +197,16 @@ func (c *Conn) lister() (*ftp.ServerConn, error) {
 	}))
 }
 
-// inside calls f in a directory: in the argument of LIST, `*` and `[` are patterns, and a leading `-` is an option.
+// inside calls f, which lists, in a directory: in the argument of LIST, `*` and `[` are patterns, and a leading `-` is an option.
 func (c *Conn) inside(path string, f func() error) error {
-	if err := c.ChangeDir(path); err != nil {
+	if err := CheckName(path); err != nil {
+		return err
+	}
+	i := &inquiry{conn: c, path: path, ready: true, questions: []question{{"CWD " + path, 250, nil}}}
+	if err := i.ask(); err != nil {
+		return err
+	}
+	if _, err := i.answers(); err != nil {
 		return err
 	}
 	return f()

@@ -3,69 +3,95 @@ package ftp
 import (
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
 	"time"
 )
 
 // Look tells what the server knows of one path now: by MLST, else by SIZE and MDTM, which know files only. Not all fields of
 // a listing are there. fs.ErrNotExist: nothing is there, or nothing that may be seen.
-func (c *Conn) Look(path string) (Entry, error) { return c.look(path, false) }
+func (c *Conn) Look(path string) (Entry, error) {
+	if err := CheckName(path); err != nil {
+		return Entry{}, err
+	}
+	i := c.inquiry(path, false)
+	if err := i.ask(); err != nil {
+		return Entry{}, err
+	}
+	return i.answers()
+}
 
 // question is a command that asks for something, and what takes the answer.
 type question struct {
 	line   string
 	expect int
-	take   func(text string) error
+	take   func(text string) error // nil: the answer says no more than that it was done
 }
 
-// look asks all that there is to ask of a path at once. ready: and for a data connection too, for the next transfer.
-func (c *Conn) look(path string, ready bool) (Entry, error) {
-	if err := CheckName(path); err != nil {
-		return Entry{}, err
-	}
-	e := Entry{Name: path, Kind: File}
-	questions := c.questions(path, &e)
-	ready = ready && c.control.canPrepare() && !c.lacks(preparing)
-	for _, q := range questions {
+// inquiry is what was asked of a path, and is to be answered.
+type inquiry struct {
+	conn      *Conn
+	path      string
+	questions []question
+	ready     bool // EPSV was asked too
+	found     Entry
+}
+
+// inquiry asks all that there is to ask of a path.
+func (c *Conn) inquiry(path string, ready bool) *inquiry {
+	i := &inquiry{conn: c, path: path, ready: ready, found: Entry{Name: path, Kind: File}}
+	i.questions = c.questions(path, &i.found)
+	return i
+}
+
+// ask sends the questions, and one for a data connection too if ready, for the next transfer.
+func (i *inquiry) ask() error {
+	c := i.conn
+	i.ready = i.ready && c.control.canPrepare() && !c.lacks(preparing)
+	for _, q := range i.questions {
 		if _, err := fmt.Fprintf(c.text.W, "%s\r\n", q.line); err != nil {
-			return e, err
+			return err
 		}
 	}
-	if ready {
+	if i.ready {
 		if _, err := c.text.W.WriteString(commandEPSV); err != nil {
-			return e, err
+			return err
 		}
 	}
-	if err := c.text.W.Flush(); err != nil {
-		return e, err
-	}
+	return c.text.W.Flush()
+}
+
+// answers reads all answers.
+func (i *inquiry) answers() (Entry, error) {
 	var failed error
-	for _, q := range questions {
-		_, text, err := c.text.ReadResponse(q.expect)
+	for _, q := range i.questions {
+		_, text, err := i.conn.text.ReadResponse(q.expect)
 		if IsBroken(err) {
-			return e, err
+			return i.found, err
 		}
 		switch {
 		case failed != nil:
+		case q.take == nil:
+			failed = err
 		case err != nil:
-			failed = c.absent(path, err)
+			failed = i.conn.absent(i.path, err)
 		default:
 			failed = q.take(text)
 		}
 	}
-	if ready {
-		if err := c.prepare(); err != nil {
-			return e, err
+	if i.ready {
+		if err := i.conn.prepare(); err != nil {
+			return i.found, err
 		}
 	}
-	return e, failed
+	return i.found, failed
 }
 
 const (
 	commandEPSV = "EPSV\r\n"
 	// preparing is what servers lack that do not answer a command that comes before the answer to the one before.
 	preparing = "EPSV ahead"
+	// early is what servers lack that lose commands that come before they have confirmed the end of a transfer.
+	early = "commands before 226"
 )
 
 // prepare keeps the answer to an EPSV for when it is asked.
@@ -89,12 +115,7 @@ func (c *Conn) questions(path string, e *Entry) []question {
 	if f.MLST {
 		return []question{{"MLST " + path, 250, func(text string) (err error) { *e, err = parseLook(text); return err }}}
 	}
-	all := []question{{"SIZE " + path, 213, func(text string) (err error) {
-		if e.Size, err = parseSize(strings.TrimSpace(text)); err != nil {
-			return fmt.Errorf("%w: %w", errOurs, err)
-		}
-		return nil
-	}}}
+	all := []question{sizeQuestion(path, &e.Size)}
 	if !f.MDTM {
 		return all
 	}
@@ -135,15 +156,29 @@ func (c *Conn) absent(path string, err error) error {
 	return err
 }
 
+// sizeQuestion asks for the size of a file.
+func sizeQuestion(path string, size *int64) question {
+	return question{"SIZE " + path, 213, func(text string) (err error) {
+		if *size, err = parseSize(strings.TrimSpace(text)); err != nil {
+			return fmt.Errorf("%wsize of %s: %w", errOurs, path, err)
+		}
+		return nil
+	}}
+}
+
 // Size asks for the size of a file, where a link leads if it is one.
-func (c *Conn) Size(path string) (int64, error) {
-	text, err := c.command(213, "SIZE "+path)
-	if err != nil {
-		return 0, c.absent(path, err)
+func (c *Conn) Size(path string) (int64, error) { return c.size(path, false) }
+
+// size is Size. ready: a transfer will follow.
+func (c *Conn) size(path string, ready bool) (int64, error) {
+	if err := CheckName(path); err != nil {
+		return 0, err
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%wsize of %s: %w", errOurs, path, err)
+	i := &inquiry{conn: c, path: path, ready: ready}
+	i.questions = []question{sizeQuestion(path, &i.found.Size)}
+	if err := i.ask(); err != nil {
+		return 0, err
 	}
-	return n, nil
+	found, err := i.answers()
+	return found.Size, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/jlaffaye/ftp"
 )
@@ -124,17 +125,15 @@ func (r *Reader) Read(p []byte) (int, error) {
 
 // next ends the transfer, or begins it anew if it was not over.
 func (r *Reader) next(err error) {
+	ahead := r.askAhead(err)
 	closed := r.transfer.Close()
 	if err == io.EOF && closed == nil {
-		if r.look {
-			r.facts, r.asked = r.conn.look(r.path, true)
-		}
-		r.end(r.asked)
-		if r.asked != nil {
-			r.asked = r.server.translate("look at", r.path, r.asked)
-		}
+		r.lookAt(ahead)
 		r.err = io.EOF
 		return
+	}
+	if ahead != nil && !IsBroken(closed) {
+		_, _ = ahead.answers() // so that they are not taken for others
 	}
 	if err == io.EOF {
 		err = closed
@@ -153,6 +152,36 @@ func (r *Reader) next(err error) {
 	default:
 		r.tries++
 		r.err = r.begin()
+	}
+}
+
+// askAhead asks for the facts of a file of which the last byte has come: all was read that they are about, and the answers need not wait for the
+// server to say that it has seen the data connection end. nil: nothing was asked.
+func (r *Reader) askAhead(end error) *inquiry {
+	if end != io.EOF || !r.look || r.conn.lacks(early) {
+		return nil
+	}
+	ahead := r.conn.inquiry(r.path, true)
+	if ahead.ask() != nil {
+		return nil // the connection is broken, which the end of the transfer tells
+	}
+	return ahead
+}
+
+// lookAt takes the answers to what was asked ahead, or asks now, and gives the connection back.
+func (r *Reader) lookAt(ahead *inquiry) {
+	switch {
+	case ahead != nil:
+		r.facts, r.asked = ahead.answers()
+		if errors.Is(r.asked, os.ErrDeadlineExceeded) {
+			r.conn.notes(early)
+		}
+	case r.look:
+		r.facts, r.asked = r.conn.Look(r.path)
+	}
+	r.end(r.asked)
+	if r.asked != nil {
+		r.asked = r.server.translate("look at", r.path, r.asked)
 	}
 }
 

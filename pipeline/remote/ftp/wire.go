@@ -117,10 +117,12 @@ func (l *late) address(of func(net.Conn) net.Addr) net.Addr {
 }
 
 // greeted is a control connection whose greeting was read already, and is read again. It keeps the last of what was read,
-// and ends when answers do not.
+// and ends when answers do not. It is read by ServerConn and by us in turns, so nobody is given more than one line at once.
 type greeted struct {
 	net.Conn
 	greeting string
+	buffer   []byte
+	unread   []byte // of buffer: came, and was given to nobody yet
 	last     []byte
 	unasked  int // bytes that came since the last command
 
@@ -152,11 +154,38 @@ func (g *greeted) Read(p []byte) (int, error) {
 	if g.unasked > maxReply {
 		return 0, errors.New("the answer to a command does not end")
 	}
-	n, err := g.Conn.Read(p)
+	if err := g.fill(); err != nil {
+		return 0, err
+	}
+	n := copy(p, g.unread[:lineEnd(g.unread)])
+	g.unread = g.unread[n:]
 	g.unasked += n
 	g.extended = g.extended || g.asked && bytes.HasPrefix(p[:n], []byte("229"))
-	g.last = append(g.last[:0], p[max(0, n-512):n]...)
-	return n, err
+	g.last = append(g.last, p[:n]...)
+	g.last = g.last[max(0, len(g.last)-512):]
+	return n, nil
+}
+
+// fill waits until something is unread.
+func (g *greeted) fill() error {
+	if g.buffer == nil {
+		g.buffer = make([]byte, 4096)
+	}
+	for len(g.unread) == 0 {
+		n, err := g.Conn.Read(g.buffer)
+		if g.unread = g.buffer[:n]; n == 0 && err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lineEnd is where the first line ends, or all if there is none.
+func lineEnd(b []byte) int {
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		return i + 1
+	}
+	return len(b)
 }
 
 // Write implements io.Writer.

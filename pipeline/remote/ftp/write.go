@@ -240,7 +240,7 @@ func (w *Writer) resumeAt(c *Conn) (int64, error) {
 
 // confirm compares sizes.
 func (w *Writer) confirm(c *Conn) error {
-	size, err := c.Size(w.path)
+	size, err := c.size(w.path, true)
 	if code, _ := reply(err); code == 500 || code == 502 {
 		return nil // it cannot tell
 	}
