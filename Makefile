@@ -34,7 +34,7 @@ bench: tools ## benchmarks; keep an older bench.txt as bench.old.txt to compare
 	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./... | tee $(BIN)/bench.txt
 	@if [ -f $(BIN)/bench.old.txt ]; then $(BIN)/benchstat $(BIN)/bench.old.txt $(BIN)/bench.txt; else $(BIN)/benchstat $(BIN)/bench.txt; fi
 
-bench-net: build tools ## beside restic and rclone, through a proxy that is as slow as a network; NET="-rtt 200ms -rate 5MB" is another one
+bench-net: build tools ## beside restic and rclone, through a proxy that is as slow as a network; NET="-rtt 200ms -rate 5MB" is another one, NET="-only ftp" one scenario, NET=-list names all
 	GOBIN=$(BIN) $(GO) install github.com/restic/restic/cmd/restic@v0.19.1
 	command -v rclone >/dev/null || apt-get install -y rclone
 	$(GO) build -C tools -o $(BIN)/ ./netproxy ./corpus ./benchnet
