@@ -98,20 +98,20 @@ func (p *publisher) loop(ctx context.Context, done chan struct{}) error {
 }
 
 const (
-	tick = 100 * time.Millisecond
+	tick = 50 * time.Millisecond
 	// soonest is how often at most there is a checkpoint of a source that is slow to read, and worthwhile how many entries it is for at least.
-	soonest    = 500 * time.Millisecond
+	soonest    = 250 * time.Millisecond
 	worthwhile = 32
 )
 
-// pause is how long to wait between checkpoints. While a slow source is read, no more than a tenth of its time is at stake.
+// pause is how long to wait between checkpoints. While a slow source is read, no more than a twentieth of its time is at stake.
 func (p *publisher) pause(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.unfinished); n == 0 || p.unfinished[n-1].AtStake() < worthwhile {
 		return p.every
 	}
-	return min(p.every, max(soonest, now.Sub(p.slowSince)/10))
+	return min(p.every, max(soonest, now.Sub(p.slowSince)/20))
 }
 
 // hurry has a slow source's entries bound to checkpoints, and those made sooner, of all that was read by then: flush uploads it.

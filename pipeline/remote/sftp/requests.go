@@ -256,8 +256,11 @@ func (c *call) handle(ctx context.Context) ([]byte, error) {
 	return texts(string(handle)), nil
 }
 
-// The most READDIRs that are sent before the first of them is answered.
-const mostAhead = 16
+// How many READDIRs are sent before the first of them is answered: enough for two hundred names and the end after them, and more and more.
+const (
+	firstAhead = 3
+	mostAhead  = 16
+)
 
 // ReadDir lists a directory, without "." and "..". It asks for more and more at once.
 func (s *session) ReadDir(ctx context.Context, path string) ([]Named, error) {
@@ -267,7 +270,7 @@ func (s *session) ReadDir(ctx context.Context, path string) ([]Named, error) {
 	}
 	defer s.send(packetClose, handle, nil, nil)
 	var all []Named
-	for ahead := 2; ; ahead = min(2*ahead, mostAhead) {
+	for ahead := firstAhead; ; ahead = min(2*ahead, mostAhead) {
 		calls := make([]*call, ahead)
 		for i := range calls {
 			calls[i] = s.send(packetReaddir, handle, nil, nil)

@@ -64,8 +64,8 @@ type directory struct {
 // Readers are as many as there may be transfers.
 func (d *directory) Readers() int { return d.Transfers() }
 
-// Listers are fewer: most directories are read by one reader at a time.
-func (d *directory) Listers() int { return 16 }
+// Listers are as many: when a run goes on where another was interrupted, what it waits for is listings.
+func (d *directory) Listers() int { return d.Transfers() }
 
 // file is the absolute path of an entry.
 func (d *directory) file(ctx context.Context, below string) (string, error) {
