@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/archive/disk"
 )
 
 // laneLock is held by the process of this host that writes to a lane. Its file keeps the nonce of the session that is, or was

@@ -12,9 +12,9 @@ import (
 	"sync"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
-	"github.com/packstone/packstone/disk"
 )
 
 // Pages keeps the pages of a host's last trees in a file of the cache, so that the next backup can compare without an

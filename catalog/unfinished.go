@@ -14,8 +14,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/disk"
 )
 
 // Unfinished remembers in the cache what a backup has captured of one source so far, in the order of the walk, should it not come to its end: the next

@@ -22,17 +22,17 @@ const module = "github.com/packstone/packstone/"
 var mayImport = map[string][]string{
 	"chunker":           {},
 	"crypto":            {},
-	"disk":              {},
+	"archive/disk":      {},
 	"catalog/entry":     {},
-	"archive/store":     {"disk"},
+	"archive/store":     {"archive/disk"},
 	"archive":           {"chunker", "crypto", "archive/store"},
-	"catalog":           {"catalog/entry", "archive", "archive/store", "chunker", "crypto", "disk"},
+	"catalog":           {"catalog/entry", "archive", "archive/store", "chunker", "crypto", "archive/disk"},
 	"pipeline/ahead":    {"catalog/entry"},
 	"pipeline/local":    {"catalog/entry"},
 	"pipeline/remote":   {"catalog/entry", "archive/store", "pipeline/ahead"}, // of storage only what is no adapter: see shared
-	"pipeline/database": {"disk"},
-	"pipeline/source":   {"catalog/entry", "pipeline/ahead", "pipeline/local", "pipeline/remote", "pipeline/database", "disk"},
-	"pipeline/target":   {"catalog/entry", "pipeline/local", "pipeline/remote", "pipeline/database", "disk"},
+	"pipeline/database": {"archive/disk"},
+	"pipeline/source":   {"catalog/entry", "pipeline/ahead", "pipeline/local", "pipeline/remote", "pipeline/database", "archive/disk"},
+	"pipeline/target":   {"catalog/entry", "pipeline/local", "pipeline/remote", "pipeline/database", "archive/disk"},
 	"pipeline/fetch":    {"catalog/entry", "catalog", "archive", "archive/store", "crypto"},
 	"pipeline":          {}, // what all flows have in common; a flow imports no other
 	"pipeline/backup":   {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline", "pipeline/fetch", "pipeline/source"},
@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"pipeline/browse":  {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch"},
 	"pipeline/check":   {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch"},
 	"pipeline/collect": {"catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
-	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "disk", "pipeline"},
+	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "archive/disk", "pipeline"},
 	"cmd/packstone":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
 }
 
@@ -60,7 +60,7 @@ var builtOn = map[string]string{"pipeline/source/settings": "pipeline/source/fil
 var vague = []string{"util", "utils", "common", "types", "models", "helpers", "misc", "base", "shared"}
 
 // topLevel is what may stand at the root of the module.
-var topLevel = []string{"cmd", "pipeline", "chunker", "archive", "crypto", "catalog", "disk", "docs", "tools", "go.mod", "go.sum",
+var topLevel = []string{"cmd", "pipeline", "chunker", "archive", "crypto", "catalog", "docs", "tools", "go.mod", "go.sum",
 	"docker-compose.yml", "Dockerfile", "Makefile", "README.md", "LICENSE", "CHANGELOG.md"}
 
 // goPackage is what go list tells of a package.
@@ -80,8 +80,8 @@ func TestTheRuleOfImportsCatchesEachKindOfViolation(t *testing.T) {
 	tests := []struct{ from, to string }{
 		{"chunker", "crypto"},
 		{"crypto", "archive"},
-		{"crypto", "disk"},
-		{"disk", "catalog/entry"},
+		{"crypto", "archive/disk"},
+		{"archive/disk", "catalog/entry"},
 		{"archive", "catalog"},
 		{"archive", "catalog/entry"},
 		{"archive", "archive/store/localdir"},

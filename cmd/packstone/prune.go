@@ -70,8 +70,7 @@ collector's, and no identity: it reads neither names nor contents.
 
 Backups may run meanwhile. Those that were at work when it began are waited for; one that was killed is declared dead after a day, or at
 once if it ran on this machine. An interrupted run does no harm, and the next one goes on.`,
-		Example: `  packstone prune -n
-  packstone prune --repack --max-repack-size 20GiB
+		Example: `  packstone prune --repack --max-repack-size 20GiB
   packstone prune --plan plan.json && packstone prune --apply plan.json`,
 		Args: cobra.NoArgs,
 	}

@@ -25,9 +25,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/internal/dirty"
-	"github.com/packstone/packstone/disk"
 )
 
 const (

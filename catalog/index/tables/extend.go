@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/archive/disk"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/archive/disk"
 )
 
 // manifest says which files there are and how much of them counts. It is replaced as a whole.

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/archive/disk"
 )
 
 // WriteWhole writes a file under another name and gives it its own when it is complete. What is no ordinary file (a pipe, a tape) is

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/archive/disk"
 )
 
 // lockName is the file by which a folder's maker shows that it lives.

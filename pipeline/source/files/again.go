@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/archive/disk"
 )
 
 // pauses come before the second try of what has failed, the third, and so on: two and a half seconds in all, in which a server

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/disk"
 	"github.com/packstone/packstone/pipeline/local"
 	"github.com/packstone/packstone/pipeline/source"
 )

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/packstone/packstone/disk"
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/pipeline/local"
 )
 
