@@ -138,7 +138,7 @@ func BenchmarkOrder(b *testing.B) {
 	for _, random := range []bool{true, false} {
 		b.Run(map[bool]string{true: "random", false: "in-order"}[random], func(b *testing.B) {
 			source := rand.NewChaCha8([32]byte{1})
-			key, id, text := make([]byte, 16), make([]byte, 32), bytes.Repeat([]byte("some text "), 8)
+			key, id, text := make([]byte, 16), make([]byte, 36), bytes.Repeat([]byte("some text "), 8)
 			b.SetBytes(rows * int64(len(id)+len(text)))
 			for b.Loop() {
 				o := newOrder(newKeyEncoder(table), b.TempDir(), func(batch *database.Batch) error { batch.Release(); return nil })
@@ -149,7 +149,7 @@ func BenchmarkOrder(b *testing.B) {
 					} else {
 						binary.BigEndian.PutUint64(key, uint64(i))
 					}
-					batch.Text(hex.AppendEncode(id[:0], key))
+					batch.Text(uuid(id, key))
 					batch.Text(text)
 					batch.EndRow()
 					if batch.Full() {
@@ -165,4 +165,16 @@ func BenchmarkOrder(b *testing.B) {
 			}
 		})
 	}
+}
+
+// uuid writes 16 bytes as 36 characters into dst.
+func uuid(dst, key []byte) []byte {
+	hex.Encode(dst, key[:4])
+	for i, at := range []int{9, 14, 19} {
+		dst[at-1] = '-'
+		hex.Encode(dst[at:], key[4+2*i:6+2*i])
+	}
+	dst[23] = '-'
+	hex.Encode(dst[24:], key[10:])
+	return dst
 }
