@@ -29,16 +29,6 @@ var (
 // Classes returns the classes of format version 1, smallest average first.
 func Classes() []Class { return []Class{Pages, Small, Medium, Large} }
 
-// ClassByName returns the class of format version 1 that has this name.
-func ClassByName(name string) (Class, bool) {
-	for _, class := range Classes() {
-		if class.Name == name {
-			return class, true
-		}
-	}
-	return Class{}, false
-}
-
 // The sizes that a class may have. Below 1 KiB the window would be a noticeable part of a chunk;
 // above 1 GiB no buffer should have to hold one.
 const (

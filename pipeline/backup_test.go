@@ -318,7 +318,7 @@ func (w *world) restoreOne(s store.Store, path string) {
 	}
 	to := newTarget()
 	t := tree.Open(last.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
-	if _, err := restore.Run(w.t.Context(), t, fetcher, to, restore.Options{Include: match}); err != nil {
+	if _, err := restore.New(t, fetcher, to, restore.Options{Include: match}).Run(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 	if len(to.files) != 1 || to.files[path] == nil {

@@ -166,7 +166,7 @@ func (w *world) findsDamage(object string, at int, want *fakeSource) {
 	}
 	to := newTarget()
 	opened := tree.Open(s.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
-	if _, err := restore.Run(w.t.Context(), opened, fetcher, to, restore.Options{}); err != nil {
+	if _, err := restore.New(opened, fetcher, to, restore.Options{}).Run(w.t.Context()); err != nil {
 		return
 	}
 	older := all[0].ID == s.ID // the newer commit is the damaged object

@@ -75,12 +75,12 @@ func TestAPartComesBackWithoutReadingTheRestOfTheTree(t *testing.T) {
 
 	all, part := 0, 0
 	whole, fetcher := w.pagesOf(snapshot, &all)
-	if _, err := restore.Run(t.Context(), whole, fetcher, newTarget(), restore.Options{DryRun: true}); err != nil {
+	if _, err := restore.New(whole, fetcher, newTarget(), restore.Options{DryRun: true}).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	few, fetcher := w.pagesOf(snapshot, &part)
 	to := newTarget()
-	if _, err := restore.Run(t.Context(), few, fetcher, to, restore.Options{Below: "dir07/file07123"}); err != nil {
+	if _, err := restore.New(few, fetcher, to, restore.Options{Below: "dir07/file07123"}).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(to.files) != 1 || to.files["dir07/file07123"] == nil {

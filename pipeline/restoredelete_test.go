@@ -170,12 +170,12 @@ func TestDeleteRemovesWhatWasAbsentAndNothingElse(t *testing.T) {
 				Problem: func(path string, err error) { problems = append(problems, fmt.Sprintf("%s: %v", path, err)) },
 			}
 			o.DryRun = true
-			planned, err := restore.Run(t.Context(), all, fetcher, to, o)
+			planned, err := restore.New(all, fetcher, to, o).Run(t.Context())
 			if got := len(filesIn(t, to)); err != nil || got != len(files) {
 				t.Errorf("a dry run left %d of %d files: %v", got, len(files), err)
 			}
 			o.DryRun = false
-			result, err := restore.Run(t.Context(), all, fetcher, to, o)
+			result, err := restore.New(all, fetcher, to, o).Run(t.Context())
 			if err != nil || len(problems) > 0 || planned.Deleted != result.Deleted {
 				t.Errorf("got %v, problems %q, %d deleted, planned were %d", err, problems, result.Deleted, planned.Deleted)
 			}
@@ -184,7 +184,7 @@ func TestDeleteRemovesWhatWasAbsentAndNothingElse(t *testing.T) {
 			if got := filesIn(t, to); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
-			again, err := restore.Run(t.Context(), all, fetcher, to, o)
+			again, err := restore.New(all, fetcher, to, o).Run(t.Context())
 			if err != nil || again.Deleted+again.Restored+again.Failed > 0 {
 				t.Errorf("a second time: %+v, %v", again, err)
 			}
@@ -214,7 +214,7 @@ func TestADirectoryIsReplacedOnlyWhereNothingInItStays(t *testing.T) {
 				for _, dry := range []bool{true, false} {
 					problem, o.Overwrite, o.DryRun = nil, overwrite, dry
 					all, fetcher := w.known(snapshot)
-					result, err := restore.Run(t.Context(), all, fetcher, to, o)
+					result, err := restore.New(all, fetcher, to, o).Run(t.Context())
 					kept := overwrite == restore.OverwriteNever || overwrite == restore.OverwriteIfNewer // it is newer
 					if err != nil || !kept && !errors.Is(problem, target.ErrNotEmpty) || kept && (problem != nil || result.Kept == 0) {
 						t.Errorf("overwrite %d, dry %v: got %+v, %v, %v", overwrite, dry, result, err, problem)
@@ -226,12 +226,12 @@ func TestADirectoryIsReplacedOnlyWhereNothingInItStays(t *testing.T) {
 			}
 			problem, o.Overwrite, o.Delete, o.Unknown = nil, restore.OverwriteAlways, true, []string{"file/deep"}
 			all, fetcher := w.known(snapshot)
-			if _, err := restore.Run(t.Context(), all, fetcher, to, o); err != nil || !errors.Is(problem, target.ErrNotEmpty) {
+			if _, err := restore.New(all, fetcher, to, o).Run(t.Context()); err != nil || !errors.Is(problem, target.ErrNotEmpty) {
 				t.Errorf("where something in it stays: got %v, %v", err, problem)
 			}
 			problem, o.Unknown = nil, nil
 			all, fetcher = w.known(snapshot)
-			if _, err := restore.Run(t.Context(), all, fetcher, to, o); err != nil || problem != nil {
+			if _, err := restore.New(all, fetcher, to, o).Run(t.Context()); err != nil || problem != nil {
 				t.Errorf("got %v, %v", err, problem)
 			}
 			if got := filesIn(t, to); !slices.Equal(got, []string{"file"}) {
@@ -449,9 +449,9 @@ func TestOwnFilesAreNeitherChangedNorRemoved(t *testing.T) {
 	defer to.Close(context.Background())
 	problems := map[string]string{}
 	all, fetcher := w.known(snapshot)
-	_, err = restore.Run(t.Context(), all, fetcher, to, restore.Options{
+	_, err = restore.New(all, fetcher, to, restore.Options{
 		Delete: true, Problem: func(path string, err error) { problems[path] = err.Error() },
-	})
+	}).Run(t.Context())
 	if err != nil || len(problems) != 2 || !strings.Contains(problems["d/cache"], "left as it is: it is packstone's cache") || !strings.Contains(problems["d/key"], "an identity") {
 		t.Errorf("got %v, problems %q", err, problems)
 	}

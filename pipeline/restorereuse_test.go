@@ -53,7 +53,7 @@ func (w *world) restoreFrom(ctx context.Context, through store.Store, s *catalog
 	}
 	defer to.Close(ctx)
 	t := tree.Open(s.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
-	return restore.Run(ctx, t, fetcher, to, o)
+	return restore.New(t, fetcher, to, o).Run(ctx)
 }
 
 func writeFile(t testing.TB, root string, content []byte) {

@@ -176,7 +176,7 @@ func (w *world) restoreTo(to target.Target, s *catalog.Snapshot, i int, o restor
 		return restore.Result{}, err
 	}
 	t := tree.Open(s.Sources[i].Root, fetcher.Pages(), tree.OpenOptions{})
-	return restore.Run(w.t.Context(), t, fetcher, to, o)
+	return restore.New(t, fetcher, to, o).Run(w.t.Context())
 }
 
 // same fails the test unless the last snapshot restores as the source is.

@@ -21,19 +21,6 @@ type Check struct {
 	Took time.Duration
 }
 
-// Checks are the outcomes of Probe, in the order in which they were tried.
-type Checks []Check
-
-// Err returns the first failure, with the name of its check, or nil.
-func (c Checks) Err() error {
-	for _, check := range c {
-		if check.Err != nil {
-			return fmt.Errorf("%s: %w", check.Name, check.Err)
-		}
-	}
-	return nil
-}
-
 // errBroken marks a store that answers, but not as the contract says.
 var errBroken = errors.New("the store does not keep its contract")
 
@@ -43,7 +30,7 @@ const probeWriters = 16
 // deletes at the end. Every check is tried, whatever became of those before it. Credentials that may not delete fail
 // the check "delete" with ErrDenied, and leave the objects. A store that repeats calls may meet its own object: it is known by
 // its bytes.
-func Probe(ctx context.Context, s Store) Checks {
+func Probe(ctx context.Context, s Store) []Check {
 	p := &probe{ctx: ctx, store: s, prefix: "probe/" + rand.Text() + "/"}
 	steps := [][]probePart{
 		{{"put", p.put}},
@@ -59,7 +46,7 @@ func Probe(ctx context.Context, s Store) Checks {
 		{{"sync", func() error { return s.Sync(ctx) }}},
 		{{"delete", p.clean}},
 	}
-	var checks Checks
+	var checks []Check
 	for _, step := range steps {
 		checks = append(checks, atOnce(step)...)
 	}
@@ -73,8 +60,8 @@ type probePart struct {
 }
 
 // atOnce tries parts that have nothing to do with each other, at once, since the store may be far away.
-func atOnce(parts []probePart) Checks {
-	checks := make(Checks, len(parts))
+func atOnce(parts []probePart) []Check {
+	checks := make([]Check, len(parts))
 	var all sync.WaitGroup
 	for i, part := range parts {
 		all.Go(func() {

@@ -35,7 +35,7 @@ func NewCollectorKey(repo *catalog.Repository, name string) (*crypto.CollectorFi
 }
 
 // AdmitCollector keeps the key of a collector, where keep is not nil, and then signs the configuration that admits it and lets it forget.
-func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep func() (drop func() error, err error)) error {
+func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
 	return admit(keep, func() error {
 		return repo.Change(ctx, owner, func(c *catalog.Config) error {
 			c.Collectors = append(c.Collectors, m)

@@ -77,9 +77,12 @@ func NameOf(m catalog.Member) string {
 // this one goes by if nobody names another.
 func HostsOf(host string) []string { return slices.Compact([]string{host, catalog.WriterName(host)}) }
 
+// Keep keeps a key before its holder is admitted. drop takes that back.
+type Keep func() (drop func() error, err error)
+
 // Admit keeps the key of a writer, where keep is not nil, and then signs the configuration that admits it: a key without admission does
 // no harm and is dropped, an admission without its key would take the name for nothing.
-func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep func() (drop func() error, err error)) error {
+func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
 	return admit(keep, func() error {
 		return repo.Change(ctx, owner, func(c *catalog.Config) error {
 			c.Writers = append(c.Writers, m)
@@ -89,7 +92,7 @@ func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m
 }
 
 // admit keeps a key and signs the admission.
-func admit(keep func() (drop func() error, err error), sign func() error) error {
+func admit(keep Keep, sign func() error) error {
 	drop := func() error { return nil }
 	if keep != nil {
 		var err error

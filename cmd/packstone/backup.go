@@ -278,7 +278,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	begun := time.Now()
 	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
-	o.Advice = func(text string) { a.out.Warn(output.Warning{Message: text}) }
+	o.Advice = a.Warn
 	stop := a.out.Progress(backupCounts(o.Progress))
 	snapshot, err := backup.Run(ctx, repo, o)
 	stop()

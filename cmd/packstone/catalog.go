@@ -80,7 +80,7 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 		}
 	}
 	if !repo.CanRead() {
-		a.out.Warn(output.Warning{Message: "without an identity snapshots are left out"})
+		a.Warn("without an identity snapshots are left out")
 	}
 	return errors.Join(a.printRebuilt(ctx, repo, m, index), v.Whole(ctx))
 }

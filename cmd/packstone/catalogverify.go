@@ -9,7 +9,6 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
@@ -59,12 +58,7 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	for _, f := range m.Findings {
 		a.out.Problem(f.Object, "verify", errors.New(f.Error))
 	}
-	for _, text := range m.Unchecked {
-		a.out.Warn(output.Warning{Message: "not checked: " + text})
-	}
-	for _, text := range m.Notes {
-		a.out.Note("note: %s", output.Name(text))
-	}
+	a.tellRemarks(m.Unchecked, m.Notes)
 	a.out.Summary(m, m.text())
 	if len(m.Findings) > 0 {
 		return exitWith(exitIntegrity, "%d problems were found: they are listed above", len(m.Findings))

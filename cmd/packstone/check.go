@@ -78,24 +78,34 @@ func (a *app) check(ctx context.Context, o check.Options) error {
 	}
 	m := checkSummaryOf(report)
 	m.Requests = storage.Counts.Totals()
-	for _, f := range m.Findings {
-		a.out.Problem(f.Object, "check", errors.New(f.Error))
-		for _, name := range f.Files {
-			a.out.Note("  hurts %s", name)
-		}
-	}
-	for _, text := range m.Unchecked {
-		a.out.Warn(output.Warning{Message: "not checked: " + text})
-	}
-	for _, text := range m.Notes {
-		a.out.Note("note: %s", output.Name(text))
-	}
+	a.tellFindings("check", m.Findings)
+	a.tellRemarks(m.Unchecked, m.Notes)
 	a.out.Summary(m, m.text())
 	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
 		return exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
 	}
 	return a.out.Err()
+}
+
+// tellFindings lists what is wrong, and the files that it hurts.
+func (a *app) tellFindings(during string, findings []checkFinding) {
+	for _, f := range findings {
+		a.out.Problem(f.Object, during, errors.New(f.Error))
+		for _, name := range f.Files {
+			a.out.Note("  hurts %s", name)
+		}
+	}
+}
+
+// tellRemarks lists what was not checked, and what is no fault.
+func (a *app) tellRemarks(unchecked, notes []string) {
+	for _, text := range unchecked {
+		a.Warn("not checked: " + text)
+	}
+	for _, text := range notes {
+		a.out.Note("note: %s", output.Name(text))
+	}
 }
 
 func checkSummaryOf(r *check.Report) checkSummary {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 )
 
@@ -67,7 +66,7 @@ func (a *app) tellReading(ctx context.Context, src database.Source) error {
 		return fmt.Errorf("read the source's schema: %w", err)
 	}
 	if how := schema.Settings["reading"]; how != "" {
-		a.out.Warn(output.Warning{Message: "the database is read " + how})
+		a.Warn("the database is read " + how)
 	}
 	return nil
 }

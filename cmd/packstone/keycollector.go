@@ -9,16 +9,6 @@ import (
 	"github.com/packstone/packstone/catalog/admin"
 )
 
-// collectorAddMessage is what key collector add prints as JSON.
-type collectorAddMessage struct {
-	Name    string `json:"name" doc:"The name that it signs with."`
-	Key     string `json:"key" doc:"Its public key."`
-	Config  uint64 `json:"config" doc:"The number of the configuration that admits it."`
-	File    string `json:"file,omitempty" doc:"The key file that was written."`
-	Content string `json:"content,omitempty" doc:"The key file's text, secret, where no file was named."`
-	DryRun  bool   `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
-
 func newKeyCollector(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "collector",
@@ -52,11 +42,7 @@ knows what forgetting is.`,
 }
 
 func (a *app) addCollector(ctx context.Context, name, file string, repack bool) error {
-	repo, err := a.openWithAnyKeys(ctx)
-	if err != nil {
-		return err
-	}
-	owner, err := a.Owner(repo)
+	repo, owner, err := a.openAsOwner(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,30 +50,20 @@ func (a *app) addCollector(ctx context.Context, name, file string, repack bool) 
 	if err != nil {
 		return err
 	}
-	m := collectorAddMessage{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	m := admission{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
 	if m.DryRun {
 		a.out.Message("key_collector_add", m, "dry run: would admit collector "+name)
 		return a.out.Err()
-	}
-	text, err := key.Encode()
-	if err != nil {
-		return err
 	}
 	member := catalog.Member{Key: m.Key}
 	if repack {
 		member.Roles = []string{catalog.RoleVerifier}
 	}
-	err = admin.AdmitCollector(ctx, repo, owner, member, keeping(file, text))
+	err = m.handOver(key, file, repo, func(keep admin.Keep) error { return admin.AdmitCollector(ctx, repo, owner, member, keep) })
 	if err != nil {
 		return err
-	}
-	m.Config, m.File = repo.Config.Number, file
-	if file == "" {
-		m.Content = string(text)
 	}
 	a.out.Note("admitted collector %s with configuration %d", name, m.Config)
 	a.out.Message("key_collector_add", m, m.text())
 	return a.out.Err()
 }
-
-func (m collectorAddMessage) text() string { return keyFileText(m.Name, m.File, m.Content) }

@@ -3,28 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // writerAddMessage is what key writer add prints as JSON.
 type writerAddMessage struct {
-	Name    string   `json:"name" doc:"The name that the host signs with."`
-	Key     string   `json:"key" doc:"Its public key."`
-	Hosts   []string `json:"hosts" doc:"Patterns of the hosts that its snapshots may be of."`
-	Group   string   `json:"group,omitempty" doc:"The group whose data it relies on; without one on its own alone."`
-	Roles   []string `json:"roles,omitempty" doc:"What else it may do."`
-	Config  uint64   `json:"config" doc:"The number of the configuration that admits it."`
-	File    string   `json:"file,omitempty" doc:"The key file that was written."`
-	Content string   `json:"content,omitempty" doc:"The key file's text, secret, where no file was named."`
-	DryRun  bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+	admission
+	Hosts []string `json:"hosts" doc:"Patterns of the hosts that its snapshots may be of."`
+	Group string   `json:"group,omitempty" doc:"The group whose data it relies on; without one on its own alone."`
+	Roles []string `json:"roles,omitempty" doc:"What else it may do."`
 }
 
 // writerRevokeMessage is what key writer revoke prints as JSON.
@@ -76,11 +69,7 @@ admitted already.
 }
 
 func (a *app) addWriter(ctx context.Context, name string, member catalog.Member, file string) error {
-	repo, err := a.openWithAnyKeys(ctx)
-	if err != nil {
-		return err
-	}
-	owner, err := a.Owner(repo)
+	repo, owner, err := a.openAsOwner(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,47 +79,20 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	}
 	member.Key = key.Signer.Verifier().Text()
 	m := writerAddMessage{
-		Name: name, Key: member.Key, Hosts: member.Hosts, Group: member.Group, Roles: member.Roles, Config: repo.Config.Number, DryRun: a.flags.dryRun,
+		admission{Name: name, Key: member.Key, Config: repo.Config.Number, DryRun: a.flags.dryRun}, member.Hosts, member.Group, member.Roles,
 	}
 	if a.flags.dryRun {
 		a.out.Message("key_writer_add", m, "dry run: would admit writer "+name+" for "+strings.Join(member.Hosts, ", "))
 		return a.out.Err()
 	}
-	text, err := key.Encode()
+	err = m.handOver(key, file, repo, func(keep admin.Keep) error { return admin.Admit(ctx, repo, owner, member, keep) })
 	if err != nil {
 		return err
-	}
-	if err := admin.Admit(ctx, repo, owner, member, keeping(file, text)); err != nil {
-		return err
-	}
-	m.Config, m.File = repo.Config.Number, file
-	if file == "" {
-		m.Content = string(text)
 	}
 	a.out.Note("admitted writer %s for %s with configuration %d", name, strings.Join(member.Hosts, ", "), m.Config)
 	a.tellNameless(member)
 	a.out.Message("key_writer_add", m, m.text())
 	return a.out.Err()
-}
-
-// keeping writes a key file before its writer is admitted, if there is to be one.
-func keeping(path string, text []byte) func() (drop func() error, err error) {
-	if path == "" {
-		return nil
-	}
-	return func() (func() error, error) {
-		return func() error { return os.Remove(path) }, machine.WriteKey(path, text)
-	}
-}
-
-func (m writerAddMessage) text() string { return keyFileText(m.Name, m.File, m.Content) }
-
-// keyFileText is a key file that was not written anywhere, or where it was.
-func keyFileText(name, file, content string) string {
-	if content != "" {
-		return strings.TrimRight(content, "\n")
-	}
-	return "wrote the key file of " + name + " to " + file
 }
 
 func newKeyWriterList(a *app) *cobra.Command {

@@ -55,8 +55,8 @@ func (m *memberFlags) memberOf(host string) (catalog.Member, error) {
 // another.
 func (a *app) tellNameless(m catalog.Member) {
 	if name := m.Name(); !m.MaySpeakFor(name) {
-		a.out.Warn(output.Warning{Message: fmt.Sprintf("%s is none of the hosts %s: its backups must name one of these, by --host, PACKSTONE_HOST or host: in "+
-			"the settings", name, strings.Join(m.Hosts, ", "))})
+		a.Warn(fmt.Sprintf("%s is none of the hosts %s: its backups must name one of these, by --host, PACKSTONE_HOST or host: in "+
+			"the settings", name, strings.Join(m.Hosts, ", ")))
 	}
 }
 
@@ -135,11 +135,7 @@ func (m *memberFlags) terms(changed func(flag string) bool) (t admin.Terms, err 
 
 // openWriter opens the repository as its owner and finds a writer that was not revoked.
 func (a *app) openWriter(ctx context.Context, name string) (*catalog.Repository, *admin.Writer, error) {
-	repo, err := a.openWithAnyKeys(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	owner, err := a.Owner(repo)
+	repo, owner, err := a.openAsOwner(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -122,15 +122,7 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 	}
 	before.Findings = slices.Concat(before.Findings, before.Healed)
 	return a.mend(ctx, repo, before, func() error {
-		for _, f := range before.Findings {
-			if !check.IsContent(f.Object) {
-				continue
-			}
-			if err := check.CopyBack(ctx, storage, from, f.Object); err != nil {
-				a.out.Problem(f.Object, "repair", err)
-			}
-		}
-		return storage.Sync(ctx)
+		return check.CopyAllBack(ctx, storage, from, before.Findings, func(object string, err error) { a.out.Problem(object, "repair", err) })
 	})
 }
 
@@ -140,11 +132,8 @@ func (a *app) reportRepair(before, after *check.Report) error {
 	left := map[string]bool{}
 	for _, f := range m.Left {
 		left[f.Object] = true
-		a.out.Problem(f.Object, "repair", errors.New(f.Error))
-		for _, name := range f.Files {
-			a.out.Note("  hurts %s", name)
-		}
 	}
+	a.tellFindings("repair", m.Left)
 	for _, f := range before.Findings {
 		m.Damaged = append(m.Damaged, f.Object)
 		if !left[f.Object] {

@@ -10,7 +10,6 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
@@ -173,7 +172,7 @@ func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.
 func (r *restoring) doubt(text string) {
 	if text != "" && !r.doubted {
 		r.doubted = true
-		r.out.Warn(output.Warning{Message: text})
+		r.Warn(text)
 	}
 }
 

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-
-	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // tellLent says what lends rights and came back since this process may bring it back, or did not since --no-special was given.
@@ -18,7 +16,7 @@ func (r *restoring) tellLent() {
 		if r.dry() {
 			verb = "would come back"
 		}
-		r.out.Warn(output.Warning{Message: fmt.Sprintf("what lends rights to whoever runs or opens it %s (%s): if the snapshot is of a host that you do not trust, restore "+
-			"with --no-special", verb, &r.lent)})
+		r.Warn(fmt.Sprintf("what lends rights to whoever runs or opens it %s (%s): if the snapshot is of a host that you do not trust, restore "+
+			"with --no-special", verb, &r.lent))
 	}
 }

@@ -31,7 +31,7 @@ var messages = map[string]any{
 	"key_writer_add":    writerAddMessage{},
 	"key_writer_bind":   writerBindMessage{},
 	"key_writer_revoke": writerRevokeMessage{},
-	"key_collector_add": collectorAddMessage{},
+	"key_collector_add": admission{},
 	"key_policy":        keyPolicyMessage{},
 	"explain":           explainMessage{},
 }

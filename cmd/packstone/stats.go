@@ -76,7 +76,7 @@ func (a *app) stats(ctx context.Context, repo *catalog.Repository, mode string, 
 		return m, err
 	}
 	for _, pack := range w.Unnamed {
-		a.out.Warn(output.Warning{Message: "no index names pack " + pack.String() + ": run packstone check"})
+		a.Warn("no index names pack " + pack.String() + ": run packstone check")
 	}
 	m.Chunks, m.Uncompressed, m.Stored, m.Trees = w.Chunks, w.Raw, w.Stored, w.Trees
 	m.divide(w.Data)

@@ -27,6 +27,19 @@ func contentOf(object string) (kind archive.Kind, name archive.Name, ok bool) {
 	return "", name, false
 }
 
+// CopyAllBack puts the content objects among findings back from another store, and tells problem which could not be.
+func CopyAllBack(ctx context.Context, to, from store.Store, findings []Finding, problem func(object string, err error)) error {
+	for _, f := range findings {
+		if !IsContent(f.Object) {
+			continue
+		}
+		if err := CopyBack(ctx, to, from, f.Object); err != nil {
+			problem(f.Object, err)
+		}
+	}
+	return to.Sync(ctx)
+}
+
 // CopyBack puts a content object of another store in the place of one that is damaged or missing. The copy is held against the object's
 // name before anything is changed. What is damaged is deleted first, since nothing is ever overwritten: the credentials must allow it.
 // archive.ErrDamaged if the other store's copy is no better.

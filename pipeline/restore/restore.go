@@ -150,11 +150,6 @@ func (r *Restoration) Run(ctx context.Context) (Result, error) {
 	return r.r.result, err
 }
 
-// Run brings a tree back to a target, without a question.
-func Run(ctx context.Context, t *tree.Tree, f *fetch.Fetcher, to target.Target, o Options) (Result, error) {
-	return New(t, f, to, o).Run(ctx)
-}
-
 // restore is one run over one tree and target.
 type restore struct {
 	o      Options
