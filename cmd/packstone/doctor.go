@@ -58,40 +58,28 @@ nothing in the way of other hosts' records.`,
 		case len(args) > 0 && !bandwidth:
 			return usage("%s: a name is for --print-policy writer, or for --bandwidth", args[0])
 		}
-		return a.doctor(ctx, doctorOptions{appendOnly, bandwidth, args})
+		return a.doctor(ctx, doctor.Options{AppendOnly: appendOnly, Bandwidth: bandwidth}, args)
 	})
 }
 
-// doctorOptions are what doctor is to do beside the checks.
-type doctorOptions struct {
-	appendOnly, bandwidth bool
-	args                  []string // what bandwidth measures beside the storage
-}
-
-func (a *app) doctor(ctx context.Context, o doctorOptions) error {
-	address, err := a.Repository()
-	if err != nil {
+func (a *app) doctor(ctx context.Context, o doctor.Options, args []string) (err error) {
+	if o.Address, err = a.Repository(); err != nil {
 		return err
 	}
-	jobs, err := a.bandwidthJobs(o.args)
-	if err != nil {
+	if o.Jobs, err = a.bandwidthJobs(args); err != nil {
 		return err
 	}
-	x := new(doctor.Examination)
-	if storage, mayPut := a.examineStorage(ctx, x, o.appendOnly); storage != nil {
-		a.examineRepository(ctx, x)
-		x.Space(ctx, storage)
-		if o.bandwidth && mayPut {
-			x.Bandwidth(ctx, storage, jobs)
-		}
+	o.Machine = a.Machine
+	o.OpenStorage = func(ctx context.Context) (*config.Storage, error) { return a.openStorage(ctx, false) }
+	o.OpenRepository = func(ctx context.Context, needed machine.Access) (*catalog.Repository, error) {
+		repo, _, err := a.openRepository(ctx, needed)
+		return repo, err
 	}
-	if address.Kind == config.Local {
-		x.FreeSpace(address.Path)
-	}
+	x := doctor.Run(ctx, o)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m := doctorMessage{Repository: address.String(), Checks: x.Checks, Warnings: x.Warnings, Failures: x.Failures}
+	m := doctorMessage{Repository: o.Address.String(), Checks: x.Checks, Warnings: x.Warnings, Failures: x.Failures}
 	a.out.Message("doctor", m, m.text())
 	if x.First != nil {
 		return exitWith(exitCode(ctx, x.First), "%d checks failed: they are listed above", m.Failures)
@@ -99,52 +87,11 @@ func (a *app) doctor(ctx context.Context, o doctorOptions) error {
 	return a.out.Err()
 }
 
-// examineStorage opens the storage and proves it, and tells whether objects may be put there.
-func (a *app) examineStorage(ctx context.Context, x *doctor.Examination, appendOnly bool) (storage *config.Storage, mayPut bool) {
-	x.Examine("storage", func() (string, error) {
-		var err error
-		if storage, err = a.openStorage(ctx, false); err != nil {
-			return "", err
-		}
-		return storage.Location(), nil
-	})
-	if storage == nil {
-		return nil, false
-	}
-	mayPut = x.Storage(ctx, storage)
-	if mayPut && appendOnly {
-		x.AppendOnly(ctx, storage)
-	}
-	if mayPut {
-		x.Clock(ctx, storage)
-	}
-	x.Promises(ctx, storage)
-	return storage, mayPut
-}
-
-// examineRepository looks at what lies in the storage, and at the keys to it.
-func (a *app) examineRepository(ctx context.Context, x *doctor.Examination) {
-	var repo *catalog.Repository
-	x.Examine("repository", func() (string, error) {
-		var err error
-		if repo, _, err = a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken); err != nil {
-			return "", err
-		}
-		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil
-	})
-	if repo == nil {
-		return
-	}
-	x.Repository(ctx, repo)
-	x.Keys(ctx, a.Machine, repo)
-	x.Cache(a.CacheDirectory(repo.Format.Repository))
-}
-
 // text is the report for a person.
 func (m doctorMessage) text() string {
 	table := output.Table{Head: []string{"CHECK", "STATUS", "TIME", "DETAIL"}, Right: []int{2}}
 	for _, c := range m.Checks {
-		table.Rows = append(table.Rows, []string{c.Name, c.Status, fmt.Sprintf("%.0f ms", c.Seconds*1000), orDash(c.Detail)})
+		table.Rows = append(table.Rows, []string{c.Name, c.Status, fmt.Sprintf("%.0f ms", c.Seconds*1000), output.OrDash(c.Detail)})
 	}
 	table.Footer = fmt.Sprintf("%s: %d checks, %d warnings, %d failures", m.Repository, len(m.Checks), m.Warnings, m.Failures)
 	return strings.TrimRight(table.String(), "\n")

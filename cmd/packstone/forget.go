@@ -223,7 +223,7 @@ func (m forgetSummary) text() string {
 		if row.Forgotten {
 			kept = "- forgotten"
 		}
-		cells := []string{row.ID[:shortID], output.Time(row.Time), orDash(row.Set.String()), orDash(row.Hostname.String()), kept}
+		cells := []string{row.ID[:shortID], output.Time(row.Time), output.OrDash(row.Set.String()), output.OrDash(row.Hostname.String()), kept}
 		if m.DryRun {
 			cells = append(cells, output.Bytes(row.Freed))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // keyListMessage is what key list prints as JSON.
@@ -138,9 +139,9 @@ func memberRows(members []catalog.Member, here string) []memberRow {
 
 func (m keyListMessage) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "repository %s, configuration %d\nowner      %s%s\n", m.Repository, m.Config, m.Fingerprint, mark(m.OwnerHere, "key at hand"))
+	fmt.Fprintf(&b, "repository %s, configuration %d\nowner      %s%s\n", m.Repository, m.Config, m.Fingerprint, output.Mark(m.OwnerHere, "key at hand"))
 	for _, r := range m.Recipients {
-		fmt.Fprintf(&b, "recipient  %s%s\n", admin.ShortRecipient(r.Recipient), mark(r.Here, "identity at hand"))
+		fmt.Fprintf(&b, "recipient  %s%s\n", admin.ShortRecipient(r.Recipient), output.Mark(r.Here, "identity at hand"))
 	}
 	for _, w := range m.Writers {
 		fmt.Fprintf(&b, "writer     %s\n", w.text())
@@ -152,14 +153,14 @@ func (m keyListMessage) text() string {
 		fmt.Fprintf(&b, "collector  %s\n", c.text())
 	}
 	for _, d := range m.Domains {
-		fmt.Fprintf(&b, "domain     %d%s\n", d.Number, mark(d.Current, "written with"))
+		fmt.Fprintf(&b, "domain     %d%s\n", d.Number, output.Mark(d.Current, "written with"))
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
 func (r memberRow) text() string {
-	text := r.Name + mark(r.Unbound, "unbound") + mark(len(r.Hosts) > 0, "of "+strings.Join(r.Hosts, ", ")) + mark(r.Group != "", "group "+r.Group) +
-		mark(len(r.Roles) > 0, strings.Join(r.Roles, ", ")) + mark(r.Here, "key at hand")
+	text := r.Name + output.Mark(r.Unbound, "unbound") + output.Mark(len(r.Hosts) > 0, "of "+strings.Join(r.Hosts, ", ")) + output.Mark(r.Group != "", "group "+r.Group) +
+		output.Mark(len(r.Roles) > 0, strings.Join(r.Roles, ", ")) + output.Mark(r.Here, "key at hand")
 	if !r.Revoked {
 		return text
 	}
@@ -171,12 +172,4 @@ func (r memberRow) text() string {
 		return text + " (revoked, nothing of it counts)"
 	}
 	return text + " (revoked, counts up to " + strings.Join(lanes, " ") + ")"
-}
-
-// mark is a remark in parentheses, if it holds.
-func mark(holds bool, remark string) string {
-	if !holds {
-		return ""
-	}
-	return " (" + remark + ")"
 }

@@ -114,7 +114,7 @@ func newKeyWriterList(a *app) *cobra.Command {
 		}
 		table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "KEY"}}
 		for _, row := range m.Writers {
-			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), orDash(row.Group), row.state(), row.Key})
+			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), output.OrDash(row.Group), row.state(), row.Key})
 		}
 		return output.List(a.out, m.Writers, table)
 	})
@@ -136,7 +136,7 @@ func (r memberRow) hosts() string {
 	if r.Unbound {
 		return "unbound"
 	}
-	return orDash(strings.Join(r.Hosts, ","))
+	return output.OrDash(strings.Join(r.Hosts, ","))
 }
 
 func newKeyWriterRevoke(a *app) *cobra.Command {

@@ -233,10 +233,10 @@ func (a *app) grace(repo *catalog.Repository, o graceFlags) (time.Duration, erro
 		return chosen, nil
 	}
 	why := fmt.Sprintf("what was forgotten more than %s ago is deleted, and cannot be brought back", retention.Period(chosen))
-	if !a.canAsk() {
+	if !a.CanAsk() {
 		return 0, exitWith(exitRefused, "--grace %s: %s; --yes says that this is meant", &o.period, why)
 	}
-	if ok, err := a.confirm([]string{why}); err != nil || !ok {
+	if ok, err := a.Confirm([]string{why}); err != nil || !ok {
 		return 0, errors.Join(err, exitWith(exitRefused, "nothing was changed"))
 	}
 	return chosen, nil

@@ -204,7 +204,7 @@ func (m explainMessage) text(grace time.Duration) string {
 			what = "snapshot " + row.Snapshot[:shortID]
 		}
 		if row.Hostname != "" {
-			what += fmt.Sprintf(" of %s, %s", orDash(row.Set.String()), row.Hostname)
+			what += fmt.Sprintf(" of %s, %s", output.OrDash(row.Set.String()), row.Hostname)
 		}
 		if !row.Forgotten.IsZero() {
 			what += ", forgotten " + output.Time(row.Forgotten) + ": until " + output.Time(row.Forgotten.Add(grace))

@@ -289,7 +289,7 @@ func (m restoreSummary) text() string {
 // outcome says how complete the restore is.
 func (r *restoring) outcome() error {
 	switch {
-	case len(r.doubts) > 0 && r.dry() && !r.canAsk():
+	case len(r.doubts) > 0 && r.dry() && !r.CanAsk():
 		return r.doubtful()
 	case r.total.Damaged > 0:
 		return exitWith(exitIntegrity, "%d files did not come back since their content is damaged: they are listed above", r.total.Damaged)

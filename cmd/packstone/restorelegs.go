@@ -26,8 +26,10 @@ func (r *restoring) openLegs(ctx context.Context) error {
 	if r.o.inPlace {
 		return r.openPlaces(ctx)
 	}
-	if err := r.refuseRepository(); err != nil {
-		return err
+	if r.o.target != "" && !r.o.force {
+		if err := restore.RefuseRepository(r.o.target); err != nil {
+			return err
+		}
 	}
 	for _, source := range r.sources {
 		if r.isDatabase(source) {
@@ -68,14 +70,10 @@ func refusedPath(err error) error {
 // findSpot makes sure that the snapshot has what is asked for, and that a command is given one file.
 func (r *restoring) findSpot(ctx context.Context, t *tree.Tree, source *catalog.SourceState) error {
 	at := catalog.Spot{Snapshot: r.snapshot, Sources: []*catalog.SourceState{source}, Path: r.path}
-	if len(r.o.toCommand) == 0 {
-		_, err := at.Node(ctx, t)
-		return err
+	if len(r.o.toCommand) > 0 {
+		return restore.CheckOneFile(ctx, t, at)
 	}
-	one, err := restore.IsOneFile(ctx, t, at)
-	if err == nil && !one {
-		err = usage("--to-command gives one file to a command, and %s is none: name a file, as ls lists them", placeName(source.Name, r.path))
-	}
+	_, err := at.Node(ctx, t)
 	return err
 }
 
@@ -156,13 +154,12 @@ func (r *restoring) addLeg(ctx context.Context, s *catalog.SourceState, t *tree.
 	if w.server && r.o.overwrite == "" {
 		o.Overwrite = restore.OverwriteIfChanged
 	}
-	known, err := restore.KnowledgeOf(ctx, s, t)
+	doubt, err := o.Know(ctx, s, t)
 	if err != nil {
 		return err
 	}
-	o.Roots, o.Unknown, o.Excluded = known.Roots, known.Unknown, known.Excluded
 	if o.Delete {
-		r.doubt(known.Doubt)
+		r.doubt(doubt)
 	}
 	r.legs = append(r.legs, leg{s, restore.New(t, fetcher, to, o)})
 	return nil
@@ -201,10 +198,10 @@ func (r *restoring) survey(ctx context.Context) error {
 
 // askWhether lets a person decide. Where nobody is, it is refused.
 func (r *restoring) askWhether() error {
-	if !r.canAsk() {
+	if !r.CanAsk() {
 		return r.doubtful()
 	}
-	yes, err := r.confirm(r.doubts)
+	yes, err := r.Confirm(r.doubts)
 	if err == nil && !yes {
 		err = exitWith(exitRefused, "nothing was changed")
 	}
@@ -214,19 +211,4 @@ func (r *restoring) askWhether() error {
 // doubtful refuses what nobody has agreed to.
 func (r *restoring) doubtful() error {
 	return exitWith(exitRefused, "%s: --plan lists it, --yes agrees to it", strings.Join(r.doubts, "; "))
-}
-
-// refuseRepository refuses to restore into a repository.
-func (r *restoring) refuseRepository() error {
-	if r.o.target == "" || r.o.force {
-		return nil
-	}
-	root, err := filepath.Abs(r.o.target)
-	if err != nil {
-		return fmt.Errorf("restore to %s: %w", r.o.target, err)
-	}
-	if at := restore.RepositoryAround(root); at != "" {
-		return exitWith(exitRefused, "%s lies in the repository %s: name another directory, or, if that is no repository any more, use --force", r.o.target, at)
-	}
-	return nil
 }

@@ -82,8 +82,8 @@ func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {
 	for i, s := range snapshots {
 		row := snapshotRowOf(s)
 		rows[i] = row
-		table.Rows = append(table.Rows, []string{row.ShortID, output.Time(s.Time), orDash(row.Set.String()), row.host(),
-			orDash(output.Name(strings.Join(row.Tags, ",")).String()), strconv.FormatUint(row.Files, 10), output.Bytes(int64(row.Bytes)), row.what()})
+		table.Rows = append(table.Rows, []string{row.ShortID, output.Time(s.Time), output.OrDash(row.Set.String()), row.host(),
+			output.OrDash(output.Name(strings.Join(row.Tags, ",")).String()), strconv.FormatUint(row.Files, 10), output.Bytes(int64(row.Bytes)), row.what()})
 	}
 	return output.List(a.out, rows, table)
 }
@@ -120,9 +120,9 @@ func (r snapshotRow) what() string {
 		}
 		text = strings.Join(paths, " ")
 	}
-	return text + mark(!r.Complete, "incomplete") + mark(r.Standing == catalog.Outside.String(), "outside: "+r.Writer+" may not speak for this host") +
-		mark(r.Standing == catalog.Unbound.String(), "unbound") + mark(r.Undated, "undated") + mark(!r.Claimed.IsZero(), "claims "+output.Time(r.Claimed)) +
-		mark(!r.Gone.IsZero(), "forgotten "+output.Time(r.Gone)) + mark(len(r.Held) > 0, r.heldFor())
+	return text + output.Mark(!r.Complete, "incomplete") + output.Mark(r.Standing == catalog.Outside.String(), "outside: "+r.Writer+" may not speak for this host") +
+		output.Mark(r.Standing == catalog.Unbound.String(), "unbound") + output.Mark(r.Undated, "undated") + output.Mark(!r.Claimed.IsZero(), "claims "+output.Time(r.Claimed)) +
+		output.Mark(!r.Gone.IsZero(), "forgotten "+output.Time(r.Gone)) + output.Mark(len(r.Held) > 0, r.heldFor())
 }
 
 // heldFor says why a snapshot is held, and until when.
@@ -147,11 +147,4 @@ func (r snapshotRow) host() string {
 		return r.Hostname.String()
 	}
 	return r.Hostname.String() + " by " + r.Writer
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

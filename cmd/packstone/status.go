@@ -130,8 +130,8 @@ func (m *statusMessage) text() string {
 func (m *statusMessage) setTable() output.Table {
 	table := output.Table{Head: []string{"SET", "HOST", "LAST SNAPSHOT", "TIME", "AGE", "COMPLETE", "SNAPSHOTS"}, Right: []int{4, 6}}
 	for _, s := range m.Sets {
-		table.Rows = append(table.Rows, []string{orDash(s.Set.String()), s.Hostname.String(), s.SnapshotID[:shortID], output.Time(s.Time),
-			elapsed(time.Duration(s.Age) * time.Second), yesNo(s.Complete), strconv.Itoa(s.Snapshots)})
+		table.Rows = append(table.Rows, []string{output.OrDash(s.Set.String()), s.Hostname.String(), s.SnapshotID[:shortID], output.Time(s.Time),
+			output.Elapsed(time.Duration(s.Age) * time.Second), output.YesNo(s.Complete), strconv.Itoa(s.Snapshots)})
 	}
 	if len(m.Sets) == 0 && len(m.Unknown) == 0 {
 		table.Footer = "there is no snapshot yet"
@@ -146,29 +146,7 @@ func (m *statusMessage) writerTable() output.Table {
 		if !w.LastCommit.IsZero() {
 			last = output.Time(w.LastCommit)
 		}
-		table.Rows = append(table.Rows, []string{w.Name, last, strconv.Itoa(w.Records), strconv.Itoa(w.Lanes), yesNo(w.Revoked)})
+		table.Rows = append(table.Rows, []string{w.Name, last, strconv.Itoa(w.Records), strconv.Itoa(w.Lanes), output.YesNo(w.Revoked)})
 	}
 	return table
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-// elapsed is a time that has passed, to two units at most.
-func elapsed(d time.Duration) string {
-	switch {
-	case d < 0:
-		return "in the future"
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }

@@ -2,16 +2,30 @@ package restore
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
 )
 
-// RepositoryAround is the repository in which a directory of this machine lies, "" if there is none: what is written there is taken for
+// RefuseRepository refuses a directory of this machine that lies in a repository.
+func RefuseRepository(directory string) error {
+	root, err := filepath.Abs(directory)
+	if err != nil {
+		return fmt.Errorf("restore to %s: %w", directory, err)
+	}
+	if at := repositoryAround(root); at != "" {
+		return catalog.Refuse("%s lies in the repository %s: name another directory, or, if that is no repository any more, use --force", directory, at)
+	}
+	return nil
+}
+
+// repositoryAround is the repository in which a directory of this machine lies, "" if there is none: what is written there is taken for
 // damage, and may replace what is stored. The path is absolute.
-func RepositoryAround(path string) string {
+func repositoryAround(path string) string {
 	for _, dir := range []string{path, resolved(path)} {
 		for at := dir; ; at = filepath.Dir(at) {
 			if isRepository(at) {

@@ -98,13 +98,18 @@ func (p Place) openFile(ctx context.Context, t *tree.Tree) (target.Target, error
 	return p.OpenAt(ctx, true)
 }
 
-// IsOneFile tells whether what lies at a spot is one file: at the root of a tree, the one thing that is in it, as in that of a command's output.
-func IsOneFile(ctx context.Context, t *tree.Tree, at catalog.Spot) (bool, error) {
+// CheckOneFile makes sure that what lies at a spot, of one source, is one file that a command can be given: at the root of a tree, the one thing
+// that is in it, as in that of a command's output. catalog.ErrMisuse if it is something else.
+func CheckOneFile(ctx context.Context, t *tree.Tree, at catalog.Spot) error {
 	node, err := at.Node(ctx, t)
 	if err == nil && at.Path == "" {
 		node, err = onlyEntry(ctx, t)
 	}
-	return err == nil && node != nil && node.Type == entry.File, err
+	if err != nil || node != nil && node.Type == entry.File {
+		return err
+	}
+	return catalog.Misuse("--to-command gives one file to a command, and %s is none: name a file, as ls lists them",
+		entry.Printable(catalog.PlaceName(at.Sources[0].Name, at.Path)))
 }
 
 // onlyEntry is the one thing in a tree; nil if there are several.

@@ -60,7 +60,7 @@ func TestARepositoryIsFoundAroundAPathAndBehindItsLinks(t *testing.T) {
 	for path, want := range map[string]string{
 		repository: repository, filepath.Join(repository, "packs", "not", "there"): repository, filepath.Join(beside, "link", "new"): repository, beside: "", root: "",
 	} {
-		if got := RepositoryAround(path); got != want {
+		if got := repositoryAround(path); got != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}

@@ -66,6 +66,45 @@ func Duration(d time.Duration) string {
 // Time prints a moment in the local zone, to the second.
 func Time(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
+// Elapsed is a time that has passed, to two units at most.
+func Elapsed(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "in the future"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// YesNo is what holds, in a word.
+func YesNo(holds bool) string {
+	if holds {
+		return "yes"
+	}
+	return "no"
+}
+
+// OrDash is a text, or what stands in its place in a table.
+func OrDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// Mark is a remark in parentheses, if it holds.
+func Mark(holds bool, remark string) string {
+	if !holds {
+		return ""
+	}
+	return " (" + remark + ")"
+}
+
 // Table is a list for people: columns under a header, and a last line of totals where there is one.
 type Table struct {
 	Head   []string

@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/pipeline/backup"
+)
+
+// Options say what is examined, and how it is opened.
+type Options struct {
+	Address        config.Repository
+	Machine        *machine.Machine
+	OpenStorage    func(ctx context.Context) (*config.Storage, error)
+	OpenRepository func(ctx context.Context, needed machine.Access) (*catalog.Repository, error)
+
+	AppendOnly bool         // try to overwrite and delete an object, and fail if that works
+	Bandwidth  bool         // measure the storage and Jobs
+	Jobs       []backup.Job // sources
+}
+
+// Run looks at the storage, at the repository and the keys to it, and at the space, as far as it gets.
+func Run(ctx context.Context, o Options) *Examination {
+	x := new(Examination)
+	if storage, mayPut := x.open(ctx, o); storage != nil {
+		x.repository(ctx, o)
+		x.Space(ctx, storage)
+		if o.Bandwidth && mayPut {
+			x.Bandwidth(ctx, storage, o.Jobs)
+		}
+	}
+	if o.Address.Kind == config.Local {
+		x.FreeSpace(o.Address.Path)
+	}
+	return x
+}
+
+// open opens the storage and proves it, and tells whether objects may be put there.
+func (x *Examination) open(ctx context.Context, o Options) (storage *config.Storage, mayPut bool) {
+	x.Examine("storage", func() (string, error) {
+		var err error
+		if storage, err = o.OpenStorage(ctx); err != nil {
+			return "", err
+		}
+		return storage.Location(), nil
+	})
+	if storage == nil {
+		return nil, false
+	}
+	mayPut = x.Storage(ctx, storage)
+	if mayPut && o.AppendOnly {
+		x.AppendOnly(ctx, storage)
+	}
+	if mayPut {
+		x.Clock(ctx, storage)
+	}
+	x.Promises(ctx, storage)
+	return storage, mayPut
+}
+
+// repository looks at what lies in the storage, and at the keys to it.
+func (x *Examination) repository(ctx context.Context, o Options) {
+	var repo *catalog.Repository
+	x.Examine("repository", func() (string, error) {
+		var err error
+		if repo, err = o.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil
+	})
+	if repo == nil {
+		return
+	}
+	x.Repository(ctx, repo)
+	x.Keys(ctx, o.Machine, repo)
+	x.Cache(o.Machine.CacheDirectory(repo.Format.Repository))
+}
