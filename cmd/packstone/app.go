@@ -13,7 +13,6 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
-	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
@@ -34,6 +33,7 @@ type app struct {
 func newApp(p process) *app {
 	a := &app{process: p, Machine: machine.New(p.env), patience: &output.Patience{}}
 	a.Flags, a.Stdin, a.Stderr, a.Software = &a.flags.Flags, p.stdin, p.stderr, "packstone "+version().Version
+	a.Reach = a.reach
 	a.Warn = func(text string) { a.out.Warn(output.Warning{Message: text}) }
 	a.Note = func(format string, args ...any) { a.out.Note(format, args...) }
 	return a
@@ -90,11 +90,6 @@ func (a *app) framesPerSecond() (float64, error) {
 // warnOf tells what a person should know of an item.
 func (a *app) warnOf(item, text string) {
 	a.out.Warn(output.Warning{Item: output.Name(item), Message: text})
-}
-
-// hookRunner runs commands of the settings file.
-func (a *app) hookRunner(hooks hook.Hooks) hook.Runner {
-	return hook.Runner{Env: a.env.ForPrograms(hooks.Environment...), Output: a.stderr}
 }
 
 func width(file *os.File) int {

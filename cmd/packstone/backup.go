@@ -18,9 +18,9 @@ import (
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/plan"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
-	"github.com/packstone/packstone/pipeline/source"
 )
 
 // backupSummary is what backup prints as JSON at its end.
@@ -67,7 +67,7 @@ var (
 // refuse fails if a flag is given that what is backed up has no use for.
 func (o *backupOptions) refuse(what string, flags ...string) error {
 	for _, flag := range flags {
-		if o.changed(flag) {
+		if o.changed != nil && o.changed(flag) {
 			return usage("%s has no use for --%s", what, flag)
 		}
 	}
@@ -116,16 +116,14 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) error 
 	if len(a.flags.Recipients) > 0 && !made {
 		return usage("backup has no use for --recipient: the repository is there, and its owner says who can restore (packstone key add)")
 	}
-	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MustWrite)
+	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MustWrite)
 	if err != nil {
 		return err
 	}
 	if run.Host, err = a.Speak(repo, a.flags.host); err != nil {
 		return err
 	}
-	return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
-		return a.runBackup(ctx, repo, storage, run.Options)
-	})
+	return a.underHooks(ctx, run, func(ctx context.Context) error { return a.runBackup(ctx, repo, storage, run.Options) })
 }
 
 // plannedBackup is a backup and the hooks around it.
@@ -134,12 +132,18 @@ type plannedBackup struct {
 	hooks hook.Hooks
 }
 
+// underHooks runs work between the commands around a backup, if there are any.
+func (a *app) underHooks(ctx context.Context, run plannedBackup, work func(ctx context.Context) error) error {
+	runner := hook.Runner{Env: a.env.ForPrograms(run.hooks.Environment...), Output: a.stderr}
+	return runner.Run(ctx, run.hooks, work)
+}
+
 // planBackup finds out what is to be backed up, without touching it.
-func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) {
-	run := plannedBackup{Options: backup.Options{
+func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err error) {
+	run.Options = backup.Options{
 		User: machine.UserName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
 		Concurrency: a.flags.concurrency, PackSize: int(o.packSize), Progress: new(pipeline.Progress),
-	}}
+	}
 	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 128<<20 && run.PackSize == 0 {
 		run.PackSize = 8 << 20
 	}
@@ -148,110 +152,44 @@ func (a *app) planBackup(o backupOptions, args []string) (plannedBackup, error) 
 			return run, usage("--pack-size: %w", err)
 		}
 	}
-	var err error
 	if run.Time, err = catalog.ParseSnapshotTime(o.time, time.Now()); err != nil {
 		return run, usage("--time: %w", err)
 	}
-	if o.command || o.dashIndex >= 0 {
-		return run, a.planCommand(&run, o, args)
+	planned, err := a.planSources(o, args)
+	if run.Set, run.Jobs = planned.Set, planned.Jobs; !run.DryRun {
+		run.hooks = planned.Hooks
 	}
-	return run, a.planArguments(&run, o, args)
+	return run, err
 }
 
-func (a *app) planCommand(run *plannedBackup, o backupOptions, args []string) error {
+func (a *app) planSources(o backupOptions, args []string) (plan.Plan, error) {
+	if o.command || o.dashIndex >= 0 {
+		return a.planCommand(o, args)
+	}
+	paths := config.PathOptions{
+		Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
+		ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
+	}
+	return a.planner().Arguments(args, paths, func(paths bool) error {
+		if paths {
+			return o.refuse("the backup of paths", commandFlags...)
+		}
+		return o.refuse("the backup of a set or source, which the settings file describes,", append(pathFlags, "name", "allow-empty")...)
+	})
+}
+
+func (a *app) planCommand(o backupOptions, args []string) (plan.Plan, error) {
 	if !o.command || o.dashIndex != 0 || len(args) == 0 {
-		return usage("want backup --stdin-from-command [--name NAME] -- COMMAND [ARGUMENT...]")
+		return plan.Plan{}, usage("want backup --stdin-from-command [--name NAME] -- COMMAND [ARGUMENT...]")
 	}
 	if err := o.refuse("the backup of a command", pathFlags...); err != nil {
-		return err
+		return plan.Plan{}, err
 	}
-	return a.planAdHoc(run, backup.Job{
-		Name: catalog.AdHoc, Type: "command", Location: strings.Join(args, " "),
-		Open: func(context.Context) (source.Source, error) {
-			return config.OpenCommand(config.CommandOptions{Command: args, Name: o.name, Env: a.env.ForPrograms(), AllowEmpty: o.empty})
-		},
-	})
+	return a.planner().Command(config.CommandOptions{Command: args, Name: o.name, AllowEmpty: o.empty})
 }
 
-// planAdHoc takes the one job of a backup that the command line describes. Opening its source reads nothing yet, and finds out whether that
-// description is good.
-func (a *app) planAdHoc(run *plannedBackup, job backup.Job) error {
-	probe, err := job.Open(context.Background())
-	if err != nil {
-		return usage("%w", err)
-	}
-	run.Set, run.Jobs = a.flags.set, []backup.Job{job}
-	return probe.Close()
-}
-
-func (a *app) planArguments(run *plannedBackup, o backupOptions, args []string) error {
-	settings, err := a.Settings()
-	if err != nil {
-		return err
-	}
-	paths, names, err := settings.Divide(args)
-	if err != nil {
-		return err
-	}
-	if len(paths) > 0 {
-		return a.planPaths(run, o, paths)
-	}
-	if err := o.refuse("the backup of a set or source, which the settings file describes,", append(pathFlags, "name", "allow-empty")...); err != nil {
-		return err
-	}
-	return a.planNames(run, settings, names)
-}
-
-func (a *app) planPaths(run *plannedBackup, o backupOptions, paths []string) error {
-	if err := o.refuse("the backup of paths", commandFlags...); err != nil {
-		return err
-	}
-	own, err := a.OwnFiles()
-	if err != nil {
-		return err
-	}
-	if paths, err = own.Roots(paths); err != nil {
-		return err
-	}
-	return a.planAdHoc(run, backup.Job{
-		Name: catalog.AdHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
-		Open: func(context.Context) (source.Source, error) {
-			return config.OpenPaths(config.PathOptions{
-				Roots: paths, Absolute: true, Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
-				ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
-				LeaveOut: own.Paths(), LeftOut: own.LeftOut(a.warnOf), Parallel: a.flags.concurrency,
-			})
-		},
-	})
-}
-
-// planNames takes one set, or single sources as a set of their own.
-func (a *app) planNames(run *plannedBackup, settings *config.Config, names []string) error {
-	chosen, err := settings.Choose(names, a.flags.set)
-	if err != nil {
-		return err
-	}
-	own, err := a.OwnFiles()
-	if err != nil {
-		return err
-	}
-	if run.Set = chosen.Set; !a.flags.dryRun {
-		run.hooks = chosen.Hooks
-	}
-	for _, name := range chosen.Sources {
-		s := settings.Sources[name]
-		run.Jobs = append(run.Jobs, backup.Job{
-			Name: name, Type: s.Type, Location: s.Location(),
-			Open: func(ctx context.Context) (source.Source, error) {
-				return settings.Open(ctx, name, config.OpenOptions{
-					LeaveOut: own.Paths(), LeftOut: own.LeftOut(a.warnOf), Parallel: a.flags.concurrency,
-					Stderr: a.stderr, StateDir: a.DatabaseState(run.Set, name, s.Location()), Login: a.Login, Remote: a.RemoteLogin(),
-					Bucket: a.bucketLogin(), Note: a.noteOf(name), Environment: a.env.ForPrograms,
-				})
-			},
-		})
-	}
-	return nil
+func (a *app) planner() *plan.Planner {
+	return &plan.Planner{Machine: a.Machine, Set: a.flags.set, Parallel: a.flags.concurrency, Stderr: a.stderr, Bucket: a.bucketLogin(), Warn: a.warnOf}
 }
 
 // makeDefaultRepository makes the repository of a machine without settings at its first backup, and tells whether it did.

@@ -82,7 +82,7 @@ func (a *app) catFile(ctx context.Context, name string) error {
 }
 
 func (a *app) catConfig(ctx context.Context, _ string) (any, error) {
-	repo, _, err := a.openRepository(ctx, machine.MayRead)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (a *app) catSnapshot(ctx context.Context, name string) (any, error) {
 }
 
 func (a *app) catRecord(ctx context.Context, name string) (any, error) {
-	repo, _, err := a.openRepository(ctx, machine.MayRead)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (a *app) catRecord(ctx context.Context, name string) (any, error) {
 }
 
 func (a *app) catPack(ctx context.Context, id string) (any, error) {
-	repo, _, err := a.openRepository(ctx, machine.MustRead)
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (a *app) catChunk(ctx context.Context, id string) (any, error) {
 	if err != nil {
 		return nil, usage("chunk %s: want all 64 digits of its id", id)
 	}
-	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 
 // openAnew opens the repository after what was kept of it is dropped.
 func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
-	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
 	if err := mirror.Remove(mirror.Path(cache)); err != nil {
 		return nil, err
 	}
-	repo, _, err = a.openRepository(ctx, machine.MayRead|machine.MayWrite)
+	repo, _, err = a.OpenRepository(ctx, machine.MayRead|machine.MayWrite)
 	return repo, err
 }
 

@@ -34,7 +34,7 @@ snapshots that "catalog rebuild --files" has listed.`,
 }
 
 func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
-	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ that it has lost, is an integrity failure: somebody may have put an older state 
 }
 
 func (a *app) verifyCatalog(ctx context.Context) error {
-	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
+	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ pack is read, opened and its chunks compared with their names. Without an identi
 }
 
 func (a *app) check(ctx context.Context, o check.Options) error {
-	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
+	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
 	if err != nil {
 		return err
 	}

@@ -7,10 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/doctor"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/backup"
 )
@@ -70,11 +68,6 @@ func (a *app) doctor(ctx context.Context, o doctor.Options, args []string) (err 
 		return err
 	}
 	o.Machine = a.Machine
-	o.OpenStorage = func(ctx context.Context) (*config.Storage, error) { return a.openStorage(ctx, false) }
-	o.OpenRepository = func(ctx context.Context, needed machine.Access) (*catalog.Repository, error) {
-		repo, _, err := a.openRepository(ctx, needed)
-		return repo, err
-	}
 	x := doctor.Run(ctx, o)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -102,7 +95,6 @@ func (a *app) bandwidthJobs(args []string) ([]backup.Job, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	var run plannedBackup
-	err := a.planArguments(&run, backupOptions{changed: func(string) bool { return false }}, args)
-	return run.Jobs, err
+	planned, err := a.planner().Arguments(args, config.PathOptions{}, nil)
+	return planned.Jobs, err
 }

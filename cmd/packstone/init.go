@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/crypto"
 )
 
 // initMessage is what init prints as JSON.
@@ -65,10 +61,7 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 		return err
 	}
 	if a.flags.dryRun {
-		if err := address.RefuseUsed(o.force); err != nil {
-			return err
-		}
-		if err := a.refuseExisting(ctx); err != nil {
+		if err := a.RefuseFound(ctx, address, machine.FoundOptions{Force: o.force}); err != nil {
 			return err
 		}
 		a.out.Note("would make a repository in %s; nothing was changed: this was a dry run", address)
@@ -106,11 +99,7 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (m initMessage,
 	if err != nil {
 		return m, err
 	}
-	found := machine.FoundOptions{
-		Classic: o.classic, Force: o.force,
-		Domain:  func(ctx context.Context) (*crypto.Domain, error) { return a.sharedDomain(ctx, o.sameDomain) },
-		Storage: func(ctx context.Context) (*config.Storage, error) { return a.openStorage(ctx, true) },
-	}
+	found := machine.FoundOptions{Classic: o.classic, Force: o.force, SameDomain: o.sameDomain}
 	if o.floor.Given {
 		found.Floor = &o.floor.Length
 	}
@@ -126,32 +115,4 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (m initMessage,
 		m.Pin = made.Pin.Line()
 	}
 	return m, nil
-}
-
-// refuseExisting refuses storage in which there is a repository already. It makes nothing.
-func (a *app) refuseExisting(ctx context.Context) error {
-	storage, err := a.openStorage(ctx, false)
-	if errors.Is(err, catalog.ErrNoRepository) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return machine.RefuseRepository(ctx, storage, storage.Location())
-}
-
-// sharedDomain is the domain of the repository that --same-domain-as names, nil without.
-func (a *app) sharedDomain(ctx context.Context, address string) (*crypto.Domain, error) {
-	if address == "" {
-		return nil, nil
-	}
-	repo, _, err := a.openRepositoryAt(ctx, address, machine.MayRead|machine.MayWrite)
-	if err != nil {
-		return nil, err
-	}
-	domain, err := repo.Domain(repo.Config.Domain)
-	if err != nil {
-		return nil, err
-	}
-	return &domain, nil
 }

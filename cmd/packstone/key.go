@@ -72,7 +72,7 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 	if err != nil {
 		return err
 	}
-	repo, _, err := a.openRepository(ctx, machine.MustRead|machine.MayWrite)
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func newKeyList(a *app) *cobra.Command {
 
 // openWithAnyKeys opens the repository even where the identities at hand are not its own.
 func (a *app) openWithAnyKeys(ctx context.Context) (*catalog.Repository, error) {
-	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity)
 	return repo, err
 }
 

@@ -197,7 +197,7 @@ func TestTheRepositoryIsFound(t *testing.T) {
 func TestWithoutARepositoryTheExitCodeIs10(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "missing"), t.TempDir()} {
 		a := newApp(process{env: machine.NewEnv([]string{"PACKSTONE_REPOSITORY=" + dir})})
-		_, _, err := a.openRepository(t.Context(), machine.MustRead)
+		_, _, err := a.OpenRepository(t.Context(), machine.MustRead)
 		if code := exitCode(t.Context(), err); code != exitNoRepository {
 			t.Errorf("%s: exit code %d, want 10: %v", dir, code, err)
 		}

@@ -93,7 +93,7 @@ func (a *app) prune(ctx context.Context, o pruneOptions) error {
 	if err := o.repackFlags.check(o.plan != "" || o.apply != "" || o.explain != ""); err != nil {
 		return err
 	}
-	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return err
 	}

@@ -55,11 +55,11 @@ copy of this repository as it was, each damaged object is replaced by the same o
 
 // repairFromSource stores again what damaged packs held and the sources still have.
 func (a *app) repairFromSource(ctx context.Context, args []string) error {
-	run, err := a.planBackup(backupOptions{force: true, dashIndex: -1, changed: func(string) bool { return false }}, args)
+	run, err := a.planBackup(backupOptions{force: true, dashIndex: -1}, args)
 	if err != nil {
 		return err
 	}
-	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MustWrite)
+	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MustWrite)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	}
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
-		return a.hookRunner(run.hooks).Run(ctx, run.hooks, func(ctx context.Context) error {
+		return a.underHooks(ctx, run, func(ctx context.Context) error {
 			return a.runBackup(ctx, repo, storage, run.Options)
 		})
 	})
@@ -108,11 +108,11 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 	if err != nil {
 		return usage("--from: %w", err)
 	}
-	from, err := a.openStorageAt(ctx, mirror, false)
+	from, err := a.OpenStorageAt(ctx, mirror, false)
 	if err != nil {
 		return err
 	}
-	repo, storage, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
+	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
 	if err != nil {
 		return err
 	}

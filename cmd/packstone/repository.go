@@ -1,56 +1,35 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
-	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/retry"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// openStorage opens the repository's storage. Unless create is set, a directory that is not there is no repository.
-func (a *app) openStorage(ctx context.Context, create bool) (*config.Storage, error) {
-	repository, err := a.Repository()
-	if err != nil {
-		return nil, err
-	}
-	return a.openStorageAt(ctx, repository, create)
-}
-
-func (a *app) openStorageAt(ctx context.Context, repository config.Repository, create bool) (*config.Storage, error) {
-	opts := a.storeOptions()
-	opts.Create = create
-	opts.Retrying = func(e retry.Event) { a.patience.Failed(repository.String(), e) }
-	storage, err := repository.Open(ctx, opts)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil, fmt.Errorf("open repository %s: %w", repository, catalog.ErrNoRepository)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", repository, err)
-	}
-	return storage, nil
-}
-
-func (a *app) storeOptions() config.StoreOptions {
+// reach is how storage is reached, as the flags say.
+func (a *app) reach(at config.Repository) config.StoreOptions {
 	total, reach := a.giveUp()
 	return config.StoreOptions{
 		GiveUp:      total,
 		Reach:       reach,
+		Retrying:    func(e retry.Event) { a.patience.Failed(at.String(), e) },
 		Answered:    a.patience.Answered,
 		Upload:      int64(a.flags.limitUp),
 		Download:    int64(a.flags.limitDown),
 		Connections: a.flags.connections,
-		Login:       a.RepositoryLogin(),
-		Remote:      a.RemoteLogin(),
 	}
+}
+
+// bucketLogin is what is known of reaching buckets of lakes.
+func (a *app) bucketLogin() config.BucketLogin {
+	login := a.LakeLogin()
+	login.Upload, login.Download = int64(a.flags.limitUp), int64(a.flags.limitDown)
+	return login
 }
 
 // lookReach is for how long a verb that only looks waits for the storage's first answer: a person does.
@@ -67,28 +46,6 @@ func (a *app) giveUp() (total, reach time.Duration) {
 		return 0, lookReach
 	}
 	return 0, 0
-}
-
-// openRepository opens the repository with the keys at hand.
-func (a *app) openRepository(ctx context.Context, needed machine.Access) (*catalog.Repository, *config.Storage, error) {
-	address, err := a.RepositoryAddress()
-	if err != nil {
-		return nil, nil, err
-	}
-	return a.openRepositoryAt(ctx, address, needed)
-}
-
-func (a *app) openRepositoryAt(ctx context.Context, address string, needed machine.Access) (*catalog.Repository, *config.Storage, error) {
-	at, err := config.ParseRepository(address)
-	if err != nil {
-		return nil, nil, usage("%w", err)
-	}
-	storage, err := a.openStorageAt(ctx, at, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	repo, err := a.Open(ctx, address, storage, needed)
-	return repo, storage, err
 }
 
 // fetchOptions say how content is read, with a warning of places that are wrong.

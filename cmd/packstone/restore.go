@@ -120,7 +120,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	repo, storage, err := a.openRepository(ctx, machine.MustRead)
+	repo, storage, err := a.OpenRepository(ctx, machine.MustRead)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func newStatus(a *app) *cobra.Command {
 }
 
 func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error) {
-	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.EvenBroken)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.EvenBroken)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ record of its own.`,
 }
 
 func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []string) error {
-	repo, _, err := a.openRepository(ctx, machine.MustRead|machine.MustWrite)
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MustWrite)
 	if err != nil {
 		return err
 	}

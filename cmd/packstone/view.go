@@ -31,7 +31,7 @@ func (a *app) readLog(ctx context.Context, repo *catalog.Repository) (*view.View
 
 // openToLook opens the repository to read, and looks at all that is in it.
 func (a *app) openToLook(ctx context.Context) (*view.View, error) {
-	repo, _, err := a.openRepository(ctx, machine.MustRead)
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (a *app) openToLook(ctx context.Context) (*view.View, error) {
 
 // openToDecide opens the repository for decisions about snapshots, which it may not be able to read.
 func (a *app) openToDecide(ctx context.Context) (v *view.View, err error) {
-	repo, _, err := a.openRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return nil, err
 	}

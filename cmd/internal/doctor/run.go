@@ -12,11 +12,8 @@ import (
 
 // Options say what is examined, and how it is opened.
 type Options struct {
-	Address        config.Repository
-	Machine        *machine.Machine
-	OpenStorage    func(ctx context.Context) (*config.Storage, error)
-	OpenRepository func(ctx context.Context, needed machine.Access) (*catalog.Repository, error)
-
+	Address    config.Repository
+	Machine    *machine.Machine
 	AppendOnly bool         // try to overwrite and delete an object, and fail if that works
 	Bandwidth  bool         // measure the storage and Jobs
 	Jobs       []backup.Job // sources
@@ -42,7 +39,7 @@ func Run(ctx context.Context, o Options) *Examination {
 func (x *Examination) open(ctx context.Context, o Options) (storage *config.Storage, mayPut bool) {
 	x.Examine("storage", func() (string, error) {
 		var err error
-		if storage, err = o.OpenStorage(ctx); err != nil {
+		if storage, err = o.Machine.OpenStorage(ctx, false); err != nil {
 			return "", err
 		}
 		return storage.Location(), nil
@@ -66,7 +63,7 @@ func (x *Examination) repository(ctx context.Context, o Options) {
 	var repo *catalog.Repository
 	x.Examine("repository", func() (string, error) {
 		var err error
-		if repo, err = o.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken); err != nil {
+		if repo, _, err = o.Machine.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil

@@ -19,13 +19,10 @@ import (
 
 // FoundOptions say what repository is to be made.
 type FoundOptions struct {
-	Classic bool           // X25519 keys instead of hybrid post-quantum ones
-	Force   bool           // in a directory that holds other things
-	Floor   *time.Duration // how long every snapshot is kept at least; nil: as usual
-	// Domain is that of a repository with which it shares the names of contents; nil: it has one of its own.
-	Domain func(ctx context.Context) (*crypto.Domain, error)
-	// Storage opens the storage, and makes a directory that is not there.
-	Storage func(ctx context.Context) (*config.Storage, error)
+	Classic    bool           // X25519 keys instead of hybrid post-quantum ones
+	Force      bool           // in a directory that holds other things
+	Floor      *time.Duration // how long every snapshot is kept at least; nil: as usual
+	SameDomain string         // the address of a repository with which it shares the names of contents; "": none
 }
 
 // Founded is a repository that was made, and what was made for it.
@@ -48,7 +45,7 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	if err := address.RefuseUsed(o.Force); err != nil {
 		return made, err
 	}
-	storage, err := unusedStorage(ctx, address.String(), o.Storage)
+	storage, err := m.unusedStorage(ctx, address)
 	if err != nil {
 		return made, err
 	}
@@ -83,7 +80,7 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 
 // initialize writes the repository and returns this host's key.
 func (m *Machine) initialize(ctx context.Context, storage *config.Storage, o FoundOptions, owner crypto.Signer, recipients []age.Recipient) (*crypto.WriterFile, error) {
-	shared, err := o.Domain(ctx)
+	shared, err := m.sharedDomain(ctx, o.SameDomain)
 	if err != nil {
 		return nil, err
 	}
@@ -127,19 +124,19 @@ func (m *Machine) initialRecipients(ctx context.Context, classic bool) ([]age.Re
 }
 
 // unusedStorage opens storage that must hold no repository yet, and keep its contract, before anything relies on it.
-func unusedStorage(ctx context.Context, address string, open func(ctx context.Context) (*config.Storage, error)) (*config.Storage, error) {
-	storage, err := open(ctx)
+func (m *Machine) unusedStorage(ctx context.Context, address config.Repository) (*config.Storage, error) {
+	storage, err := m.OpenStorageAt(ctx, address, true)
 	if err != nil {
 		return nil, err
 	}
-	if err := RefuseRepository(ctx, storage, address); err != nil {
+	if err := refuseRepository(ctx, storage, address.String()); err != nil {
 		return nil, err
 	}
 	return storage, proveStorage(ctx, storage)
 }
 
-// RefuseRepository refuses storage in which there is a repository already.
-func RefuseRepository(ctx context.Context, storage store.Store, address string) error {
+// refuseRepository refuses storage in which there is a repository already.
+func refuseRepository(ctx context.Context, storage store.Store, address string) error {
 	_, err := catalog.ReadFormat(ctx, storage)
 	if errors.Is(err, catalog.ErrNoRepository) {
 		return nil
@@ -158,4 +155,35 @@ func proveStorage(ctx context.Context, storage store.Store) error {
 		}
 	}
 	return nil
+}
+
+// RefuseFound refuses storage in which nothing may be founded, as Found does. It makes nothing.
+func (m *Machine) RefuseFound(ctx context.Context, address config.Repository, o FoundOptions) error {
+	if err := address.RefuseUsed(o.Force); err != nil {
+		return err
+	}
+	storage, err := m.OpenStorageAt(ctx, address, false)
+	if errors.Is(err, catalog.ErrNoRepository) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return refuseRepository(ctx, storage, storage.Location())
+}
+
+// sharedDomain is the domain of the repository at an address, nil without one.
+func (m *Machine) sharedDomain(ctx context.Context, address string) (*crypto.Domain, error) {
+	if address == "" {
+		return nil, nil
+	}
+	repo, _, err := m.OpenRepositoryAt(ctx, address, MayRead|MayWrite)
+	if err != nil {
+		return nil, err
+	}
+	domain, err := repo.Domain(repo.Config.Domain)
+	if err != nil {
+		return nil, err
+	}
+	return &domain, nil
 }

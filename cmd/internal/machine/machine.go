@@ -27,6 +27,8 @@ type Machine struct {
 	// Warn tells a person of what is unsafe, Note of what is merely worth knowing.
 	Warn func(text string)
 	Note func(format string, args ...any)
+	// Reach says how the storage of a repository is reached, logins aside.
+	Reach func(at config.Repository) config.StoreOptions
 	// Software is named in records.
 	Software string
 

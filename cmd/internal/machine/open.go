@@ -29,8 +29,8 @@ const (
 	MayDecide   // a collector's key, if one is named
 )
 
-// Open opens the repository in the storage at an address, with the keys at hand and the cache of this machine.
-func (m *Machine) Open(ctx context.Context, address string, storage *config.Storage, needed Access) (*catalog.Repository, error) {
+// open opens the repository in the storage at an address, with the keys at hand and the cache of this machine.
+func (m *Machine) open(ctx context.Context, address string, storage *config.Storage, needed Access) (*catalog.Repository, error) {
 	look, err := catalog.LookAt(ctx, storage)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,57 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// OpenStorage opens the repository's storage. Unless create is set, a directory that is not there is no repository.
+func (m *Machine) OpenStorage(ctx context.Context, create bool) (*config.Storage, error) {
+	repository, err := m.Repository()
+	if err != nil {
+		return nil, err
+	}
+	return m.OpenStorageAt(ctx, repository, create)
+}
+
+// OpenStorageAt opens the storage of a repository at an address.
+func (m *Machine) OpenStorageAt(ctx context.Context, at config.Repository, create bool) (*config.Storage, error) {
+	opts := m.Reach(at)
+	opts.Create, opts.Login, opts.Remote = create, m.RepositoryLogin(), m.RemoteLogin()
+	storage, err := at.Open(ctx, opts)
+	if errors.Is(err, store.ErrNotExist) {
+		err = catalog.ErrNoRepository
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", at, err)
+	}
+	return storage, nil
+}
+
+// OpenRepository opens the repository with the keys at hand.
+func (m *Machine) OpenRepository(ctx context.Context, needed Access) (*catalog.Repository, *config.Storage, error) {
+	address, err := m.RepositoryAddress()
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.OpenRepositoryAt(ctx, address, needed)
+}
+
+// OpenRepositoryAt opens the repository at an address.
+func (m *Machine) OpenRepositoryAt(ctx context.Context, address string, needed Access) (*catalog.Repository, *config.Storage, error) {
+	at, err := config.ParseRepository(address)
+	if err != nil {
+		return nil, nil, catalog.Misuse("%w", err)
+	}
+	storage, err := m.OpenStorageAt(ctx, at, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	repo, err := m.open(ctx, address, storage, needed)
+	return repo, storage, err
+}

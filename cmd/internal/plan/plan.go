@@ -1,0 +1,119 @@
+// Package plan finds out what a backup takes: from paths, names of the settings file or a command to the jobs of one snapshot. Nothing is read
+// yet.
+package plan
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/hook"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/pipeline/backup"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// Planner plans backups of this machine.
+type Planner struct {
+	Machine  *machine.Machine
+	Set      string             // that the command line names; "": none
+	Parallel int                // as config.OpenOptions has it
+	Stderr   io.Writer          // takes what commands say beside their output
+	Bucket   config.BucketLogin // for lakes
+	// Warn tells what a person should know of a source or a file.
+	Warn func(item, text string)
+}
+
+// Plan is what becomes one snapshot.
+type Plan struct {
+	Set   string // "" for paths and commands, unless one is named
+	Jobs  []backup.Job
+	Hooks hook.Hooks // around the backup
+}
+
+// Command plans the backup of a command's output.
+func (p *Planner) Command(o config.CommandOptions) (Plan, error) {
+	o.Env = p.Machine.Env.ForPrograms()
+	return p.adHoc(backup.Job{
+		Name: catalog.AdHoc, Type: "command", Location: strings.Join(o.Command, " "),
+		Open: func(context.Context) (source.Source, error) { return config.OpenCommand(o) },
+	})
+}
+
+// adHoc takes the one job of a backup that the command line describes. Opening its source reads nothing yet, and finds out whether that
+// description is good.
+func (p *Planner) adHoc(job backup.Job) (Plan, error) {
+	probe, err := job.Open(context.Background())
+	if err != nil {
+		return Plan{}, catalog.Misuse("%w", err)
+	}
+	return Plan{Set: p.Set, Jobs: []backup.Job{job}}, probe.Close()
+}
+
+// Arguments plans the backup of paths, which o describes, or of names of the settings file; without arguments of its only set, or the one that
+// is named. check, if it is not nil, may refuse the one or the other.
+func (p *Planner) Arguments(args []string, o config.PathOptions, check func(paths bool) error) (Plan, error) {
+	settings, err := p.Machine.Settings()
+	if err != nil {
+		return Plan{}, err
+	}
+	paths, names, err := settings.Divide(args)
+	if err != nil {
+		return Plan{}, err
+	}
+	if check != nil {
+		if err := check(len(paths) > 0); err != nil {
+			return Plan{}, err
+		}
+	}
+	own, err := p.Machine.OwnFiles()
+	if err != nil {
+		return Plan{}, err
+	}
+	if len(paths) > 0 {
+		return p.paths(own, paths, o)
+	}
+	return p.names(own, settings, names)
+}
+
+func (p *Planner) paths(own *machine.OwnFiles, paths []string, o config.PathOptions) (Plan, error) {
+	paths, err := own.Roots(paths)
+	if err != nil {
+		return Plan{}, err
+	}
+	o.Roots, o.Absolute, o.Parallel = paths, true, p.Parallel
+	return p.adHoc(backup.Job{
+		Name: catalog.AdHoc, Type: "files", Location: strings.Join(paths, "\x00"), Paths: paths,
+		Open: func(context.Context) (source.Source, error) {
+			now := o
+			now.LeaveOut, now.LeftOut = own.Paths(), own.LeftOut(p.Warn)
+			return config.OpenPaths(now)
+		},
+	})
+}
+
+// names takes one set, or single sources as a set of their own.
+func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []string) (Plan, error) {
+	chosen, err := settings.Choose(names, p.Set)
+	if err != nil {
+		return Plan{}, err
+	}
+	planned := Plan{Set: chosen.Set, Hooks: chosen.Hooks}
+	for _, name := range chosen.Sources {
+		s := settings.Sources[name]
+		planned.Jobs = append(planned.Jobs, backup.Job{
+			Name: name, Type: s.Type, Location: s.Location(),
+			Open: func(ctx context.Context) (source.Source, error) {
+				m := p.Machine
+				return settings.Open(ctx, name, config.OpenOptions{
+					LeaveOut: own.Paths(), LeftOut: own.LeftOut(p.Warn), Parallel: p.Parallel,
+					Stderr: p.Stderr, StateDir: m.DatabaseState(chosen.Set, name, s.Location()), Login: m.Login, Remote: m.RemoteLogin(),
+					Bucket: p.Bucket, Note: func(text string) { p.Warn(name, text) }, Environment: m.Env.ForPrograms,
+				})
+			},
+		})
+	}
+	return planned, nil
+}
