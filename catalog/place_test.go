@@ -50,3 +50,16 @@ func TestPlacesFindTheirSource(t *testing.T) {
 		}
 	}
 }
+
+func TestAPlaceAtATimeNamesNoOtherSnapshot(t *testing.T) {
+	for text, want := range map[string]catalog.Place{
+		"": {Snapshot: "@2026-11-20"}, ":files/a": {Snapshot: "@2026-11-20", Source: "files", Path: "a"}, "latest:files": {Snapshot: "@2026-11-20", Source: "files"},
+	} {
+		if p, err := catalog.ParsePlaceAt(text, "2026-11-20"); err != nil || p != want {
+			t.Errorf("%q: %+v, %v, want %+v", text, p, err, want)
+		}
+	}
+	if p, err := catalog.ParsePlaceAt("0123abcd:files", "2026-11-20"); err == nil {
+		t.Errorf("another snapshot: %+v, want an error", p)
+	}
+}

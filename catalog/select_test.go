@@ -119,3 +119,50 @@ func TestWhatOneTypesForAHostIsQuotedForAShell(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTimeOfASnapshotMayBeAheadOfThisHostByADay(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.Local)
+	for _, test := range []struct {
+		text string
+		ok   bool
+	}{{"", true}, {"2026-11-20T14:00", true}, {"2026-11-21T12:00", true}, {"2026-11-21T12:01", false}, {"noon", false}} {
+		at, err := ParseSnapshotTime(test.text, now)
+		if (err == nil) != test.ok || (test.text == "") != at.IsZero() && test.ok {
+			t.Errorf("%q: %v, %v", test.text, at, err)
+		}
+	}
+}
+
+func TestADateEndsWithItsDay(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.Local)
+	for _, test := range []struct {
+		text string
+		want time.Time
+	}{
+		{"", time.Time{}},
+		{"2026-11-20", time.Date(2026, 11, 20, 23, 59, 59, 0, time.Local)},
+		{"2026-11-20T12:30", time.Date(2026, 11, 20, 12, 30, 0, 0, time.Local)},
+	} {
+		if end, err := ParseEnd(test.text, now); err != nil || !end.Equal(test.want) {
+			t.Errorf("%q: %v, %v, want %v", test.text, end, err, test.want)
+		}
+	}
+	for _, text := range []string{"2026-11-19", "2026-11-20T11:00", "never"} {
+		if end, err := ParseEnd(text, now); err == nil {
+			t.Errorf("%q is taken as %v", text, end)
+		}
+	}
+}
+
+func TestGroupsAreReadAndMisspeltOnesRefused(t *testing.T) {
+	for text, want := range map[string]GroupBy{
+		"set,host,paths": {}, "": {AnySet: true, AnyHost: true, AnyPaths: true}, "set, path": {AnyHost: true}, "host": {AnySet: true, AnyPaths: true},
+	} {
+		if by, err := ParseGroupBy(text); err != nil || by != want {
+			t.Errorf("%q: %+v, %v, want %+v", text, by, err, want)
+		}
+	}
+	if _, err := ParseGroupBy("set,tags"); !errors.Is(err, ErrMisuse) {
+		t.Errorf("tags: %v, want ErrMisuse", err)
+	}
+}

@@ -105,7 +105,7 @@ func (s *Share) Set(text string) error {
 	number, ok := strings.CutSuffix(text, "%")
 	percent, err := strconv.ParseFloat(number, 64)
 	if !ok || err != nil || !(percent >= 0 && percent <= 100) {
-		return fmt.Errorf("%q: want a share such as 5%%", text)
+		return fmt.Errorf("%q is no percentage: want a share such as 5%%", text)
 	}
 	*s = Share{percent, true, text}
 	return nil
