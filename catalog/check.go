@@ -1,11 +1,15 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -18,25 +22,53 @@ func (r *Repository) Runs(log *Log) []archive.Name { return r.runNames(log, nil)
 // CheckObjects checks the objects that nothing else reads all of: sessions, domains, detached headers and decisions of collectors. It
 // returns what is wrong by the object's name. What has a name that no object has is none: file managers and servers leave files of their own.
 func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error) {
-	problems := map[string]error{}
+	c := objectCheck{repo: r, problems: map[string]error{}}
+	var gctx context.Context
+	c.objects, gctx = errgroup.WithContext(ctx)
+	c.objects.SetLimit(fetches)
+	var listings errgroup.Group
 	for _, prefix := range []string{"sessions/", "domains/", "headers/", "gc/", "config/", "index/", "refs/"} {
-		for info, err := range r.Store.List(ctx, prefix, "") {
-			if err != nil {
-				return nil, fmt.Errorf("list %s: %w", prefix, err)
-			}
-			if !isObject(info.Name) {
-				continue
-			}
-			err := r.checkObject(ctx, info.Name)
-			if errors.Is(err, store.ErrUnreachable) || ctx.Err() != nil {
-				return nil, err
-			}
-			if err != nil {
-				problems[info.Name] = err
-			}
+		listings.Go(func() error { return c.list(gctx, prefix) })
+	}
+	listed := listings.Wait() // before the objects, whose Wait ends what lists
+	return c.problems, cmp.Or(c.objects.Wait(), listed)
+}
+
+// objectCheck is one run of CheckObjects.
+type objectCheck struct {
+	repo    *Repository
+	objects *errgroup.Group
+
+	mu       sync.Mutex
+	problems map[string]error
+}
+
+// list lists what is below a prefix and has it checked.
+func (c *objectCheck) list(ctx context.Context, prefix string) error {
+	for info, err := range c.repo.Store.List(ctx, prefix, "") {
+		if err != nil {
+			return fmt.Errorf("list %s: %w", prefix, err)
+		}
+		if isObject(info.Name) {
+			c.objects.Go(func() error { return c.check(ctx, info.Name) })
 		}
 	}
-	return problems, nil
+	return nil
+}
+
+// check notes what is wrong with an object. It is an error only if the storage is away.
+func (c *objectCheck) check(ctx context.Context, name string) error {
+	err := c.repo.checkObject(ctx, name)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil || errors.Is(err, store.ErrUnreachable) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.problems[name] = err
+	return nil
 }
 
 // isObject tells whether a name has the form that names of objects have.

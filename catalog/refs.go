@@ -43,6 +43,15 @@ func (r *RefsReader) Load(ctx context.Context, list RefsList) (*archive.RefSet, 
 	return set, err
 }
 
+// Ahead fetches what records name and the reader has not, several objects at a time, as far as it keeps them. What cannot be had, Load tells.
+func (r *RefsReader) Ahead(ctx context.Context, records []*Record) {
+	for batch := range slices.Chunk(byRefs(records), fetches) {
+		if r.held > mostOpened/2 || r.fetch(ctx, batch) != nil {
+			return
+		}
+	}
+}
+
 // advance puts together what a list names, out of the set before if nobody else has that.
 func (r *RefsReader) advance(ctx context.Context, list RefsList) (*archive.RefSet, error) {
 	set, missing := r.start(list)

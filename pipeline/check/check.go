@@ -193,10 +193,9 @@ func (c *check) checkRefs(ctx context.Context) error {
 	superseded := c.log.Superseded()
 	needed := &archive.RefSet{}
 	records := slices.SortedStableFunc(slices.Values(c.log.Records), func(a, b *catalog.Record) int { return catalog.CompareRefs(a.Refs, b.Refs) })
+	records = slices.DeleteFunc(records, func(rec *catalog.Record) bool { return !c.log.Live(rec, superseded) || c.isClosed(rec) })
+	c.refs.Ahead(ctx, records)
 	for _, rec := range records {
-		if !c.log.Live(rec, superseded) || c.isClosed(rec) {
-			continue
-		}
 		set, err := c.refs.Load(ctx, rec.Refs)
 		if err := c.note(ctx, rec.Name(), err); err != nil {
 			return err

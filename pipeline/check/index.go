@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -35,18 +36,19 @@ func (c *check) checkIndex(ctx context.Context) error {
 	by := c.log.Authors()
 	contested := false
 	var runs []archive.Name
-	for _, run := range c.repo.Runs(c.log) {
-		packs, err := c.repo.LoadRun(ctx, run)
-		if err := c.note(ctx, archive.Runs.Object(run), err); err != nil {
-			return err
-		}
-		if err != nil {
-			continue
-		}
-		runs = append(runs, run)
-		c.index.Add(packs...)
-		for _, p := range packs {
-			contested = c.hear(p, by[run]) || contested
+	for names := range slices.Chunk(c.repo.Runs(c.log), runsAtOnce) {
+		for i, r := range c.loadRuns(ctx, names) {
+			if err := c.note(ctx, archive.Runs.Object(names[i]), r.err); err != nil {
+				return err
+			}
+			if r.err != nil {
+				continue
+			}
+			runs = append(runs, names[i])
+			c.index.Add(r.packs...)
+			for _, p := range r.packs {
+				contested = c.hear(p, by[names[i]]) || contested
+			}
 		}
 	}
 	c.noteClosed()
@@ -54,6 +56,26 @@ func (c *check) checkIndex(ctx context.Context) error {
 		return nil
 	}
 	return c.settle(ctx, runs, by)
+}
+
+// runsAtOnce bounds what index runs take in memory.
+const runsAtOnce = 8
+
+// loaded is an index run, or why it cannot be had.
+type loaded struct {
+	packs []archive.RunPack
+	err   error
+}
+
+// loadRuns loads some index runs at once.
+func (c *check) loadRuns(ctx context.Context, names []archive.Name) []loaded {
+	all := make([]loaded, len(names))
+	var group sync.WaitGroup
+	for i, name := range names {
+		group.Go(func() { all[i].packs, all[i].err = c.repo.LoadRun(ctx, name) })
+	}
+	group.Wait()
+	return all
 }
 
 // hear notes what writers say of a pack, and tells whether it is contested.
