@@ -225,6 +225,9 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	}
 	summary := summarize(snapshot, o, time.Since(begun))
 	summary.Requests = storage.Counts.Totals()
+	if !o.DryRun {
+		rememberBackup(repo.Cache, &summary, time.Now())
+	}
 	a.out.Summary(summary, summary.text(snapshot))
 	a.tellRequests(summary.Requests)
 	if err == nil && !snapshot.Complete() {

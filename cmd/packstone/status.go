@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
@@ -27,6 +28,8 @@ type statusMessage struct {
 	Bytes      uint64         `json:"total_size" doc:"Their bytes."`
 	Problems   []string       `json:"problems" doc:"What is wrong with records."`
 	Unknown    []string       `json:"unknown" doc:"What cannot be told with the keys at hand."`
+	Requests   count.Totals   `json:"requests" doc:"Requests of this command to the storage."`
+	LastBackup *lastBackup    `json:"last_backup,omitempty" doc:"The last backup from this machine, as its cache remembers it."`
 }
 
 // statusSet is the last snapshot of a set of a host.
@@ -70,12 +73,13 @@ func newStatus(a *app) *cobra.Command {
 			return err
 		}
 		a.out.Message("repository_status", m, m.text())
+		a.tellRequests(m.Requests)
 		return a.out.Err()
 	})
 }
 
 func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error) {
-	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.EvenBroken)
+	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.EvenBroken)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +105,7 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	for _, open := range s.Sessions {
 		m.Sessions = append(m.Sessions, statusOpen(open))
 	}
+	m.Requests, m.LastBackup = storage.Counts.Totals(), recallBackup(repo.Cache)
 	return m, nil
 }
 
@@ -114,6 +119,9 @@ func (m *statusMessage) text() string {
 		if text := table.String(); text != "" {
 			b.WriteString("\n" + text)
 		}
+	}
+	if m.LastBackup != nil {
+		b.WriteString("\n" + m.LastBackup.text())
 	}
 	for _, s := range m.Sessions {
 		fmt.Fprintf(&b, "\nsession %s: running or killed since %s", s.Lane, output.Time(s.Since))

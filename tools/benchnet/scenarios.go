@@ -156,7 +156,7 @@ func (b *bench) share(trips, atOnce int) time.Duration {
 // ofConnections are scenarios of requests in flight.
 func (b *bench) ofConnections() []scenario {
 	first := scenario{"connections", "1.5 times the best", []server{s3}, []func() error{b.makeMixed}, nil}
-	back := scenario{"connections, restore", "1.5 times the best", []server{s3}, nil, nil}
+	back := scenario{"connections restored", "1.5 times the best", []server{s3}, nil, nil}
 	for _, n := range []int{0, 2, 8, 16, 32, 64} {
 		name, repository := fmt.Sprintf("packstone, %d", n), fmt.Sprintf("%sc%d", distant, n)
 		if n == 0 {
