@@ -122,25 +122,38 @@ func (l *Listing) problem(err error) {
 
 // addLinks finds out by LIST where links lead that MLSD only calls links, and those that it does not show because they lead nowhere.
 func (c *Conn) addLinks(path string, l *Listing) error {
-	known := map[string]*Entry{}
-	for i := range l.Entries {
-		known[l.Entries[i].Name] = &l.Entries[i]
-	}
-	var more []Entry
+	var links []Entry
+	now := time.Now()
 	err := c.inside(path, func() error {
-		text, err := c.listAll()
-		for _, line := range text {
-			e, ok, err := ParseList(line, time.Now(), time.UTC)
-			if ok && err == nil && e.Kind == Link && !e.tell(known) {
-				more = append(more, e)
+		return c.listAll(func(line string) {
+			if e, ok, err := ParseList(line, now, time.UTC); ok && err == nil && e.Kind == Link {
+				links = append(links, e)
 			}
-		}
-		return err
+		})
 	})
-	for _, e := range more {
-		l.addLink(path, e)
+	known := l.named(links)
+	for _, e := range links {
+		if !e.tell(known) {
+			l.addLink(path, e)
+		}
 	}
 	return broken(err)
+}
+
+// named finds the entries that links of another listing may be.
+func (l *Listing) named(links []Entry) map[string]*Entry {
+	known := map[string]*Entry{}
+	for _, e := range links {
+		for _, reading := range e.readings() {
+			known[reading.Name] = nil
+		}
+	}
+	for i := range l.Entries {
+		if _, asked := known[l.Entries[i].Name]; asked {
+			known[l.Entries[i].Name] = &l.Entries[i]
+		}
+	}
+	return known
 }
 
 // tell gives the link of e's name its target; false if there is nothing of that name.
@@ -212,63 +225,62 @@ func (c *Conn) inside(path string, f func() error) error {
 	return f()
 }
 
-// listing runs LIST where the connection is and returns its lines.
-func (c *Conn) listing(argument string) ([]string, error) {
+// listing runs LIST where the connection is, hands out its lines, and says how many there were.
+func (c *Conn) listing(argument string, take func(line string)) (lines int, err error) {
 	conn, err := c.lister()
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	var all []string
-	c.take = func(line string) error { all = append(all, line); return nil }
+	c.take = func(line string) error {
+		lines++
+		take(line)
+		return nil
+	}
 	defer func() { c.take = nil }()
 	_, err = conn.List(argument)
 	if err = endless(err); err == errEndless {
-		return nil, err
+		return lines, err
 	}
 	// This is how vsftpd says that it may not.
 	if err == nil && strings.Contains(lastLine(c.control.last), "failed to open directory") {
-		return nil, fs.ErrPermission
+		return lines, fs.ErrPermission
 	}
-	return all, err
+	return lines, err
 }
 
 func (c *Conn) listLines(path string) (Listing, error) {
-	var text []string
+	var l Listing
+	now, location := time.Now(), c.location()
 	err := c.inside(path, func() error {
-		var err error
-		text, err = c.listAll()
-		return err
+		return c.listAll(func(line string) {
+			e, ok, err := ParseList(line, now, location)
+			switch {
+			case ok && e.Kind == Link:
+				l.addLink(path, e)
+			case ok || err != nil:
+				l.add(path, e, err)
+			}
+		})
 	})
 	if err != nil {
 		return Listing{}, err
-	}
-	var l Listing
-	now, location := time.Now(), c.location()
-	for _, line := range text {
-		e, ok, err := ParseList(line, now, location)
-		switch {
-		case ok && e.Kind == Link:
-			l.addLink(path, e)
-		case ok || err != nil:
-			l.add(path, e, err)
-		}
 	}
 	return l, c.exactTimes(path, &l)
 }
 
 // listAll lists with hidden files. A server that takes "-a" for a name is asked without.
-func (c *Conn) listAll() ([]string, error) {
+func (c *Conn) listAll(take func(line string)) error {
 	if !c.lacks("LIST -a") {
-		text, err := c.listing("-a")
-		if IsBroken(err) || err == errEndless || errors.Is(err, fs.ErrPermission) || err == nil && len(text) > 0 {
-			return text, err
+		lines, err := c.listing("-a", take)
+		if IsBroken(err) || err == errEndless || errors.Is(err, fs.ErrPermission) || lines > 0 {
+			return err
 		}
 	}
-	text, err := c.listing("")
-	if err == nil && len(text) > 0 {
+	lines, err := c.listing("", take)
+	if err == nil && lines > 0 {
 		c.notes("LIST -a")
 	}
-	return text, err
+	return err
 }
 
 // window is how many commands are sent before their answers are waited for.
