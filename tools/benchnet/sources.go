@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -79,17 +79,18 @@ func (b *bench) upload(dir, bucket string) error {
 	return nil
 }
 
-// old makes a file of random bytes.
-func old(name string, size int64, seed uint64) error {
-	var content bytes.Buffer
-	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), 1})
-	if _, err := io.CopyN(&content, random, size); err != nil {
-		return err
-	}
+// old makes a file of random bytes that is an hour old. It keeps nothing of it: what a process holds counts for those that it starts.
+func old(name string, size int64, seed uint64) (err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(name, content.Bytes(), 0o644); err != nil {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), 1})
+	_, err = io.CopyN(file, random, size)
+	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	hourAgo := time.Now().Add(-time.Hour)
