@@ -55,6 +55,8 @@ func TestWhatIsLostOnTheWayIsNamedAndNothingElse(t *testing.T) {
 		"defaults that are no values of their columns": {lite, `CREATE TABLE t (id INTEGER PRIMARY KEY, b bool DEFAULT 'false', i int DEFAULT 'none', d datetime DEFAULT 'never', g datetime DEFAULT '2024-02-03 04:05:06', n int DEFAULT '7'); INSERT INTO t VALUES (1, 5, 2, '2024-01-01 00:00:00', '2024-01-01 00:00:00', 3)`,
 			map[string]lost{lite: {}, pg: {"default t.b": database.CodeDefaultLost, "default t.i": database.CodeDefaultLost, "default t.d": database.CodeDefaultLost},
 				my: {"default t.b": database.CodeDefaultLost, "default t.i": database.CodeDefaultLost, "default t.d": database.CodeDefaultLost}}},
+		"a computed column that is not null": {pg, `CREATE TABLE t (id int PRIMARY KEY, n int, late bool NOT NULL GENERATED ALWAYS AS (n IS NULL) STORED, twice int NOT NULL GENERATED ALWAYS AS (id + id) STORED); INSERT INTO t VALUES (1, 2), (2, NULL)`,
+			map[string]lost{my: {"column public.t.late": database.CodeCheckLost, "column public.t.twice": database.CodeCheckLost}, lite: {"column public.t.late": database.CodeGeneratedPlain}, pg: {}}},
 		"mixed contents": {lite, `CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 1), (2, 'x'), (3, 1.5), (4, NULL)`,
 			map[string]lost{lite: {}, pg: {"column t.v": database.CodeTypeChanged}, my: {"column t.v": database.CodeTypeChanged}}},
 		"a primary key with nulls": {lite, `CREATE TABLE t (a int, b int, PRIMARY KEY (a, b)); INSERT INTO t VALUES (1, NULL), (1, NULL), (2, 3)`,

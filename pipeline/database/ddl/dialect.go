@@ -49,6 +49,8 @@ type Dialect struct {
 	StepOne bool
 	// StoredOnly says that computed columns are stored.
 	StoredOnly bool
+	// ComputedNotNull says that computed columns may be NOT NULL.
+	ComputedNotNull bool
 	// ComputedDefaults says that a default may be an expression.
 	ComputedDefaults bool
 

@@ -115,7 +115,7 @@ func (m *mapper) definition(d *Draft, i int) (sql string, lost database.Finding)
 	switch {
 	case c.Generated != nil:
 		if computed, ok := m.generated(d, i); ok {
-			return computed, lost
+			return m.computedNotNull(computed, out)
 		}
 		lost = weaker(database.CodeGeneratedPlain, "a generated column becomes a plain one that holds the values")
 	case c.Identity != nil:
@@ -135,6 +135,18 @@ func (m *mapper) definition(d *Draft, i int) (sql string, lost database.Finding)
 		return sql + " NOT NULL", lost
 	}
 	return sql + m.Null, lost
+}
+
+// computedNotNull forbids null in a computed column where the engine can.
+func (m *mapper) computedNotNull(sql string, out *database.Column) (string, database.Finding) {
+	switch {
+	case !out.NotNull:
+		return sql, database.Finding{}
+	case m.ComputedNotNull:
+		return sql + " NOT NULL", database.Finding{}
+	}
+	out.NotNull = false
+	return sql, weaker(database.CodeCheckLost, "null is allowed, since no computed column forbids it here")
 }
 
 func (m *mapper) generated(d *Draft, i int) (string, bool) {

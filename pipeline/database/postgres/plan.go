@@ -39,7 +39,7 @@ func dialect() *ddl.Dialect {
 		},
 		Namespace: "public", Schemas: true, Columnless: true,
 		Nulls: ddl.NullsChosen, Deferral: true, KeyDeferral: true, MatchFull: true, NotValid: &[2]string{"", " NOT VALID"}, Refers: ddl.ToIndexes,
-		Counters: ddl.CountsAny, StoredOnly: true, ComputedDefaults: true,
+		Counters: ddl.CountsAny, StoredOnly: true, ComputedDefaults: true, ComputedNotNull: true,
 		Filtered: true, Include: true, Expressions: true,
 		LargeObjects: true,
 		Type:         mapType,

@@ -102,7 +102,7 @@ func dialect(source string) *ddl.Dialect {
 		Uniques: ddl.AsIndex, Refers: ddl.ToIndexes,
 		Deferral: true, Lenient: true,
 		Counters: ddl.CountsRow, StepOne: true,
-		Filtered: true, Expressions: true,
+		Filtered: true, Expressions: true, ComputedNotNull: true,
 		Type:       func(a ddl.Asked) ddl.Mapped { return mapType(a, source) },
 		Now:        nowSQL,
 		Literal:    literalSQL,
