@@ -44,6 +44,8 @@ type Schema struct {
 	// FromFile says that it was read from an export, which anybody may have
 	// written. A snapshot of one says so too.
 	FromFile bool `json:"from_file,omitempty"`
+	// Losses are findings about what no reading of the database has: a stored schema keeps them.
+	Losses []Finding `json:"losses,omitempty"`
 	// Findings are what the source itself cannot promise, such as a table that
 	// stands outside the snapshot. They belong to one reading of the database.
 	Findings []Finding `json:"-"`

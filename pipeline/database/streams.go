@@ -47,6 +47,7 @@ func OpenStreams(files fs.FS, opts SourceOptions) (Source, error) {
 	if err := s.schema.Sound(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", SchemaEntry, err)
 	}
+	s.schema.Findings = s.schema.Losses
 	if data, err = fs.ReadFile(files, TablesEntry); err != nil {
 		return nil, fmt.Errorf("open row streams: %w", err)
 	}

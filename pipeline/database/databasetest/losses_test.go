@@ -48,6 +48,8 @@ func TestWhatIsLostOnTheWayIsNamedAndNothingElse(t *testing.T) {
 	}{
 		"rows without a parent": {lite, `CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id)); INSERT INTO c VALUES (1, 99)`,
 			map[string]lost{lite: {"foreign key c.c_fk1": database.CodeOrphans}, pg: {"foreign key c.c_fk1": database.CodeOrphans}, my: {"foreign key c.c_fk1": database.CodeOrphans}}},
+		"rows that came while checks were off": {pg, `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p); SET session_replication_role = replica; INSERT INTO c VALUES (1, 99)`,
+			map[string]lost{lite: {"foreign key public.c.c_p_fkey": database.CodeOrphans}, pg: {"foreign key public.c.c_p_fkey": database.CodeOrphans}, my: {"foreign key public.c.c_p_fkey": database.CodeOrphans}}},
 		"a parent that is not unique": {lite, `CREATE TABLE p (a, b); CREATE TABLE c (a REFERENCES p (a)); INSERT INTO p VALUES (1, 2); INSERT INTO c VALUES (1)`,
 			map[string]lost{lite: {}, pg: {"foreign key c.c_fk1": database.CodeForeignKeyLost}}},
 		"defaults": {lite, `CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT DEFAULT "pen""ding", b TEXT DEFAULT word, c INT DEFAULT +5, d INT DEFAULT 0x10); INSERT INTO t (id) VALUES (1)`,

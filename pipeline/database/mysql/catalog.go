@@ -236,7 +236,7 @@ func (c *catalog) readDefinitions(ctx context.Context, s *session) error {
 		case err != nil:
 			return fmt.Errorf("%s %s: %w", strings.ToLower(what), r.name, err)
 		default:
-			r.create = hexDefaults(row[1])
+			r.create = ownCounters(hexDefaults(row[1]), c.name)
 			c.readForeignKeys(r)
 		}
 		if what == "VIEW" && r.create != "" {

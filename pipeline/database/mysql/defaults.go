@@ -34,6 +34,30 @@ func hexDefaults(create string) string {
 	return out.String()
 }
 
+// ownCounters takes the name of the database off sequences by which columns count: the server puts
+// it there, and a copy has another.
+func ownCounters(create, database string) string {
+	const call = "nextval("
+	own := quote(database) + "."
+	var out strings.Builder
+	for rest := create; rest != ""; {
+		after := rest[1:]
+		switch {
+		case rest[0] == '`':
+			_, after = cutName(rest)
+		case rest[0] == '\'':
+			_, after = cutLiteral(rest)
+		case strings.HasPrefix(rest, call+own):
+			out.WriteString(call)
+			rest = rest[len(call)+len(own):]
+			continue
+		}
+		out.WriteString(rest[:len(rest)-len(after)])
+		rest = after
+	}
+	return out.String()
+}
+
 var nextOf = regexp.MustCompile("(?i)nextval\\(`((?:[^`]|``)+)`\\.`((?:[^`]|``)+)`\\)")
 
 // strangeCounters names defaults that count by a sequence of another database.

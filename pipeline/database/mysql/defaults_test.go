@@ -14,3 +14,16 @@ func TestDefaultsThatAreNoTextAreSpeltByTheirBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestSequencesOfTheDatabaseItselfLoseItsName(t *testing.T) {
+	for in, want := range map[string]string{
+		"`id` int DEFAULT nextval(`d`.`s`)":                      "`id` int DEFAULT nextval(`s`)",
+		"`id` int DEFAULT nextval(`e`.`s`)":                      "`id` int DEFAULT nextval(`e`.`s`)",
+		"`id` int DEFAULT (nextval(`d`.`s`) + nextval(`d`.`s`))": "`id` int DEFAULT (nextval(`s`) + nextval(`s`))",
+		"`nextval(``d``.` text DEFAULT 'nextval(`d`.`s`)'":       "`nextval(``d``.` text DEFAULT 'nextval(`d`.`s`)'",
+	} {
+		if got := ownCounters(in, "d"); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (c *catalog) findings() []database.Finding {
 		if r.kind == "SYSTEM VERSIONED" {
 			out = append(out, database.Finding{
 				Object: id, Status: database.Approximated, Code: database.CodeHistory,
-				Reason: "only its current rows are copied, not their history",
+				Reason: "only its current rows are copied, not their history, and the times of rows begin anew",
 			})
 		}
 	}

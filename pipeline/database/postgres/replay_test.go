@@ -74,6 +74,25 @@ func TestAConstraintThatCannotBeMadeIsListed(t *testing.T) {
 	}
 }
 
+func TestRowsThatCameWhileChecksWereOffComeBack(t *testing.T) {
+	from, to := postgrestest.Database(t), postgrestest.Database(t)
+	postgrestest.Exec(t, from, `CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p); CREATE TABLE fine (p int REFERENCES p);
+		CREATE TABLE d (p int REFERENCES p) PARTITION BY RANGE (p); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9);
+		SET session_replication_role = replica; INSERT INTO p VALUES (1); INSERT INTO c VALUES (1), (99); INSERT INTO d VALUES (1), (8); INSERT INTO fine VALUES (1)`)
+	report := into(t, from, to, convert.Options{})
+	for object, want := range map[string]database.Status{ // before PostgreSQL 18 a partitioned table's key cannot be NOT VALID
+		"foreign key public.c.c_p_fkey": database.Approximated, "foreign key public.d.d_p_fkey": database.Dropped, "foreign key public.fine.fine_p_fkey": database.Exact,
+	} {
+		if f := found(report, object); f.Status != want {
+			t.Errorf("the finding about %s is %v, want %s", object, f, want)
+		}
+	}
+	const keys = `SELECT string_agg(conname || ' ' || convalidated, ', ' ORDER BY conname) FROM pg_constraint WHERE contype = 'f'`
+	if got, want := query(t, to, keys), "c_p_fkey false, fine_p_fkey true"; got != want {
+		t.Errorf("the keys are %s, want %s", got, want)
+	}
+}
+
 func TestACheckThatWasNotValidStaysSo(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	postgrestest.Exec(t, from, `CREATE TABLE t (n int); INSERT INTO t VALUES (-1); ALTER TABLE t ADD CONSTRAINT positive CHECK (n > 0) NOT VALID`)

@@ -255,15 +255,26 @@ func (t *target) make(ctx context.Context, s statement) (*database.Finding, erro
 	if s.object.Kind == "check" && !strings.HasSuffix(s.sql, " NOT VALID") && t.attempt(ctx, s.sql+" NOT VALID") == nil {
 		return &database.Finding{Object: s.object, Status: database.Approximated, Code: database.CodeMadeOther, Reason: "it is there as NOT VALID, since it cannot be checked against the rows: " + err.Error()}, nil
 	}
-	if s.loose.Code != "" && broken(err) && t.attempt(ctx, s.sql+" NOT VALID") == nil {
-		f := s.loose
-		f.Reason += ": it is NOT VALID"
-		return &f, nil
+	if s.loose.Code != "" && broken(err) {
+		return t.makeLoose(ctx, s), nil
 	}
 	if s.vital && !expendable(s.object.Kind, err) {
 		return nil, err
 	}
 	return &database.Finding{Object: s.object, Status: database.Dropped, Code: database.CodeRefused, Reason: err.Error()}, nil
+}
+
+// makeLoose makes a foreign key that rows break. A partitioned table has none that is NOT VALID before
+// PostgreSQL 18.
+func (t *target) makeLoose(ctx context.Context, s statement) *database.Finding {
+	f := s.loose
+	f.Object = s.object
+	if err := t.attempt(ctx, s.sql+" NOT VALID"); err != nil {
+		f.Status, f.Reason = database.Dropped, f.Reason+": "+err.Error()
+		return &f
+	}
+	f.Reason += ": it is NOT VALID"
+	return &f
 }
 
 // isThere says that a statement is about a schema that was there before, whose owner is left alone.

@@ -2,6 +2,8 @@ package database
 
 import (
 	"context"
+	"maps"
+	"path"
 	"testing"
 
 	db "github.com/packstone/packstone/pipeline/database"
@@ -38,4 +40,37 @@ func TestMariaDBsSnapshotOutlivesATableThatIsGivenUp(t *testing.T) {
 		}
 		again.Close()
 	}
+}
+
+func TestWhatNoReadingOfMariaDBHasIsNamedByBackupAndRestore(t *testing.T) {
+	at, other := mysqltest.Database(t), mysqltest.Database(t)
+	mysqltest.Exec(t, other, "CREATE SEQUENCE far")
+	mysqltest.Exec(t, at, `CREATE TABLE sv (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING; INSERT INTO sv VALUES (1, 1); UPDATE sv SET v = 2; CREATE SEQUENCE near;
+		CREATE TABLE own (id INT DEFAULT NEXT VALUE FOR near, v INT); CREATE TABLE strange (id INT DEFAULT NEXT VALUE FOR `+path.Base(other.Reveal())+`.far, v INT)`)
+	k := newTaker(t, Options{Driver: mysql.Driver{}, At: at}, nil)
+	taken, err := k.run(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(k.problems) != 2 {
+		t.Errorf("the backup says %q, want two problems", k.problems)
+	}
+	to := mysqltest.Database(t)
+	dst, err := mysql.Driver{}.OpenTarget(t.Context(), to, db.TargetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dst.Close()
+	report, err := convert.Run(t.Context(), streams(t, taken), dst, convert.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]db.Code{}
+	for _, f := range report.Inexact() {
+		got[f.Object.String()] = f.Code
+	}
+	if want := map[string]db.Code{"table sv": db.CodeHistory, "default strange.id": db.CodeMoved}; !maps.Equal(got, want) {
+		t.Errorf("the restore says %v, want %v", report.Inexact(), want)
+	}
+	mysqltest.Exec(t, to, "INSERT INTO own (v) VALUES (1)")
 }

@@ -130,6 +130,11 @@ func (s *Source) begin(ctx context.Context) error {
 	if s.schema, err = s.reader.Schema(ctx); err != nil {
 		return fmt.Errorf("read the schema: %w", err)
 	}
+	for _, f := range s.schema.Findings {
+		if f.Code == db.CodeHistory || f.Code == db.CodeMoved {
+			s.schema.Losses = append(s.schema.Losses, f)
+		}
+	}
 	if s.schema.Sequences, err = s.reader.Sequences(ctx); err != nil {
 		return fmt.Errorf("read the counters: %w", err)
 	}
@@ -154,6 +159,9 @@ func (s *Source) tellLosses(v source.Visitor) {
 		if f.Status == db.Dropped {
 			v.Problem(db.SchemaEntry, errors.New(f.String()))
 		}
+	}
+	for _, f := range s.schema.Losses {
+		v.Problem(db.SchemaEntry, fmt.Errorf("%s is not kept as it is: %s", f.Object, f.Reason))
 	}
 	for _, o := range s.schema.Objects {
 		if len(o.DDL) == 0 && o.Lost != "" && o.Lost != db.PartOfTable && o.Lost != db.LeftOut {
