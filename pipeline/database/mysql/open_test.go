@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
 )
 
@@ -42,5 +43,76 @@ func TestOpeningAViewIsRefusedBeforeItRuns(t *testing.T) {
 	}
 	if _, err := os.Stat(mark); !os.IsNotExist(err) {
 		t.Errorf("a view ran: %v", err)
+	}
+}
+
+func TestASnapshotThatDDLHinderedCanBeBegunAnewByTheSameSessions(t *testing.T) {
+	ctx := context.Background()
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, "CREATE TABLE a (n INT); CREATE TABLE b (n INT)")
+	config, err := configure(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &source{name: config.DBName, readers: make(chan *session, 8)}
+	defer s.Close()
+	if err := s.connect(ctx, config, 8); err != nil {
+		t.Fatal(err)
+	}
+	locker, err := connect(ctx, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locker.close()
+	begin := func() error {
+		if err := s.list(ctx, s.all[0]); err != nil {
+			return err
+		}
+		return s.beginLocked(ctx, locker)
+	}
+	altered := hinder(t, at, config.DBName)
+	if err := begin(); !moving(err) {
+		t.Errorf("beside DDL: %v", err)
+	}
+	for i, one := range s.all {
+		if _, err := one.value(ctx, "SELECT 1"); err != nil {
+			t.Errorf("session %d is lost: %v", i, err)
+		}
+	}
+	altered()
+	if err := begin(); err != nil {
+		t.Errorf("after DDL: %v", err)
+	}
+}
+
+// hinder lets DDL wait for a table's readers, so that others wait for the DDL; what it returns ends that.
+func hinder(t *testing.T, at database.Location, name string) (end func()) {
+	t.Helper()
+	reader, err := mysqltest.Open(t, at).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Exec("SELECT n FROM b"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	db := mysqltest.Open(t, at)
+	go func() {
+		_, err := db.Exec("ALTER TABLE b ADD COLUMN more INT")
+		done <- err
+	}()
+	for waits := 0; waits == 0; {
+		err := mysqltest.Open(t, at).QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '" + name + "' AND STATE = 'Waiting for table metadata lock'").Scan(&waits)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		if err := reader.Rollback(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -130,9 +130,9 @@ func (s *source) beginLocked(ctx context.Context, locker *session) (err error) {
 	if err != nil {
 		return fmt.Errorf("hold up commits for a moment: %w", err)
 	}
-	g, together := errgroup.WithContext(ctx)
+	var g errgroup.Group // none is stopped by another's failure: a session that is stopped is lost, and another try needs it
 	for _, one := range s.all {
-		g.Go(func() error { return s.begin(together, one, 0) })
+		g.Go(func() error { return s.begin(ctx, one, 0) })
 	}
 	err = g.Wait()
 	if err == nil {
