@@ -3,8 +3,10 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -40,8 +42,26 @@ func TestSoakServersKilledWithTwentyThousandFiles(t *testing.T) {
 	eachServer(t, func(t *testing.T, from, to *fileServer) {
 		platformFiles(t, from.disk, 20_000)
 		from.own(t)
-		newStation(t, from).outlive(from, to)
+		newStation(t, from).outlive(from, to, 20_000)
 	})
+}
+
+func bytesIn(t testing.TB, dir string) (total int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
 }
 
 func countFiles(t *testing.T, dir string) (n int) {

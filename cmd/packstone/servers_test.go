@@ -31,7 +31,7 @@ type fileServer struct {
 	kill     func()
 	start    func(t testing.TB)
 	proxy    *countingProxy // what url names; data of FTP goes beside it
-	tenth    int64          // about a tenth of the bytes by which a client asks for 600 files; a third of it is less than a listing takes
+	perFile  int64          // at least so many bytes a client sends for each file that it asks for, and a thirtieth of them to list it
 	// fetched and stored are the files and bytes that went over the wire so far. Where a server does not log them, files is -1 and
 	// bytes are all that came through.
 	fetched, stored func() (files int, bytes int64)
@@ -75,11 +75,11 @@ func ftpServer(t testing.TB, s *ftptest.Server, scheme string) *fileServer {
 	proxy := startProxy(t, s.Port)
 	server := &fileServer{
 		disk: s.Disk, url: fmt.Sprintf("%s://%s@127.0.0.1:%d%s", scheme, s.LoginUser(), proxy.port, s.Path), settings: ", password_file: " + password,
-		env: []string{"PACKSTONE_REMOTE_PASSWORD_FILE=" + password}, own: s.Own, kill: func() { s.Kill() }, start: s.Start, proxy: proxy, tenth: 6 << 10,
+		env: []string{"PACKSTONE_REMOTE_PASSWORD_FILE=" + password}, own: s.Own, kill: func() { s.Kill() }, start: s.Start, proxy: proxy, perFile: 90,
 		fetched: count(false), stored: count(true), noModes: s.LoginUser() == "anonymous",
 	}
 	if scheme != "ftp" {
-		server.tenth *= 2
+		server.perFile *= 2
 		server.settings += ", ca_file: " + s.CAFile()
 		server.env = append(server.env, "PACKSTONE_REMOTE_CA_FILE="+s.CAFile())
 	}
@@ -102,7 +102,7 @@ func sshKind(t testing.TB) *fileServer {
 	return &fileServer{
 		disk: s.Disk, url: fmt.Sprintf("sftp://%s@127.0.0.1:%d%s", s.Client().User, proxy.port, s.Disk), settings: ", known_hosts: " + file + ", key_file: " + s.KeyFile,
 		env: []string{"PACKSTONE_REMOTE_KNOWN_HOSTS=" + file, "PACKSTONE_REMOTE_KEY_FILE=" + s.KeyFile},
-		own: func(testing.TB) {}, kill: func() { s.Kill() }, start: s.Restart, proxy: proxy, tenth: 30 << 10,
+		own: func(testing.TB) {}, kill: func() { s.Kill() }, start: s.Restart, proxy: proxy, perFile: 480,
 		fetched: func() (int, int64) { return -1, proxy.down.Load() }, stored: func() (int, int64) { return -1, proxy.up.Load() },
 	}
 }
@@ -545,16 +545,15 @@ func TestABackupAndARestoreOutliveServersThatAreKilledAndStartedAgain(t *testing
 	eachServer(t, func(t *testing.T, from, to *fileServer) {
 		platformFiles(t, from.disk, 600)
 		from.own(t)
-		s := newStation(t, from)
-		s.outlive(from, to)
+		newStation(t, from).outlive(from, to, 600)
 	})
 }
 
-// outlive kills the one server while it is listed and read, and the other while it is listed and written.
-func (s *station) outlive(from, to *fileServer) {
+// outlive kills the one server while it is listed and n files are read, and the other while it is listed and they are written.
+func (s *station) outlive(from, to *fileServer, n int64) {
 	s.t.Helper()
-	s.whileKilling(from, from.transferring(), 0, nil, "backup", "all")
-	s.whileKilling(from, from.listOnly(), 0, nil, "backup", "all")
+	s.whileKilling(from, from.whileTransferring(n), 0, nil, "backup", "all")
+	s.whileKilling(from, from.whileListing(n), 0, nil, "backup", "all")
 	if to == nil {
 		return
 	}
@@ -562,17 +561,19 @@ func (s *station) outlive(from, to *fileServer) {
 	if to.noModes {
 		done = exitMissing
 	}
-	s.whileKilling(to, to.transferring(), done, to.env, "restore", "latest", "--to", to.url)
+	s.whileKilling(to, to.whileTransferring(n), done, to.env, "restore", "latest", "--to", to.url)
 	s.same(from.disk, filepath.Join(to.disk, "files"), to)
-	s.whileKilling(to, to.listOnly(), done, to.env, "restore", "latest", "--to", to.url)
+	s.whileKilling(to, to.whileListing(n), done, to.env, "restore", "latest", "--to", to.url)
 	s.same(from.disk, filepath.Join(to.disk, "files"), to)
 }
 
-// listOnly and transferring are when a server is killed: after how many bytes of a client, and after how many more the next time.
-func (f *fileServer) listOnly() []int64 { return []int64{f.tenth / 3} }
+// whileListing and whileTransferring are when a server of n files is killed: after how many bytes of a client, and after how many more the
+// next time.
+func (f *fileServer) whileListing(n int64) []int64 { return []int64{f.perFile * n / 30} }
 
-func (f *fileServer) transferring() []int64 {
-	return []int64{f.tenth / 3, f.tenth, f.tenth, f.tenth, f.tenth}
+func (f *fileServer) whileTransferring(n int64) []int64 {
+	tenth := f.perFile * n / 10
+	return []int64{tenth / 3, tenth, tenth, tenth, tenth}
 }
 
 // whileKilling runs the program, and kills the server and starts it again at each of some points. The program must end with want.
