@@ -26,7 +26,7 @@ func (r *restoring) isDatabase(s *catalog.SourceState) bool {
 
 // openStreams opens the rows of a database in the snapshot.
 func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState) (database.Source, error) {
-	t, fetcher, err := r.tree(s)
+	t, fetcher, err := r.legs.Open(s)
 	if err != nil {
 		return nil, err
 	}

@@ -13,12 +13,10 @@ import (
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
-	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -140,6 +138,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 		return err
 	}
 	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, snapshot: snapshot, from: from, o: o}
+	r.legs = r.newLegs()
 	return r.restore(ctx)
 }
 
@@ -222,12 +221,9 @@ type restoring struct {
 	path     string // below the source, where one is named
 	o        restoreOptions
 	way      []comeback // for --in-place
-	legs     []leg
-	pages    fetch.RecentPages
+	legs     *restore.Legs
 	base     target.Target // below which each source has a folder
-	targets  []target.Target
-	doubts   []string // why somebody should be asked
-	doubted  bool
+	doubts   []string      // why somebody should be asked
 	progress pipeline.Progress
 	total    restore.Result
 	warned   atomic.Uint64
@@ -245,7 +241,7 @@ func (r *restoring) restore(ctx context.Context) error {
 	if err == nil {
 		err = r.run(ctx)
 	}
-	if err := errors.Join(err, r.closeTargets(ctx)); err != nil {
+	if err := errors.Join(err, r.legs.Close(ctx)); err != nil {
 		return err
 	}
 	r.tellLent()
@@ -315,7 +311,7 @@ func (r *restoring) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.sources, r.path = at.Sources, at.Path
+	r.sources, r.path, r.legs.Path = at.Sources, at.Path, at.Path
 	if len(r.o.toCommand) > 0 && len(r.sources) > 1 {
 		return usage("--to-command gives one file to a command: name it as SNAPSHOT:SOURCE/FILE")
 	}
@@ -340,34 +336,7 @@ func (r *restoring) run(ctx context.Context) error {
 		return err
 	}
 	defer r.out.Progress(backupCounts(&r.progress))()
-	for _, l := range r.legs {
-		if err := r.bringBack(ctx, l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *restoring) bringBack(ctx context.Context, l leg) error {
-	if l.restored == nil {
-		return r.database(ctx, l.source)
-	}
-	result, err := l.restored.Run(ctx)
-	r.total.Add(result)
-	return err
-}
-
-// fewPages is how many bytes of pages are kept young while a tree is gone through from its beginning to its end, a few times.
-const fewPages = 1 << 20
-
-// tree opens the tree of a source.
-func (r *restoring) tree(source *catalog.SourceState) (*tree.Tree, *fetch.Fetcher, error) {
-	fetcher, err := fetch.New(r.repo, r.snapshot.Domain, r.fetchOptions())
-	if err != nil {
-		return nil, nil, err
-	}
-	r.pages.Most = fewPages
-	return tree.Open(source.Root, r.pages.Load(fetcher.Pages()), tree.OpenOptions{Marks: r.o.remove}), fetcher, nil
+	return r.legs.Run(ctx, &r.total)
 }
 
 func (r *restoring) dry() bool { return r.flags.dryRun }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
@@ -93,7 +91,8 @@ func (r *restoring) findPlace(ctx context.Context, settings *config.Config, sour
 	for _, part := range parts {
 		back.places = append(back.places, restore.Place{Below: part.Below, Path: part.Path, OpenAt: r.openerOf(part, source), Taken: r.takenFrom(part)})
 	}
-	return back, r.checkPlaces(ctx, &back)
+	back.places, err = r.legs.CheckPlaces(ctx, source, back.places)
+	return back, err
 }
 
 // openerOf opens the place of a part of a source.
@@ -105,24 +104,6 @@ func (r *restoring) openerOf(part config.Part, source *catalog.SourceState) func
 		}
 		return part.Open(ctx, file, opts)
 	}
-}
-
-// checkPlaces keeps the places of a source that were asked for, and makes sure that the snapshot has them and nothing else.
-func (r *restoring) checkPlaces(ctx context.Context, back *comeback) error {
-	t, _, err := r.tree(back.source)
-	if err != nil {
-		return err
-	}
-	if err := r.findSpot(ctx, t, back.source); err != nil {
-		return err
-	}
-	if back.source.Name != catalog.AdHoc {
-		if err := restore.CheckPlaced(ctx, t, back.places, back.source.Name, r.path); err != nil {
-			return err
-		}
-	}
-	back.places, err = restore.Wanted(back.places, back.source.Name, r.path)
-	return err
 }
 
 // tellPlace says where a source comes back to, and whether that is another place than it was at.
@@ -172,25 +153,8 @@ func (r *restoring) openPlaces(ctx context.Context) error {
 		if back.database != nil {
 			continue
 		}
-		t, fetcher, err := r.tree(back.source)
-		if err != nil {
+		if err := r.legs.AddPlaces(ctx, back.source, back.places); err != nil {
 			return err
-		}
-		for _, place := range back.places {
-			w := writing{below: place.Below, server: place.Path == "", taken: place.Taken}
-			if entry.Within(r.path, w.below) {
-				w.below = r.path
-			}
-			to, err := r.opened(place.Open(ctx, t))
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // the snapshot lacks this part: a component of later
-			}
-			if err != nil {
-				return refusedPath(err)
-			}
-			if err := r.addLeg(ctx, back.source, t, fetcher, to, w); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

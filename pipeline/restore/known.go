@@ -29,13 +29,6 @@ const (
 	doubtProblems = "an older version made this snapshot, which did not note all that it could not read: --delete removes nothing"
 )
 
-// Know fills in what a snapshot knows of a source, whose tree is t, and returns what --delete cannot tell.
-func (o *Options) Know(ctx context.Context, s *catalog.SourceState, t *tree.Tree) (doubt string, err error) {
-	known, err := KnowledgeOf(ctx, s, t)
-	o.Roots, o.Unknown, o.Excluded = known.Roots, known.Unknown, known.Excluded
-	return known.Doubt, err
-}
-
 // KnowledgeOf says what a snapshot knows of a source, whose tree is t.
 func KnowledgeOf(ctx context.Context, s *catalog.SourceState, t *tree.Tree) (Knowledge, error) {
 	var k Knowledge

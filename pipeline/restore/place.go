@@ -98,9 +98,9 @@ func (p Place) openFile(ctx context.Context, t *tree.Tree) (target.Target, error
 	return p.OpenAt(ctx, true)
 }
 
-// CheckOneFile makes sure that what lies at a spot, of one source, is one file that a command can be given: at the root of a tree, the one thing
+// checkOneFile makes sure that what lies at a spot, of one source, is one file that a command can be given: at the root of a tree, the one thing
 // that is in it, as in that of a command's output. catalog.ErrMisuse if it is something else.
-func CheckOneFile(ctx context.Context, t *tree.Tree, at catalog.Spot) error {
+func checkOneFile(ctx context.Context, t *tree.Tree, at catalog.Spot) error {
 	node, err := at.Node(ctx, t)
 	if err == nil && at.Path == "" {
 		node, err = onlyEntry(ctx, t)
