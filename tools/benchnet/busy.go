@@ -31,6 +31,8 @@ func limit(address, target string, most int) *busy {
 			r.Out.Host = r.In.Host // signatures are for it
 		},
 		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 2 * most},
+		// Who asks may go away: hedged requests do.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	server := &http.Server{Addr: address, Handler: b, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.ListenAndServe() }()
