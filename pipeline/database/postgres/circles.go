@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
 // A view may come to depend on itself, through others, when it is replaced. It is then made twice, as
@@ -47,6 +49,33 @@ func (l *lister) cutCircles(deps dependencies) []*item {
 			out = append(out, columns)
 		}
 		out = append(out, it)
+		if len(it.checks) > 0 && deps.reaches(it, same) {
+			out = append(out, checksAlone(it, deps)...)
+		}
+	}
+	return out
+}
+
+// checksAlone takes from a domain the checks that call functions of the domain. They become objects
+// of their own, which follow those functions.
+func checksAlone(it *item, deps dependencies) (out []*item) {
+	it.object.DDL[0] = strings.TrimSuffix(it.object.DDL[0], strings.Join(it.checks, ""))
+	all := append([]*item{it}, deps[it]...)
+	deps[it] = slices.DeleteFunc(slices.Clone(deps[it]), func(d *item) bool {
+		return deps.reaches(d, func(x *item) bool { return x == it })
+	})
+	for _, clause := range it.checks {
+		o := it.object
+		tokens, err := sqltext.Postgres.Tokens(clause)
+		if err != nil || len(tokens) < 2 {
+			continue // the server has written it
+		}
+		check := &item{rank: rankFunction, object: &database.Object{
+			ObjectID: named("domain check", o.Schema, o.Name+"."+tokens[1].Value), Phase: o.Phase, Owner: o.Owner,
+			DDL: []string{"ALTER DOMAIN " + qualified(o.Schema, o.Name) + " ADD" + clause},
+		}}
+		deps[check] = all
+		out = append(out, check)
 	}
 	return out
 }

@@ -40,3 +40,18 @@ func TestViewsThatDependOnThemselvesGetNoMoreRights(t *testing.T) {
 		t.Errorf("the finding about ca is %v", f)
 	}
 }
+
+func TestDomainsWhoseChecksCallTheirFunctionsComeBack(t *testing.T) {
+	from, to := postgrestest.Database(t), postgrestest.Database(t)
+	postgrestest.Exec(t, from, `CREATE DOMAIN d AS int NOT NULL CONSTRAINT small CHECK (VALUE < 100); CREATE FUNCTION lower(int) RETURNS d LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 - 50; END';
+		ALTER DOMAIN d ADD CONSTRAINT "is fine" CHECK (VALUE < 50 OR lower(VALUE) > 0); CREATE TABLE t (v d, w d[]); INSERT INTO t VALUES (1, '{2,60}'); CREATE DOMAIN e AS d CHECK (VALUE > 0)`)
+	for _, f := range into(t, from, to, convert.Options{}).Inexact() {
+		t.Error(f)
+	}
+	if a, b := dumpSchema(t, from), dumpSchema(t, to); a != b {
+		t.Errorf("schemas differ:\n%s", firstDifference(a, b))
+	}
+	if got := query(t, to, "SELECT count(*)::text FROM pg_constraint WHERE contypid = 'd'::regtype AND convalidated AND contype = 'c'"); got != "2" {
+		t.Errorf("%s checks of d are valid, want 2", got)
+	}
+}

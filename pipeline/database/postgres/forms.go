@@ -57,7 +57,7 @@ func definitions() map[string][]form {
 			{pattern: "create type $self as $group", alter: "TYPE"},
 		},
 		"domain":       {{pattern: "create domain $self as $list:tail", alter: "DOMAIN", check: domainForm}},
-		"domain check": {{pattern: "alter domain $called:domain add constraint $id:constraint check $group not valid", check: domainCheckForm}},
+		"domain check": {{pattern: "alter domain $called:domain add constraint $id:constraint check $group:expr [ not valid ]", check: domainCheckForm}},
 		"function":     {{pattern: "create [ or replace ] function $called:own $group:arguments $rest:tail", alter: "FUNCTION", check: functionForm}},
 		"procedure":    {{pattern: "create [ or replace ] procedure $called:own $group:arguments $rest:tail", alter: "PROCEDURE", check: functionForm}},
 		"aggregate":    {{pattern: "create aggregate $called:own $group:arguments $group", alter: "AGGREGATE", check: aggregateForm}},
@@ -227,9 +227,13 @@ func domainForm(r *replay, m *matched) error {
 	return nil
 }
 
-func domainCheckForm(_ *replay, m *matched) error {
+// domainCheckForm: a check that is valid is tried on all rows by whoever imports.
+func domainCheckForm(r *replay, m *matched) error {
 	if m.name("domain")+"."+m.name("constraint") != database.JoinName(m.object.Schema, m.object.Name) {
 		return errors.New("it is about another domain")
+	}
+	if tokens := m.Tokens; !tokens[len(tokens)-1].Is("valid") {
+		r.evaluated(m, "it", m.bound["expr"])
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ type item struct {
 	object *database.Object
 	// excluded says that the filter left it out.
 	excluded bool
+	checks   []string // clauses at the end of a domain's statement
 }
 
 // Ranks: what usually comes first.
@@ -177,14 +178,17 @@ func (l *lister) enums() {
 }
 
 func (l *lister) domains() {
-	l.query(3, `SELECT t.oid, n.nspname::text, t.typname::text,
+	l.query(4, `SELECT t.oid, n.nspname::text, t.typname::text,
 		format('CREATE DOMAIN %I.%I AS %s', n.nspname, t.typname, pg_catalog.format_type(t.typbasetype, t.typtypmod))
 		|| coalesce((SELECT format(' COLLATE %I.%I', cn.nspname, c.collname) FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace cn ON cn.oid = c.collnamespace JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype WHERE c.oid = t.typcollation AND t.typcollation <> b.typcollation), '')
-		|| coalesce(' DEFAULT ' || coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass), quote_literal(t.typdefault)), '') || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
-		|| coalesce((SELECT string_agg(format(' CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid)), '' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.convalidated AND k.contype = 'c'), '')
+		|| coalesce(' DEFAULT ' || coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass), quote_literal(t.typdefault)), '') || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END,
+		coalesce((SELECT string_agg(format(' CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid)), E'\x01' ORDER BY k.conname) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.convalidated AND k.contype = 'c'), '')
 		FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype = 'd' AND `+userType+` ORDER BY 2, 3`,
 		func(oid uint32, t []string) {
-			l.add(classType, oid, rankType, database.BeforeTables, named("domain", t[0], t[1]), t[2])
+			it := l.add(classType, oid, rankType, database.BeforeTables, named("domain", t[0], t[1]), t[2]+strings.ReplaceAll(t[3], "\x01", ""))
+			if t[3] != "" {
+				it.checks = strings.Split(t[3], "\x01")
+			}
 		})
 	l.query(4, `SELECT k.oid, n.nspname::text, t.typname::text, k.conname::text,
 		format('ALTER DOMAIN %I.%I ADD CONSTRAINT %I %s', n.nspname, t.typname, k.conname, pg_catalog.pg_get_constraintdef(k.oid))

@@ -267,11 +267,11 @@ const (
 func (r *replay) when(o *database.Object, list []*read) (stage, int) {
 	switch o.Kind {
 	case "extension", "extension rows", "schema", "collation", "type", "domain", "function", "procedure", "aggregate", "operator", "cast", "text search dictionary",
-		"text search configuration", "sequence", "table", "partition", "default", "view", "view query", "materialized view":
+		"text search configuration", "sequence", "table", "partition", "default", "view", "view query", "materialized view", "domain check":
 		if o.Phase == database.BeforeTables || o.Phase == database.Tables {
 			return atCreate, 0
 		}
-	case "primary key", "unique", "foreign key", "domain check", "not null":
+	case "primary key", "unique", "foreign key", "not null":
 	case "check", "index", "exclusion":
 		if slices.ContainsFunc(list, func(one *read) bool { return one.late }) {
 			return atLast, rankEvaluated
