@@ -112,7 +112,7 @@ func (l *Log) accusations() (list []Accusation) {
 		}
 	}
 	for _, a := range last {
-		if !l.has(a.hash) {
+		if !l.has(a.hash) && !l.rolled.vouches(a.Lane, a.hash, a.Sequence) {
 			list = append(list, a)
 		}
 	}

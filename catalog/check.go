@@ -27,7 +27,7 @@ func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error)
 	c.objects, gctx = errgroup.WithContext(ctx)
 	c.objects.SetLimit(fetches)
 	var listings errgroup.Group
-	for _, prefix := range []string{"sessions/", "domains/", "headers/", "gc/", "config/", "index/", "refs/"} {
+	for _, prefix := range []string{"sessions/", "domains/", "headers/", "gc/", "config/", "index/", "refs/", "roll/", "history/"} {
 		listings.Go(func() error { return c.list(gctx, prefix) })
 	}
 	listed := listings.Wait() // before the objects, whose Wait ends what lists
@@ -85,6 +85,12 @@ func isObject(name string) bool {
 	case "gc":
 		_, _, ok := parseRoundName(name)
 		return ok
+	case "roll":
+		_, ok := parseRoll(name)
+		return ok
+	case "history":
+		hash, err := archive.ParseName(rest)
+		return err == nil && hash.String() == rest
 	case "index", "refs":
 		hash, err := archive.ParseName(rest[strings.LastIndexByte(rest, '/')+1:])
 		return err == nil && archive.Kind(kind).Object(hash) == name
@@ -94,6 +100,9 @@ func isObject(name string) bool {
 
 func (r *Repository) checkObject(ctx context.Context, name string) error {
 	data, err := r.Store.Get(ctx, name, 0, -1, nil)
+	if errors.Is(err, store.ErrNotExist) && !strings.HasPrefix(name, "config/") && !strings.HasPrefix(name, "domains/") {
+		return nil // deleted since it was listed
+	}
 	if err != nil {
 		return err
 	}
@@ -109,9 +118,9 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 			return nil
 		}
 		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.owner)
-	case "gc":
+	case "gc", "roll":
 		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.deciders()...)
-	case "index", "refs":
+	case "index", "refs", "history":
 		if hash(data) != name[strings.LastIndexByte(name, '/')+1:] {
 			err = fmt.Errorf("its bytes do not have this hash: %w", archive.ErrDamaged)
 		}

@@ -184,7 +184,7 @@ const featureForget = "forget"
 const featureMoved = "moved"
 
 // knownFeatures are those of configs that this version knows how to act on.
-var knownFeatures = []string{featureMembers, featureForget, featureMoved}
+var knownFeatures = []string{featureMembers, featureForget, featureMoved, featureRollUp}
 
 // settle brings a config under today's rules. A program that does not know them would trust its writers for more.
 func (r *Repository) settle(c *Config) {

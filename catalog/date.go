@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"time"
 
 	"github.com/packstone/packstone/archive"
@@ -33,9 +34,13 @@ func (l *Log) date(mayBackdate map[string]bool) {
 	noted := l.notedDates()
 	lanes := map[Lane]*dating{}
 	for _, rec := range l.Records {
+		if rec.rolled != nil {
+			rec.dateAsRolled(noted[rec.Hash], mayBackdate[rec.Lane.Writer])
+			continue
+		}
 		d := lanes[rec.Lane]
 		if d == nil {
-			d = &dating{}
+			d = l.rolled.dating(rec.Lane)
 			lanes[rec.Lane] = d
 		}
 		d.date(rec, noted[rec.Hash], mayBackdate[rec.Lane.Writer])
@@ -60,6 +65,28 @@ func (d *dating) date(rec *Record, noted time.Time, mayBackdate bool) {
 	d.before, rec.began = rec.Date, d.began
 	if rec.Kind != Checkpoint {
 		d.began = time.Time{}
+	}
+}
+
+// dating begins after what is rolled up of a lane.
+func (l *rolled) dating(lane Lane) *dating {
+	if l == nil {
+		return &dating{}
+	}
+	floor := l.Lanes[lane.String()]
+	return &dating{before: floor.Date, began: floor.Began}
+}
+
+// dateAsRolled gives a record that is in force by a roll the date that it had, or an earlier one that
+// was noted since.
+func (rec *Record) dateAsRolled(noted time.Time, mayBackdate bool) {
+	rec.Date, rec.Undated, rec.backdates = noted, false, mayBackdate
+	if noted.IsZero() || noted.After(rec.rolled.Date) {
+		rec.Date, rec.Undated = rec.rolled.Date, rec.rolled.Undated && noted.IsZero()
+	}
+	rec.began = rec.rolled.Began
+	if rec.began.IsZero() {
+		rec.began = rec.Date
 	}
 }
 
@@ -97,4 +124,51 @@ func (l *Log) LastOf(writer string) map[string]uint64 {
 		}
 	}
 	return last
+}
+
+// LastOfAll are the numbers of the last records of all lanes.
+func (l *Log) LastOfAll() map[string]uint64 {
+	last := map[string]uint64{}
+	for lane, rec := range l.heads {
+		last[lane.String()] = rec.Sequence
+	}
+	return last
+}
+
+// Roll is the number of the newest roll, 0 if there is none.
+func (l *Log) Roll() uint64 {
+	if l.rolled == nil {
+		return 0
+	}
+	return l.rolled.Number
+}
+
+// UndatedRecords are the records whose dates cannot be relied on.
+func (l *Log) UndatedRecords() (list []*Record) {
+	for _, rec := range l.Records {
+		if rec.Undated && rec.Kind != Tombstone {
+			list = append(list, rec)
+		}
+	}
+	return list
+}
+
+// DateFromClaims lets records be of when their writers say, from then on: at most so many in one
+// session, which it ends. It returns how many it has dated.
+func (s *Session) DateFromClaims(ctx context.Context) (int, error) {
+	dates := map[string]time.Time{}
+	for _, rec := range s.Log.UndatedRecords() {
+		if len(dates) < mostDates {
+			dates[rec.Hash.String()] = rec.Time.UTC()
+		}
+	}
+	if len(dates) == 0 {
+		return 0, s.giveUp(ctx, nil)
+	}
+	rec, err := s.put(ctx, clear{Kind: Date, Dates: dates})
+	if err != nil {
+		return 0, s.giveUp(ctx, err)
+	}
+	s.finish(rec)
+	return len(dates), nil
 }

@@ -34,6 +34,9 @@ func (r *Repository) mayDecide(signer crypto.Signer) error {
 	return nil
 }
 
+// MayDecide fails if a key may not forget, hold or delete.
+func (r *Repository) MayDecide(signer crypto.Signer) error { return r.mayDecide(signer) }
+
 // Collector is the key file of a collector at hand, nil without.
 func (r *Repository) Collector() *crypto.CollectorFile { return r.options.Keys.Collector }
 
@@ -43,10 +46,10 @@ func (r *Repository) IsOwner(signer crypto.Signer) bool { return signer.Verifier
 // LetForget makes the config require of every program that it knows what forgetting is. Only the
 // owner can; a collector gets ErrNotReady where that was not done.
 func (r *Repository) LetForget(ctx context.Context, signer crypto.Signer) error {
-	if slices.Contains(r.Config.Required, featureForget) {
+	switch {
+	case r.Config.requires(featureForget) && (r.Config.requires(featureMoved) && r.Config.requires(featureRollUp) || !r.IsOwner(signer)):
 		return nil
-	}
-	if !r.IsOwner(signer) {
+	case !r.IsOwner(signer):
 		return ErrNotReady
 	}
 	return r.Change(ctx, signer, func(c *Config) error {
@@ -70,11 +73,13 @@ func (r *Repository) LetMove(ctx context.Context, signer crypto.Signer) error {
 	})
 }
 
-// LetForget makes the config require of every program that it knows what forgetting is, and copying
-// half-dead packs.
+func (c *Config) requires(feature string) bool { return slices.Contains(c.Required, feature) }
+
+// LetForget makes the config require of every program that it knows what forgetting is, copying
+// half-dead packs, and rolling up.
 func (c *Config) LetForget() {
-	for _, feature := range []string{featureForget, featureMoved} {
-		if !slices.Contains(c.Required, feature) {
+	for _, feature := range []string{featureForget, featureMoved, featureRollUp} {
+		if !c.requires(feature) {
 			c.Required = append(c.Required, feature)
 		}
 	}
@@ -167,6 +172,11 @@ func (s *Session) decided(subjects []archive.Name, of func(*Fate) []*Record) (ha
 // stillThere fails with ErrCollected if a pack that a subject needs is condemned or was swept, by
 // what was read after this session was opened: what is said to count again must be there for good.
 func (s *Session) stillThere(ctx context.Context, subjects []archive.Name) error {
+	for _, id := range subjects {
+		if rec := s.Log.Find(id); rec != nil && s.roll.isLeaving(rec) {
+			return fmt.Errorf("snapshot %.12s: %w", id, ErrCollected)
+		}
+	}
 	if s.avoid.Load().Len() == 0 {
 		return nil
 	}
@@ -221,7 +231,7 @@ func (l *Log) unnoted() map[string]time.Time {
 	noted := l.notedDates()
 	var missing []*Record
 	for _, rec := range l.Records {
-		if _, known := noted[rec.Hash]; !known && !rec.Undated && rec.Kind != Tombstone && !rec.Date.IsZero() {
+		if _, known := noted[rec.Hash]; !known && rec.rolled == nil && !rec.Undated && rec.Kind != Tombstone && !rec.Date.IsZero() {
 			missing = append(missing, rec)
 		}
 	}

@@ -39,7 +39,7 @@ func FuzzSignedBodies(f *testing.F) {
 			return // no text
 		}
 		if rec, err := r.acceptRecord(lane, 1, record); err == nil {
-			log := r.chain([]*Record{rec}, nil)
+			log := r.chain(nil, []*Record{rec}, nil)
 			log.Superseded()
 			r.runNames(log, nil)
 			if _, err := r.LoadRefs(t.Context(), RefsList{Full: "bad"}); err == nil {
@@ -62,7 +62,7 @@ func fuzzDecision(t *testing.T, r *Repository, owner crypto.Signer, body string)
 	if err != nil {
 		return
 	}
-	log := r.chain([]*Record{rec}, nil)
+	log := r.chain(nil, []*Record{rec}, nil)
 	if len(log.Powerless) > 0 {
 		t.Errorf("the owner is powerless: %q", body)
 	}

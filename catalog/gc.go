@@ -75,6 +75,7 @@ func parsePacks(texts []string) PackSet {
 // Avoid are the packs that must not be relied on.
 type Avoid struct {
 	packs PackSet
+	roll  *rolled // read after these were listed
 }
 
 // Has tells whether a pack must not be relied on.
@@ -95,7 +96,7 @@ func (r *Repository) readAvoid(ctx context.Context) (*Avoid, error) {
 	if err != nil {
 		return nil, err
 	}
-	avoid := &Avoid{packs: PackSet{}}
+	avoid := &Avoid{packs: PackSet{}, roll: rounds.roll}
 	for _, round := range rounds.all {
 		avoid.packs = collection.Avoid(avoid.packs, round)
 	}
@@ -109,6 +110,7 @@ type Rounds struct {
 	all     map[uint64]collection.Round[PackSet]
 	blocked map[uint64]bool // rounds in which something lies that nobody signed who may
 	last    uint64
+	roll    *rolled // the newest, without what it has in force
 }
 
 // Next is the number of the next round: nothing lies there.
@@ -152,6 +154,9 @@ func (r *Repository) ReadRounds(ctx context.Context) (*Rounds, error) {
 		}
 		rounds.last = max(rounds.last, n)
 		decision, err := r.readRound(ctx, info.Name)
+		if errors.Is(err, store.ErrNotExist) {
+			continue // rolled up since it was listed
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +166,30 @@ func (r *Repository) ReadRounds(ctx context.Context) (*Rounds, error) {
 		}
 		rounds.add(decision)
 	}
-	return rounds, nil
+	return rounds, r.addRolled(ctx, rounds)
+}
+
+// addRolled adds what rounds have swept that are rolled up: they are read after the others were listed.
+func (r *Repository) addRolled(ctx context.Context, rounds *Rounds) error {
+	if !r.Config.requires(featureRollUp) {
+		return nil
+	}
+	l, err := r.rollSince(ctx, nil)
+	if l == nil || err != nil {
+		return err
+	}
+	rounds.roll = l
+	for n := range rounds.all {
+		if n <= l.Rounds {
+			delete(rounds.all, n)
+		}
+	}
+	rounds.last = max(rounds.last, l.Rounds)
+	swept, err := r.rolledSwept(ctx, l)
+	if len(swept) > 0 {
+		rounds.all[0] = collection.Round[PackSet]{Sweep: true, Swept: swept}
+	}
+	return err
 }
 
 // ReadRound reads what lies at the number of a round.
@@ -272,6 +300,11 @@ func (r *Repository) putRound(ctx context.Context, by crypto.Signer, d round) (t
 	}
 	if there, err = r.ReadRound(ctx, d.Number); err != nil {
 		return there, err
+	}
+	if l, err := r.rollSince(ctx, nil); err != nil {
+		return there, err
+	} else if l != nil && d.Number <= l.Rounds {
+		return there, fmt.Errorf("round %d was over long before: another collector was quicker, run it again: %w", d.Number, ErrRestart)
 	}
 	if d.Kind == condemn && !there.Condemn || d.Kind == sweep && !there.Sweep {
 		return there, fmt.Errorf("something lies at %s that nobody signed who may: the next collection begins anew: %w", name, ErrUntrusted)

@@ -197,12 +197,12 @@ func (r *Repository) isThere(ctx context.Context, log *Log, seen *recollection, 
 	return err == nil, nil
 }
 
-// lost names what the store had and has no more: lanes, or the config. What was found lost before is not named again. No roll-up or
-// collection removes the head of a lane.
+// lost names what the store had and has no more: lanes, or the config. What was found lost before is not named again. What is rolled
+// up is there.
 func (m *recollection) lost(log *Log, config *Config) []string {
 	var lost []string
 	for lane, head := range m.Lanes {
-		if !head.Retired && !log.has(head.Hash) {
+		if !head.Retired && !log.has(head.Hash) && !log.rolled.vouches(lane, head.Hash, head.Sequence) {
 			lost = append(lost, lane)
 		}
 	}
@@ -229,7 +229,7 @@ func (m *recollection) next(log *Log, config *Config, lost []string) *recollecti
 		next.Lanes[lane.String()] = head{Sequence: rec.Sequence, Hash: rec.Hash.String()}
 	}
 	for lane, old := range m.Lanes {
-		if old.Retired || !log.has(old.Hash) {
+		if old.Retired || !log.has(old.Hash) && !log.rolled.vouches(lane, old.Hash, old.Sequence) {
 			old.Retired = true
 			next.Lanes[lane] = old
 		}

@@ -59,7 +59,7 @@ func (s *Session) LoadLast(of string) *Last {
 	if json.Unmarshal(data, last) != nil || last.Domain != uint64(s.writer.DomainNumber) {
 		return nil
 	}
-	if rec := s.Log.findHex(last.Commit); rec == nil || rec.Kind != Commit {
+	if rec := s.Log.findHex(last.Commit); rec == nil || rec.Kind != Commit || s.Log.rolled.isLeaving(rec) {
 		return nil
 	}
 	last.doubtful = s.doubts(last.Writers)

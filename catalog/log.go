@@ -34,6 +34,7 @@ type Log struct {
 	lost    []string                 // see RolledBack
 	fates   map[archive.Name]*Fate
 	ignored []*Record
+	rolled  *rolled   // the newest roll; nil: nothing is rolled up
 	now     time.Time // when it was read, by this host's clock
 }
 
@@ -120,6 +121,27 @@ func (l *Log) findHex(id string) *Record {
 // ReadLog lists and checks all records. What is cached is not fetched again. Only a store that fails is an error; what
 // is wrong with single records is in Problems.
 func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
+	for tries := 1; ; tries++ {
+		log, err := r.readLogOnce(ctx)
+		if !errors.Is(err, store.ErrNotExist) || tries == mostTries {
+			return log, err
+		}
+		r = r.lookingAnew() // records were rolled up since they were listed
+	}
+}
+
+// lookingAnew is the repository without what was asked for when it was opened.
+func (r *Repository) lookingAnew() *Repository {
+	anew := r.under(r.Config)
+	anew.options.Look = nil
+	return anew
+}
+
+// mostTries is how often the log is read anew while it is rolled up.
+const mostTries = 5
+
+// readLogOnce lists records, and then reads the newest roll: what was listed and is gone is in it.
+func (r *Repository) readLogOnce(ctx context.Context) (*Log, error) {
 	var infos []store.Info
 	from := r.opening()
 	for info, err := range from.List(ctx, "log/", "") {
@@ -128,6 +150,14 @@ func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 		}
 		infos = append(infos, info)
 	}
+	rolled, err := r.readRoll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos = slices.DeleteFunc(infos, func(info store.Info) bool {
+		lane, seq, ok := parseRecordName(info.Name)
+		return ok && rolled.covers(lane, seq)
+	})
 	records := make([]*Record, len(infos))
 	problems := make([]*Defect, len(infos))
 	g, gctx := errgroup.WithContext(ctx)
@@ -141,7 +171,7 @@ func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	log := r.chain(records, problems)
+	log := r.chain(rolled, records, problems)
 	return log, r.compare(ctx, log)
 }
 
@@ -200,10 +230,11 @@ func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, 
 }
 
 // chain puts records in order and checks that each names the one before it.
-func (r *Repository) chain(records []*Record, problems []*Defect) *Log {
+func (r *Repository) chain(rolled *rolled, records []*Record, problems []*Defect) *Log {
 	log := &Log{
-		now: r.now(), heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}, invalid: map[Lane]map[uint64]bool{},
+		rolled: rolled, now: r.now(), heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}, invalid: map[Lane]map[uint64]bool{},
 	}
+	log.begin(rolled)
 	ended := map[Lane]bool{} // lanes in which a record is ignored: what follows has nothing to follow
 	for _, problem := range problems {
 		if problem != nil {
@@ -232,6 +263,33 @@ func (r *Repository) chain(records []*Record, problems []*Defect) *Log {
 	log.date(r.Config.backdaters())
 	log.decide()
 	return log
+}
+
+// begin takes in what a roll has in force.
+func (l *Log) begin(rolled *rolled) {
+	if rolled == nil {
+		return
+	}
+	for lane, floor := range rolled.floors {
+		l.heads[lane], l.there[floor.Hash] = floor, true
+	}
+	for _, rec := range rolled.records {
+		l.there[rec.Hash] = true
+		if rec.ignored {
+			l.Ignored, l.ignored = append(l.Ignored, rec.Name()), append(l.ignored, rec)
+			continue
+		}
+		l.byID[rec.Hash] = rec
+		l.Records = append(l.Records, rec)
+	}
+}
+
+// Namers are the records that name index runs, among them what stands for those that are rolled up.
+func (l *Log) Namers() []*Record {
+	if l.rolled == nil {
+		return l.Records
+	}
+	return slices.Concat(l.rolled.runs, l.Records)
 }
 
 // noteInvalid takes in an object that is no record. It is no problem where the owner has said so,

@@ -46,7 +46,7 @@ type (
 // LookAt reads packstone.json, from which the id tells where keys and caches of a repository are, and begins to list configs and
 // records. ErrNoRepository if there is none.
 func LookAt(ctx context.Context, s store.Store) (*Look, error) {
-	return lookAt(ctx, s, "config/", "log/")
+	return lookAt(ctx, s, "config/", "log/", "roll/")
 }
 
 func lookAt(ctx context.Context, s store.Store, prefixes ...string) (*Look, error) {
@@ -116,12 +116,15 @@ func (l *Look) fetch(ctx context.Context, cache *Cache, more ...string) {
 			l.objects[name] = l.get(ctx, slots, name)
 		}
 	}
-	for _, listed := range l.lists {
+	for prefix, listed := range l.lists {
 		go func() {
 			defer close(listed.asked)
 			<-listed.done
-			left := mostAhead
-			for _, info := range listed.infos {
+			left, infos := mostAhead, listed.infos
+			if prefix == "roll/" {
+				infos = infos[max(0, len(infos)-1):] // the newest says all
+			}
+			for _, info := range infos {
 				if left == 0 || info.Size > maxRecord || cache.has(objectsFolder+"/"+info.Name) {
 					continue
 				}

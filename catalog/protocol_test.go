@@ -22,9 +22,11 @@ import (
 // put whose answer was lost is a put that happens later, or never: the writer may be slow at any step or stop.
 // A mover, where there is one, copies the chunk of pack 0 that is needed: a session, gc, a pack that it uploads, and a record. From then on the chunk is found
 // at either place. Pack 0 has another chunk then, the writer's second content, which another old snapshot needs until it is forgotten: that one is not copied.
+// A roller, where there is one, makes rolls: it lists sessions, reads the records, and puts a roll, by which records up to a floor count as it has read them and
+// their objects are gone. The first roll marks the old snapshot, if that is forgotten; a later one drops it, if no session is open that was when the mark came.
 // Where the writer must be admitted first, a collector knows it from when it reads the config, and sees nothing of a writer that it does not know.
 //
-// What must hold in every state: whatever a live record names is there.
+// What must hold in every state: whatever a live record names is there, and whatever a writer or the owner takes for written.
 
 // mutation is a mistake in the protocol, which the search must find.
 type mutation int
@@ -46,6 +48,11 @@ const (
 	configNotReadAgain
 	movedAndLeft
 	movedStandsForPacks
+	droppedAtOnce
+	droppedUndrained
+	sessionsListedLate
+	undeleteOfWhatLeaves
+	lateRecord
 )
 
 var mutations = map[mutation]string{
@@ -56,6 +63,9 @@ var mutations = map[mutation]string{
 	ownSweep: "another's sweep lies there, and its own counts", configNotReadAgain: "config not read again",
 	movedAndLeft:        "a place is left though the copy is being collected",
 	movedStandsForPacks: "all of a pack is taken for copied",
+	droppedAtOnce:       "what is forgotten leaves with the first roll", droppedUndrained: "what leaves goes while a session is open that has not seen it",
+	sessionsListedLate:   "a roll lists sessions after it has read the records",
+	undeleteOfWhatLeaves: "undelete of what leaves", lateRecord: "a record below the floor counts for who has put it",
 }
 
 const (
@@ -119,6 +129,7 @@ type model struct {
 		step    byte
 		session bool
 		avoid   packSet
+		leaves  bool // the old snapshot, as it has read
 		record  byte // 0, u or t
 	}
 	mover struct {
@@ -127,6 +138,18 @@ type model struct {
 		avoid   packSet
 		record  byte // 0, m or t
 	}
+	roll struct {
+		step    byte
+		made    uint8
+		drained bool  // as listed
+		reads   uint8 // the floor that it will put
+		drops   bool  // and whether the old snapshot goes
+		floor   uint8
+		mark    bool // the old snapshot leaves
+		old     bool // the owner's session was open then
+		dropped bool
+	}
+	believed  packSet // what the writer takes for committed
 	collector [2]modelCollector
 }
 
@@ -155,7 +178,10 @@ func (m *model) live(knows bool, mistake mutation) (packs packSet) {
 
 // lost tells whether a chunk that a record names is nowhere.
 func (m *model) lost() bool {
-	refs := m.refs(true)
+	refs := m.refs(true) | m.believed
+	if m.owner.record == 'u' {
+		refs |= 1
+	}
 	if refs&secondChunk != 0 && m.present&1 == 0 {
 		return true
 	}
@@ -176,7 +202,7 @@ func (m *model) refs(knows bool) (refs packSet) {
 			refs |= r.refs
 		}
 	}
-	if !m.forgot || m.owner.record == 'u' {
+	if !m.roll.dropped && (!m.forgot || m.owner.record == 'u') {
 		refs |= 1
 	}
 	if !m.forgot2 {
@@ -193,6 +219,7 @@ type search struct {
 	collectors       int
 	owner            bool // undeletes
 	abandon          bool // checkpoints may be abandoned
+	roll             bool // records are rolled up
 	move             bool // a mover copies out of pack 0, in which the second content lies too
 	admit            bool // the writer is admitted at some time; else it always was
 	mutation         mutation
@@ -219,6 +246,9 @@ func (s *search) run() (int, *model) {
 		}
 		if s.move {
 			s.stepMover(m)
+		}
+		if s.roll {
+			s.stepRoller(m)
 		}
 		for i := range s.collectors {
 			s.stepCollector(m, i)
@@ -340,6 +370,15 @@ func (s *search) work(m model) {
 
 // put puts the record that ends the session, and goes on with the next one, unless it was a commit.
 func (s *search) put(m model, r modelRecord) {
+	if m.writer.seq < m.roll.floor { // the name is free again, and what lies there is void
+		m.writer.step = writerBegins
+		m.writer.seq++
+		if r.kind == 'c' && s.mutation == lateRecord {
+			m.believed, m.writer.seq = r.refs, s.sessions
+		}
+		s.visit(m)
+		return
+	}
 	name := &m.record[m.writer.seq]
 	done := r.kind == 'c' && (name.kind == 0 || s.mutation == unconditionalPut)
 	if name.kind == 0 || s.mutation == unconditionalPut {
@@ -363,7 +402,7 @@ const (
 
 func (s *search) stepOwner(m model) {
 	o := &m.owner
-	reads := func() { o.avoid = m.avoided() }
+	reads := func() { o.avoid, o.leaves = m.avoided(), m.roll.mark && s.mutation != undeleteOfWhatLeaves }
 	opens := func() { o.session = s.mutation != undeleteWithoutSession }
 	if s.mutation == undeleteReadsFirst {
 		reads, opens = opens, reads
@@ -377,7 +416,7 @@ func (s *search) stepOwner(m model) {
 	case ownerReads:
 		reads()
 	case ownerPuts:
-		if o.record == 0 && (o.avoid&1 == 0 || s.mutation == undeleteUnchecked) {
+		if o.record == 0 && !o.leaves && (o.avoid&1 == 0 || s.mutation == undeleteUnchecked) {
 			o.record = 'u'
 		} else if o.record == 0 {
 			o.record = 't' // it gives up
@@ -386,6 +425,46 @@ func (s *search) stepOwner(m model) {
 		return
 	}
 	o.step++
+	s.visit(m)
+}
+
+// The roller's steps.
+const (
+	rollLists byte = iota
+	rollReads
+	rollPuts
+)
+
+func (s *search) stepRoller(m model) {
+	r := &m.roll
+	if r.made == 2 {
+		return
+	}
+	lists := func() { r.drained = !r.old || m.owner.record != 0 || s.mutation == droppedUndrained }
+	reads := func() {
+		for r.reads = 0; r.reads < s.sessions && m.record[r.reads].kind != 0; r.reads++ {
+		}
+		leaves := m.forgot && m.owner.record != 'u'
+		r.drops = leaves && (r.mark || s.mutation == droppedAtOnce)
+	}
+	if s.mutation == sessionsListedLate {
+		lists, reads = reads, lists
+	}
+	switch r.step {
+	case rollLists:
+		lists()
+	case rollReads:
+		reads()
+	case rollPuts:
+		r.floor = max(r.floor, r.reads)
+		r.dropped = r.drops && (r.drained || s.mutation == droppedAtOnce)
+		if !r.mark && m.forgot {
+			r.mark, r.old = true, m.owner.session && m.owner.record == 0
+		}
+		r.made++
+		r.drained, r.reads, r.drops = false, 0, false
+	}
+	r.step = (r.step + 1) % 3
 	s.visit(m)
 }
 
@@ -558,6 +637,9 @@ var searches = []struct {
 		[]mutation{undeleteWithoutSession, undeleteReadsFirst, undeleteUnchecked}},
 	{"two collectors", search{sessions: 3, rounds: 1, collectors: 2, abandon: true}, []mutation{ownCondemnation, ownSweep}},
 	{"a mover", search{sessions: 1, rounds: 3, collectors: 1, move: true}, []mutation{movedAndLeft, movedStandsForPacks}},
+	{"a writer beside a roller", search{sessions: 2, rounds: 1, collectors: 1, roll: true}, []mutation{lateRecord}},
+	{"an owner beside a roller", search{sessions: 1, rounds: 1, collectors: 1, roll: true, owner: true},
+		[]mutation{droppedAtOnce, droppedUndrained, sessionsListedLate, undeleteOfWhatLeaves}},
 	{"a writer who is admitted meanwhile", search{sessions: 2, rounds: 2, collectors: 1, admit: true}, []mutation{configNotReadAgain}},
 }
 

@@ -23,6 +23,7 @@ const (
 	Undelete   Kind = "undelete"   // and do again
 	Hold       Kind = "hold"       // whatever is forgotten, snapshots stay
 	Unhold     Kind = "unhold"     // and need not any more
+	Date       Kind = "date"       // says when records came to be whose dates the store has lost: of the owner or a collector
 	Moved      Kind = "moved"      // chunks were copied out of packs that are half dead: of the owner or a collector too
 )
 
@@ -110,6 +111,7 @@ type Record struct {
 	ignored   bool            // signed after the signer was revoked
 	ofOwner   bool            // signed by the owner or a collector
 	backdates bool            // its writer may claim an earlier time than Date
+	rolled    *rollLine       // not nil: it is in force by a roll
 	began     time.Time       // Date of the first of the checkpoints just before it, or its own
 }
 

@@ -56,7 +56,7 @@ func (r *Repository) runNames(log *Log, usable func(*Record) bool) []archive.Nam
 // runNames are the index runs that the chosen records name, each once.
 func (l *Log) runNames(chosen func(*Record) bool) (names []archive.Name) {
 	seen := map[archive.Name]bool{}
-	for _, rec := range l.Records {
+	for _, rec := range l.Namers() {
 		if !chosen(rec) {
 			continue
 		}
@@ -73,7 +73,7 @@ func (l *Log) runNames(chosen func(*Record) bool) (names []archive.Name) {
 // Authors are the writers whose records name an index run, sorted, by the run.
 func (l *Log) Authors() map[archive.Name][]string {
 	by := map[archive.Name][]string{}
-	for _, rec := range l.Records {
+	for _, rec := range l.Namers() {
 		for _, text := range rec.Index {
 			name, err := archive.ParseName(text)
 			if err == nil && !rec.ofOwner && !slices.Contains(by[name], rec.Lane.Writer) {

@@ -47,6 +47,7 @@ type Session struct {
 	known      *index.Index // what LoadIndex was given
 	relied     []string     // the writers whose index runs it was given
 	published  archive.Name // the last checkpoint of this session and those before it
+	roll       *rolled      // the newest roll that was read after this session was opened; nil if there is none
 }
 
 // sessionNote is the body of an open session.
@@ -78,8 +79,22 @@ func (s *Session) begin(ctx context.Context) (err error) {
 	return s.start(ctx)
 }
 
+// errRolledUp: a roll has passed the number of a session or record, so that it counts for nothing. Whoever put it had stood still for
+// long, and begins again.
+var errRolledUp = fmt.Errorf("it comes too late, since what it follows is rolled up: %w", ErrRestart)
+
 // start takes a lane of the signer, and reads what must be avoided.
-func (s *Session) start(ctx context.Context) (err error) {
+func (s *Session) start(ctx context.Context) error {
+	for tries := 1; ; tries++ {
+		err := s.startOnce(ctx)
+		if !errors.Is(err, errRolledUp) || tries == mostTries {
+			return err
+		}
+		s.Close()
+	}
+}
+
+func (s *Session) startOnce(ctx context.Context) (err error) {
 	if s.memory, err = s.repo.memories.recall(); err != nil {
 		return err
 	}
@@ -279,6 +294,10 @@ func (s *Session) readAfterOpening(ctx context.Context) error {
 		if avoid, err = s.repo.readAvoid(ctx); err != nil {
 			return err
 		}
+	}
+	s.roll = avoid.roll
+	if s.opened && s.roll.covers(s.lane, s.sequence) {
+		return fmt.Errorf("session %s: %w", s.lane.session(s.sequence), errRolledUp)
 	}
 	if err := s.admitted(); err != nil {
 		return err
@@ -649,12 +668,28 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 		return nil, fmt.Errorf("write record %s: %w", name, err)
 	}
 	s.opened, s.ready = false, false
+	if void, err := s.isVoid(ctx, c.Kind, name, data); err != nil || void {
+		return nil, errors.Join(err, fmt.Errorf("record %s: %w", name, errRolledUp))
+	}
 	s.repo.Cache.keep(name, data)
 	rec, err := parseRecord(s.repo.Format.Repository, s.lane, s.sequence, data, s.signer.Verifier())
 	if err == nil {
 		rec.ofOwner = s.writer == nil
 	}
 	return rec, err
+}
+
+// isVoid tells whether the record that was just put counts for nothing.
+func (s *Session) isVoid(ctx context.Context, kind Kind, name string, data []byte) (bool, error) {
+	if kind == Tombstone {
+		return false, nil // which says nothing else
+	}
+	newest, err := s.repo.rollSince(ctx, s.roll)
+	if err != nil || !newest.covers(s.lane, s.sequence) {
+		return false, err
+	}
+	counted, err := s.repo.wasRolled(ctx, s.roll, newest, name, hash(data))
+	return !counted, err
 }
 
 // errNotOpen: the session has ended, or was never opened.

@@ -66,6 +66,9 @@ func (r *Repository) newestDate(ctx context.Context, log *Log) (newest time.Time
 			newest = rec.Stored
 		}
 	}
+	if log.rolled != nil && log.rolled.date.After(newest) {
+		newest = log.rolled.date
+	}
 	for info, err := range r.Store.List(ctx, "config/", "") {
 		if err != nil {
 			return newest, err

@@ -133,7 +133,7 @@ func TestAFeatureThatThisVersionLacksIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		required []any
 		want     error
-	}{{nil, nil}, {[]any{"members"}, nil}, {[]any{"members", "roll-up"}, ErrTooNew}, {[]any{"colours"}, ErrTooNew}} {
+	}{{nil, nil}, {[]any{"members"}, nil}, {[]any{"members", "what comes later"}, ErrTooNew}, {[]any{"colours"}, ErrTooNew}} {
 		w := newWorld(t)
 		w.signNext(func(body map[string]any) { body["required_features"] = c.required })
 		_, err := Open(t.Context(), w.store, Options{Keys: Keys{Writer: w.writer}})

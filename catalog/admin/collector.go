@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"filippo.io/age"
 
@@ -43,4 +44,39 @@ func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.
 			return nil
 		})
 	})
+}
+
+// LastOfCollector is up to where what a collector has signed counts, if it is revoked now: all that there is. catalog.ErrMisuse if there is none of
+// this name, catalog.ErrRefused if it is revoked.
+func LastOfCollector(ctx context.Context, repo *catalog.Repository, name string) (map[string]uint64, error) {
+	i := collectorAt(repo.Config, name)
+	switch {
+	case i < 0:
+		return nil, catalog.Misuse("there is no collector %s; packstone key collector list names those that there are", entry.Printable(name))
+	case repo.Config.Collectors[i].Revoked != nil:
+		return nil, catalog.Refuse("collector %s is revoked already", name)
+	}
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rounds, err := repo.ReadRounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last := log.LastOfAll() // it may have ended sessions in any lane
+	last["gc"], last["roll"] = rounds.Next()-1, log.Roll()
+	return last, nil
+}
+
+// RevokeCollector signs a configuration in which nothing counts that a collector signs after last.
+func RevokeCollector(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, name string, last map[string]uint64) error {
+	return repo.Change(ctx, owner, func(c *catalog.Config) error {
+		c.Collectors[collectorAt(c, name)].Revoked = last
+		return nil
+	})
+}
+
+func collectorAt(c *catalog.Config, name string) int {
+	return slices.IndexFunc(c.Collectors, func(m catalog.Member) bool { return m.Name() == name })
 }

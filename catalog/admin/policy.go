@@ -43,7 +43,7 @@ var Roles = map[string]Role{
 	"collector": {
 		list:   []string{""},
 		get:    []string{"packstone.json", "config/", "gc/", "headers/", "history/", "index/", "log/", "probe/", "refs/", "roll/", "sessions/"},
-		put:    []string{"gc/", "history/", "log/", "probe/", "roll/", "sessions/"},
+		put:    []string{"gc/", "history/", "index/", "log/", "packs/", "probe/", "refs/", "roll/", "sessions/", "trees/"}, // packs: with --repack
 		delete: []string{"gc/", "headers/", "history/", "index/", "log/", "packs/", "probe/", "refs/", "roll/", "sessions/", "trees/"},
 	},
 	"reader": {list: []string{""}, get: []string{""}},

@@ -37,7 +37,7 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 		{"s3:GetObject", "trees/ab/abcd", "reader"},
 		{"s3:GetObject", "domains/0000000001/0000000000", "reader"},
 		{"s3:GetObject", "index/ab/abcd", "collector reader writer"},
-		{"s3:PutObject", "packs/ab/abcd", "writer"},
+		{"s3:PutObject", "packs/ab/abcd", "collector writer"},
 		{"s3:PutObject", "log/w.0/0000000001", "collector writer"},
 		{"s3:PutObject", "sessions/w.0.0000000001", "collector writer"}, // a collector signs records too
 		{"s3:PutObject", "gc/0000000001/condemn", "collector"},

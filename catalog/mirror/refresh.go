@@ -172,7 +172,7 @@ func orNull(text string) any {
 // refreshRuns adds the packs of new index runs, a transaction for each, and removes those of runs that are gone.
 func (m *Mirror) refreshRuns(ctx context.Context, repo *catalog.Repository, log *catalog.Log, runs []archive.Name) error {
 	by := map[string]string{} // index run → the first record that names it
-	for _, rec := range log.Records {
+	for _, rec := range log.Namers() {
 		for _, run := range rec.Index {
 			if by[run] == "" {
 				by[run] = rec.Hash.String()

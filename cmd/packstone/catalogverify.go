@@ -49,7 +49,11 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings,
 		Unchecked: checked.Unchecked, Notes: checked.Notes}
 	cache := catalog.OpenCache(a.CacheDirectory(repo.Format.Repository))
-	cached, findings, err := check.CompareCache(ctx, storage, cache.Path("objects"))
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return err
+	}
+	cached, findings, err := check.CompareCache(ctx, storage, cache.Path("objects"), log.RolledUp)
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ import (
 // CompareCache compares the objects that a cache keeps below a directory with those in the storage. One that is there in another form, or a
 // record that is there no more, is a finding: somebody may have put an older state of the storage back. A directory that is not there has
 // nothing to compare.
-func CompareCache(ctx context.Context, storage store.Store, dir string) (compared uint64, findings []Finding, err error) {
-	c := comparison{storage: storage}
+func CompareCache(ctx context.Context, storage store.Store, dir string, gone func(object string) bool) (compared uint64, findings []Finding, err error) {
+	c := comparison{storage: storage, gone: gone}
 	err = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
 			return err
@@ -40,6 +40,7 @@ func CompareCache(ctx context.Context, storage store.Store, dir string) (compare
 // comparison is one run of CompareCache.
 type comparison struct {
 	storage  store.Store
+	gone     func(object string) bool
 	compared uint64
 	findings []Finding
 }
@@ -55,7 +56,7 @@ func (c *comparison) object(ctx context.Context, object, file string) error {
 	}
 	there, err := c.storage.Get(ctx, object, 0, -1, nil)
 	switch {
-	case errors.Is(err, store.ErrNotExist) && isChain(object):
+	case errors.Is(err, store.ErrNotExist) && isChain(object) && !c.gone(object):
 		c.find(object, "this machine has seen it, and the repository has it no more")
 	case errors.Is(err, store.ErrNotExist):
 	case err != nil:

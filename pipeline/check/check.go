@@ -131,8 +131,9 @@ func (c *check) checkLog(ctx context.Context) error {
 	for _, name := range c.log.Powerless {
 		c.report.Notes = append(c.report.Notes, name+" forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing")
 	}
-	c.report.Records = uint64(len(c.log.Records))
-	return nil
+	rolled, err := c.repo.CheckHistory(ctx, c.log, func(object string, err error) { c.find(object, err) })
+	c.report.Records = uint64(len(c.log.Records)) + rolled
+	return err
 }
 
 // isClosed tells whether no key at hand opens what a record names.

@@ -35,6 +35,8 @@ type Options struct {
 	// Repack copies packs anew of which a part is dead, before what is dead is deleted; nil: it does not.
 	// It needs an identity, and the key of the owner or of a collector that hosts rely on.
 	Repack *Repack
+	// RollAfter is how many records are rolled up together; 0: catalog.RollAfter.
+	RollAfter int
 	// DeadAfter is how old an open session must be, by the store's dates, to be declared dead.
 	DeadAfter time.Duration
 	// Wait is for how long sessions that are younger are waited for.
@@ -58,6 +60,7 @@ type Report struct {
 	Ended    []string // sessions that were declared dead
 	Sighted  int      // packs that no record has ever named: they go in the next round
 	Finished int      // rounds of earlier runs that were gone on with
+	RolledUp int      // records
 	Moved    int      // packs of which what is needed was copied
 	// MovedBytes are the bytes of these, and NewBytes those of the packs that it was copied to.
 	MovedBytes, NewBytes int64
@@ -102,6 +105,9 @@ func (c *collector) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.repo.MayDecide(c.o.By); err != nil {
+		return err
+	}
 	now, err := c.repo.Now(ctx, log)
 	if err != nil {
 		return err
@@ -125,7 +131,24 @@ func (c *collector) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.begin(ctx, rounds)
+	if err := c.begin(ctx, rounds); err != nil || c.o.Only != nil {
+		return err
+	}
+	return c.rollUp(ctx)
+}
+
+// rollUp lets old records go.
+func (c *collector) rollUp(ctx context.Context) error {
+	after := c.o.RollAfter
+	if after == 0 {
+		after = catalog.RollAfter
+	}
+	done, err := c.repo.RollUp(ctx, c.o.By, c.term, after)
+	if err != nil {
+		return fmt.Errorf("roll up records: %w", err)
+	}
+	c.report.RolledUp = done.Records
+	return nil
 }
 
 // forgetAbandoned forgets the checkpoints of backups that nobody went on with.

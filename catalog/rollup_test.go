@@ -1,0 +1,131 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/packstone/packstone/archive/store/storetest"
+)
+
+// rolled rolls up what there is.
+func (w *world) rollUp() *RollUp {
+	w.t.Helper()
+	r := w.host(w.store)
+	if err := r.LetForget(w.t.Context(), w.owner); err != nil {
+		w.t.Fatal(err)
+	}
+	done, err := r.RollUp(w.t.Context(), w.owner, Term{Now: time.Now()}, 1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return done
+}
+
+func (w *world) commitsOne(content string) {
+	w.t.Helper()
+	s := w.begin()
+	defer s.Close()
+	p, refs := w.pack(s, content)
+	if _, err := s.Commit(w.t.Context(), Content{Snapshot: snapshotNow(), Packs: one(p), Refs: refs}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func snapshotNow() *Snapshot {
+	s := snapshot()
+	s.Time, s.Started = time.Now(), time.Now()
+	return s
+}
+
+func TestHistoryIsCheckedToTheFirstRecord(t *testing.T) {
+	for name, c := range map[string]struct {
+		damage func(w *world)
+		want   string
+	}{
+		"nothing":            {func(*world) {}, ""},
+		"a roll is gone":     {func(w *world) { w.remove("roll/0000000001") }, "roll/0000000001"},
+		"history is gone":    {func(w *world) { w.remove(w.first("history/")) }, "history"},
+		"history is damaged": {func(w *world) { w.store.Set(w.first("history/"), []byte("nothing")) }, "history/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range 3 {
+				w.commitsOne(name + string(rune('a'+i)))
+				w.rollUp()
+			}
+			log := w.log()
+			c.damage(w)
+			var found []string
+			records, err := w.reader().CheckHistory(t.Context(), log, func(object string, err error) { found = append(found, object+": "+err.Error()) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.want == "" && (len(found) > 0 || records != 3) || c.want != "" && !strings.Contains(strings.Join(found, "\n"), c.want) {
+				t.Errorf("%d records, found %q, want %q", records, found, c.want)
+			}
+		})
+	}
+}
+
+// first is the first object below a prefix that only history names.
+func (w *world) first(prefix string) string {
+	w.t.Helper()
+	l, err := w.reader().readRollBody(w.t.Context(), 1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return prefix + l.History[0]
+}
+
+func TestARolledBackBucketIsToldAfterARollUp(t *testing.T) {
+	w := newWorld(t)
+	w.commitsOne("one")
+	before := w.store.Clone()
+	w.commitsOne("two")
+	w.rollUp()
+	seen := w.host(w.store)
+	if log, err := seen.ReadLog(t.Context()); err != nil || len(log.RolledBack()) > 0 {
+		t.Fatal(log.RolledBack(), err)
+	}
+	log, err := w.host(before).ReadLog(t.Context())
+	if err != nil || len(log.RolledBack()) == 0 {
+		t.Errorf("got %q, %v", log.RolledBack(), err)
+	}
+}
+
+func TestAForgedRollIsPassedOver(t *testing.T) {
+	w := newWorld(t)
+	w.commitsOne("one")
+	w.rollUp()
+	w.sign(w.writer.Signer, rollName(9), rollBody{Number: 9})
+	log := w.log()
+	if len(log.commits(func(*Fate) bool { return true })) != 1 || log.rolled.Number != 1 {
+		t.Errorf("roll %d, %d records", log.rolled.Number, len(log.Records))
+	}
+}
+
+func TestManyRecordsOpenWithFewRequests(t *testing.T) {
+	w := newWorld(t)
+	for range 40 {
+		w.commitsOne("the same")
+	}
+	w.rollUp()
+	w.commitsOne("after")
+	f := &storetest.Faulty{Store: w.store}
+	r := w.opened(f, Options{Keys: Keys{Identities: w.identities()}})
+	log, err := r.ReadLog(t.Context())
+	if err != nil || len(log.Problems) > 0 || len(log.commits(func(*Fate) bool { return true })) != 41 {
+		t.Fatal(len(log.Records), log.Problems, err)
+	}
+	if n := len(f.Calls()); n > 12 {
+		t.Errorf("%d requests: %v", n, f.Calls())
+	}
+}
+
+func (w *world) remove(name string) {
+	w.t.Helper()
+	if err := w.store.Delete(w.t.Context(), name); err != nil {
+		w.t.Fatal(err)
+	}
+}
