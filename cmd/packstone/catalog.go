@@ -21,7 +21,7 @@ func newCatalog(a *app) *cobra.Command {
 		Short: "Check, rebuild and query what says what the repository holds.",
 		Example: `  packstone catalog verify
   packstone catalog query "SELECT time, host, bytes FROM snapshots"`,
-	}, newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a))
+	}, newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a), newCatalogDate(a))
 }
 
 // rebuildSummary is what catalog rebuild prints as JSON.

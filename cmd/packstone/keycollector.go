@@ -12,10 +12,10 @@ import (
 func newKeyCollector(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "collector",
-		Short: "Admit who forgets snapshots and deletes what is dead.",
+		Short: "Admit who forgets snapshots and deletes what is dead, list and revoke them.",
 		Example: `  packstone key collector add nightly -o collector.key
-  packstone key collector add nightly > collector.key`,
-	}, newKeyCollectorAdd(a))
+  packstone key collector revoke nightly`,
+	}, newKeyCollectorAdd(a), newKeyCollectorList(a), newKeyCollectorRevoke(a))
 }
 
 func newKeyCollectorAdd(a *app) *cobra.Command {

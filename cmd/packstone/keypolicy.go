@@ -20,7 +20,7 @@ type keyPolicyMessage struct {
 }
 
 func newKeyPolicy(a *app) *cobra.Command {
-	var floor, grace flagvalue.Period
+	var floor, grace, horizon flagvalue.Period
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Say how long snapshots are kept at least, and how long what was forgotten can be brought back.",
@@ -32,26 +32,19 @@ key to change anything.`,
 	}
 	cmd.Flags().Var(&floor, "retention-floor", "keep every snapshot for this `time` at least, such as 14d or 36h")
 	cmd.Flags().Var(&grace, "grace", "delete what was forgotten after this `time`, such as 7d")
+	cmd.Flags().Var(&horizon, "horizon", "let who keeps the storage's locks extend them by this `time`, such as 30d")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
-		return a.keyPolicy(ctx, floor, grace)
+		return a.keyPolicy(ctx, floor, grace, horizon)
 	})
 }
 
-func (a *app) keyPolicy(ctx context.Context, floor, grace flagvalue.Period) error {
+func (a *app) keyPolicy(ctx context.Context, floor, grace, horizon flagvalue.Period) error {
 	repo, err := a.openWithAnyKeys(ctx)
 	if err != nil {
 		return err
 	}
-	edit := func(c *catalog.Config) error {
-		if floor.Given {
-			c.Floor = floor.Length.String()
-		}
-		if grace.Given {
-			c.Grace = grace.Length.String()
-		}
-		return nil
-	}
-	if !a.flags.dryRun && (floor.Given || grace.Given) {
+	edit := policyEdit(floor, grace, horizon)
+	if !a.flags.dryRun && (floor.Given || grace.Given || horizon.Given) {
 		owner, err := a.Owner(repo)
 		if err != nil {
 			return err
@@ -71,6 +64,21 @@ func (a *app) keyPolicy(ctx context.Context, floor, grace flagvalue.Period) erro
 	}
 	a.out.Message("key_policy", m, text)
 	return a.out.Err()
+}
+
+// policyEdit changes a config to what the flags say.
+func policyEdit(floor, grace, horizon flagvalue.Period) func(c *catalog.Config) error {
+	return func(c *catalog.Config) error {
+		for _, one := range []struct {
+			flag flagvalue.Period
+			of   *string
+		}{{floor, &c.Floor}, {grace, &c.Grace}, {horizon, &c.Horizon}} {
+			if one.flag.Given {
+				*one.of = one.flag.Length.String()
+			}
+		}
+		return nil
+	}
 }
 
 func (m *keyPolicyMessage) fill(c *catalog.Config) (text string, err error) {

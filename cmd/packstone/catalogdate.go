@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
+)
+
+// catalogDateMessage is what catalog date prints as JSON.
+type catalogDateMessage struct {
+	Records int  `json:"records" doc:"How many records were dated, or would be."`
+	DryRun  bool `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newCatalogDate(a *app) *cobra.Command {
+	var claims bool
+	cmd := &cobra.Command{
+		Use:   "date",
+		Short: "Say of a repository that was copied without its dates that its snapshots are of when their hosts claim.",
+		Long: `Snapshots whose dates cannot be relied on are undated: no rule forgets them. They are where the storage has lost the dates of its objects, as
+after a copy by a tool that keeps none, and where a host has dated a backup back. Believe the claims only if all hosts are to be trusted: look at
+packstone snapshots first. It needs the owner's key.`,
+		Example: `  packstone catalog date --from-claims -n
+  packstone catalog date --from-claims`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().BoolVar(&claims, "from-claims", false, "believe what the hosts have signed")
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error {
+		if !claims {
+			return usage("catalog date: say --from-claims: there is no other way")
+		}
+		return a.dateCatalog(ctx)
+	})
+}
+
+func (a *app) dateCatalog(ctx context.Context) error {
+	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite)
+	if err != nil {
+		return err
+	}
+	v, err := a.readLog(ctx, repo)
+	if err != nil {
+		return err
+	}
+	m := catalogDateMessage{DryRun: a.flags.dryRun, Records: len(v.Log.UndatedRecords())}
+	if m.DryRun || m.Records == 0 {
+		a.out.Message("catalog_date", m, m.text())
+		return a.out.Err()
+	}
+	m.Records = 0
+	for dated := 1; dated > 0; m.Records += dated {
+		err := a.decide(ctx, repo, func(s *catalog.Session) (err error) {
+			dated, err = s.DateFromClaims(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	a.out.Message("catalog_date", m, m.text())
+	return a.out.Err()
+}
+
+func (m catalogDateMessage) text() string {
+	if m.DryRun {
+		return fmt.Sprintf("dry run: would date %d records as their hosts claim", m.Records)
+	}
+	return fmt.Sprintf("dated %d records as their hosts claim", m.Records)
+}

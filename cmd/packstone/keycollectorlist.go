@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// collectorRevokeMessage is what key collector revoke prints as JSON.
+type collectorRevokeMessage struct {
+	Name   string            `json:"name" doc:"The name that it signed with."`
+	Config uint64            `json:"config" doc:"The number of the configuration that revokes it."`
+	Last   map[string]uint64 `json:"last_valid" doc:"By lane, the last record that counts if it has signed it; gc is its last round, roll its last roll-up."`
+	DryRun bool              `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+func newKeyCollectorList(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List who may forget snapshots and delete what is dead, and those that were revoked.",
+		Example: `  packstone key collector list
+  packstone key collector list --json`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, _ []string) error {
+		repo, err := a.openWithAnyKeys(ctx)
+		if err != nil {
+			return err
+		}
+		m, err := a.keyList(ctx, repo)
+		if err != nil {
+			return err
+		}
+		table := output.Table{Head: []string{"NAME", "STATE", "KEY"}}
+		for _, row := range m.Collectors {
+			table.Rows = append(table.Rows, []string{row.Name, row.state(), row.Key})
+		}
+		return output.List(a.out, m.Collectors, table)
+	})
+}
+
+func newKeyCollectorRevoke(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "revoke NAME",
+		Short: "Let nothing count that a collector signs from now on.",
+		Long: `What it has forgotten and deleted until now stays so. Whoever has its key and may delete in the storage still can: take away its
+access to the storage too, first. It needs the owner's key.`,
+		Example: `  packstone key collector revoke nightly
+  packstone key collector revoke nightly --dry-run`,
+		Args: cobra.ExactArgs(1),
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.revokeCollector(ctx, catalog.WriterName(args[0]))
+	})
+}
+
+func (a *app) revokeCollector(ctx context.Context, name string) error {
+	repo, err := a.openWithAnyKeys(ctx)
+	if err != nil {
+		return err
+	}
+	owner, err := a.Owner(repo)
+	if err != nil {
+		return err
+	}
+	last, err := admin.LastOfCollector(ctx, repo, name)
+	if err != nil {
+		return err
+	}
+	m := collectorRevokeMessage{Name: name, Config: repo.Config.Number, Last: last, DryRun: a.flags.dryRun}
+	if m.DryRun {
+		a.out.Message("key_collector_revoke", m, "dry run: would revoke collector "+name)
+		return a.out.Err()
+	}
+	if err := admin.RevokeCollector(ctx, repo, owner, name, last); err != nil {
+		return err
+	}
+	m.Config = repo.Config.Number
+	a.out.Note("revoked collector %s with configuration %d", name, m.Config)
+	a.out.Message("key_collector_revoke", m, "nothing that it signs from now on counts\ntake away its access to the storage too")
+	return a.out.Err()
+}
