@@ -13,7 +13,7 @@ import (
 )
 
 // Ten years of records: how long opening takes after they were rolled up, and how many requests.
-func TestAHundredThousandRecordsOpenWithFewRequests(t *testing.T) {
+func TestSoakAHundredThousandRecordsOpenWithFewRequests(t *testing.T) {
 	w := newWorld(t)
 	const records, counting, lanes = 100_000, 1000, 100
 	for lane := range lanes {

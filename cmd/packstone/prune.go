@@ -26,6 +26,7 @@ type pruneSummary struct {
 	Later      int64     `json:"bytes_later" doc:"Bytes of what was forgotten and is within its grace."`
 	LaterUntil time.Time `json:"later_until,omitzero" doc:"When the last of these may be deleted."`
 	Leftovers  int       `json:"leftovers" doc:"Packs that no record names: the next run deletes those that are there still."`
+	RolledUp   int       `json:"records_rolled_up,omitempty" doc:"How many records were rolled up."`
 	Ended      []string  `json:"ended_sessions,omitempty" doc:"Sessions that were declared dead."`
 	Plan       string    `json:"plan,omitempty" doc:"The file with the plan that was written."`
 	repackSummary
@@ -50,6 +51,7 @@ type pruneOptions struct {
 	maxUnused            flagvalue.Share
 	maxDuration          time.Duration
 	deadAfter            time.Duration
+	rollAfter            int
 }
 
 // defaultWait is for how long prune waits for backups that are at work, and defaultDead how old an
@@ -81,6 +83,7 @@ once if it ran on this machine. An interrupted run does no harm, and the next on
 	flags.Var(&o.maxUnused, "max-unused", "do nothing while at most this `share` of what is stored is dead, 0% if not given; with --repack, what may stay, 5% if not given")
 	flags.DurationVar(&o.maxDuration, "max-duration", 0, "stop after this `time`; the next run goes on")
 	flags.DurationVar(&o.deadAfter, "dead-after", defaultDead, "declare backups dead that have shown nothing for this `time`; one that is at work begins again")
+	flags.IntVar(&o.rollAfter, "roll-up-after", catalog.RollAfter, "roll up old records when this `number` has come together")
 	o.graceFlags.register(flags)
 	o.repackFlags.register(flags)
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error { return a.prune(ctx, o) })
@@ -151,7 +154,7 @@ var errTimeUp = errors.New("the time is up")
 
 // reportPrune tells what was done, be it that not all was.
 func (a *app) reportPrune(report *collect.Report, err error) error {
-	m := pruneSummary{Packs: report.Deleted, Bytes: report.Bytes, Leftovers: report.Sighted, Ended: report.Ended}
+	m := pruneSummary{Packs: report.Deleted, Bytes: report.Bytes, Leftovers: report.Sighted, RolledUp: report.RolledUp, Ended: report.Ended}
 	m.repackSummary = repackSummary{report.Moved, report.MovedBytes, report.NewBytes}
 	if p := report.Plan; p != nil {
 		m.Stored, m.Later, m.LaterUntil = p.Stored, p.Later, p.LaterAt
@@ -195,7 +198,7 @@ func (m pruneSummary) text() string {
 
 // collectOptions is how a run goes.
 func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run collect.Options, err error) {
-	run = collect.Options{DeadAfter: o.deadAfter, Wait: defaultWait, MaxUnused: o.maxUnused.Percent / 100, Progress: &collect.Progress{}}
+	run = collect.Options{DeadAfter: o.deadAfter, RollAfter: o.rollAfter, Wait: defaultWait, MaxUnused: o.maxUnused.Percent / 100, Progress: &collect.Progress{}}
 	run.Warn = func(text string) { a.out.Note("%s", text) }
 	if o.maxDuration > 0 {
 		run.Wait = o.maxDuration
