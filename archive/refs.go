@@ -407,9 +407,28 @@ func (s *RefSet) Apply(c *RefChange) error {
 			a, b = a[1:], b[1:]
 		}
 	}
-	if len(c.Removed) > 0 {
-		s.refs = without(s.refs, c.Removed)
-	}
+	s.remove(c.Removed)
 	s.merge(c.Added)
 	return nil
+}
+
+// remove takes out what is in a sorted list, and keeps the room for what comes next.
+func (s *RefSet) remove(list []Ref) {
+	if len(list) == 0 {
+		return
+	}
+	kept := s.refs[:0]
+	for _, r := range s.refs {
+		for len(list) > 0 && compareRefs(&list[0], &r) < 0 {
+			list = list[1:]
+		}
+		if len(list) > 0 && compareRefs(&list[0], &r) == 0 {
+			r.Ordinals = r.Ordinals.without(list[0].Ordinals)
+		}
+		if len(r.Ordinals) > 0 {
+			kept = append(kept, r)
+		}
+	}
+	clear(s.refs[len(kept):])
+	s.refs = kept
 }
