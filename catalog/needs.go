@@ -233,13 +233,22 @@ type OpenSession struct {
 	Nonce    string
 }
 
-// OpenSessions are the sessions that nothing has ended. One that does not verify is an error, unless
-// its opener was revoked before or the owner has declared it void.
-func (r *Repository) OpenSessions(ctx context.Context, log *Log) (open []OpenSession, err error) {
+// OpenSessions are the sessions that nothing has ended: they are listed, and the log is read after, so
+// that none follows a record that is not in it. One that does not verify is an error, unless its opener
+// was revoked before or the owner has declared it void.
+func (r *Repository) OpenSessions(ctx context.Context) (open []OpenSession, err error) {
+	var infos []store.Info
 	for info, err := range r.Store.List(ctx, "sessions/", "") {
 		if err != nil {
 			return nil, fmt.Errorf("list sessions: %w", err)
 		}
+		infos = append(infos, info)
+	}
+	log, err := r.ReadWholeLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range infos {
 		lane, isOpen := log.OpenSession(info.Name)
 		if !isOpen {
 			continue

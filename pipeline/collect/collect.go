@@ -315,11 +315,11 @@ func (c *collector) listSessions(ctx context.Context) ([]catalog.OpenSession, er
 			return nil, err
 		}
 	}
-	log, err := c.readLog(ctx)
-	if err != nil {
+	var err error
+	if c.repo, err = c.repo.Reload(ctx); err != nil {
 		return nil, err
 	}
-	return c.repo.OpenSessions(ctx, log)
+	return c.repo.OpenSessions(ctx)
 }
 
 func (c *collector) needed(ctx context.Context) (catalog.PackSet, error) {
