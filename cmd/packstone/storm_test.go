@@ -54,8 +54,8 @@ func (s *storm) must(env []string, args ...string) string {
 	return string(out)
 }
 
-// blow runs the program, and may kill it or stop it for a while.
-func (s *storm) blow(r *rand.Rand, env []string, args ...string) (out []byte, code int) {
+// blow runs the program, and may kill it or stop it for a while: each once in odds.
+func (s *storm) blow(r *rand.Rand, odds int, env []string, args ...string) (out []byte, code int) {
 	cmd := exec.Command("packstone", args...)
 	var stdout, errs bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, &stdout, &errs
@@ -68,7 +68,7 @@ func (s *storm) blow(r *rand.Rand, env []string, args ...string) (out []byte, co
 		defer close(ended)
 		_ = cmd.Wait()
 	}()
-	switch r.IntN(3) {
+	switch r.IntN(odds) {
 	case 0:
 		if wait(ended, r.IntN(900)) {
 			s.kills.Add(1)
@@ -118,7 +118,7 @@ func (s *storm) write(host string, seed uint64, env []string) {
 		if err != nil {
 			s.t.Error(err)
 		}
-		out, code := s.blow(r, env, "backup", dir, "--json", "--host", host)
+		out, code := s.blow(r, 3, env, "backup", dir, "--json", "--host", host)
 		if code != 0 {
 			continue
 		}
@@ -160,12 +160,12 @@ func contents(dir string) (map[string][32]byte, error) {
 func (s *storm) collect(seed uint64, env []string) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	for time.Now().Before(s.ends) {
-		s.blow(r, env, "forget", "--keep-last", "3")
+		s.blow(r, 6, env, "forget", "--keep-last", "3")
 		args := []string{"prune", "--grace", "0", "--yes", "--dead-after", "3s", "--max-duration", "8s", "--roll-up-after", "12", "--json"}
 		if r.IntN(2) == 0 {
 			args = append(args, "--repack")
 		}
-		out, _ := s.blow(r, env, args...)
+		out, _ := s.blow(r, 6, env, args...)
 		s.prunes.Add(1)
 		for line := range bytes.Lines(out) {
 			var m struct {
