@@ -94,7 +94,7 @@ type column struct {
 	Comment     string
 	Pure        bool    // a generated one whose expression uses only what came with the server
 	Inputs      []int16 // columns that the expression uses
-	Changed     bool    // a function that the expression calls is newer than the expression
+	Changed     bool    // a function that the expression calls is newer than the expression, and not by a GRANT
 }
 
 // notNull is a NOT NULL that has a name.
@@ -282,7 +282,7 @@ func (c *catalog) readColumns(ctx context.Context, conn *pgx.Conn) error {
 		       CASE WHEN a.attgenerated <> '' THEN ARRAY(SELECT DISTINCT x.refobjsubid::int2 `+generatedFrom+`
 		         AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.refobjid = a.attrelid AND x.refobjsubid NOT IN (0, a.attnum)) ELSE '{}' END,
 		       a.attgenerated <> '' AND EXISTS (SELECT `+generatedFrom+` AND x.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND x.refobjid >= `+fmt.Sprint(firstUser)+`
-		         AND EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = x.refobjid AND pg_catalog.age(p.xmin) < pg_catalog.age(d.xmin)))
+		         AND EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = x.refobjid AND p.proacl IS NULL AND pg_catalog.age(p.xmin) < pg_catalog.age(d.xmin)))
 		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace

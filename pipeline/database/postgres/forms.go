@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -190,7 +191,8 @@ func outside() map[string][]form {
 }
 
 func system(name string) error {
-	if schema, _ := database.SplitName(name); isSystem(schema) {
+	schema, bare := database.SplitName(name)
+	if schema = cmp.Or(schema, bare); isSystem(schema) {
 		return fmt.Errorf("the schema %s is the system's", schema)
 	}
 	return nil
