@@ -113,11 +113,8 @@ func TestAbandonedWriterLeavesNothingBehind(t *testing.T) {
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Errorf("add: got %v, want that the context has ended", err)
 	}
-	for runtime.NumGoroutine() > before {
-		time.Sleep(time.Millisecond) // until the test times out, if they never end
-	}
-	if held := len(w.packs); held != 0 {
-		t.Errorf("the writer still holds %d packs in memory", held)
+	for runtime.NumGoroutine() > before || len(w.packs) > 0 {
+		time.Sleep(time.Millisecond) // until the test times out, if they never end, or a pack stays in memory
 	}
 }
 

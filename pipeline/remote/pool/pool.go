@@ -126,7 +126,7 @@ func (p *Pool[C]) takeOut(which func(*place[C]) bool) (out []*place[C]) {
 }
 
 // attempts is how often something is tried whose connection breaks, if nothing comes of it.
-const attempts = 5
+const attempts = 8
 
 // Attempts is how often what breaks connections is tried before it is given up.
 func (p *Pool[C]) Attempts() int { return attempts }

@@ -102,22 +102,39 @@ func Log(t testing.TB) string {
 	return filepath.Join(server.dir, "log")
 }
 
-// Tool returns the path of a client program beside the server.
+// Tool returns the path of a client program beside the server. psql speaks to servers of every version; without another one of the
+// server's own version the test is skipped.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := programs()
 	if err != nil {
 		t.Skip(err)
 	}
-	return filepath.Join(dir, name)
+	tool := filepath.Join(dir, name)
+	if _, err := os.Stat(tool); err == nil {
+		return tool
+	}
+	if newest, err := newestInstalled(); err == nil && name == "psql" {
+		return filepath.Join(newest, name)
+	}
+	t.Skipf("there is no %s beside the server", name)
+	return ""
 }
 
 func address(name string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s", server.port, name)
 }
 
-// programs finds the newest installation.
+// programs is the folder of the server's programs: the newest that is installed, or the one that PACKSTONE_POSTGRES names, which may have
+// initdb and postgres only.
 func programs() (string, error) {
+	if named := os.Getenv("PACKSTONE_POSTGRES"); named != "" {
+		return filepath.Abs(named)
+	}
+	return newestInstalled()
+}
+
+func newestInstalled() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
 		return "", fmt.Errorf("no /usr/lib/postgresql/*/bin/initdb")
