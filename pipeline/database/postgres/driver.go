@@ -45,15 +45,16 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, at.Wrap("connect to", translate(err))
 	}
-	if _, err := conn.Exec(ctx, "SET row_security = off; SET search_path = ''; "+noTimeouts); err != nil {
+	if _, err := conn.Exec(ctx, "SET row_security = off; SET search_path = ''; "+ofNewer); err != nil {
 		conn.Close(ctx)
 		return nil, at.Wrap("set up the session of", translate(err))
 	}
 	return conn, nil
 }
 
-// noTimeouts does for newer servers what settings do for all: their names would be errors elsewhere.
-const noTimeouts = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout')`
+// ofNewer does for newer servers what settings do for all: their names would be errors elsewhere. To compile the queries of the catalog
+// takes longer than to run them.
+const ofNewer = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout', 'jit')`
 
 // translate puts the seam's sentinel on a server's error.
 func translate(err error) error {
