@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -140,4 +141,35 @@ func TestWhatAnInterruptedBackupLeftIsNotTakenWhereItMayNotBe(t *testing.T) {
 	if read := w.again(nil); read != w.bound {
 		t.Errorf("young files: %d of the first %d files were read again, want all", read, w.bound)
 	}
+}
+
+func TestASourceThatIsNotFarHasNoUnfinishedBackup(t *testing.T) {
+	w := &interrupted{world: newWorld(t), source: newSource()}
+	for i := range 150 {
+		w.source.add(fmt.Sprintf("file%03d", i), randomBytes(20_000, uint64(i))).ModTime = longAgo
+	}
+	checkpoint := make(chan struct{})
+	faulty := &storetest.Faulty{Store: w.store}
+	s := &distantSource{fakeSource: w.source, opened: func(e *entry.Entry) {
+		if e.Path == "file100" {
+			<-checkpoint
+		}
+		if w.remembered("file000") {
+			t.Errorf("%s: what was captured is kept as if the source were far away", e.Path)
+		}
+	}}
+	faulty.Before = func(op storetest.Op, name string) error {
+		if op == storetest.Put && strings.HasPrefix(name, "log/") {
+			select {
+			case <-checkpoint:
+			default:
+				close(checkpoint)
+			}
+		}
+		return nil
+	}
+	if _, err := w.backup(faulty, w.slow(s)); err != nil {
+		t.Fatal(err)
+	}
+	w.check()
 }

@@ -12,7 +12,8 @@ import (
 
 // openUnfinished opens what an interrupted run has left of a source that is slow to read, and has this run's kept for the next one.
 func (c *capture) openUnfinished() {
-	if _, distant := c.source.(source.Distant); !distant || c.o.DryRun || c.o.Force || !c.pages.Own() {
+	distant, ok := c.source.(source.Distant)
+	if !ok || distant.Readers() == 0 || c.o.DryRun || c.o.Force || !c.pages.Own() {
 		return
 	}
 	c.unfinished = c.session.OpenUnfinished(c.o.thing()+"\x00"+c.job.Name+"\x00"+c.job.Location, c.backup.last)

@@ -113,8 +113,8 @@ type Incremental interface {
 	Previous(lookup Lookup)
 }
 
-// Distant is a Source on the other side of a network, where reading is mostly waiting: as many entries as Readers says may be read at once,
-// whatever the number of processors.
+// Distant is a Source that may be on the other side of a network, where reading is mostly waiting: as many entries as Readers says may be read
+// at once, whatever the number of processors. Where that is none, it is not far away.
 type Distant interface {
 	Source
 	Readers() int
