@@ -16,6 +16,7 @@ build: ## the program, static
 
 test: prepare tools check race ## all that must hold before a change is taken in
 	$(GO) test -timeout 20m ./...
+	.ci/postgres18 'TestPostgres(Into|Through)|TestEveryColumnOfTheCatalog|TestRowsThatCame'
 
 check: ## what reading the code finds
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
@@ -29,6 +30,7 @@ race: ## short tests under the race detector, where there is a C compiler for it
 
 soak: tools ## tests that run for long: they print what they counted
 	$(GO) test -tags soak -run '^TestSoak' -v -timeout 24h ./...
+	.ci/postgres18 .
 
 bench: tools ## benchmarks; keep an older bench.txt as bench.old.txt to compare
 	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./... | tee $(BIN)/bench.txt

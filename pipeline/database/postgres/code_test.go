@@ -81,7 +81,7 @@ func codeDatabase(t testing.TB) string {
 	address := postgrestest.Database(t)
 	loadScript(t, address, "testdata/code.sql")
 	t.Cleanup(func() {
-		postgrestest.Exec(t, address, "DROP OWNED BY mallory CASCADE; DROP SCHEMA IF EXISTS mallory CASCADE; DROP OWNED BY reader; DROP ROLE reader")
+		postgrestest.Exec(t, address, "DROP SCHEMA IF EXISTS mallory CASCADE; DROP OWNED BY mallory CASCADE; DROP OWNED BY reader; DROP ROLE reader")
 		postgrestest.Exec(t, as(t, address, "postgres"), "DROP ROLE mallory")
 	})
 	return address

@@ -35,6 +35,9 @@ func into(t testing.TB, from, to string, opts convert.Options) *database.Report 
 
 func TestFunctionsInConstraintsMayNameTablesAsUsersDo(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
+	if query(t, to, "SHOW server_version_num") >= "170000" {
+		t.Skip("since PostgreSQL 17 the server itself calls what indexes call without a search_path")
+	}
 	postgrestest.Exec(t, from, `CREATE TABLE trg (n int); INSERT INTO trg VALUES (7);
 		CREATE FUNCTION known(int) RETURNS bool LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM trg WHERE n = $1)';
 		CREATE FUNCTION twice(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN same($1) * 2; END';

@@ -102,6 +102,15 @@ func Log(t testing.TB) string {
 	return filepath.Join(server.dir, "log")
 }
 
+// Has tells whether there is a client program beside the server.
+func Has(name string) bool {
+	dir, err := programs()
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, name))
+	}
+	return err == nil
+}
+
 // Tool returns the path of a client program beside the server. psql speaks to servers of every version; without another one of the
 // server's own version the test is skipped.
 func Tool(t testing.TB, name string) string {
@@ -110,9 +119,8 @@ func Tool(t testing.TB, name string) string {
 	if err != nil {
 		t.Skip(err)
 	}
-	tool := filepath.Join(dir, name)
-	if _, err := os.Stat(tool); err == nil {
-		return tool
+	if Has(name) {
+		return filepath.Join(dir, name)
 	}
 	if newest, err := newestInstalled(); err == nil && name == "psql" {
 		return filepath.Join(newest, name)
