@@ -110,8 +110,8 @@ func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
 		t.Errorf("a first backup made %d requests beside packs, want at most 24: %+v", others, first)
 	}
 
-	if f.run("backup", "files"); f.proxy.Requests("", "") > 8 {
-		t.Errorf("a backup of nothing new made %d requests, want at most 8: %+v", f.proxy.Requests("", ""), f.proxy.Counts())
+	if f.run("backup", "files"); f.proxy.Requests("", "") > 9 {
+		t.Errorf("a backup of nothing new made %d requests, want at most 9: %+v", f.proxy.Requests("", ""), f.proxy.Counts())
 	}
 
 	to := t.TempDir()
