@@ -144,6 +144,9 @@ func TestWithoutGraceItIsDeletedAtOnce(t *testing.T) {
 }
 
 func TestACollectionGoesOnAfterAnyFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	base, _, now, _ := forgottenWorld(t)
 	for name, fault := range map[string]func(f *storetest.Faulty, n int){
 		"lost call":   func(f *storetest.Faulty, n int) { f.Before = storetest.Nth(n, errFault) },

@@ -183,6 +183,9 @@ func TestABackupIsWholeWhereverPacksAreCopied(t *testing.T) {
 }
 
 func TestCopyingGoesOnAfterAnyFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	base, _, now, _ := thinWorld(t)
 	base.mustCollect()
 	for name, fault := range map[string]func(f *storetest.Faulty, n int){

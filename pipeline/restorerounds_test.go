@@ -39,6 +39,9 @@ const largest = 5000
 // round all that was backed up is as it was, what the backup does not know of is as it was before, and so is everything foreign: files
 // beside the way, behind links, and under mount points.
 func TestRandomRoundsOfRestoreTouchNothingForeign(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	g := newGame(t)
 	removed := uint64(0)
 	for round := range rounds {

@@ -98,6 +98,9 @@ func TestARollUpLeavesWhatCountsAsItIs(t *testing.T) {
 }
 
 func TestARollUpGoesOnAfterAnyFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	base, now, _ := rolledWorld(t)
 	base.mustCollect()
 	base.mustCollect(rolling)
@@ -133,6 +136,9 @@ func TestARollUpGoesOnAfterAnyFault(t *testing.T) {
 
 // Whatever stands still across roll-ups, what it says has happened has.
 func TestABackupIsWholeWhereverRecordsAreRolledUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	base, now, ids := rolledWorld(t)
 	base.mustCollect()
 	for name, options := range map[string]func(o *collect.Options){
