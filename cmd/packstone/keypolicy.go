@@ -32,7 +32,7 @@ key to change anything.`,
 	}
 	cmd.Flags().Var(&floor, "retention-floor", "keep every snapshot for this `time` at least, such as 14d or 36h")
 	cmd.Flags().Var(&grace, "grace", "delete what was forgotten after this `time`, such as 7d")
-	cmd.Flags().Var(&horizon, "horizon", "let who keeps the storage's locks extend them by this `time`, such as 30d")
+	cmd.Flags().Var(&horizon, "horizon", "note that locks of the storage are to reach this `time` ahead, such as 30d; this version extends none")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
 		return a.keyPolicy(ctx, floor, grace, horizon)
 	})

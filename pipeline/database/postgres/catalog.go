@@ -286,7 +286,7 @@ func (c *catalog) readColumns(ctx context.Context, conn *pgx.Conn) error {
 		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
-		WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE a.attrelid >= `+fmt.Sprint(firstUser)+` AND a.attnum > 0 AND NOT a.attisdropped
 		ORDER BY a.attrelid, a.attnum`,
 		[]any{&a.Relation, &a.Number, &a.Name, &a.Type, &a.Modifier, &a.Format, &a.NotNull, &a.Identity, &a.Generated,
 			&a.Default, &a.DefaultOID, &a.Collation, &a.Storage, &a.Compression, &a.Statistics, &a.Local, &a.Inherited, &a.Options, &a.Comment,
