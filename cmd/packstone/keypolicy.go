@@ -92,6 +92,9 @@ func (m *keyPolicyMessage) fill(c *catalog.Config) (text string, err error) {
 	}
 	m.Floor, m.Grace = floor.String(), grace.String()
 	text = fmt.Sprintf("every snapshot is kept for %s at least; what was forgotten can be brought back for %s (configuration %d)", retention.Period(floor), retention.Period(grace), m.Config)
+	if c.Horizon != "" {
+		text += fmt.Sprintf("; locks are to reach %s ahead, and nothing extends them yet", c.Horizon)
+	}
 	if m.DryRun {
 		text = "dry run: " + text
 	}
