@@ -30,6 +30,7 @@ type openPack struct {
 	size   int64 // of the plaintext so far, bytes
 	Directory
 	slots []*Slot
+	named chan struct{} // closed when the pack is sealed, and its slots know their places
 	done  chan struct{} // closed when the pack is stored or given up
 }
 

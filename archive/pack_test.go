@@ -71,7 +71,7 @@ func (b *bench) write(t testing.TB, o WriterOptions, contents [][]byte) *written
 	t.Helper()
 	ctx := context.Background()
 	out := &written{bytes: make(map[ID][]byte)}
-	o.Recipients, o.Sealed = b.recipients, out.sealed
+	o.Recipients, o.Stored = b.recipients, out.sealed
 	w := NewWriter(ctx, b.store, o)
 	defer w.Close()
 	slots := make([]*Slot, len(contents))

@@ -34,7 +34,7 @@ func TestPacksThatWaitBeyondTheMemoryLieInFilesWithoutNames(t *testing.T) {
 	b, dir := newBench(t, faulty), t.TempDir()
 	out := &written{}
 	w := NewWriter(t.Context(), faulty, WriterOptions{
-		Recipients: b.recipients, PackSize: 128 << 10, Uploads: 2, Sealed: out.sealed,
+		Recipients: b.recipients, PackSize: 128 << 10, Uploads: 2, Stored: out.sealed,
 		InFlight: func() int { return inFlight }, Spill: dir,
 	})
 	slots, data := b.run(24, 70_000)

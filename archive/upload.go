@@ -49,15 +49,16 @@ func (w *Writer) upload(pack *openPack) error {
 	if err != nil {
 		return fmt.Errorf("seal a pack: %w", err)
 	}
+	pack.place(sealed)
+	close(pack.named)
 	if err := w.put(pack, w.o.Kind.Object(sealed.Name), object, sealed.Name); err != nil {
 		return err
 	}
-	pack.place(sealed)
-	if w.o.Sealed != nil {
+	if w.o.Stored != nil {
 		directory := pack.Directory.clone()
-		w.sealing.Lock()
-		defer w.sealing.Unlock()
-		w.o.Sealed(sealed, directory)
+		w.telling.Lock()
+		defer w.telling.Unlock()
+		w.o.Stored(sealed, directory)
 	}
 	return nil
 }
@@ -112,8 +113,8 @@ func (w *Writer) drop(pack *openPack) {
 	<-w.packs
 }
 
-// settle waits for the packs that are on their way.
-func (w *Writer) settle(ctx context.Context) error {
+// settle waits for the packs that are on their way until each has come to a point, or is given up.
+func (w *Writer) settle(ctx context.Context, point func(*openPack) <-chan struct{}) error {
 	w.mu.Lock()
 	flying := make([]*openPack, 0, len(w.flying))
 	for pack := range w.flying {
@@ -122,6 +123,7 @@ func (w *Writer) settle(ctx context.Context) error {
 	w.mu.Unlock()
 	for _, pack := range flying {
 		select {
+		case <-point(pack):
 		case <-pack.done:
 		case <-ctx.Done():
 			return fmt.Errorf("wait for uploads: %w", context.Cause(ctx))

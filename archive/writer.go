@@ -41,9 +41,8 @@ type WriterOptions struct {
 	InFlight func() int
 	Spill    string
 
-	// Sealed is called once for each pack that the store has acknowledged, when the slots of its chunks know their
-	// places. Calls come from other goroutines, one at a time; the directory must not be changed.
-	Sealed func(*Pack, *Directory)
+	// Stored is called once for each pack that the store has acknowledged. The slots of its chunks know their places. Calls come from other goroutines, one at a time; the directory must not be changed.
+	Stored func(*Pack, *Directory)
 }
 
 // Writer turns chunks into packs. It may be used by several goroutines at once. Its memory is bounded: Add waits when the store
@@ -62,7 +61,7 @@ type Writer struct {
 	filled  atomic.Int64  // bytes of the open pack's plaintext
 	packs   chan struct{} // a token for each pack in memory
 	frames  chan []byte   // buffers for frames that are being compressed, or wait for their turn
-	sealing sync.Mutex    // around Sealed
+	telling sync.Mutex    // around Stored
 	onDisk  tally         // packs that lie in files
 
 	mu     sync.Mutex
@@ -143,7 +142,7 @@ func CheckPackSize(n int) error {
 
 // Add compresses a chunk, whose slot knows its id, and puts it into a pack; data may be changed when it returns. group names the
 // kind of content, such as a file's extension: small chunks of one group are compressed together. Where the chunk
-// lies is known when its pack is full or flushed.
+// lies is known when its pack is full, or the writer is sealed or flushed: soon before the store acknowledges it.
 func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string) error {
 	if err := w.failure(); err != nil {
 		return err
@@ -305,7 +304,7 @@ func (w *Writer) newPack() (*openPack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &openPack{buffer: buffer, limit: int64(w.o.PackSize), done: make(chan struct{})}, nil
+	return &openPack{buffer: buffer, limit: int64(w.o.PackSize), named: make(chan struct{}), done: make(chan struct{})}, nil
 }
 
 func (w *Writer) takeBuffer() ([]byte, error) {
@@ -321,6 +320,23 @@ func (w *Writer) takeBuffer() ([]byte, error) {
 
 // Flush uploads all that was added before it was called and waits until the store has acknowledged it. The writer can go on after.
 func (w *Writer) Flush(ctx context.Context) error {
+	if err := w.closePack(ctx); err != nil {
+		return err
+	}
+	return w.settle(ctx, func(p *openPack) <-chan struct{} { return p.done })
+}
+
+// Seal waits until all that was added before it was called has its place, and begins to upload it. Nothing may count on that place
+// before a later Flush has succeeded.
+func (w *Writer) Seal(ctx context.Context) error {
+	if err := w.closePack(ctx); err != nil {
+		return err
+	}
+	return w.settle(ctx, func(p *openPack) <-chan struct{} { return p.named })
+}
+
+// closePack sends everything off that was added.
+func (w *Writer) closePack(ctx context.Context) error {
 	if err := w.failure(); err != nil {
 		return err
 	}
@@ -335,12 +351,8 @@ func (w *Writer) Flush(ctx context.Context) error {
 	if err := w.take(ctx); err != nil {
 		return err
 	}
-	err := w.ship()
-	w.give()
-	if err != nil {
-		return err
-	}
-	return w.settle(ctx)
+	defer w.give()
+	return w.ship()
 }
 
 // Close ends the writer, waits for its goroutines and gives its memory back. What was not flushed is lost. It returns the first
@@ -353,7 +365,7 @@ func (w *Writer) Close() error {
 	w.fail(ErrClosed)
 	w.stop()
 	w.giveUp()
-	_ = w.settle(context.Background())
+	_ = w.settle(context.Background(), func(p *openPack) <-chan struct{} { return p.done })
 	return err
 }
 

@@ -109,7 +109,7 @@ func (w *world) pack(s *Session, content string) (archive.RunPack, *archive.RefS
 	var made archive.RunPack
 	p := archive.NewWriter(w.t.Context(), s.repo.Store, archive.WriterOptions{
 		Recipients: s.Recipients(), PackSize: 64 << 10,
-		Sealed: func(p *archive.Pack, d *archive.Directory) { made = archive.RunPack{Pack: p, Directory: d} },
+		Stored: func(p *archive.Pack, d *archive.Directory) { made = archive.RunPack{Pack: p, Directory: d} },
 	})
 	defer p.Close()
 	slot := archive.NewSlot(s.Domain().DataID().Sum([]byte(content)), len(content))

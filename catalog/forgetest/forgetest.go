@@ -230,7 +230,7 @@ func (f *Forger) writer(ctx context.Context, kind archive.Kind) *packer {
 	p := &packer{}
 	p.Writer = archive.NewWriter(ctx, f.Store, archive.WriterOptions{
 		Kind: kind, Recipients: f.Key.Recipients, PackSize: 1 << 20, Uploads: 1,
-		Sealed: func(pack *archive.Pack, d *archive.Directory) {
+		Stored: func(pack *archive.Pack, d *archive.Directory) {
 			p.packs = append(p.packs, archive.RunPack{Pack: pack, Directory: d})
 		},
 	})
@@ -244,7 +244,7 @@ func (f *Forger) store(ctx context.Context, files map[string]string, nodes []*tr
 	defer trees.Close()
 	ids := f.Key.Domain.TreeID()
 	t := tree.NewWriter(nil, tree.WriterOptions{
-		Key: f.Key.Domain.PageKey(), ID: func(page []byte) archive.ID { return ids.Sum(page) }, Flush: trees.Flush, Settle: data.Flush,
+		Key: f.Key.Domain.PageKey(), ID: func(page []byte) archive.ID { return ids.Sum(page) }, Seal: trees.Seal, Flush: trees.Flush, Settle: data.Seal,
 		Store: func(ctx context.Context, slot *archive.Slot, page []byte) error {
 			return trees.Add(ctx, slot, page, "page")
 		},
@@ -269,6 +269,9 @@ func (f *Forger) store(ctx context.Context, files map[string]string, nodes []*tr
 		}
 	}
 	made, err := t.Finish(ctx)
+	if err == nil {
+		err = trees.Flush(ctx)
+	}
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -65,7 +65,7 @@ func (s *shelf) load(_ context.Context, want []archive.Chunk, each func(int, []b
 func grow(t testing.TB, s *shelf, nodes []tree.Node) tree.Root {
 	t.Helper()
 	slices.SortFunc(nodes, func(a, b tree.Node) int { return entry.ComparePaths(a.Path, b.Path) })
-	w := tree.NewWriter(nil, tree.WriterOptions{ID: func(b []byte) archive.ID { return sha256.Sum256(b) }, Store: s.store, Flush: s.flush})
+	w := tree.NewWriter(nil, tree.WriterOptions{ID: func(b []byte) archive.ID { return sha256.Sum256(b) }, Store: s.store, Seal: s.flush, Flush: s.flush})
 	for i := range nodes {
 		if err := w.Add(t.Context(), &nodes[i], nil, tree.Step{}); err != nil {
 			t.Fatal(err)

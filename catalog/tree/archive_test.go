@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -42,7 +43,7 @@ func TestTreesInRealPacks(t *testing.T) {
 		return fetchAll(ctx, reader, want, each)
 	}
 	opts := WriterOptions{
-		Key: domain.PageKey(), ID: func(page []byte) archive.ID { return domain.TreeID().Sum(page) }, Flush: pages.Flush,
+		Key: domain.PageKey(), ID: func(page []byte) archive.ID { return domain.TreeID().Sum(page) }, Seal: pages.Seal, Flush: pages.Flush,
 		Store: func(ctx context.Context, slot *archive.Slot, page []byte) error {
 			return pages.Add(ctx, slot, page, "page")
 		},
@@ -61,7 +62,7 @@ func TestTreesInRealPacks(t *testing.T) {
 			}
 		}
 		root, err := backUp(ctx, files, last, opts, data, domain.DataID())
-		if err != nil {
+		if err := errors.Join(err, pages.Flush(ctx)); err != nil {
 			t.Fatal(err)
 		}
 		last = Open(root, load, OpenOptions{})

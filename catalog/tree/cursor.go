@@ -1,9 +1,13 @@
 package tree
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sort"
+
+	"github.com/packstone/packstone/archive"
 )
 
 // source yields the pages of nodes of one run, in order.
@@ -327,7 +331,7 @@ func (m *heldPages) next(context.Context) (*page, error) {
 
 func (m *heldPages) close() {}
 
-// finder is a source that can jump. It loads pages one by one, as they are needed.
+// finder is a source that can jump. It loads pages as they are needed, and with each those after it that lie in the same frame.
 type finder struct {
 	tree  *Tree
 	run   Run
@@ -338,7 +342,8 @@ type finder struct {
 type level struct {
 	refs   []ref
 	at     int
-	height uint8 // of the children
+	height uint8          // of the children
+	beside map[int][]byte // children that came with another, by their index
 }
 
 func (f *finder) close() {}
@@ -372,12 +377,63 @@ func (f *finder) seek(ctx context.Context, to bound) (*page, error) {
 func (f *finder) enter(ctx context.Context, to bound) (*page, error) {
 	for {
 		low := &f.stack[len(f.stack)-1]
-		p, err := f.tree.page(ctx, &low.refs[low.at], low.height)
+		p, err := f.page(ctx, low)
 		if err != nil || low.height == 0 {
 			return p, err
 		}
 		f.stack = append(f.stack, level{refs: low.refs[low.at].below(p), at: child(p.refs, to), height: low.height - 1})
 	}
+}
+
+// page loads the current child of a level.
+func (f *finder) page(ctx context.Context, low *level) (*page, error) {
+	r := &low.refs[low.at]
+	if p := f.tree.kept(r, low.height); p != nil {
+		return p, nil
+	}
+	if low.beside[low.at] == nil {
+		n := sameFrame(low.refs[low.at:])
+		if n == 1 {
+			return f.tree.page(ctx, r, low.height)
+		}
+		err := f.loadFrame(ctx, low, n)
+		if errors.Is(err, archive.ErrDamaged) { // perhaps only one that is not needed
+			return f.tree.page(ctx, r, low.height)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	p := new(page)
+	if err := p.read(low.beside[low.at], r, low.height); err != nil {
+		return nil, err
+	}
+	delete(low.beside, low.at)
+	f.tree.keep(r, p)
+	return p, nil
+}
+
+// loadFrame loads the current child and those after it, n in all.
+func (f *finder) loadFrame(ctx context.Context, low *level, n int) error {
+	beside := make(map[int][]byte, n)
+	err := f.tree.loadAll(ctx, chunks(low.refs[low.at:low.at+n]), func(i int, raw []byte) error {
+		beside[low.at+i] = bytes.Clone(raw)
+		return nil
+	})
+	if err == nil {
+		low.beside = beside
+	}
+	return err
+}
+
+// sameFrame is how many of the first refs are to pages of one frame.
+func sameFrame(refs []ref) int {
+	first := &refs[0].chunk.Place
+	n := 1
+	for n < len(refs) && refs[n].chunk.Place.Frame == first.Frame && refs[n].chunk.Place.Pack == first.Pack {
+		n++
+	}
+	return n
 }
 
 // seek moves a cursor over a finder to the first node after the position. Positions must ascend.

@@ -62,17 +62,30 @@ func (t *Tree) loadAll(ctx context.Context, want []archive.Chunk, each func(i in
 
 // page loads one page, which must be of the given height.
 func (t *Tree) page(ctx context.Context, r *ref, height uint8) (*page, error) {
-	if p := t.cache.get(r.chunk.ID); p != nil && p.height == height && r.holds(p) {
+	if p := t.kept(r, height); p != nil {
 		return p, nil
 	}
 	pages, err := t.pages(ctx, []ref{*r}, height)
 	if err != nil {
 		return nil, err
 	}
-	if height > 0 || t.shared {
-		t.cache.put(r.chunk.ID, pages[0])
-	}
+	t.keep(r, pages[0])
 	return pages[0], nil
+}
+
+// kept is a page that is at hand, or nil.
+func (t *Tree) kept(r *ref, height uint8) *page {
+	if p := t.cache.get(r.chunk.ID); p != nil && p.height == height && r.holds(p) {
+		return p
+	}
+	return nil
+}
+
+// keep has a page at hand, if it is likely to be asked for again.
+func (t *Tree) keep(r *ref, p *page) {
+	if p.height > 0 || t.shared {
+		t.cache.put(r.chunk.ID, p)
+	}
 }
 
 // pages loads and decodes some pages of one height.

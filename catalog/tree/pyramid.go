@@ -289,8 +289,8 @@ func (p *pyramid) settle(ctx context.Context, f *floor) error {
 		return err
 	}
 	if f.height > 0 {
-		if err := p.opts.Flush(ctx); err != nil {
-			return fmt.Errorf("flush tree pages: %w", err)
+		if err := p.opts.Seal(ctx); err != nil {
+			return fmt.Errorf("seal tree pages: %w", err)
 		}
 		if err := p.poll(ctx); err != nil {
 			return err
@@ -310,8 +310,8 @@ func (p *pyramid) crown(ctx context.Context, f *floor) (Run, error) {
 		return run, nil
 	}
 	if _, placed := slot.Chunk(); !placed {
-		if err := p.opts.Flush(ctx); err != nil {
-			return Run{}, fmt.Errorf("flush tree pages: %w", err)
+		if err := p.opts.Seal(ctx); err != nil {
+			return Run{}, fmt.Errorf("seal tree pages: %w", err)
 		}
 	}
 	chunk, placed := slot.Chunk()

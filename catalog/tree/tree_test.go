@@ -96,7 +96,7 @@ func (d *depot) load(_ context.Context, want []archive.Chunk, each func(int, []b
 }
 
 func (d *depot) options() WriterOptions {
-	return WriterOptions{Key: testKey, ID: d.id, Store: d.store, Flush: d.flush}
+	return WriterOptions{Key: testKey, ID: d.id, Store: d.store, Seal: d.flush, Flush: d.flush}
 }
 
 func (d *depot) tree(root Root) *Tree { return Open(root, d.load, OpenOptions{}) }

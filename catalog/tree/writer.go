@@ -21,8 +21,8 @@ type WriterOptions struct {
 	Key   [32]byte                // the tree-page key, which decides where pages end
 	ID    func([]byte) archive.ID // with the tree-id key
 	Store Store
-	// Flush seals the tree packs, so that all stored pages have their places and can be loaded.
-	Flush func(ctx context.Context) error
+	// Seal sees to it that all stored pages have their places, Flush that they can be loaded too.
+	Seal, Flush func(ctx context.Context) error
 
 	// Hold is how many bytes of changed pages wait in memory until Finish decides on the shape of the tree; 8 MiB if
 	// zero. Beyond that they are stored as they come, and written once more if they are folded into a new base.
@@ -148,7 +148,8 @@ func (w *Writer) delete(ctx context.Context, next string, toEnd bool, n uint64, 
 	return nil
 }
 
-// Finish completes the tree and returns its root. All chunks must have their places: data packs are flushed before. A tree
+// Finish completes the tree and returns its root. All chunks must have their places: data packs are sealed before. The caller flushes
+// the tree packs before anything counts on the tree. A tree
 // that is as the last one was has its root.
 func (w *Writer) Finish(ctx context.Context) (Root, error) {
 	root, err := w.finish(ctx)

@@ -318,6 +318,7 @@ func checksum(content []byte) (sum uint64) {
 func eachServer(t *testing.T, run func(t *testing.T, from, to *fileServer)) {
 	for _, kind := range serverKinds {
 		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel() // they wait for most of their time
 			from := kind.start(t)
 			if kind.sourceOnly {
 				run(t, from, nil)

@@ -86,6 +86,7 @@ func TestAFolderThatMayNotBeReadLeavesTheBackupIncomplete(t *testing.T) {
 			continue // the one who logs in is root, who may read everything
 		}
 		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
 			from := kind.start(t)
 			platformFiles(t, from.disk, 60)
 			from.own(t)
@@ -106,6 +107,7 @@ func TestAFolderThatMayNotBeReadLeavesTheBackupIncomplete(t *testing.T) {
 func TestAFileThatGrowsOnTheServerIsReported(t *testing.T) {
 	for _, kind := range serverKinds {
 		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
 			from := kind.start(t)
 			platformFiles(t, from.disk, 5)
 			from.own(t)

@@ -245,7 +245,7 @@ func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size in
 	}
 	return archive.NewWriter(ctx, b.repo.Store, archive.WriterOptions{
 		Kind: kind, Recipients: b.session.Recipients(), PackSize: size, Uploads: uploads, InFlight: inFlight, Spill: b.repo.Scratch(),
-		Sealed: func(p *archive.Pack, d *archive.Directory) {
+		Stored: func(p *archive.Pack, d *archive.Directory) {
 			b.o.Progress.BytesPacked.Add(uint64(p.Size))
 			pack := archive.RunPack{Pack: p, Directory: d}
 			b.intake.sealed(pack)
@@ -424,9 +424,9 @@ func (b *backup) keepLast(snapshot *catalog.Snapshot, refs catalog.RefsList) err
 	return b.pages.Trim()
 }
 
-// completeTrees waits for all data, so that every chunk has its place, and then writes what is left of the trees.
+// completeTrees writes what is left of the trees as soon as every chunk has its place, and waits until all data and all trees are stored.
 func (b *backup) completeTrees(ctx context.Context, captures []*capture) error {
-	if err := b.data.Flush(ctx); err != nil {
+	if err := b.data.Seal(ctx); err != nil {
 		return err
 	}
 	for _, c := range captures {
@@ -436,7 +436,10 @@ func (b *backup) completeTrees(ctx context.Context, captures []*capture) error {
 		}
 		c.state.Root = root
 	}
-	return b.trees.Flush(ctx)
+	if err := b.trees.Flush(ctx); err != nil {
+		return err
+	}
+	return b.data.Flush(ctx)
 }
 
 func (b *backup) snapshot(captures []*capture) *catalog.Snapshot {

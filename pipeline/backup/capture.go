@@ -192,8 +192,9 @@ func (c *capture) openTrees(ctx context.Context) (last *tree.Tree) {
 	c.tree = tree.NewWriter(last, tree.WriterOptions{
 		Key:    domain.PageKey(),
 		ID:     func(page []byte) archive.ID { return ids.Sum(page) },
+		Seal:   c.trees.Seal,
 		Flush:  c.trees.Flush,
-		Settle: c.data.Flush,
+		Settle: c.data.Seal,
 		Store: func(ctx context.Context, slot *archive.Slot, page []byte) error {
 			if err := c.pages.Keep(slot.ID(), page); err != nil {
 				return err

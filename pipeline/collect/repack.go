@@ -122,7 +122,7 @@ func (c *collector) copy(ctx context.Context, session *catalog.Session, x *index
 	}
 	writer := archive.NewWriter(ctx, c.repo.Store, archive.WriterOptions{
 		Kind: packs[0].Pack.Kind, Recipients: session.Recipients(), PackSize: c.o.Repack.PackSize, Spill: c.repo.Scratch(),
-		Sealed: func(p *archive.Pack, d *archive.Directory) {
+		Stored: func(p *archive.Pack, d *archive.Directory) {
 			out.Packs = append(out.Packs, archive.RunPack{Pack: p, Directory: d})
 		},
 	})

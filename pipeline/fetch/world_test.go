@@ -62,7 +62,7 @@ func (w *world) write(packSize int, contents [][]byte) []archive.Chunk {
 	var mu sync.Mutex
 	out := archive.NewWriter(w.t.Context(), w.store, archive.WriterOptions{
 		Recipients: []age.Recipient{w.recipient}, PackSize: packSize,
-		Sealed: func(p *archive.Pack, d *archive.Directory) {
+		Stored: func(p *archive.Pack, d *archive.Directory) {
 			mu.Lock()
 			defer mu.Unlock()
 			w.packs = append(w.packs, archive.RunPack{Pack: p, Directory: d})
