@@ -67,7 +67,7 @@ func (w *world) pagesOf(s *catalog.Snapshot, pages *int) (*tree.Tree, *fetch.Fet
 func TestAPartComesBackWithoutReadingTheRestOfTheTree(t *testing.T) {
 	w := newWorld(t)
 	s := newSource()
-	for i := range 20000 {
+	for i := range 60000 {
 		s.add(fmt.Sprintf("dir%02d/file%05d", i/1000, i), []byte{byte(i)})
 	}
 	s.add("dir07", nil).Type = entry.Directory
@@ -87,7 +87,7 @@ func TestAPartComesBackWithoutReadingTheRestOfTheTree(t *testing.T) {
 		t.Errorf("restored %d files, want dir07/file07123 alone", len(to.files))
 	}
 	if part*4 > all {
-		t.Errorf("one file of 20000 took %d pages, all of them %d", part, all)
+		t.Errorf("one file of 60000 took %d pages, all of them %d", part, all)
 	}
 	w.check()
 }
