@@ -644,6 +644,9 @@ var searches = []struct {
 }
 
 func TestTheProtocolKeepsWhatRecordsNeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("has one goroutine, and needs no look for races")
+	}
 	for _, c := range searches {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.search
@@ -657,6 +660,9 @@ func TestTheProtocolKeepsWhatRecordsNeed(t *testing.T) {
 }
 
 func TestTheSearchFindsEveryMistakeInTheProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("has one goroutine, and needs no look for races")
+	}
 	found := map[mutation]bool{}
 	for _, c := range searches {
 		for _, mistake := range c.finds {
