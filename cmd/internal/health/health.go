@@ -1,0 +1,104 @@
+// Package health says how well a set of a host is protected: what is known of its snapshots and runs goes in, a verdict comes out. It is pure,
+// and imports nothing of ours: status, metrics, notices and pages all tell what it says.
+package health
+
+import "time"
+
+// State is the verdict on a set. Its text is part of what --json and metrics print.
+type State string
+
+// The states, the gravest first. Where several hold, Judge names the first of these; what hides behind it stands in Cause.
+const (
+	Damaged    State = "damaged"    // a check found damage in what its snapshots need
+	Late       State = "late"       // the newest complete snapshot is older than max_age
+	Failed     State = "failed"     // the last run failed, and no retry is left or has helped so far
+	Never      State = "never"      // there is no complete snapshot, and no run has failed yet
+	Tripped    State = "tripped"    // the last snapshot looks like a loss: a tripwire marked it
+	Incomplete State = "incomplete" // the last run left something out
+	Protected  State = "protected"  // none of that
+)
+
+// States are all of them, the gravest first.
+var States = []State{Damaged, Late, Failed, Never, Tripped, Incomplete, Protected}
+
+// Good tells whether there is nothing to act upon.
+func (s State) Good() bool { return s == Protected }
+
+// Outcome is how a run ended. Its text is part of what --json, metrics and the history say.
+type Outcome string
+
+// The outcomes of runs.
+const (
+	Done        Outcome = "done"
+	Missing     Outcome = "incomplete"  // done, but something is missing and listed
+	Broken      Outcome = "failed"      // not done; Cause says why
+	Interrupted Outcome = "interrupted" // ended by a signal, or the process died: neither a success nor a failure
+	None        Outcome = ""            // no run is known
+)
+
+// Run is one run of a backup. The zero value means that none is known.
+type Run struct {
+	Start    time.Time
+	Duration time.Duration
+	Outcome  Outcome
+	Cause    string // in one line, of what is not Done
+	Code     int    // the exit code that a verb would end with
+
+	BytesRead   int64 // from the sources
+	BytesAdded  int64 // of chunks that were new
+	BytesStored int64 // of packs that were uploaded
+	Files       int64 // in the snapshot
+}
+
+// End is when the run ended.
+func (r Run) End() time.Time { return r.Start.Add(r.Duration) }
+
+// Set is what is known of a set on a host, and the verdict. Times that are not known are zero.
+type Set struct {
+	Name string // "" for paths
+	Host string
+
+	State State
+	Since time.Time // when State began
+	Cause string    // in words for a person; "" if protected
+
+	Newest    time.Time     // of the newest complete snapshot that no tripwire marked
+	Snapshots int           // how many there are, of any kind
+	MaxAge    time.Duration // 0: no bound is set
+	Next      time.Time     // when the set runs next
+
+	Last        Run       // the last run that ended
+	LastSuccess time.Time // when the last run that was Done ended
+	Failures    int       // runs in a row that were Broken, up to now
+	FirstFault  time.Time // when the first run ended that was not Done, after the last that was
+
+	Tripped     bool      // the newest snapshot is marked by a tripwire
+	TripCause   string    // what the tripwire saw
+	Damage      string    // what the last check found wrong; "" if nothing
+	DamageSince time.Time // when it was found
+	Verified    time.Time // when the content was last verified
+}
+
+// Age is how old the newest complete snapshot is at now; negative if there is none.
+func (s Set) Age(now time.Time) time.Duration {
+	if s.Newest.IsZero() {
+		return -1
+	}
+	return max(0, now.Sub(s.Newest))
+}
+
+// VerifiedAge is how long ago the content was verified; negative if it never was.
+func (s Set) VerifiedAge(now time.Time) time.Duration {
+	if s.Verified.IsZero() {
+		return -1
+	}
+	return max(0, now.Sub(s.Verified))
+}
+
+// Overdue tells whether the newest complete snapshot is older than the set's bound.
+func (s Set) Overdue(now time.Time) bool {
+	return s.MaxAge > 0 && !s.Newest.IsZero() && now.Sub(s.Newest) > s.MaxAge
+}
+
+// Key tells sets of hosts apart.
+func (s Set) Key() string { return s.Host + "/" + s.Name }

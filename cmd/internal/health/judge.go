@@ -1,0 +1,83 @@
+package health
+
+import (
+	"fmt"
+	"time"
+)
+
+// Judge completes the facts of a set by the verdict at now: State, Since and Cause are set, whatever they were before.
+func Judge(s Set, now time.Time) Set {
+	s.State, s.Since, s.Cause = verdict(s, now)
+	return s
+}
+
+func verdict(s Set, now time.Time) (state State, since time.Time, cause string) {
+	switch {
+	case s.Damage != "":
+		return Damaged, s.DamageSince, s.Damage
+	case s.Overdue(now):
+		return Late, s.Newest.Add(s.MaxAge), lateCause(s)
+	case s.Last.Outcome == Broken:
+		return Failed, s.FirstFault, s.Last.Cause
+	case s.Last.Outcome == Interrupted && s.Failures > 0:
+		return Failed, s.FirstFault, "the run before the last one failed, and the last one was interrupted"
+	case s.Tripped:
+		return Tripped, s.faultSince(), s.TripCause
+	case s.Last.Outcome == Missing:
+		return Incomplete, s.faultSince(), s.Last.Cause
+	case s.Newest.IsZero() && s.Snapshots > 0:
+		return Incomplete, s.faultSince(), "no snapshot is complete"
+	case s.Newest.IsZero():
+		return Never, time.Time{}, "it has never been backed up"
+	}
+	return Protected, s.Newest, ""
+}
+
+// faultSince is when what is wrong with the last snapshot began, as far as that is known.
+func (s Set) faultSince() time.Time {
+	if !s.FirstFault.IsZero() {
+		return s.FirstFault
+	}
+	return s.Last.End()
+}
+
+func lateCause(s Set) string {
+	text := fmt.Sprintf("the newest complete snapshot is older than %s", s.MaxAge)
+	switch {
+	case s.Last.Outcome == Broken:
+		return text + "; the last run failed: " + s.Last.Cause
+	case s.Tripped:
+		return text + "; a tripwire marked the last snapshot: " + s.TripCause
+	case s.Last.Outcome == Missing:
+		return text + "; the last run was incomplete: " + s.Last.Cause
+	}
+	return text
+}
+
+// Change is a set whose state is another than it was.
+type Change struct {
+	Before, After Set // Before is the zero Set of one that was not known
+}
+
+// Recovered tells whether what was wrong is over.
+func (c Change) Recovered() bool {
+	return c.After.State.Good() && c.Before.State != "" && !c.Before.State.Good()
+}
+
+// Changes are the sets whose state is another than before, in the order of after. One that was not known counts as a change only if it is in a bad
+// state, other than never: that a set which was just written down has not run yet is nothing to tell.
+func Changes(before, after []Set) []Change {
+	known := make(map[string]Set, len(before))
+	for _, s := range before {
+		known[s.Key()] = s
+	}
+	var changes []Change
+	for _, s := range after {
+		was, there := known[s.Key()]
+		if there && was.State == s.State || !there && (s.State.Good() || s.State == Never) {
+			continue
+		}
+		changes = append(changes, Change{Before: was, After: s})
+	}
+	return changes
+}
