@@ -27,6 +27,7 @@ func (c *Config) check(d *decoder) {
 	for _, name := range c.SetNames() {
 		c.checkSet(d, name)
 	}
+	c.Jobs.check(d)
 }
 
 func (c *Config) checkRepository(d *decoder) {
@@ -75,6 +76,8 @@ func (c *Config) checkSet(d *decoder, name string) {
 		d.problemAt(path, "a source has this name too; backup %s would be ambiguous", name)
 	}
 	set.Retention.check(d, path+".retention")
+	set.Timing.check(d, path)
+	d.checkPeriod(path+".max_age", set.MaxAge)
 	if len(set.Sources) == 0 {
 		d.problemAt(path+".sources", "names no source")
 	}

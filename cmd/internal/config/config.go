@@ -36,6 +36,9 @@ type Config struct {
 	Keys       Keys              `yaml:"keys,omitempty" doc:"The keys of this host."`
 	Sources    map[string]Source `yaml:"sources,omitempty" doc:"What can be backed up, by name. A restore makes a folder of that name."`
 	Sets       map[string]Set    `yaml:"sets,omitempty" doc:"The sources that belong together, by name. A set becomes one snapshot."`
+	Jobs       Jobs              `yaml:"jobs,omitempty" doc:"What packstone run does beside backups, each on its schedule."`
+
+	places places
 }
 
 // Keys are the keys of a host, none of them secret here.
@@ -53,6 +56,9 @@ type Set struct {
 	Hooks   hook.Hooks `yaml:"hooks,omitempty" doc:"Commands to run around the backup of the set."`
 
 	Retention Retention `yaml:"retention,omitempty" doc:"Which snapshots packstone forget keeps. Without it, all."`
+
+	Timing `yaml:",inline"`
+	MaxAge string `yaml:"max_age,omitempty" doc:"How old the newest complete snapshot may be, such as 26h or 8d; older is a fault that is told."`
 }
 
 // Lookup finds a variable of the environment.
@@ -122,6 +128,7 @@ func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 		slices.SortStableFunc(d.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 		return nil, d.problems
 	}
+	c.places = places{path, d.lines}
 	return c, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/packstone/packstone/cmd/internal/hook"
@@ -38,6 +39,15 @@ sets:
     hooks:
       before: [systemctl, stop, app]
       finally: [[systemctl, start, app], [logger, "$${done}"]]
+    schedule: "30 2 * * *"
+    time_zone: Europe/Berlin
+    jitter: 15m
+    retry_for: 2h
+    max_age: 26h
+jobs:
+  forget: {schedule: "@hourly"}
+  prune: {schedule: "@weekly", max_duration: 3h}
+  check: {schedule: "@daily", read_data: 2%}
 `
 
 func environment(pairs ...string) Lookup {
@@ -79,9 +89,16 @@ func TestParseReadsEverySetting(t *testing.T) {
 				Before:  hook.Commands{{"systemctl", "stop", "app"}},
 				Finally: hook.Commands{{"systemctl", "start", "app"}, {"logger", "${done}"}},
 			},
+			Timing: Timing{Schedule: "30 2 * * *", TimeZone: "Europe/Berlin", Jitter: "15m", RetryFor: "2h"},
+			MaxAge: "26h",
 		}},
+		Jobs: Jobs{
+			Forget: ForgetJob{Timing{Schedule: "@hourly"}},
+			Prune:  PruneJob{Timing{Schedule: "@weekly"}, "3h"},
+			Check:  CheckJob{Timing{Schedule: "@daily"}, "2%", ""},
+		},
 	}
-	if diff := cmp.Diff(want, parseFull(t)); diff != "" {
+	if diff := cmp.Diff(want, parseFull(t), cmpopts.IgnoreUnexported(Config{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -97,7 +114,7 @@ func TestWhatIsShownReadsAsTheSameSettings(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	if diff := cmp.Diff(c, again); diff != "" {
+	if diff := cmp.Diff(c, again, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
 	}
 }
@@ -110,9 +127,9 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"no version", "repository: /x\n", "f.yaml:1: version is missing"},
 		{"version of tomorrow", "version: 2\n", "f.yaml:1: version: is 2; this program reads version 1"},
 		{"version of letters", "version: one\n", `f.yaml:1: version: expected a whole number, found "one"`},
-		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: host, keys, repository, sets, sources, version`},
-		{"setting of later", "version: 1\nsources: {f: {type: files, path: /f}}\nsets:\n  p:\n    sources: [f]\n    schedule: daily\n",
-			`f.yaml:6: unknown setting "schedule"; in sets.p these are known: hooks, retention, sources`},
+		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: host, jobs, keys, repository, sets, sources, version`},
+		{"setting of later", "version: 1\nsources: {f: {type: files, path: /f}}\nsets:\n  p:\n    sources: [f]\n    shedule: daily\n",
+			`f.yaml:6: unknown setting "shedule"; in sets.p these are known: hooks, jitter, max_age, retention, retry_for, schedule, sources, time_zone`},
 		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: allow_empty, ca_file, connections, exclude, exclude_caches, exclude_if_present, ignore_inode, key_file, known_hosts, one_file_system, passphrase_file, password_file, path, type, url, url_file`},
 		{"setting of another type", "version: 1\nsources:\n  f: {type: files, path: /x, components: y}\n", `f.yaml:3: unknown setting "components"; in sources.f these are known: allow_empty, ca_file, connections, exclude, exclude_caches, exclude_if_present, ignore_inode, key_file, known_hosts, one_file_system, passphrase_file, password_file, path, type, url, url_file`},
 		{"set twice", "version: 1\nversion: 1\n", `f.yaml:2: mapping key "version" already defined at [1:1]`},
@@ -167,6 +184,34 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 				t.Errorf("%q\n got %s\nwant %s", test.text, err, test.want)
 			}
 		})
+	}
+}
+
+func TestProblemsOfSchedulesNameThePlaceAndTheCure(t *testing.T) {
+	const head = "version: 1\nsources: {f: {type: files, path: /x}}\nsets:\n  p:\n    sources: [f]\n"
+	const form = "; write minute, hour, day, month and weekday as in crontab, such as \"30 2 * * *\", or @hourly, @daily, @weekly, @monthly, @every 6h"
+	tests := []struct{ name, text, want string }{
+		{"no schedule", head + "    schedule: daily\n", `f.yaml:6: sets.p.schedule: "daily" is no schedule: expected 5 to 6 fields, found 1: [daily]` + form},
+		{"never", head + "    schedule: 0 0 30 2 *\n", `f.yaml:6: sets.p.schedule: "0 0 30 2 *" never comes`},
+		{"zone in it", head + "    schedule: TZ=UTC 0 0 * * *\n", `f.yaml:6: sets.p.schedule: a time zone is a setting of its own: time_zone`},
+		{"zone", head + "    schedule: \"@daily\"\n    time_zone: Berlin\n", `f.yaml:7: sets.p.time_zone: "Berlin" is no time zone; write it as Europe/Berlin or UTC`},
+		{"jitter alone", head + "    jitter: 5m\n", `f.yaml:6: sets.p.jitter: there is no schedule beside it`},
+		{"age", head + "    max_age: 1 day\n", `f.yaml:6: sets.p.max_age: "1 day" is no time: want 0, or such as 12h or 3d`},
+		{"no age", head + "    max_age: 0\n", `f.yaml:6: sets.p.max_age: is 0; leave it out instead`},
+		{"job without schedule", "version: 1\njobs:\n  prune: {}\n", `f.yaml:3: jobs.prune: schedule is missing`},
+		{"unknown job", "version: 1\njobs:\n  dance: {schedule: \"@daily\"}\n", `f.yaml:3: unknown setting "dance"; in jobs these are known: check, forget, prune`},
+		{"share", "version: 1\njobs:\n  check: {schedule: \"@daily\", read_data: 2}\n", `f.yaml:3: jobs.check.read_data: "2" is no percentage: want a share such as 2%`},
+	}
+	for _, test := range tests {
+		if _, err := Parse("f.yaml", []byte(test.text), environment()); err == nil || err.Error() != test.want {
+			t.Errorf("%s\n got %v\nwant %s", test.name, err, test.want)
+		}
+	}
+}
+
+func TestAProblemIsToldOfASettingThatWasRead(t *testing.T) {
+	if got, want := parseFull(t).ProblemAt("jobs.prune", "no key").String(), "/etc/packstone/packstone.yaml:30: jobs.prune: no key"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

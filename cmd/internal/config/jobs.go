@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"time"
+	_ "time/tzdata" // a container may have no zones
+
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
+	"github.com/packstone/packstone/cmd/internal/schedule"
+)
+
+// Timing says when packstone run does something.
+type Timing struct {
+	Schedule string `yaml:"schedule,omitempty" doc:"When packstone run does it: minute, hour, day, month and weekday as in crontab, or @hourly, @daily, @weekly, @monthly, @yearly, @every 6h."`
+	TimeZone string `yaml:"time_zone,omitempty" doc:"The time zone of the schedule, such as Europe/Berlin; else the machine's."`
+	Jitter   string `yaml:"jitter,omitempty" doc:"It comes later by a part of this time, always by the same on one host, so that hosts do not all come at once: 15m."`
+	RetryFor string `yaml:"retry_for,omitempty" doc:"For how long a run that failed is tried again, at growing distances: 2h. Without it, it waits for its next time."`
+}
+
+// Jobs are what packstone run does beside backups.
+type Jobs struct {
+	Forget ForgetJob `yaml:"forget,omitempty" doc:"Apply the retention of all sets, instead of that of a set after each of its backups here."`
+	Prune  PruneJob  `yaml:"prune,omitempty" doc:"Delete what nothing needs any more, as packstone prune does."`
+	Check  CheckJob  `yaml:"check,omitempty" doc:"Look for damage, as packstone check does."`
+}
+
+// ForgetJob applies retention.
+type ForgetJob struct {
+	Timing `yaml:",inline"`
+}
+
+// PruneJob deletes.
+type PruneJob struct {
+	Timing      `yaml:",inline"`
+	MaxDuration string `yaml:"max_duration,omitempty" doc:"Stop after this time; the next run goes on."`
+}
+
+// CheckJob looks for damage.
+type CheckJob struct {
+	Timing      `yaml:",inline"`
+	ReadData    string `yaml:"read_data,omitempty" doc:"The share of the packs of which every byte is read: 2%. Without it the structure alone is checked."`
+	MaxDuration string `yaml:"max_duration,omitempty" doc:"Stop reading packs after this time."`
+}
+
+// Limit is when a run of the job stops, 0 if it does not.
+func (j PruneJob) Limit() time.Duration { return period(j.MaxDuration) }
+
+// Limit is when a run of the job stops reading, 0 if it does not.
+func (j CheckJob) Limit() time.Duration { return period(j.MaxDuration) }
+
+// Share is how much of the packs is read, in per cent; false if none is.
+func (j CheckJob) Share() (percent float64, read bool) {
+	var share flagvalue.Share
+	if j.ReadData == "" || share.Set(j.ReadData) != nil {
+		return 0, false
+	}
+	return share.Percent, true
+}
+
+// Scheduled tells whether it is done at all.
+func (t Timing) Scheduled() bool { return t.Schedule != "" }
+
+// For is when a host does something that key tells apart from all else it does.
+func (t Timing) For(host, key string) (*schedule.Timing, error) {
+	o := schedule.Options{Jitter: period(t.Jitter), RetryFor: period(t.RetryFor), Key: host + "/" + key}
+	if t.TimeZone != "" {
+		zone, err := time.LoadLocation(t.TimeZone)
+		if err != nil {
+			return nil, fmt.Errorf("time_zone: %w", err)
+		}
+		o.Zone = zone
+	}
+	return schedule.Parse(t.Schedule, o)
+}
+
+// Bound is how old the newest complete snapshot of the set may be; 0 if nothing is said.
+func (s Set) Bound() time.Duration { return period(s.MaxAge) }
+
+// Watched tells whether somebody counts on the set being backed up.
+func (s Set) Watched() bool { return s.Scheduled() || s.MaxAge != "" }
+
+// period is a length of time that was checked; 0 if there is none.
+func period(text string) time.Duration {
+	var p flagvalue.Period
+	if text == "" || p.Set(text) != nil {
+		return 0
+	}
+	return p.Length
+}
+
+// Scheduled tells whether packstone run has anything to do.
+func (c *Config) Scheduled() bool {
+	for _, set := range c.Sets {
+		if set.Scheduled() {
+			return true
+		}
+	}
+	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled()
+}
+
+// ProblemAt tells, with its place, what is wrong with a setting that could be read: path is such as jobs.prune.
+func (c *Config) ProblemAt(path, format string, args ...any) Problem {
+	d := decoder{file: c.places.file, lines: c.places.lines}
+	d.problemAt(path, format, args...)
+	return d.problems[0]
+}
+
+// places are where settings stand.
+type places struct {
+	file  string
+	lines map[string]int
+}
+
+func (j *Jobs) check(d *decoder) {
+	for path, timing := range map[string]Timing{"jobs.forget": j.Forget.Timing, "jobs.prune": j.Prune.Timing, "jobs.check": j.Check.Timing} {
+		if d.lines[path] != 0 && !timing.Scheduled() {
+			d.problemAt(path, "schedule is missing")
+		}
+		timing.check(d, path)
+	}
+	d.checkPeriod("jobs.prune.max_duration", j.Prune.MaxDuration)
+	d.checkPeriod("jobs.check.max_duration", j.Check.MaxDuration)
+	if _, read := j.Check.Share(); j.Check.ReadData != "" && !read {
+		d.problemAt("jobs.check.read_data", "%q is no percentage: want a share such as 2%%", j.Check.ReadData)
+	}
+}
+
+// check finds what is wrong with a timing; without a schedule nothing else makes sense.
+func (t Timing) check(d *decoder, path string) {
+	d.checkPeriod(path+".jitter", t.Jitter)
+	d.checkPeriod(path+".retry_for", t.RetryFor)
+	if !t.Scheduled() {
+		for name, value := range map[string]string{"time_zone": t.TimeZone, "jitter": t.Jitter, "retry_for": t.RetryFor} {
+			if value != "" {
+				d.problemAt(join(path, name), "there is no schedule beside it")
+			}
+		}
+		return
+	}
+	if t.TimeZone != "" {
+		if _, err := time.LoadLocation(t.TimeZone); err != nil {
+			d.problemAt(path+".time_zone", "%q is no time zone; write it as Europe/Berlin or UTC", t.TimeZone)
+			return
+		}
+	}
+	if _, err := t.For("", ""); err != nil {
+		d.problemAt(path+".schedule", "%v", err)
+	}
+}
+
+func (d *decoder) checkPeriod(path, text string) {
+	var p flagvalue.Period
+	if text == "" {
+		return
+	}
+	if err := p.Set(text); err != nil {
+		d.problemAt(path, "%v", err)
+	} else if p.Length == 0 {
+		d.problemAt(path, "is 0; leave it out instead")
+	}
+}
