@@ -78,6 +78,7 @@ type Paths struct {
 	Repository string // the repository of a machine without settings
 	Config     string // directory of the settings file and keys
 	Cache      string // directory of the caches, one per repository
+	State      string // directory of what jobs did
 }
 
 // Paths are the usual places.
@@ -86,6 +87,7 @@ func (env Env) Paths() Paths {
 		Repository: filepath.Join(env.xdg("XDG_DATA_HOME", ".local/share"), "packstone", "repository"),
 		Config:     filepath.Join(env.xdg("XDG_CONFIG_HOME", ".config"), "packstone"),
 		Cache:      filepath.Join(env.xdg("XDG_CACHE_HOME", ".cache"), "packstone"),
+		State:      filepath.Join(env.xdg("XDG_STATE_HOME", ".local/state"), "packstone"),
 	}
 }
 

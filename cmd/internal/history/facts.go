@@ -1,0 +1,86 @@
+package history
+
+import (
+	"time"
+
+	"github.com/packstone/packstone/cmd/internal/health"
+)
+
+// The kinds of jobs that say something of a set.
+const (
+	Backup = "backup"
+	Check  = "check"
+)
+
+// integrity is the code of a check that found damage.
+const integrity = 5
+
+// AddFacts completes what is known of a set by what its runs here say. What is known already, of its snapshots, stays unless a run is newer.
+func (f *File) AddFacts(s *health.Set) error {
+	for _, add := range []func(*health.Set) error{f.addLast, f.addSuccess, f.addFaults, f.addCheck} {
+		if err := add(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *File) addLast(s *health.Set) error {
+	run, err := f.last(Backup, s.Name, "true")
+	if run != nil {
+		s.Last = run.Run
+	}
+	return err
+}
+
+func (f *File) addSuccess(s *health.Set) error {
+	run, err := f.last(Backup, s.Name, "outcome = 'done'")
+	if run == nil || err != nil {
+		return err
+	}
+	s.LastSuccess, s.Snapshots = run.End(), max(s.Snapshots, 1)
+	if run.Snapshot != "" && run.Start.After(s.Newest) {
+		s.Newest = run.Start
+	}
+	return nil
+}
+
+// addFaults counts what went wrong since the last success.
+func (f *File) addFaults(s *health.Set) error {
+	runs, err := f.runs(`kind = 'backup' AND name = ? AND outcome IN ('failed', 'incomplete') AND id >
+		(SELECT coalesce(max(id), 0) FROM run WHERE kind = 'backup' AND name = ? AND outcome = 'done') ORDER BY id`, s.Name, s.Name)
+	for _, run := range runs {
+		if run.Outcome == health.Broken {
+			s.Failures++
+		} else {
+			s.Failures = 0
+		}
+		if run.Snapshot != "" {
+			s.Snapshots = max(s.Snapshots, 1)
+		}
+	}
+	if len(runs) > 0 {
+		s.FirstFault = runs[0].End()
+	}
+	return err
+}
+
+// addCheck says what the last check of the repository found; what it reads a sample of is verified from time to time.
+func (f *File) addCheck(s *health.Set) error {
+	run, err := f.last(Check, "", "outcome <> 'interrupted'")
+	if run == nil || err != nil {
+		return err
+	}
+	if run.Code == integrity {
+		s.Damage, s.DamageSince = run.Cause, run.End()
+	}
+	if run, err = f.last(Check, "", "outcome = 'done' AND read > 0"); run != nil {
+		s.Verified = run.End()
+	}
+	return err
+}
+
+// Growth is what backups stored since a moment, in bytes.
+func (f *File) Growth(since time.Time) (bytes int64, err error) {
+	return f.number("SELECT coalesce(sum(stored), 0) FROM run WHERE kind = 'backup' AND began >= ?", since)
+}

@@ -1,0 +1,108 @@
+package machine
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// StateRoot is where what jobs did is remembered. Unlike a cache it cannot be made again.
+func (m *Machine) StateRoot() string {
+	if dir := m.Env["PACKSTONE_STATE_DIR"]; dir != "" {
+		return dir
+	}
+	if dir, _, _ := strings.Cut(m.Env["STATE_DIRECTORY"], ":"); dir != "" { // of a systemd service
+		return dir
+	}
+	return m.Paths.State
+}
+
+// HistoryPath is where the jobs of a settings file are remembered.
+func (m *Machine) HistoryPath(settings string) string {
+	if absolute, err := filepath.Abs(settings); err == nil {
+		settings = absolute
+	}
+	return filepath.Join(m.StateRoot(), fmt.Sprintf("history-%.8x.db", sha256.Sum256([]byte(settings))))
+}
+
+// Adopt takes settings that were read, instead of reading them.
+func (m *Machine) Adopt(settings *config.Config) { m.settings = settings }
+
+// CheckJobs finds jobs that need a key which is not there, as problems of the settings.
+func (m *Machine) CheckJobs(settings *config.Config) error {
+	m.Adopt(settings)
+	var problems config.Problems
+	if what, err := m.missingWriter(); err != nil {
+		return err
+	} else if what != "" {
+		for _, name := range settings.SetNames() {
+			if settings.Sets[name].Scheduled() {
+				problems = append(problems, settings.ProblemAt("sets."+name+".schedule", "a backup needs this host's key: %s", what))
+			}
+		}
+	}
+	what, err := m.missingDecider()
+	if err != nil {
+		return err
+	}
+	for _, job := range []struct {
+		path      string
+		scheduled bool
+	}{{"jobs.forget", settings.Jobs.Forget.Scheduled()}, {"jobs.prune", settings.Jobs.Prune.Scheduled()}} {
+		if what != "" && job.scheduled {
+			problems = append(problems, settings.ProblemAt(job.path, "it needs the key of a collector, or the owner's: %s", what))
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// missingWriter says why no backup can be made here, "" if nothing is known against it.
+func (m *Machine) missingWriter() (string, error) {
+	name, err := m.WriterPath()
+	if err != nil {
+		return "", err
+	}
+	if name != "" {
+		return missingFile(name, "packstone key writer add makes one"), nil
+	}
+	kept, err := filepath.Glob(filepath.Join(m.Paths.Config, "writers", "*.key"))
+	if err == nil && len(kept) == 0 {
+		return "there is none yet; packstone init makes one with a repository, packstone key writer add one for a repository that is there (keys.writer_file)", nil
+	}
+	return "", nil
+}
+
+// missingDecider says why nothing can be forgotten or deleted from here, "" if nothing is known against it.
+func (m *Machine) missingDecider() (string, error) {
+	name, err := m.collectorPath()
+	if err != nil {
+		return "", err
+	}
+	if name != "" {
+		return missingFile(name, "packstone key collector add makes one"), nil
+	}
+	if len(m.OwnerFiles()) == 0 {
+		return fmt.Sprintf("packstone key collector add makes one for keys.collector_file; there is no %s either", m.OwnerPath()), nil
+	}
+	return "", nil
+}
+
+func missingFile(name, cure string) string {
+	if _, err := os.Stat(name); err != nil {
+		return fmt.Sprintf("%v; %s", err, cure)
+	}
+	return ""
+}
+
+// CanDecide tells whether there is a key here that may forget and delete.
+func (m *Machine) CanDecide() bool {
+	what, err := m.missingDecider()
+	return err == nil && what == ""
+}
