@@ -1,0 +1,92 @@
+// Package daemon does by itself what is due: it decides with package schedule, runs one job at a time, writes down what became of it, and tells how
+// each set is. What a job does its caller says; nothing here knows the flows.
+package daemon
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/cmd/internal/history"
+	"github.com/packstone/packstone/cmd/internal/schedule"
+)
+
+// Job is something that is done by itself.
+type Job struct {
+	schedule.Job        // its name, and when it is due
+	Kind         string // backup, forget, prune or check
+	Set          string // of a backup or a retention; of all sets ""
+	Then         []Job  // what follows a run that was done; they have no time of their own
+}
+
+// The kinds of jobs.
+const (
+	Backup = history.Backup
+	Forget = "forget"
+	Prune  = "prune"
+	Check  = history.Check
+)
+
+// yields is for how long what is no backup lets backups go first.
+const yields = time.Hour
+
+// Jobs are those of settings on a host. Backups come first. Where mayForget says that there is a key for it, the retention of a set follows its
+// backup, unless there is a job for it.
+func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error) {
+	for _, name := range c.SetNames() {
+		set := c.Sets[name]
+		if !set.Scheduled() {
+			continue
+		}
+		j := Job{Job: schedule.Job{Name: Backup + " " + name}, Kind: Backup, Set: name}
+		if mayForget && set.Retention.Given() && !c.Jobs.Forget.Scheduled() {
+			j.Then = []Job{{Job: schedule.Job{Name: Forget + " " + name}, Kind: Forget, Set: name}}
+		}
+		if j.Timing, err = set.For(host, j.Name); err != nil {
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
+		jobs = append(jobs, j)
+	}
+	for _, other := range []struct {
+		kind   string
+		timing config.Timing
+	}{{Forget, c.Jobs.Forget.Timing}, {Check, c.Jobs.Check.Timing}, {Prune, c.Jobs.Prune.Timing}} {
+		if !other.timing.Scheduled() {
+			continue
+		}
+		j := Job{Job: schedule.Job{Name: other.kind, Yields: yields}, Kind: other.kind}
+		if j.Timing, err = other.timing.For(host, j.Name); err != nil {
+			return nil, fmt.Errorf("job %s: %w", other.kind, err)
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// Unkept are sets whose retention nobody applies here although there is one, since there is no key for it.
+func Unkept(c *config.Config, mayForget bool) (names []string) {
+	for _, name := range c.SetNames() {
+		if set := c.Sets[name]; !mayForget && set.Scheduled() && set.Retention.Given() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Sets are the sets of settings that somebody counts on, as their runs on this host say how they are. f may be nil: nothing is known then.
+func Sets(c *config.Config, host string, f *history.File, now time.Time) (sets []health.Set, err error) {
+	for _, name := range c.SetNames() {
+		if !c.Sets[name].Watched() {
+			continue
+		}
+		s := health.Set{Name: name, Host: host, MaxAge: c.Sets[name].Bound()}
+		if f != nil {
+			if err := f.AddFacts(&s); err != nil {
+				return nil, err
+			}
+		}
+		sets = append(sets, health.Judge(s, now))
+	}
+	return sets, nil
+}
