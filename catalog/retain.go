@@ -74,6 +74,15 @@ func (s *Snapshot) group(by GroupBy) string {
 	return strings.Join(words, "\x01")
 }
 
+// OwnGroup is how ForRetention, where snapshots cannot be read, names those of a set that the writer whose key is at hand took of a host.
+func (r *Repository) OwnGroup(set, host string) (string, error) {
+	w, err := r.Writer()
+	if err != nil {
+		return "", err
+	}
+	return groupOf(w.Domain.GroupKey(), &Snapshot{Set: set, Host: host}) + " " + w.Signer.Name(), nil
+}
+
 // forRetention is what a commit says in clear. Whom it is of is its writer's word: so it takes the
 // place of that writer's alone, and one that says nothing is by itself.
 func (l *Log) forRetention(rec *Record) retention.Snapshot {

@@ -100,13 +100,34 @@ func (f *Forgetting) filtered() bool {
 	return c.Set != "" || c.Paths || c.Host != "" || len(c.Tags) > 0 || len(c.Of) > 0
 }
 
-// OfSets decides about each set that has a policy.
+// OfSets decides about each set that has a policy. Without an identity the key of a writer tells what it took of a host that the filter names.
 func (f *Forgetting) OfSets(policies map[string]retention.Policy) error {
+	if !f.view.Repo.CanRead() && f.filter.Host != "" {
+		return f.ofOwnSets(policies)
+	}
 	if !f.view.Repo.CanRead() {
 		return fmt.Errorf("without an identity nobody knows which set a snapshot is of; name the rules with --keep-…: %w", catalog.ErrNoIdentity)
 	}
 	for name, p := range policies {
 		f.decide(name, p)
+	}
+	return nil
+}
+
+func (f *Forgetting) ofOwnSets(policies map[string]retention.Policy) error {
+	for name, p := range policies {
+		if f.filter.Set != "" && f.filter.Set != name {
+			continue
+		}
+		if len(p.Tags) > 0 {
+			return fmt.Errorf("without an identity nobody knows tags, which the retention of the set %s goes by: %w", name, catalog.ErrNoIdentity)
+		}
+		group, err := f.view.Repo.OwnGroup(name, f.filter.Host)
+		if err != nil {
+			return err
+		}
+		own := slices.DeleteFunc(f.view.Repo.ForRetention(f.view.Log, nil, f.by), func(s retention.Snapshot) bool { return s.Group != group })
+		f.add(retention.Decide(own, p, f.options)...)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type app struct {
 	process
 	*machine.Machine
 	flags   globalFlags
+	job     bool // it is run by packstone run, not by a person
 	started bool // the command line is good and the verb's work has begun
 	out     *output.Printer
 	seen    *view.View // of the repository, the last one

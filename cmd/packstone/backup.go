@@ -51,6 +51,7 @@ type backupOptions struct {
 	empty     bool
 	force     bool
 	command   bool
+	founded   bool // a repository that is not there is not made
 	name      string
 	packSize  flagvalue.Size
 	larger    flagvalue.Size
@@ -99,31 +100,38 @@ without a repository, the first backup makes one in the data directory, with its
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		o.dashIndex = cmd.ArgsLenAtDash()
 		o.changed = cmd.Flags().Changed
-		return a.backup(ctx, o, args)
+		_, err := a.backup(ctx, o, args)
+		return err
 	})
 }
 
-// backup takes what args name and prints what it took.
-func (a *app) backup(ctx context.Context, o backupOptions, args []string) error {
+// backup takes what args name, and prints and returns what it took, nil if that did not become a snapshot.
+func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made *backupSummary, err error) {
 	run, err := a.planBackup(o, args)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	made, err := a.makeDefaultRepository(ctx)
-	if err != nil {
-		return err
+	making := false
+	if !o.founded {
+		if making, err = a.makeDefaultRepository(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if len(a.flags.Recipients) > 0 && !made {
-		return usage("backup has no use for --recipient: the repository is there, and its owner says who can restore (packstone key add)")
+	if len(a.flags.Recipients) > 0 && !making {
+		return nil, usage("backup has no use for --recipient: the repository is there, and its owner says who can restore (packstone key add)")
 	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MustWrite)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if run.Host, err = a.Speak(repo, a.flags.host); err != nil {
-		return err
+		return nil, err
 	}
-	return a.underHooks(ctx, run, func(ctx context.Context) error { return a.runBackup(ctx, repo, storage, run.Options) })
+	err = a.underHooks(ctx, run, func(ctx context.Context) (err error) {
+		made, err = a.runBackup(ctx, repo, storage, run.Options)
+		return err
+	})
+	return made, err
 }
 
 // plannedBackup is a backup and the hooks around it.
@@ -212,7 +220,7 @@ func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options) error {
+func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options) (*backupSummary, error) {
 	begun := time.Now()
 	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
@@ -221,7 +229,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	snapshot, err := backup.Run(ctx, repo, o)
 	stop()
 	if snapshot == nil {
-		return err
+		return nil, err
 	}
 	summary := summarize(snapshot, o, time.Since(begun))
 	summary.Requests = storage.Counts.Totals()
@@ -233,7 +241,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	if err == nil && !snapshot.Complete() {
 		err = exitWith(exitMissing, "%d entries are missing or changed while they were read: they are listed above", summary.Missed)
 	}
-	return errors.Join(err, a.out.Err())
+	return &summary, errors.Join(err, a.out.Err())
 }
 
 func backupCounts(p *pipeline.Progress) func() output.Counts {

@@ -61,20 +61,22 @@ pack is read, opened and its chunks compared with their names. Without an identi
 			return usage("--read-data=%s: want a share such as 5%%", &readData)
 		}
 		o.ReadData, o.Percent = readData.Given, readData.Percent
-		return a.check(ctx, o)
+		_, err := a.check(ctx, o)
+		return err
 	})
 }
 
-func (a *app) check(ctx context.Context, o check.Options) error {
+// check looks for damage, and prints and returns what it found; nil if it did not come to its end.
+func (a *app) check(ctx context.Context, o check.Options) (*checkSummary, error) {
 	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	stop := a.out.Progress(backupCounts(o.Progress))
 	report, err := check.Run(ctx, repo, o)
 	stop()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m := checkSummaryOf(report)
 	m.Requests = storage.Counts.Totals()
@@ -83,9 +85,9 @@ func (a *app) check(ctx context.Context, o check.Options) error {
 	a.out.Summary(m, m.text())
 	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
-		return exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
+		return &m, exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
 	}
-	return a.out.Err()
+	return &m, a.out.Err()
 }
 
 // tellFindings lists what is wrong, and the files that it hurts.

@@ -45,8 +45,12 @@ type forgetOptions struct {
 	groupBy   string
 	removeAll bool
 	prune     bool
+	ownHost   bool // snapshots of other hosts do not pass
 	graceFlags
 }
+
+// defaultGroups is what two snapshots must have in common to replace each other, unless --group-by says otherwise.
+const defaultGroups = "set,host,paths"
 
 func newForget(a *app) *cobra.Command {
 	var o forgetOptions
@@ -64,7 +68,7 @@ each would free.`,
   packstone forget 4f2a81c0`,
 	}
 	o.keep.register(cmd.Flags())
-	cmd.Flags().StringVar(&o.groupBy, "group-by", "set,host,paths", "`what` two snapshots must have in common to replace each other; '' for nothing")
+	cmd.Flags().StringVar(&o.groupBy, "group-by", defaultGroups, "`what` two snapshots must have in common to replace each other; '' for nothing")
 	cmd.Flags().BoolVar(&o.removeAll, "unsafe-allow-remove-all", false, "let even the newest snapshot be forgotten; without rules, all that pass")
 	cmd.Flags().BoolVar(&o.prune, "prune", false, "delete then what nothing needs any more, as packstone prune does")
 	o.register(cmd.Flags())
@@ -94,6 +98,11 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 	}
 	if !a.flags.dryRun {
 		if _, err := a.Decider(v.Repo); err != nil {
+			return err
+		}
+	}
+	if o.ownHost {
+		if a.flags.host, err = a.ThisHost(v.Repo.Format.Repository); err != nil {
 			return err
 		}
 	}

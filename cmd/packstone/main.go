@@ -24,15 +24,16 @@ func main() {
 	if slices.Contains(os.Args, "--json") {
 		said = io.Discard // the exit_error says it
 	}
-	ctx, stop := program.Interruptible(context.Background(), said)
+	ctx, signals := program.Interruptible(context.Background(), said)
 	code := run(ctx, process{
-		args:   os.Args[1:],
-		env:    machine.NewEnv(os.Environ()),
-		stdin:  os.Stdin,
-		stdout: os.Stdout,
-		stderr: os.Stderr,
+		args:    os.Args[1:],
+		env:     machine.NewEnv(os.Environ()),
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		hangups: signals.Hangups,
 	})
-	stop()
+	signals.Stop()
 	stopProfile()
 	os.Exit(code)
 }
@@ -43,6 +44,7 @@ type process struct {
 	env            machine.Env
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	hangups        func() <-chan struct{} // makes hangups no interrupts, and hands them over
 }
 
 // run is the program: it does what the arguments say and returns the exit code.

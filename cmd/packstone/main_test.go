@@ -116,8 +116,8 @@ func TestExitCodesFollowFromSentinels(t *testing.T) {
 
 func TestTheFirstInterruptEndsTheContext(t *testing.T) {
 	var said lockedBuffer
-	ctx, stop := program.Interruptible(t.Context(), &said)
-	defer stop()
+	ctx, signals := program.Interruptible(t.Context(), &said)
+	defer signals.Stop()
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
 		t.Fatal(err)

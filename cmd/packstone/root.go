@@ -26,6 +26,7 @@ var verbs = []func(*app) *cobra.Command{
 	newPrune,
 	newStats,
 	newStatus,
+	newRun,
 	newRestore,
 	newCheck,
 	newRepair,

@@ -22,6 +22,8 @@ var messages = map[string]any{
 	"access":            accessMessage{},
 	"stats":             statsMessage{},
 	"repository_status": statusMessage{},
+	"job_started":       jobMessage{},
+	"job_ended":         jobMessage{},
 
 	"doctor":            doctorMessage{},
 	"repair":            repairMessage{},
@@ -58,6 +60,7 @@ var lists = map[string]any{
 	"snapshots":   snapshotRow{},
 	"ls":          entryRow{},
 	"find":        foundRow{},
+	"run":         comingRow{},
 }
 
 // printSchema prints one JSON Schema with a definition for each message and list.

@@ -51,6 +51,9 @@ func (a *app) openToDecide(ctx context.Context) (v *view.View, err error) {
 		return nil, err
 	}
 	a.seen = v
+	if a.job {
+		return v, nil
+	}
 	a.Warn("without an identity snapshots are known by their ids alone")
 	return v, nil
 }

@@ -106,3 +106,22 @@ func (m *Machine) CanDecide() bool {
 	what, err := m.missingDecider()
 	return err == nil && what == ""
 }
+
+// JobHost is the host that this machine's jobs are of, as far as that can be told before the repository is opened.
+func (m *Machine) JobHost() (string, error) {
+	host, err := m.NamedHost()
+	if host != "" || err != nil {
+		return host, err
+	}
+	name, err := m.WriterPath()
+	if err != nil {
+		return "", err
+	}
+	if kept, err := filepath.Glob(filepath.Join(m.Paths.Config, "writers", "*.key")); name == "" && err == nil && len(kept) == 1 {
+		name = kept[0]
+	}
+	if key, err := readWriter(name); err == nil {
+		return key.Signer.Name(), nil
+	}
+	return Name(), nil
+}

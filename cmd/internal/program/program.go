@@ -8,25 +8,59 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
+// Signals are what the system tells the program while it runs.
+type Signals struct {
+	came    chan os.Signal
+	hangups chan struct{}
+	taken   atomic.Bool // a hangup is no interrupt
+}
+
 // Interruptible returns a context that ends with the first interrupt, so that the run ends cleanly; the second interrupt
-// kills. The function that it returns lets go of the signals.
-func Interruptible(parent context.Context, stderr io.Writer) (context.Context, func()) {
+// kills. A hangup is an interrupt too, unless Hangups was called. Stop lets go of the signals.
+func Interruptible(parent context.Context, stderr io.Writer) (context.Context, *Signals) {
+	s := &Signals{came: make(chan os.Signal, 8), hangups: make(chan struct{}, 1)}
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
 		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, restore := signal.NotifyContext(parent, signals...)
-	quiet := context.AfterFunc(ctx, func() {
-		restore()
+	signal.Notify(s.came, signals...)
+	ctx, cancel := context.WithCancel(parent)
+	go s.serve(stderr, cancel)
+	return ctx, s
+}
+
+// serve takes signals until one is an interrupt.
+func (s *Signals) serve(stderr io.Writer, cancel func()) {
+	for sig := range s.came {
+		if sig == syscall.SIGHUP && s.taken.Load() {
+			select {
+			case s.hangups <- struct{}{}:
+			default: // one waits already
+			}
+			continue
+		}
+		signal.Stop(s.came)
 		fmt.Fprintln(stderr, "packstone: interrupted, ending cleanly; once more kills")
-	})
-	return ctx, func() {
-		quiet()
-		restore()
+		cancel()
+		return
 	}
+}
+
+// Hangups makes hangups something else than interrupts, and returns where they come from then.
+func (s *Signals) Hangups() <-chan struct{} {
+	s.taken.Store(true)
+	signal.Notify(s.came, syscall.SIGHUP)
+	return s.hangups
+}
+
+// Stop gives signals their usual meaning again. It is called once.
+func (s *Signals) Stop() {
+	signal.Stop(s.came)
+	close(s.came)
 }
 
 // DropEmptyAWS makes empty AWS_* variables unset for the AWS SDK, which reads them itself and takes an empty profile or

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/daemon"
+	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/cmd/internal/history"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/schedule"
+	"github.com/packstone/packstone/cmd/internal/systemd"
+)
+
+// comingRow is a job that run -n lists.
+type comingRow struct {
+	Job  string       `json:"job" doc:"The job: backup and its set, forget, prune or check."`
+	Time time.Time    `json:"time" doc:"When it is due, if all before it take no time."`
+	Why  schedule.Why `json:"why" doc:"Why: first (it never ran), schedule, catch-up (its time is over) or retry."`
+}
+
+// jobMessage is what run prints as JSON when a job begins and when it ends.
+type jobMessage struct {
+	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune or check."`
+	Why         schedule.Why   `json:"why" doc:"Why it is run: first, schedule, catch-up or retry."`
+	Began       time.Time      `json:"began" doc:"When it began."`
+	Duration    float64        `json:"duration,omitempty" doc:"Seconds that it took."`
+	Outcome     health.Outcome `json:"outcome,omitempty" doc:"At its end: done, incomplete, failed or interrupted."`
+	Code        int            `json:"code,omitempty" doc:"The exit code that the verb would have ended with."`
+	Cause       string         `json:"cause,omitempty" doc:"Why it is not done."`
+	SnapshotID  string         `json:"snapshot_id,omitempty" doc:"The snapshot that it made."`
+	BytesStored int64          `json:"data_added_packed,omitempty" doc:"Bytes that it uploaded."`
+}
+
+type runOptions struct{ once bool }
+
+func newRun(a *app) *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Do by itself what the settings' schedules ask for: backups, retention, prune and checks.",
+		Long: `It goes on until it is stopped (SIGTERM or Ctrl-C), one job after the other. A set that never ran is due at once; what came due while nothing
+ran, or the machine slept, is caught up with once. After a backup the retention of its set is applied, where the key of a collector or the owner's
+is at hand. SIGHUP has the settings read again; new ones that are wrong are told, and the old ones stay.
+
+--once does what is due and ends, for cron and the like: 0 if all was done, 3 if something is missing in a backup, else the code of the first job
+that failed. -n lists the next ten jobs. What became of jobs is remembered in PACKSTONE_STATE_DIR, else $XDG_STATE_HOME/packstone, and told by
+packstone status.`,
+		Example: `  packstone run -c /etc/packstone/packstone.yaml
+  packstone run -n`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().BoolVar(&o.once, "once", false, "do what is due, and end")
+	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesConcurrency, func(ctx context.Context, _ []string) error {
+		return a.serve(ctx, o)
+	})
+}
+
+// service is packstone run at work.
+type service struct {
+	*app
+	path     string // of the settings
+	settings *config.Config
+	history  *history.File
+	manager  systemd.Notifier
+	kept     map[string]bool // sets of which was told that nobody applies their retention
+}
+
+func (a *app) serve(ctx context.Context, o runOptions) (err error) {
+	path, err := a.SettingsPath()
+	if err != nil {
+		return err
+	}
+	s := &service{app: a, path: path, kept: map[string]bool{}, manager: systemd.New(func(name string) string { return a.env[name] })}
+	jobs, err := s.read()
+	if err != nil {
+		return err
+	}
+	if a.flags.dryRun {
+		return s.list(jobs)
+	}
+	if s.history, err = history.Own(a.HistoryPath(path), time.Now()); err != nil {
+		return ownedElsewhere(err)
+	}
+	defer func() { err = errors.Join(err, s.history.Close()) }()
+	if aside := s.history.PutAside(); aside != "" {
+		a.Warn(fmt.Sprintf("the history of jobs was damaged and is now %s: each job counts as one that never ran", aside))
+	}
+	d, err := daemon.New(daemon.Options{
+		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Log: daemon.Log{Started: s.started, Ended: s.ended, Warn: a.Warn},
+	})
+	if err != nil {
+		return err
+	}
+	if o.once {
+		return s.outcome(d.Once(ctx))
+	}
+	s.goOn(ctx, d)
+	return a.out.Err()
+}
+
+// ownedElsewhere makes it an exit code of its own that there is one at work.
+func ownedElsewhere(err error) error {
+	if errors.Is(err, history.ErrOwned) {
+		return exitWith(exitHeld, "%w", err)
+	}
+	return err
+}
+
+// goOn serves until the program is stopped.
+func (s *service) goOn(ctx context.Context, d *daemon.Daemon) {
+	var hangups <-chan struct{}
+	if s.hangups != nil {
+		hangups = s.hangups()
+	}
+	s.say("runs %d jobs of %s", len(d.Jobs), s.path)
+	s.manager.Ready(fmt.Sprintf("%d jobs", len(d.Jobs)))
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go s.manager.Watch(watching, d.Alive)
+	stopping := context.AfterFunc(ctx, s.manager.Stopping)
+	defer stopping()
+	d.Serve(ctx, hangups)
+	s.say("ends")
+}
+
+// read reads the settings and finds their jobs.
+func (s *service) read() ([]daemon.Job, error) {
+	settings, err := config.Load(s.path, s.env.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	m := machine.New(s.env)
+	m.Flags = &s.flags.Flags
+	if err := m.CheckJobs(settings); err != nil {
+		return nil, err
+	}
+	if !settings.Scheduled() {
+		return nil, exitWith(exitUsage, "%s schedules nothing: write schedule: \"@daily\" into a set, or jobs: with prune and check", s.path)
+	}
+	mayForget := m.CanDecide()
+	host, err := m.JobHost()
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := daemon.Jobs(settings, host, mayForget)
+	if err != nil {
+		return nil, err
+	}
+	for _, set := range daemon.Unkept(settings, mayForget) {
+		if !s.kept[set] {
+			s.kept[set] = true
+			s.Warn(fmt.Sprintf("the retention of the set %s is not applied from here, since there is no key for it: name that of a collector as keys.collector_file, "+
+				"or let another machine run packstone forget", set))
+		}
+	}
+	s.settings = settings
+	s.Adopt(settings)
+	return jobs, nil
+}
+
+// reload reads the settings again. If they are wrong the old ones stay.
+func (s *service) reload() ([]daemon.Job, bool) {
+	s.manager.Reloading()
+	jobs, err := s.read()
+	if err != nil {
+		s.Warn(fmt.Sprintf("the settings stay as they were, since the new ones are wrong: %v", err))
+		s.manager.Ready("the settings in the file are wrong; the old ones are in use")
+		return nil, false
+	}
+	s.say("has read the settings again: %d jobs", len(jobs))
+	s.manager.Ready(fmt.Sprintf("%d jobs", len(jobs)))
+	return jobs, true
+}
+
+// coming is how many jobs run -n lists.
+const coming = 10
+
+// list prints what is due next.
+func (s *service) list(jobs []daemon.Job) error {
+	past := map[string]schedule.Past{}
+	f, err := history.Read(s.HistoryPath(s.path))
+	if err == nil && f != nil {
+		past, err = f.Past()
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return err
+	}
+	timings := make([]schedule.Job, len(jobs))
+	for i, j := range jobs {
+		timings[i] = j.Job
+	}
+	var rows []comingRow
+	table := output.Table{Head: []string{"TIME", "JOB", "WHY"}}
+	for _, due := range schedule.Coming(timings, past, time.Now().Round(0), coming) {
+		rows = append(rows, comingRow{due.Job.Name, due.At, due.Why})
+		table.Rows = append(table.Rows, []string{output.Time(due.At), due.Job.Name, string(due.Why)})
+	}
+	return output.List(s.out, rows, table)
+}
+
+// outcome is how run --once ends after runs.
+func (s *service) outcome(runs []*history.Run) error {
+	if len(runs) == 0 {
+		s.say("nothing is due")
+	}
+	code := exitDone
+	for _, run := range runs {
+		if run.Outcome != health.Done && (code == exitDone || code == exitMissing && run.Outcome == health.Broken) {
+			code = run.Code
+		}
+	}
+	if code != exitDone {
+		return exitWith(code, "%w", errReported)
+	}
+	return s.out.Err()
+}
+
+// say tells a person what the daemon does.
+func (s *service) say(format string, args ...any) {
+	s.out.Note("%s packstone run %s", output.Time(time.Now()), fmt.Sprintf(format, args...))
+}
+
+func (s *service) started(j daemon.Job, why schedule.Why) {
+	if s.out.JSON() {
+		s.out.Message("job_started", jobMessage{Job: j.Name, Why: why, Began: time.Now()}, "")
+		return
+	}
+	s.out.Note("%s %s: begins (%s)", output.Time(time.Now()), j.Name, why)
+}
+
+func (s *service) ended(run *history.Run) {
+	if s.out.JSON() {
+		s.out.Message("job_ended", jobMessage{
+			Job: run.Job, Why: run.Why, Began: run.Start, Duration: run.Duration.Seconds(), Outcome: run.Outcome, Code: run.Code, Cause: run.Cause,
+			SnapshotID: run.Snapshot, BytesStored: run.BytesStored,
+		}, "")
+		return
+	}
+	text := fmt.Sprintf("%s %s: %s after %s", output.Time(run.End()), run.Job, run.Outcome, run.Duration.Round(time.Millisecond))
+	if run.Cause != "" {
+		text += ": " + run.Cause
+	}
+	if run.Snapshot != "" {
+		text += fmt.Sprintf("; snapshot %s, %s files, stored %s", run.Snapshot[:min(shortID, len(run.Snapshot))], output.Count(run.Files), output.Bytes(run.BytesStored))
+	}
+	if run.Outcome == health.Done {
+		s.out.Note("%s", text)
+		return
+	}
+	s.out.Problem("", "run", errors.New(strings.TrimSpace(text)))
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/daemon"
+	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
+)
+
+// jobKinds are what jobs do: what a person could type, run in this process by the same code. A new kind is one line here, one in daemon.Jobs and
+// its settings.
+var jobKinds = map[string]func(a *app, ctx context.Context, j daemon.Job, r *daemon.Result) error{
+	daemon.Backup: (*app).backupJob,
+	daemon.Forget: (*app).forgetJob,
+	daemon.Prune:  (*app).pruneJob,
+	daemon.Check:  (*app).checkJob,
+}
+
+func (a *app) backupJob(ctx context.Context, j daemon.Job, r *daemon.Result) error {
+	made, err := a.backup(ctx, backupOptions{dashIndex: -1, founded: true}, []string{j.Set})
+	if made != nil {
+		r.Snapshot, r.Files = made.SnapshotID, int64(made.TotalFilesProcessed)
+		r.BytesRead, r.BytesAdded, r.BytesStored = int64(made.BytesRead), int64(made.DataAdded), int64(made.DataAddedPacked)
+	}
+	return err
+}
+
+// forgetJob applies the retention of one set to the snapshots of this host, or that of all sets.
+func (a *app) forgetJob(ctx context.Context, j daemon.Job, _ *daemon.Result) error {
+	a.flags.set = j.Set
+	return a.forget(ctx, forgetOptions{groupBy: defaultGroups, ownHost: j.Set != ""}, nil)
+}
+
+func (a *app) pruneJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error {
+	settings, err := a.Settings()
+	if err != nil {
+		return err
+	}
+	err = a.prune(ctx, pruneOptions{deadAfter: defaultDead, rollAfter: catalog.RollAfter, maxDuration: settings.Jobs.Prune.Limit()})
+	if errors.Is(err, errTimeUp) { // as it was told to be
+		return nil
+	}
+	return err
+}
+
+func (a *app) checkJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error {
+	settings, err := a.Settings()
+	if err != nil {
+		return err
+	}
+	job := settings.Jobs.Check
+	o := check.Options{MaxDuration: job.Limit(), Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
+	o.Percent, o.ReadData = job.Share()
+	found, err := a.check(ctx, o)
+	if found != nil {
+		r.BytesRead = int64(found.BytesRead)
+	}
+	return err
+}
+
+// job runs a job as its verb would be run, with the settings and flags of the daemon.
+func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
+	said := &jobLog{to: s.stderr}
+	if !s.out.JSON() {
+		said.prefix = j.Name + ": "
+	}
+	a := s.forJob(said)
+	err := a.classify(jobKinds[j.Kind](a, ctx, j, &r))
+	a.patience.End()
+	said.finish()
+	r.Code, r.Log = exitCode(ctx, err), said.tail()
+	switch r.Code {
+	case exitDone:
+		r.Outcome = health.Done
+		return r
+	case exitMissing:
+		r.Outcome = health.Missing
+	case exitInterrupted:
+		r.Outcome = health.Interrupted
+	default:
+		r.Outcome = health.Broken
+	}
+	r.Hopeless = r.Code == exitUsage || r.Code == exitRefused || r.Code == exitIntegrity
+	r.Cause = causeOf(err, r.Log)
+	return r
+}
+
+// forJob is the program as a verb has it that runs as a job: nobody is there to be asked, and what it says goes to said.
+func (s *service) forJob(said io.Writer) *app {
+	a := newApp(process{args: s.args, env: s.env, stdin: strings.NewReader(""), stdout: s.stdout, stderr: said})
+	from := s.flags
+	a.flags = globalFlags{
+		quiet: true, json: from.json, limitUp: from.limitUp, limitDown: from.limitDown, giveUpAfter: from.giveUpAfter, giveUpGiven: from.giveUpGiven,
+		memoryLimit: from.memoryLimit, concurrency: from.concurrency, connections: from.connections, Flags: from.Flags,
+	}
+	a.Flags = &a.flags.Flags
+	a.out = output.New(output.Options{Stdout: s.stdout, Stderr: said, JSON: from.json, Quiet: true})
+	a.job, a.started, a.used, a.patience.Out = true, true, usesRepository|usesIdentity|usesDryRun|usesConcurrency, a.out
+	a.Adopt(s.settings)
+	return a
+}
+
+// maxCause bounds what is kept of an error, in bytes.
+const maxCause = 500
+
+// causeOf is an error in one line; of what was told already, the last line of that.
+func causeOf(err error, log string) string {
+	text := err.Error()
+	if errors.Is(err, errReported) {
+		lines := strings.Split(strings.TrimSpace(log), "\n")
+		text = lines[len(lines)-1]
+	}
+	if text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "); len(text) > maxCause {
+		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
+	}
+	return text
+}
+
+// jobLog passes lines on with the job's name before each, and keeps the last of them. It is safe to write to at once.
+type jobLog struct {
+	to     io.Writer
+	prefix string
+
+	mu   sync.Mutex
+	part []byte // of a line that has no end yet
+	kept []byte // lines, the last ones
+}
+
+// maxKept bounds what is kept, in bytes.
+const maxKept = 8 << 10
+
+// Write takes text.
+func (l *jobLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.part = append(l.part, p...)
+	for {
+		line, rest, whole := bytes.Cut(l.part, []byte("\n"))
+		if !whole {
+			return len(p), nil
+		}
+		l.line(line)
+		l.part = append([]byte(nil), rest...)
+	}
+}
+
+func (l *jobLog) line(line []byte) {
+	l.to.Write(append(append([]byte(l.prefix), line...), '\n')) // there is nowhere left to report a failure
+	l.kept = append(append(l.kept, line...), '\n')
+	if over := len(l.kept) - maxKept; over > 0 {
+		_, l.kept, _ = bytes.Cut(l.kept[over:], []byte("\n"))
+	}
+}
+
+// finish ends a line that was begun.
+func (l *jobLog) finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.part) > 0 {
+		l.line(l.part)
+		l.part = nil
+	}
+}
+
+// tail is what was said last.
+func (l *jobLog) tail() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.ToValidUTF8(string(l.kept), "�")
+}
