@@ -31,7 +31,8 @@ func newConfigCheck(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Find every mistake in the settings file, without touching anything that it names.",
-		Long:  `Needs no network and no repository. The variables that the file uses must be set as they are when it is used.`,
+		Long: `Needs no network and no repository. The variables that the file uses must be set as they are when it is used, and the keys that its
+schedules and jobs need must be there.`,
 		Example: `  packstone config check -c packstone.yaml
   OUTPUT_DATA_LOCATION=/srv/lake packstone config check`,
 		Args: cobra.NoArgs,
@@ -43,6 +44,9 @@ func newConfigCheck(a *app) *cobra.Command {
 		}
 		settings, err := config.Load(path, a.env.Lookup)
 		if err != nil {
+			return err
+		}
+		if err := a.CheckJobs(settings); err != nil {
 			return err
 		}
 		m := configCheckMessage{File: path, Sources: len(settings.Sources), Sets: len(settings.Sets)}

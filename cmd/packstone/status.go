@@ -29,6 +29,9 @@ type statusMessage struct {
 	Problems   []string       `json:"problems" doc:"What is wrong with records."`
 	Unknown    []string       `json:"unknown" doc:"What cannot be told with the keys at hand."`
 	Requests   count.Totals   `json:"requests" doc:"Requests of this command to the storage."`
+	Health     []statusHealth `json:"health" doc:"How the sets are that the settings want to be backed up, by schedule or max_age."`
+	Faults     []statusFault  `json:"faults" doc:"The last runs of packstone run on this host that failed, were incomplete or interrupted, the newest first."`
+	Growth     int64          `json:"stored_last_week,omitempty" doc:"Bytes that jobs on this host have stored in the last seven days."`
 	LastBackup *lastBackup    `json:"last_backup,omitempty" doc:"The last backup from this machine, as its cache remembers it."`
 }
 
@@ -62,7 +65,8 @@ func newStatus(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say how the backups are: the last snapshot of each set, who writes, and what is open.",
-		Long:  `It works with and without an identity, and says what it cannot know without.`,
+		Long: `It works with and without an identity, and says what it cannot know without. Sets that the settings want to be backed up, by schedule or
+max_age, are judged: if one of them is not protected, be it late, failed, incomplete or never backed up, status ends with 3.`,
 		Example: `  packstone status
   packstone status --json -r s3://offsite/corridor`,
 		Args: cobra.NoArgs,
@@ -74,7 +78,10 @@ func newStatus(a *app) *cobra.Command {
 		}
 		a.out.Message("repository_status", m, m.text())
 		a.tellRequests(m.Requests)
-		return a.out.Err()
+		if err := a.out.Err(); err != nil {
+			return err
+		}
+		return m.verdict()
 	})
 }
 
@@ -89,7 +96,7 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	}
 	m := &statusMessage{
 		Repository: repo.Store.Location(), ID: repo.Format.Repository, Owner: repo.Owner().Fingerprint().String(), Recipients: len(repo.Config.Recipients),
-		Sets: []statusSet{}, Writers: []statusWriter{}, Sessions: []statusOpen{}, Packs: s.Packs, Bytes: s.Bytes,
+		Sets: []statusSet{}, Health: []statusHealth{}, Faults: []statusFault{}, Writers: []statusWriter{}, Sessions: []statusOpen{}, Packs: s.Packs, Bytes: s.Bytes,
 		Problems: append([]string{}, s.Problems...), Unknown: append([]string{}, s.Unknown...),
 	}
 	for _, set := range s.Sets {
@@ -105,6 +112,9 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	for _, open := range s.Sessions {
 		m.Sessions = append(m.Sessions, statusOpen(open))
 	}
+	if err := a.addHealth(m, repo, s.Sets, now); err != nil {
+		return nil, err
+	}
 	m.Requests, m.LastBackup = storage.Counts.Totals(), recallBackup(repo.Cache)
 	return m, nil
 }
@@ -115,10 +125,13 @@ func (m *statusMessage) text() string {
 	if m.Packs > 0 {
 		fmt.Fprintf(&b, "%s packs, %s\n", output.Count(int64(m.Packs)), output.Bytes(int64(m.Bytes)))
 	}
-	for _, table := range []output.Table{m.setTable(), m.writerTable()} {
+	for _, table := range []output.Table{m.healthTable(), m.setTable(), m.writerTable()} {
 		if text := table.String(); text != "" {
 			b.WriteString("\n" + text)
 		}
+	}
+	if text := m.jobsText(); text != "" {
+		b.WriteString("\n" + strings.TrimLeft(text, "\n") + "\n")
 	}
 	if m.LastBackup != nil {
 		b.WriteString("\n" + m.LastBackup.text())

@@ -25,6 +25,7 @@ type Status struct {
 // SetStatus is a set of a host.
 type SetStatus struct {
 	Last      *catalog.Snapshot
+	Complete  *catalog.Snapshot // the last one that is complete; nil: there is none
 	Snapshots int
 }
 
@@ -110,6 +111,9 @@ func (s *Status) addSets(ctx context.Context, repo *catalog.Repository, log *cat
 			s.Sets = append(s.Sets, SetStatus{})
 		}
 		s.Sets[i].Last = snapshot
+		if snapshot.Complete() {
+			s.Sets[i].Complete = snapshot
+		}
 		s.Sets[i].Snapshots++
 	}
 	return nil

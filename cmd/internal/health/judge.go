@@ -1,7 +1,7 @@
 package health
 
 import (
-	"fmt"
+	"strings"
 	"time"
 )
 
@@ -42,7 +42,7 @@ func (s Set) faultSince() time.Time {
 }
 
 func lateCause(s Set) string {
-	text := fmt.Sprintf("the newest complete snapshot is older than %s", s.MaxAge)
+	text := "the newest complete snapshot is older than " + strings.TrimSuffix(strings.TrimSuffix(s.MaxAge.String(), "0s"), "0m")
 	switch {
 	case s.Last.Outcome == Broken:
 		return text + "; the last run failed: " + s.Last.Cause

@@ -22,12 +22,15 @@ func (f *File) AddFacts(s *health.Set) error {
 			return err
 		}
 	}
+	if s.Last.Outcome != health.Done && s.Newest.After(s.Last.End()) { // somebody has backed it up since
+		s.Last, s.Failures, s.FirstFault = health.Run{Start: s.Newest, Outcome: health.Done}, 0, time.Time{}
+	}
 	return nil
 }
 
 func (f *File) addLast(s *health.Set) error {
 	run, err := f.last(Backup, s.Name, "true")
-	if run != nil {
+	if run != nil && !run.End().Before(s.Last.Start) {
 		s.Last = run.Run
 	}
 	return err

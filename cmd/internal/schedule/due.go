@@ -157,6 +157,9 @@ func Coming(jobs []Job, past map[string]Past, now time.Time, n int) (coming []Du
 		due := all[0]
 		coming = append(coming, due)
 		then[due.Job.Name] = Past{Answered: due.Slot}
+		if due.At.After(now) {
+			now = due.At
+		}
 	}
 	return coming
 }

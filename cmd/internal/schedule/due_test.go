@@ -146,6 +146,15 @@ func TestMistakesInSchedulesAreTold(t *testing.T) {
 	}
 }
 
+func TestTheComingRunsGoOnForYears(t *testing.T) {
+	now := at("2026-11-29 12:30:00")
+	jobs := []schedule.Job{job(t, "@yearly", schedule.Options{})}
+	coming := schedule.Coming(jobs, nil, now, 3)
+	if len(coming) != 3 || coming[0].Why != schedule.First || !coming[2].At.Equal(at("2028-01-01 00:00:00")) || coming[2].Why != schedule.Slot {
+		t.Errorf("coming: %v", coming)
+	}
+}
+
 func TestTheComingRunsAreTheNextSlots(t *testing.T) {
 	now := at("2026-11-29 12:30:00")
 	jobs := []schedule.Job{job(t, "@hourly", schedule.Options{}), job(t, "@daily", schedule.Options{})}
