@@ -34,6 +34,7 @@ var verbs = []func(*app) *cobra.Command{
 	newCatalog,
 	newDoctor,
 	newDB,
+	newNotify,
 	newConfig,
 	newCompletion,
 	newVersion,

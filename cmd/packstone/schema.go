@@ -56,6 +56,7 @@ var summaries = map[string]any{
 // lists are the JSON arrays that list verbs print: a row of each.
 var lists = map[string]any{
 	"key_writers": memberRow{},
+	"deliveries":  deliveryRow{},
 	"query":       output.Record{},
 	"snapshots":   snapshotRow{},
 	"ls":          entryRow{},

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/packstone/packstone/archive/store/s3test"
+	"github.com/packstone/packstone/cmd/internal/notice/noticetest"
 	"github.com/packstone/packstone/pipeline/local/faulttest"
 	"github.com/packstone/packstone/pipeline/remote/sftp/sftptest"
 )
@@ -56,6 +57,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+filepath.Join(root, ".bin"))
 	env.Values[testKey{}] = env.T()
 	env.Values[mountKey{}] = new(*faulttest.Mount)
+	env.Values[hookKey{}], env.Values[sinkKey{}] = new(*noticetest.Webhook), new(*noticetest.SMTP)
 	return nil
 }
 
@@ -71,7 +73,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"random":   random,
 	"sametree": sameTree,
 	"s3server": s3Server, "sftpserver": sftpServer,
-	"forge": forge,
+	"forge": forge, "webhook": webhook, "smtpsink": smtpSink,
 }
 
 // scriptCondition knows [root] and [append-only] beside testscript's own conditions.

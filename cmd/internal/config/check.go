@@ -28,6 +28,25 @@ func (c *Config) check(d *decoder) {
 		c.checkSet(d, name)
 	}
 	c.Jobs.check(d)
+	for i := range c.Notify {
+		c.checkNotify(d, i)
+	}
+}
+
+// checkNotify judges one way to tell somebody.
+func (c *Config) checkNotify(d *decoder, i int) {
+	e := &c.Notify[i]
+	for _, path := range e.Files() {
+		*path = d.resolve(*path)
+	}
+	if err := e.Check(); err != nil {
+		d.problemAt("notify", "number %d: %v", i+1, err)
+	}
+	for _, set := range e.Sets {
+		if _, ok := c.Sets[set]; !ok {
+			d.problemAt("notify", "number %d: there is no set %q; these are known: %s", i+1, set, strings.Join(c.SetNames(), ", "))
+		}
+	}
 }
 
 func (c *Config) checkRepository(d *decoder) {

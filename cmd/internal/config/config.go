@@ -20,6 +20,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/hook"
+	"github.com/packstone/packstone/cmd/internal/notice"
 )
 
 // ErrInvalid is what every problem of a settings file wraps.
@@ -37,6 +38,7 @@ type Config struct {
 	Sources    map[string]Source `yaml:"sources,omitempty" doc:"What can be backed up, by name. A restore makes a folder of that name."`
 	Sets       map[string]Set    `yaml:"sets,omitempty" doc:"The sources that belong together, by name. A set becomes one snapshot."`
 	Jobs       Jobs              `yaml:"jobs,omitempty" doc:"What packstone run does beside backups, each on its schedule."`
+	Notify     []notice.Entry    `yaml:"notify,omitempty" doc:"Who is told when the state of a set changes, and how."`
 
 	places places
 }
@@ -94,7 +96,7 @@ func (c *Config) holdsCommands() bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(c.Notify, func(e notice.Entry) bool { return len(e.Command) > 0 })
 }
 
 // checkWritable refuses a file that others can write: they could make packstone run what they like.
