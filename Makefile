@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build test check race soak bench bench-net lint vuln cross tools prepare clean
+.PHONY: build test check race soak alerts bench bench-net lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -27,6 +27,11 @@ check: ## what reading the code finds
 race: ## short tests under the race detector, where there is a C compiler for it
 	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE); \
 	else echo "race: no gcc, left out"; test "$$CI" != true; fi
+
+alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of Debian sees them (19 MB)
+	@command -v promtool >/dev/null || test -x $(BIN)/promtool || { set -e; d=$$(mktemp -d); (cd $$d && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb .); \
+	mkdir -p $(BIN); cp $$d/usr/bin/promtool $(BIN)/; rm -r $$d; }
+	$(GO) test -count=1 -v -run TestPromtool ./cmd/internal/metrics
 
 soak: tools ## tests that run for long: they print what they counted
 	$(GO) test -tags soak -run '^TestSoak' -v -timeout 24h ./...

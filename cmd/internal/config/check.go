@@ -31,6 +31,8 @@ func (c *Config) check(d *decoder) {
 	for i := range c.Notify {
 		c.checkNotify(d, i)
 	}
+	c.Metrics.check(d)
+	c.Serve.check(d)
 }
 
 // checkNotify judges one way to tell somebody.

@@ -39,6 +39,8 @@ type Config struct {
 	Sets       map[string]Set    `yaml:"sets,omitempty" doc:"The sources that belong together, by name. A set becomes one snapshot."`
 	Jobs       Jobs              `yaml:"jobs,omitempty" doc:"What packstone run does beside backups, each on its schedule."`
 	Notify     []notice.Entry    `yaml:"notify,omitempty" doc:"Who is told when the state of a set changes, and how."`
+	Metrics    Metrics           `yaml:"metrics,omitempty" doc:"Where metrics go."`
+	Serve      Serve             `yaml:"serve,omitempty" doc:"What is served by HTTP while packstone run runs."`
 
 	places places
 }
