@@ -102,5 +102,8 @@ func (s *Slot) Seal(place Place) {
 	s.sealed.Store(true)
 }
 
+// Length is how long the chunk is.
+func (s *Slot) Length() uint32 { return s.chunk.Length }
+
 // ID is the chunk's id.
 func (s *Slot) ID() ID { return s.chunk.ID }

@@ -39,6 +39,9 @@ func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {
 	if rec.Complete != s.Complete() {
 		lies = append(lies, fmt.Errorf("complete is said to be %v, and is %v", rec.Complete, s.Complete()))
 	}
+	if rec.Marked != s.Marked() {
+		lies = append(lies, fmt.Errorf("marked by a tripwire is said to be %v, and is %v", rec.Marked, s.Marked()))
+	}
 	if !s.Claimed.Equal(s.Started) && !s.Claimed.Equal(rec.Time) {
 		lies = append(lies, fmt.Errorf("it is said to be of %s, and of %s under seal", rec.Time.Format(time.RFC3339), s.Claimed.Format(time.RFC3339)))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/catalog/tripwire"
 )
 
 // Last is what a host remembers of its last backup of the same thing: a set, or paths. It is used only if the commit is still in the log.
@@ -21,6 +22,8 @@ type Last struct {
 	Refs    RefsList     `json:"refs"`
 	Writers []string     `json:"writers"` // who was relied on, this writer among them
 	Sources []LastSource `json:"sources"`
+
+	Tripwire *tripwire.Memory `json:"tripwire,omitempty"` // what later snapshots are compared with
 
 	doubtful bool
 }
@@ -92,10 +95,25 @@ func (l *Last) Root(name, location string) (tree.Root, bool) {
 	return tree.Root{}, false
 }
 
-// KeepLast remembers a snapshot that was committed in this session as the last backup of a thing.
-func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList) error {
+// Normal is what is remembered of the sizes of a thing, nil if nothing. Other than its tree it is good whatever became of the last snapshot.
+func (s *Session) Normal(of string) *tripwire.Memory {
+	data, err := s.repo.Cache.Read(lastName(of) + lastSuffix)
+	if err != nil {
+		return nil
+	}
+	var last struct {
+		Tripwire *tripwire.Memory `json:"tripwire"`
+	}
+	if json.Unmarshal(data, &last) != nil {
+		return nil
+	}
+	return last.Tripwire
+}
+
+// KeepLast remembers a snapshot that was committed in this session as the last backup of a thing, and what the next ones are compared with.
+func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList, normal *tripwire.Memory) error {
 	last := Last{
-		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied,
+		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied, Tripwire: normal,
 	}
 	for i := range snapshot.Sources {
 		source := &snapshot.Sources[i]

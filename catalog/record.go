@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/catalog/tripwire"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -80,6 +81,7 @@ type clear struct {
 
 	Group    string               `json:"group,omitempty"`    // of a commit: see groupOf
 	Complete bool                 `json:"complete,omitempty"` // of a commit with a group: nothing is missing
+	Marked   bool                 `json:"marked,omitempty"`   // of a commit: a tripwire marked it
 	Run      string               `json:"run,omitempty"`      // of a checkpoint and of the commit that ends its run: see runOf
 	Heads    map[string]Head      `json:"heads,omitempty"`    // of other lanes, where they moved since this lane named them last
 	Dates    map[string]time.Time `json:"dates,omitempty"`    // of the owner or a collector: hash of a record → when the store had it
@@ -160,6 +162,8 @@ type Snapshot struct {
 	Parent   string        `json:"parent,omitempty"`
 	Software string        `json:"-"`
 	Sources  []SourceState `json:"sources"`
+	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot takes no other's place.
+	Tripwire []tripwire.Trip `json:"tripwire,omitempty"`
 }
 
 // SourceState is one source of a snapshot.
@@ -183,6 +187,7 @@ type Coverage struct {
 	Directories uint64    `json:"directories"`
 	Others      uint64    `json:"others"`
 	Bytes       uint64    `json:"bytes"`
+	Rows        uint64    `json:"rows,omitempty"` // of a database
 	New         uint64    `json:"files_new"`
 	Changed     uint64    `json:"files_changed"`
 	Unmodified  uint64    `json:"files_unmodified"`
@@ -213,6 +218,9 @@ func (s *Snapshot) Complete() bool {
 	}
 	return true
 }
+
+// Marked tells whether a tripwire marked it.
+func (s *Snapshot) Marked() bool { return len(s.Tripwire) > 0 }
 
 // Source finds a source by its name.
 func (s *Snapshot) Source(name string) (*SourceState, bool) {

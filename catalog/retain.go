@@ -49,7 +49,7 @@ func (r *Repository) ForRetention(log *Log, snapshots []*Snapshot, by GroupBy) (
 func (s *Snapshot) forRetention(by GroupBy) retention.Snapshot {
 	return retention.Snapshot{
 		ID: s.ID.String(), Group: s.group(by), Time: s.Time, Date: s.Date, Undated: s.Undated, Complete: s.Complete(),
-		Held: len(s.Held) > 0, Tags: s.Lasting,
+		Marked: s.Marked(), Held: len(s.Held) > 0, Tags: s.Lasting,
 	}
 }
 
@@ -92,6 +92,6 @@ func (l *Log) forRetention(rec *Record) retention.Snapshot {
 	}
 	return retention.Snapshot{
 		ID: rec.Hash.String(), Group: group, Time: believable(rec.Time, rec.Date), Date: rec.Date, Undated: rec.Undated, Complete: rec.Complete,
-		Held: len(l.Fate(rec.Hash).Holds(l.now)) > 0,
+		Marked: rec.Marked, Held: len(l.Fate(rec.Hash).Holds(l.now)) > 0,
 	}
 }

@@ -692,7 +692,7 @@ func TestTheLastTreesAreDoubtfulWhereTheirTrustHasEnded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.KeepLast("set", c.Snapshot, refs); err != nil {
+		if err := s.KeepLast("set", c.Snapshot, refs, nil); err != nil {
 			t.Fatal(err)
 		}
 		s.Close()

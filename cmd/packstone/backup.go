@@ -38,6 +38,7 @@ type backupSummary struct {
 	TotalBytesProcessed uint64       `json:"total_bytes_processed" doc:"Their bytes."`
 	BytesRead           uint64       `json:"bytes_read" doc:"Bytes that were read from the sources."`
 	Missed              uint64       `json:"missed" doc:"Entries that could not be read, or changed while they were."`
+	Tripwire            []tripRow    `json:"tripwire,omitempty" doc:"What looks like a loss, against the snapshots before; the snapshot is marked then."`
 	TotalDuration       float64      `json:"total_duration" doc:"Seconds."`
 	Requests            count.Totals `json:"requests" doc:"Requests to the storage."`
 }
@@ -50,6 +51,7 @@ type backupOptions struct {
 	oneFS     bool
 	empty     bool
 	force     bool
+	accept    bool
 	command   bool
 	founded   bool // a repository that is not there is not made
 	name      string
@@ -94,6 +96,7 @@ without a repository, the first backup makes one in the data directory, with its
 	flags.BoolVarP(&o.oneFS, "one-file-system", "x", false, "stay on the file systems of the paths")
 	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path with nothing in it, or a command that prints nothing")
 	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, whatever the last backup knows")
+	flags.BoolVar(&o.accept, "accept-tripwire", false, "take what looks like a loss for what is meant: later backups are compared with this one")
 	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
 	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
 	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 16MiB, 8MiB where memory is tight)")
@@ -164,6 +167,9 @@ func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err
 		return run, usage("--time: %w", err)
 	}
 	planned, err := a.planSources(o, args)
+	if !o.accept {
+		run.Tripwire = planned.Tripwire
+	}
 	if run.Set, run.Jobs = planned.Set, planned.Jobs; !run.DryRun {
 		run.hooks = planned.Hooks
 	}
@@ -238,10 +244,27 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	}
 	a.out.Summary(summary, summary.text(snapshot))
 	a.tellRequests(summary.Requests)
-	if err == nil && !snapshot.Complete() {
-		err = exitWith(exitMissing, "%d entries are missing or changed while they were read: they are listed above", summary.Missed)
+	if err == nil {
+		err = a.shortcoming(snapshot, summary.Missed)
 	}
 	return &summary, errors.Join(err, a.out.Err())
+}
+
+// shortcoming is what is wrong with a snapshot that was made, nil if nothing.
+func (a *app) shortcoming(s *catalog.Snapshot, missed uint64) error {
+	for _, trip := range s.Tripwire {
+		a.out.Warn(output.Warning{Item: output.Name(trip.Source), Message: "tripwire: " + trip.String()})
+	}
+	switch {
+	case s.Marked() && a.flags.dryRun:
+		return exitWith(exitMissing, "the snapshot would be marked, since it looks like a loss")
+	case s.Marked():
+		return exitWith(exitMissing, "the snapshot looks like a loss: it is kept and marked, and takes no other's place. If all is as it should be, "+
+			"back up once with --accept-tripwire")
+	case !s.Complete():
+		return exitWith(exitMissing, "%d entries are missing or changed while they were read: they are listed above", missed)
+	}
+	return nil
 }
 
 func backupCounts(p *pipeline.Progress) func() output.Counts {
@@ -255,7 +278,7 @@ func backupCounts(p *pipeline.Progress) func() output.Counts {
 }
 
 func summarize(s *catalog.Snapshot, o backup.Options, took time.Duration) backupSummary {
-	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds()}
+	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds(), Tripwire: tripRows(s)}
 	if !o.DryRun {
 		m.SnapshotID = s.ID.String()
 	}

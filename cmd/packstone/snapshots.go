@@ -31,6 +31,7 @@ type snapshotRow struct {
 	Files    uint64        `json:"total_files_processed" doc:"Files in it."`
 	Bytes    uint64        `json:"total_bytes_processed" doc:"Their bytes."`
 	Complete bool          `json:"complete" doc:"Whether everything that was to be backed up is in it."`
+	Tripwire []tripRow     `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before: it is marked, and takes no other's place."`
 	Program  string        `json:"program_version" doc:"What took it."`
 	Held     []heldRow     `json:"held,omitempty" doc:"What keeps it from being forgotten."`
 	Gone     time.Time     `json:"forgotten,omitzero" doc:"When it was forgotten."`
@@ -92,7 +93,7 @@ func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 	row := snapshotRow{
 		ID: s.ID.String(), ShortID: s.ShortID(), Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
 		Username: s.User, Tags: s.Tags, Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
-		Gone: s.Gone,
+		Gone: s.Gone, Tripwire: tripRows(s),
 	}
 	for _, held := range s.Held {
 		row.Held = append(row.Held, heldRow{output.Name(held.Reason), held.Until, held.By, held.Since})
@@ -120,7 +121,7 @@ func (r snapshotRow) what() string {
 		}
 		text = strings.Join(paths, " ")
 	}
-	return text + output.Mark(!r.Complete, "incomplete") + output.Mark(r.Standing == catalog.Outside.String(), "outside: "+r.Writer+" may not speak for this host") +
+	return text + output.Mark(!r.Complete, "incomplete") + output.Mark(len(r.Tripwire) > 0, tripText(r.Tripwire)) + output.Mark(r.Standing == catalog.Outside.String(), "outside: "+r.Writer+" may not speak for this host") +
 		output.Mark(r.Standing == catalog.Unbound.String(), "unbound") + output.Mark(r.Undated, "undated") + output.Mark(!r.Claimed.IsZero(), "claims "+output.Time(r.Claimed)) +
 		output.Mark(!r.Gone.IsZero(), "forgotten "+output.Time(r.Gone)) + output.Mark(len(r.Held) > 0, r.heldFor())
 }

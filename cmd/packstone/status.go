@@ -43,6 +43,7 @@ type statusSet struct {
 	Time       time.Time   `json:"time" doc:"When it was taken."`
 	Age        int64       `json:"age_seconds" doc:"How long ago that was."`
 	Complete   bool        `json:"complete" doc:"Whether everything that was to be backed up is in it."`
+	Tripwire   []tripRow   `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before."`
 	Snapshots  int         `json:"snapshots_count" doc:"How many snapshots of the set and host there are."`
 }
 
@@ -103,7 +104,7 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 		last := set.Last
 		m.Sets = append(m.Sets, statusSet{
 			Set: output.Name(last.Set), Hostname: output.Name(last.Host), SnapshotID: last.ID.String(), Time: last.Time,
-			Age: int64(now.Sub(last.Time) / time.Second), Complete: last.Complete(), Snapshots: set.Snapshots,
+			Age: int64(now.Sub(last.Time) / time.Second), Complete: last.Complete(), Tripwire: tripRows(last), Snapshots: set.Snapshots,
 		})
 	}
 	for _, w := range s.Writers {
@@ -138,6 +139,11 @@ func (m *statusMessage) text() string {
 	}
 	for _, s := range m.Sessions {
 		fmt.Fprintf(&b, "\nsession %s: running or killed since %s", s.Lane, output.Time(s.Since))
+	}
+	for _, s := range m.Sets {
+		if len(s.Tripwire) > 0 {
+			fmt.Fprintf(&b, "\nset %s of %s, snapshot %s: %s", output.OrDash(s.Set.String()), s.Hostname, s.SnapshotID[:shortID], tripText(s.Tripwire))
+		}
 	}
 	for _, text := range m.Problems {
 		fmt.Fprintf(&b, "\nproblem: %s", output.Name(text))

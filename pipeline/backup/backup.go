@@ -19,6 +19,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/catalog/tripwire"
 	"github.com/packstone/packstone/chunker"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/fetch"
@@ -56,6 +57,8 @@ type Options struct {
 	Time            time.Time // of the snapshot; now if zero
 	Jobs            []Job     // taken in this order
 	Force           bool      // read everything again
+	// Tripwire says what marks a snapshot as one that looks like a loss; by the zero value nothing does.
+	Tripwire tripwire.Limits
 	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies in them is stored again.
 	Lost        map[archive.Name]bool
 	DryRun      bool          // put nothing into the repository
@@ -362,7 +365,9 @@ func (b *backup) preview(ctx context.Context) (*catalog.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.snapshot(captures), nil
+	snapshot := b.snapshot(captures)
+	b.judge(ctx, snapshot, captures)
+	return snapshot, nil
 }
 
 func (b *backup) captureAll(ctx context.Context) ([]*capture, error) {
@@ -393,12 +398,13 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 		return nil, err
 	}
 	snapshot := b.snapshot(captures)
+	normal := b.judge(ctx, snapshot, captures)
 	refs, err := b.commit(ctx, snapshot, captures)
 	if err != nil {
 		return nil, err
 	}
 	if b.pages.Own() {
-		if err := b.keepLast(snapshot, refs); err != nil && b.o.Advice != nil {
+		if err := b.keepLast(snapshot, refs, normal); err != nil && b.o.Advice != nil {
 			b.o.Advice(fmt.Sprintf("the snapshot is there, but this host cannot remember it, so that the next backup reads more than it must: %v", err))
 		}
 	}
@@ -417,8 +423,8 @@ func (b *backup) suspicion() (err error) {
 }
 
 // keepLast keeps the trees for the next backup.
-func (b *backup) keepLast(snapshot *catalog.Snapshot, refs catalog.RefsList) error {
-	if err := b.session.KeepLast(b.o.thing(), snapshot, refs); err != nil {
+func (b *backup) keepLast(snapshot *catalog.Snapshot, refs catalog.RefsList, normal *tripwire.Memory) error {
+	if err := b.session.KeepLast(b.o.thing(), snapshot, refs, normal); err != nil {
 		return err
 	}
 	return b.pages.Trim()

@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/catalog/tripwire"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -26,6 +27,7 @@ type capture struct {
 	tree   *tree.Writer
 	merge  *tree.Merger
 	state  catalog.SourceState
+	seen   tripwire.Seen
 
 	group   *batch // that the walk is filling
 	ordered chan *batch
@@ -36,7 +38,7 @@ type capture struct {
 
 	unfinished *catalog.Unfinished // of a source that is slow to read; else nil
 
-	mu sync.Mutex // around state.Coverage
+	mu sync.Mutex // around state.Coverage and seen
 }
 
 // item is one entry of the walk and what became of it.
@@ -50,6 +52,8 @@ type item struct {
 	unknown entry.Reason // a directory: why what is in it is not all known; anything else: it is a mark
 	shared  *shared      // a file with several names
 	first   bool         // this is the first of them
+	dense   bool         // its content was read and does not compress
+	read    bool
 
 	captured int64 // when an interrupted run has captured it; 0: it has not
 }
@@ -114,12 +118,14 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 		backup: b, job: job, source: src,
 		ordered: make(chan *batch, batches), work: make(chan task, batchItems), links: map[fileKey]*shared{},
 		blocks: newBlockPool(b.largestChunk(src.Class())),
+		seen:   tripwire.Seen{Name: job.Name, Location: job.Location, Kind: kindOf(job.Type)},
 		state:  catalog.SourceState{Name: job.Name, Type: job.Type, Location: job.Location, Paths: job.Paths, Marks: true, Moment: time.Now().UTC()},
 	}
 	if excluding, ok := src.(source.Excluding); ok {
 		c.state.Excludes = excluding.Excludes()
 	}
 	last := c.openTrees(ctx)
+	c.seen.Compared = last != nil
 	defer c.merge.Close()
 	c.openUnfinished()
 	if incremental, ok := src.(source.Incremental); ok && last != nil {
@@ -135,6 +141,9 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	c.advise()
 	if dated, ok := src.(source.Dated); ok && err == nil {
 		c.state.Moment = dated.Moment()
+	}
+	if counting, ok := src.(source.Counting); ok && err == nil {
+		c.state.Coverage.Rows = counting.Rows()
 	}
 	c.state.Finished = time.Now().UTC()
 	return c, err
@@ -524,6 +533,7 @@ func (c *capture) readContent(ctx context.Context, k *cutter, it *item) (toEnd b
 		return false, err
 	}
 	it.node.Chunks, it.pending = out.chunks, out.pending
+	it.read, it.dense = true, out.dense
 	err = f.Finish(e)
 	e.Size = out.size
 	return true, err
@@ -631,6 +641,7 @@ func (c *capture) tally(it *item) {
 	case entry.File:
 		cov.Files++
 		cov.Bytes += uint64(it.node.Size)
+		c.weigh(it)
 		p.FilesDone.Add(1)
 		p.BytesDone.Add(uint64(it.node.Size))
 		if it.keep {

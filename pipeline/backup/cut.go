@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/tripwire"
 	"github.com/packstone/packstone/chunker"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/source"
@@ -24,6 +25,7 @@ type content struct {
 	chunks  []archive.Chunk
 	pending []*archive.Slot
 	size    int64
+	dense   bool // it does not compress, by its beginning
 }
 
 func (c *content) put(i int, chunk archive.Chunk, slot *archive.Slot) {
@@ -69,12 +71,19 @@ func (c *cutter) cut(ctx context.Context, f io.Reader, name string) (content, er
 	switch {
 	case err == io.EOF:
 		return content{}, nil
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return c.cutWhole(ctx, c.buffer[:n], name)
-	case err != nil:
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return content{}, err
 	}
-	return c.cutLong(ctx, f, c.buffer[:n], name)
+	cut := c.cutWhole
+	if err == nil {
+		cut = func(ctx context.Context, head []byte, name string) (content, error) {
+			return c.cutLong(ctx, f, head, name)
+		}
+	}
+	dense := tripwire.Dense(c.buffer[:n])
+	out, err := cut(ctx, c.buffer[:n], name)
+	out.dense = dense
+	return out, err
 }
 
 func (c *cutter) chunker(head []byte) *chunker.Chunker {

@@ -127,6 +127,13 @@ type Dated interface {
 	Moment() time.Time
 }
 
+// Counting is a Source that holds rows.
+type Counting interface {
+	Source
+	// Rows is how many there are in what was read; it is called after that.
+	Rows() uint64
+}
+
 // Excluding is a Source that leaves out what patterns match.
 type Excluding interface {
 	Source

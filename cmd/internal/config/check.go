@@ -99,6 +99,7 @@ func (c *Config) checkSet(d *decoder, name string) {
 	set.Retention.check(d, path+".retention")
 	set.Timing.check(d, path)
 	d.checkPeriod(path+".max_age", set.MaxAge)
+	set.Tripwire.check(d, path+".tripwire")
 	if len(set.Sources) == 0 {
 		d.problemAt(path+".sources", "names no source")
 	}

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/tripwire"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/notice"
 )
@@ -61,8 +62,9 @@ type Set struct {
 
 	Retention Retention `yaml:"retention,omitempty" doc:"Which snapshots packstone forget keeps. Without it, all."`
 
-	Timing `yaml:",inline"`
-	MaxAge string `yaml:"max_age,omitempty" doc:"How old the newest complete snapshot may be, such as 26h or 8d; older is a fault that is told."`
+	Timing   `yaml:",inline"`
+	MaxAge   string   `yaml:"max_age,omitempty" doc:"How old the newest complete snapshot may be, such as 26h or 8d; older is a fault that is told."`
+	Tripwire Tripwire `yaml:"tripwire,omitempty" doc:"What marks a snapshot as one that looks like a loss: it is kept, told, and takes no other's place."`
 }
 
 // Lookup finds a variable of the environment.
@@ -186,6 +188,8 @@ type Choice struct {
 	Set     string // its name; of single sources their names, joined
 	Sources []string
 	Hooks   hook.Hooks
+
+	Tripwire tripwire.Limits
 }
 
 // Choose finds the sources of one set, or takes single sources as a set of their own. Where none is named it is the only set, or the one that
@@ -201,8 +205,13 @@ func (c *Config) Choose(names []string, flag string) (Choice, error) {
 		return Choice{}, catalog.Misuse("--set names the set of paths and commands: what is backed up is named already")
 	}
 	chosen := Choice{Set: strings.Join(names, "+"), Sources: names}
+	chosen.Tripwire = tripwire.Default
 	if set, ok := c.Sets[names[0]]; ok && len(names) == 1 {
-		chosen.Sources, chosen.Hooks = set.Sources, set.Hooks
+		limits, err := set.Tripwire.Limits()
+		if err != nil {
+			return Choice{}, err // settings that were checked have none
+		}
+		chosen.Sources, chosen.Hooks, chosen.Tripwire = set.Sources, set.Hooks, limits
 	}
 	for _, name := range chosen.Sources {
 		if _, ok := c.Sources[name]; !ok {

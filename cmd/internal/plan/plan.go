@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/tripwire"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
@@ -31,6 +32,8 @@ type Plan struct {
 	Set   string // "" for paths and commands, unless one is named
 	Jobs  []backup.Job
 	Hooks hook.Hooks // around the backup
+
+	Tripwire tripwire.Limits // what marks it as one that looks like a loss; of paths and commands nothing does
 }
 
 // Command plans the backup of a command's output.
@@ -100,7 +103,7 @@ func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []
 	if err != nil {
 		return Plan{}, err
 	}
-	planned := Plan{Set: chosen.Set, Hooks: chosen.Hooks}
+	planned := Plan{Set: chosen.Set, Hooks: chosen.Hooks, Tripwire: chosen.Tripwire}
 	for _, name := range chosen.Sources {
 		s := settings.Sources[name]
 		planned.Jobs = append(planned.Jobs, backup.Job{

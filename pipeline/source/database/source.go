@@ -58,6 +58,7 @@ var (
 	_ source.Source      = (*Source)(nil)
 	_ source.Incremental = (*Source)(nil)
 	_ source.Dated       = (*Source)(nil)
+	_ source.Counting    = (*Source)(nil)
 )
 
 // New checks the options. Walk connects.
@@ -413,6 +414,18 @@ func (s *Source) list() []byte {
 		panic(err) // it is made of strings and numbers
 	}
 	return content
+}
+
+// Rows implements source.Counting: those of tables that were read to their end.
+func (s *Source) Rows() (rows uint64) {
+	for _, t := range s.tables {
+		select {
+		case <-t.complete:
+			rows += uint64(max(0, t.stored.Rows))
+		default:
+		}
+	}
+	return rows
 }
 
 // Close ends the snapshot. Files that are still open must be closed before.

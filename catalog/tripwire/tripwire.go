@@ -1,0 +1,265 @@
+// Package tripwire notices a backup that looks like a loss: much is gone, replaced, renamed, or has become such as encrypted content is. It is pure;
+// counts of two snapshots go in, and what they trip over comes out. It cannot know what was meant: somebody is to look.
+package tripwire
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Limits are shares in percent; a rule with 0 never trips. The zero value trips over nothing.
+type Limits struct {
+	Files          int // lost
+	Rows           int // lost, and bytes of a dump
+	Changed        int // bytes
+	Renamed        int // files
+	Incompressible int // by so many of a hundred bytes more than before
+}
+
+// Default is what is looked for unless settings say otherwise.
+var Default = Limits{Files: 30, Rows: 50, Changed: 50, Renamed: 50, Incompressible: 30}
+
+// What is too little to say anything: shares of less trip nothing.
+const (
+	fewFiles = 10
+	fewRows  = 100
+	fewBytes = 1 << 20
+)
+
+// Kind says which rules make sense for a source.
+type Kind int
+
+// The kinds.
+const (
+	Tree     Kind = iota // files that somebody works with
+	Database             // rows; its entries are nobody's files
+	Dump                 // one file that is another each time
+)
+
+// Count is what a source has.
+type Count struct {
+	Files uint64 `json:"files"`
+	Bytes uint64 `json:"bytes"`
+	Rows  uint64 `json:"rows,omitempty"`
+	Dense uint64 `json:"dense,omitempty"` // of the bytes, those that do not compress, about
+}
+
+// dense is the share of bytes that do not compress.
+func (c *Count) dense() float64 { return share(c.Dense, c.Bytes) }
+
+// Source is what a backup remembers of a source for those that come after.
+type Source struct {
+	Name     string `json:"name"`
+	Location string `json:"location"` // of what lies elsewhere by now nothing is known
+	Normal   Count  `json:"normal"`   // of the snapshot that later ones are compared with
+	Last     Count  `json:"last"`     // of the last one, which may be marked
+	Changed  uint64 `json:"changed,omitempty"`
+	Renamed  uint64 `json:"renamed,omitempty"` // bytes and files, in marked snapshots since the normal one
+}
+
+// Memory is what is remembered of all sources; nil if nothing is.
+type Memory struct {
+	Complete bool     `json:"complete"` // whether the normal snapshot was
+	Sources  []Source `json:"sources"`
+}
+
+// Seen is what a backup has seen of a source.
+type Seen struct {
+	Name, Location string
+	Kind           Kind
+	Files, Bytes   uint64
+	Rows           uint64
+
+	Compared     bool // with the last tree; else what follows is not known
+	Read         uint64
+	ReadDense    uint64 // bytes that were read, and those of files that do not compress
+	NewFiles     uint64
+	NewKnown     uint64 // those of which the repository had all content
+	NewBytes     uint64 // of new files
+	NewFresh     uint64 // and those that the repository did not have
+	Changed      uint64 // bytes of changed files that those files did not have
+	ChangedFresh uint64 // and the repository did not either
+}
+
+// Trip is a rule that a source has tripped over.
+type Trip struct {
+	Source  string `json:"source"`
+	What    string `json:"what"`    // files, rows, bytes, changed, renamed or incompressible
+	Before  uint64 `json:"before"`  // what there was
+	Now     uint64 `json:"now"`     // what there is, or how much of it has changed
+	Percent int    `json:"percent"` // what was allowed
+}
+
+// String says what has happened.
+func (t Trip) String() string {
+	switch t.What {
+	case "files", "rows", "bytes":
+		return fmt.Sprintf("%s: %s %d → %d, a loss of more than %d%%", t.Source, t.What, t.Before, t.Now, t.Percent)
+	case "changed":
+		return fmt.Sprintf("%s: %d of %d bytes have changed, more than %d%%", t.Source, t.Now, t.Before, t.Percent)
+	case "renamed":
+		return fmt.Sprintf("%s: %d of %d files have other names, more than %d%%", t.Source, t.Now, t.Before, t.Percent)
+	case "incompressible":
+		return fmt.Sprintf("%s: %d → %d bytes do not compress, more by over %d%% of all: they may be encrypted", t.Source, t.Before, t.Now, t.Percent)
+	}
+	return fmt.Sprintf("%s: %s", t.Source, t.What)
+}
+
+// Judge says what a backup trips over. A source of which nothing is remembered, or that lies elsewhere, trips over nothing.
+func Judge(m *Memory, seen []Seen, l Limits) (trips []Trip) {
+	for i := range seen {
+		s := &seen[i]
+		if was := m.find(s); was != nil {
+			trips = append(trips, s.judge(was, l)...)
+		}
+	}
+	return trips
+}
+
+func (m *Memory) find(s *Seen) *Source {
+	if m == nil {
+		return nil
+	}
+	i := slices.IndexFunc(m.Sources, func(was Source) bool { return was.Name == s.Name && was.Location == s.Location })
+	if i < 0 {
+		return nil
+	}
+	return &m.Sources[i]
+}
+
+func (s *Seen) judge(was *Source, l Limits) (trips []Trip) {
+	trip := func(what string, before, now uint64, percent int) {
+		trips = append(trips, Trip{s.Name, what, before, now, percent})
+	}
+	normal := &was.Normal
+	if s.Kind == Tree && lost(normal.Files, s.Files, fewFiles, l.Files) {
+		trip("files", normal.Files, s.Files, l.Files)
+	}
+	if lost(normal.Rows, s.Rows, fewRows, l.Rows) {
+		trip("rows", normal.Rows, s.Rows, l.Rows)
+	}
+	if s.Kind == Dump {
+		if lost(normal.Bytes, s.Bytes, fewBytes, l.Rows) {
+			trip("bytes", normal.Bytes, s.Bytes, l.Rows)
+		}
+		return trips
+	}
+	if renamed := s.renamed(was); s.Kind == Tree && exceeds(renamed, normal.Files, fewFiles, l.Renamed) {
+		trip("renamed", normal.Files, renamed, l.Renamed)
+	}
+	if changed := s.changed(was); exceeds(changed, normal.Bytes, fewBytes, l.Changed) {
+		trip("changed", normal.Bytes, changed, l.Changed)
+	}
+	if now := s.count(was); s.Kind == Tree && l.Incompressible > 0 && s.Bytes >= fewBytes && normal.Bytes >= fewBytes &&
+		(now.dense()-normal.dense())*100 > float64(l.Incompressible) {
+		trip("incompressible", normal.Dense, now.Dense, l.Incompressible)
+	}
+	return trips
+}
+
+// renamed is how many files were replaced by ones with other names since the normal snapshot, about. After a marked one, files whose content is
+// known are taken to have come back.
+func (s *Seen) renamed(was *Source) uint64 {
+	if !s.Compared {
+		return was.Renamed
+	}
+	gone := less(was.Last.Files, less(s.Files, s.NewFiles))
+	if was.Renamed == 0 {
+		return min(s.NewFiles, gone)
+	}
+	return less(was.Renamed+min(s.NewFiles-s.NewKnown, gone), s.NewKnown)
+}
+
+// changed is how many bytes were replaced by others since the normal snapshot, about. After a marked one, content that is known is taken to have come
+// back. Before, it counts as any other: an interrupted run may have stored it.
+func (s *Seen) changed(was *Source) uint64 {
+	if !s.Compared {
+		return was.Changed
+	}
+	gone := less(was.Last.Bytes, less(s.Bytes, s.NewBytes))
+	if was.Changed == 0 {
+		return s.Changed + min(s.NewFresh, gone)
+	}
+	back := less(s.Changed, s.ChangedFresh) + less(s.NewBytes, s.NewFresh)
+	return less(was.Changed+s.ChangedFresh+min(s.NewFresh, gone), back)
+}
+
+// count is what the source has now. What was not read is taken to compress as it did.
+func (s *Seen) count(was *Source) Count {
+	before := 1.0 // of what nothing is known it is said that it did not: so nothing has turned incompressible
+	if was != nil {
+		before = was.Last.dense()
+	}
+	unread := float64(less(s.Bytes, s.Read))
+	return Count{Files: s.Files, Bytes: s.Bytes, Rows: s.Rows, Dense: s.ReadDense + uint64(before*unread)}
+}
+
+// Next is what is remembered after a snapshot. One that is marked does not become normal, nor does an incomplete one while there is a complete one.
+func (m *Memory) Next(seen []Seen, complete, marked bool) *Memory {
+	normal := !marked && (complete || m == nil || !m.Complete)
+	next := &Memory{Complete: complete}
+	if !normal {
+		next.Complete = m != nil && m.Complete
+	}
+	for i := range seen {
+		s := &seen[i]
+		was := m.find(s)
+		now := Source{Name: s.Name, Location: s.Location, Last: s.count(was)}
+		now.Normal = now.Last
+		if !normal && was != nil {
+			now.Normal = was.Normal
+		}
+		if marked && was != nil {
+			now.Changed, now.Renamed = s.changed(was), s.renamed(was)
+		}
+		next.Sources = append(next.Sources, now)
+	}
+	return next
+}
+
+// lost tells whether more than percent of what there was is gone.
+func lost(before, now, few uint64, percent int) bool {
+	return exceeds(less(before, now), before, few, percent)
+}
+
+// exceeds tells whether part is more than percent of all, where there are not too few.
+func exceeds(part, all, few uint64, percent int) bool {
+	return percent > 0 && all >= few && share(part, all)*100 > float64(percent)
+}
+
+func share(part, all uint64) float64 {
+	if all == 0 {
+		return 0
+	}
+	return float64(part) / float64(all)
+}
+
+// less is a - b, 0 if b is more.
+func less(a, b uint64) uint64 {
+	if b > a {
+		return 0
+	}
+	return a - b
+}
+
+// sampled is how many bytes of a file Dense looks at; smaller files say nothing.
+const sampled = 1024
+
+// Dense tells whether the content of a file does not compress, as that of archives, pictures and encrypted files, by a look at the middle of its
+// beginning. Bytes of which each is as likely as any other make the sum of the squares of their counts the least.
+func Dense(head []byte) bool {
+	if len(head) < sampled {
+		return false
+	}
+	from := (len(head) - sampled) / 2
+	var counts [256]uint32
+	for _, b := range head[from : from+sampled] {
+		counts[b]++
+	}
+	var sum uint32
+	for _, n := range counts {
+		sum += n * n
+	}
+	const even = sampled*sampled/256 + sampled // on average, of bytes by chance
+	return sum < 2*even                        // base64 has four times as much
+}
