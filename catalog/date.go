@@ -95,7 +95,7 @@ func (rec *Record) dateAsRolled(noted time.Time, mayBackdate bool) {
 // told.
 func (s *Snapshot) date(rec *Record) {
 	s.Date, s.Claimed, s.Time = rec.Date, s.Time, believable(s.Time, rec.Date)
-	s.Undated = rec.Undated || !rec.backdates && undated(s.Claimed, rec.began)
+	s.Undated = rec.Undated || !rec.backdates && undated(s.Claimed, rec.began) || s.Origin != nil && s.Origin.Undated
 }
 
 // notedDates are the earliest dates that the owner and collectors have noted.

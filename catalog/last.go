@@ -22,6 +22,7 @@ type Last struct {
 	Refs    RefsList     `json:"refs"`
 	Writers []string     `json:"writers"` // who was relied on, this writer among them
 	Sources []LastSource `json:"sources"`
+	Origin  *Origin      `json:"origin,omitempty"` // of what it was a copy
 
 	Tripwire *tripwire.Memory `json:"tripwire,omitempty"` // what later snapshots are compared with
 
@@ -113,7 +114,8 @@ func (s *Session) Normal(of string) *tripwire.Memory {
 // KeepLast remembers a snapshot that was committed in this session as the last backup of a thing, and what the next ones are compared with.
 func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList, normal *tripwire.Memory) error {
 	last := Last{
-		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied, Tripwire: normal,
+		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied, Origin: snapshot.Origin,
+		Tripwire: normal,
 	}
 	for i := range snapshot.Sources {
 		source := &snapshot.Sources[i]

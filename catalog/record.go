@@ -83,6 +83,7 @@ type clear struct {
 	Complete bool                 `json:"complete,omitempty"` // of a commit with a group: nothing is missing
 	Marked   bool                 `json:"marked,omitempty"`   // of a commit: a tripwire marked it
 	Run      string               `json:"run,omitempty"`      // of a checkpoint and of the commit that ends its run: see runOf
+	Origin   string               `json:"origin,omitempty"`   // of a commit: see Origin
 	Heads    map[string]Head      `json:"heads,omitempty"`    // of other lanes, where they moved since this lane named them last
 	Dates    map[string]time.Time `json:"dates,omitempty"`    // of the owner or a collector: hash of a record → when the store had it
 }
@@ -153,6 +154,7 @@ type Snapshot struct {
 	Claimed  time.Time     `json:"-"`    // what its writer says
 	Date     time.Time     `json:"-"`    // when it came to be, by the store
 	Undated  bool          `json:"-"`    // Date is not to be relied on
+	Copied   bool          `json:"-"`    // it is being copied: it was taken before it is committed
 	Standing Standing      `json:"-"`    // whether the writer may speak for the host
 	Held     []Held        `json:"-"`    // what keeps it from being forgotten
 	Gone     time.Time     `json:"-"`    // when it was forgotten; zero: it was not
@@ -160,6 +162,7 @@ type Snapshot struct {
 	Started  time.Time     `json:"started"`
 	Finished time.Time     `json:"finished"`
 	Parent   string        `json:"parent,omitempty"`
+	Origin   *Origin       `json:"origin,omitempty"` // nil: of no other repository
 	Software string        `json:"-"`
 	Sources  []SourceState `json:"sources"`
 	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot takes no other's place.
@@ -203,7 +206,7 @@ type Problem struct {
 
 // backdated is the time that a snapshot was given, zero if it is of when it was taken.
 func (s *Snapshot) backdated() time.Time {
-	if s.Time.Equal(s.Started) {
+	if s.Time.Equal(s.Started) && !s.Copied {
 		return time.Time{}
 	}
 	return s.Time

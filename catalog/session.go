@@ -478,6 +478,7 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	rec, err := s.put(ctx, clear{
 		Kind: Commit, Index: run, Refs: refs, Supersedes: s.supersede(), Sealed: sealed, Time: c.Snapshot.backdated(),
 		Group: groupOf(s.writer.Domain.GroupKey(), c.Snapshot), Complete: c.Snapshot.Complete(), Marked: c.Snapshot.Marked(), Run: s.run,
+		Origin: c.Snapshot.Origin.mark(s.writer.Domain.GroupKey()),
 	})
 	if err != nil {
 		return RefsList{}, err

@@ -38,8 +38,10 @@ var mayImport = map[string][]string{
 	"pipeline/backup":   {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline", "pipeline/fetch", "pipeline/source"},
 	"pipeline/restore": {"catalog/entry", "catalog", "archive", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
 		"pipeline/source"}, // what a backup leaves out
-	"pipeline/browse":  {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch"},
-	"pipeline/check":   {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch"},
+	"pipeline/browse": {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch"},
+	"pipeline/check":  {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch"},
+	"pipeline/copy": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch", "pipeline/source",
+		"pipeline/backup"}, // a copy is a backup whose source is a snapshot
 	"pipeline/collect": {"catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
 	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "archive/disk", "pipeline"},
 	"cmd/packstone":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
@@ -96,6 +98,8 @@ func TestTheRuleOfImportsCatchesEachKindOfViolation(t *testing.T) {
 		{"pipeline/backup", "pipeline/restore"},
 		{"pipeline/restore", "pipeline/check"},
 		{"pipeline/check", "pipeline/backup"},
+		{"pipeline/copy", "pipeline/restore"},
+		{"pipeline/backup", "pipeline/copy"},
 		{"pipeline/browse", "pipeline/restore"},
 		{"pipeline/fetch", "pipeline/restore"},
 		{"pipeline/newflow", "catalog"},

@@ -67,8 +67,14 @@ type Options struct {
 	Uploads     int           // of packs in memory; more are of packs in files, where the store is best used with more requests
 	Publish     time.Duration // how often what was uploaded is published; 10 s if 0
 	Progress    *pipeline.Progress
-	Problem     func(path string, err error) // told of what is missed; may be nil
-	Advice      func(text string)            // told what a source has to say about the run as a whole; may be nil
+	// Origin is the snapshot of another repository with which this one was taken in one run, or of which it is a copy; nil: none.
+	Origin *catalog.Origin
+	// Original is the snapshot that is copied; nil: none is, and the other fields say what is backed up. Series names what it is one of, for
+	// which this host remembers the last.
+	Original *Original
+	Series   string
+	Problem  func(path string, err error) // told of what is missed; may be nil
+	Advice   func(text string)            // told what a source has to say about the run as a whole; may be nil
 
 	started time.Time // the first try
 }
@@ -99,7 +105,7 @@ const maxRestarts = 4
 // thing names what is backed up, for which this host remembers the last backup: the set, and with it what has no name of its own, so that
 // paths in turns do not make it forget each other's.
 func (o *Options) thing() string {
-	thing := o.Set
+	thing := o.Set + o.Series
 	for i := range o.Jobs {
 		if j := &o.Jobs[i]; j.isAdHoc() {
 			thing += "\x00" + j.Type + "\x00" + j.Location
@@ -180,6 +186,9 @@ func (b *backup) try(ctx context.Context, forget bool) (*catalog.Snapshot, error
 	}
 	if b.o.DryRun {
 		return b.preview(ctx)
+	}
+	if err := b.isThere(); err != nil {
+		return nil, err
 	}
 	snapshot, err := b.run(ctx)
 	if snapshot == nil {
@@ -365,7 +374,10 @@ func (b *backup) preview(ctx context.Context) (*catalog.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot := b.snapshot(captures)
+	snapshot, err := b.snapshot(captures)
+	if err != nil {
+		return nil, err
+	}
 	b.judge(ctx, snapshot, captures)
 	return snapshot, nil
 }
@@ -397,7 +409,10 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot := b.snapshot(captures)
+	snapshot, err := b.snapshot(captures)
+	if err != nil {
+		return nil, err
+	}
 	normal := b.judge(ctx, snapshot, captures)
 	refs, err := b.commit(ctx, snapshot, captures)
 	if err != nil {
@@ -448,9 +463,12 @@ func (b *backup) completeTrees(ctx context.Context, captures []*capture) error {
 	return b.data.Flush(ctx)
 }
 
-func (b *backup) snapshot(captures []*capture) *catalog.Snapshot {
+func (b *backup) snapshot(captures []*capture) (*catalog.Snapshot, error) {
+	if b.o.Original != nil {
+		return b.copyOf(captures)
+	}
 	s := &catalog.Snapshot{
-		Set: b.o.Set, Host: b.o.Host, User: b.o.User, Tags: b.o.Tags,
+		Set: b.o.Set, Host: b.o.Host, User: b.o.User, Tags: b.o.Tags, Origin: b.o.Origin,
 		Started: b.started, Finished: time.Now().UTC(), Time: b.o.Time,
 	}
 	if s.Time.IsZero() {
@@ -462,7 +480,7 @@ func (b *backup) snapshot(captures []*capture) *catalog.Snapshot {
 	for _, c := range captures {
 		s.Sources = append(s.Sources, c.state)
 	}
-	return s
+	return s, nil
 }
 
 func (b *backup) commit(ctx context.Context, snapshot *catalog.Snapshot, captures []*capture) (catalog.RefsList, error) {

@@ -56,6 +56,10 @@ type item struct {
 	read    bool
 
 	captured int64 // when an interrupted run has captured it; 0: it has not
+
+	copied  bool    // it is of another repository, and
+	same    bool    // what the last tree is a copy of has it too
+	content Content // of a file, until it is not needed any more
 }
 
 // fileKey tells files of a source apart, whatever their names.
@@ -128,6 +132,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	c.seen.Compared = last != nil
 	defer c.merge.Close()
 	c.openUnfinished()
+	c.begin()
 	if incremental, ok := src.(source.Incremental); ok && last != nil {
 		incremental.Previous(c.lookup(last))
 	}
@@ -358,15 +363,18 @@ func (v *visitor) dispatch(it *item) error {
 		return err
 	}
 	old := it.step.Old
-	if old != nil && it.step.Usable && isUnchanged(old, e) {
+	if old != nil && it.step.Usable && it.isUnchanged(old) {
 		v.keep(it)
+		it.drop()
 		return nil
 	}
 	v.count(e, old != nil)
 	if v.isLater(it) {
+		it.drop()
 		return nil
 	}
 	if taken, err := v.takeOver(v.ctx, it); taken || err != nil {
+		it.drop()
 		return err
 	}
 	v.group.open.Add(1)
@@ -376,6 +384,14 @@ func (v *visitor) dispatch(it *item) error {
 	case <-v.ctx.Done():
 		return context.Cause(v.ctx)
 	}
+}
+
+// isUnchanged tells whether an item is as the last tree has it. Of one that is copied nothing is guessed.
+func (it *item) isUnchanged(old *tree.Node) bool {
+	if it.copied {
+		return it.same
+	}
+	return isUnchanged(old, &it.node.Entry)
 }
 
 // isUnchanged is entry.Unchanged, whatever is known of what lies in a directory.
@@ -492,6 +508,9 @@ func (c *capture) read(ctx context.Context, k *cutter, it *item) error {
 func (c *capture) readFile(ctx context.Context, k *cutter, it *item) error {
 	e := &it.node.Entry
 	c.o.Progress.SetCurrent(e.Path)
+	if it.copied {
+		return c.copyContent(ctx, k, it)
+	}
 	toEnd, err := c.readContent(ctx, k, it)
 	if errors.Is(err, source.ErrChanged) {
 		toEnd, err = c.readContent(ctx, k, it)

@@ -75,6 +75,9 @@ func (it *item) beside(chunks []archive.Chunk) (bytes, fresh uint64) {
 // judge marks a snapshot that looks like a loss, and says what later ones are compared with.
 func (b *backup) judge(ctx context.Context, s *catalog.Snapshot, captures []*capture) *tripwire.Memory {
 	normal := b.session.Normal(b.o.thing())
+	if b.o.Original != nil {
+		return normal // a copy is marked as what it is a copy of
+	}
 	if normal == nil && b.o.Tripwire != (tripwire.Limits{}) {
 		normal = b.normalOfSnapshots(ctx)
 	}

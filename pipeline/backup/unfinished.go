@@ -16,7 +16,11 @@ func (c *capture) openUnfinished() {
 	if !ok || distant.Readers() == 0 || c.o.DryRun || c.o.Force || !c.pages.Own() {
 		return
 	}
-	c.unfinished = c.session.OpenUnfinished(c.o.thing()+"\x00"+c.job.Name+"\x00"+c.job.Location, c.backup.last)
+	of := c.o.thing() + "\x00" + c.job.Name + "\x00" + c.job.Location
+	if c.o.Original != nil {
+		of += "\x00" + c.o.Original.ID.String()
+	}
+	c.unfinished = c.session.OpenUnfinished(of, c.backup.last)
 	c.publish.hurry(c.unfinished, c.data.Flush)
 }
 

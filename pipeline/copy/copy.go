@@ -1,0 +1,274 @@
+// Package copy writes snapshots of one repository into another one, which has other keys, another domain, another store. A copy is a backup whose
+// source is a snapshot: so it deduplicates, goes on after an interruption and becomes visible as a whole as any backup does. What is wrong in the
+// first repository keeps a snapshot from being copied, and no other.
+package copy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/pipeline/backup"
+	"github.com/packstone/packstone/pipeline/fetch"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// Options say how is read and written.
+type Options struct {
+	Fetch fetch.Options // of the repository that is read
+	// Write is how the other one is written: processors, packs, uploads, progress. What is backed up says each snapshot.
+	Write backup.Options
+	// Undated lets a writer that may not date back copy snapshots of earlier days: they do not count for retention until the owner dates them.
+	Undated bool
+	// Done is told each copy and its id, Failed each snapshot that cannot be read; both may be nil.
+	Done   func(original *catalog.Snapshot, id archive.Name)
+	Failed func(original *catalog.Snapshot, err error)
+}
+
+// Copier copies snapshots from one repository to another. It is not safe for concurrent use.
+type Copier struct {
+	from, to *catalog.Repository
+	o        Options
+	byID     map[string]*catalog.Snapshot // of from
+	fetchers map[uint64]*fetch.Fetcher    // by domain
+	recent   *fetch.RecentPages
+}
+
+// New prepares copies. all are the snapshots of from that count: what was copied before is found among them. catalog.ErrMisuse if both are one
+// repository, be it at two addresses.
+func New(from, to *catalog.Repository, all []*catalog.Snapshot, o Options) (*Copier, error) {
+	if from.Format.Repository == to.Format.Repository {
+		return nil, catalog.Misuse("%s and %s are the same repository, %s: a copy goes to another one", from.Store.Location(), to.Store.Location(), to.Format.Repository)
+	}
+	c := &Copier{from: from, to: to, o: o, byID: map[string]*catalog.Snapshot{}, fetchers: map[uint64]*fetch.Fetcher{}, recent: &fetch.RecentPages{}}
+	for _, s := range all {
+		c.byID[s.ID.String()] = s
+	}
+	return c, nil
+}
+
+// Plan is what would be copied.
+type Plan struct {
+	Missing   []*catalog.Snapshot // to be copied, oldest first
+	There     []*catalog.Snapshot // copied before, or taken in the same run
+	Forgotten []*catalog.Snapshot // those of There that were forgotten there since
+}
+
+// Plan finds out which of chosen are to be copied. It fails before anything is written where the writer may not speak for a host
+// (catalog.ErrOutside), or may not date back and Options.Undated is not set (catalog.ErrRefused).
+func (c *Copier) Plan(ctx context.Context, chosen []*catalog.Snapshot) (p Plan, err error) {
+	log, err := c.to.ReadLog(ctx)
+	if err != nil {
+		return p, err
+	}
+	twins, err := c.to.Twins(log, c.from.Format.Repository)
+	if err != nil {
+		return p, err
+	}
+	for _, s := range chosen {
+		twin := twins.Of(s.ID)
+		if twin == nil && !twins.IsBack(s, c.to.Format.Repository) {
+			p.Missing = append(p.Missing, s)
+			continue
+		}
+		p.There = append(p.There, s)
+		if twin != nil && !log.Live(twin, nil) {
+			p.Forgotten = append(p.Forgotten, s)
+		}
+	}
+	slices.SortStableFunc(p.Missing, func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) })
+	return p, c.allowed(p.Missing)
+}
+
+// allowed tells what the writer may not do that copies of snapshots need.
+func (c *Copier) allowed(missing []*catalog.Snapshot) error {
+	old := 0
+	for _, s := range missing {
+		if s.Standing == catalog.Outside {
+			return catalog.Refuse("snapshot %s says that it is of host %q, for which writer %s, who has made it, may not speak: it is not copied", s.ShortID(), s.Host, s.Writer)
+		}
+		if err := c.to.MaySpeakFor(s.Host); err != nil {
+			return fmt.Errorf("copy snapshot %s of host %s: %w", s.ShortID(), s.Host, err)
+		}
+		if c.to.IsBackdated(s) {
+			old++
+		}
+	}
+	may, err := c.to.MayBackdate()
+	if err != nil || may || old == 0 || c.o.Undated {
+		return err
+	}
+	return catalog.Refuse("%d of %d snapshots are more than a day old, and the key of this writer may not date back: let the owner of %s allow it "+
+		"(packstone key writer bind NAME --role %s), or copy with --undated, so that they do not count for retention until the owner signs "+
+		"packstone catalog date --from-claims; nothing was copied", old, len(missing), c.to.Store.Location(), catalog.RoleBackdate)
+}
+
+// Run copies snapshots, in this order. One that cannot be read is told to Options.Failed, and the others are copied; an error is what ends all.
+func (c *Copier) Run(ctx context.Context, missing []*catalog.Snapshot) error {
+	for _, s := range missing {
+		id, err := c.copy(ctx, s)
+		switch {
+		case err == nil:
+			if c.o.Done != nil {
+				c.o.Done(s, id)
+			}
+		case isOfSource(ctx, err):
+			if c.o.Failed != nil {
+				c.o.Failed(s, err)
+			}
+		default:
+			return fmt.Errorf("copy snapshot %s: %w", s.ShortID(), err)
+		}
+	}
+	return nil
+}
+
+// isOfSource tells whether an error is about one snapshot of the repository that is read.
+func isOfSource(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && errors.Is(err, source.ErrFailed) && !errors.Is(err, store.ErrUnreachable)
+}
+
+// copy makes the copy of one snapshot and returns its id.
+func (c *Copier) copy(ctx context.Context, s *catalog.Snapshot) (id archive.Name, err error) {
+	o, err := c.job(s)
+	if err != nil {
+		return id, err
+	}
+	made, err := backup.Run(ctx, c.to, o)
+	if there := (*backup.ThereError)(nil); errors.As(err, &there) {
+		return there.Copy, nil
+	}
+	if made != nil {
+		id = made.ID
+	}
+	return id, err
+}
+
+// job is the backup that copies a snapshot.
+func (c *Copier) job(s *catalog.Snapshot) (o backup.Options, err error) {
+	domain, err := c.from.Domain(s.Domain)
+	if err != nil {
+		return o, err
+	}
+	o = c.o.Write
+	o.Set, o.Host, o.Series = s.Set, s.Host, "\x00copy\x00"+c.from.Format.Repository+"\x00"+s.Host
+	o.Origin = &catalog.Origin{Repository: c.from.Format.Repository, Snapshot: s.ID.String(), Undated: s.Undated}
+	sameNames := c.to.SharesDomain(domain)
+	o.Original, o.Jobs = &backup.Original{Snapshot: s, SameNames: sameNames}, nil
+	for i := range s.Sources {
+		state := &s.Sources[i]
+		o.Jobs = append(o.Jobs, backup.Job{
+			Name: state.Name, Type: state.Type, Location: state.Location, Paths: state.Paths,
+			Open: func(ctx context.Context) (source.Source, error) { return c.open(ctx, s, state, sameNames) },
+		})
+	}
+	return o, nil
+}
+
+// fetcher reads content of a domain.
+func (c *Copier) fetcher(domain uint64) (*fetch.Fetcher, error) {
+	if f := c.fetchers[domain]; f != nil {
+		return f, nil
+	}
+	f, err := fetch.New(c.from, domain, c.o.Fetch)
+	if err == nil {
+		c.fetchers[domain] = f
+	}
+	return f, err
+}
+
+// tree opens the tree of a source of a snapshot, with its marks.
+func (c *Copier) tree(s *catalog.Snapshot, state *catalog.SourceState) (*tree.Tree, error) {
+	f, err := c.fetcher(s.Domain)
+	if err != nil {
+		return nil, err
+	}
+	return tree.Open(state.Root, c.recent.Load(f.Pages()), tree.OpenOptions{Marks: true}), nil
+}
+
+// Weight is how much a copy of a snapshot reads at most, beside trees.
+type Weight struct {
+	Files, Bytes uint64 // of the snapshot
+	Read         uint64 // bytes of files that the snapshot before it of its set and host does not have
+}
+
+// Weigh reads trees, and no content, to tell what the copy of each missing snapshot takes.
+func (c *Copier) Weigh(ctx context.Context, p Plan) (all []Weight, err error) {
+	for i, s := range p.Missing {
+		before := newestOf(append(slices.Clone(p.There), p.Missing[:i]...), s)
+		var w Weight
+		for k := range s.Sources {
+			state := &s.Sources[k]
+			w.Files, w.Bytes = w.Files+state.Coverage.Files, w.Bytes+state.Coverage.Bytes
+			read, err := c.changed(ctx, before, s, state)
+			if err != nil {
+				return nil, fmt.Errorf("look at %s of snapshot %s: %w", state.Name, s.ShortID(), err)
+			}
+			w.Read += read
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+// newestOf is the newest of snapshots that is of the same set and host as s, and not later.
+func newestOf(all []*catalog.Snapshot, s *catalog.Snapshot) (newest *catalog.Snapshot) {
+	for _, other := range all {
+		if other.Set == s.Set && other.Host == s.Host && other.Time.Before(s.Time) && (newest == nil || cmp.Compare(newest.Time.UnixNano(), other.Time.UnixNano()) < 0) {
+			newest = other
+		}
+	}
+	return newest
+}
+
+// changed counts bytes of files that differ from those of an earlier snapshot.
+func (c *Copier) changed(ctx context.Context, before, s *catalog.Snapshot, state *catalog.SourceState) (read uint64, err error) {
+	now, err := c.tree(s, state)
+	if err != nil {
+		return 0, err
+	}
+	old, err := c.sameSource(before, state)
+	if err != nil {
+		return 0, err
+	}
+	for n, err := range differing(ctx, old, now) {
+		if err != nil {
+			return 0, err
+		}
+		for i := range n.Chunks {
+			if !n.Chunks[i].IsHole() {
+				read += uint64(n.Chunks[i].Length)
+			}
+		}
+	}
+	return read, nil
+}
+
+// sameSource is the tree of what a source was in an earlier snapshot, nil if there is none.
+func (c *Copier) sameSource(before *catalog.Snapshot, state *catalog.SourceState) (*tree.Tree, error) {
+	if before == nil {
+		return nil, nil
+	}
+	was, ok := before.Source(state.Name)
+	if !ok || was.Location != state.Location {
+		return nil, nil
+	}
+	return c.tree(before, was)
+}
+
+// unreadable marks what is wrong with the repository that is read.
+func unreadable(err error) error {
+	if err == nil || errors.Is(err, source.ErrFailed) {
+		return err
+	}
+	if errors.Is(err, store.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", err, archive.ErrDamaged)
+	}
+	return fmt.Errorf("%w: %w", source.ErrFailed, err)
+}
