@@ -50,6 +50,7 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 		return err
 	}
 	a.out, a.started, a.used = out, true, used
+	a.Set = a.flags.set
 	a.patience.Out = out
 	if a.flags.memoryLimit > 0 {
 		debug.SetMemoryLimit(int64(a.flags.memoryLimit))

@@ -153,15 +153,10 @@ func (a *app) underHooks(ctx context.Context, run plannedBackup, work func(ctx c
 func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err error) {
 	run.Options = backup.Options{
 		User: machine.UserName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
-		Concurrency: a.flags.concurrency, PackSize: int(o.packSize), Progress: new(pipeline.Progress),
+		Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress),
 	}
-	if a.flags.memoryLimit > 0 && a.flags.memoryLimit < 128<<20 && run.PackSize == 0 {
-		run.PackSize = 8 << 20
-	}
-	if o.packSize != 0 {
-		if err := archive.CheckPackSize(run.PackSize); err != nil {
-			return run, usage("--pack-size: %w", err)
-		}
+	if run.PackSize, err = a.packSize(o.packSize); err != nil {
+		return run, err
 	}
 	if run.Time, err = catalog.ParseSnapshotTime(o.time, time.Now()); err != nil {
 		return run, usage("--time: %w", err)
@@ -174,6 +169,20 @@ func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err
 		run.hooks = planned.Hooks
 	}
 	return run, err
+}
+
+// packSize is the size of packs that was asked for, less than usual where memory is tight.
+func (a *app) packSize(asked flagvalue.Size) (int, error) {
+	if asked == 0 && a.flags.memoryLimit > 0 && a.flags.memoryLimit < 128<<20 {
+		return 8 << 20, nil
+	}
+	if asked == 0 {
+		return 0, nil
+	}
+	if err := archive.CheckPackSize(int(asked)); err != nil {
+		return 0, usage("--pack-size: %w", err)
+	}
+	return int(asked), nil
 }
 
 func (a *app) planSources(o backupOptions, args []string) (plan.Plan, error) {

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
@@ -105,11 +104,7 @@ func (a *app) readAll(ctx context.Context, repo *catalog.Repository) (*check.Rep
 
 // repairFromMirror replaces damaged objects by those of another repository.
 func (a *app) repairFromMirror(ctx context.Context, address string) error {
-	mirror, err := config.ParseRepository(address)
-	if err != nil {
-		return usage("--from: %w", err)
-	}
-	from, err := a.OpenStorageAt(ctx, mirror, false)
+	from, err := a.Other(machine.From{Repository: address}).OpenStorage(ctx, false)
 	if err != nil {
 		return err
 	}

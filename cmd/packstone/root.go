@@ -30,6 +30,7 @@ var verbs = []func(*app) *cobra.Command{
 	newRestore,
 	newCheck,
 	newRepair,
+	newCopy,
 	newKey,
 	newCatalog,
 	newDoctor,

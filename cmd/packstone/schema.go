@@ -41,6 +41,7 @@ var messages = map[string]any{
 // summaries are the last lines of verbs.
 var summaries = map[string]any{
 	"backup":          backupSummary{},
+	"copy":            copySummary{},
 	"restore":         restoreSummary{},
 	"check":           checkSummary{},
 	"catalog_rebuild": rebuildSummary{},

@@ -35,6 +35,13 @@ type snapshotRow struct {
 	Program  string        `json:"program_version" doc:"What took it."`
 	Held     []heldRow     `json:"held,omitempty" doc:"What keeps it from being forgotten."`
 	Gone     time.Time     `json:"forgotten,omitzero" doc:"When it was forgotten."`
+	Origin   *originRow    `json:"origin,omitempty" doc:"The snapshot of another repository that holds the same: of which it is a copy, or which was taken in the same run."`
+}
+
+// originRow names a snapshot of another repository.
+type originRow struct {
+	Repository output.Name `json:"repository" doc:"The repository's id."`
+	Snapshot   output.Name `json:"snapshot" doc:"The snapshot's id there."`
 }
 
 // heldRow is a hold of a snapshot.
@@ -97,6 +104,9 @@ func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 	}
 	for _, held := range s.Held {
 		row.Held = append(row.Held, heldRow{output.Name(held.Reason), held.Until, held.By, held.Since})
+	}
+	if o := s.Origin; o != nil {
+		row.Origin = &originRow{output.Name(o.Repository), output.Name(o.Snapshot)}
 	}
 	if !s.Claimed.Equal(s.Time) {
 		row.Claimed = s.Claimed

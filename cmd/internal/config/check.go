@@ -18,7 +18,8 @@ func (c *Config) check(d *decoder) {
 		d.problemAt("version", "is %d; this program reads version 1", c.Version)
 	}
 	c.checkRepository(d)
-	c.Keys.check(d)
+	c.Keys.check(d, "keys")
+	c.checkRepositories(d)
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		path := join("sources", name)
 		d.checkName(path, name)
@@ -66,11 +67,11 @@ func (c *Config) checkRepository(d *decoder) {
 	}
 }
 
-func (k *Keys) check(d *decoder) {
-	k.WriterFile, k.CollectorFile = d.resolve(k.WriterFile), d.resolve(k.CollectorFile)
+func (k *Keys) check(d *decoder, path string) {
+	k.WriterFile, k.CollectorFile, k.IdentityFile = d.resolve(k.WriterFile), d.resolve(k.CollectorFile), d.resolve(k.IdentityFile)
 	if k.Owner != "" {
 		if _, err := crypto.ParseFingerprint(k.Owner); err != nil {
-			d.problemAt("keys.owner", "%v", err)
+			d.problemAt(path+".owner", "%v", err)
 		}
 	}
 	if len(k.Recipients) == 0 {
@@ -80,13 +81,13 @@ func (k *Keys) check(d *decoder) {
 	for i, text := range k.Recipients {
 		recipient, err := crypto.ParseRecipient(text)
 		if err != nil {
-			d.problemAt("keys.recipients", "number %d: %v", i+1, err)
+			d.problemAt(path+".recipients", "number %d: %v", i+1, err)
 			return
 		}
 		recipients[i] = recipient
 	}
 	if err := crypto.CheckRecipients(recipients); err != nil {
-		d.problemAt("keys.recipients", "%v", err)
+		d.problemAt(path+".recipients", "%v", err)
 	}
 }
 
@@ -100,6 +101,7 @@ func (c *Config) checkSet(d *decoder, name string) {
 	set.Timing.check(d, path)
 	d.checkPeriod(path+".max_age", set.MaxAge)
 	set.Tripwire.check(d, path+".tripwire")
+	c.checkTo(d, path+".to", set.To)
 	if len(set.Sources) == 0 {
 		d.problemAt(path+".sources", "names no source")
 	}

@@ -32,18 +32,27 @@ const maxFile = 1 << 20
 
 // Config is a settings file that was read, checked and expanded. Paths in it are absolute.
 type Config struct {
-	Version    int               `yaml:"version" doc:"The version of this file's form: 1."`
-	Repository string            `yaml:"repository,omitempty" doc:"Where the backups go: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or sftp://user@host:port/path."`
-	Host       string            `yaml:"host,omitempty" doc:"The host that this machine is in the repository; else the one of its writer's file."`
-	Keys       Keys              `yaml:"keys,omitempty" doc:"The keys of this host."`
-	Sources    map[string]Source `yaml:"sources,omitempty" doc:"What can be backed up, by name. A restore makes a folder of that name."`
-	Sets       map[string]Set    `yaml:"sets,omitempty" doc:"The sources that belong together, by name. A set becomes one snapshot."`
-	Jobs       Jobs              `yaml:"jobs,omitempty" doc:"What packstone run does beside backups, each on its schedule."`
-	Notify     []notice.Entry    `yaml:"notify,omitempty" doc:"Who is told when the state of a set changes, and how."`
-	Metrics    Metrics           `yaml:"metrics,omitempty" doc:"Where metrics go."`
-	Serve      Serve             `yaml:"serve,omitempty" doc:"What is served by HTTP while packstone run runs."`
+	Version      int               `yaml:"version" doc:"The version of this file's form: 1."`
+	Repository   string            `yaml:"repository,omitempty" doc:"Where the backups go: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or sftp://user@host:port/path."`
+	Repositories map[string]Target `yaml:"repositories,omitempty" doc:"Several repositories by name, instead of one: each with keys of its own. -r takes these names."`
+	Host         string            `yaml:"host,omitempty" doc:"The host that this machine is in the repository; else the one of its writer's file."`
+	Keys         Keys              `yaml:"keys,omitempty" doc:"The keys of this host."`
+	Sources      map[string]Source `yaml:"sources,omitempty" doc:"What can be backed up, by name. A restore makes a folder of that name."`
+	Sets         map[string]Set    `yaml:"sets,omitempty" doc:"The sources that belong together, by name. A set becomes one snapshot."`
+	Jobs         Jobs              `yaml:"jobs,omitempty" doc:"What packstone run does beside backups, each on its schedule."`
+	Notify       []notice.Entry    `yaml:"notify,omitempty" doc:"Who is told when the state of a set changes, and how."`
+	Metrics      Metrics           `yaml:"metrics,omitempty" doc:"Where metrics go."`
+	Serve        Serve             `yaml:"serve,omitempty" doc:"What is served by HTTP while packstone run runs."`
 
 	places places
+}
+
+// Target is one of several repositories.
+type Target struct {
+	URL           string `yaml:"url" doc:"Where it is, as in repository."`
+	Keys          Keys   `yaml:"keys,omitempty" doc:"The keys of this host for it."`
+	AccessKeyFile string `yaml:"access_key_file,omitempty" doc:"A file that holds the access key for its bucket, if it is not the environment's. With a bucket only."`
+	SecretKeyFile string `yaml:"secret_key_file,omitempty" doc:"A file that holds the secret key for its bucket. With a bucket only."`
 }
 
 // Keys are the keys of a host, none of them secret here.
@@ -52,12 +61,14 @@ type Keys struct {
 	Owner      string   `yaml:"owner,omitempty" doc:"The fingerprint of the repository's owner, or the owner's public key: a repository of anybody else is refused."`
 	WriterFile string   `yaml:"writer_file,omitempty" doc:"The file with this host's key, as packstone key writer add printed it."`
 
+	IdentityFile  string `yaml:"identity_file,omitempty" doc:"A file with the identity that reads the repository. A host that only backs up needs none."`
 	CollectorFile string `yaml:"collector_file,omitempty" doc:"The file with the key by which this host forgets and deletes, as packstone key collector add printed it."`
 }
 
 // Set is the sources that belong together.
 type Set struct {
 	Sources []string   `yaml:"sources" doc:"Names of sources, in the order in which they are taken."`
+	To      []string   `yaml:"to,omitempty" doc:"Names of repositories, each of which gets a snapshot of its own. The first is meant where none is named."`
 	Hooks   hook.Hooks `yaml:"hooks,omitempty" doc:"Commands to run around the backup of the set."`
 
 	Retention Retention `yaml:"retention,omitempty" doc:"Which snapshots packstone forget keeps. Without it, all."`
@@ -187,6 +198,7 @@ func Exists(path string) bool {
 type Choice struct {
 	Set     string // its name; of single sources their names, joined
 	Sources []string
+	To      []string // names of repositories; none: the one that is meant anyway
 	Hooks   hook.Hooks
 
 	Tripwire tripwire.Limits
@@ -211,7 +223,7 @@ func (c *Config) Choose(names []string, flag string) (Choice, error) {
 		if err != nil {
 			return Choice{}, err // settings that were checked have none
 		}
-		chosen.Sources, chosen.Hooks, chosen.Tripwire = set.Sources, set.Hooks, limits
+		chosen.Sources, chosen.To, chosen.Hooks, chosen.Tripwire = set.Sources, set.To, set.Hooks, limits
 	}
 	for _, name := range chosen.Sources {
 		if _, ok := c.Sources[name]; !ok {

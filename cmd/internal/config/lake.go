@@ -119,6 +119,17 @@ func (l BucketLogin) options(minio bool, limits *limit.Limits) (o bucket.Options
 	return o, nil
 }
 
+// keysAlone asks for the keys of a bucket of which the AWS SDK finds everything else.
+func (l BucketLogin) keysAlone(limits *limit.Limits) (o bucket.Options, err error) {
+	o.Wrap = limits.Transport
+	if l.Keys == nil {
+		return o, nil
+	}
+	keys, err := l.Keys(false)
+	o.AccessKey, o.SecretKey, o.SessionToken = keys.Access, keys.Secret, keys.Session
+	return o, err
+}
+
 // Location is the path, or the address of the bucket.
 func (l *Lake) Location() string {
 	if a, err := bucket.Parse(l.Path); err == nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/packstone/packstone/archive/store/localdir"
 	"github.com/packstone/packstone/archive/store/retry"
 	"github.com/packstone/packstone/archive/store/s3"
-	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/archive/store/sftp"
 )
 
@@ -22,7 +21,7 @@ type StoreOptions struct {
 	Upload, Download int64 // bytes a second, 0: no limit
 	Connections      int   // requests in flight; 0: as the link wants
 
-	Login  BucketLogin // for Minio; the AWS SDK finds its own
+	Login  BucketLogin // for Minio; for S3 the AWS SDK finds what Login.Keys does not give
 	Remote RemoteLogin // for SFTP
 
 	GiveUp   time.Duration     // how long what fails is tried again; 0: a minute, less: never
@@ -99,7 +98,11 @@ const farUploads = 4
 func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limit.Limits) (store.Store, error) {
 	switch {
 	case r.Kind == S3:
-		return opened(s3.Open(ctx, r.bucket(), bucket.Options{Wrap: limits.Transport}))
+		login, err := opts.Login.keysAlone(limits)
+		if err != nil {
+			return nil, err
+		}
+		return opened(s3.Open(ctx, r.bucket(), login))
 	case r.Kind == Minio:
 		login, err := opts.Login.options(true, limits)
 		if err != nil {

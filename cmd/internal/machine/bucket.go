@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -19,9 +20,18 @@ func (m *Machine) LakeLogin() config.BucketLogin {
 	return login
 }
 
-// RepositoryLogin is what the environment knows of reaching the repository's bucket.
-func (m *Machine) RepositoryLogin() config.BucketLogin {
-	return config.BucketLogin{Keys: m.repositoryKeys, Region: m.Env["AWS_REGION"], CAs: m.certificates, Proxy: http.ProxyFromEnvironment}
+// RepositoryLogin is what settings and environment know of reaching the bucket of a repository.
+func (m *Machine) RepositoryLogin(at config.Repository) config.BucketLogin {
+	keys := func(minio bool) (config.BucketKeys, error) {
+		if own, err := m.ownKeys(at); own.Access != "" || err != nil {
+			return own, err
+		}
+		if !minio && !m.ownBucketKeys {
+			return config.BucketKeys{}, nil // the AWS SDK finds them
+		}
+		return m.repositoryKeys(minio)
+	}
+	return config.BucketLogin{Keys: keys, Region: m.Env["AWS_REGION"], CAs: m.certificates, Proxy: http.ProxyFromEnvironment}
 }
 
 // lakeKeys finds the keys of a lake. For s3:// the AWS SDK finds what is not the lake's own.
@@ -42,8 +52,39 @@ func (m *Machine) lakeKeys(minio bool) (keys config.BucketKeys, err error) {
 	return m.repositoryKeys(minio)
 }
 
-// repositoryKeys finds the keys of the repository's bucket.
-func (m *Machine) repositoryKeys(bool) (keys config.BucketKeys, err error) {
+// ownKeys are those that the settings name for one of several repositories, none if they do not.
+func (m *Machine) ownKeys(at config.Repository) (keys config.BucketKeys, err error) {
+	settings, err := m.Settings()
+	if err != nil {
+		return keys, err
+	}
+	target := settings.Repositories[settings.TargetAt(at.String())]
+	if target.AccessKeyFile == "" {
+		return keys, nil
+	}
+	if keys.Access, err = secretIn(target.AccessKeyFile); err == nil {
+		keys.Secret, err = secretIn(target.SecretKeyFile)
+	}
+	return keys, err
+}
+
+// secretIn reads a secret that fills a file.
+func secretIn(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", unusable("read the keys of a bucket: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// repositoryKeys finds the keys of the repository's bucket. What is AWS's is found by the SDK where it is wanted.
+func (m *Machine) repositoryKeys(minio bool) (keys config.BucketKeys, err error) {
+	if !minio {
+		if keys.Access, err = m.Env.OrFile("PACKSTONE_S3_ACCESS_KEY"); err == nil {
+			keys.Secret, err = m.Env.OrFile("PACKSTONE_S3_SECRET_KEY")
+		}
+		return keys, err
+	}
 	if keys.Access, err = m.s3Key("PACKSTONE_S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"); err != nil {
 		return keys, err
 	}

@@ -29,9 +29,6 @@ func (m *Machine) collectorPath() (string, error) {
 	if name := m.Env["PACKSTONE_COLLECTOR_FILE"]; name != "" {
 		return name, nil
 	}
-	settings, err := m.Settings()
-	if err != nil {
-		return "", err
-	}
-	return settings.Keys.CollectorFile, nil
+	keys, err := m.keysOfSettings()
+	return keys.CollectorFile, err
 }

@@ -28,7 +28,7 @@ func NewEnv(pairs []string) Env {
 
 // hidden are patterns of the variables that a program which is started does not see: keys, and what opens them.
 var hidden = []string{
-	"PACKSTONE_IDENTITY*", "PACKSTONE_OWNER*", "PACKSTONE_WRITER*", "PACKSTONE_COLLECTOR*",
+	"PACKSTONE_FROM_*", "PACKSTONE_IDENTITY*", "PACKSTONE_OWNER*", "PACKSTONE_WRITER*", "PACKSTONE_COLLECTOR*",
 	"*_PASSPHRASE*", "*_PASSWORD*", "*_SECRET_KEY*", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 }
 

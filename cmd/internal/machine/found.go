@@ -177,7 +177,7 @@ func (m *Machine) sharedDomain(ctx context.Context, address string) (*crypto.Dom
 	if address == "" {
 		return nil, nil
 	}
-	repo, _, err := m.OpenRepositoryAt(ctx, address, MayRead|MayWrite)
+	repo, _, err := m.Other(From{Repository: address, AcceptOwner: m.Flags.AcceptOwner}).OpenRepository(ctx, MayRead|MayWrite)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Identities reads the age identities at hand: those that flags name, else the environment's, else the file at the
+// Identities reads the age identities at hand: those that flags name, else the environment's, else the settings', else the file at the
 // usual place. Without any it returns nil.
 func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) {
 	if len(m.Flags.Identities) > 0 {
@@ -33,17 +33,25 @@ func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) 
 	if text != nil {
 		return m.parseIdentities("PACKSTONE_IDENTITY", bytes.NewReader(text))
 	}
-	usual := m.UsualIdentities()
-	if len(usual) == 0 {
+	keys, err := m.keysOfSettings()
+	if err != nil {
+		return nil, err
+	}
+	files := m.UsualIdentities()
+	if keys.IdentityFile != "" {
+		files = []string{keys.IdentityFile}
+	}
+	if len(files) == 0 {
 		return nil, nil
 	}
-	return m.identityFiles(usual...)
+	return m.identityFiles(files...)
 }
 
 // NamesIdentity tells whether an identity was asked for, rather than found at the usual place.
 func (m *Machine) NamesIdentity() bool {
+	keys, err := m.keysOfSettings()
 	return len(m.Flags.Identities) > 0 || m.Env["PACKSTONE_IDENTITY"] != "" || m.Env["PACKSTONE_IDENTITY_FILE"] != "" ||
-		m.Env["PACKSTONE_IDENTITY_COMMAND"] != ""
+		m.Env["PACKSTONE_IDENTITY_COMMAND"] != "" || err == nil && keys.IdentityFile != ""
 }
 
 // UsualIdentities are the identity files at the usual place that are there.
@@ -53,8 +61,11 @@ func (m *Machine) UsualIdentities() []string { return present(m.Paths.IdentityFi
 func (m *Machine) NeedIdentities(ctx context.Context) (*crypto.IdentityFile, error) {
 	all, err := m.Identities(ctx)
 	if all == nil && err == nil {
-		return nil, fmt.Errorf("%w: name its file with --identity or PACKSTONE_IDENTITY_FILE, or put it at %s",
-			catalog.ErrNoIdentity, m.Paths.IdentityFile())
+		flag, variable := "--identity", "PACKSTONE_IDENTITY_FILE"
+		if m.isOther {
+			flag, variable = "--from-identity", otherPrefix+"IDENTITY_FILE"
+		}
+		return nil, fmt.Errorf("%w: name its file with %s or %s, or put it at %s", catalog.ErrNoIdentity, flag, variable, m.Paths.IdentityFile())
 	}
 	return all, err
 }
@@ -146,11 +157,11 @@ func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
 		return crypto.ParseRecipients(file)
 	}
 	if len(texts) == 0 {
-		settings, err := m.Settings()
+		keys, err := m.keysOfSettings()
 		if err != nil {
 			return nil, err
 		}
-		texts = settings.Keys.Recipients
+		texts = keys.Recipients
 	}
 	var recipients []age.Recipient
 	for _, text := range texts {
@@ -266,6 +277,9 @@ func (m *Machine) IdentityPlaces() []IdentityPlace {
 		files = []string{m.Env["PACKSTONE_IDENTITY_FILE"]}
 	default:
 		files = m.UsualIdentities()
+		if keys, err := m.keysOfSettings(); err == nil && keys.IdentityFile != "" {
+			files = []string{keys.IdentityFile}
+		}
 	}
 	var places []IdentityPlace
 	for _, file := range files {

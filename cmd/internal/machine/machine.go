@@ -31,6 +31,11 @@ type Machine struct {
 	Reach func(at config.Repository) config.StoreOptions
 	// Software is named in records.
 	Software string
+	// Set is what is spoken of: where it goes first is the repository that is meant, if none is named.
+	Set string
+
+	isOther       bool // see Other
+	ownBucketKeys bool // PACKSTONE_S3_* are of this repository alone, and good for s3:// too
 
 	settings *config.Config  // as soon as they were read
 	cache    string          // of the repository that was opened last; empty: none

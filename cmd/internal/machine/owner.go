@@ -79,17 +79,17 @@ func (m *Machine) OwnerKey() (owner crypto.Signer, made string, err error) {
 // the address that they name; owners whose own key is here, and those whom keys of this host pin. A key file that cannot be read pins nobody.
 func (m *Machine) pins(address string) (catalog.Pins, error) {
 	p := catalog.Pins{Only: m.Flags.AcceptOwner}
-	settings, err := m.Settings()
+	keys, err := m.keysOfSettings()
 	if err != nil {
 		return p, err
 	}
-	if text := settings.Keys.Owner; text != "" {
+	if text := keys.Owner; text != "" {
 		owner, err := crypto.ParseFingerprint(text)
 		if err != nil {
 			return p, catalog.Misuse("keys.owner: %w", err)
 		}
 		p.Trusted = append(p.Trusted, owner)
-		if address == settings.Repository {
+		if at, err := m.place(); err == nil && at.own && address == at.address {
 			p.Only = append(p.Only, owner)
 		}
 	}

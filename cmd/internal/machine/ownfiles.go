@@ -19,6 +19,7 @@ import (
 type OwnFiles struct {
 	m          *Machine
 	repository config.Repository
+	settings   *config.Config
 
 	mu   sync.Mutex
 	told map[string]bool
@@ -33,7 +34,11 @@ type OwnFile struct {
 // OwnFiles are those of this machine, with the directory of all caches and the repository.
 func (m *Machine) OwnFiles() (*OwnFiles, error) {
 	repository, err := m.Repository()
-	return &OwnFiles{m: m, repository: repository, told: map[string]bool{}}, err
+	if err != nil {
+		return nil, err
+	}
+	settings, err := m.Settings()
+	return &OwnFiles{m: m, repository: repository, settings: settings, told: map[string]bool{}}, err
 }
 
 // list names them as they are now: the first backup makes some.
@@ -41,6 +46,18 @@ func (o *OwnFiles) list() []OwnFile {
 	list := []OwnFile{{Path: o.m.CacheRoot(), What: "packstone's cache"}}
 	if o.repository.Kind == config.Local {
 		list = append(list, OwnFile{Path: o.repository.Path, What: "the repository itself"})
+	}
+	for _, name := range o.settings.RepositoryNames() {
+		target := o.settings.Repositories[name]
+		if at, err := config.ParseRepository(target.URL); err == nil && at.Kind == config.Local && at != o.repository {
+			list = append(list, OwnFile{Path: at.Path, What: "the repository " + name})
+		}
+		if target.Keys.IdentityFile != "" {
+			list = append(list, OwnFile{Path: target.Keys.IdentityFile, What: "an identity", Secret: true})
+		}
+	}
+	if file := o.settings.Keys.IdentityFile; file != "" {
+		list = append(list, OwnFile{Path: file, What: "an identity", Secret: true})
 	}
 	for _, path := range slices.Concat(o.m.Flags.Identities, []string{o.m.Env["PACKSTONE_IDENTITY_FILE"]}, o.m.UsualIdentities()) {
 		list = append(list, OwnFile{Path: path, What: "an identity", Secret: true})

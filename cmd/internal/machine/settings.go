@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -55,22 +56,65 @@ func (m *Machine) Settings() (*config.Config, error) {
 	return settings, nil
 }
 
-// RepositoryAddress is where the repository is: the flag, the environment, the settings file, else the one in the data directory.
-func (m *Machine) RepositoryAddress() (string, error) {
-	if m.Flags.Repository != "" {
-		return m.Flags.Repository, nil
-	}
-	if address, err := m.Env.OrFile("PACKSTONE_REPOSITORY"); address != "" || err != nil {
-		return address, err
+// place is a repository as a run means it.
+type place struct {
+	name    string // in the settings; "": it is known by its address alone
+	address string
+	keys    config.Keys   // of the settings
+	target  config.Target // of the settings, if it has a name
+	own     bool          // the settings name it: nobody else's is meant
+}
+
+// place finds the repository that the flag, the environment or the settings name, else the one in the data directory.
+func (m *Machine) place() (place, error) {
+	named := m.Flags.Repository
+	var err error
+	if named == "" {
+		if named, err = m.Env.OrFile("PACKSTONE_REPOSITORY"); err != nil {
+			return place{}, err
+		}
 	}
 	settings, err := m.Settings()
+	if err != nil && named != "" {
+		return place{address: named}, nil // who needs the settings is told
+	}
 	if err != nil {
-		return "", err
+		return place{}, err
 	}
-	if settings.Repository != "" {
-		return settings.Repository, nil
+	name := settings.TargetAt(named)
+	if named == "" && len(settings.Repositories) > 0 {
+		if name, err = settings.RepositoryFor(m.Set); err != nil {
+			return place{}, err
+		}
 	}
-	return m.Paths.Repository, nil
+	if name != "" {
+		target := settings.Repositories[name]
+		return place{name: name, address: target.URL, keys: target.Keys, target: target, own: true}, nil
+	}
+	at := place{address: cmp.Or(named, settings.Repository, m.Paths.Repository), keys: settings.Keys}
+	at.own = at.address == settings.Repository
+	return at, nil
+}
+
+// keysOfSettings are the keys that the settings name for the repository.
+func (m *Machine) keysOfSettings() (config.Keys, error) {
+	if _, err := m.Settings(); err != nil {
+		return config.Keys{}, err
+	}
+	at, err := m.place()
+	return at.keys, err
+}
+
+// RepositoryAddress is where the repository is: the flag, the environment, the settings file, else the one in the data directory.
+func (m *Machine) RepositoryAddress() (string, error) {
+	at, err := m.place()
+	return at.address, err
+}
+
+// RepositoryName is how the settings call the repository, "" if they do not.
+func (m *Machine) RepositoryName() (string, error) {
+	at, err := m.place()
+	return at.name, err
 }
 
 // Repository is RepositoryAddress, taken apart.

@@ -22,7 +22,7 @@ func (m *Machine) OpenStorage(ctx context.Context, create bool) (*config.Storage
 // OpenStorageAt opens the storage of a repository at an address.
 func (m *Machine) OpenStorageAt(ctx context.Context, at config.Repository, create bool) (*config.Storage, error) {
 	opts := m.Reach(at)
-	opts.Create, opts.Login, opts.Remote = create, m.RepositoryLogin(), m.RemoteLogin()
+	opts.Create, opts.Login, opts.Remote = create, m.RepositoryLogin(at), m.RemoteLogin()
 	storage, err := at.Open(ctx, opts)
 	if errors.Is(err, store.ErrNotExist) {
 		err = catalog.ErrNoRepository
@@ -39,11 +39,6 @@ func (m *Machine) OpenRepository(ctx context.Context, needed Access) (*catalog.R
 	if err != nil {
 		return nil, nil, err
 	}
-	return m.OpenRepositoryAt(ctx, address, needed)
-}
-
-// OpenRepositoryAt opens the repository at an address.
-func (m *Machine) OpenRepositoryAt(ctx context.Context, address string, needed Access) (*catalog.Repository, *config.Storage, error) {
 	at, err := config.ParseRepository(address)
 	if err != nil {
 		return nil, nil, catalog.Misuse("%w", err)

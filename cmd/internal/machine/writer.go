@@ -50,11 +50,8 @@ func (m *Machine) WriterPath() (string, error) {
 	if name := m.Env["PACKSTONE_WRITER_FILE"]; name != "" {
 		return name, nil
 	}
-	settings, err := m.Settings()
-	if err != nil {
-		return "", err
-	}
-	return settings.Keys.WriterFile, nil
+	keys, err := m.keysOfSettings()
+	return keys.WriterFile, err
 }
 
 // KeepWriter writes this host's key to its usual place, or to where the environment or the settings expect it.

@@ -1,0 +1,76 @@
+package machine
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/packstone/packstone/crypto"
+)
+
+// From is a repository that is read while another one is written.
+type From struct {
+	Repository  string // its address, or its name in the settings; "": PACKSTONE_FROM_REPOSITORY says
+	Identities  []string
+	AcceptOwner []crypto.Fingerprint
+}
+
+// Other is this machine for whom another repository is the one that is meant. What the environment says of that as PACKSTONE_FROM_… takes the place
+// of PACKSTONE_…; the command line's other flags hold for both.
+func (m *Machine) Other(from From) *Machine {
+	other := New(m.Env.other())
+	other.Stdin, other.Stderr, other.Warn, other.Note, other.Reach, other.Software = m.Stdin, m.Stderr, m.Warn, m.Note, m.Reach, m.Software
+	other.settings, other.Set, other.readable = m.settings, m.Set, m.readable
+	flags := *m.Flags
+	flags.Repository, flags.AcceptOwner = from.Repository, from.AcceptOwner
+	switch {
+	case len(from.Identities) > 0:
+		flags.Identities = from.Identities
+	case m.Env.tells("PACKSTONE_FROM_IDENTITY"):
+		flags.Identities = nil
+	}
+	other.Flags, other.isOther = &flags, true
+	other.ownBucketKeys = m.Env.tells("PACKSTONE_FROM_S3_ACCESS_KEY")
+	return other
+}
+
+// otherPrefix begins the names of variables that are about the repository that is read.
+const otherPrefix = "PACKSTONE_FROM_"
+
+// twins are what variables' names end with that say the same in another way.
+var twins = []string{"", "_FILE", "_COMMAND"}
+
+// tells tells whether a variable or one of its twins is set.
+func (env Env) tells(name string) bool {
+	for _, end := range twins {
+		if env[name+end] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// other is the environment for another repository.
+func (env Env) other() Env {
+	other := maps.Clone(env)
+	for _, end := range twins {
+		delete(other, "PACKSTONE_REPOSITORY"+end)
+	}
+	for name := range env {
+		what, ok := strings.CutPrefix(name, otherPrefix)
+		if !ok {
+			continue
+		}
+		for _, end := range twins[1:] {
+			what = strings.TrimSuffix(what, end)
+		}
+		for _, end := range twins {
+			delete(other, "PACKSTONE_"+what+end)
+		}
+	}
+	for name, value := range env {
+		if what, ok := strings.CutPrefix(name, otherPrefix); ok {
+			other["PACKSTONE_"+what] = value
+		}
+	}
+	return other
+}
