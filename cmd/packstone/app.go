@@ -45,6 +45,11 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 	if err := a.flags.check(cmd, used); err != nil {
 		return err
 	}
+	if used&usesRepository != 0 {
+		if err := a.CheckHome(); err != nil {
+			return err
+		}
+	}
 	out, err := a.newPrinter()
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/hook"
@@ -26,6 +26,7 @@ import (
 // backupSummary is what backup prints as JSON at its end.
 type backupSummary struct {
 	SnapshotID          string       `json:"snapshot_id,omitempty" doc:"The snapshot; absent after a dry run."`
+	Repository          output.Name  `json:"repository" doc:"The address of the repository."`
 	Set                 string       `json:"set" doc:"The set that was backed up; empty for paths."`
 	FilesNew            uint64       `json:"files_new" doc:"Files that the last backup did not have."`
 	FilesChanged        uint64       `json:"files_changed" doc:"Files that have changed since."`
@@ -52,6 +53,7 @@ type backupOptions struct {
 	empty     bool
 	force     bool
 	accept    bool
+	init      bool
 	command   bool
 	founded   bool // a repository that is not there is not made
 	name      string
@@ -82,8 +84,11 @@ func newBackup(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup [SET|SOURCE|PATH...]",
 		Short: "Back up paths, or sets and sources of the settings file, as one snapshot.",
-		Long: `A name that the settings file knows is a set or a source; ./name and absolute paths are always paths. On a machine without settings and
-without a repository, the first backup makes one in the data directory, with its keys, and says so.`,
+		Long: `A name that the settings file knows is a set or a source; ./name and absolute paths are always paths.
+
+With --init a repository that does not exist yet is made, with its keys. Without it, on a terminal, the first backup of a machine asks
+whether to make one in $XDG_DATA_HOME/packstone/repository. Elsewhere it makes one only if nothing else can be meant: HOME is the home
+directory of the user, nobody uses sudo, and neither settings, keys nor PACKSTONE_* variables for them exist. Otherwise it ends with 10.`,
 		Example: `  packstone backup ~/project
   packstone backup --stdin-from-command --name dump.sql -- pg_dump platform`,
 	}
@@ -97,6 +102,7 @@ without a repository, the first backup makes one in the data directory, with its
 	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path with nothing in it, or a command that prints nothing")
 	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, whatever the last backup knows")
 	flags.BoolVar(&o.accept, "accept-tripwire", false, "take what looks like a loss for what is meant: later backups are compared with this one")
+	flags.BoolVar(&o.init, "init", false, "make the repository, and the keys to it, if there is none yet")
 	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
 	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
 	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 16MiB, 8MiB where memory is tight)")
@@ -116,7 +122,7 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made 
 	}
 	making := false
 	if !o.founded {
-		if making, err = a.makeDefaultRepository(ctx); err != nil {
+		if making, err = a.makeFirstRepository(ctx, o.init); err != nil {
 			return nil, err
 		}
 	}
@@ -127,6 +133,7 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made 
 	if err != nil {
 		return nil, err
 	}
+	a.out.Note("repository %s", storage.Location())
 	if run.Host, err = a.Speak(repo, a.flags.host); err != nil {
 		return nil, err
 	}
@@ -215,31 +222,16 @@ func (a *app) planner() *plan.Planner {
 	return &plan.Planner{Machine: a.Machine, Set: a.flags.set, Parallel: a.flags.concurrency, Stderr: a.stderr, Bucket: a.bucketLogin(), Warn: a.warnOf}
 }
 
-// makeDefaultRepository makes the repository of a machine without settings at its first backup, and tells whether it did.
-func (a *app) makeDefaultRepository(ctx context.Context) (bool, error) {
-	address, err := a.RepositoryAddress()
-	if err != nil || address != a.Paths.Repository || a.flags.dryRun {
-		return false, err
-	}
-	if config.Exists(filepath.Join(address, "packstone.json")) {
-		return false, nil
-	}
-	made, err := a.makeRepository(ctx, initOptions{})
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.SplitSeq(made.text(), "\n") {
-		a.out.Note("%s", line)
-	}
-	a.out.Note("")
-	return true, nil
-}
-
 func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options) (*backupSummary, error) {
 	begun := time.Now()
 	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
 	o.Advice = a.Warn
+	if a.flags.verbose > 0 {
+		o.Taken = func(source string, e *entry.Entry, action backup.Action) {
+			a.out.Detail(output.VerboseStatus{Action: string(action), Item: placeName(source, e.Path), DataSize: e.Size})
+		}
+	}
 	stop := a.out.Progress(backupCounts(o.Progress))
 	snapshot, err := backup.Run(ctx, repo, o)
 	stop()
@@ -247,7 +239,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 		return nil, err
 	}
 	summary := summarize(snapshot, o, time.Since(begun))
-	summary.Requests = storage.Counts.Totals()
+	summary.Requests, summary.Repository = storage.Counts.Totals(), output.Name(storage.Location())
 	if !o.DryRun {
 		rememberBackup(repo.Cache, &summary, time.Now())
 	}

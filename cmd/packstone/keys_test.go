@@ -21,7 +21,7 @@ func TestKeyCatalogAndDoctorPrintWhatTheSchemaSays(t *testing.T) {
 		checkLines(t, stdout, definition)
 		return stdout
 	}
-	run("summary_backup", "backup", project)
+	run("summary_backup", "backup", "--init", project)
 	second := recipientIn(t, run("key_generate", "key", "generate", "-o", filepath.Join(home, "second.txt")))
 	run("key_recipients", "key", "add", "-n", second)
 	run("key_recipients", "key", "add", second)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -76,12 +77,24 @@ func newSnapshots(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if len(chosen) == 0 {
+			a.tellNone(v)
+		}
 		err = a.printSnapshots(chosen)
 		if len(args) == 0 {
 			err = errors.Join(err, v.Whole(ctx))
 		}
 		return err
 	})
+}
+
+// tellNone says why the list is empty.
+func (a *app) tellNone(v *view.View) {
+	if len(v.Snapshots) == 0 {
+		a.out.Note("There are no snapshots in this repository yet. Make one with: packstone backup PATH")
+		return
+	}
+	a.out.Note("None of the %s matches what you asked for.", output.Plural(len(v.Snapshots), "snapshot"))
 }
 
 func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {

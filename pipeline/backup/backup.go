@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/catalog/tripwire"
@@ -50,6 +51,16 @@ func (j *Job) label() string {
 	return j.Location
 }
 
+// Action is what became of an entry, against the last backup.
+type Action string
+
+// What may become of an entry.
+const (
+	ActionNew       Action = "new"
+	ActionModified  Action = "modified"
+	ActionUnchanged Action = "unchanged"
+)
+
 // Options say what is backed up and how.
 type Options struct {
 	Set, Host, User string
@@ -75,6 +86,8 @@ type Options struct {
 	Series   string
 	Problem  func(path string, err error) // told of what is missed; may be nil
 	Advice   func(text string)            // told what a source has to say about the run as a whole; may be nil
+	// Taken is told each entry of a source that is in the snapshot and what became of it, in the order of the tree; may be nil.
+	Taken func(source string, e *entry.Entry, action Action)
 
 	started time.Time // the first try
 }

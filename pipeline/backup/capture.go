@@ -600,6 +600,7 @@ func (c *capture) collectBatch(ctx context.Context, b *batch) error {
 		} else if it.node.Type == entry.Directory || it.unknown == entry.Captured {
 			c.noteUnknown(it)
 			c.tally(it)
+			c.tellTaken(it)
 		}
 		if err := c.put(ctx, it); err != nil {
 			return err
@@ -675,6 +676,21 @@ func (c *capture) tally(it *item) {
 		p.Others.Add(1)
 	}
 	c.relyOn(it)
+}
+
+// tellTaken tells of an entry that is in the snapshot.
+func (c *capture) tellTaken(it *item) {
+	if c.o.Taken == nil || it.node.Path == "" {
+		return
+	}
+	action := ActionModified
+	switch {
+	case it.keep:
+		action = ActionUnchanged
+	case it.step.Old == nil || it.step.Old.IsMark():
+		action = ActionNew
+	}
+	c.o.Taken(c.job.Name, &it.node.Entry, action)
 }
 
 // relyOn notes the packs of earlier backups that an entry needs.

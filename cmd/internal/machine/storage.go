@@ -45,8 +45,16 @@ func (m *Machine) OpenRepository(ctx context.Context, needed Access) (*catalog.R
 	}
 	storage, err := m.OpenStorageAt(ctx, at, false)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cureMissing(err, at)
 	}
 	repo, err := m.open(ctx, address, storage, needed)
-	return repo, storage, err
+	return repo, storage, cureMissing(err, at)
+}
+
+// cureMissing says what to do about a repository that is not there.
+func cureMissing(err error, at config.Repository) error {
+	if !errors.Is(err, catalog.ErrNoRepository) {
+		return err
+	}
+	return fmt.Errorf("%w. Is the address right, and the disk mounted? A new repository is made with packstone init -r %s", err, at)
 }

@@ -54,6 +54,17 @@ func Count(n int64) string {
 	return sign + digits
 }
 
+// Plural prints how many there are of something: 1 file, 2 files. It is for nouns that take an s, or ies for a y after a consonant.
+func Plural[N int | int64 | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "ry"); ok {
+		return fmt.Sprintf("%d %sries", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // Duration prints a time as a clock does: 0:07, 12:30, 1:02:03.
 func Duration(d time.Duration) string {
 	seconds := int64(max(d, 0).Round(time.Second) / time.Second)

@@ -1,0 +1,109 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
+)
+
+// CheckHome refuses to work where no home directory is known: keys, settings and caches would be looked for, and made, below whatever the
+// working directory is.
+func (m *Machine) CheckHome() error {
+	if filepath.IsAbs(m.Env["HOME"]) {
+		return nil
+	}
+	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"} {
+		if !filepath.IsAbs(m.Env[name]) {
+			return catalog.Misuse("HOME is not set to an absolute path, so the places of keys, settings and caches are not known: set HOME, or XDG_CONFIG_HOME, " +
+				"XDG_DATA_HOME and XDG_CACHE_HOME")
+		}
+	}
+	return nil
+}
+
+// IsMissing tells whether the repository at an address is not there. A directory that this machine has seen a repository in counts as lost,
+// not as missing: its file system may not be mounted.
+func (m *Machine) IsMissing(ctx context.Context, at config.Repository) (bool, error) {
+	storage, err := m.OpenStorageAt(ctx, at, false)
+	if err == nil {
+		_, err = catalog.ReadFormat(ctx, storage)
+	}
+	if !errors.Is(err, catalog.ErrNoRepository) {
+		return false, err
+	}
+	if at.Kind == config.Local && config.Exists(m.MemoryDirectory(locationOf(at))) {
+		return false, fmt.Errorf("%w: this machine has used a repository in %s before. If it lies on a disk that is not mounted, mount that; "+
+			"for a new one run packstone init -r %s", catalog.ErrNoRepository, at, at)
+	}
+	return true, nil
+}
+
+// locationOf is how the storage of a directory calls itself.
+func locationOf(at config.Repository) string {
+	if absolute, err := filepath.Abs(at.Path); err == nil {
+		return absolute
+	}
+	return at.Path
+}
+
+// WhyAsk says why a first backup may not make keys and a repository without being told to; "" if it may: the home directory is the user's
+// own, and nothing of packstone is set or stored there.
+func (m *Machine) WhyAsk() (string, error) {
+	if who := m.Env["SUDO_USER"]; who != "" {
+		return fmt.Sprintf("packstone runs under sudo for %s, and would make keys in %s", who, m.Paths.Config), nil
+	}
+	if why := m.whyNotHome(); why != "" {
+		return why, nil
+	}
+	for _, name := range []string{"PACKSTONE_WRITER_FILE", "PACKSTONE_COLLECTOR_FILE"} {
+		if m.Env[name] != "" {
+			return name + " is set, which belongs to a repository that exists", nil
+		}
+	}
+	for _, name := range []string{"PACKSTONE_OWNER_FILE", "PACKSTONE_IDENTITY_FILE", "PACKSTONE_RECIPIENTS_FILE"} {
+		if file := m.Env[name]; file != "" && !config.Exists(file) {
+			return fmt.Sprintf("%s names %s, which does not exist", name, file), nil
+		}
+	}
+	if named := m.namedSettings(); named != "" {
+		return fmt.Sprintf("the settings file %s names no repository", named), nil
+	}
+	return m.whyUsed()
+}
+
+// whyNotHome compares HOME with the home directory that the password database has for the user.
+func (m *Machine) whyNotHome() string {
+	home := m.Env["HOME"]
+	u, err := user.LookupId(strconv.Itoa(os.Geteuid()))
+	if err != nil {
+		return fmt.Sprintf("user %d is not in the password database, so %s may not be the right home directory", os.Geteuid(), home)
+	}
+	if filepath.Clean(u.HomeDir) == filepath.Clean(home) {
+		return ""
+	}
+	own, err := os.Stat(u.HomeDir)
+	set, errOfSet := os.Stat(home)
+	if err == nil && errOfSet == nil && os.SameFile(own, set) {
+		return ""
+	}
+	return fmt.Sprintf("HOME is %s, and the home directory of %s is %s", home, u.Username, u.HomeDir)
+}
+
+// whyUsed tells whether packstone was used here before.
+func (m *Machine) whyUsed() (string, error) {
+	files, err := os.ReadDir(m.Paths.Config)
+	switch {
+	case errors.Is(err, os.ErrNotExist), err == nil && len(files) == 0:
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("look for keys: %w", err)
+	}
+	return fmt.Sprintf("%s holds settings or keys of another repository", m.Paths.Config), nil
+}
