@@ -56,6 +56,9 @@ func (c *Config) checkRepository(d *decoder) {
 	if c.Repository == "" {
 		return
 	}
+	if strings.HasPrefix(c.Repository, "~") {
+		c.Repository = d.resolve(c.Repository)
+	}
 	repository, err := ParseRepository(c.Repository)
 	if err != nil {
 		d.problemAt("repository", "%v", err)

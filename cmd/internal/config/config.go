@@ -271,8 +271,14 @@ func (p Problems) Lines() []string {
 // Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (p Problems) Unwrap() error { return ErrInvalid }
 
-// resolve makes a path absolute, from the settings file's directory.
+// resolve makes a path absolute, from the home directory where it begins with ~/, else from the settings file's directory.
 func (d *decoder) resolve(path string) string {
+	home, _ := d.lookup("HOME")
+	if expanded, err := ExpandHome(path, home); err == nil {
+		path = expanded
+	} else {
+		d.problem(1, "%v", err)
+	}
 	if path == "" || filepath.IsAbs(path) {
 		return path
 	}

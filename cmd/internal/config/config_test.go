@@ -301,12 +301,32 @@ func TestParseRepositoryTakesAddressesApart(t *testing.T) {
 	}
 }
 
+func TestParseRepositoryUnderstandsRestic(t *testing.T) {
+	for address, want := range map[string]string{
+		"s3:s3.amazonaws.com/bucket/a": "s3://bucket/a", "s3:s3.eu-central-1.amazonaws.com/bucket": "s3://bucket",
+		"s3:minio.example.org:9000/bucket/a": "minio+https://minio.example.org:9000/bucket/a", "s3:https://h/bucket": "minio+https://h/bucket",
+		"s3:http://localhost:9000/bucket/a": "minio+http://localhost:9000/bucket/a", "./s3:x": "./s3:x", "sub/b:c": "sub/b:c",
+	} {
+		if got, err := ParseRepository(address); err != nil || got.String() != want {
+			t.Errorf("%s: got %s, %v, want %s", address, got, err, want)
+		}
+	}
+	for address, want := range map[string]string{
+		"sftp:me@h:/srv/b": "write sftp://me@h/srv/b", "sftp:h:b": "write sftp://h/~/b", "b2:bucket": "backblazeb2.com", "me@h:/srv": "./me@h:/srv",
+	} {
+		if _, err := ParseRepository(address); !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%s: got %v, want %s", address, err, want)
+		}
+	}
+}
+
 func TestParseRepositoryRefuses(t *testing.T) {
 	for _, address := range []string{
 		"", "file://srv/x", "file:///", "s3://", "s3:///x", "s3://UPPER/x", "s3://bucket/a//b", "s3://bucket/../x", "s3://bucket/x?y=1",
 		"minio+https:///bucket", "minio+https://host", "https://host/bucket", "ftp://host/x", "s3://k:s@bucket/x", "s3://bu%zzcket",
 		"sftp://host", "sftp://host/", "sftp://host/~/", "sftp:///x", "sftp://me:hunter2@host/x", "sftp://host/../x", "sftp://host/x?y", "sftp://host:99999/x",
-		"sftp://me:hunter2@host:x/y",
+		"sftp://me:hunter2@host:x/y", "s3:k:hunter2@host/bucket", "b2:bucket", "azure:x:/y", "gs:x", "rclone:me:hunter2@x", "swift:x:/y", "rest:https://me:hunter2@h/",
+		"sftp:me@h:/srv", "s3:bucket/x", "s4:bucket", "me@h:/srv", "http://h/x",
 	} {
 		if got, err := ParseRepository(address); err == nil && address != "file:///" || strings.Contains(fmt.Sprint(err), "hunter2") {
 			t.Errorf("%q: got %+v, %v, want an error without secrets", address, got, err)

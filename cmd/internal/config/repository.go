@@ -37,7 +37,13 @@ func (r Repository) IsBucket() bool { return r.Kind == S3 || r.Kind == Minio }
 
 // ParseRepository takes an address apart: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix,
 // minio+http://host:port/bucket/prefix or sftp://user@host:port/path. An address that holds a password is refused, and not repeated in the error.
+//
+// What restic spells s3:host/bucket/prefix is understood; other kinds of storage are refused, never made a directory of that name.
 func ParseRepository(address string) (Repository, error) {
+	address, err := translate(address)
+	if err != nil {
+		return Repository{}, err
+	}
 	scheme, _, isURL := strings.Cut(address, "://")
 	if !isURL {
 		return localRepository(address)
@@ -64,14 +70,19 @@ func ParseRepository(address string) (Repository, error) {
 	case "minio+https", "minio+http":
 		return bucketRepository(Minio, address)
 	}
-	return Repository{}, fmt.Errorf("repository %s: want a path, file:///path, s3://bucket/prefix, minio+https://host/bucket/prefix or sftp://user@host/path", address)
+	return Repository{}, fmt.Errorf("repository %s: packstone has no %s storage; want a path, file:///path, s3://bucket/prefix, minio+https://host/bucket/prefix "+
+		"or sftp://user@host/path", address, scheme)
 }
 
 func localRepository(path string) (Repository, error) {
 	if path == "" {
 		return Repository{}, fmt.Errorf("repository: the path is empty")
 	}
-	return Repository{Kind: Local, Path: filepath.Clean(path)}, nil
+	clean := filepath.Clean(path)
+	if first, _, _ := strings.Cut(clean, "/"); strings.Contains(first, ":") {
+		clean = "./" + clean // what ParseRepository takes for a directory
+	}
+	return Repository{Kind: Local, Path: clean}, nil
 }
 
 func fileRepository(u *url.URL) (Repository, error) {

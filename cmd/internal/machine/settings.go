@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -73,6 +74,10 @@ func (m *Machine) place() (place, error) {
 		if named, err = m.Env.OrFile("PACKSTONE_REPOSITORY"); err != nil {
 			return place{}, err
 		}
+		named = strings.TrimSpace(named)
+	}
+	if named, err = m.expandHome(named); err != nil {
+		return place{}, err
 	}
 	settings, err := m.Settings()
 	if err != nil && named != "" {
@@ -115,6 +120,28 @@ func (m *Machine) RepositoryAddress() (string, error) {
 func (m *Machine) RepositoryName() (string, error) {
 	at, err := m.place()
 	return at.name, err
+}
+
+// expandHome puts the home directory into an address that begins with ~/.
+func (m *Machine) expandHome(address string) (string, error) {
+	expanded, err := config.ExpandHome(address, m.Env["HOME"])
+	if err != nil {
+		return "", catalog.Misuse("repository %w", err)
+	}
+	return expanded, nil
+}
+
+// ParseRepository takes the address of a repository apart that was typed for flag.
+func (m *Machine) ParseRepository(flag, address string) (config.Repository, error) {
+	address, err := m.expandHome(address)
+	if err != nil {
+		return config.Repository{}, err
+	}
+	at, err := config.ParseRepository(address)
+	if err != nil {
+		return at, catalog.Misuse("%s: %w", flag, err)
+	}
+	return at, nil
 }
 
 // Repository is RepositoryAddress, taken apart.
