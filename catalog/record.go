@@ -142,29 +142,31 @@ func parseRecord(repository string, lane Lane, seq uint64, data []byte, by ...cr
 
 // Snapshot is what a commit says to those who hold an identity: a set of sources, each at its moment.
 type Snapshot struct {
-	ID       archive.Name  `json:"-"` // SHA-256 of the commit
-	Writer   string        `json:"-"`
-	Domain   uint64        `json:"-"`
-	Stored   time.Time     `json:"-"`
-	Set      string        `json:"set"`
-	Host     string        `json:"host"`
-	User     string        `json:"user,omitempty"`
-	Tags     []string      `json:"tags,omitempty"`
-	Time     time.Time     `json:"time"` // when it was taken, or what --time says; never later than Date
-	Claimed  time.Time     `json:"-"`    // what its writer says
-	Date     time.Time     `json:"-"`    // when it came to be, by the store
-	Undated  bool          `json:"-"`    // Date is not to be relied on
-	Copied   bool          `json:"-"`    // it is being copied: it was taken before it is committed
-	Standing Standing      `json:"-"`    // whether the writer may speak for the host
-	Held     []Held        `json:"-"`    // what keeps it from being forgotten
-	Gone     time.Time     `json:"-"`    // when it was forgotten; zero: it was not
-	Lasting  []string      `json:"-"`    // the tags by which it is kept: no writer can take one away
-	Started  time.Time     `json:"started"`
-	Finished time.Time     `json:"finished"`
-	Parent   string        `json:"parent,omitempty"`
-	Origin   *Origin       `json:"origin,omitempty"` // nil: of no other repository
-	Software string        `json:"-"`
-	Sources  []SourceState `json:"sources"`
+	ID     archive.Name `json:"-"` // SHA-256 of the commit
+	Writer string       `json:"-"`
+	Domain uint64       `json:"-"`
+	Stored time.Time    `json:"-"`
+	Set    string       `json:"set"`
+	Host   string       `json:"host"`
+	User   string       `json:"user,omitempty"`
+	Tags   []string     `json:"tags,omitempty"`
+	// Description is what a person has said about the snapshot.
+	Description string        `json:"description,omitempty"`
+	Time        time.Time     `json:"time"` // when it was taken, or what --time says; never later than Date
+	Claimed     time.Time     `json:"-"`    // what its writer says
+	Date        time.Time     `json:"-"`    // when it came to be, by the store
+	Undated     bool          `json:"-"`    // Date is not to be relied on
+	Copied      bool          `json:"-"`    // it is being copied: it was taken before it is committed
+	Standing    Standing      `json:"-"`    // whether the writer may speak for the host
+	Held        []Held        `json:"-"`    // what keeps it from being forgotten
+	Gone        time.Time     `json:"-"`    // when it was forgotten; zero: it was not
+	Lasting     []string      `json:"-"`    // the tags by which it is kept: no writer can take one away
+	Started     time.Time     `json:"started"`
+	Finished    time.Time     `json:"finished"`
+	Parent      string        `json:"parent,omitempty"`
+	Origin      *Origin       `json:"origin,omitempty"` // nil: of no other repository
+	Software    string        `json:"-"`
+	Sources     []SourceState `json:"sources"`
 	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot takes no other's place.
 	Tripwire []tripwire.Trip `json:"tripwire,omitempty"`
 }

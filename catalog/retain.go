@@ -48,14 +48,14 @@ func (r *Repository) ForRetention(log *Log, snapshots []*Snapshot, by GroupBy) (
 
 func (s *Snapshot) forRetention(by GroupBy) retention.Snapshot {
 	return retention.Snapshot{
-		ID: s.ID.String(), Group: s.group(by), Time: s.Time, Date: s.Date, Undated: s.Undated, Complete: s.Complete(),
+		ID: s.ID.String(), Group: s.Group(by), Time: s.Time, Date: s.Date, Undated: s.Undated, Complete: s.Complete(),
 		Marked: s.Marked(), Held: len(s.Held) > 0, Tags: s.Lasting,
 	}
 }
 
-// group names what a snapshot is one of. One whose writer the owner has not admitted for its host
-// is in a group with others of that writer alone: it must not take another's place.
-func (s *Snapshot) group(by GroupBy) string {
+// Group names what a snapshot is one of: those with the same replace each other in time. One whose writer the owner has not admitted for its
+// host is in a group with others of that writer alone, since it must not take another's place.
+func (s *Snapshot) Group(by GroupBy) string {
 	words := []string{"set " + s.Set, "host " + s.Host, "", ""}
 	if by.AnySet {
 		words[0] = ""

@@ -21,12 +21,13 @@ import (
 type app struct {
 	process
 	*machine.Machine
-	flags   globalFlags
-	job     bool // it is run by packstone run, not by a person
-	started bool // the command line is good and the verb's work has begun
-	out     *output.Printer
-	seen    *view.View // of the repository, the last one
-	used    uses       // of the verb
+	flags    globalFlags
+	job      bool // it is run by packstone run, not by a person
+	started  bool // the command line is good and the verb's work has begun
+	out      *output.Printer
+	seen     *view.View // of the repository, the last one
+	used     uses       // of the verb
+	giveBack func()     // nil, or what removes a cache that was for this run alone
 	// patience tells of storage that does not answer.
 	patience *output.Patience
 }
@@ -45,7 +46,7 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 	if err := a.flags.check(cmd, used); err != nil {
 		return err
 	}
-	if used&usesRepository != 0 {
+	if used&(usesRepository|usesCache) != 0 {
 		if err := a.CheckHome(); err != nil {
 			return err
 		}
@@ -56,6 +57,11 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 	}
 	a.out, a.started, a.used = out, true, used
 	a.Set = a.flags.set
+	if a.flags.noCache {
+		if a.giveBack, err = a.BorrowCache(); err != nil {
+			return err
+		}
+	}
 	a.patience.Out = out
 	if a.flags.memoryLimit > 0 {
 		debug.SetMemoryLimit(int64(a.flags.memoryLimit))
@@ -109,6 +115,9 @@ func width(file *os.File) int {
 // finish reports how the program ends, and returns its exit code.
 func (a *app) finish(ctx context.Context, err error) int {
 	a.patience.End()
+	if a.giveBack != nil {
+		a.giveBack()
+	}
 	err = a.classify(err)
 	code := exitCode(ctx, err)
 	if err == nil || errors.Is(err, errReported) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 // backupSummary is what backup prints as JSON at its end.
 type backupSummary struct {
 	SnapshotID          string       `json:"snapshot_id,omitempty" doc:"The snapshot; absent after a dry run."`
+	Unchanged           string       `json:"unchanged_since,omitempty" doc:"With --skip-if-unchanged: the snapshot since which nothing has changed, so that none was made."`
 	Repository          output.Name  `json:"repository" doc:"The address of the repository."`
 	Set                 string       `json:"set" doc:"The set that was backed up; empty for paths."`
 	FilesNew            uint64       `json:"files_new" doc:"Files that the last backup did not have."`
@@ -44,41 +46,6 @@ type backupSummary struct {
 	Requests            count.Totals `json:"requests" doc:"Requests to the storage."`
 }
 
-type backupOptions struct {
-	time      string
-	exclude   []string
-	caches    bool
-	present   []string
-	oneFS     bool
-	empty     bool
-	force     bool
-	accept    bool
-	init      bool
-	command   bool
-	founded   bool // a repository that is not there is not made
-	name      string
-	packSize  flagvalue.Size
-	larger    flagvalue.Size
-	dashIndex int
-	changed   func(flag string) bool
-}
-
-// What only some backups can honour.
-var (
-	pathFlags    = []string{"exclude", "exclude-caches", "exclude-if-present", "exclude-larger-than", "one-file-system"}
-	commandFlags = []string{"name"}
-)
-
-// refuse fails if a flag is given that what is backed up has no use for.
-func (o *backupOptions) refuse(what string, flags ...string) error {
-	for _, flag := range flags {
-		if o.changed != nil && o.changed(flag) {
-			return usage("%s has no use for --%s", what, flag)
-		}
-	}
-	return nil
-}
-
 func newBackup(a *app) *cobra.Command {
 	var o backupOptions
 	cmd := &cobra.Command{
@@ -92,20 +59,7 @@ directory of the user, nobody uses sudo, and neither settings, keys nor PACKSTON
 		Example: `  packstone backup ~/project
   packstone backup --stdin-from-command --name dump.sql -- pg_dump platform`,
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&o.time, "time", "", "`time` of the snapshot instead of now")
-	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches the `pattern`, as in .gitignore; may be repeated")
-	flags.BoolVar(&o.caches, "exclude-caches", false, "leave out what is in directories with a CACHEDIR.TAG")
-	flags.StringArrayVar(&o.present, "exclude-if-present", nil, "leave out directories that hold a file of this `name`")
-	flags.Var(&o.larger, "exclude-larger-than", "leave out files larger than this `size`")
-	flags.BoolVarP(&o.oneFS, "one-file-system", "x", false, "stay on the file systems of the paths")
-	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path with nothing in it, or a command that prints nothing")
-	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, whatever the last backup knows")
-	flags.BoolVar(&o.accept, "accept-tripwire", false, "take what looks like a loss for what is meant: later backups are compared with this one")
-	flags.BoolVar(&o.init, "init", false, "make the repository, and the keys to it, if there is none yet")
-	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
-	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
-	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 16MiB, 8MiB where memory is tight)")
+	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		o.dashIndex = cmd.ArgsLenAtDash()
 		o.changed = cmd.Flags().Changed
@@ -127,7 +81,7 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made 
 		}
 	}
 	if len(a.flags.Recipients) > 0 && !making {
-		return nil, usage("backup has no use for --recipient: the repository is there, and its owner says who can restore (packstone key add)")
+		return nil, usage("--recipient cannot be used with backup: the repository exists, and its owner decides who can restore (packstone key add)")
 	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MustWrite)
 	if err != nil {
@@ -137,8 +91,12 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made 
 	if run.Host, err = a.Speak(repo, a.flags.host); err != nil {
 		return nil, err
 	}
+	counts := backupCounts(run.Progress)
+	if o.noScan {
+		counts = withoutTotals(counts)
+	}
 	err = a.underHooks(ctx, run, func(ctx context.Context) (err error) {
-		made, err = a.runBackup(ctx, repo, storage, run.Options)
+		made, err = a.runBackup(ctx, repo, storage, run.Options, counts)
 		return err
 	})
 	return made, err
@@ -159,7 +117,8 @@ func (a *app) underHooks(ctx context.Context, run plannedBackup, work func(ctx c
 // planBackup finds out what is to be backed up, without touching it.
 func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err error) {
 	run.Options = backup.Options{
-		User: machine.UserName(), Tags: a.flags.tags, Force: o.force, DryRun: a.flags.dryRun,
+		User: machine.UserName(), Tags: a.flags.tags, Description: o.description, Force: o.force, DryRun: a.flags.dryRun,
+		Parent: o.parent, SkipUnchanged: o.skipUnchanged,
 		Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress),
 	}
 	if run.PackSize, err = a.packSize(o.packSize); err != nil {
@@ -193,18 +152,25 @@ func (a *app) packSize(asked flagvalue.Size) (int, error) {
 }
 
 func (a *app) planSources(o backupOptions, args []string) (plan.Plan, error) {
-	if o.command || o.dashIndex >= 0 {
+	switch {
+	case o.command || o.dashIndex >= 0:
 		return a.planCommand(o, args)
+	case o.stdin:
+		return a.planStdin(o, args)
 	}
-	paths := config.PathOptions{
-		Exclude: o.exclude, ExcludeCaches: o.caches, ExcludeIfPresent: o.present,
-		ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
+	args, err := o.withListed(args, a.stdin)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	paths, err := o.paths()
+	if err != nil {
+		return plan.Plan{}, err
 	}
 	return a.planner().Arguments(args, paths, func(paths bool) error {
 		if paths {
 			return o.refuse("the backup of paths", commandFlags...)
 		}
-		return o.refuse("the backup of a set or source, which the settings file describes,", append(pathFlags, "name", "allow-empty")...)
+		return o.refuse("the backup of a set or source, which the settings file describes,", slices.Concat(pathFlags, commandFlags, []string{"allow-empty"})...)
 	})
 }
 
@@ -212,17 +178,31 @@ func (a *app) planCommand(o backupOptions, args []string) (plan.Plan, error) {
 	if !o.command || o.dashIndex != 0 || len(args) == 0 {
 		return plan.Plan{}, usage("want backup --stdin-from-command [--name NAME] -- COMMAND [ARGUMENT...]")
 	}
-	if err := o.refuse("the backup of a command", pathFlags...); err != nil {
+	if err := o.refuse("the backup of a command", append(pathFlags, "stdin")...); err != nil {
 		return plan.Plan{}, err
 	}
-	return a.planner().Command(config.CommandOptions{Command: args, Name: o.name, AllowEmpty: o.empty})
+	return a.planner().Command(config.CommandOptions{Command: args, Name: o.fileName(), AllowEmpty: o.empty})
+}
+
+// planStdin plans the backup of what is piped in.
+func (a *app) planStdin(o backupOptions, args []string) (plan.Plan, error) {
+	if len(args) > 0 {
+		return plan.Plan{}, usage("--stdin backs up the standard input alone; back up %s in a run of its own", args[0])
+	}
+	if err := o.refuse("the backup of the standard input", pathFlags...); err != nil {
+		return plan.Plan{}, err
+	}
+	if a.CanAsk() {
+		return plan.Plan{}, usage("--stdin: the standard input is a terminal; pipe something in, as in pg_dump platform | packstone backup --stdin --stdin-filename dump.sql")
+	}
+	return a.planner().Command(config.CommandOptions{Input: a.stdin, Name: o.fileName(), AllowEmpty: o.empty})
 }
 
 func (a *app) planner() *plan.Planner {
 	return &plan.Planner{Machine: a.Machine, Set: a.flags.set, Parallel: a.flags.concurrency, Stderr: a.stderr, Bucket: a.bucketLogin(), Warn: a.warnOf}
 }
 
-func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options) (*backupSummary, error) {
+func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options, counts func() output.Counts) (*backupSummary, error) {
 	begun := time.Now()
 	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
@@ -232,15 +212,22 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 			a.out.Detail(output.VerboseStatus{Action: string(action), Item: placeName(source, e.Path), DataSize: e.Size})
 		}
 	}
-	stop := a.out.Progress(backupCounts(o.Progress))
+	stop := a.out.Progress(counts)
 	snapshot, err := backup.Run(ctx, repo, o)
 	stop()
 	if snapshot == nil {
 		return nil, err
 	}
+	unchanged := errors.Is(err, backup.ErrUnchanged)
+	if unchanged {
+		err = nil
+	}
 	summary := summarize(snapshot, o, time.Since(begun))
 	summary.Requests, summary.Repository = storage.Counts.Totals(), output.Name(storage.Location())
-	if !o.DryRun {
+	if unchanged {
+		summary.SnapshotID, summary.Unchanged = "", snapshot.Parent
+	}
+	if !o.DryRun && !unchanged {
 		rememberBackup(repo.Cache, &summary, time.Now())
 	}
 	a.out.Summary(summary, summary.text(snapshot))
@@ -278,6 +265,15 @@ func backupCounts(p *pipeline.Progress) func() output.Counts {
 	}
 }
 
+// withoutTotals leaves out how much there is in all.
+func withoutTotals(counts func() output.Counts) func() output.Counts {
+	return func() output.Counts {
+		c := counts()
+		c.TotalFiles, c.TotalBytes = 0, 0
+		return c
+	}
+}
+
 func summarize(s *catalog.Snapshot, o backup.Options, took time.Duration) backupSummary {
 	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds(), Tripwire: tripRows(s)}
 	if !o.DryRun {
@@ -304,9 +300,12 @@ func (m backupSummary) text(s *catalog.Snapshot) string {
 	fmt.Fprintf(&b, "added: %s, stored as %s\n", output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
 	fmt.Fprintf(&b, "processed %d files, %s in %s\n", m.TotalFilesProcessed, output.Bytes(int64(m.TotalBytesProcessed)),
 		time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
-	if m.SnapshotID == "" {
+	switch {
+	case m.Unchanged != "":
+		fmt.Fprintf(&b, "nothing has changed since snapshot %.12s: no snapshot was made", m.Unchanged)
+	case m.SnapshotID == "":
 		b.WriteString("nothing was stored: this was a dry run")
-	} else {
+	default:
 		fmt.Fprintf(&b, "snapshot %s saved", m.SnapshotID[:shortID])
 	}
 	return b.String()

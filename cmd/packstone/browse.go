@@ -72,9 +72,13 @@ func entryRowOf(source string, e *entry.Entry) entryRow {
 	return row
 }
 
-// long is the row as ls -l prints it.
-func (r entryRow) long() string {
-	text := fmt.Sprintf("%s %-15s %12d  %s  %s", r.Permissions, owner(r.User, r.UID)+"/"+owner(r.Group, r.GID), r.Size, output.Time(time.Time(r.ModTime)), r.place())
+// long is the row as ls -l prints it; human: with the size in a unit that fits.
+func (r entryRow) long(human bool) string {
+	size := fmt.Sprint(r.Size)
+	if human {
+		size = output.Bytes(r.Size)
+	}
+	text := fmt.Sprintf("%s %-15s %12s  %s  %s", r.Permissions, owner(r.User, r.UID)+"/"+owner(r.Group, r.GID), size, output.Time(time.Time(r.ModTime)), r.place())
 	if r.LinkTarget != "" {
 		text += " -> " + r.LinkTarget.String()
 	}

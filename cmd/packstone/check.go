@@ -41,7 +41,7 @@ type checkFinding struct {
 }
 
 func newCheck(a *app) *cobra.Command {
-	var readData flagvalue.Share
+	var readData, subset flagvalue.Share
 	var limit time.Duration
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -50,12 +50,19 @@ func newCheck(a *app) *cobra.Command {
 pack is read, opened and its chunks compared with their names. Without an identity it checks hashes and says what it left out.`,
 		Example: `  packstone check
   packstone check --read-data=5% --max-duration 1h`,
-		Args: cobra.NoArgs,
+		Args: cobra.MaximumNArgs(1), // the share after --read-data
 	}
+	cmd.Flags().Var(&subset, "read-data-subset", "the same as --read-data with a `share`: 5%")
 	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them: 5%")
-	cmd.Flags().Lookup("read-data").NoOptDefVal = "100%"
+	cmd.Flags().Lookup("read-data").NoOptDefVal = wholeShare
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
-	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, args []string) error {
+		if err := shareAfter(&readData, &subset, args); err != nil {
+			return err
+		}
+		if limit < 0 || limit > 0 && !readData.Given {
+			return usage("--max-duration %v: want a time above 0, together with --read-data, whose packs it bounds", limit)
+		}
 		o := check.Options{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
 		if readData.Given && readData.Percent == 0 {
 			return usage("--read-data=%s: want a share such as 5%%", &readData)
@@ -65,6 +72,26 @@ pack is read, opened and its chunks compared with their names. Without an identi
 		return err
 	})
 }
+
+// shareAfter takes the share that stands after --read-data without an equals sign, or that of --read-data-subset.
+func shareAfter(readData, subset *flagvalue.Share, args []string) error {
+	switch {
+	case subset.Given && (readData.Given || len(args) > 0):
+		return usage("--read-data-subset and --read-data are the same: give one of them")
+	case subset.Given:
+		*readData = *subset
+	case len(args) == 1 && readData.String() == wholeShare:
+		if err := readData.Set(args[0]); err != nil {
+			return usage("--read-data %w", err)
+		}
+	case len(args) == 1:
+		return usage("check takes no arguments, and %s is one: it checks the whole repository, which -r names", args[0])
+	}
+	return nil
+}
+
+// wholeShare is what --read-data means without a share.
+const wholeShare = "100%"
 
 // check looks for damage, and prints and returns what it found; nil if it did not come to its end.
 func (a *app) check(ctx context.Context, o check.Options) (*checkSummary, error) {

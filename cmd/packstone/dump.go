@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -20,22 +21,22 @@ func newDump(a *app) *cobra.Command {
 	var o dumpOptions
 	cmd := &cobra.Command{
 		Use:   "dump SNAPSHOT[:SOURCE[/PATH]]",
-		Short: "Write a file, or a directory as a tar, to the standard output.",
+		Short: "Write a file, or a directory as a tar or zip, to the standard output.",
 		Long: `The tar keeps owners, times to the nanosecond, hard links, devices, extended attributes, capabilities, ACLs and SELinux labels; names in it are
 as restore makes them below its target. GNU tar brings all of that back with
 
   tar --acls --selinux --xattrs --xattrs-include='*' --numeric-owner -xpf TAR
 
-The holes of a sparse file are written as zeros. Every chunk is checked on its way.`,
+With --archive zip it is a zip, which has no owners, attributes or hard links. The holes of a sparse file are written as zeros. Every chunk is checked on its way.`,
 		Example: `  packstone dump latest:files/report.pdf > report.pdf
   packstone dump latest:settings --target settings.tar`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVarP(&o.target, "target", "t", "", "write to this `file` instead, which appears when it is complete")
-	cmd.Flags().StringVarP(&o.archive, "archive", "a", "tar", "the `format` of directories: tar")
+	cmd.Flags().StringVarP(&o.archive, "archive", "a", "tar", "the `format` of directories: tar or zip")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
-		if o.archive != "tar" {
-			return usage("--archive %s: want tar", o.archive)
+		if o.archive != "tar" && o.archive != "zip" {
+			return usage("--archive %s: want tar or zip", o.archive)
 		}
 		return a.dump(ctx, o, args[0])
 	})
@@ -50,9 +51,12 @@ func (a *app) dump(ctx context.Context, o dumpOptions, name string) error {
 	if err != nil {
 		return err
 	}
-	d := &dumping{browser: b, at: at}
+	d := &dumping{browser: b, at: at, zip: o.archive == "zip"}
 	if err := d.look(ctx); err != nil {
 		return err
+	}
+	if _, terminal := machine.Terminal(a.stdout); terminal && o.target == "" && d.file == nil {
+		return usage("the standard output is a terminal, and %s would be written to it: redirect it, as in > dump.%s, or name a file with --target", o.archive, o.archive)
 	}
 	if o.target == "" {
 		return errors.Join(d.write(ctx, a.stdout), d.outcome())
@@ -65,6 +69,7 @@ type dumping struct {
 	*browser
 	at    catalog.Spot
 	file  *tree.Node // the one file that is meant, if it is one
+	zip   bool       // not a tar
 	unfit int
 }
 
@@ -90,6 +95,11 @@ func (d *dumping) outcome() error {
 func (d *dumping) write(ctx context.Context, w io.Writer) error {
 	if d.file != nil {
 		return d.Content(ctx, d.at.Snapshot, d.file, w)
+	}
+	if d.zip {
+		return d.Zip(ctx, d.at, w, func(e *entry.Entry) {
+			d.app.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a zip", e.Type.Word()), Item: output.Name(e.Path)})
+		})
 	}
 	return d.Tar(ctx, d.at, w, d.tellUnfit)
 }

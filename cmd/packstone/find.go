@@ -24,7 +24,9 @@ type foundRow struct {
 type findOptions struct {
 	snapshots      []string
 	newest, oldest string
-	long           bool
+	types          []string
+	anyCase        bool
+	long, human    bool
 }
 
 func newFind(a *app) *cobra.Command {
@@ -33,7 +35,7 @@ func newFind(a *app) *cobra.Command {
 		Use:   "find PATTERN...",
 		Short: "Find files by their names, in all snapshots or in some.",
 		Long: `A pattern without a slash is compared with names, one that begins with a slash with whole paths below their source, any other with
-the last parts of paths. * stands for anything but a slash, ? for one character, [a-z] for one of several. Of snapshots that follow
+the last parts of paths. * stands for anything but a slash, ? for one character, [a-z], [!a-z] or [[:upper:]] for one of several. Of snapshots that follow
 each other only what differs is read.`,
 		Example: `  packstone find "*.docx"
   packstone find --set platform --newest 2026-11-20 -l "reports/*.csv"`,
@@ -43,7 +45,10 @@ each other only what differs is read.`,
 	flags.StringArrayVarP(&o.snapshots, "snapshot", "s", nil, "look into this `snapshot` only; may be repeated")
 	flags.StringVarP(&o.newest, "newest", "N", "", "changed at this `time` or before")
 	flags.StringVarP(&o.oldest, "oldest", "O", "", "changed at this `time` or after")
+	flags.BoolVar(&o.anyCase, "ignore-case", false, "A is a")
+	flags.StringSliceVar(&o.types, "type", nil, "only entries of this `type`: file, dir, symlink, fifo, chardev, dev or socket; f, d and l for short")
 	flags.BoolVarP(&o.long, "long", "l", false, "with mode, owner, size and time")
+	flags.BoolVar(&o.human, "human-readable", false, "with -l, sizes in KiB, MiB and so on")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		f, err := newFinder(o, args)
 		if err != nil {
@@ -65,7 +70,11 @@ type finder struct {
 }
 
 func newFinder(o findOptions, patterns []string) (*finder, error) {
-	f := &finder{o: o, query: browse.Query{Patterns: patterns}}
+	types, err := entryTypes(o.types)
+	if err != nil {
+		return nil, err
+	}
+	f := &finder{o: o, query: browse.Query{Patterns: patterns, AnyCase: o.anyCase, Types: types}}
 	if err := f.query.Check(); err != nil {
 		return nil, err
 	}
@@ -85,6 +94,26 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 	return f, nil
 }
 
+// entryTypes reads types as ls prints them, or by the letters of find.
+func entryTypes(words []string) (types []entry.Type, err error) {
+	letters := map[string]string{"f": "file", "d": "dir", "l": "symlink", "p": "fifo", "c": "chardev", "b": "dev", "s": "socket"}
+	byWord := map[string]entry.Type{}
+	for t := entry.File; t <= entry.Socket; t++ {
+		byWord[t.Word()] = t
+	}
+	for _, word := range words {
+		if full := letters[word]; full != "" {
+			word = full
+		}
+		t, ok := byWord[word]
+		if !ok {
+			return nil, usage("--type %s: want file, dir, symlink, fifo, chardev, dev or socket", word)
+		}
+		types = append(types, t)
+	}
+	return types, nil
+}
+
 func (f *finder) run(ctx context.Context) error {
 	chosen, err := f.Choose(f.o.snapshots)
 	if err != nil {
@@ -94,7 +123,10 @@ func (f *finder) run(ctx context.Context) error {
 		chosen = f.Trusted(chosen)
 	}
 	f.rows = f.app.out.Rows()
-	search := f.Find(f.query)
+	search, err := f.Find(f.query)
+	if err != nil {
+		return err
+	}
 	for _, s := range chosen {
 		if err = f.search(ctx, search, s); err != nil {
 			break
@@ -124,7 +156,7 @@ func (f *finder) search(ctx context.Context, search *browse.Finder, s *catalog.S
 func (f *finder) print(s *catalog.Snapshot, source *catalog.SourceState, e *entry.Entry) error {
 	row := foundRow{Snapshot: s.ID.String(), SnapshotTime: s.Time, entryRow: entryRowOf(source.Name, e)}
 	if f.o.long {
-		return f.rows.Add(row, row.long())
+		return f.rows.Add(row, row.long(f.o.human))
 	}
 	return f.rows.Add(row, row.place())
 }

@@ -25,6 +25,7 @@ type globalFlags struct {
 	connections        int            // 0: as many as the link wants
 	machine.Flags
 	dryRun        bool
+	noCache       bool
 	set, host, at string
 	setGiven      bool // --set, be it ''
 	paths, tags   []string
@@ -43,12 +44,16 @@ const (
 	usesTime
 	usesPast // what the repository showed before
 	usesConcurrency
+	usesCache // the directory of caches
 )
 
 // flagUse says what a verb must use to honour a flag. Flags that are not listed hold for all verbs.
 var flagUse = map[string]uses{
 	"repo":            usesRepository,
-	"cache-dir":       usesRepository,
+	"cache-dir":       usesRepository | usesCache,
+	"no-cache":        usesRepository,
+	"cacert":          usesRepository,
+	"insecure-tls":    usesRepository,
 	"limit-upload":    usesRepository,
 	"limit-download":  usesRepository,
 	"give-up-after":   usesRepository,
@@ -75,6 +80,9 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 
 	set.StringVarP(&f.Repository, "repo", "r", "", "`repository`: a path, s3://bucket/prefix, minio+https://host/bucket/prefix or sftp://user@host/path (PACKSTONE_REPOSITORY)")
 	set.StringVar(&f.CacheDir, "cache-dir", "", "`directory` of what can be rebuilt at any time (PACKSTONE_CACHE_DIR)")
+	set.BoolVar(&f.noCache, "no-cache", false, "use a cache of its own, which is removed at the end: everything is read again")
+	set.StringVar(&f.CACert, "cacert", "", "`file` with the certificates of authorities to trust for buckets, instead of the system's (AWS_CA_BUNDLE)")
+	set.BoolVar(&f.InsecureTLS, "insecure-tls", false, "take any certificate of a bucket's server: whoever is in between can see the login")
 	set.Var(&f.limitUp, "limit-upload", "send at most this `rate` to the repository, and to each bucket of a lake (not to FTP and SFTP targets): KiB a second, or with a unit such as 5MiB")
 	set.Var(&f.limitDown, "limit-download", "receive at most this `rate` from the repository, and from each bucket of a lake (not from FTP and SFTP sources): KiB a second, or with a unit such as 5MiB")
 	set.DurationVar(&f.giveUpAfter, "give-up-after", 0, "`time` for which a repository that does not answer is tried again (default 1m, 10s for the first answer to a verb that only looks; 0: once)")
@@ -84,11 +92,11 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.StringArrayVarP(&f.Identities, "identity", "i", nil, "`file` with an age identity (PACKSTONE_IDENTITY_FILE); may be repeated")
 	set.Var((*flagvalue.Owner)(&f.AcceptOwner), "accept-owner", "trust the repository if its owner's key has this `fingerprint`, which the owner knows, and no other")
 	set.BoolVar(&f.AcceptRollback, "accept-rollback", false, "take what there is, where the repository has lost or damaged what it must have had")
-	set.StringArrayVarP(&f.Recipients, "recipient", "R", nil, "age `recipient` who can restore (PACKSTONE_RECIPIENTS_FILE); may be repeated")
+	set.StringArrayVarP(&f.Recipients, "recipient", "R", nil, "age `recipient` who can restore, or a file of them (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
 	set.StringVar(&f.set, "set", "", "`name` of a set; '' for backups of paths")
 	set.StringArrayVar(&f.paths, "path", nil, "backups of this `path`; may be repeated, and all must match")
-	set.StringVar(&f.host, "host", "", "`name` of a host")
+	set.StringVarP(&f.host, "host", "H", "", "`name` of a host")
 	set.StringArrayVar(&f.tags, "tag", nil, "`tag` of a snapshot; may be repeated, and all must match")
 	set.StringVar(&f.at, "at", "", "the newest complete snapshot at or before this `time`, such as 2026-11-20T14:00")
 }

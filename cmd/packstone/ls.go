@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"path"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,8 +29,14 @@ what follows the colon when it is to be restored. Only the pages of the tree tha
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&l.long, "long", "l", false, "with mode, owner, size and time")
+	flags.BoolVar(&l.human, "human-readable", false, "with -l, sizes in KiB, MiB and so on")
+	flags.StringVar(&l.sort, "sort", "", "order by `what`: name, size (largest first), time (newest first) or extension")
+	flags.BoolVar(&l.reverse, "reverse", false, "in the reverse order")
 	flags.BoolVar(&recursive, "recursive", false, "with all that lies below")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+		if err := l.check(); err != nil {
+			return err
+		}
 		b, err := a.browse(ctx)
 		if err != nil {
 			return err
@@ -36,20 +46,68 @@ what follows the colon when it is to be restored. Only the pages of the tree tha
 			return err
 		}
 		l.rows = a.out.Rows()
-		return errors.Join(b.List(ctx, at, recursive, l.print), l.rows.Close())
+		err = b.List(ctx, at, recursive, l.print)
+		if err == nil {
+			err = l.printSorted()
+		}
+		return errors.Join(err, l.rows.Close())
 	})
 }
 
 // listing is one run of ls.
 type listing struct {
-	rows *output.Rows
-	long bool
+	rows                 *output.Rows
+	long, human, reverse bool
+	sort                 string
+	held                 []entryRow // to be sorted
+}
+
+// orders are how rows can be sorted.
+var orders = map[string]func(a, b *entryRow) int{
+	"name":      func(a, b *entryRow) int { return cmp.Compare(a.Name, b.Name) },
+	"size":      func(a, b *entryRow) int { return cmp.Compare(b.Size, a.Size) },
+	"time":      func(a, b *entryRow) int { return time.Time(b.ModTime).Compare(time.Time(a.ModTime)) },
+	"extension": func(a, b *entryRow) int { return cmp.Compare(path.Ext(string(a.Name)), path.Ext(string(b.Name))) },
+}
+
+func (l *listing) check() error {
+	if l.sort == "mtime" {
+		l.sort = "time"
+	}
+	if l.sort != "" && orders[l.sort] == nil {
+		return usage("--sort %s: want name, size, time or extension", l.sort)
+	}
+	return nil
 }
 
 func (l *listing) print(source *catalog.SourceState, e *entry.Entry) error {
 	row := entryRowOf(source.Name, e)
+	if l.sort != "" || l.reverse {
+		l.held = append(l.held, row)
+		return nil
+	}
+	return l.printRow(row)
+}
+
+// printSorted prints the rows that were held back.
+func (l *listing) printSorted() error {
+	if order := orders[l.sort]; order != nil {
+		slices.SortStableFunc(l.held, func(a, b entryRow) int { return order(&a, &b) })
+	}
+	if l.reverse {
+		slices.Reverse(l.held)
+	}
+	for _, row := range l.held {
+		if err := l.printRow(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listing) printRow(row entryRow) error {
 	if l.long {
-		return l.rows.Add(row, row.long())
+		return l.rows.Add(row, row.long(l.human))
 	}
 	return l.rows.Add(row, row.place())
 }

@@ -72,7 +72,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
 		return a.underHooks(ctx, run, func(ctx context.Context) error {
-			_, err := a.runBackup(ctx, repo, storage, run.Options)
+			_, err := a.runBackup(ctx, repo, storage, run.Options, backupCounts(run.Progress))
 			return err
 		})
 	})

@@ -40,6 +40,9 @@ type restoreOptions struct {
 	target     string
 	include    []string
 	exclude    []string
+	patterns   morePatterns
+	fullPath   bool
+	sparse     bool
 	overwrite  string
 	remove     bool
 	verify     bool
@@ -67,7 +70,7 @@ func newRestore(a *app) *cobra.Command {
 		Use:   "restore [SNAPSHOT[:SOURCE[/PATH]]]",
 		Short: "Bring a snapshot, or a part of it, back: byte for byte, with its metadata.",
 		Long: `Every chunk is checked while it comes back. Below the target each source lies in a folder of its name; what was backed up by path comes
-back under that path. A database becomes one SQLite file, SOURCE.sqlite, or with --to the content of an empty database of any engine.
+back under that path, and the content of a directory that is named as SNAPSHOT:/DIR in the target itself. A database becomes one SQLite file, SOURCE.sqlite, or with --to the content of an empty database of any engine.
 --to also takes a directory on a server: ftp://, ftpes://, ftps:// (FTP with TLS, explicit or implicit) or sftp://[user@]host[:port]/path,
 or a bucket: s3://bucket/prefix or minio+https://host[:port]/bucket/prefix; only what differs is sent. --in-place puts every source back where the settings file has it now. Nothing half-written appears under its
 final name.`,
@@ -79,6 +82,9 @@ final name.`,
 	flags.StringVarP(&o.target, "target", "t", "", "`directory` to restore to")
 	flags.StringArrayVar(&o.include, "include", nil, "only what matches the `pattern`, by its name, or from the source's root on if it has a slash; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "not what matches the `pattern`; may be repeated")
+	o.patterns.register(flags)
+	flags.BoolVar(&o.fullPath, "full-path", false, "keep the whole path of a directory that is named as SNAPSHOT:/DIR, instead of putting its content into the target")
+	flags.BoolVar(&o.sparse, "sparse", false, "write no blocks of zeros, so that files take less space; files that were sparse are so anyway")
 	flags.StringVar(&o.overwrite, "overwrite", "", "files that are there already: `always`, if-changed, if-newer or never (default always, on servers if-changed)")
 	flags.BoolVar(&o.remove, "delete", false, "remove what was not there when the backup was made, inside what was backed up; what it could not read or left out stays")
 	flags.BoolVar(&o.yes, "yes", false, "agree to all that would be asked: that --delete removes much, or what is mounted")
@@ -116,6 +122,9 @@ var overwrites = map[string]restore.Overwrite{
 func (a *app) restore(ctx context.Context, o restoreOptions, args []string) error {
 	from, err := a.restorePlace(&o, args)
 	if err != nil {
+		return err
+	}
+	if err := o.readPatterns(); err != nil {
 		return err
 	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MustRead)

@@ -106,6 +106,9 @@ func (r *restoring) restoredRoots() ([]string, error) {
 		if r.isDatabase(source) {
 			name = source.Name + ".sqlite"
 		}
+		if r.isDirectoryNamed(source) {
+			name = ""
+		}
 		root, err := filepath.Abs(filepath.Join(r.o.target, name))
 		if err != nil {
 			return nil, fmt.Errorf("check access to %s: %w", r.o.target, err)

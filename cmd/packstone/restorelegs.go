@@ -27,6 +27,12 @@ func (r *restoring) openLegs(ctx context.Context) error {
 			r.legs.AddOther(source, func(ctx context.Context) error { return r.database(ctx, source) })
 			continue
 		}
+		if r.isDirectoryNamed(source) {
+			if err := r.openNamed(ctx, source); err != nil {
+				return err
+			}
+			continue
+		}
 		err := r.legs.Add(ctx, source, r.o.server != nil, func() (target.Target, error) { return r.open(ctx, source) })
 		if err != nil {
 			return err
@@ -35,13 +41,32 @@ func (r *restoring) openLegs(ctx context.Context) error {
 	return nil
 }
 
+// isDirectoryNamed tells whether SNAPSHOT:/DIR names something that was backed up by path, of which the content goes into the target itself.
+func (r *restoring) isDirectoryNamed(source *catalog.SourceState) bool {
+	return source.Name == catalog.AdHoc && source.Type == "files" && r.path != "" && r.o.target != "" && !r.o.fullPath
+}
+
+// openNamed opens the target for it.
+func (r *restoring) openNamed(ctx context.Context, source *catalog.SourceState) error {
+	places, err := r.legs.CheckPlaces(ctx, source, []restore.Place{{Below: r.path, Path: r.o.target, OpenAt: r.openTarget(source)}})
+	if err != nil {
+		return err
+	}
+	return r.legs.AddPlaces(ctx, source, places)
+}
+
+// openTarget opens the target for what comes back to it without its path.
+func (r *restoring) openTarget(source *catalog.SourceState) func(ctx context.Context, file bool) (target.Target, error) {
+	return func(context.Context, bool) (target.Target, error) { return r.openBase(source) }
+}
+
 // newLegs are the ways of the sources of the snapshot back, as the flags ask for them.
 func (r *restoring) newLegs() *restore.Legs {
 	l := &restore.Legs{
 		Repo: r.repo, Snapshot: r.snapshot, Fetch: r.fetchOptions(), OneFile: len(r.o.toCommand) > 0, Include: r.o.include, Exclude: r.o.exclude,
 		Options: restore.Options{
 			Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify, Parallel: r.flags.concurrency,
-			Progress: &r.progress, Plan: r.tell, NoSpecial: r.o.noSpecial, Lends: r.lent.Note,
+			Progress: &r.progress, Plan: r.tell, NoSpecial: r.o.noSpecial, Sparse: r.o.sparse, Lends: r.lent.Note,
 			Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
 		},
 		Doubt: r.Warn,

@@ -33,6 +33,7 @@ var verbs = []func(*app) *cobra.Command{
 	newCopy,
 	newKey,
 	newCatalog,
+	newCache,
 	newDoctor,
 	newDB,
 	newNotify,

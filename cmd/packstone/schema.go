@@ -63,6 +63,7 @@ var lists = map[string]any{
 	"ls":          entryRow{},
 	"find":        foundRow{},
 	"run":         comingRow{},
+	"cache":       cacheRow{},
 }
 
 // printSchema prints one JSON Schema with a definition for each message and list.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type snapshotRow struct {
 	Standing string        `json:"standing" doc:"bound: the owner has admitted the writer for this host. unbound: the owner has not said for which hosts. outside: for others only, so that latest and times pass over it."`
 	Username string        `json:"username,omitempty" doc:"The user that took it."`
 	Tags     []string      `json:"tags,omitempty" doc:"Its tags."`
+	About    output.Name   `json:"description,omitempty" doc:"What --description said of it."`
 	Paths    []output.Name `json:"paths,omitempty" doc:"What was named on the command line."`
 	Sources  []string      `json:"sources" doc:"The names of its sources."`
 	Files    uint64        `json:"total_files_processed" doc:"Files in it."`
@@ -54,21 +56,28 @@ type heldRow struct {
 }
 
 func newSnapshots(a *app) *cobra.Command {
-	var all bool
+	var o snapshotsOptions
 	cmd := &cobra.Command{
 		Use:   "snapshots [SNAPSHOT...]",
 		Short: "List the snapshots, oldest first.",
 		Example: `  packstone snapshots
   packstone snapshots --set platform --json`,
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "list those too that were forgotten")
+	flags := cmd.Flags()
+	flags.BoolVar(&o.all, "all", false, "list those too that were forgotten")
+	flags.IntVar(&o.latest, "latest", 0, "list only the newest `n` of each set and host, or of each group of --group-by")
+	flags.StringVar(&o.groupBy, "group-by", "", "list in groups by `what` snapshots have in common: set, host and paths, with commas between them")
+	flags.BoolVar(&o.compact, "compact", false, "list ids, times, hosts and tags only")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+		if err := o.check(cmd.Flags().Changed); err != nil {
+			return err
+		}
 		v, err := a.openToLook(ctx)
 		if err != nil {
 			return err
 		}
 		v.TellClaims()
-		if all {
+		if o.all {
 			if err := v.AddForgotten(ctx); err != nil {
 				return err
 			}
@@ -80,7 +89,7 @@ func newSnapshots(a *app) *cobra.Command {
 		if len(chosen) == 0 {
 			a.tellNone(v)
 		}
-		err = a.printSnapshots(chosen)
+		err = a.printSnapshots(o.newestOf(chosen), o)
 		if len(args) == 0 {
 			err = errors.Join(err, v.Whole(ctx))
 		}
@@ -97,22 +106,113 @@ func (a *app) tellNone(v *view.View) {
 	a.out.Note("None of the %s matches what you asked for.", output.Plural(len(v.Snapshots), "snapshot"))
 }
 
-func (a *app) printSnapshots(snapshots []*catalog.Snapshot) error {
-	rows := make([]snapshotRow, len(snapshots))
-	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "TAGS", "FILES", "SIZE", "WHAT"}, Right: []int{5, 6}}
-	for i, s := range snapshots {
-		row := snapshotRowOf(s)
-		rows[i] = row
-		table.Rows = append(table.Rows, []string{row.ShortID, output.Time(s.Time), output.OrDash(row.Set.String()), row.host(),
-			output.OrDash(output.Name(strings.Join(row.Tags, ",")).String()), strconv.FormatUint(row.Files, 10), output.Bytes(int64(row.Bytes)), row.what()})
+type snapshotsOptions struct {
+	all, compact bool
+	latest       int
+	groupBy      string
+	by           catalog.GroupBy
+}
+
+func (o *snapshotsOptions) check(given func(flag string) bool) (err error) {
+	if given("latest") && o.latest < 1 {
+		return usage("--latest %d: want 1 or more", o.latest)
 	}
-	return output.List(a.out, rows, table)
+	o.by = catalog.GroupBy{AnyPaths: true}
+	if given("group-by") {
+		if o.by, err = catalog.ParseGroupBy(o.groupBy); err != nil {
+			return usage("--group-by %w", err)
+		}
+	}
+	return nil
+}
+
+// newestOf leaves the newest of each group where --latest asks for it.
+func (o *snapshotsOptions) newestOf(snapshots []*catalog.Snapshot) []*catalog.Snapshot {
+	if o.latest == 0 {
+		return snapshots
+	}
+	seen := map[string]int{}
+	var newest []*catalog.Snapshot
+	for _, s := range slices.Backward(snapshots) {
+		if seen[s.Group(o.by)]++; seen[s.Group(o.by)] <= o.latest {
+			newest = append(newest, s)
+		}
+	}
+	slices.Reverse(newest)
+	return newest
+}
+
+// printSnapshots prints one table, or one for each group.
+func (a *app) printSnapshots(snapshots []*catalog.Snapshot, o snapshotsOptions) error {
+	rows := make([]snapshotRow, len(snapshots))
+	for i, s := range snapshots {
+		rows[i] = snapshotRowOf(s)
+	}
+	if o.groupBy == "" || a.out.JSON() {
+		return output.List(a.out, rows, tableOf(rows, o.compact))
+	}
+	var order []string
+	groups := map[string][]snapshotRow{}
+	for i, s := range snapshots {
+		name := s.Group(o.by)
+		if groups[name] == nil {
+			order = append(order, name)
+		}
+		groups[name] = append(groups[name], rows[i])
+	}
+	for i, name := range order {
+		table := tableOf(groups[name], o.compact)
+		table.Title = groups[name][0].groupName(o.by)
+		if i > 0 {
+			a.out.Line("")
+		}
+		if err := output.List(a.out, groups[name], table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groupName says what a group has in common.
+func (r snapshotRow) groupName(by catalog.GroupBy) string {
+	var words []string
+	if !by.AnySet {
+		words = append(words, "set "+output.OrDash(r.Set.String()))
+	}
+	if !by.AnyHost {
+		words = append(words, "host "+r.Hostname.String())
+	}
+	if !by.AnyPaths && len(r.Paths) > 0 {
+		var paths []string
+		for _, path := range r.Paths {
+			paths = append(paths, path.String())
+		}
+		words = append(words, "paths "+strings.Join(paths, " "))
+	}
+	return strings.Join(words, ", ")
+}
+
+func tableOf(rows []snapshotRow, compact bool) output.Table {
+	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "TAGS", "FILES", "SIZE", "WHAT"}, Right: []int{5, 6}}
+	if compact {
+		table = output.Table{Head: []string{"ID", "TIME", "HOST", "TAGS"}}
+	}
+	for _, row := range rows {
+		id, at, tags := row.ShortID, output.Time(row.Time), output.OrDash(output.Name(strings.Join(row.Tags, ",")).String())
+		if compact {
+			table.Rows = append(table.Rows, []string{id, at, row.host(), tags})
+			continue
+		}
+		table.Rows = append(table.Rows, []string{id, at, output.OrDash(row.Set.String()), row.host(), tags,
+			strconv.FormatUint(row.Files, 10), output.Bytes(int64(row.Bytes)), row.what()})
+	}
+	return table
 }
 
 func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 	row := snapshotRow{
 		ID: s.ID.String(), ShortID: s.ShortID(), Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
-		Username: s.User, Tags: s.Tags, Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
+		Username: s.User, Tags: s.Tags, About: output.Name(s.Description), Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
 		Gone: s.Gone, Tripwire: tripRows(s),
 	}
 	for _, held := range s.Held {
@@ -143,6 +243,9 @@ func (r snapshotRow) what() string {
 			paths = append(paths, path.String())
 		}
 		text = strings.Join(paths, " ")
+	}
+	if r.About != "" {
+		text += ": " + r.About.String()
 	}
 	return text + output.Mark(!r.Complete, "incomplete") + output.Mark(len(r.Tripwire) > 0, tripText(r.Tripwire)) + output.Mark(r.Standing == catalog.Outside.String(), "outside: "+r.Writer+" may not speak for this host") +
 		output.Mark(r.Standing == catalog.Unbound.String(), "unbound") + output.Mark(r.Undated, "undated") + output.Mark(!r.Claimed.IsZero(), "claims "+output.Time(r.Claimed)) +

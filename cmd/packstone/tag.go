@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
@@ -25,9 +27,9 @@ func newTag(a *app) *cobra.Command {
 	var o tagOptions
 	cmd := &cobra.Command{
 		Use:   "tag [SNAPSHOT...]",
-		Short: "Add or remove tags of snapshots that this host has taken.",
-		Long: `Without snapshots, all of this host's that pass --set, --host and --tag are meant. The snapshots stay as they are: the change is a
-record of its own.`,
+		Short: "Add or remove tags of snapshots.",
+		Long: `Without snapshots, all that this host has made and that pass --set, --host and --tag are meant. Snapshots of other hosts take the key of
+the owner or a collector. The snapshots stay as they are: the change is a record of its own.`,
 		Example: `  packstone tag --add release latest
   packstone tag --set-tags keep,2026 4f2a81c0`,
 	}
@@ -48,11 +50,7 @@ record of its own.`,
 }
 
 func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []string) error {
-	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MustWrite)
-	if err != nil {
-		return err
-	}
-	writer, err := repo.Writer()
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return err
 	}
@@ -60,7 +58,7 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	if err != nil {
 		return err
 	}
-	chosen, err := v.ChooseOwn(names, writer.Signer.Name())
+	chosen, own, err := a.taggable(v, names)
 	if err != nil {
 		return err
 	}
@@ -70,7 +68,7 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	}
 	chosen = slices.DeleteFunc(chosen, func(s *catalog.Snapshot) bool { return !change.Changes(s) })
 	if len(chosen) > 0 && !a.flags.dryRun {
-		if err := repo.ChangeTags(ctx, chosen, change); err != nil {
+		if err := a.changeTags(ctx, repo, chosen, change, own); err != nil {
 			return err
 		}
 	}
@@ -84,6 +82,47 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	if a.flags.dryRun {
 		done = "would change the tags of"
 	}
-	a.out.Summary(m, fmt.Sprintf("%s%s %d snapshots", text.String(), done, m.Changed))
+	a.out.Summary(m, fmt.Sprintf("%s%s %s", text.String(), done, output.Plural(m.Changed, "snapshot")))
 	return a.out.Err()
+}
+
+// taggable are the snapshots that are named, or without names those of this host, and whether this host's key is enough for all of them.
+func (a *app) taggable(v *view.View, names []string) (chosen []*catalog.Snapshot, own bool, err error) {
+	writer, err := v.Repo.Writer()
+	if err != nil && len(names) == 0 {
+		return nil, false, err
+	}
+	if len(names) == 0 {
+		chosen, err = v.ChooseOwn(nil, writer.Signer.Name())
+		return chosen, true, err
+	}
+	name := ""
+	if err == nil {
+		name = writer.Signer.Name()
+	}
+	if chosen, err = v.Choose(names); err != nil {
+		return nil, false, err
+	}
+	for _, s := range chosen {
+		if s.Writer == name {
+			continue
+		}
+		if _, err := a.Decider(v.Repo); err != nil {
+			return nil, false, catalog.Refuse("snapshot %s was made with the key of %s; its tags are changed with that key, the owner's or a collector's: %w", s.ShortID(), s.Writer, err)
+		}
+		return chosen, false, nil
+	}
+	return chosen, true, nil
+}
+
+// changeTags changes tags with this host's own key, or with that of the owner or a collector.
+func (a *app) changeTags(ctx context.Context, repo *catalog.Repository, chosen []*catalog.Snapshot, change catalog.TagChange, own bool) error {
+	if own {
+		return repo.ChangeTags(ctx, chosen, change)
+	}
+	signer, err := a.Decider(repo)
+	if err != nil {
+		return err
+	}
+	return admin.Decide(ctx, repo, signer, func(s *catalog.Session) error { return s.SetTags(ctx, chosen, change.Add, change.Remove) })
 }

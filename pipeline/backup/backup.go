@@ -65,9 +65,12 @@ const (
 type Options struct {
 	Set, Host, User string
 	Tags            []string
+	Description     string
 	Time            time.Time // of the snapshot; now if zero
 	Jobs            []Job     // taken in this order
 	Force           bool      // read everything again
+	Parent          string    // the beginning of the id that the last backup must have; "": any
+	SkipUnchanged   bool      // commit nothing where every tree is that of the last backup: ErrUnchanged
 	// Tripwire says what marks a snapshot as one that looks like a loss; by the zero value nothing does.
 	Tripwire tripwire.Limits
 	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies in them is stored again.
@@ -91,6 +94,9 @@ type Options struct {
 
 	started time.Time // the first try
 }
+
+// ErrUnchanged: nothing differs from the last backup, the snapshot's Parent, and so the snapshot was not committed.
+var ErrUnchanged = errors.New("nothing has changed")
 
 // Run takes all jobs into one snapshot and commits it. A source that fails as a whole fails the
 // backup: what was uploaded is kept for the next run. What a single file lacks is counted in the
@@ -185,10 +191,11 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o Options, forget
 	session.Run(o.Set, o.sourceNames(), o.started)
 	b.publish = newPublisher(b.usable, session, b.index, o.Publish)
 	snapshot, err := b.try(ctx, forget)
-	if snapshot == nil && !o.DryRun {
+	committed := snapshot != nil && !errors.Is(err, ErrUnchanged)
+	if !committed && !o.DryRun {
 		b.publish.rescue(ctx)
 	}
-	b.publish.close(snapshot != nil)
+	b.publish.close(committed)
 	return snapshot, err
 }
 
@@ -231,6 +238,9 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 	if !b.o.Force && !forget {
 		b.last = b.session.LoadLast(b.o.thing())
 	}
+	if err := b.checkParent(); err != nil {
+		return err
+	}
 	if err := b.doubt(ctx); err != nil {
 		return err
 	}
@@ -251,6 +261,19 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 		b.data = b.writer(ctx, archive.Data, b.o.Uploads, b.o.PackSize)
 		b.trees = b.writer(ctx, archive.Trees, max(1, b.o.Uploads/2), treePack)
 		b.intake.writer = b.data
+	}
+	return nil
+}
+
+// checkParent refuses to compare with another snapshot than the one that was asked for.
+func (b *backup) checkParent() error {
+	switch {
+	case b.o.Parent == "", b.o.Parent == "latest" && b.last != nil:
+		return nil
+	case b.last == nil:
+		return catalog.Misuse("parent %s: this host remembers no last backup of what is backed up; leave the parent out, and everything is read", b.o.Parent)
+	case !strings.HasPrefix(b.last.Commit, b.o.Parent):
+		return catalog.Misuse("parent %s: the last backup of the same that this host remembers is %.12s, and only that one can be compared with", b.o.Parent, b.last.Commit)
 	}
 	return nil
 }
@@ -426,6 +449,14 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.o.SkipUnchanged {
+		switch same, err := b.nothingDiffers(ctx, captures); {
+		case err != nil:
+			return nil, fmt.Errorf("compare with the last backup: %w", err)
+		case same:
+			return snapshot, ErrUnchanged
+		}
+	}
 	normal := b.judge(ctx, snapshot, captures)
 	refs, err := b.commit(ctx, snapshot, captures)
 	if err != nil {
@@ -481,7 +512,7 @@ func (b *backup) snapshot(captures []*capture) (*catalog.Snapshot, error) {
 		return b.copyOf(captures)
 	}
 	s := &catalog.Snapshot{
-		Set: b.o.Set, Host: b.o.Host, User: b.o.User, Tags: b.o.Tags, Origin: b.o.Origin,
+		Set: b.o.Set, Host: b.o.Host, User: b.o.User, Tags: b.o.Tags, Description: b.o.Description, Origin: b.o.Origin,
 		Started: b.started, Finished: time.Now().UTC(), Time: b.o.Time,
 	}
 	if s.Time.IsZero() {
@@ -538,6 +569,34 @@ func (b *backup) nothingChanged(captures []*capture) bool {
 		}
 	}
 	return true
+}
+
+// nothingDiffers tells whether nothing but directories above what was named differs from the last trees: others write in those.
+func (b *backup) nothingDiffers(ctx context.Context, captures []*capture) (bool, error) {
+	if b.last == nil || len(captures) != len(b.last.Sources) {
+		return false, nil
+	}
+	for _, c := range captures {
+		last, ok := b.last.Root(c.job.Name, c.job.Location)
+		if !ok {
+			return false, nil
+		}
+		before, now := tree.Open(last, b.loadPages(), tree.OpenOptions{}), tree.Open(c.state.Root, b.loadPages(), tree.OpenOptions{})
+		for change, err := range tree.Diff(ctx, before, now) {
+			if err != nil || !c.job.liesAbove(change.Path) {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// liesAbove tells whether a path is of a directory above the paths of the job.
+func (j *Job) liesAbove(path string) bool {
+	return slices.ContainsFunc(j.Paths, func(root string) bool {
+		root = strings.Trim(root, "/")
+		return root != path && entry.Within(root, path)
+	})
 }
 
 func sameRoot(a, b tree.Root) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/entry/glob"
 	"github.com/packstone/packstone/catalog/tree"
 )
 
@@ -17,7 +18,9 @@ import (
 // their source, any other with the last parts of paths.
 type Query struct {
 	Patterns []string
-	From, To time.Time // modification times; zero: any
+	AnyCase  bool         // A is a
+	Types    []entry.Type // nil: any
+	From, To time.Time    // modification times; zero: any
 }
 
 // Finder looks for files in one snapshot after the other. Of snapshots that follow each other only what differs is read.
@@ -36,18 +39,33 @@ type series struct {
 // heldHits is how many matches are kept to be compared with the next tree; a tree with more is read anew.
 const heldHits = 100_000
 
-// Check tells of a pattern that is none: catalog.ErrMisuse.
-func (q Query) Check() error {
-	for _, pattern := range q.Patterns {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return catalog.Misuse("pattern %s: %w", pattern, err)
-		}
-	}
-	return nil
+// Find makes a finder. catalog.ErrMisuse tells of a pattern that is none.
+func (b *Browser) Find(q Query) (*Finder, error) {
+	patterns, err := q.compile()
+	q.Patterns = patterns
+	return &Finder{b: b, q: q, series: map[string]*series{}}, err
 }
 
-// Find makes a finder.
-func (b *Browser) Find(q Query) *Finder { return &Finder{b: b, q: q, series: map[string]*series{}} }
+// Check tells of a pattern that is none: catalog.ErrMisuse.
+func (q Query) Check() error {
+	_, err := q.compile()
+	return err
+}
+
+func (q Query) compile() (all []string, err error) {
+	compile := glob.Compile
+	if q.AnyCase {
+		compile = glob.AnyCase
+	}
+	for _, pattern := range q.Patterns {
+		compiled, err := compile(pattern)
+		if err != nil {
+			return nil, catalog.Misuse("pattern %q: %w", pattern, err)
+		}
+		all = append(all, compiled)
+	}
+	return all, nil
+}
 
 // Search tells each of what matches in a snapshot, source by source and in order.
 func (f *Finder) Search(ctx context.Context, s *catalog.Snapshot, each func(source *catalog.SourceState, e *entry.Entry) error) error {
@@ -147,6 +165,9 @@ func (f *Finder) carry(ctx context.Context, before *series, t *tree.Tree, take f
 
 func (f *Finder) match(e *entry.Entry) bool {
 	if e.Path == "" || !f.q.From.IsZero() && e.ModTime.Time().Before(f.q.From) || !f.q.To.IsZero() && e.ModTime.Time().After(f.q.To) {
+		return false
+	}
+	if f.q.Types != nil && !slices.Contains(f.q.Types, e.Type) {
 		return false
 	}
 	return slices.ContainsFunc(f.q.Patterns, func(pattern string) bool { return patternMatches(pattern, e.Path) })

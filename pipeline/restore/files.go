@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"bytes"
 	"context"
 	"sync"
 
@@ -145,7 +146,36 @@ func (r *restore) put(ctx context.Context, f *restoring, offset int64, data []by
 		return err
 	}
 	r.o.Progress.BytesDone.Add(uint64(len(data)))
+	if r.o.Sparse && f.node.Extents == nil && !r.traits.Sequential {
+		return writeNonzero(file, data, offset)
+	}
 	return writeData(file, data, offset, f.node.Extents)
+}
+
+// holeSize is how many bytes of zeros, at a multiple of as many, are worth a hole.
+const holeSize = 4096
+
+// writeNonzero writes data at offset, but not the blocks of it that are zero.
+func writeNonzero(f target.File, data []byte, offset int64) error {
+	for len(data) > 0 {
+		n := 0 // bytes up to the next hole
+		for n < len(data) && !beginsHole(data[n:], offset+int64(n)) {
+			n += min(len(data)-n, int(holeSize-(offset+int64(n))%holeSize))
+		}
+		if n > 0 {
+			if _, err := f.WriteAt(data[:n], offset); err != nil {
+				return err
+			}
+		} else {
+			n = holeSize
+		}
+		data, offset = data[n:], offset+int64(n)
+	}
+	return nil
+}
+
+func beginsHole(data []byte, offset int64) bool {
+	return offset%holeSize == 0 && len(data) >= holeSize && bytes.Equal(data[:holeSize], zeros[:holeSize])
 }
 
 // open returns the file that f is written to; nil if f has failed already.

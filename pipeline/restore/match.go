@@ -6,16 +6,19 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/entry/glob"
 )
 
 // NewMatch says which entries of a tree are meant: those at or below the path below ("" is all), that match one of the include patterns,
 // if there are any, and none of the exclude patterns. A pattern without a slash is matched with each name on the way, one with a slash
 // with whole paths; what lies below a match matches too. The directories that lead to a match are not asked for: they come with it.
 func NewMatch(below string, include, exclude []string) (func(e *entry.Entry) bool, error) {
-	for _, pattern := range append(append([]string{}, include...), exclude...) {
-		if _, err := path.Match(strings.Trim(pattern, "/"), ""); err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", pattern, err)
-		}
+	include, err := compileAll(include)
+	if err != nil {
+		return nil, err
+	}
+	if exclude, err = compileAll(exclude); err != nil {
+		return nil, err
 	}
 	return func(e *entry.Entry) bool {
 		if !entry.Within(e.Path, below) {
@@ -26,6 +29,18 @@ func NewMatch(below string, include, exclude []string) (func(e *entry.Entry) boo
 		}
 		return !matchesAny(exclude, e.Path)
 	}, nil
+}
+
+func compileAll(patterns []string) ([]string, error) {
+	var all []string
+	for _, pattern := range patterns {
+		compiled, err := glob.Compile(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+		}
+		all = append(all, compiled)
+	}
+	return all, nil
 }
 
 func matchesAny(patterns []string, p string) bool {

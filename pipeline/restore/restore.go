@@ -48,6 +48,8 @@ type Options struct {
 	Verify   bool // read back what was written, and read what OverwriteIfChanged would keep
 	Parallel int  // files that are read back at once; 4 if 0
 	Progress *pipeline.Progress
+	// Sparse leaves holes where a file has blocks of zeros, though it was not sparse.
+	Sparse bool
 	// NoSpecial leaves out devices, setuid and setgid bits and capabilities.
 	NoSpecial bool
 	// Lends is told each entry that comes back, or would, and lends rights (see Lends); with NoSpecial, each that would have. It is called from

@@ -42,7 +42,9 @@ type BucketLogin struct {
 	Keys   func(minio bool) (BucketKeys, error)
 	Region string
 	CAs    func() (*x509.CertPool, error) // nil: the system's
-	Proxy  func(*http.Request) (*url.URL, error)
+	// Insecure takes any certificate for the server's.
+	Insecure bool
+	Proxy    func(*http.Request) (*url.URL, error)
 	// Upload and Download bound the bytes a second of all of a bucket's requests; 0: no bound.
 	Upload, Download int64
 }
@@ -103,7 +105,7 @@ func (l BucketLogin) open(ctx context.Context, a bucket.Address) (*s3.Bucket, er
 
 // options asks for keys and certificates.
 func (l BucketLogin) options(minio bool, limits *limit.Limits) (o bucket.Options, err error) {
-	o = bucket.Options{Region: l.Region, Proxy: l.Proxy, Wrap: limits.Transport}
+	o = bucket.Options{Region: l.Region, Proxy: l.Proxy, Insecure: l.Insecure, Wrap: limits.Transport}
 	if l.CAs != nil {
 		if o.CAs, err = l.CAs(); err != nil {
 			return o, err
@@ -121,7 +123,12 @@ func (l BucketLogin) options(minio bool, limits *limit.Limits) (o bucket.Options
 
 // keysAlone asks for the keys of a bucket of which the AWS SDK finds everything else.
 func (l BucketLogin) keysAlone(limits *limit.Limits) (o bucket.Options, err error) {
-	o.Wrap = limits.Transport
+	o.Wrap, o.Insecure = limits.Transport, l.Insecure
+	if l.CAs != nil {
+		if o.CAs, err = l.CAs(); err != nil {
+			return o, err
+		}
+	}
 	if l.Keys == nil {
 		return o, nil
 	}

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"crypto/x509"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 // LakeLogin is what the environment knows of reaching buckets of lakes: names of their own, else those of the repository.
 func (m *Machine) LakeLogin() config.BucketLogin {
-	login := config.BucketLogin{Region: m.Env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: m.lakeKeys, CAs: m.certificates}
+	login := config.BucketLogin{Region: m.Env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: m.lakeKeys, CAs: m.certificates, Insecure: m.Flags.InsecureTLS}
 	if login.Region == "" {
 		login.Region = m.Env["AWS_REGION"]
 	}
@@ -31,7 +30,7 @@ func (m *Machine) RepositoryLogin(at config.Repository) config.BucketLogin {
 		}
 		return m.repositoryKeys(minio)
 	}
-	return config.BucketLogin{Keys: keys, Region: m.Env["AWS_REGION"], CAs: m.certificates, Proxy: http.ProxyFromEnvironment}
+	return config.BucketLogin{Keys: keys, Region: m.Env["AWS_REGION"], CAs: m.certificates, Insecure: m.Flags.InsecureTLS, Proxy: http.ProxyFromEnvironment}
 }
 
 // lakeKeys finds the keys of a lake. For s3:// the AWS SDK finds what is not the lake's own.
@@ -105,19 +104,22 @@ func (m *Machine) s3Key(ours, aws string) (string, error) {
 	return key, err
 }
 
-// certificates reads AWS_CA_BUNDLE, which the AWS SDK reads for itself.
+// certificates reads --cacert or AWS_CA_BUNDLE, which the AWS SDK reads for itself.
 func (m *Machine) certificates() (*x509.CertPool, error) {
-	path := m.Env["AWS_CA_BUNDLE"]
+	path, what := m.Env["AWS_CA_BUNDLE"], "AWS_CA_BUNDLE"
+	if m.Flags.CACert != "" {
+		path, what = m.Flags.CACert, "--cacert"
+	}
 	if path == "" {
 		return nil, nil
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read AWS_CA_BUNDLE: %w", err)
+		return nil, catalog.Misuse("%s: %w", what, err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, catalog.Misuse("AWS_CA_BUNDLE: %s holds no certificate", path)
+		return nil, catalog.Misuse("%s: %s holds no certificate", what, path)
 	}
 	return pool, nil
 }

@@ -23,6 +23,9 @@ func (m *Machine) CacheRoot() string {
 
 // CacheDirectory is where a repository's cache lies.
 func (m *Machine) CacheDirectory(repositoryID string) string {
+	if m.borrowed != "" {
+		return filepath.Join(m.borrowed, repositoryID)
+	}
 	return filepath.Join(m.CacheRoot(), repositoryID)
 }
 

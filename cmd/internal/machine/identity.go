@@ -3,8 +3,10 @@ package machine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -165,13 +167,34 @@ func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
 	}
 	var recipients []age.Recipient
 	for _, text := range texts {
-		r, err := crypto.ParseRecipient(text)
+		named, err := recipientOrFile(text)
 		if err != nil {
 			return nil, catalog.Misuse("recipient: %w", err)
 		}
-		recipients = append(recipients, r)
+		recipients = append(recipients, named...)
 	}
 	return recipients, nil
+}
+
+// recipientOrFile reads a recipient, or a file that holds some, as age -R has it.
+func recipientOrFile(text string) ([]age.Recipient, error) {
+	r, err := crypto.ParseRecipient(text)
+	if err == nil {
+		return []age.Recipient{r}, nil
+	}
+	file, openErr := os.Open(text)
+	if errors.Is(openErr, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w, and there is no file of that name", err)
+	}
+	if openErr != nil {
+		return nil, openErr
+	}
+	defer file.Close()
+	named, err := crypto.ParseRecipients(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", text, err)
+	}
+	return named, nil
 }
 
 // MakeIdentity makes an identity, and returns its recipient and its file.

@@ -38,6 +38,7 @@ type Machine struct {
 	ownBucketKeys bool // PACKSTONE_S3_* are of this repository alone, and good for s3:// too
 
 	settings *config.Config  // as soon as they were read
+	borrowed string          // a directory for caches that is removed at the end; "": none
 	cache    string          // of the repository that was opened last; empty: none
 	logins   oneLogin        // of PACKSTONE_DB_PASSWORD
 	readable map[string]bool // key files that others can read, of which a warning was given
@@ -48,6 +49,8 @@ type Flags struct {
 	Config, Repository, CacheDir string // where they are; "": elsewhere
 	Identities, Recipients       []string
 	AcceptOwner                  []crypto.Fingerprint // whom alone to trust
+	CACert                       string               // a file with certificates to trust for buckets; "": as the environment says
+	InsecureTLS                  bool                 // take any certificate of a bucket's server
 	AcceptRollback               bool                 // take what there is, where the repository has lost something
 }
 

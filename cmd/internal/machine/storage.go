@@ -23,6 +23,9 @@ func (m *Machine) OpenStorage(ctx context.Context, create bool) (*config.Storage
 func (m *Machine) OpenStorageAt(ctx context.Context, at config.Repository, create bool) (*config.Storage, error) {
 	opts := m.Reach(at)
 	opts.Create, opts.Login, opts.Remote = create, m.RepositoryLogin(at), m.RemoteLogin()
+	if m.Flags.InsecureTLS && at.IsBucket() {
+		m.Warn("--insecure-tls: the server's certificate is not checked; whoever is in between can use the login")
+	}
 	storage, err := at.Open(ctx, opts)
 	if errors.Is(err, store.ErrNotExist) {
 		err = catalog.ErrNoRepository

@@ -118,6 +118,7 @@ func Mark(holds bool, remark string) string {
 
 // Table is a list for people: columns under a header, and a last line of totals where there is one.
 type Table struct {
+	Title  string // a line above; "": none
 	Head   []string
 	Right  []int // columns that are numbers, from 0
 	Rows   [][]string
@@ -127,6 +128,9 @@ type Table struct {
 // String lays the table out. A table without rows is its footer alone.
 func (t Table) String() string {
 	var b strings.Builder
+	if t.Title != "" {
+		b.WriteString(clean(t.Title) + "\n")
+	}
 	if len(t.Rows) > 0 {
 		widths := t.widths()
 		t.write(&b, t.Head, widths)

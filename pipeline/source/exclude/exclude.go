@@ -52,19 +52,29 @@ func Top(name string) Place { return Place{Roots: map[string]string{name: ""}} }
 // Parse reads lines of a .gitignore. What can match nothing is an error, comments excepted.
 func Parse(lines []string, place Place) (*Patterns, error) {
 	p := new(Patterns)
+	if err := p.add(lines, place, func(text string) string { return text }); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// AddAnyCase adds lines, as Parse reads them, for which a letter of ASCII is the same in upper and lower case.
+func (p *Patterns) AddAnyCase(lines []string, place Place) error { return p.add(lines, place, anyCase) }
+
+func (p *Patterns) add(lines []string, place Place, change func(text string) string) error {
 	for _, line := range lines {
 		text := trimSpaces(line)
 		if strings.HasPrefix(text, "#") {
 			continue
 		}
-		one, err := parsePattern(text, place)
+		one, err := parsePattern(text, place, change)
 		if err != nil {
-			return nil, fmt.Errorf("exclude pattern %q: %w", line, err)
+			return fmt.Errorf("exclude pattern %q: %w", line, err)
 		}
 		p.list = append(p.list, one)
 		p.directories = p.directories || one.directoryOnly
 	}
-	return p, nil
+	return nil
 }
 
 // trimSpaces takes spaces off the end; a backslash keeps the one after it.
@@ -81,10 +91,12 @@ func trimSpaces(line string) string {
 	return line[:end]
 }
 
-func parsePattern(text string, place Place) (pattern, error) {
+// parsePattern reads one line. change is made to what follows the directories that it is about.
+func parsePattern(text string, place Place, change func(text string) string) (pattern, error) {
 	var p pattern
 	text, p.takeBack = strings.CutPrefix(text, "!")
 	text, p.bases = place.find(text)
+	text = change(text)
 	p.text = text
 	text, p.directoryOnly = strings.CutSuffix(text, "/")
 	if strings.Contains(text, "/") {

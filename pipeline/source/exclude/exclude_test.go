@@ -172,3 +172,23 @@ func TestWhatLiesInADirectoryThatIsLeftOutIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+func TestPatternsOfAnyCase(t *testing.T) {
+	for _, c := range []struct {
+		line, path string
+		want       bool
+	}{
+		{"*.TMP", "a/b.tmp", true}, {"*.tmp", "B.TMP", true}, {"*.tmp", "b.tmpx", false}, {"[a-c]x", "BX", true}, {"[!a]x", "Ax", false}, {"[!a]x", "bX", true},
+		{"[a-]x", "-x", true}, {"[a-]x", "AX", true}, {"[a-]x", "Bx", false}, {"[[:upper:]]1", "z1", true}, {`\AB`, "ab", true}, {`\*b`, "*B", true}, {"/Data/a", "A", true},
+	} {
+		p := new(Patterns)
+		if err := p.AddAnyCase([]string{c.line}, Top("/Data")); err != nil {
+			t.Errorf("%s: %v", c.line, err)
+			continue
+		}
+		again, err := Parse(p.Lines(), Place{})
+		if err != nil || p.Leaves(c.path, false) != c.want || again.Leaves(c.path, false) != c.want {
+			t.Errorf("%s leaves out %s: %v, and as recorded %v, %v, want %v", c.line, c.path, p.Leaves(c.path, false), again.Leaves(c.path, false), err, c.want)
+		}
+	}
+}

@@ -32,6 +32,8 @@ type Options struct {
 	// Exclude leaves out what lines of a .gitignore in the root would; with Absolute, in each of the roots. A pattern that begins with a
 	// root's own path is meant from there on.
 	Exclude []string
+	// ExcludeAnyCase are further lines, which come after those of Exclude and for which A is a.
+	ExcludeAnyCase []string
 	// Home, if not nil, is where the patterns are at home instead: in a tree of which this source is what lies below the path Part.
 	Home *exclude.Place
 	Part string
@@ -115,6 +117,9 @@ func New(options Options) (*Source, error) {
 	s := &Source{options: options}
 	var err error
 	if s.exclude, err = exclude.Parse(options.Exclude, options.home()); err != nil {
+		return nil, err
+	}
+	if err := s.exclude.AddAnyCase(options.ExcludeAnyCase, options.home()); err != nil {
 		return nil, err
 	}
 	s.present = markers(options)

@@ -29,6 +29,8 @@ type Options struct {
 	Region string
 	// CAs are trusted instead of the system's (for s3://: of AWS_CA_BUNDLE).
 	CAs *x509.CertPool
+	// Insecure takes any certificate for the server's.
+	Insecure bool
 	// Proxy is as in http.Transport; nil means none (for s3://: HTTPS_PROXY and its kin).
 	Proxy func(*http.Request) (*url.URL, error)
 	// Wrap goes around the transport: limits, counts, faults.

@@ -57,7 +57,7 @@ func transport(o Options, c *clock) http.RoundTripper {
 			}
 			return &movingConn{conn}, nil
 		},
-		TLSClientConfig:        &tls.Config{RootCAs: o.CAs, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: o.CAs, InsecureSkipVerify: o.Insecure, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    dialTimeout,
 		ResponseHeaderTimeout:  stall,
 		ExpectContinueTimeout:  time.Second,

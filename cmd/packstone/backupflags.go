@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
+)
+
+type backupOptions struct {
+	time        string
+	description string
+	parent      string
+
+	exclude, excludeFiles        []string
+	excludeAnyCase, anyCaseFiles []string
+	caches                       bool
+	present                      []string
+	larger                       flagvalue.Size
+	oneFS                        bool
+	from, fromVerbatim, fromRaw  []string // files that list paths
+	empty, force                 bool
+	skipUnchanged, noScan        bool
+	init                         bool
+	accept                       bool
+	founded                      bool // a repository that is not there is not made
+	command, stdin               bool
+	name, stdinName              string
+	packSize                     flagvalue.Size
+	dashIndex                    int
+	changed                      func(flag string) bool
+}
+
+// What only some backups can honour.
+var (
+	pathFlags = []string{
+		"exclude", "exclude-file", "iexclude", "iexclude-file", "exclude-caches", "exclude-if-present", "exclude-larger-than", "one-file-system",
+		"files-from", "files-from-verbatim", "files-from-raw",
+	}
+	commandFlags = []string{"name", "stdin-filename"}
+)
+
+// refuse fails if a flag is given that what is backed up has no use for.
+func (o *backupOptions) refuse(what string, flags ...string) error {
+	for _, flag := range flags {
+		if o.changed != nil && o.changed(flag) {
+			return usage("--%s cannot be used with %s", flag, strings.TrimSuffix(what, ","))
+		}
+	}
+	return nil
+}
+
+func (o *backupOptions) register(flags *pflag.FlagSet) {
+	flags.StringVar(&o.time, "time", "", "`time` of the snapshot instead of now")
+	flags.StringVar(&o.description, "description", "", "a `text` about the snapshot, which packstone snapshots shows")
+	flags.StringVar(&o.parent, "parent", "", "compare with this `snapshot`, which must be the last one of the same paths or set that was made here")
+	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches the `pattern`, as in .gitignore; may be repeated")
+	flags.StringArrayVar(&o.excludeFiles, "exclude-file", nil, "leave out what matches a pattern in this `file`, one a line; may be repeated")
+	flags.StringArrayVar(&o.excludeAnyCase, "iexclude", nil, "as --exclude, and A is a: leave out what matches the `pattern`")
+	flags.StringArrayVar(&o.anyCaseFiles, "iexclude-file", nil, "as --exclude-file, and A is a: patterns in this `file`")
+	flags.BoolVar(&o.caches, "exclude-caches", false, "leave out what is in directories with a CACHEDIR.TAG")
+	flags.StringArrayVar(&o.present, "exclude-if-present", nil, "leave out directories that hold a file of this `name`")
+	flags.Var(&o.larger, "exclude-larger-than", "leave out files larger than this `size`")
+	flags.BoolVarP(&o.oneFS, "one-file-system", "x", false, "stay on the file systems of the paths")
+	flags.StringArrayVar(&o.from, "files-from", nil, "back up what matches the patterns in this `file`, one a line; - is the standard input")
+	flags.StringArrayVar(&o.fromVerbatim, "files-from-verbatim", nil, "back up the paths in this `file`, one a line, as they stand there")
+	flags.StringArrayVar(&o.fromRaw, "files-from-raw", nil, "back up the paths in this `file`, which end with NUL, as find -print0 writes them")
+	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path with nothing in it, or a command or input that gives nothing")
+	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, whatever the last backup knows")
+	flags.BoolVar(&o.accept, "accept-tripwire", false, "take what looks like a loss for what is meant: later backups are compared with this one")
+	flags.BoolVar(&o.skipUnchanged, "skip-if-unchanged", false, "make no snapshot if nothing has changed since the last one")
+	flags.BoolVar(&o.noScan, "no-scan", false, "show progress without totals")
+	flags.BoolVar(&o.init, "init", false, "make the repository, and the keys to it, if there is none yet")
+	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
+	flags.BoolVar(&o.stdin, "stdin", false, "back up the standard input")
+	flags.StringVar(&o.name, "name", "stdin", "`name` of the file that a command's output becomes")
+	flags.StringVar(&o.stdinName, "stdin-filename", "", "`name` of the file that the standard input, or a command's output, becomes")
+	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 16MiB, 8MiB where memory is tight)")
+}
+
+// fileName is what a stream is called.
+func (o *backupOptions) fileName() string {
+	if o.stdinName != "" {
+		return o.stdinName
+	}
+	return o.name
+}
+
+// paths are how paths are backed up.
+func (o *backupOptions) paths() (p config.PathOptions, err error) {
+	p = config.PathOptions{
+		ExcludeCaches: o.caches, ExcludeIfPresent: o.present, ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
+	}
+	for _, marker := range o.present {
+		if name, _, _ := strings.Cut(marker, ":"); name == "" || strings.Contains(name, "/") {
+			return p, usage("--exclude-if-present %q: want the name of a file, without a slash", marker)
+		}
+	}
+	if p.Exclude, err = withPatterns(o.exclude, o.excludeFiles, "exclude-file"); err != nil {
+		return p, err
+	}
+	p.ExcludeAnyCase, err = withPatterns(o.excludeAnyCase, o.anyCaseFiles, "iexclude-file")
+	return p, err
+}
+
+// withPatterns adds the lines of files to patterns.
+func withPatterns(patterns, files []string, flag string) ([]string, error) {
+	all := append([]string(nil), patterns...)
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, usage("--%s: %w", flag, err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
+				all = append(all, line)
+			}
+		}
+	}
+	return all, nil
+}
+
+// withListed adds the paths that files list to args.
+func (o *backupOptions) withListed(args []string, stdin io.Reader) ([]string, error) {
+	given := len(args)
+	for _, list := range []struct {
+		flag  string
+		files []string
+		read  func(text []byte) ([]string, error)
+	}{
+		{"files-from", o.from, globbed}, {"files-from-verbatim", o.fromVerbatim, verbatim}, {"files-from-raw", o.fromRaw, raw},
+	} {
+		for _, name := range list.files {
+			text, err := readList(name, stdin)
+			if err == nil {
+				var paths []string
+				paths, err = list.read(text)
+				args = append(args, paths...)
+			}
+			if err != nil {
+				return nil, usage("--%s %s: %w", list.flag, name, err)
+			}
+		}
+	}
+	if listed := len(o.from) + len(o.fromVerbatim) + len(o.fromRaw); listed > 0 && len(args) == 0 {
+		return nil, usage("--files-from: the list is empty: there is nothing to back up")
+	}
+	for i := given; i < len(args); i++ {
+		if !filepath.IsAbs(args[i]) {
+			args[i] = "./" + args[i] // a path, whatever the settings call so
+		}
+	}
+	return args, nil
+}
+
+func readList(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(name)
+}
+
+// globbed reads patterns, one a line, and what they match. Empty lines, and those that begin with #, say nothing.
+func globbed(text []byte) (paths []string, err error) {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		found, err := filepath.Glob(line)
+		if err != nil {
+			return nil, fmt.Errorf("pattern %s: %w", line, err)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("nothing matches %s", line)
+		}
+		paths = append(paths, found...)
+	}
+	return paths, lines.Err()
+}
+
+func verbatim(text []byte) (paths []string, err error) {
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" {
+			paths = append(paths, line)
+		}
+	}
+	return paths, nil
+}
+
+func raw(text []byte) ([]string, error) {
+	list, whole := strings.CutSuffix(string(text), "\x00")
+	switch {
+	case list == "":
+		return nil, nil
+	case !whole:
+		return nil, fmt.Errorf("the last path does not end with NUL: is the list whole?")
+	}
+	return strings.Split(list, "\x00"), nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// cacheRow is the cache of a repository in the JSON array of cache.
+type cacheRow struct {
+	Directory output.Name `json:"directory" doc:"Where it is."`
+	Bytes     int64       `json:"bytes" doc:"Bytes of its files."`
+	Used      time.Time   `json:"used" doc:"When a file in it was changed last."`
+	Removed   bool        `json:"removed,omitempty" doc:"Whether --cleanup has removed it, or would have after a dry run."`
+}
+
+type cacheOptions struct {
+	cleanup bool
+	maxAge  flagvalue.Period
+	maxSize flagvalue.Size
+}
+
+func newCache(a *app) *cobra.Command {
+	o := cacheOptions{maxAge: flagvalue.Period{Length: 30 * 24 * time.Hour}}
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "List the caches of repositories on this machine, or remove old ones.",
+		Long: `A cache holds what is known of a repository, so that it is not read again. It is made anew when it is missing. What this machine
+remembers of each repository's owner and last state is not a cache, and is never removed.`,
+		Example: `  packstone cache
+  packstone cache --cleanup --max-age 7d --max-size 10GiB`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().BoolVar(&o.cleanup, "cleanup", false, "remove the caches that were not used for a while")
+	cmd.Flags().Var(&o.maxAge, "max-age", "with --cleanup: remove what was not used for this `time` (default 30d)")
+	cmd.Flags().Var(&o.maxSize, "max-size", "with --cleanup: remove also what was not used for longest, until all caches together take at most this `size`")
+	return a.verb(cmd, usesCache|usesDryRun, func(context.Context, []string) error {
+		if !o.cleanup && (o.maxAge.Given || o.maxSize != 0) {
+			return usage("--max-age and --max-size go with --cleanup")
+		}
+		return a.cache(o)
+	})
+}
+
+func (a *app) cache(o cacheOptions) error {
+	caches, err := a.Caches()
+	if err != nil {
+		return err
+	}
+	old := map[string]bool{}
+	if o.cleanup {
+		old = machine.Superfluous(caches, time.Now().Add(-o.maxAge.Length), int64(o.maxSize))
+	}
+	rows := []cacheRow{}
+	table := output.Table{Head: []string{"USED", "SIZE", "CACHE"}, Right: []int{1}}
+	for _, c := range caches {
+		if old[c.Directory] && c.InUse() {
+			a.out.Note("%s stays: a backup is at work with it", c.Directory)
+			old[c.Directory] = false
+		}
+		if old[c.Directory] && !a.flags.dryRun {
+			if err := c.Remove(); err != nil {
+				return err
+			}
+		}
+		rows = append(rows, cacheRow{output.Name(c.Directory), c.Bytes, c.Used, old[c.Directory]})
+		table.Rows = append(table.Rows, []string{output.Time(c.Used), output.Bytes(c.Bytes), c.Directory + output.Mark(old[c.Directory], a.removedWord())})
+	}
+	table.Footer = fmt.Sprintf("%s in %s", output.Plural(len(caches), "cache"), a.CacheRoot())
+	return output.List(a.out, rows, table)
+}
+
+func (a *app) removedWord() string {
+	if a.flags.dryRun {
+		return "would be removed"
+	}
+	return "removed"
+}
