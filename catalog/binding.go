@@ -127,6 +127,24 @@ func (r *Repository) standing(rec *Record, host string) Standing {
 	return m.standing(rec.Lane.String(), rec.Sequence, host)
 }
 
+// OnlyHost is the one host that the writer whose key is at hand may speak for; "" if there is none, or they are several or a pattern.
+func (r *Repository) OnlyHost() string {
+	w, err := r.Writer()
+	if err != nil {
+		return ""
+	}
+	m, _, _ := member(r.Config.Writers, w.Signer.Name())
+	return m.OnlyHost()
+}
+
+// OnlyHost is the one host that the member may speak for; "" if there is none, or they are several or a pattern.
+func (m *Member) OnlyHost() string {
+	if len(m.Hosts) != 1 || strings.ContainsAny(m.Hosts[0], `*?[\`) {
+		return ""
+	}
+	return m.Hosts[0]
+}
+
 // MaySpeakFor fails with ErrOutside if the owner has not admitted the writer whose key is at hand for this host.
 func (r *Repository) MaySpeakFor(host string) error {
 	w, err := r.Writer()

@@ -37,6 +37,20 @@ func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, er
 	}, nil
 }
 
+// FreeName is the name of a writer for a host: its own, or where that was revoked the first of name-2, name-3 and so on that nobody has had.
+func FreeName(repo *catalog.Repository, name string) string {
+	revoked, taken := false, map[string]bool{}
+	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
+		taken[NameOf(m)] = true
+		revoked = revoked || NameOf(m) == name && m.Revoked != nil
+	}
+	free := name
+	for n := 2; revoked && taken[free]; n++ {
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
+	return free
+}
+
 // checkNewName refuses a name that signs already: records of two keys in one lane could not be told apart. So it does one that is another's with
 // a dot and more: a bucket policy for the shorter one, log/NAME.*, would let its host put objects in the way of the other's records.
 func checkNewName(repo *catalog.Repository, name string) error {

@@ -19,6 +19,7 @@ type initMessage struct {
 	Print      string   `json:"owner_fingerprint" doc:"A short form of it, by which machines that do not know the repository are told to trust it."`
 	Recipients []string `json:"recipients" doc:"Who can restore."`
 	MoveAway   []string `json:"move_away" doc:"Key files that were made here and belong somewhere else."`
+	Reused     []string `json:"reused,omitempty" doc:"Key files that were here already and are this repository's too: who has them restores and owns it."`
 	WriterFile string   `json:"writer_file" doc:"The key that this host backs up with."`
 	Pin        string   `json:"pin,omitempty" doc:"The line by which an identity file trusts the owner, if it could not be put there."`
 	PinIn      []string `json:"pin_in,omitempty" doc:"Where it belongs."`
@@ -80,6 +81,10 @@ func (m initMessage) text() string {
 	fmt.Fprintf(&b, "made repository %s in %s\n", m.ID, m.Repository)
 	fmt.Fprintf(&b, "this host backs up with %s\n", m.WriterFile)
 	fmt.Fprintf(&b, "the owner's fingerprint is %s: note it where the identity is kept\n", m.Print)
+	if len(m.Reused) > 0 {
+		fmt.Fprintf(&b, "keys that were here already are this repository's too: %s. For other ones, name a recipient with -R and an owner's key with PACKSTONE_OWNER_FILE\n",
+			strings.Join(m.Reused, ", "))
+	}
 	if m.Pin != "" {
 		fmt.Fprintf(&b, "\nPut this line into %s. Without it a restore elsewhere has to name the fingerprint with --accept-owner:\n%s\n",
 			strings.Join(m.PinIn, " and "), m.Pin)
@@ -109,7 +114,7 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (m initMessage,
 	}
 	m = initMessage{
 		Repository: address.String(), ID: made.ID, Owner: made.Owner.Text(), Print: made.Owner.Fingerprint().String(),
-		Recipients: made.Recipients, MoveAway: made.MoveAway, WriterFile: made.WriterFile, PinIn: made.PinIn,
+		Recipients: made.Recipients, MoveAway: made.MoveAway, Reused: made.Reused, WriterFile: made.WriterFile, PinIn: made.PinIn,
 	}
 	if len(m.PinIn) > 0 {
 		m.Pin = made.Pin.Line()

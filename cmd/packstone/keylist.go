@@ -102,12 +102,8 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 	for _, d := range c.Domains {
 		m.Domains = append(m.Domains, keyListDomainRow{d.Number, d.Number == c.Domain, d.Origin})
 	}
-	writer, err := a.Writer(repo.Format.Repository)
-	if err != nil {
-		return m, err
-	}
 	here := ""
-	if writer != nil {
+	if writer, err := repo.Writer(); err == nil { // else opening the repository has warned of it
 		here = writer.Signer.Verifier().Text()
 	}
 	m.Writers = memberRows(c.Writers, here)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,6 +74,13 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	if err != nil {
 		return err
 	}
+	if free := admin.FreeName(repo, name); free != name {
+		if err := refuseSecond(repo, name); err != nil {
+			return err
+		}
+		a.out.Note("the key of %s was revoked, and its name stays with what it has signed: the new key is that of writer %s, and speaks for the same host", name, free)
+		name = free
+	}
 	key, err := admin.NewWriterKey(repo, name)
 	if err != nil {
 		return err
@@ -93,6 +101,16 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	a.tellNameless(member)
 	a.out.Message("key_writer_add", m, m.text())
 	return a.out.Err()
+}
+
+// refuseSecond refuses another key for a host whose key was made anew already and is in force.
+func refuseSecond(repo *catalog.Repository, name string) error {
+	for _, m := range repo.Config.Writers {
+		if m.Revoked == nil && strings.HasPrefix(admin.NameOf(m), name+"-") && slices.Equal(m.Hosts, admin.HostsOf(name)) {
+			return catalog.Refuse("%s is admitted already, with the key of writer %s; revoke that first, or give the host its key file", name, admin.NameOf(m))
+		}
+	}
+	return nil
 }
 
 func newKeyWriterList(a *app) *cobra.Command {

@@ -54,7 +54,7 @@ func (m *memberFlags) memberOf(host string) (catalog.Member, error) {
 // tellNameless warns of a writer that may not speak for the host that it goes by if nobody names
 // another.
 func (a *app) tellNameless(m catalog.Member) {
-	if name := m.Name(); !m.MaySpeakFor(name) {
+	if name := m.Name(); !m.MaySpeakFor(name) && m.OnlyHost() == "" {
 		a.Warn(fmt.Sprintf("%s is none of the hosts %s: its backups must name one of these, by --host, PACKSTONE_HOST or host: in "+
 			"the settings", name, strings.Join(m.Hosts, ", ")))
 	}

@@ -138,7 +138,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	filter := a.filterFor(from)
 	filter.Incomplete = o.incomplete
 	if o.inPlace && a.flags.host == "" {
-		if filter.Prefer, err = a.ThisHost(repo.Format.Repository); err != nil {
+		if filter.Prefer, err = a.HostIn(repo); err != nil {
 			return err
 		}
 	}

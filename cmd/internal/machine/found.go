@@ -30,6 +30,7 @@ type Founded struct {
 	ID         string
 	Owner      crypto.Verifier
 	Recipients []string // who can restore
+	Reused     []string // key files that were here and are this repository's too
 	MoveAway   []string // key files that were made here and belong somewhere else
 	WriterFile string   // the key that this host backs up with
 	Pin        crypto.OwnerPin
@@ -68,6 +69,7 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	if made.Recipients, err = admin.RecipientTexts(recipients); err != nil {
 		return made, err
 	}
+	made.Reused = m.reused(identity, ownerMade)
 	places := m.IdentityPlaces()
 	if identity != "" {
 		places = []IdentityPlace{{File: identity, What: identity}}
@@ -76,6 +78,19 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	made.PinIn = m.PinOwner(places, made.Recipients, made.Pin)
 	made.WriterFile, err = m.KeepWriter(key)
 	return made, err
+}
+
+// reused are the files of keys that were not made: of identities, unless recipients were named, and the owner's.
+func (m *Machine) reused(identity, owner string) (files []string) {
+	if named, err := m.NamedRecipients(); identity == "" && err == nil && len(named) == 0 {
+		for _, place := range m.IdentityPlaces() {
+			files = append(files, place.What)
+		}
+	}
+	if all := m.OwnerFiles(); owner == "" && len(all) > 0 {
+		files = append(files, all[0])
+	}
+	return files
 }
 
 // initialize writes the repository and returns this host's key.

@@ -1,9 +1,11 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -117,8 +119,29 @@ func (m *Machine) keys(ctx context.Context, address, repositoryID string, needed
 	if needed&(MayWrite|MustWrite) == 0 {
 		return keys, nil
 	}
-	keys.Writer, err = m.Writer(repositoryID)
+	keys.Writer, err = m.writerOf(repositoryID)
+	if err != nil && needed&MustWrite == 0 {
+		m.Warn(fmt.Sprintf("this host's key is not used: %v", err)) // whoever puts that right must be able to look
+		return keys, nil
+	}
 	return keys, err
+}
+
+// writerOf is Writer of this repository and no other.
+func (m *Machine) writerOf(repositoryID string) (*crypto.WriterFile, error) {
+	key, err := m.Writer(repositoryID)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w. Bring the file back, or have the owner make one: packstone key writer add %s -o FILE", err, Name())
+	}
+	if key == nil || key.Repository == repositoryID {
+		return key, err
+	}
+	name, err := m.WriterPath()
+	if err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s is the writer key of repository %s, not of this one (%s): have the owner make one with packstone key writer add %s -o FILE: %w",
+		cmp.Or(name, m.Paths.WriterFile(repositoryID)), key.Repository, repositoryID, Name(), catalog.ErrUntrusted)
 }
 
 // cureTrust says what to do about a repository whose owner is not known. It names no key: what the
@@ -148,7 +171,7 @@ func (m *Machine) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repo
 // Speak says of which host a backup is, the one that is named or this one, and refuses one that this machine's key may not speak for.
 func (m *Machine) Speak(repo *catalog.Repository, named string) (host string, err error) {
 	if host = named; host == "" {
-		if host, err = m.ThisHost(repo.Format.Repository); err != nil {
+		if host, err = m.HostIn(repo); err != nil {
 			return "", err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -114,6 +115,19 @@ func (m *Machine) ThisHost(repositoryID string) (string, error) {
 		return writer.Signer.Name(), nil
 	}
 	return Name(), nil
+}
+
+// HostIn is ThisHost in a repository that is open: a key that was made again under another name, since the first was revoked, still speaks
+// for the host that it was made for.
+func (m *Machine) HostIn(repo *catalog.Repository) (string, error) {
+	named, err := m.NamedHost()
+	if named != "" || err != nil {
+		return named, err
+	}
+	if only := repo.OnlyHost(); only != "" {
+		return only, nil
+	}
+	return m.ThisHost(repo.Format.Repository)
 }
 
 // Name is what the machine calls itself.
