@@ -90,7 +90,7 @@ func (f Filter) find(snapshots []*Snapshot, name string) (*Snapshot, error) {
 		}
 		return f.newest(name, f.among(snapshots), int(back))
 	case strings.HasPrefix(name, "@"):
-		at, err := ParseTime(name[1:])
+		at, err := ParseMoment(name[1:])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w: %w", name, err, ErrBadName)
 		}
@@ -126,6 +126,26 @@ func withoutBackdated(snapshots []*Snapshot) []*Snapshot {
 type candidates struct {
 	trusted []*Snapshot
 	outside int // how many match and are outside
+	all     int // how many there were to choose among
+}
+
+// words are what a filter asks for, as it is typed.
+func (f Filter) words() string {
+	var b strings.Builder
+	word := func(flag, value string) { b.WriteString(" " + flag + " " + shellWord(value)) }
+	if f.Set != "" || f.Paths {
+		word("--set", f.Set)
+	}
+	if f.Host != "" {
+		word("--host", f.Host)
+	}
+	for _, tag := range f.Tags {
+		word("--tag", tag)
+	}
+	for _, path := range f.Of {
+		word("--path", path)
+	}
+	return b.String()
 }
 
 // among finds those of snapshots that pass the filter.
@@ -136,7 +156,7 @@ func (f Filter) among(snapshots []*Snapshot) (c candidates) {
 			c.outside++
 		}
 	}
-	c.trusted = Trusted(matching)
+	c.trusted, c.all = Trusted(matching), len(snapshots)
 	return c
 }
 
@@ -158,7 +178,17 @@ func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 		return nil, fmt.Errorf("%s: %d complete snapshots match, and %d whose writers may not speak for the host that they name: packstone snapshots "+
 			"marks those, and they are had by their ids alone: %w", name, len(meant), c.outside, ErrNoSnapshot)
 	}
-	return nil, fmt.Errorf("%s: %d complete snapshots match: %w", name, len(meant), ErrNoSnapshot)
+	switch {
+	case c.all == 0 && strings.HasPrefix(name, "@"):
+		return nil, fmt.Errorf("%s: the repository has no snapshot of that time or an earlier one: %w", name, ErrNoSnapshot)
+	case c.all == 0:
+		return nil, fmt.Errorf("%s: the repository has no snapshots yet: %w", name, ErrNoSnapshot)
+	case len(meant) == 1:
+		return nil, fmt.Errorf("%s: there is only one complete snapshot to count back in: latest~0 is the oldest: %w", name, ErrNoSnapshot)
+	case len(meant) > 0:
+		return nil, fmt.Errorf("%s: there are only %d complete snapshots to count back in, and latest~%d is the oldest: %w", name, len(meant), len(meant)-1, ErrNoSnapshot)
+	}
+	return nil, fmt.Errorf("%s: no snapshot matches%s; packstone snapshots lists what there is: %w", name, f.words(), ErrNoSnapshot)
 }
 
 // oneSeries leaves the snapshots of one host and set: those that the filter asks for or prefers,
@@ -276,6 +306,19 @@ func byPrefix(snapshots []*Snapshot, prefix string) (*Snapshot, error) {
 
 // timeLayouts are the forms of RFC 3339 that a person types, the zone left out or not.
 var timeLayouts = []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"}
+
+// ParseMoment reads a time up to which something counts: a date alone is the end of its day, a time without seconds that second, and a time
+// without a fraction the end of its second.
+func ParseMoment(text string) (time.Time, error) {
+	at, err := ParseTime(text)
+	switch {
+	case err != nil || strings.Contains(text, "."):
+		return at, err
+	case !strings.ContainsAny(text, "T "):
+		return at.AddDate(0, 0, 1).Add(-time.Nanosecond), nil
+	}
+	return at.Add(time.Second - time.Nanosecond), nil
+}
 
 // ParseTime reads an RFC 3339 time; without a zone it is local. A date alone is its midnight.
 func ParseTime(text string) (time.Time, error) {

@@ -51,7 +51,7 @@ func TestWhichSnapshotANameMeans(t *testing.T) {
 	}{
 		{"the newest", []*Snapshot{made(1, "a"), made(2, "a")}, "latest", Filter{}, 2, nil, ""},
 		{"the one before", []*Snapshot{made(1, "a"), made(2, "a")}, "latest~1", Filter{}, 1, nil, ""},
-		{"none before", []*Snapshot{made(1, "a")}, "latest~1", Filter{}, 0, ErrNoSnapshot, "1 complete snapshots match"},
+		{"none before", []*Snapshot{made(1, "a")}, "latest~1", Filter{}, 0, ErrNoSnapshot, "only one complete snapshot"},
 		{"at a time", []*Snapshot{made(1, "a"), made(3, "a")}, "@2026-06-01T02:00Z", Filter{}, 1, nil, ""},
 
 		{"outside is passed over", []*Snapshot{made(1, "a"), made(2, "a", outside)}, "latest", Filter{}, 1, nil, ""},
@@ -73,7 +73,7 @@ func TestWhichSnapshotANameMeans(t *testing.T) {
 		{"several sets", []*Snapshot{made(1, "a", of("")), made(2, "a", of("x"))}, "latest", Filter{}, 0, ErrAmbiguous, "choose one: --set '', --set x"},
 		{"by its path", []*Snapshot{made(1, "a", paths("/b", "/c")), made(2, "a", paths("/c"))}, "latest", Filter{Of: []string{"/b"}}, 1, nil, ""},
 		{"by a path of several", []*Snapshot{made(1, "a", paths("/b", "/c")), made(2, "a", paths("/c"))}, "latest", Filter{Of: []string{"/c"}}, 2, nil, ""},
-		{"by a path of none", []*Snapshot{made(1, "a", paths("/b", "/c"))}, "latest", Filter{Of: []string{"/b", "/d"}}, 0, ErrNoSnapshot, "0 complete"},
+		{"by a path of none", []*Snapshot{made(1, "a", paths("/b", "/c"))}, "latest", Filter{Of: []string{"/b", "/d"}}, 0, ErrNoSnapshot, "no snapshot matches --path /b --path /d"},
 		{"several hosts", []*Snapshot{made(1, "b c"), made(2, "a")}, "latest", Filter{}, 0, ErrAmbiguous, "choose one: --host a, --host 'b c'"},
 		{"one of several hosts", []*Snapshot{made(1, "b"), made(2, "a")}, "latest", Filter{Host: "b"}, 1, nil, ""},
 		{"this host of several", []*Snapshot{made(1, "b"), made(2, "a")}, "latest", Filter{Prefer: "b"}, 1, nil, ""},

@@ -3,6 +3,7 @@ package view
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/packstone/packstone/archive"
@@ -21,6 +22,11 @@ func (v *View) Pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 		return nil, err
 	}
 	v.tellTrust(s)
+	if at, ok := strings.CutPrefix(name, "@"); ok {
+		if moment, err := catalog.ParseMoment(at); err == nil {
+			v.options.Note("up to %s: snapshot %s of %s", local(moment), s.ShortID(), local(s.Time))
+		}
+	}
 	host := f.Host
 	if f.Prefer != "" {
 		v.tellHost(s, f.Prefer)

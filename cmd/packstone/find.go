@@ -85,7 +85,11 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 		if limit.text == "" {
 			continue
 		}
-		t, err := catalog.ParseTime(limit.text)
+		parse := catalog.ParseTime
+		if limit.flag == "--newest" {
+			parse = catalog.ParseMoment // up to the end of a day
+		}
+		t, err := parse(limit.text)
 		if err != nil {
 			return nil, usage("%s: %w", limit.flag, err)
 		}

@@ -7,8 +7,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // globalFlags are the flags that mean the same in every verb that knows them.
@@ -107,6 +109,9 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 		return usage("--quiet and --verbose contradict each other")
 	}
 	f.setGiven, f.giveUpGiven = cmd.Flags().Changed("set"), cmd.Flags().Changed("give-up-after")
+	if err := f.checkTexts(cmd.Flags().Changed); err != nil {
+		return err
+	}
 	if f.giveUpAfter < 0 {
 		return usage("--give-up-after %v: must not be negative", f.giveUpAfter)
 	}
@@ -122,6 +127,47 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 		}
 	}
 	return refuseUnused(cmd, used)
+}
+
+// leastMemory is what the program itself needs.
+const leastMemory = 32 << 20
+
+// checkTexts refuses values that nobody can mean.
+func (f *globalFlags) checkTexts(given func(flag string) bool) error {
+	switch {
+	case given("repo") && f.Repository == "":
+		return usage("--repo is empty: name a repository, or leave the flag out")
+	case given("host") && !isWord(f.host):
+		return usage("--host %q: want the name of a host, without spaces, commas and slashes", f.host)
+	case given("at") && f.at == "":
+		return usage("--at is empty: want a time such as 2026-11-20T14:00")
+	case given("memory-limit") && f.memoryLimit < leastMemory:
+		return usage("--memory-limit %s: want 32MiB or more: less is not enough for any verb", output.Bytes(int64(f.memoryLimit)))
+	}
+	for _, tag := range f.tags {
+		if err := checkTag("--tag", tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTag refuses what cannot be a tag: something between two tags, or what no terminal shows.
+func checkTag(flag, tag string) error {
+	switch {
+	case tag == "":
+		return usage("%s is empty: want a word", flag)
+	case strings.Contains(tag, ","):
+		return usage("%s %q: a tag has no comma; for several tags give the flag several times", flag, tag)
+	case !entry.IsPrintable(tag):
+		return usage("%s %q: a tag has no line ends and other control characters", flag, tag)
+	}
+	return nil
+}
+
+// isWord tells whether a text can be the name of a host.
+func isWord(text string) bool {
+	return text != "" && !strings.ContainsAny(text, " ,/\\") && entry.IsPrintable(text)
 }
 
 func refuseUnused(cmd *cobra.Command, used uses) error {

@@ -17,7 +17,7 @@ func newHelp() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
 			if err != nil {
-				return usage("%w", err)
+				return unknownVerb(cmd.Root(), args)
 			}
 			if len(rest) > 0 {
 				return unknownVerb(found, rest)

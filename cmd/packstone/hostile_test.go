@@ -18,7 +18,7 @@ var unprintable = regexp.MustCompile(`(?m)[\x00-\x08\x0b-\x1f\x7f]|\x{80}|\x{9b}
 func hostileRepository(t *testing.T) (env []string, source string) {
 	t.Helper()
 	home, source := t.TempDir(), filepath.Join(t.TempDir(), hostile)
-	env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "PACKSTONE_REPOSITORY=" + filepath.Join(home, "repository")}
+	env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "PACKSTONE_REPOSITORY=" + filepath.Join(home, "repository"), "PACKSTONE_HOST=" + hostile}
 	if err := os.Mkdir(source, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func hostileRepository(t *testing.T) (env []string, source string) {
 		if err := os.WriteFile(filepath.Join(source, hostile), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if code, _, stderr := runWith(t, env, "backup", "--host", hostile, "--tag", hostile, source); code != 0 {
+		if code, _, stderr := runWith(t, env, "backup", "--description", hostile, source); code != 0 {
 			t.Fatalf("backup ends with %d: %s", code, stderr)
 		}
 	}
@@ -49,7 +49,7 @@ func TestNoVerbPrintsWhatMovesATerminal(t *testing.T) {
 		{"snapshots"}, {"ls", "latest"}, {"ls", "--long", "latest"}, {"find", "*"}, {"diff", "latest~1", "latest"}, {"diff", "--metadata", "latest~1", "latest"},
 		{"stats"}, {"status"}, {"check"}, {"check", "--read-data"}, {"catalog", "verify"}, {"catalog", "rebuild"},
 		{"catalog", "query", "SELECT * FROM snapshots"}, {"catalog", "query", "SELECT * FROM files"}, {"key", "list"}, {"doctor"}, {"cat", "snapshot", "latest"},
-		{"tag", "--add", hostile + "2", "latest"}, {"backup", "-v", "--host", hostile, source}, {"backup", "-n", "-v", "--host", hostile, source},
+		{"tag", "--add", hostile + "2", "latest"}, {"backup", "-v", source}, {"backup", "-n", "-v", source}, {"backup", "--host", hostile, "--tag", hostile, source},
 		{"restore", "latest", "--target", target, "-n", "-v"}, {"restore", "latest", "--target", target, "-v"}, {"restore", "latest", "--target", target, "--plan"},
 		{"restore", "latest:/" + hostile, "--target", target}, {"snapshots", "--tag", hostile}, {"ls", hostile}, {"restore", "@" + hostile, "--target", target},
 		{"backup", "/nowhere/" + hostile}, {"-r", "/nowhere/" + hostile, "snapshots"}, {"-i", "/nowhere/" + hostile, "snapshots"}, {hostile}, {"snapshots", "--" + hostile},

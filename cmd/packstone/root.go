@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -48,12 +47,11 @@ func newRoot(a *app) *cobra.Command {
 		Short: "packstone backs up a platform's databases, files, lake and settings together, and brings them back.",
 		Example: `  packstone backup ~/project
   packstone restore latest --target /tmp/restored`,
-		Args:                       unknownVerb,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              unknownVerb,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	a.flags.register(root.PersistentFlags())
 	root.SetArgs(a.args)
@@ -62,10 +60,11 @@ func newRoot(a *app) *cobra.Command {
 	root.SetErr(a.stderr)
 	root.SetHelpFunc(printHelp)
 	root.SetHelpCommand(newHelp())
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage("%w", err) })
+	root.SetFlagErrorFunc(flagError)
 	for _, verb := range verbs {
 		root.AddCommand(verb(a))
 	}
+	explainArguments(root)
 	return root
 }
 
@@ -93,7 +92,6 @@ func usesOf(cmd *cobra.Command) uses {
 // group completes a command that only holds verbs.
 func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.Args = unknownVerb
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.AddCommand(children...)
 	return cmd
@@ -114,12 +112,8 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := ""
 	if word := habits[args[0]]; word != "" && !cmd.HasParent() {
 		return usage("packstone has no %s: %s", args[0], word)
 	}
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "; did you mean " + strings.Join(near, " or ") + "?"
-	}
-	return usage("%s knows no verb %q%s", cmd.CommandPath(), args[0], hint)
+	return usage("unknown command %q for %s%s", args[0], cmd.CommandPath(), nearestVerb(cmd, args[0]))
 }

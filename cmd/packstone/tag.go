@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -42,8 +41,10 @@ the owner or a collector. The snapshots stay as they are: the change is a record
 		if replace == (len(o.add)+len(o.remove) > 0) {
 			return usage("say what to change: --add and --remove, or --set-tags")
 		}
-		if tags := slices.Concat(o.add, o.remove, o.set); slices.Contains(tags, "") {
-			return usage("a tag is empty")
+		for _, tag := range slices.Concat(o.add, o.remove, o.set) {
+			if err := checkTag("a tag", tag); err != nil {
+				return err
+			}
 		}
 		return a.tag(ctx, o, replace, args)
 	})
@@ -108,7 +109,7 @@ func (a *app) taggable(v *view.View, names []string) (chosen []*catalog.Snapshot
 			continue
 		}
 		if _, err := a.Decider(v.Repo); err != nil {
-			return nil, false, catalog.Refuse("snapshot %s was made with the key of %s; its tags are changed with that key, the owner's or a collector's: %w", s.ShortID(), s.Writer, err)
+			return nil, false, catalog.Refuse("snapshot %s was made with the key of %s; its tags are changed with that key, the owner's or a collector's: %v", s.ShortID(), s.Writer, err)
 		}
 		return chosen, false, nil
 	}
@@ -120,9 +121,5 @@ func (a *app) changeTags(ctx context.Context, repo *catalog.Repository, chosen [
 	if own {
 		return repo.ChangeTags(ctx, chosen, change)
 	}
-	signer, err := a.Decider(repo)
-	if err != nil {
-		return err
-	}
-	return admin.Decide(ctx, repo, signer, func(s *catalog.Session) error { return s.SetTags(ctx, chosen, change.Add, change.Remove) })
+	return a.decide(ctx, repo, func(s *catalog.Session) error { return s.SetTags(ctx, chosen, change.Add, change.Remove) })
 }

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -19,7 +23,31 @@ func (a *app) viewOptions() view.Options {
 func (a *app) look(ctx context.Context, repo *catalog.Repository) (*view.View, error) {
 	v, err := view.Look(ctx, repo, a.viewOptions())
 	a.seen = v
+	if err == nil {
+		a.tellUnknown("host", a.flags.host, v.Snapshots, func(s *catalog.Snapshot) string { return s.Host })
+		a.tellUnknown("set", a.flags.set, v.Snapshots, func(s *catalog.Snapshot) string { return s.Set })
+	}
 	return v, err
+}
+
+// tellUnknown warns of a name that no snapshot has.
+func (a *app) tellUnknown(what, name string, snapshots []*catalog.Snapshot, of func(s *catalog.Snapshot) string) {
+	var known []string
+	for _, s := range snapshots {
+		known = append(known, output.Name(of(s)).String())
+		if of(s) == name {
+			return
+		}
+	}
+	if name == "" || len(snapshots) == 0 {
+		return
+	}
+	slices.Sort(known)
+	known = slices.DeleteFunc(slices.Compact(known), func(k string) bool { return k == "" })
+	if len(known) == 0 {
+		known = []string{"none"}
+	}
+	a.Warn(fmt.Sprintf("no snapshot is of %s %s; these are known: %s", what, output.Name(name), strings.Join(known, ", ")))
 }
 
 // readLog reads the log alone.

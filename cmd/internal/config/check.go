@@ -14,7 +14,7 @@ import (
 
 // check tells the decoder what the settings contradict, and makes paths absolute.
 func (c *Config) check(d *decoder) {
-	if c.Version != 1 {
+	if _, given := d.lines["version"]; given && c.Version != 1 {
 		d.problemAt("version", "is %d; this program reads version 1", c.Version)
 	}
 	c.checkRepository(d)
@@ -23,7 +23,9 @@ func (c *Config) check(d *decoder) {
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		path := join("sources", name)
 		d.checkName(path, name)
-		c.Sources[name].check(d, path)
+		if s := c.Sources[name]; s.Settings != nil { // else its type was told to be wrong
+			s.check(d, path)
+		}
 	}
 	for _, name := range c.SetNames() {
 		c.checkSet(d, name)
@@ -121,7 +123,9 @@ func (c *Config) checkSet(d *decoder, name string) {
 
 // checkOpens lets the source itself judge its settings, of a type that reads nothing when it is opened.
 func (d *decoder) checkOpens(path string, o opener) {
-	if len(d.problems) > 0 {
+	if d.isBroken(path) || slices.ContainsFunc(d.problems, func(p Problem) bool {
+		return strings.HasPrefix(p.Text, path+".") || strings.HasPrefix(p.Text, path+":")
+	}) {
 		return // it would find the same again
 	}
 	opened, err := o.open(context.Background(), OpenOptions{})

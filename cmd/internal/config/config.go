@@ -137,8 +137,8 @@ func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 		d.dir = dir
 	}
 	c := new(Config)
-	d.decodeFile(text, c)
-	if len(d.problems) == 0 {
+	if d.decodeFile(text, c) {
+		d.noteBroken()
 		c.check(d)
 	}
 	if len(d.problems) > 0 {
@@ -175,13 +175,25 @@ func (c *Config) Divide(args []string) (paths, names []string, err error) {
 		case Exists(arg):
 			paths = append(paths, arg)
 		default:
-			return nil, nil, catalog.Misuse("%s is neither a set or source of the settings file nor a path here", arg)
+			return nil, nil, catalog.Misuse("%s is neither a set or source of the settings file nor a path here%s", arg, c.known())
 		}
 	}
 	if len(paths) > 0 && len(names) > 0 {
 		return nil, nil, catalog.Misuse("%s is a path and %s a name of the settings file: back them up one after the other", paths[0], names[0])
 	}
 	return paths, names, nil
+}
+
+// known lists the names that the settings have.
+func (c *Config) known() string {
+	text := ""
+	if len(c.Sets) > 0 {
+		text += "; the sets are " + strings.Join(c.SetNames(), ", ")
+	}
+	if len(c.Sources) > 0 {
+		text += "; the sources are " + strings.Join(slices.Sorted(maps.Keys(c.Sources)), ", ")
+	}
+	return text
 }
 
 func isPath(arg string) bool {

@@ -25,6 +25,7 @@ type decoder struct {
 	lookup   Lookup
 	lines    map[string]int // where a setting stands, by its path such as sets.platform.sources
 	problems Problems
+	broken   []string // paths of settings that could not be decoded, so that nothing is to be said of what they contradict
 }
 
 // nodeDecoder is a setting that has several forms.
@@ -36,8 +37,27 @@ func (d *decoder) problem(line int, format string, args ...any) {
 	d.problems = append(d.problems, Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
+// noteBroken notes which settings the problems so far are about.
+func (d *decoder) noteBroken() {
+	for _, p := range d.problems {
+		if path, _, ok := strings.Cut(p.Text, ": "); ok && !strings.Contains(path, `"`) {
+			d.broken = append(d.broken, path)
+		}
+	}
+}
+
+// isBroken tells whether a setting, or something in it or around it, could not be decoded.
+func (d *decoder) isBroken(path string) bool {
+	return slices.ContainsFunc(d.broken, func(broken string) bool {
+		return strings.HasPrefix(broken+".", path+".") || strings.HasPrefix(path+".", broken+".")
+	})
+}
+
 // problemAt tells what is wrong with a setting that was decoded.
 func (d *decoder) problemAt(path, format string, args ...any) {
+	if d.isBroken(path) {
+		return
+	}
 	d.problem(d.lineOf(path), "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
@@ -52,19 +72,19 @@ func (d *decoder) lineOf(path string) int {
 	return 1
 }
 
-func (d *decoder) decodeFile(text []byte, c *Config) {
+// decodeFile tells whether the text is YAML that can be decoded; what is wrong with single settings is a problem all the same.
+func (d *decoder) decodeFile(text []byte, c *Config) bool {
 	file, err := parse(text)
 	if err != nil {
 		d.syntax(err)
-		return
+		return false
 	}
 	body := d.body(file)
-	if body == nil {
-		return
+	if body == nil || !supported(d, body, 0) {
+		return false
 	}
-	if supported(d, body, 0) {
-		d.decode("", body, reflect.ValueOf(c).Elem())
-	}
+	d.decode("", body, reflect.ValueOf(c).Elem())
+	return true
 }
 
 // parse makes a tree of the text. The parser is not ours, and a text that it can't take must not end the program.
@@ -249,6 +269,7 @@ func (d *decoder) unknown(path string, p pair, known []string) {
 	where := "here"
 	if path != "" {
 		where = "in " + path
+		d.broken = append(d.broken, path)
 	}
 	d.problem(lineOf(p.key), "unknown setting %q; %s these are known: %s", p.name(), where, strings.Join(known, ", "))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 	"github.com/packstone/packstone/pipeline/source"
@@ -68,6 +69,11 @@ func (f *Files) check(d *decoder, path string) {
 		return
 	}
 	f.Path = d.resolve(f.Path)
+	for _, marker := range f.ExcludeIfPresent {
+		if name, _, _ := strings.Cut(marker, ":"); name == "" || strings.Contains(name, "/") {
+			d.problemAt(path+".exclude_if_present", "%q is no name of a file: write it without a slash", marker)
+		}
+	}
 	d.refuse(path, "with path, which is on this machine", f.Server.settings())
 	d.checkOpens(path, f)
 }

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -114,8 +115,11 @@ func (m *Machine) certificates() (*x509.CertPool, error) {
 		return nil, nil
 	}
 	text, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil && m.Flags.CACert != "" {
 		return nil, catalog.Misuse("%s: %w", what, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
