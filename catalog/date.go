@@ -85,7 +85,7 @@ func (rec *Record) dateAsRolled(noted time.Time, mayBackdate bool) {
 		rec.Date, rec.Undated = rec.rolled.Date, rec.rolled.Undated && noted.IsZero()
 	}
 	rec.began = rec.rolled.Began
-	if rec.began.IsZero() {
+	if rec.began.IsZero() || rec.Date.Before(rec.began) {
 		rec.began = rec.Date
 	}
 }

@@ -123,6 +123,24 @@ func (s *Session) Forget(ctx context.Context, subjects []archive.Name) error {
 	return s.decide(ctx, clear{Kind: Forget, Subjects: texts(subjects)})
 }
 
+// Replaced is a snapshot whose place another has taken, which was made of it.
+type Replaced struct {
+	Old, New archive.Name
+	Date     time.Time // when the old one came to be; zero if nobody knows
+}
+
+// Replace lets snapshots count no more whose place others have taken: these are of when the old ones are.
+func (s *Session) Replace(ctx context.Context, replaced []Replaced) error {
+	c := clear{Kind: Forget, Dates: s.Log.unnoted()}
+	for _, r := range replaced {
+		c.Subjects = append(c.Subjects, r.Old.String())
+		if !r.Date.IsZero() {
+			c.Dates[r.New.String()] = r.Date.UTC()
+		}
+	}
+	return s.decide(ctx, c)
+}
+
 // Hold keeps snapshots from being forgotten, until a time if it is not zero. ErrCollected if it is
 // too late for one of them.
 func (s *Session) Hold(ctx context.Context, subjects []archive.Name, reason string, until time.Time) error {
@@ -205,7 +223,9 @@ func (s *Session) stillThere(ctx context.Context, subjects []archive.Name) error
 // decide writes the record that ends the session. After an error the session has ended without one,
 // as far as the store can be reached.
 func (s *Session) decide(ctx context.Context, c clear) error {
-	c.Dates = s.Log.unnoted()
+	if c.Dates == nil {
+		c.Dates = s.Log.unnoted()
+	}
 	rec, err := s.put(ctx, c)
 	if err != nil {
 		return s.giveUp(ctx, err)

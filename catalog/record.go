@@ -164,7 +164,8 @@ type Snapshot struct {
 	Started     time.Time     `json:"started"`
 	Finished    time.Time     `json:"finished"`
 	Parent      string        `json:"parent,omitempty"`
-	Origin      *Origin       `json:"origin,omitempty"` // nil: of no other repository
+	Origin      *Origin       `json:"origin,omitempty"`   // nil: of no other repository
+	Replaces    string        `json:"replaces,omitempty"` // the id of the snapshot that was made anew, without some of what it held
 	Software    string        `json:"-"`
 	Sources     []SourceState `json:"sources"`
 	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot takes no other's place.
@@ -208,7 +209,7 @@ type Problem struct {
 
 // backdated is the time that a snapshot was given, zero if it is of when it was taken.
 func (s *Snapshot) backdated() time.Time {
-	if s.Time.Equal(s.Started) && !s.Copied {
+	if s.Time.Equal(s.Started) && !s.Copied && s.Replaces == "" {
 		return time.Time{}
 	}
 	return s.Time

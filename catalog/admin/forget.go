@@ -56,6 +56,11 @@ func (f *Forgetting) Named(names []string) error {
 	if err != nil {
 		return err
 	}
+	return f.These(ids)
+}
+
+// These is Named for snapshots whose ids are known.
+func (f *Forgetting) These(ids []archive.Name) error {
 	for _, s := range f.view.Repo.ForRetention(f.view.Log, f.view.Snapshots, f.by) {
 		id, err := archive.ParseName(s.ID)
 		if err != nil || !slices.Contains(ids, id) {

@@ -195,3 +195,24 @@ func (w *pageWalk) batch(ctx context.Context, run int, refs []ref, pages []*page
 	}
 	return true
 }
+
+// AddNeeds adds to all what the tree needs: its pages, and the chunks of all its nodes.
+func (t *Tree) AddNeeds(ctx context.Context, all *archive.RefSet) error {
+	for page, err := range t.PageChunks(ctx) {
+		if err != nil {
+			return err
+		}
+		all.Add(page.Chunk.Place.Pack, page.Chunk.Place.Ordinal)
+	}
+	for node, err := range t.All(ctx, "") {
+		if err != nil {
+			return err
+		}
+		for i := range node.Chunks {
+			if c := &node.Chunks[i]; !c.IsHole() {
+				all.Add(c.Place.Pack, c.Place.Ordinal)
+			}
+		}
+	}
+	return nil
+}

@@ -23,6 +23,7 @@ var verbs = []func(*app) *cobra.Command{
 	newUnhold,
 	newUndelete,
 	newPrune,
+	newRewrite,
 	newStats,
 	newStatus,
 	newRun,

@@ -50,6 +50,7 @@ var summaries = map[string]any{
 	"forget":          forgetSummary{},
 	"hold":            holdSummary{},
 	"prune":           pruneSummary{},
+	"rewrite":         rewriteSummary{},
 	"diff":            diffSummary{},
 	"db":              dbSummary{},
 }

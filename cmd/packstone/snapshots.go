@@ -37,6 +37,7 @@ type snapshotRow struct {
 	Tripwire []tripRow     `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before: it is marked, and takes no other's place."`
 	Program  string        `json:"program_version" doc:"What took it."`
 	Held     []heldRow     `json:"held,omitempty" doc:"What keeps it from being forgotten."`
+	Replaces string        `json:"replaces,omitempty" doc:"The id of the snapshot that it was made of by rewrite, as its writer says."`
 	Gone     time.Time     `json:"forgotten,omitzero" doc:"When it was forgotten."`
 	Origin   *originRow    `json:"origin,omitempty" doc:"The snapshot of another repository that holds the same: of which it is a copy, or which was taken in the same run."`
 }
@@ -213,7 +214,7 @@ func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 	row := snapshotRow{
 		ID: s.ID.String(), ShortID: s.ShortID(), Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
 		Username: s.User, Tags: s.Tags, About: output.Name(s.Description), Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
-		Gone: s.Gone, Tripwire: tripRows(s),
+		Gone: s.Gone, Tripwire: tripRows(s), Replaces: s.Replaces,
 	}
 	for _, held := range s.Held {
 		row.Held = append(row.Held, heldRow{output.Name(held.Reason), held.Until, held.By, held.Since})

@@ -608,7 +608,7 @@ func (b *backup) refs(ctx context.Context, captures []*capture) (*archive.RefSet
 	all := &archive.RefSet{}
 	for _, c := range captures {
 		t := tree.Open(c.state.Root, b.loadPages(), tree.OpenOptions{})
-		if err := addNeeds(ctx, all, t); err != nil {
+		if err := t.AddNeeds(ctx, all); err != nil {
 			return nil, fmt.Errorf("list what %s needs: %w", c.job.label(), err)
 		}
 	}
@@ -618,26 +618,6 @@ func (b *backup) refs(ctx context.Context, captures []*capture) (*archive.RefSet
 		}
 	}
 	return all, nil
-}
-
-func addNeeds(ctx context.Context, all *archive.RefSet, t *tree.Tree) error {
-	for page, err := range t.PageChunks(ctx) {
-		if err != nil {
-			return err
-		}
-		all.Add(page.Chunk.Place.Pack, page.Chunk.Place.Ordinal)
-	}
-	for node, err := range t.All(ctx, "") {
-		if err != nil {
-			return err
-		}
-		for i := range node.Chunks {
-			if c := &node.Chunks[i]; !c.IsHole() {
-				all.Add(c.Place.Pack, c.Place.Ordinal)
-			}
-		}
-	}
-	return nil
 }
 
 // loadPages reads pages of last trees: from the cache, or from the repository where an identity is at hand.

@@ -122,8 +122,8 @@ func thinOf(p archive.RunPack, domain uint64, needed archive.Bitmap) Thin {
 			used += int64(length)
 		}
 	}
-	if raw := p.Directory.Raw(); raw > 0 {
-		t.Unused = int64(float64(p.Pack.Size) * float64(raw-used) / float64(raw))
+	if raw := p.Directory.Raw(); raw > used {
+		t.Unused = max(1, int64(float64(p.Pack.Size)*float64(raw-used)/float64(raw))) // so that a share of nothing leaves nothing
 	}
 	return t
 }

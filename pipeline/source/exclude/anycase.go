@@ -2,9 +2,9 @@ package exclude
 
 import "strings"
 
-// anyCase makes each letter of a pattern a class of both its cases, so that the pattern matches whatever the case and is still one that Parse
+// AnyCase makes each letter of a pattern a class of both its cases, so that the pattern matches whatever the case and is still one that Parse
 // reads.
-func anyCase(text string) string {
+func AnyCase(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

@@ -59,7 +59,7 @@ func Parse(lines []string, place Place) (*Patterns, error) {
 }
 
 // AddAnyCase adds lines, as Parse reads them, for which a letter of ASCII is the same in upper and lower case.
-func (p *Patterns) AddAnyCase(lines []string, place Place) error { return p.add(lines, place, anyCase) }
+func (p *Patterns) AddAnyCase(lines []string, place Place) error { return p.add(lines, place, AnyCase) }
 
 func (p *Patterns) add(lines []string, place Place, change func(text string) string) error {
 	for _, line := range lines {

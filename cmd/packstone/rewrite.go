@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/rewrite"
+	"github.com/packstone/packstone/pipeline/source/exclude"
+)
+
+// rewriteSummary is what rewrite prints as JSON at its end.
+type rewriteSummary struct {
+	Rewritten int          `json:"rewritten" doc:"How many snapshots were made anew, or would be."`
+	Unchanged int          `json:"unchanged" doc:"How many stay, since nothing matches in them."`
+	Forgotten int          `json:"forgotten" doc:"How many were forgotten, since others have taken their place."`
+	Snapshots []rewriteRow `json:"snapshots" doc:"Those that were made anew."`
+	DryRun    bool         `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+// rewriteRow is what became of one snapshot.
+type rewriteRow struct {
+	ID     string `json:"id" doc:"The id of the snapshot that was."`
+	New    string `json:"new_id,omitempty" doc:"The id of the one that has taken its place."`
+	Files  uint64 `json:"files_removed" doc:"Files that are left out."`
+	Others uint64 `json:"others_removed" doc:"Directories, links and the like that are."`
+	Bytes  uint64 `json:"bytes_removed" doc:"Bytes of the files."`
+}
+
+type rewriteOptions struct{ exclude, iexclude []string }
+
+func newRewrite(a *app) *cobra.Command {
+	var o rewriteOptions
+	var forget bool
+	cmd := &cobra.Command{
+		Use:   "rewrite [SNAPSHOT...]",
+		Short: "Make snapshots anew without what patterns match, and forget the old ones.",
+		Long: `For the file that should never have been backed up. Host, set, tags, times and all else stay as they were; contents are not read, and streams
+of databases and commands stay. A snapshot in which nothing matches stays as it is. Without snapshots, all that pass --set, --host, --tag and
+--path are meant.
+
+It takes an identity, the key of a writer that may speak for the host, and the owner's key or a collector's. packstone undelete brings an old
+snapshot back until packstone prune has deleted what it alone needs: --repack --max-unused 0% --grace 0 leaves nothing of it.`,
+		Example: `  packstone rewrite --exclude /srv/files/password.txt -n
+  packstone rewrite --exclude '*.key' latest 4f2a81c0`,
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches the `pattern`, as backup does; may be repeated")
+	flags.StringArrayVar(&o.iexclude, "iexclude", nil, "leave out what matches the `pattern`, capital letters or not; may be repeated")
+	flags.BoolVar(&forget, "forget", true, "forget the old snapshots, which is always done: for who is used to it")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
+		if !forget {
+			return usage("--forget=false: the old snapshots are always forgotten; packstone undelete brings them back")
+		}
+		return a.rewrite(ctx, o, args)
+	})
+}
+
+// patterns are all that is left out.
+func (o rewriteOptions) patterns() ([]string, error) {
+	lines := slices.Clone(o.exclude)
+	for _, pattern := range o.iexclude {
+		lines = append(lines, exclude.AnyCase(pattern))
+	}
+	if len(lines) == 0 {
+		return nil, usage("say what is left out, with --exclude or --iexclude")
+	}
+	return lines, rewrite.CheckPatterns(lines)
+}
+
+func (a *app) rewrite(ctx context.Context, o rewriteOptions, names []string) error {
+	lines, err := o.patterns()
+	if err != nil {
+		return err
+	}
+	v, err := a.openToRewrite(ctx)
+	if err != nil {
+		return err
+	}
+	options := rewrite.Options{Exclude: lines, Fetch: a.fetchOptions(), Left: func(source string, n *tree.Node) {
+		a.out.Detail(output.VerboseStatus{Action: "removed", Item: output.Name(path.Join(source, n.Path)), DataSize: n.Size})
+	}}
+	plan, err := rewrite.NewPlan(ctx, v, names, options)
+	if err != nil {
+		return err
+	}
+	// What is held, or too young for a collector, is found before anything is changed.
+	f, err := admin.NewForgetting(ctx, v, catalog.Filter{}, admin.ForgettingOptions{Preview: a.flags.dryRun})
+	if err != nil {
+		return err
+	}
+	if err := f.These(plan.Gone()); err != nil {
+		return err
+	}
+	return a.finishRewriting(ctx, v.Repo, plan, options)
+}
+
+// openToRewrite opens the repository with all the keys that it takes, before anything is read.
+func (a *app) openToRewrite(ctx context.Context) (*view.View, error) {
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MustWrite|machine.MayDecide)
+	if err != nil {
+		return nil, err
+	}
+	if !a.flags.dryRun {
+		signer, err := a.Decider(repo)
+		if err != nil {
+			return nil, fmt.Errorf("the old snapshots are forgotten: %w", err)
+		}
+		if err := repo.MayDecide(signer); err != nil {
+			return nil, err
+		}
+	}
+	v, err := a.look(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	return v, v.Whole(ctx)
+}
+
+// finishRewriting makes the new snapshots, and then forgets the old ones.
+func (a *app) finishRewriting(ctx context.Context, repo *catalog.Repository, plan *rewrite.Plan, o rewrite.Options) error {
+	m := rewriteSummary{Rewritten: len(plan.Cuts), Unchanged: plan.Unchanged, Snapshots: []rewriteRow{}, DryRun: a.flags.dryRun}
+	if !m.DryRun {
+		o.Left = nil
+		replaced, err := plan.Make(ctx, repo, o)
+		if err != nil {
+			return err
+		}
+		if m.Forgotten = len(replaced); m.Forgotten > 0 {
+			err = a.decide(ctx, repo, func(s *catalog.Session) error { return s.Replace(ctx, replaced) })
+		}
+		if err != nil {
+			return fmt.Errorf("forget %d snapshots whose place others have taken; the same command goes on: %w", len(replaced), err)
+		}
+	}
+	for _, cut := range plan.Cuts {
+		row := rewriteRow{ID: cut.Snapshot.ID.String(), Files: cut.Files, Others: cut.Others, Bytes: cut.Bytes}
+		if cut.New != nil {
+			row.New = cut.New.ID.String()
+		}
+		m.Snapshots = append(m.Snapshots, row)
+	}
+	a.out.Summary(m, m.text())
+	return a.out.Err()
+}
+
+func (m rewriteSummary) text() string {
+	var text strings.Builder
+	for _, row := range m.Snapshots {
+		made := "would be made anew"
+		if row.New != "" {
+			made = "is now " + row.New[:shortID]
+		}
+		fmt.Fprintf(&text, "snapshot %s %s, without %d files, %s, and %d directories and others\n", row.ID[:shortID], made, row.Files, output.Bytes(int64(row.Bytes)), row.Others)
+	}
+	switch {
+	case m.DryRun:
+		fmt.Fprintf(&text, "would make %d snapshots anew, and leave %d as they are, in which nothing matches; nothing was changed", m.Rewritten, m.Unchanged)
+	case m.Forgotten == 0:
+		fmt.Fprintf(&text, "nothing matches in %d snapshots, which stay as they are", m.Unchanged)
+	default:
+		fmt.Fprintf(&text, "made %d snapshots anew, forgot %d, and left %d as they are, in which nothing matches\n", m.Rewritten, m.Forgotten, m.Unchanged)
+		text.WriteString("what was left out is in the storage until: packstone prune --repack --max-unused 0% --grace 0")
+	}
+	return text.String()
+}
