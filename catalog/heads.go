@@ -187,7 +187,7 @@ func (r *Repository) isThere(ctx context.Context, log *Log, seen *recollection, 
 	data, err := r.Store.Get(ctx, name, 0, -1, nil)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		return false, nil
+		return r.wasRolledSince(ctx, log, what, head)
 	case err != nil:
 		return false, err
 	case isLane:
@@ -195,6 +195,13 @@ func (r *Repository) isThere(ctx context.Context, log *Log, seen *recollection, 
 	}
 	_, err = parseConfig(r.Format.Repository, r.owner, seen.Config, data)
 	return err == nil, nil
+}
+
+// wasRolledSince tells whether a record that is gone was rolled up since the log was read: what another process of this host has seen may
+// be newer than the log.
+func (r *Repository) wasRolledSince(ctx context.Context, log *Log, lane string, head head) (bool, error) {
+	newest, err := r.rollSince(ctx, log.rolled)
+	return err == nil && newest.vouches(lane, head.Hash, head.Sequence), err
 }
 
 // lost names what the store had and has no more: lanes, or the config. What was found lost before is not named again. What is rolled

@@ -104,6 +104,32 @@ func TestHalfDeadPacksAreCopiedAndThenDeleted(t *testing.T) {
 	w.same(0, old)
 }
 
+// What was copied is where the index says, so that an unchanged file need not be read.
+func TestABackupReadsNothingOfWhatWasCopied(t *testing.T) {
+	w, _, now, _ := thinWorld(t)
+	if report := w.mustRepack(); report.Moved == 0 || report.Deleted == 0 {
+		t.Fatalf("%+v", report)
+	}
+	src := now.clone()
+	before := w.stored()
+	s := w.mustBackup(src)
+	for path, f := range src.files {
+		if *f.reads > 0 {
+			t.Errorf("%s is read", path)
+		}
+	}
+	if c := s.Sources[0].Coverage; c.Unmodified != uint64(len(src.files)) {
+		t.Errorf("coverage %+v of %d files", c, len(src.files))
+	}
+	if grown := w.stored() - before; grown > 32<<10 {
+		t.Errorf("%d bytes are stored", grown)
+	}
+	w.check()
+	w.same(0, now)
+	w.clean()
+	w.same(0, now)
+}
+
 // stored is how many bytes the packs have.
 func (w *world) stored() (n int64) {
 	w.t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/collect"
 )
 
@@ -216,4 +217,48 @@ func TestAnUndeleteCountsWhereverRecordsAreRolledUp(t *testing.T) {
 		w.check()
 		return len(f.Calls())
 	})
+}
+
+// Who has opened the repository before its first roll-up, and begins after it, misses nothing.
+func TestAHostThatOpenedBeforeARollUpMissesNothing(t *testing.T) {
+	for rolls := range 3 {
+		w, now, _ := rolledWorld(t)
+		w.mustCollect()
+		memory := t.TempDir()
+		open := func() *catalog.Repository {
+			look, err := catalog.LookAt(t.Context(), w.store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			repo, err := catalog.Open(t.Context(), w.store, catalog.Options{Keys: catalog.Keys{Writer: w.writer}, CacheDir: w.cache, Memory: memory, Look: look})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return repo
+		}
+		repo := open()
+		// Another process of the same host sees more, which is rolled up then.
+		if _, err := backup.Run(t.Context(), open(), w.options(now)); err != nil {
+			t.Fatal(err)
+		}
+		other := *w
+		other.cache = t.TempDir()
+		for range rolls {
+			other.mustCollect(rolling)
+			other.mustBackup(now)
+		}
+		session, err := repo.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(session.RolledBack) > 0 || len(session.Log.Problems) > 0 {
+			t.Errorf("after %d roll-ups: %q are missing, %v", rolls, session.RolledBack, session.Log.Problems)
+		}
+		if err := session.End(t.Context(), nil, nil); err != nil {
+			t.Error(err)
+		}
+		session.Close()
+		w.mustBackup(now)
+		w.check()
+	}
 }

@@ -363,10 +363,18 @@ func (v *visitor) dispatch(it *item) error {
 		return err
 	}
 	old := it.step.Old
-	if old != nil && it.step.Usable && it.isUnchanged(old) {
-		v.keep(it)
-		it.drop()
-		return nil
+	if old != nil && it.isUnchanged(old) {
+		usable := it.step.Usable
+		if !usable {
+			if usable, err = v.elsewhere(it); err != nil {
+				return err
+			}
+		}
+		if usable {
+			v.keep(it)
+			it.drop()
+			return nil
+		}
 	}
 	v.count(e, old != nil)
 	if v.isLater(it) {
