@@ -45,6 +45,7 @@ func TestGoldenRepositoriesAreReadForGood(t *testing.T) {
 		"v1-hybrid": makeGolden, "v1-classic": makeGolden, "v1-members-hybrid": makeMembers, "v1-members-classic": makeMembers,
 		"v1-forgotten-hybrid": makeForgotten, "v1-forgotten-classic": makeForgotten,
 		"v1-moved-hybrid": makeMoved, "v1-moved-classic": makeMoved,
+		"v1-rolled-hybrid": makeRolled, "v1-rolled-classic": makeRolled,
 	} {
 		dir := filepath.Join(goldenDir, name)
 		if _, err := os.Stat(dir); err != nil && *generate {
