@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build test check race soak alerts bench bench-net lint vuln cross tools prepare clean
+.PHONY: build test check race soak alerts bench bench-db bench-net lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -40,6 +40,10 @@ soak: tools ## tests that run for long: they print what they counted
 bench: tools ## benchmarks; keep an older bench.txt as bench.old.txt to compare
 	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./... | tee $(BIN)/bench.txt
 	@if [ -f $(BIN)/bench.old.txt ]; then $(BIN)/benchstat $(BIN)/bench.old.txt $(BIN)/bench.txt; else $(BIN)/benchstat $(BIN)/bench.txt; fi
+
+bench-db: build ## databases beside pg_dump, pg_restore, sqlite3, mariadb-dump and mariadb; DB="-rows 200000 -engines postgres -only restore" takes less
+	$(GO) build -C tools -o $(BIN)/ ./dbbench
+	$(BIN)/dbbench -packstone $(BIN)/packstone $(DB)
 
 bench-net: build tools ## beside restic and rclone, through a proxy that is as slow as a network; NET="-rtt 200ms -rate 5MB" is another one, NET="-only ftp" one scenario, NET=-list names all
 	GOBIN=$(BIN) $(GO) install github.com/restic/restic/cmd/restic@v0.19.1

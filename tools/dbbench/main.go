@@ -1,10 +1,12 @@
 // Command dbbench measures packstone's database verbs beside what the engines and SQLite bring along, on the same rows in
 // one run, so that the ratios hold whatever the machine does:
 //
-//	dbbench [-rows 1000000] [-rounds 3] [-packstone PROGRAM] [-engines postgres,mariadb]
+//	dbbench [-rows 1000000] [-tables 2000] [-rounds 3] [-packstone PROGRAM] [-engines postgres,mariadb] [-only TEXT] [-writers 0]
 //
-// It starts servers of its own in a temporary directory and prints the median of every step: seconds, rows a second, and the
-// most memory that the client took. packstone reads back and compares whatever it writes; the others do not.
+// It starts servers of its own in a temporary directory and fills two databases in each: "large" has narrow, plain, wide,
+// text-heavy, jsonb and bytea tables, two further indexes and a foreign key; "small" has many tables of twenty rows. It prints
+// of every step the median time, the client's least processor time, the most memory that the client took, and the ratio to the
+// native step beside which it stands. packstone reads back and compares whatever it writes; the others do not.
 package main
 
 import (
@@ -23,42 +25,42 @@ import (
 
 func main() {
 	var b bench
-	flag.IntVar(&b.rows, "rows", 1_000_000, "rows of the table")
+	flag.IntVar(&b.rows, "rows", 1_000_000, "rows of the plain table; others have a share of it")
+	flag.IntVar(&b.tables, "tables", 2000, "tables of the database of small ones")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often every step is taken")
+	flag.IntVar(&b.writers, "writers", 0, "how many clients change rows of the source meanwhile")
 	flag.StringVar(&b.program, "packstone", "packstone", "the program")
-	engines := flag.String("engines", "postgres,mariadb", "which engines")
+	flag.StringVar(&b.only, "only", "", "take only steps whose name has this in it, and what they need")
+	wanted := flag.String("engines", "postgres,mariadb", "which engines")
 	flag.Parse()
-	if err := b.run(strings.Split(*engines, ",")); err != nil {
+	if err := b.run(strings.Split(*wanted, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "dbbench:", err)
 		os.Exit(1)
 	}
 }
 
 type bench struct {
-	rows, rounds int
-	program, dir string
-	stops        []func()
-	steps        []*step
+	rows, tables, rounds, writers int
+	program, dir, only            string
+	stops                         []func()
+	steps                         []*step
 }
 
 // step is something that is measured.
 type step struct {
 	engine, what, script string
 	before               string // not measured
-	ours                 bool
+	beside               string // the native step that it is compared with; empty: it is native
+	hidden               bool   // it is not printed
 	took                 []time.Duration
-	memory               int64 // bytes
-}
-
-// engine is a server and how it is spoken to.
-type engine struct {
-	url, client, dump string
-	// fill makes the table; %d is the number of rows.
-	fill, csv string
-	start     func(b *bench) error
+	cpu                  time.Duration // least
+	memory               int64         // bytes, most
 }
 
 func (b *bench) run(names []string) (err error) {
+	if b.program, err = exec.LookPath(b.program); err != nil {
+		return err
+	}
 	if b.program, err = filepath.Abs(b.program); err != nil {
 		return err
 	}
@@ -74,126 +76,97 @@ func (b *bench) run(names []string) (err error) {
 	if err := os.Chmod(b.dir, 0o755); err != nil {
 		return err
 	}
-	for _, name := range names {
-		e, ok := engines(b.dir)[name]
-		if !ok {
-			return fmt.Errorf("%s: want postgres or mariadb", name)
+	for _, e := range engines(b.dir) {
+		if !slices.Contains(names, e.name) {
+			continue
 		}
-		if err := b.prepare(name, e); err != nil {
-			return fmt.Errorf("prepare %s: %w", name, err)
+		if err := b.prepare(e); err != nil {
+			return fmt.Errorf("prepare %s: %w", e.name, err)
 		}
 	}
-	for round := range b.rounds {
-		for _, s := range b.steps {
-			fmt.Fprintf(os.Stderr, "round %d: %s %s\n", round+1, s.engine, s.what)
-			if err := b.take(s); err != nil {
-				return fmt.Errorf("%s, %s: %w", s.engine, s.what, err)
-			}
-		}
+	if err := b.takeAll(); err != nil {
+		return err
 	}
 	return b.print()
 }
 
-// table is what is copied: a key, short and long text, exact and floating numbers, a time, and a secondary index.
-const (
-	postgresTable = `CREATE TABLE m (id bigint PRIMARY KEY, name varchar(60) NOT NULL, amount numeric(12,2), score double precision, made timestamp, note text);
-		INSERT INTO m SELECT i, 'name ' || i, i / 7.0, sqrt(i), timestamp '2020-01-01' + i * interval '1 second', repeat(md5(i::text), 3) FROM generate_series(1, %d) i;
-		CREATE INDEX m_name ON m (name); ANALYZE m`
-	mariadbTable = `CREATE TABLE m (id BIGINT PRIMARY KEY, name VARCHAR(60) NOT NULL, amount DECIMAL(12,2), score DOUBLE, made DATETIME, note TEXT, KEY m_name (name)) CHARACTER SET utf8mb4;
-		INSERT INTO m SELECT seq, CONCAT('name ', seq), seq / 7, SQRT(seq), '2020-01-01' + INTERVAL seq SECOND, REPEAT(MD5(seq), 3) FROM seq_1_to_%d; ANALYZE TABLE m`
-	sqliteTable = `CREATE TABLE m (id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount NUMERIC, score REAL, made TEXT, note TEXT)`
-)
-
-func engines(dir string) map[string]engine {
-	bin := ""
-	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) > 0 {
-		bin = filepath.Dir(found[len(found)-1]) + "/"
-	}
-	postgres := "-h " + dir + " -p 5499 -U postgres"
-	mariadb := "--no-defaults -uroot --socket=" + dir + "/mariadb/s.sock"
-	return map[string]engine{
-		"postgres": {
-			url:    "postgres://postgres@/%s?host=" + dir + "&port=5499",
-			client: bin + "psql -qX -v ON_ERROR_STOP=1 " + postgres, dump: bin + "pg_dump " + postgres,
-			fill: postgresTable, csv: bin + "psql -qX " + postgres + " -c 'COPY m TO STDOUT (FORMAT csv)' a",
-			start: func(b *bench) error { return b.startPostgres(bin) },
-		},
-		"mariadb": {
-			url:    "mysql://root@/%s?socket=" + dir + "/mariadb/s.sock",
-			client: "mariadb " + mariadb, dump: "mariadb-dump " + mariadb + " --single-transaction --quick",
-			fill: mariadbTable, start: (*bench).startMariaDB,
-		},
-	}
-}
-
-func (b *bench) startPostgres(bin string) error {
-	data := b.dir + "/postgres"
-	return errors.Join(b.shell("mkdir "+data+" && chown -R postgres "+b.dir+" && su postgres -c '"+bin+"initdb -D "+data+" -U postgres -A trust -E UTF8 --locale=C.UTF-8' && "+
-		"su postgres -c '"+bin+"pg_ctl -D "+data+" -l "+data+"/log -w -o \"-p 5499 -c listen_addresses= -c unix_socket_directories="+b.dir+" -c max_wal_size=2GB\" start'"),
-		b.stop("su postgres -c '"+bin+"pg_ctl -D "+data+" -m fast -w stop'"))
-}
-
-func (b *bench) startMariaDB() error {
-	data := b.dir + "/mariadb"
-	err := b.shell("mkdir " + data + " && chown mysql " + data + " && mariadb-install-db --no-defaults --datadir=" + data + " --auth-root-authentication-method=normal --user=mysql")
-	if err != nil {
+// prepare starts a server, fills its databases and plans the steps.
+func (b *bench) prepare(e *engine) error {
+	if err := e.start(b); err != nil {
 		return err
 	}
-	server := exec.Command("mariadbd", "--no-defaults", "--datadir="+data, "--socket="+data+"/s.sock", "--skip-networking", "--user=mysql",
-		"--pid-file="+data+"/pid", "--log-error="+data+"/log", "--max-allowed-packet=64M", "--innodb-buffer-pool-size=512M")
-	if err := server.Start(); err != nil {
+	for name, sql := range map[string]string{"large": b.large(e.name), "small": b.small(e.name)} {
+		file := b.dir + "/" + name + ".sql"
+		if err := os.WriteFile(file, []byte(sql), 0o644); err != nil {
+			return err
+		}
+		if err := b.shell(e.empty(name) + " && " + e.client + " " + name + " < " + file); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(b.dir+"/changed.sql", []byte(changed), 0o644); err != nil {
 		return err
 	}
-	b.stops = append(b.stops, func() { server.Process.Signal(syscall.SIGTERM); server.Wait() })
-	return b.shell("for i in $(seq 100); do mariadb --no-defaults -uroot --socket=" + data + "/s.sock -e 'SELECT 1' && exit 0; sleep 0.2; done; exit 1")
-}
-
-func (b *bench) stop(script string) error {
-	b.stops = append(b.stops, func() { b.shell(script) })
+	for i := range b.writers {
+		if err := b.write(e, i); err != nil {
+			return err
+		}
+	}
+	e.plan(b, e)
 	return nil
+}
+
+// write starts a client that changes rows until the end.
+func (b *bench) write(e *engine, number int) error {
+	script := fmt.Sprintf("while :; do for i in $(seq 500); do echo \"UPDATE plain SET score = score + 1 WHERE id = $((RANDOM * 31 + %d));\"; done; done | %s large", number, e.client)
+	writer := exec.Command("bash", "-c", script)
+	writer.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := writer.Start(); err != nil {
+		return err
+	}
+	b.stops = append([]func(){func() { _ = syscall.Kill(-writer.Process.Pid, syscall.SIGKILL); _ = writer.Wait() }}, b.stops...)
+	return nil
+}
+
+func (b *bench) add(s *step) { b.steps = append(b.steps, s) }
+
+func (b *bench) takeAll() error {
+	for round := range b.rounds {
+		for _, s := range b.steps {
+			if !b.wanted(s) {
+				continue
+			}
+			begun := time.Now()
+			if err := b.take(s); err != nil {
+				return fmt.Errorf("%s, %s: %w", s.engine, s.what, err)
+			}
+			fmt.Fprintf(os.Stderr, "round %d: %s %s: %.1f s (%.1f s with what prepares it)\n", round+1, s.engine, s.what, s.took[len(s.took)-1].Seconds(), time.Since(begun).Seconds())
+		}
+	}
+	return nil
+}
+
+// wanted takes what -only names, what that is compared with, and the dumps, files and repositories that others read.
+func (b *bench) wanted(s *step) bool {
+	if strings.Contains(s.what, b.only) {
+		return true
+	}
+	size := strings.HasPrefix(b.only, "small")
+	if strings.HasPrefix(s.what, "small") != size {
+		return false
+	}
+	return strings.HasSuffix(s.what, ": dump") || strings.HasSuffix(s.what, "backup, first") || s.what == "large: db export" || slices.ContainsFunc(b.steps, func(other *step) bool {
+		return other.beside == s.what && strings.Contains(other.what, b.only)
+	})
 }
 
 // shell runs what is not measured.
 func (b *bench) shell(script string) error {
 	out, err := exec.Command("bash", "-c", "set -o pipefail; "+script).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", script, err, out)
+		return fmt.Errorf("%.300s: %w: %s", script, err, out)
 	}
 	return nil
-}
-
-// prepare starts a server, makes the table and plans the steps.
-func (b *bench) prepare(name string, e engine) error {
-	if err := e.start(b); err != nil {
-		return err
-	}
-	fill := fmt.Sprintf(e.fill, b.rows)
-	if err := errors.Join(b.shell(e.client+" -e 'CREATE DATABASE a' || "+e.client+" -c 'CREATE DATABASE a'"), os.WriteFile(b.dir+"/fill.sql", []byte(fill), 0o644)); err != nil {
-		return err
-	}
-	if err := b.shell(e.client + " a < " + b.dir + "/fill.sql"); err != nil {
-		return err
-	}
-	empty := e.client + " -e 'DROP DATABASE IF EXISTS b; CREATE DATABASE b'"
-	if name == "postgres" {
-		empty = e.client + " -c 'DROP DATABASE IF EXISTS b' -c 'CREATE DATABASE b' && " + e.client + " -c CHECKPOINT"
-	}
-	export := fmt.Sprintf("%s db export --from '"+e.url+"' %s/out.sqlite", b.program, "a", b.dir)
-	fresh := "rm -f " + b.dir + "/out.sqlite"
-	b.add(name, "dump program to a file", e.dump+" a > "+b.dir+"/dump.sql", "", false)
-	b.add(name, "packstone db export", export, fresh, true)
-	if e.csv != "" {
-		b.add(name, "sqlite3 .import of a CSV file", "sqlite3 "+b.dir+"/csv.db '"+sqliteTable+"' '.import --csv "+b.dir+"/m.csv m' 'CREATE INDEX m_name ON m (name)'",
-			"rm -f "+b.dir+"/csv.db; test -e "+b.dir+"/m.csv || "+e.csv+" > "+b.dir+"/m.csv", false)
-	}
-	b.add(name, "client reads the dump", e.client+" b < "+b.dir+"/dump.sql", empty, false)
-	b.add(name, "packstone db import", fmt.Sprintf("%s db import %s/out.sqlite --to '"+e.url+"'", b.program, b.dir, "b"), empty, true)
-	b.add(name, "dump program | client", e.dump+" a | "+e.client+" b", empty, false)
-	return nil
-}
-
-func (b *bench) add(engine, what, script, before string, ours bool) {
-	b.steps = append(b.steps, &step{engine: engine, what: what, script: script, before: before, ours: ours})
 }
 
 // take runs a step once.
@@ -209,11 +182,15 @@ func (b *bench) take(s *step) error {
 	out, err := cmd.CombinedOutput()
 	took := time.Since(begun)
 	// packstone ends with 3 where SQLite cannot hold everything exactly.
-	if exit := (&exec.ExitError{}); errors.As(err, &exit) && s.ours && exit.ExitCode() == 3 {
+	if exit := (&exec.ExitError{}); errors.As(err, &exit) && s.beside != "" && exit.ExitCode() == 3 {
 		err = nil
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
+	}
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if len(s.took) == 0 || cpu < s.cpu {
+		s.cpu = cpu
 	}
 	s.took = append(s.took, took)
 	// Of the shell and what it waited for: the largest.
@@ -221,13 +198,30 @@ func (b *bench) take(s *step) error {
 	return nil
 }
 
+// median is 0 for a step that was not taken.
+func (s *step) median() time.Duration {
+	if len(s.took) == 0 {
+		return 0
+	}
+	slices.Sort(s.took)
+	return s.took[len(s.took)/2]
+}
+
 func (b *bench) print() error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "engine\tstep\tseconds\trows/s\tpeak MiB\t\n")
+	fmt.Fprintf(w, "engine\tstep\tmedian s\tfastest\tclient cpu\tpeak MiB\tratio\tbeside\n")
 	for _, s := range b.steps {
-		slices.Sort(s.took)
-		took := s.took[len(s.took)/2]
-		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.0f\t%d\t\n", s.engine, s.what, took.Seconds(), float64(b.rows)/took.Seconds(), s.memory>>20)
+		took := s.median()
+		if s.hidden || took == 0 {
+			continue
+		}
+		ratio := ""
+		for _, native := range b.steps {
+			if native.engine == s.engine && native.what == s.beside && native.median() > 0 {
+				ratio = fmt.Sprintf("%.2f", took.Seconds()/native.median().Seconds())
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t%.1f\t%d\t%s\t%s\n", s.engine, s.what, took.Seconds(), s.took[0].Seconds(), s.cpu.Seconds(), s.memory>>20, ratio, s.beside)
 	}
 	return w.Flush()
 }
