@@ -50,8 +50,12 @@ func (o *dbOptions) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.filter.Tables, "tables", nil, "only tables that match one of these `patterns`: a name or schema.name, in which * stands for anything")
 	flags.StringSliceVar(&o.filter.ExcludeTables, "exclude-tables", nil, "no tables that match one of these `patterns`")
 	flags.StringSliceVar(&o.filter.Schemas, "schema", nil, "only schemas that match one of these `patterns`")
-	flags.IntVar(&o.jobs, "jobs", 4, "`number` of tables that are read at once, at most")
+	o.registerJobs(flags, 4)
 	o.registerNeutral(flags)
+}
+
+func (o *dbOptions) registerJobs(flags *pflag.FlagSet, usual int) {
+	flags.IntVar(&o.jobs, jobsFlag, usual, "`number` of a database's tables that are read or filled at once, at most; with 1 PostgreSQL is filled in one transaction")
 }
 
 func (o *dbOptions) registerNeutral(flags *pflag.FlagSet) {
@@ -96,7 +100,7 @@ func (o *dbOptions) source(a *app) database.SourceOptions {
 
 func (o *dbOptions) check() error {
 	if o.jobs < 1 {
-		return usage("--jobs %d: must be at least 1", o.jobs)
+		return usage("--%s %d: must be at least 1", jobsFlag, o.jobs)
 	}
 	if o.nativeDDL && o.noNativeDDL {
 		return usage("--%s and --%s contradict each other", nativeDDLFlag, noNativeDDLFlag)
@@ -131,8 +135,11 @@ func (o *dbOptions) plan() database.PlanOptions {
 	}
 }
 
-// emptyLeftoverFlag is what a refusal names.
-const emptyLeftoverFlag = "empty-leftover"
+// Names of flags that refusals name.
+const (
+	emptyLeftoverFlag = "empty-leftover"
+	jobsFlag          = "jobs"
+)
 
 // dbAddress is a database that a pair of flags names: its URL, or a file that holds it.
 type dbAddress struct {
@@ -145,7 +152,7 @@ type dbAddress struct {
 // registerFilling adds the flags of a database that is to be filled.
 func (d *dbAddress) registerFilling(flags *pflag.FlagSet, what string) {
 	d.register(flags, "to", what)
-	flags.BoolVar(&d.emptyLeftover, emptyLeftoverFlag, false, "with --to: drop, first, what an import that was killed left behind in a MySQL, MariaDB or Oracle database")
+	flags.BoolVar(&d.emptyLeftover, emptyLeftoverFlag, false, "with --to: drop, first, what an import that was killed left behind in a PostgreSQL, MySQL, MariaDB or Oracle database")
 }
 
 func (d *dbAddress) register(flags *pflag.FlagSet, name, what string) {
@@ -180,6 +187,7 @@ type dbSummary struct {
 	Rows          int64       `json:"rows" doc:"Rows that were copied or compared."`
 	Bytes         int64       `json:"bytes" doc:"Their bytes in canonical form."`
 	Verified      bool        `json:"verified" doc:"Whether the copy was read back and found equal."`
+	ReadBack      float64     `json:"read_back_duration,omitempty" doc:"Seconds from the begin of that to its end; keys and indexes may have been built meanwhile."`
 	Tables        []dbTable   `json:"tables" doc:"The tables."`
 	Exact         int         `json:"exact" doc:"Number of objects that were kept exactly."`
 	Inexact       []dbFinding `json:"inexact" doc:"Objects and values that were not."`
@@ -207,7 +215,7 @@ type dbFinding struct {
 
 func summarizeDB(action string, r *database.Report, took time.Duration) dbSummary {
 	m := dbSummary{
-		Action: action, Source: r.Source, Moment: r.Moment, Verified: r.Verified, TotalDuration: took.Seconds(),
+		Action: action, Source: r.Source, Moment: r.Moment, Verified: r.Verified, ReadBack: r.ReadBack.Seconds(), TotalDuration: took.Seconds(),
 		Tables: []dbTable{}, Inexact: []dbFinding{},
 	}
 	for _, t := range r.Tables {
@@ -243,6 +251,9 @@ func (m dbSummary) text() string {
 	text := fmt.Sprintf("%s of %s: %d tables, %d rows (%s) in %s; %s", m.Action, m.Source, len(m.Tables), m.Rows, output.Bytes(m.Bytes), took, objects)
 	if m.Verified {
 		text += "; read back and found equal"
+	}
+	if m.ReadBack > 0 {
+		text += fmt.Sprintf(", which took %s", time.Duration(m.ReadBack*float64(time.Second)).Round(time.Millisecond))
 	}
 	return text
 }

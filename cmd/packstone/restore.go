@@ -98,7 +98,7 @@ final name.`,
 	flags.BoolVar(&o.noSpecial, "no-special", false, "leave out what lends rights to whoever runs or opens it: devices, setuid and setgid bits, capabilities")
 	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
-	o.filling.jobs = restoreJobs
+	o.filling.registerJobs(flags, restoreJobs)
 	o.filling.registerNeutral(flags)
 	o.filling.registerOwners(flags)
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")

@@ -95,9 +95,9 @@ type TargetOptions struct {
 	// it; 0 means 1. More than 1 may give up the single transaction.
 	Jobs int
 	// EmptyLeftover lets Create drop what an earlier import that was killed left
-	// behind. Only an engine that cannot take back DDL leaves anything; it knows
-	// its own leavings by a mark, and without this option refuses with
-	// ErrLeftover.
+	// behind. Only an engine that cannot take back DDL, or one that commits more
+	// than once for Jobs, leaves anything; it knows its own leavings by a mark, and
+	// without this option refuses with ErrLeftover.
 	EmptyLeftover bool
 	// Aside is as in SourceOptions, for rows that are read back.
 	Aside string
@@ -186,6 +186,13 @@ type Concluder interface {
 	Target
 	// Conclude makes these objects. Its findings are those of Finish.
 	Conclude(ctx context.Context, p *Plan) ([]Finding, error)
+}
+
+// Overlapping is a Target whose rows may be read back while Finish builds, several tables at once. What Conclude makes comes after both.
+type Overlapping interface {
+	Concluder
+	// ReadersAtOnce is how many tables may be read back at once, from Create on; 1: one, and not beside Finish.
+	ReadersAtOnce() int
 }
 
 // Checker is a Target that can look for damage beyond its rows; Verify calls it.

@@ -1,6 +1,9 @@
 package database
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Status is what became of an object.
 type Status string
@@ -66,6 +69,8 @@ type Report struct {
 	Findings []Finding     `json:"findings"`
 	Tables   []TableResult `json:"tables"`
 	Verified bool          `json:"verified"`
+	// ReadBack is how long it took to read the copy back, beside whatever went on meanwhile.
+	ReadBack time.Duration `json:"-"`
 	// Statements and Untrusted are the plan's.
 	Statements []string  `json:"statements,omitempty"`
 	Untrusted  []Finding `json:"untrusted,omitempty"`

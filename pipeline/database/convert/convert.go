@@ -3,6 +3,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,17 +90,8 @@ func Run(ctx context.Context, src database.Source, dst database.Target, opts Opt
 	if schema.Sequences, err = src.Sequences(ctx); err != nil {
 		return report, fmt.Errorf("read the source's counters: %w", err)
 	}
-	meter.stage(Finishing)
-	late, err := dst.Finish(ctx, plan, report)
-	amend(report, late)
-	if err != nil {
-		return report, fmt.Errorf("finish the target: %w", curable(err))
-	}
-	if !opts.NoVerify {
-		if err := readBack(ctx, dst, plan, report, meter); err != nil {
-			return report, err
-		}
-		report.Verified = true
+	if err := finish(ctx, dst, plan, opts, report, meter); err != nil {
+		return report, err
 	}
 	if err := conclude(ctx, dst, plan, report); err != nil {
 		return report, err
@@ -241,7 +233,8 @@ func copyTables(ctx context.Context, src database.Source, dst database.Target, p
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(feeds)
-		for i, t := range plan.Tables {
+		for _, i := range order(plan) {
+			t := plan.Tables[i]
 			if err := ahead.Acquire(ctx, 1); err != nil {
 				return err
 			}
@@ -268,6 +261,20 @@ func copyTables(ctx context.Context, src database.Source, dst database.Target, p
 	}
 	amend(report, meter.lossy)
 	return nil
+}
+
+// order is that in which tables are copied, by their places: where several are loaded at once the largest come first, so that none is left alone at the end.
+func order(plan *database.Plan) []int {
+	out := make([]int, len(plan.Tables))
+	for i := range out {
+		out[i] = i
+	}
+	if plan.Loaders > 1 {
+		slices.SortStableFunc(out, func(a, b int) int {
+			return cmp.Compare(plan.Tables[b].Source.EstimatedBytes, plan.Tables[a].Source.EstimatedBytes)
+		})
+	}
+	return out
 }
 
 // feed carries a table's batches from its reader to its loader.
@@ -343,38 +350,6 @@ func (f *feed) next(ctx context.Context) (*database.Batch, error) {
 }
 
 func (f *feed) weight(b *database.Batch) int64 { return min(int64(b.Size()), f.size) }
-
-// readBack compares what the target holds with what it was given.
-func readBack(ctx context.Context, dst database.Target, plan *database.Plan, report *database.Report, meter *meter) error {
-	meter.stage(Verifying)
-	var wrong []error
-	for i, t := range plan.Tables {
-		sum, err := sumRows(ctx, dst, t.Target, meter)
-		if err != nil {
-			return fmt.Errorf("read back table %s: %w", t.Target.ID(), err)
-		}
-		want := report.Tables[i]
-		if err := sum.Differs(t.Target.ID(), want.Rows, want.Written); err != nil {
-			wrong = append(wrong, err)
-		}
-	}
-	return errors.Join(wrong...)
-}
-
-// sumRows adds up a table's rows as they stand.
-func sumRows(ctx context.Context, r database.Reader, t *database.Table, meter *meter) (database.Summer, error) {
-	var sum database.Summer
-	err := r.Rows(ctx, t, func(b *database.Batch) error {
-		b, err := blank(b, t.Columns)
-		if err != nil {
-			return err
-		}
-		defer b.Release()
-		meter.add(t.ID(), b)
-		return sum.Add(b)
-	})
-	return sum, err
-}
 
 // meter adds up progress and the findings of readers.
 type meter struct {

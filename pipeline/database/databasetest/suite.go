@@ -62,7 +62,7 @@ func Into(t testing.TB, d database.Driver, url string, src database.Source, opts
 		t.Fatal(err)
 	}
 	report, err := convert.Run(ctx, src, dst, opts)
-	if closed := dst.Close(); closed != nil && err == nil {
+	if closed := dst.Close(); closed != nil {
 		t.Errorf("close target: %v", closed)
 	}
 	return report, err

@@ -20,7 +20,12 @@ func mappedPlan(s *database.Schema, opts database.PlanOptions) *database.Plan {
 		d.create = append(d.create, statement{object: one.Object, sql: one.SQL, vital: one.Vital})
 	}
 	for _, one := range made.Steps.After {
-		d.finish = append(d.finish, statement{object: one.Object, sql: one.SQL, vital: one.Vital, loose: one.Loose})
+		st := statement{object: one.Object, sql: one.SQL, vital: one.Vital, loose: one.Loose}
+		if one.Key != nil {
+			st.table, _, _ = strings.Cut(strings.TrimPrefix(one.SQL, "ALTER TABLE "), " ADD "+one.Adds)
+			st.name = one.Key.Name
+		}
+		d.finish = append(d.finish, st)
 	}
 	made.Plan.Detail = d
 	return made.Plan

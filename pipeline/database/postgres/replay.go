@@ -221,6 +221,8 @@ func (r *replay) take(o *database.Object, list []*read) {
 	for i, one := range list {
 		st := statement{sql: one.sql, vital: vital(o), strict: byImporter(o.Kind) && r.detail.load == ""}
 		if o.Kind == "foreign key" { // whose checks may have been off when rows came
+			schema, table := database.SplitName(o.Table)
+			st.table, st.name = qualified(schema, table), o.Name
 			st.loose = database.Finding{Status: database.Approximated, Code: database.CodeOrphans, Reason: "rows without a parent, as in the source"}
 		}
 		put(st)

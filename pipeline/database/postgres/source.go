@@ -39,7 +39,11 @@ func (Driver) OpenSource(ctx context.Context, at database.Location, opts databas
 		return nil, err
 	}
 	s := &source{at: at, filter: opts.Filter, aside: opts.Aside, leader: leader, all: []*pgx.Conn{leader}}
-	if err := s.open(ctx); err != nil {
+	err = refuseLeftover(ctx, leader)
+	if err == nil {
+		err = s.open(ctx)
+	}
+	if err != nil {
 		s.Close()
 		return nil, at.Wrap("open a snapshot of", translate(err))
 	}
@@ -49,6 +53,15 @@ func (Driver) OpenSource(ctx context.Context, at database.Location, opts databas
 		s.idle <- nil
 	}
 	return s, nil
+}
+
+// refuseLeftover keeps a half-filled database from being taken for a whole one.
+func refuseLeftover(ctx context.Context, conn *pgx.Conn) error {
+	marked, _, _, err := isMarked(ctx, conn)
+	if err == nil && marked {
+		err = fmt.Errorf("the database is being filled by an import, or one was killed; its table %s says so", markerTable)
+	}
+	return err
 }
 
 // connectReading opens a session in which no query expands a view or reads a foreign table that

@@ -14,9 +14,10 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// target fills a database in one transaction.
+// target fills a database in one transaction, or by several connections.
 type target struct {
 	at      database.Location
+	opts    database.TargetOptions
 	conn    *pgx.Conn
 	aside   string
 	catalog *catalog        // as it is within the transaction, once rows are wanted
@@ -24,6 +25,10 @@ type target struct {
 	there   map[string]bool // schemas that were there before
 	lost    map[database.ObjectID]bool
 	began   bool
+	frozen  map[string]bool // tables whose rows may be frozen as they come, by ID
+	several *several        // nil: there is one transaction
+	marker  uint32          // the marker that was committed; 0: none
+	done    bool
 }
 
 // OpenTarget connects.
@@ -32,15 +37,25 @@ func (Driver) OpenTarget(ctx context.Context, at database.Location, opts databas
 	if err != nil {
 		return nil, err
 	}
-	return &target{at: at, conn: conn, aside: opts.Aside}, nil
+	return &target{at: at, opts: opts, conn: conn, aside: opts.Aside}, nil
 }
 
-// Close rolls back what was not committed and disconnects.
+// Close rolls back what was not committed, drops what was, unless all was, and disconnects.
 func (t *target) Close() error {
-	if t.conn.IsClosed() {
-		return nil
+	if t.several != nil {
+		t.several.close()
 	}
-	return t.conn.Close(context.Background())
+	var err error
+	if !t.conn.IsClosed() {
+		err = t.conn.Close(context.Background())
+	}
+	if t.marker == 0 || t.done {
+		return err
+	}
+	t.done = true
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	defer cancel()
+	return t.abandon(ctx)
 }
 
 // Schema reads the target's catalog as it is now.
@@ -55,6 +70,9 @@ func (t *target) Schema(ctx context.Context) (*database.Schema, error) {
 
 // Rows reads a planned table back.
 func (t *target) Rows(ctx context.Context, table *database.Table, send func(*database.Batch) error) error {
+	if t.several != nil {
+		return t.rowsOf(ctx, table, send)
+	}
 	if t.catalog == nil {
 		if _, err := t.Schema(ctx); err != nil {
 			return err
@@ -84,6 +102,8 @@ type statement struct {
 	owner  bool // it says whose the object is
 	strict bool // it is not tried with the search path of the source's users
 	rank   int  // of those that come last
+	// table and name are those of a foreign key, as SQL spells the table.
+	table, name string
 	// loose is what to say where rows break the foreign key that it makes; if anything.
 	loose database.Finding
 }
@@ -127,39 +147,76 @@ func vital(o *database.Object) bool {
 }
 
 // Create begins the transaction, refuses a database that holds something, and
-// makes the tables.
+// makes the tables. Where several connections are wanted it commits them, with a marker.
 func (t *target) Create(ctx context.Context, p *database.Plan) error {
-	if _, err := t.conn.Exec(ctx, "BEGIN"); err != nil {
-		return t.at.Wrap("begin in", translateWritten(err))
-	}
-	t.began = true
-	if err := t.lock(ctx); err != nil {
-		return err
-	}
-	if err := t.refuseNonEmpty(ctx); err != nil {
+	if err := t.claim(ctx); err != nil {
 		return err
 	}
 	if err := t.nameEvents(ctx, p); err != nil {
 		return err
 	}
-	t.plan, t.there, t.lost = p.Detail.(*plan), map[string]bool{}, map[database.ObjectID]bool{}
+	before, err := listThere(ctx, t.conn)
+	if err != nil {
+		return t.at.Wrap("look into", t.translate(err))
+	}
+	own := *p.Detail.(*plan)
+	t.plan, t.there, t.lost = &own, map[string]bool{}, map[database.ObjectID]bool{}
 	findings, err := t.run(ctx, t.plan.create)
 	p.Findings = append(p.Findings, findings...)
-	return err
+	if err != nil {
+		return err
+	}
+	if err := t.freezable(ctx); err != nil {
+		return t.at.Wrap("look into", t.translate(err))
+	}
+	if t.opts.Jobs < 2 {
+		return nil
+	}
+	if err := t.open(ctx, before); err != nil {
+		return t.at.Wrap("mark as being filled", t.translate(err))
+	}
+	p.Loaders = t.ReadersAtOnce()
+	return nil
 }
 
-// lock keeps other imports out until the transaction ends.
-func (t *target) lock(ctx context.Context) error {
+// claim begins the transaction and makes sure that the database is empty and that nobody else fills it.
+func (t *target) claim(ctx context.Context) error {
+	if _, err := t.conn.Exec(ctx, "BEGIN"); err != nil {
+		return t.at.Wrap("begin in", translateWritten(err))
+	}
+	t.began = true
+	if err := lockImports(ctx, t.conn); err != nil {
+		return t.at.Wrap("import into", t.translate(err))
+	}
+	marked, _, _, err := isMarked(ctx, t.conn)
+	switch {
+	case err != nil:
+		return t.at.Wrap("look into", t.translate(err))
+	case marked && !t.opts.EmptyLeftover:
+		return t.at.Wrap("import into", errLeftover())
+	case marked:
+		if err := empty(ctx, t.conn); err != nil {
+			return t.at.Wrap("empty", t.translate(err))
+		}
+		if err := again(ctx, t.conn); err != nil {
+			return t.at.Wrap("empty", t.translate(err))
+		}
+	}
+	return t.refuseNonEmpty(ctx)
+}
+
+// lockImports keeps other imports out until the transaction ends.
+func lockImports(ctx context.Context, conn *pgx.Conn) error {
 	for tries := 0; ; tries++ {
 		var ours bool
-		if err := t.conn.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d)", importLock)).Scan(&ours); err != nil {
-			return t.at.Wrap("lock", translate(err))
+		if err := conn.QueryRow(ctx, fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d)", importLock)).Scan(&ours); err != nil {
+			return err
 		}
 		if ours {
 			return nil
 		}
 		if tries == 20 { // the server takes a moment to notice that an import was killed
-			return t.at.Wrap("import into", fmt.Errorf("%w: another import is filling it", database.ErrNotEmpty))
+			return fmt.Errorf("%w: another import is filling it", database.ErrNotEmpty)
 		}
 		select {
 		case <-ctx.Done():
@@ -173,30 +230,29 @@ func (t *target) lock(ctx context.Context) error {
 const importLock = 0x7061636b73746f6e
 
 // somethingThere names what is no extension's: whatever an import would make or could collide with.
-var somethingThere = `SELECT x.name FROM (
-	SELECT n.nspname || '.' || c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.relkind IN ('r','p','v','m','S','f') AND ` + userNamespace + ` AND ` + notMember("pg_class", "c.oid") + `
+var somethingThere = `SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AS class, c.oid AS object, n.nspname || '.' || c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.relkind IN ('r','p','v','m','S','f') AND n.nspname <> '` + markerSchema + `' AND ` + userNamespace + ` AND ` + notMember("pg_class", "c.oid") + `
 	UNION ALL
-	SELECT n.nspname || '.' || t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+	SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, n.nspname || '.' || t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 	WHERE (t.typtype IN ('e','d','r') OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')) AND ` + userType + `
 	UNION ALL
-	SELECT n.nspname || '.' || p.proname || '()' FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+	SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, n.nspname || '.' || p.proname || '()' FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 	WHERE ` + userNamespace + ` AND ` + notMember("pg_proc", "p.oid") + ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objid = p.oid AND i.deptype = 'i')
 	UNION ALL
-	SELECT 'operator ' || n.nspname || '.' || o.oprname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+	SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, o.oid, 'operator ' || n.nspname || '.' || o.oprname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
 	WHERE ` + userNamespace + ` AND ` + notMember("pg_operator", "o.oid") + `
 	UNION ALL
-	SELECT 'collation ' || n.nspname || '.' || o.collname FROM pg_catalog.pg_collation o JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace
+	SELECT 'pg_catalog.pg_collation'::pg_catalog.regclass, o.oid, 'collation ' || n.nspname || '.' || o.collname FROM pg_catalog.pg_collation o JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace
 	WHERE ` + userNamespace + ` AND ` + notMember("pg_collation", "o.oid") + `
 	UNION ALL
-	SELECT 'text search configuration ' || n.nspname || '.' || o.cfgname FROM pg_catalog.pg_ts_config o JOIN pg_catalog.pg_namespace n ON n.oid = o.cfgnamespace
+	SELECT 'pg_catalog.pg_ts_config'::pg_catalog.regclass, o.oid, 'text search configuration ' || n.nspname || '.' || o.cfgname FROM pg_catalog.pg_ts_config o JOIN pg_catalog.pg_namespace n ON n.oid = o.cfgnamespace
 	WHERE ` + userNamespace + ` AND ` + notMember("pg_ts_config", "o.oid") + `
-	UNION ALL SELECT 'large object ' || oid FROM pg_catalog.pg_largeobject_metadata) x LIMIT 3`
+	UNION ALL SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid, 'large object ' || oid FROM pg_catalog.pg_largeobject_metadata`
 
 func (t *target) refuseNonEmpty(ctx context.Context) error {
 	var name string
 	var names []string
-	if err := each(ctx, t.conn, somethingThere, []any{&name}, func() error { names = append(names, name); return nil }); err != nil {
+	if err := each(ctx, t.conn, "SELECT x.name FROM ("+somethingThere+") x LIMIT 3", []any{&name}, func() error { names = append(names, name); return nil }); err != nil {
 		return t.at.Wrap("look into", t.translate(err))
 	}
 	if len(names) > 0 {
@@ -349,37 +405,6 @@ func (t *target) attempt(ctx context.Context, statements ...string) error {
 	return err
 }
 
-// LoadsLong implements database.LongLoader: COPY takes a value in pieces.
-func (t *target) LoadsLong() {}
-
-// Load fills a table by COPY.
-func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func() (*database.Batch, error)) error {
-	if p.Target.Role == database.LargeObjects {
-		return t.loadLargeObjects(ctx, next)
-	}
-	var names []string
-	skip := make([]bool, len(p.Target.Columns))
-	for i, c := range p.Target.Columns {
-		if skip[i] = c.Generated != nil; !skip[i] {
-			names = append(names, quote(c.Name))
-		}
-	}
-	list := ""
-	if len(names) > 0 {
-		list = " (" + strings.Join(names, ", ") + ")"
-	}
-	if err := t.searchPath(ctx, t.plan.load); err != nil {
-		return err
-	}
-	encoder := &copyEncoder{next: next, skip: skip}
-	defer encoder.release()
-	_, err := t.conn.PgConn().CopyFrom(ctx, encoder, "COPY "+qualified(p.Target.Schema, p.Target.Name)+list+" FROM STDIN")
-	if failed := encoder.failure(); failed != nil {
-		return failed
-	}
-	return t.translate(err)
-}
-
 // translate is translateWritten where a connection that is gone counts as a server that is: what the
 // client library says of it is an error without a name.
 func (t *target) translate(err error) error {
@@ -398,47 +423,16 @@ func (t *target) searchPath(ctx context.Context, path string) error {
 	return nil
 }
 
-// loadLargeObjects writes pages of large objects at their places.
-func (t *target) loadLargeObjects(ctx context.Context, next func() (*database.Batch, error)) error {
-	cells := make([]database.Cell, 3)
-	last := int64(-1)
-	return database.EachBatch(next, func(b *database.Batch) error {
-		for i := range b.Len() {
-			if err := database.DecodeRow(cells, b.Row(i)); err != nil {
-				return err
-			}
-			if err := t.largePage(ctx, cells, cells[0].Int != last); err != nil {
-				return err
-			}
-			last = cells[0].Int
-		}
-		return nil
-	})
-}
-
-func (t *target) largePage(ctx context.Context, cells []database.Cell, create bool) error {
-	if create {
-		if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_create($1)", uint32(cells[0].Int)); err != nil {
-			return fmt.Errorf("create large object %d: %w", cells[0].Int, t.translate(err))
-		}
-	}
-	if cells[1].Class == database.ClassNull {
-		return nil
-	}
-	const page = 2048 // bytes of a large object in a row of pg_largeobject
-	if _, err := t.conn.Exec(ctx, "SELECT pg_catalog.lo_put($1, $2, $3)", uint32(cells[0].Int), cells[1].Int*page, cells[2].Bytes); err != nil {
-		return fmt.Errorf("write large object %d: %w", cells[0].Int, t.translate(err))
-	}
-	return nil
-}
-
 // Finish builds keys and indexes and sets counters.
-func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Report) ([]database.Finding, error) {
+func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Report) ([]database.Finding, error) {
+	if t.several != nil {
+		return t.buildAll(ctx, p, r)
+	}
 	t.catalog = nil
 	if err := t.searchPath(ctx, ""); err != nil {
 		return nil, err
 	}
-	findings, err := t.run(ctx, p.Detail.(*plan).finish)
+	findings, err := t.run(ctx, t.plan.finish)
 	if err != nil {
 		return findings, err
 	}
@@ -448,7 +442,10 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, _ *database.Repor
 // Conclude makes what evaluates expressions, and what says who may see which rows: nothing of ours
 // reads them any more.
 func (t *target) Conclude(ctx context.Context, p *database.Plan) ([]database.Finding, error) {
-	return t.run(ctx, p.Detail.(*plan).last)
+	if t.several != nil {
+		return t.conclude(ctx, p)
+	}
+	return t.run(ctx, t.plan.last)
 }
 
 // setCounters restores every sequence; where the target has its own behind a
@@ -500,5 +497,6 @@ func (t *target) Commit(ctx context.Context) error {
 	if _, err := t.conn.Exec(ctx, "COMMIT"); err != nil {
 		return t.at.Wrap("commit to", t.translate(err))
 	}
+	t.done = true
 	return nil
 }
