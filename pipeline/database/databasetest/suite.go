@@ -57,7 +57,7 @@ func Locate(t testing.TB, url string) database.Location {
 func Into(t testing.TB, d database.Driver, url string, src database.Source, opts convert.Options) (*database.Report, error) {
 	t.Helper()
 	ctx := context.Background()
-	dst, err := d.OpenTarget(ctx, Locate(t, url), database.TargetOptions{})
+	dst, err := d.OpenTarget(ctx, Locate(t, url), database.TargetOptions{Jobs: opts.Jobs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func objectsThere(where string) string {
 	var all []string
 	for _, c := range catalogs {
 		sql := fmt.Sprintf(`SELECT 'pg_catalog.%[1]s'::pg_catalog.regclass::pg_catalog.oid AS class, o.oid AS object FROM pg_catalog.%[1]s o WHERE o.oid >= %[2]d
-			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.%[1]s'::pg_catalog.regclass AND d.objid = o.oid AND (d.deptype = 'e' OR d.deptype = 'i' AND '%[1]s' <> 'pg_class'))`, c.name, firstUser)
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.%[1]s'::pg_catalog.regclass AND d.objid = o.oid AND d.objsubid = 0 AND (d.deptype = 'e' OR d.deptype = 'i' AND '%[1]s' <> 'pg_class'))`, c.name, firstUser)
 		for _, and := range []string{c.where, where} {
 			if and != "" {
 				sql += " AND " + and
@@ -149,7 +149,7 @@ func refuseStrangers(ctx context.Context, conn *pgx.Conn) error {
 func dropsLeft(ctx context.Context, conn *pgx.Conn) (out []string, err error) {
 	var kind, identity string
 	sql := fmt.Sprintf(`SELECT i.type, i.identity FROM (%s) x JOIN %s m USING (class, object), LATERAL pg_catalog.pg_identify_object(x.class, x.object, 0) i
-		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = x.class AND d.objid = x.object AND d.deptype = 'i') -- a column's own sequence goes with it
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = x.class AND d.objid = x.object AND d.objsubid = 0 AND d.deptype = 'i') -- a column's own sequence goes with it
 		ORDER BY x.class = 'pg_catalog.pg_namespace'::pg_catalog.regclass, x.class <> 'pg_catalog.pg_class'::pg_catalog.regclass, x.object LIMIT %d`, objectsThere(""), markerTable, emptyAtOnce)
 	if err := each(ctx, conn, sql, []any{&kind, &identity}, func() error { out = append(out, dropStatement(kind, identity)); return nil }); err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func copied(t testing.TB, from, to database.Driver, fromURL, toURL string, opts 
 		t.Fatal(err)
 	}
 	defer src.Close()
-	dst, err := to.OpenTarget(ctx, location(t, toURL), database.TargetOptions{})
+	dst, err := to.OpenTarget(ctx, location(t, toURL), database.TargetOptions{Jobs: opts.Jobs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func stored(t testing.TB, url string) func() database.Source {
 // restore puts a stored database into an empty one.
 func restore(t testing.TB, from func() database.Source, to string, opts database.PlanOptions) (*database.Report, error) {
 	t.Helper()
-	return databasetest.Into(t, postgres.Driver{}, to, from(), convert.Options{Plan: opts})
+	return databasetest.Into(t, postgres.Driver{}, to, from(), convert.Options{Plan: opts, Jobs: 3})
 }
 
 // pgRestore does the same with the server's own programs.
