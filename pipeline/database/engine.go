@@ -188,11 +188,12 @@ type Concluder interface {
 	Conclude(ctx context.Context, p *Plan) ([]Finding, error)
 }
 
-// Overlapping is a Target whose rows may be read back while Finish builds, several tables at once. What Conclude makes comes after both.
-type Overlapping interface {
-	Concluder
-	// ReadersAtOnce is how many tables may be read back at once, from Create on; 1: one, and not beside Finish.
-	ReadersAtOnce() int
+// ParallelReader is a Target of which several tables may be read back at once.
+type ParallelReader interface {
+	Target
+	// ReadersAtOnce is how many, and whether they may be read while Finish builds; what Conclude makes comes after both. It is asked after all
+	// rows were loaded.
+	ReadersAtOnce() (n int, besideFinish bool)
 }
 
 // Checker is a Target that can look for damage beyond its rows; Verify calls it.

@@ -14,9 +14,9 @@ import (
 // finish lets the target build what comes after the rows, and reads the copy back: beside that where the target can, else after it.
 func finish(ctx context.Context, dst database.Target, plan *database.Plan, opts Options, report *database.Report, meter *meter) error {
 	meter.stage(Finishing)
-	readers := 1
-	if o, ok := dst.(database.Overlapping); ok {
-		readers = o.ReadersAtOnce()
+	readers, beside := 1, false
+	if p, ok := dst.(database.ParallelReader); ok {
+		readers, beside = p.ReadersAtOnce()
 	}
 	var late []database.Finding
 	build := func() (err error) {
@@ -30,7 +30,7 @@ func finish(ctx context.Context, dst database.Target, plan *database.Plan, opts 
 	if opts.NoVerify {
 		read = func() error { return nil }
 	}
-	if readers < 2 {
+	if !beside {
 		err := build()
 		amend(report, late)
 		if err != nil {

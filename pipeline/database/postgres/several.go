@@ -176,12 +176,12 @@ func (s *several) transaction(ctx context.Context, path string, f func(*pgx.Conn
 	})
 }
 
-// ReadersAtOnce implements database.Overlapping.
-func (t *target) ReadersAtOnce() int {
+// ReadersAtOnce implements database.ParallelReader.
+func (t *target) ReadersAtOnce() (n int, besideFinish bool) {
 	if t.several == nil {
-		return 1
+		return 1, false
 	}
-	return t.opts.Jobs
+	return t.opts.Jobs, true
 }
 
 // conclude ends the import: schemas become whose they are, what was not built by workers is made, and then what comes last.

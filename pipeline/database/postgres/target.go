@@ -175,7 +175,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if err := t.open(ctx, before); err != nil {
 		return t.at.Wrap("mark as being filled", t.translate(err))
 	}
-	p.Loaders = t.ReadersAtOnce()
+	p.Loaders, _ = t.ReadersAtOnce()
 	return nil
 }
 

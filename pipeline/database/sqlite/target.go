@@ -25,6 +25,7 @@ type target struct {
 	partial  string
 	portable bool
 	conn     *sqlite3.Conn
+	whole    *whole // once all is written
 	mu       sync.Mutex
 	layout   *layout
 	engine   string                       // the source's
@@ -213,12 +214,15 @@ func (w *rowWriter) keepExact() error {
 
 // Finish builds indexes, tries checks and foreign keys on the rows, sets
 // counters, and writes what stands beside the data.
-func (t *target) Finish(_ context.Context, p *database.Plan, r *database.Report) (findings []database.Finding, err error) {
+func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Report) (findings []database.Finding, err error) {
 	err = guard(func() error {
 		findings, err = t.finish(p, r)
 		return err
 	})
-	return findings, err
+	if err != nil {
+		return findings, err
+	}
+	return findings, t.complete(ctx)
 }
 
 func (t *target) finish(p *database.Plan, r *database.Report) ([]database.Finding, error) {
@@ -389,8 +393,11 @@ func (t *target) recorded() (findings []database.Finding, err error) {
 // Rows reads a planned table.
 func (t *target) Rows(ctx context.Context, table *database.Table, send func(*database.Batch) error) error {
 	l := t.layout.find(table.Name)
-	if l == nil || t.conn == nil {
+	if l == nil || t.conn == nil && t.whole == nil {
 		return fmt.Errorf("table %s is not in %s", table.Name, t.path)
+	}
+	if t.whole != nil {
+		return t.whole.rows(ctx, t, l, send)
 	}
 	if t.aside == nil {
 		var err error
@@ -398,12 +405,10 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 			return err
 		}
 	}
-	r := &reading{table: l.name, columns: l.columns, rowid: l.rowid, exact: t.exact[l.name], aside: t.aside}
-	if t.partial == "" {
-		var err error
-		if r.exact, err = readExact(t.conn, l.name); err != nil {
-			return err
-		}
+	r := &reading{table: l.name, columns: l.columns, rowid: l.rowid, aside: t.aside}
+	var err error
+	if r.exact, err = readExact(t.conn, l.name); err != nil {
+		return err
 	}
 	return r.stream(ctx, t.conn, &t.mu, send)
 }
@@ -435,18 +440,10 @@ func (t *target) Commit(context.Context) error {
 	if t.partial == "" {
 		return nil
 	}
-	if err := t.conn.Exec("COMMIT"); err != nil {
-		return fmt.Errorf("commit %s: %w", t.path, err)
-	}
-	// Indexes were built from the rows a moment ago; comparing them entry by entry
-	// is left to Check.
-	if err := t.integrity("quick_check"); err != nil {
-		return err
-	}
-	err := t.conn.Close()
-	t.conn = nil
-	if err != nil {
-		return fmt.Errorf("close %s: %w", t.path, err)
+	written := t.whole
+	t.whole = nil
+	if err := written.end(); err != nil {
+		return fmt.Errorf("check %s: %w", t.path, err)
 	}
 	if err := syncFile(t.partial); err != nil {
 		return fmt.Errorf("sync %s: %w", t.path, err)
@@ -479,8 +476,8 @@ func (t *target) Check(context.Context) error {
 	if t.conn == nil {
 		return nil
 	}
-	if err := t.integrity("integrity_check"); err != nil {
-		return err
+	if err := integrity(t.conn, "integrity_check"); err != nil {
+		return fmt.Errorf("check %s: %w", t.path, err)
 	}
 	if t.layout == nil {
 		return nil
@@ -499,10 +496,10 @@ func (t *target) Check(context.Context) error {
 	return nil
 }
 
-func (t *target) integrity(pragma string) error {
-	return query(t.conn, "PRAGMA "+pragma+"(1)", func(s *sqlite3.Stmt) error {
+func integrity(conn *sqlite3.Conn, pragma string) error {
+	return query(conn, "PRAGMA "+pragma+"(1)", func(s *sqlite3.Stmt) error {
 		if result := s.ColumnText(0); result != "ok" {
-			return fmt.Errorf("check %s: %w: %s", t.path, database.ErrMismatch, result)
+			return fmt.Errorf("%w: %s", database.ErrMismatch, result)
 		}
 		return nil
 	})
@@ -523,6 +520,11 @@ func (t *target) Close() error {
 	if t.conn != nil {
 		err = t.conn.Close()
 		t.conn = nil
+	}
+	if t.whole != nil {
+		t.whole.stop()
+		_ = t.whole.end() // nobody wants to know any more
+		t.whole = nil
 	}
 	t.partial = ""
 	return errors.Join(err, t.removeFolder())
