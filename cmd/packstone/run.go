@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/history"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/notice"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/schedule"
 	"github.com/packstone/packstone/cmd/internal/systemd"
@@ -39,7 +40,10 @@ type jobMessage struct {
 	BytesStored int64          `json:"data_added_packed,omitempty" doc:"Bytes that it uploaded."`
 }
 
-type runOptions struct{ once bool }
+type runOptions struct {
+	once   bool
+	listen string
+}
 
 func newRun(a *app) *cobra.Command {
 	var o runOptions
@@ -58,6 +62,7 @@ packstone status.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&o.once, "once", false, "do what is due, and end")
+	cmd.Flags().StringVar(&o.listen, "listen", "", "serve /healthz, /readyz and, if the settings say so, /metrics at this `address` instead of serve.listen")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesConcurrency, func(ctx context.Context, _ []string) error {
 		return a.serve(ctx, o)
 	})
@@ -68,7 +73,10 @@ type service struct {
 	*app
 	path     string // of the settings
 	settings *config.Config
+	running  *config.Config // of the job at work, which begins and ends by the same ones
+	host     string // that the jobs are of
 	history  *history.File
+	teller   *teller
 	manager  systemd.Notifier
 	kept     map[string]bool // sets of which was told that nobody applies their retention
 }
@@ -93,17 +101,22 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	if aside := s.history.PutAside(); aside != "" {
 		a.Warn(fmt.Sprintf("the history of jobs was damaged and is now %s: each job counts as one that never ran", aside))
 	}
-	d, err := daemon.New(daemon.Options{
-		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Log: daemon.Log{Started: s.started, Ended: s.ended, Warn: a.Warn},
+	s.teller = newTeller(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-told.json")
+	defer s.teller.close()
+	var d *daemon.Daemon
+	d, err = daemon.New(daemon.Options{
+		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Changed: func(context.Context) { s.changed(d) },
+		Log: daemon.Log{Started: s.started, Ended: s.ended, Warn: a.Warn},
 	})
 	if err != nil {
 		return err
 	}
 	if o.once {
-		return s.outcome(d.Once(ctx))
+		runs := d.Once(ctx)
+		s.changed(d) // where nothing was due, a set may have become late
+		return s.outcome(runs)
 	}
-	s.goOn(ctx, d)
-	return a.out.Err()
+	return s.goOn(ctx, d, o.listen)
 }
 
 // ownedElsewhere makes it an exit code of its own that there is one at work.
@@ -115,7 +128,12 @@ func ownedElsewhere(err error) error {
 }
 
 // goOn serves until the program is stopped.
-func (s *service) goOn(ctx context.Context, d *daemon.Daemon) {
+func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) error {
+	closePages, err := s.listen(d, address)
+	if err != nil {
+		return err
+	}
+	defer closePages()
 	var hangups <-chan struct{}
 	if s.hangups != nil {
 		hangups = s.hangups()
@@ -129,6 +147,7 @@ func (s *service) goOn(ctx context.Context, d *daemon.Daemon) {
 	defer stopping()
 	d.Serve(ctx, hangups)
 	s.say("ends")
+	return s.out.Err()
 }
 
 // read reads the settings and finds their jobs.
@@ -161,7 +180,7 @@ func (s *service) read() ([]daemon.Job, error) {
 				"or let another machine run packstone forget", set))
 		}
 	}
-	s.settings = settings
+	s.settings, s.host = settings, host
 	s.Adopt(settings)
 	return jobs, nil
 }
@@ -230,6 +249,10 @@ func (s *service) say(format string, args ...any) {
 }
 
 func (s *service) started(j daemon.Job, why schedule.Why) {
+	s.running = s.settings
+	if j.Kind == daemon.Backup {
+		s.teller.ping(s.settings, j.Set, notice.Start, "")
+	}
 	if s.out.JSON() {
 		s.out.Message("job_started", jobMessage{Job: j.Name, Why: why, Began: time.Now()}, "")
 		return
@@ -238,6 +261,7 @@ func (s *service) started(j daemon.Job, why schedule.Why) {
 }
 
 func (s *service) ended(run *history.Run) {
+	s.pingEnd(run)
 	if s.out.JSON() {
 		s.out.Message("job_ended", jobMessage{
 			Job: run.Job, Why: run.Why, Began: run.Start, Duration: run.Duration.Seconds(), Outcome: run.Outcome, Code: run.Code, Cause: run.Cause,

@@ -106,7 +106,7 @@ func (s *service) forJob(said io.Writer) *app {
 	a.Flags = &a.flags.Flags
 	a.out = output.New(output.Options{Stdout: s.stdout, Stderr: said, JSON: from.json, Quiet: true})
 	a.job, a.started, a.used, a.patience.Out = true, true, usesRepository|usesIdentity|usesDryRun|usesConcurrency, a.out
-	a.Adopt(s.settings)
+	a.Adopt(s.running)
 	return a
 }
 

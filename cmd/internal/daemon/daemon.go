@@ -21,6 +21,7 @@ type Result struct {
 	Hopeless    bool   // it failed, and will again: it is not tried again before its next time
 	Log         string // the last lines that it had to say
 	Snapshot    string // the id of the one that it made
+	Trip        string // what a tripwire saw in that, "" if nothing
 	BytesRead   int64
 	BytesAdded  int64
 	BytesStored int64
@@ -122,9 +123,14 @@ func (d *Daemon) Once(ctx context.Context) (runs []*history.Run) {
 	return runs
 }
 
-// Coming are the next n runs.
-func (d *Daemon) Coming(n int) []schedule.Due {
-	return schedule.Coming(d.timings(), d.past, d.Now(), n)
+// Next is when the backup of a set is due next; zero if it never is.
+func (d *Daemon) Next(set string) time.Time {
+	for _, j := range d.Jobs {
+		if j.Kind == Backup && j.Set == set {
+			return j.Job.Next(d.past[j.Name], d.Now()).At
+		}
+	}
+	return time.Time{}
 }
 
 func (d *Daemon) timings() []schedule.Job {
@@ -184,7 +190,7 @@ func (d *Daemon) await(ctx context.Context, j Job, run *history.Run, hangup <-ch
 	for {
 		select {
 		case r := <-done:
-			run.Outcome, run.Cause, run.Code, run.Log, run.Snapshot = r.Outcome, r.Cause, r.Code, r.Log, r.Snapshot
+			run.Outcome, run.Cause, run.Code, run.Log, run.Snapshot, run.Trip = r.Outcome, r.Cause, r.Code, r.Log, r.Snapshot, r.Trip
 			run.BytesRead, run.BytesAdded, run.BytesStored, run.Files = r.BytesRead, r.BytesAdded, r.BytesStored, r.Files
 			return r.Hopeless
 		case <-hangup:

@@ -3,6 +3,8 @@ package history
 import (
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
@@ -31,13 +33,13 @@ func (f *File) AddFacts(s *health.Set) error {
 func (f *File) addLast(s *health.Set) error {
 	run, err := f.last(Backup, s.Name, "true")
 	if run != nil && !run.End().Before(s.Last.Start) {
-		s.Last = run.Run
+		s.Last, s.Tripped, s.TripCause = run.Run, run.Trip != "", run.Trip
 	}
 	return err
 }
 
 func (f *File) addSuccess(s *health.Set) error {
-	run, err := f.last(Backup, s.Name, "outcome = 'done'")
+	run, err := f.last(Backup, s.Name, "outcome = 'done' AND trip = ''")
 	if run == nil || err != nil {
 		return err
 	}
@@ -81,6 +83,22 @@ func (f *File) addCheck(s *health.Set) error {
 		s.Verified = run.End()
 	}
 	return err
+}
+
+// Failed is how often the backup of a set failed or was incomplete, in one way.
+type Failed struct {
+	Set   string
+	Code  int // the exit code
+	Count int64
+}
+
+// Failures counts the runs of backups that are remembered and were not done.
+func (f *File) Failures() (all []Failed, err error) {
+	err = f.each(`SELECT name, code, count(*) FROM run WHERE kind = 'backup' AND outcome IN ('failed', 'incomplete') GROUP BY name, code ORDER BY name, code`,
+		func(row *sqlite3.Stmt) {
+			all = append(all, Failed{row.ColumnText(0), int(row.ColumnInt64(1)), row.ColumnInt64(2)})
+		})
+	return all, err
 }
 
 // Growth is what backups stored since a moment, in bytes.

@@ -136,9 +136,28 @@ func TestFaultsSinceTheLastSuccessAreCounted(t *testing.T) {
 	if got := health.Judge(s, start.Add(5*time.Hour)); got.State != health.Failed {
 		t.Errorf("judged %s", got.State)
 	}
+	if failures, err := f.Failures(); err != nil || len(failures) != 1 || failures[0].Count != 3 {
+		t.Errorf("failures %+v, %v; want 3 of one kind", failures, err)
+	}
 	faults, err := f.Faults(2)
 	if err != nil || len(faults) != 2 || !faults[0].Start.Equal(start.Add(4*time.Hour)) {
 		t.Errorf("faults %+v, %v", faults, err)
+	}
+}
+
+func TestASnapshotThatATripwireMarkedIsNoProtection(t *testing.T) {
+	f := own(t, filepath.Join(t.TempDir(), "history.db"))
+	backup(t, f, start, health.Done, "")
+	r := history.Run{Job: "backup s", Kind: history.Backup, Name: "s", Slot: start.Add(time.Hour), Run: health.Run{Start: start.Add(time.Hour)}}
+	if err := f.Begin(&r); err != nil {
+		t.Fatal(err)
+	}
+	r.Outcome, r.Snapshot, r.Trip = health.Done, "def", "files -40%"
+	if err := f.End(&r, schedule.Past{Answered: r.Slot}); err != nil {
+		t.Fatal(err)
+	}
+	if s := health.Judge(facts(t, f), start.Add(2*time.Hour)); s.State != health.Tripped || !s.Newest.Equal(start) || s.Cause != "files -40%" {
+		t.Errorf("facts %+v", s)
 	}
 }
 

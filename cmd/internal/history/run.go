@@ -22,6 +22,7 @@ type Run struct {
 	health.Run
 	Log      string // the last lines that it had to say
 	Snapshot string // the id of the one that it made, "" if none
+	Trip     string // what a tripwire saw in that, "" if nothing
 }
 
 // How long runs are remembered. The last of each kind and name, the last good one and the first bad one after it are kept anyway.
@@ -43,8 +44,8 @@ func (f *File) Past() (map[string]schedule.Past, error) {
 
 // Begin writes down that a run begins, and gives it its ID.
 func (f *File) Begin(r *Run) error {
-	err := f.exec(`INSERT INTO run (job, kind, name, why, slot, began, outcome, code, cause, log, snapshot, read, added, stored, files)
-		VALUES (?, ?, ?, ?, ?, ?, '', 0, '', '', '', 0, 0, 0, 0)`, r.Job, r.Kind, r.Name, string(r.Why), r.Slot, r.Start)
+	err := f.exec(`INSERT INTO run (job, kind, name, why, slot, began, outcome, code, cause, log, snapshot, trip, read, added, stored, files)
+		VALUES (?, ?, ?, ?, ?, ?, '', 0, '', '', '', '', 0, 0, 0, 0)`, r.Job, r.Kind, r.Name, string(r.Why), r.Slot, r.Start)
 	r.ID = f.conn.LastInsertRowID()
 	return err
 }
@@ -76,8 +77,8 @@ func (f *File) End(r *Run, past schedule.Past) (err error) {
 }
 
 func (f *File) update(r *Run) error {
-	return f.exec(`UPDATE run SET ended = ?, outcome = ?, code = ?, cause = ?, log = ?, snapshot = ?, read = ?, added = ?, stored = ?, files = ? WHERE id = ?`,
-		r.End(), string(r.Outcome), r.Code, r.Cause, r.Log, r.Snapshot, r.BytesRead, r.BytesAdded, r.BytesStored, r.Files, r.ID)
+	return f.exec(`UPDATE run SET ended = ?, outcome = ?, code = ?, cause = ?, log = ?, snapshot = ?, trip = ?, read = ?, added = ?, stored = ?, files = ? WHERE id = ?`,
+		r.End(), string(r.Outcome), r.Code, r.Cause, r.Log, r.Snapshot, r.Trip, r.BytesRead, r.BytesAdded, r.BytesStored, r.Files, r.ID)
 }
 
 // endRuns writes down that runs without an end were interrupted. When they were nobody knows: the end is their beginning.
@@ -89,7 +90,7 @@ func (f *File) endRuns(now time.Time) error {
 // prune deletes runs that are old, but none that says how a set is.
 func (f *File) prune(now time.Time) error {
 	const needed = `SELECT max(id) FROM run GROUP BY kind, name
-		UNION SELECT max(id) FROM run WHERE outcome = 'done' GROUP BY kind, name
+		UNION SELECT max(id) FROM run WHERE outcome = 'done' AND trip = '' GROUP BY kind, name
 		UNION SELECT max(id) FROM run WHERE snapshot <> '' GROUP BY kind, name
 		UNION SELECT min(r.id) FROM run r WHERE r.outcome IN ('failed', 'incomplete') AND r.id >
 			(SELECT coalesce(max(d.id), 0) FROM run d WHERE d.kind = r.kind AND d.name = r.name AND d.outcome = 'done') GROUP BY kind, name`
@@ -99,7 +100,7 @@ func (f *File) prune(now time.Time) error {
 	return f.exec(`DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - ? AND ended IS NOT NULL AND id NOT IN (`+needed+`)`, keepRuns)
 }
 
-const columns = `id, job, kind, name, why, slot, began, coalesce(ended, began), outcome, code, cause, log, snapshot, read, added, stored, files`
+const columns = `id, job, kind, name, why, slot, began, coalesce(ended, began), outcome, code, cause, log, snapshot, trip, read, added, stored, files`
 
 func runOf(row *sqlite3.Stmt) Run {
 	began := timeAt(row, 6)
@@ -107,9 +108,9 @@ func runOf(row *sqlite3.Stmt) Run {
 		ID: row.ColumnInt64(0), Job: row.ColumnText(1), Kind: row.ColumnText(2), Name: row.ColumnText(3), Why: schedule.Why(row.ColumnText(4)), Slot: timeAt(row, 5),
 		Run: health.Run{
 			Start: began, Duration: timeAt(row, 7).Sub(began), Outcome: health.Outcome(row.ColumnText(8)), Code: int(row.ColumnInt64(9)), Cause: row.ColumnText(10),
-			BytesRead: row.ColumnInt64(13), BytesAdded: row.ColumnInt64(14), BytesStored: row.ColumnInt64(15), Files: row.ColumnInt64(16),
+			BytesRead: row.ColumnInt64(14), BytesAdded: row.ColumnInt64(15), BytesStored: row.ColumnInt64(16), Files: row.ColumnInt64(17),
 		},
-		Log: row.ColumnText(11), Snapshot: row.ColumnText(12),
+		Log: row.ColumnText(11), Snapshot: row.ColumnText(12), Trip: row.ColumnText(13),
 	}
 }
 

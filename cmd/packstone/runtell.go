@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/packstone/packstone/archive/disk"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/daemon"
+	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/cmd/internal/history"
+	"github.com/packstone/packstone/cmd/internal/metrics"
+	"github.com/packstone/packstone/cmd/internal/notice"
+)
+
+// teller tells what changes beside the jobs, so that a server that does not answer keeps none of them waiting.
+type teller struct {
+	app    *app
+	path   string // of the file that remembers what was told
+	memory notice.Memory
+	queue  chan func(ctx context.Context)
+	done   chan struct{}
+	stop   context.CancelFunc
+	facts  atomic.Pointer[metrics.Facts]
+}
+
+// How much may wait to be told, and for how long the end of the program waits for it.
+const (
+	queued    = 64
+	lastWords = 30 * time.Second
+)
+
+// newTeller remembers what was told, as far as the file at path says.
+func newTeller(a *app, path string) *teller {
+	ctx, cancel := context.WithCancel(context.Background()) // what happens at the end is told too
+	t := &teller{app: a, path: path, queue: make(chan func(context.Context), queued), done: make(chan struct{}), stop: cancel}
+	t.facts.Store(&metrics.Facts{})
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &t.memory)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.Warn(fmt.Sprintf("what was told before is not known, and is told again: %v", err))
+	}
+	go func() {
+		defer close(t.done)
+		for tell := range t.queue {
+			tell(ctx)
+		}
+	}()
+	return t
+}
+
+// close waits for what is left to be told, but not for ever.
+func (t *teller) close() {
+	timer := time.AfterFunc(lastWords, t.stop)
+	close(t.queue)
+	<-t.done
+	timer.Stop()
+	t.stop()
+}
+
+// later has something told when its turn comes. Where too much waits already it is left out: how sets are is told again each minute.
+func (t *teller) later(tell func(ctx context.Context) []notice.Delivery) {
+	select {
+	case t.queue <- func(ctx context.Context) { t.warn(tell(ctx)) }:
+	default:
+	}
+}
+
+func (t *teller) warn(deliveries []notice.Delivery) {
+	for _, d := range deliveries {
+		if d.Err != nil {
+			t.app.Warn(d.String())
+		}
+	}
+}
+
+// update tells what has changed, and remembers it.
+func (t *teller) update(settings *config.Config, sets []health.Set, now time.Time) {
+	sender := t.app.sender(settings)
+	if !sender.Any() {
+		return
+	}
+	t.later(func(ctx context.Context) []notice.Delivery {
+		deliveries := sender.Update(ctx, &t.memory, sets, now)
+		if len(deliveries) > 0 {
+			t.remember()
+		}
+		return deliveries
+	})
+}
+
+func (t *teller) remember() {
+	err := disk.Replace(t.path, disk.Options{}, func(w io.Writer) error { return json.NewEncoder(w).Encode(&t.memory) })
+	if err != nil {
+		t.app.Warn(fmt.Sprintf("remember what was told: %v", err))
+	}
+}
+
+// ping tells who waits for pings that the backup of a set begins or has ended.
+func (t *teller) ping(settings *config.Config, set string, phase notice.Phase, tail string) {
+	if sender := t.app.sender(settings); sender.Any() {
+		t.later(func(ctx context.Context) []notice.Delivery { return sender.Ping(ctx, set, phase, tail) })
+	}
+}
+
+// changed finds out how the sets are, and has it told and shown.
+func (s *service) changed(d *daemon.Daemon) {
+	now := d.Now()
+	sets, err := daemon.Sets(s.settings, s.host, s.history, now)
+	if err != nil {
+		s.Warn(err.Error())
+		return
+	}
+	for i := range sets {
+		sets[i].Next = d.Next(sets[i].Name)
+	}
+	facts := s.factsOf(sets, now)
+	s.teller.facts.Store(facts)
+	s.teller.update(s.settings, sets, now)
+	if file := s.settings.Metrics.TextFile; file != "" {
+		if err := metrics.WriteFile(file, *facts, version().Version); err != nil {
+			s.Warn(err.Error())
+		}
+	}
+}
+
+func (s *service) factsOf(sets []health.Set, now time.Time) *metrics.Facts {
+	facts := &metrics.Facts{Sets: sets}
+	failures, err := s.history.Failures()
+	for _, f := range failures {
+		facts.Failures = append(facts.Failures, metrics.Failures{Set: f.Set, Host: s.host, Kind: metrics.KindOf(f.Code), Count: f.Count})
+	}
+	repository := metrics.Repository{Name: s.repositoryName()}
+	if err == nil {
+		repository.Growth, err = s.history.Growth(now.AddDate(0, 0, -growthDays))
+	}
+	if err != nil {
+		s.Warn(err.Error())
+	}
+	repository.Growth /= growthDays
+	if len(sets) > 0 {
+		repository.Verified = sets[0].Verified
+	}
+	facts.Repositories = []metrics.Repository{repository}
+	return facts
+}
+
+// repositoryName is the repository's address, in which no secrets stand.
+func (s *service) repositoryName() string {
+	if at, err := s.Repository(); err == nil {
+		return at.String()
+	}
+	return ""
+}
+
+// listen serves metrics and states until the returned function is called, if the settings or a flag want that.
+func (s *service) listen(d *daemon.Daemon, address string) (stop func(), err error) {
+	if address == "" {
+		address = s.settings.Serve.Listen
+	}
+	if address == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("serve metrics: %w", err)
+	}
+	server := &http.Server{Handler: s.pages(d), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}
+	go server.Serve(listener)
+	s.say("serves http://%s", listener.Addr())
+	return func() { server.Close() }, nil
+}
+
+// pages are what is served. Metrics are only if they are wanted.
+func (s *service) pages(d *daemon.Daemon) http.Handler {
+	served := metrics.Handler(metrics.Source{
+		Facts:   func(context.Context) metrics.Facts { return *s.teller.facts.Load() },
+		Version: version().Version,
+		Ready: func() error {
+			if !d.Alive() {
+				return errors.New("the loop of jobs stands still")
+			}
+			return nil
+		},
+	})
+	wanted := s.settings.Serve.Metrics
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !wanted && strings.HasPrefix(r.URL.Path, "/metrics") {
+			http.NotFound(w, r)
+			return
+		}
+		served.ServeHTTP(w, r)
+	})
+}
+
+// pingEnd tells who waits for pings how the backup of a set ended. An interruption is no end: the run is done again.
+func (s *service) pingEnd(run *history.Run) {
+	switch {
+	case run.Kind != daemon.Backup || run.Outcome == health.Interrupted:
+	case run.Outcome == health.Done:
+		s.teller.ping(s.settings, run.Name, notice.Success, run.Log)
+	default:
+		s.teller.ping(s.settings, run.Name, notice.Failure, strings.TrimSpace(run.Log+"\n"+run.Cause))
+	}
+}
