@@ -30,6 +30,9 @@ func (a *app) backupJob(ctx context.Context, j daemon.Job, r *daemon.Result) err
 	made, err := a.backup(ctx, backupOptions{dashIndex: -1, founded: true}, []string{j.Set})
 	if made != nil {
 		r.Snapshot, r.Files = made.SnapshotID, int64(made.TotalFilesProcessed)
+		if len(made.Tripwire) > 0 {
+			r.Trip = tripText(made.Tripwire)
+		}
 		r.BytesRead, r.BytesAdded, r.BytesStored = int64(made.BytesRead), int64(made.DataAdded), int64(made.DataAddedPacked)
 	}
 	return err
@@ -120,7 +123,13 @@ func causeOf(err error, log string) string {
 		lines := strings.Split(strings.TrimSpace(log), "\n")
 		text = lines[len(lines)-1]
 	}
-	if text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "); len(text) > maxCause {
+	var parts []string
+	for line := range strings.Lines(text) {
+		if part := strings.Join(strings.Fields(line), " "); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if text = strings.ReplaceAll(strings.Join(parts, "; "), ":; ", ": "); len(text) > maxCause {
 		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
 	}
 	return text

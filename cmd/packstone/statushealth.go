@@ -130,6 +130,9 @@ func knownSet(status browse.SetStatus, bound time.Duration) health.Set {
 	if status.Complete != nil {
 		s.Newest = status.Complete.Time
 	}
+	if rows := tripRows(status.Last); status.Last.Marked() {
+		s.Tripped, s.TripCause = true, tripText(rows)
+	}
 	if !status.Last.Complete() {
 		s.Last = health.Run{Start: status.Last.Time, Outcome: health.Missing, Cause: "something is missing in the last snapshot"}
 	}

@@ -25,7 +25,7 @@ type Status struct {
 // SetStatus is a set of a host.
 type SetStatus struct {
 	Last      *catalog.Snapshot
-	Complete  *catalog.Snapshot // the last one that is complete; nil: there is none
+	Complete  *catalog.Snapshot // the last one that is complete and not marked by a tripwire; nil: there is none
 	Snapshots int
 }
 
@@ -111,7 +111,7 @@ func (s *Status) addSets(ctx context.Context, repo *catalog.Repository, log *cat
 			s.Sets = append(s.Sets, SetStatus{})
 		}
 		s.Sets[i].Last = snapshot
-		if snapshot.Complete() {
+		if snapshot.Complete() && !snapshot.Marked() {
 			s.Sets[i].Complete = snapshot
 		}
 		s.Sets[i].Snapshots++

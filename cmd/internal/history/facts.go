@@ -32,8 +32,12 @@ func (f *File) AddFacts(s *health.Set) error {
 
 func (f *File) addLast(s *health.Set) error {
 	run, err := f.last(Backup, s.Name, "true")
-	if run != nil && !run.End().Before(s.Last.Start) {
-		s.Last, s.Tripped, s.TripCause = run.Run, run.Trip != "", run.Trip
+	if run == nil || err != nil || run.End().Before(s.Last.Start) {
+		return err
+	}
+	s.Last = run.Run
+	if run, err = f.last(Backup, s.Name, "snapshot <> ''"); run != nil && !s.Newest.After(run.End()) {
+		s.Tripped, s.TripCause = run.Trip != "", run.Trip
 	}
 	return err
 }
@@ -43,7 +47,7 @@ func (f *File) addSuccess(s *health.Set) error {
 	if run == nil || err != nil {
 		return err
 	}
-	s.LastSuccess, s.Snapshots = run.End(), max(s.Snapshots, 1)
+	s.LastSuccess = run.End()
 	if run.Snapshot != "" && run.Start.After(s.Newest) {
 		s.Newest = run.Start
 	}
@@ -59,9 +63,6 @@ func (f *File) addFaults(s *health.Set) error {
 			s.Failures++
 		} else {
 			s.Failures = 0
-		}
-		if run.Snapshot != "" {
-			s.Snapshots = max(s.Snapshots, 1)
 		}
 	}
 	if len(runs) > 0 {

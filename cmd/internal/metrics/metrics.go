@@ -80,7 +80,7 @@ var gauges = []gauge{
 	{describe("verified_timestamp_seconds", "When the content of the set was last verified.", ofSet...),
 		func(s *health.Set) (float64, bool) { return seconds(s.Verified) }},
 	{describe("snapshots", "How many snapshots there are.", ofSet...),
-		func(s *health.Set) (float64, bool) { return float64(s.Snapshots), true }},
+		func(s *health.Set) (float64, bool) { return float64(s.Snapshots), s.Snapshots > 0 }},
 	{describe("failures_in_a_row", "How many runs have failed, one after the other, up to now.", ofSet...),
 		func(s *health.Set) (float64, bool) { return float64(s.Failures), true }},
 	ofRun("timestamp_seconds", "When the last run began.", func(r *health.Run) float64 { t, _ := seconds(r.Start); return t }),
