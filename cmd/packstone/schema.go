@@ -24,6 +24,7 @@ var messages = map[string]any{
 	"repository_status": statusMessage{},
 	"job_started":       jobMessage{},
 	"job_ended":         jobMessage{},
+	"watch":             watchMessage{},
 
 	"doctor":            doctorMessage{},
 	"repair":            repairMessage{},

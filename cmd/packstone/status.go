@@ -63,16 +63,27 @@ type statusOpen struct {
 }
 
 func newStatus(a *app) *cobra.Command {
+	var o watchOptions
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say how the backups are: the last snapshot of each set, who writes, and what is open.",
 		Long: `It works with and without an identity, and says what it cannot know without. Sets that the settings want to be backed up, by schedule or
-max_age, are judged: if one of them is not protected, be it late, failed, incomplete or never backed up, status ends with 3.`,
+max_age, are judged: if one of them is not protected, be it late, failed, incomplete or never backed up, status ends with 3. --watch says from
+another machine, by which no backup is made and where no key is, whether each host still backs up, and ends with 3 if one does not.`,
 		Example: `  packstone status
-  packstone status --json -r s3://offsite/corridor`,
+  packstone status --watch --max-age 26h -r s3://offsite/corridor`,
 		Args: cobra.NoArgs,
 	}
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "only say whether each writer has stored a complete snapshot lately; needs no key, and no more than the right to list")
+	cmd.Flags().Var(&o.maxAge, "max-age", "of --watch: how old the newest may be, such as 26h or 8d")
+	cmd.Flags().StringArrayVar(&o.writers, "writer", nil, "of --watch: `name` of a writer that must be there; may be repeated (default: all that may write)")
 	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+		if err := o.check(); err != nil {
+			return err
+		}
+		if o.watch {
+			return a.watch(ctx, o, time.Now())
+		}
 		m, err := a.status(ctx, time.Now())
 		if err != nil {
 			return err
