@@ -21,13 +21,14 @@ import (
 type app struct {
 	process
 	*machine.Machine
-	flags    globalFlags
-	job      bool // it is run by packstone run, not by a person
-	started  bool // the command line is good and the verb's work has begun
-	out      *output.Printer
-	seen     *view.View // of the repository, the last one
-	used     uses       // of the verb
-	giveBack func()     // nil, or what removes a cache that was for this run alone
+	flags      globalFlags
+	job        bool // it is run by packstone run, not by a person
+	started    bool // the command line is good and the verb's work has begun
+	out        *output.Printer
+	seen       *view.View // of the repository, the last one
+	used       uses       // of the verb
+	giveBack   func()     // nil, or what removes a cache that was for this run alone
+	snapshotID string     // that this run has made; "": none
 	// patience tells of storage that does not answer.
 	patience *output.Patience
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,12 +85,12 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made 
 		return nil, usage("--recipient cannot be used with backup: the repository exists, and its owner decides who can restore (packstone key add)")
 	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MustWrite)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		a.out.Note("repository %s", storage.Location())
+		run.Host, err = a.Speak(repo, a.flags.host)
 	}
-	a.out.Note("repository %s", storage.Location())
-	if run.Host, err = a.Speak(repo, a.flags.host); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, a.hookRunner(run).Fail(ctx, run.hooks, err)
 	}
 	counts := backupCounts(run.Progress)
 	if o.noScan {
@@ -110,8 +111,37 @@ type plannedBackup struct {
 
 // underHooks runs work between the commands around a backup, if there are any.
 func (a *app) underHooks(ctx context.Context, run plannedBackup, work func(ctx context.Context) error) error {
-	runner := hook.Runner{Env: a.env.ForPrograms(run.hooks.Environment...), Output: a.stderr}
-	return runner.Run(ctx, run.hooks, work)
+	a.snapshotID = ""
+	return a.hookRunner(run).Run(ctx, run.hooks, work)
+}
+
+// hookRunner runs the commands around a backup. What they learn of it: PACKSTONE_SET, and afterwards PACKSTONE_RESULT, _EXIT_CODE and _SNAPSHOT.
+func (a *app) hookRunner(run plannedBackup) hook.Runner {
+	return hook.Runner{
+		Env:    append(a.env.ForPrograms(run.hooks.Environment...), "PACKSTONE_SET="+run.Set),
+		Output: a.stderr,
+		Result: func(err error) hook.Result {
+			code := exitCode(context.Background(), err)
+			if errors.Is(err, context.Canceled) {
+				code = exitInterrupted
+			}
+			env := []string{"PACKSTONE_RESULT=" + resultWord(code, a.snapshotID != ""), "PACKSTONE_EXIT_CODE=" + strconv.Itoa(code), "PACKSTONE_SNAPSHOT=" + a.snapshotID}
+			return hook.Result{Made: err == nil || code == exitMissing && a.snapshotID != "", Env: env}
+		},
+	}
+}
+
+// resultWord is how a backup has ended, in a word.
+func resultWord(code int, made bool) string {
+	switch {
+	case code == exitDone:
+		return "success"
+	case code == exitMissing && made:
+		return "incomplete"
+	case code == exitInterrupted:
+		return "interrupted"
+	}
+	return "failed"
 }
 
 // planBackup finds out what is to be backed up, without touching it.
@@ -230,6 +260,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	if !o.DryRun && !unchanged {
 		rememberBackup(repo.Cache, &summary, time.Now())
 	}
+	a.snapshotID = summary.SnapshotID
 	a.out.Summary(summary, summary.text(snapshot))
 	a.tellRequests(summary.Requests)
 	if err == nil {

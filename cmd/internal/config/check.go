@@ -105,6 +105,9 @@ func (c *Config) checkSet(d *decoder, name string) {
 	set.Retention.check(d, path+".retention")
 	set.Timing.check(d, path)
 	d.checkPeriod(path+".max_age", set.MaxAge)
+	if _, err := set.Hooks.Limit(); err != nil {
+		d.problemAt(path+".hooks.timeout", "%v", err)
+	}
 	set.Tripwire.check(d, path+".tripwire")
 	c.checkTo(d, path+".to", set.To)
 	if len(set.Sources) == 0 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
@@ -26,9 +27,10 @@ func (Commands) JSONSchema() jsonschema.Schema {
 // Hooks are the commands around one run.
 type Hooks struct {
 	Before  Commands `yaml:"before,omitempty" doc:"Run first. If one fails, nothing is backed up."`
-	After   Commands `yaml:"after,omitempty" doc:"Run after a backup that was made. If one fails, the run has failed; the snapshot stays."`
+	After   Commands `yaml:"after,omitempty" doc:"Run after a backup that was made, be it incomplete. If one fails, the run has failed; the snapshot stays."`
 	Failed  Commands `yaml:"failed,omitempty" doc:"Run after a backup that failed, or that a failing hook kept from being made."`
 	Finally Commands `yaml:"finally,omitempty" doc:"Run last, whatever happened."`
+	Timeout string   `yaml:"timeout,omitempty" doc:"How long each command may take, such as 90s or 2h; then it is ended, and has failed. 1h if it is not named."`
 	// Environment is for the caller, who makes the Runner's Env.
 	Environment []string `yaml:"environment,omitempty" doc:"Names of variables with secrets that the commands see; without, they see none of packstone's keys, passwords and passphrases."`
 }
@@ -36,51 +38,141 @@ type Hooks struct {
 // Any tells whether there is a command at all.
 func (h Hooks) Any() bool { return len(h.Before)+len(h.After)+len(h.Failed)+len(h.Finally) > 0 }
 
+// defaultTimeout is how long a command may take if nobody says it.
+const defaultTimeout = time.Hour
+
+// Limit is how long each command may take.
+func (h Hooks) Limit() (time.Duration, error) {
+	if h.Timeout == "" {
+		return defaultTimeout, nil
+	}
+	limit, err := time.ParseDuration(h.Timeout)
+	if err != nil || limit <= 0 {
+		return 0, fmt.Errorf("%q is no time such as 90s or 2h", h.Timeout)
+	}
+	return limit, nil
+}
+
 // Runner says how commands are run.
 type Runner struct {
 	Env    []string      // of the commands: NAME=value
-	Output io.Writer     // takes what the commands print
-	Grace  time.Duration // how long a command may go on after the run was interrupted; 0: ten seconds
+	Output io.Writer     // takes what the commands print; nil: nobody
+	Grace  time.Duration // how long a command may go on after it was asked to end; 0: ten seconds
+	// Result says how work has ended, which may be with an error that is none for the hooks: a snapshot was made that lacks something. If it is nil, an
+	// error is a failure and nothing else is told.
+	Result func(err error) Result
 }
 
-// Run runs work between the hooks and returns what went wrong. Failed and Finally are run after an interruption too.
-// Commands learn from PACKSTONE_HOOK which hook they are, those after work from PACKSTONE_ERROR what went wrong.
+// Result is how work has ended, for the hooks after it.
+type Result struct {
+	Made bool     // there is a snapshot: After is run, and not Failed
+	Env  []string // NAME=value, that says more
+}
+
+// Run runs work between the hooks and returns what went wrong. Failed and Finally are run after an interruption too. Commands learn from
+// PACKSTONE_HOOK which hook they are, those after work from PACKSTONE_ERROR what went wrong, and what Result says.
 func (r Runner) Run(ctx context.Context, hooks Hooks, work func(context.Context) error) error {
-	err := r.all(ctx, "before", hooks.Before, nil)
-	if err == nil {
-		err = work(ctx)
+	if err := r.all(ctx, "before", hooks, hooks.Before, told{}); err != nil {
+		return r.Fail(ctx, hooks, err)
 	}
-	if err == nil {
-		err = r.all(ctx, "after", hooks.After, nil)
+	err := work(ctx)
+	result := r.result(err)
+	if !result.Made {
+		return r.Fail(ctx, hooks, err)
 	}
+	if hookErr := r.all(ctx, "after", hooks, hooks.After, told{err, result.Env}); hookErr != nil {
+		return r.Fail(ctx, hooks, errors.Join(err, hookErr))
+	}
+	return errors.Join(err, r.all(context.WithoutCancel(ctx), "finally", hooks, hooks.Finally, told{err, result.Env}))
+}
+
+// Fail runs the hooks of a backup that has failed, be it before it could begin, and returns what went wrong, err first.
+func (r Runner) Fail(ctx context.Context, hooks Hooks, err error) error {
 	unbroken := context.WithoutCancel(ctx)
-	if err != nil {
-		err = errors.Join(err, r.all(unbroken, "failed", hooks.Failed, err))
+	env := r.result(err).Env
+	err = errors.Join(err, r.all(unbroken, "failed", hooks, hooks.Failed, told{err, env}))
+	return errors.Join(err, r.all(unbroken, "finally", hooks, hooks.Finally, told{err, env}))
+}
+
+func (r Runner) result(err error) Result {
+	if r.Result == nil {
+		return Result{Made: err == nil}
 	}
-	return errors.Join(err, r.all(unbroken, "finally", hooks.Finally, err))
+	return r.Result(err)
+}
+
+// told is what a command learns of the work before it.
+type told struct {
+	err error
+	env []string
 }
 
 // all runs a hook's commands up to the first that fails.
-func (r Runner) all(ctx context.Context, name string, commands Commands, cause error) error {
+func (r Runner) all(ctx context.Context, name string, hooks Hooks, commands Commands, t told) error {
+	limit, err := hooks.Limit()
+	if err != nil {
+		return fmt.Errorf("run hook %s: timeout: %w", name, err)
+	}
 	for _, command := range commands {
-		if err := r.one(ctx, name, command, cause); err != nil {
+		if err := r.one(ctx, name, limit, command, t); err != nil {
 			return fmt.Errorf("run hook %s: %s: %w", name, command[0], err) // arguments may be secret
 		}
 	}
 	return nil
 }
 
-func (r Runner) one(ctx context.Context, name string, command []string, cause error) error {
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = append(append([]string{}, r.Env...), "PACKSTONE_HOOK="+name)
-	if cause != nil {
-		cmd.Env = append(cmd.Env, "PACKSTONE_ERROR="+cause.Error())
+func (r Runner) one(ctx context.Context, name string, limit time.Duration, command []string, t told) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was ended after %s", limit))
+	defer cancel()
+	cmd := exec.CommandContext(limited, command[0], command[1:]...)
+	cmd.Env = append(append(append([]string{}, r.Env...), t.env...), "PACKSTONE_HOOK="+name)
+	if t.err != nil {
+		cmd.Env = append(cmd.Env, "PACKSTONE_ERROR="+t.err.Error())
 	}
-	cmd.Stdout, cmd.Stderr = r.Output, r.Output
+	said := &tail{to: r.Output}
+	cmd.Stdout, cmd.Stderr = said, said
 	stopGently(cmd)
 	cmd.WaitDelay = r.Grace
 	if cmd.WaitDelay == 0 {
 		cmd.WaitDelay = 10 * time.Second
 	}
-	return cmd.Run()
+	err := cmd.Run()
+	if limited.Err() != nil {
+		endGroup(cmd)
+	}
+	return said.explain(limited, err)
+}
+
+// tail passes on what a command prints, and keeps the end of it.
+type tail struct {
+	to   io.Writer
+	kept []byte
+}
+
+// mostKept is how much of the output stands in the error, in bytes.
+const mostKept = 1000
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	t.kept = t.kept[max(0, len(t.kept)-mostKept):]
+	if t.to == nil {
+		return len(p), nil
+	}
+	return t.to.Write(p)
+}
+
+// explain adds to the failure of a command why it was ended, and what it said last.
+func (t *tail) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(t.kept), "")), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		err = fmt.Errorf("%w, and said last: %s", err, last)
+	}
+	return err
 }

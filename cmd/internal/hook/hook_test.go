@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -28,9 +29,9 @@ func TestHooksRunInOrderWhateverHappens(t *testing.T) {
 	}{
 		{"all good", hooks(Commands{say("b"), say("c")}, Commands{say("a")}), nil, "b before\nc before\nwork\na after\nl finally\n", ""},
 		{"work fails", hooks(Commands{say("b")}, Commands{say("a")}), errors.New("no space"), "b before\nwork\nf failed with error\nl finally with error\n", "no space"},
-		{"before fails", hooks(Commands{fail, say("c")}, Commands{say("a")}), nil, "broken\nf failed with error\nl finally with error\n", "run hook before: sh: exit status 3"},
-		{"after fails", hooks(nil, Commands{fail}), nil, "work\nbroken\nf failed with error\nl finally with error\n", "run hook after: sh: exit status 3"},
-		{"finally fails", Hooks{Finally: Commands{fail}}, nil, "work\nbroken\n", "run hook finally: sh: exit status 3"},
+		{"before fails", hooks(Commands{fail, say("c")}, Commands{say("a")}), nil, "broken\nf failed with error\nl finally with error\n", "run hook before: sh: exit status 3, and said last: broken"},
+		{"after fails", hooks(nil, Commands{fail}), nil, "work\nbroken\nf failed with error\nl finally with error\n", "run hook after: sh: exit status 3, and said last: broken"},
+		{"finally fails", Hooks{Finally: Commands{fail}}, nil, "work\nbroken\n", "run hook finally: sh: exit status 3, and said last: broken"},
 		{"no such program", Hooks{Before: Commands{{"packstone-no-such-program"}}}, nil, "", "run hook before: packstone-no-such-program: exec: \"packstone-no-such-program\": executable file not found in $PATH"},
 		{"none", Hooks{}, nil, "work\n", ""},
 	}
@@ -97,4 +98,52 @@ type firstWrite struct{ seen func() }
 func (w *firstWrite) Write(p []byte) (int, error) {
 	w.seen()
 	return len(p), nil
+}
+
+func TestAHookThatTakesTooLongIsEndedWithAllThatItStarted(t *testing.T) {
+	var out bytes.Buffer
+	hooks := Hooks{Before: Commands{{"sh", "-c", "trap '' INT; echo waiting; sleep 600 & wait; sleep 600"}}, Timeout: "50ms"}
+	err := Runner{Output: &out, Grace: 50 * time.Millisecond}.Run(t.Context(), hooks, func(context.Context) error {
+		t.Error("the work was done")
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "run hook before: sh: it was ended after 50ms") {
+		t.Errorf("got %v, want that it was ended", err)
+	}
+}
+
+func TestHooksLearnHowTheWorkEnded(t *testing.T) {
+	missing, broken := errors.New("3 entries are missing"), errors.New("no space")
+	show := func(word string) []string {
+		return []string{"sh", "-c", `echo "$1 $RESULT ${PACKSTONE_ERROR}"`, "sh", word}
+	}
+	hooks := Hooks{Before: Commands{show("before")}, After: Commands{show("after")}, Failed: Commands{show("failed")}, Finally: Commands{show("finally")}}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "before  \nafter <nil> \nfinally <nil> \n"},
+		{missing, "before  \nafter 3 entries are missing 3 entries are missing\nfinally 3 entries are missing 3 entries are missing\n"},
+		{broken, "before  \nfailed no space no space\nfinally no space no space\n"},
+	} {
+		var out bytes.Buffer
+		r := Runner{Output: &out, Result: func(err error) Result {
+			return Result{Made: err == nil || errors.Is(err, missing), Env: []string{fmt.Sprintf("RESULT=%v", err)}}
+		}}
+		if err := r.Run(t.Context(), hooks, func(context.Context) error { return test.err }); !errors.Is(err, test.err) {
+			t.Errorf("got %v, want %v", err, test.err)
+		}
+		if out.String() != test.want {
+			t.Errorf("after %v the hooks said\n%swant\n%s", test.err, out.String(), test.want)
+		}
+	}
+}
+
+func TestWhatCannotBeginFailsWithItsLastHooks(t *testing.T) {
+	var out bytes.Buffer
+	hooks := Hooks{Before: Commands{say("b")}, After: Commands{say("a")}, Failed: Commands{say("f")}, Finally: Commands{say("l")}}
+	err := Runner{Output: &out}.Fail(t.Context(), hooks, errors.New("no route"))
+	if want := "f failed with error\nl finally with error\n"; errorText(err) != "no route" || out.String() != want {
+		t.Errorf("%v, and ran %q, want %q", err, out.String(), want)
+	}
 }
