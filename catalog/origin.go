@@ -1,6 +1,9 @@
 package catalog
 
 import (
+	"slices"
+	"time"
+
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/crypto"
 )
@@ -81,3 +84,51 @@ func (r *Repository) MayBackdate() (bool, error) {
 
 // IsBackdated tells whether a snapshot that is made now would be dated back.
 func (r *Repository) IsBackdated(s *Snapshot) bool { return undated(s.Time, r.now()) }
+
+// OfSet are the commits of complete snapshots of a set and host that count, whoever has made them, oldest first by the time that they say. It needs a
+// writer's key, and no identity.
+func (r *Repository) OfSet(log *Log, set, host string) ([]*Record, error) {
+	w, err := r.Writer()
+	if err != nil {
+		return nil, err
+	}
+	group := groupOf(w.Domain.GroupKey(), &Snapshot{Set: set, Host: host})
+	all := slices.DeleteFunc(log.commits(func(f *Fate) bool { return f.Gone(log.now).IsZero() }), func(rec *Record) bool {
+		return rec.Group != group || !rec.Complete
+	})
+	slices.SortStableFunc(all, func(a, b *Record) int { return a.Time.Compare(b.Time) })
+	return all, nil
+}
+
+// Lacks are the snapshots of a set and host that another repository has and this one has not, oldest first: of those that are not older than the first
+// that this one has, nor than since.
+func (r *Repository) Lacks(log *Log, other *Repository, otherLog *Log, set, host string, since time.Time) (ids []archive.Name, err error) {
+	ours, err := r.OfSet(log, set, host)
+	if err != nil || len(ours) == 0 {
+		return nil, err
+	}
+	theirs, err := other.OfSet(otherLog, set, host)
+	if err != nil {
+		return nil, err
+	}
+	twins, err := r.Twins(log, other.Format.Repository)
+	if err != nil {
+		return nil, err
+	}
+	back, err := other.Twins(otherLog, r.Format.Repository)
+	if err != nil {
+		return nil, err
+	}
+	same := map[archive.Name]bool{}
+	for _, rec := range log.commits(func(*Fate) bool { return true }) {
+		if twin := back.Of(rec.Hash); twin != nil {
+			same[twin.Hash] = true
+		}
+	}
+	for _, rec := range theirs {
+		if twins.Of(rec.Hash) == nil && !same[rec.Hash] && rec.Time.After(ours[0].Time) && rec.Time.After(since) {
+			ids = append(ids, rec.Hash)
+		}
+	}
+	return ids, nil
+}

@@ -30,6 +30,7 @@ type backupSummary struct {
 	SnapshotID          string       `json:"snapshot_id,omitempty" doc:"The snapshot; absent after a dry run."`
 	Unchanged           string       `json:"unchanged_since,omitempty" doc:"With --skip-if-unchanged: the snapshot since which nothing has changed, so that none was made."`
 	Repository          output.Name  `json:"repository" doc:"The address of the repository."`
+	RepositoryName      string       `json:"repository_name,omitempty" doc:"How the settings call the repository, if they name several."`
 	Set                 string       `json:"set" doc:"The set that was backed up; empty for paths."`
 	FilesNew            uint64       `json:"files_new" doc:"Files that the last backup did not have."`
 	FilesChanged        uint64       `json:"files_changed" doc:"Files that have changed since."`
@@ -69,8 +70,16 @@ directory of the user, nobody uses sudo, and neither settings, keys nor PACKSTON
 	})
 }
 
-// backup takes what args name, and prints and returns what it took, nil if that did not become a snapshot.
-func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made *backupSummary, err error) {
+// backup takes what args name, and prints and returns what it took, nil if that did not become a snapshot. Of several repositories it is what the
+// first took that has one.
+func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*backupSummary, error) {
+	to, err := a.goesTo(o, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(to) > 1 {
+		return a.backupToEach(ctx, o, args, to)
+	}
 	run, err := a.planBackup(o, args)
 	if err != nil {
 		return nil, err
@@ -96,11 +105,12 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (made 
 	if o.noScan {
 		counts = withoutTotals(counts)
 	}
+	var made *madeSnapshot
 	err = a.underHooks(ctx, run, func(ctx context.Context) (err error) {
 		made, err = a.runBackup(ctx, repo, storage, run.Options, counts)
 		return err
 	})
-	return made, err
+	return made.told(), err
 }
 
 // plannedBackup is a backup and the hooks around it.
@@ -232,7 +242,21 @@ func (a *app) planner() *plan.Planner {
 	return &plan.Planner{Machine: a.Machine, Set: a.flags.set, Parallel: a.flags.concurrency, Stderr: a.stderr, Bucket: a.bucketLogin(), Warn: a.warnOf}
 }
 
-func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options, counts func() output.Counts) (*backupSummary, error) {
+// madeSnapshot is a snapshot and what is told of it; nil: there is none.
+type madeSnapshot struct {
+	*catalog.Snapshot
+	summary backupSummary
+}
+
+func (m *madeSnapshot) told() *backupSummary {
+	if m == nil {
+		return nil
+	}
+	return &m.summary
+}
+
+// runBackup makes a snapshot and prints what it took. There may be a snapshot and an error.
+func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options, counts func() output.Counts) (*madeSnapshot, error) {
 	begun := time.Now()
 	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
@@ -253,6 +277,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 		err = nil
 	}
 	summary := summarize(snapshot, o, time.Since(begun))
+	summary.RepositoryName, _ = a.RepositoryName()
 	summary.Requests, summary.Repository = storage.Counts.Totals(), output.Name(storage.Location())
 	if unchanged {
 		summary.SnapshotID, summary.Unchanged = "", snapshot.Parent
@@ -266,7 +291,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	if err == nil {
 		err = a.shortcoming(snapshot, summary.Missed)
 	}
-	return &summary, errors.Join(err, a.out.Err())
+	return &madeSnapshot{snapshot, summary}, errors.Join(err, a.out.Err())
 }
 
 // shortcoming is what is wrong with a snapshot that was made, nil if nothing.
