@@ -25,16 +25,19 @@ func (m *Machine) Other(from From) *Machine {
 	switch {
 	case len(from.Identities) > 0:
 		flags.Identities = from.Identities
-	case m.Env.tells("PACKSTONE_FROM_IDENTITY"):
+	case m.Env.tells(otherPrefix + "IDENTITY"):
 		flags.Identities = nil
 	}
 	other.Flags, other.isOther = &flags, true
-	other.ownBucketKeys = m.Env.tells("PACKSTONE_FROM_S3_ACCESS_KEY")
+	other.ownBucketKeys = m.Env.tells(otherPrefix + "S3_ACCESS_KEY")
 	return other
 }
 
-// otherPrefix begins the names of variables that are about the repository that is read.
-const otherPrefix = "PACKSTONE_FROM_"
+// prefix begins the names of our variables, and otherPrefix of those that are about the repository that is read.
+const (
+	prefix      = "PACKSTONE_"
+	otherPrefix = prefix + "FROM_"
+)
 
 // twins are what variables' names end with that say the same in another way.
 var twins = []string{"", "_FILE", "_COMMAND"}
@@ -64,12 +67,12 @@ func (env Env) other() Env {
 			what = strings.TrimSuffix(what, end)
 		}
 		for _, end := range twins {
-			delete(other, "PACKSTONE_"+what+end)
+			delete(other, prefix+what+end)
 		}
 	}
 	for name, value := range env {
 		if what, ok := strings.CutPrefix(name, otherPrefix); ok {
-			other["PACKSTONE_"+what] = value
+			other[prefix+what] = value
 		}
 	}
 	return other
