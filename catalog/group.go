@@ -45,6 +45,9 @@ func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {
 	if !s.Claimed.Equal(s.Started) && !s.Claimed.Equal(rec.Time) {
 		lies = append(lies, fmt.Errorf("it is said to be of %s, and of %s under seal", rec.Time.Format(time.RFC3339), s.Claimed.Format(time.RFC3339)))
 	}
+	if rec.Origin != s.Origin.mark(domain.GroupKey()) {
+		lies = append(lies, errors.New("it is said to hold the same as a snapshot of another repository that it does not name under seal"))
+	}
 	return lies
 }
 

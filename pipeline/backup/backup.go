@@ -418,12 +418,20 @@ func (b *backup) preview(ctx context.Context) (*catalog.Snapshot, error) {
 	return snapshot, nil
 }
 
+// act is what is done with a source, in messages.
+func (b *backup) act() string {
+	if b.o.Original != nil {
+		return "take over"
+	}
+	return "back up"
+}
+
 func (b *backup) captureAll(ctx context.Context) ([]*capture, error) {
 	var captures []*capture
 	for i := range b.o.Jobs {
 		c, err := b.capture(ctx, &b.o.Jobs[i])
 		if err != nil {
-			return nil, fmt.Errorf("back up %s: %w", b.o.Jobs[i].label(), err)
+			return nil, fmt.Errorf("%s %s: %w", b.act(), b.o.Jobs[i].label(), err)
 		}
 		captures = append(captures, c)
 	}

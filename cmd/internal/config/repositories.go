@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ func (c *Config) TargetAt(named string) (name string) {
 	at, err := ParseRepository(named)
 	if err != nil {
 		return ""
+	}
+	if path, err := filepath.Abs(at.Path); at.Kind == Local && err == nil {
+		at.Path = path
 	}
 	for _, name := range c.RepositoryNames() {
 		if other, err := ParseRepository(c.Repositories[name].URL); err == nil && other.String() == at.String() {
