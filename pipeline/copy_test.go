@@ -255,10 +255,12 @@ func TestACopyAfterOneLostCallFindsEverythingWell(t *testing.T) {
 	for _, kept := range []bool{false, true} {
 		t.Run(fmt.Sprintf("kept %v", kept), func(t *testing.T) {
 			eachCall(t, func(t *testing.T, n int) int {
-				c := w.branch(t).copyTo(newWorld(t))
+				from := w.branch(t)
+				c := from.copyTo(newWorld(t))
 				f := &storetest.Faulty{Store: c.to.store, Before: storetest.Nth(n, errFault)}
-				if kept {
-					f.Before, f.After = nil, storetest.Nth(n, errFault)
+				if kept { // and names are the same
+					c = from.copyTo(from.sharing())
+					f = &storetest.Faulty{Store: c.to.store, After: storetest.Nth(n, errFault)}
 				}
 				c.sink = f
 				_ = c.run()
