@@ -38,6 +38,8 @@ type LastSource struct {
 	Name     string `json:"name"`
 	Location string `json:"location"` // a source that lies elsewhere by now has another last tree
 	Root     []byte `json:"root"`
+	Files    uint64 `json:"files,omitempty"` // in it, and their bytes
+	Bytes    uint64 `json:"bytes,omitempty"`
 }
 
 func lastName(of string) string { return lastFolder + hash([]byte(of)) }
@@ -96,6 +98,19 @@ func (l *Last) Root(name, location string) (tree.Root, bool) {
 	return tree.Root{}, false
 }
 
+// Size is how many files, and bytes of them, the last backup had of a source; 0 if there was none, or it was of another location.
+func (l *Last) Size(name, location string) (files, bytes uint64) {
+	if l == nil {
+		return 0, 0
+	}
+	for _, s := range l.Sources {
+		if s.Name == name && s.Location == location {
+			return s.Files, s.Bytes
+		}
+	}
+	return 0, 0
+}
+
 // Normal is what is remembered of the sizes of a thing, nil if nothing. Other than its tree it is good whatever became of the last snapshot.
 func (s *Session) Normal(of string) *tripwire.Memory {
 	data, err := s.repo.Cache.Read(lastName(of) + lastSuffix)
@@ -123,7 +138,7 @@ func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList, normal 
 		if err != nil {
 			return fmt.Errorf("remember snapshot %s: %w", snapshot.ID, err)
 		}
-		last.Sources = append(last.Sources, LastSource{source.Name, source.Location, root})
+		last.Sources = append(last.Sources, LastSource{source.Name, source.Location, root, source.Coverage.Files, source.Coverage.Bytes})
 	}
 	data, err := json.Marshal(last)
 	if err != nil {

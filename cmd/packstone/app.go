@@ -82,8 +82,9 @@ func (a *app) newPrinter() (*output.Printer, error) {
 		JSON:     a.flags.json,
 		Quiet:    a.flags.quiet,
 		Verbose:  a.flags.verbose,
-		Terminal: terminal,
+		Terminal: terminal && a.env["TERM"] != "dumb",
 		Color:    terminal && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb",
+		ASCII:    terminal && !a.env.IsUTF8(),
 		Width:    func() int { return width(file) },
 		FPS:      fps,
 	}), nil

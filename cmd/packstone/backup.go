@@ -313,9 +313,10 @@ func (a *app) shortcoming(s *catalog.Snapshot, missed uint64) error {
 
 func backupCounts(p *pipeline.Progress) func() output.Counts {
 	return func() output.Counts {
+		all := p.Totals()
 		return output.Counts{
-			TotalFiles: int64(p.FilesTotal.Load()), FilesDone: int64(p.FilesDone.Load()),
-			TotalBytes: int64(p.BytesTotal.Load()), BytesDone: int64(p.BytesDone.Load()),
+			TotalFiles: int64(all.Files), FilesDone: int64(p.FilesDone.Load()),
+			TotalBytes: int64(all.Bytes), BytesDone: int64(p.Through()),
 			Errors: int64(p.Missed.Load()), Current: []string{p.Current()},
 		}
 	}

@@ -295,6 +295,9 @@ func (b *backup) writer(ctx context.Context, kind archive.Kind, uploads, size in
 		Kind: kind, Recipients: b.session.Recipients(), PackSize: size, Uploads: uploads, InFlight: inFlight, Spill: b.repo.Scratch(),
 		Stored: func(p *archive.Pack, d *archive.Directory) {
 			b.o.Progress.BytesPacked.Add(uint64(p.Size))
+			if kind == archive.Data {
+				b.o.Progress.BytesStored.Add(uint64(d.Raw()))
+			}
 			pack := archive.RunPack{Pack: p, Directory: d}
 			b.intake.sealed(pack)
 			b.publish.add(pack)
@@ -427,6 +430,9 @@ func (b *backup) act() string {
 }
 
 func (b *backup) captureAll(ctx context.Context) ([]*capture, error) {
+	for i := range b.o.Jobs {
+		b.o.Progress.Expect(b.last.Size(b.o.Jobs[i].Name, b.o.Jobs[i].Location))
+	}
 	var captures []*capture
 	for i := range b.o.Jobs {
 		c, err := b.capture(ctx, &b.o.Jobs[i])

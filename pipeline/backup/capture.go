@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/catalog/tripwire"
+	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -54,6 +55,10 @@ type item struct {
 	first   bool         // this is the first of them
 	dense   bool         // its content was read and does not compress
 	read    bool
+
+	counted int64 // bytes of its content that progress has
+	told    bool  // progress has counted the file
+	listed  int64 // bytes that the walk has found
 
 	captured int64 // when an interrupted run has captured it; 0: it has not
 
@@ -130,6 +135,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	}
 	last := c.openTrees(ctx)
 	c.seen.Compared = last != nil
+	c.o.Progress.BeginWalk(c.last.Size(job.Name, job.Location))
 	defer c.merge.Close()
 	c.openUnfinished()
 	c.begin()
@@ -236,7 +242,7 @@ func (c *capture) walk(ctx context.Context) error {
 	if err := c.source.Walk(ctx, v); err != nil {
 		return err
 	}
-	c.o.Progress.WalkDone.Store(true)
+	c.o.Progress.EndWalk()
 	if c.unfinished != nil {
 		c.unfinished.Exhaust()
 	}
@@ -351,10 +357,21 @@ func (v *visitor) send() error {
 	}
 }
 
+// countKept has progress count a file that need not be read.
+func (it *item) countKept(p *pipeline.Progress) {
+	if it.node.Type != entry.File {
+		return
+	}
+	it.told, it.counted = true, it.node.Size
+	p.FilesDone.Add(1)
+	p.BytesDone.Add(uint64(it.node.Size))
+}
+
 // dispatch decides whether an entry must be read.
 func (v *visitor) dispatch(it *item) error {
 	e := &it.node.Entry
 	if e.Type == entry.File {
+		it.listed = e.Size
 		v.o.Progress.FilesTotal.Add(1)
 		v.o.Progress.BytesTotal.Add(uint64(e.Size))
 	}
@@ -373,6 +390,7 @@ func (v *visitor) dispatch(it *item) error {
 		if usable {
 			v.keep(it)
 			it.drop()
+			it.countKept(v.o.Progress)
 			return nil
 		}
 	}
@@ -516,13 +534,18 @@ func (c *capture) read(ctx context.Context, k *cutter, it *item) error {
 func (c *capture) readFile(ctx context.Context, k *cutter, it *item) error {
 	e := &it.node.Entry
 	c.o.Progress.SetCurrent(e.Path)
+	k.beginFile(false)
 	if it.copied {
+		defer func() { it.counted = k.counted.Load() }()
 		return c.copyContent(ctx, k, it)
 	}
 	toEnd, err := c.readContent(ctx, k, it)
 	if errors.Is(err, source.ErrChanged) {
+		k.beginFile(true)
 		toEnd, err = c.readContent(ctx, k, it)
 	}
+	it.counted, it.told = k.counted.Load(), true
+	c.o.Progress.FilesDone.Add(1)
 	switch {
 	case errors.Is(err, source.ErrChanged) && toEnd:
 		e.Fuzzy = true
@@ -670,8 +693,11 @@ func (c *capture) tally(it *item) {
 		cov.Files++
 		cov.Bytes += uint64(it.node.Size)
 		c.weigh(it)
-		p.FilesDone.Add(1)
-		p.BytesDone.Add(uint64(it.node.Size))
+		if !it.told {
+			p.FilesDone.Add(1)
+		}
+		p.BytesDone.Add(uint64(it.node.Size - it.counted))
+		p.BytesTotal.Add(uint64(it.node.Size - it.listed)) // it may have changed since it was listed
 		if it.keep {
 			cov.Unmodified++
 			p.FilesUnmodified.Add(1)

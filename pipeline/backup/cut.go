@@ -51,6 +51,21 @@ type cutter struct {
 	turn     bool          // this worker has one
 	parallel int
 	progress *pipeline.Progress
+	counted  atomic.Int64 // bytes of this file that progress has
+}
+
+// tellRead counts bytes as they are read: a file may take long.
+func (c *cutter) tellRead(n int) {
+	c.counted.Add(int64(n))
+	c.progress.BytesRead.Add(uint64(n))
+	c.progress.BytesDone.Add(uint64(n))
+}
+
+// beginFile counts a file from its beginning, again if it is read again.
+func (c *cutter) beginFile(again bool) {
+	if n := c.counted.Swap(0); again {
+		c.progress.BytesDone.Add(-uint64(n))
+	}
 }
 
 const (
@@ -96,7 +111,7 @@ func (c *cutter) chunker(head []byte) *chunker.Chunker {
 func (c *cutter) cutWhole(ctx context.Context, data []byte, name string) (content, error) {
 	k, group := c.chunker(data), groupOf(name, data)
 	out := content{size: int64(len(data))}
-	c.progress.BytesRead.Add(uint64(len(data)))
+	c.tellRead(len(data))
 	c.lengths = c.lengths[:0]
 	for rest := data; len(rest) > 0; {
 		n := k.Cut(rest, true)
@@ -226,7 +241,7 @@ func (c *cutter) endTurn() {
 
 func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {
 	k := l.chunker(head)
-	l.progress.BytesRead.Add(uint64(len(head)))
+	l.tellRead(len(head))
 	rest := head // what the block before has left
 	var before *block
 	for end := false; !end; {
@@ -245,7 +260,7 @@ func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {
 			l.blocks.drop(b)
 			return err
 		}
-		l.progress.BytesRead.Add(uint64(m))
+		l.tellRead(m)
 		rest = l.dispatch(k, b, b.data[:n+m], end)
 		if rest, err = l.skipHole(k, f, rest); err != nil {
 			l.blocks.drop(b)

@@ -50,6 +50,16 @@ func isHidden(name string) bool {
 	})
 }
 
+// IsUTF8 tells whether the locale has characters beyond ASCII.
+func (env Env) IsUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := strings.ToLower(env[name]); value != "" {
+			return strings.Contains(value, "utf-8") || strings.Contains(value, "utf8")
+		}
+	}
+	return false
+}
+
 // Lookup is what expands ${VAR} in the settings file.
 func (env Env) Lookup(name string) (string, bool) {
 	value, ok := env[name]

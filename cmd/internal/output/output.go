@@ -27,6 +27,7 @@ type Options struct {
 	Verbose        int
 	Terminal       bool       // Stderr is a terminal: progress is one line, drawn again and again
 	Color          bool       // Stderr takes ANSI colours
+	ASCII          bool       // Stderr takes no other characters
 	Width          func() int // columns of the terminal; nil: 80
 	FPS            float64    // how often progress is drawn a second; 0: 10 on a terminal, else once a minute, in JSON once a second
 	Now            func() time.Time
@@ -112,7 +113,7 @@ func (p *Printer) Waiting(text string) {
 	case text == "":
 	case inPlace:
 		head := "waiting: "
-		p.draw(p.paint(yellow, head) + cut(cleanLine(text), p.options.Width()-len(head)-1))
+		p.draw(p.paint(yellow, head) + cut(cleanLine(text), p.options.Width()-len(head)-1, p.dots()))
 	case first:
 		p.Warn(Warning{Message: text})
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // Counts is how far a run has come, as the run itself counts it. Totals are 0 while they are unknown.
@@ -63,9 +62,9 @@ func (p *Printer) show(s Status) {
 		p.result(message("status", s))
 	case p.options.Terminal && p.isWaiting():
 	case p.options.Terminal:
-		p.draw(s.line(p.options.Width()))
+		p.draw(s.line(p.options.Width(), p.dots()))
 	default:
-		p.aside([]byte(s.line(1<<10) + "\n"))
+		p.aside([]byte(s.line(1<<10, p.dots()) + "\n"))
 	}
 }
 
@@ -75,25 +74,55 @@ func (p *Printer) isWaiting() bool {
 	return p.waiting
 }
 
-// line is the status as text of at most width columns.
-func (s Status) line(width int) string {
+// dots stand for what was cut out of a line.
+func (p *Printer) dots() string {
+	if p.options.ASCII {
+		return "..."
+	}
+	return "…"
+}
+
+// leastName is how many columns the name of a file must have to be shown.
+const leastName = 12
+
+// line is the status as text of at most width columns. The file gets what the numbers leave; where these do not fit, there are fewer.
+func (s Status) line(width int, dots string) string {
+	width-- // the last column makes some terminals wrap
+	numbers := s.numbers(true)
+	if columns(numbers) > width {
+		numbers = s.numbers(false)
+	}
+	return s.named(numbers, width, dots)
+}
+
+// numbers are all of the status but the file; files: with how many there are.
+func (s Status) numbers(files bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[%s]", Duration(time.Duration(s.SecondsElapsed)*time.Second))
 	if s.TotalBytes > 0 || s.TotalFiles > 0 {
 		fmt.Fprintf(&b, " %.1f%%", 100*s.PercentDone)
 	}
-	fmt.Fprintf(&b, "  %s, %s files, %s/s", of(Bytes(s.BytesDone), s.TotalBytes, Bytes),
-		of(fmt.Sprint(s.FilesDone), s.TotalFiles, func(n int64) string { return fmt.Sprint(n) }), Bytes(s.BytesPerSecond))
+	b.WriteString("  " + of(Bytes(s.BytesDone), s.TotalBytes, Bytes))
+	if files {
+		b.WriteString(", " + of(fmt.Sprint(s.FilesDone), s.TotalFiles, func(n int64) string { return fmt.Sprint(n) }) + " files")
+	}
+	b.WriteString(", " + Bytes(s.BytesPerSecond) + "/s")
 	if s.SecondsRemaining > 0 {
 		fmt.Fprintf(&b, ", ETA %s", Duration(time.Duration(s.SecondsRemaining)*time.Second))
 	}
 	if s.ErrorCount > 0 {
-		fmt.Fprintf(&b, ", %d errors", s.ErrorCount)
+		b.WriteString(", " + Plural(s.ErrorCount, "error"))
 	}
-	if len(s.CurrentFiles) > 0 {
-		b.WriteString("  " + s.CurrentFiles[0].String())
+	return b.String()
+}
+
+// named adds the current file to the numbers, as far as there is room.
+func (s Status) named(numbers string, width int, dots string) string {
+	room := width - columns(numbers) - 2
+	if len(s.CurrentFiles) == 0 || room < leastName {
+		return cut(numbers, width, dots)
 	}
-	return cut(b.String(), width-1) // the last column makes some terminals wrap
+	return numbers + "  " + cutMiddle(s.CurrentFiles[0].String(), room, dots)
 }
 
 func of(done string, total int64, text func(int64) string) string {
@@ -101,15 +130,6 @@ func of(done string, total int64, text func(int64) string) string {
 		return done
 	}
 	return done + " of " + text(total)
-}
-
-// cut shortens a line to columns, of which each character is taken to fill one.
-func cut(line string, columns int) string {
-	if utf8.RuneCountInString(line) <= columns {
-		return line
-	}
-	runes := []rune(line)
-	return string(runes[:max(columns-1, 0)]) + "…"
 }
 
 func (p *Printer) draw(line string) {

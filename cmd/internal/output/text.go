@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Bytes prints a size in the unit that fits: 512 B, 1.5 KiB, 3.21 GiB.
@@ -148,7 +147,7 @@ func (t Table) widths() []int {
 	widths := make([]int, len(t.Head))
 	for _, row := range append([][]string{t.Head}, t.Rows...) {
 		for i, cell := range row[:min(len(row), len(widths))] {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cleanLine(cell)))
+			widths[i] = max(widths[i], columns(cleanLine(cell)))
 		}
 	}
 	return widths
@@ -161,7 +160,7 @@ func (t Table) write(b *strings.Builder, row []string, widths []int) {
 		if i > 0 {
 			line.WriteString("  ")
 		}
-		gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+		gap := strings.Repeat(" ", widths[i]-columns(cell))
 		if slices.Contains(t.Right, i) {
 			line.WriteString(gap + cell)
 		} else {

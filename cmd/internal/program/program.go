@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/term"
 )
 
 // Signals are what the system tells the program while it runs.
@@ -44,7 +46,10 @@ func (s *Signals) serve(stderr io.Writer, cancel func()) {
 			continue
 		}
 		signal.Stop(s.came)
-		fmt.Fprintln(stderr, "packstone: interrupted, ending cleanly; once more kills")
+		if file, ok := stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			fmt.Fprintln(stderr) // below the progress line and the ^C
+		}
+		fmt.Fprintln(stderr, "packstone: interrupted: finishing up; press Ctrl-C again to stop at once")
 		cancel()
 		return
 	}
