@@ -11,10 +11,14 @@ import (
 
 func newHelp() *cobra.Command {
 	return &cobra.Command{
-		Use:    "help [VERB]",
+		Use:    "help [VERB|exit-codes|environment]",
 		Short:  "Say what a verb does and which flags it takes.",
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && topics[args[0]] != "" {
+				fmt.Fprint(cmd.OutOrStdout(), topics[args[0]])
+				return nil
+			}
 			found, rest, err := cmd.Root().Find(args)
 			if err != nil {
 				return unknownVerb(cmd.Root(), args)
@@ -38,6 +42,9 @@ func printHelp(cmd *cobra.Command, _ []string) {
 	printVerbs(w, cmd)
 	printFlags(w, "Flags", ownFlags(cmd))
 	printFlags(w, "Global flags", globalFlagsOf(cmd))
+	if !cmd.HasParent() {
+		fmt.Fprint(w, "\nSee also: packstone help exit-codes, packstone help environment\n")
+	}
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", strings.TrimRight(cmd.Example, "\n"))
 	}
