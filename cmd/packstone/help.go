@@ -70,9 +70,12 @@ func printVerbs(w io.Writer, cmd *cobra.Command) {
 	}
 }
 
+// helpWidth is how many columns flags take.
+const helpWidth = 80
+
 func printFlags(w io.Writer, title string, flags *pflag.FlagSet) {
 	if flags.HasAvailableFlags() {
-		fmt.Fprintf(w, "\n%s:\n%s", title, flags.FlagUsages())
+		fmt.Fprintf(w, "\n%s:\n%s", title, flags.FlagUsagesWrapped(helpWidth))
 	}
 }
 
