@@ -101,6 +101,9 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*back
 	if err != nil {
 		return nil, a.hookRunner(run).Fail(ctx, run.hooks, err)
 	}
+	if !a.flags.dryRun {
+		storage.KeepReserve(ctx)
+	}
 	counts := backupCounts(run.Progress)
 	if o.noScan {
 		counts = withoutTotals(counts)

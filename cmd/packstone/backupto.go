@@ -91,6 +91,9 @@ func (a *app) receive(ctx context.Context, r *reception, o backupOptions, args [
 	if run.Host, err = a.Speak(r.repo, a.flags.host); err != nil {
 		return err
 	}
+	if !a.flags.dryRun {
+		r.storage.KeepReserve(ctx)
+	}
 	r.snapshot, err = a.runBackup(ctx, r.repo, r.storage, run.Options, backupCounts(run.Progress))
 	return err
 }

@@ -97,7 +97,7 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 		return err
 	}
 	if !a.flags.dryRun {
-		if _, err := a.Decider(v.Repo); err != nil {
+		if _, err := a.decider(ctx, v.Repo); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/retention"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -118,7 +119,7 @@ func btoi(b bool) int {
 
 // pruneNow deletes what is dead.
 func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOptions) error {
-	run, err := a.collectOptions(repo, o)
+	run, err := a.collectOptions(ctx, repo, o)
 	if err != nil {
 		return err
 	}
@@ -146,6 +147,9 @@ func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOpt
 	})
 	report, err := collect.Run(ctx, repo, run)
 	stop()
+	if storage, ok := repo.Store.(*config.Storage); ok {
+		storage.KeepReserve(ctx) // it may have been used up
+	}
 	return a.reportPrune(report, err)
 }
 
@@ -197,7 +201,7 @@ func (m pruneSummary) text() string {
 }
 
 // collectOptions is how a run goes.
-func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run collect.Options, err error) {
+func (a *app) collectOptions(ctx context.Context, repo *catalog.Repository, o pruneOptions) (run collect.Options, err error) {
 	run = collect.Options{DeadAfter: o.deadAfter, RollAfter: o.rollAfter, Wait: defaultWait, MaxUnused: o.maxUnused.Percent / 100, Progress: &collect.Progress{}}
 	run.Warn = func(text string) { a.out.Note("%s", text) }
 	if o.maxDuration > 0 {
@@ -207,7 +211,7 @@ func (a *app) collectOptions(repo *catalog.Repository, o pruneOptions) (run coll
 	if run.Repack != nil { // what is all dead goes whatever the share
 		run.MaxUnused = 0
 	}
-	if run.By, err = a.Decider(repo); err != nil {
+	if run.By, err = a.decider(ctx, repo); err != nil {
 		return run, err
 	}
 	if run.Grace, err = a.grace(repo, o.graceFlags); err != nil {

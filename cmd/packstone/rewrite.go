@@ -112,7 +112,7 @@ func (a *app) openToRewrite(ctx context.Context) (*view.View, error) {
 		return nil, err
 	}
 	if !a.flags.dryRun {
-		signer, err := a.Decider(repo)
+		signer, err := a.decider(ctx, repo)
 		if err != nil {
 			return nil, fmt.Errorf("the old snapshots are forgotten: %w", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
@@ -86,9 +87,18 @@ func (a *app) openToDecide(ctx context.Context) (v *view.View, err error) {
 	return v, nil
 }
 
+// decider is the key with which snapshots are forgotten and packs deleted. From then on the repository's disk may be full.
+func (a *app) decider(ctx context.Context, repo *catalog.Repository) (crypto.Signer, error) {
+	if storage, ok := repo.Store.(*config.Storage); ok {
+		storage.KeepReserve(ctx)
+		storage.UseReserve()
+	}
+	return a.Decider(repo)
+}
+
 // decide writes one record of the owner or a collector.
 func (a *app) decide(ctx context.Context, repo *catalog.Repository, do func(s *catalog.Session) error) error {
-	signer, err := a.Decider(repo)
+	signer, err := a.decider(ctx, repo)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type Store struct {
 	rename   func(from, to string) error // without replacing
 	clean    sync.Once
 
+	mayUseReserve bool
+
 	dirty   dirty.Set  // since the last Sync
 	syncing sync.Mutex // held by the one Sync that runs
 	failed  error      // of the first Sync that failed

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -30,7 +31,11 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 		return fmt.Errorf("put %s of %d bytes: %w", name, len(data), store.ErrInvalid)
 	}
 	s.clean.Do(func() { _ = s.Clean(ctx) }) // tidiness: its failure is no failure of this Put
-	if err := s.put(ctx, name, data, digest); err != nil {
+	err := s.put(ctx, name, data, digest)
+	if err != nil && s.spend(err) {
+		err = s.put(ctx, name, data, digest)
+	}
+	if err != nil {
 		return fmt.Errorf("put %s: %w", name, translate(err))
 	}
 	return nil
@@ -235,6 +240,7 @@ func (s *Store) Clean(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("clean %s: %w", s.root, translate(err))
 	}
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == reserveName })
 	if len(entries) == 0 {
 		return nil
 	}

@@ -42,6 +42,21 @@ type Storage struct {
 // InFlight is what bounds the requests in flight, nil in a directory where nobody has given a number.
 func (s *Storage) InFlight() *inflight.Limiter { return s.limiter }
 
+// KeepReserve keeps some room for who deletes when the disk is full, where the storage is a directory. There may be no room for that: it is
+// no failure.
+func (s *Storage) KeepReserve(ctx context.Context) {
+	if dir, ok := s.Adapter.(*localdir.Store); ok {
+		_ = dir.KeepReserve(ctx)
+	}
+}
+
+// UseReserve lets what is written from now on have that room. It is for who is about to delete.
+func (s *Storage) UseReserve() {
+	if dir, ok := s.Adapter.(*localdir.Store); ok {
+		dir.UseReserve()
+	}
+}
+
 // Open opens the repository's storage. It does not look for a repository in it.
 func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, error) {
 	limits, err := limit.New(limit.Options{Upload: opts.Upload, Download: opts.Download})
