@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build test check race soak alerts bench bench-db bench-net lint vuln cross tools prepare clean
+.PHONY: build test check race soak alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -50,6 +50,12 @@ bench-net: build tools ## beside restic and rclone, through a proxy that is as s
 	command -v rclone >/dev/null || apt-get install -y rclone
 	$(GO) build -C tools -o $(BIN)/ ./netproxy ./corpus ./benchnet
 	$(BIN)/benchnet -bin $(BIN) -restic $(BIN)/restic $(NET)
+
+bench-keep: build ## does space come back, beside restic, while a part of a directory changes each day; KEEP="-days 10 DIR" is another one
+	GOBIN=$(BIN) $(GO) install github.com/restic/restic/cmd/restic@v0.19.1
+	$(GO) build -C tools -o $(BIN)/ ./corpus ./benchkeep
+	test -n "$(KEEP)" || test -d $(BIN)/mixed || $(BIN)/corpus mixed $(BIN)/mixed 300
+	$(BIN)/benchkeep -packstone ./packstone -restic $(BIN)/restic $(or $(KEEP),$(BIN)/mixed)
 
 lint: tools check cross vuln ## check, other platforms, known vulnerabilities
 	$(GO) test -count=1 -run '^(TestImports|TestTheRule|TestNothingStrange|TestFunctions|TestEveryPackage)' ./cmd/packstone
