@@ -211,7 +211,7 @@ func (s *service) list(jobs []daemon.Job) error {
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		return err
+		s.Warn(fmt.Sprintf("%v: each job counts as one that never ran", err))
 	}
 	timings := make([]schedule.Job, len(jobs))
 	for i, j := range jobs {
