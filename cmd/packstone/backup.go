@@ -300,7 +300,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 // shortcoming is what is wrong with a snapshot that was made, nil if nothing.
 func (a *app) shortcoming(s *catalog.Snapshot, missed uint64) error {
 	for _, trip := range s.Tripwire {
-		a.out.Warn(output.Warning{Item: output.Name(trip.Source), Message: "tripwire: " + trip.String()})
+		a.out.Warn(output.Warning{Message: "tripwire: " + trip.String()})
 	}
 	switch {
 	case s.Marked() && a.flags.dryRun:
