@@ -98,9 +98,16 @@ func (o *dbOptions) source(a *app) database.SourceOptions {
 	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs, Aside: a.Aside()}
 }
 
-func (o *dbOptions) check() error {
+func (o *dbOptions) checkJobs() error {
 	if o.jobs < 1 {
 		return usage("--%s %d: must be at least 1", jobsFlag, o.jobs)
+	}
+	return nil
+}
+
+func (o *dbOptions) check() error {
+	if err := o.checkJobs(); err != nil {
+		return err
 	}
 	if o.nativeDDL && o.noNativeDDL {
 		return usage("--%s and --%s contradict each other", nativeDDLFlag, noNativeDDLFlag)
@@ -326,7 +333,7 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	if a.flags.dryRun {
 		report, err := convert.Preview(ctx, src, dst, o.convert(nil))
 		if errors.Is(err, database.ErrNotEmpty) {
-			return err
+			return leftoverCure(err)
 		}
 		a.tellDB(action, report, begun)
 		if err == nil {
@@ -342,7 +349,7 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 		a.tellDB(action, report, begun)
 	}
 	if errors.Is(err, database.ErrLeftover) {
-		return fmt.Errorf("%w; --%s drops it first", err, emptyLeftoverFlag)
+		return leftoverCure(err)
 	}
 	if errors.Is(err, database.ErrNUL) && action == "import" {
 		return fmt.Errorf("%w; --nul strip leaves such characters out", err)
@@ -351,6 +358,14 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 		return trustCure(err)
 	}
 	return errors.Join(dbOutcome(report), a.out.Err())
+}
+
+// leftoverCure says what to do about what a killed import has left.
+func leftoverCure(err error) error {
+	if !errors.Is(err, database.ErrLeftover) {
+		return err
+	}
+	return fmt.Errorf("%w; --%s drops it first", err, emptyLeftoverFlag)
 }
 
 // trustCure says what to do about code that is not trusted.

@@ -58,7 +58,7 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 
 // restoreJobs is how many tables come back at once. Each holds a few megabytes for every run that
 // it is stored in.
-const restoreJobs = 2
+const restoreJobs = 3
 
 // database brings a database back as one SQLite file below the target.
 func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error {

@@ -216,7 +216,7 @@ func (o *restoreOptions) checkFilling() error {
 	if !fills && f.noNativeDDL && o.target == "" {
 		return usage("--%s goes with a database: --to, --in-place or --target", noNativeDDLFlag)
 	}
-	return nil
+	return f.checkJobs()
 }
 
 // restoring is one run of restore.
