@@ -74,7 +74,7 @@ type service struct {
 	path     string // of the settings
 	settings *config.Config
 	running  *config.Config // of the job at work, which begins and ends by the same ones
-	host     string // that the jobs are of
+	host     string         // that the jobs are of
 	history  *history.File
 	teller   *teller
 	manager  systemd.Notifier
