@@ -19,7 +19,7 @@ import (
 // goesTo are the repositories that the settings name for what is backed up; none where the command line or the environment name one. If it is only one,
 // it is the one that is meant from then on.
 func (a *app) goesTo(o backupOptions, args []string) ([]string, error) {
-	if a.flags.Repository != "" || a.env["PACKSTONE_REPOSITORY"] != "" || a.env["PACKSTONE_REPOSITORY_FILE"] != "" || o.command || o.dashIndex >= 0 {
+	if a.RepositoryIsNamed() || o.command || o.dashIndex >= 0 {
 		return nil, nil
 	}
 	settings, err := a.Settings()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -21,9 +22,33 @@ import (
 // its settings.
 var jobKinds = map[string]func(a *app, ctx context.Context, j daemon.Job, r *daemon.Result) error{
 	daemon.Backup: (*app).backupJob,
-	daemon.Forget: (*app).forgetJob,
-	daemon.Prune:  (*app).pruneJob,
-	daemon.Check:  (*app).checkJob,
+	daemon.Forget: inEach((*app).forgetJob),
+	daemon.Prune:  inEach((*app).pruneJob),
+	daemon.Check:  inEach((*app).checkJob),
+}
+
+// inEach runs a job for each repository that the settings name, or for those that its set goes to. One that fails keeps no other from its turn.
+func inEach(run func(*app, context.Context, daemon.Job, *daemon.Result) error) func(*app, context.Context, daemon.Job, *daemon.Result) error {
+	return func(a *app, ctx context.Context, j daemon.Job, r *daemon.Result) error {
+		settings, err := a.Settings()
+		if err != nil {
+			return err
+		}
+		if a.RepositoryIsNamed() || len(settings.Repositories) == 0 {
+			return run(a, ctx, j, r)
+		}
+		set := settings.Sets[j.Set]
+		for _, name := range settings.RepositoryNames() {
+			if !set.GoesTo(name) || ctx.Err() != nil {
+				continue
+			}
+			a.flags.Repository = name
+			if bad := run(a, ctx, j, r); bad != nil {
+				err = errors.Join(err, fmt.Errorf("repository %s: %w", name, bad))
+			}
+		}
+		return err
+	}
 }
 
 func (a *app) backupJob(ctx context.Context, j daemon.Job, r *daemon.Result) error {

@@ -53,13 +53,13 @@ func (it *item) beside(chunks []archive.Chunk) (bytes, fresh uint64) {
 		old[chunks[i].ID] = struct{}{}
 	}
 	for i := range it.node.Chunks {
-		if it.node.Chunks[i].IsHole() {
-			continue
-		}
 		id, length := it.node.Chunks[i].ID, it.node.Chunks[i].Length
 		isFresh := i < len(it.pending) && it.pending[i] != nil
-		if isFresh {
+		switch {
+		case isFresh:
 			id, length = it.pending[i].ID(), it.pending[i].Length()
+		case it.node.Chunks[i].IsHole():
+			continue
 		}
 		if _, there := old[id]; there {
 			continue

@@ -32,6 +32,11 @@ func (c *Config) RepositoryFor(set string) (string, error) {
 	return "", catalog.Misuse("name the repository with -r: %s", strings.Join(names, ", "))
 }
 
+// GoesTo tells whether the set is backed up to a repository of this name; one that names none goes wherever it is run for.
+func (s *Set) GoesTo(repository string) bool {
+	return repository == "" || len(s.To) == 0 || slices.Contains(s.To, repository)
+}
+
 // TargetAt finds the repository of a name, or at an address; "" if there is none.
 func (c *Config) TargetAt(named string) (name string) {
 	if _, ok := c.Repositories[named]; ok {

@@ -101,6 +101,11 @@ func (m *Machine) place() (place, error) {
 	return at, nil
 }
 
+// RepositoryIsNamed tells whether the flag or the environment names the repository, whatever the settings say.
+func (m *Machine) RepositoryIsNamed() bool {
+	return m.Flags.Repository != "" || m.Env["PACKSTONE_REPOSITORY"] != "" || m.Env["PACKSTONE_REPOSITORY_FILE"] != ""
+}
+
 // keysOfSettings are the keys that the settings name for the repository.
 func (m *Machine) keysOfSettings() (config.Keys, error) {
 	if _, err := m.Settings(); err != nil {

@@ -35,32 +35,58 @@ func (m *Machine) Adopt(settings *config.Config) { m.settings = settings }
 // CheckJobs finds jobs that need a key which is not there, as problems of the settings.
 func (m *Machine) CheckJobs(settings *config.Config) error {
 	m.Adopt(settings)
+	own := m.Flags.Repository
+	defer func() { m.Flags.Repository = own }()
 	var problems config.Problems
-	if what, err := m.missingWriter(); err != nil {
-		return err
-	} else if what != "" {
-		for _, name := range settings.SetNames() {
-			if settings.Sets[name].Scheduled() {
-				problems = append(problems, settings.ProblemAt("sets."+name+".schedule", "a backup needs this host's key: %s", what))
-			}
+	for _, name := range m.repositoriesOf(settings) {
+		m.Flags.Repository = name
+		found, err := m.missingKeys(settings, name)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, found...)
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// repositoriesOf are the names of the repositories that jobs are for; the flag alone if it names one, or the settings have no names.
+func (m *Machine) repositoriesOf(settings *config.Config) []string {
+	if m.RepositoryIsNamed() || len(settings.Repositories) == 0 {
+		return []string{m.Flags.Repository}
+	}
+	return settings.RepositoryNames()
+}
+
+// missingKeys says which jobs lack a key for a repository; "" is the name of the only one.
+func (m *Machine) missingKeys(settings *config.Config, repository string) (problems config.Problems, err error) {
+	of := ""
+	if repository != "" {
+		of = " for " + repository
+	}
+	what, err := m.missingWriter()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range settings.SetNames() {
+		if set := settings.Sets[name]; what != "" && set.Scheduled() && set.GoesTo(repository) {
+			problems = append(problems, settings.ProblemAt("sets."+name+".schedule", "a backup needs this host's key%s: %s", of, what))
 		}
 	}
-	what, err := m.missingDecider()
-	if err != nil {
-		return err
+	if what, err = m.missingDecider(); err != nil {
+		return nil, err
 	}
 	for _, job := range []struct {
 		path      string
 		scheduled bool
 	}{{"jobs.forget", settings.Jobs.Forget.Scheduled()}, {"jobs.prune", settings.Jobs.Prune.Scheduled()}} {
 		if what != "" && job.scheduled {
-			problems = append(problems, settings.ProblemAt(job.path, "it needs the key of a collector, or the owner's: %s", what))
+			problems = append(problems, settings.ProblemAt(job.path, "it needs the key of a collector, or the owner's%s: %s", of, what))
 		}
 	}
-	if len(problems) > 0 {
-		return problems
-	}
-	return nil
+	return problems, nil
 }
 
 // missingWriter says why no backup can be made here, "" if nothing is known against it.
