@@ -148,24 +148,12 @@ func TestACollectionGoesOnAfterAnyFault(t *testing.T) {
 		t.Skip("takes a while under the race detector")
 	}
 	base, _, now, _ := forgottenWorld(t)
-	for name, fault := range map[string]func(f *storetest.Faulty, n int){
-		"lost call":   func(f *storetest.Faulty, n int) { f.Before = storetest.Nth(n, errFault) },
-		"lost answer": func(f *storetest.Faulty, n int) { f.After = storetest.Nth(n, errFault) },
-		"kill":        func(f *storetest.Faulty, n int) { f.Before = storetest.From(n, errFault) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachCall(t, func(t *testing.T, n int) int {
-				w := base.branch(t)
-				f := &storetest.Faulty{Store: w.store}
-				fault(f, n)
-				_, _ = w.collect(f)
-				w.check() // at once, with what is half done
-				w.clean()
-				w.same(0, now)
-				return len(f.Calls())
-			})
-		})
-	}
+	eachFault(t, base, func(t *testing.T, w *world, f *storetest.Faulty) {
+		_, _ = w.collect(f)
+		w.check() // at once, with what is half done
+		w.clean()
+		w.same(0, now)
+	})
 }
 
 // during runs something else before the n-th call of what goes through the store that it returns.

@@ -67,6 +67,25 @@ func eachCall(t *testing.T, test func(t *testing.T, n int) (calls int)) {
 	}
 }
 
+// eachFault runs the test on a world like base with a lost call, a lost answer or a kill at every call that it makes through f.
+func eachFault(t *testing.T, base *world, test func(t *testing.T, w *world, f *storetest.Faulty)) {
+	for name, fault := range map[string]func(f *storetest.Faulty, n int){
+		"lost call":   func(f *storetest.Faulty, n int) { f.Before = storetest.Nth(n, errFault) },
+		"lost answer": func(f *storetest.Faulty, n int) { f.After = storetest.Nth(n, errFault) },
+		"kill":        func(f *storetest.Faulty, n int) { f.Before = storetest.From(n, errFault) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachCall(t, func(t *testing.T, n int) int {
+				w := base.branch(t)
+				f := &storetest.Faulty{Store: w.store}
+				fault(f, n)
+				test(t, w, f)
+				return len(f.Calls())
+			})
+		})
+	}
+}
+
 func TestABackupAfterOneLostCallFindsEverythingWell(t *testing.T) {
 	base, now := faultWorld(t)
 	eachCall(t, func(t *testing.T, n int) int {

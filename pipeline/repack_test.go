@@ -214,26 +214,14 @@ func TestCopyingGoesOnAfterAnyFault(t *testing.T) {
 	}
 	base, _, now, _ := thinWorld(t)
 	base.mustCollect()
-	for name, fault := range map[string]func(f *storetest.Faulty, n int){
-		"lost call":   func(f *storetest.Faulty, n int) { f.Before = storetest.Nth(n, errFault) },
-		"lost answer": func(f *storetest.Faulty, n int) { f.After = storetest.Nth(n, errFault) },
-		"kill":        func(f *storetest.Faulty, n int) { f.Before = storetest.From(n, errFault) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachCall(t, func(t *testing.T, n int) int {
-				w := base.branch(t)
-				f := &storetest.Faulty{Store: w.store}
-				fault(f, n)
-				_, _ = w.repack(f)
-				w.check() // at once, with what is half done
-				w.mustRepack(fencing)
-				w.clean()
-				w.same(0, now)
-				if left := w.unused(); left != 0 {
-					t.Errorf("%d bytes are dead after the next run", left)
-				}
-				return len(f.Calls())
-			})
-		})
-	}
+	eachFault(t, base, func(t *testing.T, w *world, f *storetest.Faulty) {
+		_, _ = w.repack(f)
+		w.check() // at once, with what is half done
+		w.mustRepack(fencing)
+		w.clean()
+		w.same(0, now)
+		if left := w.unused(); left != 0 {
+			t.Errorf("%d bytes are dead after the next run", left)
+		}
+	})
 }

@@ -179,35 +179,23 @@ func TestRewritingGoesOnAfterAnyFault(t *testing.T) {
 	}
 	base, before, now := leakedWorld(t)
 	base.letForget()
-	for name, fault := range map[string]func(f *storetest.Faulty, n int){
-		"lost call":   func(f *storetest.Faulty, n int) { f.Before = storetest.Nth(n, errFault) },
-		"lost answer": func(f *storetest.Faulty, n int) { f.After = storetest.Nth(n, errFault) },
-		"kill":        func(f *storetest.Faulty, n int) { f.Before = storetest.From(n, errFault) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachCall(t, func(t *testing.T, n int) int {
-				w := base.branch(t)
-				f := &storetest.Faulty{Store: w.store}
-				fault(f, n)
-				_ = w.rewrite(f, "key.pem", "one")
-				w.check()
-				if err := w.rewrite(w.store, "key.pem", "one"); err != nil {
-					t.Errorf("the second run: %v", err)
-				}
-				if all := w.snapshots(); len(all) != 3 {
-					t.Errorf("%d snapshots: %s", len(all), w.said())
-				}
-				w.wipe()
-				if w.finds(leaked) {
-					t.Error("the secret is there still")
-				}
-				w.check()
-				w.at(0, before)
-				w.same(0, now)
-				return len(f.Calls())
-			})
-		})
-	}
+	eachFault(t, base, func(t *testing.T, w *world, f *storetest.Faulty) {
+		_ = w.rewrite(f, "key.pem", "one")
+		w.check()
+		if err := w.rewrite(w.store, "key.pem", "one"); err != nil {
+			t.Errorf("the second run: %v", err)
+		}
+		if all := w.snapshots(); len(all) != 3 {
+			t.Errorf("%d snapshots: %s", len(all), w.said())
+		}
+		w.wipe()
+		if w.finds(leaked) {
+			t.Error("the secret is there still")
+		}
+		w.check()
+		w.at(0, before)
+		w.same(0, now)
+	})
 }
 
 // What is made anew at any call of a collection is whole, and so is what a collection has copied meanwhile.

@@ -107,32 +107,20 @@ func TestARollUpGoesOnAfterAnyFault(t *testing.T) {
 	base.mustCollect(rolling)
 	base.mustBackup(now)
 	before := base.said()
-	for name, fault := range map[string]func(f *storetest.Faulty, n int){
-		"lost call":   func(f *storetest.Faulty, n int) { f.Before = storetest.Nth(n, errFault) },
-		"lost answer": func(f *storetest.Faulty, n int) { f.After = storetest.Nth(n, errFault) },
-		"kill":        func(f *storetest.Faulty, n int) { f.Before = storetest.From(n, errFault) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachCall(t, func(t *testing.T, n int) int {
-				w := base.branch(t)
-				f := &storetest.Faulty{Store: w.store}
-				fault(f, n)
-				_, _ = w.collect(f, rolling)
-				w.check() // at once, with what is half done
-				if after := w.said(); after != before {
-					t.Errorf("got\n%swant\n%s", after, before)
-				}
-				w.mustBackup(now)
-				w.mustCollect(rolling)
-				w.check()
-				w.same(0, now)
-				if left := w.names("log/"); len(left) > 0 {
-					t.Errorf("%q are left", left)
-				}
-				return len(f.Calls())
-			})
-		})
-	}
+	eachFault(t, base, func(t *testing.T, w *world, f *storetest.Faulty) {
+		_, _ = w.collect(f, rolling)
+		w.check() // at once, with what is half done
+		if after := w.said(); after != before {
+			t.Errorf("got\n%swant\n%s", after, before)
+		}
+		w.mustBackup(now)
+		w.mustCollect(rolling)
+		w.check()
+		w.same(0, now)
+		if left := w.names("log/"); len(left) > 0 {
+			t.Errorf("%q are left", left)
+		}
+	})
 }
 
 // Whatever stands still across roll-ups, what it says has happened has.
