@@ -358,7 +358,7 @@ func (m backupSummary) text(s *catalog.Snapshot) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "files: %d new, %d changed, %d unmodified\n", m.FilesNew, m.FilesChanged, m.FilesUnmodified)
 	fmt.Fprintf(&b, "added: %s, stored as %s\n", output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
-	fmt.Fprintf(&b, "processed %d files, %s in %s\n", m.TotalFilesProcessed, output.Bytes(int64(m.TotalBytesProcessed)),
+	fmt.Fprintf(&b, "processed %s, %s in %s\n", output.Plural(m.TotalFilesProcessed, "file"), output.Bytes(int64(m.TotalBytesProcessed)),
 		time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
 	switch {
 	case m.Unchanged != "":

@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/copy"
 )
 
@@ -181,7 +182,7 @@ func (a *app) copyMissing(ctx context.Context, from, to *reception, missing []ar
 	if err != nil || len(chosen) == 0 {
 		return err
 	}
-	a.out.Note("%s has missed %d snapshots, which %s has:", to.name, len(chosen), from.name)
+	a.out.Note("%s has missed %s, which %s has:", to.name, output.Plural(len(chosen), "snapshot"), from.name)
 	c := copying{from: from.repo, to: to.repo, fromStorage: from.storage, toStorage: to.storage, seen: seen}
 	m, err := a.copySnapshots(ctx, c, chosen, copy.Options{Fetch: a.fetchOptions(), Write: write})
 	if m == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // catalogDateMessage is what catalog date prints as JSON.
@@ -67,7 +68,7 @@ func (a *app) dateCatalog(ctx context.Context) error {
 
 func (m catalogDateMessage) text() string {
 	if m.DryRun {
-		return fmt.Sprintf("dry run: would date %d records as their hosts claim", m.Records)
+		return fmt.Sprintf("dry run: would date %s as their hosts claim", output.Plural(m.Records, "record"))
 	}
-	return fmt.Sprintf("dated %d records as their hosts claim", m.Records)
+	return fmt.Sprintf("dated %s as their hosts claim", output.Plural(m.Records, "record"))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
@@ -71,7 +72,8 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 }
 
 func (m verifySummary) text() string {
-	text := fmt.Sprintf("verified %d records, %d snapshots, %d packs and %d objects of the cache", m.Records, m.Snapshots, m.Packs, m.Cached)
+	text := fmt.Sprintf("verified %s, %s, %s and %s of the cache", output.Plural(m.Records, "record"), output.Plural(m.Snapshots, "snapshot"),
+		output.Plural(m.Packs, "pack"), output.Plural(m.Cached, "object"))
 	if len(m.Findings) == 0 {
 		text += "\nno problems were found"
 	}

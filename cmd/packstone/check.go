@@ -157,9 +157,9 @@ func findingsOf(findings []check.Finding) (all []checkFinding) {
 
 func (m checkSummary) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "checked %d records, %d snapshots and %d packs", m.Records, m.Snapshots, m.Packs)
+	fmt.Fprintf(&b, "checked %s, %s and %s", output.Plural(m.Records, "record"), output.Plural(m.Snapshots, "snapshot"), output.Plural(m.Packs, "pack"))
 	if m.PacksRead > 0 {
-		fmt.Fprintf(&b, "; read %d packs, %s", m.PacksRead, output.Bytes(int64(m.BytesRead)))
+		fmt.Fprintf(&b, "; read %s, %s", output.Plural(m.PacksRead, "pack"), output.Bytes(int64(m.BytesRead)))
 	}
 	if m.Unused > 0 {
 		fmt.Fprintf(&b, "\n%d packs (%s) belong to no finished backup", m.Unused, output.Bytes(int64(m.UnusedBytes)))

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // configCheckMessage is what config check prints as JSON.
@@ -50,7 +51,7 @@ schedules and jobs need must be there.`,
 			return err
 		}
 		m := configCheckMessage{File: path, Sources: len(settings.Sources), Sets: len(settings.Sets)}
-		a.out.Message("config_check", m, fmt.Sprintf("%s is good: %d sources, %d sets", m.File, m.Sources, m.Sets))
+		a.out.Message("config_check", m, fmt.Sprintf("%s is good: %s, %s", m.File, output.Plural(m.Sources, "source"), output.Plural(m.Sets, "set")))
 		return a.out.Err()
 	})
 }

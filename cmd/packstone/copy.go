@@ -254,10 +254,10 @@ func (m *copySummary) text() string {
 			fmt.Fprintf(&b, "would copy %s: %s, %s files, %s, of which up to %s are read\n", r.Original[:shortID], r.what(), output.Count(int64(r.Files)),
 				output.Bytes(int64(r.Bytes)), output.Bytes(int64(r.Read)))
 		}
-		fmt.Fprintf(&b, "%d snapshots would be copied to %s, up to %s of files read; ", len(m.Snapshots), m.To, output.Bytes(int64(m.BytesRead)))
+		fmt.Fprintf(&b, "%s would be copied to %s, up to %s of files read; ", output.Plural(len(m.Snapshots), "snapshot"), m.To, output.Bytes(int64(m.BytesRead)))
 	} else {
 		fmt.Fprintf(&b, "read: %s; added: %s, stored as %s\n", output.Bytes(int64(m.BytesRead)), output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
-		fmt.Fprintf(&b, "%d snapshots copied to %s in %s; ", len(m.Snapshots), m.To, time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
+		fmt.Fprintf(&b, "%s copied to %s in %s; ", output.Plural(len(m.Snapshots), "snapshot"), m.To, time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
 	}
 	fmt.Fprintf(&b, "%d snapshots are there already", m.There)
 	if m.Forgotten > 0 {

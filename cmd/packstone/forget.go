@@ -251,11 +251,11 @@ func (m forgetSummary) tableText(table output.Table) string {
 func (m forgetSummary) summary() string {
 	switch {
 	case m.DryRun:
-		return fmt.Sprintf("would forget %d snapshots, which frees %s, and keep %d; nothing was changed", m.Forgotten, output.Bytes(m.Freed), m.Kept)
+		return fmt.Sprintf("would forget %s, which frees %s, and keep %d; nothing was changed", output.Plural(m.Forgotten, "snapshot"), output.Bytes(m.Freed), m.Kept)
 	case m.Forgotten == 0:
-		return fmt.Sprintf("forgot nothing, kept %d snapshots", m.Kept)
+		return fmt.Sprintf("forgot nothing, kept %s", output.Plural(m.Kept, "snapshot"))
 	}
-	text := fmt.Sprintf("forgot %d snapshots, kept %d", m.Forgotten, m.Kept)
+	text := fmt.Sprintf("forgot %s, kept %d", output.Plural(m.Forgotten, "snapshot"), m.Kept)
 	if !m.Until.IsZero() {
 		text += "; packstone undelete brings them back until " + output.Time(m.Until)
 	}

@@ -104,7 +104,7 @@ func (m holdSummary) text(verb string) string {
 	if m.DryRun {
 		done = "would " + verb
 	}
-	text := fmt.Sprintf("%s %d snapshots", done, len(m.Snapshots))
+	text := fmt.Sprintf("%s %s", done, output.Plural(len(m.Snapshots), "snapshot"))
 	for _, id := range m.Snapshots {
 		text += " " + id[:shortID]
 	}

@@ -186,7 +186,7 @@ func (m pruneSummary) text() string {
 	if m.DryRun {
 		done = "would delete"
 	}
-	text := fmt.Sprintf("%s %d packs, %s of %s", done, m.Packs, output.Bytes(m.Bytes), output.Bytes(m.Stored))
+	text := fmt.Sprintf("%s %s, %s of %s", done, output.Plural(m.Packs, "pack"), output.Bytes(m.Bytes), output.Bytes(m.Stored))
 	if m.Later > 0 {
 		text += fmt.Sprintf("\n%s more belong to what was forgotten, and may be deleted when its grace is over, on %s at the latest", output.Bytes(m.Later), output.Time(m.LaterUntil))
 	}

@@ -49,9 +49,9 @@ func (m repackSummary) text(dry bool) string {
 	case m.Moved == 0:
 		return ""
 	case dry:
-		return fmt.Sprintf("\nwould copy anew %d packs, %s, into about %s", m.Moved, output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
+		return fmt.Sprintf("\nwould copy anew %s, %s, into about %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
 	}
-	return fmt.Sprintf("\ncopied anew %d packs, %s, into %s", m.Moved, output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
+	return fmt.Sprintf("\ncopied anew %s, %s, into %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
 }
 
 func (a *app) repackOptions(o pruneOptions) *collect.Repack {

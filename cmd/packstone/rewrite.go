@@ -165,11 +165,11 @@ func (m rewriteSummary) text() string {
 	}
 	switch {
 	case m.DryRun:
-		fmt.Fprintf(&text, "would make %d snapshots anew, and leave %d as they are, in which nothing matches; nothing was changed", m.Rewritten, m.Unchanged)
+		fmt.Fprintf(&text, "would make %s anew, and leave %d as they are, in which nothing matches; nothing was changed", output.Plural(m.Rewritten, "snapshot"), m.Unchanged)
 	case m.Forgotten == 0:
 		fmt.Fprintf(&text, "nothing matches in %d snapshots, which stay as they are", m.Unchanged)
 	default:
-		fmt.Fprintf(&text, "made %d snapshots anew, forgot %d, and left %d as they are, in which nothing matches\n", m.Rewritten, m.Forgotten, m.Unchanged)
+		fmt.Fprintf(&text, "made %s anew, forgot %d, and left %d as they are, in which nothing matches\n", output.Plural(m.Rewritten, "snapshot"), m.Forgotten, m.Unchanged)
 		text.WriteString("what was left out is in the storage until: packstone prune --repack --max-unused 0% --grace 0")
 	}
 	return text.String()

@@ -163,7 +163,7 @@ func TestAServerWhoseDiskIsFullEndsTheRestoreAndKeepsNoPart(t *testing.T) {
 			home, files := t.TempDir(), t.TempDir()
 			putFile(t, filepath.Join(files, "large.bin"), bytes.Repeat([]byte("0123456789abcdef"), 1<<19), 1)
 			s := &station{t: t, home: home, env: []string{"HOME=" + home}}
-			s.run(0, nil, "backup", files)
+			s.run(0, nil, "backup", "--init", files)
 			s.fails(exitFailed, to.env, []string{"full", "127.0.0.1"}, "restore", "latest", "--to", to.url+"/small")
 			for path, is := range describeTree(t, small, false) {
 				if strings.HasPrefix(is, "---") {

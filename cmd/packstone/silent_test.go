@@ -129,6 +129,7 @@ func kindOf(object string) string {
 func TestNothingThatIsDoneToAnObjectIsSilent(t *testing.T) {
 	w := newTampered(t)
 	objects := filesBelow(t, w.repository)
+	delete(objects, "tmp/reserve") // room that is kept for who deletes: no object
 	cases, silent := 0, 0
 	for name, content := range objects {
 		for what, tampered := range map[string][]byte{"damaged": flipped(content), "removed": nil, "replaced": another(objects, name)} {

@@ -90,7 +90,7 @@ func sourceText(s source.Speed) string {
 	seconds := max(s.Took.Seconds(), 0.001)
 	text := fmt.Sprintf("%s/s, %.0f files/s", output.Bytes(int64(float64(s.Bytes)/seconds)), float64(s.Files)/seconds)
 	if s.Whole {
-		text += fmt.Sprintf("; that is all of it, %s in %d files", output.Bytes(s.Bytes), s.Files)
+		text += fmt.Sprintf("; that is all of it, %s in %s", output.Bytes(s.Bytes), output.Plural(s.Files, "file"))
 	}
 	return text
 }

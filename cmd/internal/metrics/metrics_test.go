@@ -92,7 +92,7 @@ func TestHealthIsOfTheSetsAndReadinessOfTheProcess(t *testing.T) {
 	}
 	f := facts()
 	f.Sets = f.Sets[:1]
-	if code, body := get(t, metrics.Handler(source(f)), "/healthz"); code != 200 || body != "1 sets are protected\n" {
+	if code, body := get(t, metrics.Handler(source(f)), "/healthz"); code != 200 || body != "protected sets: 1\n" {
 		t.Errorf("/healthz: %d %q", code, body)
 	}
 	if code, _ := get(t, metrics.Handler(s), "/else"); code != 404 {

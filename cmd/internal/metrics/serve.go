@@ -60,7 +60,7 @@ func verdict(sets []health.Set) (code int, text string) {
 		}
 	}
 	if len(lines) == 0 {
-		return http.StatusOK, fmt.Sprintf("%d sets are protected", len(sets))
+		return http.StatusOK, fmt.Sprintf("protected sets: %d", len(sets))
 	}
 	return http.StatusServiceUnavailable, strings.Join(lines, "\n")
 }

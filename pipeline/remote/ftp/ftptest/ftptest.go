@@ -155,6 +155,7 @@ func Vsftpd(t testing.TB, o Options) *Server {
 		"write_enable=YES", "anon_upload_enable=YES", "anon_mkdir_write_enable=YES", "anon_other_write_enable=YES", "anon_world_readable_only=NO",
 		"anon_umask=022", "anon_root=" + root, "ftp_username=daemon", "secure_email_list_enable=YES", "email_password_file=" + dir + "/passwords",
 		"secure_chroot_dir=" + dir + "/empty", "seccomp_sandbox=NO", "mdtm_write=YES", "xferlog_enable=YES", "xferlog_std_format=YES", "xferlog_file=" + s.transfers, "use_localtime=NO",
+		"pasv_min_port=33000", "pasv_max_port=60000", // not where servers listen that are away for a while
 	}
 	if o.Clients > 0 {
 		config = append(config, fmt.Sprint("max_per_ip=", o.Clients))
