@@ -14,6 +14,8 @@ type Limits struct {
 	Changed        int // bytes
 	Renamed        int // files
 	Incompressible int // by so many of a hundred bytes more than before
+
+	Named bool // they are somebody's own, not the defaults
 }
 
 // Default is what is looked for unless settings say otherwise.

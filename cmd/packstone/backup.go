@@ -292,23 +292,28 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	a.out.Summary(summary, summary.text(snapshot))
 	a.tellRequests(summary.Requests)
 	if err == nil {
-		err = a.shortcoming(snapshot, summary.Missed)
+		err = a.shortcoming(snapshot, o.Tripwire.Named, summary.Missed)
 	}
 	return &madeSnapshot{snapshot, summary}, errors.Join(err, a.out.Err())
 }
 
-// shortcoming is what is wrong with a snapshot that was made, nil if nothing.
-func (a *app) shortcoming(s *catalog.Snapshot, missed uint64) error {
+// shortcoming is what is wrong with a snapshot that was made, nil if nothing. One that looks like a loss is a failure where somebody has said
+// by which limits; by the usual ones it may be a day of much work, and is told.
+func (a *app) shortcoming(s *catalog.Snapshot, named bool, missed uint64) error {
 	for _, trip := range s.Tripwire {
 		a.out.Warn(output.Warning{Message: "tripwire: " + trip.String()})
 	}
+	loss := "the snapshot looks like a loss: it is kept and marked, and takes no other's place. If all is as it should be, back up once with --accept-tripwire"
+	if a.flags.dryRun {
+		loss = "the snapshot would be marked, since it looks like a loss"
+	}
 	switch {
-	case s.Marked() && a.flags.dryRun:
-		return exitWith(exitMissing, "the snapshot would be marked, since it looks like a loss")
+	case s.Marked() && named:
+		return exitWith(exitMissing, "%s", loss)
 	case s.Marked():
-		return exitWith(exitMissing, "the snapshot looks like a loss: it is kept and marked, and takes no other's place. If all is as it should be, "+
-			"back up once with --accept-tripwire")
-	case !s.Complete():
+		a.out.Warn(output.Warning{Message: loss})
+	}
+	if !s.Complete() {
 		return exitWith(exitMissing, "%d entries are missing or changed while they were read: they are listed above", missed)
 	}
 	return nil

@@ -20,6 +20,7 @@ type Tripwire struct {
 // Limits are what the settings say, and the defaults where they say nothing.
 func (t *Tripwire) Limits() (l tripwire.Limits, err error) {
 	l = tripwire.Default
+	l.Named = *t != Tripwire{}
 	for _, rule := range []struct {
 		text string
 		sign string
