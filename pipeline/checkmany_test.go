@@ -45,6 +45,9 @@ func (w *world) examineCalls() (report *check.Report, reads int) {
 }
 
 func TestACheckOfManySnapshotsLooksAtWhatIsNewInEach(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	w := newWorld(t)
 	const few, many = 10, 40
 	w.backUpOften(few)

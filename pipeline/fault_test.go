@@ -48,10 +48,10 @@ func (w *world) resumes(now *fakeSource) {
 	w.same(0, now)
 }
 
-// eachCall runs the test with a fault at every call of a backup, and prints how many there were. Short tests, which look for races,
-// take some of them.
+// eachCall runs the test with a fault at every stride-th call of a backup, and prints how many there were. Short tests, which look for
+// races, take fewer.
 func eachCall(t *testing.T, test func(t *testing.T, n int) (calls int)) {
-	step := 1
+	step := stride
 	if testing.Short() {
 		step = 9
 	}

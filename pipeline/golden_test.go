@@ -41,6 +41,9 @@ var generate = flag.Bool("generate", false, "write golden repositories that are 
 const goldenDir = "../catalog/testdata"
 
 func TestGoldenRepositoriesAreReadForGood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	for name, made := range map[string]func(t *testing.T, dir string, classic bool){
 		"v1-hybrid": makeGolden, "v1-classic": makeGolden, "v1-members-hybrid": makeMembers, "v1-members-classic": makeMembers,
 		"v1-forgotten-hybrid": makeForgotten, "v1-forgotten-classic": makeForgotten,

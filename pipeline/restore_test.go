@@ -65,6 +65,9 @@ func (w *world) pagesOf(s *catalog.Snapshot, pages *int) (*tree.Tree, *fetch.Fet
 }
 
 func TestAPartComesBackWithoutReadingTheRestOfTheTree(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while under the race detector")
+	}
 	w := newWorld(t)
 	s := newSource()
 	for i := range 60000 {
