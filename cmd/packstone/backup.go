@@ -84,14 +84,8 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*back
 	if err != nil {
 		return nil, err
 	}
-	making := false
-	if !o.founded {
-		if making, err = a.makeFirstRepository(ctx, o.init); err != nil {
-			return nil, err
-		}
-	}
-	if len(a.flags.Recipients) > 0 && !making {
-		return nil, usage("--recipient cannot be used with backup: the repository exists, and its owner decides who can restore (packstone key add)")
+	if err := a.foundRepository(ctx, o); err != nil {
+		return nil, err
 	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MustWrite)
 	if err == nil {
@@ -104,16 +98,26 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*back
 	if !a.flags.dryRun {
 		storage.KeepReserve(ctx)
 	}
-	counts := backupCounts(run.Progress)
-	if o.noScan {
-		counts = withoutTotals(counts)
-	}
 	var made *madeSnapshot
 	err = a.underHooks(ctx, run, func(ctx context.Context) (err error) {
-		made, err = a.runBackup(ctx, repo, storage, run.Options, counts)
+		made, err = a.runBackup(ctx, repo, storage, run.Options, o.counts(run.Progress))
 		return err
 	})
 	return made.told(), err
+}
+
+// foundRepository makes the repository where that is asked for or does no harm. Recipients are for one that is made.
+func (a *app) foundRepository(ctx context.Context, o backupOptions) (err error) {
+	making := false
+	if !o.founded {
+		if making, err = a.makeFirstRepository(ctx, o.init); err != nil {
+			return err
+		}
+	}
+	if len(a.flags.Recipients) > 0 && !making {
+		return usage("--recipient cannot be used with backup: the repository exists, and its owner decides who can restore (packstone key add)")
+	}
+	return nil
 }
 
 // plannedBackup is a backup and the hooks around it.
@@ -328,6 +332,14 @@ func backupCounts(p *pipeline.Progress) func() output.Counts {
 			Errors: int64(p.Missed.Load()), Current: []string{p.Current()},
 		}
 	}
+}
+
+// counts are what progress shows.
+func (o *backupOptions) counts(p *pipeline.Progress) func() output.Counts {
+	if o.noScan {
+		return withoutTotals(backupCounts(p))
+	}
+	return backupCounts(p)
 }
 
 // withoutTotals leaves out how much there is in all.

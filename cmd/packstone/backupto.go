@@ -86,6 +86,9 @@ func (a *app) receive(ctx context.Context, r *reception, o backupOptions, args [
 	}
 	run.Origin = origin
 	a.out.Note("repository %s:", r.name)
+	if err := a.foundRepository(ctx, o); err != nil {
+		return err
+	}
 	if r.repo, r.storage, err = a.OpenRepository(ctx, machine.MayRead|machine.MustWrite|machine.AnyIdentity); err != nil {
 		return err
 	}
@@ -95,7 +98,7 @@ func (a *app) receive(ctx context.Context, r *reception, o backupOptions, args [
 	if !a.flags.dryRun {
 		r.storage.KeepReserve(ctx)
 	}
-	r.snapshot, err = a.runBackup(ctx, r.repo, r.storage, run.Options, backupCounts(run.Progress))
+	r.snapshot, err = a.runBackup(ctx, r.repo, r.storage, run.Options, o.counts(run.Progress))
 	return err
 }
 
