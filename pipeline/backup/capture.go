@@ -140,7 +140,7 @@ func (b *backup) capture(ctx context.Context, job *Job) (*capture, error) {
 	c.openUnfinished()
 	c.begin()
 	if incremental, ok := src.(source.Incremental); ok && last != nil {
-		incremental.Previous(c.lookup(last))
+		incremental.Previous(c.lookup(c.openLast(ctx, &tree.Cache{})))
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.walk(gctx) })
@@ -198,11 +198,19 @@ func (c *capture) lookup(last *tree.Tree) source.Lookup {
 	}
 }
 
+// openLast opens the last tree of the source, nil if there is none. A cache makes it fast to look up many entries.
+func (c *capture) openLast(ctx context.Context, cache *tree.Cache) *tree.Tree {
+	root, ok := c.last.Root(c.job.Name, c.job.Location)
+	if !ok {
+		return nil
+	}
+	unusable := func(p *archive.Pack) bool { return c.unreliable(ctx, p) }
+	return tree.Open(root, c.loadPages(), tree.OpenOptions{Unusable: unusable, Cache: cache})
+}
+
 // openTrees opens the last tree of the source, nil if there is none, and the new one.
 func (c *capture) openTrees(ctx context.Context) (last *tree.Tree) {
-	if root, ok := c.last.Root(c.job.Name, c.job.Location); ok {
-		last = tree.Open(root, c.loadPages(), tree.OpenOptions{Unusable: func(p *archive.Pack) bool { return c.unreliable(ctx, p) }})
-	}
+	last = c.openLast(ctx, nil)
 	c.merge = last.Merge()
 	if c.o.DryRun {
 		return
