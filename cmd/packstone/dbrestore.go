@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/restore"
 )
 
@@ -30,7 +31,7 @@ func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState) (da
 	if err != nil {
 		return nil, err
 	}
-	return database.OpenStreams(fetcher.Files(ctx, t), database.SourceOptions{Aside: r.Aside()})
+	return rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Aside: r.Aside()})
 }
 
 // intoDatabase puts the one database that is named straight into an engine.

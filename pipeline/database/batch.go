@@ -80,7 +80,7 @@ func (b *Batch) Release() {
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
-	b.long().drop()
+	b.long().Drop()
 	b.data, b.ends, b.longs = b.data[:0], b.ends[:0], nil
 }
 
@@ -197,7 +197,7 @@ func (b *Batch) Full() bool { return len(b.data) >= BatchBytes }
 func (b *Batch) Len() int { return len(b.ends) }
 
 // Size is the number of canonical bytes.
-func (b *Batch) Size() int { return int(b.long().size()) }
+func (b *Batch) Size() int { return int(b.long().Size()) }
 
 // Row returns the canonical bytes of row i; they are the batch's own.
 func (b *Batch) Row(i int) []byte { return b.data[b.start(i):b.ends[i]:b.ends[i]] }

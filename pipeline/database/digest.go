@@ -26,7 +26,7 @@ type Summer struct {
 // Add adds all rows of a batch. Only a long cell whose file cannot be read is an error.
 func (s *Summer) Add(b *Batch) error {
 	if b.HasLong() {
-		_, err := s.addLong(b.long())
+		_, err := s.AddLong(b.long())
 		return err
 	}
 	for i := range b.Len() {
@@ -35,11 +35,12 @@ func (s *Summer) Add(b *Batch) error {
 	return nil
 }
 
-func (s *Summer) addLong(row longRow) ([32]byte, error) {
+// AddLong adds a row that has long cells and returns its hash.
+func (s *Summer) AddLong(row Row) ([32]byte, error) {
 	h, err := row.hash()
 	if err == nil {
 		s.AddHash(h)
-		s.bytes += row.size()
+		s.bytes += row.Size()
 	}
 	return h, err
 }

@@ -1,9 +1,10 @@
 // Package database is the seam of engines: the model of a schema, rows in
-// batches with the canonical form of a value and digests over them, the row
-// streams a backup stores, and the report of what could not be kept.
+// batches with the canonical form of a value and digests over them, and the
+// report of what could not be kept.
 //
 // Beside it are convert, the flow that copies and compares; ddl, the mapper that
-// plans what comes from another engine; and expr, which carries expressions over.
+// plans what comes from another engine; expr, which carries expressions over; and
+// rows, the row streams a backup stores.
 // Engines live in subpackages too and are handed in by the caller; this package
 // imports none of them and opens nothing by itself.
 //
@@ -15,7 +16,7 @@
 // schema become here, and what is lost?), then creates, loads, finishes and
 // commits. convert.Run drives a Source into a Target; export is a run whose
 // target is a SQLite file, import one whose source is such a file, and a
-// restore one whose source is a set of row streams ([OpenStreams]).
+// restore one whose source is a set of row streams (rows.Open).
 //
 //	Source.Schema ─► Target.Plan ─► strict? ─► Target.Create
 //	Source.Rows ─► Conversion ─► Digest ─► Target.Load        (tables, in order)

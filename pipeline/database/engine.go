@@ -34,6 +34,8 @@ var (
 	ErrMismatch = errors.New("the copy differs from the source")
 	// ErrUnreachable: the server does not answer or refuses the login.
 	ErrUnreachable = errors.New("database unreachable")
+	// ErrRebase: whoever takes rows has seen enough of them, and reads the table again from its start.
+	ErrRebase = errors.New("the delta outgrew its limit")
 )
 
 type refusalError string

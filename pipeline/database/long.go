@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,9 @@ import (
 
 // LongBytes is the size from which a text or blob may cross the seam as a [Long] instead of in memory.
 const LongBytes = 8 << 20
+
+// MaxRow bounds, in bytes, what a reader takes for a row or a cell of a stored stream.
+const MaxRow = 1 << 30
 
 // Long is a text or blob too large to be held in memory. Its bytes lie in a file that has no name any more, so that
 // nothing of it stays behind. It is written once and then read by any number of readers at once.
@@ -78,14 +82,24 @@ type longAt struct {
 	long *Long
 }
 
-// longRow is a row's canonical bytes, of which those of longs are still in their files.
-type longRow struct {
+// Row is a row's canonical bytes, of which those of long cells are still in their files. The zero value is none; [RowOf] gives one
+// without cells.
+type Row struct {
 	data  []byte
 	longs []longAt
 }
 
-// size is the number of canonical bytes.
-func (r longRow) size() int64 {
+// RowOf is a row without long cells; it does not copy data.
+func RowOf(data []byte) Row { return Row{data: data} }
+
+// Bytes are the canonical bytes of a row without long cells.
+func (r Row) Bytes() []byte { return r.data }
+
+// HasLong tells whether some cells are in files.
+func (r Row) HasLong() bool { return len(r.longs) > 0 }
+
+// Size is the number of canonical bytes.
+func (r Row) Size() int64 {
 	n := int64(len(r.data))
 	for _, l := range r.longs {
 		n += l.long.size
@@ -94,7 +108,7 @@ func (r longRow) size() int64 {
 }
 
 // WriteTo writes the canonical bytes.
-func (r longRow) WriteTo(w io.Writer) (int64, error) {
+func (r Row) WriteTo(w io.Writer) (int64, error) {
 	done := 0
 	for _, l := range r.longs {
 		if _, err := w.Write(r.data[done:l.at]); err != nil {
@@ -106,11 +120,11 @@ func (r longRow) WriteTo(w io.Writer) (int64, error) {
 		done = l.at
 	}
 	_, err := w.Write(r.data[done:])
-	return r.size(), err
+	return r.Size(), err
 }
 
 // hash is the SHA-256 of the canonical bytes.
-func (r longRow) hash() (sum [32]byte, err error) {
+func (r Row) hash() (sum [32]byte, err error) {
 	h := sha256.New()
 	if _, err := r.WriteTo(h); err != nil {
 		return sum, fmt.Errorf("sum a large value: %w", err)
@@ -119,7 +133,7 @@ func (r longRow) hash() (sum [32]byte, err error) {
 }
 
 // cells splits the row.
-func (r longRow) cells(cells []Cell) (err error) {
+func (r Row) cells(cells []Cell) (err error) {
 	row, longs, at := r.data, r.longs, 0
 	for i := range cells {
 		before := len(row)
@@ -165,7 +179,16 @@ func (b *Batch) Cells(cells []Cell, i int) error {
 	return DecodeRow(cells, b.Row(i))
 }
 
-func (b *Batch) long() longRow { return longRow{b.data, b.longs} }
+func (b *Batch) long() Row { return Row{b.data, b.longs} }
+
+// At gives row i with its long cells. It is good as long as the batch.
+func (b *Batch) At(i int) Row { return Row{b.Row(i), b.longs} }
+
+// Append adds a row, whose long cells the batch takes over.
+func (b *Batch) Append(row Row) {
+	b.AppendRow(row.data)
+	b.longs = row.longs
+}
 
 // Whole takes the batch over and returns one without long cells: all is in memory.
 func (b *Batch) Whole() (*Batch, error) {
@@ -174,14 +197,13 @@ func (b *Batch) Whole() (*Batch, error) {
 	}
 	defer b.Release()
 	row := b.long()
-	data := bytes.NewBuffer(make([]byte, 0, row.size()+bytes.MinRead))
+	data := bytes.NewBuffer(make([]byte, 0, row.Size()+bytes.MinRead))
 	if _, err := row.WriteTo(data); err != nil {
 		return nil, fmt.Errorf("read a large value back: %w", err)
 	}
 	return &Batch{data: data.Bytes(), ends: []int{data.Len()}}, nil
 }
 
-// whole brings a long cell into memory.
 // Whole is the cell with its bytes in memory, where they were put aside.
 func (c Cell) Whole() (Cell, error) {
 	if c.Long == nil {
@@ -194,11 +216,11 @@ func (c Cell) Whole() (Cell, error) {
 	return Cell{Class: c.Class, Bytes: text}, nil
 }
 
-// readLongRow reads a row of n bytes whose large cells go to files in dir.
-func readLongRow(in *bufio.Reader, n int64, dir string) (row longRow, err error) {
+// ReadRow reads a row of n canonical bytes. Cells beyond LongBytes go to files in dir.
+func ReadRow(in *bufio.Reader, n int64, dir string) (row Row, err error) {
 	defer func() {
 		if err != nil {
-			row.drop()
+			row.Drop()
 		}
 	}()
 	for n > 0 {
@@ -212,7 +234,7 @@ func readLongRow(in *bufio.Reader, n int64, dir string) (row longRow, err error)
 }
 
 // readCell appends a cell, of which at most n bytes are left in the row, and returns how many it took.
-func (r *longRow) readCell(in *bufio.Reader, n int64, dir string) (int64, error) {
+func (r *Row) readCell(in *bufio.Reader, n int64, dir string) (int64, error) {
 	head, err := in.Peek(int(min(n, 1+binary.MaxVarintLen64)))
 	if err != nil && len(head) == 0 {
 		return 0, noEOF(err)
@@ -255,7 +277,7 @@ func cellSize(head []byte) (size int, payload int64, err error) {
 		return 1, 8, nil
 	case ClassText, ClassBlob:
 		n, used := binary.Uvarint(head[1:])
-		if used <= 0 || n > maxRow {
+		if used <= 0 || n > MaxRow {
 			return 0, 0, errCell
 		}
 		return 1 + used, int64(n), nil
@@ -263,9 +285,17 @@ func cellSize(head []byte) (size int, payload int64, err error) {
 	return 0, 0, errCell
 }
 
-// drop closes the files.
-func (r longRow) drop() {
+// Drop closes the files of long cells.
+func (r Row) Drop() {
 	for _, l := range r.longs {
 		l.long.Close()
 	}
+}
+
+// noEOF keeps an early end from being taken for the end of rows.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

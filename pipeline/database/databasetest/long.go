@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
@@ -49,7 +50,7 @@ func testLong(t *testing.T, e Engine) {
 		t.Errorf("read in pieces: %v, want %v", got, want)
 	}
 	files := WriteStreams(t, src)
-	stored, err := database.OpenStreams(files, aside)
+	stored, err := rows.Open(files, aside)
 	if err != nil {
 		t.Fatal(err)
 	}

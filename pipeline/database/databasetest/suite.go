@@ -12,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
@@ -336,32 +337,32 @@ func WriteStreams(t testing.TB, src database.Source) fstest.MapFS {
 		t.Fatal(err)
 	}
 	files := fstest.MapFS{}
-	var stored []database.Stored
+	var stored []rows.Stored
 	for _, table := range schema.Tables {
 		var run bytes.Buffer
-		result, err := database.WriteBase(ctx, &run, nil, src, table)
+		result, err := rows.WriteBase(ctx, &run, nil, src, table)
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := database.RunPath(table.ID(), 0, false)
+		path := rows.RunPath(table.ID(), 0, false)
 		files[path] = &fstest.MapFile{Data: run.Bytes()}
-		stored = append(stored, database.Stored{
-			Table: table.ID(), Runs: []database.Run{{Path: path, Bytes: result.Bytes}}, Rows: result.Rows, Digest: result.Digest,
+		stored = append(stored, rows.Stored{
+			Table: table.ID(), Runs: []rows.Run{{Path: path, Bytes: result.Bytes}}, Rows: result.Rows, Digest: result.Digest,
 		})
 	}
 	if schema.Sequences, err = src.Sequences(ctx); err != nil {
 		t.Fatal(err)
 	}
-	model, err := database.MarshalSchema(schema)
+	model, err := rows.MarshalSchema(schema)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := database.MarshalStored(stored)
+	tables, err := rows.MarshalStored(stored)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files[database.SchemaEntry] = &fstest.MapFile{Data: model}
-	files[database.TablesEntry] = &fstest.MapFile{Data: tables}
+	files[rows.SchemaEntry] = &fstest.MapFile{Data: model}
+	files[rows.TablesEntry] = &fstest.MapFile{Data: tables}
 	return files
 }
 
@@ -370,7 +371,7 @@ func testThroughStreams(t *testing.T, e Engine) {
 	src := From(t, e.Driver, url, database.SourceOptions{})
 	files := WriteStreams(t, src)
 	src.Close()
-	stored, err := database.OpenStreams(files, database.SourceOptions{})
+	stored, err := rows.Open(files, database.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

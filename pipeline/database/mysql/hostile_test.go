@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/mysql"
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
+	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 const setting = "SET SESSION character_set_client = utf8mb4, SESSION collation_connection = utf8mb4_general_ci"
@@ -279,7 +280,7 @@ func TestADefinerWhoMayDoMoreThanInTheSourceRunsNothing(t *testing.T) {
 			defined(t, from, c.account)
 			files := databasetest.WriteStreams(t, openSource(t, from, database.SourceOptions{}))
 			mysqltest.Exec(t, from, cmp.Or(c.between, "DO 0"))
-			stored, err := database.OpenStreams(files, database.SourceOptions{})
+			stored, err := rows.Open(files, database.SourceOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
@@ -224,7 +225,7 @@ func TestASnapshotOfAFileIsTrustedNoMoreThanTheFile(t *testing.T) {
 		open func() (database.Source, error)
 		want error
 	}{
-		"a file":     {func() (database.Source, error) { return database.OpenStreams(streams, database.SourceOptions{}) }, database.ErrUntrusted},
+		"a file":     {func() (database.Source, error) { return rows.Open(streams, database.SourceOptions{}) }, database.ErrUntrusted},
 		"a database": {func() (database.Source, error) { return direct(), nil }, nil},
 	} {
 		src, err := c.open()

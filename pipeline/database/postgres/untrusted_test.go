@@ -20,6 +20,7 @@ import (
 	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 // marks are the places where code has run, and as whom, by what it wrote to the server's log.
@@ -108,7 +109,7 @@ func stored(t testing.TB, url string) func() database.Source {
 	defer src.Close()
 	files := databasetest.WriteStreams(t, src)
 	return func() database.Source {
-		out, err := database.OpenStreams(files, database.SourceOptions{})
+		out, err := rows.Open(files, database.SourceOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	db "github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/databasetest"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -190,7 +191,7 @@ func compare(t *testing.T, s snapshot, want content) {
 			files[path] = &fstest.MapFile{Data: f.data}
 		}
 	}
-	src, err := db.OpenStreams(files, db.SourceOptions{})
+	src, err := rows.Open(files, db.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

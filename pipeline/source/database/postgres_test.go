@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m) }
@@ -24,7 +25,7 @@ func streams(t *testing.T, s snapshot) db.Source {
 	for path, f := range s {
 		files[path] = &fstest.MapFile{Data: f.data}
 	}
-	src, err := db.OpenStreams(files, db.SourceOptions{})
+	src, err := rows.Open(files, db.SourceOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func TestPostgreSQLComesBackAndIsStoredByItsChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(k.opened, db.RunPath("public.big", 1, true)) || slices.Contains(k.opened, db.RunPath("public.small", 0, false)) {
+	if !slices.Contains(k.opened, rows.RunPath("public.big", 1, true)) || slices.Contains(k.opened, rows.RunPath("public.small", 0, false)) {
 		t.Errorf("%q were read", k.opened)
 	}
 	again, err := postgres.Driver{}.OpenTarget(context.Background(), at, db.TargetOptions{})
@@ -89,11 +90,11 @@ func TestTablesOfOneSnapshotAgreeWhileTransactionsGoOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := db.ReadStored(s[db.TablesEntry].data)
+		list, err := rows.ReadStored(s[rows.TablesEntry].data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		byTable := map[string]db.Stored{}
+		byTable := map[string]rows.Stored{}
 		for _, one := range list {
 			byTable[one.Table] = one
 		}

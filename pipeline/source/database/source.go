@@ -1,5 +1,5 @@
 // Package database is the source of a database: one consistent snapshot, as row streams. What the entries are and what they hold
-// is laid down in pipeline/database/STREAM.md. Rows go straight from the database to whoever reads the entries; nothing of them
+// is laid down in pipeline/database/rows/STREAM.md. Rows go straight from the database to whoever reads the entries; nothing of them
 // is put aside but fingerprints, by which the next backup tells what has changed, and those changes.
 package database
 
@@ -20,6 +20,7 @@ import (
 
 	"github.com/packstone/packstone/catalog/entry"
 	db "github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -158,15 +159,15 @@ func (s *Source) Advice() []string {
 func (s *Source) tellLosses(v source.Visitor) {
 	for _, f := range s.schema.Findings {
 		if f.Status == db.Dropped {
-			v.Problem(db.SchemaEntry, errors.New(f.String()))
+			v.Problem(rows.SchemaEntry, errors.New(f.String()))
 		}
 	}
 	for _, f := range s.schema.Losses {
-		v.Problem(db.SchemaEntry, fmt.Errorf("%s is not kept as it is: %s", f.Object, f.Reason))
+		v.Problem(rows.SchemaEntry, fmt.Errorf("%s is not kept as it is: %s", f.Object, f.Reason))
 	}
 	for _, o := range s.schema.Objects {
 		if len(o.DDL) == 0 && o.Lost != "" && o.Lost != db.PartOfTable && o.Lost != db.LeftOut {
-			v.Problem(db.SchemaEntry, fmt.Errorf("%s is not kept: %s", o.ObjectID, o.Lost))
+			v.Problem(rows.SchemaEntry, fmt.Errorf("%s is not kept: %s", o.ObjectID, o.Lost))
 		}
 	}
 	s.rehearse(v)
@@ -180,10 +181,10 @@ func (s *Source) rehearse(v source.Visitor) {
 	}
 	findings, err := engine.Rehearse(s.schema)
 	if err != nil {
-		v.Problem(db.SchemaEntry, fmt.Errorf("this schema cannot be brought back into %s: %w", s.schema.Engine, err))
+		v.Problem(rows.SchemaEntry, fmt.Errorf("this schema cannot be brought back into %s: %w", s.schema.Engine, err))
 	}
 	for _, f := range findings {
-		v.Problem(db.SchemaEntry, fmt.Errorf("a restore into %s would leave out %s: %s", s.schema.Engine, f.Object, f.Reason))
+		v.Problem(rows.SchemaEntry, fmt.Errorf("a restore into %s would leave out %s: %s", s.schema.Engine, f.Object, f.Reason))
 	}
 }
 
@@ -245,10 +246,10 @@ func (s *Source) visitAll(ctx context.Context, v source.Visitor) error {
 		Source: s.schema.Engine + " " + s.schema.Version, Moment: s.schema.Moment,
 		Findings: append([]db.Finding{}, s.schema.Findings...), Tables: []db.TableResult{},
 	}
-	if err := s.visitDocument(ctx, v, db.ReportEntry, report); err != nil {
+	if err := s.visitDocument(ctx, v, rows.ReportEntry, report); err != nil {
 		return err
 	}
-	if err := s.visitDocument(ctx, v, db.SchemaEntry, s.schema); err != nil {
+	if err := s.visitDocument(ctx, v, rows.SchemaEntry, s.schema); err != nil {
 		return err
 	}
 	if err := s.visitDirectory(ctx, v, "tables"); err != nil {
@@ -293,10 +294,10 @@ func (s *Source) visitList(ctx context.Context, v source.Visitor) error {
 		select {
 		case <-t.complete:
 		default:
-			return v.Visit(s.file(db.TablesEntry, 0, s.generation))
+			return v.Visit(s.file(rows.TablesEntry, 0, s.generation))
 		}
 	}
-	return s.visitContent(ctx, v, db.TablesEntry, s.list())
+	return s.visitContent(ctx, v, rows.TablesEntry, s.list())
 }
 
 func (s *Source) visitDocument(ctx context.Context, v source.Visitor, name string, document any) error {
@@ -370,7 +371,7 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 		return newDocument(content), nil
 	case t != nil:
 		return t.open(ctx)
-	case e.Path == db.TablesEntry:
+	case e.Path == rows.TablesEntry:
 		return s.openList(ctx)
 	case path.Dir(path.Dir(e.Path)) == "tables":
 		return nil, s.openKept(e)
@@ -404,12 +405,12 @@ func (s *Source) openList(ctx context.Context) (source.File, error) {
 
 // list is the content of tables.json, once all tables are complete.
 func (s *Source) list() []byte {
-	list := make([]db.Stored, 0, len(s.tables))
+	list := make([]rows.Stored, 0, len(s.tables))
 	for _, t := range s.tables {
 		list = append(list, t.stored)
 	}
-	slices.SortFunc(list, func(a, b db.Stored) int { return cmp.Compare(a.Table, b.Table) })
-	content, err := db.MarshalStored(list)
+	slices.SortFunc(list, func(a, b rows.Stored) int { return cmp.Compare(a.Table, b.Table) })
+	content, err := rows.MarshalStored(list)
 	if err != nil {
 		panic(err) // it is made of strings and numbers
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/packstone/packstone/catalog/entry"
 	db "github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -118,7 +119,7 @@ func (s *states) close() error {
 
 // path names a file of a table's state.
 func (s *states) path(table, generation, ending string) string {
-	escaped := path.Base(path.Dir(db.RunPath(table, 0, false)))
+	escaped := path.Base(path.Dir(rows.RunPath(table, 0, false)))
 	return filepath.Join(s.dir, escaped+"-"+generation+"."+ending)
 }
 
@@ -189,7 +190,7 @@ func (s *states) forget(one *state) error {
 	return nil
 }
 
-func (s *state) stored() db.Stored { return storedOf(s.Table, s.Runs, s.Rows, s.Digest) }
+func (s *state) stored() rows.Stored { return storedOf(s.Table, s.Runs, s.Rows, s.Digest) }
 
 // openPrints opens the fingerprints.
 func (s *state) openPrints() (*printReader, error) {
@@ -248,7 +249,7 @@ func (w *writtenState) Write(p []byte) (int, error) {
 }
 
 // keep completes the state.
-func (w *writtenState) keep(runs []run, result db.StreamResult) (*state, error) {
+func (w *writtenState) keep(runs []run, result rows.Result) (*state, error) {
 	f := w.file
 	w.file = nil
 	if err := f.Close(); err != nil {

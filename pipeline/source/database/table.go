@@ -14,6 +14,7 @@ import (
 
 	"github.com/packstone/packstone/catalog/entry"
 	db "github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -30,18 +31,18 @@ type table struct {
 	delta    string        // the file that holds it, if it is a delta
 	once     sync.Once
 	complete chan struct{} // closed when stored is known
-	stored   db.Stored
+	stored   rows.Stored
 }
 
 // run is an entry that holds rows.
 type run struct {
-	db.Run
+	rows.Run
 	Identity string `json:"identity"`
 }
 
 func newTable(s *Source, model *db.Table) *table {
 	t := &table{source: s, model: model, decided: make(chan struct{}), complete: make(chan struct{})}
-	t.dir = path.Dir(db.RunPath(model.ID(), 0, false))
+	t.dir = path.Dir(rows.RunPath(model.ID(), 0, false))
 	return t
 }
 
@@ -87,19 +88,19 @@ func (t *table) compare(ctx context.Context) error {
 	return t.append(next, result)
 }
 
-func (t *table) writeDelta(ctx context.Context, next *writtenState, prints *printReader) (db.StreamResult, error) {
+func (t *table) writeDelta(ctx context.Context, next *writtenState, prints *printReader) (rows.Result, error) {
 	f, err := os.OpenFile(t.delta, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return db.StreamResult{}, fmt.Errorf("put changes of table %s aside: %w", t.model.ID(), err)
+		return rows.Result{}, fmt.Errorf("put changes of table %s aside: %w", t.model.ID(), err)
 	}
 	stored := t.state.stored()
-	result, err := db.WriteDelta(ctx, f, next, prints, max(stored.Budget(), 0), t.source.reader, t.model)
+	result, err := rows.WriteDelta(ctx, f, next, prints, max(stored.Budget(), 0), t.source.reader, t.model)
 	return result, errors.Join(err, f.Close())
 }
 
 // append makes the delta the table's newest run.
-func (t *table) append(next *writtenState, result db.StreamResult) error {
-	t.fresh = &run{Run: db.Run{Path: db.RunPath(t.model.ID(), len(t.state.Runs), true), Bytes: result.Bytes}, Identity: t.source.generation}
+func (t *table) append(next *writtenState, result rows.Result) error {
+	t.fresh = &run{Run: rows.Run{Path: rows.RunPath(t.model.ID(), len(t.state.Runs), true), Bytes: result.Bytes}, Identity: t.source.generation}
 	runs := append(slices.Clone(t.state.Runs), *t.fresh)
 	made, err := next.keep(runs, result)
 	if err != nil {
@@ -109,7 +110,7 @@ func (t *table) append(next *writtenState, result db.StreamResult) error {
 	return nil
 }
 
-func (t *table) completeWith(stored db.Stored) {
+func (t *table) completeWith(stored rows.Stored) {
 	t.once.Do(func() {
 		t.stored = stored
 		close(t.complete)
@@ -120,7 +121,7 @@ func (t *table) completeWith(stored db.Stored) {
 func (t *table) entries(ctx context.Context) ([]*entry.Entry, error) {
 	var out []*entry.Entry
 	if t.state == nil {
-		t.fresh = &run{Run: db.Run{Path: db.RunPath(t.model.ID(), 0, false), Bytes: max(t.model.EstimatedBytes, 0)}, Identity: t.source.generation}
+		t.fresh = &run{Run: rows.Run{Path: rows.RunPath(t.model.ID(), 0, false), Bytes: max(t.model.EstimatedBytes, 0)}, Identity: t.source.generation}
 	} else {
 		for _, r := range t.state.Runs {
 			before, err := t.source.previous(ctx, r.Path)
@@ -205,21 +206,21 @@ type rowsFile struct {
 	pipe   *pipe
 	cancel context.CancelFunc
 	done   chan struct{}
-	result db.StreamResult // good when done is closed
+	result rows.Result // good when done is closed
 	err    error
 }
 
-func (f *rowsFile) read(ctx context.Context) (db.StreamResult, error) {
+func (f *rowsFile) read(ctx context.Context) (rows.Result, error) {
 	s := f.table.source
 	if err := s.take(ctx); err != nil {
-		return db.StreamResult{}, err
+		return rows.Result{}, err
 	}
 	defer s.give()
 	var prints io.Writer
 	if f.next != nil {
 		prints = f.next
 	}
-	result, err := db.WriteBase(ctx, pipeWriter{f.pipe, ctx}, prints, s.reader, f.table.model)
+	result, err := rows.WriteBase(ctx, pipeWriter{f.pipe, ctx}, prints, s.reader, f.table.model)
 	if err != nil {
 		return result, failed(err)
 	}
@@ -259,8 +260,8 @@ func (f *rowsFile) Close() error {
 	return nil
 }
 
-func storedOf(id string, runs []run, rows int64, digest db.Digest) db.Stored {
-	stored := db.Stored{Table: id, Rows: rows, Digest: digest}
+func storedOf(id string, runs []run, count int64, digest db.Digest) rows.Stored {
+	stored := rows.Stored{Table: id, Rows: count, Digest: digest}
 	for _, r := range runs {
 		stored.Runs = append(stored.Runs, r.Run)
 	}
@@ -269,7 +270,7 @@ func storedOf(id string, runs []run, rows int64, digest db.Digest) db.Stored {
 
 func marshal(document any) ([]byte, error) {
 	if schema, ok := document.(*db.Schema); ok {
-		return db.MarshalSchema(schema)
+		return rows.MarshalSchema(schema)
 	}
 	return json.MarshalIndent(document, "", " ")
 }

@@ -1,4 +1,4 @@
-package database
+package rows
 
 import (
 	"context"
@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 // MarshalSchema gives the bytes of schema.json; equal schemas give equal bytes.
-func MarshalSchema(s *Schema) ([]byte, error) { return json.MarshalIndent(s, "", " ") }
+func MarshalSchema(s *database.Schema) ([]byte, error) { return json.MarshalIndent(s, "", " ") }
 
 // MarshalStored gives the bytes of tables.json.
 func MarshalStored(tables []Stored) ([]byte, error) { return json.MarshalIndent(tables, "", " ") }
@@ -28,15 +30,15 @@ func ReadStored(data []byte) ([]Stored, error) {
 type streams struct {
 	files  fs.FS
 	aside  string
-	schema *Schema
+	schema *database.Schema
 	tables map[string]*Stored
 }
 
-// OpenStreams opens a database as a backup stores it: files holds the entries
+// Open opens a database as a backup stores it: files holds the entries
 // of STREAM.md. Tables may be read at once as far as files allows; each run is
 // opened when its table is read. Of the options, Filter and Aside count.
-func OpenStreams(files fs.FS, opts SourceOptions) (Source, error) {
-	s := &streams{files: files, aside: opts.Aside, schema: &Schema{}, tables: map[string]*Stored{}}
+func Open(files fs.FS, opts database.SourceOptions) (database.Source, error) {
+	s := &streams{files: files, aside: opts.Aside, schema: &database.Schema{}, tables: map[string]*Stored{}}
 	data, err := fs.ReadFile(files, SchemaEntry)
 	if err != nil {
 		return nil, fmt.Errorf("open row streams: %w", err)
@@ -58,7 +60,7 @@ func OpenStreams(files fs.FS, opts SourceOptions) (Source, error) {
 	for i := range list {
 		s.tables[list[i].Table] = &list[i]
 	}
-	ApplyFilter(s.schema, opts.Filter)
+	database.ApplyFilter(s.schema, opts.Filter)
 	return s, s.complete()
 }
 
@@ -77,16 +79,18 @@ func (s *streams) complete() error {
 }
 
 // Schema gives the stored schema.
-func (s *streams) Schema(context.Context) (*Schema, error) { return s.schema, nil }
+func (s *streams) Schema(context.Context) (*database.Schema, error) { return s.schema, nil }
 
 // Sequences gives the stored counters.
-func (s *streams) Sequences(context.Context) ([]*Sequence, error) { return s.schema.Sequences, nil }
+func (s *streams) Sequences(context.Context) ([]*database.Sequence, error) {
+	return s.schema.Sequences, nil
+}
 
 // Close does nothing: runs are closed when their table is read.
 func (s *streams) Close() error { return nil }
 
 // Rows merges a table's runs and compares the result with its recorded digest.
-func (s *streams) Rows(ctx context.Context, t *Table, send func(*Batch) error) (err error) {
+func (s *streams) Rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) (err error) {
 	stored := s.tables[t.ID()]
 	if stored == nil {
 		return fmt.Errorf("table %s is not stored", t.ID())
@@ -100,8 +104,8 @@ func (s *streams) Rows(ctx context.Context, t *Table, send func(*Batch) error) (
 		defer func() { err = errors.Join(err, f.Close()) }()
 		runs = append(runs, f)
 	}
-	var sum Summer
-	err = ReadRuns(ctx, runs, s.aside, func(b *Batch) error {
+	var sum database.Summer
+	err = Read(ctx, runs, s.aside, func(b *database.Batch) error {
 		if err := sum.Add(b); err != nil {
 			return err
 		}

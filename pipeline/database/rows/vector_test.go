@@ -1,4 +1,4 @@
-package database
+package rows
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"math"
 	"os"
 	"testing"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 // vector is a table with every class of cell; later is its next state.
@@ -13,10 +15,10 @@ type vector bool
 
 func vectorRows(later bool) vector { return vector(later) }
 
-func (vector) Schema(context.Context) (*Schema, error) { return &Schema{}, nil }
+func (vector) Schema(context.Context) (*database.Schema, error) { return &database.Schema{}, nil }
 
-func (later vector) Rows(_ context.Context, _ *Table, send func(*Batch) error) error {
-	b := NewBatch()
+func (later vector) Rows(_ context.Context, _ *database.Table, send func(*database.Batch) error) error {
+	b := database.NewBatch()
 	row := func(add func()) { add(); b.EndRow() }
 	row(func() { b.Int(-1); b.Float(math.Copysign(0, -1)); b.String("é\x00"); b.Blob([]byte{0, 255}) })
 	if later {
@@ -39,9 +41,9 @@ func TestStreamsOfVersion1StayReadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := func(r Reader) Digest {
-		var s Summer
-		err := r.Rows(context.Background(), &Table{Name: "t"}, func(b *Batch) error {
+	sum := func(r database.Reader) database.Digest {
+		var s database.Summer
+		err := r.Rows(context.Background(), &database.Table{Name: "t"}, func(b *database.Batch) error {
 			defer b.Release()
 			return s.Add(b)
 		})
@@ -61,7 +63,7 @@ func TestStreamsOfVersion1StayReadable(t *testing.T) {
 		t.Errorf("the digest of version 1 is %s, want %s", got, digest)
 	}
 	var out bytes.Buffer
-	if _, err := WriteBase(context.Background(), &out, nil, vectorRows(false), &Table{Name: "t"}); err != nil || !bytes.Equal(out.Bytes(), base) {
+	if _, err := WriteBase(context.Background(), &out, nil, vectorRows(false), &database.Table{Name: "t"}); err != nil || !bytes.Equal(out.Bytes(), base) {
 		t.Errorf("a base is written as %x, %v, want %x", out.Bytes(), err, base)
 	}
 }
@@ -69,8 +71,8 @@ func TestStreamsOfVersion1StayReadable(t *testing.T) {
 // stored is a Reader of runs.
 type stored [][]byte
 
-func (stored) Schema(context.Context) (*Schema, error) { return &Schema{}, nil }
+func (stored) Schema(context.Context) (*database.Schema, error) { return &database.Schema{}, nil }
 
-func (s stored) Rows(ctx context.Context, _ *Table, send func(*Batch) error) error {
-	return ReadRuns(ctx, readers(s), "", send)
+func (s stored) Rows(ctx context.Context, _ *database.Table, send func(*database.Batch) error) error {
+	return Read(ctx, readers(s), "", send)
 }

@@ -1,4 +1,4 @@
-package database
+package rows
 
 import (
 	"bytes"
@@ -9,15 +9,17 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 // rowList is a Reader over rows of one text cell.
 type rowList []string
 
-func (l rowList) Schema(context.Context) (*Schema, error) { return &Schema{}, nil }
+func (l rowList) Schema(context.Context) (*database.Schema, error) { return &database.Schema{}, nil }
 
-func (l rowList) Rows(_ context.Context, _ *Table, send func(*Batch) error) error {
-	b := NewBatch()
+func (l rowList) Rows(_ context.Context, _ *database.Table, send func(*database.Batch) error) error {
+	b := database.NewBatch()
 	for _, s := range l {
 		if s != "" { // an empty one stands for a row without cells
 			b.String(s)
@@ -27,7 +29,7 @@ func (l rowList) Rows(_ context.Context, _ *Table, send func(*Batch) error) erro
 			if err := send(b); err != nil {
 				return err
 			}
-			b = NewBatch()
+			b = database.NewBatch()
 		}
 	}
 	return send(b)
@@ -37,14 +39,14 @@ func (l rowList) Rows(_ context.Context, _ *Table, send func(*Batch) error) erro
 func collect(t testing.TB, runs ...[]byte) rowList {
 	t.Helper()
 	var out rowList
-	err := ReadRuns(context.Background(), readers(runs), "", func(b *Batch) error {
+	err := Read(context.Background(), readers(runs), "", func(b *database.Batch) error {
 		defer b.Release()
 		for i := range b.Len() {
 			if len(b.Row(i)) == 0 {
 				out = append(out, "")
 				continue
 			}
-			c, _, err := NextCell(b.Row(i))
+			c, _, err := database.NextCell(b.Row(i))
 			if err != nil {
 				return err
 			}
@@ -61,7 +63,7 @@ func collect(t testing.TB, runs ...[]byte) rowList {
 func writeBase(t testing.TB, rows rowList) (run, prints []byte) {
 	t.Helper()
 	var out, p bytes.Buffer
-	if _, err := WriteBase(context.Background(), &out, &p, rows, &Table{Name: "t"}); err != nil {
+	if _, err := WriteBase(context.Background(), &out, &p, rows, &database.Table{Name: "t"}); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes(), p.Bytes()
@@ -70,7 +72,7 @@ func writeBase(t testing.TB, rows rowList) (run, prints []byte) {
 func writeDelta(t testing.TB, rows rowList, previous []byte) (run, prints []byte, changed bool) {
 	t.Helper()
 	var out, p bytes.Buffer
-	result, err := WriteDelta(context.Background(), &out, &p, bytes.NewReader(previous), 1<<40, rows, &Table{Name: "t"})
+	result, err := WriteDelta(context.Background(), &out, &p, bytes.NewReader(previous), 1<<40, rows, &database.Table{Name: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +139,8 @@ func TestADeltaOfFewChangesIsSmall(t *testing.T) {
 
 func TestADeltaGivesUpAtItsLimit(t *testing.T) {
 	_, prints := writeBase(t, numbered(100))
-	_, err := WriteDelta(context.Background(), io.Discard, nil, bytes.NewReader(prints), 200, rowList{"a", numbered(30)[29] + "x", "b", string(make([]byte, 300))}, &Table{Name: "t"})
-	if !errors.Is(err, ErrRebase) {
+	_, err := WriteDelta(context.Background(), io.Discard, nil, bytes.NewReader(prints), 200, rowList{"a", numbered(30)[29] + "x", "b", string(make([]byte, 300))}, &database.Table{Name: "t"})
+	if !errors.Is(err, database.ErrRebase) {
 		t.Errorf("error %v, want ErrRebase", err)
 	}
 }
@@ -176,10 +178,10 @@ func readers(runs [][]byte) (out []io.Reader) {
 }
 
 func discard(runs ...[]byte) error {
-	return ReadRuns(context.Background(), readers(runs), "", func(b *Batch) error { b.Release(); return nil })
+	return Read(context.Background(), readers(runs), "", func(b *database.Batch) error { b.Release(); return nil })
 }
 
-func FuzzReadRuns(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	base, prints := writeBase(f, numbered(5))
 	delta, _, _ := writeDelta(f, append(rowList{"new"}, numbered(4)...), prints)
 	f.Add(base, delta)
@@ -195,7 +197,7 @@ func FuzzDecodeRow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, row []byte) {
 		for rest := row; len(rest) > 0; {
 			var err error
-			if _, rest, err = NextCell(rest); err != nil {
+			if _, rest, err = database.NextCell(rest); err != nil {
 				return
 			}
 		}
@@ -203,8 +205,8 @@ func FuzzDecodeRow(f *testing.F) {
 }
 
 func TestDigestSeesWhatAnExclusiveOrWouldNot(t *testing.T) {
-	digest := func(rows ...string) Digest {
-		var s Summer
+	digest := func(rows ...string) database.Digest {
+		var s database.Summer
 		for _, r := range rows {
 			s.AddRow([]byte(r))
 		}
@@ -227,7 +229,7 @@ func BenchmarkWriteDeltaOfOnePercent(b *testing.B) {
 	b.SetBytes(int64(len(base)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := WriteDelta(context.Background(), io.Discard, io.Discard, bytes.NewReader(prints), 1<<40, rows, &Table{Name: "t"}); err != nil {
+		if _, err := WriteDelta(context.Background(), io.Discard, io.Discard, bytes.NewReader(prints), 1<<40, rows, &database.Table{Name: "t"}); err != nil {
 			b.Fatal(err)
 		}
 	}

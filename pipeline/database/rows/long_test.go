@@ -1,4 +1,4 @@
-package database
+package rows
 
 import (
 	"bufio"
@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 func TestLongCellsPassRunsInFiles(t *testing.T) {
-	long := strings.Repeat("0123456789abcdef", LongBytes/16) + "!"
+	long := strings.Repeat("0123456789abcdef", database.LongBytes/16) + "!"
 	first := rowList{"a", long, "b"}
 	base, prints := writeBase(t, first)
 	second := rowList{"a", long, "c", long + "?"}
@@ -20,9 +22,9 @@ func TestLongCellsPassRunsInFiles(t *testing.T) {
 	dir := t.TempDir()
 	var got rowList
 	files := 0
-	err := ReadRuns(context.Background(), readers([][]byte{base, delta}), dir, func(b *Batch) error {
+	err := Read(context.Background(), readers([][]byte{base, delta}), dir, func(b *database.Batch) error {
 		defer b.Release()
-		cells := make([]Cell, 1)
+		cells := make([]database.Cell, 1)
 		for i := range b.Len() {
 			if err := b.Cells(cells, i); err != nil {
 				return err
@@ -49,13 +51,13 @@ func TestLongCellsPassRunsInFiles(t *testing.T) {
 	}
 }
 
-func FuzzReadLongRow(f *testing.F) {
+func FuzzReadRow(f *testing.F) {
 	f.Add([]byte{1, 14, 3, 2, 'a', 'b', 0, 2, 0, 0, 0, 0, 0, 0, 0, 0}, int64(15))
 	f.Add([]byte{4, 255, 255, 255, 255, 3, 1}, int64(1<<30))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte, n int64) {
-		row, err := readLongRow(bufio.NewReader(bytes.NewReader(data)), n%maxRow, dir)
-		defer row.drop()
+		row, err := database.ReadRow(bufio.NewReader(bytes.NewReader(data)), n%database.MaxRow, dir)
+		defer row.Drop()
 		if err != nil || n <= 0 {
 			return
 		}
@@ -66,4 +68,4 @@ func FuzzReadLongRow(f *testing.F) {
 	})
 }
 
-var _ io.Writer = (*Long)(nil)
+var _ io.Writer = (*database.Long)(nil)
