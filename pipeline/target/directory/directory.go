@@ -56,7 +56,8 @@ type Target struct {
 
 	begun    sync.Once
 	beginErr error
-	lock     int // open as long as this run may have temporary files
+	lock     int         // open as long as this run may have temporary files
+	allNamed atomic.Bool // the file system has no files without a name
 
 	mu      sync.Mutex
 	systems map[uint64]int // a directory open on each file system that was written to
