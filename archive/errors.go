@@ -13,6 +13,8 @@ var (
 	ErrDamaged = errors.New("damaged")
 	// ErrOtherDirectory: what an index run says of a pack is not what lies in it.
 	ErrOtherDirectory = errors.New("its directory is not the one in the index")
+	// ErrWrongID: bytes do not have the id that they are stored under.
+	ErrWrongID = errors.New("its bytes do not have this id")
 	// ErrClosed: the writer is closed.
 	ErrClosed = errors.New("the writer is closed")
 )

@@ -255,7 +255,7 @@ func (l *Loaded) piece(frame frameWant, damage map[int64]error) (*Piece, []Bad) 
 		case end > int64(len(*raw)):
 			bad = append(bad, l.bad([]int{i}, fmt.Errorf("its frame holds %d bytes, and it should end at %d", len(*raw), end))...)
 		case !c.isAgain(right) && l.key.Sum(p.Data(i)) != c.ID:
-			bad = append(bad, l.bad([]int{i}, errWrongID)...)
+			bad = append(bad, l.bad([]int{i}, ErrWrongID)...)
 		default:
 			right = c
 			p.Chunks = append(p.Chunks, i)
@@ -305,10 +305,7 @@ func (l *Loaded) decompress(frame frameWant, damage map[int64]error) (*[]byte, e
 	return raw, nil
 }
 
-var (
-	errWrongID  = errors.New("its bytes do not have this id")
-	errCutShort = errors.New("its frame ends after the pack")
-)
+var errCutShort = errors.New("its frame ends after the pack")
 
 // rawSize is how many bytes a frame claims to hold.
 func rawSize(frame []byte) (int, error) {

@@ -21,19 +21,28 @@ type RunPack struct {
 func EncodeRun(packs []RunPack) []byte {
 	size := len(runTag) + 4
 	for _, p := range packs {
-		size += runPackHead + directorySize(len(p.Directory.Frames), len(p.Directory.IDs))
+		size += p.size()
 	}
 	out := append(make([]byte, 0, size), runTag...)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(packs)))
 	for _, p := range packs {
-		out = append(out, p.Pack.Name[:]...)
-		out = append(out, p.Pack.Kind.code(), 0, 0, 0)
-		out = binary.LittleEndian.AppendUint32(out, p.Pack.Size)
-		out = binary.LittleEndian.AppendUint32(out, p.Pack.Header)
-		out = binary.LittleEndian.AppendUint32(out, uint32(directorySize(len(p.Directory.Frames), len(p.Directory.IDs))))
-		out = p.Directory.Append(out)
+		out = p.append(out)
 	}
 	return out
+}
+
+func (p RunPack) size() int {
+	return runPackHead + directorySize(len(p.Directory.Frames), len(p.Directory.IDs))
+}
+
+// append writes what a run says of the pack.
+func (p RunPack) append(out []byte) []byte {
+	out = append(out, p.Pack.Name[:]...)
+	out = append(out, p.Pack.Kind.code(), 0, 0, 0)
+	out = binary.LittleEndian.AppendUint32(out, p.Pack.Size)
+	out = binary.LittleEndian.AppendUint32(out, p.Pack.Header)
+	out = binary.LittleEndian.AppendUint32(out, uint32(p.size()-runPackHead))
+	return p.Directory.Append(out)
 }
 
 // ParseRun reads the content of an index run.

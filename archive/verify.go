@@ -210,7 +210,7 @@ func (v *verification) frame(key *crypto.IDKey, raw *[]byte, plain []byte, offse
 		case int(lengths[i]) > len(rest):
 			v.wrong(id, fmt.Errorf("%d bytes are left of its frame, and it has %d", len(rest), lengths[i]))
 		case key.Sum(rest[:lengths[i]]) != id:
-			v.wrong(id, errWrongID)
+			v.wrong(id, ErrWrongID)
 		}
 		rest = rest[min(int(lengths[i]), len(rest)):]
 	}
