@@ -80,7 +80,7 @@ func (s *Session) doubts(writers []string) bool {
 			writers = append(writers, m.Name())
 		}
 	}
-	now := s.repo.shares(s.writer.Signer.Name())
+	now := append(s.repo.shares(s.writer.Signer.Name()), s.repo.vouchers(s.repo.verifications(s.Log))...)
 	return slices.ContainsFunc(writers, func(name string) bool { return !slices.Contains(now, name) })
 }
 

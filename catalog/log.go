@@ -476,7 +476,7 @@ func applyTags(tags []string, change tagChange) []string {
 // tombstone that a collector has put into a lane tells nothing.
 func (r *Repository) trusts(own string, rec *Record) bool {
 	if rec.ofOwner {
-		return rec.Kind == Moved && (rec.by.Equal(r.owner) || r.isVerifier(rec.by.Name()))
+		return rec.Kind == Moved && r.vouches(rec)
 	}
 	return r.sharesWith(own, rec.Lane.Writer)
 }

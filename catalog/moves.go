@@ -199,11 +199,7 @@ func (s *Session) move(ctx context.Context, m MoveOut) error {
 			return fmt.Errorf("pack %s is being collected: %w", p.Name, ErrRestart)
 		}
 	}
-	domain, err := s.repo.Domain(m.Domain)
-	if err != nil {
-		return err
-	}
-	if _, s.index, err = domain.IndexIdentity(s.repo.Config.Classic); err != nil {
+	if err := s.sealAs(m.Domain); err != nil {
 		return err
 	}
 	return s.putMove(ctx, m, refs)
@@ -232,7 +228,7 @@ func (s *Session) putMove(ctx context.Context, m MoveOut, refs *archive.RefSet) 
 	return nil
 }
 
-// RoleVerifier lets a collector move chunks: writers rely on what it has copied.
+// RoleVerifier lets a collector move chunks and verify packs: writers rely on what it has copied and read.
 const RoleVerifier = "verifier"
 
 // MayMove fails if writers would not rely on what is copied under a key.

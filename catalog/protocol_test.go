@@ -24,6 +24,9 @@ import (
 // at either place. Pack 0 has another chunk then, the writer's second content, which another old snapshot needs until it is forgotten: that one is not copied.
 // A roller, where there is one, makes rolls: it lists sessions, reads the records, and puts a roll, by which records up to a floor count as it has read them and
 // their objects are gone. The first roll marks the old snapshot, if that is forgotten; a later one drops it, if no session is open that was when the mark came.
+// A verifier, where there is one, reads a pack of another writer, in which the second content lies and which a snapshot of that one needs until it is forgotten, and
+// says so. A forger, who is a writer too, says of the same pack that the second content lies where it does not, and that this was verified. The writer may place
+// its second content by what somebody whom it relies on vouches for, unless the pack is to be avoided.
 // Where the writer must be admitted first, a collector knows it from when it reads the config, and sees nothing of a writer that it does not know.
 //
 // What must hold in every state: whatever a live record names is there, and whatever a writer or the owner takes for written.
@@ -53,6 +56,10 @@ const (
 	sessionsListedLate
 	undeleteOfWhatLeaves
 	lateRecord
+	writerVouches
+	packVouchedFor
+	attestedUnread
+	vouchedUnchecked
 )
 
 var mutations = map[mutation]string{
@@ -64,7 +71,9 @@ var mutations = map[mutation]string{
 	movedAndLeft:        "a place is left though the copy is being collected",
 	movedStandsForPacks: "all of a pack is taken for copied",
 	droppedAtOnce:       "what is forgotten leaves with the first roll", droppedUndrained: "what leaves goes while a session is open that has not seen it",
-	sessionsListedLate:   "a roll lists sessions after it has read the records",
+	sessionsListedLate: "a roll lists sessions after it has read the records",
+	writerVouches:      "a writer's word that a pack was verified counts", packVouchedFor: "a pack that was verified stands for all that is said of it",
+	attestedUnread: "what is said of a pack is taken for verified unread", vouchedUnchecked: "what was verified is not checked against gc",
 	undeleteOfWhatLeaves: "undelete of what leaves", lateRecord: "a record below the floor counts for who has put it",
 }
 
@@ -74,12 +83,14 @@ const (
 )
 
 // packSet has a bit for each pack: pack 0, one for each content in each session, and the mover's; and
-// one that stands for the second chunk of pack 0 in what records name.
+// one that stands for the second chunk of pack 0 in what records name. Then one for a pack of another writer.
 type packSet uint16
 
 const (
 	moversPack  packSet = 1 << (1 + 2*mostSessions)
 	secondChunk         = moversPack << 1
+	foreignPack         = secondChunk << 1
+	lie                 = foreignPack << 1 // the second content, where it is not in that pack
 )
 
 func (s packSet) Add(other packSet) packSet   { return s | other }
@@ -111,7 +122,10 @@ const (
 type model struct {
 	present   packSet
 	forgot    bool
-	forgot2   bool // an older snapshot, which needs the second chunk of pack 0
+	forgot2   bool    // an older snapshot, which needs the second chunk of pack 0
+	forgot3   bool    // another writer's snapshot, which needs its pack
+	attested  packSet // what a verifier says that lies there
+	claimed   packSet // what a forger does
 	admitted  bool
 	abandoned uint8 // checkpoints
 	session   [mostSessions]bool
@@ -156,7 +170,7 @@ type model struct {
 // live is what packs records need, as who knows the writer sees it.
 func (m *model) live(knows bool, mistake mutation) (packs packSet) {
 	refs := m.refs(knows)
-	packs = refs &^ (1 | secondChunk)
+	packs = refs &^ (1 | secondChunk | lie)
 	if refs&secondChunk != 0 && (mistake != movedStandsForPacks || m.mover.record != 'm') {
 		packs |= 1
 	}
@@ -188,7 +202,7 @@ func (m *model) lost() bool {
 	if refs&1 != 0 && m.present&1 == 0 && (m.mover.record != 'm' || m.present&moversPack == 0) {
 		return true
 	}
-	return refs&^(1|secondChunk)&^m.present != 0
+	return refs&lie != 0 || refs&^(1|secondChunk)&^m.present != 0
 }
 
 // refs is what records name.
@@ -208,6 +222,9 @@ func (m *model) refs(knows bool) (refs packSet) {
 	if !m.forgot2 {
 		refs |= secondChunk
 	}
+	if !m.forgot3 {
+		refs |= foreignPack
+	}
 	return refs
 }
 
@@ -221,6 +238,7 @@ type search struct {
 	abandon          bool // checkpoints may be abandoned
 	roll             bool // records are rolled up
 	move             bool // a mover copies out of pack 0, in which the second content lies too
+	verify           bool // a verifier reads another writer's pack, of which a forger lies
 	admit            bool // the writer is admitted at some time; else it always was
 	mutation         mutation
 	seen             map[model]struct{}
@@ -230,7 +248,11 @@ type search struct {
 // run returns the number of states, and one that must not be, if there is.
 func (s *search) run() (int, *model) {
 	s.seen = map[model]struct{}{}
-	s.visit(model{present: 1, admitted: !s.admit, forgot2: !s.move})
+	first := model{present: 1, admitted: !s.admit, forgot2: !s.move, forgot3: !s.verify}
+	if s.verify {
+		first.present |= foreignPack
+	}
+	s.visit(first)
 	for len(s.todo) > 0 {
 		m := s.todo[len(s.todo)-1]
 		s.todo = s.todo[:len(s.todo)-1]
@@ -240,6 +262,9 @@ func (s *search) run() (int, *model) {
 		s.stepWorld(m)
 		if m.admitted {
 			s.stepWriter(m)
+		}
+		if s.verify {
+			s.stepVerifier(m)
 		}
 		if s.owner {
 			s.stepOwner(m)
@@ -275,6 +300,11 @@ func (s *search) stepWorld(m model) {
 	if !m.forgot2 {
 		next := m
 		next.forgot2 = true
+		s.visit(next)
+	}
+	if !m.forgot3 {
+		next := m
+		next.forgot3 = true
 		s.visit(next)
 	}
 	if !m.admitted {
@@ -328,8 +358,11 @@ func (s *search) stepWriter(m model) {
 func (s *search) read(m *model) {
 	m.writer.avoid = m.avoided()
 	for content, at := range m.writer.at {
-		if at == secondChunk {
+		switch at {
+		case secondChunk:
 			at = 1
+		case lie:
+			at = foreignPack
 		}
 		if at&m.writer.avoid != 0 && (s.mutation != treeNotChecked || content != 0) {
 			m.writer.at[content] = 0
@@ -350,6 +383,13 @@ func (s *search) work(m model) {
 				found := next
 				found.writer.at[1] = secondChunk
 				s.visit(found)
+			}
+			for _, place := range [...]packSet{foreignPack, lie} { // likewise
+				if content == 1 && s.vouched(&m, place) {
+					found := next
+					found.writer.at[1] = place
+					s.visit(found)
+				}
 			}
 			pack := packSet(1) << (1 + 2*m.writer.seq + uint8(content))
 			next.writer.at[content] = pack
@@ -390,6 +430,38 @@ func (s *search) put(m model, r modelRecord) {
 		m.writer.seq = s.sessions
 	}
 	s.visit(m)
+}
+
+// stepVerifier reads the other writer's pack, and says what lies there; or a forger says what does not.
+func (s *search) stepVerifier(m model) {
+	read := m
+	if m.present&foreignPack != 0 {
+		read.attested |= foreignPack
+		if s.mutation == attestedUnread {
+			read.attested |= m.claimed
+		}
+	}
+	s.visit(read)
+	m.claimed |= lie
+	s.visit(m)
+}
+
+// vouched tells whether the writer may rely on a place in the other writer's pack.
+func (s *search) vouched(m *model, place packSet) bool {
+	if m.writer.avoid&foreignPack != 0 && s.mutation != vouchedUnchecked {
+		return false
+	}
+	said := packSet(0)
+	if vouches(true, false, true) {
+		said |= m.attested
+	}
+	if vouches(false, false, false) || s.mutation == writerVouches {
+		said |= m.claimed
+	}
+	if s.mutation == packVouchedFor && said&foreignPack != 0 {
+		said |= m.claimed
+	}
+	return said&place != 0
 }
 
 // The owner's steps.
@@ -637,6 +709,8 @@ var searches = []struct {
 		[]mutation{undeleteWithoutSession, undeleteReadsFirst, undeleteUnchecked}},
 	{"two collectors", search{sessions: 3, rounds: 1, collectors: 2, abandon: true}, []mutation{ownCondemnation, ownSweep}},
 	{"a mover", search{sessions: 1, rounds: 3, collectors: 1, move: true}, []mutation{movedAndLeft, movedStandsForPacks}},
+	{"a verifier and a forger", search{sessions: 2, rounds: 2, collectors: 1, verify: true},
+		[]mutation{writerVouches, packVouchedFor, attestedUnread, vouchedUnchecked}},
 	{"a writer beside a roller", search{sessions: 2, rounds: 1, collectors: 1, roll: true}, []mutation{lateRecord}},
 	{"an owner beside a roller", search{sessions: 1, rounds: 1, collectors: 1, roll: true, owner: true},
 		[]mutation{droppedAtOnce, droppedUndrained, sessionsListedLate, undeleteOfWhatLeaves}},

@@ -26,6 +26,8 @@ const (
 	Unhold     Kind = "unhold"     // and need not any more
 	Date       Kind = "date"       // says when records came to be whose dates the store has lost: of the owner or a collector
 	Moved      Kind = "moved"      // chunks were copied out of packs that are half dead: of the owner or a collector too
+	// Verification says that packs were read, every byte, and are what index runs say: of the owner or a verifier.
+	Verification Kind = "verified"
 )
 
 // Lane is one of a writer's chains of records.
@@ -71,9 +73,10 @@ type clear struct {
 	Nonce      string    `json:"nonce"` // of the session that the record ends
 	Index      []string  `json:"index,omitempty"`
 	Refs       RefsList  `json:"refs,omitzero"`
-	Supersedes []string  `json:"supersedes,omitempty"` // hashes of checkpoints that need not be kept any more
+	Supersedes []string  `json:"supersedes,omitempty"` // hashes of checkpoints, or verifications, that need not be kept any more
 	Subjects   []string  `json:"subjects,omitempty"`   // hashes of the commits that a tag, forget or hold is about
 	Moves      []string  `json:"moves,omitempty"`      // names of objects among refs that say what was moved
+	Verified   []string  `json:"verified,omitempty"`   // names of objects among refs that list packs that were verified
 	Cancels    []string  `json:"cancels,omitempty"`    // hashes of the forgets or holds that count no more for the subjects
 	Until      time.Time `json:"until,omitzero"`       // when a hold ends by itself
 	Software   string    `json:"software"`

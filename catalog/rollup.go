@@ -42,6 +42,8 @@ type rollUp struct {
 	dropped []*Record
 	kept    map[string]bool // names of refs that what counts names
 	runs    []rollRun       // the index runs of all that is rolled up
+
+	outdated map[*Record]bool // verifications whose place others have taken
 }
 
 // RollUp lets the older part of the log go, if it has at least so many records since the last roll:
@@ -154,6 +156,7 @@ func (u *rollUp) choose(ctx context.Context) error {
 		return err
 	}
 	superseded := u.log.Superseded()
+	u.outdated = u.repo.replacedVerifications(u.log)
 	stays := map[string]bool{}
 	for _, rec := range u.log.Records {
 		if rec.Kind != Commit && rec.Kind != Checkpoint {
@@ -197,6 +200,8 @@ func (u *rollUp) counts(rec *Record, stays map[string]bool, moved map[string]boo
 		return false
 	case Moved:
 		return moved[rec.Hash.String()]
+	case Verification: // of a collector whom the owner may yet make a verifier too
+		return rec.ofOwner && !u.outdated[rec]
 	case Tag, Forget, Undelete, Hold, Unhold:
 		return slices.ContainsFunc(rec.Subjects, func(id string) bool { return stays[id] })
 	}
@@ -232,7 +237,7 @@ func (u *rollUp) keep(rec *Record) {
 }
 
 // refs are all objects among refs that a record names.
-func (rec *Record) refs() []string { return slices.Concat(rec.Refs.names(), rec.Moves) }
+func (rec *Record) refs() []string { return slices.Concat(rec.Refs.names(), rec.Moves, rec.Verified) }
 
 // bytes are a record as it was signed.
 func (u *rollUp) bytes(ctx context.Context, rec *Record) ([]byte, error) {

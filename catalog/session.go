@@ -45,7 +45,7 @@ type Session struct {
 	avoid      atomic.Pointer[Avoid]
 	run        string       // of the backup, see Run
 	known      *index.Index // what LoadIndex was given
-	relied     []string     // the writers whose index runs it was given
+	relied     []string     // the writers whose index runs it was given, and who has verified others
 	published  archive.Name // the last checkpoint of this session and those before it
 	roll       *rolled      // the newest roll that was read after this session was opened; nil if there is none
 }
@@ -366,9 +366,14 @@ func (s *Session) LoadIndex(ctx context.Context, x *index.Index) (int, error) {
 			s.relied = append(s.relied, name)
 		}
 	}
-	return s.repo.LoadIndex(ctx, s.Log, x, func(rec *Record) bool {
+	added, err := s.repo.LoadIndex(ctx, s.Log, x, func(rec *Record) bool {
 		return rec.Domain == uint64(s.writer.DomainNumber) && s.repo.trusts(own, rec)
 	})
+	if err != nil {
+		return added, err
+	}
+	vouched, err := s.loadVerified(ctx, x)
+	return added + vouched, err
 }
 
 // LoadForeign adds to x what writers have stored that this one does not rely on.

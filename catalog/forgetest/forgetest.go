@@ -188,6 +188,11 @@ func (f *Forger) Seal(content map[string]any) ([]byte, error) {
 	return crypto.Seal(nil, archive.Compact(plain), f.Key.Recipients...)
 }
 
+// PutRefs stores an object among refs, whatever it says.
+func (f *Forger) PutRefs(ctx context.Context, content []byte) (name string, err error) {
+	return f.put(ctx, archive.Refs, content)
+}
+
 // PutRun publishes what it says of packs, which counts once a record names it.
 func (f *Forger) PutRun(ctx context.Context, packs []archive.RunPack) (name string, err error) {
 	return f.put(ctx, archive.Runs, archive.EncodeRun(packs))
@@ -204,10 +209,19 @@ func (f *Forger) put(ctx context.Context, kind archive.Kind, content []byte) (st
 
 // Pack stores chunks in a pack, and tells truly what lies in it.
 func (f *Forger) Pack(ctx context.Context, chunks ...string) (archive.RunPack, error) {
+	return f.pack(ctx, f.ID, chunks...)
+}
+
+// Mislabelled stores a chunk in a pack under the id of another of the same length.
+func (f *Forger) Mislabelled(ctx context.Context, id archive.ID, chunk string) (archive.RunPack, error) {
+	return f.pack(ctx, func(string) archive.ID { return id }, chunk)
+}
+
+func (f *Forger) pack(ctx context.Context, id func(string) archive.ID, chunks ...string) (archive.RunPack, error) {
 	w := f.writer(ctx, archive.Data)
 	defer w.Close()
 	for _, chunk := range chunks {
-		if err := w.Add(ctx, archive.NewSlot(f.ID(chunk), len(chunk)), []byte(chunk), ""); err != nil {
+		if err := w.Add(ctx, archive.NewSlot(id(chunk), len(chunk)), []byte(chunk), ""); err != nil {
 			return archive.RunPack{}, err
 		}
 	}

@@ -27,11 +27,13 @@ type Index struct {
 	hot    *archive.Index // added by this process, and runs that are not on disk
 	disk   *tables.Set    // nil: not opened
 	chosen []bool         // which runs on disk may be used; nil: all
+	vouch  vouch
 	warm   warm
 
 	loading      sync.Mutex // held while runs are loaded; guards what follows
 	o            Options
 	runs         map[archive.Name]bool              // that may be used
+	partly       map[archive.Name]bool              // of which some packs may
 	named        map[archive.Name]bool              // that any record names
 	held         map[archive.Name]bool              // of runs: in hot, or left out since they are damaged
 	offered      map[archive.Name][]archive.RunPack // of runs: this process has them in hot, and they are not on disk yet
@@ -58,7 +60,7 @@ func New(o Options) *Index {
 	}
 	return &Index{
 		o: o, most: spillChunks, hot: archive.NewIndex(0), runs: map[archive.Name]bool{}, named: map[archive.Name]bool{}, held: map[archive.Name]bool{},
-		offered: map[archive.Name][]archive.RunPack{},
+		offered: map[archive.Name][]archive.RunPack{}, partly: map[archive.Name]bool{},
 	}
 }
 
@@ -133,7 +135,15 @@ func (x *Index) onDisk(disk *tables.Set, id archive.ID) (archive.Chunk, bool, er
 		return archive.Chunk{}, false, err
 	}
 	for i := range places {
-		if p := places[i].Pack; x.isChosen(p) && x.mayUse(&p.Pack) {
+		p := places[i].Pack
+		if !x.mayUse(&p.Pack) {
+			continue
+		}
+		chosen, err := x.isChosen(disk, p)
+		if err != nil {
+			return archive.Chunk{}, false, err
+		}
+		if chosen {
 			return places[i].Chunk, true, x.warm.hit(disk, p)
 		}
 	}
@@ -148,8 +158,10 @@ func (x *Index) Places(ctx context.Context, id archive.ID) (places []archive.Chu
 		first, last = x.hot.Places(id), nil
 		matches, err := disk.Find(id, nil)
 		for _, m := range matches {
+			chosen, errOfPack := x.isChosen(disk, m.Pack)
+			err = errors.Join(err, errOfPack)
 			switch {
-			case !x.isChosen(m.Pack):
+			case !chosen:
 			case x.mayUse(&m.Pack.Pack):
 				first = append(first, m.Chunk)
 			default:
@@ -199,12 +211,15 @@ func (x *Index) Pack(ctx context.Context, name archive.Name) (pack archive.RunPa
 			return err
 		}
 		for _, p := range packs {
-			if !x.isChosen(p) {
-				continue
+			chosen, err := x.isChosen(disk, p)
+			if err != nil {
+				return err
 			}
-			pack.Pack, found = &p.Pack, true
-			pack.Directory, err = disk.Directory(p)
-			return err
+			if chosen {
+				pack.Pack, found = &p.Pack, true
+				pack.Directory, err = disk.Directory(p)
+				return err
+			}
 		}
 		return nil
 	})
@@ -221,8 +236,8 @@ func (x *Index) HasPack(ctx context.Context, name archive.Name) (found bool, err
 			return nil
 		}
 		packs, err := disk.PacksNamed(name)
-		for _, p := range packs {
-			found = found || x.isChosen(p)
+		for i := 0; i < len(packs) && !found && err == nil; i++ {
+			found, err = x.isChosen(disk, packs[i])
 		}
 		return err
 	})
@@ -245,7 +260,11 @@ func (x *Index) Packs(ctx context.Context) iter.Seq2[*archive.Pack, error] {
 				if err != nil {
 					return err
 				}
-				if x.isChosen(p) {
+				chosen, err := x.isChosen(disk, p)
+				if err != nil {
+					return err
+				}
+				if chosen {
 					packs = append(packs, &p.Pack)
 				}
 			}
@@ -290,9 +309,6 @@ func (x *Index) Memory() int64 {
 	}
 	return n
 }
-
-// isChosen tells whether the run that names a pack may be used.
-func (x *Index) isChosen(p *tables.Pack) bool { return x.chosen == nil || x.chosen[p.Run] }
 
 // rebuilds is how often the tables on disk are made again before they are given up.
 const rebuilds = 2

@@ -36,6 +36,10 @@ func (x *Index) want(runs, named []archive.Name) (added int, opened bool) {
 	for _, name := range runs {
 		if !x.runs[name] {
 			x.runs[name] = true
+			if x.partly[name] { // of what is in memory only a part is there
+				delete(x.partly, name)
+				delete(x.held, name)
+			}
 			added++
 		}
 	}
@@ -104,7 +108,7 @@ func (x *Index) directory() string {
 
 // missing are the runs that may be used and are neither on disk nor in memory.
 func (x *Index) missing() (names []archive.Name) {
-	for name := range x.runs {
+	for name := range x.wanted() {
 		if x.held[name] {
 			continue
 		}
@@ -127,8 +131,15 @@ func (x *Index) turn(set *tables.Set) {
 	}
 	x.disk, x.chosen = set, nil
 	x.warm.clear()
+	x.vouch.clear()
 	if set == nil {
 		return
+	}
+	x.vouch.runs = make([]bool, set.Runs())
+	for name := range x.partly {
+		if i, ok := set.Run(name); ok {
+			x.vouch.runs[i] = true
+		}
 	}
 	x.chosen = make([]bool, set.Runs())
 	for name := range x.runs {
@@ -207,7 +218,7 @@ func (x *Index) isMostlyUnused(w *tables.Writer) bool {
 func (x *Index) fetch(ctx context.Context, w *tables.Writer) error {
 	var mu sync.Mutex
 	var missing []archive.Name
-	for name := range x.runs {
+	for name := range x.wanted() {
 		if !x.held[name] && !w.Has(name) {
 			missing = append(missing, name)
 		}
@@ -252,7 +263,7 @@ func (x *Index) loadToMemory(ctx context.Context) error {
 	err := x.each(ctx, x.missing(), func(name archive.Name, packs []archive.RunPack) error {
 		mu.Lock()
 		defer mu.Unlock()
-		x.add(packs)
+		x.add(x.vouchedOf(name, packs))
 		came = append(came, name)
 		if x.outgrown() {
 			x.spill(ctx)

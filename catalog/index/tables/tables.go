@@ -71,6 +71,9 @@ type Pack struct {
 	first  int64 // number of its first chunk
 }
 
+// Number is the pack's own in its Set.
+func (p *Pack) Number() uint32 { return p.number }
+
 // Codes of kinds of packs; 0 stands where a page was ended early.
 const (
 	codeData  = 1

@@ -1,0 +1,119 @@
+package index
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog/index/tables"
+)
+
+// vouch says of single packs whether what a run tells of them may be used, where that is not so of the whole run. A pack is looked at when
+// the first of its chunks is found.
+type vouch struct {
+	runs []bool // on disk, of which some packs may be used
+
+	mu   sync.Mutex
+	may  func(archive.RunPack) bool // nil: no pack may
+	said map[uint32]bool            // by the pack's number on disk
+}
+
+func (v *vouch) clear() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.runs, v.said = nil, nil
+}
+
+// allows tells whether a pack that is not on disk may be used.
+func (v *vouch) allows(p archive.RunPack) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.may != nil && v.may(p)
+}
+
+// set says anew which packs may be used.
+func (v *vouch) set(may func(archive.RunPack) bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.may, v.said = may, nil
+}
+
+// of tells whether what is on disk of a pack may be used.
+func (v *vouch) of(disk *tables.Set, p *tables.Pack) (bool, error) {
+	if p.Run >= len(v.runs) || !v.runs[p.Run] {
+		return false, nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if said, known := v.said[p.Number()]; known || v.may == nil {
+		return said, nil
+	}
+	d, err := disk.Directory(p)
+	if err != nil {
+		return false, err
+	}
+	if v.said == nil {
+		v.said = map[uint32]bool{}
+	}
+	said := v.may(archive.RunPack{Pack: &p.Pack, Directory: d})
+	v.said[p.Number()] = said
+	return said, nil
+}
+
+// WantVouched lets the index use those packs of runs of which may says that what the run tells is so, and returns how many of the runs are new
+// to it. may takes the place of what was given before; it is called when a chunk of a pack is found, must not call the index, and may be called by
+// any goroutine.
+func (x *Index) WantVouched(ctx context.Context, runs []archive.Name, may func(archive.RunPack) bool) (added int, err error) {
+	x.vouch.set(may)
+	added, opened := x.wantPartly(runs)
+	if added > 0 && opened {
+		err = x.load(ctx)
+	}
+	return added, err
+}
+
+func (x *Index) wantPartly(runs []archive.Name) (added int, opened bool) {
+	x.loading.Lock()
+	defer x.loading.Unlock()
+	for _, name := range runs {
+		if !x.runs[name] && !x.partly[name] {
+			x.partly[name] = true
+			added++
+		}
+	}
+	if added > 0 {
+		x.stale.Store(true)
+	}
+	return added, x.opened
+}
+
+// wanted are the runs of which anything may be used. It needs the lock of loading.
+func (x *Index) wanted() iter.Seq[archive.Name] {
+	return func(yield func(archive.Name) bool) {
+		for _, runs := range [...]map[archive.Name]bool{x.runs, x.partly} {
+			for name := range runs {
+				if !yield(name) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// vouchedOf are the packs of a run that may be used.
+func (x *Index) vouchedOf(run archive.Name, packs []archive.RunPack) []archive.RunPack {
+	if !x.partly[run] {
+		return packs
+	}
+	return slices.DeleteFunc(packs, func(p archive.RunPack) bool { return !x.vouch.allows(p) })
+}
+
+// isChosen tells whether what is on disk of a pack may be used.
+func (x *Index) isChosen(disk *tables.Set, p *tables.Pack) (bool, error) {
+	if x.chosen == nil || x.chosen[p.Run] {
+		return true, nil
+	}
+	return x.vouch.of(disk, p)
+}
