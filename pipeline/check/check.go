@@ -7,27 +7,24 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/archive/store/inflight"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
+	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
-	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 // Options say how deep a check goes.
 type Options struct {
-	ReadData    bool          // read every pack, not only what says where things are
-	Percent     float64       // of the packs to read, chosen by name and Seed; all if 0
-	Seed        uint64        // another choice of packs each time
-	MaxDuration time.Duration // stop reading packs after this; no limit if 0
-	Parallel    int           // packs at once; 2 if 0
+	ReadData    bool           // read every pack, not only what says where things are
+	Percent     float64        // of the packs to read, those first that were verified longest ago; all if 0
+	Seed        uint64         // another choice each time of those that never were
+	MaxDuration time.Duration  // stop reading packs after this; no limit if 0
+	By          *crypto.Signer // the owner or a verifier, who says then which packs are sound; nil: nobody does
+	Parallel    int            // packs at once; 2 if 0
 	Progress    *pipeline.Progress
 }
 
@@ -42,7 +39,10 @@ type Finding struct {
 type Report struct {
 	Records, Snapshots, Packs, PacksRead uint64
 	Chunks, BytesRead                    uint64
-	Unused                               uint64 // packs that no index names: leftovers of interrupted runs
+	Attested                             uint64    // packs that were said to be sound
+	Unverified                           uint64    // packs of which nobody has said so yet
+	Since                                time.Time // since when all others were verified; zero where there are none
+	Unused                               uint64    // packs that no index names: leftovers of interrupted runs
 	UnusedBytes                          uint64
 	Findings                             []Finding
 	Healed                               []Finding             // packs that are damaged or missing, of which every chunk lies somewhere else too
@@ -65,6 +65,8 @@ type check struct {
 	snapshots []*catalog.Snapshot
 	heard     map[archive.Name]*testimony         // pack → what index runs say of it
 	borrowed  map[borrowing]map[archive.Name]bool // → packs
+	verified  *catalog.Verified                   // by this run too, when it has said so
+	sound     []archive.VerifiedPack              // that this run has read since it has said so last
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
@@ -87,7 +89,7 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, err
 	}
 	defer func() { c.index.Close() }()
 	for _, step := range []func(context.Context) error{
-		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.countUnused, c.checkRefs, c.checkPacks, c.findElsewhere, c.checkTrees,
+		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.readVerified, c.countUnused, c.checkRefs, c.checkPacks, c.findElsewhere, c.checkTrees,
 		c.sortHealed, c.noteBorrowed,
 	} {
 		if err := step(ctx); err != nil {
@@ -130,6 +132,9 @@ func (c *check) checkLog(ctx context.Context) error {
 	}
 	for _, name := range c.log.Powerless {
 		c.report.Notes = append(c.report.Notes, name+" forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing")
+	}
+	for _, rec := range c.repo.Unheard(c.log) {
+		c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s says that packs were verified, and %s has signed it, whom the owner has not let say so: it counts for nothing", rec.Name(), rec.Lane.Writer))
 	}
 	rolled, err := c.repo.CheckHistory(ctx, c.log, func(object string, err error) { c.find(object, err) })
 	c.report.Records = uint64(len(c.log.Records)) + rolled
@@ -290,97 +295,6 @@ func (c *check) sortHealed(context.Context) error {
 		}
 		c.report.Findings = append(c.report.Findings, f)
 	}
-	return nil
-}
-
-// checkPacks reads packs whole.
-func (c *check) checkPacks(ctx context.Context) error {
-	c.report.Packs = uint64(len(c.present))
-	if !c.o.ReadData {
-		return nil
-	}
-	reader, err := c.repo.Reader(c.repo.Config.Domain)
-	if err != nil {
-		reader = archive.NewReader(c.repo.Store, nil, nil, nil, archive.ReaderOptions{})
-	}
-	if !c.repo.CanRead() {
-		c.report.Unchecked = append(c.report.Unchecked, "what lies in packs: only their hashes were checked, an identity is needed for more")
-	}
-	fetcher := fetch.Of(reader, fetch.Options{Connections: inflight.Of(c.repo.Store), Workers: c.o.Parallel})
-	deadline := time.Time{}
-	if c.o.MaxDuration > 0 {
-		deadline = time.Now().Add(c.o.MaxDuration)
-	}
-	var read, bytes atomic.Uint64
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(fetcher.PacksAtOnce())
-	for _, listed := range c.chosen() {
-		if !deadline.IsZero() && time.Now().After(deadline) {
-			break
-		}
-		g.Go(func() error {
-			read.Add(1)
-			bytes.Add(uint64(listed.Size))
-			c.o.Progress.BytesDone.Add(uint64(listed.Size))
-			return c.checkPack(gctx, fetcher, listed)
-		})
-	}
-	err = g.Wait()
-	c.report.PacksRead, c.report.BytesRead = read.Load(), bytes.Load()
-	return err
-}
-
-// chosen are the packs to read. A pack that no index names is read too: it must be what its name says.
-func (c *check) chosen() (packs []*archive.Pack) {
-	for name, listed := range c.present {
-		if !c.isChosen(name) {
-			continue
-		}
-		packs = append(packs, listed)
-		c.o.Progress.BytesTotal.Add(uint64(listed.Size))
-	}
-	c.o.Progress.WalkDone.Store(true)
-	return packs
-}
-
-func (c *check) isChosen(name archive.Name) bool {
-	if c.o.Percent <= 0 || c.o.Percent >= 100 {
-		return true
-	}
-	n := (uint64(name[0])<<24 | uint64(name[1])<<16 | uint64(name[2])<<8 | uint64(name[3])) * (2*c.o.Seed + 1)
-	return float64(uint32(n))/(1<<32)*100 < c.o.Percent
-}
-
-func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *archive.Pack) error {
-	pack, known, err := c.index.Pack(ctx, listed.Name)
-	if err != nil {
-		return err
-	}
-	if !known {
-		pack.Pack = listed
-	}
-	problems, err := fetcher.Verify(ctx, pack.Pack, pack.Directory)
-	if err != nil {
-		return c.note(ctx, pack.Pack.Kind.Object(pack.Pack.Name), err)
-	}
-	if len(problems) == 0 {
-		return nil
-	}
-	finding := c.findBad(pack.Pack.Kind.Object(pack.Pack.Name), pack.Pack.Name, c.blame(pack.Pack.Name, problems[0]))
-	var ids []archive.ID
-	whole := 0 // problems of the pack itself: its hash is not its name, and maybe why nothing in it could be looked at
-	for _, p := range problems {
-		if p.ID == (archive.ID{}) {
-			whole++
-		} else {
-			ids = append(ids, p.ID)
-		}
-	}
-	if whole > 1 && len(ids) == 0 || !c.repo.CanRead() {
-		c.hurtAll(finding, pack)
-		return nil
-	}
-	c.hurts(finding, ids...)
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -17,17 +16,9 @@ import (
 // testimony is what index runs say of a pack.
 type testimony struct {
 	by        []string // the writers that say so, sorted; packs of one run share the list
-	said      uint64
+	said      archive.PackSum
 	contested bool // not all of them say the same
 	settled   bool // what is said is what the pack itself says
-}
-
-var saidSeed = maphash.MakeSeed()
-
-// said sums up what an index run says of a pack.
-func said(p archive.RunPack) uint64 {
-	head := fmt.Appendf(nil, "%d %d %s\n", p.Pack.Size, p.Pack.Header, p.Pack.Kind)
-	return maphash.Bytes(saidSeed, p.Directory.Append(head))
 }
 
 // checkIndex loads every index run by itself, so that one damaged run does not hide the others.
@@ -82,10 +73,10 @@ func (c *check) loadRuns(ctx context.Context, names []archive.Name) []loaded {
 func (c *check) hear(p archive.RunPack, by []string) bool {
 	t := c.heard[p.Pack.Name]
 	if t == nil {
-		c.heard[p.Pack.Name] = &testimony{by: by, said: said(p)}
+		c.heard[p.Pack.Name] = &testimony{by: by, said: p.Sum()}
 		return false
 	}
-	t.contested = t.contested || t.said != said(p)
+	t.contested = t.contested || t.said != p.Sum()
 	t.by = union(t.by, by)
 	return t.contested
 }
@@ -115,7 +106,7 @@ func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.
 		}
 		for _, p := range packs {
 			t := c.heard[p.Pack.Name]
-			if t.settled && t.said != said(p) {
+			if t.settled && t.said != p.Sum() {
 				c.find(archive.Runs.Object(run), fmt.Errorf("what it says of pack %s is not so; it is of writer %s", p.Pack.Name, strings.Join(by[run], ", ")))
 				continue
 			}
@@ -134,7 +125,7 @@ func (c *check) askContested(ctx context.Context) error {
 		}
 		pack, err := c.ask(ctx, name)
 		if err == nil {
-			*t = testimony{said: said(pack), settled: true}
+			*t = testimony{said: pack.Sum(), settled: true}
 			continue
 		}
 		err = c.note(ctx, "pack "+name.String(), fmt.Errorf("index runs of %s contradict each other on what lies in it, and it cannot be asked: %w", strings.Join(t.by, ", "), err))
@@ -145,10 +136,15 @@ func (c *check) askContested(ctx context.Context) error {
 	return nil
 }
 
-// blame says who has told something else of a pack than what lies in it.
+// blame says who has told something else of a pack than what lies in it, or has stored it under a wrong id.
 func (c *check) blame(name archive.Name, err error) error {
-	if t := c.heard[name]; t != nil && errors.Is(err, archive.ErrOtherDirectory) {
+	t := c.heard[name]
+	switch {
+	case t == nil || len(t.by) == 0:
+	case errors.Is(err, archive.ErrOtherDirectory):
 		return fmt.Errorf("%w, which is of writer %s", err, strings.Join(t.by, ", "))
+	case errors.Is(err, archive.ErrWrongID):
+		return fmt.Errorf("%w; the pack is of writer %s", err, strings.Join(t.by, ", "))
 	}
 	return err
 }

@@ -92,7 +92,7 @@ func (c *check) borrow(rec *catalog.Record, refs *archive.RefSet) {
 	}
 	for ref := range refs.All() {
 		t := c.heard[ref.Name]
-		if t == nil || len(t.by) == 0 || slices.Contains(t.by, rec.Lane.Writer) {
+		if t == nil || len(t.by) == 0 || slices.Contains(t.by, rec.Lane.Writer) || c.when(ref.Name) > 0 {
 			continue
 		}
 		b := borrowing{rec.Lane.Writer, strings.Join(t.by, ", ")}

@@ -1,0 +1,116 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/catalog"
+)
+
+const (
+	// attestEvery is how long is read before it is said which packs are sound: what comes after is read again when a run is killed.
+	attestEvery = 15 * time.Minute
+	// attestTime is how long a run that is interrupted may take to say it.
+	attestTime = time.Minute
+	// attestTries is how often it is tried to say it where a collector declares each session dead.
+	attestTries = 5
+)
+
+// readVerified finds out which packs were verified, and when.
+func (c *check) readVerified(ctx context.Context) (err error) {
+	c.verified, err = c.repo.ReadVerified(ctx, c.log, c.repo.Config.Domain)
+	if err == nil && c.verified.Len() > 0 {
+		c.tellSince()
+	}
+	return err
+}
+
+// tellSince says since when all packs were verified.
+func (c *check) tellSince() {
+	c.report.Unverified, c.report.Since = 0, time.Time{}
+	oldest := uint32(0)
+	for name := range c.present {
+		at := c.when(name)
+		if at == 0 {
+			c.report.Unverified++
+		} else if oldest == 0 || at < oldest {
+			oldest = at
+		}
+	}
+	if oldest > 0 {
+		c.report.Since = time.Unix(int64(oldest), 0).UTC()
+	}
+}
+
+// isSound notes that a pack was found to be what an index run says, by reading that began at a time.
+func (c *check) isSound(p archive.RunPack, at uint32) {
+	if c.o.By == nil || !c.repo.CanRead() || p.Pack.Size == 0 || p.Pack.Header == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sound = append(c.sound, archive.VerifiedPack{Sum: p.Sum(), At: at})
+}
+
+// attestAll says which packs are sound that it was not said of yet, though the run was interrupted, and forgets those that are not there
+// any more, or no longer sound.
+func (c *check) attestAll(ctx context.Context) error {
+	if c.o.By == nil {
+		return nil
+	}
+	cut := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attestTime)
+	defer cancel()
+	if cut {
+		return c.attest(ctx, nil)
+	}
+	there := map[archive.PackSum]bool{}
+	for name, t := range c.heard {
+		there[t.said] = c.present[name] != nil && !c.report.Bad[name]
+	}
+	if err := c.attest(ctx, func(sum archive.PackSum) bool { return there[sum] }); err != nil {
+		return err
+	}
+	c.tellSince()
+	return nil
+}
+
+// attest says which packs were found to be sound since it was said last. keep tells which of those before are said again; nil: all.
+func (c *check) attest(ctx context.Context, keep func(archive.PackSum) bool) error {
+	if c.o.By == nil {
+		return nil
+	}
+	c.mu.Lock()
+	packs := c.sound
+	c.sound = nil
+	c.mu.Unlock()
+	if len(packs) == 0 && (keep == nil || c.verified.Only(keep)) {
+		return nil
+	}
+	slices.SortFunc(packs, archive.VerifiedPack.Compare)
+	err := catalog.ErrRestart
+	for try := 0; errors.Is(err, catalog.ErrRestart) && try < attestTries; try++ {
+		err = c.attestOnce(ctx, catalog.Attestation{Domain: c.repo.Config.Domain, Packs: packs, Keep: keep})
+	}
+	if err != nil {
+		return fmt.Errorf("say that %d packs were verified: %w", len(packs), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Attested += uint64(len(packs))
+	c.verified = c.verified.With(packs)
+	return nil
+}
+
+func (c *check) attestOnce(ctx context.Context, a catalog.Attestation) error {
+	session, err := c.repo.BeginDeciding(ctx, *c.o.By)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return session.Attest(ctx, a)
+}

@@ -1,0 +1,130 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store/inflight"
+	"github.com/packstone/packstone/pipeline/fetch"
+)
+
+// checkPacks reads packs whole.
+func (c *check) checkPacks(ctx context.Context) error {
+	c.report.Packs = uint64(len(c.present))
+	if !c.o.ReadData {
+		return nil
+	}
+	reader, err := c.repo.Reader(c.repo.Config.Domain)
+	if err != nil {
+		reader = archive.NewReader(c.repo.Store, nil, nil, nil, archive.ReaderOptions{})
+	}
+	if !c.repo.CanRead() {
+		c.report.Unchecked = append(c.report.Unchecked, "what lies in packs: only their hashes were checked, an identity is needed for more")
+	}
+	fetcher := fetch.Of(reader, fetch.Options{Connections: inflight.Of(c.repo.Store), Workers: c.o.Parallel})
+	deadline := time.Time{}
+	if c.o.MaxDuration > 0 {
+		deadline = time.Now().Add(c.o.MaxDuration)
+	}
+	var read, bytes atomic.Uint64
+	begun := time.Now()
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetcher.PacksAtOnce())
+	for _, listed := range c.chosen() {
+		if now := time.Now(); !deadline.IsZero() && now.After(deadline) || gctx.Err() != nil {
+			break
+		} else if now.Sub(begun) > attestEvery {
+			g.Go(func() error { return c.attest(gctx, nil) })
+			begun = now
+		}
+		at := uint32(begun.Unix())
+		g.Go(func() error {
+			read.Add(1)
+			bytes.Add(uint64(listed.Size))
+			c.o.Progress.BytesDone.Add(uint64(listed.Size))
+			return c.checkPack(gctx, fetcher, listed, at)
+		})
+	}
+	err = g.Wait()
+	c.report.PacksRead, c.report.BytesRead = read.Load(), bytes.Load()
+	return errors.Join(err, c.attestAll(ctx))
+}
+
+// chosen are the packs to read, those first that were verified longest ago or never. A pack that no index names is read too: it must be what
+// its name says.
+func (c *check) chosen() (packs []*archive.Pack) {
+	at := make(map[*archive.Pack]uint32, len(c.present))
+	for name, listed := range c.present {
+		packs, at[listed] = append(packs, listed), c.when(name)
+	}
+	slices.SortFunc(packs, func(a, b *archive.Pack) int {
+		return cmp.Or(cmp.Compare(at[a], at[b]), cmp.Compare(c.dice(a.Name), c.dice(b.Name)))
+	})
+	if c.o.Percent > 0 && c.o.Percent < 100 {
+		packs = packs[:int(math.Ceil(float64(len(packs))*c.o.Percent/100))]
+	}
+	for _, listed := range packs {
+		c.o.Progress.BytesTotal.Add(uint64(listed.Size))
+	}
+	c.o.Progress.WalkDone.Store(true)
+	return packs
+}
+
+// when is when a pack was verified last, as the index has it; 0 if it was not.
+func (c *check) when(name archive.Name) uint32 {
+	t := c.heard[name]
+	if t == nil {
+		return 0
+	}
+	at, _ := c.verified.When(t.said)
+	return at
+}
+
+// dice is a number of a pack that is another one with each seed.
+func (c *check) dice(name archive.Name) uint32 {
+	return uint32((uint64(name[0])<<24 | uint64(name[1])<<16 | uint64(name[2])<<8 | uint64(name[3])) * (2*c.o.Seed + 1))
+}
+
+func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *archive.Pack, at uint32) error {
+	pack, known, err := c.index.Pack(ctx, listed.Name)
+	if err != nil {
+		return err
+	}
+	if !known {
+		pack.Pack = listed
+	}
+	problems, err := fetcher.Verify(ctx, pack.Pack, pack.Directory)
+	if err != nil {
+		return c.note(ctx, pack.Pack.Kind.Object(pack.Pack.Name), err)
+	}
+	if len(problems) == 0 {
+		if known {
+			c.isSound(pack, at)
+		}
+		return nil
+	}
+	finding := c.findBad(pack.Pack.Kind.Object(pack.Pack.Name), pack.Pack.Name, c.blame(pack.Pack.Name, problems[0]))
+	var ids []archive.ID
+	whole := 0 // problems of the pack itself: its hash is not its name, and maybe why nothing in it could be looked at
+	for _, p := range problems {
+		if p.ID == (archive.ID{}) {
+			whole++
+		} else {
+			ids = append(ids, p.ID)
+		}
+	}
+	if whole > 1 && len(ids) == 0 || !c.repo.CanRead() {
+		c.hurtAll(finding, pack)
+		return nil
+	}
+	c.hurts(finding, ids...)
+	return nil
+}
