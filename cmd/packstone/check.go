@@ -10,9 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -24,6 +26,9 @@ type checkSummary struct {
 	Packs       uint64         `json:"packs" doc:"Packs in the repository."`
 	PacksRead   uint64         `json:"packs_read" doc:"Packs whose every byte was read."`
 	BytesRead   uint64         `json:"bytes_read" doc:"Bytes of those."`
+	Attested    uint64         `json:"packs_attested,omitempty" doc:"Packs that --attest said to be sound, so that hosts of every group rely on them."`
+	Unverified  uint64         `json:"packs_unverified,omitempty" doc:"Packs of which --attest has not said so yet, where it has of any."`
+	Since       time.Time      `json:"verified_since,omitzero" doc:"Since when all other packs were read with --attest; absent where none was."`
 	Unused      uint64         `json:"unused_packs" doc:"Packs that no index names: left by interrupted backups."`
 	UnusedBytes uint64         `json:"unused_bytes" doc:"Bytes of those."`
 	Findings    []checkFinding `json:"findings" doc:"What is wrong."`
@@ -43,19 +48,25 @@ type checkFinding struct {
 func newCheck(a *app) *cobra.Command {
 	var readData, subset flagvalue.Share
 	var limit time.Duration
+	var attest bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Look for anything in the repository that is damaged, missing or not signed as it should be.",
 		Long: `Without --read-data the structure is checked: signatures, chains, indexes and trees, and that every pack is there. With it every
-pack is read, opened and its chunks compared with their names. Without an identity it checks hashes and says what it left out.`,
+pack is read, opened and its chunks compared with their names. Without an identity it checks hashes and says what it left out.
+
+With --attest it says in the repository which packs it has found to be sound, and when. From then on hosts of other groups deduplicate
+against them, and a share, or what --max-duration leaves time for, is of those that were read longest ago. It takes an identity, and the key of
+the owner or of a collector that was admitted with --attest.`,
 		Example: `  packstone check
-  packstone check --read-data=5% --max-duration 1h`,
+  packstone check --read-data=5% --max-duration 1h --attest`,
 		Args: cobra.MaximumNArgs(1), // the share after --read-data
 	}
 	cmd.Flags().Var(&subset, "read-data-subset", "the same as --read-data with a `share`: 5%")
 	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them: 5%")
 	cmd.Flags().Lookup("read-data").NoOptDefVal = wholeShare
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
+	cmd.Flags().BoolVar(&attest, "attest", false, "say in the repository which packs were found to be sound, for hosts of other groups and later checks")
 	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, args []string) error {
 		if err := shareAfter(&readData, &subset, args); err != nil {
 			return err
@@ -64,11 +75,14 @@ pack is read, opened and its chunks compared with their names. Without an identi
 			return usage("--max-duration %v: want a time above 0, together with --read-data, whose packs it bounds", limit)
 		}
 		o := check.Options{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
+		if attest && !readData.Given {
+			return usage("--attest goes with --read-data, whose packs it tells of")
+		}
 		if readData.Given && readData.Percent == 0 {
 			return usage("--read-data=%s: want a share such as 5%%", &readData)
 		}
 		o.ReadData, o.Percent = readData.Given, readData.Percent
-		_, err := a.check(ctx, o)
+		_, err := a.checkAs(ctx, o, attest)
 		return err
 	})
 }
@@ -95,9 +109,23 @@ const wholeShare = "100%"
 
 // check looks for damage, and prints and returns what it found; nil if it did not come to its end.
 func (a *app) check(ctx context.Context, o check.Options) (*checkSummary, error) {
-	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache|machine.EvenBroken)
+	return a.checkAs(ctx, o, false)
+}
+
+// checkAs is check that says in the repository which packs are sound, if that is asked for.
+func (a *app) checkAs(ctx context.Context, o check.Options, attest bool) (*checkSummary, error) {
+	needed := machine.MayRead | machine.MayWrite | machine.BypassCache | machine.EvenBroken
+	if attest {
+		needed |= machine.MustRead | machine.MayDecide
+	}
+	repo, storage, err := a.OpenRepository(ctx, needed)
 	if err != nil {
 		return nil, err
+	}
+	if attest {
+		if o.By, err = a.attester(ctx, repo); err != nil {
+			return nil, err
+		}
 	}
 	stop := a.out.Progress(backupCounts(o.Progress))
 	report, err := check.Run(ctx, repo, o)
@@ -115,6 +143,18 @@ func (a *app) check(ctx context.Context, o check.Options) (*checkSummary, error)
 		return &m, exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
 	}
 	return &m, a.out.Err()
+}
+
+// attester is who says which packs are sound.
+func (a *app) attester(ctx context.Context, repo *catalog.Repository) (*crypto.Signer, error) {
+	by, err := a.decider(ctx, repo)
+	if err != nil {
+		return nil, fmt.Errorf("--attest: %w", err)
+	}
+	if err := repo.MayAttest(by); err != nil {
+		return nil, fmt.Errorf("%w: packstone key collector add NAME --attest lets it, and so does the owner's key", err)
+	}
+	return &by, a.letForget(ctx, repo, by)
 }
 
 // tellFindings lists what is wrong, and the files that it hurts.
@@ -140,7 +180,7 @@ func (a *app) tellRemarks(unchecked, notes []string) {
 func checkSummaryOf(r *check.Report) checkSummary {
 	m := checkSummary{
 		Records: r.Records, Snapshots: r.Snapshots, Packs: r.Packs, PacksRead: r.PacksRead, BytesRead: r.BytesRead,
-		Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{},
+		Attested: r.Attested, Unverified: r.Unverified, Since: r.Since, Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{},
 		Unchecked: append([]string{}, r.Unchecked...), Notes: append([]string{}, r.Notes...),
 	}
 	m.Findings = append(m.Findings, findingsOf(r.Findings)...)
@@ -161,6 +201,7 @@ func (m checkSummary) text() string {
 	if m.PacksRead > 0 {
 		fmt.Fprintf(&b, "; read %s, %s", output.Plural(m.PacksRead, "pack"), output.Bytes(int64(m.BytesRead)))
 	}
+	b.WriteString(m.attested())
 	if m.Unused > 0 {
 		fmt.Fprintf(&b, "\n%d packs (%s) belong to no finished backup", m.Unused, output.Bytes(int64(m.UnusedBytes)))
 	}
@@ -171,4 +212,20 @@ func (m checkSummary) text() string {
 		b.WriteString("\nno problems were found")
 	}
 	return b.String()
+}
+
+// attested says what was verified by this check and those before it.
+func (m checkSummary) attested() string {
+	text := ""
+	if m.Attested > 0 {
+		text = "\nattested " + output.Plural(m.Attested, "pack")
+	}
+	switch {
+	case m.Since.IsZero():
+	case m.Unverified > 0:
+		text += fmt.Sprintf("\nnever attested: %s; all others were read since %s", output.Plural(m.Unverified, "pack"), output.Time(m.Since))
+	default:
+		text += "\nall packs were read and attested since " + output.Time(m.Since)
+	}
+	return text
 }

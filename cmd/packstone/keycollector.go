@@ -20,7 +20,7 @@ func newKeyCollector(a *app) *cobra.Command {
 
 func newKeyCollectorAdd(a *app) *cobra.Command {
 	var file string
-	var repack bool
+	var repack, attest bool
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Admit a collector, and print the key file with which it forgets and deletes.",
@@ -36,12 +36,13 @@ knows what forgetting is.`,
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write the key file to `file` instead of printing it")
 	cmd.Flags().BoolVar(&repack, "repack", false, "let it copy packs anew with packstone prune --repack, where it has an identity beside it: hosts rely on what it has copied")
+	cmd.Flags().BoolVar(&attest, "attest", false, "let it say with packstone check --attest, where it has an identity beside it, which packs are sound: hosts rely on that; the same as --repack")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.addCollector(ctx, catalog.WriterName(args[0]), file, repack)
+		return a.addCollector(ctx, catalog.WriterName(args[0]), file, repack || attest)
 	})
 }
 
-func (a *app) addCollector(ctx context.Context, name, file string, repack bool) error {
+func (a *app) addCollector(ctx context.Context, name, file string, verifier bool) error {
 	repo, owner, err := a.openAsOwner(ctx)
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (a *app) addCollector(ctx context.Context, name, file string, repack bool) 
 		return a.out.Err()
 	}
 	member := catalog.Member{Key: m.Key}
-	if repack {
+	if verifier {
 		member.Roles = []string{catalog.RoleVerifier}
 	}
 	err = m.handOver(key, file, repo, func(keep admin.Keep) error { return admin.AdmitCollector(ctx, repo, owner, member, keep) })
