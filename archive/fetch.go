@@ -223,12 +223,26 @@ type Piece struct {
 	Chunks []int // indexes in what was wanted, in the order of their places
 	want   []Chunk
 	raw    *[]byte
+	stored []byte // of the frame, in the memory of the span
 }
 
 // Data is the content of a chunk, good until Free. It must not be changed.
 func (p *Piece) Data(i int) []byte {
 	place := &p.want[i].Place
 	return (*p.raw)[place.Start:][:p.want[i].Length]
+}
+
+// Frame is the frame as it is stored, where its right chunks are all that lies in it and each lies there once. It is good until the function returns that was
+// handed the piece, and must not be changed.
+func (p *Piece) Frame() (stored []byte, whole bool) {
+	end := 0
+	for _, i := range p.Chunks {
+		if int(p.want[i].Place.Start) != end {
+			return nil, false
+		}
+		end += int(p.want[i].Length)
+	}
+	return p.stored, end == len(*p.raw)
 }
 
 // Size is how many bytes the piece holds in memory.
@@ -243,11 +257,11 @@ func (p *Piece) Free() {
 // piece decompresses a frame and compares the wanted chunks in it with their ids. It is nil if none is
 // right.
 func (l *Loaded) piece(frame frameWant, damage map[int64]error) (*Piece, []Bad) {
-	raw, err := l.decompress(frame, damage)
+	raw, stored, err := l.decompress(frame, damage)
 	if err != nil {
 		return nil, l.bad(frame.chunks, err)
 	}
-	p, bad := &Piece{Chunks: make([]int, 0, len(frame.chunks)), want: l.span.Want, raw: raw}, []Bad(nil)
+	p, bad := &Piece{Chunks: make([]int, 0, len(frame.chunks)), want: l.span.Want, raw: raw, stored: stored}, []Bad(nil)
 	var right *Chunk // the last whose id is right: a run of zeros is wanted many times
 	for _, i := range frame.chunks {
 		c := &l.span.Want[i]
@@ -281,28 +295,28 @@ func (c *Chunk) isAgain(other *Chunk) bool {
 	return other != nil && other.ID == c.ID && other.Place.Start == c.Place.Start && other.Length == c.Length
 }
 
-func (l *Loaded) decompress(frame frameWant, damage map[int64]error) (*[]byte, error) {
+func (l *Loaded) decompress(frame frameWant, damage map[int64]error) (raw *[]byte, stored []byte, err error) {
 	first, last := frame.segments()
 	for index := first; len(damage) > 0 && index <= last; index++ {
 		if err := damage[index]; err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	start := frame.offset - l.span.first*crypto.SegmentSize
 	if start+frame.stored > int64(len(l.plain)) {
-		return nil, errCutShort
+		return nil, nil, errCutShort
 	}
-	stored := l.plain[start : start+frame.stored]
+	stored = l.plain[start : start+frame.stored]
 	size, err := rawSize(stored)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	raw := frameMemory.take(size)
+	raw = frameMemory.take(size)
 	if err := l.reader.decompress(raw, stored); err != nil {
 		frameMemory.put(raw)
-		return nil, err
+		return nil, nil, err
 	}
-	return raw, nil
+	return raw, stored, nil
 }
 
 var errCutShort = errors.New("its frame ends after the pack")

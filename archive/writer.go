@@ -233,6 +233,25 @@ func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []
 	}
 	frame := w.compress(kind, raw, buffer[:0])
 	defer func() { w.frames <- frame }()
+	return w.lay(ctx, frame, slots)
+}
+
+// Takes tells whether a frame of so many stored and raw bytes is one as this writer makes: neither so small that its chunks had better share another with what
+// else is added, nor too big for the packs.
+func (w *Writer) Takes(stored, raw int) bool {
+	return raw >= w.o.FrameSize/2 && stored <= w.o.PackSize/4
+}
+
+// AddFrame adds chunks as a frame in which they were stored already, all that lies in it, which the writer must take.
+func (w *Writer) AddFrame(ctx context.Context, slots []*Slot, frame []byte) error {
+	if err := w.failure(); err != nil {
+		return err
+	}
+	return w.lay(ctx, frame, slots)
+}
+
+// lay copies a frame into the open pack.
+func (w *Writer) lay(ctx context.Context, frame []byte, slots []*Slot) error {
 	if err := w.take(ctx); err != nil {
 		return w.fail(err)
 	}

@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"sync"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
@@ -128,11 +128,10 @@ func (c *collector) copy(ctx context.Context, session *catalog.Session, x *index
 	})
 	defer writer.Close()
 	k := &copying{writer: writer, warn: c.warn}
-	frames, err := framesOf(ctx, x, packs)
-	if err != nil {
+	if k.chunks, err = liveChunks(ctx, x, packs); err != nil {
 		return nil, err
 	}
-	if err := k.all(ctx, reader, frames); err != nil {
+	if err := k.all(ctx, reader); err != nil {
 		return nil, err
 	}
 	if err := writer.Flush(ctx); err != nil {
@@ -146,6 +145,9 @@ func (c *collector) copy(ctx context.Context, session *catalog.Session, x *index
 type copying struct {
 	writer *archive.Writer
 	warn   func(format string, args ...any)
+	chunks []archive.Chunk // what is needed
+
+	mu     sync.Mutex
 	copies []copied
 }
 
@@ -155,60 +157,61 @@ type copied struct {
 	slot *archive.Slot
 }
 
-// framesOf are the needed chunks of packs, those of each frame together.
-func framesOf(ctx context.Context, x *index.Index, packs []Thin) (frames [][]archive.Chunk, err error) {
+// liveChunks are the needed chunks of packs.
+func liveChunks(ctx context.Context, x *index.Index, packs []Thin) (chunks []archive.Chunk, err error) {
 	for _, t := range packs {
 		known, found, err := x.Pack(ctx, t.Pack.Name)
 		if err != nil || !found {
 			return nil, errors.Join(err, archive.ErrDamaged)
 		}
-		var frame []archive.Chunk
 		for chunk := range known.Directory.All(t.Pack) {
-			if !t.live.Has(chunk.Place.Ordinal) {
-				continue
+			if t.live.Has(chunk.Place.Ordinal) {
+				chunks = append(chunks, chunk)
 			}
-			if len(frame) > 0 && frame[0].Place.Frame != chunk.Place.Frame {
-				frames, frame = append(frames, frame), nil
-			}
-			frame = append(frame, chunk)
-		}
-		frames = append(frames, frame)
-	}
-	return frames, nil
-}
-
-// all copies frame after frame.
-func (k *copying) all(ctx context.Context, reader *fetch.Fetcher, frames [][]archive.Chunk) error {
-	ahead := reader.Ahead(ctx)
-	defer ahead.Close()
-	for i, content := range ahead.Add(frames...) {
-		err := k.frame(ctx, frames[i], content)
-		content.Close()
-		if err != nil {
-			return err
 		}
 	}
-	return nil
+	return chunks, nil
 }
 
-// frame copies what is needed of one frame. What cannot be read stays where it is.
-func (k *copying) frame(ctx context.Context, chunks []archive.Chunk, content *fetch.Content) error {
-	var raw []byte
-	var slots []*archive.Slot
-	for i := range chunks {
-		data, err := content.Next()
-		if errors.Is(err, archive.ErrDamaged) && ctx.Err() == nil {
-			k.warn("not copied, and left as it is: %v", err)
-			break
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		raw = append(raw, data...)
-		slots = append(slots, archive.NewSlot(chunks[i].ID, len(data)))
-		k.copies = append(k.copies, copied{chunks[i], slots[i]})
+// all copies what is needed, in any order. What cannot be read stays where it is.
+func (k *copying) all(ctx context.Context, reader *fetch.Fetcher) error {
+	missing, err := reader.Frames(ctx, k.chunks,
+		func(at []int, piece *archive.Piece) error { return k.frame(ctx, at, piece) },
+		func(i int, data []byte) error { return k.writer.AddRun(ctx, k.slots(i), data, "") })
+	for _, m := range missing {
+		k.warn("not copied, and left as it is: %v", m.Err)
+	}
+	return err
+}
+
+// frame copies what is needed of a frame: as it is stored, where that is all of it.
+func (k *copying) frame(ctx context.Context, at []int, piece *archive.Piece) error {
+	numbers, size := make([]int, len(piece.Chunks)), 0
+	for n, i := range piece.Chunks {
+		numbers[n] = at[i]
+		size += len(piece.Data(i))
+	}
+	slots := k.slots(numbers...)
+	if stored, whole := piece.Frame(); whole && k.writer.Takes(len(stored), size) {
+		return k.writer.AddFrame(ctx, slots, stored)
+	}
+	raw := make([]byte, 0, size)
+	for _, i := range piece.Chunks {
+		raw = append(raw, piece.Data(i)...)
 	}
 	return k.writer.AddRun(ctx, slots, raw, "")
+}
+
+// slots are those of chunks of these numbers, which are copied.
+func (k *copying) slots(numbers ...int) []*archive.Slot {
+	slots := make([]*archive.Slot, len(numbers))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for n, i := range numbers {
+		slots[n] = archive.NewSlot(k.chunks[i].ID, int(k.chunks[i].Length))
+		k.copies = append(k.copies, copied{k.chunks[i], slots[n]})
+	}
+	return slots
 }
 
 // moved is what was copied, by the packs that it lay in.

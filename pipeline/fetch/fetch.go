@@ -107,6 +107,24 @@ type Missing struct {
 // returns, which must not change them, nor fetch anything; of a hole there are none. An error is one of
 // each, or of ctx, or of a storage that is out of reach.
 func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error) ([]Missing, error) {
+	return f.pieces(ctx, want, each, func(at []int, piece *archive.Piece) error {
+		for _, k := range piece.Chunks {
+			if err := each(at[k], piece.Data(k)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Frames is Each for who has a use for whole frames: what comes from its place is handed to frame, all that is wanted of a frame at once, with the numbers
+// of what is wanted of the pack. What comes from elsewhere is handed to each. The piece is good until frame returns.
+func (f *Fetcher) Frames(ctx context.Context, want []archive.Chunk, frame func(at []int, piece *archive.Piece) error, each func(i int, data []byte) error) ([]Missing, error) {
+	return f.pieces(ctx, want, each, frame)
+}
+
+// pieces hands on what is wanted: frames to take, holes and what comes from elsewhere to each.
+func (f *Fetcher) pieces(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error, take takePiece) ([]Missing, error) {
 	for i := range want {
 		if want[i].IsHole() {
 			if err := each(i, nil); err != nil {
@@ -126,7 +144,7 @@ func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i in
 		f.claim(part.span)
 		g.Go(func() error {
 			defer under.leave()
-			lacking, err := f.part(gctx, part, each)
+			lacking, err := f.part(gctx, part, each, take)
 			mu.Lock()
 			defer mu.Unlock()
 			missing = append(missing, lacking...)
@@ -139,6 +157,9 @@ func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i in
 	slices.SortFunc(missing, func(a, b Missing) int { return cmp.Compare(a.Index, b.Index) })
 	return missing, context.Cause(ctx)
 }
+
+// takePiece is handed what is wanted of a frame, and the number in all that is wanted of each chunk that is wanted of its pack.
+type takePiece func(at []int, piece *archive.Piece) error
 
 // part is what one request is to fetch of what Each was asked for.
 type part struct {
@@ -223,17 +244,12 @@ func lackingOf(bad []archive.Bad) []Missing {
 }
 
 // part hands on the content of one part, from wherever it is.
-func (f *Fetcher) part(ctx context.Context, p part, each func(i int, data []byte) error) (missing []Missing, err error) {
+func (f *Fetcher) part(ctx context.Context, p part, each func(i int, data []byte) error, take takePiece) (missing []Missing, err error) {
 	lack := p.wrong
 	if p.span != nil {
 		lack, err = f.span(ctx, p.span, func(piece *archive.Piece) error {
 			defer piece.Free()
-			for _, k := range piece.Chunks {
-				if err := each(p.at[k], piece.Data(k)); err != nil {
-					return err
-				}
-			}
-			return nil
+			return take(p.at, piece)
 		})
 	}
 	if err != nil {
