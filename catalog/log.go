@@ -188,6 +188,9 @@ func (r *Repository) readRecord(ctx context.Context, from store.Store, info stor
 		err := fmt.Errorf("record %s has %d bytes, and is not read: %w", info.Name, info.Size, archive.ErrDamaged)
 		return nil, &Defect{lane, seq, err}, nil
 	}
+	if rec = r.read.record(r.Config, info.Name, info.Modified); rec != nil {
+		return rec, nil, nil
+	}
 	_, err = r.Cache.object(ctx, from, info.Name, func(data []byte) (err error) {
 		if void := r.Config.Void[info.Name]; void != "" && void == hash(data) {
 			return errVoid
@@ -202,6 +205,7 @@ func (r *Repository) readRecord(ctx context.Context, from store.Store, info stor
 	if err != nil {
 		return nil, nil, fmt.Errorf("load record %s: %w", info.Name, err)
 	}
+	r.read.keep(r.Config, rec)
 	rec.Stored = info.Modified
 	return rec, nil, nil
 }

@@ -58,6 +58,7 @@ type Repository struct {
 	opens    sync.Map // domain → age.Identity that opens its index runs and refs, as soon as one was wanted
 	options  Options
 	memories *memories
+	read     *remembered
 
 	seenMutex sync.Mutex
 	seen      *recollection // what this host had seen last before this repository was opened
@@ -324,7 +325,7 @@ func (r *Repository) isRecipient() bool {
 func (r *Repository) under(c *Config) *Repository {
 	return &Repository{
 		Store: r.Store, Format: r.Format, Config: c, Cache: r.Cache,
-		owner: r.owner, domains: r.domains, options: r.options, memories: r.memories, seen: r.seen,
+		owner: r.owner, domains: r.domains, options: r.options, memories: r.memories, seen: r.seen, read: r.read,
 	}
 }
 

@@ -1,0 +1,50 @@
+package catalog
+
+import (
+	"sync"
+	"time"
+)
+
+// remembered are the records that this process has read and accepted under one config: a collector reads the log several times. A nil one remembers nothing.
+type remembered struct {
+	mu      sync.Mutex
+	config  string // hash
+	records map[string]Record
+}
+
+// rememberRecords is nil where the storage itself is to be looked at each time.
+func rememberRecords(o Options) *remembered {
+	if o.Bypass {
+		return nil
+	}
+	return &remembered{records: map[string]Record{}}
+}
+
+// record is the record at a name, as it was accepted under a config, nil if it was not read yet.
+func (m *remembered) record(config *Config, name string, stored time.Time) *Record {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rec, known := m.records[name]
+	if !known || m.config != config.hash {
+		return nil
+	}
+	rec.Stored = stored
+	return &rec
+}
+
+// keep remembers a record that was accepted under a config, before anybody has dated it.
+func (m *remembered) keep(config *Config, rec *Record) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.config != config.hash {
+		m.config = config.hash
+		m.records = map[string]Record{}
+	}
+	m.records[rec.Name()] = *rec
+}
