@@ -107,7 +107,7 @@ func (x *Index) vouchedOf(run archive.Name, packs []archive.RunPack) []archive.R
 	if !x.partly[run] {
 		return packs
 	}
-	return slices.DeleteFunc(packs, func(p archive.RunPack) bool { return !x.vouch.allows(p) })
+	return slices.DeleteFunc(slices.Clone(packs), func(p archive.RunPack) bool { return !x.vouch.allows(p) })
 }
 
 // isChosen tells whether what is on disk of a pack may be used.
