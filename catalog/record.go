@@ -171,6 +171,8 @@ type Snapshot struct {
 	Replaces    string        `json:"replaces,omitempty"` // the id of the snapshot that was made anew, without some of what it held
 	Software    string        `json:"-"`
 	Sources     []SourceState `json:"sources"`
+	// MaxAge is how old, in seconds, the newest complete snapshot of the set may be by the settings of its host; 0: nothing is said.
+	MaxAge int64 `json:"max_age,omitempty"`
 	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot takes no other's place.
 	Tripwire []tripwire.Trip `json:"tripwire,omitempty"`
 }

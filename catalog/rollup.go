@@ -33,7 +33,8 @@ type rollUp struct {
 	by   crypto.Signer
 	term Term
 	log  *Log
-	prev *rolled // nil: this is the first
+	told []*Record // the outcomes that count
+	prev *rolled   // nil: this is the first
 
 	next    rollBody
 	drained bool // every session that is open began after the last roll
@@ -61,7 +62,7 @@ func (r *Repository) RollUp(ctx context.Context, by crypto.Signer, t Term, after
 	if err != nil {
 		return nil, err
 	}
-	u := &rollUp{repo: r, by: by, term: t, log: log, prev: log.rolled, kept: map[string]bool{}}
+	u := &rollUp{repo: r, by: by, term: t, log: log, told: log.Outcomes(), prev: log.rolled, kept: map[string]bool{}}
 	u.force, u.history = &lines{of: u, what: "force"}, &lines{of: u, what: "history"}
 	u.drained = u.allYounger(open)
 	if err := r.clearRolled(ctx, u.prev, u.drained); err != nil {
@@ -202,6 +203,8 @@ func (u *rollUp) counts(rec *Record, stays map[string]bool, moved map[string]boo
 		return moved[rec.Hash.String()]
 	case Verification: // of a collector whom the owner may yet make a verifier too
 		return rec.ofOwner && !u.outdated[rec]
+	case Outcome:
+		return slices.Contains(u.told, rec)
 	case Tag, Forget, Undelete, Hold, Unhold:
 		return slices.ContainsFunc(rec.Subjects, func(id string) bool { return stays[id] })
 	}
