@@ -178,6 +178,7 @@ func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err
 	if !o.accept {
 		run.Tripwire = planned.Tripwire
 	}
+	run.MaxAge = planned.MaxAge
 	if run.Set, run.Jobs = planned.Set, planned.Jobs; !run.DryRun {
 		run.hooks = planned.Hooks
 	}

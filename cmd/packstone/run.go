@@ -77,6 +77,7 @@ type service struct {
 	host     string         // that the jobs are of
 	history  *history.File
 	teller   *teller
+	reporter *reporter
 	manager  systemd.Notifier
 	kept     map[string]bool // sets of which was told that nobody applies their retention
 }
@@ -103,9 +104,10 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	}
 	s.teller = newTeller(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-told.json")
 	defer s.teller.close()
+	s.reporter = newReporter(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-reported.json")
 	var d *daemon.Daemon
 	d, err = daemon.New(daemon.Options{
-		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Changed: func(context.Context) { s.changed(d) },
+		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Changed: func(ctx context.Context) { s.changed(ctx, d) },
 		Log: daemon.Log{Started: s.started, Ended: s.ended, Warn: a.Warn},
 	})
 	if err != nil {
@@ -113,7 +115,7 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	}
 	if o.once {
 		runs := d.Once(ctx)
-		s.changed(d) // where nothing was due, a set may have become late
+		s.changed(ctx, d) // where nothing was due, a set may have become late
 		return s.outcome(runs)
 	}
 	return s.goOn(ctx, d, o.listen)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -102,7 +103,7 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 	if !s.out.JSON() {
 		said.prefix = j.Name + ": "
 	}
-	a := s.forJob(said)
+	a := s.forJob(said, s.running)
 	err := a.classify(jobKinds[j.Kind](a, ctx, j, &r))
 	a.patience.End()
 	said.finish()
@@ -123,8 +124,8 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 	return r
 }
 
-// forJob is the program as a verb has it that runs as a job: nobody is there to be asked, and what it says goes to said.
-func (s *service) forJob(said io.Writer) *app {
+// forJob is the program as a verb has it that runs as a job, by settings: nobody is there to be asked, and what it says goes to said.
+func (s *service) forJob(said io.Writer, settings *config.Config) *app {
 	a := newApp(process{args: s.args, env: s.env, stdin: strings.NewReader(""), stdout: s.stdout, stderr: said})
 	from := s.flags
 	a.flags = globalFlags{
@@ -134,7 +135,7 @@ func (s *service) forJob(said io.Writer) *app {
 	a.Flags = &a.flags.Flags
 	a.out = output.New(output.Options{Stdout: s.stdout, Stderr: said, JSON: from.json, Quiet: true})
 	a.job, a.started, a.used, a.patience.Out = true, true, usesRepository|usesIdentity|usesDryRun|usesConcurrency, a.out
-	a.Adopt(s.running)
+	a.Adopt(settings)
 	return a
 }
 

@@ -115,8 +115,8 @@ func (t *teller) ping(settings *config.Config, set string, phase notice.Phase, t
 	}
 }
 
-// changed finds out how the sets are, and has it told and shown.
-func (s *service) changed(d *daemon.Daemon) {
+// changed finds out how the sets are, and has it told, shown and written into the repository.
+func (s *service) changed(ctx context.Context, d *daemon.Daemon) {
 	now := d.Now()
 	sets, err := daemon.Sets(s.settings, s.host, s.history, now)
 	if err != nil {
@@ -134,6 +134,7 @@ func (s *service) changed(d *daemon.Daemon) {
 			s.Warn(err.Error())
 		}
 	}
+	s.report(ctx, d.Jobs, now)
 }
 
 func (s *service) factsOf(sets []health.Set, now time.Time) *metrics.Facts {

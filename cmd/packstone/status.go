@@ -17,22 +17,23 @@ import (
 
 // statusMessage is what status prints as JSON.
 type statusMessage struct {
-	Repository string         `json:"repository" doc:"Where the repository is."`
-	ID         string         `json:"id" doc:"The repository's id."`
-	Owner      string         `json:"owner" doc:"The fingerprint of the owner's key."`
-	Recipients int            `json:"recipients" doc:"How many keys open what is written now."`
-	Sets       []statusSet    `json:"sets" doc:"The last snapshot of each set of each host; empty without an identity."`
-	Writers    []statusWriter `json:"writers" doc:"The hosts that may write, and those that no longer may."`
-	Sessions   []statusOpen   `json:"open_sessions" doc:"Backups that run now, or were interrupted."`
-	Packs      uint64         `json:"packs" doc:"Packs of content and trees that backups have published."`
-	Bytes      uint64         `json:"total_size" doc:"Their bytes."`
-	Problems   []string       `json:"problems" doc:"What is wrong with records."`
-	Unknown    []string       `json:"unknown" doc:"What cannot be told with the keys at hand."`
-	Requests   count.Totals   `json:"requests" doc:"Requests of this command to the storage."`
-	Health     []statusHealth `json:"health" doc:"How the sets are that the settings want to be backed up, by schedule or max_age."`
-	Faults     []statusFault  `json:"faults" doc:"The last runs of packstone run on this host that failed, were incomplete or interrupted, the newest first."`
-	Growth     int64          `json:"stored_last_week,omitempty" doc:"Bytes that jobs on this host have stored in the last seven days."`
-	LastBackup *lastBackup    `json:"last_backup,omitempty" doc:"The last backup from this machine, as its cache remembers it."`
+	Repository string          `json:"repository" doc:"Where the repository is."`
+	ID         string          `json:"id" doc:"The repository's id."`
+	Owner      string          `json:"owner" doc:"The fingerprint of the owner's key."`
+	Recipients int             `json:"recipients" doc:"How many keys open what is written now."`
+	Sets       []statusSet     `json:"sets" doc:"The last snapshot of each set of each host; empty without an identity."`
+	Writers    []statusWriter  `json:"writers" doc:"The hosts that may write, and those that no longer may."`
+	Sessions   []statusOpen    `json:"open_sessions" doc:"Backups that run now, or were interrupted."`
+	Packs      uint64          `json:"packs" doc:"Packs of content and trees that backups have published."`
+	Bytes      uint64          `json:"total_size" doc:"Their bytes."`
+	Problems   []string        `json:"problems" doc:"What is wrong with records."`
+	Unknown    []string        `json:"unknown" doc:"What cannot be told with the keys at hand."`
+	Requests   count.Totals    `json:"requests" doc:"Requests of this command to the storage."`
+	Health     []statusHealth  `json:"health" doc:"How the sets are that the settings want to be backed up, by schedule or max_age."`
+	Outcomes   []statusOutcome `json:"outcomes" doc:"Jobs of packstone run on any host that failed, or found damage, and were not done since, as their hosts wrote it down; empty without an identity."`
+	Faults     []statusFault   `json:"faults" doc:"The last runs of packstone run on this host that failed, were incomplete or interrupted, the newest first."`
+	Growth     int64           `json:"stored_last_week,omitempty" doc:"Bytes that jobs on this host have stored in the last seven days."`
+	LastBackup *lastBackup     `json:"last_backup,omitempty" doc:"The last backup from this machine, as its cache remembers it."`
 }
 
 // statusSet is the last snapshot of a set of a host.
@@ -42,6 +43,7 @@ type statusSet struct {
 	SnapshotID string      `json:"snapshot_id" doc:"The last snapshot."`
 	Time       time.Time   `json:"time" doc:"When it was taken."`
 	Age        int64       `json:"age_seconds" doc:"How long ago that was."`
+	Duration   float64     `json:"duration_seconds" doc:"How long the backup took."`
 	Complete   bool        `json:"complete" doc:"Whether everything that was to be backed up is in it."`
 	Tripwire   []tripRow   `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before."`
 	Snapshots  int         `json:"snapshots_count" doc:"How many snapshots of the set and host there are."`
@@ -54,6 +56,7 @@ type statusWriter struct {
 	Lanes      int       `json:"lanes" doc:"How many chains of records it has begun."`
 	Records    int       `json:"records" doc:"How many records it has written."`
 	LastCommit time.Time `json:"last_commit,omitzero" doc:"When it last committed a snapshot, by the storage's clock."`
+	Failed     time.Time `json:"failed,omitzero" doc:"When it told that a job of it has failed, or found damage, and was not done since; packstone run tells it."`
 }
 
 // statusOpen is a session without a record.
@@ -115,7 +118,7 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 		last := set.Last
 		m.Sets = append(m.Sets, statusSet{
 			Set: output.Name(last.Set), Hostname: output.Name(last.Host), SnapshotID: last.ID.String(), Time: last.Time,
-			Age: int64(now.Sub(last.Time) / time.Second), Complete: last.Complete(), Tripwire: tripRows(last), Snapshots: set.Snapshots,
+			Age: int64(now.Sub(last.Time) / time.Second), Duration: last.Finished.Sub(last.Started).Seconds(), Complete: last.Complete(), Tripwire: tripRows(last), Snapshots: set.Snapshots,
 		})
 	}
 	for _, w := range s.Writers {
@@ -124,7 +127,8 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	for _, open := range s.Sessions {
 		m.Sessions = append(m.Sessions, statusOpen(open))
 	}
-	if err := a.addHealth(m, repo, s.Sets, now); err != nil {
+	m.Outcomes = outcomeRows(s.Outcomes)
+	if err := a.addHealth(m, repo, s, now); err != nil {
 		return nil, err
 	}
 	m.Requests, m.LastBackup = storage.Counts.Totals(), recallBackup(repo.Cache)
@@ -144,6 +148,11 @@ func (m *statusMessage) text() string {
 	}
 	if text := m.jobsText(); text != "" {
 		b.WriteString("\n" + strings.TrimLeft(text, "\n") + "\n")
+	}
+	for _, w := range m.Writers {
+		if !w.Failed.IsZero() && len(m.Outcomes) == 0 {
+			fmt.Fprintf(&b, "\nwriter %s told on %s that a job of it failed", w.Name, output.Time(w.Failed))
+		}
 	}
 	if m.LastBackup != nil {
 		b.WriteString("\n" + m.LastBackup.text())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/history"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -26,6 +27,7 @@ type statusHealth struct {
 	MaxAge      int64        `json:"max_age_seconds,omitempty" doc:"How old it may be."`
 	LastSuccess time.Time    `json:"last_success,omitzero" doc:"When packstone run last made a complete backup of it here."`
 	Failures    int          `json:"failures,omitempty" doc:"How many runs in a row have failed."`
+	Duration    float64      `json:"last_run_seconds,omitempty" doc:"How long the last run took, where that is known."`
 }
 
 // statusFault is a run of a job on this host that did not do all that it was to do.
@@ -44,7 +46,7 @@ const (
 )
 
 // addHealth judges the sets that the settings want to be backed up.
-func (a *app) addHealth(m *statusMessage, repo *catalog.Repository, found []browse.SetStatus, now time.Time) error {
+func (a *app) addHealth(m *statusMessage, repo *catalog.Repository, found *browse.Status, now time.Time) error {
 	settings, err := a.Settings()
 	if err != nil {
 		return err
@@ -103,30 +105,98 @@ func (a *app) addFaults(m *statusMessage, f *history.File, now time.Time) error 
 	return nil
 }
 
-// watchedSets are the sets that the settings want to be backed up: those of this host, and those of the same names that other hosts have.
-func watchedSets(settings *config.Config, host string, found []browse.SetStatus) (sets []health.Set) {
+// watchedSets are the sets that somebody wants to be backed up: those of the settings, on this host and where others have sets of these names,
+// those of which a host's snapshots say how old they may be, and those of which a host has said that they failed.
+func watchedSets(settings *config.Config, host string, found *browse.Status) (sets []health.Set) {
 	for _, name := range settings.SetNames() {
-		set := settings.Sets[name]
-		if !set.Watched() {
+		if settings.Sets[name].Watched() {
+			sets = append(sets, health.Set{Name: name, Host: host, MaxAge: settings.Sets[name].Bound()})
+		}
+	}
+	own := len(sets)
+	for _, status := range found.Sets {
+		s := knownSet(status)
+		mine := settings.Sets[s.Name]
+		i := slices.IndexFunc(sets[:own], func(o health.Set) bool { return o.Key() == s.Key() })
+		switch {
+		case i >= 0:
+			s.MaxAge = sets[i].MaxAge
+			sets[i] = s
+			continue
+		case s.MaxAge == 0:
+			s.MaxAge = mine.Bound()
+		}
+		if s.Host != host && (s.MaxAge > 0 || mine.Watched()) {
+			if s.Last.Outcome == health.None { // of this host its history knows more
+				s.Last = runOfSnapshot(status.Last, health.Done)
+			}
+			sets = append(sets, s)
+		}
+	}
+	return addOutcomes(sets, host, found.Outcomes)
+}
+
+// addOutcomes completes sets by what their hosts have said of runs that no snapshot tells of. What is damaged is so for all: they share a repository.
+func addOutcomes(sets []health.Set, host string, outcomes []catalog.RunOutcome) []health.Set {
+	damage, since := "", time.Time{}
+	for _, o := range outcomes {
+		if !o.Done && o.Job == daemon.Check && o.Code == exitIntegrity {
+			damage, since = fmt.Sprintf("%s (a check on %s)", o.Cause, o.Host), o.Since
+		}
+		if o.Done || o.Job != daemon.Backup {
 			continue
 		}
-		own := false
-		for _, status := range found {
-			if status.Last.Set == name {
-				own = own || status.Last.Host == host
-				sets = append(sets, knownSet(status, set.Bound()))
-			}
+		i := slices.IndexFunc(sets, func(s health.Set) bool { return s.Name == o.Set && s.Host == o.Host })
+		if i < 0 && o.Host == host {
+			continue // the settings do not want it any more
 		}
-		if !own {
-			sets = append(sets, health.Set{Name: name, Host: host, MaxAge: set.Bound()})
+		if i < 0 {
+			i = len(sets)
+			sets = append(sets, health.Set{Name: o.Set, Host: o.Host, MaxAge: time.Duration(o.MaxAge) * time.Second})
 		}
+		sets[i].Last, sets[i].Failures, sets[i].FirstFault = runOfOutcome(o), o.Failures, o.Since
+	}
+	for i := range sets {
+		sets[i].Damage, sets[i].DamageSince = damage, since
 	}
 	return sets
 }
 
-// knownSet is what the repository tells of a set of a host.
-func knownSet(status browse.SetStatus, bound time.Duration) health.Set {
-	s := health.Set{Name: status.Last.Set, Host: status.Last.Host, MaxAge: bound, Snapshots: status.Snapshots}
+func runOfOutcome(o catalog.RunOutcome) health.Run {
+	return health.Run{Start: o.Began, Duration: time.Duration(o.Seconds * float64(time.Second)), Outcome: health.Outcome(o.Result), Cause: o.Cause, Code: o.Code}
+}
+
+func runOfSnapshot(s *catalog.Snapshot, outcome health.Outcome) health.Run {
+	return health.Run{Start: s.Started, Duration: s.Finished.Sub(s.Started), Outcome: outcome}
+}
+
+// statusOutcome is a job of a host that failed, and was not done since.
+type statusOutcome struct {
+	Job      string         `json:"job" doc:"The job: backup, forget, prune, check or copy."`
+	Set      output.Name    `json:"set,omitempty" doc:"The set of a backup or a retention."`
+	Hostname output.Name    `json:"hostname" doc:"The host that ran it."`
+	Outcome  health.Outcome `json:"outcome" doc:"incomplete or failed."`
+	Began    time.Time      `json:"began" doc:"When the run that was told last began."`
+	Duration float64        `json:"duration" doc:"Seconds that it took."`
+	Code     int            `json:"code" doc:"The exit code that the verb would have ended with."`
+	Cause    string         `json:"cause" doc:"Why."`
+	Since    time.Time      `json:"since,omitzero" doc:"Since when it has failed."`
+	Told     time.Time      `json:"told" doc:"When the host has written it down, by the storage's clock."`
+}
+
+func outcomeRows(outcomes []catalog.RunOutcome) []statusOutcome {
+	rows := []statusOutcome{}
+	for _, o := range outcomes {
+		if !o.Done {
+			rows = append(rows, statusOutcome{o.Job, output.Name(o.Set), output.Name(o.Host), health.Outcome(o.Result), o.Began, o.Seconds, o.Code, o.Cause, o.Since, o.Date})
+		}
+	}
+	return rows
+}
+
+// knownSet is what snapshots tell of a set of a host.
+func knownSet(status browse.SetStatus) health.Set {
+	s := health.Set{Name: status.Last.Set, Host: status.Last.Host, MaxAge: time.Duration(status.Last.MaxAge) * time.Second, Snapshots: status.Snapshots}
 	if status.Complete != nil {
 		s.Newest = status.Complete.Time
 	}
@@ -134,7 +204,8 @@ func knownSet(status browse.SetStatus, bound time.Duration) health.Set {
 		s.Tripped, s.TripCause = true, tripText(rows)
 	}
 	if !status.Last.Complete() {
-		s.Last = health.Run{Start: status.Last.Time, Outcome: health.Missing, Cause: "something is missing in the last snapshot"}
+		s.Last = runOfSnapshot(status.Last, health.Missing)
+		s.Last.Cause = "something is missing in the last snapshot"
 	}
 	return s
 }
@@ -143,6 +214,7 @@ func statusHealthOf(s health.Set, now time.Time) statusHealth {
 	return statusHealth{
 		Set: output.Name(s.Name), Hostname: output.Name(s.Host), State: s.State, Since: s.Since, Cause: s.Cause, Newest: s.Newest,
 		Age: int64(max(0, s.Age(now)) / time.Second), MaxAge: int64(s.MaxAge / time.Second), LastSuccess: s.LastSuccess, Failures: s.Failures,
+		Duration: s.Last.Duration.Seconds(),
 	}
 }
 
@@ -174,6 +246,11 @@ func (m *statusMessage) jobsText() string {
 	}
 	if m.Growth > 0 {
 		fmt.Fprintf(&b, "\njobs on this host stored %s in the last %d days", output.Bytes(m.Growth), growthDays)
+	}
+	for _, o := range m.Outcomes {
+		if o.Job != daemon.Backup { // those of backups are told with their sets
+			fmt.Fprintf(&b, "\n%s %s on %s: %s since %s: %s", output.Time(o.Began), o.Job, o.Hostname, o.Outcome, output.Time(o.Since), output.Name(o.Cause))
+		}
 	}
 	for _, f := range m.Faults {
 		fmt.Fprintf(&b, "\n%s %s: %s: %s", output.Time(f.Began), f.Job, f.Outcome, output.Name(f.Cause))

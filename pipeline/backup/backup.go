@@ -73,6 +73,7 @@ type Options struct {
 	SkipUnchanged   bool      // commit nothing where every tree is that of the last backup: ErrUnchanged
 	// Tripwire says what marks a snapshot as one that looks like a loss; by the zero value nothing does.
 	Tripwire tripwire.Limits
+	MaxAge   time.Duration // how old the newest complete snapshot of the set may be, which others are told; 0: nothing is said
 	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies in them is stored again.
 	Lost        map[archive.Name]bool
 	DryRun      bool          // put nothing into the repository
@@ -527,7 +528,7 @@ func (b *backup) snapshot(captures []*capture) (*catalog.Snapshot, error) {
 	}
 	s := &catalog.Snapshot{
 		Set: b.o.Set, Host: b.o.Host, User: b.o.User, Tags: b.o.Tags, Description: b.o.Description, Origin: b.o.Origin,
-		Started: b.started, Finished: time.Now().UTC(), Time: b.o.Time,
+		Started: b.started, Finished: time.Now().UTC(), Time: b.o.Time, MaxAge: int64(b.o.MaxAge / time.Second),
 	}
 	if s.Time.IsZero() {
 		s.Time = b.started

@@ -16,10 +16,11 @@ import (
 type Status struct {
 	Sets         []SetStatus // of each host, those of which the first snapshot is oldest first; none without an identity
 	Writers      []WriterStatus
-	Sessions     []OpenSession // backups that run now, or were interrupted
-	Packs, Bytes uint64        // of content and trees that backups have published
-	Problems     []string      // what is wrong with records
-	Unknown      []string      // what cannot be told with the keys at hand
+	Sessions     []OpenSession        // backups that run now, or were interrupted
+	Packs, Bytes uint64               // of content and trees that backups have published
+	Outcomes     []catalog.RunOutcome // of runs of which no later snapshot tells; none without an identity
+	Problems     []string             // what is wrong with records
+	Unknown      []string             // what cannot be told with the keys at hand
 }
 
 // SetStatus is a set of a host.
@@ -35,6 +36,7 @@ type WriterStatus struct {
 	Revoked        bool
 	Lanes, Records int
 	LastCommit     time.Time // by the storage's clock; zero: none
+	Failed         time.Time // when it told that a job of it failed that has not been done since; zero: it has not
 }
 
 // OpenSession is a session without a record.
@@ -54,7 +56,7 @@ func StatusOf(ctx context.Context, repo *catalog.Repository) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Status{Writers: writersOf(repo.Config, log), Problems: repo.Defects(log)}
+	s := &Status{Writers: writersOf(repo, log), Problems: repo.Defects(log)}
 	for _, a := range accusations {
 		s.Problems = append(s.Problems, a.String())
 	}
@@ -66,13 +68,14 @@ func StatusOf(ctx context.Context, repo *catalog.Repository) (*Status, error) {
 	return s, nil
 }
 
-func writersOf(config *catalog.Config, log *catalog.Log) (writers []WriterStatus) {
-	for _, member := range config.Writers {
+func writersOf(repo *catalog.Repository, log *catalog.Log) (writers []WriterStatus) {
+	failed := repo.FailedWriters(log)
+	for _, member := range repo.Config.Writers {
 		key, err := crypto.ParseVerifier(member.Key)
 		if err != nil {
 			continue // a config with such a key is not opened
 		}
-		w := WriterStatus{Name: key.Name(), Revoked: member.Revoked != nil}
+		w := WriterStatus{Name: key.Name(), Revoked: member.Revoked != nil, Failed: failed[key.Name()]}
 		lanes := map[uint64]bool{}
 		for _, rec := range log.Records {
 			if rec.Lane.Writer != w.Name {
@@ -116,7 +119,12 @@ func (s *Status) addSets(ctx context.Context, repo *catalog.Repository, log *cat
 		}
 		s.Sets[i].Snapshots++
 	}
-	return nil
+	outcomes, problems, err := repo.ReadOutcomes(ctx, log)
+	for _, problem := range problems {
+		s.Problems = append(s.Problems, problem.Error())
+	}
+	s.Outcomes = outcomes
+	return err
 }
 
 // addSessions lists sessions without a record.

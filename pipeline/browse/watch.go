@@ -25,7 +25,7 @@ func FreshnessOf(ctx context.Context, repo *catalog.Repository) ([]Freshness, er
 		return nil, err
 	}
 	newest := map[string]time.Time{}
-	for _, w := range writersOf(repo.Config, log) {
+	for _, w := range writersOf(repo, log) {
 		if !w.Revoked {
 			newest[w.Name] = time.Time{}
 		}

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tripwire"
@@ -214,6 +215,7 @@ type Choice struct {
 	Hooks   hook.Hooks
 
 	Tripwire tripwire.Limits
+	MaxAge   time.Duration // how old the newest complete snapshot may be; 0: nothing is said
 }
 
 // Choose finds the sources of one set, or takes single sources as a set of their own. Where none is named it is the only set, or the one that
@@ -236,6 +238,7 @@ func (c *Config) Choose(names []string, flag string) (Choice, error) {
 			return Choice{}, err // settings that were checked have none
 		}
 		chosen.Sources, chosen.To, chosen.Hooks, chosen.Tripwire = set.Sources, set.To, set.Hooks, limits
+		chosen.MaxAge = set.Bound()
 	}
 	for _, name := range chosen.Sources {
 		if _, ok := c.Sources[name]; !ok {

@@ -55,20 +55,44 @@ func (f *File) addSuccess(s *health.Set) error {
 }
 
 // addFaults counts what went wrong since the last success.
-func (f *File) addFaults(s *health.Set) error {
-	runs, err := f.runs(`kind = 'backup' AND name = ? AND outcome IN ('failed', 'incomplete') AND id >
-		(SELECT coalesce(max(id), 0) FROM run WHERE kind = 'backup' AND name = ? AND outcome = 'done') ORDER BY id`, s.Name, s.Name)
+func (f *File) addFaults(s *health.Set) (err error) {
+	s.Failures, s.FirstFault, err = f.faults(Backup, s.Name)
+	return err
+}
+
+// faults are how many runs of a kind and name failed in a row, up to now, and when the first ended that was not done after the last that was.
+func (f *File) faults(kind, name string) (failures int, first time.Time, err error) {
+	runs, err := f.runs(`kind = ? AND name = ? AND outcome IN ('failed', 'incomplete') AND id >
+		(SELECT coalesce(max(id), 0) FROM run WHERE kind = ? AND name = ? AND outcome = 'done') ORDER BY id`, kind, name, kind, name)
 	for _, run := range runs {
 		if run.Outcome == health.Broken {
-			s.Failures++
+			failures++
 		} else {
-			s.Failures = 0
+			failures = 0
 		}
 	}
 	if len(runs) > 0 {
-		s.FirstFault = runs[0].End()
+		first = runs[0].End()
 	}
-	return err
+	return failures, first, err
+}
+
+// Row is the last run of a job that was not interrupted, and those like it before it.
+type Row struct {
+	Run
+	Failures int       // runs in a row that failed, up to that one
+	Since    time.Time // when the first ended that was not done after the last that was; zero if that was the last
+}
+
+// Row is what is known of the last runs of a kind and name; nil if none has ended.
+func (f *File) Row(kind, name string) (*Row, error) {
+	run, err := f.last(kind, name, "outcome <> 'interrupted'")
+	if run == nil || err != nil {
+		return nil, err
+	}
+	row := &Row{Run: *run}
+	row.Failures, row.Since, err = f.faults(kind, name)
+	return row, err
 }
 
 // addCheck says what the last check of the repository found; what it reads a sample of is verified from time to time.

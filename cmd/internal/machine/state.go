@@ -38,7 +38,7 @@ func (m *Machine) CheckJobs(settings *config.Config) error {
 	own := m.Flags.Repository
 	defer func() { m.Flags.Repository = own }()
 	var problems config.Problems
-	for _, name := range m.repositoriesOf(settings) {
+	for _, name := range m.RepositoriesOf(settings) {
 		m.Flags.Repository = name
 		found, err := m.missingKeys(settings, name)
 		if err != nil {
@@ -52,8 +52,8 @@ func (m *Machine) CheckJobs(settings *config.Config) error {
 	return nil
 }
 
-// repositoriesOf are the names of the repositories that jobs are for; the flag alone if it names one, or the settings have no names.
-func (m *Machine) repositoriesOf(settings *config.Config) []string {
+// RepositoriesOf are the names of the repositories that jobs are for; the flag alone if it names one, or the settings have no names.
+func (m *Machine) RepositoriesOf(settings *config.Config) []string {
 	if m.RepositoryIsNamed() || len(settings.Repositories) == 0 {
 		return []string{m.Flags.Repository}
 	}

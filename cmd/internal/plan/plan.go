@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tripwire"
@@ -34,6 +35,7 @@ type Plan struct {
 	Hooks hook.Hooks // around the backup
 
 	Tripwire tripwire.Limits // what marks it as one that looks like a loss; of paths and commands nothing does
+	MaxAge   time.Duration   // how old the newest of its set may be; 0: nothing is said
 }
 
 // Command plans the backup of a command's output.
@@ -103,7 +105,7 @@ func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []
 	if err != nil {
 		return Plan{}, err
 	}
-	planned := Plan{Set: chosen.Set, Hooks: chosen.Hooks, Tripwire: chosen.Tripwire}
+	planned := Plan{Set: chosen.Set, Hooks: chosen.Hooks, Tripwire: chosen.Tripwire, MaxAge: chosen.MaxAge}
 	for _, name := range chosen.Sources {
 		s := settings.Sources[name]
 		planned.Jobs = append(planned.Jobs, backup.Job{
