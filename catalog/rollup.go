@@ -197,14 +197,14 @@ func (u *rollUp) counts(rec *Record, stays map[string]bool, moved map[string]boo
 	switch rec.Kind {
 	case Commit, Checkpoint:
 		return stays[rec.Hash.String()]
+	case Outcome:
+		return slices.Contains(u.told, rec)
 	case Tombstone:
 		return false
 	case Moved:
 		return moved[rec.Hash.String()]
 	case Verification: // of a collector whom the owner may yet make a verifier too
 		return rec.ofOwner && !u.outdated[rec]
-	case Outcome:
-		return slices.Contains(u.told, rec)
 	case Tag, Forget, Undelete, Hold, Unhold:
 		return slices.ContainsFunc(rec.Subjects, func(id string) bool { return stays[id] })
 	}
