@@ -79,7 +79,10 @@ for this one. Each copy keeps host, set, tags, times and what was missed. An int
 	flags.BoolVar(&o.incomplete, "incomplete", false, "copy those too in which something is missing")
 	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 16MiB, 8MiB where memory is tight)")
 	used := usesRepository | usesIdentity | usesDryRun | usesSelection | usesPaths | usesPast | usesConcurrency
-	return a.verb(cmd, used, func(ctx context.Context, args []string) error { return a.copy(ctx, o, args) })
+	return a.verb(cmd, used, func(ctx context.Context, args []string) error {
+		_, err := a.copy(ctx, o, args)
+		return err
+	})
 }
 
 // copying is two repositories, one of which is copied from.
@@ -89,33 +92,34 @@ type copying struct {
 	seen                   *view.View // of from
 }
 
-func (a *app) copy(ctx context.Context, o copyOptions, names []string) error {
+// copy copies what is missing, and prints and returns what that took; nil if nothing was tried.
+func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*copySummary, error) {
 	if o.from.Repository == "" && a.env["PACKSTONE_FROM_REPOSITORY"] == "" && a.env["PACKSTONE_FROM_REPOSITORY_FILE"] == "" {
-		return usage("say with --from which repository is copied from: an address, or a name of the settings")
+		return nil, usage("say with --from which repository is copied from: an address, or a name of the settings")
 	}
 	write, err := a.writeOptions(o.packSize)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c, err := a.openBoth(ctx, o.from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	chosen, err := a.chooseToCopy(c.seen, names, o.incomplete)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	write.Uploads = c.toStorage.Uploads
 	m, err := a.copySnapshots(ctx, c, chosen, copy.Options{Fetch: a.fetchOptions(), Write: write, Undated: o.undated})
 	if m == nil {
-		return err
+		return nil, err
 	}
 	a.out.Summary(m, m.text())
 	a.tellRequests(m.Requests)
 	if err == nil && len(names) == 0 {
 		err = c.seen.Whole(ctx)
 	}
-	return errors.Join(m.outcome(err), a.out.Err())
+	return m, errors.Join(m.outcome(err), a.out.Err())
 }
 
 // outcome is how the verb ends.

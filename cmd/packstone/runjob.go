@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
@@ -26,6 +27,7 @@ var jobKinds = map[string]func(a *app, ctx context.Context, j daemon.Job, r *dae
 	daemon.Forget: inEach((*app).forgetJob),
 	daemon.Prune:  inEach((*app).pruneJob),
 	daemon.Check:  inEach((*app).checkJob),
+	daemon.Copy:   (*app).copyJob,
 }
 
 // inEach runs a job for each repository that the settings name, or for those that its set goes to. One that fails keeps no other from its turn.
@@ -93,6 +95,33 @@ func (a *app) checkJob(ctx context.Context, _ daemon.Job, r *daemon.Result) erro
 	found, err := a.check(ctx, o)
 	if found != nil {
 		r.BytesRead = int64(found.BytesRead)
+	}
+	return err
+}
+
+// copyJob brings each repository that is written what it lacks. One that fails keeps no other from its turn.
+func (a *app) copyJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error {
+	settings, err := a.Settings()
+	if err != nil {
+		return err
+	}
+	job := settings.Jobs.Copy
+	for _, name := range job.Targets() {
+		if name != "" {
+			a.flags.Repository = name
+		}
+		m, bad := a.copy(ctx, copyOptions{from: machine.From{Repository: job.From}}, nil)
+		if m != nil {
+			r.BytesRead += int64(m.BytesRead)
+			r.BytesAdded += int64(m.DataAdded)
+			r.BytesStored += int64(m.DataAddedPacked)
+		}
+		if bad != nil && name != "" {
+			bad = fmt.Errorf("repository %s: %w", name, bad)
+		}
+		if err = errors.Join(err, bad); ctx.Err() != nil {
+			break
+		}
 	}
 	return err
 }

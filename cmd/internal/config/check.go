@@ -31,6 +31,7 @@ func (c *Config) check(d *decoder) {
 		c.checkSet(d, name)
 	}
 	c.Jobs.check(d)
+	c.checkCopy(d)
 	for i := range c.Notify {
 		c.checkNotify(d, i)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	_ "time/tzdata" // a container may have no zones
 
@@ -22,6 +23,7 @@ type Jobs struct {
 	Forget ForgetJob `yaml:"forget,omitempty" doc:"Apply the retention of all sets, instead of that of a set after each of its backups here."`
 	Prune  PruneJob  `yaml:"prune,omitempty" doc:"Delete what nothing needs any more, as packstone prune does."`
 	Check  CheckJob  `yaml:"check,omitempty" doc:"Look for damage, as packstone check does."`
+	Copy   CopyJob   `yaml:"copy,omitempty" doc:"Copy snapshots from one repository to others, as packstone copy does."`
 }
 
 // ForgetJob applies retention.
@@ -40,6 +42,21 @@ type CheckJob struct {
 	Timing      `yaml:",inline"`
 	ReadData    string `yaml:"read_data,omitempty" doc:"The share of the packs of which every byte is read: 2%. Without it the structure alone is checked."`
 	MaxDuration string `yaml:"max_duration,omitempty" doc:"Stop reading packs after this time."`
+}
+
+// CopyJob copies what is missing.
+type CopyJob struct {
+	Timing `yaml:",inline"`
+	From   string   `yaml:"from,omitempty" doc:"The repository that is read: a name of repositories, or an address."`
+	To     []string `yaml:"to,omitempty" doc:"Names of the repositories that are written. Without it, repository."`
+}
+
+// Targets are the names of the repositories that are written; "" is the only one, which has no name.
+func (j CopyJob) Targets() []string {
+	if len(j.To) == 0 {
+		return []string{""}
+	}
+	return j.To
 }
 
 // Limit is when a run of the job stops, 0 if it does not.
@@ -95,7 +112,7 @@ func (c *Config) Scheduled() bool {
 			return true
 		}
 	}
-	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled()
+	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled() || c.Jobs.Copy.Scheduled()
 }
 
 // ProblemAt tells, with its place, what is wrong with a setting that could be read: path is such as jobs.prune.
@@ -112,7 +129,7 @@ type places struct {
 }
 
 func (j *Jobs) check(d *decoder) {
-	for path, timing := range map[string]Timing{"jobs.forget": j.Forget.Timing, "jobs.prune": j.Prune.Timing, "jobs.check": j.Check.Timing} {
+	for path, timing := range map[string]Timing{"jobs.forget": j.Forget.Timing, "jobs.prune": j.Prune.Timing, "jobs.check": j.Check.Timing, "jobs.copy": j.Copy.Timing} {
 		if d.lines[path] != 0 && !timing.Scheduled() {
 			d.problemAt(path, "schedule is missing")
 		}
@@ -122,6 +139,32 @@ func (j *Jobs) check(d *decoder) {
 	d.checkPeriod("jobs.check.max_duration", j.Check.MaxDuration)
 	if _, read := j.Check.Share(); j.Check.ReadData != "" && !read {
 		d.problemAt("jobs.check.read_data", "%q is no percentage: want a share such as 2%%", j.Check.ReadData)
+	}
+}
+
+// checkCopy judges what is copied, and where to.
+func (c *Config) checkCopy(d *decoder) {
+	j, path := &c.Jobs.Copy, "jobs.copy"
+	if d.lines[path] == 0 {
+		return
+	}
+	switch _, named := c.Repositories[j.From]; {
+	case j.From == "":
+		d.problemAt(path, "from is missing: which repository is read")
+	case !named:
+		at, err := ParseRepository(j.From)
+		if err != nil {
+			d.problemAt(path+".from", "%q is no name of repositories, and no address: %v", j.From, err)
+		} else if at.Kind == Local {
+			j.From = d.resolve(at.Path)
+		}
+	}
+	c.checkTo(d, path+".to", j.To)
+	switch {
+	case len(j.To) == 0 && len(c.Repositories) > 0:
+		d.problemAt(path, "to is missing: which of repositories are written")
+	case slices.Contains(j.To, j.From), len(j.To) == 0 && j.From != "" && j.From == c.Repository:
+		d.problemAt(path, "%s would be copied to itself", j.From)
 	}
 }
 

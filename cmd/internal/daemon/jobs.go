@@ -15,7 +15,7 @@ import (
 // Job is something that is done by itself.
 type Job struct {
 	schedule.Job        // its name, and when it is due
-	Kind         string // backup, forget, prune or check
+	Kind         string // backup, forget, prune, check or copy
 	Set          string // of a backup or a retention; of all sets ""
 	Then         []Job  // what follows a run that was done; they have no time of their own
 }
@@ -26,6 +26,7 @@ const (
 	Forget = "forget"
 	Prune  = "prune"
 	Check  = history.Check
+	Copy   = "copy"
 )
 
 // yields is for how long what is no backup lets backups go first.
@@ -51,7 +52,7 @@ func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error)
 	for _, other := range []struct {
 		kind   string
 		timing config.Timing
-	}{{Forget, c.Jobs.Forget.Timing}, {Check, c.Jobs.Check.Timing}, {Prune, c.Jobs.Prune.Timing}} {
+	}{{Forget, c.Jobs.Forget.Timing}, {Copy, c.Jobs.Copy.Timing}, {Check, c.Jobs.Check.Timing}, {Prune, c.Jobs.Prune.Timing}} {
 		if !other.timing.Scheduled() {
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 type Run struct {
 	ID   int64  // which the file gives
 	Job  string // the job's name
-	Kind string // backup, forget, prune, check
+	Kind string // backup, forget, prune, check, copy
 	Name string // of the set of a backup or of a retention; else ""
 	Why  schedule.Why
 	Slot time.Time // that it answers; zero of what follows another run

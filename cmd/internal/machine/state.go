@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -46,6 +47,11 @@ func (m *Machine) CheckJobs(settings *config.Config) error {
 		}
 		problems = append(problems, found...)
 	}
+	m.Flags.Repository = own
+	found, err := m.missingReader(settings)
+	if problems = append(problems, found...); err != nil {
+		return err
+	}
 	if len(problems) > 0 {
 		return problems
 	}
@@ -70,6 +76,9 @@ func (m *Machine) missingKeys(settings *config.Config, repository string) (probl
 	if err != nil {
 		return nil, err
 	}
+	if job := settings.Jobs.Copy; what != "" && job.Scheduled() && slices.Contains(job.Targets(), repository) {
+		problems = append(problems, settings.ProblemAt("jobs.copy", "it needs this host's key%s: %s", of, what))
+	}
 	for _, name := range settings.SetNames() {
 		if set := settings.Sets[name]; what != "" && set.Scheduled() && set.GoesTo(repository) {
 			problems = append(problems, settings.ProblemAt("sets."+name+".schedule", "a backup needs this host's key%s: %s", of, what))
@@ -87,6 +96,30 @@ func (m *Machine) missingKeys(settings *config.Config, repository string) (probl
 		}
 	}
 	return problems, nil
+}
+
+// missingReader says that what is to be copied from cannot be read.
+func (m *Machine) missingReader(settings *config.Config) (config.Problems, error) {
+	job := settings.Jobs.Copy
+	if !job.Scheduled() {
+		return nil, nil
+	}
+	other := m.Other(From{Repository: job.From})
+	keys, err := other.keysOfSettings()
+	if err != nil {
+		return nil, err
+	}
+	what := ""
+	switch {
+	case keys.IdentityFile != "" && len(m.Flags.Identities) == 0:
+		what = missingFile(keys.IdentityFile, "it is the identity of who may restore")
+	case !other.NamesIdentity() && len(other.UsualIdentities()) == 0:
+		what = fmt.Sprintf("name its file as keys.identity_file, or put it at %s", m.Paths.IdentityFile())
+	}
+	if what == "" {
+		return nil, nil
+	}
+	return config.Problems{settings.ProblemAt("jobs.copy", "it needs an identity that reads %s: %s", job.From, what)}, nil
 }
 
 // missingWriter says why no backup can be made here, "" if nothing is known against it.
