@@ -13,6 +13,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
@@ -25,10 +26,11 @@ type app struct {
 	job        bool // it is run by packstone run, not by a person
 	started    bool // the command line is good and the verb's work has begun
 	out        *output.Printer
-	seen       *view.View // of the repository, the last one
-	used       uses       // of the verb
-	giveBack   func()     // nil, or what removes a cache that was for this run alone
-	snapshotID string     // that this run has made; "": none
+	seen       *view.View                      // of the repository, the last one
+	used       uses                            // of the verb
+	giveBack   func()                          // nil, or what removes a cache that was for this run alone
+	snapshotID string                          // that this run has made; "": none
+	bandwidth  func() (upload, download int64) // of a job: how much it may send and receive a second just now; nil: as much as it can
 	// patience tells of storage that does not answer.
 	patience *output.Patience
 }
@@ -77,18 +79,22 @@ func (a *app) newPrinter() (*output.Printer, error) {
 	}
 	file, terminal := machine.Terminal(a.stderr)
 	return output.New(output.Options{
-		Stdout:   a.stdout,
-		Stderr:   a.stderr,
-		JSON:     a.flags.json,
-		Quiet:    a.flags.quiet,
-		Verbose:  a.flags.verbose,
-		Terminal: terminal && a.env["TERM"] != "dumb",
-		Color:    terminal && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb",
-		ASCII:    terminal && !a.env.IsUTF8(),
-		Width:    func() int { return width(file) },
-		FPS:      fps,
+		Stdout:     a.stdout,
+		Stderr:     a.stderr,
+		JSON:       a.flags.json,
+		Quiet:      a.flags.quiet,
+		Verbose:    a.flags.verbose,
+		Terminal:   terminal && a.env["TERM"] != "dumb",
+		Color:      terminal && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb",
+		ASCII:      terminal && !a.env.IsUTF8(),
+		Priorities: a.toJournal(),
+		Width:      func() int { return width(file) },
+		FPS:        fps,
 	}), nil
 }
+
+// toJournal tells whether what is said goes to systemd's journal.
+func (a *app) toJournal() bool { return logfile.IsJournal(a.stderr, a.env["JOURNAL_STREAM"]) }
 
 func (a *app) framesPerSecond() (float64, error) {
 	text := a.env["PACKSTONE_PROGRESS_FPS"]

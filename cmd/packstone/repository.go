@@ -21,6 +21,7 @@ func (a *app) reach(at config.Repository) config.StoreOptions {
 		Answered:    a.patience.Answered,
 		Upload:      int64(a.flags.limitUp),
 		Download:    int64(a.flags.limitDown),
+		Bandwidth:   a.bandwidth,
 		Connections: a.flags.connections,
 	}
 }
@@ -28,7 +29,7 @@ func (a *app) reach(at config.Repository) config.StoreOptions {
 // bucketLogin is what is known of reaching buckets of lakes.
 func (a *app) bucketLogin() config.BucketLogin {
 	login := a.LakeLogin()
-	login.Upload, login.Download = int64(a.flags.limitUp), int64(a.flags.limitDown)
+	login.Upload, login.Download, login.Bandwidth = int64(a.flags.limitUp), int64(a.flags.limitDown), a.bandwidth
 	return login
 }
 

@@ -13,9 +13,11 @@ import (
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/history"
+	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/notice"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/program"
 	"github.com/packstone/packstone/cmd/internal/schedule"
 	"github.com/packstone/packstone/cmd/internal/systemd"
 )
@@ -41,8 +43,9 @@ type jobMessage struct {
 }
 
 type runOptions struct {
-	once   bool
-	listen string
+	once    bool
+	listen  string
+	logFile string
 }
 
 func newRun(a *app) *cobra.Command {
@@ -63,6 +66,7 @@ packstone status.`,
 	}
 	cmd.Flags().BoolVar(&o.once, "once", false, "do what is due, and end")
 	cmd.Flags().StringVar(&o.listen, "listen", "", "serve /healthz, /readyz and, if the settings say so, /metrics at this `address` instead of serve.listen")
+	cmd.Flags().StringVar(&o.logFile, "log-file", "", "say all to this `file`, each line with its time; with --json each is an object. SIGHUP and SIGUSR1 open it anew")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesConcurrency, func(ctx context.Context, _ []string) error {
 		return a.serve(ctx, o)
 	})
@@ -79,6 +83,7 @@ type service struct {
 	teller   *teller
 	reporter *reporter
 	manager  systemd.Notifier
+	log      *logfile.File   // nil: what is said goes to the standard error
 	kept     map[string]bool // sets of which was told that nobody applies their retention
 }
 
@@ -99,6 +104,11 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 		return ownedElsewhere(err)
 	}
 	defer func() { err = errors.Join(err, s.history.Close()) }()
+	closeLog, err := s.openLog(o.logFile)
+	if err != nil {
+		return err
+	}
+	defer func() { closeLog(err) }()
 	if aside := s.history.PutAside(); aside != "" {
 		a.Warn(fmt.Sprintf("the history of jobs was damaged and is now %s: each job counts as one that never ran", aside))
 	}
@@ -114,11 +124,19 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 		return err
 	}
 	if o.once {
+		s.yield()
 		runs := d.Once(ctx)
 		s.changed(ctx, d) // where nothing was due, a set may have become late
 		return s.outcome(runs)
 	}
 	return s.goOn(ctx, d, o.listen)
+}
+
+// yield lets others go first, as the settings say.
+func (s *service) yield() {
+	if err := program.Yield(s.settings.Nice, s.settings.IONice); err != nil {
+		s.Warn(err.Error())
+	}
 }
 
 // ownedElsewhere makes it an exit code of its own that there is one at work.
@@ -140,6 +158,7 @@ func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) er
 	if s.hangups != nil {
 		hangups = s.hangups()
 	}
+	s.yield()
 	s.say("runs %d jobs of %s", len(d.Jobs), s.path)
 	s.manager.Ready(fmt.Sprintf("%d jobs", len(d.Jobs)))
 	watching, stop := context.WithCancel(ctx)
@@ -190,12 +209,14 @@ func (s *service) read() ([]daemon.Job, error) {
 // reload reads the settings again. If they are wrong the old ones stay.
 func (s *service) reload() ([]daemon.Job, bool) {
 	s.manager.Reloading()
+	s.reopenLog()
 	jobs, err := s.read()
 	if err != nil {
 		s.Warn(fmt.Sprintf("the settings stay as they were, since the new ones are wrong: %v", err))
 		s.manager.Ready("the settings in the file are wrong; the old ones are in use")
 		return nil, false
 	}
+	s.yield()
 	s.say("has read the settings again: %d jobs", len(jobs))
 	s.manager.Ready(fmt.Sprintf("%d jobs", len(jobs)))
 	return jobs, true
@@ -247,7 +268,7 @@ func (s *service) outcome(runs []*history.Run) error {
 
 // say tells a person what the daemon does.
 func (s *service) say(format string, args ...any) {
-	s.out.Note("%s packstone run %s", output.Time(time.Now()), fmt.Sprintf(format, args...))
+	s.out.Note("%spackstone run %s", s.stamp(time.Now()), fmt.Sprintf(format, args...))
 }
 
 func (s *service) started(j daemon.Job, why schedule.Why) {
@@ -259,7 +280,7 @@ func (s *service) started(j daemon.Job, why schedule.Why) {
 		s.out.Message("job_started", jobMessage{Job: j.Name, Why: why, Began: time.Now()}, "")
 		return
 	}
-	s.out.Note("%s %s: begins (%s)", output.Time(time.Now()), j.Name, why)
+	s.out.Note("%s%s: begins (%s)", s.stamp(time.Now()), j.Name, why)
 }
 
 func (s *service) ended(run *history.Run) {
@@ -271,7 +292,7 @@ func (s *service) ended(run *history.Run) {
 		}, "")
 		return
 	}
-	text := fmt.Sprintf("%s %s: %s after %s", output.Time(run.End()), run.Job, run.Outcome, run.Duration.Round(time.Millisecond))
+	text := fmt.Sprintf("%s%s: %s after %s", s.stamp(run.End()), run.Job, run.Outcome, run.Duration.Round(time.Millisecond))
 	if run.Cause != "" {
 		text += ": " + run.Cause
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -162,9 +163,12 @@ func (s *service) forJob(said io.Writer, settings *config.Config) *app {
 		memoryLimit: from.memoryLimit, concurrency: from.concurrency, connections: from.connections, Flags: from.Flags,
 	}
 	a.Flags = &a.flags.Flags
-	a.out = output.New(output.Options{Stdout: s.stdout, Stderr: said, JSON: from.json, Quiet: true})
+	a.out = output.New(output.Options{Stdout: s.stdout, Stderr: said, JSON: from.json, Quiet: true, Priorities: s.toJournal()})
 	a.job, a.started, a.used, a.patience.Out = true, true, usesRepository|usesIdentity|usesDryRun|usesConcurrency, a.out
 	a.Adopt(settings)
+	if len(settings.Bandwidth) > 0 {
+		a.bandwidth = func() (upload, download int64) { return settings.BandwidthAt(time.Now()) }
+	}
 	return a
 }
 
@@ -219,7 +223,8 @@ func (l *jobLog) Write(p []byte) (int, error) {
 }
 
 func (l *jobLog) line(line []byte) {
-	l.to.Write(append(append([]byte(l.prefix), line...), '\n')) // there is nowhere left to report a failure
+	mark, line := output.CutPriority(line)
+	l.to.Write(append(slices.Concat(mark, []byte(l.prefix), line), '\n')) // there is nowhere left to report a failure
 	l.kept = append(append(l.kept, line...), '\n')
 	if over := len(l.kept) - maxKept; over > 0 {
 		_, l.kept, _ = bytes.Cut(l.kept[over:], []byte("\n"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
+	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -16,6 +17,7 @@ var messages = map[string]any{
 	"error":             output.Error{},
 	"exit_error":        output.ExitError{},
 	"version":           versionMessage{},
+	"output":            logfile.Line{},
 	"config_check":      configCheckMessage{},
 	"init":              initMessage{},
 	"change":            changeMessage{},

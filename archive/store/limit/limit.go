@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -24,11 +25,23 @@ const (
 // Options are bounds in bytes per second; 0 means none.
 type Options struct {
 	Upload, Download int64
+	// Now are further bounds that change with time, of which the lower counts. It is asked again and again, by several goroutines; nil: there are none.
+	Now func() (upload, download int64)
 }
 
 // Limits are the bounds that all stores made with them share. They may be used from several goroutines.
 type Limits struct {
-	up, down *rate.Limiter // nil for no bound
+	up, down *bound // nil for no bound
+}
+
+// bound is a limiter whose rate may change while it is waited for.
+type bound struct {
+	fixed   int64
+	now     func() int64 // nil: it stays as it is
+	limiter *rate.Limiter
+
+	mu  sync.Mutex
+	set int64 // the rate of limiter; 0: it lets all pass
 }
 
 // New returns limits. Negative bounds are refused.
@@ -36,24 +49,61 @@ func New(opts Options) (*Limits, error) {
 	if opts.Upload < 0 || opts.Download < 0 {
 		return nil, fmt.Errorf("limit to %d and %d bytes per second: %w", opts.Upload, opts.Download, store.ErrInvalid)
 	}
-	return &Limits{up: limiter(opts.Upload), down: limiter(opts.Download)}, nil
+	l := &Limits{up: newBound(opts.Upload, nil), down: newBound(opts.Download, nil)}
+	if opts.Now != nil {
+		l.up = newBound(opts.Upload, func() int64 { up, _ := opts.Now(); return up })
+		l.down = newBound(opts.Download, func() int64 { _, down := opts.Now(); return down })
+	}
+	return l, nil
 }
 
-// limiter lets a twentieth of a second's bytes pass at once, within bounds.
-func limiter(perSecond int64) *rate.Limiter {
-	if perSecond == 0 {
+func newBound(perSecond int64, now func() int64) *bound {
+	if perSecond == 0 && now == nil {
 		return nil
 	}
-	return rate.NewLimiter(rate.Limit(perSecond), int(min(max(perSecond/20, minSlice), maxSlice)))
+	b := &bound{fixed: perSecond, now: now, set: -1, limiter: rate.NewLimiter(rate.Inf, maxSlice)}
+	b.slice()
+	return b
+}
+
+// slice is how many bytes may pass at once: a twentieth of a second's, within bounds. It sets the rate that holds now.
+func (b *bound) slice() int {
+	perSecond := b.fixed
+	if b.now != nil {
+		if now := b.now(); now > 0 && (perSecond == 0 || now < perSecond) {
+			perSecond = now
+		}
+	}
+	size := int(min(max(perSecond/20, minSlice), maxSlice))
+	if perSecond == 0 {
+		size = maxSlice
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if perSecond != b.set {
+		b.set = perSecond
+		b.limiter.SetBurst(size)
+		if perSecond == 0 {
+			b.limiter.SetLimit(rate.Inf)
+		} else {
+			b.limiter.SetLimit(rate.Limit(perSecond))
+		}
+	}
+	return size
 }
 
 // wait returns when n bytes may pass.
-func wait(ctx context.Context, limiter *rate.Limiter, n int) error {
-	if limiter == nil {
+func wait(ctx context.Context, b *bound, n int) error {
+	if b == nil {
 		return nil
 	}
-	for slice := limiter.Burst(); n > 0; n -= slice {
-		if err := limiter.WaitN(ctx, min(n, slice)); err != nil {
+	for n > 0 {
+		size := min(n, b.slice())
+		err := b.limiter.WaitN(ctx, size)
+		switch {
+		case err == nil:
+			n -= size
+		case size <= b.limiter.Burst(): // else the rate has become lower meanwhile, and less passes at once
 			return fmt.Errorf("wait for bandwidth: %w", err)
 		}
 	}
@@ -88,7 +138,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 // pacedRequest leaves the original request as it was, as http.RoundTripper demands.
-func pacedRequest(request *http.Request, limiter *rate.Limiter) *http.Request {
+func pacedRequest(request *http.Request, limiter *bound) *http.Request {
 	ctx := request.Context()
 	clone := request.WithContext(ctx)
 	clone.Body = paced(ctx, request.Body, limiter)
@@ -104,7 +154,7 @@ func pacedRequest(request *http.Request, limiter *rate.Limiter) *http.Request {
 	return clone
 }
 
-func paced(ctx context.Context, body io.ReadCloser, limiter *rate.Limiter) io.ReadCloser {
+func paced(ctx context.Context, body io.ReadCloser, limiter *bound) io.ReadCloser {
 	if limiter == nil {
 		return body
 	}
@@ -114,12 +164,12 @@ func paced(ctx context.Context, body io.ReadCloser, limiter *rate.Limiter) io.Re
 type pacedBody struct {
 	io.ReadCloser
 	ctx     context.Context // of the request, whose body outlives no call
-	limiter *rate.Limiter
+	limiter *bound
 }
 
 // Read hands on at most a slice, after the time that it takes.
 func (b *pacedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.limiter.Burst())])
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.limiter.slice())])
 	if waited := wait(b.ctx, b.limiter, n); waited != nil {
 		return n, waited
 	}

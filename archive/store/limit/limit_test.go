@@ -137,6 +137,31 @@ func TestTransportPacesBothBodiesInSlices(t *testing.T) {
 	})
 }
 
+func TestABoundThatChangesHoldsForWhatIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		l, err := limit.New(limit.Options{Upload: 4 << 20, Now: func() (up, down int64) {
+			switch since := time.Since(begun); {
+			case since < 10*time.Second:
+				return 1 << 20, 0
+			case since < 20*time.Second:
+				return 0, 0 // the other bound counts
+			}
+			return 1 << 18, 1
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, data := l.Store(memory.New()), make([]byte, 52<<20) // 10 s of 1 MiB, 10 s of 4 MiB, and 8 s of 256 KiB
+		if err := s.Put(context.Background(), "a", data, sha256.Sum256(data)); err != nil {
+			t.Error(err)
+		}
+		if got := time.Since(begun); got < 27*time.Second || got > 29*time.Second {
+			t.Errorf("it took %v, want about 28 s", got)
+		}
+	})
+}
+
 func TestEndedContextEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -32,6 +32,8 @@ func (c *Config) check(d *decoder) {
 	}
 	c.Jobs.check(d)
 	c.checkCopy(d)
+	c.checkBandwidth(d)
+	c.checkPriority(d)
 	for i := range c.Notify {
 		c.checkNotify(d, i)
 	}

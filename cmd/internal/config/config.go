@@ -44,6 +44,9 @@ type Config struct {
 	Notify       []notice.Entry    `yaml:"notify,omitempty" doc:"Who is told when the state of a set changes, and how."`
 	Metrics      Metrics           `yaml:"metrics,omitempty" doc:"Where metrics go."`
 	Serve        Serve             `yaml:"serve,omitempty" doc:"What is served by HTTP while packstone run runs."`
+	Bandwidth    []Bandwidth       `yaml:"bandwidth,omitempty" doc:"How much packstone run sends and receives at most. The first entry whose hours it is counts; flags hold beside it."`
+	Nice         int               `yaml:"nice,omitempty" doc:"How much packstone run yields the processors to others: 1 to 19, as nice(1) does."`
+	IONice       string            `yaml:"ionice,omitempty" doc:"How packstone run waits for disks, on Linux: idle or best-effort, as ionice(1) does."`
 
 	places places
 }

@@ -47,6 +47,7 @@ type BucketLogin struct {
 	Proxy    func(*http.Request) (*url.URL, error)
 	// Upload and Download bound the bytes a second of all of a bucket's requests; 0: no bound.
 	Upload, Download int64
+	Bandwidth        func() (upload, download int64) // further ones that change with time; nil: there are none
 }
 
 // BucketKeys are secret.
@@ -88,7 +89,7 @@ func openBucketTarget(a bucket.Address, o TargetOptions, login BucketLogin) (tar
 
 // open opens a bucket. Nothing is connected yet.
 func (l BucketLogin) open(ctx context.Context, a bucket.Address) (*s3.Bucket, error) {
-	limits, err := limit.New(limit.Options{Upload: l.Upload, Download: l.Download})
+	limits, err := limit.New(limit.Options{Upload: l.Upload, Download: l.Download, Now: l.Bandwidth})
 	if err != nil {
 		return nil, err
 	}

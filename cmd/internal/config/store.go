@@ -19,7 +19,9 @@ import (
 type StoreOptions struct {
 	Create           bool  // make a directory that is not there; a bucket is never made
 	Upload, Download int64 // bytes a second, 0: no limit
-	Connections      int   // requests in flight; 0: as the link wants
+	// Bandwidth are further bounds that change with time, of which the lower counts; nil: there are none.
+	Bandwidth   func() (upload, download int64)
+	Connections int // requests in flight; 0: as the link wants
 
 	Login  BucketLogin // for Minio; for S3 the AWS SDK finds what Login.Keys does not give
 	Remote RemoteLogin // for SFTP
@@ -59,7 +61,7 @@ func (s *Storage) UseReserve() {
 
 // Open opens the repository's storage. It does not look for a repository in it.
 func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, error) {
-	limits, err := limit.New(limit.Options{Upload: opts.Upload, Download: opts.Download})
+	limits, err := limit.New(limit.Options{Upload: opts.Upload, Download: opts.Download, Now: opts.Bandwidth})
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ type Options struct {
 	Terminal       bool       // Stderr is a terminal: progress is one line, drawn again and again
 	Color          bool       // Stderr takes ANSI colours
 	ASCII          bool       // Stderr takes no other characters
+	Priorities     bool       // each line on Stderr begins with its priority, as systemd's journal reads it; see CutPriority
 	Width          func() int // columns of the terminal; nil: 80
 	FPS            float64    // how often progress is drawn a second; 0: 10 on a terminal, else once a minute, in JSON once a second
 	Now            func() time.Time
@@ -76,7 +77,7 @@ func (p *Printer) Note(format string, args ...any) {
 	if p.options.JSON || p.options.Quiet {
 		return
 	}
-	p.aside(fmt.Appendf(nil, format+"\n", cleanArgs(args)...))
+	p.aside(info, fmt.Appendf(nil, format+"\n", cleanArgs(args)...))
 }
 
 // Detail prints what was done with one item: in JSON the message verbose_status, else a line with its action and
@@ -94,10 +95,10 @@ func (p *Printer) Detail(m VerboseStatus) {
 // Warn tells what does not keep the run from being complete.
 func (p *Printer) Warn(m Warning) {
 	if p.options.JSON {
-		p.aside(message("warning", m))
+		p.aside(warning, message("warning", m))
 		return
 	}
-	p.aside([]byte(p.paint(yellow, "warning") + ": " + about(m.Item, continued(m.Message)) + "\n"))
+	p.aside(warning, []byte(p.paint(yellow, "warning") + ": " + about(m.Item, continued(m.Message)) + "\n"))
 }
 
 // Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call writes anew and which stands in the
@@ -123,20 +124,20 @@ func (p *Printer) Waiting(text string) {
 func (p *Printer) Problem(item string, during string, err error) {
 	m := Error{Error: ErrorText{Message: clean(err.Error())}, During: during, Item: Name(item)}
 	if p.options.JSON {
-		p.aside(message("error", m))
+		p.aside(failure, message("error", m))
 		return
 	}
-	p.aside([]byte(p.paint(red, "error") + ": " + about(m.Item, continued(m.Error.Message)) + "\n"))
+	p.aside(failure, []byte(p.paint(red, "error") + ": " + about(m.Item, continued(m.Error.Message)) + "\n"))
 }
 
 // Exit tells why the program ends with a code other than 0. An error with a method Lines() []string has lines of its own, which stand
 // at the margin.
 func (p *Printer) Exit(code int, err error) {
 	if p.options.JSON {
-		p.aside(message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
+		p.aside(failure, message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
 		return
 	}
-	p.aside([]byte(p.paint(red, "packstone") + ": " + ownLines(err) + "\n"))
+	p.aside(failure, []byte(p.paint(red, "packstone") + ": " + ownLines(err) + "\n"))
 }
 
 func ownLines(err error) string {
@@ -216,11 +217,14 @@ func (p *Printer) result(line []byte) {
 	p.redraw()
 }
 
-func (p *Printer) aside(line []byte) {
+func (p *Printer) aside(priority byte, text []byte) {
+	if p.options.Priorities {
+		text = withPriority(priority, text)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
-	p.options.Stderr.Write(line) // there is nowhere left to report a failure
+	p.options.Stderr.Write(text) // there is nowhere left to report a failure
 	p.redraw()
 }
 

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package program
+
+import "errors"
+
+// Yield lets other programs go first. Only Linux can.
+func Yield(nice int, ionice string) error {
+	if nice == 0 && ionice == "" {
+		return nil
+	}
+	return errors.New("nice and ionice are not known here, and have no effect: start packstone run with nice(1)")
+}
