@@ -98,7 +98,7 @@ func (p *Printer) Warn(m Warning) {
 		p.aside(warning, message("warning", m))
 		return
 	}
-	p.aside(warning, []byte(p.paint(yellow, "warning") + ": " + about(m.Item, continued(m.Message)) + "\n"))
+	p.aside(warning, []byte(p.paint(yellow, "warning")+": "+about(m.Item, continued(m.Message))+"\n"))
 }
 
 // Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call writes anew and which stands in the
@@ -127,7 +127,7 @@ func (p *Printer) Problem(item string, during string, err error) {
 		p.aside(failure, message("error", m))
 		return
 	}
-	p.aside(failure, []byte(p.paint(red, "error") + ": " + about(m.Item, continued(m.Error.Message)) + "\n"))
+	p.aside(failure, []byte(p.paint(red, "error")+": "+about(m.Item, continued(m.Error.Message))+"\n"))
 }
 
 // Exit tells why the program ends with a code other than 0. An error with a method Lines() []string has lines of its own, which stand
@@ -137,7 +137,7 @@ func (p *Printer) Exit(code int, err error) {
 		p.aside(failure, message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
 		return
 	}
-	p.aside(failure, []byte(p.paint(red, "packstone") + ": " + ownLines(err) + "\n"))
+	p.aside(failure, []byte(p.paint(red, "packstone")+": "+ownLines(err)+"\n"))
 }
 
 func ownLines(err error) string {

@@ -64,7 +64,7 @@ func (p *Printer) show(s Status) {
 	case p.options.Terminal:
 		p.draw(s.line(p.options.Width(), p.dots()))
 	default:
-		p.aside(info, []byte(s.line(1<<10, p.dots()) + "\n"))
+		p.aside(info, []byte(s.line(1<<10, p.dots())+"\n"))
 	}
 }
 
