@@ -82,6 +82,8 @@ type service struct {
 	history  *history.File
 	teller   *teller
 	reporter *reporter
+	sizes    *sizes
+	pages    *pages
 	manager  systemd.Notifier
 	log      *logfile.File   // nil: what is said goes to the standard error
 	kept     map[string]bool // sets of which was told that nobody applies their retention
@@ -115,6 +117,7 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	s.teller = newTeller(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-told.json")
 	defer s.teller.close()
 	s.reporter = newReporter(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-reported.json")
+	s.sizes = newSizes(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-sizes.json")
 	var d *daemon.Daemon
 	d, err = daemon.New(daemon.Options{
 		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Changed: func(ctx context.Context) { s.changed(ctx, d) },
@@ -149,11 +152,11 @@ func ownedElsewhere(err error) error {
 
 // goOn serves until the program is stopped.
 func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) error {
-	closePages, err := s.listen(d, address)
-	if err != nil {
+	s.pages = s.newPages(d, address)
+	if err := s.show(); err != nil {
 		return err
 	}
-	defer closePages()
+	defer s.pages.close()
 	var hangups <-chan struct{}
 	if s.hangups != nil {
 		hangups = s.hangups()
@@ -217,6 +220,9 @@ func (s *service) reload() ([]daemon.Job, bool) {
 		return nil, false
 	}
 	s.yield()
+	if err := s.show(); err != nil {
+		s.Warn(fmt.Sprintf("%v; what was served before goes on to be", err))
+	}
 	s.say("has read the settings again: %d jobs", len(jobs))
 	s.manager.Ready(fmt.Sprintf("%d jobs", len(jobs)))
 	return jobs, true

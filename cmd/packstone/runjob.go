@@ -138,6 +138,9 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 	a.patience.End()
 	said.finish()
 	r.Code, r.Log = exitCode(ctx, err), said.tail()
+	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check {
+		s.measure(ctx, j)
+	}
 	switch r.Code {
 	case exitDone:
 		r.Outcome = health.Done

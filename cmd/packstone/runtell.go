@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -118,6 +116,9 @@ func (t *teller) ping(settings *config.Config, set string, phase notice.Phase, t
 // changed finds out how the sets are, and has it told, shown and written into the repository.
 func (s *service) changed(ctx context.Context, d *daemon.Daemon) {
 	now := d.Now()
+	if err := s.history.Watch(daemon.Scheduled(s.settings), now); err != nil {
+		s.Warn(err.Error())
+	}
 	sets, err := daemon.Sets(s.settings, s.host, s.history, now)
 	if err != nil {
 		s.Warn(err.Error())
@@ -143,67 +144,42 @@ func (s *service) factsOf(sets []health.Set, now time.Time) *metrics.Facts {
 	for _, f := range failures {
 		facts.Failures = append(facts.Failures, metrics.Failures{Set: f.Set, Host: s.host, Kind: metrics.KindOf(f.Code), Count: f.Count})
 	}
-	repository := metrics.Repository{Name: s.repositoryName()}
+	growth := int64(0)
 	if err == nil {
-		repository.Growth, err = s.history.Growth(now.AddDate(0, 0, -growthDays))
+		growth, err = s.history.Growth(now.AddDate(0, 0, -growthDays))
 	}
 	if err != nil {
 		s.Warn(err.Error())
 	}
-	repository.Growth /= growthDays
-	if len(sets) > 0 {
-		repository.Verified = sets[0].Verified
+	names := s.RepositoriesOf(s.settings)
+	for _, name := range names {
+		repository := metrics.Repository{Name: s.addressOf(name)}
+		if len(names) == 1 { // else nobody knows how much went to which
+			repository.Growth = growth / growthDays
+		}
+		if measured := s.sizes.get(name); len(measured) > 0 {
+			last := measured[len(measured)-1]
+			repository.Packs, repository.Bytes = last.Packs, last.Bytes
+			if perDay, known := metrics.GrowthOf(measured); known {
+				repository.Growth = perDay
+			}
+		}
+		if len(sets) > 0 {
+			repository.Verified = sets[0].Verified
+		}
+		facts.Repositories = append(facts.Repositories, repository)
 	}
-	facts.Repositories = []metrics.Repository{repository}
 	return facts
 }
 
-// repositoryName is the repository's address, in which no secrets stand.
-func (s *service) repositoryName() string {
-	if at, err := s.Repository(); err == nil {
+// addressOf is a repository's address, in which no secrets stand; "" is the name of the only one.
+func (s *service) addressOf(name string) string {
+	a := s.forJob(io.Discard, s.settings)
+	a.flags.Repository = name
+	if at, err := a.Repository(); err == nil {
 		return at.String()
 	}
-	return ""
-}
-
-// listen serves metrics and states until the returned function is called, if the settings or a flag want that.
-func (s *service) listen(d *daemon.Daemon, address string) (stop func(), err error) {
-	if address == "" {
-		address = s.settings.Serve.Listen
-	}
-	if address == "" {
-		return func() {}, nil
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("serve metrics: %w", err)
-	}
-	server := &http.Server{Handler: s.pages(d), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}
-	go server.Serve(listener)
-	s.say("serves http://%s", listener.Addr())
-	return func() { server.Close() }, nil
-}
-
-// pages are what is served. Metrics are only if they are wanted.
-func (s *service) pages(d *daemon.Daemon) http.Handler {
-	served := metrics.Handler(metrics.Source{
-		Facts:   func(context.Context) metrics.Facts { return *s.teller.facts.Load() },
-		Version: version().Version,
-		Ready: func() error {
-			if !d.Alive() {
-				return errors.New("the loop of jobs stands still")
-			}
-			return nil
-		},
-	})
-	wanted := s.settings.Serve.Metrics
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !wanted && strings.HasPrefix(r.URL.Path, "/metrics") {
-			http.NotFound(w, r)
-			return
-		}
-		served.ServeHTTP(w, r)
-	})
+	return name
 }
 
 // pingEnd tells who waits for pings how the backup of a set ended. An interruption is no end: the run is done again.

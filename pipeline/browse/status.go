@@ -143,27 +143,43 @@ func (s *Status) addSessions(ctx context.Context, repo *catalog.Repository, log 
 
 // addPacks counts what records name.
 func (s *Status) addPacks(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
-	if !opensAllDomains(repo) {
+	var known bool
+	var err error
+	if s.Packs, s.Bytes, known, err = sizeOf(ctx, repo, log); err == nil && !known {
 		s.Unknown = append(s.Unknown, "how large the repository is: an identity is needed")
-		return nil
+	}
+	return err
+}
+
+// SizeOf counts the packs that backups have published, and their bytes; known is false where the keys at hand do not open all that says so.
+func SizeOf(ctx context.Context, repo *catalog.Repository) (packs, bytes uint64, known bool, err error) {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	return sizeOf(ctx, repo, log)
+}
+
+func sizeOf(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (packs, bytes uint64, known bool, err error) {
+	if !opensAllDomains(repo) {
+		return 0, 0, false, nil
 	}
 	index := repo.NewIndex()
 	defer index.Close()
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
-		return err
+		return 0, 0, false, err
 	}
 	seen := map[archive.Name]bool{}
 	for pack, err := range index.Packs(ctx) {
 		if err != nil {
-			return err
+			return 0, 0, false, err
 		}
 		if !seen[pack.Name] {
 			seen[pack.Name] = true
-			s.Packs++
-			s.Bytes += uint64(pack.Size)
+			packs, bytes = packs+1, bytes+uint64(pack.Size)
 		}
 	}
-	return nil
+	return packs, bytes, true, nil
 }
 
 // opensAllDomains tells whether the keys at hand open every index run.

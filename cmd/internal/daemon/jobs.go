@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -73,6 +74,11 @@ func Unkept(c *config.Config, mayForget bool) (names []string) {
 		}
 	}
 	return names
+}
+
+// Scheduled are the names of the sets that are backed up here by themselves. Of others nobody here knows when they were.
+func Scheduled(c *config.Config) []string {
+	return slices.DeleteFunc(c.SetNames(), func(name string) bool { return !c.Sets[name].Scheduled() })
 }
 
 // Sets are the sets of settings that somebody counts on, as their runs on this host say how they are. f may be nil: nothing is known then.

@@ -65,6 +65,7 @@ type Set struct {
 	Newest    time.Time     // of the newest complete snapshot that no tripwire marked
 	Snapshots int           // how many there are, of any kind
 	MaxAge    time.Duration // 0: no bound is set
+	Watched   time.Time     // since when it is to be backed up by itself here; zero: it is not, or nobody knows
 	Next      time.Time     // when the set runs next
 
 	Last        Run       // the last run that ended
@@ -95,9 +96,17 @@ func (s Set) VerifiedAge(now time.Time) time.Duration {
 	return max(0, now.Sub(s.Verified))
 }
 
-// Overdue tells whether the newest complete snapshot is older than the set's bound.
+// Overdue tells whether the newest complete snapshot is older than the set's bound, or there has been none for so long.
 func (s Set) Overdue(now time.Time) bool {
-	return s.MaxAge > 0 && !s.Newest.IsZero() && now.Sub(s.Newest) > s.MaxAge
+	return s.MaxAge > 0 && !s.reckonedFrom().IsZero() && now.Sub(s.reckonedFrom()) > s.MaxAge
+}
+
+// reckonedFrom is what the set's bound is reckoned from.
+func (s Set) reckonedFrom() time.Time {
+	if s.Newest.IsZero() {
+		return s.Watched
+	}
+	return s.Newest
 }
 
 // Key tells sets of hosts apart.

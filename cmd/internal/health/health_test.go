@@ -25,6 +25,11 @@ func TestTheVerdictNamesTheGravestThing(t *testing.T) {
 	}{
 		{"all is well", good, health.Protected, ""},
 		{"nothing is known", health.Set{Name: "s"}, health.Never, "never"},
+		{"watched, and never backed up", health.Set{Name: "s", MaxAge: time.Hour, Watched: now.Add(-2 * time.Hour)}, health.Late, "no complete snapshot for more than 1h"},
+		{"watched since a moment ago", health.Set{Name: "s", MaxAge: 3 * time.Hour, Watched: now.Add(-2 * time.Hour)}, health.Never, "never"},
+		{"watched without a bound", health.Set{Name: "s", Watched: now.AddDate(-1, 0, 0)}, health.Never, "never"},
+		{"incomplete for too long", health.Set{Name: "s", MaxAge: time.Hour, Snapshots: 2, Watched: now.Add(-2 * time.Hour),
+			Last: health.Run{Start: now.Add(-time.Minute), Outcome: health.Missing, Cause: "2 files"}}, health.Late, "2 files"},
 		{"too old", with(func(s *health.Set) { s.Newest = now.Add(-27 * time.Hour) }), health.Late, "older than 26h"},
 		{"no bound", with(func(s *health.Set) { s.Newest, s.MaxAge = now.AddDate(-1, 0, 0), 0 }), health.Protected, ""},
 		{"the last run failed", with(failed), health.Failed, "no route"},

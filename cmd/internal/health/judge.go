@@ -16,7 +16,7 @@ func verdict(s Set, now time.Time) (state State, since time.Time, cause string) 
 	case s.Damage != "":
 		return Damaged, s.DamageSince, s.Damage
 	case s.Overdue(now):
-		return Late, s.Newest.Add(s.MaxAge), lateCause(s)
+		return Late, s.reckonedFrom().Add(s.MaxAge), lateCause(s)
 	case s.Last.Outcome == Broken:
 		return Failed, s.FirstFault, s.Last.Cause
 	case s.Last.Outcome == Interrupted && s.Failures > 0:
@@ -42,7 +42,11 @@ func (s Set) faultSince() time.Time {
 }
 
 func lateCause(s Set) string {
-	text := "the newest complete snapshot is older than " + strings.TrimSuffix(strings.TrimSuffix(s.MaxAge.String(), "0s"), "0m")
+	text := "the newest complete snapshot is older than "
+	if s.Newest.IsZero() {
+		text = "there has been no complete snapshot for more than "
+	}
+	text += strings.TrimSuffix(strings.TrimSuffix(s.MaxAge.String(), "0s"), "0m")
 	switch {
 	case s.Last.Outcome == Broken:
 		return text + "; the last run failed: " + s.Last.Cause

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -19,7 +20,7 @@ const integrity = 5
 
 // AddFacts completes what is known of a set by what its runs here say. What is known already, of its snapshots, stays unless a run is newer.
 func (f *File) AddFacts(s *health.Set) error {
-	for _, add := range []func(*health.Set) error{f.addLast, f.addSuccess, f.addFaults, f.addCheck} {
+	for _, add := range []func(*health.Set) error{f.addLast, f.addSuccess, f.addFaults, f.addCheck, f.addWatched} {
 		if err := add(s); err != nil {
 			return err
 		}
@@ -107,6 +108,40 @@ func (f *File) addCheck(s *health.Set) error {
 	if run, err = f.last(Check, "", "outcome = 'done' AND read > 0"); run != nil {
 		s.Verified = run.End()
 	}
+	return err
+}
+
+// Watch writes down which sets somebody counts on from now on, of those that were not counted on before.
+func (f *File) Watch(sets []string, now time.Time) error {
+	known, err := f.watched()
+	if err != nil {
+		return err
+	}
+	for _, name := range sets {
+		if _, before := known[name]; !before {
+			err = errors.Join(err, f.exec("INSERT INTO watched (name, since) VALUES (?, ?)", name, now))
+		}
+		delete(known, name)
+	}
+	for name := range known {
+		err = errors.Join(err, f.exec("DELETE FROM watched WHERE name = ?", name))
+	}
+	return err
+}
+
+// watched are the sets that somebody counts on, and since when; none in a file of an earlier program that is only read.
+func (f *File) watched() (map[string]time.Time, error) {
+	there, err := f.number("SELECT count(*) FROM sqlite_schema WHERE name = 'watched'")
+	since := map[string]time.Time{}
+	if there == 0 || err != nil {
+		return since, err
+	}
+	return since, f.each("SELECT name, since FROM watched", func(row *sqlite3.Stmt) { since[row.ColumnText(0)] = timeAt(row, 1) })
+}
+
+func (f *File) addWatched(s *health.Set) error {
+	since, err := f.watched()
+	s.Watched = since[s.Name]
 	return err
 }
 

@@ -44,6 +44,9 @@ CREATE TABLE run (
 CREATE INDEX run_of ON run (kind, name, began);
 `
 
+// watched is a table that files of earlier programs lack.
+const watched = `CREATE TABLE IF NOT EXISTS watched (name TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;`
+
 // File is an open history. It is for one goroutine.
 type File struct {
 	path string
@@ -155,14 +158,17 @@ func (f *File) prepare(make bool) error {
 	if app != application || found != version {
 		return fmt.Errorf("%w: it is of version %d", ErrDamaged, found)
 	}
-	return f.test()
+	if err := f.test(); err != nil || !make {
+		return err
+	}
+	return translate("make", f.conn.Exec(watched))
 }
 
 func (f *File) create() error {
 	if err := os.Chmod(f.path, 0o600); err != nil {
 		return fmt.Errorf("open the history of jobs: %w", err)
 	}
-	return translate("make", f.conn.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", tables, application, version)))
+	return translate("make", f.conn.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", tables+watched, application, version)))
 }
 
 // test looks at all pages of the file.

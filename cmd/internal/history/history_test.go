@@ -176,3 +176,22 @@ func TestOldRunsGoButNoneThatSaysHowASetIs(t *testing.T) {
 		t.Errorf("facts %+v", s)
 	}
 }
+
+func TestSetsAreWatchedFromTheFirstTimeOn(t *testing.T) {
+	f := own(t, filepath.Join(t.TempDir(), "history.db"))
+	for i, sets := range [][]string{{"s"}, {"s", "other"}, {"other"}, {"s", "other"}} {
+		if err := f.Watch(sets, start.Add(time.Duration(i)*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		want := start
+		switch i {
+		case 2:
+			want = time.Time{}
+		case 3:
+			want = start.Add(3 * time.Hour)
+		}
+		if got := facts(t, f).Watched; !got.Equal(want) {
+			t.Errorf("step %d: got %s, want %s", i, got, want)
+		}
+	}
+}

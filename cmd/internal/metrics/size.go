@@ -1,0 +1,42 @@
+package metrics
+
+import "time"
+
+// Size is how large a repository was at a moment.
+type Size struct {
+	At    time.Time `json:"at"`
+	Packs int64     `json:"packs"`
+	Bytes int64     `json:"bytes"`
+}
+
+// How far apart sizes are that are remembered, and for how long.
+const (
+	sizesApart = 6 * time.Hour
+	sizesFor   = 8 * 24 * time.Hour
+)
+
+// AddSize remembers one more size of a repository, of which sizes are known, oldest first. Some of those between are left out, and those that are
+// too old for what GrowthOf tells.
+func AddSize(sizes []Size, next Size) []Size {
+	var kept []Size
+	for i, s := range sizes {
+		old := next.At.Sub(s.At) > sizesFor
+		if !old && (len(kept) == 0 || s.At.Sub(kept[len(kept)-1].At) >= sizesApart || i == len(sizes)-1 && next.At.Sub(kept[len(kept)-1].At) >= sizesApart) {
+			kept = append(kept, s)
+		}
+	}
+	return append(kept, next)
+}
+
+// GrowthOf is how many bytes a day a repository grows, or shrinks, by sizes that are oldest first; false if they do not reach over a day.
+func GrowthOf(sizes []Size) (bytesPerDay int64, known bool) {
+	if len(sizes) < 2 {
+		return 0, false
+	}
+	first, last := sizes[0], sizes[len(sizes)-1]
+	days := last.At.Sub(first.At).Hours() / 24
+	if days < 1 {
+		return 0, false
+	}
+	return int64(float64(last.Bytes-first.Bytes) / days), true
+}
