@@ -219,8 +219,11 @@ func (m *Memory) Next(seen []Seen, complete, marked bool) *Memory {
 	return next
 }
 
-// lost tells whether more than percent of what there was is gone.
+// lost tells whether more than percent of what there was is gone. Where all is, it matters however little it was: what is empty protects nobody.
 func lost(before, now, few uint64, percent int) bool {
+	if percent > 0 && before > 0 && now == 0 {
+		return true
+	}
 	return exceeds(less(before, now), before, few, percent)
 }
 

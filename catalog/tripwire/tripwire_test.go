@@ -80,8 +80,14 @@ func TestALossTripsAndOrdinaryWorkDoesNot(t *testing.T) {
 func TestOfLittleNothingIsSaid(t *testing.T) {
 	c := tripwire.Count{Files: 9, Bytes: 1000, Rows: 99}
 	m := &tripwire.Memory{Complete: true, Sources: []tripwire.Source{{Name: "s", Normal: c, Last: c}}}
-	if trips := tripwire.Judge(m, []tripwire.Seen{{Name: "s", Compared: true, NewFiles: 9}}, tripwire.Default); len(trips) > 0 {
+	if trips := tripwire.Judge(m, []tripwire.Seen{{Name: "s", Compared: true, Files: 1, Rows: 1, NewFiles: 9}}, tripwire.Default); len(trips) > 0 {
 		t.Errorf("tripped over %v", trips)
+	}
+	if trips := tripwire.Judge(m, []tripwire.Seen{{Name: "s", Compared: true}}, tripwire.Default); tripped(trips) != "files rows" {
+		t.Errorf("where all is gone: tripped over %v", trips)
+	}
+	if trips := tripwire.Judge(m, []tripwire.Seen{{Name: "s", Compared: true}}, tripwire.Limits{}); len(trips) > 0 {
+		t.Errorf("where nobody looks: tripped over %v", trips)
 	}
 	if trips := tripwire.Judge(nil, []tripwire.Seen{same()}, tripwire.Default); len(trips) > 0 {
 		t.Errorf("tripped over %v without a memory", trips)

@@ -178,9 +178,29 @@ func (s *service) forJob(said io.Writer, settings *config.Config) *app {
 // maxCause bounds what is kept of an error, in bytes.
 const maxCause = 500
 
+// listedAbove is what an error says whose particulars were told already.
+const listedAbove = ": they are listed above"
+
+// mostListed is how many of those particulars a cause has.
+const mostListed = 3
+
+// particulars puts in the place of listedAbove the first of what was told.
+func particulars(text, log string) string {
+	text, cure, listed := strings.Cut(text, listedAbove)
+	if !listed {
+		return text
+	}
+	for line := range strings.Lines(log) {
+		if told, is := strings.CutPrefix(line, "error: "); is && strings.Count(text, "\n") < mostListed {
+			text += "\n" + told
+		}
+	}
+	return text + cure
+}
+
 // causeOf is an error in one line; of what was told already, the last line of that.
 func causeOf(err error, log string) string {
-	text := err.Error()
+	text := particulars(err.Error(), log)
 	if errors.Is(err, errReported) {
 		lines := strings.Split(strings.TrimSpace(log), "\n")
 		text = lines[len(lines)-1]
