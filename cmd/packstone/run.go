@@ -24,14 +24,14 @@ import (
 
 // comingRow is a job that run -n lists.
 type comingRow struct {
-	Job  string       `json:"job" doc:"The job: backup and its set, forget, prune or check."`
+	Job  string       `json:"job" doc:"The job: backup and its set, forget, prune, check or copy."`
 	Time time.Time    `json:"time" doc:"When it is due, if all before it take no time."`
 	Why  schedule.Why `json:"why" doc:"Why: first (it never ran), schedule, catch-up (its time is over) or retry."`
 }
 
 // jobMessage is what run prints as JSON when a job begins and when it ends.
 type jobMessage struct {
-	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune or check."`
+	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune, check or copy."`
 	Why         schedule.Why   `json:"why" doc:"Why it is run: first, schedule, catch-up or retry."`
 	Began       time.Time      `json:"began" doc:"When it began."`
 	Duration    float64        `json:"duration,omitempty" doc:"Seconds that it took."`
@@ -52,10 +52,11 @@ func newRun(a *app) *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Do by itself what the settings' schedules ask for: backups, retention, prune and checks.",
+		Short: "Do by itself what the settings' schedules ask for: backups, retention, prune, checks and copies.",
 		Long: `It goes on until it is stopped (SIGTERM or Ctrl-C), one job after the other. A set that never ran is due at once; what came due while nothing
 ran, or the machine slept, is caught up with once. After a backup the retention of its set is applied, where the key of a collector or the owner's
-is at hand. SIGHUP has the settings read again; new ones that are wrong are told, and the old ones stay.
+is at hand. SIGHUP has the settings read again; new ones that are wrong are told, and the old ones stay. What fails is written into the
+repository too, so that packstone status shows it on every other host.
 
 --once does what is due and ends, for cron and the like: 0 if all was done, 3 if something is missing in a backup, else the code of the first job
 that failed. -n lists the next ten jobs. What became of jobs is remembered in PACKSTONE_STATE_DIR, else $XDG_STATE_HOME/packstone, and told by

@@ -32,7 +32,7 @@ type statusHealth struct {
 
 // statusFault is a run of a job on this host that did not do all that it was to do.
 type statusFault struct {
-	Job     string         `json:"job" doc:"The job: backup and its set, forget, prune or check."`
+	Job     string         `json:"job" doc:"The job: backup and its set, forget, prune, check or copy."`
 	Began   time.Time      `json:"began" doc:"When it began."`
 	Outcome health.Outcome `json:"outcome" doc:"incomplete, failed or interrupted."`
 	Code    int            `json:"code" doc:"The exit code that the verb would have ended with."`
