@@ -66,25 +66,57 @@ type testKey struct{}
 
 // scriptCommands are what stories need beside the program itself.
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"exits":    exits,
-	"damage":   damage,
-	"flipbit":  flipBit,
-	"sizeof":   sizeOf,
-	"random":   random,
-	"sametree": sameTree,
-	"s3server": s3Server, "sftpserver": sftpServer,
+	"exits":     exits,
+	"damage":    damage,
+	"flipbit":   flipBit,
+	"sizeof":    sizeOf,
+	"random":    random,
+	"sametree":  sameTree,
+	"onlytools": onlyTools,
+	"s3server":  s3Server, "sftpserver": sftpServer,
 	"forge": forge, "webhook": webhook, "smtpsink": smtpSink,
 }
 
-// scriptCondition knows [root] and [append-only] beside testscript's own conditions.
+// scriptCondition knows [root], [append-only] and [python3] beside testscript's own conditions.
 func scriptCondition(condition string) (bool, error) {
 	switch condition {
+	case "python3":
+		_, err := python3()
+		return err == nil, nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "append-only":
 		return hasAppendOnly()
 	}
 	return false, fmt.Errorf("unknown condition %q", condition)
+}
+
+// python3 is the path of the interpreter itself, which may be called by a script of another name's.
+func python3() (string, error) {
+	path, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	return strings.TrimSpace(string(path)), err
+}
+
+// onlyTools DIR PROGRAM... makes a directory with links to programs, for a PATH that has no others.
+func onlyTools(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: onlytools DIR PROGRAM...")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o777))
+	for _, name := range args[1:] {
+		path, err := python3()
+		if name != "python3" {
+			path = ""
+			for _, in := range filepath.SplitList(ts.Getenv("PATH")) {
+				if found, lookErr := exec.LookPath(filepath.Join(in, name)); lookErr == nil && path == "" {
+					path, err = found, nil
+				}
+			}
+		}
+		ts.Check(err)
+		ts.Check(os.Symlink(path, filepath.Join(dir, name)))
+	}
 }
 
 // hasAppendOnly tells whether this process can make a directory append-only where scripts run.
