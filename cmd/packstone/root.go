@@ -28,6 +28,7 @@ var verbs = []func(*app) *cobra.Command{
 	newStatus,
 	newRun,
 	newRestore,
+	newMount,
 	newCheck,
 	newRepair,
 	newCopy,

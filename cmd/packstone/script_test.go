@@ -77,7 +77,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"forge": forge, "webhook": webhook, "smtpsink": smtpSink,
 }
 
-// scriptCondition knows [root], [append-only] and [python3] beside testscript's own conditions.
+// scriptCondition knows [root], [append-only], [python3] and [fuse] beside testscript's own conditions.
 func scriptCondition(condition string) (bool, error) {
 	switch condition {
 	case "python3":
@@ -85,6 +85,12 @@ func scriptCondition(condition string) (bool, error) {
 		return err == nil, nil
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "fuse":
+		_, err := os.Stat("/dev/fuse")
+		if err != nil && os.Getenv("CI") == "true" {
+			return false, err
+		}
+		return err == nil && os.Geteuid() == 0, nil
 	case "append-only":
 		return hasAppendOnly()
 	}

@@ -4,11 +4,17 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 )
 
 // heapBudget is the size up to which the heap may grow with garbage, bytes. Most of what lives in a busy heap is buffers that are used
 // again, so a larger one is collected as soon as an eighth of it is garbage.
-const heapBudget = 56 << 20
+var heapBudget atomic.Int64
+
+func init() { heapBudget.Store(56 << 20) }
+
+// SetHeapBudget lets the heap grow with garbage up to so many bytes: for work that keeps more in memory than others, and goes on for long.
+func SetHeapBudget(bytes int64) { heapBudget.Store(bytes) }
 
 // heapPacer sets the pace of the garbage collector after each of its cycles: as its own finalizer, which it sets again.
 type heapPacer struct {
@@ -37,6 +43,6 @@ func gcPercent(live uint64) int {
 	if live == 0 {
 		return most
 	}
-	room := (heapBudget - int64(live)) * 100 / int64(live)
+	room := (heapBudget.Load() - int64(live)) * 100 / int64(live)
 	return int(max(least, min(most, room)))
 }

@@ -17,7 +17,7 @@ func TestALargeHeapIsCollectedSooner(t *testing.T) {
 
 func TestThePaceFollowsTheHeap(t *testing.T) {
 	PaceHeap()
-	held := make([]byte, 2*heapBudget)
+	held := make([]byte, 2*heapBudget.Load())
 	percent := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	for metrics.Read(percent); percent[0].Value.Uint64() != 12; metrics.Read(percent) {
 		runtime.GC() // until the test times out, if the pace never changes
