@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Chmod is a list of changes to modes. The zero value changes nothing.
@@ -76,6 +78,9 @@ func (c *change) parseSymbols(text string) error {
 	}
 	return nil
 }
+
+// Of is the mode of an entry with the changes made.
+func (m Chmod) Of(e *entry.Entry) uint32 { return m.Apply(e.Mode, e.Type == entry.Directory) }
 
 // Apply returns mode with the changes made.
 func (m Chmod) Apply(mode uint32, directory bool) uint32 {

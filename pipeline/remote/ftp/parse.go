@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Kind is what an entry of a listing is.
@@ -36,6 +38,25 @@ type Entry struct {
 	HasMode     bool
 	UID, GID    uint32
 	User, Group string
+}
+
+// Describe makes an entry of a source or target of it, whose path is the name. It has no type if all that is known is what it is not.
+func (e *Entry) Describe() entry.Entry {
+	is := entry.Entry{Path: e.Name, Mode: e.Mode, UID: e.UID, GID: e.GID, User: e.User, Group: e.Group}
+	if !e.Modify.IsZero() {
+		is.ModTime = entry.TimeOf(e.Modify)
+	}
+	switch e.Kind {
+	case File:
+		is.Type, is.Size = entry.File, e.Size
+	case Directory:
+		is.Type = entry.Directory
+	case Link:
+		is.Type, is.Target = entry.Symlink, e.Target
+	case Socket:
+		is.Type = entry.Socket
+	}
+	return is
 }
 
 // errLine: a line of a listing that says nothing that can be understood. What it is about would be missing.

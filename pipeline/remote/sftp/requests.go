@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Attributes are what the server says of a file. Times are in seconds since 1970, for which the protocol has 32 bits.
@@ -42,6 +44,22 @@ func (a *Attributes) IsFile() bool { return a.Mode&modeType == modeFile }
 
 // IsDirectory tells whether it is a directory, and no link to one.
 func (a *Attributes) IsDirectory() bool { return a.Mode&modeType == modeDirectory }
+
+var types = map[uint32]entry.Type{
+	modeFile: entry.File, modeDirectory: entry.Directory, modeLink: entry.Symlink, 0o010000: entry.Fifo, 0o020000: entry.CharDevice,
+	0o060000: entry.BlockDevice, 0o140000: entry.Socket,
+}
+
+// Describe notes in an entry of a source or target what the server says of it. It has no type if the server tells none.
+func (a *Attributes) Describe(e *entry.Entry) {
+	e.Type, e.Mode = types[a.Mode&modeType], a.Mode&0o7777
+	e.UID, e.GID = a.UID, a.GID
+	e.ModTime = entry.Time{Seconds: int64(a.Modify)}
+	e.Known = entry.KnowsMode | entry.KnowsOwner | entry.KnowsModTime
+	if e.Type == entry.File {
+		e.Size = int64(min(a.Size, 1<<62))
+	}
+}
 
 func (p *parser) attributes() (a Attributes) {
 	a.has = p.number()

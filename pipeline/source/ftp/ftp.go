@@ -114,23 +114,15 @@ var usualModes = map[ftp.Kind]uint32{ftp.File: 0o644, ftp.Directory: 0o755, ftp.
 
 // describe makes an entry of what was told.
 func describe(f *ftp.Entry) entry.Entry {
-	e := entry.Entry{Path: f.Name, Mode: f.Mode, UID: f.UID, GID: f.GID, User: f.User, Group: f.Group}
+	e := f.Describe()
 	if !f.Modify.IsZero() {
-		e.ModTime, e.Known = entry.TimeOf(f.Modify), entry.KnowsModTime
+		e.Known = entry.KnowsModTime
 	}
 	if !f.HasMode {
 		e.Mode = usualModes[f.Kind]
 	}
-	switch f.Kind {
-	case ftp.File:
-		e.Type, e.Size = entry.File, f.Size
+	if f.Kind == ftp.File {
 		e.Identity = version(f)
-	case ftp.Directory:
-		e.Type = entry.Directory
-	case ftp.Link:
-		e.Type, e.Target = entry.Symlink, f.Target
-	case ftp.Socket:
-		e.Type = entry.Socket
 	}
 	return e
 }

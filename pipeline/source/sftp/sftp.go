@@ -103,7 +103,7 @@ func (d *directory) Root(ctx context.Context) (*entry.Entry, error) {
 	e := &entry.Entry{}
 	return e, d.on(ctx, "look at", "", func(c *sftp.Conn, file string) error {
 		is, err := c.Stat(ctx, file)
-		describe(&is, e)
+		is.Describe(e)
 		return err
 	})
 }
@@ -119,7 +119,7 @@ func (d *directory) List(ctx context.Context, dir string) ([]distant.Found, []er
 	for i := range named {
 		f := &found[i]
 		f.Entry.Path, f.Precision = named[i].Name, time.Second
-		describe(&named[i].Attributes, &f.Entry)
+		named[i].Describe(&f.Entry)
 		if f.Entry.ModTime.Seconds > math.MaxInt32 {
 			d.strange.Add(1)
 		}
@@ -131,22 +131,6 @@ func (d *directory) List(ctx context.Context, dir string) ([]distant.Found, []er
 		}
 	}
 	return found, nil, err
-}
-
-var types = map[uint32]entry.Type{
-	0o100000: entry.File, 0o040000: entry.Directory, 0o120000: entry.Symlink, 0o010000: entry.Fifo, 0o020000: entry.CharDevice,
-	0o060000: entry.BlockDevice, 0o140000: entry.Socket,
-}
-
-// describe notes what the server says. What it says besides of a file's version is nothing.
-func describe(is *sftp.Attributes, e *entry.Entry) {
-	e.Type, e.Mode = types[is.Mode&0o170000], is.Mode&0o7777
-	e.UID, e.GID = is.UID, is.GID
-	e.ModTime = entry.Time{Seconds: int64(is.Modify)}
-	e.Known = entry.KnowsMode | entry.KnowsOwner | entry.KnowsModTime
-	if e.Type == entry.File {
-		e.Size = int64(min(is.Size, 1<<62))
-	}
 }
 
 // Detail reads where a link leads.
@@ -181,7 +165,7 @@ func (d *directory) Open(ctx context.Context, e *entry.Entry) (distant.Content, 
 type content struct{ *sftp.Reader }
 
 // Began implements distant.Content.
-func (c *content) Began(e *entry.Entry) { describe(c.Begun(), e) }
+func (c *content) Began(e *entry.Entry) { c.Begun().Describe(e) }
 
 // Check implements distant.Content.
 func (c *content) Check(_ context.Context, e *entry.Entry, later bool) (same bool, err error) {

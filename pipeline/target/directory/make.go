@@ -181,7 +181,7 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 	if there.Type != e.Type || e.HasModTime() && e.ModTime != there.ModTime {
 		return false
 	}
-	mode := t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)
+	mode := t.options.Chmod.Of(e)
 	uid, gid := t.owner(e)
 	if owned := there.UID == uid && there.GID == gid; !owned && !t.options.NoOwner {
 		return false

@@ -53,7 +53,7 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	if err := o.stat(&st); err != nil {
 		return o.failed("stat", err)
 	}
-	mode := t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)
+	mode := t.options.Chmod.Of(e)
 	acl := mode == e.Mode
 	owned, changed := t.own(o, e, &st)
 	if changed {
@@ -131,7 +131,7 @@ func (t *Target) dropACL(o *object, e *entry.Entry) {
 		return
 	}
 	_ = o.removeXattr(accessACL)
-	if err := o.chmod(t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)); err != nil {
+	if err := o.chmod(t.options.Chmod.Of(e)); err != nil {
 		t.options.Warn(e.Path, o.failed("chmod", err))
 	}
 }

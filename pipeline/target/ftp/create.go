@@ -132,7 +132,7 @@ func (t *Target) dress(c *ftp.Conn, file string, e *entry.Entry) error {
 }
 
 func (t *Target) mode(e *entry.Entry) uint32 {
-	return t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory)
+	return t.options.Chmod.Of(e)
 }
 
 // warn tells what could not be set, once if the server has no way to do it.

@@ -73,23 +73,11 @@ func (t *Target) take(c *ftp.Conn, in target.Scope, dir, file string, found ftp.
 }
 
 func describe(f *ftp.Entry) *entry.Entry {
-	e := &entry.Entry{Path: f.Name, Type: entry.File, Mode: f.Mode, UID: f.UID, GID: f.GID, User: f.User, Group: f.Group, Target: f.Target}
-	if !f.Modify.IsZero() {
-		e.ModTime = entry.TimeOf(f.Modify)
-	}
-	switch f.Kind {
-	case ftp.File:
-		e.Size = f.Size
-	case ftp.Directory:
-		e.Type = entry.Directory
-	case ftp.Link:
-		e.Type = entry.Symlink
-	case ftp.Socket:
-		e.Type = entry.Socket
-	default:
+	e := f.Describe()
+	if e.Type == 0 {
 		e.Type = entry.Fifo // of what it is FTP tells only that it is no file
 	}
-	return e
+	return &e
 }
 
 // content is a file opened to compare it.

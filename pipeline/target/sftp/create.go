@@ -137,7 +137,7 @@ func (t *Target) owner(e *entry.Entry) (uid, gid uint32, set bool) {
 }
 
 func (t *Target) mode(e *entry.Entry) uint32 {
-	return t.options.Chmod.Apply(e.Mode, e.Type == entry.Directory) & 0o7777
+	return t.options.Chmod.Of(e)
 }
 
 // representable tells whether the protocol has the entry's time.

@@ -63,7 +63,7 @@ func (t *Target) take(ctx context.Context, c *sftp.Conn, in target.Scope, dir, f
 		if !in.Means(e.Path) {
 			continue
 		}
-		describe(&found[i].Attributes, e)
+		found[i].Describe(e)
 		if e.Type == entry.Symlink {
 			var err error
 			if e.Target, err = c.ReadLink(ctx, full); sftp.IsBroken(err) {
@@ -73,20 +73,6 @@ func (t *Target) take(ctx context.Context, c *sftp.Conn, in target.Scope, dir, f
 		l.Items = append(l.Items, walk.Item{Entry: e})
 	}
 	return l, nil
-}
-
-var types = map[uint32]entry.Type{
-	0o100000: entry.File, 0o040000: entry.Directory, 0o120000: entry.Symlink, 0o010000: entry.Fifo, 0o020000: entry.CharDevice,
-	0o060000: entry.BlockDevice, 0o140000: entry.Socket,
-}
-
-func describe(is *sftp.Attributes, e *entry.Entry) {
-	e.Type, e.Mode = types[is.Mode&0o170000], is.Mode&0o7777
-	e.UID, e.GID = is.UID, is.GID
-	e.ModTime = entry.Time{Seconds: int64(is.Modify)}
-	if e.Type == entry.File {
-		e.Size = int64(min(is.Size, 1<<62))
-	}
 }
 
 // content is a file opened to compare it.
