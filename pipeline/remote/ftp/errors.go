@@ -69,8 +69,17 @@ func isOurs(err error) bool {
 			return true
 		}
 	}
-	return false
+	var found finding
+	return errors.As(err, &found)
 }
+
+// Finding makes err one that says what was found on the server, so that Do does not take it for one of the connection.
+func Finding(err error) error { return finding{err} }
+
+type finding struct{ error }
+
+// Unwrap implements what errors.Is asks for.
+func (f finding) Unwrap() error { return f.error }
 
 // errOurs marks an error that has nothing to do with the connection, such as one of whoever takes the data.
 var errOurs = errors.New("")

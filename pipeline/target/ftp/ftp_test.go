@@ -140,6 +140,26 @@ func TestAFullDiskIsToldAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestADirectoryThatCannotBeRemovedLeavesTheOneAboveAsItIs(t *testing.T) {
+	each(t, func(t *testing.T, server *ftptest.Server) {
+		above := filepath.Join(server.Disk, "above")
+		if err := errors.Join(os.MkdirAll(filepath.Join(above, "full/x"), 0o777), os.Chmod(above, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+		tg := open(t, server.Client(), ftp.Options{Path: server.Path})
+		defer tg.Close(context.Background())
+		var failed error
+		full := []*entry.Entry{{Path: "above/full", Type: entry.Directory}}
+		err := tg.Remove(context.Background(), full, func(_ *entry.Entry, err error) { failed = err })
+		if err != nil || !errors.Is(failed, target.ErrNotEmpty) {
+			t.Errorf("got %v and %v, want ErrNotEmpty for the directory", err, failed)
+		}
+		if is, err := os.Stat(above); err != nil || is.Mode().Perm() != 0o777 {
+			t.Errorf("the directory above has mode %v, %v", is.Mode(), err)
+		}
+	})
+}
+
 func TestAServerThatIsAwayIsUnreachable(t *testing.T) {
 	server := ftptest.Proftpd(t, ftptest.Options{})
 	server.Kill()

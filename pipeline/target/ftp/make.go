@@ -113,7 +113,7 @@ func (t *Target) remove(ctx context.Context, e *entry.Entry) error {
 	}
 	return t.change(ctx, "remove", e.Path, func(c *ftp.Conn, file string) error {
 		err := t.removeName(c, file, e.Type)
-		if err == nil || ftp.IsBroken(err) {
+		if err == nil || ftp.IsBroken(err) || errors.Is(err, target.ErrNotEmpty) {
 			return err
 		}
 		if _, looked := c.Look(file); errors.Is(looked, fs.ErrNotExist) {
@@ -141,7 +141,7 @@ func (t *Target) removeDirectory(c *ftp.Conn, dir string) error {
 		return err
 	}
 	if len(l.Entries) > 0 || len(l.Problems) > 0 {
-		return fmt.Errorf("%s: %w", dir, target.ErrNotEmpty)
+		return ftp.Finding(fmt.Errorf("%s: %w", dir, target.ErrNotEmpty))
 	}
 	return c.RemoveDir(dir)
 }
