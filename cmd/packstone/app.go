@@ -78,6 +78,7 @@ func (a *app) newPrinter() (*output.Printer, error) {
 		return nil, err
 	}
 	file, terminal := machine.Terminal(a.stderr)
+	results, toTerminal := machine.Terminal(a.stdout)
 	return output.New(output.Options{
 		Stdout:     a.stdout,
 		Stderr:     a.stderr,
@@ -86,10 +87,16 @@ func (a *app) newPrinter() (*output.Printer, error) {
 		Verbose:    a.flags.verbose,
 		Terminal:   terminal && a.env["TERM"] != "dumb",
 		Color:      terminal && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb",
-		ASCII:      terminal && !a.env.IsUTF8(),
+		ASCII:      (terminal || toTerminal) && !a.env.IsUTF8(),
 		Priorities: a.toJournal(),
 		Width:      func() int { return width(file) },
-		FPS:        fps,
+		TableWidth: func() int {
+			if !toTerminal {
+				return 0
+			}
+			return width(results)
+		},
+		FPS: fps,
 	}), nil
 }
 

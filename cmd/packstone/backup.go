@@ -52,12 +52,14 @@ func newBackup(a *app) *cobra.Command {
 	var o backupOptions
 	cmd := &cobra.Command{
 		Use:   "backup [SET|SOURCE|PATH...]",
-		Short: "Back up paths, or sets and sources of the settings file, as one snapshot.",
-		Long: `A name that the settings file knows is a set or a source; ./name and absolute paths are always paths.
+		Short: "Back up paths, or sets and sources of the settings file.",
+		Long: `A name in the settings file is a set or a source; ./name and absolute paths are always paths.
 
-With --init a repository that does not exist yet is made, with its keys. Without it, on a terminal, the first backup of a machine asks
-whether to make one in $XDG_DATA_HOME/packstone/repository. Elsewhere it makes one only if nothing else can be meant: HOME is the home
-directory of the user, nobody uses sudo, and neither settings, keys nor PACKSTONE_* variables for them exist. Otherwise it ends with 10.`,
+--init creates the repository and its keys if there are none. Without it, the first backup of a
+machine asks on a terminal whether to create them in $XDG_DATA_HOME/packstone/repository. Elsewhere
+it creates them only if nothing else can be meant: HOME is the user's home directory, nobody uses
+sudo, and there are no settings, keys or PACKSTONE_* variables that name them. Otherwise it ends
+with exit code 10.`,
 		Example: `  packstone backup ~/project
   packstone backup --stdin-from-command --name dump.sql -- pg_dump platform`,
 	}

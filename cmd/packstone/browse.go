@@ -78,7 +78,7 @@ func (r entryRow) long(human bool) string {
 	if human {
 		size = output.Bytes(r.Size)
 	}
-	text := fmt.Sprintf("%s %-15s %12s  %s  %s", r.Permissions, owner(r.User, r.UID)+"/"+owner(r.Group, r.GID), size, output.Time(time.Time(r.ModTime)), r.place())
+	text := fmt.Sprintf("%s %-15s %12s  %s  %s", r.Permissions, owner(r.User, r.UID)+"/"+owner(r.Group, r.GID), size, output.ZonedTime(time.Time(r.ModTime)), r.place())
 	if r.LinkTarget != "" {
 		text += " -> " + r.LinkTarget.String()
 	}

@@ -30,16 +30,16 @@ func newCache(a *app) *cobra.Command {
 	o := cacheOptions{maxAge: flagvalue.Period{Length: 30 * 24 * time.Hour}}
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "List the caches of repositories on this machine, or remove old ones.",
-		Long: `A cache holds what is known of a repository, so that it is not read again. It is made anew when it is missing. What this machine
-remembers of each repository's owner and last state is not a cache, and is never removed.`,
+		Short: "List the caches on this machine, or remove old ones.",
+		Long: `A cache holds what packstone knows of a repository, to save reading it again. A missing cache is
+rebuilt. The memory of each repository's owner and last state is not a cache, and is never removed.`,
 		Example: `  packstone cache
   packstone cache --cleanup --max-age 7d --max-size 10GiB`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().BoolVar(&o.cleanup, "cleanup", false, "remove the caches that were not used for a while")
-	cmd.Flags().Var(&o.maxAge, "max-age", "with --cleanup: remove what was not used for this `time` (default 30d)")
-	cmd.Flags().Var(&o.maxSize, "max-size", "with --cleanup: remove also what was not used for longest, until all caches together take at most this `size`")
+	cmd.Flags().BoolVar(&o.cleanup, "cleanup", false, "remove caches that have not been used lately")
+	cmd.Flags().Var(&o.maxAge, "max-age", "with --cleanup: remove caches not used for this `time` (default 30d)")
+	cmd.Flags().Var(&o.maxSize, "max-size", "with --cleanup: also remove the least recently used caches, until all together take at most this `size`")
 	return a.verb(cmd, usesCache|usesDryRun, func(context.Context, []string) error {
 		if !o.cleanup && (o.maxAge.Given || o.maxSize != 0) {
 			return usage("--max-age and --max-size go with --cleanup")
@@ -58,7 +58,7 @@ func (a *app) cache(o cacheOptions) error {
 		old = machine.Superfluous(caches, time.Now().Add(-o.maxAge.Length), int64(o.maxSize))
 	}
 	rows := []cacheRow{}
-	table := output.Table{Head: []string{"USED", "SIZE", "CACHE"}, Right: []int{1}}
+	table := output.Table{Head: []string{"USED", "SIZE", "CACHE"}, Right: []int{1}, Cut: []int{2}}
 	for _, c := range caches {
 		if old[c.Directory] && c.InUse() {
 			a.out.Note("%s stays: a backup is at work with it", c.Directory)

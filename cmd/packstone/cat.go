@@ -18,9 +18,9 @@ import (
 func newCat(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cat SNAPSHOT:SOURCE/FILE | config | snapshot ID | record NAME | pack ID | chunk ID | tree SNAPSHOT:SOURCE",
-		Short: "Print the content of a file, or what lies in the repository as JSON.",
-		Long: `The content of a file goes to the standard output as it is. A record is named as the store does (log/host.0/0000000001) or by its hash, a
-pack by the beginning of its id, a chunk by its whole id.`,
+		Short: "Print a file, or an object of the repository as JSON.",
+		Long: `A file's content goes to standard output unchanged. Name a record as the store does
+(log/host.0/0000000001) or by its hash, a pack by the beginning of its id, a chunk by its whole id.`,
 		Example: `  packstone cat latest:settings/api/app.ini
   packstone cat snapshot latest`,
 		Args: cobra.RangeArgs(1, 2),

@@ -18,7 +18,7 @@ import (
 func newCatalog(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "catalog",
-		Short: "Check, rebuild and query what says what the repository holds.",
+		Short: "Verify, rebuild and query the catalog of the repository.",
 		Example: `  packstone catalog verify
   packstone catalog query "SELECT time, host, bytes FROM snapshots"`,
 	}, newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a), newCatalogDate(a))
@@ -39,14 +39,15 @@ func newCatalogRebuild(a *app) *cobra.Command {
 	var files bool
 	cmd := &cobra.Command{
 		Use:   "rebuild [SNAPSHOT...]",
-		Short: "Drop what this machine remembers of the repository, and make it anew from the repository.",
-		Long: `Configuration, records, index runs and the SQLite mirror are read again, with an identity and nothing else. With --files every path of
-the snapshots that are named, or of all, is listed in the mirror's view files. What a backup needs to compare with (the last trees), and
-what tells a storage that was rolled back, is kept.`,
+		Short: "Drop this machine's cache of the repository, and build it again.",
+		Long: `Reads configuration, records and index runs again, and rebuilds the SQLite mirror; this needs an
+identity. With --files it also lists every path of the named snapshots, or of all, in the view
+files. It keeps the last trees, with which backups compare, and what detects that the storage was
+rolled back.`,
 		Example: `  packstone catalog rebuild
   packstone catalog rebuild --files latest`,
 	}
-	cmd.Flags().BoolVar(&files, "files", false, "list the paths of the snapshots too")
+	cmd.Flags().BoolVar(&files, "files", false, "also list the paths in the snapshots")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) > 0 && !files {
 			return usage("catalog rebuild: snapshots are named for --files only")

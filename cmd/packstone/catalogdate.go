@@ -21,15 +21,16 @@ func newCatalogDate(a *app) *cobra.Command {
 	var claims bool
 	cmd := &cobra.Command{
 		Use:   "date",
-		Short: "Say of a repository that was copied without its dates that its snapshots are of when their hosts claim.",
-		Long: `Snapshots whose dates cannot be relied on are undated: no rule forgets them. They are where the storage has lost the dates of its objects, as
-after a copy by a tool that keeps none, and where a host has dated a backup back. Believe the claims only if all hosts are to be trusted: look at
-packstone snapshots first. It needs the owner's key.`,
+		Short: "Accept the hosts' dates in a repository copied without its own.",
+		Long: `Snapshots whose dates are unreliable are "undated", and no rule forgets them. A snapshot is undated
+if the storage has lost the dates of its objects, for example after a copy by a tool that does not
+keep them, or if its host has backdated it. Accept the hosts' dates only if you trust all hosts:
+look at packstone snapshots first. Needs the owner's key.`,
 		Example: `  packstone catalog date --from-claims -n
   packstone catalog date --from-claims`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().BoolVar(&claims, "from-claims", false, "believe what the hosts have signed")
+	cmd.Flags().BoolVar(&claims, "from-claims", false, "accept the dates that the hosts have signed")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error {
 		if !claims {
 			return usage("catalog date: say --from-claims: there is no other way")

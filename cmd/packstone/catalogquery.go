@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -19,15 +18,16 @@ func newCatalogQuery(a *app) *cobra.Command {
 	var stale bool
 	cmd := &cobra.Command{
 		Use:   "query SQL",
-		Short: "Answer a SQL question about snapshots, records, packs and files.",
-		Long: `The question is one SQLite statement that only reads, over the views snapshots, snapshot_sources, snapshot_tags, records, index_runs,
-packs and files. docs/catalog.md describes them. The mirror that answers is brought up to the repository first. The view files holds the
-snapshots that "catalog rebuild --files" has listed.`,
-		Example: `  packstone catalog query "SELECT time, host, bytes FROM snapshots ORDER BY time DESC LIMIT 10"
-  packstone catalog query --json "SELECT path, size FROM files ORDER BY size DESC LIMIT 20"`,
+		Short: "Run a SQL query over snapshots, records, packs and files.",
+		Long: `The query is one SQLite statement that only reads, over the views snapshots, snapshot_sources,
+snapshot_tags, records, index_runs, packs and files. docs/catalog.md describes them. packstone
+updates its SQLite mirror of the repository first. The view files contains the snapshots that
+"catalog rebuild --files" has listed.`,
+		Example: `  packstone catalog query "SELECT time, host, bytes FROM snapshots"
+  packstone catalog query --json "SELECT path FROM files WHERE size > 1e9"`,
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().BoolVar(&stale, "no-refresh", false, "answer from the mirror as it is")
+	cmd.Flags().BoolVar(&stale, "no-refresh", false, "query the mirror without updating it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, args []string) error {
 		return a.queryCatalog(ctx, args[0], stale)
 	})
@@ -96,7 +96,7 @@ func (a *app) answer(ctx context.Context, m *mirror.Mirror, sql string) error {
 	if err != nil {
 		return err
 	}
-	table.Footer = fmt.Sprintf("%s rows", output.Count(int64(len(table.Rows))))
+	table.Footer = output.Plural(len(table.Rows), "row")
 	return output.List(a.out, []struct{}{}, table)
 }
 

@@ -27,9 +27,10 @@ type verifySummary struct {
 func newCatalogVerify(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Check that chains, signatures, indexes and refs agree with each other, and this machine's cache with them.",
-		Long: `No data is read: check --read-data does that. An object that this machine keeps and the repository has in another form, or a record
-that it has lost, is an integrity failure: somebody may have put an older state of the storage back.`,
+		Short: "Verify signatures, chains and indexes, and this machine's cache.",
+		Long: `Reads no data: check --read-data does. If this machine has seen a record that the repository has
+lost, or an object that is different there, the exit code is 5: somebody may have restored an older
+state of the storage.`,
 		Example: `  packstone catalog verify
   packstone catalog verify --json`,
 		Args: cobra.NoArgs,

@@ -51,7 +51,7 @@ func newCheck(a *app) *cobra.Command {
 	var attest bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Look for anything in the repository that is damaged, missing or not signed as it should be.",
+		Short: "Check the repository for damage, loss and bad signatures.",
 		Long: `Without --read-data the structure is checked: signatures, chains, indexes and trees, and that every pack is there. With it every
 pack is read, opened and its chunks compared with their names. Without an identity it checks hashes and says what it left out.
 
@@ -62,8 +62,8 @@ the owner or of a collector that was admitted with --attest.`,
   packstone check --read-data=5% --max-duration 1h --attest`,
 		Args: cobra.MaximumNArgs(1), // the share after --read-data
 	}
-	cmd.Flags().Var(&subset, "read-data-subset", "the same as --read-data with a `share`: 5%")
-	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them: 5%")
+	cmd.Flags().Var(&subset, "read-data-subset", "read this `share` of the packs, such as 5%: the same as --read-data=5%")
+	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them, such as 5%")
 	cmd.Flags().Lookup("read-data").NoOptDefVal = wholeShare
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	cmd.Flags().BoolVar(&attest, "attest", false, "say in the repository which packs were found to be sound, for hosts of other groups and later checks")

@@ -9,11 +9,11 @@ import (
 func newCompletion(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Print the script that completes packstone's verbs and flags in a shell.",
-		Long: `Load it in the running shell with the first example, for every new bash with the second. Where zsh, fish and
-PowerShell look for such scripts, their manuals say.`,
+		Short: "Print the script for completion in a shell.",
+		Long: `The first example loads it into the running bash, the second into every new one. For zsh, fish and
+PowerShell, see their manuals.`,
 		Example: `  source <(packstone completion bash)
-  packstone completion bash > ~/.local/share/bash-completion/completions/packstone`,
+  packstone completion bash > /etc/bash_completion.d/packstone`,
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 	}

@@ -31,9 +31,9 @@ func newConfig(a *app) *cobra.Command {
 func newConfigCheck(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Find every mistake in the settings file, without touching anything that it names.",
-		Long: `Needs no network and no repository. The variables that the file uses must be set as they are when it is used, and the keys that its
-schedules and jobs need must be there.`,
+		Short: "Find every mistake in the settings file. Works offline.",
+		Long: `Needs no network and no repository, but the variables that the file uses, and the keys that its
+schedules and jobs need.`,
 		Example: `  packstone config check -c packstone.yaml
   OUTPUT_DATA_LOCATION=/srv/lake packstone config check`,
 		Args: cobra.NoArgs,
@@ -59,9 +59,9 @@ schedules and jobs need must be there.`,
 func newConfigShow(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "Print the settings as they are understood: variables expanded, paths absolute, secrets hidden.",
-		Long: `What a variable holds is hidden where its name speaks of a secret (PASSWORD, TOKEN, KEY and the like), and so are passwords
-in URLs. The output can be read as a settings file again.`,
+		Short: "Print the settings in effect: expanded, with secrets hidden.",
+		Long: `Hides passwords in URLs, and variables whose names look like secrets (PASSWORD, TOKEN, KEY and
+similar). The output is a valid settings file.`,
 		Example: `  packstone config show
   packstone config show --json`,
 		Args: cobra.NoArgs,
@@ -90,7 +90,7 @@ in URLs. The output can be read as a settings file again.`,
 func newConfigSchema(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
-		Short: "Print the JSON Schema of the settings file, by which editors complete and check it.",
+		Short: "Print the JSON Schema of the settings file, for editors.",
 		Example: `  packstone config schema > packstone.schema.json
   packstone config schema | jq '.properties | keys'`,
 		Args: cobra.NoArgs,

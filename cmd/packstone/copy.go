@@ -63,21 +63,23 @@ func newCopy(a *app) *cobra.Command {
 	var o copyOptions
 	cmd := &cobra.Command{
 		Use:   "copy --from REPOSITORY [SNAPSHOT...]",
-		Short: "Copy snapshots from another repository into this one, which has keys of its own.",
-		Long: `Without SNAPSHOT all complete ones that --set, --host, --tag and --path leave are copied, oldest first; those that are there already are not
-read. Reading needs an identity of the other repository (--from-identity, PACKSTONE_FROM_IDENTITY_FILE, else the one at hand), writing this host's key
-for this one. Each copy keeps host, set, tags, times and what was missed. An interrupted copy goes on where it was.`,
+		Short: "Copy snapshots from another repository into this one.",
+		Long: `Without SNAPSHOT it copies all complete snapshots that match --set, --host, --tag and --path, oldest
+first, and skips those that are here already. It needs an identity for the other repository
+(--from-identity, PACKSTONE_FROM_IDENTITY_FILE, else the usual one), and this host's key for this
+repository. A copy keeps host, set, tags, times and the list of what was missed. The next run
+continues an interrupted copy.`,
 		Example: `  packstone copy --from s3://offsite/platform -r /mnt/usb/mirror
   packstone copy --from main -r mirror --set platform latest`,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.from.Repository, "from", "", "`repository` that is read: an address, or a name of the settings (PACKSTONE_FROM_REPOSITORY)")
-	flags.StringVar(&o.from.Repository, "from-repo", "", "the same `repository`, as restic calls it")
-	flags.StringArrayVar(&o.from.Identities, "from-identity", nil, "`file` with an age identity that reads it (PACKSTONE_FROM_IDENTITY_FILE); may be repeated")
-	flags.Var((*flagvalue.Owner)(&o.from.AcceptOwner), "from-accept-owner", "trust it if its owner's key has this `fingerprint`, and no other")
-	flags.BoolVar(&o.undated, "undated", false, "copy old snapshots with a key that may not date back: they do not count for retention")
-	flags.BoolVar(&o.incomplete, "incomplete", false, "copy those too in which something is missing")
-	flags.Var(&o.packSize, "pack-size", "`size` of the objects that are uploaded (default 16MiB, 8MiB where memory is tight)")
+	flags.StringVar(&o.from.Repository, "from", "", "`repository` to read: an address, or a name in the settings (PACKSTONE_FROM_REPOSITORY)")
+	flags.StringVar(&o.from.Repository, "from-repo", "", "`repository` to read: the same as --from")
+	flags.StringArrayVar(&o.from.Identities, "from-identity", nil, "age identity `file` that can read that repository (PACKSTONE_FROM_IDENTITY_FILE); may be repeated")
+	flags.Var((*flagvalue.Owner)(&o.from.AcceptOwner), "from-accept-owner", "trust that repository only if its owner's key has this `fingerprint`")
+	flags.BoolVar(&o.undated, "undated", false, "copy old snapshots with a key that may not backdate: retention does not count them")
+	flags.BoolVar(&o.incomplete, "incomplete", false, "copy incomplete snapshots too")
+	flags.Var(&o.packSize, "pack-size", "`size` of the objects to upload (default 16MiB, 8MiB where memory is tight)")
 	used := usesRepository | usesIdentity | usesDryRun | usesSelection | usesPaths | usesPast | usesConcurrency
 	return a.verb(cmd, used, func(ctx context.Context, args []string) error {
 		_, err := a.copy(ctx, o, args)

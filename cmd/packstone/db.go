@@ -21,9 +21,10 @@ import (
 func newDB(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "db",
-		Short: "Take a database out to one portable SQLite file, bring it into any engine, compare the two.",
-		Long: `URLs are postgres://, mysql:// (MariaDB too), sqlite:PATH and, experimental, oracle:// and sqlserver://. A password never stands on the
-command line: it is taken from the file that --from-file or --to-file names, from PACKSTONE_DB_PASSWORD or PACKSTONE_DB_PASSWORD_FILE, from
+		Short: "Export a database to one SQLite file, import it into any engine.",
+		Long: `URLs are postgres://, mysql:// (MariaDB too), sqlite:PATH and, experimental, oracle:// and
+sqlserver://. Never put a password on the command line. packstone reads it from the file that
+--from-file or --to-file names, from PACKSTONE_DB_PASSWORD or PACKSTONE_DB_PASSWORD_FILE, from
 PGPASSFILE for PostgreSQL, or from ~/.my.cnf for MySQL and MariaDB.`,
 		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
   packstone db import platform.sqlite --to mysql://root@localhost/platform`,
@@ -47,7 +48,7 @@ type dbOptions struct {
 }
 
 func (o *dbOptions) register(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.filter.Tables, "tables", nil, "only tables that match one of these `patterns`: a name or schema.name, in which * stands for anything")
+	flags.StringSliceVar(&o.filter.Tables, "tables", nil, "only tables that match one of these `patterns`: name or schema.name, * for anything")
 	flags.StringSliceVar(&o.filter.ExcludeTables, "exclude-tables", nil, "no tables that match one of these `patterns`")
 	flags.StringSliceVar(&o.filter.Schemas, "schema", nil, "only schemas that match one of these `patterns`")
 	o.registerJobs(flags, 4)
@@ -55,18 +56,18 @@ func (o *dbOptions) register(flags *pflag.FlagSet) {
 }
 
 func (o *dbOptions) registerJobs(flags *pflag.FlagSet, usual int) {
-	flags.IntVar(&o.jobs, jobsFlag, usual, "`number` of a database's tables that are read or filled at once, at most; with 1 PostgreSQL is filled in one transaction")
+	flags.IntVar(&o.jobs, jobsFlag, usual, "`number` of tables to read or fill at once; 1 fills PostgreSQL in one transaction")
 }
 
 func (o *dbOptions) registerNeutral(flags *pflag.FlagSet) {
-	flags.BoolVar(&o.noNativeDDL, noNativeDDLFlag, false, "run no statements that came with a database, and build tables from their neutral description even in the engine that they come from")
+	flags.BoolVar(&o.noNativeDDL, noNativeDDLFlag, false, "run no statements from the backup: build tables from their portable description, even in their own engine")
 }
 
 // registerOwners adds the flags that say whose things become, and whose code may run.
 func (o *dbOptions) registerOwners(flags *pflag.FlagSet) {
-	flags.BoolVar(&o.noOwner, noOwnerFlag, false, "leave everything to whoever imports, instead of giving it to the roles or users that owned it")
-	flags.StringToStringVar(&o.roles, roleMapFlag, nil, "what was `A=B`: the role or user A's becomes B's; may be repeated")
-	flags.BoolVar(&o.trustCode, trustCodeFlag, false, "let code of users who are no superusers run with the rights of whoever imports")
+	flags.BoolVar(&o.noOwner, noOwnerFlag, false, "make the importing user the owner, not the roles or users that owned it")
+	flags.StringToStringVar(&o.roles, roleMapFlag, nil, "give what role or user A owned to B (`A=B`); may be repeated")
+	flags.BoolVar(&o.trustCode, trustCodeFlag, false, "allow code of ordinary users to run with the rights of the importing user")
 }
 
 // Names of flags that refusals and checks name.
@@ -81,13 +82,13 @@ const (
 // registerWriting adds the flags of what fills a database.
 func (o *dbOptions) registerWriting(flags *pflag.FlagSet) {
 	o.register(flags)
-	flags.BoolVar(&o.strict, "strict", false, "refuse, before anything is written, unless everything can be kept exactly")
+	flags.BoolVar(&o.strict, "strict", false, "change nothing unless everything can be kept exactly")
 }
 
 // registerValues adds the flags for values that some engines have no place for.
 func (o *dbOptions) registerValues(flags *pflag.FlagSet) {
-	flags.StringVar(&o.zeroDates, "zero-dates", "null", "dates such as 0000-00-00 become `null` where the column allows it, are refused (refuse), or make columns allow null (loosen)")
-	flags.StringVar(&o.nul, "nul", "refuse", "NUL characters in text are refused (`refuse`) or removed (strip) where text cannot hold them")
+	flags.StringVar(&o.zeroDates, "zero-dates", "null", "`policy` for dates such as 0000-00-00: null (where the column allows it), refuse, or loosen (make columns allow null)")
+	flags.StringVar(&o.nul, "nul", "refuse", "`policy` for NUL characters in text that cannot hold them: refuse, or strip (remove them)")
 }
 
 func (o *dbOptions) target(a *app) database.TargetOptions {

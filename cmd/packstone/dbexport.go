@@ -16,12 +16,13 @@ func newDBExport(a *app) *cobra.Command {
 	var from dbAddress
 	cmd := &cobra.Command{
 		Use:   "export --from URL FILE.sqlite",
-		Short: "Write one consistent snapshot of a database to one SQLite file, with its keys, and say what SQLite cannot hold.",
-		Long: `The file is an ordinary database with real keys, foreign keys, checks and indexes, and is read back and compared before it gets its name.
-What SQLite has no place for is kept in tables whose names begin with _packstone_, so that an import into the same engine finds it again.
-The exit code is 3 if anything is not exact in SQLite, and 4, with nothing written, if --strict forbids that or the file is there already.`,
+		Short: "Export a consistent snapshot of a database to one SQLite file.",
+		Long: `The file is an ordinary database with real keys, foreign keys, checks and indexes. It gets its name
+only after it was read back and compared. What SQLite cannot hold is kept in tables named
+_packstone_*, from which an import into the same engine restores it. The exit code is 3 if anything
+is not exact in SQLite, and 4, with nothing written, if --strict forbids that or the file exists.`,
 		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
-  packstone db export --from-file /run/secrets/metadata-url --exclude-tables 'log_*' platform.sqlite`,
+  packstone db export --from-file /run/secrets/url platform.sqlite`,
 		Args: cobra.ExactArgs(1),
 	}
 	from.register(cmd.Flags(), "from", "to read")

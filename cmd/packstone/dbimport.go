@@ -17,13 +17,14 @@ func newDBImport(a *app) *cobra.Command {
 	var to dbAddress
 	cmd := &cobra.Command{
 		Use:   "import FILE.sqlite --to URL",
-		Short: "Bring a SQLite file, an export or any other, into an empty database, and read it back to compare.",
-		Long: `Tables, keys, checks and indexes are built from their description in the file, and what has no counterpart is listed. With --native-ddl
-an export comes back into its own engine by the statements of its objects: views, functions, triggers and all the rest. Anybody can have
-written them into the file, so look at them first: -n prints them. Nothing is changed unless the database is empty, and nothing stays if
-the import fails. The exit code is 3 if anything is left out or not exact, and 4 if the database is not empty, --strict refuses, or code
-of others would run with a superuser's rights (--trust-code).`,
-		Example: `  packstone db import platform.sqlite --to postgres://owner@db/restored -n --native-ddl
+		Short: "Import a SQLite file into an empty database, and verify the result.",
+		Long: `Builds tables, keys, checks and indexes from their description in the file, and lists what has no
+counterpart. With --native-ddl it restores an export into its own engine by the original statements:
+views, functions, triggers and all the rest. Anybody may have written those into the file, so read
+them first: -n prints them. The database must be empty, and is empty again if the import fails. The
+exit code is 3 if anything is left out or not exact, and 4 if the database is not empty, --strict
+refuses, or other users' code would run with a superuser's rights (--trust-code).`,
+		Example: `  packstone db import platform.sqlite --to postgres://owner@db/new -n
   packstone db import platform.sqlite --to-file /run/secrets/url --strict`,
 		Args: cobra.ExactArgs(1),
 	}

@@ -18,11 +18,12 @@ func newDBVerify(a *app) *cobra.Command {
 	var from, against dbAddress
 	cmd := &cobra.Command{
 		Use:   "verify --from URL --against URL|FILE",
-		Short: "Compare a database with a copy of it: tables, keys, and the digest of every table's rows.",
-		Long: `Values are compared as they would be after a conversion, so the two may be of different engines. A plain file name is an export;
-sqlite:PATH is a database of its own. The exit code is 5 if anything differs, and every difference is named.`,
-		Example: `  packstone db verify --from postgres://backup@db/platform --against platform.sqlite
-  packstone db verify --from-file /run/secrets/a --against-file /run/secrets/b --tables 'orders*'`,
+		Short: "Compare a database with a copy: tables, keys and digests of rows.",
+		Long: `Compares values as they are after a conversion, so the two may use different engines. A plain file
+name is an export; sqlite:PATH is a database of its own. Lists every difference, and ends with exit
+code 5 if there is one.`,
+		Example: `  packstone db verify --from postgres://backup@db/app --against app.sqlite
+  packstone db verify --from-file /run/secrets/a --against-file /run/secrets/b`,
 		Args: cobra.NoArgs,
 	}
 	from.register(cmd.Flags(), "from", "to compare")

@@ -44,14 +44,15 @@ func newDiff(a *app) *cobra.Command {
 	d := differ{app: a}
 	cmd := &cobra.Command{
 		Use:   "diff SNAPSHOT SNAPSHOT",
-		Short: "Say what differs between two snapshots of a set.",
-		Long: `Each line begins with + for what was added, - for what was removed, M where content was modified, T where something else has taken
-the name. With --metadata, U is for changed owners, modes, times and attributes. Parts of the trees that are equal are not read.`,
+		Short: "Show what differs between two snapshots.",
+		Long: `Each line begins with + for added, - for removed, M for modified content, T for a changed type, and
+with --metadata U for changed owners, modes, times and attributes. Equal parts of the trees are not
+read.`,
 		Example: `  packstone diff latest~1 latest --set platform
   packstone diff 4f2a81c0 @2026-11-20T14:00 --metadata`,
 		Args: cobra.ExactArgs(2),
 	}
-	cmd.Flags().BoolVar(&d.metadata, "metadata", false, "also tell what has only other metadata")
+	cmd.Flags().BoolVar(&d.metadata, "metadata", false, "also list files of which only metadata changed")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, d.run)
 }
 

@@ -26,23 +26,24 @@ func newDoctor(a *app) *cobra.Command {
 	var policy, principal string
 	cmd := &cobra.Command{
 		Use:   "doctor [NAME | SET|SOURCE|PATH...]",
-		Short: "Find out whether backups can work from here, and what is unsafe.",
-		Long: `The storage is proved with a few dozen small objects below probe/, which are deleted at the end. Then the clock, the repository, the keys,
-the cache directory and the space are looked at. Advice does not fail; the exit code is that of the first check that failed.
+		Short: "Check that backups can work from this machine, and are safe.",
+		Long: `Tests the storage with a few dozen small objects below probe/, and deletes them at the end. Then
+checks the clock, the repository, the keys, the cache directory and free space. Advice is not a
+failure; the exit code is that of the first failed check.
 
---prove-append-only tries to overwrite and to delete an object with the credentials at hand, and fails with 6 if it can.
---bandwidth puts, gets and deletes objects of 4 MiB for some seconds, lists and reads the sources or paths that are named for as long, and says
-what a first backup would take.
---print-policy prints a bucket policy for a role: writer, collector or reader. That of a writer is for the host NAME alone, which can then put
-nothing in the way of other hosts' records.`,
+--prove-append-only tries to overwrite and to delete an object with the current credentials, and
+ends with 6 if it can. --bandwidth writes, reads and deletes objects of 4 MiB for some seconds,
+reads the named sources or paths for as long, and estimates the first backup. --print-policy prints
+a bucket policy for a role: writer, collector or reader. A writer's policy is for the host NAME
+alone: it cannot block other hosts' records.`,
 		Example: `  packstone doctor --bandwidth /srv
-  packstone doctor -r s3://offsite/platform --print-policy writer db1 --principal arn:aws:iam::123456789012:user/db1`,
+  packstone doctor -r s3://offsite/platform --print-policy writer db1`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().BoolVar(&appendOnly, "prove-append-only", false, "try to overwrite and delete an object, and fail if that works")
-	cmd.Flags().BoolVar(&bandwidth, "bandwidth", false, "measure the storage, and what is named, and say what a backup would take")
+	cmd.Flags().BoolVar(&appendOnly, "prove-append-only", false, "try to overwrite and to delete an object, and fail if that works")
+	cmd.Flags().BoolVar(&bandwidth, "bandwidth", false, "measure the storage and the named sources, and estimate the time of a backup")
 	cmd.Flags().StringVar(&policy, "print-policy", "", "print the bucket policy of a `role`: writer, collector or reader")
-	cmd.Flags().StringVar(&principal, "principal", "", "`who` the policy is for: an ARN, or an access key where the server wants that")
+	cmd.Flags().StringVar(&principal, "principal", "", "the `principal` of the policy: an ARN, or an access key where the server wants one")
 	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
 		switch {
 		case policy != "" && (appendOnly || bandwidth):
@@ -73,7 +74,7 @@ func (a *app) doctor(ctx context.Context, o doctor.Options, args []string) (err 
 		return err
 	}
 	m := doctorMessage{Repository: o.Address.String(), Checks: x.Checks, Warnings: x.Warnings, Failures: x.Failures}
-	a.out.Message("doctor", m, m.text())
+	a.out.Message("doctor", m, m.text(a.out.Table))
 	if x.First != nil {
 		return exitWith(exitCode(ctx, x.First), "%d checks failed: they are listed above", m.Failures)
 	}
@@ -81,13 +82,13 @@ func (a *app) doctor(ctx context.Context, o doctor.Options, args []string) (err 
 }
 
 // text is the report for a person.
-func (m doctorMessage) text() string {
-	table := output.Table{Head: []string{"CHECK", "STATUS", "TIME", "DETAIL"}, Right: []int{2}}
+func (m doctorMessage) text(layOut func(output.Table) string) string {
+	table := output.Table{Head: []string{"CHECK", "STATUS", "TIME", "DETAIL"}, Right: []int{2}, Wrap: true}
 	for _, c := range m.Checks {
 		table.Rows = append(table.Rows, []string{c.Name, c.Status, fmt.Sprintf("%.0f ms", c.Seconds*1000), output.OrDash(c.Detail)})
 	}
 	table.Footer = fmt.Sprintf("%s: %d checks, %d warnings, %d failures", m.Repository, len(m.Checks), m.Warnings, m.Failures)
-	return strings.TrimRight(table.String(), "\n")
+	return strings.TrimRight(layOut(table), "\n")
 }
 
 // bandwidthJobs are the sources that doctor --bandwidth is to measure.

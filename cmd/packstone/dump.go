@@ -21,19 +21,21 @@ func newDump(a *app) *cobra.Command {
 	var o dumpOptions
 	cmd := &cobra.Command{
 		Use:   "dump SNAPSHOT[:SOURCE[/PATH]]",
-		Short: "Write a file, or a directory as a tar or zip, to the standard output.",
-		Long: `The tar keeps owners, times to the nanosecond, hard links, devices, extended attributes, capabilities, ACLs and SELinux labels; names in it are
-as restore makes them below its target. GNU tar brings all of that back with
+		Short: "Write a file, or a directory as tar or zip, to standard output.",
+		Long: `The tar keeps owners, times to the nanosecond, hard links, devices, extended attributes,
+capabilities, ACLs and SELinux labels, with names as restore creates them below its target. GNU tar
+restores all of that with
 
   tar --acls --selinux --xattrs --xattrs-include='*' --numeric-owner -xpf TAR
 
-With --archive zip it is a zip, which has no owners, attributes or hard links. The holes of a sparse file are written as zeros. Every chunk is checked on its way.`,
+A zip (--archive zip) has no owners, attributes or hard links. Holes of sparse files are written as
+zeros. Every chunk is verified.`,
 		Example: `  packstone dump latest:files/report.pdf > report.pdf
   packstone dump latest:settings --target settings.tar`,
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVarP(&o.target, "target", "t", "", "write to this `file` instead, which appears when it is complete")
-	cmd.Flags().StringVarP(&o.archive, "archive", "a", "tar", "the `format` of directories: tar or zip")
+	cmd.Flags().StringVarP(&o.target, "target", "t", "", "write to this `file`, which appears when it is complete")
+	cmd.Flags().StringVarP(&o.archive, "archive", "a", "tar", "`format` of directories: tar or zip")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if o.archive != "tar" && o.archive != "zip" {
 			return usage("--archive %s: want tar or zip", o.archive)

@@ -33,22 +33,22 @@ func newFind(a *app) *cobra.Command {
 	var o findOptions
 	cmd := &cobra.Command{
 		Use:   "find PATTERN...",
-		Short: "Find files by their names, in all snapshots or in some.",
-		Long: `A pattern without a slash is compared with names, one that begins with a slash with whole paths below their source, any other with
-the last parts of paths. * stands for anything but a slash, ? for one character, [a-z], [!a-z] or [[:upper:]] for one of several. Of snapshots that follow
-each other only what differs is read.`,
+		Short: "Find files by name, in all snapshots or in some.",
+		Long: `A pattern without a slash matches names; one that begins with a slash matches whole paths below
+their source; any other matches the end of paths. * matches anything but a slash, ? one character,
+[a-z], [!a-z] or [[:upper:]] one of several. Of consecutive snapshots only the differences are read.`,
 		Example: `  packstone find "*.docx"
   packstone find --set platform --newest 2026-11-20 -l "reports/*.csv"`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVarP(&o.snapshots, "snapshot", "s", nil, "look into this `snapshot` only; may be repeated")
-	flags.StringVarP(&o.newest, "newest", "N", "", "changed at this `time` or before")
-	flags.StringVarP(&o.oldest, "oldest", "O", "", "changed at this `time` or after")
-	flags.BoolVar(&o.anyCase, "ignore-case", false, "A is a")
+	flags.StringArrayVarP(&o.snapshots, "snapshot", "s", nil, "search only this `snapshot`; may be repeated")
+	flags.StringVarP(&o.newest, "newest", "N", "", "only files changed at or before this `time`")
+	flags.StringVarP(&o.oldest, "oldest", "O", "", "only files changed at or after this `time`")
+	flags.BoolVar(&o.anyCase, "ignore-case", false, "ignore case")
 	flags.StringSliceVar(&o.types, "type", nil, "only entries of this `type`: file, dir, symlink, fifo, chardev, dev or socket; f, d and l for short")
-	flags.BoolVarP(&o.long, "long", "l", false, "with mode, owner, size and time")
-	flags.BoolVar(&o.human, "human-readable", false, "with -l, sizes in KiB, MiB and so on")
+	flags.BoolVarP(&o.long, "long", "l", false, "show mode, owner, size and time")
+	flags.BoolVar(&o.human, "human-readable", false, "with -l, show sizes in KiB, MiB and so on")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		f, err := newFinder(o, args)
 		if err != nil {

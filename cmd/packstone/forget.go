@@ -56,21 +56,23 @@ func newForget(a *app) *cobra.Command {
 	var o forgetOptions
 	cmd := &cobra.Command{
 		Use:   "forget [SNAPSHOT...]",
-		Short: "Let snapshots count no more: those that are named, or those that no rule keeps.",
-		Long: `Without snapshots and rules, those of the settings hold: retention: of each set. With --set, --host, --tag or --path only what passes is
-decided about. Snapshots of other sets, hosts or paths never replace each other, unless --group-by says otherwise. The newest complete
-snapshot of each stays, and so does what is held, what is not reliably dated, and an incomplete one that is newer.
+		Short: "Forget the named snapshots, or all that no rule keeps.",
+		Long: `Without snapshots and rules it applies the settings' rules: retention: of each set. --set, --host,
+--tag and --path limit it to matching snapshots. A snapshot only replaces others of the same set,
+host and paths, unless --group-by says otherwise. Always kept are the newest complete snapshot of
+each group, newer incomplete ones, held ones, and those without a reliable date.
 
-It takes the owner's key, or a collector's. What is forgotten is deleted by packstone prune after the grace; until then packstone
-undelete brings it back. A collector forgets nothing that is younger than the retention floor. -n says which rule keeps what, and what
-each would free.`,
+Needs the owner's key or a collector's. packstone prune deletes forgotten snapshots after the grace
+period; until then packstone undelete brings them back. A collector cannot forget a snapshot younger
+than the retention floor. -n shows which rule keeps each snapshot, and what forgetting each would
+free.`,
 		Example: `  packstone forget --keep-last 3 --keep-daily 14 --keep-monthly 12 -n
   packstone forget 4f2a81c0`,
 	}
 	o.keep.register(cmd.Flags())
-	cmd.Flags().StringVar(&o.groupBy, "group-by", defaultGroups, "`what` two snapshots must have in common to replace each other; '' for nothing")
-	cmd.Flags().BoolVar(&o.removeAll, "unsafe-allow-remove-all", false, "let even the newest snapshot be forgotten; without rules, all that pass")
-	cmd.Flags().BoolVar(&o.prune, "prune", false, "delete then what nothing needs any more, as packstone prune does")
+	cmd.Flags().StringVar(&o.groupBy, "group-by", defaultGroups, "`what` two snapshots must have in common for one to replace the other; '' for nothing")
+	cmd.Flags().BoolVar(&o.removeAll, "unsafe-allow-remove-all", false, "allow the newest snapshot to be forgotten; without rules, all that match")
+	cmd.Flags().BoolVar(&o.prune, "prune", false, "then run packstone prune")
 	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
 		if !o.prune && (o.period.Given || o.yes) {
@@ -177,7 +179,7 @@ func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forge
 	if young, floor := f.Below(); young > 0 {
 		a.out.Note("%d of them are younger than the retention floor of %s, which binds collectors and jobs, and not the owner", young, retention.Period(floor))
 	}
-	a.out.Summary(m, m.text())
+	a.out.Summary(m, m.text(a.out.Table))
 	return a.out.Err()
 }
 
@@ -219,8 +221,8 @@ func (a *app) weigh(ctx context.Context, v *view.View, m *forgetSummary, gone []
 	return nil
 }
 
-func (m forgetSummary) text() string {
-	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "KEPT BY"}}
+func (m forgetSummary) text(layOut func(output.Table) string) string {
+	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "KEPT BY"}, Cut: []int{2, 3, 4}}
 	if m.DryRun {
 		table.Head, table.Right = append(table.Head, "FREES"), []int{5}
 	}
@@ -238,14 +240,15 @@ func (m forgetSummary) text() string {
 		}
 		table.Rows = append(table.Rows, cells)
 	}
-	return m.tableText(table) + m.summary()
+	return tableText(layOut(table)) + m.summary()
 }
 
-func (m forgetSummary) tableText(table output.Table) string {
-	if len(table.Rows) == 0 {
+// tableText is a table before a summary, or nothing if it has no rows.
+func tableText(table string) string {
+	if table == "" {
 		return ""
 	}
-	return strings.TrimRight(table.String(), "\n") + "\n"
+	return strings.TrimRight(table, "\n") + "\n"
 }
 
 func (m forgetSummary) summary() string {

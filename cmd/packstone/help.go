@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:    "help [VERB|exit-codes|environment]",
-		Short:  "Say what a verb does and which flags it takes.",
+		Short:  "Explain a verb and its flags.",
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && topics[args[0]] != "" {
@@ -31,20 +32,44 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// printHelp writes the help of a verb: its promise first, two examples last.
+// printHelp writes the help of a verb, at most helpWidth columns wide: its promise first, two examples last.
 func printHelp(cmd *cobra.Command, _ []string) {
 	w := cmd.OutOrStdout()
-	fmt.Fprintln(w, cmd.Short)
+	fmt.Fprintln(w, wrap(cmd.Short, "", helpWidth))
 	if cmd.Long != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(cmd.Long))
+		fmt.Fprintf(w, "\n%s\n", wrapParagraphs(cmd.Long, helpWidth))
 	}
 	printUsageLine(w, cmd)
-	printVerbs(w, cmd)
-	printFlags(w, "Flags", ownFlags(cmd))
-	printFlags(w, "Global flags", globalFlagsOf(cmd))
 	if !cmd.HasParent() {
-		fmt.Fprint(w, "\nSee also: packstone help exit-codes, packstone help environment\n")
+		printRootHelp(w, cmd)
+		return
 	}
+	printVerbs(w, "Verbs", cmd.Commands())
+	printFlags(w, "Flags", ownFlags(cmd))
+	printGlobalFlags(w, cmd)
+	printExamples(w, cmd)
+}
+
+// printRootHelp fits what a newcomer needs on the first screen: examples, then the verbs by what they are for.
+func printRootHelp(w io.Writer, root *cobra.Command) {
+	printExamples(w, root)
+	for _, topic := range root.Groups() {
+		printVerbs(w, topic.Title, verbsOf(root, topic.ID))
+	}
+	printFlags(w, "Global flags", root.PersistentFlags())
+	fmt.Fprint(w, "\nSee also: packstone help exit-codes, packstone help environment\n")
+}
+
+func verbsOf(root *cobra.Command, group string) (verbs []*cobra.Command) {
+	for _, verb := range root.Commands() {
+		if verb.GroupID == group {
+			verbs = append(verbs, verb)
+		}
+	}
+	return verbs
+}
+
+func printExamples(w io.Writer, cmd *cobra.Command) {
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", strings.TrimRight(cmd.Example, "\n"))
 	}
@@ -55,27 +80,19 @@ func printUsageLine(w io.Writer, cmd *cobra.Command) {
 	if !cmd.HasAvailableSubCommands() {
 		line = strings.Replace(cmd.UseLine(), cmd.CommandPath(), cmd.CommandPath()+" [FLAGS]", 1)
 	}
-	fmt.Fprintf(w, "\nUsage:\n  %s\n", line)
+	fmt.Fprintf(w, "\nUsage:\n  %s\n", wrap(line, "    ", helpWidth-2))
 }
 
-func printVerbs(w io.Writer, cmd *cobra.Command) {
-	if !cmd.HasAvailableSubCommands() {
+func printVerbs(w io.Writer, title string, verbs []*cobra.Command) {
+	verbs = slices.DeleteFunc(slices.Clone(verbs), func(verb *cobra.Command) bool { return !verb.IsAvailableCommand() })
+	if len(verbs) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\nVerbs:\n")
-	for _, verb := range cmd.Commands() {
-		if verb.IsAvailableCommand() {
-			fmt.Fprintf(w, "  %-*s  %s\n", cmd.NamePadding(), verb.Name(), verb.Short)
-		}
-	}
-}
-
-// helpWidth is how many columns flags take.
-const helpWidth = 80
-
-func printFlags(w io.Writer, title string, flags *pflag.FlagSet) {
-	if flags.HasAvailableFlags() {
-		fmt.Fprintf(w, "\n%s:\n%s", title, flags.FlagUsagesWrapped(helpWidth))
+	fmt.Fprintf(w, "\n%s:\n", title)
+	padding := verbs[0].NamePadding()
+	for _, verb := range verbs {
+		indent := strings.Repeat(" ", padding+4)
+		fmt.Fprintf(w, "  %-*s  %s\n", padding, verb.Name(), wrap(verb.Short, indent, helpWidth-len(indent)))
 	}
 }
 

@@ -3,7 +3,7 @@ package main
 // topics are what packstone help says beside the verbs, at most 80 columns wide.
 var topics = map[string]string{"exit-codes": exitCodesTopic, "environment": environmentTopic}
 
-const exitCodesTopic = `Exit codes. A script should take a number that it does not know for a failure.
+const exitCodesTopic = `Exit codes. Scripts should treat any other number as a failure.
 
     0  done
     1  failed
@@ -20,33 +20,33 @@ const exitCodesTopic = `Exit codes. A script should take a number that it does n
   130  interrupted
 `
 
-const environmentTopic = `Environment variables. One that is empty counts as unset.
+const environmentTopic = `Environment variables. An empty one counts as unset.
 
 Where things are
   PACKSTONE_REPOSITORY, _FILE  the repository's address, or a file that holds it
   PACKSTONE_CONFIG             the settings file
-  PACKSTONE_CACHE_DIR          the directory of caches
-  PACKSTONE_HOST               the host that backups are of
+  PACKSTONE_CACHE_DIR          the directory of the caches
+  PACKSTONE_HOST               the host that this machine backs up as
   XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_CACHE_HOME, HOME
 
 Keys
-  PACKSTONE_IDENTITY, _FILE, _COMMAND  who reads: a text, a file, or a command
-  PACKSTONE_PASSPHRASE, _FILE          of an identity that is protected
-  PACKSTONE_RECIPIENTS_FILE            who can read a new repository
-  PACKSTONE_WRITER_FILE                the key of this host
+  PACKSTONE_IDENTITY, _FILE, _COMMAND  the identity: a text, a file, or a command
+  PACKSTONE_PASSPHRASE, _FILE          the passphrase of a protected identity
+  PACKSTONE_RECIPIENTS_FILE            the recipients of a new repository
+  PACKSTONE_WRITER_FILE                this host's key, with which it backs up
   PACKSTONE_OWNER_FILE                 the owner's key
   PACKSTONE_COLLECTOR_FILE             the key that forgets and prunes
 
 Logins
-  AWS_*                                as the AWS SDK has them
-  AWS_ENDPOINT_URL_S3                  the server that s3:// leads to
-  PACKSTONE_S3_ACCESS_KEY, _FILE       for minio+https://, before AWS_*
+  AWS_*                                as for the AWS SDK
+  AWS_ENDPOINT_URL_S3                  the server for s3:// addresses
+  PACKSTONE_S3_ACCESS_KEY, _FILE       for minio+https://; else AWS_*
   PACKSTONE_S3_SECRET_KEY, _FILE
   PACKSTONE_REMOTE_KEY_FILE            for SFTP; more in docs/settings.md
   PACKSTONE_REMOTE_PASSWORD, _FILE     for SFTP and FTP
   PACKSTONE_DB_PASSWORD, _FILE         for databases; or PGPASSFILE, ~/.my.cnf
 
 Output
-  PACKSTONE_PROGRESS_FPS   how often a second progress is shown
-  NO_COLOR, TERM=dumb      no colours; no line that is drawn again
+  PACKSTONE_PROGRESS_FPS   progress updates a second
+  NO_COLOR, TERM=dumb      no colours; no colours and no progress line
 `

@@ -24,14 +24,14 @@ func newHold(a *app) *cobra.Command {
 	var reason, until string
 	cmd := &cobra.Command{
 		Use:   "hold SNAPSHOT...",
-		Short: "Keep snapshots from being forgotten, by whatever rule.",
-		Long: `It takes the owner's key, or a collector's. A hold outweighs any forget, one that was made before too, as long as nothing of the snapshot
-is being deleted.`,
+		Short: "Protect snapshots from being forgotten.",
+		Long: `Needs the owner's key or a collector's. A hold also cancels an earlier forget, unless the snapshot's
+data is already being deleted.`,
 		Example: `  packstone hold latest --reason "audit 2026"
   packstone hold 4f2a81c0 --until 2027-12-31`,
 		Args: cobra.MinimumNArgs(1),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "`text` that snapshots shows; only who can restore reads it")
+	cmd.Flags().StringVar(&reason, "reason", "", "`text` that packstone snapshots shows, to those who can restore")
 	cmd.Flags().StringVar(&until, "until", "", "`time` at which the hold ends by itself")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
 		end, err := catalog.ParseEnd(until, time.Now())
@@ -47,7 +47,7 @@ is being deleted.`,
 func newUnhold(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unhold SNAPSHOT...",
-		Short: "Take back all holds of snapshots.",
+		Short: "Remove all holds from snapshots.",
 		Example: `  packstone unhold 4f2a81c0
   packstone unhold latest --set platform`,
 		Args: cobra.MinimumNArgs(1),
@@ -60,9 +60,9 @@ func newUnhold(a *app) *cobra.Command {
 func newUndelete(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undelete SNAPSHOT...",
-		Short: "Bring back snapshots that were forgotten, as long as nothing of them is deleted.",
-		Long: `It takes the owner's key, or a collector's. Within the grace (7 days, unless the owner has signed another) nothing of what is forgotten is
-deleted. packstone snapshots --all lists what was forgotten.`,
+		Short: "Bring back forgotten snapshots that are not deleted yet.",
+		Long: `Needs the owner's key or a collector's. Nothing is deleted within the grace period (7 days, unless
+the owner has set another). packstone snapshots --all lists forgotten snapshots.`,
 		Example: `  packstone undelete 4f2a81c0
   packstone undelete 4f2a81c0 9be70d12`,
 		Args: cobra.MinimumNArgs(1),

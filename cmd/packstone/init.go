@@ -36,17 +36,18 @@ func newInit(a *app) *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Make a repository and, where there are none, the keys to it.",
-		Long: `On a machine without keys all of them are made here: the identity that restores, the owner's key that admits other hosts, and
-this host's own key. It says which files to move away. With --recipient, only those can restore, and no identity is made.`,
+		Short: "Create a repository, and its keys where there are none.",
+		Long: `On a machine without keys it creates all of them: the identity that restores, the owner's key that
+admits other hosts, and this host's own key. It lists the files to move to a safe place. With
+--recipient only those recipients can restore, and no identity is made.`,
 		Example: `  packstone init -r s3://offsite/platform
   packstone init -r /mnt/backup/platform -R age1pq1…`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&o.classic, "classic", false, "use X25519 keys instead of hybrid post-quantum ones")
-	cmd.Flags().StringVar(&o.sameDomain, "same-domain-as", "", "share contents' names with another `repository`, so that copies between them deduplicate")
-	cmd.Flags().BoolVar(&o.force, "force", false, "make it in a directory that holds other things")
-	cmd.Flags().Var(&o.floor, "retention-floor", "keep every snapshot for this `time` at least (default 14d); packstone key policy changes it")
+	cmd.Flags().StringVar(&o.sameDomain, "same-domain-as", "", "share a deduplication domain with this `repository`, so that copies between the two deduplicate")
+	cmd.Flags().BoolVar(&o.force, "force", false, "create it in a directory that contains other files")
+	cmd.Flags().Var(&o.floor, "retention-floor", "keep every snapshot at least this `time` (default 14d); packstone key policy changes it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun, func(ctx context.Context, _ []string) error {
 		return a.initialize(ctx, o)
 	})

@@ -14,7 +14,7 @@ import (
 func newKey(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "key",
-		Short: "Say who can read the repository and which hosts may write to it.",
+		Short: "Manage who can read, and which hosts may write.",
 		Example: `  packstone key list
   packstone key writer add db1 -o db1.key`,
 	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeyWriter(a), newKeyCollector(a), newKeyPolicy(a))
@@ -33,9 +33,10 @@ type recipientsMessage struct {
 func newKeyAdd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add RECIPIENT...",
-		Short: "Let further recipients read everything that is in the repository, old and new.",
-		Long: `It needs the owner's key and an identity that reads the repository now. No pack is written anew: the keys of old packs are sealed to
-the new recipients in objects of their own. Repeat it with the same recipients after a backup that ran meanwhile.`,
+		Short: "Add recipients: they can read all backups, old and new.",
+		Long: `Needs the owner's key, and an identity that can read the repository. No pack is rewritten: the keys
+of old packs are encrypted to the new recipients in separate objects. If a backup ran meanwhile,
+repeat the command with the same recipients.`,
 		Example: `  packstone key add age1pq1…
   packstone key add "$(age-keygen -y second.txt)" -i first.txt`,
 		Args: cobra.MinimumNArgs(1),
@@ -51,9 +52,9 @@ the new recipients in objects of their own. Repeat it with the same recipients a
 func newKeyRemove(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove RECIPIENT...",
-		Short: "Keep recipients from reading what is written from now on.",
-		Long: `Who is removed can go on reading what was written before, if he can reach the storage: he may have kept the keys of old packs. To
-shut him out take away his access to the storage too.`,
+		Short: "Remove recipients: they cannot read what is written from now on.",
+		Long: `Removed recipients can still read older backups if they can reach the storage: they may have kept
+the keys of old packs. To shut them out, take away their access to the storage too.`,
 		Example: `  packstone key remove age1pq1…
   packstone key remove age1pq1… --dry-run`,
 		Args: cobra.MinimumNArgs(1),

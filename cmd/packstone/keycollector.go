@@ -12,7 +12,7 @@ import (
 func newKeyCollector(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "collector",
-		Short: "Admit who forgets snapshots and deletes what is dead, list and revoke them.",
+		Short: "Admit, list and revoke collectors, which forget and prune.",
 		Example: `  packstone key collector add nightly -o collector.key
   packstone key collector revoke nightly`,
 	}, newKeyCollectorAdd(a), newKeyCollectorList(a), newKeyCollectorRevoke(a))
@@ -23,20 +23,22 @@ func newKeyCollectorAdd(a *app) *cobra.Command {
 	var repack, attest bool
 	cmd := &cobra.Command{
 		Use:   "add NAME",
-		Short: "Admit a collector, and print the key file with which it forgets and deletes.",
-		Long: `PACKSTONE_COLLECTOR_FILE, or keys.collector_file in the settings, names the file where packstone forget and prune run. With it they see
-which packs are needed, and read neither names nor contents. It is bound by the retention floor and the grace that the owner has signed.
-Whoever holds it, and may delete in the storage, can delete everything there: that is what the storage's own versions and locks are for.
+		Short: "Admit a collector, and print its key file.",
+		Long: `Where packstone forget and prune run, PACKSTONE_COLLECTOR_FILE, or keys.collector_file in the
+settings, names the file. A collector sees which packs are needed, but reads neither names nor
+contents. The retention floor and the grace period that the owner has signed bind it. Whoever holds
+the key and may delete in the storage can delete everything there: protect against that with the
+storage's own versions and locks.
 
-It needs the owner's key, and an identity or the key file of a host. From then on the repository needs a version of packstone that
-knows what forgetting is.`,
+Needs the owner's key, and an identity or a host's key file. The repository then needs a version of
+packstone that knows how to forget.`,
 		Example: `  packstone key collector add nightly -o collector.key
-  packstone key collector add nightly | ssh backup 'umask 077; cat > /etc/packstone/collector.key'`,
+  packstone key collector add nightly | ssh backup 'cat > collector.key'`,
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "write the key file to `file` instead of printing it")
-	cmd.Flags().BoolVar(&repack, "repack", false, "let it copy packs anew with packstone prune --repack, where it has an identity beside it: hosts rely on what it has copied")
-	cmd.Flags().BoolVar(&attest, "attest", false, "let it say with packstone check --attest, where it has an identity beside it, which packs are sound: hosts rely on that; the same as --repack")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write the key to this `file` instead of printing it")
+	cmd.Flags().BoolVar(&repack, "repack", false, "allow packstone prune --repack with this key, together with an identity; hosts rely on what it has copied")
+	cmd.Flags().BoolVar(&attest, "attest", false, "allow packstone check --attest with this key, together with an identity; the same as --repack")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
 		return a.addCollector(ctx, catalog.WriterName(args[0]), file, repack || attest)
 	})

@@ -21,7 +21,7 @@ type collectorRevokeMessage struct {
 func newKeyCollectorList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List who may forget snapshots and delete what is dead, and those that were revoked.",
+		Short: "List the collectors, with those that were revoked.",
 		Example: `  packstone key collector list
   packstone key collector list --json`,
 		Args: cobra.NoArgs,
@@ -35,7 +35,7 @@ func newKeyCollectorList(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		table := output.Table{Head: []string{"NAME", "STATE", "KEY"}}
+		table := output.Table{Head: []string{"NAME", "STATE", "KEY"}, Cut: []int{0, 2}}
 		for _, row := range m.Collectors {
 			table.Rows = append(table.Rows, []string{row.Name, row.state(), row.Key})
 		}
@@ -46,9 +46,9 @@ func newKeyCollectorList(a *app) *cobra.Command {
 func newKeyCollectorRevoke(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke NAME",
-		Short: "Let nothing count that a collector signs from now on.",
-		Long: `What it has forgotten and deleted until now stays so. Whoever has its key and may delete in the storage still can: take away its
-access to the storage too, first. It needs the owner's key.`,
+		Short: "Revoke a collector: ignore what it signs from now on.",
+		Long: `What it has forgotten and deleted stays so. Whoever has its key and may delete in the storage can
+still do so: first take away its access to the storage. Needs the owner's key.`,
 		Example: `  packstone key collector revoke nightly
   packstone key collector revoke nightly --dry-run`,
 		Args: cobra.ExactArgs(1),

@@ -24,16 +24,16 @@ func newKeyGenerate(a *app) *cobra.Command {
 	var o generateOptions
 	cmd := &cobra.Command{
 		Use:   "generate",
-		Short: "Make an identity, which restores what is sealed to its recipient, and print the recipient.",
-		Long: `The file is an age identity file, which only its owner can read. It goes to the usual place of this machine's identity unless -o
-says otherwise. A file that is there is never replaced.`,
+		Short: "Create an identity, and print its recipient.",
+		Long: `The file is an age identity, readable only by its owner. Without -o it becomes this machine's
+identity. It never replaces an existing file.`,
 		Example: `  packstone key generate -o custodian.txt
   packstone key generate --passphrase -o custodian.age`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&o.classic, "classic", false, "make an X25519 key instead of a hybrid post-quantum one")
-	cmd.Flags().BoolVar(&o.passphrase, "passphrase", false, "protect the file by a passphrase, asked for or from PACKSTONE_PASSPHRASE[_FILE]")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "`file` to write")
+	cmd.Flags().BoolVar(&o.passphrase, "passphrase", false, "protect the file with a passphrase, from a prompt or PACKSTONE_PASSPHRASE[_FILE]")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the identity to this `file`")
 	return a.verb(cmd, usesDryRun, func(context.Context, []string) error { return a.generateIdentity(o) })
 }
 

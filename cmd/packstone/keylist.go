@@ -58,7 +58,7 @@ type keyListDomainRow struct {
 func newKeyList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List who can read the repository, which hosts may write to it, and which of their keys are at hand.",
+		Short: "List readers, writers and collectors, and which keys are at hand.",
 		Example: `  packstone key list
   packstone key list --json`,
 		Args: cobra.NoArgs,

@@ -23,16 +23,16 @@ func newKeyPolicy(a *app) *cobra.Command {
 	var floor, grace, horizon flagvalue.Period
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Say how long snapshots are kept at least, and how long what was forgotten can be brought back.",
-		Long: `Both bind collectors and jobs; the owner's key may go below, and is told so. Without flags it says what is in force. It needs the owner's
-key to change anything.`,
+		Short: "Set the retention floor and the grace period.",
+		Long: `Both bind collectors and jobs. With the owner's key one may go below them, and is told so. Without
+flags it shows the current policy. Changes need the owner's key.`,
 		Example: `  packstone key policy
   packstone key policy --retention-floor 30d --grace 14d`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().Var(&floor, "retention-floor", "keep every snapshot for this `time` at least, such as 14d or 36h")
-	cmd.Flags().Var(&grace, "grace", "delete what was forgotten after this `time`, such as 7d")
-	cmd.Flags().Var(&horizon, "horizon", "note that locks of the storage are to reach this `time` ahead, such as 30d; this version extends none")
+	cmd.Flags().Var(&floor, "retention-floor", "keep every snapshot at least this `time`, such as 14d or 36h")
+	cmd.Flags().Var(&grace, "grace", "delete forgotten snapshots after this `time`, such as 7d")
+	cmd.Flags().Var(&horizon, "horizon", "record that locks of the storage should last this `time`, such as 30d; this version does not extend locks")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
 		return a.keyPolicy(ctx, floor, grace, horizon)
 	})

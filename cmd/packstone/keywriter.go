@@ -32,7 +32,7 @@ type writerRevokeMessage struct {
 func newKeyWriter(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "writer",
-		Short: "Admit hosts that back up, say what they may speak for, list and revoke them.",
+		Short: "Admit, bind, list and revoke the hosts that back up.",
 		Example: `  packstone key writer add db1 -o db1.key
   packstone key writer revoke db1`,
 	}, newKeyWriterAdd(a), newKeyWriterBind(a), newKeyWriterList(a), newKeyWriterRevoke(a))
@@ -47,18 +47,18 @@ func newKeyWriterAdd(a *app) *cobra.Command {
 	var o writerAddOptions
 	cmd := &cobra.Command{
 		Use:   "add HOST",
-		Short: "Admit a host, and print the key file with which it backs up.",
-		Long: `The file and the repository's address are all that the host needs: PACKSTONE_WRITER_FILE names the file there. With it the host can
-back up and deduplicate; it can read nothing, not even its own backups, and delete nothing. Its snapshots may be of HOST alone, or of
-what --hosts says: those of other hosts do not count. It needs the owner's key, and an identity or the key file of a host that is
-admitted already.
+		Short: "Admit a host, and print its key file.",
+		Long: `The host needs only this file, named by PACKSTONE_WRITER_FILE, and the repository's address. With it
+the host can back up and deduplicate, but read nothing, not even its own backups, and delete nothing.
+It may back up HOST alone, or the hosts of --hosts; its snapshots of other hosts do not count. Needs
+the owner's key, and an identity or the key file of a host that is already admitted.
 
 ` + whatSharingTrusts,
 		Example: `  packstone key writer add db1 -o db1.key
-  packstone key writer add db1 | ssh db1 'umask 077; cat > /etc/packstone/writer.key'`,
+  packstone key writer add web-1 --hosts 'web-*' --group web > web-1.key`,
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the key file to `file` instead of printing it")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the key to this `file` instead of printing it")
 	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
 		member, err := o.memberOf(args[0])
@@ -116,7 +116,7 @@ func refuseSecond(repo *catalog.Repository, name string) error {
 func newKeyWriterList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the hosts that may back up, and those that were revoked.",
+		Short: "List the hosts that may back up, with those that were revoked.",
 		Example: `  packstone key writer list
   packstone key writer list --json`,
 		Args: cobra.NoArgs,
@@ -130,7 +130,7 @@ func newKeyWriterList(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "KEY"}}
+		table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "KEY"}, Cut: []int{0, 1, 2, 4}}
 		for _, row := range m.Writers {
 			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), output.OrDash(row.Group), row.state(), row.Key})
 		}
@@ -160,9 +160,9 @@ func (r memberRow) hosts() string {
 func newKeyWriterRevoke(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke HOST",
-		Short: "Let nothing count that a host writes from now on; its snapshots stay.",
-		Long: `What the host has written until now counts on. It keeps what its key file told it: it can test whether a content that it knows is in
-the repository, as long as it can read the storage. Take away its access to the storage too.`,
+		Short: "Revoke a host: ignore what it writes from now on, keep its snapshots.",
+		Long: `The host keeps what its key file told it: as long as it can read the storage, it can test whether
+the repository contains a content that it knows. Take away its access to the storage too.`,
 		Example: `  packstone key writer revoke db1
   packstone key writer revoke db1 --dry-run`,
 		Args: cobra.ExactArgs(1),

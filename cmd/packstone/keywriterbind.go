@@ -14,9 +14,9 @@ import (
 )
 
 // whatSharingTrusts says what one lets oneself in for by a group.
-const whatSharingTrusts = `Hosts of one --group store a content once between them, so each of them relies on what the others say is stored: whoever holds the key
-of one and poisons an entry makes the next backup of another store nothing of that content, and a restore of it fails. Without a group
-a host relies on itself alone.`
+const whatSharingTrusts = `Hosts of one --group store common content once, so each relies on what the others say is stored:
+whoever steals the key of one can list content that is not there; the next backup of another host
+does not store that content, and its restore fails. A host without a group relies only on itself.`
 
 // memberFlags say what a writer may do.
 type memberFlags struct {
@@ -25,9 +25,9 @@ type memberFlags struct {
 }
 
 func (m *memberFlags) register(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&m.hosts, "hosts", nil, "`patterns` of the hosts that its snapshots may be of, such as db1,web-*; * for any")
-	flags.StringVar(&m.group, "group", "", "`name` of the group whose data it relies on; without one on its own alone")
-	flags.StringSliceVar(&m.roles, "role", nil, "what else it `may` do: backdate, which is to make snapshots of an earlier time")
+	flags.StringSliceVar(&m.hosts, "hosts", nil, "`patterns` of hosts that it may back up, such as db1,web-*; * for any")
+	flags.StringVar(&m.group, "group", "", "`name` of the group whose data the host relies on (default none: only its own)")
+	flags.StringSliceVar(&m.roles, "role", nil, "another `role`: backdate allows it to make snapshots of an earlier time")
 }
 
 func (m *memberFlags) check() error {
@@ -75,9 +75,9 @@ func newKeyWriterBind(a *app) *cobra.Command {
 	var o memberFlags
 	cmd := &cobra.Command{
 		Use:   "bind HOST",
-		Short: "Change for which hosts an admitted host may speak, and whose data it relies on.",
-		Long: `What it has written until now counts as it did. --group '' and --role '' take group and roles away. A host whose group has changed reads
-once more what it shared.
+		Short: "Change the hosts that a writer may back up, and its group.",
+		Long: `Existing snapshots count as before. --group '' and --role '' remove group and roles. After a change of
+its group a host reads again what it shared.
 
 ` + whatSharingTrusts,
 		Example: `  packstone key writer bind db1 --hosts db1,db1-old

@@ -20,19 +20,19 @@ func newLs(a *app) *cobra.Command {
 	var recursive bool
 	cmd := &cobra.Command{
 		Use:   "ls SNAPSHOT[:SOURCE[/PATH]]",
-		Short: "List what is in a snapshot, a source or a directory of it.",
-		Long: `A snapshot lists its sources, or the paths that were backed up; a directory what lies in it; a file itself. Each name is
-what follows the colon when it is to be restored. Only the pages of the tree that are needed are read.`,
+		Short: "List a snapshot, or a source or directory in it.",
+		Long: `Of a snapshot it lists the sources or the paths that were backed up, of a directory its content, of
+a file the file itself. To restore an entry, type its name after SNAPSHOT and a colon.`,
 		Example: `  packstone ls latest:files/reports -l
   packstone ls --recursive 4f2a81c0`,
 		Args: cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.BoolVarP(&l.long, "long", "l", false, "with mode, owner, size and time")
-	flags.BoolVar(&l.human, "human-readable", false, "with -l, sizes in KiB, MiB and so on")
-	flags.StringVar(&l.sort, "sort", "", "order by `what`: name, size (largest first), time (newest first) or extension")
-	flags.BoolVar(&l.reverse, "reverse", false, "in the reverse order")
-	flags.BoolVar(&recursive, "recursive", false, "with all that lies below")
+	flags.BoolVarP(&l.long, "long", "l", false, "show mode, owner, size and time")
+	flags.BoolVar(&l.human, "human-readable", false, "with -l, show sizes in KiB, MiB and so on")
+	flags.StringVar(&l.sort, "sort", "", "sort by `what`: name, size (largest first), time (newest first) or extension")
+	flags.BoolVar(&l.reverse, "reverse", false, "reverse the order")
+	flags.BoolVar(&recursive, "recursive", false, "list directories recursively")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if err := l.check(); err != nil {
 			return err

@@ -21,7 +21,7 @@ type deliveryRow struct {
 func newNotify(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "notify",
-		Short: "Try whether notices reach those whom the settings name.",
+		Short: "Test the notices that the settings name.",
 		Example: `  packstone notify test
   packstone notify test -c /etc/packstone/packstone.yaml`,
 	}, newNotifyTest(a))
@@ -30,9 +30,9 @@ func newNotify(a *app) *cobra.Command {
 func newNotifyTest(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "Send a test notice by every way that the settings name, and say which have arrived.",
-		Long: `A ping is sent twice, as a start and as a success: there is none that says it is a test. The exit code is 1 if any has not arrived. No
-repository is needed.`,
+		Short: "Send a test notice by each way in the settings.",
+		Long: `A ping is sent twice, as a start and as a success, since there is no test ping. The exit code is 1
+if any notice does not arrive. Needs no repository.`,
 		Example: `  packstone notify test
   packstone notify test --json`,
 		Args: cobra.NoArgs,

@@ -41,8 +41,8 @@ type graceFlags struct {
 }
 
 func (g *graceFlags) register(flags *pflag.FlagSet) {
-	flags.Var(&g.period, "grace", "delete what was forgotten this `time` ago, such as 12h or 0, instead of after the grace that the owner has signed; below it with the owner's key only")
-	flags.BoolVar(&g.yes, "yes", false, "do not ask before --grace deletes what could be brought back")
+	flags.Var(&g.period, "grace", "delete what was forgotten this `time` ago, such as 12h or 0, instead of after the grace period; a shorter one needs the owner's key")
+	flags.BoolVar(&g.yes, "yes", false, "do not ask before --grace deletes what could still be brought back")
 }
 
 type pruneOptions struct {
@@ -66,25 +66,27 @@ func newPrune(a *app) *cobra.Command {
 	var o pruneOptions
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Delete what no snapshot needs, while backups go on.",
-		Long: `What was forgotten goes when its grace is over (7 days, unless the owner has signed another). Packs go as a whole, when nothing in them is
-needed; with --repack, which needs an identity, what is needed is copied out of packs of which much is dead. Else it takes the owner's key, or a
-collector's, and no identity: it reads neither names nor contents.
+		Short: "Delete data that no snapshot needs. Backups may run meanwhile.",
+		Long: `Deletes forgotten snapshots whose grace period is over (7 days, unless the owner has set another),
+and each pack that no snapshot needs. With --repack, which needs an identity, it also copies used
+data out of packs that are mostly unused. It needs the owner's key or a collector's, and reads
+neither names nor contents.
 
-Backups may run meanwhile. Those that were at work when it began are waited for; one that was killed is declared dead after a day, or at
-once if it ran on this machine. An interrupted run does no harm, and the next one goes on.`,
+It waits for backups that were running when it began. A backup that was killed is treated as dead
+after a day, or at once if it ran on this machine. An interrupted prune does no harm; the next one
+continues.`,
 		Example: `  packstone prune --repack --max-repack-size 20GiB
   packstone prune --plan plan.json && packstone prune --apply plan.json`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.plan, "plan", "", "write what would go and why to `file`, and delete nothing")
-	flags.StringVar(&o.apply, "apply", "", "delete just what the plan in `file` says, or say what has changed")
-	flags.StringVar(&o.explain, "explain", "", "say what keeps a `pack`")
-	flags.Var(&o.maxUnused, "max-unused", "do nothing while at most this `share` of what is stored is dead, 0% if not given; with --repack, what may stay, 5% if not given")
-	flags.DurationVar(&o.maxDuration, "max-duration", 0, "stop after this `time`; the next run goes on")
-	flags.DurationVar(&o.deadAfter, "dead-after", defaultDead, "declare backups dead that have shown nothing for this `time`; one that is at work begins again")
-	flags.IntVar(&o.rollAfter, "roll-up-after", catalog.RollAfter, "roll up old records when this `number` has come together")
+	flags.StringVar(&o.plan, "plan", "", "write what would be deleted, and why, to this `file`, and delete nothing")
+	flags.StringVar(&o.apply, "apply", "", "delete exactly what the plan in this `file` lists, or say what has changed since")
+	flags.StringVar(&o.explain, "explain", "", "show why this `pack` is kept")
+	flags.Var(&o.maxUnused, "max-unused", "do nothing while at most this `share` of the repository is unused (default 0%); with --repack, the share that may stay (default 5%)")
+	flags.DurationVar(&o.maxDuration, "max-duration", 0, "stop after this `time`; the next run continues")
+	flags.DurationVar(&o.deadAfter, "dead-after", defaultDead, "treat backups without progress for this `time` as dead; one that still runs starts again")
+	flags.IntVar(&o.rollAfter, "roll-up-after", catalog.RollAfter, "compact old records when there are this `number` of them")
 	o.graceFlags.register(flags)
 	o.repackFlags.register(flags)
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error { return a.prune(ctx, o) })

@@ -20,8 +20,8 @@ type repackFlags struct {
 }
 
 func (f *repackFlags) register(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.repack, "repack", false, "copy what is needed out of packs of which much is dead; needs an identity")
-	flags.Var(&f.most, "max-repack-size", "with --repack, read packs of this `size` at most, such as 20GiB")
+	flags.BoolVar(&f.repack, "repack", false, "copy used data out of packs that are mostly unused; needs an identity")
+	flags.Var(&f.most, "max-repack-size", "with --repack, read at most this `size` of packs, such as 20GiB")
 }
 
 func (f *repackFlags) check(other bool) error {

@@ -31,10 +31,12 @@ func newRepair(a *app) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
 		Use:   "repair --from source|REPOSITORY [SET|SOURCE|PATH...]",
-		Short: "Make good what is damaged or missing, from the sources or from a mirror.",
-		Long: `Every pack is read first, to find what is damaged. With --from source, a backup of what is named reads everything again and stores what
-the damaged packs held in new ones, where restores of old snapshots find it too; what the sources have no more stays lost. With --from REPOSITORY, a
-copy of this repository as it was, each damaged object is replaced by the same one from there; that needs the right to delete.`,
+		Short: "Repair damage from the sources or from a mirror.",
+		Long: `Reads every pack to find damage. --from source backs up what you name, reading everything again, and
+stores what the damaged packs contained in new ones, where restores of old snapshots find it too;
+what the sources no longer have stays lost. --from REPOSITORY replaces each damaged object by the
+same object of a mirror, that is, a copy of this repository with the same objects; this needs the
+right to delete.`,
 		Example: `  packstone repair --from source platform
   packstone repair --from s3://mirror/platform`,
 	}

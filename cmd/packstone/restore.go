@@ -68,41 +68,45 @@ func newRestore(a *app) *cobra.Command {
 	var toCommand bool
 	cmd := &cobra.Command{
 		Use:   "restore [SNAPSHOT[:SOURCE[/PATH]]]",
-		Short: "Bring a snapshot, or a part of it, back: byte for byte, with its metadata.",
-		Long: `Every chunk is checked while it comes back. Below the target each source lies in a folder of its name; what was backed up by path comes
-back under that path, and the content of a directory that is named as SNAPSHOT:/DIR in the target itself. A database becomes one SQLite file, SOURCE.sqlite, or with --to the content of an empty database of any engine.
---to also takes a directory on a server: ftp://, ftpes://, ftps:// (FTP with TLS, explicit or implicit) or sftp://[user@]host[:port]/path,
-or a bucket: s3://bucket/prefix or minio+https://host[:port]/bucket/prefix; only what differs is sent. --in-place puts every source back where the settings file has it now. Nothing half-written appears under its
-final name.`,
+		Short: "Restore a snapshot, or a part of it.",
+		Long: `Verifies every chunk. Below the target, each source gets a folder of its name, and paths that were
+backed up come back under their whole path. SNAPSHOT:/DIR puts the content of DIR directly into the
+target. No half-written file ever has its final name.
+
+A database becomes one SQLite file, SOURCE.sqlite, or with --to fills an empty database of any
+engine. --to also takes a directory on a server, ftp://, ftpes:// or ftps:// (FTP with explicit or
+implicit TLS) or sftp://[user@]host[:port]/path, or a bucket, s3://bucket/prefix or
+minio+https://host[:port]/bucket/prefix, and sends only what differs. --in-place restores every
+source to where the settings file has it now.`,
 		Example: `  packstone restore latest --target /tmp/restored
   packstone restore --at 2026-11-20T14:00 :metadata --to postgres://owner@db/new`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.target, "target", "t", "", "`directory` to restore to")
-	flags.StringArrayVar(&o.include, "include", nil, "only what matches the `pattern`, by its name, or from the source's root on if it has a slash; may be repeated")
-	flags.StringArrayVar(&o.exclude, "exclude", nil, "not what matches the `pattern`; may be repeated")
+	flags.StringArrayVar(&o.include, "include", nil, "restore only what matches this `pattern`: names, or paths from the source's root if it has a slash; may be repeated")
+	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches this `pattern`; may be repeated")
 	o.patterns.register(flags)
-	flags.BoolVar(&o.fullPath, "full-path", false, "keep the whole path of a directory that is named as SNAPSHOT:/DIR, instead of putting its content into the target")
-	flags.BoolVar(&o.sparse, "sparse", false, "write no blocks of zeros, so that files take less space; files that were sparse are so anyway")
-	flags.StringVar(&o.overwrite, "overwrite", "", "files that are there already: `always`, if-changed, if-newer or never (default always, on servers if-changed)")
-	flags.BoolVar(&o.remove, "delete", false, "remove what was not there when the backup was made, inside what was backed up; what it could not read or left out stays")
-	flags.BoolVar(&o.yes, "yes", false, "agree to all that would be asked: that --delete removes much, or what is mounted")
-	flags.BoolVar(&o.force, "force", false, "write into a directory that lies in a repository")
-	flags.BoolVar(&o.verify, "verify", false, "read back what was written and compare it")
-	flags.BoolVar(&o.plan, "plan", false, "list what would be done and do nothing")
-	flags.StringVar(&o.owner, "owner", "", "give everything to `USER:GROUP`")
-	flags.StringVar(&o.chmod, "chmod", "", "change modes, as `chmod` does: u+rwX,go-w")
-	flags.StringVar(&o.checkAccess, "check-access", "", "list what `USER` could not read, write or search of what came back")
-	flags.BoolVar(&o.numeric, "numeric-ids", false, "owners by number even where their names are known here")
-	flags.BoolVar(&o.noSpecial, "no-special", false, "leave out what lends rights to whoever runs or opens it: devices, setuid and setgid bits, capabilities")
-	flags.BoolVar(&toCommand, "to-command", false, "give the one file that is named to the command after --")
+	flags.BoolVar(&o.fullPath, "full-path", false, "keep the whole path of SNAPSHOT:/DIR, instead of putting its content into the target")
+	flags.BoolVar(&o.sparse, "sparse", false, "write no blocks of zeros, to save space; files that were sparse stay sparse anyway")
+	flags.StringVar(&o.overwrite, "overwrite", "", "`policy` for existing files: always, if-changed, if-newer or never (default always; on servers if-changed)")
+	flags.BoolVar(&o.remove, "delete", false, "delete files that were not there at backup time, within the paths that were backed up; what the backup could not read or left out stays")
+	flags.BoolVar(&o.yes, "yes", false, "answer yes to every question: when --delete removes much, or crosses a mount")
+	flags.BoolVar(&o.force, "force", false, "restore into a directory that is inside a repository")
+	flags.BoolVar(&o.verify, "verify", false, "read back what was written, and compare it")
+	flags.BoolVar(&o.plan, "plan", false, "list what would be done, and do nothing")
+	flags.StringVar(&o.owner, "owner", "", "give all files to `user:group`")
+	flags.StringVar(&o.chmod, "chmod", "", "change modes by this `mode`, as chmod does: u+rwX,go-w")
+	flags.StringVar(&o.checkAccess, "check-access", "", "list restored files that `user` could not read, write or search")
+	flags.BoolVar(&o.numeric, "numeric-ids", false, "set owners by number, even if their names are known here")
+	flags.BoolVar(&o.noSpecial, "no-special", false, "leave out what gives rights to whoever runs or opens it: devices, setuid and setgid bits, capabilities")
+	flags.BoolVar(&toCommand, "to-command", false, "pipe the one named file to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
 	o.filling.registerJobs(flags, restoreJobs)
 	o.filling.registerNeutral(flags)
 	o.filling.registerOwners(flags)
-	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are: the settings file says where, or the path that was backed up")
-	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times mean snapshots in which something is missing")
+	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are now, as the settings file says, or to the paths that were backed up")
+	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times name incomplete snapshots too")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 			args, o.toCommand = args[:dash], args[dash:]

@@ -14,12 +14,12 @@ type morePatterns struct {
 }
 
 func (m *morePatterns) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&m.includeAnyCase, "iinclude", nil, "as --include, and A is a: only what matches the `pattern`")
-	flags.StringArrayVar(&m.excludeAnyCase, "iexclude", nil, "as --exclude, and A is a: not what matches the `pattern`")
-	flags.StringArrayVar(&m.includeFiles, "include-file", nil, "only what matches a pattern in this `file`, one a line")
-	flags.StringArrayVar(&m.excludeFiles, "exclude-file", nil, "not what matches a pattern in this `file`, one a line")
-	flags.StringArrayVar(&m.includeAnyCaseFiles, "iinclude-file", nil, "as --include-file, and A is a: patterns in this `file`")
-	flags.StringArrayVar(&m.excludeAnyCaseFiles, "iexclude-file", nil, "as --exclude-file, and A is a: patterns in this `file`")
+	flags.StringArrayVar(&m.includeAnyCase, "iinclude", nil, "like --include, but ignore case in this `pattern`")
+	flags.StringArrayVar(&m.excludeAnyCase, "iexclude", nil, "like --exclude, but ignore case in this `pattern`")
+	flags.StringArrayVar(&m.includeFiles, "include-file", nil, "restore only what matches a pattern in this `file`, one a line")
+	flags.StringArrayVar(&m.excludeFiles, "exclude-file", nil, "leave out what matches a pattern in this `file`, one a line")
+	flags.StringArrayVar(&m.includeAnyCaseFiles, "iinclude-file", nil, "like --include-file, but ignore case in the patterns of this `file`")
+	flags.StringArrayVar(&m.excludeAnyCaseFiles, "iexclude-file", nil, "like --exclude-file, but ignore case in the patterns of this `file`")
 }
 
 // readPatterns adds them to --include and --exclude.

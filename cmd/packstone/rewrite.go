@@ -44,20 +44,21 @@ func newRewrite(a *app) *cobra.Command {
 	var forget bool
 	cmd := &cobra.Command{
 		Use:   "rewrite [SNAPSHOT...]",
-		Short: "Make snapshots anew without what patterns match, and forget the old ones.",
-		Long: `For the file that should never have been backed up. Host, set, tags, times and all else stay as they were; contents are not read, and streams
-of databases and commands stay. A snapshot in which nothing matches stays as it is. Without snapshots, all that pass --set, --host, --tag and
---path are meant.
+		Short: "Remove files from snapshots that exist already.",
+		Long: `For a file that should never have been backed up. Rewritten snapshots keep host, set, tags and
+times; contents are not read, and streams of databases and commands stay. Snapshots without a match
+stay as they are. Without SNAPSHOT it rewrites all that match --set, --host, --tag and --path.
 
-It takes an identity, the key of a writer that may speak for the host, and the owner's key or a collector's. packstone undelete brings an old
-snapshot back until packstone prune has deleted what it alone needs: --repack --max-unused 0% --grace 0 leaves nothing of it.`,
+Needs an identity, the key of a writer that may back up the host, and the owner's key or a
+collector's. Until packstone prune deletes the old snapshots, packstone undelete brings them back.
+To delete the files at once: packstone prune --repack --max-unused 0% --grace 0.`,
 		Example: `  packstone rewrite --exclude /srv/files/password.txt -n
   packstone rewrite --exclude '*.key' latest 4f2a81c0`,
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches the `pattern`, as backup does; may be repeated")
-	flags.StringArrayVar(&o.iexclude, "iexclude", nil, "leave out what matches the `pattern`, capital letters or not; may be repeated")
-	flags.BoolVar(&forget, "forget", true, "forget the old snapshots, which is always done: for who is used to it")
+	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches this `pattern`, as in backup; may be repeated")
+	flags.StringArrayVar(&o.iexclude, "iexclude", nil, "like --exclude, but ignore case in this `pattern`; may be repeated")
+	flags.BoolVar(&forget, "forget", true, "forget the old snapshots; rewrite always does, and takes the flag for those used to it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
 		if !forget {
 			return usage("--forget=false: the old snapshots are always forgotten; packstone undelete brings them back")

@@ -7,46 +7,25 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// topic is a part of help: verbs for one purpose.
+type topic struct {
+	title string
+	verbs []func(*app) *cobra.Command
+}
+
 // verbs are all that packstone can do, in the order in which help lists them. A new verb is one line here and one file.
-var verbs = []func(*app) *cobra.Command{
-	newInit,
-	newBackup,
-	newSnapshots,
-	newLs,
-	newFind,
-	newDiff,
-	newCat,
-	newDump,
-	newTag,
-	newForget,
-	newHold,
-	newUnhold,
-	newUndelete,
-	newPrune,
-	newRewrite,
-	newStats,
-	newStatus,
-	newRun,
-	newRestore,
-	newMount,
-	newCheck,
-	newRepair,
-	newCopy,
-	newKey,
-	newCatalog,
-	newCache,
-	newDoctor,
-	newDB,
-	newNotify,
-	newConfig,
-	newCompletion,
-	newVersion,
+var verbs = []topic{
+	{"Back up and restore", []func(*app) *cobra.Command{newInit, newBackup, newSnapshots, newRestore, newCheck, newStatus, newRun}},
+	{"Look into snapshots", []func(*app) *cobra.Command{newLs, newFind, newDiff, newCat, newDump, newMount, newStats}},
+	{"Keep, remove and repair", []func(*app) *cobra.Command{newForget, newPrune, newHold, newUnhold, newUndelete, newTag, newRewrite, newCopy, newRepair}},
+	{"Manage", []func(*app) *cobra.Command{newKey, newConfig, newDoctor, newDB, newCatalog, newCache, newNotify, newCompletion, newVersion}},
 }
 
 func newRoot(a *app) *cobra.Command {
+	cobra.EnableCommandSorting = false // help lists verbs as they are listed here
 	root := &cobra.Command{
 		Use:   "packstone",
-		Short: "packstone backs up a platform's databases, files, lake and settings together, and brings them back.",
+		Short: "Back up databases, files, lakes and settings together, and restore them.",
 		Example: `  packstone backup ~/project
   packstone restore latest --target /tmp/restored`,
 		Args:              unknownVerb,
@@ -63,11 +42,21 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpFunc(printHelp)
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(flagError)
-	for _, verb := range verbs {
-		root.AddCommand(verb(a))
+	for _, topic := range verbs {
+		topic.add(a, root)
 	}
 	explainArguments(root)
 	return root
+}
+
+// add gives a command the verbs of a topic.
+func (t topic) add(a *app, root *cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: t.title, Title: t.title})
+	for _, verb := range t.verbs {
+		cmd := verb(a)
+		cmd.GroupID = t.title
+		root.AddCommand(cmd)
+	}
 }
 
 // verb completes a command with its work: run is called after the command line was found good.

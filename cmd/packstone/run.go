@@ -52,22 +52,23 @@ func newRun(a *app) *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Do by itself what the settings' schedules ask for: backups, retention, prune, checks and copies.",
-		Long: `It goes on until it is stopped (SIGTERM or Ctrl-C), one job after the other. A set that never ran is due at once; what came due while nothing
-ran, or the machine slept, is caught up with once. After a backup the retention of its set is applied, where the key of a collector or the owner's
-is at hand. SIGHUP has the settings read again; new ones that are wrong are told, and the old ones stay. What fails is written into the
-repository too, so that packstone status shows it on every other host.
+		Short: "Run backups, retention, prune, checks and copies on schedule.",
+		Long: `Runs one job after the other until it is stopped (SIGTERM or Ctrl-C). A set that was never backed up
+is due at once. What came due while the machine slept or nothing ran is done once. After each backup
+it applies the set's retention, if it has the key of a collector or the owner. On SIGHUP it reads
+the settings again; if they are wrong it says so, and keeps the old ones. What fails is recorded in
+the repository too, so that packstone status shows it on every other host.
 
---once does what is due and ends, for cron and the like: 0 if all was done, 3 if something is missing in a backup, else the code of the first job
-that failed. -n lists the next ten jobs. What became of jobs is remembered in PACKSTONE_STATE_DIR, else $XDG_STATE_HOME/packstone, and told by
-packstone status.`,
+--once does what is due and ends, for cron and similar: with 0 if all was done, 3 if something is
+missing in a backup, else the code of the first failed job. -n lists the next ten jobs. packstone
+status shows the results, which are kept in PACKSTONE_STATE_DIR, else $XDG_STATE_HOME/packstone.`,
 		Example: `  packstone run -c /etc/packstone/packstone.yaml
   packstone run -n`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&o.once, "once", false, "do what is due, and end")
-	cmd.Flags().StringVar(&o.listen, "listen", "", "serve /healthz, /readyz and, if the settings say so, /metrics at this `address` instead of serve.listen")
-	cmd.Flags().StringVar(&o.logFile, "log-file", "", "say all to this `file`, each line with its time; with --json each is an object. SIGHUP and SIGUSR1 open it anew")
+	cmd.Flags().StringVar(&o.listen, "listen", "", "serve /healthz, /readyz and, if set, /metrics at this `address` instead of serve.listen")
+	cmd.Flags().StringVar(&o.logFile, "log-file", "", "append the log to this `file`, with the time of each line; SIGHUP and SIGUSR1 reopen it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesConcurrency, func(ctx context.Context, _ []string) error {
 		return a.serve(ctx, o)
 	})

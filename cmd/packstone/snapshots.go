@@ -60,15 +60,15 @@ func newSnapshots(a *app) *cobra.Command {
 	var o snapshotsOptions
 	cmd := &cobra.Command{
 		Use:   "snapshots [SNAPSHOT...]",
-		Short: "List the snapshots, oldest first.",
+		Short: "List snapshots, oldest first.",
 		Example: `  packstone snapshots
   packstone snapshots --set platform --json`,
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.all, "all", false, "list those too that were forgotten")
+	flags.BoolVar(&o.all, "all", false, "also list forgotten snapshots")
 	flags.IntVar(&o.latest, "latest", 0, "list only the newest `n` of each set and host, or of each group of --group-by")
-	flags.StringVar(&o.groupBy, "group-by", "", "list in groups by `what` snapshots have in common: set, host and paths, with commas between them")
-	flags.BoolVar(&o.compact, "compact", false, "list ids, times, hosts and tags only")
+	flags.StringVar(&o.groupBy, "group-by", "", "group by `what` snapshots have in common: set, host and paths, separated by commas")
+	flags.BoolVar(&o.compact, "compact", false, "list only ids, times, hosts and tags")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if err := o.check(cmd.Flags().Changed); err != nil {
 			return err
@@ -194,9 +194,9 @@ func (r snapshotRow) groupName(by catalog.GroupBy) string {
 }
 
 func tableOf(rows []snapshotRow, compact bool) output.Table {
-	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "TAGS", "FILES", "SIZE", "WHAT"}, Right: []int{5, 6}}
+	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "TAGS", "FILES", "SIZE", "WHAT"}, Right: []int{5, 6}, Cut: []int{2, 3, 4, 7}}
 	if compact {
-		table = output.Table{Head: []string{"ID", "TIME", "HOST", "TAGS"}}
+		table = output.Table{Head: []string{"ID", "TIME", "HOST", "TAGS"}, Cut: []int{2, 3}}
 	}
 	for _, row := range rows {
 		id, at, tags := row.ShortID, output.Time(row.Time), output.OrDash(output.Name(strings.Join(row.Tags, ",")).String())

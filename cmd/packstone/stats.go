@@ -32,9 +32,9 @@ func newStats(a *app) *cobra.Command {
 	var mode string
 	cmd := &cobra.Command{
 		Use:   "stats [SNAPSHOT...]",
-		Short: "Say how large snapshots are, and what they take in the repository.",
-		Long: `Without snapshots, all that pass --set, --host and --tag are counted, together: a chunk that several of them need counts once. No content
-is read.`,
+		Short: "Show the size of snapshots, and their size in the repository.",
+		Long: `Without SNAPSHOT it counts all that match --set, --host and --tag together: a chunk that several of
+them need counts once. Reads no content.`,
 		Example: `  packstone stats
   packstone stats --mode raw-data latest --json`,
 	}

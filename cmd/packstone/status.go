@@ -69,17 +69,20 @@ func newStatus(a *app) *cobra.Command {
 	var o watchOptions
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say how the backups are: the last snapshot of each set, who writes, and what is open.",
-		Long: `It works with and without an identity, and says what it cannot know without. Sets that the settings want to be backed up, by schedule or
-max_age, are judged: if one of them is not protected, be it late, failed, incomplete or never backed up, status ends with 3. --watch says from
-another machine, by which no backup is made and where no key is, whether each host still backs up, and ends with 3 if one does not.`,
+		Short: "Show the state of the backups.",
+		Long: `Shows the last snapshot of each set, who writes, and which sessions are open. Works with and without
+an identity, and says what it cannot know without. It judges each set that the settings schedule or
+give a max_age: if one is late, failed, incomplete or was never backed up, the exit code is 3.
+
+--watch checks, from a machine that makes no backups and has no key, that each host still backs up,
+and ends with 3 if one does not.`,
 		Example: `  packstone status
   packstone status --watch --max-age 26h -r s3://offsite/corridor`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().BoolVar(&o.watch, "watch", false, "only say whether each writer has stored a complete snapshot lately; needs no key, and no more than the right to list")
-	cmd.Flags().Var(&o.maxAge, "max-age", "of --watch: how old the newest may be, such as 26h or 8d")
-	cmd.Flags().StringArrayVar(&o.writers, "writer", nil, "of --watch: `name` of a writer that must be there; may be repeated (default: all that may write)")
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "only check that each writer has stored a complete snapshot lately; needs no key, only the right to list")
+	cmd.Flags().Var(&o.maxAge, "max-age", "with --watch: maximum age of the newest snapshot, a `time` such as 26h or 8d")
+	cmd.Flags().StringArrayVar(&o.writers, "writer", nil, "with --watch: `name` of a writer that must be there; may be repeated (default all that may write)")
 	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
 		if err := o.check(); err != nil {
 			return err
@@ -91,7 +94,7 @@ another machine, by which no backup is made and where no key is, whether each ho
 		if err != nil {
 			return err
 		}
-		a.out.Message("repository_status", m, m.text())
+		a.out.Message("repository_status", m, m.text(a.out.Table))
 		a.tellRequests(m.Requests)
 		if err := a.out.Err(); err != nil {
 			return err
@@ -135,14 +138,14 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	return m, nil
 }
 
-func (m *statusMessage) text() string {
+func (m *statusMessage) text(layOut func(output.Table) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "repository %s in %s\nowner %s, recipients: %d\n", m.ID, m.Repository, m.Owner, m.Recipients)
 	if m.Packs > 0 {
 		fmt.Fprintf(&b, "%s packs, %s\n", output.Count(int64(m.Packs)), output.Bytes(int64(m.Bytes)))
 	}
 	for _, table := range []output.Table{m.healthTable(), m.setTable(), m.writerTable()} {
-		if text := table.String(); text != "" {
+		if text := layOut(table); text != "" {
 			b.WriteString("\n" + text)
 		}
 	}
@@ -175,7 +178,7 @@ func (m *statusMessage) text() string {
 }
 
 func (m *statusMessage) setTable() output.Table {
-	table := output.Table{Head: []string{"SET", "HOST", "LAST SNAPSHOT", "TIME", "AGE", "COMPLETE", "SNAPSHOTS"}, Right: []int{4, 6}}
+	table := output.Table{Head: []string{"SET", "HOST", "LAST SNAPSHOT", "TIME", "AGE", "COMPLETE", "SNAPSHOTS"}, Right: []int{4, 6}, Cut: []int{0, 1}}
 	for _, s := range m.Sets {
 		table.Rows = append(table.Rows, []string{output.OrDash(s.Set.String()), s.Hostname.String(), s.SnapshotID[:shortID], output.Time(s.Time),
 			output.Elapsed(time.Duration(s.Age) * time.Second), output.YesNo(s.Complete), strconv.Itoa(s.Snapshots)})
@@ -187,7 +190,7 @@ func (m *statusMessage) setTable() output.Table {
 }
 
 func (m *statusMessage) writerTable() output.Table {
-	table := output.Table{Head: []string{"WRITER", "LAST COMMIT", "RECORDS", "LANES", "REVOKED"}, Right: []int{2, 3}}
+	table := output.Table{Head: []string{"WRITER", "LAST COMMIT", "RECORDS", "LANES", "REVOKED"}, Right: []int{2, 3}, Cut: []int{0}}
 	for _, w := range m.Writers {
 		last := "-"
 		if !w.LastCommit.IsZero() {

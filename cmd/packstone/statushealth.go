@@ -219,7 +219,7 @@ func statusHealthOf(s health.Set, now time.Time) statusHealth {
 }
 
 func (m *statusMessage) healthTable() output.Table {
-	table := output.Table{Head: []string{"SET", "HOST", "STATE", "SINCE", "NEWEST COMPLETE", "MAX AGE"}}
+	table := output.Table{Head: []string{"SET", "HOST", "STATE", "SINCE", "NEWEST COMPLETE", "MAX AGE"}, Cut: []int{0, 1}}
 	for _, s := range m.Health {
 		since, newest, bound := "-", "-", "-"
 		if !s.Since.IsZero() {

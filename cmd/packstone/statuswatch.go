@@ -59,7 +59,7 @@ func (a *app) watch(ctx context.Context, o watchOptions, now time.Time) error {
 	m.MaxAge = int64(o.maxAge.Length.Seconds())
 	m.keepOnly(o.writers)
 	late := m.judge(now.Add(-o.maxAge.Length), now)
-	a.out.Message("watch", m, m.text())
+	a.out.Message("watch", m, m.text(a.out.Table))
 	if err := a.out.Err(); err != nil {
 		return err
 	}
@@ -143,8 +143,8 @@ func (m *watchMessage) judge(oldest, now time.Time) (late []string) {
 	return late
 }
 
-func (m *watchMessage) text() string {
-	table := output.Table{Head: []string{"WRITER", "NEWEST", "AGE", "LATE"}, Right: []int{2}}
+func (m *watchMessage) text(layOut func(output.Table) string) string {
+	table := output.Table{Head: []string{"WRITER", "NEWEST", "AGE", "LATE"}, Right: []int{2}, Cut: []int{0}}
 	for _, w := range m.Writers {
 		newest, age := "never", "-"
 		if !w.Newest.IsZero() {
@@ -152,7 +152,7 @@ func (m *watchMessage) text() string {
 		}
 		table.Rows = append(table.Rows, []string{output.Name(w.Name).String(), newest, age, output.YesNo(w.Late)})
 	}
-	text := table.String()
+	text := layOut(table)
 	for _, unknown := range m.Unknown {
 		text += "\nnot known: " + unknown
 	}

@@ -27,15 +27,16 @@ func newTag(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tag [SNAPSHOT...]",
 		Short: "Add or remove tags of snapshots.",
-		Long: `Without snapshots, all that this host has made and that pass --set, --host and --tag are meant. Snapshots of other hosts take the key of
-the owner or a collector. The snapshots stay as they are: the change is a record of its own.`,
+		Long: `Without SNAPSHOT it changes all snapshots of this host that match --set, --host and --tag. Snapshots
+of other hosts need the key of the owner or a collector. The snapshots themselves do not change: a
+separate record holds the change.`,
 		Example: `  packstone tag --add release latest
   packstone tag --set-tags keep,2026 4f2a81c0`,
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.add, "add", nil, "`tags` to add, with commas between them; may be repeated")
-	flags.StringSliceVar(&o.remove, "remove", nil, "`tags` to remove, with commas between them; may be repeated")
-	flags.StringSliceVar(&o.set, "set-tags", nil, "`tags` to have instead of all others; empty for none")
+	flags.StringSliceVar(&o.add, "add", nil, "`tags` to add, separated by commas; may be repeated")
+	flags.StringSliceVar(&o.remove, "remove", nil, "`tags` to remove, separated by commas; may be repeated")
+	flags.StringSliceVar(&o.set, "set-tags", nil, "`tags` to set instead of all others; empty for none")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
 		replace := cmd.Flags().Changed("set-tags")
 		if replace == (len(o.add)+len(o.remove) > 0) {

@@ -29,7 +29,7 @@ func newVersion(a *app) *cobra.Command {
 	var schema bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print packstone's version, or the JSON Schema of what it prints.",
+		Short: "Print the version, or the JSON Schema of packstone's output.",
 		Example: `  packstone version --json
   packstone version --schema > packstone.v1.json`,
 		Args: cobra.NoArgs,

@@ -30,6 +30,7 @@ type Options struct {
 	ASCII          bool       // Stderr takes no other characters
 	Priorities     bool       // each line on Stderr begins with its priority, as systemd's journal reads it; see CutPriority
 	Width          func() int // columns of the terminal; nil: 80
+	TableWidth     func() int // columns that a table on Stdout may take; 0, or nil: as many as it wants
 	FPS            float64    // how often progress is drawn a second; 0: 10 on a terminal, else once a minute, in JSON once a second
 	Now            func() time.Time
 }
@@ -51,8 +52,14 @@ func New(options Options) *Printer {
 	if options.Width == nil {
 		options.Width = func() int { return 80 }
 	}
+	if options.TableWidth == nil {
+		options.TableWidth = func() int { return 0 }
+	}
 	return &Printer{options: options}
 }
+
+// Table lays out a table so that it fits the terminal to which results go.
+func (p *Printer) Table(t Table) string { return t.Text(p.options.TableWidth(), p.dots()) }
 
 // JSON says whether results are printed as JSON.
 func (p *Printer) JSON() bool { return p.options.JSON }
@@ -172,7 +179,7 @@ func (p *Printer) Message(kind string, m any, text string) {
 // List prints rows: in JSON one array, else the table. Quiet does not silence what a list verb was asked for.
 func List[T any](p *Printer, rows []T, table Table) error {
 	if !p.options.JSON {
-		p.result([]byte(table.String()))
+		p.result([]byte(p.Table(table)))
 		return p.Err()
 	}
 	if rows == nil {

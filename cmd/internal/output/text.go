@@ -2,7 +2,6 @@ package output
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +75,9 @@ func Duration(d time.Duration) string {
 // Time prints a moment in the local zone, to the second.
 func Time(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
+// ZonedTime prints a moment in the local zone, and the zone.
+func ZonedTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }
+
 // Elapsed is a time that has passed, to two units at most.
 func Elapsed(d time.Duration) string {
 	switch {
@@ -113,59 +115,4 @@ func Mark(holds bool, remark string) string {
 		return ""
 	}
 	return " (" + remark + ")"
-}
-
-// Table is a list for people: columns under a header, and a last line of totals where there is one.
-type Table struct {
-	Title  string // a line above; "": none
-	Head   []string
-	Right  []int // columns that are numbers, from 0
-	Rows   [][]string
-	Footer string
-}
-
-// String lays the table out. A table without rows is its footer alone.
-func (t Table) String() string {
-	var b strings.Builder
-	if t.Title != "" {
-		b.WriteString(clean(t.Title) + "\n")
-	}
-	if len(t.Rows) > 0 {
-		widths := t.widths()
-		t.write(&b, t.Head, widths)
-		for _, row := range t.Rows {
-			t.write(&b, row, widths)
-		}
-	}
-	if t.Footer != "" {
-		b.WriteString(clean(t.Footer) + "\n")
-	}
-	return b.String()
-}
-
-func (t Table) widths() []int {
-	widths := make([]int, len(t.Head))
-	for _, row := range append([][]string{t.Head}, t.Rows...) {
-		for i, cell := range row[:min(len(row), len(widths))] {
-			widths[i] = max(widths[i], columns(cleanLine(cell)))
-		}
-	}
-	return widths
-}
-
-func (t Table) write(b *strings.Builder, row []string, widths []int) {
-	var line strings.Builder
-	for i, cell := range row[:min(len(row), len(widths))] {
-		cell = cleanLine(cell)
-		if i > 0 {
-			line.WriteString("  ")
-		}
-		gap := strings.Repeat(" ", widths[i]-columns(cell))
-		if slices.Contains(t.Right, i) {
-			line.WriteString(gap + cell)
-		} else {
-			line.WriteString(cell + gap)
-		}
-	}
-	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
