@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/program"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
+	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/mount"
 )
 
@@ -90,8 +91,8 @@ const (
 func (a *app) databaseFolder() (string, error) { return os.MkdirTemp(a.Aside(), "mount-") }
 
 // databaseToFile writes a database of a snapshot to a new SQLite file.
-func (a *app) databaseToFile(ctx context.Context, source *catalog.SourceState, rows fs.FS, file string) (err error) {
-	src, err := database.OpenStreams(rows, database.SourceOptions{Aside: a.Aside()})
+func (a *app) databaseToFile(ctx context.Context, source *catalog.SourceState, streams fs.FS, file string) (err error) {
+	src, err := rows.Open(streams, database.SourceOptions{Aside: a.Aside()})
 	if err != nil {
 		return err
 	}
