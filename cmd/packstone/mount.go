@@ -24,16 +24,21 @@ func newMount(a *app) *cobra.Command {
 	var allowOther bool
 	cmd := &cobra.Command{
 		Use:   "mount DIR",
-		Short: "Show snapshots as a file system, read only, until Ctrl-C.",
-		Long: `In the directory DIR, which must be empty, come to lie
+		Short: "Show snapshots as a read-only file system.",
+		Long: `Mounts on DIR, which must be empty, until Ctrl-C:
 
-  by-time/TIME_ID/       each snapshot; in it a folder for each source, or what was backed up by path
-  by-set/SET/TIME_ID     links to the snapshots of a set ("-": of backups by path), SET@HOST where several hosts have it
-  latest/SET             a link to the latest complete one
+  by-time/TIME_ID/      every snapshot, with a folder for each source
+  by-set/SET/TIME_ID    links to the snapshots of a set ("-": those of paths);
+                        SET@HOST where several hosts have the set
+  latest/SET            a link to the newest complete snapshot
 
-as they are when it begins: a newer snapshot needs a new mount. Files have their modes, owners, times, links, holes and extended attributes. A database is one
-SQLite file, which is made when its size or content is first asked for (ls -l does), and removed at the end. What is damaged is an input/output
-error for who reads it, and a line here that names the file and the pack. It takes Linux, and /dev/fuse; another user than root also needs fuse3.`,
+It shows the snapshots that exist when it starts; mount again to see newer ones.
+Files have their modes, owners, times, links, holes and extended attributes. A
+database appears as one SQLite file, which is made when its size or content is
+first read (ls -l does that) and removed at the end. Reading damaged content
+fails with an input/output error, and the log names the file and the pack.
+
+Needs Linux and /dev/fuse; users other than root also need fuse3.`,
 		Example: `  packstone mount /mnt/backups
   packstone mount /mnt/backups --set platform --allow-other`,
 		Args: cobra.ExactArgs(1),
