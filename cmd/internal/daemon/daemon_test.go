@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,15 +176,15 @@ func TestOnceDoesWhatIsDueAndEnds(t *testing.T) {
 func TestSettingsAreReadAgainWhileAJobRuns(t *testing.T) {
 	bubble(t, func(t *testing.T, p *process) {
 		p.took = time.Hour
-		good := false
+		var good atomic.Bool
 		p.reload = func() ([]daemon.Job, bool) {
-			return jobs(t, "sets:\n  t: {sources: [f], schedule: '@hourly', time_zone: UTC}\n"), good
+			return jobs(t, "sets:\n  t: {sources: [f], schedule: '@hourly', time_zone: UTC}\n"), good.Load()
 		}
 		go func() {
 			time.Sleep(time.Minute)
 			p.hangup <- struct{}{} // the new settings are wrong
 			time.Sleep(time.Minute)
-			good = true
+			good.Store(true)
 			p.hangup <- struct{}{}
 		}()
 		p.serve(jobs(t, daily), 150*time.Minute)
