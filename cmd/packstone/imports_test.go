@@ -54,7 +54,7 @@ var seams = []string{"archive/store", "pipeline/source", "pipeline/target", "pip
 
 // shared are packages below a seam that are no adapters.
 var shared = []string{"archive/store/retry", "archive/store/limit", "archive/store/count", "archive/store/inflight", "archive/store/internal", "archive/store/s3/bucket",
-	"pipeline/source/exclude", "pipeline/source/distant", "pipeline/database/convert", "pipeline/database/ddl", "pipeline/database/expr", "pipeline/database/rows",
+	"pipeline/source/exclude", "pipeline/source/distant", "pipeline/target/distant", "pipeline/database/convert", "pipeline/database/ddl", "pipeline/database/expr", "pipeline/database/rows",
 	"pipeline/database/sqlengine", "pipeline/database/sqltext"}
 
 // builtOn are adapters that are made of another one: the settings of a platform are a row of directory trees.
@@ -153,6 +153,7 @@ func TestTheRuleOfImportsAllowsTheDesign(t *testing.T) {
 		{"pipeline/source/files", "pipeline/source"},
 		{"pipeline/source/database", "pipeline/database"},
 		{"pipeline/target/sftp", "pipeline/remote/sftp"},
+		{"pipeline/target/sftp", "pipeline/target/distant"},
 		{"pipeline/backup", "catalog"},
 		{"pipeline/check", "pipeline/fetch"},
 		{"pipeline/restore", "pipeline"},

@@ -5,136 +5,176 @@
 package ftp
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
-	"strings"
+	"io"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/ftp"
 	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/pipeline/target/distant"
 )
 
-// Options say how to write. The zero value writes to the directory in which a login begins.
-type Options struct {
-	// Path is the root; without a leading slash it is below the directory in which a login begins. It is made if need be.
-	Path string
-	// Chmod changes the entries' modes.
-	Chmod target.Chmod
-	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
-	ReadOnly bool
-	// Warn takes what could not be brought back of an entry that is there otherwise: its time, its permissions. What the server can do for
-	// no entry at all is told once, with an empty path. It is called from several goroutines at once.
-	Warn func(path string, err error)
+// Options say how to write.
+type Options = distant.Options
+
+// Target is a directory on a server. It implements target.Looker.
+type Target struct {
+	*distant.Target
+	server *server
 }
 
-// Target is a directory on a server. It implements target.Target.
-type Target struct {
-	server  *ftp.Server
+var _ target.Looker = (*Target)(nil)
+
+// New returns the target; Close closes to.
+func New(to *ftp.Server, options Options) (*Target, error) {
+	if options.Warn == nil {
+		options.Warn = func(string, error) {}
+	}
+	s := &server{Server: to, options: options}
+	t, err := distant.New(distant.Protocol{
+		Name: "FTP", Transfers: to.Connections, Listers: to.Connections, // a transfer or a listing has a connection of its own
+		IsBroken: ftp.IsBroken, CheckName: checkName,
+	}, s, options)
+	if err != nil {
+		return nil, err
+	}
+	return &Target{t, s}, nil
+}
+
+// checkName refuses names that FTP cannot say.
+func checkName(name string) error {
+	if err := ftp.CheckName(name); err != nil {
+		return fmt.Errorf("%w: %w", target.ErrUnsupported, err)
+	}
+	return nil
+}
+
+// Finished implements target.Looker. What the server does not tell or cannot set is as it is.
+func (t *Target) Finished(there, e *entry.Entry) bool {
+	s := t.server
+	if there.Mode != 0 && there.Mode != s.options.Chmod.Of(e) && !s.NoModes() {
+		return false
+	}
+	return e.Type != entry.Directory || !e.HasModTime() || there.ModTime.Seconds == e.ModTime.Seconds ||
+		!s.ExactDirectories() || s.noDirectoryTimes.Load()
+}
+
+// server implements distant.Server.
+type server struct {
+	*ftp.Server
 	options Options
-	names   *target.Temporaries
 
 	noModes, noTimes sync.Once
 	checkedModes     atomic.Bool // of a file that was kept
 	noDirectoryTimes atomic.Bool
-
-	mu   sync.Mutex
-	made bool   // the root is there
-	root string // absolute, once it is known
 }
 
-var _ target.Target = (*Target)(nil)
-
-// New returns the target; Close closes server.
-func New(server *ftp.Server, options Options) (*Target, error) {
-	for name := range strings.SplitSeq(options.Path, "/") {
-		if name == ".." {
-			return nil, fmt.Errorf("ftp: path %q leads upwards", options.Path)
+// Do implements distant.Server.
+func (s *server) Do(ctx context.Context, act, path string, f func(distant.Conn) error) error {
+	return s.Server.Do(ctx, act, path, func(c *ftp.Conn) error {
+		err := f(conn{c, s})
+		if errors.Is(err, target.ErrNotEmpty) || errors.Is(err, target.ErrPath) {
+			return ftp.Finding(err)
 		}
-	}
-	if options.Warn == nil {
-		options.Warn = func(string, error) {}
-	}
-	return &Target{server: server, options: options, names: target.NewTemporaries()}, nil
-}
-
-// Traits: files are written from start to end, each over a connection of its own.
-func (t *Target) Traits() target.Traits {
-	return target.Traits{Sequential: true, Parallel: t.server.Connections(), Precision: time.Second}
-}
-
-// Close ends the connections. What was committed is what the server has confirmed; FTP has no way to ask for more.
-func (t *Target) Close(ctx context.Context) error { return errors.Join(t.server.Close(), ctx.Err()) }
-
-// do calls f with a connection and the absolute path of an entry.
-func (t *Target) do(ctx context.Context, act, below string, f func(c *ftp.Conn, file string) error) error {
-	if err := cmp.Or(target.CheckPath(below), translate(ftp.CheckName(below))); err != nil {
 		return err
-	}
-	return translate(t.server.Do(ctx, act, "/"+below, func(c *ftp.Conn) error { return f(c, ftp.Join(t.rootOf(c), below)) }))
-}
-
-// change is do for what writes.
-func (t *Target) change(ctx context.Context, act, below string, f func(c *ftp.Conn, file string) error) error {
-	if err := target.CheckPath(below); err != nil {
-		return err
-	}
-	if t.options.ReadOnly {
-		return fmt.Errorf("%s %s: the target was opened to read only: %w", act, below, fs.ErrPermission)
-	}
-	return t.do(ctx, act, below, func(c *ftp.Conn, file string) error {
-		if err := t.makeRoot(c); err != nil {
-			return err
-		}
-		return f(c, file)
 	})
 }
 
-// makeRoot makes the root if it is not there.
-func (t *Target) makeRoot(c *ftp.Conn) error {
-	root := t.rootOf(c)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.made {
-		return nil
+// Create implements distant.Server.
+func (s *server) Create(ctx context.Context, path string, e *entry.Entry) (distant.Upload, error) {
+	w, err := s.Server.Create(ctx, path)
+	return &upload{Writer: w, server: s, entry: e, path: path}, err
+}
+
+// upload implements distant.Upload.
+type upload struct {
+	*ftp.Writer
+	server *server
+	entry  *entry.Entry
+	path   string
+	at     int64
+}
+
+// WriteAt writes the next bytes. What lies between, of a sparse file, is zeros.
+func (u *upload) WriteAt(p []byte, offset int64) (int, error) {
+	if offset < u.at {
+		return 0, fmt.Errorf("write %s at %d: %d bytes are written, and FTP files are written in order", u.entry.Path, offset, u.at)
 	}
-	if err := makeAll(c, root); err != nil {
-		return err
+	if err := u.pad(offset); err != nil {
+		return 0, err
 	}
-	t.made = true
+	n, err := u.Write(p)
+	u.at += int64(n)
+	return n, err
+}
+
+var zeros [64 << 10]byte
+
+// pad writes zeros up to an offset.
+func (u *upload) pad(to int64) error {
+	for u.at < to {
+		n, err := u.Write(zeros[:min(int64(len(zeros)), to-u.at)])
+		u.at += int64(n)
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func (t *Target) rootOf(c *ftp.Conn) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.root == "" {
-		t.root = path.Clean(t.options.Path)
-		if !strings.HasPrefix(t.options.Path, "/") {
-			t.root = path.Clean(ftp.Join(c.Home(), t.options.Path))
+// Close waits until the server has all, and sets permissions and time.
+func (u *upload) Close(ctx context.Context) error {
+	if err := u.pad(u.entry.Size); err != nil {
+		return err
+	}
+	if err := u.Writer.Close(); err != nil {
+		return err
+	}
+	return u.server.Server.Do(ctx, "commit", "/"+u.entry.Path, func(c *ftp.Conn) error { return u.server.dress(c, u.path, u.entry) })
+}
+
+// Open implements distant.Server. The transfer begins with the first ReadAt.
+func (s *server) Open(ctx context.Context, path string, _ *entry.Entry) (target.ReadAtCloser, error) {
+	return &content{server: s.Server, ctx: ctx, path: path}, nil
+}
+
+// content is a file opened to compare it.
+type content struct {
+	server *ftp.Server
+	ctx    context.Context
+	path   string
+	reader *ftp.Reader
+}
+
+// ReadAt implements io.ReaderAt. Going elsewhere begins a new transfer.
+func (c *content) ReadAt(p []byte, offset int64) (int, error) {
+	if c.reader == nil || c.reader.Offset() != offset {
+		if err := c.Close(); err != nil {
+			return 0, err
 		}
+		r, err := c.server.Open(c.ctx, c.path, offset)
+		if err != nil {
+			return 0, fmt.Errorf("at %d: %w", offset, err)
+		}
+		c.reader = r
 	}
-	return t.root
+	n, err := io.ReadFull(c.reader, p)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
 }
 
-// temporary is a name beside a file.
-func (t *Target) temporary(file string) string { return ftp.Join(path.Dir(file), t.names.Next()) }
-
-// translate wraps err in the sentinel of targets that it means.
-func translate(err error) error {
-	if errors.Is(err, ftp.ErrName) {
-		return fmt.Errorf("%w: %w", target.ErrUnsupported, err)
+// Close ends the transfer.
+func (c *content) Close() error {
+	if c.reader == nil {
+		return nil
 	}
-	return target.FromRemote(err)
-}
-
-// Link is not supported: FTP has no hard links.
-func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error {
-	return cmp.Or(target.CheckPath(e.Path), target.CheckPath(existing), fmt.Errorf("hard link %s over FTP: %w", e.Path, target.ErrUnsupported))
+	err := c.reader.Close()
+	c.reader = nil
+	return err
 }

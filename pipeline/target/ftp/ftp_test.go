@@ -140,6 +140,22 @@ func TestAFullDiskIsToldAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestARootThatIsAFileIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, server *ftptest.Server) {
+		if err := os.WriteFile(filepath.Join(server.Disk, "file"), []byte("mine"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for _, root := range []string{"file", "file/below"} {
+			tg := open(t, server.Client(), ftp.Options{Path: server.Path + "/" + root})
+			defer tg.Close(context.Background())
+			err := tg.Make(context.Background(), &entry.Entry{Type: entry.Directory, Mode: 0o755})
+			if !errors.Is(err, target.ErrPath) || errors.Is(err, target.ErrUnreachable) {
+				t.Errorf("%s: got %v, want ErrPath", root, err)
+			}
+		}
+	})
+}
+
 func TestADirectoryThatCannotBeRemovedLeavesTheOneAboveAsItIs(t *testing.T) {
 	each(t, func(t *testing.T, server *ftptest.Server) {
 		above := filepath.Join(server.Disk, "above")

@@ -5,19 +5,15 @@
 package sftp
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/pipeline/target/distant"
 )
 
 // Options say how to write. The zero value writes to the directory in which a login begins.
@@ -38,187 +34,108 @@ type Options struct {
 	Warn func(path string, err error)
 }
 
-// Target is a directory on a server. It implements target.Target.
+// Target is a directory on a server. It implements target.Looker.
 type Target struct {
-	server  *sftp.Server
+	*distant.Target
 	options Options
-	names   *target.Temporaries
-
-	mu    sync.Mutex
-	made  bool            // the root is there
-	root  string          // absolute, once it is known
-	known map[string]bool // entries that are directories, not links to any
 }
 
-var _ target.Target = (*Target)(nil)
+var _ target.Looker = (*Target)(nil)
 
-// New returns the target; Close closes server.
-func New(server *sftp.Server, options Options) (*Target, error) {
-	for name := range strings.SplitSeq(options.Path, "/") {
-		if name == ".." {
-			return nil, fmt.Errorf("sftp: path %q leads upwards", options.Path)
-		}
-	}
+// New returns the target; Close closes to.
+func New(to *sftp.Server, options Options) (*Target, error) {
 	if options.Warn == nil {
 		options.Warn = func(string, error) {}
 	}
-	return &Target{server: server, options: options, names: target.NewTemporaries(), known: map[string]bool{}}, nil
-}
-
-// Traits: files are written from start to end.
-func (t *Target) Traits() target.Traits {
-	return target.Traits{Sequential: true, Parallel: t.server.Transfers(), Precision: time.Second}
-}
-
-// Close ends the connections. What was committed is durable unless the options say otherwise.
-func (t *Target) Close(ctx context.Context) error { return errors.Join(t.server.Close(), ctx.Err()) }
-
-// do calls f with a connection and the absolute path of an entry.
-func (t *Target) do(ctx context.Context, act, below string, f func(c *sftp.Conn, file string) error) error {
-	if err := target.CheckPath(below); err != nil {
-		return err
-	}
-	return t.translate(ctx, t.server.Do(ctx, act, "/"+below, func(c *sftp.Conn) error {
-		file, err := t.file(ctx, c, below)
-		if err != nil {
-			return err
-		}
-		return f(c, file)
-	}))
-}
-
-// change is do for what writes: no link may be on the way.
-func (t *Target) change(ctx context.Context, act, below string, f func(c *sftp.Conn, file string) error) error {
-	if t.options.ReadOnly {
-		return fmt.Errorf("%s %s: the target was opened to read only: %w", act, below, fs.ErrPermission)
-	}
-	return t.do(ctx, act, below, func(c *sftp.Conn, file string) error {
-		if below != "" {
-			if err := t.makeRoot(ctx, c); err != nil {
-				return err
-			}
-			if err := t.checkAbove(ctx, c, path.Dir(below)); err != nil {
-				return err
-			}
-		}
-		return f(c, file)
-	})
-}
-
-// makeRoot makes the root if it is not there.
-func (t *Target) makeRoot(ctx context.Context, c *sftp.Conn) error {
-	root, err := t.file(ctx, c, "")
+	t, err := distant.New(distant.Protocol{
+		Name: "SFTP", Symlinks: true, Transfers: to.Transfers, Listers: func() int { return 16 },
+		IsBroken: sftp.IsBroken, CheckName: func(string) error { return nil },
+	}, &server{Server: to, options: options, known: map[string]bool{}}, distant.Options{Path: options.Path, Chmod: options.Chmod, ReadOnly: options.ReadOnly})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.made {
-		return nil
-	}
-	if err := makeAll(ctx, c, root); err != nil {
-		return err
-	}
-	t.made = true
-	return nil
+	return &Target{t, options}, nil
 }
 
-func (t *Target) file(ctx context.Context, c *sftp.Conn, below string) (string, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.root == "" {
-		t.root = path.Clean(t.options.Path)
-		if !strings.HasPrefix(t.options.Path, "/") {
-			home, err := c.RealPath(ctx, ".")
-			if err != nil {
-				t.root = ""
-				return "", err
-			}
-			t.root = path.Join(home, t.options.Path)
-		}
+// Finished implements target.Looker: all that can be set is told by listings, and links are made with theirs.
+func (t *Target) Finished(there, e *entry.Entry) bool {
+	if e.Type != entry.File && e.Type != entry.Directory {
+		return true
 	}
-	if below == "" {
-		return t.root, nil
+	uid, gid, set := t.options.owner(e)
+	if set && (uid != there.UID || gid != there.GID) {
+		return false
 	}
-	return strings.TrimSuffix(t.root, "/") + "/" + below, nil
+	return t.options.Chmod.Of(e) == there.Mode && (!e.HasModTime() || !representable(e) || e.ModTime.Seconds == there.ModTime.Seconds)
 }
 
-// maxKnown bounds what is remembered of directories.
-const maxKnown = 1 << 16
+// server implements distant.Server.
+type server struct {
+	*sftp.Server
+	options Options
 
-// checkAbove makes sure that dir and those above it are directories and no links.
-func (t *Target) checkAbove(ctx context.Context, c *sftp.Conn, dir string) error {
-	if dir == "." || t.isKnown(dir) {
-		return nil
-	}
-	if err := t.checkAbove(ctx, c, path.Dir(dir)); err != nil {
-		return err
-	}
-	file, err := t.file(ctx, c, dir)
-	if err != nil {
-		return err
-	}
-	is, err := c.Lstat(ctx, file)
-	if err != nil {
-		return err
-	}
-	if !is.IsDirectory() {
-		return fmt.Errorf("%s is no directory: %w", file, target.ErrPath)
-	}
-	t.note(dir)
-	return nil
+	mu    sync.Mutex
+	known map[string]bool // absolute paths of directories, no links to any
 }
 
-func (t *Target) isKnown(dir string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.known[dir]
+// Do implements distant.Server.
+func (s *server) Do(ctx context.Context, act, path string, f func(distant.Conn) error) error {
+	return s.explain(ctx, s.Server.Do(ctx, act, path, func(c *sftp.Conn) error { return f(conn{c, s, ctx}) }))
 }
 
-func (t *Target) note(dir string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.known) >= maxKnown {
-		clear(t.known)
-	}
-	t.known[dir] = true
-}
-
-// forget is called before a directory is removed.
-func (t *Target) forget() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	clear(t.known)
-}
-
-// temporary is a name beside a file.
-func (t *Target) temporary(file string) string {
-	return strings.TrimSuffix(path.Dir(file), "/") + "/" + t.names.Next()
-}
-
-// translate wraps err in the sentinel of targets that it means. OpenSSH has no word for a full disk, so it is looked at.
-func (t *Target) translate(ctx context.Context, err error) error {
-	if sftp.IsFailure(err) && t.isFull(ctx) {
+// explain finds out whether the disk is full: OpenSSH has no word for that.
+func (s *server) explain(ctx context.Context, err error) error {
+	if sftp.IsFailure(err) && s.isFull(ctx) {
 		return fmt.Errorf("%w: %w", target.ErrFull, err)
 	}
-	return target.FromRemote(err)
+	return err
 }
 
 // isFull tells whether the file system has less room than a block or file takes.
-func (t *Target) isFull(ctx context.Context) bool {
+func (s *server) isFull(ctx context.Context) bool {
 	var bytes, files uint64
-	err := t.server.Do(ctx, "look at", t.options.Path, func(c *sftp.Conn) error {
-		file, err := t.file(ctx, c, "")
-		if err != nil {
-			return err
-		}
-		bytes, files, err = c.Free(ctx, file)
+	err := s.Server.Do(ctx, "look at", s.options.Path, func(c *sftp.Conn) (err error) {
+		bytes, files, err = c.Free(ctx, path.Clean(s.options.Path))
 		return err
 	})
 	return err == nil && (bytes < 256<<10 || files == 0)
 }
 
-// Link is not supported: the protocol does not tell afterwards that two names are one file.
-func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error {
-	return cmp.Or(target.CheckPath(e.Path), target.CheckPath(existing), fmt.Errorf("hard link %s over SFTP: %w", e.Path, target.ErrUnsupported))
+// Create implements distant.Server.
+func (s *server) Create(ctx context.Context, path string, e *entry.Entry) (distant.Upload, error) {
+	return &upload{s.Server.Create(ctx, path), s, e, ctx}, nil
+}
+
+// upload implements distant.Upload.
+type upload struct {
+	*sftp.Writer
+	server *server
+	entry  *entry.Entry
+	ctx    context.Context
+}
+
+// WriteAt writes the next bytes.
+func (u *upload) WriteAt(p []byte, offset int64) (int, error) {
+	n, err := u.Writer.WriteAt(p, offset)
+	return n, u.server.explain(u.ctx, err)
+}
+
+// Close gives the file its size and metadata with the last of its bytes.
+func (u *upload) Close(context.Context) error {
+	o := &u.server.options
+	changes, what := o.changes(u.entry)
+	refused, err := u.Writer.Close(u.entry.Size, !o.NoSync, changes...)
+	if err == nil {
+		o.warn(u.entry, what, refused)
+	}
+	return u.server.explain(u.ctx, err)
+}
+
+// Open implements distant.Server.
+func (s *server) Open(ctx context.Context, path string, is *entry.Entry) (target.ReadAtCloser, error) {
+	r, err := s.Server.Open(ctx, path, sftp.Attributes{Size: uint64(is.Size), Modify: uint32(is.ModTime.Seconds)})
+	if err != nil {
+		return nil, s.explain(ctx, err)
+	}
+	return r, nil
 }

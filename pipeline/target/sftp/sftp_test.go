@@ -146,6 +146,21 @@ func TestTimesThatSFTPHasNoBitsForAreToldAndNotSetWrong(t *testing.T) {
 	}
 }
 
+func TestARootThatIsAFileIsRefused(t *testing.T) {
+	server := sftptest.Start(t, "")
+	if err := os.WriteFile(filepath.Join(server.Disk, "file"), []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []string{"file", "file/below"} {
+		tg := open(t, server.Client(), sftp.Options{Path: filepath.Join(server.Disk, root)})
+		defer tg.Close(context.Background())
+		err := tg.Make(context.Background(), &entry.Entry{Type: entry.Directory, Mode: 0o755})
+		if !errors.Is(err, target.ErrPath) || errors.Is(err, target.ErrUnreachable) {
+			t.Errorf("%s: got %v, want ErrPath", root, err)
+		}
+	}
+}
+
 func TestAServerThatIsAwayIsUnreachable(t *testing.T) {
 	server := sftptest.Start(t, "")
 	server.Kill()

@@ -1,0 +1,152 @@
+package ftp
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/ftp"
+	"github.com/packstone/packstone/pipeline/remote/walk"
+	"github.com/packstone/packstone/pipeline/target"
+)
+
+// conn implements distant.Conn. It is cut when its context ends.
+type conn struct {
+	*ftp.Conn
+	server *server
+}
+
+// FTP has no way to see all links, and none to make one or to ask for its target; the server chooses the mode of a directory.
+func (c conn) Home() (string, error)                        { return c.Conn.Home(), nil }
+func (c conn) CheckWay(string, string) error                { return nil }
+func (c conn) ReadLink(string) (string, error)              { return "", nil }
+func (c conn) MakeLink(string, *entry.Entry) error          { return target.ErrUnsupported }
+func (c conn) IsDirectory(dir string, _ bool) (bool, error) { return c.Conn.IsDirectory(dir) }
+func (c conn) MakeDirectory(dir string, _ uint32) (bool, error) {
+	return false, c.Conn.MakeDirectory(dir)
+}
+
+// List implements distant.Conn.
+func (c conn) List(dir string) (walk.Listing, error) {
+	found, err := c.ListAll(dir)
+	var l walk.Listing
+	for _, err := range found.Problems {
+		l.Problems = append(l.Problems, walk.Problem{Err: err})
+	}
+	for i := range found.Entries {
+		f := &found.Entries[i]
+		e := f.Describe()
+		if e.Type == 0 {
+			e.Type = entry.Fifo // of what it is FTP tells only that it is no file
+		}
+		l.Items = append(l.Items, walk.Item{Entry: &e, Key: f.Unique})
+	}
+	return l, err
+}
+
+// Look implements distant.Conn.
+func (c conn) Look(file string) (entry.Entry, error) {
+	is, err := c.Conn.Look(file)
+	return is.Describe(), err
+}
+
+// Finish implements distant.Conn.
+func (c conn) Finish(file string, e *entry.Entry) error {
+	if err := c.server.dress(c.Conn, file, e); err != nil {
+		return err
+	}
+	return c.server.checkModes(c.Conn, file, e)
+}
+
+// dress sets permissions and time.
+func (s *server) dress(c *ftp.Conn, file string, e *entry.Entry) error {
+	var moment time.Time
+	if e.HasModTime() && (e.Type != entry.Directory || !s.noDirectoryTimes.Load()) {
+		moment = e.ModTime.Time()
+	}
+	ofMode, ofTime := c.Dress(file, s.options.Chmod.Of(e), moment)
+	for _, err := range []error{ofMode, ofTime} {
+		if ftp.IsBroken(err) {
+			return err
+		}
+	}
+	if ofMode != nil {
+		s.warn(&s.noModes, e, "set permissions", ofMode)
+	}
+	if ofTime != nil {
+		if e.Type == entry.Directory && errors.Is(ofTime, ftp.ErrUnsupported) {
+			s.noDirectoryTimes.Store(true)
+		}
+		s.warn(&s.noTimes, e, "set times", ofTime)
+	}
+	return nil
+}
+
+// warn tells what could not be set, once if the server has no way to do it.
+func (s *server) warn(once *sync.Once, e *entry.Entry, act string, err error) {
+	switch {
+	case !errors.Is(err, ftp.ErrUnsupported):
+		s.options.Warn(e.Path, fmt.Errorf("%s of %s on %s: %w", act, e.Path, s.Host(), err))
+	case e.Type == entry.Directory && once == &s.noTimes: // most servers set times of files alone
+	default:
+		once.Do(func() { s.options.Warn("", fmt.Errorf("%s on %s: %w for this user", act, s.Host(), err)) })
+	}
+}
+
+// checkModes looks once what has become of the permissions of a file: some servers agree to set them and do nothing.
+func (s *server) checkModes(c *ftp.Conn, file string, e *entry.Entry) error {
+	if e.Type != entry.File || s.NoModes() || !s.checkedModes.CompareAndSwap(false, true) {
+		return nil
+	}
+	l, err := c.ListAll(path.Dir(file))
+	if err != nil {
+		s.checkedModes.Store(false)
+		return err
+	}
+	for _, f := range l.Entries {
+		if f.Name == path.Base(file) && f.Mode != 0 && (f.Mode^s.options.Chmod.Of(e))&0o777 != 0 {
+			s.SetNoModes()
+			s.warn(&s.noModes, e, "set permissions", ftp.ErrUnsupported)
+		}
+	}
+	return nil
+}
+
+// Remove implements distant.Conn. Servers have one word for all that keeps them from it, so it is looked at whether it is there at all.
+func (c conn) Remove(file string, directory bool) error {
+	remove := c.Delete
+	if directory {
+		remove = c.removeDirectory
+	}
+	err := remove(file)
+	if err == nil || ftp.IsBroken(err) || errors.Is(err, target.ErrNotEmpty) {
+		return err
+	}
+	if _, looked := c.Conn.Look(file); errors.Is(looked, fs.ErrNotExist) {
+		return looked
+	}
+	return forbidden{err}
+}
+
+// removeDirectory looks into a directory first: some servers would remove what is in it too.
+func (c conn) removeDirectory(dir string) error {
+	l, err := c.ListAll(dir)
+	switch {
+	case err != nil:
+		return err
+	case len(l.Entries) > 0 || len(l.Problems) > 0:
+		return fmt.Errorf("%s: %w", dir, target.ErrNotEmpty)
+	}
+	return c.RemoveDir(dir)
+}
+
+// forbidden is why something could not be removed that is there.
+type forbidden struct{ error }
+
+// Unwrap and Is implement what errors.Is asks for.
+func (f forbidden) Unwrap() error        { return f.error }
+func (f forbidden) Is(target error) bool { return target == fs.ErrPermission }

@@ -1,0 +1,61 @@
+package sftp
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/remote/sftp"
+)
+
+// changes are owner, permissions and time of an entry, as far as the protocol has them, and what each is called.
+func (o *Options) changes(e *entry.Entry) (all []sftp.Change, what []string) {
+	var owner, mode, moment sftp.Change
+	if uid, gid, set := o.owner(e); set {
+		owner.SetOwner(uid, gid)
+		all, what = append(all, owner), append(what, fmt.Sprintf("owner of %s to %d:%d", e.Path, uid, gid))
+	}
+	mode.SetMode(o.Chmod.Of(e))
+	all, what = append(all, mode), append(what, "permissions of "+e.Path)
+	if e.HasModTime() && representable(e) {
+		moment.SetTime(e.ModTime.Time())
+		all, what = append(all, moment), append(what, timeOf(e))
+	}
+	return all, what
+}
+
+func timeOf(e *entry.Entry) string {
+	return fmt.Sprintf("time of %s to %s", e.Path, e.ModTime.Time().Format(time.RFC3339))
+}
+
+var errNoTime = errors.New("SFTP has no such time")
+
+// warn tells which changes were refused, and that there is no such time: they are left.
+func (o *Options) warn(e *entry.Entry, what []string, refused []error) {
+	var left error
+	for i, err := range refused {
+		if err != nil {
+			left = errors.Join(left, fmt.Errorf("set %s: %w", what[i], err))
+		}
+	}
+	if left != nil {
+		o.Warn(e.Path, left)
+	}
+	if e.HasModTime() && !representable(e) {
+		o.Warn(e.Path, fmt.Errorf("set %s: %w", timeOf(e), errNoTime))
+	}
+}
+
+// owner is whom e is to belong to, if it is to be somebody else than the one who is logged in.
+func (o *Options) owner(e *entry.Entry) (uid, gid uint32, set bool) {
+	uid, gid = o.Owner.Apply(e.UID, e.GID)
+	return uid, gid, o.Owner.Named() || !o.NoOwner && (uid != 0 || gid != 0)
+}
+
+// representable tells whether the protocol has the entry's time.
+func representable(e *entry.Entry) bool {
+	s := e.ModTime.Seconds
+	return s >= 0 && s <= math.MaxUint32
+}
