@@ -1,5 +1,5 @@
-// Package index says where the chunks of a repository lie. What index runs tell is kept in tables on disk, which processes share and which are made
-// again from the runs when they are lost or damaged.
+// Package index finds the chunks of a repository. It keeps the content of index runs in tables on
+// disk. Processes share these, and rebuild them from the runs when they are lost or damaged.
 package index
 
 import (
@@ -28,7 +28,7 @@ type Index struct {
 	disk   *tables.Set    // nil: not opened
 	chosen []bool         // which runs on disk may be used; nil: all
 	vouch  vouch
-	warm   warm
+	cached cache
 
 	loading      sync.Mutex // held while runs are loaded; guards what follows
 	o            Options
@@ -122,7 +122,7 @@ func (x *Index) inMemory(id archive.ID) (archive.Chunk, bool) {
 	if c, found := x.hot.Lookup(id); found {
 		return c, true
 	}
-	if c, found := x.warm.lookup(id); found && x.mayUse(c.Place.Pack) {
+	if c, found := x.cached.lookup(id); found && x.mayUse(c.Place.Pack) {
 		return c, true
 	}
 	return archive.Chunk{}, false
@@ -144,7 +144,7 @@ func (x *Index) onDisk(disk *tables.Set, id archive.ID) (archive.Chunk, bool, er
 			return archive.Chunk{}, false, err
 		}
 		if chosen {
-			return places[i].Chunk, true, x.warm.hit(disk, p)
+			return places[i].Chunk, true, x.cached.hit(disk, p)
 		}
 	}
 	return archive.Chunk{}, false, nil
@@ -303,7 +303,7 @@ func (x *Index) Len(ctx context.Context) (n int, err error) {
 func (x *Index) Memory() int64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	n := x.hot.Memory() + x.warm.memory()
+	n := x.hot.Memory() + x.cached.memory()
 	if x.disk != nil {
 		n += x.disk.Memory()
 	}

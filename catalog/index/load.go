@@ -130,7 +130,7 @@ func (x *Index) turn(set *tables.Set) {
 		x.disk.Close()
 	}
 	x.disk, x.chosen = set, nil
-	x.warm.clear()
+	x.cached.clear()
 	x.vouch.clear()
 	if set == nil {
 		return

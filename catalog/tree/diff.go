@@ -111,7 +111,7 @@ func uncommon(ctx context.Context, c *comparison) (*merged, error) {
 	return m, nil
 }
 
-// node of a pyramid: a ref with the height of its page.
+// node of a run: a ref with the height of its page.
 type spot struct {
 	ref
 	height uint8

@@ -23,7 +23,7 @@ func (w *Writer) merge(ctx context.Context, from int) (Run, error) {
 		}
 		return w.fold(ctx, from, &run)
 	}
-	for _, m := range w.out.floor(0).queue {
+	for _, m := range w.out.level(0).queue {
 		if m.raw == nil {
 			return Run{}, fmt.Errorf("page of %q: %w", m.ref.first, ErrPending)
 		}
@@ -37,7 +37,7 @@ func (w *Writer) fold(ctx context.Context, from int, changes *Run) (Run, error) 
 		tree: w.prev,
 		run:  w.prev.root.Runs[from],
 		base: from == 0,
-		out:  newPyramid(&w.opts, w.key),
+		out:  newRunWriter(&w.opts, w.key),
 	}
 	f.out.known = make(map[archive.ID]archive.Chunk)
 	newer := func() *merged { return w.newer(from+1, changes) }
@@ -61,7 +61,7 @@ func (w *Writer) newer(from int, changes *Run) *merged {
 		return m
 	}
 	held := &heldPages{}
-	for _, page := range w.out.floor(0).queue {
+	for _, page := range w.out.level(0).queue {
 		held.raw = append(held.raw, page.raw)
 	}
 	m.runs = append(m.runs, &cursor{src: held})
@@ -74,7 +74,7 @@ type folding struct {
 	run     Run
 	base    bool // deletions are dropped
 	newer   *merged
-	out     *pyramid
+	out     *runWriter
 	touched []bool // which of the run's pages of nodes must be read
 	raw     map[int][]byte
 	page    page

@@ -1,7 +1,7 @@
 // Package tree keeps what a source held at one moment: a sorted list of entries with their chunk lists, cut into pages that
 // are themselves chunks. FORMAT.md, "Tree pages", describes the bytes.
 //
-// A tree is one base run and a few delta runs, each a pyramid of pages. Of nodes with equal paths the one in the latest run
+// A tree is one base run and a few delta runs, each a tree of pages, like a B-tree. Of nodes with equal paths the one in the latest run
 // counts, and a delta holds deletions too. Reading merges the runs. A Writer that is given the last tree writes
 // what has changed as one more delta, or folds runs together when they have become many or large.
 //
@@ -93,7 +93,7 @@ func sameAttribute(a, b entry.Attribute) bool {
 
 func sameChunk(a, b archive.Chunk) bool { return a.ID == b.ID && a.Length == b.Length }
 
-// Run is one sorted run: a pyramid of pages. Its zero value is an empty run.
+// Run is one sorted run: a tree of pages. Its zero value is an empty run.
 type Run struct {
 	Top     archive.Chunk // the page at the top
 	Height  uint8         // levels below the top: 0 where the top holds nodes itself

@@ -41,7 +41,7 @@ type Writer struct {
 	opts WriterOptions
 	key  pageKey
 	prev *Tree // nil or with at least one node
-	out  *pyramid
+	out  *runWriter
 
 	begun          bool
 	last           string
@@ -58,7 +58,7 @@ func NewWriter(prev *Tree, opts WriterOptions) *Writer {
 		prev = nil
 	}
 	w := &Writer{opts: opts, key: newPageKey(opts.Key), prev: prev.whole()}
-	w.out = newPyramid(&w.opts, w.key)
+	w.out = newRunWriter(&w.opts, w.key)
 	if prev != nil {
 		w.out.hold = opts.Hold
 	}
@@ -169,7 +169,7 @@ func (w *Writer) finish(ctx context.Context) (Root, error) {
 			return Root{}, err
 		}
 	}
-	w.out.floor(0).close()
+	w.out.level(0).close()
 	if err := w.out.poll(ctx); err != nil {
 		return Root{}, err
 	}

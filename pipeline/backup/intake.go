@@ -20,7 +20,7 @@ type intake struct {
 	ids      *crypto.IDKey
 	index    *index.Index
 	writer   *archive.Writer
-	flight   [flightShards]flightShard
+	inFlight [flightShards]flightShard
 	progress *pipeline.Progress
 	zeros    atomic.Pointer[zeroRun]
 }
@@ -42,8 +42,8 @@ const flightShards = 64
 
 func newIntake(ids *crypto.IDKey, index *index.Index, p *pipeline.Progress) *intake {
 	in := &intake{ids: ids, index: index, progress: p}
-	for i := range in.flight {
-		in.flight[i].slots, in.flight[i].seen = map[archive.ID]*archive.Slot{}, map[uint64]struct{}{}
+	for i := range in.inFlight {
+		in.inFlight[i].slots, in.inFlight[i].seen = map[archive.ID]*archive.Slot{}, map[uint64]struct{}{}
 	}
 	return in
 }
@@ -113,7 +113,7 @@ func (in *intake) preview(ctx context.Context, id archive.ID, length int) (archi
 	if chunk, ok, err := in.lookup(ctx, id); ok || err != nil {
 		return chunk, err
 	}
-	shard := &in.flight[id[0]%flightShards]
+	shard := &in.inFlight[id[0]%flightShards]
 	shard.Lock()
 	defer shard.Unlock()
 	begin := binary.LittleEndian.Uint64(id[8:])
@@ -150,7 +150,7 @@ func (in *intake) find(ctx context.Context, id archive.ID, length int) (_ archiv
 	if chunk, ok, err := in.lookup(ctx, id); ok || err != nil {
 		return chunk, nil, false, err
 	}
-	shard := &in.flight[id[0]%flightShards]
+	shard := &in.inFlight[id[0]%flightShards]
 	shard.Lock()
 	defer shard.Unlock()
 	if slot := shard.slots[id]; slot != nil {
@@ -165,11 +165,11 @@ func (in *intake) find(ctx context.Context, id archive.ID, length int) (_ archiv
 	return archive.Chunk{}, slot, true, nil
 }
 
-// sealed moves the chunks of a pack from the flight to the index.
+// sealed moves the chunks of a pack that were in flight to the index.
 func (in *intake) sealed(p archive.RunPack) {
 	in.index.Add(p)
 	for _, id := range p.Directory.IDs {
-		shard := &in.flight[id[0]%flightShards]
+		shard := &in.inFlight[id[0]%flightShards]
 		shard.Lock()
 		delete(shard.slots, id)
 		shard.Unlock()

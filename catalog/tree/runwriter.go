@@ -14,12 +14,12 @@ const (
 	maxSpare   = 64   // builders kept for use again
 )
 
-// pyramid writes one run: rows go into pages of nodes, their refs into pages above, up to a single page.
-type pyramid struct {
+// runWriter writes one run: rows go into pages of nodes, their refs into pages above, up to a single page.
+type runWriter struct {
 	opts   *WriterOptions
 	key    pageKey
 	known  map[archive.ID]archive.Chunk // pages that are stored already
-	levels []*floor
+	levels []*runLevel
 	spare  []*builder
 	buffer bytes.Buffer
 
@@ -31,36 +31,36 @@ type pyramid struct {
 	bytes   uint64
 }
 
-// floor is one level of a pyramid.
-type floor struct {
+// runLevel is one level of a run: its pages of one height.
+type runLevel struct {
 	height  uint8
-	open    *builder // the page that is being filled; nil where the next row begins one
-	queue   []*made  // complete pages that the level above does not know yet, in order
-	waiting []*made  // those among them that are not encoded yet
-	pages   int      // complete pages in all
-	first   *made    // the first of the queue's past, until a second page shows that there is a level above
+	open    *builder      // the page that is being filled; nil where the next row begins one
+	queue   []*sealedPage // complete pages that the level above does not know yet, in order
+	waiting []*sealedPage // those among them that are not encoded yet
+	pages   int           // complete pages in all
+	first   *sealedPage   // the first of the queue's past, until a second page shows that there is a level above
 }
 
-// made is a complete page.
-type made struct {
+// sealedPage is a complete page.
+type sealedPage struct {
 	ref  ref
 	b    *builder      // until its chunks are placed
 	raw  []byte        // while it is held in memory
 	slot *archive.Slot // until it is placed itself; nil if it was stored before
 }
 
-func newPyramid(opts *WriterOptions, key pageKey) *pyramid {
-	return &pyramid{opts: opts, key: key, patience: maxWaiting}
+func newRunWriter(opts *WriterOptions, key pageKey) *runWriter {
+	return &runWriter{opts: opts, key: key, patience: maxWaiting}
 }
 
-func (p *pyramid) floor(height int) *floor {
+func (p *runWriter) level(height int) *runLevel {
 	for len(p.levels) <= height {
-		p.levels = append(p.levels, &floor{height: uint8(len(p.levels))})
+		p.levels = append(p.levels, &runLevel{height: uint8(len(p.levels))})
 	}
 	return p.levels[height]
 }
 
-func (p *pyramid) builder(height uint8) *builder {
+func (p *runWriter) builder(height uint8) *builder {
 	if n := len(p.spare); n > 0 {
 		b := p.spare[n-1]
 		p.spare = p.spare[:n-1]
@@ -71,8 +71,8 @@ func (p *pyramid) builder(height uint8) *builder {
 }
 
 // add appends a row.
-func (p *pyramid) add(ctx context.Context, r *row) error {
-	f := p.floor(0)
+func (p *runWriter) add(ctx context.Context, r *row) error {
+	f := p.level(0)
 	if f.open == nil {
 		f.open = p.builder(0)
 	}
@@ -88,7 +88,7 @@ func (p *pyramid) add(ctx context.Context, r *row) error {
 }
 
 // addNode appends a node or its deletion.
-func (p *pyramid) addNode(ctx context.Context, n *Node, slots []*archive.Slot, deleted bool) error {
+func (p *runWriter) addNode(ctx context.Context, n *Node, slots []*archive.Slot, deleted bool) error {
 	if deleted {
 		return p.add(ctx, &row{node: n, flags: rowDeleted})
 	}
@@ -99,12 +99,12 @@ func (p *pyramid) addNode(ctx context.Context, n *Node, slots []*archive.Slot, d
 }
 
 // fresh tells whether the next row begins a page.
-func (p *pyramid) fresh() bool { return p.floor(0).open == nil }
+func (p *runWriter) fresh() bool { return p.level(0).open == nil }
 
 // adopt appends a page that is stored already, where a page begins.
-func (p *pyramid) adopt(ctx context.Context, r *ref) error {
-	f := p.floor(0)
-	f.queue = append(f.queue, &made{ref: *r})
+func (p *runWriter) adopt(ctx context.Context, r *ref) error {
+	f := p.level(0)
+	f.queue = append(f.queue, &sealedPage{ref: *r})
 	f.pages++
 	p.entries += r.entries
 	p.bytes += r.bytes
@@ -112,20 +112,20 @@ func (p *pyramid) adopt(ctx context.Context, r *ref) error {
 }
 
 // close ends the page that is being filled.
-func (f *floor) close() {
+func (f *runLevel) close() {
 	b := f.open
 	if b == nil {
 		return
 	}
 	f.open = nil
 	f.pages++
-	m := &made{b: b, ref: ref{first: b.first, resumes: b.resumes, entries: b.entries, bytes: b.bytes}}
+	m := &sealedPage{b: b, ref: ref{first: b.first, resumes: b.resumes, entries: b.entries, bytes: b.bytes}}
 	f.queue = append(f.queue, m)
 	f.waiting = append(f.waiting, m)
 }
 
 // closed takes care of a page that close ended just now. Those before it are left to poll.
-func (p *pyramid) closed(ctx context.Context, f *floor) error {
+func (p *runWriter) closed(ctx context.Context, f *runLevel) error {
 	last := len(f.waiting) - 1
 	if err := p.finishPage(ctx, f, f.waiting[last]); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (p *pyramid) closed(ctx context.Context, f *floor) error {
 }
 
 // relieve asks for places when many pages wait for them, since they take memory.
-func (p *pyramid) relieve(ctx context.Context, f *floor) error {
+func (p *runWriter) relieve(ctx context.Context, f *runLevel) error {
 	if f.height > 0 || p.opts.Settle == nil || len(f.waiting) < p.patience {
 		return nil
 	}
@@ -151,18 +151,18 @@ func (p *pyramid) relieve(ctx context.Context, f *floor) error {
 }
 
 // pump stores the complete pages whose chunks are placed, and tells the level above of those that are stored.
-func (p *pyramid) pump(ctx context.Context, f *floor) error {
+func (p *runWriter) pump(ctx context.Context, f *runLevel) error {
 	for _, m := range f.waiting {
 		if err := p.finishPage(ctx, f, m); err != nil {
 			return err
 		}
 	}
-	f.waiting = slices.DeleteFunc(f.waiting, func(m *made) bool { return m.b == nil })
+	f.waiting = slices.DeleteFunc(f.waiting, func(m *sealedPage) bool { return m.b == nil })
 	return p.report(ctx, f)
 }
 
 // report hands the pages at the head of the queue that are stored to the level above.
-func (p *pyramid) report(ctx context.Context, f *floor) error {
+func (p *runWriter) report(ctx context.Context, f *runLevel) error {
 	n := 0
 	for n < len(f.queue) && f.queue[n].b == nil && f.queue[n].raw == nil {
 		if err := p.raise(ctx, f, f.queue[n]); err != nil {
@@ -176,7 +176,7 @@ func (p *pyramid) report(ctx context.Context, f *floor) error {
 }
 
 // finishPage encodes the page if it can be, and stores it unless it is to be held.
-func (p *pyramid) finishPage(ctx context.Context, f *floor, m *made) error {
+func (p *runWriter) finishPage(ctx context.Context, f *runLevel, m *sealedPage) error {
 	if !m.b.placed() {
 		return nil
 	}
@@ -200,9 +200,9 @@ func (p *pyramid) finishPage(ctx context.Context, f *floor, m *made) error {
 }
 
 // release stores the held pages, and from now on all pages at once.
-func (p *pyramid) release(ctx context.Context) error {
+func (p *runWriter) release(ctx context.Context) error {
 	p.hold, p.held = 0, 0
-	for _, m := range p.floor(0).queue {
+	for _, m := range p.level(0).queue {
 		if m.raw == nil {
 			continue
 		}
@@ -215,7 +215,7 @@ func (p *pyramid) release(ctx context.Context) error {
 	return nil
 }
 
-func (p *pyramid) store(ctx context.Context, m *made, raw []byte) error {
+func (p *runWriter) store(ctx context.Context, m *sealedPage, raw []byte) error {
 	id := p.opts.ID(raw)
 	if chunk, ok := p.known[id]; ok {
 		m.ref.chunk = chunk
@@ -229,12 +229,12 @@ func (p *pyramid) store(ctx context.Context, m *made, raw []byte) error {
 }
 
 // raise hands a stored page to the level above, from the second one on: a single page is the top.
-func (p *pyramid) raise(ctx context.Context, f *floor, m *made) error {
+func (p *runWriter) raise(ctx context.Context, f *runLevel, m *sealedPage) error {
 	if f.first == nil {
 		f.first = m
 		return nil
 	}
-	above := p.floor(int(f.height) + 1)
+	above := p.level(int(f.height) + 1)
 	if above.open == nil && above.pages == 0 {
 		if err := p.addRef(ctx, above, f.first); err != nil {
 			return err
@@ -244,7 +244,7 @@ func (p *pyramid) raise(ctx context.Context, f *floor, m *made) error {
 }
 
 // addRef appends a page of the level below. A page of pages has at least two rows, so that every level is at most half of the one below.
-func (p *pyramid) addRef(ctx context.Context, f *floor, m *made) error {
+func (p *runWriter) addRef(ctx context.Context, f *runLevel, m *sealedPage) error {
 	if f.open == nil {
 		f.open = p.builder(f.height)
 	}
@@ -257,7 +257,7 @@ func (p *pyramid) addRef(ctx context.Context, f *floor, m *made) error {
 }
 
 // poll stores pages whose chunks have been placed since.
-func (p *pyramid) poll(ctx context.Context) error {
+func (p *runWriter) poll(ctx context.Context) error {
 	for i := 0; i < len(p.levels); i++ { // pump may add levels
 		if err := p.pump(ctx, p.levels[i]); err != nil {
 			return err
@@ -267,12 +267,12 @@ func (p *pyramid) poll(ctx context.Context) error {
 }
 
 // finish completes the run. All chunks of nodes must be placed.
-func (p *pyramid) finish(ctx context.Context) (Run, error) {
-	if p.fresh() && p.floor(0).pages == 0 {
+func (p *runWriter) finish(ctx context.Context) (Run, error) {
+	if p.fresh() && p.level(0).pages == 0 {
 		return Run{}, nil
 	}
 	for height := 0; ; height++ {
-		f := p.floor(height)
+		f := p.level(height)
 		f.close()
 		if err := p.settle(ctx, f); err != nil {
 			return Run{}, err
@@ -284,7 +284,7 @@ func (p *pyramid) finish(ctx context.Context) (Run, error) {
 }
 
 // settle stores all pages of a level, and all of the levels above whose children are placed.
-func (p *pyramid) settle(ctx context.Context, f *floor) error {
+func (p *runWriter) settle(ctx context.Context, f *runLevel) error {
 	if err := p.poll(ctx); err != nil || len(f.queue) == 0 {
 		return err
 	}
@@ -303,7 +303,7 @@ func (p *pyramid) settle(ctx context.Context, f *floor) error {
 }
 
 // crown makes the run whose top is the only page of a level.
-func (p *pyramid) crown(ctx context.Context, f *floor) (Run, error) {
+func (p *runWriter) crown(ctx context.Context, f *runLevel) (Run, error) {
 	run := Run{Top: f.first.ref.chunk, Height: f.height, Entries: p.entries, Bytes: p.bytes}
 	slot := f.first.slot
 	if slot == nil {
