@@ -221,7 +221,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
-	r := &Repository{Store: s, Format: format, Cache: openCache(o), domains: map[uint64]crypto.Domain{}, options: o}
+	r := &Repository{Store: s, Format: format, Cache: openCache(o), domains: map[uint64]crypto.Domain{}, options: o, read: rememberRecords(o)}
 	var domains []string
 	if o.Keys.Identities != nil {
 		domains = append(domains, domainName(1, 0)) // which nearly every repository has
