@@ -82,7 +82,11 @@ the owner or of a collector that was admitted with --attest.`,
 			return usage("--read-data=%s: want a share such as 5%%", &readData)
 		}
 		o.ReadData, o.Percent = readData.Given, readData.Percent
-		_, err := a.checkAs(ctx, o, attest)
+		how := attestNever
+		if attest {
+			how = attestAlways
+		}
+		_, err := a.check(ctx, o, how)
 		return err
 	})
 }
@@ -107,25 +111,30 @@ func shareAfter(readData, subset *flagvalue.Share, args []string) error {
 // wholeShare is what --read-data means without a share.
 const wholeShare = "100%"
 
-// check looks for damage, and prints and returns what it found; nil if it did not come to its end.
-func (a *app) check(ctx context.Context, o check.Options) (*checkSummary, error) {
-	return a.checkAs(ctx, o, false)
-}
+// attesting says whether the repository is told which packs are sound.
+type attesting int
 
-// checkAs is check that says in the repository which packs are sound, if that is asked for.
-func (a *app) checkAs(ctx context.Context, o check.Options, attest bool) (*checkSummary, error) {
+const (
+	attestNever   attesting = iota
+	attestAllowed           // where the key for it is at hand
+	attestAlways
+)
+
+// check looks for damage, and prints and returns what it found; nil if it did not come to its end.
+func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*checkSummary, error) {
 	needed := machine.MayRead | machine.MayWrite | machine.BypassCache | machine.EvenBroken
-	if attest {
+	switch attest {
+	case attestAllowed:
+		needed |= machine.MayDecide
+	case attestAlways:
 		needed |= machine.MustRead | machine.MayDecide
 	}
 	repo, storage, err := a.OpenRepository(ctx, needed)
 	if err != nil {
 		return nil, err
 	}
-	if attest {
-		if o.By, err = a.attester(ctx, repo); err != nil {
-			return nil, err
-		}
+	if o.By, err = a.attester(ctx, repo, attest); err != nil {
+		return nil, err
 	}
 	stop := a.out.Progress(backupCounts(o.Progress))
 	report, err := check.Run(ctx, repo, o)
@@ -145,14 +154,20 @@ func (a *app) checkAs(ctx context.Context, o check.Options, attest bool) (*check
 	return &m, a.out.Err()
 }
 
-// attester is who says which packs are sound.
-func (a *app) attester(ctx context.Context, repo *catalog.Repository) (*crypto.Signer, error) {
-	by, err := a.decider(ctx, repo)
-	if err != nil {
-		return nil, fmt.Errorf("--attest: %w", err)
+// attester is who says which packs are sound; nil: nobody.
+func (a *app) attester(ctx context.Context, repo *catalog.Repository, attest attesting) (*crypto.Signer, error) {
+	if attest == attestNever {
+		return nil, nil
 	}
-	if err := repo.MayAttest(by); err != nil {
-		return nil, fmt.Errorf("%w: packstone key collector add NAME --attest lets it, and so does the owner's key", err)
+	by, err := a.Decider(repo)
+	if err == nil {
+		err = repo.MayAttest(by)
+	}
+	switch {
+	case err != nil && attest == attestAllowed:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("--attest: %w: packstone key collector add NAME --attest makes a key that may, and the owner's key may too", err)
 	}
 	return &by, a.letForget(ctx, repo, by)
 }
