@@ -77,7 +77,7 @@ func (s *service) reportJob(ctx context.Context, j daemon.Job, now time.Time) {
 		if !daemon.Report(last, told, now) || daemon.Rests(last, s.reporter.gone[name], now) {
 			continue
 		}
-		if err := s.write(ctx, name, j, last); err != nil {
+		if err := s.write(ctx, name, j, last); err != nil && !errors.Is(err, catalog.ErrNoWriter) { // who only prunes has no key to tell with
 			s.say("could not write into the repository how %s ended, and tries again later: %v", j.Name, err)
 			s.reporter.gone[name] = now
 			continue
