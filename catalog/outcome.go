@@ -38,6 +38,9 @@ type RunOutcome struct {
 	Date   time.Time `json:"-"` // when it was told, by the store
 }
 
+// maxCause is how many bytes of a cause are told: a writer may have written anything.
+const maxCause = 4 << 10
+
 // jobBackup is the job whose outcomes snapshots overtake.
 const jobBackup = "backup"
 
@@ -166,6 +169,7 @@ func (r *Repository) ReadOutcomes(ctx context.Context, log *Log) (outcomes []Run
 		case err != nil:
 			problems = append(problems, err)
 		case r.standing(rec, o.Host) != Outside:
+			o.Cause = strings.ToValidUTF8(o.Cause[:min(len(o.Cause), maxCause)], "")
 			outcomes = append(outcomes, o)
 		}
 	}

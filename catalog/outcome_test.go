@@ -2,8 +2,10 @@ package catalog
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func (w *world) reports(o RunOutcome) {
@@ -52,6 +54,15 @@ func TestAnOutcomeIsReadByWhoHoldsAnIdentity(t *testing.T) {
 	}
 	if failed := w.reader().FailedWriters(w.log()); failed["host"].IsZero() {
 		t.Errorf("without an identity: %v", failed)
+	}
+	w.sound()
+}
+
+func TestACauseThatDoesNotEndIsCut(t *testing.T) {
+	w := newWorld(t)
+	w.reports(failedBackup("set", strings.Repeat("ä", 1<<20)))
+	if got := w.causes(); len(got) != 1 || len(got[0]) > maxCause+len("set ") || !utf8.ValidString(got[0]) {
+		t.Errorf("%d bytes", len(got[0]))
 	}
 	w.sound()
 }
