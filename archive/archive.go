@@ -1,6 +1,7 @@
-// Package archive is the format: chunks are grouped into compressed frames, frames into sealed packs, and index runs say
-// which chunk lies where. FORMAT.md describes every byte. The package knows objects and their
-// names, not what they mean together: snapshots, trees and records are the catalog's.
+// Package archive implements the format: it groups chunks into compressed frames and frames into
+// encrypted packs, and index runs record which chunk lies where. FORMAT.md describes every byte.
+// The package knows objects and their names, but not what they mean together: snapshots, trees and
+// records belong to package catalog.
 package archive
 
 import (

@@ -129,7 +129,7 @@ type header struct {
 	element *list.Element // in recent; nil while it is being fetched
 }
 
-// claim returns the header of a pack and whether the caller is the first who asks for it: then he must
+// claim returns the header of a pack and whether the caller is the first to ask for it: then it must
 // settle it.
 func (r *Reader) claim(name Name) (h *header, first bool) {
 	r.mu.Lock()
@@ -166,7 +166,7 @@ func (r *Reader) settle(h *header, p *Pack, opener *crypto.Opener, err error) er
 	return nil
 }
 
-// await waits for a header that someone else fetches. Where he was told to stop, it is fetched here.
+// await waits for a header that someone else fetches. Where that one was told to stop, it is fetched here.
 func (r *Reader) await(ctx context.Context, p *Pack, h *header) (*crypto.Opener, error) {
 	select {
 	case <-h.done:

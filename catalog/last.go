@@ -47,7 +47,7 @@ func lastName(of string) string { return lastFolder + hash([]byte(of)) }
 const (
 	lastFolder = "last/"
 	lastSuffix = ".json"
-	// mostLast is how many things a host remembers the last backup of: whoever backs up other paths each day has no use for the oldest.
+	// mostLast is how many things a host remembers the last backup of: if other paths are backed up each day, the oldest are useless.
 	mostLast = 100
 )
 

@@ -197,7 +197,7 @@ func HeaderLength(prefix []byte) (int, error) {
 }
 
 // Rewrap returns a header (with its nonce) for the same payload that other recipients can open. It
-// takes nothing away from whoever could open the old header: he may have kept the file key.
+// takes nothing away from whoever could open the old header: they may have kept the file key.
 func Rewrap(header []byte, identities []age.Identity, recipients []age.Recipient) ([]byte, error) {
 	fileKey, err := openFileKey(header, identities)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package pipeline holds what the flows below it have in common: the counts of a run. Each flow is a package: backup, restore, check and browse,
-// over fetch. None imports another. Every stage of a flow is bounded; memory does not grow with the source.
+// Package pipeline holds what its flows share: the counts of a run. Each flow is a package: backup,
+// restore, check and browse, which all read through fetch. None imports another. Every stage of a
+// flow is bounded: memory does not grow with the source.
 package pipeline
 
 import (

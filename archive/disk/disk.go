@@ -1,5 +1,6 @@
-// Package disk is what file systems of this machine do for several processes at once, and what they say when a server behind them is away:
-// locks, files that appear whole, and classes of errors. It knows nothing of what is in the files.
+// Package disk provides what several processes on this machine need from its file systems: locks,
+// files that appear whole, and error classes for mounts whose server is away. It knows nothing of
+// the files' content.
 package disk
 
 import (

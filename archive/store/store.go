@@ -1,8 +1,8 @@
-// Package store is the seam to where a repository's objects live: a directory, an S3 bucket, memory.
+// Package store defines where a repository's objects live: a directory, an S3 bucket, memory.
 //
-// Objects are small (at most some 33 MiB), immutable and never overwritten, so the seam moves whole byte slices:
-// a retry can repeat any call, and no body is left open. Every adapter passes the suite in storetest, which is
-// the executable form of the contract below.
+// Objects are small (at most some 33 MiB), immutable and never overwritten. So the interface moves
+// whole byte slices: any call can be repeated, and no body is left open. Every adapter passes the
+// suite in storetest, which is the executable form of the contract below.
 package store
 
 import (

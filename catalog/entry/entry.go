@@ -1,6 +1,7 @@
-// Package entry says what is known of one thing in a source: its path, kind, size and metadata, without its content.
-// Sources produce entries, trees keep them with a chunk list, targets bring them back. The package is a leaf: it
-// imports nothing of ours, so that sources, targets and the catalog can share it.
+// Package entry describes one thing in a source without its content: its path, kind, size and
+// metadata. Sources produce entries, trees store them with a list of chunks, and targets restore
+// them. The package imports no other of ours, so that sources, targets and the catalog can share
+// it.
 package entry
 
 import (

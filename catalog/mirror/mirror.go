@@ -1,9 +1,10 @@
-// Package mirror keeps what a catalog says in a SQLite file of the cache, so that people can ask it with SQL and their own tools. It
-// holds nothing that the repository does not: it can be deleted at any time, and one that is damaged or of another version is made
-// anew.
+// Package mirror keeps the content of a catalog in a SQLite file of the cache, so that people can
+// query it with SQL and their own tools. It holds nothing that the repository does not: the file
+// can be deleted at any time, and one that is damaged or of another version is rebuilt.
 //
-// Views are the interface, and described in docs/catalog.md; tables, whose names begin with an underscore, change at will. The file
-// holds names of files and no contents: it is readable by its owner alone.
+// The views are the interface, and docs/catalog.md describes them. Tables, whose names begin with
+// an underscore, may change at any time. The file holds names of files and no contents, and only
+// its owner can read it.
 package mirror
 
 import (

@@ -11,7 +11,7 @@ import (
 )
 
 // Ahead fetches content ahead of those who read it. What is added is expected to be read in that order,
-// by one reader or by several at once, each from the start of his content to its end. A span that is
+// by one reader or by several at once, each from the start of its content to its end. A span that is
 // needed soon is fetched with all that was added and lies in it, so that much is added at once where
 // that is known. What is held is bounded by Options.Memory, and by what is needed next.
 type Ahead struct {
@@ -225,7 +225,7 @@ func (a *Ahead) advance() {
 	}
 }
 
-// window is how far ahead of a reader his content is always fetched, bytes. At three quarters of it more
+// window is how far ahead of a reader its content is always fetched, bytes. At three quarters of it more
 // is asked for, so that it is not asked for in small pieces.
 func (a *Ahead) window() int64 {
 	memory, span := a.fetch.o.Memory, int64(a.fetch.spanBytes())
@@ -329,7 +329,7 @@ func (a *Ahead) fail(err error) {
 	}
 }
 
-// tell wakes the reader, if he waits.
+// tell wakes the reader, if it waits.
 func (c *Content) tell() {
 	select {
 	case c.ready <- struct{}{}:

@@ -1,9 +1,9 @@
-// Package fetch is how content comes out of a repository: whoever reads chunks, of files or of trees,
-// reads them here. What is wanted is sorted by the name of its pack and fetched in spans of a few
-// megabytes, several at once and each once; what is wrong at one place is taken from another. Chunks
-// come in any order (Each), or in the order of who reads them, some way ahead of him (Ahead, InOrder,
-// Files). Two numbers bound the work: requests in flight, which wait for the network, and workers, which
-// decrypt, decompress and compare ids.
+// Package fetch reads chunks of files and trees from a repository. It sorts the wanted chunks by
+// pack and fetches them in spans of a few megabytes, several at once and each only once. If one
+// copy of a chunk is damaged, it reads another. Chunks arrive in any order (Each), or in the
+// readers' order and some way ahead of them (Ahead, InOrder, Files). Two numbers bound the work:
+// requests in flight, which wait for the network, and workers, which decrypt, decompress and verify
+// ids.
 package fetch
 
 import (

@@ -1,6 +1,6 @@
-// Package local is the part of the file system that the adapters for directories of this machine share: directories
-// reached by descriptors, so that a path may be of any length and no link on the way is followed; their listings,
-// metadata, extended attributes and owners. Names are raw bytes.
+// Package local is what the adapters for directories of this machine share: directories reached by
+// descriptors, so that paths may have any length and no link on the way is followed; their
+// listings, metadata, extended attributes and owners. Names are raw bytes.
 package local
 
 import (

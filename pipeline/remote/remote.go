@@ -1,4 +1,4 @@
-// Package remote holds what connections to servers of every kind have in common: the words for what can be wrong with one.
+// Package remote holds the errors that connections to servers of all kinds share.
 package remote
 
 import (

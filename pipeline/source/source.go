@@ -1,6 +1,6 @@
-// Package source is the seam to what can be backed up. An adapter lists its entries and opens their content; what
-// has changed, what is read and how it is stored is the pipeline's business. Every adapter passes the suite in
-// sourcetest.
+// Package source defines what can be backed up. An adapter lists entries and opens their content;
+// the pipeline decides what has changed, what to read and how to store it. Every adapter passes the
+// suite in sourcetest.
 package source
 
 import (

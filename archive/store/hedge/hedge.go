@@ -1,5 +1,5 @@
-// Package hedge asks a second time for what takes much longer to come than what was asked for before, since a far store is now and
-// then slow for one request alone. Whichever answer comes first is taken.
+// Package hedge repeats a request that takes much longer than earlier ones, since a distant store
+// is sometimes slow for a single request. It uses the first answer.
 package hedge
 
 import (

@@ -1,6 +1,6 @@
-// Package inflight bounds how many requests are in flight to one store, or one server, at once: by a number
-// that is given, or by one that a controller finds out from what the requests tell. Work on processors has
-// numbers of its own. It relies on callers to ask before each request and to say how it ended.
+// Package inflight bounds the number of requests in flight to one store or server. The bound is
+// either fixed or adapted by a controller to how the requests go. Work on processors is bounded
+// elsewhere. Callers must ask before each request, and report how it ended.
 package inflight
 
 import (

@@ -1,7 +1,8 @@
-// Package retry repeats what failed in a way that waiting may cure: calls to a store, and requests of other kinds (Do).
+// Package retry repeats calls to a store, and other requests (Do), that failed in a way that
+// waiting may cure.
 //
-// A Put that is repeated after a lost answer may find its own object and return store.ErrExist, so whoever needs to
-// know reads the object back.
+// If the answer to a Put was lost, the repeated Put may find its own object and return
+// store.ErrExist. A caller that needs to know reads the object back.
 package retry
 
 import (

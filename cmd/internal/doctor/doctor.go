@@ -1,4 +1,4 @@
-// Package doctor finds out whether backups can work from here, and what is unsafe.
+// Package doctor checks whether backups can work from this machine, and what is unsafe.
 package doctor
 
 import (

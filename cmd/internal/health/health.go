@@ -1,5 +1,6 @@
-// Package health says how well a set of a host is protected: what is known of its snapshots and runs goes in, a verdict comes out. It is pure,
-// and imports nothing of ours: status, metrics, notices and pages all tell what it says.
+// Package health judges how well a set of a host is protected, from what is known of its snapshots
+// and runs. It is pure and imports nothing of ours. Status, metrics, notices and pages all show its
+// verdict.
 package health
 
 import "time"

@@ -114,7 +114,7 @@ func shutSchemas(ctx context.Context, conn *pgx.Conn, all []*rights) error {
 	return nil
 }
 
-// openSchemas gives everybody what he had.
+// openSchemas gives everybody back what they had.
 func openSchemas(ctx context.Context, conn *pgx.Conn, all []*rights) error {
 	for _, r := range all {
 		var there bool

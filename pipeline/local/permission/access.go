@@ -1,6 +1,6 @@
-// Package permission finds what a user could not use of a directory tree, be it that the tree was brought back with other
-// owners or that it lies where the user cannot get to. As root on Linux it asks the kernel in the user's place; else it reckons with
-// modes and POSIX ACLs.
+// Package permission finds files that a user could not use in a directory tree, because of their
+// owners and modes or of the directories above. As root on Linux it asks the kernel on behalf of
+// the user; otherwise it evaluates modes and POSIX ACLs.
 package permission
 
 import (

@@ -1,5 +1,5 @@
-// Package program runs the commands that a source reads from and a target writes to: each in a process group of its own,
-// which ends as a whole when the context does.
+// Package program runs the commands that a source reads from and a target writes to. Each runs in a
+// process group of its own, which ends as a whole when the context ends.
 package program
 
 import (

@@ -1,5 +1,6 @@
-// Package pool keeps the connections to one server: they are made when they are wanted, replaced when they break, and never more than the
-// server bears. What a connection is and when an error means that it is broken, the protocol says.
+// Package pool keeps the connections to one server. It opens them on demand, replaces those that
+// break, and never opens more than the server allows. The protocol defines what a connection is,
+// and which errors mean that it is broken.
 package pool
 
 import (

@@ -1,6 +1,7 @@
-// Package s3 is a bucket that a source and a target share: its keys as a tree, listed in the tree's order by several requests at once, and
-// objects that are read and stored part by part. Requests that fail in a way that may pass are repeated, so that a server may be away for a
-// while; what was read or listed before is not asked for again.
+// Package s3 gives sources and targets access to a bucket: it lists keys as a tree, in order, with
+// several requests at once, and reads and stores objects part by part. It repeats requests after
+// temporary failures, so that a server may be away for a while, and does not ask again for what it
+// already read or listed.
 package s3
 
 import (

@@ -1,5 +1,5 @@
-// Package walk walks a tree on a server: several directories are listed at once, what they hold is visited in order, and
-// no more is held than a limit, so that memory does not grow with the tree.
+// Package walk walks a tree on a server. It lists several directories at once, visits their entries
+// in order, and bounds what it holds, so that memory does not grow with the tree.
 package walk
 
 import (

@@ -1,5 +1,5 @@
-// Package command is the source of what a command prints, or of any stream, as one file: a database's own dump,
-// most of all. Whether it counts is decided by the command's exit status.
+// Package command is a source of one file: the output of a command, or any stream. It is made for
+// databases' own dump programs. The command's exit status decides whether the file counts.
 package command
 
 import (

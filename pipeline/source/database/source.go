@@ -1,6 +1,7 @@
-// Package database is the source of a database: one consistent snapshot, as row streams. What the entries are and what they hold
-// is laid down in pipeline/database/rows/STREAM.md. Rows go straight from the database to whoever reads the entries; nothing of them
-// is put aside but fingerprints, by which the next backup tells what has changed, and those changes.
+// Package database is the source for a database: one consistent snapshot, as streams of rows.
+// pipeline/database/rows/STREAM.md specifies the entries and their content. Rows go straight from the
+// database to the reader of the entries. Only fingerprints, by which the next backup finds changes,
+// and these changes are put aside.
 package database
 
 import (

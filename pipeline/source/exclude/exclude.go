@@ -1,4 +1,4 @@
-// Package exclude decides by patterns, as git does by those of a .gitignore, what sources of files leave out.
+// Package exclude decides what file sources leave out, by patterns as in a .gitignore.
 package exclude
 
 import (

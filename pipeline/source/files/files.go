@@ -1,6 +1,6 @@
-// Package files is the source of a directory tree of this machine: local disks and whatever is mounted. It walks by
-// directory descriptors, several directories at once but in order and never far ahead, and reads files without leaving
-// a trace in their access times where it may.
+// Package files is the source for a directory tree of this machine, on local disks and mounts. It
+// walks by directory descriptors, several directories at once but in order and only a bounded way
+// ahead, and does not change access times where it can avoid that.
 package files
 
 import (

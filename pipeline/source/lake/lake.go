@@ -1,6 +1,7 @@
-// Package lake is the source of a data lake in an S3 bucket. What tells an object from another is its key, size, time and ETag, so an unchanged
-// one is never downloaded; a changed one is read as one version, or by requests for one and the same ETag. A bucket with
-// versions is read as of one moment. Content type, metadata and tags come with the content.
+// Package lake is the source for a data lake in an S3 bucket. Key, size, time and ETag identify an
+// object, so unchanged objects are never downloaded. A changed one is read as one version, or by
+// requests for one and the same ETag. A bucket with versions is read as of one moment. Content
+// type, metadata and tags come with the content.
 package lake
 
 import (

@@ -1,5 +1,5 @@
-// Package settings is the source of the instance folders of a platform's components: several directories of this machine
-// as one source, each below the name of its component.
+// Package settings is the source for the instance folders of a platform's components: several
+// directories of this machine as one source, each below the name of its component.
 package settings
 
 import (

@@ -1,5 +1,5 @@
-// Package command is the target that hands the content of a file to a command's standard input. Whether it was
-// received well is decided by the command's exit status.
+// Package command is the target that writes a file to a command's standard input. The command's
+// exit status decides whether that succeeded.
 package command
 
 import (
