@@ -94,7 +94,7 @@ and ends with 3 if one does not.`,
 		if err != nil {
 			return err
 		}
-		a.out.Message("repository_status", m, m.text(a.out.Table))
+		a.out.Message("repository_status", m, a.out.Fold(m.text(a.out.Table)))
 		a.tellRequests(m.Requests)
 		if err := a.out.Err(); err != nil {
 			return err

@@ -58,6 +58,9 @@ func New(options Options) *Printer {
 	return &Printer{options: options}
 }
 
+// Fold breaks the lines of prose between words so that it fits the terminal to which results go.
+func (p *Printer) Fold(text string) string { return fold(text, p.options.TableWidth()) }
+
 // Table lays out a table so that it fits the terminal to which results go.
 func (p *Printer) Table(t Table) string { return t.Text(p.options.TableWidth(), p.dots()) }
 
@@ -84,7 +87,7 @@ func (p *Printer) Note(format string, args ...any) {
 	if p.options.JSON || p.options.Quiet {
 		return
 	}
-	p.aside(info, fmt.Appendf(nil, format+"\n", cleanArgs(args)...))
+	p.say(info, fmt.Sprintf(format, cleanArgs(args)...))
 }
 
 // Detail prints what was done with one item: in JSON the message verbose_status, else a line with its action and
@@ -105,7 +108,7 @@ func (p *Printer) Warn(m Warning) {
 		p.aside(warning, message("warning", m))
 		return
 	}
-	p.aside(warning, []byte(p.paint(yellow, "warning")+": "+about(m.Item, continued(m.Message))+"\n"))
+	p.say(warning, p.paint(yellow, "warning") + ": " + about(m.Item, continued(m.Message)))
 }
 
 // Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call writes anew and which stands in the
@@ -134,7 +137,7 @@ func (p *Printer) Problem(item string, during string, err error) {
 		p.aside(failure, message("error", m))
 		return
 	}
-	p.aside(failure, []byte(p.paint(red, "error")+": "+about(m.Item, continued(m.Error.Message))+"\n"))
+	p.say(failure, p.paint(red, "error") + ": " + about(m.Item, continued(m.Error.Message)))
 }
 
 // Exit tells why the program ends with a code other than 0. An error with a method Lines() []string has lines of its own, which stand
@@ -144,7 +147,7 @@ func (p *Printer) Exit(code int, err error) {
 		p.aside(failure, message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
 		return
 	}
-	p.aside(failure, []byte(p.paint(red, "packstone")+": "+ownLines(err)+"\n"))
+	p.say(failure, p.paint(red, "packstone") + ": " + ownLines(err))
 }
 
 func ownLines(err error) string {
@@ -162,7 +165,7 @@ func ownLines(err error) string {
 // Summary prints the end of a run: in JSON the message summary with the fields of m, else text unless Quiet is set.
 func (p *Printer) Summary(m any, text string) {
 	if p.options.JSON || !p.options.Quiet {
-		p.Message("summary", m, text)
+		p.Message("summary", m, p.Fold(text))
 	}
 }
 
@@ -211,6 +214,15 @@ func about(item Name, text string) string {
 		return text
 	}
 	return item.String() + ": " + text
+}
+
+// say writes prose to Stderr, and breaks lines that are wider than the terminal between words.
+func (p *Printer) say(priority byte, text string) {
+	width := 0
+	if p.options.Terminal {
+		width = p.options.Width()
+	}
+	p.aside(priority, []byte(fold(text, width)+"\n"))
 }
 
 // result writes to Stdout, aside to Stderr, both around the progress line.

@@ -103,8 +103,8 @@ func (s Status) numbers(files bool) string {
 		fmt.Fprintf(&b, " %.1f%%", 100*s.PercentDone)
 	}
 	b.WriteString("  " + of(Bytes(s.BytesDone), s.TotalBytes, Bytes))
-	if files {
-		b.WriteString(", " + of(fmt.Sprint(s.FilesDone), s.TotalFiles, func(n int64) string { return fmt.Sprint(n) }) + " files")
+	if files && (s.FilesDone > 0 || s.TotalFiles > 0) {
+		b.WriteString(", " + s.files())
 	}
 	b.WriteString(", " + Bytes(s.BytesPerSecond) + "/s")
 	if s.SecondsRemaining > 0 {
@@ -114,6 +114,14 @@ func (s Status) numbers(files bool) string {
 		b.WriteString(", " + Plural(s.ErrorCount, "error"))
 	}
 	return b.String()
+}
+
+// files are how many are done, of how many.
+func (s Status) files() string {
+	if s.TotalFiles <= 0 {
+		return Plural(s.FilesDone, "file")
+	}
+	return Count(s.FilesDone) + " of " + Plural(s.TotalFiles, "file")
 }
 
 // named adds the current file to the numbers, as far as there is room.

@@ -30,16 +30,42 @@ func (t Table) Text(width int, dots string) string {
 		b.WriteString(clean(t.Title) + "\n")
 	}
 	if len(t.Rows) > 0 {
-		widths := t.fit(t.widths(), width)
-		t.write(&b, t.Head, widths, dots)
-		for _, row := range t.Rows {
-			t.write(&b, row, widths, dots)
-		}
+		t.writeRows(&b, width, dots)
 	}
 	if t.Footer != "" {
 		b.WriteString(clean(t.Footer) + "\n")
 	}
 	return b.String()
+}
+
+func (t Table) writeRows(b *strings.Builder, width int, dots string) {
+	widths := t.fit(t.widths(), width)
+	if width > 0 && total(widths) > width {
+		t.writeBelow(b, width)
+		return
+	}
+	t.write(b, t.Head, widths, dots)
+	for _, row := range t.Rows {
+		t.write(b, row, widths, dots)
+	}
+}
+
+// writeBelow writes each cell on a line of its own, where a terminal is too narrow for rows.
+func (t Table) writeBelow(b *strings.Builder, width int) {
+	indent := 0
+	for _, head := range t.Head {
+		indent = max(indent, columns(head)+len(between))
+	}
+	for i, row := range t.Rows {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		for j, cell := range row[:min(len(row), len(t.Head))] {
+			lines := wrap(cleanLine(cell), max(width-indent, leastColumn))
+			below := "\n" + strings.Repeat(" ", indent)
+			b.WriteString(t.Head[j] + strings.Repeat(" ", indent-columns(t.Head[j])) + strings.Join(lines, below) + "\n")
+		}
+	}
 }
 
 func (t Table) widths() []int {
@@ -113,21 +139,4 @@ func (t Table) line(row []string, widths []int, dots string) string {
 		}
 	}
 	return strings.Join(cells, between)
-}
-
-// wrap breaks a text between words into lines of at most width columns; a longer word has a line of its own.
-func wrap(text string, width int) []string {
-	lines := []string{""}
-	for word := range strings.FieldsSeq(text) {
-		last := &lines[len(lines)-1]
-		switch {
-		case *last == "":
-			*last = word
-		case columns(*last)+1+columns(word) > width:
-			lines = append(lines, word)
-		default:
-			*last += " " + word
-		}
-	}
-	return lines
 }
