@@ -25,10 +25,10 @@ type Accusation struct {
 // String says what is claimed.
 func (a Accusation) String() string {
 	if a.Lane == "" {
-		return fmt.Sprintf("config %d is not there, and %s claims to have seen it: the storage was set back, or the claim is false",
+		return fmt.Sprintf("config %d is missing, although %s has seen it: the storage was rolled back, or the claim is false",
 			a.Sequence, strings.Join(a.By, ", "))
 	}
-	return fmt.Sprintf("record %d of lane %s is not there, and %s claims to have seen it: the storage was set back, or the claim is false",
+	return fmt.Sprintf("record %d of lane %s is missing, although %s has seen it: the storage was rolled back, or the claim is false",
 		a.Sequence, a.Lane, strings.Join(a.By, ", "))
 }
 

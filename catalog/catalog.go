@@ -1,8 +1,9 @@
-// Package catalog says what a repository holds: its configuration, the records of its writers, which snapshots there are
-// and which chunks lie where. All of it is kept as objects beside the data, signed and chained, so that it can be rebuilt
-// from the bucket and an identity alone; what lies in the cache directory only saves time.
+// Package catalog records what a repository holds: its configuration, its writers' records, its
+// snapshots, and which chunks lie where. It keeps all of it as signed and chained objects beside
+// the data, so that the bucket and an identity are enough to rebuild it. The cache directory only
+// saves time.
 //
-// The bytes are described in archive/FORMAT.md. Trees are in the package tree below.
+// archive/FORMAT.md describes the bytes. Trees are in the package tree.
 package catalog
 
 import (
@@ -21,7 +22,7 @@ var (
 	// ErrExists: init found a repository already.
 	ErrExists = errors.New("there is a repository already")
 	// ErrUntrusted: a signature, a chain of records or the owner's pin does not hold.
-	ErrUntrusted = errors.New("not signed by whom the repository's owner trusts")
+	ErrUntrusted = errors.New("not signed by anyone whom the repository's owner trusts")
 	// ErrTooNew: the repository was written by a version that this one would misread.
 	ErrTooNew = errors.New("the repository needs a newer version")
 	// ErrNoIdentity: what was asked needs an age identity that opens the repository.
@@ -29,11 +30,11 @@ var (
 	// ErrNoWriter: what was asked needs a writer's key.
 	ErrNoWriter = errors.New("a writer's key is needed")
 	// ErrNames: a snapshot gives names to its sources that no program of ours gives.
-	ErrNames = errors.New("a snapshot with such names is not used")
+	ErrNames = errors.New("ignoring a snapshot with such names")
 	// ErrNoSnapshot: no snapshot is as asked for.
 	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrBadName: what was given is no name that a snapshot can have.
-	ErrBadName = errors.New("that is no name of a snapshot")
+	ErrBadName = errors.New("not a snapshot's name")
 	// ErrOutside: a writer's key was used for a host that its owner has not admitted it for.
 	ErrOutside = errors.New("the owner has admitted the writer for other hosts")
 	// ErrAmbiguous: several sets or snapshots are as asked for.
@@ -47,7 +48,7 @@ var (
 	ErrRolledBack = errors.New("the storage has lost records that were there before")
 	// ErrForeign: somebody other than the owner has put objects where the owner's configs are, or
 	// newer configs are damaged.
-	ErrForeign = errors.New("not signed by the repository's owner: somebody has put it there, or a newer configuration is damaged")
+	ErrForeign = errors.New("not signed by the repository's owner: it is forged, or a newer configuration is damaged")
 	// ErrKeyTwice: another process writes with the same writer's key.
 	ErrKeyTwice = errors.New("this writer's key is in use somewhere else: give every host a key of its own")
 )

@@ -186,7 +186,7 @@ func parseConfig(repository string, owner crypto.Verifier, number uint64, data [
 func (c *Config) readable() error {
 	for _, feature := range c.Required {
 		if !slices.Contains(knownFeatures, feature) {
-			return fmt.Errorf("config %d: the repository needs %q, which this version of packstone does not have: use a newer one: %w",
+			return fmt.Errorf("config %d: the repository needs the feature %q, which this version of packstone lacks; use a newer version: %w",
 				c.Number, feature, ErrTooNew)
 		}
 	}
@@ -221,7 +221,7 @@ func (r *Repository) mayChange(ctx context.Context) error {
 	case len(foreign) > 0:
 		return fmt.Errorf("%s: %w", strings.Join(foreign, ", "), ErrForeign)
 	case r.seen.Config > r.Config.Number:
-		return fmt.Errorf("this host has seen config %d, and the newest is config %d: %w", r.seen.Config, r.Config.Number, ErrRolledBack)
+		return fmt.Errorf("this host has seen config %d, but the newest is now config %d: %w", r.seen.Config, r.Config.Number, ErrRolledBack)
 	}
 	return nil
 }

@@ -221,7 +221,7 @@ func (r *Repository) warnShared() {
 func (r *Repository) inTheWay(ctx context.Context, number uint64, exists error) error {
 	name := configName(number)
 	if _, err := lookAgain(ctx, r.Store, name); errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("something that is no object lies at %s in %s: remove it there, and try again: %w", name, r.Store.Location(), exists)
+		return fmt.Errorf("%s in %s is not an object: remove it there, and try again: %w", name, r.Store.Location(), exists)
 	}
 	return fmt.Errorf("config %d was written by someone else at the same moment, try again: %w", number, exists)
 }

@@ -17,7 +17,7 @@ import (
 var ErrCollected = errors.New("it is too late, what it needs is being deleted")
 
 // ErrNotReady: the owner has not let anything be forgotten yet.
-var ErrNotReady = errors.New("the owner has not yet let anything be forgotten in this repository: packstone key collector add does, or a first packstone forget with the owner's key")
+var ErrNotReady = errors.New("this repository does not allow forgetting yet: enable it with packstone key collector add, or with a first packstone forget with the owner's key")
 
 // mayDecide fails if a key is not the owner's or that of a collector, not revoked.
 func (r *Repository) mayDecide(signer crypto.Signer) error {

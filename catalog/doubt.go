@@ -9,7 +9,7 @@ import (
 )
 
 // ErrDoubtful: what was asked for may be something else than what the store shows.
-var ErrDoubtful = errors.New("the repository does not show all that there was")
+var ErrDoubtful = errors.New("the repository was rolled back, or has lost records")
 
 // Doubt is a reason to think that the store does not show all that was written.
 type Doubt struct {

@@ -240,7 +240,7 @@ func (r *Repository) readRound(ctx context.Context, name string) (*round, error)
 	})
 	var bad *badObject
 	if errors.As(err, &bad) || err == nil && r.wasRevoked(r.Config.Collectors, by.Name(), "gc", n) {
-		r.warn("%s is not signed by a collector and is passed over", name)
+		r.warn("%s is not signed by a collector: ignored", name)
 		return nil, nil
 	}
 	if err != nil {
@@ -307,7 +307,7 @@ func (r *Repository) putRound(ctx context.Context, by crypto.Signer, d round) (t
 		return there, fmt.Errorf("round %d was over long before: another collector was quicker, run it again: %w", d.Number, ErrRestart)
 	}
 	if d.Kind == condemn && !there.Condemn || d.Kind == sweep && !there.Sweep {
-		return there, fmt.Errorf("something lies at %s that nobody signed who may: the next collection begins anew: %w", name, ErrUntrusted)
+		return there, fmt.Errorf("%s is not signed by anyone with the right to: the next collection starts again: %w", name, ErrUntrusted)
 	}
 	return there, nil
 }

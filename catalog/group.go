@@ -37,10 +37,10 @@ func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {
 		lies = append(lies, errors.New("it is said to be of a group that is not that of its set, host and paths"))
 	}
 	if rec.Complete != s.Complete() {
-		lies = append(lies, fmt.Errorf("complete is said to be %v, and is %v", rec.Complete, s.Complete()))
+		lies = append(lies, fmt.Errorf("complete is said to be %v, but is %v", rec.Complete, s.Complete()))
 	}
 	if rec.Marked != s.Marked() {
-		lies = append(lies, fmt.Errorf("marked by a tripwire is said to be %v, and is %v", rec.Marked, s.Marked()))
+		lies = append(lies, fmt.Errorf("marked by a tripwire is said to be %v, but is %v", rec.Marked, s.Marked()))
 	}
 	if !s.Claimed.Equal(s.Started) && !s.Claimed.Equal(rec.Time) {
 		lies = append(lies, fmt.Errorf("it is said to be of %s, and of %s under seal", rec.Time.Format(time.RFC3339), s.Claimed.Format(time.RFC3339)))

@@ -119,12 +119,12 @@ func (m *memories) known() []crypto.OwnerPin {
 func (r *Repository) meet(known []crypto.OwnerPin) {
 	isNew := r.seen.Owner != r.owner.Text()
 	if isNew && len(known) > 0 {
-		r.warn("there is another repository at this address than before: %s, of an owner who is trusted", r.Format.Repository)
+		r.warn("this address now leads to another repository than before: %s, of a trusted owner", r.Format.Repository)
 	}
 	r.seen.Owner, r.seen.Address = r.owner.Text(), r.Store.Location()
 	err := r.keepConfig()
 	if err != nil && isNew && len(r.options.Keys.pins()) == 0 {
-		r.warn("the repository's owner is not remembered, and has to be named again: %v", err)
+		r.warn("cannot remember the repository's owner, so you have to name it again: %v", err)
 	}
 }
 
@@ -247,7 +247,7 @@ func (m *recollection) next(log *Log, config *Config, lost []string) *recollecti
 // remember keeps what was seen. A memory that cannot be written to stops no backup.
 func (r *Repository) remember(seen *recollection) {
 	if err := r.memories.keep(seen); err != nil {
-		r.warn("a roll-back of the storage would go unnoticed: %v", err)
+		r.warn("cannot tell whether the storage is rolled back: %v", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // fetches is how many small objects are fetched at once.
@@ -21,7 +22,7 @@ const fetches = 16
 // Log is every record that the repository holds, lane by lane in order.
 type Log struct {
 	Records  []*Record
-	Problems []error  // gaps, and objects whose signature does not hold, which are left out of Records: each a *Defect
+	Problems []error  // gaps, and objects whose invalid signature, which are left out of Records: each a *Defect
 	Ignored  []string // records that were signed after their signer was revoked: they count for nothing
 	// Powerless are forgets, holds and what undoes them that a writer has signed, who may not: they
 	// count for nothing.
@@ -321,7 +322,7 @@ func follows(head, rec *Record) error {
 		last, previous = head.Sequence, head.Hash.String()
 	}
 	if rec.Sequence != last+1 {
-		return fmt.Errorf("record %s: %d records before it are missing: %w", rec.Name(), rec.Sequence-last-1, ErrUntrusted)
+		return fmt.Errorf("record %s: %s missing before it: %w", rec.Name(), entry.Plural(rec.Sequence-last-1, "record"), ErrUntrusted)
 	}
 	if rec.Previous != previous {
 		return fmt.Errorf("record %s does not follow the one before it: %w", rec.Name(), ErrUntrusted)

@@ -31,7 +31,7 @@ func (r *Repository) Reload(ctx context.Context) (*Repository, error) {
 		return nil, fmt.Errorf("%s: %w", strings.Join(foreign, ", "), ErrForeign)
 	}
 	if config.Number < r.Config.Number {
-		return nil, fmt.Errorf("config %d was there, and the newest is config %d: %w", r.Config.Number, config.Number, ErrRolledBack)
+		return nil, fmt.Errorf("config %d existed, but the newest is now config %d: %w", r.Config.Number, config.Number, ErrRolledBack)
 	}
 	return r.under(config), nil
 }
@@ -281,7 +281,7 @@ func (r *Repository) readOpen(ctx context.Context, log *Log, s OpenSession) (*Op
 	}
 	body, _, err := crypto.Verify(r.Format.Repository, s.Object, data, r.opener(s.Object)...)
 	if err != nil {
-		return nil, fmt.Errorf("nothing is deleted while %s is there, which nobody signed who may: %w: %w", s.Object, ErrUntrusted, err)
+		return nil, fmt.Errorf("nothing is deleted while %s is there: nobody with the right to has signed it: %w: %w", s.Object, ErrUntrusted, err)
 	}
 	note, err := parseNote(body)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // ErrUnknownOwner: nothing at hand pins the repository's owner, so that anybody who can write to
 // the storage could have made it.
-var ErrUnknownOwner = errors.New("nothing at hand says that its owner is to be trusted")
+var ErrUnknownOwner = errors.New("its owner is not trusted on this machine yet")
 
 // Pins say whose configuration is trusted, beside what the identities and the writer's key at hand
 // pin, and what this host has seen at the repository's address.
@@ -37,7 +37,7 @@ func (k Keys) pins() []crypto.OwnerPin {
 	return pins
 }
 
-// trustedOwner is the owner that packstone.json names, if he may be trusted. Whoever can write to
+// trustedOwner is the owner that packstone.json names, if they may be trusted. Whoever can write to
 // the storage chooses the repository's id and owner, so neither proves anything: where the id is
 // pinned only its owner will do, and a repository that is not known must be of an owner who is
 // pinned for another. seen are the repositories that this host has seen at the address.
@@ -47,10 +47,10 @@ func trustedOwner(format archive.Format, keys Keys, seen []crypto.OwnerPin) (cry
 		return named, err
 	}
 	if w := keys.Writer; w != nil && w.Repository != format.Repository {
-		return named, fmt.Errorf("the writer file is of repository %s, this is %s: %w", w.Repository, format.Repository, ErrUntrusted)
+		return named, fmt.Errorf("the writer key is for repository %s, not for this one (%s): %w", w.Repository, format.Repository, ErrUntrusted)
 	}
 	if c := keys.Collector; c != nil && c.Repository != format.Repository {
-		return named, fmt.Errorf("the collector file is of repository %s, this is %s: %w", c.Repository, format.Repository, ErrUntrusted)
+		return named, fmt.Errorf("the collector key is for repository %s, not for this one (%s): %w", c.Repository, format.Repository, ErrUntrusted)
 	}
 	if !allAre(keys.Pins.Only, named) {
 		return named, fmt.Errorf("repository %s has another owner than the one that was named: %w", format.Repository, ErrUntrusted)
@@ -83,5 +83,5 @@ func beside(seen []crypto.OwnerPin) string {
 	if len(ids) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; what this host has seen at this address was repository %s, of another owner", strings.Join(ids, " and "))
+	return fmt.Sprintf("; this host has seen repository %s of another owner at this address", strings.Join(ids, " and "))
 }

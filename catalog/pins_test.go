@@ -141,7 +141,7 @@ func TestWhatWasSeenAtAnAddressIsAPinThere(t *testing.T) {
 	moved := forged(t, w, otherID, w.owner)
 	w.opened(moved, o)
 	w.opened(moved, o)
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "another repository at this address") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "leads to another repository") {
 		t.Errorf("warnings %q, want one of another repository", warnings)
 	}
 	w.opened(w.store, Options{Keys: bare, Memory: here})
@@ -157,7 +157,7 @@ func TestAnOwnerThatCannotBeRememberedIsSaid(t *testing.T) {
 	for _, pinned := range []bool{true, false} {
 		said := 0
 		o := Options{Keys: Keys{Pins: Pins{Only: []crypto.Fingerprint{w.owner.Verifier().Fingerprint()}}}, Memory: file + "/below",
-			Warn: func(text string) { said += strings.Count(text, "named again") }}
+			Warn: func(text string) { said += strings.Count(text, "name it again") }}
 		if pinned {
 			o.Keys.Identities = w.identities()
 		}

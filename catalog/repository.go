@@ -229,7 +229,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	o.Look.fetch(ctx, r.Cache, domains...)
 	r.memories = openMemories(o, format.Repository)
 	if r.seen, err = r.memories.recall(); err != nil {
-		r.warn("a roll-back of the storage would go unnoticed: %v", err)
+		r.warn("cannot tell whether the storage is rolled back: %v", err)
 		r.seen = &recollection{}
 	}
 	known := r.memories.known()
@@ -285,7 +285,7 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 		return err
 	})
 	if errors.Is(err, crypto.ErrWrongIdentity) && r.isRecipient() {
-		err = fmt.Errorf("%s is sealed to an identity at hand, and does not open with it: %w", d.Object, archive.ErrDamaged)
+		err = fmt.Errorf("%s is encrypted to this identity, but does not open with it: %w", d.Object, archive.ErrDamaged)
 	}
 	if errors.Is(err, store.ErrNotExist) {
 		err = fmt.Errorf("%s is missing: %w", d.Object, archive.ErrDamaged)
@@ -357,7 +357,7 @@ func (r *Repository) Writer() (*crypto.WriterFile, error) {
 		return nil, fmt.Errorf("the owner has revoked writer %s: %w", w.Signer.Name(), ErrUntrusted)
 	}
 	if uint64(w.DomainNumber) != r.Config.Domain {
-		return nil, fmt.Errorf("writer %s has the key of domain %d, the repository writes with %d: get a new writer file from the owner: %w",
+		return nil, fmt.Errorf("writer %s has the key of domain %d, but the repository now uses domain %d: get a new key file from the owner: %w",
 			w.Signer.Name(), w.DomainNumber, r.Config.Domain, ErrUntrusted)
 	}
 	return w, nil

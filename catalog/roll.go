@@ -116,7 +116,7 @@ func (r *Repository) newestRoll(ctx context.Context, above uint64) (newest *roll
 			}
 			return newest, err
 		}
-		r.warn("%s is not signed by a collector and is passed over", info.Name)
+		r.warn("%s is not signed by a collector: ignored", info.Name)
 	}
 	return nil, nil
 }
@@ -158,7 +158,7 @@ func (r *Repository) readRollBody(ctx context.Context, n uint64) (*rolled, error
 // readRoll reads the newest roll and all that is in force by it; nil if there is none.
 func (r *Repository) readRoll(ctx context.Context) (*rolled, error) {
 	if !r.Config.requires(featureRollUp) {
-		return nil, nil // whoever reads under an older config than there is finds out when he has opened a session
+		return nil, nil // whoever reads under an older config than there is finds out when they have opened a session
 	}
 	l, err := r.newestRoll(ctx, 0)
 	if l == nil || err != nil {

@@ -468,7 +468,7 @@ func (r *Repository) deleteAll(ctx context.Context, objects []string) error {
 	}
 	err := g.Wait()
 	if errors.Is(err, store.ErrDenied) {
-		r.warn("what is rolled up stays, since the credentials may not delete it: %v", err)
+		r.warn("rolled-up records stay, since the credentials may not delete them: %v", err)
 		return nil
 	}
 	if err != nil {

@@ -175,8 +175,8 @@ func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 		return meant[len(meant)-1-back], nil
 	}
 	if c.outside > 0 {
-		return nil, fmt.Errorf("%s: %d complete snapshots match, and %d whose writers may not speak for the host that they name: packstone snapshots "+
-			"marks those, and they are had by their ids alone: %w", name, len(meant), c.outside, ErrNoSnapshot)
+		return nil, fmt.Errorf("%s: of the complete snapshots that match, %d count and %d do not, since their writers may not back up the host that they name: packstone snapshots "+
+			"marks these, and only their ids select them: %w", name, len(meant), c.outside, ErrNoSnapshot)
 	}
 	switch {
 	case c.all == 0 && strings.HasPrefix(name, "@"):
@@ -184,9 +184,9 @@ func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 	case c.all == 0:
 		return nil, fmt.Errorf("%s: the repository has no snapshots yet: %w", name, ErrNoSnapshot)
 	case len(meant) == 1:
-		return nil, fmt.Errorf("%s: there is only one complete snapshot to count back in: latest~0 is the oldest: %w", name, ErrNoSnapshot)
+		return nil, fmt.Errorf("%s: there is only one complete snapshot, latest~0: %w", name, ErrNoSnapshot)
 	case len(meant) > 0:
-		return nil, fmt.Errorf("%s: there are only %d complete snapshots to count back in, and latest~%d is the oldest: %w", name, len(meant), len(meant)-1, ErrNoSnapshot)
+		return nil, fmt.Errorf("%s: there are only %d complete snapshots; latest~%d is the oldest: %w", name, len(meant), len(meant)-1, ErrNoSnapshot)
 	}
 	return nil, fmt.Errorf("%s: no snapshot matches%s; packstone snapshots lists what there is: %w", name, f.words(), ErrNoSnapshot)
 }
@@ -301,7 +301,7 @@ func byPrefix(snapshots []*Snapshot, prefix string) (*Snapshot, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, fmt.Errorf("snapshot %s: %d ids begin so: %w", prefix, len(found), ErrAmbiguous)
+	return nil, fmt.Errorf("snapshot %s: %d ids begin like this: %w", prefix, len(found), ErrAmbiguous)
 }
 
 // timeLayouts are the forms of RFC 3339 that a person types, the zone left out or not.

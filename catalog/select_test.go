@@ -59,7 +59,7 @@ func TestWhichSnapshotANameMeans(t *testing.T) {
 		{"outside is passed over at a time", []*Snapshot{made(1, "a"), made(2, "a", outside)}, "@2026-06-01T05:00Z", Filter{}, 1, nil, ""},
 		{"outside makes no host ambiguous", []*Snapshot{made(1, "a"), made(2, "b", outside)}, "latest", Filter{}, 1, nil, ""},
 		{"outside makes no set ambiguous", []*Snapshot{made(1, "a"), made(2, "a", outside, of("x"))}, "latest", Filter{}, 1, nil, ""},
-		{"outside alone", []*Snapshot{made(2, "a", outside)}, "latest", Filter{}, 0, ErrNoSnapshot, "may not speak for the host"},
+		{"outside alone", []*Snapshot{made(2, "a", outside)}, "latest", Filter{}, 0, ErrNoSnapshot, "may not back up the host"},
 		{"outside by its id", []*Snapshot{made(1, "a"), made(2, "a", outside)}, "aa02", Filter{}, 2, nil, ""},
 
 		{"unbound where nobody is bound", []*Snapshot{made(1, "a", unbound), made(2, "a", unbound)}, "latest", Filter{}, 2, nil, ""},

@@ -716,7 +716,7 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 	}
 	switch rec, err := s.repo.acceptRecord(s.lane, s.sequence, there); {
 	case err != nil:
-		return fmt.Errorf("record %s cannot be written, since something lies there that is none: %w", name, ErrRestart)
+		return fmt.Errorf("record %s cannot be written: something else is in its place: %w", name, ErrRestart)
 	case rec.Kind == Tombstone:
 		return fmt.Errorf("session %s was declared dead: %w", s.lane.session(s.sequence), ErrRestart)
 	}

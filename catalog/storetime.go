@@ -11,7 +11,7 @@ import (
 )
 
 // ErrClock: what the storage gives as its time cannot be.
-var ErrClock = errors.New("the storage's clock is not to be relied on")
+var ErrClock = errors.New("the storage's clock is not reliable")
 
 // longestPause is how long nothing may have been written before the storage's clock is doubted.
 const longestPause = 14 * 24 * time.Hour
@@ -54,7 +54,7 @@ func (r *Repository) storeTime(ctx context.Context) (now time.Time, err error) {
 		return now, err
 	}
 	if now.IsZero() {
-		return now, fmt.Errorf("%s was put and is not listed: %w", name, store.ErrNotExist)
+		return now, fmt.Errorf("%s was stored but is not listed: %w", name, store.ErrNotExist)
 	}
 	return now, nil
 }

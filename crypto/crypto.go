@@ -7,8 +7,8 @@
 //     write or delete anything that others accept.
 //   - The owner's Signer says which recipients, writers and roles count. It reads nothing.
 //   - A WriterFile holds the domain secret D and a Signer. D names chunks, decides cuts and opens index
-//     runs and refs, so its holder can test whether contents that he knows are stored. He reads no
-//     contents, not even his own, and signs for no other writer.
+//     runs and refs, so its holder can test whether known contents are stored. The holder reads
+//     no contents, not even their own, and signs for no other writer.
 //   - A CollectorFile holds index identities and a Signer: enough to see which packs are needed, not to
 //     read names or contents and not to test for known files.
 //
@@ -25,13 +25,13 @@ import "errors"
 var (
 	// ErrWrongIdentity says that none of the identities at hand opens an object, or that a
 	// passphrase is wrong. A header whose recipient lines are damaged looks the same.
-	ErrWrongIdentity = errors.New("no identity at hand opens it")
+	ErrWrongIdentity = errors.New("the identity cannot read it")
 	// ErrDamaged says that an encrypted object is malformed, cut short or changed.
 	ErrDamaged = errors.New("damaged")
 	// ErrSignature says that a note is not signed by an accepted key for the place where it was found.
-	ErrSignature = errors.New("signature does not hold")
+	ErrSignature = errors.New("invalid signature")
 	// ErrMixed says that hybrid (post-quantum) and classic recipients were given together.
 	ErrMixed = errors.New("hybrid post-quantum and classic recipients can't be mixed: a repository is wholly one or the other")
 	// ErrPassphraseNeeded says that an identity file is protected and no passphrase can be asked for.
-	ErrPassphraseNeeded = errors.New("protected by a passphrase, and none is at hand")
+	ErrPassphraseNeeded = errors.New("protected by a passphrase, which is missing")
 )

@@ -181,7 +181,7 @@ func parseKeyFile(r io.Reader, kind string, setters map[string]func(string) erro
 			return fmt.Errorf("not a known \"key: value\"")
 		}
 		if seen[key] && !repeated[key] {
-			return fmt.Errorf("%s stands there twice", key)
+			return fmt.Errorf("%s is there twice", key)
 		}
 		seen[key] = true
 		if err := set(strings.TrimSpace(value)); err != nil {

@@ -512,7 +512,7 @@ func TestWhoSharesTrustsAndCheckSaysSo(t *testing.T) {
 	b.victim.add("accounts", []byte(secret))
 	s := b.backsUp()
 	unchecked := b.examine(false).Unchecked
-	if len(unchecked) != 1 || !saysAll(unchecked[0], "1 packs that snapshots of host db1 need", "word of writer web alone", "--read-data") {
+	if len(unchecked) != 1 || !saysAll(unchecked[0], "1 pack that snapshots of host db1 need", "only writer web vouches", "--read-data") {
 		t.Errorf("check without --read-data says %q", unchecked)
 	}
 	report := b.examine(true)

@@ -52,7 +52,7 @@ func LastOfCollector(ctx context.Context, repo *catalog.Repository, name string)
 	i := collectorAt(repo.Config, name)
 	switch {
 	case i < 0:
-		return nil, catalog.Misuse("there is no collector %s; packstone key collector list names those that there are", entry.Printable(name))
+		return nil, catalog.Misuse("this repository has no collector %s; packstone key collector list shows them", entry.Printable(name))
 	case repo.Config.Collectors[i].Revoked != nil:
 		return nil, catalog.Refuse("collector %s is revoked already", name)
 	}

@@ -68,7 +68,7 @@ func (f *Forgetting) These(ids []archive.Name) error {
 		}
 		switch {
 		case s.Held:
-			return fmt.Errorf("snapshot %.12s is %w: packstone unhold %.12s lets it go; nothing was changed", s.ID, catalog.ErrHeld, s.ID)
+			return fmt.Errorf("snapshot %.12s is %w: release it with packstone unhold %.12s; nothing was changed", s.ID, catalog.ErrHeld, s.ID)
 		case f.young(s):
 			return catalog.Refuse("snapshot %.12s is younger than the retention floor of %s, which binds collectors: the owner's key may forget it; "+
 				"nothing was changed", s.ID, retention.Period(f.floor))
@@ -86,7 +86,7 @@ func (f *Forgetting) young(s retention.Snapshot) bool {
 // Ruled decides by one policy about all snapshots that pass.
 func (f *Forgetting) Ruled(p retention.Policy) error {
 	if !f.view.Repo.CanRead() && (f.filtered() || len(p.Tags) > 0) {
-		return fmt.Errorf("without an identity nobody knows sets, hosts, paths and tags: %w", catalog.ErrNoIdentity)
+		return fmt.Errorf("sets, hosts, paths and tags cannot be read without an identity: %w", catalog.ErrNoIdentity)
 	}
 	for i, name := range p.IDs {
 		found := f.view.Log.Counting(name)
@@ -111,7 +111,7 @@ func (f *Forgetting) OfSets(policies map[string]retention.Policy) error {
 		return f.ofOwnSets(policies)
 	}
 	if !f.view.Repo.CanRead() {
-		return fmt.Errorf("without an identity nobody knows which set a snapshot is of; name the rules with --keep-…: %w", catalog.ErrNoIdentity)
+		return fmt.Errorf("the sets of snapshots cannot be read without an identity; name the rules with --keep-…: %w", catalog.ErrNoIdentity)
 	}
 	for name, p := range policies {
 		f.decide(name, p)
@@ -125,7 +125,7 @@ func (f *Forgetting) ofOwnSets(policies map[string]retention.Policy) error {
 			continue
 		}
 		if len(p.Tags) > 0 {
-			return fmt.Errorf("without an identity nobody knows tags, which the retention of the set %s goes by: %w", name, catalog.ErrNoIdentity)
+			return fmt.Errorf("the retention of the set %s uses tags, which cannot be read without an identity: %w", name, catalog.ErrNoIdentity)
 		}
 		group, err := f.view.Repo.OwnGroup(name, f.filter.Host)
 		if err != nil {

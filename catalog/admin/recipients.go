@@ -20,7 +20,7 @@ func WithRecipients(now, named []string) (next, added []string) {
 func WithoutRecipients(now, named []string) (next []string, err error) {
 	for _, text := range named {
 		if !slices.Contains(now, text) {
-			return nil, catalog.Misuse("%s is no recipient of this repository", ShortRecipient(text))
+			return nil, catalog.Misuse("%s is not a recipient of this repository", ShortRecipient(text))
 		}
 	}
 	next = slices.DeleteFunc(slices.Clone(now), func(r string) bool { return slices.Contains(named, r) })

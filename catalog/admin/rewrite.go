@@ -115,14 +115,14 @@ func MayRewrite(repo *catalog.Repository, s *catalog.Snapshot) error {
 		return err
 	}
 	if s.Standing == catalog.Outside {
-		return catalog.Refuse("snapshot %s is of a writer who may not speak for the host that it names: it cannot be made anew, and packstone forget forgets it", s.ShortID())
+		return catalog.Refuse("snapshot %s cannot be rewritten, since its writer may not back up the host that it names; remove it with packstone forget", s.ShortID())
 	}
 	if s.Domain != uint64(writer.DomainNumber) {
-		return catalog.Refuse("snapshot %s is of domain %d, and the key of writer %s is for domain %d: it cannot be made anew", s.ShortID(), s.Domain,
+		return catalog.Refuse("snapshot %s is of domain %d, and the key of writer %s is for domain %d: it cannot be rewritten", s.ShortID(), s.Domain,
 			writer.Signer.Name(), writer.DomainNumber)
 	}
 	if err := repo.MaySpeakFor(s.Host); err != nil {
-		return fmt.Errorf("snapshot %s cannot be made anew: %w", s.ShortID(), err)
+		return fmt.Errorf("snapshot %s cannot be rewritten: %w", s.ShortID(), err)
 	}
 	return nil
 }

@@ -1,5 +1,6 @@
-// Package admin says who may do what with a repository: which hosts write to it and whom they speak for, who can read it, and what
-// credentials of a bucket let their holder do. What it changes is signed with the owner's key.
+// Package admin decides who may do what with a repository: which hosts write to it and which hosts
+// they may back up, who can read it, and what the credentials of a bucket allow. The owner's key
+// signs what it changes.
 package admin
 
 import (
@@ -66,7 +67,7 @@ func checkNewName(repo *catalog.Repository, name string) error {
 			return catalog.Refuse("%s is admitted already; revoke it first and choose another name, or give the host its key file", name)
 		}
 		if short, long := min(taken, name), max(taken, name); strings.HasPrefix(long, short+".") {
-			return catalog.Refuse("%s cannot be a name beside %s: a bucket policy for %s would hold for %s too; choose another, such as %s",
+			return catalog.Refuse("%s cannot be used beside %s: a bucket policy for %s would also apply to %s; choose another name, such as %s",
 				name, taken, short, long, undotted(name))
 		}
 	}
@@ -134,7 +135,7 @@ func OpenWriter(ctx context.Context, repo *catalog.Repository, owner crypto.Sign
 	i := slices.IndexFunc(repo.Config.Writers, func(m catalog.Member) bool { return NameOf(m) == name })
 	switch {
 	case i < 0:
-		return nil, catalog.Misuse("the repository knows no writer %s", entry.Printable(name))
+		return nil, catalog.Misuse("this repository has no writer %s", entry.Printable(name))
 	case repo.Config.Writers[i].Revoked != nil:
 		return nil, catalog.Refuse("writer %s is revoked already", name)
 	}

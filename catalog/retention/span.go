@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Span is a stretch of the calendar, such as 1y6m7d12h.
@@ -79,9 +81,9 @@ func (s Span) before(t time.Time) time.Time {
 func Period(d time.Duration) string {
 	switch {
 	case d%(24*time.Hour) == 0:
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
+		return entry.Plural(int64(d/(24*time.Hour)), "day")
 	case d%time.Hour == 0:
-		return fmt.Sprintf("%d hours", d/time.Hour)
+		return entry.Plural(int64(d/time.Hour), "hour")
 	}
 	return d.String()
 }

@@ -1,5 +1,7 @@
-// Package tripwire notices a backup that looks like a loss: much is gone, replaced, renamed, or has become such as encrypted content is. It is pure;
-// counts of two snapshots go in, and what they trip over comes out. It cannot know what was meant: somebody is to look.
+// Package tripwire notices a backup that looks like data loss: much was deleted, replaced or
+// renamed, or became incompressible as encrypted content is. It is pure: it compares the counts of
+// two snapshots and returns what looks wrong. It cannot know whether a change was intended; a
+// person has to look.
 package tripwire
 
 import (
@@ -102,7 +104,7 @@ func (t Trip) String() string {
 	case "renamed":
 		return fmt.Sprintf("%s: %d of %d files have other names, more than %d%%", t.Source, t.Now, t.Before, t.Percent)
 	case "incompressible":
-		return fmt.Sprintf("%s: %d → %d bytes do not compress, more by over %d%% of all: they may be encrypted", t.Source, t.Before, t.Now, t.Percent)
+		return fmt.Sprintf("%s: incompressible bytes rose from %d to %d, by more than %d%% of all: they may be encrypted", t.Source, t.Before, t.Now, t.Percent)
 	}
 	return fmt.Sprintf("%s: %s", t.Source, t.What)
 }

@@ -36,7 +36,7 @@ func (v *View) Pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 	}
 	err = v.Repo.Certain(v.Log, v.doubts, name, host, s)
 	if err != nil && !v.options.AcceptRollback {
-		return nil, fmt.Errorf("%w; name a snapshot by its id, or take what there is with --accept-rollback", err)
+		return nil, fmt.Errorf("%w; name a snapshot by its id, or continue with what is there with --accept-rollback", err)
 	}
 	return s, nil
 }
@@ -45,10 +45,10 @@ func (v *View) Pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 func (v *View) tellTrust(s *catalog.Snapshot) {
 	switch {
 	case s.Standing == catalog.Outside:
-		v.warn("snapshot %s says that it is of host %s, and writer %s, who has made it, may not speak for that host: "+
-			"do not trust what is in it", s.ShortID(), entry.Printable(s.Host), s.Writer)
+		v.warn("snapshot %s claims to be of host %s, but its writer %s may not back up that host: "+
+			"do not trust its content", s.ShortID(), entry.Printable(s.Host), s.Writer)
 	case s.Undated:
-		v.warn("snapshot %s says that it is of %s, and the storage has it since %s: it was dated back, or copied", s.ShortID(), local(s.Claimed), local(s.Date))
+		v.warn("snapshot %s claims to be of %s, but the storage has had it only since %s: it was backdated or copied", s.ShortID(), local(s.Claimed), local(s.Date))
 	}
 }
 
@@ -102,7 +102,7 @@ func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot
 		case s.Writer == writer:
 			own = append(own, s)
 		case len(names) > 0:
-			return nil, catalog.Refuse("snapshot %s was taken with the key of %s, which alone can change its tags; the key at hand is that of %s: nothing was changed",
+			return nil, catalog.Refuse("snapshot %s was made with the key of %s, and only that key can change its tags, not the key of %s: nothing was changed",
 				s.ShortID(), s.Writer, writer)
 		}
 	}
@@ -113,8 +113,8 @@ func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot
 func (v *View) Trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
 	trusted := catalog.Trusted(all)
 	if n := len(all) - len(trusted); n > 0 {
-		v.warn("%d snapshots are left out: their writers may not speak for the host that they name, or are not bound to it "+
-			"as another is; packstone snapshots marks them, and their ids name them", n)
+		v.warn("left out %s: their writers may not back up the host that they name, or are not bound to it "+
+			"although another writer is; packstone snapshots marks them, and only their ids select them", entry.Plural(n, "snapshot"))
 	}
 	return trusted
 }
@@ -154,9 +154,9 @@ func (v *View) subject(name string, of Subject) (id archive.Name, err error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return id, catalog.Misuse("%s: %d ids begin so; type more of the one that is meant", entry.Printable(name), len(found))
+		return id, catalog.Misuse("%s: %d ids begin like this; type more of the one you mean", entry.Printable(name), len(found))
 	case of == Forgotten:
-		return id, fmt.Errorf("%s: no forgotten snapshot has an id that begins so, as packstone snapshots --all lists them: %w", entry.Printable(name), catalog.ErrNoSnapshot)
+		return id, fmt.Errorf("%s: no forgotten snapshot has such an id; packstone snapshots --all lists them: %w", entry.Printable(name), catalog.ErrNoSnapshot)
 	case v.Repo.CanRead():
 		s, err := v.Pick(name, v.options.Filter)
 		if err != nil {
@@ -165,7 +165,7 @@ func (v *View) subject(name string, of Subject) (id archive.Name, err error) {
 		return s.ID, nil
 	}
 	if found = v.Log.Counting(name); len(found) != 1 {
-		return id, fmt.Errorf("%s: %d snapshots have an id that begins so, and without an identity they have no other names", entry.Printable(name), len(found))
+		return id, fmt.Errorf("%s: %d snapshots have such an id; type more of it", entry.Printable(name), len(found))
 	}
 	return found[0], nil
 }

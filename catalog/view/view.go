@@ -1,5 +1,5 @@
-// Package view is what a process sees of a repository: its log, its snapshots, whether these are all that there were, and what names mean
-// there. What a person should know of it is told as it is found.
+// Package view shows what a process sees of a repository: its log and its snapshots, whether any
+// are missing, and which snapshot a name means. It reports problems as it finds them.
 package view
 
 import (
@@ -47,7 +47,7 @@ func Look(ctx context.Context, repo *catalog.Repository, o Options) (*View, erro
 		return nil, err
 	}
 	for _, name := range v.Log.Powerless {
-		v.warn("%s forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing", name)
+		v.warn("%s forgets or holds snapshots, which its writer may not do: ignored", name)
 	}
 	v.Snapshots = snapshots
 	return v, v.doubt(ctx, defects)
@@ -116,7 +116,7 @@ func (v *View) Whole(ctx context.Context) error {
 	}
 	for _, d := range v.doubts {
 		if v.Repo.Concerns(d, v.options.Filter.Host) && !v.options.AcceptRollback {
-			return fmt.Errorf("%w, as warned above; --accept-rollback takes what there is", catalog.ErrDoubtful)
+			return fmt.Errorf("%w, as warned above; --accept-rollback continues with what is there", catalog.ErrDoubtful)
 		}
 	}
 	return nil

@@ -321,7 +321,7 @@ func (a *app) shortcoming(s *catalog.Snapshot, named bool, missed uint64) error 
 		a.out.Warn(output.Warning{Message: loss})
 	}
 	if !s.Complete() {
-		return exitWith(exitMissing, "%d entries are missing or changed while they were read: they are listed above", missed)
+		return exitWith(exitMissing, "%s missing or changed during the backup (listed above)", output.Plural(missed, "entry"))
 	}
 	return nil
 }

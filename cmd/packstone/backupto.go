@@ -127,7 +127,7 @@ func (a *app) outcomeOf(ctx context.Context, all []*reception) error {
 	case worst != nil:
 		return worst
 	}
-	return exitWith(exitMissing, "of %d repositories these have not all of this run, for the reasons above: %s", len(all), strings.Join(failed, ", "))
+	return exitWith(exitMissing, "of %d repositories, these lack a part of this run, for the reasons above: %s", len(all), strings.Join(failed, ", "))
 }
 
 // caughtUp is how far back a repository is brought what it has missed, by itself: as long as no usual retention forgets anything.
@@ -162,8 +162,8 @@ func (a *app) catchUp(ctx context.Context, from, to *reception) error {
 		return err
 	}
 	if !from.repo.CanRead() {
-		a.Warn(fmt.Sprintf("%d snapshots are in %s and not in %s, and no identity is at hand that reads them: packstone copy --from %s -r %s brings them",
-			len(missing), from.name, to.name, from.name, to.name))
+		a.Warn(fmt.Sprintf("%s missing in %s: to copy from %s, an identity is needed. Run packstone copy --from %s -r %s",
+			output.Plural(len(missing), "snapshot"), to.name, from.name, from.name, to.name))
 		return nil
 	}
 	return a.copyMissing(ctx, from, to, missing)
@@ -202,8 +202,8 @@ func (a *app) leaveOld(to *reception, from string, chosen []*catalog.Snapshot) (
 	}
 	fresh := slices.DeleteFunc(slices.Clone(chosen), to.repo.IsBackdated)
 	if old := len(chosen) - len(fresh); old > 0 {
-		a.Warn(fmt.Sprintf("%d snapshots that %s has missed are more than a day old, and this host's key may not date back there: let its owner allow it "+
-			"(packstone key writer bind NAME --role %s), or copy them with packstone copy --undated --from %s -r %s", old, to.name, catalog.RoleBackdate, from, to.name))
+		a.Warn(fmt.Sprintf("%s that %s has missed are more than a day old, and this host's key may not backdate there: ask its owner to allow it "+
+			"(packstone key writer bind NAME --role %s), or copy them with packstone copy --undated --from %s -r %s", output.Plural(old, "snapshot"), to.name, catalog.RoleBackdate, from, to.name))
 	}
 	return fresh, nil
 }

@@ -61,7 +61,7 @@ func (a *app) cache(o cacheOptions) error {
 	table := output.Table{Head: []string{"USED", "SIZE", "CACHE"}, Right: []int{1}, Cut: []int{2}}
 	for _, c := range caches {
 		if old[c.Directory] && c.InUse() {
-			a.out.Note("%s stays: a backup is at work with it", c.Directory)
+			a.out.Note("%s stays: a backup is using it", c.Directory)
 			old[c.Directory] = false
 		}
 		if old[c.Directory] && !a.flags.dryRun {

@@ -76,7 +76,7 @@ func (a *app) catFile(ctx context.Context, name string) error {
 		return err
 	}
 	if node.Type != entry.File {
-		return exitWith(exitFailed, "%s is no file but a %s", placeName(at.Sources[0].Name, at.Path), node.Type.Word())
+		return exitWith(exitFailed, "%s is not a file but a %s", placeName(at.Sources[0].Name, at.Path), node.Type.Word())
 	}
 	return b.Content(ctx, at.Snapshot, node, a.stdout)
 }
@@ -139,7 +139,7 @@ func (a *app) catTree(ctx context.Context, name string) (any, error) {
 		return nil, err
 	}
 	if len(at.Sources) != 1 || at.Path != "" {
-		return nil, usage("%s is no source: want SNAPSHOT:SOURCE, of %s", name, strings.Join(at.Snapshot.SourceNames(), ", "))
+		return nil, usage("%s is not a source: want SNAPSHOT:SOURCE, of %s", name, strings.Join(at.Snapshot.SourceNames(), ", "))
 	}
 	return browse.TreeOf(at.Sources[0]), nil
 }

@@ -50,7 +50,7 @@ rolled back.`,
 	cmd.Flags().BoolVar(&files, "files", false, "also list the paths in the snapshots")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) > 0 && !files {
-			return usage("catalog rebuild: snapshots are named for --files only")
+			return usage("catalog rebuild takes snapshots only with --files")
 		}
 		return a.rebuildCatalog(ctx, args, files)
 	})

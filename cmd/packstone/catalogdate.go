@@ -33,7 +33,7 @@ look at packstone snapshots first. Needs the owner's key.`,
 	cmd.Flags().BoolVar(&claims, "from-claims", false, "accept the dates that the hosts have signed")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error {
 		if !claims {
-			return usage("catalog date: say --from-claims: there is no other way")
+			return usage("catalog date needs --from-claims")
 		}
 		return a.dateCatalog(ctx)
 	})

@@ -67,7 +67,7 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	a.tellRemarks(m.Unchecked, m.Notes)
 	a.out.Summary(m, m.text())
 	if len(m.Findings) > 0 {
-		return exitWith(exitIntegrity, "%d problems were found: they are listed above", len(m.Findings))
+		return exitWith(exitIntegrity, "found %s (listed above)", output.Plural(len(m.Findings), "problem"))
 	}
 	return a.out.Err()
 }

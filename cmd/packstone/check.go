@@ -103,7 +103,7 @@ func shareAfter(readData, subset *flagvalue.Share, args []string) error {
 			return usage("--read-data %w", err)
 		}
 	case len(args) == 1:
-		return usage("check takes no arguments, and %s is one: it checks the whole repository, which -r names", args[0])
+		return usage("check takes no arguments, but got %s: it checks the whole repository, which -r names", args[0])
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*ch
 	a.out.Summary(m, m.text())
 	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
-		return &m, exitWith(exitIntegrity, "%d problems were found: they are listed above; packstone repair stores again what the sources, or a mirror, still have", len(m.Findings))
+		return &m, exitWith(exitIntegrity, "found %s (listed above); packstone repair stores again what the sources or a mirror still have", output.Plural(len(m.Findings), "problem"))
 	}
 	return &m, a.out.Err()
 }
@@ -218,10 +218,10 @@ func (m checkSummary) text() string {
 	}
 	b.WriteString(m.attested())
 	if m.Unused > 0 {
-		fmt.Fprintf(&b, "\n%d packs (%s) belong to no finished backup", m.Unused, output.Bytes(int64(m.UnusedBytes)))
+		fmt.Fprintf(&b, "\n%s (%s) not used by any finished backup", output.Plural(m.Unused, "pack"), output.Bytes(int64(m.UnusedBytes)))
 	}
 	if len(m.Healed) > 0 {
-		fmt.Fprintf(&b, "\n%d packs are damaged or missing, and all that was in them lies in other packs too", len(m.Healed))
+		fmt.Fprintf(&b, "\n%s damaged or missing, but their whole content is in other packs too", output.Plural(len(m.Healed), "pack"))
 	}
 	if len(m.Findings) == 0 {
 		b.WriteString("\nno problems were found")

@@ -127,7 +127,7 @@ func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*copySum
 // outcome is how the verb ends.
 func (m *copySummary) outcome(err error) error {
 	if err == nil && len(m.Failed) > 0 {
-		return exitWith(exitIntegrity, "%d snapshots were not copied, since they are damaged: they are listed above", len(m.Failed))
+		return exitWith(exitIntegrity, "%s damaged, and not copied (listed above)", output.Plural(len(m.Failed), "snapshot"))
 	}
 	return err
 }
@@ -184,7 +184,7 @@ func (a *app) chooseToCopy(v *view.View, names []string, incomplete bool) (chose
 		chosen = append(chosen, s)
 	}
 	if left > 0 {
-		a.out.Note("%d snapshots are left out, since something is missing in them; --incomplete copies them too", left)
+		a.out.Note("left out %s; --incomplete copies them too", output.Plural(left, "incomplete snapshot"))
 	}
 	return chosen, nil
 }
@@ -265,9 +265,9 @@ func (m *copySummary) text() string {
 		fmt.Fprintf(&b, "read: %s; added: %s, stored as %s\n", output.Bytes(int64(m.BytesRead)), output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
 		fmt.Fprintf(&b, "%s copied to %s in %s; ", output.Plural(len(m.Snapshots), "snapshot"), m.To, time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
 	}
-	fmt.Fprintf(&b, "%d snapshots are there already", m.There)
+	fmt.Fprintf(&b, "%s there already", output.Plural(m.There, "snapshot"))
 	if m.Forgotten > 0 {
-		fmt.Fprintf(&b, ", %d of which were forgotten there since", m.Forgotten)
+		fmt.Fprintf(&b, ", %d of which forgotten there since", m.Forgotten)
 	}
 	if m.DryRun {
 		b.WriteString("\nnothing was copied: this was a dry run")

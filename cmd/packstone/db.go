@@ -248,7 +248,7 @@ func newDBFinding(f database.Finding) dbFinding {
 }
 
 func (m dbSummary) text() string {
-	objects := fmt.Sprintf("%d objects exact, %d not", m.Exact, len(m.Inexact))
+	objects := fmt.Sprintf("%s exact, %d not", output.Plural(m.Exact, "object"), len(m.Inexact))
 	switch {
 	case m.DryRun:
 		return fmt.Sprintf("%s of %s: no rows were read; %s; nothing was changed: this was a dry run", m.Action, m.Source, objects)
@@ -256,7 +256,7 @@ func (m dbSummary) text() string {
 		return fmt.Sprintf("%s of %s: no rows were read; %s", m.Action, m.Source, objects)
 	}
 	took := time.Duration(m.TotalDuration * float64(time.Second)).Round(time.Millisecond)
-	text := fmt.Sprintf("%s of %s: %d tables, %d rows (%s) in %s; %s", m.Action, m.Source, len(m.Tables), m.Rows, output.Bytes(m.Bytes), took, objects)
+	text := fmt.Sprintf("%s of %s: %s, %s (%s) in %s; %s", m.Action, m.Source, output.Plural(len(m.Tables), "table"), output.Plural(m.Rows, "row"), output.Bytes(m.Bytes), took, objects)
 	if m.Verified {
 		text += "; read back and found equal"
 	}
@@ -282,7 +282,7 @@ func (a *app) tellDB(action string, r *database.Report, begun time.Time) {
 		text = f.String() + "\n" + text
 	}
 	if n := r.Chosen(); n > 0 {
-		text = fmt.Sprintf("%d objects hang on tables that were left out, and are left out with them\n", n) + text
+		text = fmt.Sprintf("left out %s that belong to tables that were left out\n", output.Plural(n, "object")) + text
 	}
 	a.out.Summary(m, text)
 }
@@ -298,7 +298,7 @@ func wouldRun(statements []string) string {
 // dbOutcome says how exact a copy is that was made.
 func dbOutcome(r *database.Report) error {
 	if n := len(r.Inexact()); n > 0 {
-		return exitWith(exitMissing, "%d objects or values were not kept exactly: they are listed above", n)
+		return exitWith(exitMissing, "%s not kept exactly (listed above)", output.Plural(n, "object or value"))
 	}
 	return nil
 }
@@ -318,7 +318,7 @@ func (m *dbMeter) take(p convert.Progress) {
 func (m *dbMeter) counts() output.Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	current := fmt.Sprintf("%s %d rows", m.now.Stage, m.now.Rows)
+	current := fmt.Sprintf("%s %s", m.now.Stage, output.Plural(m.now.Rows, "row"))
 	if m.now.Table != "" {
 		current += " of " + m.now.Table
 	}
@@ -374,5 +374,5 @@ func trustCure(err error) error {
 	if !errors.Is(err, database.ErrUntrusted) {
 		return err
 	}
-	return fmt.Errorf("%w; all are listed above: --%s runs them, and so does an import by a user who is no superuser, with that user's rights", err, trustCodeFlag)
+	return fmt.Errorf("%w; all are listed above. Allow them with --%s, or import as an ordinary user, whose rights they then have", err, trustCodeFlag)
 }

@@ -75,7 +75,7 @@ func (a *app) tellNative(ctx context.Context, src database.Source, to dbAddress,
 	if err != nil || o.nativeDDL || !strings.HasPrefix(at.Scheme(), database.Family(schema.Engine)) || !schema.HasNative() {
 		return err
 	}
-	a.out.Note("statements of the file's own, for views, functions and the like, do not run without --%s; with -n it prints them", nativeDDLFlag)
+	a.out.Note("the file's own statements (views, functions and the like) run only with --%s; -n prints them", nativeDDLFlag)
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (a *app) doctor(ctx context.Context, o doctor.Options, args []string) (err 
 	m := doctorMessage{Repository: o.Address.String(), Checks: x.Checks, Warnings: x.Warnings, Failures: x.Failures}
 	a.out.Message("doctor", m, m.text(a.out.Table))
 	if x.First != nil {
-		return exitWith(exitCode(ctx, x.First), "%d checks failed: they are listed above", m.Failures)
+		return exitWith(exitCode(ctx, x.First), "%s failed (listed above)", output.Plural(m.Failures, "check"))
 	}
 	return a.out.Err()
 }
@@ -87,7 +87,7 @@ func (m doctorMessage) text(layOut func(output.Table) string) string {
 	for _, c := range m.Checks {
 		table.Rows = append(table.Rows, []string{c.Name, c.Status, fmt.Sprintf("%.0f ms", c.Seconds*1000), output.OrDash(c.Detail)})
 	}
-	table.Footer = fmt.Sprintf("%s: %d checks, %d warnings, %d failures", m.Repository, len(m.Checks), m.Warnings, m.Failures)
+	table.Footer = fmt.Sprintf("%s: %s, %s, %s", m.Repository, output.Plural(len(m.Checks), "check"), output.Plural(m.Warnings, "warning"), output.Plural(m.Failures, "failure"))
 	return strings.TrimRight(layOut(table), "\n")
 }
 

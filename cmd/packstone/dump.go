@@ -89,7 +89,7 @@ func (d *dumping) look(ctx context.Context) error {
 
 func (d *dumping) outcome() error {
 	if d.unfit > 0 {
-		return exitWith(exitMissing, "%d extended attributes are not in the tar: they are listed above", d.unfit)
+		return exitWith(exitMissing, "%s not in the tar (listed above)", output.Plural(d.unfit, "extended attribute"))
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (d *dumping) write(ctx context.Context, w io.Writer) error {
 	}
 	if d.zip {
 		return d.Zip(ctx, d.at, w, func(e *entry.Entry) {
-			d.app.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a zip", e.Type.Word()), Item: output.Name(e.Path)})
+			d.app.out.Warn(output.Warning{Message: fmt.Sprintf("a zip cannot hold a %s", e.Type.Word()), Item: output.Name(e.Path)})
 		})
 	}
 	return d.Tar(ctx, d.at, w, d.tellUnfit)
@@ -109,9 +109,9 @@ func (d *dumping) write(ctx context.Context, w io.Writer) error {
 // tellUnfit tells of what has no place in a tar.
 func (d *dumping) tellUnfit(e *entry.Entry, attribute string) {
 	if attribute == "" {
-		d.app.out.Warn(output.Warning{Message: fmt.Sprintf("a %s has no place in a tar", e.Type.Word()), Item: output.Name(e.Path)})
+		d.app.out.Warn(output.Warning{Message: fmt.Sprintf("a tar cannot hold a %s", e.Type.Word()), Item: output.Name(e.Path)})
 		return
 	}
 	d.unfit++
-	d.app.out.Problem(e.Path, "dump", fmt.Errorf("the extended attribute %q has no place in a tar", attribute))
+	d.app.out.Problem(e.Path, "dump", fmt.Errorf("a tar cannot hold the extended attribute %q", attribute))
 }

@@ -149,7 +149,7 @@ func (a *app) forgetByRules(f *admin.Forgetting, policy retention.Policy, remove
 		return err
 	}
 	if len(policies) == 0 {
-		return usage("nothing says what to keep: name rules such as --keep-daily 14, or snapshots, or write retention: into the settings' sets")
+		return usage("no retention rules: give rules such as --keep-daily 14, name snapshots, or set retention: in the settings' sets")
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forge
 		err = a.weigh(ctx, v, &m, gone)
 	case len(gone) > 0:
 		if err = a.decide(ctx, v.Repo, func(s *catalog.Session) error { return s.Forget(ctx, gone) }); err != nil {
-			err = fmt.Errorf("forget %d snapshots: %w", len(gone), err)
+			err = fmt.Errorf("forget %s: %w", output.Plural(len(gone), "snapshot"), err)
 		}
 		if grace > 0 {
 			m.Until = f.Now().Add(grace)
@@ -177,7 +177,7 @@ func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forge
 		return err
 	}
 	if young, floor := f.Below(); young > 0 {
-		a.out.Note("%d of them are younger than the retention floor of %s, which binds collectors and jobs, and not the owner", young, retention.Period(floor))
+		a.out.Note("%d of them are younger than the retention floor of %s, which binds collectors and jobs, but not the owner", young, retention.Period(floor))
 	}
 	a.out.Summary(m, m.text(a.out.Table))
 	return a.out.Err()
@@ -204,7 +204,7 @@ func forgetSummaryOf(f *admin.Forgetting, snapshots []*catalog.Snapshot) forgetS
 func (a *app) weigh(ctx context.Context, v *view.View, m *forgetSummary, gone []archive.Name) error {
 	weights, err := collect.Weigh(ctx, v.Repo, v.Log)
 	if errors.Is(err, catalog.ErrNoIdentity) {
-		a.Warn("no key at hand opens the reference maps: nobody knows what would become free")
+		a.Warn("without a key that can read the reference maps, the space that would become free is unknown")
 		return nil
 	}
 	if err != nil {

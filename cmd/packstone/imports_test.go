@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"pipeline/copy": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch", "pipeline/source",
 		"pipeline/backup"}, // a copy is a backup whose source is a snapshot
 	"pipeline/rewrite": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline/fetch", "pipeline/source"}, // what a backup leaves out
-	"pipeline/collect": {"catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
+	"pipeline/collect": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
 	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "archive/disk", "pipeline"},
 	"cmd/packstone":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
 }
@@ -65,7 +65,7 @@ var vague = []string{"util", "utils", "common", "types", "models", "helpers", "m
 
 // topLevel is what may stand at the root of the module.
 var topLevel = []string{"cmd", "pipeline", "chunker", "archive", "crypto", "catalog", "docs", "tools", "go.mod", "go.sum",
-	"docker-compose.yml", "Dockerfile", "Makefile", "README.md", "LICENSE", "CHANGELOG.md"}
+	"docker-compose.yml", "Dockerfile", "Makefile", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "staticcheck.conf"}
 
 // goPackage is what go list tells of a package.
 type goPackage struct {

@@ -83,7 +83,7 @@ func (m initMessage) text() string {
 	fmt.Fprintf(&b, "this host backs up with %s\n", m.WriterFile)
 	fmt.Fprintf(&b, "the owner's fingerprint is %s: note it where the identity is kept\n", m.Print)
 	if len(m.Reused) > 0 {
-		fmt.Fprintf(&b, "keys that were here already are this repository's too: %s. For other ones, name a recipient with -R and an owner's key with PACKSTONE_OWNER_FILE\n",
+		fmt.Fprintf(&b, "this repository uses keys that were here already: %s. For other ones, name a recipient with -R and an owner's key with PACKSTONE_OWNER_FILE\n",
 			strings.Join(m.Reused, ", "))
 	}
 	if m.Pin != "" {

@@ -123,7 +123,7 @@ func (m recipientsMessage) text() string {
 		fmt.Fprintf(&b, "removed %s: reads nothing that is written from now on, but can still read what was written before\n", admin.ShortRecipient(text))
 	}
 	if len(m.Added)+len(m.Removed) == 0 {
-		b.WriteString("no recipient was added; what was written meanwhile is readable by all of them\n")
+		b.WriteString("no recipient was added; all of them can now read what was written meanwhile\n")
 	}
 	if m.Pin != "" {
 		fmt.Fprintf(&b, "put this line into the new identity's file, so that it trusts nobody but this repository's owner:\n%s\n", m.Pin)

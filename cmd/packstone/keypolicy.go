@@ -93,7 +93,7 @@ func (m *keyPolicyMessage) fill(c *catalog.Config) (text string, err error) {
 	m.Floor, m.Grace = floor.String(), grace.String()
 	text = fmt.Sprintf("every snapshot is kept for %s at least; what was forgotten can be brought back for %s (configuration %d)", retention.Period(floor), retention.Period(grace), m.Config)
 	if c.Horizon != "" {
-		text += fmt.Sprintf("; locks are to reach %s ahead, and nothing extends them yet", c.Horizon)
+		text += fmt.Sprintf("; locks should last %s, but this version does not extend them", c.Horizon)
 	}
 	if m.DryRun {
 		text = "dry run: " + text

@@ -195,6 +195,6 @@ func (m writerRevokeMessage) text() string {
 	for _, n := range m.Last {
 		records += n
 	}
-	return fmt.Sprintf("revoked writer %s with configuration %d: its %d records stay, nothing that it writes from now on counts\n"+
-		"take away its access to the storage too", m.Name, m.Config, records)
+	return fmt.Sprintf("revoked writer %s with configuration %d: its %s stay, and what it writes from now on is ignored\n"+
+		"take away its access to the storage too", m.Name, m.Config, output.Plural(records, "record"))
 }

@@ -55,7 +55,7 @@ func (m *memberFlags) memberOf(host string) (catalog.Member, error) {
 // another.
 func (a *app) tellNameless(m catalog.Member) {
 	if name := m.Name(); !m.MaySpeakFor(name) && m.OnlyHost() == "" {
-		a.Warn(fmt.Sprintf("%s is none of the hosts %s: its backups must name one of these, by --host, PACKSTONE_HOST or host: in "+
+		a.Warn(fmt.Sprintf("%s is not one of the hosts %s: its backups must name one of these, with --host, PACKSTONE_HOST or host: in "+
 			"the settings", name, strings.Join(m.Hosts, ", ")))
 	}
 }

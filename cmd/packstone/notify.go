@@ -9,6 +9,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/notice"
+	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // deliveryRow is what became of a notice by one way, in the JSON array of notify test.
@@ -81,7 +82,7 @@ func (a *app) tellTest(deliveries []notice.Delivery) error {
 		return err
 	}
 	if failed > 0 {
-		return exitWith(exitFailed, "%d of %d notices did not arrive, as listed above", failed, len(deliveries))
+		return exitWith(exitFailed, "%d of %s did not arrive (listed above)", failed, output.Plural(len(deliveries), "notice"))
 	}
 	return nil
 }

@@ -20,12 +20,12 @@ func (a *app) policyRole(name string, args []string) (admin.Role, error) {
 	case !ok:
 		return r, usage("--print-policy %s: want writer, collector or reader", name)
 	case len(args) > 0 && name != "writer":
-		return r, usage("--print-policy %s: only the policy of a writer is for one of them alone, not for %s", name, args[0])
+		return r, usage("--print-policy %s takes no name, but got %[2]s: only a writer's policy is for a single one", name, args[0])
 	case len(args) > 0:
 		return r.Of(catalog.WriterName(args[0])), nil
 	}
 	if name == "writer" {
-		a.out.Note("put the host that the policy is for in the place of %s, or name it, as in --print-policy writer db1", anyHost)
+		a.out.Note("replace %s by the host that the policy is for, or name it, as in --print-policy writer db1", anyHost)
 		return r.Of(anyHost), nil
 	}
 	return r, nil
@@ -46,13 +46,13 @@ func (a *app) printPolicy(name, principal string, args []string) error {
 	}
 	if principal == "" {
 		principal = "REPLACE-" + strings.ToUpper(name)
-		a.out.Note("put who the policy is for in the place of %s, or name it with --principal", principal)
+		a.out.Note("replace %s by the principal, or name it with --principal", principal)
 	}
 	bucket := admin.Bucket{Name: address.Bucket, Prefix: address.Prefix, AWS: address.Kind == config.S3}
 	text, err := json.MarshalIndent(r.Policy(name, principal, bucket), "", "  ")
 	if err != nil {
 		return fmt.Errorf("print the policy: %w", err)
 	}
-	a.out.Note("a second line of defence: let the bucket keep versions and lock them, since credentials that are stolen elsewhere know no policy")
+	a.out.Note("as a second line of defence, let the bucket keep and lock versions: this policy does not bind other credentials")
 	return a.printText(text)
 }

@@ -166,11 +166,11 @@ func (a *app) reportPrune(report *collect.Report, err error) error {
 		m.Stored, m.Later, m.LaterUntil = p.Stored, p.Later, p.LaterAt
 	}
 	for _, name := range report.Ended {
-		a.out.Note("declared %s dead, which was killed", name)
+		a.out.Note("declared %s dead: it was killed", name)
 	}
 	switch {
 	case errors.Is(err, errTimeUp):
-		err = exitWith(exitMissing, "%w, as --max-duration says: %d packs, %s, are deleted, and the next run goes on", err, m.Packs, output.Bytes(m.Bytes))
+		err = exitWith(exitMissing, "%w (--max-duration): deleted %s, %s; the next run continues", err, output.Plural(m.Packs, "pack"), output.Bytes(m.Bytes))
 	case errors.Is(err, collect.ErrChanged):
 		err = fmt.Errorf("%w; nothing was deleted", err)
 	case errors.Is(err, store.ErrDenied):
@@ -190,11 +190,11 @@ func (m pruneSummary) text() string {
 	}
 	text := fmt.Sprintf("%s %s, %s of %s", done, output.Plural(m.Packs, "pack"), output.Bytes(m.Bytes), output.Bytes(m.Stored))
 	if m.Later > 0 {
-		text += fmt.Sprintf("\n%s more belong to what was forgotten, and may be deleted when its grace is over, on %s at the latest", output.Bytes(m.Later), output.Time(m.LaterUntil))
+		text += fmt.Sprintf("\n%s more belong to forgotten snapshots, and can be deleted after the grace period, by %s at the latest", output.Bytes(m.Later), output.Time(m.LaterUntil))
 	}
 	text += m.repackSummary.text(m.DryRun)
 	if m.Leftovers > 0 {
-		text += fmt.Sprintf("\n%d packs are named by no record: the next prune deletes those that are left of interrupted backups", m.Leftovers)
+		text += fmt.Sprintf("\nfound %s without a record: the next prune deletes those of interrupted backups", output.Plural(m.Leftovers, "pack"))
 	}
 	if m.Plan != "" {
 		text += "\nwrote the plan to " + m.Plan
@@ -236,14 +236,14 @@ func (a *app) grace(repo *catalog.Repository, o graceFlags) (time.Duration, erro
 		return chosen, nil
 	}
 	if repo.Collector() != nil {
-		return 0, exitWith(exitRefused, "--grace %s is below the grace of %s that the owner has signed, which binds collectors", &o.period, retention.Period(signed))
+		return 0, exitWith(exitRefused, "--grace %s is below the owner's grace period of %s, which binds collectors", &o.period, retention.Period(signed))
 	}
 	if a.flags.dryRun || o.yes {
 		return chosen, nil
 	}
 	why := fmt.Sprintf("what was forgotten more than %s ago is deleted, and cannot be brought back", retention.Period(chosen))
 	if !a.CanAsk() {
-		return 0, exitWith(exitRefused, "--grace %s: %s; --yes says that this is meant", &o.period, why)
+		return 0, exitWith(exitRefused, "--grace %s: %s; confirm with --yes", &o.period, why)
 	}
 	if ok, err := a.Confirm([]string{why}); err != nil || !ok {
 		return 0, errors.Join(err, exitWith(exitRefused, "nothing was changed"))

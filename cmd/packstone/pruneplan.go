@@ -87,7 +87,7 @@ func writePlan(name string, repo *catalog.Repository, t catalog.Term, plan *coll
 func readPlan(name, repository string) (catalog.PackSet, error) {
 	info, err := os.Stat(name)
 	if err == nil && info.Size() > largestPlan {
-		return nil, usage("%s is no plan of packstone prune", output.Name(name))
+		return nil, usage("%s is not a plan of packstone prune", output.Name(name))
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -95,7 +95,7 @@ func readPlan(name, repository string) (catalog.PackSet, error) {
 	}
 	var f planFile
 	if err := json.Unmarshal(text, &f); err != nil || f.Schema != output.Schema {
-		return nil, usage("%s is no plan of packstone prune", output.Name(name))
+		return nil, usage("%s is not a plan of packstone prune", output.Name(name))
 	}
 	if f.Repository != repository {
 		return nil, exitWith(exitRefused, "the plan is for repository %s, and this is %s", output.Name(f.Repository), repository)
@@ -188,7 +188,7 @@ func packNamed(ctx context.Context, repo *catalog.Repository, prefix string) (*a
 		}
 	}
 	if len(found) != 1 {
-		return nil, usage("--explain %s: %d packs have a name that begins so; want at least 4 digits", output.Name(prefix), len(found))
+		return nil, usage("--explain %s: %s match; want at least 4 digits of the name of one", output.Name(prefix), output.Plural(len(found), "pack"))
 	}
 	return found[0], nil
 }

@@ -49,9 +49,9 @@ func (m repackSummary) text(dry bool) string {
 	case m.Moved == 0:
 		return ""
 	case dry:
-		return fmt.Sprintf("\nwould copy anew %s, %s, into about %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
+		return fmt.Sprintf("\nwould repack %s, %s, into about %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
 	}
-	return fmt.Sprintf("\ncopied anew %s, %s, into %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
+	return fmt.Sprintf("\nrepacked %s, %s, into %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
 }
 
 func (a *app) repackOptions(o pruneOptions) *collect.Repack {
@@ -74,7 +74,7 @@ func (a *app) letRepack(ctx context.Context, repo *catalog.Repository, run colle
 		return fmt.Errorf("--repack reads contents: %w", catalog.ErrNoIdentity)
 	}
 	if err := repo.MayMove(run.By); err != nil {
-		return fmt.Errorf("%w: packstone key collector add NAME --repack lets it, and so does the owner's key", err)
+		return fmt.Errorf("%w: use the owner's key, or a collector made with packstone key collector add NAME --repack", err)
 	}
 	before := repo.Config.Number
 	if err := repo.LetMove(ctx, run.By); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -140,7 +141,7 @@ func (a *app) reportRepair(before, after *check.Report) error {
 	}
 	a.out.Message("repair", m, m.text())
 	if len(m.Left) > 0 && !m.DryRun {
-		return exitWith(exitIntegrity, "%d problems are left: they are listed above", len(m.Left))
+		return exitWith(exitIntegrity, "%s left (listed above)", output.Plural(len(m.Left), "problem"))
 	}
 	return a.out.Err()
 }
@@ -150,7 +151,7 @@ func (m repairMessage) text() string {
 	case len(m.Damaged) == 0:
 		return "nothing is damaged"
 	case m.DryRun:
-		return fmt.Sprintf("%d objects are damaged or missing; nothing was changed", len(m.Damaged))
+		return fmt.Sprintf("%s damaged or missing; nothing was changed", output.Plural(len(m.Damaged), "object"))
 	}
-	return fmt.Sprintf("%d of %d damaged objects are made good", len(m.Repaired), len(m.Damaged))
+	return fmt.Sprintf("repaired %d of %s", len(m.Repaired), output.Plural(len(m.Damaged), "damaged object"))
 }

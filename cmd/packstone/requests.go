@@ -15,6 +15,6 @@ func (a *app) tellRequests(t count.Totals) {
 }
 
 func requestsText(t count.Totals) string {
-	return fmt.Sprintf("storage: %s, %s up and %s down; %d were waited for one after the other, %.1f were in flight on average and %d at most; %d retries",
-		output.Plural(t.Calls(), "request"), output.Bytes(t.Put.Bytes), output.Bytes(t.Get.Bytes), t.RoundTrips, t.MeanInFlight, t.MostInFlight, t.Retries)
+	return fmt.Sprintf("storage: %s, %s up and %s down; %d of them in sequence, %.1f in flight on average, %d at most; %s",
+		output.Plural(t.Calls(), "request"), output.Bytes(t.Put.Bytes), output.Bytes(t.Get.Bytes), t.RoundTrips, t.MeanInFlight, t.MostInFlight, output.Plural(t.Retries, "retry"))
 }

@@ -205,7 +205,7 @@ func (o *restoreOptions) checkTarget() error {
 		return err
 	}
 	if o.to.named() && o.server == nil && (len(o.include)+len(o.exclude) > 0 || o.remove || o.noSpecial || o.owner != "" || o.chmod != "") {
-		return usage("--to fills a database: --include, --exclude, --delete, --no-special, --owner and --chmod have no meaning there")
+		return usage("--to fills a database: --include, --exclude, --delete, --no-special, --owner and --chmod cannot be used with it")
 	}
 	return nil
 }
@@ -287,7 +287,7 @@ func (m restoreSummary) text() string {
 		text += fmt.Sprintf(", %s were there already", output.Bytes(int64(m.BytesReused)))
 	}
 	if m.FilesFailed > 0 {
-		text += fmt.Sprintf(", %d did not come back", m.FilesFailed)
+		text += fmt.Sprintf(", %d not restored", m.FilesFailed)
 	}
 	if m.DryRun {
 		text += "; nothing was changed: this was a dry run"
@@ -301,19 +301,19 @@ func (r *restoring) outcome() error {
 	case len(r.doubts) > 0 && r.dry() && !r.CanAsk():
 		return r.doubtful()
 	case r.total.Damaged > 0:
-		return exitWith(exitIntegrity, "%d files did not come back since their content is damaged: they are listed above", r.total.Damaged)
+		return exitWith(exitIntegrity, "%s not restored, since their content is damaged (listed above)", output.Plural(r.total.Damaged, "file"))
 	case r.total.Failed > 0 && len(r.o.toCommand) > 0:
-		return exitWith(exitFailed, "the command did not take the file: see above")
+		return exitWith(exitFailed, "the command failed to take the file: see above")
 	case r.total.Failed > 0:
-		return exitWith(exitMissing, "%d entries did not come back: they are listed above", r.total.Failed)
+		return exitWith(exitMissing, "%s not restored (listed above)", output.Plural(r.total.Failed, "entry"))
 	case r.inexact > 0:
-		return exitWith(exitMissing, "%d objects or values of databases are not exact in SQLite: they are listed above", r.inexact)
+		return exitWith(exitMissing, "%s not exact in SQLite (listed above)", output.Plural(r.inexact, "database object or value"))
 	case len(r.o.include) > 0 && r.total == (restore.Result{}):
 		return exitWith(exitFailed, "nothing in the snapshot matches --include: a pattern with a slash is matched with whole paths, from the source's root on")
 	case r.warned.Load() > 0:
-		return exitWith(exitMissing, "%d entries came back without all of their metadata: they are listed above", r.warned.Load())
+		return exitWith(exitMissing, "%s restored without all of their metadata (listed above)", output.Plural(r.warned.Load(), "entry"))
 	case r.denied > 0:
-		return exitWith(exitMissing, "%s could not use %d of the entries that came back", r.o.checkAccess, r.denied)
+		return exitWith(exitMissing, "%s could not use %s that came back", r.o.checkAccess, output.Plural(r.denied, "entry"))
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (m accessMessage) text() string {
 	if m.Method == "kernel" {
 		how = "as the system says"
 	}
-	fmt.Fprintf(&b, "access of %s (uid %d), %s: %d of %d entries lack something", m.User, m.UID, how, m.Denied, m.Checked)
+	fmt.Fprintf(&b, "access of %s (uid %d), %s: %d of %s lack something", m.User, m.UID, how, m.Denied, output.Plural(m.Checked, "entry"))
 	return b.String()
 }
 

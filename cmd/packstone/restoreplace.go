@@ -77,7 +77,7 @@ func (r *restoring) refillAll(ctx context.Context) error {
 func (r *restoring) findPlace(ctx context.Context, settings *config.Config, source *catalog.SourceState) (comeback, error) {
 	back := comeback{source: source}
 	if source.Type == "command" {
-		return back, usage("%s was the output of a command, which has no place: give it to one with restore %s:%s --to-command -- COMMAND",
+		return back, usage("%s is the output of a command, so it has no place; pipe it to a command with restore %s:%s --to-command -- COMMAND",
 			placeName(source.Name, ""), r.from.Snapshot, strings.Trim(source.Name, "/"))
 	}
 	parts, at, err := settings.PlaceOf(source, r.isDatabase(source))
@@ -123,7 +123,7 @@ func (r *restoring) tellPlace(settings *config.Config, source *catalog.SourceSta
 // refill brings a database back into the one in the settings.
 func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
 	if len(r.o.include)+len(r.o.exclude) > 0 || r.o.owner != "" || r.o.chmod != "" {
-		return usage("%s is a database: --include, --exclude, --owner and --chmod have no meaning for it; name the other sources one by one", back.source.Name)
+		return usage("%s is a database: --include, --exclude, --owner and --chmod cannot be used with it; name the other sources one by one", back.source.Name)
 	}
 	o := r.o.filling
 	dst, err := config.OpenTarget(ctx, *back.database, o.target(r.app))

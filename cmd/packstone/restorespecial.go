@@ -16,7 +16,7 @@ func (r *restoring) tellLent() {
 		if r.dry() {
 			verb = "would come back"
 		}
-		r.Warn(fmt.Sprintf("what lends rights to whoever runs or opens it %s (%s): if the snapshot is of a host that you do not trust, restore "+
+		r.Warn(fmt.Sprintf("files that give rights to whoever runs or opens them %s (%s): if you do not trust the host of the snapshot, restore "+
 			"with --no-special", verb, &r.lent))
 	}
 }

@@ -74,7 +74,7 @@ func (o rewriteOptions) patterns() ([]string, error) {
 		lines = append(lines, exclude.AnyCase(pattern))
 	}
 	if len(lines) == 0 {
-		return nil, usage("say what is left out, with --exclude or --iexclude")
+		return nil, usage("name what to leave out with --exclude or --iexclude")
 	}
 	return lines, rewrite.CheckPatterns(lines)
 }
@@ -141,7 +141,7 @@ func (a *app) finishRewriting(ctx context.Context, repo *catalog.Repository, pla
 			err = a.decide(ctx, repo, func(s *catalog.Session) error { return s.Replace(ctx, replaced) })
 		}
 		if err != nil {
-			return fmt.Errorf("forget %d snapshots whose place others have taken; the same command goes on: %w", len(replaced), err)
+			return fmt.Errorf("forget %s that were rewritten; to continue, run the same command again: %w", output.Plural(len(replaced), "snapshot"), err)
 		}
 	}
 	for _, cut := range plan.Cuts {
@@ -158,20 +158,20 @@ func (a *app) finishRewriting(ctx context.Context, repo *catalog.Repository, pla
 func (m rewriteSummary) text() string {
 	var text strings.Builder
 	for _, row := range m.Snapshots {
-		made := "would be made anew"
+		made := "would be rewritten"
 		if row.New != "" {
 			made = "is now " + row.New[:shortID]
 		}
-		fmt.Fprintf(&text, "snapshot %s %s, without %d files, %s, and %d directories and others\n", row.ID[:shortID], made, row.Files, output.Bytes(int64(row.Bytes)), row.Others)
+		fmt.Fprintf(&text, "snapshot %s %s, without %s (%s) and %s\n", row.ID[:shortID], made, output.Plural(row.Files, "file"), output.Bytes(int64(row.Bytes)), output.Plural(row.Others, "other entry"))
 	}
 	switch {
 	case m.DryRun:
-		fmt.Fprintf(&text, "would make %s anew, and leave %d as they are, in which nothing matches; nothing was changed", output.Plural(m.Rewritten, "snapshot"), m.Unchanged)
+		fmt.Fprintf(&text, "would rewrite %s, and leave %d without a match as they are; nothing was changed", output.Plural(m.Rewritten, "snapshot"), m.Unchanged)
 	case m.Forgotten == 0:
-		fmt.Fprintf(&text, "nothing matches in %d snapshots, which stay as they are", m.Unchanged)
+		fmt.Fprintf(&text, "nothing matches in %s: nothing was changed", output.Plural(m.Unchanged, "snapshot"))
 	default:
-		fmt.Fprintf(&text, "made %s anew, forgot %d, and left %d as they are, in which nothing matches\n", output.Plural(m.Rewritten, "snapshot"), m.Forgotten, m.Unchanged)
-		text.WriteString("what was left out is in the storage until: packstone prune --repack --max-unused 0% --grace 0")
+		fmt.Fprintf(&text, "rewrote %s, forgot %d, and left %d without a match as they are\n", output.Plural(m.Rewritten, "snapshot"), m.Forgotten, m.Unchanged)
+		text.WriteString("the removed files stay in the storage until: packstone prune --repack --max-unused 0% --grace 0")
 	}
 	return text.String()
 }

@@ -114,7 +114,7 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	}
 	defer func() { closeLog(err) }()
 	if aside := s.history.PutAside(); aside != "" {
-		a.Warn(fmt.Sprintf("the history of jobs was damaged and is now %s: each job counts as one that never ran", aside))
+		a.Warn(fmt.Sprintf("the history of jobs was damaged and is now %s: all jobs count as never run", aside))
 	}
 	s.teller = newTeller(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-told.json")
 	defer s.teller.close()
@@ -164,8 +164,8 @@ func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) er
 		hangups = s.hangups()
 	}
 	s.yield()
-	s.say("runs %d jobs of %s", len(d.Jobs), s.path)
-	s.manager.Ready(fmt.Sprintf("%d jobs", len(d.Jobs)))
+	s.say("running %s of %s", output.Plural(len(d.Jobs), "job"), s.path)
+	s.manager.Ready(output.Plural(len(d.Jobs), "job"))
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	go s.manager.Watch(watching, d.Alive)
@@ -202,8 +202,8 @@ func (s *service) read() ([]daemon.Job, error) {
 	for _, set := range daemon.Unkept(settings, mayForget) {
 		if !s.kept[set] {
 			s.kept[set] = true
-			s.Warn(fmt.Sprintf("the retention of the set %s is not applied from here, since there is no key for it: name that of a collector as keys.collector_file, "+
-				"or let another machine run packstone forget", set))
+			s.Warn(fmt.Sprintf("cannot apply the retention of the set %s without a key: set keys.collector_file to a collector's key, "+
+				"or run packstone forget on another machine", set))
 		}
 	}
 	s.settings, s.host = settings, host
@@ -217,16 +217,16 @@ func (s *service) reload() ([]daemon.Job, bool) {
 	s.reopenLog()
 	jobs, err := s.read()
 	if err != nil {
-		s.Warn(fmt.Sprintf("the settings stay as they were, since the new ones are wrong: %v", err))
+		s.Warn(fmt.Sprintf("keeping the old settings, since the new ones are wrong: %v", err))
 		s.manager.Ready("the settings in the file are wrong; the old ones are in use")
 		return nil, false
 	}
 	s.yield()
 	if err := s.show(); err != nil {
-		s.Warn(fmt.Sprintf("%v; what was served before goes on to be", err))
+		s.Warn(fmt.Sprintf("%v; what was served before is still served", err))
 	}
-	s.say("has read the settings again: %d jobs", len(jobs))
-	s.manager.Ready(fmt.Sprintf("%d jobs", len(jobs)))
+	s.say("settings read again: %s", output.Plural(len(jobs), "job"))
+	s.manager.Ready(output.Plural(len(jobs), "job"))
 	return jobs, true
 }
 
@@ -242,7 +242,7 @@ func (s *service) list(jobs []daemon.Job) error {
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		s.Warn(fmt.Sprintf("%v: each job counts as one that never ran", err))
+		s.Warn(fmt.Sprintf("%v: all jobs count as never run", err))
 	}
 	timings := make([]schedule.Job, len(jobs))
 	for i, j := range jobs {

@@ -71,7 +71,7 @@ func TestTheDocumentedWayLeadsToAWatchedBackup(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"made repository", "backup platform: done", "prune: done", "check: done", "platform ", "protected", "serves http://"} {
+	for _, want := range []string{"made repository", "backup platform: done", "prune: done", "check: done", "platform ", "protected", "serving http://"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("nothing says %q in\n%s", want, out)
 		}

@@ -30,7 +30,7 @@ func (s *service) newPages(d *daemon.Daemon, address string) *pages {
 		Version: version().Version,
 		Ready: func() error {
 			if !d.Alive() {
-				return errors.New("the loop of jobs stands still")
+				return errors.New("the job loop is stuck")
 			}
 			return nil
 		},
@@ -78,6 +78,6 @@ func (s *service) show() error {
 	p.address = address
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}
 	go p.server.Serve(listener)
-	s.say("serves http://%s", listener.Addr())
+	s.say("serving http://%s", listener.Addr())
 	return nil
 }

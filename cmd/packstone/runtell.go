@@ -48,7 +48,7 @@ func newTeller(a *app, path string) *teller {
 		err = json.Unmarshal(text, &t.memory)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.Warn(fmt.Sprintf("what was told before is not known, and is told again: %v", err))
+		a.Warn(fmt.Sprintf("cannot remember earlier notices, so they are sent again: %v", err))
 	}
 	go func() {
 		defer close(t.done)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/cmd/internal/output"
 )
 
 // explainArguments says in a sentence what is wrong with the arguments of a verb, and what to type.
@@ -32,11 +34,11 @@ func argumentsError(cmd *cobra.Command, args []string, err error) error {
 	case strings.HasPrefix(err.Error(), "invalid argument"):
 		return usage("%w", err) // it names what there is
 	case wanted == "":
-		return usage("%s takes no arguments, and %s is one; see %s --help", path, strings.Join(args, " "), path)
+		return usage("%s takes no arguments, but got %s; see %s --help", path, strings.Join(args, " "), path)
 	case len(args) == 0:
 		return usage("%s wants %s; type: %s %s", path, wanted, path, wanted)
 	}
-	return usage("%s wants %s, and got %d arguments: %s; see %s --help", path, wanted, len(args), strings.Join(args, " "), path)
+	return usage("%s wants %s, but got %s: %s; see %s --help", path, wanted, output.Plural(len(args), "argument"), strings.Join(args, " "), path)
 }
 
 // flagError says in a sentence what is wrong with a flag.

@@ -268,5 +268,5 @@ func (m *statusMessage) verdict() error {
 	for i, s := range bad {
 		names[i] = fmt.Sprintf("%s on %s (%s)", s.Set, s.Hostname, s.State)
 	}
-	return exitWith(exitMissing, "%d of %d sets are not protected: %s", len(bad), len(m.Health), strings.Join(names, ", "))
+	return exitWith(exitMissing, "%d of %s not protected: %s", len(bad), output.Plural(len(m.Health), "set"), strings.Join(names, ", "))
 }

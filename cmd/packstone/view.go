@@ -83,7 +83,7 @@ func (a *app) openToDecide(ctx context.Context) (v *view.View, err error) {
 	if a.job {
 		return v, nil
 	}
-	a.Warn("without an identity snapshots are known by their ids alone")
+	a.Warn("without an identity only the ids of snapshots are known")
 	return v, nil
 }
 

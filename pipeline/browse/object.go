@@ -134,7 +134,7 @@ func findPack(ctx context.Context, repo *catalog.Repository, id string) (*archiv
 				continue
 			}
 			if found != nil {
-				return nil, catalog.Misuse("pack %s: several ids begin so", id)
+				return nil, catalog.Misuse("pack %s: several packs have such an id", id)
 			}
 			found = &archive.Pack{Name: name, Kind: kind, Size: uint32(info.Size)}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -105,7 +106,7 @@ func (s *Status) addSets(ctx context.Context, repo *catalog.Repository, log *cat
 	}
 	trusted := catalog.Trusted(snapshots)
 	if n := len(snapshots) - len(trusted); n > 0 {
-		s.Problems = append(s.Problems, fmt.Sprintf("%d snapshots do not count, since their writers may not speak for the host that they name: packstone snapshots marks them", n))
+		s.Problems = append(s.Problems, fmt.Sprintf("%s left out, since their writers may not back up the host that they name: packstone snapshots marks them", entry.Plural(n, "snapshot")))
 	}
 	for _, snapshot := range trusted { // oldest first
 		i := slices.IndexFunc(s.Sets, func(set SetStatus) bool { return set.Last.Set == snapshot.Set && set.Last.Host == snapshot.Host })
@@ -207,7 +208,7 @@ func LastCommit(ctx context.Context, repo *catalog.Repository) (commits int, las
 		}
 	}
 	if len(log.Problems) > 0 {
-		return commits, last, fmt.Errorf("%d of %d records are not as they should be, such as: %w", len(log.Problems), len(log.Records)+len(log.Problems), log.Problems[0])
+		return commits, last, fmt.Errorf("%d of %d records are damaged or not trusted, such as: %w", len(log.Problems), len(log.Records)+len(log.Problems), log.Problems[0])
 	}
 	if lost := log.RolledBack(); len(lost) > 0 {
 		return commits, last, fmt.Errorf("%w: of %s", catalog.ErrRolledBack, strings.Join(lost, ", "))

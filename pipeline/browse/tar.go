@@ -85,7 +85,7 @@ func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
 func (p *packing) checkPlace(root string, e *entry.Entry) error {
 	path := root + "/" + e.Path
 	if p.leaf != "" && strings.HasPrefix(path, p.leaf+"/") {
-		return fmt.Errorf("%s lies below what is no directory: %w", entry.Printable(catalog.PlaceName(root, e.Path)), tree.ErrFormat)
+		return fmt.Errorf("%s is below something that is not a directory: %w", entry.Printable(catalog.PlaceName(root, e.Path)), tree.ErrFormat)
 	}
 	if e.Type != entry.Directory {
 		p.leaf = path

@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
@@ -128,10 +129,10 @@ func (c *check) checkLog(ctx context.Context) error {
 		c.find(lost, catalog.ErrRolledBack)
 	}
 	if n := len(c.log.Ignored); n > 0 {
-		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%d records of writers that were revoked before: they count for nothing", n))
+		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%s by revoked writers: ignored", entry.Plural(n, "record")))
 	}
 	for _, name := range c.log.Powerless {
-		c.report.Notes = append(c.report.Notes, name+" forgets or holds snapshots, and a writer has signed it, who may not: it counts for nothing")
+		c.report.Notes = append(c.report.Notes, name+" forgets or holds snapshots, which its writer may not do: ignored")
 	}
 	for _, rec := range c.repo.Unheard(c.log) {
 		c.report.Notes = append(c.report.Notes, fmt.Sprintf("%s says that packs were verified, and %s has signed it, whom the owner has not let say so: it counts for nothing", rec.Name(), rec.Lane.Writer))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // openSnapshots reads what commits say, and names those that are not what their writers may make,
@@ -31,7 +32,7 @@ func (c *check) openSnapshots(ctx context.Context) error {
 	for _, s := range snapshots {
 		place := "snapshot " + s.ID.String()[:12]
 		if s.Standing == catalog.Outside {
-			c.find(place, fmt.Errorf("writer %s has made it for host %s, and the owner has not admitted it for that: latest and times pass over it", s.Writer, s.Host))
+			c.find(place, fmt.Errorf("its writer %s may not back up host %s: latest and times skip it", s.Writer, s.Host))
 		}
 		for _, err := range c.repo.Misstated(c.log.Find(s.ID), s) {
 			c.find(place, err)
@@ -39,8 +40,8 @@ func (c *check) openSnapshots(ctx context.Context) error {
 		unbound.count(s, s.Standing == catalog.Unbound)
 		undated.count(s, s.Undated)
 	}
-	c.noteEach(unbound, "%d snapshots of host %s by writer %s are unbound: the owner has not said which hosts it may speak for (packstone key writer bind)")
-	c.noteEach(undated, "%d snapshots of host %s by writer %s are undated: they claim to be older than the storage has them, since they were dated back or copied")
+	c.noteEach(unbound, "unbound snapshots of host %[2]s by writer %[3]s: %[1]d; the owner has not said which hosts this writer may back up (packstone key writer bind)")
+	c.noteEach(undated, "undated snapshots of host %[2]s by writer %[3]s: %[1]d; they claim to be older than the storage has had them, since they were backdated or copied")
 	return nil
 }
 
@@ -109,8 +110,8 @@ func (c *check) noteBorrowed(context.Context) error {
 		return nil
 	}
 	for _, b := range slices.SortedFunc(maps.Keys(c.borrowed), func(a, b borrowing) int { return strings.Compare(a.writer+"\x00"+a.of, b.writer+"\x00"+b.of) }) {
-		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%d packs that snapshots of %s need: what lies in them rests on the word of writer %s alone; --read-data, "+
-			"with an identity, looks", len(c.borrowed[b]), c.hostsOf(b.writer), b.of))
+		c.report.Unchecked = append(c.report.Unchecked, fmt.Sprintf("%s that snapshots of %s need: only writer %s vouches for their content; check it with --read-data "+
+			"and an identity", entry.Plural(len(c.borrowed[b]), "pack"), c.hostsOf(b.writer), b.of))
 	}
 	return nil
 }

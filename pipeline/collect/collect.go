@@ -14,12 +14,13 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/collection"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/crypto"
 )
 
 // ErrBusy: sessions are open that may be at work. The round stays as it is, and goes on with the
 // next run.
-var ErrBusy = errors.New("others are at work, or were killed not long ago")
+var ErrBusy = errors.New("other backups are running, or were killed recently")
 
 // ErrChanged: what was planned is not what would be done now.
 var ErrChanged = errors.New("what was planned has changed")
@@ -249,7 +250,7 @@ func (c *collector) chosen(plan *Plan) (catalog.PackSet, error) {
 	dead := plan.dead()
 	if c.o.Only != nil {
 		if missing := c.there(c.o.Only).Minus(dead); !missing.Empty() {
-			return nil, fmt.Errorf("%d packs of the plan are needed by now, or are not dead for other reasons; make a new plan: %w", len(missing), ErrChanged)
+			return nil, fmt.Errorf("%s of the plan needed now, or kept for other reasons; make a new plan: %w", entry.Plural(len(missing), "pack"), ErrChanged)
 		}
 		return c.there(c.o.Only), nil
 	}
@@ -298,7 +299,7 @@ func (c *collector) round(ctx context.Context, n uint64, at collection.Collector
 			deleted, err = c.delete(ctx, at.Packs)
 			at = at.Deleted(deleted)
 		default:
-			return fmt.Errorf("collect: step %d of round %d is none that a round goes on with", at.Step, n)
+			return fmt.Errorf("collect: step %d of round %d is not one that a round can continue with", at.Step, n)
 		}
 		if err != nil {
 			return err

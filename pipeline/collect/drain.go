@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // pollTime is how long it is waited before it is looked again whether sessions have ended.
@@ -26,7 +27,7 @@ func (c *collector) drain(ctx context.Context, listed []catalog.OpenSession) err
 			return c.busy(left)
 		}
 		if waited == 0 {
-			c.warn("waiting for %d backups that are at work, or were killed: %s", len(left), objects(left))
+			c.warn("waiting for %s, running or killed: %s", entry.Plural(len(left), "backup"), objects(left))
 		}
 		if err := c.o.Pause(ctx, pollTime); err != nil {
 			return err
@@ -81,7 +82,7 @@ func (c *collector) isDead(s catalog.OpenSession) bool {
 }
 
 func (c *collector) busy(left []catalog.OpenSession) error {
-	return fmt.Errorf("%w: %s, since %s; nothing more is deleted now, and the next run goes on", ErrBusy, objects(left), left[0].Since.Format(time.RFC3339))
+	return fmt.Errorf("%w: %s, since %s; stopped deleting; the next run continues", ErrBusy, objects(left), left[0].Since.Format(time.RFC3339))
 }
 
 func objects(open []catalog.OpenSession) string {

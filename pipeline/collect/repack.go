@@ -85,7 +85,7 @@ func (c *collector) move(ctx context.Context, x *index.Index, packs []Thin) erro
 	}
 	err = session.Move(ctx, *copied)
 	if errors.Is(err, catalog.ErrRestart) {
-		c.warn("another collector was quicker, and some packs are not copied anew: %v", err)
+		c.warn("another collector was quicker, so some packs are not repacked: %v", err)
 		return nil
 	}
 	if err != nil {
@@ -179,7 +179,7 @@ func (k *copying) all(ctx context.Context, reader *fetch.Fetcher) error {
 		func(at []int, piece *archive.Piece) error { return k.frame(ctx, at, piece) },
 		func(i int, data []byte) error { return k.writer.AddRun(ctx, k.slots(i), data, "") })
 	for _, m := range missing {
-		k.warn("not copied, and left as it is: %v", m.Err)
+		k.warn("not repacked: %v", m.Err)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/fetch"
@@ -91,7 +92,7 @@ func (c *Copier) allowed(missing []*catalog.Snapshot) error {
 	old := 0
 	for _, s := range missing {
 		if s.Standing == catalog.Outside {
-			return catalog.Refuse("snapshot %s says that it is of host %q, for which writer %s, who has made it, may not speak: it is not copied", s.ShortID(), s.Host, s.Writer)
+			return catalog.Refuse("snapshot %s claims to be of host %q, which its writer %s may not back up: it is not copied", s.ShortID(), s.Host, s.Writer)
 		}
 		if err := c.to.MaySpeakFor(s.Host); err != nil {
 			return fmt.Errorf("copy snapshot %s of host %s: %w", s.ShortID(), s.Host, err)
@@ -104,9 +105,9 @@ func (c *Copier) allowed(missing []*catalog.Snapshot) error {
 	if err != nil || may || old == 0 || c.o.Undated {
 		return err
 	}
-	return catalog.Refuse("%d of %d snapshots are more than a day old, and the key of this writer may not date back: let the owner of %s allow it "+
+	return catalog.Refuse("%d of %s are more than a day old, and this writer's key may not backdate: ask the owner of %s to allow it "+
 		"(packstone key writer bind NAME --role %s), or copy with --undated, so that they do not count for retention until the owner signs "+
-		"packstone catalog date --from-claims; nothing was copied", old, len(missing), c.to.Store.Location(), catalog.RoleBackdate)
+		"packstone catalog date --from-claims; nothing was copied", old, entry.Plural(len(missing), "snapshot"), c.to.Store.Location(), catalog.RoleBackdate)
 }
 
 // Run copies snapshots, in this order. One that cannot be read is told to Options.Failed, and the others are copied; an error is what ends all.

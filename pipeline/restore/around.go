@@ -18,7 +18,7 @@ func RefuseRepository(directory string) error {
 		return fmt.Errorf("restore to %s: %w", directory, err)
 	}
 	if at := repositoryAround(root); at != "" {
-		return catalog.Refuse("%s lies in the repository %s: name another directory, or, if that is no repository any more, use --force", directory, at)
+		return catalog.Refuse("%s lies in the repository %s: name another directory, or, if that is not a repository any more, use --force", directory, at)
 	}
 	return nil
 }

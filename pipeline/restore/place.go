@@ -108,7 +108,7 @@ func checkOneFile(ctx context.Context, t *tree.Tree, at catalog.Spot) error {
 	if err != nil || node != nil && node.Type == entry.File {
 		return err
 	}
-	return catalog.Misuse("--to-command gives one file to a command, and %s is none: name a file, as ls lists them",
+	return catalog.Misuse("--to-command gives one file to a command, and %s is not a file: name one, as ls lists them",
 		entry.Printable(catalog.PlaceName(at.Sources[0].Name, at.Path)))
 }
 

@@ -1,4 +1,5 @@
-// Package restore brings snapshots back to targets. Content comes through fetch; what of it is there already is kept or read from where it lies.
+// Package restore restores snapshots to targets. It reads content through fetch, and reuses content
+// that the target already has.
 package restore
 
 import (

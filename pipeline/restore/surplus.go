@@ -33,9 +33,9 @@ const (
 func (s Surplus) Doubt() string {
 	switch {
 	case len(s.Mounts) > 0:
-		return fmt.Sprintf("%d entries would be removed, some of them in what is mounted at %s", s.Entries, strings.Join(s.Mounts, ", "))
+		return fmt.Sprintf("%s would be removed, some of them in what is mounted at %s", entry.Plural(s.Entries, "entry"), strings.Join(s.Mounts, ", "))
 	case s.Entries > manyRemoved && s.Entries > s.Of/2:
-		return fmt.Sprintf("%d of the %d entries that are there would be removed", s.Entries, s.Of)
+		return fmt.Sprintf("%d of %s that are there would be removed", s.Entries, entry.Plural(s.Of, "entry"))
 	}
 	return ""
 }

@@ -69,7 +69,7 @@ func (r *restore) step(ctx context.Context, p pair) error {
 // checkPlace refuses what lies below something that is no directory, as no backup has it.
 func (r *restore) checkPlace(e *entry.Entry) error {
 	if r.leaf != "" && strings.HasPrefix(e.Path, r.leaf+"/") {
-		return fmt.Errorf("it lies below what is no directory: %w", archive.ErrDamaged)
+		return fmt.Errorf("it is below something that is not a directory: %w", archive.ErrDamaged)
 	}
 	if e.Type != entry.Directory {
 		r.leaf = e.Path
@@ -161,10 +161,10 @@ func (r *restore) enterIfDirectory(p pair, blocked bool) {
 }
 
 // errInTheWay says why a directory does not come back although nothing failed.
-var errInTheWay = errors.New("what is there is no directory and is to stay, so nothing below it comes back")
+var errInTheWay = errors.New("an existing file is in place of the directory, so nothing below it is restored")
 
 // errOnTheWay: what leads to the paths that were backed up was not backed up itself, and is nothing that a restore may take away.
-var errOnTheWay = errors.New("what is there is no directory, and leads to what comes back: move it away, or restore to where it leads")
+var errOnTheWay = errors.New("a symbolic link is in place of the directory: move it away, or restore to its target")
 
 func (r *restore) takeDirectory(ctx context.Context, p pair) error {
 	e := p.node.Entry
@@ -208,7 +208,7 @@ func (r *restore) holdsIn(dir string) bool {
 func (r *restore) takeOver(p pair, f *frame) error {
 	if p.there.unlisted != nil && (r.o.Overwrite == OverwriteNever || r.o.Overwrite == OverwriteIfNewer) {
 		f.blocked = true
-		return r.problem(f.path, fmt.Errorf("nothing below it comes back: %w", p.there.unlisted))
+		return r.problem(f.path, fmt.Errorf("nothing below it is restored: %w", p.there.unlisted))
 	}
 	r.tell(f.entry, ActionKeep)
 	r.count(ActionKeep, f.entry)

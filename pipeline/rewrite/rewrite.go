@@ -1,5 +1,6 @@
-// Package rewrite makes snapshots anew without what patterns match. It reads trees and no contents: what stays has its chunks where
-// they are. What is left out is in no page of the new trees, not even as something that was there.
+// Package rewrite copies snapshots without the entries that match patterns. It reads trees but no
+// contents: remaining entries keep their chunks. The new trees do not mention what is left out, not
+// even as deleted.
 package rewrite
 
 import (
@@ -195,7 +196,7 @@ func (c *Cut) make(ctx context.Context, repo *catalog.Repository, o Options) (sn
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make snapshot %s anew: %w", c.Snapshot.ShortID(), err)
+		return nil, fmt.Errorf("rewrite snapshot %s: %w", c.Snapshot.ShortID(), err)
 	}
 	return snapshot, nil
 }

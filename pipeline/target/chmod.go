@@ -63,7 +63,7 @@ func (c *change) parseSymbols(text string) error {
 		c.who = 0o7777
 	}
 	if i == len(text) || strings.IndexByte("+-=", text[i]) < 0 {
-		return fmt.Errorf("%q is no change of a mode", text)
+		return fmt.Errorf("%q is not a change of a mode", text)
 	}
 	c.op = text[i]
 	for _, letter := range []byte(text[i+1:]) {
@@ -73,7 +73,7 @@ func (c *change) parseSymbols(text string) error {
 		case letters[letter] != 0:
 			c.bits |= letters[letter]
 		default:
-			return fmt.Errorf("%q in %q is no permission", letter, text)
+			return fmt.Errorf("%q in %q is not a permission", letter, text)
 		}
 	}
 	return nil

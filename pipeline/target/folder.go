@@ -60,7 +60,7 @@ func (f *folder) isDirectory(e *entry.Entry) error {
 	case entry.Symlink:
 		return fmt.Errorf("%s is a symbolic link (to %s), which a restore does not follow: remove it: %w", e.Path, e.Target, ErrPath)
 	}
-	return fmt.Errorf("%s is no directory, and a directory of that name is to be restored: remove it: %w", e.Path, ErrPath)
+	return fmt.Errorf("%s is in the way of a directory of that name: remove it: %w", e.Path, ErrPath)
 }
 
 // Traits implements Target.

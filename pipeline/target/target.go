@@ -1,7 +1,7 @@
-// Package target is the seam to where a restore writes. Nothing half-written ever appears under its final name where
-// the target has a way to rename, and nothing is written outside its root, whatever a path or a link says. A target
-// removes one thing at a time, and of directories only empty ones: what may go is not its to decide. Every adapter
-// passes the suite in targettest.
+// Package target defines where a restore writes. No half-written file ever has its final name where
+// the target can rename, and nothing is written outside the target's root, whatever a path or a
+// link says. A target removes one thing at a time, and only empty directories: the caller decides
+// what to remove. Every adapter passes the suite in targettest.
 package target
 
 import (
@@ -34,7 +34,7 @@ var (
 	// ErrMount: a file system is mounted there.
 	ErrMount = errors.New("a file system is mounted there")
 	// ErrUnlisted: a directory cannot be listed, or not wholly; or what bears a name cannot be looked at.
-	ErrUnlisted = errors.New("what is there cannot be looked at")
+	ErrUnlisted = errors.New("cannot look at what is there")
 	// ErrOwn: it belongs to packstone itself, and must be neither changed nor removed. Nothing in it is visited.
 	ErrOwn = errors.New("it is packstone's own")
 )

@@ -1,5 +1,5 @@
-// Package glob reads the patterns that people type for names: those of path.Match, and what shells know beside them, classes such as
-// [[:upper:]] and [!abc].
+// Package glob matches names with the patterns that people type: those of path.Match, and the
+// shells' classes such as [[:upper:]] and [!abc].
 package glob
 
 import (
@@ -18,7 +18,7 @@ func Compile(pattern string) (string, error) { return compile(pattern, false) }
 func AnyCase(pattern string) (string, error) { return compile(pattern, true) }
 
 // errClass: a bracket is open to the end.
-var errClass = errors.New(`a class has no end: to mean a bracket itself, write \[`)
+var errClass = errors.New(`a class has no end: for a bracket itself, write \[`)
 
 func compile(pattern string, anyCase bool) (string, error) {
 	if pattern == "" {

@@ -122,7 +122,7 @@ func (c *Config) checkSet(d *decoder, name string) {
 				strings.Join(slices.Sorted(maps.Keys(c.Sources)), ", "))
 		}
 		if slices.Contains(set.Sources[:i], source) {
-			d.problemAt(path+".sources", "the source %q stands there twice", source)
+			d.problemAt(path+".sources", "the source %q is listed twice", source)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func (d *decoder) checkOpens(path string, o opener) {
 
 func (d *decoder) checkName(path, name string) {
 	if !catalog.ValidName(name) {
-		d.problemAt(path, "the name %q does not do; use up to 64 letters, digits, dots, dashes and underscores", name)
+		d.problemAt(path, "the name %q is not allowed; use up to 64 letters, digits, dots, dashes and underscores", name)
 	}
 }
 

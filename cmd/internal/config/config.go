@@ -1,9 +1,9 @@
-// Package config reads the settings file and builds from it what a run needs: the repository's storage, the sources and
-// the sets. It is where adapters meet; nothing else in the program knows them all.
+// Package config reads the settings file, and builds the storage, sources and sets of a run from
+// it. It is the only package that knows all adapters.
 //
-// Reading is strict: what is not known, or can't be honoured, is a problem with file and line, and every problem is told at
-// once. Nothing is read but the file itself, so that it can be checked on a machine without network or databases.
-// The environment comes in as an argument.
+// Reading is strict: an unknown or unsupported setting is a problem with file and line, and all
+// problems are reported at once. It reads nothing but the file itself, so that settings can be
+// checked without network or databases. The environment is an argument.
 package config
 
 import (
@@ -127,7 +127,7 @@ func checkWritable(path string, file *os.File) error {
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 == 0 {
 		return nil
 	}
-	return Problems{{File: path, Line: 1, Text: fmt.Sprintf("the file holds commands, and others than its owner can write it (mode %04o): run chmod go-w %s",
+	return Problems{{File: path, Line: 1, Text: fmt.Sprintf("the file contains commands, and others can write it (mode %04o): run chmod go-w %s",
 		info.Mode().Perm(), path)}}
 }
 

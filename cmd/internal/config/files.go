@@ -71,7 +71,7 @@ func (f *Files) check(d *decoder, path string) {
 	f.Path = d.resolve(f.Path)
 	for _, marker := range f.ExcludeIfPresent {
 		if name, _, _ := strings.Cut(marker, ":"); name == "" || strings.Contains(name, "/") {
-			d.problemAt(path+".exclude_if_present", "%q is no name of a file: write it without a slash", marker)
+			d.problemAt(path+".exclude_if_present", "%q is not a file name: write it without a slash", marker)
 		}
 	}
 	d.refuse(path, "with path, which is on this machine", f.Server.settings())
@@ -93,7 +93,7 @@ func (f *Files) checkServer(d *decoder, path string) {
 func (d *decoder) refuse(path, where string, set map[string]bool) {
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if set[name] {
-			d.problemAt(join(path, name), "has no meaning %s", where)
+			d.problemAt(join(path, name), "cannot be used %s", where)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (s *Server) check(d *decoder, path string) {
 		d.problemAt(path+".connections", "must not be negative")
 	}
 	if s.PassphraseFile != "" && s.KeyFile == "" {
-		d.problemAt(path+".passphrase_file", "is of a key, and there is no key_file")
+		d.problemAt(path+".passphrase_file", "is the passphrase of a key, but there is no key_file")
 	}
 	if s.URL == "" {
 		return

@@ -138,7 +138,7 @@ func (j *Jobs) check(d *decoder) {
 	d.checkPeriod("jobs.prune.max_duration", j.Prune.MaxDuration)
 	d.checkPeriod("jobs.check.max_duration", j.Check.MaxDuration)
 	if _, read := j.Check.Share(); j.Check.ReadData != "" && !read {
-		d.problemAt("jobs.check.read_data", "%q is no percentage: want a share such as 2%%", j.Check.ReadData)
+		d.problemAt("jobs.check.read_data", "%q is not a percentage: want a share such as 2%%", j.Check.ReadData)
 	}
 }
 
@@ -175,14 +175,14 @@ func (t Timing) check(d *decoder, path string) {
 	if !t.Scheduled() {
 		for name, value := range map[string]string{"time_zone": t.TimeZone, "jitter": t.Jitter, "retry_for": t.RetryFor} {
 			if value != "" {
-				d.problemAt(join(path, name), "there is no schedule beside it")
+				d.problemAt(join(path, name), "needs a schedule")
 			}
 		}
 		return
 	}
 	if t.TimeZone != "" {
 		if _, err := time.LoadLocation(t.TimeZone); err != nil {
-			d.problemAt(path+".time_zone", "%q is no time zone; write it as Europe/Berlin or UTC", t.TimeZone)
+			d.problemAt(path+".time_zone", "%q is not a time zone; write it as Europe/Berlin or UTC", t.TimeZone)
 			return
 		}
 	}

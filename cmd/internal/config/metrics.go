@@ -28,6 +28,6 @@ func (s *Serve) check(d *decoder) {
 		return
 	}
 	if _, port, err := net.SplitHostPort(s.Listen); err != nil || port == "" {
-		d.problemAt("serve.listen", "%q is no address such as 127.0.0.1:8484", s.Listen)
+		d.problemAt("serve.listen", "%q is not an address such as 127.0.0.1:8484", s.Listen)
 	}
 }

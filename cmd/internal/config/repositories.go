@@ -62,7 +62,7 @@ func (c *Config) checkRepositories(d *decoder) {
 		return
 	}
 	if c.Repository != "" {
-		d.problemAt("repository", "stands beside repositories; make it one of them")
+		d.problemAt("repository", "cannot be used together with repositories; make it one of them")
 	}
 	if !reflect.ValueOf(c.Keys).IsZero() {
 		d.problemAt("keys", "each of repositories has keys of its own; put them there")
@@ -93,7 +93,7 @@ func (t *Target) check(d *decoder, path string) {
 		d.problemAt(path, "of access_key_file and secret_key_file only one is set")
 	}
 	if t.AccessKeyFile != "" && !at.IsBucket() {
-		d.problemAt(path+".access_key_file", "is for a bucket, and %s is none", t.URL)
+		d.problemAt(path+".access_key_file", "is only for a bucket, and %s is not one", t.URL)
 	}
 	if at.Kind == Local {
 		t.URL = d.resolve(at.Path)
@@ -111,7 +111,7 @@ func (c *Config) checkTo(d *decoder, path string, to []string) {
 			d.problemAt(path, "there is no repository %q; these are known: %s", name, known)
 		}
 		if slices.Contains(to[:i], name) {
-			d.problemAt(path, "the repository %q stands there twice", name)
+			d.problemAt(path, "the repository %q is listed twice", name)
 		}
 	}
 }

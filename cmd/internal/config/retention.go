@@ -72,7 +72,7 @@ func (c *Config) Policies() (map[string]retention.Policy, error) {
 func (r *Retention) check(d *decoder, path string) {
 	for _, n := range []int{r.KeepLast, r.KeepHourly, r.KeepDaily, r.KeepWeekly, r.KeepMonthly, r.KeepQuarterly, r.KeepYearly} {
 		if n < 0 {
-			d.problemAt(path, "%d is no number of snapshots", n)
+			d.problemAt(path, "%d is not a number of snapshots", n)
 		}
 	}
 	if _, err := r.Policy(); err != nil {

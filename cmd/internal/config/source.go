@@ -117,7 +117,7 @@ func (b *Database) check(d *decoder, path string) {
 	}
 	if _, known := Engines[location.Scheme()]; !known {
 		schemes := slices.Sorted(maps.Keys(Engines))
-		d.problemAt(path+".url", "no database is known by %s:; these are: %s", location.Scheme(), strings.Join(schemes, ", "))
+		d.problemAt(path+".url", "there is no kind of database %s:; use one of %s", location.Scheme(), strings.Join(schemes, ", "))
 	}
 	if location.Scheme() == "sqlite" {
 		b.URL = "sqlite:" + d.resolve(location.Reveal())

@@ -48,7 +48,7 @@ func translate(address string) (string, error) {
 	if isURL {
 		return address, nil // ParseRepository lists what there is
 	}
-	return "", fmt.Errorf("repository %s: %s: is no kind of storage; want a path, s3://bucket/prefix, minio+https://host/bucket/prefix or "+
+	return "", fmt.Errorf("repository %s: %s: is not a kind of storage; want a path, s3://bucket/prefix, minio+https://host/bucket/prefix or "+
 		"sftp://user@host/path. A directory of that name is ./%s", withoutPassword(address), scheme, withoutPassword(address))
 }
 

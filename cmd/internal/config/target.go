@@ -46,7 +46,7 @@ func OpenDirectory(root string, o TargetOptions) (target.Target, error) {
 	return targetOf(directory.New(root, o.Directory()))
 }
 
-// Directory are the options for a directory of this machine. Only root can give files away; anyone else gets them as his own, as
+// Directory are the options for a directory of this machine. Only root can give files away; anyone else gets them as their own, as
 // cp -r would.
 func (o TargetOptions) Directory() directory.Options {
 	return directory.Options{
@@ -70,7 +70,7 @@ func (r Remote) target(login RemoteLogin, o TargetOptions) (target.Target, error
 		}))
 	}
 	if o.Owner.Named() {
-		return nil, fmt.Errorf("%w: FTP cannot give files to anybody: what is restored belongs to whom the server takes the user for", ErrInvalid)
+		return nil, fmt.Errorf("%w: FTP cannot set owners: restored files belong to the user of the login", ErrInvalid)
 	}
 	server, err := r.ftpServer(login)
 	if err != nil {
@@ -166,7 +166,7 @@ func (c *Config) PlaceOf(source *catalog.SourceState, isDatabase bool) (parts []
 	now, known := c.Sources[source.Name]
 	switch {
 	case !known:
-		return nil, nil, catalog.Refuse("the settings have no source %s, so that where it belongs is not known: it was at %s; add it there, or restore it with --target",
+		return nil, nil, catalog.Refuse("the settings have no source %s, which was at %s; add it to the settings, or restore it with --target",
 			source.Name, source.Location)
 	case now.Type != source.Type:
 		return nil, nil, catalog.Refuse("%s is of type %s in the snapshot and of type %s in the settings: restore it with --target", source.Name, source.Type, now.Type)
@@ -223,7 +223,7 @@ func (s *Components) parts() []Part {
 func (c *Config) databaseAt(name string) (database.Location, error) {
 	b, ok := c.Sources[name].Settings.(*Database)
 	if !ok {
-		return database.Location{}, fmt.Errorf("find source %s: %w: it is no database in the settings", name, ErrInvalid)
+		return database.Location{}, fmt.Errorf("find source %s: %w: it is not a database in the settings", name, ErrInvalid)
 	}
 	return b.location()
 }

@@ -46,7 +46,7 @@ func parseShare(text, sign string) (int, error) {
 	digits, ok := strings.CutSuffix(strings.TrimPrefix(text, sign), "%")
 	percent, err := strconv.Atoi(digits)
 	if !ok || err != nil || percent < 1 || percent > 100 || strings.ContainsAny(digits, "+-") {
-		return 0, catalog.Misuse("%q is no share such as %s30%%, and not off", text, sign)
+		return 0, catalog.Misuse("%q is neither a share such as %s30%% nor off", text, sign)
 	}
 	return percent, nil
 }

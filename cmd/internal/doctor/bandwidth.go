@@ -72,7 +72,7 @@ func measureStorage(ctx context.Context, storage *config.Storage) (up store.Spee
 	}
 	detail = fmt.Sprintf("%s/s up, %s/s down", output.Bytes(int64(up.PerSecond())), output.Bytes(int64(down.PerSecond())))
 	if limiter != nil {
-		detail += fmt.Sprintf(", with up to %d requests in flight of %s/s each", limiter.Counts().MostAtOnce, output.Bytes(int64(limiter.Speed())))
+		detail += fmt.Sprintf(", with up to %s in flight of %s/s each", output.Plural(limiter.Counts().MostAtOnce, "request"), output.Bytes(int64(limiter.Speed())))
 	}
 	return up, detail, nil
 }

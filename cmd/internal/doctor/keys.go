@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -72,7 +73,7 @@ func examineIdentity(ctx context.Context, m *machine.Machine, repo *catalog.Repo
 		return false, "", err
 	}
 	if !slices.ContainsFunc(here, func(r string) bool { return slices.Contains(repo.Config.Recipients, r) }) {
-		return false, "", fmt.Errorf("the identity at hand is none of the repository's %d recipients: %w", len(repo.Config.Recipients), crypto.ErrWrongIdentity)
+		return false, "", fmt.Errorf("the identity is not one of the repository's %s: %w", output.Plural(len(repo.Config.Recipients), "recipient"), crypto.ErrWrongIdentity)
 	}
 	if !admin.Pins(file, repo) {
 		return true, "restores", Advise("it does not say who owns the repository, so that another machine asks for --accept-owner; "+
@@ -109,5 +110,5 @@ func examineKeyFiles(m *machine.Machine, repository string) (string, error) {
 	if len(open) > 0 {
 		return "", Advise("others can read %s: chmod 600 cures it", strings.Join(open, " and "))
 	}
-	return fmt.Sprintf("%d, readable by their owner alone", there), nil
+	return fmt.Sprintf("%d, readable only by their owner", there), nil
 }

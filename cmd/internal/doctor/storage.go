@@ -19,7 +19,7 @@ func (x *Examination) Storage(ctx context.Context, storage *config.Storage) (may
 		name := "storage: " + check.Name
 		switch {
 		case i == 0 && errors.Is(check.Err, store.ErrDenied):
-			x.Note(name, "these credentials may not write: what needs it was left out", nil, check.Took)
+			x.Note(name, "these credentials may not write: checks that write were skipped", nil, check.Took)
 			return false
 		case check.Name == "delete" && errors.Is(check.Err, store.ErrDenied):
 			x.Note(name, "these credentials may not delete, which is good for a host that only backs up", nil, check.Took)
@@ -84,7 +84,7 @@ func (x *Examination) AppendOnly(ctx context.Context, storage *config.Storage) {
 			can = append(can, "delete")
 		}
 		if len(can) > 0 {
-			return "", unsafeError{fmt.Sprintf("these credentials can %s objects; unless the bucket keeps locked versions, who holds them can destroy the backups",
+			return "", unsafeError{fmt.Sprintf("these credentials can %s objects; unless the bucket keeps locked versions, whoever has them can destroy the backups",
 				strings.Join(can, " and "))}
 		}
 		return "the storage forbids to overwrite and to delete with these credentials", nil

@@ -1,4 +1,5 @@
-// Package flagvalue reads values of flags: numbers of bytes, with units, stretches of time, shares and fingerprints of keys.
+// Package flagvalue parses values of flags: sizes with units, durations, shares and fingerprints of
+// keys.
 package flagvalue
 
 import (

@@ -31,7 +31,7 @@ func (c *Count) Set(text string) error {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return fmt.Errorf("%q is no number of snapshots: want 1 or more, or unlimited", text)
+		return fmt.Errorf("%q is not a number of snapshots: want 1 or more, or unlimited", text)
 	}
 	*c = Count(n)
 	return nil
@@ -82,7 +82,7 @@ func parsePeriod(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%q is no time: want 0, or such as 12h or 3d", text)
+		return 0, fmt.Errorf("%q is not a time: want 0, or a time such as 12h or 3d", text)
 	}
 	return d, nil
 }
@@ -105,7 +105,7 @@ func (s *Share) Set(text string) error {
 	number, ok := strings.CutSuffix(text, "%")
 	percent, err := strconv.ParseFloat(number, 64)
 	if !ok || err != nil || !(percent >= 0 && percent <= 100) {
-		return fmt.Errorf("%q is no percentage: want a share such as 5%%", text)
+		return fmt.Errorf("%q is not a percentage: want a share such as 5%%", text)
 	}
 	*s = Share{percent, true, text}
 	return nil

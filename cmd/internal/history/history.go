@@ -21,7 +21,7 @@ import (
 )
 
 // ErrOwned: another process owns the file.
-var ErrOwned = errors.New("another packstone run is at work with these settings")
+var ErrOwned = errors.New("another packstone run already uses these settings")
 
 // ErrDamaged: the file is no history any more.
 var ErrDamaged = errors.New("the history of jobs is damaged")

@@ -48,7 +48,7 @@ func (h Hooks) Limit() (time.Duration, error) {
 	}
 	limit, err := time.ParseDuration(h.Timeout)
 	if err != nil || limit <= 0 {
-		return 0, fmt.Errorf("%q is no time such as 90s or 2h", h.Timeout)
+		return 0, fmt.Errorf("%q is not a time such as 90s or 2h", h.Timeout)
 	}
 	return limit, nil
 }
@@ -122,7 +122,7 @@ func (r Runner) all(ctx context.Context, name string, hooks Hooks, commands Comm
 }
 
 func (r Runner) one(ctx context.Context, name string, limit time.Duration, command []string, t told) error {
-	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was ended after %s", limit))
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was stopped after %s", limit))
 	defer cancel()
 	cmd := exec.CommandContext(limited, command[0], command[1:]...)
 	cmd.Env = append(append(append([]string{}, r.Env...), t.env...), "PACKSTONE_HOOK="+name)
@@ -172,7 +172,7 @@ func (t *tail) explain(ctx context.Context, err error) error {
 	}
 	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(t.kept), "")), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		err = fmt.Errorf("%w, and said last: %s", err, last)
+		err = fmt.Errorf("%w; its last output: %s", err, last)
 	}
 	return err
 }

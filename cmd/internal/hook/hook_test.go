@@ -29,9 +29,9 @@ func TestHooksRunInOrderWhateverHappens(t *testing.T) {
 	}{
 		{"all good", hooks(Commands{say("b"), say("c")}, Commands{say("a")}), nil, "b before\nc before\nwork\na after\nl finally\n", ""},
 		{"work fails", hooks(Commands{say("b")}, Commands{say("a")}), errors.New("no space"), "b before\nwork\nf failed with error\nl finally with error\n", "no space"},
-		{"before fails", hooks(Commands{fail, say("c")}, Commands{say("a")}), nil, "broken\nf failed with error\nl finally with error\n", "run hook before: sh: exit status 3, and said last: broken"},
-		{"after fails", hooks(nil, Commands{fail}), nil, "work\nbroken\nf failed with error\nl finally with error\n", "run hook after: sh: exit status 3, and said last: broken"},
-		{"finally fails", Hooks{Finally: Commands{fail}}, nil, "work\nbroken\n", "run hook finally: sh: exit status 3, and said last: broken"},
+		{"before fails", hooks(Commands{fail, say("c")}, Commands{say("a")}), nil, "broken\nf failed with error\nl finally with error\n", "run hook before: sh: exit status 3; its last output: broken"},
+		{"after fails", hooks(nil, Commands{fail}), nil, "work\nbroken\nf failed with error\nl finally with error\n", "run hook after: sh: exit status 3; its last output: broken"},
+		{"finally fails", Hooks{Finally: Commands{fail}}, nil, "work\nbroken\n", "run hook finally: sh: exit status 3; its last output: broken"},
 		{"no such program", Hooks{Before: Commands{{"packstone-no-such-program"}}}, nil, "", "run hook before: packstone-no-such-program: exec: \"packstone-no-such-program\": executable file not found in $PATH"},
 		{"none", Hooks{}, nil, "work\n", ""},
 	}
@@ -107,7 +107,7 @@ func TestAHookThatTakesTooLongIsEndedWithAllThatItStarted(t *testing.T) {
 		t.Error("the work was done")
 		return nil
 	})
-	if err == nil || !strings.Contains(err.Error(), "run hook before: sh: it was ended after 50ms") {
+	if err == nil || !strings.Contains(err.Error(), "run hook before: sh: it was stopped after 50ms") {
 		t.Errorf("got %v, want that it was ended", err)
 	}
 }

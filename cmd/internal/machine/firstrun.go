@@ -39,8 +39,8 @@ func (m *Machine) IsMissing(ctx context.Context, at config.Repository) (bool, er
 		return false, err
 	}
 	if at.Kind == config.Local && config.Exists(m.MemoryDirectory(locationOf(at))) {
-		return false, fmt.Errorf("%w: this machine has used a repository in %s before. If it lies on a disk that is not mounted, mount that; "+
-			"for a new one run packstone init -r %s", catalog.ErrNoRepository, at, at)
+		return false, fmt.Errorf("%w: this machine has used a repository in %s before. If its disk is not mounted, mount it; "+
+			"for a new repository run packstone init -r %s", catalog.ErrNoRepository, at, at)
 	}
 	return true, nil
 }

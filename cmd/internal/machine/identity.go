@@ -213,8 +213,8 @@ func (m *Machine) MakeIdentity(classic bool) ([]age.Recipient, string, error) {
 	}
 	path := m.Paths.NewKeyFile(m.Paths.IdentityFile(), public)
 	if path != m.Paths.IdentityFile() {
-		m.Warn("keys were made here before and moved away; what is made now are other ones, in files of other names. " +
-			"To let the same identity restore, name its recipient with --recipient")
+		m.Warn("keys were made here before and moved away; these are new ones, with other file names. " +
+			"To keep the same identity, name its recipient with --recipient")
 	}
 	return recipients, path, writeIdentity(path, identity, madeIdentity, "")
 }
@@ -276,7 +276,7 @@ func (m *Machine) NewPassphrase(wanted bool, path string) (string, error) {
 		texts[i] = strings.TrimRight(string(read), "\r\n")
 	}
 	if texts[0] == "" || texts[0] != texts[1] {
-		return "", catalog.Misuse("the passphrase is empty, or was not the same twice")
+		return "", catalog.Misuse("the passphrase is empty, or the two entries differ")
 	}
 	return texts[0], nil
 }

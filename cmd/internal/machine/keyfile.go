@@ -47,7 +47,7 @@ func WriteKey(path string, text []byte) error {
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return catalog.Refuse("write key file %s: there is one already; move it away first", path)
+		return catalog.Refuse("write key file %s: the file exists; move it away first", path)
 	}
 	if err != nil {
 		return fmt.Errorf("write key file: %w", err)

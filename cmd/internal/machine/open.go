@@ -72,7 +72,7 @@ func (m *Machine) open(ctx context.Context, address string, storage *config.Stor
 func (m *Machine) chooseCache(repositoryID string, needed Access) {
 	m.cache = m.reliable(m.CacheDirectory(repositoryID))
 	if err := catalog.TryCache(m.cache); err != nil && needed&MustWrite != 0 {
-		m.Warn(fmt.Sprintf("%v; without it all files are read, now and the next time", err))
+		m.Warn(fmt.Sprintf("%v; without it, this backup and the next one read all files", err))
 		m.cache = ""
 	}
 }
@@ -84,7 +84,7 @@ func (m *Machine) openWith(ctx context.Context, storage *config.Storage, needed 
 		return repo, err
 	}
 	if !m.NamesIdentity() {
-		m.Note("the identity at the usual place is not this repository's, and is not used")
+		m.Note("ignoring the identity in the usual place, which is not one of this repository's")
 	}
 	opts.Keys.Pins.Owners = append(opts.Keys.Pins.Owners, opts.Keys.Identities.Owners...)
 	opts.Keys.Identities = nil
@@ -121,7 +121,7 @@ func (m *Machine) keys(ctx context.Context, address, repositoryID string, needed
 	}
 	keys.Writer, err = m.writerOf(repositoryID)
 	if err != nil && needed&MustWrite == 0 {
-		m.Warn(fmt.Sprintf("this host's key is not used: %v", err)) // whoever puts that right must be able to look
+		m.Warn(fmt.Sprintf("ignoring this host's key: %v", err)) // whoever puts that right must be able to look
 		return keys, nil
 	}
 	return keys, err
@@ -131,7 +131,7 @@ func (m *Machine) keys(ctx context.Context, address, repositoryID string, needed
 func (m *Machine) writerOf(repositoryID string) (*crypto.WriterFile, error) {
 	key, err := m.Writer(repositoryID)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w. Bring the file back, or have the owner make one: packstone key writer add %s -o FILE", err, Name())
+		err = fmt.Errorf("%w. Bring the file back, or ask the owner for a new one, made with: packstone key writer add %s -o FILE", err, Name())
 	}
 	if key == nil || key.Repository == repositoryID {
 		return key, err
@@ -150,7 +150,7 @@ func cureTrust(err error) error {
 	if !errors.Is(err, catalog.ErrUnknownOwner) {
 		return err
 	}
-	return fmt.Errorf("%w. Whoever can write to the storage could have put it there. Get the fingerprint of the owner's key from the owner "+
+	return fmt.Errorf("%w, and anyone who can write to the storage may have put it there. Get the fingerprint of the owner's key from the owner "+
 		"(init has printed it, and packstone key list does where the repository is known), and name it with --accept-owner, "+
 		"or as keys.owner in the settings", err)
 }
@@ -165,7 +165,7 @@ func (m *Machine) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repo
 	for _, place := range m.IdentityPlaces() {
 		places = append(places, place.What)
 	}
-	m.Note("to have this owner trusted wherever this identity is used, put this line into %s:\n%s", strings.Join(places, " or "), admin.PinOf(repo).Line())
+	m.Note("to trust this owner wherever you use this identity, add this line to %s:\n%s", strings.Join(places, " or "), admin.PinOf(repo).Line())
 }
 
 // Speak says of which host a backup is, the one that is named or this one, and refuses one that this machine's key may not speak for.

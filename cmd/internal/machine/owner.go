@@ -33,7 +33,7 @@ func (m *Machine) Owner(repo *catalog.Repository) (crypto.Signer, error) {
 	if len(files) == 0 {
 		return crypto.Signer{}, unusable("the owner's key is needed: bring it back to %s, or name its file with PACKSTONE_OWNER_FILE", m.OwnerPath())
 	}
-	return crypto.Signer{}, unusable("the key in %s is not that of this repository's owner, whose fingerprint is %s",
+	return crypto.Signer{}, unusable("the key in %s is not the one of this repository's owner, whose fingerprint is %s",
 		strings.Join(files, " or "), repo.Owner().Fingerprint())
 }
 

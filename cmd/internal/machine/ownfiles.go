@@ -116,7 +116,7 @@ func (o *OwnFiles) Roots(paths []string) (roots []string, err error) {
 			return nil, catalog.Misuse("%s does not exist", path)
 		}
 		if f := o.Find(absolute); f != nil {
-			return nil, catalog.Misuse("%s is %s, which no backup takes", path, f.What)
+			return nil, catalog.Misuse("%s is %s, which cannot be backed up", path, f.What)
 		}
 		o.m.noteLink(path)
 		roots = append(roots, absolute)
@@ -132,7 +132,7 @@ func (m *Machine) noteLink(path string) {
 		return
 	}
 	if to, err := filepath.EvalSymlinks(path); err == nil {
-		m.Note("%s is a symbolic link: what it leads to is backed up under its name, %s", path, to)
+		m.Note("%s is a symbolic link: backing up its target, %s", path, to)
 	}
 }
 
@@ -154,7 +154,7 @@ func (o *OwnFiles) LeftOut(warn func(path, text string)) func(path string) {
 		switch {
 		case found == nil: // it was told, or has gone since
 		case found.Secret:
-			warn(path, "left out: it is an identity, without which nothing of this backup comes back: keep it somewhere else")
+			warn(path, "left out: it is an identity, without which this backup cannot be restored: keep it somewhere else")
 		default:
 			o.m.Note("%s is left out: it is %s", path, found.What)
 		}

@@ -59,5 +59,5 @@ func cureMissing(err error, at config.Repository) error {
 	if !errors.Is(err, catalog.ErrNoRepository) {
 		return err
 	}
-	return fmt.Errorf("%w. Is the address right, and the disk mounted? A new repository is made with packstone init -r %s", err, at)
+	return fmt.Errorf("%w. Is the address right, and the disk mounted? Create a new repository with: packstone init -r %s", err, at)
 }

@@ -16,7 +16,7 @@ const commandLimit = 4
 // command runs a program that tells a notice.
 func (s *Sender) command(ctx context.Context, words []string, n *Notice) error {
 	limit := commandLimit * s.o.Timeout
-	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was ended after %s", limit))
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was stopped after %s", limit))
 	defer cancel()
 	input, err := json.Marshal(n)
 	if err != nil {

@@ -122,11 +122,11 @@ func TestNoFailureShowsASecretOrLastsForEver(t *testing.T) {
 		{"nobody there", notice.Entry{Webhook: "http://127.0.0.1:1/hunter2"}, "refused"},
 		{"no TLS", notice.Entry{Webhook: notice.URL(strings.Replace(dead.URL, "http:", "https:", 1) + "/hunter2")}, "HTTP response to HTTPS client"},
 		{"no file", notice.Entry{WebhookFile: "missing"}, "missing: no such file"},
-		{"no URL", notice.Entry{WebhookFile: secret(t, "hunter2")}, "is no URL"},
-		{"no header", notice.Entry{WebhookFile: secret(t, "https://example.org\nhunter2")}, "is no header"},
+		{"no URL", notice.Entry{WebhookFile: secret(t, "hunter2")}, "is not a URL"},
+		{"no header", notice.Entry{WebhookFile: secret(t, "https://example.org\nhunter2")}, "is not a header"},
 		{"no template", notice.Entry{Webhook: "http://127.0.0.1:1/hunter2", Template: "missing"}, "read template"},
 		{"deaf mail", notice.Entry{SMTP: notice.SMTP{Host: deaf.Host, Port: deaf.Port, From: "a@example.org", To: []string{"b@example.org"}}}, "50ms"},
-		{"slow command", notice.Entry{Command: []string{"sh", "-c", "exec sleep 600"}}, "it was ended after 200ms"},
+		{"slow command", notice.Entry{Command: []string{"sh", "-c", "exec sleep 600"}}, "it was stopped after 200ms"},
 	}
 	for _, test := range tests {
 		o := notice.Options{Tries: 2}
@@ -289,18 +289,18 @@ func TestWrongEntriesAreRefused(t *testing.T) {
 	tests := map[string]notice.Entry{
 		"names 0 ways":           {},
 		"names 2 ways":           {Webhook: "http://a/b", Command: []string{"x"}},
-		"no URL":                 {Webhook: "hunter2"},
+		"not a URL":              {Webhook: "hunter2"},
 		"there is no":            {Webhook: "http://a/b", On: []string{"sometimes"}},
-		"has no use for on":      {Ping: "http://a/b", On: []string{"failed"}},
+		"takes no on":            {Ping: "http://a/b", On: []string{"failed"}},
 		"template is for":        {Command: []string{"x"}, Template: "t"},
 		"command is empty":       {Command: []string{""}},
 		"host is empty":          with(func(s *notice.SMTP) { s.Host = "" }),
-		"to names nobody":        with(func(s *notice.SMTP) { s.To = nil }),
-		"is no address":          with(func(s *notice.SMTP) { s.From = "me" }),
+		"to is empty":            with(func(s *notice.SMTP) { s.To = nil }),
+		"is not an address":      with(func(s *notice.SMTP) { s.From = "me" }),
 		"go together":            with(func(s *notice.SMTP) { s.User = "u" }),
 		"expected true or false": with(func(s *notice.SMTP) { s.StartTLS = "perhaps" }),
 		"is not sent without":    with(func(s *notice.SMTP) { s.StartTLS, s.User, s.PasswordFile = "false", "u", "f" }),
-		"is no port":             with(func(s *notice.SMTP) { s.Port = 70000 }),
+		"is not a port":          with(func(s *notice.SMTP) { s.Port = 70000 }),
 	}
 	for want, e := range tests {
 		if err := e.Check(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {

@@ -86,7 +86,7 @@ func (e *Entry) Check() error {
 		return errors.New("template is for a webhook")
 	}
 	if e.isPing() && len(e.On) > 0 {
-		return errors.New("a ping has no use for on: it is sent at every run")
+		return errors.New("a ping takes no on: it is sent at every run")
 	}
 	if len(e.Command) > 0 && e.Command[0] == "" {
 		return errors.New("command is empty")
@@ -130,7 +130,7 @@ func (e *Entry) isOf(set string) bool { return len(e.Sets) == 0 || slices.Contai
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("that is no URL such as https://example.org/…")
+		return errors.New("not a URL such as https://example.org/…")
 	}
 	return nil
 }
@@ -143,9 +143,9 @@ func (s *SMTP) check() error {
 	case s.Host == "":
 		return errors.New("smtp: host is empty")
 	case s.Port < 0 || s.Port > 65535:
-		return fmt.Errorf("smtp: %d is no port", s.Port)
+		return fmt.Errorf("smtp: %d is not a port", s.Port)
 	case len(s.To) == 0:
-		return errors.New("smtp: to names nobody")
+		return errors.New("smtp: to is empty")
 	case (s.User == "") != (s.PasswordFile == ""):
 		return errors.New("smtp: user and password_file go together")
 	case s.StartTLS != "" && s.StartTLS != "true" && s.StartTLS != "false":
@@ -155,7 +155,7 @@ func (s *SMTP) check() error {
 	}
 	for _, address := range append([]string{s.From}, s.To...) {
 		if _, err := mail.ParseAddress(address); err != nil || strings.ContainsAny(address, "\r\n") {
-			return fmt.Errorf("smtp: %q is no address such as backup@example.org", address)
+			return fmt.Errorf("smtp: %q is not an address such as backup@example.org", address)
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func addressed(text, file string) (*request, error) {
 	}
 	lines := strings.Split(secret, "\n")
 	if r.url = strings.TrimSpace(lines[0]); checkURL(r.url) != nil {
-		return nil, lasting{fmt.Errorf("the first line of %s is no URL such as https://example.org/…", file)}
+		return nil, lasting{fmt.Errorf("the first line of %s is not a URL such as https://example.org/…", file)}
 	}
 	for i, line := range lines[1:] {
 		name, value, ok := strings.Cut(line, ":")
@@ -75,7 +75,7 @@ func addressed(text, file string) (*request, error) {
 			continue
 		}
 		if !ok {
-			return nil, lasting{fmt.Errorf("line %d of %s is no header such as Authorization: Bearer TOKEN", i+2, file)}
+			return nil, lasting{fmt.Errorf("line %d of %s is not a header such as Authorization: Bearer TOKEN", i+2, file)}
 		}
 		r.header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

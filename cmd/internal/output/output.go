@@ -108,7 +108,7 @@ func (p *Printer) Warn(m Warning) {
 		p.aside(warning, message("warning", m))
 		return
 	}
-	p.say(warning, p.paint(yellow, "warning") + ": " + about(m.Item, continued(m.Message)))
+	p.say(warning, p.paint(yellow, "warning")+": "+about(m.Item, continued(m.Message)))
 }
 
 // Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call writes anew and which stands in the
@@ -137,7 +137,7 @@ func (p *Printer) Problem(item string, during string, err error) {
 		p.aside(failure, message("error", m))
 		return
 	}
-	p.say(failure, p.paint(red, "error") + ": " + about(m.Item, continued(m.Error.Message)))
+	p.say(failure, p.paint(red, "error")+": "+about(m.Item, continued(m.Error.Message)))
 }
 
 // Exit tells why the program ends with a code other than 0. An error with a method Lines() []string has lines of its own, which stand
@@ -147,7 +147,7 @@ func (p *Printer) Exit(code int, err error) {
 		p.aside(failure, message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
 		return
 	}
-	p.say(failure, p.paint(red, "packstone") + ": " + ownLines(err))
+	p.say(failure, p.paint(red, "packstone")+": "+ownLines(err))
 }
 
 func ownLines(err error) string {

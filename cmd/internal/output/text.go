@@ -2,9 +2,9 @@ package output
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Bytes prints a size in the unit that fits: 512 B, 1.5 KiB, 3.21 GiB.
@@ -40,28 +40,10 @@ func threeDigits(value float64) string {
 }
 
 // Count prints a number with its thousands apart: 12,345,678.
-func Count(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, digits = "-", digits[1:]
-	}
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return sign + digits
-}
+func Count(n int64) string { return entry.Count(n) }
 
-// Plural prints how many there are of something: 1 file, 2 files. It is for nouns that take an s, or ies for a y after a consonant.
-func Plural[N int | int64 | uint64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if stem, ok := strings.CutSuffix(noun, "ry"); ok {
-		return fmt.Sprintf("%d %sries", n, stem)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+// Plural prints how many there are of something: 1 file, 12,345 entries.
+func Plural[N ~int | ~int64 | ~uint64](n N, noun string) string { return entry.Plural(n, noun) }
 
 // Duration prints a time as a clock does: 0:07, 12:30, 1:02:03.
 func Duration(d time.Duration) string {

@@ -138,7 +138,7 @@ func TestABackupGoesBeforeWhatYields(t *testing.T) {
 
 func TestMistakesInSchedulesAreTold(t *testing.T) {
 	for expression, want := range map[string]string{
-		"61 * * * *": "no schedule", "* * *": "no schedule", "@sometimes": "no schedule", "0 0 30 2 *": "never comes", "CRON_TZ=UTC 0 0 * * *": "time_zone", "": "no schedule",
+		"61 * * * *": "not a schedule", "* * *": "not a schedule", "@sometimes": "not a schedule", "0 0 30 2 *": "never comes", "CRON_TZ=UTC 0 0 * * *": "time_zone", "": "not a schedule",
 	} {
 		if _, err := schedule.Parse(expression, schedule.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", expression, err, want)

@@ -50,7 +50,7 @@ func Parse(expression string, o Options) (*Timing, error) {
 	}
 	slots, err := parser.Parse(expression)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no schedule: %w; write minute, hour, day, month and weekday as in crontab, such as \"30 2 * * *\", "+
+		return nil, fmt.Errorf("%q is not a schedule: %w; write minute, hour, day, month and weekday as in crontab, such as \"30 2 * * *\", "+
 			"or @hourly, @daily, @weekly, @monthly, @every 6h", expression, err)
 	}
 	if o.Zone == nil {

@@ -102,7 +102,7 @@ func (l *Listing) add(dir string, e Entry, err error) {
 	switch {
 	case e.Kind == self, e.Name == ".", e.Name == "..":
 	case e.Name == "" || strings.ContainsAny(e.Name, "/\x00"):
-		l.problem(fmt.Errorf("%w: %q is no name", errLine, e.Name))
+		l.problem(fmt.Errorf("%w: %q is not a name", errLine, e.Name))
 	default:
 		l.Entries = append(l.Entries, e)
 	}

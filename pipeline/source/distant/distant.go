@@ -125,7 +125,7 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 		return source.FromRemote(err)
 	}
 	if root.Type != entry.Directory {
-		return fmt.Errorf("%s on %s is no directory", s.options.Path, s.directory.Host())
+		return fmt.Errorf("%s on %s is not a directory", s.options.Path, s.directory.Host())
 	}
 	return walk.Tree(ctx, walk.Options{
 		Root: root, AllowEmpty: s.options.AllowEmpty, Parallel: s.directory.Listers(), List: s.list, Visit: v.Visit, Problem: v.Problem,

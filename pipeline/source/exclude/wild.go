@@ -40,7 +40,7 @@ func (s *set) invert() {
 
 var (
 	errEscape = errors.New("nothing follows its last backslash")
-	errClass  = errors.New("its class has no end: to mean a bracket itself, write \\[")
+	errClass  = errors.New("its class has no end: for a bracket itself, write \\[")
 )
 
 // compile reads a pattern. In a whole one, which is matched with paths, "**" stands for directories where slashes or the ends enclose it; elsewhere

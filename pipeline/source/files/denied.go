@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // denied counts what this process may not read.
@@ -45,10 +47,10 @@ func (s *Source) Advice() []string {
 func (d *denied) what() string {
 	var parts []string
 	if d.files > 0 {
-		parts = append(parts, counted(d.files, "file", "files"))
+		parts = append(parts, entry.Plural(d.files, "file"))
 	}
 	if d.directories > 0 {
-		parts = append(parts, counted(d.directories, "directory", "directories"))
+		parts = append(parts, entry.Plural(d.directories, "directory"))
 	}
 	return strings.Join(parts, " and ")
 }
@@ -64,15 +66,4 @@ func cure(uid int, remote string) string {
 		return "the server takes root for somebody else (root_squash): export with no_root_squash to this host, or run packstone as a user who may read them"
 	}
 	return "not even root may read them here: look at security modules and at the capabilities of this container"
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits + " " + many
 }

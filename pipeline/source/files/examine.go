@@ -167,7 +167,7 @@ func (s *Source) examineNamed(ctx context.Context, e *entry.Entry) item {
 	switch e.Type {
 	case entry.File:
 	case entry.Socket:
-		return item{entry: e, fatal: true, err: fmt.Errorf("%s, which is to be backed up, is a socket: there is nothing in it", s.file(e.Path))}
+		return item{entry: e, fatal: true, err: fmt.Errorf("cannot back up %s: it is a socket, which has no content", s.file(e.Path))}
 	default:
 		return item{entry: e}
 	}

@@ -208,7 +208,7 @@ func (r *root) compare(now *local.Stat) error {
 	if uint64(now.Dev) == r.device {
 		return nil
 	}
-	return fmt.Errorf("another file system than before is at %s: %w", r.file, source.ErrUnreachable)
+	return fmt.Errorf("there is another file system than before at %s: %w", r.file, source.ErrUnreachable)
 }
 
 // explain turns err into source.ErrUnreachable where it comes from a root that is gone, wherever it was met.
@@ -219,7 +219,7 @@ func (s *Source) explain(err error) error {
 	}
 	for _, r := range *all {
 		if gone := r.lost(); gone != nil {
-			return fmt.Errorf("%s is gone while it was being backed up: %w: %w: %w", r.file, source.ErrUnreachable, gone, err)
+			return fmt.Errorf("%s was removed during its backup: %w: %w: %w", r.file, source.ErrUnreachable, gone, err)
 		}
 	}
 	return err

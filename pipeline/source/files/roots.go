@@ -70,7 +70,7 @@ func leadsNowhere(file string, err error) bool {
 }
 
 func nowhereError(root string) error {
-	return fmt.Errorf("%s, which is to be backed up, is a symbolic link that leads nowhere", root)
+	return fmt.Errorf("cannot back up %s: it is a symbolic link that leads nowhere", root)
 }
 
 func (s *Source) prepareSingle(root string) error {
@@ -86,7 +86,7 @@ func (s *Source) prepareSingle(root string) error {
 		return nil
 	}
 	if s.options.Directory {
-		return fmt.Errorf("%s, which is to be backed up, is no directory", root)
+		return fmt.Errorf("cannot back up %s: it is not a directory", root)
 	}
 	dir, name := filepath.Split(root)
 	s.base, s.roots = filepath.Clean(dir), &branch{follow: true}
@@ -120,7 +120,7 @@ func (s *Source) checkNested(b *branch, path string, covered bool) error {
 	}
 	if covered && len(b.children) > 0 {
 		if info, err := os.Lstat(s.file(path)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return fmt.Errorf("what was named below %s lies behind a symbolic link inside another path that was named: name where it leads to", s.file(path))
+			return fmt.Errorf("a path below %s is behind a symbolic link inside another path: name its target instead", s.file(path))
 		}
 	}
 	b.follow = b.follow && !covered
@@ -171,10 +171,10 @@ func (s *Source) place(path string) (dir, name string, follow bool) {
 
 func rootError(root string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s, which is to be backed up, does not exist: %w", root, err)
+		return fmt.Errorf("cannot back up %s: it does not exist: %w", root, err)
 	}
 	if passing(err) || disk.Away(err) {
-		return fmt.Errorf("%s, which is to be backed up, cannot be reached: %w: %w", root, source.ErrUnreachable, err)
+		return fmt.Errorf("cannot back up %s: it cannot be reached: %w: %w", root, source.ErrUnreachable, err)
 	}
 	return translate(err)
 }

@@ -48,7 +48,7 @@ func (s *Source) Advice() []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %d entries have a time of after 2038-01-19: SFTP has 32 bits for a time, so that one of before 1970 looks like that", s.directory.Host(), n)}
+	return []string{fmt.Sprintf("%s: %s with a time after 2038-01-19: SFTP has 32 bits for a time, so a time before 1970 looks like that", s.directory.Host(), entry.Plural(n, "entry"))}
 }
 
 // directory implements distant.Directory.

@@ -39,7 +39,7 @@ var smallFiles = sync.Pool{New: func() any { return new([]byte) }}
 // not written and stays a hole.
 func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error) {
 	if e.Type != entry.File {
-		return nil, fmt.Errorf("create %s: it is no file", e.Path)
+		return nil, fmt.Errorf("create %s: it is not a file", e.Path)
 	}
 	dir, name, err := t.parent(ctx, e.Path)
 	if err != nil {

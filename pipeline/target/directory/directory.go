@@ -72,7 +72,7 @@ func New(root string, options Options) (*Target, error) {
 		return nil, fmt.Errorf("directory: target %q is not an absolute path", root)
 	}
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s is no directory, and one is to be restored there: move it away: %w", root, target.ErrPath)
+		return nil, fmt.Errorf("%s is in the way of a directory: move it away: %w", root, target.ErrPath)
 	}
 	if options.Parallel <= 0 {
 		options.Parallel = 16

@@ -25,7 +25,7 @@ type file struct {
 // Create begins a file. ctx is for all of its writing.
 func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error) {
 	if e.Type != entry.File {
-		return nil, fmt.Errorf("create %s: it is no file", e.Path)
+		return nil, fmt.Errorf("create %s: it is not a file", e.Path)
 	}
 	if e.Path == "" {
 		return nil, fmt.Errorf("create a file in place of the target's root: %w", target.ErrPath)

@@ -41,7 +41,7 @@ func (c conn) List(dir string) (walk.Listing, error) {
 		f := &found.Entries[i]
 		e := f.Describe()
 		if e.Type == 0 {
-			e.Type = entry.Fifo // of what it is FTP tells only that it is no file
+			e.Type = entry.Fifo // of what it is FTP tells only that it is not a file
 		}
 		l.Items = append(l.Items, walk.Item{Entry: &e, Key: f.Unique})
 	}

@@ -1,4 +1,5 @@
-// Package dirty notes in which directories a store has changed names that are not durable yet.
+// Package dirty records the directories in which a store has changed names that are not durable
+// yet.
 package dirty
 
 import (
