@@ -5,6 +5,9 @@
 // work is done there. Nothing but this package reads the environment.
 package main
 
+//go:generate sh -c "go run . config schema > ../../docs/schema/settings.v1.json"
+//go:generate sh -c "go run . version --schema > ../../docs/schema/packstone.v1.json"
+
 import (
 	"context"
 	"io"
