@@ -243,7 +243,7 @@ func (s *storm) settle(owner []string) {
 		}
 	}
 	out := s.must(owner, "prune", "-n", "--repack", "--max-unused", "5%", "--grace", "0")
-	if strings.Contains(out, "repack") || !strings.Contains(out, "would delete 0 packs") {
+	if strings.Contains(out, "would repack") || !strings.Contains(out, "would delete 0 packs") {
 		s.t.Errorf("more than 5%% are dead after the last prune: %s", out)
 	}
 	s.t.Logf("%d snapshots were restored of the %d that were committed", len(list), len(s.held))
