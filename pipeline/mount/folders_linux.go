@@ -131,6 +131,9 @@ func (m *mounted) groups(all []*catalog.Snapshot, newest time.Time) (sets, lates
 	of := map[string]*folder{}
 	names := groups(all)
 	for _, s := range all {
+		if s.Standing == catalog.Outside {
+			continue
+		}
 		name := names[group{s.Set, s.Host}]
 		if of[name] == nil {
 			of[name] = &folder{}

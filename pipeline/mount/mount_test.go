@@ -40,8 +40,8 @@ func TestHolesAreFoundAsLseekFindsThem(t *testing.T) {
 }
 
 func TestASetIsNamedWithItsHostWhereSeveralHaveIt(t *testing.T) {
-	got := groups([]*catalog.Snapshot{{Set: "a", Host: "x"}, {Set: "a", Host: "y"}, {Set: "b", Host: "x"}, {Host: "x"}})
-	want := map[group]string{{"a", "x"}: "a@x", {"a", "y"}: "a@y", {"b", "x"}: "b", {"", "x"}: "-"}
+	got := groups([]*catalog.Snapshot{{Set: "a", Host: "x"}, {Set: "a", Host: "y"}, {Set: "b", Host: "x"}, {Host: "x"}, {Set: "../c", Host: "x"}})
+	want := map[group]string{{"../c", "x"}: ".._c", {"a", "x"}: "a@x", {"a", "y"}: "a@y", {"b", "x"}: "b", {"", "x"}: "-"}
 	if len(got) != len(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -55,6 +55,10 @@ func TestASetIsNamedWithItsHostWhereSeveralHaveIt(t *testing.T) {
 func TestNamesOfSnapshotsAscendAndHoldNoColon(t *testing.T) {
 	s := &catalog.Snapshot{Time: time.Date(2026, 11, 20, 14, 0, 5, 0, time.Local), ID: archive.Name{0xab, 0xcd}}
 	if got, want := snapshotName(s), "2026-11-20T14-00-05_abcd00000000"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	s.Standing = catalog.Outside
+	if got, want := snapshotName(s), "2026-11-20T14-00-05_abcd00000000_outside"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package mount
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/packstone/packstone/catalog"
 )
@@ -11,10 +12,17 @@ import (
 const noSet = "-"
 
 // snapshotName is the name of a snapshot's folder: sorted by time, with the id for the command line, and without colons, which rsync and
-// scp take for the end of a host.
+// scp take for the end of a host. One whose writer may not speak for its host says so.
 func snapshotName(s *catalog.Snapshot) string {
-	return s.Time.Local().Format("2006-01-02T15-04-05") + "_" + s.ShortID()
+	name := s.Time.Local().Format("2006-01-02T15-04-05") + "_" + s.ShortID()
+	if s.Standing == catalog.Outside {
+		name += "_outside"
+	}
+	return name
 }
+
+// inert takes out of what a writer calls its set and host what no name in a directory may have.
+var inert = strings.NewReplacer("/", "_", "\x00", "_")
 
 // group is a set of a host.
 type group struct{ set, host string }
@@ -35,7 +43,7 @@ func groups(snapshots []*catalog.Snapshot) (names map[group]string) {
 			if len(of) > 1 {
 				name += "@" + host
 			}
-			names[group{set, host}] = name
+			names[group{set, host}] = inert.Replace(name)
 		}
 	}
 	return names

@@ -251,12 +251,12 @@ func (n *node) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Err
 }
 
 // Read implements fs.NodeReader.
-func (n *node) Read(ctx context.Context, _ fs.FileHandle, dest []byte, offset int64) (fuse.ReadResult, syscall.Errno) {
+func (n *node) Read(_ context.Context, _ fs.FileHandle, dest []byte, offset int64) (fuse.ReadResult, syscall.Errno) {
 	where := n.where()
 	f, err := n.m.reading.get(where, func() (*file, error) { return n.src.open(n.m.ctx, n.entry.Path) })
 	length := 0
 	if err == nil {
-		length, err = f.read(ctx, dest, offset)
+		length, err = f.read(n.m.ctx, dest, offset) // a signal that is no reason to end must not end it
 	}
 	if err != nil {
 		return nil, n.m.failed(where, err)
