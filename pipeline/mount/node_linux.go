@@ -204,8 +204,9 @@ func (n *node) Listxattr(_ context.Context, dest []byte) (uint32, syscall.Errno)
 
 // Readdir implements fs.NodeReaddirer.
 func (n *node) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
-	next, stop := iter.Pull2(n.src.tree.List(n.m.ctx, n.entry.Path))
-	return &listing{dir: n, next: next, stop: stop}, 0
+	l := &listing{dir: n}
+	l.begin()
+	return l, 0
 }
 
 // listing reads a directory as far as it is asked to.
@@ -217,6 +218,28 @@ type listing struct {
 	ahead *tree.Node
 	err   error
 	done  bool
+}
+
+var _ fs.FileSeekdirer = (*listing)(nil)
+
+func (l *listing) begin() {
+	l.next, l.stop = iter.Pull2(l.dir.src.tree.List(l.dir.m.ctx, l.dir.entry.Path))
+	l.ahead, l.err, l.done = nil, nil, false
+}
+
+// Seekdir implements fs.FileSeekdirer: who goes back begins anew, and passes over as many entries as he has had there.
+func (l *listing) Seekdir(_ context.Context, had uint64) syscall.Errno {
+	l.stop()
+	l.begin()
+	for range had {
+		if !l.HasNext() {
+			break
+		}
+		if _, errno := l.Next(); errno != 0 {
+			return errno
+		}
+	}
+	return 0
 }
 
 // HasNext implements fs.DirStream.
