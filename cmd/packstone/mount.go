@@ -82,6 +82,9 @@ func (a *app) mount(ctx context.Context, dir string, allowOther bool) error {
 			o.Snapshots = append(o.Snapshots, s)
 		}
 	}
+	if len(o.Snapshots) == 0 {
+		return fmt.Errorf("mount: no snapshot matches, and there is nothing to show: %w", catalog.ErrNoSnapshot)
+	}
 	return mount.Serve(ctx, dir, o)
 }
 
