@@ -63,7 +63,7 @@ func TestTheDocumentedWayLeadsToAWatchedBackup(t *testing.T) {
 		}
 		script += "echo \"+ " + strings.ReplaceAll(here(command), `"`, "") + "\"\n" + here(command) + "\n"
 	}
-	script += "packstone run --listen 127.0.0.1:0 2>served & until grep 'serves http' served; do sleep 0.1; done; kill $!; wait $!\n"
+	script += "packstone run --listen 127.0.0.1:0 2>served & until grep 'serving http' served; do sleep 0.1; done; kill $!; wait $!\n"
 	begun := time.Now()
 	shell := exec.Command("sh", "-c", script)
 	shell.Dir, shell.Env = root, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TZ=UTC"}
