@@ -50,7 +50,8 @@ func (k Kind) Object(n Name) string {
 	return string(k) + "/" + s[:2] + "/" + s
 }
 
-// Pack says what must be known of a stored pack to fetch parts of it. It is shared and never changed once it is published.
+// Pack says what must be known of a stored pack to fetch parts of it. It is shared and never
+// changed once it is published.
 type Pack struct {
 	Name   Name
 	Kind   Kind   // Data or Trees
@@ -74,11 +75,12 @@ type Chunk struct {
 	Place  Place
 }
 
-// IsHole tells whether c stands for zeros that are stored nowhere: it has neither id nor place, only a length.
+// IsHole tells whether c stands for zeros that are stored nowhere: it has neither id nor place,
+// only a length.
 func (c *Chunk) IsHole() bool { return c.Place.Pack == nil && c.ID == ID{} }
 
-// Slot is a chunk that is being written: its place is known when its pack is sealed. A Slot may be shared by all that
-// refer to the chunk.
+// Slot is a chunk that is being written: its place is known when its pack is sealed. A Slot may be
+// shared by all that refer to the chunk.
 type Slot struct {
 	chunk  Chunk
 	sealed atomic.Bool
@@ -89,7 +91,8 @@ func NewSlot(id ID, length int) *Slot {
 	return &Slot{chunk: Chunk{ID: id, Length: uint32(length)}}
 }
 
-// Chunk returns the chunk with its place and true once the pack that holds it is sealed, else false.
+// Chunk returns the chunk with its place and true once the pack that holds it is sealed, else
+// false.
 func (s *Slot) Chunk() (Chunk, bool) {
 	if !s.sealed.Load() {
 		return Chunk{}, false

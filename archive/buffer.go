@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// buffers keeps the memory that packs are laid out in. It lies outside the Go heap where that is possible, since
-// a heap with 100 MB of buffers lets as much garbage pile up before it is collected. Memory is never unmapped: a store that
-// still looks at a buffer after an answer that came early would crash the program. Its pages go back to
-// the system instead.
+// buffers keeps the memory that packs are laid out in. It lies outside the Go heap where that is
+// possible, since a heap with 100 MB of buffers lets as much garbage pile up before it is
+// collected. Memory is never unmapped: a store that still looks at a buffer after an answer that
+// came early would crash the program. Its pages go back to the system instead.
 var buffers bufferPool
 
 type bufferPool struct {
@@ -31,7 +31,8 @@ func (b *bufferPool) take(size int) ([]byte, error) {
 	return buffer, nil
 }
 
-// put keeps a buffer for the next that needs one of its size; the system gets its pages back until then.
+// put keeps a buffer for the next that needs one of its size; the system gets its pages back until
+// then.
 func (b *bufferPool) put(buffer []byte) {
 	release(buffer)
 	b.mu.Lock()
@@ -42,8 +43,9 @@ func (b *bufferPool) put(buffer []byte) {
 	b.free[len(buffer)] = append(b.free[len(buffer)], buffer)
 }
 
-// frameMemory keeps memory for the content of frames, which is held for a while by those who read in
-// order. A piece of memory serves sizes within a quarter of its own, so that little of it is idle.
+// frameMemory keeps memory for the content of frames, which is held for a while by those who read
+// in order. A piece of memory serves sizes within a quarter of its own, so that little of it is
+// idle.
 var frameMemory sizedMemory
 
 type sizedMemory struct{ pools [4 * 25]sync.Pool }

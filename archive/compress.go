@@ -22,7 +22,8 @@ const (
 	LevelBest
 )
 
-// window is how far back matches are looked for. Beyond it, bigger frames gain little, and an encoder keeps twice as much.
+// window is how far back matches are looked for. Beyond it, bigger frames gain little, and an
+// encoder keeps twice as much.
 const window = 1 << 20
 
 var encoders = [...]func() *zstd.Encoder{
@@ -32,13 +33,15 @@ var encoders = [...]func() *zstd.Encoder{
 	LevelBest:    makeEncoder(zstd.SpeedBestCompression),
 }
 
-// longEncoder is for more than MaxChunk bytes, which not every decoder would decode as a single segment.
+// longEncoder is for more than MaxChunk bytes, which not every decoder would decode as a single
+// segment.
 var longEncoder = makeEncoder(zstd.SpeedDefault, zstd.WithSingleSegment(false))
 
 // encoder is shared by all goroutines; as many as there are processors encode at once.
 func encoder(level Level) *zstd.Encoder { return encoders[level]() }
 
-// makeEncoder makes an encoder at its first use. Single segments always have a content size, other short frames do not.
+// makeEncoder makes an encoder at its first use. Single segments always have a content size, other
+// short frames do not.
 func makeEncoder(speed zstd.EncoderLevel, more ...zstd.EOption) func() *zstd.Encoder {
 	return sync.OnceValue(func() *zstd.Encoder {
 		options := []zstd.EOption{zstd.WithEncoderLevel(speed), zstd.WithEncoderCRC(false), zstd.WithWindowSize(window),
@@ -59,7 +62,8 @@ const (
 	maxKinds    = 4096
 )
 
-// sampler chooses a level for each kind of content by trying some of it. It may be used by several goroutines.
+// sampler chooses a level for each kind of content by trying some of it. It may be used by several
+// goroutines.
 type sampler struct {
 	mu    sync.Mutex
 	kinds map[string]*kindLevel
@@ -102,7 +106,8 @@ func (s *sampler) kind(name string) *kindLevel {
 	return k
 }
 
-// learn chooses the default level where it saves more than 4 %, since it takes half as long again, and when to try the next sample.
+// learn chooses the default level where it saves more than 4 %, since it takes half as long again,
+// and when to try the next sample.
 func (k *kindLevel) learn(fast, thrifty int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -137,8 +142,8 @@ func compressedSize(level Level, raw []byte) int {
 // patience is how many frames harder leaves alone after one on which it was of no use.
 const patience = 16
 
-// harder compresses again what the fastest level has left as it was, if a sample tells that it can be done: some numbers look like noise
-// to it. Noise itself is not tried each time.
+// harder compresses again what the fastest level has left as it was, if a sample tells that it can
+// be done: some numbers look like noise to it. Noise itself is not tried each time.
 func (s *sampler) harder(kind string, frame, raw []byte) []byte {
 	k := s.kind(kind)
 	if k.vain.Add(-1) >= 0 {

@@ -31,8 +31,8 @@ type Frame struct {
 	Chunks uint32 // number of chunks in it
 }
 
-// Directory lists what lies in a pack: frames in the order of their offsets, and the chunks of all frames in the order of their
-// ordinals. It is not changed once it is published.
+// Directory lists what lies in a pack: frames in the order of their offsets, and the chunks of all
+// frames in the order of their ordinals. It is not changed once it is published.
 type Directory struct {
 	Frames  []Frame
 	Lengths []uint32 // bytes of each chunk before compression
@@ -172,7 +172,8 @@ func (d *Directory) fits(plain int64) error {
 	return nil
 }
 
-// tailSize tells from the last bytes of a pack's plaintext how many of them directory and trailer are.
+// tailSize tells from the last bytes of a pack's plaintext how many of them directory and trailer
+// are.
 func tailSize(tail []byte, kind Kind) (int, error) {
 	if len(tail) < trailerSize {
 		return 0, fmt.Errorf("trailer of %d bytes: %w", len(tail), ErrDamaged)
@@ -188,8 +189,9 @@ func tailSize(tail []byte, kind Kind) (int, error) {
 	return int(size) + trailerSize, nil
 }
 
-// ParseDirectory reads the directory from the end of the plaintext of a pack of this kind; tail must reach back to the directory's
-// start. Whatever it returns without an error is within the limits of the format.
+// ParseDirectory reads the directory from the end of the plaintext of a pack of this kind; tail
+// must reach back to the directory's start. Whatever it returns without an error is within the
+// limits of the format.
 func ParseDirectory(tail []byte, kind Kind) (*Directory, error) {
 	size, err := tailSize(tail, kind)
 	if err != nil {

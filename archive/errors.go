@@ -7,7 +7,8 @@ import (
 
 // Sentinels. Compare with errors.Is.
 var (
-	// ErrFormat: the repository is of a version, or needs a feature, that this program does not know.
+	// ErrFormat: the repository is of a version, or needs a feature, that this program does not
+	// know.
 	ErrFormat = errors.New("the repository needs a newer version of packstone")
 	// ErrDamaged: bytes are not what was written, or not where they should be.
 	ErrDamaged = errors.New("damaged")
@@ -19,8 +20,8 @@ var (
 	ErrClosed = errors.New("the writer is closed")
 )
 
-// DamagedError says what of a pack could not be had. It matches ErrDamaged, and whatever Err matches: with store.ErrNotExist the whole
-// pack is missing.
+// DamagedError says what of a pack could not be had. It matches ErrDamaged, and whatever Err
+// matches: with store.ErrNotExist the whole pack is missing.
 type DamagedError struct {
 	Kind Kind
 	Pack Name

@@ -13,11 +13,11 @@ import (
 )
 
 // Fetch reads chunks of one pack, in any order, one span after the other, and calls each with the
-// index in want and the bytes of each chunk whose id is right, in the order of their places. The bytes
-// are good until each returns, which must not change them. Chunks that cannot be had are left out and
-// the others come all the same; the error then holds a *DamagedError for each (errors.Is ErrDamaged),
-// or one for the whole pack. Other errors (a store out of reach, a wrong identity, an error of each)
-// end it at once. Who wants much uses Spans, Load and Open, several at once.
+// index in want and the bytes of each chunk whose id is right, in the order of their places. The
+// bytes are good until each returns, which must not change them. Chunks that cannot be had are left
+// out and the others come all the same; the error then holds a *DamagedError for each (errors.Is
+// ErrDamaged), or one for the whole pack. Other errors (a store out of reach, a wrong identity, an
+// error of each) end it at once. Who wants much uses Spans, Load and Open, several at once.
 func (r *Reader) Fetch(ctx context.Context, p *Pack, want []Chunk, each func(i int, data []byte) error) error {
 	spans, bad := Spans(p, want, 0)
 	for _, s := range spans {
@@ -49,7 +49,8 @@ func joined(bad []Bad) error {
 	return errors.Join(all...)
 }
 
-// Loaded is a span whose stored bytes are there: fewer than they should be if the pack is cut short.
+// Loaded is a span whose stored bytes are there: fewer than they should be if the pack is cut
+// short.
 type Loaded struct {
 	reader *Reader
 	span   *Span
@@ -65,9 +66,9 @@ type spanMemory struct{ bytes []byte }
 
 var memories = sync.Pool{New: func() any { return new(spanMemory) }}
 
-// Claim makes a span bring its pack's header, unless that is known or another brings it. Of spans that are
-// loaded at once it is called in order, so that the one that lies nearest brings it. Each is loaded or
-// forgone after.
+// Claim makes a span bring its pack's header, unless that is known or another brings it. Of spans
+// that are loaded at once it is called in order, so that the one that lies nearest brings it. Each
+// is loaded or forgone after.
 func (r *Reader) Claim(s *Span) {
 	if h, first := r.claim(s.Pack.Name); first {
 		s.header = h
@@ -82,9 +83,9 @@ func (r *Reader) Forgo(s *Span, reason error) {
 	}
 }
 
-// Load gets the stored bytes of a span. The first of a pack gets and opens its header too, in the same
-// request if it lies near; others that are loaded meanwhile wait for it. A *DamagedError concerns the
-// whole pack. Whoever does not open what is loaded calls Drop.
+// Load gets the stored bytes of a span. The first of a pack gets and opens its header too, in the
+// same request if it lies near; others that are loaded meanwhile wait for it. A *DamagedError
+// concerns the whole pack. Whoever does not open what is loaded calls Drop.
 func (r *Reader) Load(ctx context.Context, s *Span) (*Loaded, error) {
 	key, err := r.key(s.Pack.Kind)
 	if err != nil {
@@ -176,9 +177,9 @@ func (l *Loaded) Drop() {
 	l.memory, l.sealed, l.plain = nil, nil, nil
 }
 
-// Open decrypts and decompresses what was loaded, which is dropped then, and hands on the content of
-// each frame, in the order of the pack; take owns what it gets. It returns the chunks that cannot be
-// had. An error is one of take, or of ctx, and ends it.
+// Open decrypts and decompresses what was loaded, which is dropped then, and hands on the content
+// of each frame, in the order of the pack; take owns what it gets. It returns the chunks that
+// cannot be had. An error is one of take, or of ctx, and ends it.
 func (l *Loaded) Open(ctx context.Context, take func(*Piece) error) (bad []Bad, err error) {
 	defer l.Drop()
 	damage := l.openSegments()
@@ -198,7 +199,8 @@ func (l *Loaded) Open(ctx context.Context, take func(*Piece) error) (bad []Bad, 
 	return bad, nil
 }
 
-// openSegments decrypts a span in place, moves the segments together, and returns which do not open.
+// openSegments decrypts a span in place, moves the segments together, and returns which do not
+// open.
 func (l *Loaded) openSegments() (bad map[int64]error) {
 	count, sealed := crypto.SegmentCount(l.span.plain), l.sealed
 	l.plain = sealed[:0]
@@ -217,8 +219,8 @@ func (l *Loaded) openSegments() (bad map[int64]error) {
 	return bad
 }
 
-// Piece is the content of a frame, as far as it was wanted and its id is right. Its memory belongs to
-// whoever holds it, until Free.
+// Piece is the content of a frame, as far as it was wanted and its id is right. Its memory belongs
+// to whoever holds it, until Free.
 type Piece struct {
 	Chunks []int // indexes in what was wanted, in the order of their places
 	want   []Chunk
@@ -232,8 +234,9 @@ func (p *Piece) Data(i int) []byte {
 	return (*p.raw)[place.Start:][:p.want[i].Length]
 }
 
-// Frame is the frame as it is stored, where its right chunks are all that lies in it and each lies there once. It is good until the function returns that was
-// handed the piece, and must not be changed.
+// Frame is the frame as it is stored, where its right chunks are all that lies in it and each lies
+// there once. It is good until the function returns that was handed the piece, and must not be
+// changed.
 func (p *Piece) Frame() (stored []byte, whole bool) {
 	end := 0
 	for _, i := range p.Chunks {
@@ -254,8 +257,8 @@ func (p *Piece) Free() {
 	p.raw = nil
 }
 
-// piece decompresses a frame and compares the wanted chunks in it with their ids. It is nil if none is
-// right.
+// piece decompresses a frame and compares the wanted chunks in it with their ids. It is nil if none
+// is right.
 func (l *Loaded) piece(frame frameWant, damage map[int64]error) (*Piece, []Bad) {
 	raw, stored, err := l.decompress(frame, damage)
 	if err != nil {

@@ -100,7 +100,8 @@ func EncodeFormat(f Format) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// ParseFormat reads packstone.json. It fails with ErrFormat where a newer program is needed and passes over keys that it does not know.
+// ParseFormat reads packstone.json. It fails with ErrFormat where a newer program is needed and
+// passes over keys that it does not know.
 func ParseFormat(data []byte) (Format, error) {
 	var in formatJSON
 	if err := json.Unmarshal(data, &in); err != nil {

@@ -363,7 +363,8 @@ func (g *goldenWriter) save() {
 	}
 }
 
-// contents are the bytes that `age -d | zstd -d` should print for a pack: those of its chunks, in order.
+// contents are the bytes that `age -d | zstd -d` should print for a pack: those of its chunks, in
+// order.
 func (g *golden) contents(t *testing.T, kind Kind, info store.Info) []byte {
 	t.Helper()
 	pack, err := g.reader().Pack(t.Context(), kind, nameOf(t, info.Name), info.Size)
@@ -412,7 +413,8 @@ func TestStockAgeAndZstdReadPacks(t *testing.T) {
 	}
 }
 
-// tools puts the programs that are at hand in front of PATH, and skips the test where one is missing.
+// tools puts the programs that are at hand in front of PATH, and skips the test where one is
+// missing.
 func tools(t *testing.T, names ...string) {
 	t.Helper()
 	local, err := filepath.Abs("../.bin")

@@ -10,7 +10,8 @@ type group struct {
 	used  uint64
 }
 
-// groups are the open groups of a writer, few and of bounded size. They may be used by several goroutines.
+// groups are the open groups of a writer, few and of bounded size. They may be used by several
+// goroutines.
 type groups struct {
 	target int // bytes that fill a frame; no chunk has more than half of it
 	mu     sync.Mutex
@@ -24,8 +25,8 @@ const (
 	maxGroupChunks = 4096 // finding a chunk in a frame adds up the lengths before it
 )
 
-// add copies a chunk into the group of its kind and returns the groups that are due: one that is full, and one that had to make
-// room.
+// add copies a chunk into the group of its kind and returns the groups that are due: one that is
+// full, and one that had to make room.
 func (g *groups) add(kind string, slot *Slot, data []byte) (full, evicted *group) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

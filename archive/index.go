@@ -8,11 +8,13 @@ import (
 	"unsafe"
 )
 
-// Index says which chunks lie where, from the index runs added to it. It is exact: the 32-byte id decides. Data and tree ids come from
-// different keys, so one index holds both. It may be used by several goroutines at once.
+// Index says which chunks lie where, from the index runs added to it. It is exact: the 32-byte id
+// decides. Data and tree ids come from different keys, so one index holds both. It may be used by
+// several goroutines at once.
 //
-// It is a flat open-addressing table of 8 bytes a slot, at most four fifths full, over the packs' lists of ids, which are kept as
-// they come: 32 bytes of id, 4 of length, 8 for each frame and 10 to 15 of the table, thus 50 to 59 bytes a chunk.
+// It is a flat open-addressing table of 8 bytes a slot, at most four fifths full, over the packs'
+// lists of ids, which are kept as they come: 32 bytes of id, 4 of length, 8 for each frame and 10
+// to 15 of the table, thus 50 to 59 bytes a chunk.
 type Index struct {
 	mu     sync.RWMutex
 	seed   maphash.Seed
@@ -53,8 +55,9 @@ func NewIndex(chunks int) *Index {
 	}
 }
 
-// Add adds what an index run or a writer tells. The directories must not be changed after. A pack that is there already with
-// the same directory takes no more room. Beyond four thousand million chunks nothing is added: they are stored again, that is all.
+// Add adds what an index run or a writer tells. The directories must not be changed after. A pack
+// that is there already with the same directory takes no more room. Beyond four thousand million
+// chunks nothing is added: they are stored again, that is all.
 func (x *Index) Add(packs ...RunPack) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -121,7 +124,8 @@ func (x *Index) insert(id *ID, entry uint32) {
 	x.used++
 }
 
-// slot is where the search for a tag begins. It grows with the tag, so that the table is sorted but for collisions.
+// slot is where the search for a tag begins. It grows with the tag, so that the table is sorted but
+// for collisions.
 func (x *Index) slot(tag uint64) int { return int(tag * uint64(len(x.table)) >> 32) }
 
 func (x *Index) grow() {
@@ -193,8 +197,8 @@ func (x *Index) lookup(id *ID) (Chunk, bool) {
 	return Chunk{}, false
 }
 
-// Places returns all places where a chunk should be, those that may be used for deduplication first. A restore that has met a
-// wrong id tries them in turn.
+// Places returns all places where a chunk should be, those that may be used for deduplication
+// first. A restore that has met a wrong id tries them in turn.
 func (x *Index) Places(id ID) []Chunk {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -213,8 +217,8 @@ func (x *Index) Places(id ID) []Chunk {
 	return append(usable, rest...)
 }
 
-// SetFilter says which packs Lookup may use: those for which usable is true. It is asked now, and for each pack when it is added, and
-// must not call the index. nil: all.
+// SetFilter says which packs Lookup may use: those for which usable is true. It is asked now, and
+// for each pack when it is added, and must not call the index. nil: all.
 func (x *Index) SetFilter(usable func(*Pack) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -26,7 +26,8 @@ type MovedChunk struct {
 	At      uint32 // the ordinal there
 }
 
-// EncodeMoves writes the content of a moves object, to be stored among refs. packs and their chunks must be sorted.
+// EncodeMoves writes the content of a moves object, to be stored among refs. packs and their chunks
+// must be sorted.
 func EncodeMoves(packs []MovedPack) []byte {
 	numbers := map[Name]uint32{}
 	var names []byte

@@ -22,8 +22,9 @@ func (p *Pack) plain() (int64, error) {
 	return n, nil
 }
 
-// openPack is a pack that is being filled. Its plaintext lies in the buffer as the stored bytes will: room for a header, then segments
-// with a gap for the tag after each, so that sealing moves nothing.
+// openPack is a pack that is being filled. Its plaintext lies in the buffer as the stored bytes
+// will: room for a header, then segments with a gap for the tag after each, so that sealing moves
+// nothing.
 type openPack struct {
 	buffer []byte
 	limit  int64 // of the padded plaintext, bytes
@@ -47,9 +48,11 @@ func (p *openPack) fits(stored, chunks int) bool {
 	return p.paddedWith(stored, chunks) <= p.limit
 }
 
-// takes tells whether one more frame should go into the pack: it fits, and it is not better to close the pack now. Once a pack is three
-// quarters full, each size that padding knows is a chance to close it with little padding: one that wastes less than what waiting for a
-// better one is expected to. For waste that is spread evenly over a frame, that is 2/(n+4) of a frame with n more chances.
+// takes tells whether one more frame should go into the pack: it fits, and it is not better to
+// close the pack now. Once a pack is three quarters full, each size that padding knows is a chance
+// to close it with little padding: one that wastes less than what waiting for a better one is
+// expected to. For waste that is spread evenly over a frame, that is 2/(n+4) of a frame with n more
+// chances.
 func (p *openPack) takes(stored, chunks int) bool {
 	if !p.fits(stored, chunks) {
 		return false
@@ -125,8 +128,8 @@ func (p *openPack) finish(kind Kind) {
 	p.write(end)
 }
 
-// seal encrypts the finished plaintext in place and returns the stored bytes, which lie in the buffer, and what to call
-// them.
+// seal encrypts the finished plaintext in place and returns the stored bytes, which lie in the
+// buffer, and what to call them.
 func (p *openPack) seal(kind Kind, recipients []age.Recipient) ([]byte, *Pack, error) {
 	envelope, err := crypto.NewEnvelope(recipients)
 	if err != nil {

@@ -2,8 +2,8 @@ package archive
 
 import "math/bits"
 
-// Padme rounds a size up to one of few, after PADMÉ: at most 12 % more, and what remains visible of n is its magnitude and a few
-// bits. The result is at least floor.
+// Padme rounds a size up to one of few, after PADMÉ: at most 12 % more, and what remains visible of
+// n is its magnitude and a few bits. The result is at least floor.
 func Padme(n, floor int64) int64 {
 	if n <= floor {
 		return floor

@@ -19,15 +19,15 @@ import (
 
 // ReaderOptions say how a Reader reads.
 type ReaderOptions struct {
-	// Header returns a detached header (with its nonce) of a pack, for identities that the pack's own header does not know. nil, or
-	// an error that matches store.ErrNotExist: there is none.
+	// Header returns a detached header (with its nonce) of a pack, for identities that the pack's
+	// own header does not know. nil, or an error that matches store.ErrNotExist: there is none.
 	Header func(context.Context, Kind, Name) ([]byte, error)
 	// Openers is how many opened headers are kept in memory; 512 if 0.
 	Openers int
 }
 
-// Reader reads packs. It may be used by several goroutines at once; each span that is loaded holds what
-// it has fetched, and the content of a frame while it is opened.
+// Reader reads packs. It may be used by several goroutines at once; each span that is loaded holds
+// what it has fetched, and the content of a frame while it is opened.
 type Reader struct {
 	store      store.Store
 	identities []age.Identity
@@ -40,8 +40,8 @@ type Reader struct {
 	recent  *list.List // of the names of headers that are open, the last used first
 }
 
-// NewReader makes a reader of the packs in s. Without identities it can only verify hashes; data and tree are the keys of ids, nil
-// where chunks of that kind are not read.
+// NewReader makes a reader of the packs in s. Without identities it can only verify hashes; data
+// and tree are the keys of ids, nil where chunks of that kind are not read.
 func NewReader(s store.Store, identities []age.Identity, data, tree *crypto.IDKey, o ReaderOptions) *Reader {
 	if o.Openers <= 0 {
 		o.Openers = 512
@@ -87,7 +87,8 @@ func ListPacks(ctx context.Context, s store.Store) iter.Seq2[*Pack, error] {
 	}
 }
 
-// Pack finds out what must be known of a pack of which only name and stored size are, such as from a listing.
+// Pack finds out what must be known of a pack of which only name and stored size are, such as from
+// a listing.
 func (r *Reader) Pack(ctx context.Context, kind Kind, name Name, size int64) (*Pack, error) {
 	if size > MaxPack {
 		return nil, &DamagedError{Kind: kind, Pack: name, Err: fmt.Errorf("it has %d bytes", size)}
@@ -113,7 +114,8 @@ func (r *Reader) Pack(ctx context.Context, kind Kind, name Name, size int64) (*P
 	}
 }
 
-// fetchError says that an object could not be had: a missing one is damage, an unreachable store is not.
+// fetchError says that an object could not be had: a missing one is damage, an unreachable store is
+// not.
 func (r *Reader) fetchError(kind Kind, name Name, err error) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return &DamagedError{Kind: kind, Pack: name, Err: err}
@@ -129,8 +131,8 @@ type header struct {
 	element *list.Element // in recent; nil while it is being fetched
 }
 
-// claim returns the header of a pack and whether the caller is the first to ask for it: then it must
-// settle it.
+// claim returns the header of a pack and whether the caller is the first to ask for it: then it
+// must settle it.
 func (r *Reader) claim(name Name) (h *header, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,7 +168,8 @@ func (r *Reader) settle(h *header, p *Pack, opener *crypto.Opener, err error) er
 	return nil
 }
 
-// await waits for a header that someone else fetches. Where that one was told to stop, it is fetched here.
+// await waits for a header that someone else fetches. Where that one was told to stop, it is
+// fetched here.
 func (r *Reader) await(ctx context.Context, p *Pack, h *header) (*crypto.Opener, error) {
 	select {
 	case <-h.done:

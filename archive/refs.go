@@ -23,7 +23,8 @@ type Ref struct {
 	Ordinals Bitmap // not empty
 }
 
-// compareRefs orders by kind, then by name. Names are hashes, so their first eight bytes nearly always decide.
+// compareRefs orders by kind, then by name. Names are hashes, so their first eight bytes nearly
+// always decide.
 func compareRefs(a, b *Ref) int {
 	if a.Kind != b.Kind {
 		return cmp.Compare(a.Kind.code(), b.Kind.code())
@@ -35,9 +36,10 @@ func compareRefs(a, b *Ref) int {
 	return bytes.Compare(a.Name[8:], b.Name[8:])
 }
 
-// RefSet is a set of chunks by their places: what a snapshot needs. The zero RefSet is empty. It is a list sorted by kind and name, so
-// that sets are merged and compared in one pass. It must not be used by several goroutines at once, unless none changes it and
-// Settle was called after the last Add.
+// RefSet is a set of chunks by their places: what a snapshot needs. The zero RefSet is empty. It is
+// a list sorted by kind and name, so that sets are merged and compared in one pass. It must not be
+// used by several goroutines at once, unless none changes it and Settle was called after the last
+// Add.
 type RefSet struct {
 	refs  []Ref
 	fresh map[*Pack]*Bitmap // added since refs was sorted
@@ -111,7 +113,8 @@ func (s *RefSet) merge(other []Ref) {
 	}
 }
 
-// insert puts those of other that are missing in between, from the end on so that each is moved once.
+// insert puts those of other that are missing in between, from the end on so that each is moved
+// once.
 func (s *RefSet) insert(other []Ref, missing int) {
 	i := len(s.refs) - 1
 	s.refs = append(s.refs, make([]Ref, missing)...)
@@ -198,7 +201,8 @@ func (s *RefSet) Intersects(other *RefSet) bool {
 	return false
 }
 
-// Ordinals returns the chunks of a pack that are in the set, empty if there are none. It must not be changed.
+// Ordinals returns the chunks of a pack that are in the set, empty if there are none. It must not
+// be changed.
 func (s *RefSet) Ordinals(kind Kind, name Name) Bitmap {
 	s.Settle()
 	wanted := Ref{Kind: kind, Name: name}
@@ -384,8 +388,8 @@ func (p *refsParser) list(b []byte) ([]Ref, []byte, error) {
 	return refs, b, nil
 }
 
-// Apply makes the set what the refs object says: a full one replaces it, a delta must fit, else ErrDamaged and the set stays as it was.
-// The change must not be used after.
+// Apply makes the set what the refs object says: a full one replaces it, a delta must fit, else
+// ErrDamaged and the set stays as it was. The change must not be used after.
 func (s *RefSet) Apply(c *RefChange) error {
 	s.Settle()
 	if c.Full {

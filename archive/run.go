@@ -16,8 +16,9 @@ type RunPack struct {
 	Directory *Directory
 }
 
-// EncodeRun writes the content of an index run, to be stored with PutSealed under the domain's index key. A run of more than some
-// thousand packs is better cut in two: its content must stay below 256 MiB.
+// EncodeRun writes the content of an index run, to be stored with PutSealed under the domain's
+// index key. A run of more than some thousand packs is better cut in two: its content must stay
+// below 256 MiB.
 func EncodeRun(packs []RunPack) []byte {
 	size := len(runTag) + 4
 	for _, p := range packs {

@@ -15,8 +15,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Compact compresses and pads the content of an object that is sealed as a whole: the result is what to seal. Its size says little
-// about that of the content.
+// Compact compresses and pads the content of an object that is sealed as a whole: the result is
+// what to seal. Its size says little about that of the content.
 func Compact(content []byte) []byte {
 	e := encoder(LevelDefault)
 	if len(content) > MaxChunk {
@@ -30,7 +30,8 @@ func Compact(content []byte) []byte {
 	return append(out, make([]byte, padding)...)
 }
 
-// Expand returns the content that Compact was given, if it has at most limit bytes (limit 0: what the format allows).
+// Expand returns the content that Compact was given, if it has at most limit bytes (limit 0: what
+// the format allows).
 func Expand(compact []byte, limit int) ([]byte, error) {
 	if limit <= 0 || limit > maxContent {
 		limit = maxContent
@@ -42,7 +43,8 @@ func Expand(compact []byte, limit int) ([]byte, error) {
 	if size > uint64(limit) {
 		return nil, fmt.Errorf("expand: %d bytes where %d are the most: %w", size, limit, ErrDamaged)
 	}
-	// A block of four bytes stands for at most 128 KiB, so a few bytes that claim more are not believed.
+	// A block of four bytes stands for at most 128 KiB, so a few bytes that claim more are not
+	// believed.
 	if size/(128<<10/4) > uint64(len(compact)) {
 		return nil, fmt.Errorf("expand: %d bytes from %d: %w", size, len(compact), ErrDamaged)
 	}
@@ -77,8 +79,8 @@ func contentSize(frame []byte) (uint64, error) {
 	return header.FrameContentSize, nil
 }
 
-// PutContent stores data as a content object of kind k and returns its name. That the object is there already is no error: it has the
-// same bytes.
+// PutContent stores data as a content object of kind k and returns its name. That the object is
+// there already is no error: it has the same bytes.
 func PutContent(ctx context.Context, s store.Store, k Kind, data []byte) (Name, error) {
 	name := Name(sha256.Sum256(data))
 	err := s.Put(ctx, k.Object(name), data, name)
@@ -110,8 +112,9 @@ func PutSealed(ctx context.Context, s store.Store, k Kind, content []byte, recip
 	return name, len(sealed), err
 }
 
-// OpenSealed returns the content of an object as PutSealed stored it, if it has at most limit bytes (limit 0: what the format allows). It fails with ErrDamaged where the bytes are not what was sealed,
-// and with crypto.ErrWrongIdentity where no identity matches.
+// OpenSealed returns the content of an object as PutSealed stored it, if it has at most limit bytes
+// (limit 0: what the format allows). It fails with ErrDamaged where the bytes are not what was
+// sealed, and with crypto.ErrWrongIdentity where no identity matches.
 func OpenSealed(sealed []byte, limit int, identities ...age.Identity) ([]byte, error) {
 	compact, err := crypto.Open(nil, sealed, identities...)
 	if errors.Is(err, crypto.ErrDamaged) {

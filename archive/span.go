@@ -38,8 +38,9 @@ type Bad struct {
 	Err   *DamagedError
 }
 
-// Spans divides what is wanted of one pack into spans of about most bytes, 4 MiB if 0, in the order of
-// the pack. What has an impossible place is in no span, but among the bad. A frame is never divided.
+// Spans divides what is wanted of one pack into spans of about most bytes, 4 MiB if 0, in the order
+// of the pack. What has an impossible place is in no span, but among the bad. A frame is never
+// divided.
 func Spans(p *Pack, want []Chunk, most int) ([]*Span, []Bad) {
 	if most <= 0 {
 		most = spanBytes

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// spilled is a sealed pack that lies in a file which has no name any more, while it waits for the store. It is read through mapped
-// memory, of which the system keeps as little as it likes.
+// spilled is a sealed pack that lies in a file which has no name any more, while it waits for the
+// store. It is read through mapped memory, of which the system keeps as little as it likes.
 type spilled struct {
 	file   *spillFile
 	pool   *spillPool
 	object []byte // the stored bytes
 }
 
-// spillFiles are the files of this process that no pack lies in. They are never unmapped, for the reason that buffers has.
+// spillFiles are the files of this process that no pack lies in. They are never unmapped, for the
+// reason that buffers has.
 var spillFiles spillPool
 
 type spillPool struct {
@@ -63,7 +64,8 @@ func (s *spilled) drop() {
 	s.pool.free[s.file.kind] = append(s.pool.free[s.file.kind], s.file)
 }
 
-// shrinkEvery is how often the memory is given back through which an object is read while it is sent.
+// shrinkEvery is how often the memory is given back through which an object is read while it is
+// sent.
 const shrinkEvery = 50 * time.Millisecond
 
 // sending keeps what is read out of memory until the function that it returns is called.

@@ -82,8 +82,8 @@ func (w *Writer) put(pack *openPack, name string, object []byte, digest store.Di
 	return nil
 }
 
-// spill moves a sealed pack to a file where its memory is waited for and the store takes more Puts than those of packs in memory. It returns nil
-// where the pack stays in memory.
+// spill moves a sealed pack to a file where its memory is waited for and the store takes more Puts
+// than those of packs in memory. It returns nil where the pack stays in memory.
 func (w *Writer) spill(object []byte) *spilled {
 	if w.o.InFlight == nil || w.o.Spill == "" || len(w.packs) < cap(w.packs) {
 		return nil

@@ -14,8 +14,8 @@ const (
 	perVerified = 4 + sha256.Size
 )
 
-// PackSum is the SHA-256 of what an index run says of a pack: its name, kind and sizes, and of each chunk the id, the length and the
-// place. Of one pack only one is right.
+// PackSum is the SHA-256 of what an index run says of a pack: its name, kind and sizes, and of each
+// chunk the id, the length and the place. Of one pack only one is right.
 type PackSum [sha256.Size]byte
 
 // String is the sum in hex.
@@ -35,7 +35,8 @@ type VerifiedPack struct {
 // Compare orders packs by their sums.
 func (p VerifiedPack) Compare(other VerifiedPack) int { return bytes.Compare(p.Sum[:], other.Sum[:]) }
 
-// EncodeVerified writes the content of a verified object, to be stored among refs. Sums must ascend.
+// EncodeVerified writes the content of a verified object, to be stored among refs. Sums must
+// ascend.
 func EncodeVerified(packs []VerifiedPack) []byte {
 	out := append(make([]byte, 0, len(verifiedTag)+4+len(packs)*perVerified), verifiedTag...)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(packs)))

@@ -19,8 +19,8 @@ type Whole struct {
 	object []byte // in buffer
 }
 
-// LoadWhole reads all that is stored of a pack, by so many requests at once. A *DamagedError says that it
-// is not there. Whoever does not verify it calls Drop.
+// LoadWhole reads all that is stored of a pack, by so many requests at once. A *DamagedError says
+// that it is not there. Whoever does not verify it calls Drop.
 func (r *Reader) LoadWhole(ctx context.Context, p *Pack, requests int) (*Whole, error) {
 	buffer, err := buffers.take(bufferSize(max(defaultPack, int64(p.Size))))
 	if err != nil {
@@ -35,8 +35,8 @@ func (r *Reader) LoadWhole(ctx context.Context, p *Pack, requests int) (*Whole, 
 	return w, nil
 }
 
-// whole fetches an object into buffer, by requests for parts of it. The last takes what lies after the
-// size that is expected too.
+// whole fetches an object into buffer, by requests for parts of it. The last takes what lies after
+// the size that is expected too.
 func (r *Reader) whole(ctx context.Context, p *Pack, requests int64, buffer []byte) ([]byte, error) {
 	name, size := p.Kind.Object(p.Name), int64(p.Size)/requests
 	if requests == 1 || size == 0 {
@@ -70,10 +70,10 @@ func (w *Whole) Drop() {
 	w.buffer, w.object = nil, nil
 }
 
-// Verify checks every byte of the pack, which is dropped then: that its hash is its name, and, where the
-// reader has identities, that every segment opens, that the directory in it is readable and the same as
-// directory (if that is not nil), that every frame decompresses and every chunk has its id. It returns
-// what it found wrong; the error says that it could not look.
+// Verify checks every byte of the pack, which is dropped then: that its hash is its name, and,
+// where the reader has identities, that every segment opens, that the directory in it is readable
+// and the same as directory (if that is not nil), that every frame decompresses and every chunk has
+// its id. It returns what it found wrong; the error says that it could not look.
 func (w *Whole) Verify(ctx context.Context, directory *Directory) ([]*DamagedError, error) {
 	defer w.Drop()
 	v := &verification{reader: w.reader, pack: w.pack}
@@ -130,7 +130,8 @@ func (v *verification) contents(ctx context.Context, object []byte, known *Direc
 	return nil
 }
 
-// openAll opens the payload in place and moves the segments together. What does not open becomes zeros.
+// openAll opens the payload in place and moves the segments together. What does not open becomes
+// zeros.
 func (v *verification) openAll(opener *crypto.Opener, payload []byte, size int64) []byte {
 	plain, count := payload[:0], crypto.SegmentCount(size)
 	for index := uint64(0); len(payload) > 0; index++ {
@@ -146,7 +147,8 @@ func (v *verification) openAll(opener *crypto.Opener, payload []byte, size int64
 	return plain
 }
 
-// directory reads the pack's own directory and compares it with the one that is known; either does for what follows.
+// directory reads the pack's own directory and compares it with the one that is known; either does
+// for what follows.
 func (v *verification) directory(plain []byte, known *Directory) *Directory {
 	own, err := ParseDirectory(plain, v.pack.Kind)
 	if err == nil {

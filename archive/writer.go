@@ -32,21 +32,27 @@ type WriterOptions struct {
 	PackSize int   // limit of a pack's padded plaintext, bytes; 16 MiB if 0
 	Uploads  int   // parallel Puts of packs in memory; 2 if 0. The writer needs PackSize bytes for each, and once more
 	Level    Level // of compression; by sample if 0
-	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a quarter of a pack, and at most
-	// 8 MiB. Runs of AddRun have frames of up to 2 MiB, or an eighth of a pack, if that is more. If 0, it is 512 KiB of data and 128 KiB of pages, or less in small packs.
+	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a
+	// quarter of a pack, and at most 8 MiB. Runs of AddRun have frames of up to 2 MiB, or an eighth
+	// of a pack, if that is more. If 0, it is 512 KiB of data and 128 KiB of pages, or less in
+	// small packs.
 	FrameSize int
 
-	// InFlight tells, each time, how many Puts the store is best used with now. Those beyond Uploads are of packs in files without a name
-	// in the directory Spill. nil, or no directory, or no room in it: there are none.
+	// InFlight tells, each time, how many Puts the store is best used with now. Those beyond
+	// Uploads are of packs in files without a name in the directory Spill. nil, or no directory, or
+	// no room in it: there are none.
 	InFlight func() int
 	Spill    string
 
-	// Stored is called once for each pack that the store has acknowledged. The slots of its chunks know their places. Calls come from other goroutines, one at a time; the directory must not be changed.
+	// Stored is called once for each pack that the store has acknowledged. The slots of its chunks
+	// know their places. Calls come from other goroutines, one at a time; the directory must not be
+	// changed.
 	Stored func(*Pack, *Directory)
 }
 
-// Writer turns chunks into packs. It may be used by several goroutines at once. Its memory is bounded: Add waits when the store
-// is slower than the source. After the first failure every call returns it.
+// Writer turns chunks into packs. It may be used by several goroutines at once. Its memory is
+// bounded: Add waits when the store is slower than the source. After the first failure every call
+// returns it.
 type Writer struct {
 	store   store.Store
 	o       WriterOptions
@@ -70,7 +76,8 @@ type Writer struct {
 	flying map[*openPack]struct{}
 }
 
-// NewWriter makes a writer to s. When ctx ends, the writer fails and gives up its memory; so does Close.
+// NewWriter makes a writer to s. When ctx ends, the writer fails and gives up its memory; so does
+// Close.
 func NewWriter(ctx context.Context, s store.Store, o WriterOptions) *Writer {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -140,9 +147,10 @@ func CheckPackSize(n int) error {
 	return nil
 }
 
-// Add compresses a chunk, whose slot knows its id, and puts it into a pack; data may be changed when it returns. group names the
-// kind of content, such as a file's extension: small chunks of one group are compressed together. Where the chunk
-// lies is known when its pack is full, or the writer is sealed or flushed: soon before the store acknowledges it.
+// Add compresses a chunk, whose slot knows its id, and puts it into a pack; data may be changed
+// when it returns. group names the kind of content, such as a file's extension: small chunks of one
+// group are compressed together. Where the chunk lies is known when its pack is full, or the writer
+// is sealed or flushed: soon before the store acknowledges it.
 func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string) error {
 	if err := w.failure(); err != nil {
 		return err
@@ -160,8 +168,8 @@ func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string)
 	return w.addGroup(ctx, full)
 }
 
-// AddRun adds chunks that lie one after the other in data, as Add adds each of them. Where they are enough, they share a frame with each
-// other and not with what others add.
+// AddRun adds chunks that lie one after the other in data, as Add adds each of them. Where they are
+// enough, they share a frame with each other and not with what others add.
 func (w *Writer) AddRun(ctx context.Context, slots []*Slot, data []byte, group string) error {
 	total := 0
 	for _, slot := range slots {
@@ -180,8 +188,8 @@ func (w *Writer) AddRun(ctx context.Context, slots []*Slot, data []byte, group s
 	return nil
 }
 
-// cutFrame tells how many of a run's chunks share the next frame, and their bytes. More compress better; what closes a pack is smaller,
-// so that it comes near to a size that padding knows.
+// cutFrame tells how many of a run's chunks share the next frame, and their bytes. More compress
+// better; what closes a pack is smaller, so that it comes near to a size that padding knows.
 func (w *Writer) cutFrame(slots []*Slot) (chunks, size int) {
 	most := max(w.o.FrameSize, min(longFrame, w.o.PackSize/8))
 	if w.filled.Load() > int64(w.o.PackSize)/4*3 {
@@ -223,7 +231,8 @@ func (w *Writer) addGroup(ctx context.Context, g *group) error {
 	return w.addFrame(ctx, g.kind, g.raw, g.slots)
 }
 
-// addFrame compresses in the caller's goroutine; only the copy into the pack is done by one at a time.
+// addFrame compresses in the caller's goroutine; only the copy into the pack is done by one at a
+// time.
 func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []*Slot) error {
 	var buffer []byte
 	select {
@@ -236,13 +245,15 @@ func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []
 	return w.lay(ctx, frame, slots)
 }
 
-// Takes tells whether a frame of so many stored and raw bytes is one as this writer makes: neither so small that its chunks had better share another with what
-// else is added, nor too big for the packs.
+// Takes tells whether a frame of so many stored and raw bytes is one as this writer makes: neither
+// so small that its chunks had better share another with what else is added, nor too big for the
+// packs.
 func (w *Writer) Takes(stored, raw int) bool {
 	return raw >= w.o.FrameSize/2 && stored <= w.o.PackSize/4
 }
 
-// AddFrame adds chunks as a frame in which they were stored already, all that lies in it, which the writer must take.
+// AddFrame adds chunks as a frame in which they were stored already, all that lies in it, which the
+// writer must take.
 func (w *Writer) AddFrame(ctx context.Context, slots []*Slot, frame []byte) error {
 	if err := w.failure(); err != nil {
 		return err
@@ -291,7 +302,8 @@ func (w *Writer) take(ctx context.Context) error {
 
 func (w *Writer) give() { w.turn <- struct{}{} }
 
-// makeRoom sees to it that a frame fits the open pack, and waits for memory where a new one is needed. It needs the turn.
+// makeRoom sees to it that a frame fits the open pack, and waits for memory where a new one is
+// needed. It needs the turn.
 func (w *Writer) makeRoom(ctx context.Context, stored, chunks int) error {
 	if w.open != nil && w.open.takes(stored, chunks) {
 		return nil
@@ -337,7 +349,8 @@ func (w *Writer) takeBuffer() ([]byte, error) {
 	return buffers.take(bufferSize(int64(w.o.PackSize)))
 }
 
-// Flush uploads all that was added before it was called and waits until the store has acknowledged it. The writer can go on after.
+// Flush uploads all that was added before it was called and waits until the store has acknowledged
+// it. The writer can go on after.
 func (w *Writer) Flush(ctx context.Context) error {
 	if err := w.closePack(ctx); err != nil {
 		return err
@@ -345,8 +358,8 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return w.settle(ctx, func(p *openPack) <-chan struct{} { return p.done })
 }
 
-// Seal waits until all that was added before it was called has its place, and begins to upload it. Nothing may count on that place
-// before a later Flush has succeeded.
+// Seal waits until all that was added before it was called has its place, and begins to upload it.
+// Nothing may count on that place before a later Flush has succeeded.
 func (w *Writer) Seal(ctx context.Context) error {
 	if err := w.closePack(ctx); err != nil {
 		return err
@@ -374,8 +387,8 @@ func (w *Writer) closePack(ctx context.Context) error {
 	return w.ship()
 }
 
-// Close ends the writer, waits for its goroutines and gives its memory back. What was not flushed is lost. It returns the first
-// failure, if there was one before. Closing again does nothing.
+// Close ends the writer, waits for its goroutines and gives its memory back. What was not flushed
+// is lost. It returns the first failure, if there was one before. Closing again does nothing.
 func (w *Writer) Close() error {
 	err := w.failure()
 	if errors.Is(err, ErrClosed) {

@@ -417,7 +417,8 @@ func TestFormatOfLaterVersionsIsRefused(t *testing.T) {
 	}
 }
 
-// TestSealTellsPlacesBeforeTheStoreHasAnswered has a store that does not answer before it is let go.
+// TestSealTellsPlacesBeforeTheStoreHasAnswered has a store that does not answer before it is let
+// go.
 func TestSealTellsPlacesBeforeTheStoreHasAnswered(t *testing.T) {
 	letGo := make(chan struct{})
 	held := &storetest.Faulty{Store: memory.New(), Before: storetest.On(func(storetest.Op, string) error { <-letGo; return nil }, storetest.Put)}

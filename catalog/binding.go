@@ -9,7 +9,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Standing says whether the owner lets the writer of a snapshot speak for the host that the snapshot names.
+// Standing says whether the owner lets the writer of a snapshot speak for the host that the
+// snapshot names.
 type Standing uint8
 
 // The standings.
@@ -22,7 +23,8 @@ const (
 // String is the standing's word.
 func (s Standing) String() string { return [...]string{"bound", "unbound", "outside"}[s] }
 
-// RoleBackdate is the role of a writer whose records may be of an earlier time than the store's date.
+// RoleBackdate is the role of a writer whose records may be of an earlier time than the store's
+// date.
 const RoleBackdate = "backdate"
 
 // Binding is what hosts a writer could speak for until the owner changed that.
@@ -121,13 +123,15 @@ func standing(hosts []string, host string) Standing {
 	return Outside
 }
 
-// standing tells whether a writer may speak for the host of a snapshot that it has committed with rec.
+// standing tells whether a writer may speak for the host of a snapshot that it has committed with
+// rec.
 func (r *Repository) standing(rec *Record, host string) Standing {
 	m, _, _ := member(r.Config.Writers, rec.Lane.Writer)
 	return m.standing(rec.Lane.String(), rec.Sequence, host)
 }
 
-// OnlyHost is the one host that the writer whose key is at hand may speak for; "" if there is none, or they are several or a pattern.
+// OnlyHost is the one host that the writer whose key is at hand may speak for; "" if there is none,
+// or they are several or a pattern.
 func (r *Repository) OnlyHost() string {
 	w, err := r.Writer()
 	if err != nil {
@@ -137,7 +141,8 @@ func (r *Repository) OnlyHost() string {
 	return m.OnlyHost()
 }
 
-// OnlyHost is the one host that the member may speak for; "" if there is none, or they are several or a pattern.
+// OnlyHost is the one host that the member may speak for; "" if there is none, or they are several
+// or a pattern.
 func (m *Member) OnlyHost() string {
 	if len(m.Hosts) != 1 || strings.ContainsAny(m.Hosts[0], `*?[\`) {
 		return ""
@@ -145,7 +150,8 @@ func (m *Member) OnlyHost() string {
 	return m.Hosts[0]
 }
 
-// MaySpeakFor fails with ErrOutside if the owner has not admitted the writer whose key is at hand for this host.
+// MaySpeakFor fails with ErrOutside if the owner has not admitted the writer whose key is at hand
+// for this host.
 func (r *Repository) MaySpeakFor(host string) error {
 	w, err := r.Writer()
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// What a reader takes of one record. A writer may be hostile, and a few kilobytes can unpack to very much.
+// What a reader takes of one record. A writer may be hostile, and a few kilobytes can unpack to
+// very much.
 const (
 	maxRecord   = 32 << 20 // bytes of the object
 	maxSealed   = 16 << 20 // bytes of its sealed part, unpacked

@@ -19,13 +19,14 @@ import (
 // objectsFolder is the folder of the cache for objects that were fetched.
 const objectsFolder = "objects"
 
-// Cache is a directory of what this host knows of one repository. Everything in it can be deleted at any time. The zero
-// Cache, or a nil one, keeps nothing.
+// Cache is a directory of what this host knows of one repository. Everything in it can be deleted
+// at any time. The zero Cache, or a nil one, keeps nothing.
 type Cache struct {
 	dir string
 }
 
-// OpenCache uses the directory dir, which is made when something is written. It holds names of files: mode 0700.
+// OpenCache uses the directory dir, which is made when something is written. It holds names of
+// files: mode 0700.
 func OpenCache(dir string) *Cache { return &Cache{dir: dir} }
 
 // Path is where name lies in the cache; "" if there is no cache.
@@ -116,8 +117,9 @@ type badObject struct{ error }
 // Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (e *badObject) Unwrap() error { return e.error }
 
-// object returns an immutable object that check accepts, from the cache or else from the store. What check refuses is never kept, and a
-// cached copy that it refuses is fetched again; a *badObject says that the store's copy was refused too.
+// object returns an immutable object that check accepts, from the cache or else from the store.
+// What check refuses is never kept, and a cached copy that it refuses is fetched again; a
+// *badObject says that the store's copy was refused too.
 func (c *Cache) object(ctx context.Context, s store.Store, name string, check func(data []byte) error) ([]byte, error) {
 	if data, err := c.Read(objectsFolder + "/" + name); err == nil && check(data) == nil {
 		return data, nil
@@ -133,7 +135,8 @@ func (c *Cache) object(ctx context.Context, s store.Store, name string, check fu
 	return data, nil
 }
 
-// keep adds an object that was checked. A cache that cannot be written to costs time and nothing else.
+// keep adds an object that was checked. A cache that cannot be written to costs time and nothing
+// else.
 func (c *Cache) keep(name string, data []byte) { _ = c.Write(objectsFolder+"/"+name, data) }
 
 // hasHash is a check of an object of which the hash is known.
@@ -154,7 +157,8 @@ func putObject(ctx context.Context, s store.Store, name string, data []byte) err
 // askTime is how long the outcome of a Put is asked for after the caller's context has ended.
 const askTime = 30 * time.Second
 
-// putOwn is putObject for bytes that nobody else can have: where the answer was lost and they are there, that is success.
+// putOwn is putObject for bytes that nobody else can have: where the answer was lost and they are
+// there, that is success.
 func putOwn(ctx context.Context, s store.Store, name string, data []byte) error {
 	err := putObject(ctx, s, name, data)
 	if err == nil {

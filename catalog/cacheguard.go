@@ -12,9 +12,9 @@ import (
 // errCache is wrapped by what CheckCache finds.
 var errCache = errors.New("the cache is not used")
 
-// CheckCache tells why the cache of a repository cannot be relied on: it belongs to another user or can
-// be written by others, the directory around it belongs to another user or can be written by everyone,
-// or something in it is a link. A cache that is not there yet is good.
+// CheckCache tells why the cache of a repository cannot be relied on: it belongs to another user or
+// can be written by others, the directory around it belongs to another user or can be written by
+// everyone, or something in it is a link. A cache that is not there yet is good.
 func CheckCache(dir string) error {
 	around, err := os.Stat(filepath.Dir(dir))
 	if err != nil {
@@ -33,7 +33,8 @@ func CheckCache(dir string) error {
 	return checkLinks(dir)
 }
 
-// checkAround looks at the directory around a cache: who can rename in it can put another cache in the place of this one.
+// checkAround looks at the directory around a cache: who can rename in it can put another cache in
+// the place of this one.
 func checkAround(path string, info fs.FileInfo) error {
 	if info.Mode()&fs.ModeSticky != 0 {
 		return nil
@@ -67,7 +68,8 @@ func checkOwned(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// checkLinks looks for links in the cache and its folders. Fetched objects lie deeper, and are reached without following links out of the cache.
+// checkLinks looks for links in the cache and its folders. Fetched objects lie deeper, and are
+// reached without following links out of the cache.
 func checkLinks(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -39,7 +39,8 @@ var (
 	ErrOutside = errors.New("the owner has admitted the writer for other hosts")
 	// ErrAmbiguous: several sets or snapshots are as asked for.
 	ErrAmbiguous = errors.New("ambiguous")
-	// ErrNoPage: a page of the last tree is not in the cache, and no identity is at hand to fetch it.
+	// ErrNoPage: a page of the last tree is not in the cache, and no identity is at hand to fetch
+	// it.
 	ErrNoPage = errors.New("a page of the last tree is not in the cache")
 	// ErrRestart: a session has ended before its record was written, or relies on what is being
 	// collected; begin again, with what was uploaded kept.

@@ -19,8 +19,9 @@ import (
 // Runs lists the index runs that records of the log name.
 func (r *Repository) Runs(log *Log) []archive.Name { return r.runNames(log, nil) }
 
-// CheckObjects checks the objects that nothing else reads all of: sessions, domains, detached headers and decisions of collectors. It
-// returns what is wrong by the object's name. What has a name that no object has is none: file managers and servers leave files of their own.
+// CheckObjects checks the objects that nothing else reads all of: sessions, domains, detached
+// headers and decisions of collectors. It returns what is wrong by the object's name. What has a
+// name that no object has is none: file managers and servers leave files of their own.
 func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error) {
 	c := objectCheck{repo: r, problems: map[string]error{}}
 	var gctx context.Context

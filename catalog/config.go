@@ -16,13 +16,16 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// DefaultGrace is how long what was forgotten stays, so that it can be brought back and running restores end well.
+// DefaultGrace is how long what was forgotten stays, so that it can be brought back and running
+// restores end well.
 const DefaultGrace = 7 * 24 * time.Hour
 
-// DefaultFloor is how long every snapshot is kept at least, whatever a retention rule says, unless the owner signs another.
+// DefaultFloor is how long every snapshot is kept at least, whatever a retention rule says, unless
+// the owner signs another.
 const DefaultFloor = 14 * 24 * time.Hour
 
-// Config is what the owner has decided, in one signed object of a chain. The highest valid number counts.
+// Config is what the owner has decided, in one signed object of a chain. The highest valid number
+// counts.
 type Config struct {
 	Number     uint64    `json:"number"`
 	Previous   string    `json:"previous,omitempty"` // SHA-256 of the config before
@@ -37,7 +40,8 @@ type Config struct {
 	Floor      string    `json:"retention_floor"`   // Go duration
 	Grace      string    `json:"grace,omitempty"`   // Go duration
 	Horizon    string    `json:"horizon,omitempty"` // Go duration
-	// Rules say how members are trusted: 0, every writer without a group relies on all others without one; 1, on itself alone.
+	// Rules say how members are trusted: 0, every writer without a group relies on all others
+	// without one; 1, on itself alone.
 	Rules int `json:"rules,omitempty"`
 	// Void are objects below log/, sessions/ and config/ that count for nothing, with their
 	// SHA-256.
@@ -112,8 +116,8 @@ func keys(list []Member) []crypto.Verifier {
 	return all
 }
 
-// wasRevoked tells whether a member was revoked before it signed record n of a lane, or a collector round n of "gc". What it did before goes
-// on to count: packs that were swept are gone.
+// wasRevoked tells whether a member was revoked before it signed record n of a lane, or a collector
+// round n of "gc". What it did before goes on to count: packs that were swept are gone.
 func (r *Repository) wasRevoked(list []Member, name, lane string, n uint64) bool {
 	m, _, _ := member(list, name)
 	return m.Revoked != nil && n > m.Revoked[lane]
@@ -179,14 +183,15 @@ const featureMembers = "members"
 // does not know it would show what is gone, and rely on it.
 const featureForget = "forget"
 
-// featureMoved is required of a program where chunks may have been copied out of half-dead packs. One
-// that does not know it would miss the packs that they were in.
+// featureMoved is required of a program where chunks may have been copied out of half-dead packs.
+// One that does not know it would miss the packs that they were in.
 const featureMoved = "moved"
 
 // knownFeatures are those of configs that this version knows how to act on.
 var knownFeatures = []string{featureMembers, featureForget, featureMoved, featureRollUp}
 
-// settle brings a config under today's rules. A program that does not know them would trust its writers for more.
+// settle brings a config under today's rules. A program that does not know them would trust its
+// writers for more.
 func (r *Repository) settle(c *Config) {
 	if c.Rules == 0 {
 		c.Rules = 1

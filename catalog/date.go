@@ -14,7 +14,8 @@ const (
 	dateTolerance = 24 * time.Hour
 )
 
-// believable is the moment that a snapshot counts as of: the one that its writer claims, but never one that lies after its date.
+// believable is the moment that a snapshot counts as of: the one that its writer claims, but never
+// one that lies after its date.
 func believable(claimed, date time.Time) time.Time {
 	if date.IsZero() || !claimed.After(date.Add(clockTolerance)) {
 		return claimed
@@ -77,8 +78,8 @@ func (l *rolled) dating(lane Lane) *dating {
 	return &dating{before: floor.Date, began: floor.Began}
 }
 
-// dateAsRolled gives a record that is in force by a roll the date that it had, or an earlier one that
-// was noted since.
+// dateAsRolled gives a record that is in force by a roll the date that it had, or an earlier one
+// that was noted since.
 func (rec *Record) dateAsRolled(noted time.Time, mayBackdate bool) {
 	rec.Date, rec.Undated, rec.backdates = noted, false, mayBackdate
 	if noted.IsZero() || noted.After(rec.rolled.Date) {

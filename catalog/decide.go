@@ -129,7 +129,8 @@ type Replaced struct {
 	Date     time.Time // when the old one came to be; zero if nobody knows
 }
 
-// Replace lets snapshots count no more whose place others have taken: these are of when the old ones are.
+// Replace lets snapshots count no more whose place others have taken: these are of when the old
+// ones are.
 func (s *Session) Replace(ctx context.Context, replaced []Replaced) error {
 	c := clear{Kind: Forget, Dates: s.Log.unnoted()}
 	for _, r := range replaced {

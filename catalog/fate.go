@@ -18,8 +18,8 @@ type Fate struct {
 	released time.Time // when a hold was taken back last
 }
 
-// Gone is when it was forgotten first, or let go by what held it last, if that was later; zero if it
-// was not forgotten, or if something holds it at now.
+// Gone is when it was forgotten first, or let go by what held it last, if that was later; zero if
+// it was not forgotten, or if something holds it at now.
 func (f *Fate) Gone(now time.Time) time.Time {
 	if f == nil || len(f.forgets) == 0 || len(f.Holds(now)) > 0 {
 		return time.Time{}

@@ -41,7 +41,8 @@ func (s PackSet) Minus(other PackSet) PackSet {
 // Empty implements collection.Set.
 func (s PackSet) Empty() bool { return len(s) == 0 }
 
-// round is one decision of a collector: packs that are about to go (condemn) or that are gone (sweep).
+// round is one decision of a collector: packs that are about to go (condemn) or that are gone
+// (sweep).
 type round struct {
 	Kind   string   `json:"kind"`
 	Number uint64   `json:"number"`
@@ -89,8 +90,8 @@ func (a *Avoid) Len() int {
 	return len(a.packs)
 }
 
-// readAvoid lists the collectors' rounds: packs of every sweep, and of every condemnation that no sweep has decided yet. Objects
-// that neither a collector nor the owner has signed are passed over.
+// readAvoid lists the collectors' rounds: packs of every sweep, and of every condemnation that no
+// sweep has decided yet. Objects that neither a collector nor the owner has signed are passed over.
 func (r *Repository) readAvoid(ctx context.Context) (*Avoid, error) {
 	rounds, err := r.ReadRounds(ctx)
 	if err != nil {
@@ -169,7 +170,8 @@ func (r *Repository) ReadRounds(ctx context.Context) (*Rounds, error) {
 	return rounds, r.addRolled(ctx, rounds)
 }
 
-// addRolled adds what rounds have swept that are rolled up: they are read after the others were listed.
+// addRolled adds what rounds have swept that are rolled up: they are read after the others were
+// listed.
 func (r *Repository) addRolled(ctx context.Context, rounds *Rounds) error {
 	if !r.Config.requires(featureRollUp) {
 		return nil
@@ -262,8 +264,8 @@ func (r *Repository) PutCondemnation(ctx context.Context, by crypto.Signer, n ui
 	return r.putRound(ctx, by, round{Kind: condemn, Number: n, Packs: packs.texts(), Sighted: sighted.texts()})
 }
 
-// PutSweep decides which packs go, and returns what lies at the round then, and whether that is what
-// this call has put. What it returned is durable.
+// PutSweep decides which packs go, and returns what lies at the round then, and whether that is
+// what this call has put. What it returned is durable.
 func (r *Repository) PutSweep(ctx context.Context, by crypto.Signer, n uint64, packs PackSet) (there collection.Round[PackSet], own bool, err error) {
 	there, err = r.putRound(ctx, by, round{Kind: sweep, Number: n, Packs: packs.texts()})
 	return there, err == nil && maps.Equal(there.Swept, packs), err

@@ -14,8 +14,9 @@ import (
 // markSize is how many bytes of a keyed hash name a group or a run.
 const markSize = 16
 
-// groupOf names the snapshots that replace each other in time: those of one set, or of the same paths or command, on one host. It is
-// a keyed hash, so that a collector can apply retention without reading names.
+// groupOf names the snapshots that replace each other in time: those of one set, or of the same
+// paths or command, on one host. It is a keyed hash, so that a collector can apply retention
+// without reading names.
 func groupOf(key *crypto.IDKey, s *Snapshot) string {
 	words := []string{"group", s.Set, s.Host}
 	if s.Set == "" {

@@ -21,10 +21,12 @@ const headersPerObject = 1000
 // headerGuess is fetched of a pack to find its header: room for a dozen hybrid recipients.
 const headerGuess = 24 << 10
 
-// detached are headers for recipients that came after what they open was sealed: name of the pack or the record's hash → header.
+// detached are headers for recipients that came after what they open was sealed: name of the pack
+// or the record's hash → header.
 type detached map[string][]byte
 
-// header returns the detached header of a pack or record; nil if there is none. The headers are loaded once, at the first call.
+// header returns the detached header of a pack or record; nil if there is none. The headers are
+// loaded once, at the first call.
 func (r *Repository) header(ctx context.Context, name archive.Name) ([]byte, error) {
 	headers, err := r.headers(ctx)
 	return headers[name.String()], err
@@ -80,9 +82,10 @@ func (r *Repository) readable(ctx context.Context, rec *Record) ([]byte, error) 
 	return append(slices.Clone(header), rec.Sealed[length:]...), nil
 }
 
-// SetRecipients makes everything that is written from now on, and all that was written before, readable by recipients. It needs an
-// identity that reads now, and the owner's key. Who is left out can go on reading what was written before. What a
-// writer that runs meanwhile has sealed to the old recipients is found by a second call.
+// SetRecipients makes everything that is written from now on, and all that was written before,
+// readable by recipients. It needs an identity that reads now, and the owner's key. Who is left out
+// can go on reading what was written before. What a writer that runs meanwhile has sealed to the
+// old recipients is found by a second call.
 func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, recipients []age.Recipient) error {
 	if err := crypto.CheckRecipients(recipients); err != nil {
 		return err
@@ -104,7 +107,8 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 		if err != nil {
 			return err
 		}
-		// An earlier try that failed may have left an object of this config that is sealed to others.
+		// An earlier try that failed may have left an object of this config that is sealed to
+		// others.
 		domains[i].Object = domainName(domains[i].Number, number) + "-" + hash(sealed)[:16]
 		domains[i].SHA256 = hash(sealed)
 		if err := r.putDomain(ctx, domains[i].Object, sealed); err != nil {
@@ -128,8 +132,8 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 	})
 }
 
-// rewrap writes detached headers for every pack and every sealed record, and returns the objects and their hashes. They replace those of
-// earlier configs.
+// rewrap writes detached headers for every pack and every sealed record, and returns the objects
+// and their hashes. They replace those of earlier configs.
 func (r *Repository) rewrap(ctx context.Context, generation uint64, recipients []age.Recipient) (map[string]string, error) {
 	w := &headerWriter{repo: r, generation: generation, batch: detached{}, written: map[string]string{}}
 	err := r.eachHeader(ctx, func(name archive.Name, header []byte) error {
@@ -178,7 +182,8 @@ func (w *headerWriter) flush(ctx context.Context) error {
 	return nil
 }
 
-// eachHeader calls do with a header of every pack and every sealed record that the identities at hand open, from one goroutine.
+// eachHeader calls do with a header of every pack and every sealed record that the identities at
+// hand open, from one goroutine.
 func (r *Repository) eachHeader(ctx context.Context, do func(archive.Name, []byte) error) error {
 	log, err := r.ReadLog(ctx)
 	if err != nil {

@@ -50,7 +50,8 @@ type recollection struct {
 type head struct {
 	Sequence uint64 `json:"sequence"`
 	Hash     string `json:"hash"`
-	// Retired: the store has lost it. The lane is never written to again, since its records would have the names of those lost.
+	// Retired: the store has lost it. The lane is never written to again, since its records would
+	// have the names of those lost.
 	Retired bool `json:"retired,omitempty"`
 }
 
@@ -197,15 +198,15 @@ func (r *Repository) isThere(ctx context.Context, log *Log, seen *recollection, 
 	return err == nil, nil
 }
 
-// wasRolledSince tells whether a record that is gone was rolled up since the log was read: what another process of this host has seen may
-// be newer than the log.
+// wasRolledSince tells whether a record that is gone was rolled up since the log was read: what
+// another process of this host has seen may be newer than the log.
 func (r *Repository) wasRolledSince(ctx context.Context, log *Log, lane string, head head) (bool, error) {
 	newest, err := r.rollSince(ctx, log.rolled)
 	return err == nil && newest.vouches(lane, head.Hash, head.Sequence), err
 }
 
-// lost names what the store had and has no more: lanes, or the config. What was found lost before is not named again. What is rolled
-// up is there.
+// lost names what the store had and has no more: lanes, or the config. What was found lost before
+// is not named again. What is rolled up is there.
 func (m *recollection) lost(log *Log, config *Config) []string {
 	var lost []string
 	for lane, head := range m.Lanes {

@@ -15,7 +15,8 @@ import (
 	"github.com/packstone/packstone/catalog/tripwire"
 )
 
-// Last is what a host remembers of its last backup of the same thing: a set, or paths. It is used only if the commit is still in the log.
+// Last is what a host remembers of its last backup of the same thing: a set, or paths. It is used
+// only if the commit is still in the log.
 type Last struct {
 	Commit  string       `json:"commit"`
 	Domain  uint64       `json:"domain"`
@@ -47,12 +48,14 @@ func lastName(of string) string { return lastFolder + hash([]byte(of)) }
 const (
 	lastFolder = "last/"
 	lastSuffix = ".json"
-	// mostLast is how many things a host remembers the last backup of: if other paths are backed up each day, the oldest are useless.
+	// mostLast is how many things a host remembers the last backup of: if other paths are backed up
+	// each day, the oldest are useless.
 	mostLast = 100
 )
 
-// LoadLast returns what is remembered of the last backup of a thing, nil if nothing that can be relied on: the commit must be in the log of this session,
-// and of the domain that is written with. After a roll-back of the storage nothing is.
+// LoadLast returns what is remembered of the last backup of a thing, nil if nothing that can be
+// relied on: the commit must be in the log of this session, and of the domain that is written with.
+// After a roll-back of the storage nothing is.
 func (s *Session) LoadLast(of string) *Last {
 	if len(s.RolledBack) > 0 {
 		return nil
@@ -98,7 +101,8 @@ func (l *Last) Root(name, location string) (tree.Root, bool) {
 	return tree.Root{}, false
 }
 
-// Size is how many files, and bytes of them, the last backup had of a source; 0 if there was none, or it was of another location.
+// Size is how many files, and bytes of them, the last backup had of a source; 0 if there was none,
+// or it was of another location.
 func (l *Last) Size(name, location string) (files, bytes uint64) {
 	if l == nil {
 		return 0, 0
@@ -111,7 +115,8 @@ func (l *Last) Size(name, location string) (files, bytes uint64) {
 	return 0, 0
 }
 
-// Normal is what is remembered of the sizes of a thing, nil if nothing. Other than its tree it is good whatever became of the last snapshot.
+// Normal is what is remembered of the sizes of a thing, nil if nothing. Other than its tree it is
+// good whatever became of the last snapshot.
 func (s *Session) Normal(of string) *tripwire.Memory {
 	data, err := s.repo.Cache.Read(lastName(of) + lastSuffix)
 	if err != nil {
@@ -126,7 +131,8 @@ func (s *Session) Normal(of string) *tripwire.Memory {
 	return last.Tripwire
 }
 
-// KeepLast remembers a snapshot that was committed in this session as the last backup of a thing, and what the next ones are compared with.
+// KeepLast remembers a snapshot that was committed in this session as the last backup of a thing,
+// and what the next ones are compared with.
 func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList, normal *tripwire.Memory) error {
 	last := Last{
 		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied, Origin: snapshot.Origin,

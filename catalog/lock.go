@@ -12,8 +12,10 @@ import (
 	"github.com/packstone/packstone/archive/disk"
 )
 
-// laneLock is held by the process of this host that writes to a lane. Its file keeps the nonce of the session that is, or was
-// last, open there, and the one before: whether the last came to be is known only when it was put. Without a cache directory it guards nothing: then the store's sessions alone keep runs apart.
+// laneLock is held by the process of this host that writes to a lane. Its file keeps the nonce of
+// the session that is, or was last, open there, and the one before: whether the last came to be is
+// known only when it was put. Without a cache directory it guards nothing: then the store's
+// sessions alone keep runs apart.
 type laneLock struct {
 	mu   sync.Mutex
 	file *os.File

@@ -87,7 +87,8 @@ func (l *Log) Head(lane Lane) *Record { return l.heads[lane] }
 // Find returns the record with this hash, nil if there is none.
 func (l *Log) Find(id archive.Name) *Record { return l.byID[id] }
 
-// Live tells whether rec still holds something: commits until they are forgotten, checkpoints until they are superseded.
+// Live tells whether rec still holds something: commits until they are forgotten, checkpoints until
+// they are superseded.
 func (l *Log) Live(rec *Record, superseded map[string]bool) bool {
 	switch rec.Kind {
 	case Commit:
@@ -119,8 +120,8 @@ func (l *Log) findHex(id string) *Record {
 	return l.byID[name]
 }
 
-// ReadLog lists and checks all records. What is cached is not fetched again. Only a store that fails is an error; what
-// is wrong with single records is in Problems.
+// ReadLog lists and checks all records. What is cached is not fetched again. Only a store that
+// fails is an error; what is wrong with single records is in Problems.
 func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 	for tries := 1; ; tries++ {
 		log, err := r.readLogOnce(ctx)
@@ -179,7 +180,8 @@ func (r *Repository) readLogOnce(ctx context.Context) (*Log, error) {
 // errVoid: the owner has declared that an object counts for nothing.
 var errVoid = errors.New("declared void by the owner")
 
-// readRecord returns a record, or what is wrong with it, or nothing of both for an object that is no record's.
+// readRecord returns a record, or what is wrong with it, or nothing of both for an object that is
+// no record's.
 func (r *Repository) readRecord(ctx context.Context, from store.Store, info store.Info) (rec *Record, problem *Defect, err error) {
 	lane, seq, ok := parseRecordName(info.Name)
 	if !ok {
@@ -211,8 +213,9 @@ func (r *Repository) readRecord(ctx context.Context, from store.Store, info stor
 	return rec, nil, nil
 }
 
-// acceptRecord checks who has signed. In a writer's lanes that is the writer, or for a tombstone a collector or the owner; owner and collectors
-// have lanes of their own, in which there are no commits and no checkpoints.
+// acceptRecord checks who has signed. In a writer's lanes that is the writer, or for a tombstone a
+// collector or the owner; owner and collectors have lanes of their own, in which there are no
+// commits and no checkpoints.
 func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, error) {
 	_, v, isWriter := member(r.Config.Writers, lane.Writer)
 	if isWriter {
@@ -330,8 +333,9 @@ func follows(head, rec *Record) error {
 	return nil
 }
 
-// Snapshots opens the commits of a log: all that the identities at hand can read, oldest first by their time. Those that they cannot are
-// warned of; it is an error only if that is all of them. It needs an identity.
+// Snapshots opens the commits of a log: all that the identities at hand can read, oldest first by
+// their time. Those that they cannot are warned of; it is an error only if that is all of them. It
+// needs an identity.
 func (r *Repository) Snapshots(ctx context.Context, log *Log) ([]*Snapshot, error) {
 	snapshots, problems, err := r.ReadSnapshots(ctx, log)
 	if err == nil && len(snapshots) == 0 && len(problems) > 0 {
@@ -410,8 +414,9 @@ type tagChange struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// retag applies the tag records to the snapshots that they name, in the order of the lanes: a writer's to its own, the owner's and
-// collectors' to all. Those that cannot be read are passed over, and returned together.
+// retag applies the tag records to the snapshots that they name, in the order of the lanes: a
+// writer's to its own, the owner's and collectors' to all. Those that cannot be read are passed
+// over, and returned together.
 func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot) (problems error) {
 	byID := map[string]*Snapshot{}
 	for _, s := range snapshots {
@@ -436,8 +441,8 @@ func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot)
 	return problems
 }
 
-// retag changes the tags of a snapshot. What a writer takes away goes on to keep the snapshot: whoever
-// steals its key must not have it forgotten.
+// retag changes the tags of a snapshot. What a writer takes away goes on to keep the snapshot:
+// whoever steals its key must not have it forgotten.
 func (s *Snapshot) retag(change tagChange, ofOwner bool) {
 	s.Tags = applyTags(s.Tags, change)
 	if !ofOwner {

@@ -12,8 +12,9 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Look is the first look at a repository: packstone.json, and what is needed next of any repository, asked for at the same time
-// so that opening one that is far away takes few round trips. It serves one Open and the ReadLog after that.
+// Look is the first look at a repository: packstone.json, and what is needed next of any
+// repository, asked for at the same time so that opening one that is far away takes few round
+// trips. It serves one Open and the ReadLog after that.
 type Look struct {
 	Format []byte // packstone.json
 
@@ -43,8 +44,8 @@ type (
 	}
 )
 
-// LookAt reads packstone.json, from which the id tells where keys and caches of a repository are, and begins to list configs and
-// records. ErrNoRepository if there is none.
+// LookAt reads packstone.json, from which the id tells where keys and caches of a repository are,
+// and begins to list configs and records. ErrNoRepository if there is none.
 func LookAt(ctx context.Context, s store.Store) (*Look, error) {
 	return lookAt(ctx, s, "config/", "log/", "roll/")
 }
@@ -99,10 +100,12 @@ func (r *Repository) opening() store.Store {
 	return r.Store
 }
 
-// mostAhead bounds how many objects of a listing are asked for before anybody knows whether they are needed.
+// mostAhead bounds how many objects of a listing are asked for before anybody knows whether they
+// are needed.
 const mostAhead = 256
 
-// fetch asks for the objects that were listed and that the cache lacks, as soon as they are, and for more of which the names are known.
+// fetch asks for the objects that were listed and that the cache lacks, as soon as they are, and
+// for more of which the names are known.
 func (l *Look) fetch(ctx context.Context, cache *Cache, more ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

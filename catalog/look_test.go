@@ -79,8 +79,8 @@ func TestALookThatFailsIsToldWhenItIsNeeded(t *testing.T) {
 	w.sound()
 }
 
-// TestADeadSessionIsKnownThoughTheNextWasNotOpened kills a run after it has kept its nonce, before it has ended the session of the one
-// before.
+// TestADeadSessionIsKnownThoughTheNextWasNotOpened kills a run after it has kept its nonce, before
+// it has ended the session of the one before.
 func TestADeadSessionIsKnownThoughTheNextWasNotOpened(t *testing.T) {
 	w := newWorld(t)
 	dead := w.begin()

@@ -117,8 +117,8 @@ func (m *Moves) kept(from place, t Term) []place {
 	return places[collection.Kept(len(places), young, func(i int) bool { return m.avoid[places[i].pack] }):]
 }
 
-// Needed are the places that must stay for what is named in refs, which stay as they are: chunks that
-// were moved are kept where they were for the grace.
+// Needed are the places that must stay for what is named in refs, which stay as they are: chunks
+// that were moved are kept where they were for the grace.
 func (m *Moves) Needed(refs *archive.RefSet, t Term) *archive.RefSet {
 	if !m.touch(refs) {
 		return refs
@@ -228,7 +228,8 @@ func (s *Session) putMove(ctx context.Context, m MoveOut, refs *archive.RefSet) 
 	return nil
 }
 
-// RoleVerifier lets a collector move chunks and verify packs: writers rely on what it has copied and read.
+// RoleVerifier lets a collector move chunks and verify packs: writers rely on what it has copied
+// and read.
 const RoleVerifier = "verifier"
 
 // MayMove fails if writers would not rely on what is copied under a key.

@@ -16,8 +16,8 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // ValidName tells whether a source or set may have this name.
 func ValidName(name string) bool { return validName.MatchString(name) }
 
-// CheckNames refuses a snapshot by the names that it gives to its sources: by them a restore finds where to write, and whoever holds a
-// writer's key can put any text there. ErrNames.
+// CheckNames refuses a snapshot by the names that it gives to its sources: by them a restore finds
+// where to write, and whoever holds a writer's key can put any text there. ErrNames.
 func (s *Snapshot) CheckNames() error {
 	seen := map[string]bool{}
 	for i := range s.Sources {

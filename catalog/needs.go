@@ -67,9 +67,9 @@ type Term struct {
 	Grace time.Duration // how long what was forgotten is needed
 }
 
-// Needed are the records whose packs must stay: snapshots until the grace after they were forgotten,
-// checkpoints until they are superseded or forgotten. Records of kinds that this version does not
-// know are needed if they name any packs.
+// Needed are the records whose packs must stay: snapshots until the grace after they were
+// forgotten, checkpoints until they are superseded or forgotten. Records of kinds that this version
+// does not know are needed if they name any packs.
 func (l *Log) Needed(t Term) (needed []*Record) {
 	superseded := l.Superseded()
 	for _, rec := range l.Records {
@@ -114,8 +114,8 @@ func (l *Log) Abandoned(now time.Time) (ids []archive.Name) {
 	return ids
 }
 
-// ignoredStill are records that count for nothing since their writer was revoked. What they name stays
-// for the grace after the config that may have done it.
+// ignoredStill are records that count for nothing since their writer was revoked. What they name
+// stays for the grace after the config that may have done it.
 func (r *Repository) ignoredStill(ctx context.Context, log *Log, t Term) ([]*Record, error) {
 	if len(log.ignored) == 0 {
 		return nil, nil
@@ -233,9 +233,9 @@ type OpenSession struct {
 	Nonce    string
 }
 
-// OpenSessions are the sessions that nothing has ended: they are listed, and the log is read after, so
-// that none follows a record that is not in it. One that does not verify is an error, unless its opener
-// was revoked before or the owner has declared it void.
+// OpenSessions are the sessions that nothing has ended: they are listed, and the log is read after,
+// so that none follows a record that is not in it. One that does not verify is an error, unless its
+// opener was revoked before or the owner has declared it void.
 func (r *Repository) OpenSessions(ctx context.Context) (open []OpenSession, err error) {
 	var infos []store.Info
 	for info, err := range r.Store.List(ctx, "sessions/", "") {
@@ -308,8 +308,8 @@ func (r *Repository) Dead(s OpenSession) bool {
 	return lock.knows(s.Nonce)
 }
 
-// EndSession declares a session dead, with a tombstone at the name of its record: exactly one of the
-// two can exist. What lies there afterwards the next reading of the log tells.
+// EndSession declares a session dead, with a tombstone at the name of its record: exactly one of
+// the two can exist. What lies there afterwards the next reading of the log tells.
 func (r *Repository) EndSession(ctx context.Context, by crypto.Signer, log *Log, s OpenSession) error {
 	c := clear{
 		Kind: Tombstone, Nonce: s.Nonce, Config: r.Config.Number, ConfigHash: r.Config.Hash(), Domain: r.Config.Domain,

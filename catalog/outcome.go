@@ -14,9 +14,10 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Outcome is the kind of the records that say how a run of a job ended which no snapshot tells of: a backup that failed, a check that found
-// damage, and that it is well again. They need nothing, and the next snapshot of the same set and host, or the next outcome of the same job,
-// takes their place.
+// Outcome is the kind of the records that say how a run of a job ended which no snapshot tells of:
+// a backup that failed, a check that found damage, and that it is well again. They need nothing,
+// and the next snapshot of the same set and host, or the next outcome of the same job, takes their
+// place.
 const Outcome Kind = "outcome"
 
 // RunOutcome is how a run of a job on a host ended.
@@ -52,7 +53,8 @@ func (o *RunOutcome) group(key *crypto.IDKey) string {
 	return mark(key, []string{"outcome", o.Job, o.Set, o.Host})
 }
 
-// Report writes down how a run ended, in a session of its own. ErrOutside if the writer may not speak for the host.
+// Report writes down how a run ended, in a session of its own. ErrOutside if the writer may not
+// speak for the host.
 func (r *Repository) Report(ctx context.Context, o RunOutcome) (err error) {
 	if err := r.MaySpeakFor(o.Host); err != nil {
 		return err
@@ -101,8 +103,9 @@ func (s *Session) report(ctx context.Context, o RunOutcome) error {
 // series is what outcomes and snapshots of one writer replace each other in.
 type series struct{ writer, group string }
 
-// Outcomes are the newest records of outcomes of each writer and group, those left out that a snapshot has overtaken. They can be told apart
-// without an identity: Complete says whether all is well.
+// Outcomes are the newest records of outcomes of each writer and group, those left out that a
+// snapshot has overtaken. They can be told apart without an identity: Complete says whether all is
+// well.
 func (l *Log) Outcomes() (newest []*Record) {
 	last := map[series]*Record{}
 	for _, rec := range l.Records {
@@ -123,8 +126,9 @@ func (l *Log) Outcomes() (newest []*Record) {
 	return newest
 }
 
-// overtakes tells whether a record of the same writer came after another, by the store's clock where they are in two lanes. Of two of one moment a
-// snapshot counts: it says how things are, whatever was said of a run.
+// overtakes tells whether a record of the same writer came after another, by the store's clock
+// where they are in two lanes. Of two of one moment a snapshot counts: it says how things are,
+// whatever was said of a run.
 func (rec *Record) overtakes(other *Record) bool {
 	if rec.Lane == other.Lane {
 		return rec.Sequence > other.Sequence
@@ -135,8 +139,8 @@ func (rec *Record) overtakes(other *Record) bool {
 	return rec.Date.After(other.Date)
 }
 
-// FailedWriters are the writers, not revoked, one of whose jobs has failed or found damage since it last did all that it was to do, and when
-// that was told last. No identity is needed for it.
+// FailedWriters are the writers, not revoked, one of whose jobs has failed or found damage since it
+// last did all that it was to do, and when that was told last. No identity is needed for it.
 func (r *Repository) FailedWriters(log *Log) map[string]time.Time {
 	failed := map[string]time.Time{}
 	for _, rec := range log.Outcomes() {
@@ -153,8 +157,8 @@ func (r *Repository) isWriter(name string) bool {
 	return ok && m.Revoked == nil
 }
 
-// ReadOutcomes opens the outcomes that count: of writers that are not revoked, and of hosts for which they may speak. What cannot be read is
-// returned beside them. It needs an identity.
+// ReadOutcomes opens the outcomes that count: of writers that are not revoked, and of hosts for
+// which they may speak. What cannot be read is returned beside them. It needs an identity.
 func (r *Repository) ReadOutcomes(ctx context.Context, log *Log) (outcomes []RunOutcome, problems []error, err error) {
 	for _, rec := range log.Outcomes() {
 		if !r.isWriter(rec.Lane.Writer) {

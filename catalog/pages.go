@@ -17,10 +17,11 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Pages keeps the pages of a host's last trees in a file of the cache, so that the next backup can compare without an
-// identity. The file is a list of (id, length, page); what is torn at its end is dropped, and each page is checked by its id when
-// it is read. One process at a time adds to the file; another that has it open meanwhile, or one without a cache, keeps its new pages in
-// memory, some 60 bytes an entry. It is safe for concurrent use.
+// Pages keeps the pages of a host's last trees in a file of the cache, so that the next backup can
+// compare without an identity. The file is a list of (id, length, page); what is torn at its end is
+// dropped, and each page is checked by its id when it is read. One process at a time adds to the
+// file; another that has it open meanwhile, or one without a cache, keeps its new pages in memory,
+// some 60 bytes an entry. It is safe for concurrent use.
 type Pages struct {
 	ids *crypto.IDKey
 
@@ -96,7 +97,8 @@ func (p *Pages) scan() error {
 	return p.file.Truncate(p.size)
 }
 
-// Load is a tree.Load that takes pages from the file, and those that it lacks from other (nil: they are missing).
+// Load is a tree.Load that takes pages from the file, and those that it lacks from other (nil: they
+// are missing).
 func (p *Pages) Load(other tree.Load) tree.Load {
 	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
 		var rest []archive.Chunk
@@ -178,7 +180,8 @@ func (p *Pages) Keep(id archive.ID, page []byte) error {
 	return nil
 }
 
-// Trim rewrites the file without the pages that this run did not touch, where that makes it much smaller.
+// Trim rewrites the file without the pages that this run did not touch, where that makes it much
+// smaller.
 func (p *Pages) Trim() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// AdHoc is the name of the source of a backup of paths: what follows the colon of a place is an absolute path then.
+// AdHoc is the name of the source of a backup of paths: what follows the colon of a place is an
+// absolute path then.
 const AdHoc = "/"
 
 // ShortID is how many characters of a snapshot's id are enough to name it.
@@ -27,7 +28,8 @@ type Place struct {
 	Path     string // below the source, without slashes around it
 }
 
-// ParsePlace takes a place apart. A path may hold colons, and so may a time: @2026-11-20T14:00:files is the source files.
+// ParsePlace takes a place apart. A path may hold colons, and so may a time:
+// @2026-11-20T14:00:files is the source files.
 func ParsePlace(text string) Place {
 	end := strings.IndexByte(text, ':')
 	if strings.HasPrefix(text, "@") {
@@ -40,7 +42,8 @@ func ParsePlace(text string) Place {
 	return Place{Snapshot: text[:end], Source: source, Path: path}
 }
 
-// ParsePlaceAt is the place that a text names in the newest snapshot at or before a time: the text says what of the snapshot.
+// ParsePlaceAt is the place that a text names in the newest snapshot at or before a time: the text
+// says what of the snapshot.
 func ParsePlaceAt(text, at string) (Place, error) {
 	p := ParsePlace(text)
 	if p.Snapshot != "" && p.Snapshot != "latest" {
@@ -50,7 +53,8 @@ func ParsePlaceAt(text, at string) (Place, error) {
 	return p, nil
 }
 
-// endOfTime finds the colon after the longest time that @TIME:… begins with, -1 if it is a time up to its end.
+// endOfTime finds the colon after the longest time that @TIME:… begins with, -1 if it is a time up
+// to its end.
 func endOfTime(text string) int {
 	for end := len(text); end > 0; end = strings.LastIndexByte(text[:end], ':') {
 		if _, err := ParseTime(text[1:end]); err != nil {
@@ -64,7 +68,8 @@ func endOfTime(text string) int {
 	return -1
 }
 
-// Spot is a place that was found: a snapshot, and of it all sources, one, or what lies at or below a path of one.
+// Spot is a place that was found: a snapshot, and of it all sources, one, or what lies at or below
+// a path of one.
 type Spot struct {
 	Snapshot *Snapshot
 	Sources  []*SourceState
@@ -98,8 +103,8 @@ func (s *Snapshot) SourceNames() []string {
 	return names
 }
 
-// Node finds what lies at the spot, in the tree of its only source. A directory of which the tree knows only what is in it comes with a
-// path and a type alone.
+// Node finds what lies at the spot, in the tree of its only source. A directory of which the tree
+// knows only what is in it comes with a path and a type alone.
 func (at Spot) Node(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
 	node, err := t.Lookup(ctx, at.Path)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -7,29 +7,39 @@ import (
 	"github.com/packstone/packstone/catalog/collection"
 )
 
-// The model of what writers, collectors and the owner do to one repository, small enough to try every order of their steps. What a collector does
-// next, and what a writer must avoid, is decided by the package collection, as in the program.
+// The model of what writers, collectors and the owner do to one repository, small enough to try
+// every order of their steps. What a collector does next, and what a writer must avoid, is decided
+// by the package collection, as in the program.
 //
-// There are two contents. The first lies in pack 0 already, which an old snapshot needs until it is forgotten; the second must be uploaded.
-// The writer has a few sessions. In each it puts the session, reads gc, drops what it must avoid, places both contents (in pack 0, if that is
-// usable, or in packs that it uploads) and puts a record: a checkpoint with any of its own packs that are usable, or a commit with
-// all that it needs, which supersedes its checkpoints. A tombstone at its record's name makes it go on with the next session. A checkpoint
-// may count for nothing at any time, since nobody went on with it for long.
-// The owner, where there is one, undeletes the old snapshot (a hold is the same): a session, gc, and a record, unless pack 0 is to be avoided.
-// A collector has a few rounds. In each it scans the records, condemns what none that is live needs, lists the sessions, waits for
-// each of them or ends it with a tombstone, scans again, sweeps what is still not needed, and deletes pack after pack. It may die
-// at any moment; another then adopts the round. There may be two at work at once, of which each may stand still for as long as it likes. A
-// put whose answer was lost is a put that happens later, or never: the writer may be slow at any step or stop.
-// A mover, where there is one, copies the chunk of pack 0 that is needed: a session, gc, a pack that it uploads, and a record. From then on the chunk is found
-// at either place. Pack 0 has another chunk then, the writer's second content, which another old snapshot needs until it is forgotten: that one is not copied.
-// A roller, where there is one, makes rolls: it lists sessions, reads the records, and puts a roll, by which records up to a floor count as it has read them and
-// their objects are gone. The first roll marks the old snapshot, if that is forgotten; a later one drops it, if no session is open that was when the mark came.
-// A verifier, where there is one, reads a pack of another writer, in which the second content lies and which a snapshot of that one needs until it is forgotten, and
-// says so. A forger, who is a writer too, says of the same pack that the second content lies where it does not, and that this was verified. The writer may place
-// its second content by what somebody whom it relies on vouches for, unless the pack is to be avoided.
-// Where the writer must be admitted first, a collector knows it from when it reads the config, and sees nothing of a writer that it does not know.
+// There are two contents. The first lies in pack 0 already, which an old snapshot needs until it is
+// forgotten; the second must be uploaded. The writer has a few sessions. In each it puts the
+// session, reads gc, drops what it must avoid, places both contents (in pack 0, if that is usable,
+// or in packs that it uploads) and puts a record: a checkpoint with any of its own packs that are
+// usable, or a commit with all that it needs, which supersedes its checkpoints. A tombstone at its
+// record's name makes it go on with the next session. A checkpoint may count for nothing at any
+// time, since nobody went on with it for long. The owner, where there is one, undeletes the old
+// snapshot (a hold is the same): a session, gc, and a record, unless pack 0 is to be avoided. A
+// collector has a few rounds. In each it scans the records, condemns what none that is live needs,
+// lists the sessions, waits for each of them or ends it with a tombstone, scans again, sweeps what
+// is still not needed, and deletes pack after pack. It may die at any moment; another then adopts
+// the round. There may be two at work at once, of which each may stand still for as long as it
+// likes. A put whose answer was lost is a put that happens later, or never: the writer may be slow
+// at any step or stop. A mover, where there is one, copies the chunk of pack 0 that is needed: a
+// session, gc, a pack that it uploads, and a record. From then on the chunk is found at either
+// place. Pack 0 has another chunk then, the writer's second content, which another old snapshot
+// needs until it is forgotten: that one is not copied. A roller, where there is one, makes rolls:
+// it lists sessions, reads the records, and puts a roll, by which records up to a floor count as it
+// has read them and their objects are gone. The first roll marks the old snapshot, if that is
+// forgotten; a later one drops it, if no session is open that was when the mark came. A verifier,
+// where there is one, reads a pack of another writer, in which the second content lies and which a
+// snapshot of that one needs until it is forgotten, and says so. A forger, who is a writer too,
+// says of the same pack that the second content lies where it does not, and that this was verified.
+// The writer may place its second content by what somebody whom it relies on vouches for, unless
+// the pack is to be avoided. Where the writer must be admitted first, a collector knows it from
+// when it reads the config, and sees nothing of a writer that it does not know.
 //
-// What must hold in every state: whatever a live record names is there, and whatever a writer or the owner takes for written.
+// What must hold in every state: whatever a live record names is there, and whatever a writer or
+// the owner takes for written.
 
 // mutation is a mistake in the protocol, which the search must find.
 type mutation int
@@ -82,8 +92,9 @@ const (
 	mostRounds   = 3
 )
 
-// packSet has a bit for each pack: pack 0, one for each content in each session, and the mover's; and
-// one that stands for the second chunk of pack 0 in what records name. Then one for a pack of another writer.
+// packSet has a bit for each pack: pack 0, one for each content in each session, and the mover's;
+// and one that stands for the second chunk of pack 0 in what records name. Then one for a pack of
+// another writer.
 type packSet uint16
 
 const (
@@ -289,8 +300,8 @@ func (s *search) visit(m model) {
 	}
 }
 
-// stepWorld is what comes about by itself: the old snapshot's grace ends, a checkpoint is abandoned,
-// the owner admits the writer.
+// stepWorld is what comes about by itself: the old snapshot's grace ends, a checkpoint is
+// abandoned, the owner admits the writer.
 func (s *search) stepWorld(m model) {
 	if !m.forgot {
 		next := m
@@ -432,7 +443,8 @@ func (s *search) put(m model, r modelRecord) {
 	s.visit(m)
 }
 
-// stepVerifier reads the other writer's pack, and says what lies there; or a forger says what does not.
+// stepVerifier reads the other writer's pack, and says what lies there; or a forger says what does
+// not.
 func (s *search) stepVerifier(m model) {
 	read := m
 	if m.present&foreignPack != 0 {

@@ -26,7 +26,8 @@ const (
 	Unhold     Kind = "unhold"     // and need not any more
 	Date       Kind = "date"       // says when records came to be whose dates the store has lost: of the owner or a collector
 	Moved      Kind = "moved"      // chunks were copied out of packs that are half dead: of the owner or a collector too
-	// Verification says that packs were read, every byte, and are what index runs say: of the owner or a verifier.
+	// Verification says that packs were read, every byte, and are what index runs say: of the owner
+	// or a verifier.
 	Verification Kind = "verified"
 )
 
@@ -97,7 +98,8 @@ type Head struct {
 	Hash     string `json:"hash"`
 }
 
-// RefsList names the refs objects that together say what a record needs: a full list, then deltas in their order.
+// RefsList names the refs objects that together say what a record needs: a full list, then deltas
+// in their order.
 type RefsList struct {
 	Full   string   `json:"full,omitempty"`
 	Deltas []string `json:"deltas,omitempty"`
@@ -143,7 +145,8 @@ func parseRecord(repository string, lane Lane, seq uint64, data []byte, by ...cr
 	return rec, nil
 }
 
-// Snapshot is what a commit says to those who hold an identity: a set of sources, each at its moment.
+// Snapshot is what a commit says to those who hold an identity: a set of sources, each at its
+// moment.
 type Snapshot struct {
 	ID     archive.Name `json:"-"` // SHA-256 of the commit
 	Writer string       `json:"-"`
@@ -171,9 +174,11 @@ type Snapshot struct {
 	Replaces    string        `json:"replaces,omitempty"` // the id of the snapshot that was made anew, without some of what it held
 	Software    string        `json:"-"`
 	Sources     []SourceState `json:"sources"`
-	// MaxAge is how old, in seconds, the newest complete snapshot of the set may be by the settings of its host; 0: nothing is said.
+	// MaxAge is how old, in seconds, the newest complete snapshot of the set may be by the settings
+	// of its host; 0: nothing is said.
 	MaxAge int64 `json:"max_age,omitempty"`
-	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot takes no other's place.
+	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot
+	// takes no other's place.
 	Tripwire []tripwire.Trip `json:"tripwire,omitempty"`
 }
 

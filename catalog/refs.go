@@ -11,11 +11,13 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// mostOpened is how many bytes of opened refs objects a RefsReader keeps. A thousand snapshots of a million chunks have a tenth of it.
+// mostOpened is how many bytes of opened refs objects a RefsReader keeps. A thousand snapshots of a
+// million chunks have a tenth of it.
 const mostOpened = 32 << 20
 
-// RefsReader puts together what lists of refs objects name. Objects are opened once, as far as they fit into memory, and what a list
-// shares with the one before is not put together again: see CompareRefs. It must not be used by several goroutines at once.
+// RefsReader puts together what lists of refs objects name. Objects are opened once, as far as they
+// fit into memory, and what a list shares with the one before is not put together again: see
+// CompareRefs. It must not be used by several goroutines at once.
 type RefsReader struct {
 	repo   *Repository
 	opened map[string][]byte
@@ -43,7 +45,8 @@ func (r *RefsReader) Load(ctx context.Context, list RefsList) (*archive.RefSet, 
 	return set, err
 }
 
-// Ahead fetches what records name and the reader has not, several objects at a time, as far as it keeps them. What cannot be had, Load tells.
+// Ahead fetches what records name and the reader has not, several objects at a time, as far as it
+// keeps them. What cannot be had, Load tells.
 func (r *RefsReader) Ahead(ctx context.Context, records []*Record) {
 	for batch := range slices.Chunk(byRefs(records), fetches) {
 		if r.held > mostOpened/2 || r.fetch(ctx, batch) != nil {
@@ -69,7 +72,8 @@ func (r *RefsReader) advance(ctx context.Context, list RefsList) (*archive.RefSe
 	return set, nil
 }
 
-// start is what of a list is known, as a set that may be changed if there is more, and the objects that are missing from it.
+// start is what of a list is known, as a set that may be changed if there is more, and the objects
+// that are missing from it.
 func (r *RefsReader) start(list RefsList) (*archive.RefSet, []string) {
 	missing, goesOn := r.missing(list)
 	switch {
@@ -83,7 +87,8 @@ func (r *RefsReader) start(list RefsList) (*archive.RefSet, []string) {
 	return r.set, missing
 }
 
-// missing are the objects that the set lacks for a list, all of them where the list does not go on from the last one.
+// missing are the objects that the set lacks for a list, all of them where the list does not go on
+// from the last one.
 func (r *RefsReader) missing(list RefsList) (names []string, goesOn bool) {
 	known := len(r.last.Deltas)
 	if r.set == nil || r.last.Full != list.Full || len(list.Deltas) < known || !slices.Equal(list.Deltas[:known], r.last.Deltas) {
@@ -116,7 +121,8 @@ func (r *RefsReader) change(ctx context.Context, text string) (*archive.RefChang
 	return change, nil
 }
 
-// keep remembers the content of a refs object. Where there is no room, all that was kept goes first.
+// keep remembers the content of a refs object. Where there is no room, all that was kept goes
+// first.
 func (r *RefsReader) keep(text string, content []byte) {
 	if r.held+len(content) > mostOpened {
 		r.opened = map[string][]byte{}
@@ -156,8 +162,8 @@ func CompareRefs(a, b RefsList) int {
 }
 
 // EachRefs calls do with what records of a log need, where it lies now: once for each list of refs,
-// with all records that name it. Refs objects are fetched several at a time, and each about once. The
-// set is valid until do returns.
+// with all records that name it. Refs objects are fetched several at a time, and each about once.
+// The set is valid until do returns.
 func (r *Repository) EachRefs(ctx context.Context, log *Log, records []*Record, do func(users []*Record, set *archive.RefSet) error) error {
 	moves, err := r.ReadMoves(ctx, log, true)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 var (
 	// ErrRefused: what was asked for is refused, before anything is changed.
 	ErrRefused = errors.New("refused")
-	// ErrMisuse: what was asked for makes no sense, as it names what is not there or is of another kind.
+	// ErrMisuse: what was asked for makes no sense, as it names what is not there or is of another
+	// kind.
 	ErrMisuse = errors.New("wrong use")
 	// ErrHeld: a snapshot is not to be forgotten.
 	ErrHeld = errors.New("held")

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// remembered are the records that this process has read and accepted under one config: a collector reads the log several times. A nil one remembers nothing.
+// remembered are the records that this process has read and accepted under one config: a collector
+// reads the log several times. A nil one remembers nothing.
 type remembered struct {
 	mu      sync.Mutex
 	config  string // hash

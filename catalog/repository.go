@@ -67,8 +67,9 @@ type Repository struct {
 	detached    detached // loaded at first use
 }
 
-// Init makes a repository: an owner signs its first config, which admits one writer, and a domain secret is made (or
-// shared with another repository) and sealed to the recipients. It returns the writer's key file.
+// Init makes a repository: an owner signs its first config, which admits one writer, and a domain
+// secret is made (or shared with another repository) and sealed to the recipients. It returns the
+// writer's key file.
 func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recipients []age.Recipient, share *crypto.Domain, o Options) (*crypto.WriterFile, error) {
 	if err := crypto.CheckRecipients(recipients); err != nil {
 		return nil, err
@@ -148,7 +149,8 @@ func (c *Config) addDomain(domain crypto.Domain, object string) error {
 	return nil
 }
 
-// create writes the objects of a new repository; packstone.json last, since it is what makes it one.
+// create writes the objects of a new repository; packstone.json last, since it is what makes it
+// one.
 func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config, domain crypto.Domain, recipients []age.Recipient, format []byte) error {
 	sealed, err := r.sealDomain(1, domain, recipients)
 	if err != nil {
@@ -208,8 +210,9 @@ func (r *Repository) sealDomain(number uint64, domain crypto.Domain, recipients 
 	return sealed, nil
 }
 
-// Open opens the repository in s with the keys at hand. ErrNoRepository if there is none; crypto.ErrWrongIdentity if
-// the identities do not open it; ErrUntrusted if its configuration is not signed by the pinned owner.
+// Open opens the repository in s with the keys at hand. ErrNoRepository if there is none;
+// crypto.ErrWrongIdentity if the identities do not open it; ErrUntrusted if its configuration is
+// not signed by the pinned owner.
 func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if o.Look == nil {
 		var err error
@@ -309,7 +312,8 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	return err
 }
 
-// isRecipient tells whether the owner has made an identity at hand one of the repository's recipients.
+// isRecipient tells whether the owner has made an identity at hand one of the repository's
+// recipients.
 func (r *Repository) isRecipient() bool {
 	return slices.ContainsFunc(r.Identities(), func(identity age.Identity) bool {
 		recipient, err := crypto.RecipientOf(identity)
@@ -343,7 +347,8 @@ func (r *Repository) CanRead() bool { return len(r.Identities()) > 0 }
 // Owner is the key that the configuration is trusted from.
 func (r *Repository) Owner() crypto.Verifier { return r.owner }
 
-// Writer is the writer's key file at hand; ErrNoWriter without, or if the owner has not admitted, or has revoked it.
+// Writer is the writer's key file at hand; ErrNoWriter without, or if the owner has not admitted,
+// or has revoked it.
 func (r *Repository) Writer() (*crypto.WriterFile, error) {
 	w := r.options.Keys.Writer
 	if w == nil {

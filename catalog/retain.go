@@ -53,8 +53,9 @@ func (s *Snapshot) forRetention(by GroupBy) retention.Snapshot {
 	}
 }
 
-// Group names what a snapshot is one of: those with the same replace each other in time. One whose writer the owner has not admitted for its
-// host is in a group with others of that writer alone, since it must not take another's place.
+// Group names what a snapshot is one of: those with the same replace each other in time. One whose
+// writer the owner has not admitted for its host is in a group with others of that writer alone,
+// since it must not take another's place.
 func (s *Snapshot) Group(by GroupBy) string {
 	words := []string{"set " + s.Set, "host " + s.Host, "", ""}
 	if by.AnySet {
@@ -74,7 +75,8 @@ func (s *Snapshot) Group(by GroupBy) string {
 	return strings.Join(words, "\x01")
 }
 
-// OwnGroup is how ForRetention, where snapshots cannot be read, names those of a set that the writer whose key is at hand took of a host.
+// OwnGroup is how ForRetention, where snapshots cannot be read, names those of a set that the
+// writer whose key is at hand took of a host.
 func (r *Repository) OwnGroup(set, host string) (string, error) {
 	w, err := r.Writer()
 	if err != nil {

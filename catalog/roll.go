@@ -90,8 +90,8 @@ func (l *rolled) vouches(lane, hash string, seq uint64) bool {
 	return known && (seq < floor.Sequence || seq == floor.Sequence && hash == floor.Hash)
 }
 
-// newestRoll lists rolls above a number and reads the newest that is signed by who may; nil if there
-// is none above it.
+// newestRoll lists rolls above a number and reads the newest that is signed by who may; nil if
+// there is none above it.
 func (r *Repository) newestRoll(ctx context.Context, above uint64) (newest *rolled, err error) {
 	after := ""
 	if above > 0 {

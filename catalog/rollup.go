@@ -149,8 +149,9 @@ func (u *rollUp) passes(rec *Record) bool {
 	return ok && rec.Sequence <= floor.Sequence
 }
 
-// choose finds out which records stay in force. What is needed no more goes only if the last roll said so, and nobody is at work
-// any more who may not have seen that: nobody brings back, or builds on, what is leaving.
+// choose finds out which records stay in force. What is needed no more goes only if the last roll
+// said so, and nobody is at work any more who may not have seen that: nobody brings back, or builds
+// on, what is leaving.
 func (u *rollUp) choose(ctx context.Context) error {
 	moved, err := u.movedStill(ctx)
 	if err != nil {
@@ -459,7 +460,8 @@ func (l *rolled) passed(object string) bool {
 	return ok && l.covers(lane, seq)
 }
 
-// deleteAll deletes objects that nothing needs. Where that is not allowed they stay, and do no harm.
+// deleteAll deletes objects that nothing needs. Where that is not allowed they stay, and do no
+// harm.
 func (r *Repository) deleteAll(ctx context.Context, objects []string) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetches)

@@ -22,9 +22,9 @@ type historian struct {
 	before  string // hash of the roll before
 }
 
-// CheckHistory checks all that was ever rolled up: every signature, that no record is missing in any
-// lane, and that each roll is what follows from the one before. It calls find with what is wrong,
-// and returns how many records it has checked.
+// CheckHistory checks all that was ever rolled up: every signature, that no record is missing in
+// any lane, and that each roll is what follows from the one before. It calls find with what is
+// wrong, and returns how many records it has checked.
 func (r *Repository) CheckHistory(ctx context.Context, log *Log, find func(object string, err error)) (records uint64, err error) {
 	if log.rolled == nil {
 		return 0, nil

@@ -12,21 +12,23 @@ import (
 // indexFolder is the folder of the cache for what index runs tell.
 const indexFolder = "index"
 
-// NewIndex makes an empty index of the repository, to be closed. LoadIndex says which runs it may use.
+// NewIndex makes an empty index of the repository, to be closed. LoadIndex says which runs it may
+// use.
 func (r *Repository) NewIndex() *index.Index {
 	return index.New(index.Options{Fetch: r.LoadRun, Dir: r.Cache.Path(indexFolder), TempDir: r.options.TempDir, Warn: r.warn})
 }
 
-// LoadIndex lets x use the runs that records of the log name, and returns how many of them were new to it. usable chooses records; nil: all,
-// which is right for reading, where every id is checked. The runs are read at the first look-up, or at once if there was one. One that is
-// damaged or missing is warned of: what it tells of is stored again, or found by its place in the tree.
+// LoadIndex lets x use the runs that records of the log name, and returns how many of them were new
+// to it. usable chooses records; nil: all, which is right for reading, where every id is checked.
+// The runs are read at the first look-up, or at once if there was one. One that is damaged or
+// missing is warned of: what it tells of is stored again, or found by its place in the tree.
 func (r *Repository) LoadIndex(ctx context.Context, log *Log, x *index.Index, usable func(*Record) bool) (int, error) {
 	everyone := func(*Record) bool { return true }
 	return x.Want(ctx, r.runNames(log, usable), log.runNames(everyone))
 }
 
-// LoadRun reads one index run. It is not kept as it is, since what it tells is: in the tables of the index. ErrNoIdentity if no key at hand
-// opens it.
+// LoadRun reads one index run. It is not kept as it is, since what it tells is: in the tables of
+// the index. ErrNoIdentity if no key at hand opens it.
 func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.RunPack, error) {
 	ids, err := r.indexIdentities()
 	if err != nil {

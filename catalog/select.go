@@ -20,8 +20,9 @@ type Filter struct {
 	Tags  []string // all of them
 	// Prefer is the host that is meant where snapshots of several match.
 	Prefer string
-	// Source leaves only sets of which a snapshot holds a source of this name, and backups of paths that hold or lie in the path that Source and
-	// Below make up. Where none does it is of no effect, unless several sets are possible.
+	// Source leaves only sets of which a snapshot holds a source of this name, and backups of paths
+	// that hold or lie in the path that Source and Below make up. Where none does it is of no
+	// effect, unless several sets are possible.
 	Source, Below string
 	// Incomplete lets latest and times mean snapshots in which something is missing.
 	Incomplete bool
@@ -47,7 +48,8 @@ func (s *Snapshot) paths() (all []string) {
 	return all
 }
 
-// what is what a snapshot without a set is of: its paths, or the locations of sources that have none, such as a command.
+// what is what a snapshot without a set is of: its paths, or the locations of sources that have
+// none, such as a command.
 func (s *Snapshot) what() (all []string) {
 	for i := range s.Sources {
 		if source := &s.Sources[i]; len(source.Paths) > 0 {
@@ -72,9 +74,10 @@ func Trusted(snapshots []*Snapshot) []*Snapshot {
 	})
 }
 
-// Select finds the snapshot that name means among snapshots, which are sorted by time: "latest", "latest~N", "@TIME" (the newest
-// at or before), an id or the beginning of one. ErrNoSnapshot, ErrBadName, or ErrAmbiguous with the candidates named; ErrNames if
-// the snapshot is not to be used: see CheckNames.
+// Select finds the snapshot that name means among snapshots, which are sorted by time: "latest",
+// "latest~N", "@TIME" (the newest at or before), an id or the beginning of one. ErrNoSnapshot,
+// ErrBadName, or ErrAmbiguous with the candidates named; ErrNames if the snapshot is not to be
+// used: see CheckNames.
 func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 	return named(f.find(snapshots, name))
 }
@@ -244,7 +247,8 @@ func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// escaped is a text as it is between $' and ' in a shell, where no byte does anything to a terminal.
+// escaped is a text as it is between $' and ' in a shell, where no byte does anything to a
+// terminal.
 func escaped(text string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {
@@ -307,8 +311,8 @@ func byPrefix(snapshots []*Snapshot, prefix string) (*Snapshot, error) {
 // timeLayouts are the forms of RFC 3339 that a person types, the zone left out or not.
 var timeLayouts = []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"}
 
-// ParseMoment reads a time up to which something counts: a date alone is the end of its day, a time without seconds that second, and a time
-// without a fraction the end of its second.
+// ParseMoment reads a time up to which something counts: a date alone is the end of its day, a time
+// without seconds that second, and a time without a fraction the end of its second.
 func ParseMoment(text string) (time.Time, error) {
 	at, err := ParseTime(text)
 	switch {
@@ -332,12 +336,12 @@ func ParseTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("time %q: want the form 2026-11-20T14:00 or 2026-11-20T14:00:05Z", text)
 }
 
-// futureTime is how far ahead of this host's clock the time of a snapshot may lie: that of another host may be wrong, and its zone
-// left out.
+// futureTime is how far ahead of this host's clock the time of a snapshot may lie: that of another
+// host may be wrong, and its zone left out.
 const futureTime = 24 * time.Hour
 
-// ParseSnapshotTime reads what time a snapshot is to have; "" is the zero time. One that is far ahead of now is refused, since that snapshot
-// would be the latest until then.
+// ParseSnapshotTime reads what time a snapshot is to have; "" is the zero time. One that is far
+// ahead of now is refused, since that snapshot would be the latest until then.
 func ParseSnapshotTime(text string, now time.Time) (at time.Time, err error) {
 	if text == "" {
 		return at, nil
@@ -348,7 +352,8 @@ func ParseSnapshotTime(text string, now time.Time) (at time.Time, err error) {
 	return at, err
 }
 
-// ParseEnd reads when something ends, which must lie after now; "" is the zero time. A date alone is the end of its day.
+// ParseEnd reads when something ends, which must lie after now; "" is the zero time. A date alone
+// is the end of its day.
 func ParseEnd(text string, now time.Time) (end time.Time, err error) {
 	if text == "" {
 		return end, nil

@@ -21,9 +21,10 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Session is a writer's right to rely on packs and to add one record to one of its lanes. It is opened before the
-// collector's decisions are read, so that of a writer and a collector at least one sees the other: DESIGN.md 6, docs/design.md.
-// A session ends with its record; Checkpoint opens the next one at once. Not for use by several goroutines at once, Avoid excepted.
+// Session is a writer's right to rely on packs and to add one record to one of its lanes. It is
+// opened before the collector's decisions are read, so that of a writer and a collector at least
+// one sees the other: DESIGN.md 6, docs/design.md. A session ends with its record; Checkpoint opens
+// the next one at once. Not for use by several goroutines at once, Avoid excepted.
 type Session struct {
 	Log        *Log     // as read when the session began
 	RolledBack []string // lanes that have lost records since this host last looked, and "config" if that is an older one
@@ -57,8 +58,8 @@ type sessionNote struct {
 	Software string    `json:"software"`
 }
 
-// Begin opens a session in the first lane that no other run uses, and reads what must be avoided. ErrNoWriter without a writer's
-// key.
+// Begin opens a session in the first lane that no other run uses, and reads what must be avoided.
+// ErrNoWriter without a writer's key.
 func (r *Repository) Begin(ctx context.Context) (*Session, error) {
 	s := &Session{repo: r}
 	if err := s.begin(ctx); err != nil {
@@ -79,8 +80,8 @@ func (s *Session) begin(ctx context.Context) (err error) {
 	return s.start(ctx)
 }
 
-// errRolledUp: a roll has passed the number of a session or record, so that it counts for nothing. Whoever put it had stood still for
-// long, and begins again.
+// errRolledUp: a roll has passed the number of a session or record, so that it counts for nothing.
+// Whoever put it had stood still for long, and begins again.
 var errRolledUp = fmt.Errorf("it comes too late, since what it follows is rolled up: %w", ErrRestart)
 
 // start takes a lane of the signer, and reads what must be avoided.
@@ -108,7 +109,8 @@ func (s *Session) startOnce(ctx context.Context) (err error) {
 	return nil
 }
 
-// Preview is a session that is never opened: it tells what a backup would rely on, and nothing can be written in it.
+// Preview is a session that is never opened: it tells what a backup would rely on, and nothing can
+// be written in it.
 func (r *Repository) Preview(ctx context.Context) (*Session, error) {
 	s := &Session{repo: r, memory: &recollection{}}
 	var err error
@@ -122,8 +124,8 @@ func (r *Repository) Preview(ctx context.Context) (*Session, error) {
 	return s, s.readAfterOpening(ctx)
 }
 
-// Run says what backup the session is for: what it takes and when it began, which stay the same when it must begin again. Its
-// commit supersedes the checkpoints of this run, and no others.
+// Run says what backup the session is for: what it takes and when it began, which stay the same
+// when it must begin again. Its commit supersedes the checkpoints of this run, and no others.
 func (s *Session) Run(set string, sources []string, started time.Time) {
 	s.run = runOf(s.writer.Domain.GroupKey(), set, sources, started)
 }
@@ -139,8 +141,8 @@ func (s *Session) enterLane(ctx context.Context) (err error) {
 	return s.takeLane(ctx)
 }
 
-// remember keeps what was seen for the next run. After a roll-back it is not kept before there is a commit, so that a run
-// that fails does not hide it.
+// remember keeps what was seen for the next run. After a roll-back it is not kept before there is a
+// commit, so that a run that fails does not hide it.
 func (s *Session) remember() {
 	if len(s.RolledBack) == 0 {
 		s.repo.remember(s.memory.next(s.Log, s.repo.Config, s.RolledBack))
@@ -191,7 +193,8 @@ func (s *Session) firstLane() (first uint64) {
 	return first
 }
 
-// tryLane opens a session in s.lane, or says that the lane is in use: nobody asks before whether there is one.
+// tryLane opens a session in s.lane, or says that the lane is in use: nobody asks before whether
+// there is one.
 func (s *Session) tryLane(ctx context.Context) (bool, error) {
 	s.continueAt(s.Log.Head(s.lane))
 	err := s.open(ctx)
@@ -216,8 +219,8 @@ func (s *Session) continueAt(head *Record) {
 	}
 }
 
-// fenceOwn ends a session that this host left open when it was killed: the lane's lock is free, and the session has the nonce that
-// the lock's file holds. Nobody else can tell that it is dead.
+// fenceOwn ends a session that this host left open when it was killed: the lane's lock is free, and
+// the session has the nonce that the lock's file holds. Nobody else can tell that it is dead.
 func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 	data, err := s.repo.Store.Get(ctx, s.lane.session(s.sequence), 0, -1, nil)
 	if err != nil {
@@ -253,7 +256,8 @@ func parseNote(body []byte) (note sessionNote, err error) {
 	return note, err
 }
 
-// open puts the session's object. Its nonce is kept beside the lane's lock first, so that a later run knows whose it was.
+// open puts the session's object. Its nonce is kept beside the lane's lock first, so that a later
+// run knows whose it was.
 func (s *Session) open(ctx context.Context) error {
 	s.nonce = rand.Text()
 	// Where it cannot be kept, a later run takes another lane than one that was left open.
@@ -275,8 +279,9 @@ func (s *Session) open(ctx context.Context) error {
 	return nil
 }
 
-// readAfterOpening reads what may have changed before the session was visible: the config, by which the log is read again if it is another
-// one, and the collector's decisions, which are read at the same time and again under another config.
+// readAfterOpening reads what may have changed before the session was visible: the config, by which
+// the log is read again if it is another one, and the collector's decisions, which are read at the
+// same time and again under another config.
 func (s *Session) readAfterOpening(ctx context.Context) error {
 	config, avoid, err := s.readBoth(ctx)
 	if err != nil {
@@ -319,7 +324,8 @@ func (s *Session) admitted() error {
 	return err
 }
 
-// readBoth reads the config, and the collector's decisions as the config that was known before has them.
+// readBoth reads the config, and the collector's decisions as the config that was known before has
+// them.
 func (s *Session) readBoth(ctx context.Context) (config *Config, avoid *Avoid, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -333,8 +339,9 @@ func (s *Session) readBoth(ctx context.Context) (config *Config, avoid *Avoid, e
 	return config, avoid, g.Wait()
 }
 
-// usable fails with ErrRestart if a pack of refs was swept, or is condemned, by what was read after this session was opened. Nothing is ever
-// published or committed without it: whatever was read before proves nothing.
+// usable fails with ErrRestart if a pack of refs was swept, or is condemned, by what was read after
+// this session was opened. Nothing is ever published or committed without it: whatever was read
+// before proves nothing.
 func (s *Session) usable(refs *archive.RefSet) error {
 	avoid := s.avoid.Load()
 	if avoid.Len() == 0 {
@@ -348,7 +355,8 @@ func (s *Session) usable(refs *archive.RefSet) error {
 	return nil
 }
 
-// Avoid tells whether a pack must not be relied on in this session. It may be called by any goroutine at any time.
+// Avoid tells whether a pack must not be relied on in this session. It may be called by any
+// goroutine at any time.
 func (s *Session) Avoid(p *archive.Pack) bool { return s.avoid.Load().Has(p.Name) }
 
 // Recipients are whom content is sealed to.
@@ -383,9 +391,10 @@ func (s *Session) LoadForeign(ctx context.Context, x *index.Index) error {
 	return err
 }
 
-// Checkpoint publishes packs that the store has acknowledged, with refs to all that is in them, so that other writers, and
-// this one after an interruption, can use them. Then it opens the next session in the same lane and reads the log again. used are
-// the packs that the backup relies on so far; if one of them is being collected now, ErrRestart.
+// Checkpoint publishes packs that the store has acknowledged, with refs to all that is in them, so
+// that other writers, and this one after an interruption, can use them. Then it opens the next
+// session in the same lane and reads the log again. used are the packs that the backup relies on so
+// far; if one of them is being collected now, ErrRestart.
 func (s *Session) Checkpoint(ctx context.Context, packs []archive.RunPack, refs *archive.RefSet, used func(avoid *Avoid) bool) error {
 	rec, err := s.putCheckpoint(ctx, packs, refs)
 	if err != nil {
@@ -423,7 +432,8 @@ func (s *Session) keepRun(ctx context.Context, run []string, packs []archive.Run
 	}
 }
 
-// next opens the session that follows rec, and checks what was relied on against what is being collected by now.
+// next opens the session that follows rec, and checks what was relied on against what is being
+// collected by now.
 func (s *Session) next(ctx context.Context, rec *Record, used func(avoid *Avoid) bool) error {
 	s.continueAt(rec)
 	err := s.open(ctx)
@@ -547,8 +557,9 @@ func (s *Session) finish(rec *Record) {
 	s.repo.remember(s.memory.next(s.Log, s.repo.Config, s.RolledBack))
 }
 
-// End closes a session that has nothing to commit: with a checkpoint of what was uploaded, so that a later run finds it, or with a tombstone if
-// there is nothing, or if some of it is being collected.
+// End closes a session that has nothing to commit: with a checkpoint of what was uploaded, so that
+// a later run finds it, or with a tombstone if there is nothing, or if some of it is being
+// collected.
 func (s *Session) End(ctx context.Context, packs []archive.RunPack, refs *archive.RefSet) error {
 	if !s.opened {
 		return nil
@@ -572,7 +583,8 @@ func (s *Session) Close() {
 	}
 }
 
-// putBoth puts an index run of packs that the store has acknowledged, and refs to them, at the same time: neither counts before the record.
+// putBoth puts an index run of packs that the store has acknowledged, and refs to them, at the same
+// time: neither counts before the record.
 func (s *Session) putBoth(ctx context.Context, packs []archive.RunPack, putRefs func(context.Context) (RefsList, error)) (run []string, refs RefsList, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -608,8 +620,8 @@ func (s *Session) putRefs(ctx context.Context, content []byte) (string, error) {
 // maxDeltas is how many deltas a list of refs may have before it is written whole again.
 const maxDeltas = 16
 
-// putSnapshotRefs writes what a snapshot needs: nothing new if it needs what its parent does, a delta if that is small, else the
-// full list.
+// putSnapshotRefs writes what a snapshot needs: nothing new if it needs what its parent does, a
+// delta if that is small, else the full list.
 func (s *Session) putSnapshotRefs(ctx context.Context, c Content) (RefsList, error) {
 	if c.Parent != nil && (c.Refs == nil || c.Refs.Equal(c.Parent.Set)) {
 		return c.Parent.List, nil
@@ -636,8 +648,8 @@ func (s *Session) sealSnapshot(snapshot *Snapshot) ([]byte, error) {
 	return crypto.Seal(nil, archive.Compact(plain), s.recipients...)
 }
 
-// put writes the record that ends this session. Exactly one record can exist at its name: this one, or a tombstone by which a
-// collector has declared the session dead.
+// put writes the record that ends this session. Exactly one record can exist at its name: this one,
+// or a tombstone by which a collector has declared the session dead.
 func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 	if !s.ready && c.Kind != Tombstone {
 		return nil, fmt.Errorf("write a %s: %w", c.Kind, errNotOpen)
@@ -723,8 +735,9 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 	return fmt.Errorf("record %s: %w", name, ErrKeyTwice)
 }
 
-// SetTags adds and removes tags in the session's record: of this writer's own snapshots, of any if the owner or a collector has opened
-// it. After an error the session has ended without a change, as far as the store can be reached.
+// SetTags adds and removes tags in the session's record: of this writer's own snapshots, of any if
+// the owner or a collector has opened it. After an error the session has ended without a change, as
+// far as the store can be reached.
 func (s *Session) SetTags(ctx context.Context, snapshots []*Snapshot, add, remove []string) error {
 	err := s.setTags(ctx, snapshots, add, remove)
 	if err != nil {

@@ -18,11 +18,13 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Unfinished remembers in the cache what a backup has captured of one source so far, in the order of the walk, should it not come to its end: the next
-// one takes over what is in the source as it was. What was captured before a checkpoint is bound to its hash, and good only while the checkpoint
-// is in the log and nothing was committed since. The file is a list of (length, CRC-32C, record); what is torn at its end is dropped. What
-// cannot be read or written costs time and nothing else, so there are no errors. Find is for one goroutine, and so is Add; Mark may be called
-// meanwhile.
+// Unfinished remembers in the cache what a backup has captured of one source so far, in the order
+// of the walk, should it not come to its end: the next one takes over what is in the source as it
+// was. What was captured before a checkpoint is bound to its hash, and good only while the
+// checkpoint is in the log and nothing was committed since. The file is a list of (length, CRC-32C,
+// record); what is torn at its end is dropped. What cannot be read or written costs time and
+// nothing else, so there are no errors. Find is for one goroutine, and so is Add; Mark may be
+// called meanwhile.
 type Unfinished struct {
 	path string
 	base string // the commit that the last tree is of
@@ -43,7 +45,8 @@ type Unfinished struct {
 	later     []*CapturedEntry // since the cut
 }
 
-// CapturedEntry is an entry that was captured, and the names and lengths of the chunks of its content.
+// CapturedEntry is an entry that was captured, and the names and lengths of the chunks of its
+// content.
 type CapturedEntry struct {
 	Entry  entry.Entry     `cbor:"e"`
 	Chunks []CapturedChunk `cbor:"c"`
@@ -78,8 +81,8 @@ var (
 	rawText, _ = cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: 1 << 27}.DecMode() // names are bytes
 )
 
-// OpenUnfinished opens what is remembered of a source: of names the thing that is backed up and the source in it. last is what the backup builds on;
-// nil: nothing.
+// OpenUnfinished opens what is remembered of a source: of names the thing that is backed up and the
+// source in it. last is what the backup builds on; nil: nothing.
 func (s *Session) OpenUnfinished(of string, last *Last) *Unfinished {
 	u := &Unfinished{path: s.repo.Cache.Path(unfinishedFolder + hash([]byte(of))), close: func() error { return nil }}
 	if last != nil {
@@ -110,7 +113,8 @@ func (c *Cache) forgetAbandoned() {
 	}
 }
 
-// openOld finds how much of the earlier run's file is bound to checkpoints that are live; false if nothing is.
+// openOld finds how much of the earlier run's file is bound to checkpoints that are live; false if
+// nothing is.
 func (u *Unfinished) openOld(live func(mark string) bool) bool {
 	file, err := os.Open(u.path)
 	if err != nil {
@@ -156,7 +160,8 @@ func readUnfinished(in io.Reader) (rec unfinishedRecord, size int64, _ error) {
 	return rec, int64(len(head) + len(body)), rawText.Unmarshal(body, &rec)
 }
 
-// Find returns what an earlier run has captured at a path, nil if nothing. Paths are asked for in the order of entry.ComparePaths.
+// Find returns what an earlier run has captured at a path, nil if nothing. Paths are asked for in
+// the order of entry.ComparePaths.
 func (u *Unfinished) Find(path string) *CapturedEntry {
 	for u.old != nil {
 		if u.ahead == nil && !u.advance() {
@@ -260,7 +265,8 @@ func (u *Unfinished) create() bool {
 
 func (u *Unfinished) next() string { return u.path + ".next" }
 
-// Cut is called before a checkpoint: it is about what was added so far, once all of that is uploaded.
+// Cut is called before a checkpoint: it is about what was added so far, once all of that is
+// uploaded.
 func (u *Unfinished) Cut() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -276,7 +282,8 @@ func (u *Unfinished) writeLater() {
 	u.later = nil
 }
 
-// Mark binds what was added before the cut to a checkpoint. As soon as what the earlier run had is passed, this one's takes its place.
+// Mark binds what was added before the cut to a checkpoint. As soon as what the earlier run had is
+// passed, this one's takes its place.
 func (u *Unfinished) Mark(checkpoint archive.Name) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// left writes what a run leaves that has captured two entries before a checkpoint, and one after it.
+// left writes what a run leaves that has captured two entries before a checkpoint, and one after
+// it.
 func left(t *testing.T, dir string) *Unfinished {
 	t.Helper()
 	u := &Unfinished{path: filepath.Join(dir, "u"), base: "commit", exhausted: true, close: func() error { return nil }}

@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// unknown are the keys of a JSON object that this version does not know. A change signs them again as they are.
+// unknown are the keys of a JSON object that this version does not know. A change signs them again
+// as they are.
 type unknown map[string]json.RawMessage
 
-// decodeKeeping reads a JSON object into v, a pointer to a struct, and returns the keys that v has no field for.
+// decodeKeeping reads a JSON object into v, a pointer to a struct, and returns the keys that v has
+// no field for.
 func decodeKeeping(data []byte, v any) (unknown, error) {
 	if err := json.Unmarshal(data, v); err != nil {
 		return nil, err

@@ -13,22 +13,23 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// vouches tells whether hosts rely on what a record says of packs that others have stored: on the owner's word and a verifier's, never
-// on a writer's.
+// vouches tells whether hosts rely on what a record says of packs that others have stored: on the
+// owner's word and a verifier's, never on a writer's.
 func vouches(ofOwner, byOwner, byVerifier bool) bool { return ofOwner && (byOwner || byVerifier) }
 
 func (r *Repository) vouches(rec *Record) bool {
 	return vouches(rec.ofOwner, rec.by.Equal(r.owner), r.isVerifier(rec.by.Name()))
 }
 
-// Verified are packs of one domain of which the owner or a verifier has read every byte, each with what an index run says of it. Safe for
-// concurrent use.
+// Verified are packs of one domain of which the owner or a verifier has read every byte, each with
+// what an index run says of it. Safe for concurrent use.
 type Verified struct{ packs []archive.VerifiedPack }
 
 // Len is the number of packs.
 func (v *Verified) Len() int { return len(v.packs) }
 
-// When is when a pack was verified last, in seconds since 1970; false if it was not, or if something else was said of it then.
+// When is when a pack was verified last, in seconds since 1970; false if it was not, or if
+// something else was said of it then.
 func (v *Verified) When(sum archive.PackSum) (at uint32, verified bool) {
 	i, found := slices.BinarySearchFunc(v.packs, archive.VerifiedPack{Sum: sum}, archive.VerifiedPack.Compare)
 	if !found {
@@ -52,7 +53,8 @@ func newVerified(lists ...[]archive.VerifiedPack) *Verified {
 	return &Verified{slices.CompactFunc(packs, func(a, b archive.VerifiedPack) bool { return a.Sum == b.Sum })}
 }
 
-// verifications are the records that say which packs were verified, and count: nothing later of their signer has taken their place.
+// verifications are the records that say which packs were verified, and count: nothing later of
+// their signer has taken their place.
 func (r *Repository) verifications(log *Log) (list []*Record) {
 	replaced := r.replacedVerifications(log)
 	for _, rec := range log.Records {
@@ -79,8 +81,9 @@ func (r *Repository) replacedVerifications(log *Log) map[*Record]bool {
 	return replaced
 }
 
-// Unheard are the records that say that packs were verified and count for nothing, since nobody has let their signers, after whom their
-// lanes are named, say so: writers, and collectors that are no verifiers.
+// Unheard are the records that say that packs were verified and count for nothing, since nobody has
+// let their signers, after whom their lanes are named, say so: writers, and collectors that are no
+// verifiers.
 func (r *Repository) Unheard(log *Log) (list []*Record) {
 	for _, rec := range log.Records {
 		if rec.Kind == Verification && !r.vouches(rec) {
@@ -90,7 +93,8 @@ func (r *Repository) Unheard(log *Log) (list []*Record) {
 	return list
 }
 
-// ReadVerified reads which packs of a domain were verified. What cannot be read is warned of, and left out: those packs are verified again.
+// ReadVerified reads which packs of a domain were verified. What cannot be read is warned of, and
+// left out: those packs are verified again.
 func (r *Repository) ReadVerified(ctx context.Context, log *Log, domain uint64) (*Verified, error) {
 	var lists [][]archive.VerifiedPack
 	for _, rec := range r.verifications(log) {
@@ -126,8 +130,8 @@ func (r *Repository) readVerified(ctx context.Context, rec *Record) (packs []arc
 	return packs, nil
 }
 
-// loadVerified lets x use what others than those that are relied on have stored, of which somebody who is has verified what an index run says.
-// Nothing is read before x meets such a pack.
+// loadVerified lets x use what others than those that are relied on have stored, of which somebody
+// who is has verified what an index run says. Nothing is read before x meets such a pack.
 func (s *Session) loadVerified(ctx context.Context, x *index.Index) (added int, err error) {
 	domain := uint64(s.writer.DomainNumber)
 	records := slices.DeleteFunc(s.repo.verifications(s.Log), func(rec *Record) bool { return rec.Domain != domain })
@@ -155,8 +159,8 @@ func (s *Session) loadVerified(ctx context.Context, x *index.Index) (added int, 
 	})
 }
 
-// vouchers are the signers of records, each with the last record that counts of whom was revoked: as they are noted among those who were
-// relied on.
+// vouchers are the signers of records, each with the last record that counts of whom was revoked:
+// as they are noted among those who were relied on.
 func (r *Repository) vouchers(records []*Record) (names []string) {
 	for _, rec := range records {
 		name := "verifier " + rec.by.Name()
@@ -174,15 +178,17 @@ func (r *Repository) vouchers(records []*Record) (names []string) {
 type Attestation struct {
 	Domain uint64
 	Packs  []archive.VerifiedPack
-	// Keep tells which packs that the signer has verified before are worth saying again; nil: all are.
+	// Keep tells which packs that the signer has verified before are worth saying again; nil: all
+	// are.
 	Keep func(archive.PackSum) bool
 }
 
 // mostVerified is how many packs one object lists.
 const mostVerified = 1 << 20
 
-// Attest says that packs were verified, and ends the session. What the same signer has said before is said again, and takes up no record of
-// its own any more, where it is not much more than what is new, or some of it is not worth keeping.
+// Attest says that packs were verified, and ends the session. What the same signer has said before
+// is said again, and takes up no record of its own any more, where it is not much more than what is
+// new, or some of it is not worth keeping.
 func (s *Session) Attest(ctx context.Context, a Attestation) error {
 	if err := s.attest(ctx, a); err != nil {
 		return s.giveUp(ctx, err)
@@ -220,8 +226,9 @@ func (s *Session) attest(ctx context.Context, a Attestation) error {
 	return nil
 }
 
-// gather joins what is new with lists of the signer's that are not more than twice as long, the shortest first, or hold what is not to be
-// kept: so there are few lists, and each pack is written a few times only. It returns the hashes of the records whose place that takes.
+// gather joins what is new with lists of the signer's that are not more than twice as long, the
+// shortest first, or hold what is not to be kept: so there are few lists, and each pack is written
+// a few times only. It returns the hashes of the records whose place that takes.
 func (s *Session) gather(ctx context.Context, a Attestation) (all *Verified, replaced []string, err error) {
 	type said struct {
 		rec  *Record

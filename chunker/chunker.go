@@ -5,16 +5,16 @@
 //
 //	h(p) = Σ table[b(p-1-i)] << i, i = 0…63     (64 bits, what overflows is dropped)
 //
-// is a function of the key and of the 64 bytes before p alone. Position p is a candidate when
-// h(p) < ⌊(2^64−1) / (average − min)⌋. A chunk ends at its first candidate that is at least min and at
+// is a function of the key and of the 64 bytes before p alone. Position p is a candidate when h(p)
+// < ⌊(2^64−1) / (average − min)⌋. A chunk ends at its first candidate that is at least min and at
 // most max bytes from its start, else at max; the stream's last chunk ends where the stream ends.
 // Beyond min the distance to the next candidate is geometric with mean average − min, so the mean
 // chunk is the average (the cap at max takes 0.1 % off where max is 4 times the average).
 //
-// The table holds 256 values of 64 bits. They are read, little-endian, from the extendable output of
-// BLAKE3 keyed with the chunker's key over the ASCII text "packstone/v1 gear table"; a value v with
-// 2^64 − v < 2^56 is skipped. A run of one byte b has h = −table[b], so skipping keeps any such run
-// (zeros above all) free of candidates: it is cut at max.
+// The table holds 256 values of 64 bits. They are read, little-endian, from the extendable output
+// of BLAKE3 keyed with the chunker's key over the ASCII text "packstone/v1 gear table"; a value v
+// with 2^64 − v < 2^56 is skipped. A run of one byte b has h = −table[b], so skipping keeps any
+// such run (zeros above all) free of candidates: it is cut at max.
 //
 // The key keeps whoever sees only sizes from looking up known files by their cuts. It is no proof
 // against an adversary who can choose what is backed up: a secret table is weaker than a
@@ -82,8 +82,8 @@ func (c *Chunker) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "chunker 
 // Cut returns the length of the first chunk of data, where data starts at a chunk's start and end
 // says that the stream ends with data. It returns 0 when it needs more data to decide, which never
 // happens with Max bytes or, if end is set, with any. What it returns does not depend on how much
-// data follows the chunk, so callers may feed in any portions; with Max bytes or more at hand nothing
-// is scanned twice. It allocates nothing.
+// data follows the chunk, so callers may feed in any portions; with Max bytes or more at hand
+// nothing is scanned twice. It allocates nothing.
 func (c *Chunker) Cut(data []byte, end bool) int {
 	n := min(len(data), c.class.Max)
 	if !c.class.Fixed && n > c.class.Min && !AllZero(data[:n]) {
@@ -100,8 +100,8 @@ func (c *Chunker) Cut(data []byte, end bool) int {
 // zeros is what AllZero compares with; it is small enough to stay in the nearest cache.
 var zeros [4 << 10]byte
 
-// AllZero tells whether there is nothing but zeros in data. A run of them has no candidates, and comparing is many times as fast as
-// hashing it. Other data cost next to nothing.
+// AllZero tells whether there is nothing but zeros in data. A run of them has no candidates, and
+// comparing is many times as fast as hashing it. Other data cost next to nothing.
 func AllZero(data []byte) bool {
 	for len(data) > 0 {
 		n := min(len(data), len(zeros))
@@ -140,8 +140,8 @@ func (c *Chunker) scan(data []byte, from int) int {
 	return c.scanBytes(data, at)
 }
 
-// quietBytes returns a number of bytes at the start of each of a block's four lanes after which there
-// is no candidate: all of the lane, or up to 3 less than possible.
+// quietBytes returns a number of bytes at the start of each of a block's four lanes after which
+// there is no candidate: all of the lane, or up to 3 less than possible.
 func (c *Chunker) quietBytes(data *[window + block]byte) int {
 	table, threshold := &c.table, c.threshold
 	d0, d1 := (*[window + lane]byte)(data[:]), (*[window + lane]byte)(data[lane:])

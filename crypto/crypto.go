@@ -12,12 +12,13 @@
 //   - A CollectorFile holds index identities and a Signer: enough to see which packs are needed, not to
 //     read names or contents and not to test for known files.
 //
-// Encrypted objects are plain age v1 files (age-encryption.org/v1), and signed ones plain signed notes
-// (C2SP signed-note, Ed25519), so both can be checked without this program. A repository is wholly
-// post-quantum (MLKEM768-X25519 recipients) or wholly classic (X25519); the two can't be mixed.
+// Encrypted objects are plain age v1 files (age-encryption.org/v1), and signed ones plain signed
+// notes (C2SP signed-note, Ed25519), so both can be checked without this program. A repository is
+// wholly post-quantum (MLKEM768-X25519 recipients) or wholly classic (X25519); the two can't be
+// mixed.
 //
-// Secrets never show in output: every type here that holds one prints without it. The package relies on
-// the operating system's random source and does no input or output of its own.
+// Secrets never show in output: every type here that holds one prints without it. The package
+// relies on the operating system's random source and does no input or output of its own.
 package crypto
 
 import "errors"
@@ -28,10 +29,12 @@ var (
 	ErrWrongIdentity = errors.New("the identity cannot read it")
 	// ErrDamaged says that an encrypted object is malformed, cut short or changed.
 	ErrDamaged = errors.New("damaged")
-	// ErrSignature says that a note is not signed by an accepted key for the place where it was found.
+	// ErrSignature says that a note is not signed by an accepted key for the place where it was
+	// found.
 	ErrSignature = errors.New("invalid signature")
 	// ErrMixed says that hybrid (post-quantum) and classic recipients were given together.
 	ErrMixed = errors.New("hybrid post-quantum and classic recipients can't be mixed: a repository is wholly one or the other")
-	// ErrPassphraseNeeded says that an identity file is protected and no passphrase can be asked for.
+	// ErrPassphraseNeeded says that an identity file is protected and no passphrase can be asked
+	// for.
 	ErrPassphraseNeeded = errors.New("protected by a passphrase, which is missing")
 )

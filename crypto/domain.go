@@ -40,8 +40,8 @@ const (
 //	"packstone/v1 index identity mlkem768x25519"    seed of the index identity (hybrid)
 //	"packstone/v1 index identity x25519"            secret scalar of the index identity (classic)
 //
-// The holder of D can open index runs and refs and test for known contents, but cannot read contents.
-// A Domain is safe for concurrent use and prints without its secret.
+// The holder of D can open index runs and refs and test for known contents, but cannot read
+// contents. A Domain is safe for concurrent use and prints without its secret.
 type Domain struct {
 	origin string
 	secret Secret

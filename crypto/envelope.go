@@ -16,9 +16,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// An age file is a header (text, ends with a MAC), a nonce of 16 bytes, and a payload of segments, each
-// of SegmentSize bytes of plaintext and SegmentOverhead of tag. Only the last is shorter; it is empty
-// only where the whole plaintext is.
+// An age file is a header (text, ends with a MAC), a nonce of 16 bytes, and a payload of segments,
+// each of SegmentSize bytes of plaintext and SegmentOverhead of tag. Only the last is shorter; it
+// is empty only where the whole plaintext is.
 const (
 	SegmentSize     = 64 << 10
 	SegmentOverhead = chacha20poly1305.Overhead
@@ -30,9 +30,9 @@ const (
 	largestHeader = 2<<20 + nonceSize
 )
 
-// Envelope seals one age file with a fresh file key. The header is age's own; the segments are sealed
-// here so that they can be sealed in place, in any order and by several goroutines at once. Every
-// segment must be sealed only once: twice with different contents would give both away.
+// Envelope seals one age file with a fresh file key. The header is age's own; the segments are
+// sealed here so that they can be sealed in place, in any order and by several goroutines at once.
+// Every segment must be sealed only once: twice with different contents would give both away.
 type Envelope struct {
 	header []byte
 	aead   cipher.AEAD
@@ -65,9 +65,10 @@ func NewEnvelope(recipients []age.Recipient) (*Envelope, error) {
 // Header returns the header and the nonce, which open the file; it must not be changed.
 func (e *Envelope) Header() []byte { return e.header }
 
-// SealSegment appends the sealed segment to dst and returns it. With dst = plain[:0] and SegmentOverhead
-// spare bytes of capacity it seals in place. Every segment but the last has SegmentSize bytes; the last
-// has fewer or as many, and none only if it is the first too. It panics if that is not kept.
+// SealSegment appends the sealed segment to dst and returns it. With dst = plain[:0] and
+// SegmentOverhead spare bytes of capacity it seals in place. Every segment but the last has
+// SegmentSize bytes; the last has fewer or as many, and none only if it is the first too. It panics
+// if that is not kept.
 func (e *Envelope) SealSegment(dst, plain []byte, index uint64, last bool) []byte {
 	if !segmentFits(len(plain), index, last) {
 		panic(fmt.Sprintf("seal segment %d (last %v) of %d bytes", index, last, len(plain)))
@@ -76,8 +77,8 @@ func (e *Envelope) SealSegment(dst, plain []byte, index uint64, last bool) []byt
 	return e.aead.Seal(dst, nonce[:], plain, nil)
 }
 
-// Seal appends the whole age file of plain, header first, to dst. It is for callers that seal at once;
-// dst and plain must not overlap.
+// Seal appends the whole age file of plain, header first, to dst. It is for callers that seal at
+// once; dst and plain must not overlap.
 func (e *Envelope) Seal(dst, plain []byte) []byte {
 	dst = append(dst, e.header...)
 	for index := uint64(0); ; index++ {
@@ -111,9 +112,9 @@ func OpenHeader(header []byte, identities ...age.Identity) (*Opener, error) {
 	return &Opener{aead: aead}, nil
 }
 
-// OpenSegment appends the plaintext of a sealed segment to dst and returns it; with dst = sealed[:0] it
-// opens in place. It fails with ErrDamaged unless the segment is whole, unchanged, has this index and is
-// the last exactly if last is set.
+// OpenSegment appends the plaintext of a sealed segment to dst and returns it; with dst =
+// sealed[:0] it opens in place. It fails with ErrDamaged unless the segment is whole, unchanged,
+// has this index and is the last exactly if last is set.
 func (o *Opener) OpenSegment(dst, sealed []byte, index uint64, last bool) ([]byte, error) {
 	if len(sealed) < SegmentOverhead || !segmentFits(len(sealed)-SegmentOverhead, index, last) {
 		return nil, fmt.Errorf("open segment %d of %d bytes: length is impossible: %w", index, len(sealed), ErrDamaged)
@@ -126,8 +127,8 @@ func (o *Opener) OpenSegment(dst, sealed []byte, index uint64, last bool) ([]byt
 	return plain, nil
 }
 
-// OpenSegments appends to dst the plaintext of consecutive segments, of which the first has the given
-// index, of a file with count segments (SegmentCount). dst and sealed must not overlap.
+// OpenSegments appends to dst the plaintext of consecutive segments, of which the first has the
+// given index, of a file with count segments (SegmentCount). dst and sealed must not overlap.
 func (o *Opener) OpenSegments(dst, sealed []byte, first, count uint64) ([]byte, error) {
 	if len(sealed) == 0 {
 		return nil, fmt.Errorf("open segment %d: nothing there: %w", first, ErrDamaged)
@@ -154,7 +155,8 @@ func SealedSize(headerLen int, plain int64) int64 {
 	return int64(headerLen) + plain + int64(SegmentCount(plain))*SegmentOverhead
 }
 
-// PlainSize returns how many bytes of plaintext an age file of a size holds; ErrDamaged if none can.
+// PlainSize returns how many bytes of plaintext an age file of a size holds; ErrDamaged if none
+// can.
 func PlainSize(headerLen int, sealed int64) (int64, error) {
 	payload := min(sealed, 1<<62) - int64(headerLen)
 	segments := (payload + SealedSegment - 1) / SealedSegment
@@ -165,17 +167,17 @@ func PlainSize(headerLen int, sealed int64) (int64, error) {
 	return plain, nil
 }
 
-// SealedRange returns where the segments lie that hold n > 0 bytes of plaintext from off: the index of
-// the first, and the range of the file's bytes. The range of the last segment may go past the file's
-// end; callers cut it at the file's size.
+// SealedRange returns where the segments lie that hold n > 0 bytes of plaintext from off: the index
+// of the first, and the range of the file's bytes. The range of the last segment may go past the
+// file's end; callers cut it at the file's size.
 func SealedRange(headerLen int, off, n int64) (first uint64, from, to int64) {
 	start, end := off/SegmentSize, (off+n-1)/SegmentSize+1
 	return uint64(start), int64(headerLen) + start*SealedSegment, int64(headerLen) + end*SealedSegment
 }
 
-// HeaderLength returns how many bytes of an age file are header and nonce, from the file's first bytes.
-// It fails with io.ErrUnexpectedEOF if the header goes on after prefix (a hybrid header has about 1.6 KB
-// for each recipient) and with ErrDamaged if it is no age file.
+// HeaderLength returns how many bytes of an age file are header and nonce, from the file's first
+// bytes. It fails with io.ErrUnexpectedEOF if the header goes on after prefix (a hybrid header has
+// about 1.6 KB for each recipient) and with ErrDamaged if it is no age file.
 func HeaderLength(prefix []byte) (int, error) {
 	known := min(len(prefix), len(ageIntro))
 	if string(prefix[:known]) != ageIntro[:known] {
@@ -210,7 +212,8 @@ func Rewrap(header []byte, identities []age.Identity, recipients []age.Recipient
 	for i, r := range recipients {
 		taps[i] = tap{r, func([]byte) []byte { return fileKey }}
 	}
-	// age writes recipient lines for the old file key, and a MAC with a key of its own, replaced here.
+	// age writes recipient lines for the old file key, and a MAC with a key of its own, replaced
+	// here.
 	var out bytes.Buffer
 	if _, err := age.Encrypt(&out, taps...); err != nil {
 		return nil, fmt.Errorf("rewrap header: %w", err)
@@ -289,8 +292,8 @@ func openFileKey(header []byte, identities []age.Identity) ([]byte, error) {
 	return fileKey, nil
 }
 
-// watch notes the failure of an identity that is not age's own, since age's errors do not tell whether
-// a plugin or the header failed.
+// watch notes the failure of an identity that is not age's own, since age's errors do not tell
+// whether a plugin or the header failed.
 func watch(identity age.Identity, failed *error) age.Identity {
 	switch identity.(type) {
 	case *age.HybridIdentity, *age.X25519Identity, *age.ScryptIdentity:

@@ -71,10 +71,10 @@ func wrapIdentity[I age.Identity](identity I, err error) (age.Identity, error) {
 }
 
 // ParseIdentities reads an age identity file, as age-keygen writes it: plain, or protected by a
-// passphrase (an age file with a scrypt recipient, binary or armored). The passphrase is asked for only
-// then; with a nil function the error is ErrPassphraseNeeded, with a wrong passphrase ErrWrongIdentity.
-// A file may hold several identities, hybrid and classic ones, since one custodian may serve several
-// repositories.
+// passphrase (an age file with a scrypt recipient, binary or armored). The passphrase is asked for
+// only then; with a nil function the error is ErrPassphraseNeeded, with a wrong passphrase
+// ErrWrongIdentity. A file may hold several identities, hybrid and classic ones, since one
+// custodian may serve several repositories.
 func ParseIdentities(r io.Reader, passphrase func() (string, error)) (*IdentityFile, error) {
 	in := bufio.NewReader(io.LimitReader(r, largestKeyFile+1))
 	start, _ := in.Peek(len(ageIntro))
@@ -137,8 +137,8 @@ func parseIdentities(r io.Reader) (*IdentityFile, error) {
 	return file, nil
 }
 
-// addComment keeps an owner's pin. A pin that can't be read is an error: passing over it would leave
-// the owner unchecked.
+// addComment keeps an owner's pin. A pin that can't be read is an error: passing over it would
+// leave the owner unchecked.
 func (f *IdentityFile) addComment(comment string) error {
 	text, ok := strings.CutPrefix(comment, ownerPrefix)
 	if !ok {

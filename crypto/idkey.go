@@ -8,9 +8,9 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// IDKey names contents: the id of some bytes is their BLAKE3 keyed hash, 32 bytes. Whoever lacks the
-// key can't test which contents an id stands for. An IDKey is safe for concurrent use, prints as
-// "[redacted]" and must not be copied.
+// IDKey names contents: the id of some bytes is their BLAKE3 keyed hash, 32 bytes. Whoever lacks
+// the key can't test which contents an id stands for. An IDKey is safe for concurrent use, prints
+// as "[redacted]" and must not be copied.
 type IDKey struct {
 	hashers sync.Pool
 }

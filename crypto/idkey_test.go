@@ -11,7 +11,8 @@ import (
 )
 
 func TestIDsAreKeyedBlake3(t *testing.T) {
-	// From the test vectors of BLAKE3's authors: this key, and bytes that count from 0 to 250 and repeat.
+	// From the test vectors of BLAKE3's authors: this key, and bytes that count from 0 to 250 and
+	// repeat.
 	var key [32]byte
 	copy(key[:], "whats the Elvish word for friend")
 	ids := NewIDKey(key)

@@ -13,12 +13,13 @@ import (
 	"filippo.io/age"
 )
 
-// WriterFile is a host's key file: with it and the repository alone a host can back up. It holds the
-// domain secret and the writer's signing key, so it is kept in mode 0600; who finds it can back up in
-// this writer's name until the writer is revoked, and test for known contents, but reads none.
+// WriterFile is a host's key file: with it and the repository alone a host can back up. It holds
+// the domain secret and the writer's signing key, so it is kept in mode 0600; who finds it can back
+// up in this writer's name until the writer is revoked, and test for known contents, but reads
+// none.
 //
-// The file is text, a "key: value" on each line in any order; empty lines and lines that start with #
-// are passed over. It prints without its secrets.
+// The file is text, a "key: value" on each line in any order; empty lines and lines that start with
+// # are passed over. It prints without its secrets.
 type WriterFile struct {
 	// Repository is the id of the repository.
 	Repository string
@@ -35,8 +36,9 @@ type WriterFile struct {
 	Recipients []age.Recipient
 }
 
-// CollectorFile is the key file of a collector or a keeper: it sees which packs are needed, but reads
-// neither names nor contents. Its text has the form of a WriterFile's; it prints without its secrets.
+// CollectorFile is the key file of a collector or a keeper: it sees which packs are needed, but
+// reads neither names nor contents. Its text has the form of a WriterFile's; it prints without its
+// secrets.
 type CollectorFile struct {
 	// Repository is the id of the repository.
 	Repository string
@@ -160,8 +162,8 @@ func (f *CollectorFile) addIndex(value string) error {
 // repeated are the keys that may stand on several lines.
 var repeated = map[string]bool{"recipient": true, "index-identity": true}
 
-// parseKeyFile calls a setter for each line's key. Each key must be there, and only once unless it is
-// repeated; no other may be.
+// parseKeyFile calls a setter for each line's key. Each key must be there, and only once unless it
+// is repeated; no other may be.
 func parseKeyFile(r io.Reader, kind string, setters map[string]func(string) error) error {
 	setters["packstone"] = func(value string) error {
 		if value != kind {

@@ -26,15 +26,15 @@ type Signer struct {
 	signer   note.Signer
 }
 
-// Verifier is the public key of a Signer. Its text is "<name>+<key hash>+<key>", as in Go's checksum
-// database. Two are the same key if they are Equal; == compares more than that.
+// Verifier is the public key of a Signer. Its text is "<name>+<key hash>+<key>", as in Go's
+// checksum database. Two are the same key if they are Equal; == compares more than that.
 type Verifier struct {
 	text     string
 	verifier note.Verifier
 }
 
-// GenerateSigner makes a new key. The name is 1 to 128 printable ASCII characters without space, slash
-// and plus sign.
+// GenerateSigner makes a new key. The name is 1 to 128 printable ASCII characters without space,
+// slash and plus sign.
 func GenerateSigner(name string) (Signer, error) {
 	if err := checkWord("signer's name", name); err != nil {
 		return Signer{}, err
@@ -164,9 +164,9 @@ func (f Fingerprint) String() string {
 // MarshalText returns what String does.
 func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// Sign returns a signed note for one place: its first line is "packstone/v1/<repository>/<object>", the
-// body follows. The body is UTF-8 text without control characters but newline and is empty or ends with
-// a newline. The object's name is printable ASCII without spaces.
+// Sign returns a signed note for one place: its first line is "packstone/v1/<repository>/<object>",
+// the body follows. The body is UTF-8 text without control characters but newline and is empty or
+// ends with a newline. The object's name is printable ASCII without spaces.
 func (s Signer) Sign(repository, object string, body []byte) ([]byte, error) {
 	if s.signer == nil {
 		return nil, fmt.Errorf("sign %s: no signing key", object)
@@ -186,8 +186,8 @@ func (s Signer) Sign(repository, object string, body []byte) ([]byte, error) {
 }
 
 // Verify checks that data is a note for this place, signed by exactly one key and that among the
-// verifiers, and returns its body (part of data) and the key. Anything else is ErrSignature. A note has
-// one encoding only: no byte of it can be changed and still verify, so its hash can name it.
+// verifiers, and returns its body (part of data) and the key. Anything else is ErrSignature. A note
+// has one encoding only: no byte of it can be changed and still verify, so its hash can name it.
 func Verify(repository, object string, data []byte, verifiers ...Verifier) (body []byte, by Verifier, err error) {
 	line, err := placeLine(repository, object)
 	if err != nil {

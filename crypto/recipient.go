@@ -35,7 +35,8 @@ func wrapRecipient[R age.Recipient](recipient R, err error) (age.Recipient, erro
 }
 
 // ParseRecipients reads a file of recipients, one per line; empty lines and comments (#) are passed
-// over. The result has at least one recipient, and all are hybrid or all are classic (else ErrMixed).
+// over. The result has at least one recipient, and all are hybrid or all are classic (else
+// ErrMixed).
 func ParseRecipients(r io.Reader) ([]age.Recipient, error) {
 	var recipients []age.Recipient
 	err := eachLine(r, func(n int, line string) error {
@@ -52,7 +53,8 @@ func ParseRecipients(r io.Reader) ([]age.Recipient, error) {
 	return recipients, CheckRecipients(recipients)
 }
 
-// CheckRecipients refuses an empty list and one that mixes hybrid and classic recipients (ErrMixed).
+// CheckRecipients refuses an empty list and one that mixes hybrid and classic recipients
+// (ErrMixed).
 func CheckRecipients(recipients []age.Recipient) error {
 	if len(recipients) == 0 {
 		return fmt.Errorf("no recipients: nobody could restore")

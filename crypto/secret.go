@@ -13,8 +13,8 @@ const redacted = "[redacted]"
 // also where a Secret is an unexported field, which reflection would otherwise lay open. The zero
 // Secret is empty. Secrets are safe for concurrent use.
 type Secret struct {
-	// A printer that cannot call Format (fmt with an unexported field) follows pointers, but can't look
-	// into a function.
+	// A printer that cannot call Format (fmt with an unexported field) follows pointers, but can't
+	// look into a function.
 	reveal func() []byte
 }
 

@@ -19,7 +19,8 @@ import (
 	"github.com/packstone/packstone/pipeline/check"
 )
 
-// Packs that were read, and of which the repository says so: hosts of other groups rely on them, and the next check reads others.
+// Packs that were read, and of which the repository says so: hosts of other groups rely on them,
+// and the next check reads others.
 
 // attests checks the repository in s, and says in it which packs are sound.
 func (w *world) attests(s store.Store, by crypto.Signer, o check.Options) (*check.Report, error) {

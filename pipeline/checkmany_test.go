@@ -57,18 +57,21 @@ func TestACheckOfManySnapshotsLooksAtWhatIsNewInEach(t *testing.T) {
 	if len(report.Findings) > 0 {
 		t.Fatalf("findings of a sound repository: %+v", report.Findings)
 	}
-	// A snapshot of its own has a page of the changes and the pages above it, which lie in one pack.
+	// A snapshot of its own has a page of the changes and the pages above it, which lie in one
+	// pack.
 	if most := before + 3*many; after > most {
 		t.Errorf("%d reads of trees for %d snapshots, %d for %d: want at most %d", after, few+many, before, few, most)
 	}
-	// Each file changes in one snapshot, but for those that the second round begins with as they were.
+	// Each file changes in one snapshot, but for those that the second round begins with as they
+	// were.
 	if most := uint64(600 + 3*(few+many)); report.Chunks > most {
 		t.Errorf("looked at %d chunks of files in all snapshots, want at most %d", report.Chunks, most)
 	}
 	w.same(0, s)
 }
 
-// TestRefsOfALaterSnapshotThatLackWhatItSharesWithTheOneBeforeAreNamed: what the later one needs would be deleted together with the earlier.
+// TestRefsOfALaterSnapshotThatLackWhatItSharesWithTheOneBeforeAreNamed: what the later one needs
+// would be deleted together with the earlier.
 func TestRefsOfALaterSnapshotThatLackWhatItSharesWithTheOneBeforeAreNamed(t *testing.T) {
 	w := newWorld(t)
 	w.backUpOften(5)

@@ -85,7 +85,8 @@ func packs(t testing.TB, s store.Store) (n int) {
 	return n
 }
 
-// clean fails the test unless another run finds nothing to do, and every pack is one that is needed.
+// clean fails the test unless another run finds nothing to do, and every pack is one that is
+// needed.
 func (w *world) clean() {
 	w.t.Helper()
 	w.mustCollect(fencing) // may sight what nobody has named
@@ -97,8 +98,8 @@ func (w *world) clean() {
 	w.check()
 }
 
-// forgottenWorld has a snapshot that is forgotten, one that counts and shares some of its packs, and
-// a source that has what the forgotten one had: a backup would like to rely on what is dead.
+// forgottenWorld has a snapshot that is forgotten, one that counts and shares some of its packs,
+// and a source that has what the forgotten one had: a backup would like to rely on what is dead.
 func forgottenWorld(t testing.TB) (*world, *catalog.Snapshot, *fakeSource, *fakeSource) {
 	w := newWorld(t)
 	old := randomSource(4, 30_000, 1)
@@ -199,8 +200,8 @@ func TestABackupIsWholeWhereverACollectionRuns(t *testing.T) {
 	}
 }
 
-// Backups run as a whole at any call of a collection. Of two in a row the second has a session that follows a record of which a
-// log that was read before knows nothing: that is no gap.
+// Backups run as a whole at any call of a collection. Of two in a row the second has a session that
+// follows a record of which a log that was read before knows nothing: that is no gap.
 func TestACollectionLeavesBackupsAloneThatRunMeanwhile(t *testing.T) {
 	base, _, _, old := forgottenWorld(t)
 	for name, backups := range map[string]int{"one": 1, "two": 2} {

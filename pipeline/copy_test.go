@@ -164,7 +164,8 @@ func (c *copying) alike() {
 	c.from.check()
 }
 
-// history is a world with three snapshots: of files that change, that are several names of one, that could not be read.
+// history is a world with three snapshots: of files that change, that are several names of one,
+// that could not be read.
 func history(t *testing.T) (*world, *fakeSource) {
 	w := newWorld(t)
 	take := func(src *fakeSource) {

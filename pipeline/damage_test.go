@@ -140,7 +140,8 @@ func TestAnyFlippedByteIsFoundAndNothingWrongComesBack(t *testing.T) {
 	t.Logf("%d flipped bytes", tested)
 }
 
-// findsDamage fails the test unless the repository is refused or its check finds something, and if anything wrong is restored.
+// findsDamage fails the test unless the repository is refused or its check finds something, and if
+// anything wrong is restored.
 func (w *world) findsDamage(object string, at int, want *fakeSource) {
 	w.t.Helper()
 	repo, err := catalog.Open(w.t.Context(), w.store, catalog.Options{Keys: catalog.Keys{Identities: w.identity}})

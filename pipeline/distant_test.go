@@ -62,7 +62,8 @@ func (w *world) backupDistant(s *distantSource) {
 	w.check()
 }
 
-// TestADistantSourceIsReadByMoreReadersThanThereAreProcessors lets nobody read on before twelve are open, though one processor is to be used.
+// TestADistantSourceIsReadByMoreReadersThanThereAreProcessors lets nobody read on before twelve are
+// open, though one processor is to be used.
 func TestADistantSourceIsReadByMoreReadersThanThereAreProcessors(t *testing.T) {
 	const readers = 12
 	w := newWorld(t)

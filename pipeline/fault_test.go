@@ -14,7 +14,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// faultWorld has one snapshot, and a source that has changed since, whose backup publishes a checkpoint on the way.
+// faultWorld has one snapshot, and a source that has changed since, whose backup publishes a
+// checkpoint on the way.
 func faultWorld(t *testing.T) (*world, *fakeSource) {
 	w := newWorld(t)
 	before := randomSource(6, 20_000, 1)
@@ -48,8 +49,8 @@ func (w *world) resumes(now *fakeSource) {
 	w.same(0, now)
 }
 
-// eachCall runs the test with a fault at every stride-th call of a backup, and prints how many there were. Short tests, which look for
-// races, take fewer.
+// eachCall runs the test with a fault at every stride-th call of a backup, and prints how many
+// there were. Short tests, which look for races, take fewer.
 func eachCall(t *testing.T, test func(t *testing.T, n int) (calls int)) {
 	step := stride
 	if testing.Short() {
@@ -67,7 +68,8 @@ func eachCall(t *testing.T, test func(t *testing.T, n int) (calls int)) {
 	}
 }
 
-// eachFault runs the test on a world like base with a lost call, a lost answer or a kill at every call that it makes through f.
+// eachFault runs the test on a world like base with a lost call, a lost answer or a kill at every
+// call that it makes through f.
 func eachFault(t *testing.T, base *world, test func(t *testing.T, w *world, f *storetest.Faulty)) {
 	for name, fault := range map[string]func(f *storetest.Faulty, n int){
 		"lost call":   func(f *storetest.Faulty, n int) { f.Before = storetest.Nth(n, errFault) },

@@ -702,7 +702,8 @@ func (w *world) log() *catalog.Log {
 	return log
 }
 
-// TestAFileThatIsLongerThanItsChunksIsDamaged: it must not come back with zeros in place of what is not there.
+// TestAFileThatIsLongerThanItsChunksIsDamaged: it must not come back with zeros in place of what is
+// not there.
 func TestAFileThatIsLongerThanItsChunksIsDamaged(t *testing.T) {
 	b := besiege(t, "")
 	claims := func(size int64) *tree.Node {

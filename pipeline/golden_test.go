@@ -37,7 +37,8 @@ var generate = flag.Bool("generate", false, "write golden repositories that are 
 //	writer.key    the writer's key file
 //	files.txt     a line for each file: number of the snapshot, tags, source, path, SHA-256 of its content
 //
-// Every version must open, check, list and restore all of them, with either identity, and go on with them.
+// Every version must open, check, list and restore all of them, with either identity, and go on
+// with them.
 const goldenDir = "../catalog/testdata"
 
 func TestGoldenRepositoriesAreReadForGood(t *testing.T) {

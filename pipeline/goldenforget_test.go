@@ -14,8 +14,8 @@ import (
 	"github.com/packstone/packstone/pipeline/collect"
 )
 
-// makeForgotten makes a repository in which snapshots were forgotten, brought back and held, and what
-// was dead was collected, by the owner and by a collector.
+// makeForgotten makes a repository in which snapshots were forgotten, brought back and held, and
+// what was dead was collected, by the owner and by a collector.
 func makeForgotten(t *testing.T, dir string, classic bool) {
 	w := newWorldOf(t, classic)
 	first := w.identity

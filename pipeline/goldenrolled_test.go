@@ -13,8 +13,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// makeRolled makes a repository whose records were rolled up twice: one snapshot is held, one tagged, one gone, packs were copied, and there are
-// records since the last roll.
+// makeRolled makes a repository whose records were rolled up twice: one snapshot is held, one
+// tagged, one gone, packs were copied, and there are records since the last roll.
 func makeRolled(t *testing.T, dir string, classic bool) {
 	w := newWorldOf(t, classic)
 	first := w.identity

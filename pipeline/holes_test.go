@@ -137,7 +137,8 @@ func TestHolesAreNeitherReadNorStored(t *testing.T) {
 	w.check()
 }
 
-// listOf is the chunk list of a file of the last snapshot, with chunks of zeros in the place of holes.
+// listOf is the chunk list of a file of the last snapshot, with chunks of zeros in the place of
+// holes.
 func (w *world) listOf(name string, zeroChunk uint32) (list []archive.Chunk, holes int) {
 	w.t.Helper()
 	all := w.snapshots()

@@ -91,7 +91,8 @@ func onlyFiles(s *fakeSource) *fakeSource {
 	return s
 }
 
-// TestWhatASourceTellsOutOfOrderIsNoMark: a source that has no paths, as that of a database, tells its losses when it likes.
+// TestWhatASourceTellsOutOfOrderIsNoMark: a source that has no paths, as that of a database, tells
+// its losses when it likes.
 func TestWhatASourceTellsOutOfOrderIsNoMark(t *testing.T) {
 	w := newWorld(t)
 	s := newSource()

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Progress counts what a run has done so far. It may be read at any time, by any goroutine. Bytes are of content.
+// Progress counts what a run has done so far. It may be read at any time, by any goroutine. Bytes
+// are of content.
 type Progress struct {
 	FilesDone, FilesNew, FilesChanged, FilesUnmodified atomic.Uint64
 	Directories, Others, Missed                        atomic.Uint64
@@ -31,7 +32,8 @@ type Progress struct {
 // Size is how much something holds.
 type Size struct{ Files, Bytes uint64 }
 
-// Expect says that a source will be walked, and how much it held the last time; 0: that is not known.
+// Expect says that a source will be walked, and how much it held the last time; 0: that is not
+// known.
 func (p *Progress) Expect(files, bytes uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,14 +59,15 @@ func (p *Progress) EndWalk() {
 	p.WalkDone.Store(p.walks <= 0)
 }
 
-// Through is how many bytes are through: those that were read, of which the new ones count half before they are stored. It moves while a
-// file is read and while it is uploaded.
+// Through is how many bytes are through: those that were read, of which the new ones count half
+// before they are stored. It moves while a file is read and while it is uploaded.
 func (p *Progress) Through() uint64 {
 	stored, added, done := p.BytesStored.Load(), p.BytesNew.Load(), p.BytesDone.Load()
 	return done - min(done, (added-min(added, stored))/2)
 }
 
-// Totals are how much there is in all: as was found where every walk has ended, as the last run had it before; zero while neither is known.
+// Totals are how much there is in all: as was found where every walk has ended, as the last run had
+// it before; zero while neither is known.
 func (p *Progress) Totals() Size {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -181,8 +181,8 @@ func TestWhatWasCopiedAndForgottenCanBeBroughtBack(t *testing.T) {
 	w.clean()
 }
 
-// What a backup relies on is there, though at any of its calls packs are copied anew, and those that
-// are left are deleted at once.
+// What a backup relies on is there, though at any of its calls packs are copied anew, and those
+// that are left are deleted at once.
 func TestABackupIsWholeWhereverPacksAreCopied(t *testing.T) {
 	base, _, _, old := thinWorld(t)
 	for name, options := range map[string]func(o *collect.Options){"fencing": fencing, "waiting": func(*collect.Options) {}} {

@@ -35,9 +35,10 @@ const rounds = 100
 // largest is the size above which the backups of a game leave files out.
 const largest = 5000
 
-// TestRandomRoundsOfRestoreTouchNothingForeign plays backups of paths that come back, with Delete, into a tree with foreign neighbours. After each
-// round all that was backed up is as it was, what the backup does not know of is as it was before, and so is everything foreign: files
-// beside the way, behind links, and under mount points.
+// TestRandomRoundsOfRestoreTouchNothingForeign plays backups of paths that come back, with Delete,
+// into a tree with foreign neighbours. After each round all that was backed up is as it was, what
+// the backup does not know of is as it was before, and so is everything foreign: files beside the
+// way, behind links, and under mount points.
 func TestRandomRoundsOfRestoreTouchNothingForeign(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while under the race detector")
@@ -207,7 +208,8 @@ func (g *game) foreign(dir string) {
 	}
 }
 
-// mountIn mounts something on a directory below dir that the backup then leaves out as another file system.
+// mountIn mounts something on a directory below dir that the backup then leaves out as another file
+// system.
 func (g *game) mountIn(dir string) {
 	at := filepath.Join(dir, "mounted")
 	g.must(os.MkdirAll(at, 0o755))
@@ -465,7 +467,8 @@ func (g *game) same(what string, want, got map[string]line) {
 	}
 }
 
-// compare holds the target against the source where that was backed up, and against what it was before everywhere else.
+// compare holds the target against the source where that was backed up, and against what it was
+// before everywhere else.
 func (g *game) compare(before, after map[string]line) {
 	want := maps.Clone(g.captured)
 	for path, l := range before {
@@ -492,7 +495,8 @@ func (g *game) compare(before, after map[string]line) {
 	}
 }
 
-// leads tells whether a path leads to what comes back, so that it gets the metadata that the snapshot has of it.
+// leads tells whether a path leads to what comes back, so that it gets the metadata that the
+// snapshot has of it.
 func (g *game) leads(path string) bool {
 	for _, root := range g.roots {
 		if path == "." || strings.HasPrefix(strings.Trim(g.src(root), "/"), path+"/") {

@@ -198,7 +198,8 @@ func TestRewritingGoesOnAfterAnyFault(t *testing.T) {
 	})
 }
 
-// What is made anew at any call of a collection is whole, and so is what a collection has copied meanwhile.
+// What is made anew at any call of a collection is whole, and so is what a collection has copied
+// meanwhile.
 func TestASnapshotIsMadeAnewWhereverACollectionRuns(t *testing.T) {
 	base, before, now := leakedWorld(t)
 	base.letForget()

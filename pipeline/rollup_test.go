@@ -140,7 +140,8 @@ func TestABackupIsWholeWhereverRecordsAreRolledUp(t *testing.T) {
 					other := *w
 					other.cache = t.TempDir() // another machine
 					for range 3 {
-						// a session that is declared dead, and the record that says so, may both be rolled up
+						// a session that is declared dead, and the record that says so, may both be
+						// rolled up
 						session, err := other.decide(w.store)
 						if err != nil {
 							t.Fatal(err)

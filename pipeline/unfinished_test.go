@@ -19,7 +19,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// interrupted is a world in which a backup of a slow source was killed when the first entries up to bound were surely bound to a checkpoint.
+// interrupted is a world in which a backup of a slow source was killed when the first entries up to
+// bound were surely bound to a checkpoint.
 type interrupted struct {
 	*world
 	source *fakeSource
@@ -27,7 +28,8 @@ type interrupted struct {
 	bound  int
 }
 
-// remembered tells whether what is in the cache of unfinished backups names a path, which it does once that is bound to a checkpoint.
+// remembered tells whether what is in the cache of unfinished backups names a path, which it does
+// once that is bound to a checkpoint.
 func (w *world) remembered(path string) (found bool) {
 	_ = filepath.WalkDir(w.cache, func(file string, _ fs.DirEntry, _ error) error {
 		if filepath.Base(filepath.Dir(file)) == "unfinished" {
@@ -42,8 +44,8 @@ func (w *world) remembered(path string) (found bool) {
 // longAgo is when files were written that do not change any more.
 var longAgo = entry.Time{Seconds: 1_600_000_000}
 
-// interrupt kills a backup at a known point: who opens a file far behind waits until an earlier one is remembered, and then nothing reaches the
-// storage any more.
+// interrupt kills a backup at a known point: who opens a file far behind waits until an earlier one
+// is remembered, and then nothing reaches the storage any more.
 func interrupt(t *testing.T, written entry.Time) *interrupted {
 	w := &interrupted{world: newWorld(t), source: newSource(), bound: 32}
 	for i := range 150 {

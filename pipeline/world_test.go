@@ -441,7 +441,8 @@ func noted(fault storetest.Fault, struck *atomic.Bool) storetest.Fault {
 	}
 }
 
-// untilRecord makes a file wait until the backup has published something, which a pack must have been uploaded for, or a fault has struck.
+// untilRecord makes a file wait until the backup has published something, which a pack must have
+// been uploaded for, or a fault has struck.
 func untilRecord(f *fakeFile, calls *storetest.Faulty) {
 	var struck atomic.Bool
 	calls.Before, calls.After = noted(calls.Before, &struck), noted(calls.After, &struck)

@@ -21,7 +21,8 @@ func TestRunsOfZerosAreStoredOnceAndComeBack(t *testing.T) {
 	if _, err := w.backup(w.store, o); err != nil {
 		t.Fatal(err)
 	}
-	// One chunk of zeros for all that are as long, the ends of the files, and what is around the data.
+	// One chunk of zeros for all that are as long, the ends of the files, and what is around the
+	// data.
 	if chunks, stored := o.Progress.ChunksNew.Load(), o.Progress.BytesNew.Load(); chunks > 12 || stored > 14<<20 {
 		t.Errorf("%d new chunks of %d bytes", chunks, stored)
 	}

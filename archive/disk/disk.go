@@ -18,8 +18,9 @@ type Options struct {
 	Sync   bool   // it is on the disk before it has its name: a crash of the machine leaves the old or the new one
 }
 
-// Replace writes a file under another name beside its own, only for its owner to read, and gives it its own when it is whole: who opens it
-// sees the old one or the new one. If it fails, the old one is there, and nothing else.
+// Replace writes a file under another name beside its own, only for its owner to read, and gives it
+// its own when it is whole: who opens it sees the old one or the new one. If it fails, the old one
+// is there, and nothing else.
 func Replace(path string, o Options, write func(io.Writer) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), o.Prefix+"*")
 	if err != nil {
@@ -38,8 +39,8 @@ func Replace(path string, o Options, write func(io.Writer) error) error {
 	return err
 }
 
-// away is what a mount answers whose server or process is gone, passing what may go away with a new look-up: a file handle that the server no
-// longer knows, an answer that was lost.
+// away is what a mount answers whose server or process is gone, passing what may go away with a new
+// look-up: a file handle that the server no longer knows, an answer that was lost.
 var (
 	away    = []unix.Errno{unix.ENOTCONN, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ESHUTDOWN}
 	passing = []unix.Errno{unix.ESTALE, unix.ETIMEDOUT}
@@ -48,7 +49,8 @@ var (
 // Away tells whether an error says that a mount is dead.
 func Away(err error) bool { return isOneOf(err, away) }
 
-// Passing tells whether an error says that a mount's server has forgotten or not answered, which a new look-up may cure.
+// Passing tells whether an error says that a mount's server has forgotten or not answered, which a
+// new look-up may cure.
 func Passing(err error) bool { return isOneOf(err, passing) }
 
 func isOneOf(err error, list []unix.Errno) bool {

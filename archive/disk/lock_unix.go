@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TryLock locks a file until it is closed; false if another process, or another opening of it in this one, has locked it. The lock goes with
-// the process that holds it, however that ends.
+// TryLock locks a file until it is closed; false if another process, or another opening of it in
+// this one, has locked it. The lock goes with the process that holds it, however that ends.
 func TryLock(file *os.File) (bool, error) { return TryLockFD(int(file.Fd())) }
 
 // TryLockFD is TryLock of a file descriptor.

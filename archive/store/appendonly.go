@@ -9,7 +9,8 @@ import (
 	"fmt"
 )
 
-// Overwriter is what an adapter offers beside Store so that it can be proved what the storage forbids. Nothing else overwrites.
+// Overwriter is what an adapter offers beside Store so that it can be proved what the storage
+// forbids. Nothing else overwrites.
 type Overwriter interface {
 	// Overwrite puts data under name, whatever is there.
 	Overwrite(ctx context.Context, name string, data []byte) error
@@ -21,9 +22,10 @@ type Immutable struct {
 	Deleted     bool // it is gone
 }
 
-// ProveAppendOnly puts an object under probe/, tries to overwrite and to delete it, and looks each time what has become of it: an answer
-// alone proves nothing. Where the storage keeps older versions, what was overwritten or deleted may be had back by those who
-// may read versions; this is not looked at. The object stays where it can't be deleted.
+// ProveAppendOnly puts an object under probe/, tries to overwrite and to delete it, and looks each
+// time what has become of it: an answer alone proves nothing. Where the storage keeps older
+// versions, what was overwritten or deleted may be had back by those who may read versions; this is
+// not looked at. The object stays where it can't be deleted.
 func ProveAppendOnly(ctx context.Context, s Store) (Immutable, error) {
 	var found Immutable
 	over, ok := s.(Overwriter)

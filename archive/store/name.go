@@ -7,9 +7,9 @@ const (
 	maxSegment = 128 // bytes; common file systems allow 255
 )
 
-// ValidName reports whether name may name an object: slash-separated segments of [0-9a-zA-Z._-], none of them
-// empty, "." or "..", at most 512 bytes in all and 128 in one segment. The first segment is never "tmp", where
-// adapters keep what is not finished.
+// ValidName reports whether name may name an object: slash-separated segments of [0-9a-zA-Z._-],
+// none of them empty, "." or "..", at most 512 bytes in all and 128 in one segment. The first
+// segment is never "tmp", where adapters keep what is not finished.
 func ValidName(name string) bool {
 	if name == "" || len(name) > maxName || name == "tmp" || strings.HasPrefix(name, "tmp/") {
 		return false
@@ -38,8 +38,8 @@ func validByte(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.' || c == '_' || c == '-'
 }
 
-// Clip turns the offset and length of a Get into the first byte and the number of bytes to read of an object of the
-// given size: 0 ≤ from ≤ from+n ≤ size.
+// Clip turns the offset and length of a Get into the first byte and the number of bytes to read of
+// an object of the given size: 0 ≤ from ≤ from+n ≤ size.
 func Clip(offset, length, size int64) (from, n int64) {
 	if offset < 0 {
 		offset = max(0, size+offset)

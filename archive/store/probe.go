@@ -26,10 +26,10 @@ var errBroken = errors.New("the store does not keep its contract")
 
 const probeWriters = 16
 
-// Probe proves on a live store that it keeps the contract, with a few dozen objects under probe/<random>/, which it
-// deletes at the end. Every check is tried, whatever became of those before it. Credentials that may not delete fail
-// the check "delete" with ErrDenied, and leave the objects. A store that repeats calls may meet its own object: it is known by
-// its bytes.
+// Probe proves on a live store that it keeps the contract, with a few dozen objects under
+// probe/<random>/, which it deletes at the end. Every check is tried, whatever became of those
+// before it. Credentials that may not delete fail the check "delete" with ErrDenied, and leave the
+// objects. A store that repeats calls may meet its own object: it is known by its bytes.
 func Probe(ctx context.Context, s Store) []Check {
 	p := &probe{ctx: ctx, store: s, prefix: "probe/" + rand.Text() + "/"}
 	steps := [][]probePart{
@@ -59,7 +59,8 @@ type probePart struct {
 	run  func() error
 }
 
-// atOnce tries parts that have nothing to do with each other, at once, since the store may be far away.
+// atOnce tries parts that have nothing to do with each other, at once, since the store may be far
+// away.
 func atOnce(parts []probePart) []Check {
 	checks := make([]Check, len(parts))
 	var all sync.WaitGroup
@@ -82,7 +83,8 @@ type probe struct {
 
 var probeBody = []byte("packstone probes what this store promises")
 
-// putBody takes an object that is there for its own if it has the same bytes: the answer to a Put before may have been lost.
+// putBody takes an object that is there for its own if it has the same bytes: the answer to a Put
+// before may have been lost.
 func (p *probe) putBody(name string, body []byte) error {
 	err := p.store.Put(p.ctx, p.prefix+name, body, sha256.Sum256(body))
 	if errors.Is(err, ErrExist) && p.expect(name, 0, -1, body) == nil {
@@ -148,7 +150,8 @@ func (p *probe) putIfAbsent() error {
 	return p.expect("once", 0, -1, probeBody)
 }
 
-// race lets writers put different bodies under one name. One of them wins, and its body is what is there.
+// race lets writers put different bodies under one name. One of them wins, and its body is what is
+// there.
 func (p *probe) race() error {
 	var errs [probeWriters]error
 	var wg sync.WaitGroup

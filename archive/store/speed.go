@@ -31,8 +31,9 @@ const (
 	speedObjects = 64 // at most, which are deleted at the end
 )
 
-// MeasureSpeed puts random objects under probe/<random>/ for about as long as it is told, so many at once, gets them
-// again for as long, and deletes them. It fails with ErrDenied before it has moved much where the credentials may not delete.
+// MeasureSpeed puts random objects under probe/<random>/ for about as long as it is told, so many
+// at once, gets them again for as long, and deletes them. It fails with ErrDenied before it has
+// moved much where the credentials may not delete.
 func MeasureSpeed(ctx context.Context, s Store, atOnce int, limit time.Duration) (up, down Speed, err error) {
 	m := &measuring{store: s, prefix: "probe/" + rand.Text() + "/", atOnce: atOnce}
 	if err := m.mayDelete(ctx); err != nil {

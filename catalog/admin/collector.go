@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// NewCollectorKey makes the key file of a collector that is not admitted yet. It opens the reference
-// maps of all domains.
+// NewCollectorKey makes the key file of a collector that is not admitted yet. It opens the
+// reference maps of all domains.
 func NewCollectorKey(repo *catalog.Repository, name string) (*crypto.CollectorFile, error) {
 	if err := checkNewName(repo, name); err != nil {
 		return nil, err
@@ -35,7 +35,8 @@ func NewCollectorKey(repo *catalog.Repository, name string) (*crypto.CollectorFi
 	return key, nil
 }
 
-// AdmitCollector keeps the key of a collector, where keep is not nil, and then signs the configuration that admits it and lets it forget.
+// AdmitCollector keeps the key of a collector, where keep is not nil, and then signs the
+// configuration that admits it and lets it forget.
 func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
 	return admit(keep, func() error {
 		return repo.Change(ctx, owner, func(c *catalog.Config) error {
@@ -46,8 +47,8 @@ func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.
 	})
 }
 
-// LastOfCollector is up to where what a collector has signed counts, if it is revoked now: all that there is. catalog.ErrMisuse if there is none of
-// this name, catalog.ErrRefused if it is revoked.
+// LastOfCollector is up to where what a collector has signed counts, if it is revoked now: all that
+// there is. catalog.ErrMisuse if there is none of this name, catalog.ErrRefused if it is revoked.
 func LastOfCollector(ctx context.Context, repo *catalog.Repository, name string) (map[string]uint64, error) {
 	i := collectorAt(repo.Config, name)
 	switch {

@@ -8,7 +8,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// maxDecisions bounds how often a decision is tried anew since something else has ended its session.
+// maxDecisions bounds how often a decision is tried anew since something else has ended its
+// session.
 const maxDecisions = 4
 
 // Decide writes one record of the owner or a collector.

@@ -50,7 +50,8 @@ func NewForgetting(ctx context.Context, v *view.View, filter catalog.Filter, o F
 // Now is the time by which it is decided.
 func (f *Forgetting) Now() time.Time { return f.options.Now }
 
-// Named forgets snapshots by their names. One that is held is ErrHeld; one that is younger than the floor no collector may forget.
+// Named forgets snapshots by their names. One that is held is ErrHeld; one that is younger than the
+// floor no collector may forget.
 func (f *Forgetting) Named(names []string) error {
 	ids, err := f.view.Subjects(names, view.Counting)
 	if err != nil {
@@ -105,7 +106,8 @@ func (f *Forgetting) filtered() bool {
 	return c.Set != "" || c.Paths || c.Host != "" || len(c.Tags) > 0 || len(c.Of) > 0
 }
 
-// OfSets decides about each set that has a policy. Without an identity the key of a writer tells what it took of a host that the filter names.
+// OfSets decides about each set that has a policy. Without an identity the key of a writer tells
+// what it took of a host that the filter names.
 func (f *Forgetting) OfSets(policies map[string]retention.Policy) error {
 	if !f.view.Repo.CanRead() && f.filter.Host != "" {
 		return f.ofOwnSets(policies)
@@ -176,7 +178,8 @@ func (f *Forgetting) Gone() (ids []archive.Name, err error) {
 	return ids, nil
 }
 
-// Below is how many of them the owner forgets though they are younger than the floor, which binds everybody else.
+// Below is how many of them the owner forgets though they are younger than the floor, which binds
+// everybody else.
 func (f *Forgetting) Below() (young int, floor time.Duration) {
 	for _, v := range f.Verdicts {
 		if f.owner && !v.Kept() && f.options.Now.Sub(v.Date) < f.floor {

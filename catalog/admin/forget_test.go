@@ -118,7 +118,8 @@ func look(t *testing.T, repo *catalog.Repository) *view.View {
 	return v
 }
 
-// backedUp opens a repository with snapshots of the last seconds, with an identity, and returns the owner's key too.
+// backedUp opens a repository with snapshots of the last seconds, with an identity, and returns the
+// owner's key too.
 func backedUp(t *testing.T, snapshots int) (*catalog.Repository, crypto.Signer) {
 	t.Helper()
 	owner, reader := signer(t, "owner"), identity(t)

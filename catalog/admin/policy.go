@@ -28,8 +28,8 @@ type Bucket struct {
 	AWS          bool // it is at AWS: only there conditions on new objects are known
 }
 
-// Role says which objects a holder of credentials may list, read, create and delete, by the beginnings of their names. "" is
-// all of them.
+// Role says which objects a holder of credentials may list, read, create and delete, by the
+// beginnings of their names. "" is all of them.
 type Role struct{ list, get, put, delete []string }
 
 // Roles are the roles by their names.
@@ -79,7 +79,8 @@ func (r Role) Policy(name, principal string, at Bucket) Policy {
 	return Policy{Version: "2012-10-17", Statement: p.statements}
 }
 
-// onlyNew lets objects be created and never overwritten. Only AWS knows the condition; other servers refuse a policy with it.
+// onlyNew lets objects be created and never overwritten. Only AWS knows the condition; other
+// servers refuse a policy with it.
 func onlyNew(at Bucket) map[string]map[string]any {
 	if !at.AWS {
 		return nil

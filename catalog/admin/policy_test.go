@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// allows tells whether a policy lets an action on an object, as S3 decides: what is denied is denied, whatever allows it.
+// allows tells whether a policy lets an action on an object, as S3 decides: what is denied is
+// denied, whatever allows it.
 func allows(p Policy, action, object string) bool {
 	allowed := false
 	for _, s := range p.Statement {

@@ -9,14 +9,15 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// WithRecipients are recipients and those that are named beside them, and of these those that are new.
+// WithRecipients are recipients and those that are named beside them, and of these those that are
+// new.
 func WithRecipients(now, named []string) (next, added []string) {
 	added = slices.DeleteFunc(slices.Clone(named), func(r string) bool { return slices.Contains(now, r) })
 	return slices.Concat(now, added), added
 }
 
-// WithoutRecipients are recipients but for those that are named. catalog.ErrMisuse if one of them is none, catalog.ErrRefused if none
-// would be left.
+// WithoutRecipients are recipients but for those that are named. catalog.ErrMisuse if one of them
+// is none, catalog.ErrRefused if none would be left.
 func WithoutRecipients(now, named []string) (next []string, err error) {
 	for _, text := range named {
 		if !slices.Contains(now, text) {
@@ -30,7 +31,8 @@ func WithoutRecipients(now, named []string) (next []string, err error) {
 	return next, nil
 }
 
-// ParseRecipients reads recipients, which must be ones that can stand together. catalog.ErrMisuse if they are not.
+// ParseRecipients reads recipients, which must be ones that can stand together. catalog.ErrMisuse
+// if they are not.
 func ParseRecipients(texts []string) ([]age.Recipient, error) {
 	var recipients []age.Recipient
 	for _, text := range texts {

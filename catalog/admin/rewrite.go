@@ -17,8 +17,9 @@ type Rewriting struct {
 	after  map[archive.Name]archive.Name        // what was made of it in this run
 }
 
-// NewRewriting chooses snapshots by their names, or all that pass the view's filter. Where an earlier run with the same writer's key has
-// made a snapshot anew and was interrupted before it could forget what that replaces, the new one is taken in its place.
+// NewRewriting chooses snapshots by their names, or all that pass the view's filter. Where an
+// earlier run with the same writer's key has made a snapshot anew and was interrupted before it
+// could forget what that replaces, the new one is taken in its place.
 func NewRewriting(v *view.View, names []string) (*Rewriting, error) {
 	writer, err := v.Repo.Writer()
 	if err != nil {
@@ -44,8 +45,9 @@ func (r *Rewriting) take(row []*catalog.Snapshot) {
 	r.before[last.ID] = row[:len(row)-1]
 }
 
-// line says which snapshots that count one writer has made of which others that count, and was interrupted before it could forget these:
-// else both were of one date, and the other was brought back. What others say of it proves nothing.
+// line says which snapshots that count one writer has made of which others that count, and was
+// interrupted before it could forget these: else both were of one date, and the other was brought
+// back. What others say of it proves nothing.
 type line struct {
 	was map[*catalog.Snapshot]*catalog.Snapshot
 	is  map[*catalog.Snapshot]*catalog.Snapshot
@@ -66,7 +68,8 @@ func lineage(all []*catalog.Snapshot, writer string) line {
 	return l
 }
 
-// of is the row that a snapshot stands in, the original first. An id is a hash of what names the one before, so that there are no circles.
+// of is the row that a snapshot stands in, the original first. An id is a hash of what names the
+// one before, so that there are no circles.
 func (l line) of(s *catalog.Snapshot) (row []*catalog.Snapshot) {
 	for l.was[s] != nil && l.is[l.was[s]] == s {
 		s = l.was[s]

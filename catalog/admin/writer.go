@@ -15,7 +15,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// NewWriterKey makes the key file of a writer that is not admitted yet. catalog.ErrRefused if the name is taken.
+// NewWriterKey makes the key file of a writer that is not admitted yet. catalog.ErrRefused if the
+// name is taken.
 func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, error) {
 	if err := checkNewName(repo, name); err != nil {
 		return nil, err
@@ -38,7 +39,8 @@ func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, er
 	}, nil
 }
 
-// FreeName is the name of a writer for a host: its own, or where that was revoked the first of name-2, name-3 and so on that nobody has had.
+// FreeName is the name of a writer for a host: its own, or where that was revoked the first of
+// name-2, name-3 and so on that nobody has had.
 func FreeName(repo *catalog.Repository, name string) string {
 	revoked, taken := false, map[string]bool{}
 	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
@@ -52,8 +54,9 @@ func FreeName(repo *catalog.Repository, name string) string {
 	return free
 }
 
-// checkNewName refuses a name that signs already: records of two keys in one lane could not be told apart. So it does one that is another's with
-// a dot and more: a bucket policy for the shorter one, log/NAME.*, would let its host put objects in the way of the other's records.
+// checkNewName refuses a name that signs already: records of two keys in one lane could not be told
+// apart. So it does one that is another's with a dot and more: a bucket policy for the shorter one,
+// log/NAME.*, would let its host put objects in the way of the other's records.
 func checkNewName(repo *catalog.Repository, name string) error {
 	if name == repo.Owner().Name() {
 		return catalog.Refuse("%s is the name of the repository's owner; choose another", name)
@@ -88,15 +91,16 @@ func NameOf(m catalog.Member) string {
 	return name
 }
 
-// HostsOf are the hosts that a writer speaks for unless somebody says otherwise: the one that it is admitted for, and the name that
-// this one goes by if nobody names another.
+// HostsOf are the hosts that a writer speaks for unless somebody says otherwise: the one that it is
+// admitted for, and the name that this one goes by if nobody names another.
 func HostsOf(host string) []string { return slices.Compact([]string{host, catalog.WriterName(host)}) }
 
 // Keep keeps a key before its holder is admitted. drop takes that back.
 type Keep func() (drop func() error, err error)
 
-// Admit keeps the key of a writer, where keep is not nil, and then signs the configuration that admits it: a key without admission does
-// no harm and is dropped, an admission without its key would take the name for nothing.
+// Admit keeps the key of a writer, where keep is not nil, and then signs the configuration that
+// admits it: a key without admission does no harm and is dropped, an admission without its key
+// would take the name for nothing.
 func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
 	return admit(keep, func() error {
 		return repo.Change(ctx, owner, func(c *catalog.Config) error {
@@ -130,7 +134,8 @@ type Writer struct {
 	index int // in the configuration's writers
 }
 
-// OpenWriter finds a writer that was not revoked. catalog.ErrMisuse if there is none of this name, catalog.ErrRefused if it is revoked.
+// OpenWriter finds a writer that was not revoked. catalog.ErrMisuse if there is none of this name,
+// catalog.ErrRefused if it is revoked.
 func OpenWriter(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, name string) (*Writer, error) {
 	i := slices.IndexFunc(repo.Config.Writers, func(m catalog.Member) bool { return NameOf(m) == name })
 	switch {

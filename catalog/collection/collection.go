@@ -2,8 +2,8 @@
 // It is pure, and knows packs as members of a set only, so that the search through every order of
 // steps (in the tests of package catalog) drives the very code that deletes.
 //
-// A round goes so: scan what no live record needs, condemn it, list the sessions that are open, wait
-// for each or end it, scan again, sweep what is still not needed, delete. A collector may stop
+// A round goes so: scan what no live record needs, condemn it, list the sessions that are open,
+// wait for each or end it, scan again, sweep what is still not needed, delete. A collector may stop
 // anywhere, for good or for a while, and others may go on with its round meanwhile. So whatever it
 // puts, what lies there afterwards counts.
 package collection

@@ -44,8 +44,9 @@ const (
 	OtherFileSystem               // it lay on another file system, and one was asked for
 )
 
-// Entry is one file, directory, link or node. Zero means unknown for every field but Type, and but for what Known lists; a source
-// leaves out what it cannot trust (inode numbers of some network file systems), so that it is not compared.
+// Entry is one file, directory, link or node. Zero means unknown for every field but Type, and but
+// for what Known lists; a source leaves out what it cannot trust (inode numbers of some network
+// file systems), so that it is not compared.
 type Entry struct {
 	Path string // below the source's root, slash-separated raw bytes, no leading slash; "" is the root itself
 	Type Type
@@ -66,8 +67,8 @@ type Entry struct {
 	Xattrs  []Attribute // sorted by name; POSIX ACLs and security labels are among them
 	Extents []Extent    // where a sparse file has data, ascending; nil: all of it is data, empty non-nil: none
 
-	// Identity is what a remote server tells about a version of the content: ETag and versionId, or an FTP server's facts.
-	// Equal non-empty identities with equal sizes mean equal content.
+	// Identity is what a remote server tells about a version of the content: ETag and versionId, or
+	// an FTP server's facts. Equal non-empty identities with equal sizes mean equal content.
 	Identity string
 	// Remote holds metadata of remote objects: user metadata, content type, tags. Sorted by name.
 	Remote []Attribute
@@ -77,8 +78,9 @@ type Entry struct {
 
 	// Known lists the facts that count although they are zero.
 	Known Facts
-	// Unknown, of a directory, says that the snapshot does not know all that lies below it. Anything else with a reason is a
-	// mark: it was there, and is not in the snapshot. What is unknown is never taken for absent.
+	// Unknown, of a directory, says that the snapshot does not know all that lies below it.
+	// Anything else with a reason is a mark: it was there, and is not in the snapshot. What is
+	// unknown is never taken for absent.
 	Unknown Reason
 }
 
@@ -97,8 +99,9 @@ type Attribute struct {
 // Extent is a range of a file that holds data, in bytes.
 type Extent struct{ Offset, Length int64 }
 
-// ComparePaths orders paths as a tree lists them: component by component, bytewise, so that what lies in a directory follows it
-// at once. It is the bytewise order with '/' sorted before every other byte.
+// ComparePaths orders paths as a tree lists them: component by component, bytewise, so that what
+// lies in a directory follows it at once. It is the bytewise order with '/' sorted before every
+// other byte.
 func ComparePaths(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -117,9 +120,9 @@ func ComparePaths(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// Unchanged tells whether now is, by all that both know of it, the same thing with the same content as before: a file
-// of which nothing need be read again. Times, size, inode and the remote identity decide, not the device,
-// whose number changes between boots.
+// Unchanged tells whether now is, by all that both know of it, the same thing with the same content
+// as before: a file of which nothing need be read again. Times, size, inode and the remote identity
+// decide, not the device, whose number changes between boots.
 func Unchanged(before, now *Entry) bool {
 	return before.Type == now.Type &&
 		!before.Fuzzy &&

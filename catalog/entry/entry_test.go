@@ -108,7 +108,8 @@ func TestUnchangedLooksAtWhatAListingTells(t *testing.T) {
 	}
 }
 
-// TestEveryFieldIsThoughtOf fails when a field is added: decide whether Unchanged looks at it, then count it here.
+// TestEveryFieldIsThoughtOf fails when a field is added: decide whether Unchanged looks at it, then
+// count it here.
 func TestEveryFieldIsThoughtOf(t *testing.T) {
 	if n := reflect.TypeFor[Entry]().NumField(); n != 22 {
 		t.Errorf("Entry has %d fields, want 22", n)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Plural prints how many there are of something: 1 file, 12,345 entries. It is for nouns whose plural
-// ends in s, or in ries for ry.
+// Plural prints how many there are of something: 1 file, 12,345 entries. It is for nouns whose
+// plural ends in s, or in ries for ry.
 func Plural[N ~int | ~int64 | ~uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Time is a moment of any year, to the nanosecond. Moments compare with ==. The zero value is the first moment of 1970 UTC.
+// Time is a moment of any year, to the nanosecond. Moments compare with ==. The zero value is the
+// first moment of 1970 UTC.
 type Time struct {
 	Seconds int64  // since 1970 UTC, rounded down
 	Nanos   uint32 // beyond, below 1e9

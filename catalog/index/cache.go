@@ -9,8 +9,9 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// cache holds whole packs of which several chunks were found: what follows in a source often follows in the pack. When it is
-// full, the older half is dropped: at most some 15 MiB, and packs of more chunks than cachePack are left out.
+// cache holds whole packs of which several chunks were found: what follows in a source often
+// follows in the pack. When it is full, the older half is dropped: at most some 15 MiB, and packs
+// of more chunks than cachePack are left out.
 type cache struct {
 	mu            sync.RWMutex
 	recent, older *archive.Index
@@ -20,7 +21,8 @@ type cache struct {
 const (
 	cacheChunks = 1 << 17
 	cachePack   = 1 << 15
-	// As a source is read, few packs take turns. Of so many, where chunks are looked up at random one seldom comes twice.
+	// As a source is read, few packs take turns. Of so many, where chunks are looked up at random
+	// one seldom comes twice.
 	cacheHits = 1 << 4
 )
 

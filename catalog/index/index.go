@@ -15,12 +15,14 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// Index says where chunks lie. What index runs tell is kept on disk, in the cache, and is opened at the first look-up: a process that looks nothing up
-// does not read it. In memory are the packs that this process has added, until their run is on disk, and packs of which several chunks
-// were found, since neighbours follow. Without a cache all of it is in memory, 50 to 60 bytes a chunk.
+// Index says where chunks lie. What index runs tell is kept on disk, in the cache, and is opened at
+// the first look-up: a process that looks nothing up does not read it. In memory are the packs that
+// this process has added, until their run is on disk, and packs of which several chunks were found,
+// since neighbours follow. Without a cache all of it is in memory, 50 to 60 bytes a chunk.
 //
-// Answers are exact: the 32-byte id decides, and what is damaged on disk is made again from the store. An error says that the store, or ctx,
-// did not allow that. Safe for concurrent use, Close excepted.
+// Answers are exact: the 32-byte id decides, and what is damaged on disk is made again from the
+// store. An error says that the store, or ctx, did not allow that. Safe for concurrent use, Close
+// excepted.
 type Index struct {
 	mu     sync.RWMutex
 	usable func(*archive.Pack) bool
@@ -44,9 +46,11 @@ type Index struct {
 	stale        atomic.Bool // there are runs to load at the next look-up
 }
 
-// Options say where an index gets its runs and where it may keep what they tell. With none of them it holds what is added to it, in memory.
+// Options say where an index gets its runs and where it may keep what they tell. With none of them
+// it holds what is added to it, in memory.
 type Options struct {
-	// Fetch reads an index run. One that it cannot give is left out, and found by other means, unless the error is one of store.Unavailable.
+	// Fetch reads an index run. One that it cannot give is left out, and found by other means,
+	// unless the error is one of store.Unavailable.
 	Fetch   func(ctx context.Context, run archive.Name) ([]archive.RunPack, error)
 	Dir     string                           // of the tables; "": there are none
 	TempDir string                           // for what outgrows memory where there is no Dir; "": it stays in memory
@@ -92,8 +96,8 @@ func (x *Index) add(packs []archive.RunPack) {
 	x.hot.Add(packs...)
 }
 
-// SetFilter says which packs Lookup may use: those for which usable is true, which may be asked at any time and must not call the
-// index. nil: all.
+// SetFilter says which packs Lookup may use: those for which usable is true, which may be asked at
+// any time and must not call the index. nil: all.
 func (x *Index) SetFilter(usable func(*archive.Pack) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -150,8 +154,8 @@ func (x *Index) onDisk(disk *tables.Set, id archive.ID) (archive.Chunk, bool, er
 	return archive.Chunk{}, false, nil
 }
 
-// Places returns all places where a chunk should be, those that may be used for deduplication first. A restore that has met a
-// wrong id tries them in turn.
+// Places returns all places where a chunk should be, those that may be used for deduplication
+// first. A restore that has met a wrong id tries them in turn.
 func (x *Index) Places(ctx context.Context, id archive.ID) (places []archive.Chunk, err error) {
 	var first, last []archive.Chunk
 	err = x.ask(ctx, func(disk *tables.Set) error {
@@ -247,7 +251,8 @@ func (x *Index) HasPack(ctx context.Context, name archive.Name) (found bool, err
 	return found, nil
 }
 
-// Packs yields all packs, some maybe twice. An error is the last that it yields. What is added meanwhile may be left out.
+// Packs yields all packs, some maybe twice. An error is the last that it yields. What is added
+// meanwhile may be left out.
 func (x *Index) Packs(ctx context.Context) iter.Seq2[*archive.Pack, error] {
 	return func(yield func(*archive.Pack, error) bool) {
 		var packs []*archive.Pack
@@ -313,8 +318,8 @@ func (x *Index) Memory() int64 {
 // rebuilds is how often the tables on disk are made again before they are given up.
 const rebuilds = 2
 
-// ask calls question with what is on disk, which may be empty, after everything was loaded. If the answer is that it is damaged, it is made again, and
-// question is called again.
+// ask calls question with what is on disk, which may be empty, after everything was loaded. If the
+// answer is that it is damaged, it is made again, and question is called again.
 func (x *Index) ask(ctx context.Context, question func(disk *tables.Set) error) error {
 	for try := 0; ; try++ {
 		if err := x.load(ctx); err != nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// library holds index runs, as a repository does, and counts how often one is read. Its packs have 1000 chunks each, which scaleChunk describes.
+// library holds index runs, as a repository does, and counts how often one is read. Its packs have
+// 1000 chunks each, which scaleChunk describes.
 type library struct {
 	t     *testing.T
 	cache string // where the tables of all processes lie

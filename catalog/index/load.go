@@ -20,8 +20,8 @@ const mergeAtEnd = 4 << 20
 // runsAtOnce is how many index runs are fetched at once.
 const runsAtOnce = 4
 
-// Want lets the index use runs, and returns how many of them are new to it; named are all that any record names. The runs are read at the first
-// look-up, or at once if there was one.
+// Want lets the index use runs, and returns how many of them are new to it; named are all that any
+// record names. The runs are read at the first look-up, or at once if there was one.
 func (x *Index) Want(ctx context.Context, runs, named []archive.Name) (added int, err error) {
 	added, opened := x.want(runs, named)
 	if added > 0 && opened {
@@ -176,7 +176,8 @@ func (x *Index) cool(set *tables.Set) {
 	}
 }
 
-// extend brings runs to disk: those that this process has itself, and with fetch those that are missing.
+// extend brings runs to disk: those that this process has itself, and with fetch those that are
+// missing.
 func (x *Index) extend(ctx context.Context, dir string, fetch bool) error {
 	w, err := tables.Extend(ctx, dir, fetch)
 	if err != nil {
@@ -230,7 +231,8 @@ func (x *Index) fetch(ctx context.Context, w *tables.Writer) error {
 	})
 }
 
-// each fetches runs and hands them on, several at once. One that is damaged or missing is left out, and not tried again by this process.
+// each fetches runs and hands them on, several at once. One that is damaged or missing is left out,
+// and not tried again by this process.
 func (x *Index) each(ctx context.Context, names []archive.Name, do func(archive.Name, []archive.RunPack) error) error {
 	var bad sync.Map
 	g, gctx := errgroup.WithContext(ctx)
@@ -276,7 +278,8 @@ func (x *Index) loadToMemory(ctx context.Context) error {
 	return err
 }
 
-// drop gives up tables that are damaged, so that the next load makes them again; with forGood what they hold is kept in memory.
+// drop gives up tables that are damaged, so that the next load makes them again; with forGood what
+// they hold is kept in memory.
 func (x *Index) drop(ctx context.Context, damaged *tables.Set, forGood bool) {
 	x.loading.Lock()
 	defer x.loading.Unlock()
@@ -297,8 +300,8 @@ func (x *Index) dropFiles(ctx context.Context, generation uint64) {
 	}
 }
 
-// Publish notes a run that this process has published: its packs are in memory, and go to disk if nobody else is busy there. If that
-// fails they stay where they are.
+// Publish notes a run that this process has published: its packs are in memory, and go to disk if
+// nobody else is busy there. If that fails they stay where they are.
 func (x *Index) Publish(ctx context.Context, name archive.Name, packs []archive.RunPack) {
 	x.loading.Lock()
 	defer x.loading.Unlock()

@@ -106,7 +106,8 @@ func indexScale(t *testing.T, dir string, chunks uint64) *Index {
 	return index
 }
 
-// TestIndexOfAnotherProcess does one step of TestIndexAtScale, in a process of its own so that its memory is what the step takes.
+// TestIndexOfAnotherProcess does one step of TestIndexAtScale, in a process of its own so that its
+// memory is what the step takes.
 func TestIndexOfAnotherProcess(t *testing.T) {
 	step, dir, _ := strings.Cut(os.Getenv("PACKSTONE_TEST_INDEX"), ":")
 	chunks := *scaleChunks / scalePack * scalePack
@@ -198,7 +199,8 @@ func heapMiB() uint64 {
 	return m.HeapAlloc >> 20
 }
 
-// peakMemory is the most that the process has had resident; "unknown" where the system does not tell.
+// peakMemory is the most that the process has had resident; "unknown" where the system does not
+// tell.
 func peakMemory() string {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -11,10 +11,12 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// spillChunks is how many chunks an index without a cache holds in memory, 50 to 60 bytes each, before it goes to a temporary directory.
+// spillChunks is how many chunks an index without a cache holds in memory, 50 to 60 bytes each,
+// before it goes to a temporary directory.
 const spillChunks = 1 << 20
 
-// outgrown tells whether there is too much in memory, and no cache that it goes to at the next checkpoint.
+// outgrown tells whether there is too much in memory, and no cache that it goes to at the next
+// checkpoint.
 func (x *Index) outgrown() bool {
 	if x.o.TempDir == "" {
 		return false
@@ -24,7 +26,8 @@ func (x *Index) outgrown() bool {
 	return x.hot.Len() > x.most
 }
 
-// spill moves all that is in memory to tables that are this index's own. It needs the lock of loading. If there is no place, all stays in memory.
+// spill moves all that is in memory to tables that are this index's own. It needs the lock of
+// loading. If there is no place, all stays in memory.
 func (x *Index) spill(ctx context.Context) {
 	if x.o.Dir != "" && !x.inMemoryOnly {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// vouch says of single packs whether what a run tells of them may be used, where that is not so of the whole run. A pack is looked at when
-// the first of its chunks is found.
+// vouch says of single packs whether what a run tells of them may be used, where that is not so of
+// the whole run. A pack is looked at when the first of its chunks is found.
 type vouch struct {
 	runs []bool // on disk, of which some packs may be used
 
@@ -62,9 +62,10 @@ func (v *vouch) of(disk *tables.Set, p *tables.Pack) (bool, error) {
 	return said, nil
 }
 
-// WantVouched lets the index use those packs of runs of which may says that what the run tells is so, and returns how many of the runs are new
-// to it. may takes the place of what was given before; it is called when a chunk of a pack is found, must not call the index, and may be called by
-// any goroutine.
+// WantVouched lets the index use those packs of runs of which may says that what the run tells is
+// so, and returns how many of the runs are new to it. may takes the place of what was given before;
+// it is called when a chunk of a pack is found, must not call the index, and may be called by any
+// goroutine.
 func (x *Index) WantVouched(ctx context.Context, runs []archive.Name, may func(archive.RunPack) bool) (added int, err error) {
 	x.vouch.set(may)
 	added, opened := x.wantPartly(runs)

@@ -7,7 +7,8 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Of a run that is not relied on those packs are used that somebody vouches for, as the run tells them.
+// Of a run that is not relied on those packs are used that somebody vouches for, as the run tells
+// them.
 func TestOfAForeignRunOnlyWhatIsVouchedForIsUsed(t *testing.T) {
 	for what, dir := range map[string]string{"on disk": "index", "in memory": ""} {
 		t.Run(what, func(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Fill lists every path of a snapshot in the view files, source by source, those excepted that are there already. It returns
-// how many paths it has added. The snapshot must be known by Refresh. Memory does not grow with the tree.
+// Fill lists every path of a snapshot in the view files, source by source, those excepted that are
+// there already. It returns how many paths it has added. The snapshot must be known by Refresh.
+// Memory does not grow with the tree.
 func (m *Mirror) Fill(ctx context.Context, s *catalog.Snapshot, load tree.Load) (added uint64, err error) {
 	for i := range s.Sources {
 		n, err := m.fillSource(ctx, s, &s.Sources[i], load)

@@ -24,7 +24,8 @@ import (
 // ErrDamaged: the file is no SQLite database any more. Remove it and open it again.
 var ErrDamaged = errors.New("the catalog's mirror is damaged")
 
-// ErrQuery: what was asked is no single statement that only reads, or SQLite does not understand it.
+// ErrQuery: what was asked is no single statement that only reads, or SQLite does not understand
+// it.
 var ErrQuery = errors.New("not a query that can be answered")
 
 // version is that of the tables; files of another are made anew.
@@ -57,7 +58,8 @@ func Open(path string) (*Mirror, error) {
 // Path is where the mirror of a repository lies in its cache.
 func Path(cache *catalog.Cache) string { return cache.Path("catalog.db") }
 
-// Of opens the mirror of a repository and brings it up to that. One that proves damaged on the way is made anew.
+// Of opens the mirror of a repository and brings it up to that. One that proves damaged on the way
+// is made anew.
 func Of(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*Mirror, error) {
 	m, err := try(ctx, repo, log)
 	if !errors.Is(err, ErrDamaged) {
@@ -239,7 +241,8 @@ func bind(stmt *sqlite3.Stmt, params []any) error {
 	return nil
 }
 
-// momentLayout is how moments are written: one zone and one length, so that they sort as text and SQLite's functions read them.
+// momentLayout is how moments are written: one zone and one length, so that they sort as text and
+// SQLite's functions read them.
 const momentLayout = "2006-01-02T15:04:05.000Z"
 
 func bindTime(stmt *sqlite3.Stmt, i int, t time.Time) error {

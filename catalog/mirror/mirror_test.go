@@ -230,7 +230,8 @@ func TestAQueryEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestTheDocumentDescribesTheViews keeps docs/catalog.md in step: a heading for each view, and a row for each column in its order.
+// TestTheDocumentDescribesTheViews keeps docs/catalog.md in step: a heading for each view, and a
+// row for each column in its order.
 func TestTheDocumentDescribesTheViews(t *testing.T) {
 	text, err := os.ReadFile("../../docs/catalog.md")
 	if err != nil {

@@ -27,8 +27,9 @@ func (m *Mirror) Counts(ctx context.Context) (c Counts, err error) {
 	return c, err
 }
 
-// Query answers one SQL statement that only reads: head is called with the names of the columns, then each for every row, whose values are
-// nil, int64, float64, string or []byte and are good until it returns. Nothing that the statement says can change a file.
+// Query answers one SQL statement that only reads: head is called with the names of the columns,
+// then each for every row, whose values are nil, int64, float64, string or []byte and are good
+// until it returns. Nothing that the statement says can change a file.
 func (m *Mirror) Query(ctx context.Context, sql string, head func(columns []string) error, each func(row []any) error) error {
 	conn, err := connect(m.path, "ro")
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Refresh brings the mirror up to what the log says, and leaves files to Fill. What the keys at hand don't open is left out, and
-// what an earlier Refresh knew of it is kept. It reads index runs one by one, and only those that are new.
+// Refresh brings the mirror up to what the log says, and leaves files to Fill. What the keys at
+// hand don't open is left out, and what an earlier Refresh knew of it is kept. It reads index runs
+// one by one, and only those that are new.
 func (m *Mirror) Refresh(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
 	runs := repo.Runs(log)
 	state := stateOf(repo, log, len(runs))
@@ -169,7 +170,8 @@ func orNull(text string) any {
 	return text
 }
 
-// refreshRuns adds the packs of new index runs, a transaction for each, and removes those of runs that are gone.
+// refreshRuns adds the packs of new index runs, a transaction for each, and removes those of runs
+// that are gone.
 func (m *Mirror) refreshRuns(ctx context.Context, repo *catalog.Repository, log *catalog.Log, runs []archive.Name) error {
 	by := map[string]string{} // index run → the first record that names it
 	for _, rec := range log.Namers() {

@@ -15,8 +15,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// TestTreesInRealPacks writes contents and pages into sealed packs, the merger ahead of the writer, and reads them back by their
-// places.
+// TestTreesInRealPacks writes contents and pages into sealed packs, the merger ahead of the writer,
+// and reads them back by their places.
 func TestTreesInRealPacks(t *testing.T) {
 	ctx := t.Context()
 	identity, err := crypto.GenerateIdentity(true)

@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// realistic is a file system of n entries, 40 files to a directory, of one chunk each, as they lie in packs after a first backup.
+// realistic is a file system of n entries, 40 files to a directory, of one chunk each, as they lie
+// in packs after a first backup.
 func realistic(n int) []Node {
 	r := rand.New(rand.NewPCG(9, 9))
 	nodes := make([]Node, 0, n)

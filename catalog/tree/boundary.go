@@ -9,7 +9,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// The weights that decide where pages end. They are part of the writer, not of the format: a reader takes pages as they are.
+// The weights that decide where pages end. They are part of the writer, not of the format: a reader
+// takes pages as they are.
 const (
 	pageWeight   = 1 << 14 // mean of a page
 	pageLimit    = 1 << 17 // a page that has reached it ends
@@ -43,8 +44,8 @@ func newPageKey(key [32]byte) pageKey {
 	return pageKey{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:16])}
 }
 
-// ends tells whether a page of this height ends after a row of this weight. The chance of it is the weight over
-// pageWeight, whatever comes before, so an edit moves no other boundary.
+// ends tells whether a page of this height ends after a row of this weight. The chance of it is the
+// weight over pageWeight, whatever comes before, so an edit moves no other boundary.
 func (k pageKey) ends(height uint8, path string, weight int) bool {
 	return k.hash(height, path)>>50 < uint64(weight)
 }
@@ -128,7 +129,8 @@ func attributesWeight(list []entry.Attribute) int {
 	return w
 }
 
-// end is what a page's end depends on: the path and, where the node takes several rows, the last chunk.
+// end is what a page's end depends on: the path and, where the node takes several rows, the last
+// chunk.
 func (r *row) end() string {
 	if r.flags&(rowMore|rowResumes) == 0 || len(r.chunks) == 0 {
 		return r.node.Path
@@ -160,8 +162,9 @@ func checkSize(n *Node) error {
 // fitsRow tells whether a node takes a single row.
 func fitsRow(n *Node) bool { return len(n.Chunks) <= rowChunks && len(n.Extents) <= rowExtents }
 
-// split makes the rows of a node that takes several and hands them on in order. Long chunk lists are cut where a chunk's id begins with a
-// zero byte, so that an edit in a large file changes the rows around it only.
+// split makes the rows of a node that takes several and hands them on in order. Long chunk lists
+// are cut where a chunk's id begins with a zero byte, so that an edit in a large file changes the
+// rows around it only.
 func split(n *Node, slots []*archive.Slot, each func(*row) error) error {
 	whole := row{node: n, chunks: n.Chunks, slots: slots, extents: n.Extents}
 	var flags uint8

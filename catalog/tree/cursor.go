@@ -31,7 +31,8 @@ type cursor struct {
 	done    bool
 }
 
-// advance moves to the next node. Rows of a node that began before the position that was sought are passed over.
+// advance moves to the next node. Rows of a node that began before the position that was sought are
+// passed over.
 func (c *cursor) advance(ctx context.Context) error {
 	for c.p == nil || c.i >= len(c.p.rows) || !c.single && c.p.flag(c.i)&rowResumes != 0 {
 		if c.p != nil && c.i < len(c.p.rows) {
@@ -186,7 +187,8 @@ func (m *merged) take(c *cursor) {
 	m.due = append(m.due, c)
 }
 
-// findAlone finds how many more nodes of the first run's page come before all other runs' nodes, so that they need not be compared.
+// findAlone finds how many more nodes of the first run's page come before all other runs' nodes, so
+// that they need not be compared.
 func (m *merged) findAlone(first *cursor) {
 	rows := first.p.rows
 	limit := len(rows)
@@ -331,7 +333,8 @@ func (m *heldPages) next(context.Context) (*page, error) {
 
 func (m *heldPages) close() {}
 
-// finder is a source that can jump. It loads pages as they are needed, and with each those after it that lie in the same frame.
+// finder is a source that can jump. It loads pages as they are needed, and with each those after it
+// that lie in the same frame.
 type finder struct {
 	tree  *Tree
 	run   Run

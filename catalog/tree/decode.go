@@ -34,8 +34,9 @@ type ref struct {
 	next   *ref // the one after it in the run, nil after the last
 }
 
-// below are the refs of the page that r names, each with the one after it. So a page cannot stand where it does not belong, and no pages are
-// walked more often than they should be, whatever a hostile tree says.
+// below are the refs of the page that r names, each with the one after it. So a page cannot stand
+// where it does not belong, and no pages are walked more often than they should be, whatever a
+// hostile tree says.
 func (r *ref) below(p *page) []ref {
 	list := slices.Clone(p.refs)
 	for i := range list {
@@ -47,7 +48,8 @@ func (r *ref) below(p *page) []ref {
 	return list
 }
 
-// holds tells whether p can be the page that r names: it begins with r's path and ends before the next page begins.
+// holds tells whether p can be the page that r names: it begins with r's path and ends before the
+// next page begins.
 func (r *ref) holds(p *page) bool {
 	first, resumes, last := p.span()
 	if r.placed && (first != r.first || resumes != r.resumes) {
@@ -79,7 +81,8 @@ type decoder struct {
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// decode reads a page. It uses the memory of the page that p was before, all but strings, packs, extents and attributes.
+// decode reads a page. It uses the memory of the page that p was before, all but strings, packs,
+// extents and attributes.
 func (p *page) decode(raw []byte) error {
 	d := decoders.Get().(*decoder)
 	d.page = p
@@ -227,7 +230,8 @@ func possible(f, before uint8, first bool, height uint8) bool {
 	return first || (before&rowMore != 0) == (f&rowResumes != 0)
 }
 
-// paths reads the front-coded paths, checks that they ascend, and hands them out as parts of one string.
+// paths reads the front-coded paths, checks that they ascend, and hands them out as parts of one
+// string.
 func (p *decoder) paths(n int, set func(i int, path string)) error {
 	total, err := p.pathTotal(n)
 	if err != nil {
@@ -275,7 +279,8 @@ func (p *decoder) pathTotal(n int) (int, error) {
 	return int(total), nil
 }
 
-// ascends tells whether a path of the last one's first keep bytes and own may come in row i after the last.
+// ascends tells whether a path of the last one's first keep bytes and own may come in row i after
+// the last.
 func (p *page) ascends(i int, last string, keep int, own []byte) bool {
 	same := keep == len(last) && len(own) == 0
 	resumes := p.flag(i)&rowResumes != 0
@@ -318,7 +323,8 @@ func (p *decoder) decodeClasses() error {
 	return nil
 }
 
-// numbered reads the numbers of a column that has one for every row but the bare ones, into the which-th list beside the rows.
+// numbered reads the numbers of a column that has one for every row but the bare ones, into the
+// which-th list beside the rows.
 func (p *decoder) numbered(which int, name string, b []byte) ([]uint64, error) {
 	list := p.list(which, len(p.rows))
 	i := 0

@@ -16,8 +16,10 @@ type Change struct {
 	New  *Node // nil: deleted
 }
 
-// Diff iterates over the paths in which b differs from a, in order; places of chunks do not count. Pages that both have at the same
-// place are skipped without being loaded. A mark counts as a node only in a tree that gives marks. Nodes stay as they are. It holds the place of every page that is not in both, some 150 bytes each.
+// Diff iterates over the paths in which b differs from a, in order; places of chunks do not count.
+// Pages that both have at the same place are skipped without being loaded. A mark counts as a node
+// only in a tree that gives marks. Nodes stay as they are. It holds the place of every page that is
+// not in both, some 150 bytes each.
 func Diff(ctx context.Context, a, b *Tree) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		d := &differ{trees: [2]*Tree{a, b}, old: a.finders().runs, now: b.finders().runs}
@@ -82,7 +84,8 @@ func (t *Tree) at(ctx context.Context, runs []*cursor, path string) (*Node, erro
 	return nil, nil
 }
 
-// paired tells whether the current row of each run is in the same run of the other tree too. Runs come in pairs.
+// paired tells whether the current row of each run is in the same run of the other tree too. Runs
+// come in pairs.
 func (m *merged) paired() bool {
 	if len(m.due)%2 > 0 {
 		return false
@@ -96,7 +99,8 @@ func (m *merged) paired() bool {
 	return true
 }
 
-// uncommon merges all pages of nodes that are not in the same run of both trees. Every path in which they differ is in one of these.
+// uncommon merges all pages of nodes that are not in the same run of both trees. Every path in
+// which they differ is in one of these.
 func uncommon(ctx context.Context, c *comparison) (*merged, error) {
 	m := &merged{tombs: true}
 	for i := range max(len(c.trees[0].root.Runs), len(c.trees[1].root.Runs)) {
@@ -171,7 +175,8 @@ func (c *comparison) unshared(a, b []spot) (onlyA, onlyB []spot) {
 	return c.without(a, inB), c.without(b, inA)
 }
 
-// spotKey is what two spots have in common that hold the same page and, with places, are both right or both wrong.
+// spotKey is what two spots have in common that hold the same page and, with places, are both right
+// or both wrong.
 type spotKey struct {
 	id        archive.ID
 	height    uint8

@@ -9,8 +9,9 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Difference is all in which one tree differs from another, places of chunks and pages counted. What is not part of it is the same in both, and
-// stands in the same order: if one was read whole and is right, no more than the difference need be read of the other.
+// Difference is all in which one tree differs from another, places of chunks and pages counted.
+// What is not part of it is the same in both, and stands in the same order: if one was read whole
+// and is right, no more than the difference need be read of the other.
 type Difference struct {
 	Gone, Come []archive.Chunk // pages of all heights that only the old tree has, and only the new one
 	trees      [2]*Tree
@@ -27,7 +28,8 @@ func Compare(ctx context.Context, old, now *Tree) (*Difference, error) {
 	return &Difference{Gone: c.only[0], Come: c.only[1], trees: c.trees, candidates: candidates}, nil
 }
 
-// Nodes iterates, once, over the paths whose nodes differ, in order, and reads the pages that only one tree has. Nodes stay as they are.
+// Nodes iterates, once, over the paths whose nodes differ, in order, and reads the pages that only
+// one tree has. Nodes stay as they are.
 func (d *Difference) Nodes(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		at := &differ{trees: d.trees, old: d.trees[0].finders().runs, now: d.trees[1].finders().runs}

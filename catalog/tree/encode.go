@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// builder gathers the rows of one page, column by column, so that a page that waits for places holds no nodes.
+// builder gathers the rows of one page, column by column, so that a page that waits for places
+// holds no nodes.
 type builder struct {
 	w      wire // the columns so far; those of chunks, frames and packs follow in encode
 	weight int
@@ -53,7 +54,8 @@ type class struct {
 // sparse is the row after the last one with a value, in a column that few rows have.
 type sparse uint64
 
-// append says that row has the value that follows: as its distance, at least 1, from the row before that has one.
+// append says that row has the value that follows: as its distance, at least 1, from the row before
+// that has one.
 func (s *sparse) append(b []byte, row uint64) []byte {
 	b = binary.AppendUvarint(b, row+1-uint64(*s))
 	*s = sparse(row + 1)
@@ -199,7 +201,8 @@ func (b *builder) requireWide(t entry.Time) {
 	}
 }
 
-// require notes a feature that a reader of the page must know, since it would misread the page without.
+// require notes a feature that a reader of the page must know, since it would misread the page
+// without.
 func (b *builder) require(feature string) {
 	at, there := slices.BinarySearch(b.w.Requires, feature)
 	if !there {
@@ -458,7 +461,8 @@ func (w wire) shortened() wire {
 	return w
 }
 
-// rawColumns is how many of the columns are bytes without a structure of their own, left out only where they are empty.
+// rawColumns is how many of the columns are bytes without a structure of their own, left out only
+// where they are empty.
 const rawColumns = 3
 
 func (w *wire) columns() [44]*[]byte {

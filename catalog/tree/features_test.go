@@ -150,7 +150,8 @@ func TestAComparisonPassesOverMarks(t *testing.T) {
 	}
 }
 
-// TestMarksAreGoneWhereTheyAreGone: a mark of the last tree that is not met again is deleted, at the end of the tree too.
+// TestMarksAreGoneWhereTheyAreGone: a mark of the last tree that is not met again is deleted, at
+// the end of the tree too.
 func TestMarksAreGoneWhereTheyAreGone(t *testing.T) {
 	d := newDepot()
 	mark := func(path string) *Node {

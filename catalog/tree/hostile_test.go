@@ -97,7 +97,8 @@ func TestAPageStandsOnlyWhereItBelongs(t *testing.T) {
 	}
 }
 
-// TestAGraphOfPagesIsWalkedInTimeLinearInItsPages makes pages of which each names the one below many times: 100^20 ways lead through them.
+// TestAGraphOfPagesIsWalkedInTimeLinearInItsPages makes pages of which each names the one below
+// many times: 100^20 ways lead through them.
 func TestAGraphOfPagesIsWalkedInTimeLinearInItsPages(t *testing.T) {
 	const height, wide = 20, 100
 	f := newForger(t)

@@ -119,8 +119,8 @@ func (r *Run) top() ref { return ref{entries: r.Entries, bytes: r.Bytes, chunk: 
 
 func (r *Run) empty() bool { return r.Entries == 0 }
 
-// leaves visits the refs of a run's pages of nodes in order, from the one that may hold the first path not before from.
-// It loads the pages above them.
+// leaves visits the refs of a run's pages of nodes in order, from the one that may hold the first
+// path not before from. It loads the pages above them.
 func (t *Tree) leaves(ctx context.Context, run *Run, from string, visit func(*ref) error) error {
 	if run.empty() {
 		return nil
@@ -164,8 +164,8 @@ func chunks(refs []ref) []archive.Chunk {
 	return list
 }
 
-// child is the index of the first ref below which a row may come after the position: the last one that
-// itself begins before it, or where it is.
+// child is the index of the first ref below which a row may come after the position: the last one
+// that itself begins before it, or where it is.
 func child(refs []ref, at bound) int {
 	lo, hi := 0, len(refs) // all before lo begin at or before the position, none from hi on
 	for lo < hi {
@@ -179,7 +179,8 @@ func child(refs []ref, at bound) int {
 	return max(0, lo-1)
 }
 
-// begins tells whether the page below begins at or before the position, and so that no page before it need be looked at.
+// begins tells whether the page below begins at or before the position, and so that no page before
+// it need be looked at.
 func (r *ref) begins(at bound) bool {
 	if at.after {
 		return at.passes(r.first)

@@ -10,8 +10,9 @@ import (
 // mergeWindow is how many touched pages a merge loads at once.
 const mergeWindow = 64
 
-// merge folds the last tree's runs from one on and the new changes into one run. Pages of the oldest of these runs in whose
-// range nothing has changed are taken over as they are, without being loaded.
+// merge folds the last tree's runs from one on and the new changes into one run. Pages of the
+// oldest of these runs in whose range nothing has changed are taken over as they are, without being
+// loaded.
 func (w *Writer) merge(ctx context.Context, from int) (Run, error) {
 	if w.out.hold == 0 { // changes that were stored are read back
 		run, err := w.out.finish(ctx)
@@ -80,7 +81,8 @@ type folding struct {
 	page    page
 }
 
-// survey finds the pages that must be read: those with a newer path in their range, and those in packs that may go.
+// survey finds the pages that must be read: those with a newer path in their range, and those in
+// packs that may go.
 func (f *folding) survey(ctx context.Context, newer *merged) error {
 	defer newer.close()
 	n, err := newer.next(ctx)
@@ -98,7 +100,8 @@ func (f *folding) survey(ctx context.Context, newer *merged) error {
 	})
 }
 
-// reaches tells whether a path, which is not before the page's first, belongs into the page's range.
+// reaches tells whether a path, which is not before the page's first, belongs into the page's
+// range.
 func (r *ref) reaches(path string, after *ref) bool {
 	if after == nil {
 		return true
@@ -107,8 +110,8 @@ func (r *ref) reaches(path string, after *ref) bool {
 	return c < 0 || c == 0 && after.resumes
 }
 
-// ranges visits the run's pages of nodes, each with the next one, nil after the last. On its way it notes the pages above, which
-// need not be stored again if they come out the same.
+// ranges visits the run's pages of nodes, each with the next one, nil after the last. On its way it
+// notes the pages above, which need not be stored again if they come out the same.
 func (f *folding) ranges(ctx context.Context, visit func(i int, r, after *ref) error) error {
 	i := 0
 	var before *ref

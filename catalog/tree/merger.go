@@ -8,21 +8,24 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// stepGone is how many deleted paths a Step carries. Where more are gone at once, the Writer reads the last tree again.
+// stepGone is how many deleted paths a Step carries. Where more are gone at once, the Writer reads
+// the last tree again.
 const stepGone = 64
 
 // Step is what the last tree says of one path. It goes to the Writer with what became of the path.
 type Step struct {
 	// Old is the node of this path, nil if there was none. It stays as it is.
 	Old *Node
-	// Usable tells that all of Old's chunks lie in usable packs. Else its content must be found elsewhere or read again.
+	// Usable tells that all of Old's chunks lie in usable packs. Else its content must be found
+	// elsewhere or read again.
 	Usable bool
 
 	passed uint64   // nodes of the last tree up to this path, with Old
 	gone   []string // those between the step before and this one, unless they are too many
 }
 
-// Merger walks the last tree in step with the entries of a source. It is for one goroutine, which may be ahead of that of the Writer.
+// Merger walks the last tree in step with the entries of a source. It is for one goroutine, which
+// may be ahead of that of the Writer.
 type Merger struct {
 	tree   *Tree
 	m      *merged
@@ -41,7 +44,8 @@ func (t *Tree) Merge() *Merger {
 	return g
 }
 
-// Next steps to the path of e, which must come after that of the step before. It loads ahead, until the first call's ctx ends.
+// Next steps to the path of e, which must come after that of the step before. It loads ahead, until
+// the first call's ctx ends.
 func (g *Merger) Next(ctx context.Context, e *entry.Entry) (Step, error) {
 	if g.begun && compare(g.last, e.Path) >= 0 {
 		return Step{}, fmt.Errorf("%w: %q after %q", ErrOrder, e.Path, g.last)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// parser reads the CBOR map of a page in place: columns become parts of the page's bytes. It insists on the deterministic encoding
-// and steps over values of keys that it does not know.
+// parser reads the CBOR map of a page in place: columns become parts of the page's bytes. It
+// insists on the deterministic encoding and steps over values of keys that it does not know.
 type parser struct{ b []byte }
 
 // Major types of CBOR.
@@ -55,7 +55,8 @@ func compareKeys(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// parse reads a page into w, which refers to raw from then on. Of a later version it reads no more than that.
+// parse reads a page into w, which refers to raw from then on. Of a later version it reads no more
+// than that.
 func (w *wire) parse(raw []byte) error {
 	p := parser{raw}
 	major, n, ok := p.head()

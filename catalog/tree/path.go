@@ -68,8 +68,8 @@ func (b bound) passes(path string) bool {
 	return compare(path, b.path) < 0
 }
 
-// isPlain tells whether a path is made of names that lie below each other: none is empty, ".", ".." or holds a zero byte. The first good
-// bytes are those of a path that is.
+// isPlain tells whether a path is made of names that lie below each other: none is empty, ".", ".."
+// or holds a zero byte. The first good bytes are those of a path that is.
 func isPlain(path string, good int) bool {
 	for start := strings.LastIndexByte(path[:good], '/') + 1; path != ""; {
 		name, _, more := strings.Cut(path[start:], "/")

@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// All iterates over the nodes whose path is not before from, in order. It loads ahead, in batches, and stops loading when the
-// loop ends. A node is valid until the next one; Clone keeps it.
+// All iterates over the nodes whose path is not before from, in order. It loads ahead, in batches,
+// and stops loading when the loop ends. A node is valid until the next one; Clone keeps it.
 func (t *Tree) All(ctx context.Context, from string) iter.Seq2[*Node, error] {
 	return func(yield func(*Node, error) bool) {
 		m := t.streams(t.root.Runs, from, false)
@@ -33,7 +33,8 @@ func (t *Tree) All(ctx context.Context, from string) iter.Seq2[*Node, error] {
 	}
 }
 
-// Lookup finds the node of a path. The error wraps fs.ErrNotExist if there is none. It loads a page of each level of each run, at most.
+// Lookup finds the node of a path. The error wraps fs.ErrNotExist if there is none. It loads a page
+// of each level of each run, at most.
 func (t *Tree) Lookup(ctx context.Context, path string) (*Node, error) {
 	for i := len(t.root.Runs) - 1; i >= 0; i-- {
 		c := &cursor{src: &finder{tree: t, run: t.root.Runs[i]}}
@@ -51,8 +52,8 @@ func (t *Tree) Lookup(ctx context.Context, path string) (*Node, error) {
 	return nil, fmt.Errorf("look up %q in tree: %w", path, fs.ErrNotExist)
 }
 
-// Below iterates over the node of a directory, if there is one, and all nodes below it, in order. A node is valid until
-// the next one.
+// Below iterates over the node of a directory, if there is one, and all nodes below it, in order. A
+// node is valid until the next one.
 func (t *Tree) Below(ctx context.Context, dir string) iter.Seq2[*Node, error] {
 	return func(yield func(*Node, error) bool) {
 		for n, err := range t.All(ctx, dir) {
@@ -66,8 +67,9 @@ func (t *Tree) Below(ctx context.Context, dir string) iter.Seq2[*Node, error] {
 	}
 }
 
-// List iterates over what lies directly in a directory, in order, without reading what lies below that. A directory of which
-// the tree knows only what is in it comes as a node with a path and a type alone. Nodes stay as they are.
+// List iterates over what lies directly in a directory, in order, without reading what lies below
+// that. A directory of which the tree knows only what is in it comes as a node with a path and a
+// type alone. Nodes stay as they are.
 func (t *Tree) List(ctx context.Context, dir string) iter.Seq2[*Node, error] {
 	return func(yield func(*Node, error) bool) {
 		m := t.finders()
@@ -116,7 +118,8 @@ type Page struct {
 	Packs  []archive.Pack // of the chunks and pages that it names; Pages alone fills it in
 }
 
-// Pages loads every page and iterates over them, a page before those below it. Each page is decoded and thereby checked.
+// Pages loads every page and iterates over them, a page before those below it. Each page is decoded
+// and thereby checked.
 func (t *Tree) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	return t.walkPages(ctx, t.root.Runs, true)
 }

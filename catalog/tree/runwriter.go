@@ -14,7 +14,8 @@ const (
 	maxSpare   = 64   // builders kept for use again
 )
 
-// runWriter writes one run: rows go into pages of nodes, their refs into pages above, up to a single page.
+// runWriter writes one run: rows go into pages of nodes, their refs into pages above, up to a
+// single page.
 type runWriter struct {
 	opts   *WriterOptions
 	key    pageKey
@@ -150,7 +151,8 @@ func (p *runWriter) relieve(ctx context.Context, f *runLevel) error {
 	return err
 }
 
-// pump stores the complete pages whose chunks are placed, and tells the level above of those that are stored.
+// pump stores the complete pages whose chunks are placed, and tells the level above of those that
+// are stored.
 func (p *runWriter) pump(ctx context.Context, f *runLevel) error {
 	for _, m := range f.waiting {
 		if err := p.finishPage(ctx, f, m); err != nil {
@@ -243,7 +245,8 @@ func (p *runWriter) raise(ctx context.Context, f *runLevel, m *sealedPage) error
 	return p.addRef(ctx, above, m)
 }
 
-// addRef appends a page of the level below. A page of pages has at least two rows, so that every level is at most half of the one below.
+// addRef appends a page of the level below. A page of pages has at least two rows, so that every
+// level is at most half of the one below.
 func (p *runWriter) addRef(ctx context.Context, f *runLevel, m *sealedPage) error {
 	if f.open == nil {
 		f.open = p.builder(f.height)

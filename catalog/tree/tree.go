@@ -1,11 +1,13 @@
-// Package tree keeps what a source held at one moment: a sorted list of entries with their chunk lists, cut into pages that
-// are themselves chunks. FORMAT.md, "Tree pages", describes the bytes.
+// Package tree keeps what a source held at one moment: a sorted list of entries with their chunk
+// lists, cut into pages that are themselves chunks. FORMAT.md, "Tree pages", describes the bytes.
 //
-// A tree is one base run and a few delta runs, each a tree of pages, like a B-tree. Of nodes with equal paths the one in the latest run
-// counts, and a delta holds deletions too. Reading merges the runs. A Writer that is given the last tree writes
-// what has changed as one more delta, or folds runs together when they have become many or large.
+// A tree is one base run and a few delta runs, each a tree of pages, like a B-tree. Of nodes with
+// equal paths the one in the latest run counts, and a delta holds deletions too. Reading merges the
+// runs. A Writer that is given the last tree writes what has changed as one more delta, or folds
+// runs together when they have become many or large.
 //
-// The package does no input or output of its own: it is handed functions that store a page and load pages.
+// The package does no input or output of its own: it is handed functions that store a page and load
+// pages.
 package tree
 
 import (
@@ -21,7 +23,8 @@ import (
 var (
 	// ErrFormat is wrapped by all errors about pages that are not as FORMAT.md says.
 	ErrFormat = errors.New("malformed tree page")
-	// ErrUnsupported is wrapped where a page is of a later version or requires a feature this version lacks.
+	// ErrUnsupported is wrapped where a page is of a later version or requires a feature this
+	// version lacks.
 	ErrUnsupported = errors.New("unsupported tree page")
 	// ErrOrder is wrapped where nodes come out of the order of entry.ComparePaths, or twice.
 	ErrOrder = errors.New("paths out of order")
@@ -38,7 +41,8 @@ type Node struct {
 	Hash   [32]byte        // of the whole content where it is more than one chunk; zero: not known
 }
 
-// CheckContent fails with ErrFormat unless the chunks of a file are as long together as the file, and its extents lie in it in order.
+// CheckContent fails with ErrFormat unless the chunks of a file are as long together as the file,
+// and its extents lie in it in order.
 func (n *Node) CheckContent() error {
 	if n.Type != entry.File || n.IsMark() {
 		return nil
@@ -101,31 +105,32 @@ type Run struct {
 	Bytes   uint64        // content of the files among them
 }
 
-// Root names a tree: its base run, then delta runs, the latest last. It encodes itself as deterministic CBOR.
+// Root names a tree: its base run, then delta runs, the latest last. It encodes itself as
+// deterministic CBOR.
 type Root struct {
 	Runs    []Run
 	Entries uint64 // nodes of the merged tree
 	Bytes   uint64 // content of the files among them
 }
 
-// Store takes a page to be kept. The slot has the page's id and gets its place when its pack is sealed. The page belongs
-// to the caller again when Store returns.
+// Store takes a page to be kept. The slot has the page's id and gets its place when its pack is
+// sealed. The page belongs to the caller again when Store returns.
 type Store func(ctx context.Context, slot *archive.Slot, page []byte) error
 
-// Load fetches pages and calls each once for every wanted chunk, in any order but one at a time. It has checked the
-// ids. A page is valid until each returns.
+// Load fetches pages and calls each once for every wanted chunk, in any order but one at a time. It
+// has checked the ids. A page is valid until each returns.
 type Load func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error
 
 // OpenOptions say how a tree is read. The zero value is good.
 type OpenOptions struct {
-	// Unusable tells of packs that are about to be deleted, so that neither data nor pages in them may be relied on. It
-	// may be called from several goroutines. Nil: all packs are good.
+	// Unusable tells of packs that are about to be deleted, so that neither data nor pages in them
+	// may be relied on. It may be called from several goroutines. Nil: all packs are good.
 	Unusable func(*archive.Pack) bool
-	// Marks lets All, Below, List and Lookup give nodes too that only say that something was there. They have no content and are
-	// never restored.
+	// Marks lets All, Below, List and Lookup give nodes too that only say that something was there.
+	// They have no content and are never restored.
 	Marks bool
-	// Cache is shared with other trees, and keeps pages of nodes too: for trees that have much in common. Nil: the tree keeps some pages of
-	// pages by itself.
+	// Cache is shared with other trees, and keeps pages of nodes too: for trees that have much in
+	// common. Nil: the tree keeps some pages of pages by itself.
 	Cache *Cache
 }
 

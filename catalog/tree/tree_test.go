@@ -20,7 +20,8 @@ import (
 
 var testKey = blake3.Sum256([]byte("tree-page key of the tests"))
 
-// depot stands in for the packs of pages: it keeps what is stored, and gives places at each flush or after some pages.
+// depot stands in for the packs of pages: it keeps what is stored, and gives places at each flush
+// or after some pages.
 type depot struct {
 	mu     sync.Mutex
 	pages  map[archive.ID][]byte

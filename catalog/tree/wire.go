@@ -22,8 +22,8 @@ func supported(feature string) bool {
 	return feature == featureHoles || feature == featureTimes || feature == featureUnknown
 }
 
-// wire is a page as it is stored: a deterministic CBOR map of columns. A column whose values are all zero is left out.
-// FORMAT.md says what each holds.
+// wire is a page as it is stored: a deterministic CBOR map of columns. A column whose values are
+// all zero is left out. FORMAT.md says what each holds.
 type wire struct {
 	Version  uint64   `cbor:"v"`
 	Height   uint64   `cbor:"height,omitempty"`
@@ -128,7 +128,8 @@ func unlessZero(column []byte) []byte {
 	return nil
 }
 
-// column reads the values of a column one after the other. After the first error all values are zero.
+// column reads the values of a column one after the other. After the first error all values are
+// zero.
 type column struct {
 	b      []byte
 	at     int  // an index, so that stepping on writes no pointer

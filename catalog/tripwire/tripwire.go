@@ -109,7 +109,8 @@ func (t Trip) String() string {
 	return fmt.Sprintf("%s: %s", t.Source, t.What)
 }
 
-// Judge says what a backup trips over. A source of which nothing is remembered, or that lies elsewhere, trips over nothing.
+// Judge says what a backup trips over. A source of which nothing is remembered, or that lies
+// elsewhere, trips over nothing.
 func Judge(m *Memory, seen []Seen, l Limits) (trips []Trip) {
 	for i := range seen {
 		s := &seen[i]
@@ -161,8 +162,8 @@ func (s *Seen) judge(was *Source, l Limits) (trips []Trip) {
 	return trips
 }
 
-// renamed is how many files were replaced by ones with other names since the normal snapshot, about. After a marked one, files whose content is
-// known are taken to have come back.
+// renamed is how many files were replaced by ones with other names since the normal snapshot,
+// about. After a marked one, files whose content is known are taken to have come back.
 func (s *Seen) renamed(was *Source) uint64 {
 	if !s.Compared {
 		return was.Renamed
@@ -174,8 +175,9 @@ func (s *Seen) renamed(was *Source) uint64 {
 	return less(was.Renamed+min(s.NewFiles-s.NewKnown, gone), s.NewKnown)
 }
 
-// changed is how many bytes were replaced by others since the normal snapshot, about. After a marked one, content that is known is taken to have come
-// back. Before, it counts as any other: an interrupted run may have stored it.
+// changed is how many bytes were replaced by others since the normal snapshot, about. After a
+// marked one, content that is known is taken to have come back. Before, it counts as any other: an
+// interrupted run may have stored it.
 func (s *Seen) changed(was *Source) uint64 {
 	if !s.Compared {
 		return was.Changed
@@ -198,7 +200,8 @@ func (s *Seen) count(was *Source) Count {
 	return Count{Files: s.Files, Bytes: s.Bytes, Rows: s.Rows, Dense: s.ReadDense + uint64(before*unread)}
 }
 
-// Next is what is remembered after a snapshot. One that is marked does not become normal, nor does an incomplete one while there is a complete one.
+// Next is what is remembered after a snapshot. One that is marked does not become normal, nor does
+// an incomplete one while there is a complete one.
 func (m *Memory) Next(seen []Seen, complete, marked bool) *Memory {
 	normal := !marked && (complete || m == nil || !m.Complete)
 	next := &Memory{Complete: complete}
@@ -221,7 +224,8 @@ func (m *Memory) Next(seen []Seen, complete, marked bool) *Memory {
 	return next
 }
 
-// lost tells whether more than percent of what there was is gone. Where all is, it matters however little it was: what is empty protects nobody.
+// lost tells whether more than percent of what there was is gone. Where all is, it matters however
+// little it was: what is empty protects nobody.
 func lost(before, now, few uint64, percent int) bool {
 	if percent > 0 && before > 0 && now == 0 {
 		return true
@@ -252,8 +256,9 @@ func less(a, b uint64) uint64 {
 // sampled is how many bytes of a file Dense looks at; smaller files say nothing.
 const sampled = 512
 
-// Dense tells whether the content of a file does not compress, as that of archives, pictures and encrypted files, by a look at the middle of its
-// beginning. Bytes of which each is as likely as any other make the sum of the squares of their counts the least.
+// Dense tells whether the content of a file does not compress, as that of archives, pictures and
+// encrypted files, by a look at the middle of its beginning. Bytes of which each is as likely as
+// any other make the sum of the squares of their counts the least.
 func Dense(head []byte) bool {
 	if len(head) < sampled {
 		return false

@@ -94,7 +94,8 @@ func TestOfLittleNothingIsSaid(t *testing.T) {
 	}
 }
 
-// TestALossStaysOneUntilItIsAccepted goes on with backups after one that was marked: nothing changes any more, and still they are compared with what was there before.
+// TestALossStaysOneUntilItIsAccepted goes on with backups after one that was marked: nothing
+// changes any more, and still they are compared with what was there before.
 func TestALossStaysOneUntilItIsAccepted(t *testing.T) {
 	encrypted := same()
 	encrypted.Changed, encrypted.ChangedFresh, encrypted.Read, encrypted.ReadDense = 90*mib, 90*mib, 90*mib, 90*mib

@@ -11,8 +11,9 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Pick finds the snapshot that a name means among those that pass f, and warns of what a person should know of it before using it. If
-// another might be meant that the repository does not show any more, it fails, unless that was accepted.
+// Pick finds the snapshot that a name means among those that pass f, and warns of what a person
+// should know of it before using it. If another might be meant that the repository does not show
+// any more, it fails, unless that was accepted.
 func (v *View) Pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 	s, err := catalog.Select(v.Snapshots, name, f)
 	if errors.Is(err, catalog.ErrNoSnapshot) {
@@ -91,7 +92,8 @@ func (v *View) Choose(names []string) (chosen []*catalog.Snapshot, err error) {
 	return chosen, nil
 }
 
-// ChooseOwn is Choose for a writer: all that are named must be its own, else those of its own that pass.
+// ChooseOwn is Choose for a writer: all that are named must be its own, else those of its own that
+// pass.
 func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot, err error) {
 	chosen, err := v.Choose(names)
 	if err != nil {
@@ -109,7 +111,8 @@ func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot
 	return own, nil
 }
 
-// Trusted leaves out the snapshots that their writers have made for hosts that they may not speak for, and says so.
+// Trusted leaves out the snapshots that their writers have made for hosts that they may not speak
+// for, and says so.
 func (v *View) Trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
 	trusted := catalog.Trusted(all)
 	if n := len(all) - len(trusted); n > 0 {

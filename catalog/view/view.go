@@ -78,8 +78,8 @@ func ReadLog(ctx context.Context, repo *catalog.Repository, o Options) (*View, e
 
 func (v *View) warn(format string, args ...any) { v.options.Warn(fmt.Sprintf(format, args...)) }
 
-// doubt looks for reasons to think that the repository does not show all, beside those that ReadLog has told: it warns of what the owner or
-// a collector says is missing.
+// doubt looks for reasons to think that the repository does not show all, beside those that ReadLog
+// has told: it warns of what the owner or a collector says is missing.
 func (v *View) doubt(ctx context.Context, defects []error) (err error) {
 	v.doubted = true
 	v.doubts, err = v.Repo.Doubts(ctx, v.Log, defects)
@@ -92,7 +92,8 @@ func (v *View) doubt(ctx context.Context, defects []error) (err error) {
 	return err
 }
 
-// Damaged tells whether some of the repository's records do not hold, as was warned of: a snapshot that is not found may be in one of them.
+// Damaged tells whether some of the repository's records do not hold, as was warned of: a snapshot
+// that is not found may be in one of them.
 func (v *View) Damaged() bool { return v.damaged }
 
 // AddForgotten adds the snapshots that were forgotten to those that count.
@@ -106,8 +107,8 @@ func (v *View) AddForgotten(ctx context.Context) error {
 	return err
 }
 
-// Whole is how a verb ends that has shown all snapshots, or looked at the log: with ErrDoubtful if some of those that the filter's host may
-// have made may be missing, unless that was accepted.
+// Whole is how a verb ends that has shown all snapshots, or looked at the log: with ErrDoubtful if
+// some of those that the filter's host may have made may be missing, unless that was accepted.
 func (v *View) Whole(ctx context.Context) error {
 	if !v.doubted {
 		if err := v.doubt(ctx, nil); err != nil {

@@ -150,14 +150,16 @@ func (a *app) finish(ctx context.Context, err error) int {
 	return code
 }
 
-// errInterrupted is what an interrupted run says in JSON. To a person the interrupt itself was answered already, and where it met the
-// work says nothing.
+// errInterrupted is what an interrupted run says in JSON. To a person the interrupt itself was
+// answered already, and where it met the work says nothing.
 var errInterrupted = errors.New("interrupted")
 
-// errReported marks an outcome that was told already, in warnings or a summary, and needs no line of its own.
+// errReported marks an outcome that was told already, in warnings or a summary, and needs no line
+// of its own.
 var errReported = errors.New("reported above")
 
-// classify makes a snapshot that may only be hidden by damage an integrity failure, and what cobra finds wrong with the command line a usage error.
+// classify makes a snapshot that may only be hidden by damage an integrity failure, and what cobra
+// finds wrong with the command line a usage error.
 func (a *app) classify(err error) error {
 	if a.seen != nil && a.seen.Damaged() && errors.Is(err, catalog.ErrNoSnapshot) {
 		return exitWith(exitIntegrity, "%w: records of the repository are damaged, as warned above, and it may be in one of them", err)

@@ -27,7 +27,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// attack is what somebody does who has stolen the key file and the credentials of one host, web1, against another, victim.
+// attack is what somebody does who has stolen the key file and the credentials of one host, web1,
+// against another, victim.
 type attack struct {
 	t       *testing.T
 	server  *s3test.Server
@@ -49,7 +50,8 @@ func (a *attack) run(want int, env []string, args ...string) string {
 	return stdout + stderr
 }
 
-// newAttack makes a repository in a bucket that keeps versions, with three snapshots of the victim, and the printed policy for web1.
+// newAttack makes a repository in a bucket that keeps versions, with three snapshots of the victim,
+// and the printed policy for web1.
 func newAttack(t *testing.T) *attack {
 	server := s3test.Start(t, s3test.Options{})
 	root := server.Client()
@@ -280,8 +282,8 @@ func (a *attack) onIndex() {
 	a.whole("a poisoned index")
 }
 
-// This server knows no condition under which only what is new may be put, as AWS does: packs and web1's own records can be written over.
-// It is named, and the version before is there.
+// This server knows no condition under which only what is new may be put, as AWS does: packs and
+// web1's own records can be written over. It is named, and the version before is there.
 func (a *attack) onVersions() {
 	if err := a.put(a.pack); err != nil {
 		a.denied("overwrite a pack", err)
@@ -325,8 +327,9 @@ func (a *attack) bringBack(key string) {
 	}
 }
 
-// Whoever has a host's key file and credentials under the printed policy takes nothing from another: each attack is refused by the server
-// or named, the victim restores, and rules keep what they kept.
+// Whoever has a host's key file and credentials under the printed policy takes nothing from
+// another: each attack is refused by the server or named, the victim restores, and rules keep what
+// they kept.
 func TestAThiefOfAHostsKeyTakesNothingFromAnother(t *testing.T) {
 	a := newAttack(t)
 	if len(a.kept) != 3 {

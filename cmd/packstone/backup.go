@@ -72,8 +72,8 @@ with exit code 10.`,
 	})
 }
 
-// backup takes what args name, and prints and returns what it took, nil if that did not become a snapshot. Of several repositories it is what the
-// first took that has one.
+// backup takes what args name, and prints and returns what it took, nil if that did not become a
+// snapshot. Of several repositories it is what the first took that has one.
 func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*backupSummary, error) {
 	to, err := a.goesTo(o, args)
 	if err != nil {
@@ -108,7 +108,8 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*back
 	return made.told(), err
 }
 
-// foundRepository makes the repository where that is asked for or does no harm. Recipients are for one that is made.
+// foundRepository makes the repository where that is asked for or does no harm. Recipients are for
+// one that is made.
 func (a *app) foundRepository(ctx context.Context, o backupOptions) (err error) {
 	making := false
 	if !o.founded {
@@ -134,7 +135,8 @@ func (a *app) underHooks(ctx context.Context, run plannedBackup, work func(ctx c
 	return a.hookRunner(run).Run(ctx, run.hooks, work)
 }
 
-// hookRunner runs the commands around a backup. What they learn of it: PACKSTONE_SET, and afterwards PACKSTONE_RESULT, _EXIT_CODE and _SNAPSHOT.
+// hookRunner runs the commands around a backup. What they learn of it: PACKSTONE_SET, and
+// afterwards PACKSTONE_RESULT, _EXIT_CODE and _SNAPSHOT.
 func (a *app) hookRunner(run plannedBackup) hook.Runner {
 	return hook.Runner{
 		Env:    append(a.env.ForPrograms(run.hooks.Environment...), "PACKSTONE_SET="+run.Set),
@@ -304,8 +306,9 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	return &madeSnapshot{snapshot, summary}, errors.Join(err, a.out.Err())
 }
 
-// shortcoming is what is wrong with a snapshot that was made, nil if nothing. One that looks like a loss is a failure where somebody has said
-// by which limits; by the usual ones it may be a day of much work, and is told.
+// shortcoming is what is wrong with a snapshot that was made, nil if nothing. One that looks like a
+// loss is a failure where somebody has said by which limits; by the usual ones it may be a day of
+// much work, and is told.
 func (a *app) shortcoming(s *catalog.Snapshot, named bool, missed uint64) error {
 	for _, trip := range s.Tripwire {
 		a.out.Warn(output.Warning{Message: "tripwire: " + trip.String()})

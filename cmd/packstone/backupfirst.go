@@ -9,8 +9,9 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// makeFirstRepository makes the repository that a backup finds missing and may make, and tells whether it did: with --init any, else the one
-// of a machine without settings. On a terminal it asks; elsewhere it makes one only where nothing else can be meant (machine.WhyAsk).
+// makeFirstRepository makes the repository that a backup finds missing and may make, and tells
+// whether it did: with --init any, else the one of a machine without settings. On a terminal it
+// asks; elsewhere it makes one only where nothing else can be meant (machine.WhyAsk).
 func (a *app) makeFirstRepository(ctx context.Context, allowed bool) (bool, error) {
 	at, err := a.Repository()
 	if err != nil || a.flags.dryRun {

@@ -168,7 +168,8 @@ func readList(name string, stdin io.Reader) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// globbed reads patterns, one a line, and what they match. Empty lines, and those that begin with #, say nothing.
+// globbed reads patterns, one a line, and what they match. Empty lines, and those that begin with
+// #, say nothing.
 func globbed(text []byte) (paths []string, err error) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {

@@ -17,8 +17,8 @@ import (
 	"github.com/packstone/packstone/pipeline/copy"
 )
 
-// goesTo are the repositories that the settings name for what is backed up; none where the command line or the environment name one. If it is only one,
-// it is the one that is meant from then on.
+// goesTo are the repositories that the settings name for what is backed up; none where the command
+// line or the environment name one. If it is only one, it is the one that is meant from then on.
 func (a *app) goesTo(o backupOptions, args []string) ([]string, error) {
 	if a.RepositoryIsNamed() || o.command || o.dashIndex >= 0 {
 		return nil, nil
@@ -48,7 +48,8 @@ type reception struct {
 	err      error
 }
 
-// backupToEach backs up to several repositories, one after the other: each reads the sources and has a success of its own.
+// backupToEach backs up to several repositories, one after the other: each reads the sources and
+// has a success of its own.
 func (a *app) backupToEach(ctx context.Context, o backupOptions, args []string, to []string) (made *backupSummary, err error) {
 	a.flags.Repository = to[0]
 	first, err := a.planBackup(o, args)
@@ -77,7 +78,8 @@ func (a *app) backupToEach(ctx context.Context, o backupOptions, args []string, 
 	return made, err
 }
 
-// receive backs up to one of several repositories. origin is the snapshot that another one has of this run; nil: none yet.
+// receive backs up to one of several repositories. origin is the snapshot that another one has of
+// this run; nil: none yet.
 func (a *app) receive(ctx context.Context, r *reception, o backupOptions, args []string, origin *catalog.Origin) error {
 	a.flags.Repository = r.name
 	run, err := a.planBackup(o, args)
@@ -102,7 +104,8 @@ func (a *app) receive(ctx context.Context, r *reception, o backupOptions, args [
 	return err
 }
 
-// outcomeOf is how a backup to several repositories ends: as the only error where no repository has a snapshot, else with what is missing.
+// outcomeOf is how a backup to several repositories ends: as the only error where no repository has
+// a snapshot, else with what is missing.
 func (a *app) outcomeOf(ctx context.Context, all []*reception) error {
 	var failed []string
 	var first, worst error
@@ -130,10 +133,12 @@ func (a *app) outcomeOf(ctx context.Context, all []*reception) error {
 	return exitWith(exitMissing, "of %d repositories, these lack a part of this run, for the reasons above: %s", len(all), strings.Join(failed, ", "))
 }
 
-// caughtUp is how far back a repository is brought what it has missed, by itself: as long as no usual retention forgets anything.
+// caughtUp is how far back a repository is brought what it has missed, by itself: as long as no
+// usual retention forgets anything.
 const caughtUp = 14 * 24 * time.Hour
 
-// catchUpAll brings each repository the snapshots that it has missed while others had them. What goes wrong is noted in its reception.
+// catchUpAll brings each repository the snapshots that it has missed while others had them. What
+// goes wrong is noted in its reception.
 func (a *app) catchUpAll(ctx context.Context, all []*reception) {
 	for _, to := range all {
 		for _, from := range all {

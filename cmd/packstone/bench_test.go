@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
-// BenchmarkProgram runs the verbs as a user does: on 1,000 small files of text and 48 MiB of which half does not compress.
+// BenchmarkProgram runs the verbs as a user does: on 1,000 small files of text and 48 MiB of which
+// half does not compress.
 func BenchmarkProgram(b *testing.B) {
 	p := newBenchmark(b)
 	repository := 0

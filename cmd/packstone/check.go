@@ -91,7 +91,8 @@ the owner or of a collector that was admitted with --attest.`,
 	})
 }
 
-// shareAfter takes the share that stands after --read-data without an equals sign, or that of --read-data-subset.
+// shareAfter takes the share that stands after --read-data without an equals sign, or that of
+// --read-data-subset.
 func shareAfter(readData, subset *flagvalue.Share, args []string) error {
 	switch {
 	case subset.Given && (readData.Given || len(args) > 0):

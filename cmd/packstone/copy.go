@@ -189,7 +189,8 @@ func (a *app) chooseToCopy(v *view.View, names []string, incomplete bool) (chose
 	return chosen, nil
 }
 
-// copySnapshots copies those of chosen that are missing, or tells what that would take. Without a summary nothing was tried.
+// copySnapshots copies those of chosen that are missing, or tells what that would take. Without a
+// summary nothing was tried.
 func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Snapshot, o copy.Options) (*copySummary, error) {
 	begun := time.Now()
 	m := &copySummary{From: c.from.Store.Location(), To: c.to.Store.Location(), Snapshots: []copiedRow{}, Failed: []string{}, DryRun: a.flags.dryRun}

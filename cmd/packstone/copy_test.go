@@ -21,7 +21,8 @@ import (
 	"github.com/packstone/packstone/archive/store/s3test"
 )
 
-// holdPoint is a request to a bucket that is held, so that whoever waits for its answer can be killed there.
+// holdPoint is a request to a bucket that is held, so that whoever waits for its answer can be
+// killed there.
 type holdPoint struct {
 	objects string // below the repository, such as packs/
 	number  int32  // which of them, from 1
@@ -54,7 +55,8 @@ func newHoldingStorage(t *testing.T, server *s3test.Server) *holdingStorage {
 	return h
 }
 
-// hold lets no answer come to a request from now on, until release is called; reached is closed when it has come.
+// hold lets no answer come to a request from now on, until release is called; reached is closed
+// when it has come.
 func (h *holdingStorage) hold(at *holdPoint) (reached chan struct{}, release func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -173,7 +175,8 @@ func (s *copyStation) killedAt(point holdPoint) {
 	}
 }
 
-// killPoints are ten points of a copy of three snapshots, each met by what those before have left to do.
+// killPoints are ten points of a copy of three snapshots, each met by what those before have left
+// to do.
 var killPoints = []holdPoint{
 	{"sessions/", 1, true}, {"packs/", 1, false}, {"packs/", 2, true}, {"trees/", 1, false}, {"index/", 1, true},
 	{"refs/", 1, false}, {"log/", 1, false}, {"log/", 1, true}, {"packs/", 2, false}, {"log/", 2, true},

@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// thereAndBack takes a database of MariaDB through files and PostgreSQL and back, and returns what the program said.
+// thereAndBack takes a database of MariaDB through files and PostgreSQL and back, and returns what
+// the program said.
 func thereAndBack(t *testing.T, from, back string) (told string) {
 	t.Helper()
 	home := t.TempDir()
@@ -36,8 +37,8 @@ func thereAndBack(t *testing.T, from, back string) (told string) {
 	return told
 }
 
-// TestEveryColumnThatConversionChangesIsNamed compares by the engine's own queries what came back with what went out. A column
-// may only differ if one of the reports names it.
+// TestEveryColumnThatConversionChangesIsNamed compares by the engine's own queries what came back
+// with what went out. A column may only differ if one of the reports names it.
 func TestEveryColumnThatConversionChangesIsNamed(t *testing.T) {
 	from, back := emptyDatabase(t, database.MariaDB), emptyDatabase(t, database.MariaDB)
 	if _, err := execute(t, from, sample(t, from, "awkward")); err != nil {
@@ -71,7 +72,8 @@ func TestEveryColumnThatConversionChangesIsNamed(t *testing.T) {
 	t.Logf("%d columns came back the same, %d differ and are named", same, different)
 }
 
-// unhexed reads a table, a column and its type; names are printed in hexadecimal, since they may hold a line end.
+// unhexed reads a table, a column and its type; names are printed in hexadecimal, since they may
+// hold a line end.
 func unhexed(t *testing.T, line string) (table, column, kind string) {
 	t.Helper()
 	fields := strings.Fields(line)
@@ -86,8 +88,8 @@ func unhexed(t *testing.T, line string) (table, column, kind string) {
 	return string(a), string(b), fields[2]
 }
 
-// columnValues prints a column's values, sorted: numbers without the zeros that ZEROFILL and FLOAT(7,2) show, all else as bytes in
-// UTF-8.
+// columnValues prints a column's values, sorted: numbers without the zeros that ZEROFILL and
+// FLOAT(7,2) show, all else as bytes in UTF-8.
 func columnValues(t *testing.T, url, table, column, kind string) (string, error) {
 	t.Helper()
 	value := database.Quote(database.MySQL, column)
@@ -129,7 +131,8 @@ func shop(t *testing.T, engine string) string {
 	return url
 }
 
-// TestExportIsTheDatabaseOfAProgram opens the export of a shop as an application would that embeds SQLite.
+// TestExportIsTheDatabaseOfAProgram opens the export of a shop as an application would that embeds
+// SQLite.
 func TestExportIsTheDatabaseOfAProgram(t *testing.T) {
 	for _, engine := range []string{database.Postgres, database.MariaDB} {
 		t.Run(engine, func(t *testing.T) {

@@ -29,7 +29,8 @@ func init() {
 	scriptCommands["samedb"] = sameDatabase
 }
 
-// newDatabase ENGINE VAR... makes an empty database on a server that ends with the tests, for every variable, which becomes its URL.
+// newDatabase ENGINE VAR... makes an empty database on a server that ends with the tests, for every
+// variable, which becomes its URL.
 func newDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if neg || !ok || len(args) < 2 {
@@ -53,8 +54,9 @@ func emptyDatabase(t testing.TB, engine string) string {
 	return ""
 }
 
-// runSQL URL SQL|@FILE runs statements; the rows of the last go to the output, their values between tabs. In place of a file,
-// @awkward stands for all that is awkward in the engine, and @chinook for a shop with its customers and invoices.
+// runSQL URL SQL|@FILE runs statements; the rows of the last go to the output, their values between
+// tabs. In place of a file, @awkward stands for all that is awkward in the engine, and @chinook for
+// a shop with its customers and invoices.
 func runSQL(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if !ok || len(args) != 2 {
@@ -187,8 +189,8 @@ func executePostgres(t testing.TB, url, script string) (string, error) {
 	return out.String(), nil
 }
 
-// sameDatabase A B compares two databases of one engine by means that are not ours: the engine's own dump of the schema, and the
-// rows as the engine prints them.
+// sameDatabase A B compares two databases of one engine by means that are not ours: the engine's
+// own dump of the schema, and the rows as the engine prints them.
 func sameDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if !ok || len(args) != 2 {
@@ -265,7 +267,8 @@ func dumpBlind(t testing.TB, url string) (string, error) {
 	return out, nil
 }
 
-// describePostgres is pg_dump's schema and a hash of every table's sorted rows, counters and large objects.
+// describePostgres is pg_dump's schema and a hash of every table's sorted rows, counters and large
+// objects.
 func describePostgres(t testing.TB, url string) (string, error) {
 	t.Helper()
 	dump, err := exec.Command(postgrestest.Tool(t, "pg_dump"), "-s", "--no-owner", url).Output()

@@ -37,8 +37,8 @@ const (
 	exitInterrupted  = 130 // ended by a signal
 )
 
-// codes says which exit code an error stands for, by the sentinel that it wraps. The first match counts, so what a
-// person must act upon first stands first.
+// codes says which exit code an error stands for, by the sentinel that it wraps. The first match
+// counts, so what a person must act upon first stands first.
 var codes = []struct {
 	sentinel error
 	code     int

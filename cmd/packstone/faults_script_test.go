@@ -17,7 +17,8 @@ func init() {
 // mountKey is where a script's environment keeps its mount.
 type mountKey struct{}
 
-// mountFaults DIR VAR mounts a directory with faults until the script ends, and sets the variable to where.
+// mountFaults DIR VAR mounts a directory with faults until the script ends, and sets the variable
+// to where.
 func mountFaults(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if neg || !ok || len(args) != 2 {
@@ -28,7 +29,8 @@ func mountFaults(ts *testscript.TestScript, neg bool, args []string) {
 	*ts.Value(mountKey{}).(**faulttest.Mount) = m
 }
 
-// fault RULE... gives the mount a rule of tools/faultfs; kill ends its server, unmount takes it away.
+// fault RULE... gives the mount a rule of tools/faultfs; kill ends its server, unmount takes it
+// away.
 func fault(ts *testscript.TestScript, neg bool, args []string) {
 	m := *ts.Value(mountKey{}).(**faulttest.Mount)
 	if neg || len(args) == 0 || m == nil {

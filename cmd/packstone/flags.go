@@ -33,7 +33,8 @@ type globalFlags struct {
 	paths, tags   []string
 }
 
-// uses says which of the global flags a verb honours; any other is refused, so that none is silently ignored.
+// uses says which of the global flags a verb honours; any other is refused, so that none is
+// silently ignored.
 type uses uint
 
 const (

@@ -14,8 +14,8 @@ import (
 	"github.com/packstone/packstone/archive/store/s3test"
 )
 
-// flakyStorage is an S3 server behind one that answers 503 to every fourth request, and cuts the connection after it has passed on
-// every seventh, so that its answer is lost.
+// flakyStorage is an S3 server behind one that answers 503 to every fourth request, and cuts the
+// connection after it has passed on every seventh, so that its answer is lost.
 func flakyStorage(t *testing.T) (env []string, refused, lost *atomic.Int32) {
 	server := s3test.Start(t, s3test.Options{})
 	target, err := url.Parse(server.Endpoint)

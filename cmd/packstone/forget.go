@@ -49,7 +49,8 @@ type forgetOptions struct {
 	graceFlags
 }
 
-// defaultGroups is what two snapshots must have in common to replace each other, unless --group-by says otherwise.
+// defaultGroups is what two snapshots must have in common to replace each other, unless --group-by
+// says otherwise.
 const defaultGroups = "set,host,paths"
 
 func newForget(a *app) *cobra.Command {

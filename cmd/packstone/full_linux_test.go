@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// On a disk without any room left forget and prune go on: they have kept what they need, and what they delete makes room for backups.
+// On a disk without any room left forget and prune go on: they have kept what they need, and what
+// they delete makes room for backups.
 func TestAFullDiskIsPruned(t *testing.T) {
 	disk := t.TempDir()
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=24m"); err != nil {

@@ -32,7 +32,8 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// printHelp writes the help of a verb, at most helpWidth columns wide: its promise first, two examples last.
+// printHelp writes the help of a verb, at most helpWidth columns wide: its promise first, two
+// examples last.
 func printHelp(cmd *cobra.Command, _ []string) {
 	w := cmd.OutOrStdout()
 	fmt.Fprintln(w, wrap(cmd.Short, "", helpWidth))
@@ -50,7 +51,8 @@ func printHelp(cmd *cobra.Command, _ []string) {
 	printExamples(w, cmd)
 }
 
-// printRootHelp fits what a newcomer needs on the first screen: examples, then the verbs by what they are for.
+// printRootHelp fits what a newcomer needs on the first screen: examples, then the verbs by what
+// they are for.
 func printRootHelp(w io.Writer, root *cobra.Command) {
 	printExamples(w, root)
 	for _, topic := range root.Groups() {
@@ -107,7 +109,8 @@ func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
 	return own
 }
 
-// globalFlagsOf are those of the global flags that the verb honours; all of them for a command that holds verbs.
+// globalFlagsOf are those of the global flags that the verb honours; all of them for a command that
+// holds verbs.
 func globalFlagsOf(cmd *cobra.Command) *pflag.FlagSet {
 	honoured := pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
 	used := usesOf(cmd)

@@ -104,8 +104,8 @@ func wrapParagraphs(text string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// wrap breaks a text between words into lines of at most width columns; all but the first begin with indent. noBreak holds words
-// together.
+// wrap breaks a text between words into lines of at most width columns; all but the first begin
+// with indent. noBreak holds words together.
 func wrap(text, indent string, width int) string {
 	var lines []string
 	line := ""

@@ -8,13 +8,15 @@ import (
 	"testing"
 )
 
-// A name that clears the screen, sets the title by an 8-bit control, turns the direction of the text and passes a line off as ours.
+// A name that clears the screen, sets the title by an 8-bit control, turns the direction of the
+// text and passes a line off as ours.
 const hostile = "x\x1b[2J\u009b31m\u202egnp\x7f\nforged: all is well\xff"
 
 // unprintable is what no verb may print, forged text at the beginning of a line among it.
 var unprintable = regexp.MustCompile(`(?m)[\x00-\x08\x0b-\x1f\x7f]|\x{80}|\x{9b}|\x{202e}|^forged`)
 
-// hostileRepository is a repository in whose snapshot everything that can has that name, and the environment to use it.
+// hostileRepository is a repository in whose snapshot everything that can has that name, and the
+// environment to use it.
 func hostileRepository(t *testing.T) (env []string, source string) {
 	t.Helper()
 	home, source := t.TempDir(), filepath.Join(t.TempDir(), hostile)

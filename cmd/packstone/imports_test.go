@@ -16,9 +16,9 @@ import (
 
 const module = "github.com/packstone/packstone/"
 
-// mayImport says which packages of ours those below a folder may import, as folders below which they lie. The longest folder that
-// fits a package rules; a package may always import what lies below its own rule's folder. Tests are held to no rule but that
-// against cycles.
+// mayImport says which packages of ours those below a folder may import, as folders below which
+// they lie. The longest folder that fits a package rules; a package may always import what lies
+// below its own rule's folder. Tests are held to no rule but that against cycles.
 var mayImport = map[string][]string{
 	"chunker":           {},
 	"crypto":            {},
@@ -49,7 +49,8 @@ var mayImport = map[string][]string{
 	"cmd/packstone":    {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "pipeline", "cmd/internal"},
 }
 
-// seams are folders whose own package others may import, but not the adapters below it: those are for cmd/internal/config alone.
+// seams are folders whose own package others may import, but not the adapters below it: those are
+// for cmd/internal/config alone.
 var seams = []string{"archive/store", "pipeline/source", "pipeline/target", "pipeline/database"}
 
 // shared are packages below a seam that are no adapters.
@@ -57,7 +58,8 @@ var shared = []string{"archive/store/retry", "archive/store/limit", "archive/sto
 	"pipeline/source/exclude", "pipeline/source/distant", "pipeline/target/distant", "pipeline/database/convert", "pipeline/database/ddl", "pipeline/database/expr", "pipeline/database/rows",
 	"pipeline/database/sqlengine", "pipeline/database/sqltext"}
 
-// builtOn are adapters that are made of another one: the settings of a platform are a row of directory trees.
+// builtOn are adapters that are made of another one: the settings of a platform are a row of
+// directory trees.
 var builtOn = map[string]string{"pipeline/source/settings": "pipeline/source/files"}
 
 // vague are names that say nothing of what a package is for.
@@ -271,7 +273,8 @@ func allowed(own, rule, imported string) bool {
 	return importedRule == rule || slices.Contains(mayImport[rule], importedRule)
 }
 
-// adapterOf returns the adapter that a package is or belongs to, such as pipeline/source/files, empty if it is none.
+// adapterOf returns the adapter that a package is or belongs to, such as pipeline/source/files,
+// empty if it is none.
 func adapterOf(path string) string {
 	if isTest(path) || slices.ContainsFunc(shared, func(s string) bool { return within(path, s) }) {
 		return ""
@@ -285,7 +288,8 @@ func adapterOf(path string) string {
 	return ""
 }
 
-// isTest tells a package that only tests import: a conformance suite, a server for tests, or what lies below one.
+// isTest tells a package that only tests import: a conformance suite, a server for tests, or what
+// lies below one.
 func isTest(path string) bool {
 	return slices.ContainsFunc(strings.Split(path, "/"), func(name string) bool { return strings.HasSuffix(name, "test") })
 }

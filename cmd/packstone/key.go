@@ -67,7 +67,8 @@ the keys of old packs. To shut them out, take away their access to the storage t
 	})
 }
 
-// changeRecipients sets the recipients that change makes of those now in force and those that are named.
+// changeRecipients sets the recipients that change makes of those now in force and those that are
+// named.
 func (a *app) changeRecipients(ctx context.Context, args []string, change func(now, named []string) ([]string, recipientsMessage, error)) error {
 	named, err := recipientTexts(args)
 	if err != nil {

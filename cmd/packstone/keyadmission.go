@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// admission is what key collector add prints as JSON, and key writer add among other things: who was admitted, and the key file.
+// admission is what key collector add prints as JSON, and key writer add among other things: who
+// was admitted, and the key file.
 type admission struct {
 	Name    string `json:"name" doc:"The name that it signs with."`
 	Key     string `json:"key" doc:"Its public key."`

@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
-// lastBackup is the last backup that this machine has made into a repository, as its cache remembers it.
+// lastBackup is the last backup that this machine has made into a repository, as its cache
+// remembers it.
 type lastBackup struct {
 	SnapshotID string       `json:"snapshot_id" doc:"The snapshot."`
 	Set        output.Name  `json:"set" doc:"The set; empty for paths."`
@@ -22,7 +23,8 @@ type lastBackup struct {
 // lastBackupFile is its name in the cache.
 const lastBackupFile = "last-backup.json"
 
-// rememberBackup keeps what a backup asked of the storage, for status. A cache that cannot be written has been warned of by then.
+// rememberBackup keeps what a backup asked of the storage, for status. A cache that cannot be
+// written has been warned of by then.
 func rememberBackup(cache *catalog.Cache, m *backupSummary, now time.Time) {
 	last := lastBackup{SnapshotID: m.SnapshotID, Set: output.Name(m.Set), Ended: now, Duration: m.TotalDuration, Requests: m.Requests}
 	if data, err := json.Marshal(last); err == nil {

@@ -55,7 +55,8 @@ func newStorage(t *testing.T, o proxy.Options, before func(http.Handler) http.Ha
 	}}
 }
 
-// run runs a verb, and returns what its summary tells of requests. It fails the test unless that is what the proxy has counted.
+// run runs a verb, and returns what its summary tells of requests. It fails the test unless that is
+// what the proxy has counted.
 func (f *farStorage) run(args ...string) count.Totals {
 	f.t.Helper()
 	f.proxy.Reset()
@@ -101,7 +102,8 @@ func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
 		}
 	}
 
-	// Named in the settings, since a directory that is named on the command line comes with those above it, which others change.
+	// Named in the settings, since a directory that is named on the command line comes with those
+	// above it, which others change.
 	settings := filepath.Join(t.TempDir(), "packstone.yaml")
 	if err := os.WriteFile(settings, []byte("version: 1\nsources:\n  files: {type: files, path: "+dir+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -138,7 +140,8 @@ func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
 	t.Logf("up %+v, down %+v", up, down)
 }
 
-// TestFewRoundTripsAreWaitedForOneAfterTheOther counts the round trips that must end before the next can begin.
+// TestFewRoundTripsAreWaitedForOneAfterTheOther counts the round trips that must end before the
+// next can begin.
 func TestFewRoundTripsAreWaitedForOneAfterTheOther(t *testing.T) {
 	f, inTurns := newStorageInTurns(t)
 	dir := t.TempDir()
@@ -176,7 +179,8 @@ func TestFewRoundTripsAreWaitedForOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// TestAServerThatRefusesWhatIsTooMuchGetsAllInTheEnd has a server that does four things at once, and answers 503 to more.
+// TestAServerThatRefusesWhatIsTooMuchGetsAllInTheEnd has a server that does four things at once,
+// and answers 503 to more.
 func TestAServerThatRefusesWhatIsTooMuchGetsAllInTheEnd(t *testing.T) {
 	f := newStorageBehind(t, proxy.Options{Latency: 20 * time.Millisecond, Most: 4})
 	dir, to := t.TempDir(), t.TempDir()

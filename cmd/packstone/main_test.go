@@ -292,7 +292,8 @@ func compileSchema(t *testing.T, definition string) *jsonschema.Schema {
 	return schema
 }
 
-// checkLines holds each line of JSON output against the schema; a slow machine adds lines of status, which have their own.
+// checkLines holds each line of JSON output against the schema; a slow machine adds lines of
+// status, which have their own.
 func checkLines(t *testing.T, lines, definition string) {
 	t.Helper()
 	for line := range strings.Lines(lines) {
@@ -459,7 +460,8 @@ func variables(t *testing.T) []string {
 
 var quotedVariable = regexp.MustCompile(`"(PACKSTONE_[A-Z0-9_]+|NO_COLOR)"`)
 
-// collectSettings lists the settings that a schema describes: sets.NAME.sources, and for a type of source files: path.
+// collectSettings lists the settings that a schema describes: sets.NAME.sources, and for a type of
+// source files: path.
 func collectSettings(schema map[string]any, path string, into map[string]bool) {
 	if properties, ok := schema["properties"].(map[string]any); ok {
 		prefix := path

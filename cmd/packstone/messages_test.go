@@ -14,10 +14,12 @@ import (
 	"testing"
 )
 
-// messagesFile is every message that packstone can print, to be read as a page. UPDATE_MESSAGES=1 writes it anew.
+// messagesFile is every message that packstone can print, to be read as a page. UPDATE_MESSAGES=1
+// writes it anew.
 const messagesFile = "testdata/messages.txt"
 
-// TestEveryMessageIsOnThePage keeps the page complete, so that whoever changes a message sees it among its neighbours.
+// TestEveryMessageIsOnThePage keeps the page complete, so that whoever changes a message sees it
+// among its neighbours.
 func TestEveryMessageIsOnThePage(t *testing.T) {
 	page := messagesPage(t)
 	if os.Getenv("UPDATE_MESSAGES") != "" {

@@ -88,14 +88,16 @@ func (a *app) mount(ctx context.Context, dir string, allowOther bool) error {
 	return mount.Serve(ctx, dir, o)
 }
 
-// mountMemory is what a request for content may take, of which a mount has two under way; mountHeap what its heap may grow to. A mount keeps
-// inodes and chunks for long, so that it would collect garbage all the time within what is enough for others.
+// mountMemory is what a request for content may take, of which a mount has two under way; mountHeap
+// what its heap may grow to. A mount keeps inodes and chunks for long, so that it would collect
+// garbage all the time within what is enough for others.
 const (
 	mountMemory = 8 << 20
 	mountHeap   = 112 << 20
 )
 
-// databaseFolder makes a folder in the cache, or where that cannot be written to, wherever temporary files go.
+// databaseFolder makes a folder in the cache, or where that cannot be written to, wherever
+// temporary files go.
 func (a *app) databaseFolder() (string, error) { return os.MkdirTemp(a.Aside(), "mount-") }
 
 // databaseToFile writes a database of a snapshot to a new SQLite file.

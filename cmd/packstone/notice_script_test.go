@@ -18,8 +18,9 @@ type (
 	sinkKey struct{}
 )
 
-// webhook starts a server of webhooks and pings, and sets WEBHOOK to its URL. Afterwards webhook answer CODE… sets its next answers, webhook hang makes
-// it answer nothing, and webhook received FILE writes what has arrived: a path and a body in each line.
+// webhook starts a server of webhooks and pings, and sets WEBHOOK to its URL. Afterwards webhook
+// answer CODE… sets its next answers, webhook hang makes it answer nothing, and webhook received
+// FILE writes what has arrived: a path and a body in each line.
 func webhook(ts *testscript.TestScript, neg bool, args []string) {
 	server, _ := ts.Value(hookKey{}).(**noticetest.Webhook)
 	switch {
@@ -47,8 +48,9 @@ func webhook(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// smtpsink [PASSWORD] starts a server of mail, and sets SMTP_PORT. Afterwards smtpsink refuse LINE makes it refuse every recipient, and smtpsink received
-// FILE writes the mails that have arrived, as a JSON array of texts.
+// smtpsink [PASSWORD] starts a server of mail, and sets SMTP_PORT. Afterwards smtpsink refuse LINE
+// makes it refuse every recipient, and smtpsink received FILE writes the mails that have arrived,
+// as a JSON array of texts.
 func smtpSink(ts *testscript.TestScript, neg bool, args []string) {
 	server, _ := ts.Value(sinkKey{}).(**noticetest.SMTP)
 	switch {

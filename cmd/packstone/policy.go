@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// anyHost stands for the host that was not named. A policy without one would let a host put objects in the way of every other's records.
+// anyHost stands for the host that was not named. A policy without one would let a host put objects
+// in the way of every other's records.
 const anyHost = "REPLACE-HOST"
 
 // policyRole is the role of a policy: of the writer that args name, if they do.

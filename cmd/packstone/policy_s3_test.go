@@ -12,8 +12,9 @@ import (
 	"github.com/packstone/packstone/archive/store/s3test"
 )
 
-// TestAHostBacksUpUnderTheWritersPolicy holds the policy against a server that enforces it: a host with nothing but its key file and
-// credentials of that policy backs up twice, and can neither read content nor delete.
+// TestAHostBacksUpUnderTheWritersPolicy holds the policy against a server that enforces it: a host
+// with nothing but its key file and credentials of that policy backs up twice, and can neither read
+// content nor delete.
 func TestAHostBacksUpUnderTheWritersPolicy(t *testing.T) {
 	server := s3test.Start(t, s3test.Options{})
 	if _, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")}); err != nil {

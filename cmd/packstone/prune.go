@@ -224,8 +224,8 @@ func (a *app) collectOptions(ctx context.Context, repo *catalog.Repository, o pr
 	return run, err
 }
 
-// grace is how long what was forgotten stays: what the owner has signed, or another time that whoever
-// runs this may choose.
+// grace is how long what was forgotten stays: what the owner has signed, or another time that
+// whoever runs this may choose.
 func (a *app) grace(repo *catalog.Repository, o graceFlags) (time.Duration, error) {
 	signed, err := repo.Config.GracePeriod()
 	if err != nil || !o.period.Given {

@@ -65,7 +65,8 @@ func (a *app) repackOptions(o pruneOptions) *collect.Repack {
 	return &collect.Repack{Share: share, Most: int64(o.most), Fetch: a.fetchOptions()}
 }
 
-// letRepack makes sure, before anything is done, that packs can be copied anew if that was asked for.
+// letRepack makes sure, before anything is done, that packs can be copied anew if that was asked
+// for.
 func (a *app) letRepack(ctx context.Context, repo *catalog.Repository, run collect.Options) error {
 	if run.Repack == nil {
 		return nil

@@ -33,10 +33,12 @@ func (a *app) bucketLogin() config.BucketLogin {
 	return login
 }
 
-// lookReach is for how long a verb that only looks waits for the storage's first answer: a person does.
+// lookReach is for how long a verb that only looks waits for the storage's first answer: a person
+// does.
 const lookReach = 10 * time.Second
 
-// giveUp is for how long storage that fails is tried again, and for how long before it has answered once.
+// giveUp is for how long storage that fails is tried again, and for how long before it has answered
+// once.
 func (a *app) giveUp() (total, reach time.Duration) {
 	switch {
 	case a.flags.giveUpGiven && a.flags.giveUpAfter == 0:
@@ -58,8 +60,8 @@ func (a *app) fetchOptions() fetch.Options {
 	}
 }
 
-// fetchMemory is what is fetched ahead may take: little of a limit, since what was fetched is there twice
-// while it is opened.
+// fetchMemory is what is fetched ahead may take: little of a limit, since what was fetched is there
+// twice while it is opened.
 func (a *app) fetchMemory() int64 {
 	if a.flags.memoryLimit == 0 {
 		return 0

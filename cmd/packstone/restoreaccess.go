@@ -27,7 +27,8 @@ type accessRow struct {
 	Lacks []string `json:"lacks" doc:"read, write, search; unknown: this process may not list the directory."`
 }
 
-// checkAccessFlag refuses --check-access where nothing can be checked, and somebody who is not there.
+// checkAccessFlag refuses --check-access where nothing can be checked, and somebody who is not
+// there.
 func (o *restoreOptions) checkAccessFlag() error {
 	if o.checkAccess == "" {
 		return nil

@@ -118,7 +118,8 @@ func forgedFiles(t *testing.T, dir string) (found []string) {
 	return found
 }
 
-// TestNamesOfASnapshotLeadNowhere: a good key, and names that lead elsewhere, by every way out. The same forger is believed where names are good.
+// TestNamesOfASnapshotLeadNowhere: a good key, and names that lead elsewhere, by every way out. The
+// same forger is believed where names are good.
 func TestNamesOfASnapshotLeadNowhere(t *testing.T) {
 	for _, c := range []struct {
 		name, kind string

@@ -41,7 +41,8 @@ func (r *restoring) openLegs(ctx context.Context) error {
 	return nil
 }
 
-// isDirectoryNamed tells whether SNAPSHOT:/DIR names something that was backed up by path, of which the content goes into the target itself.
+// isDirectoryNamed tells whether SNAPSHOT:/DIR names something that was backed up by path, of which
+// the content goes into the target itself.
 func (r *restoring) isDirectoryNamed(source *catalog.SourceState) bool {
 	return source.Name == catalog.AdHoc && source.Type == "files" && r.path != "" && r.o.target != "" && !r.o.fullPath
 }

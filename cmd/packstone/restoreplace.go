@@ -160,7 +160,8 @@ func (r *restoring) openPlaces(ctx context.Context) error {
 	return nil
 }
 
-// takenFrom tells what a backup would take of the place of a part: --delete leaves what it leaves out there, which no snapshot has.
+// takenFrom tells what a backup would take of the place of a part: --delete leaves what it leaves
+// out there, which no snapshot has.
 func (r *restoring) takenFrom(part config.Part) func(ctx context.Context, put func(path string) error) error {
 	return func(ctx context.Context, put func(path string) error) error {
 		own, err := r.OwnFiles()

@@ -5,7 +5,8 @@ import (
 	"os"
 )
 
-// tellLent says what lends rights and came back since this process may bring it back, or did not since --no-special was given.
+// tellLent says what lends rights and came back since this process may bring it back, or did not
+// since --no-special was given.
 func (r *restoring) tellLent() {
 	switch {
 	case r.lent.None() || r.o.server != nil:

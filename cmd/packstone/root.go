@@ -13,7 +13,8 @@ type topic struct {
 	verbs []func(*app) *cobra.Command
 }
 
-// verbs are all that packstone can do, in the order in which help lists them. A new verb is one line here and one file.
+// verbs are all that packstone can do, in the order in which help lists them. A new verb is one
+// line here and one file.
 var verbs = []topic{
 	{"Back up and restore", []func(*app) *cobra.Command{newInit, newBackup, newSnapshots, newRestore, newCheck, newStatus, newRun}},
 	{"Look into snapshots", []func(*app) *cobra.Command{newLs, newFind, newDiff, newCat, newDump, newMount, newStats}},
@@ -98,7 +99,8 @@ var habits = map[string]string{
 	"rebuild-index": "packstone catalog rebuild reads the repository anew",
 }
 
-// unknownVerb lets a command that holds verbs run without arguments only: any argument would be a verb that it has not.
+// unknownVerb lets a command that holds verbs run without arguments only: any argument would be a
+// verb that it has not.
 func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// TestSoakADaemonForTenMinutes runs a daemon with minute schedules on PostgreSQL, SFTP, an S3 lake and files, stored in S3: the storage is stopped,
-// killed and brought back, and the daemon killed in the middle of a backup.
+// TestSoakADaemonForTenMinutes runs a daemon with minute schedules on PostgreSQL, SFTP, an S3 lake
+// and files, stored in S3: the storage is stopped, killed and brought back, and the daemon killed
+// in the middle of a backup.
 func TestSoakADaemonForTenMinutes(t *testing.T) {
 	newDay(t, "* * * * *").live(10 * time.Minute)
 }

@@ -27,7 +27,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp/sftptest"
 )
 
-// day is a daemon that backs up a platform of real servers into real storage, and what is told of it.
+// day is a daemon that backs up a platform of real servers into real storage, and what is told of
+// it.
 type day struct {
 	t        *testing.T
 	home     string
@@ -311,8 +312,8 @@ func (d *day) told(want ...string) {
 	}
 }
 
-// quiet waits for a moment in which no job is at work, and the next begins in a while. What is taken away in the middle of a request is given up
-// only when nothing has moved for minutes.
+// quiet waits for a moment in which no job is at work, and the next begins in a while. What is
+// taken away in the middle of a request is given up only when nothing has moved for minutes.
 func (d *day) quiet() {
 	d.t.Helper()
 	seen := len(d.log())
@@ -323,7 +324,8 @@ func (d *day) quiet() {
 	})
 }
 
-// without lets n backups fail while the storage is away, looks at what is told meanwhile, and brings it back.
+// without lets n backups fail while the storage is away, looks at what is told meanwhile, and
+// brings it back.
 func (d *day) without(n int, take, bring func(), before ...string) {
 	d.t.Helper()
 	d.quiet()

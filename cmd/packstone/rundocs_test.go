@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// documentedWay takes what docs/running.md says to type, and the settings file that it shows, out of the section that leads from nothing to a watched
-// backup.
+// documentedWay takes what docs/running.md says to type, and the settings file that it shows, out
+// of the section that leads from nothing to a watched backup.
 func documentedWay(t *testing.T) (commands []string, settings string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/running.md")

@@ -21,8 +21,8 @@ import (
 	"github.com/packstone/packstone/pipeline/check"
 )
 
-// jobKinds are what jobs do: what a person could type, run in this process by the same code. A new kind is one line here, one in daemon.Jobs and
-// its settings.
+// jobKinds are what jobs do: what a person could type, run in this process by the same code. A new
+// kind is one line here, one in daemon.Jobs and its settings.
 var jobKinds = map[string]func(a *app, ctx context.Context, j daemon.Job, r *daemon.Result) error{
 	daemon.Backup: (*app).backupJob,
 	daemon.Forget: inEach((*app).forgetJob),
@@ -31,7 +31,8 @@ var jobKinds = map[string]func(a *app, ctx context.Context, j daemon.Job, r *dae
 	daemon.Copy:   (*app).copyJob,
 }
 
-// inEach runs a job for each repository that the settings name, or for those that its set goes to. One that fails keeps no other from its turn.
+// inEach runs a job for each repository that the settings name, or for those that its set goes to.
+// One that fails keeps no other from its turn.
 func inEach(run func(*app, context.Context, daemon.Job, *daemon.Result) error) func(*app, context.Context, daemon.Job, *daemon.Result) error {
 	return func(a *app, ctx context.Context, j daemon.Job, r *daemon.Result) error {
 		settings, err := a.Settings()
@@ -104,7 +105,8 @@ func (a *app) checkJob(ctx context.Context, _ daemon.Job, r *daemon.Result) erro
 	return err
 }
 
-// copyJob brings each repository that is written what it lacks. One that fails keeps no other from its turn.
+// copyJob brings each repository that is written what it lacks. One that fails keeps no other from
+// its turn.
 func (a *app) copyJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error {
 	settings, err := a.Settings()
 	if err != nil {
@@ -161,7 +163,8 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 	return r
 }
 
-// forJob is the program as a verb has it that runs as a job, by settings: nobody is there to be asked, and what it says goes to said.
+// forJob is the program as a verb has it that runs as a job, by settings: nobody is there to be
+// asked, and what it says goes to said.
 func (s *service) forJob(said io.Writer, settings *config.Config) *app {
 	a := newApp(process{args: s.args, env: s.env, stdin: strings.NewReader(""), stdout: s.stdout, stderr: said})
 	from := s.flags
@@ -221,7 +224,8 @@ func causeOf(err error, log string) string {
 	return text
 }
 
-// jobLog passes lines on with the job's name before each, and keeps the last of them. It is safe to write to at once.
+// jobLog passes lines on with the job's name before each, and keeps the last of them. It is safe to
+// write to at once.
 type jobLog struct {
 	to     io.Writer
 	prefix string

@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/program"
 )
 
-// openLog lets all that is said from now on go to a file, if one is named, until the returned function is called with how the run ended: that is
-// told there too.
+// openLog lets all that is said from now on go to a file, if one is named, until the returned
+// function is called with how the run ended: that is told there too.
 func (s *service) openLog(path string) (done func(error), err error) {
 	if path == "" {
 		return func(error) {}, nil

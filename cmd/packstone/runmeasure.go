@@ -60,7 +60,8 @@ const (
 	measureTime  = time.Minute
 )
 
-// measure looks how large the repositories are that a job has changed, unless that was done lately. What fails here fails nothing else.
+// measure looks how large the repositories are that a job has changed, unless that was done lately.
+// What fails here fails nothing else.
 func (s *service) measure(ctx context.Context, j daemon.Job) {
 	settings := s.running
 	set := settings.Sets[j.Set]

@@ -18,7 +18,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
-// reporter writes into the repositories what no snapshot tells of jobs: that they failed, and are done again. So other hosts see it.
+// reporter writes into the repositories what no snapshot tells of jobs: that they failed, and are
+// done again. So other hosts see it.
 type reporter struct {
 	app  *app
 	path string                     // of the file that remembers what was written
@@ -46,10 +47,12 @@ func (r *reporter) remember() {
 	}
 }
 
-// reportTime bounds how long a repository is waited for that is to be told of a run: what failed may be just this repository.
+// reportTime bounds how long a repository is waited for that is to be told of a run: what failed
+// may be just this repository.
 const reportTime = 30 * time.Second
 
-// report tells the repositories of runs that failed, and of what is done again. What fails here fails nothing else, and is tried again later.
+// report tells the repositories of runs that failed, and of what is done again. What fails here
+// fails nothing else, and is tried again later.
 func (s *service) report(ctx context.Context, jobs []daemon.Job, now time.Time) {
 	for _, j := range jobs {
 		s.reportJob(ctx, j, now)

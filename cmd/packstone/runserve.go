@@ -54,7 +54,8 @@ func (p *pages) close() {
 	p.server, p.address = nil, ""
 }
 
-// show serves at the address of the settings as they are now. After an error what was served goes on to be.
+// show serves at the address of the settings as they are now. After an error what was served goes
+// on to be.
 func (s *service) show() error {
 	p, serve := s.pages, s.settings.Serve
 	address := p.fixed

@@ -21,7 +21,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/notice"
 )
 
-// teller tells what changes beside the jobs, so that a server that does not answer keeps none of them waiting.
+// teller tells what changes beside the jobs, so that a server that does not answer keeps none of
+// them waiting.
 type teller struct {
 	app    *app
 	path   string // of the file that remembers what was told
@@ -68,7 +69,8 @@ func (t *teller) close() {
 	t.stop()
 }
 
-// later has something told when its turn comes. Where too much waits already it is left out: how sets are is told again each minute.
+// later has something told when its turn comes. Where too much waits already it is left out: how
+// sets are is told again each minute.
 func (t *teller) later(tell func(ctx context.Context) []notice.Delivery) {
 	select {
 	case t.queue <- func(ctx context.Context) { t.warn(tell(ctx)) }:
@@ -182,7 +184,8 @@ func (s *service) addressOf(name string) string {
 	return name
 }
 
-// pingEnd tells who waits for pings how the backup of a set ended. An interruption is no end: the run is done again.
+// pingEnd tells who waits for pings how the backup of a set ended. An interruption is no end: the
+// run is done again.
 func (s *service) pingEnd(run *history.Run) {
 	switch {
 	case run.Kind != daemon.Backup || run.Outcome == health.Interrupted:

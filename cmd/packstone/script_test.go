@@ -26,8 +26,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"packstone": main})
 }
 
-// TestScripts runs what a user types: testdata/script/*.txtar. Beside testscript's own commands the scripts know those of
-// scriptCommands; TESTSCRIPT=pattern runs some of them, UPDATE_SCRIPTS=1 rewrites what cmp compares with.
+// TestScripts runs what a user types: testdata/script/*.txtar. Beside testscript's own commands the
+// scripts know those of scriptCommands; TESTSCRIPT=pattern runs some of them, UPDATE_SCRIPTS=1
+// rewrites what cmp compares with.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
@@ -77,7 +78,8 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"forge": forge, "webhook": webhook, "smtpsink": smtpSink,
 }
 
-// scriptCondition knows [root], [append-only], [python3] and [fuse] beside testscript's own conditions.
+// scriptCondition knows [root], [append-only], [python3] and [fuse] beside testscript's own
+// conditions.
 func scriptCondition(condition string) (bool, error) {
 	switch condition {
 	case "python3":
@@ -138,7 +140,8 @@ func hasAppendOnly() (bool, error) {
 	return true, exec.Command("chattr", "-a", dir).Run()
 }
 
-// exits CODE PROGRAM ARGS... runs a program and compares its exit code. Its output is for stdout and stderr as after exec.
+// exits CODE PROGRAM ARGS... runs a program and compares its exit code. Its output is for stdout
+// and stderr as after exec.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
@@ -158,7 +161,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// flipBit FILE [OFFSET] changes one bit, in the middle of the file unless an offset is given; a negative one counts from the end.
+// flipBit FILE [OFFSET] changes one bit, in the middle of the file unless an offset is given; a
+// negative one counts from the end.
 func flipBit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: flipbit FILE [OFFSET]")
@@ -203,7 +207,8 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	}))
 }
 
-// sizeOf PATH [at-most N | at-least N] prints how many bytes the files at and below PATH hold, and compares.
+// sizeOf PATH [at-most N | at-least N] prints how many bytes the files at and below PATH hold, and
+// compares.
 func sizeOf(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 && len(args) != 3 {
 		ts.Fatalf("usage: sizeof PATH [at-most|at-least N]")
@@ -246,7 +251,8 @@ func random(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(name, content, 0o666))
 }
 
-// sameTree A B compares two directories with rsync, by content, permissions, owners, times, links, ACLs and attributes.
+// sameTree A B compares two directories with rsync, by content, permissions, owners, times, links,
+// ACLs and attributes.
 func sameTree(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: sametree A B [RSYNC FLAGS]")
@@ -265,8 +271,8 @@ func sameTree(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// s3Server [tls] BUCKET... starts an S3 server that ends with the script, makes the buckets, and sets AWS_* for it, S3_HOST to
-// its address and S3_DIR to the directory with its buckets.
+// s3Server [tls] BUCKET... starts an S3 server that ends with the script, makes the buckets, and
+// sets AWS_* for it, S3_HOST to its address and S3_DIR to the directory with its buckets.
 func s3Server(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if neg || !ok {
@@ -291,8 +297,9 @@ func s3Server(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// sftpServer [CONFIG...] starts an SFTP server that ends with the script, with more words of sshd's configuration, and sets what one needs
-// to log in, SFTP_URL to the address of a directory there, SFTP_DIR to where it lies, and SFTP_HOST.
+// sftpServer [CONFIG...] starts an SFTP server that ends with the script, with more words of sshd's
+// configuration, and sets what one needs to log in, SFTP_URL to the address of a directory there,
+// SFTP_DIR to where it lies, and SFTP_HOST.
 func sftpServer(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if neg || !ok {

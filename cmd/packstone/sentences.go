@@ -85,7 +85,8 @@ func nearestFlag(cmd *cobra.Command, name string) string {
 	return fmt.Sprintf("; did you mean --%s?", best)
 }
 
-// distance is how many letters must be changed, added, taken away or exchanged with the next to make b of a.
+// distance is how many letters must be changed, added, taken away or exchanged with the next to
+// make b of a.
 func distance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// TestSoakServersWithTwentyThousandFiles backs up 20,000 files over each kind of server, again, after a day's change, and while the server is
-// killed, and restores them to another one. PACKSTONE_SOAK_FILES names a directory with other files to take.
+// TestSoakServersWithTwentyThousandFiles backs up 20,000 files over each kind of server, again,
+// after a day's change, and while the server is killed, and restores them to another one.
+// PACKSTONE_SOAK_FILES names a directory with other files to take.
 func TestSoakServersWithTwentyThousandFiles(t *testing.T) {
 	const n = 20_000
 	eachServer(t, func(t *testing.T, from, to *fileServer) {

@@ -32,13 +32,14 @@ type fileServer struct {
 	start    func(t testing.TB)
 	proxy    *countingProxy // what url names; data of FTP goes beside it
 	perFile  int64          // at least so many bytes a client sends for each file that it asks for, and a thirtieth of them to list it
-	// fetched and stored are the files and bytes that went over the wire so far. Where a server does not log them, files is -1 and
-	// bytes are all that came through.
+	// fetched and stored are the files and bytes that went over the wire so far. Where a server
+	// does not log them, files is -1 and bytes are all that came through.
 	fetched, stored func() (files int, bytes int64)
 	noModes         bool // permissions cannot be set
 }
 
-// serverKinds are the servers that backups and restores are tried with. Those that cannot be restored to are sources alone.
+// serverKinds are the servers that backups and restores are tried with. Those that cannot be
+// restored to are sources alone.
 var serverKinds = []struct {
 	name       string
 	start      func(t testing.TB) *fileServer
@@ -107,7 +108,8 @@ func sshKind(t testing.TB) *fileServer {
 	}
 }
 
-// countingProxy passes connections on to a port of this machine and counts bytes. It can stop before it passes on what a client sends.
+// countingProxy passes connections on to a port of this machine and counts bytes. It can stop
+// before it passes on what a client sends.
 type countingProxy struct {
 	port     int
 	up, down atomic.Int64
@@ -118,7 +120,8 @@ type countingProxy struct {
 	resume  chan struct{}
 }
 
-// stop has the next n bytes of clients pass, and what comes then wait until goOn is called. It says on reached that it waits.
+// stop has the next n bytes of clients pass, and what comes then wait until goOn is called. It says
+// on reached that it waits.
 func (p *countingProxy) stop(n int64) {
 	p.gate.Lock()
 	defer p.gate.Unlock()
@@ -221,7 +224,8 @@ func (s *station) run(want int, env []string, args ...string) (summary map[strin
 
 func tail(text string) string { return text[max(0, len(text)-3000):] }
 
-// platformFiles puts uploads of a platform into a directory: n files of up to 64 KiB, and one of a few megabytes, none of them new.
+// platformFiles puts uploads of a platform into a directory: n files of up to 64 KiB, and one of a
+// few megabytes, none of them new.
 func platformFiles(t testing.TB, dir string, n int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(7, 7))
@@ -314,7 +318,8 @@ func checksum(content []byte) (sum uint64) {
 	return sum
 }
 
-// eachServer runs a test with a server of each kind, and another of the same kind to restore to, nil where that is not done.
+// eachServer runs a test with a server of each kind, and another of the same kind to restore to,
+// nil where that is not done.
 func eachServer(t *testing.T, run func(t *testing.T, from, to *fileServer)) {
 	for _, kind := range serverKinds {
 		t.Run(kind.name, func(t *testing.T) {
@@ -346,7 +351,8 @@ func TestFilesOnAServerAreFetchedOnceAndComeBackOnAnother(t *testing.T) {
 	})
 }
 
-// twoDays backs up n files, again with nothing changed, and again after a day's change, and holds what was fetched against that.
+// twoDays backs up n files, again with nothing changed, and again after a day's change, and holds
+// what was fetched against that.
 func (s *station) twoDays(from *fileServer, n int) {
 	s.t.Helper()
 	summary, _ := s.run(0, nil, "backup", "all")
@@ -488,7 +494,8 @@ func changedAt(t testing.TB, file string) time.Time {
 	return info.ModTime().Truncate(time.Second)
 }
 
-// listing is what may be sent to list a directory: nothing where files alone are counted, else some requests for each folder.
+// listing is what may be sent to list a directory: nothing where files alone are counted, else some
+// requests for each folder.
 func (f *fileServer) listing(t testing.TB, dir string) (bytes int64) {
 	if files, _ := f.stored(); files >= 0 {
 		return 0
@@ -550,7 +557,8 @@ func TestABackupAndARestoreOutliveServersThatAreKilledAndStartedAgain(t *testing
 	})
 }
 
-// outlive kills the one server while it is listed and n files are read, and the other while it is listed and they are written.
+// outlive kills the one server while it is listed and n files are read, and the other while it is
+// listed and they are written.
 func (s *station) outlive(from, to *fileServer, n int64) {
 	s.t.Helper()
 	s.whileKilling(from, from.whileTransferring(n), 0, nil, "backup", "all")
@@ -568,8 +576,8 @@ func (s *station) outlive(from, to *fileServer, n int64) {
 	s.same(from.disk, filepath.Join(to.disk, "files"), to)
 }
 
-// whileListing and whileTransferring are when a server of n files is killed: after how many bytes of a client, and after how many more the
-// next time.
+// whileListing and whileTransferring are when a server of n files is killed: after how many bytes
+// of a client, and after how many more the next time.
 func (f *fileServer) whileListing(n int64) []int64 { return []int64{f.perFile * n / 30} }
 
 func (f *fileServer) whileTransferring(n int64) []int64 {
@@ -577,7 +585,8 @@ func (f *fileServer) whileTransferring(n int64) []int64 {
 	return []int64{tenth / 3, tenth, tenth, tenth, tenth}
 }
 
-// whileKilling runs the program, and kills the server and starts it again at each of some points. The program must end with want.
+// whileKilling runs the program, and kills the server and starts it again at each of some points.
+// The program must end with want.
 func (s *station) whileKilling(server *fileServer, points []int64, want int, env []string, args ...string) {
 	s.t.Helper()
 	server.proxy.stop(points[0])

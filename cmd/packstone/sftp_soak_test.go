@@ -17,8 +17,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp/sftptest"
 )
 
-// TestSoakAGibibyteToAnSFTPRepositoryKilledFiveTimes kills the backup each time that it has published what it had uploaded since the last time.
-// Slowly, so that it is not done before.
+// TestSoakAGibibyteToAnSFTPRepositoryKilledFiveTimes kills the backup each time that it has
+// published what it had uploaded since the last time. Slowly, so that it is not done before.
 func TestSoakAGibibyteToAnSFTPRepositoryKilledFiveTimes(t *testing.T) {
 	program, err := exec.LookPath("packstone")
 	if err != nil {

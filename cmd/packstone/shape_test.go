@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// longestFunction is the number of lines, from its first to its last, that a function may have. Most have less than ten.
+// longestFunction is the number of lines, from its first to its last, that a function may have.
+// Most have less than ten.
 const longestFunction = 80
 
 func TestFunctionsStayShort(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
-// statusHealth is how a set of a host is that the settings want to be backed up, by schedule or max_age.
+// statusHealth is how a set of a host is that the settings want to be backed up, by schedule or
+// max_age.
 type statusHealth struct {
 	Set         output.Name  `json:"set" doc:"The set."`
 	Hostname    output.Name  `json:"hostname" doc:"The host."`
@@ -105,8 +106,9 @@ func (a *app) addFaults(m *statusMessage, f *history.File, now time.Time) error 
 	return nil
 }
 
-// watchedSets are the sets that somebody wants to be backed up: those of the settings, on this host and where others have sets of these names,
-// those of which a host's snapshots say how old they may be, and those of which a host has said that they failed.
+// watchedSets are the sets that somebody wants to be backed up: those of the settings, on this host
+// and where others have sets of these names, those of which a host's snapshots say how old they may
+// be, and those of which a host has said that they failed.
 func watchedSets(settings *config.Config, host string, found *browse.Status) (sets []health.Set) {
 	for _, name := range settings.SetNames() {
 		if settings.Sets[name].Watched() {
@@ -136,7 +138,8 @@ func watchedSets(settings *config.Config, host string, found *browse.Status) (se
 	return addOutcomes(sets, host, found.Outcomes)
 }
 
-// addOutcomes completes sets by what their hosts have said of runs that no snapshot tells of. What is damaged is so for all: they share a repository.
+// addOutcomes completes sets by what their hosts have said of runs that no snapshot tells of. What
+// is damaged is so for all: they share a repository.
 func addOutcomes(sets []health.Set, host string, outcomes []catalog.RunOutcome) []health.Set {
 	damage, since := "", time.Time{}
 	for _, o := range outcomes {

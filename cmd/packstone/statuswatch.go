@@ -72,7 +72,8 @@ func (a *app) watch(ctx context.Context, o watchOptions, now time.Time) error {
 	return nil
 }
 
-// fresh reads when writers were last heard of: from their records, or where those cannot be read or checked, from names and dates alone.
+// fresh reads when writers were last heard of: from their records, or where those cannot be read or
+// checked, from names and dates alone.
 func (a *app) fresh(ctx context.Context) (*watchMessage, error) {
 	storage, err := a.OpenStorage(ctx, false)
 	if err != nil {
@@ -101,7 +102,8 @@ func (a *app) fresh(ctx context.Context) (*watchMessage, error) {
 	return m, nil
 }
 
-// leavesNames tells whether a failure to open a repository leaves its names to go by: its objects may not be read, or nobody here knows whose it is.
+// leavesNames tells whether a failure to open a repository leaves its names to go by: its objects
+// may not be read, or nobody here knows whose it is.
 func leavesNames(err error) bool {
 	return errors.Is(err, store.ErrDenied) || errors.Is(err, catalog.ErrUnknownOwner) || errors.Is(err, catalog.ErrNoIdentity)
 }

@@ -182,7 +182,8 @@ func (s *storm) collect(seed uint64, env []string) {
 	}
 }
 
-// Four hosts and two collectors, of which each may be killed or stopped at any moment: what was committed is whole, and what is dead is gone in the end.
+// Four hosts and two collectors, of which each may be killed or stopped at any moment: what was
+// committed is whole, and what is dead is gone in the end.
 func TestSoakASnapshotIsWholeWhoeverIsKilledOrStopped(t *testing.T) {
 	s := &storm{t: t, dir: t.TempDir(), held: map[string]map[string][32]byte{}, last: map[string]string{}}
 	owner := s.env(filepath.Join(s.dir, "owner"))

@@ -88,7 +88,8 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 	return a.out.Err()
 }
 
-// taggable are the snapshots that are named, or without names those of this host, and whether this host's key is enough for all of them.
+// taggable are the snapshots that are named, or without names those of this host, and whether this
+// host's key is enough for all of them.
 func (a *app) taggable(v *view.View, names []string) (chosen []*catalog.Snapshot, own bool, err error) {
 	writer, err := v.Repo.Writer()
 	if err != nil && len(names) == 0 {

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// turns passes requests on in turns. A turn is all that a process has asked for when it can do nothing more before it is
-// answered. So the number of turns is the number of round trips that the process waits for one after the other, and it is the
-// same however slow the machine is.
+// turns passes requests on in turns. A turn is all that a process has asked for when it can do
+// nothing more before it is answered. So the number of turns is the number of round trips that the
+// process waits for one after the other, and it is the same however slow the machine is.
 type turns struct {
 	next http.Handler
 
@@ -76,7 +76,8 @@ func (s *turns) pass() {
 	s.n, s.passed, s.waiting = s.n+1, len(s.waiting), nil
 }
 
-// serve begins a turn whenever the process has slept for a while with nothing but requests to wait for. It returns at done.
+// serve begins a turn whenever the process has slept for a while with nothing but requests to wait
+// for. It returns at done.
 func (s *turns) serve(pid int, done <-chan struct{}) {
 	const samples = 6
 	for asked, still := 0, 0; ; {

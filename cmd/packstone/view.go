@@ -67,7 +67,8 @@ func (a *app) openToLook(ctx context.Context) (*view.View, error) {
 	return a.look(ctx, repo)
 }
 
-// openToDecide opens the repository for decisions about snapshots, which it may not be able to read.
+// openToDecide opens the repository for decisions about snapshots, which it may not be able to
+// read.
 func (a *app) openToDecide(ctx context.Context) (v *view.View, err error) {
 	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
@@ -87,7 +88,8 @@ func (a *app) openToDecide(ctx context.Context) (v *view.View, err error) {
 	return v, nil
 }
 
-// decider is the key with which snapshots are forgotten and packs deleted. From then on the repository's disk may be full.
+// decider is the key with which snapshots are forgotten and packs deleted. From then on the
+// repository's disk may be full.
 func (a *app) decider(ctx context.Context, repo *catalog.Repository) (crypto.Signer, error) {
 	if storage, ok := repo.Store.(*config.Storage); ok {
 		storage.KeepReserve(ctx)

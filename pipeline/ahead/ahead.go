@@ -1,6 +1,7 @@
-// Package ahead works off tasks in an order, such as that of a walk: several workers at once, those first that are needed first, and not further ahead of
-// the one who takes the results than a limit, so that memory does not grow with what is walked. It relies on results being taken in the order of
-// the keys of their tasks.
+// Package ahead works off tasks in an order, such as that of a walk: several workers at once, those
+// first that are needed first, and not further ahead of the one who takes the results than a limit,
+// so that memory does not grow with what is walked. It relies on results being taken in the order
+// of the keys of their tasks.
 package ahead
 
 import (
@@ -27,8 +28,8 @@ const (
 	done
 )
 
-// Queue holds tasks, and counts what they have found that nobody has taken yet. Await is for one goroutine; the other methods may be called by
-// several, the tasks themselves among them.
+// Queue holds tasks, and counts what they have found that nobody has taken yet. Await is for one
+// goroutine; the other methods may be called by several, the tasks themselves among them.
 type Queue[T any] struct {
 	limit, guess int
 	run          func(ctx context.Context, t *Task[T]) int
@@ -44,8 +45,8 @@ type Queue[T any] struct {
 	finished bool
 }
 
-// New makes a queue. run does a task and returns how much it has found; until then that counts as guess. No task is begun while limit or more
-// is held, unless it is waited for.
+// New makes a queue. run does a task and returns how much it has found; until then that counts as
+// guess. No task is begun while limit or more is held, unless it is waited for.
 func New[T any](limit, guess int, run func(ctx context.Context, t *Task[T]) int) *Queue[T] {
 	q := &Queue[T]{limit: limit, guess: guess, run: run}
 	q.ready.L, q.todo.L = &q.mu, &q.mu
@@ -64,7 +65,8 @@ func (q *Queue[T]) Add(key string, value T) *Task[T] {
 	return t
 }
 
-// Start lets workers run tasks until End is called. The function that it returns waits for all tasks that were begun.
+// Start lets workers run tasks until End is called. The function that it returns waits for all
+// tasks that were begun.
 func (q *Queue[T]) Start(ctx context.Context, workers int) (wait func()) {
 	for range workers {
 		q.group.Go(func() {
@@ -115,8 +117,8 @@ func (q *Queue[T]) finish(t *Task[T], found int) {
 	}
 }
 
-// Await returns when t is done, or ctx is, which is Start's. What nobody has begun does not wait for the workers, who may be at the limit; it runs beside
-// the caller, since it may hang.
+// Await returns when t is done, or ctx is, which is Start's. What nobody has begun does not wait
+// for the workers, who may be at the limit; it runs beside the caller, since it may hang.
 func (q *Queue[T]) Await(ctx context.Context, t *Task[T]) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

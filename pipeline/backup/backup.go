@@ -1,5 +1,5 @@
-// Package backup takes sources through the chunker into packs and commits them. It meets the sources by their seam alone, and the repository by
-// the sessions of catalog.
+// Package backup takes sources through the chunker into packs and commits them. It meets the
+// sources by their seam alone, and the repository by the sessions of catalog.
 package backup
 
 import (
@@ -37,7 +37,8 @@ type Job struct {
 	Open func(ctx context.Context) (source.Source, error)
 }
 
-// isAdHoc tells whether the job is of a backup that no settings describe: it has no name of its own.
+// isAdHoc tells whether the job is of a backup that no settings describe: it has no name of its
+// own.
 func (j *Job) isAdHoc() bool { return j.Name == catalog.AdHoc }
 
 // label names the job in messages.
@@ -71,10 +72,12 @@ type Options struct {
 	Force           bool      // read everything again
 	Parent          string    // the beginning of the id that the last backup must have; "": any
 	SkipUnchanged   bool      // commit nothing where every tree is that of the last backup: ErrUnchanged
-	// Tripwire says what marks a snapshot as one that looks like a loss; by the zero value nothing does.
+	// Tripwire says what marks a snapshot as one that looks like a loss; by the zero value nothing
+	// does.
 	Tripwire tripwire.Limits
 	MaxAge   time.Duration // how old the newest complete snapshot of the set may be, which others are told; 0: nothing is said
-	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies in them is stored again.
+	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies
+	// in them is stored again.
 	Lost        map[archive.Name]bool
 	DryRun      bool          // put nothing into the repository
 	Concurrency int           // files at once; the number of processors if 0
@@ -82,21 +85,24 @@ type Options struct {
 	Uploads     int           // of packs in memory; more are of packs in files, where the store is best used with more requests
 	Publish     time.Duration // how often what was uploaded is published; 10 s if 0
 	Progress    *pipeline.Progress
-	// Origin is the snapshot of another repository with which this one was taken in one run, or of which it is a copy; nil: none.
+	// Origin is the snapshot of another repository with which this one was taken in one run, or of
+	// which it is a copy; nil: none.
 	Origin *catalog.Origin
-	// Original is the snapshot that is copied; nil: none is, and the other fields say what is backed up. Series names what it is one of, for
-	// which this host remembers the last.
+	// Original is the snapshot that is copied; nil: none is, and the other fields say what is
+	// backed up. Series names what it is one of, for which this host remembers the last.
 	Original *Original
 	Series   string
 	Problem  func(path string, err error) // told of what is missed; may be nil
 	Advice   func(text string)            // told what a source has to say about the run as a whole; may be nil
-	// Taken is told each entry of a source that is in the snapshot and what became of it, in the order of the tree; may be nil.
+	// Taken is told each entry of a source that is in the snapshot and what became of it, in the
+	// order of the tree; may be nil.
 	Taken func(source string, e *entry.Entry, action Action)
 
 	started time.Time // the first try
 }
 
-// ErrUnchanged: nothing differs from the last backup, the snapshot's Parent, and so the snapshot was not committed.
+// ErrUnchanged: nothing differs from the last backup, the snapshot's Parent, and so the snapshot
+// was not committed.
 var ErrUnchanged = errors.New("nothing has changed")
 
 // Run takes all jobs into one snapshot and commits it. A source that fails as a whole fails the
@@ -119,11 +125,12 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*catalog.Sna
 	}
 }
 
-// maxRestarts bounds how often a backup begins again since packs that it relied on are being collected.
+// maxRestarts bounds how often a backup begins again since packs that it relied on are being
+// collected.
 const maxRestarts = 4
 
-// thing names what is backed up, for which this host remembers the last backup: the set, and with it what has no name of its own, so that
-// paths in turns do not make it forget each other's.
+// thing names what is backed up, for which this host remembers the last backup: the set, and with
+// it what has no name of its own, so that paths in turns do not make it forget each other's.
 func (o *Options) thing() string {
 	thing := o.Set + o.Series
 	for i := range o.Jobs {
@@ -218,8 +225,8 @@ func (b *backup) try(ctx context.Context, forget bool) (*catalog.Snapshot, error
 	return snapshot, err
 }
 
-// finishUploads saves what a source gave before it failed. It does what it can, and nothing where the storage has failed or the user has
-// interrupted.
+// finishUploads saves what a source gave before it failed. It does what it can, and nothing where
+// the storage has failed or the user has interrupted.
 func (b *backup) finishUploads(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, rescueTime)
 	defer cancel()
@@ -334,8 +341,8 @@ func (b *backup) doubt(ctx context.Context) error {
 	return b.session.LoadForeign(ctx, b.foreign)
 }
 
-// findLost compares the packs that the index names with those in the store, where everything is read again anyway: what lies in
-// packs that are missing or cut short is stored again.
+// findLost compares the packs that the index names with those in the store, where everything is
+// read again anyway: what lies in packs that are missing or cut short is stored again.
 func (b *backup) findLost(ctx context.Context) error {
 	if !b.o.Force {
 		return nil
@@ -363,8 +370,8 @@ func (b *backup) findLost(ctx context.Context) error {
 	return nil
 }
 
-// rescuePages stores again what lost packs held of the trees of earlier snapshots, as far as this host's cache has it: no source can give
-// it again.
+// rescuePages stores again what lost packs held of the trees of earlier snapshots, as far as this
+// host's cache has it: no source can give it again.
 func (b *backup) rescuePages(ctx context.Context) error {
 	for name := range b.lost {
 		pack, known, err := b.index.Pack(ctx, name)
@@ -504,7 +511,8 @@ func (b *backup) keepLast(snapshot *catalog.Snapshot, refs catalog.RefsList, nor
 	return b.pages.Trim()
 }
 
-// completeTrees writes what is left of the trees as soon as every chunk has its place, and waits until all data and all trees are stored.
+// completeTrees writes what is left of the trees as soon as every chunk has its place, and waits
+// until all data and all trees are stored.
 func (b *backup) completeTrees(ctx context.Context, captures []*capture) error {
 	if err := b.data.Seal(ctx); err != nil {
 		return err
@@ -560,7 +568,8 @@ func (b *backup) commit(ctx context.Context, snapshot *catalog.Snapshot, capture
 	return refs, err
 }
 
-// addRefs says what the snapshot needs, and what its parent did. A parent whose refs are damaged is of no use.
+// addRefs says what the snapshot needs, and what its parent did. A parent whose refs are damaged is
+// of no use.
 func (b *backup) addRefs(ctx context.Context, content *catalog.Content, captures []*capture) (err error) {
 	if content.Refs, err = b.refs(ctx, captures); err != nil || content.Parent == nil {
 		return err
@@ -586,7 +595,8 @@ func (b *backup) nothingChanged(captures []*capture) bool {
 	return true
 }
 
-// nothingDiffers tells whether nothing but directories above what was named differs from the last trees: others write in those.
+// nothingDiffers tells whether nothing but directories above what was named differs from the last
+// trees: others write in those.
 func (b *backup) nothingDiffers(ctx context.Context, captures []*capture) (bool, error) {
 	if b.last == nil || len(captures) != len(b.last.Sources) {
 		return false, nil
@@ -635,7 +645,8 @@ func (b *backup) refs(ctx context.Context, captures []*capture) (*archive.RefSet
 	return all, nil
 }
 
-// loadPages reads pages of last trees: from the cache, or from the repository where an identity is at hand.
+// loadPages reads pages of last trees: from the cache, or from the repository where an identity is
+// at hand.
 func (b *backup) loadPages() tree.Load {
 	reader, err := b.repo.Reader(b.repo.Config.Domain)
 	if err != nil || !b.repo.CanRead() {

@@ -19,8 +19,9 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// capture is one source on its way into a tree. The walk compares each entry with the last tree; what is new or has changed
-// is read by workers; a collector puts everything into the new tree in the order of the walk.
+// capture is one source on its way into a tree. The walk compares each entry with the last tree;
+// what is new or has changed is read by workers; a collector puts everything into the new tree in
+// the order of the walk.
 type capture struct {
 	*backup
 	job    *Job
@@ -198,7 +199,8 @@ func (c *capture) lookup(last *tree.Tree) source.Lookup {
 	}
 }
 
-// openLast opens the last tree of the source, nil if there is none. A cache makes it fast to look up many entries.
+// openLast opens the last tree of the source, nil if there is none. A cache makes it fast to look
+// up many entries.
 func (c *capture) openLast(ctx context.Context, cache *tree.Cache) *tree.Tree {
 	root, ok := c.last.Root(c.job.Name, c.job.Location)
 	if !ok {
@@ -420,7 +422,8 @@ func (v *visitor) dispatch(it *item) error {
 	}
 }
 
-// isUnchanged tells whether an item is as the last tree has it. Of one that is copied nothing is guessed.
+// isUnchanged tells whether an item is as the last tree has it. Of one that is copied nothing is
+// guessed.
 func (it *item) isUnchanged(old *tree.Node) bool {
 	if it.copied {
 		return it.same
@@ -438,7 +441,8 @@ func isUnchanged(old *tree.Node, now *entry.Entry) bool {
 	return entry.Unchanged(&was, now)
 }
 
-// keep takes an entry as the last tree has it, but for the number of the device where that tells which names are of one file.
+// keep takes an entry as the last tree has it, but for the number of the device where that tells
+// which names are of one file.
 func (v *visitor) keep(it *item) {
 	it.keep = true
 	device := it.node.Device
@@ -459,7 +463,8 @@ func (v *visitor) isLater(it *item) bool {
 	}
 	key := fileKey{it.node.Device, it.node.Inode}
 	it.shared = v.links[key]
-	// Some file systems make numbers up, and up again for another file. Names of one file agree in everything else.
+	// Some file systems make numbers up, and up again for another file. Names of one file agree in
+	// everything else.
 	later := it.shared != nil && entry.Unchanged(&it.shared.listed, &it.node.Entry)
 	if !later {
 		it.shared, it.first = &shared{listed: it.node.Entry}, true

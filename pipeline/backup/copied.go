@@ -12,38 +12,42 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// Original is a snapshot of another repository that a backup makes a copy of: all of its sources, each a Copied. What the snapshot says of itself is
-// the original's word, as is what it missed.
+// Original is a snapshot of another repository that a backup makes a copy of: all of its sources,
+// each a Copied. What the snapshot says of itself is the original's word, as is what it missed.
 type Original struct {
 	*catalog.Snapshot
-	// SameNames: its content is cut and named as this repository does it, so that it is taken chunk by chunk. Else it is cut again.
+	// SameNames: its content is cut and named as this repository does it, so that it is taken chunk
+	// by chunk. Else it is cut again.
 	SameNames bool
 }
 
 // Copied is a Source whose Walk gives the nodes of a tree of another repository to a Copier.
 type Copied interface {
 	source.Source
-	// Begin is called before Walk. since is what the last tree is a copy of; nil: of nothing. known tells whether the repository has a chunk, for
-	// the goroutine of Walk; nil: its chunks have other names.
+	// Begin is called before Walk. since is what the last tree is a copy of; nil: of nothing. known
+	// tells whether the repository has a chunk, for the goroutine of Walk; nil: its chunks have
+	// other names.
 	Begin(since *catalog.Origin, known func(ctx context.Context, id archive.ID) (bool, error))
 }
 
 // Copier is the Visitor of a Copied.
 type Copier interface {
 	source.Visitor
-	// Copy takes a node that is no mark, in the order of Visit. same: what the last tree is a copy of has it too. The content of a file is
-	// closed when it is not needed any more.
+	// Copy takes a node that is no mark, in the order of Visit. same: what the last tree is a copy
+	// of has it too. The content of a file is closed when it is not needed any more.
 	Copy(n *tree.Node, same bool, content Content) error
 }
 
 // Content is what a file of another repository holds.
 type Content interface {
-	// Piece returns the bytes of chunk i of the node, which is no hole: good until the next call. It is asked for in ascending order.
+	// Piece returns the bytes of chunk i of the node, which is no hole: good until the next call.
+	// It is asked for in ascending order.
 	Piece(ctx context.Context, i int) ([]byte, error)
 	Close()
 }
 
-// ThereError says that a copy was made already: by another run, or by this one, which has not heard of it.
+// ThereError says that a copy was made already: by another run, or by this one, which has not heard
+// of it.
 type ThereError struct{ Copy archive.Name }
 
 // Error implements error.
@@ -106,7 +110,8 @@ func (it *item) drop() {
 	}
 }
 
-// copyContent takes the content of a file of another repository. What keeps it from that ends the backup: a copy is whole.
+// copyContent takes the content of a file of another repository. What keeps it from that ends the
+// backup: a copy is whole.
 func (c *capture) copyContent(ctx context.Context, k *cutter, it *item) error {
 	defer it.drop()
 	var out content
@@ -199,7 +204,8 @@ func (j *joined) Zeros() int64 {
 // Skip implements source.Sparse.
 func (j *joined) Skip(n int64) { j.zeros -= n }
 
-// takeChunks takes a file's chunks as they are: those that the repository has cost a look-up, of the others the bytes come.
+// takeChunks takes a file's chunks as they are: those that the repository has cost a look-up, of
+// the others the bytes come.
 func (c *capture) takeChunks(ctx context.Context, it *item) (content, error) {
 	n := &it.node
 	out := content{chunks: make([]archive.Chunk, len(n.Chunks))}
@@ -253,7 +259,8 @@ func (r *copyRun) write(ctx context.Context) error {
 	return err
 }
 
-// copyOf says of the trees that were made what the original says of its own; an error if they are not the same.
+// copyOf says of the trees that were made what the original says of its own; an error if they are
+// not the same.
 func (b *backup) copyOf(captures []*capture) (*catalog.Snapshot, error) {
 	s := *b.o.Original.Snapshot
 	s.Copied, s.Origin, s.Parent, s.Sources = true, b.o.Origin, "", nil

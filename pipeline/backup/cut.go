@@ -20,7 +20,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// content is the chunk list of one file. pending[i] is not nil where chunks[i] has no place yet; pending is nil if all have.
+// content is the chunk list of one file. pending[i] is not nil where chunks[i] has no place yet;
+// pending is nil if all have.
 type content struct {
 	chunks  []archive.Chunk
 	pending []*archive.Slot
@@ -71,7 +72,8 @@ func (c *cutter) beginFile(again bool) {
 const (
 	// wholeFile is the size up to which a file is read at once, in one worker.
 	wholeFile = 1 << 20
-	// hugeFile is the size from which a file is not opened before it is its turn to be cut: who waits holds a connection.
+	// hugeFile is the size from which a file is not opened before it is its turn to be cut: who
+	// waits holds a connection.
 	hugeFile = 16 << 20
 )
 
@@ -135,7 +137,8 @@ func groupOf(name string, head []byte) string {
 	return "text"
 }
 
-// block is a piece of a long file whose chunks are worked on by several goroutines; it returns to the pool after the last.
+// block is a piece of a long file whose chunks are worked on by several goroutines; it returns to
+// the pool after the last.
 type block struct {
 	data []byte
 	refs atomic.Int32
@@ -147,14 +150,15 @@ type blockPool struct {
 	size int
 }
 
-// longFiles are cut at once; each keeps all processors busy. blocks is what they share: at least two for each.
+// longFiles are cut at once; each keeps all processors busy. blocks is what they share: at least
+// two for each.
 const (
 	longFiles = 2
 	blocks    = 2 * longFiles
 )
 
-// newBlockPool makes a pool for files whose chunks have up to largest bytes. A block holds several chunks of average size, so that little
-// is copied from one to the next.
+// newBlockPool makes a pool for files whose chunks have up to largest bytes. A block holds several
+// chunks of average size, so that little is copied from one to the next.
 func newBlockPool(largest int) *blockPool {
 	p := &blockPool{free: make(chan *block, blocks), size: max(largest+largest/2, wholeFile+largest)}
 	for range blocks {
@@ -182,7 +186,8 @@ func (p *blockPool) drop(b *block) {
 	}
 }
 
-// What is compressed together of a long file, bytes: pages are read back one by one where they have changed.
+// What is compressed together of a long file, bytes: pages are read back one by one where they have
+// changed.
 const (
 	longStretch  = 2 << 20
 	pagesStretch = 512 << 10
@@ -199,7 +204,8 @@ type longCut struct {
 	holes int64 // chunks of out that are
 }
 
-// cutLong reads and cuts a long file in this goroutine and hands its chunks to others. head is what was read already.
+// cutLong reads and cuts a long file in this goroutine and hands its chunks to others. head is what
+// was read already.
 func (c *cutter) cutLong(ctx context.Context, f io.Reader, head []byte, name string) (content, error) {
 	if !c.turn {
 		if err := c.waitTurn(ctx); err != nil {
@@ -275,15 +281,17 @@ func (l *longCut) run(ctx context.Context, f io.Reader, head []byte) error {
 }
 
 const (
-	// leftOut is how many chunks of nothing but zeros that lie in a hole, one after the other, are listed as a hole, and not read.
+	// leftOut is how many chunks of nothing but zeros that lie in a hole, one after the other, are
+	// listed as a hole, and not read.
 	leftOut = 4
-	// longestHole is how much of a file one entry of its list may leave out, bytes; mostHoles is how many of them a file may have, 4 PiB.
+	// longestHole is how much of a file one entry of its list may leave out, bytes; mostHoles is
+	// how many of them a file may have, 4 PiB.
 	longestHole = 1<<32 - 1<<20
 	mostHoles   = 1 << 20
 )
 
-// skipHole leaves a hole out that comes next in the file, where whole chunks of it would be zeros alone. rest is what was read and not cut
-// before it. It returns what is still to be cut.
+// skipHole leaves a hole out that comes next in the file, where whole chunks of it would be zeros
+// alone. rest is what was read and not cut before it. It returns what is still to be cut.
 func (l *longCut) skipHole(k *chunker.Chunker, f io.Reader, rest []byte) ([]byte, error) {
 	sparse, ok := f.(source.Sparse)
 	if !ok {
@@ -319,7 +327,8 @@ type stretch struct {
 	lengths []int
 }
 
-// dispatch cuts data and gives the group a stretch at a time; it returns what needs more data to be cut.
+// dispatch cuts data and gives the group a stretch at a time; it returns what needs more data to be
+// cut.
 func (l *longCut) dispatch(k *chunker.Chunker, b *block, data []byte, end bool) []byte {
 	for {
 		s := l.stretch(k, data, end)

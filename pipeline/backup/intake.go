@@ -14,8 +14,8 @@ import (
 	"github.com/packstone/packstone/pipeline"
 )
 
-// intake takes chunks in: those that the repository has already cost a look-up, the others are compressed and packed. Safe for
-// concurrent use.
+// intake takes chunks in: those that the repository has already cost a look-up, the others are
+// compressed and packed. Safe for concurrent use.
 type intake struct {
 	ids      *crypto.IDKey
 	index    *index.Index
@@ -48,8 +48,9 @@ func newIntake(ids *crypto.IDKey, index *index.Index, p *pipeline.Progress) *int
 	return in
 }
 
-// addRun takes in the chunks of these lengths that lie one after the other in data, which may be reused after. put is told of each
-// where it lies, or the slot in which it will say so. New chunks that are neighbours are compressed together.
+// addRun takes in the chunks of these lengths that lie one after the other in data, which may be
+// reused after. put is told of each where it lies, or the slot in which it will say so. New chunks
+// that are neighbours are compressed together.
 func (in *intake) addRun(ctx context.Context, data []byte, lengths []int, group string, put func(int, archive.Chunk, *archive.Slot)) error {
 	var run []*archive.Slot // new ones, that end where the next chunk begins
 	begin, at := 0, 0
@@ -72,7 +73,8 @@ func (in *intake) addRun(ctx context.Context, data []byte, lengths []int, group 
 	return in.write(ctx, run, data[begin:at], group)
 }
 
-// identify says where a chunk lies, or the slot in which it will say so, and whether it is for the caller to write.
+// identify says where a chunk lies, or the slot in which it will say so, and whether it is for the
+// caller to write.
 func (in *intake) identify(ctx context.Context, piece []byte) (_ archive.Chunk, _ *archive.Slot, isNew bool, _ error) {
 	id := in.name(piece)
 	if in.writer == nil {
@@ -156,7 +158,8 @@ func (in *intake) find(ctx context.Context, id archive.ID, length int) (_ archiv
 	if slot := shard.slots[id]; slot != nil {
 		return archive.Chunk{}, slot, false, nil
 	}
-	// Its pack may have been sealed since the first look: then the index has it, and no slot any more.
+	// Its pack may have been sealed since the first look: then the index has it, and no slot any
+	// more.
 	if chunk, ok, err := in.lookup(ctx, id); ok || err != nil {
 		return chunk, nil, false, err
 	}

@@ -4,8 +4,9 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// elsewhere gives what the last tree has of an entry other places that may be relied on, where it has some that may not: it was copied
-// there, or another backup has stored it since. Then it need not be read.
+// elsewhere gives what the last tree has of an entry other places that may be relied on, where it
+// has some that may not: it was copied there, or another backup has stored it since. Then it need
+// not be read.
 func (v *visitor) elsewhere(it *item) (bool, error) {
 	old := it.step.Old.Clone()
 	for i := range old.Chunks {

@@ -2,7 +2,8 @@ package backup
 
 import "github.com/packstone/packstone/catalog"
 
-// shownProblems is how many problems a snapshot keeps in its record; all are reported while they happen.
+// shownProblems is how many problems a snapshot keeps in its record; all are reported while they
+// happen.
 const shownProblems = 100
 
 // noteProblem counts something missed.

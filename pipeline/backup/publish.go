@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 )
 
-// publisher makes what a backup has uploaded known to others while the backup goes on, and learns what others have published. It is
-// what lets an interrupted backup go on from there.
+// publisher makes what a backup has uploaded known to others while the backup goes on, and learns
+// what others have published. It is what lets an interrupted backup go on from there.
 type publisher struct {
 	usable  func(*archive.Pack) bool // whether a pack may be relied on
 	session *catalog.Session
@@ -99,12 +99,14 @@ func (p *publisher) loop(ctx context.Context, done chan struct{}) error {
 
 const (
 	tick = 50 * time.Millisecond
-	// soonest is how often at most there is a checkpoint of a source that is slow to read, and worthwhile how many entries it is for at least.
+	// soonest is how often at most there is a checkpoint of a source that is slow to read, and
+	// worthwhile how many entries it is for at least.
 	soonest    = 250 * time.Millisecond
 	worthwhile = 32
 )
 
-// pause is how long to wait between checkpoints. While a slow source is read, no more than a twentieth of its time is at stake.
+// pause is how long to wait between checkpoints. While a slow source is read, no more than a
+// twentieth of its time is at stake.
 func (p *publisher) pause(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +116,8 @@ func (p *publisher) pause(now time.Time) time.Duration {
 	return min(p.every, max(soonest, now.Sub(p.slowSince)/20))
 }
 
-// hurry has a slow source's entries bound to checkpoints, and those made sooner, of all that was read by then: flush uploads it.
+// hurry has a slow source's entries bound to checkpoints, and those made sooner, of all that was
+// read by then: flush uploads it.
 func (p *publisher) hurry(u *catalog.Unfinished, flush func(context.Context) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,8 +182,8 @@ func (p *publisher) publish(ctx context.Context) error {
 	return err
 }
 
-// relies tells whether the backup uses a pack that must be avoided by now. It may miss some, which the commit finds; what it finds need not be
-// waited for.
+// relies tells whether the backup uses a pack that must be avoided by now. It may miss some, which
+// the commit finds; what it finds need not be waited for.
 func (p *publisher) relies(avoid *catalog.Avoid) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,7 +201,8 @@ func (p *publisher) relies(avoid *catalog.Avoid) bool {
 // rescueTime is how long an interrupted backup tries to publish what it has uploaded.
 const rescueTime = 10 * time.Second
 
-// rescue ends the session of a backup that has failed, so that the next one finds what was uploaded. It does what it can.
+// rescue ends the session of a backup that has failed, so that the next one finds what was
+// uploaded. It does what it can.
 func (p *publisher) rescue(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rescueTime)
 	defer cancel()

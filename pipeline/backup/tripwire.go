@@ -46,7 +46,8 @@ func (c *capture) weigh(it *item) {
 	}
 }
 
-// beside are the bytes of a file that are in none of these chunks, and those of them that the repository did not have.
+// beside are the bytes of a file that are in none of these chunks, and those of them that the
+// repository did not have.
 func (it *item) beside(chunks []archive.Chunk) (bytes, fresh uint64) {
 	old := make(map[archive.ID]struct{}, len(chunks))
 	for i := range chunks {
@@ -90,7 +91,8 @@ func (b *backup) judge(ctx context.Context, s *catalog.Snapshot, captures []*cap
 	return normal.Next(seen, s.Complete(), s.Marked())
 }
 
-// normalOfSnapshots is what this host would remember, as the newest complete snapshot of its set says; nil if there is none, or it cannot be read here.
+// normalOfSnapshots is what this host would remember, as the newest complete snapshot of its set
+// says; nil if there is none, or it cannot be read here.
 func (b *backup) normalOfSnapshots(ctx context.Context) *tripwire.Memory {
 	if !b.repo.CanRead() || b.session.Log == nil {
 		return nil

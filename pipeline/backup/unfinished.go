@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// openUnfinished opens what an interrupted run has left of a source that is slow to read, and has this run's kept for the next one.
+// openUnfinished opens what an interrupted run has left of a source that is slow to read, and has
+// this run's kept for the next one.
 func (c *capture) openUnfinished() {
 	distant, ok := c.source.(source.Distant)
 	if !ok || distant.Readers() == 0 || c.o.DryRun || c.o.Force || !c.pages.Own() {
@@ -24,10 +25,12 @@ func (c *capture) openUnfinished() {
 	c.publish.hurry(c.unfinished, c.data.Flush)
 }
 
-// settled is how much older than its capture a file's time must be: then no later change can have the same.
+// settled is how much older than its capture a file's time must be: then no later change can have
+// the same.
 const settled = 2 * time.Second
 
-// takeOver takes an entry as an interrupted run has captured it, if it is in the source as it was then and the repository has its content.
+// takeOver takes an entry as an interrupted run has captured it, if it is in the source as it was
+// then and the repository has its content.
 func (c *capture) takeOver(ctx context.Context, it *item) (bool, error) {
 	e := &it.node.Entry
 	if c.unfinished == nil || e.Type == entry.Directory {

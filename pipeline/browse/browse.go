@@ -1,5 +1,5 @@
-// Package browse looks into the snapshots of a repository: what lies in them, what they need, how they differ. It changes nothing, and
-// reads content only where that is what is asked for.
+// Package browse looks into the snapshots of a repository: what lies in them, what they need, how
+// they differ. It changes nothing, and reads content only where that is what is asked for.
 package browse
 
 import (
@@ -13,7 +13,8 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Browser looks into the snapshots of one repository. Pages of trees that were read not long ago are at hand. It is for one goroutine.
+// Browser looks into the snapshots of one repository. Pages of trees that were read not long ago
+// are at hand. It is for one goroutine.
 type Browser struct {
 	repo     *catalog.Repository
 	o        fetch.Options

@@ -23,9 +23,10 @@ const (
 	Touched  Kind = "U" // metadata alone
 )
 
-// Diff tells each of what differs between two snapshots of a set, source by source and in order. A source that only one snapshot has
-// differs in all that is in it. Parts of the trees that are equal are not read. The nodes of a change are good until each returns.
-// catalog.ErrMisuse if they are of two sets.
+// Diff tells each of what differs between two snapshots of a set, source by source and in order. A
+// source that only one snapshot has differs in all that is in it. Parts of the trees that are equal
+// are not read. The nodes of a change are good until each returns. catalog.ErrMisuse if they are of
+// two sets.
 func (b *Browser) Diff(ctx context.Context, before, after *catalog.Snapshot, each func(source string, kind Kind, c *tree.Change) error) error {
 	if before.Set != after.Set {
 		return catalog.Misuse("snapshot %s is of set %q and snapshot %s of set %q: they have nothing to compare", before.ShortID(), before.Set,
@@ -62,7 +63,8 @@ type differ struct {
 	rekeyed bool // chunks of the two snapshots are named with different keys, which makes their names incomparable
 }
 
-// kind says how the nodes of a path differ; "" if only in what says nothing of them, such as inode numbers.
+// kind says how the nodes of a path differ; "" if only in what says nothing of them, such as inode
+// numbers.
 func (d differ) kind(c *tree.Change) Kind {
 	switch {
 	case c.Old == nil:

@@ -14,8 +14,8 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Query says what is looked for. A pattern without a slash is compared with names, one that begins with a slash with whole paths below
-// their source, any other with the last parts of paths.
+// Query says what is looked for. A pattern without a slash is compared with names, one that begins
+// with a slash with whole paths below their source, any other with the last parts of paths.
 type Query struct {
 	Patterns []string
 	AnyCase  bool         // A is a
@@ -23,20 +23,23 @@ type Query struct {
 	From, To time.Time    // modification times; zero: any
 }
 
-// Finder looks for files in one snapshot after the other. Of snapshots that follow each other only what differs is read.
+// Finder looks for files in one snapshot after the other. Of snapshots that follow each other only
+// what differs is read.
 type Finder struct {
 	b      *Browser
 	q      Query
 	series map[string]*series
 }
 
-// series is what is known of one source on its way through time: its last tree, and what matched there.
+// series is what is known of one source on its way through time: its last tree, and what matched
+// there.
 type series struct {
 	last *tree.Tree
 	hits []*entry.Entry
 }
 
-// heldHits is how many matches are kept to be compared with the next tree; a tree with more is read anew.
+// heldHits is how many matches are kept to be compared with the next tree; a tree with more is read
+// anew.
 const heldHits = 100_000
 
 // Find makes a finder. catalog.ErrMisuse tells of a pattern that is none.
@@ -83,7 +86,8 @@ func (f *Finder) Search(ctx context.Context, s *catalog.Snapshot, each func(sour
 	return nil
 }
 
-// matches tells each of what matches in a tree, in order. Where the last tree of the series is known, only the difference is read.
+// matches tells each of what matches in a tree, in order. Where the last tree of the series is
+// known, only the difference is read.
 func (f *Finder) matches(ctx context.Context, key string, t *tree.Tree, each func(*entry.Entry) error) error {
 	before := f.series[key]
 	delete(f.series, key)
@@ -124,7 +128,8 @@ func entryOf(n *tree.Node) *entry.Entry {
 	return &e
 }
 
-// carry takes the matches of the last tree that the next one still has, and those that are new or changed.
+// carry takes the matches of the last tree that the next one still has, and those that are new or
+// changed.
 func (f *Finder) carry(ctx context.Context, before *series, t *tree.Tree, take func(*entry.Entry) error) error {
 	hits := before.hits
 	until := func(path string) error { // takes what lies before path, and drops path itself
@@ -173,7 +178,8 @@ func (f *Finder) match(e *entry.Entry) bool {
 	return slices.ContainsFunc(f.q.Patterns, func(pattern string) bool { return patternMatches(pattern, e.Path) })
 }
 
-// patternMatches compares a pattern with a whole path if it begins with a slash, else with as many of the path's last parts as it has.
+// patternMatches compares a pattern with a whole path if it begins with a slash, else with as many
+// of the path's last parts as it has.
 func patternMatches(pattern, name string) bool {
 	if whole, ok := strings.CutPrefix(pattern, "/"); ok {
 		matched, _ := path.Match(whole, name)

@@ -10,8 +10,9 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// List tells each of what a spot holds: a snapshot its sources, or the paths that were backed up; a directory what lies in it; a file
-// itself. Recursive tells all that lies below instead. Only the pages of the trees that are needed are read.
+// List tells each of what a spot holds: a snapshot its sources, or the paths that were backed up; a
+// directory what lies in it; a file itself. Recursive tells all that lies below instead. Only the
+// pages of the trees that are needed are read.
 func (b *Browser) List(ctx context.Context, at catalog.Spot, recursive bool, each func(source *catalog.SourceState, e *entry.Entry) error) error {
 	l := listing{recursive, each}
 	for _, source := range at.Sources {

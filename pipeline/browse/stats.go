@@ -80,7 +80,8 @@ func allRefs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, sn
 	return needed, err
 }
 
-// weigh counts the bytes of some of a pack's chunks. Of a frame with several, each is stored in proportion.
+// weigh counts the bytes of some of a pack's chunks. Of a frame with several, each is stored in
+// proportion.
 func weigh(d *archive.Directory, chunks archive.Bitmap) (raw, stored uint64) {
 	ordinal := uint32(0)
 	for _, frame := range d.Frames {

@@ -46,8 +46,8 @@ type OpenSession struct {
 	Since time.Time // by the storage's clock
 }
 
-// StatusOf reads what records say. The storage's packs are not listed for it: a large repository has many objects, and a check looks at
-// them all.
+// StatusOf reads what records say. The storage's packs are not listed for it: a large repository
+// has many objects, and a check looks at them all.
 func StatusOf(ctx context.Context, repo *catalog.Repository) (*Status, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -152,7 +152,8 @@ func (s *Status) addPacks(ctx context.Context, repo *catalog.Repository, log *ca
 	return err
 }
 
-// SizeOf counts the packs that backups have published, and their bytes; known is false where the keys at hand do not open all that says so.
+// SizeOf counts the packs that backups have published, and their bytes; known is false where the
+// keys at hand do not open all that says so.
 func SizeOf(ctx context.Context, repo *catalog.Repository) (packs, bytes uint64, known bool, err error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -191,8 +192,8 @@ func opensAllDomains(repo *catalog.Repository) bool {
 	})
 }
 
-// LastCommit counts the commits, and finds the one that the storage has got last; nil if there is none. It fails where records are not as
-// they should be, and needs no identity.
+// LastCommit counts the commits, and finds the one that the storage has got last; nil if there is
+// none. It fails where records are not as they should be, and needs no identity.
 func LastCommit(ctx context.Context, repo *catalog.Repository) (commits int, last *catalog.Record, err error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {

@@ -16,8 +16,9 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Tar writes what a spot holds to w, as a tar in which names are as restore makes them below its target. Unfit is told of what has no
-// place in a tar: an extended attribute, or with "" the entry itself.
+// Tar writes what a spot holds to w, as a tar in which names are as restore makes them below its
+// target. Unfit is told of what has no place in a tar: an extended attribute, or with "" the entry
+// itself.
 func (b *Browser) Tar(ctx context.Context, at catalog.Spot, w io.Writer, unfit func(e *entry.Entry, attribute string)) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	p := &packing{b: b, at: at, tar: tarball.New(out), unfit: unfit}
@@ -61,7 +62,8 @@ func (p *packing) source(ctx context.Context, source *catalog.SourceState) error
 	})
 }
 
-// onceEach takes the content off all but the first of a file's names, so that it is not fetched in vain.
+// onceEach takes the content off all but the first of a file's names, so that it is not fetched in
+// vain.
 func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
 	type file struct{ device, inode uint64 }
 	seen := map[file]bool{}
@@ -81,7 +83,8 @@ func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
 	}
 }
 
-// checkPlace refuses what lies below something that is no directory: who extracts the tar would write behind a link.
+// checkPlace refuses what lies below something that is no directory: who extracts the tar would
+// write behind a link.
 func (p *packing) checkPlace(root string, e *entry.Entry) error {
 	path := root + "/" + e.Path
 	if p.leaf != "" && strings.HasPrefix(path, p.leaf+"/") {

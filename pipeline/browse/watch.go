@@ -12,13 +12,14 @@ import (
 // Freshness is when a writer was last heard of.
 type Freshness struct {
 	Writer string
-	// Newest is the storage's date of its newest snapshot that is complete and not marked, where records could be read; else of its newest record, which may
-	// be of a backup that never ended. Zero: there is none.
+	// Newest is the storage's date of its newest snapshot that is complete and not marked, where
+	// records could be read; else of its newest record, which may be of a backup that never ended.
+	// Zero: there is none.
 	Newest time.Time
 }
 
-// FreshnessOf says when each writer that is not revoked has last committed a complete snapshot that no tripwire marked. It needs no key: a
-// commit says so in clear, and is signed.
+// FreshnessOf says when each writer that is not revoked has last committed a complete snapshot that
+// no tripwire marked. It needs no key: a commit says so in clear, and is signed.
 func FreshnessOf(ctx context.Context, repo *catalog.Repository) ([]Freshness, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {

@@ -16,8 +16,9 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Zip writes what a spot holds to w, as a zip in which names are as restore makes them below its target, with modes and times to the second.
-// It has no owners, and each name of a file has its content. Unfit is told of what has no place in a zip: devices, sockets and their like.
+// Zip writes what a spot holds to w, as a zip in which names are as restore makes them below its
+// target, with modes and times to the second. It has no owners, and each name of a file has its
+// content. Unfit is told of what has no place in a zip: devices, sockets and their like.
 func (b *Browser) Zip(ctx context.Context, at catalog.Spot, w io.Writer, unfit func(e *entry.Entry)) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	z := &zipping{packing: packing{b: b, at: at}, zip: zip.NewWriter(out), unfit: unfit}

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// attestEvery is how long is read before it is said which packs are sound: what comes after is read again when a run is killed.
+	// attestEvery is how long is read before it is said which packs are sound: what comes after is
+	// read again when a run is killed.
 	attestEvery = 15 * time.Minute
 	// attestTime is how long a run that is interrupted may take to say it.
 	attestTime = time.Minute
@@ -46,7 +47,8 @@ func (c *check) tellSince() {
 	}
 }
 
-// isSound notes that a pack was found to be what an index run says, by reading that began at a time.
+// isSound notes that a pack was found to be what an index run says, by reading that began at a
+// time.
 func (c *check) isSound(p archive.RunPack, at uint32) {
 	if c.o.By == nil || !c.repo.CanRead() || p.Pack.Size == 0 || p.Pack.Header == 0 {
 		return
@@ -56,8 +58,8 @@ func (c *check) isSound(p archive.RunPack, at uint32) {
 	c.sound = append(c.sound, archive.VerifiedPack{Sum: p.Sum(), At: at})
 }
 
-// attestAll says which packs are sound that it was not said of yet, though the run was interrupted, and forgets those that are not there
-// any more, or no longer sound.
+// attestAll says which packs are sound that it was not said of yet, though the run was interrupted,
+// and forgets those that are not there any more, or no longer sound.
 func (c *check) attestAll(ctx context.Context) error {
 	if c.o.By == nil {
 		return nil
@@ -79,7 +81,8 @@ func (c *check) attestAll(ctx context.Context) error {
 	return nil
 }
 
-// attest says which packs were found to be sound since it was said last. keep tells which of those before are said again; nil: all.
+// attest says which packs were found to be sound since it was said last. keep tells which of those
+// before are said again; nil: all.
 func (c *check) attest(ctx context.Context, keep func(archive.PackSum) bool) error {
 	if c.o.By == nil {
 		return nil

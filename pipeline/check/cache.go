@@ -16,9 +16,10 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// CompareCache compares the objects that a cache keeps below a directory with those in the storage. One that is there in another form, or a
-// record that is there no more, is a finding: somebody may have put an older state of the storage back. A directory that is not there has
-// nothing to compare.
+// CompareCache compares the objects that a cache keeps below a directory with those in the storage.
+// One that is there in another form, or a record that is there no more, is a finding: somebody may
+// have put an older state of the storage back. A directory that is not there has nothing to
+// compare.
 func CompareCache(ctx context.Context, storage store.Store, dir string, gone func(object string) bool) (compared uint64, findings []Finding, err error) {
 	c := comparison{storage: storage, gone: gone}
 	err = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {

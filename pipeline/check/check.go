@@ -1,4 +1,5 @@
-// Package check looks for what is damaged or missing in a repository, or not signed as it should be, and puts good copies in its place.
+// Package check looks for what is damaged or missing in a repository, or not signed as it should
+// be, and puts good copies in its place.
 package check
 
 import (
@@ -74,8 +75,9 @@ type check struct {
 	hurt    map[int][]archive.ID // finding about a pack → chunks that it hurts
 }
 
-// Run looks for anything in the repository that is damaged, missing or not signed as it should be. What is wrong is in the report's
-// findings; the error says that it could not look. The repository should be opened without a cache.
+// Run looks for anything in the repository that is damaged, missing or not signed as it should be.
+// What is wrong is in the report's findings; the error says that it could not look. The repository
+// should be opened without a cache.
 func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = &pipeline.Progress{}
@@ -147,7 +149,8 @@ func (c *check) isClosed(rec *catalog.Record) bool {
 	return !c.repo.OpensIndex(rec.Domain) && (len(rec.Index) > 0 || rec.Refs.Full != "")
 }
 
-// noteClosed says what is left out where no key at hand opens index runs and refs. Their hashes were checked.
+// noteClosed says what is left out where no key at hand opens index runs and refs. Their hashes
+// were checked.
 func (c *check) noteClosed() {
 	c.closed = slices.ContainsFunc(c.log.Records, c.isClosed)
 	if c.closed {
@@ -195,7 +198,8 @@ func (c *check) countUnused(ctx context.Context) error {
 	return nil
 }
 
-// checkRefs tests that every pack that a live record needs is there, and of the size that the index says.
+// checkRefs tests that every pack that a live record needs is there, and of the size that the index
+// says.
 func (c *check) checkRefs(ctx context.Context) error {
 	superseded := c.log.Superseded()
 	needed := &archive.RefSet{}
@@ -267,7 +271,8 @@ func (c *check) hurts(finding int, ids ...archive.ID) {
 	c.hurt[finding] = append(c.hurt[finding], ids...)
 }
 
-// findElsewhere takes out of what is damaged the chunks that lie in another pack too, with which nothing is wrong.
+// findElsewhere takes out of what is damaged the chunks that lie in another pack too, with which
+// nothing is wrong.
 func (c *check) findElsewhere(ctx context.Context) error {
 	for id := range c.damaged {
 		places, err := c.index.Places(ctx, id)

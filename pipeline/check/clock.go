@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Clock puts an object and compares its date with this machine's: ahead is how far that is ahead of the storage's, in whole seconds.
+// Clock puts an object and compares its date with this machine's: ahead is how far that is ahead of
+// the storage's, in whole seconds.
 func Clock(ctx context.Context, s store.Store, now func() time.Time) (ahead time.Duration, err error) {
 	name := "probe/" + rand.Text() + "/clock"
 	before := now()

@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// follows tells whether a tree differs from a sound one only in ways with which nothing is wrong. It takes over what is known of that one.
+// follows tells whether a tree differs from a sound one only in ways with which nothing is wrong.
+// It takes over what is known of that one.
 func (w *treeWalk) follows(ctx context.Context, last, now *sound) (bool, error) {
 	now.needs = last.needs
 	difference, err := tree.Compare(ctx, last.tree, now.tree)

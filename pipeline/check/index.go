@@ -136,7 +136,8 @@ func (c *check) askContested(ctx context.Context) error {
 	return nil
 }
 
-// blame says who has told something else of a pack than what lies in it, or has stored it under a wrong id.
+// blame says who has told something else of a pack than what lies in it, or has stored it under a
+// wrong id.
 func (c *check) blame(name archive.Name, err error) error {
 	t := c.heard[name]
 	switch {

@@ -58,8 +58,8 @@ func (c *check) checkPacks(ctx context.Context) error {
 	return errors.Join(err, c.attestAll(ctx))
 }
 
-// chosen are the packs to read, those first that were verified longest ago or never. A pack that no index names is read too: it must be what
-// its name says.
+// chosen are the packs to read, those first that were verified longest ago or never. A pack that no
+// index names is read too: it must be what its name says.
 func (c *check) chosen() (packs []*archive.Pack) {
 	at := make(map[*archive.Pack]uint32, len(c.present))
 	for name, listed := range c.present {

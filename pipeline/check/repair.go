@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// IsContent tells whether an object is named by the hash of its bytes, so that any copy of it can be told from a wrong one.
+// IsContent tells whether an object is named by the hash of its bytes, so that any copy of it can
+// be told from a wrong one.
 func IsContent(object string) bool {
 	_, _, ok := contentOf(object)
 	return ok
@@ -27,7 +28,8 @@ func contentOf(object string) (kind archive.Kind, name archive.Name, ok bool) {
 	return "", name, false
 }
 
-// CopyAllBack puts the content objects among findings back from another store, and tells problem which could not be.
+// CopyAllBack puts the content objects among findings back from another store, and tells problem
+// which could not be.
 func CopyAllBack(ctx context.Context, to, from store.Store, findings []Finding, problem func(object string, err error)) error {
 	for _, f := range findings {
 		if !IsContent(f.Object) {
@@ -40,9 +42,10 @@ func CopyAllBack(ctx context.Context, to, from store.Store, findings []Finding, 
 	return to.Sync(ctx)
 }
 
-// CopyBack puts a content object of another store in the place of one that is damaged or missing. The copy is held against the object's
-// name before anything is changed. What is damaged is deleted first, since nothing is ever overwritten: the credentials must allow it.
-// archive.ErrDamaged if the other store's copy is no better.
+// CopyBack puts a content object of another store in the place of one that is damaged or missing.
+// The copy is held against the object's name before anything is changed. What is damaged is deleted
+// first, since nothing is ever overwritten: the credentials must allow it. archive.ErrDamaged if
+// the other store's copy is no better.
 func CopyBack(ctx context.Context, to, from store.Store, object string) error {
 	kind, name, ok := contentOf(object)
 	if !ok {

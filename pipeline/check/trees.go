@@ -14,8 +14,9 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// checkTrees tests that every page of every snapshot can be read, and that index and refs know all that is needed, and names the files that
-// damage hurts. Of a tree that follows on one in which nothing was wrong, only what differs is read.
+// checkTrees tests that every page of every snapshot can be read, and that index and refs know all
+// that is needed, and names the files that damage hurts. Of a tree that follows on one in which
+// nothing was wrong, only what differs is read.
 func (c *check) checkTrees(ctx context.Context) error {
 	w := &treeWalk{check: c, loads: map[uint64]tree.Load{}, recent: fetch.RecentPages{Most: mostRecent}}
 	for _, s := range slices.SortedStableFunc(slices.Values(c.snapshots), compareSets) {

@@ -16,7 +16,8 @@ import (
 	"github.com/packstone/packstone/pipeline/collect"
 )
 
-// BenchmarkPlan plans a prune of 100,000 packs, which 60 snapshots need that change a hundredth each.
+// BenchmarkPlan plans a prune of 100,000 packs, which 60 snapshots need that change a hundredth
+// each.
 func BenchmarkPlan(b *testing.B) {
 	repo := largeRepository(b, 100_000, 60)
 	b.ReportAllocs()

@@ -33,8 +33,9 @@ type Options struct {
 	Only catalog.PackSet
 	// MaxUnused is which share of the stored bytes may be dead before a round begins, from 0 to 1.
 	MaxUnused float64
-	// Repack copies packs anew of which a part is dead, before what is dead is deleted; nil: it does not.
-	// It needs an identity, and the key of the owner or of a collector that hosts rely on.
+	// Repack copies packs anew of which a part is dead, before what is dead is deleted; nil: it
+	// does not. It needs an identity, and the key of the owner or of a collector that hosts rely
+	// on.
 	Repack *Repack
 	// RollAfter is how many records are rolled up together; 0: catalog.RollAfter.
 	RollAfter int
@@ -42,8 +43,8 @@ type Options struct {
 	DeadAfter time.Duration
 	// Wait is for how long sessions that are younger are waited for.
 	Wait time.Duration
-	// Settle is waited before sessions are listed, where another host may see the condemnation late;
-	// and Linger before the first pack is deleted.
+	// Settle is waited before sessions are listed, where another host may see the condemnation
+	// late; and Linger before the first pack is deleted.
 	Settle, Linger time.Duration
 	// Pause waits; nil: by the clock. Tests do something else meanwhile.
 	Pause    func(ctx context.Context, d time.Duration) error

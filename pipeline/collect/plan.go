@@ -16,8 +16,8 @@ type Plan struct {
 	Bytes   int64           // of these
 	Stored  int64           // of all packs
 	Sighted catalog.PackSet // packs that no record names and that no round has met before: they go in the round after the next
-	// Later are the bytes of what was forgotten and is within its grace, which ends at LaterAt at the
-	// latest.
+	// Later are the bytes of what was forgotten and is within its grace, which ends at LaterAt at
+	// the latest.
 	Later   int64
 	LaterAt time.Time
 }

@@ -27,8 +27,8 @@ type Repack struct {
 // interrupted.
 const moveBytes = 256 << 20
 
-// repack copies what is needed out of packs of which much is dead, some after the other. What it has
-// left when it ends is complete: the next run goes on.
+// repack copies what is needed out of packs of which much is dead, some after the other. What it
+// has left when it ends is complete: the next run goes on.
 func (c *collector) repack(ctx context.Context) error {
 	if err := c.repo.MayMove(c.o.By); err != nil {
 		return err

@@ -1,5 +1,6 @@
-// Package collect finds out which packs nothing needs any more, and deletes them while others write:
-// condemn, drain, look again, sweep, delete. What it does next is decided in catalog/collection.
+// Package collect finds out which packs nothing needs any more, and deletes them while others
+// write: condemn, drain, look again, sweep, delete. What it does next is decided in
+// catalog/collection.
 package collect
 
 import (

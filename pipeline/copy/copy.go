@@ -1,5 +1,6 @@
-// Package copy writes snapshots of one repository into another one, which has other keys, another domain, another store. A copy is a backup whose
-// source is a snapshot: so it deduplicates, goes on after an interruption and becomes visible as a whole as any backup does. What is wrong in the
+// Package copy writes snapshots of one repository into another one, which has other keys, another
+// domain, another store. A copy is a backup whose source is a snapshot: so it deduplicates, goes on
+// after an interruption and becomes visible as a whole as any backup does. What is wrong in the
 // first repository keeps a snapshot from being copied, and no other.
 package copy
 
@@ -23,9 +24,11 @@ import (
 // Options say how is read and written.
 type Options struct {
 	Fetch fetch.Options // of the repository that is read
-	// Write is how the other one is written: processors, packs, uploads, progress. What is backed up says each snapshot.
+	// Write is how the other one is written: processors, packs, uploads, progress. What is backed
+	// up says each snapshot.
 	Write backup.Options
-	// Undated lets a writer that may not date back copy snapshots of earlier days: they do not count for retention until the owner dates them.
+	// Undated lets a writer that may not date back copy snapshots of earlier days: they do not
+	// count for retention until the owner dates them.
 	Undated bool
 	// Done is told each copy and its id, Failed each snapshot that cannot be read; both may be nil.
 	Done   func(original *catalog.Snapshot, id archive.Name)
@@ -41,8 +44,8 @@ type Copier struct {
 	recent   *fetch.RecentPages
 }
 
-// New prepares copies. all are the snapshots of from that count: what was copied before is found among them. catalog.ErrMisuse if both are one
-// repository, be it at two addresses.
+// New prepares copies. all are the snapshots of from that count: what was copied before is found
+// among them. catalog.ErrMisuse if both are one repository, be it at two addresses.
 func New(from, to *catalog.Repository, all []*catalog.Snapshot, o Options) (*Copier, error) {
 	if from.Format.Repository == to.Format.Repository {
 		return nil, catalog.Misuse("%s and %s are the same repository, %s: a copy goes to another one", from.Store.Location(), to.Store.Location(), to.Format.Repository)
@@ -61,8 +64,9 @@ type Plan struct {
 	Forgotten []*catalog.Snapshot // those of There that were forgotten there since
 }
 
-// Plan finds out which of chosen are to be copied. It fails before anything is written where the writer may not speak for a host
-// (catalog.ErrOutside), or may not date back and Options.Undated is not set (catalog.ErrRefused).
+// Plan finds out which of chosen are to be copied. It fails before anything is written where the
+// writer may not speak for a host (catalog.ErrOutside), or may not date back and Options.Undated is
+// not set (catalog.ErrRefused).
 func (c *Copier) Plan(ctx context.Context, chosen []*catalog.Snapshot) (p Plan, err error) {
 	log, err := c.to.ReadLog(ctx)
 	if err != nil {
@@ -110,7 +114,8 @@ func (c *Copier) allowed(missing []*catalog.Snapshot) error {
 		"packstone catalog date --from-claims; nothing was copied", old, entry.Plural(len(missing), "snapshot"), c.to.Store.Location(), catalog.RoleBackdate)
 }
 
-// Run copies snapshots, in this order. One that cannot be read is told to Options.Failed, and the others are copied; an error is what ends all.
+// Run copies snapshots, in this order. One that cannot be read is told to Options.Failed, and the
+// others are copied; an error is what ends all.
 func (c *Copier) Run(ctx context.Context, missing []*catalog.Snapshot) error {
 	for _, s := range missing {
 		id, err := c.copy(ctx, s)

@@ -53,8 +53,9 @@ func (o *original) Class() source.Class {
 	return source.ClassMedium
 }
 
-// Readers implements source.Distant. What was read and cut of a repository that is far is remembered, should the copy be interrupted. Where names
-// are the same, the repository itself remembers.
+// Readers implements source.Distant. What was read and cut of a repository that is far is
+// remembered, should the copy be interrupted. Where names are the same, the repository itself
+// remembers.
 func (o *original) Readers() int {
 	if o.sameNames || inflight.Of(o.copier.from.Store) == nil {
 		return 0
@@ -179,7 +180,8 @@ func again(names map[[2]uint64]bool, n *tree.Node) bool {
 	return known
 }
 
-// want lists the chunks of a file that are likely to be asked for: all where it is cut again, else those that are not there, once.
+// want lists the chunks of a file that are likely to be asked for: all where it is cut again, else
+// those that are not there, once.
 func (o *original) want(ctx context.Context, c *content, seen map[archive.ID]bool) (list []archive.Chunk, err error) {
 	for i := range c.chunks {
 		chunk := c.chunks[i]

@@ -34,7 +34,8 @@ var (
 	ErrMismatch = errors.New("the copy differs from the source")
 	// ErrUnreachable: the server does not answer or refuses the login.
 	ErrUnreachable = errors.New("database unreachable")
-	// ErrRebase: whoever takes rows has seen enough of them, and reads the table again from its start.
+	// ErrRebase: whoever takes rows has seen enough of them, and reads the table again from its
+	// start.
 	ErrRebase = errors.New("the delta outgrew its limit")
 )
 
@@ -137,8 +138,8 @@ type Narrow interface {
 	Jobs() int
 }
 
-// Recorder is a Source that was written together with digests of its rows, as an export is. convert.Run
-// lists the tables whose rows differ from them.
+// Recorder is a Source that was written together with digests of its rows, as an export is.
+// convert.Run lists the tables whose rows differ from them.
 type Recorder interface {
 	Source
 	// Recorded gives digests by table ID.
@@ -193,8 +194,8 @@ type Concluder interface {
 // ParallelReader is a Target of which several tables may be read back at once.
 type ParallelReader interface {
 	Target
-	// ReadersAtOnce is how many, and whether they may be read while Finish builds; what Conclude makes comes after both. It is asked after all
-	// rows were loaded.
+	// ReadersAtOnce is how many, and whether they may be read while Finish builds; what Conclude
+	// makes comes after both. It is asked after all rows were loaded.
 	ReadersAtOnce() (n int, besideFinish bool)
 }
 

@@ -80,7 +80,8 @@ func (l Location) String() string {
 	return l.masked()
 }
 
-// masked is the URL with the password replaced where a URL has it: before the @, and among the parameters.
+// masked is the URL with the password replaced where a URL has it: before the @, and among the
+// parameters.
 func (l Location) masked() string {
 	rest, parameters, asked := strings.Cut(l.raw, "?")
 	if asked {
@@ -129,7 +130,8 @@ func (l Location) replacer() *strings.Replacer {
 // shortSecret is the length from which on a password is no part of a word by chance.
 const shortSecret = 6
 
-// scrub removes the password from a text: anywhere, or if it is short, wherever it is no part of a longer word.
+// scrub removes the password from a text: anywhere, or if it is short, wherever it is no part of a
+// longer word.
 func (l Location) scrub(text string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); {

@@ -11,14 +11,16 @@ import (
 	"os"
 )
 
-// LongBytes is the size from which a text or blob may cross the seam as a [Long] instead of in memory.
+// LongBytes is the size from which a text or blob may cross the seam as a [Long] instead of in
+// memory.
 const LongBytes = 8 << 20
 
 // MaxRow bounds, in bytes, what a reader takes for a row or a cell of a stored stream.
 const MaxRow = 1 << 30
 
-// Long is a text or blob too large to be held in memory. Its bytes lie in a file that has no name any more, so that
-// nothing of it stays behind. It is written once and then read by any number of readers at once.
+// Long is a text or blob too large to be held in memory. Its bytes lie in a file that has no name
+// any more, so that nothing of it stays behind. It is written once and then read by any number of
+// readers at once.
 type Long struct {
 	file *os.File
 	size int64
@@ -82,8 +84,8 @@ type longAt struct {
 	long *Long
 }
 
-// Row is a row's canonical bytes, of which those of long cells are still in their files. The zero value is none; [RowOf] gives one
-// without cells.
+// Row is a row's canonical bytes, of which those of long cells are still in their files. The zero
+// value is none; [RowOf] gives one without cells.
 type Row struct {
 	data  []byte
 	longs []longAt
@@ -162,13 +164,15 @@ func longCell(row []byte, longs []longAt, at int) (Cell, []byte, error) {
 	return NextCell(row)
 }
 
-// Long adds a text or blob that the batch takes over. The row of a long cell must be the only one of its batch.
+// Long adds a text or blob that the batch takes over. The row of a long cell must be the only one
+// of its batch.
 func (b *Batch) Long(class Class, l *Long) {
 	b.data = binary.AppendUvarint(append(b.data, byte(class)), uint64(l.size))
 	b.longs = append(b.longs, longAt{len(b.data), l})
 }
 
-// HasLong says that the batch is one row with long cells. Row and NextCell do not do for it; Cells does.
+// HasLong says that the batch is one row with long cells. Row and NextCell do not do for it; Cells
+// does.
 func (b *Batch) HasLong() bool { return len(b.longs) > 0 }
 
 // Cells splits row i into exactly len(cells) cells.
@@ -233,7 +237,8 @@ func ReadRow(in *bufio.Reader, n int64, dir string) (row Row, err error) {
 	return row, nil
 }
 
-// readCell appends a cell, of which at most n bytes are left in the row, and returns how many it took.
+// readCell appends a cell, of which at most n bytes are left in the row, and returns how many it
+// took.
 func (r *Row) readCell(in *bufio.Reader, n int64, dir string) (int64, error) {
 	head, err := in.Peek(int(min(n, 1+binary.MaxVarintLen64)))
 	if err != nil && len(head) == 0 {

@@ -2,7 +2,8 @@ package database
 
 import "slices"
 
-// HasNative tells whether some objects are made by statements of their own and by nothing else: views, functions, triggers and the like.
+// HasNative tells whether some objects are made by statements of their own and by nothing else:
+// views, functions, triggers and the like.
 func (s *Schema) HasNative() bool { return slices.ContainsFunc(s.Objects, (*Object).onlyNative) }
 
 func (o *Object) onlyNative() bool {

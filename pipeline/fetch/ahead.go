@@ -10,10 +10,10 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Ahead fetches content ahead of those who read it. What is added is expected to be read in that order,
-// by one reader or by several at once, each from the start of its content to its end. A span that is
-// needed soon is fetched with all that was added and lies in it, so that much is added at once where
-// that is known. What is held is bounded by Options.Memory, and by what is needed next.
+// Ahead fetches content ahead of those who read it. What is added is expected to be read in that
+// order, by one reader or by several at once, each from the start of its content to its end. A span
+// that is needed soon is fetched with all that was added and lies in it, so that much is added at
+// once where that is known. What is held is bounded by Options.Memory, and by what is needed next.
 type Ahead struct {
 	fetch  *Fetcher
 	ctx    context.Context // of all requests, which outlive the call that made them worth while
@@ -116,8 +116,8 @@ func (c *Content) begin() {
 	}
 }
 
-// Next returns the next chunk, or a piece of a hole, good until Next or Close is called again and not to
-// be changed, or io.EOF after the last. Any other error stays.
+// Next returns the next chunk, or a piece of a hole, good until Next or Close is called again and
+// not to be changed, or io.EOF after the last. Any other error stays.
 func (c *Content) Next() ([]byte, error) {
 	a := c.ahead
 	a.mu.Lock()
@@ -225,15 +225,16 @@ func (a *Ahead) advance() {
 	}
 }
 
-// window is how far ahead of a reader its content is always fetched, bytes. At three quarters of it more
-// is asked for, so that it is not asked for in small pieces.
+// window is how far ahead of a reader its content is always fetched, bytes. At three quarters of it
+// more is asked for, so that it is not asked for in small pieces.
 func (a *Ahead) window() int64 {
 	memory, span := a.fetch.o.Memory, int64(a.fetch.spanBytes())
 	far := min(memory/2, 2*span*int64(a.fetch.connections())) // content is about twice as long as what is fetched of it
 	return max(max(memory/4, far)/int64(max(1, len(a.begun))), span/4)
 }
 
-// soonest is what will be read first of all that is not asked for, and how many bytes are read before.
+// soonest is what will be read first of all that is not asked for, and how many bytes are read
+// before.
 func (a *Ahead) soonest() (first *bit, lead int64) {
 	for _, c := range a.begun {
 		if b := c.unasked(); b != nil {
@@ -277,8 +278,8 @@ func (c *Content) unasked() *bit {
 	return nil
 }
 
-// lead is how many bytes will be read before a bit: of its content, or of the one that is at its end
-// first and of all that is in the queue before.
+// lead is how many bytes will be read before a bit: of its content, or of the one that is at its
+// end first and of all that is in the queue before.
 func (a *Ahead) lead(b *bit) int64 {
 	c := b.content
 	if c.begun {
@@ -359,8 +360,8 @@ func (a *Ahead) bring(p *parcel) (err error) {
 	return err
 }
 
-// put hands the content of a frame to its bits. Of a frame of which little is wanted a copy is kept, so
-// that it does not hold more memory than is counted.
+// put hands the content of a frame to its bits. Of a frame of which little is wanted a copy is
+// kept, so that it does not hold more memory than is counted.
 func (a *Ahead) put(p *parcel, piece *archive.Piece) {
 	wanted := 0
 	for _, i := range piece.Chunks {

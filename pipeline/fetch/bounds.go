@@ -20,8 +20,8 @@ func (f *Fetcher) connections() int {
 	return f.o.Connections.Limit()
 }
 
-// spanBytes is how much one request fetches. Where connections are slow, it is little, and more of them
-// share a pack.
+// spanBytes is how much one request fetches. Where connections are slow, it is little, and more of
+// them share a pack.
 func (f *Fetcher) spanBytes() int {
 	most := min(f.o.Memory/int64(f.connections()), largestSpan)
 	return int(min(max(f.worthwhile(), smallestSpan), max(most, largestSpan/16)))

@@ -29,7 +29,8 @@ import (
 // Options bound the work. The zero value works.
 type Options struct {
 	// Connections bounds the requests that the storage has in flight, and knows how fast it is: the
-	// storage's own if nil. Where it has none, it is near: four spans wait for it, and packs come whole.
+	// storage's own if nil. Where it has none, it is near: four spans wait for it, and packs come
+	// whole.
 	Connections *inflight.Limiter
 	Workers     int   // goroutines that open what was fetched; one for each processor, two at least, if 0
 	Memory      int64 // bytes in flight, and as many that are held ahead of who reads in order; 64 MiB if 0
@@ -52,8 +53,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Fetcher gets chunks of one domain wherever they are: at the place that is told, or where the index, or
-// else a pack's own directory, has them. It is safe for concurrent use.
+// Fetcher gets chunks of one domain wherever they are: at the place that is told, or where the
+// index, or else a pack's own directory, has them. It is safe for concurrent use.
 type Fetcher struct {
 	// IDs names chunks of data; nil where it is not at hand.
 	IDs *crypto.IDKey
@@ -67,8 +68,8 @@ type Fetcher struct {
 	lost map[archive.Name]error // packs that are missing, or that nothing opens
 }
 
-// New makes a Fetcher for chunks of a domain. It loads the index when that is first needed, and reads the
-// packs' own directories when that does not help.
+// New makes a Fetcher for chunks of a domain. It loads the index when that is first needed, and
+// reads the packs' own directories when that does not help.
 func New(repo *catalog.Repository, domain uint64, o Options) (*Fetcher, error) {
 	reader, err := repo.Reader(domain)
 	if err != nil {
@@ -102,10 +103,10 @@ type Missing struct {
 	Err   error
 }
 
-// Each gets chunks of any packs, in any order, and calls each with the number and the bytes of every one
-// that comes, from several goroutines at once; the others are returned. The bytes are good until each
-// returns, which must not change them, nor fetch anything; of a hole there are none. An error is one of
-// each, or of ctx, or of a storage that is out of reach.
+// Each gets chunks of any packs, in any order, and calls each with the number and the bytes of
+// every one that comes, from several goroutines at once; the others are returned. The bytes are
+// good until each returns, which must not change them, nor fetch anything; of a hole there are
+// none. An error is one of each, or of ctx, or of a storage that is out of reach.
 func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error) ([]Missing, error) {
 	return f.pieces(ctx, want, each, func(at []int, piece *archive.Piece) error {
 		for _, k := range piece.Chunks {
@@ -117,8 +118,9 @@ func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i in
 	})
 }
 
-// Frames is Each for who has a use for whole frames: what comes from its place is handed to frame, all that is wanted of a frame at once, with the numbers
-// of what is wanted of the pack. What comes from elsewhere is handed to each. The piece is good until frame returns.
+// Frames is Each for who has a use for whole frames: what comes from its place is handed to frame,
+// all that is wanted of a frame at once, with the numbers of what is wanted of the pack. What comes
+// from elsewhere is handed to each. The piece is good until frame returns.
 func (f *Fetcher) Frames(ctx context.Context, want []archive.Chunk, frame func(at []int, piece *archive.Piece) error, each func(i int, data []byte) error) ([]Missing, error) {
 	return f.pieces(ctx, want, each, frame)
 }
@@ -158,7 +160,8 @@ func (f *Fetcher) pieces(ctx context.Context, want []archive.Chunk, each func(i 
 	return missing, context.Cause(ctx)
 }
 
-// takePiece is handed what is wanted of a frame, and the number in all that is wanted of each chunk that is wanted of its pack.
+// takePiece is handed what is wanted of a frame, and the number in all that is wanted of each chunk
+// that is wanted of its pack.
 type takePiece func(at []int, piece *archive.Piece) error
 
 // part is what one request is to fetch of what Each was asked for.
@@ -169,8 +172,8 @@ type part struct {
 	want  []archive.Chunk
 }
 
-// parts sorts chunks by their packs, in the order in which packs are first needed, and yields spans of
-// each.
+// parts sorts chunks by their packs, in the order in which packs are first needed, and yields spans
+// of each.
 func (f *Fetcher) parts(want []archive.Chunk) iter.Seq[part] {
 	byPack := map[archive.Name][]int{}
 	var order []archive.Name
@@ -271,7 +274,8 @@ func (f *Fetcher) part(ctx context.Context, p part, each func(i int, data []byte
 	return missing, nil
 }
 
-// span fetches and opens a span, and returns what did not come. An error is one of take, or ends all.
+// span fetches and opens a span, and returns what did not come. An error is one of take, or ends
+// all.
 func (f *Fetcher) span(ctx context.Context, s *archive.Span, take func(*archive.Piece) error) ([]Missing, error) {
 	loaded, err := f.load(ctx, s)
 	if ends(ctx, err) {

@@ -13,9 +13,9 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Files shows the files of a snapshot's tree as a file system for reading, each from its start to its
-// end. Files that are open are fetched ahead of their readers, who share the memory for it. It is good
-// until ctx ends, and for several goroutines.
+// Files shows the files of a snapshot's tree as a file system for reading, each from its start to
+// its end. Files that are open are fetched ahead of their readers, who share the memory for it. It
+// is good until ctx ends, and for several goroutines.
 func (f *Fetcher) Files(ctx context.Context, t *tree.Tree) fs.FS {
 	return &files{ctx: ctx, tree: t, ahead: f.Ahead(ctx)}
 }

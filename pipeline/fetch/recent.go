@@ -9,8 +9,9 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// RecentPages keeps pages of trees that were loaded not long ago: going from directory to directory, or from one snapshot to the next,
-// asks for the same ones again. It is safe for concurrent use; its zero value is empty.
+// RecentPages keeps pages of trees that were loaded not long ago: going from directory to
+// directory, or from one snapshot to the next, asks for the same ones again. It is safe for
+// concurrent use; its zero value is empty.
 type RecentPages struct {
 	// Most is how many bytes of pages are young, 16 MiB if 0; as many are old at most.
 	Most int

@@ -18,8 +18,9 @@ func (f *Fetcher) PacksAtOnce() int {
 	return max(f.o.Workers, int(f.o.Memory/wholePack))
 }
 
-// Verify reads a whole pack and checks every byte, against a directory too if that is not nil. It returns
-// what it found wrong; the error says that it could not look. The pack is held in memory meanwhile.
+// Verify reads a whole pack and checks every byte, against a directory too if that is not nil. It
+// returns what it found wrong; the error says that it could not look. The pack is held in memory
+// meanwhile.
 func (f *Fetcher) Verify(ctx context.Context, p *archive.Pack, directory *archive.Directory) ([]*archive.DamagedError, error) {
 	whole, err := f.reader.LoadWhole(ctx, p, f.requests(int64(p.Size)))
 	if damaged := (*archive.DamagedError)(nil); errors.As(err, &damaged) {
@@ -36,7 +37,8 @@ func (f *Fetcher) Verify(ctx context.Context, p *archive.Pack, directory *archiv
 	return whole.Verify(ctx, directory)
 }
 
-// requests is how many requests share a pack of so many bytes. Half of the packs are verified meanwhile.
+// requests is how many requests share a pack of so many bytes. Half of the packs are verified
+// meanwhile.
 func (f *Fetcher) requests(size int64) int {
 	if f.o.Connections == nil {
 		return 1

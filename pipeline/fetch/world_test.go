@@ -55,8 +55,9 @@ func (w *world) fetcher(s store.Store, o Options) *Fetcher {
 	return Of(archive.NewReader(s, []age.Identity{w.identity}, w.ids, nil, archive.ReaderOptions{}), o)
 }
 
-// write stores chunks in their order, each in a frame of its own if it has 256 KiB or more, and returns
-// them with their places. Every one has a pack of its own to point to, as chunks of decoded pages have.
+// write stores chunks in their order, each in a frame of its own if it has 256 KiB or more, and
+// returns them with their places. Every one has a pack of its own to point to, as chunks of decoded
+// pages have.
 func (w *world) write(packSize int, contents [][]byte) []archive.Chunk {
 	w.t.Helper()
 	var mu sync.Mutex

@@ -15,8 +15,8 @@ func IsAppendOnly(fd int) bool {
 	return err == nil && st.Attributes&unix.STATX_ATTR_APPEND != 0
 }
 
-// OpenNameless makes a file without a name on the file system of an open directory. It vanishes when it is closed, unless Name gave it one.
-// ENOTSUP, EISDIR or EINVAL: there are no such files.
+// OpenNameless makes a file without a name on the file system of an open directory. It vanishes
+// when it is closed, unless Name gave it one. ENOTSUP, EISDIR or EINVAL: there are no such files.
 func OpenNameless(dir int, mode uint32) (int, error) {
 	if !canName() {
 		return -1, unix.ENOTSUP
@@ -29,7 +29,8 @@ var canName = sync.OnceValue(func() bool {
 	return os.Geteuid() == 0 || unix.Access("/proc/self/fd", unix.F_OK) == nil
 })
 
-// Name gives a nameless file a name in a directory, which nothing may have. The short way takes a capability.
+// Name gives a nameless file a name in a directory, which nothing may have. The short way takes a
+// capability.
 func Name(fd, dir int, name string) error {
 	err := unix.Linkat(fd, "", dir, name, unix.AT_EMPTY_PATH)
 	if err == unix.ENOENT || err == unix.EPERM {

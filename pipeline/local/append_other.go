@@ -4,7 +4,8 @@ package local
 
 import "golang.org/x/sys/unix"
 
-// IsAppendOnly tells whether names in an open directory can be neither removed nor renamed. Here nothing is known of that.
+// IsAppendOnly tells whether names in an open directory can be neither removed nor renamed. Here
+// nothing is known of that.
 func IsAppendOnly(int) bool { return false }
 
 // OpenNameless fails: there are no nameless files.

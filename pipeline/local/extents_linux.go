@@ -5,8 +5,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Extents returns where the open file has data, nil if everywhere or if the file system does not tell. It moves the
-// descriptor's position.
+// Extents returns where the open file has data, nil if everywhere or if the file system does not
+// tell. It moves the descriptor's position.
 func Extents(fd int, size int64) []entry.Extent {
 	var found extents
 	for at := int64(0); at < size; {

@@ -8,16 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Follow, among the flags of OpenFile, lets the name be a symbolic link. Only a name that a person gave may be one.
+// Follow, among the flags of OpenFile, lets the name be a symbolic link. Only a name that a person
+// gave may be one.
 const Follow = 1 << 30
 
 // euid decides whose access times may be left alone. It never changes.
 var euid = int64(os.Geteuid())
 
-// confined is set once root was not permitted what only owners may: in a container without CAP_FOWNER.
+// confined is set once root was not permitted what only owners may: in a container without
+// CAP_FOWNER.
 var confined atomic.Bool
 
-// OpenFile opens name in d. It never waits for the other end of a pipe and never becomes a controlling terminal.
+// OpenFile opens name in d. It never waits for the other end of a pipe and never becomes a
+// controlling terminal.
 func (d *Dir) OpenFile(name string, flags int, mode uint32) (int, error) {
 	if flags&Follow == 0 {
 		flags |= unix.O_NOFOLLOW
@@ -25,7 +28,8 @@ func (d *Dir) OpenFile(name string, flags int, mode uint32) (int, error) {
 	return openat(d.FD, name, flags&^Follow|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 }
 
-// OpenUntouched opens name in d for reading, leaving its access time alone where that is permitted: to its owner and to root.
+// OpenUntouched opens name in d for reading, leaving its access time alone where that is permitted:
+// to its owner and to root.
 func (d *Dir) OpenUntouched(name string, flags int, owner int64) (int, error) {
 	if noAccessTime == 0 || euid != owner && (euid != 0 || confined.Load()) {
 		return d.OpenFile(name, flags, 0)

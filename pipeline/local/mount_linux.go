@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noStatx is set once a filter of system calls, or a kernel before 5.8, has refused to tell of mount points.
+// noStatx is set once a filter of system calls, or a kernel before 5.8, has refused to tell of
+// mount points.
 var noStatx atomic.Bool
 
 // Examine is StatListed, and tells whether something is mounted there.

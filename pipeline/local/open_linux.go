@@ -10,7 +10,8 @@ import (
 // noOpenat2 is set once the kernel (before 5.6) or a filter of system calls has refused openat2.
 var noOpenat2 atomic.Bool
 
-// openPart opens the directory at path below dir in one call where the kernel can be told not to follow links.
+// openPart opens the directory at path below dir in one call where the kernel can be told not to
+// follow links.
 func openPart(dir int, path string) (int, error) {
 	if noOpenat2.Load() {
 		return openSteps(dir, path)
@@ -39,7 +40,8 @@ func openat2(dir int, path string, flags int) (int, error) {
 	}
 }
 
-// openReadable opens a directory; one that may be searched but not read is opened for the names in it.
+// openReadable opens a directory; one that may be searched but not read is opened for the names in
+// it.
 func openReadable(dir int, name string, flags int) (int, error) {
 	fd, err := openat(dir, name, flags, 0)
 	if err != unix.EACCES {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Owners looks up names and numbers of users and groups and remembers them. Its zero value is ready; it is safe for
-// concurrent use.
+// Owners looks up names and numbers of users and groups and remembers them. Its zero value is
+// ready; it is safe for concurrent use.
 type Owners struct {
 	users, groups     lookup[uint32, string]
 	userIDs, groupIDs lookup[string, id]

@@ -37,7 +37,8 @@ func moment(t unix.Timespec) entry.Time {
 	return entry.Time{Seconds: int64(t.Sec), Nanos: uint32(t.Nsec)}
 }
 
-// Sparse tells whether less is allocated for a file than its size, and whether finding its holes is worth a call.
+// Sparse tells whether less is allocated for a file than its size, and whether finding its holes is
+// worth a call.
 func Sparse(st *Stat) bool { return st.Size >= 8<<10 && st.Blocks*512 < st.Size }
 
 // Describe sets the fields of e that st tells: all that a listing gives except the path.

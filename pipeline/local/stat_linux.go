@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StatListed examines the name at i of a listing of d; a symbolic link itself. It makes no copy of the name: a walk
-// spends most of its time here.
+// StatListed examines the name at i of a listing of d; a symbolic link itself. It makes no copy of
+// the name: a walk spends most of its time here.
 func (d *Dir) StatListed(l *Listing, i int, st *Stat) error {
 	name := unsafe.Pointer(&l.text[l.names[i].at])
 	for {

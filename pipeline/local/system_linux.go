@@ -24,7 +24,8 @@ func SystemOf(fd int) (System, error) {
 	}
 }
 
-// Refresh makes a network file system ask its server for what Fstat tells next, whatever its cache holds.
+// Refresh makes a network file system ask its server for what Fstat tells next, whatever its cache
+// holds.
 func Refresh(fd int) {
 	var st unix.Statx_t
 	_ = unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_FORCE_SYNC, unix.STATX_BASIC_STATS, &st)

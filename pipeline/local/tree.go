@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Anchor is a path of a tree that is opened by a file name of the machine: its root, or what a person has named.
+// Anchor is a path of a tree that is opened by a file name of the machine: its root, or what a
+// person has named.
 type Anchor struct {
 	Path   string // in the tree
 	File   string // absolute
@@ -23,13 +24,15 @@ type Anchor struct {
 type Options struct {
 	// Anchor returns the deepest anchor at or above path.
 	Anchor func(path string) Anchor
-	// Descriptors is the number of directories that are kept open (default: 256). More are open only while more are in use.
+	// Descriptors is the number of directories that are kept open (default: 256). More are open
+	// only while more are in use.
 	Descriptors int
 	// Opened, if set, is called for each directory that has been opened, before anyone uses it.
 	Opened func(d *Dir) error
 }
 
-// Tree opens directories by their path below an anchor and keeps the latest open. It is safe for concurrent use.
+// Tree opens directories by their path below an anchor and keeps the latest open. It is safe for
+// concurrent use.
 type Tree struct {
 	options Options
 
@@ -62,7 +65,8 @@ func NewTree(options Options) *Tree {
 	return t
 }
 
-// Open opens the directory at path. A symbolic link on the way below the anchor is ELOOP or ENOTDIR.
+// Open opens the directory at path. A symbolic link on the way below the anchor is ELOOP or
+// ENOTDIR.
 func (t *Tree) Open(path string) (*Dir, error) {
 	d, err := t.cached(path)
 	if d != nil || err != nil {
@@ -127,7 +131,8 @@ func (t *Tree) openAnchor(anchor Anchor) (*Dir, error) {
 	return &Dir{FD: fd, Path: anchor.Path, File: anchor.File, tree: t}, nil
 }
 
-// nearest returns the parent of path, or its parent, where one is open, and what remains of path below it.
+// nearest returns the parent of path, or its parent, where one is open, and what remains of path
+// below it.
 func (t *Tree) nearest(anchor, path string) (*Dir, string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,7 +176,8 @@ func (t *Tree) keep(d *Dir) (*Dir, error) {
 	return d, nil
 }
 
-// shrink closes directories that nobody uses, the longest unused first, until no more are open than should be.
+// shrink closes directories that nobody uses, the longest unused first, until no more are open than
+// should be.
 func (t *Tree) shrink() {
 	for d := t.recent.prev; d != &t.recent && len(t.open) > t.options.Descriptors; {
 		before := d.prev
@@ -255,7 +261,8 @@ func Split(path string) (dir, name string) {
 
 const openDirectory = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NONBLOCK
 
-// stride is how much of a path is given to the kernel at once; it takes 4096 bytes on Linux and 1024 elsewhere.
+// stride is how much of a path is given to the kernel at once; it takes 4096 bytes on Linux and
+// 1024 elsewhere.
 const stride = 1000
 
 // openBelow opens the directory at path below dir, however long path is, and follows no link.

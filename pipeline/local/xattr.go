@@ -14,8 +14,8 @@ import (
 // maxAttribute bounds a list of names and a value. Linux has no more than 64 KiB of either.
 const maxAttribute = 1 << 20
 
-// Xattrs returns the extended attributes of name in d, sorted by name, a symbolic link's own. A file system without them
-// has none.
+// Xattrs returns the extended attributes of name in d, sorted by name, a symbolic link's own. A
+// file system without them has none.
 func (d *Dir) Xattrs(name string) ([]entry.Attribute, error) {
 	list, err := grow(func(b []byte) (int, error) { return d.listXattrs(name, b) })
 	if err != nil || len(list) == 0 {

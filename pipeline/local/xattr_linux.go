@@ -11,8 +11,8 @@ import (
 
 const noAttribute = unix.ENODATA
 
-// noXattrAt is set once the kernel (before 6.13) or a filter of system calls has refused the calls that take a
-// directory; /proc leads to the same place.
+// noXattrAt is set once the kernel (before 6.13) or a filter of system calls has refused the calls
+// that take a directory; /proc leads to the same place.
 var noXattrAt atomic.Bool
 
 // attributeArgs is struct xattr_args.
@@ -89,7 +89,8 @@ func (d *Dir) xattrAt(call uintptr, name, attribute string, value []byte) (uintp
 	return n, errno
 }
 
-// refused tells whether a call is not there. No reading of attributes answers EPERM, but filters do.
+// refused tells whether a call is not there. No reading of attributes answers EPERM, but filters
+// do.
 func refused(errno unix.Errno) bool {
 	if errno != unix.ENOSYS && errno != unix.EPERM {
 		return false

@@ -17,8 +17,8 @@ const (
 	largestWindow  = 8 << 20
 )
 
-// contents holds chunks of one domain for those who read files: some that were read, and those that are expected to be. It is safe for
-// concurrent use.
+// contents holds chunks of one domain for those who read files: some that were read, and those that
+// are expected to be. It is safe for concurrent use.
 type contents struct {
 	ctx      context.Context
 	fetcher  *fetch.Fetcher
@@ -143,7 +143,8 @@ func (c *contents) bring(want []archive.Chunk, promised []*held) {
 	}
 }
 
-// settle hands on what has come of a chunk. What could not be had is asked for again by the next who wants it.
+// settle hands on what has come of a chunk. What could not be had is asked for again by the next
+// who wants it.
 func (c *contents) settle(h *held, data []byte, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -133,7 +133,8 @@ func (d *databases) size(key string) int64 {
 	return -1
 }
 
-// tidy removes the files that nobody has used for longest, if there are too many. It needs the lock.
+// tidy removes the files that nobody has used for longest, if there are too many. It needs the
+// lock.
 func (d *databases) tidy() {
 	for d.taken() > d.room {
 		var oldest *made
@@ -201,7 +202,8 @@ func (n *databaseNode) get() (*made, error) {
 	})
 }
 
-// describe tells what is known without making the file: not its size, for which the kernel has to ask.
+// describe tells what is known without making the file: not its size, for which the kernel has to
+// ask.
 func (n *databaseNode) describe(out *fuse.EntryOut) {
 	size := n.m.databases.size(n.key)
 	n.fill(&out.Attr, max(0, size))

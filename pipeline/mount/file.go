@@ -15,7 +15,8 @@ import (
 // errLost says that a chunk did not come, without a reason.
 var errLost = errors.New("its content did not come")
 
-// file reads one file at any place, ahead of a reader who goes on where he was. It is safe for concurrent use.
+// file reads one file at any place, ahead of a reader who goes on where he was. It is safe for
+// concurrent use.
 type file struct {
 	from   *contents
 	chunks []archive.Chunk
@@ -71,8 +72,8 @@ func (f *file) read(ctx context.Context, p []byte, offset int64) (n int, err err
 	return n, nil
 }
 
-// lookAhead asks for what the reader will want next, if he goes on where he was: each time that half of what was asked for is left, for
-// twice as much as before.
+// lookAhead asks for what the reader will want next, if he goes on where he was: each time that
+// half of what was asked for is left, for twice as much as before.
 func (f *file) lookAhead(offset, length int64, last int) {
 	most := f.from.window()
 	f.mu.Lock()
@@ -110,7 +111,8 @@ func (h *held) get(ctx context.Context) ([]byte, error) {
 	return h.data, h.err
 }
 
-// seekData is where data begins at or after an offset of a file, seekHole where a hole does; io.EOF after the last.
+// seekData is where data begins at or after an offset of a file, seekHole where a hole does; io.EOF
+// after the last.
 func seekData(n *entry.Entry, offset int64) (int64, error) {
 	if n.Extents == nil && offset < n.Size {
 		return offset, nil

@@ -96,7 +96,8 @@ func (f *folder) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
 	return fs.NewListDirStream(entries), 0
 }
 
-// anyLinks is the number of links of a directory, of which nobody can then reckon how many directories are in it.
+// anyLinks is the number of links of a directory, of which nobody can then reckon how many
+// directories are in it.
 const anyLinks = 1
 
 // Getattr implements fs.NodeGetattrer.
@@ -154,7 +155,8 @@ func (m *mounted) groups(all []*catalog.Snapshot, newest time.Time) (sets, lates
 	return sets, latest
 }
 
-// snapshot is the folder of one: what was backed up by path lies in it under that path, any other source in a folder of its name.
+// snapshot is the folder of one: what was backed up by path lies in it under that path, any other
+// source in a folder of its name.
 func (m *mounted) snapshot(s *catalog.Snapshot) (fs.InodeEmbedder, syscall.Errno) {
 	if len(s.Sources) == 1 && s.Sources[0].Name == catalog.AdHoc {
 		return m.top(s, &s.Sources[0])

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// holdersOf are the processes that use something below a directory, as "name (pid 7, /mnt/x)". Those of other users are seen by root alone.
+// holdersOf are the processes that use something below a directory, as "name (pid 7, /mnt/x)".
+// Those of other users are seen by root alone.
 func holdersOf(dir string) (holders []string) {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -22,7 +23,8 @@ func holdersOf(dir string) (holders []string) {
 	return holders
 }
 
-// heldBy is what a process uses below a directory: where it works, a file that is open, or one in its memory.
+// heldBy is what a process uses below a directory: where it works, a file that is open, or one in
+// its memory.
 func heldBy(process, dir string) string {
 	links := []string{filepath.Join(process, "cwd"), filepath.Join(process, "root")}
 	for _, kind := range []string{"fd", "map_files"} {

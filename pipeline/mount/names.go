@@ -11,8 +11,9 @@ import (
 // noSet stands for the set of what was backed up by path.
 const noSet = "-"
 
-// snapshotName is the name of a snapshot's folder: sorted by time, with the id for the command line, and without colons, which rsync and
-// scp take for the end of a host. One whose writer may not speak for its host says so.
+// snapshotName is the name of a snapshot's folder: sorted by time, with the id for the command
+// line, and without colons, which rsync and scp take for the end of a host. One whose writer may
+// not speak for its host says so.
 func snapshotName(s *catalog.Snapshot) string {
 	name := s.Time.Local().Format("2006-01-02T15-04-05") + "_" + s.ShortID()
 	if s.Standing == catalog.Outside {
@@ -27,7 +28,8 @@ var inert = strings.NewReplacer("/", "_", "\x00", "_")
 // group is a set of a host.
 type group struct{ set, host string }
 
-// groups are the groups of snapshots with their names: the set, and @ and the host where several hosts have the set.
+// groups are the groups of snapshots with their names: the set, and @ and the host where several
+// hosts have the set.
 func groups(snapshots []*catalog.Snapshot) (names map[group]string) {
 	hosts := map[string]map[string]bool{}
 	for _, s := range snapshots {

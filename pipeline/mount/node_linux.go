@@ -83,8 +83,9 @@ func (n *node) find(ctx context.Context, path string) (*tree.Node, error) {
 	return n.src.lookup(ctx, path)
 }
 
-// stable is what tells an inode from others. Names of one file have one number; others get theirs as they are listed, so that who reads in
-// the order of numbers, as cp does, reads in the order of the tree.
+// stable is what tells an inode from others. Names of one file have one number; others get theirs
+// as they are listed, so that who reads in the order of numbers, as cp does, reads in the order of
+// the tree.
 func (s *source) stable(e *entry.Entry) fs.StableAttr {
 	attr := fs.StableAttr{Mode: typeBits(e.Type)}
 	if e.Type != entry.Directory && e.Links > 1 && e.Inode != 0 {
@@ -227,7 +228,8 @@ func (l *listing) begin() {
 	l.ahead, l.err, l.done = nil, nil, false
 }
 
-// Seekdir implements fs.FileSeekdirer: who goes back begins anew, and passes over as many entries as he has had there.
+// Seekdir implements fs.FileSeekdirer: who goes back begins anew, and passes over as many entries
+// as he has had there.
 func (l *listing) Seekdir(_ context.Context, had uint64) syscall.Errno {
 	l.stop()
 	l.begin()

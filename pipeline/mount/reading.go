@@ -5,11 +5,12 @@ import (
 	"sync"
 )
 
-// filesAtOnce is how many files are remembered as being read. Each has its list of chunks in memory.
+// filesAtOnce is how many files are remembered as being read. Each has its list of chunks in
+// memory.
 const filesAtOnce = 64
 
-// reading remembers which files are being read, since the kernel does not say when one is opened or closed: that would be two questions a
-// file. It is safe for concurrent use.
+// reading remembers which files are being read, since the kernel does not say when one is opened or
+// closed: that would be two questions a file. It is safe for concurrent use.
 type reading struct {
 	mu     sync.Mutex
 	files  map[string]*list.Element // by the path below the mount

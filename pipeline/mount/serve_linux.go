@@ -24,11 +24,12 @@ import (
 // system is the name of the type of file system, as in fuse.packstone.
 const system = "packstone"
 
-// kept is how long the kernel may rely on what it was told: nothing of a snapshot ever changes. For attributes each node says so itself, since
-// a database does not know its size at first.
+// kept is how long the kernel may rely on what it was told: nothing of a snapshot ever changes. For
+// attributes each node says so itself, since a database does not know its size at first.
 const kept = 24 * time.Hour
 
-// pagesHeld is how many bytes of pages of trees are held as they came; decoded ones are held beside them.
+// pagesHeld is how many bytes of pages of trees are held as they came; decoded ones are held beside
+// them.
 const pagesHeld = 4 << 20
 
 // mounted is one mount.
@@ -45,8 +46,9 @@ type mounted struct {
 	told   map[string]bool      // problems
 }
 
-// Serve mounts snapshots at an empty directory and serves them until ctx ends or somebody unmounts them. If the mount is in use when ctx
-// ends, it tells by whom, takes the mount away for all others, and serves these on until they let go.
+// Serve mounts snapshots at an empty directory and serves them until ctx ends or somebody unmounts
+// them. If the mount is in use when ctx ends, it tells by whom, takes the mount away for all
+// others, and serves these on until they let go.
 func Serve(ctx context.Context, dir string, o Options) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -124,7 +126,8 @@ func takeAway(dir string, note func(string)) error {
 	return Check(dir)
 }
 
-// Check wants an empty directory, or what a mount whose process was killed has left: catalog.ErrRefused and ErrMisuse otherwise.
+// Check wants an empty directory, or what a mount whose process was killed has left:
+// catalog.ErrRefused and ErrMisuse otherwise.
 func Check(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

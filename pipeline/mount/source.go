@@ -46,7 +46,8 @@ func (s *source) lookup(ctx context.Context, path string) (*tree.Node, error) {
 	return nil, err
 }
 
-// open opens a file to read, and asks for what will be read next, be it of the file or of those after it.
+// open opens a file to read, and asks for what will be read next, be it of the file or of those
+// after it.
 func (s *source) open(ctx context.Context, path string) (*file, error) {
 	n, err := s.tree.Lookup(ctx, path)
 	if err != nil {
@@ -81,7 +82,8 @@ func (s *source) lacks(chunks []archive.Chunk) bool {
 	return false
 }
 
-// ask asks for files from a path on. When the one in the middle is opened, it is done again from the last one on, for twice as much.
+// ask asks for files from a path on. When the one in the middle is opened, it is done again from
+// the last one on, for twice as much.
 func (s *source) ask(ctx context.Context, w walk) {
 	var chunks []archive.Chunk
 	var paths []string

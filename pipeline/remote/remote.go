@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Sentinels. Besides, errors of a single path are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
+// Sentinels. Besides, errors of a single path are fs.ErrNotExist and fs.ErrPermission. Compare with
+// errors.Is.
 var (
 	// ErrUnreachable: the server cannot be reached, or not any more.
 	ErrUnreachable = errors.New("server unreachable")
@@ -21,7 +22,8 @@ var (
 	ErrUnsupported = errors.New("not supported by the server")
 )
 
-// IsFatal tells errors that concern the server as a whole, or are the end of the run, from those of one path.
+// IsFatal tells errors that concern the server as a whole, or are the end of the run, from those of
+// one path.
 func IsFatal(err error) bool {
 	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) || errors.Is(err, ErrUntrusted) || errors.Is(err, ErrFull) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

@@ -23,8 +23,9 @@ func RefuseRepository(directory string) error {
 	return nil
 }
 
-// repositoryAround is the repository in which a directory of this machine lies, "" if there is none: what is written there is taken for
-// damage, and may replace what is stored. The path is absolute.
+// repositoryAround is the repository in which a directory of this machine lies, "" if there is
+// none: what is written there is taken for damage, and may replace what is stored. The path is
+// absolute.
 func repositoryAround(path string) string {
 	for _, dir := range []string{path, resolved(path)} {
 		for at := dir; ; at = filepath.Dir(at) {

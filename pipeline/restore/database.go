@@ -48,8 +48,9 @@ func (d *DatabaseFile) Action(o Overwrite) (Action, error) {
 	return ActionUpdate, nil
 }
 
-// Write builds the file beside its place, compares it with what is stored, and gives it its name. The report, if there is one, says
-// what of the database is not exact in the file. The entry knows its size then.
+// Write builds the file beside its place, compares it with what is stored, and gives it its name.
+// The report, if there is one, says what of the database is not exact in the file. The entry knows
+// its size then.
 func (d *DatabaseFile) Write(ctx context.Context, o convert.Options) (report *database.Report, err error) {
 	parent := filepath.Dir(d.Path)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -84,8 +85,8 @@ func (d *DatabaseFile) build(ctx context.Context, file string, o convert.Options
 	return convert.Run(ctx, src, dst, o)
 }
 
-// place gives a file that was built its name, owner, mode and time. What SQLite keeps beside the one that was there belongs to that one
-// alone.
+// place gives a file that was built its name, owner, mode and time. What SQLite keeps beside the
+// one that was there belongs to that one alone.
 func (d *DatabaseFile) place(ctx context.Context, built string) error {
 	for _, beside := range []string{"-wal", "-shm", "-journal"} {
 		if err := os.Remove(d.Path + beside); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -213,7 +213,8 @@ func (r *restore) commit(ctx context.Context, f *restoring) error {
 	return nil
 }
 
-// writeData writes data at offset, but leaves holes what the extents of a sparse file leave out. nil extents: all is data.
+// writeData writes data at offset, but leaves holes what the extents of a sparse file leave out.
+// nil extents: all is data.
 func writeData(f target.File, data []byte, offset int64, extents []entry.Extent) error {
 	if extents == nil {
 		_, err := f.WriteAt(data, offset)

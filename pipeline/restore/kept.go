@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// mayKeep tells whether what is there may be what is to come back: as Overwrite has it, at least by what a listing tells.
+// mayKeep tells whether what is there may be what is to come back: as Overwrite has it, at least by
+// what a listing tells.
 func (r *restore) mayKeep(e, there *entry.Entry) bool {
 	switch {
 	case r.o.Overwrite == OverwriteIfChanged && e.Type == entry.File, r.o.Overwrite == OverwriteIfChanged && !r.traits.Near:
@@ -28,7 +29,8 @@ func alike(a, b *entry.Entry) bool {
 	return a.Type == b.Type && a.Size == b.Size && a.Target == b.Target && a.NodeDevice == b.NodeDevice
 }
 
-// unchanged tells whether what is there is what is to come back: by the identities of both where servers tell them, else by size and time.
+// unchanged tells whether what is there is what is to come back: by the identities of both where
+// servers tell them, else by size and time.
 func (r *restore) unchanged(there, e *entry.Entry) bool {
 	same := isOf(r.traits, there.ModTime, e.ModTime)
 	if there.Identity != "" && e.Identity != "" {
@@ -54,7 +56,8 @@ type firstName struct {
 // isLinked tells whether something has several names by which it can be told.
 func isLinked(e *entry.Entry) bool { return e.Type != entry.Directory && e.Links > 1 && e.Inode != 0 }
 
-// nameOf counts a name of something with several, and returns the first that was met; later tells that it is another one.
+// nameOf counts a name of something with several, and returns the first that was met; later tells
+// that it is another one.
 func (r *restore) nameOf(n *tree.Node) (first firstName, later bool) {
 	if !isLinked(&n.Entry) {
 		return firstName{}, false
@@ -72,7 +75,8 @@ func (r *restore) nameOf(n *tree.Node) (first firstName, later bool) {
 	return first, later
 }
 
-// keepName keeps a name of something with several, unless it is not one of the same as the first one that came back.
+// keepName keeps a name of something with several, unless it is not one of the same as the first
+// one that came back.
 func (r *restore) keepName(ctx context.Context, n *tree.Node, there *entry.Entry) error {
 	key := fileKey{n.Device, n.Inode}
 	first, later := r.first[key]
@@ -121,8 +125,8 @@ func (r *restore) keep(ctx context.Context, n *tree.Node, there *entry.Entry) er
 	return r.dress(ctx, n, there)
 }
 
-// mustPart tells whether what is there has other names than the snapshot knows of, and would get other metadata: they are not ours
-// to change, so the file is written anew.
+// mustPart tells whether what is there has other names than the snapshot knows of, and would get
+// other metadata: they are not ours to change, so the file is written anew.
 func (r *restore) mustPart(n *tree.Node, there *entry.Entry) bool {
 	return there.Links > max(1, n.Links) && !target.Finished(r.target, there, &n.Entry)
 }
@@ -150,7 +154,8 @@ func (r *restore) settleKeeps(ctx context.Context) error {
 	return nil
 }
 
-// settleKeep does what a look at the content has shown. What cannot be read is written anew where all is to be as in the snapshot.
+// settleKeep does what a look at the content has shown. What cannot be read is written anew where
+// all is to be as in the snapshot.
 func (r *restore) settleKeep(ctx context.Context, k *keeping, outcome error) error {
 	action := ActionKeep
 	if outcome != nil || r.mustPart(k.node, k.there) {
@@ -168,7 +173,8 @@ func (r *restore) settleKeep(ctx context.Context, k *keeping, outcome error) err
 	return r.start(ctx, k.node, action, k.frame)
 }
 
-// dress gives what is kept its metadata. A server is asked only where its listing shows that they differ.
+// dress gives what is kept its metadata. A server is asked only where its listing shows that they
+// differ.
 func (r *restore) dress(ctx context.Context, n *tree.Node, there *entry.Entry) error {
 	if r.o.DryRun || target.Finished(r.target, there, &n.Entry) {
 		r.count(ActionKeep, &n.Entry)

@@ -19,7 +19,8 @@ type Knowledge struct {
 	Unknown []string // paths that it does not mark as unknown and does not know all the same
 	// Excluded tells whether the backup left out whatever lay at a path; nil: nothing.
 	Excluded func(path string, directory bool) bool
-	// Doubt says what Delete cannot tell since an older version made the snapshot; empty if it can tell all.
+	// Doubt says what Delete cannot tell since an older version made the snapshot; empty if it can
+	// tell all.
 	Doubt string
 }
 
@@ -56,8 +57,8 @@ func KnowledgeOf(ctx context.Context, s *catalog.SourceState, t *tree.Tree) (Kno
 	return k, nil
 }
 
-// rootsOf are the paths that were backed up; none: all of the tree. A source without a directory of its own is made of what its tree begins with:
-// components, or one file.
+// rootsOf are the paths that were backed up; none: all of the tree. A source without a directory of
+// its own is made of what its tree begins with: components, or one file.
 func rootsOf(ctx context.Context, s *catalog.SourceState, t *tree.Tree) ([]string, error) {
 	var roots []string
 	for _, path := range s.Paths {

@@ -13,8 +13,9 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Legs bring what a snapshot has of its sources back, each source or part of one to its place. All are added, and what cannot come back is
-// refused, before anything is changed. They are not safe for concurrent use.
+// Legs bring what a snapshot has of its sources back, each source or part of one to its place. All
+// are added, and what cannot come back is refused, before anything is changed. They are not safe
+// for concurrent use.
 type Legs struct {
 	Repo     *catalog.Repository
 	Snapshot *catalog.Snapshot
@@ -42,7 +43,8 @@ type leg struct {
 	other    func(ctx context.Context) error // in the place of restored
 }
 
-// fewPages is how many bytes of pages are kept young while a tree is gone through from its beginning to its end, a few times.
+// fewPages is how many bytes of pages are kept young while a tree is gone through from its
+// beginning to its end, a few times.
 const fewPages = 1 << 20
 
 // Open opens the tree of a source.
@@ -69,7 +71,8 @@ func (l *Legs) find(ctx context.Context, source *catalog.SourceState) (*tree.Tre
 	return t, fetcher, err
 }
 
-// Add adds a source that comes back to one place, which open opens. server: only what differs is sent there.
+// Add adds a source that comes back to one place, which open opens. server: only what differs is
+// sent there.
 func (l *Legs) Add(ctx context.Context, source *catalog.SourceState, server bool, open func() (target.Target, error)) error {
 	t, fetcher, err := l.find(ctx, source)
 	if err != nil {
@@ -82,7 +85,8 @@ func (l *Legs) Add(ctx context.Context, source *catalog.SourceState, server bool
 	return l.add(ctx, source, t, fetcher, to, Place{Below: l.Path}, server)
 }
 
-// AddPlaces adds a source that comes back to where its parts belong. A part that the snapshot lacks, a component of later, is left out.
+// AddPlaces adds a source that comes back to where its parts belong. A part that the snapshot
+// lacks, a component of later, is left out.
 func (l *Legs) AddPlaces(ctx context.Context, source *catalog.SourceState, places []Place) error {
 	t, fetcher, err := l.Open(source)
 	if err != nil {
@@ -111,7 +115,8 @@ func (l *Legs) AddOther(source *catalog.SourceState, run func(ctx context.Contex
 	l.legs = append(l.legs, leg{source: source, other: run})
 }
 
-// CheckPlaces keeps the places of a source that were asked for, and makes sure that the snapshot has them and nothing else.
+// CheckPlaces keeps the places of a source that were asked for, and makes sure that the snapshot
+// has them and nothing else.
 func (l *Legs) CheckPlaces(ctx context.Context, source *catalog.SourceState, places []Place) ([]Place, error) {
 	t, _, err := l.find(ctx, source)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Lent counts what lends rights to whoever runs or opens it, by what it is. It is safe for concurrent use.
+// Lent counts what lends rights to whoever runs or opens it, by what it is. It is safe for
+// concurrent use.
 type Lent struct {
 	mu    sync.Mutex
 	of    map[string]int

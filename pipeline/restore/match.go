@@ -9,9 +9,11 @@ import (
 	"github.com/packstone/packstone/catalog/entry/glob"
 )
 
-// NewMatch says which entries of a tree are meant: those at or below the path below ("" is all), that match one of the include patterns,
-// if there are any, and none of the exclude patterns. A pattern without a slash is matched with each name on the way, one with a slash
-// with whole paths; what lies below a match matches too. The directories that lead to a match are not asked for: they come with it.
+// NewMatch says which entries of a tree are meant: those at or below the path below ("" is all),
+// that match one of the include patterns, if there are any, and none of the exclude patterns. A
+// pattern without a slash is matched with each name on the way, one with a slash with whole paths;
+// what lies below a match matches too. The directories that lead to a match are not asked for: they
+// come with it.
 func NewMatch(below string, include, exclude []string) (func(e *entry.Entry) bool, error) {
 	include, err := compileAll(include)
 	if err != nil {

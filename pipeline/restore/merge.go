@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// A restore is one ordered merge of what the snapshot has and what the target has. Both come in the order of paths, so
-// nothing is held but the directories that lead to where the merge is.
+// A restore is one ordered merge of what the snapshot has and what the target has. Both come in the
+// order of paths, so nothing is held but the directories that lead to where the merge is.
 
 // pair is one path of the merge: what the snapshot has there, or what the target has, or both.
 type pair struct {
@@ -50,7 +50,8 @@ func (f *found) note(what error) {
 	}
 }
 
-// lookout makes a stream of a walk. An entry is handed on when the next one is visited: until then it may be remarked on.
+// lookout makes a stream of a walk. An entry is handed on when the next one is visited: until then
+// it may be remarked on.
 type lookout struct {
 	put  func(*found) error
 	last *found
@@ -232,7 +233,8 @@ func (s scope) leadsTo(path string) bool {
 	return path != s.below && entry.Within(s.below, path) || s.root(path) == nil
 }
 
-// inside tells whether a path lies in a directory that was backed up and is to come back: nothing else is ever removed.
+// inside tells whether a path lies in a directory that was backed up and is to come back: nothing
+// else is ever removed.
 func (s scope) inside(path string) bool {
 	if path == s.below || !entry.Within(path, s.below) {
 		return false

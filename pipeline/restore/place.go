@@ -17,14 +17,15 @@ import (
 type Place struct {
 	Below string // a path in the source's tree; "": all of it
 	Path  string // a directory or a file of this machine; "": OpenAt knows another place
-	// OpenAt opens the place. It has the root of the part, not that of the source. file tells that the part is one file, whose directory it is.
+	// OpenAt opens the place. It has the root of the part, not that of the source. file tells that
+	// the part is one file, whose directory it is.
 	OpenAt func(ctx context.Context, file bool) (target.Target, error)
 	// Taken puts what a backup would take of the place, as Options.Taken has it.
 	Taken func(ctx context.Context, put func(path string) error) error
 }
 
-// Wanted keeps the places of what lies at or below a path of a source's tree, or of what it lies in. One that lies within another is no place
-// of its own. catalog.ErrRefused if there are none.
+// Wanted keeps the places of what lies at or below a path of a source's tree, or of what it lies
+// in. One that lies within another is no place of its own. catalog.ErrRefused if there are none.
 func Wanted(places []Place, source, at string) (wanted []Place, err error) {
 	for i, p := range places {
 		nested := false
@@ -42,8 +43,8 @@ func Wanted(places []Place, source, at string) (wanted []Place, err error) {
 	return wanted, nil
 }
 
-// CheckPlaced refuses, with catalog.ErrRefused, what lies at a path of a source's tree if the places do not say where all of it belongs: a
-// component that is not there any more.
+// CheckPlaced refuses, with catalog.ErrRefused, what lies at a path of a source's tree if the
+// places do not say where all of it belongs: a component that is not there any more.
 func CheckPlaced(ctx context.Context, t *tree.Tree, places []Place, source, at string) error {
 	if len(places) == 1 && places[0].Below == "" {
 		return nil
@@ -63,7 +64,8 @@ func CheckPlaced(ctx context.Context, t *tree.Tree, places []Place, source, at s
 	return nil
 }
 
-// Open opens the place for what the tree of its source has of it. fs.ErrNotExist: the snapshot has no such part.
+// Open opens the place for what the tree of its source has of it. fs.ErrNotExist: the snapshot has
+// no such part.
 func (p Place) Open(ctx context.Context, t *tree.Tree) (target.Target, error) {
 	node, err := t.Lookup(ctx, p.Below)
 	switch {
@@ -98,8 +100,9 @@ func (p Place) openFile(ctx context.Context, t *tree.Tree) (target.Target, error
 	return p.OpenAt(ctx, true)
 }
 
-// checkOneFile makes sure that what lies at a spot, of one source, is one file that a command can be given: at the root of a tree, the one thing
-// that is in it, as in that of a command's output. catalog.ErrMisuse if it is something else.
+// checkOneFile makes sure that what lies at a spot, of one source, is one file that a command can
+// be given: at the root of a tree, the one thing that is in it, as in that of a command's output.
+// catalog.ErrMisuse if it is something else.
 func checkOneFile(ctx context.Context, t *tree.Tree, at catalog.Spot) error {
 	node, err := at.Node(ctx, t)
 	if err == nil && at.Path == "" {

@@ -35,15 +35,19 @@ type Options struct {
 	Below     string                    // what lies at or below this path, with the directories that lead there; "": everything
 	Include   func(e *entry.Entry) bool // nil: everything
 	Overwrite Overwrite
-	// Delete removes what the snapshot does not have, inside Roots: the paths that were backed up, all of the tree if there are none.
+	// Delete removes what the snapshot does not have, inside Roots: the paths that were backed up,
+	// all of the tree if there are none.
 	Delete bool
 	Roots  []string
-	// Unknown are paths of which, and of what lies below them, the snapshot does not know what was there: nothing is removed.
+	// Unknown are paths of which, and of what lies below them, the snapshot does not know what was
+	// there: nothing is removed.
 	Unknown []string
-	// Excluded tells whether the backup left out whatever lay at a path: nothing is removed there. Nil: it left out nothing.
+	// Excluded tells whether the backup left out whatever lay at a path: nothing is removed there.
+	// Nil: it left out nothing.
 	Excluded func(path string, directory bool) bool
-	// Taken puts the paths that a backup would take from the target as it is, in order: Delete leaves what is not among them. It is
-	// called where something would be removed. Nil: a backup would take everything.
+	// Taken puts the paths that a backup would take from the target as it is, in order: Delete
+	// leaves what is not among them. It is called where something would be removed. Nil: a backup
+	// would take everything.
 	Taken    func(ctx context.Context, put func(path string) error) error
 	DryRun   bool
 	Verify   bool // read back what was written, and read what OverwriteIfChanged would keep
@@ -53,8 +57,8 @@ type Options struct {
 	Sparse bool
 	// NoSpecial leaves out devices, setuid and setgid bits and capabilities.
 	NoSpecial bool
-	// Lends is told each entry that comes back, or would, and lends rights (see Lends); with NoSpecial, each that would have. It is called from
-	// several goroutines at once; may be nil.
+	// Lends is told each entry that comes back, or would, and lends rights (see Lends); with
+	// NoSpecial, each that would have. It is called from several goroutines at once; may be nil.
 	Lends func(path, what string)
 	// Problem takes what did not come back as it was; may be nil.
 	Problem func(path string, err error)
@@ -145,9 +149,9 @@ func New(t *tree.Tree, f *fetch.Fetcher, to target.Target, o Options) *Restorati
 // Survey finds out what Delete would remove. It changes nothing.
 func (r *Restoration) Survey(ctx context.Context) (Surplus, error) { return r.r.survey(ctx) }
 
-// Run removes what is to go, as far as a survey found something, and then brings back the rest. Content is fetched pack by pack and every chunk is
-// checked. What cannot come back is told to Problem and counted, and the rest goes on; an error means that the restore as a whole
-// failed.
+// Run removes what is to go, as far as a survey found something, and then brings back the rest.
+// Content is fetched pack by pack and every chunk is checked. What cannot come back is told to
+// Problem and counted, and the rest goes on; an error means that the restore as a whole failed.
 func (r *Restoration) Run(ctx context.Context) (Result, error) {
 	err := r.r.run(ctx)
 	return r.r.result, err
@@ -223,7 +227,8 @@ func (r *restore) eachPair(ctx context.Context, do func(context.Context, pair) e
 	return nil
 }
 
-// below iterates over the directories that lead to a path, and then over what lies at and below it. Nothing else is read.
+// below iterates over the directories that lead to a path, and then over what lies at and below it.
+// Nothing else is read.
 func below(ctx context.Context, t *tree.Tree, path string) iter.Seq2[*tree.Node, error] {
 	if path == "" {
 		return t.All(ctx, "")

@@ -17,7 +17,8 @@ const (
 	reusePiece  = 16 << 20 // what one worker takes of one
 )
 
-// writeAround writes files in any order. Of large ones that are there already with other content, only what differs is fetched.
+// writeAround writes files in any order. Of large ones that are there already with other content,
+// only what differs is fetched.
 func (r *restore) writeAround(ctx context.Context, window []*restoring) error {
 	partly, anew := r.partlyThere(ctx, window)
 	for batch := range slices.Chunk(partly, reuseAtOnce) {
@@ -31,7 +32,8 @@ func (r *restore) writeAround(ctx context.Context, window []*restoring) error {
 	return r.writeByPack(ctx, anew)
 }
 
-// partlyThere divides files into those of which the target has something that is worth a look, and the others.
+// partlyThere divides files into those of which the target has something that is worth a look, and
+// the others.
 func (r *restore) partlyThere(ctx context.Context, window []*restoring) (partly, anew []*restoring) {
 	if !r.traits.Near || r.fetch.IDs == nil {
 		return nil, window
@@ -55,7 +57,8 @@ func (r *restore) isThere(ctx context.Context, path string) bool {
 	return true
 }
 
-// reuse copies the chunks that the target has at their place into the new files. The old ones stay as they are until the new are whole.
+// reuse copies the chunks that the target has at their place into the new files. The old ones stay
+// as they are until the new are whole.
 func (r *restore) reuse(ctx context.Context, batch []*restoring) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.parallel())
@@ -99,7 +102,8 @@ func chunksWithin(chunks []archive.Chunk, limit int) int {
 
 var reuseBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// reusePiece copies those of the chunks from first to end that the old file has. What it cannot read is fetched.
+// reusePiece copies those of the chunks from first to end that the old file has. What it cannot
+// read is fetched.
 func (r *restore) reusePiece(ctx context.Context, f *restoring, old target.ReadAtCloser, first, end int, offset int64) error {
 	buffer := reuseBuffers.Get().(*[]byte)
 	defer reuseBuffers.Put(buffer)

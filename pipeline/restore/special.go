@@ -12,8 +12,8 @@ const (
 	capability = "security.capability"
 )
 
-// Lends says what lends rights to whoever runs or opens an entry: "a device", "setuid or setgid", "capabilities"; empty if nothing does. The
-// setgid bit of a directory lends none.
+// Lends says what lends rights to whoever runs or opens an entry: "a device", "setuid or setgid",
+// "capabilities"; empty if nothing does. The setgid bit of a directory lends none.
 func Lends(e *entry.Entry) string {
 	switch {
 	case isDevice(e):

@@ -24,8 +24,8 @@ type Surplus struct {
 const (
 	// manyRemoved is how many entries may be removed whatever share they are.
 	manyRemoved = 100
-	// rememberedRemovals is how many entries are remembered between the survey and the removal. If there are more, the target
-	// is walked once more.
+	// rememberedRemovals is how many entries are remembered between the survey and the removal. If
+	// there are more, the target is walked once more.
 	rememberedRemovals = 16 << 10
 )
 
@@ -52,8 +52,9 @@ type level struct {
 	doomed  uint64 // in it
 }
 
-// pruner finds what a target has and a snapshot has not, by all rules of Delete. What was absent when the backup was made goes; what
-// the backup could not read, or left out, is unknown, and stays. It is fed with the pairs of a merge.
+// pruner finds what a target has and a snapshot has not, by all rules of Delete. What was absent
+// when the backup was made goes; what the backup could not read, or left out, is unknown, and
+// stays. It is fed with the pairs of a merge.
 type pruner struct {
 	o      *Options
 	scope  scope
@@ -126,19 +127,22 @@ func (p *pruner) known(at pair) error {
 	return nil
 }
 
-// isUnknown tells whether the snapshot does not know what was in a directory, or that must not be touched.
+// isUnknown tells whether the snapshot does not know what was in a directory, or that must not be
+// touched.
 func (p *pruner) isUnknown(at pair) bool {
 	return at.node.Unknown != entry.Captured || p.repositories[at.path()] || p.o.unknownAt(at.path()) ||
 		at.there != nil && (at.there.own != nil || at.there.unlisted != nil) ||
 		at.node.Type != entry.Directory && !p.o.includes(&at.node.Entry)
 }
 
-// inherits tells whether what lies at a path is unknown since what is above it is. What was backed up by its own name is not.
+// inherits tells whether what lies at a path is unknown since what is above it is. What was backed
+// up by its own name is not.
 func (p *pruner) inherits(above *level, path string) bool {
 	return above.unknown && !p.scope.roots[path]
 }
 
-// knowsMount tells whether something was mounted at a directory, or the same directory was there, when the backup was made.
+// knowsMount tells whether something was mounted at a directory, or the same directory was there,
+// when the backup was made.
 func knowsMount(at pair, above *level) bool {
 	n := at.node
 	return n.Type == entry.Directory && (above.device != 0 && n.Device != above.device || n.Inode != 0 && n.Inode == at.there.Inode)

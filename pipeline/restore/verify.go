@@ -70,7 +70,8 @@ func (r *restore) sameChunk(file io.ReaderAt, c archive.Chunk, offset int64, buf
 
 var zeros [64 << 10]byte
 
-// isZero tells whether so many bytes at an offset are zeros. Where the file has a hole it is not read.
+// isZero tells whether so many bytes at an offset are zeros. Where the file has a hole it is not
+// read.
 func isZero(file io.ReaderAt, offset, length int64) (bool, error) {
 	end := offset + length
 	sparse, ok := file.(target.Sparse)

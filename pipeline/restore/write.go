@@ -77,7 +77,8 @@ func (r *restore) checkPlace(e *entry.Entry) error {
 	return nil
 }
 
-// enterMissing enters the directories that lead to a path and of which neither the snapshot nor the target has anything else.
+// enterMissing enters the directories that lead to a path and of which neither the snapshot nor the
+// target has anything else.
 func (r *restore) enterMissing(path string) {
 	for end := len(r.top().path) + 1; end < len(path); end++ {
 		if path[end] == '/' {
@@ -144,7 +145,8 @@ func (r *restore) take(ctx context.Context, p pair) error {
 	return r.takeOther(ctx, p)
 }
 
-// leaveOut passes over what is not to come back. A directory is made all the same if something in it comes back.
+// leaveOut passes over what is not to come back. A directory is made all the same if something in
+// it comes back.
 func (r *restore) leaveOut(p pair) { r.enterIfDirectory(p, false) }
 
 func (r *restore) enterIfDirectory(p pair, blocked bool) {
@@ -163,7 +165,8 @@ func (r *restore) enterIfDirectory(p pair, blocked bool) {
 // errInTheWay says why a directory does not come back although nothing failed.
 var errInTheWay = errors.New("an existing file is in place of the directory, so nothing below it is restored")
 
-// errOnTheWay: what leads to the paths that were backed up was not backed up itself, and is nothing that a restore may take away.
+// errOnTheWay: what leads to the paths that were backed up was not backed up itself, and is nothing
+// that a restore may take away.
 var errOnTheWay = errors.New("a symbolic link is in place of the directory: move it away, or restore to its target")
 
 func (r *restore) takeDirectory(ctx context.Context, p pair) error {
@@ -198,7 +201,8 @@ func (r *restore) takeDirectory(ctx context.Context, p pair) error {
 	return nil
 }
 
-// holdsIn tells whether the next thing in the target lies in a directory that its walk has passed over: it begins below that.
+// holdsIn tells whether the next thing in the target lies in a directory that its walk has passed
+// over: it begins below that.
 func (r *restore) holdsIn(dir string) bool {
 	next, more, _ := r.there.head()
 	return more && entry.Within(next.Path, dir)
@@ -220,12 +224,14 @@ func (r *restore) takeOver(p pair, f *frame) error {
 	return nil
 }
 
-// leadsOn tells whether the target has a directory that can be left as it is where it merely leads to what comes back: its owner may write in it.
+// leadsOn tells whether the target has a directory that can be left as it is where it merely leads
+// to what comes back: its owner may write in it.
 func leadsOn(there *found) bool {
 	return there.isDirectory() && (there.Mode == 0 || there.Mode&0o700 == 0o700)
 }
 
-// takeInstead takes what comes where the target has a directory. What is in that has its turn first.
+// takeInstead takes what comes where the target has a directory. What is in that has its turn
+// first.
 func (r *restore) takeInstead(p pair) error {
 	e := &p.node.Entry
 	if r.o.keepsOld(r.traits, e, p.there.Entry) {
@@ -313,7 +319,8 @@ func (r *restore) make(ctx context.Context, n *tree.Node, a Action) error {
 	return nil
 }
 
-// makeWay makes the directories that lead to f, and f itself, and notes that they are to get their metadata.
+// makeWay makes the directories that lead to f, and f itself, and notes that they are to get their
+// metadata.
 func (r *restore) makeWay(ctx context.Context, f *frame) error {
 	if f == nil || f.made {
 		return nil
@@ -378,7 +385,8 @@ func (r *restore) room(ctx context.Context) error {
 	return r.flush(ctx)
 }
 
-// flush brings all that is planned into place: files, links to them, and then the metadata of directories that the merge has left.
+// flush brings all that is planned into place: files, links to them, and then the metadata of
+// directories that the merge has left.
 func (r *restore) flush(ctx context.Context) error {
 	if err := r.settleKeeps(ctx); err != nil {
 		return err

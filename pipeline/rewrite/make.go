@@ -120,8 +120,8 @@ func (m *maker) usable(ctx context.Context, root tree.Root) (bool, error) {
 	return true, nil
 }
 
-// write writes a tree of a base alone: in a delta the names would stand that are left out. Where pages end depends on paths alone, so
-// most are there already.
+// write writes a tree of a base alone: in a delta the names would stand that are left out. Where
+// pages end depends on paths alone, so most are there already.
 func (m *maker) write(ctx context.Context, old tree.Root, patterns *exclude.Patterns) (tree.Root, error) {
 	domain := m.session.Domain()
 	ids := domain.TreeID()
@@ -162,7 +162,8 @@ func (m *maker) store(ctx context.Context, slot *archive.Slot, page []byte) erro
 	return m.trees.Add(ctx, slot, page, "page")
 }
 
-// settle gives chunks other places that lie where nothing may be relied on: they were copied to them.
+// settle gives chunks other places that lie where nothing may be relied on: they were copied to
+// them.
 func (m *maker) settle(ctx context.Context, n *tree.Node) error {
 	for i := range n.Chunks {
 		c := &n.Chunks[i]
@@ -181,7 +182,8 @@ func (m *maker) settle(ctx context.Context, n *tree.Node) error {
 	return nil
 }
 
-// commit makes the snapshot exist. What it needs is told as a change to what the old one does, where that can be read.
+// commit makes the snapshot exist. What it needs is told as a change to what the old one does,
+// where that can be read.
 func (m *maker) commit(ctx context.Context, snapshot, old *catalog.Snapshot) error {
 	content := catalog.Content{Snapshot: snapshot, Packs: m.packs, Refs: m.refs}
 	if rec := m.session.Log.Find(old.ID); rec != nil {

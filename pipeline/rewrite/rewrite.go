@@ -30,8 +30,8 @@ type Options struct {
 	Left    func(source string, n *tree.Node) // told each entry that is left out; may be nil
 }
 
-// CheckPatterns fails if snapshots cannot be made anew without what patterns match. One that begins with ! would say that something is
-// there which an earlier pattern has left out.
+// CheckPatterns fails if snapshots cannot be made anew without what patterns match. One that begins
+// with ! would say that something is there which an earlier pattern has left out.
 func CheckPatterns(lines []string) error {
 	for _, line := range lines {
 		if strings.HasPrefix(line, "!") {
@@ -135,8 +135,9 @@ type Plan struct {
 	rewriting *admin.Rewriting
 }
 
-// NewPlan finds what matches in snapshots that are named, or in all that pass the view's filter, and changes nothing. It fails if one of
-// those in which something does cannot be made anew with the writer's key at hand.
+// NewPlan finds what matches in snapshots that are named, or in all that pass the view's filter,
+// and changes nothing. It fails if one of those in which something does cannot be made anew with
+// the writer's key at hand.
 func NewPlan(ctx context.Context, v *view.View, names []string, o Options) (p *Plan, err error) {
 	p = &Plan{}
 	if p.rewriting, err = admin.NewRewriting(v, names); err != nil {
@@ -159,7 +160,8 @@ func NewPlan(ctx context.Context, v *view.View, names []string, o Options) (p *P
 	return p, nil
 }
 
-// Gone are the snapshots that are to be forgotten when all are made anew: what an interrupted run has left is among them.
+// Gone are the snapshots that are to be forgotten when all are made anew: what an interrupted run
+// has left is among them.
 func (p *Plan) Gone() []archive.Name {
 	gone := p.rewriting.Left()
 	for _, cut := range p.Cuts {
@@ -168,9 +170,10 @@ func (p *Plan) Gone() []archive.Name {
 	return gone
 }
 
-// Make commits, for each snapshot in which something matches, one that has all the rest of it and says which it replaces. They are signed
-// with the key of the writer at hand. Nothing is forgotten: that is for who has the owner's key, or a collector's. When it is interrupted,
-// the next plan of the same snapshots goes on.
+// Make commits, for each snapshot in which something matches, one that has all the rest of it and
+// says which it replaces. They are signed with the key of the writer at hand. Nothing is forgotten:
+// that is for who has the owner's key, or a collector's. When it is interrupted, the next plan of
+// the same snapshots goes on.
 func (p *Plan) Make(ctx context.Context, repo *catalog.Repository, o Options) ([]catalog.Replaced, error) {
 	for _, cut := range p.Cuts {
 		made, err := cut.make(ctx, repo, o)
@@ -183,7 +186,8 @@ func (p *Plan) Make(ctx context.Context, repo *catalog.Repository, o Options) ([
 	return p.rewriting.Replaced(), nil
 }
 
-// maxRestarts bounds how often a snapshot is made anew since packs that it needs are being collected.
+// maxRestarts bounds how often a snapshot is made anew since packs that it needs are being
+// collected.
 const maxRestarts = 4
 
 func (c *Cut) make(ctx context.Context, repo *catalog.Repository, o Options) (snapshot *catalog.Snapshot, err error) {
@@ -224,8 +228,8 @@ func isTree(src catalog.SourceState, root tree.Root) bool {
 	return slices.EqualFunc(src.Root.Runs, root.Runs, func(a, b tree.Run) bool { return a.Top.ID == b.Top.ID })
 }
 
-// next is the snapshot that takes the place of the one before. A tag that its host has taken away, and by which it is kept all the same,
-// is one of it again.
+// next is the snapshot that takes the place of the one before. A tag that its host has taken away,
+// and by which it is kept all the same, is one of it again.
 func (c *Cut) next() *catalog.Snapshot {
 	s := *c.Snapshot
 	s.Replaces, s.Time = s.ID.String(), s.Claimed

@@ -44,8 +44,8 @@ func (n *tally) leave(node *tree.Node) {
 	n.bytes += uint64(node.Size)
 }
 
-// coverage is what a backup would have counted that had left out the same. Of what kind the files were that were not unmodified nobody
-// knows any more.
+// coverage is what a backup would have counted that had left out the same. Of what kind the files
+// were that were not unmodified nobody knows any more.
 func (n *tally) coverage(patterns *exclude.Patterns) catalog.Coverage {
 	c := n.before
 	c.Files, c.Directories, c.Others, c.Bytes = n.stays.Files, n.stays.Directories, n.stays.Others, n.stays.Bytes

@@ -8,8 +8,9 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Below makes a target for what lies at and below one path of a tree, prefix: that comes back to the root of another target. Directories that
-// lead to the path are left alone; what lies elsewhere is refused with ErrPath. An empty prefix is the other target itself.
+// Below makes a target for what lies at and below one path of a tree, prefix: that comes back to
+// the root of another target. Directories that lead to the path are left alone; what lies elsewhere
+// is refused with ErrPath. An empty prefix is the other target itself.
 func Below(prefix string, to Target) Target {
 	if prefix == "" {
 		return to

@@ -22,8 +22,8 @@ type change struct {
 	executable         bool   // X: x for directories and where somebody has it already
 }
 
-// ParseChmod reads changes as chmod and rsync take them: `u=rwX,go=rX`, `640`, and with a D or F before it a change for
-// directories or for other things only: `D755,F644`.
+// ParseChmod reads changes as chmod and rsync take them: `u=rwX,go=rX`, `640`, and with a D or F
+// before it a change for directories or for other things only: `D755,F644`.
 func ParseChmod(s string) (Chmod, error) {
 	var m Chmod
 	for text := range strings.SplitSeq(s, ",") {

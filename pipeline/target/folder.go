@@ -10,9 +10,10 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// In makes a target of one folder in another target, which need not be there yet. What bears the name and is no directory,
-// be it a symbolic link to one, is refused with ErrPath: a person names the other target, the folder's name comes from a
-// snapshot. An empty name is the other target itself.
+// In makes a target of one folder in another target, which need not be there yet. What bears the
+// name and is no directory, be it a symbolic link to one, is refused with ErrPath: a person names
+// the other target, the folder's name comes from a snapshot. An empty name is the other target
+// itself.
 func In(ctx context.Context, name string, to Target) (Target, error) {
 	if name == "" {
 		return to, nil

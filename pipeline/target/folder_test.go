@@ -67,7 +67,8 @@ func disks(t *testing.T) map[string]func() (disk string, to target.Target, err e
 	}
 }
 
-// TestAFolderThatIsNoneIsRefused: its name comes from a snapshot, and whoever may write to the target could have put a link there.
+// TestAFolderThatIsNoneIsRefused: its name comes from a snapshot, and whoever may write to the
+// target could have put a link there.
 func TestAFolderThatIsNoneIsRefused(t *testing.T) {
 	ctx := context.Background()
 	for name, open := range disks(t) {

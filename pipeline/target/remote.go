@@ -29,8 +29,9 @@ func Unlisted(v Visitor) func(path string, err error) {
 	return func(path string, err error) { v.Remark(path, fmt.Errorf("%w: %w", ErrUnlisted, err)) }
 }
 
-// RemoveSeveral removes things several at once, first what are no directories, then the directories one after the other: what lies in
-// one comes before it. remove is called from several goroutines at once.
+// RemoveSeveral removes things several at once, first what are no directories, then the directories
+// one after the other: what lies in one comes before it. remove is called from several goroutines
+// at once.
 func RemoveSeveral(ctx context.Context, parallel int, all []*entry.Entry, remove func(ctx context.Context, e *entry.Entry) error,
 	failed func(e *entry.Entry, err error)) error {
 	var mu sync.Mutex

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// CheckPath refuses a path that is not one below the root, with ErrPath. The root itself, "", is none the worse.
+// CheckPath refuses a path that is not one below the root, with ErrPath. The root itself, "", is
+// none the worse.
 func CheckPath(path string) error {
 	if path == "" {
 		return nil
@@ -21,7 +22,8 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// Temporaries are names for what is not whole yet: a prefix, eight digits of the run and eight of a counter. Safe for concurrent use.
+// Temporaries are names for what is not whole yet: a prefix, eight digits of the run and eight of a
+// counter. Safe for concurrent use.
 type Temporaries struct {
 	run     string
 	counter atomic.Uint32

@@ -1,10 +1,10 @@
-// Command benchkeep measures whether space comes back: it backs up a directory of which a part changes each day, and each day forgets and
-// prunes, with packstone and with restic in turns:
+// Command benchkeep measures whether space comes back: it backs up a directory of which a part
+// changes each day, and each day forgets and prunes, with packstone and with restic in turns:
 //
 //	benchkeep -packstone ./packstone -restic restic -days 30 -share 3 DIR
 //
-// Days are told with --time. It prints what each repository takes after every day, and how long forget and prune took: wall time and
-// processor time, of that day and of all so far.
+// Days are told with --time. It prints what each repository takes after every day, and how long
+// forget and prune took: wall time and processor time, of that day and of all so far.
 package main
 
 import (
@@ -183,7 +183,8 @@ func sizeOf(dir string) (size int64, err error) {
 // piece is how much of a large file changes at once.
 const piece = 1 << 20
 
-// change shuffles pieces of files, chosen by their bytes, until a share of all is changed: what it makes compresses as what was there.
+// change shuffles pieces of files, chosen by their bytes, until a share of all is changed: what it
+// makes compresses as what was there.
 func change(dir string, share float64, seed uint64) error {
 	type file struct {
 		path string
@@ -220,7 +221,8 @@ func change(dir string, share float64, seed uint64) error {
 	return nil
 }
 
-// shuffle changes the order of lines of 64 bytes in a part of a file, and one byte, as a file of less has only one such line.
+// shuffle changes the order of lines of 64 bytes in a part of a file, and one byte, as a file of
+// less has only one such line.
 func shuffle(path string, at, n int64, r *rand.Rand) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

@@ -1,11 +1,13 @@
-// Command benchnet measures packstone over a network that is far away, beside other programs in the same run:
+// Command benchnet measures packstone over a network that is far away, beside other programs in the
+// same run:
 //
 //	benchnet -packstone ./packstone -restic restic -rclone rclone -source DIR
 //
-// It starts the servers that the scenarios need (versitygw, proftpd, sshd) and netproxy before each, from the directory that -bin names or from
-// where Debian has them, and does for each scenario what a user would, packstone first. Programs that are not there are left out, and so are
-// scenarios whose server is not. It prints a table of wall time, processor time and peak memory, beside each wall time the ratio to packstone's,
-// and the goal of the scenario.
+// It starts the servers that the scenarios need (versitygw, proftpd, sshd) and netproxy before
+// each, from the directory that -bin names or from where Debian has them, and does for each
+// scenario what a user would, packstone first. Programs that are not there are left out, and so are
+// scenarios whose server is not. It prints a table of wall time, processor time and peak memory,
+// beside each wall time the ratio to packstone's, and the goal of the scenario.
 package main
 
 import (

@@ -19,7 +19,8 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// Addresses: servers are at 127.0.0.1, and netproxy is before each of them at 127.0.0.2, at the same port.
+// Addresses: servers are at 127.0.0.1, and netproxy is before each of them at 127.0.0.2, at the
+// same port.
 const (
 	near     = "127.0.0.1"
 	far      = "127.0.0.2"

@@ -34,7 +34,8 @@ func (b *bench) makeMixed() error {
 	return b.once("mixed", func(dir string) error { return exec.Command(filepath.Join(b.bin, "corpus"), "mixed", dir, "882").Run() })
 }
 
-// makeSmall makes small files, a hundred to a directory, which are an hour old: what is younger than minutes is looked at twice.
+// makeSmall makes small files, a hundred to a directory, which are an hour old: what is younger
+// than minutes is looked at twice.
 func (b *bench) makeSmall() error {
 	return b.once("small", func(dir string) error {
 		for i := range b.small {
@@ -79,7 +80,8 @@ func (b *bench) upload(dir, bucket string) error {
 	return nil
 }
 
-// old makes a file of random bytes that is an hour old. It keeps nothing of it: what a process holds counts for those that it starts.
+// old makes a file of random bytes that is an hour old. It keeps nothing of it: what a process
+// holds counts for those that it starts.
 func old(name string, size int64, seed uint64) (err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err

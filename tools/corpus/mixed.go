@@ -38,7 +38,8 @@ func mixed(dir string, n int) error {
 	return nil
 }
 
-// change makes the next day of a mixed corpus: of 200 files one has a line more, one is new, and a part of the lake has 64 KiB put into its middle.
+// change makes the next day of a mixed corpus: of 200 files one has a line more, one is new, and a
+// part of the lake has 64 KiB put into its middle.
 func change(dir string, _ int) error {
 	random, i := rand.New(rand.NewPCG(8, 9)), 0
 	err := filepath.WalkDir(filepath.Join(dir, "files"), func(path string, d fs.DirEntry, err error) error {

@@ -1,12 +1,14 @@
-// Command dbbench measures packstone's database verbs beside what the engines and SQLite bring along, on the same rows in
-// one run, so that the ratios hold whatever the machine does:
+// Command dbbench measures packstone's database verbs beside what the engines and SQLite bring
+// along, on the same rows in one run, so that the ratios hold whatever the machine does:
 //
 //	dbbench [-rows 1000000] [-tables 2000] [-rounds 3] [-packstone PROGRAM] [-engines postgres,mariadb] [-only TEXT] [-writers 0]
 //
-// It starts servers of its own in a temporary directory and fills two databases in each: "large" has narrow, plain, wide,
-// text-heavy, jsonb and bytea tables, two further indexes and a foreign key; "small" has many tables of twenty rows. It prints
-// of every step the median time, the client's least processor time, the most memory that the client took, and the ratio to the
-// native step beside which it stands. packstone reads back and compares whatever it writes; the others do not.
+// It starts servers of its own in a temporary directory and fills two databases in each: "large"
+// has narrow, plain, wide, text-heavy, jsonb and bytea tables, two further indexes and a foreign
+// key; "small" has many tables of twenty rows. It prints of every step the median time, the
+// client's least processor time, the most memory that the client took, and the ratio to the native
+// step beside which it stands. packstone reads back and compares whatever it writes; the others do
+// not.
 package main
 
 import (
@@ -146,7 +148,8 @@ func (b *bench) takeAll() error {
 	return nil
 }
 
-// wanted takes what -only names, what that is compared with, and the dumps, files and repositories that others read.
+// wanted takes what -only names, what that is compared with, and the dumps, files and repositories
+// that others read.
 func (b *bench) wanted(s *step) bool {
 	if strings.Contains(s.what, b.only) {
 		return true

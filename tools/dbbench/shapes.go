@@ -5,14 +5,16 @@ import (
 	"strings"
 )
 
-// shape is a table of a kind: of rows in a thousand of what -rows says, and how both engines make it. %d is the number of rows.
+// shape is a table of a kind: of rows in a thousand of what -rows says, and how both engines make
+// it. %d is the number of rows.
 type shape struct {
 	name              string
 	perMille          int
 	postgres, mariadb string
 }
 
-// shapes are narrow, wide, heavy with text, with documents and with bytes, and one that refers to another.
+// shapes are narrow, wide, heavy with text, with documents and with bytes, and one that refers to
+// another.
 func shapes() []shape {
 	return []shape{
 		{"narrow", 2000, `CREATE TABLE narrow (id bigint PRIMARY KEY, ref bigint NOT NULL, at timestamptz NOT NULL);

@@ -1,11 +1,12 @@
 //go:build linux
 
-// Command faultfs mounts a directory a second time, with faults: what a network file system does on a bad day, on demand.
+// Command faultfs mounts a directory a second time, with faults: what a network file system does on
+// a bad day, on demand.
 //
 //	faultfs [-inodes SEED] DIRECTORY MOUNTPOINT
 //
-// It prints "mounted" when it is, takes one rule a line from standard input and answers "ok" or "error: …" to each, and
-// unmounts when standard input ends. Rules:
+// It prints "mounted" when it is, takes one rule a line from standard input and answers "ok" or
+// "error: …" to each, and unmounts when standard input ends. Rules:
 //
 //	fail OP ERRNO [path=GLOB] [after=N] [times=M]   OP: stat open read list link attribute any
 //	delay OP DURATION [path=GLOB]                   answer later
@@ -17,8 +18,9 @@
 //	clear                                           forget all rules
 //	count                                           answers "OP=N … hanging=N": the calls so far, and those not answered
 //
-// A GLOB is matched with the path below the directory and with the last name in it. -inodes makes up inode numbers, others for
-// each seed. Nothing is cached by the kernel, so every call comes here.
+// A GLOB is matched with the path below the directory and with the last name in it. -inodes makes
+// up inode numbers, others for each seed. Nothing is cached by the kernel, so every call comes
+// here.
 package main
 
 import (

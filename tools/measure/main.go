@@ -1,10 +1,12 @@
-// Command measure runs packstone on a directory as a user would and prints what each step costs, as lines that benchstat reads:
+// Command measure runs packstone on a directory as a user would and prints what each step costs, as
+// lines that benchstat reads:
 //
 //	measure [flags] DIR
 //
-// The steps are first (a backup into an empty repository), same (again), day2 (again, after -change has changed a copy of DIR), restore
-// (of the first backup, into an empty directory) and check (--read-data). Each is told its wall time, processor time, peak of memory,
-// what the repository takes after it, and the requests that a backup's summary counts. Several programs take turns:
+// The steps are first (a backup into an empty repository), same (again), day2 (again, after -change
+// has changed a copy of DIR), restore (of the first backup, into an empty directory) and check
+// (--read-data). Each is told its wall time, processor time, peak of memory, what the repository
+// takes after it, and the requests that a backup's summary counts. Several programs take turns:
 //
 //	measure -program ./old,./new -count 5 DIR >turns.txt && benchstat -col /program turns.txt
 package main
@@ -167,7 +169,8 @@ func (t *turn) warm(step string) error {
 	return t.touchElsewhere()
 }
 
-// touchElsewhere touches memory in another process, since the peak of this one would count as that of its children.
+// touchElsewhere touches memory in another process, since the peak of this one would count as that
+// of its children.
 func (t *turn) touchElsewhere() error {
 	if t.touch == 0 {
 		return nil

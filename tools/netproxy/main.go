@@ -1,12 +1,14 @@
-// Command netproxy stands in front of any server and makes it as slow and far away as a network would:
+// Command netproxy stands in front of any server and makes it as slow and far away as a network
+// would:
 //
 //	netproxy -listen 127.0.0.1:9200 -target 127.0.0.1:7070 -rtt 50ms -rate 20MB
 //
-// It delays both directions by half of the round trip, lets each connection have a rate of its own, and can
-// vary the delay, cut connections after some bytes, and refuse those above a number. With -ports it stands in
-// front of a range of ports too, such as those of an FTP server's data connections. It copies bytes and
-// knows no protocol, so signatures stay valid as long as the client signs for the address of the proxy. At
-// its end, by an interrupt, it prints how many connections there were, the most at once, and the bytes.
+// It delays both directions by half of the round trip, lets each connection have a rate of its own,
+// and can vary the delay, cut connections after some bytes, and refuse those above a number. With
+// -ports it stands in front of a range of ports too, such as those of an FTP server's data
+// connections. It copies bytes and knows no protocol, so signatures stay valid as long as the
+// client signs for the address of the proxy. At its end, by an interrupt, it prints how many
+// connections there were, the most at once, and the bytes.
 package main
 
 import (

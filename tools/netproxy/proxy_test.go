@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// echo starts a server that sends back what it gets, and a proxy before it, whose address it returns.
+// echo starts a server that sends back what it gets, and a proxy before it, whose address it
+// returns.
 func echo(t *testing.T, o options) (*proxy, string) {
 	t.Helper()
 	server, err := net.Listen("tcp", "127.0.0.1:0")

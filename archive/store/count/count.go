@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Store counts the calls of another store. Placed inside of retry it counts every try, outside only what was asked.
+// Store counts the calls of another store. Placed inside of retry it counts every try, outside only
+// what was asked.
 type Store struct {
 	store.Store
 	puts, gets, lists, deletes, syncs counter

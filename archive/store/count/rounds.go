@@ -2,8 +2,8 @@ package count
 
 import "sync/atomic"
 
-// Rounds counts round trips that were waited for one after the other: the longest chain of calls each of which began when the one
-// before it had ended. It may be used from several goroutines.
+// Rounds counts round trips that were waited for one after the other: the longest chain of calls
+// each of which began when the one before it had ended. It may be used from several goroutines.
 type Rounds struct{ longest atomic.Int64 }
 
 // Begin tells the place of a call that begins now in its chain, for End.

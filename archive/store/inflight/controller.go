@@ -11,11 +11,11 @@ type Sample struct {
 	Refused bool // the other side has too much to do, or did not answer in time
 }
 
-// Controller finds out how many requests in flight a link is best used with. It doubles them while that
-// moves more, tries a quarter more or less from time to time once it does not, and keeps what is the least
-// for about the same work. What was refused is not tried again for a time that grows. It decides by
-// rounds, in each of which about as many requests end as are in flight; rounds in which less was asked for
-// than is allowed tell nothing. It has no clock and does no I/O.
+// Controller finds out how many requests in flight a link is best used with. It doubles them while
+// that moves more, tries a quarter more or less from time to time once it does not, and keeps what
+// is the least for about the same work. What was refused is not tried again for a time that grows.
+// It decides by rounds, in each of which about as many requests end as are in flight; rounds in
+// which less was asked for than is allowed tell nothing. It has no clock and does no I/O.
 type Controller struct {
 	limit, most int
 	round       round
@@ -64,7 +64,8 @@ const (
 	mostPenance    = 2 * time.Minute
 )
 
-// NewController makes a controller that begins with a number of requests and never allows more than most.
+// NewController makes a controller that begins with a number of requests and never allows more than
+// most.
 func NewController(first, most int) *Controller {
 	return &Controller{limit: max(1, min(first, most)), most: max(1, most), patience: firstPatience}
 }
@@ -130,7 +131,8 @@ func (c *Controller) change(limit int, now time.Duration) {
 	}
 }
 
-// decide compares the rate of the last round with the best one, and chooses what the next round tries.
+// decide compares the rate of the last round with the best one, and chooses what the next round
+// tries.
 func (c *Controller) decide(rate float64, now time.Duration) {
 	switch c.trial {
 	case doubling:

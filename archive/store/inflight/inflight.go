@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Limiter lets so many requests begin as its limit allows, in the order in which they ask. It may be used
-// from several goroutines.
+// Limiter lets so many requests begin as its limit allows, in the order in which they ask. It may
+// be used from several goroutines.
 type Limiter struct {
 	begun   time.Time
 	refused func(error) bool
@@ -42,8 +42,8 @@ func Fixed(n int) *Limiter {
 	return &Limiter{begun: time.Now(), limit: max(1, n), refused: func(error) bool { return false }}
 }
 
-// Adaptive makes a limiter that adapts to the link, up to most requests. refused tells the error of a
-// server that has too much to do, or does not answer in time.
+// Adaptive makes a limiter that adapts to the link, up to most requests. refused tells the error of
+// a server that has too much to do, or does not answer in time.
 func Adaptive(most int, refused func(error) bool) *Limiter {
 	c := NewController(first, most)
 	return &Limiter{begun: time.Now(), refused: refused, controller: c, limit: c.Limit()}
@@ -56,8 +56,8 @@ func (l *Limiter) Limit() int {
 	return l.limit
 }
 
-// Speed is how many bytes a second a connection has moved lately, waiting for the answer included; 0 where
-// that is not known.
+// Speed is how many bytes a second a connection has moved lately, waiting for the answer included;
+// 0 where that is not known.
 func (l *Limiter) Speed() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,8 +71,8 @@ func (l *Limiter) Counts() Counts {
 	return l.counts
 }
 
-// Do runs a request when it may begin, and learns from how it ends: from the bytes that it moved, and from
-// whether it was refused.
+// Do runs a request when it may begin, and learns from how it ends: from the bytes that it moved,
+// and from whether it was refused.
 func (l *Limiter) Do(ctx context.Context, request func() (bytes int, err error)) error {
 	if err := l.begin(ctx); err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Store returns s with its Puts, Gets and Deletes within the limit. A List, which may go on for as long as
-// its caller likes, is left alone.
+// Store returns s with its Puts, Gets and Deletes within the limit. A List, which may go on for as
+// long as its caller likes, is left alone.
 func (l *Limiter) Store(s store.Store) store.Store { return &limited{Store: s, limiter: l} }
 
 // Of returns the limiter that bounds the requests of a store, nil if it has none.

@@ -1,8 +1,10 @@
-// Package limit bounds how many bytes a second go to storage and come from it, over all calls together.
+// Package limit bounds how many bytes a second go to storage and come from it, over all calls
+// together.
 //
-// For S3 the limits sit in the HTTP transport, where a body of 32 MiB leaves in small even slices (Limits.Transport).
-// A store that has no transport, such as a directory on a network mount, waits for each call's bytes before a Put and
-// after a Get (Limits.Store); the call itself then runs at full speed. A store needs one of the two, not both.
+// For S3 the limits sit in the HTTP transport, where a body of 32 MiB leaves in small even slices
+// (Limits.Transport). A store that has no transport, such as a directory on a network mount, waits
+// for each call's bytes before a Put and after a Get (Limits.Store); the call itself then runs at
+// full speed. A store needs one of the two, not both.
 package limit
 
 import (
@@ -25,11 +27,13 @@ const (
 // Options are bounds in bytes per second; 0 means none.
 type Options struct {
 	Upload, Download int64
-	// Now are further bounds that change with time, of which the lower counts. It is asked again and again, by several goroutines; nil: there are none.
+	// Now are further bounds that change with time, of which the lower counts. It is asked again
+	// and again, by several goroutines; nil: there are none.
 	Now func() (upload, download int64)
 }
 
-// Limits are the bounds that all stores made with them share. They may be used from several goroutines.
+// Limits are the bounds that all stores made with them share. They may be used from several
+// goroutines.
 type Limits struct {
 	up, down *bound // nil for no bound
 }
@@ -66,7 +70,8 @@ func newBound(perSecond int64, now func() int64) *bound {
 	return b
 }
 
-// slice is how many bytes may pass at once: a twentieth of a second's, within bounds. It sets the rate that holds now.
+// slice is how many bytes may pass at once: a twentieth of a second's, within bounds. It sets the
+// rate that holds now.
 func (b *bound) slice() int {
 	perSecond := b.fixed
 	if b.now != nil {

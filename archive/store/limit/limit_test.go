@@ -45,8 +45,8 @@ func TestWithoutLimitsNothingIsWrapped(t *testing.T) {
 	}
 }
 
-// took runs act where time passes only by waiting, and compares what it took with the time that n bytes take at a
-// rate, up to what may pass at once.
+// took runs act where time passes only by waiting, and compares what it took with the time that n
+// bytes take at a rate, up to what may pass at once.
 func took(t *testing.T, n, perSecond int64, act func()) {
 	t.Helper()
 	begun := time.Now()

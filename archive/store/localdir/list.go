@@ -16,8 +16,9 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// List implements store.Store. It holds the entries of one directory on each level at a time. Links to files and
-// directories are followed, so a part of the repository may lie on another disk for reading.
+// List implements store.Store. It holds the entries of one directory on each level at a time. Links
+// to files and directories are followed, so a part of the repository may lie on another disk for
+// reading.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		w := &walk{ctx: ctx, store: s, prefix: prefix, after: after, yield: yield}
@@ -52,7 +53,8 @@ func (w *walk) begin() error {
 	return w.dir(dir)
 }
 
-// wants reports whether a name that starts with dir (which ends in a slash) can be part of the listing.
+// wants reports whether a name that starts with dir (which ends in a slash) can be part of the
+// listing.
 func (w *walk) wants(dir string) bool {
 	if !strings.HasPrefix(dir, w.prefix) && !strings.HasPrefix(w.prefix, dir) {
 		return false
@@ -110,8 +112,9 @@ func (w *walk) stat(name string, e entry) (fs.FileInfo, error) {
 	return e.Info()
 }
 
-// entry is a directory entry with what it contributes to names: its own, with a slash if it is a directory. Sorted by
-// that, a walk yields whole names in bytewise order: "a-b" before "a/b" before "a0".
+// entry is a directory entry with what it contributes to names: its own, with a slash if it is a
+// directory. Sorted by that, a walk yields whole names in bytewise order: "a-b" before "a/b" before
+// "a0".
 type entry struct {
 	fs.DirEntry
 	key string

@@ -1,12 +1,13 @@
 // Package localdir keeps objects as files below a directory, on a local disk or a mounted one.
 //
-// An object is written to tmp/<random>, made durable there, and only then linked to its name: link(2) refuses a name
-// that is taken, on NFS too, so there is one winner and no half object under any name, whenever the machine dies.
-// Where links are missing, a rename that does not replace does the same; a file system that has neither is refused.
-// The names themselves are durable after Sync, which flushes every directory that has changed.
+// An object is written to tmp/<random>, made durable there, and only then linked to its name:
+// link(2) refuses a name that is taken, on NFS too, so there is one winner and no half object under
+// any name, whenever the machine dies. Where links are missing, a rename that does not replace does
+// the same; a file system that has neither is refused. The names themselves are durable after Sync,
+// which flushes every directory that has changed.
 //
-// New directories and files take the permissions of the root directory (which Create makes 0700), whatever the umask:
-// a root of mode 2770 makes a repository that a group can share.
+// New directories and files take the permissions of the root directory (which Create makes 0700),
+// whatever the umask: a root of mode 2770 makes a repository that a group can share.
 package localdir
 
 import (
@@ -74,8 +75,9 @@ func Open(dir string) (*Store, error) {
 	}, nil
 }
 
-// Create makes the directory where it is missing, proves that its file system can create objects without ever
-// overwriting one, and returns the store in it. A file system that cannot is refused with store.ErrInvalid.
+// Create makes the directory where it is missing, proves that its file system can create objects
+// without ever overwriting one, and returns the store in it. A file system that cannot is refused
+// with store.ErrInvalid.
 func Create(dir string) (*Store, error) {
 	if err := makeDurably(dir); err != nil {
 		return nil, fmt.Errorf("create %s: %w", dir, translate(err))
@@ -198,8 +200,8 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// Sync implements store.Store. After a failure every later Sync fails too: a kernel reports what it could not write
-// once, and then forgets it.
+// Sync implements store.Store. After a failure every later Sync fails too: a kernel reports what it
+// could not write once, and then forgets it.
 func (s *Store) Sync(ctx context.Context) error {
 	s.syncing.Lock() // a second Sync must wait for the first: its directories may be among the first's
 	defer s.syncing.Unlock()
@@ -220,8 +222,8 @@ func (s *Store) Sync(ctx context.Context) error {
 	return s.failed
 }
 
-// syncDir makes the entries of a directory durable. Some network file systems have no such call; their servers write
-// names through.
+// syncDir makes the entries of a directory durable. Some network file systems have no such call;
+// their servers write names through.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {

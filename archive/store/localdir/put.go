@@ -41,7 +41,8 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
-// Overwrite implements store.Overwriter: it renames over the object, which file permissions on it do not hinder.
+// Overwrite implements store.Overwriter: it renames over the object, which file permissions on it
+// do not hinder.
 func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	if err := check(ctx, name); err != nil {
 		return fmt.Errorf("overwrite %q: %w", name, err)
@@ -81,7 +82,8 @@ func (s *Store) put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
-// writeTemp writes data to a new file in tmp, durably, and returns its path. After an error nothing is left.
+// writeTemp writes data to a new file in tmp, durably, and returns its path. After an error nothing
+// is left.
 func (s *Store) writeTemp(ctx context.Context, data []byte) (string, error) {
 	f, err := s.createTemp()
 	if err != nil {
@@ -110,8 +112,8 @@ func (s *Store) createTemp() (*os.File, error) {
 	return f, err
 }
 
-// fill writes slice by slice, so that the disk works while the rest is copied to the kernel and the flush at the end
-// finds little to do.
+// fill writes slice by slice, so that the disk works while the rest is copied to the kernel and the
+// flush at the end finds little to do.
 func (s *Store) fill(ctx context.Context, f *os.File, data []byte) error {
 	if s.fileMode&0o077 != 0 { // shared: undo what the umask took
 		if err := f.Chmod(s.fileMode); err != nil {
@@ -153,7 +155,8 @@ func (s *Store) exclusive(temp, final string) error {
 	case err == nil:
 		return nil
 	case links(temp) > 1:
-		// NFS sends a request again when the answer is lost, and the second time the name is taken, by us.
+		// NFS sends a request again when the answer is lost, and the second time the name is taken,
+		// by us.
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return store.ErrExist
@@ -180,7 +183,8 @@ func unsupported(err error) bool {
 	return false
 }
 
-// links counts the names of a file. It opens the file, since NFS asks its server for the truth only then.
+// links counts the names of a file. It opens the file, since NFS asks its server for the truth only
+// then.
 func links(file string) uint64 {
 	f, err := os.Open(file)
 	if err != nil {
@@ -198,7 +202,8 @@ func links(file string) uint64 {
 	return uint64(stat.Nlink)
 }
 
-// mkdirAll makes dir below the root, but never the root itself: if that is gone, a disk is not mounted.
+// mkdirAll makes dir below the root, but never the root itself: if that is gone, a disk is not
+// mounted.
 func (s *Store) mkdirAll(dir string) error {
 	if dir == "." {
 		_, err := os.Stat(s.root)
@@ -230,8 +235,8 @@ func (s *Store) mkdir(dir string) error {
 	return os.Chmod(s.path(dir), s.dirMode) // shared: undo what the umask took
 }
 
-// Clean removes files in tmp that are older than a day: what Puts left that were killed. The first Put of a Store does
-// this on its own.
+// Clean removes files in tmp that are older than a day: what Puts left that were killed. The first
+// Put of a Store does this on its own.
 func (s *Store) Clean(ctx context.Context) error {
 	entries, err := os.ReadDir(filepath.Join(s.root, tempDir))
 	if errors.Is(err, fs.ErrNotExist) {

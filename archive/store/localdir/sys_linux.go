@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startWriteback asks the kernel to begin writing a part of the file, and does not wait. It is a hint: a file system
-// that cannot do it is flushed later all the same.
+// startWriteback asks the kernel to begin writing a part of the file, and does not wait. It is a
+// hint: a file system that cannot do it is flushed later all the same.
 func startWriteback(f *os.File, from, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), from, n, unix.SYNC_FILE_RANGE_WRITE)
 }

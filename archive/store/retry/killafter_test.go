@@ -8,7 +8,8 @@ import (
 	"github.com/packstone/packstone/archive/store/s3test"
 )
 
-// killAfter wraps a transport so that the server is killed, once, when n bytes of a request's body were sent.
+// killAfter wraps a transport so that the server is killed, once, when n bytes of a request's body
+// were sent.
 func killAfter(server *s3test.Server, n int) func(http.RoundTripper) http.RoundTripper {
 	var once sync.Once
 	return func(next http.RoundTripper) http.RoundTripper {

@@ -30,12 +30,12 @@ type Options struct {
 	Total time.Duration // no call begins later than this after the first failure; 0 means a minute, less never to repeat
 	First time.Duration // bound of the first wait, doubled each time; 0 means 200 ms
 	Most  time.Duration // bound of any wait; 0 means 10 s
-	// Reach is the same as Total, from the beginning of a call on, as long as a Store has not answered once; a call does not last
-	// longer then. 0 means that Total holds then too.
+	// Reach is the same as Total, from the beginning of a call on, as long as a Store has not
+	// answered once; a call does not last longer then. 0 means that Total holds then too.
 	Reach time.Duration
 
-	// Retrying is told before each wait, and Answered when a Store has answered after that; they may be called
-	// from several goroutines.
+	// Retrying is told before each wait, and Answered when a Store has answered after that; they
+	// may be called from several goroutines.
 	Retrying func(Event)
 	Answered func()
 }
@@ -49,7 +49,8 @@ type Event struct {
 	Left time.Duration // until nothing is repeated any more
 }
 
-// Store repeats the calls of another store. When that has been silent for as long as a call is repeated, the next one fails at once.
+// Store repeats the calls of another store. When that has been silent for as long as a call is
+// repeated, the next one fails at once.
 type Store struct {
 	store.Store
 	opts Options
@@ -80,8 +81,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Transient reports whether the same call may succeed later: the store could not be reached, could not decide, or failed
-// for a reason that it did not name.
+// Transient reports whether the same call may succeed later: the store could not be reached, could
+// not decide, or failed for a reason that it did not name.
 func Transient(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -95,7 +96,8 @@ func Transient(err error) bool {
 	return !errors.As(err, &certificate)
 }
 
-// Do calls f until it succeeds, its failure is one that waiting does not cure, or the time is over. call names it.
+// Do calls f until it succeeds, its failure is one that waiting does not cure, or the time is over.
+// call names it.
 func Do(ctx context.Context, opts Options, call string, f func() error) error {
 	a := &attempts{Options: opts.withDefaults(), ctx: ctx, call: call}
 	return a.do(f)
@@ -120,7 +122,8 @@ func (s *Store) do(ctx context.Context, call string, f func(ctx context.Context)
 	return a.do(func() error { return s.try(ctx, begun, f) })
 }
 
-// errNoAnswer is why a try ends that lasts longer than the store may take to answer for the first time.
+// errNoAnswer is why a try ends that lasts longer than the store may take to answer for the first
+// time.
 var errNoAnswer = fmt.Errorf("%w: it has not answered in time", store.ErrUnreachable)
 
 // try calls f, and ends it when the time is over in which the store must have answered once.
@@ -163,8 +166,8 @@ func (s *Store) answered() {
 	}
 }
 
-// silence is since when the store has been silent, which it is from now on if it was not, and for how long it may be. One that has never
-// answered has been silent since the call began.
+// silence is since when the store has been silent, which it is from now on if it was not, and for
+// how long it may be. One that has never answered has been silent since the call began.
 func (s *Store) silence(begun time.Time) (since time.Time, most time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,7 +183,8 @@ func (s *Store) silence(begun time.Time) (since time.Time, most time.Duration) {
 	return s.silent, s.opts.Total
 }
 
-// Progress marks the failure of what has got further than the try before, and goes on from there: its time begins anew.
+// Progress marks the failure of what has got further than the try before, and goes on from there:
+// its time begins anew.
 func Progress(err error) error { return &progress{err} }
 
 type progress struct{ err error }
@@ -243,8 +247,8 @@ func (a *attempts) again(err error) error {
 	return nil
 }
 
-// pause is a random part of a bound that doubles ("full jitter"), so that hosts that failed together do not come back
-// together.
+// pause is a random part of a bound that doubles ("full jitter"), so that hosts that failed
+// together do not come back together.
 func (a *attempts) pause() time.Duration {
 	bound := a.First
 	for i := 1; i < a.tries && bound < a.Most; i++ {
@@ -268,8 +272,8 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 	return got, err
 }
 
-// List implements store.Store. After a failure it goes on behind the last object that it has yielded, and has its full
-// time again.
+// List implements store.Store. After a failure it goes on behind the last object that it has
+// yielded, and has its full time again.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		from := after
@@ -286,8 +290,8 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// listFrom yields until the end, or until the consumer stops, and then returns no error; else it returns the last name
-// that it has yielded.
+// listFrom yields until the end, or until the consumer stops, and then returns no error; else it
+// returns the last name that it has yielded.
 func (s *Store) listFrom(ctx context.Context, prefix, after string, yield func(store.Info, error) bool) (string, error) {
 	for info, err := range s.Store.List(ctx, prefix, after) {
 		if err != nil {
@@ -307,8 +311,8 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	return s.do(ctx, "delete "+name, func(ctx context.Context) error { return s.Store.Delete(ctx, name) })
 }
 
-// Sync implements store.Store. It is repeated only where storage was unreachable: a kernel reports only once what it could not
-// write, and a store does not forget that it did.
+// Sync implements store.Store. It is repeated only where storage was unreachable: a kernel reports
+// only once what it could not write, and a store does not forget that it did.
 func (s *Store) Sync(ctx context.Context) error {
 	var failed error
 	err := s.do(ctx, "sync", func(ctx context.Context) error {

@@ -76,7 +76,8 @@ func TestRepeatedPutMeetsItsOwnObject(t *testing.T) {
 	}
 }
 
-// TestAProbeBearsLostAnswers loses every third request, and the answer to every third Put that arrives.
+// TestAProbeBearsLostAnswers loses every third request, and the answer to every third Put that
+// arrives.
 func TestAProbeBearsLostAnswers(t *testing.T) {
 	flaky := &storetest.Faulty{Store: memory.New(), Before: sometimes(), After: storetest.On(sometimes(), storetest.Put)}
 	for _, check := range store.Probe(context.Background(), patient(flaky)) {
@@ -215,8 +216,8 @@ func TestSyncIsRepeatedOnlyWhereTheStorageWasUnreachable(t *testing.T) {
 	}
 }
 
-// TestServerKilledInMidPut kills the server while bodies are on their way, and starts it again: every object is there
-// afterwards, whole.
+// TestServerKilledInMidPut kills the server while bodies are on their way, and starts it again:
+// every object is there afterwards, whole.
 func TestServerKilledInMidPut(t *testing.T) {
 	server := s3test.Start(t, s3test.Options{})
 	address := bucket.Address{Endpoint: server.Endpoint, Bucket: server.Bucket(t)}

@@ -1,8 +1,8 @@
 // Package s3 keeps a repository's objects in a bucket of S3 or of a server like it.
 //
-// An object is one PUT with If-None-Match: *, never a multipart upload. The digest that the caller has anyway is the
-// payload hash of the signature and the checksum that the server keeps. Nothing is tried twice here: package retry does
-// that for all stores alike.
+// An object is one PUT with If-None-Match: *, never a multipart upload. The digest that the caller
+// has anyway is the payload hash of the signature and the checksum that the server keeps. Nothing
+// is tried twice here: package retry does that for all stores alike.
 package s3
 
 import (
@@ -62,9 +62,9 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
-// refused turns the error of a Put that got no answer into store.ErrExist if the object is there. Servers that answer
-// 412 before they have read the body close the connection, and the reset destroys the answer on its way. It asks by a
-// listing, which every writer may do.
+// refused turns the error of a Put that got no answer into store.ErrExist if the object is there.
+// Servers that answer 412 before they have read the body close the connection, and the reset
+// destroys the answer on its way. It asks by a listing, which every writer may do.
 func refused(ctx context.Context, s store.Store, name string, err error) error {
 	var failed *bucket.Error
 	if !errors.As(err, &failed) || !failed.Silent() {
@@ -115,7 +115,8 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 	return got, nil
 }
 
-// read appends to dst what a Get at offset and length wants from the answer to a request with that range.
+// read appends to dst what a Get at offset and length wants from the answer to a request with that
+// range.
 func read(dst []byte, body io.Reader, o bucket.Object, offset, length int64) ([]byte, error) {
 	skip, n, err := wanted(o, offset, length)
 	if err != nil {
@@ -149,7 +150,8 @@ func wanted(o bucket.Object, offset, length int64) (skip, n int64, err error) {
 	return skip, n, nil
 }
 
-// cutOff is the error of a body that ended early: the connection broke, so the request may be repeated.
+// cutOff is the error of a body that ended early: the connection broke, so the request may be
+// repeated.
 func cutOff(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return fmt.Errorf("%w: %w", store.ErrUnreachable, io.ErrUnexpectedEOF)
@@ -166,7 +168,8 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// list errs when the server does not list in order: then a collector could not trust that what it did not see is not there.
+// list errs when the server does not list in order: then a collector could not trust that what it
+// did not see is not there.
 func (s *Store) list(ctx context.Context, prefix, after string, yield func(store.Info, error) bool) error {
 	query := bucket.Query{Prefix: s.prefix + prefix}
 	if after != "" {

@@ -197,8 +197,8 @@ func TestKeysThatAreNoNamesAreNotListed(t *testing.T) {
 	}
 }
 
-// TestAPutWithoutAnAnswerIsALostRaceIfTheObjectIsThere has a server cut the connection before it answers, and list what another
-// writer has put.
+// TestAPutWithoutAnAnswerIsALostRaceIfTheObjectIsThere has a server cut the connection before it
+// answers, and list what another writer has put.
 func TestAPutWithoutAnAnswerIsALostRaceIfTheObjectIsThere(t *testing.T) {
 	const object = `<ListBucketResult><Contents><Key>ab</Key><LastModified>2026-11-20T14:00:00.000Z</LastModified></Contents></ListBucketResult>`
 	for sdk, s := range stub(t, func(w http.ResponseWriter, r *http.Request) {

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// writeCertificates makes a CA and a certificate for 127.0.0.1 and localhost, writes them as PEM files, and returns the
-// pool that holds the CA.
+// writeCertificates makes a CA and a certificate for 127.0.0.1 and localhost, writes them as PEM
+// files, and returns the pool that holds the CA.
 func writeCertificates(caFile, certFile, keyFile string) (*x509.CertPool, error) {
 	ca := template("packstone test CA")
 	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// startProcess starts a child that the kernel kills when this process dies, however it dies. Linux ties that to the
-// thread that forked, so one thread is kept until the child is gone.
+// startProcess starts a child that the kernel kills when this process dies, however it dies. Linux
+// ties that to the thread that forked, so one thread is kept until the child is gone.
 func startProcess(cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p := &process{cmd: cmd, done: make(chan struct{})}

@@ -1,8 +1,9 @@
-// Package s3test starts real S3 servers for tests: versitygw as a child process, over http or over TLS with a private
-// CA, on a free port of 127.0.0.1. It also has a proxy that counts requests and slows them down.
+// Package s3test starts real S3 servers for tests: versitygw as a child process, over http or over
+// TLS with a private CA, on a free port of 127.0.0.1. It also has a proxy that counts requests and
+// slows them down.
 //
-// The program is searched in $PATH and in .bin at the root of the module; `go build -C tools -o ../.bin/ tool` puts it
-// there. Without it a test is skipped, or fails if CI is "true".
+// The program is searched in $PATH and in .bin at the root of the module; `go build -C tools -o
+// ../.bin/ tool` puts it there. Without it a test is skipped, or fails if CI is "true".
 package s3test
 
 import (
@@ -98,7 +99,8 @@ func find(program string) (string, error) {
 	return "", fmt.Errorf("%s is neither in $PATH nor in .bin", program)
 }
 
-// prepare makes the server's directories, in absolute paths since it changes its own working directory.
+// prepare makes the server's directories, in absolute paths since it changes its own working
+// directory.
 func (s *Server) prepare(t testing.TB, opts Options) {
 	t.Helper()
 	base := t.TempDir()
@@ -125,7 +127,8 @@ func (s *Server) prepare(t testing.TB, opts Options) {
 	s.args = append(s.args, "posix", "--versioning-dir", versions, s.Dir)
 }
 
-// startAnywhere starts the server on a free port. Another process may take the port in between; then it tries the next.
+// startAnywhere starts the server on a free port. Another process may take the port in between;
+// then it tries the next.
 func (s *Server) startAnywhere(t testing.TB) {
 	t.Helper()
 	scheme := s.Endpoint
@@ -198,7 +201,8 @@ func (s *Server) end(signal os.Signal) {
 	}
 }
 
-// Restart starts the server again, with the same data at the same address, ending it first if it runs.
+// Restart starts the server again, with the same data at the same address, ending it first if it
+// runs.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Kill()
@@ -231,7 +235,8 @@ func (s *Server) Bucket(t testing.TB) string {
 	return name
 }
 
-// Client returns an S3 client with the root user's keys, for what a test has to arrange or look at itself.
+// Client returns an S3 client with the root user's keys, for what a test has to arrange or look at
+// itself.
 func (s *Server) Client() *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(s.Endpoint),

@@ -52,7 +52,8 @@ func (s *Store) readNarrow(ctx context.Context, c *sftp.Client, name string, off
 	return dst, s.orAbsent(c, name, err) // a directory can be opened
 }
 
-// orAbsent is err, unless there can be no object: servers have many words for what is a directory, or would lie below a file.
+// orAbsent is err, unless there can be no object: servers have many words for what is a directory,
+// or would lie below a file.
 func (s *Store) orAbsent(c *sftp.Client, name string, err error) error {
 	if !isAnswer(err) {
 		return err
@@ -122,7 +123,8 @@ func lookAt(c *sftp.Client, file string) func() (os.FileInfo, error) {
 	}
 }
 
-// readFull fills p from offset on. Objects never change, so a read that meets the end early is an error like any other.
+// readFull fills p from offset on. Objects never change, so a read that meets the end early is an
+// error like any other.
 func readFull(file *sftp.File, p []byte, offset int64) error {
 	n, err := file.ReadAt(p, offset)
 	if n == len(p) {

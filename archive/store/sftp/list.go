@@ -20,8 +20,9 @@ import (
 // ahead is how many directories are listed before it is their turn.
 const ahead = 16
 
-// List implements store.Store. It holds the entries of one directory on each level at a time, and of those that come next.
-// Links to files and directories are followed, so a part of the repository may lie on another disk.
+// List implements store.Store. It holds the entries of one directory on each level at a time, and
+// of those that come next. Links to files and directories are followed, so a part of the repository
+// may lie on another disk.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		inner, cancel := context.WithCancel(ctx)
@@ -72,7 +73,8 @@ func (w *walk) begin() error {
 	})
 }
 
-// wants reports whether a name that starts with dir (which ends in a slash) can be part of the listing.
+// wants reports whether a name that starts with dir (which ends in a slash) can be part of the
+// listing.
 func (w *walk) wants(dir string) bool {
 	if !strings.HasPrefix(dir, w.prefix) && !strings.HasPrefix(w.prefix, dir) {
 		return false
@@ -106,7 +108,8 @@ func (w *walk) dir(dir string, found func() ([]entry, error)) error {
 	return w.ctx.Err()
 }
 
-// ask lists the directories among entries that are wanted, some of them ahead. Each call of what it returns is for the next one.
+// ask lists the directories among entries that are wanted, some of them ahead. Each call of what it
+// returns is for the next one.
 func (w *walk) ask(dir string, entries []entry) (next func() func() ([]entry, error)) {
 	var names []string
 	for _, e := range entries {
@@ -141,15 +144,17 @@ func (w *walk) begun(dir string) func() ([]entry, error) {
 	}
 }
 
-// entry is a directory entry with what it contributes to names: its own, with a slash if it is a directory. Sorted by
-// that, a walk yields whole names in bytewise order: "a-b" before "a/b" before "a0".
+// entry is a directory entry with what it contributes to names: its own, with a slash if it is a
+// directory. Sorted by that, a walk yields whole names in bytewise order: "a-b" before "a/b" before
+// "a0".
 type entry struct {
 	info os.FileInfo
 	key  string
 	dir  bool
 }
 
-// entries reads a directory, leaving out what cannot be part of a name. One that is not there has none.
+// entries reads a directory, leaving out what cannot be part of a name. One that is not there has
+// none.
 func (w *walk) entries(dir string) ([]entry, error) {
 	var entries []entry
 	err := w.store.do(w.ctx, "list", w.store.path(dir), func(c *sftp.Client) error {

@@ -16,7 +16,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// linkTries is how often a link is tried whose directory others keep removing, or that fails without a reason.
+// linkTries is how often a link is tried whose directory others keep removing, or that fails
+// without a reason.
 const linkTries = 5
 
 // extensions are what a server must know so that objects can be put.
@@ -73,7 +74,8 @@ func (p *put) try(ctx context.Context, c *sftp.Client) error {
 	return err
 }
 
-// write writes data to a new file in tmp, and flushes it. After an error nothing is left, if the session did not break.
+// write writes data to a new file in tmp, and flushes it. After an error nothing is left, if the
+// session did not break.
 func (s *Store) write(ctx context.Context, c *sftp.Client, data []byte) (string, *sftp.File, error) {
 	for _, name := range extensions {
 		if _, ok := c.HasExtension(name); !ok {
@@ -119,7 +121,8 @@ func fill(ctx context.Context, file *sftp.File, data []byte) error {
 	return file.Sync()
 }
 
-// unlessFull says that there is no room where a failure has no other reason: the protocol has no word for that.
+// unlessFull says that there is no room where a failure has no other reason: the protocol has no
+// word for that.
 func unlessFull(c *sftp.Client, dir string, size int, err error) error {
 	if !isFailure(err) {
 		return err
@@ -131,7 +134,8 @@ func unlessFull(c *sftp.Client, dir string, size int, err error) error {
 	return err
 }
 
-// isFailure tells whether the server gave no reason, as where a name is taken, a disk is full or a call is not supported.
+// isFailure tells whether the server gave no reason, as where a name is taken, a disk is full or a
+// call is not supported.
 func isFailure(err error) bool {
 	var status *sftp.StatusError
 	return errors.As(err, &status) && status.FxCode() == sftp.ErrSSHFxFailure
@@ -166,8 +170,8 @@ func (p *put) publish(c *sftp.Client) error {
 	return fmt.Errorf("the server does not link %s to %s: its file system may have no hard links: %w: %w", p.temp, p.path(p.name), store.ErrInvalid, err)
 }
 
-// settle looks what is under the name, after the server has refused to link: nothing, so that the refusal has another
-// reason; another object; or, if an earlier answer was lost, our own.
+// settle looks what is under the name, after the server has refused to link: nothing, so that the
+// refusal has another reason; another object; or, if an earlier answer was lost, our own.
 func (p *put) settle(c *sftp.Client) (settled bool, err error) {
 	info, err := c.Lstat(p.path(p.name))
 	switch {
@@ -216,8 +220,8 @@ func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	return nil
 }
 
-// mkdirAll makes a directory below the store's own, and that too if it may; else a store that is gone, such as a disk that is
-// not mounted, must not come back empty.
+// mkdirAll makes a directory below the store's own, and that too if it may; else a store that is
+// gone, such as a disk that is not mounted, must not come back empty.
 func (s *Store) mkdirAll(c *sftp.Client, dir string) error {
 	if dir == "." && s.options.Create {
 		return c.MkdirAll(s.path(dir))
@@ -249,8 +253,8 @@ func (s *Store) mkdir(c *sftp.Client, dir string) error {
 	return nil
 }
 
-// removeStale removes files in tmp that are much older than our own: what Puts left that were killed. Their dates are of the
-// server's clock, as ours is.
+// removeStale removes files in tmp that are much older than our own: what Puts left that were
+// killed. Their dates are of the server's clock, as ours is.
 func (s *Store) removeStale(c *sftp.Client, ours string) {
 	now, err := c.Lstat(ours)
 	if err != nil {

@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// startRelayed starts sshd with this test's program between it and OpenSSH's SFTP server. A file in rules, named as below, says
-// what goes wrong:
+// startRelayed starts sshd with this test's program between it and OpenSSH's SFTP server. A file in
+// rules, named as below, says what goes wrong:
 //
 //	lose KIND     the session ends after the server has done such a request, before its answer is passed on; once
 //	hold KIND     such a request waits until the file is removed; "held KIND" is there meanwhile

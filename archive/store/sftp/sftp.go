@@ -1,10 +1,12 @@
-// Package sftp keeps a repository's objects in a directory of a server that speaks SFTP and two extensions of OpenSSH's,
-// hardlink@openssh.com and fsync@openssh.com. A server without them is good for reading alone.
+// Package sftp keeps a repository's objects in a directory of a server that speaks SFTP and two
+// extensions of OpenSSH's, hardlink@openssh.com and fsync@openssh.com. A server without them is
+// good for reading alone.
 //
-// An object is written to tmp/<random>, flushed there, and only then linked to its name: a link refuses a name that is
-// taken, so there is one winner and no half object under any name, whenever either machine dies. Where the answer to a
-// link is lost, the bytes under the name tell whether it was ours. The names themselves are durable after Sync, which
-// flushes every directory that has changed, if the server can do that: Promises tells.
+// An object is written to tmp/<random>, flushed there, and only then linked to its name: a link
+// refuses a name that is taken, so there is one winner and no half object under any name, whenever
+// either machine dies. Where the answer to a link is lost, the bytes under the name tell whether it
+// was ours. The names themselves are durable after Sync, which flushes every directory that has
+// changed, if the server can do that: Promises tells.
 package sftp
 
 import (
@@ -25,9 +27,10 @@ import (
 
 // Sessions are several sessions with one server, each of which serves many callers at once.
 type Sessions interface {
-	// Do calls f with a session, and again with another one when f returned the error of one that broke; so f must bear
-	// being repeated. drop breaks the session, for all its callers. Errors wrap the sentinels of package store where they
-	// concern the server, those of package fs where they concern the path, and what the server said.
+	// Do calls f with a session, and again with another one when f returned the error of one that
+	// broke; so f must bear being repeated. drop breaks the session, for all its callers. Errors
+	// wrap the sentinels of package store where they concern the server, those of package fs where
+	// they concern the path, and what the server said.
 	Do(ctx context.Context, act, path string, f func(c *sftp.Client, drop func()) error) error
 }
 
@@ -43,7 +46,8 @@ const (
 	staleAge = 24 * time.Hour // of a file in tmp that no Put can still be writing
 	// tidyings is how many temporary files and handles may wait for the server to give them up.
 	tidyings = 16
-	// grace is how long a request may go on after its context has ended, before its session is broken off.
+	// grace is how long a request may go on after its context has ended, before its session is
+	// broken off.
 	grace = time.Second
 	// slice is what is read or written before it is looked whether somebody still wants it.
 	slice = 4 << 20
@@ -135,7 +139,8 @@ func check(ctx context.Context, name string) error {
 	return nil
 }
 
-// tidy gives up what is of no use any more, while the caller goes on. A few may wait for the server, not many.
+// tidy gives up what is of no use any more, while the caller goes on. A few may wait for the
+// server, not many.
 func (s *Store) tidy(ctx context.Context, give func()) {
 	if err := s.tidying.Acquire(ctx, 1); err != nil {
 		return // removeStale gets what this leaves

@@ -127,7 +127,8 @@ func TestAPutWhoseAnswerIsLostIsDone(t *testing.T) {
 	}
 }
 
-// TestALostAnswerDoesNotMakeAnothersObjectOurs has another writer take the name first, and the answer that says so get lost.
+// TestALostAnswerDoesNotMakeAnothersObjectOurs has another writer take the name first, and the
+// answer that says so get lost.
 func TestALostAnswerDoesNotMakeAnothersObjectOurs(t *testing.T) {
 	server, rules := startRelayed(t)
 	s := open(t, server, server.Disk)

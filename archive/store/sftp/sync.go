@@ -15,9 +15,9 @@ import (
 // flushing is what is known of a server's way with directories.
 type flushing struct{ done, never atomic.Bool }
 
-// Sync implements store.Store. After the server has failed every later Sync fails too: a kernel reports what it could not
-// write once, and then forgets it. If the server was away, Sync may be repeated. One that has never flushed a directory is
-// not asked again.
+// Sync implements store.Store. After the server has failed every later Sync fails too: a kernel
+// reports what it could not write once, and then forgets it. If the server was away, Sync may be
+// repeated. One that has never flushed a directory is not asked again.
 func (s *Store) Sync(ctx context.Context) error {
 	s.syncing.Lock() // a second Sync must wait for the first: its directories may be among the first's
 	defer s.syncing.Unlock()
@@ -76,7 +76,8 @@ func flushDirectory(c *sftp.Client, dir string) error {
 	return err
 }
 
-// Promises tells what the server cannot promise, which nothing here can make up for. It writes nothing.
+// Promises tells what the server cannot promise, which nothing here can make up for. It writes
+// nothing.
 func (s *Store) Promises(ctx context.Context) (doubts []string, err error) {
 	err = s.do(ctx, "look at", s.path("."), func(c *sftp.Client) error {
 		doubts = nil
@@ -100,7 +101,8 @@ func (s *Store) Promises(ctx context.Context) (doubts []string, err error) {
 	return doubts, err
 }
 
-// Space tells how many bytes are free where the objects are, and of how many. store.ErrInvalid: the server does not tell.
+// Space tells how many bytes are free where the objects are, and of how many. store.ErrInvalid: the
+// server does not tell.
 func (s *Store) Space(ctx context.Context) (free, total uint64, err error) {
 	err = s.do(ctx, "look at", s.path("."), func(c *sftp.Client) error {
 		if _, ok := c.HasExtension("statvfs@openssh.com"); !ok {

@@ -35,7 +35,8 @@ func BenchmarkPut(b *testing.B, s store.Store, size int) {
 	})
 }
 
-// BenchmarkGet measures the Get of an object of size bytes into a buffer that is reused, by two readers at once.
+// BenchmarkGet measures the Get of an object of size bytes into a buffer that is reused, by two
+// readers at once.
 func BenchmarkGet(b *testing.B, s store.Store, size int) {
 	mustPut(b, s, "packs/ab/get", random(size))
 	b.SetBytes(int64(size))

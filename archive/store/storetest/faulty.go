@@ -37,14 +37,15 @@ func (c Call) String() string { return fmt.Sprintf("%s %s", c.Op, c.Name) }
 // A Fault decides about one call: nil lets it pass, an error is what the caller gets.
 type Fault func(op Op, name string) error
 
-// Faulty passes calls on to a store, records them, and breaks them as it is told. The fields must not change while
-// calls are under way.
+// Faulty passes calls on to a store, records them, and breaks them as it is told. The fields must
+// not change while calls are under way.
 type Faulty struct {
 	store.Store
-	// Before is asked before a call: its error is returned and the call never reaches the store. The request was lost.
+	// Before is asked before a call: its error is returned and the call never reaches the store.
+	// The request was lost.
 	Before Fault
-	// After is asked after a call that succeeded: its error is returned although the store did what it was asked. The
-	// answer was lost. A Get returns no bytes then, a List its error at the end.
+	// After is asked after a call that succeeded: its error is returned although the store did what
+	// it was asked. The answer was lost. A Get returns no bytes then, a List its error at the end.
 	After Fault
 	// Corrupt may change the bytes that a Get returns, in place.
 	Corrupt func(name string, offset int64, data []byte)
@@ -55,10 +56,12 @@ type Faulty struct {
 	calls []Call
 }
 
-// Nth returns a fault that fails the n-th call (from 1) that it is asked about with err, and no other.
+// Nth returns a fault that fails the n-th call (from 1) that it is asked about with err, and no
+// other.
 func Nth(n int, err error) Fault { return count(func(call int) bool { return call == n }, err) }
 
-// From returns a fault that fails the n-th call (from 1) and all that follow: the process died there, or the network.
+// From returns a fault that fails the n-th call (from 1) and all that follow: the process died
+// there, or the network.
 func From(n int, err error) Fault { return count(func(call int) bool { return call >= n }, err) }
 
 // Until returns a fault that fails the first n calls: a store that comes back.
@@ -89,8 +92,8 @@ func On(fault Fault, ops ...Op) Fault {
 	}
 }
 
-// FlipBit is a Corrupt that flips the lowest bit in the middle of what each Get of name returns; an empty name means
-// any.
+// FlipBit is a Corrupt that flips the lowest bit in the middle of what each Get of name returns; an
+// empty name means any.
 func FlipBit(name string) func(string, int64, []byte) {
 	return func(got string, _ int64, data []byte) {
 		if len(data) > 0 && (name == "" || name == got) {

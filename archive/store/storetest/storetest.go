@@ -1,5 +1,6 @@
-// Package storetest is the executable form of the contract of store.Store: a suite that every adapter passes, a
-// decorator that breaks things on purpose, and the benchmarks that all adapters share.
+// Package storetest is the executable form of the contract of store.Store: a suite that every
+// adapter passes, a decorator that breaks things on purpose, and the benchmarks that all adapters
+// share.
 package storetest
 
 import (
@@ -19,8 +20,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Run proves that the stores that open returns keep the contract. open is called for each part of the suite and must
-// return an empty store each time; it may use t.Cleanup.
+// Run proves that the stores that open returns keep the contract. open is called for each part of
+// the suite and must return an empty store each time; it may use t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	parts := []struct {
 		name string
@@ -126,7 +127,8 @@ func putNeverOverwrites(t *testing.T, s store.Store) {
 	expect(t, s, "config/1", []byte("first"))
 }
 
-// largePutNeverOverwrites is about servers that refuse before they have read the body: the answer must not get lost.
+// largePutNeverOverwrites is about servers that refuse before they have read the body: the answer
+// must not get lost.
 func largePutNeverOverwrites(t *testing.T, s store.Store) {
 	data := random(8 << 20)
 	mustPut(t, s, "packs/ab/large", data)
@@ -177,8 +179,8 @@ func race(t *testing.T, s store.Store, name string, size int) {
 	expect(t, s, name, bodies[winner])
 }
 
-// putDecided repeats a Put that the store could not decide, as the contract asks of the caller. A server may also cut
-// the connection of a loser before it has read its answer.
+// putDecided repeats a Put that the store could not decide, as the contract asks of the caller. A
+// server may also cut the connection of a loser before it has read its answer.
 func putDecided(s store.Store, name string, data []byte) error {
 	for try := 0; ; try++ {
 		err := put(context.Background(), s, name, data)
@@ -321,7 +323,8 @@ func listAfterWrite(t *testing.T, s store.Store) {
 	}
 }
 
-// tricky are names whose bytewise order differs from the order of a walk, case-folded order or numeric order.
+// tricky are names whose bytewise order differs from the order of a walk, case-folded order or
+// numeric order.
 var tricky = []string{
 	"a-b", "a-b-c", "a.b", "a/b", "a/b-c", "a0", "aa", "ab/c-d/e", "ab/c/d", "ab/c0", "A", "Z/z", "_", "-", "0", "00/1",
 	"10", "2", ".hidden", "a_b", "log/w.0/10", "log/w.0/9", "log/w.0-x/1", "log/w.00/1", "packstone.json",
@@ -523,7 +526,8 @@ func probe(t *testing.T, s store.Store) {
 	}
 }
 
-// RunFailing proves that every call to a store that cannot work fails with want, and that Get returns dst as it was.
+// RunFailing proves that every call to a store that cannot work fails with want, and that Get
+// returns dst as it was.
 func RunFailing(t *testing.T, s store.Store, want error) {
 	t.Helper()
 	ctx := context.Background()

@@ -19,14 +19,16 @@ const (
 	lockName = "lock"
 	// keysAtOnce is how many keys are sorted in memory: 16 MiB.
 	keysAtOnce = 1 << 20
-	// A table is merged into the one before it unless that has so many times its keys. Smaller ones than smallTable are as this one.
+	// A table is merged into the one before it unless that has so many times its keys. Smaller ones
+	// than smallTable are as this one.
 	tierRatio  = 4
 	smallTable = 1 << 13
 	fewTables  = 12
 	lockPause  = 20 * time.Millisecond
 )
 
-// Writer extends the tables of a directory. At most one exists at a time, in all processes. Not for use by several goroutines at once.
+// Writer extends the tables of a directory. At most one exists at a time, in all processes. Not for
+// use by several goroutines at once.
 type Writer struct {
 	dir      string
 	lock     *os.File
@@ -39,8 +41,9 @@ type Writer struct {
 	dropped  bool      // what the manifest on disk speaks of
 }
 
-// Extend begins to extend the tables in dir, which is made if it is not there. What is damaged there is dropped. If another process is at it, Extend waits
-// until ctx ends, or fails with ErrBusy where wait is false.
+// Extend begins to extend the tables in dir, which is made if it is not there. What is damaged
+// there is dropped. If another process is at it, Extend waits until ctx ends, or fails with ErrBusy
+// where wait is false.
 func Extend(ctx context.Context, dir string, wait bool) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("extend the index on disk: %w", err)
@@ -96,13 +99,15 @@ func (w *Writer) Reset() {
 	w.runs, w.keys, w.fresh, w.dropped = map[archive.Name]bool{}, nil, nil, true
 }
 
-// Generation tells one making of the tables from another: it is that of a Set until they are dropped.
+// Generation tells one making of the tables from another: it is that of a Set until they are
+// dropped.
 func (w *Writer) Generation() uint64 { return w.manifest.generation }
 
 // Generation tells one making of the tables from another.
 func (s *Set) Generation() uint64 { return s.manifest.generation }
 
-// Count adds up the chunks of the runs that were committed, and of those of them that are still of use.
+// Count adds up the chunks of the runs that were committed, and of those of them that are still of
+// use.
 func (w *Writer) Count(isUsed func(run archive.Name) bool) (used, all int64) {
 	for i := range w.manifest.runs {
 		note := &w.manifest.runs[i]
@@ -113,7 +118,8 @@ func (w *Writer) Count(isUsed func(run archive.Name) bool) (used, all int64) {
 	return used, all
 }
 
-// Drop removes the tables in dir, unless another process has made others of another generation meanwhile. Generation 0 is any.
+// Drop removes the tables in dir, unless another process has made others of another generation
+// meanwhile. Generation 0 is any.
 func Drop(ctx context.Context, dir string, generation uint64) error {
 	w, err := Extend(ctx, dir, true)
 	if err != nil {
@@ -285,8 +291,8 @@ func sorted(keys []key) []key {
 	return out
 }
 
-// Commit makes what was added count, merges tables where there are too many, and opens them. More may be added after. It merges at
-// most so many keys, as far as tables stay few; 0: any.
+// Commit makes what was added count, merges tables where there are too many, and opens them. More
+// may be added after. It merges at most so many keys, as far as tables stay few; 0: any.
 func (w *Writer) Commit(most int64) (*Set, error) {
 	if err := w.commit(); err != nil {
 		return nil, err

@@ -12,7 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// key leads from the first eight bytes of an id to a chunk's number, or from those of a pack's name to its number with isPack.
+// key leads from the first eight bytes of an id to a chunk's number, or from those of a pack's name
+// to its number with isPack.
 type key struct{ prefix, item uint64 }
 
 const (
@@ -21,7 +22,8 @@ const (
 	maxItem   = isPack - 1
 	fenceSize = 8
 	blockSize = 32
-	// Each key takes this many bits of the filter: one in a hundred ids that are not there is asked for in vain.
+	// Each key takes this many bits of the filter: one in a hundred ids that are not there is asked
+	// for in vain.
 	filterBits = 11
 )
 
@@ -42,7 +44,8 @@ func getKey(b []byte) key {
 	return key{binary.BigEndian.Uint64(b), uint64(b[8])<<32 | uint64(binary.BigEndian.Uint32(b[9:]))}
 }
 
-// layout is where the parts of a table lie: pages of keys, then of the filter's blocks, then of fences.
+// layout is where the parts of a table lie: pages of keys, then of the filter's blocks, then of
+// fences.
 type layout struct {
 	keys, blocks                      int64
 	keyPages, filterPages, fencePages int64
@@ -56,7 +59,8 @@ func layoutOf(keys int64) layout {
 	return l
 }
 
-// block is where the filter has its bits for a prefix. It grows with the prefix, so that the filter is written in order.
+// block is where the filter has its bits for a prefix. It grows with the prefix, so that the filter
+// is written in order.
 func (l *layout) block(prefix uint64) int64 {
 	hi, _ := bits.Mul64(prefix, uint64(l.blocks))
 	return int64(hi)
@@ -271,7 +275,8 @@ func firstKey(p *page, n int, prefix uint64) int {
 	return low
 }
 
-// fence is the number of the first page that does not begin below prefix. Ids are evenly spread, so the search begins where it should be.
+// fence is the number of the first page that does not begin below prefix. Ids are evenly spread, so
+// the search begins where it should be.
 func (t *table) fence(prefix uint64) int {
 	n := len(t.fences)
 	hi, _ := bits.Mul64(prefix, uint64(n))

@@ -16,7 +16,8 @@ type page [pageSize]byte
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// pageSum is the sum of a page's body. It begins with the numbers of the page and its file, so that no page passes for another.
+// pageSum is the sum of a page's body. It begins with the numbers of the page and its file, so that
+// no page passes for another.
 func pageSum(file uint64, number int64, body []byte) uint32 {
 	begin := (file ^ uint64(number)*0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93
 	return crc32.Update(uint32(begin>>32), castagnoli, body)
@@ -28,7 +29,8 @@ type pageFile struct {
 	number uint64 // of the file, random
 }
 
-// read fills p, whole pages, from the page first on. Whatever keeps it from it is damage: the file can be made again.
+// read fills p, whole pages, from the page first on. Whatever keeps it from it is damage: the file
+// can be made again.
 func (f *pageFile) read(p []byte, first int64) error {
 	if _, err := f.ReadAt(p, first*pageSize); err != nil {
 		return fmt.Errorf("read page %d of %s: %w: %w", first, f.Name(), ErrDamaged, err)
@@ -120,7 +122,8 @@ func (w *pageWriter) flush() error {
 	return w.write()
 }
 
-// item is the number that the next item will have: pages that flush has ended early count as full ones.
+// item is the number that the next item will have: pages that flush has ended early count as full
+// ones.
 func (w *pageWriter) item() int64 {
 	page := w.at + int64(len(w.buffer)/pageSize)
 	if len(w.buffer) == 0 || w.used+w.size > pageBody {
@@ -144,7 +147,8 @@ func newPageReader(from *pageFile, size int, first, end int64) *pageReader {
 	return &pageReader{from: from, size: size, at: first, end: end}
 }
 
-// next is the next item, valid until the next call; nil after the last page. The unused end of a page reads as zeros.
+// next is the next item, valid until the next call; nil after the last page. The unused end of a
+// page reads as zeros.
 func (r *pageReader) next() ([]byte, error) {
 	if len(r.unread) < r.size {
 		if err := r.turn(); err != nil || r.unread == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Set is the tables of a directory as they were when it was opened. Its methods are safe to call at once, Close excepted. Errors are
-// ErrDamaged.
+// Set is the tables of a directory as they were when it was opened. Its methods are safe to call at
+// once, Close excepted. Errors are ErrDamaged.
 type Set struct {
 	manifest *manifest
 	chunks   *pageFile

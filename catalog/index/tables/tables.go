@@ -1,11 +1,14 @@
-// Package tables keeps on disk what index runs tell, in a form in which chunks are looked up without holding the index in memory. It is a
-// cache of the runs, no part of the repository's format: every page of it has a sum, and whatever is damaged is made again.
+// Package tables keeps on disk what index runs tell, in a form in which chunks are looked up
+// without holding the index in memory. It is a cache of the runs, no part of the repository's
+// format: every page of it has a sum, and whatever is damaged is made again.
 //
-// In a directory lie: a file of chunks and one of packs, which only grow; tables of keys, sorted by the first eight bytes of ids and
-// names of packs, which never change and are merged as they become many; and a manifest, replaced as a whole, which says what counts of
-// these. So any number of processes may read while one, which holds the lock, extends. Each table has a filter, so that what is not
-// there costs no reading, and a fence for each page, so that what may be there costs one page of keys and one of chunks. In memory are the
-// fences (8 bytes for 314 keys), and the filter (11 bits a key) as far as it was asked.
+// In a directory lie: a file of chunks and one of packs, which only grow; tables of keys, sorted by
+// the first eight bytes of ids and names of packs, which never change and are merged as they become
+// many; and a manifest, replaced as a whole, which says what counts of these. So any number of
+// processes may read while one, which holds the lock, extends. Each table has a filter, so that
+// what is not there costs no reading, and a fence for each page, so that what may be there costs
+// one page of keys and one of chunks. In memory are the fences (8 bytes for 314 keys), and the
+// filter (11 bits a key) as far as it was asked.
 //
 // Ids and names of packs are hashes: they are evenly spread.
 package tables
@@ -20,7 +23,8 @@ import (
 
 // Sentinels. Compare with errors.Is.
 var (
-	// ErrDamaged: a file is not as it was written, or missing. What lies in the directory must be made again.
+	// ErrDamaged: a file is not as it was written, or missing. What lies in the directory must be
+	// made again.
 	ErrDamaged = errors.New("the index on disk is damaged")
 	// ErrBusy: another process extends the tables now.
 	ErrBusy = errors.New("another process extends the index on disk")

@@ -384,7 +384,8 @@ func hurt(t *testing.T, path, other string, do func([]byte, *rand.Rand) []byte, 
 	}
 }
 
-// verifyDamaged allows errors and no wrong answers; then it extends what is left, after which everything must be right.
+// verifyDamaged allows errors and no wrong answers; then it extends what is left, after which
+// everything must be right.
 func (m *model) verifyDamaged(t *testing.T, dir, what string, r *rand.Rand) {
 	t.Helper()
 	s, err := Open(dir)
@@ -502,7 +503,8 @@ func FuzzTables(f *testing.F) {
 	})
 }
 
-// writePages writes pages of b with good sums, as many as are wanted at least, and at most as many if more than one.
+// writePages writes pages of b with good sums, as many as are wanted at least, and at most as many
+// if more than one.
 func writePages(t *testing.T, path string, number uint64, b []byte, pages int64) int64 {
 	t.Helper()
 	f, err := os.Create(path)

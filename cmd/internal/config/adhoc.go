@@ -28,11 +28,13 @@ func OpenCommand(o CommandOptions) (source.Source, error) { return sourceOf(sour
 // OpenReceiver opens a command as a target that takes one file. It is not started yet.
 func OpenReceiver(o ReceiverOptions) (target.Target, error) { return targetOf(targetcommand.New(o)) }
 
-// Files of SQLite that no URL names: a database as it is, and one that can be brought into any engine again.
+// Files of SQLite that no URL names: a database as it is, and one that can be brought into any
+// engine again.
 var (
 	SQLiteFile   database.Driver = sqlite.Driver{}
 	PortableFile database.Driver = sqlite.Driver{Portable: true}
 )
 
-// NewFolder makes a folder in parent for a database file that gets its name when it is whole, and removes those whose makers were killed.
+// NewFolder makes a folder in parent for a database file that gets its name when it is whole, and
+// removes those whose makers were killed.
 func NewFolder(parent string) (*sqlite.Folder, error) { return sqlite.NewFolder(parent, ".packstone-") }

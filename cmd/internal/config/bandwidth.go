@@ -15,8 +15,8 @@ type Bandwidth struct {
 	Download string `yaml:"download,omitempty" doc:"What is received a second at most. Without it there is no limit."`
 }
 
-// BandwidthAt is how many bytes a second may be sent and received by settings at a moment, 0: as many as there are. The first entry whose hours
-// these are counts.
+// BandwidthAt is how many bytes a second may be sent and received by settings at a moment, 0: as
+// many as there are. The first entry whose hours these are counts.
 func (c *Config) BandwidthAt(now time.Time) (upload, download int64) {
 	for _, b := range c.Bandwidth {
 		if hours, err := parseHours(b.Hours); err == nil && hours.holds(now) {

@@ -127,7 +127,8 @@ func (c *Config) checkSet(d *decoder, name string) {
 	}
 }
 
-// checkOpens lets the source itself judge its settings, of a type that reads nothing when it is opened.
+// checkOpens lets the source itself judge its settings, of a type that reads nothing when it is
+// opened.
 func (d *decoder) checkOpens(path string, o opener) {
 	if d.isBroken(path) || slices.ContainsFunc(d.problems, func(p Problem) bool {
 		return strings.HasPrefix(p.Text, path+".") || strings.HasPrefix(p.Text, path+":")

@@ -131,7 +131,8 @@ func checkWritable(path string, file *os.File) error {
 		info.Mode().Perm(), path)}}
 }
 
-// Parse reads the text of the settings file at path; only errors and relative paths in it depend on path.
+// Parse reads the text of the settings file at path; only errors and relative paths in it depend on
+// path.
 func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 	if len(text) > maxFile {
 		return nil, Problems{{File: path, Line: 1, Text: fmt.Sprintf("the file is larger than %d bytes", maxFile)}}
@@ -153,7 +154,8 @@ func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 	return c, nil
 }
 
-// OnlySet is the set that is meant where none is named. catalog.ErrMisuse if there are none, or several.
+// OnlySet is the set that is meant where none is named. catalog.ErrMisuse if there are none, or
+// several.
 func (c *Config) OnlySet(named string) (string, error) {
 	sets := c.SetNames()
 	switch {
@@ -167,8 +169,8 @@ func (c *Config) OnlySet(named string) (string, error) {
 	return "", catalog.Misuse("name the set to back up: %s", strings.Join(sets, ", "))
 }
 
-// Divide takes apart what is to be backed up: paths of this machine, or names of the settings. What is both is a name; ./name and absolute
-// paths are always paths.
+// Divide takes apart what is to be backed up: paths of this machine, or names of the settings. What
+// is both is a name; ./name and absolute paths are always paths.
 func (c *Config) Divide(args []string) (paths, names []string, err error) {
 	for _, arg := range args {
 		switch {
@@ -221,8 +223,8 @@ type Choice struct {
 	MaxAge   time.Duration // how old the newest complete snapshot may be; 0: nothing is said
 }
 
-// Choose finds the sources of one set, or takes single sources as a set of their own. Where none is named it is the only set, or the one that
-// a flag names.
+// Choose finds the sources of one set, or takes single sources as a set of their own. Where none is
+// named it is the only set, or the one that a flag names.
 func (c *Config) Choose(names []string, flag string) (Choice, error) {
 	if len(names) == 0 {
 		name, err := c.OnlySet(flag)
@@ -289,7 +291,8 @@ func (p Problems) Lines() []string {
 // Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (p Problems) Unwrap() error { return ErrInvalid }
 
-// resolve makes a path absolute, from the home directory where it begins with ~/, else from the settings file's directory.
+// resolve makes a path absolute, from the home directory where it begins with ~/, else from the
+// settings file's directory.
 func (d *decoder) resolve(path string) string {
 	home, _ := d.lookup("HOME")
 	if expanded, err := ExpandHome(path, home); err == nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source/database"
 )
 
-// Engines are the databases that this program knows, by the scheme of their URLs. A new one is one line here.
+// Engines are the databases that this program knows, by the scheme of their URLs. A new one is one
+// line here.
 var Engines = db.Drivers{
 	"mariadb":    mysql.Driver{},
 	"mysql":      mysql.Driver{},

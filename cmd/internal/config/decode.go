@@ -17,8 +17,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// decoder fills structs from a YAML tree by their yaml tags. Other than the YAML library's own decoder it finds every
-// problem of a file in one go, in the words of the file.
+// decoder fills structs from a YAML tree by their yaml tags. Other than the YAML library's own
+// decoder it finds every problem of a file in one go, in the words of the file.
 type decoder struct {
 	file     string
 	dir      string // of the file, absolute
@@ -72,7 +72,8 @@ func (d *decoder) lineOf(path string) int {
 	return 1
 }
 
-// decodeFile tells whether the text is YAML that can be decoded; what is wrong with single settings is a problem all the same.
+// decodeFile tells whether the text is YAML that can be decoded; what is wrong with single settings
+// is a problem all the same.
 func (d *decoder) decodeFile(text []byte, c *Config) bool {
 	file, err := parse(text)
 	if err != nil {
@@ -87,7 +88,8 @@ func (d *decoder) decodeFile(text []byte, c *Config) bool {
 	return true
 }
 
-// parse makes a tree of the text. The parser is not ours, and a text that it can't take must not end the program.
+// parse makes a tree of the text. The parser is not ours, and a text that it can't take must not
+// end the program.
 func parse(text []byte) (file *ast.File, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -113,7 +115,8 @@ func (d *decoder) syntax(err error) {
 	d.problem(line, "%s%s", text, hint)
 }
 
-// body is the one document of a file. A file that holds only comments is a mistake too, since version is missing.
+// body is the one document of a file. A file that holds only comments is a mistake too, since
+// version is missing.
 func (d *decoder) body(file *ast.File) ast.Node {
 	var found ast.Node
 	for _, document := range file.Docs {
@@ -134,7 +137,8 @@ func (d *decoder) body(file *ast.File) ast.Node {
 
 const maxDepth = 20
 
-// supported refuses what makes a file mean something else than it seems to say: anchors, aliases, merges and tags.
+// supported refuses what makes a file mean something else than it seems to say: anchors, aliases,
+// merges and tags.
 func supported(d *decoder, node ast.Node, depth int) bool {
 	if node == nil {
 		return true
@@ -189,8 +193,9 @@ func pairs(node ast.MapNode) []pair {
 	return all
 }
 
-// mapping returns the settings below node, with the lines where they stand noted, and whether it is a mapping at all. Null
-// is an empty one. That no setting stands there twice the parser has seen to.
+// mapping returns the settings below node, with the lines where they stand noted, and whether it is
+// a mapping at all. Null is an empty one. That no setting stands there twice the parser has seen
+// to.
 func (d *decoder) mapping(path string, node ast.Node) ([]pair, bool) {
 	if isNull(node) {
 		return nil, true
@@ -232,8 +237,8 @@ func (d *decoder) decode(path string, node ast.Node, to reflect.Value) {
 	}
 }
 
-// decodeStruct sets the fields that node names. A name that no field has is a problem, and so is a field that must be
-// set and is not.
+// decodeStruct sets the fields that node names. A name that no field has is a problem, and so is a
+// field that must be set and is not.
 func (d *decoder) decodeStruct(path string, node ast.Node, to reflect.Value, known ...string) {
 	settings, ok := d.mapping(path, node)
 	if !ok {

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// expand replaces ${VAR} by the variable's value, and ${VAR:-x} by x where the variable is unset or empty. $${ stands for
-// ${ itself; any other $ is left alone. What a variable holds is not expanded again.
+// expand replaces ${VAR} by the variable's value, and ${VAR:-x} by x where the variable is unset or
+// empty. $${ stands for ${ itself; any other $ is left alone. What a variable holds is not expanded
+// again.
 func expand(text string, lookup Lookup) (string, error) {
 	var b strings.Builder
 	for {

@@ -26,7 +26,8 @@ type Files struct {
 	IgnoreInode      bool     `yaml:"ignore_inode,omitempty" doc:"Leave inode numbers out of what tells a changed file; some network file systems make them up anew with each mount. With path only."`
 }
 
-// Server is a directory on a server of files and the way to log in there. What is not set, the environment tells.
+// Server is a directory on a server of files and the way to log in there. What is not set, the
+// environment tells.
 type Server struct {
 	URL            string `yaml:"url,omitempty" doc:"A directory on a server: ftp://, ftpes:// (TLS that begins after the greeting), ftps:// (TLS from the first byte) or sftp://, then [user@]host[:port]/path; /~/path is below the directory in which a login begins."`
 	URLFile        string `yaml:"url_file,omitempty" doc:"A file that holds the URL, which may have a password in it then."`

@@ -51,7 +51,8 @@ type CopyJob struct {
 	To     []string `yaml:"to,omitempty" doc:"Names of the repositories that are written. Without it, repository."`
 }
 
-// Targets are the names of the repositories that are written; "" is the only one, which has no name.
+// Targets are the names of the repositories that are written; "" is the only one, which has no
+// name.
 func (j CopyJob) Targets() []string {
 	if len(j.To) == 0 {
 		return []string{""}
@@ -115,7 +116,8 @@ func (c *Config) Scheduled() bool {
 	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled() || c.Jobs.Copy.Scheduled()
 }
 
-// ProblemAt tells, with its place, what is wrong with a setting that could be read: path is such as jobs.prune.
+// ProblemAt tells, with its place, what is wrong with a setting that could be read: path is such as
+// jobs.prune.
 func (c *Config) ProblemAt(path, format string, args ...any) Problem {
 	d := decoder{file: c.places.file, lines: c.places.lines}
 	d.problemAt(path, format, args...)

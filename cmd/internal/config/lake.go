@@ -36,9 +36,11 @@ type Lake struct {
 	SecretKeyFile string   `yaml:"secret_key_file,omitempty" doc:"A file that holds the secret key for the bucket. With a bucket only."`
 }
 
-// BucketLogin is how to reach buckets where the settings do not say. What is a function is asked only when a bucket is opened.
+// BucketLogin is how to reach buckets where the settings do not say. What is a function is asked
+// only when a bucket is opened.
 type BucketLogin struct {
-	// Keys returns the keys for a bucket of minio+http(s)://, or of s3://, which without them uses what the AWS SDK finds. nil: there are none.
+	// Keys returns the keys for a bucket of minio+http(s)://, or of s3://, which without them uses
+	// what the AWS SDK finds. nil: there are none.
 	Keys   func(minio bool) (BucketKeys, error)
 	Region string
 	CAs    func() (*x509.CertPool, error) // nil: the system's
@@ -71,7 +73,8 @@ func ParseBucket(address string) (Bucket, error) {
 	return Bucket{a}, err
 }
 
-// Target opens a folder of a bucket to restore to: keys that begin with its name. Nothing is connected yet.
+// Target opens a folder of a bucket to restore to: keys that begin with its name. Nothing is
+// connected yet.
 func (b Bucket) Target(folder string, o TargetOptions) (target.Target, error) {
 	return openBucketTarget(b.address.Below(folder), o, o.Bucket)
 }
@@ -171,7 +174,8 @@ func (l *Lake) check(d *decoder, at string) {
 	l.AccessKeyFile, l.SecretKeyFile = d.resolve(l.AccessKeyFile), d.resolve(l.SecretKeyFile)
 }
 
-// moment is that as of which a bucket with versions is read, or latest, or neither: when the backup begins.
+// moment is that as of which a bucket with versions is read, or latest, or neither: when the backup
+// begins.
 func (l *Lake) moment() (at time.Time, latest bool, err error) {
 	switch l.AsOf {
 	case "":

@@ -13,14 +13,17 @@ import (
 
 // OpenOptions are what sources need beside their settings.
 type OpenOptions struct {
-	// Parallel is how many directories or connections a source may use at once; 0: as the source likes.
+	// Parallel is how many directories or connections a source may use at once; 0: as the source
+	// likes.
 	Parallel int
 	// Stderr takes what commands say beside their output; nil: it is kept for the error only.
 	Stderr io.Writer
-	// StateDir is where this source, in this set and repository, remembers what it looked like; empty: it does not.
+	// StateDir is where this source, in this set and repository, remembers what it looked like;
+	// empty: it does not.
 	StateDir string
-	// LeaveOut are files and directories that no source takes from this machine, such as the repository itself; LeftOut, if set, is
-	// told each that was met, from several goroutines at once.
+	// LeaveOut are files and directories that no source takes from this machine, such as the
+	// repository itself; LeftOut, if set, is told each that was met, from several goroutines at
+	// once.
 	LeaveOut []string
 	LeftOut  func(path string)
 	// Login adds to the address of a database what its user keeps elsewhere; nil: nothing.
@@ -29,7 +32,8 @@ type OpenOptions struct {
 	Remote RemoteLogin
 	// Bucket is how to reach buckets of lakes where the settings do not say.
 	Bucket BucketLogin
-	// Environment is that of a program which is started, with the secrets that are named; nil: that of this process.
+	// Environment is that of a program which is started, with the secrets that are named; nil: that
+	// of this process.
 	Environment func(named ...string) []string
 	// Note takes what a person should know of the source though nothing is wrong; nil: nobody does.
 	Note func(text string)

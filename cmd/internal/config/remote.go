@@ -43,9 +43,9 @@ func IsRemote(address string) bool {
 	return ok && known
 }
 
-// ParseRemote reads ftp://, ftpes:// (TLS that begins after the greeting), ftps:// (TLS from the first byte) and sftp://, with
-// [user@]host[:port][/path]. /~/path is below the directory in which a login begins; without a path it is that directory. The error
-// does not repeat a password.
+// ParseRemote reads ftp://, ftpes:// (TLS that begins after the greeting), ftps:// (TLS from the
+// first byte) and sftp://, with [user@]host[:port][/path]. /~/path is below the directory in which
+// a login begins; without a path it is that directory. The error does not repeat a password.
 func ParseRemote(address string) (Remote, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -113,7 +113,8 @@ func ReadRemote(file string) (Remote, error) {
 	return r, nil
 }
 
-// RemoteLogin is how to log in to servers of files, by name of what the settings say nothing of. A secret is asked for when a server wants it.
+// RemoteLogin is how to log in to servers of files, by name of what the settings say nothing of. A
+// secret is asked for when a server wants it.
 type RemoteLogin struct {
 	User       string // for SFTP
 	Password   func(ctx context.Context) (string, error)
@@ -193,8 +194,8 @@ func readCAs(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// FindServer reads what a flag names, a URL or a file that holds one: the server of files (a Remote) or bucket (a Bucket) that it is, nil if
-// it is something else.
+// FindServer reads what a flag names, a URL or a file that holds one: the server of files (a
+// Remote) or bucket (a Bucket) that it is, nil if it is something else.
 func FindServer(flag, url, file string) (server any, err error) {
 	switch {
 	case file != "":

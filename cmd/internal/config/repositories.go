@@ -10,11 +10,13 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// RepositoryNames returns the names of several repositories, sorted; none where there is only one, which has no name.
+// RepositoryNames returns the names of several repositories, sorted; none where there is only one,
+// which has no name.
 func (c *Config) RepositoryNames() []string { return slices.Sorted(maps.Keys(c.Repositories)) }
 
-// RepositoryFor is the name of the repository that is meant where none is named: the only one, else the first to which the set goes, or to which
-// all sets go if set is "". catalog.ErrMisuse lists them where that is none.
+// RepositoryFor is the name of the repository that is meant where none is named: the only one, else
+// the first to which the set goes, or to which all sets go if set is "". catalog.ErrMisuse lists
+// them where that is none.
 func (c *Config) RepositoryFor(set string) (string, error) {
 	names := c.RepositoryNames()
 	if len(names) == 1 {
@@ -32,7 +34,8 @@ func (c *Config) RepositoryFor(set string) (string, error) {
 	return "", catalog.Misuse("name the repository with -r: %s", strings.Join(names, ", "))
 }
 
-// GoesTo tells whether the set is backed up to a repository of this name; one that names none goes wherever it is run for.
+// GoesTo tells whether the set is backed up to a repository of this name; one that names none goes
+// wherever it is run for.
 func (s *Set) GoesTo(repository string) bool {
 	return repository == "" || len(s.To) == 0 || slices.Contains(s.To, repository)
 }

@@ -35,10 +35,13 @@ type Repository struct {
 // IsBucket tells a repository in a bucket.
 func (r Repository) IsBucket() bool { return r.Kind == S3 || r.Kind == Minio }
 
-// ParseRepository takes an address apart: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix,
-// minio+http://host:port/bucket/prefix or sftp://user@host:port/path. An address that holds a password is refused, and not repeated in the error.
+// ParseRepository takes an address apart: a path, file:///path, s3://bucket/prefix,
+// minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or
+// sftp://user@host:port/path. An address that holds a password is refused, and not repeated in the
+// error.
 //
-// What restic spells s3:host/bucket/prefix is understood; other kinds of storage are refused, never made a directory of that name.
+// What restic spells s3:host/bucket/prefix is understood; other kinds of storage are refused, never
+// made a directory of that name.
 func ParseRepository(address string) (Repository, error) {
 	address, err := translate(address)
 	if err != nil {
@@ -134,7 +137,8 @@ func (r Repository) String() string {
 // attributeCache is for how long a host may keep what it has seen of a directory on a server.
 const attributeCache = time.Minute
 
-// Settle is how long a collector waits so that other hosts see what it has written, and lingers so that what they have begun can end.
+// Settle is how long a collector waits so that other hosts see what it has written, and lingers so
+// that what they have begun can end.
 func (r Repository) Settle() (settle, linger time.Duration) {
 	switch {
 	case r.Kind == SFTP:

@@ -13,7 +13,8 @@ import (
 
 const redacted = "xxxxx"
 
-// Redact makes a lookup that hides what variables hold whose name speaks of a secret, for showing a file.
+// Redact makes a lookup that hides what variables hold whose name speaks of a secret, for showing a
+// file.
 func Redact(lookup Lookup) Lookup {
 	return func(name string) (string, bool) {
 		value, ok := lookup(name)

@@ -21,9 +21,11 @@ type Source struct {
 
 // Settings are those of one type of source.
 type Settings interface {
-	// Location is where the source is, without secrets. Sources with different locations are different sources.
+	// Location is where the source is, without secrets. Sources with different locations are
+	// different sources.
 	Location() string
-	// check tells the decoder what is wrong with the settings at path, and makes paths in them absolute.
+	// check tells the decoder what is wrong with the settings at path, and makes paths in them
+	// absolute.
 	check(d *decoder, path string)
 }
 

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// ExpandHome replaces the ~ that a path begins with by the home directory, which must be known then. ~user is refused.
+// ExpandHome replaces the ~ that a path begins with by the home directory, which must be known
+// then. ~user is refused.
 func ExpandHome(path, home string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~")
 	switch {
@@ -22,8 +23,9 @@ func ExpandHome(path, home string) (string, error) {
 	return filepath.Join(home, rest), nil
 }
 
-// translate turns the address of a repository as restic spells it into ours, and refuses what would otherwise be taken for a directory of this
-// machine. An address that says nothing of a scheme is returned as it is.
+// translate turns the address of a repository as restic spells it into ours, and refuses what would
+// otherwise be taken for a directory of this machine. An address that says nothing of a scheme is
+// returned as it is.
 func translate(address string) (string, error) {
 	scheme, rest, ok := strings.Cut(address, ":")
 	if !ok || strings.Contains(scheme, "/") {
@@ -62,7 +64,8 @@ var elsewhere = map[string]string{
 	"swift":  "Swift speaks S3 where s3api is installed: minio+https://HOST/BUCKET/PREFIX",
 }
 
-// translateS3 reads what follows s3: in restic's spelling: [https://|http://]host[:port]/bucket[/prefix].
+// translateS3 reads what follows s3: in restic's spelling:
+// [https://|http://]host[:port]/bucket[/prefix].
 func translateS3(rest string) (string, error) {
 	secure, isServer := "https", false
 	for _, scheme := range []string{"https", "http"} {

@@ -19,7 +19,8 @@ import (
 type StoreOptions struct {
 	Create           bool  // make a directory that is not there; a bucket is never made
 	Upload, Download int64 // bytes a second, 0: no limit
-	// Bandwidth are further bounds that change with time, of which the lower counts; nil: there are none.
+	// Bandwidth are further bounds that change with time, of which the lower counts; nil: there are
+	// none.
 	Bandwidth   func() (upload, download int64)
 	Connections int // requests in flight; 0: as the link wants
 
@@ -41,11 +42,12 @@ type Storage struct {
 	limiter *inflight.Limiter
 }
 
-// InFlight is what bounds the requests in flight, nil in a directory where nobody has given a number.
+// InFlight is what bounds the requests in flight, nil in a directory where nobody has given a
+// number.
 func (s *Storage) InFlight() *inflight.Limiter { return s.limiter }
 
-// KeepReserve keeps some room for who deletes when the disk is full, where the storage is a directory. There may be no room for that: it is
-// no failure.
+// KeepReserve keeps some room for who deletes when the disk is full, where the storage is a
+// directory. There may be no room for that: it is no failure.
 func (s *Storage) KeepReserve(ctx context.Context) {
 	if dir, ok := s.Adapter.(*localdir.Store); ok {
 		_ = dir.KeepReserve(ctx)
@@ -101,7 +103,8 @@ func (r Repository) limiter(connections int) *inflight.Limiter {
 	return inflight.Adaptive(inflight.Most, inflight.IsRefusal)
 }
 
-// uploads is one where nothing is far away: the next pack is filled meanwhile. Elsewhere packs beyond these go to files.
+// uploads is one where nothing is far away: the next pack is filled meanwhile. Elsewhere packs
+// beyond these go to files.
 func (r Repository) uploads() int {
 	if r.Kind == Local {
 		return 1
@@ -134,10 +137,12 @@ func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limi
 	return opened(localdir.Open(r.Path))
 }
 
-// sshConnections are worth having: a server does one thing at a time on each, and waits for its disk meanwhile.
+// sshConnections are worth having: a server does one thing at a time on each, and waits for its
+// disk meanwhile.
 const sshConnections = 4
 
-// openSFTP connects to nothing yet. A server that is away is waited for as any storage is, so the connections need no patience of their own.
+// openSFTP connects to nothing yet. A server that is away is waited for as any storage is, so the
+// connections need no patience of their own.
 func (r Repository) openSFTP(opts StoreOptions) (*sftp.Store, error) {
 	login := opts.Remote
 	login.Connections, login.Patience = sshConnections, time.Millisecond

@@ -29,25 +29,28 @@ type TargetOptions struct {
 	Owner      target.Owner
 	Chmod      target.Chmod
 	NumericIDs bool
-	// Own are files and directories of packstone itself on this machine, and what each is: they are neither changed nor removed.
+	// Own are files and directories of packstone itself on this machine, and what each is: they are
+	// neither changed nor removed.
 	Own map[string]string
 	// Warn takes what came back without all of its metadata, from several goroutines at once.
 	Warn func(path string, err error)
 	// Remote is how to log in to servers of files where the settings do not say.
 	Remote RemoteLogin
-	// Bucket is how to reach buckets where the settings do not say. Absent puts no object where there is one by then. Times compares by the
-	// times that files had before they were put into a bucket.
+	// Bucket is how to reach buckets where the settings do not say. Absent puts no object where
+	// there is one by then. Times compares by the times that files had before they were put into a
+	// bucket.
 	Bucket        BucketLogin
 	Absent, Times bool
 }
 
-// OpenDirectory opens a directory of this machine to restore to. It is made when the first thing is written.
+// OpenDirectory opens a directory of this machine to restore to. It is made when the first thing is
+// written.
 func OpenDirectory(root string, o TargetOptions) (target.Target, error) {
 	return targetOf(directory.New(root, o.Directory()))
 }
 
-// Directory are the options for a directory of this machine. Only root can give files away; anyone else gets them as their own, as
-// cp -r would.
+// Directory are the options for a directory of this machine. Only root can give files away; anyone
+// else gets them as their own, as cp -r would.
 func (o TargetOptions) Directory() directory.Options {
 	return directory.Options{
 		Owner: o.Owner, Chmod: o.Chmod, NumericIDs: o.NumericIDs, NoOwner: os.Geteuid() != 0 && !o.Owner.Named(), ReadOnly: o.ReadOnly,
@@ -55,8 +58,8 @@ func (o TargetOptions) Directory() directory.Options {
 	}
 }
 
-// Target opens the directory on the server to restore to. Over SFTP owners come back, by number, if root is logged in; over FTP never. Nothing is
-// connected yet.
+// Target opens the directory on the server to restore to. Over SFTP owners come back, by number, if
+// root is logged in; over FTP never. Nothing is connected yet.
 func (r Remote) Target(o TargetOptions) (target.Target, error) { return r.target(o.Remote, o) }
 
 func (r Remote) target(login RemoteLogin, o TargetOptions) (target.Target, error) {
@@ -99,8 +102,9 @@ type Part struct {
 	markers []string
 }
 
-// Taken puts, in order, the paths, in the source's tree, of what a backup would take of the part as it is now: what it leaves out is not among
-// them, nor what it cannot list, nor the files that mark what it leaves out. Of a part that is not there it puts none.
+// Taken puts, in order, the paths, in the source's tree, of what a backup would take of the part as
+// it is now: what it leaves out is not among them, nor what it cannot list, nor the files that mark
+// what it leaves out. Of a part that is not there it puts none.
 func (p Part) Taken(ctx context.Context, o OpenOptions, put func(path string) error) error {
 	open := p.source
 	if open == nil {
@@ -139,8 +143,8 @@ func (t taking) Visit(e *entry.Entry) error {
 // Problem implements source.Visitor. What cannot be listed is not taken.
 func (t taking) Problem(string, error) {}
 
-// Open opens the place for a restore. It has the root of the part, not that of the source. file tells that the part is one file, whose
-// directory it is.
+// Open opens the place for a restore. It has the root of the part, not that of the source. file
+// tells that the part is one file, whose directory it is.
 func (p Part) Open(ctx context.Context, file bool, o TargetOptions) (target.Target, error) {
 	switch {
 	case p.open != nil:
@@ -154,8 +158,9 @@ func (p Part) Open(ctx context.Context, file bool, o TargetOptions) (target.Targ
 // placed is a type of source that comes back to where it is.
 type placed interface{ parts() []Part }
 
-// PlaceOf says where a source of a snapshot belongs now: at parts, or, if it is to come back as a database, at an address. What was backed up by
-// path belongs there. catalog.ErrRefused if the settings do not say, or another type of source has its name.
+// PlaceOf says where a source of a snapshot belongs now: at parts, or, if it is to come back as a
+// database, at an address. What was backed up by path belongs there. catalog.ErrRefused if the
+// settings do not say, or another type of source has its name.
 func (c *Config) PlaceOf(source *catalog.SourceState, isDatabase bool) (parts []Part, at *database.Location, err error) {
 	if source.Name == catalog.AdHoc {
 		for _, root := range source.Paths {

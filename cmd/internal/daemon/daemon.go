@@ -32,11 +32,13 @@ type Result struct {
 type Options struct {
 	Jobs    []Job
 	History *history.File
-	// Run does what a job is there for. When ctx ends it ends soon, in a way that the next run goes on from.
+	// Run does what a job is there for. When ctx ends it ends soon, in a way that the next run goes
+	// on from.
 	Run func(ctx context.Context, j Job) Result
 	// Reload reads the settings again. Where it fails it tells so itself, and the jobs stay.
 	Reload func() (jobs []Job, ok bool)
-	// Changed is called after each run, after a reload, and each minute, by the goroutine that owns History.
+	// Changed is called after each run, after a reload, and each minute, by the goroutine that owns
+	// History.
 	Changed func(ctx context.Context)
 	Log     Log
 	Now     func() time.Time // nil: the clock on the wall
@@ -74,10 +76,12 @@ func New(o Options) (*Daemon, error) {
 // wall is the time without the monotonic clock, which stands still while the machine sleeps.
 func wall() time.Time { return time.Now().Round(0) }
 
-// turn is how often the loop looks at the clock at least: it may have been set, and the machine may have slept.
+// turn is how often the loop looks at the clock at least: it may have been set, and the machine may
+// have slept.
 const turn = 30 * time.Second
 
-// Serve does what is due until ctx ends; a run that is at work then is waited for. Each value from hangup has the settings read again.
+// Serve does what is due until ctx ends; a run that is at work then is waited for. Each value from
+// hangup has the settings read again.
 func (d *Daemon) Serve(ctx context.Context, hangup <-chan struct{}) {
 	changed := d.Now()
 	d.Changed(ctx)
@@ -159,7 +163,8 @@ func (d *Daemon) work(ctx context.Context, due schedule.Due, hangup <-chan struc
 	return runs
 }
 
-// run runs one job and writes down what became of it. What cannot be written down is remembered as long as the process lives.
+// run runs one job and writes down what became of it. What cannot be written down is remembered as
+// long as the process lives.
 func (d *Daemon) run(ctx context.Context, j Job, due schedule.Due, hangup <-chan struct{}) *history.Run {
 	run := &history.Run{Job: j.Name, Kind: j.Kind, Name: j.Set, Why: due.Why, Slot: due.Slot, Run: health.Run{Start: d.Now()}}
 	d.Log.Started(j, due.Why)
@@ -181,7 +186,8 @@ func (d *Daemon) run(ctx context.Context, j Job, due schedule.Due, hangup <-chan
 	return run
 }
 
-// await lets the job run beside the loop, so that the settings can be read again meanwhile; they count from the next job on.
+// await lets the job run beside the loop, so that the settings can be read again meanwhile; they
+// count from the next job on.
 func (d *Daemon) await(ctx context.Context, j Job, run *history.Run, hangup <-chan struct{}) (hopeless bool) {
 	d.beat(true)
 	defer d.beat(false)
@@ -199,8 +205,9 @@ func (d *Daemon) await(ctx context.Context, j Job, run *history.Run, hangup <-ch
 	}
 }
 
-// runSafely makes a failure of a panic: one set's must not keep the others from being backed up. It makes one of an interruption that nobody
-// asked for too, which would have the job run again at once.
+// runSafely makes a failure of a panic: one set's must not keep the others from being backed up. It
+// makes one of an interruption that nobody asked for too, which would have the job run again at
+// once.
 func (d *Daemon) runSafely(ctx context.Context, j Job) (r Result) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -1,5 +1,6 @@
-// Package daemon does by itself what is due: it decides with package schedule, runs one job at a time, writes down what became of it, and tells how
-// each set is. What a job does its caller says; nothing here knows the flows.
+// Package daemon does by itself what is due: it decides with package schedule, runs one job at a
+// time, writes down what became of it, and tells how each set is. What a job does its caller says;
+// nothing here knows the flows.
 package daemon
 
 import (
@@ -33,8 +34,8 @@ const (
 // yields is for how long what is no backup lets backups go first.
 const yields = time.Hour
 
-// Jobs are those of settings on a host. Backups come first. Where mayForget says that there is a key for it, the retention of a set follows its
-// backup, unless there is a job for it.
+// Jobs are those of settings on a host. Backups come first. Where mayForget says that there is a
+// key for it, the retention of a set follows its backup, unless there is a job for it.
 func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error) {
 	for _, name := range c.SetNames() {
 		set := c.Sets[name]
@@ -66,7 +67,8 @@ func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error)
 	return jobs, nil
 }
 
-// Unkept are sets whose retention nobody applies here although there is one, since there is no key for it.
+// Unkept are sets whose retention nobody applies here although there is one, since there is no key
+// for it.
 func Unkept(c *config.Config, mayForget bool) (names []string) {
 	for _, name := range c.SetNames() {
 		if set := c.Sets[name]; !mayForget && set.Scheduled() && set.Retention.Given() {
@@ -76,12 +78,14 @@ func Unkept(c *config.Config, mayForget bool) (names []string) {
 	return names
 }
 
-// Scheduled are the names of the sets that are backed up here by themselves. Of others nobody here knows when they were.
+// Scheduled are the names of the sets that are backed up here by themselves. Of others nobody here
+// knows when they were.
 func Scheduled(c *config.Config) []string {
 	return slices.DeleteFunc(c.SetNames(), func(name string) bool { return !c.Sets[name].Scheduled() })
 }
 
-// Sets are the sets of settings that somebody counts on, as their runs on this host say how they are. f may be nil: nothing is known then.
+// Sets are the sets of settings that somebody counts on, as their runs on this host say how they
+// are. f may be nil: nothing is known then.
 func Sets(c *config.Config, host string, f *history.File, now time.Time) (sets []health.Set, err error) {
 	for _, name := range c.SetNames() {
 		if !c.Sets[name].Watched() {

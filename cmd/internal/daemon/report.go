@@ -13,7 +13,8 @@ const (
 	unreachable = 8
 )
 
-// Reported is what the repository was told last of a job. The zero value means that it was told of none that failed.
+// Reported is what the repository was told last of a job. The zero value means that it was told of
+// none that failed.
 type Reported struct {
 	At    time.Time `json:"at"`             // when
 	Since time.Time `json:"since,omitzero"` // since when it had failed
@@ -27,8 +28,9 @@ const (
 	reportRetry = 15 * time.Minute
 )
 
-// Report says whether the repository should be told of the last run of a job: that it failed, once in a row of failures and then once a day, that
-// it has found damage, and that it is done again. A snapshot tells that by itself, and so of a backup only failures are told.
+// Report says whether the repository should be told of the last run of a job: that it failed, once
+// in a row of failures and then once a day, that it has found damage, and that it is done again. A
+// snapshot tells that by itself, and so of a backup only failures are told.
 func Report(last *history.Row, told Reported, now time.Time) bool {
 	if last == nil {
 		return false
@@ -39,7 +41,8 @@ func Report(last *history.Row, told Reported, now time.Time) bool {
 	return !told.Bad || !told.Since.Equal(last.Since) || (told.Code == damaged) != (last.Code == damaged) || now.Sub(told.At).Abs() >= reportAgain
 }
 
-// Rests tells whether a repository is left alone: telling it has failed at tried, or the run to be told of is the first that could not reach it.
+// Rests tells whether a repository is left alone: telling it has failed at tried, or the run to be
+// told of is the first that could not reach it.
 func Rests(last *history.Row, tried, now time.Time) bool {
 	if last != nil && last.Code == unreachable && last.Since.After(tried) {
 		tried = last.Since
@@ -52,12 +55,14 @@ func (r Reported) After(last *history.Row, now time.Time) Reported {
 	return Reported{At: now, Since: last.Since, Code: last.Code, Bad: failed(last)}
 }
 
-// Over tells whether a backup is done again of which the repository was told that it failed: its snapshot says so.
+// Over tells whether a backup is done again of which the repository was told that it failed: its
+// snapshot says so.
 func (r Reported) Over(last *history.Row) bool {
 	return r.Bad && last != nil && last.Kind == Backup && !failed(last)
 }
 
-// failed tells whether a run is to be told of. An incomplete backup has made a snapshot that says so.
+// failed tells whether a run is to be told of. An incomplete backup has made a snapshot that says
+// so.
 func failed(run *history.Row) bool {
 	return run.Outcome == health.Broken || run.Outcome == health.Missing && (run.Kind != Backup || run.Snapshot == "")
 }

@@ -19,7 +19,8 @@ import (
 const (
 	// measureFor is for how long each direction of the storage, and each source, is measured.
 	measureFor = 5 * time.Second
-	// farAtOnce is how many objects of 4 MiB are in memory while storage that is far away is measured, nearAtOnce if it is near.
+	// farAtOnce is how many objects of 4 MiB are in memory while storage that is far away is
+	// measured, nearAtOnce if it is near.
 	farAtOnce, nearAtOnce = 16, 2
 )
 

@@ -19,7 +19,8 @@ type Options struct {
 	Jobs       []backup.Job // sources
 }
 
-// Run looks at the storage, at the repository and the keys to it, and at the space, as far as it gets.
+// Run looks at the storage, at the repository and the keys to it, and at the space, as far as it
+// gets.
 func Run(ctx context.Context, o Options) *Examination {
 	x := new(Examination)
 	if storage, mayPut := x.open(ctx, o); storage != nil {

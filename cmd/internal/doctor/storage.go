@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/check"
 )
 
-// Storage proves the storage's contract, and tells whether objects may be put. Credentials that may only read, or not delete, are
-// no failure.
+// Storage proves the storage's contract, and tells whether objects may be put. Credentials that may
+// only read, or not delete, are no failure.
 func (x *Examination) Storage(ctx context.Context, storage *config.Storage) (mayPut bool) {
 	for i, check := range store.Probe(ctx, storage) {
 		name := "storage: " + check.Name
@@ -91,7 +91,8 @@ func (x *Examination) AppendOnly(ctx context.Context, storage *config.Storage) {
 	})
 }
 
-// largestSkew is how far this machine's clock may be from the storage's. S3 refuses requests that are a quarter of an hour off.
+// largestSkew is how far this machine's clock may be from the storage's. S3 refuses requests that
+// are a quarter of an hour off.
 const largestSkew = time.Minute
 
 // Clock compares this machine's clock with the storage's.

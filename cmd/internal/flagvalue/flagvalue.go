@@ -65,8 +65,8 @@ func (o *Owner) Set(text string) error {
 	return err
 }
 
-// parseBytes reads a number with a unit: K, M, G or T, alone or followed by B or iB, always powers of 1024. A number without a
-// unit counts plain bytes.
+// parseBytes reads a number with a unit: K, M, G or T, alone or followed by B or iB, always powers
+// of 1024. A number without a unit counts plain bytes.
 func parseBytes(text string, plain int64) (int64, error) {
 	digits := strings.TrimRight(text, "BKMGTibkmgt")
 	unit := strings.ToUpper(text[len(digits):])

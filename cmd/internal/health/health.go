@@ -8,7 +8,8 @@ import "time"
 // State is the verdict on a set. Its text is part of what --json and metrics print.
 type State string
 
-// The states, the gravest first. Where several hold, Judge names the first of these; what hides behind it stands in Cause.
+// The states, the gravest first. Where several hold, Judge names the first of these; what hides
+// behind it stands in Cause.
 const (
 	Damaged    State = "damaged"    // a check found damage in what its snapshots need
 	Late       State = "late"       // the newest complete snapshot is older than max_age
@@ -97,7 +98,8 @@ func (s Set) VerifiedAge(now time.Time) time.Duration {
 	return max(0, now.Sub(s.Verified))
 }
 
-// Overdue tells whether the newest complete snapshot is older than the set's bound, or there has been none for so long.
+// Overdue tells whether the newest complete snapshot is older than the set's bound, or there has
+// been none for so long.
 func (s Set) Overdue(now time.Time) bool {
 	return s.MaxAge > 0 && !s.reckonedFrom().IsZero() && now.Sub(s.reckonedFrom()) > s.MaxAge
 }

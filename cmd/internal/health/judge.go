@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Judge completes the facts of a set by the verdict at now: State, Since and Cause are set, whatever they were before.
+// Judge completes the facts of a set by the verdict at now: State, Since and Cause are set,
+// whatever they were before.
 func Judge(s Set, now time.Time) Set {
 	s.State, s.Since, s.Cause = verdict(s, now)
 	return s
@@ -68,8 +69,9 @@ func (c Change) Recovered() bool {
 	return c.After.State.Good() && c.Before.State != "" && !c.Before.State.Good()
 }
 
-// Changes are the sets whose state is another than before, in the order of after. One that was not known counts as a change only if it is in a bad
-// state, other than never: that a set which was just written down has not run yet is nothing to tell.
+// Changes are the sets whose state is another than before, in the order of after. One that was not
+// known counts as a change only if it is in a bad state, other than never: that a set which was
+// just written down has not run yet is nothing to tell.
 func Changes(before, after []Set) []Change {
 	known := make(map[string]Set, len(before))
 	for _, s := range before {

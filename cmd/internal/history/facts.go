@@ -18,7 +18,8 @@ const (
 // integrity is the code of a check that found damage.
 const integrity = 5
 
-// AddFacts completes what is known of a set by what its runs here say. What is known already, of its snapshots, stays unless a run is newer.
+// AddFacts completes what is known of a set by what its runs here say. What is known already, of
+// its snapshots, stays unless a run is newer.
 func (f *File) AddFacts(s *health.Set) error {
 	for _, add := range []func(*health.Set) error{f.addLast, f.addSuccess, f.addFaults, f.addCheck, f.addWatched} {
 		if err := add(s); err != nil {
@@ -61,7 +62,8 @@ func (f *File) addFaults(s *health.Set) (err error) {
 	return err
 }
 
-// faults are how many runs of a kind and name failed in a row, up to now, and when the first ended that was not done after the last that was.
+// faults are how many runs of a kind and name failed in a row, up to now, and when the first ended
+// that was not done after the last that was.
 func (f *File) faults(kind, name string) (failures int, first time.Time, err error) {
 	runs, err := f.runs(`kind = ? AND name = ? AND outcome IN ('failed', 'incomplete') AND id >
 		(SELECT coalesce(max(id), 0) FROM run WHERE kind = ? AND name = ? AND outcome = 'done') ORDER BY id`, kind, name, kind, name)
@@ -96,7 +98,8 @@ func (f *File) Row(kind, name string) (*Row, error) {
 	return row, err
 }
 
-// addCheck says what the last check of the repository found; what it reads a sample of is verified from time to time.
+// addCheck says what the last check of the repository found; what it reads a sample of is verified
+// from time to time.
 func (f *File) addCheck(s *health.Set) error {
 	run, err := f.last(Check, "", "outcome <> 'interrupted'")
 	if run == nil || err != nil {
@@ -111,7 +114,8 @@ func (f *File) addCheck(s *health.Set) error {
 	return err
 }
 
-// Watch writes down which sets somebody counts on from now on, of those that were not counted on before.
+// Watch writes down which sets somebody counts on from now on, of those that were not counted on
+// before.
 func (f *File) Watch(sets []string, now time.Time) error {
 	known, err := f.watched()
 	if err != nil {
@@ -129,7 +133,8 @@ func (f *File) Watch(sets []string, now time.Time) error {
 	return err
 }
 
-// watched are the sets that somebody counts on, and since when; none in a file of an earlier program that is only read.
+// watched are the sets that somebody counts on, and since when; none in a file of an earlier
+// program that is only read.
 func (f *File) watched() (map[string]time.Time, error) {
 	there, err := f.number("SELECT count(*) FROM sqlite_schema WHERE name = 'watched'")
 	since := map[string]time.Time{}

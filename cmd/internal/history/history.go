@@ -1,9 +1,10 @@
-// Package history remembers what jobs did, in a SQLite file that prunes itself: which slot of its schedule each job has answered, and how its
-// runs ended.
+// Package history remembers what jobs did, in a SQLite file that prunes itself: which slot of its
+// schedule each job has answered, and how its runs ended.
 //
-// A run is written down when it begins and again when it ends, each in a transaction that is on the disk before the call returns; so a process that
-// is killed leaves a run without an end, and whoever takes the file over next (Open with Own) writes down that it was interrupted. One process owns a
-// file, others may read it meanwhile.
+// A run is written down when it begins and again when it ends, each in a transaction that is on the
+// disk before the call returns; so a process that is killed leaves a run without an end, and
+// whoever takes the file over next (Open with Own) writes down that it was interrupted. One process
+// owns a file, others may read it meanwhile.
 package history
 
 import (
@@ -55,8 +56,9 @@ type File struct {
 	put  string // where a damaged one was put, "" if none was
 }
 
-// Own opens the history at path, which it makes if there is none, for a process that runs jobs: ErrOwned if there is one already. A file that is
-// damaged is put aside, and PutAside tells where. Runs that have no end are interrupted as of now.
+// Own opens the history at path, which it makes if there is none, for a process that runs jobs:
+// ErrOwned if there is one already. A file that is damaged is put aside, and PutAside tells where.
+// Runs that have no end are interrupted as of now.
 func Own(path string, now time.Time) (f *File, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open the history of jobs: %w", err)

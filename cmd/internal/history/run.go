@@ -25,7 +25,8 @@ type Run struct {
 	Trip     string // what a tripwire saw in that, "" if nothing
 }
 
-// How long runs are remembered. The last of each kind and name, the last good one and the first bad one after it are kept anyway.
+// How long runs are remembered. The last of each kind and name, the last good one and the first bad
+// one after it are kept anyway.
 const (
 	keepFor  = 100 * 24 * time.Hour
 	keepRuns = 20000
@@ -81,7 +82,8 @@ func (f *File) update(r *Run) error {
 		r.End(), string(r.Outcome), r.Code, r.Cause, r.Log, r.Snapshot, r.Trip, r.BytesRead, r.BytesAdded, r.BytesStored, r.Files, r.ID)
 }
 
-// endRuns writes down that runs without an end were interrupted. When they were nobody knows: the end is their beginning.
+// endRuns writes down that runs without an end were interrupted. When they were nobody knows: the
+// end is their beginning.
 func (f *File) endRuns(now time.Time) error {
 	return f.exec(`UPDATE run SET ended = began, outcome = ?, code = 130, cause = ? WHERE ended IS NULL`, string(health.Interrupted),
 		"packstone was killed, or the machine stopped; found on "+now.UTC().Format(time.DateTime)+" UTC")

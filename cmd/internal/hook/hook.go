@@ -1,5 +1,5 @@
-// Package hook runs the commands that a settings file wants around the backup of a set: to bring an application to rest
-// before, and to let it go on afterwards whatever happened.
+// Package hook runs the commands that a settings file wants around the backup of a set: to bring an
+// application to rest before, and to let it go on afterwards whatever happened.
 package hook
 
 import (
@@ -14,7 +14,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// Commands are programs with their arguments, in the order in which they are run. No shell is involved.
+// Commands are programs with their arguments, in the order in which they are run. No shell is
+// involved.
 type Commands [][]string
 
 // JSONSchema describes both forms in a settings file: one command, or a list of commands.
@@ -58,8 +59,9 @@ type Runner struct {
 	Env    []string      // of the commands: NAME=value
 	Output io.Writer     // takes what the commands print; nil: nobody
 	Grace  time.Duration // how long a command may go on after it was asked to end; 0: ten seconds
-	// Result says how work has ended, which may be with an error that is none for the hooks: a snapshot was made that lacks something. If it is nil, an
-	// error is a failure and nothing else is told.
+	// Result says how work has ended, which may be with an error that is none for the hooks: a
+	// snapshot was made that lacks something. If it is nil, an error is a failure and nothing else
+	// is told.
 	Result func(err error) Result
 }
 
@@ -69,8 +71,9 @@ type Result struct {
 	Env  []string // NAME=value, that says more
 }
 
-// Run runs work between the hooks and returns what went wrong. Failed and Finally are run after an interruption too. Commands learn from
-// PACKSTONE_HOOK which hook they are, those after work from PACKSTONE_ERROR what went wrong, and what Result says.
+// Run runs work between the hooks and returns what went wrong. Failed and Finally are run after an
+// interruption too. Commands learn from PACKSTONE_HOOK which hook they are, those after work from
+// PACKSTONE_ERROR what went wrong, and what Result says.
 func (r Runner) Run(ctx context.Context, hooks Hooks, work func(context.Context) error) error {
 	if err := r.all(ctx, "before", hooks, hooks.Before, told{}); err != nil {
 		return r.Fail(ctx, hooks, err)
@@ -86,7 +89,8 @@ func (r Runner) Run(ctx context.Context, hooks Hooks, work func(context.Context)
 	return errors.Join(err, r.all(context.WithoutCancel(ctx), "finally", hooks, hooks.Finally, told{err, result.Env}))
 }
 
-// Fail runs the hooks of a backup that has failed, be it before it could begin, and returns what went wrong, err first.
+// Fail runs the hooks of a backup that has failed, be it before it could begin, and returns what
+// went wrong, err first.
 func (r Runner) Fail(ctx context.Context, hooks Hooks, err error) error {
 	unbroken := context.WithoutCancel(ctx)
 	env := r.result(err).Env

@@ -5,7 +5,8 @@ import (
 	"syscall"
 )
 
-// stopGently makes an interruption reach the command and all that it has started as one, so that they can end in their own way.
+// stopGently makes an interruption reach the command and all that it has started as one, so that
+// they can end in their own way.
 func stopGently(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }

@@ -1,8 +1,8 @@
-// Package jsonschema describes Go types as JSON Schema (draft 2020-12), so that the schema of a message or of the settings
-// file can't fall behind the code that reads or writes it.
+// Package jsonschema describes Go types as JSON Schema (draft 2020-12), so that the schema of a
+// message or of the settings file can't fall behind the code that reads or writes it.
 //
-// Fields are named by their json or yaml tag and described by their doc tag. A field is required unless its tag says
-// omitempty or omitzero.
+// Fields are named by their json or yaml tag and described by their doc tag. A field is required
+// unless its tag says omitempty or omitzero.
 package jsonschema
 
 import (
@@ -25,8 +25,8 @@ var (
 	moment        = reflect.TypeFor[time.Time]()
 )
 
-// Of describes a type by the field tags of the given name, json or yaml. It panics on a type that has no JSON form (a channel or a
-// function), which is a mistake in the program.
+// Of describes a type by the field tags of the given name, json or yaml. It panics on a type that
+// has no JSON form (a channel or a function), which is a mistake in the program.
 func Of(t reflect.Type, tag string) Schema {
 	if t.Kind() != reflect.Interface && t.Implements(describer) {
 		return reflect.Zero(t).Interface().(Describer).JSONSchema()
@@ -67,7 +67,8 @@ func scalar(t reflect.Type) string {
 	panic(fmt.Sprintf("jsonschema: %s has no JSON form", t))
 }
 
-// object describes a struct. Fields that are not listed are not allowed, so that a new field shows in the schema.
+// object describes a struct. Fields that are not listed are not allowed, so that a new field shows
+// in the schema.
 func object(t reflect.Type, tag string) Schema {
 	properties, required := Schema{}, []string{}
 	for _, field := range reflect.VisibleFields(t) {

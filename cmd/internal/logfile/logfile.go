@@ -1,5 +1,6 @@
-// Package logfile is a file that lines go to, each with its time, and that is opened anew when somebody has moved it away. It also tells whether
-// a stream is the journal of systemd, where lines need no time and may have a priority.
+// Package logfile is a file that lines go to, each with its time, and that is opened anew when
+// somebody has moved it away. It also tells whether a stream is the journal of systemd, where lines
+// need no time and may have a priority.
 package logfile
 
 import (
@@ -17,7 +18,8 @@ import (
 // mode is that of a file that is made: it may name what is backed up.
 const mode = 0o640
 
-// File is a log file. It is an io.Writer of text, line by line, and its methods are safe to call at once.
+// File is a log file. It is an io.Writer of text, line by line, and its methods are safe to call at
+// once.
 type File struct {
 	path string
 	json bool
@@ -33,14 +35,15 @@ type Line struct {
 	Text string `json:"text" doc:"A line that a hook or another program has said."`
 }
 
-// Open opens the file at path to write at its end, and makes it if there is none. Of a file of JSON every line is an object.
+// Open opens the file at path to write at its end, and makes it if there is none. Of a file of JSON
+// every line is an object.
 func Open(path string, json bool) (*File, error) {
 	f := &File{path: path, json: json, now: time.Now}
 	return f, f.Reopen()
 }
 
-// Reopen goes on in the file that is at the path by now, such as after logrotate has moved the old one away. After an error the old one is
-// written on.
+// Reopen goes on in the file that is at the path by now, such as after logrotate has moved the old
+// one away. After an error the old one is written on.
 func (f *File) Reopen() error {
 	file, err := os.OpenFile(f.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode)
 	if err != nil {
@@ -102,7 +105,8 @@ func (f *File) Close() error {
 	return f.file.Close()
 }
 
-// IsJournal tells whether what is written to a stream goes to the journal of systemd, which has said so in JOURNAL_STREAM.
+// IsJournal tells whether what is written to a stream goes to the journal of systemd, which has
+// said so in JOURNAL_STREAM.
 func IsJournal(stream io.Writer, journalStream string) bool {
 	file, ok := stream.(*os.File)
 	if !ok || journalStream == "" {

@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// LakeLogin is what the environment knows of reaching buckets of lakes: names of their own, else those of the repository.
+// LakeLogin is what the environment knows of reaching buckets of lakes: names of their own, else
+// those of the repository.
 func (m *Machine) LakeLogin() config.BucketLogin {
 	login := config.BucketLogin{Region: m.Env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: m.lakeKeys, CAs: m.certificates, Insecure: m.Flags.InsecureTLS}
 	if login.Region == "" {
@@ -77,7 +78,8 @@ func secretIn(file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// repositoryKeys finds the keys of the repository's bucket. What is AWS's is found by the SDK where it is wanted.
+// repositoryKeys finds the keys of the repository's bucket. What is AWS's is found by the SDK where
+// it is wanted.
 func (m *Machine) repositoryKeys(minio bool) (keys config.BucketKeys, err error) {
 	if !minio {
 		if keys.Access, err = m.Env.OrFile("PACKSTONE_S3_ACCESS_KEY"); err == nil {

@@ -29,12 +29,14 @@ func (m *Machine) CacheDirectory(repositoryID string) string {
 	return filepath.Join(m.CacheRoot(), repositoryID)
 }
 
-// MemoryDirectory is where this machine keeps what it has seen of the repositories at an address: which, whose, and up to where.
+// MemoryDirectory is where this machine keeps what it has seen of the repositories at an address:
+// which, whose, and up to where.
 func (m *Machine) MemoryDirectory(location string) string {
 	return filepath.Join(m.CacheRoot(), fmt.Sprintf("address-%.16x", sha256.Sum256([]byte(location))))
 }
 
-// Aside is a directory in which large values can wait: in the cache, or where that cannot be written to, wherever temporary files go.
+// Aside is a directory in which large values can wait: in the cache, or where that cannot be
+// written to, wherever temporary files go.
 func (m *Machine) Aside() string {
 	dir := m.CacheDirectory("aside")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -43,8 +45,8 @@ func (m *Machine) Aside() string {
 	return dir
 }
 
-// DatabaseState is where a source, in a set, remembers what its tables looked like; empty where nothing of the repository that was opened
-// last is cached.
+// DatabaseState is where a source, in a set, remembers what its tables looked like; empty where
+// nothing of the repository that was opened last is cached.
 func (m *Machine) DatabaseState(set, name, location string) string {
 	if m.cache == "" {
 		return ""

@@ -59,8 +59,8 @@ func measure(dir string) CacheOf {
 	return c
 }
 
-// Superfluous are the directories of caches, sorted as Caches sorts them, that were not used since a time, and of the others those used longest
-// ago that do not fit into so many bytes; 0: all fit.
+// Superfluous are the directories of caches, sorted as Caches sorts them, that were not used since
+// a time, and of the others those used longest ago that do not fit into so many bytes; 0: all fit.
 func Superfluous(caches []CacheOf, since time.Time, bytes int64) map[string]bool {
 	old, total := map[string]bool{}, int64(0)
 	for _, c := range caches {

@@ -15,7 +15,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// Locate reads the URL of a database, which follows a flag on the command line, and adds the password that the user keeps elsewhere.
+// Locate reads the URL of a database, which follows a flag on the command line, and adds the
+// password that the user keeps elsewhere.
 func (m *Machine) Locate(flag, url string) (database.Location, error) {
 	at, err := database.ParseLocation(url)
 	if err != nil {
@@ -34,7 +35,8 @@ func (m *Machine) Locate(flag, url string) (database.Location, error) {
 	return m.Login(at)
 }
 
-// Login adds to an address the password that its user keeps outside of it. PGPASSFILE is read by PostgreSQL's own client.
+// Login adds to an address the password that its user keeps outside of it. PGPASSFILE is read by
+// PostgreSQL's own client.
 func (m *Machine) Login(at database.Location) (database.Location, error) {
 	if at.HasPassword() || at.Scheme() == "sqlite" {
 		return at, nil
@@ -78,7 +80,8 @@ func (o *oneLogin) claim(at database.Location) error {
 	return nil
 }
 
-// mysqlLogin takes user and password from ~/.my.cnf. A user who is named in the URL gets the password only if it is theirs.
+// mysqlLogin takes user and password from ~/.my.cnf. A user who is named in the URL gets the
+// password only if it is theirs.
 func (m *Machine) mysqlLogin(at database.Location) (database.Location, error) {
 	text, err := os.ReadFile(filepath.Join(m.Env["HOME"], ".my.cnf"))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Env is the environment that the program was started with. A variable that is empty counts as unset.
+// Env is the environment that the program was started with. A variable that is empty counts as
+// unset.
 type Env map[string]string
 
 // NewEnv takes the environment as NAME=VALUE.
@@ -26,13 +27,15 @@ func NewEnv(pairs []string) Env {
 	return env
 }
 
-// hidden are patterns of the variables that a program which is started does not see: keys, and what opens them.
+// hidden are patterns of the variables that a program which is started does not see: keys, and what
+// opens them.
 var hidden = []string{
 	"PACKSTONE_FROM_*", "PACKSTONE_IDENTITY*", "PACKSTONE_OWNER*", "PACKSTONE_WRITER*", "PACKSTONE_COLLECTOR*",
 	"*_PASSPHRASE*", "*_PASSWORD*", "*_SECRET_KEY*", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 }
 
-// ForPrograms is the environment of a program that is started: without secrets, but for those that are named.
+// ForPrograms is the environment of a program that is started: without secrets, but for those that
+// are named.
 func (env Env) ForPrograms(named ...string) []string {
 	pairs := make([]string, 0, len(env))
 	for name, value := range env {
@@ -66,8 +69,8 @@ func (env Env) Lookup(name string) (string, bool) {
 	return value, ok
 }
 
-// OrFile returns the variable name, or what stands in the file that name_FILE names, without the line's end. Both at once
-// is an error, since one of them would be ignored.
+// OrFile returns the variable name, or what stands in the file that name_FILE names, without the
+// line's end. Both at once is an error, since one of them would be ignored.
 func (env Env) OrFile(name string) (string, error) {
 	value, path := env[name], env[name+"_FILE"]
 	if path == "" {
@@ -83,7 +86,8 @@ func (env Env) OrFile(name string) (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
-// Paths are the places in a home directory that packstone uses, after the XDG base directory specification.
+// Paths are the places in a home directory that packstone uses, after the XDG base directory
+// specification.
 type Paths struct {
 	Repository string // the repository of a machine without settings
 	Config     string // directory of the settings file and keys
@@ -118,7 +122,8 @@ func (p Paths) IdentityFile() string { return filepath.Join(p.Config, "identity.
 // OwnerFile is where the owner's key is.
 func (p Paths) OwnerFile() string { return filepath.Join(p.Config, "owner.key") }
 
-// further are the files beside a usual key file that hold more keys of its kind: identity-1a2b3c4d.txt beside identity.txt.
+// further are the files beside a usual key file that hold more keys of its kind:
+// identity-1a2b3c4d.txt beside identity.txt.
 func further(usual string) []string {
 	extension := filepath.Ext(usual)
 	found, err := filepath.Glob(strings.TrimSuffix(usual, extension) + "-*" + extension)
@@ -128,8 +133,8 @@ func further(usual string) []string {
 	return found
 }
 
-// NewKeyFile is where a key goes that is made now. If keys were made here before and moved away, it is a further file, which can be moved to
-// the same place without replacing the first.
+// NewKeyFile is where a key goes that is made now. If keys were made here before and moved away, it
+// is a further file, which can be moved to the same place without replacing the first.
 func (p Paths) NewKeyFile(usual, public string) string {
 	before, err := os.ReadDir(filepath.Join(p.Config, "writers"))
 	if err != nil || len(before) == 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// CheckHome refuses to work where no home directory is known: keys, settings and caches would be looked for, and made, below whatever the
-// working directory is.
+// CheckHome refuses to work where no home directory is known: keys, settings and caches would be
+// looked for, and made, below whatever the working directory is.
 func (m *Machine) CheckHome() error {
 	if filepath.IsAbs(m.Env["HOME"]) {
 		return nil
@@ -28,8 +28,8 @@ func (m *Machine) CheckHome() error {
 	return nil
 }
 
-// IsMissing tells whether the repository at an address is not there. A directory that this machine has seen a repository in counts as lost,
-// not as missing: its file system may not be mounted.
+// IsMissing tells whether the repository at an address is not there. A directory that this machine
+// has seen a repository in counts as lost, not as missing: its file system may not be mounted.
 func (m *Machine) IsMissing(ctx context.Context, at config.Repository) (bool, error) {
 	storage, err := m.OpenStorageAt(ctx, at, false)
 	if err == nil {
@@ -53,8 +53,8 @@ func locationOf(at config.Repository) string {
 	return at.Path
 }
 
-// WhyAsk says why a first backup may not make keys and a repository without being told to; "" if it may: the home directory is the user's
-// own, and nothing of packstone is set or stored there.
+// WhyAsk says why a first backup may not make keys and a repository without being told to; "" if it
+// may: the home directory is the user's own, and nothing of packstone is set or stored there.
 func (m *Machine) WhyAsk() (string, error) {
 	if who := m.Env["SUDO_USER"]; who != "" {
 		return fmt.Sprintf("packstone runs under sudo for %s, and would make keys in %s", who, m.Paths.Config), nil

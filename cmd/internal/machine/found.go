@@ -80,7 +80,8 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	return made, err
 }
 
-// reused are the files of keys that were not made: of identities, unless recipients were named, and the owner's.
+// reused are the files of keys that were not made: of identities, unless recipients were named, and
+// the owner's.
 func (m *Machine) reused(identity, owner string) (files []string) {
 	if named, err := m.NamedRecipients(); identity == "" && err == nil && len(named) == 0 {
 		for _, place := range m.IdentityPlaces() {
@@ -114,8 +115,8 @@ func (m *Machine) initialize(ctx context.Context, storage *config.Storage, o Fou
 	return catalog.Init(ctx, storage, owner, writer, recipients, shared, opts)
 }
 
-// initialRecipients are those that were named, else those of the identities at hand, else none: then an identity has to be made. Those that
-// are not as --classic asks are refused.
+// initialRecipients are those that were named, else those of the identities at hand, else none:
+// then an identity has to be made. Those that are not as --classic asks are refused.
 func (m *Machine) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, error) {
 	recipients, err := m.NamedRecipients()
 	if err != nil {
@@ -138,7 +139,8 @@ func (m *Machine) initialRecipients(ctx context.Context, classic bool) ([]age.Re
 	return recipients, nil
 }
 
-// unusedStorage opens storage that must hold no repository yet, and keep its contract, before anything relies on it.
+// unusedStorage opens storage that must hold no repository yet, and keep its contract, before
+// anything relies on it.
 func (m *Machine) unusedStorage(ctx context.Context, address config.Repository) (*config.Storage, error) {
 	storage, err := m.OpenStorageAt(ctx, address, true)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Identities reads the age identities at hand: those that flags name, else the environment's, else the settings', else the file at the
-// usual place. Without any it returns nil.
+// Identities reads the age identities at hand: those that flags name, else the environment's, else
+// the settings', else the file at the usual place. Without any it returns nil.
 func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) {
 	if len(m.Flags.Identities) > 0 {
 		return m.identityFiles(m.Flags.Identities...)
@@ -91,7 +91,8 @@ func (m *Machine) identityText(ctx context.Context) ([]byte, error) {
 	return nil, nil
 }
 
-// runIdentityCommand lets the shell run a command, which may ask on the terminal, and returns what it prints.
+// runIdentityCommand lets the shell run a command, which may ask on the terminal, and returns what
+// it prints.
 func (m *Machine) runIdentityCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Stdin, cmd.Stderr, cmd.Env = m.Stdin, m.Stderr, m.Env.ForPrograms()
@@ -129,8 +130,8 @@ func (m *Machine) parseIdentities(name string, text io.Reader) (*crypto.Identity
 	return found, nil
 }
 
-// passphrase says how the passphrase of a protected identity is had: from the environment, or asked for on the terminal. Without both
-// it returns nil.
+// passphrase says how the passphrase of a protected identity is had: from the environment, or asked
+// for on the terminal. Without both it returns nil.
 func (m *Machine) passphrase(what string) func() (string, error) {
 	if m.Env["PACKSTONE_PASSPHRASE"] != "" || m.Env["PACKSTONE_PASSPHRASE_FILE"] != "" {
 		return func() (string, error) { return m.Env.OrFile("PACKSTONE_PASSPHRASE") }
@@ -219,13 +220,15 @@ func (m *Machine) MakeIdentity(classic bool) ([]age.Recipient, string, error) {
 	return recipients, path, writeIdentity(path, identity, madeIdentity, "")
 }
 
-// What an identity file says of itself: one that was asked for, and one that a person may not know of.
+// What an identity file says of itself: one that was asked for, and one that a person may not know
+// of.
 const (
 	anIdentity   = "packstone identity: it restores everything that was sealed to it."
 	madeIdentity = anIdentity + " Keep two copies, away from the machines that it is to restore."
 )
 
-// GenerateIdentity makes an identity in a file, protected by a passphrase if there is one, and returns its recipient.
+// GenerateIdentity makes an identity in a file, protected by a passphrase if there is one, and
+// returns its recipient.
 func GenerateIdentity(path string, classic bool, passphrase string) (recipient string, err error) {
 	identity, err := crypto.GenerateIdentity(classic)
 	if err != nil {
@@ -252,7 +255,8 @@ func writeIdentity(path string, identity age.Identity, comment, passphrase strin
 	return WriteKey(path, text.Bytes())
 }
 
-// NewPassphrase gets the passphrase for a new file, from the environment or twice from the terminal. "" if none is wanted.
+// NewPassphrase gets the passphrase for a new file, from the environment or twice from the
+// terminal. "" if none is wanted.
 func (m *Machine) NewPassphrase(wanted bool, path string) (string, error) {
 	if !wanted {
 		return "", nil

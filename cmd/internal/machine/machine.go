@@ -1,5 +1,6 @@
-// Package machine is what this machine gives the program: its environment, the usual places of files, keys, and what it takes to log in
-// elsewhere. Secrets come from files, variables and commands, never from the command line.
+// Package machine is what this machine gives the program: its environment, the usual places of
+// files, keys, and what it takes to log in elsewhere. Secrets come from files, variables and
+// commands, never from the command line.
 package machine
 
 import (
@@ -31,7 +32,8 @@ type Machine struct {
 	Reach func(at config.Repository) config.StoreOptions
 	// Software is named in records.
 	Software string
-	// Set is what is spoken of: where it goes first is the repository that is meant, if none is named.
+	// Set is what is spoken of: where it goes first is the repository that is meant, if none is
+	// named.
 	Set string
 
 	isOther       bool // see Other

@@ -31,7 +31,8 @@ const (
 	MayDecide   // a collector's key, if one is named
 )
 
-// open opens the repository in the storage at an address, with the keys at hand and the cache of this machine.
+// open opens the repository in the storage at an address, with the keys at hand and the cache of
+// this machine.
 func (m *Machine) open(ctx context.Context, address string, storage *config.Storage, needed Access) (*catalog.Repository, error) {
 	look, err := catalog.LookAt(ctx, storage)
 	if err != nil {
@@ -168,7 +169,8 @@ func (m *Machine) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repo
 	m.Note("to trust this owner wherever you use this identity, add this line to %s:\n%s", strings.Join(places, " or "), admin.PinOf(repo).Line())
 }
 
-// Speak says of which host a backup is, the one that is named or this one, and refuses one that this machine's key may not speak for.
+// Speak says of which host a backup is, the one that is named or this one, and refuses one that
+// this machine's key may not speak for.
 func (m *Machine) Speak(repo *catalog.Repository, named string) (host string, err error) {
 	if host = named; host == "" {
 		if host, err = m.HostIn(repo); err != nil {

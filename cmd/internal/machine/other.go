@@ -14,8 +14,9 @@ type From struct {
 	AcceptOwner []crypto.Fingerprint
 }
 
-// Other is this machine for whom another repository is the one that is meant. What the environment says of that as PACKSTONE_FROM_… takes the place
-// of PACKSTONE_…; the command line's other flags hold for both.
+// Other is this machine for whom another repository is the one that is meant. What the environment
+// says of that as PACKSTONE_FROM_… takes the place of PACKSTONE_…; the command line's other flags
+// hold for both.
 func (m *Machine) Other(from From) *Machine {
 	other := New(m.Env.other())
 	other.Stdin, other.Stderr, other.Warn, other.Note, other.Reach, other.Software = m.Stdin, m.Stderr, m.Warn, m.Note, m.Reach, m.Software
@@ -33,7 +34,8 @@ func (m *Machine) Other(from From) *Machine {
 	return other
 }
 
-// prefix begins the names of our variables, and otherPrefix of those that are about the repository that is read.
+// prefix begins the names of our variables, and otherPrefix of those that are about the repository
+// that is read.
 const (
 	prefix      = "PACKSTONE_"
 	otherPrefix = prefix + "FROM_"

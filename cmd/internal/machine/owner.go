@@ -37,7 +37,8 @@ func (m *Machine) Owner(repo *catalog.Repository) (crypto.Signer, error) {
 		strings.Join(files, " or "), repo.Owner().Fingerprint())
 }
 
-// OwnerFiles are the files with owners' keys that are there: this machine may own several repositories.
+// OwnerFiles are the files with owners' keys that are there: this machine may own several
+// repositories.
 func (m *Machine) OwnerFiles() []string {
 	if path := m.Env["PACKSTONE_OWNER_FILE"]; path != "" {
 		return slices.DeleteFunc([]string{path}, func(name string) bool { return !config.Exists(name) })
@@ -75,8 +76,9 @@ func (m *Machine) OwnerKey() (owner crypto.Signer, made string, err error) {
 	return owner, path, WriteKey(path, []byte(content))
 }
 
-// pins say whom this machine trusts beside what the identities say: the owners that a flag names, and the settings for the repository at
-// the address that they name; owners whose own key is here, and those whom keys of this host pin. A key file that cannot be read pins nobody.
+// pins say whom this machine trusts beside what the identities say: the owners that a flag names,
+// and the settings for the repository at the address that they name; owners whose own key is here,
+// and those whom keys of this host pin. A key file that cannot be read pins nobody.
 func (m *Machine) pins(address string) (catalog.Pins, error) {
 	p := catalog.Pins{Only: m.Flags.AcceptOwner}
 	keys, err := m.keysOfSettings()

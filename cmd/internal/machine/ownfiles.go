@@ -14,8 +14,9 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// OwnFiles are packstone's own files on this machine. No backup takes them: the repository would grow by itself, a cache is made anew, and an
-// identity within what only it opens is lost with it. It is safe for concurrent use.
+// OwnFiles are packstone's own files on this machine. No backup takes them: the repository would
+// grow by itself, a cache is made anew, and an identity within what only it opens is lost with it.
+// It is safe for concurrent use.
 type OwnFiles struct {
 	m          *Machine
 	repository config.Repository
@@ -104,8 +105,8 @@ func (o *OwnFiles) Find(path string) *OwnFile {
 	return nil
 }
 
-// Roots makes paths that are to be backed up absolute, sorts them, since the same paths are the same in whatever order, and refuses those that
-// are not there or own files.
+// Roots makes paths that are to be backed up absolute, sorts them, since the same paths are the
+// same in whatever order, and refuses those that are not there or own files.
 func (o *OwnFiles) Roots(paths []string) (roots []string, err error) {
 	for _, path := range paths {
 		absolute, err := filepath.Abs(path)

@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// SettingsPath is where the settings file is: named by a flag or the environment, or at its usual place. It must be there.
+// SettingsPath is where the settings file is: named by a flag or the environment, or at its usual
+// place. It must be there.
 func (m *Machine) SettingsPath() (string, error) {
 	if named := m.namedSettings(); named != "" {
 		_, err := os.Stat(named)
@@ -34,7 +35,8 @@ func (m *Machine) namedSettings() string {
 	return m.Env["PACKSTONE_CONFIG"]
 }
 
-// Settings reads the settings file, once. Without one, and if none is named, the settings are empty.
+// Settings reads the settings file, once. Without one, and if none is named, the settings are
+// empty.
 func (m *Machine) Settings() (*config.Config, error) {
 	if m.settings != nil {
 		return m.settings, nil
@@ -66,7 +68,8 @@ type place struct {
 	own     bool          // the settings name it: nobody else's is meant
 }
 
-// place finds the repository that the flag, the environment or the settings name, else the one in the data directory.
+// place finds the repository that the flag, the environment or the settings name, else the one in
+// the data directory.
 func (m *Machine) place() (place, error) {
 	named := m.Flags.Repository
 	var err error
@@ -101,7 +104,8 @@ func (m *Machine) place() (place, error) {
 	return at, nil
 }
 
-// RepositoryIsNamed tells whether the flag or the environment names the repository, whatever the settings say.
+// RepositoryIsNamed tells whether the flag or the environment names the repository, whatever the
+// settings say.
 func (m *Machine) RepositoryIsNamed() bool {
 	return m.Flags.Repository != "" || m.Env["PACKSTONE_REPOSITORY"] != "" || m.Env["PACKSTONE_REPOSITORY_FILE"] != ""
 }
@@ -115,7 +119,8 @@ func (m *Machine) keysOfSettings() (config.Keys, error) {
 	return at.keys, err
 }
 
-// RepositoryAddress is where the repository is: the flag, the environment, the settings file, else the one in the data directory.
+// RepositoryAddress is where the repository is: the flag, the environment, the settings file, else
+// the one in the data directory.
 func (m *Machine) RepositoryAddress() (string, error) {
 	at, err := m.place()
 	return at.address, err

@@ -58,7 +58,8 @@ func (m *Machine) CheckJobs(settings *config.Config) error {
 	return nil
 }
 
-// RepositoriesOf are the names of the repositories that jobs are for; the flag alone if it names one, or the settings have no names.
+// RepositoriesOf are the names of the repositories that jobs are for; the flag alone if it names
+// one, or the settings have no names.
 func (m *Machine) RepositoriesOf(settings *config.Config) []string {
 	if m.RepositoryIsNamed() || len(settings.Repositories) == 0 {
 		return []string{m.Flags.Repository}
@@ -138,7 +139,8 @@ func (m *Machine) missingWriter() (string, error) {
 	return "", nil
 }
 
-// missingDecider says why nothing can be forgotten or deleted from here, "" if nothing is known against it.
+// missingDecider says why nothing can be forgotten or deleted from here, "" if nothing is known
+// against it.
 func (m *Machine) missingDecider() (string, error) {
 	name, err := m.collectorPath()
 	if err != nil {
@@ -166,7 +168,8 @@ func (m *Machine) CanDecide() bool {
 	return err == nil && what == ""
 }
 
-// JobHost is the host that this machine's jobs are of, as far as that can be told before the repository is opened.
+// JobHost is the host that this machine's jobs are of, as far as that can be told before the
+// repository is opened.
 func (m *Machine) JobHost() (string, error) {
 	host, err := m.NamedHost()
 	if host != "" || err != nil {

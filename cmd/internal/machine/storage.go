@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// OpenStorage opens the repository's storage. Unless create is set, a directory that is not there is no repository.
+// OpenStorage opens the repository's storage. Unless create is set, a directory that is not there
+// is no repository.
 func (m *Machine) OpenStorage(ctx context.Context, create bool) (*config.Storage, error) {
 	repository, err := m.Repository()
 	if err != nil {

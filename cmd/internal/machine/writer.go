@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Writer reads this host's key for a repository: named by the environment or the settings, else at the usual place. Without one it
-// returns nil.
+// Writer reads this host's key for a repository: named by the environment or the settings, else at
+// the usual place. Without one it returns nil.
 func (m *Machine) Writer(repositoryID string) (*crypto.WriterFile, error) {
 	name, err := m.WriterPath()
 	if err != nil {
@@ -55,7 +55,8 @@ func (m *Machine) WriterPath() (string, error) {
 	return keys.WriterFile, err
 }
 
-// KeepWriter writes this host's key to its usual place, or to where the environment or the settings expect it.
+// KeepWriter writes this host's key to its usual place, or to where the environment or the settings
+// expect it.
 func (m *Machine) KeepWriter(key *crypto.WriterFile) (string, error) {
 	text, err := key.Encode()
 	if err != nil {
@@ -117,8 +118,8 @@ func (m *Machine) ThisHost(repositoryID string) (string, error) {
 	return Name(), nil
 }
 
-// HostIn is ThisHost in a repository that is open: a key that was made again under another name, since the first was revoked, still speaks
-// for the host that it was made for.
+// HostIn is ThisHost in a repository that is open: a key that was made again under another name,
+// since the first was revoked, still speaks for the host that it was made for.
 func (m *Machine) HostIn(repo *catalog.Repository) (string, error) {
 	named, err := m.NamedHost()
 	if named != "" || err != nil {

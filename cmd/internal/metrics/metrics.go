@@ -1,5 +1,6 @@
-// Package metrics shows what health says as metrics of Prometheus: over HTTP, and as a text file for node_exporter. Times are shown as such and not
-// as ages, so that a file that nobody writes any more still shows that a backup is late.
+// Package metrics shows what health says as metrics of Prometheus: over HTTP, and as a text file
+// for node_exporter. Times are shown as such and not as ages, so that a file that nobody writes any
+// more still shows that a backup is late.
 package metrics
 
 import (
@@ -125,7 +126,8 @@ type collector struct {
 	now     time.Time // zero: ages are left out
 }
 
-// Describe implements prometheus.Collector. It says nothing, since which metrics there are depends on what is known.
+// Describe implements prometheus.Collector. It says nothing, since which metrics there are depends
+// on what is known.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -190,8 +192,8 @@ func registry(c *collector) *prometheus.Registry {
 	return r
 }
 
-// WriteFile writes the metrics for the text-file collector of node_exporter, which reads *.prom. The file is there whole, or as it was, and others
-// may read it.
+// WriteFile writes the metrics for the text-file collector of node_exporter, which reads *.prom.
+// The file is there whole, or as it was, and others may read it.
 func WriteFile(path string, facts Facts, version string) error {
 	return prometheus.WriteToTextfile(path, registry(&collector{facts: facts, version: version}))
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
-// Source is where what is shown comes from. Its functions are called at each request, by several goroutines at once, and should answer from memory.
+// Source is where what is shown comes from. Its functions are called at each request, by several
+// goroutines at once, and should answer from memory.
 type Source struct {
 	Facts   func(ctx context.Context) Facts
 	Ready   func() error // nil: settings are read and jobs are being run; an error says what is missing. May be nil
@@ -22,8 +23,9 @@ type Source struct {
 
 // Handler serves /metrics, /healthz and /readyz.
 //
-// /healthz answers 503 when any set is not protected, and names those in its text: it is for whoever watches the backups. /readyz answers 503 when the
-// process does not do its work: it is for whoever restarts it. Neither needs a key, and neither says more than names and states.
+// /healthz answers 503 when any set is not protected, and names those in its text: it is for
+// whoever watches the backups. /readyz answers 503 when the process does not do its work: it is for
+// whoever restarts it. Neither needs a key, and neither says more than names and states.
 func Handler(s Source) http.Handler {
 	if s.Now == nil {
 		s.Now = time.Now

@@ -15,8 +15,8 @@ const (
 	sizesFor   = 8 * 24 * time.Hour
 )
 
-// AddSize remembers one more size of a repository, of which sizes are known, oldest first. Some of those between are left out, and those that are
-// too old for what GrowthOf tells.
+// AddSize remembers one more size of a repository, of which sizes are known, oldest first. Some of
+// those between are left out, and those that are too old for what GrowthOf tells.
 func AddSize(sizes []Size, next Size) []Size {
 	var kept []Size
 	for i, s := range sizes {
@@ -28,7 +28,8 @@ func AddSize(sizes []Size, next Size) []Size {
 	return append(kept, next)
 }
 
-// GrowthOf is how many bytes a day a repository grows, or shrinks, by sizes that are oldest first; false if they do not reach over a day.
+// GrowthOf is how many bytes a day a repository grows, or shrinks, by sizes that are oldest first;
+// false if they do not reach over a day.
 func GrowthOf(sizes []Size) (bytesPerDay int64, known bool) {
 	if len(sizes) < 2 {
 		return 0, false

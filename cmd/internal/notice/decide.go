@@ -13,20 +13,22 @@ const (
 	againAfter = 15 * time.Minute
 )
 
-// Memory is what was told already. The caller keeps it between runs, as JSON or otherwise; the zero value remembers nothing. If it is lost, faults
-// are told once more.
+// Memory is what was told already. The caller keeps it between runs, as JSON or otherwise; the zero
+// value remembers nothing. If it is lost, faults are told once more.
 type Memory struct {
 	Told map[string]Told `json:"told,omitempty"` // by health.Set.Key
 }
 
-// Told is what was told last of one set. A set of which nothing is told is well, as far as anybody knows.
+// Told is what was told last of one set. A set of which nothing is told is well, as far as anybody
+// knows.
 type Told struct {
 	State   health.State `json:"state"`
 	At      time.Time    `json:"at"`                // when it was told, or tried to be
 	Pending bool         `json:"pending,omitempty"` // it has reached nobody yet
 }
 
-// Decide says what there is to tell of sets at now. It changes nothing: what was told is noted by Note.
+// Decide says what there is to tell of sets at now. It changes nothing: what was told is noted by
+// Note.
 func (m *Memory) Decide(sets []health.Set, now time.Time) (notices []Notice) {
 	for _, s := range sets {
 		if event, reminder := m.due(s, now); event != "" {

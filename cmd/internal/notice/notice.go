@@ -1,7 +1,9 @@
-// Package notice tells people when a set's state changes: that it failed, is late, incomplete, damaged or marked by a tripwire, and that it is well
-// again; never that a run was made. Decide is pure and says what there is to tell, a Sender tells it by webhooks, mail, commands and pings.
+// Package notice tells people when a set's state changes: that it failed, is late, incomplete,
+// damaged or marked by a tripwire, and that it is well again; never that a run was made. Decide is
+// pure and says what there is to tell, a Sender tells it by webhooks, mail, commands and pings.
 //
-// Nothing here fails a backup: what could not be told is an outcome to log, and is tried again later.
+// Nothing here fails a backup: what could not be told is an outcome to log, and is tried again
+// later.
 package notice
 
 import (
@@ -12,7 +14,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
-// Event is what a notice is about. Its text is what settings say in on:, and part of the JSON of a webhook.
+// Event is what a notice is about. Its text is what settings say in on:, and part of the JSON of a
+// webhook.
 type Event string
 
 // The events.

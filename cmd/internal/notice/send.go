@@ -34,7 +34,8 @@ type Sender struct {
 	o       Options
 }
 
-// New makes a Sender of entries that have passed Check. It reads and connects nothing: files with URLs and passwords are read when they are needed.
+// New makes a Sender of entries that have passed Check. It reads and connects nothing: files with
+// URLs and passwords are read when they are needed.
 func New(entries []Entry, o Options) *Sender {
 	if o.Timeout <= 0 {
 		o.Timeout = 15 * time.Second
@@ -66,12 +67,14 @@ func (d Delivery) String() string {
 	return fmt.Sprintf("%s: %s has arrived", d.Way, d.What)
 }
 
-// Tell sends a notice by all ways that want it, at once, and says what became of each. It returns after the last, which the options bound.
+// Tell sends a notice by all ways that want it, at once, and says what became of each. It returns
+// after the last, which the options bound.
 func (s *Sender) Tell(ctx context.Context, n Notice) []Delivery {
 	return s.each(ctx, string(n.Event), func(e *Entry) bool { return e.wants(&n) }, func(ctx context.Context, e *Entry) error { return s.tell(ctx, e, &n) })
 }
 
-// Update tells what there is to tell of sets at now and notes it in m, which the caller keeps. It is for one goroutine at a time.
+// Update tells what there is to tell of sets at now and notes it in m, which the caller keeps. It
+// is for one goroutine at a time.
 func (s *Sender) Update(ctx context.Context, m *Memory, sets []health.Set, now time.Time) (all []Delivery) {
 	for _, n := range m.Decide(sets, now) {
 		deliveries := s.Tell(ctx, n)
@@ -90,7 +93,8 @@ func anyArrived(deliveries []Delivery) bool {
 	return false
 }
 
-// Phase is a moment of a run that is told by a ping. Its text is what the URL of the ping gets at its end.
+// Phase is a moment of a run that is told by a ping. Its text is what the URL of the ping gets at
+// its end.
 type Phase string
 
 // The phases.
@@ -111,7 +115,8 @@ func (p Phase) name() string {
 	return "ping success"
 }
 
-// Ping tells those who watch from outside of a run of a set: at its start, and how it ended, with the tail of what the run has said.
+// Ping tells those who watch from outside of a run of a set: at its start, and how it ended, with
+// the tail of what the run has said.
 func (s *Sender) Ping(ctx context.Context, set string, phase Phase, tail string) []Delivery {
 	wants := func(e *Entry) bool { return e.isPing() && e.isOf(set) }
 	return s.each(ctx, phase.name(), wants, func(ctx context.Context, e *Entry) error { return s.ping(ctx, e, phase, tail) })
@@ -200,7 +205,8 @@ type lasting struct{ error }
 // Unwrap returns what is wrapped, for errors.Is and errors.As.
 func (l lasting) Unwrap() error { return l.error }
 
-// again tries until it succeeds, the failure is lasting, or the tries are used up. Each try has a time limit.
+// again tries until it succeeds, the failure is lasting, or the tries are used up. Each try has a
+// time limit.
 func (s *Sender) again(ctx context.Context, once func(context.Context) error) (err error) {
 	pause := s.o.Pause
 	for try := 1; ; try++ {

@@ -55,7 +55,8 @@ func (s *Sender) ping(ctx context.Context, e *Entry, phase Phase, tail string) e
 	return s.post(ctx, r)
 }
 
-// addressed takes the URL from the settings, or from the first line of a file, whose other lines are headers.
+// addressed takes the URL from the settings, or from the first line of a file, whose other lines
+// are headers.
 func addressed(text, file string) (*request, error) {
 	r := &request{url: text, header: http.Header{"User-Agent": {"packstone"}}}
 	if file == "" {

@@ -7,7 +7,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// Moment is a time of any year in JSON: as RFC 3339 has it, and with a sign and more digits for the year where it has none.
+// Moment is a time of any year in JSON: as RFC 3339 has it, and with a sign and more digits for the
+// year where it has none.
 type Moment time.Time
 
 // MarshalJSON implements json.Marshaler.

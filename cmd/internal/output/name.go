@@ -13,8 +13,9 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Name is a text from outside: a path, a host, a tag. It is printed as it is where every character is printable;
-// else, or where it begins with a quote, as a Go string literal, in which \x1b stands for the byte 27. JSON holds the same.
+// Name is a text from outside: a path, a host, a tag. It is printed as it is where every character
+// is printable; else, or where it begins with a quote, as a Go string literal, in which \x1b stands
+// for the byte 27. JSON holds the same.
 type Name string
 
 // String is the name as it is printed.
@@ -44,10 +45,12 @@ func clean(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// continued is clean for a text of which one line is usual: what a name might pass off as a message of its own stands indented.
+// continued is clean for a text of which one line is usual: what a name might pass off as a message
+// of its own stands indented.
 func continued(text string) string { return strings.ReplaceAll(clean(text), "\n", "\n  ") }
 
-// cleanArgs makes texts and errors among the arguments of a format safe to print, with their line ends.
+// cleanArgs makes texts and errors among the arguments of a format safe to print, with their line
+// ends.
 func cleanArgs(args []any) []any {
 	safe := slices.Clone(args)
 	for i, arg := range safe {
@@ -61,7 +64,8 @@ func cleanArgs(args []any) []any {
 	return safe
 }
 
-// CleanJSON escapes what encoding/json leaves as it is: controls above 127, and characters that turn the direction of the text around.
+// CleanJSON escapes what encoding/json leaves as it is: controls above 127, and characters that
+// turn the direction of the text around.
 func CleanJSON(text []byte) []byte {
 	if isASCII(text) {
 		return text

@@ -1,9 +1,11 @@
-// Package output is how packstone speaks: text for people, JSON lines for programs, and a progress line on a terminal.
+// Package output is how packstone speaks: text for people, JSON lines for programs, and a progress
+// line on a terminal.
 //
-// Results go to the standard output, everything else (progress in text, warnings, errors) to the standard error, so that a
-// result can be piped on. With JSON, status and summary are results too. A name from outside is an output.Name, which is
-// printed so that it cannot move a terminal's cursor; whatever is printed, no control character but the ends of the printer's own
-// lines and its progress reaches a terminal.
+// Results go to the standard output, everything else (progress in text, warnings, errors) to the
+// standard error, so that a result can be piped on. With JSON, status and summary are results too.
+// A name from outside is an output.Name, which is printed so that it cannot move a terminal's
+// cursor; whatever is printed, no control character but the ends of the printer's own lines and its
+// progress reaches a terminal.
 package output
 
 import (
@@ -16,7 +18,8 @@ import (
 	"time"
 )
 
-// Schema names the form of every JSON message. It changes when a field is removed or changes its meaning, not when one is added.
+// Schema names the form of every JSON message. It changes when a field is removed or changes its
+// meaning, not when one is added.
 const Schema = "packstone.v1"
 
 // Options says where and how a Printer prints. The zero value of all but the writers is a good one.
@@ -82,7 +85,8 @@ func (p *Printer) Line(format string, args ...any) {
 	p.result(fmt.Appendf(nil, format+"\n", cleanArgs(args)...))
 }
 
-// Note tells a person on Stderr what is worth knowing beside the result. In JSON, and with Quiet, it prints nothing.
+// Note tells a person on Stderr what is worth knowing beside the result. In JSON, and with Quiet,
+// it prints nothing.
 func (p *Printer) Note(format string, args ...any) {
 	if p.options.JSON || p.options.Quiet {
 		return
@@ -90,8 +94,8 @@ func (p *Printer) Note(format string, args ...any) {
 	p.say(info, fmt.Sprintf(format, cleanArgs(args)...))
 }
 
-// Detail prints what was done with one item: in JSON the message verbose_status, else a line with its action and
-// name. It prints nothing unless Verbose is set.
+// Detail prints what was done with one item: in JSON the message verbose_status, else a line with
+// its action and name. It prints nothing unless Verbose is set.
 func (p *Printer) Detail(m VerboseStatus) {
 	switch {
 	case p.options.Verbose == 0:
@@ -111,8 +115,9 @@ func (p *Printer) Warn(m Warning) {
 	p.say(warning, p.paint(yellow, "warning")+": "+about(m.Item, continued(m.Message)))
 }
 
-// Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call writes anew and which stands in the
-// place of progress; else the first call is a warning. An empty text says that it goes on.
+// Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call
+// writes anew and which stands in the place of progress; else the first call is a warning. An empty
+// text says that it goes on.
 func (p *Printer) Waiting(text string) {
 	p.mu.Lock()
 	first := !p.waiting
@@ -140,8 +145,8 @@ func (p *Printer) Problem(item string, during string, err error) {
 	p.say(failure, p.paint(red, "error")+": "+about(m.Item, continued(m.Error.Message)))
 }
 
-// Exit tells why the program ends with a code other than 0. An error with a method Lines() []string has lines of its own, which stand
-// at the margin.
+// Exit tells why the program ends with a code other than 0. An error with a method Lines() []string
+// has lines of its own, which stand at the margin.
 func (p *Printer) Exit(code int, err error) {
 	if p.options.JSON {
 		p.aside(failure, message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
@@ -162,15 +167,16 @@ func ownLines(err error) string {
 	return strings.Join(lines, "\n")
 }
 
-// Summary prints the end of a run: in JSON the message summary with the fields of m, else text unless Quiet is set.
+// Summary prints the end of a run: in JSON the message summary with the fields of m, else text
+// unless Quiet is set.
 func (p *Printer) Summary(m any, text string) {
 	if p.options.JSON || !p.options.Quiet {
 		p.Message("summary", m, p.Fold(text))
 	}
 }
 
-// Message prints what a verb was asked for: in JSON an object of the given message type, else the text. Quiet does not
-// silence it.
+// Message prints what a verb was asked for: in JSON an object of the given message type, else the
+// text. Quiet does not silence it.
 func (p *Printer) Message(kind string, m any, text string) {
 	if p.options.JSON {
 		p.result(message(kind, m))
@@ -179,7 +185,8 @@ func (p *Printer) Message(kind string, m any, text string) {
 	p.result([]byte(clean(text) + "\n"))
 }
 
-// List prints rows: in JSON one array, else the table. Quiet does not silence what a list verb was asked for.
+// List prints rows: in JSON one array, else the table. Quiet does not silence what a list verb was
+// asked for.
 func List[T any](p *Printer, rows []T, table Table) error {
 	if !p.options.JSON {
 		p.result([]byte(p.Table(table)))

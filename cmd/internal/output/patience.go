@@ -8,10 +8,12 @@ import (
 	"github.com/packstone/packstone/archive/store/retry"
 )
 
-// silentFor is for how long nothing is said about storage that does not answer: most failures pass sooner.
+// silentFor is for how long nothing is said about storage that does not answer: most failures pass
+// sooner.
 const silentFor = 2 * time.Second
 
-// Patience tells a person that storage does not answer: one line, which on a terminal counts on, until it does.
+// Patience tells a person that storage does not answer: one line, which on a terminal counts on,
+// until it does.
 type Patience struct {
 	Out *Printer
 

@@ -17,7 +17,8 @@ func withPriority(priority byte, text []byte) (marked []byte) {
 	return marked
 }
 
-// CutPriority takes apart a line that Options.Priorities has marked; mark is empty where there is none.
+// CutPriority takes apart a line that Options.Priorities has marked; mark is empty where there is
+// none.
 func CutPriority(line []byte) (mark, rest []byte) {
 	if len(line) >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>' {
 		return line[:3], line[3:]

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Counts is how far a run has come, as the run itself counts it. Totals are 0 while they are unknown.
+// Counts is how far a run has come, as the run itself counts it. Totals are 0 while they are
+// unknown.
 type Counts struct {
 	FilesDone, TotalFiles int64
 	BytesDone, TotalBytes int64
@@ -16,8 +17,8 @@ type Counts struct {
 	Current               []string // empty names are left out
 }
 
-// Progress shows how far a run has come until the returned function is called: it asks read now and then, from
-// one goroutine. With Quiet nothing is shown.
+// Progress shows how far a run has come until the returned function is called: it asks read now and
+// then, from one goroutine. With Quiet nothing is shown.
 func (p *Printer) Progress(read func() Counts) (stop func()) {
 	if p.options.Quiet {
 		return func() {}
@@ -85,7 +86,8 @@ func (p *Printer) dots() string {
 // leastName is how many columns the name of a file must have to be shown.
 const leastName = 12
 
-// line is the status as text of at most width columns. The file gets what the numbers leave; where these do not fit, there are fewer.
+// line is the status as text of at most width columns. The file gets what the numbers leave; where
+// these do not fit, there are fewer.
 func (s Status) line(width int, dots string) string {
 	width-- // the last column makes some terminals wrap
 	numbers := s.numbers(true)

@@ -9,7 +9,8 @@ import (
 	"strconv"
 )
 
-// Record is a row of an answer to a question that a person has put: a JSON object with the columns in their order.
+// Record is a row of an answer to a question that a person has put: a JSON object with the columns
+// in their order.
 type Record struct {
 	Columns []string
 	Values  []any

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Rows prints a list row by row, so that it may be of any length: in JSON one array, else a line for each. Quiet does not silence
-// it. It is for one goroutine, and must be closed.
+// Rows prints a list row by row, so that it may be of any length: in JSON one array, else a line
+// for each. Quiet does not silence it. It is for one goroutine, and must be closed.
 type Rows struct {
 	printer *Printer
 	pending []byte

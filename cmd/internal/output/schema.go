@@ -8,7 +8,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// SchemaOf is one JSON Schema with a definition for each message, by its type; each summary, by its verb; and each list, by a row of it.
+// SchemaOf is one JSON Schema with a definition for each message, by its type; each summary, by its
+// verb; and each list, by a row of it.
 func SchemaOf(messages, summaries, lists map[string]any) jsonschema.Schema {
 	definitions, any := jsonschema.Schema{}, []jsonschema.Schema{}
 	define := func(name string, s jsonschema.Schema) {

@@ -22,8 +22,8 @@ const leastColumn = 10
 // String lays the table out as wide as it is.
 func (t Table) String() string { return t.Text(0, "") }
 
-// Text lays the table out for a terminal with width columns; 0: as wide as it is. dots stand for what is cut out. A table without
-// rows is its footer alone.
+// Text lays the table out for a terminal with width columns; 0: as wide as it is. dots stand for
+// what is cut out. A table without rows is its footer alone.
 func (t Table) Text(width int, dots string) string {
 	var b strings.Builder
 	if t.Title != "" {
@@ -78,7 +78,8 @@ func (t Table) widths() []int {
 	return widths
 }
 
-// fit narrows the widest of the columns that may be narrowed until the table fits, or none can be narrowed any more.
+// fit narrows the widest of the columns that may be narrowed until the table fits, or none can be
+// narrowed any more.
 func (t Table) fit(widths []int, width int) []int {
 	flexible := slices.Clone(t.Cut)
 	if t.Wrap {

@@ -1,5 +1,5 @@
-// Package plan finds out what a backup takes: from paths, names of the settings file or a command to the jobs of one snapshot. Nothing is read
-// yet.
+// Package plan finds out what a backup takes: from paths, names of the settings file or a command
+// to the jobs of one snapshot. Nothing is read yet.
 package plan
 
 import (
@@ -47,8 +47,8 @@ func (p *Planner) Command(o config.CommandOptions) (Plan, error) {
 	})
 }
 
-// adHoc takes the one job of a backup that the command line describes. Opening its source reads nothing yet, and finds out whether that
-// description is good.
+// adHoc takes the one job of a backup that the command line describes. Opening its source reads
+// nothing yet, and finds out whether that description is good.
 func (p *Planner) adHoc(job backup.Job) (Plan, error) {
 	probe, err := job.Open(context.Background())
 	if err != nil {
@@ -57,8 +57,9 @@ func (p *Planner) adHoc(job backup.Job) (Plan, error) {
 	return Plan{Set: p.Set, Jobs: []backup.Job{job}}, probe.Close()
 }
 
-// Arguments plans the backup of paths, which o describes, or of names of the settings file; without arguments of its only set, or the one that
-// is named. check, if it is not nil, may refuse the one or the other.
+// Arguments plans the backup of paths, which o describes, or of names of the settings file; without
+// arguments of its only set, or the one that is named. check, if it is not nil, may refuse the one
+// or the other.
 func (p *Planner) Arguments(args []string, o config.PathOptions, check func(paths bool) error) (Plan, error) {
 	settings, err := p.Machine.Settings()
 	if err != nil {

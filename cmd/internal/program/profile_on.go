@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// StartProfile writes profiles to the files that PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE name. The heap is that of when it was largest.
+// StartProfile writes profiles to the files that PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE
+// name. The heap is that of when it was largest.
 func StartProfile() (stop func()) {
 	cpu, heap := os.Getenv("PACKSTONE_CPU_PROFILE"), os.Getenv("PACKSTONE_HEAP_PROFILE")
 	if cpu != "" {

@@ -1,4 +1,5 @@
-// Package program is what packstone is to the system that runs it: signals, core dumps, the pace of its heap, profiles.
+// Package program is what packstone is to the system that runs it: signals, core dumps, the pace of
+// its heap, profiles.
 package program
 
 import (
@@ -21,8 +22,9 @@ type Signals struct {
 	taken   atomic.Bool // a hangup is no interrupt
 }
 
-// Interruptible returns a context that ends with the first interrupt, so that the run ends cleanly; the second interrupt
-// kills. A hangup is an interrupt too, unless Hangups was called. Stop lets go of the signals.
+// Interruptible returns a context that ends with the first interrupt, so that the run ends cleanly;
+// the second interrupt kills. A hangup is an interrupt too, unless Hangups was called. Stop lets go
+// of the signals.
 func Interruptible(parent context.Context, stderr io.Writer) (context.Context, *Signals) {
 	s := &Signals{came: make(chan os.Signal, 8), hangups: make(chan struct{}, 1)}
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -68,8 +70,8 @@ func (s *Signals) Stop() {
 	close(s.came)
 }
 
-// DropEmptyAWS makes empty AWS_* variables unset for the AWS SDK, which reads them itself and takes an empty profile or
-// region for a chosen one.
+// DropEmptyAWS makes empty AWS_* variables unset for the AWS SDK, which reads them itself and takes
+// an empty profile or region for a chosen one.
 func DropEmptyAWS() {
 	for _, pair := range os.Environ() {
 		if name, value, _ := strings.Cut(pair, "="); value == "" && strings.HasPrefix(name, "AWS_") {

@@ -9,11 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ioClasses are the classes of ionice(1), as ioprio_set(2) has them, each with the lowest priority in it that makes sense.
+// ioClasses are the classes of ionice(1), as ioprio_set(2) has them, each with the lowest priority
+// in it that makes sense.
 var ioClasses = map[string]uintptr{"idle": 3 << 13, "best-effort": 2<<13 | 7}
 
-// Yield lets other programs go first: nice is as in nice(1), 0 leaves it, and ionice is idle or best-effort, "" leaves it. Programs that are
-// started from then on inherit it. It never takes back what was given before.
+// Yield lets other programs go first: nice is as in nice(1), 0 leaves it, and ionice is idle or
+// best-effort, "" leaves it. Programs that are started from then on inherit it. It never takes back
+// what was given before.
 func Yield(nice int, ionice string) error {
 	if nice == 0 && ionice == "" {
 		return nil

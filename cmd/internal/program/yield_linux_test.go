@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestMain lets the test program be the one that yields, so that the tests themselves go on as they were.
+// TestMain lets the test program be the one that yields, so that the tests themselves go on as they
+// were.
 func TestMain(m *testing.M) {
 	if os.Getenv("YIELD") != "" {
 		if err := Yield(7, "idle"); err != nil {

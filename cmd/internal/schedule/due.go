@@ -45,7 +45,8 @@ type Due struct {
 	Why  Why
 }
 
-// farAhead is by how much what is remembered may lie ahead of the clock. More says that the clock was wrong then.
+// farAhead is by how much what is remembered may lie ahead of the clock. More says that the clock
+// was wrong then.
 const farAhead = 24 * time.Hour
 
 // Next is when a job is due next. What never comes again has no time.
@@ -85,8 +86,8 @@ func (p Past) ahead(now time.Time) bool {
 	return p.Answered.After(limit) || p.Last.After(limit)
 }
 
-// backOff is how long a job waits after an attempt that failed: twice as long each time, from a minute (or a sixteenth of the window, if that is
-// less) to an hour.
+// backOff is how long a job waits after an attempt that failed: twice as long each time, from a
+// minute (or a sixteenth of the window, if that is less) to an hour.
 func backOff(attempts int, window time.Duration) time.Duration {
 	first := min(time.Minute, max(window/16, time.Second))
 	return min(first<<min(attempts-1, 12), time.Hour)
@@ -118,8 +119,9 @@ func (j Job) Ran(p Past, slot time.Time, r Result) Past {
 	return p
 }
 
-// Next is the job that is to be run next, and when; false if there is none. Where several are due, the one that has waited longest goes first, of
-// those that have waited as long the one that stands first.
+// Next is the job that is to be run next, and when; false if there is none. Where several are due,
+// the one that has waited longest goes first, of those that have waited as long the one that stands
+// first.
 func Next(jobs []Job, past map[string]Past, now time.Time) (Due, bool) {
 	all := dues(jobs, past, now)
 	if len(all) == 0 {

@@ -1,8 +1,9 @@
-// Package schedule decides which job is due. It is pure: time is an argument, and so is what is remembered of each job; whoever runs jobs keeps
-// that and hands it back.
+// Package schedule decides which job is due. It is pure: time is an argument, and so is what is
+// remembered of each job; whoever runs jobs keeps that and hands it back.
 //
-// A job has slots, the moments that its schedule names. A run answers the newest slot that has come, and with it all before: after sleep or
-// downtime a job is run once. Which slot was answered is remembered, not when it was run, so that a clock that is set back repeats nothing.
+// A job has slots, the moments that its schedule names. A run answers the newest slot that has
+// come, and with it all before: after sleep or downtime a job is run once. Which slot was answered
+// is remembered, not when it was run, so that a clock that is set back repeats nothing.
 package schedule
 
 import (
@@ -39,11 +40,12 @@ var parser = cron.MustNewParser(cron.SecondOptional | cron.Minute | cron.Hour | 
 // everyHour are the bits of all hours.
 const everyHour = 1<<24 - 1
 
-// Parse understands an expression: five fields as in crontab(5), six with seconds in front, or @hourly, @daily, @weekly, @monthly, @yearly and
-// @every 6h.
+// Parse understands an expression: five fields as in crontab(5), six with seconds in front, or
+// @hourly, @daily, @weekly, @monthly, @yearly and @every 6h.
 //
-// A schedule that names hours follows the clock on the wall: what falls into the hour that is left out in spring is due when it is over, and what
-// falls into the one that comes twice in autumn is due the first time. One of every hour, or of @every, goes on in real time.
+// A schedule that names hours follows the clock on the wall: what falls into the hour that is left
+// out in spring is due when it is over, and what falls into the one that comes twice in autumn is
+// due the first time. One of every hour, or of @every, goes on in real time.
 func Parse(expression string, o Options) (*Timing, error) {
 	if strings.Contains(expression, "TZ=") {
 		return nil, errors.New("a time zone is a setting of its own: time_zone")
@@ -113,7 +115,8 @@ func onTheWall(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
-// moment is when a clock in a zone shows wall for the first time, or would if that time were not left out.
+// moment is when a clock in a zone shows wall for the first time, or would if that time were not
+// left out.
 func moment(wall time.Time, zone *time.Location) time.Time {
 	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, zone)
 	from, to := t.ZoneBounds()

@@ -28,7 +28,8 @@ func parse(t testing.TB, expression string, o schedule.Options) *schedule.Timing
 	return timing
 }
 
-// year is a machine with a clock, on which jobs run for a year. What is remembered outlives its process.
+// year is a machine with a clock, on which jobs run for a year. What is remembered outlives its
+// process.
 type year struct {
 	t     *testing.T
 	now   time.Time
@@ -129,7 +130,8 @@ func (y *year) disturb(chance *rand.Rand) {
 	}
 }
 
-// judge holds that slots were answered in order, none of them twice, and none before its time, and that nothing waits.
+// judge holds that slots were answered in order, none of them twice, and none before its time, and
+// that nothing waits.
 func (y *year) judge(start time.Time) {
 	for _, j := range y.jobs {
 		last := start

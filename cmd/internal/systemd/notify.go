@@ -1,5 +1,5 @@
-// Package systemd tells the service manager that started the program how it is, as sd_notify(3) and sd_watchdog_enabled(3) describe. Without such a
-// manager it does nothing.
+// Package systemd tells the service manager that started the program how it is, as sd_notify(3) and
+// sd_watchdog_enabled(3) describe. Without such a manager it does nothing.
 package systemd
 
 import (
@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Notifier tells the manager. Its methods are safe to call at once; a manager that does not listen is nobody's fault.
+// Notifier tells the manager. Its methods are safe to call at once; a manager that does not listen
+// is nobody's fault.
 type Notifier struct {
 	socket   string        // "": there is no manager
 	watchdog time.Duration // within which it wants to hear something; 0: it does not
@@ -48,7 +49,8 @@ func (n Notifier) Reloading() {
 // Stopping says that the program ends.
 func (n Notifier) Stopping() { n.send("STOPPING=1") }
 
-// Watch tells the watchdog, twice as often as it wants, that the program works, as long as alive says so and until ctx ends.
+// Watch tells the watchdog, twice as often as it wants, that the program works, as long as alive
+// says so and until ctx ends.
 func (n Notifier) Watch(ctx context.Context, alive func() bool) {
 	if n.watchdog == 0 || n.socket == "" {
 		return

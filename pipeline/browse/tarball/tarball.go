@@ -1,6 +1,7 @@
-// Package tarball writes entries of a snapshot as a POSIX (PAX) tar, which GNU tar, bsdtar and all libraries read: with owners by name
-// and number, times to the nanosecond, hard links, devices, extended attributes, ACLs and SELinux labels. Sparse files are written as plain
-// ones. What a tar can't hold (sockets) is told.
+// Package tarball writes entries of a snapshot as a POSIX (PAX) tar, which GNU tar, bsdtar and all
+// libraries read: with owners by name and number, times to the nanosecond, hard links, devices,
+// extended attributes, ACLs and SELinux labels. Sparse files are written as plain ones. What a tar
+// can't hold (sockets) is told.
 package tarball
 
 import (
@@ -17,7 +18,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// ErrUnfit is wrapped by errors about entries, or attributes, that a tar can't hold. Nothing of them is written.
+// ErrUnfit is wrapped by errors about entries, or attributes, that a tar can't hold. Nothing of
+// them is written.
 var ErrUnfit = errors.New("a tar cannot hold it")
 
 // Writer writes a tar. It is for one goroutine.
@@ -36,8 +38,9 @@ func New(w io.Writer) *Writer {
 	return &Writer{tar: tar.NewWriter(w), links: map[link]string{}}
 }
 
-// Begin writes the head of an entry, which is named by root and its path. The content of a file must follow, but a further name of a
-// file that was written has none: entries of one root with equal Device and Inode and Links > 1.
+// Begin writes the head of an entry, which is named by root and its path. The content of a file
+// must follow, but a further name of a file that was written has none: entries of one root with
+// equal Device and Inode and Links > 1.
 func (w *Writer) Begin(root string, e *entry.Entry) error {
 	name := strings.Trim(root+"/"+e.Path, "/")
 	if name == "" {
@@ -100,8 +103,8 @@ func header(name string, e *entry.Entry) (*tar.Header, error) {
 	return h, nil
 }
 
-// attributes are the records that GNU tar and bsdtar keep extended attributes in. A name that such a record can't have is left out: see
-// Unfit.
+// attributes are the records that GNU tar and bsdtar keep extended attributes in. A name that such
+// a record can't have is left out: see Unfit.
 func attributes(e *entry.Entry) map[string]string {
 	records := map[string]string{}
 	for _, x := range e.Xattrs {

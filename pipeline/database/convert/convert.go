@@ -263,7 +263,8 @@ func copyTables(ctx context.Context, src database.Source, dst database.Target, p
 	return nil
 }
 
-// order is that in which tables are copied, by their places: where several are loaded at once the largest come first, so that none is left alone at the end.
+// order is that in which tables are copied, by their places: where several are loaded at once the
+// largest come first, so that none is left alone at the end.
 func order(plan *database.Plan) []int {
 	out := make([]int, len(plan.Tables))
 	for i := range out {

@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// finish lets the target build what comes after the rows, and reads the copy back: beside that where the target can, else after it.
+// finish lets the target build what comes after the rows, and reads the copy back: beside that
+// where the target can, else after it.
 func finish(ctx context.Context, dst database.Target, plan *database.Plan, opts Options, report *database.Report, meter *meter) error {
 	meter.stage(Finishing)
 	readers, beside := 1, false

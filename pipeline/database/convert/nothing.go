@@ -12,7 +12,8 @@ import (
 // ErrUnmatched: a pattern of a filter matches no table.
 var ErrUnmatched = errors.New("no table matches")
 
-// RefuseNothing refuses to copy nothing: with ErrUnmatched if patterns match no table, and a SQLite file without tables.
+// RefuseNothing refuses to copy nothing: with ErrUnmatched if patterns match no table, and a SQLite
+// file without tables.
 func RefuseNothing(ctx context.Context, src database.Source, filter database.Filter) error {
 	schema, err := src.Schema(ctx)
 	if err != nil {

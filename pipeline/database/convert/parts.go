@@ -10,8 +10,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database/expr"
 )
 
-// compareParts compares checks, defaults and indexes. These read differently in every engine, and a mapper does not
-// describe them; so the plan's findings tell which of the source's the copy must have.
+// compareParts compares checks, defaults and indexes. These read differently in every engine, and a
+// mapper does not describe them; so the plan's findings tell which of the source's the copy must
+// have.
 func compareParts(plan *database.Plan, t *database.PlannedTable, found *database.Table, actual *database.Schema) []error {
 	alike := plan.Native && plan.Source.Engine == actual.Engine && major(plan.Source.Version) == major(actual.Version)
 	c := &partComparer{table: t, found: found, native: plan.Native, alike: alike, status: map[string]database.Status{}}

@@ -64,7 +64,8 @@ func (c *converter) row(out, in *database.Batch, i int) error {
 	return nil
 }
 
-// apply converts a cell. A long one stays long if the conversion can tell from its pieces that nothing changes.
+// apply converts a cell. A long one stays long if the conversion can tell from its pieces that
+// nothing changes.
 func apply(c *database.Conversion, cell database.Cell) (out database.Cell, lossy bool, err error) {
 	if cell.Long == nil {
 		return c.Cell(cell)

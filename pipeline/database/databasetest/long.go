@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqlite"
 )
 
-// longSource has a table in which blobs and texts are too large to be held, between and after others.
+// longSource has a table in which blobs and texts are too large to be held, between and after
+// others.
 func longSource() *Source {
 	text := bytes.Repeat([]byte("línea\tuno\n"), database.LongBytes/10)
 	blob := bytes.Repeat([]byte("\x00\x01\\\xff\r"), database.LongBytes/4)

@@ -41,7 +41,8 @@ func (m *mapper) deferral(d database.Deferral, can bool) (sql string, lost datab
 	return " DEFERRABLE", lost
 }
 
-// nulls is how a key of several columns says that nulls are equal, and what is lost where it cannot.
+// nulls is how a key of several columns says that nulls are equal, and what is lost where it
+// cannot.
 func (m *mapper) nulls(src *database.Table, k *database.Key) (sql string, lost database.Finding) {
 	switch {
 	case m.Nulls == NullsChosen && k.NullsNotDistinct:

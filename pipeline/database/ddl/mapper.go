@@ -140,7 +140,8 @@ func (m *mapper) settle(id database.ObjectID, losses ...database.Finding) {
 	}
 }
 
-// weaker is what is said of an object that is there and not quite what it was; nothing for no reason.
+// weaker is what is said of an object that is there and not quite what it was; nothing for no
+// reason.
 func weaker(code database.Code, reason string) database.Finding {
 	if reason == "" {
 		return database.Finding{}

@@ -73,8 +73,8 @@ func (r NameRules) legalTable(name string) string {
 	return name
 }
 
-// legalColumn is Legal for a column of a table: where it has all names of which one is kept, the last
-// of them is changed.
+// legalColumn is Legal for a column of a table: where it has all names of which one is kept, the
+// last of them is changed.
 func (r NameRules) legalColumn(t *database.Table, name string) string {
 	free := func(kept string) bool {
 		return !slices.ContainsFunc(t.Columns, func(c *database.Column) bool { return strings.EqualFold(c.Name, kept) })

@@ -8,7 +8,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/mysql/mysqltest"
 )
 
-// BenchmarkSmallValuesOfLongColumns reads small values of columns that could hold long ones, and does or does not look for such.
+// BenchmarkSmallValuesOfLongColumns reads small values of columns that could hold long ones, and
+// does or does not look for such.
 func BenchmarkSmallValuesOfLongColumns(b *testing.B) {
 	at := mysqltest.Database(b)
 	mysqltest.Exec(b, at, `CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(40), body LONGTEXT, data LONGBLOB);

@@ -241,8 +241,8 @@ func denied(err error) bool {
 	return false
 }
 
-// parentless says that the table, or a column, to which a foreign key refers is gone, or that a view
-// is in its place.
+// parentless says that the table, or a column, to which a foreign key refers is gone, or that a
+// view is in its place.
 func parentless(err error) bool {
 	return number(err) == errUnknownTable || number(err) == errUnknownColumn || errors.Is(err, errMoving)
 }

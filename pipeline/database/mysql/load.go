@@ -409,7 +409,8 @@ func (l *loader) insertBig(ctx context.Context, s *session) error {
 	return errors.Join(err, l.unstage(ctx, s))
 }
 
-// alonePart is a cell of a row that is sent alone: an expression of what was sent before, or a mark and its value.
+// alonePart is a cell of a row that is sent alone: an expression of what was sent before, or a mark
+// and its value.
 func (l *loader) alonePart(ctx context.Context, s *session, i int, c database.Cell) (expr string, v driver.Value, err error) {
 	if check := l.columns[i].check; check != nil {
 		if err := check(c); err != nil {

@@ -12,15 +12,17 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// A row is one packet, which server and client hold whole. Rows with values larger than database.LongBytes are
-// therefore passed by when a table is read, and read afterwards by their key: such a value goes into a variable of the
-// session, and from there in pieces. A row is written the same way: pieces into variables, which an INSERT puts together.
+// A row is one packet, which server and client hold whole. Rows with values larger than
+// database.LongBytes are therefore passed by when a table is read, and read afterwards by their
+// key: such a value goes into a variable of the session, and from there in pieces. A row is written
+// the same way: pieces into variables, which an INSERT puts together.
 
 const (
-	// pieceRead is how much of a long value the server sends at a time, pieceSent how much it is sent.
+	// pieceRead is how much of a long value the server sends at a time, pieceSent how much it is
+	// sent.
 	pieceRead, pieceSent = 4 << 20, 1 << 20
-	// section is the part of a long value that pieces are cut from. The server copies a variable to read of it, so
-	// pieces of the whole would take quadratic time.
+	// section is the part of a long value that pieces are cut from. The server copies a variable to
+	// read of it, so pieces of the whole would take quadratic time.
 	section = 32 << 20
 )
 
@@ -34,7 +36,8 @@ type longReader struct {
 	places  []string // conditions for the rows passed by
 }
 
-// newLongReader gives nil for a table that is read whole: nothing in it can be long, or no key finds a row.
+// newLongReader gives nil for a table that is read whole: nothing in it can be long, or no key
+// finds a row.
 func newLongReader(s *session, t *database.Table, aside string) *longReader {
 	r := &longReader{session: s, table: t, aside: aside}
 	for i, c := range t.Columns {
@@ -69,7 +72,8 @@ func findsRows(t database.Type) bool {
 	return false
 }
 
-// list is what a query reads of a row: whether it has long values, and its cells with null in place of those.
+// list is what a query reads of a row: whether it has long values, and its cells with null in place
+// of those.
 func (r *longReader) list(columns []string) []string {
 	out := append([]string{""}, columns...)
 	var long []string
@@ -286,7 +290,8 @@ func wholeRunes(p []byte) int {
 	return len(p)
 }
 
-// stage puts a long cell of a column into variables of the session, and returns the expression for all of it.
+// stage puts a long cell of a column into variables of the session, and returns the expression for
+// all of it.
 func (l *loader) stage(ctx context.Context, s *session, column int, c database.Cell) (expr string, err error) {
 	if err := refuseBeyond(c.Long.Size(), s.server.packet); err != nil {
 		return "", err

@@ -85,7 +85,8 @@ func TestASnapshotThatDDLHinderedCanBeBegunAnewByTheSameSessions(t *testing.T) {
 	}
 }
 
-// hinder lets DDL wait for a table's readers, so that others wait for the DDL; what it returns ends that.
+// hinder lets DDL wait for a table's readers, so that others wait for the DDL; what it returns ends
+// that.
 func hinder(t *testing.T, at database.Location, name string) (end func()) {
 	t.Helper()
 	reader, err := mysqltest.Open(t, at).Begin()

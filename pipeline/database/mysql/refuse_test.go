@@ -56,7 +56,8 @@ func TestTargetThatIsNotEmptyIsRefused(t *testing.T) {
 	}
 }
 
-// orphans makes a database in which a row refers to nothing, as the server allows it while foreign_key_checks is off.
+// orphans makes a database in which a row refers to nothing, as the server allows it while
+// foreign_key_checks is off.
 func orphans(t testing.TB) database.Location {
 	t.Helper()
 	at := mysqltest.Database(t)
@@ -66,7 +67,8 @@ func orphans(t testing.TB) database.Location {
 	return at
 }
 
-// promising is a source that claims that all foreign keys hold, as a file does that was changed after its export.
+// promising is a source that claims that all foreign keys hold, as a file does that was changed
+// after its export.
 type promising struct{ database.Source }
 
 func (p promising) Schema(ctx context.Context) (*database.Schema, error) {

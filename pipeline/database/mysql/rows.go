@@ -16,8 +16,8 @@ import (
 // encoder adds a value of the server, never null, to a batch in canonical form.
 type encoder func(*database.Batch, driver.Value) error
 
-// readRows streams a table in its order and hands batches to send. With a directory, rows that have long values come
-// last.
+// readRows streams a table in its order and hands batches to send. With a directory, rows that have
+// long values come last.
 func readRows(ctx context.Context, s *session, t *database.Table, aside string, send func(*database.Batch) error) error {
 	encoders := make([]encoder, len(t.Columns))
 	for i, c := range t.Columns {
@@ -76,7 +76,8 @@ func selectRows(t *database.Table, long *longReader) string {
 	return sql
 }
 
-// selected is how each column is read. A product by 1e0 makes the server print all digits of a FLOAT.
+// selected is how each column is read. A product by 1e0 makes the server print all digits of a
+// FLOAT.
 func selected(t *database.Table) []string {
 	var columns []string
 	for _, c := range t.Columns {

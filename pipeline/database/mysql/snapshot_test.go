@@ -256,7 +256,8 @@ func TestExportWhileTablesComeAndGo(t *testing.T) {
 	defer ddl.Wait()
 	defer close(stop)
 	for range 20 {
-		// A table that vanishes between two questions makes an error; the next try succeeds, for which it finds the tables still.
+		// A table that vanishes between two questions makes an error; the next try succeeds, for
+		// which it finds the tables still.
 		if err := exportRows(at); err == nil {
 			continue
 		}

@@ -277,8 +277,8 @@ func (s *source) takes(table string) bool { return slices.Contains(s.tables, tab
 func (s *source) position(ctx context.Context, one, locker *session) string {
 	var parts []string
 	if one.server.mariadb() {
-		// Not from information_schema.SESSION_STATUS: that computes all variables, some of which wait for whoever makes a user,
-		// who waits for the lock that we hold.
+		// Not from information_schema.SESSION_STATUS: that computes all variables, some of which
+		// wait for whoever makes a user, who waits for the lock that we hold.
 		found := map[string]string{}
 		err := one.texts(ctx, `SHOW SESSION STATUS LIKE 'Binlog\_snapshot\_%'`, func(row []string, _ []bool) error {
 			found[strings.ToLower(row[0])] = row[1]
@@ -353,7 +353,8 @@ func (s *source) read(ctx context.Context, one *session) (*database.Schema, erro
 	return schema, oddTexts(ctx, one, schema)
 }
 
-// looseKeys marks foreign keys that rows break: with foreign_key_checks off, as programs that load a dump set it, the server takes any.
+// looseKeys marks foreign keys that rows break: with foreign_key_checks off, as programs that load
+// a dump set it, the server takes any.
 func looseKeys(ctx context.Context, one *session, schema *database.Schema) error {
 	for _, t := range schema.Tables {
 		for _, k := range t.ForeignKeys {

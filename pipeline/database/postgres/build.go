@@ -13,8 +13,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// build is an index, a key or a foreign key that a worker makes. What fails is left for the last transaction, which tries it in all ways
-// that it may be meant in.
+// build is an index, a key or a foreign key that a worker makes. What fails is left for the last
+// transaction, which tries it in all ways that it may be meant in.
 type build struct {
 	object     database.ObjectID
 	table      string // the ID of the table in the target
@@ -53,7 +53,8 @@ func (t *target) buildAll(ctx context.Context, p *database.Plan, r *database.Rep
 	return findings, err
 }
 
-// builds gathers indexes and keys, and foreign keys, the largest tables first. Those of partitions hang together and stay where they are.
+// builds gathers indexes and keys, and foreign keys, the largest tables first. Those of partitions
+// hang together and stay where they are.
 func (t *target) builds(p *database.Plan, r *database.Report) (indexes, foreign []*build) {
 	targets, bytes := map[string]string{}, map[string]int64{}
 	for i, one := range p.Tables {
@@ -147,8 +148,9 @@ func (s *several) addForeign(ctx context.Context, list []*build) error {
 	return nil
 }
 
-// validate looks at the rows, as many keys at once as there are workers: the key that is checked locks no table against others. A key that
-// rows break, and may, stays as it is; any other that fails is taken back.
+// validate looks at the rows, as many keys at once as there are workers: the key that is checked
+// locks no table against others. A key that rows break, and may, stays as it is; any other that
+// fails is taken back.
 func (s *several) validate(ctx context.Context, b *build) (*database.Finding, error) {
 	st := b.statements[0]
 	alter := "ALTER TABLE " + st.table

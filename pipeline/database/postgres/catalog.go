@@ -351,8 +351,8 @@ func (c *catalog) readNotNull(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // readIndexes leaves out, as pg_dump does, what CREATE INDEX CONCURRENTLY has not finished: the
-// server does not use it, and rows may contradict it. On a partitioned table such an index waits for
-// partitions.
+// server does not use it, and rows may contradict it. On a partitioned table such an index waits
+// for partitions.
 func (c *catalog) readIndexes(ctx context.Context, conn *pgx.Conn) error {
 	var x index
 	return each(ctx, conn, `

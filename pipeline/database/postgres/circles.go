@@ -8,9 +8,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database/sqltext"
 )
 
-// A view may come to depend on itself, through others, when it is replaced. It is then made twice, as
-// by pg_dump: first with its columns alone, on which the others of the circle hang, and with its query
-// once they are there.
+// A view may come to depend on itself, through others, when it is replaced. It is then made twice,
+// as by pg_dump: first with its columns alone, on which the others of the circle hang, and with its
+// query once they are there.
 
 // reaches says that an item hangs on another that is wanted, at any distance.
 func (deps dependencies) reaches(from *item, wanted func(*item) bool) bool {

@@ -223,8 +223,8 @@ var extensionRows = []form{
 	{pattern: "select pg_catalog . setval ( $text:what , $number , true|false )", check: setvalForm},
 }
 
-// insertForm: rows are literals. What an extension does with them is unknown: where a file or a role
-// of the source says so, it may be what a scheduler runs as somebody.
+// insertForm: rows are literals. What an extension does with them is unknown: where a file or a
+// role of the source says so, it may be what a scheduler runs as somebody.
 func insertForm(r *replay, m *matched) error {
 	for _, t := range m.bound["rows"] {
 		if t.Kind != sqltext.Text && !slices.ContainsFunc([]string{"(", ")", ",", "null"}, t.Is) {

@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 )
 
-// jobs gives the extension hstore tables of its own, of whose rows it says that some are the user's: as
-// the script of an extension does that has such tables.
+// jobs gives the extension hstore tables of its own, of whose rows it says that some are the
+// user's: as the script of an extension does that has such tables.
 const jobs = `CREATE EXTENSION hstore; CREATE SCHEMA later;
 	CREATE TABLE job (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, cmd text, builtin bool, up text GENERATED ALWAYS AS (upper(cmd)) STORED);
 	CREATE TABLE later.a_run (job int REFERENCES job, note text); CREATE TABLE plain (v text);

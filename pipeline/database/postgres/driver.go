@@ -52,8 +52,8 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// ofNewer does for newer servers what settings do for all: their names would be errors elsewhere. To compile the queries of the catalog
-// takes longer than to run them.
+// ofNewer does for newer servers what settings do for all: their names would be errors elsewhere.
+// To compile the queries of the catalog takes longer than to run them.
 const ofNewer = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout', 'jit')`
 
 // translate puts the seam's sentinel on a server's error.

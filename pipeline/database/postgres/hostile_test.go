@@ -209,7 +209,8 @@ func TestWhatOnlyASuperuserCouldHaveMadeIsDoubtedInAFile(t *testing.T) {
 	}
 }
 
-// TestASnapshotOfAFileIsTrustedNoMoreThanTheFile: an export may be backed up as any SQLite database.
+// TestASnapshotOfAFileIsTrustedNoMoreThanTheFile: an export may be backed up as any SQLite
+// database.
 func TestASnapshotOfAFileIsTrustedNoMoreThanTheFile(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	postgrestest.Exec(t, from, "CREATE TABLE t (n int); CREATE FUNCTION f(text) RETURNS text LANGUAGE internal AS 'upper'")

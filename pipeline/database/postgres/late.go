@@ -14,7 +14,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// lateRows sorts rows in memory and by runs in a file. A run is sorted and written while the rows of the next one come.
+// lateRows sorts rows in memory and by runs in a file. A run is sorted and written while the rows
+// of the next one come.
 type lateRows struct {
 	keys *keyEncoder
 	dir  string

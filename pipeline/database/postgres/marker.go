@@ -11,14 +11,16 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// An import by several connections commits more than once. Its marker, a schema that nobody else may use, is committed together with all
-// that has a name of its own, and lists it by OID; indexes, keys and rows hang on that. The transaction that makes the rest drops the marker.
+// An import by several connections commits more than once. Its marker, a schema that nobody else
+// may use, is committed together with all that has a name of its own, and lists it by OID; indexes,
+// keys and rows hang on that. The transaction that makes the rest drops the marker.
 const (
 	markerSchema = "_packstone_import"
 	markerTable  = markerSchema + ".made"
 )
 
-// makeMarker lists what this transaction has made. What was there before is not the import's, even where it was changed.
+// makeMarker lists what this transaction has made. What was there before is not the import's, even
+// where it was changed.
 func makeMarker(ctx context.Context, conn *pgx.Conn, before []string) error {
 	for _, sql := range []string{
 		"CREATE SCHEMA " + markerSchema,
@@ -44,7 +46,8 @@ var catalogs = []struct{ name, where string }{
 	{"pg_cast", ""}, {"pg_extension", ""}, {"pg_namespace", "o.nspname !~ '^pg_' AND o.nspname <> '" + markerSchema + "'"},
 }
 
-// objectsThere gives class and OID of what people made in this database, extensions' own and parts of others left out.
+// objectsThere gives class and OID of what people made in this database, extensions' own and parts
+// of others left out.
 func objectsThere(where string) string {
 	var all []string
 	for _, c := range catalogs {
@@ -90,8 +93,8 @@ func errLeftover() error {
 // emptyAtOnce is how many objects are dropped in a transaction.
 const emptyAtOnce = 200
 
-// empty drops what the marker lists, gives schemas their rights back, and drops the marker. It begins in a transaction and ends in one.
-// Where there is anything else it changes nothing.
+// empty drops what the marker lists, gives schemas their rights back, and drops the marker. It
+// begins in a transaction and ends in one. Where there is anything else it changes nothing.
 func empty(ctx context.Context, conn *pgx.Conn) error {
 	_, ours, owner, err := isMarked(ctx, conn)
 	switch {
@@ -133,7 +136,8 @@ func again(ctx context.Context, conn *pgx.Conn) error {
 	return lockImports(ctx, conn)
 }
 
-// refuseStrangers refuses where there is something that is not on the list: what hangs on the import's objects goes with them.
+// refuseStrangers refuses where there is something that is not on the list: what hangs on the
+// import's objects goes with them.
 func refuseStrangers(ctx context.Context, conn *pgx.Conn) error {
 	var name string
 	var names []string

@@ -8,9 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Between the transactions of an import its objects are there for all to see, some without what guards them. So its schemas are whoever
-// imports' and nobody else may use them until the last transaction gives them back: a name that cannot be looked up cannot be used,
-// whoever owns what it names.
+// Between the transactions of an import its objects are there for all to see, some without what
+// guards them. So its schemas are whoever imports' and nobody else may use them until the last
+// transaction gives them back: a name that cannot be looked up cannot be used, whoever owns what it
+// names.
 
 // rights are whose a schema is to be, and who may do what with it.
 type rights struct {
@@ -32,11 +33,12 @@ func (g schemaGrant) to() string {
 	return quote(g.grantee)
 }
 
-// errShared says that nobody can be kept out of a schema for a while, or that it could not be given back as it was.
+// errShared says that nobody can be kept out of a schema for a while, or that it could not be given
+// back as it was.
 var errShared = errors.New("others have rights that this user cannot take back for a while")
 
-// closeSchemas takes all rights on schemas from others, and notes in the marker what they were. It gives errShared, or the server's error,
-// where that cannot be; the caller then rolls back.
+// closeSchemas takes all rights on schemas from others, and notes in the marker what they were. It
+// gives errShared, or the server's error, where that cannot be; the caller then rolls back.
 func closeSchemas(ctx context.Context, conn *pgx.Conn) ([]*rights, error) {
 	all, err := findRights(ctx, conn)
 	if err != nil {

@@ -51,7 +51,8 @@ func copied(t testing.TB, from, to database.Driver, fromURL, toURL string, opts 
 
 var restrictLine = regexp.MustCompile(`(?m)^\\(un)?restrict .*$`)
 
-// dumpSchema is what pg_dump makes of a schema, or the catalog where there is none of the server's version.
+// dumpSchema is what pg_dump makes of a schema, or the catalog where there is none of the server's
+// version.
 func dumpSchema(t testing.TB, url string) string {
 	t.Helper()
 	if !postgrestest.Has("pg_dump") {

@@ -13,9 +13,10 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// several is an import by several connections. The target's own connection waits in the last transaction, which holds the lock of imports
-// and makes all that is not made here; workers, connected when first needed, load tables, build indexes and read rows back, each table,
-// index and key in a transaction of its own.
+// several is an import by several connections. The target's own connection waits in the last
+// transaction, which holds the lock of imports and makes all that is not made here; workers,
+// connected when first needed, load tables, build indexes and read rows back, each table, index and
+// key in a transaction of its own.
 type several struct {
 	connect func(context.Context) (*pgx.Conn, error)
 	idle    chan *worker // free workers
@@ -30,8 +31,8 @@ type worker struct {
 	path string // its search path
 }
 
-// open commits what was created, with its marker, and begins the last transaction. Where that cannot be safe or the server refuses it, the
-// import goes on in the one transaction.
+// open commits what was created, with its marker, and begins the last transaction. Where that
+// cannot be safe or the server refuses it, the import goes on in the one transaction.
 func (t *target) open(ctx context.Context, before []string) error {
 	if err := t.shut(ctx, before); err != nil {
 		return err
@@ -100,7 +101,8 @@ func (t *target) newSeveral(closed []*rights) *several {
 	return s
 }
 
-// partitioned are tables with partitions and the partitions themselves, by ID: their keys and indexes hang together.
+// partitioned are tables with partitions and the partitions themselves, by ID: their keys and
+// indexes hang together.
 func (c *catalog) partitioned() map[string]bool {
 	out := map[string]bool{}
 	for _, r := range c.relations {
@@ -184,7 +186,8 @@ func (t *target) ReadersAtOnce() (n int, besideFinish bool) {
 	return t.opts.Jobs, true
 }
 
-// conclude ends the import: schemas become whose they are, what was not built by workers is made, and then what comes last.
+// conclude ends the import: schemas become whose they are, what was not built by workers is made,
+// and then what comes last.
 func (t *target) conclude(ctx context.Context, p *database.Plan) ([]database.Finding, error) {
 	if err := openSchemas(ctx, t.conn, t.several.closed); err != nil {
 		return nil, t.at.Wrap("give schemas back in", t.translate(err))
@@ -207,7 +210,8 @@ func (t *target) conclude(ctx context.Context, p *database.Plan) ([]database.Fin
 	return append(findings, last...), err
 }
 
-// tables says who works on which table: many that share it, or one alone. Others would wait in the server, with a connection each.
+// tables says who works on which table: many that share it, or one alone. Others would wait in the
+// server, with a connection each.
 type tables struct {
 	mu    *sync.Mutex
 	freed *sync.Cond
@@ -251,7 +255,8 @@ func (t *tables) give(name string, alone bool) {
 	t.freed.Broadcast()
 }
 
-// pick takes the first of a list that is free to be worked on, out of it, and waits for one; false where the list is empty.
+// pick takes the first of a list that is free to be worked on, out of it, and waits for one; false
+// where the list is empty.
 func (t *tables) pick(list *[]*build) (*build, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -19,8 +19,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 )
 
-// holder stands between a client and the server. What a client sends is held back, for good or until it is let go, from the first message
-// on that has a word in it; held is closed then.
+// holder stands between a client and the server. What a client sends is held back, for good or
+// until it is let go, from the first message on that has a word in it; held is closed then.
 type holder struct {
 	url  string // of the same database, through it
 	held chan struct{}
@@ -90,7 +90,8 @@ func (h *holder) cut() {
 	}
 }
 
-// workshop has something of every kind that a marker lists, and enough rows for more than one batch.
+// workshop has something of every kind that a marker lists, and enough rows for more than one
+// batch.
 const workshop = `CREATE SCHEMA app; CREATE TYPE app.color AS ENUM ('red', 'blue'); CREATE DOMAIN app.size AS int CHECK (VALUE > 0); CREATE TYPE app.pair AS (a int, b int);
 	CREATE FUNCTION app.twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2'; CREATE PROCEDURE app.nothing() LANGUAGE sql AS ''; CREATE SEQUENCE app.free;
 	CREATE FUNCTION app.pair(app.color) RETURNS app.pair LANGUAGE sql AS 'SELECT (1, 2)::app.pair'; CREATE CAST (app.color AS app.pair) WITH FUNCTION app.pair(app.color);
@@ -247,8 +248,8 @@ func TestAnImportThatFailsLeavesNothing(t *testing.T) {
 	sameDatabase(t, from, to)
 }
 
-// TestNobodyElseGetsAtWhatIsBeingImported looks, between two transactions, whether an owner could add code of his that the import would run,
-// or use what is to be guarded later.
+// TestNobodyElseGetsAtWhatIsBeingImported looks, between two transactions, whether an owner could
+// add code of his that the import would run, or use what is to be guarded later.
 func TestNobodyElseGetsAtWhatIsBeingImported(t *testing.T) {
 	from, to := postgrestest.Database(t), postgrestest.Database(t)
 	postgrestest.Roles(t, from, "tenant LOGIN")

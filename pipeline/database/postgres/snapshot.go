@@ -143,8 +143,8 @@ func (c *catalog) lying(t *database.Table) []*relation {
 	return nil
 }
 
-// hold locks relations for a worker, unless another session waits to change one: a worker would wait
-// behind that session, and that session for the leader.
+// hold locks relations for a worker, unless another session waits to change one: a worker would
+// wait behind that session, and that session for the leader.
 func hold(ctx context.Context, conn *pgx.Conn, all []*relation) (bool, error) {
 	if len(all) == 0 {
 		return true, nil

@@ -179,7 +179,8 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	return nil
 }
 
-// claim begins the transaction and makes sure that the database is empty and that nobody else fills it.
+// claim begins the transaction and makes sure that the database is empty and that nobody else fills
+// it.
 func (t *target) claim(ctx context.Context) error {
 	if _, err := t.conn.Exec(ctx, "BEGIN"); err != nil {
 		return t.at.Wrap("begin in", translateWritten(err))
@@ -320,8 +321,8 @@ func (t *target) make(ctx context.Context, s statement) (*database.Finding, erro
 	return &database.Finding{Object: s.object, Status: database.Dropped, Code: database.CodeRefused, Reason: err.Error()}, nil
 }
 
-// makeLoose makes a foreign key that rows break. A partitioned table has none that is NOT VALID before
-// PostgreSQL 18.
+// makeLoose makes a foreign key that rows break. A partitioned table has none that is NOT VALID
+// before PostgreSQL 18.
 func (t *target) makeLoose(ctx context.Context, s statement) *database.Finding {
 	f := s.loose
 	f.Object = s.object
@@ -405,8 +406,8 @@ func (t *target) attempt(ctx context.Context, statements ...string) error {
 	return err
 }
 
-// translate is translateWritten where a connection that is gone counts as a server that is: what the
-// client library says of it is an error without a name.
+// translate is translateWritten where a connection that is gone counts as a server that is: what
+// the client library says of it is an error without a name.
 func (t *target) translate(err error) error {
 	translated := translateWritten(err)
 	if err != nil && t.conn.IsClosed() && !errors.Is(translated, database.ErrUnreachable) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

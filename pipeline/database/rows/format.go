@@ -1,6 +1,6 @@
-// Package rows is how a backup stores the rows of a database: for each table a base run with all rows and
-// delta runs with what changed since, as STREAM.md describes. [WriteBase] and [WriteDelta] write them,
-// [Read] merges them, and [Open] gives a stored database as a [database.Source].
+// Package rows is how a backup stores the rows of a database: for each table a base run with all
+// rows and delta runs with what changed since, as STREAM.md describes. [WriteBase] and [WriteDelta]
+// write them, [Read] merges them, and [Open] gives a stored database as a [database.Source].
 package rows
 
 import (

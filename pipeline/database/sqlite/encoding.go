@@ -198,7 +198,8 @@ func (c *codec) bindText(s *sqlite3.Stmt, param int, text []byte) error {
 	return bindText(s, param, text)
 }
 
-// bindText binds text, which SQLite copies. The driver's own call for bytes makes a string of them first.
+// bindText binds text, which SQLite copies. The driver's own call for bytes makes a string of them
+// first.
 func bindText(s *sqlite3.Stmt, param int, text []byte) error {
 	return s.BindText(param, unsafe.String(unsafe.SliceData(text), len(text)))
 }

@@ -11,7 +11,8 @@ import (
 // lockName is the file by which a folder's maker shows that it lives.
 const lockName = "lock"
 
-// Folder is a directory for a file that gets its name when it is whole. Its maker holds a lock in it, which ends with the process.
+// Folder is a directory for a file that gets its name when it is whole. Its maker holds a lock in
+// it, which ends with the process.
 type Folder struct {
 	path string
 	lock *os.File // nil where the file system knows no locks: then nobody but its maker removes the folder
@@ -59,7 +60,8 @@ func holdLock(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// removeAbandoned removes folders whose lock nobody holds. One that cannot be removed is left for another time.
+// removeAbandoned removes folders whose lock nobody holds. One that cannot be removed is left for
+// another time.
 func removeAbandoned(parent, prefix string) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {

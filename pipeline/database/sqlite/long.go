@@ -13,7 +13,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// bind binds a cell of a column. SQLite puts a row together in memory; only a blob that ends it can be written later.
+// bind binds a cell of a column. SQLite puts a row together in memory; only a blob that ends it can
+// be written later.
 func (w *rowWriter) bind(column, param int, cell database.Cell) (exact bool, err error) {
 	if cell.Long == nil {
 		return w.codecs[column].bind(w.stmt, param, cell)
@@ -80,7 +81,8 @@ func (r *reading) longs() []string {
 	return out
 }
 
-// asides is where a connection's long cells go, and which rows its queries have passed by since they hold such.
+// asides is where a connection's long cells go, and which rows its queries have passed by since
+// they hold such.
 type asides struct {
 	dir    string
 	passes int64
@@ -90,7 +92,8 @@ type asides struct {
 // noteName is the SQL function by which a query notes rows that it passes by.
 const noteName = "packstone_note"
 
-// newAsides prepares a connection; nil without a directory. What it returns is guarded as the connection is.
+// newAsides prepares a connection; nil without a directory. What it returns is guarded as the
+// connection is.
 func newAsides(conn *sqlite3.Conn, dir string) (*asides, error) {
 	if dir == "" {
 		return nil, nil

@@ -144,7 +144,8 @@ func mapType(a ddl.Asked, source string) ddl.Mapped {
 	return m
 }
 
-// rowKeyColumn is the primary key where it can be the rowid. In SQLite's own tables a key of another type than INTEGER may hold nulls.
+// rowKeyColumn is the primary key where it can be the rowid. In SQLite's own tables a key of
+// another type than INTEGER may hold nulls.
 func rowKeyColumn(t *database.Table, native bool) *database.Column {
 	if t.PrimaryKey == nil || len(t.PrimaryKey.Columns) != 1 {
 		return nil

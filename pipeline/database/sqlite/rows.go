@@ -108,7 +108,8 @@ func (r *reading) stream(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex
 	return r.streamLong(ctx, conn, mu, codecs, r.aside.passed(mu, pass), send)
 }
 
-// prepare prepares the query for all rows but those with long cells; pass is what those are noted under.
+// prepare prepares the query for all rows but those with long cells; pass is what those are noted
+// under.
 func (r *reading) prepare(conn *sqlite3.Conn) (stmt *sqlite3.Stmt, pass int64, err error) {
 	where := ""
 	if longs := r.longs(); len(longs) > 0 {

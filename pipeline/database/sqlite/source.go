@@ -170,8 +170,8 @@ func ordinaryTables(conn *sqlite3.Conn) (map[string]bool, error) {
 	return found, err
 }
 
-// readStatements takes objects' statements from the table that people read. Whatever the stored schema says of them does
-// not count.
+// readStatements takes objects' statements from the table that people read. Whatever the stored
+// schema says of them does not count.
 func (s *source) readStatements(tables map[string]bool) error {
 	for _, o := range s.schema.Objects {
 		o.DDL = nil

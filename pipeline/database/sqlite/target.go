@@ -580,7 +580,8 @@ func (t *target) writeBeside(p *database.Plan, r *database.Report, late []databa
 	return nil
 }
 
-// withoutDDL is a schema without the statements, which stand in _packstone_object alone, where people can read them.
+// withoutDDL is a schema without the statements, which stand in _packstone_object alone, where
+// people can read them.
 func withoutDDL(s *database.Schema) *database.Schema {
 	out := *s
 	out.Objects = make([]*database.Object, len(s.Objects))

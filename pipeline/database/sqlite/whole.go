@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// whole is a file in which all is written but its name. It is read back by several connections, while another one looks for damage.
+// whole is a file in which all is written but its name. It is read back by several connections,
+// while another one looks for damage.
 type whole struct {
 	path    string
 	dir     string
@@ -50,7 +51,8 @@ func (t *target) complete(ctx context.Context) error {
 	return nil
 }
 
-// check looks for damage. Indexes were built from the rows a moment ago; comparing them entry by entry is left to Check.
+// check looks for damage. Indexes were built from the rows a moment ago; comparing them entry by
+// entry is left to Check.
 func (w *whole) check(ctx context.Context) error {
 	conn, err := open(ctx, w.path, readOnly)
 	if err != nil {

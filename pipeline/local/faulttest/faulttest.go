@@ -1,5 +1,5 @@
-// Package faulttest mounts a directory a second time with faults, for tests of what a network file system does on a bad
-// day. It runs tools/faultfs, which `make tools` builds.
+// Package faulttest mounts a directory a second time with faults, for tests of what a network file
+// system does on a bad day. It runs tools/faultfs, which `make tools` builds.
 package faulttest
 
 import (
@@ -31,8 +31,9 @@ type Options struct {
 	Inodes string
 }
 
-// New mounts the directory dir until the test ends. Where that is impossible the test is skipped: a mount takes Linux with FUSE,
-// and most containers, those of CI among them, have no /dev/fuse. A faultfs that was not built fails in CI.
+// New mounts the directory dir until the test ends. Where that is impossible the test is skipped: a
+// mount takes Linux with FUSE, and most containers, those of CI among them, have no /dev/fuse. A
+// faultfs that was not built fails in CI.
 func New(tb testing.TB, dir string, o Options) *Mount {
 	tb.Helper()
 	program := find(tb)
@@ -108,7 +109,8 @@ func (m *Mount) Rule(rule string) string {
 	return m.out.Text()
 }
 
-// Kill ends faultfs without a goodbye: every call to the mount fails then, as when a server's mount is cut off.
+// Kill ends faultfs without a goodbye: every call to the mount fails then, as when a server's mount
+// is cut off.
 func (m *Mount) Kill() {
 	_ = m.cmd.Process.Kill()
 }

@@ -25,8 +25,8 @@ type User struct {
 	Groups []uint32
 }
 
-// Lookup finds a user of this machine by name or number. A number that is nobody's here is a user without groups; UID:GID
-// gives one.
+// Lookup finds a user of this machine by name or number. A number that is nobody's here is a user
+// without groups; UID:GID gives one.
 func Lookup(name string) (User, error) {
 	text, group, grouped := strings.Cut(name, ":")
 	u, err := user.Lookup(text)
@@ -108,9 +108,10 @@ type Options struct {
 	Limit int
 }
 
-// Check walks the trees at roots, files or directories by their absolute names, and finds what the user could not read or write, and which
-// directories not search. Symbolic links are left out. What nobody has permission to write, as its mode says, need not
-// be written by this user. A root that does not exist is empty.
+// Check walks the trees at roots, files or directories by their absolute names, and finds what the
+// user could not read or write, and which directories not search. Symbolic links are left out. What
+// nobody has permission to write, as its mode says, need not be written by this user. A root that
+// does not exist is empty.
 func Check(ctx context.Context, roots []string, u User, o Options) (Report, error) {
 	if o.Limit <= 0 {
 		o.Limit = 100

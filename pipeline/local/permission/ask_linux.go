@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asker returns how to find out what a user may. As root, a thread takes the user's place: the kernel keeps credentials for each thread, so
-// the rest of the program stays what it is, and the user need not be able to run this program. Where root may not do that, as in some
-// containers, it is reckoned.
+// asker returns how to find out what a user may. As root, a thread takes the user's place: the
+// kernel keeps credentials for each thread, so the rest of the program stays what it is, and the
+// user need not be able to run this program. Where root may not do that, as in some containers, it
+// is reckoned.
 func asker(u User) (ask may, stop func(), asked bool) {
 	if os.Geteuid() != 0 {
 		return newReckoner(u).may, func() {}, false
@@ -47,7 +48,8 @@ func (a *asking) run(u User) {
 	}
 }
 
-// become changes the credentials of this thread alone. Groups go first: afterwards it is not permitted.
+// become changes the credentials of this thread alone. Groups go first: afterwards it is not
+// permitted.
 func become(u User) error {
 	groups := u.Groups
 	if len(groups) == 0 {

@@ -61,7 +61,8 @@ func (r *reckoner) has(file string, permission uint32) (bool, error) {
 	return acl.grants(&r.user, st.Uid, st.Gid, permission, uint32(st.Mode)), nil
 }
 
-// acl is a list of permissions, in the order of the system: the owner's, named users', the group's, named groups', the mask, all others'.
+// acl is a list of permissions, in the order of the system: the owner's, named users', the group's,
+// named groups', the mask, all others'.
 type acl []aclEntry
 
 type aclEntry struct {

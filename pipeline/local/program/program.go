@@ -21,7 +21,8 @@ type Options struct {
 	Dir  string
 	Env  []string // nil: as this process
 	Set  []string // variables besides
-	// Stdin and Stdout are the ends of pipes that the command gets. They are closed here once it runs.
+	// Stdin and Stdout are the ends of pipes that the command gets. They are closed here once it
+	// runs.
 	Stdin, Stdout *os.File
 	// Output takes standard output where Stdout is nil, Stderr a copy of standard error; nil drops them.
 	Output, Stderr io.Writer
@@ -93,8 +94,8 @@ func (p *Program) wait() {
 	close(p.done)
 }
 
-// Wait returns once the command has ended: nil if it did with status 0, else an error that has the end of
-// its standard error, or the context's.
+// Wait returns once the command has ended: nil if it did with status 0, else an error that has the
+// end of its standard error, or the context's.
 func (p *Program) Wait() error {
 	<-p.done
 	p.watch()
@@ -110,7 +111,8 @@ func (p *Program) Wait() error {
 	return fmt.Errorf("%s: %w", p.cmd.Args[0], p.err)
 }
 
-// Stop ends the command and all it has started, and returns when it has ended. After its end it does nothing.
+// Stop ends the command and all it has started, and returns when it has ended. After its end it
+// does nothing.
 func (p *Program) Stop() {
 	select {
 	case <-p.done:

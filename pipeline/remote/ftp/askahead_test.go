@@ -13,7 +13,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/ftp"
 )
 
-// patient is a server that confirms the end of a transfer when the next command has come, as one does that is far away, or loses what comes before.
+// patient is a server that confirms the end of a transfer when the next command has come, as one
+// does that is far away, or loses what comes before.
 type patient struct {
 	t      *testing.T
 	loses  bool
@@ -93,7 +94,8 @@ func (p *patient) send(data net.Listener) {
 	}
 }
 
-// waits reads the command that comes before the end of the transfer is confirmed; true if it is to be answered.
+// waits reads the command that comes before the end of the transfer is confirmed; true if it is to
+// be answered.
 func (p *patient) waits(conn net.Conn, lines *bufio.Scanner) bool {
 	if p.loses && p.early.Load() > 0 {
 		return false // it has come, was lost, and comes no more

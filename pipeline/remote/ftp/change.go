@@ -25,8 +25,8 @@ func (c *Conn) Put(from, to string) error {
 	return c.Rename(from, to)
 }
 
-// SetTime sets the time of a file, or of a directory where the server can, to the second. ErrUnsupported: the server has no
-// command for it.
+// SetTime sets the time of a file, or of a directory where the server can, to the second.
+// ErrUnsupported: the server has no command for it.
 func (c *Conn) SetTime(path string, t time.Time) error {
 	if err := CheckName(path); err != nil {
 		return err
@@ -54,8 +54,8 @@ func moment(t time.Time) string { return t.UTC().Format("20060102150405") }
 
 var errNoTime = errors.New("FTP has no such time")
 
-// setByMDTM sets the time as vsftpd wants it. Others take that for a question about a file of a strange name, or do nothing, so it is looked
-// at what came of it.
+// setByMDTM sets the time as vsftpd wants it. Others take that for a question about a file of a
+// strange name, or do nothing, so it is looked at what came of it.
 func (c *Conn) setByMDTM(path, stamp string) error {
 	if _, err := c.command(2, "MDTM "+stamp+" "+path); IsBroken(err) {
 		return err
@@ -73,7 +73,8 @@ func (c *Conn) setByMDTM(path, stamp string) error {
 	return nil
 }
 
-// Chmod sets permissions. ErrUnsupported: the server does not know SITE CHMOD, or not for this user.
+// Chmod sets permissions. ErrUnsupported: the server does not know SITE CHMOD, or not for this
+// user.
 func (c *Conn) Chmod(path string, mode uint32) error {
 	if c.lacks("SITE CHMOD") {
 		return ErrUnsupported
@@ -115,7 +116,8 @@ func (c *Conn) MakeDirectory(path string) error {
 	return err
 }
 
-// Dress sets permissions and time of a file or directory, in one round trip where the server can. No time: it is left.
+// Dress sets permissions and time of a file or directory, in one round trip where the server can.
+// No time: it is left.
 func (c *Conn) Dress(path string, mode uint32, t time.Time) (ofMode, ofTime error) {
 	if t.IsZero() || !c.Features().MFMT || c.lacks("SITE CHMOD") || !hasMoment(t) || CheckName(path) != nil {
 		if ofMode = c.Chmod(path, mode); IsBroken(ofMode) || t.IsZero() {
@@ -127,7 +129,8 @@ func (c *Conn) Dress(path string, mode uint32, t time.Time) (ofMode, ofTime erro
 	return c.chmodAnswer(answers[0]), answers[1]
 }
 
-// together sends commands at once and returns what was wrong with each. Their answers must have codes that begin as expected.
+// together sends commands at once and returns what was wrong with each. Their answers must have
+// codes that begin as expected.
 func (c *Conn) together(expect []int, lines ...string) []error {
 	wrong := make([]error, len(lines))
 	_, err := c.text.W.WriteString(strings.Join(lines, "\r\n") + "\r\n")

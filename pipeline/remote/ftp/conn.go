@@ -15,7 +15,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/pool"
 )
 
-// Conn is one connection, logged in. It serves one caller at a time; what is made by it (a transfer) ends before the next.
+// Conn is one connection, logged in. It serves one caller at a time; what is made by it (a
+// transfer) ends before the next.
 type Conn struct {
 	*ftp.ServerConn
 	server  *Server
@@ -136,7 +137,8 @@ func (c *Conn) startTLS(ctx context.Context, w wire) error {
 	return t.HandshakeContext(ctx)
 }
 
-// openData returns a data connection that is still being made, so that the command that it is for is on its way meanwhile.
+// openData returns a data connection that is still being made, so that the command that it is for
+// is on its way meanwhile.
 func (c *Conn) openData(address string) (net.Conn, error) {
 	unneeded := make(chan struct{})
 	l := &late{ready: make(chan struct{}), refused: c.control.refused, dismiss: sync.OnceFunc(func() { close(unneeded) })}
@@ -158,11 +160,12 @@ func (c *Conn) openData(address string) (net.Conn, error) {
 	return d, nil
 }
 
-// answerGrace is how long an answer may be on its way that says why the server takes no data connection.
+// answerGrace is how long an answer may be on its way that says why the server takes no data
+// connection.
 const answerGrace = 2 * time.Second
 
-// failUnless cuts the connection, or the server would be waited for, as long as it waits for us. It does not if the server has refused
-// the command, and with it the data connection.
+// failUnless cuts the connection, or the server would be waited for, as long as it waits for us. It
+// does not if the server has refused the command, and with it the data connection.
 func (c *Conn) failUnless(unneeded <-chan struct{}, err error) {
 	select {
 	case <-unneeded:
@@ -203,7 +206,8 @@ func (c *Conn) login(ctx context.Context) error {
 	return c.negotiate()
 }
 
-// refused translates why there was no login. The server's words are repeated without the password, should it be in them.
+// refused translates why there was no login. The server's words are repeated without the password,
+// should it be in them.
 func (c *Conn) refused(err error, password string) error {
 	code, text := reply(err)
 	if code == 0 { // ServerConn tells the text of some answers only
@@ -234,7 +238,8 @@ func lastLine(b []byte) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// command sends a command and returns the text of the answer, which must have a code that begins as expected: 2 is any of the 200s.
+// command sends a command and returns the text of the answer, which must have a code that begins as
+// expected: 2 is any of the 200s.
 func (c *Conn) command(expect int, line string) (string, error) {
 	if err := CheckName(line); err != nil {
 		return "", err
@@ -246,8 +251,8 @@ func (c *Conn) command(expect int, line string) (string, error) {
 	return text, err
 }
 
-// CheckName returns ErrName for what would be two commands, or is a sign to the connection itself: servers take byte 255
-// for the beginning of a Telnet command and never answer.
+// CheckName returns ErrName for what would be two commands, or is a sign to the connection itself:
+// servers take byte 255 for the beginning of a Telnet command and never answer.
 func CheckName(name string) error {
 	if i := strings.IndexAny(name, "\r\n\x00"); i >= 0 {
 		return fmt.Errorf("%q: %w: it has a control character in it", name, ErrName)
@@ -275,7 +280,8 @@ func (c *Conn) quit() {
 	c.end()
 }
 
-// guard cuts the connection when ctx is done; the function that it returns ends that and gives ctx's error its due.
+// guard cuts the connection when ctx is done; the function that it returns ends that and gives
+// ctx's error its due.
 func (c *Conn) guard(ctx context.Context) func(error) error {
 	stop := context.AfterFunc(ctx, c.end)
 	return func(err error) error {

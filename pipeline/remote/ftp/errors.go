@@ -43,8 +43,9 @@ func answerIn(err error) error {
 	return nil
 }
 
-// IsBroken tells whether err means that a connection is of no more use, or that its transfer may succeed on another one: what
-// Do calls is to return it then, and is called again. The server has answered in full if it is not.
+// IsBroken tells whether err means that a connection is of no more use, or that its transfer may
+// succeed on another one: what Do calls is to return it then, and is called again. The server has
+// answered in full if it is not.
 func IsBroken(err error) bool {
 	if err == nil || errors.Is(err, ftp.ErrInvalidCommand) || errors.Is(err, ErrName) {
 		return false
@@ -73,7 +74,8 @@ func isOurs(err error) bool {
 	return errors.As(err, &found)
 }
 
-// Finding makes err one that says what was found on the server, so that Do does not take it for one of the connection.
+// Finding makes err one that says what was found on the server, so that Do does not take it for one
+// of the connection.
 func Finding(err error) error { return finding{err} }
 
 type finding struct{ error }
@@ -81,7 +83,8 @@ type finding struct{ error }
 // Unwrap implements what errors.Is asks for.
 func (f finding) Unwrap() error { return f.error }
 
-// errOurs marks an error that has nothing to do with the connection, such as one of whoever takes the data.
+// errOurs marks an error that has nothing to do with the connection, such as one of whoever takes
+// the data.
 var errOurs = errors.New("")
 
 func full(code int, text string) bool {
@@ -131,7 +134,8 @@ func (s *Server) translate(act, path string, err error) error {
 	return fmt.Errorf("%s %s on %s: %w: %w", act, path, s.options.Host, means, err)
 }
 
-// untrusted tells whether TLS failed because of the server's certificate, or since the server does not speak it.
+// untrusted tells whether TLS failed because of the server's certificate, or since the server does
+// not speak it.
 func untrusted(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -139,8 +143,9 @@ func untrusted(err error) bool {
 	return errors.As(err, &verification) || errors.As(err, &invalid) || errors.As(err, &record) && !isLastWord(record)
 }
 
-// isLastWord tells whether a server has said in clear, in the middle of TLS, that it fails: 421, or the 500 OOPS with which a session of
-// vsftpd dies. What it says counts for nothing, and the connection is a broken one.
+// isLastWord tells whether a server has said in clear, in the middle of TLS, that it fails: 421, or
+// the 500 OOPS with which a session of vsftpd dies. What it says counts for nothing, and the
+// connection is a broken one.
 func isLastWord(record tls.RecordHeaderError) bool {
 	head := record.RecordHeader
 	return (head[0] == '4' || head[0] == '5') && '0' <= head[1] && head[1] <= '9' && '0' <= head[2] && head[2] <= '9'

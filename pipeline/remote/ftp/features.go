@@ -95,7 +95,8 @@ func parseFeatures(text string) (Features, string) {
 	return f, facts
 }
 
-// missingFacts returns what to ask for, if a fact that the server knows and that is wanted is not given unasked.
+// missingFacts returns what to ask for, if a fact that the server knows and that is wanted is not
+// given unasked.
 func missingFacts(described string) string {
 	var ask strings.Builder
 	missing := false
@@ -148,7 +149,8 @@ func (c *Conn) lacks(act string) bool { return c.server.learned.lacks(act) }
 
 func (c *Conn) notes(act string) { c.server.learned.notes(act) }
 
-// lacks tells whether the server was found not to know an act, and notes remembers that it does not.
+// lacks tells whether the server was found not to know an act, and notes remembers that it does
+// not.
 func (l *learned) lacks(act string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

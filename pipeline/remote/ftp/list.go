@@ -18,8 +18,8 @@ type Listing struct {
 	wrong    int // problems, with those that are not kept
 }
 
-// ListAll lists the directory at an absolute path, hidden files too: by MLSD where the server has it, else by LIST with
-// the times that MDTM tells of files.
+// ListAll lists the directory at an absolute path, hidden files too: by MLSD where the server has
+// it, else by LIST with the times that MDTM tells of files.
 func (c *Conn) ListAll(path string) (Listing, error) {
 	if err := CheckName(path); err != nil {
 		return Listing{}, err
@@ -35,7 +35,8 @@ func (c *Conn) ListAll(path string) (Listing, error) {
 	return l, err
 }
 
-// dropDoubles leaves one of several entries with one name: a name with a line break in it looks like a shorter one, which there may be too.
+// dropDoubles leaves one of several entries with one name: a name with a line break in it looks
+// like a shorter one, which there may be too.
 func (c *Conn) dropDoubles(path string, l *Listing) error {
 	at := map[string]int{}
 	kept := l.Entries[:0]
@@ -59,7 +60,8 @@ func (c *Conn) dropDoubles(path string, l *Listing) error {
 	return nil
 }
 
-// agrees tells whether the server says of path what e does. It is an error only if the connection is broken.
+// agrees tells whether the server says of path what e does. It is an error only if the connection
+// is broken.
 func (c *Conn) agrees(path string, e *Entry) (bool, error) {
 	if e.Kind != File || c.Features().MLST {
 		directory, err := c.IsDirectory(path)
@@ -92,7 +94,8 @@ func (c *Conn) listFacts(path string) (Listing, error) {
 	return l, err
 }
 
-// add keeps an entry. Its name may be preceded by the path that was listed, and else may be no path.
+// add keeps an entry. Its name may be preceded by the path that was listed, and else may be no
+// path.
 func (l *Listing) add(dir string, e Entry, err error) {
 	if err != nil {
 		l.problem(err)
@@ -120,7 +123,8 @@ func (l *Listing) problem(err error) {
 	l.Problems[maxProblems-1] = fmt.Errorf("%w: and %d more", errLine, l.wrong-maxProblems+1)
 }
 
-// addLinks finds out by LIST where links lead that MLSD only calls links, and those that it does not show because they lead nowhere.
+// addLinks finds out by LIST where links lead that MLSD only calls links, and those that it does
+// not show because they lead nowhere.
 func (c *Conn) addLinks(path string, l *Listing) error {
 	var links []Entry
 	now := time.Now()
@@ -188,7 +192,8 @@ func (c *Conn) lines(path string, take func(line string) error) error {
 	return endless(err)
 }
 
-// endless leaves of the error of a listing that was too long only that: what the server says to its end is due to us.
+// endless leaves of the error of a listing that was too long only that: what the server says to its
+// end is due to us.
 func endless(err error) error {
 	if errors.Is(err, errEndless) {
 		return errEndless
@@ -196,7 +201,8 @@ func endless(err error) error {
 	return err
 }
 
-// lister is a ServerConn that lists by LIST: one that was never told that there is MLSD, on the same control connection.
+// lister is a ServerConn that lists by LIST: one that was never told that there is MLSD, on the
+// same control connection.
 func (c *Conn) lister() (*ftp.ServerConn, error) {
 	if !c.Features().MLST || c.server.options.NoMLSD {
 		return c.ServerConn, nil
@@ -210,7 +216,8 @@ func (c *Conn) lister() (*ftp.ServerConn, error) {
 	}))
 }
 
-// inside calls f, which lists, in a directory: in the argument of LIST, `*` and `[` are patterns, and a leading `-` is an option.
+// inside calls f, which lists, in a directory: in the argument of LIST, `*` and `[` are patterns,
+// and a leading `-` is an option.
 func (c *Conn) inside(path string, f func() error) error {
 	if err := CheckName(path); err != nil {
 		return err
@@ -329,7 +336,8 @@ func (c *Conn) askTimes(path string, files []*Entry) error {
 	return nil
 }
 
-// noteZone finds the zone of times in LIST: how far they are from what MDTM tells of the same file, to the quarter of an hour.
+// noteZone finds the zone of times in LIST: how far they are from what MDTM tells of the same file,
+// to the quarter of an hour.
 func (c *Conn) noteZone(e *Entry, exact time.Time) {
 	if e.Precision != time.Minute || c.server.options.Location != nil {
 		return

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Look tells what the server knows of one path now: by MLST, else by SIZE and MDTM, which know files only. Not all fields of
-// a listing are there. fs.ErrNotExist: nothing is there, or nothing that may be seen.
+// Look tells what the server knows of one path now: by MLST, else by SIZE and MDTM, which know
+// files only. Not all fields of a listing are there. fs.ErrNotExist: nothing is there, or nothing
+// that may be seen.
 func (c *Conn) Look(path string) (Entry, error) {
 	if err := CheckName(path); err != nil {
 		return Entry{}, err
@@ -88,9 +89,11 @@ func (i *inquiry) answers() (Entry, error) {
 
 const (
 	commandEPSV = "EPSV\r\n"
-	// preparing is what servers lack that do not answer a command that comes before the answer to the one before.
+	// preparing is what servers lack that do not answer a command that comes before the answer to
+	// the one before.
 	preparing = "EPSV ahead"
-	// early is what servers lack that lose commands that come before they have confirmed the end of a transfer.
+	// early is what servers lack that lose commands that come before they have confirmed the end of
+	// a transfer.
 	early = "commands before 226"
 )
 

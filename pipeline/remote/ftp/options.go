@@ -1,8 +1,10 @@
-// Package ftp holds connections to an FTP server, in clear or by TLS, for a source and a target to share. A connection
-// that breaks is replaced, a transfer goes on where it stopped, and no more connections are used than the server bears.
+// Package ftp holds connections to an FTP server, in clear or by TLS, for a source and a target to
+// share. A connection that breaks is replaced, a transfer goes on where it stopped, and no more
+// connections are used than the server bears.
 //
-// Commands and transfers are those of github.com/jlaffaye/ftp. Listings are read here from the data connection,
-// since that library drops lines that it cannot read and the facts that tell versions of a file apart.
+// Commands and transfers are those of github.com/jlaffaye/ftp. Listings are read here from the data
+// connection, since that library drops lines that it cannot read and the facts that tell versions
+// of a file apart.
 package ftp
 
 import (
@@ -24,7 +26,8 @@ type Security uint8
 const (
 	// Clear is no protection at all: whoever is on the way reads password and files.
 	Clear Security = iota
-	// Explicit starts in clear and demands TLS before anything is said (ftpes). There is no falling back.
+	// Explicit starts in clear and demands TLS before anything is said (ftpes). There is no falling
+	// back.
 	Explicit
 	// Implicit is TLS from the first byte (ftps, port 990).
 	Implicit
@@ -45,17 +48,19 @@ type Options struct {
 	// ServerName is what the certificate must be made out to (default: Host).
 	ServerName string
 
-	// Connections is the most that are open at once (default: 16). If the server bears fewer, fewer are used.
+	// Connections is the most that are open at once (default: 16). If the server bears fewer, fewer
+	// are used.
 	Connections int
 	// Timeout is how long the server may be silent (default: 1 min).
 	Timeout time.Duration
-	// Patience is how long a server that was reached before may be away before it counts as unreachable (default: 1 min).
+	// Patience is how long a server that was reached before may be away before it counts as
+	// unreachable (default: 1 min).
 	Patience time.Duration
 
 	// NoMLSD lists by LIST even where the server knows MLSD, for servers whose MLSD is broken.
 	NoMLSD bool
-	// TrustMLSD does without a listing by LIST beside each by MLSD. Some servers do not tell by MLSD where symbolic links
-	// lead, and hide those that lead nowhere.
+	// TrustMLSD does without a listing by LIST beside each by MLSD. Some servers do not tell by
+	// MLSD where symbolic links lead, and hide those that lead nowhere.
 	TrustMLSD bool
 	// Location is the time zone of times in LIST. nil: it is found by comparing with MDTM, or UTC.
 	Location *time.Location
@@ -96,8 +101,9 @@ func (o *Options) password(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// tls is the configuration of one control connection and its data connections. They share a session cache, since servers
-// take a data connection for stolen that does not resume the session of its control connection.
+// tls is the configuration of one control connection and its data connections. They share a session
+// cache, since servers take a data connection for stolen that does not resume the session of its
+// control connection.
 func (o *Options) tls() *tls.Config {
 	return &tls.Config{RootCAs: o.RootCAs, ServerName: o.ServerName, ClientSessionCache: tls.NewLRUClientSessionCache(4), MinVersion: tls.VersionTLS12}
 }

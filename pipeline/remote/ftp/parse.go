@@ -40,7 +40,8 @@ type Entry struct {
 	User, Group string
 }
 
-// Describe makes an entry of a source or target of it, whose path is the name. It has no type if all that is known is what it is not.
+// Describe makes an entry of a source or target of it, whose path is the name. It has no type if
+// all that is known is what it is not.
 func (e *Entry) Describe() entry.Entry {
 	is := entry.Entry{Path: e.Name, Mode: e.Mode, UID: e.UID, GID: e.GID, User: e.User, Group: e.Group}
 	if !e.Modify.IsZero() {
@@ -59,7 +60,8 @@ func (e *Entry) Describe() entry.Entry {
 	return is
 }
 
-// errLine: a line of a listing that says nothing that can be understood. What it is about would be missing.
+// errLine: a line of a listing that says nothing that can be understood. What it is about would be
+// missing.
 var errLine = errors.New("line of a listing cannot be read")
 
 // ParseFacts reads a line of MLSD, or of an answer to MLST.
@@ -134,7 +136,8 @@ func (e *Entry) setType(value string) {
 	}
 }
 
-// inode leaves the device's number out of "<device>U<inode>": it may be another one after the server was started again.
+// inode leaves the device's number out of "<device>U<inode>": it may be another one after the
+// server was started again.
 func inode(unique string) string {
 	i := strings.LastIndexAny(unique, "Ug")
 	if i <= 0 || i == len(unique)-1 || strings.Trim(unique[:i], "0123456789abcdefABCDEF") != "" {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ParseList reads a line of LIST as Unix or DOS print them; now and location serve times without a year or zone. ok is
-// false for a line that is about no entry.
+// ParseList reads a line of LIST as Unix or DOS print them; now and location serve times without a
+// year or zone. ok is false for a line that is about no entry.
 func ParseList(line string, now time.Time, location *time.Location) (e Entry, ok bool, err error) {
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" || strings.HasPrefix(line, "total ") {
@@ -49,8 +49,8 @@ func split(line string, most int) []field {
 	return all
 }
 
-// parseUnix reads `-rw-r--r-- 1 user group 123 Nov 22 17:36 name`. Owners may have spaces, links and group may be left out:
-// what is found is the time, with the size before it.
+// parseUnix reads `-rw-r--r-- 1 user group 123 Nov 22 17:36 name`. Owners may have spaces, links
+// and group may be left out: what is found is the time, with the size before it.
 func parseUnix(line string, now time.Time, location *time.Location) (Entry, error) {
 	var e Entry
 	fields := split(line, 14)
@@ -150,7 +150,8 @@ func parseMode(text string) (uint32, bool) {
 	return mode, true
 }
 
-// when reads `Nov 22 17:36`, `Nov 22 2026`, `22 Nov 2026` or `2026-11-22 17:36`, and returns where it ends in the line.
+// when reads `Nov 22 17:36`, `Nov 22 2026`, `22 Nov 2026` or `2026-11-22 17:36`, and returns where
+// it ends in the line.
 func (e *Entry) when(fields []field, now time.Time, location *time.Location) (int, error) {
 	if len(fields) < 2 {
 		return 0, fmt.Errorf("no time")
@@ -180,8 +181,8 @@ func (e *Entry) when(fields []field, now time.Time, location *time.Location) (in
 	return fields[2].end, nil
 }
 
-// inYear gives a time without a year the latest one in which it is not ahead of now by more than a day: a server's clock or zone
-// may be.
+// inYear gives a time without a year the latest one in which it is not ahead of now by more than a
+// day: a server's clock or zone may be.
 func inYear(t, now time.Time) time.Time {
 	for year := now.Year() + 1; ; year-- {
 		d := time.Date(year, t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, t.Location())

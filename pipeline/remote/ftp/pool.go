@@ -33,7 +33,8 @@ func NewServer(options Options) (*Server, error) {
 // Host names the server in messages.
 func (s *Server) Host() string { return s.options.Host }
 
-// Connections is how many may be in use at once, as far as is known: it shrinks when the server refuses more.
+// Connections is how many may be in use at once, as far as is known: it shrinks when the server
+// refuses more.
 func (s *Server) Connections() int { return s.pool.Limit() }
 
 // Close ends the connections that are idle; those in use end when they are given back.
@@ -44,8 +45,8 @@ func (s *Server) Close() error {
 
 func (s *Server) soon() time.Time { return time.Now().Add(min(s.options.Timeout, 2*time.Second)) }
 
-// Do calls f with a connection, and again with another one while connections break. f must bear being repeated. act and
-// path say in errors what was done.
+// Do calls f with a connection, and again with another one while connections break. f must bear
+// being repeated. act and path say in errors what was done.
 func (s *Server) Do(ctx context.Context, act, path string, f func(*Conn) error) error {
 	err := s.pool.Do(ctx, func(c *Conn) error { return c.guard(ctx)(f(c)) })
 	if remote.IsFatal(err) && !errors.Is(err, ErrUnreachable) {
@@ -67,7 +68,8 @@ func end(c *Conn, politely bool) {
 	c.end()
 }
 
-// isGone tells whether a connection broke without a word: the others have broken with it, most likely.
+// isGone tells whether a connection broke without a word: the others have broken with it, most
+// likely.
 func isGone(err error) bool {
 	code, _ := reply(err)
 	return IsBroken(err) && code == 0

@@ -11,7 +11,8 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// Reader reads a file from start to end. When the connection breaks it goes on with another one at the same place.
+// Reader reads a file from start to end. When the connection breaks it goes on with another one at
+// the same place.
 type Reader struct {
 	server *Server
 	ctx    context.Context
@@ -32,7 +33,8 @@ type Reader struct {
 // LookAfter lets the server be asked for the facts of the file as soon as all of it was read.
 func (r *Reader) LookAfter() { r.look = true }
 
-// Facts are what the server said of the file when all of it was read, if LookAfter was called before.
+// Facts are what the server said of the file when all of it was read, if LookAfter was called
+// before.
 func (r *Reader) Facts() (Entry, error) { return r.facts, r.asked }
 
 // Open begins to read the file at an absolute path, at an offset. ctx is for all of the reading.
@@ -65,7 +67,8 @@ func (r *Reader) begin() error {
 	}
 }
 
-// retrieve starts the transfer at r.at. A server without REST sends all, and what is known already is passed over.
+// retrieve starts the transfer at r.at. A server without REST sends all, and what is known already
+// is passed over.
 func (r *Reader) retrieve() error {
 	from := r.at
 	if from > 0 && !r.conn.Features().Resume {
@@ -155,8 +158,9 @@ func (r *Reader) next(err error) {
 	}
 }
 
-// askAhead asks for the facts of a file of which the last byte has come: all was read that they are about, and the answers need not wait for the
-// server to say that it has seen the data connection end. nil: nothing was asked.
+// askAhead asks for the facts of a file of which the last byte has come: all was read that they are
+// about, and the answers need not wait for the server to say that it has seen the data connection
+// end. nil: nothing was asked.
 func (r *Reader) askAhead(end error) *inquiry {
 	if end != io.EOF || !r.look || r.conn.lacks(early) {
 		return nil

@@ -116,8 +116,9 @@ func (l *late) address(of func(net.Conn) net.Addr) net.Addr {
 	return of(w)
 }
 
-// greeted is a control connection whose greeting was read already, and is read again. It keeps the last of what was read,
-// and ends when answers do not. It is read by ServerConn and by us in turns, so nobody is given more than one line at once.
+// greeted is a control connection whose greeting was read already, and is read again. It keeps the
+// last of what was read, and ends when answers do not. It is read by ServerConn and by us in turns,
+// so nobody is given more than one line at once.
 type greeted struct {
 	net.Conn
 	greeting string
@@ -133,7 +134,8 @@ type greeted struct {
 	extended   bool // it was answered well once
 }
 
-// preparedFor is how long an answer to EPSV is good for. Servers wait longer for a data connection, and it is needed at once or not for long.
+// preparedFor is how long an answer to EPSV is good for. Servers wait longer for a data connection,
+// and it is needed at once or not for long.
 const preparedFor = 10 * time.Second
 
 // canPrepare tells whether the server knows EPSV, and has no answer to it waiting.
@@ -214,7 +216,8 @@ type data struct {
 	take func(line string) error
 }
 
-// What a listing may have. Paths end at 4096 bytes, and directories with a million names are of no use to anybody.
+// What a listing may have. Paths end at 4096 bytes, and directories with a million names are of no
+// use to anybody.
 const (
 	maxLine  = 64 << 10
 	maxLines = 1 << 20
@@ -264,8 +267,9 @@ func (d *data) Handshake() error {
 	return nil
 }
 
-// Close ends the data. After an upload it waits until the other side closes too: a connection that is closed while
-// session tickets lie in it unread is reset, and the end of the file is lost with it.
+// Close ends the data. After an upload it waits until the other side closes too: a connection that
+// is closed while session tickets lie in it unread is reset, and the end of the file is lost with
+// it.
 func (d *data) Close() error {
 	if !d.wrote {
 		return d.Conn.Close()

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// kept is how many bytes behind the last one sent are kept, to be sent again if the connection breaks. It is more than
-	// lies in the buffers of both sides: the own one is sendBuffer, the server's is at most 6 MiB on a Linux that was not tuned.
+	// kept is how many bytes behind the last one sent are kept, to be sent again if the connection
+	// breaks. It is more than lies in the buffers of both sides: the own one is sendBuffer, the
+	// server's is at most 6 MiB on a Linux that was not tuned.
 	kept   = 10 << 20
 	unsent = 1 << 20 // how far writing may be ahead of sending
 	slack  = 2 << 20 // what is kept beyond, so that dropping is done seldom
@@ -18,8 +19,8 @@ const (
 	sendBuffer = 512 << 10
 )
 
-// Writer uploads a file from start to end. A connection that breaks is replaced and the upload goes on at what the server has. Its methods
-// are for one goroutine.
+// Writer uploads a file from start to end. A connection that breaks is replaced and the upload goes
+// on at what the server has. Its methods are for one goroutine.
 type Writer struct {
 	server *Server
 	ctx    context.Context
@@ -38,8 +39,8 @@ type Writer struct {
 	over    chan struct{} // closed when the sender is done
 }
 
-// Create begins an upload to an absolute path. A file that is there is replaced from the first byte on. ctx is for all of it.
-// A file of less than 1 MiB is sent by Close, in one go.
+// Create begins an upload to an absolute path. A file that is there is replaced from the first byte
+// on. ctx is for all of it. A file of less than 1 MiB is sent by Close, in one go.
 func (s *Server) Create(ctx context.Context, path string) (*Writer, error) {
 	if err := CheckName(path); err != nil {
 		return nil, s.translate("create", path, err)
@@ -129,7 +130,8 @@ func (w *Writer) fail(err error) {
 	w.changed.Broadcast()
 }
 
-// Close sends what is left, waits until the server has confirmed all of it and compares the size of its file.
+// Close sends what is left, waits until the server has confirmed all of it and compares the size of
+// its file.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	w.closed = true
@@ -221,7 +223,8 @@ func (w *Writer) sendOn(c *Conn, again bool) error {
 	return w.confirm(c)
 }
 
-// resumeAt is how much of the file the server has, if what follows is kept; else the upload begins anew if all is kept.
+// resumeAt is how much of the file the server has, if what follows is kept; else the upload begins
+// anew if all is kept.
 func (w *Writer) resumeAt(c *Conn) (int64, error) {
 	size, err := c.Size(w.path)
 	if IsBroken(err) {

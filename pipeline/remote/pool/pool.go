@@ -18,7 +18,8 @@ import (
 var (
 	// ErrTooMany: the server has enough of our connections.
 	ErrTooMany = errors.New("too many connections")
-	// ErrHungUp: the server has accepted a connection and ended it before there was a session. It is being started again, or has enough of us.
+	// ErrHungUp: the server has accepted a connection and ended it before there was a session. It
+	// is being started again, or has enough of us.
 	ErrHungUp = errors.New("no session")
 )
 
@@ -27,17 +28,22 @@ type Options[C comparable] struct {
 	Host string // in messages
 	// Dial makes a connection. It calls answered as soon as the server has accepted it.
 	Dial func(ctx context.Context, answered func()) (C, error)
-	// End ends a connection and what is under way on it. politely: nothing is, and the server may be told.
+	// End ends a connection and what is under way on it. politely: nothing is, and the server may
+	// be told.
 	End func(c C, politely bool)
-	// IsBroken tells whether err means that a connection is of no more use, or that another one may do better.
+	// IsBroken tells whether err means that a connection is of no more use, or that another one may
+	// do better.
 	IsBroken func(err error) bool
-	// Spoils tells whether c is to be ended after err, and IsGone whether the others have broken with it, most likely (default: as IsBroken says).
+	// Spoils tells whether c is to be ended after err, and IsGone whether the others have broken
+	// with it, most likely (default: as IsBroken says).
 	Spoils func(c C, err error) bool
 	IsGone func(err error) bool
-	// Most is how many connections there are at most; Shared is how many callers one serves at once (default: 1). A further connection is made
-	// when all have at least Busy callers (default: Shared).
+	// Most is how many connections there are at most; Shared is how many callers one serves at once
+	// (default: 1). A further connection is made when all have at least Busy callers (default:
+	// Shared).
 	Most, Shared, Busy int
-	// Patience is how long a server that was reached before may be away before it counts as unreachable.
+	// Patience is how long a server that was reached before may be away before it counts as
+	// unreachable.
 	Patience time.Duration
 }
 
@@ -85,14 +91,16 @@ func New[C comparable](o Options[C]) *Pool[C] {
 	return p
 }
 
-// Limit is how many connections there may be, as far as is known: it shrinks when the server refuses more.
+// Limit is how many connections there may be, as far as is known: it shrinks when the server
+// refuses more.
 func (p *Pool[C]) Limit() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.limit
 }
 
-// Close ends all connections that nobody uses; cut also those that are used. Those that are left end when they are given back.
+// Close ends all connections that nobody uses; cut also those that are used. Those that are left
+// end when they are given back.
 func (p *Pool[C]) Close(cut bool) {
 	p.end()
 	p.mu.Lock()
@@ -132,11 +140,12 @@ const attempts = 8
 // Attempts is how often what breaks connections is tried before it is given up.
 func (p *Pool[C]) Attempts() int { return attempts }
 
-// Do calls f with a connection, and again with another one while connections break. f must bear being repeated. Where they break again and
-// again, the error wraps remote.ErrUnreachable.
+// Do calls f with a connection, and again with another one while connections break. f must bear
+// being repeated. Where they break again and again, the error wraps remote.ErrUnreachable.
 func (p *Pool[C]) Do(ctx context.Context, f func(C) error) error { return p.DoHeavy(ctx, 1, f) }
 
-// DoHeavy is Do for what takes as much of a connection as so many callers, so that it is spread over more of them.
+// DoHeavy is Do for what takes as much of a connection as so many callers, so that it is spread
+// over more of them.
 func (p *Pool[C]) DoHeavy(ctx context.Context, weight int, f func(C) error) error {
 	var last error
 	for range attempts {
@@ -256,7 +265,8 @@ func (p *Pool[C]) idlest(so func(*place[C]) bool) (best *place[C]) {
 	return best
 }
 
-// mostNow is how many connections may be open. Some time after the server has refused one, one more is tried.
+// mostNow is how many connections may be open. Some time after the server has refused one, one more
+// is tried.
 func (p *Pool[C]) mostNow() int {
 	if p.limit < p.o.Most && time.Since(p.refused) > p.pause {
 		p.limit++
@@ -273,8 +283,8 @@ func (p *Pool[C]) leave(at *place[C], weight int) {
 	p.freed.Signal()
 }
 
-// Release gives a connection back, on which err has happened. One that is spoilt is ended for all who use it; where all have broken, so are those
-// that nobody uses.
+// Release gives a connection back, on which err has happened. One that is spoilt is ended for all
+// who use it; where all have broken, so are those that nobody uses.
 func (p *Pool[C]) Release(c C, err error) { p.release(c, 1, err) }
 
 func (p *Pool[C]) release(c C, weight int, err error) {

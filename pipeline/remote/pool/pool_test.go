@@ -72,7 +72,8 @@ func TestAsManyConnectionsAsTheServerBearsServeAllCallers(t *testing.T) {
 	}
 }
 
-// other acquires connections until it gets another one than first: a further one is made beside those that are used meanwhile.
+// other acquires connections until it gets another one than first: a further one is made beside
+// those that are used meanwhile.
 func other(t *testing.T, p *pool.Pool[*conn], first *conn) *conn {
 	t.Helper()
 	for {

@@ -10,10 +10,11 @@ import (
 )
 
 const (
-	// greeting is how long a server may be away that has accepted a connection but no session yet: it is being started again, or hangs up on us,
-	// as it does when too many begin at once.
+	// greeting is how long a server may be away that has accepted a connection but no session yet:
+	// it is being started again, or hangs up on us, as it does when too many begin at once.
 	greeting = 10 * time.Second
-	// firstPause is how long nothing more is asked of a server that bears no further connection; it doubles up to mostPause.
+	// firstPause is how long nothing more is asked of a server that bears no further connection; it
+	// doubles up to mostPause.
 	firstPause = 30 * time.Second
 	mostPause  = 10 * time.Minute
 )
@@ -36,8 +37,8 @@ func (p *Pool[C]) fill(ctx context.Context, at *place[C]) {
 	p.takeOut(func(other *place[C]) bool { return other == at })
 }
 
-// reach makes a connection. A server that was reached before is given time to come back. again: the server bears no further connection, and one
-// of the others must do.
+// reach makes a connection. A server that was reached before is given time to come back. again: the
+// server bears no further connection, and one of the others must do.
 func (p *Pool[C]) reach(ctx context.Context) (_ C, again bool, _ error) {
 	var none C
 	pause, begun := 50*time.Millisecond, time.Now()
@@ -62,7 +63,8 @@ func (p *Pool[C]) reach(ctx context.Context) (_ C, again bool, _ error) {
 	}
 }
 
-// crowded tells of what may mean that there are enough connections: some servers say then that the password is wrong, others hang up.
+// crowded tells of what may mean that there are enough connections: some servers say then that the
+// password is wrong, others hang up.
 func crowded(err error) bool {
 	return errors.Is(err, ErrTooMany) || errors.Is(err, remote.ErrDenied) || errors.Is(err, ErrHungUp)
 }
@@ -95,7 +97,8 @@ func (p *Pool[C]) patience(err error) time.Duration {
 	return 0
 }
 
-// shrink makes do with the connections that there are besides the one that was refused; false if there are none.
+// shrink makes do with the connections that there are besides the one that was refused; false if
+// there are none.
 func (p *Pool[C]) shrink() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

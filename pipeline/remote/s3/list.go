@@ -22,7 +22,8 @@ type listing struct {
 	before    time.Time // of versions, those are meant that were there before; zero: the bucket as it is
 }
 
-// all iterates over the listing. When the server fails for a while it goes on after the last key that was complete.
+// all iterates over the listing. When the server fails for a while it goes on after the last key
+// that was complete.
 func (l listing) all(ctx context.Context) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		stopped := false
@@ -100,8 +101,9 @@ func (g *group) add(o Object) bool {
 	return true
 }
 
-// prefers says whether a version is later than the one chosen. That it is the key's latest counts for more than times, which some servers
-// give a delete marker and what it hides the wrong way round.
+// prefers says whether a version is later than the one chosen. That it is the key's latest counts
+// for more than times, which some servers give a delete marker and what it hides the wrong way
+// round.
 func (g *group) prefers(o Object) bool {
 	if g.chosen.Key == "" || g.chosen.Latest {
 		return g.chosen.Key == ""

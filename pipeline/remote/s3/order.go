@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// A server lists keys bytewise; a tree has what lies in a directory right behind the directory, as if '/' came before every other byte. Between
-// the two, "a-b" must wait until it is known whether there is "a/". ordered does that with bounded memory: keys wait until the listing has
-// come past the place of the directory, and if too many would have to, the server is asked.
+// A server lists keys bytewise; a tree has what lies in a directory right behind the directory, as
+// if '/' came before every other byte. Between the two, "a-b" must wait until it is known whether
+// there is "a/". ordered does that with bounded memory: keys wait until the listing has come past
+// the place of the directory, and if too many would have to, the server is asked.
 
 // held is how many keys may wait before the server is asked.
 const held = 8 * pageKeys
@@ -86,7 +87,8 @@ func behind(key, stem string) bool {
 	return key > stem
 }
 
-// push adds a frame for each directory whose place is behind key in the listing and before it in the tree.
+// push adds a frame for each directory whose place is behind key in the listing and before it in
+// the tree.
 func (o *ordered) push(key string, from int) {
 	for i := from; i < len(key); i++ {
 		if key[i] < '/' {

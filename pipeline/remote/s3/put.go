@@ -43,7 +43,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body Body, o PutOptions) e
 	return err
 }
 
-// Upload is an object that is stored part by part. It appears when Complete returns. Parts may be put at once.
+// Upload is an object that is stored part by part. It appears when Complete returns. Parts may be
+// put at once.
 type Upload struct {
 	bucket  *Bucket
 	key, id string
@@ -63,7 +64,8 @@ func (b *Bucket) Begin(ctx context.Context, key string, o PutOptions) (*Upload, 
 	return u, err
 }
 
-// Put stores one part; numbers begin at 1. It returns the part's ETag for Complete. The server checks what it receives.
+// Put stores one part; numbers begin at 1. It returns the part's ETag for Complete. The server
+// checks what it receives.
 func (u *Upload) Put(ctx context.Context, number int, body Body) (etag string, err error) {
 	err = u.bucket.do(ctx, "put a part of", u.key, func() (err error) {
 		etag, err = u.bucket.client.Part(ctx, u.key, u.id, number, body)
@@ -72,8 +74,8 @@ func (u *Upload) Put(ctx context.Context, number int, body Body) (etag string, e
 	return etag, err
 }
 
-// Complete makes the object of its parts, by their ETags in order. Unless its ETag says that it is made of them, it is looked whether it has
-// the size that it is to have.
+// Complete makes the object of its parts, by their ETags in order. Unless its ETag says that it is
+// made of them, it is looked whether it has the size that it is to have.
 func (u *Upload) Complete(ctx context.Context, etags []string, size int64) error {
 	tries, etag := 0, ""
 	err := u.bucket.do(ctx, "complete", u.key, func() (err error) {
@@ -97,7 +99,8 @@ func (u *Upload) Complete(ctx context.Context, etags []string, size int64) error
 	return nil
 }
 
-// etagOf is the ETag of an object that was put in parts, whose ETags are the MD5 of what each holds.
+// etagOf is the ETag of an object that was put in parts, whose ETags are the MD5 of what each
+// holds.
 func etagOf(parts []string) string {
 	sum := md5.New()
 	for _, etag := range parts {

@@ -26,8 +26,9 @@ const (
 	headBytes = 1 << 20
 )
 
-// Reader reads an object from start to end. A big one is fetched by several requests at once, all of them for the same version or ETag. When a
-// connection breaks it goes on where it was. It is for one goroutine.
+// Reader reads an object from start to end. A big one is fetched by several requests at once, all
+// of them for the same version or ETag. When a connection breaks it goes on where it was. It is for
+// one goroutine.
 type Reader struct {
 	bucket *Bucket
 	ctx    context.Context
@@ -54,8 +55,8 @@ type segment struct {
 // Unknown is what Read may expect.
 const Unknown = -1
 
-// Read opens an object by one request; about says how large it is expected to be. ErrChanged: it has not the ETag that r names. ctx is for all
-// of the reading.
+// Read opens an object by one request; about says how large it is expected to be. ErrChanged: it
+// has not the ETag that r names. ctx is for all of the reading.
 func (b *Bucket) Read(ctx context.Context, r Ref, about int64) (*Reader, error) {
 	reader := &Reader{bucket: b, ref: r}
 	reader.ctx, reader.cancel = context.WithCancel(ctx)

@@ -16,9 +16,11 @@ import (
 	"github.com/packstone/packstone/archive/store/s3/bucket"
 )
 
-// Sentinels. Besides, errors of a single object are fs.ErrNotExist and fs.ErrPermission. Compare with errors.Is.
+// Sentinels. Besides, errors of a single object are fs.ErrNotExist and fs.ErrPermission. Compare
+// with errors.Is.
 var (
-	// ErrUnreachable: the server cannot be reached, or not any more, or it only answers that it cannot.
+	// ErrUnreachable: the server cannot be reached, or not any more, or it only answers that it
+	// cannot.
 	ErrUnreachable = store.ErrUnreachable
 	// ErrDenied: the server does not accept the keys, or there are none.
 	ErrDenied = bucket.ErrKeys
@@ -38,7 +40,8 @@ var (
 
 // Options say how a bucket is used. The zero value is good.
 type Options struct {
-	// Patience is how long a server that was reached before may be away before it counts as unreachable (default: 1 min).
+	// Patience is how long a server that was reached before may be away before it counts as
+	// unreachable (default: 1 min).
 	Patience time.Duration
 	// Parallel is how many requests a listing has under way at once (default: 8).
 	Parallel int
@@ -47,7 +50,8 @@ type Options struct {
 // Object is one object of a bucket, or one version of it.
 type Object = bucket.Object
 
-// Ref names an object, of which it wants the version Version or the content with ETag, where they are set.
+// Ref names an object, of which it wants the version Version or the content with ETag, where they
+// are set.
 type Ref = bucket.Ref
 
 // PutOptions are what an object is stored with.
@@ -90,7 +94,8 @@ func (b *Bucket) Address() Address { return b.client.Address() }
 // String is the address, with the server where the address does not name it.
 func (b *Bucket) String() string { return b.client.String() }
 
-// Ahead is how far the server's clock is ahead of ours, to the second, as far as an answer has told it.
+// Ahead is how far the server's clock is ahead of ours, to the second, as far as an answer has told
+// it.
 func (b *Bucket) Ahead() time.Duration { return b.client.Ahead() }
 
 // Now is the time by the server's clock, to the second.
@@ -139,8 +144,8 @@ func (b *Bucket) Remove(ctx context.Context, keys []string) error {
 // newcomers is the patience with a server that has never answered: it may just be starting.
 const newcomers = 5 * time.Second
 
-// do calls f until it succeeds, its failure will not pass, or patience is at an end. An error names the act, the object and
-// the server.
+// do calls f until it succeeds, its failure will not pass, or patience is at an end. An error names
+// the act, the object and the server.
 func (b *Bucket) do(ctx context.Context, act, key string, f func() error) error {
 	patience := b.options.Patience
 	if !b.client.Reached() {

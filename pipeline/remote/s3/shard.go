@@ -20,11 +20,13 @@ const (
 	discoveries = 8
 	// enoughPoints to split at are not looked for further down.
 	enoughPoints = 32
-	// widePart and narrowPart are the keys of a part that was too large, or too small, to list beside others.
+	// widePart and narrowPart are the keys of a part that was too large, or too small, to list
+	// beside others.
 	widePart, narrowPart = 16 * pageKeys, 2 * pageKeys
 )
 
-// split lists all keys below a prefix, in the server's order, in several parts at once. The parts are cut where the bucket has prefixes.
+// split lists all keys below a prefix, in the server's order, in several parts at once. The parts
+// are cut where the bucket has prefixes.
 type split struct {
 	bucket *Bucket
 	prefix string

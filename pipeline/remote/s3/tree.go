@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Keys are any text, paths are not. What a path cannot say has a name of its own, which sorts behind what the listing has by then:
+// Keys are any text, paths are not. What a path cannot say has a name of its own, which sorts
+// behind what the listing has by then:
 //
 //	a//b          a/~s3-empty/b
 //	a/./b a/../b  a/~s3-dot/b a/~s3-dotdot/b
@@ -31,7 +32,8 @@ var (
 	oddParts = map[string]string{emptyName: "", dotName: ".", dotdotName: ".."}
 )
 
-// Key is the key, below the bucket's prefix, of the object at a path that Tree has given or could give.
+// Key is the key, below the bucket's prefix, of the object at a path that Tree has given or could
+// give.
 func (b *Bucket) Key(path string) string {
 	parts := strings.Split(path, "/")
 	if n := len(parts) - 1; n > 0 && parts[n] == objectName {
@@ -63,7 +65,8 @@ type Node struct {
 
 // TreeOptions say what of a bucket is meant.
 type TreeOptions struct {
-	// Before asks for the versions that were the last ones before that moment; zero: the bucket as it is.
+	// Before asks for the versions that were the last ones before that moment; zero: the bucket as
+	// it is.
 	Before time.Time
 	// Skip tells what to leave out. It may be nil.
 	Skip func(path string, directory bool) bool
@@ -71,8 +74,10 @@ type TreeOptions struct {
 	Problem func(path string, err error)
 }
 
-// Tree visits what lies below the bucket's prefix, without the root, in the order of entry.ComparePaths. A directory is visited before what is in it,
-// whether or not an object stands for it. It holds some ten thousand objects at a time, however many there are. An error is visit's, or of the listing.
+// Tree visits what lies below the bucket's prefix, without the root, in the order of
+// entry.ComparePaths. A directory is visited before what is in it, whether or not an object stands
+// for it. It holds some ten thousand objects at a time, however many there are. An error is
+// visit's, or of the listing.
 func (b *Bucket) Tree(ctx context.Context, o TreeOptions, visit func(Node) error) error {
 	if o.Skip == nil {
 		o.Skip = func(string, bool) bool { return false }
@@ -90,7 +95,8 @@ type treeWalk struct {
 	visit  func(Node) error
 }
 
-// below visits what is in one directory. twin is an object whose key is the directory's without the slash.
+// below visits what is in one directory. twin is an object whose key is the directory's without the
+// slash.
 func (w *treeWalk) below(ctx context.Context, prefix, path string, twin *Object) error {
 	s := &scan{treeWalk: w, levels: []level{{dir: prefix, path: path}}}
 	if twin != nil {
@@ -271,7 +277,8 @@ func (s *scan) closeTo(ctx context.Context, n int) error {
 	return nil
 }
 
-// odds visits what in the open directory has a name of ours that comes before name; all of it if name is empty.
+// odds visits what in the open directory has a name of ours that comes before name; all of it if
+// name is empty.
 func (s *scan) odds(ctx context.Context, name string) error {
 	top := s.top()
 	for len(top.odd) > 0 && (name == "" || top.odd[0].name < name) {
@@ -297,7 +304,8 @@ func (s *scan) odds(ctx context.Context, name string) error {
 	return nil
 }
 
-// Keys visits the keys of what lies below a path, in the server's order; the path's own key is not among them.
+// Keys visits the keys of what lies below a path, in the server's order; the path's own key is not
+// among them.
 func (b *Bucket) Keys(ctx context.Context, path string, visit func(key string) error) error {
 	if path == objectName || strings.HasSuffix(path, "/"+objectName) {
 		return nil // what lies below its key is beside its path

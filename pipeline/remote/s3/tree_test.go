@@ -198,8 +198,8 @@ func TestTreeIsOfOneMoment(t *testing.T) {
 	})
 }
 
-// TestTreeOfAServerThatMixesUpTimes holds for a server that gives a delete marker the time of what it hides, that time to what is hidden, and
-// lists the markers of a page before its versions.
+// TestTreeOfAServerThatMixesUpTimes holds for a server that gives a delete marker the time of what
+// it hides, that time to what is hidden, and lists the markers of a page before its versions.
 func TestTreeOfAServerThatMixesUpTimes(t *testing.T) {
 	bothSDKs(t, func(t *testing.T, sdk string) {
 		server := s3test.Start(t)

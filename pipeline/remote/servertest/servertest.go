@@ -1,4 +1,5 @@
-// Package servertest runs a server for a test: it starts the process, waits until it listens, and ends it with all its sessions.
+// Package servertest runs a server for a test: it starts the process, waits until it listens, and
+// ends it with all its sessions.
 package servertest
 
 import (
@@ -20,7 +21,8 @@ type Process struct {
 	ended   chan struct{}
 }
 
-// Start starts a server and waits until it listens at an address. The process ends with the test. What logs returns is shown if it fails.
+// Start starts a server and waits until it listens at an address. The process ends with the test.
+// What logs returns is shown if it fails.
 func Start(t testing.TB, command *exec.Cmd, address string, logs func() string) *Process {
 	t.Helper()
 	if err := command.Start(); err != nil {
@@ -53,8 +55,8 @@ func listens(address string) bool {
 	return conn.Close() == nil
 }
 
-// Kill ends the server and all its sessions, and returns when they are gone. Each is halted before its children are listed: those that it
-// began after that would go on, and keep the server's port.
+// Kill ends the server and all its sessions, and returns when they are gone. Each is halted before
+// its children are listed: those that it began after that would go on, and keep the server's port.
 func (p *Process) Kill() {
 	halt(p.command.Process.Pid)
 	sessions := descendants(p.command.Process.Pid)

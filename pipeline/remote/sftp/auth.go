@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// methods are the ways to log in, keys first. Secrets are asked for when the server wants them. The connection to the agent
-// is to be closed after the login.
+// methods are the ways to log in, keys first. Secrets are asked for when the server wants them. The
+// connection to the agent is to be closed after the login.
 func (o *Options) methods(ctx context.Context) ([]ssh.AuthMethod, io.Closer, error) {
 	var methods []ssh.AuthMethod
 	var closer io.Closer = io.NopCloser(nil)

@@ -59,7 +59,8 @@ func isEnd(err error) bool {
 	return errors.As(err, &status) && status.Code == codeEnd
 }
 
-// IsBroken tells whether err means that the connection is gone: what Do calls is to return it then, and is called again.
+// IsBroken tells whether err means that the connection is gone: what Do calls is to return it then,
+// and is called again.
 func IsBroken(err error) bool {
 	var network net.Error
 	var status *Status
@@ -91,7 +92,8 @@ func (s *Server) translate(act, path string, err error) error {
 	return fmt.Errorf("%s %s:%s: %w", act, s.options.Host, path, err)
 }
 
-// IsFailure tells whether the server gave no reason at all, as it does when its disk is full, a directory is not empty or a name is taken.
+// IsFailure tells whether the server gave no reason at all, as it does when its disk is full, a
+// directory is not empty or a name is taken.
 func IsFailure(err error) bool {
 	var status *Status
 	return errors.As(err, &status) && status.Code == codeFailure

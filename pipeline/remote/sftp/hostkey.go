@@ -53,7 +53,8 @@ func (h *hostKeys) explain(err error, key ssh.PublicKey) error {
 		ErrUntrusted, name, ssh.FingerprintSHA256(key), known.Filename, known.Line, ssh.FingerprintSHA256(known.Key), name, known.Filename)
 }
 
-// algorithms are those of the keys that are known of the server, so that it does not show another of its keys.
+// algorithms are those of the keys that are known of the server, so that it does not show another
+// of its keys.
 func (h *hostKeys) algorithms(remote net.Addr) []string {
 	nobody, err := ssh.NewPublicKey(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)))
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package sftp holds connections to an SFTP server for a source and a target to share. The server's key must be known beforehand.
-// A connection that breaks is replaced, and several callers use each one at once.
+// Package sftp holds connections to an SFTP server for a source and a target to share. The server's
+// key must be known beforehand. A connection that breaks is replaced, and several callers use each
+// one at once.
 package sftp
 
 import (
@@ -17,7 +18,8 @@ type Key struct {
 	File string
 	// Passphrase is asked if the key is encrypted.
 	Passphrase func(ctx context.Context) (string, error)
-	// Optional leaves out a key that cannot be used: one that is where keys usually are, and was named by nobody.
+	// Optional leaves out a key that cannot be used: one that is where keys usually are, and was
+	// named by nobody.
 	Optional bool
 }
 
@@ -27,20 +29,24 @@ type Options struct {
 	Port int // default: 22
 	User string
 
-	// KnownHosts are files with the keys of servers, as OpenSSH has them. A server whose key is in none is refused.
+	// KnownHosts are files with the keys of servers, as OpenSSH has them. A server whose key is in
+	// none is refused.
 	KnownHosts []string
 
 	Keys []Key
-	// Agent is the socket of an agent that holds keys; empty: none. It may be away if there is another way to log in.
+	// Agent is the socket of an agent that holds keys; empty: none. It may be away if there is
+	// another way to log in.
 	Agent string
 	// Password is asked once per connection, if keys are not enough or there are none.
 	Password func(ctx context.Context) (string, error)
 
-	// Connections is the most that are open at once (default: 4). Each serves many callers, and a further one is made when there are many.
+	// Connections is the most that are open at once (default: 4). Each serves many callers, and a
+	// further one is made when there are many.
 	Connections int
 	// Timeout is how long the server may be silent (default: 1 min).
 	Timeout time.Duration
-	// Patience is how long a server that was reached before may be away before it counts as unreachable (default: 1 min).
+	// Patience is how long a server that was reached before may be away before it counts as
+	// unreachable (default: 1 min).
 	Patience time.Duration
 }
 

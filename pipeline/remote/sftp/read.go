@@ -9,8 +9,9 @@ import (
 	"io/fs"
 )
 
-// Reader reads a file from start to end, in pieces: each is fetched in two round trips, the later ones ahead and over several connections. A
-// piece whose connection breaks is fetched again. It is for one goroutine.
+// Reader reads a file from start to end, in pieces: each is fetched in two round trips, the later
+// ones ahead and over several connections. A piece whose connection breaks is fetched again. It is
+// for one goroutine.
 type Reader struct {
 	server *Server
 	ctx    context.Context
@@ -36,17 +37,18 @@ type piece struct {
 }
 
 const (
-	// firstPiece is the size of the first pieces, with which Open fetches small files whole. Later ones are as large as all before them, up to
-	// largestPiece.
+	// firstPiece is the size of the first pieces, with which Open fetches small files whole. Later
+	// ones are as large as all before them, up to largestPiece.
 	firstPiece   = 512 << 10
 	largestPiece = 4 << 20
-	// piecesAhead are under way beside the one that is read. There are none before aheadFrom bytes were read: who opens many files at once reads
-	// the long ones one after the other.
+	// piecesAhead are under way beside the one that is read. There are none before aheadFrom bytes
+	// were read: who opens many files at once reads the long ones one after the other.
 	piecesAhead = 3
 	aheadFrom   = 1<<20 + 1
 )
 
-// Open opens a file for reading that is, or was, as listed tells, and fetches its first piece. ctx is for all of the reading.
+// Open opens a file for reading that is, or was, as listed tells, and fetches its first piece. ctx
+// is for all of the reading.
 func (s *Server) Open(ctx context.Context, path string, listed Attributes) (*Reader, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Reader{server: s, ctx: ctx, cancel: cancel, path: path, begun: listed, same: true}
@@ -80,7 +82,8 @@ func (r *Reader) Begun() *Attributes { return &r.begun }
 // Offset is how far the file was read.
 func (r *Reader) Offset() int64 { return r.at }
 
-// Same tells whether the file was the same from the first byte to the last, and its path still led to it, by all that the server said meanwhile.
+// Same tells whether the file was the same from the first byte to the last, and its path still led
+// to it, by all that the server said meanwhile.
 func (r *Reader) Same() bool {
 	return r.same && r.at == int64(r.begun.Size) && r.named.has != 0 && sameVersion(&r.named, &r.begun)
 }
@@ -189,8 +192,9 @@ func (s *Server) fetch(ctx context.Context, path string, p *piece, size int64) e
 	})
 }
 
-// fetchOn asks for what p lacks, in two round trips: the second begins when the server has given a handle. again: it gives less in one answer
-// than was asked for, so that something is still lacking.
+// fetchOn asks for what p lacks, in two round trips: the second begins when the server has given a
+// handle. again: it gives less in one answer than was asked for, so that something is still
+// lacking.
 func (s *Server) fetchOn(ctx context.Context, c *Conn, path string, p *piece) (again bool, _ error) {
 	handle, err := c.send(packetOpen, openRequest(path, openRead), nil, nil).handle(ctx)
 	if err != nil {

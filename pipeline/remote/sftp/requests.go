@@ -8,7 +8,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Attributes are what the server says of a file. Times are in seconds since 1970, for which the protocol has 32 bits.
+// Attributes are what the server says of a file. Times are in seconds since 1970, for which the
+// protocol has 32 bits.
 type Attributes struct {
 	Size             uint64
 	UID, GID         uint32
@@ -50,7 +51,8 @@ var types = map[uint32]entry.Type{
 	0o060000: entry.BlockDevice, 0o140000: entry.Socket,
 }
 
-// Describe notes in an entry of a source or target what the server says of it. It has no type if the server tells none.
+// Describe notes in an entry of a source or target what the server says of it. It has no type if
+// the server tells none.
 func (a *Attributes) Describe(e *entry.Entry) {
 	e.Type, e.Mode = types[a.Mode&modeType], a.Mode&0o7777
 	e.UID, e.GID = a.UID, a.GID
@@ -211,7 +213,8 @@ func (s *session) SetStat(ctx context.Context, path string, change Change) error
 	return s.send(packetSetstat, change.appendTo(texts(path)), nil, nil).status(ctx)
 }
 
-// LSetStat sets attributes of path itself, be it a link. ErrUnsupported: the server has no lsetstat@openssh.com.
+// LSetStat sets attributes of path itself, be it a link. ErrUnsupported: the server has no
+// lsetstat@openssh.com.
 func (s *session) LSetStat(ctx context.Context, path string, change Change) error {
 	if !s.Has(extensionLSetStat) {
 		return ErrUnsupported
@@ -227,7 +230,8 @@ const (
 	extensionStatVFS  = "statvfs@openssh.com"
 )
 
-// Rename gives the file at from the name to, and replaces what is there. Without posix-rename that is removed first.
+// Rename gives the file at from the name to, and replaces what is there. Without posix-rename that
+// is removed first.
 func (s *session) Rename(ctx context.Context, from, to string) error {
 	if s.Has(extensionRename) {
 		return s.send(packetExtended, texts(extensionRename, from, to), nil, nil).status(ctx)
@@ -242,7 +246,8 @@ func (s *session) Rename(ctx context.Context, from, to string) error {
 	return s.send(packetRename, texts(from, to), nil, nil).status(ctx)
 }
 
-// Free tells how many bytes and files the file system of path has room for. ErrUnsupported: the server does not say.
+// Free tells how many bytes and files the file system of path has room for. ErrUnsupported: the
+// server does not say.
 func (s *session) Free(ctx context.Context, path string) (bytes, files uint64, err error) {
 	if !s.Has(extensionStatVFS) {
 		return 0, 0, ErrUnsupported
@@ -274,7 +279,8 @@ func (c *call) handle(ctx context.Context) ([]byte, error) {
 	return texts(string(handle)), nil
 }
 
-// How many READDIRs are sent before the first of them is answered: enough for two hundred names and the end after them, and more and more.
+// How many READDIRs are sent before the first of them is answered: enough for two hundred names and
+// the end after them, and more and more.
 const (
 	firstAhead = 3
 	mostAhead  = 16
@@ -323,8 +329,9 @@ func (c *call) names(ctx context.Context, all []Named) ([]Named, error) {
 	return all, nil
 }
 
-// Dress sets attributes of a directory or a file, in one round trip, after a look at what it is if look says so: what is neither is left, with
-// ErrUnsupported. refused are the changes that the server did not make, in their order; nil for those that it made.
+// Dress sets attributes of a directory or a file, in one round trip, after a look at what it is if
+// look says so: what is neither is left, with ErrUnsupported. refused are the changes that the
+// server did not make, in their order; nil for those that it made.
 func (s *session) Dress(ctx context.Context, path string, look bool, changes ...Change) (refused []error, err error) {
 	if look {
 		is, err := s.Lstat(ctx, path)

@@ -61,8 +61,9 @@ func NewServer(options Options) (*Server, error) {
 // Host names the server in messages.
 func (s *Server) Host() string { return s.options.Host }
 
-// Transfers is how many files are worth reading or writing at once: a server works on the requests of a connection one after the other and refuses
-// none, so that waiting for answers is all that many of them cost.
+// Transfers is how many files are worth reading or writing at once: a server works on the requests
+// of a connection one after the other and refuses none, so that waiting for answers is all that
+// many of them cost.
 func (s *Server) Transfers() int { return transfers }
 
 // Close ends all connections and what is under way on them.
@@ -71,8 +72,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Do calls f with a connection, and again with another one while connections break. f must bear being repeated. act and path say
-// in errors what was done.
+// Do calls f with a connection, and again with another one while connections break. f must bear
+// being repeated. act and path say in errors what was done.
 func (s *Server) Do(ctx context.Context, act, path string, f func(*Conn) error) error {
 	return s.do(ctx, 1, act, path, f)
 }

@@ -9,8 +9,9 @@ import (
 	"sync"
 )
 
-// session is one SFTP session, version 3 (draft-ietf-secsh-filexfer-02). A request is sent at once, whatever others wait for their
-// answers: the server takes those that concern one file in the order in which they come. Safe for concurrent use.
+// session is one SFTP session, version 3 (draft-ietf-secsh-filexfer-02). A request is sent at once,
+// whatever others wait for their answers: the server takes those that concern one file in the order
+// in which they come. Safe for concurrent use.
 type session struct {
 	in         io.WriteCloser
 	out        *bufio.Reader
@@ -220,7 +221,8 @@ func (s *session) forget(id uint32, err error) {
 	}
 }
 
-// wait returns when the request is answered. After an error of ctx the answer may still come, to where data go too.
+// wait returns when the request is answered. After an error of ctx the answer may still come, to
+// where data go too.
 func (c *call) wait(ctx context.Context) error {
 	select {
 	case <-c.done:
@@ -236,7 +238,8 @@ func (c *call) status(ctx context.Context) error {
 	return err
 }
 
-// expect waits for an answer of a kind and returns it; one that says that it went wrong is an error, a *Status.
+// expect waits for an answer of a kind and returns it; one that says that it went wrong is an
+// error, a *Status.
 func (c *call) expect(ctx context.Context, kind byte) (*parser, error) {
 	if err := c.wait(ctx); err != nil {
 		return nil, err
@@ -274,7 +277,8 @@ func (c *call) data(ctx context.Context) (int, error) {
 	return c.n, err
 }
 
-// parser reads the fields of a packet. What it is asked for after the packet has proved too short is empty.
+// parser reads the fields of a packet. What it is asked for after the packet has proved too short
+// is empty.
 type parser struct{ left []byte }
 
 func (p *parser) bad() bool { return p.left == nil }

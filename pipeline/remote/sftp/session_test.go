@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// slow is a server that answers nothing, but for OPEN, before it has heard CLOSE: whoever waits for anything before that waits for good.
+// slow is a server that answers nothing, but for OPEN, before it has heard CLOSE: whoever waits for
+// anything before that waits for good.
 type slow struct {
 	t     *testing.T
 	conn  net.Conn

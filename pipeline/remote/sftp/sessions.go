@@ -19,7 +19,8 @@ func (s *Server) Sessions() Sessions {
 	return Sessions{s}
 }
 
-// Do calls f with a session, and again with another one while sessions break. drop breaks the one that f has, for all its callers.
+// Do calls f with a session, and again with another one while sessions break. drop breaks the one
+// that f has, for all its callers.
 func (s Sessions) Do(ctx context.Context, act, path string, f func(c *sftp.Client, drop func()) error) error {
 	err := s.server.Do(ctx, act, path, func(c *Conn) error { return f(c.client, func() { s.server.pool.Drop(c) }) })
 	for _, t := range []struct{ from, to error }{

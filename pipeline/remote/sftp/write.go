@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// Writer writes a file from start to end, of which it keeps what the server has not acknowledged. After a broken connection it goes on with
-// another one. Of a file of less than 256 KiB nothing is sent before Close, and then all at once. It is for one goroutine.
+// Writer writes a file from start to end, of which it keeps what the server has not acknowledged.
+// After a broken connection it goes on with another one. Of a file of less than 256 KiB nothing is
+// sent before Close, and then all at once. It is for one goroutine.
 type Writer struct {
 	server *Server
 	ctx    context.Context
@@ -36,7 +37,8 @@ const (
 	ahead  = 1 << 20   // what may be sent and not acknowledged
 )
 
-// Create begins a file. One that is there is replaced from the first byte on. ctx is for all of the writing.
+// Create begins a file. One that is there is replaced from the first byte on. ctx is for all of the
+// writing.
 func (s *Server) Create(ctx context.Context, path string) *Writer {
 	return &Writer{server: s, ctx: ctx, path: path}
 }
@@ -47,7 +49,8 @@ func (w *Writer) Started() bool { return w.begun }
 // Size is where the file ends as far as it was written.
 func (w *Writer) Size() int64 { return w.end }
 
-// WriteAt writes what comes next. What lies between is a hole, or zeros where the server has no holes.
+// WriteAt writes what comes next. What lies between is a hole, or zeros where the server has no
+// holes.
 func (w *Writer) WriteAt(p []byte, offset int64) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, context.Cause(w.ctx)
@@ -151,8 +154,9 @@ func (w *Writer) settle(left int) error {
 	return nil
 }
 
-// Close sends what is left, sets size and attributes, and waits until the server has all of it, on its disk if sync. refused are the changes that
-// the server did not make, in their order; nil for those that it made.
+// Close sends what is left, sets size and attributes, and waits until the server has all of it, on
+// its disk if sync. refused are the changes that the server did not make, in their order; nil for
+// those that it made.
 func (w *Writer) Close(size int64, sync bool, changes ...Change) (refused []error, err error) {
 	defer w.release(nil)
 	err = w.again("complete", func() (err error) {
@@ -162,7 +166,8 @@ func (w *Writer) Close(size int64, sync bool, changes ...Change) (refused []erro
 	return refused, err
 }
 
-// complete sends all at once. What the server says of the size comes after all that is written, as it answers in order.
+// complete sends all at once. What the server says of the size comes after all that is written, as
+// it answers in order.
 func (w *Writer) complete(size int64, sync bool, changes []Change) (refused []error, err error) {
 	w.send()
 	var calls []*call

@@ -15,7 +15,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// ErrLoop: a directory is the same as one that it lies in, by way of a symbolic link that the server shows as a directory.
+// ErrLoop: a directory is the same as one that it lies in, by way of a symbolic link that the
+// server shows as a directory.
 var ErrLoop = errors.New("directory is one of those that it lies in")
 
 // ErrTwice: a directory has two things of one name, by what the server says.
@@ -45,26 +46,31 @@ var ErrEmpty = errors.New("nothing is in the directory")
 
 // Options say how to walk.
 type Options struct {
-	// Root, if set, is visited first. What is empty is an error then, ErrEmpty, unless AllowEmpty is set.
+	// Root, if set, is visited first. What is empty is an error then, ErrEmpty, unless AllowEmpty
+	// is set.
 	Root       *entry.Entry
 	AllowEmpty bool
-	// List lists the directory at path; "" is the root. It is called from several goroutines at once. The paths in it begin with
-	// the directory's own.
+	// List lists the directory at path; "" is the root. It is called from several goroutines at
+	// once. The paths in it begin with the directory's own.
 	List func(ctx context.Context, path string) (Listing, error)
-	// Visit takes the entries in the order of entry.ComparePaths. Its error ends the walk, and is returned as it is.
+	// Visit takes the entries in the order of entry.ComparePaths. Its error ends the walk, and is
+	// returned as it is.
 	Visit func(e *entry.Entry) error
-	// Translate makes errors of the server those of the caller, before they are told or returned; nil: they stay.
+	// Translate makes errors of the server those of the caller, before they are told or returned;
+	// nil: they stay.
 	Translate func(err error) error
-	// Problem takes what could not be listed. If it is nil, the first problem ends the walk. It is called from
-	// the goroutine that calls Visit.
+	// Problem takes what could not be listed. If it is nil, the first problem ends the walk. It is
+	// called from the goroutine that calls Visit.
 	Problem func(path string, err error)
 	// Parallel is the number of directories listed at once (default: 4).
 	Parallel int
-	// Ahead is about how many entries may be held before they are visited (default: 16384). A directory is held whole.
+	// Ahead is about how many entries may be held before they are visited (default: 16384). A
+	// directory is held whole.
 	Ahead int
 }
 
-// Tree walks the tree. It returns an error of the root, one that remote.IsFatal says concerns the server, or Visit's.
+// Tree walks the tree. It returns an error of the root, one that remote.IsFatal says concerns the
+// server, or Visit's.
 func Tree(ctx context.Context, o Options) error {
 	o.Parallel = cmp.Or(o.Parallel, 4)
 	o.Ahead = cmp.Or(o.Ahead, 16<<10)
@@ -132,7 +138,8 @@ func (w *walker) run(ctx context.Context, d *directory) int {
 	return len(d.items)
 }
 
-// sort brings the items in order. Of those with one name the first counts, and the others are a problem.
+// sort brings the items in order. Of those with one name the first counts, and the others are a
+// problem.
 func (l *Listing) sort() {
 	slices.SortStableFunc(l.Items, func(a, b Item) int { return strings.Compare(a.Entry.Path, b.Entry.Path) })
 	kept := l.Items[:0]

@@ -29,7 +29,8 @@ type Options struct {
 	Grace time.Duration
 	// Input is read instead of a command, once.
 	Input io.Reader
-	// AllowEmpty accepts a command, or an input, that gives nothing; else that is source.ErrEmpty, since a dump that is empty has failed.
+	// AllowEmpty accepts a command, or an input, that gives nothing; else that is source.ErrEmpty,
+	// since a dump that is empty has failed.
 	AllowEmpty bool
 	// Time is the entry's time (default: when the command is started, or the input first read).
 	Time time.Time
@@ -80,7 +81,8 @@ func (s *Source) Detail(ctx context.Context, e *entry.Entry) error { return ctx.
 // Close does nothing: a running command belongs to its File.
 func (s *Source) Close() error { return nil }
 
-// Open starts the command. It runs until its output was read to the end, the File is closed, or ctx ends.
+// Open starts the command. It runs until its output was read to the end, the File is closed, or ctx
+// ends.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -146,8 +148,9 @@ func (f *file) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Finish waits for the command to end. Unless its status is 0 it returns source.ErrFailed with the end of
-// what it has written to its standard error. Nothing at all is source.ErrEmpty, unless that is allowed.
+// Finish waits for the command to end. Unless its status is 0 it returns source.ErrFailed with the
+// end of what it has written to its standard error. Nothing at all is source.ErrEmpty, unless that
+// is allowed.
 func (f *file) Finish(e *entry.Entry) error {
 	e.Size = f.size
 	e.ModTime = entry.TimeOf(f.started)

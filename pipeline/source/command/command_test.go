@@ -83,7 +83,8 @@ func TestAFailedCommandFailsTheSourceAndSaysWhy(t *testing.T) {
 	}
 }
 
-// alive tells whether the process whose id a command wrote to a file still runs. Dead ones may wait for their parent.
+// alive tells whether the process whose id a command wrote to a file still runs. Dead ones may wait
+// for their parent.
 func alive(t *testing.T, file string) bool {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -78,7 +78,8 @@ type visit struct {
 	err   error
 }
 
-// taker backs up as the pipeline does: what is unchanged is taken over, the rest read by workers in the order of the walk.
+// taker backs up as the pipeline does: what is unchanged is taken over, the rest read by workers in
+// the order of the walk.
 type taker struct {
 	src      *Source
 	last     snapshot

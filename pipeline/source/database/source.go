@@ -1,7 +1,7 @@
 // Package database is the source for a database: one consistent snapshot, as streams of rows.
-// pipeline/database/rows/STREAM.md specifies the entries and their content. Rows go straight from the
-// database to the reader of the entries. Only fingerprints, by which the next backup finds changes,
-// and these changes are put aside.
+// pipeline/database/rows/STREAM.md specifies the entries and their content. Rows go straight from
+// the database to the reader of the entries. Only fingerprints, by which the next backup finds
+// changes, and these changes are put aside.
 package database
 
 import (
@@ -32,9 +32,10 @@ type Options struct {
 	Filter db.Filter
 	// Jobs is how many tables are read at once, at most (default: 1).
 	Jobs int
-	// StateDir is where the source remembers what its tables looked like, for this source and the set it belongs to alone. It may be
-	// deleted at any time. A SQLite file that writers would have to wait for is copied there while it is read, and large values wait
-	// there. Empty: every backup gives whole tables, files are read in place, and large values are held in memory.
+	// StateDir is where the source remembers what its tables looked like, for this source and the
+	// set it belongs to alone. It may be deleted at any time. A SQLite file that writers would have
+	// to wait for is copied there while it is read, and large values wait there. Empty: every
+	// backup gives whole tables, files are read in place, and large values are held in memory.
 	StateDir string
 }
 
@@ -85,7 +86,8 @@ func (s *Source) Previous(lookup source.Lookup) { s.previous = lookup }
 // Moment is when the snapshot was opened; zero before Walk.
 func (s *Source) Moment() time.Time { return s.moment }
 
-// Walk opens the snapshot, finds out what has changed in tables that are remembered, and visits the entries.
+// Walk opens the snapshot, finds out what has changed in tables that are remembered, and visits the
+// entries.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err := s.openStates(); err != nil {
 		return err
@@ -114,8 +116,9 @@ func failed(err error) error {
 	return fmt.Errorf("%w: %w", mark, err)
 }
 
-// begin opens the snapshot and reads what is not rows. Counters stand outside of snapshots and only move on: read at any time after
-// the snapshot began, they are at or past every value that its rows hold.
+// begin opens the snapshot and reads what is not rows. Counters stand outside of snapshots and only
+// move on: read at any time after the snapshot began, they are at or past every value that its rows
+// hold.
 func (s *Source) begin(ctx context.Context) error {
 	jobs := max(s.options.Jobs, 1)
 	s.moment = time.Now().UTC()
@@ -174,7 +177,8 @@ func (s *Source) tellLosses(v source.Visitor) {
 	s.rehearse(v)
 }
 
-// rehearse names what a restore into the same engine would leave out, as far as that is known without a server.
+// rehearse names what a restore into the same engine would leave out, as far as that is known
+// without a server.
 func (s *Source) rehearse(v source.Visitor) {
 	engine, ok := s.options.Driver.(db.Rehearser)
 	if !ok {
@@ -309,7 +313,8 @@ func (s *Source) visitDocument(ctx context.Context, v source.Visitor, name strin
 	return s.visitContent(ctx, v, name, content)
 }
 
-// visitContent visits a file whose content is known. The hash of it is its identity, so that equal content is not stored anew.
+// visitContent visits a file whose content is known. The hash of it is its identity, so that equal
+// content is not stored anew.
 func (s *Source) visitContent(ctx context.Context, v source.Visitor, name string, content []byte) error {
 	s.mu.Lock()
 	s.documents[name] = content
@@ -357,8 +362,9 @@ func (s *Source) file(name string, size int64, identity string) *entry.Entry {
 // Detail has nothing to add.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
 
-// Open opens an entry. The list of tables waits until all tables were read, which whoever reads entries in the order of the walk has
-// begun by then; it waits in Open, not while a table could be read instead.
+// Open opens an entry. The list of tables waits until all tables were read, which whoever reads
+// entries in the order of the walk has begun by then; it waits in Open, not while a table could be
+// read instead.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -380,8 +386,8 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	return nil, fmt.Errorf("open %s: %w", e.Path, source.ErrVanished)
 }
 
-// openKept answers for a run of an earlier backup, whose rows exist no more. The table's state is dropped, so that the next backup
-// begins with a whole table.
+// openKept answers for a run of an earlier backup, whose rows exist no more. The table's state is
+// dropped, so that the next backup begins with a whole table.
 func (s *Source) openKept(e *entry.Entry) error {
 	for _, t := range s.tables {
 		if t.dir != path.Dir(e.Path) {

@@ -21,15 +21,17 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// states are what earlier backups remembered of tables: files in one directory, per table and backup
+// states are what earlier backups remembered of tables: files in one directory, per table and
+// backup
 //
 //	<table>-<generation>.json    the state: its runs, each with its size and its entry's identity
 //	<table>-<generation>.rows    the fingerprints of its rows
 //	<table>-<generation>.delta   changes while they wait to be read
 //
-// A backup leaves its states beside those that it was built on, since it cannot know whether its snapshot is committed. The next
-// one uses a state only if the last tree holds every run of it, which it tells by their identities: they are random, so a run
-// that was never committed, or belongs to another repository, is not taken for the tree's.
+// A backup leaves its states beside those that it was built on, since it cannot know whether its
+// snapshot is committed. The next one uses a state only if the last tree holds every run of it,
+// which it tells by their identities: they are random, so a run that was never committed, or
+// belongs to another repository, is not taken for the tree's.
 type states struct {
 	dir  string
 	lock io.Closer
@@ -53,7 +55,8 @@ const (
 	scratchName  = "scratch"
 )
 
-// openStates lists what is remembered. It returns nil where another process is using the directory: then whole tables are read.
+// openStates lists what is remembered. It returns nil where another process is using the directory:
+// then whole tables are read.
 func openStates(dir string) (*states, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("remember tables: %w", err)

@@ -51,8 +51,8 @@ func (t *table) decide(err error) {
 	close(t.decided)
 }
 
-// compare reads the table and tells it from its state: nothing has changed, or the changes become a run, or there are so many that
-// all rows do.
+// compare reads the table and tells it from its state: nothing has changed, or the changes become a
+// run, or there are so many that all rows do.
 func (t *table) compare(ctx context.Context) error {
 	before := t.state
 	prints, err := before.openPrints()
@@ -117,7 +117,8 @@ func (t *table) completeWith(stored rows.Stored) {
 	})
 }
 
-// entries are the table's runs in the order of their paths: those that the last tree has, as they are there, and the one to be read.
+// entries are the table's runs in the order of their paths: those that the last tree has, as they
+// are there, and the one to be read.
 func (t *table) entries(ctx context.Context) ([]*entry.Entry, error) {
 	var out []*entry.Entry
 	if t.state == nil {

@@ -1,7 +1,9 @@
-// Package distant is what the sources of directories on servers have in common, whatever the protocol. A directory is listed by several requests
-// at once and visited in order; files are read as many at once as the server bears; what did not change by all that the server tells is not
-// fetched. A file that changed shortly before it was listed may change again without a trace in its time, so it counts as changed in the next
-// backup too, and is looked at a second time before it is taken for whole.
+// Package distant is what the sources of directories on servers have in common, whatever the
+// protocol. A directory is listed by several requests at once and visited in order; files are read
+// as many at once as the server bears; what did not change by all that the server tells is not
+// fetched. A file that changed shortly before it was listed may change again without a trace in its
+// time, so it counts as changed in the next backup too, and is looked at a second time before it is
+// taken for whole.
 package distant
 
 import (
@@ -21,7 +23,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
-// Options say what to back up. The zero value is all that is in the directory in which a login begins.
+// Options say what to back up. The zero value is all that is in the directory in which a login
+// begins.
 type Options struct {
 	// Path is the root; without a leading slash it is below the directory in which a login begins.
 	Path string
@@ -29,19 +32,21 @@ type Options struct {
 	Exclude []string
 	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
 	AllowEmpty bool
-	// Fresh is how old a file must be, by the server's clock, to be taken for finished (default: 10 min; it covers
-	// a clock that is wrong by as much). Younger ones are looked at a second time after Settle (default: 3 s).
+	// Fresh is how old a file must be, by the server's clock, to be taken for finished (default: 10
+	// min; it covers a clock that is wrong by as much). Younger ones are looked at a second time
+	// after Settle (default: 3 s).
 	Fresh, Settle time.Duration
 	// Class is how content is cut (default: source.ClassMedium).
 	Class source.Class
 }
 
-// Directory is a directory on a server, as a protocol has it. Its errors are those of package remote. All but Close is safe to call from
-// several goroutines at once.
+// Directory is a directory on a server, as a protocol has it. Its errors are those of package
+// remote. All but Close is safe to call from several goroutines at once.
 type Directory interface {
 	// Host names the server in messages.
 	Host() string
-	// Readers is how many files are worth reading at once; Listers how many directories are worth listing.
+	// Readers is how many files are worth reading at once; Listers how many directories are worth
+	// listing.
 	Readers() int
 	Listers() int
 	// Root tells what the directory itself is.
@@ -58,7 +63,8 @@ type Directory interface {
 
 // Found is one thing in a directory.
 type Found struct {
-	// Entry is what it is. Its path is a name, and its identity what tells this version of a file from others besides size and time.
+	// Entry is what it is. Its path is a name, and its identity what tells this version of a file
+	// from others besides size and time.
 	Entry entry.Entry
 	// Key tells a directory from others, whatever its path; empty if the server does not say.
 	Key string
@@ -75,8 +81,9 @@ type Content interface {
 	Offset() int64
 	// Began makes e what it was when it was opened, if the server has told that.
 	Began(e *entry.Entry)
-	// Check is called when all was read. It tells whether the file was of one version all the time, that of e, and makes e what it is now if not.
-	// later: some time has passed since, and the server is to be asked again.
+	// Check is called when all was read. It tells whether the file was of one version all the time,
+	// that of e, and makes e what it is now if not. later: some time has passed since, and the
+	// server is to be asked again.
 	Check(ctx context.Context, e *entry.Entry, later bool) (same bool, err error)
 }
 
@@ -118,7 +125,8 @@ func (s *Source) Readers() int { return s.directory.Readers() }
 // Close closes the connections.
 func (s *Source) Close() error { return s.directory.Close() }
 
-// Walk lists the tree. It returns an error where the server or the root cannot be listed, and source.ErrEmpty.
+// Walk lists the tree. It returns an error where the server or the root cannot be listed, and
+// source.ErrEmpty.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	root, err := s.directory.Root(ctx)
 	if err != nil {
@@ -177,8 +185,8 @@ func (s *Source) take(l *walk.Listing, dir string, f *Found, excluded *exclude.F
 	l.Items = append(l.Items, walk.Item{Entry: &e, Key: f.Key})
 }
 
-// freshMark precedes, in the identity of a file that may change, or be changing, without another time, the moment at which it was listed: so it
-// is like no other.
+// freshMark precedes, in the identity of a file that may change, or be changing, without another
+// time, the moment at which it was listed: so it is like no other.
 const freshMark = ";seen="
 
 func seen(version string, now time.Time) string {
@@ -240,8 +248,8 @@ func (f *file) Read(p []byte) (int, error) {
 	return n, source.FromRemote(err)
 }
 
-// Finish finds out whether what was read is of one version. One that is younger than the options say may be being written, and is given time to
-// show it.
+// Finish finds out whether what was read is of one version. One that is younger than the options
+// say may be being written, and is given time to show it.
 func (f *file) Finish(e *entry.Entry) error {
 	is := *e
 	f.Began(&is)

@@ -2,8 +2,8 @@ package exclude
 
 import "strings"
 
-// AnyCase makes each letter of a pattern a class of both its cases, so that the pattern matches whatever the case and is still one that Parse
-// reads.
+// AnyCase makes each letter of a pattern a class of both its cases, so that the pattern matches
+// whatever the case and is still one that Parse reads.
 func AnyCase(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Patterns decide what is left out. The last one that matches counts. They are safe for concurrent use; the zero value leaves
-// out nothing.
+// Patterns decide what is left out. The last one that matches counts. They are safe for concurrent
+// use; the zero value leaves out nothing.
 type Patterns struct {
 	list        []pattern
 	directories bool // one of them asks whether it is a directory
@@ -18,7 +18,8 @@ type Patterns struct {
 type pattern struct {
 	takeBack      bool // begins with "!"
 	directoryOnly bool // ends with "/"
-	// A pattern with a slash that is not at its end is matched with paths from bases on; another one, whose bases are nil, with names.
+	// A pattern with a slash that is not at its end is matched with paths from bases on; another
+	// one, whose bases are nil, with names.
 	bases []string
 	plain string // what it begins with, up to the first byte that is not meant as it is
 	text  string // the line from bases on, without the exclamation mark
@@ -38,11 +39,12 @@ const (
 
 // Place says where in a tree patterns are at home.
 type Place struct {
-	// Roots are directories by what the machine or the server calls them, and their paths in the tree. A pattern that begins with such a
-	// name is meant from there on.
+	// Roots are directories by what the machine or the server calls them, and their paths in the
+	// tree. A pattern that begins with such a name is meant from there on.
 	Roots map[string]string
-	// Each: the patterns count in each of Roots, as if each had a .gitignore of its own; else in the tree's top directory. One of a
-	// root's path in which something general stands for a name (/srv/*/cache) is meant from the top all the same.
+	// Each: the patterns count in each of Roots, as if each had a .gitignore of its own; else in
+	// the tree's top directory. One of a root's path in which something general stands for a name
+	// (/srv/*/cache) is meant from the top all the same.
 	Each bool
 }
 
@@ -58,7 +60,8 @@ func Parse(lines []string, place Place) (*Patterns, error) {
 	return p, nil
 }
 
-// AddAnyCase adds lines, as Parse reads them, for which a letter of ASCII is the same in upper and lower case.
+// AddAnyCase adds lines, as Parse reads them, for which a letter of ASCII is the same in upper and
+// lower case.
 func (p *Patterns) AddAnyCase(lines []string, place Place) error { return p.add(lines, place, AnyCase) }
 
 func (p *Patterns) add(lines []string, place Place, change func(text string) string) error {
@@ -134,8 +137,9 @@ func (l Place) find(text string) (string, []string) {
 	return text, slices.Compact(all)
 }
 
-// isFromTop tells whether a pattern is about a root's path and not about paths below it: it begins with the root's first name at least,
-// goes on with something general, and reaches further down than the root.
+// isFromTop tells whether a pattern is about a root's path and not about paths below it: it begins
+// with the root's first name at least, goes on with something general, and reaches further down
+// than the root.
 func (l Place) isFromTop(text string) bool {
 	below, fromTop := strings.CutPrefix(strings.TrimSuffix(text, "/"), "/")
 	special := strings.IndexAny(below, `*?[\`)
@@ -151,7 +155,8 @@ func (l Place) isFromTop(text string) bool {
 	return false
 }
 
-// shorten finds the beginning of a pattern that is meant as it is, and whether that decides more quickly than its steps.
+// shorten finds the beginning of a pattern that is meant as it is, and whether that decides more
+// quickly than its steps.
 func (p *pattern) shorten(text string) {
 	special := strings.IndexAny(text, `*?[\`)
 	switch {
@@ -168,7 +173,8 @@ func (p *pattern) shorten(text string) {
 	p.plain = text[:special]
 }
 
-// Lines are patterns that mean the same in the tree's top directory, wherever these are at home: Parse reads them with the zero Place.
+// Lines are patterns that mean the same in the tree's top directory, wherever these are at home:
+// Parse reads them with the zero Place.
 func (p *Patterns) Lines() []string {
 	var lines []string
 	for i := range p.list {
@@ -197,7 +203,8 @@ func anchored(dir string) string {
 
 var literally = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
-// Leaves tells whether the patterns leave out what lies at a path in the tree, or a directory that it lies in.
+// Leaves tells whether the patterns leave out what lies at a path in the tree, or a directory that
+// it lies in.
 func (p *Patterns) Leaves(path string, directory bool) bool {
 	if p == nil || len(p.list) == 0 {
 		return false

@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// gitTree is a tree in which many directories have a .gitignore each, and what git says of all that is in them.
+// gitTree is a tree in which many directories have a .gitignore each, and what git says of all that
+// is in them.
 type gitTree struct {
 	root  string
 	rules map[string][]string // lines of the .gitignore of a directory
@@ -48,7 +49,8 @@ func (g *gitTree) git(t *testing.T, input string, arguments ...string) []byte {
 	return out
 }
 
-// add makes a directory with a .gitignore of these lines and with these paths, of which those that end in a slash are directories.
+// add makes a directory with a .gitignore of these lines and with these paths, of which those that
+// end in a slash are directories.
 func (g *gitTree) add(t *testing.T, lines, paths []string) {
 	t.Helper()
 	dir := fmt.Sprintf("%05d", len(g.rules))
@@ -77,7 +79,8 @@ func must(t *testing.T, err error) {
 func (g *gitTree) ask(t *testing.T) {
 	t.Helper()
 	g.want = map[string]bool{}
-	// It finds out itself what is a directory; with a slash at the end it would match the slash too.
+	// It finds out itself what is a directory; with a slash at the end it would match the slash
+	// too.
 	var input strings.Builder
 	for _, p := range g.paths {
 		input.WriteString(strings.TrimSuffix(p, "/") + "\x00")
@@ -88,7 +91,8 @@ func (g *gitTree) ask(t *testing.T) {
 	}
 }
 
-// compare tells where ours say something else than git, and returns how many were compared and how many of them are left out.
+// compare tells where ours say something else than git, and returns how many were compared and how
+// many of them are left out.
 func (g *gitTree) compare(t *testing.T) (compared, out int) {
 	t.Helper()
 	parsed := map[string]*Patterns{}
@@ -120,7 +124,8 @@ func parse(lines []string) *Patterns {
 	return all
 }
 
-// leftOut tells whether a walk does not come to a path, which ends in a slash if it is a directory's.
+// leftOut tells whether a walk does not come to a path, which ends in a slash if it is a
+// directory's.
 func leftOut(p *Patterns, file string) bool {
 	file, directory := strings.CutSuffix(file, "/")
 	for i := range len(file) {

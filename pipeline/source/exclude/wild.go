@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// wild is a pattern as .gitignore has them, in steps, each of which takes some bytes of a path. It is about bytes, not characters.
+// wild is a pattern as .gitignore has them, in steps, each of which takes some bytes of a path. It
+// is about bytes, not characters.
 type wild []step
 
 // step is a part of a pattern.
@@ -43,11 +44,12 @@ var (
 	errClass  = errors.New("its class has no end: for a bracket itself, write \\[")
 )
 
-// compile reads a pattern. In a whole one, which is matched with paths, "**" stands for directories where slashes or the ends enclose it; elsewhere
-// two asterisks are one.
+// compile reads a pattern. In a whole one, which is matched with paths, "**" stands for directories
+// where slashes or the ends enclose it; elsewhere two asterisks are one.
 func compile(text string, whole bool) (wild, error) {
 	var w wild
-	// Git compares what comes before the first special byte by itself, so that "**" right after counts as enclosed.
+	// Git compares what comes before the first special byte by itself, so that "**" right after
+	// counts as enclosed.
 	plain := strings.IndexAny(text, `*?[\`)
 	for i := 0; i < len(text); {
 		var n int
@@ -104,7 +106,8 @@ func (w wild) checkNames() error {
 	return nil
 }
 
-// addAsterisks takes the asterisks that text begins with. open tells that they may stand for directories by what is before them.
+// addAsterisks takes the asterisks that text begins with. open tells that they may stand for
+// directories by what is before them.
 func (w *wild) addAsterisks(text string, open bool) int {
 	rest := strings.TrimLeft(text, "*")
 	n := len(text) - len(rest)
@@ -155,7 +158,8 @@ func parseClass(text string, class *set) (int, error) {
 	return i + 1, nil
 }
 
-// parse reads one byte, range or named class, and returns its length and the byte that may begin a range.
+// parse reads one byte, range or named class, and returns its length and the byte that may begin a
+// range.
 func (s *set) parse(text string, before byte) (n int, last byte, err error) {
 	if name, ok := className(text); ok {
 		return len(name) + len("[::]"), 0, s.addNamed(name)
@@ -231,8 +235,8 @@ func (s *set) addNamed(name string) error {
 // mark is where to go on when what was tried does not match: with a step, at a place in the path.
 type mark struct{ step, at int }
 
-// match tells whether w takes all of path. What an asterisk takes is tried shortest first; the last one is made longer first, and where a slash
-// ends that, the last one that may take slashes.
+// match tells whether w takes all of path. What an asterisk takes is tried shortest first; the last
+// one is made longer first, and where a slash ends that, the last one that may take slashes.
 func (w wild) match(path string) bool {
 	name, far := mark{step: -1}, mark{step: -1}
 	for i, at := 0, 0; i < len(w) || at < len(path); {

@@ -10,19 +10,20 @@ import (
 	"github.com/packstone/packstone/archive/disk"
 )
 
-// pauses come before the second try of what has failed, the third, and so on: two and a half seconds in all, in which a server
-// restarts its service or a cluster moves an export.
+// pauses come before the second try of what has failed, the third, and so on: two and a half
+// seconds in all, in which a server restarts its service or a cluster moves an export.
 var pauses = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
 
-// patience is the number of entries that may take all pauses in vain, one after the other. After that one new look-up must do, so
-// that a million files of a broken disk take no month.
+// patience is the number of entries that may take all pauses in vain, one after the other. After
+// that one new look-up must do, so that a million files of a broken disk take no month.
 const patience = 32
 
 // passing tells whether err may go away with a new look-up.
 func passing(err error) bool { return disk.Passing(err) || errors.Is(err, unix.EIO) }
 
-// again calls try until it succeeds or fails with what no look-up cures. After a failure, directories are opened anew: the one at dir,
-// and from the second failure on all, from the roots. In the end it says if a root itself is gone.
+// again calls try until it succeeds or fails with what no look-up cures. After a failure,
+// directories are opened anew: the one at dir, and from the second failure on all, from the roots.
+// In the end it says if a root itself is gone.
 func (s *Source) again(ctx context.Context, dir string, try func() error) error {
 	err := try()
 	for i := 0; i < len(pauses) && passing(err); i++ {
@@ -64,8 +65,9 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// wait runs what may hang: a call to a server that is gone lasts until the server is back, and no signal but the last ends it.
-// When ctx ends first, do is left to itself: what it uses must be its own.
+// wait runs what may hang: a call to a server that is gone lasts until the server is back, and no
+// signal but the last ends it. When ctx ends first, do is left to itself: what it uses must be its
+// own.
 func wait(ctx context.Context, do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()

@@ -54,7 +54,8 @@ func BenchmarkWalk200kFiles(b *testing.B) {
 	}
 }
 
-// processor is the time that this process has computed, which tells more than the clock on a machine with other work.
+// processor is the time that this process has computed, which tells more than the clock on a
+// machine with other work.
 func processor(b *testing.B) time.Duration {
 	var used unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {

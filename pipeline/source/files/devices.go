@@ -59,7 +59,8 @@ func (d *devices) learn(device uint64, fd int) {
 	}
 }
 
-// describe turns what the system tells into the fields of e. Inode numbers that cannot be trusted are no sign of a change.
+// describe turns what the system tells into the fields of e. Inode numbers that cannot be trusted
+// are no sign of a change.
 func (s *Source) describe(st *local.Stat, e *entry.Entry) {
 	local.Describe(st, e)
 	if !s.options.IgnoreInode && !s.isRemote(e.Device) {
@@ -69,7 +70,8 @@ func (s *Source) describe(st *local.Stat, e *entry.Entry) {
 		e.Device, e.Inode = 0, 0
 		return
 	}
-	// They still tell, within one walk, which names are of one file. The device is not compared with that of the last walk.
+	// They still tell, within one walk, which names are of one file. The device is not compared
+	// with that of the last walk.
 	e.Device, e.Inode = e.Device*mix+e.Inode, 1
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// run does what t stands for: it lists the directory if that is still to do and examines a block of names.
+// run does what t stands for: it lists the directory if that is still to do and examines a block of
+// names.
 func (s *Source) run(ctx context.Context, w *walk, t *block) {
 	f := t.folder
 	dir, err := s.enter(ctx, t)
@@ -161,7 +162,8 @@ func (s *Source) failed(e *entry.Entry, named *branch, err error) item {
 	return item{entry: e, err: err, fatal: errors.Is(err, source.ErrUnreachable)}
 }
 
-// examineNamed is for what a person has named: a file that cannot be read is an error of the whole source.
+// examineNamed is for what a person has named: a file that cannot be read is an error of the whole
+// source.
 func (s *Source) examineNamed(ctx context.Context, e *entry.Entry) item {
 	s.remember(e)
 	switch e.Type {

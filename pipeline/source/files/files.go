@@ -20,42 +20,49 @@ import (
 
 // Options say what to back up. Roots is required.
 type Options struct {
-	// Roots are absolute paths. A single directory is the source's root, the entry ""; a single file is an entry of its base name.
-	// With several roots, or with Absolute, entries are named by their absolute path without the leading slash, and the
-	// directories above the roots are entries too. A root may be reached through symbolic links, and may be one: then what it leads to
-	// is the root, under the link's name. One that lies in another root is just a link; else one that leads nowhere is refused.
+	// Roots are absolute paths. A single directory is the source's root, the entry ""; a single
+	// file is an entry of its base name. With several roots, or with Absolute, entries are named by
+	// their absolute path without the leading slash, and the directories above the roots are
+	// entries too. A root may be reached through symbolic links, and may be one: then what it leads
+	// to is the root, under the link's name. One that lies in another root is just a link; else one
+	// that leads nowhere is refused.
 	Roots    []string
 	Absolute bool
 	// Directory refuses a single root that is no directory.
 	Directory bool
 
-	// Exclude leaves out what lines of a .gitignore in the root would; with Absolute, in each of the roots. A pattern that begins with a
-	// root's own path is meant from there on.
+	// Exclude leaves out what lines of a .gitignore in the root would; with Absolute, in each of
+	// the roots. A pattern that begins with a root's own path is meant from there on.
 	Exclude []string
 	// ExcludeAnyCase are further lines, which come after those of Exclude and for which A is a.
 	ExcludeAnyCase []string
-	// Home, if not nil, is where the patterns are at home instead: in a tree of which this source is what lies below the path Part.
+	// Home, if not nil, is where the patterns are at home instead: in a tree of which this source
+	// is what lies below the path Part.
 	Home *exclude.Place
 	Part string
 	// ExcludeCaches leaves out what is in directories marked by a CACHEDIR.TAG.
 	ExcludeCaches bool
-	// ExcludeIfPresent leaves out what is beside a file of one of these names; "name:text" if it begins with text.
+	// ExcludeIfPresent leaves out what is beside a file of one of these names; "name:text" if it
+	// begins with text.
 	ExcludeIfPresent []string
 	// ExcludeLargerThan leaves out files of more bytes, if positive.
 	ExcludeLargerThan int64
 
-	// LeaveOut are files and directories that are never taken, by whatever path the walk comes to them; those that do not exist
-	// do not matter. LeftOut, if set, is told each that was met, by its path, from several goroutines at once.
+	// LeaveOut are files and directories that are never taken, by whatever path the walk comes to
+	// them; those that do not exist do not matter. LeftOut, if set, is told each that was met, by
+	// its path, from several goroutines at once.
 	LeaveOut []string
 	LeftOut  func(path string)
 
-	// OneFileSystem keeps to the file systems that the roots are on. A mount point is an empty directory then.
+	// OneFileSystem keeps to the file systems that the roots are on. A mount point is an empty
+	// directory then.
 	OneFileSystem bool
-	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty. It also accepts one that was on a file system of its
-	// own in the last snapshot and is not now; else that is source.ErrUnmounted.
+	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty. It also accepts
+	// one that was on a file system of its own in the last snapshot and is not now; else that is
+	// source.ErrUnmounted.
 	AllowEmpty bool
-	// IgnoreInode leaves out inode numbers, except that names of one file can still be told. It is so anyway on network file
-	// systems and FUSE, which may make them up anew with each mount.
+	// IgnoreInode leaves out inode numbers, except that names of one file can still be told. It is
+	// so anyway on network file systems and FUSE, which may make them up anew with each mount.
 	IgnoreInode bool
 	// Parallel is the number of directories listed at once (default: 8).
 	Parallel int

@@ -367,7 +367,8 @@ func TestPathsMayBeLongerThanTheKernelTakes(t *testing.T) {
 	if last := got.entries[len(got.entries)-1]; last.Path != path {
 		t.Fatalf("the last path has %d bytes, want %d", len(last.Path), len(path))
 	}
-	// From the end, so that nothing on the way is open; and by another source, which has none open at all.
+	// From the end, so that nothing on the way is open; and by another source, which has none open
+	// at all.
 	for _, s := range []*Source{s, open(t, Options{Roots: []string{root}})} {
 		e := *got.find(t, path)
 		must(t, s.Detail(context.Background(), &e))

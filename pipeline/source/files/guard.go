@@ -17,9 +17,10 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// A file system that is not mounted, or is lost while it is read, must not become a snapshot in which everything was deleted. So a root
-// that lies on a mounted file system says so in its entry, and the next backup refuses to find less there; and whatever cannot be found
-// makes sure that the roots are still what they were.
+// A file system that is not mounted, or is lost while it is read, must not become a snapshot in
+// which everything was deleted. So a root that lies on a mounted file system says so in its entry,
+// and the next backup refuses to find less there; and whatever cannot be found makes sure that the
+// roots are still what they were.
 
 // What an entry of a root remembers of the file system that it is on.
 const (
@@ -100,8 +101,8 @@ func (s *Source) examineRoot(path string) (*root, error) {
 	return r, nil
 }
 
-// levelsToMount is how many directories lie above dir up to the one at which its file system is mounted; less than 0 if that is the
-// system's own root, or cannot be told.
+// levelsToMount is how many directories lie above dir up to the one at which its file system is
+// mounted; less than 0 if that is the system's own root, or cannot be told.
 func levelsToMount(dir *local.Dir, st *local.Stat) int {
 	at, up := *st, ".."
 	for levels := 0; len(up) < unix.PathMax; levels++ {
@@ -117,7 +118,8 @@ func levelsToMount(dir *local.Dir, st *local.Stat) int {
 	return -1
 }
 
-// above is the name of the directory that lies so many levels above file, through whatever links file leads.
+// above is the name of the directory that lies so many levels above file, through whatever links
+// file leads.
 func above(file string, levels int) string {
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -211,7 +213,8 @@ func (r *root) compare(now *local.Stat) error {
 	return fmt.Errorf("there is another file system than before at %s: %w", r.file, source.ErrUnreachable)
 }
 
-// explain turns err into source.ErrUnreachable where it comes from a root that is gone, wherever it was met.
+// explain turns err into source.ErrUnreachable where it comes from a root that is gone, wherever it
+// was met.
 func (s *Source) explain(err error) error {
 	all := s.guarded.Load()
 	if all == nil || errors.Is(err, source.ErrUnreachable) || !errors.Is(err, source.ErrVanished) && !passing(err) && !disk.Away(err) {

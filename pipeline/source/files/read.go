@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is an open file. What counts is its size when it was opened: a log that grows is read to there.
+// file is an open file. What counts is its size when it was opened: a log that grows is read to
+// there.
 type file struct {
 	source *Source
 	ctx    context.Context // of Open: a read that hangs is left alone when it ends
@@ -30,7 +31,8 @@ type file struct {
 	data, gap int64 // the data range at or after at, if sparse
 }
 
-// Open opens a regular file. Another one that has taken its place since the walk is read as if it had been listed: Finish tells.
+// Open opens a regular file. Another one that has taken its place since the walk is read as if it
+// had been listed: Finish tells.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
@@ -73,7 +75,8 @@ func (f *file) wait(do func() error) error {
 	return wait(f.ctx, do)
 }
 
-// openFile opens what is at path for reading, without waiting for the other end of a pipe, and examines it.
+// openFile opens what is at path for reading, without waiting for the other end of a pipe, and
+// examines it.
 func (s *Source) openFile(path string, owner int64) (int, local.Stat, error) {
 	var st local.Stat
 	if err := s.injected("open", path); err != nil {
@@ -135,7 +138,8 @@ func (f *file) read(p []byte) (int, error) {
 	return n, nil
 }
 
-// buffers take what reads give that may hang: then it would be too late to have the caller's buffer back.
+// buffers take what reads give that may hang: then it would be too late to have the caller's buffer
+// back.
 var buffers = sync.Pool{New: func() any { return new([1 << 20]byte) }}
 
 func (f *file) pread(p []byte) (int, error) {
@@ -159,8 +163,8 @@ func (f *file) pread(p []byte) (int, error) {
 	return n, err
 }
 
-// readAgain reads on after a new look-up, if it finds the same state of the file: else what was read and what would be do not
-// belong together.
+// readAgain reads on after a new look-up, if it finds the same state of the file: else what was
+// read and what would be do not belong together.
 func (f *file) readAgain(p []byte) (n int, err error) {
 	parent, _, _ := f.source.place(f.path)
 	err = f.source.again(f.ctx, parent, func() error {
@@ -254,8 +258,8 @@ func (f *file) ReadAt(p []byte, offset int64) (int, error) {
 	return done, nil
 }
 
-// Finish compares the file with what it was when it was opened. After a change e keeps the times of then, so that
-// the next run finds it changed.
+// Finish compares the file with what it was when it was opened. After a change e keeps the times of
+// then, so that the next run finds it changed.
 func (f *file) Finish(e *entry.Entry) error {
 	if f.differs(e) {
 		f.source.describe(&f.begun, e)
@@ -275,7 +279,8 @@ func (f *file) Finish(e *entry.Entry) error {
 	return fmt.Errorf("%s: %w", f.source.file(f.path), source.ErrChanged)
 }
 
-// now is the file's state by the server's word, not by that of a cache: others may have written to it.
+// now is the file's state by the server's word, not by that of a cache: others may have written to
+// it.
 func (f *file) now() (local.Stat, error) {
 	var now local.Stat
 	fd := f.fd

@@ -112,8 +112,9 @@ func (s *Source) name(path string) *branch {
 	return at
 }
 
-// checkNested refuses a root that lies in another one by way of a symbolic link: the walk of the other does not follow it. A link that leads
-// nowhere is no root by itself, but in another one it is there with the rest.
+// checkNested refuses a root that lies in another one by way of a symbolic link: the walk of the
+// other does not follow it. A link that leads nowhere is no root by itself, but in another one it
+// is there with the rest.
 func (s *Source) checkNested(b *branch, path string, covered bool) error {
 	if b.nowhere && !covered {
 		return nowhereError(s.file(path))
@@ -151,7 +152,8 @@ func (s *Source) anchor(path string) local.Anchor {
 	return local.Anchor{Path: path[:taken], File: s.file(path[:taken]), Follow: b.follow}
 }
 
-// place is the directory and the name in it by which path is examined, and whether a symbolic link is followed there.
+// place is the directory and the name in it by which path is examined, and whether a symbolic link
+// is followed there.
 func (s *Source) place(path string) (dir, name string, follow bool) {
 	if path == "" {
 		return "", local.Self, false

@@ -12,8 +12,9 @@ import (
 )
 
 // Walk lists the tree. It returns an error that names the root where a root is missing or empty
-// (source.ErrEmpty), cannot be listed, or is gone, be it since the last snapshot (source.ErrUnmounted) or while the
-// walk runs (source.ErrUnreachable). When ctx ends it returns, even while a server keeps calls waiting.
+// (source.ErrEmpty), cannot be listed, or is gone, be it since the last snapshot
+// (source.ErrUnmounted) or while the walk runs (source.ErrUnreachable). When ctx ends it returns,
+// even while a server keeps calls waiting.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -77,8 +78,8 @@ type frame struct {
 	freed int // items that no longer count as held
 }
 
-// visit hands out what the tasks find, in order. A task that it needs and nobody has begun is begun at once: the workers do not run
-// further ahead than a limit.
+// visit hands out what the tasks find, in order. A task that it needs and nobody has begun is begun
+// at once: the workers do not run further ahead than a limit.
 func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 	stack := []frame{{task: top}}
 	for len(stack) > 0 {

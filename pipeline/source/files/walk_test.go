@@ -9,7 +9,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source/sourcetest"
 )
 
-// TestWhatWasVisitedIsForgotten holds the block of a directory while what was found below it is gone through.
+// TestWhatWasVisitedIsForgotten holds the block of a directory while what was found below it is
+// gone through.
 func TestWhatWasVisitedIsForgotten(t *testing.T) {
 	at := &frame{task: new(task)}
 	var below []weak.Pointer[task]

@@ -1,10 +1,12 @@
-// Package ftp is the source of a directory on an FTP server. It is backed up where it is, listed and read over as many connections as the server
-// bears.
+// Package ftp is the source of a directory on an FTP server. It is backed up where it is, listed
+// and read over as many connections as the server bears.
 //
-// What is told depends on the server. With MLSD there are times to the second (UTC), permissions, owners and what MLSD calls unique.
-// Without it, a listing is by LIST and the time of each file by MDTM. Without MDTM, times are those of LIST, to the minute or,
-// for old files, to the day: then another size is what shows a change within that time. Symbolic links that the server shows as
-// what they lead to are backed up as that; broken ones, which some servers hide from MLSD, are not seen.
+// What is told depends on the server. With MLSD there are times to the second (UTC), permissions,
+// owners and what MLSD calls unique. Without it, a listing is by LIST and the time of each file by
+// MDTM. Without MDTM, times are those of LIST, to the minute or, for old files, to the day: then
+// another size is what shows a change within that time. Symbolic links that the server shows as
+// what they lead to are backed up as that; broken ones, which some servers hide from MLSD, are not
+// seen.
 package ftp
 
 import (
@@ -62,7 +64,8 @@ func (d *directory) on(ctx context.Context, act, below string, f func(c *ftp.Con
 	return d.Do(ctx, act, cmp.Or(below, d.path, "the directory of the login"), func(c *ftp.Conn) error { return f(c, d.file(c.Home, below)) })
 }
 
-// Root asks for the facts of the root. Without MLST nothing is known of it but that it is a directory.
+// Root asks for the facts of the root. Without MLST nothing is known of it but that it is a
+// directory.
 func (d *directory) Root(ctx context.Context) (*entry.Entry, error) {
 	facts := ftp.Entry{Kind: ftp.Directory}
 	err := d.on(ctx, "look at", "", func(c *ftp.Conn, file string) error {
@@ -127,7 +130,8 @@ func describe(f *ftp.Entry) entry.Entry {
 	return e
 }
 
-// version is what tells this version of a file from others. Equal ones mean equal content as far as the server can say.
+// version is what tells this version of a file from others. Equal ones mean equal content as far as
+// the server can say.
 func version(f *ftp.Entry) string {
 	var b strings.Builder
 	b.WriteString("size=" + strconv.FormatInt(f.Size, 10))
@@ -164,7 +168,8 @@ type content struct {
 // Began implements distant.Content: FTP tells nothing of a file when it is opened.
 func (c *content) Began(*entry.Entry) {}
 
-// Check compares with the facts of now: the file must still be the version that was listed and have as many bytes as were read.
+// Check compares with the facts of now: the file must still be the version that was listed and have
+// as many bytes as were read.
 func (c *content) Check(ctx context.Context, e *entry.Entry, later bool) (same bool, err error) {
 	now, err := c.Facts()
 	if later || ftp.IsBroken(err) || err == nil && now.Size != c.Offset() {
@@ -192,7 +197,8 @@ func (c *content) Check(ctx context.Context, e *entry.Entry, later bool) (same b
 	return false, nil
 }
 
-// look asks for the facts of now. Where their size is not what was read, it may be that of a link: SIZE follows it.
+// look asks for the facts of now. Where their size is not what was read, it may be that of a link:
+// SIZE follows it.
 func (c *content) look(conn *ftp.Conn) (ftp.Entry, error) {
 	facts, err := conn.Look(c.path)
 	if err != nil || facts.Size == c.Offset() || !conn.Features().MLST || !conn.Features().Size {

@@ -15,7 +15,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source/sourcetest"
 )
 
-// strange are names, of which FTP has some and can't have others: a line break ends a line of a listing, and other bytes end a command.
+// strange are names, of which FTP has some and can't have others: a line break ends a line of a
+// listing, and other bytes end a command.
 var strange = map[string]bool{
 	"good": true, "dir/good": true, "new\nline": false, "x\n-rw-r--r-- 1 1 1 5 Nov 22 17:36 fake": false, "cr\rname": false, "end\r": false, "end\n": false, "\nbegin": false,
 	"dir\nline/in": false, "good\nx": false, "dir\rx/in": false, "y\ntype=file;size=3;modify=20200101000000; z": false, "w\xff\xff": false, "\xff": false,

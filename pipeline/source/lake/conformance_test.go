@@ -14,7 +14,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source/sourcetest"
 )
 
-// keeps is what a bucket tells. Modes are those that the options give, which the tests have as the suite's.
+// keeps is what a bucket tells. Modes are those that the options give, which the tests have as the
+// suite's.
 var keeps = sourcetest.Keeps{Root: true, Directories: true, Mode: true, Identity: true, EmptyIsError: true}
 
 var options = lake.Options{FileMode: 0o640, DirectoryMode: 0o750}

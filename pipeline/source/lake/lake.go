@@ -20,7 +20,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
-// Options say what to back up. The zero value is all that lies below the bucket's prefix, but for what jobs are still writing.
+// Options say what to back up. The zero value is all that lies below the bucket's prefix, but for
+// what jobs are still writing.
 type Options struct {
 	// Exclude are patterns of what to leave out, as exclude.Parse reads them.
 	Exclude []string
@@ -28,11 +29,12 @@ type Options struct {
 	AllowEmpty bool
 	// KeepTemporary takes what jobs are still writing too.
 	KeepTemporary bool
-	// Latest reads a bucket with versions as it is, and not as of one moment. AsOf is a moment in the past to read it as of;
-	// zero: when the walk begins.
+	// Latest reads a bucket with versions as it is, and not as of one moment. AsOf is a moment in
+	// the past to read it as of; zero: when the walk begins.
 	Latest bool
 	AsOf   time.Time
-	// Tags asks for the tags of each object that is read, even where the server does not tell with the content that it has any.
+	// Tags asks for the tags of each object that is read, even where the server does not tell with
+	// the content that it has any.
 	Tags bool
 	// FileMode and DirectoryMode are what a bucket has no word for (default: 0o644, 0o755).
 	FileMode, DirectoryMode uint32
@@ -145,7 +147,8 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	return visit(root)
 }
 
-// choose decides as of when the bucket is read; versions from before that moment count. Zero: it is read as it is.
+// choose decides as of when the bucket is read; versions from before that moment count. Zero: it is
+// read as it is.
 func (s *Source) choose(ctx context.Context) (before time.Time, err error) {
 	s.setMoment(time.Now().UTC())
 	if s.options.Latest {
@@ -172,8 +175,9 @@ func (s *Source) choose(ctx context.Context) (before time.Time, err error) {
 	return time.Time{}, nil
 }
 
-// now waits until the second that has begun is over by the server's clock: times of versions may be cut to seconds, and what
-// is written in a second that counts must be there when the listing begins.
+// now waits until the second that has begun is over by the server's clock: times of versions may be
+// cut to seconds, and what is written in a second that counts must be there when the listing
+// begins.
 func (s *Source) now(ctx context.Context) (time.Time, error) {
 	end := s.bucket.Now().Add(time.Second)
 	s.setMoment(end.UTC())
@@ -218,8 +222,9 @@ func (s *Source) entry(n s3.Node, versions bool) *entry.Entry {
 	return e
 }
 
-// Temporary are patterns of what jobs are still writing: the output committers of Hadoop and Spark write below _temporary and
-// .spark-staging-…, Delta Lake writes a commit as _delta_log/.tmp… before it renames it.
+// Temporary are patterns of what jobs are still writing: the output committers of Hadoop and Spark
+// write below _temporary and .spark-staging-…, Delta Lake writes a commit as _delta_log/.tmp…
+// before it renames it.
 var Temporary = []string{"_temporary/", ".spark-staging*/", "**/_delta_log/.tmp*"}
 
 // patterns remember those for the directory that was asked for last: keys come in order.
@@ -265,7 +270,8 @@ func (s *Source) report() {
 	s.options.Note(fmt.Sprintf("left out what jobs are still writing: %s%s", strings.Join(s.skipped, ", "), more))
 }
 
-// Detail asks for what is stored with the object that stands for a directory. That of a file comes with its content.
+// Detail asks for what is stored with the object that stands for a directory. That of a file comes
+// with its content.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	if err := ctx.Err(); err != nil || e.Type != entry.Directory || remote(e, directoryName) == "" {
 		return err

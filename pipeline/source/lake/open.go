@@ -22,8 +22,8 @@ type file struct {
 	reader *s3.Reader
 }
 
-// Open opens an object: the version that was listed, or the content that has the ETag that was listed. Where there is another content
-// by now, that is taken. ctx is for all of the reading.
+// Open opens an object: the version that was listed, or the content that has the ETag that was
+// listed. Where there is another content by now, that is taken. ctx is for all of the reading.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -60,7 +60,8 @@ func (f *file) Read(p []byte) (int, error) {
 // maxTorn bounds what is remembered of objects that were replaced while they were read.
 const maxTorn = 1 << 14
 
-// tornBefore notes that an object was replaced while it was read, and tells whether it was so before.
+// tornBefore notes that an object was replaced while it was read, and tells whether it was so
+// before.
 func (s *Source) tornBefore(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,8 +21,9 @@ import (
 type Options struct {
 	// Components are absolute paths of directories by the name of the component.
 	Components map[string]string
-	// Exclude leaves out what lines of a .gitignore would that lies beside the components, whose folders are called by their names. A
-	// pattern that begins with the absolute path of a folder is meant from there on.
+	// Exclude leaves out what lines of a .gitignore would that lies beside the components, whose
+	// folders are called by their names. A pattern that begins with the absolute path of a folder
+	// is meant from there on.
 	Exclude []string
 	// AllowEmpty accepts a folder with nothing in it.
 	AllowEmpty bool
@@ -33,7 +34,8 @@ type Options struct {
 	Parallel int
 }
 
-// Source is the folders of all components. It implements source.Source, source.Incremental and source.Advising.
+// Source is the folders of all components. It implements source.Source, source.Incremental and
+// source.Advising.
 type Source struct {
 	names   []string
 	folders map[string]*files.Source
@@ -93,7 +95,8 @@ func (s *Source) Excludes() []string {
 // Class is that of files.
 func (s *Source) Class() source.Class { return source.ClassMedium }
 
-// Walk walks one folder after another. A folder that is missing, empty or no directory is an error that names its component.
+// Walk walks one folder after another. A folder that is missing, empty or no directory is an error
+// that names its component.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	for _, name := range s.names {
 		if err := s.folders[name].Walk(ctx, &below{v, name}); err != nil {

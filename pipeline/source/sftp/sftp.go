@@ -1,6 +1,7 @@
-// Package sftp is the source of a directory on an SFTP server: times to the second, permissions, owners by number, symbolic links.
-// The protocol tells neither of hard links nor of extended attributes nor of the numbers of device nodes. It has 32 bits for a time: what is of
-// before 1970 or after 2106 looks like another time.
+// Package sftp is the source of a directory on an SFTP server: times to the second, permissions,
+// owners by number, symbolic links. The protocol tells neither of hard links nor of extended
+// attributes nor of the numbers of device nodes. It has 32 bits for a time: what is of before 1970
+// or after 2106 looks like another time.
 package sftp
 
 import (
@@ -64,7 +65,8 @@ type directory struct {
 // Readers are as many as there may be transfers.
 func (d *directory) Readers() int { return d.Transfers() }
 
-// Listers are as many: when a run goes on where another was interrupted, what it waits for is listings.
+// Listers are as many: when a run goes on where another was interrupted, what it waits for is
+// listings.
 func (d *directory) Listers() int { return d.Transfers() }
 
 // file is the absolute path of an entry.

@@ -1,5 +1,5 @@
-// Package sourcetest is the suite that every source passes. An adapter's test puts a tree where its source reads and
-// says which metadata come back; what does not must be left zero, never wrong.
+// Package sourcetest is the suite that every source passes. An adapter's test puts a tree where its
+// source reads and says which metadata come back; what does not must be left zero, never wrong.
 package sourcetest
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// Item is an entry to be put into place, with its content. Only path, type, mode, time, link target and attributes are set.
+// Item is an entry to be put into place, with its content. Only path, type, mode, time, link target
+// and attributes are set.
 type Item struct {
 	entry.Entry
 	Content []byte
@@ -27,7 +28,8 @@ type Item struct {
 // Tree is what a source is to find, sorted by path, each item's directories among it.
 type Tree []Item
 
-// Keeps says which metadata a source gives. The zero value is a source of names, sizes and contents.
+// Keeps says which metadata a source gives. The zero value is a source of names, sizes and
+// contents.
 type Keeps struct {
 	Root           bool // there is an entry ""
 	Directories    bool // empty ones too
@@ -50,7 +52,8 @@ type Keeps struct {
 	Replace func(t *testing.T, path string, content []byte)
 }
 
-// Run runs the suite. Each call of open puts a new tree in place of the one before and returns a source of it.
+// Run runs the suite. Each call of open puts a new tree in place of the one before and returns a
+// source of it.
 func Run(t *testing.T, open func(t *testing.T, tree Tree) source.Source, keeps Keeps) {
 	s := &suite{open: open, keeps: keeps}
 	for _, test := range []struct {

@@ -22,7 +22,8 @@ import (
 type Options struct {
 	Command []string // and its arguments; no shell is in between. It runs once for each file.
 	Dir     string
-	// Env is the command's environment (nil: as this process). PACKSTONE_PATH and PACKSTONE_SIZE are added to it.
+	// Env is the command's environment (nil: as this process). PACKSTONE_PATH and PACKSTONE_SIZE
+	// are added to it.
 	Env []string
 	// Output and Stderr take what the command prints; nil drops it.
 	Output, Stderr io.Writer
@@ -161,8 +162,9 @@ func (f *file) write(p []byte) error {
 	return nil
 }
 
-// Commit ends the command's input and waits for it. Any status but 0 is an error with the end of what it has
-// written to its standard error; a command that ends with 0 need not have read everything.
+// Commit ends the command's input and waits for it. Any status but 0 is an error with the end of
+// what it has written to its standard error; a command that ends with 0 need not have read
+// everything.
 func (f *file) Commit(ctx context.Context) error {
 	if f.over {
 		return fmt.Errorf("hand over %s: %w", f.entry.Path, fs.ErrClosed)
@@ -185,7 +187,8 @@ func (f *file) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Abort ends the command, which must not take what it has read so far for the whole: it is stopped before its input ends.
+// Abort ends the command, which must not take what it has read so far for the whole: it is stopped
+// before its input ends.
 func (f *file) Abort() {
 	if f.over {
 		return

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errAppendOnly: nothing in a directory can be removed, renamed or replaced. What is new is made without a name and gets its own when it is
-// complete, or has that from the start, so that no temporary name stays behind.
+// errAppendOnly: nothing in a directory can be removed, renamed or replaced. What is new is made
+// without a name and gets its own when it is complete, or has that from the start, so that no
+// temporary name stays behind.
 var errAppendOnly = errors.New("the directory is append-only (chattr +a), so what is there cannot be replaced")
 
 // vacant fails unless nothing bears a name in an append-only directory.

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is a file being restored, under a temporary name. A small one that comes in one piece is kept in memory until it is committed.
+// file is a file being restored, under a temporary name. A small one that comes in one piece is
+// kept in memory until it is committed.
 type file struct {
 	target *Target
 	entry  *entry.Entry
@@ -35,8 +36,8 @@ const smallFile = 64 << 10
 
 var smallFiles = sync.Pool{New: func() any { return new([]byte) }}
 
-// Create begins a file. Its WriteAt may be called from several goroutines; what lies outside the entry's extents is
-// not written and stays a hole.
+// Create begins a file. Its WriteAt may be called from several goroutines; what lies outside the
+// entry's extents is not written and stays a hole.
 func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error) {
 	if e.Type != entry.File {
 		return nil, fmt.Errorf("create %s: it is not a file", e.Path)
@@ -213,8 +214,8 @@ func (f *file) settle() error {
 	return f.target.settle(&f.object, f.entry)
 }
 
-// openSmall makes a file that was kept in memory. It has no name until it is complete, where the file system knows such files: that takes
-// half the time of renaming it.
+// openSmall makes a file that was kept in memory. It has no name until it is complete, where the
+// file system knows such files: that takes half the time of renaming it.
 func (f *file) openSmall() (err error) {
 	if f.appends() || f.target.allNamed.Load() {
 		return f.open()
@@ -246,11 +247,12 @@ func (f *file) forget() {
 	}
 }
 
-// earlyWriteback is the size of files, bytes, that the disk may begin to write as soon as they are complete, so that the sync at the end
-// finds little to do.
+// earlyWriteback is the size of files, bytes, that the disk may begin to write as soon as they are
+// complete, so that the sync at the end finds little to do.
 const earlyWriteback = 64 << 10
 
-// complete ends the writing. A network file system may say only now that it is full, so it comes before the rename.
+// complete ends the writing. A network file system may say only now that it is full, so it comes
+// before the rename.
 func (f *file) complete() error {
 	// With extents the end of the file may be a hole although it was handed in.
 	if end := f.end.Load(); end < f.entry.Size || f.entry.Extents != nil {
@@ -307,7 +309,8 @@ func (f *file) Abort() {
 	f.object.dir.Release()
 }
 
-// settle gives what was made under a temporary name its own. An empty directory in the way is removed.
+// settle gives what was made under a temporary name its own. An empty directory in the way is
+// removed.
 func (t *Target) settle(o *object, e *entry.Entry) error {
 	_, name := local.Split(e.Path)
 	err := unix.Renameat(o.dir.FD, o.name, o.dir.FD, name)

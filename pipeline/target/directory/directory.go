@@ -1,9 +1,11 @@
-// Package directory is the target that is a directory of this machine. All is reached by descriptors from the root on
-// and no symbolic link on the way is followed, so nothing is written outside, whatever stands there or is put
-// there meanwhile. A file grows under a temporary name beside its own and is renamed when it is whole. A small one is gathered in memory
-// instead and written at once, under its own name where nothing has that: a rename costs as much as all else that is done for it. If the
-// process is killed in these microseconds, a file may stay that is shorter than it should be, with the time of the restore instead of
-// its own, so that a second restore with --overwrite if-changed replaces it.
+// Package directory is the target that is a directory of this machine. All is reached by
+// descriptors from the root on and no symbolic link on the way is followed, so nothing is written
+// outside, whatever stands there or is put there meanwhile. A file grows under a temporary name
+// beside its own and is renamed when it is whole. A small one is gathered in memory instead and
+// written at once, under its own name where nothing has that: a rename costs as much as all else
+// that is done for it. If the process is killed in these microseconds, a file may stay that is
+// shorter than it should be, with the time of the restore instead of its own, so that a second
+// restore with --overwrite if-changed replaces it.
 package directory
 
 import (
@@ -22,25 +24,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how entries become files. The zero value brings back everything that this process is permitted to.
+// Options say how entries become files. The zero value brings back everything that this process is
+// permitted to.
 type Options struct {
 	// Owner replaces the entries' owners where it has one.
 	Owner target.Owner
 	// Chmod changes the entries' modes. An ACL is left out where it does.
 	Chmod target.Chmod
-	// NumericIDs gives owners by number even where their name is known here under another one. ACLs always are by number.
+	// NumericIDs gives owners by number even where their name is known here under another one. ACLs
+	// always are by number.
 	NumericIDs bool
 	// NoOwner leaves owners as they come, NoXattrs leaves out extended attributes and ACLs.
 	NoOwner, NoXattrs bool
 	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
 	ReadOnly bool
-	// Own are files and directories of packstone itself, and what each is. A Walk remarks them, by whatever path it comes to
-	// them. Those that do not exist do not matter.
+	// Own are files and directories of packstone itself, and what each is. A Walk remarks them, by
+	// whatever path it comes to them. Those that do not exist do not matter.
 	Own map[string]string
 	// Parallel is the number of files that may be written at once (default: 16).
 	Parallel int
-	// Warn takes what could not be brought back of an entry that is there otherwise: an owner, an attribute. It is called from
-	// several goroutines at once.
+	// Warn takes what could not be brought back of an entry that is there otherwise: an owner, an
+	// attribute. It is called from several goroutines at once.
 	Warn func(path string, err error)
 }
 
@@ -123,7 +127,8 @@ const (
 	appendOnly             // nothing in it can be removed or renamed
 )
 
-// opened notes what new files inherit from a directory, whether it is append-only, and its file system.
+// opened notes what new files inherit from a directory, whether it is append-only, and its file
+// system.
 func (t *Target) opened(dir *local.Dir) error {
 	if !t.options.NoXattrs && dir.HasXattr("system.posix_acl_default") {
 		dir.Note |= defaultACL

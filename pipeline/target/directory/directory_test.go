@@ -131,7 +131,8 @@ func TestLinksInTheTargetNeverLeadOutside(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatBecomesALinkWhileItIsOpenLeadsNowhere: whoever can write to the target swaps directories.
+// TestADirectoryThatBecomesALinkWhileItIsOpenLeadsNowhere: whoever can write to the target swaps
+// directories.
 func TestADirectoryThatBecomesALinkWhileItIsOpenLeadsNowhere(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	tg := open(t, root, directory.Options{})

@@ -20,8 +20,8 @@ func (t *Target) Accepts(e *entry.Entry) error {
 	return check(e.Path)
 }
 
-// Make creates a directory, a link or a node. Sockets, and devices for whom the system does not permit them, are
-// target.ErrUnsupported.
+// Make creates a directory, a link or a node. Sockets, and devices for whom the system does not
+// permit them, are target.ErrUnsupported.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	if err := t.Accepts(e); err != nil {
 		return err
@@ -194,7 +194,8 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 	return t.options.NoXattrs || mode == e.Mode && t.hasXattrs(e)
 }
 
-// hasXattrs tells whether what is there has the attributes of e, and no others that Finish would remove.
+// hasXattrs tells whether what is there has the attributes of e, and no others that Finish would
+// remove.
 func (t *Target) hasXattrs(e *entry.Entry) bool {
 	dir, name, err := t.place(e.Path)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// object is something in the target whose metadata is set: by its descriptor if it has one, else by its name, a link's own.
+// object is something in the target whose metadata is set: by its descriptor if it has one, else by
+// its name, a link's own.
 type object struct {
 	dir  *local.Dir
 	name string
@@ -45,9 +46,9 @@ func (o *object) stat(st *local.Stat) error {
 	return o.dir.Stat(o.name, false, st)
 }
 
-// dress gives o the metadata of e, in the order in which one call does not undo another: a change of owner
-// clears the set-id bits and capabilities, a mode without write permission forbids attributes, a mode changes an ACL,
-// and times come last.
+// dress gives o the metadata of e, in the order in which one call does not undo another: a change
+// of owner clears the set-id bits and capabilities, a mode without write permission forbids
+// attributes, a mode changes an ACL, and times come last.
 func (t *Target) dress(o *object, e *entry.Entry) error {
 	var st local.Stat
 	if err := o.stat(&st); err != nil {
@@ -87,7 +88,8 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	return nil
 }
 
-// own gives o to the owner of e. It tells whether o belongs to it now, and whether that is a change.
+// own gives o to the owner of e. It tells whether o belongs to it now, and whether that is a
+// change.
 func (t *Target) own(o *object, e *entry.Entry, st *local.Stat) (owned, changed bool) {
 	if t.options.NoOwner {
 		return st.Uid == e.UID && st.Gid == e.GID, false
@@ -156,7 +158,8 @@ func (t *Target) dropXattrs(o *object, e *entry.Entry) {
 	}
 }
 
-// removable tells whether an attribute is one that a person sets; labels are of the system's own making.
+// removable tells whether an attribute is one that a person sets; labels are of the system's own
+// making.
 func removable(name string) bool {
 	return strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, aclPrefix) || name == capability
 }
@@ -210,8 +213,9 @@ func (o *object) removeXattr(name string) error {
 	return o.dir.RemoveXattr(o.name, name)
 }
 
-// setTime sets when the content was modified last; when it was read last stays. It fails where the file system took another time of an
-// unusual one: it takes the nearest that it has, and does not say so.
+// setTime sets when the content was modified last; when it was read last stays. It fails where the
+// file system took another time of an unusual one: it takes the nearest that it has, and does not
+// say so.
 func (o *object) setTime(modified entry.Time) error {
 	times := [2]unix.Timespec{local.KeepTime, {Sec: modified.Seconds, Nsec: int64(modified.Nanos)}}
 	set := func() error { return o.dir.SetTimes(o.name, &times) }

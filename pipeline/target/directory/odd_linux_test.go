@@ -223,7 +223,8 @@ func setACL(t *testing.T, root string) {
 	must(t, unix.Setxattr(root+"/a/b", accessACL, acl, 0))
 }
 
-// TestACapabilityThatTheSnapshotLacksIsTakenAway: a program that somebody has lent rights must not keep them.
+// TestACapabilityThatTheSnapshotLacksIsTakenAway: a program that somebody has lent rights must not
+// keep them.
 func TestACapabilityThatTheSnapshotLacksIsTakenAway(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root lends capabilities")

@@ -37,7 +37,8 @@ func (c *copier) Problem(path string, err error) {
 	c.problems = append(c.problems, path+": "+err.Error())
 }
 
-// run copies directories first, then files by several workers, then hard links, then finishes directories.
+// run copies directories first, then files by several workers, then hard links, then finishes
+// directories.
 func (c *copier) run() error {
 	if err := c.source.Walk(ctx, c); err != nil {
 		return err

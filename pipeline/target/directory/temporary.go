@@ -12,9 +12,9 @@ import (
 	"github.com/packstone/packstone/pipeline/local"
 )
 
-// A temporary name is prefix, eight hexadecimal digits of the run and eight of a counter. The name with counter zero
-// lies in the root and is locked as long as its run lives: what bears the name of another run is a leftover if
-// that lock is gone or free.
+// A temporary name is prefix, eight hexadecimal digits of the run and eight of a counter. The name
+// with counter zero lies in the root and is locked as long as its run lives: what bears the name of
+// another run is a leftover if that lock is gone or free.
 const (
 	prefix    = ".packstone-"
 	runDigits = 8
@@ -45,8 +45,9 @@ func runOf(name string) (string, bool) {
 	return digits[:runDigits], true
 }
 
-// takeLock makes this run's lock file. Where the root itself may not be written to, as "/" for most users, or
-// a network file system has no locks, or it is append-only, there is none; then a run beside this one takes its files for leftovers.
+// takeLock makes this run's lock file. Where the root itself may not be written to, as "/" for most
+// users, or a network file system has no locks, or it is append-only, there is none; then a run
+// beside this one takes its files for leftovers.
 func (t *Target) takeLock(root *local.Dir) error {
 	if root.Note&appendOnly != 0 {
 		return nil
@@ -69,7 +70,8 @@ func (t *Target) takeLock(root *local.Dir) error {
 	return nil
 }
 
-// keepTime undoes what making or removing the lock file does to the root's time: Finish may have set it, or nobody changes it.
+// keepTime undoes what making or removing the lock file does to the root's time: Finish may have
+// set it, or nobody changes it.
 func keepTime(root *local.Dir, before *local.Stat) {
 	_ = root.SetTimes(local.Self, &[2]unix.Timespec{local.KeepTime, before.Mtim})
 }

@@ -29,8 +29,8 @@ type walk struct {
 	own   map[fileID]string
 }
 
-// Walk visits what is there with the metadata that a listing gives, and where links lead to. Temporary files that a killed
-// run has left are removed on the way.
+// Walk visits what is there with the metadata that a listing gives, and where links lead to.
+// Temporary files that a killed run has left are removed on the way.
 func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	w := &walk{Target: t, in: in, v: v, known: make(leftovers), own: t.findOwn()}
 	root, err := w.descend("")
@@ -124,7 +124,8 @@ func (t *Target) sweep(dir *local.Dir, name, run string, known leftovers) error 
 	return left
 }
 
-// visitLevel visits up to and with the next directory to go into and returns its path, "" after the last name.
+// visitLevel visits up to and with the next directory to go into and returns its path, "" after the
+// last name.
 func (w *walk) visitLevel(at *level) (string, error) {
 	dir, err := w.tree.Open(at.path)
 	if err != nil {
@@ -178,7 +179,8 @@ func (t *Target) findOwn() map[fileID]string {
 	return own
 }
 
-// examine returns nil for what is gone since the listing. Where it fails, the entry has a path and nothing else.
+// examine returns nil for what is gone since the listing. Where it fails, the entry has a path and
+// nothing else.
 func (t *Target) examine(dir *local.Dir, at *level, i int) (e *entry.Entry, mounted bool, err error) {
 	name := string(at.names.Name(i))
 	var st local.Stat

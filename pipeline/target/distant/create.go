@@ -94,7 +94,8 @@ func (t *Target) settle(c Conn, from, to string) error {
 	return c.Put(from, to)
 }
 
-// Abort ends the upload and removes what the server has of it. If that does not succeed, the next Walk does it.
+// Abort ends the upload and removes what the server has of it. If that does not succeed, the next
+// Walk does it.
 func (f *file) Abort() {
 	if f.over {
 		return

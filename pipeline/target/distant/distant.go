@@ -1,5 +1,6 @@
-// Package distant is what the targets that are directories on servers have in common, whatever the protocol. A file grows under a temporary name
-// beside its own and gets that when the server has all of it. What a run that was killed has left under such names, the next walk removes. What a
+// Package distant is what the targets that are directories on servers have in common, whatever the
+// protocol. A file grows under a temporary name beside its own and gets that when the server has
+// all of it. What a run that was killed has left under such names, the next walk removes. What a
 // protocol can set besides names and contents, and what it can find out, is its own.
 package distant
 
@@ -24,42 +25,53 @@ import (
 type Protocol struct {
 	Name     string // in messages
 	Symlinks bool   // it has them
-	// Transfers is how many files are worth writing at once, Listers how many directories are worth listing.
+	// Transfers is how many files are worth writing at once, Listers how many directories are worth
+	// listing.
 	Transfers, Listers func() int
-	// IsBroken tells whether an error is of a connection that is of no more use: what Do calls is to return it, and is called again.
+	// IsBroken tells whether an error is of a connection that is of no more use: what Do calls is
+	// to return it, and is called again.
 	IsBroken func(err error) bool
 	// CheckName refuses what the protocol cannot say, with target.ErrUnsupported.
 	CheckName func(name string) error
 }
 
-// Server is a server, as a protocol has it. Its errors are those of packages remote and target. Safe for concurrent use.
+// Server is a server, as a protocol has it. Its errors are those of packages remote and target.
+// Safe for concurrent use.
 type Server interface {
-	// Do calls f with a connection, and again with another one while connections break. act and path say in errors what was done.
+	// Do calls f with a connection, and again with another one while connections break. act and
+	// path say in errors what was done.
 	Do(ctx context.Context, act, path string, f func(Conn) error) error
 	// Create begins to write the file e at an absolute path. ctx is for all of the writing.
 	Create(ctx context.Context, path string, e *entry.Entry) (Upload, error)
-	// Open opens a file at an absolute path, of which Look has said what it is. It is read best from start to end. ctx is for all of the reading.
+	// Open opens a file at an absolute path, of which Look has said what it is. It is read best
+	// from start to end. ctx is for all of the reading.
 	Open(ctx context.Context, path string, is *entry.Entry) (target.ReadAtCloser, error)
 	// Close ends the connections.
 	Close() error
 }
 
-// Conn is a connection for one call of what Do was given, and ends with Do's context. Paths are absolute. It is for one goroutine.
+// Conn is a connection for one call of what Do was given, and ends with Do's context. Paths are
+// absolute. It is for one goroutine.
 type Conn interface {
 	// Home is the directory in which a login begins.
 	Home() (string, error)
-	// CheckWay refuses, with target.ErrPath, a path to which anything but directories leads from the root, as far as the protocol can see that. The
-	// last part of the path is below, which is below the root.
+	// CheckWay refuses, with target.ErrPath, a path to which anything but directories leads from
+	// the root, as far as the protocol can see that. The last part of the path is below, which is
+	// below the root.
 	CheckWay(path, below string) error
 	// List lists a directory: paths are names there.
 	List(dir string) (walk.Listing, error)
-	// ReadLink tells where a link leads whose target a listing lacks; empty if that cannot be found out.
+	// ReadLink tells where a link leads whose target a listing lacks; empty if that cannot be found
+	// out.
 	ReadLink(path string) (string, error)
-	// Look tells what a path is, without its name: of a file, at least that and its size. fs.ErrNotExist: nothing is there.
+	// Look tells what a path is, without its name: of a file, at least that and its size.
+	// fs.ErrNotExist: nothing is there.
 	Look(path string) (entry.Entry, error)
-	// IsDirectory tells whether a path is a directory, also by way of a link if follow; a protocol that sees no links follows them always.
+	// IsDirectory tells whether a path is a directory, also by way of a link if follow; a protocol
+	// that sees no links follows them always.
 	IsDirectory(path string, follow bool) (bool, error)
-	// MakeDirectory makes a directory. made: it has the mode. One that is there is kept, and anything else is fs.ErrExist.
+	// MakeDirectory makes a directory. made: it has the mode. One that is there is kept, and
+	// anything else is fs.ErrExist.
 	MakeDirectory(path string, mode uint32) (made bool, err error)
 	// MakeLink makes the symbolic link e, with its metadata.
 	MakeLink(path string, e *entry.Entry) error
@@ -69,15 +81,17 @@ type Conn interface {
 	Finish(path string, e *entry.Entry) error
 	// Put gives what is at from the name to. What stands there is replaced, if it is no directory.
 	Put(from, to string) error
-	// Remove removes what is no directory, or a directory that is empty: else target.ErrNotEmpty. fs.ErrNotExist: nothing is there.
-	// fs.ErrPermission: the directory that it is in, or the server for no better reason, forbids it.
+	// Remove removes what is no directory, or a directory that is empty: else target.ErrNotEmpty.
+	// fs.ErrNotExist: nothing is there. fs.ErrPermission: the directory that it is in, or the
+	// server for no better reason, forbids it.
 	Remove(path string, directory bool) error
 }
 
 // Upload is a file that is being written from start to end. It is for one goroutine.
 type Upload interface {
 	io.WriterAt
-	// Close waits until the server has all, with zeros up to the entry's size, and gives it the entry's metadata. What cannot be set is no error.
+	// Close waits until the server has all, with zeros up to the entry's size, and gives it the
+	// entry's metadata. What cannot be set is no error.
 	Close(ctx context.Context) error
 	// Started tells whether the server may have something of the file.
 	Started() bool
@@ -87,14 +101,16 @@ type Upload interface {
 
 // Options say how to write. The zero value writes to the directory in which a login begins.
 type Options struct {
-	// Path is the root; without a leading slash it is below the directory in which a login begins. It is made if need be.
+	// Path is the root; without a leading slash it is below the directory in which a login begins.
+	// It is made if need be.
 	Path string
 	// Chmod changes the entries' modes.
 	Chmod target.Chmod
 	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
 	ReadOnly bool
-	// Warn takes what could not be brought back of an entry that is there otherwise, such as its time. What the server can do for no entry at all
-	// may be told once, with an empty path. It is called from several goroutines at once.
+	// Warn takes what could not be brought back of an entry that is there otherwise, such as its
+	// time. What the server can do for no entry at all may be told once, with an empty path. It is
+	// called from several goroutines at once.
 	Warn func(path string, err error)
 }
 

@@ -25,7 +25,8 @@ func (t *Target) unsupported(act, below string) error {
 	return fmt.Errorf("%s %s over %s: %w", act, below, t.protocol.Name, target.ErrUnsupported)
 }
 
-// Link is not supported: a protocol has no hard links, or does not tell afterwards that two names are one file.
+// Link is not supported: a protocol has no hard links, or does not tell afterwards that two names
+// are one file.
 func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error {
 	return cmp.Or(target.CheckPath(e.Path), target.CheckPath(existing), t.unsupported("hard link", e.Path))
 }
@@ -44,7 +45,8 @@ func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	return t.unsupported("make", e.Path)
 }
 
-// makeDirectory makes a directory that its owner may write to until Finish. The root is there, be it by way of a link.
+// makeDirectory makes a directory that its owner may write to until Finish. The root is there, be
+// it by way of a link.
 func (t *Target) makeDirectory(c Conn, file string, e *entry.Entry) error {
 	mode := t.options.Chmod.Of(e) | 0o700
 	if e.Path != "" {

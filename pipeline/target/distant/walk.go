@@ -13,8 +13,9 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Walk visits what is there with what a listing tells, and where links lead to. Temporary files that a killed run has left are removed on the
-// way: the protocols have no locks, so two restores to one place at once take each other's for such.
+// Walk visits what is there with what a listing tells, and where links lead to. Temporary files
+// that a killed run has left are removed on the way: the protocols have no locks, so two restores
+// to one place at once take each other's for such.
 func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	list := func(ctx context.Context, dir string) (walk.Listing, error) { return t.list(ctx, in, dir) }
 	err := walk.Tree(ctx, walk.Options{Parallel: t.protocol.Listers(), List: list, Visit: v.Visit, Problem: target.Unlisted(v)})
@@ -74,7 +75,8 @@ func (t *Target) take(c Conn, in target.Scope, dir, file string, l *walk.Listing
 	return nil
 }
 
-// takeOne tells whether the entry at file is to be visited, and finds out where a link leads. What is left of another run is removed.
+// takeOne tells whether the entry at file is to be visited, and finds out where a link leads. What
+// is left of another run is removed.
 func (t *Target) takeOne(c Conn, in target.Scope, file string, e *entry.Entry) (keep bool, err error) {
 	leftover, others := t.names.Is(path.Base(file))
 	switch {

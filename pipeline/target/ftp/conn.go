@@ -20,7 +20,8 @@ type conn struct {
 	server *server
 }
 
-// FTP has no way to see all links, and none to make one or to ask for its target; the server chooses the mode of a directory.
+// FTP has no way to see all links, and none to make one or to ask for its target; the server
+// chooses the mode of a directory.
 func (c conn) Home() (string, error)                        { return c.Conn.Home(), nil }
 func (c conn) CheckWay(string, string) error                { return nil }
 func (c conn) ReadLink(string) (string, error)              { return "", nil }
@@ -97,7 +98,8 @@ func (s *server) warn(once *sync.Once, e *entry.Entry, act string, err error) {
 	}
 }
 
-// checkModes looks once what has become of the permissions of a file: some servers agree to set them and do nothing.
+// checkModes looks once what has become of the permissions of a file: some servers agree to set
+// them and do nothing.
 func (s *server) checkModes(c *ftp.Conn, file string, e *entry.Entry) error {
 	if e.Type != entry.File || s.NoModes() || !s.checkedModes.CompareAndSwap(false, true) {
 		return nil
@@ -116,7 +118,8 @@ func (s *server) checkModes(c *ftp.Conn, file string, e *entry.Entry) error {
 	return nil
 }
 
-// Remove implements distant.Conn. Servers have one word for all that keeps them from it, so it is looked at whether it is there at all.
+// Remove implements distant.Conn. Servers have one word for all that keeps them from it, so it is
+// looked at whether it is there at all.
 func (c conn) Remove(file string, directory bool) error {
 	remove := c.Delete
 	if directory {

@@ -1,7 +1,9 @@
-// Package ftp is the target that is a directory on an FTP server. A file grows under a temporary name beside its own and gets that when the server
-// has all of it, by its size. Times and permissions come back where the server has commands for them (MFMT, SITE UTIME, MDTM with a
-// time; SITE CHMOD); owners and links never do. Symbolic links that are on the server already may lead it elsewhere: FTP has no way to see all of
-// them, so the user should be kept below a directory by the server itself.
+// Package ftp is the target that is a directory on an FTP server. A file grows under a temporary
+// name beside its own and gets that when the server has all of it, by its size. Times and
+// permissions come back where the server has commands for them (MFMT, SITE UTIME, MDTM with a time;
+// SITE CHMOD); owners and links never do. Symbolic links that are on the server already may lead it
+// elsewhere: FTP has no way to see all of them, so the user should be kept below a directory by the
+// server itself.
 package ftp
 
 import (

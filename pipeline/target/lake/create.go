@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// minPart is how large parts of big objects are, unless there would be too many; maxPart is the largest that is tried to come to the same
-	// ETag as the source.
+	// minPart is how large parts of big objects are, unless there would be too many; maxPart is the
+	// largest that is tried to come to the same ETag as the source.
 	minPart  = 8 << 20
 	maxPart  = 64 << 20
 	maxParts = 10_000
@@ -23,7 +23,8 @@ const (
 	wholeBytes = 16 << 20
 )
 
-// file is an object on its way. Big ones are sent part by part, one of them while the next one is filled.
+// file is an object on its way. Big ones are sent part by part, one of them while the next one is
+// filled.
 type file struct {
 	target  *Target
 	ctx     context.Context
@@ -72,8 +73,9 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 	return f, nil
 }
 
-// partSize says by parts of which size an object is put, 0 if whole. Where etag tells of how many parts the object was at the source, a usual size that
-// gives as many is taken: the same bytes have the same ETag then.
+// partSize says by parts of which size an object is put, 0 if whole. Where etag tells of how many
+// parts the object was at the source, a usual size that gives as many is taken: the same bytes have
+// the same ETag then.
 func partSize(size int64, etag string) int {
 	_, parts, several := strings.Cut(etag, "-")
 	n, err := strconv.ParseInt(parts, 10, 64)

@@ -1,6 +1,8 @@
-// Package lake is the target that is an S3 bucket. An object appears whole, with its content type, metadata and tags, or not at all; the server
-// checks the digests of what it receives. A bucket has no directories, owners, modes, links or nodes; an empty directory comes back
-// where an object stood for it. A file that comes from elsewhere keeps its time in the metadata "mtime", in seconds since 1970.
+// Package lake is the target that is an S3 bucket. An object appears whole, with its content type,
+// metadata and tags, or not at all; the server checks the digests of what it receives. A bucket has
+// no directories, owners, modes, links or nodes; an empty directory comes back where an object
+// stood for it. A file that comes from elsewhere keeps its time in the metadata "mtime", in seconds
+// since 1970.
 package lake
 
 import (
@@ -26,8 +28,8 @@ import (
 type Options struct {
 	// Absent puts no object where there is one, even if it has come since the target was listed.
 	Absent bool
-	// Times has Walk ask for the time that each file had, where it was put by this package and came from elsewhere than a bucket. That is one
-	// request for each object.
+	// Times has Walk ask for the time that each file had, where it was put by this package and came
+	// from elsewhere than a bucket. That is one request for each object.
 	Times bool
 	// ReadOnly refuses to write: for a plan.
 	ReadOnly bool
@@ -67,7 +69,8 @@ const directoryName = "s3-directory-object"
 // walkBatch is how many objects are asked for their times before they are visited.
 const walkBatch = 512
 
-// Walk lists the bucket. The identity of a file is its ETag, and of a directory that of the object that stands for it.
+// Walk lists the bucket. The identity of a file is its ETag, and of a directory that of the object
+// that stands for it.
 func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	var failed error
 	var batch []*entry.Entry
@@ -190,8 +193,8 @@ func (t *Target) Finish(_ context.Context, e *entry.Entry) error { return check(
 // removeBatch is how many keys are removed by one request.
 const removeBatch = 1000
 
-// Remove removes objects. In a bucket with versions these stay, behind delete markers. A directory goes with what is in it; an object that stands for
-// one is removed.
+// Remove removes objects. In a bucket with versions these stay, behind delete markers. A directory
+// goes with what is in it; an object that stands for one is removed.
 func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
 	for batch := range slices.Chunk(all, removeBatch) {
 		if err := t.writable(ctx, "remove", ""); err != nil {

@@ -170,7 +170,8 @@ func TestAbsentKeepsWhatHasComeMeanwhile(t *testing.T) {
 	}
 }
 
-// TestAKeyThatDoesNotFitIsRefusedAtOnce asks the server nothing, so that the error is the entry's and not the server's.
+// TestAKeyThatDoesNotFitIsRefusedAtOnce asks the server nothing, so that the error is the entry's
+// and not the server's.
 func TestAKeyThatDoesNotFitIsRefusedAtOnce(t *testing.T) {
 	server := stub.Start(t)
 	requests := 0

@@ -12,7 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// reader reads an object that is in the bucket. Reading from start to end costs no request but the one that opened it, if it is not large.
+// reader reads an object that is in the bucket. Reading from start to end costs no request but the
+// one that opened it, if it is not large.
 type reader struct {
 	target *Target
 	ctx    context.Context

@@ -102,7 +102,8 @@ func (c conn) IsDirectory(file string, follow bool) (bool, error) {
 	return err == nil && is.IsDirectory(), err
 }
 
-// MakeDirectory implements distant.Conn. A server has one word for all that keeps it from that, so what is there is looked at.
+// MakeDirectory implements distant.Conn. A server has one word for all that keeps it from that, so
+// what is there is looked at.
 func (c conn) MakeDirectory(dir string, mode uint32) (made bool, err error) {
 	refused := c.Mkdir(c.ctx, dir, mode)
 	if refused == nil {
@@ -153,7 +154,8 @@ func (c conn) Chmod(file string, mode uint32) error {
 	return c.SetStat(c.ctx, file, change)
 }
 
-// Finish sets owner, permissions and time. What is not known to be a directory is looked at before: no link is followed.
+// Finish sets owner, permissions and time. What is not known to be a directory is looked at before:
+// no link is followed.
 func (c conn) Finish(file string, e *entry.Entry) error {
 	changes, what := c.server.options.changes(e)
 	refused, err := c.Dress(c.ctx, file, e.Path != "" && !c.server.knows(file), changes...)
@@ -166,7 +168,8 @@ func (c conn) Finish(file string, e *entry.Entry) error {
 	return err
 }
 
-// Remove implements distant.Conn. A server has one word for all that keeps it from removing a directory, so that is looked at.
+// Remove implements distant.Conn. A server has one word for all that keeps it from removing a
+// directory, so that is looked at.
 func (c conn) Remove(file string, directory bool) error {
 	if !directory {
 		return c.Conn.Remove(c.ctx, file)

@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
-// changes are owner, permissions and time of an entry, as far as the protocol has them, and what each is called.
+// changes are owner, permissions and time of an entry, as far as the protocol has them, and what
+// each is called.
 func (o *Options) changes(e *entry.Entry) (all []sftp.Change, what []string) {
 	var owner, mode, moment sftp.Change
 	if uid, gid, set := o.owner(e); set {

@@ -1,7 +1,9 @@
-// Package sftp is the target that is a directory on an SFTP server. A file grows under a temporary name beside its own, is written through to the
-// server's disk (fsync@openssh.com) and renamed in one step (posix-rename@openssh.com). Permissions, owners by number, times to the second
-// and symbolic links come back. Before anything is written to a directory, each directory above it is looked at, so that no symbolic
-// link leads outside; the protocol has no way to exclude that someone on the server puts one there at that moment.
+// Package sftp is the target that is a directory on an SFTP server. A file grows under a temporary
+// name beside its own, is written through to the server's disk (fsync@openssh.com) and renamed in
+// one step (posix-rename@openssh.com). Permissions, owners by number, times to the second and
+// symbolic links come back. Before anything is written to a directory, each directory above it is
+// looked at, so that no symbolic link leads outside; the protocol has no way to exclude that
+// someone on the server puts one there at that moment.
 package sftp
 
 import (
@@ -18,19 +20,22 @@ import (
 
 // Options say how to write. The zero value writes to the directory in which a login begins.
 type Options struct {
-	// Path is the root; without a leading slash it is below the directory in which a login begins. It is made if need be.
+	// Path is the root; without a leading slash it is below the directory in which a login begins.
+	// It is made if need be.
 	Path string
-	// NoOwner leaves owners as they come. Owner, by the server's numbers, replaces the entries' own.
+	// NoOwner leaves owners as they come. Owner, by the server's numbers, replaces the entries'
+	// own.
 	NoOwner bool
 	Owner   target.Owner
 	// Chmod changes the entries' modes.
 	Chmod target.Chmod
-	// NoSync leaves it to the server when files are written to its disk: faster, and a power cut may take what was restored last.
+	// NoSync leaves it to the server when files are written to its disk: faster, and a power cut
+	// may take what was restored last.
 	NoSync bool
 	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
 	ReadOnly bool
-	// Warn takes what could not be brought back of an entry that is there otherwise: its owner, its time. It is called from
-	// several goroutines at once.
+	// Warn takes what could not be brought back of an entry that is there otherwise: its owner, its
+	// time. It is called from several goroutines at once.
 	Warn func(path string, err error)
 }
 
@@ -57,7 +62,8 @@ func New(to *sftp.Server, options Options) (*Target, error) {
 	return &Target{t, options}, nil
 }
 
-// Finished implements target.Looker: all that can be set is told by listings, and links are made with theirs.
+// Finished implements target.Looker: all that can be set is told by listings, and links are made
+// with theirs.
 func (t *Target) Finished(there, e *entry.Entry) bool {
 	if e.Type != entry.File && e.Type != entry.Directory {
 		return true

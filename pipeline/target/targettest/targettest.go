@@ -1,5 +1,5 @@
-// Package targettest is the suite that every target passes. An adapter says what its target can keep; what it cannot
-// is then expected to be target.ErrUnsupported or left out, never to be wrong.
+// Package targettest is the suite that every target passes. An adapter says what its target can
+// keep; what it cannot is then expected to be target.ErrUnsupported or left out, never to be wrong.
 package targettest
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Keeps says what a target brings back of an entry. The zero value is a target of names and contents only.
+// Keeps says what a target brings back of an entry. The zero value is a target of names and
+// contents only.
 type Keeps struct {
 	Mode        bool
 	Owner       bool          // by number; the test must be permitted to give files away
@@ -33,8 +34,8 @@ type Keeps struct {
 	Name func(string) string
 }
 
-// Run runs the suite. Each call of open returns a target on the same place, at first an empty one; fresh tells
-// that the place is to be a new one.
+// Run runs the suite. Each call of open returns a target on the same place, at first an empty one;
+// fresh tells that the place is to be a new one.
 func Run(t *testing.T, open func(t *testing.T, fresh bool) target.Target, keeps Keeps) {
 	s := &suite{open: open, keeps: keeps}
 	for _, test := range []struct {

@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// Set is the directories, relative to the store's root, whose entries changed since they were taken. Its
-// zero value is empty. It may be used from several goroutines.
+// Set is the directories, relative to the store's root, whose entries changed since they were
+// taken. Its zero value is empty. It may be used from several goroutines.
 type Set struct {
 	mu      sync.Mutex
 	changed map[string]bool
 	known   map[string]bool // whose own entry in their parent is durable, or whose parent is in the set
 }
 
-// Mark notes that entries of dir changed. The first time it sees a directory it notes the parents too:
-// whoever made them may not have flushed them.
+// Mark notes that entries of dir changed. The first time it sees a directory it notes the parents
+// too: whoever made them may not have flushed them.
 func (s *Set) Mark(dir string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,8 +9,9 @@ import (
 
 // Address is where objects are: a bucket, and a prefix that ends in a slash unless it is empty.
 type Address struct {
-	// Endpoint is http://host:port or https://host:port for minio+http:// and minio+https://, which go through minio-go. It is empty for s3://,
-	// which goes through the AWS SDK to where its configuration leads.
+	// Endpoint is http://host:port or https://host:port for minio+http:// and minio+https://, which
+	// go through minio-go. It is empty for s3://, which goes through the AWS SDK to where its
+	// configuration leads.
 	Endpoint string
 	Bucket   string
 	Prefix   string
@@ -29,8 +30,9 @@ func IsAddress(text string) bool {
 // bucketName is what all servers take.
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-// Parse takes s3://bucket/prefix, minio+https://host:port/bucket/prefix or minio+http://host:port/bucket/prefix apart. An address that
-// holds keys is refused, and they are not repeated in the error.
+// Parse takes s3://bucket/prefix, minio+https://host:port/bucket/prefix or
+// minio+http://host:port/bucket/prefix apart. An address that holds keys is refused, and they are
+// not repeated in the error.
 func Parse(text string) (Address, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	u, err := url.Parse(text)

@@ -101,7 +101,8 @@ func configureAWS(o *sdk.Options) {
 	o.APIOptions = append(o.APIOptions, addPayloadHash)
 }
 
-// isForeign tells whether an endpoint is another server's than AWS's; those seldom have a DNS name for each bucket.
+// isForeign tells whether an endpoint is another server's than AWS's; those seldom have a DNS name
+// for each bucket.
 func isForeign(endpoint *string) bool {
 	if !strings.Contains(aws.ToString(endpoint), "://") {
 		return false
@@ -117,8 +118,8 @@ func hashed(ctx context.Context, body Body) context.Context {
 	return context.WithValue(ctx, payloadHash{}, body.sha256Hex())
 }
 
-// addPayloadHash hands the signer the hash that is known already. It has to happen inside the SDK's stack, which
-// forgets the signer's values from outside.
+// addPayloadHash hands the signer the hash that is known already. It has to happen inside the SDK's
+// stack, which forgets the signer's values from outside.
 func addPayloadHash(stack *middleware.Stack) error {
 	return stack.Build.Add(middleware.BuildMiddlewareFunc("packstonePayloadHash",
 		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (
@@ -249,7 +250,8 @@ func (q Query) yieldPage(objects []Object, prefixes []types.CommonPrefix, encodi
 	return true, nil
 }
 
-// decoded undoes the encoding that was asked for so that every key can stand in XML, unless the server did not do it.
+// decoded undoes the encoding that was asked for so that every key can stand in XML, unless the
+// server did not do it.
 func decoded(key *string, encoding types.EncodingType) (*string, error) {
 	if encoding != types.EncodingTypeUrl || key == nil {
 		return key, nil

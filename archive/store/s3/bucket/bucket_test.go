@@ -38,7 +38,8 @@ func bare(t testing.TB, endpoint string) {
 	t.Setenv("AWS_ENDPOINT_URL_S3", endpoint)
 }
 
-// dialects opens a bucket by both SDKs, on a server that misbehaves as real ones hardly can be made to.
+// dialects opens a bucket by both SDKs, on a server that misbehaves as real ones hardly can be made
+// to.
 func dialects(t *testing.T, handler http.HandlerFunc) map[string]*bucket.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -233,7 +234,8 @@ func TestBrokenBodyIsUnreachable(t *testing.T) {
 	}
 }
 
-// TestAListingThatBreaksOffMayBeAskedForAgain is about an answer of S3 whose connection ends in the middle.
+// TestAListingThatBreaksOffMayBeAskedForAgain is about an answer of S3 whose connection ends in the
+// middle.
 func TestAListingThatBreaksOffMayBeAskedForAgain(t *testing.T) {
 	for name, client := range dialects(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -298,8 +300,8 @@ func TestSilenceIsUnreachableAndSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// endless answers with the beginning of an answer and then with piece again and again, until the client goes away; it counts what
-// it could send.
+// endless answers with the beginning of an answer and then with piece again and again, until the
+// client goes away; it counts what it could send.
 func endless(sent *atomic.Int64, status int, begin, piece string) http.HandlerFunc {
 	piece = strings.Repeat(piece, 1+(64<<10)/len(piece))
 	return func(w http.ResponseWriter, r *http.Request) {

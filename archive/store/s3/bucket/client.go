@@ -1,10 +1,11 @@
-// Package bucket makes requests to a bucket of S3, or of a server like it, in two dialects: the AWS SDK with its whole
-// credential chain for s3://, and minio-go, which needs nothing but an address and keys, for minio+http(s)://. It
-// serves repositories and lakes alike.
+// Package bucket makes requests to a bucket of S3, or of a server like it, in two dialects: the AWS
+// SDK with its whole credential chain for s3://, and minio-go, which needs nothing but an address
+// and keys, for minio+http(s)://. It serves repositories and lakes alike.
 //
-// A call is one request and one try; package retry repeats. What is sent is named by its SHA-256, which is computed once:
-// it is the payload hash of the signature, and nothing trails a body, since some servers refuse that above 16 MiB.
-// Whatever a server answers, nothing but the content of an object can be long.
+// A call is one request and one try; package retry repeats. What is sent is named by its SHA-256,
+// which is computed once: it is the payload hash of the signature, and nothing trails a body, since
+// some servers refuse that above 16 MiB. Whatever a server answers, nothing but the content of an
+// object can be long.
 package bucket
 
 import (
@@ -22,7 +23,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Options say how a bucket is reached. Without keys s3:// uses what the AWS SDK finds; minio+http(s):// needs them.
+// Options say how a bucket is reached. Without keys s3:// uses what the AWS SDK finds;
+// minio+http(s):// needs them.
 type Options struct {
 	AccessKey, SecretKey, SessionToken string
 	// Region is empty for that of the SDK's configuration, else us-east-1.
@@ -37,7 +39,8 @@ type Options struct {
 	Wrap func(next http.RoundTripper) http.RoundTripper
 }
 
-// Object is one object of a bucket, or one version of it, or in a listing a prefix or a delete marker.
+// Object is one object of a bucket, or one version of it, or in a listing a prefix or a delete
+// marker.
 type Object struct {
 	Key      string
 	Size     int64 // of what was asked for, so of a range the range's
@@ -45,8 +48,8 @@ type Object struct {
 	Modified time.Time
 	// Version is set where a bucket has versions.
 	Version string
-	// Header holds, by lower-case names, what was stored with the object: content-type, x-amz-meta-…, and its kin.
-	// Listings leave it nil.
+	// Header holds, by lower-case names, what was stored with the object: content-type,
+	// x-amz-meta-…, and its kin. Listings leave it nil.
 	Header map[string]string
 	// Tags is the number of tags, where a server tells it with the content.
 	Tags int
@@ -58,11 +61,12 @@ type Object struct {
 	Latest  bool // of a key's versions
 }
 
-// Ref names an object, of which it wants the version Version or the content with ETag, where they are set.
+// Ref names an object, of which it wants the version Version or the content with ETag, where they
+// are set.
 type Ref struct{ Key, Version, ETag string }
 
-// Query is a listing: keys that begin with Prefix, after After. With Delimited what lies below a further slash is one
-// prefix. Versions lists all versions of each key, the newest first.
+// Query is a listing: keys that begin with Prefix, after After. With Delimited what lies below a
+// further slash is one prefix. Versions lists all versions of each key, the newest first.
 type Query struct {
 	Prefix, After string
 	Delimited     bool
@@ -86,8 +90,9 @@ type dialect interface {
 	remove(ctx context.Context, keys []string) error
 }
 
-// Client makes requests to one bucket. It is safe for concurrent use. Its errors wrap the sentinels of package store,
-// and those of this package; fs.ErrNotExist and fs.ErrPermission too where they concern one object.
+// Client makes requests to one bucket. It is safe for concurrent use. Its errors wrap the sentinels
+// of package store, and those of this package; fs.ErrNotExist and fs.ErrPermission too where they
+// concern one object.
 type Client struct {
 	address  Address
 	api      dialect
@@ -95,8 +100,9 @@ type Client struct {
 	endpoint string // of the server
 }
 
-// Open returns the client of a bucket. For s3:// it looks for credentials, which may ask the machine's metadata service;
-// it asks the bucket nothing. ErrKeys: there are none. store.ErrInvalid: the address is none.
+// Open returns the client of a bucket. For s3:// it looks for credentials, which may ask the
+// machine's metadata service; it asks the bucket nothing. ErrKeys: there are none.
+// store.ErrInvalid: the address is none.
 func Open(ctx context.Context, a Address, o Options) (*Client, error) {
 	if err := a.check(); err != nil {
 		return nil, fmt.Errorf("open a bucket: %w: %w", store.ErrInvalid, err)
@@ -137,13 +143,15 @@ func (c *Client) String() string {
 	return c.address.String() + " at " + u.Redacted()
 }
 
-// Ahead is how far the server's clock is ahead of ours, to the second, as far as an answer has told it.
+// Ahead is how far the server's clock is ahead of ours, to the second, as far as an answer has told
+// it.
 func (c *Client) Ahead() time.Duration { return time.Duration(c.clock.ahead.Load()) }
 
 // Reached tells whether the server has answered anything yet.
 func (c *Client) Reached() bool { return c.clock.reached.Load() }
 
-// List yields what a query finds, page by page, in the order of keys within a page. It is one request for each thousand.
+// List yields what a query finds, page by page, in the order of keys within a page. It is one
+// request for each thousand.
 func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		for o, err := range c.api.list(ctx, q) {
@@ -163,9 +171,10 @@ func (c *Client) Versioned(ctx context.Context) (bool, error) {
 	return on, c.failed(ctx, reading, "", err)
 }
 
-// Get reads from offset on, length bytes or, if that is negative, to the end; a negative offset counts from the end. An
-// empty range asks for one byte. ErrRange: the object ends before it. A server that knows no ranges sends all. When the
-// content breaks off, reading it ends with store.ErrUnreachable.
+// Get reads from offset on, length bytes or, if that is negative, to the end; a negative offset
+// counts from the end. An empty range asks for one byte. ErrRange: the object ends before it. A
+// server that knows no ranges sends all. When the content breaks off, reading it ends with
+// store.ErrUnreachable.
 func (c *Client) Get(ctx context.Context, r Ref, offset, length int64) (Object, io.ReadCloser, error) {
 	o, body, err := c.api.get(context.WithValue(ctx, contentKey{}, true), r, rangeOf(offset, length))
 	if err != nil {
@@ -201,7 +210,8 @@ func (c *Client) Tags(ctx context.Context, r Ref) (string, error) {
 	return tags, c.failed(ctx, reading, r.Key, err)
 }
 
-// Put stores an object in one request. store.ErrExist: there is one, and the options ask for that there is none.
+// Put stores an object in one request. store.ErrExist: there is one, and the options ask for that
+// there is none.
 func (c *Client) Put(ctx context.Context, key string, body Body, o PutOptions) error {
 	return c.failed(ctx, writing, key, c.api.put(ctx, key, body, o))
 }
@@ -233,7 +243,8 @@ func (c *Client) Abort(ctx context.Context, key, upload string) error {
 // MaxRemove is how many keys one request may name.
 const MaxRemove = 1000
 
-// Remove removes up to MaxRemove objects, in a versioned bucket by a delete marker. What is not there is no error.
+// Remove removes up to MaxRemove objects, in a versioned bucket by a delete marker. What is not
+// there is no error.
 func (c *Client) Remove(ctx context.Context, keys ...string) error {
 	err := c.failed(ctx, writing, keys[0], c.api.remove(ctx, keys))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -18,7 +18,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Sentinels beside those of package store. Each is one of them too, for who does not tell so finely.
+// Sentinels beside those of package store. Each is one of them too, for who does not tell so
+// finely.
 var (
 	// ErrKeys: the server does not accept the keys, or there are none.
 	ErrKeys error = &sentinel{"keys not accepted", store.ErrDenied}
@@ -114,7 +115,8 @@ const (
 	writing = false
 )
 
-// failed translates what an SDK returned. key is that of the object, empty if the request was about the bucket.
+// failed translates what an SDK returned. key is that of the object, empty if the request was about
+// the bucket.
 func (c *Client) failed(ctx context.Context, read bool, key string, err error) error {
 	switch {
 	case err == nil:

@@ -92,8 +92,8 @@ func listed(found minio.ObjectInfo, q Query) Object {
 	}
 }
 
-// page puts what one answer of the server holds into the order of keys: some servers list all delete markers of a page
-// before its versions, and minio-go gives out both as they come.
+// page puts what one answer of the server holds into the order of keys: some servers list all
+// delete markers of a page before its versions, and minio-go gives out both as they come.
 type page struct {
 	full    int // a page that has so many objects is whole
 	answer  int64

@@ -15,7 +15,8 @@ import (
 type Body struct {
 	Data []byte
 	SHA  [sha256.Size]byte
-	// MD5 is sent too if it is set: buckets with locks demand it for parts. An object that was put whole has it as its ETag.
+	// MD5 is sent too if it is set: buckets with locks demand it for parts. An object that was put
+	// whole has it as its ETag.
 	MD5 []byte
 }
 
@@ -31,7 +32,8 @@ func (b Body) sha256Base64() string { return base64.StdEncoding.EncodeToString(b
 
 // PutOptions are what an object is stored with.
 type PutOptions struct {
-	// Header holds, by lower-case names, content-type, x-amz-meta-… and its kin, as Object.Header does.
+	// Header holds, by lower-case names, content-type, x-amz-meta-… and its kin, as Object.Header
+	// does.
 	Header map[string]string
 	Tags   string // as a query string
 	// Absent puts the object only where there is none.

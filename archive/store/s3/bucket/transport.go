@@ -13,13 +13,14 @@ import (
 
 const (
 	dialTimeout = 15 * time.Second
-	// stall ends a connection on which nothing has moved, in either direction. A body may take as long as it likes.
+	// stall ends a connection on which nothing has moved, in either direction. A body may take as
+	// long as it likes.
 	stall     = 2 * time.Minute
 	idleConns = 64 // per host; more requests at once open connections that are closed after use
 	ioBuffer  = 128 << 10
 
-	// maxAnswer bounds an answer other than the content of an object. A page of a listing has a thousand keys of up to
-	// 1024 bytes, each of which may take three as they are encoded.
+	// maxAnswer bounds an answer other than the content of an object. A page of a listing has a
+	// thousand keys of up to 1024 bytes, each of which may take three as they are encoded.
 	maxAnswer = 8 << 20
 	// maxError bounds what is read of an error. What comes after says nothing.
 	maxError  = 64 << 10
@@ -42,8 +43,8 @@ func (c *clock) note(date string, now time.Time) {
 	}
 }
 
-// transport returns one for large bodies over HTTP/1: HTTP/2 would send all of them through one connection, and its
-// flow control is slower than TCP's.
+// transport returns one for large bodies over HTTP/1: HTTP/2 would send all of them through one
+// connection, and its flow control is slower than TCP's.
 func transport(o Options, c *clock) http.RoundTripper {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 	protocols := new(http.Protocols)
@@ -85,8 +86,8 @@ func transport(o Options, c *clock) http.RoundTripper {
 	})
 }
 
-// answersKey is where a context counts the answers that came to its requests; contentKey says that the answer is the
-// content of an object.
+// answersKey is where a context counts the answers that came to its requests; contentKey says that
+// the answer is the content of an object.
 type (
 	answersKey struct{}
 	contentKey struct{}
@@ -124,8 +125,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// movingConn fails when nothing has moved for a while. Each write prolongs the reader's time too, since the transport
-// waits for the answer while it still sends the request.
+// movingConn fails when nothing has moved for a while. Each write prolongs the reader's time too,
+// since the transport waits for the answer while it still sends the request.
 type movingConn struct{ net.Conn }
 
 // Read implements io.Reader.

@@ -1,6 +1,6 @@
-// Package proxy is a reverse proxy in front of an S3 server that counts requests by method and kind of object, adds
-// latency and bounds the bandwidth, for tests and for measuring by hand. Signatures stay valid: the server sees the
-// host that the client signed.
+// Package proxy is a reverse proxy in front of an S3 server that counts requests by method and kind
+// of object, adds latency and bounds the bandwidth, for tests and for measuring by hand. Signatures
+// stay valid: the server sees the host that the client signed.
 package proxy
 
 import (
@@ -214,8 +214,8 @@ func (p *Proxy) Rounds() int64 {
 var kinds = []string{"packs", "trees", "index", "refs", "sessions", "log", "gc", "roll", "history", "headers", "config",
 	"domains", "packstone.json", "probe"}
 
-// Kind says what a request is about: "list" for a listing, else the kind of object, wherever in the bucket the
-// repository lies.
+// Kind says what a request is about: "list" for a listing, else the kind of object, wherever in the
+// bucket the repository lies.
 func Kind(r *http.Request) string {
 	if r.URL.Query().Has("list-type") {
 		return "list"

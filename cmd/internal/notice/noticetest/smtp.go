@@ -1,5 +1,5 @@
-// Package noticetest has servers in this process that take notices: of mail, and of webhooks and pings. Tests see what has arrived, and make them
-// refuse, fail or hang.
+// Package noticetest has servers in this process that take notices: of mail, and of webhooks and
+// pings. Tests see what has arrived, and make them refuse, fail or hang.
 package noticetest
 
 import (
@@ -39,7 +39,8 @@ type SMTP struct {
 	deaf     bool   // it greets nobody
 }
 
-// NewSMTP starts a server on the loopback address, which ends with the test. A password, if it is not empty, is asked for.
+// NewSMTP starts a server on the loopback address, which ends with the test. A password, if it is
+// not empty, is asked for.
 func NewSMTP(t testing.TB, password string) *SMTP {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +58,8 @@ func NewSMTP(t testing.TB, password string) *SMTP {
 	return s
 }
 
-// Refuse makes the server answer every recipient with a line such as "550 no such user"; "" takes that back.
+// Refuse makes the server answer every recipient with a line such as "550 no such user"; "" takes
+// that back.
 func (s *SMTP) Refuse(line string) { s.mu.Lock(); s.refusal = line; s.mu.Unlock() }
 
 // Deafen makes the server accept connections and say nothing.

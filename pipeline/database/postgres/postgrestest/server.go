@@ -111,8 +111,8 @@ func Has(name string) bool {
 	return err == nil
 }
 
-// Tool returns the path of a client program beside the server. psql speaks to servers of every version; without another one of the
-// server's own version the test is skipped.
+// Tool returns the path of a client program beside the server. psql speaks to servers of every
+// version; without another one of the server's own version the test is skipped.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := programs()
@@ -133,8 +133,8 @@ func address(name string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s", server.port, name)
 }
 
-// programs is the folder of the server's programs: the newest that is installed, or the one that PACKSTONE_POSTGRES names, which may have
-// initdb and postgres only.
+// programs is the folder of the server's programs: the newest that is installed, or the one that
+// PACKSTONE_POSTGRES names, which may have initdb and postgres only.
 func programs() (string, error) {
 	if named := os.Getenv("PACKSTONE_POSTGRES"); named != "" {
 		return filepath.Abs(named)

@@ -1,5 +1,5 @@
-// Package ftptest starts FTP servers for tests: proftpd, which knows MLSD, and vsftpd, which lists by LIST alone. A test whose server is not
-// installed is skipped, or fails if CI=true.
+// Package ftptest starts FTP servers for tests: proftpd, which knows MLSD, and vsftpd, which lists
+// by LIST alone. A test whose server is not installed is skipped, or fails if CI=true.
 package ftptest
 
 import (
@@ -83,7 +83,8 @@ func (s *Server) LoginUser() string { return s.user }
 // CAFile holds the certificate of the authority that stands for the server.
 func (s *Server) CAFile() string { return s.authority.File }
 
-// Owner is whom the server runs as for the one who is logged in, so that permissions mean something.
+// Owner is whom the server runs as for the one who is logged in, so that permissions mean
+// something.
 func Owner() (uid, gid int) {
 	if os.Getuid() != 0 {
 		return os.Getuid(), os.Getgid()
@@ -284,7 +285,8 @@ func checkout() string {
 	return dir
 }
 
-// freePort is below those that the system gives to outgoing connections: while a server is away, one of these must not take its place.
+// freePort is below those that the system gives to outgoing connections: while a server is away,
+// one of these must not take its place.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {

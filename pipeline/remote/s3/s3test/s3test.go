@@ -1,5 +1,6 @@
-// Package s3test is an S3 server in memory, for what real servers at hand cannot show: keys that are no paths, versions at chosen moments, hundreds of
-// thousands of keys, faults at a chosen request. It knows who asks by the access key, and checks no signature.
+// Package s3test is an S3 server in memory, for what real servers at hand cannot show: keys that
+// are no paths, versions at chosen moments, hundreds of thousands of keys, faults at a chosen
+// request. It knows who asks by the access key, and checks no signature.
 package s3test
 
 import (
@@ -156,7 +157,8 @@ func (s *Server) Keys() []string {
 	return keys
 }
 
-// Counts returns the number of requests by kind (list, get, head, put, delete, tags, other) and of the bytes of objects given out, and begins anew.
+// Counts returns the number of requests by kind (list, get, head, put, delete, tags, other) and of
+// the bytes of objects given out, and begins anew.
 func (s *Server) Counts() (requests map[string]int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,8 @@ import (
 // proftpdPassword lets the user in at Proftpd.
 const proftpdPassword = "sftp secret"
 
-// Proftpd starts proftpd with mod_sftp. config is added to its configuration. Files lie in Disk, which is the root of whoever logs in.
+// Proftpd starts proftpd with mod_sftp. config is added to its configuration. Files lie in Disk,
+// which is the root of whoever logs in.
 func Proftpd(t testing.TB, config string) (*Server, sftp.Options) {
 	t.Helper()
 	program, err := exec.LookPath("proftpd")

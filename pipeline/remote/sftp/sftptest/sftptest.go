@@ -1,4 +1,5 @@
-// Package sftptest starts an OpenSSH server for tests. A test without one installed is skipped, or fails if CI=true.
+// Package sftptest starts an OpenSSH server for tests. A test without one installed is skipped, or
+// fails if CI=true.
 package sftptest
 
 import (
@@ -30,7 +31,8 @@ type Server struct {
 
 	Disk string // a directory for the test's files
 	Port int
-	// KnownHosts is a file that knows the server's key. KeyFile is the private key that lets one in.
+	// KnownHosts is a file that knows the server's key. KeyFile is the private key that lets one
+	// in.
 	KnownHosts, KeyFile string
 
 	program   string
@@ -93,7 +95,8 @@ func (s *Server) newKey(t testing.TB, name, passphrase string) ssh.PublicKey {
 	return key
 }
 
-// NewKey makes another key that lets one in, encrypted if there is a passphrase, and returns its file.
+// NewKey makes another key that lets one in, encrypted if there is a passphrase, and returns its
+// file.
 func (s *Server) NewKey(t testing.TB, name, passphrase string) string {
 	t.Helper()
 	key := s.newKey(t, name, passphrase)
@@ -155,7 +158,8 @@ func missing(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// freePort is below those that the system gives to outgoing connections: while a server is away, one of these must not take its place.
+// freePort is below those that the system gives to outgoing connections: while a server is away,
+// one of these must not take its place.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {

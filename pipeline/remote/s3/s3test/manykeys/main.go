@@ -1,9 +1,11 @@
-// Command manykeys serves a bucket of many small objects from memory, to measure by hand how a lake of them is listed:
+// Command manykeys serves a bucket of many small objects from memory, to measure by hand how a lake
+// of them is listed:
 //
 //	manykeys -listen 127.0.0.1:9200 -keys 300000
 //
-// The bucket is minio+http://127.0.0.1:9200/lake, the keys to it are those of package s3test. It answers GET /.counts with the number of requests
-// of each kind and of bytes of objects since the last time, and POST /.change by replacing one object in a thousand.
+// The bucket is minio+http://127.0.0.1:9200/lake, the keys to it are those of package s3test. It
+// answers GET /.counts with the number of requests of each kind and of bytes of objects since the
+// last time, and POST /.change by replacing one object in a thousand.
 package main
 
 import (
