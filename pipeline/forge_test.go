@@ -225,7 +225,7 @@ func TestASnapshotOfAnothersHostIsNamedAndPassedOver(t *testing.T) {
 		if got := branch.means(s.ID.String()[:12], ""); got != s.ID.String() {
 			t.Errorf("its id means %q", got)
 		}
-		branch.isNamed(s.ID.String()[:12], "writer web", "for host db1")
+		branch.isNamed(s.ID.String()[:12], "writer web", "back up host db1")
 	}
 }
 
@@ -273,7 +273,7 @@ func TestAHostsPastIsNotRewrittenByWhoHoldsItsKeyToday(t *testing.T) {
 				t.Errorf("two days ago is %.12s, want %s", got, before.ID)
 			}
 			if c.found == nil {
-				b.isNoted("1 snapshots of host web by writer web are undated")
+				b.isNoted("undated snapshots of host web by writer web: 1")
 			} else {
 				b.isNamed(c.found...)
 			}
@@ -317,7 +317,7 @@ func TestAnIncompleteSnapshotThatIsSaidToBeCompleteIsNotMeant(t *testing.T) {
 	if got := b.means("latest", "web"); got != whole.ID.String() {
 		t.Errorf("latest of web is %.12s, want %s", got, whole.ID)
 	}
-	b.isNamed("complete is said to be true, and is false", lie.ID.String()[:12])
+	b.isNamed("complete is said to be true, but is false", lie.ID.String()[:12])
 }
 
 func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
@@ -411,7 +411,7 @@ func TestAFalseClaimOfWhatWasThereIsNotedAndStopsNobody(t *testing.T) {
 	b.record(b.forger.Lane(0), "tombstone", map[string]any{"heads": map[string]any{
 		"db1.0": map[string]any{"sequence": 99, "hash": strings.Repeat("ab", 32)},
 	}})
-	b.isNoted("record 99 of lane db1.0 is not there", "web claims")
+	b.isNoted("record 99 of lane db1.0 is missing", "web has seen it")
 	b.victim.add("more", []byte("more"))
 	b.wantLatest(b.backsUp())
 }

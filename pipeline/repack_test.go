@@ -96,7 +96,7 @@ func TestHalfDeadPacksAreCopiedAndThenDeleted(t *testing.T) {
 	}
 	before := w.stored()
 	s := w.mustBackup(now)
-	if grown := w.stored() - before; grown > 32<<10 || s.Sources[0].Coverage.Unmodified == 0 {
+	if grown := w.stored() - before; grown > 64<<10 || s.Sources[0].Coverage.Unmodified == 0 {
 		t.Errorf("the next backup stores %d bytes of what was copied, %d of which there were", grown, before)
 	}
 	w.mustBackup(old)
@@ -121,7 +121,7 @@ func TestABackupReadsNothingOfWhatWasCopied(t *testing.T) {
 	if c := s.Sources[0].Coverage; c.Unmodified != uint64(len(src.files)) {
 		t.Errorf("coverage %+v of %d files", c, len(src.files))
 	}
-	if grown := w.stored() - before; grown > 32<<10 {
+	if grown := w.stored() - before; grown > 64<<10 {
 		t.Errorf("%d bytes are stored", grown)
 	}
 	w.check()
