@@ -170,6 +170,7 @@ func (p *publisher) publish(ctx context.Context) error {
 	}
 	packs := p.take()
 	if len(packs) == 0 {
+		p.mark() // what was captured lies in packs of earlier checkpoints
 		return nil
 	}
 	if err := p.session.Checkpoint(ctx, packs, allOf(packs), p.relies); err != nil {
