@@ -186,7 +186,7 @@ func (s *service) forJob(said io.Writer, settings *config.Config) *app {
 const maxCause = 500
 
 // listedAbove is what an error says whose particulars were told already.
-const listedAbove = ": they are listed above"
+const listedAbove = " (listed above)"
 
 // mostListed is how many of those particulars a cause has.
 const mostListed = 3
@@ -197,10 +197,14 @@ func particulars(text, log string) string {
 	if !listed {
 		return text
 	}
+	var first []string
 	for line := range strings.Lines(log) {
-		if told, is := strings.CutPrefix(line, "error: "); is && strings.Count(text, "\n") < mostListed {
-			text += "\n" + told
+		if told, is := strings.CutPrefix(line, "error: "); is && len(first) < mostListed {
+			first = append(first, strings.TrimSuffix(told, "\n"))
 		}
+	}
+	if len(first) > 0 {
+		text += ":\n" + strings.Join(first, "\n")
 	}
 	return text + cure
 }
