@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,16 +54,11 @@ func (o *RunOutcome) group(key *crypto.IDKey) string {
 
 // Report writes down how a run ended, in a session of its own. ErrOutside if the writer may not
 // speak for the host.
-func (r *Repository) Report(ctx context.Context, o RunOutcome) (err error) {
+func (r *Repository) Report(ctx context.Context, o RunOutcome) error {
 	if err := r.MaySpeakFor(o.Host); err != nil {
 		return err
 	}
-	for range maxTagTries {
-		if err = r.tryReport(ctx, o); !errors.Is(err, ErrRestart) {
-			break
-		}
-	}
-	if err != nil {
+	if err := Again(func() error { return r.tryReport(ctx, o) }); err != nil {
 		return fmt.Errorf("write down how a run ended: %w", err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -27,17 +26,9 @@ func (c TagChange) Changes(s *Snapshot) bool {
 	return added || slices.ContainsFunc(c.Remove, func(t string) bool { return has(t) && !slices.Contains(c.Add, t) })
 }
 
-// maxTagTries bounds how often tags are set anew since something else has ended the session.
-const maxTagTries = 4
-
 // ChangeTags changes the tags of this writer's own snapshots, in a session of its own.
-func (r *Repository) ChangeTags(ctx context.Context, snapshots []*Snapshot, c TagChange) (err error) {
-	for range maxTagTries {
-		if err = r.tryChangeTags(ctx, snapshots, c); !errors.Is(err, ErrRestart) {
-			return err
-		}
-	}
-	return err
+func (r *Repository) ChangeTags(ctx context.Context, snapshots []*Snapshot, c TagChange) error {
+	return Again(func() error { return r.tryChangeTags(ctx, snapshots, c) })
 }
 
 func (r *Repository) tryChangeTags(ctx context.Context, snapshots []*Snapshot, c TagChange) error {

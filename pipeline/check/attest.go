@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,8 +16,6 @@ const (
 	attestEvery = 15 * time.Minute
 	// attestTime is how long a run that is interrupted may take to say it.
 	attestTime = time.Minute
-	// attestTries is how often it is tried to say it where a collector declares each session dead.
-	attestTries = 5
 )
 
 // readVerified finds out which packs were verified, and when.
@@ -95,11 +92,8 @@ func (c *check) attest(ctx context.Context, keep func(archive.PackSum) bool) err
 		return nil
 	}
 	slices.SortFunc(packs, archive.VerifiedPack.Compare)
-	err := catalog.ErrRestart
-	for try := 0; errors.Is(err, catalog.ErrRestart) && try < attestTries; try++ {
-		err = c.attestOnce(ctx, catalog.Attestation{Domain: c.repo.Config.Domain, Packs: packs, Keep: keep})
-	}
-	if err != nil {
+	said := catalog.Attestation{Domain: c.repo.Config.Domain, Packs: packs, Keep: keep}
+	if err := catalog.Again(func() error { return c.attestOnce(ctx, said) }); err != nil {
 		return fmt.Errorf("say that %d packs were verified: %w", len(packs), err)
 	}
 	c.mu.Lock()

@@ -141,19 +141,6 @@ func (m *Machine) expandHome(address string) (string, error) {
 	return expanded, nil
 }
 
-// ParseRepository takes the address of a repository apart that was typed for flag.
-func (m *Machine) ParseRepository(flag, address string) (config.Repository, error) {
-	address, err := m.expandHome(address)
-	if err != nil {
-		return config.Repository{}, err
-	}
-	at, err := config.ParseRepository(address)
-	if err != nil {
-		return at, catalog.Misuse("%s: %w", flag, err)
-	}
-	return at, nil
-}
-
 // Repository is RepositoryAddress, taken apart.
 func (m *Machine) Repository() (config.Repository, error) {
 	address, err := m.RepositoryAddress()

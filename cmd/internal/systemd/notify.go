@@ -34,9 +34,6 @@ func New(lookup func(name string) string) Notifier {
 // Ready says that the program has begun, or has read its settings again.
 func (n Notifier) Ready(status string) { n.send("READY=1", "STATUS="+line(status)) }
 
-// Status says in words what goes on.
-func (n Notifier) Status(status string) { n.send("STATUS=" + line(status)) }
-
 // Reloading says that settings are read again; Ready ends it.
 func (n Notifier) Reloading() {
 	fields := []string{"RELOADING=1"}
