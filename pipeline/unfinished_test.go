@@ -145,6 +145,38 @@ func TestWhatAnInterruptedBackupLeftIsNotTakenWhereItMayNotBe(t *testing.T) {
 	}
 }
 
+// What needs no new pack, since its content was published before, is remembered all the same.
+func TestWhatIsCapturedWithoutANewPackIsRemembered(t *testing.T) {
+	w := &interrupted{world: newWorld(t), source: newSource()}
+	for i := range 310 {
+		w.paths = append(w.paths, fmt.Sprintf("file%03d", i))
+		w.source.add(w.paths[i], randomBytes(20_000, uint64(i%100))).ModTime = longAgo
+	}
+	var lost atomic.Bool
+	wait := func(path string) {
+		for end := time.Now().Add(time.Minute); !w.remembered(path) && !lost.Load(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) && lost.CompareAndSwap(false, true) {
+				t.Errorf("%s is never remembered", path)
+			}
+		}
+	}
+	// Who reads the second hundred ends no sooner than all of the first is published: the third
+	// needs nothing new. A reader holds small files until it has some of them, hence the distance.
+	s := &distantSource{fakeSource: w.source, readers: 4, opened: func(e *entry.Entry) {
+		switch {
+		case e.Path >= "file300":
+			wait("file231")
+		case e.Path >= "file200":
+			wait("file131")
+		}
+	}}
+	if _, err := w.backup(w.store, w.slow(s)); err != nil {
+		t.Fatal(err)
+	}
+	w.same(0, w.source)
+	w.check()
+}
+
 func TestASourceThatIsNotFarHasNoUnfinishedBackup(t *testing.T) {
 	w := &interrupted{world: newWorld(t), source: newSource()}
 	for i := range 150 {
