@@ -59,7 +59,7 @@ func checkOwned(path string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.IsDir():
-		return fmt.Errorf("%w: %s is no directory", errCache, path)
+		return fmt.Errorf("%w: %s is not a directory", errCache, path)
 	case ok && int(stat.Uid) != os.Geteuid():
 		return fmt.Errorf("%w: %s belongs to the user %d", errCache, path, stat.Uid)
 	case info.Mode().Perm()&0o022 != 0:

@@ -239,22 +239,29 @@ type jobLog struct {
 	kept []byte // lines, the last ones
 }
 
-// maxKept bounds what is kept, in bytes.
-const maxKept = 8 << 10
+const (
+	maxKept = 8 << 10 // bytes of lines that are kept
+	maxLine = 1 << 20 // bytes of a line: a longer one, of a hook that never ends it, is broken
+)
 
 // Write takes text.
 func (l *jobLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.part = append(l.part, p...)
+	rest := append(l.part, p...)
 	for {
-		line, rest, whole := bytes.Cut(l.part, []byte("\n"))
+		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		if !whole && len(rest) <= maxLine {
+			break
+		}
 		if !whole {
-			return len(p), nil
+			line, after = rest[:maxLine], rest[maxLine:]
 		}
 		l.line(line)
-		l.part = append([]byte(nil), rest...)
+		rest = after
 	}
+	l.part = append([]byte(nil), rest...)
+	return len(p), nil
 }
 
 func (l *jobLog) line(line []byte) {

@@ -45,4 +45,9 @@ func TestALogNamesItsJobInEachLineAndKeepsTheLast(t *testing.T) {
 	if got := l.tail(); len(got) > maxKept || !strings.HasSuffix(got, "line 9999\n") || !strings.HasPrefix(got, "line ") {
 		t.Errorf("kept %d bytes, from %.20q", len(got), got)
 	}
+	out.Reset()
+	fmt.Fprint(l, strings.Repeat("x", maxLine+7))
+	if got := strings.Count(out.String(), "\n"); got != 1 || len(l.part) != 7 {
+		t.Errorf("of a line without an end %d were printed, and %d bytes wait", got, len(l.part))
+	}
 }

@@ -34,7 +34,7 @@ func newSizes(a *app, path string) *sizes {
 		err = json.Unmarshal(text, &s.of)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.Warn(fmt.Sprintf("how large repositories were is not known any more: %v", err))
+		a.Warn(fmt.Sprintf("cannot read the earlier sizes of repositories, so their growth starts anew: %v", err))
 	}
 	return s
 }
@@ -78,7 +78,7 @@ func (s *service) measure(ctx context.Context, j daemon.Job) {
 			err = s.sizes.add(name, size)
 		}
 		if err != nil && ctx.Err() == nil {
-			s.say("could not find out how large the repository is: %v", err)
+			s.say("could not measure the size of %s for the metrics: %v", s.addressOf(name), err)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func newReporter(a *app, path string) *reporter {
 		err = json.Unmarshal(text, &r.told)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.Warn(fmt.Sprintf("what the repository was told of jobs is not known, and is told again: %v", err))
+		a.Warn(fmt.Sprintf("cannot read which failed jobs the repositories know of, so they are recorded again: %v", err))
 	}
 	return r
 }
@@ -43,7 +43,7 @@ func newReporter(a *app, path string) *reporter {
 func (r *reporter) remember() {
 	err := disk.Replace(r.path, disk.Options{}, func(w io.Writer) error { return json.NewEncoder(w).Encode(r.told) })
 	if err != nil {
-		r.app.Warn(fmt.Sprintf("remember what the repository was told: %v", err))
+		r.app.Warn(fmt.Sprintf("cannot remember which failed jobs the repositories know of: %v", err))
 	}
 }
 
@@ -81,7 +81,7 @@ func (s *service) reportJob(ctx context.Context, j daemon.Job, now time.Time) {
 			continue
 		}
 		if err := s.write(ctx, name, j, last); err != nil && !errors.Is(err, catalog.ErrNoWriter) { // who only prunes has no key to tell with
-			s.say("could not write into the repository how %s ended, and tries again later: %v", j.Name, err)
+			s.say("could not record in %s how %s ended; will try again: %v", s.addressOf(name), j.Name, err)
 			s.reporter.gone[name] = now
 			continue
 		}

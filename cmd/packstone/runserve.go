@@ -68,12 +68,12 @@ func (s *service) show() error {
 	}
 	if address == "" {
 		p.close()
-		s.say("serves nothing any more")
+		s.say("stopped serving metrics")
 		return nil
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("serve metrics: %w", err)
+		return fmt.Errorf("serve metrics at %s (serve.listen, or --listen, names another address): %w", address, err)
 	}
 	p.close()
 	p.address = address

@@ -140,7 +140,7 @@ func Check(dir string) error {
 	case errors.Is(err, os.ErrNotExist):
 		return catalog.Misuse("mount at %s: there is no such directory: make one, and name it", dir)
 	case errors.Is(err, syscall.ENOTDIR):
-		return catalog.Misuse("mount at %s: it is no directory", dir)
+		return catalog.Misuse("mount at %s: it is not a directory", dir)
 	case err != nil:
 		return fmt.Errorf("mount at %s: %w", dir, err)
 	case isMounted(dir):

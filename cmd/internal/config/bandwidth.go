@@ -79,17 +79,17 @@ func (c *Config) checkBandwidth(d *decoder) {
 		if _, err := parseHours(b.Hours); err != nil {
 			d.problemAt("bandwidth", "number %d: hours %v", i+1, err)
 		}
-		for name, text := range map[string]string{"upload": b.Upload, "download": b.Download} {
+		for _, limit := range [...]struct{ name, text string }{{"upload", b.Upload}, {"download", b.Download}} {
 			var r flagvalue.Rate
-			if err := r.Set(text); text != "" && (err != nil || r <= 0) {
-				d.problemAt("bandwidth", "number %d: %s %q: want a rate such as 5MiB, above 0", i+1, name, text)
+			if err := r.Set(limit.text); limit.text != "" && (err != nil || r <= 0) {
+				d.problemAt("bandwidth", "number %d: %s %q: want a rate such as 5MiB, above 0", i+1, limit.name, limit.text)
 			}
 		}
 		if b.Upload == "" && b.Download == "" && b.Hours == "" {
-			d.problemAt("bandwidth", "number %d says nothing", i+1)
+			d.problemAt("bandwidth", "number %d is empty: give it hours, upload or download", i+1)
 		}
 		if b.Hours == "" && i < len(c.Bandwidth)-1 {
-			d.problemAt("bandwidth", "number %d holds always, so that those after it never do: put it last", i+1)
+			d.problemAt("bandwidth", "number %d has no hours, so it always applies and those after it never do: put it last", i+1)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func TestWhatNobodyCanMeanOfBandwidthAndPriorityIsTold(t *testing.T) {
 		`bandwidth: [{hours: "08:00-25:00", upload: 5MiB}]`:                 `want two times`,
 		`bandwidth: [{upload: fast}]`:                                       `number 1: upload "fast": want a rate`,
 		`bandwidth: [{upload: 0}]`:                                          `above 0`,
-		`bandwidth: [{}]`:                                                   `number 1 says nothing`,
+		`bandwidth: [{}]`:                                                   `number 1 is empty`,
 		`bandwidth: [{upload: 1MiB}, {hours: "08:00-09:00", upload: 5MiB}]`: `put it last`,
 		`nice: 20`:         `f.yaml:2: nice: is 20; want 0 to 19`,
 		`ionice: realtime`: `ionice: is "realtime"`,

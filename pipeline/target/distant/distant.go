@@ -206,7 +206,7 @@ func makeAll(c Conn, dir string) error {
 	}
 	_, err := c.MakeDirectory(dir, 0o777)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is no directory: %w", dir, target.ErrPath)
+		return fmt.Errorf("%s is not a directory: %w", dir, target.ErrPath)
 	}
 	return err
 }

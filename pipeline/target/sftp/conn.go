@@ -39,7 +39,7 @@ func (c conn) CheckWay(file, below string) error {
 		return err
 	}
 	if !is.IsDirectory() {
-		return fmt.Errorf("%s is no directory: %w", dir, target.ErrPath)
+		return fmt.Errorf("%s is not a directory: %w", dir, target.ErrPath)
 	}
 	c.server.note(dir)
 	return nil
