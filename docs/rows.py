@@ -2,7 +2,7 @@
 """Makes a SQLite file of a database that restore.py has brought back as rows: rows.py FOLDER FILE.sqlite
 
 Tables, columns and rows come back, each value as packstone stores it; no keys, views or other objects: FOLDER/schema.json has what
-is known of these, with the SQL of the engine that they come from. pipeline/database/STREAM.md says how the bytes are laid out.
+is known of these, with the SQL of the engine that they come from. pipeline/database/rows/STREAM.md says how the bytes are laid out.
 Rows and their digests are checked. Needs memory for the largest table, and nothing but python3.
 """
 import hashlib, io, json, os, pathlib, sqlite3, struct, sys
