@@ -3,6 +3,7 @@ package mount
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sort"
 	"sync"
@@ -64,6 +65,9 @@ func (f *file) read(ctx context.Context, p []byte, offset int64) (n int, err err
 			continue
 		}
 		data, err := h.get(ctx)
+		if err == nil && len(data) != int(f.chunks[first+i].Length) {
+			err = fmt.Errorf("chunk %s has %d bytes, of which the snapshot says %d: %w", f.chunks[first+i].ID, len(data), f.chunks[first+i].Length, archive.ErrDamaged)
+		}
 		if err != nil {
 			return n, err
 		}
