@@ -43,7 +43,7 @@ bench: tools ## benchmarks; keep an older bench.txt as bench.old.txt to compare
 
 bench-db: build ## databases beside pg_dump, pg_restore, sqlite3, mariadb-dump and mariadb; DB="-rows 200000 -engines postgres -only restore" takes less
 	$(GO) build -C tools -o $(BIN)/ ./dbbench
-	$(BIN)/dbbench -packstone $(BIN)/packstone $(DB)
+	$(BIN)/dbbench -packstone $(CURDIR)/packstone $(DB)
 
 bench-net: build tools ## beside restic and rclone, through a proxy that is as slow as a network; NET="-rtt 200ms -rate 5MB" is another one, NET="-only ftp" one scenario, NET=-list names all
 	GOBIN=$(BIN) $(GO) install github.com/restic/restic/cmd/restic@v0.19.1
