@@ -45,6 +45,7 @@ type Batch struct {
 	data  []byte
 	ends  []int // end of each row in data
 	longs []longAt
+	sum   Summer // of all rows, where it has as many
 }
 
 // EachBatch calls f for every batch that next gives, until that gives io.EOF,
@@ -81,7 +82,7 @@ func (b *Batch) Release() {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.long().Drop()
-	b.data, b.ends, b.longs = b.data[:0], b.ends[:0], nil
+	b.data, b.ends, b.longs, b.sum = b.data[:0], b.ends[:0], nil, Summer{}
 }
 
 // Null adds a null cell to the open row.

@@ -16,23 +16,55 @@ type Digest [32]byte
 // DigestName names the algorithm where a digest is stored.
 const DigestName = "sha256-sum-v1"
 
+// words are a number of 256 bits, the highest first.
+type words [4]uint64
+
+// plus adds modulo 2^256.
+func (w words) plus(o words) words {
+	var carry uint64
+	for i := 3; i >= 0; i-- {
+		w[i], carry = bits.Add64(w[i], o[i], carry)
+	}
+	return w
+}
+
 // Summer adds up rows. The zero value is the digest of no rows.
 type Summer struct {
-	words [4]uint64 // the highest first
+	words words
 	rows  int64
 	bytes int64
 }
 
-// Add adds all rows of a batch. Only a long cell whose file cannot be read is an error.
+// Add adds all rows of a batch, which remembers their sum. Only a long cell whose file cannot be
+// read is an error.
 func (s *Summer) Add(b *Batch) error {
+	if b.sum.Rows() != int64(b.Len()) {
+		if err := b.addUp(); err != nil {
+			return err
+		}
+	}
+	s.merge(b.sum)
+	return nil
+}
+
+// addUp sums the rows of a batch.
+func (b *Batch) addUp() error {
+	b.sum = Summer{}
 	if b.HasLong() {
-		_, err := s.AddLong(b.long())
+		_, err := b.sum.AddLong(b.long())
 		return err
 	}
 	for i := range b.Len() {
-		s.AddRow(b.Row(i))
+		b.sum.AddRow(b.Row(i))
 	}
 	return nil
+}
+
+// merge adds the rows that another one has added up.
+func (s *Summer) merge(o Summer) {
+	s.words = s.words.plus(o.words)
+	s.rows += o.rows
+	s.bytes += o.bytes
 }
 
 // AddLong adds a row that has long cells and returns its hash.
@@ -55,10 +87,11 @@ func (s *Summer) AddRow(row []byte) [32]byte {
 
 // AddHash adds a row by its hash, without counting bytes.
 func (s *Summer) AddHash(h [32]byte) {
-	var carry uint64
-	for i := 3; i >= 0; i-- {
-		s.words[i], carry = bits.Add64(s.words[i], binary.BigEndian.Uint64(h[8*i:]), carry)
+	var row words
+	for i := range row {
+		row[i] = binary.BigEndian.Uint64(h[8*i:])
 	}
+	s.words = s.words.plus(row)
 	s.rows++
 }
 

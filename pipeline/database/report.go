@@ -59,6 +59,7 @@ type TableResult struct {
 	// that the target got; they are equal where nothing was converted.
 	Digest  Digest `json:"digest"`
 	Written Digest `json:"written"`
+	Echo    Echo   `json:"-"` // of the converted rows
 }
 
 // Report is the outcome: a finding for every object, a result for every table.

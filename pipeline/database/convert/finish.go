@@ -58,11 +58,11 @@ func readBack(ctx context.Context, dst database.Target, plan *database.Plan, rep
 	for _, i := range order(plan) {
 		g.Go(func() error {
 			t, want := plan.Tables[i].Target, report.Tables[i]
-			sum, err := sumRows(ctx, dst, t, meter)
+			echo, err := echoRows(ctx, dst, t, meter)
 			if err != nil {
 				return fmt.Errorf("read back table %s: %w", t.ID(), err)
 			}
-			wrong[i] = sum.Differs(t.ID(), want.Rows, want.Written)
+			wrong[i] = echo.Differs(t.ID(), want.Echo)
 			return nil
 		})
 	}
@@ -73,9 +73,9 @@ func readBack(ctx context.Context, dst database.Target, plan *database.Plan, rep
 	return nil
 }
 
-// sumRows adds up a table's rows as they stand.
-func sumRows(ctx context.Context, r database.Reader, t *database.Table, meter *meter) (database.Summer, error) {
-	var sum database.Summer
+// echoRows adds up a table's rows as they stand.
+func echoRows(ctx context.Context, r database.Reader, t *database.Table, meter *meter) (database.Echo, error) {
+	var echo database.Echo
 	err := r.Rows(ctx, t, func(b *database.Batch) error {
 		b, err := blank(b, t.Columns)
 		if err != nil {
@@ -83,7 +83,7 @@ func sumRows(ctx context.Context, r database.Reader, t *database.Table, meter *m
 		}
 		defer b.Release()
 		meter.add(t.ID(), b)
-		return sum.Add(b)
+		return echo.Add(b)
 	})
-	return sum, err
+	return echo, err
 }

@@ -15,6 +15,7 @@ type converter struct {
 	cells   []database.Cell
 	source  database.Summer
 	written database.Summer
+	echo    database.Echo
 	lossy   []int64
 }
 
@@ -29,8 +30,11 @@ func (c *converter) convert(in *database.Batch) (*database.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.source.Add(in); err != nil || !converts(c.table) {
+	if err := c.source.Add(in); err != nil {
 		return in, err
+	}
+	if !converts(c.table) {
+		return in, c.echo.Add(in)
 	}
 	defer in.Release()
 	out := database.NewBatch()
@@ -40,7 +44,7 @@ func (c *converter) convert(in *database.Batch) (*database.Batch, error) {
 			return nil, err
 		}
 	}
-	return out, c.written.Add(out)
+	return out, errors.Join(c.written.Add(out), c.echo.Add(out))
 }
 
 func (c *converter) row(out, in *database.Batch, i int) error {
@@ -104,7 +108,7 @@ func keeps(c *database.Conversion, cell database.Cell) (bool, error) {
 func (c *converter) result() database.TableResult {
 	r := database.TableResult{
 		Table: c.table.Source.ID(), Target: c.table.Target.ID(),
-		Rows: c.source.Rows(), Bytes: c.source.Bytes(), Digest: c.source.Digest(),
+		Rows: c.source.Rows(), Bytes: c.source.Bytes(), Digest: c.source.Digest(), Echo: c.echo,
 	}
 	r.Written = r.Digest
 	if converts(c.table) {

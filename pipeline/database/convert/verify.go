@@ -62,11 +62,11 @@ func verifyTable(ctx context.Context, src database.Source, copied database.Targe
 		return conv.result(), fmt.Errorf("read table %s: %w", t.Source.ID(), err)
 	}
 	result := conv.result()
-	sum, err := sumRows(ctx, copied, t.Target, meter)
+	echo, err := echoRows(ctx, copied, t.Target, meter)
 	if err != nil {
 		return result, fmt.Errorf("read table %s of the copy: %w", t.Target.ID(), err)
 	}
-	return result, sum.Differs(t.Target.ID(), result.Rows, result.Written)
+	return result, echo.Differs(t.Target.ID(), result.Echo)
 }
 
 // compareSchemas returns what differs and the tables that can be compared by

@@ -2,7 +2,6 @@ package rows
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,11 +11,6 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// rowReader gives rows one after another; a row is good until the next call.
-type rowReader interface {
-	next() (database.Row, error) // io.EOF after the last
-}
-
 // Read merges a base and its deltas and sends the rows in batches. The
 // result's digest is checked; a stream that is cut short or altered is an error.
 // Large cells go to files in the directory aside; if that is empty, they are held
@@ -25,13 +19,29 @@ func Read(ctx context.Context, runs []io.Reader, aside string, send func(*databa
 	if len(runs) == 0 {
 		return fmt.Errorf("read runs: %w: there is no base", errStream)
 	}
-	var rows rowReader = newRunReader(runs[0], nil, aside)
+	rows := newRunReader(runs[0], nil, aside)
 	for _, run := range runs[1:] {
 		rows = newRunReader(run, rows, aside)
 	}
+	var sum database.Summer
+	err := rows.batches(ctx, func(b *database.Batch) error {
+		if err := sum.Add(b); err != nil {
+			b.Release()
+			return err
+		}
+		return send(b)
+	})
+	if err != nil {
+		return err
+	}
+	return rows.check(&sum)
+}
+
+// batches sends all rows.
+func (r *runReader) batches(ctx context.Context, send func(*database.Batch) error) error {
 	b := database.NewBatch()
 	for {
-		row, err := rows.next()
+		row, err := r.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -64,19 +74,21 @@ func Read(ctx context.Context, runs []io.Reader, aside string, send func(*databa
 // runReader reads a base, or a delta over the runs before it.
 type runReader struct {
 	in     *bufio.Reader
-	before rowReader // nil: a base
+	before *runReader // nil: a base
 	begun  bool
 	done   bool
 	copies uint64
 	row    []byte
 	aside  string
-	sum    database.Summer
+	rows   uint64          // as the trailer says
+	digest database.Digest // the same
 }
 
-func newRunReader(in io.Reader, before rowReader, aside string) *runReader {
+func newRunReader(in io.Reader, before *runReader, aside string) *runReader {
 	return &runReader{in: bufio.NewReaderSize(in, 64<<10), before: before, aside: aside}
 }
 
+// next gives rows one after another, and io.EOF after the last; a row is good until the next call.
 func (r *runReader) next() (database.Row, error) {
 	if r.done {
 		return database.Row{}, io.EOF
@@ -92,14 +104,6 @@ func (r *runReader) next() (database.Row, error) {
 	}
 	if row.Bytes() == nil {
 		return database.Row{}, r.end()
-	}
-	if !row.HasLong() {
-		r.sum.AddRow(row.Bytes())
-		return row, nil
-	}
-	if _, err := r.sum.AddLong(row); err != nil {
-		row.Drop()
-		return database.Row{}, err
 	}
 	return row, nil
 }
@@ -218,22 +222,26 @@ func (r *runReader) take(n uint64) (database.Row, error) {
 	return database.RowOf(r.row), nil
 }
 
-// end checks the trailer.
-func (r *runReader) end() error {
-	rows, err := r.number()
-	if err != nil {
+// end reads the trailer.
+func (r *runReader) end() (err error) {
+	if r.rows, err = r.number(); err != nil {
 		return err
 	}
-	var want database.Digest
-	if _, err := io.ReadFull(r.in, want[:]); err != nil {
+	if _, err := io.ReadFull(r.in, r.digest[:]); err != nil {
 		return fmt.Errorf("read run: %w: %w", errStream, noEOF(err))
-	}
-	if got := r.sum.Digest(); int64(rows) != r.sum.Rows() || !bytes.Equal(got[:], want[:]) {
-		return fmt.Errorf("read run: %w: its rows do not add up to its digest", errStream)
 	}
 	if _, err := r.in.ReadByte(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read run: %w: something follows the end", errStream)
 	}
 	r.done = true
 	return io.EOF
+}
+
+// check compares all rows with the trailer. The trailer of a delta speaks of the rows that it makes
+// of those before it, so that theirs need no check of their own.
+func (r *runReader) check(sum *database.Summer) error {
+	if int64(r.rows) != sum.Rows() || r.digest != sum.Digest() {
+		return fmt.Errorf("read run: %w: its rows do not add up to its digest", errStream)
+	}
+	return nil
 }
