@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -32,7 +33,11 @@ func readRows(ctx context.Context, s *session, t *database.Table, aside string, 
 
 func readShort(ctx context.Context, s *session, t *database.Table, encoders []encoder, long *longReader, send func(*database.Batch) error) error {
 	batch := database.NewBatch()
-	err := s.each(ctx, selectRows(t, long), func(values []driver.Value) error {
+	each := s.each
+	if printsSlowly(t) {
+		each = s.eachBinary
+	}
+	err := each(ctx, selectRows(t, long), func(values []driver.Value) error {
 		if long != nil {
 			if long.passes(values) {
 				return nil
@@ -61,6 +66,14 @@ func readShort(ctx context.Context, s *session, t *database.Table, encoders []en
 		return translate(err)
 	}
 	return send(batch)
+}
+
+// printsSlowly says that a table has many floating-point numbers, of which each takes the server a
+// microsecond to print.
+func printsSlowly(t *database.Table) bool {
+	return t.EstimatedRows >= 10_000 && slices.ContainsFunc(t.Columns, func(c *database.Column) bool {
+		return c.Type.Kind == database.Float && !textual(c.Type)
+	})
 }
 
 // selectRows is the query for a table's rows, as long wants them if it is not nil.

@@ -180,6 +180,30 @@ func (s *session) each(ctx context.Context, sql string, f func([]driver.Value) e
 	if err != nil {
 		return lost(err)
 	}
+	return drain(cancel, rows, f)
+}
+
+// eachBinary is each by the binary protocol: one more round trip, and no number is printed by the
+// server to be parsed here.
+func (s *session) eachBinary(ctx context.Context, sql string, f func([]driver.Value) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stmt, err := s.conn.(driver.ConnPrepareContext).PrepareContext(ctx, sql)
+	if err != nil {
+		return lost(err)
+	}
+	rows, err := stmt.(driver.StmtQueryContext).QueryContext(ctx, nil)
+	if err != nil {
+		return errors.Join(lost(err), stmt.Close())
+	}
+	if err := drain(cancel, rows, f); err != nil {
+		return err
+	}
+	return lost(stmt.Close())
+}
+
+// drain gives all rows to f. After an error of f or of the connection, cancel closes that.
+func drain(cancel context.CancelFunc, rows driver.Rows, f func([]driver.Value) error) error {
 	values := make([]driver.Value, len(rows.Columns()))
 	for {
 		err := rows.Next(values)
