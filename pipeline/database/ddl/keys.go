@@ -250,9 +250,11 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 		return []string{s.Adds}
 	}
 	if database.Family(m.source.Engine) != database.Family(m.Engine) {
-		s.Loose = Loose(m.source.Engine, d.Source, k)
-		s.Loose.Object = id
+		s.Loose = Loose(m.source, d.Source, k)
+	} else if database.Family(m.Engine) == database.MySQL {
+		s.Loose = Unproven(m.source)
 	}
+	s.Loose.Object = id
 	m.late = append(m.late, s)
 	return nil
 }
@@ -273,16 +275,29 @@ func (m *mapper) orphans(k *database.ForeignKey) string {
 
 // Loose is what to say where rows of a table break a foreign key in another engine that they do not
 // break in the source; nothing where they cannot.
-func Loose(engine string, t *database.Table, k *database.ForeignKey) database.Finding {
+func Loose(source *database.Schema, t *database.Table, k *database.ForeignKey) database.Finding {
 	for _, name := range k.Columns {
-		if c := t.Column(name); c != nil && folds(engine, c.Type) {
+		if c := t.Column(name); c != nil && folds(source.Engine, c.Type) {
 			return weaker(database.CodeUnequal, "values that are equal in the source, and spelt in two ways, are not equal here")
 		}
 	}
-	if engine == database.SQLite || engine == database.Postgres { // whose checks may have been off when they came
-		return weaker(database.CodeOrphans, "rows without a parent, as in the source")
+	return Unproven(source)
+}
+
+// Unproven is what to say where rows break a foreign key in the source too: its checks may have
+// been off when they came, and nobody has looked. An export from MySQL or MariaDB names the keys
+// that were broken then (they are NotValid), so that all others hold in such a file.
+func Unproven(source *database.Schema) database.Finding {
+	switch database.Family(source.Engine) {
+	case database.SQLite, database.Postgres:
+	case database.MySQL:
+		if source.FromFile {
+			return database.Finding{}
+		}
+	default:
+		return database.Finding{}
 	}
-	return database.Finding{}
+	return weaker(database.CodeOrphans, "rows without a parent, as in the source")
 }
 
 // folds says that an engine takes values of a type for equal that are spelt in two ways.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/ddl"
 )
 
 // plan is what a target does besides loading rows.
@@ -139,7 +140,9 @@ func (d *plan) replay(s *database.Schema, one *statements) error {
 	case o.Kind == "foreign key":
 		for _, k := range s.Find(o.Table).ForeignKeys {
 			if k.Name == o.Name {
-				d.foreign = append(d.foreign, reference{addition: additionOf(o), key: k})
+				loose := ddl.Unproven(s)
+				loose.Object = o.ObjectID
+				d.foreign = append(d.foreign, reference{additionOf(o), k, loose})
 				return nil
 			}
 		}

@@ -77,6 +77,7 @@ func (p promising) Schema(ctx context.Context) (*database.Schema, error) {
 		for _, k := range s.Find("c").ForeignKeys {
 			k.NotValid = false
 		}
+		s.FromFile = true
 	}
 	return s, err
 }

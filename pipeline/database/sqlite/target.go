@@ -28,7 +28,7 @@ type target struct {
 	whole    *whole // once all is written
 	mu       sync.Mutex
 	layout   *layout
-	engine   string                       // the source's
+	from     *database.Schema
 	exact    map[string]map[exactKey]bool // by table name
 }
 
@@ -56,7 +56,7 @@ func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanO
 			return nil, err
 		}
 	}
-	t.layout, t.engine = p.Detail.(*layout), s.Engine
+	t.layout, t.from = p.Detail.(*layout), s
 	return p, nil
 }
 
@@ -299,7 +299,7 @@ func (t *target) tryForeignKeys(p *database.Plan) ([]database.Finding, error) {
 	for _, l := range t.layout.tables {
 		counts := make([]int64, len(l.foreign))
 		err := t.orphans(l, func(key int, row int64, parent string) error {
-			if counts[key]++; loose(p.Source.Engine, l, key).Code == "" {
+			if counts[key]++; loose(p.Source, l, key).Code == "" {
 				return fmt.Errorf("%w: row %d of table %s refers to no row of %s", database.ErrValue, row, l.name, parent)
 			}
 			return nil
@@ -308,7 +308,8 @@ func (t *target) tryForeignKeys(p *database.Plan) ([]database.Finding, error) {
 			return findings, err
 		}
 		for key, n := range counts {
-			if f := loose(p.Source.Engine, l, key); n > 0 {
+			if f := loose(p.Source, l, key); n > 0 {
+				l.foreign[key].NotValid = true
 				f.Object, f.Count = l.planned.Source.Part("foreign key", l.foreign[key].Name), n
 				findings = append(findings, f)
 			}
@@ -333,12 +334,12 @@ func (t *target) orphans(l *tableLayout, each func(key int, row int64, parent st
 }
 
 // loose is what to say where rows break a foreign key; nothing where they must not.
-func loose(engine string, l *tableLayout, key int) database.Finding {
+func loose(source *database.Schema, l *tableLayout, key int) database.Finding {
 	k := l.foreign[key]
 	if k.NotValid || k.MatchFull {
 		return database.Finding{Status: database.Approximated, Code: database.CodeOrphans, Reason: "rows without a parent, as in the source"}
 	}
-	return ddl.Loose(engine, l.planned.Source, k)
+	return ddl.Loose(source, l.planned.Source, k)
 }
 
 // setCounters makes the next id what the source's would be.
@@ -484,7 +485,7 @@ func (t *target) Check(context.Context) error {
 	}
 	for _, l := range t.layout.tables {
 		err := t.orphans(l, func(key int, _ int64, parent string) error {
-			if loose(t.engine, l, key).Code != "" {
+			if loose(t.from, l, key).Code != "" {
 				return nil
 			}
 			return fmt.Errorf("check %s: %w: a row of table %s refers to no row of %s", t.path, database.ErrMismatch, l.name, parent)
