@@ -68,6 +68,7 @@ var lists = map[string]any{
 	"find":        foundRow{},
 	"run":         comingRow{},
 	"cache":       cacheRow{},
+	"stats":       statsRow{},
 }
 
 // printSchema prints one JSON Schema with a definition for each message and list.

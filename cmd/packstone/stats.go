@@ -29,19 +29,24 @@ type statsMessage struct {
 }
 
 func newStats(a *app) *cobra.Command {
-	var mode string
+	var mode, by string
 	cmd := &cobra.Command{
 		Use:   "stats [SNAPSHOT...]",
 		Short: "Show the size of snapshots, and their size in the repository.",
 		Long: `Without SNAPSHOT it counts all that match --set, --host and --tag together: a chunk that several of
-them need counts once. Reads no content.`,
+them need counts once. With --by, each snapshot, set or host has a line: ADDED is what
+it takes beyond those before it, ALONE what only it needs. Reads no content.`,
 		Example: `  packstone stats
-  packstone stats --mode raw-data latest --json`,
+  packstone stats --by snapshot --set platform`,
 	}
 	cmd.Flags().StringVar(&mode, "mode", "all", "`what` to count: restore-size, raw-data or all")
+	cmd.Flags().StringVar(&by, "by", "", "show each `group` on a line: snapshot, set or host")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if mode != "all" && mode != "restore-size" && mode != "raw-data" {
 			return usage("--mode %s: want restore-size, raw-data or all", mode)
+		}
+		if _, ok := statsGroups[by]; by != "" && !ok {
+			return usage("--by %s: want snapshot, set or host", by)
 		}
 		v, err := a.openToLook(ctx)
 		if err != nil {
@@ -50,6 +55,9 @@ them need counts once. Reads no content.`,
 		chosen, err := v.Choose(args)
 		if err != nil {
 			return err
+		}
+		if by != "" {
+			return errors.Join(a.statsBy(ctx, v.Repo, by, chosen), v.Whole(ctx))
 		}
 		m, err := a.stats(ctx, v.Repo, mode, chosen)
 		if err != nil {
