@@ -7,6 +7,7 @@ package main
 
 //go:generate sh -c "go run . config schema > ../../docs/schema/settings.v1.json"
 //go:generate sh -c "go run . version --schema > ../../docs/schema/packstone.v1.json"
+//go:generate sh -c "UPDATE_MAN=1 go test -count=1 -run TestTheShippedManPages ."
 
 import (
 	"context"
