@@ -24,17 +24,17 @@ package crypto
 import "errors"
 
 var (
-	// ErrWrongIdentity says that none of the identities at hand opens an object, or that a
-	// passphrase is wrong. A header whose recipient lines are damaged looks the same.
+	// ErrWrongIdentity says that none of the given identities opens an object, or that a passphrase
+	// is wrong. A header whose recipient lines are damaged gives the same error.
 	ErrWrongIdentity = errors.New("the identity cannot read it")
 	// ErrDamaged says that an encrypted object is malformed, cut short or changed.
 	ErrDamaged = errors.New("damaged")
-	// ErrSignature says that a note is not signed by an accepted key for the place where it was
-	// found.
+	// ErrSignature says that a note has no valid signature of an accepted key, or was signed for
+	// another place than where it was found.
 	ErrSignature = errors.New("invalid signature")
 	// ErrMixed says that hybrid (post-quantum) and classic recipients were given together.
 	ErrMixed = errors.New("hybrid post-quantum and classic recipients can't be mixed: a repository is wholly one or the other")
-	// ErrPassphraseNeeded says that an identity file is protected and no passphrase can be asked
-	// for.
+	// ErrPassphraseNeeded says that an identity file is protected and that there is no way to ask
+	// for its passphrase.
 	ErrPassphraseNeeded = errors.New("protected by a passphrase, which is missing")
 )

@@ -54,7 +54,7 @@ func NewDomain(origin string) (Domain, error) {
 	return OpenDomain(origin, secret)
 }
 
-// OpenDomain returns the domain of a known origin and secret.
+// OpenDomain returns the domain with this origin and secret.
 func OpenDomain(origin string, secret []byte) (Domain, error) {
 	if len(secret) != DomainSize {
 		return Domain{}, fmt.Errorf("domain secret has %d bytes, want %d", len(secret), DomainSize)
@@ -105,7 +105,7 @@ func (d Domain) IndexIdentity(classic bool) (age.Identity, age.Recipient, error)
 	return identity, identity.Recipient(), nil
 }
 
-// derive panics on a zero Domain: keys of an empty secret would protect nothing.
+// derive panics on a zero Domain: keys derived from an empty secret would protect nothing.
 func (d Domain) derive(info string) (key [derivedKeySize]byte) {
 	if len(d.secret.Bytes()) != DomainSize {
 		panic("derive a key from a domain without a secret")

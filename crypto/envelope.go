@@ -30,15 +30,15 @@ const (
 	largestHeader = 2<<20 + nonceSize
 )
 
-// Envelope seals one age file with a fresh file key. The header is age's own; the segments are
-// sealed here so that they can be sealed in place, in any order and by several goroutines at once.
-// Every segment must be sealed only once: twice with different contents would give both away.
+// Envelope seals one age file with a fresh file key. age writes the header; the segments are sealed
+// here, so that they can be sealed in place, in any order and by several goroutines at once. Each
+// index must be sealed only once: sealing two contents with one index reveals both.
 type Envelope struct {
 	header []byte
 	aead   cipher.AEAD
 }
 
-// NewEnvelope makes a file key and a header that the recipients can open.
+// NewEnvelope makes a file key, and a header that each of the recipients can open.
 func NewEnvelope(recipients []age.Recipient) (*Envelope, error) {
 	if err := CheckRecipients(recipients); err != nil {
 		return nil, fmt.Errorf("make an envelope: %w", err)
@@ -62,13 +62,14 @@ func NewEnvelope(recipients []age.Recipient) (*Envelope, error) {
 	return &Envelope{header: header.Bytes(), aead: aead}, nil
 }
 
-// Header returns the header and the nonce, which open the file; it must not be changed.
+// Header returns the header with its nonce, the first bytes of the file. Callers must not change
+// it.
 func (e *Envelope) Header() []byte { return e.header }
 
-// SealSegment appends the sealed segment to dst and returns it. With dst = plain[:0] and
+// SealSegment appends the sealed segment to dst and returns the result. With dst = plain[:0] and
 // SegmentOverhead spare bytes of capacity it seals in place. Every segment but the last has
-// SegmentSize bytes; the last has fewer or as many, and none only if it is the first too. It panics
-// if that is not kept.
+// SegmentSize bytes; the last has at most as many, and is empty only if it is the first too.
+// SealSegment panics if plain has another length.
 func (e *Envelope) SealSegment(dst, plain []byte, index uint64, last bool) []byte {
 	if !segmentFits(len(plain), index, last) {
 		panic(fmt.Sprintf("seal segment %d (last %v) of %d bytes", index, last, len(plain)))
@@ -77,8 +78,8 @@ func (e *Envelope) SealSegment(dst, plain []byte, index uint64, last bool) []byt
 	return e.aead.Seal(dst, nonce[:], plain, nil)
 }
 
-// Seal appends the whole age file of plain, header first, to dst. It is for callers that seal at
-// once; dst and plain must not overlap.
+// Seal appends the whole age file of plain, header first, to dst and returns the result. dst and
+// plain must not overlap.
 func (e *Envelope) Seal(dst, plain []byte) []byte {
 	dst = append(dst, e.header...)
 	for index := uint64(0); ; index++ {
@@ -92,14 +93,15 @@ func (e *Envelope) Seal(dst, plain []byte) []byte {
 	}
 }
 
-// Opener opens the segments of one age file, in any order; it is safe for concurrent use.
+// Opener opens the segments of one age file, in any order. It is safe for concurrent use.
 type Opener struct {
 	aead cipher.AEAD
 }
 
-// OpenHeader unwraps the file key from a header and nonce, as HeaderLength delimits them. It fails
-// with ErrWrongIdentity if no identity matches and with ErrDamaged if the header is malformed or
-// changed. Errors of identities that ask others (plugins, hardware) come through.
+// OpenHeader unwraps the file key of a header with its nonce, as delimited by HeaderLength. It
+// fails with ErrWrongIdentity if no identity matches, and with ErrDamaged if the header is
+// malformed or changed. It returns errors of identities that ask others (plugins, hardware) as they
+// are.
 func OpenHeader(header []byte, identities ...age.Identity) (*Opener, error) {
 	fileKey, err := openFileKey(header, identities)
 	if err != nil {
@@ -112,9 +114,9 @@ func OpenHeader(header []byte, identities ...age.Identity) (*Opener, error) {
 	return &Opener{aead: aead}, nil
 }
 
-// OpenSegment appends the plaintext of a sealed segment to dst and returns it; with dst =
-// sealed[:0] it opens in place. It fails with ErrDamaged unless the segment is whole, unchanged,
-// has this index and is the last exactly if last is set.
+// OpenSegment appends the plaintext of a sealed segment to dst and returns the result; with dst =
+// sealed[:0] it opens in place. It fails with ErrDamaged unless the segment is whole and unchanged,
+// has this index, and is the file's last if and only if last is set.
 func (o *Opener) OpenSegment(dst, sealed []byte, index uint64, last bool) ([]byte, error) {
 	if len(sealed) < SegmentOverhead || !segmentFits(len(sealed)-SegmentOverhead, index, last) {
 		return nil, fmt.Errorf("open segment %d of %d bytes: length is impossible: %w", index, len(sealed), ErrDamaged)
@@ -127,8 +129,9 @@ func (o *Opener) OpenSegment(dst, sealed []byte, index uint64, last bool) ([]byt
 	return plain, nil
 }
 
-// OpenSegments appends to dst the plaintext of consecutive segments, of which the first has the
-// given index, of a file with count segments (SegmentCount). dst and sealed must not overlap.
+// OpenSegments appends to dst the plaintext of consecutive segments. first is the index of the
+// first of them, count the number of segments of the whole file (SegmentCount). dst and sealed must
+// not overlap.
 func (o *Opener) OpenSegments(dst, sealed []byte, first, count uint64) ([]byte, error) {
 	if len(sealed) == 0 {
 		return nil, fmt.Errorf("open segment %d: nothing there: %w", first, ErrDamaged)
@@ -144,19 +147,19 @@ func (o *Opener) OpenSegments(dst, sealed []byte, first, count uint64) ([]byte, 
 	return dst, nil
 }
 
-// SegmentCount returns the number of segments of a plaintext of so many bytes.
+// SegmentCount returns the number of segments of a plaintext of this many bytes.
 func SegmentCount(plain int64) uint64 {
 	return uint64(max(1, (plain+SegmentSize-1)/SegmentSize))
 }
 
-// SealedSize returns the size of an age file: the header's length (with the nonce) and the sealed
-// segments of so many bytes of plaintext.
+// SealedSize returns the size of an age file: headerLen bytes of header and nonce, and the sealed
+// segments of plain bytes of plaintext.
 func SealedSize(headerLen int, plain int64) int64 {
 	return int64(headerLen) + plain + int64(SegmentCount(plain))*SegmentOverhead
 }
 
-// PlainSize returns how many bytes of plaintext an age file of a size holds; ErrDamaged if none
-// can.
+// PlainSize returns how many bytes of plaintext an age file of sealed bytes holds. It fails with
+// ErrDamaged if no age file has that size.
 func PlainSize(headerLen int, sealed int64) (int64, error) {
 	payload := min(sealed, 1<<62) - int64(headerLen)
 	segments := (payload + SealedSegment - 1) / SealedSegment
@@ -167,17 +170,17 @@ func PlainSize(headerLen int, sealed int64) (int64, error) {
 	return plain, nil
 }
 
-// SealedRange returns where the segments lie that hold n > 0 bytes of plaintext from off: the index
-// of the first, and the range of the file's bytes. The range of the last segment may go past the
-// file's end; callers cut it at the file's size.
+// SealedRange returns which segments hold the n > 0 bytes of plaintext from off: the index of the
+// first, and their range [from, to) in the file. to may lie beyond the end of the file if the last
+// segment is short; callers cap it at the file's size.
 func SealedRange(headerLen int, off, n int64) (first uint64, from, to int64) {
 	start, end := off/SegmentSize, (off+n-1)/SegmentSize+1
 	return uint64(start), int64(headerLen) + start*SealedSegment, int64(headerLen) + end*SealedSegment
 }
 
-// HeaderLength returns how many bytes of an age file are header and nonce, from the file's first
-// bytes. It fails with io.ErrUnexpectedEOF if the header goes on after prefix (a hybrid header has
-// about 1.6 KB for each recipient) and with ErrDamaged if it is no age file.
+// HeaderLength returns the length of an age file's header and nonce. prefix is the first bytes of
+// the file. It fails with io.ErrUnexpectedEOF if the header goes on after prefix (a hybrid header
+// has about 1.6 KB for each recipient), and with ErrDamaged if prefix does not begin an age file.
 func HeaderLength(prefix []byte) (int, error) {
 	known := min(len(prefix), len(ageIntro))
 	if string(prefix[:known]) != ageIntro[:known] {
@@ -198,8 +201,8 @@ func HeaderLength(prefix []byte) (int, error) {
 	return length, nil
 }
 
-// Rewrap returns a header (with its nonce) for the same payload that other recipients can open. It
-// takes nothing away from whoever could open the old header: they may have kept the file key.
+// Rewrap returns a header, with its nonce, that gives other recipients access to the same payload.
+// It takes nothing away from those who could open the old header: they may have kept the file key.
 func Rewrap(header []byte, identities []age.Identity, recipients []age.Recipient) ([]byte, error) {
 	fileKey, err := openFileKey(header, identities)
 	if err != nil {
@@ -212,8 +215,8 @@ func Rewrap(header []byte, identities []age.Identity, recipients []age.Recipient
 	for i, r := range recipients {
 		taps[i] = tap{r, func([]byte) []byte { return fileKey }}
 	}
-	// age writes recipient lines for the old file key, and a MAC with a key of its own, replaced
-	// here.
+	// age writes recipient lines for the old file key, and a MAC with a key of its own, which is
+	// replaced here.
 	var out bytes.Buffer
 	if _, err := age.Encrypt(&out, taps...); err != nil {
 		return nil, fmt.Errorf("rewrap header: %w", err)
@@ -227,7 +230,7 @@ func Rewrap(header []byte, identities []age.Identity, recipients []age.Recipient
 	return append(rewrapped, header[len(header)-nonceSize:]...), nil
 }
 
-// headerMAC is age's: HMAC-SHA-256 over the header up to and with its closing "---".
+// headerMAC computes age's MAC: HMAC-SHA-256 over the header up to and including its closing "---".
 func headerMAC(fileKey, signed []byte) ([]byte, error) {
 	key, err := hkdf.Key(sha256.New, fileKey, nil, "header", 32)
 	if err != nil {
@@ -238,7 +241,8 @@ func headerMAC(fileKey, signed []byte) ([]byte, error) {
 	return mac.Sum(nil), nil
 }
 
-// payloadCipher is age's: ChaCha20-Poly1305 with a key of file key and nonce.
+// payloadCipher returns age's cipher of a payload: ChaCha20-Poly1305, with a key derived from file
+// key and nonce.
 func payloadCipher(fileKey, nonce []byte) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, fileKey, nonce, "payload", chacha20poly1305.KeySize)
 	if err != nil {
@@ -247,7 +251,8 @@ func payloadCipher(fileKey, nonce []byte) (cipher.AEAD, error) {
 	return chacha20poly1305.New(key)
 }
 
-// segmentNonce is age's: the index in 11 bytes, big-endian, and a flag for the last segment.
+// segmentNonce returns age's nonce of a segment: the index in 11 bytes, big-endian, and a flag for
+// the last segment.
 func segmentNonce(index uint64, last bool) (nonce [chacha20poly1305.NonceSize]byte) {
 	binary.BigEndian.PutUint64(nonce[3:11], index)
 	if last {
@@ -292,8 +297,8 @@ func openFileKey(header []byte, identities []age.Identity) ([]byte, error) {
 	return fileKey, nil
 }
 
-// watch notes the failure of an identity that is not age's own, since age's errors do not tell
-// whether a plugin or the header failed.
+// watch records the failure of an identity that is not age's own. age's errors do not say whether
+// such an identity failed or the header is bad.
 func watch(identity age.Identity, failed *error) age.Identity {
 	switch identity.(type) {
 	case *age.HybridIdentity, *age.X25519Identity, *age.ScryptIdentity:
@@ -316,7 +321,7 @@ func (w watchedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return key, err
 }
 
-// tap is a recipient that sees the file key that age made, and may put another in its place.
+// tap is a recipient that sees the file key made by age, and may replace it.
 type tap struct {
 	age.Recipient
 	key func([]byte) []byte
@@ -325,7 +330,8 @@ type tap struct {
 // Wrap implements age.Recipient.
 func (t tap) Wrap(fileKey []byte) ([]*age.Stanza, error) { return t.Recipient.Wrap(t.key(fileKey)) }
 
-// WrapWithLabels keeps age's check that hybrid and classic recipients are not mixed.
+// WrapWithLabels implements age.RecipientWithLabels, so that age still refuses to mix hybrid and
+// classic recipients.
 func (t tap) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
 	if labelled, ok := t.Recipient.(age.RecipientWithLabels); ok {
 		return labelled.WrapWithLabels(t.key(fileKey))

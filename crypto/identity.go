@@ -25,7 +25,7 @@ type OwnerPin struct {
 	Owner      Verifier
 }
 
-// IdentityFile is what an identity file holds. It prints without its identities.
+// IdentityFile is the content of an identity file. It prints without its identities.
 type IdentityFile struct {
 	Identities []age.Identity
 	Owners     []OwnerPin
@@ -50,8 +50,8 @@ func RecipientOf(identity age.Identity) (age.Recipient, error) {
 	return nil, fmt.Errorf("recipient of an identity: %T has none that can be told", identity)
 }
 
-// ParseIdentity reads one secret key, AGE-SECRET-KEY-PQ-1… or AGE-SECRET-KEY-1…; an error does not
-// repeat it.
+// ParseIdentity reads one secret key, AGE-SECRET-KEY-PQ-1… or AGE-SECRET-KEY-1…. Its errors do not
+// repeat the text.
 func ParseIdentity(text string) (age.Identity, error) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -70,11 +70,11 @@ func wrapIdentity[I age.Identity](identity I, err error) (age.Identity, error) {
 	return identity, nil
 }
 
-// ParseIdentities reads an age identity file, as age-keygen writes it: plain, or protected by a
-// passphrase (an age file with a scrypt recipient, binary or armored). The passphrase is asked for
-// only then; with a nil function the error is ErrPassphraseNeeded, with a wrong passphrase
-// ErrWrongIdentity. A file may hold several identities, hybrid and classic ones, since one
-// custodian may serve several repositories.
+// ParseIdentities reads an age identity file as age-keygen writes it: plain, or protected by a
+// passphrase (an age file with a scrypt recipient, binary or armored). It calls passphrase only for
+// a protected file. It fails with ErrPassphraseNeeded if passphrase is nil, and with
+// ErrWrongIdentity if the passphrase is wrong. A file may hold several identities, hybrid and
+// classic ones, since one custodian may serve several repositories.
 func ParseIdentities(r io.Reader, passphrase func() (string, error)) (*IdentityFile, error) {
 	in := bufio.NewReader(io.LimitReader(r, largestKeyFile+1))
 	start, _ := in.Peek(len(ageIntro))
@@ -137,8 +137,8 @@ func parseIdentities(r io.Reader) (*IdentityFile, error) {
 	return file, nil
 }
 
-// addComment keeps an owner's pin. A pin that can't be read is an error: passing over it would
-// leave the owner unchecked.
+// addComment records an owner's pin. A pin that cannot be read is an error: skipping it would leave
+// the owner unchecked.
 func (f *IdentityFile) addComment(comment string) error {
 	text, ok := strings.CutPrefix(comment, ownerPrefix)
 	if !ok {
@@ -159,7 +159,7 @@ func (f *IdentityFile) addComment(comment string) error {
 	return nil
 }
 
-// Line is the pin as it stands in an identity file.
+// Line returns the pin as it stands in an identity file.
 func (p OwnerPin) Line() string { return fmt.Sprintf("# %s %s %s", ownerPrefix, p.Repository, p.Owner) }
 
 // Format prints the number of identities and none of them.
@@ -170,11 +170,11 @@ func (f IdentityFile) Format(state fmt.State, _ rune) {
 // MarshalText returns "[redacted]"; JSON and slog use it too.
 func (IdentityFile) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// IdentityFileOptions says what stands above the keys of an identity file and how it is protected.
+// IdentityFileOptions describe what precedes the keys in an identity file, and its protection.
 type IdentityFileOptions struct {
 	// Comments are lines for the reader, without "#".
 	Comments []string
-	// Created, if not zero, is written as age-keygen does.
+	// Created, if not zero, is written as a comment, as age-keygen does.
 	Created time.Time
 	// Passphrase, if not empty, protects the file: it becomes an armored age file.
 	Passphrase string
@@ -182,8 +182,8 @@ type IdentityFileOptions struct {
 	WorkFactor int
 }
 
-// WriteIdentityFile writes identities and owners' pins so that ParseIdentities and age read them.
-// Whoever creates the file sees to its mode.
+// WriteIdentityFile writes identities and owners' pins in a form that ParseIdentities and age read.
+// The caller sets the mode of the file.
 func WriteIdentityFile(w io.Writer, file IdentityFile, options IdentityFileOptions) error {
 	text, err := identityText(file, options)
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// IDKey names contents: the id of some bytes is their BLAKE3 keyed hash, 32 bytes. Whoever lacks
-// the key can't test which contents an id stands for. An IDKey is safe for concurrent use, prints
-// as "[redacted]" and must not be copied.
+// IDKey names contents: the id of some bytes is their BLAKE3 keyed hash, 32 bytes. Without the key
+// nobody can test which content an id stands for. An IDKey is safe for concurrent use, prints as
+// "[redacted]" and must not be copied.
 type IDKey struct {
 	hashers sync.Pool
 }
 
-// idHasher keeps room for the sum beside the hasher, so that a Sum allocates nothing.
+// idHasher keeps the sum beside the hasher, so that Sum does not allocate.
 type idHasher struct {
 	*blake3.Hasher
 	sum [32]byte

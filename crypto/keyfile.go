@@ -14,12 +14,12 @@ import (
 )
 
 // WriterFile is a host's key file: with it and the repository alone a host can back up. It holds
-// the domain secret and the writer's signing key, so it is kept in mode 0600; who finds it can back
-// up in this writer's name until the writer is revoked, and test for known contents, but reads
-// none.
+// the domain secret and the writer's signing key, so its mode is 0600. Whoever has it can back up
+// in this writer's name until the writer is revoked, and can test for known contents, but cannot
+// read any content.
 //
-// The file is text, a "key: value" on each line in any order; empty lines and lines that start with
-// # are passed over. It prints without its secrets.
+// The file is text with a "key: value" on each line, in any order; empty lines and lines that start
+// with # are skipped. It prints without its secrets.
 type WriterFile struct {
 	// Repository is the id of the repository.
 	Repository string
@@ -36,8 +36,8 @@ type WriterFile struct {
 	Recipients []age.Recipient
 }
 
-// CollectorFile is the key file of a collector or a keeper: it sees which packs are needed, but
-// reads neither names nor contents. Its text has the form of a WriterFile's; it prints without its
+// CollectorFile is the key file of a collector or a keeper. It shows which packs are needed, but
+// neither names nor contents. Its text has the form of a WriterFile's; it prints without its
 // secrets.
 type CollectorFile struct {
 	// Repository is the id of the repository.
@@ -48,7 +48,7 @@ type CollectorFile struct {
 	Owner Verifier
 	// Classic says that the repository uses X25519 instead of hybrid recipients.
 	Classic bool
-	// Index has the index identity of each domain by its number.
+	// Index holds the index identity of each domain, by the domain's number.
 	Index map[int]age.Identity
 }
 
@@ -162,8 +162,8 @@ func (f *CollectorFile) addIndex(value string) error {
 // repeated are the keys that may stand on several lines.
 var repeated = map[string]bool{"recipient": true, "index-identity": true}
 
-// parseKeyFile calls a setter for each line's key. Each key must be there, and only once unless it
-// is repeated; no other may be.
+// parseKeyFile calls the setter of each line's key. Each key of setters must occur, exactly once
+// unless it is in repeated; any other key is an error.
 func parseKeyFile(r io.Reader, kind string, setters map[string]func(string) error) error {
 	setters["packstone"] = func(value string) error {
 		if value != kind {
@@ -179,7 +179,7 @@ func parseKeyFile(r io.Reader, kind string, setters map[string]func(string) erro
 		key, value, ok := strings.Cut(line, ":")
 		set := setters[key]
 		if !ok || set == nil {
-			// A line in the wrong shape may be a secret, so it is not repeated.
+			// A line in the wrong form may be a secret, so the error does not repeat it.
 			return fmt.Errorf("not a known \"key: value\"")
 		}
 		if seen[key] && !repeated[key] {

@@ -19,7 +19,7 @@ import (
 const LargestNote = 64 << 20
 
 // Signer is the Ed25519 key of an owner, a writer or a collector. It signs in its own name only. A
-// Signer prints as its public key and is safe for concurrent use; the zero Signer signs nothing.
+// Signer prints as its public key and is safe for concurrent use. The zero Signer cannot sign.
 type Signer struct {
 	secret   Secret
 	verifier Verifier
@@ -27,7 +27,7 @@ type Signer struct {
 }
 
 // Verifier is the public key of a Signer. Its text is "<name>+<key hash>+<key>", as in Go's
-// checksum database. Two are the same key if they are Equal; == compares more than that.
+// checksum database. Compare keys with Equal, not with ==, which compares more than the key.
 type Verifier struct {
 	text     string
 	verifier note.Verifier
@@ -46,7 +46,7 @@ func GenerateSigner(name string) (Signer, error) {
 	return ParseSigner(text)
 }
 
-// ParseSigner reads the line that Secret holds; an error does not repeat it.
+// ParseSigner reads the line that Secret returns. Its errors do not repeat the line.
 func ParseSigner(text string) (Signer, error) {
 	text = strings.TrimSpace(text)
 	signer, err := note.NewSigner(text)
@@ -109,7 +109,7 @@ func ParseVerifier(text string) (Verifier, error) {
 // Text returns the public key as one line of text, empty for the zero Verifier.
 func (v Verifier) Text() string { return v.text }
 
-// Equal says whether both are the same key under the same name.
+// Equal reports whether both are the same key under the same name.
 func (v Verifier) Equal(other Verifier) bool { return v.text == other.text }
 
 // String returns Text.
@@ -124,9 +124,9 @@ func (v Verifier) Name() string {
 	return name
 }
 
-// Fingerprint is a short form of a public key that people compare: the first 128 bits of the
-// SHA-256 of its text. Two keys with one fingerprint can't be found, so it pins a key as well as
-// the key does.
+// Fingerprint is a short form of a public key, for people to compare: the first 128 bits of the
+// SHA-256 of its text. Finding two keys with one fingerprint is infeasible, so a fingerprint pins a
+// key as well as the key itself does.
 type Fingerprint [16]byte
 
 // Fingerprint returns the fingerprint of the key.
@@ -164,9 +164,9 @@ func (f Fingerprint) String() string {
 // MarshalText returns what String does.
 func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// Sign returns a signed note for one place: its first line is "packstone/v1/<repository>/<object>",
-// the body follows. The body is UTF-8 text without control characters but newline and is empty or
-// ends with a newline. The object's name is printable ASCII without spaces.
+// Sign returns a signed note for one place: the first line is "packstone/v1/<repository>/<object>",
+// the body follows. The body is UTF-8 text without control characters other than newline, and is
+// empty or ends with a newline. The object's name is printable ASCII without spaces.
 func (s Signer) Sign(repository, object string, body []byte) ([]byte, error) {
 	if s.signer == nil {
 		return nil, fmt.Errorf("sign %s: no signing key", object)
@@ -185,9 +185,10 @@ func (s Signer) Sign(repository, object string, body []byte) ([]byte, error) {
 	return signed, nil
 }
 
-// Verify checks that data is a note for this place, signed by exactly one key and that among the
-// verifiers, and returns its body (part of data) and the key. Anything else is ErrSignature. A note
-// has one encoding only: no byte of it can be changed and still verify, so its hash can name it.
+// Verify checks that data is a note for this place and has exactly one signature, by one of the
+// verifiers. It returns the note's body, which is part of data, and the key that signed it, or
+// ErrSignature. A note has exactly one encoding: data with any byte changed does not verify, so a
+// note's hash can name it.
 func Verify(repository, object string, data []byte, verifiers ...Verifier) (body []byte, by Verifier, err error) {
 	line, err := placeLine(repository, object)
 	if err != nil {
@@ -224,7 +225,7 @@ func openNote(data []byte, verifiers []Verifier) (Verifier, int, bool) {
 	return Verifier{}, 0, false
 }
 
-// isOnlyEncoding says whether data is byte by byte what Sign writes.
+// isOnlyEncoding reports whether data is byte by byte what Sign writes.
 func isOnlyEncoding(data []byte, n *note.Note) bool {
 	if len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 {
 		return false

@@ -9,11 +9,11 @@ import (
 	"filippo.io/age"
 )
 
-// Files of keys are read up to this size.
+// largestKeyFile is the largest size in bytes of a file of keys.
 const largestKeyFile = 1 << 20
 
-// ParseRecipient reads one public key: age1pq1… (hybrid post-quantum) or age1… (X25519). An error
-// does not repeat the text, which may be a secret key put into the wrong place.
+// ParseRecipient reads one public key: age1pq1… (hybrid post-quantum) or age1… (X25519). Its errors
+// do not repeat the text, which may be a secret key in the wrong place.
 func ParseRecipient(text string) (age.Recipient, error) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -34,9 +34,9 @@ func wrapRecipient[R age.Recipient](recipient R, err error) (age.Recipient, erro
 	return recipient, nil
 }
 
-// ParseRecipients reads a file of recipients, one per line; empty lines and comments (#) are passed
-// over. The result has at least one recipient, and all are hybrid or all are classic (else
-// ErrMixed).
+// ParseRecipients reads a file of recipients, one per line; empty lines and comments (#) are
+// skipped. The result has at least one recipient. It fails with ErrMixed if some are hybrid and
+// some are classic.
 func ParseRecipients(r io.Reader) ([]age.Recipient, error) {
 	var recipients []age.Recipient
 	err := eachLine(r, func(n int, line string) error {
@@ -53,8 +53,8 @@ func ParseRecipients(r io.Reader) ([]age.Recipient, error) {
 	return recipients, CheckRecipients(recipients)
 }
 
-// CheckRecipients refuses an empty list and one that mixes hybrid and classic recipients
-// (ErrMixed).
+// CheckRecipients returns an error for an empty list, and ErrMixed for one that mixes hybrid and
+// classic recipients.
 func CheckRecipients(recipients []age.Recipient) error {
 	if len(recipients) == 0 {
 		return fmt.Errorf("no recipients: nobody could restore")
@@ -67,13 +67,13 @@ func CheckRecipients(recipients []age.Recipient) error {
 	return nil
 }
 
-// IsClassic says whether a recipient is not post-quantum: anything but age's hybrid recipient.
+// IsClassic reports whether a recipient is not post-quantum: anything but age's hybrid recipient.
 func IsClassic(recipient age.Recipient) bool {
 	_, hybrid := recipient.(*age.HybridRecipient)
 	return !hybrid
 }
 
-// RecipientText returns the line that ParseRecipient reads.
+// RecipientText returns the recipient in the form that ParseRecipient reads.
 func RecipientText(recipient age.Recipient) (string, error) {
 	switch r := recipient.(type) {
 	case *age.HybridRecipient:
@@ -84,7 +84,8 @@ func RecipientText(recipient age.Recipient) (string, error) {
 	return "", fmt.Errorf("write recipient: %T has no text form", recipient)
 }
 
-// eachLine calls do with each line, trimmed, and its number from 1; errors name the line.
+// eachLine calls do with each line, trimmed, and its number, counting from 1. Its errors name the
+// line.
 func eachLine(r io.Reader, do func(n int, line string) error) error {
 	limited := &io.LimitedReader{R: r, N: largestKeyFile + 1}
 	lines := bufio.NewScanner(limited)

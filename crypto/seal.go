@@ -9,8 +9,8 @@ import (
 	"filippo.io/age"
 )
 
-// Seal appends to dst an age file of plaintext that the recipients can open. dst and plaintext must
-// not overlap.
+// Seal appends to dst an age file of plaintext that each of the recipients can open. dst and
+// plaintext must not overlap.
 func Seal(dst, plaintext []byte, recipients ...age.Recipient) ([]byte, error) {
 	envelope, err := NewEnvelope(recipients)
 	if err != nil {
@@ -21,8 +21,8 @@ func Seal(dst, plaintext []byte, recipients ...age.Recipient) ([]byte, error) {
 }
 
 // Open appends to dst the plaintext of an age file. It fails with ErrWrongIdentity if no identity
-// matches, and with ErrDamaged if the file is malformed, cut short or changed; nothing of a damaged
-// file is returned. dst and ciphertext must not overlap.
+// matches, and with ErrDamaged if the file is malformed, cut short or changed; it returns nothing
+// of a damaged file. dst and ciphertext must not overlap.
 func Open(dst, ciphertext []byte, identities ...age.Identity) ([]byte, error) {
 	plain, err := open(dst, ciphertext, identities)
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret holds bytes that must not show. Every fmt verb, JSON, text and slog print "[redacted]",
-// also where a Secret is an unexported field, which reflection would otherwise lay open. The zero
-// Secret is empty. Secrets are safe for concurrent use.
+// Secret holds bytes that must not be shown. fmt (with every verb), JSON, text and slog print
+// "[redacted]", even if the Secret is in an unexported field, which reflection would otherwise
+// print. The zero Secret is empty. Secrets are safe for concurrent use.
 type Secret struct {
-	// A printer that cannot call Format (fmt with an unexported field) follows pointers, but can't
-	// look into a function.
+	// fmt cannot call Format on an unexported field and prints what its pointers lead to, but it
+	// cannot look into a function.
 	reveal func() []byte
 }
 
@@ -24,7 +24,7 @@ func NewSecret(b []byte) Secret {
 	return Secret{reveal: func() []byte { return held }}
 }
 
-// Bytes returns the bytes themselves; they must not be changed.
+// Bytes returns the bytes themselves. Callers must not change them.
 func (s Secret) Bytes() []byte {
 	if s.reveal == nil {
 		return nil
@@ -32,7 +32,7 @@ func (s Secret) Bytes() []byte {
 	return s.reveal()
 }
 
-// Equal compares in a time that depends on the lengths alone.
+// Equal compares in a time that depends on the lengths only.
 func (s Secret) Equal(other Secret) bool {
 	return subtle.ConstantTimeCompare(s.Bytes(), other.Bytes()) == 1
 }
