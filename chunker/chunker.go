@@ -76,14 +76,15 @@ func gearTable(key [32]byte) (table [256]uint64) {
 // Class returns the class that the chunker cuts for.
 func (c *Chunker) Class() Class { return c.class }
 
-// Format prints the class and nothing that follows from the key.
+// Format prints the class. It never prints the key, nor anything derived from it.
 func (c *Chunker) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "chunker %s", c.class.Name) }
 
-// Cut returns the length of the first chunk of data, where data starts at a chunk's start and end
-// says that the stream ends with data. It returns 0 when it needs more data to decide, which never
-// happens with Max bytes or, if end is set, with any. What it returns does not depend on how much
-// data follows the chunk, so callers may feed in any portions; with Max bytes or more at hand
-// nothing is scanned twice. It allocates nothing.
+// Cut returns the length of the first chunk of data. data must begin where a chunk begins; end says
+// that the stream ends with data. Cut returns 0 if it needs more data to decide, which it never
+// does with Max bytes or, if end is set, with any number of bytes.
+//
+// The result does not depend on how much data follows the chunk, so callers may pass portions of
+// any size; with Max bytes or more no byte is scanned twice. Cut does not allocate.
 func (c *Chunker) Cut(data []byte, end bool) int {
 	n := min(len(data), c.class.Max)
 	if !c.class.Fixed && n > c.class.Min && !AllZero(data[:n]) {
@@ -97,11 +98,11 @@ func (c *Chunker) Cut(data []byte, end bool) int {
 	return 0
 }
 
-// zeros is what AllZero compares with; it is small enough to stay in the nearest cache.
+// zeros is what AllZero compares with. It is small enough to stay in the first-level cache.
 var zeros [4 << 10]byte
 
-// AllZero tells whether there is nothing but zeros in data. A run of them has no candidates, and
-// comparing is many times as fast as hashing it. Other data cost next to nothing.
+// AllZero reports whether all bytes of data are zero. Zeros have no candidates, and comparing them
+// is many times as fast as hashing them. On other data it stops at the first bytes.
 func AllZero(data []byte) bool {
 	for len(data) > 0 {
 		n := min(len(data), len(zeros))
@@ -113,8 +114,8 @@ func AllZero(data []byte) bool {
 	return true
 }
 
-// Each step of a Gear hash waits for the one before. Hashes of distant bytes do not, since a hash
-// depends on 64 bytes only: four lanes side by side more than double the speed.
+// Each step of a Gear hash waits for the step before. A hash depends on 64 bytes only, so hashes of
+// distant bytes are independent: four lanes side by side more than double the speed.
 const (
 	lane  = 1 << 10
 	block = 4 * lane
@@ -186,7 +187,7 @@ func (c *Chunker) quietBytes(data *[window + block]byte) int {
 	return lane
 }
 
-// scanBytes is scan without lanes.
+// scanBytes does what scan does, without lanes.
 func (c *Chunker) scanBytes(data []byte, from int) int {
 	var h uint64
 	for _, b := range data[from-window : from] {
@@ -203,10 +204,10 @@ func (c *Chunker) scanBytes(data []byte, from int) int {
 	return 0
 }
 
-// Candidates appends to dst every candidate position p of data with max(from, 64) ≤ p ≤ len(data).
-// Several workers can scan one large stream with it: each takes a segment and the 64 bytes before,
-// and Select then finds the cuts that Cut would have found. A whole scan costs twice what Cut does,
-// which skips the first Min bytes of each chunk.
+// Candidates appends to dst every candidate position p of data with max(from, 64) ≤ p ≤ len(data),
+// in ascending order. Several workers can scan one large stream with it: each passes a segment and
+// the 64 bytes before it, and Select then finds the cuts that Cut would find. A full scan costs
+// twice as much as Cut, which skips the first Min bytes of each chunk.
 func (c *Chunker) Candidates(data []byte, from int, dst []int) []int {
 	if c.class.Fixed {
 		return dst
@@ -221,8 +222,8 @@ func (c *Chunker) Candidates(data []byte, from int, dst []int) []int {
 	return dst
 }
 
-// Select returns the end of the chunk that starts at start in a stream of size bytes whose
-// candidates, ascending, are given, and the candidates that later chunks still need.
+// Select returns the end of the chunk that begins at start, in a stream of size bytes. candidates
+// are those of the stream, in ascending order; rest are those that later chunks may still need.
 func (c *Chunker) Select(start, size int, candidates []int) (end int, rest []int) {
 	limit := min(size, start+c.class.Max)
 	for len(candidates) > 0 && candidates[0] < start+c.class.Min {
