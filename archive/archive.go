@@ -1,7 +1,7 @@
 // Package archive implements the format: it groups chunks into compressed frames and frames into
-// encrypted packs, and index runs record which chunk lies where. FORMAT.md describes every byte.
-// The package knows objects and their names, but not what they mean together: snapshots, trees and
-// records belong to package catalog.
+// encrypted packs, and writes index runs, which list where each chunk lies. FORMAT.md describes
+// every byte. The package knows objects and their names, but not how they belong together:
+// snapshots, trees and records are the job of package catalog.
 package archive
 
 import (
@@ -10,16 +10,16 @@ import (
 	"sync/atomic"
 )
 
-// ID names a chunk: the keyed BLAKE3 of its bytes.
+// ID names a chunk: the keyed BLAKE3 hash of its bytes.
 type ID [32]byte
 
-// String is the id in hex.
+// String returns the id in hex.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// Name names a content object: the SHA-256 of its bytes as stored.
+// Name names a content object: the SHA-256 hash of its bytes as stored.
 type Name [32]byte
 
-// String is the name in hex, as it stands in object names.
+// String returns the name in hex, as it stands in object names.
 func (n Name) String() string { return hex.EncodeToString(n[:]) }
 
 // ParseName reads the 64 hex digits that String writes.
@@ -44,14 +44,14 @@ const (
 	Refs  Kind = "refs"  // what a snapshot needs
 )
 
-// Object is the name in the store of the content object n of kind k: packs/ab/abcd….
+// Object returns the name in the store of the content object n of kind k: packs/ab/abcd….
 func (k Kind) Object(n Name) string {
 	s := n.String()
 	return string(k) + "/" + s[:2] + "/" + s
 }
 
-// Pack says what must be known of a stored pack to fetch parts of it. It is shared and never
-// changed once it is published.
+// Pack is what a reader must know of a stored pack to fetch parts of it. Packs are shared, so
+// nobody changes one after it is published.
 type Pack struct {
 	Name   Name
 	Kind   Kind   // Data or Trees
@@ -59,7 +59,8 @@ type Pack struct {
 	Header uint32 // bytes of age header and nonce, before the payload
 }
 
-// Place is where a chunk lies: a hint, since the id decides whether it is right.
+// Place is where a chunk lies. It is only a hint: the chunk's id decides whether the bytes found
+// there are right.
 type Place struct {
 	Pack    *Pack
 	Ordinal uint32 // of the chunk in the pack's directory
@@ -75,12 +76,12 @@ type Chunk struct {
 	Place  Place
 }
 
-// IsHole tells whether c stands for zeros that are stored nowhere: it has neither id nor place,
-// only a length.
+// IsHole reports whether c stands for zeros that are not stored: it has a length, but neither id
+// nor place.
 func (c *Chunk) IsHole() bool { return c.Place.Pack == nil && c.ID == ID{} }
 
-// Slot is a chunk that is being written: its place is known when its pack is sealed. A Slot may be
-// shared by all that refer to the chunk.
+// Slot is a chunk that is being written. Its place becomes known when its pack is sealed. All who
+// refer to the chunk may share one Slot, which is safe for concurrent use.
 type Slot struct {
 	chunk  Chunk
 	sealed atomic.Bool
@@ -91,8 +92,8 @@ func NewSlot(id ID, length int) *Slot {
 	return &Slot{chunk: Chunk{ID: id, Length: uint32(length)}}
 }
 
-// Chunk returns the chunk with its place and true once the pack that holds it is sealed, else
-// false.
+// Chunk returns the chunk with its place, and true, once the pack that holds it is sealed; before,
+// it returns false.
 func (s *Slot) Chunk() (Chunk, bool) {
 	if !s.sealed.Load() {
 		return Chunk{}, false
@@ -100,14 +101,14 @@ func (s *Slot) Chunk() (Chunk, bool) {
 	return s.chunk, true
 }
 
-// Seal gives the chunk its place. Whoever wrote the pack that holds the chunk calls it, once.
+// Seal sets the chunk's place. The writer of the pack that holds the chunk calls it, once.
 func (s *Slot) Seal(place Place) {
 	s.chunk.Place = place
 	s.sealed.Store(true)
 }
 
-// Length is how long the chunk is.
+// Length returns the chunk's length in bytes.
 func (s *Slot) Length() uint32 { return s.chunk.Length }
 
-// ID is the chunk's id.
+// ID returns the chunk's id.
 func (s *Slot) ID() ID { return s.chunk.ID }

@@ -11,7 +11,7 @@ import (
 // Bitmap is a set of ordinals. The zero Bitmap is empty; the last word is never 0.
 type Bitmap []uint64
 
-// Has tells whether the ordinal is in the set.
+// Has reports whether the ordinal is in the set.
 func (b Bitmap) Has(ordinal uint32) bool {
 	word := int(ordinal / 64)
 	return word < len(b) && b[word]>>(ordinal%64)&1 == 1
@@ -30,7 +30,7 @@ func (b Bitmap) All() iter.Seq[uint32] {
 	}
 }
 
-// Count is the number of ordinals.
+// Count returns the number of ordinals.
 func (b Bitmap) Count() (n int) {
 	for _, word := range b {
 		n += bits.OnesCount64(word)
@@ -47,7 +47,7 @@ func (b Bitmap) with(ordinal uint32) Bitmap {
 	return b
 }
 
-// or adds the ordinals of other, in place where there is room.
+// or adds the ordinals of other. It works in place where there is room, and returns the result.
 func (b Bitmap) or(other Bitmap) Bitmap {
 	for i := range b[:min(len(b), len(other))] {
 		b[i] |= other[i]
@@ -58,7 +58,7 @@ func (b Bitmap) or(other Bitmap) Bitmap {
 	return b
 }
 
-// without returns the ordinals that are in b and not in other, as a Bitmap of its own.
+// without returns the ordinals that are in b and not in other. The result shares no memory with b.
 func (b Bitmap) without(other Bitmap) Bitmap {
 	out := slices.Clone(b)
 	for i := range out[:min(len(out), len(other))] {
@@ -74,7 +74,7 @@ func (b Bitmap) trim() Bitmap {
 	return b
 }
 
-// meets tells whether the sets share an ordinal.
+// meets reports whether the sets share an ordinal.
 func (b Bitmap) meets(other Bitmap) bool {
 	for i := range b[:min(len(b), len(other))] {
 		if b[i]&other[i] != 0 {
@@ -97,7 +97,7 @@ func (b Bitmap) prefix() uint32 {
 	return uint32(len(b)*64 - bits.LeadingZeros64(b[len(b)-1]))
 }
 
-// append appends the encoded set, which is not empty.
+// append appends the encoded set to dst. The set must not be empty.
 func (b Bitmap) append(dst []byte) []byte {
 	if n := b.prefix(); n > 0 {
 		return binary.AppendUvarint(dst, uint64(n)*2)
@@ -111,7 +111,7 @@ func (b Bitmap) append(dst []byte) []byte {
 	return dst[:start+n]
 }
 
-// parseBitmap reads a set from the start of data and returns the rest. room gives the words.
+// parseBitmap reads a set from the start of data and returns the rest. room allocates the words.
 func parseBitmap(data []byte, room func(words int) Bitmap) (Bitmap, []byte, error) {
 	form, n := binary.Uvarint(data)
 	if n <= 0 || n > 1 && data[n-1] == 0 {

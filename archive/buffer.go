@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// buffers keeps the memory that packs are laid out in. It lies outside the Go heap where that is
-// possible, since a heap with 100 MB of buffers lets as much garbage pile up before it is
-// collected. Memory is never unmapped: a store that still looks at a buffer after an answer that
-// came early would crash the program. Its pages go back to the system instead.
+// buffers pools the memory in which packs are assembled. It lies outside the Go heap where that is
+// possible: on a heap with 100 MB of buffers, the collector lets as much garbage pile up before it
+// runs. Memory is never unmapped, since a store may still read a buffer after it has answered
+// early, and would crash the program. The pages go back to the system instead.
 var buffers bufferPool
 
 type bufferPool struct {
@@ -16,7 +16,7 @@ type bufferPool struct {
 	free map[int][][]byte // by size
 }
 
-// take returns a buffer of size bytes with any contents.
+// take returns a buffer of size bytes with arbitrary content.
 func (b *bufferPool) take(size int) ([]byte, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -31,8 +31,8 @@ func (b *bufferPool) take(size int) ([]byte, error) {
 	return buffer, nil
 }
 
-// put keeps a buffer for the next that needs one of its size; the system gets its pages back until
-// then.
+// put keeps a buffer for the next caller that needs its size. Until then the system may use its
+// pages.
 func (b *bufferPool) put(buffer []byte) {
 	release(buffer)
 	b.mu.Lock()
@@ -43,16 +43,15 @@ func (b *bufferPool) put(buffer []byte) {
 	b.free[len(buffer)] = append(b.free[len(buffer)], buffer)
 }
 
-// frameMemory keeps memory for the content of frames, which is held for a while by those who read
-// in order. A piece of memory serves sizes within a quarter of its own, so that little of it is
-// idle.
+// frameMemory pools memory for the content of frames, which readers in order hold for a while. A
+// piece of memory serves sizes down to four fifths of its own, so that little of it is idle.
 var frameMemory sizedMemory
 
 type sizedMemory struct{ pools [4 * 25]sync.Pool }
 
 const smallestMemory = 16 << 10
 
-// class is the pool for a size, and how much memory its pieces have.
+// class returns the pool for a size, and how much memory its pieces have.
 func (*sizedMemory) class(size int) (pool, capacity int) {
 	size = max(size, smallestMemory)
 	octave := bits.Len(uint(size-1)) - 1

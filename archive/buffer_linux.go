@@ -14,5 +14,5 @@ func allocate(size int) ([]byte, error) {
 	return buffer, nil
 }
 
-// release lets the system have the pages; that it cannot costs memory and nothing else.
+// release returns the pages to the system. A failure only costs memory.
 func release(buffer []byte) { _ = unix.Madvise(buffer, unix.MADV_DONTNEED) }

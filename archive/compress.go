@@ -9,12 +9,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Level says how hard a writer compresses.
+// Level is how hard a writer compresses.
 type Level int
 
 // The levels, from the fastest to the smallest.
 const (
-	// LevelAuto tries samples of each kind of content and works harder only where it pays.
+	// LevelAuto compresses samples of each kind of content at two levels, and uses the better one
+	// where it saves enough.
 	LevelAuto Level = iota
 	LevelFastest
 	LevelDefault
@@ -22,8 +23,8 @@ const (
 	LevelBest
 )
 
-// window is how far back matches are looked for. Beyond it, bigger frames gain little, and an
-// encoder keeps twice as much.
+// window is the distance in bytes within which an encoder looks for matches. A larger window gains
+// little, even in larger frames, and an encoder needs twice its size in memory.
 const window = 1 << 20
 
 var encoders = [...]func() *zstd.Encoder{
@@ -33,15 +34,16 @@ var encoders = [...]func() *zstd.Encoder{
 	LevelBest:    makeEncoder(zstd.SpeedBestCompression),
 }
 
-// longEncoder is for more than MaxChunk bytes, which not every decoder would decode as a single
+// longEncoder compresses more than MaxChunk bytes, which not every decoder accepts as a single
 // segment.
 var longEncoder = makeEncoder(zstd.SpeedDefault, zstd.WithSingleSegment(false))
 
-// encoder is shared by all goroutines; as many as there are processors encode at once.
+// encoder returns the encoder of a level. All goroutines share it; it runs as many encodings at
+// once as there are processors.
 func encoder(level Level) *zstd.Encoder { return encoders[level]() }
 
-// makeEncoder makes an encoder at its first use. Single segments always have a content size, other
-// short frames do not.
+// makeEncoder makes an encoder at its first use. It writes single segments, since these always
+// state their content size, which other short frames omit.
 func makeEncoder(speed zstd.EncoderLevel, more ...zstd.EOption) func() *zstd.Encoder {
 	return sync.OnceValue(func() *zstd.Encoder {
 		options := []zstd.EOption{zstd.WithEncoderLevel(speed), zstd.WithEncoderCRC(false), zstd.WithWindowSize(window),
@@ -62,14 +64,14 @@ const (
 	maxKinds    = 4096
 )
 
-// sampler chooses a level for each kind of content by trying some of it. It may be used by several
-// goroutines.
+// sampler chooses a level for each kind of content by compressing samples of it. It is safe for
+// concurrent use.
 type sampler struct {
 	mu    sync.Mutex
 	kinds map[string]*kindLevel
 }
 
-// kindLevel is what is known of one kind of content.
+// kindLevel is what a sampler knows of one kind of content.
 type kindLevel struct {
 	left  atomic.Int64 // bytes until the next sample
 	level atomic.Int32
@@ -80,7 +82,7 @@ type kindLevel struct {
 	fast, thrifty int   // what samples took at either level, bytes; the last one counts as much as all before
 }
 
-// level is the level for a frame with these bytes. It allocates only for samples.
+// level returns the level for a frame with these bytes. It allocates only for samples.
 func (s *sampler) level(kind string, raw []byte) Level {
 	k := s.kind(kind)
 	if k.left.Add(-int64(len(raw))) < 0 && len(raw) >= sampleLeast {
@@ -106,8 +108,8 @@ func (s *sampler) kind(name string) *kindLevel {
 	return k
 }
 
-// learn chooses the default level where it saves more than 4 %, since it takes half as long again,
-// and when to try the next sample.
+// learn chooses the default level if it saves more than 4 %, since it takes half as long again, and
+// sets when to take the next sample.
 func (k *kindLevel) learn(fast, thrifty int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -123,7 +125,7 @@ func (k *kindLevel) learn(fast, thrifty int) {
 	k.left.Store(k.every)
 }
 
-// middle is the part of a frame that is tried.
+// middle returns the part of a frame that serves as its sample.
 func middle(raw []byte) []byte {
 	if len(raw) <= sampleSize {
 		return raw
@@ -139,11 +141,12 @@ func compressedSize(level Level, raw []byte) int {
 	return len(*out)
 }
 
-// patience is how many frames harder leaves alone after one on which it was of no use.
+// patience is how many frames harder skips after one on which it was of no use.
 const patience = 16
 
-// harder compresses again what the fastest level has left as it was, if a sample tells that it can
-// be done: some numbers look like noise to it. Noise itself is not tried each time.
+// harder compresses raw again if the fastest level has left it uncompressed and a sample shows that
+// another level can compress it: to the fastest level some numbers look like noise. After real
+// noise it skips frames.
 func (s *sampler) harder(kind string, frame, raw []byte) []byte {
 	k := s.kind(kind)
 	if k.vain.Add(-1) >= 0 {
@@ -158,7 +161,8 @@ func (s *sampler) harder(kind string, frame, raw []byte) []byte {
 	return encoder(LevelDefault).EncodeAll(raw, frame[:0])
 }
 
-// scratch holds compressed samples, and decompressed frames on their way out of a pack.
+// scratch pools memory for compressed samples, and for decompressed frames that are read from a
+// pack.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 func borrowScratch() *[]byte { return scratch.Get().(*[]byte) }

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// What the format allows; section 11 of FORMAT.md.
+// The limits of the format; see section 11 of FORMAT.md.
 const (
 	MaxChunk      = 16 << 20  // bytes of a chunk, and of a decompressed frame
 	MaxChunks     = 1 << 20   // chunks in a pack
@@ -31,18 +31,18 @@ type Frame struct {
 	Chunks uint32 // number of chunks in it
 }
 
-// Directory lists what lies in a pack: frames in the order of their offsets, and the chunks of all
-// frames in the order of their ordinals. It is not changed once it is published.
+// Directory lists the content of a pack: its frames in the order of their offsets, and the chunks
+// of all frames in the order of their ordinals. Nobody changes a Directory after it is published.
 type Directory struct {
 	Frames  []Frame
 	Lengths []uint32 // bytes of each chunk before compression
 	IDs     []ID
 }
 
-// Len is the number of chunks.
+// Len returns the number of chunks.
 func (d *Directory) Len() int { return len(d.IDs) }
 
-// Raw is the number of bytes of all chunks before compression.
+// Raw returns the number of bytes of all chunks before compression.
 func (d *Directory) Raw() (n int64) {
 	for _, length := range d.Lengths {
 		n += int64(length)
@@ -50,7 +50,7 @@ func (d *Directory) Raw() (n int64) {
 	return n
 }
 
-// Stored is the number of bytes of all frames.
+// Stored returns the number of bytes of all frames.
 func (d *Directory) Stored() (n int64) {
 	for _, f := range d.Frames {
 		n += int64(f.Stored)
@@ -77,17 +77,17 @@ func (d *Directory) All(p *Pack) iter.Seq[Chunk] {
 	}
 }
 
-// Equal tells whether two directories say the same.
+// Equal reports whether two directories have the same content.
 func (d *Directory) Equal(other *Directory) bool {
 	return slices.Equal(d.Frames, other.Frames) && slices.Equal(d.Lengths, other.Lengths) && slices.Equal(d.IDs, other.IDs)
 }
 
-// clone returns a copy that takes no more memory than it needs.
+// clone returns a copy without spare capacity.
 func (d *Directory) clone() *Directory {
 	return &Directory{Frames: slices.Clone(d.Frames), Lengths: slices.Clone(d.Lengths), IDs: slices.Clone(d.IDs)}
 }
 
-// directorySize is the encoded size of a directory.
+// directorySize returns the encoded size of a directory.
 func directorySize(frames, chunks int) int { return directoryHead + perFrame*frames + perChunk*chunks }
 
 // Append appends the encoded directory to dst.
@@ -111,7 +111,7 @@ func (d *Directory) Append(dst []byte) []byte {
 	return dst
 }
 
-// parseDirectory reads what Append wrote, nothing less or more.
+// parseDirectory reads what Append wrote. b must hold nothing else.
 func parseDirectory(b []byte) (*Directory, error) {
 	if len(b) < directoryHead {
 		return nil, fmt.Errorf("directory of %d bytes: %w", len(b), ErrDamaged)
@@ -136,7 +136,7 @@ func parseDirectory(b []byte) (*Directory, error) {
 	return d, d.check()
 }
 
-// check holds a directory to the limits of the format.
+// check returns an error if the directory exceeds a limit of the format.
 func (d *Directory) check() error {
 	ordinal, offset := uint64(0), uint64(0)
 	for i, f := range d.Frames {
@@ -161,10 +161,11 @@ func (d *Directory) check() error {
 	return nil
 }
 
-// overhead is what a pack of so many frames and chunks has beside the frames, unpadded.
+// overhead returns the unpadded size of what a pack with this many frames and chunks holds besides
+// the frames.
 func overhead(frames, chunks int) int { return skipHead + directorySize(frames, chunks) + trailerSize }
 
-// fits holds a directory to the size of the plaintext that it is found in.
+// fits returns an error if the directory describes more than a plaintext of plain bytes can hold.
 func (d *Directory) fits(plain int64) error {
 	if n := d.Stored() + int64(overhead(len(d.Frames), len(d.IDs))); n > plain {
 		return fmt.Errorf("frames and directory of %d bytes in %d: %w", n, plain, ErrDamaged)
@@ -172,8 +173,8 @@ func (d *Directory) fits(plain int64) error {
 	return nil
 }
 
-// tailSize tells from the last bytes of a pack's plaintext how many of them directory and trailer
-// are.
+// tailSize returns the size of directory and trailer together. tail is the end of a pack's
+// plaintext.
 func tailSize(tail []byte, kind Kind) (int, error) {
 	if len(tail) < trailerSize {
 		return 0, fmt.Errorf("trailer of %d bytes: %w", len(tail), ErrDamaged)
@@ -189,9 +190,9 @@ func tailSize(tail []byte, kind Kind) (int, error) {
 	return int(size) + trailerSize, nil
 }
 
-// ParseDirectory reads the directory from the end of the plaintext of a pack of this kind; tail
-// must reach back to the directory's start. Whatever it returns without an error is within the
-// limits of the format.
+// ParseDirectory reads the directory from the end of the plaintext of a pack of this kind. tail
+// must reach back to the directory's start. A Directory that it returns is within the limits of the
+// format.
 func ParseDirectory(tail []byte, kind Kind) (*Directory, error) {
 	size, err := tailSize(tail, kind)
 	if err != nil {
@@ -203,7 +204,7 @@ func ParseDirectory(tail []byte, kind Kind) (*Directory, error) {
 	return parseDirectory(tail[len(tail)-size : len(tail)-trailerSize])
 }
 
-// code is the kind in bytes; 0 if it is no kind of pack.
+// code returns the byte that stands for the kind in a trailer; 0 if packs cannot be of this kind.
 func (k Kind) code() byte {
 	switch k {
 	case Data:

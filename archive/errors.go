@@ -5,23 +5,22 @@ import (
 	"fmt"
 )
 
-// Sentinels. Compare with errors.Is.
+// Sentinel errors; compare with errors.Is.
 var (
-	// ErrFormat: the repository is of a version, or needs a feature, that this program does not
-	// know.
+	// ErrFormat: the repository has a version, or needs a feature, that this program does not know.
 	ErrFormat = errors.New("the repository needs a newer version of packstone")
-	// ErrDamaged: bytes are not what was written, or not where they should be.
+	// ErrDamaged: bytes are not those that were written, or are missing where they should be.
 	ErrDamaged = errors.New("damaged")
-	// ErrOtherDirectory: what an index run says of a pack is not what lies in it.
+	// ErrOtherDirectory: an index run and the pack itself list different content.
 	ErrOtherDirectory = errors.New("its directory is not the one in the index")
-	// ErrWrongID: bytes do not have the id that they are stored under.
+	// ErrWrongID: a chunk's bytes do not have the id under which they are stored.
 	ErrWrongID = errors.New("its bytes do not have this id")
 	// ErrClosed: the writer is closed.
 	ErrClosed = errors.New("the writer is closed")
 )
 
-// DamagedError says what of a pack could not be had. It matches ErrDamaged, and whatever Err
-// matches: with store.ErrNotExist the whole pack is missing.
+// DamagedError says which pack, or which chunk of it, could not be read. It matches ErrDamaged, and
+// whatever Err matches: with store.ErrNotExist the whole pack is missing.
 type DamagedError struct {
 	Kind Kind
 	Pack Name

@@ -12,12 +12,14 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Fetch reads chunks of one pack, in any order, one span after the other, and calls each with the
-// index in want and the bytes of each chunk whose id is right, in the order of their places. The
-// bytes are good until each returns, which must not change them. Chunks that cannot be had are left
-// out and the others come all the same; the error then holds a *DamagedError for each (errors.Is
-// ErrDamaged), or one for the whole pack. Other errors (a store out of reach, a wrong identity, an
-// error of each) end it at once. Who wants much uses Spans, Load and Open, several at once.
+// Fetch reads chunks of one pack, given in any order, one span after the other. It calls each with
+// the index in want and the bytes of every chunk whose id is right, in the order of their places.
+// The bytes are valid until each returns; each must not change them.
+//
+// Fetch skips chunks that it cannot read, and goes on with the others. Its error then holds a
+// *DamagedError for each of them, or one for the whole pack (errors.Is ErrDamaged). Any other error
+// (a store out of reach, a wrong identity, an error of each) ends it at once. Callers that read
+// much use Spans, Load and Open, for several spans at once.
 func (r *Reader) Fetch(ctx context.Context, p *Pack, want []Chunk, each func(i int, data []byte) error) error {
 	spans, bad := Spans(p, want, 0)
 	for _, s := range spans {
@@ -49,8 +51,8 @@ func joined(bad []Bad) error {
 	return errors.Join(all...)
 }
 
-// Loaded is a span whose stored bytes are there: fewer than they should be if the pack is cut
-// short.
+// Loaded is a span whose stored bytes have been fetched. If the pack is cut short, it holds fewer
+// bytes than it should.
 type Loaded struct {
 	reader *Reader
 	span   *Span
@@ -61,21 +63,22 @@ type Loaded struct {
 	plain  []byte // in place of sealed, when it is opened
 }
 
-// spanMemory is what a span needs, kept for the next.
+// spanMemory is memory for a span, pooled for the next one.
 type spanMemory struct{ bytes []byte }
 
 var memories = sync.Pool{New: func() any { return new(spanMemory) }}
 
-// Claim makes a span bring its pack's header, unless that is known or another brings it. Of spans
-// that are loaded at once it is called in order, so that the one that lies nearest brings it. Each
-// is loaded or forgone after.
+// Claim makes a span responsible for fetching its pack's header, unless the header is known or
+// another span fetches it. Callers that load several spans at once call it for each in order, so
+// that the span nearest to the header gets the job. Every claimed span must be passed to Load or
+// Forgo.
 func (r *Reader) Claim(s *Span) {
 	if h, first := r.claim(s.Pack.Name); first {
 		s.header = h
 	}
 }
 
-// Forgo says that a span is not loaded, for the reason given.
+// Forgo says that a span will not be loaded, and why.
 func (r *Reader) Forgo(s *Span, reason error) {
 	if s.header != nil {
 		_ = r.settle(s.header, s.Pack, nil, reason)
@@ -83,9 +86,9 @@ func (r *Reader) Forgo(s *Span, reason error) {
 	}
 }
 
-// Load gets the stored bytes of a span. The first of a pack gets and opens its header too, in the
-// same request if it lies near; others that are loaded meanwhile wait for it. A *DamagedError
-// concerns the whole pack. Whoever does not open what is loaded calls Drop.
+// Load fetches the stored bytes of a span. The first span of a pack fetches and opens the pack's
+// header too, in the same request if it is near; spans of the pack that are loaded meanwhile wait
+// for it. A *DamagedError concerns the whole pack. The caller must call Open or Drop on the result.
 func (r *Reader) Load(ctx context.Context, s *Span) (*Loaded, error) {
 	key, err := r.key(s.Pack.Kind)
 	if err != nil {
@@ -123,7 +126,7 @@ func (l *Loaded) load(ctx context.Context) error {
 	return err
 }
 
-// stored is where the span lies in the object.
+// stored returns the range of the span in the object.
 func (l *Loaded) stored() (from, to int64) {
 	header := int64(l.span.Pack.Header)
 	return header + l.span.first*crypto.SealedSegment, header + (l.span.last+1)*crypto.SealedSegment
@@ -135,7 +138,7 @@ func (l *Loaded) get(ctx context.Context) (err error) {
 	return err
 }
 
-// getFromStart gets the header and the span at once.
+// getFromStart fetches the header and the span in one request.
 func (l *Loaded) getFromStart(ctx context.Context, h *header) error {
 	from, to := l.stored()
 	object, err := l.fetch(ctx, 0, to)
@@ -148,7 +151,7 @@ func (l *Loaded) getFromStart(ctx context.Context, h *header) error {
 	return l.reader.settle(h, l.span.Pack, opener, err)
 }
 
-// getBeside gets the header and a span far from it at the same time.
+// getBeside fetches the header and a distant span, with two requests at the same time.
 func (l *Loaded) getBeside(ctx context.Context, h *header) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -159,7 +162,7 @@ func (l *Loaded) getBeside(ctx context.Context, h *header) error {
 	return g.Wait()
 }
 
-// fetch gets a range of stored bytes, as much of it as there is.
+// fetch returns a range of the stored bytes, or as much of it as the object has.
 func (l *Loaded) fetch(ctx context.Context, from, to int64) ([]byte, error) {
 	p := l.span.Pack
 	to = min(to, int64(p.Size))
@@ -171,15 +174,15 @@ func (l *Loaded) fetch(ctx context.Context, from, to int64) ([]byte, error) {
 	return got, nil
 }
 
-// Drop gives back the memory of what is not opened.
+// Drop frees the memory of a span that will not be opened.
 func (l *Loaded) Drop() {
 	memories.Put(l.memory)
 	l.memory, l.sealed, l.plain = nil, nil, nil
 }
 
-// Open decrypts and decompresses what was loaded, which is dropped then, and hands on the content
-// of each frame, in the order of the pack; take owns what it gets. It returns the chunks that
-// cannot be had. An error is one of take, or of ctx, and ends it.
+// Open decrypts and decompresses the span, and then drops it. It calls take with the content of
+// each frame, in the order of the pack; take owns the Piece and must free it. Open returns the
+// chunks that it could not read. An error is one of take or of ctx, and ends it.
 func (l *Loaded) Open(ctx context.Context, take func(*Piece) error) (bad []Bad, err error) {
 	defer l.Drop()
 	damage := l.openSegments()
@@ -199,8 +202,8 @@ func (l *Loaded) Open(ctx context.Context, take func(*Piece) error) (bad []Bad, 
 	return bad, nil
 }
 
-// openSegments decrypts a span in place, moves the segments together, and returns which do not
-// open.
+// openSegments decrypts a span in place and closes the gaps between its segments. It returns an
+// error for each segment that does not open.
 func (l *Loaded) openSegments() (bad map[int64]error) {
 	count, sealed := crypto.SegmentCount(l.span.plain), l.sealed
 	l.plain = sealed[:0]
@@ -219,8 +222,8 @@ func (l *Loaded) openSegments() (bad map[int64]error) {
 	return bad
 }
 
-// Piece is the content of a frame, as far as it was wanted and its id is right. Its memory belongs
-// to whoever holds it, until Free.
+// Piece is the wanted content of one frame: the chunks whose ids are right. Its memory belongs to
+// the holder, who calls Free.
 type Piece struct {
 	Chunks []int // indexes in what was wanted, in the order of their places
 	want   []Chunk
@@ -228,15 +231,15 @@ type Piece struct {
 	stored []byte // of the frame, in the memory of the span
 }
 
-// Data is the content of a chunk, good until Free. It must not be changed.
+// Data returns the content of the i-th of Chunks, valid until Free. Callers must not change it.
 func (p *Piece) Data(i int) []byte {
 	place := &p.want[i].Place
 	return (*p.raw)[place.Start:][:p.want[i].Length]
 }
 
-// Frame is the frame as it is stored, where its right chunks are all that lies in it and each lies
-// there once. It is good until the function returns that was handed the piece, and must not be
-// changed.
+// Frame returns the frame as it is stored. whole reports whether the frame holds exactly the chunks
+// of the piece, each once. The bytes are valid only until the function that received the piece
+// returns, and must not be changed.
 func (p *Piece) Frame() (stored []byte, whole bool) {
 	end := 0
 	for _, i := range p.Chunks {
@@ -248,16 +251,16 @@ func (p *Piece) Frame() (stored []byte, whole bool) {
 	return p.stored, end == len(*p.raw)
 }
 
-// Size is how many bytes the piece holds in memory.
+// Size returns how many bytes the piece holds in memory.
 func (p *Piece) Size() int { return cap(*p.raw) }
 
-// Free gives the memory back.
+// Free returns the memory to the pool.
 func (p *Piece) Free() {
 	frameMemory.put(p.raw)
 	p.raw = nil
 }
 
-// piece decompresses a frame and compares the wanted chunks in it with their ids. It is nil if none
+// piece decompresses a frame and checks the ids of the wanted chunks in it. It returns nil if none
 // is right.
 func (l *Loaded) piece(frame frameWant, damage map[int64]error) (*Piece, []Bad) {
 	raw, stored, err := l.decompress(frame, damage)
@@ -293,7 +296,7 @@ func (l *Loaded) bad(chunks []int, err error) []Bad {
 	return all
 }
 
-// isAgain tells whether c is another chunk, which may be nil, of the same frame.
+// isAgain reports whether c is the same chunk as other, which may be nil, in the same frame.
 func (c *Chunk) isAgain(other *Chunk) bool {
 	return other != nil && other.ID == c.ID && other.Place.Start == c.Place.Start && other.Length == c.Length
 }
@@ -324,7 +327,7 @@ func (l *Loaded) decompress(frame frameWant, damage map[int64]error) (raw *[]byt
 
 var errCutShort = errors.New("its frame ends after the pack")
 
-// rawSize is how many bytes a frame claims to hold.
+// rawSize returns how many bytes a frame claims to hold.
 func rawSize(frame []byte) (int, error) {
 	size, err := contentSize(frame)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/packstone/packstone/chunker"
 )
 
-// FormatObject is the name of the object that says how a repository is written.
+// FormatObject is the name of the object that describes the format of a repository.
 const FormatObject = "packstone.json"
 
-// The only version and algorithms so far.
+// The only version, and the only algorithms, so far.
 const (
 	formatVersion     = 1
 	chunkerAlgorithm  = "gear-half-1"
@@ -23,7 +23,7 @@ const (
 	profileClassic    = "classic"
 )
 
-// Format is what packstone.json says. It is written once, by init, and never changes.
+// Format is the content of packstone.json. init writes it once, and it never changes.
 type Format struct {
 	Version    int             // 1
 	Repository string          // the repository's id: 16 random bytes in hex
@@ -32,7 +32,7 @@ type Format struct {
 	Classes    []chunker.Class // by name, how sources may be cut
 }
 
-// NewFormat is the format of a new repository, with a random id and the usual classes.
+// NewFormat returns the format of a new repository, with a random id and the usual classes.
 func NewFormat(owner string, classic bool) Format {
 	var id [16]byte
 	rand.Read(id[:])
@@ -55,7 +55,7 @@ func (f *Format) Class(name string) (chunker.Class, bool) {
 	return chunker.Class{}, false
 }
 
-// formatJSON is the object as it is stored.
+// formatJSON is the JSON form of Format.
 type formatJSON struct {
 	Version     int         `json:"version"`
 	Repository  string      `json:"repository"`
@@ -77,7 +77,7 @@ type classJSON struct {
 	Fixed   bool   `json:"fixed,omitempty"`
 }
 
-// EncodeFormat writes packstone.json.
+// EncodeFormat returns the content of packstone.json.
 func EncodeFormat(f Format) ([]byte, error) {
 	out := formatJSON{
 		Version: f.Version, Repository: f.Repository, Owner: f.Owner, Profile: profileHybrid,
@@ -100,8 +100,8 @@ func EncodeFormat(f Format) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// ParseFormat reads packstone.json. It fails with ErrFormat where a newer program is needed and
-// passes over keys that it does not know.
+// ParseFormat reads packstone.json. It fails with ErrFormat if reading the repository needs a newer
+// program, and ignores keys that it does not know.
 func ParseFormat(data []byte) (Format, error) {
 	var in formatJSON
 	if err := json.Unmarshal(data, &in); err != nil {

@@ -10,8 +10,8 @@ type group struct {
 	used  uint64
 }
 
-// groups are the open groups of a writer, few and of bounded size. They may be used by several
-// goroutines.
+// groups holds the open groups of a writer, of which there are few and of bounded size. It is safe
+// for concurrent use.
 type groups struct {
 	target int // bytes that fill a frame; no chunk has more than half of it
 	mu     sync.Mutex
@@ -25,8 +25,8 @@ const (
 	maxGroupChunks = 4096 // finding a chunk in a frame adds up the lengths before it
 )
 
-// add copies a chunk into the group of its kind and returns the groups that are due: one that is
-// full, and one that had to make room.
+// add copies a chunk into the group of its kind, and returns the groups to write now: full if the
+// chunk filled its group, evicted if a group had to make room.
 func (g *groups) add(kind string, slot *Slot, data []byte) (full, evicted *group) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -46,7 +46,7 @@ func (g *groups) add(kind string, slot *Slot, data []byte) (full, evicted *group
 	return member, evicted
 }
 
-// makeRoom closes the group that was not used for longest if there are too many.
+// makeRoom closes the least recently used group if there are too many.
 func (g *groups) makeRoom() *group {
 	if len(g.open) < maxGroups {
 		return nil
@@ -88,7 +88,7 @@ func (g *groups) takeAll() []*group {
 	return all
 }
 
-// recycle takes back a group whose frame is written.
+// recycle reuses the memory of a group whose frame is written.
 func (g *groups) recycle(member *group) {
 	clear(member.slots)
 	member.raw, member.slots = member.raw[:0], member.slots[:0]

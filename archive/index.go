@@ -8,13 +8,13 @@ import (
 	"unsafe"
 )
 
-// Index says which chunks lie where, from the index runs added to it. It is exact: the 32-byte id
-// decides. Data and tree ids come from different keys, so one index holds both. It may be used by
-// several goroutines at once.
+// Index maps chunk ids to places, built from index runs. It is exact: it compares the whole 32-byte
+// id. Ids of data and of trees come from different keys, so one index holds both. It is safe for
+// concurrent use.
 //
-// It is a flat open-addressing table of 8 bytes a slot, at most four fifths full, over the packs'
-// lists of ids, which are kept as they come: 32 bytes of id, 4 of length, 8 for each frame and 10
-// to 15 of the table, thus 50 to 59 bytes a chunk.
+// It is a flat open-addressing table with 8 bytes a slot, at most four fifths full, over the packs'
+// lists of ids, which it keeps as they are: 32 bytes of id, 4 of length, 8 for each frame and 10 to
+// 15 of the table make 50 to 59 bytes a chunk.
 type Index struct {
 	mu     sync.RWMutex
 	seed   maphash.Seed
@@ -45,7 +45,7 @@ const (
 	maxEntries     = 1<<32 - 2
 )
 
-// NewIndex makes an empty index with room for so many chunks; it grows beyond.
+// NewIndex makes an empty index with room for this many chunks; it grows as needed.
 func NewIndex(chunks int) *Index {
 	return &Index{
 		seed:   maphash.MakeSeed(),
@@ -55,9 +55,9 @@ func NewIndex(chunks int) *Index {
 	}
 }
 
-// Add adds what an index run or a writer tells. The directories must not be changed after. A pack
-// that is there already with the same directory takes no more room. Beyond four thousand million
-// chunks nothing is added: they are stored again, that is all.
+// Add adds the packs of an index run, or of a writer. Nobody may change the directories afterwards.
+// A pack that the index has already with the same directory takes no more room. Beyond four
+// thousand million chunks Add adds nothing; backups then store those chunks again.
 func (x *Index) Add(packs ...RunPack) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -68,7 +68,8 @@ func (x *Index) Add(packs ...RunPack) {
 	}
 }
 
-// addAgain notes one more mention of a pack that is there.
+// addAgain records that another run lists a pack which the index has. It reports whether the
+// directories are the same.
 func (x *Index) addAgain(p RunPack) bool {
 	for _, i := range x.byName[p.Pack.Name] {
 		known := &x.packs[i]
@@ -104,7 +105,7 @@ func (x *Index) add(p RunPack) {
 	}
 }
 
-// insert puts an entry into the table, or beside the one of the same id.
+// insert puts an entry into the table, or links it to the entry with the same id.
 func (x *Index) insert(id *ID, entry uint32) {
 	if (x.used+1)*5 > len(x.table)*4 {
 		x.grow()
@@ -124,8 +125,8 @@ func (x *Index) insert(id *ID, entry uint32) {
 	x.used++
 }
 
-// slot is where the search for a tag begins. It grows with the tag, so that the table is sorted but
-// for collisions.
+// slot returns where the search for a tag begins. It increases with the tag, so that the table is
+// sorted except for collisions.
 func (x *Index) slot(tag uint64) int { return int(tag * uint64(len(x.table)) >> 32) }
 
 func (x *Index) grow() {
@@ -160,7 +161,7 @@ func (x *Index) find(id *ID) (entry uint32, found bool) {
 	return 0, false
 }
 
-// pack is the pack that has an entry.
+// pack returns the pack to which an entry belongs.
 func (x *Index) pack(entry uint32) *indexPack {
 	i := x.packOf[entry/entriesPerHint]
 	for entry-x.packs[i].first >= uint32(len(x.packs[i].ids)) {
@@ -174,7 +175,7 @@ func (x *Index) id(entry uint32) *ID {
 	return &p.ids[entry-p.first]
 }
 
-// Lookup finds a chunk in a pack that may be used.
+// Lookup finds a chunk in a pack that the filter allows (SetFilter).
 func (x *Index) Lookup(id ID) (Chunk, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -197,8 +198,8 @@ func (x *Index) lookup(id *ID) (Chunk, bool) {
 	return Chunk{}, false
 }
 
-// Places returns all places where a chunk should be, those that may be used for deduplication
-// first. A restore that has met a wrong id tries them in turn.
+// Places returns all places of a chunk, those in packs that the filter allows first. A restore that
+// finds a wrong id at one place tries the next.
 func (x *Index) Places(id ID) []Chunk {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -217,8 +218,9 @@ func (x *Index) Places(id ID) []Chunk {
 	return append(usable, rest...)
 }
 
-// SetFilter says which packs Lookup may use: those for which usable is true. It is asked now, and
-// for each pack when it is added, and must not call the index. nil: all.
+// SetFilter sets which packs Lookup may use: those for which usable returns true. The index calls
+// usable now for every pack it has, and later for each pack that is added; usable must not call the
+// index. A nil usable allows all packs.
 func (x *Index) SetFilter(usable func(*Pack) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -228,7 +230,7 @@ func (x *Index) SetFilter(usable func(*Pack) bool) {
 	}
 }
 
-// Pack returns what the index knows of the pack of this name.
+// Pack returns what the index knows of the pack with this name.
 func (x *Index) Pack(name Name) (RunPack, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -240,7 +242,7 @@ func (x *Index) Pack(name Name) (RunPack, bool) {
 	return RunPack{p.packs[0], p.directory()}, true
 }
 
-// Packs yields all packs. What is added meanwhile is not seen.
+// Packs yields all packs. It does not see packs that are added meanwhile.
 func (x *Index) Packs() iter.Seq[RunPack] {
 	return func(yield func(RunPack) bool) {
 		x.mu.RLock()
@@ -257,14 +259,14 @@ func (x *Index) Packs() iter.Seq[RunPack] {
 	}
 }
 
-// Len is the number of different chunks.
+// Len returns the number of different chunks.
 func (x *Index) Len() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.used
 }
 
-// Memory is about how many bytes the index takes.
+// Memory returns roughly how many bytes the index takes.
 func (x *Index) Memory() int64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -277,7 +279,7 @@ func (x *Index) Memory() int64 {
 	return n
 }
 
-// decide asks which mention of a pack may be used.
+// decide chooses the first mention of a pack that usable allows.
 func (p *indexPack) decide(usable func(*Pack) bool) {
 	p.use = nil
 	for _, pack := range p.packs {

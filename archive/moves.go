@@ -12,7 +12,7 @@ const (
 	perMovedHere = 3 * 4
 )
 
-// MovedPack says where chunks lie that were copied out of one pack.
+// MovedPack lists chunks that were copied out of one pack into others.
 type MovedPack struct {
 	Kind   Kind
 	Name   Name
@@ -26,8 +26,8 @@ type MovedChunk struct {
 	At      uint32 // the ordinal there
 }
 
-// EncodeMoves writes the content of a moves object, to be stored among refs. packs and their chunks
-// must be sorted.
+// EncodeMoves returns the content of a moves object, which is stored among refs. packs, and the
+// chunks of each, must be sorted.
 func EncodeMoves(packs []MovedPack) []byte {
 	numbers := map[Name]uint32{}
 	var names []byte

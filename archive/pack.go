@@ -10,7 +10,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// plain is the size of the pack's plaintext; ErrDamaged if no pack can have this size and header.
+// plain returns the size of the pack's plaintext, or ErrDamaged if no pack can have this size and
+// header.
 func (p *Pack) plain() (int64, error) {
 	if p.Size > MaxPack || p.Header > maxHeader || p.Header < 16 {
 		return 0, fmt.Errorf("pack of %d bytes with a header of %d: %w", p.Size, p.Header, ErrDamaged)
@@ -22,9 +23,9 @@ func (p *Pack) plain() (int64, error) {
 	return n, nil
 }
 
-// openPack is a pack that is being filled. Its plaintext lies in the buffer as the stored bytes
-// will: room for a header, then segments with a gap for the tag after each, so that sealing moves
-// nothing.
+// openPack is a pack that is being filled. Its plaintext lies in the buffer at the positions of the
+// stored bytes: after room for a header come segments, each followed by a gap for its tag. So
+// sealing moves no bytes.
 type openPack struct {
 	buffer []byte
 	limit  int64 // of the padded plaintext, bytes
@@ -35,12 +36,12 @@ type openPack struct {
 	done  chan struct{} // closed when the pack is stored or given up
 }
 
-// bufferSize is what a pack with so much plaintext may need, in whole segments.
+// bufferSize returns how many bytes a pack with this much plaintext may need, in whole segments.
 func bufferSize(plain int64) int {
 	return maxHeader + int(crypto.SegmentCount(plain))*crypto.SealedSegment
 }
 
-// fits tells whether one more frame leaves the padded pack within its limit.
+// fits reports whether one more frame leaves the padded pack within its limit.
 func (p *openPack) fits(stored, chunks int) bool {
 	if len(p.IDs)+chunks > MaxChunks {
 		return false
@@ -48,11 +49,11 @@ func (p *openPack) fits(stored, chunks int) bool {
 	return p.paddedWith(stored, chunks) <= p.limit
 }
 
-// takes tells whether one more frame should go into the pack: it fits, and it is not better to
-// close the pack now. Once a pack is three quarters full, each size that padding knows is a chance
-// to close it with little padding: one that wastes less than what waiting for a better one is
-// expected to. For waste that is spread evenly over a frame, that is 2/(n+4) of a frame with n more
-// chances.
+// takes reports whether one more frame should go into the pack: it fits, and closing the pack now
+// is no better. Once a pack is three quarters full, each size that padding allows is a chance to
+// close it with little padding. The pack is closed at a chance that wastes less than waiting for a
+// better one is expected to waste. If waste is spread evenly over a frame, that is 2/(n+4) of a
+// frame with n more chances.
 func (p *openPack) takes(stored, chunks int) bool {
 	if !p.fits(stored, chunks) {
 		return false
@@ -66,7 +67,7 @@ func (p *openPack) takes(stored, chunks int) bool {
 	return waste*int64(len(p.Frames))*(chances+4) > 2*p.size
 }
 
-// paddedWith is the padded size with another frame.
+// paddedWith returns the padded size with another frame.
 func (p *openPack) paddedWith(stored, chunks int) int64 {
 	frames := len(p.Frames)
 	if stored > 0 {
@@ -75,7 +76,7 @@ func (p *openPack) paddedWith(stored, chunks int) int64 {
 	return Padme(p.size+int64(stored)+int64(overhead(frames, len(p.IDs)+chunks)), packFloor)
 }
 
-// addFrame copies a frame that fits.
+// addFrame copies a frame into the pack. The frame must fit.
 func (p *openPack) addFrame(frame []byte, slots []*Slot) {
 	p.write(frame)
 	p.Frames = append(p.Frames, Frame{Stored: uint32(len(frame)), Chunks: uint32(len(slots))})
@@ -86,7 +87,7 @@ func (p *openPack) addFrame(frame []byte, slots []*Slot) {
 	p.slots = append(p.slots, slots...)
 }
 
-// write appends to the plaintext, stepping over the gaps.
+// write appends to the plaintext, and skips the gaps.
 func (p *openPack) write(b []byte) {
 	for len(b) > 0 {
 		n := copy(p.room(), b)
@@ -106,14 +107,14 @@ func (p *openPack) writeZeros(n int64) {
 	}
 }
 
-// room is what is free in the segment that is being filled.
+// room returns the free part of the current segment.
 func (p *openPack) room() []byte {
 	index, offset := p.size/crypto.SegmentSize, p.size%crypto.SegmentSize
 	start := maxHeader + index*crypto.SealedSegment
 	return p.buffer[start+offset : start+crypto.SegmentSize]
 }
 
-// finish writes what follows the frames.
+// finish writes padding, directory and trailer after the frames.
 func (p *openPack) finish(kind Kind) {
 	end := p.Directory.Append(nil)
 	size := p.size + int64(skipHead+len(end)+trailerSize)
@@ -128,8 +129,8 @@ func (p *openPack) finish(kind Kind) {
 	p.write(end)
 }
 
-// seal encrypts the finished plaintext in place and returns the stored bytes, which lie in the
-// buffer, and what to call them.
+// seal encrypts the finished plaintext in place. It returns the stored bytes, which lie in the
+// buffer, and the Pack that describes them.
 func (p *openPack) seal(kind Kind, recipients []age.Recipient) ([]byte, *Pack, error) {
 	envelope, err := crypto.NewEnvelope(recipients)
 	if err != nil {
@@ -146,7 +147,7 @@ func (p *openPack) seal(kind Kind, recipients []age.Recipient) ([]byte, *Pack, e
 	for index, count := uint64(0), crypto.SegmentCount(p.size); index < count; index++ {
 		n := int(min(p.size-int64(index)*crypto.SegmentSize, crypto.SegmentSize))
 		plain := p.buffer[end : end+n]
-		// The digest takes the segment while the cache has it.
+		// Hash the segment while it is in the processor's cache.
 		digest.Write(envelope.SealSegment(plain[:0], plain, index, index+1 == count))
 		end += n + crypto.SegmentOverhead
 	}
@@ -155,7 +156,7 @@ func (p *openPack) seal(kind Kind, recipients []age.Recipient) ([]byte, *Pack, e
 	return p.buffer[start:end], pack, nil
 }
 
-// place tells all slots where their chunks lie.
+// place sets the places of all chunks in the pack.
 func (p *openPack) place(pack *Pack) {
 	for chunk := range p.Directory.All(pack) {
 		p.slots[chunk.Place.Ordinal].Seal(chunk.Place)

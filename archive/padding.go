@@ -2,8 +2,9 @@ package archive
 
 import "math/bits"
 
-// Padme rounds a size up to one of few, after PADMÉ: at most 12 % more, and what remains visible of
-// n is its magnitude and a few bits. The result is at least floor.
+// Padme rounds n up to one of few sizes, and to floor at least. The result is at most 12 % larger
+// than n and reveals only n's magnitude and a few of its bits. The algorithm is PADMÉ (Nikitin et
+// al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019).
 func Padme(n, floor int64) int64 {
 	if n <= floor {
 		return floor

@@ -17,17 +17,18 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// ReaderOptions say how a Reader reads.
+// ReaderOptions configure a Reader.
 type ReaderOptions struct {
-	// Header returns a detached header (with its nonce) of a pack, for identities that the pack's
-	// own header does not know. nil, or an error that matches store.ErrNotExist: there is none.
+	// Header returns a detached header (with its nonce) of a pack, for identities that cannot open
+	// the pack's own header. If there is none, it is nil or returns an error that matches
+	// store.ErrNotExist.
 	Header func(context.Context, Kind, Name) ([]byte, error)
-	// Openers is how many opened headers are kept in memory; 512 if 0.
+	// Openers is how many opened headers the Reader keeps in memory; 512 if 0.
 	Openers int
 }
 
-// Reader reads packs. It may be used by several goroutines at once; each span that is loaded holds
-// what it has fetched, and the content of a frame while it is opened.
+// Reader reads packs. It is safe for concurrent use. Each loaded span holds the bytes that it has
+// fetched, and while it is opened also the content of one frame.
 type Reader struct {
 	store      store.Store
 	identities []age.Identity
@@ -40,8 +41,8 @@ type Reader struct {
 	recent  *list.List // of the names of headers that are open, the last used first
 }
 
-// NewReader makes a reader of the packs in s. Without identities it can only verify hashes; data
-// and tree are the keys of ids, nil where chunks of that kind are not read.
+// NewReader makes a reader of the packs in s. Without identities it can only verify hashes. data
+// and tree are the keys of chunk ids; either may be nil if chunks of that kind are not read.
 func NewReader(s store.Store, identities []age.Identity, data, tree *crypto.IDKey, o ReaderOptions) *Reader {
 	if o.Openers <= 0 {
 		o.Openers = 512
@@ -57,7 +58,7 @@ func NewReader(s store.Store, identities []age.Identity, data, tree *crypto.IDKe
 	}
 }
 
-// key is the key of a kind's ids.
+// key returns the key of a kind's ids.
 func (r *Reader) key(kind Kind) (*crypto.IDKey, error) {
 	key := r.data
 	if kind == Trees {
@@ -87,8 +88,8 @@ func ListPacks(ctx context.Context, s store.Store) iter.Seq2[*Pack, error] {
 	}
 }
 
-// Pack finds out what must be known of a pack of which only name and stored size are, such as from
-// a listing.
+// Pack completes what is known of a pack of which only name and stored size are known, such as from
+// a listing. It fetches the pack's header.
 func (r *Reader) Pack(ctx context.Context, kind Kind, name Name, size int64) (*Pack, error) {
 	if size > MaxPack {
 		return nil, &DamagedError{Kind: kind, Pack: name, Err: fmt.Errorf("it has %d bytes", size)}
@@ -114,8 +115,7 @@ func (r *Reader) Pack(ctx context.Context, kind Kind, name Name, size int64) (*P
 	}
 }
 
-// fetchError says that an object could not be had: a missing one is damage, an unreachable store is
-// not.
+// fetchError wraps an error of the store: a missing object is damage, an unreachable store is not.
 func (r *Reader) fetchError(kind Kind, name Name, err error) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return &DamagedError{Kind: kind, Pack: name, Err: err}
@@ -123,7 +123,7 @@ func (r *Reader) fetchError(kind Kind, name Name, err error) error {
 	return fmt.Errorf("fetch pack %s: %w", kind.Object(name), err)
 }
 
-// header is a pack's header that is open, or that someone is fetching.
+// header is the header of a pack: opened, or being fetched by one caller.
 type header struct {
 	done    chan struct{} // closed when opener and err are known
 	opener  *crypto.Opener
@@ -131,8 +131,8 @@ type header struct {
 	element *list.Element // in recent; nil while it is being fetched
 }
 
-// claim returns the header of a pack and whether the caller is the first to ask for it: then it
-// must settle it.
+// claim returns the header of a pack, and whether the caller is the first to ask for it. If so, the
+// caller must call settle.
 func (r *Reader) claim(name Name) (h *header, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,8 +148,8 @@ func (r *Reader) claim(name Name) (h *header, first bool) {
 	return h, false
 }
 
-// settle tells all who wait for a header what came of it, and returns the error. One that failed is
-// forgotten: the next who asks tries again.
+// settle gives the result to all who wait for a header, and returns the error. A failed header is
+// forgotten, so that the next caller tries again.
 func (r *Reader) settle(h *header, p *Pack, opener *crypto.Opener, err error) error {
 	h.opener, h.err = opener, err
 	close(h.done)
@@ -168,8 +168,8 @@ func (r *Reader) settle(h *header, p *Pack, opener *crypto.Opener, err error) er
 	return nil
 }
 
-// await waits for a header that someone else fetches. Where that one was told to stop, it is
-// fetched here.
+// await waits for a header that another caller fetches. If that caller is cancelled, await fetches
+// the header itself.
 func (r *Reader) await(ctx context.Context, p *Pack, h *header) (*crypto.Opener, error) {
 	select {
 	case <-h.done:
@@ -186,7 +186,7 @@ func isEnd(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// opener returns what opens a pack, after a request for its header if that is not known.
+// opener returns the Opener of a pack. It fetches the header if that is not known.
 func (r *Reader) opener(ctx context.Context, p *Pack) (*crypto.Opener, error) {
 	h, first := r.claim(p.Name)
 	if !first {
@@ -223,7 +223,7 @@ func (r *Reader) open(ctx context.Context, p *Pack, header []byte) (*crypto.Open
 	return opener, nil
 }
 
-// openDetached opens a pack by a header that lies elsewhere. refused is why its own does not do.
+// openDetached opens a pack by its detached header. refused is the error of the pack's own header.
 func (r *Reader) openDetached(ctx context.Context, p *Pack, refused error) (*crypto.Opener, error) {
 	header, err := r.o.Header(ctx, p.Kind, p.Name)
 	if errors.Is(err, store.ErrNotExist) || err == nil && header == nil {
@@ -235,7 +235,7 @@ func (r *Reader) openDetached(ctx context.Context, p *Pack, refused error) (*cry
 	return crypto.OpenHeader(header, r.identities...)
 }
 
-// get appends a range of a pack's stored bytes to dst. Less than all of it is damage.
+// get appends a range of a pack's stored bytes to dst. A short range is damage.
 func (r *Reader) get(ctx context.Context, p *Pack, from, to int64, dst []byte) ([]byte, error) {
 	to = min(to, int64(p.Size))
 	out, err := r.store.Get(ctx, p.Kind.Object(p.Name), from, to-from, dst)

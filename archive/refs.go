@@ -12,7 +12,8 @@ import (
 const (
 	refsTag  = "\x01ref"
 	refsFull = 0
-	// A bitmap of a few bytes can stand for many; all of a list together may take this many words.
+	// A bitmap of a few bytes can stand for many words. All bitmaps of a list together may take
+	// this many.
 	maxRefWords = 256 << 20 / 8
 )
 
@@ -23,7 +24,7 @@ type Ref struct {
 	Ordinals Bitmap // not empty
 }
 
-// compareRefs orders by kind, then by name. Names are hashes, so their first eight bytes nearly
+// compareRefs orders by kind, then by name. Names are hashes, so the first eight bytes nearly
 // always decide.
 func compareRefs(a, b *Ref) int {
 	if a.Kind != b.Kind {
@@ -37,9 +38,8 @@ func compareRefs(a, b *Ref) int {
 }
 
 // RefSet is a set of chunks by their places: what a snapshot needs. The zero RefSet is empty. It is
-// a list sorted by kind and name, so that sets are merged and compared in one pass. It must not be
-// used by several goroutines at once, unless none changes it and Settle was called after the last
-// Add.
+// a list sorted by kind and name, so that sets are merged and compared in one pass. Several
+// goroutines may only read it, and only if Settle was called after the last Add.
 type RefSet struct {
 	refs  []Ref
 	fresh map[*Pack]*Bitmap // added since refs was sorted
@@ -61,7 +61,7 @@ func (s *RefSet) Add(p *Pack, ordinal uint32) {
 	*s.bits = s.bits.with(ordinal)
 }
 
-// Only returns those of the chosen packs, as a set that shares nothing with s.
+// Only returns the refs to the chosen packs, as a set that shares no memory with s.
 func (s *RefSet) Only(chosen func(Name) bool) *RefSet {
 	s.Settle()
 	some := &RefSet{}
@@ -69,7 +69,7 @@ func (s *RefSet) Only(chosen func(Name) bool) *RefSet {
 	return some
 }
 
-// Settle sorts in what was added; every other method does so by itself.
+// Settle sorts what was added into the list. All other methods call it.
 func (s *RefSet) Settle() {
 	if len(s.fresh) == 0 {
 		return
@@ -80,7 +80,7 @@ func (s *RefSet) Settle() {
 	}
 	s.fresh, s.last, s.bits = nil, nil, nil
 	slices.SortFunc(added, func(a, b Ref) int { return compareRefs(&a, &b) })
-	// A pack may have come by several pointers.
+	// The same pack may have been added through several pointers.
 	unique := added[:0]
 	for _, r := range added {
 		if n := len(unique); n > 0 && compareRefs(&unique[n-1], &r) == 0 {
@@ -92,7 +92,7 @@ func (s *RefSet) Settle() {
 	s.merge(unique)
 }
 
-// merge takes in a sorted list, whose bitmaps become its own.
+// merge merges a sorted list into s, which takes ownership of its bitmaps.
 func (s *RefSet) merge(other []Ref) {
 	missing, i := 0, 0
 	for j := range other {
@@ -113,8 +113,8 @@ func (s *RefSet) merge(other []Ref) {
 	}
 }
 
-// insert puts those of other that are missing in between, from the end on so that each is moved
-// once.
+// insert inserts the elements of other that are missing. It works from the end, so that each
+// element moves once.
 func (s *RefSet) insert(other []Ref, missing int) {
 	i := len(s.refs) - 1
 	s.refs = append(s.refs, make([]Ref, missing)...)
@@ -139,7 +139,7 @@ func (s *RefSet) insert(other []Ref, missing int) {
 	}
 }
 
-// Union adds all of other, which stays as it is.
+// Union adds all of other, which stays unchanged.
 func (s *RefSet) Union(other *RefSet) {
 	s.Settle()
 	other.Settle()
@@ -150,7 +150,7 @@ func (s *RefSet) Union(other *RefSet) {
 	}
 }
 
-// own gives s copies of the bitmaps that it took over from a list that keeps them.
+// own replaces bitmaps that s shares with list by copies.
 func (s *RefSet) own(list []Ref) {
 	var p slab
 	i := 0
@@ -165,7 +165,7 @@ func (s *RefSet) own(list []Ref) {
 	}
 }
 
-// slab gives out the words of many small bitmaps.
+// slab allocates the words of many small bitmaps.
 type slab Bitmap
 
 func (s *slab) take(words int) Bitmap {
@@ -177,14 +177,14 @@ func (s *slab) take(words int) Bitmap {
 	return Bitmap(b)
 }
 
-// Clone returns a copy that shares nothing.
+// Clone returns a copy that shares no memory with s.
 func (s *RefSet) Clone() *RefSet {
 	c := &RefSet{}
 	c.Union(s)
 	return c
 }
 
-// Intersects tells whether the sets name a pack in common.
+// Intersects reports whether the sets name a pack in common.
 func (s *RefSet) Intersects(other *RefSet) bool {
 	s.Settle()
 	other.Settle()
@@ -201,8 +201,8 @@ func (s *RefSet) Intersects(other *RefSet) bool {
 	return false
 }
 
-// Ordinals returns the chunks of a pack that are in the set, empty if there are none. It must not
-// be changed.
+// Ordinals returns the set's chunks in a pack, empty if there are none. Callers must not change the
+// result.
 func (s *RefSet) Ordinals(kind Kind, name Name) Bitmap {
 	s.Settle()
 	wanted := Ref{Kind: kind, Name: name}
@@ -219,13 +219,13 @@ func (s *RefSet) All() iter.Seq[Ref] {
 	return slices.Values(s.refs)
 }
 
-// Len is the number of packs.
+// Len returns the number of packs.
 func (s *RefSet) Len() int {
 	s.Settle()
 	return len(s.refs)
 }
 
-// Chunks is the number of chunks.
+// Chunks returns the number of chunks.
 func (s *RefSet) Chunks() (n int) {
 	s.Settle()
 	for i := range s.refs {
@@ -234,7 +234,7 @@ func (s *RefSet) Chunks() (n int) {
 	return n
 }
 
-// Equal tells whether the sets hold the same.
+// Equal reports whether the sets have the same elements.
 func (s *RefSet) Equal(other *RefSet) bool {
 	s.Settle()
 	other.Settle()
@@ -243,7 +243,7 @@ func (s *RefSet) Equal(other *RefSet) bool {
 	})
 }
 
-// Without returns what is in s and not in other, as a set that shares nothing with them.
+// Without returns what is in s and not in other, as a set that shares no memory with either.
 func (s *RefSet) Without(other *RefSet) *RefSet {
 	s.Settle()
 	other.Settle()
@@ -252,7 +252,7 @@ func (s *RefSet) Without(other *RefSet) *RefSet {
 	return left
 }
 
-// without lists what is in a and not in b.
+// without returns what is in a and not in b.
 func without(a, b []Ref) []Ref {
 	var out []Ref
 	for i := range a {
@@ -270,13 +270,13 @@ func without(a, b []Ref) []Ref {
 	return out
 }
 
-// EncodeRefs writes the content of a refs object: the whole set.
+// EncodeRefs returns the content of a refs object that holds the whole set.
 func EncodeRefs(s *RefSet) []byte {
 	s.Settle()
 	return appendRefs(append([]byte(refsTag), refsFull, 0, 0, 0), s.refs)
 }
 
-// EncodeRefsDelta writes the content of a refs object: what makes now from parent.
+// EncodeRefsDelta returns the content of a refs object that holds the changes from parent to now.
 func EncodeRefsDelta(parent, now *RefSet) []byte {
 	parent.Settle()
 	now.Settle()
@@ -302,7 +302,7 @@ func appendRefs(dst []byte, refs []Ref) []byte {
 	return dst
 }
 
-// RefChange is what a refs object says: a whole set, or what changes in one.
+// RefChange is the content of a refs object: a whole set, or changes to one.
 type RefChange struct {
 	Full           bool
 	Added, Removed []Ref
@@ -339,7 +339,7 @@ func parseRefs(b []byte) (*RefChange, error) {
 	return c, nil
 }
 
-// refsParser keeps count of the words that bitmaps take.
+// refsParser limits the number of words that all bitmaps take together.
 type refsParser struct {
 	slab slab
 	left int // words that may still be given out
@@ -388,8 +388,8 @@ func (p *refsParser) list(b []byte) ([]Ref, []byte, error) {
 	return refs, b, nil
 }
 
-// Apply makes the set what the refs object says: a full one replaces it, a delta must fit, else
-// ErrDamaged and the set stays as it was. The change must not be used after.
+// Apply applies a refs object: a full one replaces the set. A delta must fit the set, or Apply
+// fails with ErrDamaged and leaves the set unchanged. c must not be used afterwards.
 func (s *RefSet) Apply(c *RefChange) error {
 	s.Settle()
 	if c.Full {
@@ -416,7 +416,7 @@ func (s *RefSet) Apply(c *RefChange) error {
 	return nil
 }
 
-// remove takes out what is in a sorted list, and keeps the room for what comes next.
+// remove removes the elements of a sorted list, and keeps the freed capacity.
 func (s *RefSet) remove(list []Ref) {
 	if len(list) == 0 {
 		return

@@ -10,15 +10,15 @@ const (
 	runPackHead = 32 + 4 + 4 + 4 + 4
 )
 
-// RunPack is a pack and what lies in it, as an index run tells it.
+// RunPack is a pack and its directory, as listed in an index run.
 type RunPack struct {
 	Pack      *Pack
 	Directory *Directory
 }
 
-// EncodeRun writes the content of an index run, to be stored with PutSealed under the domain's
-// index key. A run of more than some thousand packs is better cut in two: its content must stay
-// below 256 MiB.
+// EncodeRun returns the content of an index run, to be stored with PutSealed under the domain's
+// index key. The content must stay below 256 MiB; callers split a run of more than some thousand
+// packs.
 func EncodeRun(packs []RunPack) []byte {
 	size := len(runTag) + 4
 	for _, p := range packs {
@@ -36,7 +36,7 @@ func (p RunPack) size() int {
 	return runPackHead + directorySize(len(p.Directory.Frames), len(p.Directory.IDs))
 }
 
-// append writes what a run says of the pack.
+// append appends the pack's entry in a run to out.
 func (p RunPack) append(out []byte) []byte {
 	out = append(out, p.Pack.Name[:]...)
 	out = append(out, p.Pack.Kind.code(), 0, 0, 0)

@@ -15,8 +15,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Compact compresses and pads the content of an object that is sealed as a whole: the result is
-// what to seal. Its size says little about that of the content.
+// Compact compresses and pads the content of an object that is sealed as a whole, so that the
+// sealed size reveals little about the content's size.
 func Compact(content []byte) []byte {
 	e := encoder(LevelDefault)
 	if len(content) > MaxChunk {
@@ -30,8 +30,8 @@ func Compact(content []byte) []byte {
 	return append(out, make([]byte, padding)...)
 }
 
-// Expand returns the content that Compact was given, if it has at most limit bytes (limit 0: what
-// the format allows).
+// Expand returns the content that was passed to Compact, or an error if it has more than limit
+// bytes (limit 0: the limit of the format).
 func Expand(compact []byte, limit int) ([]byte, error) {
 	if limit <= 0 || limit > maxContent {
 		limit = maxContent
@@ -43,8 +43,8 @@ func Expand(compact []byte, limit int) ([]byte, error) {
 	if size > uint64(limit) {
 		return nil, fmt.Errorf("expand: %d bytes where %d are the most: %w", size, limit, ErrDamaged)
 	}
-	// A block of four bytes stands for at most 128 KiB, so a few bytes that claim more are not
-	// believed.
+	// A block of four bytes stands for at most 128 KiB: refuse a frame that claims more than its
+	// bytes can hold.
 	if size/(128<<10/4) > uint64(len(compact)) {
 		return nil, fmt.Errorf("expand: %d bytes from %d: %w", size, len(compact), ErrDamaged)
 	}
@@ -58,7 +58,7 @@ func Expand(compact []byte, limit int) ([]byte, error) {
 	return content, nil
 }
 
-// contentDecoder decodes what is sealed as a whole; it may be used by several goroutines.
+// contentDecoder decodes objects that are sealed as a whole. It is safe for concurrent use.
 var contentDecoder = sync.OnceValue(func() *zstd.Decoder {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxContent), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
@@ -67,7 +67,7 @@ var contentDecoder = sync.OnceValue(func() *zstd.Decoder {
 	return d
 })
 
-// contentSize reads the size that a zstd frame announces.
+// contentSize reads the content size from a zstd frame's header.
 func contentSize(frame []byte) (uint64, error) {
 	var header zstd.Header
 	if err := header.Decode(frame); err != nil {
@@ -79,8 +79,8 @@ func contentSize(frame []byte) (uint64, error) {
 	return header.FrameContentSize, nil
 }
 
-// PutContent stores data as a content object of kind k and returns its name. That the object is
-// there already is no error: it has the same bytes.
+// PutContent stores data as a content object of kind k and returns its name. It succeeds if the
+// object exists already, since that has the same bytes.
 func PutContent(ctx context.Context, s store.Store, k Kind, data []byte) (Name, error) {
 	name := Name(sha256.Sum256(data))
 	err := s.Put(ctx, k.Object(name), data, name)
@@ -90,7 +90,8 @@ func PutContent(ctx context.Context, s store.Store, k Kind, data []byte) (Name, 
 	return name, nil
 }
 
-// GetContent fetches a content object and checks that it is the one that is named, else ErrDamaged.
+// GetContent fetches a content object and checks its bytes against its name. It fails with
+// ErrDamaged if they do not match.
 func GetContent(ctx context.Context, s store.Store, k Kind, name Name) ([]byte, error) {
 	data, err := s.Get(ctx, k.Object(name), 0, -1, nil)
 	if err != nil {
@@ -112,9 +113,9 @@ func PutSealed(ctx context.Context, s store.Store, k Kind, content []byte, recip
 	return name, len(sealed), err
 }
 
-// OpenSealed returns the content of an object as PutSealed stored it, if it has at most limit bytes
-// (limit 0: what the format allows). It fails with ErrDamaged where the bytes are not what was
-// sealed, and with crypto.ErrWrongIdentity where no identity matches.
+// OpenSealed returns the content of an object that PutSealed stored. It fails with ErrDamaged if
+// the bytes are not those that were sealed or the content has more than limit bytes (limit 0: the
+// limit of the format), and with crypto.ErrWrongIdentity if no identity matches.
 func OpenSealed(sealed []byte, limit int, identities ...age.Identity) ([]byte, error) {
 	compact, err := crypto.Open(nil, sealed, identities...)
 	if errors.Is(err, crypto.ErrDamaged) {

@@ -15,8 +15,8 @@ const (
 	headerGap   = 256 << 10
 )
 
-// Span is a stretch of a pack that one request fetches, and the frames in it of which something is
-// wanted.
+// Span is a stretch of a pack that one request fetches, with the frames in it that hold wanted
+// chunks.
 type Span struct {
 	Pack        *Pack
 	Want        []Chunk // all that was wanted of the pack, of which some lies in this span
@@ -26,21 +26,22 @@ type Span struct {
 	header      *header // of the pack, if this span is to bring it
 }
 
-// frameWant is a frame and the wanted chunks in it, as indexes in want, ascending by place.
+// frameWant is a frame and the wanted chunks in it, as indexes in want, in the order of their
+// places.
 type frameWant struct {
 	offset, stored int64
 	chunks         []int
 }
 
-// Bad is a wanted chunk that cannot be had.
+// Bad is a wanted chunk that cannot be read.
 type Bad struct {
 	Index int // in what was wanted
 	Err   *DamagedError
 }
 
-// Spans divides what is wanted of one pack into spans of about most bytes, 4 MiB if 0, in the order
-// of the pack. What has an impossible place is in no span, but among the bad. A frame is never
-// divided.
+// Spans divides the wanted chunks of one pack into spans of about most bytes, 4 MiB if 0, in the
+// order of the pack. It never divides a frame. Chunks with an impossible place are in no span;
+// Spans returns them as bad.
 func Spans(p *Pack, want []Chunk, most int) ([]*Span, []Bad) {
 	if most <= 0 {
 		most = spanBytes
@@ -61,7 +62,7 @@ func Spans(p *Pack, want []Chunk, most int) ([]*Span, []Bad) {
 	return divide(&Span{Pack: p, Want: want, plain: plain}, order, int64(most)), bad
 }
 
-// divide lays the chunks of order into spans that are otherwise as like is.
+// divide divides the chunks of order into spans that are copies of like in all other respects.
 func divide(like *Span, order []int, most int64) (spans []*Span) {
 	place := func(i int) *Place { return &like.Want[i].Place }
 	slices.SortFunc(order, func(a, b int) int {
@@ -89,7 +90,7 @@ func (f *frameWant) segments() (first, last int64) {
 	return f.offset / crypto.SegmentSize, (f.offset + f.stored - 1) / crypto.SegmentSize
 }
 
-// takes tells whether the next frame is better fetched together with what is in the span.
+// takes reports whether the next frame should be fetched in the same request as the span.
 func (s *Span) takes(f frameWant, most int64) bool {
 	first, last := f.segments()
 	return first <= s.last+1+gapSegments && (last-s.first+1)*crypto.SegmentSize <= most
@@ -101,7 +102,7 @@ func (s *Span) add(f frameWant) {
 	s.frames = append(s.frames, f)
 }
 
-// Chunks yields which of what was wanted lies in the span, in the order of the pack.
+// Chunks yields the wanted chunks in the span, as indexes in Want, in the order of the pack.
 func (s *Span) Chunks() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for _, frame := range s.frames {
@@ -114,10 +115,10 @@ func (s *Span) Chunks() iter.Seq[int] {
 	}
 }
 
-// Size is the number of bytes that are fetched, without the pack's header.
+// Size returns the number of bytes to fetch, without the pack's header.
 func (s *Span) Size() int64 { return (s.last - s.first + 1) * crypto.SealedSegment }
 
-// check refuses what cannot be, before anything is fetched or allocated for it.
+// check refuses an impossible place, before anything is fetched or allocated for it.
 func (p *Place) check(plain int64, length uint32) error {
 	end := int64(p.Frame) + int64(p.Stored)
 	if p.Stored == 0 || end > plain || end > MaxPack {

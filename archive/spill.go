@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// spilled is a sealed pack that lies in a file which has no name any more, while it waits for the
-// store. It is read through mapped memory, of which the system keeps as little as it likes.
+// spilled is a sealed pack in an unnamed file, where it waits for the store. It is read through
+// mapped memory, so that the system may drop its pages at any time.
 type spilled struct {
 	file   *spillFile
 	pool   *spillPool
 	object []byte // the stored bytes
 }
 
-// spillFiles are the files of this process that no pack lies in. They are never unmapped, for the
-// reason that buffers has.
+// spillFiles are the spill files of this process that hold no pack at present. They are never
+// unmapped, for the same reason as buffers.
 var spillFiles spillPool
 
 type spillPool struct {
@@ -22,13 +22,13 @@ type spillPool struct {
 	free map[spillKind][]*spillFile
 }
 
-// spillKind is where a file lies and how much it holds.
+// spillKind is the directory of a spill file, and its size.
 type spillKind struct {
 	dir  string
 	size int
 }
 
-// keep writes an object of at most kind.size bytes into a file.
+// keep writes an object of at most kind.size bytes to a file.
 func (p *spillPool) keep(kind spillKind, object []byte) (*spilled, error) {
 	file, err := p.take(kind)
 	if err != nil {
@@ -53,7 +53,7 @@ func (p *spillPool) take(kind spillKind) (*spillFile, error) {
 	return list[len(list)-1], nil
 }
 
-// drop gives the file back, and its room on the disk.
+// drop returns the file to the pool, and its blocks to the file system.
 func (s *spilled) drop() {
 	s.file.empty()
 	s.pool.mu.Lock()
@@ -64,11 +64,10 @@ func (s *spilled) drop() {
 	s.pool.free[s.file.kind] = append(s.pool.free[s.file.kind], s.file)
 }
 
-// shrinkEvery is how often the memory is given back through which an object is read while it is
-// sent.
+// shrinkEvery is how often sending drops the mapped pages of an object while it is sent.
 const shrinkEvery = 50 * time.Millisecond
 
-// sending keeps what is read out of memory until the function that it returns is called.
+// sending keeps dropping the mapped pages of an object until stop is called.
 func (s *spilled) sending() (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -34,7 +34,7 @@ func newSpillFile(kind spillKind) (*spillFile, error) {
 	return f, nil
 }
 
-// write returns the memory in which what was written is read.
+// write writes b to the file and returns the mapped memory that shows it.
 func (f *spillFile) write(b []byte) ([]byte, error) {
 	if _, err := f.file.WriteAt(b, 0); err != nil {
 		return nil, fmt.Errorf("keep a pack on disk: %w", err)
@@ -42,10 +42,10 @@ func (f *spillFile) write(b []byte) ([]byte, error) {
 	return f.memory[:len(b):len(b)], nil
 }
 
-// shrink gives back the memory, not what was written.
+// shrink drops the mapped pages. The file keeps its content.
 func (f *spillFile) shrink() { _ = unix.Madvise(f.memory, unix.MADV_DONTNEED) }
 
-// empty gives back the room on the disk too, where the file system can.
+// empty drops the file's blocks too, where the file system can.
 func (f *spillFile) empty() {
 	f.shrink()
 	_ = unix.Fallocate(int(f.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, int64(f.kind.size))

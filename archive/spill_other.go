@@ -4,7 +4,7 @@ package archive
 
 import "errors"
 
-// spillFile is not made here: packs wait in memory.
+// spillFile is not implemented on this system: packs wait in memory.
 type spillFile struct{ kind spillKind }
 
 func newSpillFile(spillKind) (*spillFile, error) { return nil, errors.ErrUnsupported }

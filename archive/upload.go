@@ -9,7 +9,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// ship sends the open pack off, if there is one. It needs the turn.
+// ship sends the open pack off, if there is one. The caller must hold the turn.
 func (w *Writer) ship() error {
 	pack := w.open
 	if pack == nil {
@@ -27,7 +27,7 @@ func (w *Writer) ship() error {
 	return nil
 }
 
-// deliver uploads a pack and gives its memory back.
+// deliver uploads a pack and frees its memory.
 func (w *Writer) deliver(pack *openPack) {
 	defer func() {
 		if pack.buffer != nil {
@@ -75,15 +75,16 @@ func (w *Writer) put(pack *openPack, name string, object []byte, digest store.Di
 			w.onDisk.leave()
 		}()
 	}
-	// An object of this name has these bytes: a Put whose answer was lost has been repeated.
+	// An existing object of this name has the same bytes: a Put whose answer was lost has been
+	// repeated.
 	if err := w.store.Put(w.ctx, name, object, digest); err != nil && !errors.Is(err, store.ErrExist) {
 		return fmt.Errorf("upload pack %s: %w", name, err)
 	}
 	return nil
 }
 
-// spill moves a sealed pack to a file where its memory is waited for and the store takes more Puts
-// than those of packs in memory. It returns nil where the pack stays in memory.
+// spill moves a sealed pack to a file if another pack waits for its memory and the store accepts
+// more Puts than those of packs in memory. It returns nil if the pack stays in memory.
 func (w *Writer) spill(object []byte) *spilled {
 	if w.o.InFlight == nil || w.o.Spill == "" || len(w.packs) < cap(w.packs) {
 		return nil
@@ -100,7 +101,7 @@ func (w *Writer) spill(object []byte) *spilled {
 	return s
 }
 
-// drop gives the pack's memory back: to this writer, or to others when it has ended.
+// drop frees the pack's memory: for this writer, or for others if it has ended.
 func (w *Writer) drop(pack *openPack) {
 	w.mu.Lock()
 	if w.ctx.Err() == nil {
@@ -113,7 +114,7 @@ func (w *Writer) drop(pack *openPack) {
 	<-w.packs
 }
 
-// settle waits for the packs that are on their way until each has come to a point, or is given up.
+// settle waits until each pack that is being uploaded has reached point, or has failed.
 func (w *Writer) settle(ctx context.Context, point func(*openPack) <-chan struct{}) error {
 	w.mu.Lock()
 	flying := make([]*openPack, 0, len(w.flying))
@@ -132,10 +133,10 @@ func (w *Writer) settle(ctx context.Context, point func(*openPack) <-chan struct
 	return w.failure()
 }
 
-// tally counts up to a bound that may change.
+// tally counts up to a limit that may change.
 type tally struct{ n atomic.Int64 }
 
-// enter counts one more, unless there are as many as most.
+// enter adds one and returns true, unless the count has reached most.
 func (t *tally) enter(most int) bool {
 	if t.n.Add(1) <= int64(most) {
 		return true

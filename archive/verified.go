@@ -14,19 +14,19 @@ const (
 	perVerified = 4 + sha256.Size
 )
 
-// PackSum is the SHA-256 of what an index run says of a pack: its name, kind and sizes, and of each
-// chunk the id, the length and the place. Of one pack only one is right.
+// PackSum is the SHA-256 of what an index run says of a pack: its name, kind and sizes, and the id,
+// length and place of each chunk. Each pack has exactly one right sum.
 type PackSum [sha256.Size]byte
 
-// String is the sum in hex.
+// String returns the sum in hex.
 func (s PackSum) String() string { return hex.EncodeToString(s[:]) }
 
-// Sum sums up what an index run says of the pack.
+// Sum returns the sum of what an index run says of the pack.
 func (p RunPack) Sum() PackSum {
 	return sha256.Sum256(p.append(make([]byte, 0, p.size())))
 }
 
-// VerifiedPack is a pack of which every byte was read, and found to be what an index run says.
+// VerifiedPack is a pack that was read in full and found to be as an index run says.
 type VerifiedPack struct {
 	Sum PackSum
 	At  uint32 // when reading began: seconds since 1970
@@ -35,8 +35,8 @@ type VerifiedPack struct {
 // Compare orders packs by their sums.
 func (p VerifiedPack) Compare(other VerifiedPack) int { return bytes.Compare(p.Sum[:], other.Sum[:]) }
 
-// EncodeVerified writes the content of a verified object, to be stored among refs. Sums must
-// ascend.
+// EncodeVerified returns the content of a verified object, which is stored among refs. The sums
+// must ascend.
 func EncodeVerified(packs []VerifiedPack) []byte {
 	out := append(make([]byte, 0, len(verifiedTag)+4+len(packs)*perVerified), verifiedTag...)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(packs)))

@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Whole is a pack of which all stored bytes are in memory.
+// Whole is a pack with all its stored bytes in memory.
 type Whole struct {
 	reader *Reader
 	pack   *Pack
@@ -19,8 +19,8 @@ type Whole struct {
 	object []byte // in buffer
 }
 
-// LoadWhole reads all that is stored of a pack, by so many requests at once. A *DamagedError says
-// that it is not there. Whoever does not verify it calls Drop.
+// LoadWhole reads all stored bytes of a pack, with this many requests at once. A *DamagedError says
+// that the pack is missing. The caller must call Verify or Drop.
 func (r *Reader) LoadWhole(ctx context.Context, p *Pack, requests int) (*Whole, error) {
 	buffer, err := buffers.take(bufferSize(max(defaultPack, int64(p.Size))))
 	if err != nil {
@@ -35,8 +35,8 @@ func (r *Reader) LoadWhole(ctx context.Context, p *Pack, requests int) (*Whole, 
 	return w, nil
 }
 
-// whole fetches an object into buffer, by requests for parts of it. The last takes what lies after
-// the size that is expected too.
+// whole fetches an object into buffer with several requests at once. The last one also asks for
+// bytes beyond the expected size.
 func (r *Reader) whole(ctx context.Context, p *Pack, requests int64, buffer []byte) ([]byte, error) {
 	name, size := p.Kind.Object(p.Name), int64(p.Size)/requests
 	if requests == 1 || size == 0 {
@@ -64,16 +64,17 @@ func (r *Reader) whole(ctx context.Context, p *Pack, requests int64, buffer []by
 	return object, nil
 }
 
-// Drop gives the memory back.
+// Drop frees the memory.
 func (w *Whole) Drop() {
 	buffers.put(w.buffer)
 	w.buffer, w.object = nil, nil
 }
 
-// Verify checks every byte of the pack, which is dropped then: that its hash is its name, and,
-// where the reader has identities, that every segment opens, that the directory in it is readable
-// and the same as directory (if that is not nil), that every frame decompresses and every chunk has
-// its id. It returns what it found wrong; the error says that it could not look.
+// Verify checks every byte of the pack and then drops it. It checks that the hash of the bytes is
+// the pack's name. If the reader has identities, it also checks that every segment opens, that the
+// pack's directory is readable and equal to directory (unless that is nil), that every frame
+// decompresses, and that every chunk has its id. It returns the damage that it found; an error
+// means that it could not check.
 func (w *Whole) Verify(ctx context.Context, directory *Directory) ([]*DamagedError, error) {
 	defer w.Drop()
 	v := &verification{reader: w.reader, pack: w.pack}
@@ -96,7 +97,7 @@ func (v *verification) wrong(id ID, err error) {
 	v.problems = append(v.problems, &DamagedError{Kind: v.pack.Kind, Pack: v.pack.Name, ID: id, Err: err})
 }
 
-// contents checks what lies in a pack of these bytes, which it overwrites.
+// contents checks the content of a pack. It overwrites object.
 func (v *verification) contents(ctx context.Context, object []byte, known *Directory) error {
 	p := *v.pack
 	if p.Size == 0 {
@@ -130,8 +131,8 @@ func (v *verification) contents(ctx context.Context, object []byte, known *Direc
 	return nil
 }
 
-// openAll opens the payload in place and moves the segments together. What does not open becomes
-// zeros.
+// openAll decrypts the payload in place and closes the gaps between the segments. It fills segments
+// that do not open with zeros.
 func (v *verification) openAll(opener *crypto.Opener, payload []byte, size int64) []byte {
 	plain, count := payload[:0], crypto.SegmentCount(size)
 	for index := uint64(0); len(payload) > 0; index++ {
@@ -147,8 +148,8 @@ func (v *verification) openAll(opener *crypto.Opener, payload []byte, size int64
 	return plain
 }
 
-// directory reads the pack's own directory and compares it with the one that is known; either does
-// for what follows.
+// directory reads the pack's own directory, compares it with the known one, and returns one of them
+// for the checks that follow.
 func (v *verification) directory(plain []byte, known *Directory) *Directory {
 	own, err := ParseDirectory(plain, v.pack.Kind)
 	if err == nil {
@@ -165,7 +166,7 @@ func (v *verification) directory(plain []byte, known *Directory) *Directory {
 	return own
 }
 
-// missing names the chunks that known says to be in the pack, and that are not.
+// missing records the chunks that known lists and the pack's own directory does not.
 func (v *verification) missing(own, known *Directory) {
 	there := map[ID]bool{}
 	for _, id := range own.IDs {
@@ -198,7 +199,7 @@ func (v *verification) chunks(ctx context.Context, p *Pack, d *Directory, plain 
 	return nil
 }
 
-// frame checks one frame, which holds these chunks and nothing else.
+// frame checks that a frame holds these chunks and nothing else.
 func (v *verification) frame(key *crypto.IDKey, raw *[]byte, plain []byte, offset, stored int64, ids []ID, lengths []uint32) {
 	err := errCutShort
 	if offset+stored <= int64(len(plain)) {

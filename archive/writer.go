@@ -24,7 +24,7 @@ const (
 	treeFrame   = 128 << 10 // eight pages
 )
 
-// WriterOptions say what a Writer makes.
+// WriterOptions configure a Writer.
 type WriterOptions struct {
 	Kind       Kind            // Data if empty, or Trees
 	Recipients []age.Recipient // who can open the packs; at least one
@@ -32,27 +32,27 @@ type WriterOptions struct {
 	PackSize int   // limit of a pack's padded plaintext, bytes; 16 MiB if 0
 	Uploads  int   // parallel Puts of packs in memory; 2 if 0. The writer needs PackSize bytes for each, and once more
 	Level    Level // of compression; by sample if 0
-	// FrameSize is how many bytes of small chunks, those below half of it, fill a frame: at most a
-	// quarter of a pack, and at most 8 MiB. Runs of AddRun have frames of up to 2 MiB, or an eighth
-	// of a pack, if that is more. If 0, it is 512 KiB of data and 128 KiB of pages, or less in
-	// small packs.
+	// FrameSize is how many bytes of small chunks fill a frame; a chunk is small below half of it.
+	// It is at most a quarter of PackSize, and at most 8 MiB. Frames of AddRun have up to 2 MiB, or
+	// an eighth of PackSize if that is more. If FrameSize is 0, it is 512 KiB for data and 128 KiB
+	// for tree pages, or less in small packs.
 	FrameSize int
 
-	// InFlight tells, each time, how many Puts the store is best used with now. Those beyond
-	// Uploads are of packs in files without a name in the directory Spill. nil, or no directory, or
-	// no room in it: there are none.
+	// InFlight returns how many Puts at once suit the store best at the moment. Puts beyond Uploads
+	// are of packs that wait in unnamed files in the directory Spill. If InFlight is nil, or Spill
+	// is empty or full, there are none beyond Uploads.
 	InFlight func() int
 	Spill    string
 
-	// Stored is called once for each pack that the store has acknowledged. The slots of its chunks
-	// know their places. Calls come from other goroutines, one at a time; the directory must not be
-	// changed.
+	// Stored is called once for each pack that the store has acknowledged, when the slots of its
+	// chunks know their places. Calls come from other goroutines, one at a time. Stored must not
+	// change the directory.
 	Stored func(*Pack, *Directory)
 }
 
-// Writer turns chunks into packs. It may be used by several goroutines at once. Its memory is
-// bounded: Add waits when the store is slower than the source. After the first failure every call
-// returns it.
+// Writer turns chunks into packs. It is safe for concurrent use. Its memory is bounded: Add waits
+// when the store is slower than the source. After the first failure every call returns that
+// failure.
 type Writer struct {
 	store   store.Store
 	o       WriterOptions
@@ -76,8 +76,7 @@ type Writer struct {
 	flying map[*openPack]struct{}
 }
 
-// NewWriter makes a writer to s. When ctx ends, the writer fails and gives up its memory; so does
-// Close.
+// NewWriter makes a writer to s. It fails and frees its memory when ctx ends, and on Close.
 func NewWriter(ctx context.Context, s store.Store, o WriterOptions) *Writer {
 	o = o.withDefaults()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -139,7 +138,7 @@ func (o *WriterOptions) check() error {
 	return nil
 }
 
-// CheckPackSize tells what is wrong with a limit of packs, in bytes.
+// CheckPackSize returns an error unless packs may have this limit, in bytes.
 func CheckPackSize(n int) error {
 	if n < 2*packFloor || n > largestPack {
 		return fmt.Errorf("pack size of %d bytes is not within %d and %d", n, 2*packFloor, largestPack)
@@ -147,10 +146,10 @@ func CheckPackSize(n int) error {
 	return nil
 }
 
-// Add compresses a chunk, whose slot knows its id, and puts it into a pack; data may be changed
-// when it returns. group names the kind of content, such as a file's extension: small chunks of one
-// group are compressed together. Where the chunk lies is known when its pack is full, or the writer
-// is sealed or flushed: soon before the store acknowledges it.
+// Add compresses a chunk and puts it into a pack. The slot must have the chunk's id; the caller may
+// change data when Add returns. group names the kind of content, such as a file's extension: small
+// chunks of one group are compressed together. The slot knows its place when the pack is full, or
+// after Seal or Flush: shortly before the store acknowledges the pack.
 func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string) error {
 	if err := w.failure(); err != nil {
 		return err
@@ -168,8 +167,8 @@ func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string)
 	return w.addGroup(ctx, full)
 }
 
-// AddRun adds chunks that lie one after the other in data, as Add adds each of them. Where they are
-// enough, they share a frame with each other and not with what others add.
+// AddRun adds chunks that lie one after the other in data, as Add would. If they are enough to fill
+// a frame, they share it with each other and with no other chunks.
 func (w *Writer) AddRun(ctx context.Context, slots []*Slot, data []byte, group string) error {
 	total := 0
 	for _, slot := range slots {
@@ -188,8 +187,9 @@ func (w *Writer) AddRun(ctx context.Context, slots []*Slot, data []byte, group s
 	return nil
 }
 
-// cutFrame tells how many of a run's chunks share the next frame, and their bytes. More compress
-// better; what closes a pack is smaller, so that it comes near to a size that padding knows.
+// cutFrame returns how many chunks of a run go into the next frame, and their bytes. Larger frames
+// compress better. Near the end of a pack frames are smaller, so that the pack comes close to a
+// size that padding allows.
 func (w *Writer) cutFrame(slots []*Slot) (chunks, size int) {
 	most := max(w.o.FrameSize, min(longFrame, w.o.PackSize/8))
 	if w.filled.Load() > int64(w.o.PackSize)/4*3 {
@@ -205,7 +205,7 @@ func (w *Writer) cutFrame(slots []*Slot) (chunks, size int) {
 	return chunks, size
 }
 
-// addTogether makes a frame of a run, or adds its chunks one by one if they would not fill one.
+// addTogether makes a frame of a run, or adds its chunks one by one if they do not fill a frame.
 func (w *Writer) addTogether(ctx context.Context, slots []*Slot, data []byte, group string) error {
 	if len(slots) > 1 && len(data) > w.o.FrameSize/4*3 {
 		if err := w.failure(); err != nil {
@@ -231,8 +231,8 @@ func (w *Writer) addGroup(ctx context.Context, g *group) error {
 	return w.addFrame(ctx, g.kind, g.raw, g.slots)
 }
 
-// addFrame compresses in the caller's goroutine; only the copy into the pack is done by one at a
-// time.
+// addFrame compresses in the caller's goroutine. Only copying into the pack is done by one
+// goroutine at a time.
 func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []*Slot) error {
 	var buffer []byte
 	select {
@@ -245,15 +245,14 @@ func (w *Writer) addFrame(ctx context.Context, kind string, raw []byte, slots []
 	return w.lay(ctx, frame, slots)
 }
 
-// Takes tells whether a frame of so many stored and raw bytes is one as this writer makes: neither
-// so small that its chunks had better share another with what else is added, nor too big for the
-// packs.
+// Takes reports whether a frame of this many stored and raw bytes is like those that this writer
+// makes: large enough that its chunks need not share another frame, and small enough for the packs.
 func (w *Writer) Takes(stored, raw int) bool {
 	return raw >= w.o.FrameSize/2 && stored <= w.o.PackSize/4
 }
 
-// AddFrame adds chunks as a frame in which they were stored already, all that lies in it, which the
-// writer must take.
+// AddFrame adds a frame that is stored already, as it is. The slots are those of all chunks in it.
+// Takes must allow the frame.
 func (w *Writer) AddFrame(ctx context.Context, slots []*Slot, frame []byte) error {
 	if err := w.failure(); err != nil {
 		return err
@@ -288,7 +287,7 @@ func (w *Writer) compress(kind string, raw, buffer []byte) []byte {
 	return frame
 }
 
-// take waits for the turn to change the open pack.
+// take waits until the caller may change the open pack.
 func (w *Writer) take(ctx context.Context) error {
 	select {
 	case <-w.turn:
@@ -302,8 +301,8 @@ func (w *Writer) take(ctx context.Context) error {
 
 func (w *Writer) give() { w.turn <- struct{}{} }
 
-// makeRoom sees to it that a frame fits the open pack, and waits for memory where a new one is
-// needed. It needs the turn.
+// makeRoom ensures that a frame fits the open pack, and waits for memory if that needs a new pack.
+// The caller must hold the turn.
 func (w *Writer) makeRoom(ctx context.Context, stored, chunks int) error {
 	if w.open != nil && w.open.takes(stored, chunks) {
 		return nil
@@ -349,8 +348,8 @@ func (w *Writer) takeBuffer() ([]byte, error) {
 	return buffers.take(bufferSize(int64(w.o.PackSize)))
 }
 
-// Flush uploads all that was added before it was called and waits until the store has acknowledged
-// it. The writer can go on after.
+// Flush uploads everything added before the call, and waits until the store has acknowledged it.
+// The writer can be used afterwards.
 func (w *Writer) Flush(ctx context.Context) error {
 	if err := w.closePack(ctx); err != nil {
 		return err
@@ -358,8 +357,8 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return w.settle(ctx, func(p *openPack) <-chan struct{} { return p.done })
 }
 
-// Seal waits until all that was added before it was called has its place, and begins to upload it.
-// Nothing may count on that place before a later Flush has succeeded.
+// Seal waits until everything added before the call has its place, and begins to upload it. Nobody
+// may rely on these places until a later Flush has succeeded.
 func (w *Writer) Seal(ctx context.Context) error {
 	if err := w.closePack(ctx); err != nil {
 		return err
@@ -367,7 +366,7 @@ func (w *Writer) Seal(ctx context.Context) error {
 	return w.settle(ctx, func(p *openPack) <-chan struct{} { return p.named })
 }
 
-// closePack sends everything off that was added.
+// closePack writes all open groups and sends off the open pack.
 func (w *Writer) closePack(ctx context.Context) error {
 	if err := w.failure(); err != nil {
 		return err
@@ -387,8 +386,8 @@ func (w *Writer) closePack(ctx context.Context) error {
 	return w.ship()
 }
 
-// Close ends the writer, waits for its goroutines and gives its memory back. What was not flushed
-// is lost. It returns the first failure, if there was one before. Closing again does nothing.
+// Close ends the writer, waits for its goroutines and frees its memory. What was not flushed is
+// lost. Close returns the writer's first failure, if any. Closing again does nothing.
 func (w *Writer) Close() error {
 	err := w.failure()
 	if errors.Is(err, ErrClosed) {
@@ -401,7 +400,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// giveUp gives back the memory of a writer that has ended.
+// giveUp frees the memory of a writer that has ended.
 func (w *Writer) giveUp() {
 	<-w.turn
 	defer w.give()
@@ -417,7 +416,7 @@ func (w *Writer) giveUp() {
 	w.spare = nil
 }
 
-// fail notes the first failure, stops the uploads, and returns that failure.
+// fail records the first failure, stops the uploads, and returns that failure.
 func (w *Writer) fail(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -435,7 +434,7 @@ func (w *Writer) failure() error {
 	return nil
 }
 
-// ended is the reason why the writer has ended: its first failure, or the end of its context.
+// ended returns the reason why the writer has ended: its first failure, or the end of its context.
 func (w *Writer) ended() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

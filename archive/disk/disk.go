@@ -1,6 +1,6 @@
-// Package disk provides what several processes on this machine need from its file systems: locks,
-// files that appear whole, and error classes for mounts whose server is away. It knows nothing of
-// the files' content.
+// Package disk provides what several processes on one machine need from its file systems: locks,
+// atomic replacement of files, and error classes for mounts whose server is away. It does not
+// interpret the files' content.
 package disk
 
 import (
@@ -12,15 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how a file is replaced.
+// Options say how Replace writes a file.
 type Options struct {
 	Prefix string // of the name that it has before it is whole
 	Sync   bool   // it is on the disk before it has its name: a crash of the machine leaves the old or the new one
 }
 
-// Replace writes a file under another name beside its own, only for its owner to read, and gives it
-// its own when it is whole: who opens it sees the old one or the new one. If it fails, the old one
-// is there, and nothing else.
+// Replace writes a file under a temporary name in the same directory, readable by its owner only,
+// and renames it to path when it is complete: readers see the old file or the new one. If Replace
+// fails, the old file remains, and the temporary one is removed.
 func Replace(path string, o Options, write func(io.Writer) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), o.Prefix+"*")
 	if err != nil {
@@ -39,18 +39,18 @@ func Replace(path string, o Options, write func(io.Writer) error) error {
 	return err
 }
 
-// away is what a mount answers whose server or process is gone, passing what may go away with a new
-// look-up: a file handle that the server no longer knows, an answer that was lost.
+// away are errors of a mount whose server or process is gone. passing are errors that a new look-up
+// may cure: a file handle that the server no longer knows, an answer that was lost.
 var (
 	away    = []unix.Errno{unix.ENOTCONN, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ESHUTDOWN}
 	passing = []unix.Errno{unix.ESTALE, unix.ETIMEDOUT}
 )
 
-// Away tells whether an error says that a mount is dead.
+// Away reports whether err says that a mount is dead.
 func Away(err error) bool { return isOneOf(err, away) }
 
-// Passing tells whether an error says that a mount's server has forgotten or not answered, which a
-// new look-up may cure.
+// Passing reports whether err says that a mount's server has forgotten a handle or not answered. A
+// new look-up may cure it.
 func Passing(err error) bool { return isOneOf(err, passing) }
 
 func isOneOf(err error, list []unix.Errno) bool {

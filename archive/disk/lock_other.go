@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// TryLock fails here: there are no locks that go with their process.
+// TryLock always fails: this system has no locks that end with their process.
 func TryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
