@@ -231,7 +231,8 @@ type Piece struct {
 	stored []byte // of the frame, in the memory of the span
 }
 
-// Data returns the content of the i-th of Chunks, valid until Free. Callers must not change it.
+// Data returns the content of the chunk with index i in what was wanted, valid until Free. Callers
+// must not change it.
 func (p *Piece) Data(i int) []byte {
 	place := &p.want[i].Place
 	return (*p.raw)[place.Start:][:p.want[i].Length]

@@ -9,23 +9,23 @@ import (
 	"fmt"
 )
 
-// Overwriter is what an adapter offers beside Store so that it can be proved what the storage
-// forbids. Nothing else overwrites.
+// Overwriter is what an adapter implements besides Store, so that ProveAppendOnly can test what the
+// storage forbids. Nothing else calls it.
 type Overwriter interface {
-	// Overwrite puts data under name, whatever is there.
+	// Overwrite stores data under name, and replaces an object of that name.
 	Overwrite(ctx context.Context, name string, data []byte) error
 }
 
-// Immutable says what the credentials at hand can do to an object that is there.
+// Immutable says what the credentials can do to an existing object.
 type Immutable struct {
 	Overwritten bool // its content is another now
 	Deleted     bool // it is gone
 }
 
-// ProveAppendOnly puts an object under probe/, tries to overwrite and to delete it, and looks each
-// time what has become of it: an answer alone proves nothing. Where the storage keeps older
-// versions, what was overwritten or deleted may be had back by those who may read versions; this is
-// not looked at. The object stays where it can't be deleted.
+// ProveAppendOnly puts an object under probe/ and tries to overwrite and to delete it. After each
+// attempt it reads the object, since the answer alone proves nothing. It does not look for older
+// versions, from which a store that keeps them could bring the content back. If the object cannot
+// be deleted, it stays.
 func ProveAppendOnly(ctx context.Context, s Store) (Immutable, error) {
 	var found Immutable
 	over, ok := s.(Overwriter)
@@ -56,7 +56,7 @@ func ProveAppendOnly(ctx context.Context, s Store) (Immutable, error) {
 	return found, err
 }
 
-// isRefusal tells a storage that forbids from one that fails.
+// isRefusal reports whether the storage forbids the call, rather than fails.
 func isRefusal(err error) bool {
 	return errors.Is(err, ErrDenied) || errors.Is(err, ErrExist) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrConflict)
 }

@@ -38,8 +38,8 @@ func validByte(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.' || c == '_' || c == '-'
 }
 
-// Clip turns the offset and length of a Get into the first byte and the number of bytes to read of
-// an object of the given size: 0 ≤ from ≤ from+n ≤ size.
+// Clip returns the range that a Get with this offset and length reads of an object of this size: n
+// bytes from from, with 0 ≤ from ≤ from+n ≤ size.
 func Clip(offset, length, size int64) (from, n int64) {
 	if offset < 0 {
 		offset = max(0, size+offset)

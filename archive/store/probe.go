@@ -21,15 +21,16 @@ type Check struct {
 	Took time.Duration
 }
 
-// errBroken marks a store that answers, but not as the contract says.
+// errBroken says that a store answers, but not as the contract demands.
 var errBroken = errors.New("the store does not keep its contract")
 
 const probeWriters = 16
 
-// Probe proves on a live store that it keeps the contract, with a few dozen objects under
-// probe/<random>/, which it deletes at the end. Every check is tried, whatever became of those
-// before it. Credentials that may not delete fail the check "delete" with ErrDenied, and leave the
-// objects. A store that repeats calls may meet its own object: it is known by its bytes.
+// Probe tests on a live store whether it keeps the contract, with a few dozen objects under
+// probe/<random>/, which it deletes at the end. It runs every check, even if earlier ones failed.
+// Credentials that may not delete fail the check "delete" with ErrDenied, and the objects stay. A
+// store that repeats calls may find the object of its own earlier try; Probe recognizes it by its
+// bytes.
 func Probe(ctx context.Context, s Store) []Check {
 	p := &probe{ctx: ctx, store: s, prefix: "probe/" + rand.Text() + "/"}
 	steps := [][]probePart{
@@ -53,14 +54,13 @@ func Probe(ctx context.Context, s Store) []Check {
 	return checks
 }
 
-// probePart is what is tried for one Check.
+// probePart is the test behind one Check.
 type probePart struct {
 	name string
 	run  func() error
 }
 
-// atOnce tries parts that have nothing to do with each other, at once, since the store may be far
-// away.
+// atOnce runs independent parts concurrently, since the store may be far away.
 func atOnce(parts []probePart) []Check {
 	checks := make([]Check, len(parts))
 	var all sync.WaitGroup
@@ -83,8 +83,8 @@ type probe struct {
 
 var probeBody = []byte("packstone probes what this store promises")
 
-// putBody takes an object that is there for its own if it has the same bytes: the answer to a Put
-// before may have been lost.
+// putBody stores an object. An existing object with the same bytes counts as stored by it, since
+// the answer to an earlier try may have been lost.
 func (p *probe) putBody(name string, body []byte) error {
 	err := p.store.Put(p.ctx, p.prefix+name, body, sha256.Sum256(body))
 	if errors.Is(err, ErrExist) && p.expect(name, 0, -1, body) == nil {
@@ -93,7 +93,7 @@ func (p *probe) putBody(name string, body []byte) error {
 	return err
 }
 
-// expect reads part of an object.
+// expect reads a part of an object and compares it with want.
 func (p *probe) expect(name string, offset, length int64, want []byte) error {
 	got, err := p.store.Get(p.ctx, p.prefix+name, offset, length, nil)
 	if err != nil {
@@ -150,8 +150,8 @@ func (p *probe) putIfAbsent() error {
 	return p.expect("once", 0, -1, probeBody)
 }
 
-// race lets writers put different bodies under one name. One of them wins, and its body is what is
-// there.
+// race has several writers put different bodies under one name. Exactly one must win, and its body
+// must be the content.
 func (p *probe) race() error {
 	var errs [probeWriters]error
 	var wg sync.WaitGroup
@@ -213,7 +213,7 @@ func (p *probe) missing() error {
 	return nil
 }
 
-// clean deletes what the probe has put, and looks whether it is gone.
+// clean deletes the probe's objects, and checks that they are gone.
 func (p *probe) clean() error {
 	names, err := p.names("")
 	if err != nil {

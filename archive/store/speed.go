@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Speed is how much a store moves.
+// Speed is how many bytes a store has moved, and in which time.
 type Speed struct {
 	Bytes int64
 	Took  time.Duration
 }
 
-// PerSecond is in bytes, 0 where nothing was measured.
+// PerSecond returns bytes per second, 0 if nothing was measured.
 func (s Speed) PerSecond() float64 {
 	if s.Took <= 0 {
 		return 0
@@ -31,9 +31,9 @@ const (
 	speedObjects = 64 // at most, which are deleted at the end
 )
 
-// MeasureSpeed puts random objects under probe/<random>/ for about as long as it is told, so many
-// at once, gets them again for as long, and deletes them. It fails with ErrDenied before it has
-// moved much where the credentials may not delete.
+// MeasureSpeed puts random objects under probe/<random>/ for about limit, atOnce at a time, then
+// gets them for as long, and deletes them. If the credentials may not delete, it fails with
+// ErrDenied before it has moved much.
 func MeasureSpeed(ctx context.Context, s Store, atOnce int, limit time.Duration) (up, down Speed, err error) {
 	m := &measuring{store: s, prefix: "probe/" + rand.Text() + "/", atOnce: atOnce}
 	if err := m.mayDelete(ctx); err != nil {
@@ -77,7 +77,7 @@ func (m *measuring) mayDelete(ctx context.Context) error {
 	return m.store.Delete(ctx, name)
 }
 
-// during moves objects until the time is over, or there are enough.
+// during calls move until limit is over, or all objects have been moved.
 func (m *measuring) during(ctx context.Context, limit time.Duration, move func(ctx context.Context, i int) (int, error)) (Speed, error) {
 	begun := time.Now()
 	var bytes, next atomic.Int64

@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Store counts the calls of another store. Placed inside of retry it counts every try, outside only
-// what was asked.
+// Store counts the calls of another store. Wrapped inside retry it counts every try, outside only
+// the calls themselves.
 type Store struct {
 	store.Store
 	puts, gets, lists, deletes, syncs counter
@@ -38,10 +38,10 @@ type Totals struct {
 	Retries      int64   `json:"retries"` // as Retry was told
 }
 
-// Calls is the number of all calls but Syncs.
+// Calls returns the number of all calls but Syncs.
 func (t *Totals) Calls() int64 { return t.Put.Calls + t.Get.Calls + t.List.Calls + t.Delete.Calls }
 
-// Calls are the counts of one kind of call.
+// Calls are the counts of one method.
 type Calls struct {
 	Calls   int64 `json:"calls"`
 	Failed  int64 `json:"failed"`
@@ -62,22 +62,22 @@ func (s *Store) Totals() Totals {
 	return t
 }
 
-// Retry notes that a call is about to be repeated.
+// Retry records that a call is about to be repeated.
 func (s *Store) Retry() { s.retries.Add(1) }
 
-// begin begins a call that is a request, or several.
+// begin records the begin of a call, which makes one or more requests.
 func (s *Store) begin() (place int64) {
 	s.busy.add(1)
 	return s.rounds.Begin()
 }
 
-// end ends a call of so many requests one after the other.
+// end records the end of a call that made this many requests one after the other.
 func (s *Store) end(place, requests int64) {
 	s.rounds.End(place + requests - 1)
 	s.busy.add(-1)
 }
 
-// busy adds up how many calls were under way for how long.
+// busy adds up how many calls were in flight for how long.
 type busy struct {
 	mu        sync.Mutex
 	now, most int64
@@ -137,7 +137,7 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 	return got, err
 }
 
-// listPage is how many objects a request lists.
+// listPage is how many objects one request lists.
 const listPage = 1000
 
 // List implements store.Store.

@@ -2,11 +2,11 @@ package count
 
 import "sync/atomic"
 
-// Rounds counts round trips that were waited for one after the other: the longest chain of calls
-// each of which began when the one before it had ended. It may be used from several goroutines.
+// Rounds counts round trips one after the other: the longest chain of calls of which each began
+// when the one before had ended. It is safe for concurrent use.
 type Rounds struct{ longest atomic.Int64 }
 
-// Begin tells the place of a call that begins now in its chain, for End.
+// Begin returns the place of a new call in its chain, to be passed to End.
 func (r *Rounds) Begin() (place int64) { return r.longest.Load() + 1 }
 
 // End ends a call.
@@ -18,5 +18,5 @@ func (r *Rounds) End(place int64) {
 	}
 }
 
-// Longest is how many calls the longest chain has.
+// Longest returns the length of the longest chain.
 func (r *Rounds) Longest() int64 { return r.longest.Load() }

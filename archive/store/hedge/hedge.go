@@ -1,5 +1,6 @@
 // Package hedge repeats a request that takes much longer than earlier ones, since a distant store
-// is sometimes slow for a single request. It uses the first answer.
+// is sometimes slow for a single request. The first answer counts. (See Dean and Barroso, "The Tail
+// at Scale", 2013.)
 package hedge
 
 import (
@@ -12,7 +13,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Store hedges the Gets of another store: at most one in fifty, one at a time.
+// Store hedges the Gets of another store: at most one in fifty, and one at a time.
 type Store struct {
 	store.Store
 
@@ -29,7 +30,7 @@ const (
 	enough    = 32  // of these, to tell what is long
 )
 
-// class is what is known of requests for about as many bytes.
+// class holds what is known of Gets of about the same length.
 type class struct {
 	took []time.Duration // a ring once it is full
 	next int
@@ -39,7 +40,7 @@ type class struct {
 // New returns s with hedged Gets.
 func New(s store.Store) *Store { return &Store{Store: s} }
 
-// Hedged is how many Gets were asked for a second time.
+// Hedged returns how many Gets were repeated.
 func (s *Store) Hedged() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,10 +86,10 @@ type second struct {
 	err      error
 }
 
-// errNotAsked: too many were asked for twice.
+// errNotAsked: the Get is not repeated, since too many were.
 var errNotAsked = context.Canceled
 
-// plain asks once and notes how long that took.
+// plain makes one request and records how long it took.
 func (s *Store) plain(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	begun := time.Now()
 	got, err := s.Store.Get(ctx, name, offset, length, dst)
@@ -98,7 +99,7 @@ func (s *Store) plain(ctx context.Context, name string, offset, length int64, ds
 	return got, err
 }
 
-// begin tells whether one more may be hedged.
+// begin reports whether one more Get may be hedged.
 func (s *Store) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +119,7 @@ func (s *Store) end() {
 
 func (s *Store) class(length int64) *class { return &s.classes[bits.Len64(uint64(max(length, 0)))] }
 
-// long counts a Get and returns when it is to be asked for again, 0 for never.
+// long counts a Get and returns after which time to repeat it, 0 for never.
 func (s *Store) long(length int64) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,7 +2,7 @@ package inflight
 
 import "time"
 
-// Sample is what one request tells about the link that it went over.
+// Sample is what one request shows about the connection.
 type Sample struct {
 	Ended   time.Duration // since some moment that is the same for all samples
 	Took    time.Duration
@@ -11,11 +11,13 @@ type Sample struct {
 	Refused bool // the other side has too much to do, or did not answer in time
 }
 
-// Controller finds out how many requests in flight a link is best used with. It doubles them while
-// that moves more, tries a quarter more or less from time to time once it does not, and keeps what
-// is the least for about the same work. What was refused is not tried again for a time that grows.
-// It decides by rounds, in each of which about as many requests end as are in flight; rounds in
-// which less was asked for than is allowed tell nothing. It has no clock and does no I/O.
+// Controller finds the best number of requests in flight. It doubles the number while that moves
+// more. Then it tries a quarter more or a fifth less from time to time, and keeps the smallest
+// number that moves about as much. It does not try a number that was refused again for a time,
+// which grows.
+//
+// It decides in rounds. In each round about as many requests end as are in flight; it ignores
+// rounds with fewer requests than the limit allows. It has no clock and does no I/O.
 type Controller struct {
 	limit, most int
 	round       round
@@ -32,7 +34,7 @@ type Controller struct {
 	changed     time.Duration // when the limit was: what began before tells how it was then
 }
 
-// trial is what the current round tries.
+// trial is what the current round tests.
 type trial int
 
 const (
@@ -50,9 +52,10 @@ type round struct {
 }
 
 const (
-	// perRequest is the work that a request is beside its bytes, so that small ones count too.
+	// perRequest is the work that a request is in addition to its bytes, so that small requests
+	// count too.
 	perRequest = 64 << 10
-	// shortestRound keeps chance from deciding.
+	// shortestRound prevents decisions by chance.
 	shortestRound = 50 * time.Millisecond
 
 	gainOfDoubling = 1.25 // that makes the next doubling worth while; 2 at best
@@ -64,16 +67,15 @@ const (
 	mostPenance    = 2 * time.Minute
 )
 
-// NewController makes a controller that begins with a number of requests and never allows more than
-// most.
+// NewController makes a controller that begins with first requests and never allows more than most.
 func NewController(first, most int) *Controller {
 	return &Controller{limit: max(1, min(first, most)), most: max(1, most), patience: firstPatience}
 }
 
-// Limit is how many requests may be in flight.
+// Limit returns how many requests may be in flight.
 func (c *Controller) Limit() int { return c.limit }
 
-// Add takes a request that has ended into account and returns the limit from now on.
+// Add accounts for a request that has ended, and returns the new limit.
 func (c *Controller) Add(s Sample) int {
 	if s.Refused {
 		c.refused(s)
@@ -103,7 +105,7 @@ func (c *Controller) Add(s Sample) int {
 	return c.limit
 }
 
-// refused makes the limit smaller, once for all requests that were in flight together.
+// refused lowers the limit, once for all requests that were in flight together.
 func (c *Controller) refused(s Sample) {
 	if s.Ended-s.Took < c.changed && c.trial == keeping {
 		return
@@ -132,7 +134,7 @@ func (c *Controller) change(limit int, now time.Duration) {
 }
 
 // decide compares the rate of the last round with the best one, and chooses what the next round
-// tries.
+// tests.
 func (c *Controller) decide(rate float64, now time.Duration) {
 	switch c.trial {
 	case doubling:
@@ -149,7 +151,7 @@ func (c *Controller) decide(rate float64, now time.Duration) {
 	}
 }
 
-// mixed follows what is measured, slowly.
+// mixed averages old and measured, so that the result follows the measurements slowly.
 func mixed(old, measured float64) float64 {
 	if old == 0 {
 		return measured
@@ -172,7 +174,7 @@ func (c *Controller) doubled(rate float64, now time.Duration) {
 	c.change(min(2*c.limit, c.most), now)
 }
 
-// try begins a trial: of more and of less in turns.
+// try begins a trial, in turns with more and with fewer requests.
 func (c *Controller) try(now time.Duration) {
 	up := min(c.limit+max(1, c.limit/4), c.most)
 	if c.ceiling > 0 && up >= c.ceiling && now < c.shut {

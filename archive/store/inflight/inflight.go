@@ -1,6 +1,6 @@
 // Package inflight bounds the number of requests in flight to one store or server. The bound is
-// either fixed or adapted by a controller to how the requests go. Work on processors is bounded
-// elsewhere. Callers must ask before each request, and report how it ended.
+// fixed, or adapted by a controller to how the requests go. Work on processors is bounded
+// elsewhere. Callers make each request through Do.
 package inflight
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Limiter lets so many requests begin as its limit allows, in the order in which they ask. It may
-// be used from several goroutines.
+// Limiter lets as many requests run at once as its limit allows, in the order in which they ask. It
+// is safe for concurrent use.
 type Limiter struct {
 	begun   time.Time
 	refused func(error) bool
@@ -34,30 +34,30 @@ type Counts struct {
 // Most is what an adapting limit never exceeds by default.
 const Most = 64
 
-// first is where an adapting limit begins.
+// first is the initial limit of an adapting Limiter.
 const first = 8
 
-// Fixed makes a limiter that allows n requests.
+// Fixed makes a limiter that always allows n requests.
 func Fixed(n int) *Limiter {
 	return &Limiter{begun: time.Now(), limit: max(1, n), refused: func(error) bool { return false }}
 }
 
-// Adaptive makes a limiter that adapts to the link, up to most requests. refused tells the error of
-// a server that has too much to do, or does not answer in time.
+// Adaptive makes a limiter that adapts to the connection, up to most requests. refused reports
+// whether an error comes from a server that is overloaded, or does not answer in time.
 func Adaptive(most int, refused func(error) bool) *Limiter {
 	c := NewController(first, most)
 	return &Limiter{begun: time.Now(), refused: refused, controller: c, limit: c.Limit()}
 }
 
-// Limit is how many requests may be in flight now.
+// Limit returns how many requests may be in flight now.
 func (l *Limiter) Limit() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.limit
 }
 
-// Speed is how many bytes a second a connection has moved lately, waiting for the answer included;
-// 0 where that is not known.
+// Speed returns how many bytes a second one connection has moved lately, with the wait for the
+// answer included; 0 if unknown.
 func (l *Limiter) Speed() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,8 +71,8 @@ func (l *Limiter) Counts() Counts {
 	return l.counts
 }
 
-// Do runs a request when it may begin, and learns from how it ends: from the bytes that it moved,
-// and from whether it was refused.
+// Do runs a request as soon as the limit allows, and learns from the bytes that it moved and from
+// whether it was refused.
 func (l *Limiter) Do(ctx context.Context, request func() (bytes int, err error)) error {
 	if err := l.begin(ctx); err != nil {
 		return err
@@ -111,14 +111,14 @@ func (l *Limiter) begin(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// enter takes a place. It needs the lock, as leave does.
+// enter takes a place. The caller must hold the lock, as for leave.
 func (l *Limiter) enter() {
 	l.busy++
 	l.counts.Requests++
 	l.counts.MostAtOnce = max(l.counts.MostAtOnce, l.busy)
 }
 
-// leave gives a place back, and lets those begin who wait for one.
+// leave frees a place, and starts those who wait for one.
 func (l *Limiter) leave() {
 	l.busy--
 	for l.busy < l.limit && len(l.waiting) > 0 {
@@ -128,7 +128,7 @@ func (l *Limiter) leave() {
 	}
 }
 
-// measured is the size from which on a request tells how fast a connection is.
+// measured is the size in bytes from which a request shows how fast a connection is.
 const measured = 256 << 10
 
 func (l *Limiter) end(ctx context.Context, from time.Duration, bytes int, err error) {

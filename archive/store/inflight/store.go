@@ -8,8 +8,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Store returns s with its Puts, Gets and Deletes within the limit. A List, which may go on for as
-// long as its caller likes, is left alone.
+// Store returns s with its Puts, Gets and Deletes within the limit. Lists, which may last as long
+// as their caller likes, are not limited.
 func (l *Limiter) Store(s store.Store) store.Store { return &limited{Store: s, limiter: l} }
 
 // Of returns the limiter that bounds the requests of a store, nil if it has none.
@@ -20,10 +20,10 @@ func Of(s store.Store) *Limiter {
 	return nil
 }
 
-// InFlight is what Of asks for; what wraps a store hands it on.
+// InFlight returns the limiter to Of. Stores that wrap another store pass the call on.
 func (s *limited) InFlight() *Limiter { return s.limiter }
 
-// IsRefusal tells of a store that has too much to do, or does not answer in time.
+// IsRefusal reports whether err comes from a store that is overloaded, or does not answer in time.
 func IsRefusal(err error) bool { return errors.Is(err, store.ErrUnreachable) }
 
 type limited struct {
@@ -51,7 +51,7 @@ func (s *limited) Delete(ctx context.Context, name string) error {
 	return s.do(ctx, "delete", name, func() (int, error) { return 0, s.Store.Delete(ctx, name) })
 }
 
-// do says what could not begin.
+// do runs the request within the limit, and names it if it could not begin.
 func (s *limited) do(ctx context.Context, verb, name string, request func() (int, error)) error {
 	begun := false
 	err := s.limiter.Do(ctx, func() (int, error) {

@@ -1,10 +1,10 @@
 // Package limit bounds how many bytes a second go to storage and come from it, over all calls
 // together.
 //
-// For S3 the limits sit in the HTTP transport, where a body of 32 MiB leaves in small even slices
-// (Limits.Transport). A store that has no transport, such as a directory on a network mount, waits
-// for each call's bytes before a Put and after a Get (Limits.Store); the call itself then runs at
-// full speed. A store needs one of the two, not both.
+// For S3 the limits apply in the HTTP transport, where a body of 32 MiB leaves in small, even
+// slices (Limits.Transport). For a store without a transport, such as a directory on a network
+// mount, the bytes of a call are waited for before a Put and after a Get (Limits.Store); the call
+// itself runs at full speed. A store needs one of the two, not both.
 package limit
 
 import (
@@ -27,18 +27,17 @@ const (
 // Options are bounds in bytes per second; 0 means none.
 type Options struct {
 	Upload, Download int64
-	// Now are further bounds that change with time, of which the lower counts. It is asked again
-	// and again, by several goroutines; nil: there are none.
+	// Now returns further bounds, which may change with time; the lower bound counts. Several
+	// goroutines call it repeatedly. nil means that there are none.
 	Now func() (upload, download int64)
 }
 
-// Limits are the bounds that all stores made with them share. They may be used from several
-// goroutines.
+// Limits are bounds that all stores made with them share. They are safe for concurrent use.
 type Limits struct {
 	up, down *bound // nil for no bound
 }
 
-// bound is a limiter whose rate may change while it is waited for.
+// bound is a rate limiter whose rate may change while callers wait.
 type bound struct {
 	fixed   int64
 	now     func() int64 // nil: it stays as it is
@@ -70,8 +69,8 @@ func newBound(perSecond int64, now func() int64) *bound {
 	return b
 }
 
-// slice is how many bytes may pass at once: a twentieth of a second's, within bounds. It sets the
-// rate that holds now.
+// slice returns how many bytes may pass at once: those of a twentieth of a second, within limits.
+// It also sets the current rate.
 func (b *bound) slice() int {
 	perSecond := b.fixed
 	if b.now != nil {
@@ -115,7 +114,7 @@ func wait(ctx context.Context, b *bound, n int) error {
 	return nil
 }
 
-// Transport returns next with paced bodies, both ways.
+// Transport returns next with paced bodies in both directions.
 func (l *Limits) Transport(next http.RoundTripper) http.RoundTripper {
 	if l.up == nil && l.down == nil {
 		return next
@@ -142,7 +141,8 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// pacedRequest leaves the original request as it was, as http.RoundTripper demands.
+// pacedRequest returns a copy of the request with a paced body. http.RoundTripper forbids changing
+// the original.
 func pacedRequest(request *http.Request, limiter *bound) *http.Request {
 	ctx := request.Context()
 	clone := request.WithContext(ctx)
@@ -172,7 +172,7 @@ type pacedBody struct {
 	limiter *bound
 }
 
-// Read hands on at most a slice, after the time that it takes.
+// Read returns at most a slice, after the time that the slice takes.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:min(len(p), b.limiter.slice())])
 	if waited := wait(b.ctx, b.limiter, n); waited != nil {

@@ -16,9 +16,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// List implements store.Store. It holds the entries of one directory on each level at a time. Links
-// to files and directories are followed, so a part of the repository may lie on another disk for
-// reading.
+// List implements store.Store. In memory it holds the entries of one directory on each level. It
+// follows links to files and directories, so that a part of the repository may lie on another disk.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		w := &walk{ctx: ctx, store: s, prefix: prefix, after: after, yield: yield}
@@ -28,7 +27,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// errStop ends a walk whose consumer has had enough.
+// errStop ends a walk whose consumer wants no more.
 var errStop = errors.New("stop")
 
 type walk struct {
@@ -112,15 +111,15 @@ func (w *walk) stat(name string, e entry) (fs.FileInfo, error) {
 	return e.Info()
 }
 
-// entry is a directory entry with what it contributes to names: its own, with a slash if it is a
-// directory. Sorted by that, a walk yields whole names in bytewise order: "a-b" before "a/b" before
-// "a0".
+// entry is a directory entry. key is its part of object names: the entry's name, followed by a
+// slash if it is a directory. A walk sorted by it yields whole names in bytewise order: "a-b"
+// before "a/b" before "a0".
 type entry struct {
 	fs.DirEntry
 	key string
 }
 
-// entries reads a directory, leaving out what cannot be part of a name.
+// entries reads a directory, and leaves out what cannot be part of a name.
 func (w *walk) entries(dir string) ([]entry, error) {
 	list, err := os.ReadDir(w.store.path(dir))
 	if dir != "" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {

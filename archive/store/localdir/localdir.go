@@ -1,10 +1,10 @@
 // Package localdir keeps objects as files below a directory, on a local disk or a mounted one.
 //
-// An object is written to tmp/<random>, made durable there, and only then linked to its name:
-// link(2) refuses a name that is taken, on NFS too, so there is one winner and no half object under
-// any name, whenever the machine dies. Where links are missing, a rename that does not replace does
-// the same; a file system that has neither is refused. The names themselves are durable after Sync,
-// which flushes every directory that has changed.
+// Put writes an object to tmp/<random>, makes it durable there, and only then links it to its name:
+// link(2) refuses a name that exists, on NFS too. So one writer wins, and no name ever leads to
+// half an object, whenever the machine crashes. Where links are missing, a rename that does not
+// replace does the same; a file system that has neither is refused. The names themselves are
+// durable after Sync, which flushes every directory that has changed.
 //
 // New directories and files take the permissions of the root directory (which Create makes 0700),
 // whatever the umask: a root of mode 2770 makes a repository that a group can share.
@@ -75,8 +75,8 @@ func Open(dir string) (*Store, error) {
 	}, nil
 }
 
-// Create makes the directory where it is missing, proves that its file system can create objects
-// without ever overwriting one, and returns the store in it. A file system that cannot is refused
+// Create makes the directory if it is missing, tests that its file system can create objects
+// without ever overwriting one, and returns the store in it. It refuses a file system that cannot
 // with store.ErrInvalid.
 func Create(dir string) (*Store, error) {
 	if err := makeDurably(dir); err != nil {
@@ -92,7 +92,7 @@ func Create(dir string) (*Store, error) {
 	return s, nil
 }
 
-// makeDurably makes dir and its missing parents, and flushes what holds them.
+// makeDurably makes dir and its missing parents, and flushes the directories that hold them.
 func makeDurably(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -113,7 +113,7 @@ func makeDurably(dir string) error {
 	return syncDir(filepath.Dir(dir))
 }
 
-// proveExclusive publishes a file in tmp twice under one name; the second must be refused.
+// proveExclusive publishes a file in tmp twice under one name. The second attempt must fail.
 func (s *Store) proveExclusive() error {
 	final := filepath.Join(s.root, tempDir, rand.Text())
 	defer os.Remove(final)
@@ -148,7 +148,7 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 	return got, nil
 }
 
-// check refuses a call whose context has ended, or whose name could leave the root.
+// check returns an error if ctx has ended, or if name could lead out of the root.
 func check(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -177,7 +177,7 @@ func read(file string, offset, length int64, dst []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes are no object: %w", n, store.ErrInvalid)
 	}
 	dst = slices.Grow(dst, int(n))
-	// Objects never change, so a read that meets the end early is an error like any other.
+	// Objects never change, so reaching the end early is an error like any other.
 	if _, err := f.ReadAt(dst[len(dst):len(dst)+int(n)], from); err != nil {
 		return nil, err
 	}
@@ -200,8 +200,8 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// Sync implements store.Store. After a failure every later Sync fails too: a kernel reports what it
-// could not write once, and then forgets it.
+// Sync implements store.Store. After a failure every later Sync fails too: a kernel reports a
+// failed write only once, and then forgets it.
 func (s *Store) Sync(ctx context.Context) error {
 	s.syncing.Lock() // a second Sync must wait for the first: its directories may be among the first's
 	defer s.syncing.Unlock()
@@ -222,7 +222,7 @@ func (s *Store) Sync(ctx context.Context) error {
 	return s.failed
 }
 
-// syncDir makes the entries of a directory durable. Some network file systems have no such call;
+// syncDir makes the entries of a directory durable. Some network file systems do not support this;
 // their servers write names through.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
@@ -240,7 +240,7 @@ func syncDir(dir string) error {
 	return err
 }
 
-// translate puts the store's sentinel in front of what the file system says.
+// translate wraps an error of the file system with the sentinel of package store.
 func translate(err error) error {
 	for _, t := range translations {
 		if errors.Is(err, t.from) {

@@ -41,8 +41,8 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
-// Overwrite implements store.Overwriter: it renames over the object, which file permissions on it
-// do not hinder.
+// Overwrite implements store.Overwriter. It renames over the object, which the object's own
+// permissions do not prevent.
 func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	if err := check(ctx, name); err != nil {
 		return fmt.Errorf("overwrite %q: %w", name, err)
@@ -58,7 +58,7 @@ func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	return nil
 }
 
-// removeLeft removes a file that a failure may have left.
+// removeLeft removes a file, if there is one, that a failure left behind.
 func removeLeft(name string) error {
 	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -82,8 +82,8 @@ func (s *Store) put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
-// writeTemp writes data to a new file in tmp, durably, and returns its path. After an error nothing
-// is left.
+// writeTemp writes data to a new file in tmp, durably, and returns its path. After an error no file
+// remains.
 func (s *Store) writeTemp(ctx context.Context, data []byte) (string, error) {
 	f, err := s.createTemp()
 	if err != nil {
@@ -112,8 +112,8 @@ func (s *Store) createTemp() (*os.File, error) {
 	return f, err
 }
 
-// fill writes slice by slice, so that the disk works while the rest is copied to the kernel and the
-// flush at the end finds little to do.
+// fill writes data in slices, so that the disk works while the rest is copied to the kernel, and
+// the final flush has little to do.
 func (s *Store) fill(ctx context.Context, f *os.File, data []byte) error {
 	if s.fileMode&0o077 != 0 { // shared: undo what the umask took
 		if err := f.Chmod(s.fileMode); err != nil {
@@ -133,7 +133,7 @@ func (s *Store) fill(ctx context.Context, f *os.File, data []byte) error {
 	return flush(f)
 }
 
-// publish gives the file its name, making the directories that are missing.
+// publish gives the file its final name, and makes missing directories.
 func (s *Store) publish(temp, name string) error {
 	var err error
 	for range linkRetries {
@@ -148,15 +148,15 @@ func (s *Store) publish(temp, name string) error {
 	return err
 }
 
-// exclusive moves temp to final unless final exists. temp may be left as a second link.
+// exclusive moves temp to final, unless final exists. temp may remain as a second link.
 func (s *Store) exclusive(temp, final string) error {
 	err := s.link(temp, final)
 	switch {
 	case err == nil:
 		return nil
 	case links(temp) > 1:
-		// NFS sends a request again when the answer is lost, and the second time the name is taken,
-		// by us.
+		// NFS repeats a request whose answer was lost; the second time, the name exists because the
+		// first one made it.
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return store.ErrExist
@@ -173,7 +173,8 @@ func (s *Store) exclusive(temp, final string) error {
 	return err
 }
 
-// unsupported tells a file system that has no such call. Without links Linux answers EPERM.
+// unsupported reports whether the file system lacks the call. Linux answers EPERM where there are
+// no links.
 func unsupported(err error) bool {
 	for _, target := range []error{syscall.EPERM, syscall.ENOSYS, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.EMLINK} {
 		if errors.Is(err, target) {
@@ -183,8 +184,8 @@ func unsupported(err error) bool {
 	return false
 }
 
-// links counts the names of a file. It opens the file, since NFS asks its server for the truth only
-// then.
+// links returns the number of names of a file. It opens the file first, since only then NFS asks
+// the server.
 func links(file string) uint64 {
 	f, err := os.Open(file)
 	if err != nil {
@@ -202,7 +203,7 @@ func links(file string) uint64 {
 	return uint64(stat.Nlink)
 }
 
-// mkdirAll makes dir below the root, but never the root itself: if that is gone, a disk is not
+// mkdirAll makes dir below the root, but never the root itself: if that is missing, a disk is not
 // mounted.
 func (s *Store) mkdirAll(dir string) error {
 	if dir == "." {
@@ -219,7 +220,7 @@ func (s *Store) mkdirAll(dir string) error {
 	return s.mkdir(dir)
 }
 
-// mkdir makes one directory with the root's permissions; one that is there is as good.
+// mkdir makes one directory with the root's permissions. An existing directory is fine.
 func (s *Store) mkdir(dir string) error {
 	err := os.Mkdir(s.path(dir), s.dirMode.Perm())
 	if errors.Is(err, fs.ErrExist) {
@@ -235,8 +236,8 @@ func (s *Store) mkdir(dir string) error {
 	return os.Chmod(s.path(dir), s.dirMode) // shared: undo what the umask took
 }
 
-// Clean removes files in tmp that are older than a day: what Puts left that were killed. The first
-// Put of a Store does this on its own.
+// Clean removes files in tmp that are older than a day, left by Puts that were killed. The first
+// Put of a Store calls it.
 func (s *Store) Clean(ctx context.Context) error {
 	entries, err := os.ReadDir(filepath.Join(s.root, tempDir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -264,7 +265,7 @@ func (s *Store) Clean(ctx context.Context) error {
 	return nil
 }
 
-// clock asks the file system for the time, since its server's clock dates the files.
+// clock returns the time of the file system, since the server's clock dates the files.
 func (s *Store) clock() (time.Time, error) {
 	f, err := s.createTemp()
 	if err != nil {

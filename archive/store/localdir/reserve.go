@@ -10,14 +10,15 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// reserveSize is how much room is kept for who deletes where the disk is full: what that writes
-// first are names, of 64 bytes each.
+// reserveSize is the room in bytes that a reserve keeps for deleting on a full disk. What a
+// deletion writes first are names, of 64 bytes each.
 const reserveSize = 2 << 20
 
 const reserveName = "reserve"
 
-// KeepReserve keeps some room, if none is kept yet, as a file that is no object: a full disk gives
-// it back to who has called UseReserve. It fails where there is no room any more.
+// KeepReserve sets some room aside, unless that is done already, as a file that is no object. On a
+// full disk, a Store whose UseReserve was called gives the room back. KeepReserve fails if there is
+// no room left.
 func (s *Store) KeepReserve(ctx context.Context) error {
 	name := filepath.Join(s.root, tempDir, reserveName)
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
@@ -34,11 +35,11 @@ func (s *Store) KeepReserve(ctx context.Context) error {
 	return translate(errors.Join(os.Rename(temp, name), removeLeft(temp)))
 }
 
-// UseReserve lets this store give up the reserve where a Put finds the disk full. It is for who is
-// about to delete; call it before any other goroutine uses the store.
+// UseReserve allows this store to give up the reserve when a Put finds the disk full. Callers that
+// are about to delete use it, before any other goroutine uses the store.
 func (s *Store) UseReserve() { s.mayUseReserve = true }
 
-// spend gives up the reserve after an error that it cures, and tells whether there was one.
+// spend gives up the reserve if err says that the disk is full, and reports whether there was one.
 func (s *Store) spend(err error) bool {
 	return s.mayUseReserve && errors.Is(translate(err), store.ErrFull) && os.Remove(filepath.Join(s.root, tempDir, reserveName)) == nil
 }

@@ -8,7 +8,7 @@ import (
 
 func startWriteback(*os.File, int64, int64) {}
 
-// flush makes the content of a new file durable, through the drive's cache.
+// flush makes the content of a new file durable, through the drive's own cache.
 func flush(f *os.File) error { return f.Sync() }
 
 func renameExclusive(from, to string) error {

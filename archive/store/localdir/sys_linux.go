@@ -6,13 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startWriteback asks the kernel to begin writing a part of the file, and does not wait. It is a
-// hint: a file system that cannot do it is flushed later all the same.
+// startWriteback asks the kernel to begin writing a part of the file, without waiting. It is only a
+// hint: where it is not supported, the final flush does all the work.
 func startWriteback(f *os.File, from, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), from, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
-// flush makes the content of a new file durable; its times are not worth a second write.
+// flush makes the content of a new file durable, but not its times, which would cost a second
+// write.
 func flush(f *os.File) error {
 	for {
 		err := unix.Fdatasync(int(f.Fd()))

@@ -1,6 +1,5 @@
-// Package memory keeps objects in memory, for tests. It holds the whole contract of store.Store,
-// and adds what a test needs beside it: a clock, and a hand that changes objects behind the store's
-// back.
+// Package memory keeps objects in memory, for tests. It keeps the whole contract of store.Store,
+// and adds what tests need: a clock, and a way to change objects behind the store's back.
 package memory
 
 import (
@@ -20,16 +19,16 @@ import (
 
 // Store is a store.Store in memory. The zero value is empty and ready.
 type Store struct {
-	// Now gives the time that Put stamps objects with; nil means time.Now. Set it before the first
-	// call.
+	// Now returns the time with which Put stamps objects; nil means time.Now. Set it before the
+	// first call.
 	Now func() time.Time
 
 	mu      sync.RWMutex
 	objects map[string]object
 }
 
-// object is never changed in place: a write puts another in the map, so readers need no copy under
-// the lock.
+// object is never changed in place: a write replaces it in the map, so that readers need no copy
+// under the lock.
 type object struct {
 	data     []byte
 	modified time.Time
@@ -127,8 +126,8 @@ func (s *Store) Sync(ctx context.Context) error { return ctx.Err() }
 // Location implements store.Store.
 func (s *Store) Location() string { return "memory:" }
 
-// Set makes data the content of name, whatever was there before: what someone with write access to
-// the storage could do, or a failing disk. It copies data.
+// Set replaces the content of name, or creates it, as someone with write access to the storage or a
+// failing disk could. It copies data.
 func (s *Store) Set(name string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,8 +148,8 @@ func (s *Store) now() time.Time {
 	return time.Now()
 }
 
-// Clone returns a store with the same objects and clock, which from then on goes its own way: a
-// copy of the repository as it was at this moment.
+// Clone returns an independent store with the same objects and clock: a copy of the repository at
+// this moment.
 func (s *Store) Clone() *Store {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

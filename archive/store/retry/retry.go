@@ -1,8 +1,8 @@
-// Package retry repeats calls to a store, and other requests (Do), that failed in a way that
-// waiting may cure.
+// Package retry repeats calls to a store, and other requests (Do), after failures that waiting may
+// cure.
 //
 // If the answer to a Put was lost, the repeated Put may find its own object and return
-// store.ErrExist. A caller that needs to know reads the object back.
+// store.ErrExist. A caller that needs to know whose object it is reads it back.
 package retry
 
 import (
@@ -25,22 +25,22 @@ const (
 	defaultMost  = 10 * time.Second
 )
 
-// Options say how long to go on. The zero value tries for a minute.
+// Options say how long to repeat. The zero value repeats for a minute.
 type Options struct {
 	Total time.Duration // no call begins later than this after the first failure; 0 means a minute, less never to repeat
 	First time.Duration // bound of the first wait, doubled each time; 0 means 200 ms
 	Most  time.Duration // bound of any wait; 0 means 10 s
-	// Reach is the same as Total, from the beginning of a call on, as long as a Store has not
-	// answered once; a call does not last longer then. 0 means that Total holds then too.
+	// Reach replaces Total as long as a Store has not answered even once. It counts from the
+	// beginning of a call, and no call lasts longer. 0 means that Total always applies.
 	Reach time.Duration
 
-	// Retrying is told before each wait, and Answered when a Store has answered after that; they
-	// may be called from several goroutines.
+	// Retrying is called before each wait, and Answered when a Store has answered after that.
+	// Several goroutines may call them at once.
 	Retrying func(Event)
 	Answered func()
 }
 
-// Event is one failure that is about to be repeated.
+// Event is a failure after which the call will be repeated.
 type Event struct {
 	Call string // such as "put packs/ab/…"
 	Err  error
@@ -49,8 +49,8 @@ type Event struct {
 	Left time.Duration // until nothing is repeated any more
 }
 
-// Store repeats the calls of another store. When that has been silent for as long as a call is
-// repeated, the next one fails at once.
+// Store repeats the calls of another store. After the store has been silent for as long as a call
+// is repeated, further calls fail at once.
 type Store struct {
 	store.Store
 	opts Options
@@ -82,7 +82,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Transient reports whether the same call may succeed later: the store could not be reached, could
-// not decide, or failed for a reason that it did not name.
+// not decide, or gave no reason for the failure.
 func Transient(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -96,8 +96,8 @@ func Transient(err error) bool {
 	return !errors.As(err, &certificate)
 }
 
-// Do calls f until it succeeds, its failure is one that waiting does not cure, or the time is over.
-// call names it.
+// Do calls f until it succeeds, fails in a way that waiting does not cure, or the time is over.
+// call names the request in messages.
 func Do(ctx context.Context, opts Options, call string, f func() error) error {
 	a := &attempts{Options: opts.withDefaults(), ctx: ctx, call: call}
 	return a.do(f)
@@ -115,18 +115,17 @@ func (a *attempts) do(f func() error) error {
 	}
 }
 
-// do is Do for a call to the store, whose silence is kept account of.
+// do is Do for a call to the store, and records how long the store is silent.
 func (s *Store) do(ctx context.Context, call string, f func(ctx context.Context) error) error {
 	begun := time.Now()
 	a := &attempts{Options: s.opts, ctx: ctx, call: call, silence: func() (time.Time, time.Duration) { return s.silence(begun) }}
 	return a.do(func() error { return s.try(ctx, begun, f) })
 }
 
-// errNoAnswer is why a try ends that lasts longer than the store may take to answer for the first
-// time.
+// errNoAnswer ends a try of a store that has never answered, when Reach is over.
 var errNoAnswer = fmt.Errorf("%w: it has not answered in time", store.ErrUnreachable)
 
-// try calls f, and ends it when the time is over in which the store must have answered once.
+// try calls f, and ends it when the time is over in which the store must answer for the first time.
 func (s *Store) try(ctx context.Context, begun time.Time, f func(ctx context.Context) error) error {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -148,14 +147,14 @@ func (s *Store) try(ctx context.Context, begun time.Time, f func(ctx context.Con
 	return err
 }
 
-// isKnown tells whether the store has answered once.
+// isKnown reports whether the store has answered once.
 func (s *Store) isKnown() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.known
 }
 
-// answered notes that the store has said something, be it no.
+// answered records that the store has answered, be it with an error.
 func (s *Store) answered() {
 	s.mu.Lock()
 	again := !s.silent.IsZero()
@@ -166,8 +165,8 @@ func (s *Store) answered() {
 	}
 }
 
-// silence is since when the store has been silent, which it is from now on if it was not, and for
-// how long it may be. One that has never answered has been silent since the call began.
+// silence returns since when the store has been silent, and for how long it may be. The silence
+// begins now if there was none; for a store that has never answered it begins with the call.
 func (s *Store) silence(begun time.Time) (since time.Time, most time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,8 +182,8 @@ func (s *Store) silence(begun time.Time) (since time.Time, most time.Duration) {
 	return s.silent, s.opts.Total
 }
 
-// Progress marks the failure of what has got further than the try before, and goes on from there:
-// its time begins anew.
+// Progress marks the failure of a try that got further than the one before. The time to repeat
+// begins anew.
 func Progress(err error) error { return &progress{err} }
 
 type progress struct{ err error }
@@ -192,10 +191,10 @@ type progress struct{ err error }
 // Error implements error.
 func (p *progress) Error() string { return p.err.Error() }
 
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
+// Unwrap returns the marked error, for errors.Is and errors.As.
 func (p *progress) Unwrap() error { return p.err }
 
-// attempts is the state of one call that is repeated.
+// attempts is the state of one repeated call.
 type attempts struct {
 	Options
 	ctx   context.Context
@@ -203,11 +202,12 @@ type attempts struct {
 	begun time.Time // of the first failure
 	tries int
 	last  error // that says more than that there was no answer
-	// silence is since when all calls have failed, and for how long they may; nil: nobody knows.
+	// silence returns since when all calls have failed, and for how long they may; nil if nobody
+	// records that.
 	silence func() (since time.Time, most time.Duration)
 }
 
-// left is for how long a call may still be repeated.
+// left returns how long the call may still be repeated.
 func (a *attempts) left() time.Duration {
 	begun, most := a.begun, a.Total
 	if a.silence != nil {
@@ -219,7 +219,7 @@ func (a *attempts) left() time.Duration {
 	return most - time.Since(begun)
 }
 
-// again waits after a failure. It returns the error to give up with, nil to try again.
+// again waits after a failure. It returns nil to try again, or the error to give up with.
 func (a *attempts) again(err error) error {
 	var further *progress
 	if a.tries == 0 || errors.As(err, &further) {
@@ -247,8 +247,8 @@ func (a *attempts) again(err error) error {
 	return nil
 }
 
-// pause is a random part of a bound that doubles ("full jitter"), so that hosts that failed
-// together do not come back together.
+// pause returns a random part of a bound that doubles each time ("full jitter"), so that hosts that
+// failed together do not return together.
 func (a *attempts) pause() time.Duration {
 	bound := a.First
 	for i := 1; i < a.tries && bound < a.Most; i++ {
@@ -272,8 +272,8 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 	return got, err
 }
 
-// List implements store.Store. After a failure it goes on behind the last object that it has
-// yielded, and has its full time again.
+// List implements store.Store. After a failure it continues after the last object that it has
+// yielded, and its time begins anew.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		from := after
@@ -290,8 +290,8 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// listFrom yields until the end, or until the consumer stops, and then returns no error; else it
-// returns the last name that it has yielded.
+// listFrom yields until the end, or until the consumer stops; then it returns no error. Otherwise
+// it returns the last name that it has yielded.
 func (s *Store) listFrom(ctx context.Context, prefix, after string, yield func(store.Info, error) bool) (string, error) {
 	for info, err := range s.Store.List(ctx, prefix, after) {
 		if err != nil {
@@ -311,8 +311,8 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	return s.do(ctx, "delete "+name, func(ctx context.Context) error { return s.Store.Delete(ctx, name) })
 }
 
-// Sync implements store.Store. It is repeated only where storage was unreachable: a kernel reports
-// only once what it could not write, and a store does not forget that it did.
+// Sync implements store.Store. It repeats only if the storage was unreachable: after any other
+// failure a store fails every later Sync too.
 func (s *Store) Sync(ctx context.Context) error {
 	var failed error
 	err := s.do(ctx, "sync", func(ctx context.Context) error {

@@ -1,8 +1,8 @@
-// Package s3 keeps a repository's objects in a bucket of S3 or of a server like it.
+// Package s3 keeps a repository's objects in a bucket of S3, or of a compatible server.
 //
 // An object is one PUT with If-None-Match: *, never a multipart upload. The digest that the caller
-// has anyway is the payload hash of the signature and the checksum that the server keeps. Nothing
-// is tried twice here: package retry does that for all stores alike.
+// passes is both the payload hash of the signature and the checksum that the server keeps. The
+// package repeats nothing: package retry does that for all stores alike.
 package s3
 
 import (
@@ -27,7 +27,7 @@ type Store struct {
 	prefix string // of the keys; it ends in a slash unless it is empty
 }
 
-// Open returns the store at an address. It asks the bucket nothing; see bucket.Open.
+// Open returns the store at an address. It makes no request to the bucket; see bucket.Open.
 func Open(ctx context.Context, a bucket.Address, o bucket.Options) (*Store, error) {
 	client, err := bucket.Open(ctx, a, o)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Store) failed(act, name string, err error) error {
 	return fmt.Errorf("%s %s on %s: %w", act, name, s.client.Host(), err)
 }
 
-// octets is how all objects are stored.
+// octets is the header that all objects are stored with.
 var octets = map[string]string{"content-type": "application/octet-stream"}
 
 // Put implements store.Store.
@@ -62,9 +62,9 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
-// refused turns the error of a Put that got no answer into store.ErrExist if the object is there.
-// Servers that answer 412 before they have read the body close the connection, and the reset
-// destroys the answer on its way. It asks by a listing, which every writer may do.
+// refused turns the error of an unanswered Put into store.ErrExist if the object exists. Servers
+// that answer 412 before they have read the body close the connection, and the reset destroys the
+// answer on its way. refused asks with a listing, which every writer may do.
 func refused(ctx context.Context, s store.Store, name string, err error) error {
 	var failed *bucket.Error
 	if !errors.As(err, &failed) || !failed.Silent() {
@@ -115,7 +115,7 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 	return got, nil
 }
 
-// read appends to dst what a Get at offset and length wants from the answer to a request with that
+// read appends to dst what a Get at offset and length wants from the answer to a request for that
 // range.
 func read(dst []byte, body io.Reader, o bucket.Object, offset, length int64) ([]byte, error) {
 	skip, n, err := wanted(o, offset, length)
@@ -132,7 +132,7 @@ func read(dst []byte, body io.Reader, o bucket.Object, offset, length int64) ([]
 	return grown, nil
 }
 
-// wanted says which part of what the server sends the Get is about.
+// wanted returns which part of the answer's body the Get wants: n bytes after the first skip.
 func wanted(o bucket.Object, offset, length int64) (skip, n int64, err error) {
 	switch {
 	case o.Size < 0:
@@ -150,7 +150,7 @@ func wanted(o bucket.Object, offset, length int64) (skip, n int64, err error) {
 	return skip, n, nil
 }
 
-// cutOff is the error of a body that ended early: the connection broke, so the request may be
+// cutOff returns the error of a body that ended early: the connection broke, so the request may be
 // repeated.
 func cutOff(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -168,8 +168,8 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// list errs when the server does not list in order: then a collector could not trust that what it
-// did not see is not there.
+// list fails if the server does not list in order: a collector could not trust that an object which
+// it did not see does not exist.
 func (s *Store) list(ctx context.Context, prefix, after string, yield func(store.Info, error) bool) error {
 	query := bucket.Query{Prefix: s.prefix + prefix}
 	if after != "" {

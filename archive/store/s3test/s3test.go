@@ -1,8 +1,8 @@
 // Package s3test starts real S3 servers for tests: versitygw as a child process, over http or over
-// TLS with a private CA, on a free port of 127.0.0.1. It also has a proxy that counts requests and
-// slows them down.
+// TLS with a private CA, on a free port of 127.0.0.1. It also has a proxy that counts and delays
+// requests.
 //
-// The program is searched in $PATH and in .bin at the root of the module; `go build -C tools -o
+// It looks for the program in $PATH and in .bin at the root of the module; `go build -C tools -o
 // ../.bin/ tool` puts it there. Without it a test is skipped, or fails if CI is "true".
 package s3test
 
@@ -39,7 +39,7 @@ type Options struct {
 	Args []string
 }
 
-// Server is one running versitygw with a directory of its own. Its fields are there to read.
+// Server is one running versitygw with a directory of its own. Its fields are read-only.
 type Server struct {
 	Endpoint  string // http://127.0.0.1:PORT or https://…
 	Host      string // 127.0.0.1:PORT
@@ -127,8 +127,8 @@ func (s *Server) prepare(t testing.TB, opts Options) {
 	s.args = append(s.args, "posix", "--versioning-dir", versions, s.Dir)
 }
 
-// startAnywhere starts the server on a free port. Another process may take the port in between;
-// then it tries the next.
+// startAnywhere starts the server on a free port. If another process takes the port first, it tries
+// the next one.
 func (s *Server) startAnywhere(t testing.TB) {
 	t.Helper()
 	scheme := s.Endpoint
@@ -175,7 +175,7 @@ func (s *Server) start() error {
 	return p.waitListening(s.Host)
 }
 
-// PID is the server's process, 0 when it does not run.
+// PID returns the server's process, 0 when it does not run.
 func (s *Server) PID() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,10 +185,10 @@ func (s *Server) PID() int {
 	return s.process.cmd.Process.Pid
 }
 
-// Kill ends the server at once, as kill -9 does, and returns when it is gone. Its data stay.
+// Kill ends the server at once, as kill -9 does, and returns when it is gone. Its data remain.
 func (s *Server) Kill() { s.end(os.Kill) }
 
-// Stop asks the server to end, and returns when it is gone. Its data stay.
+// Stop asks the server to end, and returns when it is gone. Its data remain.
 func (s *Server) Stop() { s.end(os.Interrupt) }
 
 func (s *Server) end(signal os.Signal) {
@@ -201,8 +201,8 @@ func (s *Server) end(signal os.Signal) {
 	}
 }
 
-// Restart starts the server again, with the same data at the same address, ending it first if it
-// runs.
+// Restart starts the server again, with the same data at the same address. It stops a running
+// server first.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Kill()

@@ -14,10 +14,11 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// narrow is the length up to which a range is read without asking for the object's size first.
+// narrow is the length in bytes up to which a range is read without asking for the object's size
+// first.
 const narrow = 1 << 20
 
-// Get implements store.Store, in two round trips where few bytes are wanted.
+// Get implements store.Store, in two round trips for short ranges.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	if err := check(ctx, name); err != nil {
 		return dst, fmt.Errorf("get %q: %w", name, err)
@@ -52,8 +53,8 @@ func (s *Store) readNarrow(ctx context.Context, c *sftp.Client, name string, off
 	return dst, s.orAbsent(c, name, err) // a directory can be opened
 }
 
-// orAbsent is err, unless there can be no object: servers have many words for what is a directory,
-// or would lie below a file.
+// orAbsent returns err, or store.ErrNotExist if there can be no object: servers use many error
+// codes for a directory, and for a path below a file.
 func (s *Store) orAbsent(c *sftp.Client, name string, err error) error {
 	if !isAnswer(err) {
 		return err
@@ -76,7 +77,7 @@ func unless(absent bool, err error) error {
 	return err
 }
 
-// read asks for the size while it opens the object.
+// read asks for the size and opens the object at the same time.
 func (s *Store) read(ctx context.Context, c *sftp.Client, name string, offset, length int64, dst []byte) ([]byte, error) {
 	look := lookAt(c, s.path(name))
 	file, err := c.Open(s.path(name))
@@ -108,7 +109,7 @@ func (s *Store) read(ctx context.Context, c *sftp.Client, name string, offset, l
 	return got, nil
 }
 
-// lookAt asks what is at a path, and returns what waits for the answer.
+// lookAt asks for the attributes of a path, and returns a function that waits for the answer.
 func lookAt(c *sftp.Client, file string) func() (os.FileInfo, error) {
 	var info os.FileInfo
 	var err error
@@ -123,8 +124,8 @@ func lookAt(c *sftp.Client, file string) func() (os.FileInfo, error) {
 	}
 }
 
-// readFull fills p from offset on. Objects never change, so a read that meets the end early is an
-// error like any other.
+// readFull fills p from offset on. Objects never change, so reaching the end early is an error like
+// any other.
 func readFull(file *sftp.File, p []byte, offset int64) error {
 	n, err := file.ReadAt(p, offset)
 	if n == len(p) {

@@ -17,12 +17,12 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// ahead is how many directories are listed before it is their turn.
+// ahead is how many directories are listed before they are needed.
 const ahead = 16
 
-// List implements store.Store. It holds the entries of one directory on each level at a time, and
-// of those that come next. Links to files and directories are followed, so a part of the repository
-// may lie on another disk.
+// List implements store.Store. In memory it holds the entries of one directory on each level, and
+// of the directories that are listed ahead. It follows links to files and directories, so that a
+// part of the repository may lie on another disk.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.Info, error] {
 	return func(yield func(store.Info, error) bool) {
 		inner, cancel := context.WithCancel(ctx)
@@ -40,7 +40,7 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[store.
 	}
 }
 
-// errStop ends a walk whose consumer has had enough.
+// errStop ends a walk whose consumer wants no more.
 var errStop = errors.New("stop")
 
 type walk struct {
@@ -82,7 +82,7 @@ func (w *walk) wants(dir string) bool {
 	return dir > w.after || strings.HasPrefix(w.after, dir)
 }
 
-// dir lists a directory, given as "" or with its final slash, whose entries found waits for.
+// dir lists a directory, given as "" or with its final slash. found waits for its entries.
 func (w *walk) dir(dir string, found func() ([]entry, error)) error {
 	entries, err := found()
 	if err != nil {
@@ -108,8 +108,8 @@ func (w *walk) dir(dir string, found func() ([]entry, error)) error {
 	return w.ctx.Err()
 }
 
-// ask lists the directories among entries that are wanted, some of them ahead. Each call of what it
-// returns is for the next one.
+// ask lists the wanted directories among entries, some of them ahead. Each call of next is for the
+// next directory, and returns a function that waits for its entries.
 func (w *walk) ask(dir string, entries []entry) (next func() func() ([]entry, error)) {
 	var names []string
 	for _, e := range entries {
@@ -129,7 +129,7 @@ func (w *walk) ask(dir string, entries []entry) (next func() func() ([]entry, er
 	}
 }
 
-// begun asks for the entries of a directory, and returns what waits for the answer.
+// begun asks for the entries of a directory, and returns a function that waits for the answer.
 func (w *walk) begun(dir string) func() ([]entry, error) {
 	var entries []entry
 	var err error
@@ -144,17 +144,17 @@ func (w *walk) begun(dir string) func() ([]entry, error) {
 	}
 }
 
-// entry is a directory entry with what it contributes to names: its own, with a slash if it is a
-// directory. Sorted by that, a walk yields whole names in bytewise order: "a-b" before "a/b" before
-// "a0".
+// entry is a directory entry. key is its part of object names: the entry's name, followed by a
+// slash if it is a directory. A walk sorted by it yields whole names in bytewise order: "a-b"
+// before "a/b" before "a0".
 type entry struct {
 	info os.FileInfo
 	key  string
 	dir  bool
 }
 
-// entries reads a directory, leaving out what cannot be part of a name. One that is not there has
-// none.
+// entries reads a directory, and leaves out what cannot be part of a name. A missing directory has
+// no entries.
 func (w *walk) entries(dir string) ([]entry, error) {
 	var entries []entry
 	err := w.store.do(w.ctx, "list", w.store.path(dir), func(c *sftp.Client) error {
@@ -172,7 +172,8 @@ func (w *walk) entries(dir string) ([]entry, error) {
 	return entries, err
 }
 
-// named makes entries of what is a file or directory, or leads to one, and has a name that is ours.
+// named returns entries for the files and directories in list, and for links to them, that have
+// valid names.
 func (w *walk) named(c *sftp.Client, dir string, list []os.FileInfo) []entry {
 	entries := make([]entry, 0, len(list))
 	for _, info := range list {

@@ -16,11 +16,11 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// linkTries is how often a link is tried whose directory others keep removing, or that fails
+// linkTries is how often a link is tried if others keep removing its directory, or if it fails
 // without a reason.
 const linkTries = 5
 
-// extensions are what a server must know so that objects can be put.
+// extensions are those that Put needs.
 var extensions = []string{"hardlink@openssh.com", "fsync@openssh.com"}
 
 // Put implements store.Store. The content is durable when it returns, the name after Sync.
@@ -42,7 +42,7 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
-// put is one Put on its way through one or more sessions.
+// put is the state of one Put, which may need several sessions.
 type put struct {
 	*Store
 	name string
@@ -51,7 +51,7 @@ type put struct {
 	lost bool   // a session broke when it was asked to link, so the name may be ours
 }
 
-// try goes on where the session before has broken.
+// try continues where a broken session has left off.
 func (p *put) try(ctx context.Context, c *sftp.Client) error {
 	if p.temp == "" {
 		temp, file, err := p.write(ctx, c, p.data)
@@ -74,8 +74,8 @@ func (p *put) try(ctx context.Context, c *sftp.Client) error {
 	return err
 }
 
-// write writes data to a new file in tmp, and flushes it. After an error nothing is left, if the
-// session did not break.
+// write writes data to a new file in tmp, and flushes it. After an error no file remains, unless
+// the session broke.
 func (s *Store) write(ctx context.Context, c *sftp.Client, data []byte) (string, *sftp.File, error) {
 	for _, name := range extensions {
 		if _, ok := c.HasExtension(name); !ok {
@@ -121,8 +121,8 @@ func fill(ctx context.Context, file *sftp.File, data []byte) error {
 	return file.Sync()
 }
 
-// unlessFull says that there is no room where a failure has no other reason: the protocol has no
-// word for that.
+// unlessFull returns store.ErrFull if a failure has no other reason and the disk has no room: the
+// protocol has no code for that.
 func unlessFull(c *sftp.Client, dir string, size int, err error) error {
 	if !isFailure(err) {
 		return err
@@ -134,14 +134,14 @@ func unlessFull(c *sftp.Client, dir string, size int, err error) error {
 	return err
 }
 
-// isFailure tells whether the server gave no reason, as where a name is taken, a disk is full or a
-// call is not supported.
+// isFailure reports whether the server gave no reason. Servers do so if a name exists, a disk is
+// full or a call is not supported.
 func isFailure(err error) bool {
 	var status *sftp.StatusError
 	return errors.As(err, &status) && status.FxCode() == sftp.ErrSSHFxFailure
 }
 
-// publish links the temporary file to its name, and makes the directories that are missing.
+// publish links the temporary file to its name, and makes missing directories.
 func (p *put) publish(c *sftp.Client) error {
 	var err error
 	for range linkTries {
@@ -170,8 +170,8 @@ func (p *put) publish(c *sftp.Client) error {
 	return fmt.Errorf("the server does not link %s to %s: its file system may have no hard links: %w: %w", p.temp, p.path(p.name), store.ErrInvalid, err)
 }
 
-// settle looks what is under the name, after the server has refused to link: nothing, so that the
-// refusal has another reason; another object; or, if an earlier answer was lost, our own.
+// settle finds out why the server refused to link: an object has the name, or, if an earlier answer
+// was lost, our own link has. If nothing has the name, there is another reason.
 func (p *put) settle(c *sftp.Client) (settled bool, err error) {
 	info, err := c.Lstat(p.path(p.name))
 	switch {
@@ -220,8 +220,8 @@ func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	return nil
 }
 
-// mkdirAll makes a directory below the store's own, and that too if it may; else a store that is
-// gone, such as a disk that is not mounted, must not come back empty.
+// mkdirAll makes a directory below the store's own directory, and that too if the options allow it.
+// Otherwise a store that is missing, such as on a disk that is not mounted, would come back empty.
 func (s *Store) mkdirAll(c *sftp.Client, dir string) error {
 	if dir == "." && s.options.Create {
 		return c.MkdirAll(s.path(dir))
@@ -240,7 +240,7 @@ func (s *Store) mkdirAll(c *sftp.Client, dir string) error {
 	return s.mkdir(c, dir)
 }
 
-// mkdir makes one directory; one that is there is as good.
+// mkdir makes one directory. An existing directory is fine.
 func (s *Store) mkdir(c *sftp.Client, dir string) error {
 	err := c.Mkdir(s.path(dir))
 	if err != nil {
@@ -253,8 +253,8 @@ func (s *Store) mkdir(c *sftp.Client, dir string) error {
 	return nil
 }
 
-// removeStale removes files in tmp that are much older than our own: what Puts left that were
-// killed. Their dates are of the server's clock, as ours is.
+// removeStale removes files in tmp that are much older than ours, left by Puts that were killed. It
+// compares their dates with that of ours, since the server's clock dates all of them.
 func (s *Store) removeStale(c *sftp.Client, ours string) {
 	now, err := c.Lstat(ours)
 	if err != nil {

@@ -1,12 +1,12 @@
-// Package sftp keeps a repository's objects in a directory of a server that speaks SFTP and two
-// extensions of OpenSSH's, hardlink@openssh.com and fsync@openssh.com. A server without them is
-// good for reading alone.
+// Package sftp keeps a repository's objects in a directory of a server that speaks SFTP with two
+// extensions of OpenSSH: hardlink@openssh.com and fsync@openssh.com. From a server without them it
+// can only read.
 //
-// An object is written to tmp/<random>, flushed there, and only then linked to its name: a link
-// refuses a name that is taken, so there is one winner and no half object under any name, whenever
-// either machine dies. Where the answer to a link is lost, the bytes under the name tell whether it
-// was ours. The names themselves are durable after Sync, which flushes every directory that has
-// changed, if the server can do that: Promises tells.
+// Put writes an object to tmp/<random>, flushes it there, and only then links it to its name: a
+// link refuses a name that exists. So one writer wins, and no name ever leads to half an object,
+// whenever either machine crashes. If the answer to a link is lost, the bytes under the name show
+// whether it was ours. The names themselves are durable after Sync, which flushes every directory
+// that has changed, if the server supports that: see Promises.
 package sftp
 
 import (
@@ -25,12 +25,12 @@ import (
 	"github.com/packstone/packstone/archive/store/internal/dirty"
 )
 
-// Sessions are several sessions with one server, each of which serves many callers at once.
+// Sessions are several sessions with one server. Each serves many callers at once.
 type Sessions interface {
-	// Do calls f with a session, and again with another one when f returned the error of one that
-	// broke; so f must bear being repeated. drop breaks the session, for all its callers. Errors
-	// wrap the sentinels of package store where they concern the server, those of package fs where
-	// they concern the path, and what the server said.
+	// Do calls f with a session, and again with another session if f returned the error of a broken
+	// one; so f must be repeatable. drop breaks the session, for all its callers. Errors wrap the
+	// server's answer, and sentinels: those of package store if they concern the server, those of
+	// package fs if they concern the path.
 	Do(ctx context.Context, act, path string, f func(c *sftp.Client, drop func()) error) error
 }
 
@@ -49,7 +49,7 @@ const (
 	// grace is how long a request may go on after its context has ended, before its session is
 	// broken off.
 	grace = time.Second
-	// slice is what is read or written before it is looked whether somebody still wants it.
+	// slice is how many bytes are read or written between checks whether the caller still waits.
 	slice = 4 << 20
 )
 
@@ -66,7 +66,7 @@ type Store struct {
 	failed  error      // of the first Sync that failed
 }
 
-// New returns the store. It asks the server nothing.
+// New returns the store. It makes no request.
 func New(sessions Sessions, o Options) *Store {
 	return &Store{sessions: sessions, options: o, tidying: semaphore.NewWeighted(tidyings)}
 }
@@ -74,10 +74,10 @@ func New(sessions Sessions, o Options) *Store {
 // Location implements store.Store.
 func (s *Store) Location() string { return s.options.Location }
 
-// path is where an object or directory lies on the server; "." is the store's own.
+// path returns where an object or directory lies on the server; "." is the store's own directory.
 func (s *Store) path(name string) string { return path.Join(s.options.Directory, name) }
 
-// do calls f with a session. After ctx has ended, what still goes on is broken off after a while.
+// do calls f with a session. If f goes on for long after ctx has ended, do breaks the session.
 func (s *Store) do(ctx context.Context, act, file string, f func(c *sftp.Client) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (s *Store) do(ctx context.Context, act, file string, f func(c *sftp.Client)
 	return translate(err)
 }
 
-// translate puts the store's sentinel in front of what the server says.
+// translate wraps an error of the server with the sentinel of package store.
 func translate(err error) error {
 	for _, t := range translations {
 		if errors.Is(err, t.from) && !errors.Is(err, t.to) {
@@ -119,7 +119,7 @@ var translations = []struct{ from, to error }{
 	{sftp.ErrSSHFxOpUnsupported, store.ErrInvalid},
 }
 
-// isAnswer tells whether err is what the server said, and not that of a session that broke.
+// isAnswer reports whether err is an answer of the server, and not the error of a broken session.
 func isAnswer(err error) bool {
 	var status *sftp.StatusError
 	if errors.As(err, &status) {
@@ -128,7 +128,7 @@ func isAnswer(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
-// check refuses a bad name, and what nobody waits for any more.
+// check returns an error if name is invalid or ctx has ended.
 func check(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -139,8 +139,8 @@ func check(ctx context.Context, name string) error {
 	return nil
 }
 
-// tidy gives up what is of no use any more, while the caller goes on. A few may wait for the
-// server, not many.
+// tidy calls give, which frees something on the server, while the caller continues. Only a few such
+// calls may wait at a time; tidy skips the rest.
 func (s *Store) tidy(ctx context.Context, give func()) {
 	if err := s.tidying.Acquire(ctx, 1); err != nil {
 		return // removeStale gets what this leaves

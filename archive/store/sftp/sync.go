@@ -12,12 +12,12 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// flushing is what is known of a server's way with directories.
+// flushing is what is known of how a server flushes directories.
 type flushing struct{ done, never atomic.Bool }
 
-// Sync implements store.Store. After the server has failed every later Sync fails too: a kernel
-// reports what it could not write once, and then forgets it. If the server was away, Sync may be
-// repeated. One that has never flushed a directory is not asked again.
+// Sync implements store.Store. After the server has failed, every later Sync fails too: a kernel
+// reports a failed write only once, and then forgets it. If the server was unreachable, Sync may be
+// repeated. A server that has never been able to flush a directory is not asked again.
 func (s *Store) Sync(ctx context.Context) error {
 	s.syncing.Lock() // a second Sync must wait for the first: its directories may be among the first's
 	defer s.syncing.Unlock()
@@ -46,7 +46,7 @@ func (s *Store) Sync(ctx context.Context) error {
 	return err
 }
 
-// flush makes the entries of a directory durable, where the server can do that.
+// flush makes the entries of a directory durable, if the server supports that.
 func (s *Store) flush(ctx context.Context, dir string) error {
 	if s.flushes.never.Load() {
 		return nil
@@ -65,7 +65,7 @@ func (s *Store) flush(ctx context.Context, dir string) error {
 	return err
 }
 
-// flushDirectory opens a directory as if it were a file, as the system call wants it.
+// flushDirectory opens a directory like a file, as the system call demands, and flushes it.
 func flushDirectory(c *sftp.Client, dir string) error {
 	d, err := c.Open(dir)
 	if err != nil {
@@ -76,7 +76,7 @@ func flushDirectory(c *sftp.Client, dir string) error {
 	return err
 }
 
-// Promises tells what the server cannot promise, which nothing here can make up for. It writes
+// Promises returns what the server cannot promise and packstone cannot make up for. It writes
 // nothing.
 func (s *Store) Promises(ctx context.Context) (doubts []string, err error) {
 	err = s.do(ctx, "look at", s.path("."), func(c *sftp.Client) error {
@@ -101,8 +101,8 @@ func (s *Store) Promises(ctx context.Context) (doubts []string, err error) {
 	return doubts, err
 }
 
-// Space tells how many bytes are free where the objects are, and of how many. store.ErrInvalid: the
-// server does not tell.
+// Space returns how many bytes are free where the objects are, and how many there are in total. It
+// fails with store.ErrInvalid if the server does not tell.
 func (s *Store) Space(ctx context.Context) (free, total uint64, err error) {
 	err = s.do(ctx, "look at", s.path("."), func(c *sftp.Client) error {
 		if _, ok := c.HasExtension("statvfs@openssh.com"); !ok {

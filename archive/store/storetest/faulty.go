@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Op names a method of store.Store that Faulty can break.
+// Op is a method of store.Store that Faulty can break.
 type Op int
 
 // The methods of store.Store that do something.
@@ -25,7 +25,7 @@ const (
 // String returns the method's name.
 func (op Op) String() string { return [...]string{"Put", "Get", "List", "Delete", "Sync"}[op] }
 
-// Call is one call that Faulty has seen, in the order in which they began.
+// Call is one call that Faulty has seen.
 type Call struct {
 	Op   Op
 	Name string // of a List the prefix, of a Sync empty
@@ -37,19 +37,20 @@ func (c Call) String() string { return fmt.Sprintf("%s %s", c.Op, c.Name) }
 // A Fault decides about one call: nil lets it pass, an error is what the caller gets.
 type Fault func(op Op, name string) error
 
-// Faulty passes calls on to a store, records them, and breaks them as it is told. The fields must
-// not change while calls are under way.
+// Faulty passes calls on to a store, records them in the order in which they began, and breaks them
+// as told. The fields must not change while calls are in flight.
 type Faulty struct {
 	store.Store
-	// Before is asked before a call: its error is returned and the call never reaches the store.
-	// The request was lost.
+	// Before is called before a call. If it returns an error, the caller gets that, and the call
+	// never reaches the store: the request was lost.
 	Before Fault
-	// After is asked after a call that succeeded: its error is returned although the store did what
-	// it was asked. The answer was lost. A Get returns no bytes then, a List its error at the end.
+	// After is called after a call that succeeded. If it returns an error, the caller gets that
+	// although the store has done its work: the answer was lost. A Get then returns no bytes; a
+	// List returns the error at its end.
 	After Fault
 	// Corrupt may change the bytes that a Get returns, in place.
 	Corrupt func(name string, offset int64, data []byte)
-	// Latency is waited before every call.
+	// Latency is the time to wait before every call.
 	Latency time.Duration
 
 	mu    sync.Mutex
@@ -92,8 +93,8 @@ func On(fault Fault, ops ...Op) Fault {
 	}
 }
 
-// FlipBit is a Corrupt that flips the lowest bit in the middle of what each Get of name returns; an
-// empty name means any.
+// FlipBit returns a function for Corrupt that flips the lowest bit in the middle of what each Get
+// of name returns; an empty name means any.
 func FlipBit(name string) func(string, int64, []byte) {
 	return func(got string, _ int64, data []byte) {
 		if len(data) > 0 && (name == "" || name == got) {
@@ -127,7 +128,7 @@ func (f *Faulty) Reset() {
 	f.calls = nil
 }
 
-// before records the call, waits, and says whether it is lost.
+// before records the call, waits, and returns an error if the call is lost.
 func (f *Faulty) before(ctx context.Context, op Op, name string) error {
 	f.mu.Lock()
 	f.calls = append(f.calls, Call{Op: op, Name: name})

@@ -1,6 +1,5 @@
 // Package storetest is the executable form of the contract of store.Store: a suite that every
-// adapter passes, a decorator that breaks things on purpose, and the benchmarks that all adapters
-// share.
+// adapter passes, a decorator that injects faults, and benchmarks that all adapters share.
 package storetest
 
 import (
@@ -20,8 +19,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Run proves that the stores that open returns keep the contract. open is called for each part of
-// the suite and must return an empty store each time; it may use t.Cleanup.
+// Run tests that the stores returned by open keep the contract. It calls open for each part of the
+// suite; open must return an empty store each time, and may use t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	parts := []struct {
 		name string
@@ -68,7 +67,7 @@ func mustPut(t testing.TB, s store.Store, name string, data []byte) {
 	}
 }
 
-// expect compares the whole of an object with want.
+// expect compares the whole content of an object with want.
 func expect(t testing.TB, s store.Store, name string, want []byte) {
 	t.Helper()
 	got, err := s.Get(context.Background(), name, 0, -1, nil)
@@ -101,7 +100,7 @@ func names(infos []store.Info) []string {
 	return list
 }
 
-// random returns n bytes that depend on nothing but n.
+// random returns n pseudo-random bytes that depend only on n.
 func random(n int) []byte {
 	source := rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
 	data := make([]byte, n)
@@ -127,8 +126,8 @@ func putNeverOverwrites(t *testing.T, s store.Store) {
 	expect(t, s, "config/1", []byte("first"))
 }
 
-// largePutNeverOverwrites is about servers that refuse before they have read the body: the answer
-// must not get lost.
+// largePutNeverOverwrites tests servers that refuse before they have read the body: the answer must
+// not get lost.
 func largePutNeverOverwrites(t *testing.T, s store.Store) {
 	data := random(8 << 20)
 	mustPut(t, s, "packs/ab/large", data)
@@ -139,7 +138,7 @@ func largePutNeverOverwrites(t *testing.T, s store.Store) {
 	}
 }
 
-// oneWinner races small objects, and ones of a megabyte whose writes really overlap.
+// oneWinner races small objects, and objects of a megabyte, whose writes really overlap.
 func oneWinner(t *testing.T, s store.Store) {
 	for _, size := range []int{16, 1 << 20} {
 		for round := range 3 {
@@ -179,8 +178,8 @@ func race(t *testing.T, s store.Store, name string, size int) {
 	expect(t, s, name, bodies[winner])
 }
 
-// putDecided repeats a Put that the store could not decide, as the contract asks of the caller. A
-// server may also cut the connection of a loser before it has read its answer.
+// putDecided repeats a Put that the store could not decide, as the contract asks of callers. A
+// server may also cut the connection of a loser before the loser has read the answer.
 func putDecided(s store.Store, name string, data []byte) error {
 	for try := 0; ; try++ {
 		err := put(context.Background(), s, name, data)
@@ -196,7 +195,7 @@ func wrongDigest(t *testing.T, s store.Store) {
 	refuses(t, s, 0, 100, 100_000, store.CheckedSize)
 }
 
-// RefusesLarge proves that a store refuses large objects, too, that do not match their digests.
+// RefusesLarge tests that a store refuses large objects, too, if they do not match their digests.
 func RefusesLarge(t *testing.T, s store.Store) {
 	t.Helper()
 	refuses(t, s, store.CheckedSize+1, 3<<20)
@@ -526,8 +525,8 @@ func probe(t *testing.T, s store.Store) {
 	}
 }
 
-// RunFailing proves that every call to a store that cannot work fails with want, and that Get
-// returns dst as it was.
+// RunFailing tests that every call to a store that cannot work fails with want, and that Get
+// returns dst unchanged.
 func RunFailing(t *testing.T, s store.Store, want error) {
 	t.Helper()
 	ctx := context.Background()

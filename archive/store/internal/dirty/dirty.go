@@ -1,5 +1,4 @@
-// Package dirty records the directories in which a store has changed names that are not durable
-// yet.
+// Package dirty records in which directories a store has changed names that are not durable yet.
 package dirty
 
 import (
@@ -8,16 +7,16 @@ import (
 	"sync"
 )
 
-// Set is the directories, relative to the store's root, whose entries changed since they were
-// taken. Its zero value is empty. It may be used from several goroutines.
+// Set is the directories, relative to the store's root, whose entries have changed since the last
+// Take. Its zero value is empty. It is safe for concurrent use.
 type Set struct {
 	mu      sync.Mutex
 	changed map[string]bool
 	known   map[string]bool // whose own entry in their parent is durable, or whose parent is in the set
 }
 
-// Mark notes that entries of dir changed. The first time it sees a directory it notes the parents
-// too: whoever made them may not have flushed them.
+// Mark records that entries of dir have changed. When it sees a directory for the first time it
+// marks the parents too: whoever made them may not have flushed them.
 func (s *Set) Mark(dir string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,14 +36,14 @@ func (s *Set) Mark(dir string) {
 	}
 }
 
-// Made notes that dir was made anew, so that its parent has to be flushed again.
+// Made records that dir was made again, so that its parent must be flushed again.
 func (s *Set) Made(dir string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.known, dir)
 }
 
-// Take empties the set and returns what was in it.
+// Take returns the content of the set and empties it.
 func (s *Set) Take() map[string]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +52,7 @@ func (s *Set) Take() map[string]bool {
 	return changed
 }
 
-// GiveBack puts back what was taken and could not be flushed.
+// GiveBack returns directories to the set that could not be flushed.
 func (s *Set) GiveBack(changed map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Address is where objects are: a bucket, and a prefix that ends in a slash unless it is empty.
+// Address is a bucket, and a prefix of keys that ends in a slash unless it is empty.
 type Address struct {
 	// Endpoint is http://host:port or https://host:port for minio+http:// and minio+https://, which
-	// go through minio-go. It is empty for s3://, which goes through the AWS SDK to where its
-	// configuration leads.
+	// use minio-go. It is empty for s3://, which uses the AWS SDK and the endpoint of its
+	// configuration.
 	Endpoint string
 	Bucket   string
 	Prefix   string
 }
 
-// IsAddress tells whether text is one that Parse is meant for.
+// IsAddress reports whether text has a form that Parse is meant for.
 func IsAddress(text string) bool {
 	for _, scheme := range []string{"s3://", "s3a://", "minio+https://", "minio+http://"} {
 		if strings.HasPrefix(text, scheme) {
@@ -27,12 +27,12 @@ func IsAddress(text string) bool {
 	return false
 }
 
-// bucketName is what all servers take.
+// bucketName matches the names that all servers accept.
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-// Parse takes s3://bucket/prefix, minio+https://host:port/bucket/prefix or
-// minio+http://host:port/bucket/prefix apart. An address that holds keys is refused, and they are
-// not repeated in the error.
+// Parse reads s3://bucket/prefix, minio+https://host:port/bucket/prefix or
+// minio+http://host:port/bucket/prefix. It refuses an address that contains keys, and does not
+// repeat them in the error.
 func Parse(text string) (Address, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	u, err := url.Parse(text)
@@ -78,7 +78,7 @@ func (a Address) complete(text string) (Address, error) {
 	return a, nil
 }
 
-// Below is the address of what lies below a further path.
+// Below returns the address with a further path appended.
 func (a Address) Below(path string) Address {
 	if path = strings.Trim(path, "/"); path != "" {
 		a.Prefix += path + "/"
@@ -86,7 +86,7 @@ func (a Address) Below(path string) Address {
 	return a
 }
 
-// String is the address as Parse takes it.
+// String returns the address in the form that Parse reads.
 func (a Address) String() string {
 	text := "s3://" + a.Bucket
 	if a.Endpoint != "" {

@@ -29,7 +29,7 @@ import (
 
 const defaultRegion = "us-east-1"
 
-// awsDialect goes through the AWS SDK. Its own retries are off.
+// awsDialect uses the AWS SDK, with the SDK's own retries off.
 type awsDialect struct {
 	client *sdk.Client
 	bucket *string
@@ -75,7 +75,8 @@ func loadAWS(ctx context.Context, o Options) (aws.Config, error) {
 	return cfg, nil
 }
 
-// awsClient has our transport, with the CAs and the proxy that the SDK has found for its own.
+// awsClient returns a client with our transport, and with the CAs and the proxy that the SDK has
+// found for its own.
 func awsClient(o Options, found aws.HTTPClient, c *clock) *http.Client {
 	if theirs, ok := found.(*awshttp.BuildableClient); ok {
 		settings := theirs.GetTransport()
@@ -101,8 +102,8 @@ func configureAWS(o *sdk.Options) {
 	o.APIOptions = append(o.APIOptions, addPayloadHash)
 }
 
-// isForeign tells whether an endpoint is another server's than AWS's; those seldom have a DNS name
-// for each bucket.
+// isForeign reports whether an endpoint is not one of AWS. Other servers seldom have a DNS name for
+// each bucket.
 func isForeign(endpoint *string) bool {
 	if !strings.Contains(aws.ToString(endpoint), "://") {
 		return false
@@ -113,13 +114,13 @@ func isForeign(endpoint *string) bool {
 
 type payloadHash struct{}
 
-// hashed says by which hash a request is signed.
+// hashed sets the payload hash that the request is signed with.
 func hashed(ctx context.Context, body Body) context.Context {
 	return context.WithValue(ctx, payloadHash{}, body.sha256Hex())
 }
 
-// addPayloadHash hands the signer the hash that is known already. It has to happen inside the SDK's
-// stack, which forgets the signer's values from outside.
+// addPayloadHash passes the known hash to the signer. It must run inside the SDK's stack, which
+// drops the signer's values from outside.
 func addPayloadHash(stack *middleware.Stack) error {
 	return stack.Build.Add(middleware.BuildMiddlewareFunc("packstonePayloadHash",
 		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (
@@ -212,7 +213,8 @@ func (d *awsDialect) versionPages(ctx context.Context, q Query, yield func(Objec
 	}
 }
 
-// versionsOf merges versions and delete markers, which the SDK tells apart, in the order of keys.
+// versionsOf merges versions and delete markers, which the SDK returns separately, in the order of
+// keys.
 func versionsOf(out *sdk.ListObjectVersionsOutput) []Object {
 	objects := make([]Object, 0, len(out.Versions)+len(out.DeleteMarkers))
 	for _, v := range out.Versions {
@@ -227,7 +229,8 @@ func versionsOf(out *sdk.ListObjectVersionsOutput) []Object {
 	return objects
 }
 
-// yieldPage gives out a page. false: the caller wants no more, or the page makes no sense.
+// yieldPage yields the objects of a page. It returns false if the consumer wants no more or the
+// page is inconsistent.
 func (q Query) yieldPage(objects []Object, prefixes []types.CommonPrefix, encoding types.EncodingType, yield func(Object) bool) (bool, error) {
 	for _, p := range prefixes {
 		objects = append(objects, Object{Key: aws.ToString(p.Prefix), Prefix: true})
@@ -250,8 +253,8 @@ func (q Query) yieldPage(objects []Object, prefixes []types.CommonPrefix, encodi
 	return true, nil
 }
 
-// decoded undoes the encoding that was asked for so that every key can stand in XML, unless the
-// server did not do it.
+// decoded undoes the URL encoding of keys, which we request so that XML can hold every key, unless
+// the server did not encode.
 func decoded(key *string, encoding types.EncodingType) (*string, error) {
 	if encoding != types.EncodingTypeUrl || key == nil {
 		return key, nil
@@ -263,7 +266,7 @@ func decoded(key *string, encoding types.EncodingType) (*string, error) {
 	return &plain, nil
 }
 
-// text is nil for what is not set.
+// text returns a pointer to s, or nil if s is empty.
 func text(s string) *string {
 	if s == "" {
 		return nil
@@ -288,7 +291,7 @@ func (d *awsDialect) get(ctx context.Context, r Ref, bytes string) (Object, io.R
 	return objectOf(r.Key, lengthOf(out.ContentLength), headerOf(out.ResultMetadata)), out.Body, nil
 }
 
-// match is the header If-Match, nil if any content is meant.
+// match returns the header If-Match, nil if any content will do.
 func (r Ref) match() *string {
 	if r.ETag == "" {
 		return nil
@@ -296,7 +299,7 @@ func (r Ref) match() *string {
 	return aws.String(quoted(r.ETag))
 }
 
-// lengthOf is -1 where the server does not say how long its answer is.
+// lengthOf returns the length of an answer, -1 if the server does not tell.
 func lengthOf(n *int64) int64 {
 	if n == nil {
 		return -1

@@ -1,11 +1,10 @@
-// Package bucket makes requests to a bucket of S3, or of a server like it, in two dialects: the AWS
-// SDK with its whole credential chain for s3://, and minio-go, which needs nothing but an address
-// and keys, for minio+http(s)://. It serves repositories and lakes alike.
+// Package bucket makes requests to a bucket of S3, or of a compatible server, in two dialects: the
+// AWS SDK with its whole credential chain for s3://, and minio-go, which needs only an address and
+// keys, for minio+http(s)://. It serves both repositories and lakes.
 //
-// A call is one request and one try; package retry repeats. What is sent is named by its SHA-256,
-// which is computed once: it is the payload hash of the signature, and nothing trails a body, since
-// some servers refuse that above 16 MiB. Whatever a server answers, nothing but the content of an
-// object can be long.
+// A call is one request and one try; package retry repeats. The SHA-256 of a body is computed once
+// and used as payload hash of the signature; no checksum trails a body, since some servers refuse
+// that above 16 MiB. Except for the content of objects, the length of all answers is limited.
 package bucket
 
 import (
@@ -23,37 +22,38 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Options say how a bucket is reached. Without keys s3:// uses what the AWS SDK finds;
-// minio+http(s):// needs them.
+// Options say how to reach a bucket. Without keys s3:// uses what the AWS SDK finds;
+// minio+http(s):// needs keys.
 type Options struct {
 	AccessKey, SecretKey, SessionToken string
-	// Region is empty for that of the SDK's configuration, else us-east-1.
+	// Region is the bucket's region. If empty it is that of the SDK's configuration, else
+	// us-east-1.
 	Region string
-	// CAs are trusted instead of the system's (for s3://: of AWS_CA_BUNDLE).
+	// CAs are trusted instead of the system's; for s3:// instead of those of AWS_CA_BUNDLE too.
 	CAs *x509.CertPool
-	// Insecure takes any certificate for the server's.
+	// Insecure accepts any certificate of the server.
 	Insecure bool
 	// Proxy is as in http.Transport; nil means none (for s3://: HTTPS_PROXY and its kin).
 	Proxy func(*http.Request) (*url.URL, error)
-	// Wrap goes around the transport: limits, counts, faults.
+	// Wrap wraps the transport, to limit, count or break requests.
 	Wrap func(next http.RoundTripper) http.RoundTripper
 }
 
-// Object is one object of a bucket, or one version of it, or in a listing a prefix or a delete
-// marker.
+// Object is an object in a bucket or a version of it; in a listing it can also be a prefix or a
+// delete marker.
 type Object struct {
 	Key      string
 	Size     int64 // of what was asked for, so of a range the range's
 	ETag     string
 	Modified time.Time
-	// Version is set where a bucket has versions.
+	// Version is set if the bucket has versions.
 	Version string
 	// Header holds, by lower-case names, what was stored with the object: content-type,
-	// x-amz-meta-…, and its kin. Listings leave it nil.
+	// x-amz-meta-… and so on. It is nil in listings.
 	Header map[string]string
-	// Tags is the number of tags, where a server tells it with the content.
+	// Tags is the number of tags, if the server tells it with the content.
 	Tags int
-	// Range is the header Content-Range, empty where the whole object came.
+	// Range is the header Content-Range, empty if the whole object came.
 	Range string
 
 	Prefix  bool // not an object: keys that begin with Key
@@ -61,21 +61,21 @@ type Object struct {
 	Latest  bool // of a key's versions
 }
 
-// Ref names an object, of which it wants the version Version or the content with ETag, where they
-// are set.
+// Ref names an object. Version and ETag, if set, demand that version or that content.
 type Ref struct{ Key, Version, ETag string }
 
-// Query is a listing: keys that begin with Prefix, after After. With Delimited what lies below a
-// further slash is one prefix. Versions lists all versions of each key, the newest first.
+// Query is a listing of the keys that begin with Prefix and come after After. With Delimited, keys
+// with a further slash are grouped to one prefix. With Versions, all versions of each key are
+// listed, the newest first.
 type Query struct {
 	Prefix, After string
 	Delimited     bool
 	Versions      bool
 }
 
-// dialect is what the two SDKs have in common. Errors are those of the SDK.
+// dialect is what the two SDKs have in common. It returns errors of the SDK.
 type dialect interface {
-	// answer finds in an error what the server said.
+	// answer extracts from an error what the server said.
 	answer(err error) answer
 	list(ctx context.Context, q Query) iter.Seq2[Object, error]
 	versioned(ctx context.Context) (bool, error)
@@ -91,8 +91,8 @@ type dialect interface {
 }
 
 // Client makes requests to one bucket. It is safe for concurrent use. Its errors wrap the sentinels
-// of package store, and those of this package; fs.ErrNotExist and fs.ErrPermission too where they
-// concern one object.
+// of package store and of this package, and if they concern one object also fs.ErrNotExist and
+// fs.ErrPermission.
 type Client struct {
 	address  Address
 	api      dialect
@@ -101,8 +101,8 @@ type Client struct {
 }
 
 // Open returns the client of a bucket. For s3:// it looks for credentials, which may ask the
-// machine's metadata service; it asks the bucket nothing. ErrKeys: there are none.
-// store.ErrInvalid: the address is none.
+// machine's metadata service; it makes no request to the bucket. It fails with ErrKeys if there are
+// no keys, and with store.ErrInvalid if the address is invalid.
 func Open(ctx context.Context, a Address, o Options) (*Client, error) {
 	if err := a.check(); err != nil {
 		return nil, fmt.Errorf("open a bucket: %w: %w", store.ErrInvalid, err)
@@ -120,10 +120,10 @@ func Open(ctx context.Context, a Address, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Address is where the bucket is, with its prefix.
+// Address returns the bucket's address, with its prefix.
 func (c *Client) Address() Address { return c.address }
 
-// Host names the server.
+// Host returns the name of the server.
 func (c *Client) Host() string {
 	if u, err := url.Parse(c.endpoint); err == nil && u.Host != "" {
 		return u.Host
@@ -131,7 +131,7 @@ func (c *Client) Host() string {
 	return c.endpoint
 }
 
-// String is the address, with the server where the address does not name it and it is not AWS.
+// String returns the address, and the server if the address does not name it and it is not AWS.
 func (c *Client) String() string {
 	if c.address.Endpoint != "" || !isForeign(&c.endpoint) {
 		return c.address.String()
@@ -143,15 +143,14 @@ func (c *Client) String() string {
 	return c.address.String() + " at " + u.Redacted()
 }
 
-// Ahead is how far the server's clock is ahead of ours, to the second, as far as an answer has told
-// it.
+// Ahead returns how far the server's clock is ahead of ours, to the second, as of the last answer.
 func (c *Client) Ahead() time.Duration { return time.Duration(c.clock.ahead.Load()) }
 
-// Reached tells whether the server has answered anything yet.
+// Reached reports whether the server has answered anything yet.
 func (c *Client) Reached() bool { return c.clock.reached.Load() }
 
-// List yields what a query finds, page by page, in the order of keys within a page. It is one
-// request for each thousand.
+// List yields the results of a query, page by page, in the order of keys within a page. It makes
+// one request for each thousand objects.
 func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		for o, err := range c.api.list(ctx, q) {
@@ -165,16 +164,16 @@ func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Object, error] {
 	}
 }
 
-// Versioned tells whether the bucket keeps versions.
+// Versioned reports whether the bucket keeps versions.
 func (c *Client) Versioned(ctx context.Context) (bool, error) {
 	on, err := c.api.versioned(ctx)
 	return on, c.failed(ctx, reading, "", err)
 }
 
-// Get reads from offset on, length bytes or, if that is negative, to the end; a negative offset
-// counts from the end. An empty range asks for one byte. ErrRange: the object ends before it. A
-// server that knows no ranges sends all. When the content breaks off, reading it ends with
-// store.ErrUnreachable.
+// Get reads length bytes from offset; a negative length means to the end, a negative offset counts
+// from the end. For an empty range it asks for one byte. It fails with ErrRange if the object ends
+// before the range. A server that does not support ranges sends everything. If the content breaks
+// off, reading it ends with store.ErrUnreachable.
 func (c *Client) Get(ctx context.Context, r Ref, offset, length int64) (Object, io.ReadCloser, error) {
 	o, body, err := c.api.get(context.WithValue(ctx, contentKey{}, true), r, rangeOf(offset, length))
 	if err != nil {
@@ -198,25 +197,25 @@ func (b *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Head tells what is stored with an object.
+// Head returns what is stored with an object.
 func (c *Client) Head(ctx context.Context, r Ref) (Object, error) {
 	o, err := c.api.head(ctx, r)
 	return o, c.failed(ctx, reading, r.Key, err)
 }
 
-// Tags are those of an object, as a query string: a=b&c=d.
+// Tags returns the tags of an object as a query string: a=b&c=d.
 func (c *Client) Tags(ctx context.Context, r Ref) (string, error) {
 	tags, err := c.api.tags(ctx, r)
 	return tags, c.failed(ctx, reading, r.Key, err)
 }
 
-// Put stores an object in one request. store.ErrExist: there is one, and the options ask for that
-// there is none.
+// Put stores an object with one request. It fails with store.ErrExist if the object exists and the
+// options demand that it does not.
 func (c *Client) Put(ctx context.Context, key string, body Body, o PutOptions) error {
 	return c.failed(ctx, writing, key, c.api.put(ctx, key, body, o))
 }
 
-// Begin begins an object that is stored part by part.
+// Begin begins an object that is stored in parts.
 func (c *Client) Begin(ctx context.Context, key string, o PutOptions) (upload string, err error) {
 	o.Absent = false // it is for the completion
 	upload, err = c.api.begin(ctx, key, o)
@@ -229,13 +228,14 @@ func (c *Client) Part(ctx context.Context, key, upload string, number int, body 
 	return etag, c.failed(ctx, writing, key, err)
 }
 
-// Complete makes the object of its parts, by their ETags in order. It returns the object's ETag.
+// Complete makes the object from its parts, given by their ETags in order. It returns the object's
+// ETag.
 func (c *Client) Complete(ctx context.Context, key, upload string, etags []string, o PutOptions) (etag string, err error) {
 	etag, err = c.api.complete(ctx, key, upload, etags, o)
 	return etag, c.failed(ctx, writing, key, err)
 }
 
-// Abort drops the parts.
+// Abort deletes the parts.
 func (c *Client) Abort(ctx context.Context, key, upload string) error {
 	return c.failed(ctx, writing, key, c.api.abort(ctx, key, upload))
 }
@@ -243,8 +243,8 @@ func (c *Client) Abort(ctx context.Context, key, upload string) error {
 // MaxRemove is how many keys one request may name.
 const MaxRemove = 1000
 
-// Remove removes up to MaxRemove objects, in a versioned bucket by a delete marker. What is not
-// there is no error.
+// Remove removes up to MaxRemove objects; in a versioned bucket it adds delete markers. Missing
+// objects are no error.
 func (c *Client) Remove(ctx context.Context, keys ...string) error {
 	err := c.failed(ctx, writing, keys[0], c.api.remove(ctx, keys))
 	if errors.Is(err, fs.ErrNotExist) {

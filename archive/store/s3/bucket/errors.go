@@ -18,22 +18,22 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Sentinels beside those of package store. Each is one of them too, for who does not tell so
-// finely.
+// Sentinel errors in addition to those of package store. Each also matches one of package store,
+// for callers that need less detail.
 var (
 	// ErrKeys: the server does not accept the keys, or there are none.
 	ErrKeys error = &sentinel{"keys not accepted", store.ErrDenied}
 	// ErrNoBucket: the server has no such bucket.
 	ErrNoBucket error = &sentinel{"no such bucket", store.ErrNotExist}
-	// ErrChanged: the object is not any more the one that was asked for.
+	// ErrChanged: the object is no longer the one that was asked for.
 	ErrChanged error = &sentinel{"the object was replaced", store.ErrInvalid}
-	// ErrRange: the object ends before the range that was asked for.
+	// ErrRange: the object ends before the requested range.
 	ErrRange error = &sentinel{"the object ends before that", store.ErrInvalid}
-	// ErrUnsupported: the server does not know the request.
+	// ErrUnsupported: the server does not support the request.
 	ErrUnsupported error = &sentinel{"not supported by the S3 server", store.ErrInvalid}
 )
 
-// sentinel is a kind of error within another kind.
+// sentinel is an error that belongs to a wider kind.
 type sentinel struct {
 	text string
 	kind error
@@ -45,14 +45,14 @@ func (s *sentinel) Error() string { return s.text }
 // Unwrap returns the wider kind.
 func (s *sentinel) Unwrap() error { return s.kind }
 
-// answer is what a server said about a request that it did not grant; zero if it said nothing.
+// answer is what a server said about a request that it refused; zero if it said nothing.
 type answer struct {
 	status        int
 	code, message string
 	request       string // the server's name for it
 }
 
-// Error is a request that was not granted, or got no answer.
+// Error is a request that was refused, or got no answer.
 type Error struct {
 	answer
 	kind error  // a sentinel; nil for a failure that the server does not name
@@ -90,13 +90,13 @@ func (e *Error) said() string {
 	return text
 }
 
-// Silent tells whether the server gave no answer.
+// Silent reports whether the server gave no answer.
 func (e *Error) Silent() bool { return e.status == 0 && e.code == "" }
 
-// Nameless tells whether the server failed for a reason that it did not name.
+// Nameless reports whether the server gave no reason for the failure.
 func (e *Error) Nameless() bool { return e.kind == nil }
 
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
+// Unwrap returns the causes, for errors.Is and errors.As.
 func (e *Error) Unwrap() []error {
 	if e.kind == nil {
 		return []error{e.err}
@@ -104,19 +104,19 @@ func (e *Error) Unwrap() []error {
 	return []error{e.kind, e.err}
 }
 
-// Is tells that an object is not there, or is not permitted to be used, in the words of package fs.
+// Is matches fs.ErrNotExist and fs.ErrPermission if an object does not exist, or must not be used.
 func (e *Error) Is(target error) bool {
 	return target == fs.ErrNotExist && e.kind == store.ErrNotExist || target == fs.ErrPermission && e.kind == store.ErrDenied
 }
 
-// What a request does; some answers mean another thing then.
+// The kinds of requests. Some answers depend on them.
 const (
 	reading = true
 	writing = false
 )
 
-// failed translates what an SDK returned. key is that of the object, empty if the request was about
-// the bucket.
+// failed translates an error of an SDK. key is the object's key, empty if the request concerned the
+// bucket.
 func (c *Client) failed(ctx context.Context, read bool, key string, err error) error {
 	switch {
 	case err == nil:
@@ -132,7 +132,7 @@ func (c *Client) failed(ctx context.Context, read bool, key string, err error) e
 	return e
 }
 
-// classify says what a failure means. The code tells more than the status.
+// classify returns the sentinel for a failure. The code says more than the status.
 func (e *Error) classify(read bool, key string) error {
 	kind, named := codes[e.code]
 	if !named {
@@ -153,7 +153,7 @@ func (e *Error) classify(read bool, key string) error {
 	return kind
 }
 
-// classifySilence is about what came instead of an answer of S3, if anything.
+// classifySilence returns the sentinel for what came instead of an answer of S3.
 func (e *Error) classifySilence() error {
 	if errors.Is(e.err, errLong) || isForeignText(e.err) && !isCutOff(e.err) {
 		return store.ErrInvalid
@@ -161,7 +161,8 @@ func (e *Error) classifySilence() error {
 	return store.ErrUnreachable
 }
 
-// codes of Amazon S3, versitygw, MinIO and Ceph. nil is what may pass and has no name.
+// codes maps the error codes of Amazon S3, versitygw, MinIO and Ceph. nil is a passing failure
+// without a sentinel.
 var codes = map[string]error{
 	"NoSuchKey":     store.ErrNotExist,
 	"NoSuchVersion": store.ErrNotExist,
@@ -218,7 +219,7 @@ var codes = map[string]error{
 	"InternalError":              nil,
 }
 
-// statuses count where the code says nothing.
+// statuses maps HTTP statuses, for answers whose code says nothing.
 var statuses = map[int]error{
 	http.StatusUnauthorized:                 ErrKeys,
 	http.StatusForbidden:                    store.ErrDenied,
@@ -236,7 +237,7 @@ var statuses = map[int]error{
 	http.StatusInsufficientStorage:          store.ErrFull,
 }
 
-// advice says what a person can do.
+// advice returns what a person can do.
 func (e *Error) advice(key string) string {
 	switch {
 	case isUntrusted(e.err):
@@ -261,13 +262,13 @@ func (e *Error) advice(key string) string {
 	return ""
 }
 
-// isCutOff tells an answer that the network has cut off.
+// isCutOff reports whether the network has cut off the answer.
 func isCutOff(err error) bool {
 	var network net.Error
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }
 
-// isForeignText tells whether there was an answer that is none of S3.
+// isForeignText reports whether the answer does not come from an S3 server.
 func isForeignText(err error) bool {
 	var syntax *xml.SyntaxError
 	var other xml.UnmarshalError
@@ -282,5 +283,5 @@ func isUntrusted(err error) bool {
 	return errors.As(err, &authority) || errors.As(err, &invalid) || errors.As(err, &name)
 }
 
-// gone is the code of an answer to a deletion that had nothing to delete.
+// gone is the code with which a server says that there was nothing to delete.
 const gone = "NoSuchKey"

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// sortByKey keeps versions of one key in the order in which they came, the newest first.
+// sortByKey sorts by key, and leaves the versions of one key in the order in which they came, the
+// newest first.
 func sortByKey(objects []Object) {
 	slices.SortStableFunc(objects, func(a, b Object) int {
 		if c := strings.Compare(a.Key, b.Key); c != 0 {
@@ -29,7 +30,7 @@ func boolOrder(second bool) int {
 	return -1
 }
 
-// objectOf is what the headers of an answer tell of an object.
+// objectOf returns the object that an answer's headers describe.
 func objectOf(key string, size int64, h http.Header) Object {
 	o := Object{Key: key, Size: size, ETag: unquote(h.Get("ETag")), Version: h.Get("X-Amz-Version-Id"), Header: stored(h),
 		Range: h.Get("Content-Range")}
@@ -44,10 +45,10 @@ func objectOf(key string, size int64, h http.Header) Object {
 
 func unquote(etag string) string { return strings.Trim(etag, `"`) }
 
-// quoted is how an ETag stands in a header.
+// quoted returns an ETag as it is written in a header.
 func quoted(etag string) string { return `"` + etag + `"` }
 
-// rangeOf is the value of the header Range for what Get asks for, empty for the whole object.
+// rangeOf returns the header Range for the offset and length of a Get, empty for the whole object.
 func rangeOf(offset, length int64) string {
 	switch {
 	case offset < 0:

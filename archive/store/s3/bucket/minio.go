@@ -19,7 +19,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// minioDialect goes through minio-go. Its own retries are off.
+// minioDialect uses minio-go, with its own retries off.
 type minioDialect struct {
 	core   *minio.Core
 	bucket string
@@ -56,7 +56,7 @@ func (d *minioDialect) answer(err error) answer {
 	return a
 }
 
-// versionsPage is how many versions a page of a listing has at most.
+// versionsPage is the largest number of versions on a page of a listing.
 const versionsPage = 1000
 
 func (d *minioDialect) list(ctx context.Context, q Query) iter.Seq2[Object, error] {
@@ -92,15 +92,15 @@ func listed(found minio.ObjectInfo, q Query) Object {
 	}
 }
 
-// page puts what one answer of the server holds into the order of keys: some servers list all
-// delete markers of a page before its versions, and minio-go gives out both as they come.
+// page sorts the content of one answer by key: some servers list all delete markers of a page
+// before its versions, and minio-go returns both as they come.
 type page struct {
 	full    int // a page that has so many objects is whole
 	answer  int64
 	objects []Object
 }
 
-// begin gives out the last page if this is another answer.
+// begin yields the previous page when another answer begins.
 func (p *page) begin(answer int64, yield func(Object, error) bool) bool {
 	if answer == p.answer {
 		return true
@@ -170,7 +170,7 @@ func (d *minioDialect) tags(ctx context.Context, r Ref) (string, error) {
 	return values.Encode(), nil
 }
 
-// putOptions has minio-go send the headers as they are, and hash nothing piece by piece.
+// putOptions makes minio-go send the headers as they are, and compute no hashes of parts.
 func putOptions(o PutOptions) (minio.PutObjectOptions, error) {
 	p := minio.PutObjectOptions{UserMetadata: map[string]string{}, ContentType: o.Header["content-type"],
 		DisableMultipart: true, DisableContentSha256: true}
@@ -193,7 +193,8 @@ func putOptions(o PutOptions) (minio.PutObjectOptions, error) {
 	return p, nil
 }
 
-// checksumHeader must be written so: in lower case minio-go asks for a client that sends trailers.
+// checksumHeader must have exactly this case: in lower case, minio-go demands a client that sends
+// trailers.
 const checksumHeader = "X-Amz-Checksum-Sha256"
 
 func (d *minioDialect) put(ctx context.Context, key string, body Body, o PutOptions) error {

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Body is what one request sends, with its digests, which the server checks.
+// Body is the body of one request, with its digests, which the server checks.
 type Body struct {
 	Data []byte
 	SHA  [sha256.Size]byte
-	// MD5 is sent too if it is set: buckets with locks demand it for parts. An object that was put
-	// whole has it as its ETag.
+	// MD5, if set, is sent too: buckets with object lock demand it for parts. It becomes the ETag
+	// of an object that is put whole.
 	MD5 []byte
 }
 
@@ -32,21 +32,20 @@ func (b Body) sha256Base64() string { return base64.StdEncoding.EncodeToString(b
 
 // PutOptions are what an object is stored with.
 type PutOptions struct {
-	// Header holds, by lower-case names, content-type, x-amz-meta-… and its kin, as Object.Header
-	// does.
+	// Header holds, by lower-case names, content-type, x-amz-meta-… and so on, like Object.Header.
 	Header map[string]string
 	Tags   string // as a query string
-	// Absent puts the object only where there is none.
+	// Absent stores the object only if none exists under its key.
 	Absent bool
 }
 
-// plain are headers that are stored with an object; the others are x-amz-meta-… .
+// plain are the headers, besides x-amz-meta-…, that are stored with an object.
 var plain = []string{"content-type", "cache-control", "content-disposition", "content-encoding", "content-language",
 	"expires", "x-amz-website-redirect-location"}
 
 const metaPrefix = "x-amz-meta-"
 
-// IsStored tells whether a header, in lower case, is one that an object is stored with.
+// IsStored reports whether a header, given in lower case, is stored with an object.
 func IsStored(name string) bool {
 	return slices.Contains(plain, name) || strings.HasPrefix(name, metaPrefix) && len(name) > len(metaPrefix)
 }
@@ -73,7 +72,7 @@ func (o PutOptions) metadata() map[string]string {
 	return all
 }
 
-// expires is the date of that name, nil if it is none.
+// expires returns the date in the header expires, nil if there is none.
 func (o PutOptions) expires() *time.Time {
 	if at, err := http.ParseTime(o.Header["expires"]); err == nil {
 		return &at

@@ -13,24 +13,24 @@ import (
 
 const (
 	dialTimeout = 15 * time.Second
-	// stall ends a connection on which nothing has moved, in either direction. A body may take as
-	// long as it likes.
+	// stall is how long nothing may move on a connection, in either direction, before it is closed.
+	// A body may take any time.
 	stall     = 2 * time.Minute
 	idleConns = 64 // per host; more requests at once open connections that are closed after use
 	ioBuffer  = 128 << 10
 
 	// maxAnswer bounds an answer other than the content of an object. A page of a listing has a
-	// thousand keys of up to 1024 bytes, each of which may take three as they are encoded.
+	// thousand keys of up to 1024 bytes, each of which may take three when encoded.
 	maxAnswer = 8 << 20
-	// maxError bounds what is read of an error. What comes after says nothing.
+	// maxError bounds how much of an error is read. The rest says nothing.
 	maxError  = 64 << 10
 	maxHeader = 1 << 20
 )
 
-// errLong says that a server sends what can't be its answer.
+// errLong says that a server sends more than any answer can have.
 var errLong = errors.New("the answer does not end")
 
-// clock knows how far the server's clock is ahead of ours, from the dates of its answers.
+// clock measures how far the server's clock is ahead of ours, from the dates of its answers.
 type clock struct {
 	ahead   atomic.Int64 // nanoseconds
 	reached atomic.Bool  // there was an answer, whatever it was
@@ -43,8 +43,8 @@ func (c *clock) note(date string, now time.Time) {
 	}
 }
 
-// transport returns one for large bodies over HTTP/1: HTTP/2 would send all of them through one
-// connection, and its flow control is slower than TCP's.
+// transport returns a RoundTripper for large bodies over HTTP/1: HTTP/2 would send all of them
+// through one connection, and its flow control is slower than TCP's.
 func transport(o Options, c *clock) http.RoundTripper {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 	protocols := new(http.Protocols)
@@ -86,8 +86,8 @@ func transport(o Options, c *clock) http.RoundTripper {
 	})
 }
 
-// answersKey is where a context counts the answers that came to its requests; contentKey says that
-// the answer is the content of an object.
+// answersKey is the context key of a counter of answers; contentKey marks requests whose answer is
+// the content of an object.
 type (
 	answersKey struct{}
 	contentKey struct{}
@@ -98,7 +98,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip implements http.RoundTripper.
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// bound keeps an answer from filling the memory.
+// bound limits how much of an answer is read into memory.
 func bound(r *http.Request, answer *http.Response) {
 	switch {
 	case answer.StatusCode >= http.StatusMultipleChoices:
@@ -108,7 +108,7 @@ func bound(r *http.Request, answer *http.Response) {
 	}
 }
 
-// bounded is a body of which only so many bytes are read.
+// bounded is a body with a limit on what is read.
 type bounded struct {
 	io.ReadCloser
 	left int
@@ -125,8 +125,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// movingConn fails when nothing has moved for a while. Each write prolongs the reader's time too,
-// since the transport waits for the answer while it still sends the request.
+// movingConn fails when nothing has moved for a while. Each write extends the deadline of reads
+// too, since the transport waits for the answer while it still sends the request.
 type movingConn struct{ net.Conn }
 
 // Read implements io.Reader.

@@ -1,10 +1,10 @@
 // Command countproxy stands in front of an S3 server, counts requests, and can make the server slow
-// and far away:
+// and distant:
 //
 //	countproxy -listen 127.0.0.1:9100 -target http://127.0.0.1:7070 -latency 50ms -rate 12500000
 //
-// It prints its counts as JSON when it is interrupted, and answers GET /.counts with them and POST
-// /.reset by counting anew.
+// When interrupted it prints its counts as JSON. GET /.counts returns them, and POST /.reset sets
+// them to zero.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Package proxy is a reverse proxy in front of an S3 server that counts requests by method and kind
-// of object, adds latency and bounds the bandwidth, for tests and for measuring by hand. Signatures
-// stay valid: the server sees the host that the client signed.
+// Package proxy is a reverse proxy in front of an S3 server, for tests and measurements. It counts
+// requests by method and kind of object, adds latency and limits the bandwidth. Signatures stay
+// valid: the server sees the host that the client signed.
 package proxy
 
 import (
@@ -30,7 +30,7 @@ type Options struct {
 	Most           int64          // requests under way above which others are refused with 503 SlowDown; 0 means no bound
 }
 
-// Proxy is an http.Handler. It may be used from several goroutines.
+// Proxy is an http.Handler. It is safe for concurrent use.
 type Proxy struct {
 	latency  time.Duration
 	most     int64
@@ -98,7 +98,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.reverse.ServeHTTP(answer, r)
 }
 
-// tooMany tells whether more requests are under way than may be.
+// tooMany reports whether more requests are in flight than Options.Most allows.
 func (p *Proxy) tooMany() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +109,7 @@ func (p *Proxy) tooMany() bool {
 	return p.most > 0 && n > p.most
 }
 
-// refuse answers as a server does that has too much to do.
+// refuse answers like an overloaded server.
 func (p *Proxy) refuse(w http.ResponseWriter, key [2]string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(http.StatusServiceUnavailable)
@@ -140,7 +140,7 @@ func (p *Proxy) leave(key [2]string, place int64) {
 	p.left.Broadcast()
 }
 
-// Wait returns when no request is under way. Then every request that has been answered is counted.
+// Wait returns when no request is in flight. Then every answered request is counted.
 func (p *Proxy) Wait() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +149,7 @@ func (p *Proxy) Wait() {
 	}
 }
 
-// of is the count of a method and a kind.
+// of returns the count of a method and a kind.
 func (p *Proxy) of(key [2]string) *Count {
 	c := p.counts[key]
 	if c == nil {
@@ -196,14 +196,14 @@ func (p *Proxy) Requests(method, kind string) int64 {
 	return n
 }
 
-// Reset begins to count anew.
+// Reset sets all counts to zero.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts, p.rounds = make(map[[2]string]*Count), new(count.Rounds)
 }
 
-// Rounds is how many requests were waited for one after the other: see count.Rounds.
+// Rounds returns how many requests were made one after the other: see count.Rounds.
 func (p *Proxy) Rounds() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -214,8 +214,8 @@ func (p *Proxy) Rounds() int64 {
 var kinds = []string{"packs", "trees", "index", "refs", "sessions", "log", "gc", "roll", "history", "headers", "config",
 	"domains", "packstone.json", "probe"}
 
-// Kind says what a request is about: "list" for a listing, else the kind of object, wherever in the
-// bucket the repository lies.
+// Kind returns what a request is about: "list" for a listing, else the kind of object, wherever in
+// the bucket the repository lies.
 func Kind(r *http.Request) string {
 	if r.URL.Query().Has("list-type") {
 		return "list"
@@ -228,7 +228,7 @@ func Kind(r *http.Request) string {
 	return "other"
 }
 
-// body is a request's body on its way.
+// body is the body of a request that is passed on.
 type body struct {
 	io.ReadCloser
 	ctx  context.Context
@@ -246,7 +246,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answer is a response on its way.
+// answer is a response that is passed on.
 type answer struct {
 	http.ResponseWriter
 	ctx    context.Context
@@ -276,7 +276,7 @@ func (a *answer) Write(p []byte) (int, error) {
 // Unwrap lets the proxy flush.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// line is a wire of a certain speed that all bodies share. A nil line is infinitely fast.
+// line simulates a wire of limited speed that all bodies share. A nil line is infinitely fast.
 type line struct {
 	bytesPerSecond float64
 	mu             sync.Mutex
