@@ -11,8 +11,9 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Accusation is a record, or a config, that others say they have seen and that is not there: the
-// storage was set back, or the claim is false. It is told, and stops nobody.
+// Accusation is a record, or a config, that others claim to have seen and that does not exist: the
+// storage was rolled back, or the claim is false. An Accusation alone is reported, but stops no
+// operation.
 type Accusation struct {
 	Lane     string // "": it is a config
 	Sequence uint64
@@ -22,7 +23,7 @@ type Accusation struct {
 	hash string
 }
 
-// String says what is claimed.
+// String describes the claim.
 func (a Accusation) String() string {
 	if a.Lane == "" {
 		return fmt.Sprintf("config %d is missing, although %s has seen it: the storage was rolled back, or the claim is false",
@@ -32,11 +33,11 @@ func (a Accusation) String() string {
 		a.Sequence, a.Lane, strings.Join(a.By, ", "))
 }
 
-// claimsAsked is how many claims are looked into at most: whoever writes can make some up.
+// claimsAsked is the largest number of claims that are looked into: any writer can invent some.
 const claimsAsked = 64
 
-// Accusations lists the heads of lanes that records name and that are not there, grave ones first.
-// Of what a lane claims about another one its last word counts.
+// Accusations lists the heads of lanes that records name and that do not exist, grave ones first.
+// Of the claims of one lane about another, only the last counts.
 func (r *Repository) Accusations(ctx context.Context, log *Log) ([]Accusation, error) {
 	list := append(r.missedConfigs(log), log.accusations()...)
 	list = slices.DeleteFunc(list, func(a Accusation) bool { return a.hash != "" && r.Config.Void[a.object()] == a.hash })
@@ -54,7 +55,7 @@ func (r *Repository) Accusations(ctx context.Context, log *Log) ([]Accusation, e
 	return slices.DeleteFunc(list, func(a Accusation) bool { return borneOut[a.Lane+" "+a.hash] }), nil
 }
 
-// missedConfigs is the newest config that records were written under and that is not there.
+// missedConfigs returns the newest config under which records were written and that does not exist.
 func (r *Repository) missedConfigs(log *Log) []Accusation {
 	var newest Accusation
 	for _, rec := range log.Records {
@@ -73,17 +74,17 @@ func (r *Repository) missedConfigs(log *Log) []Accusation {
 	return []Accusation{newest}
 }
 
-// object is the name of what is missing.
+// object returns the name of the missing object.
 func (a Accusation) object() string { return "log/" + a.Lane + "/" + sequence(a.Sequence) }
 
-// MayHold tells whether snapshots of host may lie in a lane; "" is any host.
+// MayHold reports whether a lane may contain snapshots of host; "" means any host.
 func (r *Repository) MayHold(lane, host string) bool {
 	l, _, ok := parseRecordName("log/" + lane + "/" + sequence(1))
 	m, _, known := member(r.Config.Writers, l.Writer)
 	return ok && known && (host == "" || m.MaySpeakFor(host))
 }
 
-// hasRecord asks the store for a record that may have come after the log was listed.
+// hasRecord asks the store for a record, which may have been written after the log was listed.
 func (r *Repository) hasRecord(ctx context.Context, a Accusation) (bool, error) {
 	name := a.object()
 	if _, _, ok := parseRecordName(name); !ok {
@@ -99,7 +100,7 @@ func (r *Repository) hasRecord(ctx context.Context, a Accusation) (bool, error) 
 	return hash(data) == a.hash, nil
 }
 
-// accusations are the claims that the log does not bear out.
+// accusations returns the claims that the log contradicts.
 func (l *Log) accusations() (list []Accusation) {
 	type claim struct {
 		by   Lane
@@ -132,7 +133,7 @@ func (l *Log) accusations() (list []Accusation) {
 	return list
 }
 
-// together joins neighbours that claim the same.
+// together joins adjacent accusations of the same.
 func together(list []Accusation) (joined []Accusation) {
 	for _, a := range list {
 		n := len(joined)
@@ -149,7 +150,7 @@ func together(list []Accusation) (joined []Accusation) {
 	return joined
 }
 
-// Defects are what the log shows to be missing or damaged.
+// Defects describes what is missing or damaged in the log.
 func (r *Repository) Defects(log *Log) (texts []string) {
 	if err := r.Config.Broken(); err != nil {
 		texts = append(texts, err.Error())

@@ -9,8 +9,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Standing says whether the owner lets the writer of a snapshot speak for the host that the
-// snapshot names.
+// Standing is whether the owner lets the writer of a snapshot speak for the host that the snapshot
+// names.
 type Standing uint8
 
 // The standings.
@@ -20,14 +20,13 @@ const (
 	Outside                 // the owner has admitted the writer for other hosts only
 )
 
-// String is the standing's word.
+// String returns the word for the standing.
 func (s Standing) String() string { return [...]string{"bound", "unbound", "outside"}[s] }
 
-// RoleBackdate is the role of a writer whose records may be of an earlier time than the store's
-// date.
+// RoleBackdate is the role of writers whose records may claim a time before the store's date.
 const RoleBackdate = "backdate"
 
-// Binding is what hosts a writer could speak for until the owner changed that.
+// Binding is the set of hosts that a writer could speak for until the owner changed it.
 type Binding struct {
 	Hosts     []string          `json:"hosts,omitzero"` // patterns; nil: any host, and then unbound
 	LastValid map[string]uint64 `json:"last_valid"`     // lane → the last record that this binding holds for
@@ -35,11 +34,11 @@ type Binding struct {
 	unknown unknown
 }
 
-// AnyHost is the pattern of every host.
+// AnyHost is the pattern that matches every host.
 const AnyHost = "*"
 
-// CheckHosts tells what is wrong with patterns of hosts: those of path.Match, such as web-*. There
-// must be one.
+// CheckHosts returns an error unless patterns holds at least one pattern of hosts, and all are
+// valid for path.Match, such as web-*.
 func CheckHosts(patterns []string) error {
 	if len(patterns) == 0 {
 		return fmt.Errorf("no host: want a name, a pattern such as web-*, or * for any: %w", ErrBadName)
@@ -52,7 +51,7 @@ func CheckHosts(patterns []string) error {
 	return nil
 }
 
-// CheckRoles tells which role is none that an owner can give.
+// CheckRoles returns an error if a role is not one that an owner can give.
 func CheckRoles(roles []string) error {
 	for _, role := range roles {
 		if role != RoleBackdate {
@@ -62,7 +61,7 @@ func CheckRoles(roles []string) error {
 	return nil
 }
 
-// Name is what the member signs with; empty if its key cannot be read.
+// Name returns the name that the member signs with, empty if its key cannot be read.
 func (m *Member) Name() string {
 	v, err := crypto.ParseVerifier(m.Key)
 	if err != nil {
@@ -71,9 +70,9 @@ func (m *Member) Name() string {
 	return v.Name()
 }
 
-// standing tells whether the member may speak for the host of a snapshot that it has committed as
-// record sequence of a lane. What was unbound then is bound if the owner has admitted the member
-// for this host since.
+// standing reports whether the member may speak for the host of a snapshot that it has committed as
+// record sequence of a lane. A snapshot that was unbound then is bound if the owner has admitted
+// the member for its host since.
 func (m *Member) standing(lane string, sequence uint64, host string) Standing {
 	now := standing(m.Hosts, host)
 	for _, b := range m.Earlier {
@@ -88,18 +87,18 @@ func (m *Member) standing(lane string, sequence uint64, host string) Standing {
 	return now
 }
 
-// MaySpeakFor tells whether snapshots that the member makes from now on may be of host.
+// MaySpeakFor reports whether snapshots that the member makes from now on may be of host.
 func (m *Member) MaySpeakFor(host string) bool { return standing(m.Hosts, host) != Outside }
 
-// Rebind changes the hosts that a member may speak for. Its records up to log lose nothing by that.
+// Rebind changes the hosts that a member may speak for. The standing of its records up to log stays
+// the same.
 func (m *Member) Rebind(hosts []string, log *Log) {
 	before := Binding{Hosts: m.Hosts, LastValid: log.LastOf(m.Name())}
 	m.Earlier = append(slices.Clone(m.Earlier), before)
 	m.Hosts = hosts
 }
 
-// backdaters are the names of the writers whose records may be of an earlier time than the store's
-// date.
+// backdaters returns the names of the writers with RoleBackdate.
 func (c *Config) backdaters() map[string]bool {
 	names := map[string]bool{}
 	for _, m := range c.Writers {
@@ -110,7 +109,7 @@ func (c *Config) backdaters() map[string]bool {
 	return names
 }
 
-// standing tells whether patterns of hosts let a writer speak for host.
+// standing returns the standing of a writer with these host patterns towards host.
 func standing(hosts []string, host string) Standing {
 	if hosts == nil {
 		return Unbound
@@ -123,15 +122,15 @@ func standing(hosts []string, host string) Standing {
 	return Outside
 }
 
-// standing tells whether a writer may speak for the host of a snapshot that it has committed with
-// rec.
+// standing returns the standing of a writer towards the host of a snapshot that it has committed
+// with rec.
 func (r *Repository) standing(rec *Record, host string) Standing {
 	m, _, _ := member(r.Config.Writers, rec.Lane.Writer)
 	return m.standing(rec.Lane.String(), rec.Sequence, host)
 }
 
-// OnlyHost is the one host that the writer whose key is at hand may speak for; "" if there is none,
-// or they are several or a pattern.
+// OnlyHost returns the host that the writer whose key is at hand may speak for. It returns "" if
+// there is none, several, or a pattern.
 func (r *Repository) OnlyHost() string {
 	w, err := r.Writer()
 	if err != nil {
@@ -141,7 +140,7 @@ func (r *Repository) OnlyHost() string {
 	return m.OnlyHost()
 }
 
-// OnlyHost is the one host that the member may speak for; "" if there is none, or they are several
+// OnlyHost returns the host that the member may speak for. It returns "" if there is none, several,
 // or a pattern.
 func (m *Member) OnlyHost() string {
 	if len(m.Hosts) != 1 || strings.ContainsAny(m.Hosts[0], `*?[\`) {

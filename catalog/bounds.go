@@ -10,8 +10,7 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// What a reader takes of one record. A writer may be hostile, and a few kilobytes can unpack to
-// very much.
+// The limits of one record. A writer may be hostile, and a few kilobytes can unpack to very much.
 const (
 	maxRecord   = 32 << 20 // bytes of the object
 	maxSealed   = 16 << 20 // bytes of its sealed part, unpacked
@@ -20,7 +19,8 @@ const (
 	maxTokens   = 1 << 20
 )
 
-// checkJSON fails with ErrDamaged where decoding text would take much more memory than the text.
+// checkJSON fails with ErrDamaged if decoding text would take much more memory than the text
+// itself.
 func checkJSON(text []byte) error {
 	if len(text) <= boundedJSON {
 		return nil

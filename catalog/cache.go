@@ -16,20 +16,20 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// objectsFolder is the folder of the cache for objects that were fetched.
+// objectsFolder is the folder of the cache for objects fetched from the store.
 const objectsFolder = "objects"
 
-// Cache is a directory of what this host knows of one repository. Everything in it can be deleted
-// at any time. The zero Cache, or a nil one, keeps nothing.
+// Cache is a directory with what this host knows of one repository. Everything in it can be deleted
+// at any time. The zero Cache, and a nil one, keep nothing.
 type Cache struct {
 	dir string
 }
 
-// OpenCache uses the directory dir, which is made when something is written. It holds names of
-// files: mode 0700.
+// OpenCache returns the cache in the directory dir, which is made when something is first written.
+// It contains names of files, so its mode is 0700.
 func OpenCache(dir string) *Cache { return &Cache{dir: dir} }
 
-// Path is where name lies in the cache; "" if there is no cache.
+// Path returns the path of name in the cache, "" if there is no cache.
 func (c *Cache) Path(name string) string {
 	if c == nil || c.dir == "" {
 		return ""
@@ -37,7 +37,7 @@ func (c *Cache) Path(name string) string {
 	return filepath.Join(c.dir, filepath.FromSlash(name))
 }
 
-// Scratch is a directory for files of this process that outgrow its memory, "" if there is none.
+// Scratch returns a directory for temporary files of this process, "" if there is none.
 func (r *Repository) Scratch() string {
 	if dir := r.Cache.Path("."); dir != "" && os.MkdirAll(dir, 0o700) == nil {
 		return dir
@@ -45,7 +45,7 @@ func (r *Repository) Scratch() string {
 	return r.options.TempDir
 }
 
-// Read returns a cached file; fs.ErrNotExist if it is not there.
+// Read returns a cached file. It fails with fs.ErrNotExist if there is none.
 func (c *Cache) Read(name string) ([]byte, error) {
 	if c.Path(name) == "" {
 		return nil, fs.ErrNotExist
@@ -58,7 +58,7 @@ func (c *Cache) Read(name string) ([]byte, error) {
 	return root.ReadFile(filepath.FromSlash(name))
 }
 
-// has tells whether there is a cached file, whatever is in it.
+// has reports whether there is a cached file, whatever its content.
 func (c *Cache) has(name string) bool {
 	path := c.Path(name)
 	if path == "" {
@@ -68,7 +68,7 @@ func (c *Cache) has(name string) bool {
 	return err == nil
 }
 
-// Write puts a file in place at once, so that a reader sees the old or the new one whole.
+// Write replaces a file atomically: a reader sees the old or the new content.
 func (c *Cache) Write(name string, data []byte) error {
 	if c.Path(name) == "" {
 		return nil
@@ -98,28 +98,28 @@ func (c *Cache) write(name string, data []byte) error {
 	return root.Rename(tmp, name)
 }
 
-// Remove forgets name.
+// Remove deletes name from the cache.
 func (c *Cache) Remove(name string) {
 	if path := c.Path(name); path != "" {
 		os.RemoveAll(path)
 	}
 }
 
-// Clear forgets all that was fetched: objects, and what index runs tell.
+// Clear deletes all that was fetched: objects, and the tables of index runs.
 func (c *Cache) Clear() {
 	c.Remove(objectsFolder)
 	c.Remove(indexFolder)
 }
 
-// badObject says that an object is there and is not what it should be.
+// badObject says that an object exists, but does not have the right content.
 type badObject struct{ error }
 
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (e *badObject) Unwrap() error { return e.error }
 
-// object returns an immutable object that check accepts, from the cache or else from the store.
-// What check refuses is never kept, and a cached copy that it refuses is fetched again; a
-// *badObject says that the store's copy was refused too.
+// object returns an immutable object that check accepts, from the cache or else from the store. It
+// never caches what check refuses, and fetches the object again if check refuses the cached copy. A
+// *badObject says that check refused the store's copy too.
 func (c *Cache) object(ctx context.Context, s store.Store, name string, check func(data []byte) error) ([]byte, error) {
 	if data, err := c.Read(objectsFolder + "/" + name); err == nil && check(data) == nil {
 		return data, nil
@@ -135,11 +135,10 @@ func (c *Cache) object(ctx context.Context, s store.Store, name string, check fu
 	return data, nil
 }
 
-// keep adds an object that was checked. A cache that cannot be written to costs time and nothing
-// else.
+// keep caches an object that was checked. A cache that cannot be written to only costs time.
 func (c *Cache) keep(name string, data []byte) { _ = c.Write(objectsFolder+"/"+name, data) }
 
-// hasHash is a check of an object of which the hash is known.
+// hasHash returns a check of an object with a known hash.
 func hasHash(want string) func(data []byte) error {
 	return func(data []byte) error {
 		if hash(data) != want {
@@ -149,16 +148,18 @@ func hasHash(want string) func(data []byte) error {
 	}
 }
 
-// putObject creates a small object, one winner among all who try.
+// putObject creates a small object. Of several callers with the same name one wins; the others get
+// store.ErrExist.
 func putObject(ctx context.Context, s store.Store, name string, data []byte) error {
 	return s.Put(ctx, name, data, sha256.Sum256(data))
 }
 
-// askTime is how long the outcome of a Put is asked for after the caller's context has ended.
+// askTime is for how long lookAgain asks for the outcome of a Put after the caller's context has
+// ended.
 const askTime = 30 * time.Second
 
-// putOwn is putObject for bytes that nobody else can have: where the answer was lost and they are
-// there, that is success.
+// putOwn is putObject for bytes that nobody else can have: if the answer was lost and the object
+// has these bytes, the Put has succeeded.
 func putOwn(ctx context.Context, s store.Store, name string, data []byte) error {
 	err := putObject(ctx, s, name, data)
 	if err == nil {
@@ -170,7 +171,7 @@ func putOwn(ctx context.Context, s store.Store, name string, data []byte) error 
 	return err
 }
 
-// lookAgain gets what lies at name now, even if ctx has ended.
+// lookAgain returns the content of name as it is now, even if ctx has ended.
 func lookAgain(ctx context.Context, s store.Store, name string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()

@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// errCache is wrapped by what CheckCache finds.
+// errCache is wrapped by the errors of CheckCache.
 var errCache = errors.New("the cache is not used")
 
-// CheckCache tells why the cache of a repository cannot be relied on: it belongs to another user or
-// can be written by others, the directory around it belongs to another user or can be written by
-// everyone, or something in it is a link. A cache that is not there yet is good.
+// CheckCache returns an error if the cache of a repository cannot be trusted: it belongs to another
+// user or others can write to it, the directory around it belongs to another user or everyone can
+// write to it, or it contains a link. A cache that does not exist yet is good.
 func CheckCache(dir string) error {
 	around, err := os.Stat(filepath.Dir(dir))
 	if err != nil {
@@ -33,8 +33,7 @@ func CheckCache(dir string) error {
 	return checkLinks(dir)
 }
 
-// checkAround looks at the directory around a cache: who can rename in it can put another cache in
-// the place of this one.
+// checkAround checks the directory around a cache: whoever can rename in it can replace the cache.
 func checkAround(path string, info fs.FileInfo) error {
 	if info.Mode()&fs.ModeSticky != 0 {
 		return nil
@@ -69,7 +68,7 @@ func checkOwned(path string, info fs.FileInfo) error {
 }
 
 // checkLinks looks for links in the cache and its folders. Fetched objects lie deeper, and are
-// reached without following links out of the cache.
+// opened without following links out of the cache.
 func checkLinks(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -89,7 +88,7 @@ func checkLinks(dir string) error {
 	return nil
 }
 
-// TryCache tells whether something can be written to a cache, which is made if it is not there.
+// TryCache returns an error if it cannot write to a cache. It makes the cache if it does not exist.
 func TryCache(dir string) error {
 	c := OpenCache(dir)
 	defer c.Remove(".try")

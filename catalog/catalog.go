@@ -1,9 +1,9 @@
 // Package catalog records what a repository holds: its configuration, its writers' records, its
 // snapshots, and which chunks lie where. It keeps all of it as signed and chained objects beside
-// the data, so that the bucket and an identity are enough to rebuild it. The cache directory only
+// the data, so that the storage and an identity are enough to read it. The cache directory only
 // saves time.
 //
-// archive/FORMAT.md describes the bytes. Trees are in the package tree.
+// archive/FORMAT.md describes the bytes. Trees are in package tree.
 package catalog
 
 import (
@@ -15,37 +15,38 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Sentinels. Compare with errors.Is.
+// Sentinel errors; compare with errors.Is.
 var (
 	// ErrNoRepository: there is no packstone.json.
 	ErrNoRepository = errors.New("no repository there")
 	// ErrExists: init found a repository already.
 	ErrExists = errors.New("there is a repository already")
-	// ErrUntrusted: a signature, a chain of records or the owner's pin does not hold.
+	// ErrUntrusted: a signature, a chain of records or the owner's pin does not verify.
 	ErrUntrusted = errors.New("not signed by anyone whom the repository's owner trusts")
-	// ErrTooNew: the repository was written by a version that this one would misread.
+	// ErrTooNew: the repository was written by a version that this version would misread.
 	ErrTooNew = errors.New("the repository needs a newer version")
-	// ErrNoIdentity: what was asked needs an age identity that opens the repository.
+	// ErrNoIdentity: the operation needs an age identity that opens the repository.
 	ErrNoIdentity = errors.New("an identity is needed")
-	// ErrNoWriter: what was asked needs a writer's key.
+	// ErrNoWriter: the operation needs a writer's key.
 	ErrNoWriter = errors.New("a writer's key is needed")
-	// ErrNames: a snapshot gives names to its sources that no program of ours gives.
+	// ErrNames: a snapshot gives its sources names that packstone never gives.
 	ErrNames = errors.New("ignoring a snapshot with such names")
-	// ErrNoSnapshot: no snapshot is as asked for.
+	// ErrNoSnapshot: no snapshot matches.
 	ErrNoSnapshot = errors.New("no such snapshot")
-	// ErrBadName: what was given is no name that a snapshot can have.
+	// ErrBadName: the text cannot be the name of a snapshot.
 	ErrBadName = errors.New("not a snapshot's name")
-	// ErrOutside: a writer's key was used for a host that its owner has not admitted it for.
+	// ErrOutside: a writer's key was used for a host for which the owner has not admitted it.
 	ErrOutside = errors.New("the owner has admitted the writer for other hosts")
-	// ErrAmbiguous: several sets or snapshots are as asked for.
+	// ErrAmbiguous: several sets or snapshots match.
 	ErrAmbiguous = errors.New("ambiguous")
-	// ErrNoPage: a page of the last tree is not in the cache, and no identity is at hand to fetch
-	// it.
+	// ErrNoPage: a page of the last tree is not cached, and there is no identity with which to
+	// fetch it.
 	ErrNoPage = errors.New("a page of the last tree is not in the cache")
-	// ErrRestart: a session has ended before its record was written, or relies on what is being
-	// collected; begin again, with what was uploaded kept.
+	// ErrRestart: the session has ended before its record was written, or relies on something that
+	// is being collected. The caller must begin again with a new session; what it has uploaded is
+	// kept.
 	ErrRestart = errors.New("this session is over; begin again")
-	// ErrRolledBack: the store knows less than this host remembers.
+	// ErrRolledBack: the store knows less than this host remembers of it.
 	ErrRolledBack = errors.New("the storage has lost records that were there before")
 	// ErrForeign: somebody other than the owner has put objects where the owner's configs are, or
 	// newer configs are damaged.
@@ -54,7 +55,7 @@ var (
 	ErrKeyTwice = errors.New("this writer's key is in use somewhere else: give every host a key of its own")
 )
 
-// hash is the SHA-256 of an object's bytes, in hex.
+// hash returns the SHA-256 of an object's bytes, in hex.
 func hash(data []byte) string { return archive.Name(sha256.Sum256(data)).String() }
 
 // encodeLine writes v as one line of JSON, the body of a signed note.

@@ -13,7 +13,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// chain is what lies below config/ beside the config that counts.
+// chain is what else lies below config/ beside the newest config.
 type chain struct {
 	hashes  map[string]bool   // of the config itself and those before it
 	taken   map[uint64]bool   // numbers above it at which something lies
@@ -21,33 +21,34 @@ type chain struct {
 	broken  error             // what keeps the chain from reaching the first config
 }
 
-// Broken says what is missing between this config and the first, nil if nothing is.
+// Broken returns why the chain from this config to the first is incomplete, nil if it is complete.
 func (c *Config) Broken() error { return c.chain.broken }
 
-// knows tells whether a config of this number and hash is, or was, in force.
+// knows reports whether a config of this number and hash is, or was, in force.
 func (c *Config) knows(number uint64, hash string) bool {
 	return hash == "" || c.chain.hashes[hash] || c.chain.broken != nil && number < c.Number
 }
 
-// with is the chain after next was added to it.
+// with returns the chain with next added.
 func (c chain) with(next *Config) chain {
 	hashes := maps.Clone(c.hashes)
 	hashes[next.hash] = true
 	return chain{hashes: hashes, taken: c.taken, broken: c.broken}
 }
 
-// Foreign are the objects that lie where the owner's next configs go, and that the owner has not
-// signed. Somebody has put them there, or they were newer configs, and are damaged.
+// Foreign returns the objects at the names of the owner's next configs that the owner has not
+// signed. Somebody has put them there, or they were newer configs and are damaged.
 func (c *Config) Foreign() []string { return slices.Sorted(maps.Keys(c.chain.foreign)) }
 
-// supersedes tells whether the owner has signed on regardless of what lies at a name below config/.
+// supersedes reports whether the owner has signed later configs in spite of what lies at a name
+// below config/.
 func (c *Config) supersedes(name string) bool {
 	number, ok := parseSequence(strings.TrimPrefix(name, "config/"))
 	return !ok || number < c.Number && c.chain.broken == nil
 }
 
-// maxConfig is how many bytes of an object below config/ are read, and unread stands for the
-// SHA-256 of one that has more.
+// maxConfig is the most bytes that are read of an object below config/. unread stands for the
+// SHA-256 of a larger one.
 const (
 	maxConfig = maxRecord
 	unread    = "unread"
@@ -62,10 +63,10 @@ type configs struct {
 	large      map[uint64]bool // numbers of objects that are not read
 }
 
-// loadConfig finds the newest config that the owner has signed, and follows from there the hashes
-// of those before it. What lies between them and is not named is passed over: the owner has signed
-// on regardless of it. Cached objects are not fetched again. broken is asked whether a chain that
-// does not reach the first config will do.
+// loadConfig finds the newest config that the owner has signed, and follows the hashes of the
+// previous ones from there. It skips objects in between that no config names: the owner has signed
+// in spite of them. It does not fetch cached objects again. If the chain does not reach the first
+// config, it calls broken, whose result decides.
 func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*Config, error) {
 	numbers, err := o.list(ctx)
 	if err != nil {
@@ -92,8 +93,8 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 	return newest, nil
 }
 
-// list returns the numbers below config/, ascending, and notes those of objects that are too large
-// to be configs.
+// list returns the numbers below config/, ascending, and records those of objects that are too
+// large to be configs.
 func (o configs) list(ctx context.Context) (numbers []uint64, err error) {
 	for info, err := range o.store.List(ctx, "config/", "") {
 		if err != nil {
@@ -110,7 +111,8 @@ func (o configs) list(ctx context.Context) (numbers []uint64, err error) {
 	return numbers, nil
 }
 
-// newest finds the highest number at which the owner has signed, and returns those below it.
+// newest returns the config with the highest number that the owner has signed, and the numbers
+// below it.
 func (o configs) newest(ctx context.Context, numbers []uint64) (*Config, []uint64, error) {
 	c := chain{hashes: map[string]bool{}, taken: map[uint64]bool{}, foreign: map[string]string{}}
 	for i, number := range slices.Backward(numbers) {
@@ -130,8 +132,7 @@ func (o configs) newest(ctx context.Context, numbers []uint64) (*Config, []uint6
 	return nil, nil, fmt.Errorf("the repository has no config that its owner has signed: %w", ErrUntrusted)
 }
 
-// before finds the config that another names as the one before it, and returns the numbers below
-// that.
+// before returns the config that after names as the one before it, and the numbers below that.
 func (o configs) before(ctx context.Context, after *Config, numbers []uint64) (*Config, []uint64, error) {
 	for i, number := range slices.Backward(numbers) {
 		config, _, err := o.load(ctx, number)
@@ -145,8 +146,8 @@ func (o configs) before(ctx context.Context, after *Config, numbers []uint64) (*
 	return nil, nil, fmt.Errorf("the config before config %d is missing or damaged: %w", after.Number, ErrUntrusted)
 }
 
-// load returns a config that the owner has signed for this number, or nil and the SHA-256 of what
-// lies there instead.
+// load returns the config that the owner has signed for this number, or nil and the SHA-256 of the
+// other object there.
 func (o configs) load(ctx context.Context, number uint64) (config *Config, sum string, err error) {
 	if o.large[number] {
 		return nil, unread, nil
@@ -182,7 +183,7 @@ func parseConfig(repository string, owner crypto.Verifier, number uint64, data [
 	return c, nil
 }
 
-// readable fails if this version does not know how to act on the config.
+// readable returns an error if this version cannot act on the config.
 func (c *Config) readable() error {
 	for _, feature := range c.Required {
 		if !slices.Contains(knownFeatures, feature) {
@@ -193,7 +194,7 @@ func (c *Config) readable() error {
 	return nil
 }
 
-// loadConfig is the config that the store shows now.
+// loadConfig returns the config that the store shows now.
 func (r *Repository) loadConfig(ctx context.Context) (*Config, error) {
 	o := configs{store: r.opening(), cache: r.Cache, repository: r.Format.Repository, owner: r.owner, large: map[uint64]bool{}}
 	return loadConfig(ctx, o, func(err error) error {
@@ -205,8 +206,8 @@ func (r *Repository) loadConfig(ctx context.Context) (*Config, error) {
 	})
 }
 
-// mayChange fails where the next config could follow one that is not the last, or that others will
-// not find.
+// mayChange returns an error if the next config might follow one that is not the last, or if others
+// might not find it.
 func (r *Repository) mayChange(ctx context.Context) error {
 	name := configName(r.Config.Number)
 	there, err := r.Store.Get(ctx, name, 0, -1, nil)
@@ -226,8 +227,8 @@ func (r *Repository) mayChange(ctx context.Context) error {
 	return nil
 }
 
-// nextNumber is the lowest number that the next config can have: nothing lies there, and as far as
-// this host knows nothing did.
+// nextNumber returns the lowest number that the next config can have: no object has that number,
+// nor had one as far as this host knows.
 func (r *Repository) nextNumber() uint64 {
 	next := max(r.Config.Number, r.seen.Config) + 1
 	for r.Config.chain.taken[next] {
@@ -236,8 +237,7 @@ func (r *Repository) nextNumber() uint64 {
 	return next
 }
 
-// void lets what somebody else has put above the newest config count for nothing, so that nobody
-// warns of it again.
+// void declares foreign objects above the newest config void, so that nobody warns of them again.
 func (r *Repository) void(next *Config) {
 	for name, sum := range r.Config.chain.foreign {
 		if sum == unread {

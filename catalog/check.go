@@ -19,9 +19,10 @@ import (
 // Runs lists the index runs that records of the log name.
 func (r *Repository) Runs(log *Log) []archive.Name { return r.runNames(log, nil) }
 
-// CheckObjects checks the objects that nothing else reads all of: sessions, domains, detached
-// headers and decisions of collectors. It returns what is wrong by the object's name. What has a
-// name that no object has is none: file managers and servers leave files of their own.
+// CheckObjects checks the objects that no other part of a check reads in full: sessions, domains,
+// detached headers and decisions of collectors. It returns what is wrong, by the object's name. It
+// ignores names that no object of a repository has: file managers and servers leave files of their
+// own.
 func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error) {
 	c := objectCheck{repo: r, problems: map[string]error{}}
 	var gctx context.Context
@@ -44,7 +45,7 @@ type objectCheck struct {
 	problems map[string]error
 }
 
-// list lists what is below a prefix and has it checked.
+// list checks the objects below a prefix.
 func (c *objectCheck) list(ctx context.Context, prefix string) error {
 	for info, err := range c.repo.Store.List(ctx, prefix, "") {
 		if err != nil {
@@ -57,7 +58,8 @@ func (c *objectCheck) list(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// check notes what is wrong with an object. It is an error only if the storage is away.
+// check records what is wrong with an object. It returns an error only if the storage does not
+// answer.
 func (c *objectCheck) check(ctx context.Context, name string) error {
 	err := c.repo.checkObject(ctx, name)
 	if ctx.Err() != nil {
@@ -72,7 +74,7 @@ func (c *objectCheck) check(ctx context.Context, name string) error {
 	return nil
 }
 
-// isObject tells whether a name has the form that names of objects have.
+// isObject reports whether a name has the form that names of objects have.
 func isObject(name string) bool {
 	kind, rest, _ := strings.Cut(name, "/")
 	switch kind {
@@ -135,8 +137,8 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	return err
 }
 
-// opener is the key of the member, or owner, in whose lane a session is; none for a name that is no
-// session's.
+// opener returns the keys that may have opened a session: that of the member or owner whose lane it
+// is in. It returns none if the name is not that of a session.
 func (r *Repository) opener(session string) []crypto.Verifier {
 	rest := strings.TrimPrefix(session, "sessions/")
 	dot := strings.LastIndexByte(rest, '.')
@@ -149,7 +151,7 @@ func (r *Repository) opener(session string) []crypto.Verifier {
 	})
 }
 
-// checkDomain checks a domain's object, if it is one that the config names.
+// checkDomain checks a domain's object, if the config names it.
 func (r *Repository) checkDomain(object string, data []byte) (err error) {
 	i := slices.IndexFunc(r.Config.Domains, func(d Domain) bool { return d.Object == object })
 	switch {

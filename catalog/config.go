@@ -16,16 +16,16 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// DefaultGrace is how long what was forgotten stays, so that it can be brought back and running
-// restores end well.
+// DefaultGrace is how long forgotten snapshots are kept, so that they can be undeleted and running
+// restores can finish.
 const DefaultGrace = 7 * 24 * time.Hour
 
 // DefaultFloor is how long every snapshot is kept at least, whatever a retention rule says, unless
-// the owner signs another.
+// the owner signs another period.
 const DefaultFloor = 14 * 24 * time.Hour
 
-// Config is what the owner has decided, in one signed object of a chain. The highest valid number
-// counts.
+// Config is what the owner has decided, as one signed object of a chain. The valid config with the
+// highest number counts.
 type Config struct {
 	Number     uint64    `json:"number"`
 	Previous   string    `json:"previous,omitempty"` // SHA-256 of the config before
@@ -40,14 +40,13 @@ type Config struct {
 	Floor      string    `json:"retention_floor"`   // Go duration
 	Grace      string    `json:"grace,omitempty"`   // Go duration
 	Horizon    string    `json:"horizon,omitempty"` // Go duration
-	// Rules say how members are trusted: 0, every writer without a group relies on all others
-	// without one; 1, on itself alone.
+	// Rules is how members are trusted. 0: writers without a group rely on all other writers
+	// without a group. 1: a writer without a group relies on itself only.
 	Rules int `json:"rules,omitempty"`
-	// Void are objects below log/, sessions/ and config/ that count for nothing, with their
-	// SHA-256.
+	// Void lists objects below log/, sessions/ and config/ that have no effect, with their SHA-256.
 	Void     map[string]string `json:"void,omitempty"`
 	Required []string          `json:"required_features,omitempty"`
-	// Headers are the objects of detached headers and their SHA-256.
+	// Headers lists the objects of detached headers, with their SHA-256.
 	Headers map[string]string `json:"headers,omitempty"`
 
 	hash    string
@@ -67,7 +66,7 @@ type Member struct {
 	unknown unknown
 }
 
-// Domain is one deduplication domain of the repository: equal contents have equal ids in it.
+// Domain is one deduplication domain of the repository: within it, equal content has equal ids.
 type Domain struct {
 	Number uint64 `json:"number"`
 	Origin string `json:"origin"`           // the repository it was made for; salt of the derivations
@@ -78,10 +77,10 @@ type Domain struct {
 	unknown unknown
 }
 
-// Hash is the SHA-256 of the signed object.
+// Hash returns the SHA-256 of the signed object.
 func (c *Config) Hash() string { return c.hash }
 
-// AgeRecipients parses the recipients that everything is sealed to.
+// AgeRecipients returns the recipients to whom everything is sealed.
 func (c *Config) AgeRecipients() ([]age.Recipient, error) {
 	recipients := make([]age.Recipient, 0, len(c.Recipients))
 	for _, text := range c.Recipients {
@@ -94,7 +93,7 @@ func (c *Config) AgeRecipients() ([]age.Recipient, error) {
 	return recipients, crypto.CheckRecipients(recipients)
 }
 
-// member finds the admitted member of this name.
+// member returns the admitted member with this name, and its key.
 func member(list []Member, name string) (Member, crypto.Verifier, bool) {
 	for _, m := range list {
 		v, err := crypto.ParseVerifier(m.Key)
@@ -105,7 +104,7 @@ func member(list []Member, name string) (Member, crypto.Verifier, bool) {
 	return Member{}, crypto.Verifier{}, false
 }
 
-// keys are the public keys of members, those that were revoked among them.
+// keys returns the public keys of members, including revoked ones.
 func keys(list []Member) []crypto.Verifier {
 	var all []crypto.Verifier
 	for _, m := range list {
@@ -116,8 +115,9 @@ func keys(list []Member) []crypto.Verifier {
 	return all
 }
 
-// wasRevoked tells whether a member was revoked before it signed record n of a lane, or a collector
-// round n of "gc". What it did before goes on to count: packs that were swept are gone.
+// wasRevoked reports whether a member was revoked before it signed record n of a lane, or a
+// collector before round n of "gc". What it signed before still counts: packs that were swept are
+// gone.
 func (r *Repository) wasRevoked(list []Member, name, lane string, n uint64) bool {
 	m, _, _ := member(list, name)
 	return m.Revoked != nil && n > m.Revoked[lane]
@@ -125,7 +125,7 @@ func (r *Repository) wasRevoked(list []Member, name, lane string, n uint64) bool
 
 func configName(n uint64) string { return "config/" + sequence(n) }
 
-// sequence writes a number so that names sort as numbers do.
+// sequence formats a number so that names sort like numbers.
 func sequence(n uint64) string { return fmt.Sprintf("%010d", n) }
 
 func parseSequence(s string) (uint64, bool) {
@@ -142,10 +142,10 @@ func signConfig(repository string, owner crypto.Signer, c *Config) ([]byte, erro
 	return owner.Sign(repository, configName(c.Number), body)
 }
 
-// Change signs a new config that follows the current one, under the next number that is free. edit
-// changes a copy. A change that another owner's process made at the same time is an error, and
-// nothing is changed. Where the store does not show all configs, or shows what the owner has not
-// signed, nothing is changed either, unless that was accepted when the repository was opened.
+// Change signs a new config with the next free number. edit changes a copy of the current one. If
+// another process of the owner changes the config at the same time, Change fails and changes
+// nothing. It also changes nothing if the store does not show all configs, or shows some that the
+// owner has not signed, unless that was accepted when the repository was opened.
 func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(c *Config) error) error {
 	if !owner.Verifier().Equal(r.owner) {
 		return fmt.Errorf("change the configuration: the key is %s, not the owner's: %w", owner.Name(), ErrUntrusted)
@@ -176,22 +176,23 @@ func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(
 	return nil
 }
 
-// featureMembers is required of a reader where a writer is not trusted for everything.
+// featureMembers must be known to programs that read a repository in which no writer is trusted for
+// everything.
 const featureMembers = "members"
 
-// featureForget is required of a program where something may be forgotten or collected. One that
-// does not know it would show what is gone, and rely on it.
+// featureForget must be known to programs that use a repository in which snapshots may be forgotten
+// and packs collected. Others would show what is gone, and rely on it.
 const featureForget = "forget"
 
-// featureMoved is required of a program where chunks may have been copied out of half-dead packs.
-// One that does not know it would miss the packs that they were in.
+// featureMoved must be known to programs that use a repository in which chunks may have been copied
+// out of half-dead packs. Others would miss the packs that held them.
 const featureMoved = "moved"
 
-// knownFeatures are those of configs that this version knows how to act on.
+// knownFeatures are the required features that this version supports.
 var knownFeatures = []string{featureMembers, featureForget, featureMoved, featureRollUp}
 
-// settle brings a config under today's rules. A program that does not know them would trust its
-// writers for more.
+// settle updates a config to the current rules, and makes it require the feature members if a
+// program that does not know the rules would trust writers for more.
 func (r *Repository) settle(c *Config) {
 	if c.Rules == 0 {
 		c.Rules = 1
@@ -202,13 +203,13 @@ func (r *Repository) settle(c *Config) {
 	}
 }
 
-// narrow tells whether a program that knows neither hosts nor today's groups would trust writers
-// for more than the owner does.
+// narrow reports whether a program that knows neither hosts nor the current groups would trust
+// writers for more than the owner does.
 func narrow(writers []Member) bool {
 	return len(writers) > 1 || slices.ContainsFunc(writers, func(m Member) bool { return m.Hosts != nil && !slices.Contains(m.Hosts, AnyHost) })
 }
 
-// warnShared tells which writers shared under the rule that a change ends.
+// warnShared warns of the writers that shared under the rule that a change ends.
 func (r *Repository) warnShared() {
 	var shared []string
 	for _, m := range r.Config.Writers {
@@ -222,7 +223,7 @@ func (r *Repository) warnShared() {
 	}
 }
 
-// inTheWay says why config number could not be written, which exists.
+// inTheWay explains why config number could not be written. exists is the store's error.
 func (r *Repository) inTheWay(ctx context.Context, number uint64, exists error) error {
 	name := configName(number)
 	if _, err := lookAgain(ctx, r.Store, name); errors.Is(err, store.ErrNotExist) {
@@ -247,17 +248,18 @@ func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Conf
 	return r.Store.Sync(ctx)
 }
 
-// RetentionFloor is how long collectors keep every snapshot at least.
+// RetentionFloor returns how long collectors keep every snapshot at least.
 func (c *Config) RetentionFloor() (time.Duration, error) {
 	return c.duration("retention_floor", c.Floor, DefaultFloor)
 }
 
-// GracePeriod is how long what was forgotten stays.
+// GracePeriod returns how long forgotten snapshots are kept.
 func (c *Config) GracePeriod() (time.Duration, error) {
 	return c.duration("grace", c.Grace, DefaultGrace)
 }
 
-// duration reads a period that the owner has signed. What cannot be read is no shorter one.
+// duration parses a period that the owner has signed. An unreadable period is an error, never a
+// shorter one.
 func (c *Config) duration(key, text string, otherwise time.Duration) (time.Duration, error) {
 	if text == "" {
 		return otherwise, nil

@@ -10,12 +10,12 @@ import (
 const (
 	// clockTolerance is how far a writer's clock may be ahead of the store's.
 	clockTolerance = 5 * time.Minute
-	// dateTolerance is how much later than its signed time a record may come to the store.
+	// dateTolerance is how much later than its signed time a record may reach the store.
 	dateTolerance = 24 * time.Hour
 )
 
-// believable is the moment that a snapshot counts as of: the one that its writer claims, but never
-// one that lies after its date.
+// believable returns the moment to which a snapshot belongs: the time that its writer claims, but
+// never later than its date.
 func believable(claimed, date time.Time) time.Time {
 	if date.IsZero() || !claimed.After(date.Add(clockTolerance)) {
 		return claimed
@@ -23,14 +23,14 @@ func believable(claimed, date time.Time) time.Time {
 	return date
 }
 
-// undated tells whether what came to be at date claims to be from so long before that it was rather
-// copied, or dated back.
+// undated reports whether claimed is so long before date that the object was probably copied or
+// dated back.
 func undated(claimed, date time.Time) bool { return date.Sub(claimed) > dateTolerance }
 
-// date gives every record its date: the earliest that a record of the owner or a collector has
-// noted, else the store's. That cannot be relied on where it lies long after the time that the
-// writer has signed, who may not backdate, or before the date of the lane's record before: then the
-// objects were copied by something that kept no dates.
+// date sets the date of every record: the earliest date that a record of the owner or a collector
+// has noted, else the store's. The store's date is unreliable if it is long after the time that the
+// writer has signed (unless the writer may backdate), or before the date of the lane's previous
+// record. Then something has copied the objects without their dates.
 func (l *Log) date(mayBackdate map[string]bool) {
 	noted := l.notedDates()
 	lanes := map[Lane]*dating{}
@@ -48,7 +48,7 @@ func (l *Log) date(mayBackdate map[string]bool) {
 	}
 }
 
-// dating goes along one lane.
+// dating dates the records of one lane, in order.
 type dating struct {
 	before time.Time // the date of the record before
 	began  time.Time // of the first of the checkpoints just before, which show that a backup was at work
@@ -69,7 +69,7 @@ func (d *dating) date(rec *Record, noted time.Time, mayBackdate bool) {
 	}
 }
 
-// dating begins after what is rolled up of a lane.
+// dating returns the state after the rolled-up records of a lane.
 func (l *rolled) dating(lane Lane) *dating {
 	if l == nil {
 		return &dating{}
@@ -78,8 +78,8 @@ func (l *rolled) dating(lane Lane) *dating {
 	return &dating{before: floor.Date, began: floor.Began}
 }
 
-// dateAsRolled gives a record that is in force by a roll the date that it had, or an earlier one
-// that was noted since.
+// dateAsRolled sets the date of a record that a roll keeps in force: the one it had, or an earlier
+// one that was noted since.
 func (rec *Record) dateAsRolled(noted time.Time, mayBackdate bool) {
 	rec.Date, rec.Undated, rec.backdates = noted, false, mayBackdate
 	if noted.IsZero() || noted.After(rec.rolled.Date) {
@@ -91,15 +91,15 @@ func (rec *Record) dateAsRolled(noted time.Time, mayBackdate bool) {
 	}
 }
 
-// date dates a snapshot by its record. The time that it is of was claimed in the sealed part: when
-// the backup began, which must not lie long before the first sign of it, or what the writer was
-// told.
+// date sets the dates of a snapshot from its record. The sealed part claims the time: when the
+// backup began, which must not be long before the first sign of the backup, or the time that the
+// user gave.
 func (s *Snapshot) date(rec *Record) {
 	s.Date, s.Claimed, s.Time = rec.Date, s.Time, believable(s.Time, rec.Date)
 	s.Undated = rec.Undated || !rec.backdates && undated(s.Claimed, rec.began) || s.Origin != nil && s.Origin.Undated
 }
 
-// notedDates are the earliest dates that the owner and collectors have noted.
+// notedDates returns the earliest dates that the owner and collectors have noted.
 func (l *Log) notedDates() map[archive.Name]time.Time {
 	noted := map[archive.Name]time.Time{}
 	for _, rec := range l.Records {
@@ -116,7 +116,8 @@ func (l *Log) notedDates() map[archive.Name]time.Time {
 	return noted
 }
 
-// LastOf are the numbers of the last records of a writer's lanes. It is never nil.
+// LastOf returns the number of the last record of each of a writer's lanes. The result is never
+// nil.
 func (l *Log) LastOf(writer string) map[string]uint64 {
 	last := map[string]uint64{}
 	for lane, rec := range l.heads {
@@ -127,7 +128,7 @@ func (l *Log) LastOf(writer string) map[string]uint64 {
 	return last
 }
 
-// LastOfAll are the numbers of the last records of all lanes.
+// LastOfAll returns the number of the last record of every lane.
 func (l *Log) LastOfAll() map[string]uint64 {
 	last := map[string]uint64{}
 	for lane, rec := range l.heads {
@@ -136,7 +137,7 @@ func (l *Log) LastOfAll() map[string]uint64 {
 	return last
 }
 
-// Roll is the number of the newest roll, 0 if there is none.
+// Roll returns the number of the newest roll, 0 if there is none.
 func (l *Log) Roll() uint64 {
 	if l.rolled == nil {
 		return 0
@@ -144,7 +145,7 @@ func (l *Log) Roll() uint64 {
 	return l.rolled.Number
 }
 
-// UndatedRecords are the records whose dates cannot be relied on.
+// UndatedRecords returns the records whose dates are unreliable.
 func (l *Log) UndatedRecords() (list []*Record) {
 	for _, rec := range l.Records {
 		if rec.Undated && rec.Kind != Tombstone {
@@ -154,8 +155,8 @@ func (l *Log) UndatedRecords() (list []*Record) {
 	return list
 }
 
-// DateFromClaims lets records be of when their writers say, from then on: at most so many in one
-// session, which it ends. It returns how many it has dated.
+// DateFromClaims records, for records without a reliable date, the times that their writers claim.
+// It handles a limited number in one session, which it ends, and returns that number.
 func (s *Session) DateFromClaims(ctx context.Context) (int, error) {
 	dates := map[string]time.Time{}
 	for _, rec := range s.Log.UndatedRecords() {

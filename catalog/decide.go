@@ -13,13 +13,14 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// ErrCollected: what a snapshot needs is being collected, or is gone.
+// ErrCollected: something that the snapshot needs is being collected, or is gone.
 var ErrCollected = errors.New("it is too late, what it needs is being deleted")
 
-// ErrNotReady: the owner has not let anything be forgotten yet.
+// ErrNotReady: the owner has not allowed forgetting in this repository yet.
 var ErrNotReady = errors.New("this repository does not allow forgetting yet: enable it with packstone key collector add, or with a first packstone forget with the owner's key")
 
-// mayDecide fails if a key is not the owner's or that of a collector, not revoked.
+// mayDecide returns an error unless the key is the owner's or that of a collector who is not
+// revoked.
 func (r *Repository) mayDecide(signer crypto.Signer) error {
 	if signer.Verifier().Equal(r.owner) {
 		return nil
@@ -34,17 +35,17 @@ func (r *Repository) mayDecide(signer crypto.Signer) error {
 	return nil
 }
 
-// MayDecide fails if a key may not forget, hold or delete.
+// MayDecide returns an error if a key may not forget, hold or delete.
 func (r *Repository) MayDecide(signer crypto.Signer) error { return r.mayDecide(signer) }
 
-// Collector is the key file of a collector at hand, nil without.
+// Collector returns the collector's key file at hand, nil if there is none.
 func (r *Repository) Collector() *crypto.CollectorFile { return r.options.Keys.Collector }
 
-// IsOwner tells whether a key is the owner's.
+// IsOwner reports whether a key is the owner's.
 func (r *Repository) IsOwner(signer crypto.Signer) bool { return signer.Verifier().Equal(r.owner) }
 
-// LetForget makes the config require of every program that it knows what forgetting is. Only the
-// owner can; a collector gets ErrNotReady where that was not done.
+// LetForget makes the config require that programs support forgetting. Only the owner can; a
+// collector gets ErrNotReady if the owner has not done it.
 func (r *Repository) LetForget(ctx context.Context, signer crypto.Signer) error {
 	switch {
 	case r.Config.requires(featureForget) && (r.Config.requires(featureMoved) && r.Config.requires(featureRollUp) || !r.IsOwner(signer)):
@@ -58,8 +59,8 @@ func (r *Repository) LetForget(ctx context.Context, signer crypto.Signer) error 
 	})
 }
 
-// LetMove makes the config require of every program that it knows what copying half-dead packs is,
-// as LetForget does for forgetting.
+// LetMove makes the config require that programs support chunks copied out of half-dead packs. As
+// with LetForget, only the owner can.
 func (r *Repository) LetMove(ctx context.Context, signer crypto.Signer) error {
 	if slices.Contains(r.Config.Required, featureMoved) {
 		return nil
@@ -75,8 +76,8 @@ func (r *Repository) LetMove(ctx context.Context, signer crypto.Signer) error {
 
 func (c *Config) requires(feature string) bool { return slices.Contains(c.Required, feature) }
 
-// LetForget makes the config require of every program that it knows what forgetting is, copying
-// half-dead packs, and rolling up.
+// LetForget makes the config require that programs support forgetting, copying out of half-dead
+// packs, and rolling up.
 func (c *Config) LetForget() {
 	for _, feature := range []string{featureForget, featureMoved, featureRollUp} {
 		if !c.requires(feature) {
@@ -86,8 +87,8 @@ func (c *Config) LetForget() {
 }
 
 // BeginDeciding opens a session of the owner or a collector, for one record in a lane of its own.
-// It fails where the storage does not show all that there was: what is missing cannot be decided
-// about.
+// It fails if the store does not show all that was written: nobody can decide about what is
+// missing.
 func (r *Repository) BeginDeciding(ctx context.Context, signer crypto.Signer) (*Session, error) {
 	if err := r.mayDecide(signer); err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func (r *Repository) BeginDeciding(ctx context.Context, signer crypto.Signer) (*
 	return s, nil
 }
 
-// abandon ends a session without a record of its own, and closes it.
+// abandon ends and closes a session that has no record of its own.
 func (s *Session) abandon(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
@@ -118,19 +119,19 @@ func (s *Session) abandon(ctx context.Context) {
 	s.Close()
 }
 
-// Forget lets snapshots, or checkpoints, count no more.
+// Forget makes snapshots, or checkpoints, no longer count.
 func (s *Session) Forget(ctx context.Context, subjects []archive.Name) error {
 	return s.decide(ctx, clear{Kind: Forget, Subjects: texts(subjects)})
 }
 
-// Replaced is a snapshot whose place another has taken, which was made of it.
+// Replaced is a snapshot that was replaced by another one, which was made from it.
 type Replaced struct {
 	Old, New archive.Name
 	Date     time.Time // when the old one came to be; zero if nobody knows
 }
 
-// Replace lets snapshots count no more whose place others have taken: these are of when the old
-// ones are.
+// Replace forgets snapshots that were replaced by others. The new ones take over the dates of the
+// old ones.
 func (s *Session) Replace(ctx context.Context, replaced []Replaced) error {
 	c := clear{Kind: Forget, Dates: s.Log.unnoted()}
 	for _, r := range replaced {
@@ -142,8 +143,8 @@ func (s *Session) Replace(ctx context.Context, replaced []Replaced) error {
 	return s.decide(ctx, c)
 }
 
-// Hold keeps snapshots from being forgotten, until a time if it is not zero. ErrCollected if it is
-// too late for one of them.
+// Hold protects snapshots from being forgotten, until a time if that is not zero. It fails with
+// ErrCollected if it is too late for one of them.
 func (s *Session) Hold(ctx context.Context, subjects []archive.Name, reason string, until time.Time) error {
 	if err := s.stillThere(ctx, subjects); err != nil {
 		return s.giveUp(ctx, err)
@@ -159,12 +160,12 @@ func (s *Session) Hold(ctx context.Context, subjects []archive.Name, reason stri
 	return s.decide(ctx, clear{Kind: Hold, Subjects: texts(subjects), Sealed: sealed, Until: until.UTC()})
 }
 
-// Unhold takes back every hold of snapshots that there is now.
+// Unhold removes every present hold from snapshots.
 func (s *Session) Unhold(ctx context.Context, subjects []archive.Name) error {
 	return s.decide(ctx, clear{Kind: Unhold, Subjects: texts(subjects), Cancels: s.decided(subjects, func(f *Fate) []*Record { return f.holds })})
 }
 
-// Undelete takes back every forgetting of snapshots that there is now. ErrCollected if it is too
+// Undelete revokes every forgetting of snapshots so far. It fails with ErrCollected if it is too
 // late for one of them.
 func (s *Session) Undelete(ctx context.Context, subjects []archive.Name) error {
 	if err := s.stillThere(ctx, subjects); err != nil {
@@ -173,7 +174,7 @@ func (s *Session) Undelete(ctx context.Context, subjects []archive.Name) error {
 	return s.decide(ctx, clear{Kind: Undelete, Subjects: texts(subjects), Cancels: s.decided(subjects, func(f *Fate) []*Record { return f.forgets })})
 }
 
-// decided are the hashes of records of which subjects' fates are made.
+// decided returns the hashes of the records that of chooses from the fates of subjects.
 func (s *Session) decided(subjects []archive.Name, of func(*Fate) []*Record) (hashes []string) {
 	for _, id := range subjects {
 		fate := s.Log.Fate(id)
@@ -189,7 +190,7 @@ func (s *Session) decided(subjects []archive.Name, of func(*Fate) []*Record) (ha
 }
 
 // stillThere fails with ErrCollected if a pack that a subject needs is condemned or was swept, by
-// what was read after this session was opened: what is said to count again must be there for good.
+// what was read after this session was opened: a snapshot that counts again must keep its packs.
 func (s *Session) stillThere(ctx context.Context, subjects []archive.Name) error {
 	for _, id := range subjects {
 		if rec := s.Log.Find(id); rec != nil && s.roll.isLeaving(rec) {
@@ -221,8 +222,8 @@ func (s *Session) stillThere(ctx context.Context, subjects []archive.Name) error
 	return nil
 }
 
-// decide writes the record that ends the session. After an error the session has ended without one,
-// as far as the store can be reached.
+// decide writes the record that ends the session. After an error the session has ended without a
+// record, if the store could be reached.
 func (s *Session) decide(ctx context.Context, c clear) error {
 	if c.Dates == nil {
 		c.Dates = s.Log.unnoted()
@@ -235,7 +236,7 @@ func (s *Session) decide(ctx context.Context, c clear) error {
 	return nil
 }
 
-// GiveUp ends a session of the owner or a collector without a record of its own, and returns err.
+// GiveUp ends a session of the owner or a collector without a record, and returns err.
 func (s *Session) GiveUp(ctx context.Context, err error) error { return s.giveUp(ctx, err) }
 
 func (s *Session) giveUp(ctx context.Context, err error) error {
@@ -246,8 +247,8 @@ func (s *Session) giveUp(ctx context.Context, err error) error {
 // mostDates is how many dates one record notes.
 const mostDates = 4096
 
-// unnoted are the dates of records that can be relied on and that nobody has noted yet, the oldest
-// first where there are many: what copies the repository may keep none.
+// unnoted returns reliable dates of records that no record has noted yet, the oldest first if there
+// are many. Noting them preserves them when the repository is copied without its dates.
 func (l *Log) unnoted() map[string]time.Time {
 	noted := l.notedDates()
 	var missing []*Record

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrDoubtful: what was asked for may be something else than what the store shows.
+// ErrDoubtful: the name may mean another snapshot than the one that the store shows.
 var ErrDoubtful = errors.New("the repository was rolled back, or has lost records")
 
 // Doubt is a reason to think that the store does not show all that was written.
@@ -16,7 +16,7 @@ type Doubt struct {
 	Lane Lane // whose records may be missing; none if it is the config
 	Err  error
 	// Proven: this host has seen it, the lane itself shows it, or the owner or a collector says so.
-	// Else it is the word of one writer, who may lie: it is worth telling and stops nobody.
+	// Otherwise it is the word of one writer, who may lie: it is reported, but stops no operation.
 	Proven bool
 	Claim  bool // it is an Accusation
 
@@ -24,11 +24,11 @@ type Doubt struct {
 	until    time.Time // when the lane goes on, so that what is missing is not newer; zero: it does not
 }
 
-// ofConfig tells whether the doubt is about who may do what.
+// ofConfig reports whether the doubt concerns the config.
 func (d Doubt) ofConfig() bool { return d.Lane.Writer == "" }
 
-// Doubts are all reasons to think that the store does not show all that was written. defects are of
-// snapshots, see ReadSnapshots.
+// Doubts returns all reasons to think that the store does not show all that was written. defects
+// are those that ReadSnapshots returned.
 func (r *Repository) Doubts(ctx context.Context, log *Log, defects []error) ([]Doubt, error) {
 	doubts := r.forgotten(log)
 	for _, err := range append(slices.Clone(log.Problems), defects...) {
@@ -49,7 +49,7 @@ func (r *Repository) Doubts(ctx context.Context, log *Log, defects []error) ([]D
 	return doubts, err
 }
 
-// forgotten are what this host has seen, and is gone.
+// forgotten returns what this host has seen in the store and is no longer there.
 func (r *Repository) forgotten(log *Log) (doubts []Doubt) {
 	for _, what := range log.lost {
 		lane, _, _ := parseRecordName("log/" + what + "/" + sequence(1))
@@ -58,7 +58,7 @@ func (r *Repository) forgotten(log *Log) (doubts []Doubt) {
 	return doubts
 }
 
-// goesOn is the date of the first record of a lane after a number, zero if there is none.
+// goesOn returns the date of a lane's first record after a number, zero if there is none.
 func (l *Log) goesOn(lane Lane, after uint64) time.Time {
 	for _, rec := range l.Records {
 		if rec.Lane == lane && rec.Sequence > after && !rec.Undated {
@@ -68,7 +68,8 @@ func (l *Log) goesOn(lane Lane, after uint64) time.Time {
 	return time.Time{}
 }
 
-// Concerns tells whether a doubt is proven, and of a writer who may speak for host; "" is any.
+// Concerns reports whether a doubt is proven and concerns a writer who may speak for host; "" means
+// any host.
 func (r *Repository) Concerns(d Doubt, host string) bool {
 	if !d.Proven || d.ofConfig() || host == "" {
 		return d.Proven
@@ -78,9 +79,9 @@ func (r *Repository) Concerns(d Doubt, host string) bool {
 		slices.ContainsFunc(m.Earlier, func(b Binding) bool { return standing(b.Hosts, host) != Outside }))
 }
 
-// Certain fails with ErrDoubtful if the snapshot that a name was found to mean may not be the one:
-// another that is newer may be missing. An id means what it means, unless it is not known who may
-// write. host is the one that was asked for, "" if none was.
+// Certain fails with ErrDoubtful if name may not mean s after all, since a newer snapshot may be
+// missing. An id means the same snapshot in any case, unless the config is in doubt. host is the
+// one that was asked for, "" if none was.
 func (r *Repository) Certain(log *Log, doubts []Doubt, name, host string, s *Snapshot) error {
 	for _, d := range doubts {
 		if !r.Concerns(d, host) || !isRelative(name) && !d.ofConfig() || log.precedes(d, s) || host != "" && r.givesWay(d, s) {
@@ -91,14 +92,14 @@ func (r *Repository) Certain(log *Log, doubts []Doubt, name, host string, s *Sna
 	return nil
 }
 
-// givesWay tells whether what is missing would be passed over for a snapshot: its writer is
-// unbound, and that of the snapshot is bound.
+// givesWay reports whether s would be preferred to what is missing: the missing writer is unbound,
+// and that of s is bound.
 func (r *Repository) givesWay(d Doubt, s *Snapshot) bool {
 	m, _, known := member(r.Config.Writers, d.Lane.Writer)
 	return known && s.Standing == Bound && m.standing(d.Lane.String(), d.sequence, s.Host) == Unbound
 }
 
-// precedes tells whether what is missing is older than a snapshot.
+// precedes reports whether what is missing is older than s.
 func (l *Log) precedes(d Doubt, s *Snapshot) bool {
 	rec := l.Find(s.ID)
 	if rec == nil || d.ofConfig() {

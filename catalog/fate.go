@@ -10,16 +10,16 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Fate is what the owner and collectors have decided about a commit or checkpoint, and not taken
-// back. That of what nobody has decided about is nil.
+// Fate is what the owner and collectors have decided about a commit or checkpoint and not revoked.
+// It is nil if nobody has decided anything.
 type Fate struct {
 	forgets  []*Record
 	holds    []*Record
 	released time.Time // when a hold was taken back last
 }
 
-// Gone is when it was forgotten first, or let go by what held it last, if that was later; zero if
-// it was not forgotten, or if something holds it at now.
+// Gone returns when the record was first forgotten, or when the last hold on it ended if that was
+// later. It is zero if the record is not forgotten, or held at now.
 func (f *Fate) Gone(now time.Time) time.Time {
 	if f == nil || len(f.forgets) == 0 || len(f.Holds(now)) > 0 {
 		return time.Time{}
@@ -46,7 +46,7 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// Holds are the records that hold it at now.
+// Holds returns the holds on the record at now.
 func (f *Fate) Holds(now time.Time) (holds []*Record) {
 	if f == nil {
 		return nil
@@ -59,14 +59,14 @@ func (f *Fate) Holds(now time.Time) (holds []*Record) {
 	return holds
 }
 
-// Fate is what was decided about a record.
+// Fate returns what was decided about a record.
 func (l *Log) Fate(id archive.Name) *Fate { return l.fates[id] }
 
-// decides tells whether a kind of record is one of the owner's and collectors' alone.
+// decides reports whether only the owner and collectors may write records of this kind.
 func (k Kind) decides() bool { return k == Forget || k == Undelete || k == Hold || k == Unhold }
 
-// decide finds out what was decided about commits. What undoes a forget or a hold names it, so that
-// one that comes later counts.
+// decide computes the fates of commits. A record that revokes a forget or a hold names it, so that
+// a later forget or hold counts.
 func (l *Log) decide() {
 	l.fates, l.Powerless = map[archive.Name]*Fate{}, nil
 	type pair struct{ cancelled, subject string }
@@ -110,7 +110,7 @@ func (l *Log) decide() {
 	}
 }
 
-// each calls do with the fate of each subject for which a decision counts.
+// each calls do with the fate of each subject for which the decision counts.
 func (l *Log) each(rec *Record, counts func(*Record, string) bool, do func(*Fate)) {
 	for _, text := range slices.Compact(slices.Sorted(slices.Values(rec.Subjects))) {
 		id, err := archive.ParseName(text)
@@ -124,17 +124,19 @@ func (l *Log) each(rec *Record, counts func(*Record, string) bool, do func(*Fate
 	}
 }
 
-// commits are those whose fate is as chosen.
+// commits returns the commits with a chosen fate.
 func (l *Log) commits(chosen func(*Fate) bool) []*Record {
 	return slices.DeleteFunc(slices.Clone(l.Records), func(rec *Record) bool { return rec.Kind != Commit || !chosen(l.Fate(rec.Hash)) })
 }
 
-// Forgotten are the forgotten snapshots whose ids begin with a prefix of at least four digits.
+// Forgotten returns the forgotten snapshots whose ids begin with prefix, which has at least four
+// digits.
 func (l *Log) Forgotten(prefix string) []archive.Name {
 	return withPrefix(l.commits(func(f *Fate) bool { return !f.Gone(l.now).IsZero() }), prefix)
 }
 
-// Counting are the snapshots that count whose ids begin with a prefix of at least four digits.
+// Counting returns the snapshots that count whose ids begin with prefix, which has at least four
+// digits.
 func (l *Log) Counting(prefix string) []archive.Name {
 	return withPrefix(l.commits(func(f *Fate) bool { return f.Gone(l.now).IsZero() }), prefix)
 }
@@ -148,7 +150,7 @@ func withPrefix(records []*Record, prefix string) (ids []archive.Name) {
 	return ids
 }
 
-// Held is what keeps a snapshot from being forgotten.
+// Held is a hold on a snapshot.
 type Held struct {
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"-"` // zero: until somebody takes it back
@@ -156,8 +158,8 @@ type Held struct {
 	Since  time.Time `json:"-"`
 }
 
-// tellFates notes in snapshots what was decided about them. Holds whose reason cannot be read count
-// all the same, and are returned together.
+// tellFates sets in snapshots what was decided about them. Holds with an unreadable reason count
+// too; their errors are returned together.
 func (r *Repository) tellFates(ctx context.Context, log *Log, snapshots []*Snapshot) (problems error) {
 	read := map[archive.Name]Held{}
 	for _, s := range snapshots {

@@ -18,7 +18,7 @@ import (
 // PackSet is a set of packs.
 type PackSet map[archive.Name]bool
 
-// Add implements collection.Set: it adds to the set itself, unless that is nil.
+// Add implements collection.Set. It adds to s itself, unless s is nil.
 func (s PackSet) Add(other PackSet) PackSet {
 	if s == nil {
 		return maps.Clone(other)
@@ -41,14 +41,14 @@ func (s PackSet) Minus(other PackSet) PackSet {
 // Empty implements collection.Set.
 func (s PackSet) Empty() bool { return len(s) == 0 }
 
-// round is one decision of a collector: packs that are about to go (condemn) or that are gone
+// round is one decision of a collector: packs that will be deleted (condemn), or that are deleted
 // (sweep).
 type round struct {
 	Kind   string   `json:"kind"`
 	Number uint64   `json:"number"`
 	Packs  []string `json:"packs"`
-	// Sighted are packs that no record has ever named: they go when they are met again in a later
-	// round.
+	// Sighted are packs that no record has ever named. They are deleted if a later round finds them
+	// again.
 	Sighted []string `json:"sighted,omitempty"`
 }
 
@@ -60,7 +60,7 @@ const (
 
 func roundName(n uint64, kind string) string { return "gc/" + sequence(n) + "/" + kind }
 
-// packs are the packs of a decision.
+// packs returns the packs of a decision.
 func (d *round) packs() PackSet { return parsePacks(d.Packs) }
 
 func parsePacks(texts []string) PackSet {
@@ -73,16 +73,16 @@ func parsePacks(texts []string) PackSet {
 	return set
 }
 
-// Avoid are the packs that must not be relied on.
+// Avoid is the set of packs that nobody may rely on.
 type Avoid struct {
 	packs PackSet
 	roll  *rolled // read after these were listed
 }
 
-// Has tells whether a pack must not be relied on.
+// Has reports whether nobody may rely on a pack.
 func (a *Avoid) Has(name archive.Name) bool { return a != nil && a.packs[name] }
 
-// Len is the number of packs to avoid.
+// Len returns the number of packs to avoid.
 func (a *Avoid) Len() int {
 	if a == nil {
 		return 0
@@ -90,8 +90,8 @@ func (a *Avoid) Len() int {
 	return len(a.packs)
 }
 
-// readAvoid lists the collectors' rounds: packs of every sweep, and of every condemnation that no
-// sweep has decided yet. Objects that neither a collector nor the owner has signed are passed over.
+// readAvoid reads the collectors' rounds: it collects the packs of every sweep, and of every
+// condemnation without a sweep. It skips objects that neither a collector nor the owner has signed.
 func (r *Repository) readAvoid(ctx context.Context) (*Avoid, error) {
 	rounds, err := r.ReadRounds(ctx)
 	if err != nil {
@@ -114,13 +114,13 @@ type Rounds struct {
 	roll    *rolled // the newest, without what it has in force
 }
 
-// Next is the number of the next round: nothing lies there.
+// Next returns the number of the next round: no object has that number.
 func (r *Rounds) Next() uint64 { return r.last + 1 }
 
-// Round is what lies at a number.
+// Round returns the round with a number.
 func (r *Rounds) Round(n uint64) collection.Round[PackSet] { return r.all[n] }
 
-// Unfinished are the rounds that have condemned and not swept, and that can be gone on with.
+// Unfinished returns the rounds that have condemned but not swept, and that can be continued.
 func (r *Rounds) Unfinished() (list []uint64) {
 	for n, round := range r.all {
 		if round.Condemn && !round.Sweep && !r.blocked[n] {
@@ -131,7 +131,7 @@ func (r *Rounds) Unfinished() (list []uint64) {
 	return list
 }
 
-// Swept are the packs of all sweeps.
+// Swept returns the packs of all sweeps.
 func (r *Rounds) Swept() PackSet {
 	swept := PackSet{}
 	for _, round := range r.all {
@@ -170,8 +170,7 @@ func (r *Repository) ReadRounds(ctx context.Context) (*Rounds, error) {
 	return rounds, r.addRolled(ctx, rounds)
 }
 
-// addRolled adds what rounds have swept that are rolled up: they are read after the others were
-// listed.
+// addRolled adds the sweeps of rolled-up rounds. It reads them after the other rounds were listed.
 func (r *Repository) addRolled(ctx context.Context, rounds *Rounds) error {
 	if !r.Config.requires(featureRollUp) {
 		return nil
@@ -194,7 +193,7 @@ func (r *Repository) addRolled(ctx context.Context, rounds *Rounds) error {
 	return err
 }
 
-// ReadRound reads what lies at the number of a round.
+// ReadRound reads the round with a number.
 func (r *Repository) ReadRound(ctx context.Context, n uint64) (collection.Round[PackSet], error) {
 	rounds := &Rounds{all: map[uint64]collection.Round[PackSet]{}, Sighted: PackSet{}}
 	for _, kind := range []string{condemn, sweep} {
@@ -228,7 +227,7 @@ func parseRoundName(name string) (n uint64, kind string, ok bool) {
 	return n, kind, ok && valid && (kind == condemn || kind == sweep)
 }
 
-// readRound returns nil for an object that is no signed decision.
+// readRound reads a decision. It returns nil for an object that is not a signed decision.
 func (r *Repository) readRound(ctx context.Context, name string) (*round, error) {
 	n, kind, ok := parseRoundName(name)
 	if !ok {
@@ -255,17 +254,17 @@ func (r *Repository) readRound(ctx context.Context, name string) (*round, error)
 	return decision, nil
 }
 
-// deciders are the keys of the owner and of collectors, those that were revoked among them.
+// deciders returns the keys of the owner and of collectors, including revoked ones.
 func (r *Repository) deciders() []crypto.Verifier { return append(keys(r.Config.Collectors), r.owner) }
 
-// PutCondemnation announces that packs are about to go, and returns what lies at the round then,
-// which may be another collector's.
+// PutCondemnation announces that packs will be deleted. It returns the round as it is then, which
+// may be that of another collector.
 func (r *Repository) PutCondemnation(ctx context.Context, by crypto.Signer, n uint64, packs, sighted PackSet) (collection.Round[PackSet], error) {
 	return r.putRound(ctx, by, round{Kind: condemn, Number: n, Packs: packs.texts(), Sighted: sighted.texts()})
 }
 
-// PutSweep decides which packs go, and returns what lies at the round then, and whether that is
-// what this call has put. What it returned is durable.
+// PutSweep decides which packs are deleted. It returns the round as it is then, and whether this
+// call has written it. What it returns is durable.
 func (r *Repository) PutSweep(ctx context.Context, by crypto.Signer, n uint64, packs PackSet) (there collection.Round[PackSet], own bool, err error) {
 	there, err = r.putRound(ctx, by, round{Kind: sweep, Number: n, Packs: packs.texts()})
 	return there, err == nil && maps.Equal(there.Swept, packs), err
@@ -280,7 +279,7 @@ func (s PackSet) texts() []string {
 	return texts
 }
 
-// putRound puts a decision if there is none, and reads what lies at its round.
+// putRound writes a decision, unless there is one, and reads its round.
 func (r *Repository) putRound(ctx context.Context, by crypto.Signer, d round) (there collection.Round[PackSet], err error) {
 	if err := r.mayDecide(by); err != nil {
 		return there, err

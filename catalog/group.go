@@ -14,9 +14,9 @@ import (
 // markSize is how many bytes of a keyed hash name a group or a run.
 const markSize = 16
 
-// groupOf names the snapshots that replace each other in time: those of one set, or of the same
-// paths or command, on one host. It is a keyed hash, so that a collector can apply retention
-// without reading names.
+// groupOf returns the name of the group of snapshots that replace each other over time: those of
+// one host and one set, or the same paths or command. It is a keyed hash, so that a collector can
+// apply retention without reading names.
 func groupOf(key *crypto.IDKey, s *Snapshot) string {
 	words := []string{"group", s.Set, s.Host}
 	if s.Set == "" {
@@ -27,8 +27,8 @@ func groupOf(key *crypto.IDKey, s *Snapshot) string {
 	return mark(key, words)
 }
 
-// Misstated tells where the clear part of a commit, by which a collector goes, says something else
-// than the sealed one. A commit of the first version says nothing there.
+// Misstated returns where the clear part of a commit, which collectors use, contradicts the sealed
+// part. Commits of the first version have no such clear part.
 func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {
 	domain, err := r.Domain(rec.Domain)
 	if rec.Group == "" || err != nil {
@@ -52,13 +52,13 @@ func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {
 	return lies
 }
 
-// runOf names one run of a backup: what it takes and when it began.
+// runOf returns the name of one run of a backup, made from what it backs up and when it began.
 func runOf(key *crypto.IDKey, set string, sources []string, started time.Time) string {
 	words := append([]string{"run", set, started.UTC().Format(time.RFC3339Nano)}, sources...)
 	return mark(key, words)
 }
 
-// mark is the keyed hash of words, each with its length before it.
+// mark returns the keyed hash of words, each preceded by its length.
 func mark(key *crypto.IDKey, words []string) string {
 	var text []byte
 	for _, word := range words {

@@ -15,18 +15,19 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// headersPerObject bounds an object of detached headers to some megabytes.
+// headersPerObject limits an object of detached headers to a few megabytes.
 const headersPerObject = 1000
 
-// headerGuess is fetched of a pack to find its header: room for a dozen hybrid recipients.
+// headerGuess is how many bytes of a pack are fetched to find its header: enough for a dozen hybrid
+// recipients.
 const headerGuess = 24 << 10
 
-// detached are headers for recipients that came after what they open was sealed: name of the pack
-// or the record's hash → header.
+// detached holds headers for recipients that were added after a pack or record was sealed: by the
+// pack's name or the record's hash.
 type detached map[string][]byte
 
-// header returns the detached header of a pack or record; nil if there is none. The headers are
-// loaded once, at the first call.
+// header returns the detached header of a pack or record, nil if there is none. The first call
+// loads all headers.
 func (r *Repository) header(ctx context.Context, name archive.Name) ([]byte, error) {
 	headers, err := r.headers(ctx)
 	return headers[name.String()], err
@@ -82,10 +83,10 @@ func (r *Repository) readable(ctx context.Context, rec *Record) ([]byte, error) 
 	return append(slices.Clone(header), rec.Sealed[length:]...), nil
 }
 
-// SetRecipients makes everything that is written from now on, and all that was written before,
-// readable by recipients. It needs an identity that reads now, and the owner's key. Who is left out
-// can go on reading what was written before. What a writer that runs meanwhile has sealed to the
-// old recipients is found by a second call.
+// SetRecipients changes the recipients of everything written so far and from now on. It needs an
+// identity that can read now, and the owner's key. Former recipients can still read what was
+// written before. A writer that runs at the same time may still seal to the old recipients; a
+// second call finds what it has written.
 func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, recipients []age.Recipient) error {
 	if err := crypto.CheckRecipients(recipients); err != nil {
 		return err
@@ -107,8 +108,7 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 		if err != nil {
 			return err
 		}
-		// An earlier try that failed may have left an object of this config that is sealed to
-		// others.
+		// An earlier failed try may have left an object for this config that is sealed to others.
 		domains[i].Object = domainName(domains[i].Number, number) + "-" + hash(sealed)[:16]
 		domains[i].SHA256 = hash(sealed)
 		if err := r.putDomain(ctx, domains[i].Object, sealed); err != nil {
@@ -132,8 +132,8 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 	})
 }
 
-// rewrap writes detached headers for every pack and every sealed record, and returns the objects
-// and their hashes. They replace those of earlier configs.
+// rewrap writes detached headers for every pack and every sealed record, which replace those of
+// earlier configs. It returns the objects and their hashes.
 func (r *Repository) rewrap(ctx context.Context, generation uint64, recipients []age.Recipient) (map[string]string, error) {
 	w := &headerWriter{repo: r, generation: generation, batch: detached{}, written: map[string]string{}}
 	err := r.eachHeader(ctx, func(name archive.Name, header []byte) error {
@@ -183,7 +183,7 @@ func (w *headerWriter) flush(ctx context.Context) error {
 }
 
 // eachHeader calls do with a header of every pack and every sealed record that the identities at
-// hand open, from one goroutine.
+// hand open. The calls come from one goroutine.
 func (r *Repository) eachHeader(ctx context.Context, do func(archive.Name, []byte) error) error {
 	log, err := r.ReadLog(ctx)
 	if err != nil {

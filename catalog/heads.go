@@ -16,7 +16,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// memories are where this host keeps what it has seen of the repositories at one address: a file
+// memories is where this host remembers the repositories that it has seen at one address, in a file
 // for each.
 type memories struct {
 	dir   *Cache
@@ -37,8 +37,8 @@ const (
 	olderFile  = "heads.json"
 )
 
-// recollection is what this host has seen last of a repository: its owner, the newest config and
-// the last record of each lane. A store that knows less was rolled back.
+// recollection is what this host last saw of a repository: its owner, the newest config and the
+// last record of each lane. A store that knows less was rolled back.
 type recollection struct {
 	Address string          `json:"address,omitempty"` // for who reads the file
 	Owner   string          `json:"owner,omitempty"`
@@ -50,13 +50,13 @@ type recollection struct {
 type head struct {
 	Sequence uint64 `json:"sequence"`
 	Hash     string `json:"hash"`
-	// Retired: the store has lost it. The lane is never written to again, since its records would
-	// have the names of those lost.
+	// Retired: the store has lost the record. Nobody writes to the lane again, since new records
+	// would have the names of the lost ones.
 	Retired bool `json:"retired,omitempty"`
 }
 
-// recall reads the memory of the repository, which is empty on a host that has none or whose file
-// is damaged.
+// recall reads what is remembered of the repository. The result is empty if there is nothing or the
+// file is damaged.
 func (m *memories) recall() (*recollection, error) {
 	seen, err := readRecollection(m.dir, m.file)
 	if err != nil || seen.Lanes != nil {
@@ -85,7 +85,7 @@ func readRecollection(dir *Cache, file string) (*recollection, error) {
 	return seen, nil
 }
 
-// keep replaces the memory of the repository.
+// keep writes the file of the repository.
 func (m *memories) keep(seen *recollection) error {
 	data, err := json.Marshal(seen)
 	if err != nil {
@@ -94,8 +94,8 @@ func (m *memories) keep(seen *recollection) error {
 	return m.dir.Write(m.file, data)
 }
 
-// known are the repositories that this host has seen at the address, and their owners. What cannot
-// be read pins nobody.
+// known returns the repositories that this host has seen at the address, with their owners. It
+// ignores files that it cannot read.
 func (m *memories) known() []crypto.OwnerPin {
 	var pins []crypto.OwnerPin
 	entries, _ := os.ReadDir(m.dir.Path("."))
@@ -115,8 +115,8 @@ func (m *memories) known() []crypto.OwnerPin {
 	return pins
 }
 
-// meet remembers a repository that was found to be trusted, and its config. known are those that
-// this host had seen at the address.
+// meet remembers a repository that proved trustworthy, and its config. known are those that this
+// host had seen at the address before.
 func (r *Repository) meet(known []crypto.OwnerPin) {
 	isNew := r.seen.Owner != r.owner.Text()
 	if isNew && len(known) > 0 {
@@ -139,8 +139,8 @@ func (r *Repository) keepConfig() error {
 	return r.memories.keep(r.seen)
 }
 
-// compare notes in log what the store had when this host last looked, and has no more. If that is
-// nothing, what there is now is remembered.
+// compare records in log what the store had when this host last looked and has lost since. If it
+// has lost nothing, compare remembers the present state.
 func (r *Repository) compare(ctx context.Context, log *Log) (err error) {
 	r.seenMutex.Lock()
 	defer r.seenMutex.Unlock()
@@ -159,8 +159,8 @@ func (r *Repository) compare(ctx context.Context, log *Log) (err error) {
 	return nil
 }
 
-// missing is what seen holds and the store does not. What a listing leaves out, or what is newer
-// than this process has read, is asked for by its name before anybody is alarmed.
+// missing returns what seen holds and the store does not. It asks by name for what a listing has
+// left out, or what may be newer than this process has read, before it reports it.
 func (r *Repository) missing(ctx context.Context, seen *recollection, log *Log) ([]string, error) {
 	var missing []string
 	for _, what := range seen.lost(log, r.Config) {
@@ -198,15 +198,15 @@ func (r *Repository) isThere(ctx context.Context, log *Log, seen *recollection, 
 	return err == nil, nil
 }
 
-// wasRolledSince tells whether a record that is gone was rolled up since the log was read: what
-// another process of this host has seen may be newer than the log.
+// wasRolledSince reports whether a missing record was rolled up after the log was read: another
+// process of this host may have seen a newer state.
 func (r *Repository) wasRolledSince(ctx context.Context, log *Log, lane string, head head) (bool, error) {
 	newest, err := r.rollSince(ctx, log.rolled)
 	return err == nil && newest.vouches(lane, head.Hash, head.Sequence), err
 }
 
-// lost names what the store had and has no more: lanes, or the config. What was found lost before
-// is not named again. What is rolled up is there.
+// lost returns what the store had and has lost since: lanes, or "config". It leaves out what was
+// reported before, and what is rolled up.
 func (m *recollection) lost(log *Log, config *Config) []string {
 	var lost []string
 	for lane, head := range m.Lanes {
@@ -221,13 +221,13 @@ func (m *recollection) lost(log *Log, config *Config) []string {
 	return lost
 }
 
-// RolledBack names what the store had when this host last looked, and has no more: lanes of
-// records, or "config". A backup finds the same, goes on in new lanes, and from then on it is not
-// named any more.
+// RolledBack returns what the store had when this host last looked and has lost since: lanes of
+// records, or "config". A backup reports the same and continues in new lanes; afterwards RolledBack
+// no longer names it.
 func (l *Log) RolledBack() []string { return l.lost }
 
-// next is the memory after log and config were seen. Lanes that are lost stay in it; a config that
-// is lost is told once.
+// next returns what to remember after log and config were seen. It keeps lost lanes; a lost config
+// is reported once.
 func (m *recollection) next(log *Log, config *Config, lost []string) *recollection {
 	next := &recollection{Address: m.Address, Owner: m.Owner, Config: max(m.Config, config.Number), Lanes: map[string]head{}}
 	if slices.Contains(lost, "config") {
@@ -245,14 +245,14 @@ func (m *recollection) next(log *Log, config *Config, lost []string) *recollecti
 	return next
 }
 
-// remember keeps what was seen. A memory that cannot be written to stops no backup.
+// remember stores what was seen. If that fails, the backup continues.
 func (r *Repository) remember(seen *recollection) {
 	if err := r.memories.keep(seen); err != nil {
 		r.warn("cannot tell whether the storage is rolled back: %v", err)
 	}
 }
 
-// has tells whether a record of this hash is there, whether or not it counts.
+// has reports whether a record of this hash exists, even if it does not count.
 func (l *Log) has(hash string) bool {
 	name, err := archive.ParseName(hash)
 	return err == nil && l.there[name]

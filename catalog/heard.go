@@ -8,9 +8,9 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// LastHeard says when the newest record of each writer was stored, from a listing alone: nothing is
-// read and nothing is checked, and members other than writers are among them. Writers all of whose
-// records were rolled up are not seen. ErrNoRepository if there is nothing that a repository has.
+// LastHeard returns when the newest record of each writer was stored. It only lists: it reads and
+// verifies nothing, and includes members who are not writers. It does not see writers all of whose
+// records were rolled up. It fails with ErrNoRepository if the store has no object of a repository.
 func LastHeard(ctx context.Context, s store.Store) (map[string]time.Time, error) {
 	newest := map[string]time.Time{}
 	for info, err := range s.List(ctx, "log/", "") {

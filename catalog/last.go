@@ -15,8 +15,8 @@ import (
 	"github.com/packstone/packstone/catalog/tripwire"
 )
 
-// Last is what a host remembers of its last backup of the same thing: a set, or paths. It is used
-// only if the commit is still in the log.
+// Last is what a host remembers of its last backup of the same thing: a set, or paths. It is only
+// used while the commit is in the log.
 type Last struct {
 	Commit  string       `json:"commit"`
 	Domain  uint64       `json:"domain"`
@@ -30,8 +30,8 @@ type Last struct {
 	doubtful bool
 }
 
-// Doubtful tells whether the trees may name packs of writers that this one relies on no more. What
-// lies in those is read again.
+// Doubtful reports whether the trees may name packs of writers that this one no longer relies on.
+// The backup reads the content of such packs again.
 func (l *Last) Doubtful() bool { return l != nil && l.doubtful }
 
 // LastSource is the tree of one source.
@@ -48,14 +48,14 @@ func lastName(of string) string { return lastFolder + hash([]byte(of)) }
 const (
 	lastFolder = "last/"
 	lastSuffix = ".json"
-	// mostLast is how many things a host remembers the last backup of: if other paths are backed up
-	// each day, the oldest are useless.
+	// mostLast is how many things a host remembers the last backup of. If every day's backup is of
+	// other paths, the oldest are useless.
 	mostLast = 100
 )
 
-// LoadLast returns what is remembered of the last backup of a thing, nil if nothing that can be
-// relied on: the commit must be in the log of this session, and of the domain that is written with.
-// After a roll-back of the storage nothing is.
+// LoadLast returns what is remembered of the last backup of a thing, nil if there is nothing
+// reliable: the commit must be in the log of this session, and of the current domain, and the
+// storage must not have been rolled back.
 func (s *Session) LoadLast(of string) *Last {
 	if len(s.RolledBack) > 0 {
 		return nil
@@ -75,8 +75,8 @@ func (s *Session) LoadLast(of string) *Last {
 	return last
 }
 
-// doubts tells whether any of the writers that a backup relied on is relied on no more. A backup of
-// an earlier version does not say: it may have relied on all.
+// doubts reports whether this writer no longer relies on one of writers. Backups of earlier
+// versions do not name writers; they may have relied on all.
 func (s *Session) doubts(writers []string) bool {
 	if writers == nil {
 		for _, m := range s.repo.Config.Writers {
@@ -87,7 +87,8 @@ func (s *Session) doubts(writers []string) bool {
 	return slices.ContainsFunc(writers, func(name string) bool { return !slices.Contains(now, name) })
 }
 
-// Root finds the tree of a source; false if there is none, or it was of another location.
+// Root returns the tree of a source. It returns false if there is none, or the source had another
+// location.
 func (l *Last) Root(name, location string) (tree.Root, bool) {
 	if l == nil {
 		return tree.Root{}, false
@@ -101,8 +102,8 @@ func (l *Last) Root(name, location string) (tree.Root, bool) {
 	return tree.Root{}, false
 }
 
-// Size is how many files, and bytes of them, the last backup had of a source; 0 if there was none,
-// or it was of another location.
+// Size returns how many files a source had in the last backup, and their bytes; 0 if there was
+// none, or the source had another location.
 func (l *Last) Size(name, location string) (files, bytes uint64) {
 	if l == nil {
 		return 0, 0
@@ -115,8 +116,8 @@ func (l *Last) Size(name, location string) (files, bytes uint64) {
 	return 0, 0
 }
 
-// Normal is what is remembered of the sizes of a thing, nil if nothing. Other than its tree it is
-// good whatever became of the last snapshot.
+// Normal returns what is remembered of the sizes of a thing, nil if nothing. Unlike the tree, it
+// stays valid whatever happens to the last snapshot.
 func (s *Session) Normal(of string) *tripwire.Memory {
 	data, err := s.repo.Cache.Read(lastName(of) + lastSuffix)
 	if err != nil {
@@ -131,8 +132,8 @@ func (s *Session) Normal(of string) *tripwire.Memory {
 	return last.Tripwire
 }
 
-// KeepLast remembers a snapshot that was committed in this session as the last backup of a thing,
-// and what the next ones are compared with.
+// KeepLast remembers a snapshot that this session has committed as the last backup of a thing, and
+// the sizes with which later snapshots are compared.
 func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList, normal *tripwire.Memory) error {
 	last := Last{
 		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied, Origin: snapshot.Origin,
@@ -157,7 +158,7 @@ func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList, normal 
 	return nil
 }
 
-// forgetOldest forgets what was backed up longest ago where much is remembered.
+// forgetOldest deletes the oldest memories if there are more than mostLast.
 func (c *Cache) forgetOldest() {
 	all, err := os.ReadDir(c.Path(lastFolder))
 	if err != nil {
@@ -179,12 +180,12 @@ func (c *Cache) forgetOldest() {
 
 const pagesSuffix = ".pages"
 
-// OpenPages opens the pages of a thing's last trees.
+// OpenPages opens the cached pages of a thing's last trees.
 func (s *Session) OpenPages(of string) (*Pages, error) {
 	return OpenPages(s.repo.Cache, lastName(of)+pagesSuffix, s.writer.Domain.TreeID())
 }
 
-// content returns a content object, from the cache or the store, whose hash is right.
+// content returns a content object, from the cache or the store, after checking its hash.
 func (r *Repository) content(ctx context.Context, kind archive.Kind, name archive.Name) ([]byte, error) {
 	object := kind.Object(name)
 	data, err := r.Cache.object(ctx, r.Store, object, hasHash(name.String()))

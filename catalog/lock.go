@@ -12,20 +12,20 @@ import (
 	"github.com/packstone/packstone/archive/disk"
 )
 
-// laneLock is held by the process of this host that writes to a lane. Its file keeps the nonce of
-// the session that is, or was last, open there, and the one before: whether the last came to be is
-// known only when it was put. Without a cache directory it guards nothing: then the store's
-// sessions alone keep runs apart.
+// laneLock is held by the process of this host that writes to a lane. Its file keeps the nonces of
+// the last sessions that were opened there: only after a session was put is it known whether it
+// exists. Without a cache directory it locks nothing; then only the sessions in the store keep runs
+// apart.
 type laneLock struct {
 	mu   sync.Mutex
 	file *os.File
 	last []string
 }
 
-// laneFile is the file of the cache by which a lane is locked.
+// laneFile returns the file in the cache that locks a lane.
 func laneFile(lane Lane) string { return "lanes/" + lane.String() }
 
-// lockLane returns nil if another process holds the lane.
+// lockLane locks a lane. It returns nil if another process holds the lock.
 func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 	path := cache.Path(laneFile(lane))
 	if path == "" {
@@ -55,17 +55,17 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 	return &laneLock{file: file, last: strings.Fields(string(nonces))}, nil
 }
 
-// keptNonces is how many sessions' nonces a lane's file holds at most.
+// keptNonces is the largest number of nonces in a lane's file.
 const keptNonces = 8
 
-// knows tells whether keep has kept a nonce lately, in this process or an earlier one.
+// knows reports whether keep has recently stored a nonce, in this process or an earlier one.
 func (l *laneLock) knows(nonce string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Contains(l.last, nonce)
 }
 
-// keep writes a session's nonce before the session is opened, beside the others.
+// keep stores a session's nonce in the file before the session is opened.
 func (l *laneLock) keep(nonce string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +73,8 @@ func (l *laneLock) keep(nonce string) error {
 	return l.write()
 }
 
-// opened says that the session whose nonce was kept last is open, so that no other can be.
+// opened records that the session with the last nonce is open, so that no other session of the file
+// can be.
 func (l *laneLock) opened() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,8 +24,8 @@ type Log struct {
 	Records  []*Record
 	Problems []error  // gaps, and objects whose invalid signature, which are left out of Records: each a *Defect
 	Ignored  []string // records that were signed after their signer was revoked: they count for nothing
-	// Powerless are forgets, holds and what undoes them that a writer has signed, who may not: they
-	// count for nothing.
+	// Powerless are forgets and holds, and records that revoke them, that a writer has signed.
+	// Writers may not, so they have no effect.
 	Powerless []string
 
 	heads   map[Lane]*Record
@@ -39,7 +39,7 @@ type Log struct {
 	now     time.Time // when it was read, by this host's clock
 }
 
-// Defect is what is wrong at one place of a lane.
+// Defect is what is wrong at one place in a lane.
 type Defect struct {
 	Lane     Lane
 	Sequence uint64
@@ -49,11 +49,11 @@ type Defect struct {
 // Error implements error.
 func (p *Defect) Error() string { return p.Err.Error() }
 
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (p *Defect) Unwrap() error { return p.Err }
 
-// OpenSession tells of an object below sessions/ whether nothing has ended the session yet, and in
-// which lane that is. Whoever has opened it is running, or was killed: nothing tells which.
+// OpenSession returns the lane of an object below sessions/, and whether nothing has ended that
+// session yet. Nothing shows whether whoever opened it is still running or was killed.
 func (l *Log) OpenSession(object string) (lane Lane, open bool) {
 	rest, ok := strings.CutPrefix(object, "sessions/")
 	dot := strings.LastIndexByte(rest, '.')
@@ -64,15 +64,15 @@ func (l *Log) OpenSession(object string) (lane Lane, open bool) {
 	return lane, ok && !l.ended(lane, number)
 }
 
-// ended tells whether a session of a lane has come to its end: by a record, or by an object that is
-// none, which keeps any record from being there.
+// ended reports whether a session of a lane has ended: by a record, or by another object that takes
+// the record's name.
 func (l *Log) ended(lane Lane, sequence uint64) bool {
 	head := l.heads[lane]
 	return head != nil && head.Sequence >= sequence || l.invalid[lane][sequence]
 }
 
-// blocked tells whether the next record of a lane cannot be written, since something lies there
-// that is none.
+// blocked reports whether the next record of a lane cannot be written, since an object that is not
+// a record has its name.
 func (l *Log) blocked(lane Lane) bool {
 	next := uint64(1)
 	if head := l.heads[lane]; head != nil {
@@ -81,14 +81,14 @@ func (l *Log) blocked(lane Lane) bool {
 	return l.invalid[lane][next]
 }
 
-// Head is the last record of a lane, nil if there is none.
+// Head returns the last record of a lane, nil if there is none.
 func (l *Log) Head(lane Lane) *Record { return l.heads[lane] }
 
 // Find returns the record with this hash, nil if there is none.
 func (l *Log) Find(id archive.Name) *Record { return l.byID[id] }
 
-// Live tells whether rec still holds something: commits until they are forgotten, checkpoints until
-// they are superseded.
+// Live reports whether what rec needs must be kept: of commits until they are forgotten, of
+// checkpoints until they are superseded.
 func (l *Log) Live(rec *Record, superseded map[string]bool) bool {
 	switch rec.Kind {
 	case Commit:
@@ -99,7 +99,7 @@ func (l *Log) Live(rec *Record, superseded map[string]bool) bool {
 	return false
 }
 
-// Superseded collects the checkpoints that a later record of the same writer has made needless.
+// Superseded returns the checkpoints that a later record of the same writer has made unnecessary.
 func (l *Log) Superseded() map[string]bool {
 	gone := map[string]bool{}
 	for _, rec := range l.Records {
@@ -120,8 +120,8 @@ func (l *Log) findHex(id string) *Record {
 	return l.byID[name]
 }
 
-// ReadLog lists and checks all records. What is cached is not fetched again. Only a store that
-// fails is an error; what is wrong with single records is in Problems.
+// ReadLog lists and verifies all records. It does not fetch cached ones again. It fails only if the
+// store fails; what is wrong with single records is in Problems.
 func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 	for tries := 1; ; tries++ {
 		log, err := r.readLogOnce(ctx)
@@ -132,17 +132,18 @@ func (r *Repository) ReadLog(ctx context.Context) (*Log, error) {
 	}
 }
 
-// lookingAnew is the repository without what was asked for when it was opened.
+// lookingAnew returns the repository without the look that opened it.
 func (r *Repository) lookingAnew() *Repository {
 	anew := r.under(r.Config)
 	anew.options.Look = nil
 	return anew
 }
 
-// mostTries is how often the log is read anew while it is rolled up.
+// mostTries is how often the log is read again because it was rolled up meanwhile.
 const mostTries = 5
 
-// readLogOnce lists records, and then reads the newest roll: what was listed and is gone is in it.
+// readLogOnce lists the records, and then reads the newest roll: a listed record that is gone is in
+// the roll.
 func (r *Repository) readLogOnce(ctx context.Context) (*Log, error) {
 	var infos []store.Info
 	from := r.opening()
@@ -177,11 +178,11 @@ func (r *Repository) readLogOnce(ctx context.Context) (*Log, error) {
 	return log, r.compare(ctx, log)
 }
 
-// errVoid: the owner has declared that an object counts for nothing.
+// errVoid: the owner has declared an object void.
 var errVoid = errors.New("declared void by the owner")
 
-// readRecord returns a record, or what is wrong with it, or nothing of both for an object that is
-// no record's.
+// readRecord returns a record, or what is wrong with it. It returns neither for an object that is
+// not named like a record.
 func (r *Repository) readRecord(ctx context.Context, from store.Store, info store.Info) (rec *Record, problem *Defect, err error) {
 	lane, seq, ok := parseRecordName(info.Name)
 	if !ok {
@@ -213,9 +214,9 @@ func (r *Repository) readRecord(ctx context.Context, from store.Store, info stor
 	return rec, nil, nil
 }
 
-// acceptRecord checks who has signed. In a writer's lanes that is the writer, or for a tombstone a
-// collector or the owner; owner and collectors have lanes of their own, in which there are no
-// commits and no checkpoints.
+// acceptRecord checks who has signed a record. In a writer's lane that is the writer, or for a
+// tombstone also a collector or the owner. The owner and collectors have lanes of their own,
+// without commits and checkpoints.
 func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, error) {
 	_, v, isWriter := member(r.Config.Writers, lane.Writer)
 	if isWriter {
@@ -237,7 +238,7 @@ func (r *Repository) acceptRecord(lane Lane, seq uint64, data []byte) (*Record, 
 	return rec, nil
 }
 
-// chain puts records in order and checks that each names the one before it.
+// chain orders the records and checks that each names the one before it.
 func (r *Repository) chain(rolled *rolled, records []*Record, problems []*Defect) *Log {
 	log := &Log{
 		rolled: rolled, now: r.now(), heads: map[Lane]*Record{}, byID: map[archive.Name]*Record{}, there: map[archive.Name]bool{}, invalid: map[Lane]map[uint64]bool{},
@@ -273,7 +274,7 @@ func (r *Repository) chain(rolled *rolled, records []*Record, problems []*Defect
 	return log
 }
 
-// begin takes in what a roll has in force.
+// begin adds the records that a roll keeps in force.
 func (l *Log) begin(rolled *rolled) {
 	if rolled == nil {
 		return
@@ -292,7 +293,7 @@ func (l *Log) begin(rolled *rolled) {
 	}
 }
 
-// Namers are the records that name index runs, among them what stands for those that are rolled up.
+// Namers returns the records that name index runs, and stand-ins for those that are rolled up.
 func (l *Log) Namers() []*Record {
 	if l.rolled == nil {
 		return l.Records
@@ -300,8 +301,8 @@ func (l *Log) Namers() []*Record {
 	return slices.Concat(l.rolled.runs, l.Records)
 }
 
-// noteInvalid takes in an object that is no record. It is no problem where the owner has said so,
-// or where nothing of the lane counts any more.
+// noteInvalid adds an object that is not a valid record. It is not a problem if the owner has
+// declared it void, or if the lane no longer counts from there on.
 func (r *Repository) noteInvalid(log *Log, p *Defect) {
 	if log.invalid[p.Lane] == nil {
 		log.invalid[p.Lane] = map[uint64]bool{}
@@ -312,7 +313,7 @@ func (r *Repository) noteInvalid(log *Log, p *Defect) {
 	}
 }
 
-// add takes in a record that this process has written.
+// add adds a record that this process has written.
 func (l *Log) add(rec *Record) {
 	l.heads[rec.Lane], l.byID[rec.Hash], l.there[rec.Hash] = rec, rec, true
 	l.Records = append(l.Records, rec)
@@ -333,9 +334,8 @@ func follows(head, rec *Record) error {
 	return nil
 }
 
-// Snapshots opens the commits of a log: all that the identities at hand can read, oldest first by
-// their time. Those that they cannot are warned of; it is an error only if that is all of them. It
-// needs an identity.
+// Snapshots opens the commits of a log: all that the identities at hand can read, oldest first. It
+// warns of those that they cannot read, and fails only if they can read none. It needs an identity.
 func (r *Repository) Snapshots(ctx context.Context, log *Log) ([]*Snapshot, error) {
 	snapshots, problems, err := r.ReadSnapshots(ctx, log)
 	if err == nil && len(snapshots) == 0 && len(problems) > 0 {
@@ -347,13 +347,13 @@ func (r *Repository) Snapshots(ctx context.Context, log *Log) ([]*Snapshot, erro
 	return snapshots, err
 }
 
-// ReadSnapshots is Snapshots that returns what is wrong with those that cannot be read. Those that
-// were forgotten are left out.
+// ReadSnapshots is like Snapshots, and returns what is wrong with the snapshots that cannot be
+// read. It leaves out forgotten ones.
 func (r *Repository) ReadSnapshots(ctx context.Context, log *Log) (snapshots []*Snapshot, problems []error, err error) {
 	return r.readSnapshots(ctx, log, log.commits(func(f *Fate) bool { return f.Gone(log.now).IsZero() }))
 }
 
-// ReadForgotten is ReadSnapshots of those that were forgotten. What they need may be gone.
+// ReadForgotten is like ReadSnapshots, for forgotten snapshots. What these need may be gone.
 func (r *Repository) ReadForgotten(ctx context.Context, log *Log) (snapshots []*Snapshot, problems []error, err error) {
 	return r.readSnapshots(ctx, log, log.commits(func(f *Fate) bool { return !f.Gone(log.now).IsZero() }))
 }
@@ -414,9 +414,9 @@ type tagChange struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// retag applies the tag records to the snapshots that they name, in the order of the lanes: a
-// writer's to its own, the owner's and collectors' to all. Those that cannot be read are passed
-// over, and returned together.
+// retag applies the tag records to the snapshots that they name, in the order of the lanes: those
+// of a writer to its own snapshots, those of the owner and collectors to all. It skips unreadable
+// ones and returns their errors together.
 func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot) (problems error) {
 	byID := map[string]*Snapshot{}
 	for _, s := range snapshots {
@@ -441,8 +441,8 @@ func (r *Repository) retag(ctx context.Context, log *Log, snapshots []*Snapshot)
 	return problems
 }
 
-// retag changes the tags of a snapshot. What a writer takes away goes on to keep the snapshot:
-// whoever steals its key must not have it forgotten.
+// retag changes the tags of a snapshot. A tag that a writer removes still keeps the snapshot:
+// whoever steals the writer's key must not be able to have it forgotten.
 func (s *Snapshot) retag(change tagChange, ofOwner bool) {
 	s.Tags = applyTags(s.Tags, change)
 	if !ofOwner {
@@ -451,7 +451,7 @@ func (s *Snapshot) retag(change tagChange, ofOwner bool) {
 	s.Lasting = applyTags(s.Lasting, change)
 }
 
-// openSealed reads the JSON in the sealed part of a record.
+// openSealed decodes the JSON in the sealed part of a record.
 func (r *Repository) openSealed(ctx context.Context, rec *Record, v any) error {
 	sealed, err := r.readable(ctx, rec)
 	if err != nil {
@@ -481,9 +481,9 @@ func applyTags(tags []string, change tagChange) []string {
 	return tags
 }
 
-// trusts tells whether a writer may deduplicate against what a record names: its own, or what a
-// writer of its group has stored, or what the owner or a verifier has copied after looking at it. A
-// tombstone that a collector has put into a lane tells nothing.
+// trusts reports whether a writer may deduplicate against the packs that a record names: its own,
+// those of a writer in its group, and those that the owner or a verifier has copied after reading
+// them. A tombstone that a collector has put into a lane names nothing.
 func (r *Repository) trusts(own string, rec *Record) bool {
 	if rec.ofOwner {
 		return rec.Kind == Moved && r.vouches(rec)
@@ -491,7 +491,7 @@ func (r *Repository) trusts(own string, rec *Record) bool {
 	return r.sharesWith(own, rec.Lane.Writer)
 }
 
-// sharesWith tells whether a writer relies on what another has stored.
+// sharesWith reports whether a writer relies on what another has stored.
 func (r *Repository) sharesWith(own, other string) bool {
 	if other == own {
 		return true
@@ -501,7 +501,7 @@ func (r *Repository) sharesWith(own, other string) bool {
 	return known && mine.Group == theirs.Group && (mine.Group != "" || r.Config.Rules == 0)
 }
 
-// shares are the writers that a writer relies on, itself among them.
+// shares returns the writers that a writer relies on, including itself.
 func (r *Repository) shares(own string) (names []string) {
 	for _, m := range r.Config.Writers {
 		if name := m.Name(); r.sharesWith(own, name) {

@@ -13,8 +13,8 @@ import (
 )
 
 // Look is the first look at a repository: packstone.json, and what is needed next of any
-// repository, asked for at the same time so that opening one that is far away takes few round
-// trips. It serves one Open and the ReadLog after that.
+// repository, requested at the same time. So opening a distant repository takes few round trips. It
+// serves one Open and the ReadLog after it.
 type Look struct {
 	Format []byte // packstone.json
 
@@ -26,10 +26,10 @@ type Look struct {
 	fetched bool
 }
 
-// lookLasts is how old a look may be that still serves: what comes after it is not seen.
+// lookLasts is the age at which a look expires: it does not show what was written later.
 const lookLasts = 5 * time.Second
 
-// listing is a List on its way, object a Get.
+// listing is a List in progress, object a Get.
 type (
 	listing struct {
 		done  chan struct{}
@@ -44,8 +44,8 @@ type (
 	}
 )
 
-// LookAt reads packstone.json, from which the id tells where keys and caches of a repository are,
-// and begins to list configs and records. ErrNoRepository if there is none.
+// LookAt reads packstone.json, whose id determines where a repository's keys and caches are, and
+// begins to list configs and records. It fails with ErrNoRepository if there is no repository.
 func LookAt(ctx context.Context, s store.Store) (*Look, error) {
 	return lookAt(ctx, s, "config/", "log/", "roll/")
 }
@@ -65,7 +65,7 @@ func lookAt(ctx context.Context, s store.Store, prefixes ...string) (*Look, erro
 	return l, nil
 }
 
-// ReadFormat reads packstone.json. ErrNoRepository if there is none.
+// ReadFormat reads packstone.json. It fails with ErrNoRepository if there is none.
 func ReadFormat(ctx context.Context, s store.Store) ([]byte, error) {
 	data, err := s.Get(ctx, archive.FormatObject, 0, -1, nil)
 	if errors.Is(err, store.ErrNotExist) {
@@ -92,7 +92,8 @@ func list(ctx context.Context, s store.Store, prefix string) *listing {
 	return l
 }
 
-// opening is what Open and ReadLog read of: what was asked for already comes from there, once.
+// opening returns the store from which Open and ReadLog read: it serves, once, what the look has
+// requested.
 func (r *Repository) opening() store.Store {
 	if l := r.options.Look; l != nil && time.Since(l.begun) < lookLasts {
 		return &lookStore{r.Store, l}
@@ -100,12 +101,12 @@ func (r *Repository) opening() store.Store {
 	return r.Store
 }
 
-// mostAhead bounds how many objects of a listing are asked for before anybody knows whether they
-// are needed.
+// mostAhead is how many objects of a listing are requested before it is known whether they are
+// needed.
 const mostAhead = 256
 
-// fetch asks for the objects that were listed and that the cache lacks, as soon as they are, and
-// for more of which the names are known.
+// fetch requests the listed objects that are not cached, as soon as they are listed, and those in
+// more.
 func (l *Look) fetch(ctx context.Context, cache *Cache, more ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +152,7 @@ func (l *Look) get(ctx context.Context, slots chan struct{}, name string) *objec
 	return o
 }
 
-// lookStore serves from a look what is there of it.
+// lookStore serves what a look has requested, and passes the rest on.
 type lookStore struct {
 	store.Store
 	look *Look

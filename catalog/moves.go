@@ -12,9 +12,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Moves say where chunks lie now that were copied out of packs of which most is dead. Records go on
-// to name the old places: what they need is found through Moves. It must not be changed, and may be
-// used by several goroutines at once.
+// Moves tells where chunks are that were copied out of half-dead packs. Records still name the old
+// places; Moves maps them to the new ones. It does not change, and is safe for concurrent use.
 type Moves struct {
 	of    map[archive.Name][]moved // by the pack that was left
 	avoid PackSet                  // what is about to be deleted or is deleted: read after the records that moved
@@ -27,11 +26,11 @@ type moved struct {
 	ignored bool // nothing is left because of it
 }
 
-// mostMoves bounds how often a chunk is looked for further. It is copied once in a while only.
+// mostMoves is how many copies of a chunk are followed. Chunks are rarely copied.
 const mostMoves = 1 << 10
 
-// ReadMoves reads what was moved by records of a log, and after that what must be avoided. Records
-// whose moves no key at hand opens are left out if lax.
+// ReadMoves reads what records of a log have moved, and then what must be avoided. If lax, it
+// leaves out records whose moves no key at hand opens.
 func (r *Repository) ReadMoves(ctx context.Context, log *Log, lax bool) (*Moves, error) {
 	m := &Moves{of: map[archive.Name][]moved{}}
 	for _, rec := range log.moves() {
@@ -55,9 +54,9 @@ func (r *Repository) ReadMoves(ctx context.Context, log *Log, lax bool) (*Moves,
 	return m, nil
 }
 
-// moves are the records that have moved chunks, in an order that is the same for everybody: where
-// two have moved the same chunk, the first counts. Those of who was revoked before are among them:
-// what was copied may be all that is left.
+// moves returns the records that have moved chunks, in an order that is the same for every reader:
+// if two have moved the same chunk, the first counts. It includes records of signers that were
+// revoked earlier, since their copies may be all that is left.
 func (l *Log) moves() (list []*Record) {
 	for _, rec := range slices.Concat(l.Records, l.ignored) {
 		if rec.Kind == Moved && rec.ofOwner {
@@ -89,7 +88,7 @@ type place struct {
 	ordinal uint32
 }
 
-// next is where a chunk was copied to, and by what; nil if it was not.
+// next returns to where a chunk was copied, and by what; nil if it was not copied.
 func (m *Moves) next(p place) (to place, by *moved) {
 	list := m.of[p.pack]
 	for k := range list {
@@ -103,7 +102,7 @@ func (m *Moves) next(p place) (to place, by *moved) {
 	return place{}, nil
 }
 
-// kept are the places of a chunk that must stay, of those it was copied to, one after the other.
+// kept returns which of the successive places of a chunk must stay.
 func (m *Moves) kept(from place, t Term) []place {
 	places, moves := []place{from}, []*moved{}
 	for len(places) < mostMoves {
@@ -117,8 +116,8 @@ func (m *Moves) kept(from place, t Term) []place {
 	return places[collection.Kept(len(places), young, func(i int) bool { return m.avoid[places[i].pack] }):]
 }
 
-// Needed are the places that must stay for what is named in refs, which stay as they are: chunks
-// that were moved are kept where they were for the grace.
+// Needed returns the places that must stay for what refs name. refs stay unchanged. Moved chunks
+// stay at their old places too, until the grace ends.
 func (m *Moves) Needed(refs *archive.RefSet, t Term) *archive.RefSet {
 	if !m.touch(refs) {
 		return refs
@@ -141,10 +140,10 @@ func (m *Moves) Needed(refs *archive.RefSet, t Term) *archive.RefSet {
 	return needed
 }
 
-// Now is where what is named in refs lies now.
+// Now returns where the chunks that refs name are now.
 func (m *Moves) Now(refs *archive.RefSet) *archive.RefSet { return m.Needed(refs, Term{}) }
 
-// Left tells whether any of some chunks of a pack was copied out of it already.
+// Left reports whether some of these chunks were already copied out of the pack.
 func (m *Moves) Left(pack archive.Name, chunks archive.Bitmap) bool {
 	for ordinal := range chunks.All() {
 		if _, by := m.next(place{pack, ordinal}); by != nil {
@@ -154,7 +153,7 @@ func (m *Moves) Left(pack archive.Name, chunks archive.Bitmap) bool {
 	return false
 }
 
-// touch tells whether anything of refs was moved.
+// touch reports whether some chunks of refs were moved.
 func (m *Moves) touch(refs *archive.RefSet) bool {
 	if len(m.of) == 0 {
 		return false
@@ -174,9 +173,9 @@ type MoveOut struct {
 	From   []archive.MovedPack // sorted by kind and name
 }
 
-// Move publishes chunks that were copied, each of which was found to be what its id says. From then
-// on what names them at their old places needs the new ones. ErrRestart if a pack that they were
-// taken from is being collected, or one of the new ones.
+// Move publishes copied chunks. Each must have been checked against its id. From then on, whatever
+// names them at their old places needs the new ones. Move fails with ErrRestart if one of the old
+// packs, or of the new ones, is being collected.
 func (s *Session) Move(ctx context.Context, m MoveOut) error {
 	if err := s.move(ctx, m); err != nil {
 		return s.giveUp(ctx, err)
@@ -228,11 +227,11 @@ func (s *Session) putMove(ctx context.Context, m MoveOut, refs *archive.RefSet) 
 	return nil
 }
 
-// RoleVerifier lets a collector move chunks and verify packs: writers rely on what it has copied
-// and read.
+// RoleVerifier is the role of collectors who may move chunks and verify packs: writers rely on what
+// they have copied and read.
 const RoleVerifier = "verifier"
 
-// MayMove fails if writers would not rely on what is copied under a key.
+// MayMove returns an error if writers would not rely on what is copied with a key.
 func (r *Repository) MayMove(signer crypto.Signer) error {
 	if r.IsOwner(signer) || r.isVerifier(signer.Name()) {
 		return nil

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// PathsName is the name of the source of a backup of paths, which has none.
+// PathsName names the source of a backup of paths, which has no name of its own.
 const PathsName = "/"
 
-// validName keeps to what can be a folder on every target, and part of SNAPSHOT:source/path.
+// validName matches names that can be a folder on every target, and a part of SNAPSHOT:source/path.
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// ValidName tells whether a source or set may have this name.
+// ValidName reports whether a source or a set may have this name.
 func ValidName(name string) bool { return validName.MatchString(name) }
 
-// CheckNames refuses a snapshot by the names that it gives to its sources: by them a restore finds
-// where to write, and whoever holds a writer's key can put any text there. ErrNames.
+// CheckNames fails with ErrNames if the snapshot gives bad names to its sources. A restore writes
+// to paths made of these names, and whoever holds a writer's key can put any text there.
 func (s *Snapshot) CheckNames() error {
 	seen := map[string]bool{}
 	for i := range s.Sources {
@@ -42,7 +42,7 @@ func (s *Snapshot) refused(format string, args ...any) error {
 	return fmt.Errorf("snapshot %.12s by the writer %q: %s: %w", s.ID, s.Writer, fmt.Sprintf(format, args...), ErrNames)
 }
 
-// named passes on a snapshot that was found, if its names are good.
+// named returns a snapshot that was found, unless its names are bad.
 func named(s *Snapshot, err error) (*Snapshot, error) {
 	if err != nil {
 		return nil, err

@@ -14,11 +14,11 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// AbandonedAfter is how long a run of a backup must have shown nothing for its checkpoints to be
+// AbandonedAfter is how long a run of a backup must have written nothing before its checkpoints are
 // forgotten.
 const AbandonedAfter = 7 * 24 * time.Hour
 
-// Reload reads the config again, and returns the repository as it has it.
+// Reload reads the config again, and returns the repository with it.
 func (r *Repository) Reload(ctx context.Context) (*Repository, error) {
 	config, err := r.loadConfig(ctx)
 	if err != nil {
@@ -36,8 +36,9 @@ func (r *Repository) Reload(ctx context.Context) (*Repository, error) {
 	return r.under(config), nil
 }
 
-// ReadWholeLog is ReadLog for who deletes: what does not verify, a gap, or a record that was there
-// before is an error. It is never read as if nothing were needed.
+// ReadWholeLog is ReadLog for callers that delete. It fails if a record does not verify, if there
+// is a gap, or if a record is missing that existed before: nobody may conclude from an incomplete
+// log that something is not needed.
 func (r *Repository) ReadWholeLog(ctx context.Context) (*Log, error) {
 	log, err := r.ReadLog(ctx)
 	if err != nil {
@@ -61,15 +62,15 @@ func (r *Repository) ReadWholeLog(ctx context.Context) (*Log, error) {
 	return log, nil
 }
 
-// Term says what is needed still though it does not count any more.
+// Term determines what is still needed although it no longer counts.
 type Term struct {
 	Now   time.Time     // the store's
 	Grace time.Duration // how long what was forgotten is needed
 }
 
-// Needed are the records whose packs must stay: snapshots until the grace after they were
-// forgotten, checkpoints until they are superseded or forgotten. Records of kinds that this version
-// does not know are needed if they name any packs.
+// Needed returns the records whose packs must stay: snapshots until the grace after they were
+// forgotten has ended, checkpoints until they are superseded or forgotten. Records of kinds that
+// this version does not know are needed if they name packs.
 func (l *Log) Needed(t Term) (needed []*Record) {
 	superseded := l.Superseded()
 	for _, rec := range l.Records {
@@ -91,8 +92,8 @@ func (l *Log) needed(rec *Record, t Term, superseded map[string]bool) bool {
 	return gone.IsZero() || t.Now.Sub(gone) < t.Grace
 }
 
-// Abandoned are the checkpoints that nothing supersedes, of runs that have shown nothing for long.
-// One whose date cannot be relied on is none.
+// Abandoned returns the checkpoints that nothing supersedes, of runs that have written nothing for
+// AbandonedAfter. It leaves out checkpoints with unreliable dates.
 func (l *Log) Abandoned(now time.Time) (ids []archive.Name) {
 	type run struct{ writer, run string }
 	last := map[run]time.Time{}
@@ -114,8 +115,8 @@ func (l *Log) Abandoned(now time.Time) (ids []archive.Name) {
 	return ids
 }
 
-// ignoredStill are records that count for nothing since their writer was revoked. What they name
-// stays for the grace after the config that may have done it.
+// ignoredStill returns records that do not count since their writer was revoked, but whose packs
+// must stay until the grace after the revoking config has ended.
 func (r *Repository) ignoredStill(ctx context.Context, log *Log, t Term) ([]*Record, error) {
 	if len(log.ignored) == 0 {
 		return nil, nil
@@ -132,26 +133,26 @@ func (r *Repository) ignoredStill(ctx context.Context, log *Log, t Term) ([]*Rec
 	return log.ignored, nil
 }
 
-// PackUse says what packs are needed for.
+// PackUse is what packs are needed for.
 type PackUse struct {
 	Needed  PackSet // they must stay
 	Passing PackSet // those of them that only what was forgotten needs, within its grace
 	Named   PackSet // any record names or named them
 }
 
-// NeededPacks are the packs that must stay. Refs that cannot be read are an error.
+// NeededPacks returns the packs that must stay. It fails if it cannot read some refs.
 func (r *Repository) NeededPacks(ctx context.Context, log *Log, t Term) (PackSet, error) {
 	use, err := r.readUse(ctx, log, t, log.Needed(t))
 	return use.Needed, err
 }
 
-// ReadPackUse finds out what every pack is needed for that a record names.
+// ReadPackUse returns what every pack that a record names is needed for.
 func (r *Repository) ReadPackUse(ctx context.Context, log *Log, t Term) (PackUse, error) {
 	all := slices.DeleteFunc(slices.Clone(log.Records), func(rec *Record) bool { return len(rec.Refs.names()) == 0 })
 	return r.readUse(ctx, log, t, all)
 }
 
-// readUse reads what records name, each list of refs once.
+// readUse reads the refs of records, each list once.
 func (r *Repository) readUse(ctx context.Context, log *Log, t Term, records []*Record) (PackUse, error) {
 	var lasting, passing, over archive.RefSet
 	is := map[*Record]*archive.RefSet{}
@@ -196,8 +197,8 @@ func (r *Repository) readUse(ctx context.Context, log *Log, t Term, records []*R
 	return use, nil
 }
 
-// addIgnored adds what records name that count for nothing since their writer was revoked, within
-// the grace after. Who was revoked may have written anything: what cannot be read is passed over.
+// addIgnored adds to needed what the records of revoked writers name, within the grace. A revoked
+// writer may have written anything, so it skips what it cannot read.
 func (r *Repository) addIgnored(ctx context.Context, log *Log, t Term, needed *archive.RefSet) error {
 	ignored, err := r.ignoredStill(ctx, log, t)
 	if err != nil {
@@ -215,7 +216,7 @@ func (r *Repository) addIgnored(ctx context.Context, log *Log, t Term, needed *a
 	return nil
 }
 
-// packsOf are the packs that refs name.
+// packsOf returns the packs that refs name.
 func packsOf(refs *archive.RefSet) PackSet {
 	packs := make(PackSet, refs.Len())
 	for ref := range refs.All() {
@@ -224,7 +225,7 @@ func packsOf(refs *archive.RefSet) PackSet {
 	return packs
 }
 
-// OpenSession is a session that nothing has ended: whoever opened it is at work, or was killed.
+// OpenSession is a session that nothing has ended: whoever opened it is running, or was killed.
 type OpenSession struct {
 	Object   string
 	Lane     Lane
@@ -233,9 +234,9 @@ type OpenSession struct {
 	Nonce    string
 }
 
-// OpenSessions are the sessions that nothing has ended: they are listed, and the log is read after,
-// so that none follows a record that is not in it. One that does not verify is an error, unless its
-// opener was revoked before or the owner has declared it void.
+// OpenSessions returns the sessions that nothing has ended. It lists them before it reads the log,
+// so that no session follows a record that the log lacks. It fails if one does not verify, unless
+// its opener was revoked before or the owner has declared it void.
 func (r *Repository) OpenSessions(ctx context.Context) (open []OpenSession, err error) {
 	var infos []store.Info
 	for info, err := range r.Store.List(ctx, "sessions/", "") {
@@ -294,8 +295,8 @@ func (r *Repository) readOpen(ctx context.Context, log *Log, s OpenSession) (*Op
 	return &s, nil
 }
 
-// Dead tells whether a session is one of this host's that nobody is at work in: its lane is not
-// locked, and this host has opened that session in it.
+// Dead reports whether a session of this host was killed: the lane is not locked, and this host has
+// opened that session in it.
 func (r *Repository) Dead(s OpenSession) bool {
 	if _, err := os.Stat(r.Cache.Path(laneFile(s.Lane))); err != nil {
 		return false // this host never was in that lane, or has no cache
@@ -308,8 +309,8 @@ func (r *Repository) Dead(s OpenSession) bool {
 	return lock.knows(s.Nonce)
 }
 
-// EndSession declares a session dead, with a tombstone at the name of its record: exactly one of
-// the two can exist. What lies there afterwards the next reading of the log tells.
+// EndSession declares a session dead, by a tombstone with the name of its record: only one of the
+// two can exist. The next reading of the log shows which one does.
 func (r *Repository) EndSession(ctx context.Context, by crypto.Signer, log *Log, s OpenSession) error {
 	c := clear{
 		Kind: Tombstone, Nonce: s.Nonce, Config: r.Config.Number, ConfigHash: r.Config.Hash(), Domain: r.Config.Domain,
@@ -333,8 +334,7 @@ func (r *Repository) EndSession(ctx context.Context, by crypto.Signer, log *Log,
 	return r.Store.Sync(ctx)
 }
 
-// LastGraceEnds is when the last of what was forgotten and is needed still is needed no more; zero
-// if there is none.
+// LastGraceEnds returns when the last grace of something forgotten ends, zero if none is running.
 func (l *Log) LastGraceEnds(t Term) (end time.Time) {
 	for _, rec := range l.Records {
 		gone := l.Fate(rec.Hash).Gone(t.Now)

@@ -8,18 +8,18 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Origin names the snapshot of another repository that a snapshot holds the same as: of which it is
-// a copy, or with which it was taken in one run.
+// Origin names a snapshot of another repository with the same content as this one: this one is a
+// copy of it, or both were taken in one run.
 type Origin struct {
 	Repository string `json:"repository"` // its id
 	Snapshot   string `json:"snapshot"`   // 64 hex digits
-	// Undated: when the other repository has come by it is not sure, and so it is not of what is
-	// the same.
+	// Undated: the date at which the other repository got the snapshot is unreliable, and so is the
+	// one here.
 	Undated bool `json:"undated,omitempty"`
 }
 
-// mark is the origin in the clear part of a commit: whoever makes copies finds it there without
-// reading what is sealed.
+// mark returns the origin as it is written in the clear part of a commit, where whoever makes
+// copies finds it without reading the sealed part.
 func (o *Origin) mark(key *crypto.IDKey) string {
 	if o == nil {
 		return ""
@@ -35,9 +35,9 @@ type Twins struct {
 	own        *Log
 }
 
-// Twins reads a log for what it has of another repository: commits that name a snapshot of it, by
-// writers on which the one at hand relies. One that was forgotten counts too, as long as the log
-// has it. ErrNoWriter without a writer's key.
+// Twins returns which snapshots of another repository a log names as origins, in commits of writers
+// on which the one at hand relies. Forgotten commits count too, as long as they are in the log. It
+// fails with ErrNoWriter without a writer's key.
 func (r *Repository) Twins(log *Log, repository string) (*Twins, error) {
 	w, err := r.Writer()
 	if err != nil {
@@ -55,8 +55,8 @@ func (r *Repository) Twins(log *Log, repository string) (*Twins, error) {
 	return t, nil
 }
 
-// Of returns the commit that holds the same as a snapshot of the other repository, nil if there is
-// none.
+// Of returns the commit with the same content as a snapshot of the other repository, nil if there
+// is none.
 func (t *Twins) Of(id archive.Name) *Record {
 	o := &Origin{Repository: t.repository, Snapshot: id.String()}
 	for _, key := range t.keys {
@@ -67,20 +67,21 @@ func (t *Twins) Of(id archive.Name) *Record {
 	return nil
 }
 
-// IsBack tells whether a snapshot of the other repository is itself the same as one of this.
+// IsBack reports whether a snapshot of the other repository is itself a copy of one of this
+// repository.
 func (t *Twins) IsBack(s *Snapshot, id string) bool {
 	return s.Origin != nil && s.Origin.Repository == id && t.own.findHex(s.Origin.Snapshot) != nil
 }
 
-// SharesDomain tells whether content of a domain of another repository has the same names in what
-// is written to this one.
+// SharesDomain reports whether content has the same ids in another repository's domain as in the
+// one with which this repository is written.
 func (r *Repository) SharesDomain(domain crypto.Domain) bool {
 	w := r.options.Keys.Writer
 	return w != nil && w.Domain.Origin() == domain.Origin() && w.Domain.PageKey() == domain.PageKey()
 }
 
-// MayBackdate tells whether the writer at hand may make snapshots of an earlier day. Those that it
-// makes all the same count as undated.
+// MayBackdate reports whether the writer at hand may make snapshots of an earlier day. If it may
+// not, those that it makes count as undated.
 func (r *Repository) MayBackdate() (bool, error) {
 	w, err := r.Writer()
 	if err != nil {
@@ -89,11 +90,11 @@ func (r *Repository) MayBackdate() (bool, error) {
 	return r.Config.backdaters()[w.Signer.Name()], nil
 }
 
-// IsBackdated tells whether a snapshot that is made now would be dated back.
+// IsBackdated reports whether a snapshot committed now would count as dated back.
 func (r *Repository) IsBackdated(s *Snapshot) bool { return undated(s.Time, r.now()) }
 
-// OfSet are the commits of complete snapshots of a set and host that count, whoever has made them,
-// oldest first by the time that they say. It needs a writer's key, and no identity.
+// OfSet returns the commits of complete snapshots of a set and host that count, whoever has made
+// them, sorted by the times that they claim, oldest first. It needs a writer's key but no identity.
 func (r *Repository) OfSet(log *Log, set, host string) ([]*Record, error) {
 	w, err := r.Writer()
 	if err != nil {
@@ -107,8 +108,9 @@ func (r *Repository) OfSet(log *Log, set, host string) ([]*Record, error) {
 	return all, nil
 }
 
-// Lacks are the snapshots of a set and host that another repository has and this one has not,
-// oldest first: of those that are not older than the first that this one has, nor than since.
+// Lacks returns the snapshots of a set and host that another repository has and this one lacks,
+// oldest first. It leaves out snapshots older than the first that this one has, or older than
+// since.
 func (r *Repository) Lacks(log *Log, other *Repository, otherLog *Log, set, host string, since time.Time) (ids []archive.Name, err error) {
 	ours, err := r.OfSet(log, set, host)
 	if err != nil || len(ours) == 0 {

@@ -13,10 +13,9 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Outcome is the kind of the records that say how a run of a job ended which no snapshot tells of:
-// a backup that failed, a check that found damage, and that it is well again. They need nothing,
-// and the next snapshot of the same set and host, or the next outcome of the same job, takes their
-// place.
+// Outcome is the kind of records that tell how a run of a job ended if no snapshot tells it: that a
+// backup failed, that a check found damage, and that all is well again. They need no packs. The
+// next snapshot of the same set and host, or the next outcome of the same job, replaces them.
 const Outcome Kind = "outcome"
 
 // RunOutcome is how a run of a job on a host ended.
@@ -38,13 +37,13 @@ type RunOutcome struct {
 	Date   time.Time `json:"-"` // when it was told, by the store
 }
 
-// maxCause is how many bytes of a cause are told: a writer may have written anything.
+// maxCause is how many bytes of a cause are shown: a writer may have written anything.
 const maxCause = 4 << 10
 
-// jobBackup is the job whose outcomes snapshots overtake.
+// jobBackup is the job whose outcomes a later snapshot replaces.
 const jobBackup = "backup"
 
-// group names the outcomes, and snapshots, that replace each other in time.
+// group returns the name of the group of outcomes and snapshots that replace each other over time.
 func (o *RunOutcome) group(key *crypto.IDKey) string {
 	if o.Job == jobBackup {
 		return groupOf(key, &Snapshot{Set: o.Set, Host: o.Host})
@@ -52,8 +51,8 @@ func (o *RunOutcome) group(key *crypto.IDKey) string {
 	return mark(key, []string{"outcome", o.Job, o.Set, o.Host})
 }
 
-// Report writes down how a run ended, in a session of its own. ErrOutside if the writer may not
-// speak for the host.
+// Report records how a run ended, in a session of its own. It fails with ErrOutside if the writer
+// may not speak for the host.
 func (r *Repository) Report(ctx context.Context, o RunOutcome) error {
 	if err := r.MaySpeakFor(o.Host); err != nil {
 		return err
@@ -94,12 +93,11 @@ func (s *Session) report(ctx context.Context, o RunOutcome) error {
 	return nil
 }
 
-// series is what outcomes and snapshots of one writer replace each other in.
+// series is the outcomes and snapshots of one writer that replace each other.
 type series struct{ writer, group string }
 
-// Outcomes are the newest records of outcomes of each writer and group, those left out that a
-// snapshot has overtaken. They can be told apart without an identity: Complete says whether all is
-// well.
+// Outcomes returns the newest record of outcomes of each writer and group, unless a later snapshot
+// has replaced it. It needs no identity: Complete in the clear part says whether all is well.
 func (l *Log) Outcomes() (newest []*Record) {
 	last := map[series]*Record{}
 	for _, rec := range l.Records {
@@ -120,9 +118,9 @@ func (l *Log) Outcomes() (newest []*Record) {
 	return newest
 }
 
-// overtakes tells whether a record of the same writer came after another, by the store's clock
-// where they are in two lanes. Of two of one moment a snapshot counts: it says how things are,
-// whatever was said of a run.
+// overtakes reports whether rec was written after a record of the same writer, by the store's clock
+// if they are in two lanes. At the same moment a snapshot comes after an outcome, since it shows
+// the actual state.
 func (rec *Record) overtakes(other *Record) bool {
 	if rec.Lane == other.Lane {
 		return rec.Sequence > other.Sequence
@@ -133,8 +131,8 @@ func (rec *Record) overtakes(other *Record) bool {
 	return rec.Date.After(other.Date)
 }
 
-// FailedWriters are the writers, not revoked, one of whose jobs has failed or found damage since it
-// last did all that it was to do, and when that was told last. No identity is needed for it.
+// FailedWriters returns the writers, not revoked, one of whose jobs has failed or found damage and
+// not succeeded since, and when they last said so. It needs no identity.
 func (r *Repository) FailedWriters(log *Log) map[string]time.Time {
 	failed := map[string]time.Time{}
 	for _, rec := range log.Outcomes() {
@@ -145,14 +143,14 @@ func (r *Repository) FailedWriters(log *Log) map[string]time.Time {
 	return failed
 }
 
-// isWriter tells whether a writer is admitted and not revoked.
+// isWriter reports whether a writer is admitted and not revoked.
 func (r *Repository) isWriter(name string) bool {
 	m, _, ok := member(r.Config.Writers, name)
 	return ok && m.Revoked == nil
 }
 
 // ReadOutcomes opens the outcomes that count: of writers that are not revoked, and of hosts for
-// which they may speak. What cannot be read is returned beside them. It needs an identity.
+// which these may speak. It returns errors for what it cannot read. It needs an identity.
 func (r *Repository) ReadOutcomes(ctx context.Context, log *Log) (outcomes []RunOutcome, problems []error, err error) {
 	for _, rec := range log.Outcomes() {
 		if !r.isWriter(rec.Lane.Writer) {

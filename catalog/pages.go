@@ -18,9 +18,9 @@ import (
 )
 
 // Pages keeps the pages of a host's last trees in a file of the cache, so that the next backup can
-// compare without an identity. The file is a list of (id, length, page); what is torn at its end is
-// dropped, and each page is checked by its id when it is read. One process at a time adds to the
-// file; another that has it open meanwhile, or one without a cache, keeps its new pages in memory,
+// compare without an identity. The file is a list of (id, length, page). An incomplete end is
+// dropped, and each page is checked against its id when it is read. One process at a time writes to
+// the file. Others that have it open, and those without a cache, keep their new pages in memory,
 // some 60 bytes an entry. It is safe for concurrent use.
 type Pages struct {
 	ids *crypto.IDKey
@@ -73,7 +73,7 @@ func OpenPages(cache *Cache, name string, ids *crypto.IDKey) (*Pages, error) {
 	return p, nil
 }
 
-// scan finds where the pages lie.
+// scan finds the offsets of the pages.
 func (p *Pages) scan() error {
 	info, err := p.file.Stat()
 	if err != nil {
@@ -97,8 +97,8 @@ func (p *Pages) scan() error {
 	return p.file.Truncate(p.size)
 }
 
-// Load is a tree.Load that takes pages from the file, and those that it lacks from other (nil: they
-// are missing).
+// Load returns a tree.Load that takes pages from the file, and those that it lacks from other. If
+// other is nil, they are missing.
 func (p *Pages) Load(other tree.Load) tree.Load {
 	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
 		var rest []archive.Chunk
@@ -147,7 +147,7 @@ func (p *Pages) read(id archive.ID) ([]byte, bool) {
 	return nil, false
 }
 
-// touch notes that a page is part of a tree of this run. It needs the lock.
+// touch records that a page is part of a tree of this run. The caller must hold the lock.
 func (p *Pages) touch(id archive.ID) {
 	if s, ok := p.spans[id]; ok && !p.touched[id] {
 		p.touched[id] = true
@@ -155,7 +155,7 @@ func (p *Pages) touch(id archive.ID) {
 	}
 }
 
-// Keep adds a page, which may be changed after.
+// Keep adds a page. The caller may change page afterwards.
 func (p *Pages) Keep(id archive.ID, page []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +180,7 @@ func (p *Pages) Keep(id archive.ID, page []byte) error {
 	return nil
 }
 
-// Trim rewrites the file without the pages that this run did not touch, where that makes it much
+// Trim rewrites the file without the pages that this run did not touch, if that makes it much
 // smaller.
 func (p *Pages) Trim() error {
 	p.mu.Lock()
@@ -215,7 +215,7 @@ func (p *Pages) Close() {
 	}
 }
 
-// Forget drops all pages: some of them proved to be missing.
+// Forget drops all pages, after some of them proved to be missing.
 func (p *Pages) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -225,7 +225,7 @@ func (p *Pages) Forget() {
 	}
 }
 
-// Own tells whether what this process adds will be there for the next.
+// Own reports whether the next process will find what this one adds.
 func (p *Pages) Own() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,19 +10,19 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// ErrUnknownOwner: nothing at hand pins the repository's owner, so that anybody who can write to
-// the storage could have made it.
+// ErrUnknownOwner: no key or memory pins the repository's owner, so anybody who can write to the
+// storage could have made it.
 var ErrUnknownOwner = errors.New("its owner is not trusted on this machine yet")
 
-// Pins say whose configuration is trusted, beside what the identities and the writer's key at hand
-// pin, and what this host has seen at the repository's address.
+// Pins name owners to trust, besides those pinned by the identities and the writer's key at hand,
+// and those that this host has seen at the repository's address.
 type Pins struct {
 	Owners  []crypto.OwnerPin    // of other key files
 	Trusted []crypto.Fingerprint // owners of no repository in particular
 	Only    []crypto.Fingerprint // what a person says of this very repository: every other owner is refused
 }
 
-// pins are those of repositories, of all keys at hand.
+// pins returns the owners of repositories that all keys at hand pin.
 func (k Keys) pins() []crypto.OwnerPin {
 	pins := slices.Clone(k.Pins.Owners)
 	if k.Identities != nil {
@@ -37,10 +37,10 @@ func (k Keys) pins() []crypto.OwnerPin {
 	return pins
 }
 
-// trustedOwner is the owner that packstone.json names, if they may be trusted. Whoever can write to
-// the storage chooses the repository's id and owner, so neither proves anything: where the id is
-// pinned only its owner will do, and a repository that is not known must be of an owner who is
-// pinned for another. seen are the repositories that this host has seen at the address.
+// trustedOwner returns the owner named in packstone.json if that owner may be trusted. Whoever can
+// write to the storage chooses the repository's id and owner, so neither proves anything: if the id
+// is pinned, only its owner is trusted; an unknown repository must belong to an owner who is pinned
+// for another one. seen are the repositories that this host has seen at the address.
 func trustedOwner(format archive.Format, keys Keys, seen []crypto.OwnerPin) (crypto.Verifier, error) {
 	named, err := crypto.ParseVerifier(format.Owner)
 	if err != nil {
@@ -73,8 +73,8 @@ func allAre(pins []crypto.Fingerprint, owner crypto.Verifier) bool {
 	return !slices.ContainsFunc(pins, func(f crypto.Fingerprint) bool { return f != owner.Fingerprint() })
 }
 
-// beside tells which repositories this host knows at an address, where an unknown one has taken
-// their place.
+// beside says which repositories this host knows at an address where an unknown one has replaced
+// them.
 func beside(seen []crypto.OwnerPin) string {
 	var ids []string
 	for _, pin := range seen {

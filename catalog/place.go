@@ -11,25 +11,25 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// AdHoc is the name of the source of a backup of paths: what follows the colon of a place is an
-// absolute path then.
+// AdHoc is the name of the source of a backup of paths. In a place with this source, an absolute
+// path follows the colon.
 const AdHoc = "/"
 
-// ShortID is how many characters of a snapshot's id are enough to name it.
+// ShortID is the number of characters of a snapshot's id that suffice to name it.
 const ShortID = 12
 
-// ShortID is the beginning of the snapshot's id, which is enough to name it.
+// ShortID returns the beginning of the snapshot's id that suffices to name it.
 func (s *Snapshot) ShortID() string { return s.ID.String()[:ShortID] }
 
-// Place is what a text names: a snapshot, and maybe something in it: SNAPSHOT[:SOURCE[/PATH]].
+// Place is what a text of the form SNAPSHOT[:SOURCE[/PATH]] names: a snapshot, or something in it.
 type Place struct {
 	Snapshot string
 	Source   string // "": all of them
 	Path     string // below the source, without slashes around it
 }
 
-// ParsePlace takes a place apart. A path may hold colons, and so may a time:
-// @2026-11-20T14:00:files is the source files.
+// ParsePlace parses a place. Both paths and times may contain colons: @2026-11-20T14:00:files is
+// the source files.
 func ParsePlace(text string) Place {
 	end := strings.IndexByte(text, ':')
 	if strings.HasPrefix(text, "@") {
@@ -42,8 +42,8 @@ func ParsePlace(text string) Place {
 	return Place{Snapshot: text[:end], Source: source, Path: path}
 }
 
-// ParsePlaceAt is the place that a text names in the newest snapshot at or before a time: the text
-// says what of the snapshot.
+// ParsePlaceAt returns a place in the newest snapshot at or before a time. text names only what is
+// in the snapshot.
 func ParsePlaceAt(text, at string) (Place, error) {
 	p := ParsePlace(text)
 	if p.Snapshot != "" && p.Snapshot != "latest" {
@@ -53,8 +53,8 @@ func ParsePlaceAt(text, at string) (Place, error) {
 	return p, nil
 }
 
-// endOfTime finds the colon after the longest time that @TIME:… begins with, -1 if it is a time up
-// to its end.
+// endOfTime finds the colon after the longest time with which @TIME:… begins. It returns -1 if all
+// of the text is a time.
 func endOfTime(text string) int {
 	for end := len(text); end > 0; end = strings.LastIndexByte(text[:end], ':') {
 		if _, err := ParseTime(text[1:end]); err != nil {
@@ -68,8 +68,8 @@ func endOfTime(text string) int {
 	return -1
 }
 
-// Spot is a place that was found: a snapshot, and of it all sources, one, or what lies at or below
-// a path of one.
+// Spot is a place that was found: all sources of a snapshot, one of them, or what is at or below a
+// path of one.
 type Spot struct {
 	Snapshot *Snapshot
 	Sources  []*SourceState
@@ -94,7 +94,7 @@ func (p Place) In(s *Snapshot) (Spot, error) {
 	return Spot{}, fmt.Errorf("snapshot %s has no source %s, only %s", s.ShortID(), p.Source, strings.Join(s.SourceNames(), ", "))
 }
 
-// SourceNames are the names of the snapshot's sources, in their order.
+// SourceNames returns the names of the snapshot's sources, in their order.
 func (s *Snapshot) SourceNames() []string {
 	names := make([]string, len(s.Sources))
 	for i := range s.Sources {
@@ -103,8 +103,8 @@ func (s *Snapshot) SourceNames() []string {
 	return names
 }
 
-// Node finds what lies at the spot, in the tree of its only source. A directory of which the tree
-// knows only what is in it comes with a path and a type alone.
+// Node finds what is at the spot, in the tree of its only source. For a directory without an entry
+// of its own in the tree it returns only path and type.
 func (at Spot) Node(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
 	node, err := t.Lookup(ctx, at.Path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -119,7 +119,7 @@ func (at Spot) Node(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
 	return nil, fmt.Errorf("snapshot %s has no %s", at.Snapshot.ShortID(), entry.Printable(PlaceName(at.Sources[0].Name, at.Path)))
 }
 
-// PlaceName is how a person names a path of a source after the colon.
+// PlaceName returns a path of a source as it is written after the colon.
 func PlaceName(source, path string) string {
 	switch {
 	case source == AdHoc:

@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Kind says what a record does.
+// Kind is what a record does.
 type Kind string
 
 const (
@@ -26,8 +26,8 @@ const (
 	Unhold     Kind = "unhold"     // and need not any more
 	Date       Kind = "date"       // says when records came to be whose dates the store has lost: of the owner or a collector
 	Moved      Kind = "moved"      // chunks were copied out of packs that are half dead: of the owner or a collector too
-	// Verification says that packs were read, every byte, and are what index runs say: of the owner
-	// or a verifier.
+	// Verification says that packs were read in full and are as index runs say. Only the owner and
+	// verifiers may sign it.
 	Verification Kind = "verified"
 )
 
@@ -37,7 +37,7 @@ type Lane struct {
 	Number uint64
 }
 
-// String is the lane as it stands in object names.
+// String returns the lane in the form used in object names.
 func (l Lane) String() string { return fmt.Sprintf("%s.%d", l.Writer, l.Number) }
 
 func (l Lane) record(seq uint64) string  { return "log/" + l.String() + "/" + sequence(seq) }
@@ -63,7 +63,7 @@ func parseRecordName(name string) (Lane, uint64, bool) {
 	return l, seq, ok
 }
 
-// clear is what everyone can read of a record.
+// clear is the part of a record that everyone can read.
 type clear struct {
 	Kind       Kind      `json:"kind"`
 	Previous   string    `json:"previous,omitempty"` // SHA-256 of the lane's record before
@@ -98,7 +98,7 @@ type Head struct {
 	Hash     string `json:"hash"`
 }
 
-// RefsList names the refs objects that together say what a record needs: a full list, then deltas
+// RefsList names the refs objects that together list what a record needs: a full list, then deltas
 // in their order.
 type RefsList struct {
 	Full   string   `json:"full,omitempty"`
@@ -123,7 +123,7 @@ type Record struct {
 	began     time.Time       // Date of the first of the checkpoints just before it, or its own
 }
 
-// Name is the record's object.
+// Name returns the name of the record's object.
 func (rec *Record) Name() string { return rec.Lane.record(rec.Sequence) }
 
 // parseRecord checks the signature of the object at its place.
@@ -145,8 +145,8 @@ func parseRecord(repository string, lane Lane, seq uint64, data []byte, by ...cr
 	return rec, nil
 }
 
-// Snapshot is what a commit says to those who hold an identity: a set of sources, each at its
-// moment.
+// Snapshot is the content of a commit, for those who hold an identity: a set of sources, each at
+// its moment.
 type Snapshot struct {
 	ID     archive.Name `json:"-"` // SHA-256 of the commit
 	Writer string       `json:"-"`
@@ -156,7 +156,7 @@ type Snapshot struct {
 	Host   string       `json:"host"`
 	User   string       `json:"user,omitempty"`
 	Tags   []string     `json:"tags,omitempty"`
-	// Description is what a person has said about the snapshot.
+	// Description is a text that a person has given to the snapshot.
 	Description string        `json:"description,omitempty"`
 	Time        time.Time     `json:"time"` // when it was taken, or what --time says; never later than Date
 	Claimed     time.Time     `json:"-"`    // what its writer says
@@ -174,11 +174,11 @@ type Snapshot struct {
 	Replaces    string        `json:"replaces,omitempty"` // the id of the snapshot that was made anew, without some of what it held
 	Software    string        `json:"-"`
 	Sources     []SourceState `json:"sources"`
-	// MaxAge is how old, in seconds, the newest complete snapshot of the set may be by the settings
-	// of its host; 0: nothing is said.
+	// MaxAge is how many seconds old the newest complete snapshot of the set may be, by the
+	// settings of its host; 0 if they do not say.
 	MaxAge int64 `json:"max_age,omitempty"`
-	// Tripwire is what looks like a loss in it, against the snapshots before. A marked snapshot
-	// takes no other's place.
+	// Tripwire lists what looks like a loss, compared with the snapshots before. A marked snapshot
+	// replaces no other.
 	Tripwire []tripwire.Trip `json:"tripwire,omitempty"`
 }
 
@@ -197,7 +197,7 @@ type SourceState struct {
 	Coverage Coverage  `json:"coverage"`
 }
 
-// Coverage counts what was read and names what was not.
+// Coverage counts what was read, and names what was not.
 type Coverage struct {
 	Files       uint64    `json:"files"`
 	Directories uint64    `json:"directories"`
@@ -217,7 +217,7 @@ type Problem struct {
 	Error string `json:"error"`
 }
 
-// backdated is the time that a snapshot was given, zero if it is of when it was taken.
+// backdated returns the time that the snapshot was given, zero if its time is when it was taken.
 func (s *Snapshot) backdated() time.Time {
 	if s.Time.Equal(s.Started) && !s.Copied && s.Replaces == "" {
 		return time.Time{}
@@ -225,7 +225,7 @@ func (s *Snapshot) backdated() time.Time {
 	return s.Time
 }
 
-// Complete tells whether everything that was to be backed up is in the snapshot.
+// Complete reports whether the snapshot contains everything that was to be backed up.
 func (s *Snapshot) Complete() bool {
 	for i := range s.Sources {
 		if s.Sources[i].Coverage.Missed > 0 {
@@ -235,10 +235,10 @@ func (s *Snapshot) Complete() bool {
 	return true
 }
 
-// Marked tells whether a tripwire marked it.
+// Marked reports whether a tripwire has marked the snapshot.
 func (s *Snapshot) Marked() bool { return len(s.Tripwire) > 0 }
 
-// Source finds a source by its name.
+// Source returns the source with a name.
 func (s *Snapshot) Source(name string) (*SourceState, bool) {
 	for i := range s.Sources {
 		if s.Sources[i].Name == name {
@@ -248,7 +248,7 @@ func (s *Snapshot) Source(name string) (*SourceState, bool) {
 	return nil, false
 }
 
-// encodeSnapshot is the sealed part of a commit, before it is sealed and padded.
+// encodeSnapshot returns the sealed part of a commit, before it is sealed and padded.
 func encodeSnapshot(s *Snapshot) ([]byte, error) {
 	for i := range s.Sources {
 		encoded, err := s.Sources[i].Root.MarshalCBOR()

@@ -15,9 +15,9 @@ import (
 // million chunks have a tenth of it.
 const mostOpened = 32 << 20
 
-// RefsReader puts together what lists of refs objects name. Objects are opened once, as far as they
-// fit into memory, and what a list shares with the one before is not put together again: see
-// CompareRefs. It must not be used by several goroutines at once.
+// RefsReader reads the sets that lists of refs objects describe. It opens each object once, as far
+// as memory allows, and builds on the set of the previous list what both share: see CompareRefs. It
+// is not safe for concurrent use.
 type RefsReader struct {
 	repo   *Repository
 	opened map[string][]byte
@@ -28,25 +28,25 @@ type RefsReader struct {
 	lent bool            // somebody else has the set, which must stay as it is
 }
 
-// RefsReader returns a reader that has read nothing yet.
+// RefsReader returns a new RefsReader.
 func (r *Repository) RefsReader() *RefsReader {
 	return &RefsReader{repo: r, opened: map[string][]byte{}}
 }
 
-// LoadRefs puts together what one list of refs objects names.
+// LoadRefs returns the set that one list of refs objects describes.
 func (r *Repository) LoadRefs(ctx context.Context, list RefsList) (*archive.RefSet, error) {
 	return r.RefsReader().advance(ctx, list)
 }
 
-// Load puts together what a list of refs objects names. The set must not be changed.
+// Load returns the set that a list of refs objects describes. Callers must not change it.
 func (r *RefsReader) Load(ctx context.Context, list RefsList) (*archive.RefSet, error) {
 	set, err := r.advance(ctx, list)
 	r.lent = true
 	return set, err
 }
 
-// Ahead fetches what records name and the reader has not, several objects at a time, as far as it
-// keeps them. What cannot be had, Load tells.
+// Ahead fetches the refs objects of records, several at a time, as many as the reader keeps. It
+// ignores errors, which Load will return.
 func (r *RefsReader) Ahead(ctx context.Context, records []*Record) {
 	for batch := range slices.Chunk(byRefs(records), fetches) {
 		if r.held > mostOpened/2 || r.fetch(ctx, batch) != nil {
@@ -55,7 +55,7 @@ func (r *RefsReader) Ahead(ctx context.Context, records []*Record) {
 	}
 }
 
-// advance puts together what a list names, out of the set before if nobody else has that.
+// advance returns the set of a list. It changes the previous set in place if nobody else has it.
 func (r *RefsReader) advance(ctx context.Context, list RefsList) (*archive.RefSet, error) {
 	set, missing := r.start(list)
 	r.set = nil
@@ -72,8 +72,8 @@ func (r *RefsReader) advance(ctx context.Context, list RefsList) (*archive.RefSe
 	return set, nil
 }
 
-// start is what of a list is known, as a set that may be changed if there is more, and the objects
-// that are missing from it.
+// start returns what is known of a list, as a set that may be changed if there is more, and the
+// objects that are missing from it.
 func (r *RefsReader) start(list RefsList) (*archive.RefSet, []string) {
 	missing, goesOn := r.missing(list)
 	switch {
@@ -87,8 +87,8 @@ func (r *RefsReader) start(list RefsList) (*archive.RefSet, []string) {
 	return r.set, missing
 }
 
-// missing are the objects that the set lacks for a list, all of them where the list does not go on
-// from the last one.
+// missing returns the objects that the previous set lacks for a list, or all objects if the list
+// does not continue the previous one.
 func (r *RefsReader) missing(list RefsList) (names []string, goesOn bool) {
 	known := len(r.last.Deltas)
 	if r.set == nil || r.last.Full != list.Full || len(list.Deltas) < known || !slices.Equal(list.Deltas[:known], r.last.Deltas) {
@@ -97,7 +97,7 @@ func (r *RefsReader) missing(list RefsList) (names []string, goesOn bool) {
 	return list.Deltas[known:], true
 }
 
-// names are the refs objects of a list, in the order in which they are applied.
+// names returns the refs objects of a list, in the order in which they are applied.
 func (l RefsList) names() []string {
 	if l.Full == "" {
 		return l.Deltas
@@ -121,8 +121,7 @@ func (r *RefsReader) change(ctx context.Context, text string) (*archive.RefChang
 	return change, nil
 }
 
-// keep remembers the content of a refs object. Where there is no room, all that was kept goes
-// first.
+// keep stores the content of a refs object. If there is no room, it first drops everything stored.
 func (r *RefsReader) keep(text string, content []byte) {
 	if r.held+len(content) > mostOpened {
 		r.opened = map[string][]byte{}
@@ -153,7 +152,8 @@ func (r *Repository) openRefs(ctx context.Context, text string) ([]byte, error) 
 	return content, nil
 }
 
-// CompareRefs orders lists so that each that goes on from another comes after it, for RefsReader.
+// CompareRefs orders lists so that a list comes after the list that it continues, as suits
+// RefsReader.
 func CompareRefs(a, b RefsList) int {
 	if a.Full != b.Full {
 		return strings.Compare(a.Full, b.Full)
@@ -161,9 +161,9 @@ func CompareRefs(a, b RefsList) int {
 	return slices.Compare(a.Deltas, b.Deltas)
 }
 
-// EachRefs calls do with what records of a log need, where it lies now: once for each list of refs,
-// with all records that name it. Refs objects are fetched several at a time, and each about once.
-// The set is valid until do returns.
+// EachRefs calls do with what records of a log need, at its present places: once for each list of
+// refs, with all records that name it. It fetches several refs objects at a time, and each about
+// once. The set is valid until do returns.
 func (r *Repository) EachRefs(ctx context.Context, log *Log, records []*Record, do func(users []*Record, set *archive.RefSet) error) error {
 	moves, err := r.ReadMoves(ctx, log, true)
 	if err != nil {
@@ -172,7 +172,7 @@ func (r *Repository) EachRefs(ctx context.Context, log *Log, records []*Record, 
 	return r.eachRefs(ctx, records, func(users []*Record, set *archive.RefSet) error { return do(users, moves.Now(set)) })
 }
 
-// eachRefs is EachRefs with the places that the records name.
+// eachRefs is like EachRefs, with the places that the records name.
 func (r *Repository) eachRefs(ctx context.Context, records []*Record, do func(users []*Record, set *archive.RefSet) error) error {
 	reader := r.RefsReader()
 	for batch := range slices.Chunk(byRefs(records), fetches) {
@@ -192,7 +192,7 @@ func (r *Repository) eachRefs(ctx context.Context, records []*Record, do func(us
 	return nil
 }
 
-// byRefs puts records together that name the same list, in the order of CompareRefs.
+// byRefs groups records that name the same list, in the order of CompareRefs.
 func byRefs(records []*Record) (groups [][]*Record) {
 	sorted := slices.SortedStableFunc(slices.Values(records), func(a, b *Record) int { return CompareRefs(a.Refs, b.Refs) })
 	for i, rec := range sorted {
@@ -204,7 +204,7 @@ func byRefs(records []*Record) (groups [][]*Record) {
 	return groups
 }
 
-// fetch opens what the lists of some records have and the reader has not.
+// fetch opens the refs objects of some records that the reader lacks.
 func (r *RefsReader) fetch(ctx context.Context, batch [][]*Record) error {
 	var missing []string
 	for _, users := range batch {

@@ -6,28 +6,28 @@ import (
 )
 
 var (
-	// ErrRefused: what was asked for is refused, before anything is changed.
+	// ErrRefused: the operation is refused before it changes anything.
 	ErrRefused = errors.New("refused")
-	// ErrMisuse: what was asked for makes no sense, as it names what is not there or is of another
-	// kind.
+	// ErrMisuse: the request makes no sense, since it names something that does not exist or is of
+	// another kind.
 	ErrMisuse = errors.New("wrong use")
-	// ErrHeld: a snapshot is not to be forgotten.
+	// ErrHeld: a hold prevents a snapshot from being forgotten.
 	ErrHeld = errors.New("held")
 )
 
-// Refuse makes an ErrRefused that says nothing but its own text.
+// Refuse returns an error that matches ErrRefused and whose text is the given one alone.
 func Refuse(format string, args ...any) error {
 	return &saying{ErrRefused, fmt.Errorf(format, args...)}
 }
 
-// Misuse makes an ErrMisuse that says nothing but its own text.
+// Misuse returns an error that matches ErrMisuse and whose text is the given one alone.
 func Misuse(format string, args ...any) error { return &saying{ErrMisuse, fmt.Errorf(format, args...)} }
 
-// saying is an error of a kind that its text does not name.
+// saying is an error whose text does not contain that of its kind.
 type saying struct {
 	kind error
 	error
 }
 
-// Unwrap gives errors.Is the kind, and what the text wraps.
+// Unwrap returns the kind, and the error behind the text.
 func (s *saying) Unwrap() []error { return []error{s.kind, s.error} }

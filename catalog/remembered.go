@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// remembered are the records that this process has read and accepted under one config: a collector
-// reads the log several times. A nil one remembers nothing.
+// remembered holds the records that this process has read and accepted under one config, since a
+// collector reads the log several times. A nil one remembers nothing.
 type remembered struct {
 	mu      sync.Mutex
 	config  string // hash
 	records map[string]Record
 }
 
-// rememberRecords is nil where the storage itself is to be looked at each time.
+// rememberRecords returns nil if every reading must look at the storage itself.
 func rememberRecords(o Options) *remembered {
 	if o.Bypass {
 		return nil
@@ -21,7 +21,8 @@ func rememberRecords(o Options) *remembered {
 	return &remembered{records: map[string]Record{}}
 }
 
-// record is the record at a name, as it was accepted under a config, nil if it was not read yet.
+// record returns the record with a name as it was accepted under a config, nil if it was not read
+// yet.
 func (m *remembered) record(config *Config, name string, stored time.Time) *Record {
 	if m == nil {
 		return nil
@@ -36,7 +37,7 @@ func (m *remembered) record(config *Config, name string, stored time.Time) *Reco
 	return &rec
 }
 
-// keep remembers a record that was accepted under a config, before anybody has dated it.
+// keep remembers a record that was accepted under a config. The record must not be dated yet.
 func (m *remembered) keep(config *Config, rec *Record) {
 	if m == nil {
 		return

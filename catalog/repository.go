@@ -20,16 +20,17 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Keys are what a process may do with a repository. All are optional; each act says which it needs.
+// Keys determine what a process may do with a repository. All are optional; each operation says
+// which it needs.
 type Keys struct {
 	Identities *crypto.IdentityFile // to read
 	Writer     *crypto.WriterFile   // to back up
-	// Collector is to forget and to delete what is dead: it reads index runs and refs.
+	// Collector allows forgetting, and deleting what is dead: it reads index runs and refs.
 	Collector *crypto.CollectorFile
 	Pins      Pins // whom else to trust
 }
 
-// Options of Open and Init.
+// Options configure Open and Init.
 type Options struct {
 	Keys     Keys
 	CacheDir string           // "" keeps nothing
@@ -41,12 +42,12 @@ type Options struct {
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
 	Look     *Look            // what was read of the repository already; nil: Open looks
 	Floor    string           // how long Init lets every snapshot be kept at least, as a Go duration; "": DefaultFloor
-	// AcceptRollback goes on, with a warning, where the store does not show all that it must have
-	// had.
+	// AcceptRollback makes Open continue, with a warning, if the store does not show all that was
+	// written.
 	AcceptRollback bool
 }
 
-// Repository is an open repository. Its methods are safe to call at once, Change excepted.
+// Repository is an open repository. All methods except Change are safe for concurrent use.
 type Repository struct {
 	Store  store.Store
 	Format archive.Format
@@ -67,8 +68,8 @@ type Repository struct {
 	detached    detached // loaded at first use
 }
 
-// Init makes a repository: an owner signs its first config, which admits one writer, and a domain
-// secret is made (or shared with another repository) and sealed to the recipients. It returns the
+// Init makes a repository. The owner signs its first config, which admits one writer. Init makes a
+// domain secret, or takes over that of share, and seals it to the recipients. It returns the
 // writer's key file.
 func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recipients []age.Recipient, share *crypto.Domain, o Options) (*crypto.WriterFile, error) {
 	if err := crypto.CheckRecipients(recipients); err != nil {
@@ -134,7 +135,7 @@ func firstConfig(r *Repository, recipients []age.Recipient, writer crypto.Signer
 	return c, c.addDomain(domain, domainName(1, 0))
 }
 
-// addDomain makes domain the one that is written with.
+// addDomain adds a domain, and makes it the one with which the repository is written.
 func (c *Config) addDomain(domain crypto.Domain, object string) error {
 	_, index, err := domain.IndexIdentity(c.Classic)
 	if err != nil {
@@ -149,8 +150,8 @@ func (c *Config) addDomain(domain crypto.Domain, object string) error {
 	return nil
 }
 
-// create writes the objects of a new repository; packstone.json last, since it is what makes it
-// one.
+// create writes the objects of a new repository. It writes packstone.json last, since that makes it
+// a repository.
 func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config, domain crypto.Domain, recipients []age.Recipient, format []byte) error {
 	sealed, err := r.sealDomain(1, domain, recipients)
 	if err != nil {
@@ -186,7 +187,7 @@ func domainName(domain, config uint64) string {
 	return "domains/" + sequence(domain) + "/" + sequence(config)
 }
 
-// putDomain stores what sealDomain has made.
+// putDomain stores an object that sealDomain has made.
 func (r *Repository) putDomain(ctx context.Context, object string, sealed []byte) error {
 	if err := putOwn(ctx, r.Store, object, sealed); err != nil {
 		return fmt.Errorf("write %s: %w", object, err)
@@ -194,7 +195,7 @@ func (r *Repository) putDomain(ctx context.Context, object string, sealed []byte
 	return nil
 }
 
-// sealDomain is the object that holds a domain's secret.
+// sealDomain returns the object that holds a domain's secret.
 func (r *Repository) sealDomain(number uint64, domain crypto.Domain, recipients []age.Recipient) ([]byte, error) {
 	plain, err := json.Marshal(sealedDomain{
 		Repository: r.Format.Repository, Owner: r.owner.Text(), Domain: number,
@@ -210,9 +211,9 @@ func (r *Repository) sealDomain(number uint64, domain crypto.Domain, recipients 
 	return sealed, nil
 }
 
-// Open opens the repository in s with the keys at hand. ErrNoRepository if there is none;
-// crypto.ErrWrongIdentity if the identities do not open it; ErrUntrusted if its configuration is
-// not signed by the pinned owner.
+// Open opens the repository in s with the keys at hand. It fails with ErrNoRepository if there is
+// none, with crypto.ErrWrongIdentity if the identities do not open it, and with ErrUntrusted if its
+// configuration is not signed by the pinned owner.
 func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if o.Look == nil {
 		var err error
@@ -262,7 +263,7 @@ func openCache(o Options) *Cache {
 	return OpenCache(o.CacheDir)
 }
 
-// openDomains gets the secrets of all domains that the keys at hand open.
+// openDomains reads the secrets of all domains that the keys at hand open.
 func (r *Repository) openDomains(ctx context.Context) error {
 	if w := r.options.Keys.Writer; w != nil {
 		r.domains[uint64(w.DomainNumber)] = w.Domain
@@ -312,8 +313,8 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	return err
 }
 
-// isRecipient tells whether the owner has made an identity at hand one of the repository's
-// recipients.
+// isRecipient reports whether one of the identities at hand is a recipient of the repository, by
+// the owner's config.
 func (r *Repository) isRecipient() bool {
 	return slices.ContainsFunc(r.Identities(), func(identity age.Identity) bool {
 		recipient, err := crypto.RecipientOf(identity)
@@ -325,7 +326,7 @@ func (r *Repository) isRecipient() bool {
 	})
 }
 
-// under is the repository as another config of the same owner has it.
+// under returns the repository with another config of the same owner.
 func (r *Repository) under(c *Config) *Repository {
 	return &Repository{
 		Store: r.Store, Format: r.Format, Config: c, Cache: r.Cache,
@@ -333,7 +334,7 @@ func (r *Repository) under(c *Config) *Repository {
 	}
 }
 
-// Identities are the age identities at hand, empty without.
+// Identities returns the age identities at hand.
 func (r *Repository) Identities() []age.Identity {
 	if f := r.options.Keys.Identities; f != nil {
 		return f.Identities
@@ -341,14 +342,14 @@ func (r *Repository) Identities() []age.Identity {
 	return nil
 }
 
-// CanRead tells whether content can be read at all.
+// CanRead reports whether there is an identity, which reading content needs.
 func (r *Repository) CanRead() bool { return len(r.Identities()) > 0 }
 
-// Owner is the key that the configuration is trusted from.
+// Owner returns the key whose configuration is trusted.
 func (r *Repository) Owner() crypto.Verifier { return r.owner }
 
-// Writer is the writer's key file at hand; ErrNoWriter without, or if the owner has not admitted,
-// or has revoked it.
+// Writer returns the writer's key file at hand. It fails with ErrNoWriter if there is none, or if
+// the owner has not admitted the writer or has revoked it.
 func (r *Repository) Writer() (*crypto.WriterFile, error) {
 	w := r.options.Keys.Writer
 	if w == nil {
@@ -368,7 +369,7 @@ func (r *Repository) Writer() (*crypto.WriterFile, error) {
 	return w, nil
 }
 
-// Domain returns the secret of a domain; ErrNoIdentity if no key at hand opens it.
+// Domain returns the secret of a domain. It fails with ErrNoIdentity if no key at hand opens it.
 func (r *Repository) Domain(number uint64) (crypto.Domain, error) {
 	d, ok := r.domains[number]
 	if !ok {
@@ -377,7 +378,7 @@ func (r *Repository) Domain(number uint64) (crypto.Domain, error) {
 	return d, nil
 }
 
-// indexIdentities open index runs and refs of all domains at hand.
+// indexIdentities returns identities that open the index runs and refs of all domains at hand.
 func (r *Repository) indexIdentities() ([]age.Identity, error) {
 	var ids []age.Identity
 	for number, d := range r.domains {
@@ -397,7 +398,7 @@ func (r *Repository) indexIdentities() ([]age.Identity, error) {
 	return ids, nil
 }
 
-// OpensIndex tells whether a key at hand opens index runs and refs of a domain.
+// OpensIndex reports whether a key at hand opens index runs and refs of a domain.
 func (r *Repository) OpensIndex(domain uint64) bool {
 	_, ok := r.domains[domain]
 	if c := r.options.Keys.Collector; c != nil && !ok {

@@ -7,11 +7,11 @@ import (
 	"github.com/packstone/packstone/catalog/retention"
 )
 
-// GroupBy says by what snapshots replace each other in time. The zero value is all of it: only
-// those of one set, host and paths do.
+// GroupBy determines which snapshots replace each other over time. With the zero value, those of
+// the same set, host and paths do.
 type GroupBy struct{ AnySet, AnyHost, AnyPaths bool }
 
-// ParseGroupBy reads set, host and paths, with commas between them.
+// ParseGroupBy parses a comma-separated list of set, host and paths.
 func ParseGroupBy(text string) (by GroupBy, err error) {
 	by = GroupBy{AnySet: true, AnyHost: true, AnyPaths: true}
 	for _, word := range strings.Split(text, ",") {
@@ -30,9 +30,9 @@ func ParseGroupBy(text string) (by GroupBy, err error) {
 	return by, nil
 }
 
-// ForRetention are the snapshots that count, as rules see them. Where they were not opened (nil),
-// what commits say in clear is taken: which of the snapshots of one writer replace each other, and
-// no names and tags.
+// ForRetention returns the snapshots that count, in the form that package retention needs. If
+// snapshots is nil, since they were not opened, it uses the clear parts of commits: these tell
+// which snapshots of one writer replace each other, but no names and tags.
 func (r *Repository) ForRetention(log *Log, snapshots []*Snapshot, by GroupBy) (list []retention.Snapshot) {
 	if snapshots != nil {
 		for _, s := range snapshots {
@@ -53,9 +53,9 @@ func (s *Snapshot) forRetention(by GroupBy) retention.Snapshot {
 	}
 }
 
-// Group names what a snapshot is one of: those with the same replace each other in time. One whose
-// writer the owner has not admitted for its host is in a group with others of that writer alone,
-// since it must not take another's place.
+// Group returns the name of the group of snapshots that replace each other over time. A snapshot
+// whose writer the owner has not admitted for its host is in a group of that writer alone, since it
+// must not replace others.
 func (s *Snapshot) Group(by GroupBy) string {
 	words := []string{"set " + s.Set, "host " + s.Host, "", ""}
 	if by.AnySet {
@@ -75,8 +75,8 @@ func (s *Snapshot) Group(by GroupBy) string {
 	return strings.Join(words, "\x01")
 }
 
-// OwnGroup is how ForRetention, where snapshots cannot be read, names those of a set that the
-// writer whose key is at hand took of a host.
+// OwnGroup returns the group that ForRetention uses, if snapshots cannot be read, for those of a
+// set and host taken by the writer whose key is at hand.
 func (r *Repository) OwnGroup(set, host string) (string, error) {
 	w, err := r.Writer()
 	if err != nil {
@@ -85,8 +85,9 @@ func (r *Repository) OwnGroup(set, host string) (string, error) {
 	return groupOf(w.Domain.GroupKey(), &Snapshot{Set: set, Host: host}) + " " + w.Signer.Name(), nil
 }
 
-// forRetention is what a commit says in clear. Whom it is of is its writer's word: so it takes the
-// place of that writer's alone, and one that says nothing is by itself.
+// forRetention returns what a commit says in clear. The clear part is only the writer's word, so
+// the snapshot replaces those of the same writer only; a commit that says nothing is in a group by
+// itself.
 func (l *Log) forRetention(rec *Record) retention.Snapshot {
 	group := rec.Group + " " + rec.Lane.Writer
 	if rec.Group == "" {

@@ -15,11 +15,12 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// featureRollUp is required of a program where old records may be rolled up. One that does not know
-// it would take them for lost.
+// featureRollUp must be known to programs that use a repository in which old records may be rolled
+// up. Others would take those for lost.
 const featureRollUp = "roll-up"
 
-// rollBody is the body of roll/<n>: what of the log counts still, so that its older part can go.
+// rollBody is the body of roll/<n>: what still counts of the older part of the log, so that the
+// part itself can be deleted.
 type rollBody struct {
 	Number   uint64               `json:"number"`
 	Previous string               `json:"previous,omitempty"` // SHA-256 of the roll before
@@ -41,7 +42,7 @@ type rollFloor struct {
 	Began time.Time `json:"began,omitzero"` // of a checkpoint: the first of the row that it is the last of
 }
 
-// rollRun is an index run, and whose word it is.
+// rollRun is an index run, and the writer that vouches for it.
 type rollRun struct {
 	Run    string `json:"run"`
 	Writer string `json:"writer"`
@@ -49,7 +50,7 @@ type rollRun struct {
 	Moved  bool   `json:"moved,omitempty"` // of a moved record: the writer is the owner or a collector
 }
 
-// rollLine is a record as it stood below log/, a line of an object below history/.
+// rollLine is a record as it was below log/: a line of an object below history/.
 type rollLine struct {
 	Name    string    `json:"name"`
 	Stored  time.Time `json:"stored"` // when the store had it
@@ -59,7 +60,7 @@ type rollLine struct {
 	Record  []byte    `json:"record"`
 }
 
-// rolled is the newest roll as it was read.
+// rolled is the newest roll, as read.
 type rolled struct {
 	rollBody
 	hash    string
@@ -76,12 +77,12 @@ func rollName(n uint64) string          { return "roll/" + sequence(n) }
 func historyName(hash string) string    { return "history/" + hash }
 func parseRoll(n string) (uint64, bool) { return parseSequence(strings.TrimPrefix(n, "roll/")) }
 
-// covers tells whether a record is rolled up.
+// covers reports whether a record is rolled up.
 func (l *rolled) covers(lane Lane, seq uint64) bool {
 	return l != nil && l.floors[lane] != nil && seq <= l.floors[lane].Sequence
 }
 
-// vouches tells whether a head of a lane that was seen before is rolled up.
+// vouches reports whether a lane's head that was seen before is rolled up.
 func (l *rolled) vouches(lane, hash string, seq uint64) bool {
 	if l == nil {
 		return false
@@ -90,8 +91,8 @@ func (l *rolled) vouches(lane, hash string, seq uint64) bool {
 	return known && (seq < floor.Sequence || seq == floor.Sequence && hash == floor.Hash)
 }
 
-// newestRoll lists rolls above a number and reads the newest that is signed by who may; nil if
-// there is none above it.
+// newestRoll lists the rolls above a number and reads the newest that is validly signed. It returns
+// nil if there is none.
 func (r *Repository) newestRoll(ctx context.Context, above uint64) (newest *rolled, err error) {
 	after := ""
 	if above > 0 {
@@ -121,7 +122,8 @@ func (r *Repository) newestRoll(ctx context.Context, above uint64) (newest *roll
 	return nil, nil
 }
 
-// readRollBody reads a roll, without what it names; nil if nobody has signed it who may.
+// readRollBody reads a roll without the objects that it names. It returns nil if the roll is not
+// validly signed.
 func (r *Repository) readRollBody(ctx context.Context, n uint64) (*rolled, error) {
 	l := &rolled{floors: map[Lane]*Record{}, leaving: map[string]bool{}}
 	var body []byte
@@ -155,7 +157,8 @@ func (r *Repository) readRollBody(ctx context.Context, n uint64) (*rolled, error
 	return l, nil
 }
 
-// readRoll reads the newest roll and all that is in force by it; nil if there is none.
+// readRoll reads the newest roll and all records that it keeps in force. It returns nil if there is
+// no roll.
 func (r *Repository) readRoll(ctx context.Context) (*rolled, error) {
 	if !r.Config.requires(featureRollUp) {
 		return nil, nil // whoever reads under an older config than there is finds out when they have opened a session
@@ -179,7 +182,7 @@ func (r *Repository) readRoll(ctx context.Context) (*rolled, error) {
 	return l, nil
 }
 
-// inForce takes in one record that counts. Its signature is checked like that of any other.
+// inForce adds one record that counts. It checks the signature as for any other record.
 func (r *Repository) inForce(l *rolled, line rollLine) error {
 	lane, seq, ok := parseRecordName(line.Name)
 	if !ok || !l.covers(lane, seq) {
@@ -195,7 +198,7 @@ func (r *Repository) inForce(l *rolled, line rollLine) error {
 	return nil
 }
 
-// runRecord stands for the records that had named an index run.
+// runRecord returns a record that stands in for those that named an index run.
 func (r *Repository) runRecord(l *rolled, run rollRun) *Record {
 	rec := &Record{Lane: Lane{Writer: run.Writer}, clear: clear{Kind: Checkpoint, Domain: run.Domain, Index: []string{run.Run}}}
 	rec.Hash, _ = archive.ParseName(l.hash)
@@ -209,7 +212,7 @@ func (r *Repository) runRecord(l *rolled, run rollRun) *Record {
 	return rec
 }
 
-// eachLine reads an object below history/ that holds records.
+// eachLine calls do with the records in an object below history/.
 func (r *Repository) eachLine(ctx context.Context, name string, do func(line rollLine) error) error {
 	content, err := r.historyContent(ctx, name)
 	if err != nil {
@@ -238,7 +241,7 @@ func (r *Repository) historyContent(ctx context.Context, name string) ([]byte, e
 	return archive.Expand(data, 0)
 }
 
-// rolledSwept are the packs that rolled rounds have swept.
+// rolledSwept returns the packs swept by rolled-up rounds.
 func (r *Repository) rolledSwept(ctx context.Context, l *rolled) (PackSet, error) {
 	swept := PackSet{}
 	for _, name := range l.Swept {
@@ -255,7 +258,7 @@ func (r *Repository) rolledSwept(ctx context.Context, l *rolled) (PackSet, error
 	return swept, nil
 }
 
-// wasRolled tells whether a record is among what rolls after known, up to newest, have rolled up.
+// wasRolled reports whether the rolls after known, up to newest, have rolled up a record.
 func (r *Repository) wasRolled(ctx context.Context, known, newest *rolled, name, sum string) (found bool, err error) {
 	from := uint64(1)
 	if known != nil {
@@ -282,7 +285,7 @@ func (r *Repository) wasRolled(ctx context.Context, known, newest *rolled, name,
 	return found, nil
 }
 
-// rollSince is the newest roll there is now, without what it names.
+// rollSince returns the newest roll now, without the objects that it names.
 func (r *Repository) rollSince(ctx context.Context, known *rolled) (*rolled, error) {
 	var above uint64
 	if known != nil {
@@ -295,5 +298,5 @@ func (r *Repository) rollSince(ctx context.Context, known *rolled) (*rolled, err
 	return newest, err
 }
 
-// isLeaving tells whether a record goes with the next roll: nothing may be based on it any more.
+// isLeaving reports whether a record will be dropped by the next roll. Nothing new may rely on it.
 func (l *rolled) isLeaving(rec *Record) bool { return l != nil && l.leaving[rec.Hash.String()] }

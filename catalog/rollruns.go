@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// smallRun is up to how many stored bytes an index run is joined with others.
+	// smallRun is the size in stored bytes up to which an index run is joined with others.
 	smallRun = 1 << 20
-	// fewRuns is how many small runs of one writer are left as they are.
+	// fewRuns is how many small runs of one writer are left alone.
 	fewRuns = 16
-	// runPacks is how many packs a joined run tells of at most.
+	// runPacks is the largest number of packs in a joined run.
 	runPacks = 2048
 )
 
-// rollRuns lists the index runs of what is rolled up, each with the writer whose word it is, and
-// joins small ones. A joined run says what those said of packs that are there.
+// rollRuns lists the index runs of rolled-up records, each with the writer that vouches for it, and
+// joins small ones. A joined run contains the packs of its parts that still exist.
 func (u *rollUp) rollRuns(ctx context.Context) error {
 	var all []rollRun
 	if u.prev != nil {
@@ -55,7 +55,8 @@ func (u *rollUp) rollRuns(ctx context.Context) error {
 	return nil
 }
 
-// signerOf is whose word an index run is: that of a moved record is its signer's.
+// signerOf returns the member that vouches for an index run: for that of a moved record, its
+// signer.
 func signerOf(rec *Record) string {
 	if rec.ofOwner {
 		return rec.by.Name()
@@ -63,7 +64,7 @@ func signerOf(rec *Record) string {
 	return rec.Lane.Writer
 }
 
-// smallRuns are the index runs that are worth joining.
+// smallRuns returns the index runs that are worth joining.
 func (u *rollUp) smallRuns(ctx context.Context) (map[string]bool, error) {
 	small := map[string]bool{}
 	for info, err := range u.repo.Store.List(ctx, string(archive.Runs)+"/", "") {
@@ -77,7 +78,7 @@ func (u *rollUp) smallRuns(ctx context.Context) (map[string]bool, error) {
 	return small, nil
 }
 
-// groupRuns puts together what is one writer's word.
+// groupRuns groups runs by the writer that vouches for them.
 func groupRuns(all []rollRun) (groups [][]rollRun) {
 	at := map[rollRun]int{}
 	for _, run := range all {
@@ -93,7 +94,7 @@ func groupRuns(all []rollRun) (groups [][]rollRun) {
 	return groups
 }
 
-// join joins the small ones of one writer's runs, where there are many.
+// join joins the small runs of one writer if there are many.
 func (u *rollUp) join(ctx context.Context, group []rollRun, small map[string]bool) (list []rollRun, err error) {
 	var few []rollRun
 	for _, run := range group {
@@ -125,7 +126,7 @@ func (u *rollUp) join(ctx context.Context, group []rollRun, small map[string]boo
 	return list, nil
 }
 
-// load reads runs, and keeps what they say of packs that are there.
+// load reads runs, and returns their packs that still exist.
 func (u *rollUp) load(ctx context.Context, runs []rollRun) ([]archive.RunPack, error) {
 	there := PackSet{}
 	for pack, err := range archive.ListPacks(ctx, u.repo.Store) {
@@ -153,7 +154,7 @@ func (u *rollUp) load(ctx context.Context, runs []rollRun) ([]archive.RunPack, e
 	return slices.DeleteFunc(slices.Concat(read...), func(p archive.RunPack) bool { return !there[p.Pack.Name] }), nil
 }
 
-// replaced are the runs that the next roll lists no more, and that nothing above it names.
+// replaced returns the runs that the next roll no longer lists, and that no later record names.
 func (u *rollUp) replaced() (list []string) {
 	named := map[string]bool{}
 	for _, run := range u.next.Index {
@@ -174,7 +175,7 @@ func (u *rollUp) replaced() (list []string) {
 	return list
 }
 
-// indexRecipient is whom index runs of a domain are sealed to, as the config has it.
+// indexRecipient returns the recipient of a domain's index runs, from the config.
 func (u *rollUp) indexRecipient(domain uint64) (age.Recipient, error) {
 	i := slices.IndexFunc(u.repo.Config.Domains, func(d Domain) bool { return d.Number == domain })
 	if i < 0 {

@@ -17,17 +17,17 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// RollAfter is how many records are rolled up together.
+// RollAfter is the number of records from which the log is rolled up.
 const RollAfter = 256
 
-// RollUp says what a roll-up did.
+// RollUp is the result of a roll-up.
 type RollUp struct {
 	Number  uint64 // of the roll; 0: there was none to be made
 	Records int    // that were rolled up
 	Force   int    // records in force by it
 }
 
-// rollUp is one roll-up.
+// rollUp is one roll-up in progress.
 type rollUp struct {
 	repo *Repository
 	by   crypto.Signer
@@ -47,9 +47,10 @@ type rollUp struct {
 	outdated map[*Record]bool // verifications whose place others have taken
 }
 
-// RollUp lets the older part of the log go, if it has at least so many records since the last roll:
-// what counts of it stands in the roll, verbatim, and all of it below history/. What the last roll
-// has let go is deleted first. It must not run while a collection of the same process does.
+// RollUp rolls up the older part of the log, if it has at least after records since the last roll.
+// The roll keeps the records that count, verbatim; objects below history/ keep all of them. RollUp
+// first deletes what the last roll has dropped. It must not run during a collection of the same
+// process.
 func (r *Repository) RollUp(ctx context.Context, by crypto.Signer, t Term, after int) (*RollUp, error) {
 	if !r.Config.requires(featureRollUp) {
 		return &RollUp{}, nil
@@ -74,7 +75,7 @@ func (r *Repository) RollUp(ctx context.Context, by crypto.Signer, t Term, after
 	return u.run(ctx)
 }
 
-// listedSessions are the sessions that there are, by their objects, and since when.
+// listedSessions returns the existing sessions by object name, and since when they exist.
 func (r *Repository) listedSessions(ctx context.Context) (map[string]time.Time, error) {
 	since := map[string]time.Time{}
 	for info, err := range r.Store.List(ctx, "sessions/", "") {
@@ -86,7 +87,7 @@ func (r *Repository) listedSessions(ctx context.Context) (map[string]time.Time, 
 	return since, nil
 }
 
-// allYounger tells whether every session that is open began after the last roll was to be seen.
+// allYounger reports whether every open session began after the last roll became visible.
 func (u *rollUp) allYounger(since map[string]time.Time) bool {
 	for object, at := range since {
 		if _, open := u.log.OpenSession(object); open && (u.prev == nil || !at.After(u.prev.date.Add(clockTolerance))) {
@@ -124,8 +125,8 @@ func (u *rollUp) run(ctx context.Context) (*RollUp, error) {
 	return report, err
 }
 
-// chooseFloors lets each lane be rolled up to its head. One in which something lies that is no
-// record stays as it is.
+// chooseFloors sets that each lane is rolled up to its head. It leaves out lanes with an object
+// that is not a record.
 func (u *rollUp) chooseFloors(context.Context) error {
 	for lane, head := range u.log.heads {
 		if len(u.log.invalid[lane]) > 0 {
@@ -143,15 +144,15 @@ func (u *rollUp) chooseFloors(context.Context) error {
 	return nil
 }
 
-// passes tells whether a record is rolled up by the next roll.
+// passes reports whether the next roll rolls up a record.
 func (u *rollUp) passes(rec *Record) bool {
 	floor, ok := u.next.Lanes[rec.Lane.String()]
 	return ok && rec.Sequence <= floor.Sequence
 }
 
-// choose finds out which records stay in force. What is needed no more goes only if the last roll
-// said so, and nobody is at work any more who may not have seen that: nobody brings back, or builds
-// on, what is leaving.
+// choose determines which records stay in force. A record that is no longer needed is dropped only
+// if the last roll announced it, and no session is open that may not have seen that roll. So nobody
+// undeletes, or builds on, a record that is being dropped.
 func (u *rollUp) choose(ctx context.Context) error {
 	moved, err := u.movedStill(ctx)
 	if err != nil {
@@ -193,7 +194,7 @@ func (u *rollUp) choose(ctx context.Context) error {
 	return nil
 }
 
-// counts tells whether a record stays in force.
+// counts reports whether a record stays in force.
 func (u *rollUp) counts(rec *Record, stays map[string]bool, moved map[string]bool) bool {
 	switch rec.Kind {
 	case Commit, Checkpoint:
@@ -212,7 +213,7 @@ func (u *rollUp) counts(rec *Record, stays map[string]bool, moved map[string]boo
 	return true // who knows
 }
 
-// take lets a record be in force by the next roll, or only in history.
+// take adds a record to those in force by the next roll, or only to the history.
 func (u *rollUp) take(ctx context.Context, rec *Record, counts bool) error {
 	data, err := u.bytes(ctx, rec)
 	if err != nil {
@@ -233,17 +234,17 @@ func (u *rollUp) take(ctx context.Context, rec *Record, counts bool) error {
 	return u.force.add(ctx, line)
 }
 
-// keep notes the refs that a record names.
+// keep records the refs that a record names.
 func (u *rollUp) keep(rec *Record) {
 	for _, name := range rec.refs() {
 		u.kept[name] = true
 	}
 }
 
-// refs are all objects among refs that a record names.
+// refs returns all objects among refs that a record names.
 func (rec *Record) refs() []string { return slices.Concat(rec.Refs.names(), rec.Moves, rec.Verified) }
 
-// bytes are a record as it was signed.
+// bytes returns a record as it was signed.
 func (u *rollUp) bytes(ctx context.Context, rec *Record) ([]byte, error) {
 	if rec.rolled == nil {
 		return u.repo.Cache.object(ctx, u.repo.Store, rec.Name(), hasHash(rec.Hash.String()))
@@ -259,7 +260,7 @@ func (u *rollUp) bytes(ctx context.Context, rec *Record) ([]byte, error) {
 	return u.prev.bytes[rec.Name()], nil
 }
 
-// movedStill are the records of moves out of packs that a record names still.
+// movedStill returns the records of moves out of packs that a record still names.
 func (u *rollUp) movedStill(ctx context.Context) (map[string]bool, error) {
 	still, named := map[string]bool{}, PackSet{}
 	list := u.log.moves()
@@ -290,7 +291,7 @@ func (u *rollUp) movedStill(ctx context.Context) (map[string]bool, error) {
 	return still, nil
 }
 
-// rollRounds rolls up the collections that are over, up to the first that is not.
+// rollRounds rolls up finished collections, up to the first that is not finished.
 func (u *rollUp) rollRounds(ctx context.Context) error {
 	rounds, err := u.repo.ReadRounds(ctx)
 	if err != nil {
@@ -315,10 +316,10 @@ func (u *rollUp) rollRounds(ctx context.Context) error {
 	return err
 }
 
-// mostLines is how many bytes of records one object below history/ has.
+// mostLines is how many bytes of records one object below history/ holds.
 const mostLines = 16 << 20
 
-// lines are records on their way into objects below history/.
+// lines collects records into objects below history/.
 type lines struct {
 	of      *rollUp
 	what    string
@@ -352,7 +353,7 @@ func (l *lines) flush(ctx context.Context) error {
 	return err
 }
 
-// flush stores what the roll names.
+// flush stores the objects that the roll names.
 func (u *rollUp) flush(ctx context.Context) error {
 	err := errors.Join(u.force.flush(ctx), u.history.flush(ctx))
 	u.next.Force, u.next.History = u.force.names, u.history.names
@@ -369,7 +370,7 @@ func (u *rollUp) putContent(ctx context.Context, content []byte) (string, error)
 	return name, nil
 }
 
-// put makes the roll count. Of two that are made at once only one does.
+// put writes the roll, which takes effect then. Of two concurrent rolls only one succeeds.
 func (u *rollUp) put(ctx context.Context) error {
 	u.next.Gone = u.gone()
 	body, err := encodeLine(u.next)
@@ -390,7 +391,8 @@ func (u *rollUp) put(ctx context.Context) error {
 	return u.repo.Store.Sync(ctx)
 }
 
-// gone are the objects that only what was dropped has named: they are deleted after the next roll.
+// gone returns the objects that only dropped records have named. They are deleted after the next
+// roll.
 func (u *rollUp) gone() (objects []string) {
 	for _, rec := range slices.Concat(u.log.Records, u.log.ignored) {
 		if rec.ignored || !u.passes(rec) {
@@ -413,8 +415,8 @@ func (u *rollUp) gone() (objects []string) {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// clearRolled deletes what a roll has passed, and, where all who may rely on it have ended, what it
-// has let go. What an interrupted run leaves the next deletes.
+// clearRolled deletes what a roll has rolled up, and, if drained, also what it has dropped: all
+// sessions that may rely on that have ended. The next run deletes what an interrupted one leaves.
 func (r *Repository) clearRolled(ctx context.Context, l *rolled, drained bool) error {
 	if l == nil {
 		return nil
@@ -447,7 +449,7 @@ func (r *Repository) clearRolled(ctx context.Context, l *rolled, drained bool) e
 	return r.deleteAll(ctx, objects)
 }
 
-// passed tells whether an object is a record, session or round that is rolled up.
+// passed reports whether an object is a rolled-up record, session or round.
 func (l *rolled) passed(object string) bool {
 	if n, _, isRound := parseRoundName(object); isRound {
 		return strings.HasPrefix(object, "gc/") && n <= l.Rounds
@@ -460,8 +462,8 @@ func (l *rolled) passed(object string) bool {
 	return ok && l.covers(lane, seq)
 }
 
-// deleteAll deletes objects that nothing needs. Where that is not allowed they stay, and do no
-// harm.
+// deleteAll deletes objects that nothing needs. If the credentials do not allow that, they stay and
+// do no harm.
 func (r *Repository) deleteAll(ctx context.Context, objects []string) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(fetches)

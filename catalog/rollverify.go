@@ -9,10 +9,11 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// RolledUp tells whether a record or session of this name is rolled up: it may be gone.
+// RolledUp reports whether a record or session of this name is rolled up. Its object may be
+// deleted.
 func (l *Log) RolledUp(object string) bool { return l.rolled != nil && l.rolled.passed(object) }
 
-// historian follows rolls from the first on.
+// historian checks the rolls in order, from the first one.
 type historian struct {
 	repo    *Repository
 	last    map[Lane]*Record
@@ -23,8 +24,8 @@ type historian struct {
 }
 
 // CheckHistory checks all that was ever rolled up: every signature, that no record is missing in
-// any lane, and that each roll is what follows from the one before. It calls find with what is
-// wrong, and returns how many records it has checked.
+// any lane, and that each roll follows from the one before. It calls find with what is wrong, and
+// returns how many records it has checked.
 func (r *Repository) CheckHistory(ctx context.Context, log *Log, find func(object string, err error)) (records uint64, err error) {
 	if log.rolled == nil {
 		return 0, nil
@@ -84,7 +85,7 @@ func (h *historian) line(line rollLine) error {
 	return nil
 }
 
-// note passes on what prevents the check.
+// note calls find with an error, unless it prevents the check.
 func (h *historian) note(ctx context.Context, object string, err error) error {
 	if err == nil {
 		return nil

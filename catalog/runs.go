@@ -9,26 +9,27 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 )
 
-// indexFolder is the folder of the cache for what index runs tell.
+// indexFolder is the folder of the cache for the tables of index runs.
 const indexFolder = "index"
 
-// NewIndex makes an empty index of the repository, to be closed. LoadIndex says which runs it may
-// use.
+// NewIndex makes an empty index of the repository, which the caller must close. LoadIndex sets
+// which runs it uses.
 func (r *Repository) NewIndex() *index.Index {
 	return index.New(index.Options{Fetch: r.LoadRun, Dir: r.Cache.Path(indexFolder), TempDir: r.options.TempDir, Warn: r.warn})
 }
 
-// LoadIndex lets x use the runs that records of the log name, and returns how many of them were new
-// to it. usable chooses records; nil: all, which is right for reading, where every id is checked.
-// The runs are read at the first look-up, or at once if there was one. One that is damaged or
-// missing is warned of: what it tells of is stored again, or found by its place in the tree.
+// LoadIndex makes x use the runs that records of the log name, and returns how many of them are new
+// to it. usable chooses records. nil chooses all, which is right for readers, who check every id. x
+// reads the runs at its first look-up, or now if there was one. LoadIndex warns of damaged and
+// missing runs: a backup stores their chunks again, a restore finds them by their places in the
+// tree.
 func (r *Repository) LoadIndex(ctx context.Context, log *Log, x *index.Index, usable func(*Record) bool) (int, error) {
 	everyone := func(*Record) bool { return true }
 	return x.Want(ctx, r.runNames(log, usable), log.runNames(everyone))
 }
 
-// LoadRun reads one index run. It is not kept as it is, since what it tells is: in the tables of
-// the index. ErrNoIdentity if no key at hand opens it.
+// LoadRun reads one index run. It does not cache the object, since the tables of the index contain
+// the same. It fails with ErrNoIdentity if no key at hand opens the run.
 func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.RunPack, error) {
 	ids, err := r.indexIdentities()
 	if err != nil {
@@ -48,14 +49,14 @@ func (r *Repository) LoadRun(ctx context.Context, name archive.Name) ([]archive.
 	return archive.ParseRun(content)
 }
 
-// runNames are the runs of usable records whose domain is at hand; nil: of all of these.
+// runNames returns the runs of usable records, or of all if usable is nil, in domains at hand.
 func (r *Repository) runNames(log *Log, usable func(*Record) bool) []archive.Name {
 	return log.runNames(func(rec *Record) bool {
 		return r.OpensIndex(rec.Domain) && (usable == nil || usable(rec))
 	})
 }
 
-// runNames are the index runs that the chosen records name, each once.
+// runNames returns the index runs that the chosen records name, each once.
 func (l *Log) runNames(chosen func(*Record) bool) (names []archive.Name) {
 	seen := map[archive.Name]bool{}
 	for _, rec := range l.Namers() {
@@ -72,7 +73,7 @@ func (l *Log) runNames(chosen func(*Record) bool) (names []archive.Name) {
 	return names
 }
 
-// Authors are the writers whose records name an index run, sorted, by the run.
+// Authors returns, for each index run, the sorted names of the writers whose records name it.
 func (l *Log) Authors() map[archive.Name][]string {
 	by := map[archive.Name][]string{}
 	for _, rec := range l.Namers() {

@@ -11,24 +11,24 @@ import (
 	"unicode/utf8"
 )
 
-// Filter says which snapshots a name may mean. Zero fields do not matter.
+// Filter restricts which snapshots a name may mean. Zero fields have no effect.
 type Filter struct {
 	Set   string
 	Paths bool     // only backups of paths, which are of no set
 	Of    []string // only backups of these paths, all of them, and maybe others
 	Host  string
 	Tags  []string // all of them
-	// Prefer is the host that is meant where snapshots of several match.
+	// Prefer is the host to choose if snapshots of several hosts match.
 	Prefer string
-	// Source leaves only sets of which a snapshot holds a source of this name, and backups of paths
-	// that hold or lie in the path that Source and Below make up. Where none does it is of no
-	// effect, unless several sets are possible.
+	// Source restricts sets to those with a source of this name in a snapshot, and backups of paths
+	// to those that overlap the path Source/Below. If none remains it has no effect, unless several
+	// sets are possible.
 	Source, Below string
-	// Incomplete lets latest and times mean snapshots in which something is missing.
+	// Incomplete allows latest and times to mean incomplete snapshots.
 	Incomplete bool
 }
 
-// Matches tells whether s passes the filter, completeness and standing aside.
+// Matches reports whether s passes the filter, apart from completeness and standing.
 func (f Filter) Matches(s *Snapshot) bool {
 	if f.Set != "" && s.Set != f.Set || f.Paths && s.Set != "" || f.Host != "" && s.Host != f.Host {
 		return false
@@ -40,7 +40,7 @@ func containsAll(list, wanted []string) bool {
 	return !slices.ContainsFunc(wanted, func(w string) bool { return !slices.Contains(list, w) })
 }
 
-// paths are those that s is a backup of, if it is one of paths.
+// paths returns the paths of a backup of paths, else nothing.
 func (s *Snapshot) paths() (all []string) {
 	for i := range s.Sources {
 		all = append(all, s.Sources[i].Paths...)
@@ -48,8 +48,8 @@ func (s *Snapshot) paths() (all []string) {
 	return all
 }
 
-// what is what a snapshot without a set is of: its paths, or the locations of sources that have
-// none, such as a command.
+// what returns what a snapshot without a set contains: its paths, or the locations of sources
+// without paths, such as a command.
 func (s *Snapshot) what() (all []string) {
 	for i := range s.Sources {
 		if source := &s.Sources[i]; len(source.Paths) > 0 {
@@ -61,9 +61,8 @@ func (s *Snapshot) what() (all []string) {
 	return all
 }
 
-// Trusted are those of snapshots that latest and times choose among: none that is outside of what
-// its writer may speak for, and none that is unbound where there is one that is bound of the same
-// host.
+// Trusted returns the snapshots from which latest and times choose: none whose writer may not speak
+// for its host, and no unbound one if there is a bound one of the same host.
 func Trusted(snapshots []*Snapshot) []*Snapshot {
 	bound := map[string]bool{}
 	for _, s := range snapshots {
@@ -74,10 +73,10 @@ func Trusted(snapshots []*Snapshot) []*Snapshot {
 	})
 }
 
-// Select finds the snapshot that name means among snapshots, which are sorted by time: "latest",
-// "latest~N", "@TIME" (the newest at or before), an id or the beginning of one. ErrNoSnapshot,
-// ErrBadName, or ErrAmbiguous with the candidates named; ErrNames if the snapshot is not to be
-// used: see CheckNames.
+// Select returns the snapshot that name means: "latest", "latest~N", "@TIME" (the newest at or
+// before it), an id or the beginning of one. snapshots must be sorted by time. Select fails with
+// ErrNoSnapshot, ErrBadName, ErrAmbiguous (and names the candidates), or ErrNames if the snapshot
+// must not be used: see CheckNames.
 func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 	return named(f.find(snapshots, name))
 }
@@ -102,14 +101,14 @@ func (f Filter) find(snapshots []*Snapshot, name string) (*Snapshot, error) {
 	return byPrefix(snapshots, name)
 }
 
-// isRelative tells whether a name means another snapshot as soon as there are others.
+// isRelative reports whether the meaning of a name depends on which snapshots exist.
 func isRelative(name string) bool {
 	return name == "latest" || strings.HasPrefix(name, "latest~") || strings.HasPrefix(name, "@")
 }
 
-// SelectAt finds the newest snapshot at or before a moment. One that was dated back gives way to
-// those of its set and host whose date can be relied on: who holds a host's key today must not
-// rewrite what was yesterday.
+// SelectAt returns the newest snapshot at or before a moment. It prefers snapshots with a reliable
+// date to backdated ones of the same set and host: whoever holds a host's key today must not be
+// able to rewrite yesterday.
 func SelectAt(snapshots []*Snapshot, at time.Time, f Filter) (*Snapshot, error) {
 	c := f.among(slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Time.After(at) }))
 	c.trusted = withoutBackdated(c.trusted)
@@ -125,14 +124,14 @@ func withoutBackdated(snapshots []*Snapshot) []*Snapshot {
 	return slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Undated && dated[series{s.Set, s.Host}] })
 }
 
-// candidates are what a name may mean.
+// candidates are the snapshots that a name may mean.
 type candidates struct {
 	trusted []*Snapshot
 	outside int // how many match and are outside
 	all     int // how many there were to choose among
 }
 
-// words are what a filter asks for, as it is typed.
+// words returns the filter as a user types it.
 func (f Filter) words() string {
 	var b strings.Builder
 	word := func(flag, value string) { b.WriteString(" " + flag + " " + shellWord(value)) }
@@ -151,7 +150,7 @@ func (f Filter) words() string {
 	return b.String()
 }
 
-// among finds those of snapshots that pass the filter.
+// among returns the snapshots that pass the filter.
 func (f Filter) among(snapshots []*Snapshot) (c candidates) {
 	matching := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !f.Matches(s) })
 	for _, s := range matching {
@@ -163,7 +162,7 @@ func (f Filter) among(snapshots []*Snapshot) (c candidates) {
 	return c
 }
 
-// newest finds the newest candidate but back.
+// newest returns the newest candidate, or the one that is back places before it.
 func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 	complete := slices.DeleteFunc(slices.Clone(c.trusted), func(s *Snapshot) bool { return !f.Incomplete && !s.Complete() })
 	if len(complete) == 0 && len(c.trusted) > 0 {
@@ -194,8 +193,8 @@ func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 	return nil, fmt.Errorf("%s: no snapshot matches%s; packstone snapshots lists what there is: %w", name, f.words(), ErrNoSnapshot)
 }
 
-// oneSeries leaves the snapshots of one host and set: those that the filter asks for or prefers,
-// else the only ones. ErrAmbiguous tells what to type where there are several.
+// oneSeries returns the snapshots of one host and set: those that the filter asks for or prefers,
+// else the only ones. It fails with ErrAmbiguous, and says what to type, if there are several.
 func (f Filter) oneSeries(snapshots []*Snapshot, name string) ([]*Snapshot, error) {
 	preferred := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Host != f.Prefer })
 	if f.Prefer != "" && len(preferred) > 0 {
@@ -224,7 +223,7 @@ func valuesOf(snapshots []*Snapshot, value func(*Snapshot) string) map[string]bo
 	return values
 }
 
-// ambiguous lists what to type.
+// ambiguous returns an error that lists what to type.
 func ambiguous(name, what, flag string, choices map[string]bool) error {
 	var typed []string
 	for _, choice := range slices.Sorted(maps.Keys(choices)) {
@@ -233,7 +232,7 @@ func ambiguous(name, what, flag string, choices map[string]bool) error {
 	return fmt.Errorf("%s could be of several %s, choose one: %s: %w", name, what, strings.Join(typed, ", "), ErrAmbiguous)
 }
 
-// shellWord is a text as one types it in a shell.
+// shellWord returns a text quoted for a shell.
 func shellWord(text string) string {
 	safe := func(r rune) bool {
 		return strings.ContainsRune("-_.:/@%+=,", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
@@ -247,7 +246,7 @@ func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// escaped is a text as it is between $' and ' in a shell, where no byte does anything to a
+// escaped returns a text for use between $' and ' in a shell. It contains no byte that affects a
 // terminal.
 func escaped(text string) string {
 	var b strings.Builder
@@ -265,7 +264,8 @@ func escaped(text string) string {
 	return b.String()
 }
 
-// holding are the snapshots that may hold what Source and Below say; all if they say nothing.
+// holding returns the snapshots that may contain the path of Source and Below, or all if these are
+// empty.
 func (f Filter) holding(snapshots []*Snapshot) []*Snapshot {
 	sets := map[string]bool{}
 	for _, s := range snapshots {
@@ -275,10 +275,11 @@ func (f Filter) holding(snapshots []*Snapshot) []*Snapshot {
 	return slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !sets[s.Set] && !s.meets(f.place()) })
 }
 
-// place is the path that is meant if that is what Source begins.
+// place returns the path that Source and Below mean if Source is not a source's name but the
+// beginning of a path.
 func (f Filter) place() string { return strings.Trim(f.Source+"/"+f.Below, "/") }
 
-// meets tells whether s is a backup of a path that holds place or lies in it.
+// meets reports whether s is a backup of a path that contains place or lies in it.
 func (s *Snapshot) meets(place string) bool {
 	return slices.ContainsFunc(s.paths(), func(path string) bool {
 		path = strings.Trim(path, "/")
@@ -286,7 +287,7 @@ func (s *Snapshot) meets(place string) bool {
 	})
 }
 
-// shortestPrefix is how much of an id must be given.
+// shortestPrefix is how many digits of an id a user must give.
 const shortestPrefix = 4
 
 func byPrefix(snapshots []*Snapshot, prefix string) (*Snapshot, error) {
@@ -308,11 +309,11 @@ func byPrefix(snapshots []*Snapshot, prefix string) (*Snapshot, error) {
 	return nil, fmt.Errorf("snapshot %s: %d ids begin like this: %w", prefix, len(found), ErrAmbiguous)
 }
 
-// timeLayouts are the forms of RFC 3339 that a person types, the zone left out or not.
+// timeLayouts are the accepted forms of RFC 3339, in which the zone may be left out.
 var timeLayouts = []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"}
 
-// ParseMoment reads a time up to which something counts: a date alone is the end of its day, a time
-// without seconds that second, and a time without a fraction the end of its second.
+// ParseMoment parses the end of a period, inclusive: a date means the end of its day, a time
+// without seconds or without a fraction the end of its second.
 func ParseMoment(text string) (time.Time, error) {
 	at, err := ParseTime(text)
 	switch {
@@ -324,7 +325,7 @@ func ParseMoment(text string) (time.Time, error) {
 	return at.Add(time.Second - time.Nanosecond), nil
 }
 
-// ParseTime reads an RFC 3339 time; without a zone it is local. A date alone is its midnight.
+// ParseTime parses an RFC 3339 time. A time without a zone is local. A date alone is its midnight.
 func ParseTime(text string) (time.Time, error) {
 	for _, layout := range timeLayouts {
 		for _, zone := range []string{"", "Z07:00"} {
@@ -336,12 +337,12 @@ func ParseTime(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("time %q: want the form 2026-11-20T14:00 or 2026-11-20T14:00:05Z", text)
 }
 
-// futureTime is how far ahead of this host's clock the time of a snapshot may lie: that of another
-// host may be wrong, and its zone left out.
+// futureTime is how far after this host's clock the time of a snapshot may be: another host's clock
+// may be wrong, and its zone left out.
 const futureTime = 24 * time.Hour
 
-// ParseSnapshotTime reads what time a snapshot is to have; "" is the zero time. One that is far
-// ahead of now is refused, since that snapshot would be the latest until then.
+// ParseSnapshotTime parses the time that a snapshot is to have; "" is the zero time. It refuses a
+// time far after now, since that snapshot would be the latest until then.
 func ParseSnapshotTime(text string, now time.Time) (at time.Time, err error) {
 	if text == "" {
 		return at, nil
@@ -352,7 +353,7 @@ func ParseSnapshotTime(text string, now time.Time) (at time.Time, err error) {
 	return at, err
 }
 
-// ParseEnd reads when something ends, which must lie after now; "" is the zero time. A date alone
+// ParseEnd parses when something ends, which must be after now; "" is the zero time. A date alone
 // is the end of its day.
 func ParseEnd(text string, now time.Time) (end time.Time, err error) {
 	if text == "" {

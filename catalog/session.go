@@ -23,8 +23,8 @@ import (
 
 // Session is a writer's right to rely on packs and to add one record to one of its lanes. It is
 // opened before the collector's decisions are read, so that of a writer and a collector at least
-// one sees the other: DESIGN.md 6, docs/design.md. A session ends with its record; Checkpoint opens
-// the next one at once. Not for use by several goroutines at once, Avoid excepted.
+// one sees the other: see docs/design.md. A session ends with its record; Checkpoint opens the next
+// one at once. It is not safe for concurrent use, except for Avoid.
 type Session struct {
 	Log        *Log     // as read when the session began
 	RolledBack []string // lanes that have lost records since this host last looked, and "config" if that is an older one
@@ -59,7 +59,7 @@ type sessionNote struct {
 }
 
 // Begin opens a session in the first lane that no other run uses, and reads what must be avoided.
-// ErrNoWriter without a writer's key.
+// It fails with ErrNoWriter without a writer's key.
 func (r *Repository) Begin(ctx context.Context) (*Session, error) {
 	s := &Session{repo: r}
 	if err := s.begin(ctx); err != nil {
@@ -80,11 +80,11 @@ func (s *Session) begin(ctx context.Context) (err error) {
 	return s.start(ctx)
 }
 
-// errRolledUp: a roll has passed the number of a session or record, so that it counts for nothing.
-// Whoever put it had stood still for long, and begins again.
+// errRolledUp: a roll has rolled up the number of a session or record, so that it has no effect.
+// Whoever has written it was suspended for long, and must begin again.
 var errRolledUp = fmt.Errorf("it comes too late, since what it follows is rolled up: %w", ErrRestart)
 
-// start takes a lane of the signer, and reads what must be avoided.
+// start takes a lane of the signer, opens a session there, and reads what must be avoided.
 func (s *Session) start(ctx context.Context) error {
 	for tries := 1; ; tries++ {
 		err := s.startOnce(ctx)
@@ -109,8 +109,8 @@ func (s *Session) startOnce(ctx context.Context) (err error) {
 	return nil
 }
 
-// Preview is a session that is never opened: it tells what a backup would rely on, and nothing can
-// be written in it.
+// Preview returns a session that is never opened. It shows what a backup would rely on, and cannot
+// write.
 func (r *Repository) Preview(ctx context.Context) (*Session, error) {
 	s := &Session{repo: r, memory: &recollection{}}
 	var err error
@@ -124,13 +124,13 @@ func (r *Repository) Preview(ctx context.Context) (*Session, error) {
 	return s, s.readAfterOpening(ctx)
 }
 
-// Run says what backup the session is for: what it takes and when it began, which stay the same
-// when it must begin again. Its commit supersedes the checkpoints of this run, and no others.
+// Run sets for which backup the session is: what it backs up and when it began. Both stay the same
+// if the backup must begin again. Its commit supersedes the checkpoints of this run, and no others.
 func (s *Session) Run(set string, sources []string, started time.Time) {
 	s.run = runOf(s.writer.Domain.GroupKey(), set, sources, started)
 }
 
-// enterLane reads the log and opens a session in the first lane that is free.
+// enterLane reads the log and opens a session in the first free lane.
 func (s *Session) enterLane(ctx context.Context) (err error) {
 	if s.Log, err = s.repo.ReadLog(ctx); err != nil {
 		return err
@@ -141,16 +141,16 @@ func (s *Session) enterLane(ctx context.Context) (err error) {
 	return s.takeLane(ctx)
 }
 
-// remember keeps what was seen for the next run. After a roll-back it is not kept before there is a
-// commit, so that a run that fails does not hide it.
+// remember stores what was seen for the next run. After a roll-back it does not before there is a
+// commit, so that a failed run does not hide the roll-back.
 func (s *Session) remember() {
 	if len(s.RolledBack) == 0 {
 		s.repo.remember(s.memory.next(s.Log, s.repo.Config, s.RolledBack))
 	}
 }
 
-// takeLane tries lane after lane. One that the storage has lost records of is never good again, nor
-// is one that somebody has blocked.
+// takeLane tries lane after lane. A lane of which the storage has lost records, or that somebody
+// has blocked, is never used again.
 func (s *Session) takeLane(ctx context.Context) error {
 	for n := s.firstLane(); ; n++ {
 		lane := Lane{s.signer.Name(), n}
@@ -174,7 +174,7 @@ func (s *Session) takeLane(ctx context.Context) error {
 	}
 }
 
-// firstLane is 0, but where the storage has just lost records the first lane that never was.
+// firstLane returns 0, or the first lane that never existed if the storage has just lost records.
 func (s *Session) firstLane() (first uint64) {
 	if len(s.RolledBack) == 0 {
 		return 0
@@ -193,8 +193,8 @@ func (s *Session) firstLane() (first uint64) {
 	return first
 }
 
-// tryLane opens a session in s.lane, or says that the lane is in use: nobody asks before whether
-// there is one.
+// tryLane opens a session in s.lane, or returns false if the lane is in use. It does not ask first
+// whether a session exists.
 func (s *Session) tryLane(ctx context.Context) (bool, error) {
 	s.continueAt(s.Log.Head(s.lane))
 	err := s.open(ctx)
@@ -220,7 +220,7 @@ func (s *Session) continueAt(head *Record) {
 }
 
 // fenceOwn ends a session that this host left open when it was killed: the lane's lock is free, and
-// the session has the nonce that the lock's file holds. Nobody else can tell that it is dead.
+// the lock's file holds the session's nonce. No other host can know that the session is dead.
 func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 	data, err := s.repo.Store.Get(ctx, s.lane.session(s.sequence), 0, -1, nil)
 	if err != nil {
@@ -256,11 +256,11 @@ func parseNote(body []byte) (note sessionNote, err error) {
 	return note, err
 }
 
-// open puts the session's object. Its nonce is kept beside the lane's lock first, so that a later
-// run knows whose it was.
+// open writes the session's object. It first stores the nonce in the lane's lock file, so that a
+// later run recognizes the session as its own.
 func (s *Session) open(ctx context.Context) error {
 	s.nonce = rand.Text()
-	// Where it cannot be kept, a later run takes another lane than one that was left open.
+	// If the nonce cannot be stored and the session stays open, a later run takes another lane.
 	_ = s.lock.keep(s.nonce)
 	body, err := encodeLine(sessionNote{s.nonce, s.repo.now(), s.repo.options.Software})
 	if err != nil {
@@ -279,9 +279,9 @@ func (s *Session) open(ctx context.Context) error {
 	return nil
 }
 
-// readAfterOpening reads what may have changed before the session was visible: the config, by which
-// the log is read again if it is another one, and the collector's decisions, which are read at the
-// same time and again under another config.
+// readAfterOpening reads what may have changed before the session was visible: the config, and the
+// collector's decisions at the same time. Under a new config it reads the log and the decisions
+// again.
 func (s *Session) readAfterOpening(ctx context.Context) error {
 	config, avoid, err := s.readBoth(ctx)
 	if err != nil {
@@ -315,7 +315,7 @@ func (s *Session) readAfterOpening(ctx context.Context) error {
 	return nil
 }
 
-// admitted fails if whoever has opened the session may write no more.
+// admitted returns an error if whoever has opened the session may no longer write.
 func (s *Session) admitted() error {
 	if s.writer == nil {
 		return s.repo.mayDecide(s.signer)
@@ -324,8 +324,7 @@ func (s *Session) admitted() error {
 	return err
 }
 
-// readBoth reads the config, and the collector's decisions as the config that was known before has
-// them.
+// readBoth reads the config and, under the previously known config, the collector's decisions.
 func (s *Session) readBoth(ctx context.Context) (config *Config, avoid *Avoid, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -340,8 +339,8 @@ func (s *Session) readBoth(ctx context.Context) (config *Config, avoid *Avoid, e
 }
 
 // usable fails with ErrRestart if a pack of refs was swept, or is condemned, by what was read after
-// this session was opened. Nothing is ever published or committed without it: whatever was read
-// before proves nothing.
+// this session was opened. Every publication and commit calls it: what was read earlier proves
+// nothing.
 func (s *Session) usable(refs *archive.RefSet) error {
 	avoid := s.avoid.Load()
 	if avoid.Len() == 0 {
@@ -355,17 +354,17 @@ func (s *Session) usable(refs *archive.RefSet) error {
 	return nil
 }
 
-// Avoid tells whether a pack must not be relied on in this session. It may be called by any
-// goroutine at any time.
+// Avoid reports whether this session must not rely on a pack. It is safe for concurrent use.
 func (s *Session) Avoid(p *archive.Pack) bool { return s.avoid.Load().Has(p.Name) }
 
-// Recipients are whom content is sealed to.
+// Recipients returns the recipients to whom content is sealed.
 func (s *Session) Recipients() []age.Recipient { return s.recipients }
 
-// Domain is what chunks are named and cut with.
+// Domain returns the domain whose keys name and cut chunks.
 func (s *Session) Domain() crypto.Domain { return s.writer.Domain }
 
-// LoadIndex adds to x what this writer may deduplicate against, and returns how many runs were new.
+// LoadIndex adds to x the runs against which this writer may deduplicate, and returns how many were
+// new.
 func (s *Session) LoadIndex(ctx context.Context, x *index.Index) (int, error) {
 	own := s.signer.Name()
 	s.known = x
@@ -384,7 +383,7 @@ func (s *Session) LoadIndex(ctx context.Context, x *index.Index) (int, error) {
 	return added + vouched, err
 }
 
-// LoadForeign adds to x what writers have stored that this one does not rely on.
+// LoadForeign adds to x the runs of writers on which this one does not rely.
 func (s *Session) LoadForeign(ctx context.Context, x *index.Index) error {
 	own := s.signer.Name()
 	_, err := s.repo.LoadIndex(ctx, s.Log, x, func(rec *Record) bool { return !s.repo.trusts(own, rec) })
@@ -393,8 +392,8 @@ func (s *Session) LoadForeign(ctx context.Context, x *index.Index) error {
 
 // Checkpoint publishes packs that the store has acknowledged, with refs to all that is in them, so
 // that other writers, and this one after an interruption, can use them. Then it opens the next
-// session in the same lane and reads the log again. used are the packs that the backup relies on so
-// far; if one of them is being collected now, ErrRestart.
+// session in the same lane and reads the log again. used reports whether the backup relies on a
+// pack in avoid; if so, Checkpoint fails with ErrRestart.
 func (s *Session) Checkpoint(ctx context.Context, packs []archive.RunPack, refs *archive.RefSet, used func(avoid *Avoid) bool) error {
 	rec, err := s.putCheckpoint(ctx, packs, refs)
 	if err != nil {
@@ -422,7 +421,7 @@ func (s *Session) putCheckpoint(ctx context.Context, packs []archive.RunPack, re
 	return rec, err
 }
 
-// keepRun lets the index on disk have what was published, so that nobody here fetches it.
+// keepRun adds what was published to the index on disk, so that nobody on this host fetches it.
 func (s *Session) keepRun(ctx context.Context, run []string, packs []archive.RunPack) {
 	if s.known == nil || len(run) == 0 {
 		return
@@ -432,14 +431,14 @@ func (s *Session) keepRun(ctx context.Context, run []string, packs []archive.Run
 	}
 }
 
-// next opens the session that follows rec, and checks what was relied on against what is being
-// collected by now.
+// next opens the session that follows rec, and checks what the backup relies on against what is
+// being collected by now.
 func (s *Session) next(ctx context.Context, rec *Record, used func(avoid *Avoid) bool) error {
 	s.continueAt(rec)
 	err := s.open(ctx)
 	switch {
 	case errors.Is(err, store.ErrExist):
-		// A run that shares no cache with this one was quicker to go on in the lane.
+		// Another run that shares no cache with this one has taken the lane first.
 		s.Close()
 		err = s.enterLane(ctx)
 	case err == nil:
@@ -458,7 +457,7 @@ func (s *Session) next(ctx context.Context, rec *Record, used func(avoid *Avoid)
 	return nil
 }
 
-// Content is what a commit makes a snapshot of.
+// Content is what a commit turns into a snapshot.
 type Content struct {
 	Snapshot *Snapshot
 	Packs    []archive.RunPack // since the last checkpoint
@@ -472,9 +471,10 @@ type Base struct {
 	Set  *archive.RefSet
 }
 
-// Commit makes the snapshot exist. It fills in the snapshot's id and returns the list of its refs.
-// After ErrRestart nothing exists, and the backup must begin again with a new session; what was
-// uploaded is kept by its checkpoints. ErrOutside if the writer may not speak for the host.
+// Commit makes the snapshot exist. It sets the snapshot's id and returns the list of its refs.
+// After ErrRestart nothing exists, and the backup must begin again with a new session; its
+// checkpoints keep what was uploaded. Commit fails with ErrOutside if the writer may not speak for
+// the host.
 func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	if err := s.repo.MaySpeakFor(c.Snapshot.Host); err != nil {
 		return RefsList{}, err
@@ -504,7 +504,8 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	return refs, nil
 }
 
-// contentUsable tests all packs that a snapshot needs, its parent's where it names no others.
+// contentUsable checks all packs that a snapshot needs, or those of its parent if it names no
+// others.
 func (s *Session) contentUsable(ctx context.Context, c Content) (err error) {
 	refs := c.Refs
 	if refs == nil && s.avoid.Load().Len() > 0 {
@@ -518,7 +519,7 @@ func (s *Session) contentUsable(ctx context.Context, c Content) (err error) {
 	return s.usable(refs)
 }
 
-// supersede lists the checkpoints of this run, which nobody needs after its commit.
+// supersede returns the checkpoints of this run, which its commit makes unnecessary.
 func (s *Session) supersede() (list []string) {
 	for _, rec := range s.Log.Records {
 		if rec.Kind == Checkpoint && rec.Lane.Writer == s.signer.Name() && rec.Run == s.run && s.run != "" {
@@ -528,7 +529,7 @@ func (s *Session) supersede() (list []string) {
 	return list
 }
 
-// news are the heads of other lanes that the records of this lane have not named yet.
+// news returns the heads of other lanes that the records of this lane have not named yet.
 func (s *Session) news() map[string]Head {
 	heads := map[string]Head{}
 	if s.Log == nil { // it could not be read again
@@ -557,9 +558,8 @@ func (s *Session) finish(rec *Record) {
 	s.repo.remember(s.memory.next(s.Log, s.repo.Config, s.RolledBack))
 }
 
-// End closes a session that has nothing to commit: with a checkpoint of what was uploaded, so that
-// a later run finds it, or with a tombstone if there is nothing, or if some of it is being
-// collected.
+// End ends a session that has nothing to commit: with a checkpoint of what was uploaded, so that a
+// later run finds it, or with a tombstone if there is nothing, or if some of it is being collected.
 func (s *Session) End(ctx context.Context, packs []archive.RunPack, refs *archive.RefSet) error {
 	if !s.opened {
 		return nil
@@ -583,8 +583,8 @@ func (s *Session) Close() {
 	}
 }
 
-// putBoth puts an index run of packs that the store has acknowledged, and refs to them, at the same
-// time: neither counts before the record.
+// putBoth writes an index run of packs that the store has acknowledged, and refs to them, at the
+// same time: neither has an effect before the record.
 func (s *Session) putBoth(ctx context.Context, packs []archive.RunPack, putRefs func(context.Context) (RefsList, error)) (run []string, refs RefsList, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -617,10 +617,10 @@ func (s *Session) putRefs(ctx context.Context, content []byte) (string, error) {
 	return name.String(), nil
 }
 
-// maxDeltas is how many deltas a list of refs may have before it is written whole again.
+// maxDeltas is how many deltas a list of refs may have before the full set is written again.
 const maxDeltas = 16
 
-// putSnapshotRefs writes what a snapshot needs: nothing new if it needs what its parent does, a
+// putSnapshotRefs writes what a snapshot needs: nothing if it is the same as for its parent, a
 // delta if that is small, else the full list.
 func (s *Session) putSnapshotRefs(ctx context.Context, c Content) (RefsList, error) {
 	if c.Parent != nil && (c.Refs == nil || c.Refs.Equal(c.Parent.Set)) {
@@ -648,8 +648,8 @@ func (s *Session) sealSnapshot(snapshot *Snapshot) ([]byte, error) {
 	return crypto.Seal(nil, archive.Compact(plain), s.recipients...)
 }
 
-// put writes the record that ends this session. Exactly one record can exist at its name: this one,
-// or a tombstone by which a collector has declared the session dead.
+// put writes the record that ends this session. Exactly one record can exist with its name: this
+// one, or a tombstone with which a collector has declared the session dead.
 func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 	if !s.ready && c.Kind != Tombstone {
 		return nil, fmt.Errorf("write a %s: %w", c.Kind, errNotOpen)
@@ -697,7 +697,7 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 	return rec, err
 }
 
-// isVoid tells whether the record that was just put counts for nothing.
+// isVoid reports whether the record that was just written has no effect.
 func (s *Session) isVoid(ctx context.Context, kind Kind, name string, data []byte) (bool, error) {
 	if kind == Tombstone {
 		return false, nil // which says nothing else
@@ -718,7 +718,7 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 	if err == nil {
 		return nil
 	}
-	// Whatever went wrong, what lies at the name now decides.
+	// Whatever the error was, what now has the name decides.
 	there, getErr := lookAgain(ctx, s.repo.Store, name)
 	switch {
 	case getErr != nil:
@@ -735,9 +735,9 @@ func (s *Session) putRecord(ctx context.Context, name string, data []byte) error
 	return fmt.Errorf("record %s: %w", name, ErrKeyTwice)
 }
 
-// SetTags adds and removes tags in the session's record: of this writer's own snapshots, of any if
-// the owner or a collector has opened it. After an error the session has ended without a change, as
-// far as the store can be reached.
+// SetTags adds and removes tags, in the session's record: of this writer's own snapshots, or of any
+// if the owner or a collector has opened the session. After an error the session has ended without
+// a change, if the store could be reached.
 func (s *Session) SetTags(ctx context.Context, snapshots []*Snapshot, add, remove []string) error {
 	err := s.setTags(ctx, snapshots, add, remove)
 	if err != nil {
@@ -772,7 +772,7 @@ func (s *Session) setTags(ctx context.Context, snapshots []*Snapshot, add, remov
 	return nil
 }
 
-// WriterName turns a host's name into one that a writer can have.
+// WriterName turns a host's name into a valid name for a writer.
 func WriterName(host string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '-' || r == '_' || r == '.' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {

@@ -10,15 +10,15 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// ErrClock: what the storage gives as its time cannot be.
+// ErrClock: the time of the storage is impossible.
 var ErrClock = errors.New("the storage's clock is not reliable")
 
-// longestPause is how long nothing may have been written before the storage's clock is doubted.
+// longestPause is how long after the last record the storage's time is still believed.
 const longestPause = 14 * 24 * time.Hour
 
-// Now is the storage's time, by which what is old is forgotten and deleted: the date of an object
-// that is put for it, and deleted again as far as the credentials allow. It is held against the
-// newest record and config. ErrClock if it lies before them, or long after.
+// Now returns the storage's time, which decides what is old enough to be forgotten and deleted: the
+// date of an object that Now writes, and deletes again if the credentials allow. Now compares it
+// with the newest record and config, and fails with ErrClock if it is before them, or long after.
 func (r *Repository) Now(ctx context.Context, log *Log) (time.Time, error) {
 	now, err := r.storeTime(ctx)
 	if err != nil {
@@ -38,7 +38,7 @@ func (r *Repository) Now(ctx context.Context, log *Log) (time.Time, error) {
 	return now, nil
 }
 
-// storeTime puts an object and looks at its date.
+// storeTime writes an object and returns its date.
 func (r *Repository) storeTime(ctx context.Context) (now time.Time, err error) {
 	name := "probe/now-" + rand.Text()
 	if err := putOwn(ctx, r.Store, name, []byte(name)); err != nil {
@@ -59,7 +59,7 @@ func (r *Repository) storeTime(ctx context.Context) (now time.Time, err error) {
 	return now, nil
 }
 
-// newestDate is the store's date of the newest record that says something, or config.
+// newestDate returns the store's date of the newest record that says something, or config.
 func (r *Repository) newestDate(ctx context.Context, log *Log) (newest time.Time, err error) {
 	for _, rec := range log.Records {
 		if rec.Kind != Tombstone && rec.Stored.After(newest) {

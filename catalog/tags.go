@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// TagChange says which tags snapshots get and lose. What is in both is added.
+// TagChange is which tags snapshots get and lose. A tag in both lists is added.
 type TagChange struct{ Add, Remove []string }
 
-// ChangeTo is the change after which snapshots have these tags and no others.
+// ChangeTo returns the change after which snapshots have these tags and no others.
 func ChangeTo(tags []string, snapshots []*Snapshot) TagChange {
 	var others []string
 	for _, s := range snapshots {
@@ -19,7 +19,7 @@ func ChangeTo(tags []string, snapshots []*Snapshot) TagChange {
 	return TagChange{tags, slices.DeleteFunc(slices.Compact(others), func(t string) bool { return slices.Contains(tags, t) })}
 }
 
-// Changes tells whether a snapshot has other tags afterwards.
+// Changes reports whether the change would alter the tags of a snapshot.
 func (c TagChange) Changes(s *Snapshot) bool {
 	has := func(t string) bool { return slices.Contains(s.Tags, t) }
 	added := slices.ContainsFunc(c.Add, func(t string) bool { return !has(t) })

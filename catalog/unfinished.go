@@ -18,13 +18,14 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Unfinished remembers in the cache what a backup has captured of one source so far, in the order
-// of the walk, should it not come to its end: the next one takes over what is in the source as it
-// was. What was captured before a checkpoint is bound to its hash, and good only while the
-// checkpoint is in the log and nothing was committed since. The file is a list of (length, CRC-32C,
-// record); what is torn at its end is dropped. What cannot be read or written costs time and
-// nothing else, so there are no errors. Find is for one goroutine, and so is Add; Mark may be
-// called meanwhile.
+// Unfinished records in the cache what a backup has captured of one source so far, in the order of
+// the walk. If the backup is interrupted, the next one takes over the entries that have not
+// changed. Entries captured before a checkpoint are bound to its hash, and valid only while the
+// checkpoint is in the log and nothing was committed since.
+//
+// The file is a list of (length, CRC-32C, record); an incomplete end is dropped. Failures to read
+// or write only cost time, so no method returns errors. Find is for one goroutine, and so is Add;
+// Mark may be called at the same time.
 type Unfinished struct {
 	path string
 	base string // the commit that the last tree is of
@@ -45,22 +46,21 @@ type Unfinished struct {
 	later     []*CapturedEntry // since the cut
 }
 
-// CapturedEntry is an entry that was captured, and the names and lengths of the chunks of its
-// content.
+// CapturedEntry is a captured entry, with the names and lengths of its content's chunks.
 type CapturedEntry struct {
 	Entry  entry.Entry     `cbor:"e"`
 	Chunks []CapturedChunk `cbor:"c"`
 	At     int64           `cbor:"t"` // when reading it began, or before: seconds since 1970
 }
 
-// CapturedChunk names a chunk; where it lies says the index.
+// CapturedChunk names a chunk. The index tells where it is.
 type CapturedChunk struct {
 	_      struct{} `cbor:",toarray"`
 	ID     archive.ID
 	Length uint32
 }
 
-// unfinishedRecord is one of these: the head of the file, an entry, a checkpoint.
+// unfinishedRecord is a record of the file: the head, an entry, or a checkpoint.
 type unfinishedRecord struct {
 	Version int            `cbor:"v,omitempty"`
 	Base    string         `cbor:"b,omitempty"`
@@ -71,7 +71,7 @@ type unfinishedRecord struct {
 const (
 	unfinishedFolder  = "unfinished/"
 	unfinishedVersion = 1
-	// abandoned is when nobody relies any more on what an interrupted backup has left.
+	// abandoned is the age at which what an interrupted backup has left is deleted.
 	abandoned    = 7 * 24 * time.Hour
 	largestEntry = 1 << 30
 )
@@ -81,8 +81,8 @@ var (
 	rawText, _ = cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: 1 << 27}.DecMode() // names are bytes
 )
 
-// OpenUnfinished opens what is remembered of a source: of names the thing that is backed up and the
-// source in it. last is what the backup builds on; nil: nothing.
+// OpenUnfinished opens what is recorded of a source. of names the thing that is backed up and the
+// source in it. last is the backup on which this one builds, nil for none.
 func (s *Session) OpenUnfinished(of string, last *Last) *Unfinished {
 	u := &Unfinished{path: s.repo.Cache.Path(unfinishedFolder + hash([]byte(of))), close: func() error { return nil }}
 	if last != nil {
@@ -100,7 +100,7 @@ func (s *Session) OpenUnfinished(of string, last *Last) *Unfinished {
 	return u
 }
 
-// forgetAbandoned removes what nobody has gone on with for a long time.
+// forgetAbandoned deletes what no backup has continued for a long time.
 func (c *Cache) forgetAbandoned() {
 	all, err := os.ReadDir(c.Path(unfinishedFolder))
 	if err != nil {
@@ -113,8 +113,8 @@ func (c *Cache) forgetAbandoned() {
 	}
 }
 
-// openOld finds how much of the earlier run's file is bound to checkpoints that are live; false if
-// nothing is.
+// openOld finds how much of the earlier run's file is bound to live checkpoints. It returns false
+// if nothing is.
 func (u *Unfinished) openOld(live func(mark string) bool) bool {
 	file, err := os.Open(u.path)
 	if err != nil {
@@ -143,7 +143,7 @@ func (u *Unfinished) openOld(live func(mark string) bool) bool {
 	return true
 }
 
-// readUnfinished reads a record, and says how many bytes it takes.
+// readUnfinished reads a record and returns its size in bytes.
 func readUnfinished(in io.Reader) (rec unfinishedRecord, size int64, _ error) {
 	var head [8]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
@@ -160,8 +160,8 @@ func readUnfinished(in io.Reader) (rec unfinishedRecord, size int64, _ error) {
 	return rec, int64(len(head) + len(body)), rawText.Unmarshal(body, &rec)
 }
 
-// Find returns what an earlier run has captured at a path, nil if nothing. Paths are asked for in
-// the order of entry.ComparePaths.
+// Find returns what an earlier run has captured at a path, nil if nothing. Callers must ask for
+// paths in the order of entry.ComparePaths.
 func (u *Unfinished) Find(path string) *CapturedEntry {
 	for u.old != nil {
 		if u.ahead == nil && !u.advance() {
@@ -196,7 +196,7 @@ func (u *Unfinished) advance() bool {
 	return false
 }
 
-// Exhaust says that no more is asked for: the walk is over.
+// Exhaust says that the walk is over and Find will not be called again.
 func (u *Unfinished) Exhaust() {
 	u.old, u.ahead = nil, nil
 	u.mu.Lock()
@@ -204,7 +204,7 @@ func (u *Unfinished) Exhaust() {
 	u.exhausted = true
 }
 
-// Add notes what was captured. again: it was by an earlier run.
+// Add records a captured entry. again says that an earlier run has captured it.
 func (u *Unfinished) Add(e *CapturedEntry, again bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -218,7 +218,7 @@ func (u *Unfinished) Add(e *CapturedEntry, again bool) {
 	u.write(unfinishedRecord{Entry: e})
 }
 
-// write adds a record. It needs the lock.
+// write adds a record. The caller must hold the lock.
 func (u *Unfinished) write(rec unfinishedRecord) {
 	if u.failed {
 		return
@@ -265,8 +265,7 @@ func (u *Unfinished) create() bool {
 
 func (u *Unfinished) next() string { return u.path + ".next" }
 
-// Cut is called before a checkpoint: it is about what was added so far, once all of that is
-// uploaded.
+// Cut is called before a checkpoint: the next Mark covers the entries added so far.
 func (u *Unfinished) Cut() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -274,7 +273,7 @@ func (u *Unfinished) Cut() {
 	u.cut, u.atStake = true, 0
 }
 
-// writeLater adds what waits for a mark. It needs the lock.
+// writeLater adds the entries that wait for a mark. The caller must hold the lock.
 func (u *Unfinished) writeLater() {
 	for _, e := range u.later {
 		u.write(unfinishedRecord{Entry: e})
@@ -282,8 +281,8 @@ func (u *Unfinished) writeLater() {
 	u.later = nil
 }
 
-// Mark binds what was added before the cut to a checkpoint. As soon as what the earlier run had is
-// passed, this one's takes its place.
+// Mark binds the entries added before the cut to a checkpoint. When this run has passed everything
+// of the earlier one, its file replaces the earlier file.
 func (u *Unfinished) Mark(checkpoint archive.Name) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -303,14 +302,14 @@ func (u *Unfinished) Mark(checkpoint archive.Name) {
 	}
 }
 
-// AtStake is how many entries this run has captured since the last cut.
+// AtStake returns how many entries this run has captured since the last cut.
 func (u *Unfinished) AtStake() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.atStake
 }
 
-// Close ends the use of the file. done: there is a commit, and nobody needs it any more.
+// Close closes the file. done says that there is a commit, so that nobody needs the file any more.
 func (u *Unfinished) Close(done bool) {
 	_ = u.close()
 	u.mu.Lock()
@@ -327,7 +326,7 @@ func (u *Unfinished) Close(done bool) {
 	}
 }
 
-// LastCheckpoint is the hash of the session's last checkpoint; false if there is none.
+// LastCheckpoint returns the hash of the session's last checkpoint; false if there is none.
 func (s *Session) LastCheckpoint() (archive.Name, bool) {
 	return s.published, s.published != archive.Name{}
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// unknown are the keys of a JSON object that this version does not know. A change signs them again
-// as they are.
+// unknown holds the keys of a JSON object that this version does not know. A change signs them
+// again unchanged.
 type unknown map[string]json.RawMessage
 
 // decodeKeeping reads a JSON object into v, a pointer to a struct, and returns the keys that v has
@@ -30,7 +30,7 @@ func decodeKeeping(data []byte, v any) (unknown, error) {
 	return all, nil
 }
 
-// encodeKeeping writes the struct v and the keys that it has no field for, these last and in order.
+// encodeKeeping encodes the struct v, followed by the keys in rest, in order.
 func encodeKeeping(v any, rest unknown) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil || len(rest) == 0 {

@@ -13,23 +13,23 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// vouches tells whether hosts rely on what a record says of packs that others have stored: on the
-// owner's word and a verifier's, never on a writer's.
+// vouches reports whether hosts rely on what a record says of packs that others have stored: on the
+// word of the owner and of verifiers, never on that of a writer.
 func vouches(ofOwner, byOwner, byVerifier bool) bool { return ofOwner && (byOwner || byVerifier) }
 
 func (r *Repository) vouches(rec *Record) bool {
 	return vouches(rec.ofOwner, rec.by.Equal(r.owner), r.isVerifier(rec.by.Name()))
 }
 
-// Verified are packs of one domain of which the owner or a verifier has read every byte, each with
-// what an index run says of it. Safe for concurrent use.
+// Verified is the packs of one domain that the owner or a verifier has read in full, each with what
+// an index run says of it. It is safe for concurrent use.
 type Verified struct{ packs []archive.VerifiedPack }
 
-// Len is the number of packs.
+// Len returns the number of packs.
 func (v *Verified) Len() int { return len(v.packs) }
 
-// When is when a pack was verified last, in seconds since 1970; false if it was not, or if
-// something else was said of it then.
+// When returns when a pack was last verified, in seconds since 1970. It returns false if it was
+// not, or was verified with other content.
 func (v *Verified) When(sum archive.PackSum) (at uint32, verified bool) {
 	i, found := slices.BinarySearchFunc(v.packs, archive.VerifiedPack{Sum: sum}, archive.VerifiedPack.Compare)
 	if !found {
@@ -38,23 +38,23 @@ func (v *Verified) When(sum archive.PackSum) (at uint32, verified bool) {
 	return v.packs[i].At, true
 }
 
-// Only tells whether there is none that is not to be kept.
+// Only reports whether keep returns true for all packs.
 func (v *Verified) Only(keep func(archive.PackSum) bool) bool {
 	return !slices.ContainsFunc(v.packs, func(p archive.VerifiedPack) bool { return !keep(p.Sum) })
 }
 
-// With are these packs and more.
+// With returns these packs and more.
 func (v *Verified) With(packs []archive.VerifiedPack) *Verified { return newVerified(v.packs, packs) }
 
-// newVerified joins lists. Of a pack that is in several the latest counts.
+// newVerified joins lists. If a pack is in several, the latest time counts.
 func newVerified(lists ...[]archive.VerifiedPack) *Verified {
 	packs := slices.Concat(lists...)
 	slices.SortFunc(packs, func(a, b archive.VerifiedPack) int { return cmp.Or(a.Compare(b), cmp.Compare(b.At, a.At)) })
 	return &Verified{slices.CompactFunc(packs, func(a, b archive.VerifiedPack) bool { return a.Sum == b.Sum })}
 }
 
-// verifications are the records that say which packs were verified, and count: nothing later of
-// their signer has taken their place.
+// verifications returns the records that list verified packs and count: no later record of the same
+// signer replaces them.
 func (r *Repository) verifications(log *Log) (list []*Record) {
 	replaced := r.replacedVerifications(log)
 	for _, rec := range log.Records {
@@ -65,7 +65,8 @@ func (r *Repository) verifications(log *Log) (list []*Record) {
 	return list
 }
 
-// replacedVerifications are those whose place a later one of the same signer has taken.
+// replacedVerifications returns the verifications that a later record of the same signer has
+// replaced.
 func (r *Repository) replacedVerifications(log *Log) map[*Record]bool {
 	replaced := map[*Record]bool{}
 	for _, rec := range log.Records {
@@ -81,9 +82,9 @@ func (r *Repository) replacedVerifications(log *Log) map[*Record]bool {
 	return replaced
 }
 
-// Unheard are the records that say that packs were verified and count for nothing, since nobody has
-// let their signers, after whom their lanes are named, say so: writers, and collectors that are no
-// verifiers.
+// Unheard returns the records that list verified packs but do not count, since their signers may
+// not verify: writers, and collectors without the role verifier. The signers' lanes have their
+// names.
 func (r *Repository) Unheard(log *Log) (list []*Record) {
 	for _, rec := range log.Records {
 		if rec.Kind == Verification && !r.vouches(rec) {
@@ -93,8 +94,8 @@ func (r *Repository) Unheard(log *Log) (list []*Record) {
 	return list
 }
 
-// ReadVerified reads which packs of a domain were verified. What cannot be read is warned of, and
-// left out: those packs are verified again.
+// ReadVerified reads which packs of a domain were verified. It warns of what it cannot read, and
+// leaves it out: those packs will be verified again.
 func (r *Repository) ReadVerified(ctx context.Context, log *Log, domain uint64) (*Verified, error) {
 	var lists [][]archive.VerifiedPack
 	for _, rec := range r.verifications(log) {
@@ -130,8 +131,8 @@ func (r *Repository) readVerified(ctx context.Context, rec *Record) (packs []arc
 	return packs, nil
 }
 
-// loadVerified lets x use what others than those that are relied on have stored, of which somebody
-// who is has verified what an index run says. Nothing is read before x meets such a pack.
+// loadVerified lets x use packs of writers on which this one does not rely, if somebody on whom it
+// does rely has verified them. It reads a pack's entries only when x meets the pack.
 func (s *Session) loadVerified(ctx context.Context, x *index.Index) (added int, err error) {
 	domain := uint64(s.writer.DomainNumber)
 	records := slices.DeleteFunc(s.repo.verifications(s.Log), func(rec *Record) bool { return rec.Domain != domain })
@@ -159,8 +160,8 @@ func (s *Session) loadVerified(ctx context.Context, x *index.Index) (added int, 
 	})
 }
 
-// vouchers are the signers of records, each with the last record that counts of whom was revoked:
-// as they are noted among those who were relied on.
+// vouchers returns the signers of records in the form in which those relied on are noted: a revoked
+// one with the number of its last record that counts.
 func (r *Repository) vouchers(records []*Record) (names []string) {
 	for _, rec := range records {
 		name := "verifier " + rec.by.Name()
@@ -174,21 +175,21 @@ func (r *Repository) vouchers(records []*Record) (names []string) {
 	return names
 }
 
-// Attestation is what a session of the owner or a verifier has read, every byte.
+// Attestation is what a session of the owner or a verifier has read in full.
 type Attestation struct {
 	Domain uint64
 	Packs  []archive.VerifiedPack
-	// Keep tells which packs that the signer has verified before are worth saying again; nil: all
-	// are.
+	// Keep reports which packs that the signer verified earlier are worth listing again; nil means
+	// all.
 	Keep func(archive.PackSum) bool
 }
 
 // mostVerified is how many packs one object lists.
 const mostVerified = 1 << 20
 
-// Attest says that packs were verified, and ends the session. What the same signer has said before
-// is said again, and takes up no record of its own any more, where it is not much more than what is
-// new, or some of it is not worth keeping.
+// Attest records that packs were verified, and ends the session. The new record repeats earlier
+// lists of the same signer, and so replaces their records, if they are not much longer than what is
+// new, or if part of them is not worth keeping.
 func (s *Session) Attest(ctx context.Context, a Attestation) error {
 	if err := s.attest(ctx, a); err != nil {
 		return s.giveUp(ctx, err)
@@ -226,9 +227,9 @@ func (s *Session) attest(ctx context.Context, a Attestation) error {
 	return nil
 }
 
-// gather joins what is new with lists of the signer's that are not more than twice as long, the
-// shortest first, or hold what is not to be kept: so there are few lists, and each pack is written
-// a few times only. It returns the hashes of the records whose place that takes.
+// gather joins what is new with the signer's earlier lists that are at most twice as long, the
+// shortest first, or that contain packs not to be kept. So there are few lists, and each pack is
+// written only a few times. It returns the hashes of the replaced records.
 func (s *Session) gather(ctx context.Context, a Attestation) (all *Verified, replaced []string, err error) {
 	type said struct {
 		rec  *Record
@@ -261,7 +262,7 @@ func (s *Session) gather(ctx context.Context, a Attestation) (all *Verified, rep
 	return newVerified(lists...), replaced, nil
 }
 
-// sealAs lets the session put index runs and refs of a domain.
+// sealAs prepares the session to write index runs and refs of a domain.
 func (s *Session) sealAs(number uint64) error {
 	domain, err := s.repo.Domain(number)
 	if err != nil {
@@ -271,7 +272,7 @@ func (s *Session) sealAs(number uint64) error {
 	return err
 }
 
-// MayAttest fails if writers would not rely on what is verified under a key.
+// MayAttest returns an error if writers would not rely on packs verified with a key.
 func (r *Repository) MayAttest(signer crypto.Signer) error {
 	if r.IsOwner(signer) || r.isVerifier(signer.Name()) {
 		return nil
