@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// NewCollectorKey makes the key file of a collector that is not admitted yet. It opens the
-// reference maps of all domains.
+// NewCollectorKey makes the key file of a collector who is not admitted yet. It opens the index
+// runs and refs of all domains.
 func NewCollectorKey(repo *catalog.Repository, name string) (*crypto.CollectorFile, error) {
 	if err := checkNewName(repo, name); err != nil {
 		return nil, err
@@ -35,8 +35,8 @@ func NewCollectorKey(repo *catalog.Repository, name string) (*crypto.CollectorFi
 	return key, nil
 }
 
-// AdmitCollector keeps the key of a collector, where keep is not nil, and then signs the
-// configuration that admits it and lets it forget.
+// AdmitCollector calls keep, unless nil, to store the collector's key, and then signs the config
+// that admits the collector and lets it forget.
 func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
 	return admit(keep, func() error {
 		return repo.Change(ctx, owner, func(c *catalog.Config) error {
@@ -47,8 +47,9 @@ func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.
 	})
 }
 
-// LastOfCollector is up to where what a collector has signed counts, if it is revoked now: all that
-// there is. catalog.ErrMisuse if there is none of this name, catalog.ErrRefused if it is revoked.
+// LastOfCollector returns up to which records a collector's signatures count if it is revoked now:
+// all that exist. It fails with catalog.ErrMisuse if there is no collector of this name, and with
+// catalog.ErrRefused if it is revoked already.
 func LastOfCollector(ctx context.Context, repo *catalog.Repository, name string) (map[string]uint64, error) {
 	i := collectorAt(repo.Config, name)
 	switch {
@@ -70,7 +71,7 @@ func LastOfCollector(ctx context.Context, repo *catalog.Repository, name string)
 	return last, nil
 }
 
-// RevokeCollector signs a configuration in which nothing counts that a collector signs after last.
+// RevokeCollector signs a config after which nothing counts that the collector signs after last.
 func RevokeCollector(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, name string, last map[string]uint64) error {
 	return repo.Change(ctx, owner, func(c *catalog.Config) error {
 		c.Collectors[collectorAt(c, name)].Revoked = last

@@ -13,7 +13,7 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 )
 
-// Forgetting decides which snapshots are forgotten, by name or by rules. It forgets none itself.
+// Forgetting decides which snapshots to forget, by name or by rules. It does not forget them.
 type Forgetting struct {
 	Verdicts []retention.Verdict // what was decided, by the time of the snapshots
 
@@ -25,14 +25,14 @@ type Forgetting struct {
 	owner   bool // the owner's key is used, whom the floor does not bind
 }
 
-// ForgettingOptions say how it is decided.
+// ForgettingOptions determine how a Forgetting decides.
 type ForgettingOptions struct {
 	By        catalog.GroupBy // which snapshots replace each other
 	RemoveAll bool            // rules may forget even the newest snapshot
 	Preview   bool            // the storage is not asked for the time
 }
 
-// NewForgetting begins to decide about the snapshots in a view that pass a filter.
+// NewForgetting returns a Forgetting for the snapshots in a view that pass a filter.
 func NewForgetting(ctx context.Context, v *view.View, filter catalog.Filter, o ForgettingOptions) (f *Forgetting, err error) {
 	f = &Forgetting{view: v, filter: filter, by: o.By, options: retention.Options{Now: time.Now(), Zone: time.Local, RemoveAll: o.RemoveAll}}
 	if f.floor, err = v.Repo.Config.RetentionFloor(); err != nil {
@@ -47,11 +47,11 @@ func NewForgetting(ctx context.Context, v *view.View, filter catalog.Filter, o F
 	return f, err
 }
 
-// Now is the time by which it is decided.
+// Now returns the time on which decisions are based.
 func (f *Forgetting) Now() time.Time { return f.options.Now }
 
-// Named forgets snapshots by their names. One that is held is ErrHeld; one that is younger than the
-// floor no collector may forget.
+// Named chooses snapshots by their names. It fails with ErrHeld for one that is held, and for one
+// that is younger than the floor if a collector's key is used.
 func (f *Forgetting) Named(names []string) error {
 	ids, err := f.view.Subjects(names, view.Counting)
 	if err != nil {
@@ -60,7 +60,7 @@ func (f *Forgetting) Named(names []string) error {
 	return f.These(ids)
 }
 
-// These is Named for snapshots whose ids are known.
+// These is Named for snapshots with known ids.
 func (f *Forgetting) These(ids []archive.Name) error {
 	for _, s := range f.view.Repo.ForRetention(f.view.Log, f.view.Snapshots, f.by) {
 		id, err := archive.ParseName(s.ID)
@@ -79,12 +79,12 @@ func (f *Forgetting) These(ids []archive.Name) error {
 	return nil
 }
 
-// young tells a snapshot that the floor keeps from being forgotten.
+// young reports whether the floor keeps a snapshot from being forgotten.
 func (f *Forgetting) young(s retention.Snapshot) bool {
 	return f.options.Now.Sub(s.Date) < f.options.Floor
 }
 
-// Ruled decides by one policy about all snapshots that pass.
+// Ruled applies one policy to all snapshots that pass the filter.
 func (f *Forgetting) Ruled(p retention.Policy) error {
 	if !f.view.Repo.CanRead() && (f.filtered() || len(p.Tags) > 0) {
 		return fmt.Errorf("sets, hosts, paths and tags cannot be read without an identity: %w", catalog.ErrNoIdentity)
@@ -100,14 +100,14 @@ func (f *Forgetting) Ruled(p retention.Policy) error {
 	return nil
 }
 
-// filtered tells whether snapshots are chosen by what only an identity can read.
+// filtered reports whether the filter needs what only an identity can read.
 func (f *Forgetting) filtered() bool {
 	c := f.filter
 	return c.Set != "" || c.Paths || c.Host != "" || len(c.Tags) > 0 || len(c.Of) > 0
 }
 
-// OfSets decides about each set that has a policy. Without an identity the key of a writer tells
-// what it took of a host that the filter names.
+// OfSets applies to each set its policy. Without an identity it needs a writer's key, which
+// identifies the snapshots that the writer took of the host in the filter.
 func (f *Forgetting) OfSets(policies map[string]retention.Policy) error {
 	if !f.view.Repo.CanRead() && f.filter.Host != "" {
 		return f.ofOwnSets(policies)
@@ -143,7 +143,7 @@ func (f *Forgetting) decide(set string, p retention.Policy) {
 	f.add(retention.Decide(f.passing(set), p, f.options)...)
 }
 
-// passing are the snapshots that the filter lets pass, of one set if it is named.
+// passing returns the snapshots that pass the filter, only those of set unless that is empty.
 func (f *Forgetting) passing(set string) []retention.Snapshot {
 	if !f.view.Repo.CanRead() {
 		return f.view.Repo.ForRetention(f.view.Log, nil, f.by)
@@ -157,13 +157,13 @@ func (f *Forgetting) passing(set string) []retention.Snapshot {
 	return f.view.Repo.ForRetention(f.view.Log, passing, f.by)
 }
 
-// add keeps verdicts in the order of time.
+// add adds verdicts, sorted by time.
 func (f *Forgetting) add(verdicts ...retention.Verdict) {
 	f.Verdicts = append(f.Verdicts, verdicts...)
 	slices.SortStableFunc(f.Verdicts, func(a, b retention.Verdict) int { return a.Time.Compare(b.Time) })
 }
 
-// Gone are the snapshots that are to be forgotten.
+// Gone returns the snapshots to be forgotten.
 func (f *Forgetting) Gone() (ids []archive.Name, err error) {
 	for _, v := range f.Verdicts {
 		if v.Kept() {
@@ -178,8 +178,7 @@ func (f *Forgetting) Gone() (ids []archive.Name, err error) {
 	return ids, nil
 }
 
-// Below is how many of them the owner forgets though they are younger than the floor, which binds
-// everybody else.
+// Below returns how many of them are younger than the floor, which does not bind the owner.
 func (f *Forgetting) Below() (young int, floor time.Duration) {
 	for _, v := range f.Verdicts {
 		if f.owner && !v.Kept() && f.options.Now.Sub(v.Date) < f.floor {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Policy is a bucket policy, as S3 reads it.
+// Policy is an S3 bucket policy.
 type Policy struct {
 	Version   string      `json:"Version"`
 	Statement []Statement `json:"Statement"`
@@ -22,14 +22,14 @@ type Statement struct {
 	Condition map[string]map[string]any `json:"Condition,omitempty"`
 }
 
-// Bucket is where a repository lies.
+// Bucket is the location of a repository.
 type Bucket struct {
 	Name, Prefix string
 	AWS          bool // it is at AWS: only there conditions on new objects are known
 }
 
-// Role says which objects a holder of credentials may list, read, create and delete, by the
-// beginnings of their names. "" is all of them.
+// Role lists which objects a holder of credentials may list, read, create and delete, by prefixes
+// of their names. "" means all objects.
 type Role struct{ list, get, put, delete []string }
 
 // Roles are the roles by their names.
@@ -49,7 +49,8 @@ var Roles = map[string]Role{
 	"reader": {list: []string{""}, get: []string{""}},
 }
 
-// Of is the role of one member alone: it creates records and sessions under its own name only.
+// Of returns the role restricted to one member, who may create records and sessions under its own
+// name only.
 func (r Role) Of(member string) Role {
 	own := map[string]string{"log/": "log/" + member + ".", "sessions/": "sessions/" + member + "."}
 	r.put = slices.Clone(r.put)
@@ -59,7 +60,8 @@ func (r Role) Of(member string) Role {
 	return r
 }
 
-// Policy is the bucket policy for a role, which goes by a name there, and who has it.
+// Policy returns the bucket policy for a role. name identifies the statement, principal who has the
+// role.
 func (r Role) Policy(name, principal string, at Bucket) Policy {
 	bucket := "arn:aws:s3:::" + at.Name
 	p := policyWriter{who: map[string]string{"AWS": principal}, objects: bucket + "/" + prefixOf(at), title: strings.ToUpper(name[:1]) + name[1:]}
@@ -79,8 +81,8 @@ func (r Role) Policy(name, principal string, at Bucket) Policy {
 	return Policy{Version: "2012-10-17", Statement: p.statements}
 }
 
-// onlyNew lets objects be created and never overwritten. Only AWS knows the condition; other
-// servers refuse a policy with it.
+// onlyNew returns the condition that objects may be created but never overwritten. Only AWS
+// supports it; other servers refuse a policy that has it.
 func onlyNew(at Bucket) map[string]map[string]any {
 	if !at.AWS {
 		return nil
@@ -95,7 +97,7 @@ func prefixOf(at Bucket) string {
 	return at.Prefix + "/"
 }
 
-// starred puts each name after a prefix, with a star where it is only the beginning of names.
+// starred appends each name to a prefix, and a star to those that are only the beginning of names.
 func starred(prefix string, names []string) []string {
 	var all []string
 	for _, name := range names {

@@ -9,15 +9,15 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// WithRecipients are recipients and those that are named beside them, and of these those that are
-// new.
+// WithRecipients returns the union of the present recipients and the named ones, and which of the
+// latter are new.
 func WithRecipients(now, named []string) (next, added []string) {
 	added = slices.DeleteFunc(slices.Clone(named), func(r string) bool { return slices.Contains(now, r) })
 	return slices.Concat(now, added), added
 }
 
-// WithoutRecipients are recipients but for those that are named. catalog.ErrMisuse if one of them
-// is none, catalog.ErrRefused if none would be left.
+// WithoutRecipients returns the recipients without the named ones. It fails with catalog.ErrMisuse
+// if a named one is not a recipient, and with catalog.ErrRefused if none would remain.
 func WithoutRecipients(now, named []string) (next []string, err error) {
 	for _, text := range named {
 		if !slices.Contains(now, text) {
@@ -31,8 +31,8 @@ func WithoutRecipients(now, named []string) (next []string, err error) {
 	return next, nil
 }
 
-// ParseRecipients reads recipients, which must be ones that can stand together. catalog.ErrMisuse
-// if they are not.
+// ParseRecipients parses recipients. It fails with catalog.ErrMisuse if one is invalid, or if
+// hybrid and classic ones are mixed.
 func ParseRecipients(texts []string) ([]age.Recipient, error) {
 	var recipients []age.Recipient
 	for _, text := range texts {
@@ -48,7 +48,7 @@ func ParseRecipients(texts []string) ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// RecipientTexts are recipients as the configuration writes them, each once.
+// RecipientTexts returns recipients in the form used in the config, each once.
 func RecipientTexts(recipients []age.Recipient) ([]string, error) {
 	var texts []string
 	for _, r := range recipients {
@@ -63,7 +63,7 @@ func RecipientTexts(recipients []age.Recipient) ([]string, error) {
 	return texts, nil
 }
 
-// RecipientsOf are the recipients whose content identities open.
+// RecipientsOf returns the recipients that belong to identities.
 func RecipientsOf(identities []age.Identity) ([]age.Recipient, error) {
 	var recipients []age.Recipient
 	for _, identity := range identities {
@@ -76,7 +76,7 @@ func RecipientsOf(identities []age.Identity) ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// PublicKeys are the recipients of identities, as the configuration writes them.
+// PublicKeys returns the recipients of identities, in the form used in the config.
 func PublicKeys(identities []age.Identity) ([]string, error) {
 	recipients, err := RecipientsOf(identities)
 	if err != nil {
@@ -85,7 +85,8 @@ func PublicKeys(identities []age.Identity) ([]string, error) {
 	return RecipientTexts(recipients)
 }
 
-// ShortRecipient is enough of a public key to know it by: hybrid ones have two thousand characters.
+// ShortRecipient abbreviates a public key so that it can still be recognized: hybrid ones have two
+// thousand characters.
 func ShortRecipient(text string) string {
 	const head, tail = 20, 8
 	if len(text) <= 2*(head+tail) {
@@ -94,12 +95,12 @@ func ShortRecipient(text string) string {
 	return text[:head] + "…" + text[len(text)-tail:]
 }
 
-// PinOf is what pins a repository's owner in an identity file.
+// PinOf returns the pin of a repository's owner for an identity file.
 func PinOf(repo *catalog.Repository) crypto.OwnerPin {
 	return crypto.OwnerPin{Repository: repo.Format.Repository, Owner: repo.Owner()}
 }
 
-// Pins tells whether an identity file pins the repository's owner.
+// Pins reports whether an identity file pins the repository's owner.
 func Pins(identities *crypto.IdentityFile, repo *catalog.Repository) bool {
 	return slices.ContainsFunc(identities.Owners, func(p crypto.OwnerPin) bool {
 		return p.Repository == repo.Format.Repository && p.Owner.Equal(repo.Owner())

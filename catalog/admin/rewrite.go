@@ -9,7 +9,7 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 )
 
-// Rewriting says which snapshots are made anew, and which are forgotten for it.
+// Rewriting is a choice of snapshots to rewrite, and of those to forget afterwards.
 type Rewriting struct {
 	Snapshots []*catalog.Snapshot // that are to be made anew, each as it is by now
 
@@ -17,9 +17,9 @@ type Rewriting struct {
 	after  map[archive.Name]archive.Name        // what was made of it in this run
 }
 
-// NewRewriting chooses snapshots by their names, or all that pass the view's filter. Where an
-// earlier run with the same writer's key has made a snapshot anew and was interrupted before it
-// could forget what that replaces, the new one is taken in its place.
+// NewRewriting chooses snapshots by their names, or all that pass the view's filter. If an earlier
+// run with the same writer's key has rewritten a snapshot and was interrupted before it forgot the
+// original, the new snapshot is chosen instead of the original.
 func NewRewriting(v *view.View, names []string) (*Rewriting, error) {
 	writer, err := v.Repo.Writer()
 	if err != nil {
@@ -45,9 +45,9 @@ func (r *Rewriting) take(row []*catalog.Snapshot) {
 	r.before[last.ID] = row[:len(row)-1]
 }
 
-// line says which snapshots that count one writer has made of which others that count, and was
-// interrupted before it could forget these: else both were of one date, and the other was brought
-// back. What others say of it proves nothing.
+// line maps counting snapshots to the counting snapshots from which the same writer has made them,
+// in runs that were interrupted before they forgot the originals. (If both have the same date, the
+// original was undeleted.) What other writers claim is ignored, since it proves nothing.
 type line struct {
 	was map[*catalog.Snapshot]*catalog.Snapshot
 	is  map[*catalog.Snapshot]*catalog.Snapshot
@@ -68,8 +68,8 @@ func lineage(all []*catalog.Snapshot, writer string) line {
 	return l
 }
 
-// of is the row that a snapshot stands in, the original first. An id is a hash of what names the
-// one before, so that there are no circles.
+// of returns the chain of originals that ends in a snapshot, the first original first. An id is a
+// hash over the name of its original, so there are no cycles.
 func (l line) of(s *catalog.Snapshot) (row []*catalog.Snapshot) {
 	for l.was[s] != nil && l.is[l.was[s]] == s {
 		s = l.was[s]
@@ -80,10 +80,10 @@ func (l line) of(s *catalog.Snapshot) (row []*catalog.Snapshot) {
 	return row
 }
 
-// Made notes what was made of a snapshot.
+// Made records the snapshot that was made from another.
 func (r *Rewriting) Made(old, now *catalog.Snapshot) { r.after[old.ID] = now.ID }
 
-// Left are the snapshots of which an earlier run has made others.
+// Left returns the snapshots that an earlier run has rewritten but not forgotten.
 func (r *Rewriting) Left() (ids []archive.Name) {
 	for _, s := range r.Snapshots {
 		for _, old := range r.before[s.ID] {
@@ -93,7 +93,7 @@ func (r *Rewriting) Left() (ids []archive.Name) {
 	return ids
 }
 
-// Replaced are the snapshots that are to be forgotten, and what has taken the place of each.
+// Replaced returns the snapshots to forget, each with the one that has replaced it.
 func (r *Rewriting) Replaced() (list []catalog.Replaced) {
 	for _, s := range r.Snapshots {
 		row, last := r.before[s.ID], s.ID
@@ -111,7 +111,7 @@ func (r *Rewriting) Replaced() (list []catalog.Replaced) {
 	return list
 }
 
-// MayRewrite fails if the writer whose key is at hand cannot make a snapshot anew.
+// MayRewrite returns an error if the writer whose key is at hand cannot rewrite a snapshot.
 func MayRewrite(repo *catalog.Repository, s *catalog.Snapshot) error {
 	writer, err := repo.Writer()
 	if err != nil {

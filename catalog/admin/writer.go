@@ -15,8 +15,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// NewWriterKey makes the key file of a writer that is not admitted yet. catalog.ErrRefused if the
-// name is taken.
+// NewWriterKey makes the key file of a writer who is not admitted yet. It fails with
+// catalog.ErrRefused if the name is taken.
 func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, error) {
 	if err := checkNewName(repo, name); err != nil {
 		return nil, err
@@ -39,8 +39,8 @@ func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, er
 	}, nil
 }
 
-// FreeName is the name of a writer for a host: its own, or where that was revoked the first of
-// name-2, name-3 and so on that nobody has had.
+// FreeName returns the name for a host's writer: that of the host, or if that was revoked the first
+// of name-2, name-3 and so on that nobody has had.
 func FreeName(repo *catalog.Repository, name string) string {
 	revoked, taken := false, map[string]bool{}
 	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
@@ -54,9 +54,9 @@ func FreeName(repo *catalog.Repository, name string) string {
 	return free
 }
 
-// checkNewName refuses a name that signs already: records of two keys in one lane could not be told
-// apart. So it does one that is another's with a dot and more: a bucket policy for the shorter one,
-// log/NAME.*, would let its host put objects in the way of the other's records.
+// checkNewName refuses the name of a member, since records of two keys in one lane could not be
+// told apart. It also refuses a name that is another's plus a dot and more: a bucket policy for the
+// shorter name, log/NAME.*, would let its holder block the other's records.
 func checkNewName(repo *catalog.Repository, name string) error {
 	if name == repo.Owner().Name() {
 		return catalog.Refuse("%s is the name of the repository's owner; choose another", name)
@@ -77,7 +77,7 @@ func checkNewName(repo *catalog.Repository, name string) error {
 	return nil
 }
 
-// undotted is another name, without dots.
+// undotted returns another name, without dots.
 func undotted(name string) string {
 	if strings.Contains(name, ".") {
 		return strings.ReplaceAll(name, ".", "-")
@@ -85,22 +85,22 @@ func undotted(name string) string {
 	return name + "-2"
 }
 
-// NameOf is the name that a member signs with, even if its key cannot be read.
+// NameOf returns the name that a member signs with, even if its key cannot be read.
 func NameOf(m catalog.Member) string {
 	name, _, _ := strings.Cut(m.Key, "+")
 	return name
 }
 
-// HostsOf are the hosts that a writer speaks for unless somebody says otherwise: the one that it is
-// admitted for, and the name that this one goes by if nobody names another.
+// HostsOf returns the hosts that a writer may speak for by default: the host for which it is
+// admitted, and that host's name in the form of a writer's name.
 func HostsOf(host string) []string { return slices.Compact([]string{host, catalog.WriterName(host)}) }
 
-// Keep keeps a key before its holder is admitted. drop takes that back.
+// Keep stores a key before its holder is admitted. drop deletes it again.
 type Keep func() (drop func() error, err error)
 
-// Admit keeps the key of a writer, where keep is not nil, and then signs the configuration that
-// admits it: a key without admission does no harm and is dropped, an admission without its key
-// would take the name for nothing.
+// Admit calls keep, unless nil, to store the writer's key, and then signs the config that admits
+// the writer. If signing fails it drops the key, which does no harm. An admission without a stored
+// key would waste the name.
 func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
 	return admit(keep, func() error {
 		return repo.Change(ctx, owner, func(c *catalog.Config) error {
@@ -110,7 +110,7 @@ func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m
 	})
 }
 
-// admit keeps a key and signs the admission.
+// admit stores a key and signs the admission.
 func admit(keep Keep, sign func() error) error {
 	drop := func() error { return nil }
 	if keep != nil {
@@ -125,7 +125,7 @@ func admit(keep Keep, sign func() error) error {
 	return nil
 }
 
-// Writer is a writer that the owner, whose key is at hand, is about to change.
+// Writer is a writer that the owner is about to change.
 type Writer struct {
 	catalog.Member
 	repo  *catalog.Repository
@@ -134,8 +134,8 @@ type Writer struct {
 	index int // in the configuration's writers
 }
 
-// OpenWriter finds a writer that was not revoked. catalog.ErrMisuse if there is none of this name,
-// catalog.ErrRefused if it is revoked.
+// OpenWriter returns a writer. It fails with catalog.ErrMisuse if there is none of this name, and
+// with catalog.ErrRefused if it is revoked.
 func OpenWriter(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, name string) (*Writer, error) {
 	i := slices.IndexFunc(repo.Config.Writers, func(m catalog.Member) bool { return NameOf(m) == name })
 	switch {
@@ -148,23 +148,24 @@ func OpenWriter(ctx context.Context, repo *catalog.Repository, owner crypto.Sign
 	return &Writer{Member: repo.Config.Writers[i], repo: repo, owner: owner, log: log, index: i}, err
 }
 
-// Last are the last records of the writer's lanes: what counts of it once it is revoked.
+// Last returns the last records of the writer's lanes, up to which its records count once it is
+// revoked.
 func (w *Writer) Last() map[string]uint64 { return w.log.LastOf(NameOf(w.Member)) }
 
-// Revoke signs a configuration in which nothing counts that the writer writes from now on.
+// Revoke signs a config after which nothing counts that the writer writes later.
 func (w *Writer) Revoke(ctx context.Context) error {
 	next := w.Member
 	next.Revoked = w.Last()
 	return w.Set(ctx, next)
 }
 
-// Terms are what an owner grants a writer. A nil field leaves it as it is.
+// Terms are what an owner grants a writer. A nil field means no change.
 type Terms struct {
 	Hosts, Roles *[]string
 	Group        *string
 }
 
-// With is the writer with other terms. What it has written until now counts as it did.
+// With returns the writer under other terms. The standing of what it has written stays the same.
 func (w *Writer) With(t Terms) catalog.Member {
 	next := w.Member
 	if t.Group != nil {
@@ -179,7 +180,7 @@ func (w *Writer) With(t Terms) catalog.Member {
 	return next
 }
 
-// Set signs a configuration in which the writer is as next says.
+// Set signs a config with the writer changed to next.
 func (w *Writer) Set(ctx context.Context, next catalog.Member) error {
 	return w.repo.Change(ctx, w.owner, func(c *catalog.Config) error {
 		c.Writers[w.index] = next

@@ -1,28 +1,28 @@
 // Package collection decides what a collector does next, and which packs a writer must not rely on.
-// It is pure, and knows packs as members of a set only, so that the search through every order of
-// steps (in the tests of package catalog) drives the very code that deletes.
+// It does no I/O, and knows packs only as members of a set. So the search through every order of
+// steps, in the tests of package catalog, drives the very code that deletes.
 //
-// A round goes so: scan what no live record needs, condemn it, list the sessions that are open,
-// wait for each or end it, scan again, sweep what is still not needed, delete. A collector may stop
-// anywhere, for good or for a while, and others may go on with its round meanwhile. So whatever it
-// puts, what lies there afterwards counts.
+// In a round a collector scans what no live record needs, condemns it, lists the open sessions,
+// waits for each or ends it, scans again, sweeps what is still not needed, and deletes it. A
+// collector may stop at any step, for good or for a while, and others may continue its round
+// meanwhile. So after each step that writes, it goes on with what is then in the store.
 package collection
 
-// Set is a set of packs. Add may change the set that it is called on; the others do not.
+// Set is a set of packs. Add may change its receiver; the other methods do not.
 type Set[S any] interface {
 	Add(S) S
 	Minus(S) S
 	Empty() bool
 }
 
-// Round is what lies below gc/<n>.
+// Round is what is below gc/<n>.
 type Round[S Set[S]] struct {
 	Condemned, Swept S
 	Condemn, Sweep   bool // whether there is a condemnation, and a sweep
 }
 
-// Avoid adds to a set what no writer must rely on: what was swept, and what is condemned where no
-// sweep has decided yet. It returns the set.
+// Avoid adds to set what no writer must rely on, and returns it: packs that were swept, and packs
+// that are condemned in rounds without a sweep.
 func Avoid[S Set[S]](set S, rounds ...Round[S]) S {
 	for _, r := range rounds {
 		switch {
@@ -51,14 +51,14 @@ const (
 	Done
 )
 
-// Collector is where a collector stands in a round. It is a value.
+// Collector is the state of a collector in a round. It is a value.
 type Collector[S Set[S]] struct {
 	Step  Step
 	Packs S // to be condemned, then to be swept, then to be deleted
 }
 
-// Decided is how a collector goes on by what lies below gc/<n>: with a round that nobody has begun,
-// or with one that somebody else has left, or is at work at too.
+// Decided returns the state after reading what is below gc/<n>. The round may be new, abandoned by
+// another collector, or in progress by another one.
 func (c Collector[S]) Decided(r Round[S]) Collector[S] {
 	var none S
 	switch {
@@ -70,7 +70,7 @@ func (c Collector[S]) Decided(r Round[S]) Collector[S] {
 	return Collector[S]{Scan, none}
 }
 
-// Scanned takes in what is there and what is needed.
+// Scanned returns the state after the scan: which packs exist and which are needed.
 func (c Collector[S]) Scanned(present, needed S) Collector[S] {
 	c.Packs = present.Minus(needed)
 	c.Step = Condemn
@@ -80,34 +80,35 @@ func (c Collector[S]) Scanned(present, needed S) Collector[S] {
 	return c
 }
 
-// Listed goes on to wait.
+// Listed returns the state after the sessions were listed.
 func (c Collector[S]) Listed() Collector[S] {
 	c.Step = Drain
 	return c
 }
 
-// Drained goes on when none of the sessions that were listed is open any more.
+// Drained returns the state after all listed sessions have ended.
 func (c Collector[S]) Drained() Collector[S] {
 	c.Step = Rescan
 	return c
 }
 
-// Rescanned takes in what is needed by now.
+// Rescanned returns the state after the second scan of what is needed.
 func (c Collector[S]) Rescanned(needed S) Collector[S] {
 	c.Packs, c.Step = c.Packs.Minus(needed), Sweep
 	return c
 }
 
-// Swept goes on when the sweep that this collector has put lies there.
+// Swept returns the state after this collector's sweep was written.
 func (c Collector[S]) Swept() Collector[S] { return c.deleting() }
 
-// Rechecked takes in what is needed, before what another has swept is deleted.
+// Rechecked returns the state after a scan of what is needed, before this collector deletes what
+// another one has swept.
 func (c Collector[S]) Rechecked(needed S) Collector[S] {
 	c.Packs = c.Packs.Minus(needed)
 	return c.deleting()
 }
 
-// Deleted takes in that packs are gone.
+// Deleted returns the state after packs were deleted.
 func (c Collector[S]) Deleted(packs S) Collector[S] {
 	c.Packs = c.Packs.Minus(packs)
 	return c.deleting()

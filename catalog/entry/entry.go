@@ -1,7 +1,7 @@
-// Package entry describes one thing in a source without its content: its path, kind, size and
+// Package entry describes one thing in a source without its content: its path, type, size and
 // metadata. Sources produce entries, trees store them with a list of chunks, and targets restore
-// them. The package imports no other of ours, so that sources, targets and the catalog can share
-// it.
+// them. The package imports no other package of the module, so that sources, targets and the
+// catalog can share it.
 package entry
 
 import (
@@ -23,17 +23,17 @@ const (
 	Socket
 )
 
-// Facts are what is known of an entry although its value may be zero.
+// Facts is a set of fields of an entry that are known although they are zero.
 type Facts uint8
 
-// The facts whose zero is a value: mode 0, owner root, the first moment of 1970.
+// The facts with a meaningful zero: mode 0, owner root, the first moment of 1970.
 const (
 	KnowsMode Facts = 1 << iota
 	KnowsOwner
 	KnowsModTime
 )
 
-// Reason says why the snapshot does not know what lay at a path, or below it.
+// Reason is why the snapshot does not know what was at a path, or below it.
 type Reason uint8
 
 // The reasons. The values are part of the tree format; a reader takes any other for Unreadable.
@@ -44,9 +44,9 @@ const (
 	OtherFileSystem               // it lay on another file system, and one was asked for
 )
 
-// Entry is one file, directory, link or node. Zero means unknown for every field but Type, and but
-// for what Known lists; a source leaves out what it cannot trust (inode numbers of some network
-// file systems), so that it is not compared.
+// Entry is one file, directory, link or node. Zero means unknown for every field except Type and
+// those in Known. A source leaves out what it cannot trust, such as inode numbers of some network
+// file systems, so that it is not compared.
 type Entry struct {
 	Path string // below the source's root, slash-separated raw bytes, no leading slash; "" is the root itself
 	Type Type
@@ -73,21 +73,21 @@ type Entry struct {
 	// Remote holds metadata of remote objects: user metadata, content type, tags. Sorted by name.
 	Remote []Attribute
 
-	// Fuzzy marks content that changed while it was read: what is stored is of no one moment.
+	// Fuzzy marks content that changed while it was read: the stored content mixes several moments.
 	Fuzzy bool
 
-	// Known lists the facts that count although they are zero.
+	// Known lists the fields that are known although they are zero.
 	Known Facts
-	// Unknown, of a directory, says that the snapshot does not know all that lies below it.
-	// Anything else with a reason is a mark: it was there, and is not in the snapshot. What is
-	// unknown is never taken for absent.
+	// Unknown, of a directory, says that the snapshot does not know everything below it. Any other
+	// entry with a reason is a mark: it existed, and is not in the snapshot. Nobody may conclude
+	// that something unknown did not exist.
 	Unknown Reason
 }
 
-// IsMark tells whether e only says that something was there.
+// IsMark reports whether e only says that something existed.
 func (e *Entry) IsMark() bool { return e.Unknown != Captured && e.Type != Directory }
 
-// HasModTime tells whether the modification time is known.
+// HasModTime reports whether the modification time is known.
 func (e *Entry) HasModTime() bool { return !e.ModTime.IsZero() || e.Known&KnowsModTime != 0 }
 
 // Attribute is a named value: an extended attribute, or a piece of a remote object's metadata.
@@ -99,9 +99,9 @@ type Attribute struct {
 // Extent is a range of a file that holds data, in bytes.
 type Extent struct{ Offset, Length int64 }
 
-// ComparePaths orders paths as a tree lists them: component by component, bytewise, so that what
-// lies in a directory follows it at once. It is the bytewise order with '/' sorted before every
-// other byte.
+// ComparePaths compares paths in the order of a tree: component by component, bytewise, so that the
+// content of a directory directly follows it. It is the bytewise order with '/' before every other
+// byte.
 func ComparePaths(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -120,9 +120,9 @@ func ComparePaths(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// Unchanged tells whether now is, by all that both know of it, the same thing with the same content
-// as before: a file of which nothing need be read again. Times, size, inode and the remote identity
-// decide, not the device, whose number changes between boots.
+// Unchanged reports whether, as far as both entries are known, now is the same thing with the same
+// content as before, so that nothing must be read again. It compares times, size, inode and the
+// remote identity, but not the device, whose number changes between boots.
 func Unchanged(before, now *Entry) bool {
 	return before.Type == now.Type &&
 		!before.Fuzzy &&
@@ -141,12 +141,12 @@ func Unchanged(before, now *Entry) bool {
 
 func sameIfKnown(a, b uint64) bool { return a == b || a == 0 || b == 0 }
 
-// Within tells whether a path is another one or lies below it; all lie below "".
+// Within reports whether path is dir or lies below it. All paths lie below "".
 func Within(path, dir string) bool {
 	return dir == "" || path == dir || strings.HasPrefix(path, dir) && path[len(dir)] == '/'
 }
 
-// Word is the type in restic's words.
+// Word returns the word that restic uses for the type.
 func (t Type) Word() string {
 	return map[Type]string{File: "file", Directory: "dir", Symlink: "symlink", Fifo: "fifo", CharDevice: "chardev", BlockDevice: "dev", Socket: "socket"}[t]
 }

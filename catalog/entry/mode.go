@@ -4,7 +4,7 @@ var typeLetters = map[Type]byte{
 	File: '-', Directory: 'd', Symlink: 'l', Fifo: 'p', CharDevice: 'c', BlockDevice: 'b', Socket: 's',
 }
 
-// Permissions are type and mode as ls -l prints them.
+// Permissions returns type and mode as ls -l prints them.
 func (e *Entry) Permissions() string {
 	text := []byte("?rwxrwxrwx")
 	if letter, ok := typeLetters[e.Type]; ok {

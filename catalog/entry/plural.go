@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Plural prints how many there are of something: 1 file, 12,345 entries. It is for nouns whose
-// plural ends in s, or in ries for ry.
+// Plural formats a number with a noun: 1 file, 12,345 entries. It supports nouns whose plural ends
+// in s, or in ries for ry.
 func Plural[N ~int | ~int64 | ~uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -17,7 +17,7 @@ func Plural[N ~int | ~int64 | ~uint64](n N, noun string) string {
 	return Count(int64(n)) + " " + noun + "s"
 }
 
-// Count prints a number with its thousands apart: 12,345,678.
+// Count formats a number with commas between thousands: 12,345,678.
 func Count(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	sign := ""

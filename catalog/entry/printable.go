@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// Printable is a name from outside as it is printed: as it is where every character is printable;
-// else, or where it begins with a quote, as a Go string literal, in which \x1b stands for the byte
-// 27.
+// Printable returns an untrusted name in printable form: unchanged if every character is printable;
+// otherwise, or if it begins with a quote, as a Go string literal, in which \x1b stands for the
+// byte 27.
 func Printable(name string) string {
 	if !strings.HasPrefix(name, `"`) && IsPrintable(name) {
 		return name
@@ -16,8 +16,8 @@ func Printable(name string) string {
 	return strconv.Quote(name)
 }
 
-// IsPrintable tells whether a text can be printed as it is: it is UTF-8, of printable characters
-// alone.
+// IsPrintable reports whether a text can be printed as it is: it is valid UTF-8 with printable
+// characters only.
 func IsPrintable(s string) bool {
 	for i, r := range s {
 		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") || !strconv.IsPrint(r) {

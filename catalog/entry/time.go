@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Time is a moment of any year, to the nanosecond. Moments compare with ==. The zero value is the
-// first moment of 1970 UTC.
+// Time is a moment of any year, in nanoseconds. Moments can be compared with ==. The zero value is
+// the first moment of 1970 UTC.
 type Time struct {
 	Seconds int64  // since 1970 UTC, rounded down
 	Nanos   uint32 // beyond, below 1e9
 }
 
-// TimeOf is the moment of t.
+// TimeOf returns the moment of t.
 func TimeOf(t time.Time) Time { return Time{t.Unix(), uint32(t.Nanosecond())} }
 
-// NanoTime is the moment ns nanoseconds after the start of 1970 UTC.
+// NanoTime returns the moment ns nanoseconds after the start of 1970 UTC.
 func NanoTime(ns int64) Time {
 	t := Time{ns / 1e9, 0}
 	rest := ns % 1e9
@@ -27,18 +27,18 @@ func NanoTime(ns int64) Time {
 	return t
 }
 
-// Time is t in UTC.
+// Time returns t in UTC.
 func (t Time) Time() time.Time { return time.Unix(t.Seconds, int64(t.Nanos)).UTC() }
 
-// IsZero tells whether t is the first moment of 1970.
+// IsZero reports whether t is the first moment of 1970.
 func (t Time) IsZero() bool { return t == Time{} }
 
-// Compare is -1, 0 or 1 where t is before, at or after o.
+// Compare returns -1, 0 or 1 if t is before, at or after o.
 func (t Time) Compare(o Time) int {
 	return cmp.Or(cmp.Compare(t.Seconds, o.Seconds), cmp.Compare(t.Nanos, o.Nanos))
 }
 
-// Truncate rounds t down to a multiple of d, which divides a second or is whole seconds.
+// Truncate rounds t down to a multiple of d. d must divide a second, or be whole seconds.
 func (t Time) Truncate(d time.Duration) Time {
 	if whole := int64(d / time.Second); whole > 0 {
 		rest := t.Seconds % whole
@@ -53,7 +53,7 @@ func (t Time) Truncate(d time.Duration) Time {
 	return t
 }
 
-// Nanoseconds is t as nanoseconds since 1970 UTC; false where 64 bits do not hold it.
+// Nanoseconds returns t as nanoseconds since 1970 UTC, and false if 64 bits cannot hold them.
 func (t Time) Nanoseconds() (int64, bool) {
 	ns := t.Seconds*1e9 + int64(t.Nanos)
 	return ns, NanoTime(ns) == t

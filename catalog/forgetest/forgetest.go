@@ -1,7 +1,6 @@
-// Package forgetest makes what somebody who holds a writer's key can put into a storage, right or
-// wrong. It knows records by archive/FORMAT.md and not by the code that writes them, so that a test
-// can tell a lie that is refused from a record that is malformed: without a lie, what it makes is
-// accepted.
+// Package forgetest makes what a holder of a writer's key can put into a storage, right or wrong.
+// It follows archive/FORMAT.md and not the code that writes records. So tests can tell a refused
+// lie from a malformed record: without a lie, what the package makes is accepted.
 package forgetest
 
 import (
@@ -29,20 +28,20 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Forger holds a writer's key file and reaches the storage.
+// Forger has a writer's key file and access to the storage.
 type Forger struct {
 	Store store.Store
 	Key   *crypto.WriterFile
 	By    crypto.Signer // who signs; the writer, unless another key was stolen
 }
 
-// New is a forger with a writer's key.
+// New returns a forger with a writer's key.
 func New(s store.Store, key *crypto.WriterFile) *Forger { return &Forger{s, key, key.Signer} }
 
-// Lane is the writer's lane of this number, as in names of objects.
+// Lane returns the writer's lane of this number, as in names of objects.
 func (f *Forger) Lane(n int) string { return fmt.Sprintf("%s.%d", f.Key.Signer.Name(), n) }
 
-// Sign puts a signed note at a name, whatever it says.
+// Sign writes body, signed, under a name, whatever it says.
 func (f *Forger) Sign(ctx context.Context, object string, body any) (hash string, err error) {
 	line, err := json.Marshal(body)
 	if err != nil {
@@ -56,8 +55,8 @@ func (f *Forger) Sign(ctx context.Context, object string, body any) (hash string
 	return hex.EncodeToString(sum[:]), f.Store.Put(ctx, object, note, sum)
 }
 
-// Record adds a record to a lane, after a session that announces it. What clear says goes before
-// what is right; nil leaves a key out.
+// Record adds a record to a lane, after a session that announces it. The keys in clear replace the
+// right ones; a nil value leaves a key out.
 func (f *Forger) Record(ctx context.Context, lane, kind string, clear map[string]any) (hash string, err error) {
 	sequence, previous, err := f.last(ctx, "log/"+lane+"/")
 	if err != nil {
@@ -83,7 +82,7 @@ func (f *Forger) Record(ctx context.Context, lane, kind string, clear map[string
 	return f.Sign(ctx, "log/"+object, override(body, clear))
 }
 
-// last is the number and hash of the last object of a row, 0 if there is none.
+// last returns the number and hash of the last object below a prefix, 0 if there is none.
 func (f *Forger) last(ctx context.Context, prefix string) (number uint64, hash string, err error) {
 	name := ""
 	for info, err := range f.Store.List(ctx, prefix, "") {
@@ -113,7 +112,7 @@ func override(body, by map[string]any) map[string]any {
 	return body
 }
 
-// Snapshot is what a commit says, right but for Clear and Sealed.
+// Snapshot is the content of a commit, which is right apart from Clear and Sealed.
 type Snapshot struct {
 	Lane          int
 	Set, Host     string
@@ -160,7 +159,7 @@ func (f *Forger) Commit(ctx context.Context, s Snapshot) (id string, err error) 
 // location is where the one source of a forged snapshot is said to be.
 const location = "here"
 
-// group is the group that a snapshot is of.
+// group returns the name of a snapshot's group.
 func (f *Forger) group(s Snapshot) string {
 	words := []string{"group", s.Set, s.Host}
 	if s.Set == "" {
@@ -169,7 +168,7 @@ func (f *Forger) group(s Snapshot) string {
 	return f.Mark(words...)
 }
 
-// Mark is the keyed hash that names a group or a run.
+// Mark returns the keyed hash that names a group or a run.
 func (f *Forger) Mark(words ...string) string {
 	var text []byte
 	for _, word := range words {
@@ -193,7 +192,7 @@ func (f *Forger) PutRefs(ctx context.Context, content []byte) (name string, err 
 	return f.put(ctx, archive.Refs, content)
 }
 
-// PutRun publishes what it says of packs, which counts once a record names it.
+// PutRun stores an index run with these packs, which counts once a record names it.
 func (f *Forger) PutRun(ctx context.Context, packs []archive.RunPack) (name string, err error) {
 	return f.put(ctx, archive.Runs, archive.EncodeRun(packs))
 }
@@ -207,12 +206,12 @@ func (f *Forger) put(ctx context.Context, kind archive.Kind, content []byte) (st
 	return name.String(), err
 }
 
-// Pack stores chunks in a pack, and tells truly what lies in it.
+// Pack stores chunks in a pack, and returns its true directory.
 func (f *Forger) Pack(ctx context.Context, chunks ...string) (archive.RunPack, error) {
 	return f.pack(ctx, f.ID, chunks...)
 }
 
-// Mislabelled stores a chunk in a pack under the id of another of the same length.
+// Mislabelled stores a chunk in a pack under the id of another chunk of the same length.
 func (f *Forger) Mislabelled(ctx context.Context, id archive.ID, chunk string) (archive.RunPack, error) {
 	return f.pack(ctx, func(string) archive.ID { return id }, chunk)
 }
@@ -231,7 +230,7 @@ func (f *Forger) pack(ctx context.Context, id func(string) archive.ID, chunks ..
 	return w.packs[0], nil
 }
 
-// ID is the id of a chunk of data.
+// ID returns the id of a chunk of data.
 func (f *Forger) ID(chunk string) archive.ID { return f.Key.Domain.DataID().Sum([]byte(chunk)) }
 
 // packer is a writer of packs that remembers them.
@@ -299,7 +298,7 @@ func (f *Forger) store(ctx context.Context, files map[string]string, nodes []*tr
 	return packs, refs, root, err
 }
 
-// withDirectories are the paths of files and of the directories that they lie in, in order.
+// withDirectories returns the paths of files and of the directories that they lie in, in order.
 func withDirectories(files map[string]string) []string {
 	paths := map[string]bool{}
 	for p := range files {
@@ -310,8 +309,8 @@ func withDirectories(files map[string]string) []string {
 	return slices.SortedFunc(maps.Keys(paths), entry.ComparePaths)
 }
 
-// Parse reads times and other values as a person types them into the overrides of a record:
-// KEY=VALUE, where VALUE is JSON or else a text.
+// Parse parses overrides of a record as a user types them: KEY=VALUE, where VALUE is JSON or else a
+// text.
 func Parse(pairs []string) (map[string]any, error) {
 	values := map[string]any{}
 	for _, pair := range pairs {

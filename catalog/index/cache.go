@@ -9,9 +9,9 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// cache holds whole packs of which several chunks were found: what follows in a source often
-// follows in the pack. When it is full, the older half is dropped: at most some 15 MiB, and packs
-// of more chunks than cachePack are left out.
+// cache holds whole packs in which several chunks were found: neighbours in a source are often
+// neighbours in a pack. When it is full, it drops the older half. It takes some 15 MiB at most, and
+// leaves out packs of more than cachePack chunks.
 type cache struct {
 	mu            sync.RWMutex
 	recent, older *archive.Index
@@ -21,12 +21,12 @@ type cache struct {
 const (
 	cacheChunks = 1 << 17
 	cachePack   = 1 << 15
-	// As a source is read, few packs take turns. Of so many, where chunks are looked up at random
-	// one seldom comes twice.
+	// While a source is read, few packs take turns. Among this many, random look-ups seldom hit a
+	// pack twice.
 	cacheHits = 1 << 4
 )
 
-// lookup finds a chunk of a pack that is held.
+// lookup finds a chunk in a cached pack.
 func (h *cache) lookup(id archive.ID) (archive.Chunk, bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -41,7 +41,7 @@ func (h *cache) lookup(id archive.ID) (archive.Chunk, bool) {
 	return archive.Chunk{}, false
 }
 
-// hit notes that a chunk of p was found on disk, and holds the pack from the second time on.
+// hit records that a chunk of p was found on disk, and caches the pack at the second time.
 func (h *cache) hit(disk *tables.Set, p *tables.Pack) error {
 	name := binary.LittleEndian.Uint64(p.Name[:])
 	last := &h.last[p.Name[8]%cacheHits]
@@ -61,7 +61,7 @@ func (h *cache) hit(disk *tables.Set, p *tables.Pack) error {
 	return nil
 }
 
-// clear forgets all packs: some of them may not be used any more.
+// clear drops all packs, after some of them have become unusable.
 func (h *cache) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,14 +15,15 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// Index says where chunks lie. What index runs tell is kept on disk, in the cache, and is opened at
-// the first look-up: a process that looks nothing up does not read it. In memory are the packs that
-// this process has added, until their run is on disk, and packs of which several chunks were found,
-// since neighbours follow. Without a cache all of it is in memory, 50 to 60 bytes a chunk.
+// Index maps chunks to their places. It keeps the content of index runs on disk, in the cache, and
+// opens it at the first look-up: a process that looks nothing up does not read it. In memory are
+// packs that this process has added, until their run is on disk, and packs in which several chunks
+// were found, since neighbours often follow. Without a cache all of it is in memory, 50 to 60 bytes
+// a chunk.
 //
-// Answers are exact: the 32-byte id decides, and what is damaged on disk is made again from the
-// store. An error says that the store, or ctx, did not allow that. Safe for concurrent use, Close
-// excepted.
+// Look-ups are exact: they compare the whole 32-byte id. Damaged files are rebuilt from the store.
+// An error says that the store, or ctx, prevented that. All methods except Close are safe for
+// concurrent use.
 type Index struct {
 	mu     sync.RWMutex
 	usable func(*archive.Pack) bool
@@ -46,18 +47,19 @@ type Index struct {
 	stale        atomic.Bool // there are runs to load at the next look-up
 }
 
-// Options say where an index gets its runs and where it may keep what they tell. With none of them
-// it holds what is added to it, in memory.
+// Options determine from where an index reads its runs and where it may store their content.
+// Without any of them it keeps in memory what is added.
 type Options struct {
-	// Fetch reads an index run. One that it cannot give is left out, and found by other means,
-	// unless the error is one of store.Unavailable.
+	// Fetch reads an index run. If it fails, the run is left out, and its chunks are found by other
+	// means, unless the error is one of store.Unavailable.
 	Fetch   func(ctx context.Context, run archive.Name) ([]archive.RunPack, error)
 	Dir     string                           // of the tables; "": there are none
 	TempDir string                           // for what outgrows memory where there is no Dir; "": it stays in memory
 	Warn    func(format string, args ...any) // what a person should know and that stops nothing; may be nil
 }
 
-// New makes an empty index, to be closed. What is added stays in memory until it is published.
+// New makes an empty index, which the caller must close. Added packs stay in memory until they are
+// published.
 func New(o Options) *Index {
 	if o.Warn == nil {
 		o.Warn = func(string, ...any) {}
@@ -68,7 +70,7 @@ func New(o Options) *Index {
 	}
 }
 
-// Close releases the files. No other method may be called after.
+// Close closes the files. No other method may be called afterwards.
 func (x *Index) Close() {
 	if x.disk != nil {
 		x.disk.Close()
@@ -80,7 +82,7 @@ func (x *Index) Close() {
 	}
 }
 
-// Add adds packs. Their directories must not be changed after.
+// Add adds packs. Nobody may change their directories afterwards.
 func (x *Index) Add(packs ...archive.RunPack) {
 	x.add(packs)
 	if x.outgrown() {
@@ -96,8 +98,8 @@ func (x *Index) add(packs []archive.RunPack) {
 	x.hot.Add(packs...)
 }
 
-// SetFilter says which packs Lookup may use: those for which usable is true, which may be asked at
-// any time and must not call the index. nil: all.
+// SetFilter sets which packs Lookup may use: those for which usable returns true. usable may be
+// called at any time, and must not call the index. A nil usable allows all packs.
 func (x *Index) SetFilter(usable func(*archive.Pack) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -107,7 +109,7 @@ func (x *Index) SetFilter(usable func(*archive.Pack) bool) {
 
 func (x *Index) mayUse(p *archive.Pack) bool { return x.usable == nil || x.usable(p) }
 
-// Lookup finds a chunk in a pack that may be used.
+// Lookup finds a chunk in a pack that the filter allows.
 func (x *Index) Lookup(ctx context.Context, id archive.ID) (c archive.Chunk, found bool, err error) {
 	err = x.ask(ctx, func(disk *tables.Set) (err error) {
 		if c, found = x.inMemory(id); !found {
@@ -121,7 +123,7 @@ func (x *Index) Lookup(ctx context.Context, id archive.ID) (c archive.Chunk, fou
 	return c, found, nil
 }
 
-// inMemory finds a chunk in a pack that is in memory and may be used.
+// inMemory finds a chunk in a pack in memory that the filter allows.
 func (x *Index) inMemory(id archive.ID) (archive.Chunk, bool) {
 	if c, found := x.hot.Lookup(id); found {
 		return c, true
@@ -154,8 +156,8 @@ func (x *Index) onDisk(disk *tables.Set, id archive.ID) (archive.Chunk, bool, er
 	return archive.Chunk{}, false, nil
 }
 
-// Places returns all places where a chunk should be, those that may be used for deduplication
-// first. A restore that has met a wrong id tries them in turn.
+// Places returns all places of a chunk, those that may be used for deduplication first. A restore
+// that finds a wrong id at one place tries the next.
 func (x *Index) Places(ctx context.Context, id archive.ID) (places []archive.Chunk, err error) {
 	var first, last []archive.Chunk
 	err = x.ask(ctx, func(disk *tables.Set) error {
@@ -180,7 +182,7 @@ func (x *Index) Places(ctx context.Context, id archive.ID) (places []archive.Chu
 	return x.distinct(append(first, last...)), nil
 }
 
-// distinct drops places that are there twice, and puts those first that may be used.
+// distinct removes duplicate places, and sorts those first that may be used.
 func (x *Index) distinct(places []archive.Chunk) []archive.Chunk {
 	type place struct {
 		pack    archive.Name
@@ -204,7 +206,7 @@ func (x *Index) distinct(places []archive.Chunk) []archive.Chunk {
 	return append(usable, rest...)
 }
 
-// Pack returns what the index knows of the pack of this name.
+// Pack returns what the index knows of the pack with this name.
 func (x *Index) Pack(ctx context.Context, name archive.Name) (pack archive.RunPack, found bool, err error) {
 	err = x.ask(ctx, func(disk *tables.Set) error {
 		if pack, found = x.hot.Pack(name); found {
@@ -233,7 +235,7 @@ func (x *Index) Pack(ctx context.Context, name archive.Name) (pack archive.RunPa
 	return pack, found, nil
 }
 
-// HasPack tells whether the index knows a pack.
+// HasPack reports whether the index knows a pack.
 func (x *Index) HasPack(ctx context.Context, name archive.Name) (found bool, err error) {
 	err = x.ask(ctx, func(disk *tables.Set) error {
 		if _, found = x.hot.Pack(name); found {
@@ -251,8 +253,8 @@ func (x *Index) HasPack(ctx context.Context, name archive.Name) (found bool, err
 	return found, nil
 }
 
-// Packs yields all packs, some maybe twice. An error is the last that it yields. What is added
-// meanwhile may be left out.
+// Packs yields all packs, some perhaps twice. It yields an error last. It may leave out packs that
+// are added meanwhile.
 func (x *Index) Packs(ctx context.Context) iter.Seq2[*archive.Pack, error] {
 	return func(yield func(*archive.Pack, error) bool) {
 		var packs []*archive.Pack
@@ -287,7 +289,7 @@ func (x *Index) Packs(ctx context.Context) iter.Seq2[*archive.Pack, error] {
 	}
 }
 
-// Len is the number of chunks; on disk one that lies in several packs counts for each.
+// Len returns the number of chunks. A chunk on disk that is in several packs counts for each.
 func (x *Index) Len(ctx context.Context) (n int, err error) {
 	err = x.ask(ctx, func(disk *tables.Set) error {
 		n = x.hot.Len()
@@ -304,7 +306,7 @@ func (x *Index) Len(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// Memory is about how many bytes of memory the index takes.
+// Memory returns roughly how many bytes of memory the index takes.
 func (x *Index) Memory() int64 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -315,11 +317,11 @@ func (x *Index) Memory() int64 {
 	return n
 }
 
-// rebuilds is how often the tables on disk are made again before they are given up.
+// rebuilds is how often damaged tables on disk are rebuilt before the index does without them.
 const rebuilds = 2
 
-// ask calls question with what is on disk, which may be empty, after everything was loaded. If the
-// answer is that it is damaged, it is made again, and question is called again.
+// ask loads everything and calls question with the tables on disk, which may be empty. If question
+// finds them damaged, ask rebuilds them and calls it again.
 func (x *Index) ask(ctx context.Context, question func(disk *tables.Set) error) error {
 	for try := 0; ; try++ {
 		if err := x.load(ctx); err != nil {
@@ -342,5 +344,5 @@ func (x *Index) ask(ctx context.Context, question func(disk *tables.Set) error) 
 	}
 }
 
-// noTables is what an index without any on disk asks.
+// noTables is used by an index without tables on disk.
 var noTables = tables.Empty()

@@ -14,14 +14,14 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// mergeAtEnd is how many keys are merged at most while a backup waits for it.
+// mergeAtEnd is the largest number of keys that are merged while a backup waits.
 const mergeAtEnd = 4 << 20
 
 // runsAtOnce is how many index runs are fetched at once.
 const runsAtOnce = 4
 
-// Want lets the index use runs, and returns how many of them are new to it; named are all that any
-// record names. The runs are read at the first look-up, or at once if there was one.
+// Want makes the index use runs, and returns how many of them are new to it. named are all runs
+// that any record names. The index reads the runs at its first look-up, or now if there was one.
 func (x *Index) Want(ctx context.Context, runs, named []archive.Name) (added int, err error) {
 	added, opened := x.want(runs, named)
 	if added > 0 && opened {
@@ -52,7 +52,7 @@ func (x *Index) want(runs, named []archive.Name) (added int, opened bool) {
 	return added, x.opened
 }
 
-// load loads the runs that may be used and are not there yet.
+// load loads the usable runs that are missing.
 func (x *Index) load(ctx context.Context) error {
 	if !x.stale.Load() {
 		return nil
@@ -76,7 +76,7 @@ func (x *Index) loadRuns(ctx context.Context) error {
 		return x.loadToMemory(ctx)
 	}
 	if x.disk == nil {
-		// What is damaged, or cannot be opened, is empty.
+		// A damaged or unreadable set counts as empty.
 		if set, err := tables.Open(dir); err == nil {
 			x.turn(set)
 		}
@@ -94,11 +94,11 @@ func (x *Index) loadRuns(ctx context.Context) error {
 	if err == nil || store.Unavailable(ctx, err) != nil {
 		return err
 	}
-	// A cache that cannot be written to costs memory and nothing else.
+	// A cache that cannot be written to only costs memory.
 	return x.loadToMemory(ctx)
 }
 
-// directory is where the tables lie; "" if they cannot.
+// directory returns the directory of the tables, "" if there is none.
 func (x *Index) directory() string {
 	if x.inMemoryOnly {
 		return x.private
@@ -106,7 +106,7 @@ func (x *Index) directory() string {
 	return cmp.Or(x.private, x.o.Dir)
 }
 
-// missing are the runs that may be used and are neither on disk nor in memory.
+// missing returns the usable runs that are neither on disk nor in memory.
 func (x *Index) missing() (names []archive.Name) {
 	for name := range x.wanted() {
 		if x.held[name] {
@@ -122,7 +122,7 @@ func (x *Index) missing() (names []archive.Name) {
 	return names
 }
 
-// turn uses set from now on. What this process has in memory and set has too is dropped.
+// turn switches to set, and drops what this process has in memory and set has too.
 func (x *Index) turn(set *tables.Set) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -150,7 +150,7 @@ func (x *Index) turn(set *tables.Set) {
 	x.cool(set)
 }
 
-// cool drops the packs of runs that are on disk from memory.
+// cool drops packs from memory whose runs are on disk.
 func (x *Index) cool(set *tables.Set) {
 	gone := map[archive.Name]bool{}
 	for name, packs := range x.offered {
@@ -176,8 +176,8 @@ func (x *Index) cool(set *tables.Set) {
 	}
 }
 
-// extend brings runs to disk: those that this process has itself, and with fetch those that are
-// missing.
+// extend writes runs to disk: those that this process has in memory and, if fetch is set, those
+// that are missing.
 func (x *Index) extend(ctx context.Context, dir string, fetch bool) error {
 	w, err := tables.Extend(ctx, dir, fetch)
 	if err != nil {
@@ -209,7 +209,7 @@ func (x *Index) extend(ctx context.Context, dir string, fetch bool) error {
 	return nil
 }
 
-// isMostlyUnused tells whether most of what is on disk is of runs that no record names any more.
+// isMostlyUnused reports whether most of the content on disk belongs to runs that no record names.
 func (x *Index) isMostlyUnused(w *tables.Writer) bool {
 	used, all := w.Count(func(run archive.Name) bool { return x.named[run] })
 	return 2*used < all
@@ -231,8 +231,8 @@ func (x *Index) fetch(ctx context.Context, w *tables.Writer) error {
 	})
 }
 
-// each fetches runs and hands them on, several at once. One that is damaged or missing is left out,
-// and not tried again by this process.
+// each fetches runs, several at once, and passes them to do. It leaves out damaged and missing
+// runs, which this process does not try again.
 func (x *Index) each(ctx context.Context, names []archive.Name, do func(archive.Name, []archive.RunPack) error) error {
 	var bad sync.Map
 	g, gctx := errgroup.WithContext(ctx)
@@ -258,7 +258,7 @@ func (x *Index) each(ctx context.Context, names []archive.Name, do func(archive.
 	return err
 }
 
-// loadToMemory loads the missing runs where there is no place for them on disk.
+// loadToMemory loads the missing runs into memory, if they cannot be stored on disk.
 func (x *Index) loadToMemory(ctx context.Context) error {
 	var mu sync.Mutex
 	var came []archive.Name
@@ -278,8 +278,8 @@ func (x *Index) loadToMemory(ctx context.Context) error {
 	return err
 }
 
-// drop gives up tables that are damaged, so that the next load makes them again; with forGood what
-// they hold is kept in memory.
+// drop gives up damaged tables, so that the next load rebuilds them. With forGood, their content is
+// kept in memory from then on.
 func (x *Index) drop(ctx context.Context, damaged *tables.Set, forGood bool) {
 	x.loading.Lock()
 	defer x.loading.Unlock()
@@ -300,8 +300,8 @@ func (x *Index) dropFiles(ctx context.Context, generation uint64) {
 	}
 }
 
-// Publish notes a run that this process has published: its packs are in memory, and go to disk if
-// nobody else is busy there. If that fails they stay where they are.
+// Publish says that this process has published a run. The run's packs are in memory; Publish writes
+// them to disk, unless another process is writing there. If that fails they stay in memory.
 func (x *Index) Publish(ctx context.Context, name archive.Name, packs []archive.RunPack) {
 	x.loading.Lock()
 	defer x.loading.Unlock()

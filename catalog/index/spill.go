@@ -11,12 +11,12 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// spillChunks is how many chunks an index without a cache holds in memory, 50 to 60 bytes each,
-// before it goes to a temporary directory.
+// spillChunks is how many chunks an index without a cache holds in memory, at 50 to 60 bytes each,
+// before it moves to a temporary directory.
 const spillChunks = 1 << 20
 
-// outgrown tells whether there is too much in memory, and no cache that it goes to at the next
-// checkpoint.
+// outgrown reports whether too much is in memory, and there is no cache to which the next
+// checkpoint would move it.
 func (x *Index) outgrown() bool {
 	if x.o.TempDir == "" {
 		return false
@@ -26,8 +26,8 @@ func (x *Index) outgrown() bool {
 	return x.hot.Len() > x.most
 }
 
-// spill moves all that is in memory to tables that are this index's own. It needs the lock of
-// loading. If there is no place, all stays in memory.
+// spill moves everything in memory to private tables of this index. The caller must hold the lock
+// for loading. If there is no room, everything stays in memory.
 func (x *Index) spill(ctx context.Context) {
 	if x.o.Dir != "" && !x.inMemoryOnly {
 		return
@@ -56,7 +56,7 @@ func (x *Index) spill(ctx context.Context) {
 	}
 }
 
-// lost turns damage of tables that are nowhere else into an error that is not made good.
+// lost turns damage of private tables into an error, since they cannot be rebuilt.
 func (x *Index) lost(damaged *tables.Set, err error) error {
 	x.loading.Lock()
 	defer x.loading.Unlock()
@@ -66,5 +66,5 @@ func (x *Index) lost(damaged *tables.Set, err error) error {
 	return fmt.Errorf("temporary files in %s: %w", x.private, errLost)
 }
 
-// errLost: what was held in temporary files cannot be read any more.
+// errLost: the content of temporary files can no longer be read.
 var errLost = errors.New("what was kept there is damaged")

@@ -10,8 +10,8 @@ import (
 	"github.com/packstone/packstone/catalog/index/tables"
 )
 
-// vouch says of single packs whether what a run tells of them may be used, where that is not so of
-// the whole run. A pack is looked at when the first of its chunks is found.
+// vouch decides for single packs whether a run's entries may be used, if the run as a whole may
+// not. It examines a pack when the first of its chunks is found.
 type vouch struct {
 	runs []bool // on disk, of which some packs may be used
 
@@ -26,21 +26,21 @@ func (v *vouch) clear() {
 	v.runs, v.said = nil, nil
 }
 
-// allows tells whether a pack that is not on disk may be used.
+// allows reports whether a pack that is not on disk may be used.
 func (v *vouch) allows(p archive.RunPack) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.may != nil && v.may(p)
 }
 
-// set says anew which packs may be used.
+// set replaces the function that decides.
 func (v *vouch) set(may func(archive.RunPack) bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.may, v.said = may, nil
 }
 
-// of tells whether what is on disk of a pack may be used.
+// of reports whether the entries on disk of a pack may be used.
 func (v *vouch) of(disk *tables.Set, p *tables.Pack) (bool, error) {
 	if p.Run >= len(v.runs) || !v.runs[p.Run] {
 		return false, nil
@@ -62,10 +62,9 @@ func (v *vouch) of(disk *tables.Set, p *tables.Pack) (bool, error) {
 	return said, nil
 }
 
-// WantVouched lets the index use those packs of runs of which may says that what the run tells is
-// so, and returns how many of the runs are new to it. may takes the place of what was given before;
-// it is called when a chunk of a pack is found, must not call the index, and may be called by any
-// goroutine.
+// WantVouched makes the index use single packs of runs, namely those for which may returns true,
+// and returns how many of the runs are new. It replaces an earlier may. The index calls may when it
+// finds a chunk of a pack; may must not call the index, and must be safe for concurrent use.
 func (x *Index) WantVouched(ctx context.Context, runs []archive.Name, may func(archive.RunPack) bool) (added int, err error) {
 	x.vouch.set(may)
 	added, opened := x.wantPartly(runs)
@@ -90,7 +89,8 @@ func (x *Index) wantPartly(runs []archive.Name) (added int, opened bool) {
 	return added, x.opened
 }
 
-// wanted are the runs of which anything may be used. It needs the lock of loading.
+// wanted returns the runs of which at least a part may be used. The caller must hold the lock for
+// loading.
 func (x *Index) wanted() iter.Seq[archive.Name] {
 	return func(yield func(archive.Name) bool) {
 		for _, runs := range [...]map[archive.Name]bool{x.runs, x.partly} {
@@ -103,7 +103,7 @@ func (x *Index) wanted() iter.Seq[archive.Name] {
 	}
 }
 
-// vouchedOf are the packs of a run that may be used.
+// vouchedOf returns the usable packs of a run.
 func (x *Index) vouchedOf(run archive.Name, packs []archive.RunPack) []archive.RunPack {
 	if !x.partly[run] {
 		return packs
@@ -111,7 +111,7 @@ func (x *Index) vouchedOf(run archive.Name, packs []archive.RunPack) []archive.R
 	return slices.DeleteFunc(slices.Clone(packs), func(p archive.RunPack) bool { return !x.vouch.allows(p) })
 }
 
-// isChosen tells whether what is on disk of a pack may be used.
+// isChosen reports whether the entries on disk of a pack may be used.
 func (x *Index) isChosen(disk *tables.Set, p *tables.Pack) (bool, error) {
 	if x.chosen == nil || x.chosen[p.Run] {
 		return true, nil

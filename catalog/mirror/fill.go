@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Fill lists every path of a snapshot in the view files, source by source, those excepted that are
-// there already. It returns how many paths it has added. The snapshot must be known by Refresh.
+// Fill adds every path of a snapshot to the view files, source by source, except those that it has
+// already. It returns how many paths it has added. Refresh must have added the snapshot before.
 // Memory does not grow with the tree.
 func (m *Mirror) Fill(ctx context.Context, s *catalog.Snapshot, load tree.Load) (added uint64, err error) {
 	for i := range s.Sources {
@@ -63,7 +63,7 @@ func (i inserter) node(source int64, n *tree.Node) error {
 		orNull(n.Target), int64(len(n.Chunks)))
 }
 
-// typeOf names a type for people.
+// typeOf returns the name of a type for people.
 func typeOf(t entry.Type) string {
 	switch t {
 	case entry.File:

@@ -21,20 +21,19 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// ErrDamaged: the file is no SQLite database any more. Remove it and open it again.
+// ErrDamaged: the file is not a valid SQLite database. Remove it and open it again.
 var ErrDamaged = errors.New("the catalog's mirror is damaged")
 
-// ErrQuery: what was asked is no single statement that only reads, or SQLite does not understand
-// it.
+// ErrQuery: the query is not a single statement that only reads, or is not valid SQL.
 var ErrQuery = errors.New("not a query that can be answered")
 
-// version is that of the tables; files of another are made anew.
+// version is the version of the tables. A file of another version is rebuilt.
 const version = 2
 
-// application marks the file as ours: "pstn".
+// application identifies the file as ours: "pstn".
 const application = 0x7073746e
 
-// busyWait is how long another process that changes the mirror is waited for.
+// busyWait is how long to wait for another process that changes the mirror.
 const busyWait = 30 * time.Second
 
 // Mirror is an open mirror. It is for one goroutine; several processes may have the same file open.
@@ -43,7 +42,8 @@ type Mirror struct {
 	conn *sqlite3.Conn
 }
 
-// Open opens the mirror in the file path, which it makes where there is none that can be used.
+// Open opens the mirror in the file path. It makes the file if there is none, or none of this
+// version.
 func Open(path string) (*Mirror, error) {
 	m, err := open(path)
 	if err == nil || !errors.Is(err, ErrDamaged) {
@@ -55,11 +55,10 @@ func Open(path string) (*Mirror, error) {
 	return open(path)
 }
 
-// Path is where the mirror of a repository lies in its cache.
+// Path returns the path of a repository's mirror in its cache.
 func Path(cache *catalog.Cache) string { return cache.Path("catalog.db") }
 
-// Of opens the mirror of a repository and brings it up to that. One that proves damaged on the way
-// is made anew.
+// Of opens the mirror of a repository and updates it. It rebuilds a mirror that proves damaged.
 func Of(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*Mirror, error) {
 	m, err := try(ctx, repo, log)
 	if !errors.Is(err, ErrDamaged) {
@@ -82,7 +81,7 @@ func try(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*Mirr
 	return m, nil
 }
 
-// Remove deletes the file of a mirror. One that is not there is no error.
+// Remove deletes the file of a mirror. A missing file is no error.
 func Remove(path string) error {
 	for _, suffix := range []string{"", "-journal"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -108,7 +107,7 @@ func open(path string) (*Mirror, error) {
 	return m, nil
 }
 
-// create makes the file if it is not there, for its owner alone.
+// create makes the file if it does not exist, readable by its owner only.
 func create(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("open the catalog's mirror: %w", err)
@@ -133,7 +132,7 @@ func connect(path, mode string) (*sqlite3.Conn, error) {
 	return conn, nil
 }
 
-// prepare tests that the file is ours and of this version; an empty one gets tables and views.
+// prepare checks that the file is ours and of this version. An empty file gets tables and views.
 func (m *Mirror) prepare() error {
 	app, err := m.number("PRAGMA application_id")
 	if err != nil {
@@ -177,7 +176,7 @@ func (m *Mirror) change(ctx context.Context, do func() error) (err error) {
 	return translate("change", tx.Commit())
 }
 
-// rollback ends a transaction also where the context has ended.
+// rollback rolls a transaction back, even if the context has ended.
 func (m *Mirror) rollback(tx *sqlite3.Txn) error {
 	m.conn.SetInterrupt(context.Background())
 	return translate("change", tx.Rollback())
@@ -241,8 +240,8 @@ func bind(stmt *sqlite3.Stmt, params []any) error {
 	return nil
 }
 
-// momentLayout is how moments are written: one zone and one length, so that they sort as text and
-// SQLite's functions read them.
+// momentLayout is the layout of times in the mirror: in one zone and of one length, so that they
+// sort as text and SQLite's functions read them.
 const momentLayout = "2006-01-02T15:04:05.000Z"
 
 func bindTime(stmt *sqlite3.Stmt, i int, t time.Time) error {
@@ -252,7 +251,7 @@ func bindTime(stmt *sqlite3.Stmt, i int, t time.Time) error {
 	return stmt.BindText(i, t.UTC().Format(momentLayout))
 }
 
-// translate tells a damaged file from everything else.
+// translate wraps errors of a damaged file with ErrDamaged.
 func translate(act string, err error) error {
 	switch {
 	case err == nil:

@@ -10,12 +10,12 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Counts are the rows of each view.
+// Counts are the numbers of rows of the views.
 type Counts struct {
 	Records, Snapshots, IndexRuns, Packs, Files int64
 }
 
-// Counts counts.
+// Counts returns the number of rows of each view.
 func (m *Mirror) Counts(ctx context.Context) (c Counts, err error) {
 	defer m.conn.SetInterrupt(m.conn.SetInterrupt(ctx))
 	sql := "SELECT (SELECT count(*) FROM _record), (SELECT count(*) FROM _snapshot), (SELECT count(*) FROM _run), " +
@@ -27,9 +27,9 @@ func (m *Mirror) Counts(ctx context.Context) (c Counts, err error) {
 	return c, err
 }
 
-// Query answers one SQL statement that only reads: head is called with the names of the columns,
-// then each for every row, whose values are nil, int64, float64, string or []byte and are good
-// until it returns. Nothing that the statement says can change a file.
+// Query runs one SQL statement that only reads. It calls head with the names of the columns, then
+// each for every row. Values are nil, int64, float64, string or []byte, and valid until each
+// returns. No statement can change a file.
 func (m *Mirror) Query(ctx context.Context, sql string, head func(columns []string) error, each func(row []any) error) error {
 	conn, err := connect(m.path, "ro")
 	if err != nil {
@@ -92,7 +92,7 @@ func value(stmt *sqlite3.Stmt, i int) any {
 	return nil
 }
 
-// queryError makes what SQLite does not understand the fault of who asked.
+// queryError wraps errors about invalid SQL with ErrQuery.
 func queryError(err error) error {
 	if err := translate("query", err); errors.Is(err, ErrDamaged) {
 		return err

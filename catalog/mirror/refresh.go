@@ -14,9 +14,9 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Refresh brings the mirror up to what the log says, and leaves files to Fill. What the keys at
-// hand don't open is left out, and what an earlier Refresh knew of it is kept. It reads index runs
-// one by one, and only those that are new.
+// Refresh updates the mirror from the log, except for the view files. It leaves out what the keys
+// at hand do not open, and keeps what an earlier Refresh knew of that. It reads only new index
+// runs, one by one.
 func (m *Mirror) Refresh(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
 	runs := repo.Runs(log)
 	state := stateOf(repo, log, len(runs))
@@ -38,7 +38,7 @@ func (m *Mirror) Refresh(ctx context.Context, repo *catalog.Repository, log *cat
 	return m.run("INSERT OR REPLACE INTO _state VALUES('log', ?)", state)
 }
 
-// stateOf sums up what a refresh depends on.
+// stateOf returns a digest of everything on which a refresh depends.
 func stateOf(repo *catalog.Repository, log *catalog.Log, runs int) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %v %d\n", repo.Config.Hash(), repo.CanRead(), runs)
@@ -87,7 +87,7 @@ func (m *Mirror) refreshRecords(ctx context.Context, log *catalog.Log) error {
 	})
 }
 
-// dropSnapshots removes the snapshots that a query names, with all that belongs to them.
+// dropSnapshots removes the snapshots that a query selects, with all that belongs to them.
 func (m *Mirror) dropSnapshots(which string, params ...any) error {
 	for _, sql := range []string{
 		"DELETE FROM _file WHERE source IN (SELECT id FROM _source WHERE snapshot IN (%s))",
@@ -170,8 +170,8 @@ func orNull(text string) any {
 	return text
 }
 
-// refreshRuns adds the packs of new index runs, a transaction for each, and removes those of runs
-// that are gone.
+// refreshRuns adds the packs of new index runs, in one transaction each, and removes those of runs
+// that no longer exist.
 func (m *Mirror) refreshRuns(ctx context.Context, repo *catalog.Repository, log *catalog.Log, runs []archive.Name) error {
 	by := map[string]string{} // index run → the first record that names it
 	for _, rec := range log.Namers() {
@@ -227,7 +227,7 @@ func (m *Mirror) addRun(ctx context.Context, repo *catalog.Repository, run archi
 	})
 }
 
-// kindOf names a pack by what is in it.
+// kindOf returns the name of a pack's kind for people.
 func kindOf(k archive.Kind) string {
 	if k == archive.Trees {
 		return "tree"

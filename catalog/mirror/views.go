@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// tables hold what the views show.
+// tables is the schema of the tables behind the views.
 const tables = `
 CREATE TABLE _state(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE _record(id TEXT PRIMARY KEY, object TEXT, writer TEXT, lane INTEGER, sequence INTEGER, kind TEXT, time TEXT, stored TEXT,
@@ -23,20 +23,20 @@ CREATE TABLE _file(source INTEGER, path TEXT, type TEXT, size INTEGER, mtime INT
 	owner TEXT, group_name TEXT, target TEXT, chunks INTEGER, PRIMARY KEY(source, path)) WITHOUT ROWID;
 `
 
-// View is a stable name to query by.
+// View is a view with a stable name and stable columns.
 type View struct {
 	Name    string
 	Columns []Column
 	from    string
 }
 
-// Column is one of a view's.
+// Column is a column of a view.
 type Column struct {
 	Name string
 	as   string // the expression behind it, if it is not the column of this name
 }
 
-// Views are all that may be relied on.
+// Views returns all views on which users may rely.
 func Views() []View {
 	return []View{
 		{"snapshots", columns("id", "short_id=substr(id, 1, 12)", "time", "set_name", "host", "user", "writer", "started", "finished", "stored", "parent",

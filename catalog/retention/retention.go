@@ -1,5 +1,5 @@
-// Package retention decides which snapshots a rule keeps. It is pure: snapshots, rules and the time
-// are arguments, and nothing is read or written. Where it cannot tell, it keeps.
+// Package retention decides which snapshots a policy keeps. It does no I/O: snapshots, policies and
+// the time are arguments. In doubt, it keeps.
 package retention
 
 import (
@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// Snapshot is what a decision needs of one.
+// Snapshot is what a decision needs to know of a snapshot.
 type Snapshot struct {
 	ID    string
 	Group string // those that replace each other in time
-	// Time is what it counts as of: what its writer claims, but never later than Date.
+	// Time is the moment to which the snapshot belongs: what its writer claims, but never later
+	// than Date.
 	Time     time.Time
 	Date     time.Time // when the store had it
 	Undated  bool      // Date is not to be relied on
@@ -24,10 +25,10 @@ type Snapshot struct {
 	Tags     []string
 }
 
-// fills tells whether a snapshot may stand for its hour, day or year.
+// fills reports whether a snapshot may represent its hour, day or year.
 func (s *Snapshot) fills() bool { return s.Complete && !s.Marked }
 
-// Policy says what is kept. What none of its rules keeps is forgotten.
+// Policy is a set of rules. A snapshot that no rule keeps is forgotten.
 type Policy struct {
 	Last                                              int // so many of the newest; All: all
 	Hourly, Daily, Weekly, Monthly, Quarterly, Yearly int // the newest of so many hours, days …
@@ -38,10 +39,10 @@ type Policy struct {
 	IDs                                               []string
 }
 
-// All is a number of snapshots without an end.
+// All is an unlimited number of snapshots.
 const All = -1
 
-// Empty tells whether the policy has no rule: it would forget everything.
+// Empty reports whether the policy has no rule: it would forget everything.
 func (p Policy) Empty() bool {
 	for _, r := range p.rules() {
 		if r.count != 0 || r.within != (Span{}) {
@@ -51,27 +52,29 @@ func (p Policy) Empty() bool {
 	return len(p.Tags) == 0 && len(p.IDs) == 0
 }
 
-// Options say what binds whoever decides.
+// Options are conditions that apply to every policy.
 type Options struct {
 	Now   time.Time      // the store's
 	Floor time.Duration  // younger snapshots are kept, whatever the policy says
 	Zone  *time.Location // in which days begin; UTC if nil
-	// RemoveAll lets a policy forget the newest snapshot of a group, and an empty one forget all.
+	// RemoveAll allows a policy to forget the newest snapshot of a group, and an empty policy to
+	// forget all.
 	RemoveAll bool
 }
 
-// Verdict is what was decided about one snapshot.
+// Verdict is the decision about one snapshot.
 type Verdict struct {
 	Snapshot
 	Keep []string // what keeps it; empty: it is forgotten
 }
 
-// Kept tells whether the snapshot stays.
+// Kept reports whether the snapshot stays.
 func (v *Verdict) Kept() bool { return len(v.Keep) > 0 }
 
-// Decide says of each snapshot what keeps it, in the order in which they came. The newest complete
-// one of each group stays, and so does what is held, not reliably dated or younger than the floor.
-// Incomplete and marked snapshots take nobody's place: the policy is applied to them by themselves.
+// Decide returns for each snapshot what keeps it, in the order of snapshots. It keeps the newest
+// complete snapshot of each group, and every snapshot that is held, not reliably dated or younger
+// than the floor. Incomplete and marked snapshots do not replace others: the policy is applied to
+// them separately.
 func Decide(snapshots []Snapshot, p Policy, o Options) []Verdict {
 	verdicts := make([]Verdict, len(snapshots))
 	for i := range snapshots {
@@ -93,7 +96,7 @@ func Decide(snapshots []Snapshot, p Policy, o Options) []Verdict {
 	return verdicts
 }
 
-// always is what keeps a snapshot whatever others there are.
+// always returns what keeps a snapshot regardless of other snapshots.
 func always(s *Snapshot, p Policy, o Options) (keep []string) {
 	if s.Held {
 		keep = append(keep, "held")
@@ -118,8 +121,8 @@ func always(s *Snapshot, p Policy, o Options) (keep []string) {
 	return keep
 }
 
-// grouped are the dated snapshots of each group, the newest first. Those that are undated take no
-// part: they stay, and take nobody's place.
+// grouped returns the dated snapshots of each group, the newest first. Undated ones are left out:
+// they are kept, and replace no others.
 func grouped(verdicts []Verdict) map[string][]*Verdict {
 	groups := map[string][]*Verdict{}
 	for i := range verdicts {
@@ -135,7 +138,8 @@ func grouped(verdicts []Verdict) map[string][]*Verdict {
 	return groups
 }
 
-// keepNewest keeps the newest that may fill a place, and the newest of the others if it is newer.
+// keepNewest keeps the newest snapshot that may represent a period, and the newest of the rest if
+// it is newer.
 func keepNewest(fill, rest []*Verdict) {
 	if len(fill) > 0 {
 		fill[0].Keep = append(fill[0].Keep, "newest complete")
@@ -177,7 +181,7 @@ func week(t time.Time) string {
 
 func quarter(t time.Time) string { return fmt.Sprint(t.Year(), (t.Month()-1)/3) }
 
-// apply goes through snapshots, the newest first, and notes which rules keep each.
+// apply records which rules keep each snapshot of series, which is sorted newest first.
 func apply(series []*Verdict, p Policy, zone *time.Location) {
 	if len(series) == 0 {
 		return
@@ -218,7 +222,7 @@ func (r *rule) applyWithin(series []*Verdict, zone *time.Location, newest time.T
 	}
 }
 
-// isFirst tells whether a snapshot is the first that is seen of its period.
+// isFirst reports whether a snapshot is the first of its period in seen.
 func (r *rule) isFirst(seen map[string]bool, t time.Time) bool {
 	if r.period == nil {
 		return true

@@ -9,16 +9,16 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Span is a stretch of the calendar, such as 1y6m7d12h.
+// Span is a period of the calendar, such as 1y6m7d12h.
 type Span struct{ Years, Months, Days, Hours int }
 
-// spanUnits are in the order in which they are written.
+// spanUnits are the units, in the order in which they are written.
 const spanUnits = "ymdh"
 
-// largestSpan is what each part of a span may be: no calendar goes back further.
+// largestSpan is the largest number in a span: no calendar goes back further.
 const largestSpan = 100_000
 
-// ParseSpan reads a span: numbers, each with its unit y, m, d, w or h.
+// ParseSpan parses a span: numbers, each followed by a unit y, m, d, w or h.
 func ParseSpan(text string) (s Span, err error) {
 	rest := text
 	for rest != "" {
@@ -38,7 +38,7 @@ func ParseSpan(text string) (s Span, err error) {
 	return s, nil
 }
 
-// add adds n of a unit, and tells whether there is such a one.
+// add adds n units, and reports whether the unit is known.
 func (s *Span) add(unit byte, n int) bool {
 	switch unit {
 	case 'y':
@@ -61,7 +61,7 @@ func badSpan(text string) error {
 	return fmt.Errorf("%q is no stretch of time: want numbers with y, m, w, d or h, such as 1y6m or 14d", text)
 }
 
-// String is the span as ParseSpan reads it.
+// String returns the span in the form that ParseSpan reads.
 func (s Span) String() string {
 	var b strings.Builder
 	for i, n := range []int{s.Years, s.Months, s.Days, s.Hours} {
@@ -72,12 +72,12 @@ func (s Span) String() string {
 	return b.String()
 }
 
-// before is the moment that lies so long before t.
+// before returns the moment that is the span before t.
 func (s Span) before(t time.Time) time.Time {
 	return t.AddDate(-s.Years, -s.Months, -s.Days).Add(-time.Duration(s.Hours) * time.Hour)
 }
 
-// Period is a stretch of time as a person says it: in days or hours where it is that.
+// Period formats a duration for people: in days or hours if it is a multiple of these.
 func Period(d time.Duration) string {
 	switch {
 	case d%(24*time.Hour) == 0:

@@ -9,8 +9,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// The weights that decide where pages end. They are part of the writer, not of the format: a reader
-// takes pages as they are.
+// The weights that decide where pages end. They belong to the writer, not to the format: a reader
+// accepts any pages.
 const (
 	pageWeight   = 1 << 14 // mean of a page
 	pageLimit    = 1 << 17 // a page that has reached it ends
@@ -22,7 +22,7 @@ const (
 	freeNames    = 64  // bytes of user and group
 )
 
-// Limits that a reader relies on too.
+// Limits on which a reader relies too.
 const (
 	maxPage    = 4 << 20               // bytes of a page
 	maxRows    = pageLimit / rowWeight // of a page
@@ -44,8 +44,8 @@ func newPageKey(key [32]byte) pageKey {
 	return pageKey{binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:16])}
 }
 
-// ends tells whether a page of this height ends after a row of this weight. The chance of it is the
-// weight over pageWeight, whatever comes before, so an edit moves no other boundary.
+// ends reports whether a page of this height ends after a row of this weight. The probability is
+// weight/pageWeight, whatever comes before, so an edit moves no other boundary.
 func (k pageKey) ends(height uint8, path string, weight int) bool {
 	return k.hash(height, path)>>50 < uint64(weight)
 }
@@ -90,7 +90,7 @@ func (v *sipState) round() {
 	v.v2 = bits.RotateLeft64(v.v2, 32)
 }
 
-// What a row is besides a whole node.
+// The kinds of rows other than a whole node.
 const (
 	rowMore    = 1 << 0 // the node goes on in the next row
 	rowResumes = 1 << 1 // goes on with the node of the row before: only chunks and extents count
@@ -98,7 +98,7 @@ const (
 	rowFuzzy   = 1 << 3 // the node's content changed while it was read
 )
 
-// row is one row of a page of nodes. A node whose lists are long takes several.
+// row is one row of a page of nodes. A node with long lists takes several rows.
 type row struct {
 	node    *Node
 	flags   uint8
@@ -107,7 +107,7 @@ type row struct {
 	extents []entry.Extent
 }
 
-// weight is what the row adds to a page.
+// weight returns what the row adds to a page.
 func (r *row) weight() int {
 	w := rowWeight + max(0, len(r.node.Path)-freePath)
 	if r.flags&rowDeleted != 0 {
@@ -129,8 +129,8 @@ func attributesWeight(list []entry.Attribute) int {
 	return w
 }
 
-// end is what a page's end depends on: the path and, where the node takes several rows, the last
-// chunk.
+// end returns what decides whether a page ends here: the path and, if the node takes several rows,
+// the last chunk.
 func (r *row) end() string {
 	if r.flags&(rowMore|rowResumes) == 0 || len(r.chunks) == 0 {
 		return r.node.Path
@@ -139,7 +139,7 @@ func (r *row) end() string {
 	return r.node.Path + "\x00" + string(id[:])
 }
 
-// id is that of the i-th chunk, which may still wait for its place.
+// id returns the id of the i-th chunk, which may still have no place.
 func (r *row) id(i int) archive.ID {
 	if i < len(r.slots) && r.slots[i] != nil {
 		return r.slots[i].ID()
@@ -159,12 +159,12 @@ func checkSize(n *Node) error {
 	return nil
 }
 
-// fitsRow tells whether a node takes a single row.
+// fitsRow reports whether a node takes a single row.
 func fitsRow(n *Node) bool { return len(n.Chunks) <= rowChunks && len(n.Extents) <= rowExtents }
 
-// split makes the rows of a node that takes several and hands them on in order. Long chunk lists
-// are cut where a chunk's id begins with a zero byte, so that an edit in a large file changes the
-// rows around it only.
+// split divides a node into rows and passes them to each, in order. It cuts long chunk lists where
+// a chunk's id begins with a zero byte, so that an edit in a large file changes only the rows
+// around it.
 func split(n *Node, slots []*archive.Slot, each func(*row) error) error {
 	whole := row{node: n, chunks: n.Chunks, slots: slots, extents: n.Extents}
 	var flags uint8
@@ -188,7 +188,7 @@ func split(n *Node, slots []*archive.Slot, each func(*row) error) error {
 	}
 }
 
-// cut is how many of the chunks the next row takes.
+// cut returns how many of the chunks go into the next row.
 func (r *row) cut() int {
 	n := min(len(r.chunks), rowChunks)
 	for i := range n {

@@ -12,12 +12,12 @@ import (
 
 // source yields the pages of nodes of one run, in order.
 type source interface {
-	// next is the next page, nil after the last one. The page before may be written over.
+	// next returns the next page, nil after the last one. It may overwrite the previous page.
 	next(ctx context.Context) (*page, error)
 	close()
 }
 
-// cursor walks the nodes of one run, whichever pages they are spread over.
+// cursor walks the nodes of one run, across its pages.
 type cursor struct {
 	src     source
 	single  bool    // every row counts as a node: none are joined or passed over
@@ -31,8 +31,7 @@ type cursor struct {
 	done    bool
 }
 
-// advance moves to the next node. Rows of a node that began before the position that was sought are
-// passed over.
+// advance moves to the next node. It skips rows of a node that began before the position sought.
 func (c *cursor) advance(ctx context.Context) error {
 	for c.p == nil || c.i >= len(c.p.rows) || !c.single && c.p.flag(c.i)&rowResumes != 0 {
 		if c.p != nil && c.i < len(c.p.rows) {
@@ -55,7 +54,7 @@ func (c *cursor) advance(ctx context.Context) error {
 	return nil
 }
 
-// turn takes the next page. It checks that the page's paths come after those before.
+// turn reads the next page, and checks that its paths come after the previous ones.
 func (c *cursor) turn(ctx context.Context) (bool, error) {
 	if c.done {
 		return false, nil
@@ -81,7 +80,7 @@ func (c *cursor) enter(p *page) {
 	c.turns++
 }
 
-// join gathers a node that takes several rows.
+// join collects the lists of a node that takes several rows.
 func (c *cursor) join(ctx context.Context) error {
 	whole := c.node.Clone()
 	for more := true; more; c.i++ {
@@ -110,7 +109,8 @@ func (c *cursor) join(ctx context.Context) error {
 	return nil
 }
 
-// merged walks the nodes of several runs as one tree: of equal paths the latest run's counts.
+// merged walks the nodes of several runs as one tree. Of nodes with equal paths, the one in the
+// latest run counts.
 type merged struct {
 	runs      []*cursor // the oldest first
 	tombs     bool      // stop at deletions as well
@@ -121,7 +121,7 @@ type merged struct {
 	initiated bool
 }
 
-// next moves to the next node and returns it, nil at the end. The node before may be written over.
+// next moves to the next node and returns it, nil at the end. It may overwrite the previous node.
 func (m *merged) next(ctx context.Context) (*Node, error) {
 	for {
 		if err := m.step(ctx); err != nil || m.from == nil {
@@ -187,8 +187,8 @@ func (m *merged) take(c *cursor) {
 	m.due = append(m.due, c)
 }
 
-// findAlone finds how many more nodes of the first run's page come before all other runs' nodes, so
-// that they need not be compared.
+// findAlone counts how many more nodes of the first run's page come before the nodes of all other
+// runs, so that they need no comparison.
 func (m *merged) findAlone(first *cursor) {
 	rows := first.p.rows
 	limit := len(rows)
@@ -225,7 +225,7 @@ type stream struct {
 	page    *page
 }
 
-// batch is some pages as they were loaded.
+// batch is a number of pages that were loaded together.
 type batch struct {
 	refs []ref
 	raw  [][]byte
@@ -318,7 +318,7 @@ func (s *stream) close() {
 	}
 }
 
-// heldPages is a source of pages that were not stored.
+// heldPages is a source of pages that are not stored yet.
 type heldPages struct{ raw [][]byte }
 
 func (m *heldPages) next(context.Context) (*page, error) {
@@ -333,15 +333,15 @@ func (m *heldPages) next(context.Context) (*page, error) {
 
 func (m *heldPages) close() {}
 
-// finder is a source that can jump. It loads pages as they are needed, and with each those after it
-// that lie in the same frame.
+// finder is a source that can jump. It loads pages when they are needed, and with each page those
+// after it in the same frame.
 type finder struct {
 	tree  *Tree
 	run   Run
 	stack []level // from the top down to the pages of nodes
 }
 
-// level is a page of pages and the child that was taken last.
+// level is a page of pages, and the child that was last taken.
 type level struct {
 	refs   []ref
 	at     int
@@ -366,7 +366,7 @@ func (f *finder) next(ctx context.Context) (*page, error) {
 	return nil, nil
 }
 
-// seek goes to the page that may hold the first path after the position.
+// seek returns the page that may hold the first path after the position.
 func (f *finder) seek(ctx context.Context, to bound) (*page, error) {
 	if f.run.empty() {
 		f.stack = []level{}
@@ -376,7 +376,7 @@ func (f *finder) seek(ctx context.Context, to bound) (*page, error) {
 	return f.enter(ctx, to)
 }
 
-// enter goes down from the current child of the lowest level.
+// enter descends from the current child of the lowest level.
 func (f *finder) enter(ctx context.Context, to bound) (*page, error) {
 	for {
 		low := &f.stack[len(f.stack)-1]
@@ -416,7 +416,7 @@ func (f *finder) page(ctx context.Context, low *level) (*page, error) {
 	return p, nil
 }
 
-// loadFrame loads the current child and those after it, n in all.
+// loadFrame loads the current child and the ones after it, n in total.
 func (f *finder) loadFrame(ctx context.Context, low *level, n int) error {
 	beside := make(map[int][]byte, n)
 	err := f.tree.loadAll(ctx, chunks(low.refs[low.at:low.at+n]), func(i int, raw []byte) error {
@@ -429,7 +429,7 @@ func (f *finder) loadFrame(ctx context.Context, low *level, n int) error {
 	return err
 }
 
-// sameFrame is how many of the first refs are to pages of one frame.
+// sameFrame returns how many of the first refs are to pages of one frame.
 func sameFrame(refs []ref) int {
 	first := &refs[0].chunk.Place
 	n := 1
@@ -486,7 +486,7 @@ func (m *merged) current() *Node {
 	return m.from.node
 }
 
-// streams merges all runs from one on, loading ahead.
+// streams returns a walk over all runs, from a path on, that loads ahead.
 func (t *Tree) streams(runs []Run, from string, fresh bool) *merged {
 	m := &merged{}
 	for _, run := range runs {
@@ -495,7 +495,7 @@ func (t *Tree) streams(runs []Run, from string, fresh bool) *merged {
 	return m
 }
 
-// finders merges all runs for jumping about.
+// finders returns a walk over all runs that can jump.
 func (t *Tree) finders() *merged {
 	m := &merged{}
 	for _, run := range t.root.Runs {

@@ -34,8 +34,8 @@ type ref struct {
 	next   *ref // the one after it in the run, nil after the last
 }
 
-// below are the refs of the page that r names, each with the one after it. So a page cannot stand
-// where it does not belong, and no pages are walked more often than they should be, whatever a
+// below returns the refs of the page that r names, each linked to the one after it. So a page is
+// refused where it does not belong, and no page is walked more often than necessary, whatever a
 // hostile tree says.
 func (r *ref) below(p *page) []ref {
 	list := slices.Clone(p.refs)
@@ -48,7 +48,7 @@ func (r *ref) below(p *page) []ref {
 	return list
 }
 
-// holds tells whether p can be the page that r names: it begins with r's path and ends before the
+// holds reports whether p can be the page that r names: it begins with r's path and ends before the
 // next page begins.
 func (r *ref) holds(p *page) bool {
 	first, resumes, last := p.span()
@@ -62,7 +62,8 @@ func (r *ref) holds(p *page) bool {
 	return c < 0 || c == 0 && r.next.resumes
 }
 
-// span is where a page begins, and the path of its last row.
+// span returns the path of a page's first row, whether that row resumes a node, and the path of its
+// last row.
 func (p *page) span() (first string, resumes bool, last string) {
 	if p.height > 0 {
 		return p.refs[0].first, p.refs[0].resumes, p.refs[len(p.refs)-1].first
@@ -72,7 +73,7 @@ func (p *page) span() (first string, resumes bool, last string) {
 
 func (r *ref) weight() int { return rowWeight + max(0, len(r.first)-freePath) }
 
-// decoder reads a page. It holds what is needed only meanwhile.
+// decoder holds the state needed while a page is decoded.
 type decoder struct {
 	*page
 	w       wire
@@ -81,8 +82,8 @@ type decoder struct {
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// decode reads a page. It uses the memory of the page that p was before, all but strings, packs,
-// extents and attributes.
+// decode reads a page. It reuses the memory of the page that p was before, except for strings,
+// packs, extents and attributes.
 func (p *page) decode(raw []byte) error {
 	d := decoders.Get().(*decoder)
 	d.page = p
@@ -165,7 +166,7 @@ func (p *decoder) decodeRefs(n int) error {
 	return firstError(entries.done("below.entries"), size.done("below.bytes"))
 }
 
-// firstError is the first of the errors that is one.
+// firstError returns the first error that is not nil.
 func firstError(list ...error) error {
 	for _, err := range list {
 		if err != nil {
@@ -175,7 +176,7 @@ func firstError(list ...error) error {
 	return nil
 }
 
-// sized is a slice of n zero values, in the memory of s if that is enough.
+// sized returns a slice of n zero values, in the memory of s if that suffices.
 func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
@@ -192,7 +193,7 @@ func (p *page) flag(i int) uint8 {
 	return p.flags[i]
 }
 
-// bare tells whether row i has no metadata.
+// bare reports whether row i has no metadata.
 func (p *page) bare(i int) bool { return p.flag(i)&(rowResumes|rowDeleted) != 0 }
 
 func (p *decoder) decodeFlags(n int) error {
@@ -219,7 +220,7 @@ func (p *decoder) decodeFlags(n int) error {
 	return column.done("flags")
 }
 
-// possible tells whether a row with these flags may follow the row before.
+// possible reports whether a row with these flags may follow the row before.
 func possible(f, before uint8, first bool, height uint8) bool {
 	if height > 0 {
 		return f == 0 || f == rowResumes
@@ -230,8 +231,8 @@ func possible(f, before uint8, first bool, height uint8) bool {
 	return first || (before&rowMore != 0) == (f&rowResumes != 0)
 }
 
-// paths reads the front-coded paths, checks that they ascend, and hands them out as parts of one
-// string.
+// paths reads the front-coded paths, checks that they ascend, and passes them to set as parts of
+// one string.
 func (p *decoder) paths(n int, set func(i int, path string)) error {
 	total, err := p.pathTotal(n)
 	if err != nil {
@@ -262,7 +263,7 @@ func (p *decoder) paths(n int, set func(i int, path string)) error {
 	return firstError(shared.done("path.shared"), length.done("path.length"), names.done("path.bytes"))
 }
 
-// pathTotal is how many bytes all paths have.
+// pathTotal returns the length of all paths in bytes.
 func (p *decoder) pathTotal(n int) (int, error) {
 	shared, length := read(p.w.PathShared), read(p.w.PathLength)
 	total := uint64(0)
@@ -279,8 +280,8 @@ func (p *decoder) pathTotal(n int) (int, error) {
 	return int(total), nil
 }
 
-// ascends tells whether a path of the last one's first keep bytes and own may come in row i after
-// the last.
+// ascends reports whether a path made of the first keep bytes of last, and own, may follow in row
+// i.
 func (p *page) ascends(i int, last string, keep int, own []byte) bool {
 	same := keep == len(last) && len(own) == 0
 	resumes := p.flag(i)&rowResumes != 0
@@ -323,8 +324,8 @@ func (p *decoder) decodeClasses() error {
 	return nil
 }
 
-// numbered reads the numbers of a column that has one for every row but the bare ones, into the
-// which-th list beside the rows.
+// numbered reads a column with a number for every row except the bare ones, into the list with
+// index which.
 func (p *decoder) numbered(which int, name string, b []byte) ([]uint64, error) {
 	list := p.list(which, len(p.rows))
 	i := 0
@@ -355,7 +356,7 @@ func (p *decoder) numbered(which int, name string, b []byte) ([]uint64, error) {
 	return list, nil
 }
 
-// list is the which-th list of n numbers.
+// list returns the list with index which, with n numbers.
 func (p *decoder) list(which, n int) []uint64 {
 	if cap(p.numbers[which]) < n {
 		p.numbers[which] = make([]uint64, maxRows)
@@ -363,7 +364,8 @@ func (p *decoder) list(which, n int) []uint64 {
 	return p.numbers[which][:n]
 }
 
-// classes reads what nodes of the page have in common. The types say how many there are.
+// classes reads the properties that nodes of the page share. The column of types determines their
+// number.
 func (p *decoder) classes() ([]class, error) {
 	types, mode, uid, gid := read(p.w.ClassType), read(p.w.ClassMode), read(p.w.ClassUID), read(p.w.ClassGID)
 	user, group, device, links := read(p.w.ClassUser), read(p.w.ClassGroup), read(p.w.ClassDevice), read(p.w.ClassLinks)
@@ -461,7 +463,7 @@ func (p *decoder) decodeRare() error {
 		p.sparse("unknown", p.w.Unknown, func(n *Node, c *column) { n.Unknown = reason(c) }))
 }
 
-// reason reads why something is not known. What a later version may say is treated as unreadable.
+// reason reads why something is unknown. It treats values of later versions as Unreadable.
 func reason(c *column) entry.Reason {
 	switch r := c.next(); {
 	case r == 0:
@@ -473,7 +475,7 @@ func reason(c *column) entry.Reason {
 	return entry.Unreadable
 }
 
-// sparse reads a column that few rows have.
+// sparse reads a column in which few rows have a value.
 func (p *page) sparse(name string, b []byte, set func(*Node, *column)) error {
 	return p.sparseRows(name, b, func(i int, c *column) {
 		if p.bare(i) {
@@ -560,7 +562,7 @@ func (p *decoder) counts() ([]uint32, error) {
 	return counts, column.done("chunk.count")
 }
 
-// decodeChunks reads the chunks and gives the rows theirs; a page of pages has one for each ref.
+// decodeChunks reads the chunks and assigns them to the rows. A page of pages has one for each ref.
 func (p *decoder) decodeChunks(counts []uint32) error {
 	total := len(p.w.ChunkID) / 32
 	if p.height > 0 && (total != len(p.refs) || len(p.w.ChunkID)%32 != 0) {
@@ -607,7 +609,7 @@ func (p *decoder) decodePacks() error {
 	if len(p.w.PackName)%32 != 0 || n > len(p.chunks) {
 		return malformed("%d bytes of pack names", len(p.w.PackName))
 	}
-	// Places outlive the page, so packs are never written over.
+	// Places outlive the page, so packs are never overwritten.
 	p.packs = make([]archive.Pack, n)
 	names, kind, size, header := read(p.w.PackName), read(p.w.PackKind), read(p.w.PackSize), read(p.w.PackHeader)
 	for i := range p.packs {
@@ -623,7 +625,7 @@ func (p *decoder) decodePacks() error {
 	return firstError(kind.done("pack.kind"), size.done("pack.size"), header.done("pack.header"))
 }
 
-// place is a frame in which chunks of a page lie.
+// place is a frame that holds chunks of the page.
 type place struct {
 	pack           int
 	offset, stored uint32

@@ -16,10 +16,10 @@ type Change struct {
 	New  *Node // nil: deleted
 }
 
-// Diff iterates over the paths in which b differs from a, in order; places of chunks do not count.
-// Pages that both have at the same place are skipped without being loaded. A mark counts as a node
-// only in a tree that gives marks. Nodes stay as they are. It holds the place of every page that is
-// not in both, some 150 bytes each.
+// Diff iterates over the paths in which b differs from a, in order; it ignores the places of
+// chunks. It skips, without loading them, pages that both trees have at the same place. It treats a
+// mark as a node only in a tree that yields marks. Nodes stay valid. It keeps the place of every
+// page that only one tree has in memory, some 150 bytes each.
 func Diff(ctx context.Context, a, b *Tree) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		d := &differ{trees: [2]*Tree{a, b}, old: a.finders().runs, now: b.finders().runs}
@@ -38,7 +38,7 @@ type differ struct {
 	old, now []*cursor
 }
 
-// run compares the trees at every candidate.
+// run compares the trees at every candidate path.
 func (d *differ) run(ctx context.Context, candidates *merged, same func(a, b *Node) bool, yield func(Change, error) bool) error {
 	defer candidates.close()
 	last, begun := "", false
@@ -67,7 +67,7 @@ func (d *differ) run(ctx context.Context, candidates *merged, same func(a, b *No
 	}
 }
 
-// at is the node of a path that t gives, nil if there is none. Paths must ascend.
+// at returns the node at a path, nil if t yields none. Paths must ascend.
 func (t *Tree) at(ctx context.Context, runs []*cursor, path string) (*Node, error) {
 	for _, c := range slices.Backward(runs) {
 		if err := c.seek(ctx, bound{path: path}); err != nil {
@@ -84,8 +84,8 @@ func (t *Tree) at(ctx context.Context, runs []*cursor, path string) (*Node, erro
 	return nil, nil
 }
 
-// paired tells whether the current row of each run is in the same run of the other tree too. Runs
-// come in pairs.
+// paired reports whether the current row of each run is also in the same run of the other tree.
+// Runs come in pairs.
 func (m *merged) paired() bool {
 	if len(m.due)%2 > 0 {
 		return false
@@ -99,8 +99,8 @@ func (m *merged) paired() bool {
 	return true
 }
 
-// uncommon merges all pages of nodes that are not in the same run of both trees. Every path in
-// which they differ is in one of these.
+// uncommon returns a walk over all pages of nodes that only one tree has in a run. Every path in
+// which the trees differ is in one of them.
 func uncommon(ctx context.Context, c *comparison) (*merged, error) {
 	m := &merged{tombs: true}
 	for i := range max(len(c.trees[0].root.Runs), len(c.trees[1].root.Runs)) {
@@ -115,7 +115,7 @@ func uncommon(ctx context.Context, c *comparison) (*merged, error) {
 	return m, nil
 }
 
-// node of a run: a ref with the height of its page.
+// spot is a node of a run: a ref with the height of its page.
 type spot struct {
 	ref
 	height uint8
@@ -129,7 +129,7 @@ func (t *Tree) tops(i int) []spot {
 	return []spot{{run.top(), run.Height}}
 }
 
-// comparison finds the pages of nodes in only one of two trees' runs.
+// comparison finds the pages of nodes that only one of two trees has in its runs.
 type comparison struct {
 	trees  [2]*Tree
 	places bool               // a page at another place is another page, and so is one with another page after it
@@ -141,7 +141,8 @@ func (c *comparison) candidates(tree int, refs []ref) *cursor {
 	return &cursor{single: true, src: &selection{tree: c.trees[tree], refs: refs}}
 }
 
-// descend drops what both lists share, goes down into the highest pages of the rest, and so on.
+// descend removes what both lists share, replaces the highest remaining pages by their children,
+// and so on.
 func (c *comparison) descend(ctx context.Context, a, b []spot) (lists [2][]ref, err error) {
 	for {
 		a, b = c.unshared(a, b)
@@ -160,7 +161,7 @@ func (c *comparison) descend(ctx context.Context, a, b []spot) (lists [2][]ref, 
 	}
 }
 
-// note notes the pages of one height that only one tree has.
+// note records the pages of one height that only one tree has.
 func (c *comparison) note(tree int, list []spot, height uint8) {
 	for i := range list {
 		if c.places && list[i].height == height {
@@ -169,14 +170,14 @@ func (c *comparison) note(tree int, list []spot, height uint8) {
 	}
 }
 
-// unshared drops the pages that are in both lists.
+// unshared removes the pages that are in both lists.
 func (c *comparison) unshared(a, b []spot) (onlyA, onlyB []spot) {
 	inA, inB := c.keys(a), c.keys(b)
 	return c.without(a, inB), c.without(b, inA)
 }
 
-// spotKey is what two spots have in common that hold the same page and, with places, are both right
-// or both wrong.
+// spotKey identifies a spot: two spots with equal keys hold the same page and, with places, are
+// either both right or both wrong.
 type spotKey struct {
 	id        archive.ID
 	height    uint8
@@ -185,7 +186,7 @@ type spotKey struct {
 	first, to edge
 }
 
-// edge is where a page begins, by what the page above says.
+// edge is where a page begins, according to the page above.
 type edge struct {
 	known   bool
 	path    string
@@ -266,7 +267,7 @@ func (c *comparison) expand(ctx context.Context, tree int, list []spot, height u
 	return out, nil
 }
 
-// selection is a source of some of a run's pages, which need not be neighbours.
+// selection is a source of some pages of a run, which need not be adjacent.
 type selection struct {
 	tree *Tree
 	refs []ref

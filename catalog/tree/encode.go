@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// builder gathers the rows of one page, column by column, so that a page that waits for places
+// builder collects the rows of one page, column by column, so that a page that waits for places
 // holds no nodes.
 type builder struct {
 	w      wire // the columns so far; those of chunks, frames and packs follow in encode
@@ -40,7 +40,7 @@ type builder struct {
 	tables tables
 }
 
-// class is what many nodes of a page have in common.
+// class is the properties that many nodes of a page share.
 type class struct {
 	kind        entry.Type
 	mode        uint32
@@ -54,8 +54,8 @@ type class struct {
 // sparse is the row after the last one with a value, in a column that few rows have.
 type sparse uint64
 
-// append says that row has the value that follows: as its distance, at least 1, from the row before
-// that has one.
+// append encodes that row has the value that follows: as its distance, at least 1, from the
+// previous row with a value.
 func (s *sparse) append(b []byte, row uint64) []byte {
 	b = binary.AppendUvarint(b, row+1-uint64(*s))
 	*s = sparse(row + 1)
@@ -68,7 +68,7 @@ func newBuilder(height uint8) *builder {
 	return b
 }
 
-// reset empties the builder for another page and keeps its memory.
+// reset empties the builder for another page. It keeps its memory.
 func (b *builder) reset(height uint8) {
 	clear(b.classes)
 	clear(b.attrs)
@@ -136,7 +136,7 @@ func (b *builder) path(path string, resumes bool) {
 	b.last = path
 }
 
-// metadata appends what a node has beside its path and content.
+// metadata appends what a node has besides its path and content.
 func (b *builder) metadata(n *Node) {
 	b.w.Class = binary.AppendUvarint(b.w.Class, b.class(n))
 	b.w.Size = binary.AppendUvarint(b.w.Size, uint64(n.Size))
@@ -177,7 +177,7 @@ func (b *builder) newClass(c *class) {
 	w.ClassKnown = binary.AppendUvarint(w.ClassKnown, uint64(c.known))
 }
 
-// times appends mtime against the row before and ctime against mtime.
+// times appends mtime relative to the previous row, and ctime relative to mtime.
 func (b *builder) times(n *Node) {
 	m, c := n.ModTime, n.ChangeTime
 	b.requireWide(m)
@@ -194,14 +194,14 @@ func (b *builder) times(n *Node) {
 	b.w.CTimeNanos = binary.LittleEndian.AppendUint32(b.w.CTimeNanos, c.Nanos^m.Nanos)
 }
 
-// requireWide asks readers for times that nanoseconds in 64 bits do not hold.
+// requireWide requires a feature of readers if 64 bits cannot hold the time in nanoseconds.
 func (b *builder) requireWide(t entry.Time) {
 	if _, fits := t.Nanoseconds(); !fits {
 		b.require(featureTimes)
 	}
 }
 
-// require notes a feature that a reader of the page must know, since it would misread the page
+// require records a feature that a reader of the page must support, since it would misread the page
 // without.
 func (b *builder) require(feature string) {
 	at, there := slices.BinarySearch(b.w.Requires, feature)
@@ -210,7 +210,7 @@ func (b *builder) require(feature string) {
 	}
 }
 
-// rare appends what few nodes have.
+// rare appends the properties that few nodes have.
 func (b *builder) rare(n *Node) {
 	w, at := &b.w, b.w.Rows
 	if n.NodeDevice != 0 {
@@ -237,7 +237,7 @@ func (b *builder) rare(n *Node) {
 	}
 }
 
-// attributes is the number of a list of attributes in the page's dictionary of lists.
+// attributes returns the number of a list of attributes in the page's dictionary.
 func (b *builder) attributes(list []entry.Attribute) uint64 {
 	start := len(b.w.Attrs)
 	b.w.Attrs = binary.AppendUvarint(b.w.Attrs, uint64(len(list)))
@@ -290,7 +290,8 @@ func (b *builder) chunk(c archive.Chunk, slot *archive.Slot, single int64) {
 	b.singles = append(b.singles, single)
 }
 
-// placed tells whether all chunks have their places, and takes those that are there by now.
+// placed reports whether all chunks have their places. It collects the places that are known by
+// now.
 func (b *builder) placed() bool {
 	for ; b.waiting < len(b.slots); b.waiting++ {
 		slot := b.slots[b.waiting]
@@ -342,7 +343,7 @@ func (b *builder) locate(c *archive.Chunk, single int64) {
 	f.start = int64(c.Place.Start) + int64(c.Length)
 }
 
-// tables are the packs and frames of a page.
+// tables collects the packs and frames of a page.
 type tables struct {
 	packs     []packState
 	frames    []frameState
@@ -376,7 +377,7 @@ func (t *tables) reset() {
 	*t = tables{packs: t.packs[:0], frames: t.frames[:0], packIndex: t.packIndex, frameKeys: t.frameKeys}
 }
 
-// frame is the number of a place's frame, from 1; 0 where there is no place.
+// frame returns the number of a place's frame, counting from 1; 0 if there is no place.
 func (t *tables) frame(p *archive.Place) int {
 	if p.Pack == nil {
 		return 0
@@ -432,7 +433,7 @@ func (t *tables) columns(w *wire) {
 	}
 }
 
-// kindByte is how a pack's kind is written: as in the directory of packs.
+// kindByte returns the byte for a pack's kind, the same as in the directory of packs.
 func kindByte(k archive.Kind) byte {
 	switch k {
 	case archive.Data:
@@ -443,7 +444,7 @@ func kindByte(k archive.Kind) byte {
 	return 0
 }
 
-// emptied is the wire with all columns empty, their memory kept.
+// emptied returns the wire with all columns empty. It keeps their memory.
 func (w wire) emptied() wire {
 	w.Version, w.Height, w.Rows, w.Requires = 0, 0, 0, nil
 	for _, c := range w.columns() {
@@ -452,7 +453,7 @@ func (w wire) emptied() wire {
 	return w
 }
 
-// shortened is the wire without the columns whose values are all zero.
+// shortened returns the wire without the columns whose values are all zero.
 func (w wire) shortened() wire {
 	columns := w.columns()
 	for _, c := range columns[rawColumns:] {
@@ -461,8 +462,7 @@ func (w wire) shortened() wire {
 	return w
 }
 
-// rawColumns is how many of the columns are bytes without a structure of their own, left out only
-// where they are empty.
+// rawColumns is the number of columns of plain bytes, which are left out only if they are empty.
 const rawColumns = 3
 
 func (w *wire) columns() [44]*[]byte {

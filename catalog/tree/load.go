@@ -15,7 +15,7 @@ const (
 	cached     = 128 // pages kept decoded, of some 100 KiB each
 )
 
-// Cache keeps decoded pages, for look-ups. Several trees may share one. Its zero value is empty.
+// Cache holds decoded pages, for look-ups. Several trees may share one. Its zero value is empty.
 type Cache struct {
 	mu    sync.Mutex
 	pages map[archive.ID]*page
@@ -42,7 +42,7 @@ func (c *Cache) put(id archive.ID, p *page) {
 	c.pages[id] = p
 }
 
-// loadAll loads pages and hands each on once, and checks that the loader did.
+// loadAll loads pages and passes each to each. It checks that the loader delivers every page once.
 func (t *Tree) loadAll(ctx context.Context, want []archive.Chunk, each func(i int, raw []byte) error) error {
 	seen := make([]bool, len(want))
 	left := len(want)
@@ -73,7 +73,7 @@ func (t *Tree) page(ctx context.Context, r *ref, height uint8) (*page, error) {
 	return pages[0], nil
 }
 
-// kept is a page that is at hand, or nil.
+// kept returns a cached page, or nil.
 func (t *Tree) kept(r *ref, height uint8) *page {
 	if p := t.cache.get(r.chunk.ID); p != nil && p.height == height && r.holds(p) {
 		return p
@@ -81,7 +81,7 @@ func (t *Tree) kept(r *ref, height uint8) *page {
 	return nil
 }
 
-// keep has a page at hand, if it is likely to be asked for again.
+// keep caches a page if it is likely to be needed again.
 func (t *Tree) keep(r *ref, p *page) {
 	if p.height > 0 || t.shared {
 		t.cache.put(r.chunk.ID, p)
@@ -98,7 +98,7 @@ func (t *Tree) pages(ctx context.Context, refs []ref, height uint8) ([]*page, er
 	return list, err
 }
 
-// read decodes a page that was loaded as the one that r names.
+// read decodes a page, and checks that it is the one that r names.
 func (p *page) read(raw []byte, r *ref, height uint8) error {
 	err := p.decode(raw)
 	switch {
@@ -114,13 +114,13 @@ func (p *page) read(raw []byte, r *ref, height uint8) error {
 	return nil
 }
 
-// top is the ref that a page of pages above the run would hold.
+// top returns the ref that a page of pages above the run would hold.
 func (r *Run) top() ref { return ref{entries: r.Entries, bytes: r.Bytes, chunk: r.Top} }
 
 func (r *Run) empty() bool { return r.Entries == 0 }
 
-// leaves visits the refs of a run's pages of nodes in order, from the one that may hold the first
-// path not before from. It loads the pages above them.
+// leaves visits the refs to a run's pages of nodes in order, beginning with the one that may hold
+// the first path not before from. It loads the pages above them.
 func (t *Tree) leaves(ctx context.Context, run *Run, from string, visit func(*ref) error) error {
 	if run.empty() {
 		return nil
@@ -164,8 +164,8 @@ func chunks(refs []ref) []archive.Chunk {
 	return list
 }
 
-// child is the index of the first ref below which a row may come after the position: the last one
-// that itself begins before it, or where it is.
+// child returns the index of the first ref below which a row may come after the position: the last
+// ref that begins at or before it.
 func child(refs []ref, at bound) int {
 	lo, hi := 0, len(refs) // all before lo begin at or before the position, none from hi on
 	for lo < hi {
@@ -179,8 +179,8 @@ func child(refs []ref, at bound) int {
 	return max(0, lo-1)
 }
 
-// begins tells whether the page below begins at or before the position, and so that no page before
-// it need be looked at.
+// begins reports whether the page below r begins at or before the position, so that no earlier page
+// matters.
 func (r *ref) begins(at bound) bool {
 	if at.after {
 		return at.passes(r.first)

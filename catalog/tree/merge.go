@@ -10,9 +10,8 @@ import (
 // mergeWindow is how many touched pages a merge loads at once.
 const mergeWindow = 64
 
-// merge folds the last tree's runs from one on and the new changes into one run. Pages of the
-// oldest of these runs in whose range nothing has changed are taken over as they are, without being
-// loaded.
+// merge merges the last tree's runs from one on, and the new changes, into one run. It takes over
+// unchanged pages of the oldest of these runs without loading them.
 func (w *Writer) merge(ctx context.Context, from int) (Run, error) {
 	if w.out.hold == 0 { // changes that were stored are read back
 		run, err := w.out.finish(ctx)
@@ -32,7 +31,7 @@ func (w *Writer) merge(ctx context.Context, from int) (Run, error) {
 	return w.fold(ctx, from, nil)
 }
 
-// fold merges with the changes in a stored run, or those in memory.
+// fold merges with changes from a stored run, or with those in memory.
 func (w *Writer) fold(ctx context.Context, from int, changes *Run) (Run, error) {
 	f := &folding{
 		tree: w.prev,
@@ -53,7 +52,7 @@ func (w *Writer) fold(ctx context.Context, from int, changes *Run) (Run, error) 
 	return f.out.finish(ctx)
 }
 
-// newer merges the last tree's runs from one on with the changes.
+// newer returns a walk over the last tree's runs from one on, and the changes.
 func (w *Writer) newer(from int, changes *Run) *merged {
 	m := w.prev.streams(w.prev.root.Runs[from:], "", false)
 	m.tombs = true
@@ -69,7 +68,7 @@ func (w *Writer) newer(from int, changes *Run) *merged {
 	return m
 }
 
-// folding is one run being merged with newer ones.
+// folding is the state of merging one run with newer ones.
 type folding struct {
 	tree    *Tree
 	run     Run
@@ -82,7 +81,7 @@ type folding struct {
 }
 
 // survey finds the pages that must be read: those with a newer path in their range, and those in
-// packs that may go.
+// packs that may be deleted.
 func (f *folding) survey(ctx context.Context, newer *merged) error {
 	defer newer.close()
 	n, err := newer.next(ctx)
@@ -100,7 +99,7 @@ func (f *folding) survey(ctx context.Context, newer *merged) error {
 	})
 }
 
-// reaches tells whether a path, which is not before the page's first, belongs into the page's
+// reaches reports whether a path, which is not before the page's first one, falls into the page's
 // range.
 func (r *ref) reaches(path string, after *ref) bool {
 	if after == nil {
@@ -110,8 +109,8 @@ func (r *ref) reaches(path string, after *ref) bool {
 	return c < 0 || c == 0 && after.resumes
 }
 
-// ranges visits the run's pages of nodes, each with the next one, nil after the last. On its way it
-// notes the pages above, which need not be stored again if they come out the same.
+// ranges visits the run's pages of nodes, each with the next one, nil after the last. It also
+// records the pages above them, which need not be stored again if they stay the same.
 func (f *folding) ranges(ctx context.Context, visit func(i int, r, after *ref) error) error {
 	i := 0
 	var before *ref
@@ -168,7 +167,7 @@ func (f *folding) fold(ctx context.Context) error {
 	return nil
 }
 
-// noteIndex notes the run's pages of pages that are in usable packs.
+// noteIndex records the run's pages of pages that are in usable packs.
 func (f *folding) noteIndex(ctx context.Context) error {
 	for page, err := range f.tree.pageChunks(ctx, []Run{f.run}) {
 		if err != nil {
@@ -181,7 +180,7 @@ func (f *folding) noteIndex(ctx context.Context) error {
 	return nil
 }
 
-// window merges some of the run's pages, of which it loads the touched ones together.
+// window merges some of the run's pages. It loads the touched ones together.
 func (f *folding) window(ctx context.Context, refs []ref, first int) error {
 	var want []archive.Chunk
 	var index []int
@@ -207,7 +206,7 @@ func (f *folding) window(ctx context.Context, refs []ref, first int) error {
 	return nil
 }
 
-// part merges one page of the run: as a whole if that is possible, else row by row.
+// part merges one page of the run: as a whole if possible, else row by row.
 func (f *folding) part(ctx context.Context, r *ref, i int) error {
 	if err := f.takeBefore(ctx, r.first); err != nil {
 		return err
@@ -229,7 +228,7 @@ func (f *folding) part(ctx context.Context, r *ref, i int) error {
 	return f.rows(ctx, p)
 }
 
-// rows merges a page row by row. Rows of a path that is newer elsewhere are passed over.
+// rows merges a page row by row. It skips rows with a newer node of the same path.
 func (f *folding) rows(ctx context.Context, p *page) error {
 	for i := range p.rows {
 		n := &p.rows[i]
@@ -248,7 +247,7 @@ func (f *folding) rows(ctx context.Context, p *page) error {
 	return nil
 }
 
-// takeBefore takes all newer nodes before a path.
+// takeBefore writes all newer nodes before a path.
 func (f *folding) takeBefore(ctx context.Context, path string) error {
 	for n := f.newer.current(); n != nil && compare(n.Path, path) < 0; n = f.newer.current() {
 		if err := f.takeNewer(ctx); err != nil {
@@ -258,7 +257,7 @@ func (f *folding) takeBefore(ctx context.Context, path string) error {
 	return nil
 }
 
-// takeNewer takes the current newer node.
+// takeNewer writes the current newer node.
 func (f *folding) takeNewer(ctx context.Context) error {
 	deleted := f.newer.from.deleted
 	if !deleted || !f.base {

@@ -8,15 +8,16 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// stepGone is how many deleted paths a Step carries. Where more are gone at once, the Writer reads
-// the last tree again.
+// stepGone is how many deleted paths a Step carries. If more are gone at once, the Writer reads the
+// last tree again.
 const stepGone = 64
 
-// Step is what the last tree says of one path. It goes to the Writer with what became of the path.
+// Step is what the last tree says of one path. The caller passes it to the Writer with the new
+// state of the path.
 type Step struct {
-	// Old is the node of this path, nil if there was none. It stays as it is.
+	// Old is the node at this path, nil if there was none. It stays valid.
 	Old *Node
-	// Usable tells that all of Old's chunks lie in usable packs. Else its content must be found
+	// Usable says that all of Old's chunks are in usable packs. Otherwise the content must be found
 	// elsewhere or read again.
 	Usable bool
 
@@ -25,7 +26,7 @@ type Step struct {
 }
 
 // Merger walks the last tree in step with the entries of a source. It is for one goroutine, which
-// may be ahead of that of the Writer.
+// may be ahead of the Writer's.
 type Merger struct {
 	tree   *Tree
 	m      *merged
@@ -35,7 +36,7 @@ type Merger struct {
 	last   string
 }
 
-// Merge starts a walk through t. A nil tree has no nodes.
+// Merge begins a walk through t. A nil tree has no nodes.
 func (t *Tree) Merge() *Merger {
 	g := &Merger{tree: t, m: &merged{}}
 	if t != nil {
@@ -44,8 +45,8 @@ func (t *Tree) Merge() *Merger {
 	return g
 }
 
-// Next steps to the path of e, which must come after that of the step before. It loads ahead, until
-// the first call's ctx ends.
+// Next moves to the path of e, which must come after the previous one. It loads ahead until the ctx
+// of the first call ends.
 func (g *Merger) Next(ctx context.Context, e *entry.Entry) (Step, error) {
 	if g.begun && compare(g.last, e.Path) >= 0 {
 		return Step{}, fmt.Errorf("%w: %q after %q", ErrOrder, e.Path, g.last)
@@ -77,7 +78,7 @@ func (g *Merger) Next(ctx context.Context, e *entry.Entry) (Step, error) {
 	return step, nil
 }
 
-// match makes the step onto the current node.
+// match completes the step at the current node.
 func (g *Merger) match(ctx context.Context, step Step) (Step, error) {
 	g.passed++
 	step.Old, step.passed = g.node, g.passed
@@ -112,7 +113,7 @@ func (t *Tree) usable(list []archive.Chunk) bool {
 	return true
 }
 
-// suspect tells whether some of the page's packs are not usable.
+// suspect reports whether some of the page's packs are not usable.
 func (p *page) suspect(t *Tree) bool {
 	if p.tested == 0 {
 		p.tested = 1

@@ -9,7 +9,7 @@ import (
 )
 
 // parser reads the CBOR map of a page in place: columns become parts of the page's bytes. It
-// insists on the deterministic encoding and steps over values of keys that it does not know.
+// accepts only the deterministic encoding, and skips values of keys that it does not know.
 type parser struct{ b []byte }
 
 // Major types of CBOR.
@@ -47,7 +47,7 @@ type wireColumn struct {
 	field int
 }
 
-// compareKeys is the order of the encoded keys: shorter ones first.
+// compareKeys compares encoded keys: shorter ones come first.
 func compareKeys(a, b string) int {
 	if len(a) != len(b) {
 		return len(a) - len(b)
@@ -55,8 +55,8 @@ func compareKeys(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// parse reads a page into w, which refers to raw from then on. Of a later version it reads no more
-// than that.
+// parse reads a page into w, which refers to raw from then on. Of a page of a later version it
+// reads only the version.
 func (w *wire) parse(raw []byte) error {
 	p := parser{raw}
 	major, n, ok := p.head()
@@ -93,7 +93,7 @@ func (w *wire) parse(raw []byte) error {
 	return nil
 }
 
-// scalar reads what is no column.
+// scalar reads a value that is not a column.
 func (w *wire) scalar(p *parser, key string) bool {
 	switch key {
 	case "v":
@@ -146,7 +146,7 @@ func (p *parser) text() (string, bool) {
 	return string(s), ok
 }
 
-// column reads a byte string, which must not be empty: a column without bytes is left out.
+// column reads a byte string. It must not be empty, since a column without bytes is left out.
 func (p *parser) column(to *[]byte) (ok bool) {
 	*to, ok = p.string(cborBytes)
 	return ok && len(*to) > 0
@@ -173,7 +173,7 @@ func (p *parser) texts(to *[]string) bool {
 	return true
 }
 
-// skip steps over an item, whatever it is.
+// skip skips an item of any type.
 func (p *parser) skip(depth int) bool {
 	major, n, ok := p.head()
 	if !ok || depth == 0 {

@@ -46,7 +46,7 @@ func load64(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// below tells whether path lies somewhere under dir. All paths but "" lie under "".
+// below reports whether path is somewhere under dir. All paths but "" are under "".
 func below(dir, path string) bool {
 	if dir == "" {
 		return path != ""
@@ -54,13 +54,13 @@ func below(dir, path string) bool {
 	return len(path) > len(dir) && path[len(dir)] == '/' && strings.HasPrefix(path, dir)
 }
 
-// bound is a position in a tree: before the path, or after the path and all below it.
+// bound is a position in a tree: before a path, or after a path and everything below it.
 type bound struct {
 	path  string
 	after bool
 }
 
-// passes tells whether the position comes after path.
+// passes reports whether the position comes after path.
 func (b bound) passes(path string) bool {
 	if b.after {
 		return path == b.path || below(b.path, path) || compare(path, b.path) < 0
@@ -68,8 +68,8 @@ func (b bound) passes(path string) bool {
 	return compare(path, b.path) < 0
 }
 
-// isPlain tells whether a path is made of names that lie below each other: none is empty, ".", ".."
-// or holds a zero byte. The first good bytes are those of a path that is.
+// isPlain reports whether no name in a path is empty, ".", ".." or holds a zero byte. The first
+// good bytes are known to be plain.
 func isPlain(path string, good int) bool {
 	for start := strings.LastIndexByte(path[:good], '/') + 1; path != ""; {
 		name, _, more := strings.Cut(path[start:], "/")

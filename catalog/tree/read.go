@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// All iterates over the nodes whose path is not before from, in order. It loads ahead, in batches,
-// and stops loading when the loop ends. A node is valid until the next one; Clone keeps it.
+// All iterates over the nodes whose path is not before from, in order. It loads ahead in batches,
+// and stops loading when the loop ends. A node is valid until the next one; Clone copies it.
 func (t *Tree) All(ctx context.Context, from string) iter.Seq2[*Node, error] {
 	return func(yield func(*Node, error) bool) {
 		m := t.streams(t.root.Runs, from, false)
@@ -33,8 +33,8 @@ func (t *Tree) All(ctx context.Context, from string) iter.Seq2[*Node, error] {
 	}
 }
 
-// Lookup finds the node of a path. The error wraps fs.ErrNotExist if there is none. It loads a page
-// of each level of each run, at most.
+// Lookup returns the node at a path. The error wraps fs.ErrNotExist if there is none. It loads at
+// most one page of each level of each run.
 func (t *Tree) Lookup(ctx context.Context, path string) (*Node, error) {
 	for i := len(t.root.Runs) - 1; i >= 0; i-- {
 		c := &cursor{src: &finder{tree: t, run: t.root.Runs[i]}}
@@ -67,9 +67,9 @@ func (t *Tree) Below(ctx context.Context, dir string) iter.Seq2[*Node, error] {
 	}
 }
 
-// List iterates over what lies directly in a directory, in order, without reading what lies below
-// that. A directory of which the tree knows only what is in it comes as a node with a path and a
-// type alone. Nodes stay as they are.
+// List iterates over what is directly in a directory, in order, without reading what is further
+// below. It yields a directory without a node of its own as a node with only path and type. Nodes
+// stay valid.
 func (t *Tree) List(ctx context.Context, dir string) iter.Seq2[*Node, error] {
 	return func(yield func(*Node, error) bool) {
 		m := t.finders()
@@ -97,7 +97,7 @@ func (t *Tree) List(ctx context.Context, dir string) iter.Seq2[*Node, error] {
 	}
 }
 
-// inside is the node directly in dir that n is, or lies below.
+// inside returns the node directly in dir that is n, or contains n.
 func inside(dir string, n *Node) *Node {
 	start := 0
 	if dir != "" {
@@ -118,13 +118,13 @@ type Page struct {
 	Packs  []archive.Pack // of the chunks and pages that it names; Pages alone fills it in
 }
 
-// Pages loads every page and iterates over them, a page before those below it. Each page is decoded
-// and thereby checked.
+// Pages loads and decodes, and so checks, every page, and iterates over them, each page before
+// those below it.
 func (t *Tree) Pages(ctx context.Context) iter.Seq2[Page, error] {
 	return t.walkPages(ctx, t.root.Runs, true)
 }
 
-// PageChunks iterates over every page without loading those that hold nodes.
+// PageChunks iterates over every page. It does not load pages of nodes.
 func (t *Tree) PageChunks(ctx context.Context) iter.Seq2[Page, error] {
 	return t.pageChunks(ctx, t.root.Runs)
 }
@@ -155,7 +155,7 @@ type pageWalk struct {
 	walked map[archive.ID]bool // pages of pages: one that comes again names nothing new
 }
 
-// walk visits pages of one height and what is below them, and tells whether to go on.
+// walk visits pages of one height and what is below them, and reports whether to continue.
 func (w *pageWalk) walk(ctx context.Context, run int, refs []ref, height uint8) bool {
 	for len(refs) > 0 {
 		size := indexBatch

@@ -6,7 +6,7 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// maxRuns bounds the runs that a reader accepts.
+// maxRuns is the largest number of runs that a reader accepts.
 const maxRuns = 64
 
 // rootWire is a root as it is stored.
@@ -33,7 +33,7 @@ type runWire struct {
 	Start   uint32 `cbor:"start,omitempty"`
 }
 
-// MarshalCBOR encodes the root as FORMAT.md says, equal roots as equal bytes.
+// MarshalCBOR encodes the root as described in FORMAT.md. Equal roots have equal encodings.
 func (r Root) MarshalCBOR() ([]byte, error) {
 	w := rootWire{Version: pageVersion, Entries: r.Entries, Bytes: r.Bytes, Runs: make([]runWire, len(r.Runs))}
 	for i := range r.Runs {
@@ -99,7 +99,7 @@ func (w *runWire) run() (Run, error) {
 	return r, nil
 }
 
-// kindOf is the reverse of kindByte.
+// kindOf is the inverse of kindByte.
 func kindOf(b uint64) (kind archive.Kind, known bool) {
 	switch b {
 	case 0:

@@ -14,7 +14,7 @@ const (
 	maxSpare   = 64   // builders kept for use again
 )
 
-// runWriter writes one run: rows go into pages of nodes, their refs into pages above, up to a
+// runWriter writes one run: rows go into pages of nodes, refs to these into pages above, up to a
 // single page.
 type runWriter struct {
 	opts   *WriterOptions
@@ -32,7 +32,7 @@ type runWriter struct {
 	bytes   uint64
 }
 
-// runLevel is one level of a run: its pages of one height.
+// runLevel is the pages of one height of a run.
 type runLevel struct {
 	height  uint8
 	open    *builder      // the page that is being filled; nil where the next row begins one
@@ -99,10 +99,10 @@ func (p *runWriter) addNode(ctx context.Context, n *Node, slots []*archive.Slot,
 	return split(n, slots, func(r *row) error { return p.add(ctx, r) })
 }
 
-// fresh tells whether the next row begins a page.
+// fresh reports whether the next row begins a page.
 func (p *runWriter) fresh() bool { return p.level(0).open == nil }
 
-// adopt appends a page that is stored already, where a page begins.
+// adopt appends a page that is stored already. It may only be called where a page begins.
 func (p *runWriter) adopt(ctx context.Context, r *ref) error {
 	f := p.level(0)
 	f.queue = append(f.queue, &sealedPage{ref: *r})
@@ -125,7 +125,7 @@ func (f *runLevel) close() {
 	f.waiting = append(f.waiting, m)
 }
 
-// closed takes care of a page that close ended just now. Those before it are left to poll.
+// closed handles a page that close has just ended. Earlier pages are left to poll.
 func (p *runWriter) closed(ctx context.Context, f *runLevel) error {
 	last := len(f.waiting) - 1
 	if err := p.finishPage(ctx, f, f.waiting[last]); err != nil {
@@ -138,7 +138,7 @@ func (p *runWriter) closed(ctx context.Context, f *runLevel) error {
 	return p.relieve(ctx, f)
 }
 
-// relieve asks for places when many pages wait for them, since they take memory.
+// relieve asks for places if many pages wait for them, since these take memory.
 func (p *runWriter) relieve(ctx context.Context, f *runLevel) error {
 	if f.height > 0 || p.opts.Settle == nil || len(f.waiting) < p.patience {
 		return nil
@@ -151,8 +151,7 @@ func (p *runWriter) relieve(ctx context.Context, f *runLevel) error {
 	return err
 }
 
-// pump stores the complete pages whose chunks are placed, and tells the level above of those that
-// are stored.
+// pump stores complete pages whose chunks are placed, and reports stored pages to the level above.
 func (p *runWriter) pump(ctx context.Context, f *runLevel) error {
 	for _, m := range f.waiting {
 		if err := p.finishPage(ctx, f, m); err != nil {
@@ -163,7 +162,7 @@ func (p *runWriter) pump(ctx context.Context, f *runLevel) error {
 	return p.report(ctx, f)
 }
 
-// report hands the pages at the head of the queue that are stored to the level above.
+// report passes the stored pages at the head of the queue to the level above.
 func (p *runWriter) report(ctx context.Context, f *runLevel) error {
 	n := 0
 	for n < len(f.queue) && f.queue[n].b == nil && f.queue[n].raw == nil {
@@ -177,7 +176,7 @@ func (p *runWriter) report(ctx context.Context, f *runLevel) error {
 	return nil
 }
 
-// finishPage encodes the page if it can be, and stores it unless it is to be held.
+// finishPage encodes the page if its chunks are placed, and stores it unless it is held.
 func (p *runWriter) finishPage(ctx context.Context, f *runLevel, m *sealedPage) error {
 	if !m.b.placed() {
 		return nil
@@ -201,7 +200,7 @@ func (p *runWriter) finishPage(ctx context.Context, f *runLevel, m *sealedPage) 
 	return nil
 }
 
-// release stores the held pages, and from now on all pages at once.
+// release stores the held pages. From then on all pages are stored at once.
 func (p *runWriter) release(ctx context.Context) error {
 	p.hold, p.held = 0, 0
 	for _, m := range p.level(0).queue {
@@ -230,7 +229,8 @@ func (p *runWriter) store(ctx context.Context, m *sealedPage, raw []byte) error 
 	return nil
 }
 
-// raise hands a stored page to the level above, from the second one on: a single page is the top.
+// raise passes a stored page to the level above, beginning with the second: a single page is the
+// top.
 func (p *runWriter) raise(ctx context.Context, f *runLevel, m *sealedPage) error {
 	if f.first == nil {
 		f.first = m
@@ -246,7 +246,7 @@ func (p *runWriter) raise(ctx context.Context, f *runLevel, m *sealedPage) error
 }
 
 // addRef appends a page of the level below. A page of pages has at least two rows, so that every
-// level is at most half of the one below.
+// level has at most half as many pages as the one below.
 func (p *runWriter) addRef(ctx context.Context, f *runLevel, m *sealedPage) error {
 	if f.open == nil {
 		f.open = p.builder(f.height)
@@ -259,7 +259,7 @@ func (p *runWriter) addRef(ctx context.Context, f *runLevel, m *sealedPage) erro
 	return p.closed(ctx, f)
 }
 
-// poll stores pages whose chunks have been placed since.
+// poll stores pages whose chunks have been placed since the last call.
 func (p *runWriter) poll(ctx context.Context) error {
 	for i := 0; i < len(p.levels); i++ { // pump may add levels
 		if err := p.pump(ctx, p.levels[i]); err != nil {
@@ -286,7 +286,7 @@ func (p *runWriter) finish(ctx context.Context) (Run, error) {
 	}
 }
 
-// settle stores all pages of a level, and all of the levels above whose children are placed.
+// settle stores all pages of a level, and those of higher levels whose children are placed.
 func (p *runWriter) settle(ctx context.Context, f *runLevel) error {
 	if err := p.poll(ctx); err != nil || len(f.queue) == 0 {
 		return err
@@ -305,7 +305,7 @@ func (p *runWriter) settle(ctx context.Context, f *runLevel) error {
 	return nil
 }
 
-// crown makes the run whose top is the only page of a level.
+// crown returns the run whose top is the only page of a level.
 func (p *runWriter) crown(ctx context.Context, f *runLevel) (Run, error) {
 	run := Run{Top: f.first.ref.chunk, Height: f.height, Entries: p.entries, Bytes: p.bytes}
 	slot := f.first.slot

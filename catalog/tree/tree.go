@@ -1,13 +1,12 @@
-// Package tree keeps what a source held at one moment: a sorted list of entries with their chunk
+// Package tree stores what a source held at one moment: a sorted list of entries with their chunk
 // lists, cut into pages that are themselves chunks. FORMAT.md, "Tree pages", describes the bytes.
 //
 // A tree is one base run and a few delta runs, each a tree of pages, like a B-tree. Of nodes with
-// equal paths the one in the latest run counts, and a delta holds deletions too. Reading merges the
-// runs. A Writer that is given the last tree writes what has changed as one more delta, or folds
-// runs together when they have become many or large.
+// equal paths the one in the latest run counts, and a delta holds deletions too. Readers merge the
+// runs. A Writer that is given the last tree writes the changes as one more delta, or merges runs
+// when they have become many or large, like a log-structured merge tree.
 //
-// The package does no input or output of its own: it is handed functions that store a page and load
-// pages.
+// The package does no I/O of its own: callers pass functions that store and load pages.
 package tree
 
 import (
@@ -21,16 +20,19 @@ import (
 )
 
 var (
-	// ErrFormat is wrapped by all errors about pages that are not as FORMAT.md says.
+	// ErrFormat is wrapped by errors about pages that do not follow FORMAT.md.
 	ErrFormat = errors.New("malformed tree page")
-	// ErrUnsupported is wrapped where a page is of a later version or requires a feature this
-	// version lacks.
+	// ErrUnsupported is wrapped by errors about pages of a later version, or that require a feature
+	// that this version lacks.
 	ErrUnsupported = errors.New("unsupported tree page")
-	// ErrOrder is wrapped where nodes come out of the order of entry.ComparePaths, or twice.
+	// ErrOrder is wrapped by errors about nodes that are not in the order of entry.ComparePaths, or
+	// occur twice.
 	ErrOrder = errors.New("paths out of order")
-	// ErrTooLarge is wrapped where a node's path or metadata is beyond what a page may hold.
+	// ErrTooLarge is wrapped by errors about nodes whose path or metadata exceeds what a page may
+	// hold.
 	ErrTooLarge = errors.New("entry too large for a tree")
-	// ErrPending is wrapped where a tree cannot be finished because a chunk of it has no place yet.
+	// ErrPending is wrapped if a tree cannot be finished because one of its chunks has no place
+	// yet.
 	ErrPending = errors.New("chunk has no place yet")
 )
 
@@ -41,8 +43,8 @@ type Node struct {
 	Hash   [32]byte        // of the whole content where it is more than one chunk; zero: not known
 }
 
-// CheckContent fails with ErrFormat unless the chunks of a file are as long together as the file,
-// and its extents lie in it in order.
+// CheckContent fails with ErrFormat unless the chunks of a file add up to its size, and its extents
+// are inside it and in order.
 func (n *Node) CheckContent() error {
 	if n.Type != entry.File || n.IsMark() {
 		return nil
@@ -64,14 +66,14 @@ func (n *Node) CheckContent() error {
 	return nil
 }
 
-// Clone copies n so that the copy shares no memory with it that could change.
+// Clone returns a copy of n that shares no memory with it that could change.
 func (n *Node) Clone() *Node {
 	c := *n
 	c.Chunks = slices.Clone(n.Chunks)
 	return &c
 }
 
-// Same tells whether two nodes agree in everything but the places of their chunks.
+// Same reports whether two nodes are equal except for the places of their chunks.
 func Same(a, b *Node) bool {
 	return sameScalars(&a.Entry, &b.Entry) &&
 		a.Hash == b.Hash &&
@@ -105,7 +107,7 @@ type Run struct {
 	Bytes   uint64        // content of the files among them
 }
 
-// Root names a tree: its base run, then delta runs, the latest last. It encodes itself as
+// Root identifies a tree: its base run, then delta runs, the latest last. It encodes itself as
 // deterministic CBOR.
 type Root struct {
 	Runs    []Run
@@ -113,28 +115,28 @@ type Root struct {
 	Bytes   uint64 // content of the files among them
 }
 
-// Store takes a page to be kept. The slot has the page's id and gets its place when its pack is
-// sealed. The page belongs to the caller again when Store returns.
+// Store stores a page. The slot has the page's id, and gets its place when its pack is sealed.
+// Store must not keep page after it returns.
 type Store func(ctx context.Context, slot *archive.Slot, page []byte) error
 
 // Load fetches pages and calls each once for every wanted chunk, in any order but one at a time. It
-// has checked the ids. A page is valid until each returns.
+// must check the ids. A page is valid until each returns.
 type Load func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error
 
-// OpenOptions say how a tree is read. The zero value is good.
+// OpenOptions configure how a tree is read. The zero value is ready for use.
 type OpenOptions struct {
-	// Unusable tells of packs that are about to be deleted, so that neither data nor pages in them
-	// may be relied on. It may be called from several goroutines. Nil: all packs are good.
+	// Unusable reports whether a pack is about to be deleted, so that neither data nor pages in it
+	// may be relied on. It must be safe for concurrent use. nil means that all packs are usable.
 	Unusable func(*archive.Pack) bool
-	// Marks lets All, Below, List and Lookup give nodes too that only say that something was there.
-	// They have no content and are never restored.
+	// Marks makes All, Below, List and Lookup yield also nodes that only say that something
+	// existed. They have no content and are never restored.
 	Marks bool
-	// Cache is shared with other trees, and keeps pages of nodes too: for trees that have much in
-	// common. Nil: the tree keeps some pages of pages by itself.
+	// Cache, if set, is shared with other trees, and holds pages of nodes too. It suits trees that
+	// have much in common. If nil, the tree caches only some pages of pages.
 	Cache *Cache
 }
 
-// Tree reads a tree. It is safe for concurrent use; what it iterates is not.
+// Tree reads a tree. It is safe for concurrent use; its iterators are not.
 type Tree struct {
 	root     Root
 	load     Load
@@ -144,7 +146,7 @@ type Tree struct {
 	shared   bool
 }
 
-// Open makes a tree readable. Nothing is loaded before it is asked for.
+// Open returns a reader of a tree. It loads nothing before it is needed.
 func Open(root Root, load Load, opts OpenOptions) *Tree {
 	t := &Tree{root: root, load: load, unusable: opts.Unusable, marks: opts.Marks, cache: opts.Cache, shared: opts.Cache != nil}
 	if t.cache == nil {
@@ -153,10 +155,10 @@ func Open(root Root, load Load, opts OpenOptions) *Tree {
 	return t
 }
 
-// hides tells whether n is a mark, and those are not asked for.
+// hides reports whether n is a mark and marks are not wanted.
 func (t *Tree) hides(n *Node) bool { return !t.marks && n.IsMark() }
 
-// whole is the tree with its marks.
+// whole returns the tree with its marks.
 func (t *Tree) whole() *Tree {
 	if t == nil || t.marks {
 		return t
@@ -166,10 +168,10 @@ func (t *Tree) whole() *Tree {
 	return &all
 }
 
-// Root is what the tree was opened with.
+// Root returns the root with which the tree was opened.
 func (t *Tree) Root() Root { return t.root }
 
-// bad tells whether nothing may be kept in this pack.
+// bad reports whether a pack is unusable.
 func (t *Tree) bad(pack *archive.Pack) bool {
 	return t.unusable != nil && pack != nil && t.unusable(pack)
 }

@@ -10,20 +10,20 @@ import (
 
 const pageVersion = 1
 
-// Features that a page may require: an older reader would take its rows for something else.
+// Features that a page may require: older readers would misread its rows.
 const (
 	featureHoles   = "holes"   // chunks without an id: zeros that are not stored
 	featureTimes   = "times"   // before 1677 or after 2262
 	featureUnknown = "unknown" // rows that only say that something was there
 )
 
-// supported tells whether this version reads pages that require a feature.
+// supported reports whether this version can read pages that require a feature.
 func supported(feature string) bool {
 	return feature == featureHoles || feature == featureTimes || feature == featureUnknown
 }
 
-// wire is a page as it is stored: a deterministic CBOR map of columns. A column whose values are
-// all zero is left out. FORMAT.md says what each holds.
+// wire is a page as it is stored: a deterministic CBOR map of columns. A column with only zero
+// values is left out. FORMAT.md describes the columns.
 type wire struct {
 	Version  uint64   `cbor:"v"`
 	Height   uint64   `cbor:"height,omitempty"`
@@ -105,7 +105,7 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 	return enc, dec
 }
 
-// malformed makes an error of kind ErrFormat.
+// malformed returns an error that wraps ErrFormat.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
 }
@@ -120,7 +120,7 @@ func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// unlessZero drops a column whose values are all zero.
+// unlessZero returns column, or nil if all its values are zero.
 func unlessZero(column []byte) []byte {
 	if slices.ContainsFunc(column, func(b byte) bool { return b != 0 }) {
 		return column
@@ -128,8 +128,7 @@ func unlessZero(column []byte) []byte {
 	return nil
 }
 
-// column reads the values of a column one after the other. After the first error all values are
-// zero.
+// column reads the values of a column in order. After the first error all values are zero.
 type column struct {
 	b      []byte
 	at     int  // an index, so that stepping on writes no pointer
@@ -139,7 +138,7 @@ type column struct {
 
 func read(b []byte) column { return column{b: b, absent: b == nil} }
 
-// next is the next uvarint.
+// next returns the next uvarint.
 func (c *column) next() uint64 {
 	if c.at < len(c.b) {
 		if x := c.b[c.at]; x < 0x80 {
@@ -171,7 +170,7 @@ func (c *column) fail() {
 
 func (c *column) signed() int64 { return unzigzag(c.next()) }
 
-// small is the next uvarint, which must not exceed 32 bits.
+// small returns the next uvarint, which must not exceed 32 bits.
 func (c *column) small() uint32 {
 	x := c.next()
 	if x>>32 != 0 {
@@ -181,7 +180,7 @@ func (c *column) small() uint32 {
 	return uint32(x)
 }
 
-// near is the next signed value plus what was expected, which must fit 32 bits without a sign.
+// near returns the next signed value plus expected. The sum must be an unsigned number of 32 bits.
 func (c *column) near(expected int64) uint32 {
 	x := expected + c.signed()
 	if x < 0 || x>>32 != 0 {
@@ -191,7 +190,7 @@ func (c *column) near(expected int64) uint32 {
 	return uint32(x)
 }
 
-// fixed is the next four bytes.
+// fixed returns the next four bytes.
 func (c *column) fixed() uint32 {
 	if len(c.b)-c.at < 4 {
 		if !c.absent {
@@ -204,10 +203,10 @@ func (c *column) fixed() uint32 {
 	return x
 }
 
-// left is how many bytes follow.
+// left returns how many bytes follow.
 func (c *column) left() int { return len(c.b) - c.at }
 
-// bytes is the next n bytes, in place; nil if there are fewer.
+// bytes returns the next n bytes, in place; nil if there are fewer.
 func (c *column) bytes(n uint64) []byte {
 	if n > uint64(c.left()) {
 		c.fail()
@@ -218,13 +217,13 @@ func (c *column) bytes(n uint64) []byte {
 	return b
 }
 
-// text is the next byte string with its length before it.
+// text returns the next byte string, which is preceded by its length.
 func (c *column) text() string { return string(c.bytes(c.next())) }
 
-// more tells whether the column goes on.
+// more reports whether the column goes on.
 func (c *column) more() bool { return c.at < len(c.b) }
 
-// done checks that the column was right and is used up.
+// done checks that the column had no error and was read to its end.
 func (c *column) done(name string) error {
 	if c.bad || c.at < len(c.b) {
 		return malformed("column %s", name)

@@ -16,30 +16,30 @@ const (
 	deltaRatio  = 4 // of a delta to all later ones: a smaller one is merged with them
 )
 
-// WriterOptions say where a Writer puts its pages. Hold and Settle may be zero, the rest is
+// WriterOptions determine where a Writer stores its pages. Hold and Settle may be zero, the rest is
 // required.
 type WriterOptions struct {
 	Key   [32]byte                // the tree-page key, which decides where pages end
 	ID    func([]byte) archive.ID // with the tree-id key
 	Store Store
-	// Seal sees to it that all stored pages have their places, Flush that they can be loaded too.
+	// Seal ensures that all stored pages have their places, Flush that they can also be loaded.
 	Seal, Flush func(ctx context.Context) error
 
-	// Hold is how many bytes of changed pages wait in memory until Finish decides on the shape of
-	// the tree; 8 MiB if zero. Beyond that they are stored as they come, and written once more if
-	// they are folded into a new base.
+	// Hold is how many bytes of changed pages stay in memory until Finish decides on the shape of
+	// the tree; 8 MiB if zero. Further pages are stored at once, and written again if they are
+	// merged into a new base.
 	Hold int64
-	// Settle seals the data packs, so that pending chunks get their places. It is called when so
-	// many pages wait for places that they take some 30 MiB. Nil: they may take more.
+	// Settle seals the data packs, so that pending chunks get their places. It is called when pages
+	// that wait for places take some 30 MiB. If nil, they may take more.
 	Settle func(ctx context.Context) error
 }
 
 // Writer writes a tree, given its nodes in the order of entry.ComparePaths. It is for one
 // goroutine.
 //
-// Without a last tree, nodes go straight into the pages of a base. With one, only changes are kept:
-// what is new or changed, and as deletions the paths that were passed over. Finish makes a delta
-// run of them, or folds them and some or all of the last tree's runs into one.
+// Without a last tree, nodes go straight into the pages of a base. With one, the Writer keeps only
+// the changes: new and changed nodes, and a deletion for each path that the caller skipped. Finish
+// makes a delta run of them, or merges them with some or all of the last tree's runs.
 type Writer struct {
 	opts WriterOptions
 	key  pageKey
@@ -52,7 +52,7 @@ type Writer struct {
 	entries, bytes uint64
 }
 
-// NewWriter starts a tree on top of the last one, which may be nil. Steps given to Add and Keep
+// NewWriter begins a tree on top of the last one, which may be nil. Steps passed to Add and Keep
 // come from a Merger of this last tree.
 func NewWriter(prev *Tree, opts WriterOptions) *Writer {
 	if opts.Hold == 0 {
@@ -69,9 +69,9 @@ func NewWriter(prev *Tree, opts WriterOptions) *Writer {
 	return w
 }
 
-// Add takes a new or changed node. Where pending[i] is not nil it stands for Chunks[i], which only
-// needs to be there, until its pack is sealed; pending may be shorter than Chunks, or nil. n is not
-// kept.
+// Add adds a new or changed node. If pending[i] is not nil, it stands for Chunks[i] until its pack
+// is sealed, and the value of Chunks[i] does not matter. pending may be shorter than Chunks, or
+// nil. Add does not keep n.
 func (w *Writer) Add(ctx context.Context, n *Node, pending []*archive.Slot, step Step) error {
 	if err := checkSize(n); err != nil {
 		return fmt.Errorf("add %q to tree: %w", n.Path, err)
@@ -86,7 +86,7 @@ func (w *Writer) Add(ctx context.Context, n *Node, pending []*archive.Slot, step
 	return nil
 }
 
-// Keep takes the step's old node as it is. Its chunks must be usable.
+// Keep adds the step's old node unchanged. Its chunks must be usable.
 func (w *Writer) Keep(ctx context.Context, step Step) error {
 	if step.Old == nil {
 		return fmt.Errorf("keep node in tree: there is none")
@@ -98,7 +98,7 @@ func (w *Writer) Keep(ctx context.Context, step Step) error {
 	return nil
 }
 
-// Poll stores the pages that only waited for chunks whose packs are sealed by now.
+// Poll stores pages that waited for chunks whose packs are sealed by now.
 func (w *Writer) Poll(ctx context.Context) error { return w.out.poll(ctx) }
 
 func (w *Writer) count(n *Node) {
@@ -108,7 +108,7 @@ func (w *Writer) count(n *Node) {
 	}
 }
 
-// advance moves to a path and deletes what the last tree has before it.
+// advance moves to a path, and deletes what the last tree has before it.
 func (w *Writer) advance(ctx context.Context, path string, step Step) error {
 	if w.begun && compare(w.last, path) >= 0 {
 		return fmt.Errorf("%w: after %q", ErrOrder, w.last)
@@ -126,8 +126,8 @@ func (w *Writer) advance(ctx context.Context, path string, step Step) error {
 	return nil
 }
 
-// delete writes deletions of the n nodes of the last tree between the last path and the next one,
-// or the end.
+// delete writes deletions of the n nodes of the last tree between the last path and next, or the
+// end.
 func (w *Writer) delete(ctx context.Context, next string, toEnd bool, n uint64, known []string) error {
 	if n == uint64(len(known)) {
 		for _, path := range known {
@@ -154,9 +154,9 @@ func (w *Writer) delete(ctx context.Context, next string, toEnd bool, n uint64, 
 	return nil
 }
 
-// Finish completes the tree and returns its root. All chunks must have their places: data packs are
-// sealed before. The caller flushes the tree packs before anything counts on the tree. A tree that
-// is as the last one was has its root.
+// Finish completes the tree and returns its root. The caller must seal the data packs before, so
+// that all chunks have their places, and flush the tree packs afterwards, before anything relies on
+// the tree. If nothing has changed, the root is that of the last tree.
 func (w *Writer) Finish(ctx context.Context) (Root, error) {
 	root, err := w.finish(ctx)
 	if err != nil {
@@ -209,9 +209,9 @@ func (w *Writer) root(runs []Run, last Run) Root {
 	return root
 }
 
-// mergeFrom decides which runs are merged with so many changes: all from the index on. A new base
-// is due when the deltas are a good part of the old one; deltas are kept few, and each much larger
-// than all after it.
+// mergeFrom returns the index from which runs are merged, given the number of changes. All are
+// merged into a new base when the deltas are a good part of the old one; deltas stay few, and each
+// much larger than all after it.
 func mergeFrom(runs []Run, changes uint64) int {
 	base := runs[0].Entries
 	sum := changes
@@ -229,7 +229,7 @@ func mergeFrom(runs []Run, changes uint64) int {
 	return from
 }
 
-// good is how many of the last tree's first runs have all their pages in usable packs.
+// good returns how many of the last tree's first runs have all their pages in usable packs.
 func (w *Writer) good(ctx context.Context) (int, error) {
 	runs := w.prev.root.Runs
 	if w.prev.unusable == nil {

@@ -1,7 +1,7 @@
-// Package tripwire notices a backup that looks like data loss: much was deleted, replaced or
-// renamed, or became incompressible as encrypted content is. It is pure: it compares the counts of
-// two snapshots and returns what looks wrong. It cannot know whether a change was intended; a
-// person has to look.
+// Package tripwire detects backups that look like data loss: much was deleted, replaced or renamed,
+// or became incompressible, as encrypted content is. It does no I/O: it compares the counts of two
+// snapshots and returns what looks wrong. It cannot know whether a change was intended; a person
+// has to look.
 package tripwire
 
 import (
@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Limits are shares in percent; a rule with 0 never trips. The zero value trips over nothing.
+// Limits are shares in percent. A rule with 0 never trips, so the zero value detects nothing.
 type Limits struct {
 	Files          int // lost
 	Rows           int // lost, and bytes of a dump
@@ -20,17 +20,17 @@ type Limits struct {
 	Named bool // they are somebody's own, not the defaults
 }
 
-// Default is what is looked for unless settings say otherwise.
+// Default is the limits that apply unless the settings give others.
 var Default = Limits{Files: 30, Rows: 50, Changed: 50, Renamed: 50, Incompressible: 30}
 
-// What is too little to say anything: shares of less trip nothing.
+// Below these sizes, shares are meaningless and trip nothing.
 const (
 	fewFiles = 10
 	fewRows  = 100
 	fewBytes = 1 << 20
 )
 
-// Kind says which rules make sense for a source.
+// Kind determines which rules make sense for a source.
 type Kind int
 
 // The kinds.
@@ -40,7 +40,7 @@ const (
 	Dump                 // one file that is another each time
 )
 
-// Count is what a source has.
+// Count is the size of a source.
 type Count struct {
 	Files uint64 `json:"files"`
 	Bytes uint64 `json:"bytes"`
@@ -48,10 +48,10 @@ type Count struct {
 	Dense uint64 `json:"dense,omitempty"` // of the bytes, those that do not compress, about
 }
 
-// dense is the share of bytes that do not compress.
+// dense returns the share of bytes that do not compress.
 func (c *Count) dense() float64 { return share(c.Dense, c.Bytes) }
 
-// Source is what a backup remembers of a source for those that come after.
+// Source is what a backup remembers of a source for later backups.
 type Source struct {
 	Name     string `json:"name"`
 	Location string `json:"location"` // of what lies elsewhere by now nothing is known
@@ -61,13 +61,13 @@ type Source struct {
 	Renamed  uint64 `json:"renamed,omitempty"` // bytes and files, in marked snapshots since the normal one
 }
 
-// Memory is what is remembered of all sources; nil if nothing is.
+// Memory is what is remembered of all sources, nil if nothing is.
 type Memory struct {
 	Complete bool     `json:"complete"` // whether the normal snapshot was
 	Sources  []Source `json:"sources"`
 }
 
-// Seen is what a backup has seen of a source.
+// Seen is what a backup has found in a source.
 type Seen struct {
 	Name, Location string
 	Kind           Kind
@@ -85,7 +85,7 @@ type Seen struct {
 	ChangedFresh uint64 // and the repository did not either
 }
 
-// Trip is a rule that a source has tripped over.
+// Trip is a rule that a source violates.
 type Trip struct {
 	Source  string `json:"source"`
 	What    string `json:"what"`    // files, rows, bytes, changed, renamed or incompressible
@@ -94,7 +94,7 @@ type Trip struct {
 	Percent int    `json:"percent"` // what was allowed
 }
 
-// String says what has happened.
+// String describes what has happened.
 func (t Trip) String() string {
 	switch t.What {
 	case "files", "rows", "bytes":
@@ -109,8 +109,8 @@ func (t Trip) String() string {
 	return fmt.Sprintf("%s: %s", t.Source, t.What)
 }
 
-// Judge says what a backup trips over. A source of which nothing is remembered, or that lies
-// elsewhere, trips over nothing.
+// Judge returns the rules that a backup violates. A source of which nothing is remembered, or that
+// has another location, violates none.
 func Judge(m *Memory, seen []Seen, l Limits) (trips []Trip) {
 	for i := range seen {
 		s := &seen[i]
@@ -162,8 +162,9 @@ func (s *Seen) judge(was *Source, l Limits) (trips []Trip) {
 	return trips
 }
 
-// renamed is how many files were replaced by ones with other names since the normal snapshot,
-// about. After a marked one, files whose content is known are taken to have come back.
+// renamed estimates how many files were replaced by files with other names since the normal
+// snapshot. After a marked snapshot, new files whose content the repository knows count as come
+// back.
 func (s *Seen) renamed(was *Source) uint64 {
 	if !s.Compared {
 		return was.Renamed
@@ -175,9 +176,9 @@ func (s *Seen) renamed(was *Source) uint64 {
 	return less(was.Renamed+min(s.NewFiles-s.NewKnown, gone), s.NewKnown)
 }
 
-// changed is how many bytes were replaced by others since the normal snapshot, about. After a
-// marked one, content that is known is taken to have come back. Before, it counts as any other: an
-// interrupted run may have stored it.
+// changed estimates how many bytes were replaced since the normal snapshot. After a marked
+// snapshot, content that the repository knows counts as come back. Otherwise known content counts
+// like any other, since an interrupted run may have stored it.
 func (s *Seen) changed(was *Source) uint64 {
 	if !s.Compared {
 		return was.Changed
@@ -190,7 +191,7 @@ func (s *Seen) changed(was *Source) uint64 {
 	return less(was.Changed+s.ChangedFresh+min(s.NewFresh, gone), back)
 }
 
-// count is what the source has now. What was not read is taken to compress as it did.
+// count returns the present size of the source. What was not read is assumed to compress as before.
 func (s *Seen) count(was *Source) Count {
 	before := 1.0 // of what nothing is known it is said that it did not: so nothing has turned incompressible
 	if was != nil {
@@ -200,8 +201,8 @@ func (s *Seen) count(was *Source) Count {
 	return Count{Files: s.Files, Bytes: s.Bytes, Rows: s.Rows, Dense: s.ReadDense + uint64(before*unread)}
 }
 
-// Next is what is remembered after a snapshot. One that is marked does not become normal, nor does
-// an incomplete one while there is a complete one.
+// Next returns what to remember after a snapshot. A marked snapshot does not become normal, nor
+// does an incomplete one after a complete one.
 func (m *Memory) Next(seen []Seen, complete, marked bool) *Memory {
 	normal := !marked && (complete || m == nil || !m.Complete)
 	next := &Memory{Complete: complete}
@@ -224,8 +225,8 @@ func (m *Memory) Next(seen []Seen, complete, marked bool) *Memory {
 	return next
 }
 
-// lost tells whether more than percent of what there was is gone. Where all is, it matters however
-// little it was: what is empty protects nobody.
+// lost reports whether more than percent of before is gone. If everything is gone, that counts
+// however little there was.
 func lost(before, now, few uint64, percent int) bool {
 	if percent > 0 && before > 0 && now == 0 {
 		return true
@@ -233,7 +234,7 @@ func lost(before, now, few uint64, percent int) bool {
 	return exceeds(less(before, now), before, few, percent)
 }
 
-// exceeds tells whether part is more than percent of all, where there are not too few.
+// exceeds reports whether part is more than percent of all, and all is not too few.
 func exceeds(part, all, few uint64, percent int) bool {
 	return percent > 0 && all >= few && share(part, all)*100 > float64(percent)
 }
@@ -245,7 +246,7 @@ func share(part, all uint64) float64 {
 	return float64(part) / float64(all)
 }
 
-// less is a - b, 0 if b is more.
+// less returns a - b, 0 if b is more.
 func less(a, b uint64) uint64 {
 	if b > a {
 		return 0
@@ -253,12 +254,12 @@ func less(a, b uint64) uint64 {
 	return a - b
 }
 
-// sampled is how many bytes of a file Dense looks at; smaller files say nothing.
+// sampled is how many bytes of a file Dense examines. Smaller files are not judged.
 const sampled = 512
 
-// Dense tells whether the content of a file does not compress, as that of archives, pictures and
-// encrypted files, by a look at the middle of its beginning. Bytes of which each is as likely as
-// any other make the sum of the squares of their counts the least.
+// Dense reports whether the content of a file does not compress, as that of archives, pictures and
+// encrypted files. It examines bytes from the middle of head. The more evenly byte values are
+// distributed, the smaller is the sum of the squares of their counts.
 func Dense(head []byte) bool {
 	if len(head) < sampled {
 		return false

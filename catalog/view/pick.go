@@ -11,9 +11,9 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Pick finds the snapshot that a name means among those that pass f, and warns of what a person
-// should know of it before using it. If another might be meant that the repository does not show
-// any more, it fails, unless that was accepted.
+// Pick returns the snapshot that a name means among those that pass f, and warns of what the user
+// should know before using it. If the name might mean another snapshot that the repository no
+// longer shows, Pick fails, unless the options accept that.
 func (v *View) Pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 	s, err := catalog.Select(v.Snapshots, name, f)
 	if errors.Is(err, catalog.ErrNoSnapshot) {
@@ -42,7 +42,8 @@ func (v *View) Pick(name string, f catalog.Filter) (*catalog.Snapshot, error) {
 	return s, nil
 }
 
-// tellTrust warns of a snapshot whose writer may not have made it, or not then.
+// tellTrust warns of a snapshot that its writer may not have been allowed to make, or not at that
+// time.
 func (v *View) tellTrust(s *catalog.Snapshot) {
 	switch {
 	case s.Standing == catalog.Outside:
@@ -53,7 +54,7 @@ func (v *View) tellTrust(s *catalog.Snapshot) {
 	}
 }
 
-// tellHost says which host a snapshot is of, where a person has not said which one is meant.
+// tellHost notes from which host a snapshot is, if the user has not chosen a host.
 func (v *View) tellHost(s *catalog.Snapshot, preferred string) {
 	if s.Host == preferred {
 		v.options.Note("snapshot %s of this host, %s, of %s", s.ShortID(), entry.Printable(s.Host), local(s.Time))
@@ -62,10 +63,11 @@ func (v *View) tellHost(s *catalog.Snapshot, preferred string) {
 	v.warn("snapshot %s is of host %s, not of this one, which is %s", s.ShortID(), entry.Printable(s.Host), entry.Printable(preferred))
 }
 
-// local is a moment as a person reads it.
+// local formats a moment in local time.
 func local(t time.Time) string { return t.Local().Format(time.DateTime) }
 
-// orForgotten says of a name that means no snapshot whether it did before it was forgotten.
+// orForgotten explains an error about a name that means no snapshot: the snapshot may have been
+// forgotten.
 func (v *View) orForgotten(name string, err error) error {
 	for _, id := range v.Log.Forgotten(name) {
 		gone := v.Log.Fate(id).Gone(time.Now())
@@ -92,8 +94,8 @@ func (v *View) Choose(names []string) (chosen []*catalog.Snapshot, err error) {
 	return chosen, nil
 }
 
-// ChooseOwn is Choose for a writer: all that are named must be its own, else those of its own that
-// pass.
+// ChooseOwn is Choose for a writer: all named snapshots must be its own; without names it returns
+// the writer's own that pass the filter.
 func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot, err error) {
 	chosen, err := v.Choose(names)
 	if err != nil {
@@ -111,8 +113,7 @@ func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot
 	return own, nil
 }
 
-// Trusted leaves out the snapshots that their writers have made for hosts that they may not speak
-// for, and says so.
+// Trusted removes snapshots whose writers may not speak for their hosts, and warns of them.
 func (v *View) Trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
 	trusted := catalog.Trusted(all)
 	if n := len(all) - len(trusted); n > 0 {
@@ -122,10 +123,10 @@ func (v *View) Trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
 	return trusted
 }
 
-// Subject is what a decision of the owner or a collector may be about.
+// Subject is the kind of snapshots that a decision concerns.
 type Subject int
 
-// What a decision is about.
+// The subjects.
 const (
 	Counting  Subject = iota // snapshots that count
 	Held                     // those of them that are held
@@ -133,7 +134,8 @@ const (
 	Either                   // both
 )
 
-// Subjects finds what names mean: any name of a snapshot that counts with an identity, else ids.
+// Subjects returns the snapshots that names mean. With an identity, any name of a counting snapshot
+// is allowed, otherwise only ids.
 func (v *View) Subjects(names []string, of Subject) (ids []archive.Name, err error) {
 	for _, name := range names {
 		id, err := v.subject(name, of)

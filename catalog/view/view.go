@@ -1,5 +1,5 @@
-// Package view shows what a process sees of a repository: its log and its snapshots, whether any
-// are missing, and which snapshot a name means. It reports problems as it finds them.
+// Package view provides what a process sees of a repository: its log and its snapshots, whether
+// some are missing, and which snapshot a name means. It reports problems as it finds them.
 package view
 
 import (
@@ -18,7 +18,7 @@ type Options struct {
 	Note           func(format string, args ...any)
 }
 
-// View is what is seen of a repository. It is not safe for concurrent use.
+// View is a process's view of a repository. It is not safe for concurrent use.
 type View struct {
 	Repo      *catalog.Repository
 	Log       *catalog.Log
@@ -53,7 +53,7 @@ func Look(ctx context.Context, repo *catalog.Repository, o Options) (*View, erro
 	return v, v.doubt(ctx, defects)
 }
 
-// LookAtLog looks at the log alone, without an identity: snapshots are known by their ids.
+// LookAtLog reads only the log, without an identity. It knows snapshots by their ids only.
 func LookAtLog(ctx context.Context, repo *catalog.Repository, o Options) (*View, error) {
 	v, err := ReadLog(ctx, repo, o)
 	if err != nil {
@@ -78,8 +78,8 @@ func ReadLog(ctx context.Context, repo *catalog.Repository, o Options) (*View, e
 
 func (v *View) warn(format string, args ...any) { v.options.Warn(fmt.Sprintf(format, args...)) }
 
-// doubt looks for reasons to think that the repository does not show all, beside those that ReadLog
-// has told: it warns of what the owner or a collector says is missing.
+// doubt looks for further reasons, besides those found by ReadLog, to think that the repository
+// does not show everything, and warns of what the owner or a collector says is missing.
 func (v *View) doubt(ctx context.Context, defects []error) (err error) {
 	v.doubted = true
 	v.doubts, err = v.Repo.Doubts(ctx, v.Log, defects)
@@ -92,11 +92,11 @@ func (v *View) doubt(ctx context.Context, defects []error) (err error) {
 	return err
 }
 
-// Damaged tells whether some of the repository's records do not hold, as was warned of: a snapshot
-// that is not found may be in one of them.
+// Damaged reports whether some records do not verify, of which ReadLog has warned. A snapshot that
+// is not found may be in one of them.
 func (v *View) Damaged() bool { return v.damaged }
 
-// AddForgotten adds the snapshots that were forgotten to those that count.
+// AddForgotten adds forgotten snapshots to the view.
 func (v *View) AddForgotten(ctx context.Context) error {
 	forgotten, defects, err := v.Repo.ReadForgotten(ctx, v.Log)
 	for _, defect := range defects {
@@ -107,8 +107,8 @@ func (v *View) AddForgotten(ctx context.Context) error {
 	return err
 }
 
-// Whole is how a verb ends that has shown all snapshots, or looked at the log: with ErrDoubtful if
-// some of those that the filter's host may have made may be missing, unless that was accepted.
+// Whole returns ErrDoubtful if snapshots of the filter's host may be missing, unless the options
+// accept that. Verbs that show all snapshots, or the log, end with it.
 func (v *View) Whole(ctx context.Context) error {
 	if !v.doubted {
 		if err := v.doubt(ctx, nil); err != nil {
@@ -123,7 +123,7 @@ func (v *View) Whole(ctx context.Context) error {
 	return nil
 }
 
-// TellClaims names what single writers say is missing. They may lie, so that it stops nobody.
+// TellClaims warns of what single writers claim is missing. It stops nothing, since they may lie.
 func (v *View) TellClaims() {
 	for _, d := range v.doubts {
 		if d.Claim && !d.Proven {

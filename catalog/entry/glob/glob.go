@@ -1,5 +1,5 @@
-// Package glob matches names with the patterns that people type: those of path.Match, and the
-// shells' classes such as [[:upper:]] and [!abc].
+// Package glob matches names with the patterns of path.Match, extended by the shells' classes such
+// as [[:upper:]] and [!abc].
 package glob
 
 import (
@@ -11,13 +11,14 @@ import (
 	"unicode/utf8"
 )
 
-// Compile makes a pattern one that path.Match takes. The error says what is wrong with it.
+// Compile translates a pattern into one for path.Match. Its error says what is wrong with the
+// pattern.
 func Compile(pattern string) (string, error) { return compile(pattern, false) }
 
-// AnyCase is Compile for a pattern in which A is a, whatever the alphabet.
+// AnyCase is Compile for a pattern that ignores case, in any alphabet.
 func AnyCase(pattern string) (string, error) { return compile(pattern, true) }
 
-// errClass: a bracket is open to the end.
+// errClass: a bracket is never closed.
 var errClass = errors.New(`a class has no end: for a bracket itself, write \[`)
 
 func compile(pattern string, anyCase bool) (string, error) {
@@ -43,7 +44,7 @@ type compiler struct {
 	anyCase bool
 }
 
-// next takes what rest begins with and returns its length.
+// next translates the first element of rest and returns its length.
 func (c *compiler) next(rest string) (int, error) {
 	switch rest[0] {
 	case '[':
@@ -77,7 +78,7 @@ func otherCase(r rune) rune {
 	return unicode.ToUpper(r)
 }
 
-// class writes the class that rest begins with.
+// class translates the class with which rest begins.
 func (c *compiler) class(rest string) (int, error) {
 	c.out.WriteByte('[')
 	i := 1
@@ -101,7 +102,7 @@ func (c *compiler) class(rest string) (int, error) {
 	}
 }
 
-// member writes what a class goes on with: a named class, a range or one character.
+// member translates the next member of a class: a named class, a range or one character.
 func (c *compiler) member(rest string) (int, error) {
 	if inside, ok := strings.CutPrefix(rest, "[:"); ok {
 		if name, _, ok := strings.Cut(inside, ":]"); ok {
@@ -137,7 +138,7 @@ func character(rest string) (rune, int, error) {
 	return r, escape + n, nil
 }
 
-// span writes the characters from one to another, and what they are in the other case.
+// span writes a range of characters, and the same range in the other case.
 func (c *compiler) span(from, to rune) {
 	write := func(from, to rune) {
 		fmt.Fprintf(&c.out, `\%c`, from)
@@ -151,7 +152,7 @@ func (c *compiler) span(from, to rune) {
 	}
 }
 
-// classes are those of POSIX, for ASCII, in pairs of first and last characters.
+// classes are the POSIX classes, for ASCII, as pairs of first and last characters.
 var classes = map[string]string{
 	"alnum": "azAZ09", "alpha": "azAZ", "blank": "  \t\t", "cntrl": "\x00\x1f\x7f\x7f", "digit": "09", "graph": "!~", "lower": "az", "print": " ~",
 	"punct": "!/:@[`{~", "space": "  \t\r", "upper": "AZ", "xdigit": "09afAF",

@@ -19,16 +19,16 @@ const (
 	lockName = "lock"
 	// keysAtOnce is how many keys are sorted in memory: 16 MiB.
 	keysAtOnce = 1 << 20
-	// A table is merged into the one before it unless that has so many times its keys. Smaller ones
-	// than smallTable are as this one.
+	// A table is merged into the one before it, unless that has this many times its keys. Tables
+	// smaller than smallTable count as having that size.
 	tierRatio  = 4
 	smallTable = 1 << 13
 	fewTables  = 12
 	lockPause  = 20 * time.Millisecond
 )
 
-// Writer extends the tables of a directory. At most one exists at a time, in all processes. Not for
-// use by several goroutines at once.
+// Writer extends the tables in a directory. At most one Writer exists at a time, in all processes.
+// It is not safe for concurrent use.
 type Writer struct {
 	dir      string
 	lock     *os.File
@@ -41,9 +41,9 @@ type Writer struct {
 	dropped  bool      // what the manifest on disk speaks of
 }
 
-// Extend begins to extend the tables in dir, which is made if it is not there. What is damaged
-// there is dropped. If another process is at it, Extend waits until ctx ends, or fails with ErrBusy
-// where wait is false.
+// Extend returns a Writer for the tables in dir, which it makes if it does not exist. It drops
+// damaged tables. If another process is writing, Extend waits until ctx ends, or fails with ErrBusy
+// if wait is false.
 func Extend(ctx context.Context, dir string, wait bool) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("extend the index on disk: %w", err)
@@ -77,7 +77,7 @@ func (w *Writer) wait(ctx context.Context, wait bool) error {
 	}
 }
 
-// begin takes up what there is, or begins anew if that is damaged.
+// begin continues the existing tables, or starts new ones if these are damaged.
 func (w *Writer) begin() {
 	s, err := open(w.dir)
 	if err != nil {
@@ -92,22 +92,21 @@ func (w *Writer) begin() {
 	}
 }
 
-// Reset drops all that was taken in; with the next commit it is gone.
+// Reset drops all content. The next commit makes that permanent.
 func (w *Writer) Reset() {
 	w.closeFiles()
 	w.manifest = &manifest{generation: random()}
 	w.runs, w.keys, w.fresh, w.dropped = map[archive.Name]bool{}, nil, nil, true
 }
 
-// Generation tells one making of the tables from another: it is that of a Set until they are
-// dropped.
+// Generation identifies a set of tables. It changes when the tables are dropped and made again.
 func (w *Writer) Generation() uint64 { return w.manifest.generation }
 
-// Generation tells one making of the tables from another.
+// Generation identifies a set of tables. It changes when the tables are dropped and made again.
 func (s *Set) Generation() uint64 { return s.manifest.generation }
 
-// Count adds up the chunks of the runs that were committed, and of those of them that are still of
-// use.
+// Count returns the number of chunks of all committed runs, and of those among them that are still
+// used.
 func (w *Writer) Count(isUsed func(run archive.Name) bool) (used, all int64) {
 	for i := range w.manifest.runs {
 		note := &w.manifest.runs[i]
@@ -118,8 +117,8 @@ func (w *Writer) Count(isUsed func(run archive.Name) bool) (used, all int64) {
 	return used, all
 }
 
-// Drop removes the tables in dir, unless another process has made others of another generation
-// meanwhile. Generation 0 is any.
+// Drop removes the tables in dir, unless another process has replaced them by tables of another
+// generation. Generation 0 means any.
 func Drop(ctx context.Context, dir string, generation uint64) error {
 	w, err := Extend(ctx, dir, true)
 	if err != nil {
@@ -135,10 +134,10 @@ func Drop(ctx context.Context, dir string, generation uint64) error {
 	return nil
 }
 
-// Has tells whether a run was taken in.
+// Has reports whether the tables contain a run.
 func (w *Writer) Has(run archive.Name) bool { return w.runs[run] }
 
-// Add takes a run in. Many runs take bounded memory: from time to time what was added is committed.
+// Add adds a run. Memory stays bounded however many runs are added: from time to time Add commits.
 func (w *Writer) Add(run archive.Name, packs []archive.RunPack) error {
 	if w.runs[run] {
 		return nil
@@ -215,7 +214,7 @@ func (w *Writer) add(p archive.RunPack, run int) error {
 	return nil
 }
 
-// commit makes what was added count.
+// commit makes the added runs count.
 func (w *Writer) commit() error {
 	if len(w.fresh) == 0 && !w.dropped {
 		return nil
@@ -263,7 +262,7 @@ func writeTable(dir string, keys []key) (*table, error) {
 	return t, err
 }
 
-// sorted sorts keys, which are evenly spread: each is put near its place at once.
+// sorted sorts keys. Keys are evenly distributed, so it first puts each near its place.
 func sorted(keys []key) []key {
 	shift := 64 - min(bits.Len(uint(len(keys)/8)), 20)
 	if shift == 64 {
@@ -291,8 +290,9 @@ func sorted(keys []key) []key {
 	return out
 }
 
-// Commit makes what was added count, merges tables where there are too many, and opens them. More
-// may be added after. It merges at most so many keys, as far as tables stay few; 0: any.
+// Commit makes the added runs count, merges tables if there are too many, and opens them. More runs
+// may be added afterwards. It merges at most most keys as long as there are few tables; 0 means any
+// number.
 func (w *Writer) Commit(most int64) (*Set, error) {
 	if err := w.commit(); err != nil {
 		return nil, err
@@ -305,7 +305,7 @@ func (w *Writer) Commit(most int64) (*Set, error) {
 	return Open(w.dir)
 }
 
-// mergeTables merges the last tables that are too big beside those before them.
+// mergeTables merges the last tables that are too large compared with those before them.
 func (w *Writer) mergeTables(most int64) error {
 	first := mergeFrom(w.manifest.tables, most)
 	if first == len(w.manifest.tables) {
@@ -338,7 +338,8 @@ func (w *Writer) mergeTables(most int64) error {
 	return nil
 }
 
-// mergeFrom says from which table on all should become one; the number of tables if none.
+// mergeFrom returns the index from which tables should be merged into one; the number of tables if
+// none should.
 func mergeFrom(tables []tableNote, most int64) int {
 	first, sum := len(tables)-1, int64(0)
 	for i := len(tables) - 1; i > 0; i-- {
@@ -356,7 +357,7 @@ func mergeFrom(tables []tableNote, most int64) int {
 	return first
 }
 
-// sweep removes files that do not count any more. Who reads them has them open.
+// sweep deletes files that no longer count. Readers keep them open.
 func (w *Writer) sweep() {
 	keep := w.manifest.files()
 	entries, err := os.ReadDir(w.dir)
@@ -370,7 +371,7 @@ func (w *Writer) sweep() {
 	}
 }
 
-// Close ends the extension. What was not committed is dropped.
+// Close closes the Writer. What was not committed is dropped.
 func (w *Writer) Close() {
 	w.closeFiles()
 	w.lock.Close()

@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// key leads from the first eight bytes of an id to a chunk's number, or from those of a pack's name
-// to its number with isPack.
+// key maps the first eight bytes of an id to a chunk's number, or those of a pack's name to the
+// pack's number with the bit isPack.
 type key struct{ prefix, item uint64 }
 
 const (
@@ -22,8 +22,7 @@ const (
 	maxItem   = isPack - 1
 	fenceSize = 8
 	blockSize = 32
-	// Each key takes this many bits of the filter: one in a hundred ids that are not there is asked
-	// for in vain.
+	// Each key takes this many bits of the filter, which lets one in a hundred absent ids pass.
 	filterBits = 11
 )
 
@@ -44,7 +43,7 @@ func getKey(b []byte) key {
 	return key{binary.BigEndian.Uint64(b), uint64(b[8])<<32 | uint64(binary.BigEndian.Uint32(b[9:]))}
 }
 
-// layout is where the parts of a table lie: pages of keys, then of the filter's blocks, then of
+// layout is the offsets of a table's parts: pages of keys, then of the filter's blocks, then of
 // fences.
 type layout struct {
 	keys, blocks                      int64
@@ -59,14 +58,15 @@ func layoutOf(keys int64) layout {
 	return l
 }
 
-// block is where the filter has its bits for a prefix. It grows with the prefix, so that the filter
-// is written in order.
+// block returns the filter block of a prefix. It increases with the prefix, so that the filter is
+// written in order.
 func (l *layout) block(prefix uint64) int64 {
 	hi, _ := bits.Mul64(prefix, uint64(l.blocks))
 	return int64(hi)
 }
 
-// filterSalts spread the low bits of a prefix over the eight words of a block.
+// filterSalts spread the low bits of a prefix over the eight words of a block, as in a split block
+// Bloom filter.
 var filterSalts = [8]uint32{0x7c9f4b1d, 0x2d1e86a5, 0x9e3779b1, 0x517cc1b7, 0xc2b2ae3d, 0x27d4eb2f, 0x165667b1, 0xd6e8feb9}
 
 func setBits(block []byte, prefix uint64) {
@@ -86,7 +86,7 @@ func hasBits(block []byte, prefix uint64) bool {
 	return true
 }
 
-// tableWriter writes a table of keys that come in order.
+// tableWriter writes a table of keys, which must come in order.
 type tableWriter struct {
 	layout
 	file   *pageFile
@@ -127,7 +127,7 @@ func (w *tableWriter) add(k key) error {
 	return nil
 }
 
-// fillTo goes on to a block of the filter.
+// fillTo moves on to a block of the filter.
 func (w *tableWriter) fillTo(block int64) (err error) {
 	for w.blocks <= block && err == nil {
 		w.block, err = w.filter.next()
@@ -156,7 +156,7 @@ func (w *tableWriter) finish() (*table, error) {
 	return &table{layout: w.layout, file: w.file, fences: w.fences, filter: make([]atomic.Pointer[page], w.filterPages)}, nil
 }
 
-// abandon removes what was written.
+// abandon deletes what was written.
 func (w *tableWriter) abandon() {
 	w.file.Close()
 	os.Remove(w.file.Name())
@@ -207,7 +207,7 @@ func (t *table) readFences() error {
 
 func (t *table) note() tableNote { return tableNote{t.file.number, t.keys} }
 
-// mayHave asks the filter.
+// mayHave reports whether the filter allows a prefix.
 func (t *table) mayHave(prefix uint64) (bool, error) {
 	block := t.block(prefix)
 	number := block / perPage(blockSize)
@@ -223,14 +223,14 @@ func (t *table) mayHave(prefix uint64) (bool, error) {
 	return hasBits(p[at:at+blockSize], prefix), nil
 }
 
-// cursor holds the page that was read last.
+// cursor holds the page that was last read.
 type cursor struct {
 	page   page
 	number int64
 	file   *pageFile
 }
 
-// turn makes the cursor's page the one of this number.
+// turn reads the page with this number, unless the cursor holds it.
 func (c *cursor) turn(f *pageFile, number int64) (err error) {
 	if c.file == f && c.number == number {
 		return nil
@@ -242,7 +242,7 @@ func (c *cursor) turn(f *pageFile, number int64) (err error) {
 	return err
 }
 
-// find appends the items of all keys that have a prefix.
+// find appends the items of all keys with a prefix.
 func (t *table) find(prefix uint64, c *cursor, items []uint64) ([]uint64, error) {
 	first := int64(t.fence(prefix))
 	// Keys that equal a page's first one may begin on the page before.
@@ -262,7 +262,7 @@ func (t *table) find(prefix uint64, c *cursor, items []uint64) ([]uint64, error)
 	return items, nil
 }
 
-// firstKey is where, of n keys on a page, the first is that does not lie below prefix.
+// firstKey returns the index, among n keys on a page, of the first that is not below prefix.
 func firstKey(p *page, n int, prefix uint64) int {
 	low, high := 0, n
 	for low < high {
@@ -275,8 +275,8 @@ func firstKey(p *page, n int, prefix uint64) int {
 	return low
 }
 
-// fence is the number of the first page that does not begin below prefix. Ids are evenly spread, so
-// the search begins where it should be.
+// fence returns the number of the first page that does not begin below prefix. Ids are evenly
+// distributed, so the search begins at the expected page.
 func (t *table) fence(prefix uint64) int {
 	n := len(t.fences)
 	hi, _ := bits.Mul64(prefix, uint64(n))
@@ -358,10 +358,10 @@ func (s *mergeSource) next() error {
 	return nil
 }
 
-// mergeHeap has the source with the least key first.
+// mergeHeap is a heap with the least key first.
 type mergeHeap []*mergeSource
 
-// sink moves a source that has got a greater key to where it belongs.
+// sink restores the heap order after the key of source i has increased.
 func (h mergeHeap) sink(i int) {
 	for {
 		least := i

@@ -14,7 +14,7 @@ import (
 	"github.com/packstone/packstone/archive/disk"
 )
 
-// manifest says which files there are and how much of them counts. It is replaced as a whole.
+// manifest lists the files, and how much of each counts. It is replaced atomically.
 type manifest struct {
 	generation uint64 // random; files of another generation are another index
 	chunkPages int64  // of the file of chunks
@@ -29,7 +29,7 @@ type tableNote struct {
 	keys   int64
 }
 
-// runNote is an index run that was taken in. Packs refer to it by its place in the list.
+// runNote is an index run in the tables. Packs refer to it by its position in the list.
 type runNote struct {
 	name   archive.Name
 	packs  uint32
@@ -66,7 +66,7 @@ func (m *manifest) encode() []byte {
 	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
 }
 
-// parseManifest reads what encode wrote, nothing less or more.
+// parseManifest reads what encode wrote. b must hold nothing else.
 func parseManifest(b []byte) (*manifest, error) {
 	if len(b) < manifestHead+4 || string(b[:len(manifestMagic)]) != manifestMagic {
 		return nil, fmt.Errorf("manifest of %d bytes: %w", len(b), ErrDamaged)
@@ -128,7 +128,7 @@ func readManifest(dir string) (*manifest, error) {
 	return m, nil
 }
 
-// write puts the manifest in place.
+// write replaces the manifest.
 func (m *manifest) write(dir string) error {
 	err := disk.Replace(filepath.Join(dir, manifestName), disk.Options{Prefix: ".tmp-"}, func(w io.Writer) error {
 		_, err := w.Write(m.encode())
@@ -140,12 +140,13 @@ func (m *manifest) write(dir string) error {
 	return nil
 }
 
-// Names of files; all are hexadecimal numbers, so that a listing sorts out what is left over.
+// chunksName and its like return names of files. All contain hexadecimal numbers, so that leftovers
+// can be recognized in a listing.
 func chunksName(generation uint64) string { return fmt.Sprintf("chunks-%016x", generation) }
 func packsName(generation uint64) string  { return fmt.Sprintf("packs-%016x", generation) }
 func keysName(number uint64) string       { return fmt.Sprintf("keys-%016x", number) }
 
-// files are the names of all files that the manifest speaks of.
+// files returns the names of all files in the manifest.
 func (m *manifest) files() map[string]bool {
 	names := map[string]bool{manifestName: true, lockName: true, chunksName(m.generation): true, packsName(m.generation): true}
 	for _, t := range m.tables {

@@ -16,8 +16,8 @@ type page [pageSize]byte
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// pageSum is the sum of a page's body. It begins with the numbers of the page and its file, so that
-// no page passes for another.
+// pageSum returns the checksum of a page's body. It includes the numbers of the page and its file,
+// so that no page is taken for another.
 func pageSum(file uint64, number int64, body []byte) uint32 {
 	begin := (file ^ uint64(number)*0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93
 	return crc32.Update(uint32(begin>>32), castagnoli, body)
@@ -29,8 +29,8 @@ type pageFile struct {
 	number uint64 // of the file, random
 }
 
-// read fills p, whole pages, from the page first on. Whatever keeps it from it is damage: the file
-// can be made again.
+// read fills p with whole pages, from page first on. Every failure counts as damage, since the file
+// can be rebuilt.
 func (f *pageFile) read(p []byte, first int64) error {
 	if _, err := f.ReadAt(p, first*pageSize); err != nil {
 		return fmt.Errorf("read page %d of %s: %w: %w", first, f.Name(), ErrDamaged, err)
@@ -43,10 +43,10 @@ func (f *pageFile) read(p []byte, first int64) error {
 	return nil
 }
 
-// perPage is how many items of a size a page holds. None spans pages.
+// perPage returns how many items of a size a page holds. None spans pages.
 func perPage(size int) int64 { return int64(pageBody / size) }
 
-// pagesFor is how many pages n items take.
+// pagesFor returns how many pages n items take.
 func pagesFor(n, size int64) int64 {
 	per := perPage(int(size))
 	return (n + per - 1) / per
@@ -68,7 +68,7 @@ func newPageWriter(to *pageFile, size int, at int64) *pageWriter {
 	return &pageWriter{to: to, size: size, at: at}
 }
 
-// next is room for one more item, zeroed, to be filled before the next call.
+// next returns zeroed room for one more item, to be filled before the next call.
 func (w *pageWriter) next() ([]byte, error) {
 	if len(w.buffer) == 0 || w.used+w.size > pageBody {
 		if err := w.turn(); err != nil {
@@ -97,7 +97,7 @@ func (w *pageWriter) turn() error {
 	return nil
 }
 
-// seal puts the sum under the page that was filled last.
+// seal writes the checksum of the last filled page.
 func (w *pageWriter) seal() {
 	if len(w.buffer) == 0 {
 		return
@@ -116,14 +116,13 @@ func (w *pageWriter) write() error {
 	return nil
 }
 
-// flush writes what there is; the next item begins a page.
+// flush writes everything; the next item begins a page.
 func (w *pageWriter) flush() error {
 	w.seal()
 	return w.write()
 }
 
-// item is the number that the next item will have: pages that flush has ended early count as full
-// ones.
+// item returns the number of the next item. Pages that flush has ended early count as full.
 func (w *pageWriter) item() int64 {
 	page := w.at + int64(len(w.buffer)/pageSize)
 	if len(w.buffer) == 0 || w.used+w.size > pageBody {
@@ -147,8 +146,8 @@ func newPageReader(from *pageFile, size int, first, end int64) *pageReader {
 	return &pageReader{from: from, size: size, at: first, end: end}
 }
 
-// next is the next item, valid until the next call; nil after the last page. The unused end of a
-// page reads as zeros.
+// next returns the next item, valid until the next call; nil after the last page. The unused end of
+// a page reads as zeros.
 func (r *pageReader) next() ([]byte, error) {
 	if len(r.unread) < r.size {
 		if err := r.turn(); err != nil || r.unread == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Set is the tables of a directory as they were when it was opened. Its methods are safe to call at
-// once, Close excepted. Errors are ErrDamaged.
+// Set is the tables of a directory as they were when it was opened. All methods except Close are
+// safe for concurrent use. All errors match ErrDamaged.
 type Set struct {
 	manifest *manifest
 	chunks   *pageFile
@@ -26,10 +26,10 @@ type Set struct {
 	scratch  sync.Pool
 }
 
-// Open opens the tables in dir. Where there are none the Set is empty.
+// Open opens the tables in dir. If there are none, the Set is empty.
 func Open(dir string) (*Set, error) {
 	s, err := open(dir)
-	// Whoever merges tables removes them, maybe after the manifest was read here.
+	// A concurrent merge deletes tables, perhaps after the manifest was read here.
 	for range 3 {
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -55,7 +55,7 @@ func open(dir string) (*Set, error) {
 	return s, nil
 }
 
-// Empty is a Set of nothing.
+// Empty returns an empty Set.
 func Empty() *Set { return newSet(&manifest{}) }
 
 func newSet(m *manifest) *Set {
@@ -69,7 +69,7 @@ func newSet(m *manifest) *Set {
 	return s
 }
 
-// recentBits: so many packs are kept in memory.
+// recentBits is the base-2 logarithm of how many packs are kept in memory.
 const recentBits = 14
 
 func (s *Set) openFiles(dir string) (err error) {
@@ -90,7 +90,7 @@ func (s *Set) openFiles(dir string) (err error) {
 	return nil
 }
 
-// openPages opens a file that must have so many pages at least; nil if none.
+// openPages opens a file that must have at least this many pages. It returns nil if pages is 0.
 func openPages(path string, number uint64, pages int64) (*pageFile, error) {
 	if pages == 0 {
 		return nil, nil
@@ -107,7 +107,7 @@ func openPages(path string, number uint64, pages int64) (*pageFile, error) {
 	return nil, errors.Join(err, fmt.Errorf("%s has fewer than %d pages: %w", path, pages, ErrDamaged))
 }
 
-// Close releases the files. No other method may be called after.
+// Close closes the files. No other method may be called afterwards.
 func (s *Set) Close() {
 	for _, t := range s.tables {
 		t.file.Close()
@@ -119,22 +119,22 @@ func (s *Set) Close() {
 	}
 }
 
-// Run is the number of an index run that the set has taken in.
+// Run returns the number of an index run in the set.
 func (s *Set) Run(name archive.Name) (number int, ok bool) {
 	number, ok = s.runs[name]
 	return number, ok
 }
 
-// Runs is how many index runs the set has taken in; they have the numbers from 0.
+// Runs returns the number of index runs in the set, which are numbered from 0.
 func (s *Set) Runs() int { return len(s.manifest.runs) }
 
-// RunChunks is how many chunks a run has named.
+// RunChunks returns how many chunks a run lists.
 func (s *Set) RunChunks(number int) int { return int(s.manifest.runs[number].chunks) }
 
-// Tables is how many tables a look-up asks.
+// Tables returns how many tables a look-up searches.
 func (s *Set) Tables() int { return len(s.tables) }
 
-// Memory is about how many bytes of memory the set takes.
+// Memory returns roughly how many bytes of memory the set takes.
 func (s *Set) Memory() (n int64) {
 	n = int64(len(s.recent))*(8+128) + int64(len(s.runs))*100
 	for _, t := range s.tables {
@@ -148,19 +148,19 @@ func (s *Set) Memory() (n int64) {
 	return n
 }
 
-// Match is a place where a chunk lies.
+// Match is a place of a chunk.
 type Match struct {
 	Chunk archive.Chunk
 	Pack  *Pack
 }
 
-// scratch is what one look-up works with.
+// scratch is the working memory of one look-up.
 type scratch struct {
 	keys, chunks, packs cursor
 	items               []uint64
 }
 
-// Find appends to dst every place where a chunk lies, of all runs.
+// Find appends to dst every place of a chunk, in all runs.
 func (s *Set) Find(id archive.ID, dst []Match) ([]Match, error) {
 	w := s.scratch.Get().(*scratch)
 	defer s.scratch.Put(w)
@@ -182,7 +182,7 @@ func (s *Set) Find(id archive.ID, dst []Match) ([]Match, error) {
 	return dst, nil
 }
 
-// items collects what has a prefix.
+// items collects the items with a prefix.
 func (s *Set) items(prefix uint64, w *scratch) error {
 	w.items = w.items[:0]
 	for _, t := range s.tables {
@@ -200,7 +200,7 @@ func (s *Set) items(prefix uint64, w *scratch) error {
 	return nil
 }
 
-// chunk reads the chunk of a number.
+// chunk reads the chunk with a number.
 func (s *Set) chunk(number int64, w *scratch) (Match, error) {
 	at, slot := number/perPage(chunkSize), number%perPage(chunkSize)
 	if at >= s.manifest.chunkPages {
@@ -218,7 +218,7 @@ func (s *Set) chunk(number int64, w *scratch) (Match, error) {
 	return Match{r.chunk, p}, nil
 }
 
-// pack reads the pack of a number.
+// pack reads the pack with a number.
 func (s *Set) pack(number uint32, w *scratch) (*Pack, error) {
 	recent := &s.recent[number&uint32(len(s.recent)-1)]
 	if p := recent.Load(); p != nil && p.number == number {
@@ -239,7 +239,7 @@ func (s *Set) pack(number uint32, w *scratch) (*Pack, error) {
 	return p, nil
 }
 
-// checkPack holds a pack to what there is.
+// checkPack returns an error if a pack's entry refers to something that does not exist.
 func (s *Set) checkPack(p *Pack) error {
 	if p == nil || p.Run >= len(s.manifest.runs) || p.Chunks > archive.MaxChunks || p.first < 0 ||
 		p.first+int64(p.Chunks) > s.manifest.chunkPages*perPage(chunkSize) {
@@ -248,7 +248,7 @@ func (s *Set) checkPack(p *Pack) error {
 	return nil
 }
 
-// PacksNamed returns every mention of a pack.
+// PacksNamed returns every entry of a pack.
 func (s *Set) PacksNamed(name archive.Name) (packs []*Pack, err error) {
 	w := s.scratch.Get().(*scratch)
 	defer s.scratch.Put(w)
@@ -270,7 +270,7 @@ func (s *Set) PacksNamed(name archive.Name) (packs []*Pack, err error) {
 	return packs, nil
 }
 
-// Packs yields all packs. An error is the last that it yields.
+// Packs yields all packs. It yields an error last.
 func (s *Set) Packs() iter.Seq2[*Pack, error] {
 	return func(yield func(*Pack, error) bool) {
 		r := newPageReader(s.packs, packSize, 0, s.manifest.packPages)
@@ -290,7 +290,7 @@ func (s *Set) Packs() iter.Seq2[*Pack, error] {
 	}
 }
 
-// Directory reads what lies in a pack.
+// Directory reads the directory of a pack.
 func (s *Set) Directory(p *Pack) (*archive.Directory, error) {
 	per := perPage(chunkSize)
 	d := &archive.Directory{Lengths: make([]uint32, p.Chunks), IDs: make([]archive.ID, p.Chunks)}

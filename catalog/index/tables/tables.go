@@ -1,16 +1,16 @@
-// Package tables keeps on disk what index runs tell, in a form in which chunks are looked up
-// without holding the index in memory. It is a cache of the runs, no part of the repository's
-// format: every page of it has a sum, and whatever is damaged is made again.
+// Package tables stores the content of index runs on disk, so that chunks are looked up without
+// holding the index in memory. It is a cache of the runs, not part of the repository's format:
+// every page has a checksum, and damaged files are rebuilt.
 //
-// In a directory lie: a file of chunks and one of packs, which only grow; tables of keys, sorted by
-// the first eight bytes of ids and names of packs, which never change and are merged as they become
-// many; and a manifest, replaced as a whole, which says what counts of these. So any number of
-// processes may read while one, which holds the lock, extends. Each table has a filter, so that
-// what is not there costs no reading, and a fence for each page, so that what may be there costs
-// one page of keys and one of chunks. In memory are the fences (8 bytes for 314 keys), and the
-// filter (11 bits a key) as far as it was asked.
+// A directory contains a file of chunks and one of packs, which only grow; tables of keys, sorted
+// by the first eight bytes of ids and names of packs, which never change and are merged as they
+// become many; and a manifest, replaced atomically, which says what counts of these. So any number
+// of processes may read while one, which holds the lock, extends. Each table has a filter, so that
+// absent chunks cost no reading, and a fence for each page, so that present ones cost one page of
+// keys and one of chunks. In memory are the fences (8 bytes for 314 keys), and the parts of the
+// filter (11 bits a key) that were used.
 //
-// Ids and names of packs are hashes: they are evenly spread.
+// The package relies on ids and names of packs being hashes, and so evenly distributed.
 package tables
 
 import (
@@ -21,16 +21,16 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Sentinels. Compare with errors.Is.
+// Sentinel errors; compare with errors.Is.
 var (
-	// ErrDamaged: a file is not as it was written, or missing. What lies in the directory must be
-	// made again.
+	// ErrDamaged: a file is missing, or not as it was written. The content of the directory must be
+	// rebuilt.
 	ErrDamaged = errors.New("the index on disk is damaged")
-	// ErrBusy: another process extends the tables now.
+	// ErrBusy: another process is extending the tables.
 	ErrBusy = errors.New("another process extends the index on disk")
 )
 
-// random is a number that no other file has.
+// random returns a random number for a new file.
 func random() uint64 {
 	var b [8]byte
 	rand.Read(b[:])
@@ -43,7 +43,7 @@ const (
 	maxPacks  = 1 << 32
 )
 
-// chunkRecord is what is kept of a chunk.
+// chunkRecord is the entry of a chunk.
 type chunkRecord struct {
 	pack  uint32 // its number
 	chunk archive.Chunk
@@ -65,7 +65,7 @@ func getChunk(b []byte) (r chunkRecord) {
 	return r
 }
 
-// Pack is a pack that an index run has named.
+// Pack is the entry of a pack in an index run.
 type Pack struct {
 	archive.Pack
 	Run    int // the number of that run in the Set
@@ -75,10 +75,10 @@ type Pack struct {
 	first  int64 // number of its first chunk
 }
 
-// Number is the pack's own in its Set.
+// Number returns the pack's number in its Set.
 func (p *Pack) Number() uint32 { return p.number }
 
-// Codes of kinds of packs; 0 stands where a page was ended early.
+// Codes of kinds of packs; 0 fills a page that was ended early.
 const (
 	codeData  = 1
 	codeTrees = 2
@@ -96,7 +96,7 @@ func (p *Pack) put(b []byte) {
 	binary.LittleEndian.PutUint64(b[52:], uint64(p.first))
 }
 
-// getPack returns nil for what is no pack.
+// getPack decodes a pack's entry. It returns nil if there is none.
 func getPack(b []byte, number uint32) *Pack {
 	at := func(i int) uint32 { return binary.LittleEndian.Uint32(b[36+4*i:]) }
 	p := &Pack{Run: int(at(2)), Chunks: int(at(3)), number: number, first: int64(binary.LittleEndian.Uint64(b[52:]))}
@@ -112,5 +112,5 @@ func getPack(b []byte, number uint32) *Pack {
 	return p
 }
 
-// prefix is what keys are sorted by.
+// prefix returns the bytes by which keys are sorted, as a number.
 func prefix(id []byte) uint64 { return binary.BigEndian.Uint64(id) }
