@@ -60,8 +60,8 @@ func (r Role) Of(member string) Role {
 	return r
 }
 
-// Policy returns the bucket policy for a role. name identifies the statement, principal who has the
-// role.
+// Policy returns the bucket policy for a role. The ids of its statements begin with name; principal
+// is who has the role.
 func (r Role) Policy(name, principal string, at Bucket) Policy {
 	bucket := "arn:aws:s3:::" + at.Name
 	p := policyWriter{who: map[string]string{"AWS": principal}, objects: bucket + "/" + prefixOf(at), title: strings.ToUpper(name[:1]) + name[1:]}

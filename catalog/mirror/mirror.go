@@ -42,8 +42,8 @@ type Mirror struct {
 	conn *sqlite3.Conn
 }
 
-// Open opens the mirror in the file path. It makes the file if there is none, or none of this
-// version.
+// Open opens the mirror in the file path. It makes the file if there is none, and replaces one that
+// cannot be used.
 func Open(path string) (*Mirror, error) {
 	m, err := open(path)
 	if err == nil || !errors.Is(err, ErrDamaged) {
