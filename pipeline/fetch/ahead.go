@@ -10,10 +10,10 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// Ahead fetches content ahead of those who read it. What is added is expected to be read in that
-// order, by one reader or by several at once, each from the start of its content to its end. A span
-// that is needed soon is fetched with all that was added and lies in it, so that much is added at
-// once where that is known. What is held is bounded by Options.Memory, and by what is needed next.
+// Ahead fetches content before its readers need it. It expects added content to be read in that
+// order, by one reader or by several at once, each from start to end. When it fetches a span that
+// is needed soon, it fetches everything added that lies in the span. So it is best to add much at
+// once if that is known. Options.Memory bounds what it holds, except for what is needed next.
 type Ahead struct {
 	fetch  *Fetcher
 	ctx    context.Context // of all requests, which outlive the call that made them worth while
@@ -31,14 +31,14 @@ type Ahead struct {
 	failed   error
 }
 
-// Ahead begins to read ahead until ctx ends, or it is closed.
+// Ahead returns an Ahead that fetches until ctx ends or it is closed.
 func (f *Fetcher) Ahead(ctx context.Context) *Ahead {
 	a := &Ahead{fetch: f, shelves: map[archive.Name]*shelf{}}
 	a.ctx, a.stop = context.WithCancel(ctx)
 	return a
 }
 
-// Content is the content of a file on its way to one reader.
+// Content is the content of a file, being fetched for one reader.
 type Content struct {
 	ahead  *Ahead
 	bits   []bit
@@ -53,7 +53,7 @@ type Content struct {
 	ready  chan struct{} // holds a token when something has come
 }
 
-// bit is a chunk of a content.
+// bit is a chunk of a Content.
 type bit struct {
 	content *Content
 	chunk   *archive.Chunk
@@ -66,13 +66,13 @@ type bit struct {
 	err     error
 }
 
-// lease is the memory of a frame, which several bits use.
+// lease is the memory of a frame, shared by several bits.
 type lease struct {
 	piece *archive.Piece
 	users int
 }
 
-// Add adds contents, each a list of chunks that is not changed after.
+// Add adds contents, each a list of chunks. The caller must not change the lists afterwards.
 func (a *Ahead) Add(lists ...[]archive.Chunk) []*Content {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -101,7 +101,7 @@ func (a *Ahead) Close() {
 	a.flying.Wait()
 }
 
-// Begin says that the content will be read now, whatever was added before it.
+// Begin says that the content will be read now, before what was added earlier.
 func (c *Content) Begin() {
 	c.ahead.mu.Lock()
 	defer c.ahead.mu.Unlock()
@@ -116,8 +116,8 @@ func (c *Content) begin() {
 	}
 }
 
-// Next returns the next chunk, or a piece of a hole, good until Next or Close is called again and
-// not to be changed, or io.EOF after the last. Any other error stays.
+// Next returns the next chunk, or a piece of a hole, or io.EOF after the last. The bytes are valid
+// until Next or Close is called again, and must not be changed. Any other error is final.
 func (c *Content) Next() ([]byte, error) {
 	a := c.ahead
 	a.mu.Lock()
@@ -147,7 +147,7 @@ func (c *Content) Next() ([]byte, error) {
 
 var zeros [256 << 10]byte
 
-// hole returns the next zeros of a hole of so many.
+// hole returns the next zeros of a hole of this length.
 func (c *Content) hole(length int64) []byte {
 	n := min(length-c.zeros, int64(len(zeros)))
 	if c.zeros += n; c.zeros == length {
@@ -156,7 +156,7 @@ func (c *Content) hole(length int64) []byte {
 	return zeros[:n]
 }
 
-// wait returns when something has come for a content. It gives the lock away meanwhile.
+// wait waits until something has arrived for a content. It releases the lock while it waits.
 func (a *Ahead) wait(c *Content) error {
 	if a.failed != nil {
 		return a.failed
@@ -171,7 +171,7 @@ func (a *Ahead) wait(c *Content) error {
 	}
 }
 
-// drop gives back the memory of a bit that was handed out.
+// drop frees the memory of a bit that was returned.
 func (c *Content) drop(i int) {
 	if i < 0 {
 		return
@@ -189,7 +189,7 @@ func (l *lease) leave() {
 	}
 }
 
-// Close says that no more of the content is wanted.
+// Close says that the rest of the content is not needed.
 func (c *Content) Close() {
 	a := c.ahead
 	a.mu.Lock()
@@ -214,7 +214,7 @@ func (c *Content) Close() {
 	a.advance()
 }
 
-// advance asks for what is needed next, as far as requests and memory allow.
+// advance requests what is needed next, as far as requests and memory allow.
 func (a *Ahead) advance() {
 	for a.failed == nil && a.requests < a.fetch.atOnce() {
 		b, lead := a.soonest()
@@ -225,16 +225,16 @@ func (a *Ahead) advance() {
 	}
 }
 
-// window is how far ahead of a reader its content is always fetched, bytes. At three quarters of it
-// more is asked for, so that it is not asked for in small pieces.
+// window returns how many bytes of its content are always fetched ahead of a reader. At three
+// quarters of it more is requested, so that requests do not become small.
 func (a *Ahead) window() int64 {
 	memory, span := a.fetch.o.Memory, int64(a.fetch.spanBytes())
 	far := min(memory/2, 2*span*int64(a.fetch.connections())) // content is about twice as long as what is fetched of it
 	return max(max(memory/4, far)/int64(max(1, len(a.begun))), span/4)
 }
 
-// soonest is what will be read first of all that is not asked for, and how many bytes are read
-// before.
+// soonest returns the bit that will be read first of those not requested, and how many bytes will
+// be read before it.
 func (a *Ahead) soonest() (first *bit, lead int64) {
 	for _, c := range a.begun {
 		if b := c.unasked(); b != nil {
@@ -255,7 +255,7 @@ func (a *Ahead) soonest() (first *bit, lead int64) {
 	return first, lead
 }
 
-// tidy takes off the head of the queue what is begun or closed.
+// tidy removes contents from the head of the queue that are being read or closed.
 func (a *Ahead) tidy() {
 	n := 0
 	for n < len(a.queue) && (a.queue[n].begun || a.queue[n].closed) {
@@ -265,7 +265,7 @@ func (a *Ahead) tidy() {
 	a.queue, a.asking = a.queue[n:], max(0, a.asking-n)
 }
 
-// unasked is the first bit that is not asked for.
+// unasked returns the first bit that is not requested.
 func (c *Content) unasked() *bit {
 	if c.closed {
 		return nil
@@ -278,8 +278,8 @@ func (c *Content) unasked() *bit {
 	return nil
 }
 
-// lead is how many bytes will be read before a bit: of its content, or of the one that is at its
-// end first and of all that is in the queue before.
+// lead returns how many bytes will be read before a bit: of its own content if that is being read,
+// else of the content that is nearest to its end and of all that precedes the bit in the queue.
 func (a *Ahead) lead(b *bit) int64 {
 	c := b.content
 	if c.begun {
@@ -299,7 +299,7 @@ func (a *Ahead) lead(b *bit) int64 {
 	return rest + b.offset
 }
 
-// ask fetches a bit, and what lies near it in its pack.
+// ask requests a bit, and what is near it in its pack.
 func (a *Ahead) ask(b *bit) {
 	p := a.pick(b)
 	for _, b := range p.bits {
@@ -320,7 +320,7 @@ func (a *Ahead) ask(b *bit) {
 	})
 }
 
-// fail tells all readers of what ends everything.
+// fail passes an error that ends everything to all readers.
 func (a *Ahead) fail(err error) {
 	if a.failed == nil {
 		a.failed = err
@@ -338,7 +338,7 @@ func (c *Content) tell() {
 	}
 }
 
-// bring fetches a parcel and puts it where it is waited for.
+// bring fetches a parcel and delivers its chunks.
 func (a *Ahead) bring(p *parcel) (err error) {
 	lack := p.wrong
 	if p.span != nil {
@@ -360,8 +360,8 @@ func (a *Ahead) bring(p *parcel) (err error) {
 	return err
 }
 
-// put hands the content of a frame to its bits. Of a frame of which little is wanted a copy is
-// kept, so that it does not hold more memory than is counted.
+// put delivers the content of a frame to its bits. If only a little of a frame is wanted, it copies
+// that, so that no more memory is held than is counted.
 func (a *Ahead) put(p *parcel, piece *archive.Piece) {
 	wanted := 0
 	for _, i := range piece.Chunks {
@@ -397,7 +397,7 @@ func (b *bit) arrive(data []byte, in *lease, err error) {
 	b.content.tell()
 }
 
-// All yields the chunks as Next returns them, and ends with the first error.
+// All yields the chunks like Next, and ends with the first error.
 func (c *Content) All() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {

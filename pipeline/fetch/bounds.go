@@ -12,7 +12,7 @@ const (
 	spanTime        = 0.1 // seconds that a connection should be busy with a span
 )
 
-// connections is how many requests may be in flight now.
+// connections returns how many requests may be in flight now.
 func (f *Fetcher) connections() int {
 	if f.o.Connections == nil {
 		return nearConnections
@@ -20,14 +20,14 @@ func (f *Fetcher) connections() int {
 	return f.o.Connections.Limit()
 }
 
-// spanBytes is how much one request fetches. Where connections are slow, it is little, and more of
-// them share a pack.
+// spanBytes returns how many bytes one request fetches. They are few if connections are slow, so
+// that more connections share a pack.
 func (f *Fetcher) spanBytes() int {
 	most := min(f.o.Memory/int64(f.connections()), largestSpan)
 	return int(min(max(f.worthwhile(), smallestSpan), max(most, largestSpan/16)))
 }
 
-// worthwhile is how many bytes a connection moves in the time that a span should take.
+// worthwhile returns how many bytes a connection moves in spanTime.
 func (f *Fetcher) worthwhile() int64 {
 	if f.o.Connections == nil {
 		return f.o.Memory
@@ -38,12 +38,13 @@ func (f *Fetcher) worthwhile() int64 {
 	return largestSpan
 }
 
-// atOnce is how many spans are under way: some wait for the network, the others for a processor.
+// atOnce returns how many spans are in progress: some wait for the network, the others for a
+// processor.
 func (f *Fetcher) atOnce() int {
 	return max(2, min(f.connections()+f.o.Workers, int(f.o.Memory/int64(f.spanBytes()))))
 }
 
-// slots are what few may have at once.
+// slots is a semaphore.
 type slots chan struct{}
 
 func (s slots) take(ctx context.Context) error {
@@ -57,14 +58,14 @@ func (s slots) take(ctx context.Context) error {
 
 func (s slots) give() { <-s }
 
-// crew counts who is under way.
+// crew counts the spans in progress.
 type crew struct {
 	mu   sync.Mutex
 	left sync.Cond
 	busy int
 }
 
-// enter waits until fewer are under way than most says at that time.
+// enter waits until fewer than most() are in progress, and adds one.
 func (c *crew) enter(most func() int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 )
 
-// findPlaces loads what knows places of chunks.
+// findPlaces loads an index of places.
 type findPlaces func(ctx context.Context) (*index.Index, error)
 
-// elsewhere gets a chunk from another place than the one that was wrong, for the reason given.
+// elsewhere reads a chunk from another place than the one that was wrong. cause says why it was.
 func (f *Fetcher) elsewhere(ctx context.Context, c *archive.Chunk, cause error) ([]byte, error) {
 	for _, find := range f.places {
 		data, err := f.anyOf(ctx, c, find)
@@ -31,7 +31,7 @@ func (f *Fetcher) elsewhere(ctx context.Context, c *archive.Chunk, cause error) 
 	return nil, fmt.Errorf("chunk %s: %w", c.ID, cause)
 }
 
-// anyOf gets a chunk from the first place that is right, of those that are found.
+// anyOf reads a chunk from the first right one of the places that find knows.
 func (f *Fetcher) anyOf(ctx context.Context, c *archive.Chunk, find findPlaces) ([]byte, error) {
 	x, err := find(ctx)
 	if err != nil {
@@ -53,7 +53,8 @@ func (f *Fetcher) anyOf(ctx context.Context, c *archive.Chunk, find findPlaces) 
 	return nil, archive.ErrDamaged
 }
 
-// onceLoaded calls load until it succeeds, and then returns what it returned.
+// onceLoaded returns a function that calls load until it succeeds, and then returns the same
+// result.
 func onceLoaded(load findPlaces) findPlaces {
 	var mu sync.Mutex
 	var x *index.Index
@@ -77,11 +78,11 @@ func readIndex(ctx context.Context, repo *catalog.Repository) (*index.Index, err
 	return x, err
 }
 
-// directoriesAtOnce is how many packs readDirectories asks at once.
+// directoriesAtOnce is how many packs readDirectories reads at once.
 const directoriesAtOnce = 8
 
-// readDirectories makes an index from the directory in every pack that can be read: two or three
-// requests a pack.
+// readDirectories makes an index from the directories of all packs that can be read. It takes two
+// or three requests a pack.
 func readDirectories(ctx context.Context, repo *catalog.Repository, reader *archive.Reader) (*index.Index, error) {
 	x := index.New(index.Options{})
 	g, gctx := errgroup.WithContext(ctx)

@@ -26,15 +26,15 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Options bound the work. The zero value works.
+// Options bound the work. The zero value is ready for use.
 type Options struct {
-	// Connections bounds the requests that the storage has in flight, and knows how fast it is: the
-	// storage's own if nil. Where it has none, it is near: four spans wait for it, and packs come
-	// whole.
+	// Connections limits the requests to the storage, and knows its speed. If nil, it is the
+	// storage's own limiter. A storage without one counts as near: four spans wait for it, and
+	// packs are fetched whole.
 	Connections *inflight.Limiter
 	Workers     int   // goroutines that open what was fetched; one for each processor, two at least, if 0
 	Memory      int64 // bytes in flight, and as many that are held ahead of who reads in order; 64 MiB if 0
-	// Warn is told of places that were wrong. It may be nil.
+	// Warn is called with wrong places. It may be nil.
 	Warn func(error)
 }
 
@@ -53,10 +53,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Fetcher gets chunks of one domain wherever they are: at the place that is told, or where the
-// index, or else a pack's own directory, has them. It is safe for concurrent use.
+// Fetcher reads chunks of one domain wherever they are: at the place given, or where the index, or
+// else a pack's own directory, says. It is safe for concurrent use.
 type Fetcher struct {
-	// IDs names chunks of data; nil where it is not at hand.
+	// IDs computes ids of data chunks; nil if the key is not at hand.
 	IDs *crypto.IDKey
 
 	o       Options
@@ -68,8 +68,8 @@ type Fetcher struct {
 	lost map[archive.Name]error // packs that are missing, or that nothing opens
 }
 
-// New makes a Fetcher for chunks of a domain. It loads the index when that is first needed, and
-// reads the packs' own directories when that does not help.
+// New returns a Fetcher for chunks of a domain. It loads the index when that is first needed, and
+// reads the packs' own directories if that does not help.
 func New(repo *catalog.Repository, domain uint64, o Options) (*Fetcher, error) {
 	reader, err := repo.Reader(domain)
 	if err != nil {
@@ -91,22 +91,22 @@ func New(repo *catalog.Repository, domain uint64, o Options) (*Fetcher, error) {
 	return f, nil
 }
 
-// Of makes a Fetcher that looks for chunks at the places that are told, and nowhere else.
+// Of returns a Fetcher that looks for chunks only at the places given.
 func Of(reader *archive.Reader, o Options) *Fetcher {
 	o = o.withDefaults()
 	return &Fetcher{o: o, reader: reader, lost: map[archive.Name]error{}, workers: make(slots, o.Workers)}
 }
 
-// Missing is a chunk that no place has given.
+// Missing is a chunk that could not be read from any place.
 type Missing struct {
 	Index int // in the list of what was wanted
 	Err   error
 }
 
-// Each gets chunks of any packs, in any order, and calls each with the number and the bytes of
-// every one that comes, from several goroutines at once; the others are returned. The bytes are
-// good until each returns, which must not change them, nor fetch anything; of a hole there are
-// none. An error is one of each, or of ctx, or of a storage that is out of reach.
+// Each reads chunks of any packs, in any order. It calls each with the index and the bytes of every
+// chunk that it can read, from several goroutines at once, and returns the others. For a hole the
+// bytes are nil. They are valid until each returns; each must not change them, and must not fetch
+// anything. An error is one of each or of ctx, or says that the storage cannot be reached.
 func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error) ([]Missing, error) {
 	return f.pieces(ctx, want, each, func(at []int, piece *archive.Piece) error {
 		for _, k := range piece.Chunks {
@@ -118,14 +118,15 @@ func (f *Fetcher) Each(ctx context.Context, want []archive.Chunk, each func(i in
 	})
 }
 
-// Frames is Each for who has a use for whole frames: what comes from its place is handed to frame,
-// all that is wanted of a frame at once, with the numbers of what is wanted of the pack. What comes
-// from elsewhere is handed to each. The piece is good until frame returns.
+// Frames is Each for callers that can use whole frames. It passes chunks read from their places to
+// frame, all wanted chunks of a frame at once: at gives the index in want for each chunk wanted of
+// the pack. It passes chunks read from elsewhere to each. The piece is valid until frame returns.
 func (f *Fetcher) Frames(ctx context.Context, want []archive.Chunk, frame func(at []int, piece *archive.Piece) error, each func(i int, data []byte) error) ([]Missing, error) {
 	return f.pieces(ctx, want, each, frame)
 }
 
-// pieces hands on what is wanted: frames to take, holes and what comes from elsewhere to each.
+// pieces reads what is wanted: it passes frames to take, and holes and chunks from elsewhere to
+// each.
 func (f *Fetcher) pieces(ctx context.Context, want []archive.Chunk, each func(i int, data []byte) error, take takePiece) ([]Missing, error) {
 	for i := range want {
 		if want[i].IsHole() {
@@ -160,11 +161,11 @@ func (f *Fetcher) pieces(ctx context.Context, want []archive.Chunk, each func(i 
 	return missing, context.Cause(ctx)
 }
 
-// takePiece is handed what is wanted of a frame, and the number in all that is wanted of each chunk
-// that is wanted of its pack.
+// takePiece receives the wanted content of a frame. at gives, for each chunk wanted of the pack,
+// its index in all that is wanted.
 type takePiece func(at []int, piece *archive.Piece) error
 
-// part is what one request is to fetch of what Each was asked for.
+// part is what one request fetches of what Each was asked for.
 type part struct {
 	span  *archive.Span // nil where there is nothing to ask for
 	at    []int         // for each chunk that is wanted of the span's pack, its number in all that is wanted
@@ -172,8 +173,8 @@ type part struct {
 	want  []archive.Chunk
 }
 
-// parts sorts chunks by their packs, in the order in which packs are first needed, and yields spans
-// of each.
+// parts groups chunks by pack, in the order in which packs are first needed, and yields the spans
+// of each pack.
 func (f *Fetcher) parts(want []archive.Chunk) iter.Seq[part] {
 	byPack := map[archive.Name][]int{}
 	var order []archive.Name
@@ -198,7 +199,7 @@ func (f *Fetcher) parts(want []archive.Chunk) iter.Seq[part] {
 	}
 }
 
-// partsOf divides those chunks of one pack that have the numbers at.
+// partsOf divides the chunks of one pack, given by their indexes, into parts.
 func (f *Fetcher) partsOf(want []archive.Chunk, at []int) (parts []part) {
 	chunks := make([]archive.Chunk, len(at))
 	for k, i := range at {
@@ -214,7 +215,7 @@ func (f *Fetcher) partsOf(want []archive.Chunk, at []int) (parts []part) {
 	return parts
 }
 
-// packName is the name of the pack that a chunk lies in, zero where that is not told.
+// packName returns the name of a chunk's pack, zero if the chunk has no place.
 func packName(c *archive.Chunk) (name archive.Name) {
 	if c.Place.Pack != nil {
 		name = c.Place.Pack.Name
@@ -246,7 +247,7 @@ func lackingOf(bad []archive.Bad) []Missing {
 	return all
 }
 
-// part hands on the content of one part, from wherever it is.
+// part reads the content of one part, from wherever it is.
 func (f *Fetcher) part(ctx context.Context, p part, each func(i int, data []byte) error, take takePiece) (missing []Missing, err error) {
 	lack := p.wrong
 	if p.span != nil {
@@ -274,8 +275,8 @@ func (f *Fetcher) part(ctx context.Context, p part, each func(i int, data []byte
 	return missing, nil
 }
 
-// span fetches and opens a span, and returns what did not come. An error is one of take, or ends
-// all.
+// span fetches and opens a span, and returns the chunks that it could not read. An error is one of
+// take, or ends everything.
 func (f *Fetcher) span(ctx context.Context, s *archive.Span, take func(*archive.Piece) error) ([]Missing, error) {
 	loaded, err := f.load(ctx, s)
 	if ends(ctx, err) {
@@ -296,7 +297,8 @@ func (f *Fetcher) span(ctx context.Context, s *archive.Span, take func(*archive.
 	return lackingOf(bad), err
 }
 
-// claim lets a span bring the header of its pack if no other does. It is fetched next.
+// claim makes a span fetch the header of its pack, unless another span does. The caller fetches it
+// next.
 func (f *Fetcher) claim(s *archive.Span) {
 	if s != nil {
 		f.reader.Claim(s)
@@ -315,12 +317,12 @@ func (f *Fetcher) load(ctx context.Context, s *archive.Span) (*archive.Loaded, e
 	return loaded, err
 }
 
-// ends tells whether an error concerns more than what was to be fetched.
+// ends reports whether an error affects more than the span that was fetched.
 func ends(ctx context.Context, err error) bool {
 	return err != nil && (ctx.Err() != nil || errors.Is(err, store.ErrUnreachable))
 }
 
-// lose remembers a pack from which nothing comes, and warns of it the first time.
+// lose records a pack that cannot be read at all, and warns of it the first time.
 func (f *Fetcher) lose(name archive.Name, err error) {
 	f.mu.Lock()
 	_, known := f.lost[name]

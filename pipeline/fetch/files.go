@@ -13,9 +13,9 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Files shows the files of a snapshot's tree as a file system for reading, each from its start to
-// its end. Files that are open are fetched ahead of their readers, who share the memory for it. It
-// is good until ctx ends, and for several goroutines.
+// Files returns the files of a snapshot's tree as a file system. Each file can be read once, from
+// start to end. Open files are fetched ahead of their readers, who share the memory for that. The
+// file system is valid until ctx ends, and safe for concurrent use.
 func (f *Fetcher) Files(ctx context.Context, t *tree.Tree) fs.FS {
 	return &files{ctx: ctx, tree: t, ahead: f.Ahead(ctx)}
 }
@@ -44,7 +44,7 @@ func (f *files) Open(name string) (fs.File, error) {
 	return &file{node: node, content: content}, nil
 }
 
-// file is one that is being read.
+// file is an open file.
 type file struct {
 	node    *tree.Node
 	content *Content
@@ -68,7 +68,7 @@ func (f *file) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close ends the fetching.
+// Close stops fetching.
 func (f *file) Close() error {
 	f.rest = nil
 	f.content.Close()

@@ -9,22 +9,23 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Reading is who takes what InOrder reads, in one goroutine.
+// Reading receives what InOrder reads, in one goroutine.
 type Reading struct {
-	// Begin is told each node before its content.
+	// Begin is called with each node before its content.
 	Begin func(n *tree.Node) error
-	// Data takes the next bytes of the node that began last. They are good until it returns.
+	// Data is called with the next bytes of the node that began last. They are valid until it
+	// returns.
 	Data func(data []byte) error
 }
 
-// What is added at once: a restore plans as much.
+// The sizes of a window, which is planned at once. A restore uses the same.
 const (
 	WindowNodes  = 16 << 10
 	WindowChunks = 64 << 10
 )
 
-// InOrder reads nodes and their content one after the other, for what is written in order: a tar, a
-// pipe. Content that cannot be had ends it with an error that names the node.
+// InOrder reads nodes and their content one after the other, for output that is written in order,
+// such as a tar or a pipe. Unreadable content ends it with an error that names the node.
 func (f *Fetcher) InOrder(ctx context.Context, nodes iter.Seq2[*tree.Node, error], to Reading) error {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &inOrder{ahead: f.Ahead(ctx), windows: make(chan []nodeContent)}
@@ -50,7 +51,7 @@ type inOrder struct {
 	failed  error // of produce; good when windows is closed
 }
 
-// nodeContent is a node and its content on the way.
+// nodeContent is a node and its content that is being fetched.
 type nodeContent struct {
 	node    *tree.Node
 	content *Content
@@ -76,7 +77,7 @@ func (r *inOrder) produce(ctx context.Context, nodes iter.Seq2[*tree.Node, error
 	return r.send(ctx, window)
 }
 
-// send has the content of a window fetched, and passes it on.
+// send requests the content of a window, and passes the window on.
 func (r *inOrder) send(ctx context.Context, window []*tree.Node) error {
 	lists := make([][]archive.Chunk, len(window))
 	for i, n := range window {

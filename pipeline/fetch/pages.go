@@ -8,7 +8,7 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Pages loads pages of trees. Where one cannot be had, the load fails.
+// Pages returns a function that loads pages of trees. It fails if it cannot read one.
 func (f *Fetcher) Pages() tree.Load {
 	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
 		var mu sync.Mutex

@@ -9,11 +9,12 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// RecentPages keeps pages of trees that were loaded not long ago: going from directory to
-// directory, or from one snapshot to the next, asks for the same ones again. It is safe for
-// concurrent use; its zero value is empty.
+// RecentPages caches recently loaded pages of trees: going from directory to directory, or from one
+// snapshot to the next, loads the same ones again. It is safe for concurrent use; its zero value is
+// empty.
 type RecentPages struct {
-	// Most is how many bytes of pages are young, 16 MiB if 0; as many are old at most.
+	// Most is how many bytes of pages the younger generation holds, 16 MiB if 0. The older one
+	// holds as many at most.
 	Most int
 
 	mu         sync.Mutex
@@ -23,7 +24,7 @@ type RecentPages struct {
 
 const youngest = 16 << 20
 
-// Load is a tree.Load that asks other only for what is not at hand.
+// Load returns a tree.Load that calls other only for pages that are not cached.
 func (r *RecentPages) Load(other tree.Load) tree.Load {
 	return func(ctx context.Context, want []archive.Chunk, each func(i int, page []byte) error) error {
 		var rest []archive.Chunk
@@ -67,7 +68,7 @@ func (r *RecentPages) put(id archive.ID, page []byte) {
 	r.add(id, append([]byte(nil), page...))
 }
 
-// add makes a page young. It needs the lock.
+// add adds a page to the younger generation. The caller must hold the lock.
 func (r *RecentPages) add(id archive.ID, page []byte) {
 	if r.young == nil || r.size > cmp.Or(r.Most, youngest) {
 		r.young, r.old, r.size = map[archive.ID][]byte{}, r.young, 0

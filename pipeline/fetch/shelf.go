@@ -7,14 +7,14 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// shelf is what is still to be asked for of one pack.
+// shelf is what is still to be requested of one pack.
 type shelf struct {
 	name  archive.Name
 	loose []*bit // in no parcel yet
 	left  int    // bits that are not asked for
 }
 
-// parcel is what one request is to fetch.
+// parcel is what one request fetches.
 type parcel struct {
 	span   *archive.Span // nil where there is nothing to ask for
 	wrong  []Missing     // what cannot lie where it should
@@ -22,7 +22,7 @@ type parcel struct {
 	number []*bit        // by their numbers in span and wrong: those of the whole pack
 }
 
-// shelf is where a chunk lies.
+// shelf returns the shelf of a chunk's pack.
 func (a *Ahead) shelf(c *archive.Chunk) *shelf {
 	name := packName(c)
 	s := a.shelves[name]
@@ -38,8 +38,8 @@ func (s *shelf) add(b *bit) {
 	s.left++
 }
 
-// pick decides what is fetched together with a bit: what lies in the same span, unless there is no
-// memory for it.
+// pick returns what to fetch together with a bit: what is in the same span, as far as memory
+// allows.
 func (a *Ahead) pick(b *bit) *parcel {
 	s := a.shelf(b.chunk)
 	if b.parcel == nil {
@@ -57,7 +57,7 @@ func (a *Ahead) pick(b *bit) *parcel {
 	return b.parcel
 }
 
-// loosen takes out of their parcels what is in another than kept.
+// loosen takes bits out of their parcels, except for those in kept.
 func (s *shelf) loosen(bits []*bit, kept *parcel) {
 	for _, b := range bits {
 		if b.parcel != kept {
@@ -67,7 +67,7 @@ func (s *shelf) loosen(bits []*bit, kept *parcel) {
 	}
 }
 
-// pack puts bits of one pack into parcels, as they lie in it.
+// pack divides bits of one pack into parcels, in the order of the pack.
 func (f *Fetcher) pack(bits []*bit) {
 	chunks := make([]archive.Chunk, len(bits))
 	for i, b := range bits {
@@ -93,8 +93,8 @@ func (p *parcel) take(b *bit) {
 	p.bits = append(p.bits, b)
 }
 
-// afford leaves in a bit's parcel what is needed soon, and of the rest what there is memory for. It
-// tells whether that is all.
+// afford keeps in a bit's parcel what is needed soon, and of the rest what memory allows. It
+// reports whether that is everything.
 func (a *Ahead) afford(b *bit) bool {
 	lead := map[*bit]int64{}
 	all := slices.Clone(b.parcel.bits)

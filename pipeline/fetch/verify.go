@@ -7,10 +7,10 @@ import (
 	"github.com/packstone/packstone/archive"
 )
 
-// wholePack is about what a pack takes in memory.
+// wholePack is roughly how many bytes of memory a pack takes.
 const wholePack = 16 << 20
 
-// PacksAtOnce is how many packs are worth verifying at once.
+// PacksAtOnce returns how many packs are worth verifying at once.
 func (f *Fetcher) PacksAtOnce() int {
 	if f.o.Connections == nil {
 		return f.o.Workers
@@ -18,9 +18,9 @@ func (f *Fetcher) PacksAtOnce() int {
 	return max(f.o.Workers, int(f.o.Memory/wholePack))
 }
 
-// Verify reads a whole pack and checks every byte, against a directory too if that is not nil. It
-// returns what it found wrong; the error says that it could not look. The pack is held in memory
-// meanwhile.
+// Verify reads a whole pack into memory and checks every byte, and compares its directory with the
+// given one unless that is nil. It returns the damage that it found; an error means that it could
+// not check.
 func (f *Fetcher) Verify(ctx context.Context, p *archive.Pack, directory *archive.Directory) ([]*archive.DamagedError, error) {
 	whole, err := f.reader.LoadWhole(ctx, p, f.requests(int64(p.Size)))
 	if damaged := (*archive.DamagedError)(nil); errors.As(err, &damaged) {
@@ -37,8 +37,8 @@ func (f *Fetcher) Verify(ctx context.Context, p *archive.Pack, directory *archiv
 	return whole.Verify(ctx, directory)
 }
 
-// requests is how many requests share a pack of so many bytes. Half of the packs are verified
-// meanwhile.
+// requests returns how many requests fetch a pack of this size. Half of the packs are being
+// verified meanwhile.
 func (f *Fetcher) requests(size int64) int {
 	if f.o.Connections == nil {
 		return 1
