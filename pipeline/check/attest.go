@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// attestEvery is how long is read before it is said which packs are sound: what comes after is
-	// read again when a run is killed.
+	// attestEvery is how often a check records which packs are sound. After it is killed, what it
+	// read later must be read again.
 	attestEvery = 15 * time.Minute
-	// attestTime is how long a run that is interrupted may take to say it.
+	// attestTime is how long an interrupted check may take to record that.
 	attestTime = time.Minute
 )
 
-// readVerified finds out which packs were verified, and when.
+// readVerified reads which packs were verified, and when.
 func (c *check) readVerified(ctx context.Context) (err error) {
 	c.verified, err = c.repo.ReadVerified(ctx, c.log, c.repo.Config.Domain)
 	if err == nil && c.verified.Len() > 0 {
@@ -27,7 +27,7 @@ func (c *check) readVerified(ctx context.Context) (err error) {
 	return err
 }
 
-// tellSince says since when all packs were verified.
+// tellSince reports since when all packs are verified.
 func (c *check) tellSince() {
 	c.report.Unverified, c.report.Since = 0, time.Time{}
 	oldest := uint32(0)
@@ -44,8 +44,7 @@ func (c *check) tellSince() {
 	}
 }
 
-// isSound notes that a pack was found to be what an index run says, by reading that began at a
-// time.
+// isSound records that a pack proved to be as an index run says, by reading that began at at.
 func (c *check) isSound(p archive.RunPack, at uint32) {
 	if c.o.By == nil || !c.repo.CanRead() || p.Pack.Size == 0 || p.Pack.Header == 0 {
 		return
@@ -55,8 +54,8 @@ func (c *check) isSound(p archive.RunPack, at uint32) {
 	c.sound = append(c.sound, archive.VerifiedPack{Sum: p.Sum(), At: at})
 }
 
-// attestAll says which packs are sound that it was not said of yet, though the run was interrupted,
-// and forgets those that are not there any more, or no longer sound.
+// attestAll records the packs that proved sound since the last record, even if the run was
+// interrupted. It drops earlier ones that no longer exist or are no longer sound.
 func (c *check) attestAll(ctx context.Context) error {
 	if c.o.By == nil {
 		return nil
@@ -78,8 +77,8 @@ func (c *check) attestAll(ctx context.Context) error {
 	return nil
 }
 
-// attest says which packs were found to be sound since it was said last. keep tells which of those
-// before are said again; nil: all.
+// attest records the packs that proved sound since the last record. keep reports which earlier ones
+// are worth repeating; nil means all.
 func (c *check) attest(ctx context.Context, keep func(archive.PackSum) bool) error {
 	if c.o.By == nil {
 		return nil

@@ -16,10 +16,9 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// CompareCache compares the objects that a cache keeps below a directory with those in the storage.
-// One that is there in another form, or a record that is there no more, is a finding: somebody may
-// have put an older state of the storage back. A directory that is not there has nothing to
-// compare.
+// CompareCache compares the cached objects below a directory with those in the storage. An object
+// that differs, or a record that no longer exists, is a finding: somebody may have put an older
+// state of the storage back. A missing directory contains nothing to compare.
 func CompareCache(ctx context.Context, storage store.Store, dir string, gone func(object string) bool) (compared uint64, findings []Finding, err error) {
 	c := comparison{storage: storage, gone: gone}
 	err = filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
@@ -68,7 +67,7 @@ func (c *comparison) object(ctx context.Context, object, file string) error {
 	return nil
 }
 
-// isChain tells of objects that are never deleted but by a roll-up.
+// isChain reports whether an object is of a kind that only a roll-up ever deletes.
 func isChain(object string) bool {
 	return strings.HasPrefix(object, "config/") || strings.HasPrefix(object, "log/")
 }

@@ -1,5 +1,5 @@
-// Package check looks for what is damaged or missing in a repository, or not signed as it should
-// be, and puts good copies in its place.
+// Package check looks for damaged, missing and wrongly signed objects in a repository, and replaces
+// them with good copies.
 package check
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/packstone/packstone/pipeline"
 )
 
-// Options say how deep a check goes.
+// Options determine how thorough a check is.
 type Options struct {
 	ReadData    bool           // read every pack, not only what says where things are
 	Percent     float64        // of the packs to read, those first that were verified longest ago; all if 0
@@ -37,7 +37,7 @@ type Finding struct {
 	Err    error
 }
 
-// Report says what was looked at and what was found.
+// Report is what was checked, and what was found.
 type Report struct {
 	Records, Snapshots, Packs, PacksRead uint64
 	Chunks, BytesRead                    uint64
@@ -75,9 +75,9 @@ type check struct {
 	hurt    map[int][]archive.ID // finding about a pack → chunks that it hurts
 }
 
-// Run looks for anything in the repository that is damaged, missing or not signed as it should be.
-// What is wrong is in the report's findings; the error says that it could not look. The repository
-// should be opened without a cache.
+// Run looks for anything in the repository that is damaged, missing or wrongly signed, and reports
+// it in findings. An error means that it could not check. The repository should be opened without a
+// cache.
 func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = &pipeline.Progress{}
@@ -144,13 +144,13 @@ func (c *check) checkLog(ctx context.Context) error {
 	return err
 }
 
-// isClosed tells whether no key at hand opens what a record names.
+// isClosed reports whether no key at hand opens what a record names.
 func (c *check) isClosed(rec *catalog.Record) bool {
 	return !c.repo.OpensIndex(rec.Domain) && (len(rec.Index) > 0 || rec.Refs.Full != "")
 }
 
-// noteClosed says what is left out where no key at hand opens index runs and refs. Their hashes
-// were checked.
+// noteClosed reports what is left out if no key at hand opens some index runs and refs. Their
+// hashes were checked.
 func (c *check) noteClosed() {
 	c.closed = slices.ContainsFunc(c.log.Records, c.isClosed)
 	if c.closed {
@@ -158,7 +158,8 @@ func (c *check) noteClosed() {
 	}
 }
 
-// note turns what is wrong with an object into a finding, and passes on what prevents the check.
+// note turns an error about an object into a finding, unless the error prevents the check; then it
+// returns it.
 func (c *check) note(ctx context.Context, object string, err error) error {
 	if err == nil {
 		return nil
@@ -198,8 +199,8 @@ func (c *check) countUnused(ctx context.Context) error {
 	return nil
 }
 
-// checkRefs tests that every pack that a live record needs is there, and of the size that the index
-// says.
+// checkRefs checks that every pack that a live record needs exists, with the size given in the
+// index.
 func (c *check) checkRefs(ctx context.Context) error {
 	superseded := c.log.Superseded()
 	needed := &archive.RefSet{}
@@ -245,7 +246,7 @@ func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	return nil
 }
 
-// findBad adds a finding about a pack of which nothing should be taken any more.
+// findBad adds a finding about a pack from which nothing should be taken any more.
 func (c *check) findBad(object string, name archive.Name, err error) int {
 	finding := c.find(object, err)
 	c.mu.Lock()
@@ -254,14 +255,14 @@ func (c *check) findBad(object string, name archive.Name, err error) int {
 	return finding
 }
 
-// hurtAll marks all chunks of a pack.
+// hurtAll marks all chunks of a pack as damaged.
 func (c *check) hurtAll(finding int, pack archive.RunPack) {
 	if pack.Directory != nil {
 		c.hurts(finding, pack.Directory.IDs...)
 	}
 }
 
-// hurts marks chunks.
+// hurts marks chunks as damaged.
 func (c *check) hurts(finding int, ids ...archive.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -271,8 +272,7 @@ func (c *check) hurts(finding int, ids ...archive.ID) {
 	c.hurt[finding] = append(c.hurt[finding], ids...)
 }
 
-// findElsewhere takes out of what is damaged the chunks that lie in another pack too, with which
-// nothing is wrong.
+// findElsewhere removes from the damaged chunks those that are also in a sound pack.
 func (c *check) findElsewhere(ctx context.Context) error {
 	for id := range c.damaged {
 		places, err := c.index.Places(ctx, id)
@@ -289,7 +289,7 @@ func (c *check) findElsewhere(ctx context.Context) error {
 	return nil
 }
 
-// sortHealed sets apart what is wrong with packs of which nothing is lost.
+// sortHealed moves findings about packs of which nothing is lost to Healed.
 func (c *check) sortHealed(context.Context) error {
 	findings := c.report.Findings
 	c.report.Findings = nil

@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Clock puts an object and compares its date with this machine's: ahead is how far that is ahead of
-// the storage's, in whole seconds.
+// Clock writes an object and compares its date with this machine's clock. ahead is how far this
+// machine's clock is ahead of the storage's, in whole seconds.
 func Clock(ctx context.Context, s store.Store, now func() time.Time) (ahead time.Duration, err error) {
 	name := "probe/" + rand.Text() + "/clock"
 	before := now()
@@ -30,7 +30,7 @@ func Clock(ctx context.Context, s store.Store, now func() time.Time) (ahead time
 	return 0, fmt.Errorf("look at the storage's clock: the object is not listed: %w", store.ErrNotExist)
 }
 
-// skewOf is how far a date, told in whole seconds, is outside of the time in which it was given.
+// skewOf returns how far a date in whole seconds is outside of the interval in which it was set.
 func skewOf(stored, before, after time.Time) time.Duration {
 	switch {
 	case stored.Before(before.Add(-time.Second)):

@@ -10,8 +10,8 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// follows tells whether a tree differs from a sound one only in ways with which nothing is wrong.
-// It takes over what is known of that one.
+// follows reports whether a tree differs from a sound one only in sound ways. Then it takes over
+// what is known of that one.
 func (w *treeWalk) follows(ctx context.Context, last, now *sound) (bool, error) {
 	now.needs = last.needs
 	difference, err := tree.Compare(ctx, last.tree, now.tree)
@@ -38,7 +38,7 @@ func (w *treeWalk) follows(ctx context.Context, last, now *sound) (bool, error) 
 	return !now.needs.any(last.refs.Without(now.refs)), nil
 }
 
-// change takes over how one node has changed, and tells whether nothing is wrong with it.
+// change takes over the change of one node, and reports whether the change is sound.
 func (w *treeWalk) change(ctx context.Context, c tree.Change, now *sound) (bool, error) {
 	if c.Old != nil && c.Old.Type == entry.File {
 		now.needs.removeAll(c.Old)
@@ -55,7 +55,7 @@ func (w *treeWalk) change(ctx context.Context, c tree.Change, now *sound) (bool,
 	return true, nil
 }
 
-// mostCounted is how many chunks needs counts, at a byte each.
+// mostCounted is how many chunks needs can count, at a byte each.
 const mostCounted = 32 << 20
 
 // needs counts how often a tree needs each chunk and page.
@@ -71,10 +71,10 @@ type packKey struct {
 
 func newNeeds() *needs { return &needs{counts: map[packKey][]uint8{}} }
 
-// counted tells whether the tree was not too large to be counted.
+// counted reports whether the tree was small enough to be counted.
 func (n *needs) counted() bool { return n.total <= mostCounted }
 
-// at is where a place is counted, nil if it is not.
+// at returns the counter of a place, nil if it is not counted.
 func (n *needs) at(place archive.Place) *uint8 {
 	if place.Pack == nil || !n.counted() {
 		return nil
@@ -119,7 +119,7 @@ func (n *needs) removeAll(node *tree.Node) {
 	}
 }
 
-// any tells whether any of what a set names is needed.
+// any reports whether something that a set names is needed.
 func (n *needs) any(set *archive.RefSet) bool {
 	for ref := range set.All() {
 		counts := n.counts[packKey{ref.Kind, ref.Name}]

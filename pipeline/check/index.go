@@ -21,8 +21,8 @@ type testimony struct {
 	settled   bool // what is said is what the pack itself says
 }
 
-// checkIndex loads every index run by itself, so that one damaged run does not hide the others.
-// Where two of them contradict each other, the pack itself decides which one lies.
+// checkIndex loads every index run separately, so that a damaged run does not hide the others. If
+// two runs contradict each other, the pack itself shows which one is wrong.
 func (c *check) checkIndex(ctx context.Context) error {
 	by := c.log.Authors()
 	contested := false
@@ -49,10 +49,10 @@ func (c *check) checkIndex(ctx context.Context) error {
 	return c.settle(ctx, runs, by)
 }
 
-// runsAtOnce bounds what index runs take in memory.
+// runsAtOnce limits the memory that index runs take.
 const runsAtOnce = 8
 
-// loaded is an index run, or why it cannot be had.
+// loaded is an index run, or why it could not be loaded.
 type loaded struct {
 	packs []archive.RunPack
 	err   error
@@ -69,7 +69,7 @@ func (c *check) loadRuns(ctx context.Context, names []archive.Name) []loaded {
 	return all
 }
 
-// hear notes what writers say of a pack, and tells whether it is contested.
+// hear records what writers say of a pack, and reports whether they contradict others.
 func (c *check) hear(p archive.RunPack, by []string) bool {
 	t := c.heard[p.Pack.Name]
 	if t == nil {
@@ -81,7 +81,7 @@ func (c *check) hear(p archive.RunPack, by []string) bool {
 	return t.contested
 }
 
-// union is a sorted list of what two sorted lists hold.
+// union returns the sorted union of two sorted lists.
 func union(a, b []string) []string {
 	if slices.Equal(a, b) {
 		return a
@@ -91,8 +91,8 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// settle loads the index anew, without what is not so of contested packs, and names the runs that
-// say it.
+// settle loads the index again without wrong entries of contested packs, and names the runs that
+// contain these.
 func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.Name][]string) error {
 	if err := c.askContested(ctx); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.
 	return nil
 }
 
-// askContested reads what lies in contested packs.
+// askContested reads the directories of contested packs.
 func (c *check) askContested(ctx context.Context) error {
 	for name, t := range c.heard {
 		if !t.contested {
@@ -136,8 +136,8 @@ func (c *check) askContested(ctx context.Context) error {
 	return nil
 }
 
-// blame says who has told something else of a pack than what lies in it, or has stored it under a
-// wrong id.
+// blame adds to an error who has listed a pack with other content than it has, or has stored a
+// chunk under a wrong id.
 func (c *check) blame(name archive.Name, err error) error {
 	t := c.heard[name]
 	switch {
@@ -150,7 +150,7 @@ func (c *check) blame(name archive.Name, err error) error {
 	return err
 }
 
-// ask reads from a pack itself what lies in it.
+// ask reads the directory of a pack from the pack itself.
 func (c *check) ask(ctx context.Context, name archive.Name) (p archive.RunPack, err error) {
 	if !c.repo.CanRead() {
 		return p, catalog.ErrNoIdentity

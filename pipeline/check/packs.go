@@ -16,7 +16,7 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// checkPacks reads packs whole.
+// checkPacks reads whole packs.
 func (c *check) checkPacks(ctx context.Context) error {
 	c.report.Packs = uint64(len(c.present))
 	if !c.o.ReadData {
@@ -58,8 +58,8 @@ func (c *check) checkPacks(ctx context.Context) error {
 	return errors.Join(err, c.attestAll(ctx))
 }
 
-// chosen are the packs to read, those first that were verified longest ago or never. A pack that no
-// index names is read too: it must be what its name says.
+// chosen returns the packs to read, first those that were never verified or longest ago. It
+// includes packs that no index names: their bytes must match their names.
 func (c *check) chosen() (packs []*archive.Pack) {
 	at := make(map[*archive.Pack]uint32, len(c.present))
 	for name, listed := range c.present {
@@ -78,7 +78,7 @@ func (c *check) chosen() (packs []*archive.Pack) {
 	return packs
 }
 
-// when is when a pack was verified last, as the index has it; 0 if it was not.
+// when returns when a pack was last verified with the content in the index, 0 if never.
 func (c *check) when(name archive.Name) uint32 {
 	t := c.heard[name]
 	if t == nil {
@@ -88,7 +88,7 @@ func (c *check) when(name archive.Name) uint32 {
 	return at
 }
 
-// dice is a number of a pack that is another one with each seed.
+// dice returns a pseudo-random number for a pack that depends on the seed.
 func (c *check) dice(name archive.Name) uint32 {
 	return uint32((uint64(name[0])<<24 | uint64(name[1])<<16 | uint64(name[2])<<8 | uint64(name[3])) * (2*c.o.Seed + 1))
 }

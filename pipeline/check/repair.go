@@ -10,14 +10,14 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// IsContent tells whether an object is named by the hash of its bytes, so that any copy of it can
-// be told from a wrong one.
+// IsContent reports whether an object is named by the hash of its bytes, so that any copy can be
+// verified.
 func IsContent(object string) bool {
 	_, _, ok := contentOf(object)
 	return ok
 }
 
-// contentOf tells which content an object holds by its name.
+// contentOf returns the kind and hash in the name of a content object.
 func contentOf(object string) (kind archive.Kind, name archive.Name, ok bool) {
 	folder, _, _ := strings.Cut(object, "/")
 	switch kind = archive.Kind(folder); kind {
@@ -28,8 +28,8 @@ func contentOf(object string) (kind archive.Kind, name archive.Name, ok bool) {
 	return "", name, false
 }
 
-// CopyAllBack puts the content objects among findings back from another store, and tells problem
-// which could not be.
+// CopyAllBack restores the content objects among findings from another store, and calls problem for
+// those that it could not restore.
 func CopyAllBack(ctx context.Context, to, from store.Store, findings []Finding, problem func(object string, err error)) error {
 	for _, f := range findings {
 		if !IsContent(f.Object) {
@@ -42,10 +42,10 @@ func CopyAllBack(ctx context.Context, to, from store.Store, findings []Finding, 
 	return to.Sync(ctx)
 }
 
-// CopyBack puts a content object of another store in the place of one that is damaged or missing.
-// The copy is held against the object's name before anything is changed. What is damaged is deleted
-// first, since nothing is ever overwritten: the credentials must allow it. archive.ErrDamaged if
-// the other store's copy is no better.
+// CopyBack replaces a damaged or missing content object by a copy from another store. It checks the
+// copy against the object's name before it changes anything. Nothing is ever overwritten, so it
+// first deletes the damaged object, which the credentials must allow. It fails with
+// archive.ErrDamaged if the copy is damaged too.
 func CopyBack(ctx context.Context, to, from store.Store, object string) error {
 	kind, name, ok := contentOf(object)
 	if !ok {

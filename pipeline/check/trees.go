@@ -14,9 +14,9 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// checkTrees tests that every page of every snapshot can be read, and that index and refs know all
-// that is needed, and names the files that damage hurts. Of a tree that follows on one in which
-// nothing was wrong, only what differs is read.
+// checkTrees checks that every page of every snapshot can be read, and that index and refs contain
+// everything that is needed. It names the files that damage affects. Of a tree that follows a sound
+// one, it reads only the difference.
 func (c *check) checkTrees(ctx context.Context) error {
 	w := &treeWalk{check: c, loads: map[uint64]tree.Load{}, recent: fetch.RecentPages{Most: mostRecent}}
 	for _, s := range slices.SortedStableFunc(slices.Values(c.snapshots), compareSets) {
@@ -30,12 +30,12 @@ func (c *check) checkTrees(ctx context.Context) error {
 	return nil
 }
 
-// compareSets puts snapshots of the same things one after another.
+// compareSets sorts snapshots so that those of the same things are adjacent.
 func compareSets(a, b *catalog.Snapshot) int {
 	return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Set, b.Set))
 }
 
-// mostRecent is how many bytes of pages are kept for the next tree, which has most of them too.
+// mostRecent is how many bytes of pages are cached for the next tree, which has most of them too.
 const mostRecent = 8 << 20
 
 // treeWalk is the check of all trees.
@@ -48,7 +48,7 @@ type treeWalk struct {
 	last    map[string]*sound // of the snapshots of the same set: by source
 }
 
-// sound is a tree in which nothing is wrong.
+// sound is a tree without damage.
 type sound struct {
 	tree  *tree.Tree
 	refs  *archive.RefSet
@@ -91,7 +91,7 @@ func (w *treeWalk) load(domain uint64) (tree.Load, error) {
 	return w.loads[domain], nil
 }
 
-// source checks one tree: what differs from the last one if that was sound, else all of it.
+// source checks one tree: the difference from the last one if that was sound, else all of it.
 func (w *treeWalk) source(ctx context.Context, s *catalog.Snapshot, source *catalog.SourceState, now *sound) error {
 	key := source.Name + "\x00" + source.Location
 	last := w.last[key]
@@ -117,7 +117,7 @@ func (w *treeWalk) source(ctx context.Context, s *catalog.Snapshot, source *cata
 	return nil
 }
 
-// whole reads all of a tree.
+// whole checks all of a tree.
 func (w *treeWalk) whole(ctx context.Context, place string, now *sound) error {
 	if err := w.pages(ctx, place, now); err != nil {
 		return w.note(ctx, place, fmt.Errorf("read the tree: %w", err))
@@ -133,7 +133,7 @@ func (w *treeWalk) whole(ctx context.Context, place string, now *sound) error {
 	return nil
 }
 
-// pages tests that the refs name all pages of a tree.
+// pages checks that the refs name all pages of a tree.
 func (w *treeWalk) pages(ctx context.Context, place string, now *sound) error {
 	for page, err := range now.tree.PageChunks(ctx) {
 		if err != nil {
@@ -148,7 +148,7 @@ func (w *treeWalk) pages(ctx context.Context, place string, now *sound) error {
 	return nil
 }
 
-// named tells whether refs, if there are any, name the chunk at a place.
+// named reports whether refs, if there are any, name the chunk at a place.
 func named(refs *archive.RefSet, place archive.Place) bool {
 	return refs == nil || place.Pack != nil && refs.Ordinals(place.Pack.Kind, place.Pack.Name).Has(place.Ordinal)
 }
@@ -173,7 +173,7 @@ func (w *treeWalk) node(ctx context.Context, place string, node *tree.Node, now 
 	return nil
 }
 
-// wrong says what is wrong with a file's content: each kind of fault once.
+// wrong returns what is wrong with a file's content, each kind of fault once.
 func (w *treeWalk) wrong(ctx context.Context, node *tree.Node, refs *archive.RefSet) (wrong []error, err error) {
 	if err := node.CheckContent(); err != nil {
 		wrong = append(wrong, err)
@@ -199,7 +199,7 @@ func (w *treeWalk) wrong(ctx context.Context, node *tree.Node, refs *archive.Ref
 	return wrong, nil
 }
 
-// nameHurt names a file in the findings about its chunks.
+// nameHurt adds a file to the findings about its chunks.
 func (w *treeWalk) nameHurt(name string, node *tree.Node) {
 	for i := range node.Chunks {
 		if node.Chunks[i].IsHole() {

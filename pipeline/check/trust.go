@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// openSnapshots reads what commits say, and names those that are not what their writers may make,
-// or say one thing in the clear and another under seal.
+// openSnapshots opens the commits. It names those that their writers were not allowed to make, and
+// those whose clear and sealed parts contradict each other.
 func (c *check) openSnapshots(ctx context.Context) error {
 	if !c.repo.CanRead() {
 		c.report.Unchecked = append(c.report.Unchecked, "trees of snapshots, and whether their writers may speak for their hosts: an identity is needed to read them")
@@ -67,7 +67,7 @@ func compareMakers(a, b maker) int {
 	return strings.Compare(a.host+"\x00"+a.writer, b.host+"\x00"+b.writer)
 }
 
-// accuse tells what records claim to have seen and what is not there.
+// accuse reports what records claim to have seen and what does not exist.
 func (c *check) accuse(ctx context.Context) error {
 	accusations, err := c.repo.Accusations(ctx, c.log)
 	if err != nil {
@@ -83,10 +83,11 @@ func (c *check) accuse(ctx context.Context) error {
 	return nil
 }
 
-// borrowing is what the snapshots of one writer need of packs that others alone have told of.
+// borrowing identifies the packs that the snapshots of one writer need and that only others have
+// listed.
 type borrowing struct{ writer, of string }
 
-// borrow notes which packs of a snapshot's refs rest on the word of others than its writer.
+// borrow records which packs in a snapshot's refs only writers other than its own have listed.
 func (c *check) borrow(rec *catalog.Record, refs *archive.RefSet) {
 	if rec.Kind != catalog.Commit {
 		return
@@ -104,7 +105,7 @@ func (c *check) borrow(rec *catalog.Record, refs *archive.RefSet) {
 	}
 }
 
-// noteBorrowed says whose data rest on the word of others, unless all of it was read.
+// noteBorrowed reports whose data depend on the word of others, unless all data was read.
 func (c *check) noteBorrowed(context.Context) error {
 	if c.report.PacksRead == c.report.Packs && c.repo.CanRead() {
 		return nil
@@ -116,7 +117,7 @@ func (c *check) noteBorrowed(context.Context) error {
 	return nil
 }
 
-// hostsOf names the hosts of a writer's snapshots, or the writer where they cannot be read.
+// hostsOf returns the hosts of a writer's snapshots, or the writer if the snapshots cannot be read.
 func (c *check) hostsOf(writer string) string {
 	hosts := map[string]bool{}
 	for _, s := range c.snapshots {
