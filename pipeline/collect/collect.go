@@ -18,44 +18,45 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// ErrBusy: sessions are open that may be at work. The round stays as it is, and goes on with the
-// next run.
+// ErrBusy: sessions are open that may be in use. The next run continues the round.
 var ErrBusy = errors.New("other backups are running, or were killed recently")
 
-// ErrChanged: what was planned is not what would be done now.
+// ErrChanged: the plan differs from what a run would do now.
 var ErrChanged = errors.New("what was planned has changed")
 
-// Options say how packs are collected.
+// Options determine how packs are collected.
 type Options struct {
 	By    crypto.Signer // the owner or a collector
 	Grace time.Duration // how long what was forgotten stays
-	// Only are the packs that may go; nil: all that are dead. ErrChanged if one of them is not.
+	// Only are the packs that may be deleted, nil for all dead ones. Run fails with ErrChanged if
+	// one of them is not dead.
 	Only catalog.PackSet
-	// MaxUnused is which share of the stored bytes may be dead before a round begins, from 0 to 1.
+	// MaxUnused is the share of the stored bytes, from 0 to 1, that may be dead before a round
+	// begins.
 	MaxUnused float64
-	// Repack copies packs anew of which a part is dead, before what is dead is deleted; nil: it
-	// does not. It needs an identity, and the key of the owner or of a collector that hosts rely
-	// on.
+	// Repack copies partly dead packs before dead ones are deleted, unless nil. It needs an
+	// identity, and the key of the owner or of a collector on whom hosts rely.
 	Repack *Repack
-	// RollAfter is how many records are rolled up together; 0: catalog.RollAfter.
+	// RollAfter is the number of records from which the log is rolled up; 0 means
+	// catalog.RollAfter.
 	RollAfter int
 	// DeadAfter is how old an open session must be, by the store's dates, to be declared dead.
 	DeadAfter time.Duration
-	// Wait is for how long sessions that are younger are waited for.
+	// Wait is how long to wait for younger sessions.
 	Wait time.Duration
-	// Settle is waited before sessions are listed, where another host may see the condemnation
-	// late; and Linger before the first pack is deleted.
+	// Settle is the time to wait before sessions are listed, if another host may see the
+	// condemnation late. Linger is the time to wait before the first pack is deleted.
 	Settle, Linger time.Duration
-	// Pause waits; nil: by the clock. Tests do something else meanwhile.
+	// Pause waits for d; nil means by the clock. Tests replace it.
 	Pause    func(ctx context.Context, d time.Duration) error
 	Progress *Progress
 	Warn     func(text string) // may be nil
 }
 
-// Progress counts what was deleted, for who looks on.
+// Progress counts what was deleted. It may be read during a run.
 type Progress struct{ PacksTotal, PacksDone, BytesTotal, BytesDone atomic.Uint64 }
 
-// Report says what was done.
+// Report is what was done.
 type Report struct {
 	Deleted  int // packs
 	Bytes    int64
@@ -64,7 +65,7 @@ type Report struct {
 	Finished int      // rounds of earlier runs that were gone on with
 	RolledUp int      // records
 	Moved    int      // packs of which what is needed was copied
-	// MovedBytes are the bytes of these, and NewBytes those of the packs that it was copied to.
+	// MovedBytes is the size of these packs, and NewBytes that of the packs they were copied to.
 	MovedBytes, NewBytes int64
 	Plan                 *Plan // what this run began with
 }
@@ -78,8 +79,8 @@ type collector struct {
 	packs  map[archive.Name]*archive.Pack // that are there, as listed last
 }
 
-// Run goes on with what earlier runs have left, and collects what is dead by now. Whatever happens,
-// what lies in the repository then is sound, and the next run goes on.
+// Run continues what earlier runs have left, and collects what is dead by now. If it is
+// interrupted, at any point, the repository stays sound and the next run continues.
 func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, error) {
 	if o.Pause == nil {
 		o.Pause = pause
@@ -139,7 +140,7 @@ func (c *collector) run(ctx context.Context) error {
 	return c.rollUp(ctx)
 }
 
-// rollUp lets old records go.
+// rollUp rolls up old records.
 func (c *collector) rollUp(ctx context.Context) error {
 	after := c.o.RollAfter
 	if after == 0 {
@@ -153,7 +154,7 @@ func (c *collector) rollUp(ctx context.Context) error {
 	return nil
 }
 
-// forgetAbandoned forgets the checkpoints of backups that nobody went on with.
+// forgetAbandoned forgets the checkpoints of abandoned backups.
 func (c *collector) forgetAbandoned(ctx context.Context, log *catalog.Log) error {
 	abandoned := log.Abandoned(c.term.Now)
 	if len(abandoned) == 0 {
@@ -170,7 +171,7 @@ func (c *collector) forgetAbandoned(ctx context.Context, log *catalog.Log) error
 	return nil
 }
 
-// readLog reads config and log anew.
+// readLog reads config and log again.
 func (c *collector) readLog(ctx context.Context) (*catalog.Log, error) {
 	repo, err := c.repo.Reload(ctx)
 	if err != nil {
@@ -180,7 +181,7 @@ func (c *collector) readLog(ctx context.Context) (*catalog.Log, error) {
 	return repo.ReadWholeLog(ctx)
 }
 
-// list notes which packs are there.
+// list records which packs exist.
 func (c *collector) list(ctx context.Context) error {
 	c.packs = map[archive.Name]*archive.Pack{}
 	for pack, err := range archive.ListPacks(ctx, c.repo.Store) {
@@ -192,7 +193,7 @@ func (c *collector) list(ctx context.Context) error {
 	return nil
 }
 
-// goOn finishes rounds that earlier runs have begun, and deletes what they have swept and not
+// goOn finishes rounds that earlier runs have begun, and deletes packs that they have swept but not
 // deleted.
 func (c *collector) goOn(ctx context.Context, rounds *catalog.Rounds) error {
 	for _, n := range rounds.Unfinished() {
@@ -209,7 +210,7 @@ func (c *collector) goOn(ctx context.Context, rounds *catalog.Rounds) error {
 	return c.round(ctx, 0, collection.Collector[catalog.PackSet]{}.Decided(swept), nil)
 }
 
-// there are those of packs that the store has.
+// there returns the packs that exist in the store.
 func (c *collector) there(packs catalog.PackSet) catalog.PackSet {
 	there := catalog.PackSet{}
 	for name := range packs {
@@ -220,7 +221,7 @@ func (c *collector) there(packs catalog.PackSet) catalog.PackSet {
 	return there
 }
 
-// begin begins a round of this run, if there is anything to collect.
+// begin starts a round, if there is anything to collect.
 func (c *collector) begin(ctx context.Context, before *catalog.Rounds) error {
 	if err := c.list(ctx); err != nil {
 		return err
@@ -246,7 +247,7 @@ func (c *collector) begin(ctx context.Context, before *catalog.Rounds) error {
 	return c.round(ctx, before.Next(), at, fresh)
 }
 
-// chosen are the packs that this run condemns.
+// chosen returns the packs that this run condemns.
 func (c *collector) chosen(plan *Plan) (catalog.PackSet, error) {
 	dead := plan.dead()
 	if c.o.Only != nil {
@@ -309,7 +310,7 @@ func (c *collector) round(ctx context.Context, n uint64, at collection.Collector
 	return nil
 }
 
-// listSessions reads the config again, and lists what is open.
+// listSessions reads the config again, and lists the open sessions.
 func (c *collector) listSessions(ctx context.Context) ([]catalog.OpenSession, error) {
 	if c.o.Settle > 0 {
 		c.warn("waiting %v, until every host sees what is about to be deleted", c.o.Settle)
@@ -332,7 +333,7 @@ func (c *collector) needed(ctx context.Context) (catalog.PackSet, error) {
 	return c.repo.NeededPacks(ctx, log, c.term)
 }
 
-// sweep puts the decision. If another's lies there, that counts.
+// sweep writes the decision. If another collector has written one, that counts.
 func (c *collector) sweep(ctx context.Context, n uint64, at collection.Collector[catalog.PackSet]) (collection.Collector[catalog.PackSet], error) {
 	there, own, err := c.repo.PutSweep(ctx, c.o.By, n, at.Packs)
 	if err != nil {
@@ -352,10 +353,10 @@ func (c *collector) sweep(ctx context.Context, n uint64, at collection.Collector
 // deletes is how many packs are deleted at once.
 const deletes = 16
 
-// deleteBatch is after how many packs a run looks whether it was interrupted.
+// deleteBatch is after how many packs a run checks whether it was interrupted.
 const deleteBatch = 256
 
-// delete deletes some of packs, and returns which.
+// delete deletes some of packs, and returns the deleted ones.
 func (c *collector) delete(ctx context.Context, packs catalog.PackSet) (catalog.PackSet, error) {
 	names := slices.SortedFunc(maps.Keys(packs), func(a, b archive.Name) int { return slices.Compare(a[:], b[:]) })
 	names = names[:min(len(names), deleteBatch)]

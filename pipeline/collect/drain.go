@@ -11,12 +11,11 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// pollTime is how long it is waited before it is looked again whether sessions have ended.
+// pollTime is the interval between checks whether sessions have ended.
 const pollTime = 5 * time.Second
 
-// drain waits until none of the sessions that were open when they were listed is. Those that are
-// dead it ends: a session of this host in which nobody is at work, and any that is old. ErrBusy if
-// others stay open.
+// drain waits until all listed sessions have ended. It ends dead ones: those of this host in which
+// no process runs, and old ones. It fails with ErrBusy if others stay open.
 func (c *collector) drain(ctx context.Context, listed []catalog.OpenSession) error {
 	for waited := time.Duration(0); len(listed) > 0; waited += pollTime {
 		left, err := c.stillOpen(ctx, listed)
@@ -37,7 +36,7 @@ func (c *collector) drain(ctx context.Context, listed []catalog.OpenSession) err
 	return nil
 }
 
-// stillOpen ends those of sessions that are dead, and returns which are open after.
+// stillOpen ends the dead sessions, and returns those that are open afterwards.
 func (c *collector) stillOpen(ctx context.Context, listed []catalog.OpenSession) ([]catalog.OpenSession, error) {
 	left, err := c.open(ctx, listed)
 	if err != nil {
@@ -63,7 +62,7 @@ func (c *collector) stillOpen(ctx context.Context, listed []catalog.OpenSession)
 	return c.open(ctx, left)
 }
 
-// open are those of sessions that nothing has ended.
+// open returns the sessions that nothing has ended.
 func (c *collector) open(ctx context.Context, listed []catalog.OpenSession) (left []catalog.OpenSession, err error) {
 	log, err := c.readLog(ctx)
 	if err != nil {

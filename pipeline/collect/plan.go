@@ -10,14 +10,14 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Plan says what would go.
+// Plan is what a run would delete.
 type Plan struct {
 	Packs   []Dead          // by name
 	Bytes   int64           // of these
 	Stored  int64           // of all packs
 	Sighted catalog.PackSet // packs that no record names and that no round has met before: they go in the round after the next
-	// Later are the bytes of what was forgotten and is within its grace, which ends at LaterAt at
-	// the latest.
+	// Later is the size in bytes of what was forgotten and is within its grace, which ends at
+	// LaterAt at the latest.
 	Later   int64
 	LaterAt time.Time
 }
@@ -38,7 +38,7 @@ func (p *Plan) dead() catalog.PackSet {
 	return dead
 }
 
-// MakePlan finds out what a run would delete. now is the store's time.
+// MakePlan returns what a run would delete. t.Now is the store's time.
 func MakePlan(ctx context.Context, repo *catalog.Repository, t catalog.Term) (*Plan, error) {
 	c := &collector{repo: repo, term: t, report: &Report{}}
 	if err := c.list(ctx); err != nil {
@@ -93,7 +93,7 @@ func makePlan(ctx context.Context, repo *catalog.Repository, log *catalog.Log, t
 	return p, nil
 }
 
-// Needs says of a pack which records need it, the oldest first.
+// Needs returns the records that need a pack, the oldest first.
 func Needs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, name archive.Name, t catalog.Term) (list []*catalog.Record, err error) {
 	err = repo.EachRefs(ctx, log, log.Needed(t), func(users []*catalog.Record, set *archive.RefSet) error {
 		if len(set.Ordinals(archive.Data, name)) > 0 || len(set.Ordinals(archive.Trees, name)) > 0 {

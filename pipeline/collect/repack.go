@@ -15,7 +15,7 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Repack says which packs are copied anew of which a part is dead.
+// Repack determines which partly dead packs are copied.
 type Repack struct {
 	Share    float64 // how much of what is stored may be dead
 	Most     int64   // how many bytes of packs are copied in one run at most; 0: any number
@@ -23,12 +23,12 @@ type Repack struct {
 	Fetch    fetch.Options
 }
 
-// moveBytes is how much is copied before a record says so: what comes after is lost when a run is
-// interrupted.
+// moveBytes is how many bytes are copied before a record publishes them. An interrupted run loses
+// what it has copied since.
 const moveBytes = 256 << 20
 
-// repack copies what is needed out of packs of which much is dead, some after the other. What it
-// has left when it ends is complete: the next run goes on.
+// repack copies what is needed out of packs of which much is dead, batch by batch. Each batch is
+// complete when it ends, and the next run continues.
 func (c *collector) repack(ctx context.Context) error {
 	if err := c.repo.MayMove(c.o.By); err != nil {
 		return err
@@ -55,7 +55,8 @@ func (c *collector) repack(ctx context.Context) error {
 	return nil
 }
 
-// batch is how many of the packs are copied at once: of one domain and kind, and not too much.
+// batch returns how many of the packs are copied at once: of one domain and kind, and up to
+// moveBytes.
 func batch(packs []Thin) (n int) {
 	var size int64
 	for _, t := range packs {
@@ -101,7 +102,8 @@ func (c *collector) move(ctx context.Context, x *index.Index, packs []Thin) erro
 	return nil
 }
 
-// stillThin leaves out what is about to be deleted, and what somebody else has moved meanwhile.
+// stillThin leaves out packs that are about to be deleted, and packs that somebody else has copied
+// meanwhile.
 func (c *collector) stillThin(ctx context.Context, session *catalog.Session, packs []Thin) ([]Thin, error) {
 	moves, err := c.repo.ReadMoves(ctx, session.Log, false)
 	if err != nil {
@@ -110,7 +112,7 @@ func (c *collector) stillThin(ctx context.Context, session *catalog.Session, pac
 	return slices.DeleteFunc(slices.Clone(packs), func(t Thin) bool { return session.Avoid(t.Pack) || moves.Left(t.Pack.Name, t.live) }), nil
 }
 
-// copy reads what is needed of packs, each chunk compared with its id, and stores it anew.
+// copy reads the needed chunks of packs, checks each against its id, and stores them in new packs.
 func (c *collector) copy(ctx context.Context, session *catalog.Session, x *index.Index, packs []Thin) (*catalog.MoveOut, error) {
 	if len(packs) == 0 {
 		return &catalog.MoveOut{}, nil
@@ -141,7 +143,7 @@ func (c *collector) copy(ctx context.Context, session *catalog.Session, x *index
 	return out, nil
 }
 
-// copying is one writer that packs are copied to.
+// copying is the state of copying into one writer's packs.
 type copying struct {
 	writer *archive.Writer
 	warn   func(format string, args ...any)
@@ -151,13 +153,13 @@ type copying struct {
 	copies []copied
 }
 
-// copied is a chunk at its old place, and the slot that tells the new one.
+// copied is a chunk at its old place, and the slot with the new one.
 type copied struct {
 	from archive.Chunk
 	slot *archive.Slot
 }
 
-// liveChunks are the needed chunks of packs.
+// liveChunks returns the needed chunks of packs.
 func liveChunks(ctx context.Context, x *index.Index, packs []Thin) (chunks []archive.Chunk, err error) {
 	for _, t := range packs {
 		known, found, err := x.Pack(ctx, t.Pack.Name)
@@ -173,7 +175,7 @@ func liveChunks(ctx context.Context, x *index.Index, packs []Thin) (chunks []arc
 	return chunks, nil
 }
 
-// all copies what is needed, in any order. What cannot be read stays where it is.
+// all copies the needed chunks, in any order. Unreadable ones stay where they are.
 func (k *copying) all(ctx context.Context, reader *fetch.Fetcher) error {
 	missing, err := reader.Frames(ctx, k.chunks,
 		func(at []int, piece *archive.Piece) error { return k.frame(ctx, at, piece) },
@@ -184,7 +186,8 @@ func (k *copying) all(ctx context.Context, reader *fetch.Fetcher) error {
 	return err
 }
 
-// frame copies what is needed of a frame: as it is stored, where that is all of it.
+// frame copies the needed chunks of a frame. If that is the whole frame, it copies the frame as it
+// is stored.
 func (k *copying) frame(ctx context.Context, at []int, piece *archive.Piece) error {
 	numbers, size := make([]int, len(piece.Chunks)), 0
 	for n, i := range piece.Chunks {
@@ -202,7 +205,7 @@ func (k *copying) frame(ctx context.Context, at []int, piece *archive.Piece) err
 	return k.writer.AddRun(ctx, slots, raw, "")
 }
 
-// slots are those of chunks of these numbers, which are copied.
+// slots returns the slots of the chunks with these numbers, which are being copied.
 func (k *copying) slots(numbers ...int) []*archive.Slot {
 	slots := make([]*archive.Slot, len(numbers))
 	k.mu.Lock()
@@ -214,7 +217,7 @@ func (k *copying) slots(numbers ...int) []*archive.Slot {
 	return slots
 }
 
-// moved is what was copied, by the packs that it lay in.
+// moved returns what was copied, by old pack.
 func (k *copying) moved() []archive.MovedPack {
 	of := map[archive.Name]*archive.MovedPack{}
 	for _, c := range k.copies {

@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 )
 
-// Thin is a pack that something needs, and of which a part is dead.
+// Thin is a partly dead pack: something needs it, but not all of it.
 type Thin struct {
 	Pack   *archive.Pack
 	Unused int64 // about how many of its bytes are dead
@@ -20,7 +20,7 @@ type Thin struct {
 	live   archive.Bitmap // what is needed of it
 }
 
-// Thinning says what copying packs anew would do.
+// Thinning is what a repack would do.
 type Thinning struct {
 	Packs  []Thin // that are to be copied, of one domain and kind together
 	Bytes  int64  // of these
@@ -31,8 +31,8 @@ type Thinning struct {
 	index *index.Index
 }
 
-// PlanThinning finds out which packs are to be copied, so that at most a share of what is stored is
-// dead, and at most so many bytes are read; 0: any number. It needs an identity.
+// PlanThinning chooses packs to copy so that at most this share of the stored bytes remains dead,
+// and reads at most most bytes of packs; 0 means any number. It needs an identity.
 func PlanThinning(ctx context.Context, repo *catalog.Repository, t catalog.Term, share float64, most int64) (*Thinning, error) {
 	c := &collector{repo: repo, term: t, report: &Report{}}
 	if err := c.list(ctx); err != nil {
@@ -49,7 +49,7 @@ func PlanThinning(ctx context.Context, repo *catalog.Repository, t catalog.Term,
 	return plan, err
 }
 
-// planThinning makes a plan, whose index is to be closed.
+// planThinning makes a plan. The caller must close its index.
 func (c *collector) planThinning(ctx context.Context, log *catalog.Log, share float64, most int64) (*Thinning, error) {
 	x := c.repo.NewIndex()
 	all, err := c.allThin(ctx, log, x)
@@ -62,7 +62,7 @@ func (c *collector) planThinning(ctx context.Context, log *catalog.Log, share fl
 	return plan, nil
 }
 
-// allThin are the packs of all domains of which not all is needed.
+// allThin returns the partly dead packs of all domains.
 func (c *collector) allThin(ctx context.Context, log *catalog.Log, x *index.Index) (all []Thin, err error) {
 	if _, err := c.repo.LoadIndex(ctx, log, x, nil); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (c *collector) allThin(ctx context.Context, log *catalog.Log, x *index.Inde
 	return all, nil
 }
 
-// neededOf is what the records of one domain need, where it lies now.
+// neededOf returns what the records of one domain need, at its present places.
 func (c *collector) neededOf(ctx context.Context, log *catalog.Log, domain uint64) (*archive.RefSet, error) {
 	records := slices.DeleteFunc(log.Needed(c.term), func(rec *catalog.Record) bool { return rec.Domain != domain })
 	needed := &archive.RefSet{}
@@ -95,7 +95,7 @@ func (c *collector) neededOf(ctx context.Context, log *catalog.Log, domain uint6
 	return needed, err
 }
 
-// thin are the packs of which not all is needed. Those that no index run tells of stay as they are.
+// thin returns the partly dead packs. It leaves out packs that no index run lists.
 func (c *collector) thin(ctx context.Context, x *index.Index, domain uint64, needed *archive.RefSet) (list []Thin, err error) {
 	for ref := range needed.All() {
 		there := c.packs[ref.Name]
@@ -128,7 +128,7 @@ func thinOf(p archive.RunPack, domain uint64, needed archive.Bitmap) Thin {
 	return t
 }
 
-// chooseThin takes the packs with the largest dead share, until what is left is little.
+// chooseThin chooses the packs with the largest dead share, until little dead data is left.
 func (c *collector) chooseThin(all []Thin, share float64, most int64) *Thinning {
 	plan := &Thinning{}
 	for _, pack := range c.packs {

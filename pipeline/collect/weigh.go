@@ -1,6 +1,5 @@
-// Package collect finds out which packs nothing needs any more, and deletes them while others
-// write: condemn, drain, look again, sweep, delete. What it does next is decided in
-// catalog/collection.
+// Package collect finds packs that nothing needs any more, and deletes them while others write:
+// condemn, drain, look again, sweep, delete. Package catalog/collection decides the steps.
 package collect
 
 import (
@@ -11,7 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Weights say how many bytes a repository has because of which snapshots. A pack is deleted as a
+// Weights tells how many bytes a repository stores for which snapshots. A pack is deleted as a
 // whole, when nothing in it is needed.
 type Weights struct {
 	packs []weighed
@@ -26,7 +25,7 @@ type weighed struct {
 	by   []uint64
 }
 
-// Weigh reads what every record that counts needs: no content, no name, no tree.
+// Weigh reads what every record that counts needs. It reads no content, names or trees.
 func Weigh(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (*Weights, error) {
 	w := &Weights{lists: map[archive.Name]int{}}
 	at, superseded := map[archive.Name]int{}, log.Superseded()
@@ -67,7 +66,7 @@ func (p *weighed) need(list int) {
 	p.by[list/64] |= 1 << (list % 64)
 }
 
-// sum adds up what each list alone needs.
+// sum computes what each list alone needs.
 func (w *Weights) sum() {
 	w.alone = make([]int64, len(w.users))
 	for _, p := range w.packs {
@@ -83,7 +82,7 @@ func (w *Weights) sum() {
 	}
 }
 
-// Alone is how many bytes would become free if one snapshot were forgotten.
+// Alone returns how many bytes forgetting one snapshot would free.
 func (w *Weights) Alone(id archive.Name) int64 {
 	list, known := w.lists[id]
 	if !known || w.users[list] > 1 {
@@ -92,7 +91,7 @@ func (w *Weights) Alone(id archive.Name) int64 {
 	return w.alone[list]
 }
 
-// Together is how many bytes would become free if all of these snapshots were forgotten.
+// Together returns how many bytes forgetting all of these snapshots would free.
 func (w *Weights) Together(ids []archive.Name) (total int64) {
 	left := make([]int, len(w.users))
 	copy(left, w.users)
@@ -114,7 +113,7 @@ func (w *Weights) Together(ids []archive.Name) (total int64) {
 	return total
 }
 
-// within tells whether a pack is needed, and only by the lists of a mask.
+// within reports whether a pack is needed, and only by lists in the mask.
 func (p *weighed) within(mask []uint64) bool {
 	needed := false
 	for i, word := range p.by {
