@@ -1,7 +1,7 @@
 // Package copy writes snapshots of one repository into another one, which has other keys, another
-// domain, another store. A copy is a backup whose source is a snapshot: so it deduplicates, goes on
-// after an interruption and becomes visible as a whole as any backup does. What is wrong in the
-// first repository keeps a snapshot from being copied, and no other.
+// domain and another store. A copy is a backup whose source is a snapshot. So, like any backup, it
+// deduplicates, continues after an interruption and becomes visible as a whole. An error in the
+// first repository prevents the copy of one snapshot, but not of the others.
 package copy
 
 import (
@@ -21,16 +21,17 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// Options say how is read and written.
+// Options determine how a Copier reads and writes.
 type Options struct {
 	Fetch fetch.Options // of the repository that is read
-	// Write is how the other one is written: processors, packs, uploads, progress. What is backed
-	// up says each snapshot.
+	// Write configures writing: processors, packs, uploads, progress. What is backed up comes from
+	// each snapshot.
 	Write backup.Options
-	// Undated lets a writer that may not date back copy snapshots of earlier days: they do not
-	// count for retention until the owner dates them.
+	// Undated allows a writer that may not backdate to copy snapshots of earlier days. The copies
+	// do not count for retention until the owner dates them.
 	Undated bool
-	// Done is told each copy and its id, Failed each snapshot that cannot be read; both may be nil.
+	// Done is called with each copied snapshot and the id of its copy, Failed with each snapshot
+	// that cannot be read. Both may be nil.
 	Done   func(original *catalog.Snapshot, id archive.Name)
 	Failed func(original *catalog.Snapshot, err error)
 }
@@ -44,8 +45,8 @@ type Copier struct {
 	recent   *fetch.RecentPages
 }
 
-// New prepares copies. all are the snapshots of from that count: what was copied before is found
-// among them. catalog.ErrMisuse if both are one repository, be it at two addresses.
+// New returns a Copier. all are the snapshots of from that count, among which it finds earlier
+// copies. It fails with catalog.ErrMisuse if both are the same repository, even at two addresses.
 func New(from, to *catalog.Repository, all []*catalog.Snapshot, o Options) (*Copier, error) {
 	if from.Format.Repository == to.Format.Repository {
 		return nil, catalog.Misuse("%s and %s are the same repository, %s: a copy goes to another one", from.Store.Location(), to.Store.Location(), to.Format.Repository)
@@ -57,16 +58,16 @@ func New(from, to *catalog.Repository, all []*catalog.Snapshot, o Options) (*Cop
 	return c, nil
 }
 
-// Plan is what would be copied.
+// Plan is what a Copier would copy.
 type Plan struct {
 	Missing   []*catalog.Snapshot // to be copied, oldest first
 	There     []*catalog.Snapshot // copied before, or taken in the same run
 	Forgotten []*catalog.Snapshot // those of There that were forgotten there since
 }
 
-// Plan finds out which of chosen are to be copied. It fails before anything is written where the
-// writer may not speak for a host (catalog.ErrOutside), or may not date back and Options.Undated is
-// not set (catalog.ErrRefused).
+// Plan returns which of chosen to copy. It fails, before anything is written, with
+// catalog.ErrOutside if the writer may not speak for a host, and with catalog.ErrRefused if it may
+// not backdate and Options.Undated is not set.
 func (c *Copier) Plan(ctx context.Context, chosen []*catalog.Snapshot) (p Plan, err error) {
 	log, err := c.to.ReadLog(ctx)
 	if err != nil {
@@ -91,7 +92,7 @@ func (c *Copier) Plan(ctx context.Context, chosen []*catalog.Snapshot) (p Plan, 
 	return p, c.allowed(p.Missing)
 }
 
-// allowed tells what the writer may not do that copies of snapshots need.
+// allowed returns an error if copies of snapshots need something that the writer may not do.
 func (c *Copier) allowed(missing []*catalog.Snapshot) error {
 	old := 0
 	for _, s := range missing {
@@ -114,8 +115,8 @@ func (c *Copier) allowed(missing []*catalog.Snapshot) error {
 		"packstone catalog date --from-claims; nothing was copied", old, entry.Plural(len(missing), "snapshot"), c.to.Store.Location(), catalog.RoleBackdate)
 }
 
-// Run copies snapshots, in this order. One that cannot be read is told to Options.Failed, and the
-// others are copied; an error is what ends all.
+// Run copies snapshots, in this order. It passes those that cannot be read to Options.Failed, and
+// copies the others. An error is one that prevents all further copies.
 func (c *Copier) Run(ctx context.Context, missing []*catalog.Snapshot) error {
 	for _, s := range missing {
 		id, err := c.copy(ctx, s)
@@ -135,7 +136,7 @@ func (c *Copier) Run(ctx context.Context, missing []*catalog.Snapshot) error {
 	return nil
 }
 
-// isOfSource tells whether an error is about one snapshot of the repository that is read.
+// isOfSource reports whether an error concerns one snapshot of the source repository.
 func isOfSource(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && errors.Is(err, source.ErrFailed) && !errors.Is(err, store.ErrUnreachable)
 }
@@ -156,7 +157,7 @@ func (c *Copier) copy(ctx context.Context, s *catalog.Snapshot) (id archive.Name
 	return id, err
 }
 
-// job is the backup that copies a snapshot.
+// job returns the backup that copies a snapshot.
 func (c *Copier) job(s *catalog.Snapshot) (o backup.Options, err error) {
 	domain, err := c.from.Domain(s.Domain)
 	if err != nil {
@@ -177,7 +178,7 @@ func (c *Copier) job(s *catalog.Snapshot) (o backup.Options, err error) {
 	return o, nil
 }
 
-// fetcher reads content of a domain.
+// fetcher returns the Fetcher of a domain.
 func (c *Copier) fetcher(domain uint64) (*fetch.Fetcher, error) {
 	if f := c.fetchers[domain]; f != nil {
 		return f, nil
@@ -189,7 +190,7 @@ func (c *Copier) fetcher(domain uint64) (*fetch.Fetcher, error) {
 	return f, err
 }
 
-// tree opens the tree of a source of a snapshot, with its marks.
+// tree opens the tree of a snapshot's source, with its marks.
 func (c *Copier) tree(s *catalog.Snapshot, state *catalog.SourceState) (*tree.Tree, error) {
 	f, err := c.fetcher(s.Domain)
 	if err != nil {
@@ -198,13 +199,13 @@ func (c *Copier) tree(s *catalog.Snapshot, state *catalog.SourceState) (*tree.Tr
 	return tree.Open(state.Root, c.recent.Load(f.Pages()), tree.OpenOptions{Marks: true}), nil
 }
 
-// Weight is how much a copy of a snapshot reads at most, beside trees.
+// Weight is how much a copy of a snapshot reads at most, besides trees.
 type Weight struct {
 	Files, Bytes uint64 // of the snapshot
 	Read         uint64 // bytes of files that the snapshot before it of its set and host does not have
 }
 
-// Weigh reads trees, and no content, to tell what the copy of each missing snapshot takes.
+// Weigh returns how much each missing snapshot would take. It reads trees, but no content.
 func (c *Copier) Weigh(ctx context.Context, p Plan) (all []Weight, err error) {
 	for i, s := range p.Missing {
 		before := newestOf(append(slices.Clone(p.There), p.Missing[:i]...), s)
@@ -223,7 +224,7 @@ func (c *Copier) Weigh(ctx context.Context, p Plan) (all []Weight, err error) {
 	return all, nil
 }
 
-// newestOf is the newest of snapshots that is of the same set and host as s, and not later.
+// newestOf returns the newest snapshot of the same set and host as s that is not later than s.
 func newestOf(all []*catalog.Snapshot, s *catalog.Snapshot) (newest *catalog.Snapshot) {
 	for _, other := range all {
 		if other.Set == s.Set && other.Host == s.Host && other.Time.Before(s.Time) && (newest == nil || cmp.Compare(newest.Time.UnixNano(), other.Time.UnixNano()) < 0) {
@@ -233,7 +234,7 @@ func newestOf(all []*catalog.Snapshot, s *catalog.Snapshot) (newest *catalog.Sna
 	return newest
 }
 
-// changed counts bytes of files that differ from those of an earlier snapshot.
+// changed returns the size in bytes of the files that differ from those of an earlier snapshot.
 func (c *Copier) changed(ctx context.Context, before, s *catalog.Snapshot, state *catalog.SourceState) (read uint64, err error) {
 	now, err := c.tree(s, state)
 	if err != nil {
@@ -256,7 +257,7 @@ func (c *Copier) changed(ctx context.Context, before, s *catalog.Snapshot, state
 	return read, nil
 }
 
-// sameSource is the tree of what a source was in an earlier snapshot, nil if there is none.
+// sameSource returns the tree of the same source in an earlier snapshot, nil if there is none.
 func (c *Copier) sameSource(before *catalog.Snapshot, state *catalog.SourceState) (*tree.Tree, error) {
 	if before == nil {
 		return nil, nil
@@ -268,7 +269,7 @@ func (c *Copier) sameSource(before *catalog.Snapshot, state *catalog.SourceState
 	return c.tree(before, was)
 }
 
-// unreadable marks what is wrong with the repository that is read.
+// unreadable marks an error as one of the source repository.
 func unreadable(err error) error {
 	if err == nil || errors.Is(err, source.ErrFailed) {
 		return err

@@ -16,7 +16,7 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// original is a source of a snapshot that is copied.
+// original is a source of a snapshot, as the source of its copy.
 type original struct {
 	copier    *Copier
 	snapshot  *catalog.Snapshot
@@ -42,7 +42,7 @@ func (c *Copier) open(ctx context.Context, s *catalog.Snapshot, state *catalog.S
 	return &original{copier: c, snapshot: s, state: state, sameNames: sameNames, tree: t, fetcher: f, ahead: f.Ahead(ctx)}, nil
 }
 
-// Class implements source.Source: content that is cut again is cut as its source would be.
+// Class implements source.Source. Content that must be cut again is cut like that of its source.
 func (o *original) Class() source.Class {
 	switch o.state.Type {
 	case "lake":
@@ -53,9 +53,8 @@ func (o *original) Class() source.Class {
 	return source.ClassMedium
 }
 
-// Readers implements source.Distant. What was read and cut of a repository that is far is
-// remembered, should the copy be interrupted. Where names are the same, the repository itself
-// remembers.
+// Readers implements source.Distant. If the copy is interrupted, what was read and cut of a distant
+// repository is remembered. If ids are the same in both, the repository itself remembers it.
 func (o *original) Readers() int {
 	if o.sameNames || inflight.Of(o.copier.from.Store) == nil {
 		return 0
@@ -71,10 +70,10 @@ func (o *original) Begin(since *catalog.Origin, known func(context.Context, arch
 	}
 }
 
-// Detail implements source.Source: a tree tells everything at once.
+// Detail implements source.Source. A tree returns all details at once.
 func (o *original) Detail(context.Context, *entry.Entry) error { return nil }
 
-// Open implements source.Source. It is not called, since content comes with the walk.
+// Open implements source.Source. It is never called, since content comes with the walk.
 func (o *original) Open(context.Context, *entry.Entry) (source.File, error) {
 	return nil, fmt.Errorf("a snapshot is not opened file by file: %w", source.ErrFailed)
 }
@@ -119,7 +118,8 @@ func (o *original) fault(ctx context.Context, err error) error {
 	return unreadable(err)
 }
 
-// window is what is handed on at once, so that what lies together is fetched together.
+// window is a number of nodes that are copied together, so that neighbouring content is fetched
+// together.
 type window struct {
 	*original
 	to     backup.Copier
@@ -136,7 +136,7 @@ func (w *window) add(ctx context.Context, n *tree.Node, same bool) error {
 	return w.hand(ctx)
 }
 
-// hand has the content of the window fetched ahead, and hands its nodes on.
+// hand requests the content of the window, and passes on its nodes.
 func (w *window) hand(ctx context.Context) error {
 	contents := make([]*content, len(w.nodes))
 	var lists [][]archive.Chunk
@@ -169,7 +169,7 @@ func (w *window) hand(ctx context.Context) error {
 	return nil
 }
 
-// again tells whether n is a further name of a file, whose content is asked for once.
+// again reports whether n is another name of a file whose content was requested already.
 func again(names map[[2]uint64]bool, n *tree.Node) bool {
 	if n.Links < 2 || n.Inode == 0 {
 		return false
@@ -180,8 +180,8 @@ func again(names map[[2]uint64]bool, n *tree.Node) bool {
 	return known
 }
 
-// want lists the chunks of a file that are likely to be asked for: all where it is cut again, else
-// those that are not there, once.
+// want returns the chunks of a file that will probably be needed: all if the file is cut again,
+// else those that the repository lacks, each once.
 func (o *original) want(ctx context.Context, c *content, seen map[archive.ID]bool) (list []archive.Chunk, err error) {
 	for i := range c.chunks {
 		chunk := c.chunks[i]
@@ -205,7 +205,7 @@ func (o *original) want(ctx context.Context, c *content, seen map[archive.ID]boo
 	return list, nil
 }
 
-// content is a file's on its way to who copies it.
+// content is a file's content, being fetched for its copy.
 type content struct {
 	original *original
 	chunks   []archive.Chunk
@@ -232,7 +232,7 @@ func (c *content) Piece(ctx context.Context, i int) ([]byte, error) {
 	return c.fetch(ctx, i)
 }
 
-// plan fetches all chunks from one on.
+// plan requests all chunks from one on.
 func (c *content) plan(from int) {
 	var list []archive.Chunk
 	for i := from; i < len(c.chunks); i++ {
@@ -243,7 +243,7 @@ func (c *content) plan(from int) {
 	c.flow = c.original.ahead.Add(list)[0]
 }
 
-// fetch gets a chunk that was not expected to be asked for.
+// fetch reads a chunk that was not planned.
 func (c *content) fetch(ctx context.Context, i int) ([]byte, error) {
 	missing, err := c.original.fetcher.Each(ctx, c.chunks[i:i+1], func(_ int, data []byte) error {
 		c.single = append(c.single[:0], data...)
@@ -262,7 +262,7 @@ func (c *content) Close() {
 	}
 }
 
-// changes follows the paths in which a tree differs from an earlier one.
+// changes iterates over the paths in which a tree differs from an earlier one.
 type changes struct {
 	next func() (tree.Change, error, bool)
 	stop func()
@@ -279,7 +279,7 @@ func follow(ctx context.Context, old, now *tree.Tree) *changes {
 	return c
 }
 
-// spares tells whether what lies at a path is as it was. Paths ascend.
+// spares reports whether the node at a path is unchanged. Paths must ascend.
 func (c *changes) spares(path string) (bool, error) {
 	if c.all {
 		return false, nil
@@ -296,7 +296,7 @@ func (c *changes) spares(path string) (bool, error) {
 	return c.now == nil || c.now.Path != path, nil
 }
 
-// differing yields the nodes of a tree that an earlier one has not; all without one.
+// differing yields the nodes of a tree that differ from an earlier one, or all if there is none.
 func differing(ctx context.Context, old, now *tree.Tree) iter.Seq2[*tree.Node, error] {
 	if old == nil {
 		return now.All(ctx, "")
