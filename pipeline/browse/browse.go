@@ -1,5 +1,5 @@
-// Package browse looks into the snapshots of a repository: what lies in them, what they need, how
-// they differ. It changes nothing, and reads content only where that is what is asked for.
+// Package browse looks into the snapshots of a repository: what is in them, what they need, how
+// they differ. It changes nothing, and reads content only if that is requested.
 package browse
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Browser looks into the snapshots of one repository. Pages of trees that were read not long ago
-// are at hand. It is for one goroutine.
+// Browser looks into the snapshots of one repository. It caches recently read pages of trees. It is
+// not safe for concurrent use.
 type Browser struct {
 	repo     *catalog.Repository
 	o        fetch.Options
@@ -22,12 +22,12 @@ type Browser struct {
 	pages    fetch.RecentPages
 }
 
-// New makes a browser, which fetches as o says.
+// New returns a Browser that fetches with these options.
 func New(repo *catalog.Repository, o fetch.Options) *Browser {
 	return &Browser{repo: repo, o: o, fetchers: map[uint64]*fetch.Fetcher{}}
 }
 
-// Fetcher gets content of a snapshot.
+// Fetcher returns a Fetcher for the content of a snapshot.
 func (b *Browser) Fetcher(s *catalog.Snapshot) (*fetch.Fetcher, error) {
 	if f := b.fetchers[s.Domain]; f != nil {
 		return f, nil
@@ -49,7 +49,7 @@ func (b *Browser) Tree(s *catalog.Snapshot, source *catalog.SourceState) (*tree.
 	return tree.Open(source.Root, b.pages.Load(f.Pages()), tree.OpenOptions{}), nil
 }
 
-// TreeOf is the tree of a source, an empty one if the snapshot does not have the source.
+// TreeOf returns the tree of a source, an empty one if the snapshot does not have the source.
 func (b *Browser) TreeOf(s *catalog.Snapshot, name string) (*tree.Tree, error) {
 	source, ok := s.Source(name)
 	if !ok {
@@ -58,7 +58,7 @@ func (b *Browser) TreeOf(s *catalog.Snapshot, name string) (*tree.Tree, error) {
 	return b.Tree(s, source)
 }
 
-// Node finds what lies at a spot, in its only source.
+// Node returns what is at a spot, in its only source.
 func (b *Browser) Node(ctx context.Context, at catalog.Spot) (*tree.Node, error) {
 	t, err := b.Tree(at.Snapshot, at.Sources[0])
 	if err != nil {

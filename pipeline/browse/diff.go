@@ -11,10 +11,10 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Kind says in a letter how what lies at a path of two snapshots differs.
+// Kind is how two snapshots differ at a path, as a letter.
 type Kind string
 
-// What can differ.
+// The kinds of differences.
 const (
 	Added    Kind = "+"
 	Removed  Kind = "-"
@@ -23,10 +23,10 @@ const (
 	Touched  Kind = "U" // metadata alone
 )
 
-// Diff tells each of what differs between two snapshots of a set, source by source and in order. A
-// source that only one snapshot has differs in all that is in it. Parts of the trees that are equal
-// are not read. The nodes of a change are good until each returns. catalog.ErrMisuse if they are of
-// two sets.
+// Diff calls each with every difference between two snapshots of a set, source by source and in
+// order. It reports everything in a source that only one snapshot has. It does not read equal parts
+// of the trees. The nodes of a change are valid until each returns. Diff fails with
+// catalog.ErrMisuse if the snapshots are of two sets.
 func (b *Browser) Diff(ctx context.Context, before, after *catalog.Snapshot, each func(source string, kind Kind, c *tree.Change) error) error {
 	if before.Set != after.Set {
 		return catalog.Misuse("snapshot %s is of set %q and snapshot %s of set %q: they have nothing to compare", before.ShortID(), before.Set,
@@ -63,7 +63,7 @@ type differ struct {
 	rekeyed bool // chunks of the two snapshots are named with different keys, which makes their names incomparable
 }
 
-// kind says how the nodes of a path differ; "" if only in what says nothing of them, such as inode
+// kind returns how the nodes at a path differ; "" if only in something irrelevant, such as inode
 // numbers.
 func (d differ) kind(c *tree.Change) Kind {
 	switch {

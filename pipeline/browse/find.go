@@ -14,7 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// Query says what is looked for. A pattern without a slash is compared with names, one that begins
+// Query describes what to find. A pattern without a slash is matched with names, one that begins
 // with a slash with whole paths below their source, any other with the last parts of paths.
 type Query struct {
 	Patterns []string
@@ -23,33 +23,32 @@ type Query struct {
 	From, To time.Time    // modification times; zero: any
 }
 
-// Finder looks for files in one snapshot after the other. Of snapshots that follow each other only
-// what differs is read.
+// Finder searches one snapshot after the other. Of consecutive snapshots it reads only the
+// difference.
 type Finder struct {
 	b      *Browser
 	q      Query
 	series map[string]*series
 }
 
-// series is what is known of one source on its way through time: its last tree, and what matched
-// there.
+// series is what is known of one source over time: its last tree, and what matched there.
 type series struct {
 	last *tree.Tree
 	hits []*entry.Entry
 }
 
-// heldHits is how many matches are kept to be compared with the next tree; a tree with more is read
-// anew.
+// heldHits is how many matches are kept for the comparison with the next tree. After more, that
+// tree is read in full.
 const heldHits = 100_000
 
-// Find makes a finder. catalog.ErrMisuse tells of a pattern that is none.
+// Find returns a Finder. It fails with catalog.ErrMisuse if a pattern is invalid.
 func (b *Browser) Find(q Query) (*Finder, error) {
 	patterns, err := q.compile()
 	q.Patterns = patterns
 	return &Finder{b: b, q: q, series: map[string]*series{}}, err
 }
 
-// Check tells of a pattern that is none: catalog.ErrMisuse.
+// Check fails with catalog.ErrMisuse if a pattern is invalid.
 func (q Query) Check() error {
 	_, err := q.compile()
 	return err
@@ -70,7 +69,7 @@ func (q Query) compile() (all []string, err error) {
 	return all, nil
 }
 
-// Search tells each of what matches in a snapshot, source by source and in order.
+// Search calls each with all matches in a snapshot, source by source and in order.
 func (f *Finder) Search(ctx context.Context, s *catalog.Snapshot, each func(source *catalog.SourceState, e *entry.Entry) error) error {
 	for i := range s.Sources {
 		source := &s.Sources[i]
@@ -86,8 +85,8 @@ func (f *Finder) Search(ctx context.Context, s *catalog.Snapshot, each func(sour
 	return nil
 }
 
-// matches tells each of what matches in a tree, in order. Where the last tree of the series is
-// known, only the difference is read.
+// matches calls each with all matches in a tree, in order. If it knows the last tree of the series,
+// it reads only the difference.
 func (f *Finder) matches(ctx context.Context, key string, t *tree.Tree, each func(*entry.Entry) error) error {
 	before := f.series[key]
 	delete(f.series, key)
@@ -128,8 +127,8 @@ func entryOf(n *tree.Node) *entry.Entry {
 	return &e
 }
 
-// carry takes the matches of the last tree that the next one still has, and those that are new or
-// changed.
+// carry calls take with the matches of the last tree that are still in the next one, and with new
+// or changed ones.
 func (f *Finder) carry(ctx context.Context, before *series, t *tree.Tree, take func(*entry.Entry) error) error {
 	hits := before.hits
 	until := func(path string) error { // takes what lies before path, and drops path itself
@@ -178,7 +177,7 @@ func (f *Finder) match(e *entry.Entry) bool {
 	return slices.ContainsFunc(f.q.Patterns, func(pattern string) bool { return patternMatches(pattern, e.Path) })
 }
 
-// patternMatches compares a pattern with a whole path if it begins with a slash, else with as many
+// patternMatches matches a pattern with a whole path if it begins with a slash, else with as many
 // of the path's last parts as it has.
 func patternMatches(pattern, name string) bool {
 	if whole, ok := strings.CutPrefix(pattern, "/"); ok {

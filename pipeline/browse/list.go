@@ -10,9 +10,9 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// List tells each of what a spot holds: a snapshot its sources, or the paths that were backed up; a
-// directory what lies in it; a file itself. Recursive tells all that lies below instead. Only the
-// pages of the trees that are needed are read.
+// List calls each with the content of a spot: the sources of a snapshot, or the paths that were
+// backed up; what is in a directory; a file itself. With recursive it lists everything below
+// instead. It reads only the pages of trees that it needs.
 func (b *Browser) List(ctx context.Context, at catalog.Spot, recursive bool, each func(source *catalog.SourceState, e *entry.Entry) error) error {
 	l := listing{recursive, each}
 	for _, source := range at.Sources {
@@ -40,7 +40,7 @@ type listing struct {
 	each      func(source *catalog.SourceState, e *entry.Entry) error
 }
 
-// startingPoints are the paths that are listed: what was backed up, unless a path was named.
+// startingPoints returns the paths to list: what was backed up, unless a path was named.
 func startingPoints(at catalog.Spot, source *catalog.SourceState) []string {
 	if at.Path != "" || len(source.Paths) == 0 {
 		return []string{at.Path}

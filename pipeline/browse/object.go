@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// SnapshotContent is a snapshot with what its record says beside the sealed part.
+// SnapshotContent is a snapshot, with the clear part of its record.
 type SnapshotContent struct {
 	ID       string    `json:"id"`
 	Writer   string    `json:"writer"`
@@ -21,7 +21,7 @@ type SnapshotContent struct {
 	*catalog.Snapshot
 }
 
-// ContentOf says what a snapshot's commit says.
+// ContentOf returns the content of a snapshot's commit.
 func ContentOf(s *catalog.Snapshot) (*SnapshotContent, error) {
 	for i := range s.Sources {
 		var err error
@@ -32,7 +32,7 @@ func ContentOf(s *catalog.Snapshot) (*SnapshotContent, error) {
 	return &SnapshotContent{s.ID.String(), s.Writer, s.Domain, s.Stored, s.Software, s}, nil
 }
 
-// RecordContent is what everyone can read of a record.
+// RecordContent is the part of a record that everyone can read.
 type RecordContent struct {
 	Name       string           `json:"name"`
 	Hash       string           `json:"hash"`
@@ -51,7 +51,7 @@ type RecordContent struct {
 	Sealed     int              `json:"sealed_bytes,omitempty"`
 }
 
-// Record finds a record by its object's name or its hash.
+// Record returns the record with an object name or hash.
 func Record(ctx context.Context, repo *catalog.Repository, name string) (*RecordContent, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -75,7 +75,7 @@ type PackContent struct {
 	Chunks []ChunkContent `json:"chunks"`
 }
 
-// ChunkContent is a chunk and where it lies.
+// ChunkContent is a chunk and its place.
 type ChunkContent struct {
 	ID      string       `json:"id,omitempty"`
 	Length  uint32       `json:"length"`
@@ -91,7 +91,7 @@ func chunkContentOf(c *archive.Chunk) ChunkContent {
 	return ChunkContent{Length: c.Length, Ordinal: c.Place.Ordinal, Frame: c.Place.Frame, Stored: c.Place.Stored, Start: c.Place.Start}
 }
 
-// Pack reads the directory of the one pack whose id begins so.
+// Pack returns the directory of the only pack whose id begins with id.
 func Pack(ctx context.Context, repo *catalog.Repository, id string) (*PackContent, error) {
 	pack, err := findPack(ctx, repo, id)
 	if err != nil {
@@ -118,7 +118,7 @@ func Pack(ctx context.Context, repo *catalog.Repository, id string) (*PackConten
 	return content, nil
 }
 
-// findPack finds the one pack whose id begins so.
+// findPack returns the only pack whose id begins with id.
 func findPack(ctx context.Context, repo *catalog.Repository, id string) (*archive.Pack, error) {
 	if len(id) < 4 || strings.Trim(id, "0123456789abcdef") != "" {
 		return nil, catalog.Misuse("pack %s: want at least 4 digits of its id", id)
@@ -145,13 +145,13 @@ func findPack(ctx context.Context, repo *catalog.Repository, id string) (*archiv
 	return found, nil
 }
 
-// ChunkPlaces are where a chunk lies.
+// ChunkPlaces are the places of a chunk.
 type ChunkPlaces struct {
 	ID     string         `json:"id"`
 	Places []ChunkContent `json:"places"`
 }
 
-// Chunk finds where the index says that a chunk lies.
+// Chunk returns the places of a chunk that the index knows.
 func Chunk(ctx context.Context, repo *catalog.Repository, id archive.ID) (*ChunkPlaces, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -194,7 +194,7 @@ type RunContent struct {
 	Bytes   uint64 `json:"bytes"`
 }
 
-// TreeOf says what the root of a source's tree is.
+// TreeOf returns the root of a source's tree.
 func TreeOf(source *catalog.SourceState) TreeContent {
 	root := source.Root
 	content := TreeContent{Entries: root.Entries, Bytes: root.Bytes, Runs: []RunContent{}}

@@ -7,7 +7,8 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Sizes are the files of snapshots, and the bytes that a restore of all of them writes.
+// Sizes returns the number of files in snapshots, and the bytes that a restore of all of them
+// writes.
 func Sizes(snapshots []*catalog.Snapshot) (files, bytes uint64) {
 	for _, s := range snapshots {
 		for i := range s.Sources {
@@ -18,7 +19,7 @@ func Sizes(snapshots []*catalog.Snapshot) (files, bytes uint64) {
 	return files, bytes
 }
 
-// Weight is what snapshots take in a repository, together: what several of them need counts once.
+// Weight is what snapshots take in a repository together. What several of them need counts once.
 type Weight struct {
 	Chunks    uint64         // different ones, those of trees included
 	Raw, Data uint64         // their bytes before compression; those of content alone
@@ -27,7 +28,7 @@ type Weight struct {
 	Unnamed   []archive.Name // packs that are needed and that no index names
 }
 
-// Weigh reads what snapshots need, and no content.
+// Weigh returns the weight of snapshots. It reads what they need, but no content.
 func Weigh(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.Snapshot) (w Weight, err error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -64,7 +65,7 @@ func Weigh(ctx context.Context, repo *catalog.Repository, snapshots []*catalog.S
 	return w, nil
 }
 
-// allRefs is what any of the snapshots needs.
+// allRefs returns what the snapshots need together.
 func allRefs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, snapshots []*catalog.Snapshot) (*archive.RefSet, error) {
 	var records []*catalog.Record
 	for _, s := range snapshots {
@@ -80,8 +81,8 @@ func allRefs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, sn
 	return needed, err
 }
 
-// weigh counts the bytes of some of a pack's chunks. Of a frame with several, each is stored in
-// proportion.
+// weigh returns the size of some of a pack's chunks, before compression and stored. A chunk's share
+// of its frame is proportional to its length.
 func weigh(d *archive.Directory, chunks archive.Bitmap) (raw, stored uint64) {
 	ordinal := uint32(0)
 	for _, frame := range d.Frames {

@@ -13,7 +13,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Status says how the backups in a repository are.
+// Status is the state of the backups in a repository.
 type Status struct {
 	Sets         []SetStatus // of each host, those of which the first snapshot is oldest first; none without an identity
 	Writers      []WriterStatus
@@ -31,7 +31,7 @@ type SetStatus struct {
 	Snapshots int
 }
 
-// WriterStatus is a host that may write, or no longer may.
+// WriterStatus is a writer, admitted or revoked.
 type WriterStatus struct {
 	Name           string
 	Revoked        bool
@@ -46,8 +46,8 @@ type OpenSession struct {
 	Since time.Time // by the storage's clock
 }
 
-// StatusOf reads what records say. The storage's packs are not listed for it: a large repository
-// has many objects, and a check looks at them all.
+// StatusOf returns the status, from records. It does not list the storage's packs: a large
+// repository has many, and a check lists them anyway.
 func StatusOf(ctx context.Context, repo *catalog.Repository) (*Status, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *Status) addSessions(ctx context.Context, repo *catalog.Repository, log 
 	return nil
 }
 
-// addPacks counts what records name.
+// addPacks counts the packs that records name.
 func (s *Status) addPacks(ctx context.Context, repo *catalog.Repository, log *catalog.Log) error {
 	var known bool
 	var err error
@@ -152,8 +152,8 @@ func (s *Status) addPacks(ctx context.Context, repo *catalog.Repository, log *ca
 	return err
 }
 
-// SizeOf counts the packs that backups have published, and their bytes; known is false where the
-// keys at hand do not open all that says so.
+// SizeOf returns the number of packs that backups have published, and their bytes. known is false
+// if the keys at hand do not open everything that lists them.
 func SizeOf(ctx context.Context, repo *catalog.Repository) (packs, bytes uint64, known bool, err error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -184,7 +184,7 @@ func sizeOf(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (pa
 	return packs, bytes, true, nil
 }
 
-// opensAllDomains tells whether the keys at hand open every index run.
+// opensAllDomains reports whether the keys at hand open every index run.
 func opensAllDomains(repo *catalog.Repository) bool {
 	return !slices.ContainsFunc(repo.Config.Domains, func(d catalog.Domain) bool {
 		_, err := repo.Domain(d.Number)
@@ -192,8 +192,8 @@ func opensAllDomains(repo *catalog.Repository) bool {
 	})
 }
 
-// LastCommit counts the commits, and finds the one that the storage has got last; nil if there is
-// none. It fails where records are not as they should be, and needs no identity.
+// LastCommit returns the number of commits, and the one that the storage received last; nil if
+// there is none. It fails if records are damaged. It needs no identity.
 func LastCommit(ctx context.Context, repo *catalog.Repository) (commits int, last *catalog.Record, err error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Tar writes what a spot holds to w, as a tar in which names are as restore makes them below its
-// target. Unfit is told of what has no place in a tar: an extended attribute, or with "" the entry
-// itself.
+// Tar writes what is at a spot to w, as a tar with the names that restore uses below its target. It
+// calls unfit for what a tar cannot hold: with the name of an extended attribute, or with "" for
+// the entry itself.
 func (b *Browser) Tar(ctx context.Context, at catalog.Spot, w io.Writer, unfit func(e *entry.Entry, attribute string)) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	p := &packing{b: b, at: at, tar: tarball.New(out), unfit: unfit}
@@ -42,7 +42,7 @@ type packing struct {
 	leaf  string // the path of the last entry that was no directory
 }
 
-// source writes what of a source is meant to the tar.
+// source writes the wanted part of a source to the tar.
 func (p *packing) source(ctx context.Context, source *catalog.SourceState) error {
 	t, err := p.b.Tree(p.at.Snapshot, source)
 	if err != nil {
@@ -62,8 +62,8 @@ func (p *packing) source(ctx context.Context, source *catalog.SourceState) error
 	})
 }
 
-// onceEach takes the content off all but the first of a file's names, so that it is not fetched in
-// vain.
+// onceEach removes the content from all names of a file but the first, so that it is fetched only
+// once.
 func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
 	type file struct{ device, inode uint64 }
 	seen := map[file]bool{}
@@ -83,8 +83,8 @@ func onceEach(nodes iter.Seq2[*tree.Node, error]) iter.Seq2[*tree.Node, error] {
 	}
 }
 
-// checkPlace refuses what lies below something that is no directory: who extracts the tar would
-// write behind a link.
+// checkPlace refuses an entry below something that is not a directory: whoever extracts the tar
+// would write through a link.
 func (p *packing) checkPlace(root string, e *entry.Entry) error {
 	path := root + "/" + e.Path
 	if p.leaf != "" && strings.HasPrefix(path, p.leaf+"/") {
@@ -96,7 +96,7 @@ func (p *packing) checkPlace(root string, e *entry.Entry) error {
 	return nil
 }
 
-// begin writes the head of an entry, and tells of what has no place in a tar.
+// begin writes the header of an entry, and reports what a tar cannot hold.
 func (p *packing) begin(root string, e *entry.Entry) error {
 	if err := p.checkPlace(root, e); err != nil {
 		return err

@@ -9,17 +9,17 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Freshness is when a writer was last heard of.
+// Freshness is when a writer last wrote.
 type Freshness struct {
 	Writer string
-	// Newest is the storage's date of its newest snapshot that is complete and not marked, where
-	// records could be read; else of its newest record, which may be of a backup that never ended.
-	// Zero: there is none.
+	// Newest is the storage's date of the writer's newest snapshot that is complete and not marked,
+	// if records could be read; otherwise of its newest record, which may belong to a backup that
+	// never ended. It is zero if there is none.
 	Newest time.Time
 }
 
-// FreshnessOf says when each writer that is not revoked has last committed a complete snapshot that
-// no tripwire marked. It needs no key: a commit says so in clear, and is signed.
+// FreshnessOf returns when each writer that is not revoked last committed a complete snapshot that
+// no tripwire marked. It needs no key: commits say this in their signed clear part.
 func FreshnessOf(ctx context.Context, repo *catalog.Repository) ([]Freshness, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func FreshnessOf(ctx context.Context, repo *catalog.Repository) ([]Freshness, er
 	return Sorted(newest), nil
 }
 
-// Sorted are writers by name, each with when it was last heard of.
+// Sorted returns writers sorted by name, each with its newest date.
 func Sorted(newest map[string]time.Time) (all []Freshness) {
 	for _, writer := range slices.Sorted(maps.Keys(newest)) {
 		all = append(all, Freshness{writer, newest[writer]})

@@ -16,9 +16,9 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Zip writes what a spot holds to w, as a zip in which names are as restore makes them below its
-// target, with modes and times to the second. It has no owners, and each name of a file has its
-// content. Unfit is told of what has no place in a zip: devices, sockets and their like.
+// Zip writes what is at a spot to w, as a zip with the names that restore uses below its target,
+// and with modes, and times to the second. A zip has no owners, and contains the content of a file
+// under each of its names. Zip calls unfit for what a zip cannot hold, such as devices and sockets.
 func (b *Browser) Zip(ctx context.Context, at catalog.Spot, w io.Writer, unfit func(e *entry.Entry)) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	z := &zipping{packing: packing{b: b, at: at}, zip: zip.NewWriter(out), unfit: unfit}
@@ -60,7 +60,7 @@ func (z *zipping) source(ctx context.Context, source *catalog.SourceState) error
 	})
 }
 
-// begin writes the head of an entry.
+// begin writes the header of an entry.
 func (z *zipping) begin(root string, e *entry.Entry) (err error) {
 	if err := z.checkPlace(root, e); err != nil {
 		return err

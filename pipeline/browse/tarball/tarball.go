@@ -1,7 +1,7 @@
 // Package tarball writes entries of a snapshot as a POSIX (PAX) tar, which GNU tar, bsdtar and all
 // libraries read: with owners by name and number, times to the nanosecond, hard links, devices,
-// extended attributes, ACLs and SELinux labels. Sparse files are written as plain ones. What a tar
-// can't hold (sockets) is told.
+// extended attributes, ACLs and SELinux labels. It writes the holes of sparse files as zeros, and
+// reports what a tar cannot hold, such as sockets.
 package tarball
 
 import (
@@ -18,11 +18,11 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// ErrUnfit is wrapped by errors about entries, or attributes, that a tar can't hold. Nothing of
-// them is written.
+// ErrUnfit is wrapped by errors about entries, or attributes, that a tar cannot hold, and of which
+// nothing was written.
 var ErrUnfit = errors.New("a tar cannot hold it")
 
-// Writer writes a tar. It is for one goroutine.
+// Writer writes a tar. It is not safe for concurrent use.
 type Writer struct {
 	tar   *tar.Writer
 	links map[link]string // of files with several names: the first name
@@ -33,14 +33,14 @@ type link struct {
 	device, inode uint64
 }
 
-// New makes a writer to w, which stays open.
+// New returns a Writer to w. It does not close w.
 func New(w io.Writer) *Writer {
 	return &Writer{tar: tar.NewWriter(w), links: map[link]string{}}
 }
 
-// Begin writes the head of an entry, which is named by root and its path. The content of a file
-// must follow, but a further name of a file that was written has none: entries of one root with
-// equal Device and Inode and Links > 1.
+// Begin writes the header of an entry, whose name is made of root and its path. The content of a
+// file must follow, except for a further name of a file that was written: entries of one root with
+// equal Device and Inode and Links > 1 are one file.
 func (w *Writer) Begin(root string, e *entry.Entry) error {
 	name := strings.Trim(root+"/"+e.Path, "/")
 	if name == "" {
@@ -57,7 +57,7 @@ func (w *Writer) Begin(root string, e *entry.Entry) error {
 	return nil
 }
 
-// linkTo makes the head that of a hard link where the file was written under another name.
+// linkTo changes the header to that of a hard link if the file was written under another name.
 func (w *Writer) linkTo(h *tar.Header, root string, e *entry.Entry) {
 	if e.Type == entry.Directory || e.Links < 2 || e.Inode == 0 {
 		return
@@ -71,10 +71,10 @@ func (w *Writer) linkTo(h *tar.Header, root string, e *entry.Entry) {
 	h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
 }
 
-// Write writes content of the entry that began last.
+// Write writes content of the current entry.
 func (w *Writer) Write(data []byte) (int, error) { return w.tar.Write(data) }
 
-// Close ends the tar. It fails where the content of the last entry is not all there.
+// Close ends the tar. It fails if content of the last entry is missing.
 func (w *Writer) Close() error { return w.tar.Close() }
 
 var kinds = map[entry.Type]byte{
@@ -103,8 +103,8 @@ func header(name string, e *entry.Entry) (*tar.Header, error) {
 	return h, nil
 }
 
-// attributes are the records that GNU tar and bsdtar keep extended attributes in. A name that such
-// a record can't have is left out: see Unfit.
+// attributes returns the PAX records in which GNU tar and bsdtar store extended attributes. It
+// leaves out names that such a record cannot have: see Unfit.
 func attributes(e *entry.Entry) map[string]string {
 	records := map[string]string{}
 	for _, x := range e.Xattrs {
@@ -115,10 +115,10 @@ func attributes(e *entry.Entry) map[string]string {
 	return records
 }
 
-// aclRecords are those of what the kernel calls otherwise.
+// aclRecords are the records of attributes that have another name in the kernel.
 var aclRecords = map[string]string{"system.posix_acl_access": "SCHILY.acl.access", "system.posix_acl_default": "SCHILY.acl.default"}
 
-// record is the name and the value by which programs that read tars know an attribute.
+// record returns the name and the value of an attribute's PAX record.
 func record(x entry.Attribute) (name, value string) {
 	if acl := aclRecords[x.Name]; acl != "" {
 		if text, ok := aclText(x.Value); ok {
@@ -131,10 +131,10 @@ func record(x entry.Attribute) (name, value string) {
 	return "SCHILY.xattr." + x.Name, string(x.Value)
 }
 
-// aclTags are the kinds of entries of an ACL, by the numbers that the kernel has for them.
+// aclTags are the kinds of entries in an ACL, by the kernel's numbers.
 var aclTags = map[uint16]string{1: "user:", 2: "user:", 4: "group:", 8: "group:", 16: "mask:", 32: "other:"}
 
-// aclText is an ACL in the text form, with numbers for names; false if it is none of Linux.
+// aclText returns an ACL in text form, with numeric ids; false if it is not a Linux ACL.
 func aclText(b []byte) (string, bool) {
 	if len(b) < 4 || len(b)%8 != 4 || binary.LittleEndian.Uint32(b) != 2 {
 		return "", false
@@ -163,7 +163,7 @@ func aclText(b []byte) (string, bool) {
 
 func fits(name string) bool { return name != "" && !strings.ContainsAny(name, "=\x00") }
 
-// Unfit names the extended attributes of e that a tar can't hold.
+// Unfit returns the names of the extended attributes of e that a tar cannot hold.
 func Unfit(e *entry.Entry) []string {
 	var names []string
 	for _, x := range e.Xattrs {
