@@ -17,8 +17,8 @@ const (
 	largestWindow  = 8 << 20
 )
 
-// contents holds chunks of one domain for those who read files: some that were read, and those that
-// are expected to be. It is safe for concurrent use.
+// contents caches chunks of one domain: chunks that were read, and chunks that will probably be. It
+// is safe for concurrent use.
 type contents struct {
 	ctx      context.Context
 	fetcher  *fetch.Fetcher
@@ -33,7 +33,7 @@ type contents struct {
 	readers int
 }
 
-// held is a chunk that is there, or on its way.
+// held is a chunk in the cache, or one that is being fetched.
 type held struct {
 	id      archive.ID
 	size    int64
@@ -48,31 +48,31 @@ func newContents(ctx context.Context, f *fetch.Fetcher, most int64) *contents {
 	return &contents{ctx: ctx, fetcher: f, most: most, slots: make(chan struct{}, requestsAtOnce), held: map[archive.ID]*held{}, recent: list.New()}
 }
 
-// wait returns when nothing is under way any more.
+// wait waits until nothing is being fetched.
 func (c *contents) wait() { c.underway.Wait() }
 
-// join counts one who reads from now on; the window of each is smaller where there are many.
+// join adds n readers. The more there are, the smaller is the window of each.
 func (c *contents) join(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readers += n
 }
 
-// window is how far ahead of a reader content is asked for at most, bytes.
+// window returns how many bytes of content are requested ahead of a reader, at most.
 func (c *contents) window() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return min(max(c.most/int64(3*max(1, c.readers)), smallestWindow), largestWindow)
 }
 
-// has tells whether a chunk is there, or on its way.
+// has reports whether a chunk is cached, or being fetched.
 func (c *contents) has(id archive.ID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.held[id] != nil
 }
 
-// want asks for chunks without waiting for them; nil stands for holes.
+// want requests chunks without waiting for them. The result has nil for holes.
 func (c *contents) want(chunks []archive.Chunk) []*held {
 	all := make([]*held, len(chunks))
 	var missing []archive.Chunk
@@ -98,7 +98,7 @@ func (c *contents) want(chunks []archive.Chunk) []*held {
 	return all
 }
 
-// promise notes a chunk that will be asked for. It needs the lock.
+// promise adds a chunk that will be requested. The caller must hold the lock.
 func (c *contents) promise(chunk *archive.Chunk) *held {
 	h := &held{id: chunk.ID, size: int64(chunk.Length), done: make(chan struct{})}
 	h.at = c.recent.PushFront(h)
@@ -107,7 +107,7 @@ func (c *contents) promise(chunk *archive.Chunk) *held {
 	return h
 }
 
-// tidy gives up what nobody has wanted for longest. It needs the lock.
+// tidy drops the least recently used chunks. The caller must hold the lock.
 func (c *contents) tidy() {
 	for e := c.recent.Back(); e != nil && c.size > c.most; {
 		h := e.Value.(*held)
@@ -118,7 +118,7 @@ func (c *contents) tidy() {
 	}
 }
 
-// forget takes a chunk out; whoever waits for it has it still. It needs the lock.
+// forget removes a chunk; those who wait for it still get it. The caller must hold the lock.
 func (c *contents) forget(h *held) {
 	if c.held[h.id] == h {
 		delete(c.held, h.id)
@@ -143,8 +143,8 @@ func (c *contents) bring(want []archive.Chunk, promised []*held) {
 	}
 }
 
-// settle hands on what has come of a chunk. What could not be had is asked for again by the next
-// who wants it.
+// settle delivers a chunk, or an error. After an error, the next caller that wants the chunk
+// requests it again.
 func (c *contents) settle(h *held, data []byte, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,10 +21,10 @@ import (
 // databaseType is the type of sources that are stored as rows.
 const databaseType = "database"
 
-// defaultRoom is how many bytes of files of databases stay.
+// defaultRoom is how many bytes of database files are kept.
 const defaultRoom = 4 << 30
 
-// databases are the files that were made of databases. It is safe for concurrent use.
+// databases holds the files made from databases. It is safe for concurrent use.
 type databases struct {
 	folder func() (string, error)
 	room   int64
@@ -35,17 +35,17 @@ type databases struct {
 	count int64 // of uses so far
 }
 
-// made is a database that somebody has asked for.
+// made is a database that was requested.
 type made struct {
 	making sync.Mutex // who makes it
-	// The rest is under the lock of databases.
+	// The lock of databases guards the fields below.
 	path  string // "" while it is not there
 	size  int64  // as it was when it was there last; -1: never
 	users int    // who read it
 	used  int64  // the number of the last use
 }
 
-// get makes the file of a database, unless it is there, and keeps it until it is given back.
+// get makes the file of a database, unless it exists, and keeps it until giveBack is called.
 func (d *databases) get(key string, write func(file string) error) (*made, error) {
 	m := d.enter(key)
 	m.making.Lock()
@@ -65,7 +65,7 @@ func (d *databases) get(key string, write func(file string) error) (*made, error
 	return m, nil
 }
 
-// enter counts one who uses a database.
+// enter adds a user of a database.
 func (d *databases) enter(key string) *made {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -115,7 +115,7 @@ func (d *databases) directory() (string, error) {
 	return d.dir, nil
 }
 
-// giveBack says that somebody does not use a database any more.
+// giveBack removes a user of a database.
 func (d *databases) giveBack(m *made) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,7 +123,7 @@ func (d *databases) giveBack(m *made) {
 	d.tidy()
 }
 
-// size is that of a database's file, -1 if it was never made.
+// size returns the size of a database's file, -1 if it was never made.
 func (d *databases) size(key string) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,8 +133,7 @@ func (d *databases) size(key string) int64 {
 	return -1
 }
 
-// tidy removes the files that nobody has used for longest, if there are too many. It needs the
-// lock.
+// tidy removes the least recently used files if there are too many. The caller must hold the lock.
 func (d *databases) tidy() {
 	for d.taken() > d.room {
 		var oldest *made
@@ -202,8 +201,8 @@ func (n *databaseNode) get() (*made, error) {
 	})
 }
 
-// describe tells what is known without making the file: not its size, for which the kernel has to
-// ask.
+// describe fills in what is known without making the file. It leaves out the size, so that the
+// kernel asks for it.
 func (n *databaseNode) describe(out *fuse.EntryOut) {
 	size := n.m.databases.size(n.key)
 	n.fill(&out.Attr, max(0, size))
@@ -240,7 +239,7 @@ func (n *databaseNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.Att
 // Access implements fs.NodeAccesser.
 func (n *databaseNode) Access(context.Context, uint32) syscall.Errno { return 0 }
 
-// Open implements fs.NodeOpener, as that of node does.
+// Open implements fs.NodeOpener, like that of node.
 func (n *databaseNode) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	return nil, 0, syscall.ENOSYS
 }

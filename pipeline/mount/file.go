@@ -13,11 +13,11 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// errLost says that a chunk did not come, without a reason.
+// errLost says that a chunk was not delivered, without a reason.
 var errLost = errors.New("its content did not come")
 
-// file reads one file at any place, ahead of a reader who goes on where he was. It is safe for
-// concurrent use.
+// file reads one file at any offset, and requests content ahead of a sequential reader. It is safe
+// for concurrent use.
 type file struct {
 	from   *contents
 	chunks []archive.Chunk
@@ -42,12 +42,12 @@ func newFile(from *contents, n *tree.Node) *file {
 
 func (f *file) close() { f.from.join(-1) }
 
-// at is the number of the chunk that holds an offset.
+// at returns the index of the chunk at an offset.
 func (f *file) at(offset int64) int {
 	return sort.Search(len(f.ends), func(i int) bool { return f.ends[i] > offset })
 }
 
-// read fills p from an offset on, less only at the end of the file.
+// read fills p from an offset on. It reads less only at the end of the file.
 func (f *file) read(ctx context.Context, p []byte, offset int64) (n int, err error) {
 	first := f.at(offset)
 	if first == len(f.chunks) {
@@ -76,8 +76,8 @@ func (f *file) read(ctx context.Context, p []byte, offset int64) (n int, err err
 	return n, nil
 }
 
-// lookAhead asks for what the reader will want next, if he goes on where he was: each time that
-// half of what was asked for is left, for twice as much as before.
+// lookAhead requests what a sequential reader will need next: each time that half of what was
+// requested is left, twice as much as before.
 func (f *file) lookAhead(offset, length int64, last int) {
 	most := f.from.window()
 	f.mu.Lock()
@@ -115,8 +115,8 @@ func (h *held) get(ctx context.Context) ([]byte, error) {
 	return h.data, h.err
 }
 
-// seekData is where data begins at or after an offset of a file, seekHole where a hole does; io.EOF
-// after the last.
+// seekData returns where data begins at or after an offset of a file, and seekHole where a hole
+// does. They return io.EOF after the last.
 func seekData(n *entry.Entry, offset int64) (int64, error) {
 	if n.Extents == nil && offset < n.Size {
 		return offset, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// folder is a directory that this package makes up. What is in it is made when it is looked for.
+// folder is a directory that exists only in the mount. Its content is made when it is looked up.
 type folder struct {
 	fs.Inode
 	time  time.Time
@@ -22,7 +22,7 @@ type folder struct {
 	items map[string]item
 }
 
-// item is what lies in a folder.
+// item is an entry of a folder.
 type item struct {
 	mode uint32 // S_IFDIR, S_IFREG or S_IFLNK
 	make func() (fs.InodeEmbedder, syscall.Errno)
@@ -71,7 +71,7 @@ func (f *folder) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*
 	return child, describe(ctx, child, out)
 }
 
-// describe fills in what is told of an inode together with its name.
+// describe fills in what the kernel gets to know of an inode together with its name.
 func describe(ctx context.Context, child *fs.Inode, out *fuse.EntryOut) syscall.Errno {
 	switch n := child.Operations().(type) {
 	case *databaseNode:
@@ -96,8 +96,8 @@ func (f *folder) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
 	return fs.NewListDirStream(entries), 0
 }
 
-// anyLinks is the number of links of a directory, of which nobody can then reckon how many
-// directories are in it.
+// anyLinks is the link count of directories. With it, programs do not conclude how many directories
+// are inside.
 const anyLinks = 1
 
 // Getattr implements fs.NodeGetattrer.
@@ -108,7 +108,7 @@ func (f *folder) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) 
 	return 0
 }
 
-// root is the top of the mount.
+// root returns the top of the mount.
 func (m *mounted) root() *folder {
 	var newest time.Time
 	all := byTime(m.Snapshots)
@@ -126,7 +126,7 @@ func (m *mounted) root() *folder {
 	return root
 }
 
-// groups are the folders that lead to snapshots by their set.
+// groups returns the folders by-set and latest.
 func (m *mounted) groups(all []*catalog.Snapshot, newest time.Time) (sets, latest *folder) {
 	sets, latest = &folder{time: newest}, &folder{time: newest}
 	of := map[string]*folder{}
@@ -155,8 +155,8 @@ func (m *mounted) groups(all []*catalog.Snapshot, newest time.Time) (sets, lates
 	return sets, latest
 }
 
-// snapshot is the folder of one: what was backed up by path lies in it under that path, any other
-// source in a folder of its name.
+// snapshot returns the folder of a snapshot: what was backed up by path is below that path, any
+// other source in a folder of its name.
 func (m *mounted) snapshot(s *catalog.Snapshot) (fs.InodeEmbedder, syscall.Errno) {
 	if len(s.Sources) == 1 && s.Sources[0].Name == catalog.AdHoc {
 		return m.top(s, &s.Sources[0])
@@ -173,7 +173,7 @@ func (m *mounted) snapshot(s *catalog.Snapshot) (fs.InodeEmbedder, syscall.Errno
 	return f, 0
 }
 
-// top is the root of a source's tree.
+// top returns the root of a source's tree.
 func (m *mounted) top(s *catalog.Snapshot, state *catalog.SourceState) (fs.InodeEmbedder, syscall.Errno) {
 	src, err := m.open(s, state)
 	if err != nil {

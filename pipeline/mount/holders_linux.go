@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// holdersOf are the processes that use something below a directory, as "name (pid 7, /mnt/x)".
-// Those of other users are seen by root alone.
+// holdersOf returns the processes that use something below a directory, as "name (pid 7, /mnt/x)".
+// Only root sees those of other users.
 func holdersOf(dir string) (holders []string) {
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -23,8 +23,8 @@ func holdersOf(dir string) (holders []string) {
 	return holders
 }
 
-// heldBy is what a process uses below a directory: where it works, a file that is open, or one in
-// its memory.
+// heldBy returns what a process uses below a directory: its working directory, an open file, or a
+// mapped one.
 func heldBy(process, dir string) string {
 	links := []string{filepath.Join(process, "cwd"), filepath.Join(process, "root")}
 	for _, kind := range []string{"fd", "map_files"} {
@@ -49,7 +49,7 @@ func nameOf(process string) string {
 	return strings.TrimSpace(string(name))
 }
 
-// isMounted tells whether snapshots are mounted at a directory.
+// isMounted reports whether snapshots are mounted at a directory.
 func isMounted(dir string) bool {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -64,12 +64,12 @@ func isMounted(dir string) bool {
 	return false
 }
 
-// unescaped is a path of /proc/mounts, in which spaces and the like are octal numbers.
+// unescaped returns a path from /proc/mounts, where spaces and the like are octal numbers.
 func unescaped(path string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
 }
 
-// serversOf are the processes that serve mounts, as far as can be seen.
+// serversOf returns the processes that serve mounts, as far as this user sees them.
 func serversOf() (servers []string) {
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	for _, process := range processes {

@@ -1,9 +1,8 @@
-// Package mount shows snapshots as a file system, read only (Linux, FUSE): by-time/, by-set/ and
-// latest/, in which each source is a folder and a database is a SQLite file, made when somebody
-// first asks for its size or content. Directories are read page by page from the trees. Content
-// comes through pipeline/fetch into one store of chunks, which all readers share: what a reader
-// will need next is asked for before he needs it, of the file that he reads and of those that
-// follow it in the tree.
+// Package mount shows snapshots as a read-only file system (Linux, FUSE): by-time/, by-set/ and
+// latest/, in which each source is a folder, and each database a SQLite file, made when its size or
+// content is first needed. It reads directories page by page from the trees. Content comes through
+// pipeline/fetch into one cache of chunks that all readers share. It requests ahead what a reader
+// will need next, of the file being read and of those that follow in the tree.
 package mount
 
 import (
@@ -18,30 +17,29 @@ import (
 // ErrUnsupported says that this system cannot mount snapshots.
 var ErrUnsupported = errors.New("mount needs Linux: here, packstone restore and packstone dump bring files back")
 
-// Options of a mount.
+// Options configure a mount.
 type Options struct {
 	Repo      *catalog.Repository
 	Snapshots []*catalog.Snapshot // that are shown
-	// Latest picks the snapshot that is the latest of a set of a host. Where it fails there is
-	// none.
+	// Latest returns the latest snapshot of a set on a host. If it fails, the mount shows none.
 	Latest func(set, host string) (*catalog.Snapshot, error)
-	// Fetch bounds the work; its Memory is of one request for content, of which two are under way.
+	// Fetch bounds the work. Its Memory applies to one request for content, of which two run at a
+	// time.
 	Fetch fetch.Options
-	// Memory is for chunks that were read or will be, bytes; 32 MiB if 0.
+	// Memory is the size in bytes of the cache of chunks; 32 MiB if 0.
 	Memory int64
-	// Database writes the database whose rows a source holds as files to a SQLite file that is not
-	// there yet.
+	// Database writes a database, whose rows a source holds as files, to a new SQLite file.
 	Database func(ctx context.Context, source *catalog.SourceState, rows fs.FS, file string) error
 	// Folder makes the directory for such files, which is removed at the end. DatabaseRoom is how
-	// many bytes of them stay for the next reader; more are made where they are needed, and the one
-	// that nobody has read for longest goes. 4 GiB if 0.
+	// many bytes of them are kept, 4 GiB if 0. More are made when needed; then the least recently
+	// used ones are removed.
 	Folder       func() (string, error)
 	DatabaseRoom int64
-	// AllowOther lets users other than the one who mounts in, as far as the modes of the files do.
+	// AllowOther admits other users, as far as the modes of the files allow.
 	AllowOther bool
-	// Ready is told that the mount is there. Problem is told of what could not be read, by its path
-	// below the mount; Note of everything else that a person should know. They are called from
-	// several goroutines.
+	// Ready is called when the mount is usable. Problem is called with what could not be read, by
+	// its path below the mount, and Note with everything else that the user should know. All must
+	// be safe for concurrent use.
 	Ready   func()
 	Problem func(path string, err error)
 	Note    func(text string)

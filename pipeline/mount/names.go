@@ -8,12 +8,12 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// noSet stands for the set of what was backed up by path.
+// noSet is the folder for backups of paths, which have no set.
 const noSet = "-"
 
-// snapshotName is the name of a snapshot's folder: sorted by time, with the id for the command
-// line, and without colons, which rsync and scp take for the end of a host. One whose writer may
-// not speak for its host says so.
+// snapshotName returns the name of a snapshot's folder. It sorts by time, contains the id for the
+// command line, and has no colons, which rsync and scp take for the end of a host. If the writer
+// may not speak for its host, the name says so.
 func snapshotName(s *catalog.Snapshot) string {
 	name := s.Time.Local().Format("2006-01-02T15-04-05") + "_" + s.ShortID()
 	if s.Standing == catalog.Outside {
@@ -22,14 +22,14 @@ func snapshotName(s *catalog.Snapshot) string {
 	return name
 }
 
-// inert takes out of what a writer calls its set and host what no name in a directory may have.
+// inert replaces characters in the names of sets and hosts that no file name may contain.
 var inert = strings.NewReplacer("/", "_", "\x00", "_")
 
-// group is a set of a host.
+// group is a set on a host.
 type group struct{ set, host string }
 
-// groups are the groups of snapshots with their names: the set, and @ and the host where several
-// hosts have the set.
+// groups returns the groups of snapshots with their names: the set, followed by @ and the host if
+// several hosts have the set.
 func groups(snapshots []*catalog.Snapshot) (names map[group]string) {
 	hosts := map[string]map[string]bool{}
 	for _, s := range snapshots {
@@ -51,7 +51,7 @@ func groups(snapshots []*catalog.Snapshot) (names map[group]string) {
 	return names
 }
 
-// byTime are the snapshots, oldest first.
+// byTime returns the snapshots, oldest first.
 func byTime(snapshots []*catalog.Snapshot) []*catalog.Snapshot {
 	return slices.SortedStableFunc(slices.Values(snapshots), func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) })
 }

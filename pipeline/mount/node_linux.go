@@ -16,7 +16,7 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 )
 
-// node is what lies in a tree.
+// node is an entry of a tree.
 type node struct {
 	fs.Inode
 	m     *mounted
@@ -49,10 +49,10 @@ func newNode(m *mounted, src *source, n *tree.Node) *node {
 	return made
 }
 
-// where is the node's path below the mount.
+// where returns the node's path below the mount.
 func (n *node) where() string { return path.Join(n.src.key, n.entry.Path) }
 
-// below is the path in the tree of what lies in a directory.
+// below returns the path in the tree of an entry of a directory.
 func (n *node) below(name string) string {
 	if n.entry.Path == "" {
 		return name
@@ -83,9 +83,9 @@ func (n *node) find(ctx context.Context, path string) (*tree.Node, error) {
 	return n.src.lookup(ctx, path)
 }
 
-// stable is what tells an inode from others. Names of one file have one number; others get theirs
-// as they are listed, so that who reads in the order of numbers, as cp does, reads in the order of
-// the tree.
+// stable returns the inode number and type of an entry. All names of one file have one number.
+// Others get theirs as they are listed, so that programs that read in the order of numbers, such as
+// cp, read in the order of the tree.
 func (s *source) stable(e *entry.Entry) fs.StableAttr {
 	attr := fs.StableAttr{Mode: typeBits(e.Type)}
 	if e.Type != entry.Directory && e.Links > 1 && e.Inode != 0 {
@@ -144,7 +144,7 @@ func (n *node) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) sy
 	return 0
 }
 
-// modeOf is the mode, a usual one where it is not known.
+// modeOf returns the mode, or a usual one if it is not known.
 func modeOf(e *entry.Entry) uint32 {
 	switch {
 	case e.Mode != 0 || e.Known&entry.KnowsMode != 0:
@@ -157,7 +157,7 @@ func modeOf(e *entry.Entry) uint32 {
 	return 0o644
 }
 
-// stored is how many bytes of a file are no holes.
+// stored returns how many bytes of a file are not holes.
 func stored(e *entry.Entry) (sum int64) {
 	if e.Extents == nil {
 		return e.Size
@@ -175,7 +175,8 @@ func setTime(seconds *uint64, nanos *uint32, t entry.Time) {
 // Readlink implements fs.NodeReadlinker.
 func (n *node) Readlink(context.Context) ([]byte, syscall.Errno) { return []byte(n.entry.Target), 0 }
 
-// Access implements fs.NodeAccesser. It is asked only where nobody but the one who mounted gets in.
+// Access implements fs.NodeAccesser. The kernel calls it only if nobody but the mounting user is
+// admitted.
 func (n *node) Access(context.Context, uint32) syscall.Errno { return 0 }
 
 // Getxattr implements fs.NodeGetxattrer.
@@ -210,7 +211,7 @@ func (n *node) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
 	return l, 0
 }
 
-// listing reads a directory as far as it is asked to.
+// listing reads a directory as far as the kernel asks.
 type listing struct {
 	dir  *node
 	next func() (*tree.Node, error, bool)
@@ -228,8 +229,8 @@ func (l *listing) begin() {
 	l.ahead, l.err, l.done = nil, nil, false
 }
 
-// Seekdir implements fs.FileSeekdirer: who goes back begins anew, and passes over as many entries
-// as he has had there.
+// Seekdir implements fs.FileSeekdirer. To go back it starts again, and skips as many entries as
+// were read there.
 func (l *listing) Seekdir(_ context.Context, had uint64) syscall.Errno {
 	l.stop()
 	l.begin()
@@ -270,7 +271,7 @@ func (l *listing) Next() (fuse.DirEntry, syscall.Errno) {
 // Close implements fs.DirStream.
 func (l *listing) Close() { l.stop() }
 
-// Open implements fs.NodeOpener: the kernel need not ask again, and reads without.
+// Open implements fs.NodeOpener. The error tells the kernel to read without opening from now on.
 func (n *node) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	return nil, 0, syscall.ENOSYS
 }
@@ -292,7 +293,7 @@ func (n *node) Read(_ context.Context, _ fs.FileHandle, dest []byte, offset int6
 	return fuse.ReadResultData(dest[:length]), 0
 }
 
-// Flush implements fs.NodeFlusher: there is nothing to flush, and the kernel need not ask again.
+// Flush implements fs.NodeFlusher. The error tells the kernel not to call it again.
 func (n *node) Flush(context.Context, fs.FileHandle) syscall.Errno { return syscall.ENOSYS }
 
 // seekHoleWhence is SEEK_HOLE of lseek.

@@ -5,12 +5,11 @@ import (
 	"sync"
 )
 
-// filesAtOnce is how many files are remembered as being read. Each has its list of chunks in
-// memory.
+// filesAtOnce is how many files are remembered as being read. The chunk list of each is in memory.
 const filesAtOnce = 64
 
-// reading remembers which files are being read, since the kernel does not say when one is opened or
-// closed: that would be two questions a file. It is safe for concurrent use.
+// reading remembers which files are being read. The kernel does not say when a file is opened or
+// closed, which saves two requests a file. It is safe for concurrent use.
 type reading struct {
 	mu     sync.Mutex
 	files  map[string]*list.Element // by the path below the mount
@@ -22,7 +21,7 @@ type readFile struct {
 	file *file
 }
 
-// get is the file of a path, which is opened if nobody reads it yet.
+// get returns the file at a path. It calls open if nobody reads the file yet.
 func (r *reading) get(path string, open func() (*file, error)) (*file, error) {
 	if f := r.find(path); f != nil {
 		return f, nil
@@ -67,7 +66,7 @@ func (r *reading) finish(path string) {
 	}
 }
 
-// drop needs the lock.
+// drop removes a file. The caller must hold the lock.
 func (r *reading) drop(e *list.Element) {
 	f := r.recent.Remove(e).(*readFile)
 	f.file.close()

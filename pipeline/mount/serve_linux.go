@@ -24,12 +24,12 @@ import (
 // system is the name of the type of file system, as in fuse.packstone.
 const system = "packstone"
 
-// kept is how long the kernel may rely on what it was told: nothing of a snapshot ever changes. For
-// attributes each node says so itself, since a database does not know its size at first.
+// kept is how long the kernel may cache what it was told: a snapshot never changes. Each node sets
+// this for attributes itself, since the size of a database is not known at first.
 const kept = 24 * time.Hour
 
-// pagesHeld is how many bytes of pages of trees are held as they came; decoded ones are held beside
-// them.
+// pagesHeld is how many bytes of pages of trees are cached as they were loaded, besides decoded
+// ones.
 const pagesHeld = 4 << 20
 
 // mounted is one mount.
@@ -47,8 +47,8 @@ type mounted struct {
 }
 
 // Serve mounts snapshots at an empty directory and serves them until ctx ends or somebody unmounts
-// them. If the mount is in use when ctx ends, it tells by whom, takes the mount away for all
-// others, and serves these on until they let go.
+// them. If the mount is in use when ctx ends, Serve says by whom, detaches the mount so that nobody
+// else can enter it, and serves the remaining users until they have finished.
 func Serve(ctx context.Context, dir string, o Options) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -82,7 +82,7 @@ func Serve(ctx context.Context, dir string, o Options) error {
 	return m.unmount(dir, server, gone)
 }
 
-// unmount takes the mount away, and returns when nobody uses it any more.
+// unmount detaches the mount, and returns when nobody uses it any more.
 func (m *mounted) unmount(dir string, server *fuse.Server, gone <-chan struct{}) error {
 	err := server.Unmount()
 	if err == nil {
@@ -114,7 +114,7 @@ func (m *mounted) fuseOptions() *fs.Options {
 	return o
 }
 
-// takeAway takes away what a mount whose process was killed has left.
+// takeAway removes a mount whose process was killed.
 func takeAway(dir string, note func(string)) error {
 	if _, err := os.ReadDir(dir); !errors.Is(err, syscall.ENOTCONN) { // os.Stat may be answered by the kernel alone
 		return Check(dir)
@@ -126,8 +126,8 @@ func takeAway(dir string, note func(string)) error {
 	return Check(dir)
 }
 
-// Check wants an empty directory, or what a mount whose process was killed has left:
-// catalog.ErrRefused and ErrMisuse otherwise.
+// Check returns nil for an empty directory, and for a mount whose process was killed. Otherwise it
+// fails with catalog.ErrRefused or catalog.ErrMisuse.
 func Check(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -163,14 +163,14 @@ func cureOf(err error) string {
 	return ""
 }
 
-// wait returns when no request for content is under way.
+// wait waits until no content is being fetched.
 func (m *mounted) wait() {
 	for _, c := range m.stores {
 		c.wait()
 	}
 }
 
-// store is where chunks of a domain are.
+// store returns the cache of chunks of a domain.
 func (m *mounted) store(domain uint64) (*contents, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -199,7 +199,7 @@ func (m *mounted) open(s *catalog.Snapshot, state *catalog.SourceState) (*source
 	return &source{key: key, moment: entry.TimeOf(state.Moment), tree: t, store: store}, nil
 }
 
-// failed tells of what could not be read, once, and is the error for the reader.
+// failed reports, once, what could not be read, and returns the error for the reader.
 func (m *mounted) failed(path string, err error) syscall.Errno {
 	if errors.Is(err, os.ErrNotExist) {
 		return syscall.ENOENT

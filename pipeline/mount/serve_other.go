@@ -4,8 +4,8 @@ package mount
 
 import "context"
 
-// Serve fails: see ErrUnsupported.
+// Serve fails with ErrUnsupported.
 func Serve(context.Context, string, Options) error { return ErrUnsupported }
 
-// Check fails: see ErrUnsupported.
+// Check fails with ErrUnsupported.
 func Check(string) error { return ErrUnsupported }

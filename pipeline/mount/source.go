@@ -28,13 +28,13 @@ type source struct {
 	walks map[string]walk // by the file whose opening says that somebody follows
 }
 
-// walk is what is to be asked for next of files that somebody reads one after the other.
+// walk is what to request next for a reader who reads one file after the other.
 type walk struct {
 	from string
 	size int64
 }
 
-// lookup finds what lies at a path, maybe a directory of which the tree knows only what is in it.
+// lookup returns the node at a path, which may be a directory without an entry of its own.
 func (s *source) lookup(ctx context.Context, path string) (*tree.Node, error) {
 	n, err := s.tree.Lookup(ctx, path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -46,8 +46,7 @@ func (s *source) lookup(ctx context.Context, path string) (*tree.Node, error) {
 	return nil, err
 }
 
-// open opens a file to read, and asks for what will be read next, be it of the file or of those
-// after it.
+// open opens a file, and requests what will be read next, of this file or of those after it.
 func (s *source) open(ctx context.Context, path string) (*file, error) {
 	n, err := s.tree.Lookup(ctx, path)
 	if err != nil {
@@ -82,8 +81,8 @@ func (s *source) lacks(chunks []archive.Chunk) bool {
 	return false
 }
 
-// ask asks for files from a path on. When the one in the middle is opened, it is done again from
-// the last one on, for twice as much.
+// ask requests files from a path on. When the file in the middle is opened, it requests the files
+// after the last one, twice as many bytes as before.
 func (s *source) ask(ctx context.Context, w walk) {
 	var chunks []archive.Chunk
 	var paths []string
