@@ -8,7 +8,7 @@ import (
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// FromRemote wraps an error of a connection to a server in the sentinel of sources that it means.
+// FromRemote wraps an error of a connection to a server with the matching sentinel of this package.
 func FromRemote(err error) error {
 	switch {
 	case err == nil:

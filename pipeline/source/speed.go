@@ -22,8 +22,8 @@ type Speed struct {
 // errEnough ends the walk of MeasureSpeed.
 var errEnough = errors.New("enough was read")
 
-// MeasureSpeed lists and reads a source as a backup does, with so many readers or as many as a
-// distant one likes, for about as long as it is told. What cannot be read is passed over.
+// MeasureSpeed lists and reads a source as a backup does, for about limit, with this many readers,
+// or as many as a distant source prefers. It skips what it cannot read.
 func MeasureSpeed(ctx context.Context, s Source, readers int, limit time.Duration) (Speed, error) {
 	if distant, ok := s.(Distant); ok {
 		readers = max(readers, distant.Readers())

@@ -1,5 +1,5 @@
-// Package command is a source of one file: the output of a command, or any stream. It is made for
-// databases' own dump programs. The command's exit status decides whether the file counts.
+// Package command is a source of one file: the output of a command, or any stream. It is meant for
+// dump programs of databases. The command's exit status decides whether the file counts.
 package command
 
 import (
@@ -17,26 +17,27 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// Options say what to read. Name, and either Command or Input, are required.
+// Options determine what to read. Name, and either Command or Input, are required.
 type Options struct {
 	Name    string   // of the entry, without a slash
 	Command []string // and its arguments; no shell is in between
 	Dir     string
 	Env     []string // nil: as this process
-	// Stderr, if set, takes a copy of the command's standard error.
+	// Stderr, if set, gets a copy of the command's standard error.
 	Stderr io.Writer
-	// Grace is the time between asking the command to end and ending it (default: 5 s).
+	// Grace is how long a command that was asked to end may take before it is killed (default: 5
+	// s).
 	Grace time.Duration
 	// Input is read instead of a command, once.
 	Input io.Reader
-	// AllowEmpty accepts a command, or an input, that gives nothing; else that is source.ErrEmpty,
-	// since a dump that is empty has failed.
+	// AllowEmpty accepts a command, or an input, without output. Otherwise that is source.ErrEmpty,
+	// since an empty dump has failed.
 	AllowEmpty bool
 	// Time is the entry's time (default: when the command is started, or the input first read).
 	Time time.Time
 }
 
-// Source is one stream. It implements source.Source. Every Open runs the command anew.
+// Source is one stream. It implements source.Source. Every Open runs the command again.
 type Source struct {
 	options Options
 	taken   atomic.Bool // the input can be read once
@@ -55,10 +56,10 @@ func New(options Options) (*Source, error) {
 	return &Source{options: options}, nil
 }
 
-// Class is small: a dump is edited in many places.
+// Class returns small, since a dump is edited in many places.
 func (s *Source) Class() source.Class { return source.ClassSmall }
 
-// Walk visits the one entry. Its size is known after it was read.
+// Walk visits the only entry. Its size is known after it was read.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -78,7 +79,7 @@ func (s *Source) time() time.Time {
 // Detail has nothing to add.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
 
-// Close does nothing: a running command belongs to its File.
+// Close does nothing. A running command belongs to its File.
 func (s *Source) Close() error { return nil }
 
 // Open starts the command. It runs until its output was read to the end, the File is closed, or ctx
@@ -105,7 +106,7 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 		r.Close()
 		return nil, fmt.Errorf("%w: %w", source.ErrFailed, err)
 	}
-	// What has left the group may hold the pipe open; nobody waits for that.
+	// A process that has left the group may hold the pipe open; nobody waits for that.
 	f.unwatch = context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
 	return f, nil
 }
@@ -148,9 +149,8 @@ func (f *file) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Finish waits for the command to end. Unless its status is 0 it returns source.ErrFailed with the
-// end of what it has written to its standard error. Nothing at all is source.ErrEmpty, unless that
-// is allowed.
+// Finish waits for the command to end. If its status is not 0, Finish returns source.ErrFailed with
+// the end of its standard error. No output at all is source.ErrEmpty, unless that is allowed.
 func (f *file) Finish(e *entry.Entry) error {
 	e.Size = f.size
 	e.ModTime = entry.TimeOf(f.started)

@@ -10,10 +10,11 @@ import (
 	"github.com/packstone/packstone/archive/disk"
 )
 
-// lockName is the file by which processes agree who uses a directory of states.
+// lockName is the lock file in a directory of states.
 const lockName = "lock"
 
-// lockDirectory returns nil where another process, or another source of this one, has the lock.
+// lockDirectory locks a directory of states. It returns nil if another process, or another source
+// of this one, has the lock.
 func lockDirectory(dir string) (io.Closer, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// pipe hands a stream over in blocks: its writer is at most a few ahead of its reader.
+// pipe passes a stream on in blocks. The writer is at most a few blocks ahead of the reader.
 type pipe struct {
 	blocks chan *[]byte
 	block  *[]byte // that is being read
@@ -14,7 +14,7 @@ type pipe struct {
 	err    error // of the writer; good when blocks is closed
 }
 
-// pipeBlocks is how many blocks wait, pipeBlock how many bytes one has.
+// pipeBlocks is how many blocks may wait, and pipeBlock the size of each in bytes.
 const (
 	pipeBlocks = 8
 	pipeBlock  = 64 << 10
@@ -58,7 +58,7 @@ func (p *pipe) release() {
 	}
 }
 
-// drop gives back what was not read, after the writer's end.
+// drop frees what was not read, after the writer has ended.
 func (p *pipe) drop() {
 	p.rest = nil
 	p.release()

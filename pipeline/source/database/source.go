@@ -1,7 +1,7 @@
 // Package database is the source for a database: one consistent snapshot, as streams of rows.
 // pipeline/database/rows/STREAM.md specifies the entries and their content. Rows go straight from
-// the database to the reader of the entries. Only fingerprints, by which the next backup finds
-// changes, and these changes are put aside.
+// the database to the reader of the entries. Only fingerprints, by which the next backup detects
+// changes, and the changes themselves are stored locally.
 package database
 
 import (
@@ -25,17 +25,17 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// Options say what to read. Driver and At are required.
+// Options determine what to read. Driver and At are required.
 type Options struct {
 	Driver db.Driver
 	At     db.Location
 	Filter db.Filter
-	// Jobs is how many tables are read at once, at most (default: 1).
+	// Jobs is the largest number of tables that are read at once (default: 1).
 	Jobs int
-	// StateDir is where the source remembers what its tables looked like, for this source and the
-	// set it belongs to alone. It may be deleted at any time. A SQLite file that writers would have
-	// to wait for is copied there while it is read, and large values wait there. Empty: every
-	// backup gives whole tables, files are read in place, and large values are held in memory.
+	// StateDir is where the source remembers what its tables looked like. No other source or set
+	// may use it, and it may be deleted at any time. It also holds large values, and a copy of a
+	// SQLite file for whose reading writers would have to wait. If empty, every backup contains
+	// whole tables, files are read in place, and large values are held in memory.
 	StateDir string
 }
 
@@ -77,17 +77,16 @@ func New(options Options) (*Source, error) {
 	}, nil
 }
 
-// Class is small: rows change in many places.
+// Class returns small, since rows change in many places.
 func (s *Source) Class() source.Class { return source.ClassSmall }
 
 // Previous implements source.Incremental.
 func (s *Source) Previous(lookup source.Lookup) { s.previous = lookup }
 
-// Moment is when the snapshot was opened; zero before Walk.
+// Moment returns when the snapshot was opened; zero before Walk.
 func (s *Source) Moment() time.Time { return s.moment }
 
-// Walk opens the snapshot, finds out what has changed in tables that are remembered, and visits the
-// entries.
+// Walk opens the snapshot, finds the changes in remembered tables, and visits the entries.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err := s.openStates(); err != nil {
 		return err
@@ -107,7 +106,7 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	return s.visitAll(ctx, v)
 }
 
-// failed marks an error that concerns the whole source.
+// failed marks an error as one of the whole source.
 func failed(err error) error {
 	mark := source.ErrFailed
 	if errors.Is(err, db.ErrUnreachable) {
@@ -116,9 +115,9 @@ func failed(err error) error {
 	return fmt.Errorf("%w: %w", mark, err)
 }
 
-// begin opens the snapshot and reads what is not rows. Counters stand outside of snapshots and only
-// move on: read at any time after the snapshot began, they are at or past every value that its rows
-// hold.
+// begin opens the snapshot and reads everything except rows. Counters are not part of snapshots and
+// only increase: read at any time after the snapshot began, they are at or past every value in its
+// rows.
 func (s *Source) begin(ctx context.Context) error {
 	jobs := max(s.options.Jobs, 1)
 	s.moment = time.Now().UTC()
@@ -151,7 +150,7 @@ func (s *Source) begin(ctx context.Context) error {
 	return nil
 }
 
-// Advice implements source.Advising: why tables are read more slowly than was asked for.
+// Advice implements source.Advising. It says why tables are read more slowly than requested.
 func (s *Source) Advice() []string {
 	if s.schema == nil || s.schema.Settings["reading"] == "" {
 		return nil
@@ -159,7 +158,7 @@ func (s *Source) Advice() []string {
 	return []string{"the database is read " + s.schema.Settings["reading"]}
 }
 
-// tellLosses names what could not come back even into the same engine.
+// tellLosses reports what could not be restored even into the same engine.
 func (s *Source) tellLosses(v source.Visitor) {
 	for _, f := range s.schema.Findings {
 		if f.Status == db.Dropped {
@@ -177,7 +176,7 @@ func (s *Source) tellLosses(v source.Visitor) {
 	s.rehearse(v)
 }
 
-// rehearse names what a restore into the same engine would leave out, as far as that is known
+// rehearse reports what a restore into the same engine would leave out, as far as that is known
 // without a server.
 func (s *Source) rehearse(v source.Visitor) {
 	engine, ok := s.options.Driver.(db.Rehearser)
@@ -200,7 +199,7 @@ func (s *Source) openStates() (err error) {
 	return err
 }
 
-// remember finds, for each table, a state that the last tree holds.
+// remember finds, for each table, a state whose runs the last tree contains.
 func (s *Source) remember(ctx context.Context) error {
 	if s.states == nil || s.previous == nil {
 		return nil
@@ -214,7 +213,7 @@ func (s *Source) remember(ctx context.Context) error {
 	return s.states.sweep(s.tables)
 }
 
-// compareAll finds out what has changed, several tables at a time.
+// compareAll finds the changes, several tables at a time.
 func (s *Source) compareAll(ctx context.Context) {
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -234,7 +233,7 @@ func (s *Source) compareAll(ctx context.Context) {
 	}
 }
 
-// take waits for a turn at the database.
+// take waits for a turn to read from the database.
 func (s *Source) take(ctx context.Context) error {
 	select {
 	case s.turns <- struct{}{}:
@@ -268,7 +267,7 @@ func (s *Source) visitAll(ctx context.Context, v source.Visitor) error {
 	return s.visitList(ctx, v)
 }
 
-// visitTable visits a table's runs once it is known what they are.
+// visitTable visits a table's runs when they are known.
 func (s *Source) visitTable(ctx context.Context, v source.Visitor, t *table) error {
 	select {
 	case <-t.decided:
@@ -293,7 +292,8 @@ func (s *Source) visitTable(ctx context.Context, v source.Visitor, t *table) err
 	return nil
 }
 
-// visitList visits the list of tables. It is known here unless some tables are yet to be read.
+// visitList visits the list of tables. Its content is known here unless some tables must still be
+// read.
 func (s *Source) visitList(ctx context.Context, v source.Visitor) error {
 	for _, t := range s.tables {
 		select {
@@ -313,8 +313,8 @@ func (s *Source) visitDocument(ctx context.Context, v source.Visitor, name strin
 	return s.visitContent(ctx, v, name, content)
 }
 
-// visitContent visits a file whose content is known. The hash of it is its identity, so that equal
-// content is not stored anew.
+// visitContent visits a file with known content. Its identity is the hash of the content, so that
+// equal content is not stored again.
 func (s *Source) visitContent(ctx context.Context, v source.Visitor, name string, content []byte) error {
 	s.mu.Lock()
 	s.documents[name] = content
@@ -344,7 +344,7 @@ func (s *Source) visitDirectory(ctx context.Context, v source.Visitor, name stri
 	return v.Visit(e)
 }
 
-// before is what the last tree has at a path, nil if nothing.
+// before returns the entry of the last tree at a path, nil if there is none.
 func (s *Source) before(ctx context.Context, name string) (*entry.Entry, error) {
 	if s.previous == nil {
 		return nil, nil
@@ -362,9 +362,9 @@ func (s *Source) file(name string, size int64, identity string) *entry.Entry {
 // Detail has nothing to add.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
 
-// Open opens an entry. The list of tables waits until all tables were read, which whoever reads
-// entries in the order of the walk has begun by then; it waits in Open, not while a table could be
-// read instead.
+// Open opens an entry. For the list of tables it waits until all tables were read. Callers that
+// open entries in the order of the walk have begun to read all of them by then; it waits in Open,
+// not while a table could be read.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -386,8 +386,8 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	return nil, fmt.Errorf("open %s: %w", e.Path, source.ErrVanished)
 }
 
-// openKept answers for a run of an earlier backup, whose rows exist no more. The table's state is
-// dropped, so that the next backup begins with a whole table.
+// openKept returns an error for a run of an earlier backup, whose rows no longer exist, and drops
+// the table's state, so that the next backup begins with a whole table.
 func (s *Source) openKept(e *entry.Entry) error {
 	for _, t := range s.tables {
 		if t.dir != path.Dir(e.Path) {
@@ -410,7 +410,7 @@ func (s *Source) openList(ctx context.Context) (source.File, error) {
 	return newDocument(s.list()), nil
 }
 
-// list is the content of tables.json, once all tables are complete.
+// list returns the content of tables.json, when all tables are complete.
 func (s *Source) list() []byte {
 	list := make([]rows.Stored, 0, len(s.tables))
 	for _, t := range s.tables {
@@ -424,7 +424,7 @@ func (s *Source) list() []byte {
 	return content
 }
 
-// Rows implements source.Counting: those of tables that were read to their end.
+// Rows implements source.Counting. It counts the tables that were read to their end.
 func (s *Source) Rows() (rows uint64) {
 	for _, t := range s.tables {
 		select {
@@ -436,7 +436,7 @@ func (s *Source) Rows() (rows uint64) {
 	return rows
 }
 
-// Close ends the snapshot. Files that are still open must be closed before.
+// Close ends the snapshot. The caller must close open files before.
 func (s *Source) Close() error {
 	s.running.Wait()
 	err := s.states.close()
@@ -449,7 +449,7 @@ func (s *Source) Close() error {
 	return errors.Join(err, s.reader.Close())
 }
 
-// document is a file whose content is in memory.
+// document is a file with its content in memory.
 type document struct {
 	io.Reader
 	size     int64

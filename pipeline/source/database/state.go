@@ -55,8 +55,8 @@ const (
 	scratchName  = "scratch"
 )
 
-// openStates lists what is remembered. It returns nil where another process is using the directory:
-// then whole tables are read.
+// openStates opens the directory and lists the states. It returns nil if another process uses the
+// directory; the backup then reads whole tables.
 func openStates(dir string) (*states, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("remember tables: %w", err)
@@ -81,7 +81,7 @@ func openStates(dir string) (*states, error) {
 	return s, nil
 }
 
-// scratch is a directory for a temporary copy of the database.
+// scratch returns a directory for a temporary copy of the database.
 func (s *states) scratch() string {
 	if s == nil {
 		return ""
@@ -89,7 +89,7 @@ func (s *states) scratch() string {
 	return filepath.Join(s.dir, scratchName)
 }
 
-// clearScratch removes what a backup that was killed left behind.
+// clearScratch removes leftovers of killed backups.
 func (s *states) clearScratch() error {
 	if err := os.RemoveAll(s.scratch()); err != nil {
 		return fmt.Errorf("clear the copies of a database: %w", err)
@@ -100,7 +100,7 @@ func (s *states) clearScratch() error {
 	return nil
 }
 
-// readState returns nil for what is no state: it is swept away.
+// readState reads a state. It returns nil for any other file, which sweep removes.
 func readState(name string) *state {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -126,7 +126,8 @@ func (s *states) path(table, generation, ending string) string {
 	return filepath.Join(s.dir, escaped+"-"+generation+"."+ending)
 }
 
-// find returns the longest state of a table that the last tree holds, nil if there is none.
+// find returns the longest state of a table whose runs the last tree contains, nil if there is
+// none.
 func (s *states) find(ctx context.Context, table string, lookup source.Lookup) (*state, error) {
 	var best *state
 	for _, one := range s.all {
@@ -157,7 +158,7 @@ func (s *state) heldBy(ctx context.Context, lookup source.Lookup) (bool, error) 
 	return true, nil
 }
 
-// sweep removes what no table builds on.
+// sweep removes states on which no table builds.
 func (s *states) sweep(tables []*table) error {
 	wanted := map[string]bool{}
 	for _, t := range tables {
@@ -204,7 +205,7 @@ func (s *state) openPrints() (*printReader, error) {
 	return &printReader{file: f, sum: sha256.New(), want: s.Prints}, nil
 }
 
-// printReader reads fingerprints and tells whether they are those that were written.
+// printReader reads fingerprints and checks that they are those that were written.
 type printReader struct {
 	file *os.File
 	sum  hash.Hash
@@ -218,7 +219,7 @@ func (r *printReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// intact reads what is left and compares.
+// intact reads the rest and compares the hash.
 func (r *printReader) intact() bool {
 	_, err := io.Copy(io.Discard, r)
 	return err == nil && hex.EncodeToString(r.sum.Sum(nil)) == r.want
@@ -245,7 +246,7 @@ func (s *states) create(table, generation string) (*writtenState, error) {
 	}, nil
 }
 
-// Write takes fingerprints.
+// Write adds fingerprints.
 func (w *writtenState) Write(p []byte) (int, error) {
 	w.sum.Write(p)
 	return w.file.Write(p)
@@ -269,7 +270,7 @@ func (w *writtenState) keep(runs []run, result rows.Result) (*state, error) {
 	return &w.state, nil
 }
 
-// discard removes what was not kept.
+// discard removes a state that was not kept.
 func (w *writtenState) discard() {
 	if w.file == nil {
 		return

@@ -18,7 +18,7 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// table is one table on its way.
+// table is the state of backing up one table.
 type table struct {
 	source *Source
 	model  *db.Table
@@ -34,7 +34,7 @@ type table struct {
 	stored   rows.Stored
 }
 
-// run is an entry that holds rows.
+// run is an entry that contains rows.
 type run struct {
 	rows.Run
 	Identity string `json:"identity"`
@@ -51,8 +51,8 @@ func (t *table) decide(err error) {
 	close(t.decided)
 }
 
-// compare reads the table and tells it from its state: nothing has changed, or the changes become a
-// run, or there are so many that all rows do.
+// compare reads the table and compares it with its state. If nothing has changed, no run is needed;
+// otherwise the changes become a run, or all rows if there are too many changes.
 func (t *table) compare(ctx context.Context) error {
 	before := t.state
 	prints, err := before.openPrints()
@@ -117,8 +117,8 @@ func (t *table) completeWith(stored rows.Stored) {
 	})
 }
 
-// entries are the table's runs in the order of their paths: those that the last tree has, as they
-// are there, and the one to be read.
+// entries returns the table's runs in the order of their paths: those of the last tree, unchanged,
+// and the one to be read.
 func (t *table) entries(ctx context.Context) ([]*entry.Entry, error) {
 	var out []*entry.Entry
 	if t.state == nil {
@@ -169,7 +169,7 @@ func (t *table) removeDelta() error {
 	return err
 }
 
-// deltaFile is a delta that was put aside.
+// deltaFile is a delta that was stored locally.
 type deltaFile struct {
 	*os.File
 	table *table
@@ -200,7 +200,7 @@ func (t *table) openRows(ctx context.Context) (source.File, error) {
 	return f, nil
 }
 
-// rowsFile is a whole table while it is read from the database.
+// rowsFile is a whole table that is being read from the database.
 type rowsFile struct {
 	table  *table
 	next   *writtenState // nil: nothing is remembered
@@ -231,7 +231,7 @@ func (f *rowsFile) read(ctx context.Context) (rows.Result, error) {
 // Read implements io.Reader.
 func (f *rowsFile) Read(p []byte) (int, error) { return f.pipe.Read(p) }
 
-// Finish implements source.File: it completes the table.
+// Finish implements source.File. It completes the table.
 func (f *rowsFile) Finish(e *entry.Entry) error {
 	<-f.done
 	if f.err != nil {
@@ -250,7 +250,7 @@ func (f *rowsFile) Finish(e *entry.Entry) error {
 	return nil
 }
 
-// Close implements source.File. It ends the reading.
+// Close implements source.File. It stops the reading.
 func (f *rowsFile) Close() error {
 	f.cancel()
 	<-f.done

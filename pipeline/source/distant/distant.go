@@ -1,9 +1,9 @@
-// Package distant is what the sources of directories on servers have in common, whatever the
-// protocol. A directory is listed by several requests at once and visited in order; files are read
-// as many at once as the server bears; what did not change by all that the server tells is not
-// fetched. A file that changed shortly before it was listed may change again without a trace in its
-// time, so it counts as changed in the next backup too, and is looked at a second time before it is
-// taken for whole.
+// Package distant is the common part of sources that are directories on servers, whatever the
+// protocol. It lists directories with several requests at once and visits them in order, reads as
+// many files at once as the server allows, and does not fetch files that are unchanged by all that
+// the server tells. A file that changed shortly before it was listed may change again with the same
+// time. So it also counts as changed in the next backup, and is examined a second time before it
+// counts as complete.
 package distant
 
 import (
@@ -23,67 +23,68 @@ import (
 	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
-// Options say what to back up. The zero value is all that is in the directory in which a login
-// begins.
+// Options determine what to back up. The zero value means everything in the directory in which a
+// login begins.
 type Options struct {
-	// Path is the root; without a leading slash it is below the directory in which a login begins.
+	// Path is the root. Without a leading slash it is relative to the directory in which a login
+	// begins.
 	Path string
-	// Exclude are patterns of what to leave out, as exclude.Parse reads them.
+	// Exclude lists patterns of what to leave out, in the syntax of exclude.Parse.
 	Exclude []string
-	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty.
+	// AllowEmpty accepts an empty root, which is source.ErrEmpty otherwise.
 	AllowEmpty bool
-	// Fresh is how old a file must be, by the server's clock, to be taken for finished (default: 10
-	// min; it covers a clock that is wrong by as much). Younger ones are looked at a second time
+	// Fresh is the age, by the server's clock, at which a file counts as finished (default: 10 min;
+	// it tolerates a clock that is wrong by as much). Younger files are examined a second time
 	// after Settle (default: 3 s).
 	Fresh, Settle time.Duration
 	// Class is how content is cut (default: source.ClassMedium).
 	Class source.Class
 }
 
-// Directory is a directory on a server, as a protocol has it. Its errors are those of package
-// remote. All but Close is safe to call from several goroutines at once.
+// Directory is a directory on a server, accessed with some protocol. Its errors are those of
+// package remote. All methods except Close are safe for concurrent use.
 type Directory interface {
-	// Host names the server in messages.
+	// Host returns the server's name for messages.
 	Host() string
-	// Readers is how many files are worth reading at once; Listers how many directories are worth
-	// listing.
+	// Readers returns how many files are worth reading at once, Listers how many directories are
+	// worth listing at once.
 	Readers() int
 	Listers() int
-	// Root tells what the directory itself is.
+	// Root returns the directory itself.
 	Root(ctx context.Context) (*entry.Entry, error)
 	// List lists the directory at a path below the root; "" is the root.
 	List(ctx context.Context, dir string) ([]Found, []error, error)
-	// Detail adds to an entry what a listing does not give.
+	// Detail adds to an entry what a listing does not return.
 	Detail(ctx context.Context, e *entry.Entry) error
-	// Open begins to read a file, which List has found as e has it. ctx is for all of the reading.
+	// Open begins to read a file that List has found as e. ctx governs all reading.
 	Open(ctx context.Context, e *entry.Entry) (Content, error)
 	// Close ends the connections.
 	Close() error
 }
 
-// Found is one thing in a directory.
+// Found is an element of a directory.
 type Found struct {
-	// Entry is what it is. Its path is a name, and its identity what tells this version of a file
-	// from others besides size and time.
+	// Entry describes it. The path is only a name. The identity distinguishes this version of a
+	// file from others, besides size and time.
 	Entry entry.Entry
-	// Key tells a directory from others, whatever its path; empty if the server does not say.
+	// Key identifies a directory regardless of its path; empty if the server does not tell.
 	Key string
-	// Precision is how finely its time is told.
+	// Precision is the precision of its time.
 	Precision time.Duration
-	// Lacking, if set, says why it cannot be backed up with what the server tells of it.
+	// Lacking, if set, says why what the server tells is not enough to back it up.
 	Lacking error
 }
 
-// Content is a file that is being read. It is for one goroutine.
+// Content is a file that is being read. It is not safe for concurrent use.
 type Content interface {
 	io.ReadCloser
-	// Offset is how far it was read.
+	// Offset returns how many bytes were read.
 	Offset() int64
-	// Began makes e what it was when it was opened, if the server has told that.
+	// Began updates e to the file's state when it was opened, if the server has told that.
 	Began(e *entry.Entry)
-	// Check is called when all was read. It tells whether the file was of one version all the time,
-	// that of e, and makes e what it is now if not. later: some time has passed since, and the
-	// server is to be asked again.
+	// Check is called when everything was read. It reports whether the file was of one version all
+	// the time, that of e; if not, it updates e to the present state. later says that some time has
+	// passed since, so that the server must be asked again.
 	Check(ctx context.Context, e *entry.Entry, later bool) (same bool, err error)
 }
 
@@ -96,7 +97,7 @@ type Source struct {
 
 var _ source.Distant = (*Source)(nil)
 
-// New returns the source; Close closes the directory.
+// New returns the source. Its Close closes the directory.
 func New(directory Directory, options Options) (*Source, error) {
 	for name := range strings.SplitSeq(options.Path, "/") {
 		if name == ".." {
@@ -125,7 +126,7 @@ func (s *Source) Readers() int { return s.directory.Readers() }
 // Close closes the connections.
 func (s *Source) Close() error { return s.directory.Close() }
 
-// Walk lists the tree. It returns an error where the server or the root cannot be listed, and
+// Walk lists the tree. It fails if the server or the root cannot be listed, and with
 // source.ErrEmpty.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	root, err := s.directory.Root(ctx)
@@ -162,7 +163,7 @@ func (s *Source) list(ctx context.Context, dir string) (walk.Listing, error) {
 	return l, nil
 }
 
-// take adds one thing of a listing.
+// take adds one element of a listing.
 func (s *Source) take(l *walk.Listing, dir string, f *Found, excluded *exclude.Folder, now time.Time) {
 	e, name := f.Entry, f.Entry.Path
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
@@ -185,21 +186,22 @@ func (s *Source) take(l *walk.Listing, dir string, f *Found, excluded *exclude.F
 	l.Items = append(l.Items, walk.Item{Entry: &e, Key: f.Key})
 }
 
-// freshMark precedes, in the identity of a file that may change, or be changing, without another
-// time, the moment at which it was listed: so it is like no other.
+// freshMark precedes, in the identity of a fresh file, the moment at which it was listed. A fresh
+// file may still change without another time, so its identity must differ from every other.
 const freshMark = ";seen="
 
 func seen(version string, now time.Time) string {
 	return version + freshMark + strconv.FormatInt(now.UnixNano(), 10)
 }
 
-// Version is what an identity says of the version of a file, without when it was listed.
+// Version returns the part of an identity that identifies the version of a file, without the moment
+// of listing.
 func Version(identity string) string {
 	version, _, _ := strings.Cut(identity, freshMark)
 	return version
 }
 
-// moment is when a fresh file was listed; false if it was not fresh.
+// moment returns when a fresh file was listed; false if it was not fresh.
 func moment(identity string) (time.Time, bool) {
 	_, text, fresh := strings.Cut(identity, freshMark)
 	if !fresh {
@@ -227,7 +229,7 @@ type file struct {
 	ctx    context.Context
 }
 
-// Open opens a file. ctx is for all of the reading. A connection that breaks meanwhile is replaced.
+// Open opens a file. ctx governs all reading. A broken connection is replaced.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -248,8 +250,8 @@ func (f *file) Read(p []byte) (int, error) {
 	return n, source.FromRemote(err)
 }
 
-// Finish finds out whether what was read is of one version. One that is younger than the options
-// say may be being written, and is given time to show it.
+// Finish checks whether what was read is of one version. A file younger than Fresh may still be
+// written to, and gets time to show that.
 func (f *file) Finish(e *entry.Entry) error {
 	is := *e
 	f.Began(&is)

@@ -2,8 +2,8 @@ package exclude
 
 import "strings"
 
-// AnyCase makes each letter of a pattern a class of both its cases, so that the pattern matches
-// whatever the case and is still one that Parse reads.
+// AnyCase replaces each letter of a pattern by a class of both its cases. The result ignores case
+// and is still a pattern for Parse.
 func AnyCase(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -37,7 +37,7 @@ func writeBoth(b *strings.Builder, c byte) {
 	b.Write([]byte{'[', c | 0x20, c &^ 0x20, ']'})
 }
 
-// classOfAnyCase adds to a class what it has in the other case.
+// classOfAnyCase adds the other case of all its letters to a class.
 func classOfAnyCase(class string) string {
 	inside := strings.TrimPrefix(strings.TrimPrefix(class[1:], "!"), "^")
 	var plain set

@@ -1,4 +1,5 @@
-// Package exclude decides what file sources leave out, by patterns as in a .gitignore.
+// Package exclude decides what file sources leave out, by patterns as in a .gitignore
+// (gitignore(5)).
 package exclude
 
 import (
@@ -7,8 +8,8 @@ import (
 	"strings"
 )
 
-// Patterns decide what is left out. The last one that matches counts. They are safe for concurrent
-// use; the zero value leaves out nothing.
+// Patterns decide what is left out. The last pattern that matches counts. They are safe for
+// concurrent use; the zero value excludes nothing.
 type Patterns struct {
 	list        []pattern
 	directories bool // one of them asks whether it is a directory
@@ -18,8 +19,8 @@ type Patterns struct {
 type pattern struct {
 	takeBack      bool // begins with "!"
 	directoryOnly bool // ends with "/"
-	// A pattern with a slash that is not at its end is matched with paths from bases on; another
-	// one, whose bases are nil, with names.
+	// A pattern with a slash that is not at its end is matched with paths relative to bases. Any
+	// other pattern has nil bases, and is matched with names.
 	bases []string
 	plain string // what it begins with, up to the first byte that is not meant as it is
 	text  string // the line from bases on, without the exclamation mark
@@ -37,21 +38,22 @@ const (
 	glob
 )
 
-// Place says where in a tree patterns are at home.
+// Place is where in a tree patterns apply.
 type Place struct {
-	// Roots are directories by what the machine or the server calls them, and their paths in the
-	// tree. A pattern that begins with such a name is meant from there on.
+	// Roots maps directories, by their names on the machine or server, to their paths in the tree.
+	// A pattern that begins with such a name is relative to that directory.
 	Roots map[string]string
-	// Each: the patterns count in each of Roots, as if each had a .gitignore of its own; else in
-	// the tree's top directory. One of a root's path in which something general stands for a name
-	// (/srv/*/cache) is meant from the top all the same.
+	// Each: the patterns apply in each of Roots, as if each had a .gitignore of its own; otherwise
+	// in the tree's top directory. A pattern of a root's path with a wildcard for one of its names
+	// (/srv/*/cache) always applies at the top.
 	Each bool
 }
 
-// Top is the place of patterns about a tree whose top directory has this name.
+// Top returns the place of patterns for a tree whose top directory has this name.
 func Top(name string) Place { return Place{Roots: map[string]string{name: ""}} }
 
-// Parse reads lines of a .gitignore. What can match nothing is an error, comments excepted.
+// Parse parses lines of a .gitignore. A line that can match nothing is an error, unless it is a
+// comment.
 func Parse(lines []string, place Place) (*Patterns, error) {
 	p := new(Patterns)
 	if err := p.add(lines, place, func(text string) string { return text }); err != nil {
@@ -60,8 +62,7 @@ func Parse(lines []string, place Place) (*Patterns, error) {
 	return p, nil
 }
 
-// AddAnyCase adds lines, as Parse reads them, for which a letter of ASCII is the same in upper and
-// lower case.
+// AddAnyCase adds lines like those of Parse, which ignore the case of ASCII letters.
 func (p *Patterns) AddAnyCase(lines []string, place Place) error { return p.add(lines, place, AnyCase) }
 
 func (p *Patterns) add(lines []string, place Place, change func(text string) string) error {
@@ -80,7 +81,7 @@ func (p *Patterns) add(lines []string, place Place, change func(text string) str
 	return nil
 }
 
-// trimSpaces takes spaces off the end; a backslash keeps the one after it.
+// trimSpaces removes spaces from the end; a backslash keeps the space after it.
 func trimSpaces(line string) string {
 	end := 0
 	for i := 0; i < len(line); i++ {
@@ -94,7 +95,7 @@ func trimSpaces(line string) string {
 	return line[:end]
 }
 
-// parsePattern reads one line. change is made to what follows the directories that it is about.
+// parsePattern parses one line. It applies change to the part that follows the directories.
 func parsePattern(text string, place Place, change func(text string) string) (pattern, error) {
 	var p pattern
 	text, p.takeBack = strings.CutPrefix(text, "!")
@@ -115,7 +116,8 @@ func parsePattern(text string, place Place, change func(text string) string) (pa
 	return p, p.wild.checkNames()
 }
 
-// find returns the pattern as it is from the directories on that it is about.
+// find returns the part of a pattern after the directories to which it is relative, and these
+// directories.
 func (l Place) find(text string) (string, []string) {
 	longest := ""
 	for name := range l.Roots {
@@ -137,9 +139,9 @@ func (l Place) find(text string) (string, []string) {
 	return text, slices.Compact(all)
 }
 
-// isFromTop tells whether a pattern is about a root's path and not about paths below it: it begins
-// with the root's first name at least, goes on with something general, and reaches further down
-// than the root.
+// isFromTop reports whether a pattern is about a root's own path, not about paths below it: it
+// begins with at least the root's first name, continues with a wildcard, and has more levels than
+// the root.
 func (l Place) isFromTop(text string) bool {
 	below, fromTop := strings.CutPrefix(strings.TrimSuffix(text, "/"), "/")
 	special := strings.IndexAny(below, `*?[\`)
@@ -155,8 +157,8 @@ func (l Place) isFromTop(text string) bool {
 	return false
 }
 
-// shorten finds the beginning of a pattern that is meant as it is, and whether that decides more
-// quickly than its steps.
+// shorten finds the literal beginning of a pattern, and whether a simple comparison can replace its
+// steps.
 func (p *pattern) shorten(text string) {
 	special := strings.IndexAny(text, `*?[\`)
 	switch {
@@ -173,7 +175,7 @@ func (p *pattern) shorten(text string) {
 	p.plain = text[:special]
 }
 
-// Lines are patterns that mean the same in the tree's top directory, wherever these are at home:
+// Lines returns patterns with the same meaning in the tree's top directory, wherever these apply.
 // Parse reads them with the zero Place.
 func (p *Patterns) Lines() []string {
 	var lines []string
@@ -193,7 +195,7 @@ func (p *Patterns) Lines() []string {
 	return lines
 }
 
-// anchored is a directory's path as a pattern begins that is about what lies in it.
+// anchored returns a directory's path as the beginning of a pattern for its content.
 func anchored(dir string) string {
 	if dir == "" {
 		return ""
@@ -203,8 +205,7 @@ func anchored(dir string) string {
 
 var literally = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
-// Leaves tells whether the patterns leave out what lies at a path in the tree, or a directory that
-// it lies in.
+// Leaves reports whether the patterns exclude a path in the tree, or a directory above it.
 func (p *Patterns) Leaves(path string, directory bool) bool {
 	if p == nil || len(p.list) == 0 {
 		return false
@@ -222,13 +223,13 @@ func (p *Patterns) Leaves(path string, directory bool) bool {
 	}
 }
 
-// Any tells whether there are any.
+// Any reports whether there are any patterns.
 func (p *Patterns) Any() bool { return len(p.list) > 0 }
 
-// Directories tells whether one of them asks if something is a directory.
+// Directories reports whether a pattern applies to directories only.
 func (p *Patterns) Directories() bool { return p.directories }
 
-// Folder decides about what is in one directory. It is not for use by several goroutines at once.
+// Folder decides what is excluded in one directory. It is not safe for concurrent use.
 type Folder struct {
 	list []candidate
 }
@@ -256,7 +257,7 @@ func (p *Patterns) In(dir string) *Folder {
 	return f
 }
 
-// from is what dir is called from base on, with a slash at its end.
+// from returns dir relative to base, with a slash at its end.
 func from(base, dir string) (string, bool) {
 	switch {
 	case dir == base:
@@ -271,13 +272,13 @@ func from(base, dir string) (string, bool) {
 	return below[1:] + "/", true
 }
 
-// reaches tells whether a path in dir may begin as p does.
+// reaches reports whether a path in dir may begin like p.
 func (p *pattern) reaches(dir string) bool {
 	n := min(len(dir), len(p.plain))
 	return dir[:n] == p.plain[:n] && (p.shape != literal || n == len(dir))
 }
 
-// Match tells whether name is left out.
+// Match reports whether name is excluded.
 func (f *Folder) Match(name string, directory bool) bool {
 	for i := range f.list {
 		if c := &f.list[i]; (directory || !c.directoryOnly) && f.matches(c, name) {

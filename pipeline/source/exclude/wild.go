@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// wild is a pattern as .gitignore has them, in steps, each of which takes some bytes of a path. It
-// is about bytes, not characters.
+// wild is a compiled pattern of a .gitignore: steps, each of which matches some bytes of a path. It
+// works on bytes, not characters.
 type wild []step
 
 // step is a part of a pattern.
@@ -44,11 +44,11 @@ var (
 	errClass  = errors.New("its class has no end: for a bracket itself, write \\[")
 )
 
-// compile reads a pattern. In a whole one, which is matched with paths, "**" stands for directories
-// where slashes or the ends enclose it; elsewhere two asterisks are one.
+// compile compiles a pattern. In a whole pattern, which is matched with paths, "**" stands for
+// directories if it is enclosed by slashes or the ends; elsewhere two asterisks are like one.
 func compile(text string, whole bool) (wild, error) {
 	var w wild
-	// Git compares what comes before the first special byte by itself, so that "**" right after
+	// Git compares everything before the first special byte literally, so that "**" right after it
 	// counts as enclosed.
 	plain := strings.IndexAny(text, `*?[\`)
 	for i := 0; i < len(text); {
@@ -82,7 +82,7 @@ func compile(text string, whole bool) (wild, error) {
 	return w, nil
 }
 
-// checkNames refuses what is in no path.
+// checkNames refuses what no path can contain.
 func (w wild) checkNames() error {
 	name, special := "", false
 	for i := range len(w) + 1 {
@@ -106,8 +106,8 @@ func (w wild) checkNames() error {
 	return nil
 }
 
-// addAsterisks takes the asterisks that text begins with. open tells that they may stand for
-// directories by what is before them.
+// addAsterisks adds the asterisks at the beginning of text. open says that what precedes them
+// allows them to stand for directories.
 func (w *wild) addAsterisks(text string, open bool) int {
 	rest := strings.TrimLeft(text, "*")
 	n := len(text) - len(rest)
@@ -132,7 +132,7 @@ func (w *wild) addSet(s *set, n int) int {
 	return n
 }
 
-// parseClass reads the class that text begins with, and returns its length.
+// parseClass parses the class at the beginning of text, and returns its length.
 func parseClass(text string, class *set) (int, error) {
 	i := 1
 	inverted := i < len(text) && (text[i] == '!' || text[i] == '^')
@@ -158,8 +158,8 @@ func parseClass(text string, class *set) (int, error) {
 	return i + 1, nil
 }
 
-// parse reads one byte, range or named class, and returns its length and the byte that may begin a
-// range.
+// parse parses one byte, range or named class, and returns its length and the byte with which a
+// range may begin.
 func (s *set) parse(text string, before byte) (n int, last byte, err error) {
 	if name, ok := className(text); ok {
 		return len(name) + len("[::]"), 0, s.addNamed(name)
@@ -187,7 +187,7 @@ func unescape(text string) (n int, b byte, err error) {
 	return 2, text[1], nil
 }
 
-// className is the name in "[:name:]" at the beginning of text.
+// className returns the name in "[:name:]" at the beginning of text.
 func className(text string) (string, bool) {
 	if !strings.HasPrefix(text, "[:") {
 		return "", false
@@ -199,7 +199,7 @@ func className(text string) (string, bool) {
 	return strings.CutSuffix(inside, ":")
 }
 
-// classes are those of ASCII.
+// classes are the named classes, for ASCII.
 var classes = map[string]func(b byte) bool{
 	"alnum":  func(b byte) bool { return isDigit(b) || isLower(b) || isUpper(b) },
 	"alpha":  func(b byte) bool { return isLower(b) || isUpper(b) },
@@ -232,11 +232,12 @@ func (s *set) addNamed(name string) error {
 	return nil
 }
 
-// mark is where to go on when what was tried does not match: with a step, at a place in the path.
+// mark is where to continue after a mismatch: a step, and an offset in the path.
 type mark struct{ step, at int }
 
-// match tells whether w takes all of path. What an asterisk takes is tried shortest first; the last
-// one is made longer first, and where a slash ends that, the last one that may take slashes.
+// match reports whether w matches all of path. It tries the shortest match of an asterisk first.
+// After a mismatch it lengthens the last asterisk, and if a slash prevents that, the last one that
+// may match slashes.
 func (w wild) match(path string) bool {
 	name, far := mark{step: -1}, mark{step: -1}
 	for i, at := 0, 0; i < len(w) || at < len(path); {
@@ -278,7 +279,7 @@ func (s *step) takes(b byte) bool {
 	return s.byte == b
 }
 
-// lengthen lets a step that may take slashes take more; false if it can't.
+// lengthen extends the match of a step that may match slashes; false if it cannot.
 func (s *step) lengthen(m *mark, path string) bool {
 	if m.at >= len(path) {
 		return false

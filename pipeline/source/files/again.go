@@ -10,20 +10,21 @@ import (
 	"github.com/packstone/packstone/archive/disk"
 )
 
-// pauses come before the second try of what has failed, the third, and so on: two and a half
-// seconds in all, in which a server restarts its service or a cluster moves an export.
+// pauses are the times before the second try, the third, and so on: two and a half seconds in
+// total, in which a server restarts its service or a cluster moves an export.
 var pauses = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
 
-// patience is the number of entries that may take all pauses in vain, one after the other. After
-// that one new look-up must do, so that a million files of a broken disk take no month.
+// patience is the number of entries that may use all pauses in vain, one after the other.
+// Afterwards each entry gets only one more look-up, so that a million files on a broken disk do not
+// take a month.
 const patience = 32
 
-// passing tells whether err may go away with a new look-up.
+// passing reports whether a new look-up may cure err.
 func passing(err error) bool { return disk.Passing(err) || errors.Is(err, unix.EIO) }
 
-// again calls try until it succeeds or fails with what no look-up cures. After a failure,
-// directories are opened anew: the one at dir, and from the second failure on all, from the roots.
-// In the end it says if a root itself is gone.
+// again calls try until it succeeds, or fails in a way that no look-up cures. After a failure it
+// opens the directory at dir anew, and from the second failure on all directories, beginning at the
+// roots. In the end it says if a root itself is gone.
 func (s *Source) again(ctx context.Context, dir string, try func() error) error {
 	err := try()
 	for i := 0; i < len(pauses) && passing(err); i++ {
@@ -46,7 +47,7 @@ func (s *Source) again(ctx context.Context, dir string, try func() error) error 
 	return s.explain(translate(err))
 }
 
-// injected is the fault that a test wants a call to have.
+// injected returns the fault that a test has set for a call.
 func (s *Source) injected(op, path string) error {
 	if s.inject == nil {
 		return nil
@@ -65,9 +66,9 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// wait runs what may hang: a call to a server that is gone lasts until the server is back, and no
-// signal but the last ends it. When ctx ends first, do is left to itself: what it uses must be its
-// own.
+// wait calls do, which may hang: a call to a server that is gone lasts until the server is back,
+// and only SIGKILL ends it. If ctx ends first, wait abandons do, which must own everything that it
+// uses.
 func wait(ctx context.Context, do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()

@@ -11,7 +11,8 @@ import (
 const (
 	// blockSize is the number of names that one task examines.
 	blockSize = 128
-	// aheadLimit is about how many entries may be known before they are visited, a few MiB.
+	// aheadLimit is roughly how many entries may be known before they are visited. They take a few
+	// MiB.
 	aheadLimit = 8 << 10
 )
 
@@ -27,7 +28,7 @@ type folder struct {
 	listing local.Listing
 }
 
-// task is to examine a block of the names in one directory; the first one lists the directory too.
+// task examines a block of the names in one directory. The first task of a directory also lists it.
 type task = ahead.Task[block]
 
 type block struct {
@@ -39,7 +40,7 @@ type block struct {
 	next  *task // the next block
 }
 
-// item is one thing found.
+// item is one entry that was found.
 type item struct {
 	entry *entry.Entry
 	err   error        // could not be examined; the entry has its path only
@@ -48,7 +49,7 @@ type item struct {
 	below *task // if it is a directory to walk
 }
 
-// walk is what workers and visitor share.
+// walk is the state that workers and visitor share.
 type walk struct {
 	source *Source
 	queue  *ahead.Queue[block]
@@ -67,12 +68,12 @@ func newWalk(s *Source) *walk {
 	return w
 }
 
-// add queues a task. Its path is the one that it begins with.
+// add queues a task. path is where it begins.
 func (w *walk) add(f *folder, from int, path string) *task {
 	return w.queue.Add(path, block{folder: f, from: from})
 }
 
-// leave goes on to the next block of a directory; at.task is nil after the last.
+// leave moves on to the next block of a directory; at.task is nil after the last.
 func (w *walk) leave(at *frame) {
 	w.free(at)
 	b := &at.task.Value
@@ -82,7 +83,7 @@ func (w *walk) leave(at *frame) {
 	*at = frame{task: b.next}
 }
 
-// free stops counting what was visited.
+// free subtracts visited items from those that are held.
 func (w *walk) free(at *frame) {
 	w.queue.Release(at.next - at.freed)
 	at.freed = at.next

@@ -11,14 +11,14 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// denied counts what this process may not read.
+// denied counts what this process is not allowed to read.
 type denied struct {
 	mu          sync.Mutex
 	files       int
 	directories int
 }
 
-// deny notes err if it says that something may not be read.
+// deny records err if it says that reading is not allowed.
 func (s *Source) deny(err error, directory bool) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -33,7 +33,8 @@ func (s *Source) deny(err error, directory bool) error {
 	return err
 }
 
-// Advice implements source.Advising: how much could not be read, as whom, and what cures that.
+// Advice implements source.Advising. It says how much could not be read, by which user, and what
+// helps.
 func (s *Source) Advice() []string {
 	s.denied.mu.Lock()
 	defer s.denied.mu.Unlock()
@@ -55,7 +56,7 @@ func (d *denied) what() string {
 	return strings.Join(parts, " and ")
 }
 
-// cure is what helps a user where part of what was named is on a remote file system, if any.
+// cure returns what helps a user if part of the source is on a remote file system, if anything.
 func cure(uid int, remote string) string {
 	switch {
 	case uid != 0:

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Detail adds owner names, link target, extended attributes (ACLs and security labels among them)
-// and, to a sparse file, where it has data. What can be had is set even where it returns an error.
+// Detail adds owner names, link target, extended attributes (including ACLs and security labels)
+// and, for a sparse file, where it has data. It sets what it can get even if it returns an error.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -54,8 +54,8 @@ func (s *Source) detailOnce(e *entry.Entry) error {
 	return errors.Join(linkErr, xattrErr, extentErr)
 }
 
-// extents finds where a sparse file has data. One that is not as e says is changing: all of it may
-// be data.
+// extents returns where a sparse file has data. A file that differs from e is changing: all of it
+// may be data.
 func (s *Source) extents(dir *local.Dir, name string, e *entry.Entry) ([]entry.Extent, error) {
 	if e.Size < 8<<10 {
 		return nil, nil

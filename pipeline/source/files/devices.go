@@ -8,7 +8,7 @@ import (
 	"github.com/packstone/packstone/pipeline/local"
 )
 
-// devices are the file systems that the walk has met, by device number.
+// devices holds the file systems that the walk has met, by device number.
 type devices struct {
 	known  atomic.Pointer[map[uint64]local.System]
 	remote atomic.Bool // one of them is
@@ -23,7 +23,7 @@ func (d *devices) system(device uint64) (local.System, bool) {
 	return system, ok
 }
 
-// remoteName is the kind of a remote file system that was met, "" if there is none.
+// remoteName returns the kind of a remote file system that was met, "" if there is none.
 func (d *devices) remoteName() string {
 	if known := d.known.Load(); known != nil {
 		for _, system := range *known {
@@ -35,7 +35,8 @@ func (d *devices) remoteName() string {
 	return ""
 }
 
-// learn asks once what the open directory fd is on. Not to know is to trust nothing.
+// learn finds out, once, on which file system the open directory fd is. If that fails, nothing is
+// trusted.
 func (d *devices) learn(device uint64, fd int) {
 	if _, ok := d.system(device); ok {
 		return
@@ -59,8 +60,8 @@ func (d *devices) learn(device uint64, fd int) {
 	}
 }
 
-// describe turns what the system tells into the fields of e. Inode numbers that cannot be trusted
-// are no sign of a change.
+// describe sets the fields of e from what the system returned. It drops inode numbers that cannot
+// be trusted, since they would look like changes.
 func (s *Source) describe(st *local.Stat, e *entry.Entry) {
 	local.Describe(st, e)
 	if !s.options.IgnoreInode && !s.isRemote(e.Device) {
@@ -70,7 +71,7 @@ func (s *Source) describe(st *local.Stat, e *entry.Entry) {
 		e.Device, e.Inode = 0, 0
 		return
 	}
-	// They still tell, within one walk, which names are of one file. The device is not compared
+	// Within one walk they still show which names belong to one file. The device is not compared
 	// with that of the last walk.
 	e.Device, e.Inode = e.Device*mix+e.Inode, 1
 }

@@ -8,13 +8,12 @@ import (
 	"github.com/packstone/packstone/pipeline/local"
 )
 
-// remoteReaders is how many files, and how many directories, are read at once where a server or a
-// process answers for a root's file system: each call waits for a millisecond or more, and
-// processors have nothing to do meanwhile.
+// remoteReaders is how many files, and how many directories, are read at once if a server or a
+// process serves a root's file system: each call takes a millisecond or more, while processors are
+// idle.
 const remoteReaders = 16
 
-// Readers implements source.Distant: none beyond the processors where all roots are on disks of
-// this machine.
+// Readers implements source.Distant. It returns 0 if all roots are on disks of this machine.
 func (s *Source) Readers() int {
 	if s.rootsAreFar() {
 		return remoteReaders
@@ -22,7 +21,7 @@ func (s *Source) Readers() int {
 	return 0
 }
 
-// askRoots is how long a root may take to tell what it is on: one that does not answer is on a
+// askRoots is how long to wait for a root's file system. A root that does not answer is on a
 // server.
 const askRoots = 2 * time.Second
 

@@ -9,7 +9,7 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// translate wraps err in the sentinel that it means.
+// translate wraps err with the matching sentinel of package source.
 func translate(err error) error {
 	switch {
 	case err == nil:

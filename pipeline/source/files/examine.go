@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// run does what t stands for: it lists the directory if that is still to do and examines a block of
+// run performs t: it lists the directory if that is still to be done, and examines a block of
 // names.
 func (s *Source) run(ctx context.Context, w *walk, t *block) {
 	f := t.folder
@@ -32,7 +32,7 @@ func (s *Source) run(ctx context.Context, w *walk, t *block) {
 	}
 }
 
-// enter opens the directory of t and lists it if that is still to do.
+// enter opens the directory of t, and lists it if that is still to be done.
 func (s *Source) enter(ctx context.Context, t *block) (*local.Dir, error) {
 	f := t.folder
 	var dir *local.Dir
@@ -52,7 +52,7 @@ func (s *Source) enter(ctx context.Context, t *block) (*local.Dir, error) {
 	return dir, err
 }
 
-// list reads the names in a directory and takes out what is not wanted.
+// list reads the names in a directory and removes the excluded ones.
 func (s *Source) list(dir *local.Dir, f *folder) error {
 	if !f.all {
 		for _, name := range f.branch.names() {
@@ -86,10 +86,10 @@ func (s *Source) list(dir *local.Dir, f *folder) error {
 	return nil
 }
 
-// slab is the number of entries allocated at once, with their paths. Whoever keeps one keeps all.
+// slab is the number of entries allocated together with their paths. Keeping one keeps all.
 const slab = 16
 
-// examine finds out what the names from one place to another are.
+// examine examines the names in [from, to).
 func (s *Source) examine(ctx context.Context, w *walk, t *block, dir *local.Dir, from, to int) {
 	f := t.folder
 	paths := newPaths(f, from, to)
@@ -126,7 +126,7 @@ func (s *Source) examine(ctx context.Context, w *walk, t *block, dir *local.Dir,
 	}
 }
 
-// stat examines the name at i. After a failure that may pass, the directory is opened anew.
+// stat examines the name at i. After a passing failure it opens the directory anew.
 func (s *Source) stat(ctx context.Context, dir *local.Dir, f *folder, i int, named *branch, st *local.Stat) error {
 	err := s.statOnce(dir, f, i, named, st)
 	if !passing(err) {
@@ -162,8 +162,8 @@ func (s *Source) failed(e *entry.Entry, named *branch, err error) item {
 	return item{entry: e, err: err, fatal: errors.Is(err, source.ErrUnreachable)}
 }
 
-// examineNamed is for what a person has named: a file that cannot be read is an error of the whole
-// source.
+// examineNamed examines an entry that the user has named: if it cannot be read, that is an error of
+// the whole source.
 func (s *Source) examineNamed(ctx context.Context, e *entry.Entry) item {
 	s.remember(e)
 	switch e.Type {
@@ -186,7 +186,7 @@ func (s *Source) isTooLarge(e *entry.Entry) bool {
 	return limit > 0 && e.Type == entry.File && e.Size > limit
 }
 
-// leftOut tells whether a pattern matches that only an examined entry can be matched with.
+// leftOut reports whether a pattern excludes an entry after it was examined.
 func (s *Source) leftOut(f *folder, i int, e *entry.Entry) bool {
 	if f.listing.Kind(i) != local.KindUnknown || !f.all || !s.exclude.Directories() {
 		return false
@@ -208,7 +208,7 @@ func (s *Source) below(w *walk, f *folder, e *entry.Entry, device uint64, named 
 	return w.add(inside, 0, e.Path)
 }
 
-// paths cuts the paths of several entries from one string.
+// paths allocates the paths of several entries as parts of one string.
 type paths struct {
 	text string
 	dir  int

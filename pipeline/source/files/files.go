@@ -1,6 +1,6 @@
 // Package files is the source for a directory tree of this machine, on local disks and mounts. It
-// walks by directory descriptors, several directories at once but in order and only a bounded way
-// ahead, and does not change access times where it can avoid that.
+// walks by directory descriptors, several directories at once, but in order and only a limited
+// distance ahead. It avoids changing access times where it can.
 package files
 
 import (
@@ -18,51 +18,55 @@ import (
 	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
-// Options say what to back up. Roots is required.
+// Options determine what to back up. Roots is required.
 type Options struct {
-	// Roots are absolute paths. A single directory is the source's root, the entry ""; a single
-	// file is an entry of its base name. With several roots, or with Absolute, entries are named by
-	// their absolute path without the leading slash, and the directories above the roots are
-	// entries too. A root may be reached through symbolic links, and may be one: then what it leads
-	// to is the root, under the link's name. One that lies in another root is just a link; else one
-	// that leads nowhere is refused.
+	// Roots are absolute paths. A single directory becomes the source's root, the entry ""; a
+	// single file becomes an entry with its base name. With several roots, or with Absolute,
+	// entries are named by their absolute path without the leading slash, and the directories above
+	// the roots are entries too.
+	//
+	// A root may be reached through symbolic links, and may be one itself: then its target is
+	// backed up under the link's name. A root inside another root is only a link. Any other root
+	// that leads nowhere is an error.
 	Roots    []string
 	Absolute bool
-	// Directory refuses a single root that is no directory.
+	// Directory refuses a single root that is not a directory.
 	Directory bool
 
-	// Exclude leaves out what lines of a .gitignore in the root would; with Absolute, in each of
-	// the roots. A pattern that begins with a root's own path is meant from there on.
+	// Exclude leaves out what these lines would exclude in a .gitignore in the root, or with
+	// Absolute in each of the roots. A pattern that begins with a root's own path is relative to
+	// that root.
 	Exclude []string
-	// ExcludeAnyCase are further lines, which come after those of Exclude and for which A is a.
+	// ExcludeAnyCase are further lines, applied after those of Exclude, which ignore case.
 	ExcludeAnyCase []string
-	// Home, if not nil, is where the patterns are at home instead: in a tree of which this source
-	// is what lies below the path Part.
+	// Home, if not nil, is the place to which the patterns are relative instead, in a tree of which
+	// this source is the part below the path Part.
 	Home *exclude.Place
 	Part string
-	// ExcludeCaches leaves out what is in directories marked by a CACHEDIR.TAG.
+	// ExcludeCaches leaves out the content of directories marked by a CACHEDIR.TAG.
 	ExcludeCaches bool
-	// ExcludeIfPresent leaves out what is beside a file of one of these names; "name:text" if it
-	// begins with text.
+	// ExcludeIfPresent leaves out the content of directories that contain a file with one of these
+	// names; with "name:text" only if it begins with text.
 	ExcludeIfPresent []string
-	// ExcludeLargerThan leaves out files of more bytes, if positive.
+	// ExcludeLargerThan, if positive, leaves out files of more bytes.
 	ExcludeLargerThan int64
 
-	// LeaveOut are files and directories that are never taken, by whatever path the walk comes to
-	// them; those that do not exist do not matter. LeftOut, if set, is told each that was met, by
-	// its path, from several goroutines at once.
+	// LeaveOut are files and directories that are never backed up, by whatever path the walk
+	// reaches them. They need not exist. LeftOut, if set, is called with the path of each that was
+	// met, from several goroutines at once.
 	LeaveOut []string
 	LeftOut  func(path string)
 
-	// OneFileSystem keeps to the file systems that the roots are on. A mount point is an empty
-	// directory then.
+	// OneFileSystem stays on the file systems of the roots. A mount point becomes an empty
+	// directory.
 	OneFileSystem bool
-	// AllowEmpty accepts a root with nothing in it; else that is source.ErrEmpty. It also accepts
-	// one that was on a file system of its own in the last snapshot and is not now; else that is
-	// source.ErrUnmounted.
+	// AllowEmpty accepts an empty root, which is source.ErrEmpty otherwise. It also accepts a root
+	// that was on a file system of its own in the last snapshot and is not now, which is
+	// source.ErrUnmounted otherwise.
 	AllowEmpty bool
-	// IgnoreInode leaves out inode numbers, except that names of one file can still be told. It is
-	// so anyway on network file systems and FUSE, which may make them up anew with each mount.
+	// IgnoreInode leaves out inode numbers, but still recognizes several names of one file. Network
+	// file systems and FUSE are always treated so, since they may assign new numbers with each
+	// mount.
 	IgnoreInode bool
 	// Parallel is the number of directories listed at once (default: 8).
 	Parallel int
@@ -101,7 +105,7 @@ var (
 	_ source.Distant     = (*Source)(nil)
 )
 
-// New checks the options. Nothing is read before Walk, Detail or Open.
+// New checks the options. It reads nothing.
 func New(options Options) (*Source, error) {
 	if len(options.Roots) == 0 {
 		return nil, fmt.Errorf("files: no root given")
@@ -134,7 +138,7 @@ func New(options Options) (*Source, error) {
 	return s, nil
 }
 
-// home is where the patterns are at home.
+// home returns the place to which the patterns are relative.
 func (o *Options) home() exclude.Place {
 	if o.Home != nil {
 		return *o.Home
@@ -152,7 +156,7 @@ func (o *Options) home() exclude.Place {
 // Excludes implements source.Excluding.
 func (s *Source) Excludes() []string { return s.exclude.Lines() }
 
-// excludedFrom decides what of the directory at path is left out.
+// excludedFrom returns the patterns for the directory at path.
 func (s *Source) excludedFrom(path string) *exclude.Folder {
 	switch {
 	case s.options.Part == "":
@@ -166,10 +170,10 @@ func (s *Source) excludedFrom(path string) *exclude.Folder {
 // Class is medium unless the options say otherwise.
 func (s *Source) Class() source.Class { return s.options.Class }
 
-// Close closes the directories that are open. Files that are open stay so.
+// Close closes the open directories. Open files stay open.
 func (s *Source) Close() error { return s.tree.Close() }
 
-// file names an entry as the machine does, for messages.
+// file returns the path of an entry on this machine, for messages.
 func (s *Source) file(path string) string { return joinFile(s.base, path) }
 
 func joinFile(base, path string) string {
@@ -182,10 +186,11 @@ func joinFile(base, path string) string {
 	return base + "/" + path
 }
 
-// fileID tells files of this machine apart.
+// fileID identifies a file of this machine.
 type fileID struct{ device, inode uint64 }
 
-// findApart looks up what is never taken. A path is not enough: the walk may come by another one.
+// findApart looks up the files in LeaveOut. Comparing paths is not enough, since the walk may reach
+// them by other paths.
 func (s *Source) findApart() {
 	for _, name := range s.options.LeaveOut {
 		info, err := os.Stat(name)
@@ -201,7 +206,7 @@ func (s *Source) findApart() {
 	}
 }
 
-// isApart tells whether an entry is one that is never taken.
+// isApart reports whether an entry is in LeaveOut.
 func (s *Source) isApart(st *local.Stat, path string) bool {
 	if len(s.apart) == 0 || !s.apart[fileID{uint64(st.Dev), uint64(st.Ino)}] {
 		return false

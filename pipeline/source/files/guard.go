@@ -22,13 +22,13 @@ import (
 // and the next backup refuses to find less there; and whatever cannot be found makes sure that the
 // roots are still what they were.
 
-// What an entry of a root remembers of the file system that it is on.
+// The attributes in which a root's entry records the file system that it is on.
 const (
 	mountAttribute = "mount"       // the kind of the one that is mounted at the root, or of a remote one
 	pointAttribute = "mount.point" // where one is mounted above the root
 )
 
-// root is a directory that was named.
+// root is a directory that the user has named.
 type root struct {
 	path   string // of its entry
 	file   string
@@ -59,7 +59,7 @@ func (s *Source) guard(ctx context.Context) error {
 	return nil
 }
 
-// named iterates over the paths of roots that are directories and lie in no other one.
+// named iterates over the paths of roots that are directories and not inside another one.
 func (s *Source) named(b *branch, path string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		if b.root && b.directory && !yield(path) {
@@ -75,7 +75,7 @@ func (s *Source) named(b *branch, path string) func(yield func(string) bool) {
 	}
 }
 
-// examineRoot returns nil for what is no directory.
+// examineRoot examines a root. It returns nil for anything but a directory.
 func (s *Source) examineRoot(path string) (*root, error) {
 	r := &root{path: path, file: s.file(path)}
 	var st local.Stat
@@ -101,8 +101,8 @@ func (s *Source) examineRoot(path string) (*root, error) {
 	return r, nil
 }
 
-// levelsToMount is how many directories lie above dir up to the one at which its file system is
-// mounted; less than 0 if that is the system's own root, or cannot be told.
+// levelsToMount returns how many directories dir is below the mount point of its file system. It
+// returns less than 0 if that is the system's own root, or unknown.
 func levelsToMount(dir *local.Dir, st *local.Stat) int {
 	at, up := *st, ".."
 	for levels := 0; len(up) < unix.PathMax; levels++ {
@@ -118,8 +118,8 @@ func levelsToMount(dir *local.Dir, st *local.Stat) int {
 	return -1
 }
 
-// above is the name of the directory that lies so many levels above file, through whatever links
-// file leads.
+// above returns the path of the directory that is this many levels above file, after following
+// links.
 func above(file string, levels int) string {
 	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -131,7 +131,7 @@ func above(file string, levels int) string {
 	return real
 }
 
-// isMounted tells whether something is mounted at a directory, or at one between it and the root.
+// isMounted reports whether something is mounted at a directory, or at one between it and the root.
 func (r *root) isMounted(point string) bool {
 	if r.mount != "" || len(r.point) > len(point) {
 		return true
@@ -140,7 +140,7 @@ func (r *root) isMounted(point string) bool {
 	return unix.Lstat(point, &at) == nil && unix.Lstat(point+"/..", &up) == nil && at.Dev != up.Dev
 }
 
-// compareRoot refuses a root that was on a file system that is not there now.
+// compareRoot refuses a root whose file system is no longer mounted.
 func (s *Source) compareRoot(ctx context.Context, r *root) error {
 	if s.previous == nil || s.options.AllowEmpty {
 		return nil
@@ -175,7 +175,7 @@ func (r *root) unmounted(was string) error {
 // Previous implements source.Incremental.
 func (s *Source) Previous(lookup source.Lookup) { s.previous = lookup }
 
-// remember notes in the entry of a root what it is on, and returns the root.
+// remember records in the entry of a root which file system it is on, and returns the root.
 func (s *Source) remember(e *entry.Entry) {
 	switch r := s.rootAt(e.Path); {
 	case r == nil:
@@ -193,7 +193,7 @@ func (s *Source) rootAt(path string) *root {
 	return nil
 }
 
-// opened refuses a directory that now has the name of a root.
+// opened refuses another directory that has taken the name of a root.
 func (s *Source) opened(dir *local.Dir) error {
 	r := s.rootAt(dir.Path)
 	if r == nil {
@@ -213,8 +213,8 @@ func (r *root) compare(now *local.Stat) error {
 	return fmt.Errorf("there is another file system than before at %s: %w", r.file, source.ErrUnreachable)
 }
 
-// explain turns err into source.ErrUnreachable where it comes from a root that is gone, wherever it
-// was met.
+// explain turns err into source.ErrUnreachable if it was caused by a root that is gone, wherever it
+// occurred.
 func (s *Source) explain(err error) error {
 	all := s.guarded.Load()
 	if all == nil || errors.Is(err, source.ErrUnreachable) || !errors.Is(err, source.ErrVanished) && !passing(err) && !disk.Away(err) {
@@ -228,7 +228,7 @@ func (s *Source) explain(err error) error {
 	return err
 }
 
-// lost tells what has become of the root, nil if it is there.
+// lost returns what has become of the root, nil if it still exists.
 func (r *root) lost() error {
 	dir, err := os.Open(r.file)
 	if errors.Is(err, os.ErrPermission) {

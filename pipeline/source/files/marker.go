@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// marker is a file whose presence leaves out what is beside it.
+// marker is a file whose presence excludes the other content of its directory.
 type marker struct {
 	name string
 	text string // that it begins with
 }
 
-// The beginning of a CACHEDIR.TAG, as its specification gives it.
+// cacheSignature is the beginning of a CACHEDIR.TAG, by its specification.
 const cacheSignature = "Signature: 8a477f597d28d172789f06886806bc55"
 
 func markers(options Options) []marker {

@@ -14,8 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is an open file. What counts is its size when it was opened: a log that grows is read to
-// there.
+// file is an open file. It is read up to the size that it had when it was opened, even if it grows.
 type file struct {
 	source *Source
 	ctx    context.Context // of Open: a read that hangs is left alone when it ends
@@ -31,8 +30,8 @@ type file struct {
 	data, gap int64 // the data range at or after at, if sparse
 }
 
-// Open opens a regular file. Another one that has taken its place since the walk is read as if it
-// had been listed: Finish tells.
+// Open opens a regular file. If another file has replaced it since the walk, Open reads that, and
+// Finish reports it.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
@@ -53,7 +52,7 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	return f, nil
 }
 
-// open opens the file, with a new look-up if need be.
+// open opens the file, with a new look-up if necessary.
 func (f *file) open() error {
 	parent, _, _ := f.source.place(f.path)
 	return f.wait(func() error {
@@ -67,7 +66,7 @@ func (f *file) open() error {
 	})
 }
 
-// wait runs what may hang on a remote file system.
+// wait calls do, which may hang on a remote file system.
 func (f *file) wait(do func() error) error {
 	if !f.remote {
 		return do()
@@ -75,8 +74,7 @@ func (f *file) wait(do func() error) error {
 	return wait(f.ctx, do)
 }
 
-// openFile opens what is at path for reading, without waiting for the other end of a pipe, and
-// examines it.
+// openFile opens path for reading, without waiting for the other end of a pipe, and examines it.
 func (s *Source) openFile(path string, owner int64) (int, local.Stat, error) {
 	var st local.Stat
 	if err := s.injected("open", path); err != nil {
@@ -107,7 +105,7 @@ func (f *file) failed(op string, err error) error {
 	return translate(&fs.PathError{Op: op, Path: f.source.file(f.path), Err: err})
 }
 
-// Read implements io.Reader. Holes are not read, only zeroed in p.
+// Read implements io.Reader. It does not read holes, but zeroes p.
 func (f *file) Read(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), f.end-f.at)]
 	if len(p) == 0 {
@@ -138,8 +136,7 @@ func (f *file) read(p []byte) (int, error) {
 	return n, nil
 }
 
-// buffers take what reads give that may hang: then it would be too late to have the caller's buffer
-// back.
+// buffers are for reads that may hang: if one is abandoned, the caller's buffer must not be in use.
 var buffers = sync.Pool{New: func() any { return new([1 << 20]byte) }}
 
 func (f *file) pread(p []byte) (int, error) {
@@ -163,8 +160,8 @@ func (f *file) pread(p []byte) (int, error) {
 	return n, err
 }
 
-// readAgain reads on after a new look-up, if it finds the same state of the file: else what was
-// read and what would be do not belong together.
+// readAgain continues after a new look-up, if it finds the same state of the file. Otherwise what
+// was read and what would be read do not belong together.
 func (f *file) readAgain(p []byte) (n int, err error) {
 	parent, _, _ := f.source.place(f.path)
 	err = f.source.again(f.ctx, parent, func() error {
@@ -258,12 +255,12 @@ func (f *file) ReadAt(p []byte, offset int64) (int, error) {
 	return done, nil
 }
 
-// Finish compares the file with what it was when it was opened. After a change e keeps the times of
-// then, so that the next run finds it changed.
+// Finish compares the file with its state when it was opened. After a change, e keeps the times of
+// then, so that the next run finds the file changed.
 func (f *file) Finish(e *entry.Entry) error {
 	if f.differs(e) {
 		f.source.describe(&f.begun, e)
-		// It may be gone by now. Then what was known of it stays.
+		// The file may be gone by now. Then e keeps what was known.
 		_ = f.source.Detail(f.ctx, e)
 	}
 	now, err := f.now()
@@ -279,7 +276,7 @@ func (f *file) Finish(e *entry.Entry) error {
 	return fmt.Errorf("%s: %w", f.source.file(f.path), source.ErrChanged)
 }
 
-// now is the file's state by the server's word, not by that of a cache: others may have written to
+// now returns the file's state as the server tells it, not as cached: others may have written to
 // it.
 func (f *file) now() (local.Stat, error) {
 	var now local.Stat
@@ -293,7 +290,7 @@ func (f *file) now() (local.Stat, error) {
 	return now, err
 }
 
-// differs tells whether the file was another one, or another state of it, when it was listed.
+// differs reports whether the file, or its state, was another one when it was listed.
 func (f *file) differs(e *entry.Entry) bool {
 	var opened entry.Entry
 	f.source.describe(&f.begun, &opened)

@@ -16,7 +16,7 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// branch is one directory above or at the roots: a small tree of what was named.
+// branch is a directory at or above the roots, in a small tree of what the user has named.
 type branch struct {
 	root      bool // named itself; else only what is below it
 	follow    bool // may be a symbolic link
@@ -32,7 +32,7 @@ func (b *branch) child(name string) *branch {
 	return b.children[name]
 }
 
-// names are the children's, in order.
+// names returns the names of the children, in order.
 func (b *branch) names() []string {
 	names := make([]string, 0, len(b.children))
 	for name := range b.children {
@@ -42,7 +42,7 @@ func (b *branch) names() []string {
 	return names
 }
 
-// prepare finds out what the roots are: it needs the file system, New does not.
+// prepare examines the roots. It needs the file system, which New does not.
 func (s *Source) prepare() error {
 	if !s.options.Absolute {
 		return s.prepareSingle(s.options.Roots[0])
@@ -60,7 +60,7 @@ func (s *Source) prepare() error {
 	return s.checkNested(s.roots, "", false)
 }
 
-// leadsNowhere tells whether a file is a symbolic link to nothing, where to follow it has failed.
+// leadsNowhere reports whether a file, which could not be followed, is a symbolic link to nothing.
 func leadsNowhere(file string, err error) bool {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ELOOP) {
 		return false
@@ -94,7 +94,7 @@ func (s *Source) prepareSingle(root string) error {
 	return nil
 }
 
-// name adds a path to the tree of what was named, and returns its branch.
+// name adds a path to the tree, and returns its branch.
 func (s *Source) name(path string) *branch {
 	at := s.roots
 	for part := range strings.SplitSeq(path, "/") {
@@ -112,9 +112,9 @@ func (s *Source) name(path string) *branch {
 	return at
 }
 
-// checkNested refuses a root that lies in another one by way of a symbolic link: the walk of the
-// other does not follow it. A link that leads nowhere is no root by itself, but in another one it
-// is there with the rest.
+// checkNested refuses a root that is inside another one through a symbolic link, since the walk of
+// the other does not follow the link. A broken link cannot be a root of its own, but inside another
+// root it is backed up with the rest.
 func (s *Source) checkNested(b *branch, path string, covered bool) error {
 	if b.nowhere && !covered {
 		return nowhereError(s.file(path))
@@ -135,7 +135,8 @@ func (s *Source) checkNested(b *branch, path string, covered bool) error {
 	return nil
 }
 
-// anchor is the deepest directory at or above path that was named or lies above what was.
+// anchor returns the deepest directory at or above path that the user has named, or that is above
+// one.
 func (s *Source) anchor(path string) local.Anchor {
 	b, taken := s.roots, 0
 	for rest := path; rest != "" && !b.root; {
@@ -152,8 +153,8 @@ func (s *Source) anchor(path string) local.Anchor {
 	return local.Anchor{Path: path[:taken], File: s.file(path[:taken]), Follow: b.follow}
 }
 
-// place is the directory and the name in it by which path is examined, and whether a symbolic link
-// is followed there.
+// place returns the directory, and the name in it, by which path is examined, and whether to follow
+// a symbolic link there.
 func (s *Source) place(path string) (dir, name string, follow bool) {
 	if path == "" {
 		return "", local.Self, false

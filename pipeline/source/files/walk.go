@@ -11,10 +11,10 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// Walk lists the tree. It returns an error that names the root where a root is missing or empty
-// (source.ErrEmpty), cannot be listed, or is gone, be it since the last snapshot
-// (source.ErrUnmounted) or while the walk runs (source.ErrUnreachable). When ctx ends it returns,
-// even while a server keeps calls waiting.
+// Walk lists the tree. Its error names the root if a root is missing, cannot be listed, is empty
+// (source.ErrEmpty), is no longer mounted since the last snapshot (source.ErrUnmounted) or
+// disappears while Walk runs (source.ErrUnreachable). Walk returns when ctx ends, even if calls to
+// a server hang.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	if err := s.ready(ctx); err != nil {
 		return err
@@ -25,7 +25,7 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	return newWalk(s).run(ctx, v)
 }
 
-// run walks with as many workers as the options say.
+// run walks with Options.Parallel workers.
 func (w *walk) run(ctx context.Context, v source.Visitor) error {
 	first := &folder{branch: w.source.roots, all: w.source.roots.root}
 	e, err := w.source.examineTop(ctx, first)
@@ -71,15 +71,15 @@ func (s *Source) examineTop(ctx context.Context, first *folder) (*entry.Entry, e
 	return e, nil
 }
 
-// frame is a place in the walk: what comes next in one directory.
+// frame is the position of the walk in one directory.
 type frame struct {
 	task  *task
 	next  int
 	freed int // items that no longer count as held
 }
 
-// visit hands out what the tasks find, in order. A task that it needs and nobody has begun is begun
-// at once: the workers do not run further ahead than a limit.
+// visit passes what the tasks find to the visitor, in order. If no worker has begun a task that
+// visit needs, the task begins at once, despite the limit on how far workers run ahead.
 func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 	stack := []frame{{task: top}}
 	for len(stack) > 0 {
@@ -115,7 +115,7 @@ func (w *walk) visit(ctx context.Context, top *task, v source.Visitor) error {
 	return nil
 }
 
-// visitItems visits up to and with the next directory whose content is to follow.
+// visitItems visits items up to and including the next directory whose content must follow.
 func visitItems(at *frame, v source.Visitor) (*task, error) {
 	items := at.task.Value.items
 	for at.next < len(items) {
@@ -144,7 +144,7 @@ func visitItems(at *frame, v source.Visitor) (*task, error) {
 	return nil, nil
 }
 
-// problem hands out that a directory could not be listed; for a root that is the end.
+// problem reports that a directory could not be listed; for a root that ends the walk.
 func (w *walk) problem(t *block, v source.Visitor) error {
 	f := t.folder
 	root := f.branch != nil && f.branch.root

@@ -1,12 +1,12 @@
-// Package ftp is the source of a directory on an FTP server. It is backed up where it is, listed
-// and read over as many connections as the server bears.
+// Package ftp is the source for a directory on an FTP server. It lists and reads the directory in
+// place, over as many connections as the server allows.
 //
-// What is told depends on the server. With MLSD there are times to the second (UTC), permissions,
-// owners and what MLSD calls unique. Without it, a listing is by LIST and the time of each file by
-// MDTM. Without MDTM, times are those of LIST, to the minute or, for old files, to the day: then
-// another size is what shows a change within that time. Symbolic links that the server shows as
-// what they lead to are backed up as that; broken ones, which some servers hide from MLSD, are not
-// seen.
+// What is known of files depends on the server. With MLSD there are times to the second (UTC),
+// permissions, owners and the fact unique. Without it, files are listed with LIST and the time of
+// each comes from MDTM. Without MDTM, times are those of LIST, to the minute or, for old files, to
+// the day; within that precision only another size reveals a change. Symbolic links that the server
+// shows as what they lead to are backed up as that. Broken ones, which some servers hide from MLSD,
+// are not seen.
 package ftp
 
 import (
@@ -23,13 +23,13 @@ import (
 	"github.com/packstone/packstone/pipeline/source/distant"
 )
 
-// Options say what to back up.
+// Options determine what to back up.
 type Options = distant.Options
 
 // Source is a directory on a server. It implements source.Distant.
 type Source struct{ *distant.Source }
 
-// New returns the source; Close closes those connections of server that no Open uses.
+// New returns the source. Its Close closes those connections of server that no Open uses.
 func New(server *ftp.Server, options Options) (*Source, error) {
 	s, err := distant.New(&directory{server, options.Path}, options)
 	if err != nil {
@@ -44,13 +44,13 @@ type directory struct {
 	path string
 }
 
-// Readers are as many as there may be connections.
+// Readers returns the largest number of connections.
 func (d *directory) Readers() int { return d.Connections() }
 
-// Listers share the connections with the readers.
+// Listers returns the same number. Listings share the connections with readers.
 func (d *directory) Listers() int { return d.Connections() }
 
-// file is the absolute path of an entry.
+// file returns the absolute path of an entry.
 func (d *directory) file(home func() string, below string) string {
 	root := d.path
 	if !strings.HasPrefix(root, "/") {
@@ -64,8 +64,7 @@ func (d *directory) on(ctx context.Context, act, below string, f func(c *ftp.Con
 	return d.Do(ctx, act, cmp.Or(below, d.path, "the directory of the login"), func(c *ftp.Conn) error { return f(c, d.file(c.Home, below)) })
 }
 
-// Root asks for the facts of the root. Without MLST nothing is known of it but that it is a
-// directory.
+// Root returns the facts of the root. Without MLST it is only known to be a directory.
 func (d *directory) Root(ctx context.Context) (*entry.Entry, error) {
 	facts := ftp.Entry{Kind: ftp.Directory}
 	err := d.on(ctx, "look at", "", func(c *ftp.Conn, file string) error {
@@ -101,7 +100,7 @@ func (d *directory) List(ctx context.Context, dir string) ([]distant.Found, []er
 	return found, l.Problems, err
 }
 
-// incomplete tells what cannot be backed up with what FTP tells of it.
+// incomplete returns an error if what FTP tells of a file is not enough to back it up.
 func incomplete(f *ftp.Entry) error {
 	switch {
 	case f.Kind == ftp.Other:
@@ -112,10 +111,11 @@ func incomplete(f *ftp.Entry) error {
 	return nil
 }
 
-// usualModes are what servers give to what is uploaded: some do not tell permissions.
+// usualModes are the modes that servers give to uploaded files, for servers that do not tell
+// permissions.
 var usualModes = map[ftp.Kind]uint32{ftp.File: 0o644, ftp.Directory: 0o755, ftp.Link: 0o777}
 
-// describe makes an entry of what was told.
+// describe returns an entry for what the server told.
 func describe(f *ftp.Entry) entry.Entry {
 	e := f.Describe()
 	if !f.Modify.IsZero() {
@@ -130,8 +130,8 @@ func describe(f *ftp.Entry) entry.Entry {
 	return e
 }
 
-// version is what tells this version of a file from others. Equal ones mean equal content as far as
-// the server can say.
+// version identifies this version of a file. Equal versions mean equal content, as far as the
+// server can tell.
 func version(f *ftp.Entry) string {
 	var b strings.Builder
 	b.WriteString("size=" + strconv.FormatInt(f.Size, 10))
@@ -144,7 +144,7 @@ func version(f *ftp.Entry) string {
 	return b.String()
 }
 
-// Detail adds nothing: a listing gives all.
+// Detail adds nothing: a listing contains everything.
 func (d *directory) Detail(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
 
 // Open implements distant.Directory.
@@ -165,11 +165,11 @@ type content struct {
 	path      string
 }
 
-// Began implements distant.Content: FTP tells nothing of a file when it is opened.
+// Began implements distant.Content. FTP tells nothing of a file when it is opened.
 func (c *content) Began(*entry.Entry) {}
 
-// Check compares with the facts of now: the file must still be the version that was listed and have
-// as many bytes as were read.
+// Check compares with the present facts: the file must still be the version that was listed, and
+// have as many bytes as were read.
 func (c *content) Check(ctx context.Context, e *entry.Entry, later bool) (same bool, err error) {
 	now, err := c.Facts()
 	if later || ftp.IsBroken(err) || err == nil && now.Size != c.Offset() {
@@ -197,8 +197,8 @@ func (c *content) Check(ctx context.Context, e *entry.Entry, later bool) (same b
 	return false, nil
 }
 
-// look asks for the facts of now. Where their size is not what was read, it may be that of a link:
-// SIZE follows it.
+// look returns the present facts. If their size is not what was read, it may be that of a link:
+// SIZE follows links.
 func (c *content) look(conn *ftp.Conn) (ftp.Entry, error) {
 	facts, err := conn.Look(c.path)
 	if err != nil || facts.Size == c.Offset() || !conn.Features().MLST || !conn.Features().Size {

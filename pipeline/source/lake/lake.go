@@ -1,7 +1,7 @@
 // Package lake is the source for a data lake in an S3 bucket. Key, size, time and ETag identify an
-// object, so unchanged objects are never downloaded. A changed one is read as one version, or by
-// requests for one and the same ETag. A bucket with versions is read as of one moment. Content
-// type, metadata and tags come with the content.
+// object, so unchanged objects are never downloaded. A changed object is read as one version, or
+// with requests that all demand the same ETag. A bucket with versions is read as of one moment.
+// Content type, metadata and tags come with the content.
 package lake
 
 import (
@@ -20,29 +20,30 @@ import (
 	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
-// Options say what to back up. The zero value is all that lies below the bucket's prefix, but for
-// what jobs are still writing.
+// Options determine what to back up. The zero value means everything below the bucket's prefix,
+// except for what jobs are still writing.
 type Options struct {
-	// Exclude are patterns of what to leave out, as exclude.Parse reads them.
+	// Exclude lists patterns of what to leave out, in the syntax of exclude.Parse.
 	Exclude []string
-	// AllowEmpty accepts a bucket with nothing in it; else that is source.ErrEmpty.
+	// AllowEmpty accepts an empty bucket, which is source.ErrEmpty otherwise.
 	AllowEmpty bool
-	// KeepTemporary takes what jobs are still writing too.
+	// KeepTemporary also backs up what jobs are still writing.
 	KeepTemporary bool
-	// Latest reads a bucket with versions as it is, and not as of one moment. AsOf is a moment in
-	// the past to read it as of; zero: when the walk begins.
+	// Latest reads the latest state of a bucket with versions, instead of one moment. AsOf is the
+	// past moment to read; zero means when the walk begins.
 	Latest bool
 	AsOf   time.Time
-	// Tags asks for the tags of each object that is read, even where the server does not tell with
-	// the content that it has any.
+	// Tags requests the tags of each object that is read, even if the server does not tell with the
+	// content whether it has any.
 	Tags bool
-	// FileMode and DirectoryMode are what a bucket has no word for (default: 0o644, 0o755).
+	// FileMode and DirectoryMode are the modes of entries, which a bucket does not have (default:
+	// 0o644, 0o755).
 	FileMode, DirectoryMode uint32
 	// Class is how content is cut (default: source.ClassLarge).
 	Class source.Class
 	// Readers is how many objects are worth reading at once (default: 32).
 	Readers int
-	// Note takes what a person should know though nothing is wrong. It may be nil.
+	// Note is called with what the user should know although nothing is wrong. It may be nil.
 	Note func(text string)
 }
 
@@ -99,20 +100,21 @@ func (s *Source) Excludes() []string {
 // Class is large unless the options say otherwise.
 func (s *Source) Class() source.Class { return s.options.Class }
 
-// Readers is how many objects are worth reading at once.
+// Readers returns how many objects are worth reading at once.
 func (s *Source) Readers() int { return s.options.Readers }
 
 // Close has nothing to do: idle connections end by themselves.
 func (s *Source) Close() error { return nil }
 
-// Moment is that as of which the bucket was read; where it has no versions, when the walk began.
+// Moment returns the moment as of which the bucket was read; for a bucket without versions, when
+// the walk began.
 func (s *Source) Moment() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.moment
 }
 
-// Walk lists the bucket. It returns an error where that cannot be done, and source.ErrEmpty.
+// Walk lists the bucket. It fails if that is impossible, and with source.ErrEmpty.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	before, err := s.choose(ctx)
 	if err != nil {
@@ -147,8 +149,8 @@ func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	return visit(root)
 }
 
-// choose decides as of when the bucket is read; versions from before that moment count. Zero: it is
-// read as it is.
+// choose decides as of when the bucket is read: versions from before that moment count. Zero means
+// the latest state.
 func (s *Source) choose(ctx context.Context) (before time.Time, err error) {
 	s.setMoment(time.Now().UTC())
 	if s.options.Latest {
@@ -175,9 +177,9 @@ func (s *Source) choose(ctx context.Context) (before time.Time, err error) {
 	return time.Time{}, nil
 }
 
-// now waits until the second that has begun is over by the server's clock: times of versions may be
-// cut to seconds, and what is written in a second that counts must be there when the listing
-// begins.
+// now waits until the current second is over by the server's clock: times of versions may be
+// truncated to seconds, and everything written in a second that counts must be visible when the
+// listing begins.
 func (s *Source) now(ctx context.Context) (time.Time, error) {
 	end := s.bucket.Now().Add(time.Second)
 	s.setMoment(end.UTC())
@@ -197,7 +199,7 @@ func (s *Source) setMoment(t time.Time) {
 	s.moment = t
 }
 
-// Names of what is stored with an object, beside those of headers.
+// Names of stored metadata, besides those of headers.
 const (
 	versionName   = "x-amz-version-id"
 	tagsName      = "x-amz-tagging"
@@ -222,12 +224,12 @@ func (s *Source) entry(n s3.Node, versions bool) *entry.Entry {
 	return e
 }
 
-// Temporary are patterns of what jobs are still writing: the output committers of Hadoop and Spark
-// write below _temporary and .spark-staging-…, Delta Lake writes a commit as _delta_log/.tmp…
-// before it renames it.
+// Temporary lists patterns of what jobs are still writing: the output committers of Hadoop and
+// Spark write below _temporary and .spark-staging-…, and Delta Lake writes a commit as
+// _delta_log/.tmp… before it renames it.
 var Temporary = []string{"_temporary/", ".spark-staging*/", "**/_delta_log/.tmp*"}
 
-// patterns remember those for the directory that was asked for last: keys come in order.
+// patterns caches the patterns for the last directory, since keys come in order.
 type patterns struct {
 	all    *exclude.Patterns
 	dir    string
@@ -258,7 +260,7 @@ func (s *Source) skip(file string, directory bool) bool {
 	return true
 }
 
-// report tells what was left out by rule.
+// report says what was left out by rule.
 func (s *Source) report() {
 	if s.skips == 0 {
 		return
@@ -270,8 +272,8 @@ func (s *Source) report() {
 	s.options.Note(fmt.Sprintf("left out what jobs are still writing: %s%s", strings.Join(s.skipped, ", "), more))
 }
 
-// Detail asks for what is stored with the object that stands for a directory. That of a file comes
-// with its content.
+// Detail requests the metadata of the object that stands for a directory. That of a file comes with
+// its content.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	if err := ctx.Err(); err != nil || e.Type != entry.Directory || remote(e, directoryName) == "" {
 		return err
@@ -283,7 +285,7 @@ func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	return translate(err)
 }
 
-// remote is a value of what is stored with an object.
+// remote returns a value of an object's metadata.
 func remote(e *entry.Entry, name string) string {
 	for _, a := range e.Remote {
 		if a.Name == name {
@@ -293,7 +295,7 @@ func remote(e *entry.Entry, name string) string {
 	return ""
 }
 
-// translate wraps err in the sentinel of sources that it means.
+// translate wraps err with the matching sentinel of package source.
 func translate(err error) error {
 	switch {
 	case err == nil:

@@ -22,8 +22,8 @@ type file struct {
 	reader *s3.Reader
 }
 
-// Open opens an object: the version that was listed, or the content that has the ETag that was
-// listed. Where there is another content by now, that is taken. ctx is for all of the reading.
+// Open opens an object: the version that was listed, or the content with the listed ETag. If the
+// content was replaced since, Open returns the new content. ctx governs all reading.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -51,17 +51,17 @@ func (f *file) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if errors.Is(err, s3.ErrChanged) && f.source.tornBefore(f.ref.Key) {
-		// What was read of two contents is no content, and there is no third try.
+		// Bytes of two different contents must not be mixed, and there is no third try.
 		return n, fmt.Errorf("%s is replaced again and again while it is read", f.ref.Key)
 	}
 	return n, translate(err)
 }
 
-// maxTorn bounds what is remembered of objects that were replaced while they were read.
+// maxTorn is how many objects that were replaced while being read are remembered.
 const maxTorn = 1 << 14
 
-// tornBefore notes that an object was replaced while it was read, and tells whether it was so
-// before.
+// tornBefore records that an object was replaced while it was read, and reports whether that had
+// happened before.
 func (s *Source) tornBefore(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *Source) tornBefore(key string) bool {
 	return false
 }
 
-// Finish gives e what was read: all of it is of one version.
+// Finish updates e to what was read, which is all of one version.
 func (f *file) Finish(e *entry.Entry) error {
 	o := f.reader.Object()
 	if f.reader.Offset() != o.Size {
@@ -91,7 +91,7 @@ func (f *file) Finish(e *entry.Entry) error {
 	return nil
 }
 
-// setRemote gives e what is stored with an object.
+// setRemote stores an object's metadata in e.
 func setRemote(e *entry.Entry, o s3.Object, tags string) {
 	all := map[string]string{}
 	maps.Copy(all, o.Header)

@@ -17,15 +17,15 @@ import (
 	"github.com/packstone/packstone/pipeline/source/files"
 )
 
-// Options say which folders there are. Components is required.
+// Options list the folders. Components is required.
 type Options struct {
-	// Components are absolute paths of directories by the name of the component.
+	// Components maps names of components to absolute paths of directories.
 	Components map[string]string
-	// Exclude leaves out what lines of a .gitignore would that lies beside the components, whose
-	// folders are called by their names. A pattern that begins with the absolute path of a folder
-	// is meant from there on.
+	// Exclude leaves out what these lines would exclude in a .gitignore beside the components'
+	// folders, which have the components' names. A pattern that begins with the absolute path of a
+	// folder is relative to that folder.
 	Exclude []string
-	// AllowEmpty accepts a folder with nothing in it.
+	// AllowEmpty accepts empty folders.
 	AllowEmpty bool
 	// LeaveOut and LeftOut are as in files.Options.
 	LeaveOut []string
@@ -46,7 +46,7 @@ var (
 	_ source.Advising    = (*Source)(nil)
 )
 
-// New checks the options. Nothing is read before Walk, Detail or Open.
+// New checks the options. It reads nothing.
 func New(options Options) (*Source, error) {
 	if len(options.Components) == 0 {
 		return nil, errors.New("settings: no component given")
@@ -75,7 +75,8 @@ func New(options Options) (*Source, error) {
 	return s, nil
 }
 
-// home is where patterns are at home: in a tree in which each component's folder bears its name.
+// home returns the place to which patterns are relative: a tree in which each component's folder
+// has the component's name.
 func home(components map[string]string) *exclude.Place {
 	roots := make(map[string]string)
 	for name, folder := range components {
@@ -84,7 +85,7 @@ func home(components map[string]string) *exclude.Place {
 	return &exclude.Place{Roots: roots}
 }
 
-// Excludes implements source.Excluding: the patterns of all folders are those of the tree.
+// Excludes implements source.Excluding. The patterns of all folders are the same.
 func (s *Source) Excludes() []string {
 	for _, folder := range s.folders {
 		return folder.Excludes()
@@ -92,11 +93,11 @@ func (s *Source) Excludes() []string {
 	return nil
 }
 
-// Class is that of files.
+// Class returns medium, like package files.
 func (s *Source) Class() source.Class { return source.ClassMedium }
 
-// Walk walks one folder after another. A folder that is missing, empty or no directory is an error
-// that names its component.
+// Walk walks one folder after another. Its error names the component if a folder is missing, empty
+// or not a directory.
 func (s *Source) Walk(ctx context.Context, v source.Visitor) error {
 	for _, name := range s.names {
 		if err := s.folders[name].Walk(ctx, &below{v, name}); err != nil {
@@ -148,7 +149,7 @@ func (b *below) path(path string) string {
 	return b.component + "/" + path
 }
 
-// find returns the folder of the component that path lies in, and the path there.
+// find returns the folder that contains path, and the path in it.
 func (s *Source) find(path string) (*files.Source, string, error) {
 	component, rest, _ := strings.Cut(path, "/")
 	folder := s.folders[component]
@@ -158,7 +159,7 @@ func (s *Source) find(path string) (*files.Source, string, error) {
 	return folder, rest, nil
 }
 
-// Detail is as of files.
+// Detail implements source.Source, like package files.
 func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	folder, rest, err := s.find(e.Path)
 	if err != nil {
@@ -171,7 +172,7 @@ func (s *Source) Detail(ctx context.Context, e *entry.Entry) error {
 	return err
 }
 
-// Open is as of files.
+// Open implements source.Source, like package files.
 func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) {
 	folder, rest, err := s.find(e.Path)
 	if err != nil {
@@ -182,7 +183,7 @@ func (s *Source) Open(ctx context.Context, e *entry.Entry) (source.File, error) 
 	return folder.Open(ctx, &inside)
 }
 
-// Close closes the directories that are open. Files that are open stay so.
+// Close closes the open directories. Open files stay open.
 func (s *Source) Close() error {
 	var failed []error
 	for _, name := range s.names {

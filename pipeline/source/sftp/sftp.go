@@ -1,7 +1,6 @@
-// Package sftp is the source of a directory on an SFTP server: times to the second, permissions,
-// owners by number, symbolic links. The protocol tells neither of hard links nor of extended
-// attributes nor of the numbers of device nodes. It has 32 bits for a time: what is of before 1970
-// or after 2106 looks like another time.
+// Package sftp is the source for a directory on an SFTP server: times to the second, permissions,
+// owners by number, symbolic links. The protocol has no hard links, extended attributes or numbers
+// of device nodes. Its times have 32 bits: those before 1970 or after 2106 look like other times.
 package sftp
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/packstone/packstone/pipeline/source/distant"
 )
 
-// Options say what to back up.
+// Options determine what to back up.
 type Options = distant.Options
 
 // Source is a directory on a server. It implements source.Distant and source.Advising.
@@ -33,7 +32,7 @@ type Source struct {
 
 var _ source.Advising = (*Source)(nil)
 
-// New returns the source; Close closes server, which ends running Opens too.
+// New returns the source. Its Close closes server, which also ends running Opens.
 func New(server *sftp.Server, options Options) (*Source, error) {
 	d := &directory{Server: server, path: options.Path}
 	s, err := distant.New(d, options)
@@ -43,7 +42,7 @@ func New(server *sftp.Server, options Options) (*Source, error) {
 	return &Source{s, d}, nil
 }
 
-// Advice implements source.Advising: how many times may be other ones than the server says.
+// Advice implements source.Advising. It says how many times may differ from those on the server.
 func (s *Source) Advice() []string {
 	n := s.directory.strange.Load()
 	if n == 0 {
@@ -62,14 +61,14 @@ type directory struct {
 	root string // absolute, once it is known
 }
 
-// Readers are as many as there may be transfers.
+// Readers returns the largest number of transfers.
 func (d *directory) Readers() int { return d.Transfers() }
 
-// Listers are as many: when a run goes on where another was interrupted, what it waits for is
+// Listers returns the same number: a run that continues an interrupted one waits mostly for
 // listings.
 func (d *directory) Listers() int { return d.Transfers() }
 
-// file is the absolute path of an entry.
+// file returns the absolute path of an entry.
 func (d *directory) file(ctx context.Context, below string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -135,7 +134,7 @@ func (d *directory) List(ctx context.Context, dir string) ([]distant.Found, []er
 	return found, nil, err
 }
 
-// Detail reads where a link leads.
+// Detail reads the target of a link.
 func (d *directory) Detail(ctx context.Context, e *entry.Entry) error {
 	if e.Type != entry.Symlink {
 		return nil

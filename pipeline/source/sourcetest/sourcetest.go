@@ -1,5 +1,5 @@
 // Package sourcetest is the suite that every source passes. An adapter's test puts a tree where its
-// source reads and says which metadata come back; what does not must be left zero, never wrong.
+// source reads, and says which metadata the source returns; the rest must be zero, never wrong.
 package sourcetest
 
 import (
@@ -18,17 +18,17 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// Item is an entry to be put into place, with its content. Only path, type, mode, time, link target
-// and attributes are set.
+// Item is an entry for the tree, with its content. Only path, type, mode, time, link target and
+// attributes are set.
 type Item struct {
 	entry.Entry
 	Content []byte
 }
 
-// Tree is what a source is to find, sorted by path, each item's directories among it.
+// Tree is what a source must find, sorted by path, including the directories of all items.
 type Tree []Item
 
-// Keeps says which metadata a source gives. The zero value is a source of names, sizes and
+// Keeps says which metadata a source returns. The zero value is a source of names, sizes and
 // contents.
 type Keeps struct {
 	Root           bool // there is an entry ""
@@ -46,14 +46,13 @@ type Keeps struct {
 	RawNames       bool // names that are not UTF-8
 	DetailVanished bool // Detail tells that an entry is gone
 	EmptyIsError   bool // Walk of an empty tree is source.ErrEmpty
-	// Remove, if set, takes a file of the tree that was put in place last.
+	// Remove, if set, removes a file of the current tree.
 	Remove func(t *testing.T, path string)
-	// Replace, if set, gives a file of it other content of another length.
+	// Replace, if set, gives a file of the current tree other content of another length.
 	Replace func(t *testing.T, path string, content []byte)
 }
 
-// Run runs the suite. Each call of open puts a new tree in place of the one before and returns a
-// source of it.
+// Run runs the suite. Each call of open replaces the tree, and returns a source of it.
 func Run(t *testing.T, open func(t *testing.T, tree Tree) source.Source, keeps Keeps) {
 	s := &suite{open: open, keeps: keeps}
 	for _, test := range []struct {
@@ -85,12 +84,12 @@ type suite struct {
 
 var moment = entry.TimeOf(time.Date(2023, 4, 5, 6, 7, 8, 987654321, time.UTC))
 
-// File is an item for a file of some content.
+// File returns an item for a file of some content.
 func File(path string, content []byte) Item {
 	return Item{entry.Entry{Path: path, Type: entry.File, Mode: 0o640, ModTime: moment, Size: int64(len(content))}, content}
 }
 
-// Directory is an item for a directory.
+// Directory returns an item for a directory.
 func Directory(path string) Item {
 	return Item{Entry: entry.Entry{Path: path, Type: entry.Directory, Mode: 0o750, ModTime: moment}}
 }
@@ -104,7 +103,7 @@ func Content(size, seed int) []byte {
 	return b
 }
 
-// tree is the tree of most tests: traps for order, odd names, sizes.
+// tree returns the tree of most tests: traps for order, odd names, sizes.
 func (s *suite) tree() Tree {
 	tree := Tree{
 		File("a-b", Content(1, 1)), File("a.b", Content(2, 2)), File("a0", nil), Directory("a"), File("a/b", Content(3, 3)),
@@ -138,7 +137,7 @@ func (s *suite) tree() Tree {
 	return tree
 }
 
-// Recorder is a visitor that keeps what it is given and refuses what is out of order.
+// Recorder is a visitor that records what it receives, and fails if that is out of order.
 type Recorder struct {
 	Entries  []*entry.Entry
 	Problems map[string]error
