@@ -8,9 +8,9 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Below makes a target for what lies at and below one path of a tree, prefix: that comes back to
-// the root of another target. Directories that lead to the path are left alone; what lies elsewhere
-// is refused with ErrPath. An empty prefix is the other target itself.
+// Below returns a target for what is at and below prefix in a tree, which is restored to the root
+// of another target. Directories above prefix are ignored; anything else is refused with ErrPath.
+// With an empty prefix it is the other target itself.
 func Below(prefix string, to Target) Target {
 	if prefix == "" {
 		return to
@@ -26,7 +26,7 @@ type below struct {
 // Traits implements target.Target.
 func (b *below) Traits() Traits { return b.to.Traits() }
 
-// leadsThere tells whether path is above the prefix.
+// leadsThere reports whether path is above the prefix.
 func (b *below) leadsThere(path string) bool {
 	return path == "" || strings.HasPrefix(b.prefix, path+"/")
 }
@@ -41,7 +41,7 @@ func (b *below) path(path string) (string, error) {
 	return "", fmt.Errorf("path %q: it is not below %q: %w", path, b.prefix, ErrPath)
 }
 
-// entry is e as the other target has it.
+// entry returns e with its path in the other target.
 func (b *below) entry(e *entry.Entry) (*entry.Entry, error) {
 	path, err := b.path(e.Path)
 	moved := *e
@@ -55,7 +55,7 @@ func (b *below) Walk(ctx context.Context, in Scope, v Visitor) error {
 	return b.to.Walk(ctx, inside, &moving{v, func(path string) string { return b.prefix + "/" + path }})
 }
 
-// moving is a visitor that sees what is visited at other paths.
+// moving is a visitor that translates paths.
 type moving struct {
 	Visitor
 	moved func(path string) string

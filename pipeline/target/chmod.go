@@ -11,7 +11,7 @@ import (
 // Chmod is a list of changes to modes. The zero value changes nothing.
 type Chmod struct{ changes []change }
 
-// Named tells whether there are any changes.
+// Named reports whether there are any changes.
 func (m Chmod) Named() bool { return len(m.changes) > 0 }
 
 type change struct {
@@ -22,8 +22,8 @@ type change struct {
 	executable         bool   // X: x for directories and where somebody has it already
 }
 
-// ParseChmod reads changes as chmod and rsync take them: `u=rwX,go=rX`, `640`, and with a D or F
-// before it a change for directories or for other things only: `D755,F644`.
+// ParseChmod parses changes in the syntax of chmod and rsync: `u=rwX,go=rX`, `640`, and with a
+// leading D or F a change for directories or for everything else: `D755,F644`.
 func ParseChmod(s string) (Chmod, error) {
 	var m Chmod
 	for text := range strings.SplitSeq(s, ",") {
@@ -79,10 +79,10 @@ func (c *change) parseSymbols(text string) error {
 	return nil
 }
 
-// Of is the mode of an entry with the changes made.
+// Of returns the changed mode of an entry.
 func (m Chmod) Of(e *entry.Entry) uint32 { return m.Apply(e.Mode, e.Type == entry.Directory) }
 
-// Apply returns mode with the changes made.
+// Apply returns the changed mode.
 func (m Chmod) Apply(mode uint32, directory bool) uint32 {
 	for _, c := range m.changes {
 		if directory && !c.directories || !directory && !c.files {

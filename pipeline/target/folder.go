@@ -10,10 +10,10 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// In makes a target of one folder in another target, which need not be there yet. What bears the
-// name and is no directory, be it a symbolic link to one, is refused with ErrPath: a person names
-// the other target, the folder's name comes from a snapshot. An empty name is the other target
-// itself.
+// In returns a target for one folder in another target. The folder need not exist. If something
+// other than a directory has the name, even a symbolic link to one, In fails with ErrPath: a user
+// has named the other target, but the folder's name comes from a snapshot. With an empty name it is
+// the other target itself.
 func In(ctx context.Context, name string, to Target) (Target, error) {
 	if name == "" {
 		return to, nil
@@ -38,7 +38,7 @@ type folder struct {
 // errSeen ends a walk that has found what it was for.
 var errSeen = errors.New("seen")
 
-// look finds out what bears the folder's name.
+// look finds out what has the folder's name.
 func (f *folder) look(ctx context.Context) error {
 	in := func(path string) bool { return path == f.name }
 	err := f.to.Walk(ctx, in, Entries(func(e *entry.Entry) error {
@@ -67,7 +67,7 @@ func (f *folder) isDirectory(e *entry.Entry) error {
 // Traits implements Target.
 func (f *folder) Traits() Traits { return f.to.Traits() }
 
-// path is a path of the folder as the other target has it.
+// path returns a path of the folder in the other target.
 func (f *folder) path(path string) string {
 	if path == "" {
 		return f.name
@@ -118,7 +118,7 @@ func (f *folder) Walk(ctx context.Context, in Scope, v Visitor) error {
 // Accepts implements Target.
 func (f *folder) Accepts(e *entry.Entry) error { return f.to.Accepts(f.entry(e)) }
 
-// begin makes the folder where the snapshot has no entry for it.
+// begin makes the folder if the snapshot has no entry for it.
 func (f *folder) begin(ctx context.Context) error {
 	f.made.Do(func() {
 		if f.there {

@@ -8,10 +8,10 @@ import (
 	"github.com/packstone/packstone/pipeline/local"
 )
 
-// Owner is a user and a group by number; nil leaves an entry's own.
+// Owner is a user and a group by number. nil keeps that of an entry.
 type Owner struct{ UID, GID *uint32 }
 
-// ParseOwner reads USER:GROUP, USER or :GROUP, each a name of this machine or a number.
+// ParseOwner parses USER:GROUP, USER or :GROUP, each a name on this machine or a number.
 func ParseOwner(s string) (Owner, error) {
 	var names local.Owners
 	user, group, _ := strings.Cut(s, ":")
@@ -42,10 +42,10 @@ func parseID(kind, s string, find func(string) (uint32, bool)) (*uint32, error) 
 	return &id, nil
 }
 
-// Named tells whether anybody is.
+// Named reports whether a user or a group is set.
 func (o Owner) Named() bool { return o.UID != nil || o.GID != nil }
 
-// Apply replaces the numbers that the owner has.
+// Apply returns the numbers, replaced by those that are set.
 func (o Owner) Apply(uid, gid uint32) (uint32, uint32) {
 	if o.UID != nil {
 		uid = *o.UID

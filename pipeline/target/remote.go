@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// FromRemote wraps an error of a connection to a server in the sentinel of targets that it means.
+// FromRemote wraps an error of a connection to a server with the matching sentinel of this package.
 func FromRemote(err error) error {
 	for _, pair := range []struct{ is, means error }{
 		{remote.ErrUnreachable, ErrUnreachable}, {remote.ErrDenied, ErrDenied}, {remote.ErrUntrusted, ErrDenied}, {remote.ErrFull, ErrFull},
@@ -24,14 +24,15 @@ func FromRemote(err error) error {
 	return err
 }
 
-// Unlisted makes a visitor's remarks of what a walk of a server could not list.
+// Unlisted returns a function that turns what a walk of a server could not list into remarks for a
+// visitor.
 func Unlisted(v Visitor) func(path string, err error) {
 	return func(path string, err error) { v.Remark(path, fmt.Errorf("%w: %w", ErrUnlisted, err)) }
 }
 
-// RemoveSeveral removes things several at once, first what are no directories, then the directories
-// one after the other: what lies in one comes before it. remove is called from several goroutines
-// at once.
+// RemoveSeveral removes entries: first, several at once, those that are not directories, then the
+// directories one after the other, content before directory. remove must be safe for concurrent
+// use.
 func RemoveSeveral(ctx context.Context, parallel int, all []*entry.Entry, remove func(ctx context.Context, e *entry.Entry) error,
 	failed func(e *entry.Entry, err error)) error {
 	var mu sync.Mutex
@@ -69,7 +70,7 @@ func RemoveSeveral(ctx context.Context, parallel int, all []*entry.Entry, remove
 	return nil
 }
 
-// isFatal tells whether an error is of the server as a whole.
+// isFatal reports whether an error concerns the server as a whole.
 func isFatal(err error) bool {
 	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, context.DeadlineExceeded)

@@ -8,8 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// CheckPath refuses a path that is not one below the root, with ErrPath. The root itself, "", is
-// none the worse.
+// CheckPath fails with ErrPath unless path is the root, "", or below it.
 func CheckPath(path string) error {
 	if path == "" {
 		return nil
@@ -22,8 +21,8 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// Temporaries are names for what is not whole yet: a prefix, eight digits of the run and eight of a
-// counter. Safe for concurrent use.
+// Temporaries generates names for incomplete files: a prefix, eight digits for the run and eight of
+// a counter. It is safe for concurrent use.
 type Temporaries struct {
 	run     string
 	counter atomic.Uint32
@@ -31,7 +30,7 @@ type Temporaries struct {
 
 const temporaryPrefix = ".packstone-"
 
-// NewTemporaries returns names that no other run has.
+// NewTemporaries returns a generator whose names no other run uses.
 func NewTemporaries() *Temporaries {
 	var run [4]byte
 	rand.Read(run[:])
@@ -43,7 +42,7 @@ func (t *Temporaries) Next() string {
 	return fmt.Sprintf("%s%s%08x", temporaryPrefix, t.run, t.counter.Add(1))
 }
 
-// Is tells whether a name is a temporary one, and whether it is of another run.
+// Is reports whether a name is a temporary one, and whether it belongs to another run.
 func (t *Temporaries) Is(name string) (is, others bool) {
 	digits, ok := strings.CutPrefix(name, temporaryPrefix)
 	if !ok || len(digits) != 16 || strings.Trim(digits, "0123456789abcdef") != "" {

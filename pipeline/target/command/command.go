@@ -1,5 +1,5 @@
-// Package command is the target that writes a file to a command's standard input. The command's
-// exit status decides whether that succeeded.
+// Package command is the target that writes a file to the standard input of a command. The
+// command's exit status decides whether that succeeded.
 package command
 
 import (
@@ -18,16 +18,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say what to run. Command is required.
+// Options determine which command to run. Command is required.
 type Options struct {
 	Command []string // and its arguments; no shell is in between. It runs once for each file.
 	Dir     string
-	// Env is the command's environment (nil: as this process). PACKSTONE_PATH and PACKSTONE_SIZE
-	// are added to it.
+	// Env is the command's environment; nil means that of this process. PACKSTONE_PATH and
+	// PACKSTONE_SIZE are added.
 	Env []string
-	// Output and Stderr take what the command prints; nil drops it.
+	// Output and Stderr receive what the command prints; nil discards it.
 	Output, Stderr io.Writer
-	// Grace is the time between asking the command to end and ending it (default: 5 s).
+	// Grace is how long a command that was asked to end may take before it is killed (default: 5
+	// s).
 	Grace time.Duration
 }
 
@@ -44,13 +45,13 @@ func New(options Options) (*Target, error) {
 	return &Target{options}, nil
 }
 
-// Traits: one file at a time, from start to end.
+// Traits implements target.Target. Files are written one at a time, from start to end.
 func (t *Target) Traits() target.Traits { return target.Traits{Sequential: true, Parallel: 1} }
 
 // Walk visits nothing: a command holds no files.
 func (t *Target) Walk(ctx context.Context, _ target.Scope, _ target.Visitor) error { return ctx.Err() }
 
-// Accepts takes files, and directories, which a stream of files has no need of.
+// Accepts accepts files, and directories, which a stream of files does not need.
 func (t *Target) Accepts(e *entry.Entry) error {
 	if e.Type != entry.Directory && e.Type != entry.File {
 		return fmt.Errorf("hand %s to a command: %w", e.Path, target.ErrUnsupported)
@@ -58,7 +59,7 @@ func (t *Target) Accepts(e *entry.Entry) error {
 	return nil
 }
 
-// Make accepts directories, which a stream of files has no need of, and nothing else.
+// Make ignores directories, which a stream of files does not need, and refuses anything else.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	if e.Type != entry.Directory {
 		return fmt.Errorf("hand %s to a command: %w", e.Path, target.ErrUnsupported)
@@ -71,18 +72,18 @@ func (t *Target) Link(ctx context.Context, e *entry.Entry, existing string) erro
 	return fmt.Errorf("link %s: %w", e.Path, target.ErrUnsupported)
 }
 
-// Open finds nothing.
+// Open returns nil, since a command holds no files.
 func (t *Target) Open(ctx context.Context, path string) (target.ReadAtCloser, error) { return nil, nil }
 
-// Finish has nothing to do.
+// Finish does nothing.
 func (t *Target) Finish(ctx context.Context, e *entry.Entry) error { return ctx.Err() }
 
-// Remove has nothing to remove.
+// Remove does nothing.
 func (t *Target) Remove(ctx context.Context, _ []*entry.Entry, _ func(e *entry.Entry, err error)) error {
 	return ctx.Err()
 }
 
-// Close has nothing to do.
+// Close does nothing.
 func (t *Target) Close(ctx context.Context) error { return ctx.Err() }
 
 // Create starts the command. ctx governs it until Commit.
@@ -108,7 +109,7 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 	return f, nil
 }
 
-// file is the content on its way.
+// file is the content being written.
 type file struct {
 	entry   *entry.Entry
 	program *program.Program
@@ -119,7 +120,7 @@ type file struct {
 	unwatch func() bool
 }
 
-// WriteAt implements io.WriterAt for a start to end order. What is left out is zeros.
+// WriteAt implements io.WriterAt, from start to end. It fills gaps with zeros.
 func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	if offset < f.at {
 		return 0, fmt.Errorf("hand over %s: bytes from %d come after %d", f.entry.Path, offset, f.at)
@@ -162,8 +163,8 @@ func (f *file) write(p []byte) error {
 	return nil
 }
 
-// Commit ends the command's input and waits for it. Any status but 0 is an error with the end of
-// what it has written to its standard error; a command that ends with 0 need not have read
+// Commit ends the command's input and waits for the command. Any status other than 0 is an error
+// that includes the end of its standard error. A command that ends with 0 need not have read
 // everything.
 func (f *file) Commit(ctx context.Context) error {
 	if f.over {
@@ -187,8 +188,8 @@ func (f *file) Commit(ctx context.Context) error {
 	return nil
 }
 
-// Abort ends the command, which must not take what it has read so far for the whole: it is stopped
-// before its input ends.
+// Abort kills the command before its input ends, so that it does not take what it has read for the
+// whole.
 func (f *file) Abort() {
 	if f.over {
 		return

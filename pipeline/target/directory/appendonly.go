@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errAppendOnly: nothing in a directory can be removed, renamed or replaced. What is new is made
-// without a name and gets its own when it is complete, or has that from the start, so that no
-// temporary name stays behind.
+// errAppendOnly: nothing in the directory can be removed, renamed or replaced. New files are made
+// without a name and get one when they are complete, or have it from the start, so that no
+// temporary name remains.
 var errAppendOnly = errors.New("the directory is append-only (chattr +a), so what is there cannot be replaced")
 
-// vacant fails unless nothing bears a name in an append-only directory.
+// vacant returns an error if something in an append-only directory has this name.
 func (o *object) vacant(name string) error {
 	var st local.Stat
 	err := o.dir.Stat(name, false, &st)
@@ -41,7 +41,7 @@ func (f *file) openNameless() error {
 	return nil
 }
 
-// discard removes what was made under a temporary name, and names it where it stays.
+// discard removes what was made under a temporary name. If that fails, it warns of the file.
 func (t *Target) discard(o *object) {
 	if err := unix.Unlinkat(o.dir.FD, o.name, 0); err != nil && err != unix.ENOENT {
 		t.options.Warn(o.path, fmt.Errorf("a temporary file stays behind: %w", &fs.PathError{Op: "remove", Path: o.dir.Join(o.name), Err: err}))

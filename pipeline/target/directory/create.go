@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is a file being restored, under a temporary name. A small one that comes in one piece is
-// kept in memory until it is committed.
+// file is a file being restored, under a temporary name. A small file that is written at once is
+// kept in memory until Commit.
 type file struct {
 	target *Target
 	entry  *entry.Entry
@@ -31,13 +31,13 @@ type file struct {
 	over     bool
 }
 
-// smallFile is the size up to which a file is kept in memory.
+// smallFile is the largest size in bytes of a file that is kept in memory.
 const smallFile = 64 << 10
 
 var smallFiles = sync.Pool{New: func() any { return new([]byte) }}
 
-// Create begins a file. Its WriteAt may be called from several goroutines; what lies outside the
-// entry's extents is not written and stays a hole.
+// Create begins a file. Its WriteAt is safe for concurrent use. What is outside the entry's extents
+// is not written and stays a hole.
 func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error) {
 	if e.Type != entry.File {
 		return nil, fmt.Errorf("create %s: it is not a file", e.Path)
@@ -53,7 +53,8 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 	return &file{target: t, entry: e, object: object{dir: dir, name: name, fd: -1, path: e.Path}}, nil
 }
 
-// open makes the file under a temporary name, or without one where none can be taken away again.
+// open makes the file under a temporary name, or without a name if a temporary one could not be
+// removed.
 func (f *file) open() error {
 	if f.appends() {
 		return f.openNameless()
@@ -62,7 +63,7 @@ func (f *file) open() error {
 	return f.make()
 }
 
-// make makes the file under the object's name, where nothing may be.
+// make makes the file under the object's name, which must not exist.
 func (f *file) make() (err error) {
 	f.object.fd, err = f.object.dir.OpenFile(f.object.name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, f.mode())
 	if err != nil {
@@ -74,10 +75,10 @@ func (f *file) make() (err error) {
 
 func (f *file) mode() uint32 { return f.target.options.Chmod.Apply(f.entry.Mode, false) & 0o777 }
 
-// appends tells whether nothing can be renamed or removed where the file is made.
+// appends reports whether nothing can be renamed or removed in the file's directory.
 func (f *file) appends() bool { return f.object.dir.Note&appendOnly != 0 }
 
-// parent opens the directory that path lies in. Whoever calls it is about to write.
+// parent opens the directory that contains path, for a caller that is about to write.
 func (t *Target) parent(ctx context.Context, path string) (*local.Dir, string, error) {
 	if err := check(path); err != nil {
 		return nil, "", err
@@ -88,7 +89,8 @@ func (t *Target) parent(ctx context.Context, path string) (*local.Dir, string, e
 	return t.place(path)
 }
 
-// place is the open directory that path lies in and its name there; the root is "." in itself.
+// place returns the open directory that contains path, and the name in it; the root is "." in
+// itself.
 func (t *Target) place(path string) (*local.Dir, string, error) {
 	parent, name := local.Split(path)
 	if path == "" {
@@ -138,7 +140,7 @@ func (f *file) keep(p []byte, offset int64) bool {
 	return kept
 }
 
-// write writes those parts of p that lie in the extents.
+// write writes the parts of p that are inside the extents.
 func (f *file) write(p []byte, offset int64) error {
 	all := f.entry.Extents
 	if all == nil {
@@ -167,7 +169,7 @@ func (f *file) reach(end int64) {
 	}
 }
 
-// fail remembers the first error. A full disk gets back at once what the file has taken of it.
+// fail records the first error. On a full disk it frees at once what the file has taken.
 func (f *file) fail(err error) {
 	if f.failed.CompareAndSwap(nil, &err) && errors.Is(err, target.ErrFull) && f.object.fd >= 0 {
 		if f.made {
@@ -177,7 +179,7 @@ func (f *file) fail(err error) {
 	}
 }
 
-// Commit gives the file its size, metadata and name.
+// Commit sets the file's size and metadata, and gives it its name.
 func (f *file) Commit(ctx context.Context) error {
 	if f.over {
 		return fmt.Errorf("commit %s: %w", f.entry.Path, fs.ErrClosed)
@@ -197,7 +199,7 @@ func (f *file) Commit(ctx context.Context) error {
 	return nil
 }
 
-// settle completes the file and gives it its name: it is never there in part.
+// settle completes the file before it gives the file its name.
 func (f *file) settle() error {
 	if f.object.fd < 0 {
 		defer f.forget()
@@ -214,8 +216,8 @@ func (f *file) settle() error {
 	return f.target.settle(&f.object, f.entry)
 }
 
-// openSmall makes a file that was kept in memory. It has no name until it is complete, where the
-// file system knows such files: that takes half the time of renaming it.
+// openSmall writes a file that was kept in memory. If the file system supports it, the file has no
+// name until it is complete, which takes half the time of renaming.
 func (f *file) openSmall() (err error) {
 	if f.appends() || f.target.allNamed.Load() {
 		return f.open()
@@ -239,7 +241,7 @@ func (f *file) writeKept() error {
 	return nil
 }
 
-// forget gives back the memory of a small file.
+// forget frees the memory of a small file.
 func (f *file) forget() {
 	if f.small != nil {
 		smallFiles.Put(f.small)
@@ -247,14 +249,14 @@ func (f *file) forget() {
 	}
 }
 
-// earlyWriteback is the size of files, bytes, that the disk may begin to write as soon as they are
-// complete, so that the sync at the end finds little to do.
+// earlyWriteback is the size in bytes from which the disk begins to write files as soon as they are
+// complete, so that the final sync has little to do.
 const earlyWriteback = 64 << 10
 
-// complete ends the writing. A network file system may say only now that it is full, so it comes
-// before the rename.
+// complete ends the writing. It comes before the rename, since a network file system may report
+// only now that it is full.
 func (f *file) complete() error {
-	// With extents the end of the file may be a hole although it was handed in.
+	// With extents, the end of the file may be a hole although it was passed to WriteAt.
 	if end := f.end.Load(); end < f.entry.Size || f.entry.Extents != nil {
 		if err := unix.Ftruncate(f.object.fd, max(end, f.entry.Size)); err != nil {
 			return f.object.failed("extend", err)
@@ -277,7 +279,7 @@ func (f *file) complete() error {
 	return nil
 }
 
-// name gives a nameless file its name, or a temporary one where something else bears that.
+// name gives a nameless file its name, or a temporary one if the name exists.
 func (f *file) name() error {
 	if !f.nameless {
 		return nil
@@ -309,8 +311,7 @@ func (f *file) Abort() {
 	f.object.dir.Release()
 }
 
-// settle gives what was made under a temporary name its own. An empty directory in the way is
-// removed.
+// settle renames what was made under a temporary name. It removes an empty directory in the way.
 func (t *Target) settle(o *object, e *entry.Entry) error {
 	_, name := local.Split(e.Path)
 	err := unix.Renameat(o.dir.FD, o.name, o.dir.FD, name)

@@ -1,11 +1,12 @@
-// Package directory is the target that is a directory of this machine. All is reached by
-// descriptors from the root on and no symbolic link on the way is followed, so nothing is written
-// outside, whatever stands there or is put there meanwhile. A file grows under a temporary name
-// beside its own and is renamed when it is whole. A small one is gathered in memory instead and
-// written at once, under its own name where nothing has that: a rename costs as much as all else
-// that is done for it. If the process is killed in these microseconds, a file may stay that is
-// shorter than it should be, with the time of the restore instead of its own, so that a second
-// restore with --overwrite if-changed replaces it.
+// Package directory is the target for a directory of this machine. It reaches everything by
+// descriptors from the root, and follows no symbolic link on the way, so nothing is written
+// outside, whatever exists there or is created meanwhile.
+//
+// A file is written under a temporary name in the same directory, and renamed when it is complete.
+// A small file is instead collected in memory and written at once, under its own name if nothing
+// has that: a rename costs as much as everything else. If the process is killed in these
+// microseconds, a file may remain that is too short. It has the time of the restore instead of its
+// own, so that a second restore with --overwrite if-changed replaces it.
 package directory
 
 import (
@@ -24,27 +25,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how entries become files. The zero value brings back everything that this process is
-// permitted to.
+// Options determine how entries become files. The zero value restores everything that this process
+// is permitted to.
 type Options struct {
 	// Owner replaces the entries' owners where it has one.
 	Owner target.Owner
-	// Chmod changes the entries' modes. An ACL is left out where it does.
+	// Chmod changes the entries' modes. If it changes a mode, the entry's ACL is left out.
 	Chmod target.Chmod
-	// NumericIDs gives owners by number even where their name is known here under another one. ACLs
-	// always are by number.
+	// NumericIDs sets owners by number even if their names are known here with other numbers. ACLs
+	// are always set by number.
 	NumericIDs bool
-	// NoOwner leaves owners as they come, NoXattrs leaves out extended attributes and ACLs.
+	// NoOwner does not set owners. NoXattrs leaves out extended attributes and ACLs.
 	NoOwner, NoXattrs bool
-	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
+	// ReadOnly refuses to write, and keeps leftovers of killed runs. It is for plans.
 	ReadOnly bool
-	// Own are files and directories of packstone itself, and what each is. A Walk remarks them, by
-	// whatever path it comes to them. Those that do not exist do not matter.
+	// Own lists files and directories of packstone itself, with what each is. A Walk remarks on
+	// them, by whatever path it reaches them. They need not exist.
 	Own map[string]string
 	// Parallel is the number of files that may be written at once (default: 16).
 	Parallel int
-	// Warn takes what could not be brought back of an entry that is there otherwise: an owner, an
-	// attribute. It is called from several goroutines at once.
+	// Warn is called with metadata of a restored entry, such as an owner or an attribute, that
+	// could not be set. It must be safe for concurrent use.
 	Warn func(path string, err error)
 }
 
@@ -69,8 +70,8 @@ type Target struct {
 
 var _ target.Target = (*Target)(nil)
 
-// New returns a target for the directory root, an absolute path. It is made when the first thing is
-// written. target.ErrPath: something else lies there.
+// New returns a target for the directory root, an absolute path. The first write makes it. New
+// fails with target.ErrPath if something else is there.
 func New(root string, options Options) (*Target, error) {
 	if !filepath.IsAbs(root) {
 		return nil, fmt.Errorf("directory: target %q is not an absolute path", root)
@@ -92,12 +93,13 @@ func New(root string, options Options) (*Target, error) {
 	return t, nil
 }
 
-// Traits: files are written in any order, and read from the disk they go to.
+// Traits implements target.Target. Files are written in any order, and existing ones are read from
+// a local disk.
 func (t *Target) Traits() target.Traits {
 	return target.Traits{Parallel: t.options.Parallel, Near: true}
 }
 
-// begin makes the root and marks this run as running.
+// begin makes the root, and marks this run as alive.
 func (t *Target) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -127,7 +129,7 @@ const (
 	appendOnly             // nothing in it can be removed or renamed
 )
 
-// opened notes what new files inherit from a directory, whether it is append-only, and its file
+// opened records what new files inherit from a directory, whether it is append-only, and its file
 // system.
 func (t *Target) opened(dir *local.Dir) error {
 	if !t.options.NoXattrs && dir.HasXattr("system.posix_acl_default") {
@@ -153,7 +155,7 @@ func (t *Target) opened(dir *local.Dir) error {
 	return nil
 }
 
-// Close writes what was restored through to the disk and releases what is held.
+// Close flushes what was restored to the disk and frees resources.
 func (t *Target) Close(ctx context.Context) error {
 	t.dropLock()
 	t.tree.Close()
@@ -178,7 +180,7 @@ func (t *Target) sync(fd int) error {
 	return nil
 }
 
-// written tells whether anything may have been.
+// written reports whether something may have been written.
 func (t *Target) written() bool {
 	written := true
 	t.begun.Do(func() { written, t.beginErr = false, os.ErrClosed })

@@ -20,7 +20,7 @@ var sentinels = []struct {
 	{unix.ELOOP, target.ErrPath}, // a symbolic link in the way
 }
 
-// translate wraps err in the sentinel that it means.
+// translate wraps err with the matching sentinel of package target.
 func translate(err error) error {
 	for _, s := range sentinels {
 		if errors.Is(err, s.errno) {

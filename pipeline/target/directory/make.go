@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Accepts refuses sockets: they belong to a process.
+// Accepts refuses sockets, which belong to a process.
 func (t *Target) Accepts(e *entry.Entry) error {
 	if e.Type == entry.Socket {
 		return fmt.Errorf("make socket %s: %w", e.Path, target.ErrUnsupported)
@@ -20,8 +20,8 @@ func (t *Target) Accepts(e *entry.Entry) error {
 	return check(e.Path)
 }
 
-// Make creates a directory, a link or a node. Sockets, and devices for whom the system does not
-// permit them, are target.ErrUnsupported.
+// Make creates a directory, a link or a node. Sockets, and devices that the system does not permit,
+// are target.ErrUnsupported.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	if err := t.Accepts(e); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (t *Target) makeDirectory(dir *local.Dir, name string, e *entry.Entry) erro
 	return o.failed("make directory", unix.EEXIST)
 }
 
-// keepDirectory makes a directory that is there writable for its owner; anything else is removed.
+// keepDirectory makes an existing directory writable for its owner. It removes anything else.
 func (t *Target) keepDirectory(o *object) (kept bool, err error) {
 	var st local.Stat
 	if err := o.stat(&st); err != nil {
@@ -87,7 +87,8 @@ func (t *Target) keepDirectory(o *object) (kept bool, err error) {
 	return true, nil
 }
 
-// makeSpecial makes a link or node under a temporary name, so that it never lacks its metadata.
+// makeSpecial makes a link or node under a temporary name, so that it never lacks its metadata
+// under its own.
 func (t *Target) makeSpecial(dir *local.Dir, e *entry.Entry) error {
 	o := &object{dir: dir, name: t.temporary(), fd: -1, path: e.Path}
 	stays := dir.Note&appendOnly != 0
@@ -161,7 +162,7 @@ func (t *Target) Link(ctx context.Context, e *entry.Entry, existing string) erro
 	return translate(fmt.Errorf("link %s to %s: %w", e.Path, existing, err))
 }
 
-// linkOver replaces what bears the name already.
+// linkOver replaces what has the name already.
 func (t *Target) linkOver(from *local.Dir, old string, dir *local.Dir, e *entry.Entry) error {
 	o := &object{dir: dir, name: t.temporary(), fd: -1, path: e.Path}
 	if dir.Note&appendOnly != 0 {
@@ -171,12 +172,12 @@ func (t *Target) linkOver(from *local.Dir, old string, dir *local.Dir, e *entry.
 		return err
 	}
 	err := t.settle(o, e)
-	// Where both are names of one file already, a rename leaves both.
+	// If both are names of one file already, a rename leaves both.
 	t.discard(o)
 	return err
 }
 
-// Finished implements target.Looker. Attributes are read where the rest agrees.
+// Finished implements target.Looker. It reads attributes if everything else agrees.
 func (t *Target) Finished(there, e *entry.Entry) bool {
 	if there.Type != e.Type || e.HasModTime() && e.ModTime != there.ModTime {
 		return false
@@ -194,7 +195,7 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 	return t.options.NoXattrs || mode == e.Mode && t.hasXattrs(e)
 }
 
-// hasXattrs tells whether what is there has the attributes of e, and no others that Finish would
+// hasXattrs reports whether the file has the attributes of e, and no others that Finish would
 // remove.
 func (t *Target) hasXattrs(e *entry.Entry) bool {
 	dir, name, err := t.place(e.Path)
@@ -218,7 +219,7 @@ func (t *Target) hasXattrs(e *entry.Entry) bool {
 	return !slices.ContainsFunc(e.Xattrs, func(x entry.Attribute) bool { return !o.hasAlready(x) })
 }
 
-// Finish sets the metadata of what is there.
+// Finish sets the metadata of an existing entry.
 func (t *Target) Finish(ctx context.Context, e *entry.Entry) error {
 	dir, name, err := t.parent(ctx, e.Path)
 	if err != nil {
@@ -238,7 +239,7 @@ func (t *Target) Finish(ctx context.Context, e *entry.Entry) error {
 	return translate(t.dress(o, e))
 }
 
-// errno is the number in an error of a system call, 0 for none.
+// errno returns the number in an error of a system call, 0 for none.
 func errno(err error) unix.Errno {
 	var number unix.Errno
 	if err != nil && !errors.As(err, &number) {

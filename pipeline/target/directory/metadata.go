@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// object is something in the target whose metadata is set: by its descriptor if it has one, else by
-// its name, a link's own.
+// object is something whose metadata are set: by its descriptor if it has one, else by its name,
+// without following a link.
 type object struct {
 	dir  *local.Dir
 	name string
@@ -29,7 +29,7 @@ const (
 	setIDs     = unix.S_ISUID | unix.S_ISGID
 )
 
-// file is the name that o has in the end, for messages.
+// file returns the final path of o, for messages.
 func (o *object) file() string {
 	_, name := local.Split(o.path)
 	return o.dir.Join(name)
@@ -46,9 +46,9 @@ func (o *object) stat(st *local.Stat) error {
 	return o.dir.Stat(o.name, false, st)
 }
 
-// dress gives o the metadata of e, in the order in which one call does not undo another: a change
-// of owner clears the set-id bits and capabilities, a mode without write permission forbids
-// attributes, a mode changes an ACL, and times come last.
+// dress sets the metadata of e on o, in an order in which no call undoes another: a change of owner
+// clears the set-id bits and capabilities, a mode without write permission prevents attributes, a
+// mode changes an ACL, and times come last.
 func (t *Target) dress(o *object, e *entry.Entry) error {
 	var st local.Stat
 	if err := o.stat(&st); err != nil {
@@ -88,8 +88,7 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	return nil
 }
 
-// own gives o to the owner of e. It tells whether o belongs to it now, and whether that is a
-// change.
+// own sets the owner of e. It reports whether o has that owner now, and whether that is a change.
 func (t *Target) own(o *object, e *entry.Entry, st *local.Stat) (owned, changed bool) {
 	if t.options.NoOwner {
 		return st.Uid == e.UID && st.Gid == e.GID, false
@@ -127,7 +126,7 @@ func (t *Target) setXattrs(o *object, e *entry.Entry, acls bool) {
 	}
 }
 
-// dropACL removes the ACL that o has taken over from the directory it was made in, if e has none.
+// dropACL removes the ACL that o has inherited from its directory, if e has none.
 func (t *Target) dropACL(o *object, e *entry.Entry) {
 	if o.dir.Note&defaultACL == 0 || e.Type == entry.Symlink || hasXattr(e, accessACL) {
 		return
@@ -138,7 +137,8 @@ func (t *Target) dropACL(o *object, e *entry.Entry) {
 	}
 }
 
-// dropXattrs removes attributes that e does not have; labels of the system's own making stay.
+// dropXattrs removes attributes that e does not have, except for labels that the system sets
+// itself.
 func (t *Target) dropXattrs(o *object, e *entry.Entry) {
 	if t.options.NoXattrs {
 		return
@@ -158,13 +158,13 @@ func (t *Target) dropXattrs(o *object, e *entry.Entry) {
 	}
 }
 
-// removable tells whether an attribute is one that a person sets; labels are of the system's own
-// making.
+// removable reports whether an attribute is set by users, unlike labels, which the system sets
+// itself.
 func removable(name string) bool {
 	return strings.HasPrefix(name, userPrefix) || strings.HasPrefix(name, aclPrefix) || name == capability
 }
 
-// capability lends a program rights, which a file must not keep that had none.
+// capability gives a program rights. It must not stay on a file that had none.
 const capability = "security.capability"
 
 func (o *object) hasAlready(x entry.Attribute) bool {
@@ -213,9 +213,8 @@ func (o *object) removeXattr(name string) error {
 	return o.dir.RemoveXattr(o.name, name)
 }
 
-// setTime sets when the content was modified last; when it was read last stays. It fails where the
-// file system took another time of an unusual one: it takes the nearest that it has, and does not
-// say so.
+// setTime sets the modification time, and keeps the access time. It fails if the file system has
+// stored another time: for an unusual one it uses the nearest that it supports, without an error.
 func (o *object) setTime(modified entry.Time) error {
 	times := [2]unix.Timespec{local.KeepTime, {Sec: modified.Seconds, Nsec: int64(modified.Nanos)}}
 	set := func() error { return o.dir.SetTimes(o.name, &times) }
@@ -235,7 +234,7 @@ func (o *object) setTime(modified entry.Time) error {
 	return nil
 }
 
-// owner is whom e is to belong to.
+// owner returns the owner that e gets.
 func (t *Target) owner(e *entry.Entry) (uid, gid uint32) {
 	uid, gid = e.UID, e.GID
 	if !t.options.NumericIDs {

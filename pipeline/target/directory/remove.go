@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remove removes things one by one. The root stays.
+// Remove removes entries one by one. It keeps the root.
 func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
 	for _, e := range all {
 		if err := ctx.Err(); err != nil {
@@ -57,7 +57,7 @@ func (t *Target) removeName(dir *local.Dir, name string, e *entry.Entry) error {
 	return (&object{dir: dir, path: e.Path}).failed("remove", err)
 }
 
-// removeDirectory removes a directory that is empty.
+// removeDirectory removes an empty directory.
 func (t *Target) removeDirectory(dir *local.Dir, path, name string) error {
 	t.tree.Forget(path)
 	err := unix.Unlinkat(dir.FD, name, unix.AT_REMOVEDIR)

@@ -11,6 +11,6 @@ func syncFileSystem(fd int) error {
 	return err
 }
 
-// startWriteback asks the kernel to begin writing a file, and does not wait. It is a hint, which a
-// file system may not know.
+// startWriteback asks the kernel to begin writing a file, without waiting. It is only a hint, which
+// a file system may not support.
 func startWriteback(fd int) { _ = unix.SyncFileRange(fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) }

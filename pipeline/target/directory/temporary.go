@@ -12,9 +12,9 @@ import (
 	"github.com/packstone/packstone/pipeline/local"
 )
 
-// A temporary name is prefix, eight hexadecimal digits of the run and eight of a counter. The name
-// with counter zero lies in the root and is locked as long as its run lives: what bears the name of
-// another run is a leftover if that lock is gone or free.
+// A temporary name is prefix, eight hexadecimal digits for the run and eight of a counter. The file
+// with counter zero is in the root, and locked as long as its run is alive. A file of another run
+// is a leftover if that lock file is missing or not locked.
 const (
 	prefix    = ".packstone-"
 	runDigits = 8
@@ -22,7 +22,7 @@ const (
 	lockCount = "00000000"
 )
 
-// temporary returns a name that nothing has.
+// temporary returns an unused name.
 func (t *Target) temporary() string {
 	var name [nameSize]byte
 	copy(name[:], prefix)
@@ -33,7 +33,7 @@ func (t *Target) temporary() string {
 	return string(name[:])
 }
 
-// runOf returns whose temporary name it is; false if it is none.
+// runOf returns the run in a temporary name; false if the name is not temporary.
 func runOf(name string) (string, bool) {
 	if len(name) != nameSize || !strings.HasPrefix(name, prefix) {
 		return "", false
@@ -45,9 +45,9 @@ func runOf(name string) (string, bool) {
 	return digits[:runDigits], true
 }
 
-// takeLock makes this run's lock file. Where the root itself may not be written to, as "/" for most
-// users, or a network file system has no locks, or it is append-only, there is none; then a run
-// beside this one takes its files for leftovers.
+// takeLock makes this run's lock file. If the root is not writable (as "/" is for most users), is
+// on a network file system without locks, or is append-only, there is none; then a concurrent run
+// takes this run's files for leftovers.
 func (t *Target) takeLock(root *local.Dir) error {
 	if root.Note&appendOnly != 0 {
 		return nil
@@ -70,8 +70,8 @@ func (t *Target) takeLock(root *local.Dir) error {
 	return nil
 }
 
-// keepTime undoes what making or removing the lock file does to the root's time: Finish may have
-// set it, or nobody changes it.
+// keepTime restores the root's time after the lock file was made or removed: Finish may have set
+// it, or nothing changes it otherwise.
 func keepTime(root *local.Dir, before *local.Stat) {
 	_ = root.SetTimes(local.Self, &[2]unix.Timespec{local.KeepTime, before.Mtim})
 }
@@ -97,10 +97,10 @@ func (t *Target) unlinkLock(root *local.Dir) {
 	}
 }
 
-// leftovers remembers which runs are over.
+// leftovers caches which runs are over.
 type leftovers map[string]bool
 
-// isOver tells whether a run's temporary files are leftovers.
+// isOver reports whether a run's temporary files are leftovers.
 func (t *Target) isOver(run string, known leftovers) (bool, error) {
 	if run == t.run {
 		return false, nil

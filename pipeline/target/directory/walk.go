@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// level is a directory on the way down a walk.
+// level is a directory on the path of a walk.
 type level struct {
 	path  string
 	names local.Listing
@@ -29,8 +29,8 @@ type walk struct {
 	own   map[fileID]string
 }
 
-// Walk visits what is there with the metadata that a listing gives, and where links lead to.
-// Temporary files that a killed run has left are removed on the way.
+// Walk visits what exists, with the metadata that a listing returns and the targets of links. It
+// removes temporary files of killed runs.
 func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	w := &walk{Target: t, in: in, v: v, known: make(leftovers), own: t.findOwn()}
 	root, err := w.descend("")
@@ -68,7 +68,7 @@ func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) er
 	return nil
 }
 
-// denied tells whether a directory cannot be listed for a reason of its own.
+// denied reports whether a directory cannot be listed for a reason of its own.
 func denied(err error) bool {
 	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EIO)
 }
@@ -124,8 +124,8 @@ func (t *Target) sweep(dir *local.Dir, name, run string, known leftovers) error 
 	return left
 }
 
-// visitLevel visits up to and with the next directory to go into and returns its path, "" after the
-// last name.
+// visitLevel visits names up to and including the next directory to enter, and returns that
+// directory's path, "" after the last name.
 func (w *walk) visitLevel(at *level) (string, error) {
 	dir, err := w.tree.Open(at.path)
 	if err != nil {
@@ -164,10 +164,11 @@ func (w *walk) visitLevel(at *level) (string, error) {
 	return "", nil
 }
 
-// fileID tells files of this machine apart.
+// fileID identifies a file of this machine.
 type fileID struct{ device, inode uint64 }
 
-// findOwn looks up what is packstone's own. A path is not enough: the walk may come by another one.
+// findOwn looks up the files in Own. Comparing paths is not enough, since the walk may reach them
+// by other paths.
 func (t *Target) findOwn() map[fileID]string {
 	own := make(map[fileID]string, len(t.options.Own))
 	for file, what := range t.options.Own {
@@ -179,8 +180,8 @@ func (t *Target) findOwn() map[fileID]string {
 	return own
 }
 
-// examine returns nil for what is gone since the listing. Where it fails, the entry has a path and
-// nothing else.
+// examine examines a name. It returns nil if the entry has disappeared since the listing. After a
+// failure the entry has only a path.
 func (t *Target) examine(dir *local.Dir, at *level, i int) (e *entry.Entry, mounted bool, err error) {
 	name := string(at.names.Name(i))
 	var st local.Stat
@@ -199,7 +200,7 @@ func (t *Target) examine(dir *local.Dir, at *level, i int) (e *entry.Entry, moun
 	return e, mounted, err
 }
 
-// content is a file opened to compare it. It implements target.Sparse.
+// content is a file opened for comparison. It implements target.Sparse.
 type content struct {
 	fd   int
 	file string
@@ -211,7 +212,7 @@ func (c *content) NextData(offset, end int64) (from, to int64, err error) {
 	return min(from, end), min(to, end), err
 }
 
-// Open opens a regular file; nil where there is none, be it that a link or a file is in the way.
+// Open opens a regular file. It returns nil if there is none, or if a link or a file is in the way.
 func (t *Target) Open(ctx context.Context, path string) (target.ReadAtCloser, error) {
 	if err := check(path); err != nil {
 		return nil, err

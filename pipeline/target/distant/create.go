@@ -22,7 +22,7 @@ type file struct {
 	over   bool
 }
 
-// Create begins a file. ctx is for all of its writing.
+// Create begins a file. ctx governs all writing.
 func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error) {
 	if e.Type != entry.File {
 		return nil, fmt.Errorf("create %s: it is not a file", e.Path)
@@ -41,14 +41,14 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 	return f, nil
 }
 
-// WriteAt writes the next bytes. What lies between, of a sparse file, is a hole, or zeros.
+// WriteAt writes the next bytes. Gaps in a sparse file become holes, or zeros.
 func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	n, err := f.upload.WriteAt(p, offset)
 	f.size = max(f.size, offset+int64(n))
 	return n, target.FromRemote(err)
 }
 
-// Commit waits until the server has all, and gives the file its metadata and name.
+// Commit waits until the server has the whole file, sets its metadata and renames it.
 func (f *file) Commit(ctx context.Context) error {
 	if f.over {
 		return fmt.Errorf("commit %s: %w", f.entry.Path, fs.ErrClosed)
@@ -72,14 +72,14 @@ func (f *file) Commit(ctx context.Context) error {
 	return err
 }
 
-// isSettled tells whether the connection broke after the server had renamed the file.
+// isSettled reports whether the server had renamed the file before the connection broke.
 func (f *file) isSettled(c Conn, file string) bool {
 	_, err := c.Look(f.name)
 	is, looked := c.Look(file)
 	return errors.Is(err, fs.ErrNotExist) && looked == nil && is.Size == f.size
 }
 
-// settle renames. An empty directory in the way is removed.
+// settle renames. It removes an empty directory in the way.
 func (t *Target) settle(c Conn, from, to string) error {
 	err := c.Put(from, to)
 	if err == nil || t.protocol.IsBroken(err) {
@@ -94,8 +94,8 @@ func (t *Target) settle(c Conn, from, to string) error {
 	return c.Put(from, to)
 }
 
-// Abort ends the upload and removes what the server has of it. If that does not succeed, the next
-// Walk does it.
+// Abort ends the upload and deletes what the server has of it. If that fails, the next Walk does
+// it.
 func (f *file) Abort() {
 	if f.over {
 		return

@@ -1,7 +1,7 @@
-// Package distant is what the targets that are directories on servers have in common, whatever the
-// protocol. A file grows under a temporary name beside its own and gets that when the server has
-// all of it. What a run that was killed has left under such names, the next walk removes. What a
-// protocol can set besides names and contents, and what it can find out, is its own.
+// Package distant is the common part of targets that are directories on servers, whatever the
+// protocol. A file is written under a temporary name in the same directory, and renamed when the
+// server has all of it. The next walk removes temporary files of killed runs. What a protocol can
+// set besides names and contents, and what it can find out, is up to the protocol.
 package distant
 
 import (
@@ -21,96 +21,96 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Protocol is what is to be known of a protocol.
+// Protocol describes a protocol.
 type Protocol struct {
 	Name     string // in messages
 	Symlinks bool   // it has them
-	// Transfers is how many files are worth writing at once, Listers how many directories are worth
-	// listing.
+	// Transfers returns how many files are worth writing at once, Listers how many directories are
+	// worth listing at once.
 	Transfers, Listers func() int
-	// IsBroken tells whether an error is of a connection that is of no more use: what Do calls is
-	// to return it, and is called again.
+	// IsBroken reports whether an error means that a connection can no longer be used. The function
+	// that Do calls must return such an error, and is called again.
 	IsBroken func(err error) bool
-	// CheckName refuses what the protocol cannot say, with target.ErrUnsupported.
+	// CheckName fails with target.ErrUnsupported for names that the protocol cannot transmit.
 	CheckName func(name string) error
 }
 
-// Server is a server, as a protocol has it. Its errors are those of packages remote and target.
-// Safe for concurrent use.
+// Server is a server, accessed with some protocol. Its errors are those of packages remote and
+// target. It is safe for concurrent use.
 type Server interface {
 	// Do calls f with a connection, and again with another one while connections break. act and
-	// path say in errors what was done.
+	// path describe the operation in errors.
 	Do(ctx context.Context, act, path string, f func(Conn) error) error
-	// Create begins to write the file e at an absolute path. ctx is for all of the writing.
+	// Create begins to write the file e at an absolute path. ctx governs all writing.
 	Create(ctx context.Context, path string, e *entry.Entry) (Upload, error)
-	// Open opens a file at an absolute path, of which Look has said what it is. It is read best
-	// from start to end. ctx is for all of the reading.
+	// Open opens the file at an absolute path, which Look has described as is. Reading from start
+	// to end is fastest. ctx governs all reading.
 	Open(ctx context.Context, path string, is *entry.Entry) (target.ReadAtCloser, error)
 	// Close ends the connections.
 	Close() error
 }
 
-// Conn is a connection for one call of what Do was given, and ends with Do's context. Paths are
-// absolute. It is for one goroutine.
+// Conn is a connection, valid for one call of the function given to Do, and until Do's context
+// ends. Paths are absolute. It is not safe for concurrent use.
 type Conn interface {
-	// Home is the directory in which a login begins.
+	// Home returns the directory in which a login begins.
 	Home() (string, error)
-	// CheckWay refuses, with target.ErrPath, a path to which anything but directories leads from
-	// the root, as far as the protocol can see that. The last part of the path is below, which is
-	// below the root.
+	// CheckWay fails with target.ErrPath if something between the root and path is not a directory,
+	// as far as the protocol can see that. below is the part of path below the root.
 	CheckWay(path, below string) error
-	// List lists a directory: paths are names there.
+	// List lists a directory. Paths in the listing are names.
 	List(dir string) (walk.Listing, error)
-	// ReadLink tells where a link leads whose target a listing lacks; empty if that cannot be found
+	// ReadLink returns the target of a link if the listing lacks it; empty if it cannot be found
 	// out.
 	ReadLink(path string) (string, error)
-	// Look tells what a path is, without its name: of a file, at least that and its size.
-	// fs.ErrNotExist: nothing is there.
+	// Look returns the entry at a path, without its name; of a file at least type and size. It
+	// fails with fs.ErrNotExist if there is none.
 	Look(path string) (entry.Entry, error)
-	// IsDirectory tells whether a path is a directory, also by way of a link if follow; a protocol
-	// that sees no links follows them always.
+	// IsDirectory reports whether a path is a directory, or with follow also a link to one. A
+	// protocol that does not see links always follows them.
 	IsDirectory(path string, follow bool) (bool, error)
-	// MakeDirectory makes a directory. made: it has the mode. One that is there is kept, and
-	// anything else is fs.ErrExist.
+	// MakeDirectory makes a directory. made reports whether it has the mode. An existing directory
+	// is kept; anything else in the way is fs.ErrExist.
 	MakeDirectory(path string, mode uint32) (made bool, err error)
 	// MakeLink makes the symbolic link e, with its metadata.
 	MakeLink(path string, e *entry.Entry) error
-	// Chmod sets permissions of what a path leads to.
+	// Chmod sets the permissions of a path, and follows links.
 	Chmod(path string, mode uint32) error
-	// Finish gives a directory or file at path the metadata of e. What cannot be set is no error.
+	// Finish sets the metadata of e on the directory or file at path. What cannot be set is no
+	// error.
 	Finish(path string, e *entry.Entry) error
-	// Put gives what is at from the name to. What stands there is replaced, if it is no directory.
+	// Put renames from to to. It replaces an existing file, but not a directory.
 	Put(from, to string) error
-	// Remove removes what is no directory, or a directory that is empty: else target.ErrNotEmpty.
-	// fs.ErrNotExist: nothing is there. fs.ErrPermission: the directory that it is in, or the
-	// server for no better reason, forbids it.
+	// Remove removes a file or link, or an empty directory; it fails with target.ErrNotEmpty if
+	// that is not empty. It fails with fs.ErrNotExist if nothing is there, and with
+	// fs.ErrPermission if the directory above, or the server without a better reason, forbids it.
 	Remove(path string, directory bool) error
 }
 
-// Upload is a file that is being written from start to end. It is for one goroutine.
+// Upload is a file that is written from start to end. It is not safe for concurrent use.
 type Upload interface {
 	io.WriterAt
-	// Close waits until the server has all, with zeros up to the entry's size, and gives it the
+	// Close waits until the server has everything, with zeros up to the entry's size, and sets the
 	// entry's metadata. What cannot be set is no error.
 	Close(ctx context.Context) error
-	// Started tells whether the server may have something of the file.
+	// Started reports whether the server may have a part of the file.
 	Started() bool
-	// Abort ends the writing; a no-op after Close. What the server has of the file stays.
+	// Abort ends the writing. What the server has of the file remains. After Close it does nothing.
 	Abort()
 }
 
-// Options say how to write. The zero value writes to the directory in which a login begins.
+// Options determine how to write. The zero value writes to the directory in which a login begins.
 type Options struct {
-	// Path is the root; without a leading slash it is below the directory in which a login begins.
-	// It is made if need be.
+	// Path is the root, which is made if necessary. Without a leading slash it is relative to the
+	// directory in which a login begins.
 	Path string
 	// Chmod changes the entries' modes.
 	Chmod target.Chmod
-	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
+	// ReadOnly refuses to write, and keeps leftovers of killed runs. It is for plans.
 	ReadOnly bool
-	// Warn takes what could not be brought back of an entry that is there otherwise, such as its
-	// time. What the server can do for no entry at all may be told once, with an empty path. It is
-	// called from several goroutines at once.
+	// Warn is called with metadata of a restored entry, such as its time, that could not be set.
+	// What the server can set for no entry at all may be reported once, with an empty path. It must
+	// be safe for concurrent use.
 	Warn func(path string, err error)
 }
 
@@ -128,7 +128,7 @@ type Target struct {
 
 var _ target.Target = (*Target)(nil)
 
-// New returns the target; Close closes server.
+// New returns the target. Its Close closes server.
 func New(protocol Protocol, server Server, options Options) (*Target, error) {
 	for name := range strings.SplitSeq(options.Path, "/") {
 		if name == ".." {
@@ -141,7 +141,7 @@ func New(protocol Protocol, server Server, options Options) (*Target, error) {
 	return &Target{protocol: protocol, server: server, options: options, names: target.NewTemporaries()}, nil
 }
 
-// Traits: files are written from start to end.
+// Traits implements target.Target. Files are written from start to end.
 func (t *Target) Traits() target.Traits {
 	return target.Traits{Sequential: true, Parallel: t.protocol.Transfers(), Precision: time.Second}
 }
@@ -149,7 +149,7 @@ func (t *Target) Traits() target.Traits {
 // Close ends the connections. What was committed is as durable as the server has confirmed.
 func (t *Target) Close(ctx context.Context) error { return errors.Join(t.server.Close(), ctx.Err()) }
 
-// check refuses a path that is not one below the root, or cannot be said.
+// check refuses a path that is not below the root, or that the protocol cannot transmit.
 func (t *Target) check(below string) error {
 	return cmp.Or(target.CheckPath(below), t.protocol.CheckName(below))
 }
@@ -168,7 +168,8 @@ func (t *Target) do(ctx context.Context, act, below string, f func(c Conn, file 
 	}))
 }
 
-// change is do for what writes: the root is made before, and nothing may lead elsewhere.
+// change is do for operations that write. It first makes the root, and checks that no link leads
+// elsewhere.
 func (t *Target) change(ctx context.Context, act, below string, f func(c Conn, file string) error) error {
 	if t.options.ReadOnly {
 		return fmt.Errorf("%s %s: the target was opened to read only: %w", act, below, fs.ErrPermission)
@@ -211,7 +212,7 @@ func makeAll(c Conn, dir string) error {
 	return err
 }
 
-// rootOf finds out where the root is.
+// rootOf returns the absolute path of the root.
 func (t *Target) rootOf(c Conn) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -229,7 +230,7 @@ func (t *Target) rootOf(c Conn) (string, error) {
 	return t.root, nil
 }
 
-// join is the absolute path of what is below a directory.
+// join returns the absolute path of what is below a directory.
 func join(dir, below string) string {
 	if below == "" {
 		return dir
@@ -237,5 +238,5 @@ func join(dir, below string) string {
 	return strings.TrimSuffix(dir, "/") + "/" + below
 }
 
-// temporary is a name beside a file.
+// temporary returns a name beside a file.
 func (t *Target) temporary(file string) string { return join(path.Dir(file), t.names.Next()) }

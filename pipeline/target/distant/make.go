@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Accepts refuses what the protocol has not, and names that it cannot say.
+// Accepts refuses types that the protocol does not have, and names that it cannot transmit.
 func (t *Target) Accepts(e *entry.Entry) error {
 	switch {
 	case e.Type == entry.Directory, e.Type == entry.File, e.Type == entry.Symlink && t.protocol.Symlinks:
@@ -25,8 +25,8 @@ func (t *Target) unsupported(act, below string) error {
 	return fmt.Errorf("%s %s over %s: %w", act, below, t.protocol.Name, target.ErrUnsupported)
 }
 
-// Link is not supported: a protocol has no hard links, or does not tell afterwards that two names
-// are one file.
+// Link is not supported: either the protocol has no hard links, or it does not show afterwards that
+// two names are one file.
 func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error {
 	return cmp.Or(target.CheckPath(e.Path), target.CheckPath(existing), t.unsupported("hard link", e.Path))
 }
@@ -45,8 +45,8 @@ func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	return t.unsupported("make", e.Path)
 }
 
-// makeDirectory makes a directory that its owner may write to until Finish. The root is there, be
-// it by way of a link.
+// makeDirectory makes a directory that is writable for its owner until Finish. The root exists,
+// perhaps as a link.
 func (t *Target) makeDirectory(c Conn, file string, e *entry.Entry) error {
 	mode := t.options.Chmod.Of(e) | 0o700
 	if e.Path != "" {
@@ -97,7 +97,7 @@ func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *
 	return target.RemoveSeveral(ctx, t.protocol.Transfers(), all, t.remove, failed)
 }
 
-// remove removes one thing. What is not there is removed already.
+// remove removes one entry. A missing one counts as removed.
 func (t *Target) remove(ctx context.Context, e *entry.Entry) error {
 	if e.Path == "" {
 		return fmt.Errorf("remove the target's root: %w", target.ErrPath)

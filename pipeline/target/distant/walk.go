@@ -13,9 +13,9 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Walk visits what is there with what a listing tells, and where links lead to. Temporary files
-// that a killed run has left are removed on the way: the protocols have no locks, so two restores
-// to one place at once take each other's for such.
+// Walk visits what exists, with what listings tell, and the targets of links. It removes temporary
+// files of killed runs. The protocols have no locks, so two concurrent restores to one place remove
+// each other's files.
 func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	list := func(ctx context.Context, dir string) (walk.Listing, error) { return t.list(ctx, in, dir) }
 	err := walk.Tree(ctx, walk.Options{Parallel: t.protocol.Listers(), List: list, Visit: v.Visit, Problem: target.Unlisted(v)})
@@ -42,7 +42,7 @@ func (t *Target) list(ctx context.Context, in target.Scope, dir string) (walk.Li
 	return l, err
 }
 
-// isAway tells whether nothing is where a directory could not be listed.
+// isAway reports whether a directory that could not be listed does not exist.
 func (t *Target) isAway(c Conn, dir string, err error) bool {
 	if t.protocol.IsBroken(err) {
 		return false
@@ -51,7 +51,7 @@ func (t *Target) isAway(c Conn, dir string, err error) bool {
 	return looked == nil && !is
 }
 
-// take leaves in a listing what is in scope, by its path, and sweeps leftovers out.
+// take reduces a listing to what is in scope, and removes leftovers.
 func (t *Target) take(c Conn, in target.Scope, dir, file string, l *walk.Listing) error {
 	for i := range l.Problems {
 		l.Problems[i].Path = dir
@@ -75,8 +75,8 @@ func (t *Target) take(c Conn, in target.Scope, dir, file string, l *walk.Listing
 	return nil
 }
 
-// takeOne tells whether the entry at file is to be visited, and finds out where a link leads. What
-// is left of another run is removed.
+// takeOne reports whether to visit the entry at file, and reads the target of a link. It removes
+// leftovers of another run.
 func (t *Target) takeOne(c Conn, in target.Scope, file string, e *entry.Entry) (keep bool, err error) {
 	leftover, others := t.names.Is(path.Base(file))
 	switch {
@@ -95,10 +95,10 @@ func (t *Target) takeOne(c Conn, in target.Scope, file string, e *entry.Entry) (
 	return keep, err
 }
 
-// content is a file opened to compare it.
+// content is a file opened for comparison.
 type content struct{ target.ReadAtCloser }
 
-// Open opens a file; nil where there is none, be it that a link is in the way.
+// Open opens a file. It returns nil if there is none, or a link is in the way.
 func (t *Target) Open(ctx context.Context, below string) (target.ReadAtCloser, error) {
 	if err := target.CheckPath(below); err != nil || below == "" {
 		return nil, err

@@ -20,8 +20,8 @@ type conn struct {
 	server *server
 }
 
-// FTP has no way to see all links, and none to make one or to ask for its target; the server
-// chooses the mode of a directory.
+// FTP can neither show all links, nor make one, nor return its target. The server chooses the mode
+// of a directory.
 func (c conn) Home() (string, error)                        { return c.Conn.Home(), nil }
 func (c conn) CheckWay(string, string) error                { return nil }
 func (c conn) ReadLink(string) (string, error)              { return "", nil }
@@ -87,7 +87,7 @@ func (s *server) dress(c *ftp.Conn, file string, e *entry.Entry) error {
 	return nil
 }
 
-// warn tells what could not be set, once if the server has no way to do it.
+// warn reports what could not be set; only once if the server has no command for it.
 func (s *server) warn(once *sync.Once, e *entry.Entry, act string, err error) {
 	switch {
 	case !errors.Is(err, ftp.ErrUnsupported):
@@ -98,8 +98,8 @@ func (s *server) warn(once *sync.Once, e *entry.Entry, act string, err error) {
 	}
 }
 
-// checkModes looks once what has become of the permissions of a file: some servers agree to set
-// them and do nothing.
+// checkModes checks once whether the permissions of a file were set: some servers accept the
+// command and do nothing.
 func (s *server) checkModes(c *ftp.Conn, file string, e *entry.Entry) error {
 	if e.Type != entry.File || s.NoModes() || !s.checkedModes.CompareAndSwap(false, true) {
 		return nil
@@ -118,8 +118,8 @@ func (s *server) checkModes(c *ftp.Conn, file string, e *entry.Entry) error {
 	return nil
 }
 
-// Remove implements distant.Conn. Servers have one word for all that keeps them from it, so it is
-// looked at whether it is there at all.
+// Remove implements distant.Conn. Servers use one code for all failures, so Remove checks whether
+// the file exists at all.
 func (c conn) Remove(file string, directory bool) error {
 	remove := c.Delete
 	if directory {
@@ -135,7 +135,8 @@ func (c conn) Remove(file string, directory bool) error {
 	return forbidden{err}
 }
 
-// removeDirectory looks into a directory first: some servers would remove what is in it too.
+// removeDirectory first checks that the directory is empty: some servers would remove its content
+// too.
 func (c conn) removeDirectory(dir string) error {
 	l, err := c.ListAll(dir)
 	switch {
@@ -147,7 +148,7 @@ func (c conn) removeDirectory(dir string) error {
 	return c.RemoveDir(dir)
 }
 
-// forbidden is why something could not be removed that is there.
+// forbidden is why something that exists could not be removed.
 type forbidden struct{ error }
 
 // Unwrap and Is implement what errors.Is asks for.

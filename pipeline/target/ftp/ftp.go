@@ -1,9 +1,9 @@
-// Package ftp is the target that is a directory on an FTP server. A file grows under a temporary
-// name beside its own and gets that when the server has all of it, by its size. Times and
-// permissions come back where the server has commands for them (MFMT, SITE UTIME, MDTM with a time;
-// SITE CHMOD); owners and links never do. Symbolic links that are on the server already may lead it
-// elsewhere: FTP has no way to see all of them, so the user should be kept below a directory by the
-// server itself.
+// Package ftp is the target for a directory on an FTP server. A file is uploaded under a temporary
+// name in the same directory, and renamed when its size shows that the server has all of it. Times
+// and permissions are restored if the server has commands for them (MFMT, SITE UTIME, MDTM with a
+// time; SITE CHMOD); owners and links never are. Symbolic links on the server may lead outside the
+// directory, and FTP cannot show all of them, so the server itself should confine the user to a
+// directory.
 package ftp
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/packstone/packstone/pipeline/target/distant"
 )
 
-// Options say how to write.
+// Options determine how to write.
 type Options = distant.Options
 
 // Target is a directory on a server. It implements target.Looker.
@@ -31,7 +31,7 @@ type Target struct {
 
 var _ target.Looker = (*Target)(nil)
 
-// New returns the target; Close closes to.
+// New returns the target. Its Close closes to.
 func New(to *ftp.Server, options Options) (*Target, error) {
 	if options.Warn == nil {
 		options.Warn = func(string, error) {}
@@ -47,7 +47,7 @@ func New(to *ftp.Server, options Options) (*Target, error) {
 	return &Target{t, s}, nil
 }
 
-// checkName refuses names that FTP cannot say.
+// checkName refuses names that FTP cannot transmit.
 func checkName(name string) error {
 	if err := ftp.CheckName(name); err != nil {
 		return fmt.Errorf("%w: %w", target.ErrUnsupported, err)
@@ -55,7 +55,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// Finished implements target.Looker. What the server does not tell or cannot set is as it is.
+// Finished implements target.Looker. It ignores what the server does not tell or cannot set.
 func (t *Target) Finished(there, e *entry.Entry) bool {
 	s := t.server
 	if there.Mode != 0 && there.Mode != s.options.Chmod.Of(e) && !s.NoModes() {
@@ -101,7 +101,7 @@ type upload struct {
 	at     int64
 }
 
-// WriteAt writes the next bytes. What lies between, of a sparse file, is zeros.
+// WriteAt writes the next bytes. Gaps in a sparse file become zeros.
 func (u *upload) WriteAt(p []byte, offset int64) (int, error) {
 	if offset < u.at {
 		return 0, fmt.Errorf("write %s at %d: %d bytes are written, and FTP files are written in order", u.entry.Path, offset, u.at)
@@ -128,7 +128,7 @@ func (u *upload) pad(to int64) error {
 	return nil
 }
 
-// Close waits until the server has all, and sets permissions and time.
+// Close waits until the server has the whole file, and sets permissions and time.
 func (u *upload) Close(ctx context.Context) error {
 	if err := u.pad(u.entry.Size); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (s *server) Open(ctx context.Context, path string, _ *entry.Entry) (target.
 	return &content{server: s.Server, ctx: ctx, path: path}, nil
 }
 
-// content is a file opened to compare it.
+// content is a file opened for comparison.
 type content struct {
 	server *ftp.Server
 	ctx    context.Context
@@ -152,7 +152,7 @@ type content struct {
 	reader *ftp.Reader
 }
 
-// ReadAt implements io.ReaderAt. Going elsewhere begins a new transfer.
+// ReadAt implements io.ReaderAt. Another offset than the next begins a new transfer.
 func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 	if c.reader == nil || c.reader.Offset() != offset {
 		if err := c.Close(); err != nil {

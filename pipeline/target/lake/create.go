@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	// minPart is how large parts of big objects are, unless there would be too many; maxPart is the
-	// largest that is tried to come to the same ETag as the source.
+	// minPart is the size of parts of large objects, unless there would be too many; maxPart is the
+	// largest size that is tried to get the same ETag as the source.
 	minPart  = 8 << 20
 	maxPart  = 64 << 20
 	maxParts = 10_000
-	// wholeBytes is the size up to which an object is put by one request.
+	// wholeBytes is the largest size of an object that is put with one request.
 	wholeBytes = 16 << 20
 )
 
-// file is an object on its way. Big ones are sent part by part, one of them while the next one is
-// filled.
+// file is an object being written. A large one is sent in parts; while one part is sent, the next
+// is filled.
 type file struct {
 	target  *Target
 	ctx     context.Context
@@ -73,9 +73,9 @@ func (t *Target) Create(ctx context.Context, e *entry.Entry) (target.File, error
 	return f, nil
 }
 
-// partSize says by parts of which size an object is put, 0 if whole. Where etag tells of how many
-// parts the object was at the source, a usual size that gives as many is taken: the same bytes have
-// the same ETag then.
+// partSize returns the size of the parts of an object, 0 if it is put whole. If etag shows how many
+// parts the object had at the source, partSize chooses a usual size that gives the same number:
+// then the same bytes get the same ETag.
 func partSize(size int64, etag string) int {
 	_, parts, several := strings.Cut(etag, "-")
 	n, err := strconv.ParseInt(parts, 10, 64)
@@ -98,7 +98,7 @@ func partSize(size int64, etag string) int {
 	return int(part)
 }
 
-// putOptions are what e is stored with.
+// putOptions returns the metadata with which e is stored.
 func putOptions(e *entry.Entry) s3.PutOptions {
 	o := s3.PutOptions{Header: map[string]string{}, Tags: remote(e, "x-amz-tagging")}
 	for _, a := range e.Remote {
@@ -123,7 +123,7 @@ func remote(e *entry.Entry, name string) string {
 
 var zeros [64 << 10]byte
 
-// WriteAt takes what comes next. A gap is filled with zeros.
+// WriteAt writes the next bytes. It fills a gap with zeros.
 func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	if offset < f.at {
 		return 0, fmt.Errorf("write %s: offset %d comes after %d", f.entry.Path, offset, f.at)
@@ -164,7 +164,7 @@ func (f *file) write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// parts are buffers of the usual size of a part.
+// parts pools buffers of the usual size of a part.
 var parts = sync.Pool{New: func() any { return new([minPart]byte) }}
 
 func (f *file) buffer() []byte {
@@ -181,7 +181,7 @@ func (f *file) buffer() []byte {
 	return make([]byte, 0, f.part)
 }
 
-// send sends a part, when the one before is there.
+// send sends a part, after the previous one has arrived.
 func (f *file) send() error {
 	if err := f.settle(); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (f *file) settle() error {
 	return nil
 }
 
-// Commit sends what is left; the object appears.
+// Commit sends the rest. Then the object appears.
 func (f *file) Commit(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -245,10 +245,10 @@ func (f *file) Commit(ctx context.Context) error {
 	return nil
 }
 
-// dropTime is how long a server may take to drop the parts of an object that is given up.
+// dropTime is how long a server may take to delete the parts of an aborted object.
 const dropTime = 10 * time.Second
 
-// Abort drops what was sent.
+// Abort deletes what was sent.
 func (f *file) Abort() {
 	if f.done {
 		return
@@ -262,7 +262,7 @@ func (f *file) Abort() {
 	f.end()
 }
 
-// end gives memory back.
+// end frees memory.
 func (f *file) end() {
 	f.done = true
 	for _, data := range [][]byte{f.data, f.spare} {

@@ -1,8 +1,8 @@
-// Package lake is the target that is an S3 bucket. An object appears whole, with its content type,
+// Package lake is the target for an S3 bucket. An object appears complete, with its content type,
 // metadata and tags, or not at all; the server checks the digests of what it receives. A bucket has
-// no directories, owners, modes, links or nodes; an empty directory comes back where an object
-// stood for it. A file that comes from elsewhere keeps its time in the metadata "mtime", in seconds
-// since 1970.
+// no directories, owners, modes, links or nodes; an empty directory is restored only if an object
+// stood for it. A file that does not come from a bucket keeps its time in the metadata "mtime", in
+// seconds since 1970.
 package lake
 
 import (
@@ -24,18 +24,18 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Options say how to write.
+// Options determine how to write.
 type Options struct {
-	// Absent puts no object where there is one, even if it has come since the target was listed.
+	// Absent never replaces an object, even one that appeared after the target was listed.
 	Absent bool
-	// Times has Walk ask for the time that each file had, where it was put by this package and came
-	// from elsewhere than a bucket. That is one request for each object.
+	// Times makes Walk ask for the original time of each file that this package has put and that
+	// does not come from a bucket. That takes one request for each object.
 	Times bool
-	// ReadOnly refuses to write: for a plan.
+	// ReadOnly refuses to write. It is for plans.
 	ReadOnly bool
 	// Parallel is the number of files that may be written at once (default: 32).
 	Parallel int
-	// Memory bounds the buffers of all files together (default: 128 MiB).
+	// Memory limits the buffers of all files together (default: 128 MiB).
 	Memory int64
 }
 
@@ -55,22 +55,22 @@ func New(bucket *s3.Bucket, options Options) *Target {
 	return &Target{bucket: bucket, options: options, memory: semaphore.NewWeighted(options.Memory)}
 }
 
-// Traits: files are written from start to end.
+// Traits implements target.Target. Files are written from start to end.
 func (t *Target) Traits() target.Traits {
 	return target.Traits{Sequential: true, Parallel: t.options.Parallel}
 }
 
-// Close has nothing to do: what was committed is durable.
+// Close does nothing: what was committed is durable.
 func (t *Target) Close(ctx context.Context) error { return ctx.Err() }
 
-// directoryName marks a directory for which an object stands, among what is stored with it.
+// directoryName is the metadata that marks an object as standing for a directory.
 const directoryName = "s3-directory-object"
 
-// walkBatch is how many objects are asked for their times before they are visited.
+// walkBatch is how many objects are asked for their times at once.
 const walkBatch = 512
 
-// Walk lists the bucket. The identity of a file is its ETag, and of a directory that of the object
-// that stands for it.
+// Walk lists the bucket. The identity of a file is its ETag; that of a directory is the ETag of the
+// object that stands for it.
 func (t *Target) Walk(ctx context.Context, in target.Scope, v target.Visitor) error {
 	var failed error
 	var batch []*entry.Entry
@@ -114,7 +114,7 @@ func entryOf(n s3.Node) *entry.Entry {
 	return e
 }
 
-// times gives files the times that they had, if the options ask for them.
+// times sets the original times of files, if the options ask for that.
 func (t *Target) times(ctx context.Context, batch []*entry.Entry) error {
 	if !t.options.Times {
 		return nil
@@ -139,7 +139,8 @@ func (t *Target) times(ctx context.Context, batch []*entry.Entry) error {
 	return g.Wait()
 }
 
-// timeName is where the time of a file is kept that came from elsewhere; other programs use it too.
+// timeName is the metadata for the time of a file that does not come from a bucket. Other programs
+// use it too.
 const timeName = "x-amz-meta-mtime"
 
 func formatTime(t entry.Time) string { return fmt.Sprintf("%d.%09d", t.Seconds, t.Nanos) }
@@ -168,7 +169,7 @@ func (t *Target) Accepts(e *entry.Entry) error {
 	return fmt.Errorf("make %s in a bucket: %w", e.Path, target.ErrUnsupported)
 }
 
-// Make puts the object that stood for a directory; other directories need nothing.
+// Make puts the object that stood for a directory. Other directories need nothing.
 func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 	if err := t.writable(ctx, "make", e.Path); err != nil {
 		return err
@@ -187,14 +188,14 @@ func (t *Target) Link(_ context.Context, e *entry.Entry, existing string) error 
 	return cmp.Or(check(e.Path), check(existing), fmt.Errorf("hard link %s in a bucket: %w", e.Path, target.ErrUnsupported))
 }
 
-// Finish has nothing to do: metadata come with the object.
+// Finish does nothing: metadata are stored with the object.
 func (t *Target) Finish(_ context.Context, e *entry.Entry) error { return check(e.Path) }
 
-// removeBatch is how many keys are removed by one request.
+// removeBatch is how many keys one request removes.
 const removeBatch = 1000
 
-// Remove removes objects. In a bucket with versions these stay, behind delete markers. A directory
-// goes with what is in it; an object that stands for one is removed.
+// Remove removes objects. In a bucket with versions they remain behind delete markers. A directory
+// disappears with its content; an object that stands for one is removed.
 func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *entry.Entry, err error)) error {
 	for batch := range slices.Chunk(all, removeBatch) {
 		if err := t.writable(ctx, "remove", ""); err != nil {
@@ -219,7 +220,7 @@ func (t *Target) Remove(ctx context.Context, all []*entry.Entry, failed func(e *
 	return nil
 }
 
-// removable is the key to remove for an entry, empty if there is none.
+// removable returns the key to remove for an entry, empty if there is none.
 func (t *Target) removable(e *entry.Entry) (string, error) {
 	switch err := check(e.Path); {
 	case err != nil:
@@ -245,7 +246,7 @@ func (t *Target) removeEach(ctx context.Context, all []*entry.Entry, failed func
 	}
 }
 
-// writable refuses what must not be written.
+// writable returns an error for what must not be written.
 func (t *Target) writable(ctx context.Context, act, path string) error {
 	if err := check(path); err != nil {
 		return err
@@ -272,7 +273,7 @@ func check(path string) error {
 	return nil
 }
 
-// translate wraps err in the sentinel of targets that it means.
+// translate wraps err with the matching sentinel of package target.
 func translate(err error) error {
 	switch {
 	case err == nil:

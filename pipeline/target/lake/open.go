@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// reader reads an object that is in the bucket. Reading from start to end costs no request but the
-// one that opened it, if it is not large.
+// reader reads an existing object. If the object is not large, reading from start to end takes no
+// further requests.
 type reader struct {
 	target *Target
 	ctx    context.Context
@@ -23,7 +23,7 @@ type reader struct {
 	stream *s3.Reader
 }
 
-// Open opens an object. ctx is for all of the reading.
+// Open opens an object. ctx governs all reading.
 func (t *Target) Open(ctx context.Context, path string) (target.ReadAtCloser, error) {
 	if err := check(path); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (r *reader) ReadAt(p []byte, offset int64) (int, error) {
 	return n, translate(err)
 }
 
-// read goes on where reading stopped, if that is there, else makes a request of its own.
+// read continues the open stream if that is at offset; otherwise it makes a request.
 func (r *reader) read(want []byte, offset int64) (int, error) {
 	r.mu.Lock()
 	if r.stream.Offset() == offset {

@@ -20,12 +20,12 @@ type conn struct {
 	ctx    context.Context
 }
 
-// What the session has under other names.
+// These methods have other names in the session.
 func (c conn) Home() (string, error)                { return c.RealPath(c.ctx, ".") }
 func (c conn) ReadLink(file string) (string, error) { return c.Conn.ReadLink(c.ctx, file) }
 func (c conn) Put(from, to string) error            { return c.Rename(c.ctx, from, to) }
 
-// CheckWay implements distant.Conn. What is known to be a directory is not looked at again.
+// CheckWay implements distant.Conn. It does not check known directories again.
 func (c conn) CheckWay(file, below string) error {
 	dir, above := path.Dir(file), path.Dir(below)
 	if above == "." || c.server.knows(dir) {
@@ -45,7 +45,7 @@ func (c conn) CheckWay(file, below string) error {
 	return nil
 }
 
-// maxKnown bounds what is remembered of directories.
+// maxKnown is how many directories are remembered.
 const maxKnown = 1 << 16
 
 func (s *server) knows(dir string) bool {
@@ -63,7 +63,7 @@ func (s *server) note(dir string) {
 	s.known[dir] = true
 }
 
-// forget is called before a directory is removed.
+// forget drops the known directories. It is called before a directory is removed.
 func (s *server) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,8 +102,8 @@ func (c conn) IsDirectory(file string, follow bool) (bool, error) {
 	return err == nil && is.IsDirectory(), err
 }
 
-// MakeDirectory implements distant.Conn. A server has one word for all that keeps it from that, so
-// what is there is looked at.
+// MakeDirectory implements distant.Conn. A server uses one code for all failures, so MakeDirectory
+// checks what exists.
 func (c conn) MakeDirectory(dir string, mode uint32) (made bool, err error) {
 	refused := c.Mkdir(c.ctx, dir, mode)
 	if refused == nil {
@@ -154,8 +154,8 @@ func (c conn) Chmod(file string, mode uint32) error {
 	return c.SetStat(c.ctx, file, change)
 }
 
-// Finish sets owner, permissions and time. What is not known to be a directory is looked at before:
-// no link is followed.
+// Finish sets owner, permissions and time. It first checks what is not known to be a directory, so
+// that it follows no link.
 func (c conn) Finish(file string, e *entry.Entry) error {
 	changes, what := c.server.options.changes(e)
 	refused, err := c.Dress(c.ctx, file, e.Path != "" && !c.server.knows(file), changes...)
@@ -168,8 +168,8 @@ func (c conn) Finish(file string, e *entry.Entry) error {
 	return err
 }
 
-// Remove implements distant.Conn. A server has one word for all that keeps it from removing a
-// directory, so that is looked at.
+// Remove implements distant.Conn. A server uses one code for all failures to remove a directory, so
+// Remove checks the directory.
 func (c conn) Remove(file string, directory bool) error {
 	if !directory {
 		return c.Conn.Remove(c.ctx, file)

@@ -10,8 +10,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
-// changes are owner, permissions and time of an entry, as far as the protocol has them, and what
-// each is called.
+// changes returns the changes that set owner, permissions and time of an entry, as far as the
+// protocol supports them, and the name of each.
 func (o *Options) changes(e *entry.Entry) (all []sftp.Change, what []string) {
 	var owner, mode, moment sftp.Change
 	if uid, gid, set := o.owner(e); set {
@@ -33,7 +33,7 @@ func timeOf(e *entry.Entry) string {
 
 var errNoTime = errors.New("SFTP has no such time")
 
-// warn tells which changes were refused, and that there is no such time: they are left.
+// warn reports refused changes, and times that the protocol does not have.
 func (o *Options) warn(e *entry.Entry, what []string, refused []error) {
 	var left error
 	for i, err := range refused {
@@ -49,13 +49,13 @@ func (o *Options) warn(e *entry.Entry, what []string, refused []error) {
 	}
 }
 
-// owner is whom e is to belong to, if it is to be somebody else than the one who is logged in.
+// owner returns the owner of e, and whether it must be set.
 func (o *Options) owner(e *entry.Entry) (uid, gid uint32, set bool) {
 	uid, gid = o.Owner.Apply(e.UID, e.GID)
 	return uid, gid, o.Owner.Named() || !o.NoOwner && (uid != 0 || gid != 0)
 }
 
-// representable tells whether the protocol has the entry's time.
+// representable reports whether the protocol can represent the entry's time.
 func representable(e *entry.Entry) bool {
 	s := e.ModTime.Seconds
 	return s >= 0 && s <= math.MaxUint32

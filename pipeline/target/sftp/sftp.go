@@ -1,9 +1,9 @@
-// Package sftp is the target that is a directory on an SFTP server. A file grows under a temporary
-// name beside its own, is written through to the server's disk (fsync@openssh.com) and renamed in
-// one step (posix-rename@openssh.com). Permissions, owners by number, times to the second and
-// symbolic links come back. Before anything is written to a directory, each directory above it is
-// looked at, so that no symbolic link leads outside; the protocol has no way to exclude that
-// someone on the server puts one there at that moment.
+// Package sftp is the target for a directory on an SFTP server. A file is written under a temporary
+// name in the same directory, flushed to the server's disk (fsync@openssh.com) and renamed
+// atomically (posix-rename@openssh.com). Permissions, owners by number, times to the second and
+// symbolic links are restored. Before it writes to a directory, it checks each directory above, so
+// that no symbolic link leads outside. The protocol cannot prevent somebody on the server from
+// creating a link at that very moment.
 package sftp
 
 import (
@@ -18,24 +18,23 @@ import (
 	"github.com/packstone/packstone/pipeline/target/distant"
 )
 
-// Options say how to write. The zero value writes to the directory in which a login begins.
+// Options determine how to write. The zero value writes to the directory in which a login begins.
 type Options struct {
-	// Path is the root; without a leading slash it is below the directory in which a login begins.
-	// It is made if need be.
+	// Path is the root, which is made if necessary. Without a leading slash it is relative to the
+	// directory in which a login begins.
 	Path string
-	// NoOwner leaves owners as they come. Owner, by the server's numbers, replaces the entries'
-	// own.
+	// NoOwner does not set owners. Owner, with numbers of the server, replaces the entries' owners.
 	NoOwner bool
 	Owner   target.Owner
 	// Chmod changes the entries' modes.
 	Chmod target.Chmod
-	// NoSync leaves it to the server when files are written to its disk: faster, and a power cut
-	// may take what was restored last.
+	// NoSync lets the server decide when to write files to disk. That is faster, but a power
+	// failure may destroy what was restored last.
 	NoSync bool
-	// ReadOnly refuses to write, and leaves what a killed run has left: for a plan.
+	// ReadOnly refuses to write, and keeps leftovers of killed runs. It is for plans.
 	ReadOnly bool
-	// Warn takes what could not be brought back of an entry that is there otherwise: its owner, its
-	// time. It is called from several goroutines at once.
+	// Warn is called with metadata of a restored entry, such as owner or time, that could not be
+	// set. It must be safe for concurrent use.
 	Warn func(path string, err error)
 }
 
@@ -47,7 +46,7 @@ type Target struct {
 
 var _ target.Looker = (*Target)(nil)
 
-// New returns the target; Close closes to.
+// New returns the target. Its Close closes to.
 func New(to *sftp.Server, options Options) (*Target, error) {
 	if options.Warn == nil {
 		options.Warn = func(string, error) {}
@@ -62,8 +61,8 @@ func New(to *sftp.Server, options Options) (*Target, error) {
 	return &Target{t, options}, nil
 }
 
-// Finished implements target.Looker: all that can be set is told by listings, and links are made
-// with theirs.
+// Finished implements target.Looker. Listings show everything that can be set, and links are made
+// with their metadata.
 func (t *Target) Finished(there, e *entry.Entry) bool {
 	if e.Type != entry.File && e.Type != entry.Directory {
 		return true
@@ -89,7 +88,7 @@ func (s *server) Do(ctx context.Context, act, path string, f func(distant.Conn) 
 	return s.explain(ctx, s.Server.Do(ctx, act, path, func(c *sftp.Conn) error { return f(conn{c, s, ctx}) }))
 }
 
-// explain finds out whether the disk is full: OpenSSH has no word for that.
+// explain checks whether the disk is full: OpenSSH has no code for that.
 func (s *server) explain(ctx context.Context, err error) error {
 	if sftp.IsFailure(err) && s.isFull(ctx) {
 		return fmt.Errorf("%w: %w", target.ErrFull, err)
@@ -97,7 +96,7 @@ func (s *server) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// isFull tells whether the file system has less room than a block or file takes.
+// isFull reports whether the file system has no room for another block or file.
 func (s *server) isFull(ctx context.Context) bool {
 	var bytes, files uint64
 	err := s.Server.Do(ctx, "look at", s.options.Path, func(c *sftp.Conn) (err error) {
@@ -126,7 +125,7 @@ func (u *upload) WriteAt(p []byte, offset int64) (int, error) {
 	return n, u.server.explain(u.ctx, err)
 }
 
-// Close gives the file its size and metadata with the last of its bytes.
+// Close sets size and metadata of the file, together with its last bytes.
 func (u *upload) Close(context.Context) error {
 	o := &u.server.options
 	changes, what := o.changes(u.entry)

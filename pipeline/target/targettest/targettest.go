@@ -1,5 +1,5 @@
 // Package targettest is the suite that every target passes. An adapter says what its target can
-// keep; what it cannot is then expected to be target.ErrUnsupported or left out, never to be wrong.
+// keep. Anything else must be target.ErrUnsupported or left out, but never wrong.
 package targettest
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// Keeps says what a target brings back of an entry. The zero value is a target of names and
-// contents only.
+// Keeps says what a target restores of an entry. The zero value is a target of names and contents
+// only.
 type Keeps struct {
 	Mode        bool
 	Owner       bool          // by number; the test must be permitted to give files away
@@ -34,8 +34,8 @@ type Keeps struct {
 	Name func(string) string
 }
 
-// Run runs the suite. Each call of open returns a target on the same place, at first an empty one;
-// fresh tells that the place is to be a new one.
+// Run runs the suite. Each call of open returns a target at the same place, which is empty at
+// first; with fresh it must be a new place.
 func Run(t *testing.T, open func(t *testing.T, fresh bool) target.Target, keeps Keeps) {
 	s := &suite{open: open, keeps: keeps}
 	for _, test := range []struct {
@@ -198,7 +198,7 @@ func (s *suite) compare(t *testing.T, tg target.Target, want *entry.Entry) {
 	}
 }
 
-// finished checks that a target which can tell knows what has been finished.
+// finished checks that a target that is a Looker recognizes what was finished.
 func (s *suite) finished(t *testing.T, tg target.Target, all []*entry.Entry) {
 	t.Helper()
 	l, ok := tg.(target.Looker)
@@ -537,7 +537,7 @@ func (s *suite) linkInTheWay(t *testing.T, tg target.Target) {
 	expect(t, tg, "link", []byte("y"))
 }
 
-// notReplaced: only an empty directory makes room for something else.
+// notReplaced checks that only an empty directory is replaced by something else.
 func (s *suite) notReplaced(t *testing.T) {
 	if !s.keeps.Directories {
 		t.Skip("the target has no directories")
