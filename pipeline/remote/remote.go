@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-// Sentinels. Besides, errors of a single path are fs.ErrNotExist and fs.ErrPermission. Compare with
-// errors.Is.
+// Sentinel errors; compare with errors.Is. Errors that concern a single path are fs.ErrNotExist and
+// fs.ErrPermission.
 var (
-	// ErrUnreachable: the server cannot be reached, or not any more.
+	// ErrUnreachable: the server cannot be reached, or no longer.
 	ErrUnreachable = errors.New("server unreachable")
-	// ErrDenied: the server does not accept user and password or key, or a key cannot be used.
+	// ErrDenied: the server does not accept the user with this password or key, or a key cannot be
+	// used.
 	ErrDenied = errors.New("login denied")
-	// ErrUntrusted: the server's certificate or key proves nothing.
+	// ErrUntrusted: the server's certificate or key cannot be verified.
 	ErrUntrusted = errors.New("server not trusted")
 	// ErrFull: the server has no space left, or a quota is used up.
 	ErrFull = errors.New("no space left on the server")
-	// ErrUnsupported: the server does not know the request.
+	// ErrUnsupported: the server does not support the request.
 	ErrUnsupported = errors.New("not supported by the server")
 )
 
-// IsFatal tells errors that concern the server as a whole, or are the end of the run, from those of
-// one path.
+// IsFatal reports whether an error concerns the server as a whole, or ends the run, rather than a
+// single path.
 func IsFatal(err error) bool {
 	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) || errors.Is(err, ErrUntrusted) || errors.Is(err, ErrFull) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// Sleep waits; false if ctx ends before.
+// Sleep waits for d. It returns false if ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

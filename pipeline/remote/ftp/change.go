@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Put gives the file at from the name to. What stands there is replaced, if it is no directory.
+// Put renames from to to. It replaces an existing file, but not a directory.
 func (c *Conn) Put(from, to string) error {
 	err := c.Rename(from, to)
 	if code, _ := reply(err); code < 500 {
 		return err
 	}
-	// Some servers rename to nothing that is there.
+	// Some servers report success for renaming a file that does not exist.
 	if _, looked := c.Look(from); IsBroken(looked) || looked != nil {
 		return err
 	}
@@ -25,8 +25,8 @@ func (c *Conn) Put(from, to string) error {
 	return c.Rename(from, to)
 }
 
-// SetTime sets the time of a file, or of a directory where the server can, to the second.
-// ErrUnsupported: the server has no command for it.
+// SetTime sets the time of a file, or of a directory if the server can, to the second. It fails
+// with ErrUnsupported if the server has no command for it.
 func (c *Conn) SetTime(path string, t time.Time) error {
 	if err := CheckName(path); err != nil {
 		return err
@@ -54,8 +54,8 @@ func moment(t time.Time) string { return t.UTC().Format("20060102150405") }
 
 var errNoTime = errors.New("FTP has no such time")
 
-// setByMDTM sets the time as vsftpd wants it. Others take that for a question about a file of a
-// strange name, or do nothing, so it is looked at what came of it.
+// setByMDTM sets the time with vsftpd's form of MDTM. Other servers take that for a question about
+// a file with a strange name, or do nothing, so it checks the result.
 func (c *Conn) setByMDTM(path, stamp string) error {
 	if _, err := c.command(2, "MDTM "+stamp+" "+path); IsBroken(err) {
 		return err
@@ -73,8 +73,8 @@ func (c *Conn) setByMDTM(path, stamp string) error {
 	return nil
 }
 
-// Chmod sets permissions. ErrUnsupported: the server does not know SITE CHMOD, or not for this
-// user.
+// Chmod sets permissions. It fails with ErrUnsupported if the server does not support SITE CHMOD,
+// or not for this user.
 func (c *Conn) Chmod(path string, mode uint32) error {
 	if c.lacks("SITE CHMOD") {
 		return ErrUnsupported
@@ -87,7 +87,7 @@ func chmodCommand(path string, mode uint32) string {
 	return fmt.Sprintf("SITE CHMOD %04o %s", mode&0o7777, path)
 }
 
-// chmodAnswer finds out from the answer whether the server knows the command at all.
+// chmodAnswer decides from the answer whether the server supports the command at all.
 func (c *Conn) chmodAnswer(err error) error {
 	switch code, text := reply(err); {
 	case code == 500, code == 501, code == 502, code == 504, code == 202, code == 550 && strings.HasPrefix(text, "Permission denied"):
@@ -97,7 +97,8 @@ func (c *Conn) chmodAnswer(err error) error {
 	return err
 }
 
-// MakeDirectory makes a directory; one that is there is no error, anything else is fs.ErrExist.
+// MakeDirectory makes a directory. An existing directory is no error; anything else in the way is
+// fs.ErrExist.
 func (c *Conn) MakeDirectory(path string) error {
 	if err := CheckName(path); err != nil {
 		return err
@@ -116,8 +117,8 @@ func (c *Conn) MakeDirectory(path string) error {
 	return err
 }
 
-// Dress sets permissions and time of a file or directory, in one round trip where the server can.
-// No time: it is left.
+// Dress sets permissions and time of a file or directory, in one round trip if the server can. It
+// does not set a zero time.
 func (c *Conn) Dress(path string, mode uint32, t time.Time) (ofMode, ofTime error) {
 	if t.IsZero() || !c.Features().MFMT || c.lacks("SITE CHMOD") || !hasMoment(t) || CheckName(path) != nil {
 		if ofMode = c.Chmod(path, mode); IsBroken(ofMode) || t.IsZero() {
@@ -129,8 +130,8 @@ func (c *Conn) Dress(path string, mode uint32, t time.Time) (ofMode, ofTime erro
 	return c.chmodAnswer(answers[0]), answers[1]
 }
 
-// together sends commands at once and returns what was wrong with each. Their answers must have
-// codes that begin as expected.
+// together sends commands at once and returns an error for each. expect holds the first digits of
+// the codes of successful answers.
 func (c *Conn) together(expect []int, lines ...string) []error {
 	wrong := make([]error, len(lines))
 	_, err := c.text.W.WriteString(strings.Join(lines, "\r\n") + "\r\n")
@@ -149,7 +150,7 @@ func (c *Conn) together(expect []int, lines ...string) []error {
 	return wrong
 }
 
-// Rename renames. On most servers it replaces a file that is there.
+// Rename renames. Most servers replace an existing file.
 func (c *Conn) Rename(from, to string) error {
 	if err := cmp.Or(CheckName(from), CheckName(to)); err != nil {
 		return err

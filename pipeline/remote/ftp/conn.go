@@ -15,8 +15,8 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/pool"
 )
 
-// Conn is one connection, logged in. It serves one caller at a time; what is made by it (a
-// transfer) ends before the next.
+// Conn is a connection that is logged in. It is not safe for concurrent use, and a transfer must
+// end before the next call.
 type Conn struct {
 	*ftp.ServerConn
 	server  *Server
@@ -81,7 +81,7 @@ func tooMany(text string) bool {
 	return mentions(text, []string{"too many", "maximum number", "max clients", "connection limit", "limit reached"})
 }
 
-// open connects by TCP and remembers the wire, so that end can cut it.
+// open connects by TCP and records the connection, so that end can cut it.
 func (c *Conn) open(ctx context.Context, address string) (wire, error) {
 	dialer := net.Dialer{Timeout: c.server.options.Timeout}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
@@ -137,8 +137,8 @@ func (c *Conn) startTLS(ctx context.Context, w wire) error {
 	return t.HandshakeContext(ctx)
 }
 
-// openData returns a data connection that is still being made, so that the command that it is for
-// is on its way meanwhile.
+// openData returns a data connection that is still being made, so that the command that needs it is
+// sent meanwhile.
 func (c *Conn) openData(address string) (net.Conn, error) {
 	unneeded := make(chan struct{})
 	l := &late{ready: make(chan struct{}), refused: c.control.refused, dismiss: sync.OnceFunc(func() { close(unneeded) })}
@@ -160,12 +160,12 @@ func (c *Conn) openData(address string) (net.Conn, error) {
 	return d, nil
 }
 
-// answerGrace is how long an answer may be on its way that says why the server takes no data
+// answerGrace is how long to wait for an answer that says why the server accepts no data
 // connection.
 const answerGrace = 2 * time.Second
 
-// failUnless cuts the connection, or the server would be waited for, as long as it waits for us. It
-// does not if the server has refused the command, and with it the data connection.
+// failUnless cuts the connection, since otherwise both sides would wait for each other. It does not
+// if the server has refused the command, and so needs no data connection.
 func (c *Conn) failUnless(unneeded <-chan struct{}, err error) {
 	select {
 	case <-unneeded:
@@ -206,8 +206,8 @@ func (c *Conn) login(ctx context.Context) error {
 	return c.negotiate()
 }
 
-// refused translates why there was no login. The server's words are repeated without the password,
-// should it be in them.
+// refused translates why the login failed. It quotes the server, but removes the password from the
+// quote.
 func (c *Conn) refused(err error, password string) error {
 	code, text := reply(err)
 	if code == 0 { // ServerConn tells the text of some answers only
@@ -238,8 +238,8 @@ func lastLine(b []byte) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// command sends a command and returns the text of the answer, which must have a code that begins as
-// expected: 2 is any of the 200s.
+// command sends a command and returns the text of the answer, whose code must begin with expect: 2
+// is any of the 200s.
 func (c *Conn) command(expect int, line string) (string, error) {
 	if err := CheckName(line); err != nil {
 		return "", err
@@ -251,8 +251,8 @@ func (c *Conn) command(expect int, line string) (string, error) {
 	return text, err
 }
 
-// CheckName returns ErrName for what would be two commands, or is a sign to the connection itself:
-// servers take byte 255 for the beginning of a Telnet command and never answer.
+// CheckName returns ErrName for a name that would make two commands, or contains byte 255, which
+// servers take for the beginning of a Telnet command and never answer.
 func CheckName(name string) error {
 	if i := strings.IndexAny(name, "\r\n\x00"); i >= 0 {
 		return fmt.Errorf("%q: %w: it has a control character in it", name, ErrName)
@@ -273,15 +273,15 @@ func (c *Conn) end() {
 	}
 }
 
-// quit says good-bye.
+// quit ends the session with QUIT.
 func (c *Conn) quit() {
 	_ = c.control.SetDeadline(c.server.soon())
 	_ = c.text.PrintfLine("QUIT")
 	c.end()
 }
 
-// guard cuts the connection when ctx is done; the function that it returns ends that and gives
-// ctx's error its due.
+// guard cuts the connection when ctx is done. The function that it returns stops that, and replaces
+// its argument by ctx's error if ctx was the cause.
 func (c *Conn) guard(ctx context.Context) func(error) error {
 	stop := context.AfterFunc(ctx, c.end)
 	return func(err error) error {

@@ -14,18 +14,18 @@ import (
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// Sentinels: those of package remote, and one of FTP alone. Compare with errors.Is.
+// Sentinel errors: those of package remote, and ErrName. Compare with errors.Is.
 var (
 	ErrUnreachable = remote.ErrUnreachable
 	ErrDenied      = remote.ErrDenied
 	ErrUntrusted   = remote.ErrUntrusted
 	ErrFull        = remote.ErrFull
 	ErrUnsupported = remote.ErrUnsupported
-	// ErrName: the path has a byte that cannot be sent in a command.
+	// ErrName: the path contains a byte that no command can contain.
 	ErrName = errors.New("name cannot be used over FTP")
 )
 
-// reply is the code of the server's answer in err, 0 if there is none, and its text.
+// reply returns the code and the text of the server's answer in err; 0 if there is none.
 func reply(err error) (int, string) {
 	var answer *textproto.Error
 	if !errors.As(err, &answer) {
@@ -34,7 +34,7 @@ func reply(err error) (int, string) {
 	return answer.Code, answer.Msg
 }
 
-// answerIn returns the server's final no in err, if there is one.
+// answerIn returns the server's final refusal in err, if there is one.
 func answerIn(err error) error {
 	var answer *textproto.Error
 	if errors.As(err, &answer) && (answer.Code >= 500 || full(answer.Code, answer.Msg)) {
@@ -43,9 +43,9 @@ func answerIn(err error) error {
 	return nil
 }
 
-// IsBroken tells whether err means that a connection is of no more use, or that its transfer may
-// succeed on another one: what Do calls is to return it then, and is called again. The server has
-// answered in full if it is not.
+// IsBroken reports whether err means that a connection can no longer be used, or that its transfer
+// may succeed on another one. The function that Do calls must return such an error, and is called
+// again. Otherwise the server has answered completely.
 func IsBroken(err error) bool {
 	if err == nil || errors.Is(err, ftp.ErrInvalidCommand) || errors.Is(err, ErrName) {
 		return false
@@ -63,7 +63,7 @@ func IsBroken(err error) bool {
 	return false
 }
 
-// isOurs tells errors that were made here from those of a connection.
+// isOurs reports whether an error was made here, not by a connection.
 func isOurs(err error) bool {
 	for _, s := range []error{ErrUnreachable, ErrDenied, ErrUntrusted, ErrFull, ErrUnsupported, errOurs, errEndless} {
 		if errors.Is(err, s) {
@@ -74,7 +74,7 @@ func isOurs(err error) bool {
 	return errors.As(err, &found)
 }
 
-// Finding makes err one that says what was found on the server, so that Do does not take it for one
+// Finding marks err as a finding about the server's files, so that Do does not take it for an error
 // of the connection.
 func Finding(err error) error { return finding{err} }
 
@@ -83,7 +83,7 @@ type finding struct{ error }
 // Unwrap implements what errors.Is asks for.
 func (f finding) Unwrap() error { return f.error }
 
-// errOurs marks an error that has nothing to do with the connection, such as one of whoever takes
+// errOurs marks an error that has nothing to do with the connection, such as one of the consumer of
 // the data.
 var errOurs = errors.New("")
 
@@ -91,10 +91,10 @@ func full(code int, text string) bool {
 	return code == 452 || code == 552 || code >= 400 && mentions(text, noSpace)
 }
 
-// noSpace are words of a full disk. The last is vsftpd's, for whatever keeps it from writing.
+// noSpace are messages about a full disk. The last is vsftpd's, for any failure to write.
 var noSpace = []string{"no space", "quota", "disk full", "failure writing to local file"}
 
-// notThere and denied are words of servers that say 550 for everything.
+// notThere and denied are messages of servers that use code 550 for everything.
 var (
 	notThere = []string{"no such", "not found", "not exist", "cannot find", "can't find"}
 	denied   = []string{"permission", "denied", "not permitted", "not allowed"}
@@ -110,7 +110,7 @@ func mentions(text string, words []string) bool {
 	return false
 }
 
-// translate wraps a server's answer in the sentinel that it means and names the act and the path.
+// translate wraps a server's answer with the matching sentinel, and names the act and the path.
 func (s *Server) translate(act, path string, err error) error {
 	if err == nil {
 		return nil
@@ -134,8 +134,8 @@ func (s *Server) translate(act, path string, err error) error {
 	return fmt.Errorf("%s %s on %s: %w: %w", act, path, s.options.Host, means, err)
 }
 
-// untrusted tells whether TLS failed because of the server's certificate, or since the server does
-// not speak it.
+// untrusted reports whether TLS failed because of the server's certificate, or because the server
+// does not support TLS.
 func untrusted(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -143,9 +143,9 @@ func untrusted(err error) bool {
 	return errors.As(err, &verification) || errors.As(err, &invalid) || errors.As(err, &record) && !isLastWord(record)
 }
 
-// isLastWord tells whether a server has said in clear, in the middle of TLS, that it fails: 421, or
-// the 500 OOPS with which a session of vsftpd dies. What it says counts for nothing, and the
-// connection is a broken one.
+// isLastWord reports whether a server has announced its failure in clear text in the middle of TLS:
+// with 421, or with the 500 OOPS of a dying vsftpd session. The connection is broken, and nothing
+// it says counts.
 func isLastWord(record tls.RecordHeaderError) bool {
 	head := record.RecordHeader
 	return (head[0] == '4' || head[0] == '5') && '0' <= head[1] && head[1] <= '9' && '0' <= head[2] && head[2] <= '9'

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Features are what a server says that it can do.
+// Features are the capabilities that a server announces.
 type Features struct {
 	MLST   bool // facts of one file, and listings of facts
 	MDTM   bool // times by file
@@ -18,7 +18,7 @@ type Features struct {
 	UTIME  bool // SITE UTIME
 }
 
-// learned is what the connections have found out about the server.
+// learned is what connections have found out about the server.
 type learned struct {
 	mu       sync.Mutex
 	known    bool
@@ -30,10 +30,10 @@ type learned struct {
 	sites    map[string]bool
 }
 
-// wanted are the facts that are of use here.
+// wanted are the facts that this package uses.
 var wanted = []string{"type", "size", "modify", "unique", "unix.mode", "unix.owner", "unix.group", "unix.ownername", "unix.groupname"}
 
-// negotiate learns what the server can do and makes it give facts.
+// negotiate finds out the server's capabilities, and makes the server send the wanted facts.
 func (c *Conn) negotiate() error {
 	l := &c.server.learned
 	l.mu.Lock()
@@ -95,8 +95,8 @@ func parseFeatures(text string) (Features, string) {
 	return f, facts
 }
 
-// missingFacts returns what to ask for, if a fact that the server knows and that is wanted is not
-// given unasked.
+// missingFacts returns which facts to request with OPTS MLST: all wanted ones that the server
+// supports, if it does not send them all by default.
 func missingFacts(described string) string {
 	var ask strings.Builder
 	missing := false
@@ -115,30 +115,30 @@ func missingFacts(described string) string {
 	return ask.String()
 }
 
-// Features connects if need be. It is to be called in Do.
+// Features returns the server's capabilities. It must be called inside Do.
 func (c *Conn) Features() Features {
 	c.server.learned.mu.Lock()
 	defer c.server.learned.mu.Unlock()
 	return c.server.learned.features
 }
 
-// Home is the directory in which a login begins.
+// Home returns the directory in which a login begins.
 func (c *Conn) Home() string { return c.server.Home() }
 
-// Home is the directory in which a login begins, empty before the first.
+// Home returns the directory in which a login begins, empty before the first login.
 func (s *Server) Home() string {
 	s.learned.mu.Lock()
 	defer s.learned.mu.Unlock()
 	return s.learned.home
 }
 
-// NoModes tells whether the server was found not to set permissions for this user.
+// NoModes reports whether the server is known not to set permissions for this user.
 func (s *Server) NoModes() bool { return s.learned.lacks("SITE CHMOD") }
 
-// SetNoModes notes that the server does not set permissions, whatever it answers.
+// SetNoModes records that the server does not set permissions, whatever it answers.
 func (s *Server) SetNoModes() { s.learned.notes("SITE CHMOD") }
 
-// ExactDirectories tells whether listings have times of directories to the second.
+// ExactDirectories reports whether listings contain times of directories to the second.
 func (s *Server) ExactDirectories() bool {
 	s.learned.mu.Lock()
 	defer s.learned.mu.Unlock()
@@ -149,8 +149,7 @@ func (c *Conn) lacks(act string) bool { return c.server.learned.lacks(act) }
 
 func (c *Conn) notes(act string) { c.server.learned.notes(act) }
 
-// lacks tells whether the server was found not to know an act, and notes remembers that it does
-// not.
+// lacks reports whether the server is known not to support something, and notes records that.
 func (l *learned) lacks(act string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,15 +11,15 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// Listing is what is in a directory: entries, and the lines that could not be read.
+// Listing is the content of a directory: entries, and errors for the lines that could not be read.
 type Listing struct {
 	Entries  []Entry
 	Problems []error
 	wrong    int // problems, with those that are not kept
 }
 
-// ListAll lists the directory at an absolute path, hidden files too: by MLSD where the server has
-// it, else by LIST with the times that MDTM tells of files.
+// ListAll lists the directory at an absolute path, with hidden files: by MLSD if the server
+// supports it, else by LIST with the times of files from MDTM.
 func (c *Conn) ListAll(path string) (Listing, error) {
 	if err := CheckName(path); err != nil {
 		return Listing{}, err
@@ -35,8 +35,8 @@ func (c *Conn) ListAll(path string) (Listing, error) {
 	return l, err
 }
 
-// dropDoubles leaves one of several entries with one name: a name with a line break in it looks
-// like a shorter one, which there may be too.
+// dropDoubles keeps one of several entries with the same name. A name with a line break looks like
+// a shorter name, which may exist too.
 func (c *Conn) dropDoubles(path string, l *Listing) error {
 	at := map[string]int{}
 	kept := l.Entries[:0]
@@ -60,8 +60,8 @@ func (c *Conn) dropDoubles(path string, l *Listing) error {
 	return nil
 }
 
-// agrees tells whether the server says of path what e does. It is an error only if the connection
-// is broken.
+// agrees reports whether the server describes path as e does. It fails only if the connection is
+// broken.
 func (c *Conn) agrees(path string, e *Entry) (bool, error) {
 	if e.Kind != File || c.Features().MLST {
 		directory, err := c.IsDirectory(path)
@@ -73,7 +73,7 @@ func (c *Conn) agrees(path string, e *Entry) (bool, error) {
 	return err == nil && is.Kind == e.Kind && is.Size == e.Size, broken(err)
 }
 
-// broken is err if it means that the connection is.
+// broken returns err if it means that the connection is broken, else nil.
 func broken(err error) error {
 	if IsBroken(err) {
 		return err
@@ -94,8 +94,8 @@ func (c *Conn) listFacts(path string) (Listing, error) {
 	return l, err
 }
 
-// add keeps an entry. Its name may be preceded by the path that was listed, and else may be no
-// path.
+// add adds an entry. Its name may be preceded by the path that was listed, but must not be a path
+// otherwise.
 func (l *Listing) add(dir string, e Entry, err error) {
 	if err != nil {
 		l.problem(err)
@@ -111,10 +111,10 @@ func (l *Listing) add(dir string, e Entry, err error) {
 	}
 }
 
-// maxProblems bounds what is told of one listing.
+// maxProblems is how many problems of one listing are kept.
 const maxProblems = 1000
 
-// problem notes what could not be read. Of very many only the first are kept.
+// problem records what could not be read. It keeps only the first maxProblems.
 func (l *Listing) problem(err error) {
 	if l.wrong++; l.wrong <= maxProblems {
 		l.Problems = append(l.Problems, err)
@@ -123,8 +123,8 @@ func (l *Listing) problem(err error) {
 	l.Problems[maxProblems-1] = fmt.Errorf("%w: and %d more", errLine, l.wrong-maxProblems+1)
 }
 
-// addLinks finds out by LIST where links lead that MLSD only calls links, and those that it does
-// not show because they lead nowhere.
+// addLinks uses LIST to find the targets of links, which MLSD does not show, and links that lead
+// nowhere, which MLSD hides.
 func (c *Conn) addLinks(path string, l *Listing) error {
 	var links []Entry
 	now := time.Now()
@@ -144,7 +144,7 @@ func (c *Conn) addLinks(path string, l *Listing) error {
 	return broken(err)
 }
 
-// named finds the entries that links of another listing may be.
+// named returns the entries that may match links of another listing.
 func (l *Listing) named(links []Entry) map[string]*Entry {
 	known := map[string]*Entry{}
 	for _, e := range links {
@@ -160,7 +160,7 @@ func (l *Listing) named(links []Entry) map[string]*Entry {
 	return known
 }
 
-// tell gives the link of e's name its target; false if there is nothing of that name.
+// tell sets the target of the link with e's name; false if there is no such name.
 func (e Entry) tell(known map[string]*Entry) bool {
 	for _, e := range e.readings() {
 		there := known[e.Name]
@@ -175,7 +175,7 @@ func (e Entry) tell(known map[string]*Entry) bool {
 	return false
 }
 
-// addLink keeps a link that LIST shows, if its name can be told from its target.
+// addLink adds a link from LIST, if its name can be separated from its target.
 func (l *Listing) addLink(dir string, e Entry) {
 	if len(e.readings()) > 1 {
 		l.problem(fmt.Errorf("%w: in %q name and target cannot be told apart", errLine, e.Name+arrow+e.Target))
@@ -184,7 +184,7 @@ func (l *Listing) addLink(dir string, e Entry) {
 	l.add(dir, e, nil)
 }
 
-// lines runs MLSD and hands out what comes on the data connection.
+// lines runs MLSD and passes the lines from the data connection to take.
 func (c *Conn) lines(path string, take func(line string) error) error {
 	c.take = take
 	defer func() { c.take = nil }()
@@ -192,8 +192,8 @@ func (c *Conn) lines(path string, take func(line string) error) error {
 	return endless(err)
 }
 
-// endless leaves of the error of a listing that was too long only that: what the server says to its
-// end is due to us.
+// endless reduces the error of a listing that was too long to just that. The server's final answer
+// is only a consequence.
 func endless(err error) error {
 	if errors.Is(err, errEndless) {
 		return errEndless
@@ -201,8 +201,8 @@ func endless(err error) error {
 	return err
 }
 
-// lister is a ServerConn that lists by LIST: one that was never told that there is MLSD, on the
-// same control connection.
+// lister returns a ServerConn on the same control connection that uses LIST, since it never learned
+// of MLSD.
 func (c *Conn) lister() (*ftp.ServerConn, error) {
 	if !c.Features().MLST || c.server.options.NoMLSD {
 		return c.ServerConn, nil
@@ -216,8 +216,8 @@ func (c *Conn) lister() (*ftp.ServerConn, error) {
 	}))
 }
 
-// inside calls f, which lists, in a directory: in the argument of LIST, `*` and `[` are patterns,
-// and a leading `-` is an option.
+// inside calls f, which lists, with a directory as the current one. In the argument of LIST, `*`
+// and `[` are patterns, and a leading `-` is an option.
 func (c *Conn) inside(path string, f func() error) error {
 	if err := CheckName(path); err != nil {
 		return err
@@ -232,7 +232,7 @@ func (c *Conn) inside(path string, f func() error) error {
 	return f()
 }
 
-// listing runs LIST where the connection is, hands out its lines, and says how many there were.
+// listing runs LIST in the current directory, passes the lines to take, and returns their number.
 func (c *Conn) listing(argument string, take func(line string)) (lines int, err error) {
 	conn, err := c.lister()
 	if err != nil {
@@ -248,7 +248,7 @@ func (c *Conn) listing(argument string, take func(line string)) (lines int, err 
 	if err = endless(err); err == errEndless {
 		return lines, err
 	}
-	// This is how vsftpd says that it may not.
+	// vsftpd reports in this way that it may not list the directory.
 	if err == nil && strings.Contains(lastLine(c.control.last), "failed to open directory") {
 		return lines, fs.ErrPermission
 	}
@@ -275,7 +275,7 @@ func (c *Conn) listLines(path string) (Listing, error) {
 	return l, c.exactTimes(path, &l)
 }
 
-// listAll lists with hidden files. A server that takes "-a" for a name is asked without.
+// listAll lists with hidden files. If a server takes "-a" for a name, it lists without.
 func (c *Conn) listAll(take func(line string)) error {
 	if !c.lacks("LIST -a") {
 		lines, err := c.listing("-a", take)
@@ -290,10 +290,10 @@ func (c *Conn) listAll(take func(line string)) error {
 	return err
 }
 
-// window is how many commands are sent before their answers are waited for.
+// window is how many commands are sent before the first answer is read.
 const window = 32
 
-// exactTimes asks for the time of each file, several at once, since LIST tells the minute at best.
+// exactTimes requests the time of each file, several at once, since LIST shows minutes at best.
 func (c *Conn) exactTimes(path string, l *Listing) error {
 	if !c.Features().MDTM {
 		return nil
@@ -336,8 +336,8 @@ func (c *Conn) askTimes(path string, files []*Entry) error {
 	return nil
 }
 
-// noteZone finds the zone of times in LIST: how far they are from what MDTM tells of the same file,
-// to the quarter of an hour.
+// noteZone determines the time zone of LIST: the difference from MDTM's time of the same file,
+// rounded to a quarter of an hour.
 func (c *Conn) noteZone(e *Entry, exact time.Time) {
 	if e.Precision != time.Minute || c.server.options.Location != nil {
 		return
@@ -367,7 +367,7 @@ func (c *Conn) location() *time.Location {
 	return time.UTC
 }
 
-// IsDirectory tells whether path is one that may be entered.
+// IsDirectory reports whether path is a directory that can be entered.
 func (c *Conn) IsDirectory(path string) (bool, error) {
 	err := c.ChangeDir(path)
 	if code, _ := reply(err); code >= 500 {

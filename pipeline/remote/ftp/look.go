@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Look tells what the server knows of one path now: by MLST, else by SIZE and MDTM, which know
-// files only. Not all fields of a listing are there. fs.ErrNotExist: nothing is there, or nothing
-// that may be seen.
+// Look returns what the server tells of one path: by MLST, else by SIZE and MDTM, which support
+// files only. It may lack fields that a listing has. It fails with fs.ErrNotExist if nothing is
+// there, or nothing that this user may see.
 func (c *Conn) Look(path string) (Entry, error) {
 	if err := CheckName(path); err != nil {
 		return Entry{}, err
@@ -21,14 +21,14 @@ func (c *Conn) Look(path string) (Entry, error) {
 	return i.answers()
 }
 
-// question is a command that asks for something, and what takes the answer.
+// question is a command that requests something, with a function that reads the answer.
 type question struct {
 	line   string
 	expect int
 	take   func(text string) error // nil: the answer says no more than that it was done
 }
 
-// inquiry is what was asked of a path, and is to be answered.
+// inquiry is a set of questions about a path that are being answered.
 type inquiry struct {
 	conn      *Conn
 	path      string
@@ -37,14 +37,14 @@ type inquiry struct {
 	found     Entry
 }
 
-// inquiry asks all that there is to ask of a path.
+// inquiry asks everything that can be asked about a path.
 func (c *Conn) inquiry(path string, ready bool) *inquiry {
 	i := &inquiry{conn: c, path: path, ready: ready, found: Entry{Name: path, Kind: File}}
 	i.questions = c.questions(path, &i.found)
 	return i
 }
 
-// ask sends the questions, and one for a data connection too if ready, for the next transfer.
+// ask sends the questions and, if ready, a request for a data connection for the next transfer.
 func (i *inquiry) ask() error {
 	c := i.conn
 	i.ready = i.ready && c.control.canPrepare() && !c.lacks(preparing)
@@ -89,15 +89,15 @@ func (i *inquiry) answers() (Entry, error) {
 
 const (
 	commandEPSV = "EPSV\r\n"
-	// preparing is what servers lack that do not answer a command that comes before the answer to
-	// the one before.
+	// preparing names the capability to answer a command that arrives before the answer to the
+	// previous one.
 	preparing = "EPSV ahead"
-	// early is what servers lack that lose commands that come before they have confirmed the end of
-	// a transfer.
+	// early names the capability to keep commands that arrive before the server has confirmed the
+	// end of a transfer.
 	early = "commands before 226"
 )
 
-// prepare keeps the answer to an EPSV for when it is asked.
+// prepare stores the answer to an EPSV until it is needed.
 func (c *Conn) prepare() error {
 	code, text, err := c.text.ReadResponse(229)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *Conn) prepare() error {
 	return nil
 }
 
-// questions are what there is to ask of a path.
+// questions returns the questions about a path.
 func (c *Conn) questions(path string, e *Entry) []question {
 	f := c.Features()
 	if f.MLST {
@@ -150,7 +150,7 @@ func parseLook(text string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%w%w: %q", errOurs, errLine, text)
 }
 
-// absent makes an answer that says no more than "no" one that says that nothing is there.
+// absent turns an answer that only says no into fs.ErrNotExist, if the path does not exist.
 func (c *Conn) absent(path string, err error) error {
 	code, text := reply(err)
 	if code == 550 && !mentions(text, denied) {
@@ -169,10 +169,10 @@ func sizeQuestion(path string, size *int64) question {
 	}}
 }
 
-// Size asks for the size of a file, where a link leads if it is one.
+// Size returns the size of a file. It follows links.
 func (c *Conn) Size(path string) (int64, error) { return c.size(path, false) }
 
-// size is Size. ready: a transfer will follow.
+// size is Size. ready says that a transfer will follow.
 func (c *Conn) size(path string, ready bool) (int64, error) {
 	if err := CheckName(path); err != nil {
 		return 0, err

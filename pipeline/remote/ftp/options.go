@@ -1,10 +1,10 @@
-// Package ftp holds connections to an FTP server, in clear or by TLS, for a source and a target to
-// share. A connection that breaks is replaced, a transfer goes on where it stopped, and no more
-// connections are used than the server bears.
+// Package ftp provides connections to an FTP server, in clear or with TLS, that a source and a
+// target share. It replaces a broken connection, continues a transfer where it stopped, and uses no
+// more connections than the server allows.
 //
-// Commands and transfers are those of github.com/jlaffaye/ftp. Listings are read here from the data
-// connection, since that library drops lines that it cannot read and the facts that tell versions
-// of a file apart.
+// Commands and transfers use github.com/jlaffaye/ftp. Listings are read here from the data
+// connection, since that library drops lines that it cannot read, and facts that distinguish
+// versions of a file.
 package ftp
 
 import (
@@ -20,36 +20,35 @@ import (
 	"time"
 )
 
-// Security says how a connection is protected.
+// Security is how a connection is protected.
 type Security uint8
 
 const (
-	// Clear is no protection at all: whoever is on the way reads password and files.
+	// Clear is no protection: anyone on the way can read password and files.
 	Clear Security = iota
-	// Explicit starts in clear and demands TLS before anything is said (ftpes). There is no falling
-	// back.
+	// Explicit starts in clear and demands TLS before anything else (ftpes). It never falls back.
 	Explicit
 	// Implicit is TLS from the first byte (ftps, port 990).
 	Implicit
 )
 
-// Options say which server and how. Host is required.
+// Options determine which server to use, and how. Host is required.
 type Options struct {
 	Host string
 	Port int // default: 21, or 990 for Implicit
 	// User defaults to anonymous.
 	User string
-	// Password is asked once per connection; nil: none, or "anonymous" for the user of that name.
+	// Password is called once per connection; nil means no password, or "anonymous" for that user.
 	Password func(ctx context.Context) (string, error)
 
 	Security Security
-	// RootCAs are trusted instead of the system's, as for a private CA.
+	// RootCAs are trusted instead of the system's, for a private CA.
 	RootCAs *x509.CertPool
-	// ServerName is what the certificate must be made out to (default: Host).
+	// ServerName is the name in the certificate (default: Host).
 	ServerName string
 
-	// Connections is the most that are open at once (default: 16). If the server bears fewer, fewer
-	// are used.
+	// Connections is the largest number of open connections (default: 16). If the server allows
+	// fewer, fewer are used.
 	Connections int
 	// Timeout is how long the server may be silent (default: 1 min).
 	Timeout time.Duration
@@ -57,12 +56,12 @@ type Options struct {
 	// unreachable (default: 1 min).
 	Patience time.Duration
 
-	// NoMLSD lists by LIST even where the server knows MLSD, for servers whose MLSD is broken.
+	// NoMLSD uses LIST even if the server supports MLSD, for servers whose MLSD is broken.
 	NoMLSD bool
-	// TrustMLSD does without a listing by LIST beside each by MLSD. Some servers do not tell by
-	// MLSD where symbolic links lead, and hide those that lead nowhere.
+	// TrustMLSD omits the additional listing by LIST after each MLSD. By MLSD, some servers do not
+	// show where symbolic links lead, and hide those that lead nowhere.
 	TrustMLSD bool
-	// Location is the time zone of times in LIST. nil: it is found by comparing with MDTM, or UTC.
+	// Location is the time zone of LIST. If nil, it is found by comparison with MDTM, else UTC.
 	Location *time.Location
 }
 
@@ -101,8 +100,8 @@ func (o *Options) password(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// tls is the configuration of one control connection and its data connections. They share a session
-// cache, since servers take a data connection for stolen that does not resume the session of its
+// tls returns the configuration for a control connection and its data connections. They share a
+// session cache, since servers refuse a data connection that does not resume the session of its
 // control connection.
 func (o *Options) tls() *tls.Config {
 	return &tls.Config{RootCAs: o.RootCAs, ServerName: o.ServerName, ClientSessionCache: tls.NewLRUClientSessionCache(4), MinVersion: tls.VersionTLS12}

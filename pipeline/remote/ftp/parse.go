@@ -13,7 +13,7 @@ import (
 // Kind is what an entry of a listing is.
 type Kind uint8
 
-// What a listing tells of an entry.
+// The kinds of entries.
 const (
 	File Kind = iota + 1
 	Directory
@@ -23,7 +23,7 @@ const (
 	self  // the directory that is listed, or the one above
 )
 
-// Entry is a line of a listing. Zero means that the server does not say.
+// Entry is a line of a listing. Zero means that the server does not tell.
 type Entry struct {
 	Name   string
 	Kind   Kind
@@ -40,8 +40,8 @@ type Entry struct {
 	User, Group string
 }
 
-// Describe makes an entry of a source or target of it, whose path is the name. It has no type if
-// all that is known is what it is not.
+// Describe returns an entry for a source or target, whose path is the name. It has no type if the
+// listing only shows what it is not.
 func (e *Entry) Describe() entry.Entry {
 	is := entry.Entry{Path: e.Name, Mode: e.Mode, UID: e.UID, GID: e.GID, User: e.User, Group: e.Group}
 	if !e.Modify.IsZero() {
@@ -60,11 +60,10 @@ func (e *Entry) Describe() entry.Entry {
 	return is
 }
 
-// errLine: a line of a listing that says nothing that can be understood. What it is about would be
-// missing.
+// errLine: a line of a listing is unintelligible, so that its entry would be missing.
 var errLine = errors.New("line of a listing cannot be read")
 
-// ParseFacts reads a line of MLSD, or of an answer to MLST.
+// ParseFacts parses a line of MLSD, or of an answer to MLST.
 func ParseFacts(line string) (Entry, error) {
 	var e Entry
 	facts, name, ok := strings.Cut(line, " ")
@@ -136,8 +135,8 @@ func (e *Entry) setType(value string) {
 	}
 }
 
-// inode leaves the device's number out of "<device>U<inode>": it may be another one after the
-// server was started again.
+// inode removes the device number from "<device>U<inode>", since it may change when the server
+// restarts.
 func inode(unique string) string {
 	i := strings.LastIndexAny(unique, "Ug")
 	if i <= 0 || i == len(unique)-1 || strings.Trim(unique[:i], "0123456789abcdefABCDEF") != "" {
@@ -146,7 +145,7 @@ func inode(unique string) string {
 	return unique[i+1:]
 }
 
-// parseID returns 0 for what is no number.
+// parseID parses an id. It returns 0 for anything but a number.
 func parseID(value string) uint32 {
 	n, err := strconv.ParseUint(value, 10, 32)
 	if err != nil {
@@ -163,7 +162,7 @@ func parseSize(value string) (int64, error) {
 	return n, nil
 }
 
-// parseMoment reads the time of facts and of MDTM, UTC, which may have a fraction.
+// parseMoment parses the time in facts and answers to MDTM: UTC, with or without a fraction.
 func parseMoment(value string) (time.Time, error) {
 	whole, fraction, _ := strings.Cut(value, ".")
 	t, err := time.Parse("20060102150405", whole)

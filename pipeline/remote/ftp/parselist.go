@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ParseList reads a line of LIST as Unix or DOS print them; now and location serve times without a
-// year or zone. ok is false for a line that is about no entry.
+// ParseList parses a line of LIST in the format of Unix or DOS. now and location complete times
+// without a year or zone. ok is false for a line that is not an entry.
 func ParseList(line string, now time.Time, location *time.Location) (e Entry, ok bool, err error) {
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" || strings.HasPrefix(line, "total ") {
@@ -25,7 +25,7 @@ func ParseList(line string, now time.Time, location *time.Location) (e Entry, ok
 	return e, true, nil
 }
 
-// field is a word of a line and where it ends.
+// field is a word of a line, and where it ends.
 type field struct {
 	text string
 	end  int
@@ -49,8 +49,8 @@ func split(line string, most int) []field {
 	return all
 }
 
-// parseUnix reads `-rw-r--r-- 1 user group 123 Nov 22 17:36 name`. Owners may have spaces, links
-// and group may be left out: what is found is the time, with the size before it.
+// parseUnix parses `-rw-r--r-- 1 user group 123 Nov 22 17:36 name`. Owners may contain spaces, and
+// links and group may be missing, so it looks for the time, preceded by the size.
 func parseUnix(line string, now time.Time, location *time.Location) (Entry, error) {
 	var e Entry
 	fields := split(line, 14)
@@ -71,10 +71,10 @@ func parseUnix(line string, now time.Time, location *time.Location) (Entry, erro
 	return e, fmt.Errorf("no time")
 }
 
-// arrow stands between the name of a link and its target. Both may have one in them.
+// arrow separates the name of a link from its target. Both may contain it.
 const arrow = " -> "
 
-// readings are all ways to read the name and target of a link.
+// readings returns all possible pairs of name and target of a link.
 func (e Entry) readings() []Entry {
 	all := []Entry{e}
 	for rest := e.Target; ; {
@@ -88,7 +88,7 @@ func (e Entry) readings() []Entry {
 	}
 }
 
-// describeUnix reads what stands before the time, which is at i.
+// describeUnix parses what precedes the time, which is at i.
 func (e *Entry) describeUnix(fields []field, i int) error {
 	e.Size, _ = parseSize(fields[i-1].text)
 	mode := fields[0].text
@@ -150,7 +150,7 @@ func parseMode(text string) (uint32, bool) {
 	return mode, true
 }
 
-// when reads `Nov 22 17:36`, `Nov 22 2026`, `22 Nov 2026` or `2026-11-22 17:36`, and returns where
+// when parses `Nov 22 17:36`, `Nov 22 2026`, `22 Nov 2026` or `2026-11-22 17:36`, and returns where
 // it ends in the line.
 func (e *Entry) when(fields []field, now time.Time, location *time.Location) (int, error) {
 	if len(fields) < 2 {
@@ -181,8 +181,8 @@ func (e *Entry) when(fields []field, now time.Time, location *time.Location) (in
 	return fields[2].end, nil
 }
 
-// inYear gives a time without a year the latest one in which it is not ahead of now by more than a
-// day: a server's clock or zone may be.
+// inYear adds to a time without a year the latest year in which it is at most a day after now: a
+// server's clock or zone may be ahead.
 func inYear(t, now time.Time) time.Time {
 	for year := now.Year() + 1; ; year-- {
 		d := time.Date(year, t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, t.Location())

@@ -9,14 +9,14 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/pool"
 )
 
-// Server is a pool of connections to one server. Safe for concurrent use.
+// Server is a pool of connections to one server. It is safe for concurrent use.
 type Server struct {
 	options Options
 	pool    *pool.Pool[*Conn]
 	learned learned
 }
 
-// NewServer checks the options. Connections are made when they are needed.
+// NewServer checks the options. It connects when a connection is needed.
 func NewServer(options Options) (*Server, error) {
 	options, err := options.complete()
 	if err != nil {
@@ -30,14 +30,14 @@ func NewServer(options Options) (*Server, error) {
 	return s, nil
 }
 
-// Host names the server in messages.
+// Host returns the server's name for messages.
 func (s *Server) Host() string { return s.options.Host }
 
-// Connections is how many may be in use at once, as far as is known: it shrinks when the server
+// Connections returns how many connections may be used at once. The number shrinks when the server
 // refuses more.
 func (s *Server) Connections() int { return s.pool.Limit() }
 
-// Close ends the connections that are idle; those in use end when they are given back.
+// Close ends the idle connections. Those in use end when they are released.
 func (s *Server) Close() error {
 	s.pool.Close(false)
 	return nil
@@ -45,8 +45,8 @@ func (s *Server) Close() error {
 
 func (s *Server) soon() time.Time { return time.Now().Add(min(s.options.Timeout, 2*time.Second)) }
 
-// Do calls f with a connection, and again with another one while connections break. f must bear
-// being repeated. act and path say in errors what was done.
+// Do calls f with a connection, and again with another one while connections break, so f must be
+// repeatable. act and path describe the operation in errors.
 func (s *Server) Do(ctx context.Context, act, path string, f func(*Conn) error) error {
 	err := s.pool.Do(ctx, func(c *Conn) error { return c.guard(ctx)(f(c)) })
 	if remote.IsFatal(err) && !errors.Is(err, ErrUnreachable) {
@@ -68,8 +68,8 @@ func end(c *Conn, politely bool) {
 	c.end()
 }
 
-// isGone tells whether a connection broke without a word: the others have broken with it, most
-// likely.
+// isGone reports whether a connection broke without an answer. Then the others have probably broken
+// too.
 func isGone(err error) bool {
 	code, _ := reply(err)
 	return IsBroken(err) && code == 0

@@ -11,8 +11,8 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// Reader reads a file from start to end. When the connection breaks it goes on with another one at
-// the same place.
+// Reader reads a file from start to end. After a broken connection it continues with another one at
+// the same offset.
 type Reader struct {
 	server *Server
 	ctx    context.Context
@@ -30,14 +30,14 @@ type Reader struct {
 	asked error
 }
 
-// LookAfter lets the server be asked for the facts of the file as soon as all of it was read.
+// LookAfter makes the reader ask for the facts of the file as soon as all of it was read.
 func (r *Reader) LookAfter() { r.look = true }
 
-// Facts are what the server said of the file when all of it was read, if LookAfter was called
+// Facts returns what the server said of the file when all of it was read, if LookAfter was called
 // before.
 func (r *Reader) Facts() (Entry, error) { return r.facts, r.asked }
 
-// Open begins to read the file at an absolute path, at an offset. ctx is for all of the reading.
+// Open begins to read the file at an absolute path, from an offset. ctx governs all reading.
 func (s *Server) Open(ctx context.Context, path string, offset int64) (*Reader, error) {
 	if err := CheckName(path); err != nil {
 		return nil, s.translate("open", path, err)
@@ -46,7 +46,7 @@ func (s *Server) Open(ctx context.Context, path string, offset int64) (*Reader, 
 	return r, r.begin()
 }
 
-// begin asks for the rest of the file, again while connections break.
+// begin requests the rest of the file, again while connections break.
 func (r *Reader) begin() error {
 	for {
 		c, err := r.server.pool.Acquire(r.ctx)
@@ -67,8 +67,8 @@ func (r *Reader) begin() error {
 	}
 }
 
-// retrieve starts the transfer at r.at. A server without REST sends all, and what is known already
-// is passed over.
+// retrieve starts the transfer at r.at. If a server without REST sends the whole file, it skips
+// what is known.
 func (r *Reader) retrieve() error {
 	from := r.at
 	if from > 0 && !r.conn.Features().Resume {
@@ -86,7 +86,7 @@ func (r *Reader) retrieve() error {
 	return err
 }
 
-// whyNot finds out whether a file that cannot be opened is there at all.
+// whyNot checks whether a file that cannot be opened exists at all.
 func (r *Reader) whyNot(refused error) error {
 	_, err := r.conn.Look(r.path)
 	if err == nil {
@@ -98,7 +98,7 @@ func (r *Reader) whyNot(refused error) error {
 	return fmt.Errorf("%w: %w", fs.ErrNotExist, refused)
 }
 
-// end gives the connection back.
+// end releases the connection.
 func (r *Reader) end(err error) error {
 	if r.conn == nil {
 		return err
@@ -126,7 +126,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, r.err
 }
 
-// next ends the transfer, or begins it anew if it was not over.
+// next ends the transfer, or begins it again if it was not complete.
 func (r *Reader) next(err error) {
 	ahead := r.askAhead(err)
 	closed := r.transfer.Close()
@@ -158,9 +158,8 @@ func (r *Reader) next(err error) {
 	}
 }
 
-// askAhead asks for the facts of a file of which the last byte has come: all was read that they are
-// about, and the answers need not wait for the server to say that it has seen the data connection
-// end. nil: nothing was asked.
+// askAhead requests the facts of a file whose last byte has arrived. The answers then need not wait
+// until the server has seen the end of the data connection. It returns nil if it requested nothing.
 func (r *Reader) askAhead(end error) *inquiry {
 	if end != io.EOF || !r.look || r.conn.lacks(early) {
 		return nil
@@ -172,7 +171,8 @@ func (r *Reader) askAhead(end error) *inquiry {
 	return ahead
 }
 
-// lookAt takes the answers to what was asked ahead, or asks now, and gives the connection back.
+// lookAt reads the answers to what askAhead has requested, or requests it now, and releases the
+// connection.
 func (r *Reader) lookAt(ahead *inquiry) {
 	switch {
 	case ahead != nil:
@@ -189,10 +189,10 @@ func (r *Reader) lookAt(ahead *inquiry) {
 	}
 }
 
-// Offset is how far the file was read.
+// Offset returns how many bytes of the file were read.
 func (r *Reader) Offset() int64 { return r.at }
 
-// Close ends the transfer, also one that is not over: the server complains then, which is no error.
+// Close ends the transfer, even an incomplete one; then it ignores the server's complaint.
 func (r *Reader) Close() error {
 	if r.err == nil {
 		r.err = fs.ErrClosed

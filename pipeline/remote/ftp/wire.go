@@ -34,7 +34,7 @@ func (w wire) Write(p []byte) (int, error) {
 	return w.TCPConn.Write(p)
 }
 
-// late is a connection that is still being made: whoever wants anything of it waits.
+// late is a connection that is still being made. Its methods wait for it.
 type late struct {
 	ready chan struct{} // closed when wire is there, or err
 	wire  wire
@@ -117,8 +117,8 @@ func (l *late) address(of func(net.Conn) net.Addr) net.Addr {
 }
 
 // greeted is a control connection whose greeting was read already, and is read again. It keeps the
-// last of what was read, and ends when answers do not. It is read by ServerConn and by us in turns,
-// so nobody is given more than one line at once.
+// last line that was read, and ends a connection whose answers do not end. ServerConn and this
+// package read from it alternately, so each Read returns at most one line.
 type greeted struct {
 	net.Conn
 	greeting string
@@ -127,23 +127,24 @@ type greeted struct {
 	last     []byte
 	unasked  int // bytes that came since the last command
 
-	// The answer to an EPSV that was sent before it was needed is given when it is.
+	// The answer to an EPSV that was sent early is returned when EPSV is needed.
 	prepared   string
 	preparedAt time.Time
 	asked      bool // EPSV, and nothing since
 	extended   bool // it was answered well once
 }
 
-// preparedFor is how long an answer to EPSV is good for. Servers wait longer for a data connection,
-// and it is needed at once or not for long.
+// preparedFor is how long an answer to EPSV may be used. Servers wait longer for a data connection,
+// and it is usually needed at once, or not for long.
 const preparedFor = 10 * time.Second
 
-// canPrepare tells whether the server knows EPSV, and has no answer to it waiting.
+// canPrepare reports whether the server supports EPSV, and no answer to it is stored.
 func (g *greeted) canPrepare() bool {
 	return g.extended && (g.prepared == "" || time.Since(g.preparedAt) > preparedFor)
 }
 
-// maxReply bounds what a server may say to one command, or to a few that were sent at once.
+// maxReply is how many bytes a server may answer to one command, or to a few that were sent at
+// once.
 const maxReply = 1 << 20
 
 // Read implements io.Reader.
@@ -182,7 +183,7 @@ func (g *greeted) fill() error {
 	return nil
 }
 
-// lineEnd is where the first line ends, or all if there is none.
+// lineEnd returns the length of the first line, or of everything if there is no line end.
 func lineEnd(b []byte) int {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return i + 1
@@ -201,7 +202,7 @@ func (g *greeted) Write(p []byte) (int, error) {
 	return g.Conn.Write(p)
 }
 
-// refused tells whether the last answer was that a command was not taken.
+// refused reports whether the last answer was a refusal.
 func (g *greeted) refused() bool {
 	answer := lastLine(g.last)
 	return strings.HasPrefix(answer, "4") || strings.HasPrefix(answer, "5")
@@ -212,12 +213,12 @@ type data struct {
 	net.Conn
 	wire  *late // below TLS
 	wrote bool
-	// take, if set, takes the lines of a listing; Read then has nothing to give.
+	// take, if set, receives the lines of a listing; Read then returns nothing.
 	take func(line string) error
 }
 
-// What a listing may have. Paths end at 4096 bytes, and directories with a million names are of no
-// use to anybody.
+// The limits of a listing. Paths have 4096 bytes at most, and directories with a million names are
+// unusable anyway.
 const (
 	maxLine  = 64 << 10
 	maxLines = 1 << 20
@@ -258,7 +259,7 @@ func (d *data) Write(p []byte) (int, error) {
 	return d.Conn.Write(p)
 }
 
-// Handshake begins TLS on a data connection on which nothing is written: some servers wait for it.
+// Handshake performs TLS on a data connection without data, for which some servers wait.
 func (d *data) Handshake() error {
 	d.wrote = true
 	if t, ok := d.Conn.(*tls.Conn); ok {
@@ -267,9 +268,8 @@ func (d *data) Handshake() error {
 	return nil
 }
 
-// Close ends the data. After an upload it waits until the other side closes too: a connection that
-// is closed while session tickets lie in it unread is reset, and the end of the file is lost with
-// it.
+// Close ends the data. After an upload it waits until the other side closes too: closing a
+// connection with unread session tickets resets it, and loses the end of the file.
 func (d *data) Close() error {
 	if !d.wrote {
 		return d.Conn.Close()

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// kept is how many bytes behind the last one sent are kept, to be sent again if the connection
-	// breaks. It is more than lies in the buffers of both sides: the own one is sendBuffer, the
-	// server's is at most 6 MiB on a Linux that was not tuned.
+	// kept is how many bytes before the last one sent are kept, to be sent again if the connection
+	// breaks. They are more than fit into the buffers of both sides: ours is sendBuffer, the
+	// server's is at most 6 MiB on a Linux with default settings.
 	kept   = 10 << 20
 	unsent = 1 << 20 // how far writing may be ahead of sending
 	slack  = 2 << 20 // what is kept beyond, so that dropping is done seldom
@@ -19,8 +19,8 @@ const (
 	sendBuffer = 512 << 10
 )
 
-// Writer uploads a file from start to end. A connection that breaks is replaced and the upload goes
-// on at what the server has. Its methods are for one goroutine.
+// Writer uploads a file from start to end. It replaces a broken connection and continues after what
+// the server has. It is not safe for concurrent use.
 type Writer struct {
 	server *Server
 	ctx    context.Context
@@ -39,8 +39,8 @@ type Writer struct {
 	over    chan struct{} // closed when the sender is done
 }
 
-// Create begins an upload to an absolute path. A file that is there is replaced from the first byte
-// on. ctx is for all of it. A file of less than 1 MiB is sent by Close, in one go.
+// Create begins an upload to an absolute path. It replaces an existing file, beginning with the
+// first byte. ctx governs all of it. Close sends a file of less than 1 MiB at once.
 func (s *Server) Create(ctx context.Context, path string) (*Writer, error) {
 	if err := CheckName(path); err != nil {
 		return nil, s.translate("create", path, err)
@@ -50,7 +50,7 @@ func (s *Server) Create(ctx context.Context, path string) (*Writer, error) {
 	return w, nil
 }
 
-// Write implements io.Writer. It returns when p is kept, which is before it is sent.
+// Write implements io.Writer. It returns when p is stored, before it is sent.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,7 +73,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 func (w *Writer) end() int64 { return w.base + int64(len(w.buffer)) }
 
-// drop makes room for n bytes by forgetting what was sent long ago.
+// drop makes room for n bytes by dropping what was sent long ago.
 func (w *Writer) drop(n int) {
 	old := int(w.sent-w.base) - kept
 	if old < slack || len(w.buffer)+n <= cap(w.buffer) {
@@ -83,10 +83,10 @@ func (w *Writer) drop(n int) {
 	w.base += int64(old)
 }
 
-// long are buffers of big files: what is kept, and room for more.
+// long pools buffers for large files: room for what is kept, and more.
 var long = sync.Pool{New: func() any { b := make([]byte, 0, kept+slack+2*unsent); return &b }}
 
-// grow takes a long buffer when the file proves big.
+// grow switches to a long buffer when the file proves large.
 func (w *Writer) grow(n int) {
 	if w.pooled != nil || len(w.buffer)+n <= unsent {
 		return
@@ -95,7 +95,7 @@ func (w *Writer) grow(n int) {
 	w.buffer = append((*w.pooled)[:0], w.buffer...)
 }
 
-// free gives the long buffer back when the sender is done.
+// free returns the long buffer when the sender has ended.
 func (w *Writer) free() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -105,7 +105,7 @@ func (w *Writer) free() {
 	}
 }
 
-// start lets the sender run, once.
+// start starts the sender, once.
 func (w *Writer) start() {
 	if w.started {
 		return
@@ -130,7 +130,7 @@ func (w *Writer) fail(err error) {
 	w.changed.Broadcast()
 }
 
-// Close sends what is left, waits until the server has confirmed all of it and compares the size of
+// Close sends the rest, waits until the server has confirmed everything, and compares the size of
 // its file.
 func (w *Writer) Close() error {
 	w.mu.Lock()
@@ -145,14 +145,14 @@ func (w *Writer) Close() error {
 	return w.failed
 }
 
-// Started tells whether the server may have something of the file.
+// Started reports whether the server may have a part of the file.
 func (w *Writer) Started() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.started
 }
 
-// Abort ends the upload. What the server has of it stays.
+// Abort ends the upload. What the server has of it remains.
 func (w *Writer) Abort() {
 	w.fail(errAborted)
 	w.mu.Lock()
@@ -166,7 +166,7 @@ func (w *Writer) Abort() {
 
 var errAborted = fmt.Errorf("%wupload aborted", errOurs)
 
-// send uploads with one connection after another until the server has all.
+// send uploads with one connection after another until the server has everything.
 func (w *Writer) send() error {
 	tries, best := 0, int64(-1)
 	for {
@@ -201,7 +201,7 @@ func (w *Writer) position() int64 {
 	return w.sent
 }
 
-// sendOn uploads by one connection, from where the server's file ends if it is not the first one.
+// sendOn uploads with one connection. With again, it begins where the server's file ends.
 func (w *Writer) sendOn(c *Conn, again bool) error {
 	from := int64(0)
 	if again {
@@ -223,8 +223,8 @@ func (w *Writer) sendOn(c *Conn, again bool) error {
 	return w.confirm(c)
 }
 
-// resumeAt is how much of the file the server has, if what follows is kept; else the upload begins
-// anew if all is kept.
+// resumeAt returns how much of the file the server has, if the following bytes are kept. Otherwise
+// the upload begins again, if all bytes are kept.
 func (w *Writer) resumeAt(c *Conn) (int64, error) {
 	size, err := c.Size(w.path)
 	if IsBroken(err) {
@@ -258,7 +258,7 @@ func (w *Writer) confirm(c *Conn) error {
 	return nil
 }
 
-// sending is the Writer as the connection reads it.
+// sending is the Writer from which the connection reads.
 type sending Writer
 
 // Read waits for something to send.

@@ -1,6 +1,6 @@
-// Package pool keeps the connections to one server. It opens them on demand, replaces those that
-// break, and never opens more than the server allows. The protocol defines what a connection is,
-// and which errors mean that it is broken.
+// Package pool holds the connections to one server. It opens them on demand, replaces broken ones,
+// and never opens more than the server allows. The protocol defines what a connection is, and which
+// errors mean that it is broken.
 package pool
 
 import (
@@ -14,31 +14,31 @@ import (
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// What Dial returns besides the errors of package remote.
+// Errors that Dial returns besides those of package remote.
 var (
-	// ErrTooMany: the server has enough of our connections.
+	// ErrTooMany: the server accepts no more connections from us.
 	ErrTooMany = errors.New("too many connections")
-	// ErrHungUp: the server has accepted a connection and ended it before there was a session. It
-	// is being started again, or has enough of us.
+	// ErrHungUp: the server has accepted a connection and closed it before a session began. It is
+	// restarting, or accepts no more connections from us.
 	ErrHungUp = errors.New("no session")
 )
 
-// Options say how to connect.
+// Options determine how to connect.
 type Options[C comparable] struct {
 	Host string // in messages
 	// Dial makes a connection. It calls answered as soon as the server has accepted it.
 	Dial func(ctx context.Context, answered func()) (C, error)
-	// End ends a connection and what is under way on it. politely: nothing is, and the server may
-	// be told.
+	// End closes a connection, with everything in progress on it. politely says that nothing is, so
+	// that the server may be told.
 	End func(c C, politely bool)
-	// IsBroken tells whether err means that a connection is of no more use, or that another one may
-	// do better.
+	// IsBroken reports whether err means that a connection can no longer be used, or that another
+	// one may do better.
 	IsBroken func(err error) bool
-	// Spoils tells whether c is to be ended after err, and IsGone whether the others have broken
-	// with it, most likely (default: as IsBroken says).
+	// Spoils reports whether c must be closed after err, and IsGone whether the other connections
+	// have probably broken with it (default: like IsBroken).
 	Spoils func(c C, err error) bool
 	IsGone func(err error) bool
-	// Most is how many connections there are at most; Shared is how many callers one serves at once
+	// Most is the largest number of connections. Shared is how many callers one serves at once
 	// (default: 1). A further connection is made when all have at least Busy callers (default:
 	// Shared).
 	Most, Shared, Busy int
@@ -47,7 +47,7 @@ type Options[C comparable] struct {
 	Patience time.Duration
 }
 
-// Pool holds connections. Safe for concurrent use.
+// Pool is a pool of connections. It is safe for concurrent use.
 type Pool[C comparable] struct {
 	o Options[C]
 
@@ -73,7 +73,7 @@ type place[C comparable] struct {
 	again bool // it is not there, for a reason that is none of its users'
 }
 
-// New makes a pool without connections.
+// New returns a pool without connections.
 func New[C comparable](o Options[C]) *Pool[C] {
 	o.Most, o.Shared = max(1, o.Most), max(1, o.Shared)
 	if o.Busy <= 0 {
@@ -91,16 +91,15 @@ func New[C comparable](o Options[C]) *Pool[C] {
 	return p
 }
 
-// Limit is how many connections there may be, as far as is known: it shrinks when the server
-// refuses more.
+// Limit returns how many connections there may be. It shrinks when the server refuses more.
 func (p *Pool[C]) Limit() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.limit
 }
 
-// Close ends all connections that nobody uses; cut also those that are used. Those that are left
-// end when they are given back.
+// Close closes all unused connections and, with cut, also those in use. Otherwise these are closed
+// when they are released.
 func (p *Pool[C]) Close(cut bool) {
 	p.end()
 	p.mu.Lock()
@@ -122,7 +121,7 @@ func (at *place[C]) isReady() bool {
 	}
 }
 
-// takeOut removes places; the caller has locked p.
+// takeOut removes places. The caller must hold the lock.
 func (p *Pool[C]) takeOut(which func(*place[C]) bool) (out []*place[C]) {
 	p.places = slices.DeleteFunc(p.places, func(at *place[C]) bool {
 		if which(at) {
@@ -134,18 +133,18 @@ func (p *Pool[C]) takeOut(which func(*place[C]) bool) (out []*place[C]) {
 	return out
 }
 
-// attempts is how often something is tried whose connection breaks, if nothing comes of it.
+// attempts is how often an operation is tried whose connections break without any progress.
 const attempts = 8
 
-// Attempts is how often what breaks connections is tried before it is given up.
+// Attempts returns how often an operation that breaks connections is tried.
 func (p *Pool[C]) Attempts() int { return attempts }
 
-// Do calls f with a connection, and again with another one while connections break. f must bear
-// being repeated. Where they break again and again, the error wraps remote.ErrUnreachable.
+// Do calls f with a connection, and again with another one while connections break, so f must be
+// repeatable. If they break again and again, the error wraps remote.ErrUnreachable.
 func (p *Pool[C]) Do(ctx context.Context, f func(C) error) error { return p.DoHeavy(ctx, 1, f) }
 
-// DoHeavy is Do for what takes as much of a connection as so many callers, so that it is spread
-// over more of them.
+// DoHeavy is Do for an operation that loads a connection as much as weight callers, so that such
+// operations are spread over more connections.
 func (p *Pool[C]) DoHeavy(ctx context.Context, weight int, f func(C) error) error {
 	var last error
 	for range attempts {
@@ -169,12 +168,12 @@ func (p *Pool[C]) DoHeavy(ctx context.Context, weight int, f func(C) error) erro
 	return p.Lost(last)
 }
 
-// Lost is the error of what has broken its connection too often.
+// Lost returns the error for an operation that has broken its connection too often.
 func (p *Pool[C]) Lost(err error) error {
 	return fmt.Errorf("%w: %s breaks the connection again and again: %w", remote.ErrUnreachable, p.o.Host, err)
 }
 
-// Acquire returns a connection for one more caller, a new one if need be.
+// Acquire returns a connection for one more caller, a new one if necessary.
 func (p *Pool[C]) Acquire(ctx context.Context) (C, error) { return p.acquire(ctx, 1) }
 
 func (p *Pool[C]) acquire(ctx context.Context, weight int) (C, error) {
@@ -209,7 +208,7 @@ func (p *Pool[C]) acquire(ctx context.Context, weight int) (C, error) {
 	}
 }
 
-// enter takes a place, one that is to be filled by the caller if dial.
+// enter takes a place. If dial is true, the caller must fill it.
 func (p *Pool[C]) enter(ctx context.Context, weight int) (_ *place[C], dial bool, _ error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -248,14 +247,15 @@ func (p *Pool[C]) enter(ctx context.Context, weight int) (_ *place[C], dial bool
 	}
 }
 
-// add makes a place that is to be filled.
+// add makes a place that must be filled.
 func (p *Pool[C]) add() *place[C] {
 	fresh := &place[C]{ready: make(chan struct{})}
 	p.places = append(p.places, fresh)
 	return fresh
 }
 
-// idlest is the place with the fewest callers, of those that are so; nil: of all.
+// idlest returns the place with the fewest callers among those for which so returns true; nil means
+// all.
 func (p *Pool[C]) idlest(so func(*place[C]) bool) (best *place[C]) {
 	for _, at := range p.places {
 		if (best == nil || at.users < best.users) && (so == nil || so(at)) {
@@ -265,8 +265,8 @@ func (p *Pool[C]) idlest(so func(*place[C]) bool) (best *place[C]) {
 	return best
 }
 
-// mostNow is how many connections may be open. Some time after the server has refused one, one more
-// is tried.
+// mostNow returns how many connections may be open. Some time after the server has refused one, it
+// allows one more try.
 func (p *Pool[C]) mostNow() int {
 	if p.limit < p.o.Most && time.Since(p.refused) > p.pause {
 		p.limit++
@@ -275,7 +275,7 @@ func (p *Pool[C]) mostNow() int {
 	return p.limit
 }
 
-// leave gives up a place before it is filled.
+// leave leaves a place before it is filled.
 func (p *Pool[C]) leave(at *place[C], weight int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -283,8 +283,8 @@ func (p *Pool[C]) leave(at *place[C], weight int) {
 	p.freed.Signal()
 }
 
-// Release gives a connection back, on which err has happened. One that is spoilt is ended for all
-// who use it; where all have broken, so are those that nobody uses.
+// Release returns a connection after use, with the error that occurred. A spoilt connection is
+// closed for all its users. If all connections have broken, the unused ones are closed too.
 func (p *Pool[C]) Release(c C, err error) { p.release(c, 1, err) }
 
 func (p *Pool[C]) release(c C, weight int, err error) {
@@ -308,7 +308,7 @@ func (p *Pool[C]) release(c C, weight int, err error) {
 	}
 }
 
-// placeOf finds a connection that is not ended; nil if it is.
+// placeOf returns the place of a connection, nil if it was closed.
 func (p *Pool[C]) placeOf(c C) *place[C] {
 	for _, at := range p.places {
 		if at.isReady() && at.conn == c {
@@ -318,7 +318,7 @@ func (p *Pool[C]) placeOf(c C) *place[C] {
 	return nil
 }
 
-// Drop ends one connection, for all who use it; each of them still gives it back.
+// Drop closes one connection for all its users, each of whom must still release it.
 func (p *Pool[C]) Drop(c C) {
 	p.mu.Lock()
 	p.takeOut(func(at *place[C]) bool { return at.isReady() && at.conn == c })

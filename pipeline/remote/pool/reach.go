@@ -11,15 +11,15 @@ import (
 
 const (
 	// greeting is how long a server may be away that has accepted a connection but no session yet:
-	// it is being started again, or hangs up on us, as it does when too many begin at once.
+	// it is restarting, or hangs up, as servers do when too many connections begin at once.
 	greeting = 10 * time.Second
-	// firstPause is how long nothing more is asked of a server that bears no further connection; it
-	// doubles up to mostPause.
+	// firstPause is how long to wait before another connection is tried after the server has
+	// refused one; it doubles up to mostPause.
 	firstPause = 30 * time.Second
 	mostPause  = 10 * time.Minute
 )
 
-// fill makes the connection of a place, or takes the place away.
+// fill makes the connection of a place, or removes the place.
 func (p *Pool[C]) fill(ctx context.Context, at *place[C]) {
 	conn, again, err := p.reach(ctx)
 	p.mu.Lock()
@@ -37,8 +37,8 @@ func (p *Pool[C]) fill(ctx context.Context, at *place[C]) {
 	p.takeOut(func(other *place[C]) bool { return other == at })
 }
 
-// reach makes a connection. A server that was reached before is given time to come back. again: the
-// server bears no further connection, and one of the others must do.
+// reach makes a connection. It gives a server that was reached before time to return. again reports
+// that the server allows no further connection, and the caller must use another one.
 func (p *Pool[C]) reach(ctx context.Context) (_ C, again bool, _ error) {
 	var none C
 	pause, begun := 50*time.Millisecond, time.Now()
@@ -63,13 +63,13 @@ func (p *Pool[C]) reach(ctx context.Context) (_ C, again bool, _ error) {
 	}
 }
 
-// crowded tells of what may mean that there are enough connections: some servers say then that the
-// password is wrong, others hang up.
+// crowded reports whether err may mean that there are too many connections. In that case some
+// servers say that the password is wrong, and others hang up.
 func crowded(err error) bool {
 	return errors.Is(err, ErrTooMany) || errors.Is(err, remote.ErrDenied) || errors.Is(err, ErrHungUp)
 }
 
-// accuse makes a failure to connect one of the server, unless it is told what else it is.
+// accuse treats a failure to connect as one of the server, unless it is known to be another.
 func accuse(err error) error {
 	if remote.IsFatal(err) {
 		return err
@@ -77,14 +77,14 @@ func accuse(err error) error {
 	return fmt.Errorf("%w: %w", remote.ErrUnreachable, err)
 }
 
-// answers notes that the server has accepted a connection.
+// answers records that the server has accepted a connection.
 func (p *Pool[C]) answers() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answered = true
 }
 
-// patience is how long a server may be away that does not let us in because of err.
+// patience returns how long to retry a server that fails with err.
 func (p *Pool[C]) patience(err error) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,8 +97,7 @@ func (p *Pool[C]) patience(err error) time.Duration {
 	return 0
 }
 
-// shrink makes do with the connections that there are besides the one that was refused; false if
-// there are none.
+// shrink lowers the limit to the connections that exist; false if there are none.
 func (p *Pool[C]) shrink() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -22,8 +22,8 @@ type listing struct {
 	before    time.Time // of versions, those are meant that were there before; zero: the bucket as it is
 }
 
-// all iterates over the listing. When the server fails for a while it goes on after the last key
-// that was complete.
+// all iterates over the listing. After a temporary failure it continues after the last complete
+// key.
 func (l listing) all(ctx context.Context) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		stopped := false
@@ -47,7 +47,7 @@ func (l listing) all(ctx context.Context) iter.Seq2[Object, error] {
 	}
 }
 
-// try lists from after on and gives out each key once.
+// try lists from after on and yields each key once.
 func (l listing) try(ctx context.Context, yield func(Object) bool) error {
 	g := group{before: l.before, yield: yield}
 	seen := ""
@@ -76,7 +76,7 @@ func (l listing) try(ctx context.Context, yield func(Object) bool) error {
 	return nil
 }
 
-// group takes of each key the version that is meant.
+// group chooses the wanted version of each key.
 type group struct {
 	before time.Time
 	yield  func(Object) bool
@@ -101,9 +101,9 @@ func (g *group) add(o Object) bool {
 	return true
 }
 
-// prefers says whether a version is later than the one chosen. That it is the key's latest counts
-// for more than times, which some servers give a delete marker and what it hides the wrong way
-// round.
+// prefers reports whether a version is later than the chosen one. The mark as the key's latest
+// version counts more than times, which some servers confuse between a delete marker and what it
+// hides.
 func (g *group) prefers(o Object) bool {
 	if g.chosen.Key == "" || g.chosen.Latest {
 		return g.chosen.Key == ""
@@ -111,7 +111,7 @@ func (g *group) prefers(o Object) bool {
 	return o.Latest || o.Modified.After(g.chosen.Modified)
 }
 
-// end gives out the last key, if it was there at that moment.
+// end yields the last key, if it existed at that moment.
 func (g *group) end() bool {
 	some := g.some
 	g.some = false

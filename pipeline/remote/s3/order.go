@@ -14,7 +14,7 @@ import (
 // held is how many keys may wait before the server is asked.
 const held = 8 * pageKeys
 
-// ordered gives out the keys below a prefix in the order of a tree.
+// ordered yields the keys below a prefix in the order of a tree.
 type ordered struct {
 	bucket *Bucket
 	prefix string
@@ -26,7 +26,7 @@ type ordered struct {
 	waiting int // keys in frames that are not settled
 }
 
-// frame is what may be a directory, and the keys that come after what is in it.
+// frame is a possible directory, and the keys that come after its content.
 type frame struct {
 	stem    string // the directory without its slash
 	held    []Object
@@ -51,7 +51,7 @@ func (o *ordered) run(ctx context.Context) error {
 	return o.popTo(0)
 }
 
-// add takes the next key of the listing.
+// add adds the next key of the listing.
 func (o *ordered) add(ctx context.Context, object Object) error {
 	key := object.Key
 	keep := len(o.frames)
@@ -79,7 +79,7 @@ func (o *ordered) add(ctx context.Context, object Object) error {
 	return o.relieve(ctx)
 }
 
-// behind tells whether a key is listed after all that is in a directory.
+// behind reports whether a key is listed after everything in a directory.
 func behind(key, stem string) bool {
 	if strings.HasPrefix(key, stem) {
 		return len(key) > len(stem) && key[len(stem)] > '/'
@@ -87,8 +87,7 @@ func behind(key, stem string) bool {
 	return key > stem
 }
 
-// push adds a frame for each directory whose place is behind key in the listing and before it in
-// the tree.
+// push adds a frame for each directory that is after key in the listing and before it in the tree.
 func (o *ordered) push(key string, from int) {
 	for i := from; i < len(key); i++ {
 		if key[i] < '/' {
@@ -127,7 +126,7 @@ func (o *ordered) popTo(n int) error {
 	return nil
 }
 
-// release gives out what a frame holds.
+// release yields what a frame holds.
 func (o *ordered) release(at int) error {
 	f := &o.frames[at]
 	objects := f.held
@@ -141,7 +140,7 @@ func (o *ordered) release(at int) error {
 	return nil
 }
 
-// place gives an object to the next frame below one that is not settled, or out.
+// place passes an object to the next lower frame that is not settled, or yields it.
 func (o *ordered) place(at int, object Object) error {
 	for below := at - 1; below >= 0; below-- {
 		if to := &o.frames[below]; !to.settled {

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxKey is how many bytes a key may have.
+// maxKey is the largest length of a key in bytes.
 const maxKey = 1024
 
-// CheckKey tells why there can be no object under a key, whichever server it is. ErrKey.
+// CheckKey fails with ErrKey if no object can have this key, on any server.
 func (b *Bucket) CheckKey(key string) error {
 	if len(key) > maxKey {
 		return fmt.Errorf("%w: with its prefix it has %d bytes, and a key has at most %d", ErrKey, len(key), maxKey)
@@ -24,7 +24,7 @@ func (b *Bucket) CheckKey(key string) error {
 	return nil
 }
 
-// Put stores an object in one request. The server checks what it receives by both digests.
+// Put stores an object with one request. The server checks it against both digests.
 func (b *Bucket) Put(ctx context.Context, key string, body Body, o PutOptions) error {
 	if err := b.CheckKey(key); err != nil {
 		return fmt.Errorf("put an object: %w", err)
@@ -43,8 +43,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body Body, o PutOptions) e
 	return err
 }
 
-// Upload is an object that is stored part by part. It appears when Complete returns. Parts may be
-// put at once.
+// Upload is an object that is stored in parts. It appears when Complete returns. Several parts may
+// be put at once.
 type Upload struct {
 	bucket  *Bucket
 	key, id string
@@ -74,8 +74,8 @@ func (u *Upload) Put(ctx context.Context, number int, body Body) (etag string, e
 	return etag, err
 }
 
-// Complete makes the object of its parts, by their ETags in order. Unless its ETag says that it is
-// made of them, it is looked whether it has the size that it is to have.
+// Complete makes the object from its parts, given by their ETags in order. Unless the object's ETag
+// shows that it is made of them, Complete checks its size.
 func (u *Upload) Complete(ctx context.Context, etags []string, size int64) error {
 	tries, etag := 0, ""
 	err := u.bucket.do(ctx, "complete", u.key, func() (err error) {
@@ -99,8 +99,7 @@ func (u *Upload) Complete(ctx context.Context, etags []string, size int64) error
 	return nil
 }
 
-// etagOf is the ETag of an object that was put in parts, whose ETags are the MD5 of what each
-// holds.
+// etagOf returns the ETag of an object that was put in parts with these ETags, which are MD5 sums.
 func etagOf(parts []string) string {
 	sum := md5.New()
 	for _, etag := range parts {
@@ -113,7 +112,7 @@ func etagOf(parts []string) string {
 	return fmt.Sprintf("%x-%d", sum.Sum(nil), len(parts))
 }
 
-// Abort drops the parts.
+// Abort deletes the parts.
 func (u *Upload) Abort(ctx context.Context) error {
 	err := u.bucket.do(ctx, "drop the parts of", u.key, func() error { return u.bucket.client.Abort(ctx, u.key, u.id) })
 	if errors.Is(err, fs.ErrNotExist) {

@@ -16,19 +16,20 @@ import (
 )
 
 const (
-	// segmentBytes is what one request of several for a big object asks for.
+	// segmentBytes is the size of each of the concurrent requests for a large object.
 	segmentBytes = 8 << 20
-	// segments is how many are held ahead of all readers together.
+	// segments is how many segments are held ahead of all readers together.
 	segments = 8
-	// readersSegments is how many of them one reader may have.
+	// readersSegments is how many segments one reader may hold.
 	readersSegments = 4
-	// headBytes are read before anything is fetched ahead: perhaps nobody wants more.
+	// headBytes is how many bytes are read before anything is fetched ahead: the caller may want no
+	// more.
 	headBytes = 1 << 20
 )
 
-// Reader reads an object from start to end. A big one is fetched by several requests at once, all
-// of them for the same version or ETag. When a connection breaks it goes on where it was. It is for
-// one goroutine.
+// Reader reads an object from start to end. It fetches a large one with several concurrent
+// requests, all for the same version or ETag. After a broken connection it continues at the same
+// offset. It is not safe for concurrent use.
 type Reader struct {
 	bucket *Bucket
 	ctx    context.Context
@@ -52,11 +53,11 @@ type segment struct {
 	done chan struct{}
 }
 
-// Unknown is what Read may expect.
+// Unknown says that the size of an object is not known.
 const Unknown = -1
 
-// Read opens an object by one request; about says how large it is expected to be. ErrChanged: it
-// has not the ETag that r names. ctx is for all of the reading.
+// Read opens an object with one request. about is the expected size. It fails with ErrChanged if
+// the object does not have the ETag in r. ctx governs all reading.
 func (b *Bucket) Read(ctx context.Context, r Ref, about int64) (*Reader, error) {
 	reader := &Reader{bucket: b, ref: r}
 	reader.ctx, reader.cancel = context.WithCancel(ctx)
@@ -75,7 +76,7 @@ func (b *Bucket) Read(ctx context.Context, r Ref, about int64) (*Reader, error) 
 	return reader, nil
 }
 
-// open makes the first request, which tells what the object is.
+// open makes the first request, which shows what the object is.
 func (r *Reader) open(length int64) error {
 	err := r.bucket.do(r.ctx, "get", r.ref.Key, func() (err error) {
 		r.object, r.body, err = r.bucket.get(r.ctx, r.ref, 0, length)
@@ -96,7 +97,7 @@ func (r *Reader) open(length int64) error {
 	return nil
 }
 
-// get makes one request, and looks whether the answer is about what was asked for.
+// get makes one request, and checks that the answer is for what was requested.
 func (b *Bucket) get(ctx context.Context, r Ref, offset, length int64) (Object, io.ReadCloser, error) {
 	o, body, err := b.client.Get(ctx, r, offset, length)
 	switch {
@@ -113,20 +114,20 @@ func (b *Bucket) get(ctx context.Context, r Ref, offset, length int64) (Object, 
 	return o, nil, err
 }
 
-// total is the size of the object of which a range was sent.
+// total returns the size of the object from a Content-Range.
 func total(contentRange string) (int64, bool) {
 	_, text, ok := strings.Cut(contentRange, "/")
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, ok && err == nil && n >= 0
 }
 
-// Object is what is being read.
+// Object returns what is being read.
 func (r *Reader) Object() Object { return r.object }
 
-// Offset is how far it was read.
+// Offset returns how many bytes were read.
 func (r *Reader) Offset() int64 { return r.at }
 
-// Read implements io.Reader. ErrChanged: the object was replaced meanwhile.
+// Read implements io.Reader. It fails with ErrChanged if the object was replaced meanwhile.
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -153,7 +154,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 }
 
-// fill has something to read: what was fetched ahead, or the rest of what broke off.
+// fill ensures that there is something to read: what was fetched ahead, or the rest of a broken
+// stream.
 func (r *Reader) fill() error {
 	switch {
 	case r.body != nil:
@@ -177,7 +179,7 @@ func (r *Reader) request(end int64) error {
 	return err
 }
 
-// shift takes the next of what was fetched ahead.
+// shift moves on to the next segment that was fetched ahead.
 func (r *Reader) shift() error {
 	s := r.ahead[0]
 	select {
@@ -263,7 +265,7 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// buffer is one for a segment, nil if all are in use.
+// buffer returns a buffer for a segment, nil if all are in use.
 func (b *Bucket) buffer() []byte {
 	select {
 	case data := <-b.buffers:
@@ -278,7 +280,7 @@ func (b *Bucket) buffer() []byte {
 
 func (b *Bucket) release(data []byte) { b.buffers <- data[:segmentBytes] }
 
-// ReadRange fills data from an offset of an object on, by one request.
+// ReadRange fills data from an offset of an object, with one request.
 func (b *Bucket) ReadRange(ctx context.Context, r Ref, offset int64, data []byte) (int, error) {
 	if len(data) == 0 {
 		return 0, ctx.Err()

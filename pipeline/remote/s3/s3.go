@@ -16,60 +16,58 @@ import (
 	"github.com/packstone/packstone/archive/store/s3/bucket"
 )
 
-// Sentinels. Besides, errors of a single object are fs.ErrNotExist and fs.ErrPermission. Compare
-// with errors.Is.
+// Sentinel errors; compare with errors.Is. Errors that concern a single object are fs.ErrNotExist
+// and fs.ErrPermission.
 var (
-	// ErrUnreachable: the server cannot be reached, or not any more, or it only answers that it
-	// cannot.
+	// ErrUnreachable: the server cannot be reached, or no longer, or only answers with failures.
 	ErrUnreachable = store.ErrUnreachable
 	// ErrDenied: the server does not accept the keys, or there are none.
 	ErrDenied = bucket.ErrKeys
 	// ErrNoBucket: the server has no such bucket.
 	ErrNoBucket = bucket.ErrNoBucket
-	// ErrChanged: the object is not any more the one that was asked for.
+	// ErrChanged: the object is no longer the one that was asked for.
 	ErrChanged = bucket.ErrChanged
-	// ErrExist: there is an object under the key already.
+	// ErrExist: an object with the key exists already.
 	ErrExist = store.ErrExist
 	// ErrFull: no space left, or a quota is used up.
 	ErrFull = store.ErrFull
-	// ErrUnsupported: the server does not know the request.
+	// ErrUnsupported: the server does not support the request.
 	ErrUnsupported = bucket.ErrUnsupported
 	// ErrKey: no object can have this key.
 	ErrKey = errors.New("not a key of S3")
 )
 
-// Options say how a bucket is used. The zero value is good.
+// Options determine how a bucket is used. The zero value is ready for use.
 type Options struct {
 	// Patience is how long a server that was reached before may be away before it counts as
 	// unreachable (default: 1 min).
 	Patience time.Duration
-	// Parallel is how many requests a listing has under way at once (default: 8).
+	// Parallel is how many concurrent requests a listing makes (default: 8).
 	Parallel int
 }
 
 // Object is one object of a bucket, or one version of it.
 type Object = bucket.Object
 
-// Ref names an object, of which it wants the version Version or the content with ETag, where they
-// are set.
+// Ref names an object. Version and ETag, if set, demand that version or that content.
 type Ref = bucket.Ref
 
-// PutOptions are what an object is stored with.
+// PutOptions are the metadata with which an object is stored.
 type PutOptions = bucket.PutOptions
 
-// Body is what one request sends.
+// Body is the body of one request.
 type Body = bucket.Body
 
-// Address is where a bucket is, with a prefix.
+// Address is a bucket, with a prefix.
 type Address = bucket.Address
 
-// NewBody is what a request sends, with its digests, which the server checks.
+// NewBody returns a body with its digests, which the server checks.
 func NewBody(data []byte) Body { return bucket.NewBody(data) }
 
-// IsStored tells whether a header, in lower case, is one that an object is stored with.
+// IsStored reports whether a header, given in lower case, is stored with an object.
 func IsStored(name string) bool { return bucket.IsStored(name) }
 
-// Bucket is what lies below an address. It is safe for concurrent use.
+// Bucket is everything below an address. It is safe for concurrent use.
 type Bucket struct {
 	client  *bucket.Client
 	prefix  string // of all keys; it ends in a slash unless it is empty
@@ -77,7 +75,7 @@ type Bucket struct {
 	buffers chan []byte // for segments; nil: not made yet
 }
 
-// New returns the bucket that a client leads to.
+// New returns the bucket of a client.
 func New(client *bucket.Client, o Options) *Bucket {
 	o.Patience = cmp.Or(o.Patience, time.Minute)
 	o.Parallel = max(1, cmp.Or(o.Parallel, 8))
@@ -88,20 +86,19 @@ func New(client *bucket.Client, o Options) *Bucket {
 	return b
 }
 
-// Address is where the bucket is, with its prefix.
+// Address returns the bucket's address, with its prefix.
 func (b *Bucket) Address() Address { return b.client.Address() }
 
-// String is the address, with the server where the address does not name it.
+// String returns the address, and the server if the address does not name it.
 func (b *Bucket) String() string { return b.client.String() }
 
-// Ahead is how far the server's clock is ahead of ours, to the second, as far as an answer has told
-// it.
+// Ahead returns how far the server's clock is ahead of ours, to the second, as of the last answer.
 func (b *Bucket) Ahead() time.Duration { return b.client.Ahead() }
 
-// Now is the time by the server's clock, to the second.
+// Now returns the time by the server's clock, to the second.
 func (b *Bucket) Now() time.Time { return time.Now().Add(b.Ahead()).Truncate(time.Second) }
 
-// Versioned tells whether the bucket keeps versions.
+// Versioned reports whether the bucket keeps versions.
 func (b *Bucket) Versioned(ctx context.Context) (versioned bool, err error) {
 	err = b.do(ctx, "look at the versioning of", "", func() (err error) {
 		versioned, err = b.client.Versioned(ctx)
@@ -110,7 +107,7 @@ func (b *Bucket) Versioned(ctx context.Context) (versioned bool, err error) {
 	return versioned, err
 }
 
-// Head tells what is stored with an object.
+// Head returns what is stored with an object.
 func (b *Bucket) Head(ctx context.Context, r Ref) (o Object, err error) {
 	err = b.do(ctx, "look at", r.Key, func() (err error) {
 		o, err = b.client.Head(ctx, r)
@@ -119,7 +116,7 @@ func (b *Bucket) Head(ctx context.Context, r Ref) (o Object, err error) {
 	return o, err
 }
 
-// Tags are those of an object, as a query string: a=b&c=d.
+// Tags returns the tags of an object as a query string: a=b&c=d.
 func (b *Bucket) Tags(ctx context.Context, r Ref) (tags string, err error) {
 	err = b.do(ctx, "read the tags of", r.Key, func() (err error) {
 		tags, err = b.client.Tags(ctx, r)
@@ -128,7 +125,8 @@ func (b *Bucket) Tags(ctx context.Context, r Ref) (tags string, err error) {
 	return tags, err
 }
 
-// Remove removes objects, in a versioned bucket by a delete marker. What is not there is no error.
+// Remove removes objects; in a versioned bucket it adds delete markers. Missing objects are no
+// error.
 func (b *Bucket) Remove(ctx context.Context, keys []string) error {
 	for len(keys) > 0 {
 		n := min(len(keys), bucket.MaxRemove)
@@ -141,11 +139,11 @@ func (b *Bucket) Remove(ctx context.Context, keys []string) error {
 	return ctx.Err()
 }
 
-// newcomers is the patience with a server that has never answered: it may just be starting.
+// newcomers is the patience with a server that has never answered: it may still be starting.
 const newcomers = 5 * time.Second
 
-// do calls f until it succeeds, its failure will not pass, or patience is at an end. An error names
-// the act, the object and the server.
+// do calls f until it succeeds, fails permanently, or patience is over. Its error names the act,
+// the object and the server.
 func (b *Bucket) do(ctx context.Context, act, key string, f func() error) error {
 	patience := b.options.Patience
 	if !b.client.Reached() {

@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// pageKeys is what a request lists.
+	// pageKeys is how many keys one request lists.
 	pageKeys = 1000
-	// firstKeys are listed before it is worth while to look for places to split at.
+	// firstKeys is how many keys are listed before it is worth looking for places to split at.
 	firstKeys = 2 * pageKeys
-	// aheadPages is how far each part of a listing may run ahead of who reads it.
+	// aheadPages is how many pages each part of a listing may be ahead of its reader.
 	aheadPages = 8
-	// discoveries bounds the requests that look for places to split at, each time that is done.
+	// discoveries is how many requests may look for places to split at, each time.
 	discoveries = 8
-	// enoughPoints to split at are not looked for further down.
+	// enoughPoints is how many places to split at are enough.
 	enoughPoints = 32
-	// widePart and narrowPart are the keys of a part that was too large, or too small, to list
-	// beside others.
+	// widePart and narrowPart are the numbers of keys from which a part counts as too large, or too
+	// small.
 	widePart, narrowPart = 16 * pageKeys, 2 * pageKeys
 )
 
-// split lists all keys below a prefix, in the server's order, in several parts at once. The parts
-// are cut where the bucket has prefixes.
+// split lists all keys below a prefix, in the server's order, in several concurrent parts. It
+// divides where the bucket has prefixes.
 type split struct {
 	bucket *Bucket
 	prefix string
@@ -50,7 +50,7 @@ func (s *split) listing(after string) listing {
 	return listing{bucket: s.bucket, prefix: s.prefix, after: after, before: s.before}
 }
 
-// all iterates over the keys. A small bucket is listed by one request after the other.
+// all iterates over the keys. It lists a small bucket with one request after the other.
 func (s *split) all(ctx context.Context) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		n, last := 0, ""
@@ -156,7 +156,7 @@ func (s *split) learn(p *part, total int) {
 	}
 }
 
-// parts iterates over the parts of what comes after a key, in order. The last one is open-ended.
+// parts iterates over the parts after a key, in order. The last one has no end.
 func (s *split) parts(ctx context.Context, after string) iter.Seq[*part] {
 	return func(yield func(*part) bool) {
 		for {
@@ -183,7 +183,7 @@ func (s *split) parts(ctx context.Context, after string) iter.Seq[*part] {
 	}
 }
 
-// points finds keys after after at which to split. more: there are further ones.
+// points returns keys after after at which to split. more reports that there are further ones.
 func (s *split) points(ctx context.Context, after string) (points []string, more bool, err error) {
 	level := s.above(after)
 	for budget := discoveries; len(level) > 0 && budget > 0 && len(points) < enoughPoints; {
@@ -211,7 +211,7 @@ func sorted(keys []string) []string {
 	return slices.Compact(keys)
 }
 
-// above are the prefixes that lead to a key, the longest first.
+// above returns the prefixes that lead to a key, the longest first.
 func (s *split) above(key string) []string {
 	var all []string
 	for i := len(key) - 1; i > len(s.prefix); i-- {
@@ -222,7 +222,8 @@ func (s *split) above(key string) []string {
 	return append(all, s.prefix)
 }
 
-// below finds the prefixes directly below one, in one page of a listing. cut: there may be more.
+// below returns the prefixes directly below one, from one page of a listing. cut reports that there
+// may be more.
 func (s *split) below(ctx context.Context, prefix, after string) (found []string, cut bool, err error) {
 	l := listing{bucket: s.bucket, prefix: prefix, delimited: true, before: s.before}
 	if after > prefix {

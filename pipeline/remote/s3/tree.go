@@ -32,8 +32,8 @@ var (
 	oddParts = map[string]string{emptyName: "", dotName: ".", dotdotName: ".."}
 )
 
-// Key is the key, below the bucket's prefix, of the object at a path that Tree has given or could
-// give.
+// Key returns the key, below the bucket's prefix, of the object at a path that Tree has visited or
+// could visit.
 func (b *Bucket) Key(path string) string {
 	parts := strings.Split(path, "/")
 	if n := len(parts) - 1; n > 0 && parts[n] == objectName {
@@ -47,7 +47,7 @@ func (b *Bucket) Key(path string) string {
 	return b.prefix + strings.Join(parts, "/")
 }
 
-// DirectoryKey is what the keys in a directory begin with.
+// DirectoryKey returns the prefix of the keys in a directory.
 func (b *Bucket) DirectoryKey(path string) string {
 	if path == "" {
 		return b.prefix
@@ -55,29 +55,30 @@ func (b *Bucket) DirectoryKey(path string) string {
 	return b.Key(path) + "/"
 }
 
-// Node is one thing in a bucket.
+// Node is an entry of a bucket.
 type Node struct {
 	Path      string
 	Directory bool
-	// Object is the file's, or of a directory the empty object that stands for it, if there is one.
+	// Object is that of a file; for a directory it is the empty object that stands for it, if there
+	// is one.
 	Object Object
 }
 
-// TreeOptions say what of a bucket is meant.
+// TreeOptions determine what Tree visits.
 type TreeOptions struct {
-	// Before asks for the versions that were the last ones before that moment; zero: the bucket as
-	// it is.
+	// Before chooses the versions that were the latest before that moment; zero means the present
+	// state.
 	Before time.Time
-	// Skip tells what to leave out. It may be nil.
+	// Skip reports what to leave out. It may be nil.
 	Skip func(path string, directory bool) bool
-	// Problem takes keys that have no path at all. If it is nil they are left out.
+	// Problem is called with keys that have no path. If it is nil they are left out.
 	Problem func(path string, err error)
 }
 
-// Tree visits what lies below the bucket's prefix, without the root, in the order of
-// entry.ComparePaths. A directory is visited before what is in it, whether or not an object stands
-// for it. It holds some ten thousand objects at a time, however many there are. An error is
-// visit's, or of the listing.
+// Tree visits what is below the bucket's prefix, without the root, in the order of
+// entry.ComparePaths. It visits a directory before its content, whether or not an object stands for
+// it. It holds some ten thousand objects at a time, however many there are. Its error is that of
+// visit, or of the listing.
 func (b *Bucket) Tree(ctx context.Context, o TreeOptions, visit func(Node) error) error {
 	if o.Skip == nil {
 		o.Skip = func(string, bool) bool { return false }
@@ -95,8 +96,8 @@ type treeWalk struct {
 	visit  func(Node) error
 }
 
-// below visits what is in one directory. twin is an object whose key is the directory's without the
-// slash.
+// below visits the content of one directory. twin is an object whose key is the directory's without
+// the slash.
 func (w *treeWalk) below(ctx context.Context, prefix, path string, twin *Object) error {
 	s := &scan{treeWalk: w, levels: []level{{dir: prefix, path: path}}}
 	if twin != nil {
@@ -111,7 +112,7 @@ func (w *treeWalk) below(ctx context.Context, prefix, path string, twin *Object)
 	return s.closeTo(ctx, 0)
 }
 
-// scan is the way of one listing, in the tree's order.
+// scan is the state of walking through one listing in the tree's order.
 type scan struct {
 	*treeWalk
 	levels  []level // the directories that lead to the current key
@@ -124,7 +125,8 @@ type level struct {
 	odd       []odd // what is in it under another name
 }
 
-// odd is an object, or what begins with a prefix, or both, that comes later under a name of ours.
+// odd is an object, or the keys with a prefix, or both, that are visited later under a substitute
+// name.
 type odd struct {
 	name   string
 	object *Object
@@ -173,7 +175,7 @@ func (s *scan) take(ctx context.Context, o Object) error {
 	return s.descend(ctx, o, twin)
 }
 
-// descend opens the directories that lead to an object.
+// descend enters the directories that lead to an object.
 func (s *scan) descend(ctx context.Context, o Object, twin *Object) error {
 	for {
 		top := s.top()
@@ -213,13 +215,13 @@ func (s *scan) descend(ctx context.Context, o Object, twin *Object) error {
 	}
 }
 
-// errReserved and errName are why an object has no path.
+// errReserved and errName say why an object has no path.
 var (
 	errReserved = fmt.Errorf("names that begin with %s are for keys that are no paths: copy the object to another key, or exclude it", reserved)
 	errName     = errors.New("the key holds a zero byte")
 )
 
-// refuses tells whether something is left out.
+// refuses reports whether something is left out.
 func (s *scan) refuses(path, name string, directory bool) bool {
 	switch {
 	case s.Skip(path, directory):
@@ -234,7 +236,7 @@ func (s *scan) refuses(path, name string, directory bool) bool {
 	return false
 }
 
-// file places an object in the directory that is open.
+// file adds an object to the open directory.
 func (s *scan) file(o Object, name string) error {
 	top := s.top()
 	alias, is := oddNames[name]
@@ -248,7 +250,7 @@ func (s *scan) file(o Object, name string) error {
 	return nil
 }
 
-// settle visits the last file, since nothing lies in it.
+// settle visits the last file, after it proved not to be a directory.
 func (s *scan) settle(ctx context.Context) error {
 	if s.pending == nil {
 		return nil
@@ -266,7 +268,7 @@ func (s *scan) settle(ctx context.Context) error {
 	return s.visit(Node{Path: path, Object: *o})
 }
 
-// closeTo leaves directories; n are to stay open, none means the end.
+// closeTo leaves directories until n are open; 0 at the end.
 func (s *scan) closeTo(ctx context.Context, n int) error {
 	for len(s.levels) > n {
 		if err := s.odds(ctx, ""); err != nil {
@@ -277,8 +279,8 @@ func (s *scan) closeTo(ctx context.Context, n int) error {
 	return nil
 }
 
-// odds visits what in the open directory has a name of ours that comes before name; all of it if
-// name is empty.
+// odds visits what in the open directory has a substitute name that comes before name; everything
+// if name is empty.
 func (s *scan) odds(ctx context.Context, name string) error {
 	top := s.top()
 	for len(top.odd) > 0 && (name == "" || top.odd[0].name < name) {
@@ -304,8 +306,7 @@ func (s *scan) odds(ctx context.Context, name string) error {
 	return nil
 }
 
-// Keys visits the keys of what lies below a path, in the server's order; the path's own key is not
-// among them.
+// Keys visits the keys of what is below a path, in the server's order, without the path's own key.
 func (b *Bucket) Keys(ctx context.Context, path string, visit func(key string) error) error {
 	if path == objectName || strings.HasSuffix(path, "/"+objectName) {
 		return nil // what lies below its key is beside its path

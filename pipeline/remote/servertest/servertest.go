@@ -55,8 +55,9 @@ func listens(address string) bool {
 	return conn.Close() == nil
 }
 
-// Kill ends the server and all its sessions, and returns when they are gone. Each is halted before
-// its children are listed: those that it began after that would go on, and keep the server's port.
+// Kill kills the server and all its sessions, and returns when they are gone. It stops each process
+// before it lists its children: otherwise children started later would survive, and keep the
+// server's port.
 func (p *Process) Kill() {
 	halt(p.command.Process.Pid)
 	sessions := descendants(p.command.Process.Pid)
@@ -78,14 +79,14 @@ func halt(pid int) {
 	}
 }
 
-// isIn tells whether a process is in one of some states, as proc(5) has them, or is gone.
+// isIn reports whether a process is in one of some states, as proc(5) has them, or is gone.
 func isIn(pid int, states string) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, state, found := strings.Cut(string(stat), ") ")
 	return err != nil || !found || strings.ContainsAny(state[:1], states)
 }
 
-// Sessions ends the sessions of the server, which itself goes on.
+// Sessions kills the sessions of the server, which itself continues.
 func (p *Process) Sessions() { end(descendants(p.command.Process.Pid)) }
 
 func end(pids []int) {

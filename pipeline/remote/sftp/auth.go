@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// methods are the ways to log in, keys first. Secrets are asked for when the server wants them. The
-// connection to the agent is to be closed after the login.
+// methods returns the ways to log in, keys first. Secrets are requested when the server needs them.
+// The caller must close the connection to the agent after the login.
 func (o *Options) methods(ctx context.Context) ([]ssh.AuthMethod, io.Closer, error) {
 	var methods []ssh.AuthMethod
 	var closer io.Closer = io.NopCloser(nil)
@@ -51,7 +51,7 @@ func (o *Options) methods(ctx context.Context) ([]ssh.AuthMethod, io.Closer, err
 	return methods, closer, nil
 }
 
-// answer gives the password to a server that asks one hidden question.
+// answer gives the password to a server that asks a single hidden question.
 func answer(secret func() (string, error)) ssh.KeyboardInteractiveChallenge {
 	return func(_, _ string, questions []string, echos []bool) ([]string, error) {
 		if len(questions) == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// Sentinels: those of package remote. Compare with errors.Is.
+// Sentinel errors: those of package remote. Compare with errors.Is.
 var (
 	ErrUnreachable = remote.ErrUnreachable
 	ErrDenied      = remote.ErrDenied
@@ -21,7 +21,7 @@ var (
 	ErrUnsupported = remote.ErrUnsupported
 )
 
-// Status is an answer that says that a request went wrong.
+// Status is an answer that says that a request failed.
 type Status struct {
 	Code uint32
 	Text string
@@ -53,14 +53,14 @@ func (s *Status) Is(target error) bool {
 	return false
 }
 
-// isEnd tells the answer that there is no more of a file or directory.
+// isEnd reports whether the answer says that a file or directory has no more content.
 func isEnd(err error) bool {
 	var status *Status
 	return errors.As(err, &status) && status.Code == codeEnd
 }
 
-// IsBroken tells whether err means that the connection is gone: what Do calls is to return it then,
-// and is called again.
+// IsBroken reports whether err means that the connection is gone. The function that Do calls must
+// return such an error, and is called again.
 func IsBroken(err error) bool {
 	var network net.Error
 	var status *Status
@@ -92,8 +92,8 @@ func (s *Server) translate(act, path string, err error) error {
 	return fmt.Errorf("%s %s:%s: %w", act, s.options.Host, path, err)
 }
 
-// IsFailure tells whether the server gave no reason at all, as it does when its disk is full, a
-// directory is not empty or a name is taken.
+// IsFailure reports whether the server gave no reason at all, as it does if its disk is full, a
+// directory is not empty or a name exists.
 func IsFailure(err error) bool {
 	var status *Status
 	return errors.As(err, &status) && status.Code == codeFailure

@@ -33,7 +33,7 @@ func (h *hostKeys) verify(address string, remote net.Addr, key ssh.PublicKey) er
 	return h.refused
 }
 
-// explain names the file and the cure.
+// explain names the file, and what to do.
 func (h *hostKeys) explain(err error, key ssh.PublicKey) error {
 	if err == nil {
 		return nil
@@ -53,8 +53,8 @@ func (h *hostKeys) explain(err error, key ssh.PublicKey) error {
 		ErrUntrusted, name, ssh.FingerprintSHA256(key), known.Filename, known.Line, ssh.FingerprintSHA256(known.Key), name, known.Filename)
 }
 
-// algorithms are those of the keys that are known of the server, so that it does not show another
-// of its keys.
+// algorithms returns the algorithms of the server's known keys, so that the server does not present
+// another of its keys.
 func (h *hostKeys) algorithms(remote net.Addr) []string {
 	nobody, err := ssh.NewPublicKey(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package sftp holds connections to an SFTP server for a source and a target to share. The server's
-// key must be known beforehand. A connection that breaks is replaced, and several callers use each
-// one at once.
+// Package sftp provides connections to an SFTP server that a source and a target share. The
+// server's key must be known beforehand. Several callers use each connection at once, and a broken
+// one is replaced.
 package sftp
 
 import (
@@ -16,32 +16,32 @@ import (
 // Key is a private key in a file.
 type Key struct {
 	File string
-	// Passphrase is asked if the key is encrypted.
+	// Passphrase is called if the key is encrypted.
 	Passphrase func(ctx context.Context) (string, error)
-	// Optional leaves out a key that cannot be used: one that is where keys usually are, and was
-	// named by nobody.
+	// Optional skips a key that cannot be used: one at a usual place, which nobody has named.
 	Optional bool
 }
 
-// Options say which server and how. Host, User and KnownHosts are required, and one way to log in.
+// Options determine which server to use, and how. Host, User and KnownHosts are required, and one
+// way to log in.
 type Options struct {
 	Host string
 	Port int // default: 22
 	User string
 
-	// KnownHosts are files with the keys of servers, as OpenSSH has them. A server whose key is in
-	// none is refused.
+	// KnownHosts are files with keys of servers, in the format of OpenSSH. A server whose key is in
+	// none of them is refused.
 	KnownHosts []string
 
 	Keys []Key
-	// Agent is the socket of an agent that holds keys; empty: none. It may be away if there is
-	// another way to log in.
+	// Agent is the socket of an agent that holds keys; empty for none. It need not be running if
+	// there is another way to log in.
 	Agent string
-	// Password is asked once per connection, if keys are not enough or there are none.
+	// Password is called once per connection, if keys do not suffice or there are none.
 	Password func(ctx context.Context) (string, error)
 
-	// Connections is the most that are open at once (default: 4). Each serves many callers, and a
-	// further one is made when there are many.
+	// Connections is the largest number of open connections (default: 4). Each serves many callers,
+	// and a further one is made when there are many.
 	Connections int
 	// Timeout is how long the server may be silent (default: 1 min).
 	Timeout time.Duration

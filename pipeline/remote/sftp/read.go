@@ -9,9 +9,9 @@ import (
 	"io/fs"
 )
 
-// Reader reads a file from start to end, in pieces: each is fetched in two round trips, the later
-// ones ahead and over several connections. A piece whose connection breaks is fetched again. It is
-// for one goroutine.
+// Reader reads a file from start to end, in pieces. Each piece takes two round trips; later ones
+// are fetched ahead, over several connections. A piece whose connection breaks is fetched again. A
+// Reader is not safe for concurrent use.
 type Reader struct {
 	server *Server
 	ctx    context.Context
@@ -25,7 +25,7 @@ type Reader struct {
 	pieces []*piece
 }
 
-// piece is a part of the file, under way or there.
+// piece is a part of the file, fetched or being fetched.
 type piece struct {
 	offset int64
 	data   []byte
@@ -41,14 +41,15 @@ const (
 	// ones are as large as all before them, up to largestPiece.
 	firstPiece   = 512 << 10
 	largestPiece = 4 << 20
-	// piecesAhead are under way beside the one that is read. There are none before aheadFrom bytes
-	// were read: who opens many files at once reads the long ones one after the other.
+	// piecesAhead is how many pieces are fetched besides the one being read. There are none before
+	// aheadFrom bytes were read: callers that open many files at once read long ones one after the
+	// other.
 	piecesAhead = 3
 	aheadFrom   = 1<<20 + 1
 )
 
-// Open opens a file for reading that is, or was, as listed tells, and fetches its first piece. ctx
-// is for all of the reading.
+// Open opens a file for reading and fetches its first piece. listed is what a listing says of the
+// file, which may have changed since. ctx governs all reading.
 func (s *Server) Open(ctx context.Context, path string, listed Attributes) (*Reader, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &Reader{server: s, ctx: ctx, cancel: cancel, path: path, begun: listed, same: true}
@@ -76,19 +77,19 @@ func (r *Reader) first() (*piece, error) {
 
 func sameVersion(a, b *Attributes) bool { return a.Size == b.Size && a.Modify == b.Modify }
 
-// Begun is what the server said of the file before it was read.
+// Begun returns what the server said of the file before it was read.
 func (r *Reader) Begun() *Attributes { return &r.begun }
 
-// Offset is how far the file was read.
+// Offset returns how many bytes of the file were read.
 func (r *Reader) Offset() int64 { return r.at }
 
-// Same tells whether the file was the same from the first byte to the last, and its path still led
-// to it, by all that the server said meanwhile.
+// Same reports whether, by all that the server said, the file was the same from the first byte to
+// the last, and its path still led to it.
 func (r *Reader) Same() bool {
 	return r.same && r.at == int64(r.begun.Size) && r.named.has != 0 && sameVersion(&r.named, &r.begun)
 }
 
-// Look asks what the path leads to now.
+// Look returns what the path leads to now.
 func (r *Reader) Look() (is Attributes, err error) {
 	err = r.server.Do(r.ctx, "look at", r.path, func(c *Conn) (err error) {
 		is, err = c.Stat(r.ctx, r.path)
@@ -119,7 +120,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// end takes note of what the last piece told, be it that of an empty file.
+// end records what the last piece has shown, even for an empty file.
 func (r *Reader) end() error {
 	if len(r.pieces) > 0 && r.pieces[0].last {
 		r.take(r.pieces[0])
@@ -134,7 +135,7 @@ func (r *Reader) take(p *piece) {
 	}
 }
 
-// current waits for the piece that is read next, and lets those be fetched that come after it.
+// current waits for the piece that is read next, and starts fetching those after it.
 func (r *Reader) current() (*piece, error) {
 	for len(r.pieces) > 0 && !r.pieces[0].last && r.at >= r.pieces[0].end() {
 		r.take(r.pieces[0])
@@ -156,7 +157,7 @@ func (r *Reader) current() (*piece, error) {
 	}
 }
 
-// end is where the next piece begins.
+// end returns where the next piece begins.
 func (p *piece) end() int64 {
 	<-p.done
 	return p.offset + int64(len(p.data))
@@ -175,7 +176,7 @@ func (r *Reader) fetchNext() {
 	}()
 }
 
-// fetch fetches a piece of so many bytes, or as many as there are.
+// fetch fetches a piece of this many bytes, or as many as there are.
 func (s *Server) fetch(ctx context.Context, path string, p *piece, size int64) error {
 	weight := 1
 	if size > firstPiece {
@@ -192,9 +193,9 @@ func (s *Server) fetch(ctx context.Context, path string, p *piece, size int64) e
 	})
 }
 
-// fetchOn asks for what p lacks, in two round trips: the second begins when the server has given a
-// handle. again: it gives less in one answer than was asked for, so that something is still
-// lacking.
+// fetchOn requests what p lacks, in two round trips: the second begins when the server has returned
+// a handle. again reports that the server returned less in one answer than requested, so that
+// something is still missing.
 func (s *Server) fetchOn(ctx context.Context, c *Conn, path string, p *piece) (again bool, _ error) {
 	handle, err := c.send(packetOpen, openRequest(path, openRead), nil, nil).handle(ctx)
 	if err != nil {
@@ -227,7 +228,7 @@ func (s *Server) fetchOn(ctx context.Context, c *Conn, path string, p *piece) (a
 	return again, err
 }
 
-// collect takes the answers up to the first one that has less than was asked for.
+// collect reads the answers up to the first one with less than was requested.
 func (p *piece) collect(ctx context.Context, s *Server, reads []*call) (again bool, _ error) {
 	var failed error
 	for _, r := range reads {
@@ -264,7 +265,7 @@ func readRequest(handle []byte, offset int64, length int) []byte {
 	return appendNumbers(binary.BigEndian.AppendUint64(b, uint64(offset)), uint32(length))
 }
 
-// ReadAt implements io.ReaderAt, for reading that goes on where it was, or elsewhere, now and then.
+// ReadAt implements io.ReaderAt. It is efficient if most reads continue at the previous offset.
 func (r *Reader) ReadAt(p []byte, offset int64) (int, error) {
 	if offset != r.at {
 		if err := r.seek(offset); err != nil {
@@ -278,7 +279,7 @@ func (r *Reader) ReadAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// seek goes elsewhere.
+// seek moves to another offset.
 func (r *Reader) seek(offset int64) error {
 	if offset < 0 {
 		return fmt.Errorf("read %s at %d: %w", r.path, offset, fs.ErrInvalid)

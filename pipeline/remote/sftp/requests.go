@@ -8,8 +8,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Attributes are what the server says of a file. Times are in seconds since 1970, for which the
-// protocol has 32 bits.
+// Attributes are what the server says of a file. Times are in seconds since 1970, in 32 bits.
 type Attributes struct {
 	Size             uint64
 	UID, GID         uint32
@@ -18,7 +17,7 @@ type Attributes struct {
 	has              uint32
 }
 
-// Named is one thing in a directory.
+// Named is an entry of a directory.
 type Named struct {
 	Name string
 	Attributes
@@ -40,10 +39,10 @@ const (
 	modeLink      = 0o120000
 )
 
-// IsFile tells whether it is a regular file.
+// IsFile reports whether it is a regular file.
 func (a *Attributes) IsFile() bool { return a.Mode&modeType == modeFile }
 
-// IsDirectory tells whether it is a directory, and no link to one.
+// IsDirectory reports whether it is a directory, not a link to one.
 func (a *Attributes) IsDirectory() bool { return a.Mode&modeType == modeDirectory }
 
 var types = map[uint32]entry.Type{
@@ -51,8 +50,8 @@ var types = map[uint32]entry.Type{
 	0o060000: entry.BlockDevice, 0o140000: entry.Socket,
 }
 
-// Describe notes in an entry of a source or target what the server says of it. It has no type if
-// the server tells none.
+// Describe sets what the server says of a file in an entry of a source or target. The entry gets no
+// type if the server tells none.
 func (a *Attributes) Describe(e *entry.Entry) {
 	e.Type, e.Mode = types[a.Mode&modeType], a.Mode&0o7777
 	e.UID, e.GID = a.UID, a.GID
@@ -128,7 +127,7 @@ func appendNumbers(b []byte, numbers ...uint32) []byte {
 	return b
 }
 
-// texts are strings as packets have them, one after the other.
+// texts encodes strings as in packets, one after the other.
 func texts(all ...string) []byte {
 	var b []byte
 	for _, s := range all {
@@ -137,7 +136,7 @@ func texts(all ...string) []byte {
 	return b
 }
 
-// Has tells whether the server knows an extension.
+// Has reports whether the server supports an extension.
 func (s *session) Has(extension string) bool { _, ok := s.extensions[extension]; return ok }
 
 func (c *call) attributes(ctx context.Context) (Attributes, error) {
@@ -152,12 +151,12 @@ func (c *call) attributes(ctx context.Context) (Attributes, error) {
 	return a, nil
 }
 
-// Stat follows links, Lstat does not.
+// Stat returns the attributes of a path. It follows links.
 func (s *session) Stat(ctx context.Context, path string) (Attributes, error) {
 	return s.send(packetStat, texts(path), nil, nil).attributes(ctx)
 }
 
-// Lstat tells of a link what it is itself.
+// Lstat returns the attributes of a path. It does not follow links.
 func (s *session) Lstat(ctx context.Context, path string) (Attributes, error) {
 	return s.send(packetLstat, texts(path), nil, nil).attributes(ctx)
 }
@@ -167,12 +166,12 @@ func (s *session) RealPath(ctx context.Context, path string) (string, error) {
 	return s.send(packetRealpath, texts(path), nil, nil).name(ctx)
 }
 
-// ReadLink tells where a link leads.
+// ReadLink returns the target of a link.
 func (s *session) ReadLink(ctx context.Context, path string) (string, error) {
 	return s.send(packetReadlink, texts(path), nil, nil).name(ctx)
 }
 
-// name waits for an answer that is one name.
+// name waits for an answer that contains one name.
 func (c *call) name(ctx context.Context) (string, error) {
 	p, err := c.expect(ctx, packetName)
 	if err != nil {
@@ -186,14 +185,14 @@ func (c *call) name(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// Mkdir makes a directory. The server may leave out some of the permissions, as its umask says.
+// Mkdir makes a directory. The server's umask may remove permissions.
 func (s *session) Mkdir(ctx context.Context, path string, mode uint32) error {
 	var attributes Change
 	attributes.SetMode(mode)
 	return s.send(packetMkdir, attributes.appendTo(texts(path)), nil, nil).status(ctx)
 }
 
-// Remove removes what is no directory.
+// Remove removes anything but a directory.
 func (s *session) Remove(ctx context.Context, path string) error {
 	return s.send(packetRemove, texts(path), nil, nil).status(ctx)
 }
@@ -208,13 +207,13 @@ func (s *session) Symlink(ctx context.Context, target, path string) error {
 	return s.send(packetSymlink, texts(target, path), nil, nil).status(ctx) // in OpenSSH's order, which all have
 }
 
-// SetStat sets attributes of what path leads to.
+// SetStat sets attributes of a path. It follows links.
 func (s *session) SetStat(ctx context.Context, path string, change Change) error {
 	return s.send(packetSetstat, change.appendTo(texts(path)), nil, nil).status(ctx)
 }
 
-// LSetStat sets attributes of path itself, be it a link. ErrUnsupported: the server has no
-// lsetstat@openssh.com.
+// LSetStat sets attributes of a path. It does not follow links. It fails with ErrUnsupported if the
+// server does not have lsetstat@openssh.com.
 func (s *session) LSetStat(ctx context.Context, path string, change Change) error {
 	if !s.Has(extensionLSetStat) {
 		return ErrUnsupported
@@ -222,7 +221,7 @@ func (s *session) LSetStat(ctx context.Context, path string, change Change) erro
 	return s.send(packetExtended, change.appendTo(texts(extensionLSetStat, path)), nil, nil).status(ctx)
 }
 
-// Extensions of OpenSSH's.
+// Extensions of OpenSSH.
 const (
 	extensionLSetStat = "lsetstat@openssh.com"
 	extensionRename   = "posix-rename@openssh.com"
@@ -230,8 +229,8 @@ const (
 	extensionStatVFS  = "statvfs@openssh.com"
 )
 
-// Rename gives the file at from the name to, and replaces what is there. Without posix-rename that
-// is removed first.
+// Rename renames from to to, and replaces an existing file. Without posix-rename it removes that
+// first.
 func (s *session) Rename(ctx context.Context, from, to string) error {
 	if s.Has(extensionRename) {
 		return s.send(packetExtended, texts(extensionRename, from, to), nil, nil).status(ctx)
@@ -246,8 +245,8 @@ func (s *session) Rename(ctx context.Context, from, to string) error {
 	return s.send(packetRename, texts(from, to), nil, nil).status(ctx)
 }
 
-// Free tells how many bytes and files the file system of path has room for. ErrUnsupported: the
-// server does not say.
+// Free returns for how many bytes and files the file system of path has room. It fails with
+// ErrUnsupported if the server does not tell.
 func (s *session) Free(ctx context.Context, path string) (bytes, files uint64, err error) {
 	if !s.Has(extensionStatVFS) {
 		return 0, 0, ErrUnsupported
@@ -266,7 +265,7 @@ func (s *session) Free(ctx context.Context, path string) (bytes, files uint64, e
 	return available * unit, left, nil
 }
 
-// handle waits for that of what was opened.
+// handle waits for the handle of what was opened.
 func (c *call) handle(ctx context.Context) ([]byte, error) {
 	p, err := c.expect(ctx, packetHandle)
 	if err != nil {
@@ -279,14 +278,14 @@ func (c *call) handle(ctx context.Context) ([]byte, error) {
 	return texts(string(handle)), nil
 }
 
-// How many READDIRs are sent before the first of them is answered: enough for two hundred names and
-// the end after them, and more and more.
+// How many READDIRs are sent before the first is answered: at first enough for two hundred names
+// and the end after them, then more and more.
 const (
 	firstAhead = 3
 	mostAhead  = 16
 )
 
-// ReadDir lists a directory, without "." and "..". It asks for more and more at once.
+// ReadDir lists a directory, without "." and "..". It sends more and more requests at once.
 func (s *session) ReadDir(ctx context.Context, path string) ([]Named, error) {
 	handle, err := s.send(packetOpendir, texts(path), nil, nil).handle(ctx)
 	if err != nil {
@@ -309,7 +308,7 @@ func (s *session) ReadDir(ctx context.Context, path string) ([]Named, error) {
 	}
 }
 
-// names adds those of an answer to READDIR.
+// names appends the names in an answer to READDIR.
 func (c *call) names(ctx context.Context, all []Named) ([]Named, error) {
 	p, err := c.expect(ctx, packetName)
 	if err != nil {
@@ -329,9 +328,9 @@ func (c *call) names(ctx context.Context, all []Named) ([]Named, error) {
 	return all, nil
 }
 
-// Dress sets attributes of a directory or a file, in one round trip, after a look at what it is if
-// look says so: what is neither is left, with ErrUnsupported. refused are the changes that the
-// server did not make, in their order; nil for those that it made.
+// Dress sets attributes of a directory or a file in one round trip. With look, it first checks what
+// path is, and fails with ErrUnsupported for anything else. refused holds, for each change, the
+// server's error, or nil.
 func (s *session) Dress(ctx context.Context, path string, look bool, changes ...Change) (refused []error, err error) {
 	if look {
 		is, err := s.Lstat(ctx, path)

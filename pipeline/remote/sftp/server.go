@@ -18,7 +18,7 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/pool"
 )
 
-// Server is a few connections to one server. Safe for concurrent use.
+// Server is a pool of a few connections to one server. It is safe for concurrent use.
 type Server struct {
 	options Options
 	pool    *pool.Pool[*Conn]
@@ -26,7 +26,7 @@ type Server struct {
 	library atomic.Bool  // sessions are the library's: see Sessions
 }
 
-// Conn is a connection. It may be used by several goroutines at once.
+// Conn is a connection. It is safe for concurrent use.
 type Conn struct {
 	*session
 	client *sftp.Client // instead, for storage
@@ -37,13 +37,14 @@ type Conn struct {
 
 const (
 	transfers = 64
-	// shared is how many callers use a connection at once; with busy of them a further one is made.
+	// shared is how many callers use a connection at once. A further connection is made when all
+	// have busy callers.
 	shared, busy = 64, 12
-	// block is how many bytes a READ or a WRITE is for: what every server must take.
+	// block is the size of a READ or a WRITE that every server must accept.
 	block = 32 << 10
 )
 
-// NewServer checks the options. Connections are made when they are needed.
+// NewServer checks the options. It connects when a connection is needed.
 func NewServer(options Options) (*Server, error) {
 	options, err := options.complete()
 	if err != nil {
@@ -58,27 +59,27 @@ func NewServer(options Options) (*Server, error) {
 	return s, nil
 }
 
-// Host names the server in messages.
+// Host returns the server's name for messages.
 func (s *Server) Host() string { return s.options.Host }
 
-// Transfers is how many files are worth reading or writing at once: a server works on the requests
-// of a connection one after the other and refuses none, so that waiting for answers is all that
-// many of them cost.
+// Transfers returns how many files are worth reading or writing at once. A server handles the
+// requests of a connection one after the other and refuses none, so more transfers only wait
+// longer.
 func (s *Server) Transfers() int { return transfers }
 
-// Close ends all connections and what is under way on them.
+// Close ends all connections, with everything in progress on them.
 func (s *Server) Close() error {
 	s.pool.Close(true)
 	return nil
 }
 
-// Do calls f with a connection, and again with another one while connections break. f must bear
-// being repeated. act and path say in errors what was done.
+// Do calls f with a connection, and again with another one while connections break, so f must be
+// repeatable. act and path describe the operation in errors.
 func (s *Server) Do(ctx context.Context, act, path string, f func(*Conn) error) error {
 	return s.do(ctx, 1, act, path, f)
 }
 
-// do is Do for what takes as much of a connection as so many callers.
+// do is Do for an operation that loads a connection as much as weight callers.
 func (s *Server) do(ctx context.Context, weight int, act, path string, f func(*Conn) error) error {
 	err := s.pool.DoHeavy(ctx, weight, f)
 	if remote.IsFatal(err) && !errors.Is(err, ErrUnreachable) {

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// session is one SFTP session, version 3 (draft-ietf-secsh-filexfer-02). A request is sent at once,
-// whatever others wait for their answers: the server takes those that concern one file in the order
-// in which they come. Safe for concurrent use.
+// session is one SFTP session, version 3 (draft-ietf-secsh-filexfer-02). It sends a request at
+// once, even if others wait for answers; the server handles requests for one file in the order in
+// which they arrive. It is safe for concurrent use.
 type session struct {
 	in         io.WriteCloser
 	out        *bufio.Reader
@@ -66,10 +66,10 @@ const (
 	maxAnswer = 1 << 20 // bytes of a packet from the server
 )
 
-// errPacket: the server's answer is none that the protocol has. The session is of no more use.
+// errPacket: the server's answer does not follow the protocol. The session can no longer be used.
 var errPacket = fmt.Errorf("the server's answer is no SFTP: %w", io.ErrUnexpectedEOF)
 
-// newSession says hello and then reads answers until the connection ends.
+// newSession performs the handshake, and then reads answers until the connection ends.
 func newSession(in io.WriteCloser, out io.Reader) (*session, error) {
 	s := &session{in: in, out: bufio.NewReaderSize(out, 64<<10), extensions: map[string]string{}, waiting: map[uint32]*call{}}
 	if _, err := in.Write([]byte{0, 0, 0, 5, packetInit, 0, 0, 0, 3}); err != nil {
@@ -115,7 +115,7 @@ func (s *session) head() (kind byte, length int, err error) {
 	return head[4], int(n) - 1, nil
 }
 
-// receive hands answers to those who wait, until the connection ends.
+// receive passes answers to those who wait for them, until the connection ends.
 func (s *session) receive() {
 	err := error(nil)
 	for err == nil {
@@ -156,7 +156,7 @@ func (s *session) answer() error {
 	return err
 }
 
-// read takes the rest of an answer: data where they belong, anything else as it is.
+// read reads the rest of an answer: data directly to their destination, anything else into memory.
 func (c *call) read(out io.Reader, left int) error {
 	if c.kind != packetData || c.into == nil {
 		c.body = make([]byte, left)
@@ -182,7 +182,7 @@ func (c *call) read(out io.Reader, left int) error {
 	return err
 }
 
-// send sends a request. head is what follows its number, and data what follows that.
+// send sends a request. head follows the request's number, and data follows head.
 func (s *session) send(kind byte, head, data, into []byte) *call {
 	c := &call{done: make(chan struct{}), into: into}
 	s.sending.Lock()
@@ -210,7 +210,7 @@ func (s *session) send(kind byte, head, data, into []byte) *call {
 	return c
 }
 
-// forget answers a request that could not be sent.
+// forget completes a request that could not be sent.
 func (s *session) forget(id uint32, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,8 +221,8 @@ func (s *session) forget(id uint32, err error) {
 	}
 }
 
-// wait returns when the request is answered. After an error of ctx the answer may still come, to
-// where data go too.
+// wait waits until the request is answered. After an error of ctx the answer may still arrive, and
+// data may still be written to their destination.
 func (c *call) wait(ctx context.Context) error {
 	select {
 	case <-c.done:
@@ -232,14 +232,14 @@ func (c *call) wait(ctx context.Context) error {
 	}
 }
 
-// status waits for an answer that says whether all is well, and nothing else.
+// status waits for an answer that only reports success or failure.
 func (c *call) status(ctx context.Context) error {
 	_, err := c.expect(ctx, packetStatus)
 	return err
 }
 
-// expect waits for an answer of a kind and returns it; one that says that it went wrong is an
-// error, a *Status.
+// expect waits for an answer of a kind and returns it. An answer that reports failure is returned
+// as an error, a *Status.
 func (c *call) expect(ctx context.Context, kind byte) (*parser, error) {
 	if err := c.wait(ctx); err != nil {
 		return nil, err
@@ -255,7 +255,7 @@ func (c *call) expect(ctx context.Context, kind byte) (*parser, error) {
 	return &parser{c.body}, nil
 }
 
-// parseStatus is nil if all is well.
+// parseStatus parses a status. It returns nil for success.
 func parseStatus(body []byte) error {
 	p := parser{body}
 	code := p.number()
@@ -268,7 +268,8 @@ func parseStatus(body []byte) error {
 	return &Status{code, p.text()}
 }
 
-// data waits for the data of a READ: how many bytes there were, and io.EOF after the last.
+// data waits for the data of a READ. It returns how many bytes there were, and io.EOF after the
+// last.
 func (c *call) data(ctx context.Context) (int, error) {
 	_, err := c.expect(ctx, packetData)
 	if isEnd(err) {
@@ -277,8 +278,8 @@ func (c *call) data(ctx context.Context) (int, error) {
 	return c.n, err
 }
 
-// parser reads the fields of a packet. What it is asked for after the packet has proved too short
-// is empty.
+// parser reads the fields of a packet. After a field that goes beyond the end of the packet, all
+// fields are empty.
 type parser struct{ left []byte }
 
 func (p *parser) bad() bool { return p.left == nil }

@@ -10,17 +10,18 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Sessions are the connections of a Server as storage uses them: errors are those of package store.
+// Sessions are the connections of a Server as a store uses them, with errors of package store.
 type Sessions struct{ server *Server }
 
-// Sessions makes the connections those for storage alone, with the sessions of github.com/pkg/sftp.
+// Sessions returns the server's connections for use by a store alone, with sessions of
+// github.com/pkg/sftp.
 func (s *Server) Sessions() Sessions {
 	s.library.Store(true)
 	return Sessions{s}
 }
 
-// Do calls f with a session, and again with another one while sessions break. drop breaks the one
-// that f has, for all its callers.
+// Do calls f with a session, and again with another one while sessions break. drop breaks f's
+// session, for all its callers.
 func (s Sessions) Do(ctx context.Context, act, path string, f func(c *sftp.Client, drop func()) error) error {
 	err := s.server.Do(ctx, act, path, func(c *Conn) error { return f(c.client, func() { s.server.pool.Drop(c) }) })
 	for _, t := range []struct{ from, to error }{

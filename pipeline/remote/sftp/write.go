@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// Writer writes a file from start to end, of which it keeps what the server has not acknowledged.
-// After a broken connection it goes on with another one. Of a file of less than 256 KiB nothing is
-// sent before Close, and then all at once. It is for one goroutine.
+// Writer writes a file from start to end. It keeps what the server has not acknowledged, and after
+// a broken connection continues with another one. It sends nothing of a file of less than 256 KiB
+// before Close, and then everything at once. It is not safe for concurrent use.
 type Writer struct {
 	server *Server
 	ctx    context.Context
@@ -37,20 +37,19 @@ const (
 	ahead  = 1 << 20   // what may be sent and not acknowledged
 )
 
-// Create begins a file. One that is there is replaced from the first byte on. ctx is for all of the
-// writing.
+// Create begins a file. It replaces an existing file, beginning with the first byte. ctx governs
+// all writing.
 func (s *Server) Create(ctx context.Context, path string) *Writer {
 	return &Writer{server: s, ctx: ctx, path: path}
 }
 
-// Started tells whether the server may have something of the file.
+// Started reports whether the server may have a part of the file.
 func (w *Writer) Started() bool { return w.begun }
 
-// Size is where the file ends as far as it was written.
+// Size returns the end of what was written so far.
 func (w *Writer) Size() int64 { return w.end }
 
-// WriteAt writes what comes next. What lies between is a hole, or zeros where the server has no
-// holes.
+// WriteAt writes the next bytes. A gap becomes a hole, or zeros if the server has no holes.
 func (w *Writer) WriteAt(p []byte, offset int64) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, context.Cause(w.ctx)
@@ -74,7 +73,7 @@ func (w *Writer) WriteAt(p []byte, offset int64) (int, error) {
 	})
 }
 
-// again calls do, and once more with another connection when one breaks.
+// again calls do, and once more with another connection if one breaks.
 func (w *Writer) again(act string, do func() error) error {
 	var last error
 	for tries := 0; tries < w.server.pool.Attempts(); tries++ {
@@ -122,7 +121,7 @@ func (w *Writer) open(act string) error {
 	return w.server.translate(act, w.path, w.server.pool.Lost(fmt.Errorf("open a file")))
 }
 
-// release gives the connection back.
+// release releases the connection.
 func (w *Writer) release(err error) {
 	if w.conn != nil {
 		w.server.pool.Release(w.conn, err)
@@ -139,7 +138,7 @@ func (w *Writer) send() {
 	}
 }
 
-// settle waits until no more than so many bytes are not acknowledged.
+// settle waits until at most left bytes are not acknowledged.
 func (w *Writer) settle(left int) error {
 	for w.bytes > left {
 		b := &w.blocks[0]
@@ -154,9 +153,9 @@ func (w *Writer) settle(left int) error {
 	return nil
 }
 
-// Close sends what is left, sets size and attributes, and waits until the server has all of it, on
-// its disk if sync. refused are the changes that the server did not make, in their order; nil for
-// those that it made.
+// Close sends the rest, sets size and attributes, and waits until the server has everything; with
+// sync, until it is on the server's disk. refused holds, for each change, the server's error, or
+// nil.
 func (w *Writer) Close(size int64, sync bool, changes ...Change) (refused []error, err error) {
 	defer w.release(nil)
 	err = w.again("complete", func() (err error) {
@@ -166,8 +165,8 @@ func (w *Writer) Close(size int64, sync bool, changes ...Change) (refused []erro
 	return refused, err
 }
 
-// complete sends all at once. What the server says of the size comes after all that is written, as
-// it answers in order.
+// complete sends everything at once. The server answers in order, so the size that it reports
+// includes all writes.
 func (w *Writer) complete(size int64, sync bool, changes []Change) (refused []error, err error) {
 	w.send()
 	var calls []*call
@@ -214,7 +213,7 @@ func (w *Writer) set(change Change) *call {
 	return w.conn.send(packetFsetstat, change.appendTo(append([]byte(nil), w.handle...)), nil, nil)
 }
 
-// Abort ends the writing. What the server has of the file stays.
+// Abort ends the writing. What the server has of the file remains.
 func (w *Writer) Abort() {
 	if w.conn != nil {
 		w.conn.send(packetClose, w.handle, nil, nil)

@@ -1,5 +1,5 @@
 // Package walk walks a tree on a server. It lists several directories at once, visits their entries
-// in order, and bounds what it holds, so that memory does not grow with the tree.
+// in order, and limits how many it holds, so that memory does not grow with the tree.
 package walk
 
 import (
@@ -15,17 +15,17 @@ import (
 	"github.com/packstone/packstone/pipeline/remote"
 )
 
-// ErrLoop: a directory is the same as one that it lies in, by way of a symbolic link that the
-// server shows as a directory.
+// ErrLoop: a directory is the same as one above it, through a symbolic link that the server shows
+// as a directory.
 var ErrLoop = errors.New("directory is one of those that it lies in")
 
-// ErrTwice: a directory has two things of one name, by what the server says.
+// ErrTwice: according to the server, a directory contains two entries with one name.
 var ErrTwice = errors.New("the server lists it twice")
 
-// Item is one thing in a directory.
+// Item is an element of a directory.
 type Item struct {
 	Entry *entry.Entry
-	// Key tells a directory from others, whatever its path; empty if the server does not say.
+	// Key identifies a directory regardless of its path; empty if the server does not tell.
 	Key string
 }
 
@@ -35,42 +35,41 @@ type Problem struct {
 	Err  error
 }
 
-// Listing is what is in a directory, in any order.
+// Listing is the content of a directory, in any order.
 type Listing struct {
 	Items    []Item
 	Problems []Problem
 }
 
-// ErrEmpty: nothing stands in the root, and Options has it that something must.
+// ErrEmpty: the root is empty, and Options do not allow that.
 var ErrEmpty = errors.New("nothing is in the directory")
 
-// Options say how to walk.
+// Options determine how to walk.
 type Options struct {
-	// Root, if set, is visited first. What is empty is an error then, ErrEmpty, unless AllowEmpty
-	// is set.
+	// Root, if set, is visited first. An empty root is then ErrEmpty, unless AllowEmpty is set.
 	Root       *entry.Entry
 	AllowEmpty bool
-	// List lists the directory at path; "" is the root. It is called from several goroutines at
-	// once. The paths in it begin with the directory's own.
+	// List lists the directory at path; "" is the root. It must be safe for concurrent use. The
+	// paths in the listing begin with the directory's own.
 	List func(ctx context.Context, path string) (Listing, error)
-	// Visit takes the entries in the order of entry.ComparePaths. Its error ends the walk, and is
-	// returned as it is.
+	// Visit is called with the entries in the order of entry.ComparePaths. Its error ends the walk,
+	// which returns it unchanged.
 	Visit func(e *entry.Entry) error
-	// Translate makes errors of the server those of the caller, before they are told or returned;
-	// nil: they stay.
+	// Translate translates errors of the server into those of the caller, before they are reported
+	// or returned; nil leaves them unchanged.
 	Translate func(err error) error
-	// Problem takes what could not be listed. If it is nil, the first problem ends the walk. It is
-	// called from the goroutine that calls Visit.
+	// Problem is called with what could not be listed, from the goroutine that calls Visit. If it
+	// is nil, the first problem ends the walk.
 	Problem func(path string, err error)
 	// Parallel is the number of directories listed at once (default: 4).
 	Parallel int
-	// Ahead is about how many entries may be held before they are visited (default: 16384). A
-	// directory is held whole.
+	// Ahead is roughly how many entries may be held before they are visited (default: 16384). A
+	// directory is held as a whole.
 	Ahead int
 }
 
-// Tree walks the tree. It returns an error of the root, one that remote.IsFatal says concerns the
-// server, or Visit's.
+// Tree walks the tree. Its error concerns the root, or the server (see remote.IsFatal), or is that
+// of Visit.
 func Tree(ctx context.Context, o Options) error {
 	o.Parallel = cmp.Or(o.Parallel, 4)
 	o.Ahead = cmp.Or(o.Ahead, 16<<10)
@@ -92,7 +91,7 @@ func Tree(ctx context.Context, o Options) error {
 	return err
 }
 
-// task is to list one directory.
+// task lists one directory.
 type task = ahead.Task[directory]
 
 type directory struct {
@@ -112,7 +111,7 @@ type item struct {
 	below *task
 }
 
-// run lists a directory and queues those that are in it. It returns how many entries there are.
+// run lists a directory and queues the directories in it. It returns the number of entries.
 func (w *walker) run(ctx context.Context, d *directory) int {
 	if d.err = ctx.Err(); d.err != nil {
 		return 0
@@ -138,8 +137,7 @@ func (w *walker) run(ctx context.Context, d *directory) int {
 	return len(d.items)
 }
 
-// sort brings the items in order. Of those with one name the first counts, and the others are a
-// problem.
+// sort sorts the items. Of several with one name the first counts, and the others are a problem.
 func (l *Listing) sort() {
 	slices.SortStableFunc(l.Items, func(a, b Item) int { return strings.Compare(a.Entry.Path, b.Entry.Path) })
 	kept := l.Items[:0]
@@ -153,7 +151,7 @@ func (l *Listing) sort() {
 	l.Items = kept
 }
 
-// within tells whether key is that of d or of a directory above it.
+// within reports whether key is that of d, or of a directory above it.
 func (d *directory) within(key string) bool {
 	if key == "" {
 		return false
@@ -201,7 +199,7 @@ func (w *walker) visit(ctx context.Context, top *task) error {
 	return nil
 }
 
-// begin waits for a directory's listing and hands out what is wrong with it.
+// begin waits for a directory's listing and reports its problems.
 func (w *walker) begin(ctx context.Context, task *task) error {
 	if err := w.queue.Await(ctx, task); err != nil {
 		return err
@@ -225,7 +223,7 @@ func (w *walker) begin(ctx context.Context, task *task) error {
 	return nil
 }
 
-// take visits an entry, and the root before the first.
+// take visits an entry, and the root before the first one.
 func (w *walker) take(e *entry.Entry) error {
 	if root := w.Root; root != nil {
 		w.Root = nil
@@ -236,7 +234,7 @@ func (w *walker) take(e *entry.Entry) error {
 	return w.Visit(e)
 }
 
-// end visits a root in which nothing is, if it may be so.
+// end visits an empty root, if that is allowed.
 func (w *walker) end() error {
 	switch {
 	case w.Root == nil:
@@ -256,7 +254,7 @@ func (w *walker) problem(path string, err error) error {
 	return nil
 }
 
-// visitItems visits up to and with the next directory to go into.
+// visitItems visits items up to and including the next directory to enter.
 func (w *walker) visitItems(ctx context.Context, at *frame) (*task, error) {
 	items := at.task.Value.items
 	for at.next < len(items) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// SmallDisk is a directory that is a file system of so many bytes. The test is skipped where it may
-// not be made.
+// SmallDisk returns a directory that is a file system of so many bytes. The test is skipped where
+// it may not be made.
 func SmallDisk(t testing.TB, size int) string {
 	t.Helper()
 	dir := t.TempDir()

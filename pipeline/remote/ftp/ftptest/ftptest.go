@@ -1,5 +1,5 @@
-// Package ftptest starts FTP servers for tests: proftpd, which knows MLSD, and vsftpd, which lists
-// by LIST alone. A test whose server is not installed is skipped, or fails if CI=true.
+// Package ftptest starts FTP servers for tests: proftpd, which supports MLSD, and vsftpd, which
+// supports only LIST. A test whose server is not installed is skipped, or fails if CI=true.
 package ftptest
 
 import (
@@ -28,12 +28,12 @@ const (
 	Password = "ftp secret '%s'"
 )
 
-// Options say how a server is to be.
+// Options configure a server.
 type Options struct {
 	Security ftp.Security
 	// Expired gives it a certificate that is no longer valid.
 	Expired bool
-	// Clients is how many connections it bears (0: many).
+	// Clients is how many connections it allows (0: many).
 	Clients int
 	// Config is added to its configuration.
 	Config string
@@ -57,7 +57,7 @@ type Server struct {
 	transfers string
 }
 
-// Transfer is one file that went over a data connection, in whole or in part.
+// Transfer is a transfer of a file, or of a part of it.
 type Transfer struct {
 	Bytes  int64
 	Path   string // as the server logs it: a space is an underscore
@@ -66,7 +66,7 @@ type Transfer struct {
 
 var transferLine = regexp.MustCompile(`(?m)^.{24} \d+ \S+ (\d+) (.*) [ab] _ ([io]) \S `)
 
-// Transfers are those that the server has logged since it was made, in their order.
+// Transfers returns those that the server has logged since it was made, in their order.
 func (s *Server) Transfers() []Transfer {
 	text, _ := os.ReadFile(s.transfers)
 	var all []Transfer
@@ -77,7 +77,7 @@ func (s *Server) Transfers() []Transfer {
 	return all
 }
 
-// LoginUser is whom Client logs in as.
+// LoginUser returns the user that Client logs in as.
 func (s *Server) LoginUser() string { return s.user }
 
 // CAFile holds the certificate of the authority that stands for the server.
@@ -92,7 +92,7 @@ func Owner() (uid, gid int) {
 	return 1, 1 // daemon: a user who has a home, as vsftpd demands
 }
 
-// Client is how to reach the server.
+// Client returns how to reach the server.
 func (s *Server) Client() ftp.Options {
 	return ftp.Options{
 		Host: "127.0.0.1", Port: s.Port, User: s.user, Password: func(context.Context) (string, error) { return Password, nil },
@@ -217,7 +217,7 @@ func (s *Server) logs() string {
 	return string(a) + string(b)
 }
 
-// Own gives everything below the served directory to the one who logs in.
+// Own gives everything below the served directory to the user that logs in.
 func (s *Server) Own(t testing.TB) {
 	t.Helper()
 	uid, gid := Owner()
@@ -275,7 +275,7 @@ func missing(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// checkout is the directory that holds go.mod.
+// checkout returns the directory that holds go.mod.
 func checkout() string {
 	_, file, _, _ := runtime.Caller(0)
 	dir := filepath.Dir(file)
@@ -285,8 +285,8 @@ func checkout() string {
 	return dir
 }
 
-// freePort is below those that the system gives to outgoing connections: while a server is away,
-// one of these must not take its place.
+// freePort returns a port below those that the system uses for outgoing connections: while a server
+// is down, none of these must take its port.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {

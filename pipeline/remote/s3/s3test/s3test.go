@@ -1,6 +1,6 @@
-// Package s3test is an S3 server in memory, for what real servers at hand cannot show: keys that
-// are no paths, versions at chosen moments, hundreds of thousands of keys, faults at a chosen
-// request. It knows who asks by the access key, and checks no signature.
+// Package s3test is an S3 server in memory, for what the available real servers cannot show: keys
+// that are not paths, versions at chosen moments, hundreds of thousands of keys, faults at a chosen
+// request. It identifies clients by the access key, and does not check signatures.
 package s3test
 
 import (
@@ -26,11 +26,11 @@ const (
 	SecretKey = "lakeadmin-secret"
 )
 
-// Server holds one bucket. Its exported fields are set before it is used.
+// Server is a server with one bucket. Its exported fields must be set before it is used.
 type Server struct {
 	URL    string
 	Bucket string
-	// Fault, if it is set, may answer a request itself; it returns true then.
+	// Fault, if set, may answer a request itself; then it returns true.
 	Fault func(w http.ResponseWriter, r *http.Request) bool
 
 	mu        sync.Mutex
@@ -61,7 +61,7 @@ type upload struct {
 	parts  map[int][]byte
 }
 
-// New returns a server with an empty bucket named lake, to be served by the caller.
+// New returns a server with an empty bucket named lake. The caller must serve it.
 func New() *Server {
 	return &Server{Bucket: "lake", objects: map[string][]*Version{}, uploads: map[string]*upload{}, counts: map[string]int{}}
 }
@@ -75,7 +75,7 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Address is minio+http://host:port/bucket.
+// Address returns minio+http://host:port/bucket.
 func (s *Server) Address() string { return "minio+" + s.URL + "/" + s.Bucket }
 
 // KeepVersions makes the bucket versioned.
@@ -92,12 +92,12 @@ func (s *Server) ListMarkersApart() {
 	s.apart = true
 }
 
-// Put stores an object as of now.
+// Put stores an object with the present time.
 func (s *Server) Put(key string, data []byte) *Version {
 	return s.PutVersion(key, &Version{Data: data, Modified: time.Now()})
 }
 
-// PutVersion stores a version as it is; it must be newer than those that are there.
+// PutVersion stores a version unchanged. It must be newer than the existing ones.
 func (s *Server) PutVersion(key string, v *Version) *Version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,10 +141,10 @@ func (s *Server) isVersioned() bool {
 	return s.versioned
 }
 
-// Get returns what is there now, nil if nothing.
+// Get returns the present version, nil if there is none.
 func (s *Server) Get(key string) *Version { return s.find(key, "") }
 
-// Keys are those of the objects that are there now.
+// Keys returns those of the objects that are there now.
 func (s *Server) Keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,8 +157,8 @@ func (s *Server) Keys() []string {
 	return keys
 }
 
-// Counts returns the number of requests by kind (list, get, head, put, delete, tags, other) and of
-// the bytes of objects given out, and begins anew.
+// Counts returns the number of requests by kind (list, get, head, put, delete, tags, other) and the
+// bytes of objects sent, and resets both.
 func (s *Server) Counts() (requests map[string]int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -472,7 +472,7 @@ func (c *counting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// storedHeader is what of a request's header an object keeps.
+// storedHeader returns what of a request's header an object keeps.
 func storedHeader(h http.Header) http.Header {
 	kept := http.Header{}
 	for name, values := range h {
@@ -550,7 +550,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, key, id string
 		s.Bucket, url.QueryEscape(key), etag)
 }
 
-// Uploads is the number of uploads that were begun and neither completed nor dropped.
+// Uploads returns the number of uploads that were begun and neither completed nor dropped.
 func (s *Server) Uploads() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

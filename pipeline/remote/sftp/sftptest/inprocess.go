@@ -17,14 +17,15 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
-// InProcessOptions say how a server in the test's process is to be.
+// InProcessOptions configure a server in the test's process.
 type InProcessOptions struct {
 	Password string
 	// Forbidden, if set, is a path that nobody may list.
 	Forbidden string
 }
 
-// Small is a server in the test's process, of files in memory. It knows no extension of OpenSSH's.
+// Small is a server in the test's process, with files in memory. It supports no extension of
+// OpenSSH.
 type Small struct {
 	options    InProcessOptions
 	port       int
@@ -72,7 +73,7 @@ func InProcess(t testing.TB, o InProcessOptions) *Small {
 	return s
 }
 
-// Client is how to reach the server.
+// Client returns how to reach the server.
 func (s *Small) Client() sftp.Options {
 	return sftp.Options{
 		Host: "127.0.0.1", Port: s.port, User: "someone", KnownHosts: []string{s.knownHosts},

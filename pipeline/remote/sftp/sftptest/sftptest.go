@@ -25,14 +25,13 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
-// Server is a running server. Whoever logs in is the user who runs the test.
+// Server is a running server. Logins are those of the user who runs the test.
 type Server struct {
 	*servertest.Process
 
 	Disk string // a directory for the test's files
 	Port int
-	// KnownHosts is a file that knows the server's key. KeyFile is the private key that lets one
-	// in.
+	// KnownHosts is a file with the server's key. KeyFile is a private key that the server accepts.
 	KnownHosts, KeyFile string
 
 	program   string
@@ -95,8 +94,8 @@ func (s *Server) newKey(t testing.TB, name, passphrase string) ssh.PublicKey {
 	return key
 }
 
-// NewKey makes another key that lets one in, encrypted if there is a passphrase, and returns its
-// file.
+// NewKey makes another key that the server accepts, encrypted if there is a passphrase, and returns
+// its file.
 func (s *Server) NewKey(t testing.TB, name, passphrase string) string {
 	t.Helper()
 	key := s.newKey(t, name, passphrase)
@@ -111,13 +110,13 @@ func (s *Server) NewKey(t testing.TB, name, passphrase string) string {
 	return filepath.Join(s.dir, name)
 }
 
-// Know makes KnownHosts know this key as the server's.
+// Know adds this key to KnownHosts as the server's.
 func (s *Server) Know(t testing.TB, key ssh.PublicKey) {
 	t.Helper()
 	s.write(t, "known_hosts", knownhosts.Line([]string{knownhosts.Normalize(s.address())}, key)+"\n")
 }
 
-// ForeignKey makes a key that is no one's.
+// ForeignKey makes a key that belongs to nobody.
 func (s *Server) ForeignKey(t testing.TB) ssh.PublicKey { return s.newKey(t, "foreign", "") }
 
 func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
@@ -129,7 +128,7 @@ func (s *Server) write(t testing.TB, name, text string) {
 	}
 }
 
-// Client is how to reach the server.
+// Client returns how to reach the server.
 func (s *Server) Client() sftp.Options {
 	name := "root"
 	if me, err := user.Current(); err == nil {
@@ -158,8 +157,8 @@ func missing(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// freePort is below those that the system gives to outgoing connections: while a server is away,
-// one of these must not take its place.
+// freePort returns a port below those that the system uses for outgoing connections: while a server
+// is down, none of these must take its port.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
