@@ -11,7 +11,7 @@ import (
 	targetcommand "github.com/packstone/packstone/pipeline/target/command"
 )
 
-// What the command line describes without a settings file.
+// Options of what the command line describes without a settings file.
 type (
 	PathOptions     = files.Options         // of a source of paths
 	CommandOptions  = sourcecommand.Options // of a source that is a command's output
@@ -19,22 +19,22 @@ type (
 	SSHKey          = sftp.Key
 )
 
-// OpenPaths opens paths of this machine as a source. Nothing is read yet.
+// OpenPaths opens paths of this machine as a source. It reads nothing.
 func OpenPaths(o PathOptions) (source.Source, error) { return sourceOf(files.New(o)) }
 
-// OpenCommand opens a command's output as a source. It is not started yet.
+// OpenCommand opens a command's output as a source. It does not start the command.
 func OpenCommand(o CommandOptions) (source.Source, error) { return sourceOf(sourcecommand.New(o)) }
 
-// OpenReceiver opens a command as a target that takes one file. It is not started yet.
+// OpenReceiver opens a command as a target for one file. It does not start the command.
 func OpenReceiver(o ReceiverOptions) (target.Target, error) { return targetOf(targetcommand.New(o)) }
 
-// Files of SQLite that no URL names: a database as it is, and one that can be brought into any
-// engine again.
+// Drivers for SQLite files that no URL names: of a database as it is, and of one that can be
+// imported into any engine.
 var (
 	SQLiteFile   database.Driver = sqlite.Driver{}
 	PortableFile database.Driver = sqlite.Driver{Portable: true}
 )
 
-// NewFolder makes a folder in parent for a database file that gets its name when it is whole, and
-// removes those whose makers were killed.
+// NewFolder makes a folder in parent for a database file that is renamed when it is complete, and
+// removes folders of killed processes.
 func NewFolder(parent string) (*sqlite.Folder, error) { return sqlite.NewFolder(parent, ".packstone-") }

@@ -8,15 +8,15 @@ import (
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 )
 
-// Bandwidth is how much packstone run sends and receives at most, at certain hours.
+// Bandwidth limits how much packstone run sends and receives at certain hours.
 type Bandwidth struct {
 	Hours    string `yaml:"hours,omitempty" doc:"When it holds, by the clock of this machine: 08:00-18:00; 22:00-06:00 goes over midnight. Without it, always."`
 	Upload   string `yaml:"upload,omitempty" doc:"What is sent a second at most to a repository, and to each bucket of a lake: 5MiB; a plain number is KiB. Without it there is no limit."`
 	Download string `yaml:"download,omitempty" doc:"What is received a second at most. Without it there is no limit."`
 }
 
-// BandwidthAt is how many bytes a second may be sent and received by settings at a moment, 0: as
-// many as there are. The first entry whose hours these are counts.
+// BandwidthAt returns the limits in bytes per second at a moment, 0 for none. The first entry whose
+// hours include now counts.
 func (c *Config) BandwidthAt(now time.Time) (upload, download int64) {
 	for _, b := range c.Bandwidth {
 		if hours, err := parseHours(b.Hours); err == nil && hours.holds(now) {
@@ -26,7 +26,7 @@ func (c *Config) BandwidthAt(now time.Time) (upload, download int64) {
 	return 0, 0
 }
 
-// rate is a rate that was checked; 0 if there is none.
+// rate returns a rate that was checked before; 0 if there is none.
 func rate(text string) int64 {
 	var r flagvalue.Rate
 	if text == "" || r.Set(text) != nil {
@@ -35,10 +35,10 @@ func rate(text string) int64 {
 	return int64(r)
 }
 
-// hours are a part of each day, from a time on and up to another, after midnight.
+// hours is a part of each day, as times after midnight.
 type hours struct{ from, to time.Duration }
 
-// parseHours reads such as 08:00-18:00; "" is the whole day.
+// parseHours parses hours such as 08:00-18:00; "" is the whole day.
 func parseHours(text string) (h hours, err error) {
 	if text == "" {
 		return hours{0, 24 * time.Hour}, nil
@@ -64,7 +64,7 @@ func parseClock(text string) (time.Duration, error) {
 	return time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute, err
 }
 
-// holds tells whether a moment is in these hours, by the clock on its wall.
+// holds reports whether a moment is in these hours, in local time.
 func (h hours) holds(now time.Time) bool {
 	at := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute
 	if h.from < h.to {
@@ -73,7 +73,7 @@ func (h hours) holds(now time.Time) bool {
 	return at >= h.from || at < h.to
 }
 
-// checkBandwidth judges all entries.
+// checkBandwidth checks all entries.
 func (c *Config) checkBandwidth(d *decoder) {
 	for i, b := range c.Bandwidth {
 		if _, err := parseHours(b.Hours); err != nil {
@@ -94,13 +94,13 @@ func (c *Config) checkBandwidth(d *decoder) {
 	}
 }
 
-// The classes in which a process waits for the disk.
+// The I/O scheduling classes of a process.
 const (
 	IOIdle       = "idle"
 	IOBestEffort = "best-effort"
 )
 
-// checkPriority judges nice and ionice.
+// checkPriority checks nice and ionice.
 func (c *Config) checkPriority(d *decoder) {
 	if c.Nice < 0 || c.Nice > 19 {
 		d.problemAt("nice", "is %d; want 0 to 19, of which 19 yields most", c.Nice)

@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// check tells the decoder what the settings contradict, and makes paths absolute.
+// check reports contradictions in the settings, and makes paths absolute.
 func (c *Config) check(d *decoder) {
 	if _, given := d.lines["version"]; given && c.Version != 1 {
 		d.problemAt("version", "is %d; this program reads version 1", c.Version)
@@ -41,7 +41,7 @@ func (c *Config) check(d *decoder) {
 	c.Serve.check(d)
 }
 
-// checkNotify judges one way to tell somebody.
+// checkNotify checks one way to notify somebody.
 func (c *Config) checkNotify(d *decoder, i int) {
 	e := &c.Notify[i]
 	for _, path := range e.Files() {
@@ -127,8 +127,8 @@ func (c *Config) checkSet(d *decoder, name string) {
 	}
 }
 
-// checkOpens lets the source itself judge its settings, of a type that reads nothing when it is
-// opened.
+// checkOpens makes the source itself check its settings. It is for types that read nothing when
+// they are opened.
 func (d *decoder) checkOpens(path string, o opener) {
 	if d.isBroken(path) || slices.ContainsFunc(d.problems, func(p Problem) bool {
 		return strings.HasPrefix(p.Text, path+".") || strings.HasPrefix(p.Text, path+":")

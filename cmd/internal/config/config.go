@@ -25,13 +25,14 @@ import (
 	"github.com/packstone/packstone/cmd/internal/notice"
 )
 
-// ErrInvalid is what every problem of a settings file wraps.
+// ErrInvalid is wrapped by every problem in a settings file.
 var ErrInvalid = errors.New("invalid settings")
 
-// maxFile bounds the size of a settings file, in bytes.
+// maxFile is the largest size of a settings file in bytes.
 const maxFile = 1 << 20
 
-// Config is a settings file that was read, checked and expanded. Paths in it are absolute.
+// Config is a settings file after reading, checking and expansion of variables. Its paths are
+// absolute.
 type Config struct {
 	Version      int               `yaml:"version" doc:"The version of this file's form: 1."`
 	Repository   string            `yaml:"repository,omitempty" doc:"Where the backups go: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or sftp://user@host:port/path."`
@@ -59,7 +60,7 @@ type Target struct {
 	SecretKeyFile string `yaml:"secret_key_file,omitempty" doc:"A file that holds the secret key for its bucket. With a bucket only."`
 }
 
-// Keys are the keys of a host, none of them secret here.
+// Keys are the places of a host's keys. They are not secret.
 type Keys struct {
 	Recipients []string `yaml:"recipients,omitempty" doc:"Public age keys (age1pq1… or age1…) of those who can restore. A new repository is made for them; afterwards only the owner changes them."`
 	Owner      string   `yaml:"owner,omitempty" doc:"The fingerprint of the repository's owner, or the owner's public key: a repository of anybody else is refused."`
@@ -69,7 +70,7 @@ type Keys struct {
 	CollectorFile string `yaml:"collector_file,omitempty" doc:"The file with the key by which this host forgets and deletes, as packstone key collector add printed it."`
 }
 
-// Set is the sources that belong together.
+// Set is a group of sources that belong together.
 type Set struct {
 	Sources []string   `yaml:"sources" doc:"Names of sources, in the order in which they are taken."`
 	To      []string   `yaml:"to,omitempty" doc:"Names of repositories, each of which gets a snapshot of its own. The first is meant where none is named."`
@@ -82,10 +83,10 @@ type Set struct {
 	Tripwire Tripwire `yaml:"tripwire,omitempty" doc:"What marks a snapshot as one that looks like a loss: it is kept, told, and takes no other's place."`
 }
 
-// Lookup finds a variable of the environment.
+// Lookup returns a variable of the environment.
 type Lookup func(name string) (string, bool)
 
-// Load reads the settings file at path. An error that is the file's fault wraps ErrInvalid.
+// Load reads the settings file at path. Errors in the file wrap ErrInvalid.
 func Load(path string, lookup Lookup) (*Config, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -103,7 +104,7 @@ func Load(path string, lookup Lookup) (*Config, error) {
 	return c, checkWritable(path, file)
 }
 
-// holdsCommands tells whether the settings make packstone run programs.
+// holdsCommands reports whether the settings contain programs to run.
 func (c *Config) holdsCommands() bool {
 	for _, s := range c.Sources {
 		if s.Type == "command" {
@@ -118,7 +119,7 @@ func (c *Config) holdsCommands() bool {
 	return slices.ContainsFunc(c.Notify, func(e notice.Entry) bool { return len(e.Command) > 0 })
 }
 
-// checkWritable refuses a file that others can write: they could make packstone run what they like.
+// checkWritable refuses a file that others can write: they could make packstone run any program.
 func checkWritable(path string, file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -131,8 +132,7 @@ func checkWritable(path string, file *os.File) error {
 		info.Mode().Perm(), path)}}
 }
 
-// Parse reads the text of the settings file at path; only errors and relative paths in it depend on
-// path.
+// Parse parses the text of the settings file at path. path only affects errors and relative paths.
 func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 	if len(text) > maxFile {
 		return nil, Problems{{File: path, Line: 1, Text: fmt.Sprintf("the file is larger than %d bytes", maxFile)}}
@@ -154,8 +154,8 @@ func Parse(path string, text []byte, lookup Lookup) (*Config, error) {
 	return c, nil
 }
 
-// OnlySet is the set that is meant where none is named. catalog.ErrMisuse if there are none, or
-// several.
+// OnlySet returns the set to use if named is empty. It fails with catalog.ErrMisuse if there is
+// none, or several.
 func (c *Config) OnlySet(named string) (string, error) {
 	sets := c.SetNames()
 	switch {
@@ -169,8 +169,8 @@ func (c *Config) OnlySet(named string) (string, error) {
 	return "", catalog.Misuse("name the set to back up: %s", strings.Join(sets, ", "))
 }
 
-// Divide takes apart what is to be backed up: paths of this machine, or names of the settings. What
-// is both is a name; ./name and absolute paths are always paths.
+// Divide separates paths of this machine from names in the settings. An argument that is both is a
+// name; ./name and absolute paths are always paths.
 func (c *Config) Divide(args []string) (paths, names []string, err error) {
 	for _, arg := range args {
 		switch {
@@ -190,7 +190,7 @@ func (c *Config) Divide(args []string) (paths, names []string, err error) {
 	return paths, names, nil
 }
 
-// known lists the names that the settings have.
+// known lists the names in the settings.
 func (c *Config) known() string {
 	text := ""
 	if len(c.Sets) > 0 {
@@ -206,7 +206,7 @@ func isPath(arg string) bool {
 	return filepath.IsAbs(arg) || arg == "." || arg == ".." || strings.HasPrefix(arg, "./") || strings.HasPrefix(arg, "../")
 }
 
-// Exists tells whether something lies at a path, be it a link that leads nowhere.
+// Exists reports whether something is at a path, even a broken link.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
@@ -223,8 +223,8 @@ type Choice struct {
 	MaxAge   time.Duration // how old the newest complete snapshot may be; 0: nothing is said
 }
 
-// Choose finds the sources of one set, or takes single sources as a set of their own. Where none is
-// named it is the only set, or the one that a flag names.
+// Choose returns the sources of one set, or single sources as a set of their own. Without names it
+// returns the only set, or the one that a flag names.
 func (c *Config) Choose(names []string, flag string) (Choice, error) {
 	if len(names) == 0 {
 		name, err := c.OnlySet(flag)
@@ -256,7 +256,7 @@ func (c *Config) Choose(names []string, flag string) (Choice, error) {
 // SetNames returns the names of the sets, sorted.
 func (c *Config) SetNames() []string { return slices.Sorted(maps.Keys(c.Sets)) }
 
-// Knows tells whether name is a set or a source.
+// Knows reports whether name is a set or a source.
 func (c *Config) Knows(name string) bool {
 	_, set := c.Sets[name]
 	_, source := c.Sources[name]
@@ -270,7 +270,7 @@ type Problem struct {
 	Text string
 }
 
-// String is the problem with its place, as a compiler prints it.
+// String returns the problem and its place, like a compiler's message.
 func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
 
 // Problems are all mistakes of a settings file. They wrap ErrInvalid.
@@ -279,7 +279,7 @@ type Problems []Problem
 // Error implements error.
 func (p Problems) Error() string { return strings.Join(p.Lines(), "\n") }
 
-// Lines are the problems, a line each.
+// Lines returns the problems, a line each.
 func (p Problems) Lines() []string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -288,11 +288,11 @@ func (p Problems) Lines() []string {
 	return lines
 }
 
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
+// Unwrap returns ErrInvalid.
 func (p Problems) Unwrap() error { return ErrInvalid }
 
-// resolve makes a path absolute, from the home directory where it begins with ~/, else from the
-// settings file's directory.
+// resolve makes a path absolute: relative to the home directory if it begins with ~/, else to the
+// directory of the settings file.
 func (d *decoder) resolve(path string) string {
 	home, _ := d.lookup("HOME")
 	if expanded, err := ExpandHome(path, home); err == nil {

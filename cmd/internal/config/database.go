@@ -18,8 +18,8 @@ import (
 	"github.com/packstone/packstone/pipeline/source/database"
 )
 
-// Engines are the databases that this program knows, by the scheme of their URLs. A new one is one
-// line here.
+// Engines are the supported databases, by the scheme of their URLs. A new engine needs one line
+// here.
 var Engines = db.Drivers{
 	"mariadb":    mysql.Driver{},
 	"mysql":      mysql.Driver{},
@@ -30,7 +30,7 @@ var Engines = db.Drivers{
 	"sqlserver":  sqlserver.Driver{},
 }
 
-// OpenSource opens a database to read.
+// OpenSource opens a database for reading.
 func OpenSource(ctx context.Context, at db.Location, o db.SourceOptions) (db.Source, error) {
 	driver, err := Engines.For(at)
 	if err != nil {
@@ -39,7 +39,7 @@ func OpenSource(ctx context.Context, at db.Location, o db.SourceOptions) (db.Sou
 	return driver.OpenSource(ctx, at, o)
 }
 
-// OpenTarget opens a database to fill.
+// OpenTarget opens a database to be filled.
 func OpenTarget(ctx context.Context, at db.Location, o db.TargetOptions) (db.Target, error) {
 	driver, err := Engines.For(at)
 	if err != nil {
@@ -48,7 +48,7 @@ func OpenTarget(ctx context.Context, at db.Location, o db.TargetOptions) (db.Tar
 	return driver.OpenTarget(ctx, at, o)
 }
 
-// SQLiteAt is the location of a file of SQLite.
+// SQLiteAt returns the location of a SQLite file.
 func SQLiteAt(path string) (db.Location, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

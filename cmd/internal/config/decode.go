@@ -17,8 +17,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// decoder fills structs from a YAML tree by their yaml tags. Other than the YAML library's own
-// decoder it finds every problem of a file in one go, in the words of the file.
+// decoder fills structs from a YAML tree by their yaml tags. Unlike the YAML library's own decoder
+// it finds all problems of a file at once, and words them in terms of the file.
 type decoder struct {
 	file     string
 	dir      string // of the file, absolute
@@ -28,7 +28,7 @@ type decoder struct {
 	broken   []string // paths of settings that could not be decoded, so that nothing is to be said of what they contradict
 }
 
-// nodeDecoder is a setting that has several forms.
+// nodeDecoder is a setting that can have several forms.
 type nodeDecoder interface {
 	decodeNode(d *decoder, path string, node ast.Node)
 }
@@ -37,7 +37,7 @@ func (d *decoder) problem(line int, format string, args ...any) {
 	d.problems = append(d.problems, Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// noteBroken notes which settings the problems so far are about.
+// noteBroken records which settings the problems so far concern.
 func (d *decoder) noteBroken() {
 	for _, p := range d.problems {
 		if path, _, ok := strings.Cut(p.Text, ": "); ok && !strings.Contains(path, `"`) {
@@ -46,14 +46,14 @@ func (d *decoder) noteBroken() {
 	}
 }
 
-// isBroken tells whether a setting, or something in it or around it, could not be decoded.
+// isBroken reports whether a setting, or something in it or around it, could not be decoded.
 func (d *decoder) isBroken(path string) bool {
 	return slices.ContainsFunc(d.broken, func(broken string) bool {
 		return strings.HasPrefix(broken+".", path+".") || strings.HasPrefix(path+".", broken+".")
 	})
 }
 
-// problemAt tells what is wrong with a setting that was decoded.
+// problemAt reports a problem of a setting that was decoded.
 func (d *decoder) problemAt(path, format string, args ...any) {
 	if d.isBroken(path) {
 		return
@@ -61,7 +61,7 @@ func (d *decoder) problemAt(path, format string, args ...any) {
 	d.problem(d.lineOf(path), "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
-// lineOf finds the line of a setting, or of the next one around it that has one.
+// lineOf returns the line of a setting, or of the innermost setting around it with a line.
 func (d *decoder) lineOf(path string) int {
 	for path != "" {
 		if line, ok := d.lines[path]; ok {
@@ -72,8 +72,8 @@ func (d *decoder) lineOf(path string) int {
 	return 1
 }
 
-// decodeFile tells whether the text is YAML that can be decoded; what is wrong with single settings
-// is a problem all the same.
+// decodeFile decodes the text, and reports whether it is YAML that can be decoded. Wrong settings
+// are problems, but do not prevent that.
 func (d *decoder) decodeFile(text []byte, c *Config) bool {
 	file, err := parse(text)
 	if err != nil {
@@ -88,8 +88,7 @@ func (d *decoder) decodeFile(text []byte, c *Config) bool {
 	return true
 }
 
-// parse makes a tree of the text. The parser is not ours, and a text that it can't take must not
-// end the program.
+// parse parses the text. The parser is a library, which must not crash the program on bad input.
 func parse(text []byte) (file *ast.File, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -115,8 +114,8 @@ func (d *decoder) syntax(err error) {
 	d.problem(line, "%s%s", text, hint)
 }
 
-// body is the one document of a file. A file that holds only comments is a mistake too, since
-// version is missing.
+// body returns the only document of a file. A file with only comments is an error, since version is
+// missing.
 func (d *decoder) body(file *ast.File) ast.Node {
 	var found ast.Node
 	for _, document := range file.Docs {
@@ -137,7 +136,7 @@ func (d *decoder) body(file *ast.File) ast.Node {
 
 const maxDepth = 20
 
-// supported refuses what makes a file mean something else than it seems to say: anchors, aliases,
+// supported refuses what makes a file mean something else than it appears to: anchors, aliases,
 // merges and tags.
 func supported(d *decoder, node ast.Node, depth int) bool {
 	if node == nil {
@@ -193,9 +192,8 @@ func pairs(node ast.MapNode) []pair {
 	return all
 }
 
-// mapping returns the settings below node, with the lines where they stand noted, and whether it is
-// a mapping at all. Null is an empty one. That no setting stands there twice the parser has seen
-// to.
+// mapping returns the settings below node, and whether it is a mapping at all. It records their
+// lines. Null is an empty mapping. The parser ensures that no setting occurs twice.
 func (d *decoder) mapping(path string, node ast.Node) ([]pair, bool) {
 	if isNull(node) {
 		return nil, true
@@ -237,8 +235,8 @@ func (d *decoder) decode(path string, node ast.Node, to reflect.Value) {
 	}
 }
 
-// decodeStruct sets the fields that node names. A name that no field has is a problem, and so is a
-// field that must be set and is not.
+// decodeStruct sets the fields that node names. An unknown name is a problem, and so is a missing
+// required field.
 func (d *decoder) decodeStruct(path string, node ast.Node, to reflect.Value, known ...string) {
 	settings, ok := d.mapping(path, node)
 	if !ok {
@@ -301,7 +299,7 @@ func (d *decoder) decodeSlice(path string, node ast.Node, to reflect.Value) {
 	}
 }
 
-// commands reads one command, a list of texts, or several, a list of such lists.
+// commands decodes one command, a list of texts, or several, a list of such lists.
 func (d *decoder) commands(path string, node ast.Node) hook.Commands {
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
@@ -343,7 +341,7 @@ func (d *decoder) decodeBool(path string, node ast.Node, to reflect.Value) {
 	}
 }
 
-// text returns a scalar as it was written, with variables expanded.
+// text returns a scalar as it is written in the file, with variables expanded.
 func (d *decoder) text(path string, node ast.Node) string {
 	if node == nil || isNull(node) {
 		d.problem(d.lineOf(path), "%sexpected a text, found nothing", prefixed(path))

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// expand replaces ${VAR} by the variable's value, and ${VAR:-x} by x where the variable is unset or
-// empty. $${ stands for ${ itself; any other $ is left alone. What a variable holds is not expanded
-// again.
+// expand replaces ${VAR} by the variable's value, and ${VAR:-x} by x if the variable is unset or
+// empty. $${ stands for ${ itself; any other $ is unchanged. Values are not expanded again.
 func expand(text string, lookup Lookup) (string, error) {
 	var b strings.Builder
 	for {
@@ -34,7 +33,7 @@ func expand(text string, lookup Lookup) (string, error) {
 	}
 }
 
-// variable finds the value of VAR or VAR:-x.
+// variable returns the value of VAR or VAR:-x.
 func variable(reference string, lookup Lookup) (string, error) {
 	name, fallback, hasFallback := strings.Cut(reference, ":-")
 	if !validVariable(name) {

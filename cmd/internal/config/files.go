@@ -14,7 +14,7 @@ import (
 	sftpsource "github.com/packstone/packstone/pipeline/source/sftp"
 )
 
-// Files is a directory with all that is in it, of this machine or of a server.
+// Files is a directory with its content, on this machine or on a server.
 type Files struct {
 	Path             string `yaml:"path,omitempty" doc:"The directory, or one file. One of path, url and url_file is set."`
 	Server           `yaml:",inline"`
@@ -26,8 +26,8 @@ type Files struct {
 	IgnoreInode      bool     `yaml:"ignore_inode,omitempty" doc:"Leave inode numbers out of what tells a changed file; some network file systems make them up anew with each mount. With path only."`
 }
 
-// Server is a directory on a server of files and the way to log in there. What is not set, the
-// environment tells.
+// Server is a directory on a file server and how to log in. The environment supplies what is not
+// set.
 type Server struct {
 	URL            string `yaml:"url,omitempty" doc:"A directory on a server: ftp://, ftpes:// (TLS that begins after the greeting), ftps:// (TLS from the first byte) or sftp://, then [user@]host[:port]/path; /~/path is below the directory in which a login begins."`
 	URLFile        string `yaml:"url_file,omitempty" doc:"A file that holds the URL, which may have a password in it then."`
@@ -41,7 +41,7 @@ type Server struct {
 
 func (f *Files) oneOf() []string { return []string{"path", "url", "url_file"} }
 
-// Location is the path, or the address without its password, or the file that holds it.
+// Location returns the path, or the address without its password, or the file that holds it.
 func (f *Files) Location() string {
 	if f.Path != "" {
 		return f.Path
@@ -79,7 +79,7 @@ func (f *Files) check(d *decoder, path string) {
 	d.checkOpens(path, f)
 }
 
-// checkServer checks what does not need the server, nor files that may be on another machine.
+// checkServer checks what needs neither the server nor files that may be on another machine.
 func (f *Files) checkServer(d *decoder, path string) {
 	d.refuse(path, "on a server", map[string]bool{
 		"exclude_caches": f.ExcludeCaches, "exclude_if_present": len(f.ExcludeIfPresent) > 0, "one_file_system": f.OneFileSystem, "ignore_inode": f.IgnoreInode,
@@ -90,7 +90,7 @@ func (f *Files) checkServer(d *decoder, path string) {
 	f.Server.check(d, path)
 }
 
-// refuse tells of settings that are set and have no meaning where they stand.
+// refuse reports settings that are set but have no meaning there.
 func (d *decoder) refuse(path, where string, set map[string]bool) {
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if set[name] {
@@ -99,7 +99,7 @@ func (d *decoder) refuse(path, where string, set map[string]bool) {
 	}
 }
 
-// settings tells which are set besides the address.
+// settings returns which settings are set besides the address.
 func (s *Server) settings() map[string]bool {
 	return map[string]bool{
 		"password_file": s.PasswordFile != "", "ca_file": s.CAFile != "", "known_hosts": s.KnownHosts != "", "key_file": s.KeyFile != "",
@@ -131,7 +131,7 @@ func (s *Server) check(d *decoder, path string) {
 	d.refuse(path, "with "+r.Scheme+"://", s.foreign(r.Scheme))
 }
 
-// foreign are the settings that are set and belong to other schemes.
+// foreign returns the settings that are set but belong to other schemes.
 func (s *Server) foreign(scheme string) map[string]bool {
 	set := s.settings()
 	ours := []string{"known_hosts", "key_file", "passphrase_file"}
@@ -144,7 +144,7 @@ func (s *Server) foreign(scheme string) map[string]bool {
 	return set
 }
 
-// remote is the address, and how to log in: as the settings say, or else the environment.
+// remote returns the address, and how to log in, by the settings or else by the environment.
 func (s *Server) remote(login RemoteLogin) (Remote, RemoteLogin, error) {
 	var r Remote
 	var err error

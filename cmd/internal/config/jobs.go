@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/schedule"
 )
 
-// Timing says when packstone run does something.
+// Timing is when packstone run does something.
 type Timing struct {
 	Schedule string `yaml:"schedule,omitempty" doc:"When packstone run does it: minute, hour, day, month and weekday as in crontab, or @hourly, @daily, @weekly, @monthly, @yearly, @every 6h."`
 	TimeZone string `yaml:"time_zone,omitempty" doc:"The time zone of the schedule, such as Europe/Berlin; else the machine's."`
@@ -18,7 +18,7 @@ type Timing struct {
 	RetryFor string `yaml:"retry_for,omitempty" doc:"For how long a run that failed is tried again, at growing distances: 2h. Without it, it waits for its next time."`
 }
 
-// Jobs are what packstone run does beside backups.
+// Jobs are what packstone run does besides backups.
 type Jobs struct {
 	Forget ForgetJob `yaml:"forget,omitempty" doc:"Apply the retention of all sets, instead of that of a set after each of its backups here."`
 	Prune  PruneJob  `yaml:"prune,omitempty" doc:"Delete what nothing needs any more, as packstone prune does."`
@@ -31,28 +31,27 @@ type ForgetJob struct {
 	Timing `yaml:",inline"`
 }
 
-// PruneJob deletes.
+// PruneJob deletes unneeded data.
 type PruneJob struct {
 	Timing      `yaml:",inline"`
 	MaxDuration string `yaml:"max_duration,omitempty" doc:"Stop after this time; the next run goes on."`
 }
 
-// CheckJob looks for damage.
+// CheckJob checks the repository.
 type CheckJob struct {
 	Timing      `yaml:",inline"`
 	ReadData    string `yaml:"read_data,omitempty" doc:"The share of the packs of which every byte is read: 2%. Without it the structure alone is checked."`
 	MaxDuration string `yaml:"max_duration,omitempty" doc:"Stop reading packs after this time."`
 }
 
-// CopyJob copies what is missing.
+// CopyJob copies missing snapshots.
 type CopyJob struct {
 	Timing `yaml:",inline"`
 	From   string   `yaml:"from,omitempty" doc:"The repository that is read: a name of repositories, or an address."`
 	To     []string `yaml:"to,omitempty" doc:"Names of the repositories that are written. Without it, repository."`
 }
 
-// Targets are the names of the repositories that are written; "" is the only one, which has no
-// name.
+// Targets returns the names of the repositories to write; "" is the only one, which has no name.
 func (j CopyJob) Targets() []string {
 	if len(j.To) == 0 {
 		return []string{""}
@@ -60,13 +59,13 @@ func (j CopyJob) Targets() []string {
 	return j.To
 }
 
-// Limit is when a run of the job stops, 0 if it does not.
+// Limit returns after which time a run of the job stops, 0 for none.
 func (j PruneJob) Limit() time.Duration { return period(j.MaxDuration) }
 
-// Limit is when a run of the job stops reading, 0 if it does not.
+// Limit returns after which time a run of the job stops reading, 0 for none.
 func (j CheckJob) Limit() time.Duration { return period(j.MaxDuration) }
 
-// Share is how much of the packs is read, in per cent; false if none is.
+// Share returns the percentage of packs to read; false if none is read.
 func (j CheckJob) Share() (percent float64, read bool) {
 	var share flagvalue.Share
 	if j.ReadData == "" || share.Set(j.ReadData) != nil {
@@ -75,10 +74,11 @@ func (j CheckJob) Share() (percent float64, read bool) {
 	return share.Percent, true
 }
 
-// Scheduled tells whether it is done at all.
+// Scheduled reports whether there is a schedule.
 func (t Timing) Scheduled() bool { return t.Schedule != "" }
 
-// For is when a host does something that key tells apart from all else it does.
+// For returns the timing of something that a host does. key distinguishes it from everything else
+// the host does.
 func (t Timing) For(host, key string) (*schedule.Timing, error) {
 	o := schedule.Options{Jitter: period(t.Jitter), RetryFor: period(t.RetryFor), Key: host + "/" + key}
 	if t.TimeZone != "" {
@@ -91,13 +91,13 @@ func (t Timing) For(host, key string) (*schedule.Timing, error) {
 	return schedule.Parse(t.Schedule, o)
 }
 
-// Bound is how old the newest complete snapshot of the set may be; 0 if nothing is said.
+// Bound returns how old the newest complete snapshot of the set may be; 0 if there is no limit.
 func (s Set) Bound() time.Duration { return period(s.MaxAge) }
 
-// Watched tells whether somebody counts on the set being backed up.
+// Watched reports whether the set should be backed up regularly.
 func (s Set) Watched() bool { return s.Scheduled() || s.MaxAge != "" }
 
-// period is a length of time that was checked; 0 if there is none.
+// period returns a duration that was checked before; 0 if there is none.
 func period(text string) time.Duration {
 	var p flagvalue.Period
 	if text == "" || p.Set(text) != nil {
@@ -106,7 +106,7 @@ func period(text string) time.Duration {
 	return p.Length
 }
 
-// Scheduled tells whether packstone run has anything to do.
+// Scheduled reports whether packstone run has anything to do.
 func (c *Config) Scheduled() bool {
 	for _, set := range c.Sets {
 		if set.Scheduled() {
@@ -116,7 +116,7 @@ func (c *Config) Scheduled() bool {
 	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled() || c.Jobs.Copy.Scheduled()
 }
 
-// ProblemAt tells, with its place, what is wrong with a setting that could be read: path is such as
+// ProblemAt returns a problem of a setting that could be read, with its place. path is such as
 // jobs.prune.
 func (c *Config) ProblemAt(path, format string, args ...any) Problem {
 	d := decoder{file: c.places.file, lines: c.places.lines}
@@ -124,7 +124,7 @@ func (c *Config) ProblemAt(path, format string, args ...any) Problem {
 	return d.problems[0]
 }
 
-// places are where settings stand.
+// places holds the places of settings.
 type places struct {
 	file  string
 	lines map[string]int
@@ -144,7 +144,7 @@ func (j *Jobs) check(d *decoder) {
 	}
 }
 
-// checkCopy judges what is copied, and where to.
+// checkCopy checks what is copied, and where to.
 func (c *Config) checkCopy(d *decoder) {
 	j, path := &c.Jobs.Copy, "jobs.copy"
 	if d.lines[path] == 0 {
@@ -170,7 +170,7 @@ func (c *Config) checkCopy(d *decoder) {
 	}
 }
 
-// check finds what is wrong with a timing; without a schedule nothing else makes sense.
+// check checks a timing. Without a schedule its other settings make no sense.
 func (t Timing) check(d *decoder, path string) {
 	d.checkPeriod(path+".jitter", t.Jitter)
 	d.checkPeriod(path+".retry_for", t.RetryFor)

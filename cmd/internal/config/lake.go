@@ -36,23 +36,23 @@ type Lake struct {
 	SecretKeyFile string   `yaml:"secret_key_file,omitempty" doc:"A file that holds the secret key for the bucket. With a bucket only."`
 }
 
-// BucketLogin is how to reach buckets where the settings do not say. What is a function is asked
-// only when a bucket is opened.
+// BucketLogin is how to reach buckets if the settings do not say. Functions are called only when a
+// bucket is opened.
 type BucketLogin struct {
-	// Keys returns the keys for a bucket of minio+http(s)://, or of s3://, which without them uses
-	// what the AWS SDK finds. nil: there are none.
+	// Keys returns the keys for a bucket of minio+http(s)://, or of s3://, which without keys uses
+	// what the AWS SDK finds. nil means that there are none.
 	Keys   func(minio bool) (BucketKeys, error)
 	Region string
 	CAs    func() (*x509.CertPool, error) // nil: the system's
-	// Insecure takes any certificate for the server's.
+	// Insecure accepts any certificate of the server.
 	Insecure bool
 	Proxy    func(*http.Request) (*url.URL, error)
-	// Upload and Download bound the bytes a second of all of a bucket's requests; 0: no bound.
+	// Upload and Download limit the bytes per second of all requests to a bucket; 0 means no limit.
 	Upload, Download int64
 	Bandwidth        func() (upload, download int64) // further ones that change with time; nil: there are none
 }
 
-// BucketKeys are secret.
+// BucketKeys are secret keys of a bucket.
 type BucketKeys struct{ Access, Secret, Session string }
 
 // String hides the keys.
@@ -61,20 +61,20 @@ func (BucketKeys) String() string { return "keys" }
 // GoString hides the keys.
 func (BucketKeys) GoString() string { return "keys" }
 
-// IsBucket tells whether an address is of a bucket, by its scheme.
+// IsBucket reports whether the scheme of an address is that of a bucket.
 func IsBucket(address string) bool { return bucket.IsAddress(address) }
 
 // Bucket is the address of a bucket to restore to.
 type Bucket struct{ address bucket.Address }
 
-// ParseBucket reads s3://bucket/prefix, minio+https://host:port/bucket/prefix or minio+http://… .
+// ParseBucket parses s3://bucket/prefix, minio+https://host:port/bucket/prefix or minio+http://….
 func ParseBucket(address string) (Bucket, error) {
 	a, err := bucket.Parse(address)
 	return Bucket{a}, err
 }
 
-// Target opens a folder of a bucket to restore to: keys that begin with its name. Nothing is
-// connected yet.
+// Target opens a folder of a bucket to restore to: the keys that begin with its name. It does not
+// connect.
 func (b Bucket) Target(folder string, o TargetOptions) (target.Target, error) {
 	return openBucketTarget(b.address.Below(folder), o, o.Bucket)
 }
@@ -90,7 +90,7 @@ func openBucketTarget(a bucket.Address, o TargetOptions, login BucketLogin) (tar
 	return laketarget.New(b, laketarget.Options{Absent: o.Absent, Times: o.Times, ReadOnly: o.ReadOnly}), nil
 }
 
-// open opens a bucket. Nothing is connected yet.
+// open opens a bucket. It does not connect.
 func (l BucketLogin) open(ctx context.Context, a bucket.Address) (*s3.Bucket, error) {
 	limits, err := limit.New(limit.Options{Upload: l.Upload, Download: l.Download, Now: l.Bandwidth})
 	if err != nil {
@@ -107,7 +107,7 @@ func (l BucketLogin) open(ctx context.Context, a bucket.Address) (*s3.Bucket, er
 	return s3.New(client, s3.Options{}), nil
 }
 
-// options asks for keys and certificates.
+// options requests keys and certificates.
 func (l BucketLogin) options(minio bool, limits *limit.Limits) (o bucket.Options, err error) {
 	o = bucket.Options{Region: l.Region, Proxy: l.Proxy, Insecure: l.Insecure, Wrap: limits.Transport}
 	if l.CAs != nil {
@@ -125,7 +125,7 @@ func (l BucketLogin) options(minio bool, limits *limit.Limits) (o bucket.Options
 	return o, nil
 }
 
-// keysAlone asks for the keys of a bucket of which the AWS SDK finds everything else.
+// keysAlone requests only the keys of a bucket; the AWS SDK finds everything else.
 func (l BucketLogin) keysAlone(limits *limit.Limits) (o bucket.Options, err error) {
 	o.Wrap, o.Insecure = limits.Transport, l.Insecure
 	if l.CAs != nil {
@@ -141,7 +141,7 @@ func (l BucketLogin) keysAlone(limits *limit.Limits) (o bucket.Options, err erro
 	return o, err
 }
 
-// Location is the path, or the address of the bucket.
+// Location returns the path, or the address of the bucket.
 func (l *Lake) Location() string {
 	if a, err := bucket.Parse(l.Path); err == nil {
 		return a.String()
@@ -174,8 +174,8 @@ func (l *Lake) check(d *decoder, at string) {
 	l.AccessKeyFile, l.SecretKeyFile = d.resolve(l.AccessKeyFile), d.resolve(l.SecretKeyFile)
 }
 
-// moment is that as of which a bucket with versions is read, or latest, or neither: when the backup
-// begins.
+// moment returns the moment as of which to read a bucket with versions, or latest. If neither is
+// set, it is when the backup begins.
 func (l *Lake) moment() (at time.Time, latest bool, err error) {
 	switch l.AsOf {
 	case "":
@@ -190,7 +190,7 @@ func (l *Lake) moment() (at time.Time, latest bool, err error) {
 	return at, false, nil
 }
 
-// login is as the settings say, or else the environment.
+// login returns how to log in, by the settings or else by the environment.
 func (l *Lake) login(login BucketLogin) BucketLogin {
 	if l.Region != "" {
 		login.Region = l.Region

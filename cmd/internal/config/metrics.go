@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Metrics says where metrics go that nobody fetches.
+// Metrics says where to write metrics that nobody scrapes.
 type Metrics struct {
 	TextFile string `yaml:"textfile,omitempty" doc:"A file for the text-file collector of node_exporter, NAME.prom, replaced after every run."`
 }
 
-// Serve says what is served by HTTP while packstone run runs.
+// Serve says what packstone run serves over HTTP.
 type Serve struct {
 	Listen  string `yaml:"listen" doc:"The address, such as 127.0.0.1:8484. /healthz and /readyz are served there."`
 	Metrics bool   `yaml:"metrics,omitempty" doc:"Serve /metrics for Prometheus too."`

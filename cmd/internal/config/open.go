@@ -11,31 +11,32 @@ import (
 	"github.com/packstone/packstone/pipeline/source/settings"
 )
 
-// OpenOptions are what sources need beside their settings.
+// OpenOptions are what sources need besides their settings.
 type OpenOptions struct {
-	// Parallel is how many directories or connections a source may use at once; 0: as the source
-	// likes.
+	// Parallel is how many directories or connections a source may use at once; 0 means the
+	// source's default.
 	Parallel int
-	// Stderr takes what commands say beside their output; nil: it is kept for the error only.
+	// Stderr receives what commands print besides their output; nil keeps it for errors only.
 	Stderr io.Writer
-	// StateDir is where this source, in this set and repository, remembers what it looked like;
-	// empty: it does not.
+	// StateDir is where this source, in this set and repository, remembers its state; empty means
+	// that it does not.
 	StateDir string
-	// LeaveOut are files and directories that no source takes from this machine, such as the
-	// repository itself; LeftOut, if set, is told each that was met, from several goroutines at
-	// once.
+	// LeaveOut are files and directories of this machine that no source backs up, such as the
+	// repository itself. LeftOut, if set, is called with each that was met, from several goroutines
+	// at once.
 	LeaveOut []string
 	LeftOut  func(path string)
-	// Login adds to the address of a database what its user keeps elsewhere; nil: nothing.
+	// Login adds to the address of a database what its user stores elsewhere; nil adds nothing.
 	Login func(database.Location) (database.Location, error)
-	// Remote is how to log in to servers of files where the settings do not say.
+	// Remote is how to log in to file servers if the settings do not say.
 	Remote RemoteLogin
-	// Bucket is how to reach buckets of lakes where the settings do not say.
+	// Bucket is how to reach buckets of lakes if the settings do not say.
 	Bucket BucketLogin
-	// Environment is that of a program which is started, with the secrets that are named; nil: that
-	// of this process.
+	// Environment returns the environment of a program to start, with the named secrets; nil means
+	// that of this process.
 	Environment func(named ...string) []string
-	// Note takes what a person should know of the source though nothing is wrong; nil: nobody does.
+	// Note is called with what the user should know of the source although nothing is wrong. It may
+	// be nil.
 	Note func(text string)
 }
 
@@ -51,7 +52,7 @@ type opener interface {
 	open(ctx context.Context, opts OpenOptions) (source.Source, error)
 }
 
-// Open builds the source that the settings name.
+// Open opens the source with this name in the settings.
 func (c *Config) Open(ctx context.Context, name string, opts OpenOptions) (source.Source, error) {
 	s, ok := c.Sources[name]
 	if !ok {
@@ -83,7 +84,7 @@ func (c *Command) open(_ context.Context, opts OpenOptions) (source.Source, erro
 	return sourceOf(command.New(command.Options{Command: c.Command, Name: c.Name, Env: opts.environment(c.Environment), Stderr: opts.Stderr, AllowEmpty: c.AllowEmpty}))
 }
 
-// sourceOf keeps the nil pointer of a failed open from becoming a source that is not nil.
+// sourceOf prevents the nil pointer of a failed open from becoming a source that is not nil.
 func sourceOf[S source.Source](s S, err error) (source.Source, error) {
 	if err != nil {
 		return nil, err

@@ -20,32 +20,33 @@ import (
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
-// Remote is the address of a directory on a server of files. It prints without its password.
+// Remote is the address of a directory on a file server. It prints without its password.
 type Remote struct {
 	Scheme string // ftp, ftpes, ftps or sftp
 	User   string // empty: not said
 	Host   string
 	Port   int // 0: the scheme's own
-	// Path is absolute, or below the directory in which a login begins; empty is that directory.
+	// Path is absolute, or relative to the directory in which a login begins; empty is that
+	// directory.
 	Path string
 
 	password    string
 	hasPassword bool
 }
 
-// remoteSchemes say how FTP is protected, and which schemes are known. SFTP has its own ways.
+// remoteSchemes are the known schemes, with the security of FTP. For SFTP the value has no meaning.
 var remoteSchemes = map[string]ftp.Security{"ftp": ftp.Clear, "ftpes": ftp.Explicit, "ftps": ftp.Implicit, "sftp": 0}
 
-// IsRemote tells whether an address is of a server of files, by its scheme.
+// IsRemote reports whether the scheme of an address is that of a file server.
 func IsRemote(address string) bool {
 	scheme, _, ok := strings.Cut(address, "://")
 	_, known := remoteSchemes[strings.ToLower(scheme)]
 	return ok && known
 }
 
-// ParseRemote reads ftp://, ftpes:// (TLS that begins after the greeting), ftps:// (TLS from the
-// first byte) and sftp://, with [user@]host[:port][/path]. /~/path is below the directory in which
-// a login begins; without a path it is that directory. The error does not repeat a password.
+// ParseRemote parses ftp://, ftpes:// (TLS that begins after the greeting), ftps:// (TLS from the
+// first byte) and sftp://, with [user@]host[:port][/path]. /~/path is relative to the directory in
+// which a login begins, and so is an empty path. The error does not repeat a password.
 func ParseRemote(address string) (Remote, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -76,10 +77,10 @@ func ParseRemote(address string) (Remote, error) {
 	return r, nil
 }
 
-// HasPassword tells whether the address holds one.
+// HasPassword reports whether the address contains a password.
 func (r Remote) HasPassword() bool { return r.hasPassword }
 
-// String is the address without its password.
+// String returns the address without its password.
 func (r Remote) String() string {
 	u := url.URL{Scheme: r.Scheme, Host: r.Host, Path: r.Path}
 	if strings.Contains(r.Host, ":") {
@@ -113,8 +114,8 @@ func ReadRemote(file string) (Remote, error) {
 	return r, nil
 }
 
-// RemoteLogin is how to log in to servers of files, by name of what the settings say nothing of. A
-// secret is asked for when a server wants it.
+// RemoteLogin is how to log in to file servers if the settings do not say. Secrets are requested
+// when a server needs them.
 type RemoteLogin struct {
 	User       string // for SFTP
 	Password   func(ctx context.Context) (string, error)
@@ -123,13 +124,13 @@ type RemoteLogin struct {
 	KnownHosts []string
 	Keys       []sftp.Key
 	Agent      string // the socket of an agent that holds keys
-	// Connections is the most that are open at once; 0: as the protocol has it.
+	// Connections is the largest number of open connections; 0 means the protocol's default.
 	Connections int
-	// Patience is how long an SFTP server that was reached before may be away; 0: as is usual.
+	// Patience is how long an SFTP server that was reached before may be away; 0 means the default.
 	Patience time.Duration
 }
 
-// secretFile reads a secret when it is asked for.
+// secretFile returns a function that reads a secret from a file.
 func secretFile(file string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		text, err := os.ReadFile(file)
@@ -140,7 +141,7 @@ func secretFile(file string) func(context.Context) (string, error) {
 	}
 }
 
-// password is the address's own, or the one that is known otherwise.
+// secret returns the password in the address, or the one known otherwise.
 func (r Remote) secret(login RemoteLogin) func(context.Context) (string, error) {
 	if r.hasPassword {
 		return func(context.Context) (string, error) { return r.password, nil }
@@ -148,7 +149,7 @@ func (r Remote) secret(login RemoteLogin) func(context.Context) (string, error) 
 	return login.Password
 }
 
-// ftpServer makes the connections of an FTP address. Nothing is connected yet.
+// ftpServer returns the pool of connections for an FTP address. It does not connect.
 func (r Remote) ftpServer(login RemoteLogin) (*ftp.Server, error) {
 	o := ftp.Options{
 		Host: r.Host, Port: r.Port, User: r.User, Password: r.secret(login), Security: remoteSchemes[r.Scheme], Connections: login.Connections,
@@ -163,10 +164,10 @@ func (r Remote) ftpServer(login RemoteLogin) (*ftp.Server, error) {
 	return ftp.NewServer(o)
 }
 
-// user is who logs in by SFTP.
+// user returns the user for SFTP.
 func (r Remote) user(login RemoteLogin) string { return cmp.Or(r.User, login.User) }
 
-// sftpServer makes the connections of an SFTP address. Nothing is connected yet.
+// sftpServer returns the pool of connections for an SFTP address. It does not connect.
 func (r Remote) sftpServer(login RemoteLogin) (*sftp.Server, error) {
 	if r.secret(login) == nil && len(login.Keys) == 0 && login.Agent == "" {
 		return nil, fmt.Errorf("%w: neither key nor password is known for %s: name one with key_file or password_file in the settings, or "+
@@ -178,7 +179,7 @@ func (r Remote) sftpServer(login RemoteLogin) (*sftp.Server, error) {
 	})
 }
 
-// readCAs reads certificates of authorities; nil if no file is named.
+// readCAs reads certificates of authorities; nil if file is empty.
 func readCAs(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -194,8 +195,8 @@ func readCAs(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// FindServer reads what a flag names, a URL or a file that holds one: the server of files (a
-// Remote) or bucket (a Bucket) that it is, nil if it is something else.
+// FindServer parses what a flag names: a URL, or a file that contains one. It returns the file
+// server (a Remote) or bucket (a Bucket), or nil if it is something else.
 func FindServer(flag, url, file string) (server any, err error) {
 	switch {
 	case file != "":

@@ -10,13 +10,13 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// RepositoryNames returns the names of several repositories, sorted; none where there is only one,
+// RepositoryNames returns the sorted names of several repositories; none if there is only one,
 // which has no name.
 func (c *Config) RepositoryNames() []string { return slices.Sorted(maps.Keys(c.Repositories)) }
 
-// RepositoryFor is the name of the repository that is meant where none is named: the only one, else
-// the first to which the set goes, or to which all sets go if set is "". catalog.ErrMisuse lists
-// them where that is none.
+// RepositoryFor returns the name of the repository to use if none is named: the only one, else the
+// first to which the set goes, or to which all sets go if set is "". If there is none, it fails
+// with catalog.ErrMisuse and lists the names.
 func (c *Config) RepositoryFor(set string) (string, error) {
 	names := c.RepositoryNames()
 	if len(names) == 1 {
@@ -34,13 +34,13 @@ func (c *Config) RepositoryFor(set string) (string, error) {
 	return "", catalog.Misuse("name the repository with -r: %s", strings.Join(names, ", "))
 }
 
-// GoesTo tells whether the set is backed up to a repository of this name; one that names none goes
-// wherever it is run for.
+// GoesTo reports whether the set is backed up to a repository. A set that names no repository goes
+// to any.
 func (s *Set) GoesTo(repository string) bool {
 	return repository == "" || len(s.To) == 0 || slices.Contains(s.To, repository)
 }
 
-// TargetAt finds the repository of a name, or at an address; "" if there is none.
+// TargetAt returns the repository with a name or at an address; "" if there is none.
 func (c *Config) TargetAt(named string) (name string) {
 	if _, ok := c.Repositories[named]; ok {
 		return named
@@ -103,7 +103,7 @@ func (t *Target) check(d *decoder, path string) {
 	}
 }
 
-// checkTo tells what is wrong with the repositories that a set goes to.
+// checkTo checks the repositories that a set names.
 func (c *Config) checkTo(d *decoder, path string, to []string) {
 	for i, name := range to {
 		if _, ok := c.Repositories[name]; !ok {

@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/pipeline/local"
 )
 
-// Kind is a way to keep a repository.
+// Kind is a kind of storage.
 type Kind int
 
 const (
@@ -22,7 +22,7 @@ const (
 	SFTP              // a directory on a server that speaks SFTP
 )
 
-// Repository is the address of a repository, taken apart.
+// Repository is the parsed address of a repository.
 type Repository struct {
 	Kind     Kind
 	Path     string // Local: the directory
@@ -32,16 +32,16 @@ type Repository struct {
 	Remote   Remote // SFTP: the server, and the directory on it
 }
 
-// IsBucket tells a repository in a bucket.
+// IsBucket reports whether the repository is in a bucket.
 func (r Repository) IsBucket() bool { return r.Kind == S3 || r.Kind == Minio }
 
-// ParseRepository takes an address apart: a path, file:///path, s3://bucket/prefix,
+// ParseRepository parses an address: a path, file:///path, s3://bucket/prefix,
 // minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or
-// sftp://user@host:port/path. An address that holds a password is refused, and not repeated in the
-// error.
+// sftp://user@host:port/path. It refuses an address that contains a password, and does not repeat
+// it in the error.
 //
-// What restic spells s3:host/bucket/prefix is understood; other kinds of storage are refused, never
-// made a directory of that name.
+// It accepts restic's spelling s3:host/bucket/prefix. Other kinds of storage are refused, and never
+// become a directory of that name.
 func ParseRepository(address string) (Repository, error) {
 	address, err := translate(address)
 	if err != nil {
@@ -118,12 +118,12 @@ func remoteRepository(address string) (Repository, error) {
 	return Repository{Kind: SFTP, Remote: remote}, nil
 }
 
-// bucket is the address of the repository's bucket.
+// bucket returns the address of the repository's bucket.
 func (r Repository) bucket() bucket.Address {
 	return bucket.Address{Endpoint: r.Endpoint, Bucket: r.Bucket}.Below(r.Prefix)
 }
 
-// String is the address that ParseRepository reads.
+// String returns the address in the form that ParseRepository reads.
 func (r Repository) String() string {
 	switch r.Kind {
 	case Local:
@@ -134,11 +134,11 @@ func (r Repository) String() string {
 	return r.bucket().String()
 }
 
-// attributeCache is for how long a host may keep what it has seen of a directory on a server.
+// attributeCache is how long a host may cache the attributes of a directory on a server.
 const attributeCache = time.Minute
 
-// Settle is how long a collector waits so that other hosts see what it has written, and lingers so
-// that what they have begun can end.
+// Settle returns how long a collector waits until other hosts see what it has written, and how long
+// until operations that they have begun have ended.
 func (r Repository) Settle() (settle, linger time.Duration) {
 	switch {
 	case r.Kind == SFTP:
@@ -149,7 +149,7 @@ func (r Repository) Settle() (settle, linger time.Duration) {
 	return 0, 0
 }
 
-// onServer tells whether a directory lies on a server, or may.
+// onServer reports whether a directory is, or may be, on a server.
 func onServer(dir string) bool {
 	file, err := os.Open(dir)
 	if err != nil {

@@ -2,7 +2,7 @@ package config
 
 import "github.com/packstone/packstone/catalog/retention"
 
-// Retention says which snapshots of a set are kept.
+// Retention determines which snapshots of a set are kept.
 type Retention struct {
 	KeepLast            int      `yaml:"keep_last,omitempty" doc:"So many of the newest snapshots are kept."`
 	KeepHourly          int      `yaml:"keep_hourly,omitempty" doc:"The newest snapshot of each of so many hours is kept."`
@@ -21,13 +21,13 @@ type Retention struct {
 	KeepTags            []string `yaml:"keep_tags,omitempty" doc:"Snapshots with one of these tags are kept."`
 }
 
-// Given tells whether anything is said about what is kept.
+// Given reports whether any rule is set.
 func (r *Retention) Given() bool {
 	p, err := r.Policy()
 	return err != nil || !p.Empty()
 }
 
-// Policy is what the settings ask for.
+// Policy returns the policy in the settings.
 func (r *Retention) Policy() (p retention.Policy, err error) {
 	p = retention.Policy{
 		Last: r.KeepLast, Hourly: r.KeepHourly, Daily: r.KeepDaily, Weekly: r.KeepWeekly, Monthly: r.KeepMonthly,
@@ -53,7 +53,7 @@ func (r *Retention) Policy() (p retention.Policy, err error) {
 	return p, nil
 }
 
-// Policies are what the settings ask for, by set; sets that say nothing are left out.
+// Policies returns the policies in the settings, by set. Sets without rules are left out.
 func (c *Config) Policies() (map[string]retention.Policy, error) {
 	policies := map[string]retention.Policy{}
 	for name, set := range c.Sets {

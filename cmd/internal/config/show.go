@@ -13,8 +13,8 @@ import (
 
 const redacted = "xxxxx"
 
-// Redact makes a lookup that hides what variables hold whose name speaks of a secret, for showing a
-// file.
+// Redact returns a lookup that hides the values of variables whose names suggest a secret, for
+// showing a file.
 func Redact(lookup Lookup) Lookup {
 	return func(name string) (string, bool) {
 		value, ok := lookup(name)
@@ -40,7 +40,7 @@ func (c *Config) YAML() ([]byte, error) {
 	return secretPart.ReplaceAll(text, []byte("${1}${3}"+redacted+"${2}")), nil
 }
 
-// JSON returns what YAML does as JSON.
+// JSON returns the same as YAML, as JSON.
 func (c *Config) JSON() ([]byte, error) {
 	text, err := c.YAML()
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *Config) JSON() ([]byte, error) {
 	return []byte(strings.TrimSpace(string(text))), nil
 }
 
-// Schema is the JSON Schema of the settings file.
+// Schema returns the JSON Schema of the settings file.
 func Schema() jsonschema.Schema {
 	s := jsonschema.Of(reflect.TypeFor[Config](), "yaml")
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"

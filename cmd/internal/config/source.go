@@ -19,20 +19,19 @@ type Source struct {
 	Settings
 }
 
-// Settings are those of one type of source.
+// Settings are the settings of one type of source.
 type Settings interface {
-	// Location is where the source is, without secrets. Sources with different locations are
+	// Location returns where the source is, without secrets. Sources with different locations are
 	// different sources.
 	Location() string
-	// check tells the decoder what is wrong with the settings at path, and makes paths in them
-	// absolute.
+	// check reports what is wrong with the settings at path, and makes paths in them absolute.
 	check(d *decoder, path string)
 }
 
-// alternative is a type of which exactly one of several settings is set.
+// alternative is a type of source for which exactly one of several settings must be set.
 type alternative interface{ oneOf() []string }
 
-// types are the types of sources. A new one is one line here and a struct with its settings.
+// types are the types of sources. A new type needs one line here and a struct with its settings.
 var types = map[string]func() Settings{
 	"files":    func() Settings { return new(Files) },
 	"settings": func() Settings { return new(Components) },
@@ -62,7 +61,7 @@ type Database struct {
 	URLFile string `yaml:"url_file,omitempty" doc:"A file that holds the URL, so that no password stands here. One of url and url_file is set."`
 }
 
-// Location is the components and their folders.
+// Location returns the components and their folders.
 func (s *Components) Location() string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(s.Components)) {
@@ -71,12 +70,12 @@ func (s *Components) Location() string {
 	return strings.Join(parts, " ")
 }
 
-// Location is the program and the file's name; arguments may be secret.
+// Location returns the program and the file's name, without arguments, which may be secret.
 func (c *Command) Location() string { return c.Command[0] + " > " + c.Name }
 
 func (b *Database) oneOf() []string { return []string{"url", "url_file"} }
 
-// Location is the URL without its password, or the file that holds it.
+// Location returns the URL without its password, or the file that contains it.
 func (b *Database) Location() string {
 	location, err := database.ParseLocation(b.URL)
 	if err != nil {
@@ -126,7 +125,7 @@ func (b *Database) check(d *decoder, path string) {
 	}
 }
 
-// decodeNode reads the settings of the type that the source names.
+// decodeNode decodes the settings of the source's type.
 func (s *Source) decodeNode(d *decoder, path string, node ast.Node) {
 	settings, ok := node.(ast.MapNode)
 	if !ok {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ExpandHome replaces the ~ that a path begins with by the home directory, which must be known
-// then. ~user is refused.
+// ExpandHome replaces a leading ~ in a path by the home directory, which must be known. It refuses
+// ~user.
 func ExpandHome(path, home string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~")
 	switch {
@@ -23,9 +23,8 @@ func ExpandHome(path, home string) (string, error) {
 	return filepath.Join(home, rest), nil
 }
 
-// translate turns the address of a repository as restic spells it into ours, and refuses what would
-// otherwise be taken for a directory of this machine. An address that says nothing of a scheme is
-// returned as it is.
+// translate turns restic's spelling of an address into ours, and refuses what would otherwise be
+// taken for a directory of this machine. It returns an address without a scheme unchanged.
 func translate(address string) (string, error) {
 	scheme, rest, ok := strings.Cut(address, ":")
 	if !ok || strings.Contains(scheme, "/") {
@@ -54,7 +53,7 @@ func translate(address string) (string, error) {
 		"sftp://user@host/path. A directory of that name is ./%s", withoutPassword(address), scheme, withoutPassword(address))
 }
 
-// elsewhere are kinds of storage of other programs, and what to use instead.
+// elsewhere lists kinds of storage of other programs, with what to use instead.
 var elsewhere = map[string]string{
 	"rest":   "a server that speaks SFTP is sftp://user@host/path, and one that speaks S3 minio+https://host/bucket/prefix",
 	"b2":     "B2 speaks S3: minio+https://s3.REGION.backblazeb2.com/BUCKET/PREFIX, with an application key in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -64,7 +63,7 @@ var elsewhere = map[string]string{
 	"swift":  "Swift speaks S3 where s3api is installed: minio+https://HOST/BUCKET/PREFIX",
 }
 
-// translateS3 reads what follows s3: in restic's spelling:
+// translateS3 translates what follows s3: in restic's spelling:
 // [https://|http://]host[:port]/bucket[/prefix].
 func translateS3(rest string) (string, error) {
 	secure, isServer := "https", false
@@ -86,7 +85,7 @@ func translateS3(rest string) (string, error) {
 	return "minio+" + secure + "://" + host + "/" + below, nil
 }
 
-// sftpURL is restic's user@host:path as a URL. A relative path begins where a login does.
+// sftpURL returns restic's user@host:path as a URL. A relative path begins where a login does.
 func sftpURL(rest string) string {
 	host, path, _ := strings.Cut(rest, ":")
 	if !strings.HasPrefix(path, "/") {

@@ -15,12 +15,13 @@ import (
 	"github.com/packstone/packstone/archive/store/sftp"
 )
 
-// StoreOptions say how storage is reached. The zero value has no limits and, for Minio, no keys.
+// StoreOptions determine how to access storage. The zero value has no limits and, for Minio, no
+// keys.
 type StoreOptions struct {
 	Create           bool  // make a directory that is not there; a bucket is never made
 	Upload, Download int64 // bytes a second, 0: no limit
-	// Bandwidth are further bounds that change with time, of which the lower counts; nil: there are
-	// none.
+	// Bandwidth returns further limits, which may change with time; the lower limit counts. nil
+	// means that there are none.
 	Bandwidth   func() (upload, download int64)
 	Connections int // requests in flight; 0: as the link wants
 
@@ -33,7 +34,7 @@ type StoreOptions struct {
 	Answered func()            // told when the storage answers after that
 }
 
-// Storage is an open store that tries again what may pass, keeps to the limits and counts.
+// Storage is an open store that retries passing failures, keeps to the limits and counts.
 type Storage struct {
 	store.Store
 	Counts  *count.Store
@@ -42,26 +43,25 @@ type Storage struct {
 	limiter *inflight.Limiter
 }
 
-// InFlight is what bounds the requests in flight, nil in a directory where nobody has given a
-// number.
+// InFlight returns what limits the requests in flight, nil for a directory without a limit.
 func (s *Storage) InFlight() *inflight.Limiter { return s.limiter }
 
-// KeepReserve keeps some room for who deletes when the disk is full, where the storage is a
-// directory. There may be no room for that: it is no failure.
+// KeepReserve sets some room aside for deleting on a full disk, if the storage is a directory. A
+// lack of room is not an error.
 func (s *Storage) KeepReserve(ctx context.Context) {
 	if dir, ok := s.Adapter.(*localdir.Store); ok {
 		_ = dir.KeepReserve(ctx)
 	}
 }
 
-// UseReserve lets what is written from now on have that room. It is for who is about to delete.
+// UseReserve allows later writes to use that room. It is for callers that are about to delete.
 func (s *Storage) UseReserve() {
 	if dir, ok := s.Adapter.(*localdir.Store); ok {
 		dir.UseReserve()
 	}
 }
 
-// Open opens the repository's storage. It does not look for a repository in it.
+// Open opens the repository's storage. It does not check whether there is a repository.
 func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, error) {
 	limits, err := limit.New(limit.Options{Upload: opts.Upload, Download: opts.Download, Now: opts.Bandwidth})
 	if err != nil {
@@ -92,7 +92,7 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads(), limiter: limiter}, nil
 }
 
-// limiter bounds the requests in flight. A directory takes what comes.
+// limiter returns the limit of requests in flight. A directory has none.
 func (r Repository) limiter(connections int) *inflight.Limiter {
 	switch {
 	case connections > 0:
@@ -103,8 +103,8 @@ func (r Repository) limiter(connections int) *inflight.Limiter {
 	return inflight.Adaptive(inflight.Most, inflight.IsRefusal)
 }
 
-// uploads is one where nothing is far away: the next pack is filled meanwhile. Elsewhere packs
-// beyond these go to files.
+// uploads returns how many packs in memory are sent at once: one if the storage is near, since the
+// next pack is filled meanwhile. Further packs wait in files.
 func (r Repository) uploads() int {
 	if r.Kind == Local {
 		return 1
@@ -112,7 +112,7 @@ func (r Repository) uploads() int {
 	return farUploads
 }
 
-// farUploads is how many packs are in memory on their way to storage that is far.
+// farUploads is how many packs in memory are sent at once to distant storage.
 const farUploads = 4
 
 func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limit.Limits) (store.Store, error) {
@@ -137,12 +137,12 @@ func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limi
 	return opened(localdir.Open(r.Path))
 }
 
-// sshConnections are worth having: a server does one thing at a time on each, and waits for its
-// disk meanwhile.
+// sshConnections is how many connections to use: a server handles one request at a time on each,
+// and waits for its disk meanwhile.
 const sshConnections = 4
 
-// openSFTP connects to nothing yet. A server that is away is waited for as any storage is, so the
-// connections need no patience of their own.
+// openSFTP does not connect. A server that is away is retried like any storage, so the connections
+// need no patience of their own.
 func (r Repository) openSFTP(opts StoreOptions) (*sftp.Store, error) {
 	login := opts.Remote
 	login.Connections, login.Patience = sshConnections, time.Millisecond
@@ -153,7 +153,7 @@ func (r Repository) openSFTP(opts StoreOptions) (*sftp.Store, error) {
 	return sftp.New(server.Sessions(), sftp.Options{Directory: r.Remote.Path, Location: r.Remote.String(), Create: opts.Create}), nil
 }
 
-// opened keeps the nil pointer of a failed Open from becoming a store that is not nil.
+// opened prevents the nil pointer of a failed Open from becoming a store that is not nil.
 func opened[S store.Store](s S, err error) (store.Store, error) {
 	if err != nil {
 		return nil, err

@@ -23,34 +23,33 @@ import (
 	sftptarget "github.com/packstone/packstone/pipeline/target/sftp"
 )
 
-// TargetOptions say how a restore writes.
+// TargetOptions determine how a restore writes.
 type TargetOptions struct {
 	ReadOnly   bool // look only: for a plan
 	Owner      target.Owner
 	Chmod      target.Chmod
 	NumericIDs bool
-	// Own are files and directories of packstone itself on this machine, and what each is: they are
-	// neither changed nor removed.
+	// Own are files and directories of packstone itself on this machine, with what each is. They
+	// are neither changed nor removed.
 	Own map[string]string
-	// Warn takes what came back without all of its metadata, from several goroutines at once.
+	// Warn is called with what was restored without all of its metadata, from several goroutines at
+	// once.
 	Warn func(path string, err error)
-	// Remote is how to log in to servers of files where the settings do not say.
+	// Remote is how to log in to file servers if the settings do not say.
 	Remote RemoteLogin
-	// Bucket is how to reach buckets where the settings do not say. Absent puts no object where
-	// there is one by then. Times compares by the times that files had before they were put into a
-	// bucket.
+	// Bucket is how to reach buckets if the settings do not say. Absent never replaces an object.
+	// Times compares with the times that files had before they were put into a bucket.
 	Bucket        BucketLogin
 	Absent, Times bool
 }
 
-// OpenDirectory opens a directory of this machine to restore to. It is made when the first thing is
-// written.
+// OpenDirectory opens a directory of this machine to restore to. The first write makes it.
 func OpenDirectory(root string, o TargetOptions) (target.Target, error) {
 	return targetOf(directory.New(root, o.Directory()))
 }
 
-// Directory are the options for a directory of this machine. Only root can give files away; anyone
-// else gets them as their own, as cp -r would.
+// Directory returns the options for a directory of this machine. Only root can set owners; for
+// other users the files are their own, as after cp -r.
 func (o TargetOptions) Directory() directory.Options {
 	return directory.Options{
 		Owner: o.Owner, Chmod: o.Chmod, NumericIDs: o.NumericIDs, NoOwner: os.Geteuid() != 0 && !o.Owner.Named(), ReadOnly: o.ReadOnly,
@@ -58,8 +57,8 @@ func (o TargetOptions) Directory() directory.Options {
 	}
 }
 
-// Target opens the directory on the server to restore to. Over SFTP owners come back, by number, if
-// root is logged in; over FTP never. Nothing is connected yet.
+// Target opens the directory on the server to restore to. Over SFTP owners are restored, by number,
+// if root is logged in; over FTP never. It does not connect.
 func (r Remote) Target(o TargetOptions) (target.Target, error) { return r.target(o.Remote, o) }
 
 func (r Remote) target(login RemoteLogin, o TargetOptions) (target.Target, error) {
@@ -82,7 +81,7 @@ func (r Remote) target(login RemoteLogin, o TargetOptions) (target.Target, error
 	return targetOf(ftptarget.New(server, ftptarget.Options{Path: r.Path, Chmod: o.Chmod, ReadOnly: o.ReadOnly, Warn: o.Warn}))
 }
 
-// targetOf keeps the nil pointer of a failed open from becoming a target that is not nil.
+// targetOf prevents the nil pointer of a failed open from becoming a target that is not nil.
 func targetOf[T target.Target](t T, err error) (target.Target, error) {
 	if err != nil {
 		return nil, err
@@ -90,21 +89,21 @@ func targetOf[T target.Target](t T, err error) (target.Target, error) {
 	return t, nil
 }
 
-// Part is a part of a source, and where the settings have it now.
+// Part is a part of a source, and its present place according to the settings.
 type Part struct {
 	Below string // a path in the source's tree; empty: all of it
-	// Path is a directory or a file of this machine; empty: open knows another place.
+	// Path is a directory or a file of this machine; if empty, open knows another place.
 	Path string
 	open func(ctx context.Context, o TargetOptions) (target.Target, error)
-	// source is what a backup reads of the part; nil: all that is at Path.
+	// source returns what a backup reads of the part; nil means everything at Path.
 	source func(ctx context.Context, o OpenOptions) (source.Source, error)
-	// markers are names of files that make a backup leave out what is beside them.
+	// markers are names of files that exclude the content of their directories from a backup.
 	markers []string
 }
 
-// Taken puts, in order, the paths, in the source's tree, of what a backup would take of the part as
-// it is now: what it leaves out is not among them, nor what it cannot list, nor the files that mark
-// what it leaves out. Of a part that is not there it puts none.
+// Taken calls put, in order, with the paths in the source's tree of what a backup of the part would
+// contain now. It leaves out what the backup excludes or cannot list, and the marker files. For a
+// part that does not exist it calls put never.
 func (p Part) Taken(ctx context.Context, o OpenOptions, put func(path string) error) error {
 	open := p.source
 	if open == nil {
@@ -121,12 +120,12 @@ func (p Part) Taken(ctx context.Context, o OpenOptions, put func(path string) er
 	return errors.Join(err, s.Close())
 }
 
-// byPath is the source of what was backed up by path.
+// byPath returns the source of what was backed up by path.
 func (p Part) byPath(_ context.Context, o OpenOptions) (source.Source, error) {
 	return sourceOf(files.New(files.Options{Roots: []string{p.Path}, Absolute: true, AllowEmpty: true, LeaveOut: o.LeaveOut, Parallel: o.Parallel}))
 }
 
-// taking hands on what a walk visits.
+// taking is a visitor that passes on paths.
 type taking struct {
 	put     func(path string) error
 	markers []string
@@ -140,11 +139,11 @@ func (t taking) Visit(e *entry.Entry) error {
 	return t.put(e.Path)
 }
 
-// Problem implements source.Visitor. What cannot be listed is not taken.
+// Problem implements source.Visitor. It leaves out what cannot be listed.
 func (t taking) Problem(string, error) {}
 
-// Open opens the place for a restore. It has the root of the part, not that of the source. file
-// tells that the part is one file, whose directory it is.
+// Open opens the place for a restore. Its root is that of the part, not that of the source. file
+// says that the part is one file, of which Open opens the directory.
 func (p Part) Open(ctx context.Context, file bool, o TargetOptions) (target.Target, error) {
 	switch {
 	case p.open != nil:
@@ -155,12 +154,12 @@ func (p Part) Open(ctx context.Context, file bool, o TargetOptions) (target.Targ
 	return OpenDirectory(p.Path, o)
 }
 
-// placed is a type of source that comes back to where it is.
+// placed is a type of source that can be restored to where it is.
 type placed interface{ parts() []Part }
 
-// PlaceOf says where a source of a snapshot belongs now: at parts, or, if it is to come back as a
-// database, at an address. What was backed up by path belongs there. catalog.ErrRefused if the
-// settings do not say, or another type of source has its name.
+// PlaceOf returns where a source of a snapshot belongs now: at parts, or, if it is to become a
+// database, at an address. What was backed up by path belongs to that path. It fails with
+// catalog.ErrRefused if the settings do not say, or a source of another type has the name.
 func (c *Config) PlaceOf(source *catalog.SourceState, isDatabase bool) (parts []Part, at *database.Location, err error) {
 	if source.Name == catalog.AdHoc {
 		for _, root := range source.Paths {
@@ -201,7 +200,7 @@ func (f *Files) parts() []Part {
 	}}}
 }
 
-// markers are the names of files that mark what is left out.
+// markers returns the names of files that mark what is left out.
 func (f *Files) markers() []string {
 	var names []string
 	if f.ExcludeCaches {
@@ -224,7 +223,7 @@ func (s *Components) parts() []Part {
 	return all
 }
 
-// databaseAt is the address of a source that is a database.
+// databaseAt returns the address of a source that is a database.
 func (c *Config) databaseAt(name string) (database.Location, error) {
 	b, ok := c.Sources[name].Settings.(*Database)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"github.com/packstone/packstone/catalog/tripwire"
 )
 
-// Tripwire says what marks a snapshot of a set as one that looks like a loss.
+// Tripwire determines what marks a snapshot of a set as a possible loss.
 type Tripwire struct {
 	Files          string `yaml:"files,omitempty" doc:"So much of a source's files is gone, such as -30%; off: whatever is gone. -30% if it is not named."`
 	Rows           string `yaml:"rows,omitempty" doc:"So much of a database's rows is gone, or of a command's output. -50% if it is not named."`
@@ -17,7 +17,7 @@ type Tripwire struct {
 	Incompressible string `yaml:"incompressible,omitempty" doc:"So many more of a hundred bytes of a source do not compress, as where files were encrypted. 30% if it is not named."`
 }
 
-// Limits are what the settings say, and the defaults where they say nothing.
+// Limits returns the limits in the settings, with defaults for the rest.
 func (t *Tripwire) Limits() (l tripwire.Limits, err error) {
 	l = tripwire.Default
 	l.Named = *t != Tripwire{}
@@ -38,7 +38,7 @@ func (t *Tripwire) Limits() (l tripwire.Limits, err error) {
 	return l, nil
 }
 
-// parseShare reads a share such as -30%, or off, which is 0.
+// parseShare parses a share such as -30%, or off, which is 0.
 func parseShare(text, sign string) (int, error) {
 	if text == "off" {
 		return 0, nil

@@ -13,16 +13,16 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// ofSystems are names, as path.Match has them, that file systems and desktops put into every
-// directory or disk: what they stand for is nobody's.
+// ofSystems are patterns, for path.Match, of names that file systems and desktops create in every
+// directory or on every disk, and that contain no user's data.
 var ofSystems = []string{
 	"lost+found", ".snapshot", ".snapshots", ".zfs", ".nfs*", ".fuse_hidden*",
 	".DS_Store", "._*", ".Spotlight-V100", ".fseventsd", ".Trashes", ".TemporaryItems", ".DocumentRevisions-V100", ".apdisk", ".VolumeIcon.icns",
 	".Trash", ".Trash-*", ".directory", "System Volume Information", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "@eaDir",
 }
 
-// RefuseUsed refuses to make a repository where one is, or in a directory that holds something
-// else: a typing error would strew it over somebody's files. It changes nothing.
+// RefuseUsed refuses to make a repository where one exists, or in a directory with other content: a
+// typing error would scatter it over somebody's files. It changes nothing.
 func (r Repository) RefuseUsed(force bool) error {
 	if r.Kind != Local {
 		return nil
