@@ -1,15 +1,15 @@
-// Package health judges how well a set of a host is protected, from what is known of its snapshots
-// and runs. It is pure and imports nothing of ours. Status, metrics, notices and pages all show its
-// verdict.
+// Package health judges how well a set on a host is protected, from what is known of its snapshots
+// and runs. It does no I/O and imports no other package of the module. Status, metrics, notices and
+// pages all show its verdict.
 package health
 
 import "time"
 
-// State is the verdict on a set. Its text is part of what --json and metrics print.
+// State is the verdict on a set. Its text is part of --json output and metrics.
 type State string
 
-// The states, the gravest first. Where several hold, Judge names the first of these; what hides
-// behind it stands in Cause.
+// The states, the gravest first. If several apply, Judge chooses the first, and Cause names the
+// others.
 const (
 	Damaged    State = "damaged"    // a check found damage in what its snapshots need
 	Late       State = "late"       // the newest complete snapshot is older than max_age
@@ -20,13 +20,13 @@ const (
 	Protected  State = "protected"  // none of that
 )
 
-// States are all of them, the gravest first.
+// States lists all states, the gravest first.
 var States = []State{Damaged, Late, Failed, Never, Tripped, Incomplete, Protected}
 
-// Good tells whether there is nothing to act upon.
+// Good reports whether nobody needs to act.
 func (s State) Good() bool { return s == Protected }
 
-// Outcome is how a run ended. Its text is part of what --json, metrics and the history say.
+// Outcome is how a run ended. Its text is part of --json output, metrics and the history.
 type Outcome string
 
 // The outcomes of runs.
@@ -52,7 +52,7 @@ type Run struct {
 	Files       int64 // in the snapshot
 }
 
-// End is when the run ended.
+// End returns when the run ended.
 func (r Run) End() time.Time { return r.Start.Add(r.Duration) }
 
 // Set is what is known of a set on a host, and the verdict. Times that are not known are zero.
@@ -82,7 +82,7 @@ type Set struct {
 	Verified    time.Time // when the content was last verified
 }
 
-// Age is how old the newest complete snapshot is at now; negative if there is none.
+// Age returns how old the newest complete snapshot is at now; negative if there is none.
 func (s Set) Age(now time.Time) time.Duration {
 	if s.Newest.IsZero() {
 		return -1
@@ -90,7 +90,7 @@ func (s Set) Age(now time.Time) time.Duration {
 	return max(0, now.Sub(s.Newest))
 }
 
-// VerifiedAge is how long ago the content was verified; negative if it never was.
+// VerifiedAge returns how long ago the content was verified; negative if it never was.
 func (s Set) VerifiedAge(now time.Time) time.Duration {
 	if s.Verified.IsZero() {
 		return -1
@@ -98,13 +98,13 @@ func (s Set) VerifiedAge(now time.Time) time.Duration {
 	return max(0, now.Sub(s.Verified))
 }
 
-// Overdue tells whether the newest complete snapshot is older than the set's bound, or there has
+// Overdue reports whether the newest complete snapshot is older than the set's bound, or there has
 // been none for so long.
 func (s Set) Overdue(now time.Time) bool {
 	return s.MaxAge > 0 && !s.reckonedFrom().IsZero() && now.Sub(s.reckonedFrom()) > s.MaxAge
 }
 
-// reckonedFrom is what the set's bound is reckoned from.
+// reckonedFrom returns the time from which the set's limit counts.
 func (s Set) reckonedFrom() time.Time {
 	if s.Newest.IsZero() {
 		return s.Watched
@@ -112,5 +112,5 @@ func (s Set) reckonedFrom() time.Time {
 	return s.Newest
 }
 
-// Key tells sets of hosts apart.
+// Key identifies a set on a host.
 func (s Set) Key() string { return s.Host + "/" + s.Name }

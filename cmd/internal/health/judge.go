@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Judge completes the facts of a set by the verdict at now: State, Since and Cause are set,
-// whatever they were before.
+// Judge adds the verdict at now to the facts of a set: it sets State, Since and Cause.
 func Judge(s Set, now time.Time) Set {
 	s.State, s.Since, s.Cause = verdict(s, now)
 	return s
@@ -34,7 +33,7 @@ func verdict(s Set, now time.Time) (state State, since time.Time, cause string) 
 	return Protected, s.Newest, ""
 }
 
-// faultSince is when what is wrong with the last snapshot began, as far as that is known.
+// faultSince returns since when something is wrong with the last snapshot, as far as that is known.
 func (s Set) faultSince() time.Time {
 	if !s.FirstFault.IsZero() {
 		return s.FirstFault
@@ -59,19 +58,19 @@ func lateCause(s Set) string {
 	return text
 }
 
-// Change is a set whose state is another than it was.
+// Change is a set whose state has changed.
 type Change struct {
 	Before, After Set // Before is the zero Set of one that was not known
 }
 
-// Recovered tells whether what was wrong is over.
+// Recovered reports whether all is well again.
 func (c Change) Recovered() bool {
 	return c.After.State.Good() && c.Before.State != "" && !c.Before.State.Good()
 }
 
-// Changes are the sets whose state is another than before, in the order of after. One that was not
-// known counts as a change only if it is in a bad state, other than never: that a set which was
-// just written down has not run yet is nothing to tell.
+// Changes returns the sets whose state has changed, in the order of after. A set that is not in
+// before counts only if its state is bad, other than never: a set that was just added to the
+// settings has not run yet, which is not worth reporting.
 func Changes(before, after []Set) []Change {
 	known := make(map[string]Set, len(before))
 	for _, s := range before {
