@@ -9,17 +9,17 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
-// The kinds of jobs that say something of a set.
+// The kinds of jobs that say something about a set.
 const (
 	Backup = "backup"
 	Check  = "check"
 )
 
-// integrity is the code of a check that found damage.
+// integrity is the exit code of a check that found damage.
 const integrity = 5
 
-// AddFacts completes what is known of a set by what its runs here say. What is known already, of
-// its snapshots, stays unless a run is newer.
+// AddFacts adds to a set what its runs on this host say. What is known from snapshots stays, unless
+// a run is newer.
 func (f *File) AddFacts(s *health.Set) error {
 	for _, add := range []func(*health.Set) error{f.addLast, f.addSuccess, f.addFaults, f.addCheck, f.addWatched} {
 		if err := add(s); err != nil {
@@ -56,14 +56,14 @@ func (f *File) addSuccess(s *health.Set) error {
 	return nil
 }
 
-// addFaults counts what went wrong since the last success.
+// addFaults counts the failures since the last success.
 func (f *File) addFaults(s *health.Set) (err error) {
 	s.Failures, s.FirstFault, err = f.faults(Backup, s.Name)
 	return err
 }
 
-// faults are how many runs of a kind and name failed in a row, up to now, and when the first ended
-// that was not done after the last that was.
+// faults returns how many runs of a kind and name failed in a row up to now, and when the first
+// unsuccessful run after the last success ended.
 func (f *File) faults(kind, name string) (failures int, first time.Time, err error) {
 	runs, err := f.runs(`kind = ? AND name = ? AND outcome IN ('failed', 'incomplete') AND id >
 		(SELECT coalesce(max(id), 0) FROM run WHERE kind = ? AND name = ? AND outcome = 'done') ORDER BY id`, kind, name, kind, name)
@@ -80,14 +80,14 @@ func (f *File) faults(kind, name string) (failures int, first time.Time, err err
 	return failures, first, err
 }
 
-// Row is the last run of a job that was not interrupted, and those like it before it.
+// Row is the last run of a job that was not interrupted, and the consecutive failures before it.
 type Row struct {
 	Run
 	Failures int       // runs in a row that failed, up to that one
 	Since    time.Time // when the first ended that was not done after the last that was; zero if that was the last
 }
 
-// Row is what is known of the last runs of a kind and name; nil if none has ended.
+// Row returns the last runs of a kind and name; nil if none has ended.
 func (f *File) Row(kind, name string) (*Row, error) {
 	run, err := f.last(kind, name, "outcome <> 'interrupted'")
 	if run == nil || err != nil {
@@ -98,8 +98,8 @@ func (f *File) Row(kind, name string) (*Row, error) {
 	return row, err
 }
 
-// addCheck says what the last check of the repository found; what it reads a sample of is verified
-// from time to time.
+// addCheck adds what the last check of the repository found. A check that reads samples counts as
+// verifying everything over time.
 func (f *File) addCheck(s *health.Set) error {
 	run, err := f.last(Check, "", "outcome <> 'interrupted'")
 	if run == nil || err != nil {
@@ -114,8 +114,8 @@ func (f *File) addCheck(s *health.Set) error {
 	return err
 }
 
-// Watch writes down which sets somebody counts on from now on, of those that were not counted on
-// before.
+// Watch records from when on sets should be backed up regularly, for those that are not recorded
+// yet.
 func (f *File) Watch(sets []string, now time.Time) error {
 	known, err := f.watched()
 	if err != nil {
@@ -133,8 +133,8 @@ func (f *File) Watch(sets []string, now time.Time) error {
 	return err
 }
 
-// watched are the sets that somebody counts on, and since when; none in a file of an earlier
-// program that is only read.
+// watched returns the sets that should be backed up regularly, and since when; none for a file of
+// an earlier version that is only read.
 func (f *File) watched() (map[string]time.Time, error) {
 	there, err := f.number("SELECT count(*) FROM sqlite_schema WHERE name = 'watched'")
 	since := map[string]time.Time{}
@@ -157,7 +157,7 @@ type Failed struct {
 	Count int64
 }
 
-// Failures counts the runs of backups that are remembered and were not done.
+// Failures returns the recorded runs of backups that were not successful, counted by set and code.
 func (f *File) Failures() (all []Failed, err error) {
 	err = f.each(`SELECT name, code, count(*) FROM run WHERE kind = 'backup' AND outcome IN ('failed', 'incomplete') GROUP BY name, code ORDER BY name, code`,
 		func(row *sqlite3.Stmt) {
@@ -166,7 +166,7 @@ func (f *File) Failures() (all []Failed, err error) {
 	return all, err
 }
 
-// Growth is what backups stored since a moment, in bytes.
+// Growth returns how many bytes backups have stored since a moment.
 func (f *File) Growth(since time.Time) (bytes int64, err error) {
 	return f.number("SELECT coalesce(sum(stored), 0) FROM run WHERE kind = 'backup' AND began >= ?", since)
 }

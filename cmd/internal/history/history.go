@@ -1,10 +1,10 @@
-// Package history remembers what jobs did, in a SQLite file that prunes itself: which slot of its
+// Package history records what jobs did, in a SQLite file that prunes itself: which slot of its
 // schedule each job has answered, and how its runs ended.
 //
-// A run is written down when it begins and again when it ends, each in a transaction that is on the
-// disk before the call returns; so a process that is killed leaves a run without an end, and
-// whoever takes the file over next (Open with Own) writes down that it was interrupted. One process
-// owns a file, others may read it meanwhile.
+// A run is recorded when it begins and again when it ends, each time in a transaction that is
+// durable before the call returns. So a killed process leaves a run without an end, and the next
+// owner of the file (Own) records that it was interrupted. One process owns a file; others may read
+// it meanwhile.
 package history
 
 import (
@@ -24,7 +24,7 @@ import (
 // ErrOwned: another process owns the file.
 var ErrOwned = errors.New("another packstone run already uses these settings")
 
-// ErrDamaged: the file is no history any more.
+// ErrDamaged: the file is not a valid history.
 var ErrDamaged = errors.New("the history of jobs is damaged")
 
 const (
@@ -45,10 +45,10 @@ CREATE TABLE run (
 CREATE INDEX run_of ON run (kind, name, began);
 `
 
-// watched is a table that files of earlier programs lack.
+// watched is the schema of a table that files of earlier versions lack.
 const watched = `CREATE TABLE IF NOT EXISTS watched (name TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;`
 
-// File is an open history. It is for one goroutine.
+// File is an open history. It is not safe for concurrent use.
 type File struct {
 	path string
 	conn *sqlite3.Conn
@@ -56,9 +56,9 @@ type File struct {
 	put  string // where a damaged one was put, "" if none was
 }
 
-// Own opens the history at path, which it makes if there is none, for a process that runs jobs:
-// ErrOwned if there is one already. A file that is damaged is put aside, and PutAside tells where.
-// Runs that have no end are interrupted as of now.
+// Own opens the history at path for a process that runs jobs, and makes it if there is none. It
+// fails with ErrOwned if another process owns it. It moves a damaged file aside (see PutAside), and
+// marks runs without an end as interrupted at now.
 func Own(path string, now time.Time) (f *File, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open the history of jobs: %w", err)
@@ -107,7 +107,7 @@ func own(path string) (*os.File, error) {
 	return nil, fmt.Errorf("%w (it holds %s)", ErrOwned, path)
 }
 
-// Read opens the history at path to look at it, nil if there is none.
+// Read opens the history at path for reading; nil if there is none.
 func Read(path string) (*File, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -115,7 +115,7 @@ func Read(path string) (*File, error) {
 	return open(path, "ro")
 }
 
-// PutAside is where a damaged file was moved to, "" if none was.
+// PutAside returns where a damaged file was moved to, "" if none was.
 func (f *File) PutAside() string { return f.put }
 
 // Close closes the file, and lets another process own it.
@@ -141,7 +141,7 @@ func open(path, mode string) (*File, error) {
 	return f, nil
 }
 
-// prepare tests that the file is whole and ours; an empty one gets tables.
+// prepare checks that the file is intact and ours. An empty file gets tables.
 func (f *File) prepare(make bool) error {
 	if err := f.conn.BusyTimeout(busyWait); err != nil {
 		return translate("open", err)
@@ -173,7 +173,7 @@ func (f *File) create() error {
 	return translate("make", f.conn.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", tables+watched, application, version)))
 }
 
-// test looks at all pages of the file.
+// test checks all pages of the file.
 func (f *File) test() error {
 	result := ""
 	err := f.each("PRAGMA quick_check(1)", func(row *sqlite3.Stmt) { result = row.ColumnText(0) })
@@ -183,7 +183,7 @@ func (f *File) test() error {
 	return err
 }
 
-// putAside moves a damaged file out of the way, with what belongs to it.
+// putAside moves a damaged file, and the files that belong to it, out of the way.
 func putAside(path string, now time.Time) (string, error) {
 	aside := fmt.Sprintf("%s.damaged-%s", path, now.UTC().Format("20060102T150405Z"))
 	if err := os.Rename(path, aside); err != nil {
@@ -246,7 +246,7 @@ func (f *File) exec(sql string, params ...any) error {
 	return f.each(sql, func(*sqlite3.Stmt) {}, params...)
 }
 
-// translate names the file, and tells damage from what may pass.
+// translate names the file in an error, and distinguishes damage from passing failures.
 func translate(act string, err error) error {
 	if err == nil {
 		return nil

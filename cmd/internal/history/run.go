@@ -25,14 +25,14 @@ type Run struct {
 	Trip     string // what a tripwire saw in that, "" if nothing
 }
 
-// How long runs are remembered. The last of each kind and name, the last good one and the first bad
-// one after it are kept anyway.
+// How long runs are kept. The last run of each kind and name, the last successful one and the first
+// failed one after that are always kept.
 const (
 	keepFor  = 100 * 24 * time.Hour
 	keepRuns = 20000
 )
 
-// Past is what is remembered of the jobs, by their names.
+// Past returns the past of each job, by its name.
 func (f *File) Past() (map[string]schedule.Past, error) {
 	past := map[string]schedule.Past{}
 	err := f.each("SELECT name, answered, trying, first, last, attempts FROM job", func(row *sqlite3.Stmt) {
@@ -43,7 +43,7 @@ func (f *File) Past() (map[string]schedule.Past, error) {
 	return past, err
 }
 
-// Begin writes down that a run begins, and gives it its ID.
+// Begin records that a run begins, and sets its ID.
 func (f *File) Begin(r *Run) error {
 	err := f.exec(`INSERT INTO run (job, kind, name, why, slot, began, outcome, code, cause, log, snapshot, trip, read, added, stored, files)
 		VALUES (?, ?, ?, ?, ?, ?, '', 0, '', '', '', '', 0, 0, 0, 0)`, r.Job, r.Kind, r.Name, string(r.Why), r.Slot, r.Start)
@@ -51,7 +51,7 @@ func (f *File) Begin(r *Run) error {
 	return err
 }
 
-// End writes down how a run ended and, in the same step, what is remembered of its job then.
+// End records how a run ended and, in the same transaction, the past of its job.
 func (f *File) End(r *Run, past schedule.Past) (err error) {
 	tx, err := f.conn.BeginImmediate()
 	if err != nil {
@@ -82,14 +82,14 @@ func (f *File) update(r *Run) error {
 		r.End(), string(r.Outcome), r.Code, r.Cause, r.Log, r.Snapshot, r.Trip, r.BytesRead, r.BytesAdded, r.BytesStored, r.Files, r.ID)
 }
 
-// endRuns writes down that runs without an end were interrupted. When they were nobody knows: the
-// end is their beginning.
+// endRuns records that runs without an end were interrupted. Their end is unknown, so it is set to
+// their begin.
 func (f *File) endRuns(now time.Time) error {
 	return f.exec(`UPDATE run SET ended = began, outcome = ?, code = 130, cause = ? WHERE ended IS NULL`, string(health.Interrupted),
 		"packstone was killed, or the machine stopped; found on "+now.UTC().Format(time.DateTime)+" UTC")
 }
 
-// prune deletes runs that are old, but none that says how a set is.
+// prune deletes old runs, except for those that determine the state of a set.
 func (f *File) prune(now time.Time) error {
 	const needed = `SELECT max(id) FROM run GROUP BY kind, name
 		UNION SELECT max(id) FROM run WHERE outcome = 'done' AND trip = '' GROUP BY kind, name
@@ -121,17 +121,18 @@ func (f *File) runs(where string, params ...any) (runs []Run, err error) {
 	return runs, err
 }
 
-// Runs are the last n runs that ended, the newest first.
+// Runs returns the last n runs that ended, the newest first.
 func (f *File) Runs(n int) ([]Run, error) {
 	return f.runs("ended IS NOT NULL ORDER BY id DESC LIMIT ?", n)
 }
 
-// Faults are the last n runs that did not do all that they were to do, the newest first.
+// Faults returns the last n runs that were not fully successful, the newest first.
 func (f *File) Faults(n int) ([]Run, error) {
 	return f.runs("outcome IN ('failed', 'incomplete', 'interrupted') ORDER BY id DESC LIMIT ?", n)
 }
 
-// last is the newest run of a kind and name that ended and is as where says; nil if there is none.
+// last returns the newest run of a kind and name that has ended and matches the condition where;
+// nil if there is none.
 func (f *File) last(kind, name, where string) (*Run, error) {
 	runs, err := f.runs("kind = ? AND name = ? AND ended IS NOT NULL AND "+where+" ORDER BY id DESC LIMIT 1", kind, name)
 	if len(runs) == 0 || err != nil {
