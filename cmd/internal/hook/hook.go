@@ -1,5 +1,5 @@
-// Package hook runs the commands that a settings file wants around the backup of a set: to bring an
-// application to rest before, and to let it go on afterwards whatever happened.
+// Package hook runs the commands that a settings file defines around the backup of a set: to
+// quiesce an application before, and to resume it afterwards whatever happened.
 package hook
 
 import (
@@ -14,8 +14,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// Commands are programs with their arguments, in the order in which they are run. No shell is
-// involved.
+// Commands are programs with their arguments, in the order in which they run, without a shell.
 type Commands [][]string
 
 // JSONSchema describes both forms in a settings file: one command, or a list of commands.
@@ -32,17 +31,17 @@ type Hooks struct {
 	Failed  Commands `yaml:"failed,omitempty" doc:"Run after a backup that failed, or that a failing hook kept from being made."`
 	Finally Commands `yaml:"finally,omitempty" doc:"Run last, whatever happened."`
 	Timeout string   `yaml:"timeout,omitempty" doc:"How long each command may take, such as 90s or 2h; then it is ended, and has failed. 1h if it is not named."`
-	// Environment is for the caller, who makes the Runner's Env.
+	// Environment is for the caller, who builds the Runner's Env from it.
 	Environment []string `yaml:"environment,omitempty" doc:"Names of variables with secrets that the commands see; without, they see none of packstone's keys, passwords and passphrases."`
 }
 
-// Any tells whether there is a command at all.
+// Any reports whether there are any commands.
 func (h Hooks) Any() bool { return len(h.Before)+len(h.After)+len(h.Failed)+len(h.Finally) > 0 }
 
-// defaultTimeout is how long a command may take if nobody says it.
+// defaultTimeout is how long a command may take by default.
 const defaultTimeout = time.Hour
 
-// Limit is how long each command may take.
+// Limit returns how long each command may take.
 func (h Hooks) Limit() (time.Duration, error) {
 	if h.Timeout == "" {
 		return defaultTimeout, nil
@@ -54,26 +53,26 @@ func (h Hooks) Limit() (time.Duration, error) {
 	return limit, nil
 }
 
-// Runner says how commands are run.
+// Runner determines how commands run.
 type Runner struct {
 	Env    []string      // of the commands: NAME=value
 	Output io.Writer     // takes what the commands print; nil: nobody
 	Grace  time.Duration // how long a command may go on after it was asked to end; 0: ten seconds
-	// Result says how work has ended, which may be with an error that is none for the hooks: a
-	// snapshot was made that lacks something. If it is nil, an error is a failure and nothing else
-	// is told.
+	// Result tells how work has ended. An error of work need not be a failure: the snapshot may
+	// exist, but lack something. If Result is nil, every error is a failure, and commands get no
+	// further variables.
 	Result func(err error) Result
 }
 
-// Result is how work has ended, for the hooks after it.
+// Result is how work has ended, for the hooks that run after it.
 type Result struct {
 	Made bool     // there is a snapshot: After is run, and not Failed
 	Env  []string // NAME=value, that says more
 }
 
-// Run runs work between the hooks and returns what went wrong. Failed and Finally are run after an
-// interruption too. Commands learn from PACKSTONE_HOOK which hook they are, those after work from
-// PACKSTONE_ERROR what went wrong, and what Result says.
+// Run runs work between the hooks and returns what went wrong. Failed and Finally also run after an
+// interruption. PACKSTONE_HOOK tells commands which hook they belong to. PACKSTONE_ERROR, and the
+// variables from Result, tell those after work what happened.
 func (r Runner) Run(ctx context.Context, hooks Hooks, work func(context.Context) error) error {
 	if err := r.all(ctx, "before", hooks, hooks.Before, told{}); err != nil {
 		return r.Fail(ctx, hooks, err)
@@ -89,7 +88,7 @@ func (r Runner) Run(ctx context.Context, hooks Hooks, work func(context.Context)
 	return errors.Join(err, r.all(context.WithoutCancel(ctx), "finally", hooks, hooks.Finally, told{err, result.Env}))
 }
 
-// Fail runs the hooks of a backup that has failed, be it before it could begin, and returns what
+// Fail runs the hooks for a backup that has failed, perhaps before it could begin, and returns what
 // went wrong, err first.
 func (r Runner) Fail(ctx context.Context, hooks Hooks, err error) error {
 	unbroken := context.WithoutCancel(ctx)
@@ -105,7 +104,7 @@ func (r Runner) result(err error) Result {
 	return r.Result(err)
 }
 
-// told is what a command learns of the work before it.
+// told is what a command learns about work.
 type told struct {
 	err error
 	env []string
@@ -147,13 +146,13 @@ func (r Runner) one(ctx context.Context, name string, limit time.Duration, comma
 	return said.explain(limited, err)
 }
 
-// tail passes on what a command prints, and keeps the end of it.
+// tail passes on the output of a command, and keeps its end.
 type tail struct {
 	to   io.Writer
 	kept []byte
 }
 
-// mostKept is how much of the output stands in the error, in bytes.
+// mostKept is how many bytes of the output are part of an error.
 const mostKept = 1000
 
 // Write implements io.Writer.
@@ -166,7 +165,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return t.to.Write(p)
 }
 
-// explain adds to the failure of a command why it was ended, and what it said last.
+// explain adds to a command's failure why it was ended, and its last output.
 func (t *tail) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
