@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Job is something that is done again and again.
+// Job is something that is done repeatedly.
 type Job struct {
 	Name string // which tells it apart
 	*Timing
-	// Yields is for how long the job lets others go first that are due too.
+	// Yields is for how long other due jobs run first.
 	Yields time.Duration
 }
 
@@ -18,7 +18,7 @@ type Job struct {
 type Past struct {
 	Answered time.Time // the newest slot of which nothing is left to do
 
-	// Of a slot whose run failed, and is to be tried again.
+	// About a slot whose run failed and will be retried.
 	Trying   time.Time // the slot
 	First    time.Time // when the first attempt began
 	Last     time.Time // when the last attempt ended
@@ -37,7 +37,7 @@ const (
 	lateness     = time.Minute
 )
 
-// Due is when a job is to be run, and what that answers.
+// Due is when a job will run, and which slot that answers.
 type Due struct {
 	Job  Job
 	At   time.Time // now or earlier: at once
@@ -45,11 +45,11 @@ type Due struct {
 	Why  Why
 }
 
-// farAhead is by how much what is remembered may lie ahead of the clock. More says that the clock
-// was wrong then.
+// farAhead is how far in the future a remembered time may be. Beyond that, the clock was wrong when
+// it was recorded.
 const farAhead = 24 * time.Hour
 
-// Next is when a job is due next. What never comes again has no time.
+// Next returns when a job is due next. A job that is never due again has a zero time.
 func (j Job) Next(p Past, now time.Time) Due {
 	if p.ahead(now) {
 		p = Past{}
@@ -86,7 +86,7 @@ func (p Past) ahead(now time.Time) bool {
 	return p.Answered.After(limit) || p.Last.After(limit)
 }
 
-// backOff is how long a job waits after an attempt that failed: twice as long each time, from a
+// backOff returns how long a job waits after a failed attempt: twice as long each time, from a
 // minute (or a sixteenth of the window, if that is less) to an hour.
 func backOff(attempts int, window time.Duration) time.Duration {
 	first := min(time.Minute, max(window/16, time.Second))
@@ -101,7 +101,7 @@ type Result struct {
 	Broken       bool // it was interrupted, and answers nothing
 }
 
-// Ran is what is remembered after a run that answers a slot.
+// Ran returns the past of a job after a run that answers a slot.
 func (j Job) Ran(p Past, slot time.Time, r Result) Past {
 	switch {
 	case r.Broken:
@@ -119,9 +119,8 @@ func (j Job) Ran(p Past, slot time.Time, r Result) Past {
 	return p
 }
 
-// Next is the job that is to be run next, and when; false if there is none. Where several are due,
-// the one that has waited longest goes first, of those that have waited as long the one that stands
-// first.
+// Next returns the job to run next, and when; false if there is none. If several are due, the one
+// that has waited longest comes first; among equals, the first in jobs.
 func Next(jobs []Job, past map[string]Past, now time.Time) (Due, bool) {
 	all := dues(jobs, past, now)
 	if len(all) == 0 {
@@ -134,7 +133,7 @@ func Next(jobs []Job, past map[string]Past, now time.Time) (Due, bool) {
 	return slices.MinFunc(waiting, func(a, b Due) int { return a.At.Add(a.Job.Yields).Compare(b.At.Add(b.Job.Yields)) }), true
 }
 
-// dues are the jobs that will be due, in the order of their times.
+// dues returns the jobs that will be due, sorted by time.
 func dues(jobs []Job, past map[string]Past, now time.Time) (all []Due) {
 	for _, j := range jobs {
 		if due := j.Next(past[j.Name], now); !due.At.IsZero() {
@@ -145,7 +144,7 @@ func dues(jobs []Job, past map[string]Past, now time.Time) (all []Due) {
 	return all
 }
 
-// Coming are the next n runs if each succeeds in no time.
+// Coming returns the next n runs, assuming that each succeeds immediately.
 func Coming(jobs []Job, past map[string]Past, now time.Time, n int) (coming []Due) {
 	then := make(map[string]Past, len(past))
 	for name, p := range past {

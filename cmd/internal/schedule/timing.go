@@ -1,9 +1,9 @@
-// Package schedule decides which job is due. It is pure: time is an argument, and so is what is
-// remembered of each job; whoever runs jobs keeps that and hands it back.
+// Package schedule decides which job is due. It does no I/O: the time and what is remembered of
+// each job are arguments; the caller stores the latter.
 //
-// A job has slots, the moments that its schedule names. A run answers the newest slot that has
-// come, and with it all before: after sleep or downtime a job is run once. Which slot was answered
-// is remembered, not when it was run, so that a clock that is set back repeats nothing.
+// A job has slots, the moments that its schedule defines. A run answers the newest slot that has
+// come, and all before it: after sleep or downtime a job runs once. What is remembered is the slot
+// that was answered, not the time of the run, so setting the clock back repeats nothing.
 package schedule
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/netresearch/go-cron"
 )
 
-// Options say how an expression is meant.
+// Options determine how an expression is interpreted.
 type Options struct {
 	Zone     *time.Location // nil: the local one
 	Jitter   time.Duration  // slots come later by a part of it, which is always the same for one Key
@@ -25,7 +25,7 @@ type Options struct {
 	RetryFor time.Duration  // for how long after its first attempt a run that failed is tried again; 0: not at all
 }
 
-// Timing says when a job is due.
+// Timing determines when a job is due.
 type Timing struct {
 	slots    cron.Schedule
 	civil    bool // slots are times on the wall, else real time
@@ -34,18 +34,18 @@ type Timing struct {
 	retryFor time.Duration
 }
 
-// parser understands crontab(5), with seconds in front where there are six fields.
+// parser parses crontab(5), with leading seconds if there are six fields.
 var parser = cron.MustNewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
-// everyHour are the bits of all hours.
+// everyHour has the bits of all hours.
 const everyHour = 1<<24 - 1
 
-// Parse understands an expression: five fields as in crontab(5), six with seconds in front, or
-// @hourly, @daily, @weekly, @monthly, @yearly and @every 6h.
+// Parse parses an expression: five fields as in crontab(5), six with leading seconds, or @hourly,
+// @daily, @weekly, @monthly, @yearly and @every 6h.
 //
-// A schedule that names hours follows the clock on the wall: what falls into the hour that is left
-// out in spring is due when it is over, and what falls into the one that comes twice in autumn is
-// due the first time. One of every hour, or of @every, goes on in real time.
+// A schedule that names hours follows local time: a slot in the hour that is skipped in spring is
+// due when that is over, and one in the hour that is repeated in autumn is due the first time. A
+// schedule for every hour, or with @every, follows real time.
 func Parse(expression string, o Options) (*Timing, error) {
 	if strings.Contains(expression, "TZ=") {
 		return nil, errors.New("a time zone is a setting of its own: time_zone")
@@ -68,7 +68,7 @@ func Parse(expression string, o Options) (*Timing, error) {
 	return t, nil
 }
 
-// share is the part of a jitter that falls to a key, in whole seconds.
+// share returns the part of a jitter for a key, in whole seconds.
 func share(key string, jitter time.Duration) time.Duration {
 	if jitter < time.Second {
 		return 0
@@ -77,7 +77,7 @@ func share(key string, jitter time.Duration) time.Duration {
 	return time.Duration(binary.BigEndian.Uint64(sum[:8])%uint64(jitter/time.Second)) * time.Second
 }
 
-// slot is the first slot after a moment; zero if there is none.
+// slot returns the first slot after a moment; zero if there is none.
 func (t *Timing) slot(after time.Time) time.Time {
 	if !t.civil {
 		return t.slots.Next(after.In(t.zone))
@@ -92,7 +92,7 @@ func (t *Timing) slot(after time.Time) time.Time {
 	}
 }
 
-// newest is the last slot in (after, now]; zero if there is none.
+// newest returns the last slot in (after, now]; zero if there is none.
 func (t *Timing) newest(after, now time.Time) (newest time.Time) {
 	for back := time.Minute; newest.IsZero(); back *= 60 {
 		from := now.Add(-back)
@@ -110,13 +110,12 @@ func (t *Timing) newest(after, now time.Time) (newest time.Time) {
 	return newest
 }
 
-// onTheWall is what a clock shows, as if it were in UTC.
+// onTheWall returns what a local clock shows, as if it were UTC.
 func onTheWall(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
-// moment is when a clock in a zone shows wall for the first time, or would if that time were not
-// left out.
+// moment returns when a clock in a zone first shows wall, or would if that time were not skipped.
 func moment(wall time.Time, zone *time.Location) time.Time {
 	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, zone)
 	from, to := t.ZoneBounds()
