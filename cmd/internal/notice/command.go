@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// commandLimit is how many times as long as a request a command may take.
+// commandLimit is the time limit of a command, as a multiple of that of a request.
 const commandLimit = 4
 
-// command runs a program that tells a notice.
+// command runs a program that delivers a notice.
 func (s *Sender) command(ctx context.Context, words []string, n *Notice) error {
 	limit := commandLimit * s.o.Timeout
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was stopped after %s", limit))

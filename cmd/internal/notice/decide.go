@@ -7,19 +7,19 @@ import (
 )
 
 const (
-	// remindAfter is how long a fault lasts before it is told again.
+	// remindAfter is how long a fault must last before it is reported again.
 	remindAfter = 24 * time.Hour
-	// againAfter is how long after a notice that reached nobody it is tried again.
+	// againAfter is how long after a failed delivery a notice is sent again.
 	againAfter = 15 * time.Minute
 )
 
-// Memory is what was told already. The caller keeps it between runs, as JSON or otherwise; the zero
-// value remembers nothing. If it is lost, faults are told once more.
+// Memory is what was reported already. The caller stores it between runs, as JSON or otherwise. The
+// zero value remembers nothing. If it is lost, faults are reported once more.
 type Memory struct {
 	Told map[string]Told `json:"told,omitempty"` // by health.Set.Key
 }
 
-// Told is what was told last of one set. A set of which nothing is told is well, as far as anybody
+// Told is what was last reported of one set. A set without an entry is well, as far as anybody
 // knows.
 type Told struct {
 	State   health.State `json:"state"`
@@ -27,8 +27,7 @@ type Told struct {
 	Pending bool         `json:"pending,omitempty"` // it has reached nobody yet
 }
 
-// Decide says what there is to tell of sets at now. It changes nothing: what was told is noted by
-// Note.
+// Decide returns the notices for sets at now. It changes nothing: Note records what was sent.
 func (m *Memory) Decide(sets []health.Set, now time.Time) (notices []Notice) {
 	for _, s := range sets {
 		if event, reminder := m.due(s, now); event != "" {
@@ -38,7 +37,7 @@ func (m *Memory) Decide(sets []health.Set, now time.Time) (notices []Notice) {
 	return notices
 }
 
-// due is what there is to tell of one set, "" if nothing.
+// due returns what to report of one set, "" for nothing.
 func (m *Memory) due(s health.Set, now time.Time) (event Event, reminder bool) {
 	told, known := m.Told[s.Key()]
 	event = eventOf(s.State)
@@ -55,7 +54,7 @@ func (m *Memory) due(s health.Set, now time.Time) (event Event, reminder bool) {
 	return "", false
 }
 
-// Note remembers that a notice was told, or that it has reached nobody and is to be tried again.
+// Note records that a notice was delivered, or that it reached nobody and must be sent again.
 func (m *Memory) Note(n Notice, arrived bool) {
 	key := health.Set{Name: n.Set, Host: n.Host}.Key()
 	if arrived && n.Event == Recovered {

@@ -69,7 +69,8 @@ func (s *Sender) mailClient(to *SMTP) (*mail.Client, error) {
 	return client, nil
 }
 
-// ofMail marks what another try does not cure: a server that refuses an address for good.
+// ofMail marks errors that another try does not cure, such as an address that the server refuses
+// permanently.
 func ofMail(err error) error {
 	var refused *mail.SendError
 	if errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500 {

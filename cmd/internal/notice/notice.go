@@ -1,9 +1,9 @@
-// Package notice tells people when a set's state changes: that it failed, is late, incomplete,
-// damaged or marked by a tripwire, and that it is well again; never that a run was made. Decide is
-// pure and says what there is to tell, a Sender tells it by webhooks, mail, commands and pings.
+// Package notice tells people when a set's state changes: that it has failed, is late, incomplete,
+// damaged or marked by a tripwire, and that it is well again, but never that a run succeeded.
+// Decide, which does no I/O, determines what to report. A Sender delivers it by webhooks, mail,
+// commands and pings.
 //
-// Nothing here fails a backup: what could not be told is an outcome to log, and is tried again
-// later.
+// Nothing here fails a backup: a failed delivery is logged, and tried again later.
 package notice
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
-// Event is what a notice is about. Its text is what settings say in on:, and part of the JSON of a
+// Event is what a notice is about. Its text is used in the setting on:, and in the JSON of a
 // webhook.
 type Event string
 
@@ -28,10 +28,10 @@ const (
 	Recovered  Event = "recovered"  // all of that is over
 )
 
-// Events are all of them.
+// Events lists all events.
 var Events = []Event{Failed, Late, Incomplete, Damaged, Tripwire, Recovered}
 
-// eventOf is what there is to tell of a set in a state; "" if nothing.
+// eventOf returns the event for a state; "" for none.
 func eventOf(s health.State) Event {
 	switch s {
 	case health.Failed:
@@ -50,7 +50,7 @@ func eventOf(s health.State) Event {
 	return ""
 }
 
-// Notice is one thing to tell. Its JSON is what a webhook without a template and a command get.
+// Notice is one thing to report. Commands, and webhooks without a template, get it as JSON.
 type Notice struct {
 	Schema   string       `json:"schema"` // packstone.notice.v1
 	Event    Event        `json:"event"`
@@ -67,10 +67,10 @@ type Notice struct {
 	Text     string       `json:"text"`  // in several
 }
 
-// schema names the form of the JSON.
+// schema is the version of the JSON.
 const schema = "packstone.notice.v1"
 
-// noticeOf words what there is to tell of a set.
+// noticeOf words the notice about a set.
 func noticeOf(s health.Set, event Event, reminder bool, now time.Time) Notice {
 	n := Notice{
 		Schema: schema, Event: event, Reminder: reminder, Set: s.Name, Host: s.Host, State: s.State, Since: s.Since.UTC(), Cause: s.Cause,
@@ -86,7 +86,7 @@ func noticeOf(s health.Set, event Event, reminder bool, now time.Time) Notice {
 	return n
 }
 
-// subject names the set in a sentence.
+// subject returns the set as it is named in a sentence.
 func (n *Notice) subject() string {
 	what := "the backup of paths"
 	if n.Set != "" {
@@ -133,7 +133,7 @@ func (n *Notice) text() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// trial is a notice by which somebody finds out whether notices arrive.
+// trial returns a notice that tests whether notices arrive.
 func trial(event Event, host string, now time.Time) Notice {
 	n := Notice{Schema: schema, Event: event, Test: true, Host: host, State: health.Protected, Time: now.UTC()}
 	n.Title = "packstone: a test notice from " + host

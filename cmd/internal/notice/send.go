@@ -17,7 +17,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
-// Options say how notices are sent. The zero value works.
+// Options determine how notices are sent. The zero value is ready for use.
 type Options struct {
 	Host    string         // this machine, in mails and trials
 	Env     []string       // of commands: NAME=value
@@ -28,14 +28,14 @@ type Options struct {
 	Roots   *x509.CertPool // whose certificates servers may have; the system's if nil
 }
 
-// Sender tells notices in the ways that settings name. Safe for concurrent use.
+// Sender delivers notices in the ways that settings define. It is safe for concurrent use.
 type Sender struct {
 	entries []Entry
 	o       Options
 }
 
-// New makes a Sender of entries that have passed Check. It reads and connects nothing: files with
-// URLs and passwords are read when they are needed.
+// New returns a Sender for entries that have passed Check. It reads no files and does not connect:
+// files with URLs and passwords are read when they are needed.
 func New(entries []Entry, o Options) *Sender {
 	if o.Timeout <= 0 {
 		o.Timeout = 15 * time.Second
@@ -49,17 +49,17 @@ func New(entries []Entry, o Options) *Sender {
 	return &Sender{entries, o}
 }
 
-// Any tells whether there is a way at all.
+// Any reports whether there are any entries.
 func (s *Sender) Any() bool { return s != nil && len(s.entries) > 0 }
 
-// Delivery is what became of one notice by one way. It holds no secrets.
+// Delivery is the result of sending one notice in one way. It contains no secrets.
 type Delivery struct {
 	Way  string // such as "webhook hooks.example.org"
 	What string // such as "failed" or "ping start"
 	Err  error  // nil: it has arrived, as far as the other side says
 }
 
-// String is the delivery as a line of a log.
+// String returns the delivery as a line of a log.
 func (d Delivery) String() string {
 	if d.Err != nil {
 		return fmt.Sprintf("%s: %s did not arrive: %v", d.Way, d.What, d.Err)
@@ -67,14 +67,14 @@ func (d Delivery) String() string {
 	return fmt.Sprintf("%s: %s has arrived", d.Way, d.What)
 }
 
-// Tell sends a notice by all ways that want it, at once, and says what became of each. It returns
-// after the last, which the options bound.
+// Tell sends a notice in all ways that want it, concurrently, and returns the result of each when
+// all have ended. The options limit how long that takes.
 func (s *Sender) Tell(ctx context.Context, n Notice) []Delivery {
 	return s.each(ctx, string(n.Event), func(e *Entry) bool { return e.wants(&n) }, func(ctx context.Context, e *Entry) error { return s.tell(ctx, e, &n) })
 }
 
-// Update tells what there is to tell of sets at now and notes it in m, which the caller keeps. It
-// is for one goroutine at a time.
+// Update sends the notices for sets at now and records them in m, which the caller stores. It is
+// not safe for concurrent use.
 func (s *Sender) Update(ctx context.Context, m *Memory, sets []health.Set, now time.Time) (all []Delivery) {
 	for _, n := range m.Decide(sets, now) {
 		deliveries := s.Tell(ctx, n)
@@ -93,8 +93,7 @@ func anyArrived(deliveries []Delivery) bool {
 	return false
 }
 
-// Phase is a moment of a run that is told by a ping. Its text is what the URL of the ping gets at
-// its end.
+// Phase is a moment of a run that a ping reports. Its text is appended to the URL of the ping.
 type Phase string
 
 // The phases.
@@ -104,7 +103,7 @@ const (
 	Failure Phase = "/fail"
 )
 
-// name is the phase in words.
+// name returns the phase in words.
 func (p Phase) name() string {
 	switch p {
 	case Start:
@@ -115,14 +114,14 @@ func (p Phase) name() string {
 	return "ping success"
 }
 
-// Ping tells those who watch from outside of a run of a set: at its start, and how it ended, with
-// the tail of what the run has said.
+// Ping tells external monitors of a run of a set: that it begins, and how it ended, with the end of
+// its log.
 func (s *Sender) Ping(ctx context.Context, set string, phase Phase, tail string) []Delivery {
 	wants := func(e *Entry) bool { return e.isPing() && e.isOf(set) }
 	return s.each(ctx, phase.name(), wants, func(ctx context.Context, e *Entry) error { return s.ping(ctx, e, phase, tail) })
 }
 
-// Test sends something by every way, whatever it wants, and says what has arrived.
+// Test sends a notice in every way, whatever events it wants, and returns what has arrived.
 func (s *Sender) Test(ctx context.Context, now time.Time) []Delivery {
 	all := func(*Entry) bool { return true }
 	return s.each(ctx, "the test", all, func(ctx context.Context, e *Entry) error {
@@ -137,7 +136,7 @@ func (s *Sender) Test(ctx context.Context, now time.Time) []Delivery {
 	})
 }
 
-// first is the first event that an entry wants.
+// first returns the first event that an entry wants.
 func (e *Entry) first() Event {
 	if len(e.On) == 0 {
 		return Recovered
@@ -145,7 +144,7 @@ func (e *Entry) first() Event {
 	return eventNamed(e.On[0])
 }
 
-// each sends by all ways that want something, at once.
+// each sends in all ways for which wants returns true, concurrently.
 func (s *Sender) each(ctx context.Context, what string, wants func(*Entry) bool, send func(context.Context, *Entry) error) []Delivery {
 	var chosen []*Entry
 	for i := range s.entries {
@@ -175,7 +174,7 @@ func (s *Sender) tell(ctx context.Context, e *Entry, n *Notice) error {
 	return s.webhook(ctx, e, n)
 }
 
-// way names an entry without its secrets.
+// way returns the name of an entry, without its secrets.
 func (e *Entry) way() string {
 	switch {
 	case len(e.Command) > 0:
@@ -202,10 +201,10 @@ func hostOf(u URL) string {
 // lasting is a failure that another try does not cure.
 type lasting struct{ error }
 
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (l lasting) Unwrap() error { return l.error }
 
-// again tries until it succeeds, the failure is lasting, or the tries are used up. Each try has a
+// again calls once until it succeeds, fails permanently, or the tries are used up. Each try has a
 // time limit.
 func (s *Sender) again(ctx context.Context, once func(context.Context) error) (err error) {
 	pause := s.o.Pause
@@ -230,7 +229,7 @@ func (s *Sender) again(ctx context.Context, once func(context.Context) error) (e
 	}
 }
 
-// secretFile reads a file with a secret; its content stands in no error.
+// secretFile reads a file with a secret. Its errors do not contain the content.
 func secretFile(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// Entry is one way to tell somebody: exactly one of webhook, command, mail and ping.
+// Entry is one way to notify somebody: exactly one of webhook, command, mail and ping.
 type Entry struct {
 	Webhook     URL    `yaml:"webhook,omitempty" doc:"A URL to which each notice is sent as JSON, by POST. Whoever knows it can write there: better in webhook_file."`
 	WebhookFile string `yaml:"webhook_file,omitempty" doc:"A file whose first line is that URL; further lines are headers, as in Authorization: Bearer TOKEN."`
@@ -27,7 +27,7 @@ type Entry struct {
 	Sets []string `yaml:"sets,omitempty" doc:"Of which sets. Without it, of all."`
 }
 
-// SMTP is a server that takes mail, and what a mail says of itself.
+// SMTP is a mail server, and the header of the mails.
 type SMTP struct {
 	Host         string   `yaml:"host" doc:"The server."`
 	Port         int      `yaml:"port,omitempty" doc:"Its port: 587 if it is not named; 465 is TLS from the first byte."`
@@ -42,7 +42,7 @@ func (s *SMTP) given() bool {
 	return s.Host != "" || s.From != "" || len(s.To) > 0 || s.Port != 0 || s.User != "" || s.PasswordFile != "" || s.StartTLS != ""
 }
 
-// URL is one whose path and parameters are a secret.
+// URL is a URL whose path and parameters are secret.
 type URL string
 
 // MarshalYAML hides what is secret, for showing settings.
@@ -57,21 +57,21 @@ func (u URL) MarshalYAML() (any, error) {
 	return parsed.Scheme + "://" + parsed.Host + "/xxxxx", nil
 }
 
-// Flag is true or false, and true if nothing is said.
+// Flag is true or false, by default true.
 type Flag string
 
 // JSONSchema describes the flag.
 func (Flag) JSONSchema() jsonschema.Schema { return jsonschema.Schema{"type": "boolean"} }
 
-// Files are the paths that an entry names, for the caller to make absolute.
+// Files returns pointers to the paths in an entry, for the caller to make absolute.
 func (e *Entry) Files() []*string {
 	return []*string{&e.WebhookFile, &e.Template, &e.PingFile, &e.SMTP.PasswordFile}
 }
 
-// isPing tells whether the entry is told of runs, not of states.
+// isPing reports whether the entry is for runs, not for states.
 func (e *Entry) isPing() bool { return e.Ping != "" || e.PingFile != "" }
 
-// Check says what is wrong with an entry, without reading the files that it names.
+// Check returns an error if an entry is wrong. It does not read the files that the entry names.
 func (e *Entry) Check() error {
 	ways := 0
 	for _, given := range []bool{e.Webhook != "", e.WebhookFile != "", len(e.Command) > 0, e.SMTP.given(), e.Ping != "", e.PingFile != ""} {
@@ -108,7 +108,7 @@ func (e *Entry) checkOn() error {
 	return nil
 }
 
-// eventNamed is the event that settings mean by a word.
+// eventNamed returns the event for a word in the settings.
 func eventNamed(word string) Event {
 	if word == "stale" {
 		return Late
@@ -116,7 +116,7 @@ func eventNamed(word string) Event {
 	return Event(word)
 }
 
-// wants tells whether an entry is told of an event of a set.
+// wants reports whether an entry wants this notice.
 func (e *Entry) wants(n *Notice) bool {
 	if e.isPing() || !e.isOf(n.Set) {
 		return false
@@ -126,7 +126,7 @@ func (e *Entry) wants(n *Notice) bool {
 
 func (e *Entry) isOf(set string) bool { return len(e.Sets) == 0 || slices.Contains(e.Sets, set) }
 
-// checkURL does not repeat the URL, which is a secret.
+// checkURL checks a URL. Its errors do not repeat the URL, which is a secret.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -15,14 +15,14 @@ import (
 	"text/template"
 )
 
-// request is one that a way sends.
+// request is an HTTP request to send.
 type request struct {
 	url    string
 	header http.Header
 	body   []byte
 }
 
-// webhook sends a notice by POST.
+// webhook sends a notice with POST.
 func (s *Sender) webhook(ctx context.Context, e *Entry, n *Notice) error {
 	r, err := addressed(string(e.Webhook), e.WebhookFile)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Sender) webhook(ctx context.Context, e *Entry, n *Notice) error {
 	return s.post(ctx, r)
 }
 
-// mostTail bounds what a ping carries of the log, in bytes.
+// mostTail is how many bytes of the log a ping contains.
 const mostTail = 10_000
 
 func (s *Sender) ping(ctx context.Context, e *Entry, phase Phase, tail string) error {
@@ -55,8 +55,8 @@ func (s *Sender) ping(ctx context.Context, e *Entry, phase Phase, tail string) e
 	return s.post(ctx, r)
 }
 
-// addressed takes the URL from the settings, or from the first line of a file, whose other lines
-// are headers.
+// addressed returns a request to the URL in the settings, or in the first line of a file, whose
+// other lines are headers.
 func addressed(text, file string) (*request, error) {
 	r := &request{url: text, header: http.Header{"User-Agent": {"packstone"}}}
 	if file == "" {
@@ -83,7 +83,7 @@ func addressed(text, file string) (*request, error) {
 	return r, nil
 }
 
-// bodyOf is a notice as JSON, or as a template has it.
+// bodyOf returns a notice as JSON, or as a template formats it.
 func bodyOf(file string, n *Notice) ([]byte, error) {
 	if file == "" {
 		return json.Marshal(n)
@@ -103,13 +103,13 @@ func bodyOf(file string, n *Notice) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// quoted is a value as JSON, for templates.
+// quoted returns a value as JSON, for templates.
 func quoted(v any) (string, error) {
 	text, err := json.Marshal(v)
 	return string(text), err
 }
 
-// post sends a request until it is answered by a success.
+// post sends a request until the answer is a success.
 func (s *Sender) post(ctx context.Context, r *request) error {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: s.o.Roots, MinVersion: tls.VersionTLS12}
@@ -130,7 +130,7 @@ func (s *Sender) post(ctx context.Context, r *request) error {
 	})
 }
 
-// withoutURL leaves out of an error what is secret.
+// withoutURL removes the secret URL from an error.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -139,7 +139,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// judge tells whether an answer is a success, and else whether another try may help.
+// judge returns nil if an answer is a success, else an error that says whether another try may
+// help.
 func judge(answer *http.Response) error {
 	said, _ := io.ReadAll(io.LimitReader(answer.Body, 200)) // only to be shown
 	if answer.StatusCode/100 == 2 {

@@ -1,5 +1,5 @@
-// Package noticetest has servers in this process that take notices: of mail, and of webhooks and
-// pings. Tests see what has arrived, and make them refuse, fail or hang.
+// Package noticetest provides servers in the test's process that receive notices: by mail, and by
+// webhooks and pings. Tests see what has arrived, and can make the servers refuse, fail or hang.
 package noticetest
 
 import (
@@ -20,13 +20,13 @@ import (
 	"time"
 )
 
-// SMTP is a server that takes mail.
+// SMTP is a mail server.
 type SMTP struct {
 	Host string
 	Port int
-	// Roots trusts its certificate.
+	// Roots contains its certificate.
 	Roots *x509.CertPool
-	// PEM is its certificate, which signs itself.
+	// PEM is its self-signed certificate.
 	PEM []byte
 
 	listener net.Listener
@@ -39,8 +39,8 @@ type SMTP struct {
 	deaf     bool   // it greets nobody
 }
 
-// NewSMTP starts a server on the loopback address, which ends with the test. A password, if it is
-// not empty, is asked for.
+// NewSMTP starts a server on the loopback address, which ends with the test. It demands the
+// password, unless that is empty.
 func NewSMTP(t testing.TB, password string) *SMTP {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,14 +58,14 @@ func NewSMTP(t testing.TB, password string) *SMTP {
 	return s
 }
 
-// Refuse makes the server answer every recipient with a line such as "550 no such user"; "" takes
-// that back.
+// Refuse makes the server answer every recipient with a line such as "550 no such user"; "" revokes
+// that.
 func (s *SMTP) Refuse(line string) { s.mu.Lock(); s.refusal = line; s.mu.Unlock() }
 
-// Deafen makes the server accept connections and say nothing.
+// Deafen makes the server accept connections and never answer.
 func (s *SMTP) Deafen() { s.mu.Lock(); s.deaf = true; s.mu.Unlock() }
 
-// Mails are those that have arrived, with their headers.
+// Mails returns the mails that have arrived, with their headers.
 func (s *SMTP) Mails() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func (s *SMTP) talk(conn net.Conn) {
 
 func (c *session) say(line string) { fmt.Fprintf(c.conn, "%s\r\n", line) }
 
-// answer answers a command, and tells whether there may be another.
+// answer answers a command, and reports whether the session continues.
 func (c *session) answer(line string) bool {
 	verb, rest, _ := strings.Cut(line, " ")
 	switch strings.ToUpper(verb) {
@@ -154,7 +154,7 @@ func (c *session) greet() {
 	}
 }
 
-// authenticate takes AUTH PLAIN with its initial response.
+// authenticate handles AUTH PLAIN with its initial response.
 func (c *session) authenticate(rest string) {
 	_, encoded, _ := strings.Cut(rest, " ")
 	text, _ := base64.StdEncoding.DecodeString(encoded)
@@ -178,7 +178,7 @@ func (c *session) recipient() string {
 	return "250 OK"
 }
 
-// take reads a mail up to the dot.
+// take reads a mail up to the final dot.
 func (c *session) take() {
 	var mail strings.Builder
 	for {
@@ -197,7 +197,7 @@ func (c *session) take() {
 	c.say("250 taken")
 }
 
-// certificate is one that signs itself, for the loopback address.
+// certificate returns a self-signed certificate for the loopback address.
 func certificate(t testing.TB) (*tls.Config, *x509.CertPool, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

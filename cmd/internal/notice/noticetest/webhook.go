@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Webhook is a server that takes notices and pings.
+// Webhook is a server that receives notices and pings.
 type Webhook struct {
 	URL string
 
@@ -19,7 +19,7 @@ type Webhook struct {
 	gone     chan struct{}
 }
 
-// Request is one that has arrived.
+// Request is a request that has arrived.
 type Request struct {
 	Path   string
 	Header http.Header
@@ -41,10 +41,10 @@ func NewWebhook(t testing.TB) *Webhook {
 // Answer sets the status of the answers to the next requests; then it is 200 again.
 func (w *Webhook) Answer(codes ...int) { w.mu.Lock(); w.answers = codes; w.mu.Unlock() }
 
-// Hang makes the server take requests and answer none.
+// Hang makes the server accept requests and never answer.
 func (w *Webhook) Hang() { w.mu.Lock(); w.hang = true; w.mu.Unlock() }
 
-// Received are the requests that have arrived, those that were refused too.
+// Received returns all requests that have arrived, including refused ones.
 func (w *Webhook) Received() []Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
