@@ -1,6 +1,6 @@
-// Package metrics shows what health says as metrics of Prometheus: over HTTP, and as a text file
-// for node_exporter. Times are shown as such and not as ages, so that a file that nobody writes any
-// more still shows that a backup is late.
+// Package metrics exports the verdicts of package health as Prometheus metrics: over HTTP, and as a
+// text file for node_exporter. It exports times rather than ages, so that a file that is no longer
+// updated still shows that a backup is late.
 package metrics
 
 import (
@@ -19,14 +19,14 @@ type Facts struct {
 	Repositories []Repository
 }
 
-// Failures counts the runs of a set that failed in one way, since anybody counts.
+// Failures is how many runs of a set have failed in one way, since counting began.
 type Failures struct {
 	Set, Host string
 	Kind      string // see KindOf
 	Count     int64
 }
 
-// Repository is what is known of a repository as a whole. What is not known is zero.
+// Repository is what is known of a repository as a whole. Unknown fields are zero.
 type Repository struct {
 	Name        string
 	Bytes       int64     // of packs
@@ -36,12 +36,12 @@ type Repository struct {
 	LockedUntil time.Time // until when storage deletes nothing that is needed
 }
 
-// kinds are the ways to fail, by the exit code that a verb ends with.
+// kinds are the kinds of failures, by exit code.
 var kinds = map[int]string{
 	2: "usage", 3: "incomplete", 4: "refused", 5: "integrity", 7: "locked", 8: "unreachable", 9: "incomplete", 10: "no_repository", 12: "identity", 130: "interrupted",
 }
 
-// KindOf is the way in which a run failed that ended with an exit code, as a label.
+// KindOf returns the kind of failure of a run with an exit code, as a label.
 func KindOf(code int) string {
 	if kind, ok := kinds[code]; ok {
 		return kind
@@ -49,7 +49,7 @@ func KindOf(code int) string {
 	return "other"
 }
 
-// gauge is a metric of a set; ok is false where nothing is known.
+// gauge is a metric of a set. ok is false if the value is unknown.
 type gauge struct {
 	desc  *prometheus.Desc
 	value func(s *health.Set) (value float64, ok bool)
@@ -61,10 +61,10 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("packstone_"+name, help, labels, nil)
 }
 
-// seconds is a time as Prometheus has it.
+// seconds returns a time in the form of Prometheus.
 func seconds(t time.Time) (float64, bool) { return float64(t.UnixMilli()) / 1000, !t.IsZero() }
 
-// ofRun makes a metric of the last run, which is left out where there was none.
+// ofRun returns a metric of the last run. It has no value if there was no run.
 func ofRun(name, help string, value func(r *health.Run) float64) gauge {
 	return gauge{describe("last_run_"+name, help, ofSet...), func(s *health.Set) (float64, bool) { return value(&s.Last), !s.Last.Start.IsZero() }}
 }
@@ -119,15 +119,15 @@ var (
 	failures  = describe("run_failures_total", "Runs that failed, by the way in which they did.", "set", "host", "kind")
 )
 
-// collector makes metrics of facts.
+// collector exports facts as metrics.
 type collector struct {
 	facts   Facts
 	version string
 	now     time.Time // zero: ages are left out
 }
 
-// Describe implements prometheus.Collector. It says nothing, since which metrics there are depends
-// on what is known.
+// Describe implements prometheus.Collector. It describes nothing, since the metrics depend on what
+// is known.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -182,18 +182,18 @@ func put(to chan<- prometheus.Metric, desc *prometheus.Desc, value float64, labe
 	to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 }
 
-// text is a label: names out of a repository may be any bytes.
+// text returns a valid label: names from a repository may contain any bytes.
 func text(label string) string { return strings.ToValidUTF8(label, "\uFFFD") }
 
-// registry holds the metrics of facts.
+// registry returns a registry with the metrics.
 func registry(c *collector) *prometheus.Registry {
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(c)
 	return r
 }
 
-// WriteFile writes the metrics for the text-file collector of node_exporter, which reads *.prom.
-// The file is there whole, or as it was, and others may read it.
+// WriteFile writes the metrics for the textfile collector of node_exporter, which reads *.prom. It
+// replaces the file atomically, and others may read it.
 func WriteFile(path string, facts Facts, version string) error {
 	return prometheus.WriteToTextfile(path, registry(&collector{facts: facts, version: version}))
 }

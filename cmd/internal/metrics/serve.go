@@ -12,7 +12,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
-// Source is where what is shown comes from. Its functions are called at each request, by several
+// Source provides the facts to export. Its functions are called for each request, by several
 // goroutines at once, and should answer from memory.
 type Source struct {
 	Facts   func(ctx context.Context) Facts
@@ -21,11 +21,11 @@ type Source struct {
 	Now     func() time.Time // time.Now if nil
 }
 
-// Handler serves /metrics, /healthz and /readyz.
+// Handler returns a handler for /metrics, /healthz and /readyz.
 //
-// /healthz answers 503 when any set is not protected, and names those in its text: it is for
-// whoever watches the backups. /readyz answers 503 when the process does not do its work: it is for
-// whoever restarts it. Neither needs a key, and neither says more than names and states.
+// /healthz answers 503 if any set is not protected, and names those sets: it is for monitoring the
+// backups. /readyz answers 503 if the process does not do its work: it is for whoever restarts it.
+// Neither needs a key, and neither reveals more than names and states.
 func Handler(s Source) http.Handler {
 	if s.Now == nil {
 		s.Now = time.Now
@@ -51,7 +51,7 @@ func Handler(s Source) http.Handler {
 	return mux
 }
 
-// verdict is the answer of /healthz: the gravest first.
+// verdict returns the answer of /healthz, the gravest states first.
 func verdict(sets []health.Set) (code int, text string) {
 	var lines []string
 	for _, state := range health.States {

@@ -2,21 +2,21 @@ package metrics
 
 import "time"
 
-// Size is how large a repository was at a moment.
+// Size is the size of a repository at a moment.
 type Size struct {
 	At    time.Time `json:"at"`
 	Packs int64     `json:"packs"`
 	Bytes int64     `json:"bytes"`
 }
 
-// How far apart sizes are that are remembered, and for how long.
+// The interval of stored sizes, and how long they are kept.
 const (
 	sizesApart = 6 * time.Hour
 	sizesFor   = 8 * 24 * time.Hour
 )
 
-// AddSize remembers one more size of a repository, of which sizes are known, oldest first. Some of
-// those between are left out, and those that are too old for what GrowthOf tells.
+// AddSize appends a size to sizes, which are sorted by time. It removes some sizes between others,
+// and those too old for GrowthOf.
 func AddSize(sizes []Size, next Size) []Size {
 	var kept []Size
 	for i, s := range sizes {
@@ -28,8 +28,8 @@ func AddSize(sizes []Size, next Size) []Size {
 	return append(kept, next)
 }
 
-// GrowthOf is how many bytes a day a repository grows, or shrinks, by sizes that are oldest first;
-// false if they do not reach over a day.
+// GrowthOf returns by how many bytes a day a repository grows, or shrinks. sizes are sorted by
+// time; known is false if they cover less than a day.
 func GrowthOf(sizes []Size) (bytesPerDay int64, known bool) {
 	if len(sizes) < 2 {
 		return 0, false
