@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// LakeLogin is what the environment knows of reaching buckets of lakes: names of their own, else
+// LakeLogin returns how the environment says to reach buckets of lakes: variables for lakes, else
 // those of the repository.
 func (m *Machine) LakeLogin() config.BucketLogin {
 	login := config.BucketLogin{Region: m.Env["PACKSTONE_LAKE_REGION"], Proxy: http.ProxyFromEnvironment, Keys: m.lakeKeys, CAs: m.certificates, Insecure: m.Flags.InsecureTLS}
@@ -21,7 +21,7 @@ func (m *Machine) LakeLogin() config.BucketLogin {
 	return login
 }
 
-// RepositoryLogin is what settings and environment know of reaching the bucket of a repository.
+// RepositoryLogin returns how settings and environment say to reach the bucket of a repository.
 func (m *Machine) RepositoryLogin(at config.Repository) config.BucketLogin {
 	keys := func(minio bool) (config.BucketKeys, error) {
 		if own, err := m.ownKeys(at); own.Access != "" || err != nil {
@@ -35,7 +35,8 @@ func (m *Machine) RepositoryLogin(at config.Repository) config.BucketLogin {
 	return config.BucketLogin{Keys: keys, Region: m.Env["AWS_REGION"], CAs: m.certificates, Insecure: m.Flags.InsecureTLS, Proxy: http.ProxyFromEnvironment}
 }
 
-// lakeKeys finds the keys of a lake. For s3:// the AWS SDK finds what is not the lake's own.
+// lakeKeys returns the keys of a lake. For s3:// it returns only keys set for lakes; the AWS SDK
+// finds the others.
 func (m *Machine) lakeKeys(minio bool) (keys config.BucketKeys, err error) {
 	if keys.Access, err = m.Env.OrFile("PACKSTONE_LAKE_ACCESS_KEY"); err != nil {
 		return keys, err
@@ -53,7 +54,8 @@ func (m *Machine) lakeKeys(minio bool) (keys config.BucketKeys, err error) {
 	return m.repositoryKeys(minio)
 }
 
-// ownKeys are those that the settings name for one of several repositories, none if they do not.
+// ownKeys returns the keys that the settings name for one of several repositories, none if they
+// name none.
 func (m *Machine) ownKeys(at config.Repository) (keys config.BucketKeys, err error) {
 	settings, err := m.Settings()
 	if err != nil {
@@ -69,7 +71,7 @@ func (m *Machine) ownKeys(at config.Repository) (keys config.BucketKeys, err err
 	return keys, err
 }
 
-// secretIn reads a secret that fills a file.
+// secretIn reads a secret that is the whole content of a file.
 func secretIn(file string) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -78,8 +80,7 @@ func secretIn(file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// repositoryKeys finds the keys of the repository's bucket. What is AWS's is found by the SDK where
-// it is wanted.
+// repositoryKeys returns the keys of the repository's bucket. The SDK finds AWS keys itself.
 func (m *Machine) repositoryKeys(minio bool) (keys config.BucketKeys, err error) {
 	if !minio {
 		if keys.Access, err = m.Env.OrFile("PACKSTONE_S3_ACCESS_KEY"); err == nil {
@@ -107,7 +108,7 @@ func (m *Machine) s3Key(ours, aws string) (string, error) {
 	return key, err
 }
 
-// certificates reads --cacert or AWS_CA_BUNDLE, which the AWS SDK reads for itself.
+// certificates reads --cacert or AWS_CA_BUNDLE. The AWS SDK reads the latter itself.
 func (m *Machine) certificates() (*x509.CertPool, error) {
 	path, what := m.Env["AWS_CA_BUNDLE"], "AWS_CA_BUNDLE"
 	if m.Flags.CACert != "" {

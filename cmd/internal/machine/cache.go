@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// CacheRoot is where the caches of all repositories lie.
+// CacheRoot returns the directory of all caches.
 func (m *Machine) CacheRoot() string {
 	switch {
 	case m.Flags.CacheDir != "":
@@ -21,7 +21,7 @@ func (m *Machine) CacheRoot() string {
 	return m.Paths.Cache
 }
 
-// CacheDirectory is where a repository's cache lies.
+// CacheDirectory returns the directory of a repository's cache.
 func (m *Machine) CacheDirectory(repositoryID string) string {
 	if m.borrowed != "" {
 		return filepath.Join(m.borrowed, repositoryID)
@@ -29,14 +29,14 @@ func (m *Machine) CacheDirectory(repositoryID string) string {
 	return filepath.Join(m.CacheRoot(), repositoryID)
 }
 
-// MemoryDirectory is where this machine keeps what it has seen of the repositories at an address:
-// which, whose, and up to where.
+// MemoryDirectory returns where this machine records what it has seen of the repositories at an
+// address: which, whose, and up to where.
 func (m *Machine) MemoryDirectory(location string) string {
 	return filepath.Join(m.CacheRoot(), fmt.Sprintf("address-%.16x", sha256.Sum256([]byte(location))))
 }
 
-// Aside is a directory in which large values can wait: in the cache, or where that cannot be
-// written to, wherever temporary files go.
+// Aside returns a directory for large values: in the cache or, if that is not writable, that of
+// temporary files.
 func (m *Machine) Aside() string {
 	dir := m.CacheDirectory("aside")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -45,8 +45,8 @@ func (m *Machine) Aside() string {
 	return dir
 }
 
-// DatabaseState is where a source, in a set, remembers what its tables looked like; empty where
-// nothing of the repository that was opened last is cached.
+// DatabaseState returns where a source, in a set, remembers what its tables looked like; empty if
+// nothing of the last opened repository is cached.
 func (m *Machine) DatabaseState(set, name, location string) string {
 	if m.cache == "" {
 		return ""
@@ -55,7 +55,8 @@ func (m *Machine) DatabaseState(set, name, location string) string {
 	return filepath.Join(m.cache, "databases", hex.EncodeToString(sum[:16]))
 }
 
-// reliable is a directory of the cache, "" if it cannot be relied on, of which it warns.
+// reliable returns a directory of the cache. If it cannot be trusted, reliable warns and returns
+// "".
 func (m *Machine) reliable(dir string) string {
 	if err := catalog.CheckCache(dir); err != nil {
 		m.Warn(fmt.Sprintf("%v; name a directory of your own with --cache-dir", err))

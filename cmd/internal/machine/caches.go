@@ -20,10 +20,11 @@ type CacheOf struct {
 	Used      time.Time // when a file in it was changed last
 }
 
-// cacheName is the name of a cache: a repository's id. Beside caches lies what must not be lost.
+// cacheName matches names of caches, which are ids of repositories. What must not be lost is stored
+// beside the caches.
 var cacheName = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
-// Caches are those of this machine, the one used last first.
+// Caches returns the caches of this machine, the last used first.
 func (m *Machine) Caches() ([]CacheOf, error) {
 	entries, err := os.ReadDir(m.CacheRoot())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +40,7 @@ func (m *Machine) Caches() ([]CacheOf, error) {
 	return caches, nil
 }
 
-// measure adds up a cache. What goes away meanwhile does not count.
+// measure adds up the size of a cache. Files that disappear meanwhile do not count.
 func measure(dir string) CacheOf {
 	c := CacheOf{Directory: dir}
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
@@ -59,8 +60,9 @@ func measure(dir string) CacheOf {
 	return c
 }
 
-// Superfluous are the directories of caches, sorted as Caches sorts them, that were not used since
-// a time, and of the others those used longest ago that do not fit into so many bytes; 0: all fit.
+// Superfluous returns the directories of caches that were not used since a time and, of the others,
+// the least recently used that exceed this many bytes; 0 means no limit. caches must be sorted like
+// those of Caches.
 func Superfluous(caches []CacheOf, since time.Time, bytes int64) map[string]bool {
 	old, total := map[string]bool{}, int64(0)
 	for _, c := range caches {
@@ -72,7 +74,7 @@ func Superfluous(caches []CacheOf, since time.Time, bytes int64) map[string]bool
 	return old
 }
 
-// InUse tells whether a backup of this machine is at work with a cache.
+// InUse reports whether a backup of this machine is using a cache.
 func (c CacheOf) InUse() bool {
 	lanes, err := filepath.Glob(filepath.Join(c.Directory, "lanes", "*"))
 	if err != nil {
@@ -99,7 +101,7 @@ func (c CacheOf) Remove() error {
 	return nil
 }
 
-// BorrowCache uses a cache in a directory of its own, which the returned function removes.
+// BorrowCache makes m use a cache in a temporary directory, which giveBack removes.
 func (m *Machine) BorrowCache() (giveBack func(), err error) {
 	dir, err := os.MkdirTemp("", "packstone-cache-")
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Collector reads the key file of a collector: named by the environment or the settings. Without
-// one it returns nil.
+// Collector reads the key file of a collector that the environment or the settings name. It returns
+// nil if they name none.
 func (m *Machine) Collector() (*crypto.CollectorFile, error) {
 	name, err := m.collectorPath()
 	if name == "" || err != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// CanAsk tells whether somebody is there to answer.
+// CanAsk reports whether there is a terminal on which to ask.
 func (m *Machine) CanAsk() bool {
 	_, ok := Terminal(m.Stdin)
 	return ok
 }
 
-// Confirm says why and asks on the terminal whether to go on. Only yes is yes.
+// Confirm prints why, and asks on the terminal whether to continue. Only yes counts as yes.
 func (m *Machine) Confirm(why []string) (bool, error) {
 	for _, line := range why {
 		fmt.Fprintln(m.Stderr, entry.Printable(line)) // it may hold names from outside

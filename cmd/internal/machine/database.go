@@ -15,8 +15,8 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
-// Locate reads the URL of a database, which follows a flag on the command line, and adds the
-// password that the user keeps elsewhere.
+// Locate parses the URL of a database, given with a flag, and adds the password that the user
+// stores elsewhere.
 func (m *Machine) Locate(flag, url string) (database.Location, error) {
 	at, err := database.ParseLocation(url)
 	if err != nil {
@@ -35,8 +35,8 @@ func (m *Machine) Locate(flag, url string) (database.Location, error) {
 	return m.Login(at)
 }
 
-// Login adds to an address the password that its user keeps outside of it. PGPASSFILE is read by
-// PostgreSQL's own client.
+// Login adds to an address the password that its user stores elsewhere. PostgreSQL's own client
+// reads PGPASSFILE.
 func (m *Machine) Login(at database.Location) (database.Location, error) {
 	if at.HasPassword() || at.Scheme() == "sqlite" {
 		return at, nil
@@ -57,7 +57,8 @@ func (m *Machine) Login(at database.Location) (database.Location, error) {
 	return at, nil
 }
 
-// oneLogin holds PACKSTONE_DB_PASSWORD to one user of one server: it is not shown to another.
+// oneLogin restricts PACKSTONE_DB_PASSWORD to one user of one server, so that no other server gets
+// it.
 type oneLogin struct {
 	mu sync.Mutex
 	of string
@@ -80,8 +81,8 @@ func (o *oneLogin) claim(at database.Location) error {
 	return nil
 }
 
-// mysqlLogin takes user and password from ~/.my.cnf. A user who is named in the URL gets the
-// password only if it is theirs.
+// mysqlLogin takes user and password from ~/.my.cnf. If the URL names a user, it adds the password
+// only if that is the same user.
 func (m *Machine) mysqlLogin(at database.Location) (database.Location, error) {
 	text, err := os.ReadFile(filepath.Join(m.Env["HOME"], ".my.cnf"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,7 +109,7 @@ func (m *Machine) mysqlLogin(at database.Location) (database.Location, error) {
 	return at.WithPassword(kept["password"])
 }
 
-// parseOptionFile reads the settings of one group of an option file of MySQL.
+// parseOptionFile parses the settings of one group in an option file of MySQL.
 func parseOptionFile(text, group string) map[string]string {
 	found := map[string]string{}
 	within := false

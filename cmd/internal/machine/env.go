@@ -12,11 +12,10 @@ import (
 	"github.com/packstone/packstone/catalog"
 )
 
-// Env is the environment that the program was started with. A variable that is empty counts as
-// unset.
+// Env is the environment with which the program was started. An empty variable counts as unset.
 type Env map[string]string
 
-// NewEnv takes the environment as NAME=VALUE.
+// NewEnv returns the environment from NAME=VALUE pairs.
 func NewEnv(pairs []string) Env {
 	env := make(Env, len(pairs))
 	for _, pair := range pairs {
@@ -27,15 +26,14 @@ func NewEnv(pairs []string) Env {
 	return env
 }
 
-// hidden are patterns of the variables that a program which is started does not see: keys, and what
-// opens them.
+// hidden are patterns of variables that started programs do not see: keys, and what opens them.
 var hidden = []string{
 	"PACKSTONE_FROM_*", "PACKSTONE_IDENTITY*", "PACKSTONE_OWNER*", "PACKSTONE_WRITER*", "PACKSTONE_COLLECTOR*",
 	"*_PASSPHRASE*", "*_PASSWORD*", "*_SECRET_KEY*", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 }
 
-// ForPrograms is the environment of a program that is started: without secrets, but for those that
-// are named.
+// ForPrograms returns the environment for started programs: without secrets, except for the named
+// ones.
 func (env Env) ForPrograms(named ...string) []string {
 	pairs := make([]string, 0, len(env))
 	for name, value := range env {
@@ -53,7 +51,7 @@ func isHidden(name string) bool {
 	})
 }
 
-// IsUTF8 tells whether the locale has characters beyond ASCII.
+// IsUTF8 reports whether the locale supports more than ASCII.
 func (env Env) IsUTF8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := strings.ToLower(env[name]); value != "" {
@@ -63,14 +61,14 @@ func (env Env) IsUTF8() bool {
 	return false
 }
 
-// Lookup is what expands ${VAR} in the settings file.
+// Lookup returns a variable, to expand ${VAR} in the settings file.
 func (env Env) Lookup(name string) (string, bool) {
 	value, ok := env[name]
 	return value, ok
 }
 
-// OrFile returns the variable name, or what stands in the file that name_FILE names, without the
-// line's end. Both at once is an error, since one of them would be ignored.
+// OrFile returns the variable name, or the content of the file in name_FILE without the final
+// newline. It is an error if both are set, since one would be ignored.
 func (env Env) OrFile(name string) (string, error) {
 	value, path := env[name], env[name+"_FILE"]
 	if path == "" {
@@ -86,7 +84,7 @@ func (env Env) OrFile(name string) (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
-// Paths are the places in a home directory that packstone uses, after the XDG base directory
+// Paths are the places in a home directory that packstone uses, by the XDG base directory
 // specification.
 type Paths struct {
 	Repository string // the repository of a machine without settings
@@ -95,7 +93,7 @@ type Paths struct {
 	State      string // directory of what jobs did
 }
 
-// Paths are the usual places.
+// Paths returns the usual places.
 func (env Env) Paths() Paths {
 	return Paths{
 		Repository: filepath.Join(env.xdg("XDG_DATA_HOME", ".local/share"), "packstone", "repository"),
@@ -105,7 +103,7 @@ func (env Env) Paths() Paths {
 	}
 }
 
-// xdg returns a base directory. The specification has relative values ignored.
+// xdg returns a base directory. By the specification, relative values are ignored.
 func (env Env) xdg(name, fallback string) string {
 	if dir := env[name]; filepath.IsAbs(dir) {
 		return dir
@@ -113,16 +111,16 @@ func (env Env) xdg(name, fallback string) string {
 	return filepath.Join(env["HOME"], fallback)
 }
 
-// SettingsFile is where the settings are.
+// SettingsFile returns the path of the settings file.
 func (p Paths) SettingsFile() string { return filepath.Join(p.Config, "packstone.yaml") }
 
-// IdentityFile is where the identity is.
+// IdentityFile returns the path of the identity file.
 func (p Paths) IdentityFile() string { return filepath.Join(p.Config, "identity.txt") }
 
-// OwnerFile is where the owner's key is.
+// OwnerFile returns the path of the owner's key.
 func (p Paths) OwnerFile() string { return filepath.Join(p.Config, "owner.key") }
 
-// further are the files beside a usual key file that hold more keys of its kind:
+// further returns the files beside a usual key file with more keys of its kind:
 // identity-1a2b3c4d.txt beside identity.txt.
 func further(usual string) []string {
 	extension := filepath.Ext(usual)
@@ -133,8 +131,8 @@ func further(usual string) []string {
 	return found
 }
 
-// NewKeyFile is where a key goes that is made now. If keys were made here before and moved away, it
-// is a further file, which can be moved to the same place without replacing the first.
+// NewKeyFile returns the path for a new key. If keys were made here before and moved away, it is a
+// further file, which can be moved to the same place without replacing the first.
 func (p Paths) NewKeyFile(usual, public string) string {
 	before, err := os.ReadDir(filepath.Join(p.Config, "writers"))
 	if err != nil || len(before) == 0 {
@@ -144,7 +142,7 @@ func (p Paths) NewKeyFile(usual, public string) string {
 	return fmt.Sprintf("%s-%.4x%s", strings.TrimSuffix(usual, extension), sha256.Sum256([]byte(public)), extension)
 }
 
-// WriterFile is the key of this host for a repository.
+// WriterFile returns the path of this host's key for a repository.
 func (p Paths) WriterFile(repository string) string {
 	return filepath.Join(p.Config, "writers", repository+".key")
 }

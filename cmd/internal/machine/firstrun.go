@@ -13,8 +13,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// CheckHome refuses to work where no home directory is known: keys, settings and caches would be
-// looked for, and made, below whatever the working directory is.
+// CheckHome returns an error if the home directory is unknown: keys, settings and caches would be
+// looked for, and made, in the working directory.
 func (m *Machine) CheckHome() error {
 	if filepath.IsAbs(m.Env["HOME"]) {
 		return nil
@@ -28,8 +28,8 @@ func (m *Machine) CheckHome() error {
 	return nil
 }
 
-// IsMissing tells whether the repository at an address is not there. A directory that this machine
-// has seen a repository in counts as lost, not as missing: its file system may not be mounted.
+// IsMissing reports whether there is no repository at an address. A directory in which this machine
+// has seen a repository counts as lost, not as missing: its file system may not be mounted.
 func (m *Machine) IsMissing(ctx context.Context, at config.Repository) (bool, error) {
 	storage, err := m.OpenStorageAt(ctx, at, false)
 	if err == nil {
@@ -45,7 +45,7 @@ func (m *Machine) IsMissing(ctx context.Context, at config.Repository) (bool, er
 	return true, nil
 }
 
-// locationOf is how the storage of a directory calls itself.
+// locationOf returns the location of the storage of a directory.
 func locationOf(at config.Repository) string {
 	if absolute, err := filepath.Abs(at.Path); err == nil {
 		return absolute
@@ -53,8 +53,8 @@ func locationOf(at config.Repository) string {
 	return at.Path
 }
 
-// WhyAsk says why a first backup may not make keys and a repository without being told to; "" if it
-// may: the home directory is the user's own, and nothing of packstone is set or stored there.
+// WhyAsk says why a first backup may not make keys and a repository without being told; "" if it
+// may: the home directory belongs to the user, and nothing of packstone is set or stored there.
 func (m *Machine) WhyAsk() (string, error) {
 	if who := m.Env["SUDO_USER"]; who != "" {
 		return fmt.Sprintf("packstone runs under sudo for %s, and would make keys in %s", who, m.Paths.Config), nil
@@ -78,7 +78,7 @@ func (m *Machine) WhyAsk() (string, error) {
 	return m.whyUsed()
 }
 
-// whyNotHome compares HOME with the home directory that the password database has for the user.
+// whyNotHome compares HOME with the user's home directory in the password database.
 func (m *Machine) whyNotHome() string {
 	home := m.Env["HOME"]
 	u, err := user.LookupId(strconv.Itoa(os.Geteuid()))
@@ -96,7 +96,7 @@ func (m *Machine) whyNotHome() string {
 	return fmt.Sprintf("HOME is %s, and the home directory of %s is %s", home, u.Username, u.HomeDir)
 }
 
-// whyUsed tells whether packstone was used here before.
+// whyUsed says why it looks as if packstone was used here before, "" if it does not.
 func (m *Machine) whyUsed() (string, error) {
 	files, err := os.ReadDir(m.Paths.Config)
 	switch {

@@ -17,7 +17,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// FoundOptions say what repository is to be made.
+// FoundOptions determine the repository to make.
 type FoundOptions struct {
 	Classic    bool           // X25519 keys instead of hybrid post-quantum ones
 	Force      bool           // in a directory that holds other things
@@ -25,7 +25,7 @@ type FoundOptions struct {
 	SameDomain string         // the address of a repository with which it shares the names of contents; "": none
 }
 
-// Founded is a repository that was made, and what was made for it.
+// Founded is a new repository, and what was made for it.
 type Founded struct {
 	ID         string
 	Owner      crypto.Verifier
@@ -37,7 +37,7 @@ type Founded struct {
 	PinIn      []string // where the pin belongs and could not be put
 }
 
-// Found makes a repository at an address, and what is missing of the keys to it.
+// Found makes a repository at an address, and the keys for it that are missing.
 func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundOptions) (made Founded, err error) {
 	recipients, err := m.initialRecipients(ctx, o.Classic)
 	if err != nil {
@@ -80,8 +80,8 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	return made, err
 }
 
-// reused are the files of keys that were not made: of identities, unless recipients were named, and
-// the owner's.
+// reused returns the files of keys that existed before: of identities, unless recipients were
+// named, and of the owner.
 func (m *Machine) reused(identity, owner string) (files []string) {
 	if named, err := m.NamedRecipients(); identity == "" && err == nil && len(named) == 0 {
 		for _, place := range m.IdentityPlaces() {
@@ -115,8 +115,8 @@ func (m *Machine) initialize(ctx context.Context, storage *config.Storage, o Fou
 	return catalog.Init(ctx, storage, owner, writer, recipients, shared, opts)
 }
 
-// initialRecipients are those that were named, else those of the identities at hand, else none:
-// then an identity has to be made. Those that are not as --classic asks are refused.
+// initialRecipients returns the named recipients, else those of the identities at hand, else none,
+// in which case an identity must be made. It refuses recipients that do not match --classic.
 func (m *Machine) initialRecipients(ctx context.Context, classic bool) ([]age.Recipient, error) {
 	recipients, err := m.NamedRecipients()
 	if err != nil {
@@ -139,8 +139,8 @@ func (m *Machine) initialRecipients(ctx context.Context, classic bool) ([]age.Re
 	return recipients, nil
 }
 
-// unusedStorage opens storage that must hold no repository yet, and keep its contract, before
-// anything relies on it.
+// unusedStorage opens storage, and checks before anything relies on it that it contains no
+// repository and keeps its contract.
 func (m *Machine) unusedStorage(ctx context.Context, address config.Repository) (*config.Storage, error) {
 	storage, err := m.OpenStorageAt(ctx, address, true)
 	if err != nil {
@@ -152,7 +152,7 @@ func (m *Machine) unusedStorage(ctx context.Context, address config.Repository) 
 	return storage, proveStorage(ctx, storage)
 }
 
-// refuseRepository refuses storage in which there is a repository already.
+// refuseRepository refuses storage that contains a repository.
 func refuseRepository(ctx context.Context, storage store.Store, address string) error {
 	_, err := catalog.ReadFormat(ctx, storage)
 	if errors.Is(err, catalog.ErrNoRepository) {
@@ -164,7 +164,7 @@ func refuseRepository(ctx context.Context, storage store.Store, address string) 
 	return err
 }
 
-// proveStorage needs no right to delete.
+// proveStorage checks that the storage keeps its contract. It needs no permission to delete.
 func proveStorage(ctx context.Context, storage store.Store) error {
 	for _, check := range store.Probe(ctx, storage) {
 		if check.Err != nil && !(check.Name == "delete" && errors.Is(check.Err, store.ErrDenied)) {
@@ -174,7 +174,7 @@ func proveStorage(ctx context.Context, storage store.Store) error {
 	return nil
 }
 
-// RefuseFound refuses storage in which nothing may be founded, as Found does. It makes nothing.
+// RefuseFound refuses what Found would refuse. It makes nothing.
 func (m *Machine) RefuseFound(ctx context.Context, address config.Repository, o FoundOptions) error {
 	if err := address.RefuseUsed(o.Force); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (m *Machine) RefuseFound(ctx context.Context, address config.Repository, o 
 	return refuseRepository(ctx, storage, storage.Location())
 }
 
-// sharedDomain is the domain of the repository at an address, nil without one.
+// sharedDomain returns the domain of the repository at an address, nil if address is empty.
 func (m *Machine) sharedDomain(ctx context.Context, address string) (*crypto.Domain, error) {
 	if address == "" {
 		return nil, nil

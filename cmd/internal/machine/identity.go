@@ -22,8 +22,9 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Identities reads the age identities at hand: those that flags name, else the environment's, else
-// the settings', else the file at the usual place. Without any it returns nil.
+// Identities reads the age identities at hand: those that flags name, else those of the
+// environment, else those of the settings, else the file at the usual place. It returns nil if
+// there are none.
 func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) {
 	if len(m.Flags.Identities) > 0 {
 		return m.identityFiles(m.Flags.Identities...)
@@ -49,17 +50,17 @@ func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) 
 	return m.identityFiles(files...)
 }
 
-// NamesIdentity tells whether an identity was asked for, rather than found at the usual place.
+// NamesIdentity reports whether an identity was named, rather than found at the usual place.
 func (m *Machine) NamesIdentity() bool {
 	keys, err := m.keysOfSettings()
 	return len(m.Flags.Identities) > 0 || m.Env["PACKSTONE_IDENTITY"] != "" || m.Env["PACKSTONE_IDENTITY_FILE"] != "" ||
 		m.Env["PACKSTONE_IDENTITY_COMMAND"] != "" || err == nil && keys.IdentityFile != ""
 }
 
-// UsualIdentities are the identity files at the usual place that are there.
+// UsualIdentities returns the identity files that exist at the usual place.
 func (m *Machine) UsualIdentities() []string { return present(m.Paths.IdentityFile()) }
 
-// NeedIdentities is identities where the work can't be done without.
+// NeedIdentities is Identities for work that is impossible without an identity.
 func (m *Machine) NeedIdentities(ctx context.Context) (*crypto.IdentityFile, error) {
 	all, err := m.Identities(ctx)
 	if all == nil && err == nil {
@@ -72,7 +73,7 @@ func (m *Machine) NeedIdentities(ctx context.Context) (*crypto.IdentityFile, err
 	return all, err
 }
 
-// identityText returns what PACKSTONE_IDENTITY or its twins give, nil if none is set.
+// identityText returns the content of PACKSTONE_IDENTITY or its variants, nil if none is set.
 func (m *Machine) identityText(ctx context.Context) ([]byte, error) {
 	text, err := m.Env.OrFile("PACKSTONE_IDENTITY")
 	if err != nil {
@@ -91,8 +92,8 @@ func (m *Machine) identityText(ctx context.Context) ([]byte, error) {
 	return nil, nil
 }
 
-// runIdentityCommand lets the shell run a command, which may ask on the terminal, and returns what
-// it prints.
+// runIdentityCommand runs a command in a shell and returns its output. The command may ask on the
+// terminal.
 func (m *Machine) runIdentityCommand(ctx context.Context, command string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Stdin, cmd.Stderr, cmd.Env = m.Stdin, m.Stderr, m.Env.ForPrograms()
@@ -130,8 +131,8 @@ func (m *Machine) parseIdentities(name string, text io.Reader) (*crypto.Identity
 	return found, nil
 }
 
-// passphrase says how the passphrase of a protected identity is had: from the environment, or asked
-// for on the terminal. Without both it returns nil.
+// passphrase returns a function that gets the passphrase of a protected identity: from the
+// environment, or by asking on the terminal. It returns nil if neither is possible.
 func (m *Machine) passphrase(what string) func() (string, error) {
 	if m.Env["PACKSTONE_PASSPHRASE"] != "" || m.Env["PACKSTONE_PASSPHRASE_FILE"] != "" {
 		return func() (string, error) { return m.Env.OrFile("PACKSTONE_PASSPHRASE") }
@@ -148,7 +149,8 @@ func (m *Machine) passphrase(what string) func() (string, error) {
 	}
 }
 
-// NamedRecipients are those of the flags, else of PACKSTONE_RECIPIENTS_FILE, else of the settings.
+// NamedRecipients returns the recipients in flags, else in PACKSTONE_RECIPIENTS_FILE, else in the
+// settings.
 func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
 	texts := m.Flags.Recipients
 	if path := m.Env["PACKSTONE_RECIPIENTS_FILE"]; len(texts) == 0 && path != "" {
@@ -177,7 +179,7 @@ func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// recipientOrFile reads a recipient, or a file that holds some, as age -R has it.
+// recipientOrFile parses a recipient, or reads a file of recipients, like age -R.
 func recipientOrFile(text string) ([]age.Recipient, error) {
 	r, err := crypto.ParseRecipient(text)
 	if err == nil {
@@ -220,15 +222,15 @@ func (m *Machine) MakeIdentity(classic bool) ([]age.Recipient, string, error) {
 	return recipients, path, writeIdentity(path, identity, madeIdentity, "")
 }
 
-// What an identity file says of itself: one that was asked for, and one that a person may not know
-// of.
+// The comments in new identity files: for one that was requested, and for one that the user may not
+// know of.
 const (
 	anIdentity   = "packstone identity: it restores everything that was sealed to it."
 	madeIdentity = anIdentity + " Keep two copies, away from the machines that it is to restore."
 )
 
-// GenerateIdentity makes an identity in a file, protected by a passphrase if there is one, and
-// returns its recipient.
+// GenerateIdentity makes an identity in a file, protected by the passphrase unless that is empty,
+// and returns its recipient.
 func GenerateIdentity(path string, classic bool, passphrase string) (recipient string, err error) {
 	identity, err := crypto.GenerateIdentity(classic)
 	if err != nil {
@@ -255,8 +257,8 @@ func writeIdentity(path string, identity age.Identity, comment, passphrase strin
 	return WriteKey(path, text.Bytes())
 }
 
-// NewPassphrase gets the passphrase for a new file, from the environment or twice from the
-// terminal. "" if none is wanted.
+// NewPassphrase returns the passphrase for a new file, from the environment or entered twice on the
+// terminal; "" if none is wanted.
 func (m *Machine) NewPassphrase(wanted bool, path string) (string, error) {
 	if !wanted {
 		return "", nil
@@ -291,7 +293,7 @@ type IdentityPlace struct {
 	What string // how a person knows it
 }
 
-// IdentityPlaces are the places that identities at hand are read from.
+// IdentityPlaces returns the places from which the identities at hand are read.
 func (m *Machine) IdentityPlaces() []IdentityPlace {
 	files := m.Flags.Identities
 	switch {
@@ -315,8 +317,8 @@ func (m *Machine) IdentityPlaces() []IdentityPlace {
 	return places
 }
 
-// PinOwner notes the owner of a new repository in the identity files at hand that open it. It
-// returns the identities for which a person has to do that.
+// PinOwner adds the owner of a new repository to the identity files at hand that open it. It
+// returns the identities for which the user must do that.
 func (m *Machine) PinOwner(places []IdentityPlace, recipients []string, pin crypto.OwnerPin) (left []string) {
 	missing := slices.Clone(recipients)
 	for _, place := range places {
@@ -339,9 +341,9 @@ func (m *Machine) PinOwner(places []IdentityPlace, recipients []string, pin cryp
 	return missing
 }
 
-// addPin puts a pin into an identity file that opens what is sealed to one of recipients, and
-// returns those that it opens. It fails where there is no file, or one that is protected by a
-// passphrase or cannot be written to.
+// addPin adds a pin to an identity file that opens what is sealed to one of recipients, and returns
+// the recipients that it opens. It fails if the file does not exist, is protected by a passphrase,
+// or is not writable.
 func addPin(path string, recipients []string, pin crypto.OwnerPin) ([]string, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -13,12 +13,12 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// present are those of a usual key file, and of the further ones beside it, that are there.
+// present returns which of a usual key file, and the further ones beside it, exist.
 func present(usual string) []string {
 	return slices.DeleteFunc(append([]string{usual}, further(usual)...), func(name string) bool { return !config.Exists(name) })
 }
 
-// warnReadable tells that others than its owner can read a file with a secret key.
+// warnReadable warns if others than its owner can read a file with a secret key.
 func (m *Machine) warnReadable(name string) {
 	info, err := os.Stat(name)
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 || m.readable[name] {
@@ -29,7 +29,7 @@ func (m *Machine) warnReadable(name string) {
 		name, info.Mode().Perm(), name))
 }
 
-// lastLine is the last line that is no comment.
+// lastLine returns the last line that is not a comment.
 func lastLine(text []byte) string {
 	last := ""
 	for line := range strings.Lines(string(text)) {
@@ -40,7 +40,7 @@ func lastLine(text []byte) string {
 	return last
 }
 
-// WriteKey creates a key file that only its owner can read. It never replaces one.
+// WriteKey creates a key file that only its owner can read. It never replaces a file.
 func WriteKey(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write key file: %w", err)
@@ -60,7 +60,7 @@ func WriteKey(path string, text []byte) error {
 	return nil
 }
 
-// replaceKey changes a key file, at once or not at all.
+// replaceKey replaces a key file atomically.
 func replaceKey(path string, text []byte) error {
 	next := path + ".new"
 	os.Remove(next)

@@ -1,5 +1,5 @@
-// Package machine is what this machine gives the program: its environment, the usual places of
-// files, keys, and what it takes to log in elsewhere. Secrets come from files, variables and
+// Package machine provides what the program needs from its machine: the environment, the usual
+// places of files, keys, and logins to other systems. Secrets come from files, variables and
 // commands, never from the command line.
 package machine
 
@@ -15,25 +15,25 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// ErrKey: a key that is needed is not at hand, or cannot be read.
+// ErrKey: a required key is missing, or cannot be read.
 var ErrKey = errors.New("no key")
 
-// Machine is this machine, as one run of the program sees it.
+// Machine is this machine, as seen by one run of the program.
 type Machine struct {
 	Env    Env
 	Paths  Paths
 	Flags  *Flags
 	Stdin  io.Reader // a passphrase is asked for if it is a terminal
 	Stderr io.Writer
-	// Warn tells a person of what is unsafe, Note of what is merely worth knowing.
+	// Warn is called with what is unsafe, Note with what is merely worth knowing.
 	Warn func(text string)
 	Note func(format string, args ...any)
-	// Reach says how the storage of a repository is reached, logins aside.
+	// Reach returns how to access the storage of a repository, apart from logins.
 	Reach func(at config.Repository) config.StoreOptions
 	// Software is named in records.
 	Software string
-	// Set is what is spoken of: where it goes first is the repository that is meant, if none is
-	// named.
+	// Set is the set that the run is about: if no repository is named, the first one to which the
+	// set goes is used.
 	Set string
 
 	isOther       bool // see Other
@@ -46,7 +46,7 @@ type Machine struct {
 	readable map[string]bool // key files that others can read, of which a warning was given
 }
 
-// Flags are what the command line says of where things are, of keys and of trust.
+// Flags are the command-line flags about places, keys and trust.
 type Flags struct {
 	Config, Repository, CacheDir string // where they are; "": elsewhere
 	Identities, Recipients       []string
@@ -56,7 +56,7 @@ type Flags struct {
 	AcceptRollback               bool                 // take what there is, where the repository has lost something
 }
 
-// New is the machine with an environment.
+// New returns a Machine with this environment.
 func New(env Env) *Machine {
 	return &Machine{Env: env, Paths: env.Paths(), readable: map[string]bool{}}
 }
@@ -67,10 +67,10 @@ func Terminal(stream any) (*os.File, bool) {
 	return file, ok && term.IsTerminal(int(file.Fd()))
 }
 
-// keyError is an ErrKey that says nothing but its own text.
+// keyError is an ErrKey whose text is the given one alone.
 type keyError struct{ error }
 
-// Unwrap gives errors.Is the kind, and what the text wraps.
+// Unwrap returns ErrKey, and the error behind the text.
 func (e keyError) Unwrap() []error { return []error{ErrKey, e.error} }
 
 func unusable(format string, args ...any) error { return keyError{fmt.Errorf(format, args...)} }

@@ -16,10 +16,10 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Access says which keys opening a repository needs, and what it looks at.
+// Access determines which keys are needed to open a repository, and where it is read from.
 type Access uint
 
-// What an Access is made of.
+// The flags of an Access.
 const (
 	MayRead  Access = 1 << iota // identities, if any are at hand
 	MustRead                    // identities
@@ -69,7 +69,7 @@ func (m *Machine) open(ctx context.Context, address string, storage *config.Stor
 	return repo, nil
 }
 
-// chooseCache finds a cache that can be relied on, and written to by a backup.
+// chooseCache chooses a cache that can be trusted and, for a backup, written to.
 func (m *Machine) chooseCache(repositoryID string, needed Access) {
 	m.cache = m.reliable(m.CacheDirectory(repositoryID))
 	if err := catalog.TryCache(m.cache); err != nil && needed&MustWrite != 0 {
@@ -78,7 +78,7 @@ func (m *Machine) chooseCache(repositoryID string, needed Access) {
 	}
 }
 
-// openWith does without identities that do not open the repository where they are not needed.
+// openWith opens the repository. It ignores identities that do not open it if they are not needed.
 func (m *Machine) openWith(ctx context.Context, storage *config.Storage, needed Access, opts catalog.Options) (*catalog.Repository, error) {
 	repo, err := catalog.Open(ctx, storage, opts)
 	if !errors.Is(err, crypto.ErrWrongIdentity) || !m.mayDoWithout(needed) {
@@ -92,7 +92,7 @@ func (m *Machine) openWith(ctx context.Context, storage *config.Storage, needed 
 	return catalog.Open(ctx, storage, opts)
 }
 
-// mayDoWithout tells whether identities that do not open the repository are no failure: nothing
+// mayDoWithout reports whether identities that do not open the repository may be ignored: nothing
 // needs them, and nobody has named them for it.
 func (m *Machine) mayDoWithout(needed Access) bool {
 	return needed&MustRead == 0 && (needed&AnyIdentity != 0 || !m.NamesIdentity())
@@ -128,7 +128,7 @@ func (m *Machine) keys(ctx context.Context, address, repositoryID string, needed
 	return keys, err
 }
 
-// writerOf is Writer of this repository and no other.
+// writerOf is Writer, but only for a key of this repository.
 func (m *Machine) writerOf(repositoryID string) (*crypto.WriterFile, error) {
 	key, err := m.Writer(repositoryID)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -145,8 +145,8 @@ func (m *Machine) writerOf(repositoryID string) (*crypto.WriterFile, error) {
 		cmp.Or(name, m.Paths.WriterFile(repositoryID)), key.Repository, repositoryID, Name(), catalog.ErrUntrusted)
 }
 
-// cureTrust says what to do about a repository whose owner is not known. It names no key: what the
-// storage itself says proves nothing, so the fingerprint has to come from somebody who knows it.
+// cureTrust says what to do about a repository with an unknown owner. It names no key: what the
+// storage itself says proves nothing, so the fingerprint must come from somebody who knows it.
 func cureTrust(err error) error {
 	if !errors.Is(err, catalog.ErrUnknownOwner) {
 		return err
@@ -156,8 +156,8 @@ func cureTrust(err error) error {
 		"or as keys.owner in the settings", err)
 }
 
-// suggestPin says, after an owner was named, which line makes that needless wherever the identity
-// is used.
+// suggestPin says, after an owner was named on the command line, which line in the identity file
+// makes that unnecessary.
 func (m *Machine) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repository) {
 	if len(m.Flags.AcceptOwner) == 0 || identities == nil || admin.Pins(identities, repo) {
 		return
@@ -169,8 +169,8 @@ func (m *Machine) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repo
 	m.Note("to trust this owner wherever you use this identity, add this line to %s:\n%s", strings.Join(places, " or "), admin.PinOf(repo).Line())
 }
 
-// Speak says of which host a backup is, the one that is named or this one, and refuses one that
-// this machine's key may not speak for.
+// Speak returns the host of a backup, the named one or this one. It refuses a host for which this
+// machine's key may not speak.
 func (m *Machine) Speak(repo *catalog.Repository, named string) (host string, err error) {
 	if host = named; host == "" {
 		if host, err = m.HostIn(repo); err != nil {
@@ -180,8 +180,8 @@ func (m *Machine) Speak(repo *catalog.Repository, named string) (host string, er
 	return host, repo.MaySpeakFor(host)
 }
 
-// Decider is the key with which snapshots are forgotten and held, and packs deleted: that of a
-// collector whose file is named, else the owner's.
+// Decider returns the key for forgetting, holding and deleting: that of a collector whose file is
+// named, else the owner's.
 func (m *Machine) Decider(repo *catalog.Repository) (crypto.Signer, error) {
 	if c := repo.Collector(); c != nil {
 		return c.Signer, nil

@@ -14,9 +14,8 @@ type From struct {
 	AcceptOwner []crypto.Fingerprint
 }
 
-// Other is this machine for whom another repository is the one that is meant. What the environment
-// says of that as PACKSTONE_FROM_… takes the place of PACKSTONE_…; the command line's other flags
-// hold for both.
+// Other returns this machine with another repository as the main one. For it, PACKSTONE_FROM_…
+// replaces PACKSTONE_…; the other flags on the command line apply to both.
 func (m *Machine) Other(from From) *Machine {
 	other := New(m.Env.other())
 	other.Stdin, other.Stderr, other.Warn, other.Note, other.Reach, other.Software = m.Stdin, m.Stderr, m.Warn, m.Note, m.Reach, m.Software
@@ -34,17 +33,17 @@ func (m *Machine) Other(from From) *Machine {
 	return other
 }
 
-// prefix begins the names of our variables, and otherPrefix of those that are about the repository
-// that is read.
+// prefix begins the names of our variables, and otherPrefix those about the repository that is
+// read.
 const (
 	prefix      = "PACKSTONE_"
 	otherPrefix = prefix + "FROM_"
 )
 
-// twins are what variables' names end with that say the same in another way.
+// twins are the suffixes of variables with the same meaning.
 var twins = []string{"", "_FILE", "_COMMAND"}
 
-// tells tells whether a variable or one of its twins is set.
+// tells reports whether a variable, or one with a suffix of twins, is set.
 func (env Env) tells(name string) bool {
 	for _, end := range twins {
 		if env[name+end] != "" {
@@ -54,7 +53,7 @@ func (env Env) tells(name string) bool {
 	return false
 }
 
-// other is the environment for another repository.
+// other returns the environment for another repository.
 func (env Env) other() Env {
 	other := maps.Clone(env)
 	for _, end := range twins {

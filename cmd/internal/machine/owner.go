@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// OwnerPath is where the owner's key is expected.
+// OwnerPath returns the expected path of the owner's key.
 func (m *Machine) OwnerPath() string {
 	if path := m.Env["PACKSTONE_OWNER_FILE"]; path != "" {
 		return path
@@ -37,7 +37,7 @@ func (m *Machine) Owner(repo *catalog.Repository) (crypto.Signer, error) {
 		strings.Join(files, " or "), repo.Owner().Fingerprint())
 }
 
-// OwnerFiles are the files with owners' keys that are there: this machine may own several
+// OwnerFiles returns the existing files with owners' keys: this machine may own several
 // repositories.
 func (m *Machine) OwnerFiles() []string {
 	if path := m.Env["PACKSTONE_OWNER_FILE"]; path != "" {
@@ -58,7 +58,7 @@ func readOwner(path string) (crypto.Signer, error) {
 	return owner, nil
 }
 
-// OwnerKey reads the owner's key, or makes one and returns its file too.
+// OwnerKey reads the owner's key, or makes one; then it also returns its file.
 func (m *Machine) OwnerKey() (owner crypto.Signer, made string, err error) {
 	if files := m.OwnerFiles(); len(files) > 0 {
 		owner, err = readOwner(files[0])
@@ -76,9 +76,9 @@ func (m *Machine) OwnerKey() (owner crypto.Signer, made string, err error) {
 	return owner, path, WriteKey(path, []byte(content))
 }
 
-// pins say whom this machine trusts beside what the identities say: the owners that a flag names,
-// and the settings for the repository at the address that they name; owners whose own key is here,
-// and those whom keys of this host pin. A key file that cannot be read pins nobody.
+// pins returns whom this machine trusts besides what the identities say: the owners that a flag
+// names, those in the settings for the repository at the address, owners whose own key is here, and
+// those pinned by keys of this host. A key file that cannot be read pins nobody.
 func (m *Machine) pins(address string) (catalog.Pins, error) {
 	p := catalog.Pins{Only: m.Flags.AcceptOwner}
 	keys, err := m.keysOfSettings()

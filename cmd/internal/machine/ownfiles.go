@@ -14,9 +14,9 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// OwnFiles are packstone's own files on this machine. No backup takes them: the repository would
-// grow by itself, a cache is made anew, and an identity within what only it opens is lost with it.
-// It is safe for concurrent use.
+// OwnFiles are packstone's own files on this machine. No backup contains them: the repository would
+// grow by itself, a cache can be rebuilt, and an identity inside what only it opens would be lost
+// with it. It is safe for concurrent use.
 type OwnFiles struct {
 	m          *Machine
 	repository config.Repository
@@ -26,13 +26,14 @@ type OwnFiles struct {
 	told map[string]bool
 }
 
-// OwnFile is one of them.
+// OwnFile is one of packstone's own files.
 type OwnFile struct {
 	Path, What string
 	Secret     bool // worth a warning
 }
 
-// OwnFiles are those of this machine, with the directory of all caches and the repository.
+// OwnFiles returns packstone's own files on this machine, including the directory of all caches and
+// the repository.
 func (m *Machine) OwnFiles() (*OwnFiles, error) {
 	repository, err := m.Repository()
 	if err != nil {
@@ -42,7 +43,7 @@ func (m *Machine) OwnFiles() (*OwnFiles, error) {
 	return &OwnFiles{m: m, repository: repository, settings: settings, told: map[string]bool{}}, err
 }
 
-// list names them as they are now: the first backup makes some.
+// list returns the present files: the first backup makes some.
 func (o *OwnFiles) list() []OwnFile {
 	list := []OwnFile{{Path: o.m.CacheRoot(), What: "packstone's cache"}}
 	if o.repository.Kind == config.Local {
@@ -66,7 +67,7 @@ func (o *OwnFiles) list() []OwnFile {
 	return list
 }
 
-// Paths are where they lie.
+// Paths returns the paths of the files.
 func (o *OwnFiles) Paths() []string {
 	var paths []string
 	for _, f := range o.list() {
@@ -75,7 +76,8 @@ func (o *OwnFiles) Paths() []string {
 	return paths
 }
 
-// All are what no restore changes, and what each is: they, and the keys of this machine.
+// All returns what no restore may change, with what each is: these files, and the keys of this
+// machine.
 func (o *OwnFiles) All() (map[string]string, error) {
 	paths := map[string]string{path.Join(o.m.Paths.Config, "writers"): "where keys of this host lie"}
 	for _, f := range o.list() {
@@ -91,7 +93,7 @@ func (o *OwnFiles) All() (map[string]string, error) {
 	return paths, err
 }
 
-// Find is the one of them that path leads to, nil if it is none.
+// Find returns the file that path leads to, nil if it is none of them.
 func (o *OwnFiles) Find(path string) *OwnFile {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -105,8 +107,8 @@ func (o *OwnFiles) Find(path string) *OwnFile {
 	return nil
 }
 
-// Roots makes paths that are to be backed up absolute, sorts them, since the same paths are the
-// same in whatever order, and refuses those that are not there or own files.
+// Roots makes paths to back up absolute and sorts them, since their order does not matter. It
+// refuses missing paths and packstone's own files.
 func (o *OwnFiles) Roots(paths []string) (roots []string, err error) {
 	for _, path := range paths {
 		absolute, err := filepath.Abs(path)
@@ -126,7 +128,7 @@ func (o *OwnFiles) Roots(paths []string) (roots []string, err error) {
 	return slices.Compact(roots), nil
 }
 
-// noteLink says that not a link itself is backed up but what it leads to.
+// noteLink says that a link's target is backed up, not the link itself.
 func (m *Machine) noteLink(path string) {
 	info, err := os.Lstat(strings.TrimRight(path, "/"))
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
@@ -137,7 +139,7 @@ func (m *Machine) noteLink(path string) {
 	}
 }
 
-// Once is Find, but nil for a path that was asked for before.
+// Once is like Find, but returns nil for a path that was asked for before.
 func (o *OwnFiles) Once(path string) *OwnFile {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -148,7 +150,8 @@ func (o *OwnFiles) Once(path string) *OwnFile {
 	return o.Find(path)
 }
 
-// LeftOut says once that something was left out. It may be called by several goroutines at once.
+// LeftOut returns a function that warns, once for each file, that it was left out. The function is
+// safe for concurrent use.
 func (o *OwnFiles) LeftOut(warn func(path, text string)) func(path string) {
 	return func(path string) {
 		found := o.Once(path)

@@ -11,7 +11,7 @@ import (
 // usualKeys are the files in which OpenSSH looks for private keys.
 var usualKeys = []string{"id_ed25519", "id_ecdsa", "id_rsa"}
 
-// RemoteLogin is what the environment knows of logging in to servers of files.
+// RemoteLogin returns how the environment says to log in to file servers.
 func (m *Machine) RemoteLogin() config.RemoteLogin {
 	ssh := filepath.Join(m.Env["HOME"], ".ssh")
 	login := config.RemoteLogin{
@@ -33,7 +33,8 @@ func (m *Machine) RemoteLogin() config.RemoteLogin {
 	return login
 }
 
-// secret asks the environment for a secret when it is needed; nil if there is none.
+// secret returns a function that reads a secret from the environment when it is needed; nil if
+// there is none.
 func (m *Machine) secret(name string) func(context.Context) (string, error) {
 	if m.Env[name] == "" && m.Env[name+"_FILE"] == "" {
 		return nil
@@ -41,7 +42,7 @@ func (m *Machine) secret(name string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) { return m.Env.OrFile(name) }
 }
 
-// UserName is the name of who runs the program, "" if it is not known.
+// UserName returns the name of the user who runs the program, "" if unknown.
 func UserName() string {
 	u, err := user.Current()
 	if err != nil {

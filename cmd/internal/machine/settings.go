@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// SettingsPath is where the settings file is: named by a flag or the environment, or at its usual
-// place. It must be there.
+// SettingsPath returns the path of the settings file: named by a flag or the environment, or at its
+// usual place. The file must exist.
 func (m *Machine) SettingsPath() (string, error) {
 	if named := m.namedSettings(); named != "" {
 		_, err := os.Stat(named)
@@ -35,7 +35,7 @@ func (m *Machine) namedSettings() string {
 	return m.Env["PACKSTONE_CONFIG"]
 }
 
-// Settings reads the settings file, once. Without one, and if none is named, the settings are
+// Settings reads the settings file, once. If there is none, and none is named, the settings are
 // empty.
 func (m *Machine) Settings() (*config.Config, error) {
 	if m.settings != nil {
@@ -59,7 +59,7 @@ func (m *Machine) Settings() (*config.Config, error) {
 	return settings, nil
 }
 
-// place is a repository as a run means it.
+// place is the repository of a run.
 type place struct {
 	name    string // in the settings; "": it is known by its address alone
 	address string
@@ -68,7 +68,7 @@ type place struct {
 	own     bool          // the settings name it: nobody else's is meant
 }
 
-// place finds the repository that the flag, the environment or the settings name, else the one in
+// place returns the repository that the flag, the environment or the settings name, else the one in
 // the data directory.
 func (m *Machine) place() (place, error) {
 	named := m.Flags.Repository
@@ -104,13 +104,13 @@ func (m *Machine) place() (place, error) {
 	return at, nil
 }
 
-// RepositoryIsNamed tells whether the flag or the environment names the repository, whatever the
-// settings say.
+// RepositoryIsNamed reports whether the flag or the environment names the repository, regardless of
+// the settings.
 func (m *Machine) RepositoryIsNamed() bool {
 	return m.Flags.Repository != "" || m.Env["PACKSTONE_REPOSITORY"] != "" || m.Env["PACKSTONE_REPOSITORY_FILE"] != ""
 }
 
-// keysOfSettings are the keys that the settings name for the repository.
+// keysOfSettings returns the keys that the settings name for the repository.
 func (m *Machine) keysOfSettings() (config.Keys, error) {
 	if _, err := m.Settings(); err != nil {
 		return config.Keys{}, err
@@ -119,20 +119,20 @@ func (m *Machine) keysOfSettings() (config.Keys, error) {
 	return at.keys, err
 }
 
-// RepositoryAddress is where the repository is: the flag, the environment, the settings file, else
-// the one in the data directory.
+// RepositoryAddress returns the address of the repository: from the flag, the environment or the
+// settings file, else the one in the data directory.
 func (m *Machine) RepositoryAddress() (string, error) {
 	at, err := m.place()
 	return at.address, err
 }
 
-// RepositoryName is how the settings call the repository, "" if they do not.
+// RepositoryName returns the repository's name in the settings, "" if it has none.
 func (m *Machine) RepositoryName() (string, error) {
 	at, err := m.place()
 	return at.name, err
 }
 
-// expandHome puts the home directory into an address that begins with ~/.
+// expandHome replaces a leading ~/ in an address by the home directory.
 func (m *Machine) expandHome(address string) (string, error) {
 	expanded, err := config.ExpandHome(address, m.Env["HOME"])
 	if err != nil {
@@ -141,7 +141,7 @@ func (m *Machine) expandHome(address string) (string, error) {
 	return expanded, nil
 }
 
-// Repository is RepositoryAddress, taken apart.
+// Repository returns the parsed RepositoryAddress.
 func (m *Machine) Repository() (config.Repository, error) {
 	address, err := m.RepositoryAddress()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// StateRoot is where what jobs did is remembered. Unlike a cache it cannot be made again.
+// StateRoot returns the directory for the history of jobs. Unlike a cache, that cannot be rebuilt.
 func (m *Machine) StateRoot() string {
 	if dir := m.Env["PACKSTONE_STATE_DIR"]; dir != "" {
 		return dir
@@ -22,7 +22,7 @@ func (m *Machine) StateRoot() string {
 	return m.Paths.State
 }
 
-// HistoryPath is where the jobs of a settings file are remembered.
+// HistoryPath returns the path of the history for the jobs of a settings file.
 func (m *Machine) HistoryPath(settings string) string {
 	if absolute, err := filepath.Abs(settings); err == nil {
 		settings = absolute
@@ -30,10 +30,10 @@ func (m *Machine) HistoryPath(settings string) string {
 	return filepath.Join(m.StateRoot(), fmt.Sprintf("history-%.8x.db", sha256.Sum256([]byte(settings))))
 }
 
-// Adopt takes settings that were read, instead of reading them.
+// Adopt sets settings that were read already.
 func (m *Machine) Adopt(settings *config.Config) { m.settings = settings }
 
-// CheckJobs finds jobs that need a key which is not there, as problems of the settings.
+// CheckJobs returns jobs for which a key is missing, as problems of the settings.
 func (m *Machine) CheckJobs(settings *config.Config) error {
 	m.Adopt(settings)
 	own := m.Flags.Repository
@@ -58,8 +58,8 @@ func (m *Machine) CheckJobs(settings *config.Config) error {
 	return nil
 }
 
-// RepositoriesOf are the names of the repositories that jobs are for; the flag alone if it names
-// one, or the settings have no names.
+// RepositoriesOf returns the names of the repositories that jobs use; only that of the flag if it
+// is set, or if the settings have no names.
 func (m *Machine) RepositoriesOf(settings *config.Config) []string {
 	if m.RepositoryIsNamed() || len(settings.Repositories) == 0 {
 		return []string{m.Flags.Repository}
@@ -67,7 +67,7 @@ func (m *Machine) RepositoriesOf(settings *config.Config) []string {
 	return settings.RepositoryNames()
 }
 
-// missingKeys says which jobs lack a key for a repository; "" is the name of the only one.
+// missingKeys returns which jobs lack a key for a repository; "" is the name of the only one.
 func (m *Machine) missingKeys(settings *config.Config, repository string) (problems config.Problems, err error) {
 	of := ""
 	if repository != "" {
@@ -99,7 +99,7 @@ func (m *Machine) missingKeys(settings *config.Config, repository string) (probl
 	return problems, nil
 }
 
-// missingReader says that what is to be copied from cannot be read.
+// missingReader returns problems if the repository to copy from cannot be read.
 func (m *Machine) missingReader(settings *config.Config) (config.Problems, error) {
 	job := settings.Jobs.Copy
 	if !job.Scheduled() {
@@ -123,7 +123,7 @@ func (m *Machine) missingReader(settings *config.Config) (config.Problems, error
 	return config.Problems{settings.ProblemAt("jobs.copy", "it needs an identity that reads %s: %s", job.From, what)}, nil
 }
 
-// missingWriter says why no backup can be made here, "" if nothing is known against it.
+// missingWriter says why no backup is possible here, "" if nothing is known to prevent it.
 func (m *Machine) missingWriter() (string, error) {
 	name, err := m.WriterPath()
 	if err != nil {
@@ -139,8 +139,8 @@ func (m *Machine) missingWriter() (string, error) {
 	return "", nil
 }
 
-// missingDecider says why nothing can be forgotten or deleted from here, "" if nothing is known
-// against it.
+// missingDecider says why nothing can be forgotten or deleted here, "" if nothing is known to
+// prevent it.
 func (m *Machine) missingDecider() (string, error) {
 	name, err := m.collectorPath()
 	if err != nil {
@@ -162,14 +162,14 @@ func missingFile(name, cure string) string {
 	return ""
 }
 
-// CanDecide tells whether there is a key here that may forget and delete.
+// CanDecide reports whether a key here may forget and delete.
 func (m *Machine) CanDecide() bool {
 	what, err := m.missingDecider()
 	return err == nil && what == ""
 }
 
-// JobHost is the host that this machine's jobs are of, as far as that can be told before the
-// repository is opened.
+// JobHost returns the host of this machine's jobs, as far as it is known before the repository is
+// opened.
 func (m *Machine) JobHost() (string, error) {
 	host, err := m.NamedHost()
 	if host != "" || err != nil {

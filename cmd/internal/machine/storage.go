@@ -10,8 +10,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
-// OpenStorage opens the repository's storage. Unless create is set, a directory that is not there
-// is no repository.
+// OpenStorage opens the repository's storage. Unless create is set, a missing directory is an
+// error.
 func (m *Machine) OpenStorage(ctx context.Context, create bool) (*config.Storage, error) {
 	repository, err := m.Repository()
 	if err != nil {
@@ -55,7 +55,7 @@ func (m *Machine) OpenRepository(ctx context.Context, needed Access) (*catalog.R
 	return repo, storage, cureMissing(err, at)
 }
 
-// cureMissing says what to do about a repository that is not there.
+// cureMissing says what to do about a missing repository.
 func cureMissing(err error, at config.Repository) error {
 	if !errors.Is(err, catalog.ErrNoRepository) {
 		return err

@@ -12,7 +12,7 @@ import (
 )
 
 // Writer reads this host's key for a repository: named by the environment or the settings, else at
-// the usual place. Without one it returns nil.
+// the usual place. It returns nil if there is none.
 func (m *Machine) Writer(repositoryID string) (*crypto.WriterFile, error) {
 	name, err := m.WriterPath()
 	if err != nil {
@@ -46,7 +46,7 @@ func readWriter(name string) (*crypto.WriterFile, error) {
 	return key, nil
 }
 
-// WriterPath is where the environment or the settings say that this host's key is.
+// WriterPath returns the path of this host's key in the environment or the settings.
 func (m *Machine) WriterPath() (string, error) {
 	if name := m.Env["PACKSTONE_WRITER_FILE"]; name != "" {
 		return name, nil
@@ -55,8 +55,8 @@ func (m *Machine) WriterPath() (string, error) {
 	return keys.WriterFile, err
 }
 
-// KeepWriter writes this host's key to its usual place, or to where the environment or the settings
-// expect it.
+// KeepWriter writes this host's key to its usual place, or to the path in the environment or the
+// settings.
 func (m *Machine) KeepWriter(key *crypto.WriterFile) (string, error) {
 	text, err := key.Encode()
 	if err != nil {
@@ -72,7 +72,7 @@ func (m *Machine) KeepWriter(key *crypto.WriterFile) (string, error) {
 	return path, WriteKey(path, text)
 }
 
-// writerPins are the owners whom this host's keys pin, of this repository or another.
+// writerPins returns the owners that this host's keys pin, for any repository.
 func (m *Machine) writerPins() ([]crypto.OwnerPin, error) {
 	named, err := m.WriterPath()
 	if err != nil {
@@ -91,7 +91,7 @@ func (m *Machine) writerPins() ([]crypto.OwnerPin, error) {
 	return pins, nil
 }
 
-// NamedHost is the host that a person has named for this machine: by PACKSTONE_HOST, or in the
+// NamedHost returns the host that the user has named for this machine: in PACKSTONE_HOST or in the
 // settings.
 func (m *Machine) NamedHost() (string, error) {
 	if host := m.Env["PACKSTONE_HOST"]; host != "" {
@@ -104,9 +104,8 @@ func (m *Machine) NamedHost() (string, error) {
 	return settings.Host, nil
 }
 
-// ThisHost is the host that this machine is in a repository: the named one, else that of its
-// writer's file, else the machine's name. A machine that comes back from a disaster may have lost
-// that file.
+// ThisHost returns this machine's host in a repository: the named one, else that of its writer's
+// file, else the machine's name. A machine restored after a disaster may have lost that file.
 func (m *Machine) ThisHost(repositoryID string) (string, error) {
 	host, err := m.NamedHost()
 	if host != "" || err != nil {
@@ -118,8 +117,8 @@ func (m *Machine) ThisHost(repositoryID string) (string, error) {
 	return Name(), nil
 }
 
-// HostIn is ThisHost in a repository that is open: a key that was made again under another name,
-// since the first was revoked, still speaks for the host that it was made for.
+// HostIn is ThisHost for an open repository: a key that was made again under another name, after
+// the first was revoked, still speaks for the host for which it was made.
 func (m *Machine) HostIn(repo *catalog.Repository) (string, error) {
 	named, err := m.NamedHost()
 	if named != "" || err != nil {
@@ -131,7 +130,7 @@ func (m *Machine) HostIn(repo *catalog.Repository) (string, error) {
 	return m.ThisHost(repo.Format.Repository)
 }
 
-// Name is what the machine calls itself.
+// Name returns the machine's name.
 func Name() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
