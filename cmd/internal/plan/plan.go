@@ -1,5 +1,5 @@
-// Package plan finds out what a backup takes: from paths, names of the settings file or a command
-// to the jobs of one snapshot. Nothing is read yet.
+// Package plan determines what a backup contains: from paths, names in the settings file or a
+// command to the jobs of one snapshot. It reads none of the content.
 package plan
 
 import (
@@ -24,7 +24,7 @@ type Planner struct {
 	Parallel int                // as config.OpenOptions has it
 	Stderr   io.Writer          // takes what commands say beside their output
 	Bucket   config.BucketLogin // for lakes
-	// Warn tells what a person should know of a source or a file.
+	// Warn is called with what the user should know of a source or a file.
 	Warn func(item, text string)
 }
 
@@ -47,8 +47,8 @@ func (p *Planner) Command(o config.CommandOptions) (Plan, error) {
 	})
 }
 
-// adHoc takes the one job of a backup that the command line describes. Opening its source reads
-// nothing yet, and finds out whether that description is good.
+// adHoc plans the only job of a backup that the command line describes. It opens the source, which
+// reads nothing, to check the description.
 func (p *Planner) adHoc(job backup.Job) (Plan, error) {
 	probe, err := job.Open(context.Background())
 	if err != nil {
@@ -57,9 +57,8 @@ func (p *Planner) adHoc(job backup.Job) (Plan, error) {
 	return Plan{Set: p.Set, Jobs: []backup.Job{job}}, probe.Close()
 }
 
-// Arguments plans the backup of paths, which o describes, or of names of the settings file; without
-// arguments of its only set, or the one that is named. check, if it is not nil, may refuse the one
-// or the other.
+// Arguments plans the backup of paths, which o describes, or of names in the settings file; without
+// arguments, of the only set, or the one that is named. check, unless nil, may refuse either.
 func (p *Planner) Arguments(args []string, o config.PathOptions, check func(paths bool) error) (Plan, error) {
 	settings, err := p.Machine.Settings()
 	if err != nil {
@@ -100,7 +99,7 @@ func (p *Planner) paths(own *machine.OwnFiles, paths []string, o config.PathOpti
 	})
 }
 
-// names takes one set, or single sources as a set of their own.
+// names plans the backup of one set, or of single sources as a set of their own.
 func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []string) (Plan, error) {
 	chosen, err := settings.Choose(names, p.Set)
 	if err != nil {
