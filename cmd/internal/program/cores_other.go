@@ -2,5 +2,5 @@
 
 package program
 
-// NoCoreDumps has nothing to do where there are none.
+// NoCoreDumps does nothing on systems without core dumps.
 func NoCoreDumps() {}

@@ -4,8 +4,8 @@ package program
 
 import "golang.org/x/sys/unix"
 
-// NoCoreDumps keeps keys out of files that a crash would leave. Programs that are started inherit
-// it; they may raise the limit again.
+// NoCoreDumps disables core dumps, so that a crash writes no keys to disk. Started programs inherit
+// the setting, and may change it.
 func NoCoreDumps() {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {

@@ -7,26 +7,25 @@ import (
 	"sync/atomic"
 )
 
-// heapBudget is the size up to which the heap may grow with garbage, bytes. Most of what lives in a
-// busy heap is buffers that are used again, so a larger one is collected as soon as an eighth of it
-// is garbage.
+// heapBudget is the size in bytes up to which the heap may grow with garbage. A larger heap
+// consists mostly of buffers that are used again, so it is collected as soon as an eighth of it is
+// garbage.
 var heapBudget atomic.Int64
 
 func init() { heapBudget.Store(56 << 20) }
 
-// SetHeapBudget lets the heap grow with garbage up to so many bytes: for work that keeps more in
-// memory than others, and goes on for long.
+// SetHeapBudget allows the heap to grow with garbage up to this many bytes. It is for long work
+// that needs more memory.
 func SetHeapBudget(bytes int64) { heapBudget.Store(bytes) }
 
-// heapPacer sets the pace of the garbage collector after each of its cycles: as its own finalizer,
-// which it sets again.
+// heapPacer sets the pace of the garbage collector after each of its cycles, by a finalizer that it
+// renews.
 type heapPacer struct {
 	live    []metrics.Sample
 	percent int
 }
 
-// PaceHeap lets the garbage collector keep a large heap small. It holds for as long as the process
-// runs.
+// PaceHeap makes the garbage collector keep a large heap small, as long as the process runs.
 func PaceHeap() {
 	p := &heapPacer{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 	p.adjust()
@@ -41,7 +40,7 @@ func (p *heapPacer) adjust() {
 	runtime.SetFinalizer(p, (*heapPacer).adjust)
 }
 
-// gcPercent is how much garbage there may be, relative to live bytes.
+// gcPercent returns the allowed garbage, as a percentage of live bytes.
 func gcPercent(live uint64) int {
 	const least, most = 12, 100
 	if live == 0 {

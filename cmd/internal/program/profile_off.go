@@ -2,5 +2,5 @@
 
 package program
 
-// StartProfile does nothing but in programs built with the tag profile.
+// StartProfile only works in programs built with the tag profile.
 func StartProfile() (stop func()) { return func() {} }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// StartProfile writes profiles to the files that PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE
-// name. The heap is that of when it was largest.
+// StartProfile writes profiles to the files in PACKSTONE_CPU_PROFILE and PACKSTONE_HEAP_PROFILE.
+// The heap profile is taken when the heap is largest.
 func StartProfile() (stop func()) {
 	cpu, heap := os.Getenv("PACKSTONE_CPU_PROFILE"), os.Getenv("PACKSTONE_HEAP_PROFILE")
 	if cpu != "" {
@@ -34,7 +34,7 @@ func StartProfile() (stop func()) {
 	}
 }
 
-// watchHeap looks several times a second.
+// watchHeap checks the heap several times a second.
 func watchHeap(ctx context.Context, name string) {
 	runtime.MemProfileRate = 64 << 10
 	most := uint64(0)

@@ -1,5 +1,5 @@
-// Package program is what packstone is to the system that runs it: signals, core dumps, the pace of
-// its heap, profiles.
+// Package program handles the relation of packstone to the operating system: signals, core dumps,
+// the pace of its heap, profiles, priorities.
 package program
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Signals are what the system tells the program while it runs.
+// Signals handles signals while the program runs.
 type Signals struct {
 	came    chan os.Signal
 	hangups chan struct{}
@@ -23,8 +23,8 @@ type Signals struct {
 }
 
 // Interruptible returns a context that ends with the first interrupt, so that the run ends cleanly;
-// the second interrupt kills. A hangup is an interrupt too, unless Hangups was called. Stop lets go
-// of the signals.
+// the second interrupt kills. A hangup counts as an interrupt, unless Hangups was called. Stop
+// restores the default handling.
 func Interruptible(parent context.Context, stderr io.Writer) (context.Context, *Signals) {
 	s := &Signals{came: make(chan os.Signal, 8), hangups: make(chan struct{}, 1)}
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -37,7 +37,7 @@ func Interruptible(parent context.Context, stderr io.Writer) (context.Context, *
 	return ctx, s
 }
 
-// serve takes signals until one is an interrupt.
+// serve handles signals until one is an interrupt.
 func (s *Signals) serve(stderr io.Writer, cancel func()) {
 	for sig := range s.came {
 		if sig == syscall.SIGHUP && s.taken.Load() {
@@ -57,21 +57,21 @@ func (s *Signals) serve(stderr io.Writer, cancel func()) {
 	}
 }
 
-// Hangups makes hangups something else than interrupts, and returns where they come from then.
+// Hangups stops treating hangups as interrupts, and returns a channel that receives them.
 func (s *Signals) Hangups() <-chan struct{} {
 	s.taken.Store(true)
 	signal.Notify(s.came, syscall.SIGHUP)
 	return s.hangups
 }
 
-// Stop gives signals their usual meaning again. It is called once.
+// Stop restores the default handling of signals. It must be called once.
 func (s *Signals) Stop() {
 	signal.Stop(s.came)
 	close(s.came)
 }
 
-// DropEmptyAWS makes empty AWS_* variables unset for the AWS SDK, which reads them itself and takes
-// an empty profile or region for a chosen one.
+// DropEmptyAWS unsets empty AWS_* variables, since the AWS SDK takes an empty profile or region for
+// a chosen one.
 func DropEmptyAWS() {
 	for _, pair := range os.Environ() {
 		if name, value, _ := strings.Cut(pair, "="); value == "" && strings.HasPrefix(name, "AWS_") {

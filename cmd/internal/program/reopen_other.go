@@ -4,5 +4,5 @@ package program
 
 import "os"
 
-// Reopens is where nothing ever comes from, where there is no such signal.
+// Reopens returns a nil channel, since this system has no such signal.
 func Reopens() (came <-chan os.Signal, stop func()) { return nil, func() {} }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Reopens is where each SIGUSR1 comes from then, until stop is called: whoever moves log files away
-// sends it.
+// Reopens returns a channel that receives each SIGUSR1 until stop is called. Programs that rotate
+// log files send it.
 func Reopens() (came <-chan os.Signal, stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGUSR1)

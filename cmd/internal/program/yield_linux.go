@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ioClasses are the classes of ionice(1), as ioprio_set(2) has them, each with the lowest priority
-// in it that makes sense.
+// ioClasses are the classes of ionice(1) as values for ioprio_set(2), with the lowest useful
+// priority of each.
 var ioClasses = map[string]uintptr{"idle": 3 << 13, "best-effort": 2<<13 | 7}
 
-// Yield lets other programs go first: nice is as in nice(1), 0 leaves it, and ionice is idle or
-// best-effort, "" leaves it. Programs that are started from then on inherit it. It never takes back
-// what was given before.
+// Yield lowers the priority of the process. nice is that of nice(1), 0 leaves it unchanged; ionice
+// is idle or best-effort, "" leaves it unchanged. Programs started later inherit both. Yield never
+// raises the priority.
 func Yield(nice int, ionice string) error {
 	if nice == 0 && ionice == "" {
 		return nil

@@ -4,7 +4,7 @@ package program
 
 import "errors"
 
-// Yield lets other programs go first. Only Linux can.
+// Yield fails: lowering the priority is supported on Linux only.
 func Yield(nice int, ionice string) error {
 	if nice == 0 && ionice == "" {
 		return nil
