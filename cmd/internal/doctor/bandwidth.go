@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// measureFor is for how long each direction of the storage, and each source, is measured.
+	// measureFor is how long each direction of the storage, and each source, is measured.
 	measureFor = 5 * time.Second
-	// farAtOnce is how many objects of 4 MiB are in memory while storage that is far away is
-	// measured, nearAtOnce if it is near.
+	// farAtOnce is how many objects of 4 MiB are in flight while distant storage is measured,
+	// nearAtOnce for near storage.
 	farAtOnce, nearAtOnce = 16, 2
 )
 
-// Bandwidth measures the storage and the sources of jobs, and says what a backup would take.
+// Bandwidth measures the storage and the sources of jobs, and estimates how long a backup takes.
 func (x *Examination) Bandwidth(ctx context.Context, storage *config.Storage, jobs []backup.Job) {
 	var up store.Speed
 	x.Examine("bandwidth: storage", func() (detail string, err error) {
@@ -49,7 +49,7 @@ func (x *Examination) Bandwidth(ctx context.Context, storage *config.Storage, jo
 	}
 }
 
-// tells tells whether enough was read of a source to say how fast it is.
+// tells reports whether enough was read of a source to estimate its speed.
 func tells(s source.Speed) bool { return s.Bytes >= 64<<20 || s.Bytes > 0 && !s.Whole }
 
 func jobName(j *backup.Job) string {
@@ -96,7 +96,7 @@ func sourceText(s source.Speed) string {
 	return text
 }
 
-// forecast says what content takes that does not compress, at so many bytes a second.
+// forecast says how long incompressible content takes at this speed.
 func forecast(perSecond float64, what string) string {
 	take := func(gib float64) string {
 		return output.Duration(time.Duration(gib * (1 << 30) / perSecond * float64(time.Second)))

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// ErrUnsafe: credentials can do what they must not.
+// ErrUnsafe: credentials allow something that they must not.
 var ErrUnsafe = errors.New("unsafe")
 
-// unsafeError is an ErrUnsafe that says nothing but its own text.
+// unsafeError is an ErrUnsafe whose text is the given one alone.
 type unsafeError struct{ text string }
 
 // Error implements error.
 func (u unsafeError) Error() string { return u.text }
 
-// Is implements what errors.Is asks.
+// Is matches ErrUnsafe.
 func (u unsafeError) Is(target error) bool { return target == ErrUnsafe }
 
-// Examination runs checks one after the other, and keeps their outcomes.
+// Examination runs checks one after the other, and collects their outcomes.
 type Examination struct {
 	Checks             []Check
 	Warnings, Failures int
@@ -41,13 +41,13 @@ const (
 	statusFailed  = "failed"
 )
 
-// advice is an error that is worth a warning and stops nothing.
+// advice is an error that deserves a warning but is not a failure.
 type advice struct{ text string }
 
 // Error implements error.
 func (a advice) Error() string { return a.text }
 
-// Advise makes an error that is worth a warning and stops nothing.
+// Advise returns an error that deserves a warning but is not a failure.
 func Advise(format string, args ...any) error { return advice{fmt.Sprintf(format, args...)} }
 
 // Examine runs one check.
@@ -57,7 +57,7 @@ func (x *Examination) Examine(name string, check func() (detail string, err erro
 	x.Note(name, detail, err, time.Since(begun))
 }
 
-// Note keeps the outcome of a check.
+// Note adds the outcome of a check.
 func (x *Examination) Note(name, detail string, err error, took time.Duration) {
 	c := Check{Name: name, Status: statusOK, Detail: detail, Seconds: took.Seconds()}
 	var hint advice

@@ -16,7 +16,7 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Keys says what the keys at hand can do, and whether they lie well.
+// Keys checks what the keys at hand can do, and whether they are stored safely.
 func (x *Examination) Keys(ctx context.Context, m *machine.Machine, repo *catalog.Repository) {
 	var canRead, canWrite, canOwn bool
 	x.Examine("identity", func() (detail string, err error) {
@@ -82,7 +82,7 @@ func examineIdentity(ctx context.Context, m *machine.Machine, repo *catalog.Repo
 	return true, "restores", nil
 }
 
-// examineKeyFiles finds key files that others of this machine can read.
+// examineKeyFiles finds key files that other users of this machine can read.
 func examineKeyFiles(m *machine.Machine, repository string) (string, error) {
 	writer, err := m.WriterPath()
 	if err != nil {

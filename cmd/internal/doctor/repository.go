@@ -15,7 +15,7 @@ import (
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
-// Repository looks at what lies in a repository.
+// Repository examines a repository.
 func (x *Examination) Repository(ctx context.Context, repo *catalog.Repository) {
 	x.Examine("configuration", func() (string, error) {
 		if err := repo.Config.Broken(); err != nil {
@@ -29,7 +29,7 @@ func (x *Examination) Repository(ctx context.Context, repo *catalog.Repository) 
 	x.Examine("snapshots", func() (string, error) { return lastSnapshot(ctx, repo, time.Now()) })
 }
 
-// lastSnapshot tells how old the newest commit is. It needs no identity.
+// lastSnapshot says how old the newest commit is. It needs no identity.
 func lastSnapshot(ctx context.Context, repo *catalog.Repository, now time.Time) (string, error) {
 	commits, last, err := browse.LastCommit(ctx, repo)
 	if err != nil {
@@ -41,12 +41,12 @@ func lastSnapshot(ctx context.Context, repo *catalog.Repository, now time.Time) 
 	return fmt.Sprintf("%d, the last %s ago by %s", commits, now.Sub(last.Stored).Round(time.Second), last.Lane.Writer), nil
 }
 
-// Cache looks at the directory of a cache.
+// Cache examines the directory of a cache.
 func (x *Examination) Cache(dir string) {
 	x.Examine("cache", func() (string, error) { return examineCache(dir) })
 }
 
-// examineCache tests that the cache can be written to, and says how much is in it.
+// examineCache checks that the cache is writable, and says how large it is.
 func examineCache(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", Advise("can't be written to, which makes everything slower: %v", err)

@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/pipeline/backup"
 )
 
-// Options say what is examined, and how it is opened.
+// Options determine what is examined, and how to open it.
 type Options struct {
 	Address    config.Repository
 	Machine    *machine.Machine
@@ -19,8 +19,7 @@ type Options struct {
 	Jobs       []backup.Job // sources
 }
 
-// Run looks at the storage, at the repository and the keys to it, and at the space, as far as it
-// gets.
+// Run examines the storage, the repository, the keys and the free space, as far as possible.
 func Run(ctx context.Context, o Options) *Examination {
 	x := new(Examination)
 	if storage, mayPut := x.open(ctx, o); storage != nil {
@@ -36,7 +35,7 @@ func Run(ctx context.Context, o Options) *Examination {
 	return x
 }
 
-// open opens the storage and proves it, and tells whether objects may be put there.
+// open opens the storage and tests it, and reports whether objects may be put there.
 func (x *Examination) open(ctx context.Context, o Options) (storage *config.Storage, mayPut bool) {
 	x.Examine("storage", func() (string, error) {
 		var err error
@@ -59,7 +58,7 @@ func (x *Examination) open(ctx context.Context, o Options) (storage *config.Stor
 	return storage, mayPut
 }
 
-// repository looks at what lies in the storage, and at the keys to it.
+// repository examines the repository in the storage, and the keys to it.
 func (x *Examination) repository(ctx context.Context, o Options) {
 	var repo *catalog.Repository
 	x.Examine("repository", func() (string, error) {

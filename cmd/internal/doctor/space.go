@@ -7,15 +7,15 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
-// FreeSpace looks at the file system of a directory of this machine.
+// FreeSpace examines the file system of a directory of this machine.
 func (x *Examination) FreeSpace(dir string) {
 	x.Examine("free space", func() (string, error) { return describe(spaceOf(dir)) })
 }
 
-// littleSpace is the share of a file system below which its free space is worth a warning.
+// littleSpace is the free share of a file system below which to warn.
 const littleSpace = 0.05
 
-// describe says how much more a file system takes.
+// describe says how much room a file system has.
 func describe(free, total uint64, err error) (string, error) {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return "can't be told", nil

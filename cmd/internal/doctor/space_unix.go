@@ -4,8 +4,8 @@ package doctor
 
 import "golang.org/x/sys/unix"
 
-// spaceOf returns the bytes that are free for this user on a directory's file system, and all it
-// has.
+// spaceOf returns the bytes on a directory's file system that are free for this user, and its total
+// size.
 func spaceOf(dir string) (free, total uint64, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {

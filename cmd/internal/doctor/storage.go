@@ -12,8 +12,8 @@ import (
 	"github.com/packstone/packstone/pipeline/check"
 )
 
-// Storage proves the storage's contract, and tells whether objects may be put. Credentials that may
-// only read, or not delete, are no failure.
+// Storage tests whether the storage keeps its contract, and reports whether objects may be put.
+// Credentials that may only read, or not delete, are not a failure.
 func (x *Examination) Storage(ctx context.Context, storage *config.Storage) (mayPut bool) {
 	for i, check := range store.Probe(ctx, storage) {
 		name := "storage: " + check.Name
@@ -30,7 +30,7 @@ func (x *Examination) Storage(ctx context.Context, storage *config.Storage) (may
 	return true
 }
 
-// Promises tells of what storage that has no promises of its own can't be made to keep.
+// Promises reports what the storage cannot promise.
 func (x *Examination) Promises(ctx context.Context, storage *config.Storage) {
 	s, ok := storage.Adapter.(interface {
 		Promises(ctx context.Context) (doubts []string, err error)
@@ -52,7 +52,7 @@ func (x *Examination) Promises(ctx context.Context, storage *config.Storage) {
 	})
 }
 
-// Space asks storage that knows it for its free space.
+// Space reports the free space of storage that knows it.
 func (x *Examination) Space(ctx context.Context, storage *config.Storage) {
 	s, ok := storage.Adapter.(interface {
 		Space(ctx context.Context) (free, total uint64, err error)
@@ -69,7 +69,7 @@ func (x *Examination) Space(ctx context.Context, storage *config.Storage) {
 	})
 }
 
-// AppendOnly tries to overwrite and to delete an object: ErrUnsafe if it can.
+// AppendOnly tries to overwrite and to delete an object. Success is ErrUnsafe.
 func (x *Examination) AppendOnly(ctx context.Context, storage *config.Storage) {
 	x.Examine("append-only", func() (string, error) {
 		found, err := store.ProveAppendOnly(ctx, storage.Adapter)
@@ -91,8 +91,8 @@ func (x *Examination) AppendOnly(ctx context.Context, storage *config.Storage) {
 	})
 }
 
-// largestSkew is how far this machine's clock may be from the storage's. S3 refuses requests that
-// are a quarter of an hour off.
+// largestSkew is how far this machine's clock may differ from the storage's. S3 refuses requests
+// that are a quarter of an hour off.
 const largestSkew = time.Minute
 
 // Clock compares this machine's clock with the storage's.
