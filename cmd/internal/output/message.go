@@ -16,7 +16,7 @@ type Status struct {
 	CurrentFiles     []Name  `json:"current_files,omitempty" doc:"What is being worked on."`
 }
 
-// VerboseStatus tells what was done with one item.
+// VerboseStatus is what was done with one item.
 type VerboseStatus struct {
 	Action             string  `json:"action" doc:"What was done: new, changed, unchanged, restored, updated, deleted and so on."`
 	Item               Name    `json:"item" doc:"What it was done with."`
@@ -34,25 +34,25 @@ func (m VerboseStatus) text() string {
 	return fmt.Sprintf("%-9s %s (%s)\n", m.Action, m.Item, Bytes(m.DataSize))
 }
 
-// Warning tells what a person should know although the run is complete.
+// Warning is what the user should know although the run is complete.
 type Warning struct {
 	Message string `json:"message" doc:"What to know."`
 	Item    Name   `json:"item,omitempty" doc:"What it is about."`
 }
 
-// Error tells what went wrong with one item.
+// Error is what went wrong with one item.
 type Error struct {
 	Error  ErrorText `json:"error" doc:"What went wrong."`
 	During string    `json:"during" doc:"The stage of the run: walk, read, store, restore, verify and so on."`
 	Item   Name      `json:"item" doc:"What it went wrong with."`
 }
 
-// ErrorText is an error in words.
+// ErrorText is the text of an error.
 type ErrorText struct {
 	Message string `json:"message" doc:"The error in words."`
 }
 
-// ExitError tells why the program ends with a code other than 0.
+// ExitError is why the program ends with a code other than 0.
 type ExitError struct {
 	Code    int    `json:"code" doc:"The exit code."`
 	Message string `json:"message" doc:"The error in words."`

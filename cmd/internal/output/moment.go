@@ -7,8 +7,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// Moment is a time of any year in JSON: as RFC 3339 has it, and with a sign and more digits for the
-// year where it has none.
+// Moment is a time of any year in JSON: in RFC 3339, or with a sign and more digits if the year
+// does not fit that.
 type Moment time.Time
 
 // MarshalJSON implements json.Marshaler.

@@ -13,18 +13,18 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Name is a text from outside: a path, a host, a tag. It is printed as it is where every character
-// is printable; else, or where it begins with a quote, as a Go string literal, in which \x1b stands
-// for the byte 27. JSON holds the same.
+// Name is an untrusted text, such as a path, a host or a tag. It prints unchanged if every
+// character is printable; otherwise, or if it begins with a quote, as a Go string literal, in which
+// \x1b stands for the byte 27. JSON contains the printed form.
 type Name string
 
-// String is the name as it is printed.
+// String returns the printed form.
 func (n Name) String() string { return entry.Printable(string(n)) }
 
 // MarshalJSON writes the printed form.
 func (n Name) MarshalJSON() ([]byte, error) { return json.Marshal(n.String()) }
 
-// Names makes a list of texts printable.
+// Names converts texts to Names.
 func Names[S ~string](texts []S) []Name {
 	names := make([]Name, len(texts))
 	for i, text := range texts {
@@ -33,7 +33,7 @@ func Names[S ~string](texts []S) []Name {
 	return names
 }
 
-// clean makes a text safe to print. It may hold names, and lines of its own.
+// clean makes a text safe to print. The text may contain names, and line breaks of its own.
 func clean(text string) string {
 	if !strings.Contains(text, "\n") {
 		return cleanLine(text)
@@ -45,12 +45,12 @@ func clean(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// continued is clean for a text of which one line is usual: what a name might pass off as a message
-// of its own stands indented.
+// continued is clean for a text that usually has one line. It indents further lines, so that a name
+// cannot imitate a message.
 func continued(text string) string { return strings.ReplaceAll(clean(text), "\n", "\n  ") }
 
-// cleanArgs makes texts and errors among the arguments of a format safe to print, with their line
-// ends.
+// cleanArgs makes texts and errors among the arguments of a format safe to print, including their
+// line breaks.
 func cleanArgs(args []any) []any {
 	safe := slices.Clone(args)
 	for i, arg := range safe {
@@ -64,8 +64,8 @@ func cleanArgs(args []any) []any {
 	return safe
 }
 
-// CleanJSON escapes what encoding/json leaves as it is: controls above 127, and characters that
-// turn the direction of the text around.
+// CleanJSON escapes what encoding/json does not: control characters above 127, and characters that
+// change the direction of text.
 func CleanJSON(text []byte) []byte {
 	if isASCII(text) {
 		return text
@@ -87,7 +87,7 @@ func isASCII(text []byte) bool {
 	return !slices.ContainsFunc(text, func(c byte) bool { return c >= 0x7f })
 }
 
-// cleanLine escapes every character that is not printable, a line's end too.
+// cleanLine escapes every character that is not printable, including line breaks.
 func cleanLine(line string) string {
 	if entry.IsPrintable(line) {
 		return line

@@ -1,11 +1,10 @@
-// Package output is how packstone speaks: text for people, JSON lines for programs, and a progress
-// line on a terminal.
+// Package output prints text for people, JSON lines for programs, and a progress line on a
+// terminal.
 //
-// Results go to the standard output, everything else (progress in text, warnings, errors) to the
-// standard error, so that a result can be piped on. With JSON, status and summary are results too.
-// A name from outside is an output.Name, which is printed so that it cannot move a terminal's
-// cursor; whatever is printed, no control character but the ends of the printer's own lines and its
-// progress reaches a terminal.
+// Results go to standard output, everything else (progress as text, warnings, errors) to standard
+// error, so that results can be piped. With JSON, status and summary are results too. An untrusted
+// name is an output.Name, which is printed so that it cannot move a terminal's cursor. No control
+// character reaches a terminal, except for the printer's own line ends and progress.
 package output
 
 import (
@@ -18,11 +17,11 @@ import (
 	"time"
 )
 
-// Schema names the form of every JSON message. It changes when a field is removed or changes its
+// Schema is the version of all JSON messages. It changes when a field is removed or changes its
 // meaning, not when one is added.
 const Schema = "packstone.v1"
 
-// Options says where and how a Printer prints. The zero value of all but the writers is a good one.
+// Options determine where and how a Printer prints. Only the writers are required.
 type Options struct {
 	Stdout, Stderr io.Writer
 	JSON           bool
@@ -38,7 +37,7 @@ type Options struct {
 	Now            func() time.Time
 }
 
-// Printer prints messages. Its methods are safe to call at once.
+// Printer prints messages. It is safe for concurrent use.
 type Printer struct {
 	options Options
 	mu      sync.Mutex
@@ -61,23 +60,23 @@ func New(options Options) *Printer {
 	return &Printer{options: options}
 }
 
-// Fold breaks the lines of prose between words so that it fits the terminal to which results go.
+// Fold wraps lines of prose to the width of the terminal to which results go.
 func (p *Printer) Fold(text string) string { return fold(text, p.options.TableWidth()) }
 
-// Table lays out a table so that it fits the terminal to which results go.
+// Table formats a table for the width of the terminal to which results go.
 func (p *Printer) Table(t Table) string { return t.Text(p.options.TableWidth(), p.dots()) }
 
-// JSON says whether results are printed as JSON.
+// JSON reports whether results are printed as JSON.
 func (p *Printer) JSON() bool { return p.options.JSON }
 
-// Err returns the first error that writing a result met: a full disk, or a closed pipe.
+// Err returns the first error of writing a result, such as a full disk or a closed pipe.
 func (p *Printer) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.failed
 }
 
-// Line prints a line of a result for a person. In JSON, and with Quiet, it prints nothing.
+// Line prints a line of a result for people. With JSON, and with Quiet, it prints nothing.
 func (p *Printer) Line(format string, args ...any) {
 	if p.options.JSON || p.options.Quiet {
 		return
@@ -85,8 +84,8 @@ func (p *Printer) Line(format string, args ...any) {
 	p.result(fmt.Appendf(nil, format+"\n", cleanArgs(args)...))
 }
 
-// Note tells a person on Stderr what is worth knowing beside the result. In JSON, and with Quiet,
-// it prints nothing.
+// Note prints what is worth knowing besides the result, on standard error. With JSON, and with
+// Quiet, it prints nothing.
 func (p *Printer) Note(format string, args ...any) {
 	if p.options.JSON || p.options.Quiet {
 		return
@@ -94,7 +93,7 @@ func (p *Printer) Note(format string, args ...any) {
 	p.say(info, fmt.Sprintf(format, cleanArgs(args)...))
 }
 
-// Detail prints what was done with one item: in JSON the message verbose_status, else a line with
+// Detail prints what was done with one item: with JSON the message verbose_status, else a line with
 // its action and name. It prints nothing unless Verbose is set.
 func (p *Printer) Detail(m VerboseStatus) {
 	switch {
@@ -106,7 +105,7 @@ func (p *Printer) Detail(m VerboseStatus) {
 	}
 }
 
-// Warn tells what does not keep the run from being complete.
+// Warn prints a warning. The run is complete nevertheless.
 func (p *Printer) Warn(m Warning) {
 	if p.options.JSON {
 		p.aside(warning, message("warning", m))
@@ -115,9 +114,9 @@ func (p *Printer) Warn(m Warning) {
 	p.say(warning, p.paint(yellow, "warning")+": "+about(m.Item, continued(m.Message)))
 }
 
-// Waiting tells why a run does not go on for the moment: on a terminal in one line, which each call
-// writes anew and which stands in the place of progress; else the first call is a warning. An empty
-// text says that it goes on.
+// Waiting says why a run pauses. On a terminal it replaces the progress line, and each call
+// rewrites the text; otherwise the first call prints a warning. An empty text says that the run
+// continues.
 func (p *Printer) Waiting(text string) {
 	p.mu.Lock()
 	first := !p.waiting
@@ -135,7 +134,7 @@ func (p *Printer) Waiting(text string) {
 	}
 }
 
-// Problem tells what went wrong with one item; the run goes on, and is not complete.
+// Problem reports what went wrong with one item. The run continues, and is not complete.
 func (p *Printer) Problem(item string, during string, err error) {
 	m := Error{Error: ErrorText{Message: clean(err.Error())}, During: during, Item: Name(item)}
 	if p.options.JSON {
@@ -145,8 +144,8 @@ func (p *Printer) Problem(item string, during string, err error) {
 	p.say(failure, p.paint(red, "error")+": "+about(m.Item, continued(m.Error.Message)))
 }
 
-// Exit tells why the program ends with a code other than 0. An error with a method Lines() []string
-// has lines of its own, which stand at the margin.
+// Exit says why the program ends with a code other than 0. If the error has a method Lines()
+// []string, these lines are printed without indentation.
 func (p *Printer) Exit(code int, err error) {
 	if p.options.JSON {
 		p.aside(failure, message("exit_error", ExitError{Code: code, Message: clean(err.Error())}))
@@ -167,16 +166,16 @@ func ownLines(err error) string {
 	return strings.Join(lines, "\n")
 }
 
-// Summary prints the end of a run: in JSON the message summary with the fields of m, else text
-// unless Quiet is set.
+// Summary prints the summary of a run: with JSON the message summary with the fields of m, else
+// text unless Quiet is set.
 func (p *Printer) Summary(m any, text string) {
 	if p.options.JSON || !p.options.Quiet {
 		p.Message("summary", m, p.Fold(text))
 	}
 }
 
-// Message prints what a verb was asked for: in JSON an object of the given message type, else the
-// text. Quiet does not silence it.
+// Message prints the result of a verb: with JSON an object of this message type, else the text.
+// Quiet does not suppress it.
 func (p *Printer) Message(kind string, m any, text string) {
 	if p.options.JSON {
 		p.result(message(kind, m))
@@ -185,8 +184,7 @@ func (p *Printer) Message(kind string, m any, text string) {
 	p.result([]byte(clean(text) + "\n"))
 }
 
-// List prints rows: in JSON one array, else the table. Quiet does not silence what a list verb was
-// asked for.
+// List prints rows: with JSON one array, else the table. Quiet does not suppress it.
 func List[T any](p *Printer, rows []T, table Table) error {
 	if !p.options.JSON {
 		p.result([]byte(p.Table(table)))
@@ -203,7 +201,7 @@ func List[T any](p *Printer, rows []T, table Table) error {
 	return p.Err()
 }
 
-// message makes a JSON line of the fields of m, which is a struct or map.
+// message returns a JSON line with the fields of m, which is a struct or map.
 func message(kind string, m any) []byte {
 	fields, err := json.Marshal(m)
 	if err != nil {
@@ -223,7 +221,7 @@ func about(item Name, text string) string {
 	return item.String() + ": " + text
 }
 
-// say writes prose to Stderr, and breaks lines that are wider than the terminal between words.
+// say writes prose to Stderr, wrapped to the width of the terminal.
 func (p *Printer) say(priority byte, text string) {
 	width := 0
 	if p.options.Terminal {
@@ -232,7 +230,8 @@ func (p *Printer) say(priority byte, text string) {
 	p.aside(priority, []byte(fold(text, width)+"\n"))
 }
 
-// result writes to Stdout, aside to Stderr, both around the progress line.
+// result writes to Stdout, aside to Stderr. Both first remove the progress line and redraw it
+// afterwards.
 func (p *Printer) result(line []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,12 +8,11 @@ import (
 	"github.com/packstone/packstone/archive/store/retry"
 )
 
-// silentFor is for how long nothing is said about storage that does not answer: most failures pass
-// sooner.
+// silentFor is how long unanswered requests are not reported: most failures pass sooner.
 const silentFor = 2 * time.Second
 
-// Patience tells a person that storage does not answer: one line, which on a terminal counts on,
-// until it does.
+// Patience reports that storage does not answer, in one line that counts on a terminal, until it
+// answers.
 type Patience struct {
 	Out *Printer
 
@@ -26,7 +25,7 @@ type Patience struct {
 	timer *time.Timer
 }
 
-// Failed takes a failure of the storage that is about to be tried again.
+// Failed records a failure of the storage that will be retried.
 func (p *Patience) Failed(where string, e retry.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -37,7 +36,7 @@ func (p *Patience) Failed(where string, e retry.Event) {
 	}
 }
 
-// tell says what is wrong, and again each second.
+// tell reports what is wrong, and again each second.
 func (p *Patience) tell() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,10 +55,10 @@ func (p *Patience) Answered() {
 	}
 }
 
-// End takes the line away before the program ends.
+// End removes the line before the program ends.
 func (p *Patience) End() { p.stop() }
 
-// stop takes the line away, and returns for how long there was no answer if that was told.
+// stop removes the line, and returns how long there was no answer, if that was reported.
 func (p *Patience) stop() (waited time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Counts is how far a run has come, as the run itself counts it. Totals are 0 while they are
-// unknown.
+// Counts is the progress of a run, as the run counts it. Unknown totals are 0.
 type Counts struct {
 	FilesDone, TotalFiles int64
 	BytesDone, TotalBytes int64
@@ -17,8 +16,8 @@ type Counts struct {
 	Current               []string // empty names are left out
 }
 
-// Progress shows how far a run has come until the returned function is called: it asks read now and
-// then, from one goroutine. With Quiet nothing is shown.
+// Progress shows the progress of a run until stop is called. It calls read regularly, from one
+// goroutine. With Quiet it shows nothing.
 func (p *Printer) Progress(read func() Counts) (stop func()) {
 	if p.options.Quiet {
 		return func() {}
@@ -75,7 +74,7 @@ func (p *Printer) isWaiting() bool {
 	return p.waiting
 }
 
-// dots stand for what was cut out of a line.
+// dots returns what stands for the part that was cut out of a line.
 func (p *Printer) dots() string {
 	if p.options.ASCII {
 		return "..."
@@ -83,11 +82,12 @@ func (p *Printer) dots() string {
 	return "…"
 }
 
-// leastName is how many columns the name of a file must have to be shown.
+// leastName is the least number of columns for the name of a file; if there are fewer, none is
+// shown.
 const leastName = 12
 
-// line is the status as text of at most width columns. The file gets what the numbers leave; where
-// these do not fit, there are fewer.
+// line returns the status as text of at most width columns. The file name gets the columns that the
+// numbers leave; if the numbers do not fit, there are fewer of them.
 func (s Status) line(width int, dots string) string {
 	width-- // the last column makes some terminals wrap
 	numbers := s.numbers(true)
@@ -97,7 +97,7 @@ func (s Status) line(width int, dots string) string {
 	return s.named(numbers, width, dots)
 }
 
-// numbers are all of the status but the file; files: with how many there are.
+// numbers returns the whole status except for the file name. files includes the number of files.
 func (s Status) numbers(files bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[%s]", Duration(time.Duration(s.SecondsElapsed)*time.Second))
@@ -118,7 +118,7 @@ func (s Status) numbers(files bool) string {
 	return b.String()
 }
 
-// files are how many are done, of how many.
+// files returns how many files are done, and of how many.
 func (s Status) files() string {
 	if s.TotalFiles <= 0 {
 		return Plural(s.FilesDone, "file")
@@ -126,7 +126,7 @@ func (s Status) files() string {
 	return Count(s.FilesDone) + " of " + Plural(s.TotalFiles, "file")
 }
 
-// named adds the current file to the numbers, as far as there is room.
+// named adds the current file to the numbers, if there is room.
 func (s Status) named(numbers string, width int, dots string) string {
 	room := width - columns(numbers) - 2
 	if len(s.CurrentFiles) == 0 || room < leastName {
@@ -156,7 +156,8 @@ func (p *Printer) clear() {
 	p.drawn = ""
 }
 
-// erase takes the progress line off the terminal, redraw puts it back. The caller holds the mutex.
+// erase removes the progress line from the terminal, redraw prints it again. The caller must hold
+// the lock.
 func (p *Printer) erase() {
 	if p.drawn != "" {
 		fmt.Fprint(p.options.Stderr, "\r\x1b[K")
@@ -169,7 +170,7 @@ func (p *Printer) redraw() {
 	}
 }
 
-// meter turns counts into speed and an estimate of the end.
+// meter computes the speed and the remaining time from counts.
 type meter struct {
 	begin   time.Time
 	samples []sample // of the last ten seconds, oldest first
@@ -205,7 +206,7 @@ func (m *meter) status(c Counts, now time.Time) Status {
 	return s
 }
 
-// speed is the mean of the last ten seconds, in bytes a second.
+// speed returns the mean of the last ten seconds, in bytes per second.
 func (m *meter) speed(bytes int64, now time.Time) float64 {
 	m.samples = append(m.samples, sample{at: now, bytes: bytes})
 	for len(m.samples) > 2 && now.Sub(m.samples[1].at) >= speedWindow {

@@ -9,14 +9,13 @@ import (
 	"strconv"
 )
 
-// Record is a row of an answer to a question that a person has put: a JSON object with the columns
-// in their order.
+// Record is a row of the result of a user's query: a JSON object with the columns in their order.
 type Record struct {
 	Columns []string
 	Values  []any
 }
 
-// JSONSchema describes an answer, whose columns are up to who asks.
+// JSONSchema describes a row, whose columns depend on the query.
 func (Record) JSONSchema() map[string]any {
 	return map[string]any{"type": "object", "description": "A row, by the names of its columns.",
 		"additionalProperties": map[string]any{"type": []string{"string", "number", "null"}}}
@@ -41,7 +40,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// printable is a value as JSON has it: bytes in hex, and a text as any name from outside.
+// printable returns a value for JSON: bytes in hex, and text like any untrusted name.
 func printable(v any) any {
 	switch v := v.(type) {
 	case []byte:
@@ -56,7 +55,7 @@ func printable(v any) any {
 	return v
 }
 
-// Cell is a value in a table.
+// Cell formats a value for a table.
 func Cell(v any) string {
 	switch v := printable(v).(type) {
 	case nil:

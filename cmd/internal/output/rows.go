@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// Rows prints a list row by row, so that it may be of any length: in JSON one array, else a line
-// for each. Quiet does not silence it. It is for one goroutine, and must be closed.
+// Rows prints a list of any length, row by row: with JSON one array, else a line for each row.
+// Quiet does not suppress it. It is not safe for concurrent use, and must be closed.
 type Rows struct {
 	printer *Printer
 	pending []byte
 	begun   bool
 }
 
-// rowsHeld is how many bytes of rows wait to be written together.
+// rowsHeld is how many bytes of rows are written at once.
 const rowsHeld = 32 << 10
 
 // Rows begins a list.
 func (p *Printer) Rows() *Rows { return &Rows{printer: p} }
 
-// Add prints a row: in JSON as an element of the array, else the text as a line.
+// Add prints a row: with JSON as an element of the array, else the text as a line.
 func (r *Rows) Add(row any, text string) error {
 	if !r.printer.JSON() {
 		return r.Text(text)
@@ -32,7 +32,7 @@ func (r *Rows) Add(row any, text string) error {
 	return r.flush(rowsHeld)
 }
 
-// Text prints a line for people between rows, which JSON does not have.
+// Text prints a line for people between rows. With JSON it prints nothing.
 func (r *Rows) Text(line string) error {
 	if !r.printer.JSON() {
 		r.pending = append(append(r.pending, cleanLine(line)...), '\n')
@@ -51,7 +51,7 @@ func (r *Rows) Close() error {
 	return r.flush(1)
 }
 
-// separator is what stands before an element.
+// separator returns what precedes an element.
 func (r *Rows) separator() byte {
 	if r.begun {
 		return ','
@@ -60,7 +60,7 @@ func (r *Rows) separator() byte {
 	return '['
 }
 
-// flush writes what waits if it has least bytes.
+// flush writes the buffered rows if they have at least least bytes.
 func (r *Rows) flush(least int) error {
 	if len(r.pending) >= least {
 		r.printer.result(r.pending)

@@ -8,8 +8,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
-// SchemaOf is one JSON Schema with a definition for each message, by its type; each summary, by its
-// verb; and each list, by a row of it.
+// SchemaOf returns a JSON Schema with a definition for each message, by its type, each summary, by
+// its verb, and each list, by a row of it.
 func SchemaOf(messages, summaries, lists map[string]any) jsonschema.Schema {
 	definitions, any := jsonschema.Schema{}, []jsonschema.Schema{}
 	define := func(name string, s jsonschema.Schema) {
@@ -33,7 +33,7 @@ func SchemaOf(messages, summaries, lists map[string]any) jsonschema.Schema {
 	}
 }
 
-// schemaOfMessage adds to the fields of a message those that every message has.
+// schemaOfMessage returns the schema of a message, with the fields that every message has.
 func schemaOfMessage(kind string, message any) jsonschema.Schema {
 	s := jsonschema.Of(reflect.TypeOf(message), "json")
 	properties := s["properties"].(jsonschema.Schema)

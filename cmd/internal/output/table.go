@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Table is a list for people: columns under a header, and a last line of totals where there is one.
+// Table is a list for people: columns under a header and, if set, a last line of totals.
 type Table struct {
 	Title  string // a line above; "": none
 	Head   []string
@@ -16,14 +16,14 @@ type Table struct {
 	Footer string
 }
 
-// leastColumn is how narrow a column is made at most.
+// leastColumn is the least width to which a column is narrowed.
 const leastColumn = 10
 
-// String lays the table out as wide as it is.
+// String formats the table at its full width.
 func (t Table) String() string { return t.Text(0, "") }
 
-// Text lays the table out for a terminal with width columns; 0: as wide as it is. dots stand for
-// what is cut out. A table without rows is its footer alone.
+// Text formats the table for a terminal with width columns; 0 means its full width. dots stand for
+// what is cut out. A table without rows is only its footer.
 func (t Table) Text(width int, dots string) string {
 	var b strings.Builder
 	if t.Title != "" {
@@ -50,7 +50,7 @@ func (t Table) writeRows(b *strings.Builder, width int, dots string) {
 	}
 }
 
-// writeBelow writes each cell on a line of its own, where a terminal is too narrow for rows.
+// writeBelow writes each cell on a line of its own, if a terminal is too narrow for rows.
 func (t Table) writeBelow(b *strings.Builder, width int) {
 	indent := 0
 	for _, head := range t.Head {
@@ -78,8 +78,8 @@ func (t Table) widths() []int {
 	return widths
 }
 
-// fit narrows the widest of the columns that may be narrowed until the table fits, or none can be
-// narrowed any more.
+// fit narrows the widest of the columns that may be narrowed, until the table fits or none can be
+// narrowed further.
 func (t Table) fit(widths []int, width int) []int {
 	flexible := slices.Clone(t.Cut)
 	if t.Wrap {
@@ -100,7 +100,7 @@ func (t Table) fit(widths []int, width int) []int {
 	return widths
 }
 
-// total is how many columns a row fills.
+// total returns how many columns a row fills.
 func total(widths []int) (n int) {
 	for _, width := range widths {
 		n += width + len(between)
@@ -108,10 +108,10 @@ func total(widths []int) (n int) {
 	return n - len(between)
 }
 
-// between stands between two columns.
+// between separates two columns.
 const between = "  "
 
-// write adds a row, and lines below it for prose that does not fit.
+// write adds a row, and further lines for prose that does not fit.
 func (t Table) write(b *strings.Builder, row []string, widths []int, dots string) {
 	row = slices.Clone(row[:min(len(row), len(widths))])
 	for i := range row {

@@ -7,7 +7,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// Bytes prints a size in the unit that fits: 512 B, 1.5 KiB, 3.21 GiB.
+// Bytes formats a size in the unit that fits: 512 B, 1.5 KiB, 3.21 GiB.
 func Bytes(n int64) string {
 	if n < 0 {
 		return "-" + bytesOf(uint64(-n))
@@ -39,13 +39,13 @@ func threeDigits(value float64) string {
 	return fmt.Sprintf("%.0f", value)
 }
 
-// Count prints a number with its thousands apart: 12,345,678.
+// Count formats a number with commas between thousands: 12,345,678.
 func Count(n int64) string { return entry.Count(n) }
 
-// Plural prints how many there are of something: 1 file, 12,345 entries.
+// Plural formats a number with a noun: 1 file, 12,345 entries.
 func Plural[N ~int | ~int64 | ~uint64](n N, noun string) string { return entry.Plural(n, noun) }
 
-// Duration prints a time as a clock does: 0:07, 12:30, 1:02:03.
+// Duration formats a duration like a clock: 0:07, 12:30, 1:02:03.
 func Duration(d time.Duration) string {
 	seconds := int64(max(d, 0).Round(time.Second) / time.Second)
 	if seconds < 3600 {
@@ -54,13 +54,13 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
 }
 
-// Time prints a moment in the local zone, to the second.
+// Time formats a moment in local time, to the second.
 func Time(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// ZonedTime prints a moment in the local zone, and the zone.
+// ZonedTime formats a moment in local time, with the zone.
 func ZonedTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }
 
-// Elapsed is a time that has passed, to two units at most.
+// Elapsed formats a duration with at most two units.
 func Elapsed(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -75,7 +75,7 @@ func Elapsed(d time.Duration) string {
 	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
-// YesNo is what holds, in a word.
+// YesNo returns yes or no.
 func YesNo(holds bool) string {
 	if holds {
 		return "yes"
@@ -83,7 +83,7 @@ func YesNo(holds bool) string {
 	return "no"
 }
 
-// OrDash is a text, or what stands in its place in a table.
+// OrDash returns a text, or a dash if it is empty.
 func OrDash(text string) string {
 	if text == "" {
 		return "-"
@@ -91,7 +91,7 @@ func OrDash(text string) string {
 	return text
 }
 
-// Mark is a remark in parentheses, if it holds.
+// Mark returns a remark in parentheses if holds is true.
 func Mark(holds bool, remark string) string {
 	if !holds {
 		return ""

@@ -10,8 +10,8 @@ import (
 	"github.com/packstone/packstone/archive/disk"
 )
 
-// WriteWhole writes a file under another name and gives it its own when it is complete. What is no
-// ordinary file (a pipe, a tape) is written as it is.
+// WriteWhole writes a file under a temporary name and renames it when it is complete. Anything but
+// a regular file, such as a pipe or a tape, it writes directly.
 func WriteWhole(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return writeTo(path, write)

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// wide are the characters that fill two columns of a terminal: those of East Asia, and emoji.
+// wide are the characters that take two columns of a terminal: East Asian ones, and emoji.
 var wide = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0x33ff, 1}, {0x3400, 0x4dbf, 1}, {0x4e00, 0x9fff, 1}, {0xa000, 0xa4cf, 1},
@@ -14,7 +14,7 @@ var wide = &unicode.RangeTable{
 	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1f9ff, 1}, {0x20000, 0x3fffd, 1}},
 }
 
-// columnsOf is how many columns a character fills.
+// columnsOf returns how many columns a character takes.
 func columnsOf(r rune) int {
 	switch {
 	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
@@ -25,7 +25,7 @@ func columnsOf(r rune) int {
 	return 1
 }
 
-// columns is how many columns a text fills.
+// columns returns how many columns a text takes.
 func columns(text string) (n int) {
 	for _, r := range text {
 		n += columnsOf(r)
@@ -33,7 +33,7 @@ func columns(text string) (n int) {
 	return n
 }
 
-// prefix is as much of the beginning of a text as fits into so many columns.
+// prefix returns as much of the beginning of a text as fits into most columns.
 func prefix(text string, most int) string {
 	for i, r := range text {
 		if most -= columnsOf(r); most < 0 {
@@ -43,7 +43,7 @@ func prefix(text string, most int) string {
 	return text
 }
 
-// suffix is as much of the end of a text as fits into so many columns.
+// suffix returns as much of the end of a text as fits into most columns.
 func suffix(text string, most int) string {
 	for i := len(text); i > 0; {
 		r, n := utf8.DecodeLastRuneInString(text[:i])
@@ -55,7 +55,7 @@ func suffix(text string, most int) string {
 	return text
 }
 
-// cut shortens a line to so many columns. dots stand for what is missing.
+// cut shortens a line to most columns. dots stand for what is missing.
 func cut(line string, most int, dots string) string {
 	if columns(line) <= most {
 		return line
@@ -63,7 +63,7 @@ func cut(line string, most int, dots string) string {
 	return prefix(line, max(most-columns(dots), 0)) + prefix(dots, most)
 }
 
-// cutMiddle shortens a path to so many columns in its middle: both ends say most.
+// cutMiddle shortens a path to most columns by cutting its middle, since both ends say most.
 func cutMiddle(path string, most int, dots string) string {
 	if columns(path) <= most {
 		return path

@@ -2,8 +2,8 @@ package output
 
 import "strings"
 
-// wrap breaks a text between words into lines of at most width columns; a longer word has a line of
-// its own.
+// wrap splits a text between words into lines of at most width columns. A longer word gets a line
+// of its own.
 func wrap(text string, width int) []string {
 	lines := []string{""}
 	for word := range strings.FieldsSeq(text) {
@@ -20,8 +20,8 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
-// fold breaks those lines of a text between words that are wider than a terminal; width 0: none.
-// Lines that are indented, laid out in columns, or statements stay as they are.
+// fold wraps those lines of a text that are wider than a terminal; width 0 means none. Lines that
+// are indented, laid out in columns, or statements stay unchanged.
 func fold(text string, width int) string {
 	if width <= 0 {
 		return text
