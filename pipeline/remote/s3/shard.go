@@ -145,7 +145,7 @@ func (s *split) run(ctx context.Context, p *part) {
 	s.learn(p, total)
 }
 
-// learn adapts the width of later parts.
+// learn adapts the width of later parts to how many keys a part had.
 func (s *split) learn(p *part, total int) {
 	switch {
 	case p.points == 0:
