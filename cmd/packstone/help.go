@@ -14,7 +14,7 @@ func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:    "help [VERB|exit-codes|environment]",
 		Short:  "Explain a verb and its flags.",
-		Hidden: true,
+		Hidden: true, DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && topics[args[0]] != "" {
 				fmt.Fprint(cmd.OutOrStdout(), topics[args[0]])
