@@ -180,6 +180,11 @@ type Snapshot struct {
 	// Tripwire lists what looks like a loss, compared with the snapshots before. A marked snapshot
 	// replaces no other.
 	Tripwire []tripwire.Trip `json:"tripwire,omitempty"`
+	// References are what its rows say of its files, as far as that was tested before the commit;
+	// Orphans are of the sources that they lead to. Where a rule does not hold, Tripwire says so too.
+	References  []References `json:"references,omitempty"`
+	Orphans     []Orphans    `json:"orphans,omitempty"`
+	NotBackedUp []LeftOut    `json:"not_backed_up,omitempty"` // what of the platform its settings leave out
 }
 
 // SourceState is one source of a snapshot.

@@ -88,15 +88,27 @@ type Seen struct {
 // Trip is a rule that a source violates.
 type Trip struct {
 	Source  string `json:"source"`
-	What    string `json:"what"`    // files, rows, bytes, changed, renamed or incompressible
+	What    string `json:"what"`    // files, rows, bytes, changed, renamed, incompressible or Unfit
 	Before  uint64 `json:"before"`  // what there was
 	Now     uint64 `json:"now"`     // what there is, or how much of it has changed
 	Percent int    `json:"percent"` // what was allowed
 }
 
+// Unfit is what a source has tripped over whose rows refer to files that the snapshot does not
+// have: Now of Before. 0 of them: it could not be found out.
+const Unfit = "references"
+
+// IsLoss tells whether it looks like a loss, against the snapshots before.
+func (t Trip) IsLoss() bool { return t.What != Unfit }
+
 // String describes what has happened.
 func (t Trip) String() string {
 	switch t.What {
+	case Unfit:
+		if t.Now == 0 {
+			return fmt.Sprintf("%s: it could not be found out whether all references lead to something", t.Source)
+		}
+		return fmt.Sprintf("%s: %d of %d references lead to nothing in the snapshot", t.Source, t.Now, t.Before)
 	case "files", "rows", "bytes":
 		return fmt.Sprintf("%s: %s %d → %d, a loss of more than %d%%", t.Source, t.What, t.Before, t.Now, t.Percent)
 	case "changed":

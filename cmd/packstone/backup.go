@@ -23,29 +23,32 @@ import (
 	"github.com/packstone/packstone/cmd/internal/plan"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
+	"github.com/packstone/packstone/pipeline/fit"
 )
 
 // backupSummary is what backup prints as JSON at its end.
 type backupSummary struct {
-	SnapshotID          string       `json:"snapshot_id,omitempty" doc:"The snapshot; absent after a dry run."`
-	Unchanged           string       `json:"unchanged_since,omitempty" doc:"With --skip-if-unchanged: the snapshot since which nothing has changed, so that none was made."`
-	Repository          output.Name  `json:"repository" doc:"The address of the repository."`
-	RepositoryName      string       `json:"repository_name,omitempty" doc:"How the settings call the repository, if they name several."`
-	Set                 string       `json:"set" doc:"The set that was backed up; empty for paths."`
-	FilesNew            uint64       `json:"files_new" doc:"Files that the last backup did not have."`
-	FilesChanged        uint64       `json:"files_changed" doc:"Files that have changed since."`
-	FilesUnmodified     uint64       `json:"files_unmodified" doc:"Files that were not read again."`
-	Directories         uint64       `json:"dirs_processed" doc:"Directories in the snapshot."`
-	DataBlobs           uint64       `json:"data_blobs" doc:"Chunks that were new to the repository."`
-	DataAdded           uint64       `json:"data_added" doc:"Their bytes."`
-	DataAddedPacked     uint64       `json:"data_added_packed" doc:"Bytes of the packs that were uploaded, trees included."`
-	TotalFilesProcessed uint64       `json:"total_files_processed" doc:"Files in the snapshot."`
-	TotalBytesProcessed uint64       `json:"total_bytes_processed" doc:"Their bytes."`
-	BytesRead           uint64       `json:"bytes_read" doc:"Bytes that were read from the sources."`
-	Missed              uint64       `json:"missed" doc:"Entries that could not be read, or changed while they were."`
-	Tripwire            []tripRow    `json:"tripwire,omitempty" doc:"What looks like a loss, against the snapshots before; the snapshot is marked then."`
-	TotalDuration       float64      `json:"total_duration" doc:"Seconds."`
-	Requests            count.Totals `json:"requests" doc:"Requests to the storage."`
+	SnapshotID          string          `json:"snapshot_id,omitempty" doc:"The snapshot; absent after a dry run."`
+	Unchanged           string          `json:"unchanged_since,omitempty" doc:"With --skip-if-unchanged: the snapshot since which nothing has changed, so that none was made."`
+	Repository          output.Name     `json:"repository" doc:"The address of the repository."`
+	RepositoryName      string          `json:"repository_name,omitempty" doc:"How the settings call the repository, if they name several."`
+	Set                 string          `json:"set" doc:"The set that was backed up; empty for paths."`
+	FilesNew            uint64          `json:"files_new" doc:"Files that the last backup did not have."`
+	FilesChanged        uint64          `json:"files_changed" doc:"Files that have changed since."`
+	FilesUnmodified     uint64          `json:"files_unmodified" doc:"Files that were not read again."`
+	Directories         uint64          `json:"dirs_processed" doc:"Directories in the snapshot."`
+	DataBlobs           uint64          `json:"data_blobs" doc:"Chunks that were new to the repository."`
+	DataAdded           uint64          `json:"data_added" doc:"Their bytes."`
+	DataAddedPacked     uint64          `json:"data_added_packed" doc:"Bytes of the packs that were uploaded, trees included."`
+	TotalFilesProcessed uint64          `json:"total_files_processed" doc:"Files in the snapshot."`
+	TotalBytesProcessed uint64          `json:"total_bytes_processed" doc:"Their bytes."`
+	BytesRead           uint64          `json:"bytes_read" doc:"Bytes that were read from the sources."`
+	Missed              uint64          `json:"missed" doc:"Entries that could not be read, or changed while they were."`
+	Tripwire            []tripRow       `json:"tripwire,omitempty" doc:"What looks like a loss, against the snapshots before; the snapshot is marked then."`
+	References          []referencesRow `json:"references,omitempty" doc:"Whether what rows refer to is in the snapshot; it is marked where some is not."`
+	Orphans             []orphanRow     `json:"orphans,omitempty" doc:"Of the sources that rows refer to, how many files no row refers to."`
+	TotalDuration       float64         `json:"total_duration" doc:"Seconds."`
+	Requests            count.Totals    `json:"requests" doc:"Requests to the storage."`
 }
 
 func newBackup(a *app) *cobra.Command {
@@ -102,7 +105,7 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*back
 	}
 	var made *madeSnapshot
 	err = a.underHooks(ctx, run, func(ctx context.Context) (err error) {
-		made, err = a.runBackup(ctx, repo, storage, run.Options, o.counts(run.Progress))
+		made, err = a.runBackup(ctx, repo, storage, run, o.counts(run.Progress))
 		return err
 	})
 	return made.told(), err
@@ -127,6 +130,7 @@ func (a *app) foundRepository(ctx context.Context, o backupOptions) (err error) 
 type plannedBackup struct {
 	backup.Options
 	hooks hook.Hooks
+	fit   *fit.Check // whether its sources fit together; nil: nobody has said how
 }
 
 // underHooks runs work between the commands around a backup, if there are any.
@@ -147,7 +151,7 @@ func (a *app) hookRunner(run plannedBackup) hook.Runner {
 				code = exitInterrupted
 			}
 			env := []string{"PACKSTONE_RESULT=" + resultWord(code, a.snapshotID != ""), "PACKSTONE_EXIT_CODE=" + strconv.Itoa(code), "PACKSTONE_SNAPSHOT=" + a.snapshotID}
-			return hook.Result{Made: err == nil || code == exitMissing && a.snapshotID != "", Env: env}
+			return hook.Result{Made: err == nil || (code == exitMissing || code == exitDrill) && a.snapshotID != "", Env: env}
 		},
 	}
 }
@@ -157,7 +161,7 @@ func resultWord(code int, made bool) string {
 	switch {
 	case code == exitDone:
 		return "success"
-	case code == exitMissing && made:
+	case (code == exitMissing || code == exitDrill) && made:
 		return "incomplete"
 	case code == exitInterrupted:
 		return "interrupted"
@@ -182,7 +186,10 @@ func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err
 	if !o.accept {
 		run.Tripwire = planned.Tripwire
 	}
-	run.MaxAge = planned.MaxAge
+	run.MaxAge, run.NotBackedUp = planned.MaxAge, planned.LeftOut
+	if run.fit = planned.Fit; run.fit != nil {
+		run.Fit = run.fit.Judge
+	}
 	if run.Set, run.Jobs = planned.Set, planned.Jobs; !run.DryRun {
 		run.hooks = planned.Hooks
 	}
@@ -251,7 +258,8 @@ func (a *app) planStdin(o backupOptions, args []string) (plan.Plan, error) {
 }
 
 func (a *app) planner() *plan.Planner {
-	return &plan.Planner{Machine: a.Machine, Set: a.flags.set, Parallel: a.flags.concurrency, Stderr: a.stderr, Bucket: a.bucketLogin(), Warn: a.warnOf}
+	return &plan.Planner{Machine: a.Machine, Set: a.flags.set, Parallel: a.flags.concurrency, Stderr: a.stderr, Bucket: a.bucketLogin(), Warn: a.warnOf,
+		Preview: a.flags.dryRun, Dangling: a.tellDangling()}
 }
 
 // madeSnapshot is a snapshot and what is told of it; nil: there is none.
@@ -268,8 +276,10 @@ func (m *madeSnapshot) told() *backupSummary {
 }
 
 // runBackup makes a snapshot and prints what it took. There may be a snapshot and an error.
-func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, o backup.Options, counts func() output.Counts) (*madeSnapshot, error) {
-	begun := time.Now()
+func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, run plannedBackup, counts func() output.Counts) (*madeSnapshot, error) {
+	begun, o := time.Now(), run.Options
+	defer run.fit.Close()
+	run.fit.Scratch(repo.Scratch())
 	o.Uploads = storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
 	o.Advice = a.Warn
@@ -310,18 +320,26 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 // loss is a failure where somebody has said by which limits; by the usual ones it may be a day of
 // much work, and is told.
 func (a *app) shortcoming(s *catalog.Snapshot, named bool, missed uint64) error {
+	looksLost := false
 	for _, trip := range s.Tripwire {
-		a.out.Warn(output.Warning{Message: "tripwire: " + trip.String()})
+		if trip.IsLoss() {
+			looksLost = true
+			a.out.Warn(output.Warning{Message: "tripwire: " + trip.String()})
+		}
 	}
 	loss := "the snapshot looks like a loss: it is kept and marked, and takes no other's place. If all is as it should be, back up once with --accept-tripwire"
 	if a.flags.dryRun {
 		loss = "the snapshot would be marked, since it looks like a loss"
 	}
+	unfit := a.tellUnfit(s.References)
 	switch {
-	case s.Marked() && named:
+	case looksLost && named && !unfit:
 		return exitWith(exitMissing, "%s", loss)
-	case s.Marked():
+	case looksLost:
 		a.out.Warn(output.Warning{Message: loss})
+	}
+	if unfit {
+		return exitWith(exitDrill, "the sources do not fit together%s; the snapshot is kept and marked. packstone check --references %s tests it again", listedAbove, s.ShortID())
 	}
 	if !s.Complete() {
 		return exitWith(exitMissing, "%s missing or changed during the backup (listed above)", output.Plural(missed, "entry"))
@@ -358,7 +376,7 @@ func withoutTotals(counts func() output.Counts) func() output.Counts {
 }
 
 func summarize(s *catalog.Snapshot, o backup.Options, took time.Duration) backupSummary {
-	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds(), Tripwire: tripRows(s)}
+	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds(), Tripwire: tripRows(s), References: referencesRows(s.References), Orphans: orphanRows(s.Orphans)}
 	if !o.DryRun {
 		m.SnapshotID = s.ID.String()
 	}
@@ -383,6 +401,7 @@ func (m backupSummary) text(s *catalog.Snapshot) string {
 	fmt.Fprintf(&b, "added: %s, stored as %s\n", output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
 	fmt.Fprintf(&b, "processed %s, %s in %s\n", output.Plural(m.TotalFilesProcessed, "file"), output.Bytes(int64(m.TotalBytesProcessed)),
 		time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
+	b.WriteString(referencesText(m.References, m.Orphans))
 	switch {
 	case m.Unchanged != "":
 		fmt.Fprintf(&b, "nothing has changed since snapshot %.12s: no snapshot was made", m.Unchanged)

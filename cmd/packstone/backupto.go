@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (a *app) receive(ctx context.Context, r *reception, o backupOptions, args [
 	if !a.flags.dryRun {
 		r.storage.KeepReserve(ctx)
 	}
-	r.snapshot, err = a.runBackup(ctx, r.repo, r.storage, run.Options, o.counts(run.Progress))
+	r.snapshot, err = a.runBackup(ctx, r.repo, r.storage, run, o.counts(run.Progress))
 	return err
 }
 
@@ -108,7 +109,7 @@ func (a *app) receive(ctx context.Context, r *reception, o backupOptions, args [
 // a snapshot, else with what is missing.
 func (a *app) outcomeOf(ctx context.Context, all []*reception) error {
 	var failed []string
-	var first, worst error
+	var first, damage, unfit error
 	for _, r := range all {
 		if r.err == nil {
 			continue
@@ -116,8 +117,11 @@ func (a *app) outcomeOf(ctx context.Context, all []*reception) error {
 		if first == nil {
 			first = r.err
 		}
-		if exitCode(ctx, r.err) == exitIntegrity && worst == nil {
-			worst = r.err
+		switch exitCode(ctx, r.err) {
+		case exitIntegrity:
+			damage = cmp.Or(damage, r.err)
+		case exitDrill:
+			unfit = cmp.Or(unfit, r.err)
 		}
 		failed = append(failed, r.name)
 		a.out.Problem("repository "+r.name, "backup", r.err)
@@ -127,8 +131,8 @@ func (a *app) outcomeOf(ctx context.Context, all []*reception) error {
 		return nil
 	case !kept:
 		return first
-	case worst != nil:
-		return worst
+	case damage != nil || unfit != nil:
+		return cmp.Or(damage, unfit)
 	}
 	return exitWith(exitMissing, "of %d repositories, these lack a part of this run, for the reasons above: %s", len(all), strings.Join(failed, ", "))
 }

@@ -48,7 +48,7 @@ type checkFinding struct {
 func newCheck(a *app) *cobra.Command {
 	var readData, subset flagvalue.Share
 	var limit time.Duration
-	var attest bool
+	var attest, references bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the repository for damage, loss and bad signatures.",
@@ -57,17 +57,24 @@ pack is read, opened and its chunks compared with their names. Without an identi
 
 With --attest it says in the repository which packs it has found to be sound, and when. From then on hosts of other groups deduplicate
 against them, and a share, or what --max-duration leaves time for, is of those that were read longest ago. It takes an identity, and the key of
-the owner or of a collector that was admitted with --attest.`,
-		Example: `  packstone check
-  packstone check --read-data=5% --max-duration 1h --attest`,
-		Args: cobra.MaximumNArgs(1), // the share after --read-data
+the owner or of a collector that was admitted with --attest.
+
+With --references only one snapshot is tested, the latest unless one is named: whether the files to which rows of its databases
+refer are in it. If some are not, they are named, and the exit code is 6. It takes an identity.`,
+		Example: `  packstone check --read-data=5% --max-duration 1h --attest
+  packstone check --references @2026-11-20`,
+		Args: cobra.MaximumNArgs(1), // the share after --read-data, or the snapshot after --references
 	}
 	cmd.Flags().Var(&subset, "read-data-subset", "read this `share` of the packs, such as 5%: the same as --read-data=5%")
 	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them, such as 5%")
 	cmd.Flags().Lookup("read-data").NoOptDefVal = wholeShare
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	cmd.Flags().BoolVar(&attest, "attest", false, "say in the repository which packs were found to be sound, for hosts of other groups and later checks")
+	cmd.Flags().BoolVar(&references, "references", false, "test only whether rows of a snapshot refer to files that are in it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, args []string) error {
+		if references {
+			return a.checkFit(ctx, args, cmd.Flags().Changed)
+		}
 		if err := shareAfter(&readData, &subset, args); err != nil {
 			return err
 		}

@@ -50,6 +50,9 @@ schedules and jobs need.`,
 		if err := a.CheckJobs(settings); err != nil {
 			return err
 		}
+		for _, warning := range settings.Warnings() {
+			a.Warn(warning.String())
+		}
 		m := configCheckMessage{File: path, Sources: len(settings.Sources), Sets: len(settings.Sets)}
 		a.out.Message("config_check", m, fmt.Sprintf("%s is good: %s, %s", m.File, output.Plural(m.Sources, "source"), output.Plural(m.Sets, "set")))
 		return a.out.Err()

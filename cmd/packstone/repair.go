@@ -75,7 +75,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
 		return a.underHooks(ctx, run, func(ctx context.Context) error {
-			_, err := a.runBackup(ctx, repo, storage, run.Options, backupCounts(run.Progress))
+			_, err := a.runBackup(ctx, repo, storage, run, backupCounts(run.Progress))
 			return err
 		})
 	})
@@ -87,7 +87,7 @@ func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *check.
 		return a.reportRepair(before, before)
 	}
 	err := work()
-	if err != nil && exitCode(ctx, err) != exitMissing {
+	if code := exitCode(ctx, err); err != nil && code != exitMissing && code != exitDrill {
 		return err
 	}
 	after, checkErr := a.readAll(ctx, repo)

@@ -345,6 +345,7 @@ func (r *restoring) prepare(ctx context.Context) error {
 }
 
 func (r *restoring) run(ctx context.Context) error {
+	r.tellLeftOut()
 	if err := r.refillAll(ctx); err != nil {
 		return err
 	}

@@ -147,13 +147,13 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check {
 		s.measure(ctx, j)
 	}
-	switch r.Code {
-	case exitDone:
+	switch {
+	case r.Code == exitDone:
 		r.Outcome = health.Done
 		return r
-	case exitMissing:
+	case r.Code == exitMissing, r.Code == exitDrill && r.Snapshot != "":
 		r.Outcome = health.Missing
-	case exitInterrupted:
+	case r.Code == exitInterrupted:
 		r.Outcome = health.Interrupted
 	default:
 		r.Outcome = health.Broken

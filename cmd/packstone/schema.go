@@ -24,6 +24,8 @@ var messages = map[string]any{
 	"access":            accessMessage{},
 	"stats":             statsMessage{},
 	"repository_status": statusMessage{},
+	"dangling":          danglingMessage{},
+	"fit":               fitMessage{},
 	"job_started":       jobMessage{},
 	"job_ended":         jobMessage{},
 	"watch":             watchMessage{},

@@ -17,29 +17,32 @@ import (
 
 // snapshotRow is a snapshot in the JSON array of snapshots.
 type snapshotRow struct {
-	ID       string        `json:"id" doc:"The snapshot's id: the SHA-256 of its commit."`
-	ShortID  string        `json:"short_id" doc:"The beginning of the id, which is enough to name it."`
-	Time     time.Time     `json:"time" doc:"When it was taken, or what --time said; never later than the storage has it."`
-	Claimed  time.Time     `json:"claimed_time,omitzero" doc:"The later time that its writer claims and that is not believed."`
-	Undated  bool          `json:"undated,omitempty" doc:"Whether it claims to be older than the storage has it: it was dated back, or copied."`
-	Set      output.Name   `json:"set" doc:"The set; empty for paths."`
-	Hostname output.Name   `json:"hostname" doc:"The host that took it."`
-	Writer   string        `json:"writer" doc:"Whose key signed it."`
-	Standing string        `json:"standing" doc:"bound: the owner has admitted the writer for this host. unbound: the owner has not said for which hosts. outside: for others only, so that latest and times pass over it."`
-	Username string        `json:"username,omitempty" doc:"The user that took it."`
-	Tags     []string      `json:"tags,omitempty" doc:"Its tags."`
-	About    output.Name   `json:"description,omitempty" doc:"What --description said of it."`
-	Paths    []output.Name `json:"paths,omitempty" doc:"What was named on the command line."`
-	Sources  []string      `json:"sources" doc:"The names of its sources."`
-	Files    uint64        `json:"total_files_processed" doc:"Files in it."`
-	Bytes    uint64        `json:"total_bytes_processed" doc:"Their bytes."`
-	Complete bool          `json:"complete" doc:"Whether everything that was to be backed up is in it."`
-	Tripwire []tripRow     `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before: it is marked, and takes no other's place."`
-	Program  string        `json:"program_version" doc:"What took it."`
-	Held     []heldRow     `json:"held,omitempty" doc:"What keeps it from being forgotten."`
-	Replaces string        `json:"replaces,omitempty" doc:"The id of the snapshot that it was made of by rewrite, as its writer says."`
-	Gone     time.Time     `json:"forgotten,omitzero" doc:"When it was forgotten."`
-	Origin   *originRow    `json:"origin,omitempty" doc:"The snapshot of another repository that holds the same: of which it is a copy, or which was taken in the same run."`
+	ID         string          `json:"id" doc:"The snapshot's id: the SHA-256 of its commit."`
+	ShortID    string          `json:"short_id" doc:"The beginning of the id, which is enough to name it."`
+	Time       time.Time       `json:"time" doc:"When it was taken, or what --time said; never later than the storage has it."`
+	Claimed    time.Time       `json:"claimed_time,omitzero" doc:"The later time that its writer claims and that is not believed."`
+	Undated    bool            `json:"undated,omitempty" doc:"Whether it claims to be older than the storage has it: it was dated back, or copied."`
+	Set        output.Name     `json:"set" doc:"The set; empty for paths."`
+	Hostname   output.Name     `json:"hostname" doc:"The host that took it."`
+	Writer     string          `json:"writer" doc:"Whose key signed it."`
+	Standing   string          `json:"standing" doc:"bound: the owner has admitted the writer for this host. unbound: the owner has not said for which hosts. outside: for others only, so that latest and times pass over it."`
+	Username   string          `json:"username,omitempty" doc:"The user that took it."`
+	Tags       []string        `json:"tags,omitempty" doc:"Its tags."`
+	About      output.Name     `json:"description,omitempty" doc:"What --description said of it."`
+	Paths      []output.Name   `json:"paths,omitempty" doc:"What was named on the command line."`
+	Sources    []string        `json:"sources" doc:"The names of its sources."`
+	Files      uint64          `json:"total_files_processed" doc:"Files in it."`
+	Bytes      uint64          `json:"total_bytes_processed" doc:"Their bytes."`
+	Complete   bool            `json:"complete" doc:"Whether everything that was to be backed up is in it."`
+	Tripwire   []tripRow       `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before: it is marked, and takes no other's place."`
+	References []referencesRow `json:"references,omitempty" doc:"Whether what rows refer to is in the snapshot."`
+	Orphans    []orphanRow     `json:"orphans,omitempty" doc:"Of the sources that rows refer to, how many files no row refers to."`
+	LeftOut    []leftOutRow    `json:"not_backed_up,omitempty" doc:"What of the platform is left out on purpose."`
+	Program    string          `json:"program_version" doc:"What took it."`
+	Held       []heldRow       `json:"held,omitempty" doc:"What keeps it from being forgotten."`
+	Replaces   string          `json:"replaces,omitempty" doc:"The id of the snapshot that it was made of by rewrite, as its writer says."`
+	Gone       time.Time       `json:"forgotten,omitzero" doc:"When it was forgotten."`
+	Origin     *originRow      `json:"origin,omitempty" doc:"The snapshot of another repository that holds the same: of which it is a copy, or which was taken in the same run."`
 }
 
 // originRow names a snapshot of another repository.
@@ -68,6 +71,7 @@ func newSnapshots(a *app) *cobra.Command {
 	flags.BoolVar(&o.all, "all", false, "also list forgotten snapshots")
 	flags.IntVar(&o.latest, "latest", 0, "list only the newest `n` of each set and host, or of each group of --group-by")
 	flags.StringVar(&o.groupBy, "group-by", "", "group by `what` snapshots have in common: set, host and paths, separated by commas")
+	flags.BoolVar(&o.long, "long", false, "also list what is said of each snapshot: its references, and what is not backed up")
 	flags.BoolVar(&o.compact, "compact", false, "list only ids, times, hosts and tags")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if err := o.check(cmd.Flags().Changed); err != nil {
@@ -109,6 +113,7 @@ func (a *app) tellNone(v *view.View) {
 
 type snapshotsOptions struct {
 	all, compact bool
+	long         bool
 	latest       int
 	groupBy      string
 	by           catalog.GroupBy
@@ -150,7 +155,9 @@ func (a *app) printSnapshots(snapshots []*catalog.Snapshot, o snapshotsOptions) 
 		rows[i] = snapshotRowOf(s)
 	}
 	if o.groupBy == "" || a.out.JSON() {
-		return output.List(a.out, rows, tableOf(rows, o.compact))
+		table := tableOf(rows, o.compact)
+		table.Footer = o.footer(rows)
+		return output.List(a.out, rows, table)
 	}
 	var order []string
 	groups := map[string][]snapshotRow{}
@@ -163,7 +170,7 @@ func (a *app) printSnapshots(snapshots []*catalog.Snapshot, o snapshotsOptions) 
 	}
 	for i, name := range order {
 		table := tableOf(groups[name], o.compact)
-		table.Title = groups[name][0].groupName(o.by)
+		table.Title, table.Footer = groups[name][0].groupName(o.by), o.footer(groups[name])
 		if i > 0 {
 			a.out.Line("")
 		}
@@ -172,6 +179,23 @@ func (a *app) printSnapshots(snapshots []*catalog.Snapshot, o snapshotsOptions) 
 		}
 	}
 	return nil
+}
+
+// footer is what --long says of snapshots.
+func (o *snapshotsOptions) footer(rows []snapshotRow) string {
+	var lines []string
+	for _, row := range rows {
+		said := strings.TrimSuffix(referencesText(row.References, row.Orphans), "\n")
+		for _, out := range row.LeftOut {
+			said += "\n" + out.text()
+		}
+		for line := range strings.SplitSeq(strings.TrimPrefix(said, "\n"), "\n") {
+			if o.long && line != "" {
+				lines = append(lines, row.ShortID+" "+line)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // groupName says what a group has in common.
@@ -215,6 +239,7 @@ func snapshotRowOf(s *catalog.Snapshot) snapshotRow {
 		ID: s.ID.String(), ShortID: s.ShortID(), Time: s.Time, Undated: s.Undated, Set: output.Name(s.Set), Hostname: output.Name(s.Host),
 		Username: s.User, Tags: s.Tags, About: output.Name(s.Description), Complete: s.Complete(), Program: s.Software, Writer: s.Writer, Standing: s.Standing.String(),
 		Gone: s.Gone, Tripwire: tripRows(s), Replaces: s.Replaces,
+		References: referencesRows(s.References), Orphans: orphanRows(s.Orphans), LeftOut: leftOutRows(s.NotBackedUp),
 	}
 	for _, held := range s.Held {
 		row.Held = append(row.Held, heldRow{output.Name(held.Reason), held.Until, held.By, held.Since})

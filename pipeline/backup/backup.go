@@ -76,6 +76,10 @@ type Options struct {
 	// does.
 	Tripwire tripwire.Limits
 	MaxAge   time.Duration // how old the newest complete snapshot of the set may be, which others are told; 0: nothing is said
+	// Fit has a snapshot say whether its sources fit together, before it is committed; open gives the
+	// tree of a source. Its error ends the backup. Nil: nothing is said.
+	Fit         func(ctx context.Context, s *catalog.Snapshot, open func(source string) *tree.Tree) error
+	NotBackedUp []catalog.LeftOut // what of the platform is left out on purpose
 	// Lost are packs from which nothing may be taken, since they are damaged: with Force, what lies
 	// in them is stored again.
 	Lost        map[archive.Name]bool
@@ -480,6 +484,9 @@ func (b *backup) run(ctx context.Context) (*catalog.Snapshot, error) {
 		}
 	}
 	normal := b.judge(ctx, snapshot, captures)
+	if err := b.fit(ctx, snapshot, captures); err != nil {
+		return nil, err
+	}
 	refs, err := b.commit(ctx, snapshot, captures)
 	if err != nil {
 		return nil, err
@@ -536,7 +543,7 @@ func (b *backup) snapshot(captures []*capture) (*catalog.Snapshot, error) {
 	}
 	s := &catalog.Snapshot{
 		Set: b.o.Set, Host: b.o.Host, User: b.o.User, Tags: b.o.Tags, Description: b.o.Description, Origin: b.o.Origin,
-		Started: b.started, Finished: time.Now().UTC(), Time: b.o.Time, MaxAge: int64(b.o.MaxAge / time.Second),
+		Started: b.started, Finished: time.Now().UTC(), Time: b.o.Time, MaxAge: int64(b.o.MaxAge / time.Second), NotBackedUp: b.o.NotBackedUp,
 	}
 	if s.Time.IsZero() {
 		s.Time = b.started
@@ -548,6 +555,21 @@ func (b *backup) snapshot(captures []*capture) (*catalog.Snapshot, error) {
 		s.Sources = append(s.Sources, c.state)
 	}
 	return s, nil
+}
+
+// fit has the snapshot say whether its sources fit together. A copy says what it is a copy of.
+func (b *backup) fit(ctx context.Context, snapshot *catalog.Snapshot, captures []*capture) error {
+	if b.o.Fit == nil || b.o.Original != nil {
+		return nil
+	}
+	return b.o.Fit(ctx, snapshot, func(source string) *tree.Tree {
+		for _, c := range captures {
+			if c.job.Name == source {
+				return tree.Open(c.state.Root, b.loadPages(), tree.OpenOptions{})
+			}
+		}
+		return nil
+	})
 }
 
 func (b *backup) commit(ctx context.Context, snapshot *catalog.Snapshot, captures []*capture) (catalog.RefsList, error) {

@@ -125,6 +125,7 @@ func (c *Config) checkSet(d *decoder, name string) {
 			d.problemAt(path+".sources", "the source %q is listed twice", source)
 		}
 	}
+	c.checkReferences(d, &set, path)
 }
 
 // checkOpens makes the source itself check its settings. It is for types that read nothing when

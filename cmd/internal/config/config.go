@@ -81,6 +81,9 @@ type Set struct {
 	Timing   `yaml:",inline"`
 	MaxAge   string   `yaml:"max_age,omitempty" doc:"How old the newest complete snapshot may be, such as 26h or 8d; older is a fault that is told."`
 	Tripwire Tripwire `yaml:"tripwire,omitempty" doc:"What marks a snapshot as one that looks like a loss: it is kept, told, and takes no other's place."`
+
+	References  []Reference       `yaml:"references,omitempty" doc:"Which rows refer to which files. Each backup tests that they are in the snapshot too; one in which some are not is kept, told and marked."`
+	NotBackedUp map[string]string `yaml:"not_backed_up,omitempty" doc:"What of the platform is left out on purpose, by name, and why. Snapshots say so to whoever restores them."`
 }
 
 // Lookup returns a variable of the environment.
@@ -219,8 +222,11 @@ type Choice struct {
 	To      []string // names of repositories; none: the one that is meant anyway
 	Hooks   hook.Hooks
 
-	Tripwire tripwire.Limits
-	MaxAge   time.Duration // how old the newest complete snapshot may be; 0: nothing is said
+	Tripwire    tripwire.Limits
+	Rules       []catalog.Rule    // which of its sources refer to which
+	NotBackedUp []catalog.LeftOut // what of the platform it leaves out
+
+	MaxAge time.Duration // how old the newest complete snapshot may be; 0: nothing is said
 }
 
 // Choose returns the sources of one set, or single sources as a set of their own. Without names it
@@ -243,7 +249,7 @@ func (c *Config) Choose(names []string, flag string) (Choice, error) {
 			return Choice{}, err // settings that were checked have none
 		}
 		chosen.Sources, chosen.To, chosen.Hooks, chosen.Tripwire = set.Sources, set.To, set.Hooks, limits
-		chosen.MaxAge = set.Bound()
+		chosen.MaxAge, chosen.Rules, chosen.NotBackedUp = set.Bound(), set.Rules(), set.LeftOut()
 	}
 	for _, name := range chosen.Sources {
 		if _, ok := c.Sources[name]; !ok {

@@ -86,6 +86,7 @@ func (b *Database) open(_ context.Context, opts OpenOptions) (source.Source, err
 	}
 	return sourceOf(database.New(database.Options{
 		Driver: driver, At: at, Jobs: max(opts.Parallel, databaseJobs), StateDir: opts.StateDir,
+		Observer: opts.Observer,
 	}))
 }
 

@@ -21,6 +21,8 @@ type OpenOptions struct {
 	// StateDir is where this source, in this set and repository, remembers its state; empty means
 	// that it does not.
 	StateDir string
+	// Observer is shown what is read of a database; nil: nobody is.
+	Observer database.Observer
 	// LeaveOut are files and directories of this machine that no source backs up, such as the
 	// repository itself. LeftOut, if set, is called with each that was met, from several goroutines
 	// at once.

@@ -103,7 +103,7 @@ var sentences = map[Event]string{
 	Late:       "the last complete backup is too old",
 	Incomplete: "the backup is incomplete",
 	Damaged:    "a check found damage",
-	Tripwire:   "the last backup looks like a loss",
+	Tripwire:   "the last backup is marked, since it looks like a loss or its sources do not fit together",
 	Recovered:  "protected again",
 }
 

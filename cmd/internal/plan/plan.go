@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/pipeline/backup"
+	"github.com/packstone/packstone/pipeline/fit"
 	"github.com/packstone/packstone/pipeline/source"
 )
 
@@ -24,6 +25,9 @@ type Planner struct {
 	Parallel int                // as config.OpenOptions has it
 	Stderr   io.Writer          // takes what commands say beside their output
 	Bucket   config.BucketLogin // for lakes
+	Preview  bool               // nothing is stored, and so nothing is tested
+	// Dangling is told of rows that refer to what the snapshot lacks.
+	Dangling func(r *catalog.Rule, d *catalog.Dangling)
 	// Warn is called with what the user should know of a source or a file.
 	Warn func(item, text string)
 }
@@ -35,7 +39,9 @@ type Plan struct {
 	Hooks hook.Hooks // around the backup
 
 	Tripwire tripwire.Limits // what marks it as one that looks like a loss; of paths and commands nothing does
-	MaxAge   time.Duration   // how old the newest of its set may be; 0: nothing is said
+	Fit      *fit.Check      // whether its sources fit together; nil: nobody has said how
+	LeftOut  []catalog.LeftOut
+	MaxAge   time.Duration // how old the newest of its set may be; 0: nothing is said
 }
 
 // Command plans the backup of a command's output.
@@ -105,7 +111,12 @@ func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []
 	if err != nil {
 		return Plan{}, err
 	}
-	planned := Plan{Set: chosen.Set, Hooks: chosen.Hooks, Tripwire: chosen.Tripwire, MaxAge: chosen.MaxAge}
+	planned := Plan{Set: chosen.Set, Hooks: chosen.Hooks, Tripwire: chosen.Tripwire, MaxAge: chosen.MaxAge, LeftOut: chosen.NotBackedUp}
+	if len(chosen.Rules) > 0 && !p.Preview {
+		if planned.Fit, err = fit.New(chosen.Rules, chosen.Sources, fit.Options{Dangling: p.Dangling}); err != nil {
+			return Plan{}, err
+		}
+	}
 	for _, name := range chosen.Sources {
 		s := settings.Sources[name]
 		planned.Jobs = append(planned.Jobs, backup.Job{
@@ -116,6 +127,7 @@ func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []
 					LeaveOut: own.Paths(), LeftOut: own.LeftOut(p.Warn), Parallel: p.Parallel,
 					Stderr: p.Stderr, StateDir: m.DatabaseState(chosen.Set, name, s.Location()), Login: m.Login, Remote: m.RemoteLogin(),
 					Bucket: p.Bucket, Note: func(text string) { p.Warn(name, text) }, Environment: m.Env.ForPrograms,
+					Observer: planned.Fit.Observer(name),
 				})
 			},
 		})

@@ -37,6 +37,8 @@ type Options struct {
 	// SQLite file for whose reading writers would have to wait. If empty, every backup contains
 	// whole tables, files are read in place, and large values are held in memory.
 	StateDir string
+	// Observer is shown what is read; nil: nobody is.
+	Observer db.Observer
 }
 
 // Source is one database. It implements source.Source, source.Dated and source.Incremental.
@@ -131,6 +133,7 @@ func (s *Source) begin(ctx context.Context) error {
 	if narrow, ok := s.reader.(db.Narrow); ok {
 		jobs = min(jobs, narrow.Jobs())
 	}
+	s.reader = db.Observed(s.reader, s.options.Observer)
 	s.turns = make(chan struct{}, jobs)
 	if s.schema, err = s.reader.Schema(ctx); err != nil {
 		return fmt.Errorf("read the schema: %w", err)
