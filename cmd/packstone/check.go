@@ -71,9 +71,12 @@ refer are in it. If some are not, they are named, and the exit code is 6. It tak
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	cmd.Flags().BoolVar(&attest, "attest", false, "say in the repository which packs were found to be sound, for hosts of other groups and later checks")
 	cmd.Flags().BoolVar(&references, "references", false, "test only whether rows of a snapshot refer to files that are in it")
-	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency|usesSelection|usesPast, func(ctx context.Context, args []string) error {
+		if err := refuseTogether(references, cmd.Flags().Changed); err != nil {
+			return err
+		}
 		if references {
-			return a.checkFit(ctx, args, cmd.Flags().Changed)
+			return a.checkFit(ctx, args)
 		}
 		if err := shareAfter(&readData, &subset, args); err != nil {
 			return err

@@ -170,13 +170,23 @@ type fitMessage struct {
 	Requests   count.Totals    `json:"requests" doc:"Requests to the storage."`
 }
 
-// checkFit takes the arguments of check --references.
-func (a *app) checkFit(ctx context.Context, args []string, given func(flag string) bool) error {
+// refuseTogether refuses what makes no sense with check --references, or without it.
+func refuseTogether(references bool, given func(flag string) bool) error {
 	for _, flag := range []string{"read-data", "read-data-subset", "max-duration", "attest"} {
-		if given(flag) {
+		if references && given(flag) {
 			return usage("--references tests one snapshot, and --%s is of the whole repository: run check twice", flag)
 		}
 	}
+	for _, flag := range []string{"set", "host", "tag", "accept-rollback"} {
+		if !references && given(flag) {
+			return usage("--%s chooses the snapshot of --references: without that, check is of the whole repository", flag)
+		}
+	}
+	return nil
+}
+
+// checkFit takes the arguments of check --references.
+func (a *app) checkFit(ctx context.Context, args []string) error {
 	name := "latest"
 	if len(args) == 1 {
 		name = args[0]

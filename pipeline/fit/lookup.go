@@ -69,7 +69,7 @@ func (l *lookup) begin(r *rule, result *catalog.References) {
 	case r.failed != "":
 		result.Rows = 0
 	case !r.read:
-		result.Failed = fmt.Sprintf("%s: its table was not read", r.From)
+		result.Failed = "its table was not read"
 	default:
 		if err := r.spool.into(&l.records, r); err != nil {
 			l.err = err

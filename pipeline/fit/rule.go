@@ -59,7 +59,7 @@ func (r *rule) find(s *database.Schema) (*database.Table, []string, error) {
 			}
 		}
 	}
-	return nil, nil, fmt.Errorf("%s: the database has no such table; its tables are %s (views have no rows in a snapshot)", r.From, listed(s.Tables, (*database.Table).ID))
+	return nil, nil, fmt.Errorf("the database has no such table; its tables are %s (views have no rows in a snapshot)", listed(s.Tables, (*database.Table).ID))
 }
 
 // namesOf are the names that mean a table: with its schema and, where it needs none, without.
@@ -106,14 +106,14 @@ func (r *rule) bindColumns(t *database.Table, names []string) error {
 	for _, name := range names {
 		i := slices.IndexFunc(t.Columns, func(c *database.Column) bool { return c.Name == name })
 		if i < 0 {
-			return fmt.Errorf("%s: table %s has no column %s; its columns are %s", r.From, t.ID(), name,
+			return fmt.Errorf("table %s has no column %s; its columns are %s", t.ID(), name,
 				listed(t.Columns, func(c *database.Column) string { return c.Name }))
 		}
 		switch c := t.Columns[i]; {
 		case c.Unread:
-			return fmt.Errorf("%s: column %s of table %s is computed by code of the database's users, and is not read", r.From, name, t.ID())
+			return fmt.Errorf("column %s of table %s is computed by code of the database's users, and is not read", name, t.ID())
 		case slices.Contains(noPath, c.Type.Kind):
-			return fmt.Errorf("%s: column %s of table %s is of the kind %s, whose values are no paths", r.From, name, t.ID(), c.Type.Kind)
+			return fmt.Errorf("column %s of table %s is of the kind %s, whose values are no paths", name, t.ID(), c.Type.Kind)
 		}
 		r.columns = append(r.columns, i)
 	}
