@@ -117,23 +117,37 @@ func (l *lookup) advance() error {
 // meet takes a node of the tree. What lies below a path that is referred to shows that it exists:
 // objects in a bucket lie in no directories.
 func (l *lookup) meet(n *tree.Node) error {
-	for !l.ended && !entry.Within(n.Path, l.path) && entry.ComparePaths(l.path, n.Path) < 0 || !l.ended && l.path == "" {
-		if err := l.miss(); err != nil {
+	for !l.ended {
+		var err error
+		switch {
+		case l.path != "" && entry.Within(n.Path, l.path):
+			err = l.hit()
+		case entry.ComparePaths(l.path, n.Path) < 0:
+			err = l.miss()
+		default:
+			return l.count(n)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for !l.ended && entry.Within(n.Path, l.path) {
-		if !l.covers || !entry.Within(l.path, l.cover) {
-			l.cover, l.covers = l.path, true
-		}
-		if err := l.advance(); err != nil {
-			return err
-		}
-	}
+	return l.count(n)
+}
+
+// count counts a node that no row refers to.
+func (l *lookup) count(n *tree.Node) error {
 	if n.Type == entry.File && (!l.covers || !entry.Within(n.Path, l.cover)) {
 		l.orphans++
 	}
 	return nil
+}
+
+// hit notes that the record leads to something, and goes on to the next.
+func (l *lookup) hit() error {
+	if !l.covers || !entry.Within(l.path, l.cover) {
+		l.cover, l.covers = l.path, true
+	}
+	return l.advance()
 }
 
 // miss notes that the record leads to nothing, and goes on to the next.
