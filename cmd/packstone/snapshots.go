@@ -71,7 +71,7 @@ func newSnapshots(a *app) *cobra.Command {
 	flags.BoolVar(&o.all, "all", false, "also list forgotten snapshots")
 	flags.IntVar(&o.latest, "latest", 0, "list only the newest `n` of each set and host, or of each group of --group-by")
 	flags.StringVar(&o.groupBy, "group-by", "", "group by `what` snapshots have in common: set, host and paths, separated by commas")
-	flags.BoolVar(&o.long, "long", false, "also list what is said of each snapshot: its references, and what is not backed up")
+	flags.BoolVarP(&o.long, "long", "l", false, "also list what is said of each snapshot: its references, and what is not backed up")
 	flags.BoolVar(&o.compact, "compact", false, "list only ids, times, hosts and tags")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if err := o.check(cmd.Flags().Changed); err != nil {
