@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -242,6 +243,9 @@ func (s *Snapshot) Complete() bool {
 
 // Marked reports whether a tripwire has marked the snapshot.
 func (s *Snapshot) Marked() bool { return len(s.Tripwire) > 0 }
+
+// LooksLost reports whether it looks like a loss, against the snapshots before.
+func (s *Snapshot) LooksLost() bool { return slices.ContainsFunc(s.Tripwire, tripwire.Trip.IsLoss) }
 
 // Source returns the source with a name.
 func (s *Snapshot) Source(name string) (*SourceState, bool) {

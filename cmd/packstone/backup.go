@@ -320,10 +320,8 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 // loss is a failure where somebody has said by which limits; by the usual ones it may be a day of
 // much work, and is told.
 func (a *app) shortcoming(s *catalog.Snapshot, named bool, missed uint64) error {
-	looksLost := false
 	for _, trip := range s.Tripwire {
 		if trip.IsLoss() {
-			looksLost = true
 			a.out.Warn(output.Warning{Message: "tripwire: " + trip.String()})
 		}
 	}
@@ -333,9 +331,9 @@ func (a *app) shortcoming(s *catalog.Snapshot, named bool, missed uint64) error 
 	}
 	unfit := a.tellUnfit(s.References)
 	switch {
-	case looksLost && named && !unfit:
+	case s.LooksLost() && named && !unfit:
 		return exitWith(exitMissing, "%s", loss)
-	case looksLost:
+	case s.LooksLost():
 		a.out.Warn(output.Warning{Message: loss})
 	}
 	if unfit {

@@ -102,7 +102,7 @@ func (b *backup) normalOfSnapshots(ctx context.Context) *tripwire.Memory {
 		return nil // whoever lists them is told why
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		if s := all[i]; s.Set == b.o.Set && s.Host == b.o.Host && s.Complete() && !s.Marked() {
+		if s := all[i]; s.Set == b.o.Set && s.Host == b.o.Host && s.Complete() && !s.LooksLost() {
 			return normalOf(s)
 		}
 	}

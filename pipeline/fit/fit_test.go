@@ -61,7 +61,9 @@ func (s *shelf) load(_ context.Context, want []archive.Chunk, each func(int, []b
 // grow makes a tree of files; a path that ends in / is a directory, one that ends in ? a mark.
 func grow(t testing.TB, s *shelf, paths []string) *tree.Tree {
 	t.Helper()
-	slices.SortFunc(paths, func(a, b string) int { return entry.ComparePaths(strings.TrimRight(a, "/?"), strings.TrimRight(b, "/?")) })
+	slices.SortFunc(paths, func(a, b string) int {
+		return entry.ComparePaths(strings.TrimRight(a, "/?"), strings.TrimRight(b, "/?"))
+	})
 	w := tree.NewWriter(nil, tree.WriterOptions{ID: func(b []byte) archive.ID { return sha256.Sum256(b) }, Store: s.store, Seal: s.flush, Flush: s.flush})
 	for _, name := range paths {
 		n := tree.Node{Entry: entry.Entry{Path: strings.TrimRight(name, "/?"), Type: entry.File}}

@@ -56,6 +56,9 @@ func (c *Config) checkReferences(d *decoder, set *Set, path string) {
 			d.problemAt(path+".references", "number %d: %v", i+1, err)
 			continue
 		}
+		if s := c.Sources[r.To]; s.Type == "database" || s.Type == "command" {
+			d.problemAt(path+".references", "number %d: to: %s is of type %s; paths lead to files, lakes and settings", i+1, r.To, s.Type)
+		}
 		name, _ := fit.Source(r.From, set.Sources)
 		if s := c.Sources[name]; s.Settings != nil && s.Type != "database" {
 			d.problemAt(path+".references", "number %d: from: %s is of type %s; rows are read of sources of type database alone", i+1, name, s.Type)

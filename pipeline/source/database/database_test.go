@@ -258,6 +258,51 @@ func TestFewChangesBecomeADelta(t *testing.T) {
 	}
 }
 
+// watcher counts what it is shown of tables, of the last reading of each.
+type watcher struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (w *watcher) Schema(*db.Schema) { w.seen = map[string]int{} }
+
+func (w *watcher) Table(t *db.Table) func(*db.Batch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[t.ID()] = 0
+	return func(b *db.Batch) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.seen[t.ID()] += b.Len()
+	}
+}
+
+func TestAnObserverSeesEveryRowWhateverOfItIsStored(t *testing.T) {
+	dir, c, w := t.TempDir(), table1000("orders"), &watcher{}
+	c["other"] = [][2]string{{"a", "b"}}
+	var last snapshot
+	for round, change := range []func(){
+		func() {}, // all of it
+		func() {}, // nothing
+		func() { c["orders"][500][1] = "changed" },
+		func() { // so much that the table is read twice
+			for i := range c["orders"] {
+				c["orders"][i][1] += "!"
+			}
+		},
+	} {
+		change()
+		k := newTaker(t, Options{Driver: driver{source: c.source()}, StateDir: dir, Jobs: 3, Observer: w}, last)
+		var err error
+		if last, err = k.run(2); err != nil {
+			t.Fatal(err)
+		}
+		if w.seen["orders"] != 1000 || w.seen["other"] != 1 {
+			t.Errorf("round %d: it has seen %v", round, w.seen)
+		}
+	}
+}
+
 func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
 
 func TestManyChangesBecomeANewBase(t *testing.T) {
