@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -380,6 +381,23 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if d, err := parseRecord("t", "p", data); err == nil && len(d.Key)+len(d.Value) > len(data)+len("p…") {
 			t.Errorf("%x is %+v", data, d)
+		}
+	})
+}
+
+func FuzzRun(f *testing.F) {
+	f.Add([]byte{1, 1, 'a', 0})
+	f.Add([]byte{255, 255, 255, 255, 255, 255, 1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, taken := newRun(bytes.NewReader(data)), 0
+		for {
+			path, rest, err := r.next()
+			if err != nil {
+				return
+			}
+			if taken += 2 + len(path) + len(rest); taken > len(data) {
+				t.Fatalf("%d bytes come out of %d", taken, len(data))
+			}
 		}
 	})
 }

@@ -179,9 +179,9 @@ type run struct {
 	record []byte
 }
 
-func readRun(f *os.File) *run {
-	return &run{in: bufio.NewReaderSize(io.NewSectionReader(f, 0, 1<<62), 64<<10)}
-}
+func readRun(f *os.File) *run { return newRun(io.NewSectionReader(f, 0, 1<<62)) }
+
+func newRun(in io.Reader) *run { return &run{in: bufio.NewReaderSize(in, 64<<10)} }
 
 func (r *run) next() (path, rest []byte, err error) {
 	size, err := binary.ReadUvarint(r.in)
