@@ -249,13 +249,18 @@ func mustMkdir(t testing.TB, dir string) {
 	}
 }
 
-// putFile writes a file that changed i minutes before yesterday.
+// putFile writes a file that changed i minutes before yesterday. The file appears whole, so that a
+// backup that goes on meanwhile does not see it change.
 func putFile(t testing.TB, file string, content []byte, i int) {
 	t.Helper()
 	moment := time.Now().Add(-24 * time.Hour).Add(-time.Duration(i) * time.Minute).Truncate(time.Second)
-	err := os.WriteFile(file, content, 0o640)
+	aside := filepath.Join(t.TempDir(), filepath.Base(file))
+	err := os.WriteFile(aside, content, 0o640)
 	if err == nil {
-		err = os.Chtimes(file, moment, moment)
+		err = os.Chtimes(aside, moment, moment)
+	}
+	if err == nil {
+		err = os.Rename(aside, file)
 	}
 	if err != nil {
 		t.Fatal(err)
