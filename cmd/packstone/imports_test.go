@@ -44,6 +44,8 @@ var mayImport = map[string][]string{
 	"pipeline/check":  {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
 	"pipeline/copy": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch", "pipeline/source",
 		"pipeline/backup"}, // a copy is a backup whose source is a snapshot
+	"pipeline/platform": {"archive/disk", "catalog/entry", "catalog", "pipeline", "pipeline/fetch", "pipeline/source", "pipeline/target", "pipeline/database",
+		"pipeline/backup", "pipeline/restore"}, // a platform comes back by restores, and what they overwrite is backed up
 	"pipeline/rewrite": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline/fetch", "pipeline/source"}, // what a backup leaves out
 	"pipeline/collect": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
 	"cmd/internal":     {"archive", "archive/store", "catalog", "catalog/entry", "crypto", "archive/disk", "pipeline"},
@@ -108,6 +110,10 @@ func TestTheRuleOfImportsCatchesEachKindOfViolation(t *testing.T) {
 		{"pipeline/browse", "pipeline/restore"},
 		{"pipeline/fit", "pipeline/backup"},
 		{"pipeline/fetch", "pipeline/restore"},
+		{"pipeline/restore", "pipeline/platform"},
+		{"pipeline/platform", "pipeline/copy"},
+		{"pipeline/platform", "pipeline/database/postgres"},
+		{"pipeline/platform/drill", "pipeline/source/files"},
 		{"pipeline/newflow", "catalog"},
 		{"pipeline/backup", "pipeline/source/files"},
 		{"pipeline/backup", "pipeline/target"},
@@ -161,6 +167,9 @@ func TestTheRuleOfImportsAllowsTheDesign(t *testing.T) {
 		{"pipeline/backup", "catalog"},
 		{"pipeline/check", "pipeline/fetch"},
 		{"pipeline/restore", "pipeline"},
+		{"pipeline/platform", "pipeline/backup"},
+		{"pipeline/platform", "pipeline/restore"},
+		{"pipeline/platform/drill", "pipeline/platform"},
 		{"cmd/internal/config", "archive/store/s3"},
 		{"cmd/internal/config", "pipeline/remote/sftp"},
 		{"cmd/packstone", "cmd/internal/config"},

@@ -61,6 +61,7 @@ type restoreOptions struct {
 	force      bool
 
 	checkAccess string
+	platform    platformOptions
 }
 
 func newRestore(a *app) *cobra.Command {
@@ -106,6 +107,7 @@ source to where the settings file has it now.`,
 	o.filling.registerNeutral(flags)
 	o.filling.registerOwners(flags)
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are now, as the settings file says, or to the paths that were backed up")
+	o.platform.register(flags)
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times name incomplete snapshots too")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -113,6 +115,9 @@ source to where the settings file has it now.`,
 		}
 		if toCommand != (len(o.toCommand) > 0) {
 			return usage("want restore SNAPSHOT:SOURCE/FILE --to-command -- COMMAND [ARGUMENT...]")
+		}
+		if o.platform.undo != "" {
+			return a.undo(ctx, o, args)
 		}
 		return a.restore(ctx, o, args)
 	})
@@ -131,7 +136,11 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err := o.readPatterns(); err != nil {
 		return err
 	}
-	repo, storage, err := a.OpenRepository(ctx, machine.MustRead)
+	whole, access := a.wholePlatform(&o, args), machine.MustRead
+	if whole {
+		access |= machine.MayWrite // for the copy of what is overwritten
+	}
+	repo, storage, err := a.OpenRepository(ctx, access)
 	if err != nil {
 		return err
 	}
@@ -152,6 +161,13 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	}
 	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, snapshot: snapshot, from: from, o: o}
 	r.legs = r.newLegs()
+	if whole && !hasAdHoc(snapshot) {
+		settings, err := a.Settings()
+		if err != nil {
+			return err
+		}
+		return r.restorePlatform(ctx, v, settings)
+	}
 	return r.restore(ctx)
 }
 
@@ -162,6 +178,9 @@ func (a *app) restorePlace(o *restoreOptions, args []string) (catalog.Place, err
 	}
 	if _, ok := overwrites[o.overwrite]; !ok {
 		return catalog.Place{}, usage("--overwrite %s: want always, if-changed, if-newer or never", o.overwrite)
+	}
+	if err := a.checkPlatform(o, args); err != nil {
+		return catalog.Place{}, err
 	}
 	if err := o.checkTarget(); err != nil {
 		return catalog.Place{}, err
@@ -184,7 +203,7 @@ func (a *app) restorePlace(o *restoreOptions, args []string) (catalog.Place, err
 // checkTarget wants one place to restore to, and finds out what --to means.
 func (o *restoreOptions) checkTarget() error {
 	targets := 0
-	for _, named := range []bool{o.target != "", len(o.toCommand) > 0, o.to.named(), o.inPlace} {
+	for _, named := range []bool{o.target != "", len(o.toCommand) > 0, o.to.named(), o.inPlace || len(o.platform.maps) > 0} {
 		if named {
 			targets++
 		}
@@ -213,7 +232,7 @@ func (o *restoreOptions) checkTarget() error {
 // checkFilling refuses flags of databases where no database is filled.
 func (o *restoreOptions) checkFilling() error {
 	f := o.filling
-	fills := o.inPlace || o.to.named() && o.server == nil
+	fills := o.inPlace || len(o.platform.maps) > 0 || o.to.named() && o.server == nil
 	if !fills && (f.noOwner || len(f.roles) > 0 || f.trustCode) {
 		return usage("--%s, --%s and --%s go with a database to fill: --to or --in-place", noOwnerFlag, roleMapFlag, trustCodeFlag)
 	}

@@ -22,6 +22,11 @@ func (m *morePatterns) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&m.excludeAnyCaseFiles, "iexclude-file", nil, "like --exclude-file, but ignore case in the patterns of this `file`")
 }
 
+// named tells whether there are any.
+func (m *morePatterns) named() bool {
+	return len(m.includeFiles)+len(m.excludeFiles)+len(m.includeAnyCase)+len(m.excludeAnyCase)+len(m.includeAnyCaseFiles)+len(m.excludeAnyCaseFiles) > 0
+}
+
 // readPatterns adds them to --include and --exclude.
 func (o *restoreOptions) readPatterns() (err error) {
 	m := &o.patterns

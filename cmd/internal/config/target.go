@@ -105,11 +105,7 @@ type Part struct {
 // contain now. It leaves out what the backup excludes or cannot list, and the marker files. For a
 // part that does not exist it calls put never.
 func (p Part) Taken(ctx context.Context, o OpenOptions, put func(path string) error) error {
-	open := p.source
-	if open == nil {
-		open = p.byPath
-	}
-	s, err := open(ctx, o)
+	s, err := p.Source(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -118,6 +114,14 @@ func (p Part) Taken(ctx context.Context, o OpenOptions, put func(path string) er
 		err = nil
 	}
 	return errors.Join(err, s.Close())
+}
+
+// Source opens what a backup reads of the part as it is now. It may be empty.
+func (p Part) Source(ctx context.Context, o OpenOptions) (source.Source, error) {
+	if p.source == nil {
+		return p.byPath(ctx, o)
+	}
+	return p.source(ctx, o)
 }
 
 // byPath returns the source of what was backed up by path.

@@ -1,0 +1,479 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/platform"
+	"github.com/packstone/packstone/pipeline/restore"
+	"github.com/packstone/packstone/pipeline/source"
+)
+
+// platformOptions are the flags of the restore of a whole platform.
+type platformOptions struct {
+	places   []string      // as they were typed: SOURCE=PLACE
+	maps     platform.Maps // the same
+	undo     string
+	noSafety bool
+}
+
+// Names of flags that refusals name.
+const (
+	mapFlag      = "map"
+	undoFlag     = "undo"
+	noSafetyFlag = "no-safety"
+)
+
+func (p *platformOptions) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&p.places, mapFlag, nil, "with --set and --at: restore a source to another place (`SOURCE=PLACE`, a path or a URL); may be repeated")
+	flags.StringVar(&p.undo, undoFlag, "", "put back what was there before the restore of a platform of which this is the `report`")
+	flags.BoolVar(&p.noSafety, noSafetyFlag, false, "of a whole platform: overwrite files without a snapshot of what was there")
+}
+
+// readMaps takes apart what was typed.
+func (p *platformOptions) readMaps() error {
+	for _, text := range p.places {
+		name, place, ok := strings.Cut(text, "=")
+		if !ok || name == "" || place == "" {
+			return usage("--%s %s: want SOURCE=PLACE, such as files=/srv/files or metadata=postgres://owner@db/new", mapFlag, text)
+		}
+		if p.maps[name] != "" {
+			return usage("--%s names two places for %s", mapFlag, name)
+		}
+		if p.maps == nil {
+			p.maps = platform.Maps{}
+		}
+		p.maps[name] = place
+	}
+	return nil
+}
+
+// wholePlatform tells whether all sources of a set are to come back together to a time.
+func (a *app) wholePlatform(o *restoreOptions, args []string) bool {
+	return len(args) == 0 && a.flags.set != "" && a.flags.at != "" && (o.inPlace || len(o.platform.maps) > 0)
+}
+
+// checkPlatform refuses what contradicts the restore of a whole platform.
+func (a *app) checkPlatform(o *restoreOptions, args []string) error {
+	if err := o.platform.readMaps(); err != nil {
+		return err
+	}
+	p, whole := o.platform, a.wholePlatform(o, args)
+	switch {
+	case p.undo != "" && (len(args) > 0 || a.flags.at != "" || o.inPlace || len(p.maps) > 0 || o.target != "" || o.to.named()):
+		return usage("--%s takes all that it needs from the report: name nothing else", undoFlag)
+	case p.undo == "" && !whole && (len(p.maps) > 0 || p.noSafety):
+		return usage("--%s and --%s go with a whole platform: restore --set SET --at TIME --in-place", mapFlag, noSafetyFlag)
+	case !whole && p.undo == "":
+		return nil
+	case len(o.include)+len(o.exclude) > 0 || o.patterns.named():
+		return usage("a whole platform comes back without patterns: restore single sources with --include and --exclude")
+	case o.target != "" || len(o.toCommand) > 0 || o.to.named():
+		return usage("name one place to restore to: --in-place and --%s, or --target, or --to", mapFlag)
+	}
+	return nil
+}
+
+// platformRun is one restore of a platform, or the undoing of one.
+type platformRun struct {
+	*restoring
+	view     *view.View
+	settings *config.Config
+	restore  *platform.Restore
+	missing  uint64 // sources that cannot come back
+}
+
+// newPlatformRun finds the sources of a snapshot, and where they belong.
+func (r *restoring) newPlatformRun(ctx context.Context, v *view.View, settings *config.Config, to platform.Maps) (*platformRun, error) {
+	p := &platformRun{restoring: r, view: v}
+	for name, place := range to {
+		moved, err := settings.Moved(name, place)
+		if err != nil {
+			return nil, err
+		}
+		settings = moved
+	}
+	p.settings = settings
+	p.restore = &platform.Restore{Repo: r.repo, Snapshot: r.snapshot, Options: platform.Options{
+		NoSafety: r.o.platform.noSafety, Delete: r.o.remove, Tell: r.out.Note, Now: time.Now, Legs: r.legsOf,
+	}}
+	spot, err := r.from.In(r.snapshot)
+	if err != nil {
+		return nil, err
+	}
+	r.sources = spot.Sources
+	for _, s := range r.sources {
+		if err := p.add(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.restore.Sources) == 0 {
+		return nil, exitWith(exitRefused, "nothing of snapshot %s has a place", r.snapshot.ShortID())
+	}
+	return p, p.safety()
+}
+
+// legsOf are ways back from a snapshot.
+func (r *restoring) legsOf(of *catalog.Snapshot) *restore.Legs {
+	legs := r.newLegs()
+	legs.Snapshot, legs.Options.DryRun = of, false
+	return legs
+}
+
+// add finds where a source belongs. The output of a command has no place, and is told.
+func (p *platformRun) add(ctx context.Context, s *catalog.SourceState) error {
+	back, err := p.findPlace(ctx, p.settings, s)
+	if err != nil && s.Type == "command" {
+		p.out.Problem("", "restore", err)
+		p.missing++
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.way = append(p.way, back)
+	one := &platform.Source{State: s, Where: p.settings.Sources[s.Name].Location()}
+	if back.database != nil {
+		one.Database, err = p.databaseOf(back)
+	} else {
+		one.Places, err = p.placesOf(back)
+	}
+	p.restore.Sources = append(p.restore.Sources, one)
+	return err
+}
+
+// databaseOf says how a database is filled.
+func (p *platformRun) databaseOf(back comeback) (*platform.Database, error) {
+	driver, err := config.Engines.For(*back.database)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return &platform.Database{
+		At: *back.database, Driver: driver,
+		Fill:   func(ctx context.Context, at database.Location) error { return p.fill(ctx, at, back.source) },
+		Vacant: func(ctx context.Context) error { return p.vacant(ctx, *back.database) },
+	}, nil
+}
+
+// fill fills an empty database, and reads it back.
+func (p *platformRun) fill(ctx context.Context, at database.Location, s *catalog.SourceState) (err error) {
+	opts := p.o.filling.target(p.app)
+	opts.EmptyLeftover = true // nobody else fills a database of this name
+	dst, err := config.OpenTarget(ctx, at, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	src, err := p.openStreams(ctx, s)
+	if err != nil {
+		return err
+	}
+	err = p.convertDB(ctx, "restore", src, dst, p.o.filling)
+	var known *exitError
+	if errors.As(err, &known) && known.code == exitMissing {
+		p.inexact++
+		return nil
+	}
+	return err
+}
+
+func (p *platformRun) vacant(ctx context.Context, at database.Location) error {
+	dst, err := config.OpenTarget(ctx, at, p.o.filling.target(p.app))
+	if err != nil {
+		return err
+	}
+	if v, ok := dst.(database.Vacancy); ok {
+		err = v.Vacant(ctx)
+	}
+	return errors.Join(err, dst.Close())
+}
+
+// placesOf are the places of files, and what a backup reads of them.
+func (p *platformRun) placesOf(back comeback) (all []platform.Place, err error) {
+	parts, _, err := p.settings.PlaceOf(back.source, false)
+	if err != nil {
+		return nil, err
+	}
+	own, err := p.OwnFiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, place := range back.places {
+		one := platform.Place{Place: place}
+		for _, part := range parts {
+			if part.Below == place.Below {
+				one.Read = func(ctx context.Context) (source.Source, error) {
+					return part.Source(ctx, config.OpenOptions{
+						LeaveOut: own.Paths(), Parallel: p.flags.concurrency, Remote: p.RemoteLogin(), Bucket: p.bucketLogin(),
+					})
+				}
+			}
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// safety is how what is overwritten is saved. Without this host's key that cannot be.
+func (p *platformRun) safety() error {
+	host, err := p.Speak(p.repo, p.flags.host)
+	if err != nil && !p.o.platform.noSafety {
+		return fmt.Errorf("what is overwritten is saved as a snapshot first, and that cannot be: %w; or agree with --%s that files are overwritten without a copy", err, noSafetyFlag)
+	}
+	p.restore.Safety = backup.Options{
+		Host: host, User: machine.UserName(), Concurrency: p.flags.concurrency, Progress: new(pipeline.Progress), Advice: p.Warn,
+		Problem: func(path string, err error) { p.out.Problem(path, "save", err) },
+	}
+	return nil
+}
+
+// reportsIn is where reports lie.
+func (a *app) reportsIn() string { return filepath.Join(a.StateRoot(), "restores") }
+
+// restorePlatform brings a whole platform back.
+func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings *config.Config) (err error) {
+	if err := everySourceHasAPlace(&r.o, r.snapshot); err != nil {
+		return err
+	}
+	found, err := platform.FindUnfinished(r.reportsIn(), r.repo.Format.Repository, r.flags.set, r.Warn)
+	if err != nil {
+		return err
+	}
+	path, report, err := r.unfinished(found)
+	if err != nil {
+		return err
+	}
+	if report != nil {
+		if r.snapshot, err = r.named(v, report.Snapshot); err != nil {
+			return err
+		}
+	}
+	p, err := r.newPlatformRun(ctx, v, settings, r.o.platform.maps)
+	if err != nil {
+		return err
+	}
+	if report == nil {
+		now := time.Now()
+		report = platform.Begin(r.repo, r.snapshot, machine.Name(), r.flags.at, p.restore.Sources, now)
+		report.Maps = r.o.platform.maps
+		path = filepath.Join(r.reportsIn(), now.UTC().Format("20060102T150405Z")+"-"+r.flags.set+"-"+report.ID+".json")
+	} else {
+		r.out.Note("an earlier run was cut off; this one goes on with what that left to do")
+	}
+	p.restore.Report = report
+	return p.work(ctx, path, p.goOn)
+}
+
+// everySourceHasAPlace refuses maps of sources that are not there, and without --in-place sources
+// that no map names.
+func everySourceHasAPlace(o *restoreOptions, s *catalog.Snapshot) error {
+	names := s.SourceNames()
+	for _, name := range slices.Sorted(maps.Keys(o.platform.maps)) {
+		if !slices.Contains(names, name) {
+			return usage("--%s %s: snapshot %s has no such source, only %s", mapFlag, name, s.ShortID(), strings.Join(names, ", "))
+		}
+	}
+	for _, name := range names {
+		if _, mapped := o.platform.maps[name]; !mapped && !o.inPlace {
+			return usage("%s has no place: name one with --%s %s=PLACE, or add --in-place for where the settings have it", name, mapFlag, name)
+		}
+	}
+	return nil
+}
+
+// unfinished is the restore to go on with: one to the same time and places. Another one must be
+// finished or undone first.
+func (r *restoring) unfinished(found map[string]*platform.Report) (string, *platform.Report, error) {
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		report := found[path]
+		if report.State != platform.Undoing && report.At == r.flags.at && maps.Equal(report.Maps, r.o.platform.maps) {
+			return path, report, nil
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		if report := found[path]; report.State != platform.Begun {
+			return "", nil, exitWith(exitRefused, "a restore of %s to %s was cut off (%s): go on with it by its own --at and --%s, or put back what was there with restore --%s %s",
+				r.flags.set, report.At, report.State, mapFlag, undoFlag, path)
+		}
+	}
+	return "", nil, nil
+}
+
+// named finds a snapshot by its whole id.
+func (r *restoring) named(v *view.View, id string) (*catalog.Snapshot, error) {
+	for _, s := range v.Snapshots {
+		if s.ID.String() == id {
+			return s, s.CheckNames()
+		}
+	}
+	return nil, fmt.Errorf("snapshot %.12s is not in the repository any more: %w", id, catalog.ErrNoSnapshot)
+}
+
+// work holds the report while something is done.
+func (p *platformRun) work(ctx context.Context, path string, do func(ctx context.Context) error) error {
+	if err := p.restore.Check(machine.Name()); err != nil {
+		return err
+	}
+	file := &platform.File{Path: path}
+	if !p.dry() {
+		var err error
+		if file, err = platform.Hold(path); err != nil {
+			if errors.Is(err, platform.ErrBusy) {
+				err = exitWith(exitHeld, "%w", err)
+			}
+			return err
+		}
+		defer file.Close()
+	}
+	p.restore.File = file
+	return do(ctx)
+}
+
+// goOn plans, asks, and restores.
+func (p *platformRun) goOn(ctx context.Context) error {
+	steps, err := p.restore.Plan(ctx)
+	if err != nil {
+		return p.trouble(err)
+	}
+	p.tellPlan(steps)
+	if p.dry() {
+		return p.out.Err()
+	}
+	if err := p.agree("the platform is overwritten as listed above"); err != nil {
+		return err
+	}
+	p.out.Note("report: %s", p.restore.File.Path)
+	stop := p.out.Progress(backupCounts(&p.progress))
+	err = p.restore.Run(ctx)
+	stop()
+	if err != nil {
+		return p.trouble(fmt.Errorf("%w; what is done so far stands in %s: run the same command again to go on, or put back what was there with restore --%s", err, p.restore.File.Path, undoFlag))
+	}
+	return p.finish(ctx)
+}
+
+// finish checks access, and tells what came back.
+func (p *platformRun) finish(ctx context.Context) error {
+	err := p.tellAccess(ctx)
+	if report := p.restore.Report; p.o.checkAccess != "" {
+		report.AccessUser, report.Denied = p.o.checkAccess, p.denied
+		err = errors.Join(err, p.restore.File.Write(report))
+	}
+	p.tellReport()
+	for _, part := range p.restore.Report.Sources {
+		p.total.Failed += part.Failed
+	}
+	p.total.Failed += p.missing
+	return errors.Join(err, p.outcome(), p.out.Err())
+}
+
+// agree asks whether to go on, unless --yes has said so.
+func (p *platformRun) agree(what string) error {
+	if p.o.yes {
+		return nil
+	}
+	if !p.CanAsk() {
+		return exitWith(exitRefused, "%s: agree with --yes", what)
+	}
+	yes, err := p.Confirm([]string{what})
+	if err == nil && !yes {
+		err = exitWith(exitRefused, "nothing was changed")
+	}
+	return err
+}
+
+// trouble says what to do about what databases refuse.
+func (p *platformRun) trouble(err error) error { return trustCure(leftoverCure(err)) }
+
+// undo refuses what contradicts --undo.
+func (a *app) undo(ctx context.Context, o restoreOptions, args []string) error {
+	if err := a.checkPlatform(&o, args); err != nil {
+		return err
+	}
+	a.flags.dryRun = a.flags.dryRun || o.plan
+	return a.undoPlatform(ctx, o)
+}
+
+// undoPlatform puts back what was there before a restore.
+func (a *app) undoPlatform(ctx context.Context, o restoreOptions) error {
+	path, err := filepath.Abs(o.platform.undo)
+	if err != nil {
+		return fmt.Errorf("find the report %s: %w", o.platform.undo, err)
+	}
+	report, err := platform.Read(path)
+	if err != nil {
+		return err
+	}
+	repo, storage, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite)
+	if err != nil {
+		return err
+	}
+	v, err := a.look(ctx, repo)
+	if err != nil {
+		return err
+	}
+	settings, err := a.Settings()
+	if err != nil {
+		return err
+	}
+	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, o: o}
+	if r.snapshot, err = r.named(v, report.Snapshot); err != nil {
+		return err
+	}
+	r.legs = r.newLegs()
+	p, err := r.newPlatformRun(ctx, v, settings, report.Maps)
+	if err != nil {
+		return err
+	}
+	p.restore.Report = report
+	return p.work(ctx, path, p.undo)
+}
+
+// undo tells what comes back, asks, and does it.
+func (p *platformRun) undo(ctx context.Context) error {
+	report := p.restore.Report
+	var before *catalog.Snapshot
+	if report.Safety != "" {
+		var err error
+		if before, err = p.named(p.view, report.Safety); err != nil {
+			return err
+		}
+	}
+	p.tellUndo(before)
+	if p.dry() {
+		return p.out.Err()
+	}
+	if err := p.agree("what was there before comes back, in the place of what is there now"); err != nil {
+		return err
+	}
+	if err := p.restore.Undo(ctx, before); err != nil {
+		return fmt.Errorf("%w; run the same command again to go on", err)
+	}
+	p.tellReport()
+	if lost := p.restore.Lost(); len(lost) > 0 {
+		return exitWith(exitMissing, "files of %s were overwritten without a copy (--%s), and stay as they are", strings.Join(lost, ", "), noSafetyFlag)
+	}
+	return p.out.Err()
+}
+
+// hasAdHoc tells whether a snapshot is of paths, which no settings describe.
+func hasAdHoc(s *catalog.Snapshot) bool {
+	_, ok := s.Source(catalog.AdHoc)
+	return ok
+}
+
