@@ -65,15 +65,15 @@ func (row planRow) text() string {
 	case row.Done:
 		b.WriteString("    done by an earlier run\n")
 	case row.Fresh != "":
-		fmt.Fprintf(&b, "    %s (%s) are filled into %s, verified, and take its place\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)), row.Fresh)
+		fmt.Fprintf(&b, "    %s (%s) into %s, which is verified and takes its place\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)), row.Fresh)
 		if row.Before != "" {
 			fmt.Fprintf(&b, "    what is there now is kept as %s; its sessions end\n", row.Before)
 		}
 	case row.Rows > 0:
-		fmt.Fprintf(&b, "    %s (%s) are filled into the empty database\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)))
+		fmt.Fprintf(&b, "    %s (%s) into the empty database\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)))
 	default:
-		fmt.Fprintf(&b, "    %s (%s) in the snapshot: %d entries written, %d of them in the place of others; %d there already; %d removed\n",
-			output.Plural(row.Files, "file"), output.Bytes(int64(row.Bytes)), row.Written, row.Replaced, row.Kept, row.Deleted)
+		fmt.Fprintf(&b, "    %s (%s) in the snapshot: %s written, %d of them in the place of others; %d there already; %d removed\n",
+			output.Plural(row.Files, "file"), output.Bytes(int64(row.Bytes)), output.Plural(row.Written, "entry"), row.Replaced, row.Kept, row.Deleted)
 	}
 	return b.String()
 }

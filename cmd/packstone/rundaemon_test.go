@@ -228,7 +228,7 @@ func (d *day) ended(job, outcome string) (n int) {
 	return n
 }
 
-const platform = "backup platform"
+const platformJob = "backup platform"
 
 // patience is how long a test waits for what must come.
 const patience = 10 * time.Minute
@@ -248,8 +248,8 @@ func (d *day) well(n int) {
 	d.t.Helper()
 	for range n {
 		d.change()
-		done := d.ended(platform, "done")
-		d.until("a backup is done", func() bool { return d.ended(platform, "done") > done })
+		done := d.ended(platformJob, "done")
+		d.until("a backup is done", func() bool { return d.ended(platformJob, "done") > done })
 	}
 }
 
@@ -331,8 +331,8 @@ func (d *day) without(n int, take, bring func(), before ...string) {
 	d.quiet()
 	take()
 	d.change()
-	failed := d.ended(platform, "failed")
-	d.until("backups fail", func() bool { return d.ended(platform, "failed") >= failed+n })
+	failed := d.ended(platformJob, "failed")
+	d.until("backups fail", func() bool { return d.ended(platformJob, "failed") >= failed+n })
 	d.told(append(before, "failed")...)
 	if code, text := d.get("/healthz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "p1/platform: failed") {
 		d.t.Errorf("/healthz while the storage is away: %d %s", code, text)
@@ -348,9 +348,9 @@ func (d *day) without(n int, take, bring func(), before ...string) {
 		d.t.Errorf("metrics: %v were unreachable, want at least %d", total, n)
 	}
 	d.packstone(exitUnreachable, "status", "--give-up-after", "1s")
-	done := d.ended(platform, "done")
+	done := d.ended(platformJob, "done")
 	bring()
-	d.until("it is backed up again", func() bool { return d.ended(platform, "done") > done })
+	d.until("it is backed up again", func() bool { return d.ended(platformJob, "done") > done })
 	d.told(append(before, "failed", "recovered")...)
 	d.isWell()
 }
@@ -376,15 +376,15 @@ func (d *day) killMidway() {
 	d.kill()
 	d.proxy.goOn()
 	lines := d.log()
-	if last := lines[len(lines)-1]; last.Message != "job_started" || last.Job != platform {
+	if last := lines[len(lines)-1]; last.Message != "job_started" || last.Job != platformJob {
 		d.t.Errorf("the daemon was killed after %+v", last)
 	}
-	done := d.ended(platform, "done")
+	done := d.ended(platformJob, "done")
 	d.start()
-	d.until("the interrupted backup is done", func() bool { return d.ended(platform, "done") > done })
+	d.until("the interrupted backup is done", func() bool { return d.ended(platformJob, "done") > done })
 	for _, l := range d.log()[len(lines):] {
 		if l.Message == "job_started" {
-			if l.Job != platform {
+			if l.Job != platformJob {
 				d.t.Errorf("the first job after the kill is %+v", l)
 			}
 			break
@@ -396,9 +396,9 @@ func (d *day) killMidway() {
 // close stops the daemon, and compares what the last snapshot holds with what there is.
 func (d *day) close() {
 	d.t.Helper()
-	done := d.ended(platform, "done")
+	done := d.ended(platformJob, "done")
 	d.change()
-	d.until("a backup of what there is at the end", func() bool { return d.ended(platform, "done") > done+1 }) // one may have begun before
+	d.until("a backup of what there is at the end", func() bool { return d.ended(platformJob, "done") > done+1 }) // one may have begun before
 	if err := d.daemon.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
