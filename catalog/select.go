@@ -193,12 +193,20 @@ func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 	return nil, fmt.Errorf("%s: no snapshot matches%s; packstone snapshots lists what there is: %w", name, f.words(), ErrNoSnapshot)
 }
 
+// BeforeRestore is the set of snapshots of what a restore overwrites. No backup has it, so that the
+// rules by which others are kept do not count these, and where there are others latest and times do
+// not mean them unless it is named.
+const BeforeRestore = "before-restore"
+
 // oneSeries returns the snapshots of one host and set: those that the filter asks for or prefers,
 // else the only ones. It fails with ErrAmbiguous, and says what to type, if there are several.
 func (f Filter) oneSeries(snapshots []*Snapshot, name string) ([]*Snapshot, error) {
 	preferred := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Host != f.Prefer })
 	if f.Prefer != "" && len(preferred) > 0 {
 		snapshots = preferred
+	}
+	if others := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return s.Set == BeforeRestore }); len(others) > 0 {
+		snapshots = others
 	}
 	sets := valuesOf(snapshots, func(s *Snapshot) string { return s.Set })
 	if holding := f.holding(snapshots); len(holding) > 0 {

@@ -152,9 +152,9 @@ func partText(p *platform.Part) string {
 		text += fmt.Sprintf(": %d written (%s), %d there already, %d removed, %d failed", p.Restored, output.Bytes(int64(p.Bytes)), p.Kept, p.Deleted, p.Failed)
 	case d == nil:
 	case d.Undone != "":
-		text += fmt.Sprintf("; the restored one is kept as %s", d.Undone)
+		text += fmt.Sprintf("; the restored one is kept as %s: drop it when nobody needs it (%s)", d.Undone, d.Drop)
 	case d.Before != "":
-		text += fmt.Sprintf(": %s; the one before is kept as %s: drop it when nobody needs it", output.Plural(p.Restored, "row"), d.Before)
+		text += fmt.Sprintf(": %s; the one before is kept as %s: drop it when nobody needs it (%s)", output.Plural(p.Restored, "row"), d.Before, d.Drop)
 	default:
 		text += fmt.Sprintf(": %s", output.Plural(p.Restored, "row"))
 	}

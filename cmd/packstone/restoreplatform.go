@@ -476,4 +476,3 @@ func hasAdHoc(s *catalog.Snapshot) bool {
 	_, ok := s.Source(catalog.AdHoc)
 	return ok
 }
-

@@ -70,9 +70,8 @@ type Restore struct {
 	File     *File
 }
 
-// SafetySet is the set of the snapshots of what was overwritten. No backup has it, so that the
-// rules by which others are kept do not count these, and the newest of another set is none of them.
-const SafetySet = "before-restore"
+// SafetySet is the set of the snapshots of what was overwritten.
+const SafetySet = catalog.BeforeRestore
 
 // Begin makes the report of a new restore, of which nothing was done.
 func Begin(repo *catalog.Repository, s *catalog.Snapshot, machine, at string, sources []*Source, now time.Time) *Report {

@@ -95,6 +95,7 @@ type Swapped struct {
 	Living string `json:"living" doc:"The name that the platform uses."`
 	Fresh  string `json:"fresh" doc:"The name under which it is filled."`
 	Before string `json:"before,omitempty" doc:"The name under which the one before is kept; absent: there was none."`
+	Drop   string `json:"drop,omitempty" doc:"What a person runs to drop the one that is kept."`
 	Undone string `json:"undone,omitempty" doc:"The name under which the restored one is kept after --undo."`
 }
 

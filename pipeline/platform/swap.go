@@ -129,7 +129,7 @@ func (r *Restore) exchange(ctx context.Context, s *Source, p *Part) (err error) 
 		return err
 	}
 	if p.Database.Before = ""; kept {
-		p.Database.Before = before
+		p.Database.Before, p.Database.Drop = before, swap.DropSQL(before)
 	}
 	if err := swap.Drop(ctx, p.Database.Fresh); err != nil {
 		return err

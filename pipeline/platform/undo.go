@@ -155,6 +155,7 @@ func isSwapper(d *Database) bool {
 
 func (r *Restore) exchangeBack(ctx context.Context, swap database.Swap, p *Part) error {
 	p.Database.Undone = database.BesideName(p.Database.Living, "undone", r.Report.ID, longestName)
+	p.Database.Drop = swap.DropSQL(p.Database.Undone)
 	done, err := swap.Holds(ctx, p.Database.Undone)
 	if err != nil || done {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -178,8 +179,21 @@ func (s *swap) copyRights(ctx context.Context, name string) error {
 }
 
 // Exchange implements database.Swap. Between shutting the living database and renaming it nobody
-// can come in; if that is where it ends, the next Exchange goes on, and opens it again.
+// can come in; if the process is killed there, the next Exchange goes on.
 func (s *swap) Exchange(ctx context.Context, aside, fresh string) error {
+	err := s.exchange(ctx, aside, fresh)
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return errors.Join(err, s.Reopen(ctx))
+}
+
+// patience is how long the living database is tried to be opened again.
+const patience = time.Minute
+
+func (s *swap) exchange(ctx context.Context, aside, fresh string) error {
 	there, err := s.Holds(ctx, s.name)
 	if err != nil {
 		return err
@@ -231,8 +245,15 @@ func (s *swap) shut(ctx context.Context, name string) error {
 	return s.wrap("end the sessions of", err)
 }
 
-// Reopen implements database.Swap.
+// Reopen implements database.Swap. A connection that was cut off is made anew.
 func (s *swap) Reopen(ctx context.Context) error {
+	if s.conn.IsClosed() {
+		again, err := Driver{}.OpenSwap(ctx, s.at)
+		if err != nil {
+			return err
+		}
+		s.conn = again.(*swap).conn
+	}
 	there, err := s.Holds(ctx, s.name)
 	if err != nil || !there {
 		return err
