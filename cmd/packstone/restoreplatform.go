@@ -146,6 +146,9 @@ func (p *platformRun) add(ctx context.Context, s *catalog.SourceState) error {
 	if err != nil {
 		return err
 	}
+	if err := p.refuseRepository(back); err != nil {
+		return err
+	}
 	p.way = append(p.way, back)
 	one := &platform.Source{State: s, Where: p.settings.Sources[s.Name].Location()}
 	if back.database != nil {
@@ -155,6 +158,22 @@ func (p *platformRun) add(ctx context.Context, s *catalog.SourceState) error {
 	}
 	p.restore.Sources = append(p.restore.Sources, one)
 	return err
+}
+
+// refuseRepository refuses a place that was named and lies in a repository.
+func (p *platformRun) refuseRepository(back comeback) error {
+	if p.o.platform.maps[back.source.Name] == "" || p.o.force {
+		return nil
+	}
+	for _, place := range back.places {
+		if place.Path == "" {
+			continue
+		}
+		if err := restore.RefuseRepository(place.Path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // databaseOf says how a database is filled.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -55,6 +56,9 @@ func (s *swap) Ready(ctx context.Context, _ string) error {
 // alone does something while nobody else has the living file open, as far as SQLite can tell. A
 // file that is no database is nobody's.
 func (s *swap) alone(ctx context.Context, do func(*sqlite3.Conn) error) error {
+	if is, err := isDatabase(s.path); err != nil || !is { // SQLite would remove what is beside it
+		return err
+	}
 	conn, err := open(ctx, s.path, "rw")
 	if err == nil {
 		defer conn.Close()
@@ -70,6 +74,23 @@ func (s *swap) alone(ctx context.Context, do func(*sqlite3.Conn) error) error {
 	}
 	return errors.Join(conn.Exec("COMMIT"), do(conn))
 }
+
+// isDatabase tells whether a file begins as those of SQLite do.
+func isDatabase(path string) (bool, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	begin := make([]byte, len(magic))
+	if _, err := io.ReadFull(file, begin); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, err
+	}
+	return string(begin) == magic, nil
+}
+
+// magic is how a file of SQLite begins.
+const magic = "SQLite format 3\x00"
 
 // Make implements database.Swap: a file is made when it is filled.
 func (s *swap) Make(context.Context, string) error {
