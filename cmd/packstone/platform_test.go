@@ -308,6 +308,20 @@ func TestAPlatformThatIsKilledAtAnyPointComesBackAllTheSame(t *testing.T) {
 	c.run(exitDone, "check")
 }
 
+func TestWhatHasNotChangedIsSavedWithoutBeingRead(t *testing.T) {
+	c := newCorridor(t)
+	c.write()
+	c.write()
+	c.run(exitDone, "backup", "--time", "2026-02-01T11:00", "platform")
+	c.put("f002", "worse")
+	said := c.run(exitDone, "restore", "--set", "platform", "--at", "2026-02-01T11:30", "--in-place", "--yes")
+	if want := ": 8 files, 5 of them read"; !strings.Contains(said, want) { // what is changed in the lake, and four of settings, which have names of their own
+		t.Errorf("it does not say %q, but %s", want, said)
+	}
+	c.run(exitDone, "backup", "--time", "2026-02-01T11:00", "platform")
+	c.run(exitDone, "check", "--read-data")
+}
+
 func TestAnUndoThatIsKilledGoesOn(t *testing.T) {
 	c := newCorridor(t)
 	for range 3 {

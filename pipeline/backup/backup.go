@@ -71,7 +71,10 @@ type Options struct {
 	Jobs            []Job     // taken in this order
 	Force           bool      // read everything again
 	Parent          string    // the beginning of the id that the last backup must have; "": any
-	SkipUnchanged   bool      // commit nothing where every tree is that of the last backup: ErrUnchanged
+	// Like is another set with the same sources: what has not changed since its last backup is not
+	// read. What this host remembers of that set stays as it is. "": none.
+	Like          string
+	SkipUnchanged bool // commit nothing where every tree is that of the last backup: ErrUnchanged
 	// Tripwire says what marks a snapshot as one that looks like a loss; by the zero value nothing
 	// does.
 	Tripwire tripwire.Limits
@@ -248,7 +251,7 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 	}
 	domain := b.session.Domain()
 	if !b.o.Force && !forget {
-		b.last = b.session.LoadLast(b.o.thing())
+		b.last = b.loadLast()
 	}
 	if err := b.checkParent(); err != nil {
 		return err
@@ -275,6 +278,16 @@ func (b *backup) prepare(ctx context.Context, forget bool) error {
 		b.intake.writer = b.data
 	}
 	return nil
+}
+
+// loadLast is the last backup to compare with, nil if there is none.
+func (b *backup) loadLast() *catalog.Last {
+	if b.o.Like != "" {
+		if last := b.session.LoadLast(b.o.Like); last != nil {
+			return last
+		}
+	}
+	return b.session.LoadLast(b.o.thing())
 }
 
 // checkParent refuses to compare with another snapshot than the one that was asked for.

@@ -69,7 +69,7 @@ func savedName(source, below string, i int) string {
 // snapshot saves what is at places. One that lacks something is none.
 func (r *Restore) snapshot(ctx context.Context, jobs []backup.Job, description string) (string, error) {
 	o := r.Safety
-	o.Set, o.Jobs, o.Tags, o.Description = SafetySet, jobs, []string{SafetySet}, description
+	o.Set, o.Jobs, o.Tags, o.Description, o.Like = SafetySet, jobs, []string{SafetySet}, description, r.Report.Set
 	s, err := backup.Run(ctx, r.Repo, o)
 	if err != nil {
 		return "", fmt.Errorf("save what is overwritten: %w", err)
@@ -78,7 +78,12 @@ func (r *Restore) snapshot(ctx context.Context, jobs []backup.Job, description s
 		return "", catalog.Refuse("not all of what would be overwritten could be saved, as listed above; nothing was changed; "+
 			"make it readable, or agree with --no-safety that it is lost. Snapshot %s has the rest", s.ShortID())
 	}
-	r.Tell("saved as snapshot %s", s.ShortID())
+	files, read := uint64(0), uint64(0)
+	for i := range s.Sources {
+		c := &s.Sources[i].Coverage
+		files, read = files+c.Files, read+c.New+c.Changed
+	}
+	r.Tell("saved as snapshot %s: %s, %d of them read", s.ShortID(), entry.Plural(files, "file"), read)
 	return s.ID.String(), nil
 }
 
