@@ -234,6 +234,9 @@ func (c *corridor) killAt(g *gate, args ...string) {
 		c.t.Fatalf("%v ended before %s: %v\n%s", args, g.at, err, said)
 	case <-g.reached:
 	}
+	if said := c.run(exitHeld, args...); !strings.Contains(said, "another process") {
+		c.t.Errorf("a second one at the same time says %s", said)
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		c.t.Fatal(err)
 	}

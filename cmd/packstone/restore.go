@@ -78,9 +78,13 @@ A database becomes one SQLite file, SOURCE.sqlite, or with --to fills an empty d
 engine. --to also takes a directory on a server, ftp://, ftpes:// or ftps:// (FTP with explicit or
 implicit TLS) or sftp://[user@]host[:port]/path, or a bucket, s3://bucket/prefix or
 minio+https://host[:port]/bucket/prefix, and sends only what differs. --in-place restores every
-source to where the settings file has it now.`,
-		Example: `  packstone restore latest --target /tmp/restored
-  packstone restore --at 2026-11-20T14:00 :metadata --to postgres://owner@db/new`,
+source to where the settings file has it now.
+
+With --set, --at and --in-place, and no source, a whole platform comes back: it prints what it is
+going to do and asks, saves what it overwrites, fills databases beside the living ones, which they
+then replace, and writes a report for --undo. The same command goes on where one was cut off.`,
+		Example: `  packstone restore --at 2026-11-20T14:00 :metadata --to postgres://owner@db/new
+  packstone restore --set platform --at 2026-11-20T14:00 --in-place`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()

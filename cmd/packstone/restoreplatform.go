@@ -269,6 +269,11 @@ func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings 
 	if err := everySourceHasAPlace(&r.o, r.snapshot); err != nil {
 		return err
 	}
+	file, err := r.holdReports(r.flags.set)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	found, err := platform.FindUnfinished(r.reportsIn(), r.repo.Format.Repository, r.flags.set, r.Warn)
 	if err != nil {
 		return err
@@ -294,8 +299,11 @@ func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings 
 	} else {
 		r.out.Note("an earlier run was cut off; this one goes on with what that left to do")
 	}
-	p.restore.Report = report
-	return p.work(ctx, path, p.goOn)
+	p.restore.Report, p.restore.File, file.Path = report, file, path
+	if err := p.restore.Check(machine.Name()); err != nil {
+		return err
+	}
+	return p.goOn(ctx)
 }
 
 // everySourceHasAPlace refuses maps of sources that are not there, and without --in-place sources
@@ -343,24 +351,16 @@ func (r *restoring) named(v *view.View, id string) (*catalog.Snapshot, error) {
 	return nil, fmt.Errorf("snapshot %.12s is not in the repository any more: %w", id, catalog.ErrNoSnapshot)
 }
 
-// work holds the report while something is done.
-func (p *platformRun) work(ctx context.Context, path string, do func(ctx context.Context) error) error {
-	if err := p.restore.Check(machine.Name()); err != nil {
-		return err
+// holdReports keeps other processes from the reports of a set. A dry run holds nobody up.
+func (a *app) holdReports(set string) (*platform.File, error) {
+	if a.flags.dryRun {
+		return new(platform.File), nil
 	}
-	file := &platform.File{Path: path}
-	if !p.dry() {
-		var err error
-		if file, err = platform.Hold(path); err != nil {
-			if errors.Is(err, platform.ErrBusy) {
-				err = exitWith(exitHeld, "%w", err)
-			}
-			return err
-		}
-		defer file.Close()
+	file, err := platform.Hold(a.reportsIn(), set)
+	if errors.Is(err, platform.ErrBusy) {
+		err = exitWith(exitHeld, "%w", err)
 	}
-	p.restore.File = file
-	return do(ctx)
+	return file, err
 }
 
 // goOn plans, asks, and restores.
@@ -438,6 +438,14 @@ func (a *app) undoPlatform(ctx context.Context, o restoreOptions) error {
 	if err != nil {
 		return err
 	}
+	file, err := a.holdReports(report.Set)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if report, err = platform.Read(path); err != nil { // as it is now that it is held
+		return err
+	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite)
 	if err != nil {
 		return err
@@ -459,8 +467,11 @@ func (a *app) undoPlatform(ctx context.Context, o restoreOptions) error {
 	if err != nil {
 		return err
 	}
-	p.restore.Report = report
-	return p.work(ctx, path, p.undo)
+	p.restore.Report, p.restore.File, file.Path = report, file, path
+	if err := p.restore.Check(machine.Name()); err != nil {
+		return err
+	}
+	return p.undo(ctx)
 }
 
 // undo tells what comes back, asks, and does it.

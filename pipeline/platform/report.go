@@ -163,6 +163,8 @@ func (r *Report) sound() error {
 		return err
 	case want != r.Sum:
 		return errors.New("its sum is of another text")
+	case !catalog.ValidName(r.Set):
+		return fmt.Errorf("it names a set %q", r.Set)
 	case !validID(r.ID):
 		return fmt.Errorf("it has the id %q", r.ID)
 	}
@@ -187,36 +189,42 @@ func validID(id string) bool {
 	return err == nil && len(bytes) == idBytes && strings.ToLower(id) == id
 }
 
-// File is a report on disk, held by one process.
+// File is a report on disk. One process works on those of a set.
 type File struct {
 	Path string
 	lock *os.File
 }
 
-// ErrBusy: another process works on a report.
-var ErrBusy = errors.New("another process is working on this restore")
+// ErrBusy: another process works on the reports of a set.
+var ErrBusy = errors.New("another process restores this platform now, or undoes that; wait until it has ended")
 
-// Hold locks the report at a path, which need not be there yet.
-func Hold(path string) (*File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// Hold keeps other processes from the reports of a set, in a directory which it makes. What is
+// known of them is to be read after that.
+func Hold(dir, set string) (*File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("keep a report: %w", err)
 	}
-	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, set+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the report %s: %w", path, err)
+		return nil, fmt.Errorf("lock the reports of %s: %w", set, err)
 	}
 	free, err := disk.TryLock(lock)
 	if err == nil && !free {
 		err = ErrBusy
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock the report %s: %w", path, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("lock the reports of %s: %w", set, err), lock.Close())
 	}
-	return &File{Path: path, lock: lock}, nil
+	return &File{lock: lock}, nil
 }
 
 // Close lets others work on the report.
-func (f *File) Close() error { return f.lock.Close() }
+func (f *File) Close() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
+}
 
 // Write replaces the report.
 func (f *File) Write(r *Report) (err error) {

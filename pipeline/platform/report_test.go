@@ -26,12 +26,14 @@ func some() *Report {
 
 func written(t testing.TB, r *Report) (path string, text []byte) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "deep", "report.json")
-	file, err := Hold(path)
+	dir := filepath.Join(t.TempDir(), "deep")
+	path = filepath.Join(dir, "report.json")
+	file, err := Hold(dir, r.Set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
+	file.Path = path
 	if err := file.Write(r); err != nil {
 		t.Fatal(err)
 	}
@@ -66,17 +68,17 @@ func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestAReportIsHeldByOneProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "report.json")
-	file, err := Hold(path)
+func TestReportsOfASetAreHeldByOneProcess(t *testing.T) {
+	dir := t.TempDir()
+	file, err := Hold(dir, "platform")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Hold(path); !errors.Is(err, ErrBusy) {
+	if _, err := Hold(dir, "platform"); !errors.Is(err, ErrBusy) {
 		t.Errorf("a second one gets %v", err)
 	}
 	file.Close()
-	again, err := Hold(path)
+	again, err := Hold(dir, "platform")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +95,11 @@ func TestUnfinishedReportsOfASetAreFound(t *testing.T) {
 	} {
 		r := some()
 		change(r)
-		file, err := Hold(filepath.Join(dir, name+".json"))
+		file, err := Hold(dir, r.Set)
 		if err != nil {
 			t.Fatal(err)
 		}
+		file.Path = filepath.Join(dir, name+".json")
 		if err := errors.Join(file.Write(r), file.Close()); err != nil {
 			t.Fatal(err)
 		}
