@@ -29,12 +29,13 @@ type RollUp struct {
 
 // rollUp is one roll-up in progress.
 type rollUp struct {
-	repo *Repository
-	by   crypto.Signer
-	term Term
-	log  *Log
-	told []*Record // the outcomes that count
-	prev *rolled   // nil: this is the first
+	repo   *Repository
+	by     crypto.Signer
+	term   Term
+	log    *Log
+	told   []*Record        // the outcomes that count
+	drills map[*Record]bool // the reports of drills that do
+	prev   *rolled          // nil: this is the first
 
 	next    rollBody
 	drained bool // every session that is open began after the last roll
@@ -63,7 +64,7 @@ func (r *Repository) RollUp(ctx context.Context, by crypto.Signer, t Term, after
 	if err != nil {
 		return nil, err
 	}
-	u := &rollUp{repo: r, by: by, term: t, log: log, told: log.Outcomes(), prev: log.rolled, kept: map[string]bool{}}
+	u := &rollUp{repo: r, by: by, term: t, log: log, told: log.Outcomes(), drills: log.lastingDrills(), prev: log.rolled, kept: map[string]bool{}}
 	u.force, u.history = &lines{of: u, what: "force"}, &lines{of: u, what: "history"}
 	u.drained = u.allYounger(open)
 	if err := r.clearRolled(ctx, u.prev, u.drained); err != nil {
@@ -201,6 +202,8 @@ func (u *rollUp) counts(rec *Record, stays map[string]bool, moved map[string]boo
 		return stays[rec.Hash.String()]
 	case Outcome:
 		return slices.Contains(u.told, rec)
+	case Drill:
+		return u.drills[rec]
 	case Tombstone:
 		return false
 	case Moved:
