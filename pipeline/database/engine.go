@@ -67,6 +67,24 @@ type Rehearser interface {
 	Rehearse(s *Schema) ([]Finding, error)
 }
 
+// Asker is a Driver with which a person's own SQL runs.
+type Asker interface {
+	Driver
+	// OpenSession connects.
+	OpenSession(ctx context.Context, at Location) (Session, error)
+}
+
+// Session runs SQL, a statement at a time.
+type Session interface {
+	// Ask gives the first value of the first row as the engine writes it; false if there is no row,
+	// or the value is null.
+	Ask(ctx context.Context, sql string) (value string, found bool, err error)
+	// Exec runs a statement and counts the rows that it has changed.
+	Exec(ctx context.Context, sql string) (changed int64, err error)
+	// Close disconnects.
+	Close() error
+}
+
 // Drivers maps the scheme of a URL to its engine.
 type Drivers map[string]Driver
 
