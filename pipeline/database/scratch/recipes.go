@@ -15,8 +15,10 @@ import (
 )
 
 var postgres = recipe{
-	programs: func() (map[string]string, error) { return find(database.Postgres, postgresFolders(), "initdb", "postgres") },
-	user:     "postgres",
+	programs: func() (map[string]string, error) {
+		return find(database.Postgres, postgresFolders(), "initdb", "postgres")
+	},
+	user: "postgres",
 	install: func(programs map[string]string, dir string) []string {
 		return []string{programs["initdb"], "-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=" + locale(), "--no-sync"}
 	},

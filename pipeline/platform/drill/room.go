@@ -1,0 +1,269 @@
+package drill
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive/disk"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/pipeline/database/scratch"
+)
+
+// room is the directory of one drill: what is restored, its servers, and a lease that says whose it
+// is. The lease is locked as long as the process lives; so whoever can lock it may remove the room.
+type room struct {
+	dir   string
+	lock  *os.File
+	lease lease
+}
+
+// lease is what a room says of itself, for whoever removes it after its process was killed.
+type lease struct {
+	PID      int        `json:"pid"`
+	Began    time.Time  `json:"began"`
+	Borrowed []borrowed `json:"borrowed,omitempty"`
+}
+
+// borrowed is a database on a server that is there.
+type borrowed struct {
+	Server string `json:"server"` // a file with a URL
+	Mark   string `json:"mark"`
+}
+
+// Names in the directory of drills, and in a room.
+const (
+	roomPrefix    = "drill-"
+	doorFile      = "lock" // held while a room is made, or rooms are removed
+	leaseFile     = "lease"
+	borrowedFile  = "lease.json"
+	sourcesFolder = "sources"
+	serversFolder = "servers"
+)
+
+// newRoom makes a room in a directory, which is made if it is not there.
+func newRoom(ctx context.Context, parent string) (r *room, err error) {
+	if err := prepareParent(parent); err != nil {
+		return nil, err
+	}
+	door, err := waitFor(ctx, filepath.Join(parent, doorFile))
+	if err != nil {
+		return nil, err
+	}
+	defer door.Close()
+	r = &room{lease: lease{PID: os.Getpid(), Began: time.Now().UTC()}}
+	if r.dir, err = os.MkdirTemp(parent, roomPrefix); err != nil {
+		return nil, fmt.Errorf("make a scratch room: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(r.dir))
+		}
+	}()
+	if r.lock, err = waitFor(ctx, filepath.Join(r.dir, leaseFile)); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{r.sources(), r.servers()} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make a scratch room: %w", err)
+		}
+	}
+	// The user of a server gets through to it, and sees nothing of the rest.
+	err = errors.Join(os.Chmod(r.dir, 0o711), os.Chmod(r.servers(), 0o711), r.write())
+	return r, err
+}
+
+// prepareParent makes the directory of all rooms. One in which anybody may rename what we make is
+// refused.
+func prepareParent(parent string) error {
+	if err := os.MkdirAll(parent, 0o711); err != nil {
+		return fmt.Errorf("make the directory of drills: %w", err)
+	}
+	info, err := os.Lstat(parent)
+	if err != nil {
+		return fmt.Errorf("look at the directory of drills: %w", err)
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return catalog.Refuse("%s: others can write there, or it is no directory: run chmod go-w, or name another directory for drills", parent)
+	}
+	return nil
+}
+
+func (r *room) sources() string { return filepath.Join(r.dir, sourcesFolder) }
+func (r *room) servers() string { return filepath.Join(r.dir, serversFolder) }
+
+// mark is what tells the room from all others.
+func (r *room) mark() string { return strings.TrimPrefix(filepath.Base(r.dir), roomPrefix) }
+
+// note writes down a database before it is made.
+func (r *room) note(b borrowed) error {
+	r.lease.Borrowed = append(r.lease.Borrowed, b)
+	return r.write()
+}
+
+func (r *room) write() error {
+	text, err := json.Marshal(r.lease)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(r.dir, borrowedFile), text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("write down whose the scratch room is: %w", err)
+	}
+	return nil
+}
+
+// remove removes the room with all that is in it, and gives back what was borrowed.
+func (r *room) remove(ctx context.Context, db Databases) error {
+	err := clear(ctx, r.dir, db)
+	return errors.Join(err, r.lock.Close())
+}
+
+// Clean removes the rooms in a directory whose processes are no more, and ends what still runs in
+// them. It names them.
+func Clean(ctx context.Context, parent string, db Databases) (removed []string, err error) {
+	rooms, err := filepath.Glob(filepath.Join(escape(parent), roomPrefix+"*"))
+	if len(rooms) == 0 || err != nil {
+		return nil, err
+	}
+	door, err := waitFor(ctx, filepath.Join(parent, doorFile))
+	if err != nil {
+		return nil, err
+	}
+	defer door.Close()
+	for _, dir := range rooms {
+		gone, err := cleanRoom(ctx, dir, db)
+		if err != nil {
+			return removed, fmt.Errorf("remove what a drill left in %s: %w", dir, err)
+		}
+		if gone {
+			removed = append(removed, dir)
+		}
+	}
+	return removed, nil
+}
+
+// escape makes a pattern that matches a path alone.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// cleanRoom removes a room unless its process lives.
+func cleanRoom(ctx context.Context, dir string, db Databases) (gone bool, err error) {
+	info, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, leaseFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return false, err
+	}
+	defer lock.Close()
+	free, err := disk.TryLock(lock)
+	if !free || err != nil {
+		return false, err
+	}
+	return true, clear(ctx, dir, db)
+}
+
+// clear ends what runs in a room, gives back what was borrowed, and removes its files. The lease
+// goes last: as long as something is left the next one tries again.
+func clear(ctx context.Context, dir string, db Databases) error {
+	if _, err := scratch.EndIn(ctx, filepath.Join(dir, serversFolder)); err != nil {
+		return err
+	}
+	if err := giveBack(ctx, dir, db); err != nil {
+		return err
+	}
+	for _, folder := range []string{sourcesFolder, serversFolder, ""} {
+		if err := removeAll(ctx, filepath.Join(dir, folder)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveBack drops the databases on servers that are there.
+func giveBack(ctx context.Context, dir string, db Databases) error {
+	text, err := os.ReadFile(filepath.Join(dir, borrowedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var of lease
+	if json.Unmarshal(text, &of) != nil {
+		return nil // it was killed while it wrote, before anything was borrowed
+	}
+	for _, b := range of.Borrowed {
+		server, err := db.Read(b.Server)
+		if err != nil {
+			return err
+		}
+		asker, err := db.Asker(server)
+		if err == nil {
+			err = scratch.Return(ctx, server, b.Mark, asker)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removals is how often it is tried to remove files that a process which ends may still add to.
+const removals = 50
+
+// removeAll removes a directory with all that is in it, though its modes forbid that.
+func removeAll(ctx context.Context, dir string) (err error) {
+	for range removals {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if e != nil && e.IsDir() {
+				_ = os.Chmod(path, 0o700) // before it is listed
+			}
+			return nil
+		})
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return err
+}
+
+// waitFor locks a file, which it makes if need be, as soon as nobody else holds it.
+func waitFor(ctx context.Context, path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the directory of drills: %w", err)
+	}
+	for {
+		got, err := disk.TryLock(file)
+		if got {
+			return file, nil
+		}
+		if err != nil {
+			file.Close()
+			return nil, fmt.Errorf("lock the directory of drills: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			file.Close()
+			return nil, context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
