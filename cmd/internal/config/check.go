@@ -32,6 +32,7 @@ func (c *Config) check(d *decoder) {
 	}
 	c.Jobs.check(d)
 	c.checkCopy(d)
+	c.checkDrillJob(d)
 	c.checkBandwidth(d)
 	c.checkPriority(d)
 	for i := range c.Notify {
@@ -112,6 +113,8 @@ func (c *Config) checkSet(d *decoder, name string) {
 		d.problemAt(path+".hooks.timeout", "%v", err)
 	}
 	set.Tripwire.check(d, path+".tripwire")
+	c.checkDrill(d, path+".drill", &set)
+	c.Sets[name] = set
 	c.checkTo(d, path+".to", set.To)
 	if len(set.Sources) == 0 {
 		d.problemAt(path+".sources", "names no source")

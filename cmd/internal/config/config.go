@@ -80,6 +80,7 @@ type Set struct {
 
 	Timing   `yaml:",inline"`
 	MaxAge   string   `yaml:"max_age,omitempty" doc:"How old the newest complete snapshot may be, such as 26h or 8d; older is a fault that is told."`
+	Drill    Drill    `yaml:"drill,omitempty" doc:"How packstone drill restores the set to scratch places, and what must be so of it."`
 	Tripwire Tripwire `yaml:"tripwire,omitempty" doc:"What marks a snapshot as one that looks like a loss: it is kept, told, and takes no other's place."`
 
 	References  []Reference       `yaml:"references,omitempty" doc:"Which rows refer to which files. Each backup tests that they are in the snapshot too; one in which some are not is kept, told and marked."`
@@ -115,7 +116,7 @@ func (c *Config) holdsCommands() bool {
 		}
 	}
 	for _, set := range c.Sets {
-		if set.Hooks.Any() {
+		if set.Hooks.Any() || set.Drill.holdsCommands() {
 			return true
 		}
 	}

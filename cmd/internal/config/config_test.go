@@ -129,7 +129,7 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"version of letters", "version: one\n", `f.yaml:1: version: expected a whole number, found "one"`},
 		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: bandwidth, host, ionice, jobs, keys, metrics, nice, notify, repositories, repository, serve, sets, sources, version`},
 		{"setting of later", "version: 1\nsources: {f: {type: files, path: /f}}\nsets:\n  p:\n    sources: [f]\n    shedule: daily\n",
-			`f.yaml:6: unknown setting "shedule"; in sets.p these are known: hooks, jitter, max_age, not_backed_up, references, retention, retry_for, schedule, sources, time_zone, to, tripwire`},
+			`f.yaml:6: unknown setting "shedule"; in sets.p these are known: drill, hooks, jitter, max_age, not_backed_up, references, retention, retry_for, schedule, sources, time_zone, to, tripwire`},
 		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: allow_empty, ca_file, connections, exclude, exclude_caches, exclude_if_present, ignore_inode, key_file, known_hosts, one_file_system, passphrase_file, password_file, path, type, url, url_file`},
 		{"setting of another type", "version: 1\nsources:\n  f: {type: files, path: /x, components: y}\n", `f.yaml:3: unknown setting "components"; in sources.f these are known: allow_empty, ca_file, connections, exclude, exclude_caches, exclude_if_present, ignore_inode, key_file, known_hosts, one_file_system, passphrase_file, password_file, path, type, url, url_file`},
 		{"set twice", "version: 1\nversion: 1\n", `f.yaml:2: mapping key "version" already defined at [1:1]`},
@@ -199,7 +199,7 @@ func TestProblemsOfSchedulesNameThePlaceAndTheCure(t *testing.T) {
 		{"age", head + "    max_age: 1 day\n", `f.yaml:6: sets.p.max_age: "1 day" is not a time: want 0, or a time such as 12h or 3d`},
 		{"no age", head + "    max_age: 0\n", `f.yaml:6: sets.p.max_age: is 0; leave it out instead`},
 		{"job without schedule", "version: 1\njobs:\n  prune: {}\n", `f.yaml:3: jobs.prune: schedule is missing`},
-		{"unknown job", "version: 1\njobs:\n  dance: {schedule: \"@daily\"}\n", `f.yaml:3: unknown setting "dance"; in jobs these are known: check, copy, forget, prune`},
+		{"unknown job", "version: 1\njobs:\n  dance: {schedule: \"@daily\"}\n", `f.yaml:3: unknown setting "dance"; in jobs these are known: check, copy, drill, forget, prune`},
 		{"share", "version: 1\njobs:\n  check: {schedule: \"@daily\", read_data: 2}\n", `f.yaml:3: jobs.check.read_data: "2" is not a percentage: want a share such as 2%`},
 	}
 	for _, test := range tests {

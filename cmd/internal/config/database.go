@@ -48,6 +48,19 @@ func OpenTarget(ctx context.Context, at db.Location, o db.TargetOptions) (db.Tar
 	return driver.OpenTarget(ctx, at, o)
 }
 
+// AskerOf is the engine of a database with which a person's own SQL runs.
+func AskerOf(at db.Location) (db.Asker, error) {
+	driver, err := Engines.For(at)
+	if err != nil {
+		return nil, catalog.Misuse("%w", err)
+	}
+	asker, ok := driver.(db.Asker)
+	if !ok {
+		return nil, catalog.Misuse("%s: a drill takes PostgreSQL, MySQL, MariaDB and SQLite alone", at)
+	}
+	return asker, nil
+}
+
 // SQLiteAt returns the location of a SQLite file.
 func SQLiteAt(path string) (db.Location, error) {
 	absolute, err := filepath.Abs(path)

@@ -24,6 +24,7 @@ type Jobs struct {
 	Prune  PruneJob  `yaml:"prune,omitempty" doc:"Delete what nothing needs any more, as packstone prune does."`
 	Check  CheckJob  `yaml:"check,omitempty" doc:"Look for damage, as packstone check does."`
 	Copy   CopyJob   `yaml:"copy,omitempty" doc:"Copy snapshots from one repository to others, as packstone copy does."`
+	Drill  DrillJob  `yaml:"drill,omitempty" doc:"Restore a set to scratch places and compare it, as packstone drill run does."`
 }
 
 // ForgetJob applies retention.
@@ -113,7 +114,7 @@ func (c *Config) Scheduled() bool {
 			return true
 		}
 	}
-	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled() || c.Jobs.Copy.Scheduled()
+	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled() || c.Jobs.Copy.Scheduled() || c.Jobs.Drill.Scheduled()
 }
 
 // ProblemAt returns a problem of a setting that could be read, with its place. path is such as
@@ -131,7 +132,8 @@ type places struct {
 }
 
 func (j *Jobs) check(d *decoder) {
-	for path, timing := range map[string]Timing{"jobs.forget": j.Forget.Timing, "jobs.prune": j.Prune.Timing, "jobs.check": j.Check.Timing, "jobs.copy": j.Copy.Timing} {
+	for path, timing := range map[string]Timing{"jobs.forget": j.Forget.Timing, "jobs.prune": j.Prune.Timing, "jobs.check": j.Check.Timing, "jobs.copy": j.Copy.Timing,
+		"jobs.drill": j.Drill.Timing} {
 		if d.lines[path] != 0 && !timing.Scheduled() {
 			d.problemAt(path, "schedule is missing")
 		}

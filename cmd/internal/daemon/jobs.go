@@ -6,6 +6,7 @@ package daemon
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -17,8 +18,8 @@ import (
 // Job is something that is done by itself.
 type Job struct {
 	schedule.Job        // its name, and when it is due
-	Kind         string // backup, forget, prune, check or copy
-	Set          string // of a backup or a retention; of all sets ""
+	Kind         string // backup, forget, prune, check, copy or drill
+	Set          string // of a backup, a retention or a drill; of all sets ""
 	Then         []Job  // what follows a run that was done; they have no time of their own
 }
 
@@ -29,6 +30,7 @@ const (
 	Prune  = "prune"
 	Check  = history.Check
 	Copy   = "copy"
+	Drill  = history.Drill
 )
 
 // yields is for how long what is no backup lets backups go first.
@@ -52,13 +54,14 @@ func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error)
 		jobs = append(jobs, j)
 	}
 	for _, other := range []struct {
-		kind   string
-		timing config.Timing
-	}{{Forget, c.Jobs.Forget.Timing}, {Copy, c.Jobs.Copy.Timing}, {Check, c.Jobs.Check.Timing}, {Prune, c.Jobs.Prune.Timing}} {
+		kind, set string
+		timing    config.Timing
+	}{{Forget, "", c.Jobs.Forget.Timing}, {Copy, "", c.Jobs.Copy.Timing}, {Check, "", c.Jobs.Check.Timing}, {Drill, c.Jobs.Drill.Set, c.Jobs.Drill.Timing},
+		{Prune, "", c.Jobs.Prune.Timing}} {
 		if !other.timing.Scheduled() {
 			continue
 		}
-		j := Job{Job: schedule.Job{Name: other.kind, Yields: yields}, Kind: other.kind}
+		j := Job{Job: schedule.Job{Name: strings.TrimSpace(other.kind + " " + other.set), Yields: yields}, Kind: other.kind, Set: other.set}
 		if j.Timing, err = other.timing.For(host, j.Name); err != nil {
 			return nil, fmt.Errorf("job %s: %w", other.kind, err)
 		}
@@ -88,10 +91,11 @@ func Scheduled(c *config.Config) []string {
 // are. f may be nil: nothing is known then.
 func Sets(c *config.Config, host string, f *history.File, now time.Time) (sets []health.Set, err error) {
 	for _, name := range c.SetNames() {
-		if !c.Sets[name].Watched() {
+		drilled := c.Jobs.Drill.Scheduled() && c.Jobs.Drill.Set == name
+		if !c.Sets[name].Watched() && !drilled {
 			continue
 		}
-		s := health.Set{Name: name, Host: host, MaxAge: c.Sets[name].Bound()}
+		s := health.Set{Name: name, Host: host, MaxAge: c.Sets[name].Bound(), DrillOnly: !c.Sets[name].Watched()}
 		if f != nil {
 			if err := f.AddFacts(&s); err != nil {
 				return nil, err

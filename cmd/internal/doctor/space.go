@@ -12,6 +12,12 @@ func (x *Examination) FreeSpace(dir string) {
 	x.Examine("free space", func() (string, error) { return describe(spaceOf(dir)) })
 }
 
+// FreeIn is how many bytes are free for this user on the file system of a directory.
+func FreeIn(dir string) (uint64, error) {
+	free, _, err := spaceOf(dir)
+	return free, err
+}
+
 // littleSpace is the free share of a file system below which to warn.
 const littleSpace = 0.05
 

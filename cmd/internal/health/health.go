@@ -11,17 +11,18 @@ type State string
 // The states, the gravest first. If several apply, Judge chooses the first, and Cause names the
 // others.
 const (
-	Damaged    State = "damaged"    // a check found damage in what its snapshots need
-	Late       State = "late"       // the newest complete snapshot is older than max_age
-	Failed     State = "failed"     // the last run failed, and no retry is left or has helped so far
-	Never      State = "never"      // there is no complete snapshot, and no run has failed yet
-	Tripped    State = "tripped"    // the last snapshot looks like a loss: a tripwire marked it
-	Incomplete State = "incomplete" // the last run left something out
-	Protected  State = "protected"  // none of that
+	Damaged    State = "damaged"      // a check found damage in what its snapshots need
+	Late       State = "late"         // the newest complete snapshot is older than max_age
+	Failed     State = "failed"       // the last run failed, and no retry is left or has helped so far
+	Never      State = "never"        // there is no complete snapshot, and no run has failed yet
+	Tripped    State = "tripped"      // the last snapshot looks like a loss: a tripwire marked it
+	Undrilled  State = "drill_failed" // the last drill failed: nobody knows whether it can be restored
+	Incomplete State = "incomplete"   // the last run left something out
+	Protected  State = "protected"    // none of that
 )
 
 // States lists all states, the gravest first.
-var States = []State{Damaged, Late, Failed, Never, Tripped, Incomplete, Protected}
+var States = []State{Damaged, Late, Failed, Never, Tripped, Undrilled, Incomplete, Protected}
 
 // Good reports whether nobody needs to act.
 func (s State) Good() bool { return s == Protected }
@@ -75,11 +76,17 @@ type Set struct {
 	Failures    int       // runs in a row that were Broken, up to now
 	FirstFault  time.Time // when the first run ended that was not Done, after the last that was
 
-	Tripped     bool      // the newest snapshot is marked by a tripwire
-	TripCause   string    // what the tripwire saw
-	Damage      string    // what the last check found wrong; "" if nothing
-	DamageSince time.Time // when it was found
-	Verified    time.Time // when the content was last verified
+	Tripped         bool          // the newest snapshot is marked by a tripwire
+	TripCause       string        // what the tripwire saw
+	Damage          string        // what the last check found wrong; "" if nothing
+	DamageSince     time.Time     // when it was found
+	DrillOnly       bool          // it is backed up elsewhere, and only drilled here
+	Drilled         time.Time     // when the last drill began
+	DrillTook       time.Duration // how long it took
+	DrillFault      string        // why it failed; "" if it has passed
+	DrillFaultSince time.Time     // when the first of the drills ended that failed in a row
+
+	Verified time.Time // when the content was last verified
 }
 
 // Age returns how old the newest complete snapshot is at now; negative if there is none.

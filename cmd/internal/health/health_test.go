@@ -40,6 +40,10 @@ func TestTheVerdictNamesTheGravestThing(t *testing.T) {
 		{"something is missing", with(func(s *health.Set) { s.Last.Outcome, s.Last.Cause = health.Missing, "2 files" }), health.Incomplete, "2 files"},
 		{"nothing is complete", health.Set{Name: "s", Snapshots: 2}, health.Incomplete, "complete"},
 		{"tripped", with(func(s *health.Set) { s.Tripped, s.TripCause = true, "files -40%" }), health.Tripped, "-40%"},
+		{"the last drill failed", with(func(s *health.Set) { s.DrillFault = "2 differences" }), health.Undrilled, "2 differences"},
+		{"a drill and a backup failed", with(func(s *health.Set) { failed(s); s.DrillFault = "2 differences" }), health.Failed, "no route"},
+		{"drilled, and backed up elsewhere", health.Set{Name: "s", DrillOnly: true, Drilled: now}, health.Protected, ""},
+		{"not drilled well, and backed up elsewhere", health.Set{Name: "s", DrillOnly: true, DrillFault: "2 differences"}, health.Undrilled, "2 differences"},
 		{"damaged", with(func(s *health.Set) { failed(s); s.Damage = "pack 12" }), health.Damaged, "pack 12"},
 	}
 	for _, test := range tests {

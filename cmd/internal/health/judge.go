@@ -13,6 +13,10 @@ func Judge(s Set, now time.Time) Set {
 
 func verdict(s Set, now time.Time) (state State, since time.Time, cause string) {
 	switch {
+	case s.DrillOnly && s.DrillFault == "":
+		return Protected, s.Drilled, ""
+	case s.DrillOnly:
+		return Undrilled, s.DrillFaultSince, s.DrillFault
 	case s.Damage != "":
 		return Damaged, s.DamageSince, s.Damage
 	case s.Overdue(now):
@@ -23,6 +27,8 @@ func verdict(s Set, now time.Time) (state State, since time.Time, cause string) 
 		return Failed, s.FirstFault, "the run before the last one failed, and the last one was interrupted"
 	case s.Tripped:
 		return Tripped, s.faultSince(), s.TripCause
+	case s.DrillFault != "":
+		return Undrilled, s.DrillFaultSince, s.DrillFault
 	case s.Last.Outcome == Missing:
 		return Incomplete, s.faultSince(), s.Last.Cause
 	case s.Newest.IsZero() && s.Snapshots > 0:

@@ -13,6 +13,7 @@ import (
 const (
 	Backup = "backup"
 	Check  = "check"
+	Drill  = "drill"
 )
 
 // integrity is the exit code of a check that found damage.
@@ -21,7 +22,7 @@ const integrity = 5
 // AddFacts adds to a set what its runs on this host say. What is known from snapshots stays, unless
 // a run is newer.
 func (f *File) AddFacts(s *health.Set) error {
-	for _, add := range []func(*health.Set) error{f.addLast, f.addSuccess, f.addFaults, f.addCheck, f.addWatched} {
+	for _, add := range []func(*health.Set) error{f.addLast, f.addSuccess, f.addFaults, f.addCheck, f.addDrill, f.addWatched} {
 		if err := add(s); err != nil {
 			return err
 		}
@@ -111,6 +112,21 @@ func (f *File) addCheck(s *health.Set) error {
 	if run, err = f.last(Check, "", "outcome = 'done' AND read > 0"); run != nil {
 		s.Verified = run.End()
 	}
+	return err
+}
+
+// addDrill adds whether the last drill of the set has failed.
+func (f *File) addDrill(s *health.Set) error {
+	run, err := f.last(Drill, s.Name, "outcome <> 'interrupted'")
+	if run == nil || err != nil {
+		return err
+	}
+	s.Drilled, s.DrillTook = run.Start, run.Duration
+	if run.Outcome == health.Done {
+		return nil
+	}
+	s.DrillFault = run.Cause
+	_, s.DrillFaultSince, err = f.faults(Drill, s.Name)
 	return err
 }
 

@@ -124,6 +124,11 @@ func (r Runner) all(ctx context.Context, name string, hooks Hooks, commands Comm
 	return nil
 }
 
+// Command runs one command, as what name says, which may take so long.
+func (r Runner) Command(ctx context.Context, name string, limit time.Duration, command []string) error {
+	return r.one(ctx, name, limit, command, told{})
+}
+
 func (r Runner) one(ctx context.Context, name string, limit time.Duration, command []string, t told) error {
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was stopped after %s", limit))
 	defer cancel()

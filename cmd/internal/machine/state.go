@@ -52,6 +52,7 @@ func (m *Machine) CheckJobs(settings *config.Config) error {
 	if problems = append(problems, found...); err != nil {
 		return err
 	}
+	problems = append(problems, m.missingDriller(settings)...)
 	if len(problems) > 0 {
 		return problems
 	}
@@ -77,6 +78,10 @@ func (m *Machine) missingKeys(settings *config.Config, repository string) (probl
 	if err != nil {
 		return nil, err
 	}
+	drilled := settings.Sets[settings.Jobs.Drill.Set]
+	if what != "" && settings.Jobs.Drill.Scheduled() && drilled.GoesTo(repository) {
+		problems = append(problems, settings.ProblemAt("jobs.drill", "it needs this host's key%s, to sign its report: %s", of, what))
+	}
 	if job := settings.Jobs.Copy; what != "" && job.Scheduled() && slices.Contains(job.Targets(), repository) {
 		problems = append(problems, settings.ProblemAt("jobs.copy", "it needs this host's key%s: %s", of, what))
 	}
@@ -97,6 +102,14 @@ func (m *Machine) missingKeys(settings *config.Config, repository string) (probl
 		}
 	}
 	return problems, nil
+}
+
+// missingDriller says that what is to be drilled cannot be read.
+func (m *Machine) missingDriller(settings *config.Config) config.Problems {
+	if !settings.Jobs.Drill.Scheduled() || m.NamesIdentity() || len(m.UsualIdentities()) > 0 {
+		return nil
+	}
+	return config.Problems{settings.ProblemAt("jobs.drill", "it needs an identity, to restore: name its file as keys.identity_file, or put it at %s", m.Paths.IdentityFile())}
 }
 
 // missingReader returns problems if the repository to copy from cannot be read.

@@ -20,7 +20,7 @@ type Event string
 
 // The events.
 const (
-	Failed     Event = "failed"     // a run failed
+	Failed     Event = "failed"     // a run, or a drill, failed
 	Late       Event = "late"       // the newest complete snapshot is older than max_age
 	Incomplete Event = "incomplete" // something was left out
 	Damaged    Event = "damaged"    // a check found damage
@@ -34,7 +34,7 @@ var Events = []Event{Failed, Late, Incomplete, Damaged, Tripwire, Recovered}
 // eventOf returns the event for a state; "" for none.
 func eventOf(s health.State) Event {
 	switch s {
-	case health.Failed:
+	case health.Failed, health.Undrilled:
 		return Failed
 	case health.Late:
 		return Late
@@ -107,8 +107,16 @@ var sentences = map[Event]string{
 	Recovered:  "protected again",
 }
 
+// sentence says what has happened.
+func (n *Notice) sentence() string {
+	if n.State == health.Undrilled {
+		return "the last drill failed: nobody knows whether it can be restored"
+	}
+	return sentences[n.Event]
+}
+
 func (n *Notice) title() string {
-	text := "packstone: " + n.subject() + ": " + sentences[n.Event]
+	text := "packstone: " + n.subject() + ": " + n.sentence()
 	if n.Reminder {
 		text += " (reminder)"
 	}
@@ -117,7 +125,7 @@ func (n *Notice) title() string {
 
 func (n *Notice) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s.\n", n.subject(), sentences[n.Event])
+	fmt.Fprintf(&b, "%s: %s.\n", n.subject(), n.sentence())
 	if n.Cause != "" {
 		fmt.Fprintf(&b, "%s\n", n.Cause)
 	}
