@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/pipeline/collect"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
+	"github.com/packstone/packstone/pipeline/platform/drill"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -44,6 +45,7 @@ var codes = []struct {
 	code     int
 }{
 	{doctor.ErrUnsafe, exitDrill},
+	{drill.ErrFailed, exitDrill},
 	{machine.ErrKey, exitIdentity},
 	{catalog.ErrMisuse, exitUsage},
 	{catalog.ErrRefused, exitRefused},

@@ -16,7 +16,7 @@ type topic struct {
 // verbs are all that packstone can do, in the order in which help lists them. A new verb is one
 // line here and one file.
 var verbs = []topic{
-	{"Back up and restore", []func(*app) *cobra.Command{newInit, newBackup, newSnapshots, newRestore, newCheck, newStatus, newRun}},
+	{"Back up and restore", []func(*app) *cobra.Command{newInit, newBackup, newSnapshots, newRestore, newCheck, newDrill, newStatus, newRun}},
 	{"Look into snapshots", []func(*app) *cobra.Command{newLs, newFind, newDiff, newCat, newDump, newMount, newStats}},
 	{"Keep, remove and repair", []func(*app) *cobra.Command{newForget, newPrune, newHold, newUnhold, newUndelete, newTag, newRewrite, newCopy, newRepair}},
 	{"Manage", []func(*app) *cobra.Command{newKey, newConfig, newDoctor, newDB, newCatalog, newCache, newNotify, newCompletion, newVersion}},

@@ -85,6 +85,7 @@ type service struct {
 	teller   *teller
 	reporter *reporter
 	sizes    *sizes
+	drills   *drills
 	pages    *pages
 	manager  systemd.Notifier
 	log      *logfile.File   // nil: what is said goes to the standard error
@@ -120,6 +121,8 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	defer s.teller.close()
 	s.reporter = newReporter(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-reported.json")
 	s.sizes = newSizes(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-sizes.json")
+	s.drills = newDrills(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-drills.json")
+	s.sweepDrills(ctx)
 	var d *daemon.Daemon
 	d, err = daemon.New(daemon.Options{
 		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Changed: func(ctx context.Context) { s.changed(ctx, d) },

@@ -29,6 +29,7 @@ var jobKinds = map[string]func(a *app, ctx context.Context, j daemon.Job, r *dae
 	daemon.Prune:  inEach((*app).pruneJob),
 	daemon.Check:  inEach((*app).checkJob),
 	daemon.Copy:   (*app).copyJob,
+	daemon.Drill:  inEach((*app).drillJob),
 }
 
 // inEach runs a job for each repository that the settings name, or for those that its set goes to.
@@ -105,6 +106,19 @@ func (a *app) checkJob(ctx context.Context, _ daemon.Job, r *daemon.Result) erro
 	return err
 }
 
+// drillJob drills a set.
+func (a *app) drillJob(ctx context.Context, j daemon.Job, r *daemon.Result) error {
+	settings, err := a.Settings()
+	if err != nil {
+		return err
+	}
+	report, err := a.drill(ctx, drillOptions{any: settings.Jobs.Drill.Any}, j.Set)
+	if report != nil {
+		r.RPO, r.RTO = seconds(report.RPO), seconds(report.RTO)
+	}
+	return err
+}
+
 // copyJob brings each repository that is written what it lacks. One that fails keeps no other from
 // its turn.
 func (a *app) copyJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error {
@@ -144,14 +158,17 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 	a.patience.End()
 	said.finish()
 	r.Code, r.Log = exitCode(ctx, err), said.tail()
-	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check {
+	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check && j.Kind != daemon.Drill {
 		s.measure(ctx, j)
+	}
+	if r.RTO > 0 {
+		s.drills.add(j.Set, drilled{r.RPO, r.RTO})
 	}
 	switch {
 	case r.Code == exitDone:
 		r.Outcome = health.Done
 		return r
-	case r.Code == exitMissing, r.Code == exitDrill && r.Snapshot != "":
+	case r.Code == exitMissing, r.Code == exitDrill && j.Kind == daemon.Backup:
 		r.Outcome = health.Missing
 	case r.Code == exitInterrupted:
 		r.Outcome = health.Interrupted

@@ -128,6 +128,7 @@ func (s *service) changed(ctx context.Context, d *daemon.Daemon) {
 	}
 	for i := range sets {
 		sets[i].Next = d.Next(sets[i].Name)
+		s.drills.fill(&sets[i])
 	}
 	facts := s.factsOf(sets, now)
 	s.teller.facts.Store(facts)

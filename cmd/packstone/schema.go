@@ -31,6 +31,7 @@ var messages = map[string]any{
 	"job_ended":         jobMessage{},
 	"watch":             watchMessage{},
 
+	"drill_report":      drillMessage{},
 	"doctor":            doctorMessage{},
 	"repair":            repairMessage{},
 	"key_generate":      generateMessage{},
@@ -51,6 +52,7 @@ var summaries = map[string]any{
 	"restore":         restoreSummary{},
 	"platform":        platformReport{},
 	"check":           checkSummary{},
+	"drill":           drillMessage{},
 	"catalog_rebuild": rebuildSummary{},
 	"catalog_verify":  verifySummary{},
 	"tag":             tagSummary{},
@@ -66,6 +68,7 @@ var summaries = map[string]any{
 var lists = map[string]any{
 	"key_writers": memberRow{},
 	"deliveries":  deliveryRow{},
+	"drills":      drillRow{},
 	"query":       output.Record{},
 	"snapshots":   snapshotRow{},
 	"ls":          entryRow{},

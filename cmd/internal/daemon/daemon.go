@@ -26,6 +26,8 @@ type Result struct {
 	BytesAdded  int64
 	BytesStored int64
 	Files       int64
+
+	RPO, RTO time.Duration // that a drill has measured; it came to its end if RTO is above 0
 }
 
 // Options say what a Daemon works with. History, Run and Log are required.

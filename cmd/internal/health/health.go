@@ -83,8 +83,10 @@ type Set struct {
 	DrillOnly       bool          // it is backed up elsewhere, and only drilled here
 	Drilled         time.Time     // when the last drill began
 	DrillTook       time.Duration // how long it took
-	DrillFault      string        // why it failed; "" if it has passed
-	DrillFaultSince time.Time     // when the first of the drills ended that failed in a row
+	DrillRPO        time.Duration // that the last one that came to its end has measured; 0: none did
+	DrillRTO        time.Duration
+	DrillFault      string    // why it failed; "" if it has passed
+	DrillFaultSince time.Time // when the first of the drills ended that failed in a row
 
 	Verified time.Time // when the content was last verified
 }

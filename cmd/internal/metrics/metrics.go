@@ -64,6 +64,14 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 // seconds returns a time in the form of Prometheus.
 func seconds(t time.Time) (float64, bool) { return float64(t.UnixMilli()) / 1000, !t.IsZero() }
 
+// truth is a number that says yes or no.
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // ofRun returns a metric of the last run. It has no value if there was no run.
 func ofRun(name, help string, value func(r *health.Run) float64) gauge {
 	return gauge{describe("last_run_"+name, help, ofSet...), func(s *health.Set) (float64, bool) { return value(&s.Last), !s.Last.Start.IsZero() }}
@@ -80,6 +88,16 @@ var gauges = []gauge{
 		func(s *health.Set) (float64, bool) { return seconds(s.Next) }},
 	{describe("verified_timestamp_seconds", "When the content of the set was last verified.", ofSet...),
 		func(s *health.Set) (float64, bool) { return seconds(s.Verified) }},
+	{describe("drill_timestamp_seconds", "When the last drill of the set began.", ofSet...),
+		func(s *health.Set) (float64, bool) { return seconds(s.Drilled) }},
+	{describe("drill_passed", "1 if the last drill of the set has passed, else 0.", ofSet...),
+		func(s *health.Set) (float64, bool) { return truth(s.DrillFault == ""), !s.Drilled.IsZero() }},
+	{describe("drill_duration_seconds", "How long the last drill of the set took.", ofSet...),
+		func(s *health.Set) (float64, bool) { return s.DrillTook.Seconds(), !s.Drilled.IsZero() }},
+	{describe("drill_rto_seconds", "How long the last drill took until all was restored, compared and asserted.", ofSet...),
+		func(s *health.Set) (float64, bool) { return s.DrillRTO.Seconds(), s.DrillRTO > 0 }},
+	{describe("drill_rpo_seconds", "How old the oldest source was when that drill began.", ofSet...),
+		func(s *health.Set) (float64, bool) { return s.DrillRPO.Seconds(), s.DrillRTO > 0 }},
 	{describe("snapshots", "How many snapshots there are.", ofSet...),
 		func(s *health.Set) (float64, bool) { return float64(s.Snapshots), s.Snapshots > 0 }},
 	{describe("failures_in_a_row", "How many runs have failed, one after the other, up to now.", ofSet...),

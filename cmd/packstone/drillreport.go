@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive/disk"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/platform/drill"
+)
+
+func newDrillReport(a *app) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "report [ID]",
+		Short: "Show the report of a drill as a page for an auditor.",
+		Long: `Writes one HTML page that needs nothing else and prints well, be it to a PDF: what was restored, how
+long each step took, what was compared, which damage was noticed, and which signed record says so.
+Without an ID it is the last drill. With --json it prints what the record says.`,
+		Example: `  packstone drill report -o drill.html
+  packstone drill report 3f2a9c --json`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write the page to this `file` instead of printing it")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, args []string) error {
+		if file != "" && a.out.JSON() {
+			return usage("--output writes a page, and --json prints no page: use one of them")
+		}
+		reports, repo, err := a.drills(ctx)
+		if err != nil {
+			return err
+		}
+		report, err := pickReport(reports, strings.Join(args, ""))
+		if err != nil {
+			return err
+		}
+		return a.showReport(report, repo, file)
+	})
+}
+
+// pickReport finds a report by the beginning of its id; "" is the newest.
+func pickReport(reports []*catalog.DrillReport, id string) (*catalog.DrillReport, error) {
+	var found []*catalog.DrillReport
+	for _, d := range reports {
+		if strings.HasPrefix(d.ID.String(), id) {
+			found = append(found, d)
+		}
+	}
+	switch {
+	case len(reports) == 0:
+		return nil, exitWith(exitFailed, "there is no report of a drill yet; packstone drill run makes one")
+	case len(found) == 0:
+		return nil, exitWith(exitFailed, "there is no report of a drill whose id begins with %s; packstone drill status lists the last ones", output.Name(id))
+	case id != "" && len(found) > 1:
+		return nil, usage("%s of drills have an id that begins with %s: give more of it", output.Plural(len(found), "report"), id)
+	}
+	return found[0], nil
+}
+
+func (a *app) showReport(report *catalog.DrillReport, repo *catalog.Repository, file string) error {
+	if a.out.JSON() {
+		a.out.Message("drill_report", drillMessageOf(report), "")
+		return a.out.Err()
+	}
+	write := func(to io.Writer) error {
+		return drill.WritePage(to, report, repo.Store.Location(), repo.Owner().Fingerprint().String())
+	}
+	if file == "" {
+		return write(a.stdout)
+	}
+	if err := disk.Replace(file, disk.Options{}, write); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	a.out.Note("wrote the report %s to %s", report.ID.String()[:shortID], output.Name(file))
+	return a.out.Err()
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/packstone/packstone/archive/disk"
+	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/pipeline/platform/drill"
+)
+
+// drilled is what the last drill of a set has measured.
+type drilled struct {
+	RPO time.Duration `json:"rpo"`
+	RTO time.Duration `json:"rto"`
+}
+
+// drills are what drills have measured, for metrics. Its methods are safe to call at once.
+type drills struct {
+	app  *app
+	path string // of the file that remembers it
+
+	mu sync.Mutex
+	of map[string]drilled // by set
+}
+
+// newDrills remembers what the file at path says.
+func newDrills(a *app, path string) *drills {
+	d := &drills{app: a, path: path, of: map[string]drilled{}}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &d.of)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.Warn(fmt.Sprintf("cannot read what the last drills have measured, so the metrics lack it until the next ones: %v", err))
+	}
+	return d
+}
+
+// fill adds what the last drill of a set has measured.
+func (d *drills) fill(s *health.Set) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.DrillRPO, s.DrillRTO = d.of[s.Name].RPO, d.of[s.Name].RTO
+}
+
+// add notes what a drill has measured.
+func (d *drills) add(set string, measured drilled) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.of[set] = measured
+	err := disk.Replace(d.path, disk.Options{}, func(w io.Writer) error { return json.NewEncoder(w).Encode(d.of) })
+	if err != nil {
+		d.app.Warn(fmt.Sprintf("cannot remember what a drill has measured: %v", err))
+	}
+}
+
+// sweepDrills removes what drills have left that were killed, perhaps with the daemon itself: it
+// holds what was restored.
+func (s *service) sweepDrills(ctx context.Context) {
+	for _, name := range s.settings.SetNames() {
+		dir, err := drillOptions{}.directoryFor(s.settings.Sets[name].Drill)
+		if err != nil {
+			continue // no drill has used it
+		}
+		removed, err := drill.Clean(ctx, dir, s.scratchDatabases())
+		for _, room := range removed {
+			s.say("removed what a drill that was killed had left in %s", room)
+		}
+		if err != nil {
+			s.Warn(err.Error())
+		}
+	}
+}
+
+// seconds is a length of time that a report tells.
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
