@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,7 +58,7 @@ What a drill that was killed has left is removed by the next one, or with --clea
 			set = args[0]
 		}
 		if o.clean {
-			return a.cleanDrills(ctx, o, set)
+			return a.cleanDrills(ctx, o, args)
 		}
 		_, err := a.drill(ctx, o, set)
 		return err
@@ -65,26 +66,49 @@ What a drill that was killed has left is removed by the next one, or with --clea
 }
 
 // cleanDrills removes what drills that were killed have left.
-func (a *app) cleanDrills(ctx context.Context, o drillOptions, set string) error {
-	if a.flags.dryRun || o.any {
+func (a *app) cleanDrills(ctx context.Context, o drillOptions, args []string) error {
+	if a.flags.dryRun || o.any || len(args) > 0 {
 		return usage("--clean goes with --scratch alone")
 	}
 	settings, err := a.Settings()
 	if err != nil {
 		return err
 	}
-	dir, err := o.directoryFor(settings.Sets[set].Drill)
+	dirs, err := o.directories(settings)
 	if err != nil {
 		return err
 	}
-	removed, err := drill.Clean(ctx, dir, a.scratchDatabases())
-	for _, room := range removed {
-		a.out.Line("removed %s", output.Name(room))
+	found := 0
+	for _, dir := range dirs {
+		removed, bad := drill.Clean(ctx, dir, a.scratchDatabases())
+		for _, room := range removed {
+			a.out.Line("removed %s", output.Name(room))
+		}
+		found, err = found+len(removed), errors.Join(err, bad)
 	}
-	if err == nil && len(removed) == 0 {
-		a.out.Note("no drill has left anything in %s", output.Name(dir))
+	if err == nil && found == 0 {
+		a.out.Note("no drill has left anything in %s", strings.Join(dirs, ", "))
 	}
 	return errors.Join(err, a.out.Err())
+}
+
+// directories are all in which drills may have left something: the one that is named, else those of
+// all sets.
+func (o drillOptions) directories(settings *config.Config) (dirs []string, err error) {
+	if o.directory != "" || len(settings.Sets) == 0 {
+		dir, err := o.directoryFor(config.Drill{})
+		return []string{dir}, err
+	}
+	for _, name := range settings.SetNames() {
+		dir, err := o.directoryFor(settings.Sets[name].Drill)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs, nil
 }
 
 // directoryFor is where scratch places are made.

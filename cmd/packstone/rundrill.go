@@ -65,11 +65,11 @@ func (d *drills) add(set string, measured drilled) {
 // sweepDrills removes what drills have left that were killed, perhaps with the daemon itself: it
 // holds what was restored.
 func (s *service) sweepDrills(ctx context.Context) {
-	for _, name := range s.settings.SetNames() {
-		dir, err := drillOptions{}.directoryFor(s.settings.Sets[name].Drill)
-		if err != nil {
-			continue // no drill has used it
-		}
+	dirs, err := drillOptions{}.directories(s.settings)
+	if err != nil {
+		return // the directory is somebody else's, and the first drill will say so
+	}
+	for _, dir := range dirs {
 		removed, err := drill.Clean(ctx, dir, s.scratchDatabases())
 		for _, room := range removed {
 			s.say("removed what a drill that was killed had left in %s", room)

@@ -23,11 +23,11 @@ var postgres = recipe{
 		return []string{programs["initdb"], "-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=" + locale(), "--no-sync"}
 	},
 	serve: func(programs map[string]string, dir string) []string {
-		return []string{programs["postgres"], "-D", filepath.Join(dir, "data"), "-c", "listen_addresses=", "-c", "unix_socket_directories=" + filepath.Join(dir, "sock"),
+		return []string{programs["postgres"], "-D", filepath.Join(dir, "data"), "-c", "listen_addresses=", "-c", "unix_socket_directories=" + filepath.Join(dir, socketFolder),
 			"-c", "unix_socket_permissions=0700", "-c", "max_wal_size=2GB"}
 	},
 	address: func(dir, user, name string) string {
-		return fmt.Sprintf("postgres://%s@/%s?%s", user, name, url.Values{"host": {filepath.Join(dir, "sock")}}.Encode())
+		return fmt.Sprintf("postgres://%s@/%s?%s", user, name, url.Values{"host": {filepath.Join(dir, socketFolder)}}.Encode())
 	},
 	superior: "postgres",
 	first:    "postgres",
@@ -44,11 +44,11 @@ var mariadb = recipe{
 		return []string{programs["mariadb-install-db"], "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--auth-root-authentication-method=normal", "--skip-test-db"}
 	},
 	serve: func(programs map[string]string, dir string) []string {
-		return []string{programs["mariadbd"], "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--socket=" + filepath.Join(dir, "sock", "s"),
+		return []string{programs["mariadbd"], "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--socket=" + filepath.Join(dir, socketFolder, "s"),
 			"--pid-file=" + filepath.Join(dir, "data", "pid"), "--skip-networking", "--max-allowed-packet=1G", "--event-scheduler=OFF"}
 	},
 	address: func(dir, user, name string) string {
-		return fmt.Sprintf("mysql://%s@localhost/%s?%s", user, name, url.Values{"socket": {filepath.Join(dir, "sock", "s")}}.Encode())
+		return fmt.Sprintf("mysql://%s@localhost/%s?%s", user, name, url.Values{"socket": {filepath.Join(dir, socketFolder, "s")}}.Encode())
 	},
 	superior: "root",
 	first:    "mysql",

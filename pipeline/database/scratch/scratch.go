@@ -24,6 +24,9 @@ import (
 // ErrNotInstalled: this machine has not the programs of a server.
 var ErrNotInstalled = errors.New("the server is not installed on this machine")
 
+// socketFolder is where a server listens: short, since paths of sockets are.
+const socketFolder = "s"
+
 // Name is what the database of a server of this package, and the role that it belongs to, are
 // called.
 const Name = "drill"
@@ -115,13 +118,13 @@ const mostSocket = 103
 
 // room makes the directory of the server.
 func (s *Server) room(user string) (as *owner, err error) {
-	if socket := filepath.Join(s.dir, "sock", ".s.PGSQL.5432"); len(socket) > mostSocket {
+	if socket := filepath.Join(s.dir, socketFolder, ".s.PGSQL.5432"); len(socket) > mostSocket {
 		return nil, fmt.Errorf("the path is too long for a socket by %d characters: name a shorter directory", len(socket)-mostSocket)
 	}
 	if as, err = ownerFor(filepath.Dir(s.dir), user); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, "sock")} {
+	for _, dir := range []string{s.dir, filepath.Join(s.dir, socketFolder)} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return nil, err
 		}

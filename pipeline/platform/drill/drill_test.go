@@ -44,6 +44,9 @@ func TestADrillPassesAndLeavesOnlyItsReport(t *testing.T) {
 		if !c.Noticed || c.Item == "" || c.Said == "" {
 			t.Errorf("control %+v", c)
 		}
+		if c.Kind == "row" && !strings.Contains(c.Said, "digest") {
+			t.Errorf("a value is to be changed, and no row removed: %s", c.Said)
+		}
 		controls = append(controls, c.Kind)
 	}
 	if want := []string{"row", "file", "permission"}; !slices.Equal(controls, want) {
@@ -267,7 +270,7 @@ func TestDatabasesComeBackToServersOfTheirOwnEngine(t *testing.T) {
 			if s := report.Sources[0]; s.Place != engine || s.Tables != 2 || s.Rows != 4 {
 				t.Errorf("source %+v", s)
 			}
-			if c := report.Controls[0]; c.Kind != "row" || !c.Noticed {
+			if c := report.Controls[0]; c.Kind != "row" || !c.Noticed || !strings.Contains(c.Said, "digest") {
 				t.Errorf("control %+v", c)
 			}
 		})
@@ -311,4 +314,28 @@ func borrowedOn(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	return count
+}
+
+func TestAPageShowsHostileNamesAsText(t *testing.T) {
+	hostile := `</td><script>alert("1")</script><img src=x onerror=y>` + "\x1b[31m\n"
+	report := &catalog.DrillReport{
+		Set: hostile, Host: hostile, By: hostile, Snapshot: hostile, Failures: []string{hostile}, Remarks: []string{hostile}, Writer: hostile, Software: hostile, Record: hostile,
+		Steps: []catalog.DrillStep{{Name: hostile}}, Sources: []catalog.DrillSource{{Name: hostile, Type: hostile, Place: hostile, Differs: 1, Differences: []string{hostile}}},
+		Assertions: []catalog.DrillAssertion{{Source: hostile, SQL: hostile, Want: hostile, Got: hostile, Error: hostile}, {Command: []string{hostile}}},
+		Controls:   []catalog.DrillControl{{Kind: hostile, Source: hostile, Item: hostile, Said: hostile}, {Skipped: true}, {Noticed: true}},
+	}
+	var page strings.Builder
+	if err := drill.WritePage(&page, report, hostile, "fingerprint"); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []string{"<script", "<img", "href=", "url(", "http://", "https://"} {
+		if strings.Contains(page.String(), wrong) {
+			t.Errorf("the page holds %s", wrong)
+		}
+	}
+	for _, want := range []string{"@page", "@media print", "Content-Security-Policy", "not noticed", "left out", "noticed", "fingerprint"} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
 }

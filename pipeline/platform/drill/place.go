@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
@@ -126,7 +127,7 @@ func (d *drill) settle(ctx context.Context, p *scratchPlace) (err error) {
 	if p.asker, err = d.Databases.Asker(scheme); err != nil {
 		return err
 	}
-	p.server, p.at, err = scratch.Start(ctx, p.found.Place, filepath.Join(d.room.servers(), p.name), p.asker)
+	p.server, p.at, err = scratch.Start(ctx, p.found.Place, filepath.Join(d.room.servers(), strconv.Itoa(len(d.places))), p.asker)
 	return err
 }
 

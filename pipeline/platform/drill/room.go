@@ -44,7 +44,7 @@ const (
 	leaseFile     = "lease"
 	borrowedFile  = "lease.json"
 	sourcesFolder = "sources"
-	serversFolder = "servers"
+	serversFolder = "db"
 )
 
 // newRoom makes a room in a directory, which is made if it is not there.
