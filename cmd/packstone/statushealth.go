@@ -20,7 +20,7 @@ import (
 type statusHealth struct {
 	Set         output.Name  `json:"set" doc:"The set."`
 	Hostname    output.Name  `json:"hostname" doc:"The host."`
-	State       health.State `json:"state" doc:"protected, or the gravest of damaged, late, failed, never, tripped and incomplete."`
+	State       health.State `json:"state" doc:"protected, or the gravest of damaged, late, failed, never, tripped, drill_failed and incomplete."`
 	Since       time.Time    `json:"since,omitzero" doc:"Since when, where that is known."`
 	Cause       string       `json:"cause,omitempty" doc:"Why it is not protected."`
 	Newest      time.Time    `json:"newest_complete,omitzero" doc:"When the newest complete snapshot was taken."`
@@ -33,7 +33,7 @@ type statusHealth struct {
 
 // statusFault is a run of a job on this host that did not do all that it was to do.
 type statusFault struct {
-	Job     string         `json:"job" doc:"The job: backup and its set, forget, prune, check or copy."`
+	Job     string         `json:"job" doc:"The job: backup and its set, forget, prune, check, copy or drill."`
 	Began   time.Time      `json:"began" doc:"When it began."`
 	Outcome health.Outcome `json:"outcome" doc:"incomplete, failed or interrupted."`
 	Code    int            `json:"code" doc:"The exit code that the verb would have ended with."`
@@ -175,7 +175,7 @@ func runOfSnapshot(s *catalog.Snapshot, outcome health.Outcome) health.Run {
 
 // statusOutcome is a job of a host that failed, and was not done since.
 type statusOutcome struct {
-	Job      string         `json:"job" doc:"The job: backup, forget, prune, check or copy."`
+	Job      string         `json:"job" doc:"The job: backup, forget, prune, check, copy or drill."`
 	Set      output.Name    `json:"set,omitempty" doc:"The set of a backup or a retention."`
 	Hostname output.Name    `json:"hostname" doc:"The host that ran it."`
 	Outcome  health.Outcome `json:"outcome" doc:"incomplete or failed."`
