@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/packstone/packstone/archive/store"
@@ -117,9 +118,11 @@ func Run(ctx context.Context, o Options) (*catalog.DrillReport, error) {
 type drill struct {
 	Options
 	began  time.Time
-	report *catalog.DrillReport
 	room   *room
 	places []*scratchPlace
+
+	mu     sync.Mutex // of Failures and Remarks, which a restore adds to from several goroutines
+	report *catalog.DrillReport
 }
 
 func (d *drill) newReport() *catalog.DrillReport {
@@ -212,12 +215,16 @@ func (d *drill) conclude() {
 const mostTexts = 100
 
 func (d *drill) fail(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.report.Failures) < mostTexts {
 		d.report.Failures = append(d.report.Failures, fmt.Sprintf(format, args...))
 	}
 }
 
 func (d *drill) remark(text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.report.Remarks) < mostTexts {
 		d.report.Remarks = append(d.report.Remarks, text)
 	}

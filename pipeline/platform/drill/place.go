@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/pipeline/database"
@@ -88,10 +89,10 @@ func (d *drill) restore(ctx context.Context, s *catalog.SourceState) error {
 // fillDirectory restores files.
 func (d *drill) fillDirectory(ctx context.Context, p *scratchPlace) error {
 	p.dir = filepath.Join(d.room.sources(), p.name)
-	warned := 0
+	var warned atomic.Int64
 	open := func() (target.Target, error) {
 		return p.legs.Opened(d.OpenDirectory(p.dir, p.source, func(path string, err error) {
-			if warned++; warned <= mostTexts/10 {
+			if warned.Add(1) <= mostTexts/10 {
 				d.remark(fmt.Sprintf("%s: %s came back without all of its metadata: %v", p.name, path, err))
 			}
 		}))
