@@ -79,6 +79,3 @@ func (s *service) sweepDrills(ctx context.Context) {
 		}
 	}
 }
-
-// seconds is a length of time that a report tells.
-func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
