@@ -40,6 +40,7 @@ type dbOptions struct {
 	noNativeDDL bool
 	nativeDDL   bool // of a file that was handed over
 	handedOver  bool
+	beside      bool // what is there
 	noOwner     bool
 	roles       map[string]string
 	trustCode   bool
@@ -48,11 +49,16 @@ type dbOptions struct {
 }
 
 func (o *dbOptions) register(flags *pflag.FlagSet) {
+	o.registerFilter(flags)
+	o.registerJobs(flags, 4)
+	o.registerNeutral(flags)
+}
+
+// registerFilter adds the flags that choose tables.
+func (o *dbOptions) registerFilter(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.filter.Tables, "tables", nil, "only tables that match one of these `patterns`: name or schema.name, * for anything")
 	flags.StringSliceVar(&o.filter.ExcludeTables, "exclude-tables", nil, "no tables that match one of these `patterns`")
 	flags.StringSliceVar(&o.filter.Schemas, "schema", nil, "only schemas that match one of these `patterns`")
-	o.registerJobs(flags, 4)
-	o.registerNeutral(flags)
 }
 
 func (o *dbOptions) registerJobs(flags *pflag.FlagSet, usual int) {
@@ -138,7 +144,7 @@ func (o *dbOptions) convert(progress func(convert.Progress)) convert.Options {
 // if that is asked for.
 func (o *dbOptions) plan() database.PlanOptions {
 	return database.PlanOptions{
-		NoNativeDDL: o.noNativeDDL || o.handedOver && !o.nativeDDL, NoOwner: o.noOwner, Roles: o.roles, HandedOver: o.handedOver, TrustCode: o.trustCode,
+		NoNativeDDL: o.noNativeDDL || o.handedOver && !o.nativeDDL, NoOwner: o.noOwner, Roles: o.roles, HandedOver: o.handedOver, TrustCode: o.trustCode, Beside: o.beside,
 		ZeroDates: zeroDates[o.zeroDates], NUL: nulPolicies[o.nul],
 	}
 }

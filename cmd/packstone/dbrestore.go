@@ -26,12 +26,12 @@ func (r *restoring) isDatabase(s *catalog.SourceState) bool {
 }
 
 // openStreams opens the rows of a database in the snapshot.
-func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState) (database.Source, error) {
+func (r *restoring) openStreams(ctx context.Context, s *catalog.SourceState, filter database.Filter) (database.Source, error) {
 	t, fetcher, err := r.legs.Open(s)
 	if err != nil {
 		return nil, err
 	}
-	return rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Aside: r.Aside()})
+	return rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Filter: filter, Aside: r.Aside()})
 }
 
 // intoDatabase puts the one database that is named straight into an engine.
@@ -50,7 +50,14 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := r.openStreams(ctx, at.Sources[0])
+	single, err := r.single(ctx, dst)
+	if err != nil {
+		return err
+	}
+	if single {
+		return r.intoTables(ctx, at.Sources[0], dst)
+	}
+	src, err := r.openStreams(ctx, at.Sources[0], o.filter)
 	if err != nil {
 		return err
 	}
@@ -80,7 +87,7 @@ func (r *restoring) database(ctx context.Context, s *catalog.SourceState) error 
 	}
 	d := &restore.DatabaseFile{
 		Path: file, Entry: e,
-		Rows: func(ctx context.Context) (database.Source, error) { return r.openStreams(ctx, s) },
+		Rows: func(ctx context.Context) (database.Source, error) { return r.openStreams(ctx, s, r.o.filling.filter) },
 		Create: func(ctx context.Context, file string) (database.Target, error) {
 			at, err := config.SQLiteAt(file)
 			if err != nil {

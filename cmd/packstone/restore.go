@@ -54,6 +54,7 @@ type restoreOptions struct {
 	toCommand  []string
 	to         dbAddress
 	filling    dbOptions // how databases come back
+	single     tableOptions
 	server     any       // what to names, if it is a server of files (config.Remote) or a bucket (config.Bucket); else nil
 	inPlace    bool
 	incomplete bool
@@ -82,9 +83,13 @@ source to where the settings file has it now.
 
 With --set, --at and --in-place, and no source, a whole platform comes back: it prints what it is
 going to do and asks, saves what it overwrites, fills databases beside the living ones, which they
-then replace, and writes a report for --undo. The same command goes on where one was cut off.`,
-		Example: `  packstone restore --at 2026-11-20T14:00 :metadata --to postgres://owner@db/new
-  packstone restore --set platform --at 2026-11-20T14:00 --in-place`,
+then replace, and writes a report for --undo. The same command goes on where one was cut off.
+
+--tables restores single tables. Into a database that holds something they come back beside what is
+there, under other names with --as; --into-existing puts rows that are missing back into the tables
+that are there, and changes none.`,
+		Example: `  packstone restore --set platform --at 2026-11-20T14:00 --in-place
+  packstone restore latest:metadata --tables t --to postgres://owner@db/app --as t_restored`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()
@@ -110,6 +115,8 @@ then replace, and writes a report for --undo. The same command goes on where one
 	o.filling.registerJobs(flags, restoreJobs)
 	o.filling.registerNeutral(flags)
 	o.filling.registerOwners(flags)
+	o.filling.registerFilter(flags)
+	o.single.register(flags)
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are now, as the settings file says, or to the paths that were backed up")
 	o.platform.register(flags)
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times name incomplete snapshots too")
@@ -242,6 +249,9 @@ func (o *restoreOptions) checkFilling() error {
 	}
 	if !fills && f.noNativeDDL && o.target == "" {
 		return usage("--%s goes with a database: --to, --in-place or --target", noNativeDDLFlag)
+	}
+	if err := o.checkTables(); err != nil {
+		return err
 	}
 	return f.checkJobs()
 }

@@ -131,7 +131,7 @@ func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := r.openStreams(ctx, back.source)
+	src, err := r.openStreams(ctx, back.source, database.Filter{})
 	if err != nil {
 		return err
 	}

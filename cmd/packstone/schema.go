@@ -62,6 +62,7 @@ var summaries = map[string]any{
 	"rewrite":         rewriteSummary{},
 	"diff":            diffSummary{},
 	"db":              dbSummary{},
+	"put_back":        putBackSummary{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.

@@ -239,6 +239,10 @@ type PlanOptions struct {
 	// TrustCode lets code of users who are no superusers run with the rights of
 	// whoever imports.
 	TrustCode bool
+	// Beside makes tables in a database that is not empty, from the neutral
+	// schema, and refuses with ErrNotEmpty one whose name is taken. Other names
+	// that are taken are changed.
+	Beside bool
 	// ZeroDates says what becomes of MySQL's impossible dates elsewhere.
 	ZeroDates ZeroDates
 	// NUL says what becomes of NUL characters where text cannot hold them.

@@ -364,6 +364,23 @@ func (s *Schema) Find(id string) *Table {
 	return nil
 }
 
+// FindAlike returns the table of this schema that another schema's table would be: the same name
+// in the same schema, or both in the default one; nil if there is none.
+func (s *Schema) FindAlike(other *Schema, t *Table) *Table {
+	plain := func(of *Schema, schema string) string {
+		if schema == of.Namespace {
+			return ""
+		}
+		return schema
+	}
+	for _, own := range s.Tables {
+		if own.Name == t.Name && plain(s, own.Schema) == plain(other, t.Schema) {
+			return own
+		}
+	}
+	return nil
+}
+
 // Sequence returns the sequence with this ID; nil if there is none.
 func (s *Schema) Sequence(id string) *Sequence {
 	for _, q := range s.Sequences {

@@ -26,7 +26,12 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 		return err
 	}
 	defer func() { t.loaders <- s }()
-	l := newLoader(p.Target, next)
+	return loadBy(ctx, s, p.Target, next)
+}
+
+// loadBy fills a table by a session.
+func loadBy(ctx context.Context, s *session, table *database.Table, next func() (*database.Batch, error)) error {
+	l := newLoader(table, next)
 	defer l.release()
 	if s.server.local {
 		if err := l.load(ctx, s); !localRefused(err) {

@@ -25,6 +25,8 @@ type target struct {
 	committed bool
 	closed    bool
 	collation string // what the database had; empty: unchanged
+	staged    int    // tables that wait to be put back
+	refilling bool   // rows are put back, in a transaction
 }
 
 func openTarget(ctx context.Context, config *client.Config, opts database.TargetOptions) (*target, error) {
@@ -226,8 +228,11 @@ func (t *target) adopt(ctx context.Context, collation string) error {
 	return nil
 }
 
-// Commit removes the marker.
+// Commit removes the marker, or ends the transaction in which rows were put back.
 func (t *target) Commit(ctx context.Context) error {
+	if t.refilling || t.staged > 0 {
+		return translate(t.admin.exec(ctx, "COMMIT"))
+	}
 	if err := t.admin.exec(ctx, "DROP TABLE "+quote(markerTable)); err != nil {
 		return fmt.Errorf("drop the marker %s: %w", markerTable, translate(err))
 	}

@@ -29,6 +29,7 @@ type target struct {
 	several *several        // nil: there is one transaction
 	marker  uint32          // the marker that was committed; 0: none
 	done    bool
+	staged  int // tables that wait to be put back
 }
 
 // OpenTarget connects.

@@ -31,6 +31,8 @@ const maxMemory = 3 << 30
 const (
 	readOnly = "ro"
 	create   = "rwc"
+	// readWrite opens a file that is there.
+	readWrite = "rw"
 )
 
 // open opens a file.

@@ -97,15 +97,21 @@ func triggerOn(tokens []sqltext.Token, table string) bool {
 	return on >= 0 && on+1 < len(tokens) && strings.EqualFold(tokens[on+1].Value, table)
 }
 
+// nativeEncoding is how a file of SQLite's own keeps values of a type.
+func nativeEncoding(t database.Type) encoding {
+	if t.Kind == database.Float || t.Kind == database.Decimal {
+		_, enc := declare(t)
+		return enc
+	}
+	return plain
+}
+
 var withoutRowid = regexp.MustCompile(`(?is)\bWITHOUT\s+ROWID\b[^)]*$`)
 
 func nativeTable(s *database.Schema, p *database.PlannedTable, create string) *tableLayout {
 	out := &tableLayout{planned: p, name: p.Target.Name, create: create, rowid: !withoutRowid.MatchString(create), foreign: p.Source.ForeignKeys}
 	for _, c := range p.Target.Columns {
-		enc := plain
-		if c.Type.Kind == database.Float || c.Type.Kind == database.Decimal {
-			_, enc = declare(c.Type)
-		}
+		enc := nativeEncoding(c.Type)
 		out.columns = append(out.columns, columnLayout{name: c.Name, enc: enc, generated: c.Generated != nil, long: c.Generated == nil && mayBeLong(c.Type, enc)})
 		if c.Identity == nil {
 			continue

@@ -30,6 +30,9 @@ type target struct {
 	layout   *layout
 	from     *database.Schema
 	exact    map[string]map[exactKey]bool // by table name
+	living   bool                         // the file at path is written to itself, in one transaction
+	began    bool                         // that transaction
+	staged   int                          // tables that wait to be put back
 }
 
 // OpenTarget prepares to write a file, or to compare with one that is there.
@@ -118,10 +121,7 @@ func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func()
 		return err
 	}
 	defer stmt.Close()
-	w := &rowWriter{target: t, layout: l, stmt: stmt, cells: make([]database.Cell, len(l.columns))}
-	for _, c := range l.columns {
-		w.codecs = append(w.codecs, newCodec(c.enc))
-	}
+	w := newRowWriter(t, l, stmt)
 	return database.EachBatch(next, func(b *database.Batch) error {
 		return guard(func() error { return w.batch(b) })
 	})
@@ -150,6 +150,14 @@ type rowWriter struct {
 	cells  []database.Cell
 	exact  []int // columns of the open row that need an entry
 	later  int   // a long cell that is written after its row; -1: none
+}
+
+func newRowWriter(t *target, l *tableLayout, stmt *sqlite3.Stmt) *rowWriter {
+	w := &rowWriter{target: t, layout: l, stmt: stmt, cells: make([]database.Cell, len(l.columns))}
+	for _, c := range l.columns {
+		w.codecs = append(w.codecs, newCodec(c.enc))
+	}
+	return w
 }
 
 func (w *rowWriter) batch(b *database.Batch) error {
@@ -438,6 +446,9 @@ func hasTable(conn *sqlite3.Conn, name string) (found bool, err error) {
 
 // Commit checks the file, makes it durable and gives it its name.
 func (t *target) Commit(context.Context) error {
+	if t.living {
+		return t.commitLiving()
+	}
 	if t.partial == "" {
 		return nil
 	}

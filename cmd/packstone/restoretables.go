@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
+)
+
+// tableOptions say how single tables come back into a database that is not empty.
+type tableOptions struct {
+	as          string
+	existing    bool
+	foreignKeys bool
+}
+
+// Names of flags that refusals name.
+const (
+	asFlag          = "as"
+	existingFlag    = "into-existing"
+	foreignKeysFlag = "foreign-keys"
+)
+
+func (o *tableOptions) register(flags *pflag.FlagSet) {
+	flags.StringVar(&o.as, asFlag, "", "restore the one table that --tables names under this `name`")
+	flags.BoolVar(&o.existing, existingFlag, false, "put rows that are missing back into the tables that are there, by their keys; never change a row")
+	flags.BoolVar(&o.foreignKeys, foreignKeysFlag, false, "give a table that comes back beside others its foreign keys to tables that are there")
+}
+
+// checkTables refuses flags of single tables where they mean nothing.
+func (o *restoreOptions) checkTables() error {
+	t, f := o.single, o.filling.filter
+	fills := o.to.named() && o.server == nil
+	switch {
+	case f.Empty() && (t.as != "" || t.existing || t.foreignKeys):
+		return usage("--%s, --%s and --%s go with --tables or --schema", asFlag, existingFlag, foreignKeysFlag)
+	case !fills && (t.as != "" || t.existing || t.foreignKeys):
+		return usage("--%s, --%s and --%s go with --to and a database", asFlag, existingFlag, foreignKeysFlag)
+	case !fills && !f.Empty() && o.target == "":
+		return usage("--tables, --exclude-tables and --schema go with --to and a database, or with --target")
+	case t.existing && t.foreignKeys:
+		return usage("--%s and --%s contradict each other: a table that is there keeps the keys that it has", existingFlag, foreignKeysFlag)
+	}
+	return nil
+}
+
+// single tells whether tables come back beside others, or into those that are there. A part of a
+// database that goes into an empty one comes back as a whole database does.
+func (r *restoring) single(ctx context.Context, dst database.Target) (bool, error) {
+	switch {
+	case r.o.filling.filter.Empty():
+		return false, nil
+	case r.o.single != tableOptions{}:
+		return true, nil
+	}
+	v, ok := dst.(database.Vacancy)
+	if !ok {
+		return false, nil
+	}
+	err := v.Vacant(ctx)
+	if errors.Is(err, database.ErrNotEmpty) && !errors.Is(err, database.ErrLeftover) {
+		return true, nil
+	}
+	return false, leftoverCure(err)
+}
+
+// intoTables restores single tables.
+func (r *restoring) intoTables(ctx context.Context, s *catalog.SourceState, dst database.Target) error {
+	all, err := r.openStreams(ctx, s, database.Filter{})
+	if err != nil {
+		return err
+	}
+	o := r.o.filling
+	if err := convert.RefuseNothing(ctx, all, o.filter); err != nil {
+		return err
+	}
+	pick := database.Pick{Filter: o.filter, As: r.o.single.as, ForeignKeys: r.o.single.foreignKeys || r.o.single.existing}
+	src, err := pick.Of(ctx, all)
+	if errors.Is(err, database.ErrPick) {
+		return usage("%w", err)
+	}
+	if err != nil {
+		return err
+	}
+	if r.o.single.existing {
+		return r.putBack(ctx, src, dst)
+	}
+	o.filter, o.beside, o.noNativeDDL = database.Filter{}, true, true
+	return r.convertDB(ctx, "restore", src, dst, o)
+}
+
+// putBackSummary is what restore --into-existing prints as JSON at its end.
+type putBackSummary struct {
+	SnapshotID    string         `json:"snapshot_id" doc:"The snapshot."`
+	DryRun        bool           `json:"dry_run,omitempty" doc:"Whether nothing was changed: the counts are of what would have been done."`
+	Tables        []putBackTable `json:"tables" doc:"The tables."`
+	TotalDuration float64        `json:"total_duration" doc:"Seconds."`
+}
+
+type putBackTable struct {
+	Table   string `json:"table" doc:"Its name in the snapshot."`
+	Target  string `json:"target" doc:"Its name in the database."`
+	Rows    int64  `json:"rows" doc:"Rows in the snapshot."`
+	There   int64  `json:"there" doc:"Of these, rows whose key the table had already. They stay as they are."`
+	PutBack int64  `json:"put_back" doc:"Of these, rows that were put back."`
+	Altered int64  `json:"altered" doc:"Rows that were put back and are not as they were: a trigger changed them or left them out."`
+}
+
+// putBack puts rows back into tables that are there.
+func (r *restoring) putBack(ctx context.Context, src database.Source, dst database.Target) error {
+	begun := time.Now()
+	meter := &dbMeter{}
+	stop := r.out.Progress(meter.counts)
+	tables, err := convert.Refill(ctx, src, dst, convert.RefillOptions{DryRun: r.dry(), TrustCode: r.o.filling.trustCode, Progress: meter.take})
+	stop()
+	if err != nil {
+		return err
+	}
+	m := putBackSummary{SnapshotID: r.snapshot.ID.String(), DryRun: r.dry(), TotalDuration: time.Since(begun).Seconds()}
+	altered := int64(0)
+	for _, t := range tables {
+		m.Tables = append(m.Tables, putBackTable{t.Table, t.Target, t.Rows, t.There(), t.Put, t.Altered})
+		altered += t.Altered
+	}
+	r.out.Summary(m, m.text())
+	if altered > 0 {
+		return exitWith(exitMissing, "%s not as in the snapshot: a trigger or rule of the table changed them", output.Plural(altered, "row"))
+	}
+	return r.out.Err()
+}
+
+func (m putBackSummary) text() string {
+	var lines []string
+	for _, t := range m.Tables {
+		done := "put back"
+		if m.DryRun {
+			done = "to put back"
+		}
+		line := fmt.Sprintf("table %s: %s in the snapshot, %d there already, %d %s", t.Target, output.Plural(t.Rows, "row"), t.There, t.PutBack, done)
+		if t.Altered > 0 {
+			line += fmt.Sprintf(", %d of them not as they were", t.Altered)
+		}
+		lines = append(lines, line)
+	}
+	if m.DryRun {
+		lines = append(lines, "nothing was changed: this was a dry run")
+	}
+	return strings.Join(lines, "\n")
+}
