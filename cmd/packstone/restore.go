@@ -55,7 +55,7 @@ type restoreOptions struct {
 	to         dbAddress
 	filling    dbOptions // how databases come back
 	single     tableOptions
-	server     any       // what to names, if it is a server of files (config.Remote) or a bucket (config.Bucket); else nil
+	server     any // what to names, if it is a server of files (config.Remote) or a bucket (config.Bucket); else nil
 	inPlace    bool
 	incomplete bool
 	yes        bool

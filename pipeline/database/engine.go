@@ -13,6 +13,8 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrNotEmpty: the target already holds something.
 	ErrNotEmpty = refusal("the target is not empty")
+	// ErrTaken: what would be made beside what is there has a name that is taken.
+	ErrTaken = refusal("the name is taken")
 	// ErrLeftover comes with ErrNotEmpty: what is there was left behind by an
 	// import that was killed. TargetOptions.EmptyLeftover drops it.
 	ErrLeftover = refusal("an import that was killed left it behind")
@@ -240,7 +242,7 @@ type PlanOptions struct {
 	// whoever imports.
 	TrustCode bool
 	// Beside makes tables in a database that is not empty, from the neutral
-	// schema, and refuses with ErrNotEmpty one whose name is taken. Other names
+	// schema, and refuses with ErrTaken one whose name is taken. Other names
 	// that are taken are changed.
 	Beside bool
 	// ZeroDates says what becomes of MySQL's impossible dates elsewhere.

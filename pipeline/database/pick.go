@@ -95,8 +95,8 @@ func (p *picked) counters(all []*Sequence) (out []*Sequence) {
 	return out
 }
 
-// objects are what hangs on the tables, without statements, which name what is there by the same
-// names.
+// objects are the tables and what hangs on them, this without statements, which would name what is
+// there by the same names.
 func (p *picked) objects(all []*Object) (out []*Object) {
 	for _, o := range all {
 		t := p.renamed[o.Table]
@@ -109,7 +109,7 @@ func (p *picked) objects(all []*Object) (out []*Object) {
 		if t != nil {
 			bare.Table = t.ID()
 		} else {
-			bare.ObjectID = own.ObjectID()
+			bare.ObjectID, bare.DDL = own.ObjectID(), o.DDL // which says how the engine keeps it
 		}
 		out = append(out, &bare)
 	}

@@ -162,7 +162,7 @@ func Preview(ctx context.Context, src database.Source, dst database.Target, opts
 	if err == nil {
 		err = trusted(report, opts.Plan)
 	}
-	if err == nil {
+	if err == nil && !opts.Plan.Beside {
 		err = refuseFilled(ctx, dst)
 	}
 	return report, err

@@ -18,6 +18,9 @@ type Dialect struct {
 	// Schemas says that there are several; else a schema becomes part of a name.
 	Schemas bool
 
+	// Around is what is there already, where tables are made beside it. Nil: nothing is.
+	Around *Around
+
 	// Inline says that CREATE TABLE holds the primary key and checks,
 	// InlineForeign that it holds foreign keys; else they are made after the rows.
 	Inline, InlineForeign bool
@@ -26,6 +29,8 @@ type Dialect struct {
 	Filler     string
 	Columnless bool
 	Tail       string // what ends CREATE TABLE
+	// Ending is what else ends it, of one table. Nil: nothing does.
+	Ending func(t *database.Table) string
 	Null       string // what is said of a column that may be null, if anything
 
 	Uniques UniqueForm
@@ -64,8 +69,10 @@ type Dialect struct {
 	// include columns, Expressions that they may be over expressions, Ascending
 	// that they cannot be the other way.
 	Filtered, Include, Expressions, Ascending bool
-	// Methods are the kinds of index that the source's family shares.
+	// Methods are the kinds of index that the source's family shares; Using says that
+	// an index names its kind.
 	Methods []string
+	Using   bool
 
 	// TableComment and ColumnComment are the longest comments, in what
 	// CommentLength counts; 0: nothing bounds them.

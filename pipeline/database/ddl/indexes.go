@@ -161,7 +161,11 @@ func (m *mapper) createIndex(d *Draft, name string, parts []string, x *database.
 	if m.native && m.IndexWords != nil {
 		sql += m.IndexWords(t, name)
 	}
-	sql += "INDEX " + m.Quote(name) + " ON " + m.Qualified(t.Schema, t.Name) + " (" + strings.Join(parts, ", ") + ")"
+	sql += "INDEX " + m.Quote(name) + " ON " + m.Qualified(t.Schema, t.Name)
+	if m.Using && x.Method != "" {
+		sql += " USING " + m.Quote(x.Method)
+	}
+	sql += " (" + strings.Join(parts, ", ") + ")"
 	if len(x.Include) > 0 && m.Include {
 		sql += " INCLUDE (" + m.list(x.Include) + ")"
 	}

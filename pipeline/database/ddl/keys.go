@@ -214,8 +214,13 @@ func (m *mapper) unchecked(s Statement, t *database.Table, notValid bool) Statem
 func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 	id := d.Source.Part("foreign key", k.Name)
 	parent := m.find(k.RefSchema, k.RefTable)
+	outside := m.outside(k)
 	switch {
 	case m.native:
+	case parent == nil && outside != nil:
+	case parent == nil && m.Around != nil:
+		m.settle(id, database.Finding{Status: database.Dropped, Code: database.CodeForeignKeyLost, Reason: "the table that it refers to is not there, or has no such key"})
+		return nil
 	case parent == nil:
 		m.settle(id, database.Finding{Status: database.Dropped, Code: database.CodeForeignKeyLost, Reason: "the table that it refers to is not part of the copy"})
 		return nil
@@ -228,8 +233,11 @@ func (m *mapper) foreignKey(d *Draft, k *database.ForeignKey) (lines []string) {
 	}
 	out := *k
 	out.Columns = d.renamed(k.Columns)
-	if parent != nil {
+	switch {
+	case parent != nil:
 		out.RefSchema, out.RefTable, out.RefColumns = parent.Target.Schema, parent.Target.Name, parent.renamed(k.RefColumns)
+	case outside != nil:
+		out.RefSchema, out.RefTable = outside.Schema, outside.Name
 	}
 	var losses [5]database.Finding
 	out.Name, losses[0] = m.nameOf(m.Spaces.Foreign, d.Target, k.Name, derived(d.Target, out.Columns, "fkey"))

@@ -13,6 +13,8 @@ type Mapping struct {
 	Plan   *database.Plan
 	Steps  *Steps
 	Drafts []*Draft
+	// Clash is a table whose name is taken by what is there; empty: there is none.
+	Clash string
 }
 
 // Draft is a table on its way.
@@ -67,6 +69,7 @@ type mapper struct {
 
 	statements, late []Statement
 	sequences        map[string]string
+	clash            string // a table whose name is taken
 }
 
 func (d *Dialect) mapper(s *database.Schema, opts database.PlanOptions) *mapper {
@@ -84,7 +87,7 @@ func (d *Dialect) Map(s *database.Schema, opts database.PlanOptions) *Mapping {
 	m.implied()
 	steps := stepsOf(m.statements, m.sequences)
 	m.out.Detail = steps
-	return &Mapping{Plan: m.out, Steps: steps, Drafts: m.drafts}
+	return &Mapping{Plan: m.out, Steps: steps, Drafts: m.drafts, Clash: m.clash}
 }
 
 // Spell makes the statements of a schema of the dialect's own engine.
@@ -156,7 +159,7 @@ func aside(code database.Code, reason string) database.Finding {
 
 // renaming is what is said of a name that was changed.
 func (m *mapper) renaming(from, to string) database.Finding {
-	if m.native || from == to {
+	if m.native || from == to || m.Around != nil && m.Names.Legal(from) == from {
 		return database.Finding{}
 	}
 	return weaker(database.CodeRenamed, fmt.Sprintf("it is called %s here: %s", to, m.Names.why(from, to)))
@@ -197,6 +200,7 @@ func (m *mapper) nameRelations() {
 	for _, name := range m.Names.Used {
 		m.taken.take(spacesOf(m.Spaces.Tables, m.Namespace, ""), name)
 	}
+	m.holdNames()
 	var all []*wish
 	ask := func(spaces []Space, schema, name string, reserved bool) (*wish, string) {
 		to, prefix := m.place(schema)
@@ -216,6 +220,7 @@ func (m *mapper) nameRelations() {
 		w, _ := ask(m.Spaces.Sequences, q.Schema, q.Name, true)
 		m.free = append(m.free, w)
 	}
+	m.refuseTaken(tables)
 	m.grant(all)
 	for i, t := range m.source.Tables {
 		m.draft(t, schemas[i], tables[i])

@@ -172,6 +172,13 @@ func (n *taken) free(in where, name string) bool {
 	return true
 }
 
+// hold notes a name that something has which is there.
+func (n *taken) hold(in where, name string) {
+	for _, space := range in {
+		n.names[space+n.rules.fold(name)] = true
+	}
+}
+
 // take gives a name that is legal and free: a given one, or one near it.
 func (n *taken) take(in where, legal string) string {
 	name := legal
@@ -179,8 +186,6 @@ func (n *taken) take(in where, legal string) string {
 		suffix := fmt.Sprintf("__%d", i)
 		name = n.rules.cut(legal, n.rules.Max-len(suffix)) + suffix
 	}
-	for _, space := range in {
-		n.names[space+n.rules.fold(name)] = true
-	}
+	n.hold(in, name)
 	return name
 }

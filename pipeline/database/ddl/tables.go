@@ -68,8 +68,15 @@ func (m *mapper) table(d *Draft) {
 	for _, k := range src.ForeignKeys {
 		lines = append(lines, m.foreignKey(d, k)...)
 	}
-	d.Create = "CREATE TABLE " + m.Qualified(t.Schema, t.Name) + " (\n    " + strings.Join(lines, ",\n    ") + "\n)" + m.Tail + m.remark(src.ObjectID(), false, src.Comment)
+	d.Create = "CREATE TABLE " + m.Qualified(t.Schema, t.Name) + " (\n    " + strings.Join(lines, ",\n    ") + "\n)" + m.Tail + m.ending(src) + m.remark(src.ObjectID(), false, src.Comment)
 	m.statements[at].SQL = d.Create
+}
+
+func (m *mapper) ending(t *database.Table) string {
+	if m.Ending == nil {
+		return ""
+	}
+	return m.Ending(t)
 }
 
 // column is a line of CREATE TABLE.

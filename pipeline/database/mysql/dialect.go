@@ -17,7 +17,7 @@ var names = ddl.NameRules{
 }
 
 // mappedPlan builds from the neutral schema.
-func mappedPlan(s *database.Schema, y typer, opts database.PlanOptions) *database.Plan {
+func mappedPlan(s *database.Schema, y typer, opts database.PlanOptions) (*database.Plan, error) {
 	mapping := y.dialect(s).Map(s, opts)
 	d := &plan{opts: opts, sequences: mapping.Steps.Sequences}
 	for _, one := range mapping.Steps.Create {
@@ -48,7 +48,7 @@ func mappedPlan(s *database.Schema, y typer, opts database.PlanOptions) *databas
 			}
 		}
 	}
-	return mapping.Plan
+	return mapping.Plan, mapping.Refuse()
 }
 
 // dialect is how the server spells what comes from another engine.
@@ -84,7 +84,7 @@ func (y typer) dialect(s *database.Schema) *ddl.Dialect {
 		Prefix:           prefix,
 		Remark:           remark,
 	}
-	d.Names.Used = []string{markerTable}
+	d.Names.Used, d.Around = []string{markerTable}, y.around
 	if y.server.lowerCase {
 		d.Names.Place = strings.ToLower
 	}

@@ -27,6 +27,7 @@ type target struct {
 	collation string // what the database had; empty: unchanged
 	staged    int    // tables that wait to be put back
 	refilling bool   // rows are put back, in a transaction
+	beside    bool   // tables are made beside those that are there
 }
 
 func openTarget(ctx context.Context, config *client.Config, opts database.TargetOptions) (*target, error) {
@@ -74,7 +75,16 @@ func (t *target) Plan(ctx context.Context, s *database.Schema, opts database.Pla
 				return nil, fmt.Errorf("list the collations: %w", translate(err))
 			}
 		}
-		p = mappedPlan(s, y, opts)
+		var err error
+		if opts.Beside {
+			if y.around, err = t.around(ctx); err != nil {
+				return nil, fmt.Errorf("look into the database: %w", translate(err))
+			}
+			t.beside = true
+		}
+		if p, err = mappedPlan(s, y, opts); err != nil {
+			return nil, err
+		}
 	}
 	p.Loaders = cap(t.loaders)
 	return p, checkPlan(p)
@@ -132,8 +142,12 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if err := t.adopt(ctx, d.collation); err != nil {
 		return err
 	}
-	for _, s := range d.create {
-		if err := t.admin.exec(ctx, s.sql); err != nil {
+	for i, s := range d.create {
+		err := t.admin.exec(ctx, s.sql)
+		if number(err) == errTableExists {
+			return errors.Join(fmt.Errorf("%w: %s is there since a moment", database.ErrNotEmpty, s.object), t.disown(ctx, d.create[i:]))
+		}
+		if err != nil {
 			return fmt.Errorf("create %s: %w", s.object, translate(err))
 		}
 	}
@@ -165,7 +179,7 @@ func (t *target) claim(ctx context.Context) error {
 			return fmt.Errorf("look whether the database is empty: %w", translate(err))
 		}
 	}
-	if len(held) > 0 {
+	if len(held) > 0 && !t.beside {
 		return fmt.Errorf("%w: it holds %s", database.ErrNotEmpty, some(held))
 	}
 	return nil

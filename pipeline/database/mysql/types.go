@@ -55,6 +55,7 @@ type typer struct {
 	fine   bool // the source may keep more than six digits of a second unsaid
 	// collations of the server; nil: not asked
 	collations map[string]bool
+	around     *ddl.Around // what is there beside which tables are made; nil: nothing
 }
 
 func (y typer) choose(a ddl.Asked) ddl.Mapped {

@@ -14,7 +14,10 @@ import (
 
 // mappedPlan builds from the neutral schema.
 func mappedPlan(s *database.Schema, opts database.PlanOptions) *database.Plan {
-	made := dialect().Map(s, opts)
+	return planOf(dialect().Map(s, opts))
+}
+
+func planOf(made *ddl.Mapping) *database.Plan {
 	d := &plan{sequences: made.Steps.Sequences}
 	for _, one := range made.Steps.Create {
 		d.create = append(d.create, statement{object: one.Object, sql: one.SQL, vital: one.Vital})

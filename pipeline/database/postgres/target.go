@@ -29,7 +29,8 @@ type target struct {
 	several *several        // nil: there is one transaction
 	marker  uint32          // the marker that was committed; 0: none
 	done    bool
-	staged  int // tables that wait to be put back
+	staged  int  // tables that wait to be put back
+	beside  bool // tables are made beside those that are there, in one transaction
 }
 
 // OpenTarget connects.
@@ -111,6 +112,9 @@ type statement struct {
 
 // Plan replays a PostgreSQL source's own DDL; any other is mapped.
 func (t *target) Plan(ctx context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
+	if opts.Beside {
+		return t.planBeside(ctx, s, opts)
+	}
 	if s.Engine != database.Postgres || opts.NoNativeDDL {
 		return mappedPlan(s, opts), nil
 	}
@@ -170,7 +174,7 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if err := t.freezable(ctx); err != nil {
 		return t.at.Wrap("look into", t.translate(err))
 	}
-	if t.opts.Jobs < 2 {
+	if t.opts.Jobs < 2 || t.beside {
 		return nil
 	}
 	if err := t.open(ctx, before); err != nil {
@@ -194,6 +198,8 @@ func (t *target) claim(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return t.at.Wrap("look into", t.translate(err))
+	case t.beside && !marked:
+		return nil
 	case marked && !t.opts.EmptyLeftover:
 		return t.at.Wrap("import into", errLeftover())
 	case marked:

@@ -57,7 +57,11 @@ type lateObject struct {
 
 // portable plans the file that an export makes.
 func portable(s *database.Schema) *database.Plan {
-	made := dialect(s.Engine).Map(s, database.PlanOptions{})
+	return layOut(s, dialect(s.Engine).Map(s, database.PlanOptions{}))
+}
+
+// layOut plans a file, or tables of one, as they were mapped.
+func layOut(s *database.Schema, made *ddl.Mapping) *database.Plan {
 	l := &layout{}
 	for _, d := range made.Drafts {
 		l.tables = append(l.tables, portableTable(s, d))

@@ -32,6 +32,7 @@ type target struct {
 	exact    map[string]map[exactKey]bool // by table name
 	living   bool                         // the file at path is written to itself, in one transaction
 	began    bool                         // that transaction
+	beside   bool                         // tables are made beside those that are there
 	staged   int                          // tables that wait to be put back
 }
 
@@ -52,6 +53,9 @@ func (d Driver) OpenTarget(ctx context.Context, at database.Location, opts datab
 
 // Plan lays the file out.
 func (t *target) Plan(_ context.Context, s *database.Schema, opts database.PlanOptions) (*database.Plan, error) {
+	if opts.Beside {
+		return t.planBeside(s)
+	}
 	p := portable(s)
 	if s.Engine == database.SQLite && !opts.NoNativeDDL && !t.portable {
 		var err error
@@ -71,6 +75,9 @@ var pragmas = []string{
 
 // Create refuses a file that holds something and makes the tables.
 func (t *target) Create(ctx context.Context, p *database.Plan) error {
+	if t.beside {
+		return t.createBeside(ctx)
+	}
 	if err := t.Vacant(ctx); err != nil {
 		return err
 	}
@@ -87,7 +94,13 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 			return fmt.Errorf("prepare %s: %w", t.path, translate(err))
 		}
 	}
-	if err := t.conn.Exec("CREATE TABLE _packstone_exact (tbl TEXT NOT NULL, col INTEGER NOT NULL, row INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, col, row)) WITHOUT ROWID"); err != nil {
+	return t.createTables("")
+}
+
+// createTables makes the tables, and that of notes on values, in the session's own schema where
+// that is asked for.
+func (t *target) createTables(temporary string) error {
+	if err := t.conn.Exec("CREATE " + temporary + "TABLE _packstone_exact (tbl TEXT NOT NULL, col INTEGER NOT NULL, row INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, col, row)) WITHOUT ROWID"); err != nil {
 		return err
 	}
 	for _, l := range t.layout.tables {
@@ -227,7 +240,7 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Repor
 		findings, err = t.finish(p, r)
 		return err
 	})
-	if err != nil {
+	if err != nil || t.beside {
 		return findings, err
 	}
 	return findings, t.complete(ctx)
@@ -247,6 +260,9 @@ func (t *target) finish(p *database.Plan, r *database.Report) ([]database.Findin
 	}
 	if err := t.setCounters(p); err != nil {
 		return findings, err
+	}
+	if t.beside {
+		return findings, nil
 	}
 	if t.layout.native {
 		return findings, t.conn.Exec("DROP TABLE _packstone_exact")
@@ -415,6 +431,9 @@ func (t *target) Rows(ctx context.Context, table *database.Table, send func(*dat
 		}
 	}
 	r := &reading{table: l.name, columns: l.columns, rowid: l.rowid, aside: t.aside}
+	if t.beside {
+		return r.stream(ctx, t.conn, &t.mu, send)
+	}
 	var err error
 	if r.exact, err = readExact(t.conn, l.name); err != nil {
 		return err

@@ -91,4 +91,9 @@ func (w *whole) end() error {
 }
 
 // ReadersAtOnce implements database.ParallelReader.
-func (t *target) ReadersAtOnce() (n int, besideFinish bool) { return readersOfWhole, false }
+func (t *target) ReadersAtOnce() (n int, besideFinish bool) {
+	if t.beside {
+		return 1, false
+	}
+	return readersOfWhole, false
+}
