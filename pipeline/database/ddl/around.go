@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -60,4 +61,30 @@ func (m *mapper) outside(k *database.ForeignKey) *database.Table {
 		return nil
 	}
 	return t
+}
+
+// forms are what a statement says of a table that is made beside others without it.
+var forms = []struct{ says, lost string }{
+	{"PARTITION BY", "it has no partitions here"},
+	{"INHERITS (", "it inherits from no table here"},
+	{"UNLOGGED TABLE", "it is logged here"},
+	{"WITH SYSTEM VERSIONING", "it keeps no history here"},
+}
+
+// formLost says what of a table's own statement is lost.
+func (m *mapper) formLost(t *database.Table) string {
+	if m.Around == nil {
+		return ""
+	}
+	for _, o := range m.source.Objects {
+		if o.ObjectID != t.ObjectID() {
+			continue
+		}
+		for _, f := range forms {
+			if strings.Contains(strings.Join(o.DDL, " "), f.says) {
+				return f.lost
+			}
+		}
+	}
+	return ""
 }

@@ -264,7 +264,7 @@ func (m *mapper) draft(src *database.Table, schema string, w *wish) {
 	if src.Role != database.Data {
 		lost = m.LargeObjectsLost
 	}
-	m.settle(src.ObjectID(), m.renaming(w.asked, w.name), weaker(database.CodeLargeObjects, lost))
+	m.settle(src.ObjectID(), m.renaming(w.asked, w.name), weaker(database.CodeLargeObjects, lost), weaker(database.CodeTableTrait, m.formLost(src)))
 }
 
 // place says where a schema's objects go and what their names begin with.

@@ -250,6 +250,8 @@ func (m *mapper) spellDefault(d *Draft, e database.Expr, to Mapped) (string, boo
 	switch c, literal := expr.Literal(e); {
 	case to.Key:
 		return "", false
+	case m.Own != nil && m.Own(e) && to.Lost == "" && m.Engine == database.SQLite: // which wants parentheses
+		return "(" + e.SQL + ")", true
 	case m.Own != nil && m.Own(e) && to.Lost == "":
 		return e.SQL, true
 	case expr.IsNow(e):

@@ -57,7 +57,9 @@ func (t *target) keepOwn(ctx context.Context, d *ddl.Dialect, s *database.Schema
 		return err
 	}
 	judge := &replay{at: at}
-	if err := t.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND c.castfunc <> 0 AND "+notMember("pg_cast", "c.oid")+")").Scan(&judge.casts); err != nil {
+	ofRange := t.catalog.since(14, "EXISTS (SELECT FROM pg_catalog.pg_range r WHERE r.rngtypid = c.castsource AND c.casttarget = r.rngmultitypid)", "false")
+	casts := "SELECT EXISTS (SELECT FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND c.castfunc <> 0 AND NOT " + ofRange + " AND " + notMember("pg_cast", "c.oid") + ")"
+	if err := t.conn.QueryRow(ctx, casts).Scan(&judge.casts); err != nil {
 		return err
 	}
 	d.Type = func(a ddl.Asked) ddl.Mapped {

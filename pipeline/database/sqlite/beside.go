@@ -49,6 +49,7 @@ func keepOwn(d *ddl.Dialect, s *database.Schema) {
 	mapped := d.Type
 	d.Type = func(a ddl.Asked) ddl.Mapped {
 		m := mapped(a)
+		m.Code, m.Lost = "", ""
 		if own := a.Column.Type; !m.Key {
 			if m.SQL = own.Native; own.Collation != "" {
 				m.SQL += " COLLATE " + quote(own.Collation)
@@ -56,7 +57,13 @@ func keepOwn(d *ddl.Dialect, s *database.Schema) {
 		}
 		return m
 	}
-	d.Own = func(e database.Expr) bool { return e.Engine == database.SQLite }
+	d.Own = func(e database.Expr) bool { return e.Engine == database.SQLite && e.SQL != "" }
+	d.Identity = func(q *database.Sequence, _ bool) string {
+		if q == nil || q.Type != autoincrement {
+			return ""
+		}
+		return " AUTOINCREMENT"
+	}
 }
 
 // createBeside makes the tables in the one transaction.
@@ -99,6 +106,9 @@ func (l *tableLayout) asOwn(d *ddl.Dialect) {
 		return
 	}
 	l.rowid = !withoutRowid.MatchString(l.create)
+	if l.counter != nil && l.counter.Type != autoincrement {
+		l.counter = nil
+	}
 	for i, c := range l.planned.Source.Columns {
 		l.columns[i].enc = nativeEncoding(c.Type)
 	}
