@@ -59,7 +59,7 @@ func keepOwn(d *ddl.Dialect, s *database.Schema) {
 	}
 	d.Own = func(e database.Expr) bool { return e.Engine == database.SQLite && e.SQL != "" }
 	d.Identity = func(q *database.Sequence, _ bool) string {
-		if q == nil || q.Type != autoincrement {
+		if q == nil || q.Type != autoincrementing {
 			return ""
 		}
 		return " AUTOINCREMENT"
@@ -106,7 +106,7 @@ func (l *tableLayout) asOwn(d *ddl.Dialect) {
 		return
 	}
 	l.rowid = !withoutRowid.MatchString(l.create)
-	if l.counter != nil && l.counter.Type != autoincrement {
+	if l.counter != nil && l.counter.Type != autoincrementing {
 		l.counter = nil
 	}
 	for i, c := range l.planned.Source.Columns {

@@ -303,7 +303,7 @@ func (i *inspector) identity(e *entry, t *database.Table) {
 		OwnerTable: t.ID(), OwnerColumn: c.Name,
 	}
 	if autoincrement.MatchString(e.sql) {
-		q.Type = "autoincrement"
+		q.Type = autoincrementing
 	}
 	c.NotNull = true
 	c.Identity = &database.Identity{Sequence: q.ID()}

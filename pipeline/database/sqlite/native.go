@@ -97,8 +97,8 @@ func triggerOn(tokens []sqltext.Token, table string) bool {
 	return on >= 0 && on+1 < len(tokens) && strings.EqualFold(tokens[on+1].Value, table)
 }
 
-// autoincrement is the type of a counter that never gives a number twice.
-const autoincrement = "autoincrement"
+// autoincrementing is the type of a counter that never gives a number twice.
+const autoincrementing = "autoincrement"
 
 // nativeEncoding is how a file of SQLite's own keeps values of a type.
 func nativeEncoding(t database.Type) encoding {
@@ -119,7 +119,7 @@ func nativeTable(s *database.Schema, p *database.PlannedTable, create string) *t
 		if c.Identity == nil {
 			continue
 		}
-		if q := s.Sequence(c.Identity.Sequence); q != nil && q.Type == autoincrement {
+		if q := s.Sequence(c.Identity.Sequence); q != nil && q.Type == autoincrementing {
 			out.counter = q
 		}
 	}
