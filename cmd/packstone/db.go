@@ -29,7 +29,7 @@ PGPASSFILE for PostgreSQL, or from ~/.my.cnf for MySQL and MariaDB.`,
 		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
   packstone db import platform.sqlite --to mysql://root@localhost/platform`,
 	}
-	return group(cmd, newDBExport(a), newDBImport(a), newDBVerify(a))
+	return group(cmd, newDBExport(a), newDBImport(a), newDBVerify(a), newDBDiff(a))
 }
 
 // dbOptions are the flags of what reads one database and fills or compares another.

@@ -58,7 +58,7 @@ var seams = []string{"archive/store", "pipeline/source", "pipeline/target", "pip
 
 // shared are packages below a seam that are no adapters.
 var shared = []string{"archive/store/retry", "archive/store/limit", "archive/store/count", "archive/store/inflight", "archive/store/internal", "archive/store/s3/bucket",
-	"pipeline/source/exclude", "pipeline/source/distant", "pipeline/target/distant", "pipeline/database/convert", "pipeline/database/ddl", "pipeline/database/expr", "pipeline/database/rows",
+	"pipeline/source/exclude", "pipeline/source/distant", "pipeline/target/distant", "pipeline/database/convert", "pipeline/database/ddl", "pipeline/database/expr", "pipeline/database/rowdiff", "pipeline/database/rows",
 	"pipeline/database/sqlengine", "pipeline/database/sqltext", "pipeline/database/scratch"}
 
 // builtOn are adapters that are made of another one: the settings of a platform are a row of

@@ -198,7 +198,7 @@ func (p *platformRun) fill(ctx context.Context, at database.Location, s *catalog
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := p.openStreams(ctx, s)
+	src, err := p.openStreams(ctx, s, database.Filter{})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ var messages = map[string]any{
 	"config_check":      configCheckMessage{},
 	"init":              initMessage{},
 	"change":            changeMessage{},
+	"table_change":      dbTableChange{},
 	"access":            accessMessage{},
 	"platform_plan":     platformPlan{},
 	"stats":             statsMessage{},
@@ -63,6 +64,7 @@ var summaries = map[string]any{
 	"diff":            diffSummary{},
 	"db":              dbSummary{},
 	"put_back":        putBackSummary{},
+	"db_diff":         dbDiffSummary{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.

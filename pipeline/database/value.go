@@ -26,11 +26,11 @@ func (e *ValueError) Is(target error) bool { return target == ErrValue }
 // NewValueError addresses a value of a row for a driver that meets it while
 // loading; column counts from 0.
 func NewValueError(t *Table, column int, cells []Cell, cause error) error {
-	return &ValueError{Table: t.ID(), Column: t.Columns[column].Name, Row: rowAddress(t, cells), Cause: cause}
+	return &ValueError{Table: t.ID(), Column: t.Columns[column].Name, Row: RowAddress(t, cells), Cause: cause}
 }
 
-// rowAddress names a row by its key, or by its first cells where it has none.
-func rowAddress(t *Table, cells []Cell) string {
+// RowAddress names a row by its key, or by its first cells where it has none.
+func RowAddress(t *Table, cells []Cell) string {
 	var parts []string
 	for i, c := range t.Columns {
 		if i < len(cells) && (slices.Contains(t.Order, c.Name) || len(t.Order) == 0 && i < 3) {

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/archive/disk"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
+	"github.com/packstone/packstone/pipeline/database/rowdiff"
+	"github.com/packstone/packstone/pipeline/database/rows"
+)
+
+type dbDiffOptions struct {
+	filter  dbOptions
+	script  string
+	engine  string
+	updates bool
+}
+
+func newDBDiff(a *app) *cobra.Command {
+	var o dbDiffOptions
+	cmd := &cobra.Command{
+		Use:   "diff SNAPSHOT[:SOURCE] SNAPSHOT[:SOURCE]",
+		Short: "Show which rows differ between two snapshots of a database.",
+		Long: `Tells rows that were added (+), removed (-) and changed (M), by their primary keys; those of a table
+without a key as a whole. Ends with exit code 5 if something differs. --sql writes a script that puts
+back what the first snapshot has and the second lacks, for psql, mariadb, mysql or sqlite3.`,
+		Example: `  packstone db diff latest~1 latest --tables orders
+  packstone db diff 4f2a81c0:metadata latest:metadata --sql put-back.sql`,
+		Args: cobra.ExactArgs(2),
+	}
+	flags := cmd.Flags()
+	o.filter.registerFilter(flags)
+	flags.StringVar(&o.script, "sql", "", "write a script of INSERT statements to `file`: one transaction, whole or not at all")
+	flags.BoolVar(&o.updates, "updates", false, "with --sql: also set rows back that were changed")
+	flags.StringVar(&o.engine, "engine", "", "with --sql: write for this `engine` (postgres, mysql, mariadb or sqlite) instead of the source's own")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection, func(ctx context.Context, args []string) error {
+		if o.script == "" && (o.updates || o.engine != "") {
+			return usage("--updates and --engine go with --sql")
+		}
+		d := &dbDiffer{app: a, o: o, begun: time.Now()}
+		return d.run(ctx, args)
+	})
+}
+
+// dbTableChange is a table that differs, as JSON.
+type dbTableChange struct {
+	Table   string   `json:"table" doc:"Its name in the first snapshot, or in the one that has it."`
+	Only    string   `json:"only,omitempty" doc:"- if only the first snapshot has the table, + if only the second."`
+	Rows    int64    `json:"rows,omitempty" doc:"Rows of such a table."`
+	Added   int64    `json:"added" doc:"Rows that only the second snapshot has."`
+	Removed int64    `json:"removed" doc:"Rows that only the first snapshot has."`
+	Changed int64    `json:"changed" doc:"Rows with the same key and other values."`
+	Columns []string `json:"columns,omitempty" doc:"How the columns differ."`
+	Keys    []string `json:"keys" doc:"The keys of the first rows that differ, each after +, - or M."`
+}
+
+// dbDiffSummary is what db diff prints as JSON at its end.
+type dbDiffSummary struct {
+	Source        string  `json:"source_snapshot" doc:"The first snapshot."`
+	Target        string  `json:"target_snapshot" doc:"The second snapshot."`
+	Tables        int     `json:"tables" doc:"Tables that were compared."`
+	Differ        int     `json:"tables_changed" doc:"Of these, tables that differ."`
+	Added         int64   `json:"added" doc:"Rows that only the second snapshot has."`
+	Removed       int64   `json:"removed" doc:"Rows that only the first snapshot has."`
+	Changed       int64   `json:"changed" doc:"Rows with the same key and other values."`
+	Inserts       int64   `json:"inserts" doc:"Rows that the script inserts."`
+	Updates       int64   `json:"updates" doc:"Rows that the script sets back."`
+	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
+}
+
+// dbDiffer is one run of db diff.
+type dbDiffer struct {
+	*app
+	o       dbDiffOptions
+	begun   time.Time
+	summary dbDiffSummary
+	keys    map[string][]string // of the first rows that differ, by table
+}
+
+func (d *dbDiffer) run(ctx context.Context, args []string) error {
+	b, err := d.browse(ctx)
+	if err != nil {
+		return err
+	}
+	before, id, err := d.open(ctx, b, args[0])
+	if err != nil {
+		return err
+	}
+	after, other, err := d.open(ctx, b, args[1])
+	if err != nil {
+		return err
+	}
+	if err := d.checkPatterns(ctx, before, after); err != nil {
+		return err
+	}
+	d.summary.Source, d.summary.Target, d.keys = id, other, map[string][]string{}
+	results, err := d.compare(ctx, before, after)
+	if err != nil {
+		return err
+	}
+	return d.tell(results)
+}
+
+// open opens the rows of the database that a text names.
+func (d *dbDiffer) open(ctx context.Context, b *browser, text string) (database.Source, string, error) {
+	at, err := b.find(text)
+	if err != nil {
+		return nil, "", err
+	}
+	var found []*catalog.SourceState
+	for _, s := range at.Sources {
+		if s.Type == databaseType {
+			found = append(found, s)
+		}
+	}
+	if len(found) != 1 || at.Path != "" {
+		return nil, "", usage("%s names %d databases: name one as SNAPSHOT:SOURCE", text, len(found))
+	}
+	t, err := b.Tree(at.Snapshot, found[0])
+	if err != nil {
+		return nil, "", err
+	}
+	fetcher, err := b.Fetcher(at.Snapshot)
+	if err != nil {
+		return nil, "", err
+	}
+	src, err := rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Filter: d.o.filter.filter, Aside: d.Aside()})
+	return src, at.Snapshot.ID.String(), err
+}
+
+// checkPatterns refuses patterns that match a table of neither snapshot.
+func (d *dbDiffer) checkPatterns(ctx context.Context, before, after database.Source) error {
+	err := convert.RefuseNothing(ctx, before, d.o.filter.filter)
+	if errors.Is(err, convert.ErrUnmatched) {
+		return convert.RefuseNothing(ctx, after, d.o.filter.filter)
+	}
+	return nil
+}
+
+// compare compares, and writes the script where one is wanted.
+func (d *dbDiffer) compare(ctx context.Context, before, after database.Source) (results []rowdiff.Result, err error) {
+	run := func(each func(*rowdiff.Table, *rowdiff.Change) error) error {
+		results, err = rowdiff.Compare(ctx, before, after, rowdiff.Options{Aside: d.Aside()}, func(t *rowdiff.Table, c *rowdiff.Change) error {
+			d.note(t, c)
+			return each(t, c)
+		})
+		return err
+	}
+	if d.o.script == "" {
+		return results, run(func(*rowdiff.Table, *rowdiff.Change) error { return nil })
+	}
+	schema, err := before.Schema(ctx)
+	if err != nil {
+		return nil, err
+	}
+	engine := d.o.engine
+	if engine == "" {
+		engine = schema.Engine
+	}
+	err = disk.Replace(d.o.script, disk.Options{Prefix: ".packstone-sql-", Sync: true}, func(out io.Writer) error {
+		return d.write(out, engine, schema, run)
+	})
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", d.o.script, err)
+	}
+	return results, err
+}
+
+func (d *dbDiffer) write(out io.Writer, engine string, s *database.Schema, run func(func(*rowdiff.Table, *rowdiff.Change) error) error) error {
+	script, err := rowdiff.NewScript(out, engine, s, d.o.updates, d.Aside())
+	if err != nil {
+		return err
+	}
+	err = run(script.Take)
+	if err == nil {
+		err = script.End()
+	}
+	d.summary.Inserts, d.summary.Updates = script.Inserts, script.Updates
+	return errors.Join(err, script.Close())
+}
+
+// keysListed is how many rows of a table are listed.
+const keysListed = 5
+
+// note remembers the first rows of a table that differ.
+func (d *dbDiffer) note(t *rowdiff.Table, c *rowdiff.Change) {
+	list := d.keys[t.ID()]
+	if len(list) >= keysListed {
+		return
+	}
+	cells := c.Before
+	if cells == nil {
+		cells = c.After
+	}
+	text := string(c.Kind) + " " + database.RowAddress(t.Table, cells)
+	if c.Count > 1 {
+		text += fmt.Sprintf(", %d times", c.Count)
+	}
+	d.keys[t.ID()] = append(list, text)
+}
+
+// tell prints what differs.
+func (d *dbDiffer) tell(results []rowdiff.Result) error {
+	m := &d.summary
+	for _, r := range results {
+		m.Tables++
+		if r.Equal() {
+			continue
+		}
+		m.Differ++
+		m.Added, m.Removed, m.Changed = m.Added+r.Added, m.Removed+r.Removed, m.Changed+r.Changed
+		d.tellTable(r)
+	}
+	m.TotalDuration = time.Since(d.begun).Seconds()
+	d.out.Summary(*m, m.text(d.o))
+	if m.Differ > 0 {
+		return exitWith(exitIntegrity, "%s of %d differ", output.Plural(m.Differ, "table"), m.Tables)
+	}
+	return d.out.Err()
+}
+
+func (d *dbDiffer) tellTable(r rowdiff.Result) {
+	keys := d.keys[r.Table]
+	if d.out.JSON() {
+		if keys == nil {
+			keys = []string{}
+		}
+		d.out.Message("table_change", dbTableChange{r.Table, string(r.Only), onlyRows(r), r.Added, r.Removed, r.Changed, r.Columns, keys}, "")
+		return
+	}
+	switch r.Only {
+	case rowdiff.Removed:
+		d.out.Line("table %s: only in the first snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))
+		return
+	case rowdiff.Added:
+		d.out.Line("table %s: only in the second snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))
+		return
+	}
+	d.out.Line("table %s: %d added, %d removed, %d changed", output.Name(r.Table), r.Added, r.Removed, r.Changed)
+	for _, line := range r.Columns {
+		d.out.Line("  %s", line)
+	}
+	for _, line := range keys {
+		d.out.Line("  %s", line)
+	}
+	if more := r.Added + r.Removed + r.Changed - int64(len(keys)); more > 0 {
+		d.out.Line("  and %d more", more)
+	}
+}
+
+// onlyRows counts the rows of a table that one snapshot has.
+func onlyRows(r rowdiff.Result) int64 {
+	if r.Only == "" {
+		return 0
+	}
+	return r.Rows
+}
+
+func (m dbDiffSummary) text(o dbDiffOptions) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "from snapshot %s to %s: %s compared, %d differ; rows: %d added, %d removed, %d changed", m.Source[:shortID], m.Target[:shortID],
+		output.Plural(m.Tables, "table"), m.Differ, m.Added, m.Removed, m.Changed)
+	if o.script != "" {
+		fmt.Fprintf(&b, "\nwrote %s, which inserts %s and sets %d back", o.script, output.Plural(m.Inserts, "row"), m.Updates)
+	}
+	return b.String()
+}
