@@ -85,6 +85,7 @@ type dbDiffer struct {
 	begun   time.Time
 	summary dbDiffSummary
 	keys    map[string][]string // of the first rows that differ, by table
+	listed  map[string]int64    // how many rows these are
 }
 
 func (d *dbDiffer) run(ctx context.Context, args []string) error {
@@ -103,7 +104,7 @@ func (d *dbDiffer) run(ctx context.Context, args []string) error {
 	if err := d.checkPatterns(ctx, before, after); err != nil {
 		return err
 	}
-	d.summary.Source, d.summary.Target, d.keys = id, other, map[string][]string{}
+	d.summary.Source, d.summary.Target, d.keys, d.listed = id, other, map[string][]string{}, map[string]int64{}
 	results, err := d.compare(ctx, before, after)
 	if err != nil {
 		return err
@@ -207,6 +208,7 @@ func (d *dbDiffer) note(t *rowdiff.Table, c *rowdiff.Change) {
 		text += fmt.Sprintf(", %d times", c.Count)
 	}
 	d.keys[t.ID()] = append(list, text)
+	d.listed[t.ID()] += c.Count
 }
 
 // tell prints what differs.
@@ -253,7 +255,7 @@ func (d *dbDiffer) tellTable(r rowdiff.Result) {
 	for _, line := range keys {
 		d.out.Line("  %s", line)
 	}
-	if more := r.Added + r.Removed + r.Changed - int64(len(keys)); more > 0 {
+	if more := r.Added + r.Removed + r.Changed - d.listed[r.Table]; more > 0 {
 		d.out.Line("  and %d more", more)
 	}
 }

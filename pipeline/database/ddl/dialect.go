@@ -31,7 +31,7 @@ type Dialect struct {
 	Tail       string // what ends CREATE TABLE
 	// Ending is what else ends it, of one table. Nil: nothing does.
 	Ending func(t *database.Table) string
-	Null       string // what is said of a column that may be null, if anything
+	Null   string // what is said of a column that may be null, if anything
 
 	Uniques UniqueForm
 	Nulls   NullRule

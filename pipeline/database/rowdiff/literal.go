@@ -96,7 +96,9 @@ func text(engine string, t database.Type, v []byte) (string, error) {
 }
 
 // quote doubles quotes: no session that runs the script gives a backslash a meaning.
-func quote(v []byte) string { return "'" + string(bytes.ReplaceAll(v, []byte("'"), []byte("''"))) + "'" }
+func quote(v []byte) string {
+	return "'" + string(bytes.ReplaceAll(v, []byte("'"), []byte("''"))) + "'"
+}
 
 func textOfMySQL(t database.Type, v []byte) (string, error) {
 	switch t.Kind {

@@ -88,7 +88,7 @@ func Compare(ctx context.Context, before, after database.Source, o Options, each
 	if database.Family(first.Engine) != database.Family(second.Engine) {
 		return nil, fmt.Errorf("%w: one is a database of %s, the other of %s: compare them by db verify", database.ErrRefused, first.Engine, second.Engine)
 	}
-	c := &comparison{before: before, after: after, o: o, each: each}
+	c := &comparison{before: before, after: after, o: o, each: each, loose: first.Engine == database.SQLite}
 	var out []Result
 	for _, t := range convert.ParentsFirst(first.Tables) {
 		result, err := c.table(ctx, t, second.FindAlike(first, t))
@@ -110,6 +110,7 @@ type comparison struct {
 	before, after database.Source
 	o             Options
 	each          func(*Table, *Change) error
+	loose         bool // each value has a type of its own, and a column's kind is what was found in it
 }
 
 func (c *comparison) table(ctx context.Context, t, now *database.Table) (Result, error) {
@@ -118,7 +119,7 @@ func (c *comparison) table(ctx context.Context, t, now *database.Table) (Result,
 		out.Only = Removed
 		return out, nil
 	}
-	p := pairOf(t, now)
+	p := pairOf(t, now, c.loose)
 	out.Columns = p.table.Differences
 	if p.whole && c.sameRecord(t, now) {
 		return out, nil
@@ -251,7 +252,7 @@ type pair struct {
 	whole         bool // the columns are the same, in the same order
 }
 
-func pairOf(t, now *database.Table) *pair {
+func pairOf(t, now *database.Table, loose bool) *pair {
 	common := *t
 	common.Columns = nil
 	p := &pair{table: &Table{Table: &common}, before: t, after: now}
@@ -264,7 +265,7 @@ func pairOf(t, now *database.Table) *pair {
 			differ("column %s is only in the first", c.Name)
 			continue
 		}
-		if other := now.Columns[at].Type; other.Kind != c.Type.Kind || other.Native != c.Type.Native {
+		if other := now.Columns[at].Type; !loose && other.Kind != c.Type.Kind || other.Native != c.Type.Native {
 			differ("column %s is %s in the first and %s in the second", c.Name, c.Type.Native, other.Native)
 		}
 		common.Columns = append(common.Columns, c)

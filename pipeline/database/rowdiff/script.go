@@ -20,7 +20,7 @@ type Script struct {
 	namespace string
 	updates   bool
 	out       io.Writer
-	later     *os.File // updates of the open table, in a file without a name
+	later     *os.File // updates, which follow all rows, in a file without a name
 	table     *Table
 	columns   []int // of the open table, those that are written
 	values    bytes.Buffer
@@ -78,7 +78,7 @@ func (w *Script) write(text string) error {
 // Take writes what puts a change back, if anything does.
 func (w *Script) Take(t *Table, c *Change) error {
 	if w.table != t {
-		if err := w.flush(); err != nil {
+		if err := w.flushRows(); err != nil {
 			return err
 		}
 		w.begin(t)
@@ -180,7 +180,7 @@ func (w *Script) names(columns []int) []string {
 	return out
 }
 
-// update writes what sets a row back, behind all rows that are missing in the table.
+// update writes what sets a row back, behind all rows that are missing: it may refer to one.
 func (w *Script) update(c *Change) error {
 	var sets, where []string
 	for n, name := range w.names(w.columns) {
@@ -213,8 +213,8 @@ func same(a, b database.Cell) bool {
 	return bytes.Equal(batch.Row(0), batch.Row(1))
 }
 
-// flush ends the open table.
-func (w *Script) flush() error {
+// End writes the updates and ends the transaction.
+func (w *Script) End() error {
 	if err := w.flushRows(); err != nil {
 		return err
 	}
@@ -224,12 +224,8 @@ func (w *Script) flush() error {
 	if _, err := io.Copy(w.out, w.later); err != nil {
 		return err
 	}
-	_, err := w.later.Seek(0, io.SeekStart)
-	return errors.Join(err, w.later.Truncate(0))
+	return w.write("COMMIT;\n")
 }
-
-// End ends the transaction.
-func (w *Script) End() error { return errors.Join(w.flush(), w.write("COMMIT;\n")) }
 
 // Close drops what waits.
 func (w *Script) Close() error { return w.later.Close() }
