@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"pipeline/backup":   {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline", "pipeline/fetch", "pipeline/source"},
 	"pipeline/restore": {"catalog/entry", "catalog", "archive", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
 		"pipeline/source"}, // what a backup leaves out
-	"pipeline/browse": {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch"},
+	"pipeline/browse": {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch", "pipeline/source", "pipeline/database"},
 	"pipeline/fit":    {"catalog/entry", "catalog", "pipeline/database", "pipeline/fetch"},
 	"pipeline/mount":  {"catalog/entry", "catalog", "archive", "pipeline/fetch"},
 	"pipeline/check":  {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},

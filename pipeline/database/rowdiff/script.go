@@ -25,6 +25,7 @@ type Script struct {
 	columns   []int // of the open table, those that are written
 	values    bytes.Buffer
 	rows      int
+	lax       bool  // the row that was spelt last is refused by a strict session
 	Inserts   int64 // rows
 	Updates   int64
 }
@@ -58,17 +59,21 @@ SET LOCAL lc_monetary = 'C';
 SET LOCAL row_security = off;
 SET CONSTRAINTS ALL DEFERRED;
 `,
-	database.MySQL: `SET NAMES utf8mb4;
-SET SESSION time_zone = '+00:00';
-SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES';
-START TRANSACTION;
-`,
+	database.MySQL: "SET NAMES utf8mb4;\nSET SESSION time_zone = '+00:00';\n" + strict + "START TRANSACTION;\n",
 	database.SQLite: `.bail on
 PRAGMA foreign_keys = ON;
 BEGIN IMMEDIATE;
 PRAGMA defer_foreign_keys = ON;
 `,
 }
+
+// Sessions of MySQL are strict, but for what a column holds that no strict one takes.
+const (
+	strict = "SET SESSION sql_mode = 'STRICT_ALL_TABLES," + laxModes + "';\n"
+	lax    = "SET SESSION sql_mode = '" + laxModes + "';\n"
+
+	laxModes = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES"
+)
 
 func (w *Script) write(text string) error {
 	_, err := io.WriteString(w.out, text)
@@ -116,7 +121,9 @@ func (w *Script) insert(cells []database.Cell) error {
 	if err != nil {
 		return err
 	}
-	if w.rows > 0 && (w.rows == rowsAtOnce || w.values.Len()+len(row) > bytesAtOnce) {
+	alone := w.lax
+	w.lax = false
+	if w.rows > 0 && (alone || w.rows == rowsAtOnce || w.values.Len()+len(row) > bytesAtOnce) {
 		if err := w.flushRows(); err != nil {
 			return err
 		}
@@ -127,13 +134,19 @@ func (w *Script) insert(cells []database.Cell) error {
 	w.values.WriteString("  (" + strings.Join(row, ", ") + ")")
 	w.rows++
 	w.Inserts++
-	return nil
+	if !alone {
+		return nil
+	}
+	w.lax = true
+	return w.flushRows()
 }
 
 // row spells cells of some columns.
 func (w *Script) row(cells []database.Cell, columns []int) ([]string, error) {
 	out := make([]string, len(columns))
+	w.lax = false
 	for n, i := range columns {
+		w.lax = w.lax || w.engine == database.MySQL && isInvalid(w.table.Columns[i].Type, cells[i])
 		text, err := literal(w.engine, w.table.Columns[i].Type, cells[i])
 		if err != nil {
 			return nil, database.NewValueError(w.table.Table, i, cells, err)
@@ -141,6 +154,19 @@ func (w *Script) row(cells []database.Cell, columns []int) ([]string, error) {
 		out[n] = text
 	}
 	return out, nil
+}
+
+// isInvalid says that a cell is MySQL's mark for a label that an enumeration does not have.
+func isInvalid(t database.Type, c database.Cell) bool {
+	return t.Kind == database.Enum && c.Class == database.ClassText && len(c.Bytes) == 0 && !slices.Contains(t.Values, "")
+}
+
+// laxly puts a statement that a strict session refuses between what loosens and tightens it.
+func (w *Script) laxly(statement string) string {
+	if !w.lax {
+		return statement
+	}
+	return lax + statement + strict
 }
 
 func (w *Script) flushRows() error {
@@ -154,9 +180,9 @@ func (w *Script) flushRows() error {
 	if w.engine == database.Postgres {
 		head += " OVERRIDING SYSTEM VALUE"
 	}
-	err := w.write(head + " VALUES\n" + w.values.String() + ";\n")
+	err := w.write(w.laxly(head + " VALUES\n" + w.values.String() + ";\n"))
 	w.values.Reset()
-	w.rows = 0
+	w.rows, w.lax = 0, false
 	return err
 }
 
@@ -182,7 +208,11 @@ func (w *Script) names(columns []int) []string {
 
 // update writes what sets a row back, behind all rows that are missing: it may refer to one.
 func (w *Script) update(c *Change) error {
+	if err := w.flushRows(); err != nil {
+		return err
+	}
 	var sets, where []string
+	loosened := false
 	for n, name := range w.names(w.columns) {
 		i := w.columns[n]
 		text, err := w.row(c.Before, []int{i})
@@ -192,14 +222,16 @@ func (w *Script) update(c *Change) error {
 		case slices.Contains(w.table.Key, w.table.Columns[i].Name):
 			where = append(where, name+" = "+text[0])
 		case !same(c.Before[i], c.After[i]):
-			sets = append(sets, name+" = "+text[0])
+			sets, loosened = append(sets, name+" = "+text[0]), loosened || w.lax
 		}
 	}
 	if len(sets) == 0 || len(where) < len(w.table.Key) {
 		return nil
 	}
 	w.Updates++
-	_, err := io.WriteString(w.later, "UPDATE "+w.name()+" SET "+strings.Join(sets, ", ")+" WHERE "+strings.Join(where, " AND ")+";\n")
+	w.lax = loosened
+	_, err := io.WriteString(w.later, w.laxly("UPDATE "+w.name()+" SET "+strings.Join(sets, ", ")+" WHERE "+strings.Join(where, " AND ")+";\n"))
+	w.lax = false
 	return err
 }
 

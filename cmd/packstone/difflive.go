@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/browse"
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/rows"
+)
+
+// live compares a snapshot with its sources as they are now.
+func (d *differ) live(ctx context.Context, text string) error {
+	b, err := d.browse(ctx)
+	if err != nil {
+		return err
+	}
+	p := catalog.ParsePlace(text)
+	filter := d.filterFor(p)
+	if d.flags.host == "" {
+		if filter.Prefer, err = d.HostIn(b.Repo); err != nil {
+			return err
+		}
+	}
+	s, err := b.Pick(p.Snapshot, filter)
+	if err != nil {
+		return err
+	}
+	at, err := p.In(s)
+	if err != nil {
+		return err
+	}
+	if at.Path != "" {
+		return usage("--live compares whole sources: name SNAPSHOT or SNAPSHOT:SOURCE")
+	}
+	d.summary = diffSummary{Source: s.ID.String()}
+	for _, source := range at.Sources {
+		if err := d.liveSource(ctx, b, s, source); err != nil {
+			return fmt.Errorf("compare %s: %w", placeName(source.Name, ""), err)
+		}
+	}
+	d.out.Summary(d.summary, d.summary.text())
+	if d.problems > 0 {
+		return exitWith(exitMissing, "%s not compared (listed above)", output.Plural(d.problems, "entry"))
+	}
+	return d.out.Err()
+}
+
+func (d *differ) liveSource(ctx context.Context, b *browser, s *catalog.Snapshot, source *catalog.SourceState) (err error) {
+	switch source.Type {
+	case databaseType:
+		return d.liveDatabase(ctx, b, s, source)
+	case "command":
+		d.problem(source.Name, "", errors.New("it is the output of a command, which has no state to compare with"))
+		return nil
+	}
+	t, err := b.Tree(s, source)
+	if err != nil {
+		return err
+	}
+	arguments := []string{source.Name}
+	if source.Name == catalog.AdHoc {
+		arguments = source.Paths
+	}
+	planner := d.planner()
+	planner.Set = "" // which names of single sources do without
+	plan, err := planner.Arguments(arguments, config.PathOptions{Exclude: source.Excludes, AllowEmpty: true}, nil)
+	if err != nil {
+		return err
+	}
+	src, err := plan.Jobs[0].Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	l := browse.Live{
+		Each:    func(kind browse.Kind, c *tree.Change) error { return d.take(source.Name, kind, c) },
+		Problem: func(path string, err error) { d.problem(source.Name, path, err) },
+	}
+	return l.Compare(ctx, t, src)
+}
+
+// problem tells what cannot be compared.
+func (d *differ) problem(source, path string, err error) {
+	d.problems++
+	d.out.Problem(placeName(source, path).String(), "compare", err)
+}
+
+func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapshot, source *catalog.SourceState) (err error) {
+	settings, err := d.Settings()
+	if err != nil {
+		return err
+	}
+	_, at, err := settings.PlaceOf(source, true)
+	if err != nil {
+		return err
+	}
+	login, err := d.Login(*at)
+	if err != nil {
+		return err
+	}
+	t, err := b.Tree(s, source)
+	if err != nil {
+		return err
+	}
+	fetcher, err := b.Fetcher(s)
+	if err != nil {
+		return err
+	}
+	was, err := rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Aside: d.Aside()})
+	if err != nil {
+		return err
+	}
+	now, err := config.OpenSource(ctx, login, database.SourceOptions{Aside: d.Aside()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, now.Close()) }()
+	return browse.CompareDatabase(ctx, was.(browse.Stored), now, func(c browse.TableChange) error { return d.takeTable(source.Name, c) })
+}
+
+// takeTable counts and tells a table that differs.
+func (d *differ) takeTable(source string, c browse.TableChange) error {
+	d.summary.ChangedTables++
+	path := "tables/" + c.Table
+	if d.out.JSON() {
+		d.out.Message("change", changeMessage{Source: output.Name(source), Path: output.Name(path), Modifier: string(c.Kind), Rows: c.Rows, RowsNow: c.Now}, "")
+	} else {
+		d.out.Line("%-4s %s (%s, %d now)", c.Kind, placeName(source, path), output.Plural(c.Rows, "row"), c.Now)
+	}
+	return d.out.Err()
+}
