@@ -208,9 +208,7 @@ func (w *Script) names(columns []int) []string {
 
 // update writes what sets a row back, behind all rows that are missing: it may refer to one.
 func (w *Script) update(c *Change) error {
-	if err := w.flushRows(); err != nil {
-		return err
-	}
+	defer func() { w.lax = false }() // rows that wait are none of these
 	var sets, where []string
 	loosened := false
 	for n, name := range w.names(w.columns) {
@@ -231,7 +229,6 @@ func (w *Script) update(c *Change) error {
 	w.Updates++
 	w.lax = loosened
 	_, err := io.WriteString(w.later, w.laxly("UPDATE "+w.name()+" SET "+strings.Join(sets, ", ")+" WHERE "+strings.Join(where, " AND ")+";\n"))
-	w.lax = false
 	return err
 }
 
