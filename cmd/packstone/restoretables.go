@@ -52,8 +52,8 @@ func (o *restoreOptions) checkTables() error {
 	return nil
 }
 
-// single tells whether tables come back beside others, or into those that are there. A part of a
-// database that goes into an empty one comes back as a whole database does.
+// single tells whether single tables come back, beside what is there or into it. A SQLite file that
+// is not there yet is made as for a whole database.
 func (r *restoring) single(ctx context.Context, dst database.Target) (bool, error) {
 	switch {
 	case r.o.filling.filter.Empty():
@@ -61,15 +61,12 @@ func (r *restoring) single(ctx context.Context, dst database.Target) (bool, erro
 	case r.o.single != tableOptions{}:
 		return true, nil
 	}
+	there, err := dst.Schema(ctx)
+	if err != nil || there.Engine != database.SQLite {
+		return err == nil, err
+	}
 	v, ok := dst.(database.Vacancy)
-	if !ok {
-		return false, nil
-	}
-	err := v.Vacant(ctx)
-	if errors.Is(err, database.ErrNotEmpty) && !errors.Is(err, database.ErrLeftover) {
-		return true, nil
-	}
-	return false, leftoverCure(err)
+	return ok && errors.Is(v.Vacant(ctx), database.ErrNotEmpty), nil
 }
 
 // intoTables restores single tables.
