@@ -55,7 +55,6 @@ read.
 --live compares a snapshot with its sources as they are now: files by size and time, as a backup
 does, without reading them; tables of a database by the digest of their rows.`,
 		Example: `  packstone diff latest~1 latest --set platform
-  packstone diff 4f2a81c0 @2026-11-20T14:00 --metadata
   packstone diff latest --live --set platform`,
 		Args: cobra.RangeArgs(1, 2),
 	}

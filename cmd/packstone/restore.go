@@ -88,8 +88,8 @@ then replace, and writes a report for --undo. The same command goes on where one
 --tables restores single tables. Into a database that holds something they come back beside what is
 there, under other names with --as; --into-existing puts rows that are missing back into the tables
 that are there, and changes none.`,
-		Example: `  packstone restore --set platform --at 2026-11-20T14:00 --in-place
-  packstone restore latest:metadata --tables t --to postgres://owner@db/app --as t_restored`,
+		Example: `  packstone restore latest --target /tmp/restored
+  packstone restore --set platform --at 2026-11-20T14:00 --in-place`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()

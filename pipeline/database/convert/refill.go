@@ -170,7 +170,6 @@ type pair struct {
 	places         []int              // of these, in source
 	staged         *database.Staged
 	sum            database.Summer
-	cells          []database.Cell
 }
 
 // project takes over a batch and returns one of the pair's columns, which it sums.
