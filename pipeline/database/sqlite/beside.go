@@ -38,7 +38,7 @@ func (t *target) planBeside(s *database.Schema) (*database.Plan, error) {
 	for _, l := range p.Detail.(*layout).tables {
 		l.asOwn(d)
 	}
-	t.beside, t.layout, t.engine = true, p.Detail.(*layout), s.Engine
+	t.beside, t.layout, t.from = true, p.Detail.(*layout), s
 	return p, mapping.Refuse()
 }
 
