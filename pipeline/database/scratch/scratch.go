@@ -7,6 +7,7 @@
 package scratch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,15 +138,20 @@ func (s *Server) room(user string) (as *owner, err error) {
 
 // install runs the program that makes the server's files.
 func install(ctx context.Context, as *owner, args []string) error {
+	var out bytes.Buffer
 	cmd := as.command(args)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return err
+	}
 	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer stop()
-	out, err := cmd.CombinedOutput()
+	err := cmd.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", filepath.Base(args[0]), err, lastLines(out))
+		return fmt.Errorf("%s: %w: %s", filepath.Base(args[0]), err, lastLines(out.Bytes()))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func TestADrillPassesAndLeavesOnlyItsReport(t *testing.T) {
 		if !c.Noticed || c.Item == "" || c.Said == "" {
 			t.Errorf("control %+v", c)
 		}
-		if c.Kind == "row" && !strings.Contains(c.Said, "digest") {
+		if c.Kind == "row" && !strings.Contains(c.Said, "other values") {
 			t.Errorf("a value is to be changed, and no row removed: %s", c.Said)
 		}
 		controls = append(controls, c.Kind)
@@ -270,7 +270,7 @@ func TestDatabasesComeBackToServersOfTheirOwnEngine(t *testing.T) {
 			if s := report.Sources[0]; s.Place != engine || s.Tables != 2 || s.Rows != 4 {
 				t.Errorf("source %+v", s)
 			}
-			if c := report.Controls[0]; c.Kind != "row" || !c.Noticed || !strings.Contains(c.Said, "digest") {
+			if c := report.Controls[0]; c.Kind != "row" || !c.Noticed || !strings.Contains(c.Said, "other values") {
 				t.Errorf("control %+v", c)
 			}
 		})
