@@ -68,6 +68,7 @@ func (d *differ) liveSource(ctx context.Context, b *browser, s *catalog.Snapshot
 		arguments = source.Paths
 	}
 	planner := d.planner()
+	planner.Live = true
 	planner.Set = "" // which names of single sources do without
 	plan, err := planner.Arguments(arguments, config.PathOptions{Exclude: source.Excludes, AllowEmpty: true}, nil)
 	if err != nil {

@@ -186,7 +186,7 @@ func (f *Files) open(_ context.Context, opts OpenOptions) (source.Source, error)
 		ExcludeCaches:    f.ExcludeCaches,
 		ExcludeIfPresent: f.ExcludeIfPresent,
 		OneFileSystem:    f.OneFileSystem,
-		AllowEmpty:       f.AllowEmpty,
+		AllowEmpty:       f.AllowEmpty || opts.AllowEmpty,
 		IgnoreInode:      f.IgnoreInode,
 		LeaveOut:         opts.LeaveOut,
 		LeftOut:          opts.LeftOut,
@@ -204,11 +204,11 @@ func (f *Files) openServer(opts OpenOptions) (source.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return sourceOf(sftpsource.New(server, sftpsource.Options{Path: r.Path, Exclude: f.Exclude, AllowEmpty: f.AllowEmpty}))
+		return sourceOf(sftpsource.New(server, sftpsource.Options{Path: r.Path, Exclude: f.Exclude, AllowEmpty: f.AllowEmpty || opts.AllowEmpty}))
 	}
 	server, err := r.ftpServer(login)
 	if err != nil {
 		return nil, err
 	}
-	return sourceOf(ftpsource.New(server, ftpsource.Options{Path: r.Path, Exclude: f.Exclude, AllowEmpty: f.AllowEmpty}))
+	return sourceOf(ftpsource.New(server, ftpsource.Options{Path: r.Path, Exclude: f.Exclude, AllowEmpty: f.AllowEmpty || opts.AllowEmpty}))
 }

@@ -236,7 +236,7 @@ func (l *Lake) open(ctx context.Context, opts OpenOptions) (source.Source, error
 		return nil, err
 	}
 	return sourceOf(lakesource.New(b, lakesource.Options{
-		Exclude: l.Exclude, AllowEmpty: l.AllowEmpty, KeepTemporary: l.KeepTemporary, AsOf: at, Latest: latest, Tags: l.Tags, Note: opts.Note,
+		Exclude: l.Exclude, AllowEmpty: l.AllowEmpty || opts.AllowEmpty, KeepTemporary: l.KeepTemporary, AsOf: at, Latest: latest, Tags: l.Tags, Note: opts.Note,
 	}))
 }
 
@@ -246,7 +246,7 @@ func (l *Lake) openDirectory(opts OpenOptions) (source.Source, error) {
 		leaveOut = slices.Concat(lakesource.Temporary, l.Exclude)
 	}
 	return sourceOf(files.New(files.Options{
-		Roots: []string{l.Path}, Directory: true, Exclude: leaveOut, AllowEmpty: l.AllowEmpty, Class: source.ClassLarge, Parallel: opts.Parallel,
+		Roots: []string{l.Path}, Directory: true, Exclude: leaveOut, AllowEmpty: l.AllowEmpty || opts.AllowEmpty, Class: source.ClassLarge, Parallel: opts.Parallel,
 		LeaveOut: opts.LeaveOut, LeftOut: opts.LeftOut,
 	}))
 }

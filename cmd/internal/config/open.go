@@ -23,6 +23,8 @@ type OpenOptions struct {
 	StateDir string
 	// Observer is shown what is read of a database; nil: nobody is.
 	Observer database.Observer
+	// AllowEmpty accepts a source with nothing in it, whatever the settings say.
+	AllowEmpty bool
 	// LeaveOut are files and directories of this machine that no source backs up, such as the
 	// repository itself. LeftOut, if set, is called with each that was met, from several goroutines
 	// at once.
@@ -75,7 +77,7 @@ func (s *Components) open(_ context.Context, opts OpenOptions) (source.Source, e
 	return sourceOf(settings.New(settings.Options{
 		Components: s.Components,
 		Exclude:    s.Exclude,
-		AllowEmpty: s.AllowEmpty,
+		AllowEmpty: s.AllowEmpty || opts.AllowEmpty,
 		LeaveOut:   opts.LeaveOut,
 		LeftOut:    opts.LeftOut,
 		Parallel:   opts.Parallel,

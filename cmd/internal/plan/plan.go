@@ -26,6 +26,7 @@ type Planner struct {
 	Stderr   io.Writer          // takes what commands say beside their output
 	Bucket   config.BucketLogin // for lakes
 	Preview  bool               // nothing is stored, and so nothing is tested
+	Live     bool               // sources are compared with a snapshot: they may have become empty
 	// Dangling is told of rows that refer to what the snapshot lacks.
 	Dangling func(r *catalog.Rule, d *catalog.Dangling)
 	// Warn is called with what the user should know of a source or a file.
@@ -124,7 +125,7 @@ func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []
 			Open: func(ctx context.Context) (source.Source, error) {
 				m := p.Machine
 				return settings.Open(ctx, name, config.OpenOptions{
-					LeaveOut: own.Paths(), LeftOut: own.LeftOut(p.Warn), Parallel: p.Parallel,
+					LeaveOut: own.Paths(), LeftOut: own.LeftOut(p.Warn), Parallel: p.Parallel, AllowEmpty: p.Live,
 					Stderr: p.Stderr, StateDir: m.DatabaseState(chosen.Set, name, s.Location()), Login: m.Login, Remote: m.RemoteLogin(),
 					Bucket: p.Bucket, Note: func(text string) { p.Warn(name, text) }, Environment: m.Env.ForPrograms,
 					Observer: planned.Fit.Observer(name),
