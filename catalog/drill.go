@@ -3,7 +3,6 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,34 +158,11 @@ func (r *Repository) ReportDrill(ctx context.Context, d *DrillReport) error {
 }
 
 func (r *Repository) tryReportDrill(ctx context.Context, d *DrillReport) error {
-	session, err := r.Begin(ctx)
-	if err != nil {
-		return err
+	rec, err := r.putReport(ctx, clear{Kind: Drill, Complete: d.Passed}, d.group, d)
+	if err == nil {
+		d.ID, d.Record, d.Writer = rec.Hash, rec.Name(), rec.Lane.Writer
 	}
-	defer session.Close()
-	if err := session.reportDrill(ctx, d); err != nil {
-		session.abandon(ctx)
-		return err
-	}
-	return nil
-}
-
-func (s *Session) reportDrill(ctx context.Context, d *DrillReport) error {
-	plain, err := json.Marshal(d)
-	if err != nil {
-		return fmt.Errorf("encode a report: %w", err)
-	}
-	sealed, err := crypto.Seal(nil, archive.Compact(plain), s.recipients...)
-	if err != nil {
-		return fmt.Errorf("seal a report: %w", err)
-	}
-	rec, err := s.put(ctx, clear{Kind: Drill, Group: d.group(s.writer.Domain.GroupKey()), Complete: d.Passed, Sealed: sealed})
-	if err != nil {
-		return err
-	}
-	d.ID, d.Record, d.Writer = rec.Hash, rec.Name(), rec.Lane.Writer
-	s.finish(rec)
-	return nil
+	return err
 }
 
 // ReadDrills opens the reports that count, the newest first: of writers that are not revoked, and

@@ -64,33 +64,39 @@ func (r *Repository) Report(ctx context.Context, o RunOutcome) error {
 }
 
 func (r *Repository) tryReport(ctx context.Context, o RunOutcome) error {
-	session, err := r.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	if err := session.report(ctx, o); err != nil {
-		session.abandon(ctx)
-		return err
-	}
-	return nil
+	_, err := r.putReport(ctx, clear{Kind: Outcome, Complete: o.Done}, o.group, o)
+	return err
 }
 
-func (s *Session) report(ctx context.Context, o RunOutcome) error {
-	plain, err := json.Marshal(o)
+// putReport writes a record that needs nothing, in a session of its own, with a report sealed to
+// the recipients. group says which reports it replaces in time.
+func (r *Repository) putReport(ctx context.Context, c clear, group func(*crypto.IDKey) string, report any) (*Record, error) {
+	session, err := r.Begin(ctx)
 	if err != nil {
-		return fmt.Errorf("encode an outcome: %w", err)
+		return nil, err
 	}
-	sealed, err := crypto.Seal(nil, archive.Compact(plain), s.recipients...)
+	defer session.Close()
+	c.Group = group(session.writer.Domain.GroupKey())
+	rec, err := session.report(ctx, c, report)
 	if err != nil {
-		return fmt.Errorf("seal an outcome: %w", err)
+		session.abandon(ctx)
 	}
-	rec, err := s.put(ctx, clear{Kind: Outcome, Group: o.group(s.writer.Domain.GroupKey()), Complete: o.Done, Sealed: sealed})
+	return rec, err
+}
+
+func (s *Session) report(ctx context.Context, c clear, report any) (*Record, error) {
+	plain, err := json.Marshal(report)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("encode a report: %w", err)
 	}
-	s.finish(rec)
-	return nil
+	if c.Sealed, err = crypto.Seal(nil, archive.Compact(plain), s.recipients...); err != nil {
+		return nil, fmt.Errorf("seal a report: %w", err)
+	}
+	rec, err := s.put(ctx, c)
+	if err == nil {
+		s.finish(rec)
+	}
+	return rec, err
 }
 
 // series is the outcomes and snapshots of one writer that replace each other.

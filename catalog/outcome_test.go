@@ -131,7 +131,7 @@ func TestAReportThatCannotBeWrittenLeavesNoOpenSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.fence(s) // a collector has declared it dead
-	err = s.report(t.Context(), failedBackup("set", "cause"))
+	_, err = s.report(t.Context(), clear{Kind: Outcome}, failedBackup("set", "cause"))
 	wantError(t, err, ErrRestart)
 	s.Close()
 	w.reports(failedBackup("set", "cause"))
