@@ -16,9 +16,10 @@ type observed struct {
 	ints, reals, texts, blobs int64
 	longest                   int64 // characters of a text
 	special                   int64 // values that the declared type would not have
+	long                      int64 // integers that no float holds exactly
 }
 
-const observations = 6
+const observations = 7
 
 var typeArgs = regexp.MustCompile(`\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)`)
 
@@ -78,7 +79,8 @@ func (i *inspector) observeColumns(t *database.Table) error {
 		list = append(list,
 			"sum(typeof("+name+") = 'integer')", "sum(typeof("+name+") = 'real')", "sum(typeof("+name+") = 'text')", "sum(typeof("+name+") = 'blob')",
 			"max(CASE WHEN typeof("+name+") = 'text' THEN CASE WHEN octet_length("+name+") > 65536 THEN octet_length("+name+") ELSE length("+name+") END END)",
-			"sum("+name+" IS NOT NULL AND ("+d.special(name)+"))")
+			"sum("+name+" IS NOT NULL AND ("+d.special(name)+"))",
+			"sum(typeof("+name+") = 'integer' AND CAST("+name+" AS REAL) <> "+name+")")
 	}
 	return query(i.conn, "SELECT "+strings.Join(list, ", ")+" FROM "+quote(t.Name), func(s *sqlite3.Stmt) error {
 		t.EstimatedRows = s.ColumnInt64(0)
@@ -86,7 +88,7 @@ func (i *inspector) observeColumns(t *database.Table) error {
 			at := 1 + n*observations
 			o := observed{
 				ints: s.ColumnInt64(at), reals: s.ColumnInt64(at + 1), texts: s.ColumnInt64(at + 2), blobs: s.ColumnInt64(at + 3),
-				longest: s.ColumnInt64(at + 4), special: s.ColumnInt64(at + 5),
+				longest: s.ColumnInt64(at + 4), special: s.ColumnInt64(at + 5), long: s.ColumnInt64(at + 6),
 			}
 			native := c.Type.Native
 			c.Type = o.kind(native)
@@ -141,7 +143,7 @@ func (o observed) common(native string, d declaredAs) database.Type {
 	switch {
 	case o.reals+o.texts+o.blobs == 0 && (o.ints > 0 || affinity == "INTEGER"):
 		return database.Type{Kind: database.Int, Bits: 64}
-	case o.texts+o.blobs == 0 && (o.reals > 0 && (o.ints == 0 || affinity == "NUMERIC") || affinity == "REAL"):
+	case o.texts+o.blobs+o.long == 0 && (o.reals > 0 && (o.ints == 0 || affinity == "NUMERIC") || affinity == "REAL"):
 		return database.Type{Kind: database.Float, Bits: 64}
 	case o.ints+o.reals+o.blobs == 0 && (o.texts > 0 || affinity == "TEXT"):
 		t := database.Type{Kind: database.Text}

@@ -230,20 +230,42 @@ func TestNumbersInTheHeaderComeBack(t *testing.T) {
 	}
 }
 
+func TestAnIntegerAmongFloatsKeepsItsLastDigits(t *testing.T) {
+	for _, n := range []int{1<<53 + 1, math.MaxInt64, math.MinInt64 + 1} {
+		from, to := newFile(t), newFile(t)
+		if err := exec(t, from, fmt.Sprintf("CREATE TABLE t (n NUMERIC); INSERT INTO t VALUES (1.5), (%d)", n)); err != nil {
+			t.Fatal(err)
+		}
+		src := databasetest.From(t, sqlite.Driver{}, from, database.SourceOptions{})
+		if _, err := databasetest.Into(t, sqlite.Driver{Portable: true}, to, src, convert.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := number(t, to, "SELECT n FROM t WHERE typeof(n) = 'integer'"); got != n {
+			t.Errorf("%d became %d", n, got)
+		}
+	}
+}
+
 func pragma(t *testing.T, url, name string) int {
+	t.Helper()
+	return number(t, url, "PRAGMA "+name)
+}
+
+// number returns the first value that a query gives.
+func number(t *testing.T, url, sql string) int {
 	t.Helper()
 	conn, err := sqlite3.Open("file:" + strings.TrimPrefix(url, "sqlite:"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	stmt, _, err := conn.Prepare("PRAGMA " + name)
+	stmt, _, err := conn.Prepare(sql)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stmt.Close()
 	if !stmt.Step() {
-		t.Fatalf("PRAGMA %s gives nothing: %v", name, stmt.Err())
+		t.Fatalf("%s gives nothing: %v", sql, stmt.Err())
 	}
 	return stmt.ColumnInt(0)
 }
