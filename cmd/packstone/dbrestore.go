@@ -42,7 +42,7 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 	}
 	r.path = at.Path
 	if len(at.Sources) != 1 || !r.isDatabase(at.Sources[0]) {
-		return usage("--to takes one database, named as SNAPSHOT:SOURCE, or the address of a server or bucket; for a directory here, type --target %s", r.o.to)
+		return usage("--to takes one database, named as SNAPSHOT:SOURCE, or the address of a directory on a server or in a bucket; a directory of this machine is --target")
 	}
 	o := r.o.filling
 	dst, err := r.openDBTarget(ctx, r.o.to, o)

@@ -34,7 +34,7 @@ func argumentsError(cmd *cobra.Command, args []string, err error) error {
 	case strings.HasPrefix(err.Error(), "invalid argument"):
 		return usage("%w", err) // it names what there is
 	case wanted == "":
-		return usage("%s takes no arguments, but got %s; see %s --help", path, strings.Join(args, " "), path)
+		return usage("%s takes no arguments, but got %s (-r names the repository); see %s --help", path, strings.Join(args, " "), path)
 	case len(args) == 0:
 		return usage("%s wants %s; type: %s %s", path, wanted, path, wanted)
 	}
