@@ -2,16 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"sync"
 	"time"
 
-	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 )
@@ -34,11 +28,7 @@ type drills struct {
 // newDrills remembers what the file at path says.
 func newDrills(a *app, path string) *drills {
 	d := &drills{app: a, path: path, of: map[string]drilled{}}
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &d.of)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := recall(path, &d.of); err != nil {
 		a.Warn(fmt.Sprintf("cannot read what the last drills have measured, so the metrics lack it until the next ones: %v", err))
 	}
 	return d
@@ -56,8 +46,7 @@ func (d *drills) add(set string, measured drilled) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.of[set] = measured
-	err := disk.Replace(d.path, disk.Options{}, func(w io.Writer) error { return json.NewEncoder(w).Encode(d.of) })
-	if err != nil {
+	if err := remember(d.path, d.of); err != nil {
 		d.app.Warn(fmt.Sprintf("cannot remember what a drill has measured: %v", err))
 	}
 }

@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"time"
 
-	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
@@ -30,19 +26,14 @@ type reporter struct {
 // newReporter remembers what was written, as far as the file at path says.
 func newReporter(a *app, path string) *reporter {
 	r := &reporter{app: a, path: path, told: map[string]daemon.Reported{}, gone: map[string]time.Time{}}
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &r.told)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := recall(path, &r.told); err != nil {
 		a.Warn(fmt.Sprintf("cannot read which failed jobs the repositories know of, so they are recorded again: %v", err))
 	}
 	return r
 }
 
 func (r *reporter) remember() {
-	err := disk.Replace(r.path, disk.Options{}, func(w io.Writer) error { return json.NewEncoder(w).Encode(r.told) })
-	if err != nil {
+	if err := remember(r.path, r.told); err != nil {
 		r.app.Warn(fmt.Sprintf("cannot remember which failed jobs the repositories know of: %v", err))
 	}
 }
