@@ -374,7 +374,8 @@ func edit(random *rand.Rand, rows [][2]string) [][2]string {
 func corrupt(t *testing.T, random *rand.Rand, dir string) {
 	t.Helper()
 	files, _ := filepath.Glob(filepath.Join(dir, "*"+printsEnding))
-	for _, name := range files {
+	shared, _ := filepath.Glob(filepath.Join(dir, "*"+sharedEnding))
+	for _, name := range slices.Concat(files, shared) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -415,7 +416,7 @@ func TestWhatCanNoLongerBeTakenOverFailsOnceAndIsReadNextTime(t *testing.T) {
 func TestTwoBackupsAtOnceDoNotShareAState(t *testing.T) {
 	dir, c := t.TempDir(), table1000("orders")
 	first, _ := backUp(t, c, dir, nil, 2)
-	held, err := openStates(dir)
+	held, err := openStates(dir, "0")
 	if err != nil || held == nil {
 		t.Fatalf("open the states: %v, %v", held, err)
 	}

@@ -197,7 +197,7 @@ func (s *Source) rehearse(v source.Visitor) {
 
 func (s *Source) openStates() (err error) {
 	if s.options.StateDir != "" {
-		s.states, err = openStates(s.options.StateDir)
+		s.states, err = openStates(s.options.StateDir, s.generation)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/packstone/packstone/catalog/entry"
 	db "github.com/packstone/packstone/pipeline/database"
@@ -21,9 +23,10 @@ import (
 	"github.com/packstone/packstone/pipeline/source"
 )
 
-// states are what earlier backups remembered of tables: files in one directory, per table and
-// backup
+// states are what earlier backups remembered of tables: files in one directory, per backup for all
+// small tables, and per backup and table for the others
 //
+//	<generation>.states          states of small tables, with the fingerprints
 //	<table>-<generation>.json    the state: its runs, each with its size and its entry's identity
 //	<table>-<generation>.rows    the fingerprints of its rows
 //	<table>-<generation>.delta   changes while they wait to be read
@@ -33,9 +36,12 @@ import (
 // which it tells by their identities: they are random, so a run that was never committed, or
 // belongs to another repository, is not taken for the tree's.
 type states struct {
-	dir  string
-	lock io.Closer
-	all  []*state
+	dir        string
+	generation string
+	lock       io.Closer
+	of         map[string][]*state // by table
+	small      *shared             // where this backup leaves states of small tables
+	room       atomic.Int64        // for what is put aside in memory
 }
 
 // state is what a table was after a backup.
@@ -44,20 +50,22 @@ type state struct {
 	Runs   []run     `json:"runs"`
 	Rows   int64     `json:"rows"`
 	Digest db.Digest `json:"digest"`
-	Prints string    `json:"prints"` // SHA-256 of the fingerprints
+	Prints string    `json:"prints"`          // SHA-256 of the fingerprints
+	Small  []byte    `json:"small,omitempty"` // the fingerprints, if they have no file
 
-	path string // without its ending
+	path string // of the files of its own, without an ending; empty: it lies among others
 }
 
 const (
 	stateEnding  = ".json"
 	printsEnding = ".rows"
+	deltaEnding  = ".delta"
 	scratchName  = "scratch"
 )
 
 // openStates opens the directory and lists the states. It returns nil if another process uses the
 // directory; the backup then reads whole tables.
-func openStates(dir string) (*states, error) {
+func openStates(dir, generation string) (*states, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("remember tables: %w", err)
 	}
@@ -65,20 +73,40 @@ func openStates(dir string) (*states, error) {
 	if err != nil || lock == nil {
 		return nil, err
 	}
-	s := &states{dir: dir, lock: lock}
-	if err := s.clearScratch(); err != nil {
+	s := &states{dir: dir, generation: generation, lock: lock, of: map[string][]*state{}, small: newShared(dir, generation)}
+	s.room.Store(roomBytes)
+	if err := errors.Join(s.clearScratch(), s.readAll()); err != nil {
 		return nil, errors.Join(err, s.close())
-	}
-	names, err := filepath.Glob(filepath.Join(dir, "*"+stateEnding))
-	if err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	for _, name := range names {
-		if one := readState(name); one != nil {
-			s.all = append(s.all, one)
-		}
 	}
 	return s, nil
+}
+
+// readAll reads what is there. What cannot be read is left out: its tables are read whole.
+func (s *states) readAll() error {
+	files, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("remember tables: %w", err)
+	}
+	for _, f := range files {
+		for _, one := range readStates(filepath.Join(s.dir, f.Name())) {
+			s.of[one.Table] = append(s.of[one.Table], one)
+		}
+	}
+	return nil
+}
+
+// readStates returns the states in a file.
+func readStates(name string) []*state {
+	switch filepath.Ext(name) {
+	case stateEnding:
+		if one := readState(name); one != nil {
+			return []*state{one}
+		}
+	case sharedEnding:
+		all, _ := readShared(name)
+		return all
+	}
+	return nil
 }
 
 // scratch returns a directory for a temporary copy of the database.
@@ -117,21 +145,26 @@ func (s *states) close() error {
 	if s == nil {
 		return nil
 	}
-	return s.lock.Close()
+	return errors.Join(s.small.close(), s.lock.Close())
 }
 
-// path names a file of a table's state.
-func (s *states) path(table, generation, ending string) string {
+// path names a file of a table's state, without an ending.
+func (s *states) path(table string) string {
 	escaped := path.Base(path.Dir(rows.RunPath(table, 0, false)))
-	return filepath.Join(s.dir, escaped+"-"+generation+"."+ending)
+	return filepath.Join(s.dir, escaped+"-"+s.generation)
+}
+
+// aside returns room for what a table puts aside.
+func (s *states) aside(table, ending string) *aside {
+	return &aside{path: s.path(table) + ending, room: &s.room}
 }
 
 // find returns the longest state of a table whose runs the last tree contains, nil if there is
 // none.
 func (s *states) find(ctx context.Context, table string, lookup source.Lookup) (*state, error) {
 	var best *state
-	for _, one := range s.all {
-		if one.Table != table || best != nil && len(best.Runs) >= len(one.Runs) {
+	for _, one := range s.of[table] {
+		if best != nil && len(best.Runs) >= len(one.Runs) {
 			continue
 		}
 		held, err := one.heldBy(ctx, lookup)
@@ -158,25 +191,53 @@ func (s *state) heldBy(ctx context.Context, lookup source.Lookup) (bool, error) 
 	return true, nil
 }
 
-// sweep removes states on which no table builds.
+// sweep removes states on which no table builds. Those of small tables move to the file of this
+// backup.
 func (s *states) sweep(tables []*table) error {
-	wanted := map[string]bool{}
+	wanted := map[string]bool{lockName: true, filepath.Base(s.small.path): true}
+	var small []*state
 	for _, t := range tables {
-		if t.state != nil {
-			wanted[t.state.path+stateEnding] = true
-			wanted[t.state.path+printsEnding] = true
+		switch {
+		case t.state == nil:
+		case t.state.path == "":
+			small = append(small, t.state)
+		default:
+			wanted[filepath.Base(t.state.path+stateEnding)] = true
+			wanted[filepath.Base(t.state.path+printsEnding)] = true
 		}
 	}
+	if err := s.carry(small); err != nil {
+		return err
+	}
+	return s.removeExcept(wanted)
+}
+
+// carry takes states of small tables over. Tables whose states find no room are read whole next
+// time.
+func (s *states) carry(small []*state) error {
+	if len(small) == 0 {
+		return nil
+	}
+	added, err := s.small.add(small...)
+	for i := 0; i < len(small) && !added && err == nil; i++ {
+		_, err = s.small.add(small[i])
+	}
+	if err != nil {
+		return fmt.Errorf("remember tables: %w", err)
+	}
+	return nil
+}
+
+func (s *states) removeExcept(wanted map[string]bool) error {
 	found, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("remember tables: %w", err)
 	}
 	for _, f := range found {
-		name := filepath.Join(s.dir, f.Name())
-		if wanted[name] || f.Name() == lockName || f.IsDir() {
+		if wanted[f.Name()] || f.IsDir() {
 			continue
 		}
-		if err := os.Remove(name); err != nil {
+		if err := os.Remove(filepath.Join(s.dir, f.Name())); err != nil {
 			return fmt.Errorf("forget a table's earlier state: %w", err)
 		}
 	}
@@ -184,11 +245,16 @@ func (s *states) sweep(tables []*table) error {
 }
 
 // forget removes a state.
-func (s *states) forget(one *state) error {
+func (s *states) forget(one *state) (err error) {
 	if s == nil || one == nil {
 		return nil
 	}
-	if err := os.Remove(one.path + stateEnding); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if one.path == "" {
+		_, err = s.small.add(&state{Table: one.Table})
+	} else if err = os.Remove(one.path + stateEnding); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
 		return fmt.Errorf("forget a table's state: %w", err)
 	}
 	return nil
@@ -198,16 +264,18 @@ func (s *state) stored() rows.Stored { return storedOf(s.Table, s.Runs, s.Rows, 
 
 // openPrints opens the fingerprints.
 func (s *state) openPrints() (*printReader, error) {
-	f, err := os.Open(s.path + printsEnding)
-	if err != nil {
-		return nil, err
+	r := &printReader{file: io.NopCloser(bytes.NewReader(s.Small)), sum: sha256.New(), want: s.Prints}
+	if s.path == "" {
+		return r, nil
 	}
-	return &printReader{file: f, sum: sha256.New(), want: s.Prints}, nil
+	f, err := os.Open(s.path + printsEnding)
+	r.file = f
+	return r, err
 }
 
 // printReader reads fingerprints and checks that they are those that were written.
 type printReader struct {
-	file *os.File
+	file io.ReadCloser
 	sum  hash.Hash
 	want string
 }
@@ -231,51 +299,60 @@ func (r *printReader) Close() error { return r.file.Close() }
 // writtenState is a state whose fingerprints are being written.
 type writtenState struct {
 	state
-	file *os.File // nil after keep and discard
-	sum  hash.Hash
+	states *states
+	prints *aside
+	sum    hash.Hash
+	kept   bool
 }
 
-func (s *states) create(table, generation string) (*writtenState, error) {
-	name := s.path(table, generation, strings.TrimPrefix(printsEnding, "."))
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("remember table %s: %w", table, err)
-	}
-	return &writtenState{
-		state: state{Table: table, path: strings.TrimSuffix(name, printsEnding)}, file: f, sum: sha256.New(),
-	}, nil
+func (s *states) create(table string) *writtenState {
+	return &writtenState{state: state{Table: table}, states: s, prints: s.aside(table, printsEnding), sum: sha256.New()}
 }
 
 // Write adds fingerprints.
 func (w *writtenState) Write(p []byte) (int, error) {
 	w.sum.Write(p)
-	return w.file.Write(p)
+	return w.prints.Write(p)
 }
 
 // keep completes the state.
 func (w *writtenState) keep(runs []run, result rows.Result) (*state, error) {
-	f := w.file
-	w.file = nil
-	if err := f.Close(); err != nil {
+	w.Runs, w.Rows, w.Digest, w.Prints = runs, result.Rows, result.Digest, hex.EncodeToString(w.sum.Sum(nil))
+	if err := w.store(); err != nil {
 		return nil, fmt.Errorf("remember table %s: %w", w.Table, err)
 	}
-	w.Runs, w.Rows, w.Digest, w.Prints = runs, result.Rows, result.Digest, hex.EncodeToString(w.sum.Sum(nil))
+	w.kept = true
+	return &w.state, nil
+}
+
+// store writes the state among others if it is small, else into files of its own.
+func (w *writtenState) store() error {
+	if !w.prints.large {
+		w.Small = bytes.Clone(w.prints.small)
+		added, err := w.states.small.add(&w.state)
+		if added || err != nil {
+			w.prints.free()
+			return err
+		}
+		w.Small = nil
+		if err := w.prints.spill(); err != nil {
+			return err
+		}
+	}
+	if err := w.prints.end(); err != nil {
+		return err
+	}
 	text, err := json.Marshal(&w.state)
 	if err != nil {
-		return nil, fmt.Errorf("remember table %s: %w", w.Table, err)
+		return err
 	}
-	if err := os.WriteFile(w.path+stateEnding, text, 0o600); err != nil {
-		return nil, fmt.Errorf("remember table %s: %w", w.Table, err)
-	}
-	return &w.state, nil
+	w.path = w.states.path(w.Table)
+	return os.WriteFile(w.path+stateEnding, text, 0o600)
 }
 
 // discard removes a state that was not kept.
 func (w *writtenState) discard() {
-	if w.file == nil {
-		return
+	if !w.kept {
+		_ = w.prints.remove()
 	}
-	_ = w.file.Close()
-	_ = os.Remove(w.path + printsEnding)
-	w.file = nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"sync"
@@ -28,7 +27,7 @@ type table struct {
 	decided  chan struct{} // closed when it is known what its runs are
 	err      error         // why that could not be found out
 	fresh    *run          // the run that must be read; nil: there is none
-	delta    string        // the file that holds it, if it is a delta
+	delta    *aside        // what holds it, if it is a delta
 	once     sync.Once
 	complete chan struct{} // closed when stored is known
 	stored   rows.Stored
@@ -61,12 +60,9 @@ func (t *table) compare(ctx context.Context) error {
 		return nil
 	}
 	defer prints.Close()
-	next, err := t.source.states.create(t.model.ID(), t.source.generation)
-	if err != nil {
-		return err
-	}
+	next := t.source.states.create(t.model.ID())
 	defer next.discard()
-	t.delta = t.source.states.path(t.model.ID(), t.source.generation, "delta")
+	t.delta = t.source.states.aside(t.model.ID(), deltaEnding)
 	result, err := t.writeDelta(ctx, next, prints)
 	switch {
 	case errors.Is(err, db.ErrRebase):
@@ -89,13 +85,9 @@ func (t *table) compare(ctx context.Context) error {
 }
 
 func (t *table) writeDelta(ctx context.Context, next *writtenState, prints *printReader) (rows.Result, error) {
-	f, err := os.OpenFile(t.delta, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return rows.Result{}, fmt.Errorf("put changes of table %s aside: %w", t.model.ID(), err)
-	}
 	stored := t.state.stored()
-	result, err := rows.WriteDelta(ctx, f, next, prints, max(stored.Budget(), 0), t.source.reader, t.model)
-	return result, errors.Join(err, f.Close())
+	result, err := rows.WriteDelta(ctx, t.delta, next, prints, max(stored.Budget(), 0), t.source.reader, t.model)
+	return result, errors.Join(err, t.delta.end())
 }
 
 // append makes the delta the table's newest run.
@@ -147,31 +139,28 @@ func (t *table) entries(ctx context.Context) ([]*entry.Entry, error) {
 
 // open opens the run that must be read.
 func (t *table) open(ctx context.Context) (source.File, error) {
-	if t.delta == "" {
+	if t.delta == nil {
 		return t.openRows(ctx)
 	}
-	f, err := os.Open(t.delta)
+	f, err := t.delta.open()
 	if err != nil {
 		return nil, fmt.Errorf("open changes of table %s: %w: %w", t.model.ID(), source.ErrFailed, err)
 	}
-	return &deltaFile{File: f, table: t}, nil
+	return &deltaFile{ReadCloser: f, table: t}, nil
 }
 
 func (t *table) removeDelta() error {
-	if t.delta == "" {
+	if t.delta == nil {
 		return nil
 	}
-	err := os.Remove(t.delta)
-	t.delta = ""
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
+	err := t.delta.remove()
+	t.delta = nil
 	return err
 }
 
-// deltaFile is a delta that was stored locally.
+// deltaFile is a delta that was put aside.
 type deltaFile struct {
-	*os.File
+	io.ReadCloser
 	table *table
 }
 
@@ -185,10 +174,7 @@ func (f *deltaFile) Finish(e *entry.Entry) error {
 func (t *table) openRows(ctx context.Context) (source.File, error) {
 	f := &rowsFile{table: t, pipe: newPipe()}
 	if t.source.states != nil {
-		var err error
-		if f.next, err = t.source.states.create(t.model.ID(), t.source.generation); err != nil {
-			return nil, failed(err)
-		}
+		f.next = t.source.states.create(t.model.ID())
 	}
 	ctx, f.cancel = context.WithCancel(ctx)
 	f.done = make(chan struct{})
