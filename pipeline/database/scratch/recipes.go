@@ -41,11 +41,11 @@ var mariadb = recipe{
 	},
 	user: "mysql",
 	install: func(programs map[string]string, dir string) []string {
-		return []string{programs["mariadb-install-db"], "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--auth-root-authentication-method=normal", "--skip-test-db"}
+		return []string{programs["mariadb-install-db"], "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--tmpdir=" + filepath.Join(dir, socketFolder), "--auth-root-authentication-method=normal", "--skip-test-db"}
 	},
 	serve: func(programs map[string]string, dir string) []string {
 		return []string{programs["mariadbd"], "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--socket=" + filepath.Join(dir, socketFolder, "s"),
-			"--pid-file=" + filepath.Join(dir, "data", "pid"), "--skip-networking", "--max-allowed-packet=1G", "--event-scheduler=OFF"}
+			"--pid-file=" + filepath.Join(dir, "data", "pid"), "--tmpdir=" + filepath.Join(dir, socketFolder), "--skip-networking", "--max-allowed-packet=1G", "--event-scheduler=OFF"}
 	},
 	address: func(dir, user, name string) string {
 		return fmt.Sprintf("mysql://%s@localhost/%s?%s", user, name, url.Values{"socket": {filepath.Join(dir, socketFolder, "s")}}.Encode())

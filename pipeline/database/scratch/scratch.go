@@ -25,7 +25,8 @@ import (
 // ErrNotInstalled: this machine has not the programs of a server.
 var ErrNotInstalled = errors.New("the server is not installed on this machine")
 
-// socketFolder is where a server listens: short, since paths of sockets are.
+// socketFolder is where a server listens: short, since paths of sockets are. MariaDB's temporary
+// tables lie there too: in /tmp, a server that starts would remove those of others.
 const socketFolder = "s"
 
 // Name is what the database of a server of this package, and the role that it belongs to, are

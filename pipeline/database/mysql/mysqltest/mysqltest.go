@@ -152,7 +152,7 @@ func start() (_ *server, err error) {
 		return nil, err
 	}
 	data := filepath.Join(s.dir, "data")
-	install := exec.Command("mariadb-install-db", append([]string{"--no-defaults", "--datadir=" + data,
+	install := exec.Command("mariadb-install-db", append([]string{"--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir,
 		"--auth-root-authentication-method=normal", "--skip-test-db"}, owner...)...)
 	if out, err := install.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mariadb-install-db: %w: %s", err, out)
@@ -160,7 +160,7 @@ func start() (_ *server, err error) {
 	if s.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	args := append([]string{"-c", keeper, "sh", s.dir, "--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1",
+	args := append([]string{"-c", keeper, "sh", s.dir, "--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir, "--bind-address=127.0.0.1",
 		fmt.Sprintf("--port=%d", s.port), "--socket=" + filepath.Join(data, "s.sock"), "--pid-file=" + filepath.Join(data, "pid"),
 		"--log-error=" + filepath.Join(data, "log"), "--log-bin=" + filepath.Join(data, "bin"), "--server-id=1", "--binlog-format=ROW",
 		"--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--max-allowed-packet=64M", "--event-scheduler=OFF"}, owner...)
@@ -188,7 +188,7 @@ func (s *server) owner() ([]string, error) {
 	if _, err := user.Lookup("mysql"); err != nil {
 		return nil, err
 	}
-	return []string{"--user=mysql"}, os.Chmod(s.dir, 0o755)
+	return []string{"--user=mysql"}, os.Chmod(s.dir, 0o777) // it is the directory for temporary tables, too
 }
 
 func freePort() (int, error) {
