@@ -17,7 +17,7 @@ type catalog struct {
 	standby     bool
 	types       map[uint32]*pgType
 	relations   map[uint32]*relation
-	order       []uint32 // relations by schema and name
+	order       []uint32 // relations by schema and name, in the order of bytes
 	constraints []*constraint
 	indexes     []*index
 	sequences   map[uint32]*sequence
@@ -473,8 +473,11 @@ func (c *catalog) nameAbsent(s *database.Schema, r *relation) {
 			Object: named("rows of unlogged table", r.Schema, r.Name), Status: database.Dropped, Code: database.CodeStandby, Reason: "a standby does not have them: back up its primary",
 		})
 	}
+	if r.Kind != "p" {
+		return
+	}
 	for _, oid := range c.order {
-		if part := c.relations[oid]; r.Kind == "p" && part.Partition && slices.Contains(part.Parents, r.OID) {
+		if part := c.relations[oid]; part.Partition && slices.Contains(part.Parents, r.OID) {
 			c.nameAbsent(s, part)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -297,12 +298,14 @@ func (s *source) Close() error {
 }
 
 func (c *catalog) find(schema, name string) *relation {
-	for _, oid := range c.order {
-		if r := c.relations[oid]; r.Schema == schema && r.Name == name {
-			return r
-		}
+	i, found := slices.BinarySearchFunc(c.order, schema, func(oid uint32, schema string) int {
+		r := c.relations[oid]
+		return cmp.Or(strings.Compare(r.Schema, schema), strings.Compare(r.Name, name))
+	})
+	if !found {
+		return nil
 	}
-	return nil
+	return c.relations[c.order[i]]
 }
 
 func (r *relation) column(name string) *column {

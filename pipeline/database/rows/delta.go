@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
+
+// oldPrints are the buffers through which deltas read the fingerprints before.
+var oldPrints = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
 
 // WriteDelta writes what changed in a table since previous, the fingerprints of
 // its last state, were written. When the delta exceeds limit bytes, it gives up
@@ -16,7 +20,10 @@ import (
 // rows need not be known, but must be the same as last time for the delta to be
 // small.
 func WriteDelta(ctx context.Context, w, prints io.Writer, previous io.Reader, limit int64, r database.Reader, t *database.Table) (Result, error) {
-	d := &deltaWriter{streamWriter: newStreamWriter(w, prints, deltaMagic), limit: limit, old: window{in: bufio.NewReaderSize(previous, 64<<10)}}
+	in := oldPrints.Get().(*bufio.Reader)
+	defer oldPrints.Put(in)
+	in.Reset(previous)
+	d := &deltaWriter{streamWriter: newStreamWriter(w, prints, deltaMagic), limit: limit, old: window{in: in}}
 	err := r.Rows(ctx, t, func(b *database.Batch) error {
 		defer b.Release()
 		for i := range b.Len() {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -52,10 +53,19 @@ type streamWriter struct {
 	last    [32]byte // hash of the last row
 }
 
+// buffers are those of writers that have finished: most tables are smaller than one.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 64<<10) }}
+
+func newBuffer(w io.Writer) *bufio.Writer {
+	b := buffers.Get().(*bufio.Writer)
+	b.Reset(w)
+	return b
+}
+
 func newStreamWriter(w, prints io.Writer, magic string) *streamWriter {
-	s := &streamWriter{out: bufio.NewWriterSize(w, 64<<10)}
+	s := &streamWriter{out: newBuffer(w)}
 	if prints != nil {
-		s.prints = bufio.NewWriterSize(prints, 64<<10)
+		s.prints = newBuffer(prints)
 	}
 	s.bytes([]byte(magic))
 	return s
@@ -100,7 +110,9 @@ func (s *streamWriter) print(row database.Row) (f fingerprint) {
 	return fingerprint(s.last[:len(f)])
 }
 
+// finish ends the stream. Nothing can be written after it.
 func (s *streamWriter) finish(changed bool) (Result, error) {
+	defer s.release()
 	s.number(opEnd)
 	s.number(uint64(s.sum.Rows()))
 	digest := s.sum.Digest()
@@ -112,4 +124,15 @@ func (s *streamWriter) finish(changed bool) (Result, error) {
 		s.err = s.prints.Flush()
 	}
 	return Result{Rows: s.sum.Rows(), Bytes: s.written, Digest: digest, Changed: changed}, s.err
+}
+
+// release gives the buffers to other writers.
+func (s *streamWriter) release() {
+	s.out.Reset(nil)
+	buffers.Put(s.out)
+	if s.prints != nil {
+		s.prints.Reset(nil)
+		buffers.Put(s.prints)
+	}
+	s.out, s.prints = nil, nil
 }
