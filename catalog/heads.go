@@ -22,10 +22,11 @@ type memories struct {
 	dir   *Cache
 	file  string // of the repository that is open
 	older *Cache // where earlier versions kept it, whatever the address
+	off   bool   // only the owners are remembered
 }
 
 func openMemories(o Options, repository string) *memories {
-	m := &memories{dir: OpenCache(o.Memory), file: repository + memoryFile, older: OpenCache(o.CacheDir)}
+	m := &memories{dir: OpenCache(o.Memory), file: repository + memoryFile, older: OpenCache(o.CacheDir), off: o.Past}
 	if o.Memory == "" {
 		m.dir = OpenCache(m.older.Path("seen"))
 	}
@@ -58,6 +59,9 @@ type head struct {
 // recall reads what is remembered of the repository. The result is empty if there is nothing or the
 // file is damaged.
 func (m *memories) recall() (*recollection, error) {
+	if m.off {
+		return &recollection{}, nil
+	}
 	seen, err := readRecollection(m.dir, m.file)
 	if err != nil || seen.Lanes != nil {
 		return seen, err
@@ -87,6 +91,9 @@ func readRecollection(dir *Cache, file string) (*recollection, error) {
 
 // keep writes the file of the repository.
 func (m *memories) keep(seen *recollection) error {
+	if m.off {
+		return nil
+	}
 	data, err := json.Marshal(seen)
 	if err != nil {
 		return fmt.Errorf("remember what was seen: %w", err)
@@ -118,7 +125,7 @@ func (m *memories) known() []crypto.OwnerPin {
 // meet remembers a repository that proved trustworthy, and its config. known are those that this
 // host had seen at the address before.
 func (r *Repository) meet(known []crypto.OwnerPin) {
-	isNew := r.seen.Owner != r.owner.Text()
+	isNew := r.seen.Owner != r.owner.Text() && !r.memories.off
 	if isNew && len(known) > 0 {
 		r.warn("this address now leads to another repository than before: %s, of a trusted owner", r.Format.Repository)
 	}

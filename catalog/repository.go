@@ -45,6 +45,9 @@ type Options struct {
 	// AcceptRollback makes Open continue, with a warning, if the store does not show all that was
 	// written.
 	AcceptRollback bool
+	// Past says that the store shows an earlier state. It is not compared with what this host has
+	// seen, and nothing of it is remembered.
+	Past bool
 }
 
 // Repository is an open repository. All methods except Change are safe for concurrent use.

@@ -25,7 +25,7 @@ func newCat(a *app) *cobra.Command {
   packstone cat snapshot latest`,
 		Args: cobra.RangeArgs(1, 2),
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) == 1 && args[0] != "config" {
 			return a.catFile(ctx, args[0])
 		}

@@ -28,12 +28,15 @@ updates its SQLite mirror of the repository first. The view files contains the s
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&stale, "no-refresh", false, "query the mirror without updating it")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, args []string) error {
 		return a.queryCatalog(ctx, args[0], stale)
 	})
 }
 
 func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
+	if err := a.asideForPast(stale); err != nil {
+		return err
+	}
 	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite)
 	if err != nil {
 		return err
@@ -56,6 +59,19 @@ func (a *app) queryCatalog(ctx context.Context, sql string, stale bool) error {
 		err = usage("catalog query: %w", err)
 	}
 	return errors.Join(err, m.Close(), whole)
+}
+
+// asideForPast makes the mirror of an earlier state in a directory of its own.
+func (a *app) asideForPast(stale bool) (err error) {
+	switch {
+	case a.flags.VersionsAt.IsZero():
+		return nil
+	case stale:
+		return usage("--no-refresh queries the mirror of now, which --versions-at leaves aside: give one of them")
+	case a.giveBack == nil:
+		a.giveBack, err = a.BorrowCache()
+	}
+	return err
 }
 
 // mirrorFor opens the mirror, and says whether the repository shows all that it must have had.

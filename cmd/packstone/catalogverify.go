@@ -35,7 +35,7 @@ state of the storage.`,
   packstone catalog verify --json`,
 		Args: cobra.NoArgs,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency, func(ctx context.Context, _ []string) error { return a.verifyCatalog(ctx) })
+	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency|usesVersions, func(ctx context.Context, _ []string) error { return a.verifyCatalog(ctx) })
 }
 
 func (a *app) verifyCatalog(ctx context.Context) error {

@@ -71,7 +71,7 @@ refer are in it. If some are not, they are named, and the exit code is 6. It tak
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	cmd.Flags().BoolVar(&attest, "attest", false, "say in the repository which packs were found to be sound, for hosts of other groups and later checks")
 	cmd.Flags().BoolVar(&references, "references", false, "test only whether rows of a snapshot refer to files that are in it")
-	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency|usesSelection|usesPast, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency|usesSelection|usesPast|usesVersions, func(ctx context.Context, args []string) error {
 		if err := refuseTogether(references, cmd.Flags().Changed); err != nil {
 			return err
 		}
@@ -85,6 +85,9 @@ refer are in it. If some are not, they are named, and the exit code is 6. It tak
 			return usage("--max-duration %v: want a time above 0, together with --read-data, whose packs it bounds", limit)
 		}
 		o := check.Options{MaxDuration: limit, Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
+		if attest && !a.flags.VersionsAt.IsZero() {
+			return usage("--attest writes, and --versions-at only reads: give one of them")
+		}
 		if attest && !readData.Given {
 			return usage("--attest goes with --read-data, whose packs it tells of")
 		}

@@ -80,7 +80,7 @@ continues an interrupted copy.`,
 	flags.BoolVar(&o.undated, "undated", false, "copy old snapshots with a key that may not backdate: retention does not count them")
 	flags.BoolVar(&o.incomplete, "incomplete", false, "copy incomplete snapshots too")
 	flags.Var(&o.packSize, "pack-size", "`size` of the objects to upload (default 16MiB, 8MiB where memory is tight)")
-	used := usesRepository | usesIdentity | usesDryRun | usesSelection | usesPaths | usesPast | usesConcurrency
+	used := usesRepository | usesIdentity | usesDryRun | usesSelection | usesPaths | usesPast | usesVersions | usesConcurrency
 	return a.verb(cmd, used, func(ctx context.Context, args []string) error {
 		_, err := a.copy(ctx, o, args)
 		return err
@@ -146,6 +146,7 @@ func (a *app) openBoth(ctx context.Context, from machine.From) (c copying, err e
 	if err := a.refuseSame(other); err != nil {
 		return c, err
 	}
+	a.flags.VersionsAt = time.Time{} // it is for the one that is read
 	if c.from, c.fromStorage, err = other.OpenRepository(ctx, machine.MustRead); err != nil {
 		return c, fmt.Errorf("to copy from: %w", err)
 	}

@@ -43,7 +43,7 @@ back what the first snapshot has and the second lacks, for psql, mariadb, mysql 
 	flags.StringVar(&o.script, "sql", "", "write a script of INSERT statements to `file`: one transaction, whole or not at all")
 	flags.BoolVar(&o.updates, "updates", false, "with --sql: also set rows back that were changed")
 	flags.StringVar(&o.engine, "engine", "", "with --sql: write for this `engine` (postgres, mysql, mariadb or sqlite) instead of the source's own")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection, func(ctx context.Context, args []string) error {
 		if o.script == "" && (o.updates || o.engine != "") {
 			return usage("--updates and --engine go with --sql")
 		}

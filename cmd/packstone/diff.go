@@ -60,7 +60,7 @@ does, without reading them; tables of a database by the digest of their rows.`,
 	}
 	cmd.Flags().BoolVar(&d.isLive, "live", false, "compare the snapshot with its sources as they are now")
 	cmd.Flags().BoolVar(&d.metadata, "metadata", false, "also list files of which only metadata changed")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, d.run)
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, d.run)
 }
 
 // differ is one run of diff.

@@ -27,7 +27,7 @@ Without an ID it is the last drill. With --json it prints what the record says.`
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write the page to this `file` instead of printing it")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, args []string) error {
 		if file != "" && a.out.JSON() {
 			return usage("--output writes a page, and --json prints no page: use one of them")
 		}

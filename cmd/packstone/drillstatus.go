@@ -38,7 +38,7 @@ the last drill of a set has failed.`,
   packstone drill status --json`,
 		Args: cobra.NoArgs,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, _ []string) error {
 		reports, _, err := a.drills(ctx)
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ zeros. Every chunk is verified.`,
 	}
 	cmd.Flags().StringVarP(&o.target, "target", "t", "", "write to this `file`, which appears when it is complete")
 	cmd.Flags().StringVarP(&o.archive, "archive", "a", "tar", "`format` of directories: tar or zip")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if o.archive != "tar" && o.archive != "zip" {
 			return usage("--archive %s: want tar or zip", o.archive)
 		}

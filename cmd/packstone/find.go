@@ -49,7 +49,7 @@ their source; any other matches the end of paths. * matches anything but a slash
 	flags.StringSliceVar(&o.types, "type", nil, "only entries of this `type`: file, dir, symlink, fifo, chardev, dev or socket; f, d and l for short")
 	flags.BoolVarP(&o.long, "long", "l", false, "show mode, owner, size and time")
 	flags.BoolVar(&o.human, "human-readable", false, "with -l, show sizes in KiB, MiB and so on")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		f, err := newFinder(o, args)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
@@ -29,6 +30,7 @@ type globalFlags struct {
 	dryRun        bool
 	noCache       bool
 	set, host, at string
+	versionsAt    string
 	setGiven      bool // --set, be it ''
 	paths, tags   []string
 }
@@ -45,7 +47,8 @@ const (
 	usesSelection // set, host and tag
 	usesPaths     // path, which chooses among what was backed up by path
 	usesTime
-	usesPast // what the repository showed before
+	usesPast     // what the repository showed before
+	usesVersions // versions of the repository's objects, since it only reads
 	usesConcurrency
 	usesCache // the directory of caches
 )
@@ -73,6 +76,7 @@ var flagUse = map[string]uses{
 	"path":            usesPaths,
 	"at":              usesTime,
 	"accept-rollback": usesPast,
+	"versions-at":     usesVersions,
 }
 
 func (f *globalFlags) register(set *pflag.FlagSet) {
@@ -95,6 +99,7 @@ func (f *globalFlags) register(set *pflag.FlagSet) {
 	set.StringArrayVarP(&f.Identities, "identity", "i", nil, "age identity `file` that can read the repository (PACKSTONE_IDENTITY_FILE); may be repeated")
 	set.Var((*flagvalue.Owner)(&f.AcceptOwner), "accept-owner", "trust the repository only if its owner's key has this `fingerprint`; ask the owner for it")
 	set.BoolVar(&f.AcceptRollback, "accept-rollback", false, "continue with what is there although the repository has lost or damaged records")
+	set.StringVar(&f.versionsAt, "versions-at", "", "read a bucket with versions as of this `time`, such as 2026-11-20T14:00, before somebody damaged it")
 	set.StringArrayVarP(&f.Recipients, "recipient", "R", nil, "age `recipient` who can restore, or a file of recipients (PACKSTONE_RECIPIENTS_FILE); may be repeated")
 	set.BoolVarP(&f.dryRun, "dry-run", "n", false, "only show what would be done")
 	set.StringVar(&f.set, "set", "", "only this `set`; '' for backups of paths")
@@ -127,7 +132,15 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 			return usage("--identity takes the name of a file, since others can read a command line; put the key into PACKSTONE_IDENTITY or a file")
 		}
 	}
-	return refuseUnused(cmd, used)
+	if err := refuseUnused(cmd, used); err != nil || f.versionsAt == "" {
+		return err
+	}
+	at, err := catalog.ParseMoment(f.versionsAt)
+	if err != nil {
+		return usage("--versions-at: %w", err)
+	}
+	f.VersionsAt = at
+	return nil
 }
 
 // leastMemory is what the program itself needs.
@@ -142,6 +155,8 @@ func (f *globalFlags) checkTexts(given func(flag string) bool) error {
 		return usage("--host %q: want the name of a host, without spaces, commas and slashes", f.host)
 	case given("at") && f.at == "":
 		return usage("--at is empty: want a time such as 2026-11-20T14:00")
+	case given("versions-at") && f.versionsAt == "":
+		return usage("--versions-at is empty: want a time such as 2026-11-20T14:00")
 	case given("memory-limit") && f.memoryLimit < leastMemory:
 		return usage("--memory-limit %s: want 32MiB or more: less is not enough for any verb", output.Bytes(int64(f.memoryLimit)))
 	}
@@ -174,7 +189,11 @@ func isWord(text string) bool {
 func refuseUnused(cmd *cobra.Command, used uses) error {
 	var err error
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if !honours(used, flag.Name) && cmd.LocalNonPersistentFlags().Lookup(flag.Name) == nil {
+		switch {
+		case honours(used, flag.Name) || cmd.LocalNonPersistentFlags().Lookup(flag.Name) != nil:
+		case flag.Name == "versions-at" && used&usesRepository != 0:
+			err = usage("%s may write, and the past of a bucket can only be read: --versions-at is for verbs that read, and for copy, which brings the past to another repository", cmd.CommandPath())
+		default:
 			err = usage("%s does not use --%s", cmd.CommandPath(), flag.Name)
 		}
 	})

@@ -63,7 +63,7 @@ func newKeyList(a *app) *cobra.Command {
   packstone key list --json`,
 		Args: cobra.NoArgs,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, _ []string) error {
 		repo, err := a.openWithAnyKeys(ctx)
 		if err != nil {
 			return err

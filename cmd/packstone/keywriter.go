@@ -121,7 +121,7 @@ func newKeyWriterList(a *app) *cobra.Command {
   packstone key writer list --json`,
 		Args: cobra.NoArgs,
 	}
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, _ []string) error {
 		repo, err := a.openWithAnyKeys(ctx)
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ a file the file itself. To restore an entry, type its name after SNAPSHOT and a 
 	flags.StringVar(&l.sort, "sort", "", "sort by `what`: name, size (largest first), time (newest first) or extension")
 	flags.BoolVar(&l.reverse, "reverse", false, "reverse the order")
 	flags.BoolVar(&recursive, "recursive", false, "list directories recursively")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if err := l.check(); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ Needs Linux and /dev/fuse; users other than root also need fuse3.`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users in too, as far as the modes of the files do")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesConcurrency, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths|usesConcurrency, func(ctx context.Context, args []string) error {
 		return a.mount(ctx, args[0], allowOther)
 	})
 }

@@ -77,6 +77,10 @@ func (a *app) checkPlatform(o *restoreOptions, args []string) error {
 	switch {
 	case p.undo != "" && (len(args) > 0 || a.flags.at != "" || o.inPlace || len(p.maps) > 0 || o.target != "" || o.to.named()):
 		return usage("--%s takes all that it needs from the report: name nothing else", undoFlag)
+	case whole && !p.noSafety && !a.flags.VersionsAt.IsZero():
+		return usage("what is overwritten is saved as a snapshot first, and with --versions-at nothing can be written: add --%s, or take the snapshots to another repository with copy --versions-at and restore from there", noSafetyFlag)
+	case p.undo != "" && !a.flags.VersionsAt.IsZero():
+		return usage("--%s takes back a restore from the repository as it is, without --versions-at", undoFlag)
 	case p.undo == "" && !whole && (len(p.maps) > 0 || p.noSafety):
 		return usage("--%s and --%s go with a whole platform: restore --set SET --at TIME --in-place", mapFlag, noSafetyFlag)
 	case !whole && p.undo == "":

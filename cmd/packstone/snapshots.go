@@ -73,7 +73,7 @@ func newSnapshots(a *app) *cobra.Command {
 	flags.StringVar(&o.groupBy, "group-by", "", "group by `what` snapshots have in common: set, host and paths, separated by commas")
 	flags.BoolVarP(&o.long, "long", "l", false, "also list what is said of each snapshot: its references, and what is not backed up")
 	flags.BoolVar(&o.compact, "compact", false, "list only ids, times, hosts and tags")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if err := o.check(cmd.Flags().Changed); err != nil {
 			return err
 		}

@@ -83,9 +83,12 @@ and ends with 3 if one does not.`,
 	cmd.Flags().BoolVar(&o.watch, "watch", false, "only check that each writer has stored a complete snapshot lately; needs no key, only the right to list")
 	cmd.Flags().Var(&o.maxAge, "max-age", "with --watch: maximum age of the newest snapshot, a `time` such as 26h or 8d")
 	cmd.Flags().StringArrayVar(&o.writers, "writer", nil, "with --watch: `name` of a writer that must be there; may be repeated (default all that may write)")
-	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, usesRepository|usesIdentity|usesVersions, func(ctx context.Context, _ []string) error {
 		if err := o.check(); err != nil {
 			return err
+		}
+		if o.watch && !a.flags.VersionsAt.IsZero() {
+			return usage("--watch asks for what is there now, and --versions-at for what was: give one of them")
 		}
 		if o.watch {
 			return a.watch(ctx, o, time.Now())

@@ -100,7 +100,12 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst 
 	if !store.ValidName(name) {
 		return dst, fmt.Errorf("get %q: %w", name, store.ErrInvalid)
 	}
-	o, body, err := s.client.Get(ctx, bucket.Ref{Key: s.prefix + name}, offset, length)
+	return s.get(ctx, name, "", offset, length, dst)
+}
+
+// get is Get for a version, the current one if version is empty.
+func (s *Store) get(ctx context.Context, name, version string, offset, length int64, dst []byte) ([]byte, error) {
+	o, body, err := s.client.Get(ctx, bucket.Ref{Key: s.prefix + name, Version: version}, offset, length)
 	if errors.Is(err, bucket.ErrRange) {
 		return dst, nil // past the end, or the object is empty
 	}

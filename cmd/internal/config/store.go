@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/packstone/packstone/archive/store"
@@ -12,6 +13,7 @@ import (
 	"github.com/packstone/packstone/archive/store/localdir"
 	"github.com/packstone/packstone/archive/store/retry"
 	"github.com/packstone/packstone/archive/store/s3"
+	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/archive/store/sftp"
 )
 
@@ -27,6 +29,9 @@ type StoreOptions struct {
 
 	Login  BucketLogin // for Minio; for S3 the AWS SDK finds what Login.Keys does not give
 	Remote RemoteLogin // for SFTP
+
+	// VersionsAt opens a bucket with versions as of that time, to be read only; zero opens it as it is.
+	VersionsAt time.Time
 
 	GiveUp   time.Duration     // how long what fails is tried again; 0: a minute, less: never
 	Reach    time.Duration     // the same before the storage has answered once; 0: GiveUp
@@ -122,19 +127,30 @@ func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limi
 		if err != nil {
 			return nil, err
 		}
-		return opened(s3.Open(ctx, r.bucket(), login))
+		return r.openBucket(ctx, login, opts.VersionsAt)
 	case r.Kind == Minio:
 		login, err := opts.Login.options(true, limits)
 		if err != nil {
 			return nil, err
 		}
-		return opened(s3.Open(ctx, r.bucket(), login))
+		return r.openBucket(ctx, login, opts.VersionsAt)
+	case !opts.VersionsAt.IsZero():
+		return nil, fmt.Errorf("%s is no bucket, and has no versions of its objects that could be read: %w", r, store.ErrInvalid)
 	case r.Kind == SFTP:
 		return opened(r.openSFTP(opts))
 	case opts.Create:
 		return opened(localdir.Create(r.Path))
 	}
 	return opened(localdir.Open(r.Path))
+}
+
+// openBucket opens a bucket, as it is or as of a time.
+func (r Repository) openBucket(ctx context.Context, login bucket.Options, at time.Time) (store.Store, error) {
+	s, err := s3.Open(ctx, r.bucket(), login)
+	if err != nil || at.IsZero() {
+		return opened(s, err)
+	}
+	return s.AsOf(at), nil
 }
 
 // sshConnections is how many connections to use: a server handles one request at a time on each,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 
@@ -54,6 +55,7 @@ type Flags struct {
 	CACert                       string               // a file with certificates to trust for buckets; "": as the environment says
 	InsecureTLS                  bool                 // take any certificate of a bucket's server
 	AcceptRollback               bool                 // take what there is, where the repository has lost something
+	VersionsAt                   time.Time            // read the versions of the repository's objects that a bucket had then; zero: as they are
 }
 
 // New returns a Machine with this environment.

@@ -47,15 +47,17 @@ func (m *Machine) open(ctx context.Context, address string, storage *config.Stor
 		return nil, err
 	}
 	m.chooseCache(format.Repository, needed)
+	past := !m.Flags.VersionsAt.IsZero()
 	repo, err := m.openWith(ctx, storage, needed, catalog.Options{
 		Keys:     keys,
 		CacheDir: m.cache,
-		Bypass:   needed&BypassCache != 0,
+		Bypass:   needed&BypassCache != 0 || past && m.borrowed == "",
 		TempDir:  os.TempDir(),
 		Memory:   m.reliable(m.MemoryDirectory(storage.Location())),
 		Look:     look,
 
 		AcceptRollback: m.Flags.AcceptRollback || needed&EvenBroken != 0,
+		Past:           past,
 		Software:       m.Software,
 		Warn:           m.Warn,
 	})

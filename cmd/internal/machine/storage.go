@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
@@ -22,8 +23,11 @@ func (m *Machine) OpenStorage(ctx context.Context, create bool) (*config.Storage
 
 // OpenStorageAt opens the storage of a repository at an address.
 func (m *Machine) OpenStorageAt(ctx context.Context, at config.Repository, create bool) (*config.Storage, error) {
+	if err := m.checkPast(at); err != nil {
+		return nil, err
+	}
 	opts := m.Reach(at)
-	opts.Create, opts.Login, opts.Remote = create, m.RepositoryLogin(at), m.RemoteLogin()
+	opts.Create, opts.Login, opts.Remote, opts.VersionsAt = create, m.RepositoryLogin(at), m.RemoteLogin(), m.Flags.VersionsAt
 	if m.Flags.InsecureTLS && at.IsBucket() {
 		m.Warn("--insecure-tls: the server's certificate is not checked; whoever is in between can use the login")
 	}
@@ -34,7 +38,18 @@ func (m *Machine) OpenStorageAt(ctx context.Context, at config.Repository, creat
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", at, err)
 	}
+	if !opts.VersionsAt.IsZero() {
+		m.Note("reading %s as of %s: what was put or deleted later does not count", at, opts.VersionsAt.Format(time.RFC3339))
+	}
 	return storage, nil
+}
+
+// checkPast refuses to read a directory as of an earlier time.
+func (m *Machine) checkPast(at config.Repository) error {
+	if m.Flags.VersionsAt.IsZero() || at.IsBucket() {
+		return nil
+	}
+	return catalog.Misuse("--versions-at: %s is no bucket, and has no versions of its objects. Leave the flag out; @TIME or --at chooses a snapshot by its time", at)
 }
 
 // OpenRepository opens the repository with the keys at hand.

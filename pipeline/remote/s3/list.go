@@ -49,7 +49,7 @@ func (l listing) all(ctx context.Context) iter.Seq2[Object, error] {
 
 // try lists from after on and yields each key once.
 func (l listing) try(ctx context.Context, yield func(Object) bool) error {
-	g := group{before: l.before, yield: yield}
+	g := bucket.Chooser{Before: l.before, Yield: yield}
 	seen := ""
 	for o, err := range l.bucket.client.List(ctx, bucket.Query{Prefix: l.prefix, After: l.after, Delimited: l.delimited, Versions: !l.before.IsZero()}) {
 		if err != nil {
@@ -65,58 +65,13 @@ func (l listing) try(ctx context.Context, yield func(Object) bool) error {
 		if l.last != "" && o.Key > l.last {
 			break
 		}
-		if !g.add(o) {
+		if !g.Add(o) {
 			return nil
 		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	g.end()
+	g.End()
 	return nil
-}
-
-// group chooses the wanted version of each key.
-type group struct {
-	before time.Time
-	yield  func(Object) bool
-	key    string
-	some   bool
-	chosen Object
-}
-
-func (g *group) add(o Object) bool {
-	if g.before.IsZero() || o.Prefix {
-		return g.end() && g.yield(o)
-	}
-	if o.Key != g.key || !g.some {
-		if !g.end() {
-			return false
-		}
-		g.key, g.some, g.chosen = o.Key, true, Object{}
-	}
-	if o.Modified.Before(g.before) && g.prefers(o) {
-		g.chosen = o
-	}
-	return true
-}
-
-// prefers reports whether a version is later than the chosen one. The mark as the key's latest
-// version counts more than times, which some servers confuse between a delete marker and what it
-// hides.
-func (g *group) prefers(o Object) bool {
-	if g.chosen.Key == "" || g.chosen.Latest {
-		return g.chosen.Key == ""
-	}
-	return o.Latest || o.Modified.After(g.chosen.Modified)
-}
-
-// end yields the last key, if it existed at that moment.
-func (g *group) end() bool {
-	some := g.some
-	g.some = false
-	if !some || g.chosen.Key == "" || g.chosen.Deleted {
-		return true
-	}
-	return g.yield(g.chosen)
 }

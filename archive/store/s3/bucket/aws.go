@@ -274,12 +274,12 @@ func text(s string) *string {
 	return &s
 }
 
-func (d *awsDialect) versioned(ctx context.Context) (bool, error) {
+func (d *awsDialect) versioning(ctx context.Context) (string, error) {
 	out, err := d.client.GetBucketVersioning(ctx, &sdk.GetBucketVersioningInput{Bucket: d.bucket})
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	return out.Status == types.BucketVersioningStatusEnabled, nil
+	return string(out.Status), nil
 }
 
 func (d *awsDialect) get(ctx context.Context, r Ref, bytes string) (Object, io.ReadCloser, error) {

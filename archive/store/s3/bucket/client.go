@@ -78,7 +78,8 @@ type dialect interface {
 	// answer extracts from an error what the server said.
 	answer(err error) answer
 	list(ctx context.Context, q Query) iter.Seq2[Object, error]
-	versioned(ctx context.Context) (bool, error)
+	// versioning returns what the server calls the state of the bucket's versions.
+	versioning(ctx context.Context) (string, error)
 	get(ctx context.Context, r Ref, bytes string) (Object, io.ReadCloser, error)
 	head(ctx context.Context, r Ref) (Object, error)
 	tags(ctx context.Context, r Ref) (string, error)
@@ -154,7 +155,7 @@ func (c *Client) Reached() bool { return c.clock.reached.Load() }
 func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		for o, err := range c.api.list(ctx, q) {
-			if !yield(o, c.failed(ctx, reading, "", err)) || err != nil {
+			if !yield(o, q.failed(c.failed(ctx, reading, "", err))) || err != nil {
 				return
 			}
 		}
@@ -162,12 +163,6 @@ func (c *Client) List(ctx context.Context, q Query) iter.Seq2[Object, error] {
 			yield(Object{}, ctx.Err())
 		}
 	}
-}
-
-// Versioned reports whether the bucket keeps versions.
-func (c *Client) Versioned(ctx context.Context) (bool, error) {
-	on, err := c.api.versioned(ctx)
-	return on, c.failed(ctx, reading, "", err)
 }
 
 // Get reads length bytes from offset; a negative length means to the end, a negative offset counts

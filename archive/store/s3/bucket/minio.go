@@ -125,9 +125,9 @@ func (p *page) give(yield func(Object, error) bool) bool {
 	return true
 }
 
-func (d *minioDialect) versioned(ctx context.Context) (bool, error) {
+func (d *minioDialect) versioning(ctx context.Context) (string, error) {
 	v, err := d.core.GetBucketVersioning(ctx, d.bucket)
-	return v.Enabled(), err
+	return v.Status, err
 }
 
 func (d *minioDialect) options(r Ref) minio.GetObjectOptions {
