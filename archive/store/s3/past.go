@@ -17,9 +17,6 @@ import (
 	"github.com/packstone/packstone/archive/store/s3/bucket"
 )
 
-// ErrNoVersions: the bucket keeps no versions, so nobody can read it as of an earlier time.
-var ErrNoVersions = fmt.Errorf("the bucket keeps no versions: %w", store.ErrInvalid)
-
 // Past is a bucket as of a moment: a store.Store that only reads. What was put or deleted later does
 // not count. An object whose version of then was deleted since does not exist.
 //
@@ -137,8 +134,8 @@ func (p *Past) proveVersions(ctx context.Context) error {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, bucket.ErrUnsupported):
 		return nil
 	case err == nil && kept == bucket.NoVersions:
-		return fmt.Errorf("%w, so it can't be read as of %s. Leave out the time to read it as it is; turn on its versioning, and later versions can be read",
-			ErrNoVersions, p.text())
+		return fmt.Errorf("%w, so it can't be read as of %s: leave that out to read it as it is, and turn on its versioning, so that from now on older versions can be read",
+			bucket.ErrNoVersions, p.text())
 	}
 	return err
 }
@@ -173,7 +170,7 @@ func (f *folder) read(ctx context.Context, p *Past) error {
 	s := p.store
 	chooser := bucket.Chooser{Before: p.moment.Add(time.Nanosecond), Yield: func(o bucket.Object) bool {
 		name := strings.TrimPrefix(o.Key, s.prefix)
-		f.then = append(f.then, version{store.Info{Name: name, Size: o.Size, Modified: o.Modified}, o.Version})
+		f.then = append(f.then, version{store.Info{Name: name, Size: o.Size, Modified: o.Made()}, o.Version})
 		f.last = o.Key
 		return true
 	}}
@@ -187,7 +184,7 @@ func (f *folder) read(ctx context.Context, p *Past) error {
 			continue
 		}
 		if o.Version == "" {
-			return fmt.Errorf("the server lists %q without a version: %w", o.Key, ErrNoVersions)
+			return fmt.Errorf("the server lists %q without a version: %w", o.Key, bucket.ErrNoVersions)
 		}
 		if o.Key < seen {
 			return fmt.Errorf("the server lists %q after %q, out of order: %w", o.Key, seen, store.ErrInvalid)

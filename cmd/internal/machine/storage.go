@@ -64,16 +64,19 @@ func (m *Machine) OpenRepository(ctx context.Context, needed Access) (*catalog.R
 	}
 	storage, err := m.OpenStorageAt(ctx, at, false)
 	if err != nil {
-		return nil, nil, cureMissing(err, at)
+		return nil, nil, m.cureMissing(err, at)
 	}
 	repo, err := m.open(ctx, address, storage, needed)
-	return repo, storage, cureMissing(err, at)
+	return repo, storage, m.cureMissing(err, at)
 }
 
 // cureMissing says what to do about a missing repository.
-func cureMissing(err error, at config.Repository) error {
-	if !errors.Is(err, catalog.ErrNoRepository) {
+func (m *Machine) cureMissing(err error, at config.Repository) error {
+	switch {
+	case !errors.Is(err, catalog.ErrNoRepository):
 		return err
+	case !m.Flags.VersionsAt.IsZero():
+		return fmt.Errorf("%w as of %s. Name a later time with --versions-at; if there is none, the versions of that time are deleted", err, m.Flags.VersionsAt.Format(time.RFC3339))
 	}
 	return fmt.Errorf("%w. Is the address right, and the disk mounted? Create a new repository with: packstone init -r %s", err, at)
 }

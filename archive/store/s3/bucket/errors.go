@@ -25,6 +25,8 @@ var (
 	ErrKeys error = &sentinel{"keys not accepted", store.ErrDenied}
 	// ErrNoBucket: the server has no such bucket.
 	ErrNoBucket error = &sentinel{"no such bucket", store.ErrNotExist}
+	// ErrNoVersions: the bucket has the current version of each object only.
+	ErrNoVersions error = &sentinel{"the bucket keeps no versions", store.ErrInvalid}
 	// ErrChanged: the object is no longer the one that was asked for.
 	ErrChanged error = &sentinel{"the object was replaced", store.ErrInvalid}
 	// ErrRange: the object ends before the requested range.

@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/packstone/packstone/archive/store"
@@ -42,6 +43,31 @@ func (q Query) failed(err error) error {
 	return err
 }
 
+// crockford are the digits of a ULID.
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// Made returns when a listed version was stored. The version ids of versitygw are ULIDs, which begin
+// with that time in milliseconds: ten digits of five bits. Its LastModified is when an older version
+// was replaced, and of a delete marker when what it hides was stored. Other servers' ids have other
+// lengths, and their LastModified is right.
+func (o Object) Made() time.Time {
+	const length, digits = 26, 10
+	if len(o.Version) != length {
+		return o.Modified
+	}
+	milliseconds := int64(0)
+	for i, digit := range o.Version {
+		value := strings.IndexRune(crockford, digit)
+		if value < 0 || i == 0 && value > 7 {
+			return o.Modified
+		}
+		if i < digits {
+			milliseconds = milliseconds<<5 | int64(value)
+		}
+	}
+	return time.UnixMilli(milliseconds).UTC()
+}
+
 // Chooser reduces a listing of versions to the version of each key that was current before a moment.
 // It leaves out keys that had none then, or a delete marker. Of versions of the same time the one
 // that is listed first counts. Prefixes pass.
@@ -64,7 +90,7 @@ func (g *Chooser) Add(o Object) bool {
 		}
 		g.key, g.some, g.chosen = o.Key, true, Object{}
 	}
-	if o.Modified.Before(g.Before) && g.prefers(o) {
+	if o.Made().Before(g.Before) && g.prefers(o) {
 		g.chosen = o
 	}
 	return true
@@ -77,7 +103,7 @@ func (g *Chooser) prefers(o Object) bool {
 	if g.chosen.Key == "" || g.chosen.Latest {
 		return g.chosen.Key == ""
 	}
-	return o.Latest || o.Modified.After(g.chosen.Modified)
+	return o.Latest || o.Made().After(g.chosen.Made())
 }
 
 // End yields the last key, if it existed at that moment, and returns whether more is wanted.
