@@ -51,6 +51,9 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings,
 		Unchecked: checked.Unchecked, Notes: checked.Notes}
 	cache := catalog.OpenCache(a.CacheDirectory(repo.Format.Repository))
+	if !a.flags.VersionsAt.IsZero() {
+		cache = catalog.OpenCache("") // what is cached is not as of then
+	}
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
 		return err

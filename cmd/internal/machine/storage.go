@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -67,7 +68,21 @@ func (m *Machine) OpenRepository(ctx context.Context, needed Access) (*catalog.R
 		return nil, nil, m.cureMissing(err, at)
 	}
 	repo, err := m.open(ctx, address, storage, needed)
-	return repo, storage, m.cureMissing(err, at)
+	return repo, storage, m.cureLoss(m.cureMissing(err, at), at, storage)
+}
+
+// cureLoss says how to read what a repository in a bucket was, if it is damaged, or no longer there.
+func (m *Machine) cureLoss(err error, at config.Repository, storage *config.Storage) error {
+	switch {
+	case err == nil || !at.IsBucket() || !m.Flags.VersionsAt.IsZero():
+		return err
+	case errors.Is(err, archive.ErrDamaged):
+		return fmt.Errorf("%w. If the bucket keeps versions, --versions-at TIME reads it as of an earlier time", err)
+	case errors.Is(err, catalog.ErrNoRepository) && config.Exists(m.MemoryDirectory(storage.Location())):
+		return fmt.Errorf("%w: somebody has deleted the one that this machine has seen in %s. If the bucket keeps versions, --versions-at TIME reads it as of an earlier time",
+			catalog.ErrNoRepository, at)
+	}
+	return err
 }
 
 // cureMissing says what to do about a missing repository.
