@@ -30,7 +30,11 @@ type Bucket struct {
 
 // Role lists which objects a holder of credentials may list, read, create and delete, by prefixes
 // of their names. "" means all objects.
-type Role struct{ list, get, put, delete []string }
+type Role struct {
+	list, get, put, delete []string
+	// versions allows to read earlier versions of what may be listed and read too.
+	versions bool
+}
 
 // Roles are the roles by their names.
 var Roles = map[string]Role{
@@ -46,7 +50,7 @@ var Roles = map[string]Role{
 		put:    []string{"gc/", "history/", "index/", "log/", "packs/", "probe/", "refs/", "roll/", "sessions/", "trees/"}, // packs: with --repack
 		delete: []string{"gc/", "headers/", "history/", "index/", "log/", "packs/", "probe/", "refs/", "roll/", "sessions/", "trees/"},
 	},
-	"reader": {list: []string{""}, get: []string{""}},
+	"reader": {list: []string{""}, get: []string{""}, versions: true},
 }
 
 // Of returns the role restricted to one member, who may create records and sessions under its own
@@ -65,9 +69,10 @@ func (r Role) Of(member string) Role {
 func (r Role) Policy(name, principal string, at Bucket) Policy {
 	bucket := "arn:aws:s3:::" + at.Name
 	p := policyWriter{who: map[string]string{"AWS": principal}, objects: bucket + "/" + prefixOf(at), title: strings.ToUpper(name[:1]) + name[1:]}
-	p.allow("Locates", []string{"s3:GetBucketLocation"}, []string{bucket}, nil)
-	p.allow("Lists", []string{"s3:ListBucket"}, []string{bucket}, map[string]map[string]any{"StringLike": {"s3:prefix": starred(prefixOf(at), r.list)}})
-	p.allow("Reads", []string{"s3:GetObject"}, starred(p.objects, r.get), nil)
+	p.allow("Locates", r.read("s3:GetBucketLocation", "s3:GetBucketVersioning"), []string{bucket}, nil)
+	p.allow("Lists", r.read("s3:ListBucket", "s3:ListBucketVersions"), []string{bucket},
+		map[string]map[string]any{"StringLike": {"s3:prefix": starred(prefixOf(at), r.list)}})
+	p.allow("Reads", r.read("s3:GetObject", "s3:GetObjectVersion"), starred(p.objects, r.get), nil)
 	if len(r.put) > 0 {
 		p.allow("Creates", []string{"s3:PutObject"}, starred(p.objects, r.put), onlyNew(at))
 	}
@@ -79,6 +84,14 @@ func (r Role) Policy(name, principal string, at Bucket) Policy {
 	}
 	p.add("Deny", "DestroysNothing", forbidden, []string{p.objects + "*"}, nil)
 	return Policy{Version: "2012-10-17", Statement: p.statements}
+}
+
+// read returns an action, with the one for earlier versions if the role may read those.
+func (r Role) read(action, ofVersions string) []string {
+	if r.versions {
+		return []string{action, ofVersions}
+	}
+	return []string{action}
 }
 
 // onlyNew returns the condition that objects may be created but never overwritten. Only AWS

@@ -3,10 +3,13 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/packstone/packstone/archive/store/s3test"
@@ -58,4 +61,37 @@ func TestAHostBacksUpUnderTheWritersPolicy(t *testing.T) {
 		t.Error("the host's credentials fetch content, with an identity that was stolen")
 	}
 	must(0, root, "restore", "latest", "--target", filepath.Join(home, "restored"))
+}
+
+// TestAReaderReadsWhatWasUnderTheReadersPolicy holds the policy against a server that enforces it: a
+// reader restores what a bucket contained before its objects were overwritten, and changes nothing.
+func TestAReaderReadsWhatWasUnderTheReadersPolicy(t *testing.T) {
+	a := newAttack(t)
+	a.server.AddUser(t, "reader", "reader-secret")
+	_, policy, _ := runWith(t, a.owner, "doctor", "--print-policy", "reader", "--principal", "reader")
+	if _, err := a.server.Client().PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("bucket"), Policy: &policy}); err != nil {
+		t.Fatalf("%v\n%s", err, policy)
+	}
+	before := time.Now()
+	time.Sleep(time.Until(before.Truncate(time.Millisecond).Add(2 * time.Millisecond))) // version ids hold milliseconds
+	for _, prefix := range []string{"packs/", "log/", "config/", "packstone.json"} {
+		key := a.object(prefix)
+		if _, err := a.server.Client().PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key, Body: strings.NewReader("garbage")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader := slices.Concat(a.owner, []string{"PACKSTONE_S3_ACCESS_KEY=reader", "PACKSTONE_S3_SECRET_KEY=reader-secret"})
+	at := before.Format(time.RFC3339Nano)
+	to := t.TempDir()
+	a.run(0, reader, "restore", "latest", "--host", "victim", "--versions-at", at, "--target", to)
+	got, err := os.ReadFile(filepath.Join(to, a.project, "file"))
+	if err != nil || !strings.HasPrefix(string(got), "version 2") {
+		t.Errorf("the reader restores %.40q, %v", got, err)
+	}
+	a.run(0, reader, "check", "--versions-at", at, "--read-data")
+	a.raw = s3.New(s3.Options{
+		BaseEndpoint: &a.server.Endpoint, Region: a.server.Region, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("reader", "reader-secret", ""),
+	})
+	a.denied("put as a reader", a.put("p/packs/x"))
+	a.denied("delete as a reader", a.delete(a.pack))
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/packstone/packstone/archive/store/s3test"
@@ -75,6 +76,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"sametree":  sameTree,
 	"onlytools": onlyTools,
 	"s3server":  s3Server, "sftpserver": sftpServer,
+	"moment": moment, "ruin": ruin, "destroy": destroy,
 	"forge": forge, "webhook": webhook, "smtpsink": smtpSink,
 }
 
@@ -268,19 +270,23 @@ func sameTree(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// s3Server [tls] BUCKET... starts an S3 server that ends with the script, makes the buckets, and
-// sets AWS_* for it, S3_HOST to its address and S3_DIR to the directory with its buckets.
+// s3Server [tls] [versioned] BUCKET... starts an S3 server that ends with the script, makes the
+// buckets, with versions if wanted, and sets AWS_* for it, S3_HOST to its address and S3_DIR to the directory with its buckets.
 func s3Server(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if neg || !ok {
-		ts.Fatalf("usage: s3server [tls] BUCKET...")
+		ts.Fatalf("usage: s3server [tls] [versioned] BUCKET...")
 	}
-	secure := slices.Contains(args, "tls")
+	secure, versioned := slices.Contains(args, "tls"), slices.Contains(args, "versioned")
 	server := s3test.Start(t, s3test.Options{TLS: secure})
 	for _, bucket := range args {
-		if bucket != "tls" {
-			_, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
-			ts.Check(err)
+		if bucket == "tls" || bucket == "versioned" {
+			continue
+		}
+		_, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+		ts.Check(err)
+		if versioned {
+			ts.Check(setVersioning(server.Client(), bucket, types.BucketVersioningStatusEnabled))
 		}
 	}
 	ts.Setenv("AWS_ENDPOINT_URL_S3", server.Endpoint)
