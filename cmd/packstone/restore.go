@@ -87,7 +87,10 @@ then replace, and writes a report for --undo. The same command goes on where one
 
 --tables restores single tables. Into a database that holds something they come back beside what is
 there, under other names with --as; --into-existing puts rows that are missing back into the tables
-that are there, and changes none.`,
+that are there, and changes none.
+
+--versions-at restores from a bucket with versions as of an earlier time, such as before somebody
+with its credentials has overwritten or deleted objects.`,
 		Example: `  packstone restore latest --target /tmp/restored
   packstone restore --set platform --at 2026-11-20T14:00 --in-place`,
 		Args: cobra.ArbitraryArgs,

@@ -64,8 +64,10 @@ func newSnapshots(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "snapshots [SNAPSHOT...]",
 		Short: "List snapshots, oldest first.",
-		Example: `  packstone snapshots
-  packstone snapshots --set platform --json`,
+		Long: `--versions-at lists what a bucket with versions held at an earlier time, such as before somebody with
+its credentials has overwritten or deleted objects. Every verb that only reads takes it.`,
+		Example: `  packstone snapshots --set platform --json
+  packstone snapshots --versions-at 2026-11-20T14:00`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.all, "all", false, "also list forgotten snapshots")
