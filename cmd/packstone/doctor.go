@@ -28,7 +28,8 @@ func newDoctor(a *app) *cobra.Command {
 		Use:   "doctor [NAME | SET|SOURCE|PATH...]",
 		Short: "Check that backups can work from this machine, and are safe.",
 		Long: `Tests the storage with a few dozen small objects below probe/, and deletes them at the end. Then
-checks the clock, the repository, the keys, the cache directory and free space. Advice is not a
+checks the clock, the versions of a bucket, the repository, the keys, the cache directory and free
+space. Advice is not a
 failure; the exit code is that of the first failed check.
 
 --prove-append-only tries to overwrite and to delete an object with the current credentials, and

@@ -90,8 +90,7 @@ func (t thief) put(key, content string) error {
 	return nil
 }
 
-// destroy BUCKET PREFIX deletes every version of the first object whose key begins with PREFIX, and
-// sets OBJECT to its name in the repository.
+// destroy BUCKET PREFIX deletes every version of the objects whose keys begin with PREFIX.
 func destroy(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: destroy BUCKET PREFIX")
@@ -102,13 +101,8 @@ func destroy(ts *testscript.TestScript, neg bool, args []string) {
 	if len(list.Versions) == 0 {
 		ts.Fatalf("no object %s", args[1])
 	}
-	key := *list.Versions[0].Key
 	for _, v := range list.Versions {
-		if *v.Key == key {
-			_, err := t.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &t.bucket, Key: &key, VersionId: v.VersionId})
-			ts.Check(err)
-		}
+		_, err := t.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &t.bucket, Key: v.Key, VersionId: v.VersionId})
+		ts.Check(err)
 	}
-	_, name, _ := strings.Cut(key, "/")
-	ts.Setenv("OBJECT", name)
 }

@@ -162,7 +162,9 @@ func TestAPastShowsWhatWasThere(t *testing.T) {
 }
 
 func TestAPastCannotBeChanged(t *testing.T) {
-	for sdk, s := range stub(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("the server is asked for %s %s", r.Method, r.URL) }) {
+	for sdk, s := range stub(t, func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("the server is asked for %s %s", r.Method, r.URL)
+	}) {
 		past := s.AsOf(future)
 		if err := past.Put(t.Context(), "a", nil, sha256.Sum256(nil)); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s: put: %v, want ErrInvalid", sdk, err)
@@ -268,8 +270,8 @@ type versionServer struct {
 	page     int             // how many one answer holds; 0: 1000
 	// backwards does not look for where a page begins by the order of keys.
 	backwards bool
-	fail     func(request int, w http.ResponseWriter) bool
-	requests atomic.Int64
+	fail      func(request int, w http.ResponseWriter) bool
+	requests  atomic.Int64
 }
 
 type listedVersion struct {

@@ -55,6 +55,7 @@ func (x *Examination) open(ctx context.Context, o Options) (storage *config.Stor
 		x.Clock(ctx, storage)
 	}
 	x.Promises(ctx, storage)
+	x.Versions(ctx, storage)
 	return storage, mayPut
 }
 

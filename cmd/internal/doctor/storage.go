@@ -52,6 +52,43 @@ func (x *Examination) Promises(ctx context.Context, storage *config.Storage) {
 	})
 }
 
+// enoughDays is how long a replaced version should be kept: an attack may remain unnoticed.
+const enoughDays = 30
+
+// Versions reports whether a bucket keeps what is overwritten and deleted, and for how long.
+func (x *Examination) Versions(ctx context.Context, storage *config.Storage) {
+	s, ok := storage.Adapter.(interface {
+		Versions(ctx context.Context) (store.Versions, error)
+	})
+	if !ok {
+		return
+	}
+	x.Examine("storage: versions", func() (string, error) { return describeVersions(s.Versions(ctx)) })
+}
+
+func describeVersions(v store.Versions, err error) (string, error) {
+	const kept = "the bucket keeps versions, which --versions-at reads"
+	switch {
+	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrInvalid):
+		return "these credentials can't find out whether the bucket keeps versions", nil
+	case err != nil:
+		return "", err
+	case v.Suspended:
+		return "", Advise("the bucket's versioning is suspended: what somebody with its credentials overwrites or deletes now is lost; turn it on")
+	case !v.Kept:
+		return "", Advise("the bucket keeps no versions: what somebody with its credentials overwrites or deletes is lost; turn on its versioning")
+	case v.Untold != nil:
+		return kept + "; these credentials can't find out whether a lifecycle rule deletes them", nil
+	case v.Days == 0:
+		return kept + "; no lifecycle rule deletes them, so what prune deletes is stored, and paid for, for ever", nil
+	}
+	detail := fmt.Sprintf("%s; a lifecycle rule deletes them %d days after they were replaced or deleted", kept, v.Days)
+	if v.Days < enoughDays {
+		return detail, Advise("an attack that is noticed later than that leaves nothing: keep them for %d days", enoughDays)
+	}
+	return detail, nil
+}
+
 // Space reports the free space of storage that knows it.
 func (x *Examination) Space(ctx context.Context, storage *config.Storage) {
 	s, ok := storage.Adapter.(interface {

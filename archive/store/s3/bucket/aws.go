@@ -282,6 +282,30 @@ func (d *awsDialect) versioning(ctx context.Context) (string, error) {
 	return string(out.Status), nil
 }
 
+func (d *awsDialect) expiries(ctx context.Context) (all []expiry, err error) {
+	out, err := d.client.GetBucketLifecycleConfiguration(ctx, &sdk.GetBucketLifecycleConfigurationInput{Bucket: d.bucket})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range out.Rules {
+		if r.Status == types.ExpirationStatusEnabled && r.NoncurrentVersionExpiration != nil {
+			all = append(all, expiry{prefixOf(r), int(aws.ToInt32(r.NoncurrentVersionExpiration.NoncurrentDays))})
+		}
+	}
+	return all, nil
+}
+
+// prefixOf returns the prefix of the keys to which a rule applies.
+func prefixOf(r types.LifecycleRule) string {
+	if r.Filter == nil {
+		return aws.ToString(r.Prefix)
+	}
+	if r.Filter.And != nil {
+		return aws.ToString(r.Filter.And.Prefix)
+	}
+	return aws.ToString(r.Filter.Prefix)
+}
+
 func (d *awsDialect) get(ctx context.Context, r Ref, bytes string) (Object, io.ReadCloser, error) {
 	in := &sdk.GetObjectInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version), Range: text(bytes), IfMatch: r.match()}
 	out, err := d.client.GetObject(ctx, in)

@@ -384,3 +384,37 @@ func TestAnErrorWithoutEndIsCutOff(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEarliestExpiryOfAVersionCounts(t *testing.T) {
+	const rule = `<Rule><Status>%s</Status>%s<NoncurrentVersionExpiration><NoncurrentDays>%d</NoncurrentDays></NoncurrentVersionExpiration></Rule>`
+	filter := func(prefix string) string { return "<Filter><Prefix>" + prefix + "</Prefix></Filter>" }
+	for _, c := range []struct {
+		rules []string
+		want  int
+	}{
+		{nil, 0},
+		{[]string{fmt.Sprintf(rule, "Enabled", filter(""), 40), fmt.Sprintf(rule, "Enabled", filter("some/packs/"), 20)}, 20},
+		{[]string{fmt.Sprintf(rule, "Disabled", filter(""), 1), fmt.Sprintf(rule, "Enabled", filter("other/"), 2)}, 0},
+		{[]string{fmt.Sprintf(rule, "Enabled", "<Prefix>some/</Prefix>", 7)}, 7},
+		{[]string{fmt.Sprintf(rule, "Enabled", "<Filter><And><Prefix>so</Prefix><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></And></Filter>", 9)}, 9},
+		{[]string{`<Rule><Status>Enabled</Status><Filter/><Expiration><Days>3</Days></Expiration></Rule>`}, 0},
+	} {
+		for name, client := range dialects(t, func(w http.ResponseWriter, _ *http.Request) {
+			if c.rules == nil {
+				w.WriteHeader(http.StatusNotFound)
+				fmt.Fprint(w, `<Error><Code>NoSuchLifecycleConfiguration</Code></Error>`)
+				return
+			}
+			fmt.Fprintf(w, `<LifecycleConfiguration>%s</LifecycleConfiguration>`, strings.Join(c.rules, ""))
+		}) {
+			if got, err := client.Expiry(context.Background()); err != nil || got != c.want {
+				t.Errorf("%s: %v: %d days, %v, want %d", name, c.rules, got, err, c.want)
+			}
+		}
+	}
+	for name, client := range dialects(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }) {
+		if _, err := client.Expiry(context.Background()); !errors.Is(err, store.ErrDenied) {
+			t.Errorf("%s: %v, want ErrDenied", name, err)
+		}
+	}
+}

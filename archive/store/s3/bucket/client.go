@@ -80,6 +80,7 @@ type dialect interface {
 	list(ctx context.Context, q Query) iter.Seq2[Object, error]
 	// versioning returns what the server calls the state of the bucket's versions.
 	versioning(ctx context.Context) (string, error)
+	expiries(ctx context.Context) ([]expiry, error)
 	get(ctx context.Context, r Ref, bytes string) (Object, io.ReadCloser, error)
 	head(ctx context.Context, r Ref) (Object, error)
 	tags(ctx context.Context, r Ref) (string, error)

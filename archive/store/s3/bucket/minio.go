@@ -130,6 +130,20 @@ func (d *minioDialect) versioning(ctx context.Context) (string, error) {
 	return v.Status, err
 }
 
+func (d *minioDialect) expiries(ctx context.Context) (all []expiry, err error) {
+	rules, err := d.core.GetBucketLifecycle(ctx, d.bucket)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules.Rules {
+		if r.Status == "Enabled" {
+			prefix := cmp.Or(r.Prefix, r.RuleFilter.Prefix, r.RuleFilter.And.Prefix)
+			all = append(all, expiry{prefix, int(r.NoncurrentVersionExpiration.NoncurrentDays)})
+		}
+	}
+	return all, nil
+}
+
 func (d *minioDialect) options(r Ref) minio.GetObjectOptions {
 	o := minio.GetObjectOptions{VersionID: r.Version}
 	if r.ETag != "" {

@@ -34,6 +34,31 @@ func (c *Client) Versioned(ctx context.Context) (bool, error) {
 	return v == AllVersions, err
 }
 
+// expiry is an enabled lifecycle rule that deletes versions some days after they were replaced.
+type expiry struct {
+	prefix string
+	days   int
+}
+
+// noLifecycle is the code with which a server says that a bucket has no lifecycle rules.
+const noLifecycle = "NoSuchLifecycleConfiguration"
+
+// Expiry returns how many days after its replacement a lifecycle rule deletes a version of an object
+// below the client's address; 0 if none does.
+func (c *Client) Expiry(ctx context.Context) (days int, err error) {
+	rules, err := c.api.expiries(ctx)
+	if err != nil && c.api.answer(err).code != noLifecycle {
+		return 0, c.failed(ctx, reading, "", err)
+	}
+	for _, r := range rules {
+		touches := strings.HasPrefix(r.prefix, c.address.Prefix) || strings.HasPrefix(c.address.Prefix, r.prefix)
+		if touches && r.days > 0 && (days == 0 || r.days < days) {
+			days = r.days
+		}
+	}
+	return days, nil
+}
+
 // failed names the right that a listing of versions needs, if that is what it lacks.
 func (q Query) failed(err error) error {
 	var e *Error
