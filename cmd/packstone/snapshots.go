@@ -106,6 +106,10 @@ its credentials has overwritten or deleted objects. Every verb that only reads t
 
 // tellNone says why the list is empty.
 func (a *app) tellNone(v *view.View) {
+	if len(v.Snapshots) == 0 && !a.flags.VersionsAt.IsZero() {
+		a.out.Note("There were no snapshots in this repository then. Name a later time with --versions-at")
+		return
+	}
 	if len(v.Snapshots) == 0 {
 		a.out.Note("There are no snapshots in this repository yet. Make one with: packstone backup PATH")
 		return

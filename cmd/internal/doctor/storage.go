@@ -78,7 +78,7 @@ func describeVersions(v store.Versions, err error) (string, error) {
 	case !v.Kept:
 		return "", Advise("the bucket keeps no versions: what somebody with its credentials overwrites or deletes is lost; turn on its versioning")
 	case v.Untold != nil:
-		return kept + "; these credentials can't find out whether a lifecycle rule deletes them", nil
+		return kept + "; whether a lifecycle rule deletes them, the server does not tell these credentials", nil
 	case v.Days == 0:
 		return kept + "; no lifecycle rule deletes them, so what prune deletes is stored, and paid for, for ever", nil
 	}

@@ -20,7 +20,7 @@ func TestWhatABucketKeepsOfVersionsIsTold(t *testing.T) {
 		{store.Versions{Kept: true}, nil, false, "no lifecycle rule deletes them"},
 		{store.Versions{Kept: true, Days: 7}, nil, true, "7 days after"},
 		{store.Versions{Kept: true, Days: 30}, nil, false, "30 days after"},
-		{store.Versions{Kept: true, Untold: store.ErrInvalid}, nil, false, "can't find out whether a lifecycle rule"},
+		{store.Versions{Kept: true, Untold: store.ErrInvalid}, nil, false, "whether a lifecycle rule deletes them, the server does not tell"},
 		{store.Versions{}, store.ErrDenied, false, "can't find out whether the bucket keeps versions"},
 	} {
 		x := new(Examination)
