@@ -83,6 +83,29 @@ func TestStoreHoldsTheContractOverTLS(t *testing.T) {
 	suite(t, s3test.Start(t, s3test.Options{TLS: true}))
 }
 
+// TestLocksHoldTheContract runs over both SDKs, against a bucket with locks and without a default.
+func TestLocksHoldTheContract(t *testing.T) {
+	server := s3test.Start(t, s3test.Options{})
+	for sdk, p := range places(t, server) {
+		p.address.Bucket = server.LockingBucket(t)
+		n := 0
+		t.Run(sdk, func(t *testing.T) {
+			storetest.RunLocker(t, func(t *testing.T) storetest.Lockable {
+				n++
+				p.address.Prefix = fmt.Sprintf("repository-%d/", n)
+				return open(t, p)
+			})
+		})
+		t.Run(sdk+" in a bucket without", func(t *testing.T) {
+			p.address.Bucket = server.Bucket(t)
+			s := open(t, p)
+			if found, err := s.Protection(t.Context()); err != nil || found != (store.Protection{}) {
+				t.Errorf("protection = %+v, %v, want none", found, err)
+			}
+		})
+	}
+}
+
 func TestSettingsOfTheEnvironmentCount(t *testing.T) {
 	server := s3test.Start(t, s3test.Options{TLS: true})
 	bare(t, server.Endpoint)

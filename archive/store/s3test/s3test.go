@@ -235,6 +235,18 @@ func (s *Server) Bucket(t testing.TB) string {
 	return name
 }
 
+// LockingBucket makes a new bucket with versions and object locks, without a default, and returns
+// its name.
+func (s *Server) LockingBucket(t testing.TB) string {
+	t.Helper()
+	name := "bucket-" + strings.ToLower(rand.Text()[:12])
+	_, err := s.Client().CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: aws.Bool(true)})
+	if err != nil {
+		t.Fatalf("make bucket %s: %v", name, err)
+	}
+	return name
+}
+
 // Client returns an S3 client with the root user's keys, for what a test has to arrange or look at
 // itself.
 func (s *Server) Client() *s3.Client {

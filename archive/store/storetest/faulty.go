@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Op is a method of store.Store that Faulty can break.
+// Op is a method of store.Store, or of store.Locker, that Faulty can break.
 type Op int
 
 // The methods of store.Store that do something.
@@ -20,10 +20,15 @@ const (
 	List
 	Delete
 	Sync
+	Versions // of store.Locker, as those below
+	LockOf
+	Extend
 )
 
 // String returns the method's name.
-func (op Op) String() string { return [...]string{"Put", "Get", "List", "Delete", "Sync"}[op] }
+func (op Op) String() string {
+	return [...]string{"Put", "Get", "List", "Delete", "Sync", "Versions", "LockOf", "Extend"}[op]
+}
 
 // Call is one call that Faulty has seen.
 type Call struct {

@@ -90,6 +90,7 @@ type dialect interface {
 	complete(ctx context.Context, key, upload string, etags []string, o PutOptions) (etag string, err error)
 	abort(ctx context.Context, key, upload string) error
 	remove(ctx context.Context, keys []string) error
+	locks
 }
 
 // Client makes requests to one bucket. It is safe for concurrent use. Its errors wrap the sentinels

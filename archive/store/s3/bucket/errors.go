@@ -108,7 +108,7 @@ func (e *Error) Unwrap() []error {
 
 // Is matches fs.ErrNotExist and fs.ErrPermission if an object does not exist, or must not be used.
 func (e *Error) Is(target error) bool {
-	return target == fs.ErrNotExist && e.kind == store.ErrNotExist || target == fs.ErrPermission && e.kind == store.ErrDenied
+	return target == fs.ErrNotExist && e.kind == store.ErrNotExist || target == fs.ErrPermission && (e.kind == store.ErrDenied || e.kind == store.ErrLocked)
 }
 
 // The kinds of requests. Some answers depend on them.
@@ -143,6 +143,8 @@ func (e *Error) classify(read bool, key string) error {
 	switch {
 	case e.Silent(), e.status/100 == 2:
 		return e.classifySilence()
+	case e.isLocked():
+		return store.ErrLocked
 	case kind == store.ErrNotExist && key == "":
 		return ErrNoBucket
 	case kind == store.ErrExist && read:

@@ -81,6 +81,7 @@ func transport(o Options, c *clock) http.RoundTripper {
 		if err == nil {
 			c.note(answer.Header.Get("Date"), time.Now())
 			bound(r, answer)
+			renameRetention(r, answer)
 		}
 		return answer, err
 	})
