@@ -35,7 +35,8 @@ type Config struct {
 	Recipients []string  `json:"recipients"`
 	Writers    []Member  `json:"writers"`
 	Collectors []Member  `json:"collectors,omitempty"`
-	Domain     uint64    `json:"domain"` // the number of the domain that is written with
+	Keepers    []Member  `json:"keepers,omitempty"` // they sign nothing: listed so that their names are theirs
+	Domain     uint64    `json:"domain"`            // the number of the domain that is written with
 	Domains    []Domain  `json:"domains"`
 	Floor      string    `json:"retention_floor"`   // Go duration
 	Grace      string    `json:"grace,omitempty"`   // Go duration
@@ -157,6 +158,7 @@ func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(
 	next.Recipients = slices.Clone(next.Recipients)
 	next.Writers = slices.Clone(next.Writers)
 	next.Collectors = slices.Clone(next.Collectors)
+	next.Keepers = slices.Clone(next.Keepers)
 	next.Domains = slices.Clone(next.Domains)
 	next.Required = slices.Clone(next.Required)
 	next.Headers = maps.Clone(next.Headers)
@@ -256,6 +258,15 @@ func (c *Config) RetentionFloor() (time.Duration, error) {
 // GracePeriod returns how long forgotten snapshots are kept.
 func (c *Config) GracePeriod() (time.Duration, error) {
 	return c.duration("grace", c.Grace, DefaultGrace)
+}
+
+// DefaultHorizon is how far ahead of now a keeper extends locks, unless the owner signs another
+// period.
+const DefaultHorizon = 30 * 24 * time.Hour
+
+// LockHorizon returns how far ahead of now a keeper extends locks.
+func (c *Config) LockHorizon() (time.Duration, error) {
+	return c.duration("horizon", c.Horizon, DefaultHorizon)
 }
 
 // duration parses a period that the owner has signed. An unreadable period is an error, never a

@@ -47,6 +47,17 @@ func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.
 	})
 }
 
+// AdmitKeeper calls keep, unless nil, to store the keeper's key, and then signs the config that names
+// the keeper. A keeper signs nothing, so that the config gives it no right.
+func AdmitKeeper(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
+	return admit(keep, func() error {
+		return repo.Change(ctx, owner, func(c *catalog.Config) error {
+			c.Keepers = append(c.Keepers, m)
+			return nil
+		})
+	})
+}
+
 // LastOfCollector returns up to which records a collector's signatures count if it is revoked now:
 // all that exist. It fails with catalog.ErrMisuse if there is no collector of this name, and with
 // catalog.ErrRefused if it is revoked already.

@@ -32,8 +32,8 @@ type Bucket struct {
 // of their names. "" means all objects.
 type Role struct {
 	list, get, put, delete []string
-	// versions allows to read earlier versions of what may be listed and read too.
-	versions bool
+	versions               bool // it may list and read versions that are not the newest
+	extend                 bool // it may list versions, and extend locks
 }
 
 // Roles are the roles by their names.
@@ -50,7 +50,13 @@ var Roles = map[string]Role{
 		put:    []string{"gc/", "history/", "index/", "log/", "packs/", "probe/", "refs/", "roll/", "sessions/", "trees/"}, // packs: with --repack
 		delete: []string{"gc/", "headers/", "history/", "index/", "log/", "packs/", "probe/", "refs/", "roll/", "sessions/", "trees/"},
 	},
-	"reader": {list: []string{""}, get: []string{""}, versions: true},
+	"keeper": {
+		list:   []string{""},
+		get:    []string{"packstone.json", "config/", "gc/", "history/", "log/", "refs/", "roll/"},
+		extend: true,
+	},
+	"reader":   {list: []string{""}, get: []string{""}, versions: true},
+	"restorer": {list: []string{""}, get: []string{""}, versions: true},
 }
 
 // Of returns the role restricted to one member, who may create records and sessions under its own
@@ -69,14 +75,19 @@ func (r Role) Of(member string) Role {
 func (r Role) Policy(name, principal string, at Bucket) Policy {
 	bucket := "arn:aws:s3:::" + at.Name
 	p := policyWriter{who: map[string]string{"AWS": principal}, objects: bucket + "/" + prefixOf(at), title: strings.ToUpper(name[:1]) + name[1:]}
-	p.allow("Locates", r.read("s3:GetBucketLocation", "s3:GetBucketVersioning"), []string{bucket}, nil)
-	p.allow("Lists", r.read("s3:ListBucket", "s3:ListBucketVersions"), []string{bucket},
-		map[string]map[string]any{"StringLike": {"s3:prefix": starred(prefixOf(at), r.list)}})
-	p.allow("Reads", r.read("s3:GetObject", "s3:GetObjectVersion"), starred(p.objects, r.get), nil)
+	p.allow("Locates", r.looks(), []string{bucket}, nil)
+	p.allow("Lists", r.lists(), []string{bucket}, map[string]map[string]any{"StringLike": {"s3:prefix": starred(prefixOf(at), r.list)}})
+	p.allow("Reads", r.reads(), starred(p.objects, r.get), nil)
+	if r.extend {
+		p.allow("Extends", []string{"s3:GetObjectRetention", "s3:PutObjectRetention"}, []string{p.objects + "*"}, nil)
+	}
 	if len(r.put) > 0 {
 		p.allow("Creates", []string{"s3:PutObject"}, starred(p.objects, r.put), onlyNew(at))
 	}
-	forbidden := []string{"s3:DeleteObjectVersion", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention"}
+	forbidden := []string{"s3:DeleteObjectVersion", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention"}
+	if !r.extend {
+		forbidden = append(forbidden, "s3:PutObjectRetention")
+	}
 	if len(r.delete) > 0 {
 		p.allow("Deletes", []string{"s3:DeleteObject"}, starred(p.objects, r.delete), nil)
 	} else {
@@ -86,12 +97,27 @@ func (r Role) Policy(name, principal string, at Bucket) Policy {
 	return Policy{Version: "2012-10-17", Statement: p.statements}
 }
 
-// read returns an action, with the one for earlier versions if the role may read those.
-func (r Role) read(action, ofVersions string) []string {
-	if r.versions {
-		return []string{action, ofVersions}
+// looks are the actions by which a role sees what the bucket is and how it protects objects.
+func (r Role) looks() []string {
+	all := []string{"s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"}
+	if r.extend {
+		all = append(all, "s3:GetLifecycleConfiguration")
 	}
-	return []string{action}
+	return all
+}
+
+func (r Role) lists() []string {
+	if r.versions || r.extend {
+		return []string{"s3:ListBucket", "s3:ListBucketVersions"}
+	}
+	return []string{"s3:ListBucket"}
+}
+
+func (r Role) reads() []string {
+	if r.versions {
+		return []string{"s3:GetObject", "s3:GetObjectVersion"}
+	}
+	return []string{"s3:GetObject"}
 }
 
 // onlyNew returns the condition that objects may be created but never overwritten. Only AWS

@@ -33,11 +33,11 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 		action, object string
 		who            string // the roles that may
 	}{
-		{"s3:GetObject", "packstone.json", "collector reader writer"},
-		{"s3:GetObject", "packs/ab/abcd", "reader"},
-		{"s3:GetObject", "trees/ab/abcd", "reader"},
-		{"s3:GetObject", "domains/0000000001/0000000000", "reader"},
-		{"s3:GetObject", "index/ab/abcd", "collector reader writer"},
+		{"s3:GetObject", "packstone.json", "collector keeper reader restorer writer"},
+		{"s3:GetObject", "packs/ab/abcd", "reader restorer"},
+		{"s3:GetObject", "trees/ab/abcd", "reader restorer"},
+		{"s3:GetObject", "domains/0000000001/0000000000", "reader restorer"},
+		{"s3:GetObject", "index/ab/abcd", "collector reader restorer writer"},
 		{"s3:PutObject", "packs/ab/abcd", "collector writer"},
 		{"s3:PutObject", "log/w.0/0000000001", "collector writer"},
 		{"s3:PutObject", "sessions/w.0.0000000001", "collector writer"}, // a collector signs records too
@@ -50,6 +50,9 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 		{"s3:DeleteObject", "packstone.json", ""},
 		{"s3:DeleteObjectVersion", "packs/ab/abcd", ""},
 		{"s3:BypassGovernanceRetention", "packs/ab/abcd", ""},
+		{"s3:PutObjectRetention", "packs/ab/abcd", "keeper"},
+		{"s3:GetObjectRetention", "config/0000000001", "keeper"},
+		{"s3:GetObjectVersion", "packs/ab/abcd", "restorer"},
 	} {
 		for name, role := range Roles {
 			got := allows(role.Policy(name, "x", at), test.action, "arn:aws:s3:::bucket/p/"+test.object)

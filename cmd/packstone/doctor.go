@@ -32,18 +32,19 @@ checks the clock, the versions of a bucket, the repository, the keys, the cache 
 space. Advice is not a
 failure; the exit code is that of the first failed check.
 
---prove-append-only tries to overwrite and to delete an object with the current credentials, and
-ends with 6 if it can. --bandwidth writes, reads and deletes objects of 4 MiB for some seconds,
-reads the named sources or paths for as long, and estimates the first backup. --print-policy prints
-a bucket policy for a role: writer, collector or reader. A writer's policy is for the host NAME
-alone: it cannot block other hosts' records.`,
+--prove-append-only tries, with the current credentials, to overwrite and delete objects and their
+versions, to shorten locks, and to write where only others may, and ends with 6 if it can.
+--bandwidth writes, reads and deletes objects of 4 MiB for some seconds, reads the named sources or
+paths for as long, and estimates the first backup. --print-policy prints a bucket policy for a role:
+writer, collector, keeper, restorer, or reader (a restorer without access to old versions). A
+writer's policy is for the host NAME alone: it cannot block other hosts' records.`,
 		Example: `  packstone doctor --bandwidth /srv
   packstone doctor -r s3://offsite/platform --print-policy writer db1`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().BoolVar(&appendOnly, "prove-append-only", false, "try to overwrite and to delete an object, and fail if that works")
+	cmd.Flags().BoolVar(&appendOnly, "prove-append-only", false, "try to destroy and to forge with these credentials, and fail if that works")
 	cmd.Flags().BoolVar(&bandwidth, "bandwidth", false, "measure the storage and the named sources, and estimate the time of a backup")
-	cmd.Flags().StringVar(&policy, "print-policy", "", "print the bucket policy of a `role`: writer, collector or reader")
+	cmd.Flags().StringVar(&policy, "print-policy", "", "print the bucket policy of a `role`: writer, collector, keeper, restorer or reader")
 	cmd.Flags().StringVar(&principal, "principal", "", "the `principal` of the policy: an ARN, or an access key where the server wants one")
 	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
 		switch {

@@ -13,26 +13,28 @@ import (
 
 // keyPolicyMessage is what key policy prints as JSON.
 type keyPolicyMessage struct {
-	Floor  string `json:"retention_floor" doc:"How long every snapshot is kept at least: nothing but the owner's key forgets a younger one."`
-	Grace  string `json:"grace" doc:"How long what was forgotten can be brought back."`
-	Config uint64 `json:"config" doc:"The number of the configuration that is in force now."`
-	DryRun bool   `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+	Horizon string `json:"horizon" doc:"How far ahead of now packstone keep extends locks."`
+	Floor   string `json:"retention_floor" doc:"How long every snapshot is kept at least: nothing but the owner's key forgets a younger one."`
+	Grace   string `json:"grace" doc:"How long what was forgotten can be brought back."`
+	Config  uint64 `json:"config" doc:"The number of the configuration that is in force now."`
+	DryRun  bool   `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
 }
 
 func newKeyPolicy(a *app) *cobra.Command {
 	var floor, grace, horizon flagvalue.Period
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Set the retention floor and the grace period.",
-		Long: `Both bind collectors and jobs. With the owner's key one may go below them, and is told so. Without
+		Short: "Set the retention floor, the grace period and the horizon of locks.",
+		Long: `The floor and the grace period bind collectors and jobs. With the owner's key one may go below
+them, and is told so. The horizon is how far ahead of now packstone keep extends locks. Without
 flags it shows the current policy. Changes need the owner's key.`,
 		Example: `  packstone key policy
-  packstone key policy --retention-floor 30d --grace 14d`,
+  packstone key policy --retention-floor 30d --grace 14d --horizon 45d`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().Var(&floor, "retention-floor", "keep every snapshot at least this `time`, such as 14d or 36h")
 	cmd.Flags().Var(&grace, "grace", "delete forgotten snapshots after this `time`, such as 7d")
-	cmd.Flags().Var(&horizon, "horizon", "record that locks of the storage should last this `time`, such as 30d; this version does not extend locks")
+	cmd.Flags().Var(&horizon, "horizon", "let packstone keep extend locks to this `time` from now, such as 30d")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
 		return a.keyPolicy(ctx, floor, grace, horizon)
 	})
@@ -90,11 +92,13 @@ func (m *keyPolicyMessage) fill(c *catalog.Config) (text string, err error) {
 	if err != nil {
 		return "", err
 	}
-	m.Floor, m.Grace = floor.String(), grace.String()
-	text = fmt.Sprintf("every snapshot is kept for %s at least; what was forgotten can be brought back for %s (configuration %d)", retention.Period(floor), retention.Period(grace), m.Config)
-	if c.Horizon != "" {
-		text += fmt.Sprintf("; locks should last %s, but this version does not extend them", c.Horizon)
+	horizon, err := c.LockHorizon()
+	if err != nil {
+		return "", err
 	}
+	m.Floor, m.Grace, m.Horizon = floor.String(), grace.String(), horizon.String()
+	text = fmt.Sprintf("every snapshot is kept for %s at least; what was forgotten can be brought back for %s; locks reach %s ahead where packstone keep runs (configuration %d)",
+		retention.Period(floor), retention.Period(grace), retention.Period(horizon), m.Config)
 	if m.DryRun {
 		text = "dry run: " + text
 	}

@@ -19,7 +19,7 @@ func (a *app) policyRole(name string, args []string) (admin.Role, error) {
 	r, ok := admin.Roles[name]
 	switch {
 	case !ok:
-		return r, usage("--print-policy %s: want writer, collector or reader", name)
+		return r, usage("--print-policy %s: want writer, collector, keeper, restorer or reader", name)
 	case len(args) > 0 && name != "writer":
 		return r, usage("--print-policy %s takes no name, but got %[2]s: only a writer's policy is for a single one", name, args[0])
 	case len(args) > 0:

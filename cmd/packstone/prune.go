@@ -29,6 +29,9 @@ type pruneSummary struct {
 	Leftovers  int       `json:"leftovers" doc:"Packs that no record names: the next run deletes those that are there still."`
 	RolledUp   int       `json:"records_rolled_up,omitempty" doc:"How many records were rolled up."`
 	Ended      []string  `json:"ended_sessions,omitempty" doc:"Sessions that were declared dead."`
+	Locked     int       `json:"packs_locked,omitempty" doc:"Packs that could not be deleted yet, since they are locked."`
+	LockedSize int64     `json:"bytes_locked,omitempty" doc:"Their bytes."`
+	LockedTill time.Time `json:"locked_until,omitzero" doc:"When the last of these may be deleted."`
 	Plan       string    `json:"plan,omitempty" doc:"The file with the plan that was written."`
 	repackSummary
 	DryRun bool `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
@@ -151,6 +154,7 @@ func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOpt
 	stop()
 	if storage, ok := repo.Store.(*config.Storage); ok {
 		storage.KeepReserve(ctx) // it may have been used up
+		a.noteVersions(ctx, run.Locker, report.Deleted)
 	}
 	return a.reportPrune(report, err)
 }
@@ -161,6 +165,7 @@ var errTimeUp = errors.New("the time is up")
 // reportPrune tells what was done, be it that not all was.
 func (a *app) reportPrune(report *collect.Report, err error) error {
 	m := pruneSummary{Packs: report.Deleted, Bytes: report.Bytes, Leftovers: report.Sighted, RolledUp: report.RolledUp, Ended: report.Ended}
+	m.Locked, m.LockedSize, m.LockedTill = report.Locked, report.LockedBytes, report.LockedUntil
 	m.repackSummary = repackSummary{report.Moved, report.MovedBytes, report.NewBytes}
 	if p := report.Plan; p != nil {
 		m.Stored, m.Later, m.LaterUntil = p.Stored, p.Later, p.LaterAt
@@ -196,10 +201,38 @@ func (m pruneSummary) text() string {
 	if m.Leftovers > 0 {
 		text += fmt.Sprintf("\nfound %s without a record: the next prune deletes those of interrupted backups", output.Plural(m.Leftovers, "pack"))
 	}
+	text += m.lockedText()
 	if m.Plan != "" {
 		text += "\nwrote the plan to " + m.Plan
 	}
 	return text
+}
+
+// lockedText says which packs are locked, and until when.
+func (m pruneSummary) lockedText() string {
+	switch {
+	case m.Locked == 0:
+		return ""
+	case m.LockedTill.IsZero():
+		return fmt.Sprintf("\n%s, %s, cannot be deleted yet: the storage has locked them; each prune tries again", output.Plural(m.Locked, "pack"), output.Bytes(m.LockedSize))
+	}
+	return fmt.Sprintf("\n%s, %s, cannot be deleted yet: the storage has locked them, the last until %s; a prune after that deletes them",
+		output.Plural(m.Locked, "pack"), output.Bytes(m.LockedSize), output.Time(m.LockedTill))
+}
+
+// noteVersions says where what was deleted goes on taking room, since the bucket keeps versions.
+func (a *app) noteVersions(ctx context.Context, locker store.Locker, deleted int) {
+	if locker == nil || deleted == 0 {
+		return
+	}
+	found, err := locker.Protection(ctx)
+	switch {
+	case err != nil || !found.Versions: // who may not ask can't be told
+	case found.Old > 0:
+		a.out.Note("the bucket keeps versions: what was deleted takes room until its rule removes it, %s later, and until its lock ends", retention.Period(found.Old))
+	default:
+		a.out.Note("the bucket keeps versions: what was deleted goes on taking room until a rule of its lifecycle removes old versions; see docs/immutability.md")
+	}
 }
 
 // collectOptions is how a run goes.
@@ -208,6 +241,9 @@ func (a *app) collectOptions(ctx context.Context, repo *catalog.Repository, o pr
 	run.Warn = func(text string) { a.out.Note("%s", text) }
 	if o.maxDuration > 0 {
 		run.Wait = o.maxDuration
+	}
+	if storage, ok := repo.Store.(*config.Storage); ok {
+		run.Locker = storage.Locker()
 	}
 	run.Repack = a.repackOptions(o)
 	if run.Repack != nil { // what is all dead goes whatever the share

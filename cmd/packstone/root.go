@@ -18,7 +18,7 @@ type topic struct {
 var verbs = []topic{
 	{"Back up and restore", []func(*app) *cobra.Command{newInit, newBackup, newSnapshots, newRestore, newCheck, newDrill, newStatus, newRun}},
 	{"Look into snapshots", []func(*app) *cobra.Command{newLs, newFind, newDiff, newCat, newDump, newMount, newStats}},
-	{"Keep, remove and repair", []func(*app) *cobra.Command{newForget, newPrune, newHold, newUnhold, newUndelete, newTag, newRewrite, newCopy, newRepair}},
+	{"Keep, remove and repair", []func(*app) *cobra.Command{newForget, newPrune, newKeep, newHold, newUnhold, newUndelete, newTag, newRewrite, newCopy, newRepair}},
 	{"Manage", []func(*app) *cobra.Command{newKey, newConfig, newDoctor, newDB, newCatalog, newCache, newNotify, newCompletion, newVersion}},
 }
 

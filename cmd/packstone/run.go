@@ -24,14 +24,14 @@ import (
 
 // comingRow is a job that run -n lists.
 type comingRow struct {
-	Job  string       `json:"job" doc:"The job: backup and its set, forget, prune, check, copy or drill."`
+	Job  string       `json:"job" doc:"The job: backup and its set, forget, prune, check, copy, drill or keep."`
 	Time time.Time    `json:"time" doc:"When it is due, if all before it take no time."`
 	Why  schedule.Why `json:"why" doc:"Why: first (it never ran), schedule, catch-up (its time is over) or retry."`
 }
 
 // jobMessage is what run prints as JSON when a job begins and when it ends.
 type jobMessage struct {
-	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune, check, copy or drill."`
+	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune, check, copy, drill or keep."`
 	Why         schedule.Why   `json:"why" doc:"Why it is run: first, schedule, catch-up or retry."`
 	Began       time.Time      `json:"began" doc:"When it began."`
 	Duration    float64        `json:"duration,omitempty" doc:"Seconds that it took."`

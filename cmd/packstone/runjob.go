@@ -30,6 +30,7 @@ var jobKinds = map[string]func(a *app, ctx context.Context, j daemon.Job, r *dae
 	daemon.Check:  inEach((*app).checkJob),
 	daemon.Copy:   (*app).copyJob,
 	daemon.Drill:  inEach((*app).drillJob),
+	daemon.Keep:   inEach((*app).keepJob),
 }
 
 // inEach runs a job for each repository that the settings name, or for those that its set goes to.
@@ -158,7 +159,7 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 	a.patience.End()
 	said.finish()
 	r.Code, r.Log = exitCode(ctx, err), said.tail()
-	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check && j.Kind != daemon.Drill {
+	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check && j.Kind != daemon.Drill && j.Kind != daemon.Keep {
 		s.measure(ctx, j)
 	}
 	if r.RTO > 0 {

@@ -270,23 +270,27 @@ func sameTree(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// s3Server [tls] [versioned] BUCKET... starts an S3 server that ends with the script, makes the
-// buckets, with versions if wanted, and sets AWS_* for it, S3_HOST to its address and S3_DIR to the directory with its buckets.
+// s3Server [tls] [versioned|lock] BUCKET... starts an S3 server that ends with the script, makes the
+// buckets, with versions or locks if wanted, and sets AWS_* for it, S3_HOST to its address and S3_DIR
+// to the directory with its buckets.
 func s3Server(ts *testscript.TestScript, neg bool, args []string) {
 	t, ok := ts.Value(testKey{}).(testing.TB)
 	if neg || !ok {
-		ts.Fatalf("usage: s3server [tls] [versioned] BUCKET...")
+		ts.Fatalf("usage: s3server [tls] [versioned|lock] BUCKET...")
 	}
-	secure, versioned := slices.Contains(args, "tls"), slices.Contains(args, "versioned")
+	secure, versioned, lock := slices.Contains(args, "tls"), slices.Contains(args, "versioned"), slices.Contains(args, "lock")
 	server := s3test.Start(t, s3test.Options{TLS: secure})
 	for _, bucket := range args {
-		if bucket == "tls" || bucket == "versioned" {
+		if slices.Contains([]string{"tls", "versioned", "lock"}, bucket) {
 			continue
 		}
-		_, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+		_, err := server.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket, ObjectLockEnabledForBucket: &lock})
 		ts.Check(err)
 		if versioned {
 			ts.Check(setVersioning(server.Client(), bucket, types.BucketVersioningStatusEnabled))
+		}
+		if lock {
+			server.LockNew(t, bucket)
 		}
 	}
 	ts.Setenv("AWS_ENDPOINT_URL_S3", server.Endpoint)

@@ -33,6 +33,7 @@ type statusMessage struct {
 	Outcomes   []statusOutcome `json:"outcomes" doc:"Jobs of packstone run on any host that failed, or found damage, and were not done since, as their hosts wrote it down; empty without an identity."`
 	Faults     []statusFault   `json:"faults" doc:"The last runs of packstone run on this host that failed, were incomplete or interrupted, the newest first."`
 	Growth     int64           `json:"stored_last_week,omitempty" doc:"Bytes that jobs on this host have stored in the last seven days."`
+	Locks      *statusLocks    `json:"locks,omitempty" doc:"Until when everything is locked, as the last packstone keep on this machine has found."`
 	LastBackup *lastBackup     `json:"last_backup,omitempty" doc:"The last backup from this machine, as its cache remembers it."`
 }
 
@@ -137,6 +138,7 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 	if err := a.addHealth(m, repo, s, now); err != nil {
 		return nil, err
 	}
+	m.Locks = locksOf(repo)
 	m.Requests, m.LastBackup = storage.Counts.Totals(), recallBackup(repo.Cache)
 	return m, nil
 }
@@ -162,6 +164,9 @@ func (m *statusMessage) text(layOut func(output.Table) string) string {
 	}
 	if m.LastBackup != nil {
 		b.WriteString("\n" + m.LastBackup.text())
+	}
+	if m.Locks != nil {
+		b.WriteString("\n" + m.Locks.text())
 	}
 	for _, s := range m.Sessions {
 		fmt.Fprintf(&b, "\nsession %s: running or killed since %s", s.Lane, output.Time(s.Since))

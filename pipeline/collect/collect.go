@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/collection"
 	"github.com/packstone/packstone/catalog/entry"
@@ -51,6 +52,8 @@ type Options struct {
 	Pause    func(ctx context.Context, d time.Duration) error
 	Progress *Progress
 	Warn     func(text string) // may be nil
+	// Locker tells until when objects are locked, and whether versions stay; nil: nobody does.
+	Locker store.Locker
 }
 
 // Progress counts what was deleted. It may be read during a run.
@@ -68,6 +71,11 @@ type Report struct {
 	// MovedBytes is the size of these packs, and NewBytes that of the packs they were copied to.
 	MovedBytes, NewBytes int64
 	Plan                 *Plan // what this run began with
+	// Locked is how many packs could not be deleted since they are locked, LockedBytes their size, and
+	// LockedUntil when the last of them may be deleted, zero if the storage does not tell.
+	Locked      int
+	LockedBytes int64
+	LockedUntil time.Time
 }
 
 // collector is one run.
@@ -362,7 +370,7 @@ func (c *collector) delete(ctx context.Context, packs catalog.PackSet) (catalog.
 	names = names[:min(len(names), deleteBatch)]
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(deletes)
-	deleted := catalog.PackSet{}
+	deleted, locked := catalog.PackSet{}, &locks{locker: c.o.Locker, packs: catalog.PackSet{}}
 	for _, name := range names {
 		deleted[name] = true
 		pack := c.packs[name]
@@ -370,7 +378,11 @@ func (c *collector) delete(ctx context.Context, packs catalog.PackSet) (catalog.
 			continue // another collector was quicker
 		}
 		g.Go(func() error {
-			if err := c.repo.Store.Delete(gctx, pack.Kind.Object(name)); err != nil {
+			err := c.repo.Store.Delete(gctx, pack.Kind.Object(name))
+			if errors.Is(err, store.ErrLocked) {
+				return locked.add(gctx, pack)
+			}
+			if err != nil {
 				return fmt.Errorf("delete pack %s: %w", name, err)
 			}
 			c.o.Progress.PacksDone.Add(1)
@@ -383,8 +395,7 @@ func (c *collector) delete(ctx context.Context, packs catalog.PackSet) (catalog.
 	}
 	for name := range deleted {
 		if pack := c.packs[name]; pack != nil {
-			c.report.Deleted++
-			c.report.Bytes += int64(pack.Size)
+			c.report.count(pack, locked)
 		}
 	}
 	return deleted, c.repo.Store.Sync(ctx)

@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 const (
@@ -245,6 +246,17 @@ func (s *Server) LockingBucket(t testing.TB) string {
 		t.Fatalf("make bucket %s: %v", name, err)
 	}
 	return name
+}
+
+// LockNew locks new objects of a bucket for a day, in the mode GOVERNANCE.
+func (s *Server) LockNew(t testing.TB, bucket string) {
+	t.Helper()
+	rule := &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: aws.Int32(1)}}
+	_, err := s.Client().PutObjectLockConfiguration(context.Background(), &s3.PutObjectLockConfigurationInput{Bucket: &bucket,
+		ObjectLockConfiguration: &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled, Rule: rule}})
+	if err != nil {
+		t.Fatalf("lock new objects of %s: %v", bucket, err)
+	}
 }
 
 // Client returns an S3 client with the root user's keys, for what a test has to arrange or look at

@@ -25,6 +25,7 @@ type Jobs struct {
 	Check  CheckJob  `yaml:"check,omitempty" doc:"Look for damage, as packstone check does."`
 	Copy   CopyJob   `yaml:"copy,omitempty" doc:"Copy snapshots from one repository to others, as packstone copy does."`
 	Drill  DrillJob  `yaml:"drill,omitempty" doc:"Restore a set to scratch places and compare it, as packstone drill run does."`
+	Keep   KeepJob   `yaml:"keep,omitempty" doc:"Extend the locks of what a restore needs, as packstone keep does."`
 }
 
 // ForgetJob applies retention.
@@ -43,6 +44,12 @@ type CheckJob struct {
 	Timing      `yaml:",inline"`
 	ReadData    string `yaml:"read_data,omitempty" doc:"The share of the packs of which every byte is read: 2%. Without it the structure alone is checked."`
 	MaxDuration string `yaml:"max_duration,omitempty" doc:"Stop reading packs after this time."`
+}
+
+// KeepJob extends locks.
+type KeepJob struct {
+	Timing `yaml:",inline"`
+	Mode   string `yaml:"mode,omitempty" doc:"How strict locks are: governance or compliance. Without it, as the bucket's default says."`
 }
 
 // CopyJob copies missing snapshots.
@@ -114,7 +121,8 @@ func (c *Config) Scheduled() bool {
 			return true
 		}
 	}
-	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled() || c.Jobs.Copy.Scheduled() || c.Jobs.Drill.Scheduled()
+	return c.Jobs.Forget.Scheduled() || c.Jobs.Prune.Scheduled() || c.Jobs.Check.Scheduled() || c.Jobs.Copy.Scheduled() || c.Jobs.Drill.Scheduled() ||
+		c.Jobs.Keep.Scheduled()
 }
 
 // ProblemAt returns a problem of a setting that could be read, with its place. path is such as
@@ -133,7 +141,7 @@ type places struct {
 
 func (j *Jobs) check(d *decoder) {
 	for path, timing := range map[string]Timing{"jobs.forget": j.Forget.Timing, "jobs.prune": j.Prune.Timing, "jobs.check": j.Check.Timing, "jobs.copy": j.Copy.Timing,
-		"jobs.drill": j.Drill.Timing} {
+		"jobs.drill": j.Drill.Timing, "jobs.keep": j.Keep.Timing} {
 		if d.lines[path] != 0 && !timing.Scheduled() {
 			d.problemAt(path, "schedule is missing")
 		}
@@ -141,6 +149,9 @@ func (j *Jobs) check(d *decoder) {
 	}
 	d.checkPeriod("jobs.prune.max_duration", j.Prune.MaxDuration)
 	d.checkPeriod("jobs.check.max_duration", j.Check.MaxDuration)
+	if m := j.Keep.Mode; m != "" && m != "governance" && m != "compliance" {
+		d.problemAt("jobs.keep.mode", "%q is no mode of locks: want governance or compliance", m)
+	}
 	if _, read := j.Check.Share(); j.Check.ReadData != "" && !read {
 		d.problemAt("jobs.check.read_data", "%q is not a percentage: want a share such as 2%%", j.Check.ReadData)
 	}

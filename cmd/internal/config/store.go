@@ -46,10 +46,24 @@ type Storage struct {
 	Adapter store.Store // without all that, for proving the store's contract
 	Uploads int         // how many packs in memory are worth having on their way at once
 	limiter *inflight.Limiter
+	retries *retry.Store
 }
 
 // InFlight returns what limits the requests in flight, nil for a directory without a limit.
 func (s *Storage) InFlight() *inflight.Limiter { return s.limiter }
+
+// Locker returns what locks objects, with the retries and the limit of the storage. It returns nil if
+// the storage can't lock objects.
+func (s *Storage) Locker() store.Locker {
+	locks, ok := s.Adapter.(store.Locker)
+	if !ok {
+		return nil
+	}
+	if s.limiter != nil {
+		locks = s.limiter.Locker(locks)
+	}
+	return s.retries.Locker(locks)
+}
 
 // KeepReserve sets some room aside for deleting on a full disk, if the storage is a directory. A
 // lack of room is not an error.
@@ -94,7 +108,7 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 		}
 	}
 	retrying := retry.New(s, retry.Options{Total: opts.GiveUp, Reach: opts.Reach, Retrying: told, Answered: opts.Answered})
-	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads(), limiter: limiter}, nil
+	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads(), limiter: limiter, retries: retrying}, nil
 }
 
 // limiter returns the limit of requests in flight. A directory has none.

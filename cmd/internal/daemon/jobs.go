@@ -18,7 +18,7 @@ import (
 // Job is something that is done by itself.
 type Job struct {
 	schedule.Job        // its name, and when it is due
-	Kind         string // backup, forget, prune, check, copy or drill
+	Kind         string // backup, forget, prune, check, copy, drill or keep
 	Set          string // of a backup, a retention or a drill; of all sets ""
 	Then         []Job  // what follows a run that was done; they have no time of their own
 }
@@ -31,6 +31,7 @@ const (
 	Check  = history.Check
 	Copy   = "copy"
 	Drill  = history.Drill
+	Keep   = "keep"
 )
 
 // yields is for how long what is no backup lets backups go first.
@@ -57,7 +58,7 @@ func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error)
 		kind, set string
 		timing    config.Timing
 	}{{Forget, "", c.Jobs.Forget.Timing}, {Copy, "", c.Jobs.Copy.Timing}, {Check, "", c.Jobs.Check.Timing}, {Drill, c.Jobs.Drill.Set, c.Jobs.Drill.Timing},
-		{Prune, "", c.Jobs.Prune.Timing}} {
+		{Prune, "", c.Jobs.Prune.Timing}, {Keep, "", c.Jobs.Keep.Timing}} {
 		if !other.timing.Scheduled() {
 			continue
 		}

@@ -23,7 +23,7 @@ type Options struct {
 func Run(ctx context.Context, o Options) *Examination {
 	x := new(Examination)
 	if storage, mayPut := x.open(ctx, o); storage != nil {
-		x.repository(ctx, o)
+		x.repository(ctx, o, storage)
 		x.Space(ctx, storage)
 		if o.Bandwidth && mayPut {
 			x.Bandwidth(ctx, storage, o.Jobs)
@@ -60,11 +60,11 @@ func (x *Examination) open(ctx context.Context, o Options) (storage *config.Stor
 }
 
 // repository examines the repository in the storage, and the keys to it.
-func (x *Examination) repository(ctx context.Context, o Options) {
+func (x *Examination) repository(ctx context.Context, o Options, storage *config.Storage) {
 	var repo *catalog.Repository
 	x.Examine("repository", func() (string, error) {
 		var err error
-		if repo, _, err = o.Machine.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken); err != nil {
+		if repo, _, err = o.Machine.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide|machine.AnyIdentity|machine.EvenBroken); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%s, format %d", repo.Format.Repository, repo.Format.Version), nil
@@ -73,6 +73,7 @@ func (x *Examination) repository(ctx context.Context, o Options) {
 		return
 	}
 	x.Repository(ctx, repo)
+	x.Locks(ctx, storage, repo)
 	x.Keys(ctx, o.Machine, repo)
 	x.Cache(o.Machine.CacheDirectory(repo.Format.Repository))
 }

@@ -106,26 +106,62 @@ func (x *Examination) Space(ctx context.Context, storage *config.Storage) {
 	})
 }
 
-// AppendOnly tries to overwrite and to delete an object. Success is ErrUnsafe.
+// AppendOnly tries to overwrite, to delete, to shorten locks and to write in others' names. Success
+// is ErrUnsafe, unless the storage keeps what was there before.
 func (x *Examination) AppendOnly(ctx context.Context, storage *config.Storage) {
-	x.Examine("append-only", func() (string, error) {
-		found, err := store.ProveAppendOnly(ctx, storage.Adapter)
-		if err != nil {
-			return "", err
+	begun := time.Now()
+	attempts, err := store.Destroy(ctx, storage.Adapter)
+	if err != nil {
+		x.Note("append-only", "", err, time.Since(begun))
+		return
+	}
+	var can, covered []string
+	for _, a := range attempts {
+		switch a.Outcome {
+		case store.Done:
+			can = append(can, a.Act)
+		case store.Covered:
+			covered = append(covered, a.Act)
 		}
-		var can []string
-		if found.Overwritten {
-			can = append(can, "overwrite")
+	}
+	if len(attempts) > 2 {
+		for _, a := range attempts {
+			x.attempt(a)
 		}
-		if found.Deleted {
-			can = append(can, "delete")
-		}
-		if len(can) > 0 {
-			return "", unsafeError{fmt.Sprintf("these credentials can %s objects; unless the bucket keeps locked versions, whoever has them can destroy the backups",
-				strings.Join(can, " and "))}
-		}
-		return "the storage forbids to overwrite and to delete with these credentials", nil
-	})
+	}
+	x.Note("append-only", "", verdict(can, covered), time.Since(begun))
+	if len(can)+len(covered) == 0 {
+		x.Checks[len(x.Checks)-1].Detail = "the storage forbids to overwrite and to delete with these credentials"
+	}
+}
+
+// attempt adds a row for what was tried. The verdict alone counts as a failure.
+func (x *Examination) attempt(a store.Attempt) {
+	c := Check{Name: "append-only: " + a.Act, Status: statusOK, Detail: "refused"}
+	switch {
+	case a.Outcome == store.Done:
+		c.Status, c.Detail = statusFailed, "these credentials can"
+	case a.Outcome == store.Covered:
+		c.Status, c.Detail = statusOK, "possible, but "+a.Why
+	case a.Why != "":
+		c.Detail = a.Why
+	}
+	x.Checks = append(x.Checks, c)
+}
+
+// verdict returns what attempts have shown.
+func verdict(can, covered []string) error {
+	if len(can) > 1 && can[0] == "overwrite objects" && can[1] == "delete objects" {
+		can = append([]string{"overwrite and delete objects"}, can[2:]...)
+	}
+	switch {
+	case len(can) > 0:
+		return unsafeError{fmt.Sprintf("these credentials can %s; unless the bucket keeps locked versions, whoever has them can destroy the backups",
+			strings.Join(can, ", "))}
+	case len(covered) > 0:
+		return Advise("these credentials can %s, but the bucket keeps the versions before, which they can't delete; packstone check tells of it", strings.Join(covered, " and "))
+	}
+	return nil
 }
 
 // largestSkew is how far this machine's clock may differ from the storage's. S3 refuses requests

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+func newKeyKeeper(a *app) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "keeper",
+		Short: "Admit and list keepers, which extend locks.",
+		Example: `  packstone key keeper add guard -o keeper.key
+  packstone key keeper list`,
+	}, newKeyKeeperAdd(a), newKeyKeeperList(a))
+}
+
+func newKeyKeeperAdd(a *app) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Admit a keeper, and print its key file.",
+		Long: `Where packstone keep runs, PACKSTONE_COLLECTOR_FILE, or keys.collector_file in the settings, names
+the file. A keeper sees which packs are needed, but reads neither names nor contents, and signs
+nothing: it can neither forget nor delete. It needs credentials of the storage of its own, as
+packstone doctor --print-policy keeper prints them.
+
+Needs the owner's key, and an identity or a host's key file.`,
+		Example: `  packstone key keeper add guard -o keeper.key
+  packstone key keeper add guard | ssh guard 'cat > keeper.key'`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write the key to this `file` instead of printing it")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
+		return a.addKeeper(ctx, catalog.WriterName(args[0]), file)
+	})
+}
+
+func (a *app) addKeeper(ctx context.Context, name, file string) error {
+	repo, owner, err := a.openAsOwner(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := admin.NewCollectorKey(repo, name)
+	if err != nil {
+		return err
+	}
+	m := admission{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	if m.DryRun {
+		a.out.Message("key_keeper_add", m, "dry run: would admit keeper "+name)
+		return a.out.Err()
+	}
+	err = m.handOver(key, file, repo, func(keep admin.Keep) error {
+		return admin.AdmitKeeper(ctx, repo, owner, catalog.Member{Key: m.Key}, keep)
+	})
+	if err != nil {
+		return err
+	}
+	a.out.Note("admitted keeper %s with configuration %d", name, m.Config)
+	a.out.Message("key_keeper_add", m, m.text())
+	return a.out.Err()
+}
+
+// keeperRow is a keeper that key keeper list prints.
+type keeperRow struct {
+	Name string `json:"name" doc:"Its name."`
+	Key  string `json:"key" doc:"Its public key."`
+}
+
+func newKeyKeeperList(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the keepers.",
+		Example: `  packstone key keeper list
+  packstone key keeper list --json`,
+		Args: cobra.NoArgs,
+	}
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, _ []string) error {
+		repo, err := a.openWithAnyKeys(ctx)
+		if err != nil {
+			return err
+		}
+		rows, table := []keeperRow{}, output.Table{Head: []string{"NAME", "KEY"}, Cut: []int{0, 1}}
+		for _, m := range repo.Config.Keepers {
+			rows = append(rows, keeperRow{admin.NameOf(m), m.Key})
+			table.Rows = append(table.Rows, []string{admin.NameOf(m), m.Key})
+		}
+		return output.List(a.out, rows, table)
+	})
+}
