@@ -76,6 +76,9 @@ func (a *app) keepJob(ctx context.Context, _ daemon.Job, _ *daemon.Result) error
 	if err != nil {
 		return err
 	}
+	if address, err := a.Repository(); err == nil && !address.IsBucket() && len(settings.Repositories) > 1 {
+		return nil // another one is in a bucket
+	}
 	return a.keep(ctx, keepOptions{mode: settings.Jobs.Keep.Mode})
 }
 

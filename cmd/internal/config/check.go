@@ -32,6 +32,7 @@ func (c *Config) check(d *decoder) {
 	}
 	c.Jobs.check(d)
 	c.checkCopy(d)
+	c.checkKeep(d)
 	c.checkDrillJob(d)
 	c.checkBandwidth(d)
 	c.checkPriority(d)

@@ -157,6 +157,25 @@ func (j *Jobs) check(d *decoder) {
 	}
 }
 
+// checkKeep checks that one of the repositories at least can lock objects.
+func (c *Config) checkKeep(d *decoder) {
+	addresses := []string{c.Repository}
+	for _, name := range c.RepositoryNames() {
+		addresses = append(addresses, c.Repositories[name].URL)
+	}
+	known := false
+	for _, address := range addresses {
+		at, err := ParseRepository(address)
+		if address != "" && err == nil && at.IsBucket() {
+			return
+		}
+		known = known || address != ""
+	}
+	if known && c.Jobs.Keep.Scheduled() {
+		d.problemAt("jobs.keep", "no repository is in a bucket, and nothing else locks objects")
+	}
+}
+
 // checkCopy checks what is copied, and where to.
 func (c *Config) checkCopy(d *decoder) {
 	j, path := &c.Jobs.Copy, "jobs.copy"
