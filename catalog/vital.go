@@ -95,11 +95,15 @@ func (r *Repository) addRolls(ctx context.Context, v *Vital, newest *rolled) err
 	return nil
 }
 
+// counting returns the term by which nothing that was forgotten is needed, though the clock that
+// told now may be behind the one that dated what forgot it.
+func counting(now time.Time) Term { return Term{Now: now, Grace: -24 * time.Hour} }
+
 // addRecords adds all records, which are links of chains, and the index runs and refs of those that
 // count.
 func (v *Vital) addRecords(log *Log, now time.Time) {
 	needed := map[*Record]bool{}
-	for _, rec := range log.Needed(Term{Now: now}) {
+	for _, rec := range log.Needed(counting(now)) {
 		needed[rec] = true
 	}
 	for _, rec := range log.Records {
@@ -124,7 +128,7 @@ func (v *Vital) addRecords(log *Log, now time.Time) {
 // addPacks adds the needed packs. If refs can't be read, which a writer can bring about, it counts
 // all packs but those that were swept as needed.
 func (r *Repository) addPacks(ctx context.Context, v *Vital, log *Log, now time.Time) error {
-	packs, err := r.NeededPacks(ctx, log, Term{Now: now})
+	packs, err := r.NeededPacks(ctx, log, counting(now))
 	if away := store.Unavailable(ctx, err); away != nil {
 		return away
 	}

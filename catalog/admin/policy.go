@@ -16,7 +16,7 @@ type Policy struct {
 type Statement struct {
 	Sid       string                    `json:"Sid"`
 	Effect    string                    `json:"Effect"`
-	Principal map[string]string         `json:"Principal"`
+	Principal map[string]string         `json:"Principal,omitempty"`
 	Action    []string                  `json:"Action"`
 	Resource  []string                  `json:"Resource"`
 	Condition map[string]map[string]any `json:"Condition,omitempty"`
@@ -71,10 +71,13 @@ func (r Role) Of(member string) Role {
 }
 
 // Policy returns the bucket policy for a role. The ids of its statements begin with name; principal
-// is who has the role.
+// is who has the role; empty: the policy is for the user to whom it is attached.
 func (r Role) Policy(name, principal string, at Bucket) Policy {
 	bucket := "arn:aws:s3:::" + at.Name
-	p := policyWriter{who: map[string]string{"AWS": principal}, objects: bucket + "/" + prefixOf(at), title: strings.ToUpper(name[:1]) + name[1:]}
+	p := policyWriter{objects: bucket + "/" + prefixOf(at), title: strings.ToUpper(name[:1]) + name[1:]}
+	if principal != "" {
+		p.who = map[string]string{"AWS": principal}
+	}
 	p.allow("Locates", r.looks(), []string{bucket}, nil)
 	p.allow("Lists", r.lists(), []string{bucket}, map[string]map[string]any{"StringLike": {"s3:prefix": starred(prefixOf(at), r.list)}})
 	p.allow("Reads", r.reads(), starred(p.objects, r.get), nil)

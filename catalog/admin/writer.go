@@ -43,7 +43,7 @@ func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, er
 // of name-2, name-3 and so on that nobody has had.
 func FreeName(repo *catalog.Repository, name string) string {
 	revoked, taken := false, map[string]bool{}
-	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors, repo.Config.Keepers) {
+	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
 		taken[NameOf(m)] = true
 		revoked = revoked || NameOf(m) == name && m.Revoked != nil
 	}
@@ -61,7 +61,7 @@ func checkNewName(repo *catalog.Repository, name string) error {
 	if name == repo.Owner().Name() {
 		return catalog.Refuse("%s is the name of the repository's owner; choose another", name)
 	}
-	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
+	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors, repo.Config.Keepers) {
 		taken := NameOf(m)
 		if taken == name && m.Revoked != nil {
 			return catalog.Refuse("%s was revoked, and its name stays taken; choose another, such as %s-2", name, name)

@@ -22,7 +22,7 @@ type doctorMessage struct {
 }
 
 func newDoctor(a *app) *cobra.Command {
-	var appendOnly, bandwidth bool
+	var appendOnly, bandwidth, ofUser bool
 	var policy, principal string
 	cmd := &cobra.Command{
 		Use:   "doctor [NAME | SET|SOURCE|PATH...]",
@@ -46,16 +46,19 @@ writer's policy is for the host NAME alone: it cannot block other hosts' records
 	cmd.Flags().BoolVar(&bandwidth, "bandwidth", false, "measure the storage and the named sources, and estimate the time of a backup")
 	cmd.Flags().StringVar(&policy, "print-policy", "", "print the bucket policy of a `role`: writer, collector, keeper, restorer or reader")
 	cmd.Flags().StringVar(&principal, "principal", "", "the `principal` of the policy: an ARN, or an access key where the server wants one")
+	cmd.Flags().BoolVar(&ofUser, "user-policy", false, "print a policy to attach to a user (IAM of AWS, MinIO), instead of one of the bucket")
 	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
 		switch {
 		case policy != "" && (appendOnly || bandwidth):
 			return usage("--print-policy excludes --prove-append-only and --bandwidth")
+		case ofUser && principal != "":
+			return usage("--user-policy excludes --principal: a user's policy names nobody")
 		case policy != "" && len(args) > 1:
 			return usage("%s: --print-policy takes one name", args[1])
 		case policy != "":
-			return a.printPolicy(policy, principal, args)
-		case principal != "":
-			return usage("--principal is for --print-policy")
+			return a.printPolicy(policy, principal, ofUser, args)
+		case principal != "" || ofUser:
+			return usage("--principal and --user-policy are for --print-policy")
 		case len(args) > 0 && !bandwidth:
 			return usage("%s: a name is for --print-policy writer, or for --bandwidth", args[0])
 		}

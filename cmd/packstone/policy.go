@@ -32,8 +32,9 @@ func (a *app) policyRole(name string, args []string) (admin.Role, error) {
 	return r, nil
 }
 
-// printPolicy prints the bucket policy of a role for the repository's bucket.
-func (a *app) printPolicy(name, principal string, args []string) error {
+// printPolicy prints the policy of a role for the repository's bucket: that of a bucket, or of a
+// user.
+func (a *app) printPolicy(name, principal string, ofUser bool, args []string) error {
 	r, err := a.policyRole(name, args)
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ func (a *app) printPolicy(name, principal string, args []string) error {
 	if !address.IsBucket() {
 		return usage("--print-policy: %s is a directory, which has permissions and no policy; name a bucket with --repo", address)
 	}
-	if principal == "" {
+	if principal == "" && !ofUser {
 		principal = "REPLACE-" + strings.ToUpper(name)
 		a.out.Note("replace %s by the principal, or name it with --principal", principal)
 	}

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -356,47 +352,4 @@ func (c *collector) sweep(ctx context.Context, n uint64, at collection.Collector
 		return at.Swept(), nil
 	}
 	return at.Decided(there), nil
-}
-
-// deletes is how many packs are deleted at once.
-const deletes = 16
-
-// deleteBatch is after how many packs a run checks whether it was interrupted.
-const deleteBatch = 256
-
-// delete deletes some of packs, and returns the deleted ones.
-func (c *collector) delete(ctx context.Context, packs catalog.PackSet) (catalog.PackSet, error) {
-	names := slices.SortedFunc(maps.Keys(packs), func(a, b archive.Name) int { return slices.Compare(a[:], b[:]) })
-	names = names[:min(len(names), deleteBatch)]
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(deletes)
-	deleted, locked := catalog.PackSet{}, &locks{locker: c.o.Locker, packs: catalog.PackSet{}}
-	for _, name := range names {
-		deleted[name] = true
-		pack := c.packs[name]
-		if pack == nil {
-			continue // another collector was quicker
-		}
-		g.Go(func() error {
-			err := c.repo.Store.Delete(gctx, pack.Kind.Object(name))
-			if errors.Is(err, store.ErrLocked) {
-				return locked.add(gctx, pack)
-			}
-			if err != nil {
-				return fmt.Errorf("delete pack %s: %w", name, err)
-			}
-			c.o.Progress.PacksDone.Add(1)
-			c.o.Progress.BytesDone.Add(uint64(pack.Size))
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	for name := range deleted {
-		if pack := c.packs[name]; pack != nil {
-			c.report.count(pack, locked)
-		}
-	}
-	return deleted, c.repo.Store.Sync(ctx)
 }

@@ -199,7 +199,7 @@ func TestProblemsOfSchedulesNameThePlaceAndTheCure(t *testing.T) {
 		{"age", head + "    max_age: 1 day\n", `f.yaml:6: sets.p.max_age: "1 day" is not a time: want 0, or a time such as 12h or 3d`},
 		{"no age", head + "    max_age: 0\n", `f.yaml:6: sets.p.max_age: is 0; leave it out instead`},
 		{"job without schedule", "version: 1\njobs:\n  prune: {}\n", `f.yaml:3: jobs.prune: schedule is missing`},
-		{"unknown job", "version: 1\njobs:\n  dance: {schedule: \"@daily\"}\n", `f.yaml:3: unknown setting "dance"; in jobs these are known: check, copy, drill, forget, prune`},
+		{"unknown job", "version: 1\njobs:\n  dance: {schedule: \"@daily\"}\n", `f.yaml:3: unknown setting "dance"; in jobs these are known: check, copy, drill, forget, keep, prune`},
 		{"share", "version: 1\njobs:\n  check: {schedule: \"@daily\", read_data: 2}\n", `f.yaml:3: jobs.check.read_data: "2" is not a percentage: want a share such as 2%`},
 	}
 	for _, test := range tests {
