@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/pipeline/collect"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
+	"github.com/packstone/packstone/pipeline/keep"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
@@ -60,6 +61,7 @@ var codes = []struct {
 	{crypto.ErrPassphraseNeeded, exitIdentity},
 	{catalog.ErrHeld, exitHeld},
 	{collect.ErrBusy, exitHeld},
+	{keep.ErrCovered, exitIntegrity},
 	{collect.ErrChanged, exitRefused},
 	{catalog.ErrNotReady, exitRefused},
 	{catalog.ErrClock, exitRefused},

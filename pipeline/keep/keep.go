@@ -22,6 +22,9 @@ import (
 // ErrUnlocked: the storage does not lock objects.
 var ErrUnlocked = errors.New("the storage does not lock objects")
 
+// ErrCovered: something lies above what backups have stored.
+var ErrCovered = errors.New("somebody has changed the storage")
+
 const (
 	// defaultGrowth is the share by which packs may grow from one run to the next.
 	defaultGrowth = 0.5

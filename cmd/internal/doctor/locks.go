@@ -80,7 +80,7 @@ func examineLocks(found *keep.Inspection, err error) (string, error) {
 		output.Plural(2*(1+(found.Needed.Objects+found.Extra.Objects)/1000), "request"))
 	switch {
 	case found.Overwritten > 0:
-		return "", fmt.Errorf("%s that a restore needs were written over or deleted; packstone keep --dry-run names them: %w", output.Plural(found.Overwritten, "object"), catalog.ErrUntrusted)
+		return "", fmt.Errorf("%s that a restore needs were written over or deleted; packstone keep --dry-run names them: %w", output.Plural(found.Overwritten, "object"), keep.ErrCovered)
 	case len(found.Short) > 0:
 		return detail, Advise("%s, such as %s, are not locked until %s: run packstone keep every day, with a keeper's key and credentials of its own",
 			output.Plural(len(found.Short), "object"), found.Short[0], output.Time(found.Wanted))

@@ -148,6 +148,34 @@ func TestAnswersHaveOneMeaning(t *testing.T) {
 	}
 }
 
+func TestServersRefuseWhatIsLockedInDifferentWords(t *testing.T) {
+	for _, c := range []struct {
+		status        int
+		code, message string
+		want          error
+	}{
+		{403, "AccessDenied", "Access Denied because object protected by object lock.", store.ErrLocked}, // AWS and versitygw
+		{400, "InvalidRequest", "Object is WORM protected and cannot be overwritten", store.ErrLocked},   // MinIO
+		{403, "ObjectLocked", "Object is locked", store.ErrLocked},
+		{403, "AccessDenied", "Access Denied", store.ErrDenied},
+		{400, "InvalidRequest", "Bucket is missing Object Lock Configuration", store.ErrInvalid},
+	} {
+		for name, client := range dialects(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			fmt.Fprintf(w, `<Error><Code>%s</Code><Message>%s</Message></Error>`, c.code, c.message)
+		}) {
+			for act, err := range map[string]error{
+				"remove": client.Remove(t.Context(), "key"), "remove a version": client.RemoveVersion(t.Context(), bucket.Ref{Key: "key", Version: "v"}),
+				"lock": client.SetLock(t.Context(), bucket.Ref{Key: "key"}, store.Lock{Mode: store.Compliance, Until: time.Now()}, false),
+			} {
+				if !errors.Is(err, c.want) || errors.Is(err, store.ErrLocked) != (c.want == store.ErrLocked) || retry.Transient(err) {
+					t.Errorf("%s: %s answered %d %s %q: %v, want %v", name, act, c.status, c.code, c.message, err, c.want)
+				}
+			}
+		}
+	}
+}
+
 func TestABucketThatIsNotThereIsNoMissingObject(t *testing.T) {
 	for name, client := range dialects(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }) {
 		if _, err := list(client, bucket.Query{}); !errors.Is(err, bucket.ErrNoBucket) || errors.Is(err, fs.ErrNotExist) {

@@ -96,7 +96,7 @@ func (e *Error) isLocked() bool {
 	case "ObjectLocked":
 		return true
 	case "AccessDenied", "InvalidRequest", "MethodNotAllowed":
-		return strings.Contains(said, "object lock") || strings.Contains(said, "worm protected") || strings.Contains(said, "object is locked")
+		return strings.Contains(said, "protected by object lock") || strings.Contains(said, "worm protected") || strings.Contains(said, "object is locked")
 	}
 	return false
 }
