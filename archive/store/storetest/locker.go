@@ -139,7 +139,7 @@ func refused(t *testing.T, what string, err error) {
 func lockedStays(t *testing.T, s Lockable) {
 	mustPut(t, s, "a", []byte("kept"))
 	v := versions(t, s, "a", "")[0]
-	mustExtend(t, s, v, soon(3*time.Second))
+	mustExtend(t, s, v, soon(time.Minute))
 	refused(t, "delete the version", s.DeleteVersion(t.Context(), "a", v.ID))
 	if err := s.Delete(t.Context(), "a"); err != nil {
 		t.Errorf("delete: %v, want a mark", err)
@@ -152,13 +152,13 @@ func lockedStays(t *testing.T, s Lockable) {
 func locksGrow(t *testing.T, s Lockable) {
 	mustPut(t, s, "a", []byte("kept"))
 	v := versions(t, s, "a", "")[0]
-	mustExtend(t, s, v, soon(10*time.Second))
-	later := soon(20 * time.Second)
+	mustExtend(t, s, v, soon(10*time.Minute))
+	later := soon(20 * time.Minute)
 	mustExtend(t, s, v, later)
 	mustExtend(t, s, v, later)
 	for what, err := range map[string]error{
-		"extend to an earlier end": s.Extend(t.Context(), "a", v.ID, soon(5*time.Second)),
-		"shorten":                  s.Shorten(t.Context(), "a", v.ID, soon(5*time.Second)),
+		"extend to an earlier end": s.Extend(t.Context(), "a", v.ID, soon(5*time.Minute)),
+		"shorten":                  s.Shorten(t.Context(), "a", v.ID, soon(5*time.Minute)),
 	} {
 		if !errors.Is(err, store.ErrDenied) {
 			t.Errorf("%s: %v, want ErrDenied", what, err)
@@ -171,9 +171,9 @@ func locksGrow(t *testing.T, s Lockable) {
 
 func oldVersionLocked(t *testing.T, s Lockable) {
 	old := twice(t, s, "a")
-	mustExtend(t, s, old, soon(10*time.Second))
+	mustExtend(t, s, old, soon(10*time.Minute))
 	refused(t, "delete the old version", s.DeleteVersion(t.Context(), "a", old.ID))
-	if got, err := s.LockOf(t.Context(), "a", versions(t, s, "a", "")[0].ID); err != nil || got.Until.Equal(soon(10*time.Second).Until) {
+	if got, err := s.LockOf(t.Context(), "a", versions(t, s, "a", "")[0].ID); err != nil || got.Until.Equal(soon(10*time.Minute).Until) {
 		t.Errorf("the newest is locked too: %+v, %v", got, err)
 	}
 }
@@ -192,7 +192,7 @@ func missingVersions(t *testing.T, s Lockable) {
 	if _, err := s.LockOf(t.Context(), "none", ""); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("lock of a missing object: %v, want ErrNotExist", err)
 	}
-	if err := s.Extend(t.Context(), "none", "", soon(5*time.Second)); !errors.Is(err, store.ErrNotExist) {
+	if err := s.Extend(t.Context(), "none", "", soon(5*time.Minute)); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("extend the lock of a missing object: %v, want ErrNotExist", err)
 	}
 	if all := versions(t, s, "none", ""); len(all) != 0 {
@@ -203,7 +203,7 @@ func missingVersions(t *testing.T, s Lockable) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Extend(ended, "none", "", soon(5*time.Second)); !errors.Is(err, context.Canceled) {
+	if err := s.Extend(ended, "none", "", soon(5*time.Minute)); !errors.Is(err, context.Canceled) {
 		t.Errorf("extend with an ended context: %v, want it cancelled", err)
 	}
 }
