@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -32,6 +33,12 @@ func (a *app) policyRole(name string, args []string) (admin.Role, error) {
 	return r, nil
 }
 
+// isAWS reports whether a bucket is at AWS: the environment names no other server.
+func (a *app) isAWS(at config.Repository) bool {
+	endpoint := cmp.Or(a.env["AWS_ENDPOINT_URL_S3"], a.env["AWS_ENDPOINT_URL"])
+	return at.Kind == config.S3 && (endpoint == "" || strings.Contains(endpoint, ".amazonaws.com"))
+}
+
 // printPolicy prints the policy of a role for the repository's bucket: that of a bucket, or of a
 // user.
 func (a *app) printPolicy(name, principal string, ofUser bool, args []string) error {
@@ -50,7 +57,7 @@ func (a *app) printPolicy(name, principal string, ofUser bool, args []string) er
 		principal = "REPLACE-" + strings.ToUpper(name)
 		a.out.Note("replace %s by the principal, or name it with --principal", principal)
 	}
-	bucket := admin.Bucket{Name: address.Bucket, Prefix: address.Prefix, AWS: address.Kind == config.S3}
+	bucket := admin.Bucket{Name: address.Bucket, Prefix: address.Prefix, AWS: a.isAWS(address)}
 	text, err := json.MarshalIndent(r.Policy(name, principal, bucket), "", "  ")
 	if err != nil {
 		return fmt.Errorf("print the policy: %w", err)

@@ -42,6 +42,7 @@ var messages = map[string]any{
 	"key_writer_bind":   writerBindMessage{},
 	"key_writer_revoke": writerRevokeMessage{},
 	"key_collector_add": admission{},
+	"key_keeper_add":    admission{},
 	"key_policy":        keyPolicyMessage{},
 	"explain":           explainMessage{},
 }
@@ -60,6 +61,7 @@ var summaries = map[string]any{
 	"forget":          forgetSummary{},
 	"hold":            holdSummary{},
 	"prune":           pruneSummary{},
+	"keep":            keepSummary{},
 	"rewrite":         rewriteSummary{},
 	"diff":            diffSummary{},
 	"db":              dbSummary{},
@@ -70,6 +72,7 @@ var summaries = map[string]any{
 // lists are the JSON arrays that list verbs print: a row of each.
 var lists = map[string]any{
 	"key_writers": memberRow{},
+	"key_keepers": keeperRow{},
 	"deliveries":  deliveryRow{},
 	"drills":      drillRow{},
 	"query":       output.Record{},
