@@ -145,9 +145,9 @@ func (r *Repository) addPacks(ctx context.Context, v *Vital, log *Log, now time.
 	return nil
 }
 
-// Packs returns how many packs a restore needs; 0 if that is in doubt.
+// Packs returns how many packs a restore needs; 0 if that is in doubt, or v is nil.
 func (v *Vital) Packs() int {
-	if v.Doubt != nil {
+	if v == nil || v.Doubt != nil {
 		return 0
 	}
 	return len(v.packs)

@@ -47,8 +47,8 @@ func AdmitCollector(ctx context.Context, repo *catalog.Repository, owner crypto.
 	})
 }
 
-// AdmitKeeper calls keep, unless nil, to store the keeper's key, and then signs the config that names
-// the keeper. A keeper signs nothing, so that the config gives it no right.
+// AdmitKeeper calls keep, unless nil, to store the keeper's key, and then signs the config that
+// names the keeper. A keeper signs nothing, so that the config gives it no right.
 func AdmitKeeper(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
 	return admit(keep, func() error {
 		return repo.Change(ctx, owner, func(c *catalog.Config) error {

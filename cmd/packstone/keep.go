@@ -164,7 +164,9 @@ func (a *app) keepVerdict(r *keep.Report) error {
 		tell(exitMissing, "%s, %s, are new since %s, which is more than usual: their locks were not extended. Look at packstone snapshots, and run packstone keep --accept-growth if that is right",
 			output.Plural(r.Withheld.Objects, "pack"), output.Bytes(r.Withheld.Bytes), output.Time(r.Since))
 	}
-	if r.Doubt != nil {
+	if r.OnlyKnown {
+		tell(exitIntegrity, "cannot tell what a restore needs, so the locks of what the last run had known were extended, and no others: %w", r.Doubt)
+	} else if r.Doubt != nil {
 		tell(exitMissing, "cannot tell which packs are needed, so the locks of all were extended: %w", r.Doubt)
 	}
 	for _, text := range r.Problems {

@@ -39,6 +39,9 @@ func Inspect(ctx context.Context, repo *catalog.Repository, o Options, most int)
 	if err := k.prepare(ctx, repo); err != nil {
 		return found, err
 	}
+	if k.report.OnlyKnown {
+		return found, k.report.Doubt
+	}
 	k.memory = memory{}
 	found.Wanted = k.until.Add(-k.o.Slack)
 	sample, err := k.sample(ctx, found, most)

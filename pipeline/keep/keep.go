@@ -66,7 +66,8 @@ type Report struct {
 	OverwrittenFirst []string // the first of these
 	Missing          int      // packs in need of which no version is there
 	Problems         []string // what is wrong with configs and records, in spite of which it went on
-	Doubt            error    // why packs count as needed that may not be; nil: there is none
+	Doubt            error    // why what is needed could not be told; nil: it could
+	OnlyKnown        bool     // because of that it extended what the last run had known, else all packs but swept ones
 	Since            time.Time
 }
 
@@ -149,17 +150,38 @@ func (k *keeper) prepare(ctx context.Context, repo *catalog.Repository) error {
 	k.now = k.o.Now().Add(k.o.Locker.Ahead()).UTC()
 	k.until = k.now.Add(k.o.Horizon).Truncate(time.Second)
 	k.report.Mode = k.mode
-	log, err := repo.ReadLog(ctx)
-	if err != nil {
-		return err
-	}
-	k.report.Problems = problemsOf(repo, log)
-	if k.vital, err = repo.Vital(ctx, log, k.now); err != nil {
-		return err
-	}
-	k.report.Doubt = k.vital.Doubt
 	k.memory = memory{path: repo.Cache.Path(memoryName(repo.Store.Location()))}
-	return k.memory.recover()
+	if err := k.memory.recover(); err != nil {
+		return err
+	}
+	return k.find(ctx, repo)
+}
+
+// find finds out what a restore needs. If records cannot be read, which somebody who hides one can
+// bring about, that is what the last run has known.
+func (k *keeper) find(ctx context.Context, repo *catalog.Repository) error {
+	log, err := repo.ReadLog(ctx)
+	if err == nil {
+		k.report.Problems = problemsOf(repo, log)
+		k.vital, err = repo.Vital(ctx, log, k.now)
+	}
+	if err == nil {
+		k.report.Doubt = k.vital.Doubt
+		return nil
+	}
+	if store.Unavailable(ctx, err) != nil || errors.Is(err, catalog.ErrNoIdentity) || !k.memory.whole {
+		return err
+	}
+	k.vital, k.report.OnlyKnown, k.report.Doubt = nil, true, err
+	return nil
+}
+
+// needs reports whether a restore needs an object, whose lock may be remembered.
+func (k *keeper) needs(name string, known bool) bool {
+	if k.vital == nil {
+		return known
+	}
+	return k.vital.Has(name)
 }
 
 // problemsOf lists what is wrong with configs and records. It does not stop a keeper, since then

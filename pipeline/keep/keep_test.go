@@ -261,3 +261,32 @@ func TestAskingFindsWhatWasShortened(t *testing.T) {
 	}
 	w.sound()
 }
+
+// TestWhatTheLastRunKnewIsExtendedThoughRecordsAreHidden is about somebody who hides a record, so
+// that a keeper cannot tell what is needed.
+func TestWhatTheLastRunKnewIsExtendedThoughRecordsAreHidden(t *testing.T) {
+	w := newWorld(t)
+	w.faulty.Before = func(op storetest.Op, name string) error {
+		if op == storetest.List && name == "log/" {
+			return store.ErrInvalid
+		}
+		return nil
+	}
+	if _, err := keep.Run(t.Context(), w.open(w.faulty), w.options()); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a first run that knows nothing: %v, want an error", err)
+	}
+	broken := w.faulty.Before
+	w.faulty.Before = nil
+	known := w.keep(w.options())
+	w.now = w.now.Add(10 * day)
+	w.faulty.Before = broken
+	report := w.keep(w.options())
+	if !report.OnlyKnown || report.Doubt == nil || report.Extended != known.Needed {
+		t.Errorf("records are hidden: %+v, want %+v extended", report, known.Needed)
+	}
+	if left := w.unlocked(w.now.Add(27*day - time.Second)); len(left) > 0 {
+		t.Errorf("not locked: %v", left)
+	}
+	w.faulty.Before = nil
+	w.sound()
+}

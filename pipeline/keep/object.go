@@ -39,12 +39,7 @@ func (k *keeper) objects(ctx context.Context, extra *Count, listed *int) iter.Se
 				yield(nil, err)
 				return
 			}
-			o := k.judge(versions, extra)
-			if o == nil {
-				continue
-			}
-			o.lock, o.known = remembered.find(o.first.Name, o.first.ID)
-			if !yield(o, nil) {
+			if o := k.judge(versions, remembered, extra); o != nil && !yield(o, nil) {
 				return
 			}
 		}
@@ -52,14 +47,19 @@ func (k *keeper) objects(ctx context.Context, extra *Count, listed *int) iter.Se
 }
 
 // judge returns the object that versions are of, nil if no restore needs it.
-func (k *keeper) judge(versions []store.Version, extra *Count) *object {
+func (k *keeper) judge(versions []store.Version, remembered *reading, extra *Count) *object {
 	newest, first := versions[0], -1
 	for i, v := range versions {
 		if !v.Deleted {
 			first = i
 		}
 	}
-	needed := first >= 0 && k.vital.Has(newest.Name)
+	o := &object{}
+	if first >= 0 {
+		o.first = versions[first]
+		o.lock, o.known = remembered.find(o.first.Name, o.first.ID)
+	}
+	needed := first >= 0 && k.needs(newest.Name, o.known)
 	for i, v := range versions {
 		if !v.Deleted && (i != first || !needed) {
 			extra.add(v.Size)
@@ -68,8 +68,9 @@ func (k *keeper) judge(versions []store.Version, extra *Count) *object {
 	if !needed {
 		return nil
 	}
-	old := versions[first]
-	return &object{first: old, covered: newest.Deleted || newest.Tag != old.Tag || newest.Size != old.Size, pack: k.vital.IsPack(old.Name)}
+	o.covered = newest.Deleted || newest.Tag != o.first.Tag || newest.Size != o.first.Size
+	o.pack = k.vital.IsPack(newest.Name)
+	return o
 }
 
 // names yields the versions of each name together. It counts as extra those that it leaves out.

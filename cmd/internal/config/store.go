@@ -52,8 +52,8 @@ type Storage struct {
 // InFlight returns what limits the requests in flight, nil for a directory without a limit.
 func (s *Storage) InFlight() *inflight.Limiter { return s.limiter }
 
-// Locker returns what locks objects, with the retries and the limit of the storage. It returns nil if
-// the storage can't lock objects.
+// Locker returns what locks objects, with the retries and the limit of the storage. It returns nil
+// if the storage can't lock objects.
 func (s *Storage) Locker() store.Locker {
 	locks, ok := s.Adapter.(store.Locker)
 	if !ok {
