@@ -37,12 +37,13 @@ type Version struct {
 
 // Protection is what the storage does for all objects.
 type Protection struct {
-	Versions bool // overwriting and deleting keep what was there
-	Locks    bool // objects can be locked
-	Mode     LockMode
-	Default  time.Duration // how long new objects are locked; 0: not at all
-	Rules    bool          // the rules of the bucket's lifecycle could be read
-	Old      time.Duration // after which a rule removes versions that are no longer the newest; 0: never
+	Versions  bool // overwriting and deleting keep what was there
+	Suspended bool // they did so once
+	Locks     bool // objects can be locked
+	Mode      LockMode
+	Default   time.Duration // how long new objects are locked; 0: not at all
+	Rules     bool          // the rules of the bucket's lifecycle could be read
+	Old       time.Duration // after which a rule removes versions that are no longer the newest; 0: never
 }
 
 // Locker is what an adapter implements besides Store if its storage keeps versions of objects and

@@ -200,19 +200,6 @@ func (s *Store) list(ctx context.Context, prefix, after string, yield func(store
 	return nil
 }
 
-// Versions returns what the bucket keeps of objects that are overwritten or deleted.
-func (s *Store) Versions(ctx context.Context) (v store.Versions, err error) {
-	state, err := s.client.Versioning(ctx)
-	if err != nil {
-		return v, s.failed("look at", "the versioning", err)
-	}
-	v.Kept, v.Suspended = state == bucket.AllVersions, state == bucket.SuspendedVersions
-	if v.Kept {
-		v.Days, v.Untold = s.client.Expiry(ctx)
-	}
-	return v, nil
-}
-
 // Delete implements store.Store. In a versioned bucket it leaves a delete marker.
 func (s *Store) Delete(ctx context.Context, name string) error {
 	if !store.ValidName(name) {

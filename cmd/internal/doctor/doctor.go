@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/packstone/packstone/archive/store"
 )
 
 // ErrUnsafe: credentials allow something that they must not.
@@ -25,6 +27,8 @@ type Examination struct {
 	Checks             []Check
 	Warnings, Failures int
 	First              error // of the checks that failed
+
+	protection store.Protection // of the storage
 }
 
 // Check is the outcome of one check.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
@@ -17,18 +15,9 @@ import (
 // locksAsked is how many objects are asked for their locks.
 const locksAsked = 500
 
-// Locks examines how a bucket protects objects, and whether all that a restore needs is locked.
+// Locks examines whether all that a restore needs is locked.
 func (x *Examination) Locks(ctx context.Context, storage *config.Storage, repo *catalog.Repository) {
-	locker := storage.Locker()
-	if locker == nil {
-		return
-	}
-	var found store.Protection
-	x.Examine("storage: locks", func() (detail string, err error) {
-		found, err = locker.Protection(ctx)
-		return examineProtection(found, err)
-	})
-	if !found.Locks || !found.Versions {
+	if !x.protection.Locks || !x.protection.Versions {
 		return
 	}
 	x.Examine("locks", func() (string, error) {
@@ -36,34 +25,9 @@ func (x *Examination) Locks(ctx context.Context, storage *config.Storage, repo *
 		if err != nil {
 			return "", err
 		}
-		return examineLocks(keep.Inspect(ctx, repo, keep.Options{Locker: locker, Horizon: horizon}, locksAsked))
+		return examineLocks(keep.Inspect(ctx, repo, keep.Options{Locker: storage.Locker(), Horizon: horizon}, locksAsked))
 	})
 }
-
-func examineProtection(p store.Protection, err error) (string, error) {
-	switch {
-	case errors.Is(err, store.ErrDenied):
-		return "these credentials may not ask how the bucket protects objects", nil
-	case errors.Is(err, store.ErrInvalid):
-		return "the server does not tell", nil
-	case err != nil:
-		return "", err
-	case !p.Versions || !p.Locks:
-		return "the bucket has no Object Lock: whoever may delete there can destroy the backups; see docs/immutability.md", nil
-	case p.Default == 0:
-		return "versions and locks", Advise("the bucket has no default retention: new objects are not locked until packstone keep runs")
-	}
-	detail := fmt.Sprintf("versions and locks; new objects are locked for %s (%s)", days(p.Default), strings.ToLower(string(p.Mode)))
-	switch {
-	case !p.Rules:
-		return detail + "; its rules for old versions cannot be read", nil
-	case p.Old == 0:
-		return detail, Advise("no rule removes old versions: what prune deletes is stored, and paid, for ever; have one remove them after some days")
-	}
-	return detail + fmt.Sprintf("; old versions are removed %s later, when their locks end", days(p.Old)), nil
-}
-
-func days(d time.Duration) string { return output.Plural(int(d/(24*time.Hour)), "day") }
 
 // examineLocks says whether the invariant of a keeper holds, and what locks cost.
 func examineLocks(found *keep.Inspection, err error) (string, error) {

@@ -55,7 +55,7 @@ func (x *Examination) open(ctx context.Context, o Options) (storage *config.Stor
 		x.Clock(ctx, storage)
 	}
 	x.Promises(ctx, storage)
-	x.Versions(ctx, storage)
+	x.Protection(ctx, storage)
 	return storage, mayPut
 }
 

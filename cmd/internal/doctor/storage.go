@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
@@ -52,42 +53,58 @@ func (x *Examination) Promises(ctx context.Context, storage *config.Storage) {
 	})
 }
 
-// enoughDays is how long a replaced version should be kept: an attack may remain unnoticed.
-const enoughDays = 30
+// enoughTime is how long a replaced version should be kept: an attack may remain unnoticed.
+const enoughTime = 30 * 24 * time.Hour
 
-// Versions reports whether a bucket keeps what is overwritten and deleted, and for how long.
-func (x *Examination) Versions(ctx context.Context, storage *config.Storage) {
-	s, ok := storage.Adapter.(interface {
-		Versions(ctx context.Context) (store.Versions, error)
-	})
-	if !ok {
+// Protection reports how a bucket protects objects: what it keeps of those that are overwritten and
+// deleted, for how long, and whether it locks them.
+func (x *Examination) Protection(ctx context.Context, storage *config.Storage) {
+	locker := storage.Locker()
+	if locker == nil {
 		return
 	}
-	x.Examine("storage: versions", func() (string, error) { return describeVersions(s.Versions(ctx)) })
+	found, err := locker.Protection(ctx)
+	x.protection = found
+	x.Examine("storage: versions", func() (string, error) { return describeVersions(found, err) })
+	if err == nil {
+		x.Examine("storage: locks", func() (string, error) { return describeLocks(found) })
+	}
 }
 
-func describeVersions(v store.Versions, err error) (string, error) {
+func describeVersions(p store.Protection, err error) (string, error) {
 	const kept = "the bucket keeps versions, which --versions-at reads"
 	switch {
 	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrInvalid):
 		return "these credentials can't find out whether the bucket keeps versions", nil
 	case err != nil:
 		return "", err
-	case v.Suspended:
+	case p.Suspended:
 		return "", Advise("the bucket's versioning is suspended: what somebody with its credentials overwrites or deletes now is lost; turn it on")
-	case !v.Kept:
+	case !p.Versions:
 		return "", Advise("the bucket keeps no versions: what somebody with its credentials overwrites or deletes is lost; turn on its versioning")
-	case v.Untold != nil:
+	case !p.Rules:
 		return kept + "; whether a lifecycle rule deletes them, the server does not tell these credentials", nil
-	case v.Days == 0:
+	case p.Old == 0:
 		return kept + "; no lifecycle rule deletes them, so what prune deletes is stored, and paid for, for ever", nil
 	}
-	detail := fmt.Sprintf("%s; a lifecycle rule deletes them %d days after they were replaced or deleted", kept, v.Days)
-	if v.Days < enoughDays {
-		return detail, Advise("an attack that is noticed later than that leaves nothing: keep them for %d days", enoughDays)
+	detail := fmt.Sprintf("%s; a lifecycle rule deletes them %s after they were replaced or deleted, or when their locks end", kept, days(p.Old))
+	if p.Old < enoughTime {
+		return detail, Advise("an attack that is noticed later than that leaves nothing: keep them for %s", days(enoughTime))
 	}
 	return detail, nil
 }
+
+func describeLocks(p store.Protection) (string, error) {
+	switch {
+	case !p.Locks:
+		return "the bucket has no Object Lock: whoever may delete there can destroy the backups; see docs/immutability.md", nil
+	case p.Default == 0:
+		return "the bucket can lock objects", Advise("the bucket has no default retention: new objects are not locked until packstone keep runs")
+	}
+	return fmt.Sprintf("new objects are locked for %s (%s)", days(p.Default), strings.ToLower(string(p.Mode))), nil
+}
+
+func days(d time.Duration) string { return output.Plural(int(d/(24*time.Hour)), "day") }
 
 // Space reports the free space of storage that knows it.
 func (x *Examination) Space(ctx context.Context, storage *config.Storage) {

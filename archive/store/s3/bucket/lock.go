@@ -14,18 +14,9 @@ type locks interface {
 	// lockRule returns the mode and the period of the bucket's default retention, and whether
 	// objects can be locked.
 	lockRule(ctx context.Context) (mode store.LockMode, period time.Duration, on bool, err error)
-	// oldRules returns after how many days each enabled rule removes versions that are not the
-	// newest, and the prefix that it is for.
-	oldRules(ctx context.Context) ([]oldRule, error)
 	lock(ctx context.Context, r Ref) (store.Lock, error)
 	setLock(ctx context.Context, r Ref, to store.Lock, bypass bool) error
 	removeVersion(ctx context.Context, r Ref) error
-}
-
-// oldRule removes versions of some keys that are not the newest.
-type oldRule struct {
-	prefix string
-	days   int
 }
 
 const day = 24 * time.Hour
@@ -34,33 +25,26 @@ const day = 24 * time.Hour
 var notLocked = map[string]bool{
 	"NoSuchObjectLockConfiguration":        true,
 	"ObjectLockConfigurationNotFoundError": true,
-	"NoSuchLifecycleConfiguration":         true,
 	"InvalidRequest":                       true, // the bucket can't lock
 }
 
 // Protection returns what the bucket does for all objects.
 func (c *Client) Protection(ctx context.Context) (p store.Protection, err error) {
-	if p.Versions, err = c.Versioned(ctx); err != nil {
+	state, err := c.Versioning(ctx)
+	if err != nil {
 		return p, err
 	}
+	p.Versions, p.Suspended = state == AllVersions, state == SuspendedVersions
 	p.Mode, p.Default, p.Locks, err = c.api.lockRule(ctx)
 	if err = c.unlessNone(ctx, "", err); err != nil {
 		return p, err
 	}
-	rules, err := c.api.oldRules(ctx)
-	switch err = c.unlessNone(ctx, "", err); {
-	case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrDenied): // the server has no rules, or does not tell
+	days, err := c.Expiry(ctx)
+	if errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrDenied) { // the server has no rules, or does not tell
 		return p, nil
-	case err != nil:
-		return p, err
 	}
-	p.Rules = true
-	for _, rule := range rules {
-		if strings.HasPrefix(c.address.Prefix, rule.prefix) && (p.Old == 0 || time.Duration(rule.days)*day < p.Old) {
-			p.Old = time.Duration(rule.days) * day
-		}
-	}
-	return p, nil
+	p.Rules, p.Old = err == nil, time.Duration(days)*day
+	return p, err
 }
 
 // unlessNone translates an error, and drops one that says that something is not there.

@@ -24,28 +24,6 @@ func (d *awsDialect) lockRule(ctx context.Context) (mode store.LockMode, period 
 	return mode, period, on, nil
 }
 
-func (d *awsDialect) oldRules(ctx context.Context) (rules []oldRule, err error) {
-	out, err := d.client.GetBucketLifecycleConfiguration(ctx, &sdk.GetBucketLifecycleConfigurationInput{Bucket: d.bucket})
-	if err != nil {
-		return nil, err
-	}
-	for _, rule := range out.Rules {
-		old := rule.NoncurrentVersionExpiration
-		if rule.Status != types.ExpirationStatusEnabled || old == nil || old.NoncurrentDays == nil {
-			continue
-		}
-		one := oldRule{days: int(*old.NoncurrentDays)}
-		if filter := rule.Filter; filter != nil {
-			one.prefix = aws.ToString(filter.Prefix)
-			if filter.And != nil {
-				one.prefix = aws.ToString(filter.And.Prefix)
-			}
-		}
-		rules = append(rules, one)
-	}
-	return rules, nil
-}
-
 func (d *awsDialect) lock(ctx context.Context, r Ref) (store.Lock, error) {
 	out, err := d.client.GetObjectRetention(ctx, &sdk.GetObjectRetentionInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version)})
 	if err != nil || out.Retention == nil {

@@ -26,20 +26,6 @@ func (d *minioDialect) lockRule(ctx context.Context) (mode store.LockMode, perio
 	return mode, period, enabled == minio.Enabled, nil
 }
 
-func (d *minioDialect) oldRules(ctx context.Context) (rules []oldRule, err error) {
-	found, err := d.core.GetBucketLifecycle(ctx, d.bucket)
-	if err != nil {
-		return nil, err
-	}
-	for _, rule := range found.Rules {
-		if days := int(rule.NoncurrentVersionExpiration.NoncurrentDays); rule.Status == minio.Enabled && days > 0 {
-			prefix := rule.Prefix + rule.RuleFilter.Prefix + rule.RuleFilter.And.Prefix // at most one is set
-			rules = append(rules, oldRule{prefix, days})
-		}
-	}
-	return rules, nil
-}
-
 func (d *minioDialect) lock(ctx context.Context, r Ref) (lock store.Lock, err error) {
 	mode, until, err := d.core.GetObjectRetention(context.WithValue(ctx, retentionKey{}, true), d.bucket, r.Key, r.Version)
 	if err == nil && mode != nil && until != nil {
