@@ -2,21 +2,38 @@ package crypto
 
 import "strings"
 
+const bech32Alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
 // bech32 encodes a secret key as age writes it: Bech32 (BIP 173, without its length limit) in upper
 // case. The prefix is age's, for example "AGE-SECRET-KEY-".
 func bech32(prefix string, data []byte) string {
-	const alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 	prefix = strings.ToLower(prefix)
 	groups := fiveBits(data)
 	sum := bech32Sum(prefix, groups)
 	text := []byte(prefix + "1")
 	for _, g := range groups {
-		text = append(text, alphabet[g])
+		text = append(text, bech32Alphabet[g])
 	}
 	for shift := 25; shift >= 0; shift -= 5 {
-		text = append(text, alphabet[sum>>shift&31])
+		text = append(text, bech32Alphabet[sum>>shift&31])
 	}
 	return strings.ToUpper(string(text))
+}
+
+// unBech32 returns the bytes in a text that bech32 or age has written. It does not test the
+// checksum.
+func unBech32(text string) (data []byte) {
+	text = strings.ToLower(text)
+	text = text[strings.LastIndexByte(text, '1')+1:]
+	var pending, bits uint32
+	for _, c := range []byte(text[:max(0, len(text)-6)]) {
+		pending, bits = pending<<5|uint32(strings.IndexByte(bech32Alphabet, c)), bits+5
+		if bits >= 8 {
+			bits -= 8
+			data = append(data, byte(pending>>bits))
+		}
+	}
+	return data
 }
 
 // fiveBits regroups bytes into groups of five bits, most significant first, zeros at the end.
