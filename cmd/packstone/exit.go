@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/crypto/share"
 	"github.com/packstone/packstone/pipeline/collect"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
@@ -80,6 +81,7 @@ var codes = []struct {
 	{convert.ErrUnmatched, exitUsage},
 	{crypto.ErrSignature, exitIntegrity},
 	{crypto.ErrDamaged, exitIntegrity},
+	{share.ErrTooFew, exitRefused},
 	{store.ErrCorrupt, exitIntegrity},
 	{store.ErrUnreachable, exitUnreachable},
 	{source.ErrUnreachable, exitUnreachable},

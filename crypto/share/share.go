@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cloudflare/circl/group"
 	"github.com/cloudflare/circl/secretsharing"
@@ -79,6 +81,19 @@ func CheckNumbers(threshold, total int) error {
 		return fmt.Errorf("%d of %d shares: want at least 2 that are needed, and at most %d", threshold, total, Most)
 	}
 	return nil
+}
+
+// ParseSplit reads how a secret is split, such as 2-of-3.
+func ParseSplit(text string) (threshold, total int, err error) {
+	needed, all, ok := strings.Cut(text, "-of-")
+	threshold, err = strconv.Atoi(needed)
+	if err == nil {
+		total, err = strconv.Atoi(all)
+	}
+	if !ok || err != nil {
+		return 0, 0, fmt.Errorf("split %.40q: want it as 2-of-3, how many shares are needed and how many there are", text)
+	}
+	return threshold, total, CheckNumbers(threshold, total)
 }
 
 // Split splits a secret into total shares, any threshold of which have it.

@@ -22,10 +22,17 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
+// Hold makes these identities those at hand, whatever flags, environment and settings say: they come
+// from a sheet.
+func (m *Machine) Hold(identities *crypto.IdentityFile) { m.held = identities }
+
 // Identities reads the age identities at hand: those that flags name, else those of the
 // environment, else those of the settings, else the file at the usual place. It returns nil if
 // there are none.
 func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) {
+	if m.held != nil {
+		return m.held, nil
+	}
 	if len(m.Flags.Identities) > 0 {
 		return m.identityFiles(m.Flags.Identities...)
 	}
@@ -53,7 +60,7 @@ func (m *Machine) Identities(ctx context.Context) (*crypto.IdentityFile, error) 
 // NamesIdentity reports whether an identity was named, rather than found at the usual place.
 func (m *Machine) NamesIdentity() bool {
 	keys, err := m.keysOfSettings()
-	return len(m.Flags.Identities) > 0 || m.Env["PACKSTONE_IDENTITY"] != "" || m.Env["PACKSTONE_IDENTITY_FILE"] != "" ||
+	return m.held != nil || len(m.Flags.Identities) > 0 || m.Env["PACKSTONE_IDENTITY"] != "" || m.Env["PACKSTONE_IDENTITY_FILE"] != "" ||
 		m.Env["PACKSTONE_IDENTITY_COMMAND"] != "" || err == nil && keys.IdentityFile != ""
 }
 

@@ -37,8 +37,9 @@ type Machine struct {
 	// set goes is used.
 	Set string
 
-	isOther       bool // see Other
-	ownBucketKeys bool // PACKSTONE_S3_* are of this repository alone, and good for s3:// too
+	held          *crypto.IdentityFile // see Hold
+	isOther       bool                 // see Other
+	ownBucketKeys bool                 // PACKSTONE_S3_* are of this repository alone, and good for s3:// too
 
 	settings *config.Config  // as soon as they were read
 	borrowed string          // a directory for caches that is removed at the end; "": none

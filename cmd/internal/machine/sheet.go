@@ -1,0 +1,98 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/crypto/sheet"
+)
+
+// AddressForOthers returns the address of the repository as it reads on another machine, as far as
+// there is such a form: a directory with its whole path.
+func (m *Machine) AddressForOthers() (string, error) {
+	at, err := m.Repository()
+	if err != nil {
+		return "", err
+	}
+	if at.Kind == config.Local {
+		return locationOf(at), nil
+	}
+	return at.String(), nil
+}
+
+// ReadSheet reads a sheet from a file, or from standard input if the name is "-".
+// Its errors do not name the file unless it cannot be opened.
+func (m *Machine) ReadSheet(name string) (sheet.Sheet, error) {
+	in := m.Stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return sheet.Sheet{}, unusable("open sheet: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	s, err := sheet.Read(in)
+	if s.Identity != nil {
+		m.warnReadable(name)
+	}
+	return s, err
+}
+
+// OpenFromSheet opens the repository of a sheet with the sheet's identity, or, if it has none, with
+// those at hand. It trusts the sheet's owner alone, and fails with catalog.ErrUntrusted if another
+// repository is there. An address that was named takes precedence over the sheet's.
+func (m *Machine) OpenFromSheet(ctx context.Context, s sheet.Sheet) (*catalog.Repository, error) {
+	if !m.RepositoryIsNamed() {
+		m.Flags.Repository = s.Address
+	}
+	if s.Identity != nil {
+		m.Hold(&crypto.IdentityFile{Identities: []age.Identity{s.Identity}, Owners: []crypto.OwnerPin{s.Owner}})
+	}
+	m.Flags.AcceptOwner = []crypto.Fingerprint{s.Owner.Owner.Fingerprint()}
+	repo, _, err := m.OpenRepository(ctx, MustRead)
+	if err != nil {
+		return nil, err
+	}
+	return repo, admin.CheckSheet(repo, s)
+}
+
+// WriteSheetIdentity writes the identity of a sheet to a file, with the owner whom to trust. It
+// never replaces a file.
+func WriteSheetIdentity(path string, s sheet.Sheet) error {
+	var text bytes.Buffer
+	err := crypto.WriteIdentityFile(&text, crypto.IdentityFile{Identities: []age.Identity{s.Identity}, Owners: []crypto.OwnerPin{s.Owner}},
+		crypto.IdentityFileOptions{Comments: []string{anIdentity}, Created: time.Now()})
+	if err != nil {
+		return err
+	}
+	return WriteKey(path, text.Bytes())
+}
+
+// KeyText is a key file that is to be written.
+type KeyText struct {
+	Path string
+	Text []byte
+}
+
+// WriteKeys creates several key files, or none.
+func WriteKeys(files []KeyText) error {
+	for i, file := range files {
+		if err := WriteKey(file.Path, file.Text); err != nil {
+			for _, written := range files[:i] {
+				err = errors.Join(err, os.Remove(written.Path))
+			}
+			return err
+		}
+	}
+	return nil
+}
