@@ -18,6 +18,7 @@ type chain struct {
 	hashes  map[string]bool   // of the config itself and those before it
 	taken   map[uint64]bool   // numbers above it at which something lies
 	foreign map[string]string // objects above it that the owner has neither signed nor declared void, with their SHA-256
+	tenures tenures           // of members, by this config and those before it
 	broken  error             // what keeps the chain from reaching the first config
 }
 
@@ -33,7 +34,7 @@ func (c *Config) knows(number uint64, hash string) bool {
 func (c chain) with(next *Config) chain {
 	hashes := maps.Clone(c.hashes)
 	hashes[next.hash] = true
-	return chain{hashes: hashes, taken: c.taken, broken: c.broken}
+	return chain{hashes: hashes, taken: c.taken, tenures: c.tenures.with(next), broken: c.broken}
 }
 
 // Foreign returns the objects at the names of the owner's next configs that the owner has not
@@ -79,6 +80,7 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 	if err := newest.readable(); err != nil {
 		return nil, err
 	}
+	newest.chain.tenures.before(newest)
 	for before := newest; before.Previous != ""; {
 		before, below, err = o.before(ctx, before, below)
 		if errors.Is(err, ErrUntrusted) {
@@ -89,6 +91,7 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 			return nil, err
 		}
 		newest.chain.hashes[before.hash] = true
+		newest.chain.tenures.before(before)
 	}
 	return newest, nil
 }
@@ -114,7 +117,7 @@ func (o configs) list(ctx context.Context) (numbers []uint64, err error) {
 // newest returns the config with the highest number that the owner has signed, and the numbers
 // below it.
 func (o configs) newest(ctx context.Context, numbers []uint64) (*Config, []uint64, error) {
-	c := chain{hashes: map[string]bool{}, taken: map[uint64]bool{}, foreign: map[string]string{}}
+	c := chain{hashes: map[string]bool{}, tenures: tenures{}, taken: map[uint64]bool{}, foreign: map[string]string{}}
 	for i, number := range slices.Backward(numbers) {
 		config, sum, err := o.load(ctx, number)
 		if err != nil {

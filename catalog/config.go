@@ -57,12 +57,15 @@ type Config struct {
 
 // Member is a writer or a collector that the owner has admitted.
 type Member struct {
-	Key     string            `json:"key"`
-	Group   string            `json:"group,omitempty"`     // writers of one group trust each other's index runs
-	Hosts   []string          `json:"hosts,omitzero"`      // patterns of the hosts that a writer may speak for; nil: any, and then unbound
-	Earlier []Binding         `json:"earlier,omitempty"`   // hosts before, the oldest first
-	Roles   []string          `json:"roles,omitempty"`     // what else it may do
-	Revoked map[string]uint64 `json:"last_valid,omitzero"` // if not nil: lane, or "gc" → the last record, or round, that counts
+	Key     string    `json:"key"`
+	Group   string    `json:"group,omitempty"`   // writers of one group trust each other's index runs
+	Hosts   []string  `json:"hosts,omitzero"`    // patterns of the hosts that a writer may speak for; nil: any, and then unbound
+	Earlier []Binding `json:"earlier,omitempty"` // hosts before, the oldest first
+	Roles   []string  `json:"roles,omitempty"`   // what else it may do
+	// Replaces is the name of the writer whose key this one's has replaced: it relies on what that
+	// has stored.
+	Replaces string            `json:"replaces,omitempty"`
+	Revoked  map[string]uint64 `json:"last_valid,omitzero"` // if not nil: lane, or "gc" → the last record, or round, that counts
 
 	unknown unknown
 }

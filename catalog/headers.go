@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -86,7 +85,8 @@ func (r *Repository) readable(ctx context.Context, rec *Record) ([]byte, error) 
 // SetRecipients changes the recipients of everything written so far and from now on. It needs an
 // identity that can read now, and the owner's key. Former recipients can still read what was
 // written before. A writer that runs at the same time may still seal to the old recipients; a
-// second call finds what it has written.
+// second call finds what it has written. An interrupted call is continued by the next one with this
+// cache.
 func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, recipients []age.Recipient) error {
 	if err := crypto.CheckRecipients(recipients); err != nil {
 		return err
@@ -104,14 +104,7 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 		if err != nil {
 			return err
 		}
-		sealed, err := r.sealDomain(domains[i].Number, secret, recipients)
-		if err != nil {
-			return err
-		}
-		// An earlier failed try may have left an object for this config that is sealed to others.
-		domains[i].Object = domainName(domains[i].Number, number) + "-" + hash(sealed)[:16]
-		domains[i].SHA256 = hash(sealed)
-		if err := r.putDomain(ctx, domains[i].Object, sealed); err != nil {
+		if domains[i].Object, domains[i].SHA256, err = r.storeDomain(ctx, domains[i].Number, secret, recipients); err != nil {
 			return err
 		}
 	}
@@ -132,97 +125,8 @@ func (r *Repository) SetRecipients(ctx context.Context, owner crypto.Signer, rec
 	})
 }
 
-// rewrap writes detached headers for every pack and every sealed record, which replace those of
-// earlier configs. It returns the objects and their hashes.
-func (r *Repository) rewrap(ctx context.Context, generation uint64, recipients []age.Recipient) (map[string]string, error) {
-	w := &headerWriter{repo: r, generation: generation, batch: detached{}, written: map[string]string{}}
-	err := r.eachHeader(ctx, func(name archive.Name, header []byte) error {
-		next, err := crypto.Rewrap(header, r.Identities(), recipients)
-		if err != nil {
-			return fmt.Errorf("wrap the key of %s for other recipients: %w", name, err)
-		}
-		return w.add(ctx, name, next)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return w.written, w.flush(ctx)
-}
-
-// headerWriter gathers detached headers into objects.
-type headerWriter struct {
-	repo       *Repository
-	generation uint64
-	batch      detached
-	written    map[string]string
-}
-
-func (w *headerWriter) add(ctx context.Context, name archive.Name, header []byte) error {
-	w.batch[name.String()] = header
-	if len(w.batch) < headersPerObject {
-		return nil
-	}
-	return w.flush(ctx)
-}
-
-func (w *headerWriter) flush(ctx context.Context) error {
-	if len(w.batch) == 0 {
-		return nil
-	}
-	data, err := json.Marshal(w.batch)
-	if err != nil {
-		return fmt.Errorf("encode headers: %w", err)
-	}
-	name := fmt.Sprintf("headers/%s/%s", sequence(w.generation), hash(data)[:16])
-	w.written[name] = hash(data)
-	w.batch = detached{}
-	if err := putObject(ctx, w.repo.Store, name, data); err != nil && !errors.Is(err, store.ErrExist) {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
-}
-
-// eachHeader calls do with a header of every pack and every sealed record that the identities at
-// hand open. The calls come from one goroutine.
-func (r *Repository) eachHeader(ctx context.Context, do func(archive.Name, []byte) error) error {
-	log, err := r.ReadLog(ctx)
-	if err != nil {
-		return err
-	}
-	for _, rec := range log.Records {
-		if len(rec.Sealed) == 0 {
-			continue
-		}
-		sealed, err := r.readable(ctx, rec)
-		if err != nil {
-			return err
-		}
-		length, err := crypto.HeaderLength(sealed)
-		if err != nil {
-			return fmt.Errorf("record %s: %w", rec.Name(), err)
-		}
-		if err := do(rec.Hash, sealed[:length]); err != nil {
-			return err
-		}
-	}
-	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
-		if err := r.eachPackHeader(ctx, kind, do); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *Repository) eachPackHeader(ctx context.Context, kind archive.Kind, do func(archive.Name, []byte) error) error {
-	var names []archive.Name
-	for info, err := range r.Store.List(ctx, string(kind)+"/", "") {
-		if err != nil {
-			return fmt.Errorf("list %s: %w", kind, err)
-		}
-		if name, err := archive.ParseName(info.Name[max(0, len(info.Name)-64):]); err == nil {
-			names = append(names, name)
-		}
-	}
+// eachPackHeader calls do with a header of each of these packs.
+func (r *Repository) eachPackHeader(ctx context.Context, kind archive.Kind, names []archive.Name, do func(archive.Name, []byte) error) error {
 	for group := range slices.Chunk(names, fetches) {
 		headers := make([][]byte, len(group))
 		g, gctx := errgroup.WithContext(ctx)

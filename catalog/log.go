@@ -498,7 +498,22 @@ func (r *Repository) sharesWith(own, other string) bool {
 	}
 	mine, _, _ := member(r.Config.Writers, own)
 	theirs, _, known := member(r.Config.Writers, other)
+	if known && r.Config.hasReplaced(own, other) {
+		return true
+	}
 	return known && mine.Group == theirs.Group && (mine.Group != "" || r.Config.Rules == 0)
+}
+
+// hasReplaced reports whether a writer's key has taken the place of another's, at once or in steps.
+func (c *Config) hasReplaced(now, before string) bool {
+	for range c.Writers {
+		m, _, _ := member(c.Writers, now)
+		if m.Replaces == before {
+			return before != ""
+		}
+		now = m.Replaces
+	}
+	return false
 }
 
 // shares returns the writers that a writer relies on, including itself.

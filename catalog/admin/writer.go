@@ -39,10 +39,10 @@ func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, er
 	}, nil
 }
 
-// FreeName returns the name for a host's writer: that of the host, or if that was revoked the first
-// of name-2, name-3 and so on that nobody has had.
-func FreeName(repo *catalog.Repository, name string) string {
-	revoked, taken := false, map[string]bool{}
+// FreeName returns the name for a host's writer: that of the host, or if that was revoked, or is the
+// one that is replaced, the first of name-2, name-3 and so on that nobody has had.
+func FreeName(repo *catalog.Repository, name, replaced string) string {
+	revoked, taken := name == replaced, map[string]bool{}
 	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
 		taken[NameOf(m)] = true
 		revoked = revoked || NameOf(m) == name && m.Revoked != nil
@@ -110,6 +110,50 @@ func Admit(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m
 	})
 }
 
+// Replace is Admit for a writer that takes the place of another one, whose name is m.Replaces. The
+// same config revokes that one, unless it is revoked already: what it has written still counts, and
+// the new writer relies on it.
+func Replace(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep Keep) error {
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return err
+	}
+	return admit(keep, func() error {
+		return repo.Change(ctx, owner, func(c *catalog.Config) error {
+			i := slices.IndexFunc(c.Writers, func(w catalog.Member) bool { return NameOf(w) == m.Replaces })
+			if i < 0 {
+				return noWriter(m.Replaces)
+			}
+			if c.Writers[i].Revoked == nil {
+				c.Writers[i].Revoked = log.LastOf(m.Replaces)
+			}
+			c.Writers = append(c.Writers, m)
+			return nil
+		})
+	})
+}
+
+// Successor returns the writer that takes the place of another one, with that one's hosts, group and
+// roles, but for its key. It fails with catalog.ErrMisuse if there is no such writer, and with
+// catalog.ErrRefused if another key has taken its place already.
+func Successor(repo *catalog.Repository, name string) (catalog.Member, error) {
+	for _, m := range repo.Config.Writers {
+		if m.Replaces == name && m.Revoked == nil {
+			return catalog.Member{}, catalog.Refuse("writer %s was replaced by %s already; replace that one", name, NameOf(m))
+		}
+	}
+	for _, m := range repo.Config.Writers {
+		if NameOf(m) == name {
+			return catalog.Member{Hosts: m.Hosts, Group: m.Group, Roles: m.Roles, Replaces: name}, nil
+		}
+	}
+	return catalog.Member{}, noWriter(name)
+}
+
+func noWriter(name string) error {
+	return catalog.Misuse("this repository has no writer %s", entry.Printable(name))
+}
+
 // admit stores a key and signs the admission.
 func admit(keep Keep, sign func() error) error {
 	drop := func() error { return nil }
@@ -140,7 +184,7 @@ func OpenWriter(ctx context.Context, repo *catalog.Repository, owner crypto.Sign
 	i := slices.IndexFunc(repo.Config.Writers, func(m catalog.Member) bool { return NameOf(m) == name })
 	switch {
 	case i < 0:
-		return nil, catalog.Misuse("this repository has no writer %s", entry.Printable(name))
+		return nil, noWriter(name)
 	case repo.Config.Writers[i].Revoked != nil:
 		return nil, catalog.Refuse("writer %s is revoked already", name)
 	}
@@ -186,4 +230,15 @@ func (w *Writer) Set(ctx context.Context, next catalog.Member) error {
 		c.Writers[w.index] = next
 		return nil
 	})
+}
+
+// Active returns the names of the members that are not revoked.
+func Active(members []catalog.Member) []string {
+	names := []string{}
+	for _, m := range members {
+		if m.Revoked == nil {
+			names = append(names, NameOf(m))
+		}
+	}
+	return names
 }

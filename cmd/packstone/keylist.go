@@ -47,6 +47,11 @@ type memberRow struct {
 	Here    bool              `json:"key_at_hand" doc:"Whether its key file is at hand."`
 	Revoked bool              `json:"revoked" doc:"Whether it may no longer act."`
 	Last    map[string]uint64 `json:"last_valid,omitempty" doc:"Of a revoked one: by lane, its last record that counts."`
+
+	Replaces  string        `json:"replaces,omitempty" doc:"The writer whose place it took."`
+	Admitted  output.Moment `json:"admitted,omitzero" doc:"When the owner admitted it, by the owner's clock; absent if not known."`
+	RevokedAt output.Moment `json:"revoked_at,omitzero" doc:"When the owner revoked it, by the owner's clock."`
+	LastSeen  output.Moment `json:"last_seen,omitzero" doc:"Of a writer, by key writer list: the date of its newest record in the log."`
 }
 
 type keyListDomainRow struct {
@@ -94,7 +99,7 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 		Repository: repo.Format.Repository, Owner: repo.Owner().Text(), Fingerprint: repo.Owner().Fingerprint().String(),
 		Pin: admin.PinOf(repo).Line(), OwnerHere: ownerErr == nil,
 		Config: c.Number, Classic: c.Classic, Recipients: []recipientRow{}, Domains: []keyListDomainRow{}, Floor: c.Floor,
-		Collectors: memberRows(c.Collectors, ""), OldRules: c.Rules == 0,
+		Collectors: memberRows(c, c.Collectors, ""), OldRules: c.Rules == 0,
 	}
 	for _, text := range c.Recipients {
 		m.Recipients = append(m.Recipients, recipientRow{text, slices.Contains(recipients, text)})
@@ -106,7 +111,7 @@ func (a *app) keyList(ctx context.Context, repo *catalog.Repository) (m keyListM
 	if writer, err := repo.Writer(); err == nil { // else opening the repository has warned of it
 		here = writer.Signer.Verifier().Text()
 	}
-	m.Writers = memberRows(c.Writers, here)
+	m.Writers = memberRows(c, c.Writers, here)
 	for i := range m.Writers {
 		m.Writers[i].Unbound = c.Writers[i].Hosts == nil
 	}
@@ -123,11 +128,13 @@ func (a *app) recipientsAtHand(ctx context.Context) ([]string, error) {
 }
 
 // memberRows lists members. here is the public key whose file is at hand.
-func memberRows(members []catalog.Member, here string) []memberRow {
+func memberRows(c *catalog.Config, members []catalog.Member, here string) []memberRow {
 	rows := []memberRow{}
 	for _, m := range members {
+		tenure := c.TenureOf(m.Key)
 		rows = append(rows, memberRow{
 			Name: admin.NameOf(m), Key: m.Key, Hosts: m.Hosts, Group: m.Group, Roles: m.Roles, Here: m.Key == here, Revoked: m.Revoked != nil, Last: m.Revoked,
+			Replaces: m.Replaces, Admitted: output.Moment(tenure.Admitted), RevokedAt: output.Moment(tenure.Revoked),
 		})
 	}
 	return rows

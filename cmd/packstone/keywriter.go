@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,8 @@ type writerAddMessage struct {
 	Hosts []string `json:"hosts" doc:"Patterns of the hosts that its snapshots may be of."`
 	Group string   `json:"group,omitempty" doc:"The group whose data it relies on; without one on its own alone."`
 	Roles []string `json:"roles,omitempty" doc:"What else it may do."`
+
+	Replaces string `json:"replaces,omitempty" doc:"The writer whose place it takes, which is revoked."`
 }
 
 // writerRevokeMessage is what key writer revoke prints as JSON.
@@ -39,7 +42,8 @@ func newKeyWriter(a *app) *cobra.Command {
 }
 
 type writerAddOptions struct {
-	output string
+	output, replaces string
+	given            func(flag string) bool
 	memberFlags
 }
 
@@ -53,33 +57,47 @@ the host can back up and deduplicate, but read nothing, not even its own backups
 It may back up HOST alone, or the hosts of --hosts; its snapshots of other hosts do not count. Needs
 the owner's key, and an identity or the key file of a host that is already admitted.
 
+--replaces OLD admits the host in the place of writer OLD, with OLD's hosts, group and roles, and
+revokes OLD, whose snapshots stay. The new key relies on what OLD has stored; so if OLD's key was
+stolen, use key writer revoke and add instead.
+
 ` + whatSharingTrusts,
-		Example: `  packstone key writer add db1 -o db1.key
-  packstone key writer add web-1 --hosts 'web-*' --group web > web-1.key`,
+		Example: `  packstone key writer add web-1 --hosts 'web-*' --group web > web-1.key
+  packstone key writer add db1 --replaces db1 -o db1.key`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the key to this `file` instead of printing it")
+	cmd.Flags().StringVar(&o.replaces, "replaces", "", "the `writer` whose place it takes, and that is revoked")
 	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
+		o.given = cmd.Flags().Changed
+		if o.replaces != "" {
+			o.replaces = catalog.WriterName(o.replaces)
+		}
 		member, err := o.memberOf(args[0])
 		if err != nil {
 			return err
 		}
-		return a.addWriter(ctx, catalog.WriterName(args[0]), member, o.output)
+		return a.addWriter(ctx, catalog.WriterName(args[0]), member, o)
 	})
 }
 
-func (a *app) addWriter(ctx context.Context, name string, member catalog.Member, file string) error {
+func (a *app) addWriter(ctx context.Context, name string, member catalog.Member, o writerAddOptions) error {
 	repo, owner, err := a.openAsOwner(ctx)
 	if err != nil {
 		return err
 	}
-	if free := admin.FreeName(repo, name); free != name {
-		if err := refuseSecond(repo, name); err != nil {
+	if free := admin.FreeName(repo, name, o.replaces); free != name {
+		if err := refuseSecond(repo, name, o.replaces); err != nil {
 			return err
 		}
-		a.out.Note("the key of %s was revoked, and its name stays with what it has signed: the new key is that of writer %s, and speaks for the same host", name, free)
+		a.out.Note("the name %s stays with what its key has signed: the new key is that of writer %s, and speaks for the same host", name, free)
 		name = free
+	}
+	if o.replaces != "" {
+		if member, err = o.successor(repo, member); err != nil {
+			return err
+		}
 	}
 	key, err := admin.NewWriterKey(repo, name)
 	if err != nil {
@@ -87,15 +105,22 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	}
 	member.Key = key.Signer.Verifier().Text()
 	m := writerAddMessage{
-		admission{Name: name, Key: member.Key, Config: repo.Config.Number, DryRun: a.flags.dryRun}, member.Hosts, member.Group, member.Roles,
+		admission{Name: name, Key: member.Key, Config: repo.Config.Number, DryRun: a.flags.dryRun}, member.Hosts, member.Group, member.Roles, member.Replaces,
 	}
 	if a.flags.dryRun {
 		a.out.Message("key_writer_add", m, "dry run: would admit writer "+name+" for "+strings.Join(member.Hosts, ", "))
 		return a.out.Err()
 	}
-	err = m.handOver(key, file, repo, func(keep admin.Keep) error { return admin.Admit(ctx, repo, owner, member, keep) })
+	admit := admin.Admit
+	if member.Replaces != "" {
+		admit = admin.Replace
+	}
+	err = m.handOver(key, o.output, repo, func(keep admin.Keep) error { return admit(ctx, repo, owner, member, keep) })
 	if err != nil {
 		return err
+	}
+	if member.Replaces != "" {
+		a.out.Note("writer %s is revoked: its snapshots stay; take away its access to the storage", member.Replaces)
 	}
 	a.out.Note("admitted writer %s for %s with configuration %d", name, strings.Join(member.Hosts, ", "), m.Config)
 	a.tellNameless(member)
@@ -103,10 +128,26 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	return a.out.Err()
 }
 
-// refuseSecond refuses another key for a host whose key was made anew already and is in force.
-func refuseSecond(repo *catalog.Repository, name string) error {
+// successor is the writer that takes the place of another one. What flags say of it counts.
+func (o *writerAddOptions) successor(repo *catalog.Repository, wanted catalog.Member) (catalog.Member, error) {
+	member, err := admin.Successor(repo, o.replaces)
+	if o.given("hosts") || member.Hosts == nil {
+		member.Hosts = wanted.Hosts
+	}
+	if o.given("group") {
+		member.Group = wanted.Group
+	}
+	if o.given("role") {
+		member.Roles = wanted.Roles
+	}
+	return member, err
+}
+
+// refuseSecond refuses another key for a host whose key was made anew already and is in force,
+// unless that is the one to be replaced.
+func refuseSecond(repo *catalog.Repository, name, replaced string) error {
 	for _, m := range repo.Config.Writers {
-		if m.Revoked == nil && strings.HasPrefix(admin.NameOf(m), name+"-") && slices.Equal(m.Hosts, admin.HostsOf(name)) {
+		if m.Revoked == nil && admin.NameOf(m) != replaced && strings.HasPrefix(admin.NameOf(m), name+"-") && slices.Equal(m.Hosts, admin.HostsOf(name)) {
 			return catalog.Refuse("%s is admitted already, with the key of writer %s; revoke that first, or give the host its key file", name, admin.NameOf(m))
 		}
 	}
@@ -130,12 +171,35 @@ func newKeyWriterList(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "KEY"}, Cut: []int{0, 1, 2, 4}}
-		for _, row := range m.Writers {
-			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), output.OrDash(row.Group), row.state(), row.Key})
+		log, err := repo.ReadLog(ctx)
+		if err != nil {
+			return err
+		}
+		seen := log.LastSeen()
+		table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "SINCE", "LAST SEEN", "KEY"}, Cut: []int{0, 1, 2, 6}}
+		for i := range m.Writers {
+			row := &m.Writers[i]
+			row.LastSeen = output.Moment(seen[row.Name])
+			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), output.OrDash(row.Group), row.state(), day(row.since()), day(row.LastSeen), row.Key})
 		}
 		return output.List(a.out, m.Writers, table)
 	})
+}
+
+// since is when the state of a member began.
+func (r memberRow) since() output.Moment {
+	if r.Revoked {
+		return r.RevokedAt
+	}
+	return r.Admitted
+}
+
+// day is a moment to the minute, in local time.
+func day(m output.Moment) string {
+	if time.Time(m).IsZero() {
+		return "-"
+	}
+	return time.Time(m).Local().Format("2006-01-02 15:04")
 }
 
 func (r memberRow) state() string {
