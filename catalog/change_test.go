@@ -45,7 +45,7 @@ func newEstate(t *testing.T) estate {
 	return e
 }
 
-func signer(t *testing.T, name string) crypto.Signer {
+func signer(t testing.TB, name string) crypto.Signer {
 	t.Helper()
 	s, err := crypto.GenerateSigner(name)
 	if err != nil {
@@ -54,16 +54,18 @@ func signer(t *testing.T, name string) crypto.Signer {
 	return s
 }
 
-func identity(t *testing.T) age.Identity {
+func identity(t testing.TB) age.Identity { return anIdentity(t, true) }
+
+func anIdentity(t testing.TB, classic bool) age.Identity {
 	t.Helper()
-	i, err := crypto.GenerateIdentity(true)
+	i, err := crypto.GenerateIdentity(classic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return i
 }
 
-func recipients(t *testing.T, identities ...age.Identity) []age.Recipient {
+func recipients(t testing.TB, identities ...age.Identity) []age.Recipient {
 	t.Helper()
 	var all []age.Recipient
 	for _, i := range identities {

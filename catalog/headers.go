@@ -14,8 +14,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// headersPerObject limits an object of detached headers to a few megabytes.
-const headersPerObject = 1000
+// headersPerObject limits an object of detached headers to a few megabytes. Tests have less.
+var headersPerObject = 1000
 
 // headerGuess is how many bytes of a pack are fetched to find its header: enough for a dozen hybrid
 // recipients.

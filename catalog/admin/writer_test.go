@@ -141,3 +141,60 @@ func TestTheLastRecipientStays(t *testing.T) {
 		}
 	}
 }
+
+func TestASuccessorTakesOverWhatItsPredecessorHad(t *testing.T) {
+	repo, owner := estate(t)
+	old := catalog.Member{Key: signer(t, "db1").Verifier().Text(), Hosts: []string{"db*"}, Group: "databases", Roles: []string{catalog.RoleBackdate}}
+	if err := admin.Admit(t.Context(), repo, owner, old, nil); err != nil {
+		t.Fatal(err)
+	}
+	if name := admin.FreeName(repo, "db1", "db1"); name != "db1-2" {
+		t.Errorf("named %s, want db1-2", name)
+	}
+	next, err := admin.Successor(repo, "db1")
+	if err != nil || !slices.Equal(next.Hosts, old.Hosts) || next.Group != old.Group || !slices.Equal(next.Roles, old.Roles) || next.Replaces != "db1" {
+		t.Errorf("got %+v, %v, want what %+v had", next, err, old)
+	}
+	next.Key = signer(t, "db1-2").Verifier().Text()
+	if err := admin.Replace(t.Context(), repo, owner, next, nil); err != nil {
+		t.Fatal(err)
+	}
+	if now := repo.Config.Writers[1]; now.Revoked == nil || len(repo.Config.Writers) != 3 {
+		t.Errorf("the predecessor is %+v of %d writers, want it revoked", now, len(repo.Config.Writers))
+	}
+	tenure, its := repo.Config.TenureOf(old.Key), repo.Config.TenureOf(next.Key)
+	if tenure.Admitted.IsZero() || tenure.Revoked.Before(tenure.Admitted) || its.Admitted.IsZero() || !its.Revoked.IsZero() {
+		t.Errorf("tenures %+v and %+v", tenure, its)
+	}
+	if _, err := admin.Successor(repo, "db1"); !errors.Is(err, catalog.ErrRefused) {
+		t.Errorf("a second successor: %v, want %v", err, catalog.ErrRefused)
+	}
+	if _, err := admin.Successor(repo, "nobody"); !errors.Is(err, catalog.ErrMisuse) {
+		t.Errorf("a successor of nobody: %v, want %v", err, catalog.ErrMisuse)
+	}
+}
+
+func TestANewDomainIsForNewKeyFiles(t *testing.T) {
+	repo, owner := estate(t)
+	before, err := admin.NewWriterKey(repo, "old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.AddDomain(t.Context(), signer(t, "owner")); !errors.Is(err, catalog.ErrUntrusted) {
+		t.Errorf("with another key: %v, want %v", err, catalog.ErrUntrusted)
+	}
+	if err := repo.AddDomain(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	after, err := admin.NewWriterKey(repo, "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.DomainNumber != 1 || after.DomainNumber != 2 || before.Domain.PageKey() == after.Domain.PageKey() {
+		t.Errorf("domains %d and %d, the same key: %v", before.DomainNumber, after.DomainNumber, before.Domain.PageKey() == after.Domain.PageKey())
+	}
+	collector, err := admin.NewCollectorKey(repo, "nightly")
+	if err != nil || len(collector.Index) != 2 {
+		t.Errorf("a collector has %d domains, %v, want 2", len(collector.Index), err)
+	}
+}

@@ -180,7 +180,7 @@ func newKeyWriterList(a *app) *cobra.Command {
 		for i := range m.Writers {
 			row := &m.Writers[i]
 			row.LastSeen = output.Moment(seen[row.Name])
-			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), output.OrDash(row.Group), row.state(), day(row.since()), day(row.LastSeen), row.Key})
+			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), output.OrDash(row.Group), row.state(), minute(row.since()), minute(row.LastSeen), row.Key})
 		}
 		return output.List(a.out, m.Writers, table)
 	})
@@ -194,8 +194,8 @@ func (r memberRow) since() output.Moment {
 	return r.Admitted
 }
 
-// day is a moment to the minute, in local time.
-func day(m output.Moment) string {
+// minute is a moment to the minute, in local time.
+func minute(m output.Moment) string {
 	if time.Time(m).IsZero() {
 		return "-"
 	}

@@ -77,7 +77,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"onlytools": onlyTools,
 	"s3server":  s3Server, "sftpserver": sftpServer,
 	"moment": moment, "ruin": ruin, "destroy": destroy,
-	"forge": forge, "webhook": webhook, "smtpsink": smtpSink,
+	"forge": forge, "webhook": webhook, "smtpsink": smtpSink, "phone": phone,
 }
 
 // scriptCondition knows [root], [append-only], [python3] and [fuse] beside testscript's own
