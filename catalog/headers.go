@@ -162,3 +162,15 @@ func (r *Repository) packHeader(ctx context.Context, kind archive.Kind, name arc
 	}
 	return data[:length], nil
 }
+
+// storeDomain stores a domain's secret for the next config, sealed to recipients, and returns the
+// object's name and SHA-256. An earlier failed try may have left an object for this config that is
+// sealed to others, so the name depends on the content.
+func (r *Repository) storeDomain(ctx context.Context, number uint64, domain crypto.Domain, recipients []age.Recipient) (object, sum string, err error) {
+	sealed, err := r.sealDomain(number, domain, recipients)
+	if err != nil {
+		return "", "", err
+	}
+	object = domainName(number, r.nextNumber()) + "-" + hash(sealed)[:16]
+	return object, hash(sealed), r.putDomain(ctx, object, sealed)
+}

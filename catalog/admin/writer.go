@@ -231,14 +231,3 @@ func (w *Writer) Set(ctx context.Context, next catalog.Member) error {
 		return nil
 	})
 }
-
-// Active returns the names of the members that are not revoked.
-func Active(members []catalog.Member) []string {
-	names := []string{}
-	for _, m := range members {
-		if m.Revoked == nil {
-			names = append(names, NameOf(m))
-		}
-	}
-	return names
-}

@@ -173,28 +173,3 @@ func TestASuccessorTakesOverWhatItsPredecessorHad(t *testing.T) {
 		t.Errorf("a successor of nobody: %v, want %v", err, catalog.ErrMisuse)
 	}
 }
-
-func TestANewDomainIsForNewKeyFiles(t *testing.T) {
-	repo, owner := estate(t)
-	before, err := admin.NewWriterKey(repo, "old")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := repo.AddDomain(t.Context(), signer(t, "owner")); !errors.Is(err, catalog.ErrUntrusted) {
-		t.Errorf("with another key: %v, want %v", err, catalog.ErrUntrusted)
-	}
-	if err := repo.AddDomain(t.Context(), owner); err != nil {
-		t.Fatal(err)
-	}
-	after, err := admin.NewWriterKey(repo, "new")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if before.DomainNumber != 1 || after.DomainNumber != 2 || before.Domain.PageKey() == after.Domain.PageKey() {
-		t.Errorf("domains %d and %d, the same key: %v", before.DomainNumber, after.DomainNumber, before.Domain.PageKey() == after.Domain.PageKey())
-	}
-	collector, err := admin.NewCollectorKey(repo, "nightly")
-	if err != nil || len(collector.Index) != 2 {
-		t.Errorf("a collector has %d domains, %v, want 2", len(collector.Index), err)
-	}
-}

@@ -38,7 +38,6 @@ var messages = map[string]any{
 	"key_generate":      generateMessage{},
 	"key_list":          keyListMessage{},
 	"key_recipients":    recipientsMessage{},
-	"key_rotate":        rotateMessage{},
 	"key_sheet":         sheetMessage{},
 	"key_sheet_verify":  sheetMessage{},
 	"key_split":         splitMessage{},
