@@ -150,7 +150,7 @@ func TestWrongTextsSayWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, text, want string }{
-		{"a typo", strings.Join(rows, "\n"), "row 3: it has a typo, most likely in group 1"},
+		{"a typo", strings.Join(rows, "\n"), "row 3: it has a typo"},
 		{"nothing", "", "it has no numbered rows"},
 		{"an identity", fmt.Sprint(s.Identity), "it is an identity file as it is"},
 		{"other rows", strings.Join(other, "\n"), "not of a sheet"},

@@ -63,8 +63,11 @@ func (d *drawing) text(font string, size float64, line string) {
 
 // put draws a line. A line that is too long is squeezed rather than cut off.
 func (d *drawing) put(x float64, font string, size float64, line string) {
-	squeeze := ""
-	if width := pageWidth - 2*margin; float64(len([]rune(line)))*size*0.6 > float64(width) {
+	squeeze, share := "", 0.6 // of the size, is how wide a character is
+	if font != "monospace" {
+		share = 0.5
+	}
+	if width := pageWidth - 2*margin; float64(len([]rune(line)))*size*share > float64(width) {
 		squeeze = fmt.Sprintf(` textLength="%d" lengthAdjust="spacingAndGlyphs"`, width)
 	}
 	fmt.Fprintf(&d.body, `<text x="%.1f" y="%.1f" font-family="%s" font-size="%.1f"%s xml:space="preserve">%s</text>`+"\n",

@@ -73,11 +73,14 @@ func read(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	result, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		return "", fmt.Errorf("read a QR code of %d modules: %w", size, err)
+	// A phone has many pictures, of which one may mislead it. Here is one, so a second way must do.
+	var result *gozxing.Result
+	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
+		if result, err = qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true}); err == nil {
+			return result.GetText(), nil
+		}
 	}
-	return result.GetText(), nil
+	return "", fmt.Errorf("read a QR code of %d modules: %w", size, err)
 }
 
 func number(text string) int {
