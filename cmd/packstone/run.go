@@ -67,7 +67,7 @@ status shows the results, which are kept in PACKSTONE_STATE_DIR, else $XDG_STATE
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&o.once, "once", false, "do what is due, and end")
-	cmd.Flags().StringVar(&o.listen, "listen", "", "serve /healthz, /readyz and, if set, /metrics at this `address` instead of serve.listen")
+	cmd.Flags().StringVar(&o.listen, "listen", "", "serve at this `address` instead of serve.listen: /healthz, /readyz, and /metrics and the page if set")
 	cmd.Flags().StringVar(&o.logFile, "log-file", "", "append the log to this `file`, with the time of each line; SIGHUP and SIGUSR1 reopen it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesConcurrency, func(ctx context.Context, _ []string) error {
 		return a.serve(ctx, o)
@@ -87,6 +87,7 @@ type service struct {
 	sizes    *sizes
 	drills   *drills
 	pages    *pages
+	life     context.Context // ends with the service
 	manager  systemd.Notifier
 	log      *logfile.File   // nil: what is said goes to the standard error
 	kept     map[string]bool // sets of which was told that nobody applies their retention
@@ -157,7 +158,7 @@ func ownedElsewhere(err error) error {
 
 // goOn serves until the program is stopped.
 func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) error {
-	s.pages = s.newPages(d, address)
+	s.pages, s.life = s.newPages(d, address), ctx
 	if err := s.show(); err != nil {
 		return err
 	}

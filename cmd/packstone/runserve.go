@@ -6,21 +6,41 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/metrics"
+	"github.com/packstone/packstone/cmd/internal/page"
 )
 
-// pages serve metrics and states while packstone run runs, if the settings or a flag want that.
+// pages serve metrics, states and the page while packstone run runs, if the settings or a flag want
+// that.
 type pages struct {
 	handler http.Handler
 	metrics atomic.Bool // they are wanted
-	fixed   string      // the address that a flag has named; "": the settings say
-	address string      // that is served; "": none
+	page    atomic.Pointer[page.Page]
+	known   atomic.Pointer[shown] // what the page shows
+	guard   page.Guard            // of the page
+	fixed   string                // the address that a flag has named; "": the settings say
+	at      address               // that is served
 	server  *http.Server
+}
+
+// shown is what the page shows of the settings, whose owner is another goroutine.
+type shown struct {
+	settings *config.Config
+	host     string
+}
+
+// address is where something is served, and with which certificate.
+type address struct {
+	listen    string // "": nowhere
+	cert, key string // "": without TLS
 }
 
 // newPages are pages that nobody can see yet.
@@ -37,13 +57,24 @@ func (s *service) newPages(d *daemon.Daemon, address string) *pages {
 	})}
 }
 
-// ServeHTTP implements http.Handler. Metrics are served only if they are wanted.
+// ServeHTTP implements http.Handler. Metrics and the page are served only if they are wanted.
 func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !p.metrics.Load() && strings.HasPrefix(r.URL.Path, "/metrics") {
+	browser := p.page.Load()
+	switch r.URL.Path {
+	case "/healthz", "/readyz":
+		p.handler.ServeHTTP(w, r)
+		return
+	case "/metrics":
+		if p.metrics.Load() {
+			p.handler.ServeHTTP(w, r)
+			return
+		}
+	}
+	if browser == nil || strings.HasPrefix(r.URL.Path, "/metrics") {
 		http.NotFound(w, r)
 		return
 	}
-	p.handler.ServeHTTP(w, r)
+	browser.ServeHTTP(w, r)
 }
 
 // close ends what is served.
@@ -51,34 +82,130 @@ func (p *pages) close() {
 	if p.server != nil {
 		p.server.Close()
 	}
-	p.server, p.address = nil, ""
+	p.server, p.at = nil, address{}
 }
 
 // show serves at the address of the settings as they are now. After an error what was served goes
 // on to be.
 func (s *service) show() error {
 	p, serve := s.pages, s.settings.Serve
-	address := p.fixed
-	if address == "" {
-		address = serve.Listen
+	if p.fixed != "" {
+		serve.Listen = p.fixed
 	}
-	p.metrics.Store(serve.Metrics)
-	if address == p.address {
+	guard, err := guardOf(serve)
+	if err != nil {
+		return err
+	}
+	at := address{serve.Listen, serve.TLSCertFile, serve.TLSKeyFile}
+	if at == p.at {
+		s.showPage(serve, guard)
 		return nil
 	}
-	if address == "" {
+	if at.listen == "" {
 		p.close()
+		s.showPage(serve, guard)
 		s.say("stopped serving metrics")
 		return nil
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := at.open()
 	if err != nil {
-		return fmt.Errorf("serve metrics at %s (serve.listen, or --listen, names another address): %w", address, err)
+		return fmt.Errorf("serve at %s (serve.listen, or --listen, names another address): %w", at.listen, err)
 	}
 	p.close()
-	p.address = address
+	s.showPage(serve, guard)
+	p.at = at
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}
 	go p.server.Serve(listener)
-	s.say("serving http://%s", listener.Addr())
+	s.say("serving %s", at.shown(listener))
 	return nil
+}
+
+// guardOf reads who may see the page.
+func guardOf(serve config.Serve) (guard page.Guard, err error) {
+	if !serve.Page {
+		return guard, nil
+	}
+	if !serve.Guarded() && !config.IsLocal(serve.Listen) {
+		return guard, usage("%s is reached from other machines, and nothing says who may see the page there: set serve.token_file or serve.identity_header", serve.Listen)
+	}
+	if serve.TokenFile != "" {
+		if guard.Token, err = page.ReadToken(serve.TokenFile); err != nil {
+			return guard, err
+		}
+	}
+	_, guard.Socket = config.Socket(serve.Listen)
+	guard.Header = serve.IdentityHeader
+	guard.Proxies, err = serve.Proxies()
+	return guard, err
+}
+
+// showPage shows the page, if it is wanted. While its guard stays the same those stay logged in who
+// are.
+func (s *service) showPage(serve config.Serve, guard page.Guard) {
+	p := s.pages
+	p.metrics.Store(serve.Metrics)
+	p.known.Store(&shown{s.settings, s.host})
+	if !serve.Page {
+		p.page.Store(nil)
+		return
+	}
+	if p.page.Load() != nil && reflect.DeepEqual(p.guard, guard) {
+		return
+	}
+	next := page.New(s.pageSource(), guard)
+	p.guard = guard
+	p.page.Store(next)
+	go next.Warm(s.life)
+}
+
+// open listens at an address.
+func (a address) open() (net.Listener, error) {
+	path, isSocket := config.Socket(a.listen)
+	if !isSocket {
+		listener, err := net.Listen("tcp", a.listen)
+		if err != nil || a.cert == "" {
+			return listener, err
+		}
+		secured, err := page.WithTLS(listener, a.cert, a.key)
+		if err != nil {
+			listener.Close()
+		}
+		return secured, err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 && !answers(path) {
+		os.Remove(path) // who has listened there was killed
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+// socketMode lets the user and the group of the daemon connect, and nobody else.
+const socketMode = 0o660
+
+// answers reports whether somebody listens at a socket.
+func answers(path string) bool {
+	connection, err := net.Dial("unix", path)
+	if err != nil {
+		return false
+	}
+	connection.Close()
+	return true
+}
+
+// shown is the address as a person types it.
+func (a address) shown(listener net.Listener) string {
+	switch _, isSocket := config.Socket(a.listen); {
+	case isSocket:
+		return a.listen
+	case a.cert != "":
+		return "https://" + listener.Addr().String()
+	}
+	return "http://" + listener.Addr().String()
 }

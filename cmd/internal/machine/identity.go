@@ -22,8 +22,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Hold makes these identities those at hand, whatever flags, environment and settings say: they come
-// from a sheet.
+// Hold makes these identities those at hand, whatever flags, environment and settings say: somebody
+// has handed them over in memory.
 func (m *Machine) Hold(identities *crypto.IdentityFile) { m.held = identities }
 
 // Identities reads the age identities at hand: those that flags name, else those of the

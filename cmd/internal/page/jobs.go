@@ -1,0 +1,58 @@
+package page
+
+import (
+	"time"
+
+	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/cmd/internal/output"
+)
+
+// jobs are the runs of jobs on this host.
+type jobs struct {
+	Host string
+	Runs []jobRun
+	Open []running
+}
+
+// jobRun is a run of a job.
+type jobRun struct {
+	Job      output.Name
+	Why      string
+	Start    time.Time
+	Took     time.Duration
+	Outcome  health.Outcome
+	Cause    output.Name
+	Read     int64
+	Stored   int64
+	Files    int64
+	Snapshot string
+	Log      string
+	Link     string `json:"-"`
+}
+
+// runsShown is how many runs are listed.
+const runsShown = 100
+
+func (v *visit) jobs() (any, error) {
+	j := &jobs{Host: v.Host, Runs: []jobRun{}}
+	runs, err := v.Runs(runsShown)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		shown := jobRun{
+			Job: output.Name(r.Job), Why: string(r.Why), Start: r.Start, Took: r.Duration, Outcome: r.Outcome, Cause: output.Name(r.Cause),
+			Read: r.BytesRead, Stored: r.BytesStored, Files: r.Files, Snapshot: r.Snapshot, Log: r.Log,
+		}
+		if r.Snapshot != "" {
+			shown.Link = v.link("/snapshot", "id", r.Snapshot)
+		}
+		j.Runs = append(j.Runs, shown)
+	}
+	if k, err := v.known(); err == nil { // else the overview says why not
+		for _, s := range k.status.Sessions {
+			j.Open = append(j.Open, running{output.Name(s.Lane), s.Since})
+		}
+	}
+	return j, nil
+}

@@ -1,0 +1,92 @@
+package page
+
+import (
+	"context"
+	"time"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/metrics"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/browse"
+)
+
+// storage is what the backups take.
+type storage struct {
+	Packs, Bytes uint64
+	Known        bool // Packs and Bytes are
+	Growth       []metrics.Repository
+	Readable     bool
+	Restorable   uint64 // the bytes of the newest snapshot of each set and host
+	Sets         []share
+	Going        int // snapshots that retention will forget
+	Measured     bool
+	Slow         bool
+	Frees        uint64 // stored bytes that nothing needs once they are forgotten
+	MeasureURL   string `json:"-"`
+}
+
+// share is what a set of a host takes.
+type share struct {
+	Set, Host output.Name
+	Snapshots int
+	Newest    uint64 // bytes of the newest snapshot
+	Added     uint64 // stored bytes that no set before it needs
+	Alone     uint64 // stored bytes that no other set needs
+}
+
+// Label names the set.
+func (s share) Label() string { return setLabel(s.Set) + " on " + s.Host.String() }
+
+// measureTime bounds how long it is measured what each set takes.
+const measureTime = 30 * time.Second
+
+func (v *visit) storage() (any, error) {
+	k, err := v.known()
+	if err != nil {
+		return nil, err
+	}
+	s := &storage{Packs: k.status.Packs, Bytes: k.status.Bytes, Known: k.status.Packs > 0, Growth: v.Facts().Repositories, Readable: k.repo.CanRead(), MeasureURL: v.link("/storage", "measure", "yes")}
+	var groups [][]*catalog.Snapshot
+	for _, c := range v.choices(k, "/storage") {
+		of := k.of(string(c.Set), string(c.Host))
+		_, newest := browse.Sizes(of[len(of)-1:])
+		s.Restorable += newest
+		s.Sets = append(s.Sets, share{Set: c.Set, Host: c.Host, Snapshots: len(of), Newest: newest})
+		groups = append(groups, of)
+	}
+	var going, staying []*catalog.Snapshot
+	for _, snapshot := range k.snapshots {
+		if verdict, ok := k.verdicts[snapshot.ID.String()]; ok && !verdict.Kept() {
+			going = append(going, snapshot)
+		} else {
+			staying = append(staying, snapshot)
+		}
+	}
+	s.Going = len(going)
+	if v.r.FormValue("measure") == "" || !s.Readable {
+		return s, nil
+	}
+	return s, s.measure(v, k, groups, [][]*catalog.Snapshot{staying, going})
+}
+
+// measure finds out what sets take, and what forgetting would free.
+func (s *storage) measure(v *visit, k *known, sets, parts [][]*catalog.Snapshot) error {
+	ctx, cancel := context.WithTimeout(v.r.Context(), measureTime)
+	defer cancel()
+	shares, _, err := browse.WeighBy(ctx, k.repo, sets)
+	if err == nil {
+		for i := range shares {
+			s.Sets[i].Added, s.Sets[i].Alone = shares[i].Added, shares[i].Alone
+		}
+		shares, _, err = browse.WeighBy(ctx, k.repo, parts)
+	}
+	if ctx.Err() != nil && v.r.Context().Err() == nil {
+		s.Slow = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.Measured, s.Frees = true, shares[1].Alone
+	return nil
+}
