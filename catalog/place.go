@@ -116,8 +116,17 @@ func (at Spot) Node(ctx context.Context, t *tree.Tree) (*tree.Node, error) {
 	if at.Path == "" {
 		return &tree.Node{Entry: entry.Entry{Type: entry.Directory}}, nil
 	}
-	return nil, fmt.Errorf("snapshot %s has no %s", at.Snapshot.ShortID(), entry.Printable(PlaceName(at.Sources[0].Name, at.Path)))
+	return nil, noPlace{fmt.Errorf("snapshot %s has no %s", at.Snapshot.ShortID(), entry.Printable(PlaceName(at.Sources[0].Name, at.Path)))}
 }
+
+// ErrNoPlace: there is nothing at a place of a snapshot.
+var ErrNoPlace = errors.New("nothing is there")
+
+// noPlace is an ErrNoPlace that says where.
+type noPlace struct{ error }
+
+// Is reports whether target is ErrNoPlace.
+func (noPlace) Is(target error) bool { return target == ErrNoPlace }
 
 // PlaceName returns a path of a source as it is written after the colon.
 func PlaceName(source, path string) string {

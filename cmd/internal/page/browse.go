@@ -15,13 +15,15 @@ import (
 
 // spot is where in a snapshot one is.
 type spot struct {
-	ID, Short   string
-	Set, Host   output.Name
-	SetLabel    string `json:"-"`
-	Time        time.Time
-	Source      output.Name
-	Path        output.Name
-	Name        output.Name // the last part of the path
+	ID          string      `json:"id"`
+	Short       string      `json:"short"`
+	Set         output.Name `json:"set"`
+	Host        output.Name `json:"host"`
+	SetLabel    string      `json:"-"`
+	Time        time.Time   `json:"time,omitzero"`
+	Source      output.Name `json:"source"`
+	Path        output.Name `json:"path"`
+	Name        output.Name `json:"name"` // the last part of the path
 	Crumbs      []crumb     `json:"-"`
 	SnapshotURL string      `json:"-"`
 	RestoreURL  string      `json:"-"`
@@ -40,22 +42,22 @@ type crumb struct {
 // folder is a folder of a source in a snapshot, or the sources of a snapshot.
 type folder struct {
 	spot
-	Entries []entryRow
-	Next    string // the name to go on after; "": these are all
-	MoreURL string `json:"-"`
-	TarURL  string `json:"-"`
-	ZipURL  string `json:"-"`
+	Entries []entryRow `json:"entries,omitempty"`
+	Next    string     `json:"next"` // the name to go on after; "": these are all
+	MoreURL string     `json:"-"`
+	TarURL  string     `json:"-"`
+	ZipURL  string     `json:"-"`
 }
 
 // entryRow is something in a folder.
 type entryRow struct {
-	Name        output.Name
-	Type        string // as entry.Type.Word
-	Size        int64
-	Mode        string
-	Owner       output.Name
-	ModTime     time.Time
-	Target      output.Name // of a link
+	Name        output.Name `json:"name"`
+	Type        string      `json:"type"` // as entry.Type.Word
+	Size        int64       `json:"size"`
+	Mode        string      `json:"mode"`
+	Owner       output.Name `json:"owner"`
+	ModTime     time.Time   `json:"mtime,omitzero"`
+	Target      output.Name `json:"target"` // of a link
 	Link        string      `json:"-"`
 	DownloadURL string      `json:"-"`
 }

@@ -14,26 +14,30 @@ import (
 
 // compared is how two snapshots differ.
 type compared struct {
-	Before, After *row
-	Choices       []row // the snapshots to choose from
-	Sets          []choice
-	Set, Host     output.Name
-	Counts        map[browse.Kind]int
-	Grown         int64 // bytes
-	Changes       []changeRow
-	TooMany, Slow bool // there are more than are shown, or than were counted
+	Before  *row                `json:"before,omitempty"`
+	After   *row                `json:"after,omitempty"`
+	Choices []row               `json:"choices,omitempty"` // the snapshots to choose from
+	Sets    []choice            `json:"sets,omitempty"`
+	Set     output.Name         `json:"set"`
+	Host    output.Name         `json:"host"`
+	Counts  map[browse.Kind]int `json:"counts"`
+	Grown   int64               `json:"grown"` // bytes
+	Changes []changeRow         `json:"changes,omitempty"`
+	TooMany bool                `json:"too_many"` // there are more than are shown, or than were counted
+	Slow    bool                `json:"slow"`
 }
 
 // changeRow is a path that differs.
 type changeRow struct {
-	Kind        browse.Kind
-	Word        string
-	Source      output.Name
-	Path        output.Name
-	Was, Is     int64 // bytes
-	File        bool
-	Link        string `json:"-"`
-	VersionsURL string `json:"-"`
+	Kind        browse.Kind `json:"kind"`
+	Word        string      `json:"word"`
+	Source      output.Name `json:"source"`
+	Path        output.Name `json:"path"`
+	Was         int64       `json:"was"` // bytes
+	Is          int64       `json:"is"`
+	File        bool        `json:"file"`
+	Link        string      `json:"-"`
+	VersionsURL string      `json:"-"`
 }
 
 // How many changes are shown, and for how long they are counted.

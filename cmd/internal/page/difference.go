@@ -2,9 +2,9 @@ package page
 
 // line is a line of the difference between two texts.
 type line struct {
-	Kind string // same, less, more, or skip for lines that are left out
-	Text string
-	N    int // of the line in the text that has it, or of those that are left out
+	Kind string `json:"kind"` // same, less, more, or skip for lines that are left out
+	Text string `json:"text"`
+	N    int    `json:"n"` // of the line in the text that has it, or of those that are left out
 }
 
 // around is how many equal lines are shown beside those that differ.

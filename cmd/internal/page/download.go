@@ -101,4 +101,3 @@ func (s slowWriter) Write(p []byte) (int, error) {
 	_ = s.control.SetWriteDeadline(time.Now().Add(sendTime)) // a connection without deadlines waits
 	return s.w.Write(p)
 }
-

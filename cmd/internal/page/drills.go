@@ -9,20 +9,23 @@ import (
 
 // drills are the restore drills that the repository tells of.
 type drills struct {
-	Reports []drill
+	Reports []drill `json:"reports,omitempty"`
 }
 
 // drill is one of them.
 type drill struct {
-	Set, Host, By output.Name
-	Began         time.Time
-	Took          time.Duration
-	Passed        bool
-	RPO, RTO      time.Duration
-	Failures      []output.Name
-	Remarks       []output.Name
-	Snapshot      string
-	Link          string `json:"-"`
+	Set      output.Name   `json:"set"`
+	Host     output.Name   `json:"host"`
+	By       output.Name   `json:"by"`
+	Began    time.Time     `json:"began,omitzero"`
+	Took     length        `json:"took_seconds"`
+	Passed   bool          `json:"passed"`
+	RPO      length        `json:"rpo_seconds"`
+	RTO      length        `json:"rto_seconds"`
+	Failures []output.Name `json:"failures,omitempty"`
+	Remarks  []output.Name `json:"remarks,omitempty"`
+	Snapshot string        `json:"snapshot"`
+	Link     string        `json:"-"`
 }
 
 // Label names the set.
@@ -41,7 +44,7 @@ func (v *visit) drills() (any, error) {
 		return nil, err
 	}
 	d := &drills{Reports: []drill{}}
-	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+	seconds := func(n float64) length { return length(n * float64(time.Second)) }
 	for _, r := range reports {
 		d.Reports = append(d.Reports, drill{
 			Set: output.Name(r.Set), Host: output.Name(r.Host), By: output.Name(r.By), Began: r.Began, Took: seconds(r.Seconds), Passed: r.Passed, RPO: seconds(r.RPO), RTO: seconds(r.RTO),

@@ -10,20 +10,19 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // file is a file with its beginning.
 type file struct {
 	spot
-	entryRow
-	Text        string // its beginning, if it is text
-	IsText      bool
-	Cut         bool   // Text is the beginning alone
-	PictureURL  string `json:"-"`
-	VersionsURL string `json:"-"`
-	ListedIn    string `json:"-"` // the folder around it
+	Entry       entryRow `json:"entry"`
+	Text        string   `json:"text"` // its beginning, if it is text
+	IsText      bool     `json:"is_text"`
+	Cut         bool     `json:"cut"` // Text is the beginning alone
+	PictureURL  string   `json:"-"`
+	VersionsURL string   `json:"-"`
+	ListedIn    string   `json:"-"` // the folder around it
 }
 
 // How much of a file is shown: of a text its beginning, of a picture all or nothing.
@@ -40,7 +39,7 @@ func (v *visit) file() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &file{spot: *here, entryRow: v.entryRow(here.ID, catalog.Place{Source: string(here.Source), Path: string(here.Path)}, here.spotName(), &node.Entry)}
+	f := &file{spot: *here, Entry: v.entryRow(here.ID, catalog.Place{Source: string(here.Source), Path: string(here.Path)}, here.Name, &node.Entry)}
 	begin, err := v.beginning(here, node, textShown)
 	if err != nil {
 		return nil, err
@@ -55,9 +54,6 @@ func (v *visit) file() (any, error) {
 	f.ListedIn = f.Crumbs[max(len(f.Crumbs)-2, 0)].Link
 	return f, nil
 }
-
-// spotName is the name of what is at the spot.
-func (here *spot) spotName() output.Name { return here.Name }
 
 // found returns the file that the parameters name.
 func (v *visit) found() (here *spot, node *tree.Node, err error) {

@@ -9,25 +9,25 @@ import (
 
 // jobs are the runs of jobs on this host.
 type jobs struct {
-	Host string
-	Runs []jobRun
-	Open []running
+	Host string    `json:"host"`
+	Runs []jobRun  `json:"runs,omitempty"`
+	Open []running `json:"open,omitempty"`
 }
 
 // jobRun is a run of a job.
 type jobRun struct {
-	Job      output.Name
-	Why      string
-	Start    time.Time
-	Took     time.Duration
-	Outcome  health.Outcome
-	Cause    output.Name
-	Read     int64
-	Stored   int64
-	Files    int64
-	Snapshot string
-	Log      string
-	Link     string `json:"-"`
+	Job      output.Name    `json:"job"`
+	Why      string         `json:"why"`
+	Start    time.Time      `json:"start,omitzero"`
+	Took     length         `json:"took_seconds"`
+	Outcome  health.Outcome `json:"outcome"`
+	Cause    output.Name    `json:"cause"`
+	Read     int64          `json:"read"`
+	Stored   int64          `json:"stored"`
+	Files    int64          `json:"files"`
+	Snapshot string         `json:"snapshot"`
+	Log      string         `json:"log"`
+	Link     string         `json:"-"`
 }
 
 // runsShown is how many runs are listed.
@@ -41,7 +41,7 @@ func (v *visit) jobs() (any, error) {
 	}
 	for _, r := range runs {
 		shown := jobRun{
-			Job: output.Name(r.Job), Why: string(r.Why), Start: r.Start, Took: r.Duration, Outcome: r.Outcome, Cause: output.Name(r.Cause),
+			Job: output.Name(r.Job), Why: string(r.Why), Start: r.Start, Took: length(r.Duration), Outcome: r.Outcome, Cause: output.Name(r.Cause),
 			Read: r.BytesRead, Stored: r.BytesStored, Files: r.Files, Snapshot: r.Snapshot, Log: r.Log,
 		}
 		if r.Snapshot != "" {

@@ -12,34 +12,37 @@ import (
 // overview says of each set on each host whether it is protected, and what needs somebody.
 type overview struct {
 	Host      string    `json:"host"`
-	At        time.Time `json:"at"` // when the repository was read; zero: it could not be
+	At        time.Time `json:"at,omitzero"` // when the repository was read; zero: it could not be
 	Readable  bool      `json:"readable"`
 	Good      int       `json:"good"`
-	Sets      []setCard `json:"sets"`
-	Needs     []need    `json:"needs"`
+	Sets      []setCard `json:"sets,omitempty"`
+	Needs     []need    `json:"needs,omitempty"`
 	Snapshots int       `json:"snapshots"`
 	Size      uint64    `json:"size"`
 	Growth    int64     `json:"growth"` // a day
-	Writers   []writer  `json:"writers"`
-	Open      []running `json:"open_sessions"`
+	Writers   []writer  `json:"writers,omitempty"`
+	Open      []running `json:"open_sessions,omitempty"`
 }
 
 // setCard is a set of a host.
 type setCard struct {
-	Set, Host   output.Name
-	State       health.State
-	Good        bool
-	Since       time.Time
-	Cause       output.Name
-	Newest      time.Time // complete snapshot
-	Age, Bound  time.Duration
-	Next        time.Time
-	Last        health.Run
-	Drilled     time.Time
-	DrillFault  output.Name
-	Snapshots   int
-	Days        []day
-	TimelineURL string `json:"-"`
+	Set         output.Name    `json:"set"`
+	Host        output.Name    `json:"host"`
+	State       health.State   `json:"state"`
+	Good        bool           `json:"good"`
+	Since       time.Time      `json:"since,omitzero"`
+	Cause       output.Name    `json:"cause"`
+	Newest      time.Time      `json:"newest,omitzero"` // complete snapshot
+	Age         length         `json:"age_seconds"`
+	Bound       length         `json:"bound_seconds"`
+	Next        time.Time      `json:"next,omitzero"`
+	Outcome     health.Outcome `json:"outcome"` // of the last run
+	Took        length         `json:"took_seconds"`
+	Drilled     time.Time      `json:"drilled,omitzero"`
+	DrillFault  output.Name    `json:"drill_fault"`
+	Snapshots   int            `json:"snapshots"`
+	Days        []day          `json:"days,omitempty"`
+	TimelineURL string         `json:"-"`
 }
 
 // need is something that somebody should look at.
@@ -52,8 +55,8 @@ type need struct {
 // writer is a host that may write, as everybody may see it.
 type writer struct {
 	Name    output.Name `json:"name"`
-	Last    time.Time   `json:"last_commit"`
-	Failed  time.Time   `json:"failed"`
+	Last    time.Time   `json:"last_commit,omitzero"`
+	Failed  time.Time   `json:"failed,omitzero"`
 	Revoked bool        `json:"revoked"`
 	Records int         `json:"records"`
 }
@@ -61,7 +64,7 @@ type writer struct {
 // running is a session without a record: it runs, or was killed.
 type running struct {
 	Lane  output.Name `json:"lane"`
-	Since time.Time   `json:"since"`
+	Since time.Time   `json:"since,omitzero"`
 }
 
 // shownDays is how many days a set's strip shows.
@@ -122,7 +125,7 @@ func (o *overview) addRepository(v *visit, k *known) {
 func (o *overview) addSet(v *visit, k *known, s health.Set) {
 	card := setCard{
 		Set: output.Name(s.Name), Host: output.Name(s.Host), State: s.State, Good: s.State.Good(), Since: s.Since, Cause: output.Name(s.Cause),
-		Newest: s.Newest, Age: s.Age(v.now), Bound: s.MaxAge, Next: s.Next, Last: s.Last, Drilled: s.Drilled, DrillFault: output.Name(s.DrillFault), Snapshots: s.Snapshots,
+		Newest: s.Newest, Age: length(s.Age(v.now)), Bound: length(s.MaxAge), Next: s.Next, Outcome: s.Last.Outcome, Took: length(s.Last.Duration), Drilled: s.Drilled, DrillFault: output.Name(s.DrillFault), Snapshots: s.Snapshots,
 		TimelineURL: v.link("/timeline", "set", s.Name, "host", s.Host),
 	}
 	of := k.of(s.Name, s.Host)
@@ -152,7 +155,7 @@ func (k *known) of(set, host string) (of []*catalog.Snapshot) {
 
 // day is a day of a calendar.
 type day struct {
-	Date      time.Time `json:"date"`
+	Date      time.Time `json:"date,omitzero"`
 	Snapshots int       `json:"snapshots"`
 	State     string    `json:"state"` // good, part, lost, none, or away for a day that is not over or begun
 }

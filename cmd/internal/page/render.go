@@ -67,9 +67,11 @@ func moment(t time.Time) string {
 }
 
 // span formats how long something is, in its two largest units.
-func span(d time.Duration) string {
-	d = d.Abs()
+func span(l length) string {
+	d := time.Duration(l).Abs()
 	switch {
+	case d > 0 && d < 2*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
 	case d < time.Hour:

@@ -10,28 +10,30 @@ import (
 
 // restoring is what would be restored, and the commands for it. The page itself restores nothing.
 type restoring struct {
-	ID, Short string
-	Set, Host output.Name
-	SetLabel  string `json:"-"`
-	Time      time.Time
-	Sources   []sourceChoice
-	Source    output.Name
-	Path      output.Name
-	Target    output.Name
-	Verify    bool
-	Files     uint64
-	Bytes     uint64
-	Whole     bool // a source or a whole snapshot: Files and Bytes are known
-	PlanFirst string
-	Command   string
-	Choices   []row `json:"-"`
+	ID        string         `json:"id"`
+	Short     string         `json:"short"`
+	Set       output.Name    `json:"set"`
+	Host      output.Name    `json:"host"`
+	SetLabel  string         `json:"-"`
+	Time      time.Time      `json:"time,omitzero"`
+	Sources   []sourceChoice `json:"sources,omitempty"`
+	Source    output.Name    `json:"source"`
+	Path      output.Name    `json:"path"`
+	Target    output.Name    `json:"target"`
+	Verify    bool           `json:"verify"`
+	Files     uint64         `json:"files"`
+	Bytes     uint64         `json:"bytes"`
+	Whole     bool           `json:"whole"` // a source or a whole snapshot: Files and Bytes are known
+	PlanFirst string         `json:"plan_first"`
+	Command   string         `json:"command"`
+	Choices   []row          `json:"-"`
 }
 
 // sourceChoice is a source to choose.
 type sourceChoice struct {
-	Name output.Name
-	Type string
-	Here bool
+	Name output.Name `json:"name"`
+	Type string      `json:"type"`
+	Here bool        `json:"here"`
 }
 
 // scratchTarget is where a restore goes unless somebody says otherwise: to a place that is nobody's.

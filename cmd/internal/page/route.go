@@ -25,23 +25,24 @@ type look struct {
 	path  string // of the page
 	name  string // of its template, and below /api/v1
 	title string
+	takes []string // the parameters, beside that which names the repository
 	show  func(*visit) (any, error)
 }
 
 // looks are all pages with content. Their JSON is described in static/openapi.json.
 var looks = []look{
-	{"/{$}", "overview", "Overview", (*visit).overview},
-	{"/timeline", "timeline", "Timeline", (*visit).timeline},
-	{"/snapshot", "snapshot", "Snapshot", (*visit).snapshot},
-	{"/browse", "browse", "Browse", (*visit).browse},
-	{"/file", "file", "File", (*visit).file},
-	{"/versions", "versions", "Versions", (*visit).versions},
-	{"/search", "search", "Search", (*visit).search},
-	{"/compare", "compare", "Compare", (*visit).compare},
-	{"/restore", "restore", "Restore", (*visit).restore},
-	{"/jobs", "jobs", "Jobs", (*visit).jobs},
-	{"/storage", "storage", "Storage", (*visit).storage},
-	{"/drills", "drills", "Drills", (*visit).drills},
+	{"/{$}", "overview", "Overview", nil, (*visit).overview},
+	{"/timeline", "timeline", "Timeline", []string{"set", "host", "from"}, (*visit).timeline},
+	{"/snapshot", "snapshot", "Snapshot", []string{"id"}, (*visit).snapshot},
+	{"/browse", "browse", "Browse", []string{"id", "source", "path", "after"}, (*visit).browse},
+	{"/file", "file", "File", []string{"id", "source", "path"}, (*visit).file},
+	{"/versions", "versions", "Versions", []string{"id", "source", "path", "from", "before", "after"}, (*visit).versions},
+	{"/search", "search", "Search", []string{"q", "set", "all"}, (*visit).search},
+	{"/compare", "compare", "Compare", []string{"set", "host", "before", "after"}, (*visit).compare},
+	{"/restore", "restore", "Restore", []string{"id", "source", "path", "target", "verify"}, (*visit).restore},
+	{"/jobs", "jobs", "Jobs", nil, (*visit).jobs},
+	{"/storage", "storage", "Storage", []string{"measure"}, (*visit).storage},
+	{"/drills", "drills", "Drills", nil, (*visit).drills},
 }
 
 // apiPrefix begins the address of everything that programs read.
@@ -137,9 +138,9 @@ func (v *visit) finish(err error) {
 		v.redirect("/unlock?" + url.Values{"next": {v.r.URL.RequestURI()}, "in": {v.repository()}}.Encode())
 	case errors.Is(err, errLocked):
 		v.fail(http.StatusForbidden, err.Error())
-	case errors.Is(err, errNowhere), errors.Is(err, fs.ErrNotExist), errors.Is(err, catalog.ErrNoSnapshot):
+	case errors.Is(err, errNowhere), errors.Is(err, fs.ErrNotExist), errors.Is(err, catalog.ErrNoSnapshot), errors.Is(err, catalog.ErrNoPlace):
 		v.fail(http.StatusNotFound, err.Error())
-	case errors.Is(err, catalog.ErrMisuse):
+	case errors.Is(err, catalog.ErrMisuse), errors.Is(err, catalog.ErrBadName), errors.Is(err, catalog.ErrAmbiguous), errors.Is(err, catalog.ErrNames):
 		v.fail(http.StatusBadRequest, err.Error())
 	case errors.Is(err, errBusy):
 		v.fail(http.StatusServiceUnavailable, err.Error())

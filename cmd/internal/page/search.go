@@ -16,32 +16,34 @@ import (
 
 // search is what was looked for and found.
 type search struct {
-	Query    string
-	All      bool // in all snapshots, not in the newest of each set alone
-	Set      string
+	Query    string   `json:"query"`
+	All      bool     `json:"all"` // in all snapshots, not in the newest of each set alone
+	Set      string   `json:"set"`
 	Sets     []choice `json:"-"`
-	Hits     []hit
-	Searched int    // so many snapshots
-	Of       int    // of so many
-	TooMany  bool   // there are more hits
-	Slow     bool   // the time was up
-	AllURL   string `json:"-"`
-	Took     time.Duration
+	Hits     []hit    `json:"hits,omitempty"`
+	Searched int      `json:"searched"` // so many snapshots
+	Of       int      `json:"of"`       // of so many
+	TooMany  bool     `json:"too_many"` // there are more hits
+	Slow     bool     `json:"slow"`     // the time was up
+	AllURL   string   `json:"-"`
+	Took     length   `json:"took_seconds"`
 }
 
 // hit is a path that matches, and when it was there.
 type hit struct {
-	Set, Host   output.Name
-	Source      output.Name
-	Path        output.Name
-	Type        string
-	Size        int64
-	ModTime     time.Time
-	ID          string // the newest snapshot with it
-	Last, First time.Time
-	Snapshots   int
-	Link        string `json:"-"`
-	VersionsURL string `json:"-"`
+	Set         output.Name `json:"set"`
+	Host        output.Name `json:"host"`
+	Source      output.Name `json:"source"`
+	Path        output.Name `json:"path"`
+	Type        string      `json:"type"`
+	Size        int64       `json:"size"`
+	ModTime     time.Time   `json:"mtime,omitzero"`
+	ID          string      `json:"id"` // the newest snapshot with it
+	Last        time.Time   `json:"last,omitzero"`
+	First       time.Time   `json:"first,omitzero"`
+	Snapshots   int         `json:"snapshots"`
+	Link        string      `json:"-"`
+	VersionsURL string      `json:"-"`
 }
 
 // How many hits are shown, and for how long is looked.
@@ -65,7 +67,7 @@ func (v *visit) search() (any, error) {
 	ctx, cancel := context.WithTimeout(v.r.Context(), searchTime)
 	defer cancel()
 	err = s.run(ctx, v, k)
-	s.Took = time.Since(began)
+	s.Took = length(time.Since(began))
 	if ctx.Err() != nil && v.r.Context().Err() == nil {
 		s.Slow, err = true, nil
 	}

@@ -37,7 +37,9 @@ const (
 
 const sessionCookie = "packstone_session"
 
-func newSessions(now func() time.Time) *sessions { return &sessions{now: now, of: map[string]*session{}} }
+func newSessions(now func() time.Time) *sessions {
+	return &sessions{now: now, of: map[string]*session{}}
+}
 
 // find returns a copy of the session of a request, nil if there is none.
 func (s *sessions) find(r *http.Request) *session {

@@ -11,36 +11,37 @@ import (
 // snapshot is one snapshot, with its sources.
 type snapshot struct {
 	row
-	Set, Host   output.Name
-	Writer      output.Name
-	Software    output.Name
-	User        output.Name
-	Stored      time.Time
-	Undated     bool
-	Parent      string
-	Sources     []sourceRow
-	References  []reference
-	Orphans     []orphans
-	LeftOut     []catalog.LeftOut
-	SetLabel    string `json:"-"`
-	TimelineURL string `json:"-"`
-	BrowseURL   string `json:"-"`
-	RestoreURL  string `json:"-"`
-	BeforeURL   string `json:"-"` // what has changed since the snapshot before
-	ListURL     string `json:"-"`
-	Skew        time.Duration
+	Set         output.Name       `json:"set"`
+	Host        output.Name       `json:"host"`
+	Writer      output.Name       `json:"writer"`
+	Software    output.Name       `json:"software"`
+	User        output.Name       `json:"user"`
+	Stored      time.Time         `json:"stored,omitzero"`
+	Undated     bool              `json:"undated"`
+	Parent      string            `json:"parent"`
+	Sources     []sourceRow       `json:"sources,omitempty"`
+	References  []reference       `json:"references,omitempty"`
+	Orphans     []orphans         `json:"orphans,omitempty"`
+	LeftOut     []catalog.LeftOut `json:"left_out,omitempty"`
+	SetLabel    string            `json:"-"`
+	TimelineURL string            `json:"-"`
+	BrowseURL   string            `json:"-"`
+	RestoreURL  string            `json:"-"`
+	BeforeURL   string            `json:"-"` // what has changed since the snapshot before
+	ListURL     string            `json:"-"`
+	Skew        length            `json:"skew_seconds"`
 }
 
 // sourceRow is a source of a snapshot.
 type sourceRow struct {
-	Name     output.Name
-	Type     string
-	Location output.Name
-	Moment   time.Time
-	Coverage catalog.Coverage
-	Excludes []output.Name
-	Problems []problem
-	Link     string `json:"-"`
+	Name     output.Name      `json:"name"`
+	Type     string           `json:"type"`
+	Location output.Name      `json:"location"`
+	Moment   time.Time        `json:"moment,omitzero"`
+	Coverage catalog.Coverage `json:"coverage"`
+	Excludes []output.Name    `json:"excludes,omitempty"`
+	Problems []problem        `json:"problems,omitempty"`
+	Link     string           `json:"-"`
 }
 
 // problem is something that is not in a snapshot as it was.
@@ -48,18 +49,19 @@ type problem struct{ Path, Error output.Name }
 
 // reference is what rows say of files.
 type reference struct {
-	From, To output.Name
-	Rows     uint64
-	Dangling uint64
-	First    []output.Name
-	Failed   output.Name
-	Holds    bool
+	From     output.Name   `json:"from"`
+	To       output.Name   `json:"to"`
+	Rows     uint64        `json:"rows"`
+	Dangling uint64        `json:"dangling"`
+	First    []output.Name `json:"first,omitempty"`
+	Failed   output.Name   `json:"failed"`
+	Holds    bool          `json:"holds"`
 }
 
 // orphans are files to which no row refers.
 type orphans struct {
-	Source output.Name
-	Files  uint64
+	Source output.Name `json:"source"`
+	Files  uint64      `json:"files"`
 }
 
 // chosen returns the snapshot that a parameter names.
@@ -91,7 +93,7 @@ func (v *visit) snapshot() (any, error) {
 		row: v.row(k, s), Set: output.Name(s.Set), Host: output.Name(s.Host), Writer: output.Name(s.Writer), Software: output.Name(s.Software),
 		User: output.Name(s.User), Stored: s.Stored, Undated: s.Undated, Parent: s.Parent, LeftOut: s.NotBackedUp, SetLabel: setLabel(output.Name(s.Set)),
 		TimelineURL: v.link("/timeline", "set", s.Set, "host", s.Host), BrowseURL: v.link("/browse", "id", s.ID.String()),
-		RestoreURL: v.link("/restore", "id", s.ID.String()), Skew: skewOf(s),
+		RestoreURL: v.link("/restore", "id", s.ID.String()), Skew: length(skewOf(s)),
 	}
 	of := k.of(s.Set, s.Host)
 	for i := range of {

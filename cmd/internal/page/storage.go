@@ -5,33 +5,34 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // storage is what the backups take.
 type storage struct {
-	Packs, Bytes uint64
-	Known        bool // Packs and Bytes are
-	Growth       []metrics.Repository
-	Readable     bool
-	Restorable   uint64 // the bytes of the newest snapshot of each set and host
-	Sets         []share
-	Going        int // snapshots that retention will forget
-	Measured     bool
-	Slow         bool
-	Frees        uint64 // stored bytes that nothing needs once they are forgotten
-	MeasureURL   string `json:"-"`
+	Packs      uint64  `json:"packs"`
+	Bytes      uint64  `json:"bytes"`
+	Known      bool    `json:"known"`  // Packs and Bytes are
+	Growth     int64   `json:"growth"` // bytes a day
+	Readable   bool    `json:"readable"`
+	Restorable uint64  `json:"restorable"` // the bytes of the newest snapshot of each set and host
+	Sets       []share `json:"sets,omitempty"`
+	Going      int     `json:"going"` // snapshots that retention will forget
+	Measured   bool    `json:"measured"`
+	Slow       bool    `json:"slow"`
+	Frees      uint64  `json:"frees"` // stored bytes that nothing needs once they are forgotten
+	MeasureURL string  `json:"-"`
 }
 
 // share is what a set of a host takes.
 type share struct {
-	Set, Host output.Name
-	Snapshots int
-	Newest    uint64 // bytes of the newest snapshot
-	Added     uint64 // stored bytes that no set before it needs
-	Alone     uint64 // stored bytes that no other set needs
+	Set       output.Name `json:"set"`
+	Host      output.Name `json:"host"`
+	Snapshots int         `json:"snapshots"`
+	Newest    uint64      `json:"newest"` // bytes of the newest snapshot
+	Added     uint64      `json:"added"`  // stored bytes that no set before it needs
+	Alone     uint64      `json:"alone"`  // stored bytes that no other set needs
 }
 
 // Label names the set.
@@ -45,7 +46,10 @@ func (v *visit) storage() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &storage{Packs: k.status.Packs, Bytes: k.status.Bytes, Known: k.status.Packs > 0, Growth: v.Facts().Repositories, Readable: k.repo.CanRead(), MeasureURL: v.link("/storage", "measure", "yes")}
+	s := &storage{Packs: k.status.Packs, Bytes: k.status.Bytes, Known: k.status.Packs > 0, Readable: k.repo.CanRead(), MeasureURL: v.link("/storage", "measure", "yes")}
+	for _, f := range v.Facts().Repositories {
+		s.Growth += f.Growth
+	}
 	var groups [][]*catalog.Snapshot
 	for _, c := range v.choices(k, "/storage") {
 		of := k.of(string(c.Set), string(c.Host))

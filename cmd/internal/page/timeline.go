@@ -14,28 +14,31 @@ import (
 
 // timeline is a set of a host over time.
 type timeline struct {
-	Set, Host  output.Name
-	Sets       []choice  `json:"sets"`
-	Readable   bool      `json:"readable"`
-	Weeks      []week    `json:"-"`
-	Rows       []row     `json:"snapshots"`
-	From, All  int       // the rows that are shown
-	Newer      string    `json:"-"`
-	Older      string    `json:"-"`
-	Kept       int       `json:"kept"`
-	Going      int       `json:"going"` // snapshots that retention will forget
-	Ruled      bool      `json:"ruled"` // there are rules of retention
-	Commits    []commit  `json:"commits,omitempty"`
-	CompareURL string    `json:"-"`
-	At         time.Time `json:"at"`
+	Set        output.Name `json:"set"`
+	Host       output.Name `json:"host"`
+	Sets       []choice    `json:"sets,omitempty"`
+	Readable   bool        `json:"readable"`
+	Weeks      []week      `json:"-"`
+	Rows       []row       `json:"snapshots,omitempty"`
+	From       int         `json:"from"` // the rows that are shown
+	All        int         `json:"all"`
+	Newer      string      `json:"-"`
+	Older      string      `json:"-"`
+	Kept       int         `json:"kept"`
+	Going      int         `json:"going"` // snapshots that retention will forget
+	Ruled      bool        `json:"ruled"` // there are rules of retention
+	Commits    []commit    `json:"commits,omitempty"`
+	CompareURL string      `json:"-"`
+	At         time.Time   `json:"at,omitzero"`
 }
 
 // choice is a set of a host to choose.
 type choice struct {
-	Set, Host output.Name
-	Snapshots int
-	Here      bool
-	Link      string `json:"-"`
+	Set       output.Name `json:"set"`
+	Host      output.Name `json:"host"`
+	Snapshots int         `json:"snapshots"`
+	Here      bool        `json:"here"`
+	Link      string      `json:"-"`
 }
 
 // week is a column of the calendar, from Monday on.
@@ -46,27 +49,28 @@ type week struct {
 
 // row is a snapshot in a list.
 type row struct {
-	ID, Short string
-	Time      time.Time
-	Complete  bool
-	Trips     []string
-	Tags      []output.Name
-	About     output.Name
-	Held      []output.Name
-	Files     uint64
-	Bytes     uint64
-	Took      time.Duration
-	Keep      []string // what keeps it
-	Going     bool     // the next run of retention forgets it
-	Standing  string   // unless the owner has bound its writer to its host
-	Link      string   `json:"-"`
+	ID       string        `json:"id"`
+	Short    string        `json:"short"`
+	Time     time.Time     `json:"time,omitzero"`
+	Complete bool          `json:"complete"`
+	Trips    []string      `json:"trips,omitempty"`
+	Tags     []output.Name `json:"tags,omitempty"`
+	About    output.Name   `json:"about"`
+	Held     []output.Name `json:"held,omitempty"`
+	Files    uint64        `json:"files"`
+	Bytes    uint64        `json:"bytes"`
+	Took     length        `json:"took_seconds"`
+	Keep     []string      `json:"keep,omitempty"` // what keeps it
+	Going    bool          `json:"going"`          // the next run of retention forgets it
+	Standing string        `json:"standing"`       // unless the owner has bound its writer to its host
+	Link     string        `json:"-"`
 }
 
 // commit is a snapshot as everybody may see it.
 type commit struct {
 	ID     string      `json:"id"`
 	Writer output.Name `json:"writer"`
-	Stored time.Time   `json:"stored"`
+	Stored time.Time   `json:"stored,omitzero"`
 }
 
 // How many rows a page has, and weeks a calendar.
@@ -184,7 +188,7 @@ func (v *visit) row(k *known, s *catalog.Snapshot) row {
 	files, bytes := browse.Sizes([]*catalog.Snapshot{s})
 	r := row{
 		ID: s.ID.String(), Short: s.ShortID(), Time: s.Time, Complete: s.Complete(), Tags: output.Names(s.Tags), About: output.Name(s.Description),
-		Files: files, Bytes: bytes, Took: s.Finished.Sub(s.Started), Link: v.link("/snapshot", "id", s.ID.String()),
+		Files: files, Bytes: bytes, Took: length(s.Finished.Sub(s.Started)), Link: v.link("/snapshot", "id", s.ID.String()),
 	}
 	for _, trip := range s.Tripwire {
 		r.Trips = append(r.Trips, output.Name(trip.String()).String())

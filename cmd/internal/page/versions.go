@@ -18,26 +18,28 @@ import (
 // versions are a file through time.
 type versions struct {
 	spot
-	Versions []version
-	Looked   int    // into so many snapshots
-	OlderURL string `json:"-"`
+	Versions []version `json:"versions,omitempty"`
+	Looked   int       `json:"looked"` // into so many snapshots
+	OlderURL string    `json:"-"`
 
-	Before, After *version // whose texts are compared; nil: none are
-	Lines         []line
-	Unlike        string // why they are not compared
+	Before *version `json:"before,omitempty"` // whose texts are compared; nil: none are
+	After  *version `json:"after,omitempty"`
+	Lines  []line   `json:"lines,omitempty"`
+	Unlike string   `json:"unlike"` // why they are not compared
 }
 
 // version is a content that a file had in one or more snapshots in a row.
 type version struct {
-	ID          string // the oldest snapshot with it that was looked into
-	Since, Upto time.Time
-	Snapshots   int
-	Gone        bool // there was no such file
-	Size        int64
-	ModTime     time.Time
-	Link        string `json:"-"`
-	DownloadURL string `json:"-"`
-	CompareURL  string `json:"-"` // with the version after it
+	ID          string    `json:"id"` // the oldest snapshot with it that was looked into
+	Since       time.Time `json:"since,omitzero"`
+	Upto        time.Time `json:"upto,omitzero"`
+	Snapshots   int       `json:"snapshots"`
+	Gone        bool      `json:"gone"` // there was no such file
+	Size        int64     `json:"size"`
+	ModTime     time.Time `json:"mtime,omitzero"`
+	Link        string    `json:"-"`
+	DownloadURL string    `json:"-"`
+	CompareURL  string    `json:"-"` // with the version after it
 
 	node *tree.Node
 	in   *catalog.Snapshot

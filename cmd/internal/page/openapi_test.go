@@ -1,0 +1,92 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/packstone/packstone/cmd/internal/jsonschema"
+)
+
+const openAPIFile = "static/openapi.json"
+
+// shapes are what looks answer with.
+var shapes = map[string]any{
+	"overview": overview{}, "timeline": timeline{}, "snapshot": snapshot{}, "browse": folder{}, "file": file{}, "versions": versions{}, "search": search{},
+	"compare": compared{}, "restore": restoring{}, "jobs": jobs{}, "storage": storage{}, "drills": drills{},
+}
+
+// about says what each look is for, and what its parameters mean.
+var about = map[string]string{
+	"overview": "How each set on each host is.", "timeline": "The snapshots of a set of a host, and what retention will do to them.", "snapshot": "A snapshot with its sources.",
+	"browse": "A folder in a snapshot.", "file": "A file, with its beginning if it is text.", "versions": "The contents that a file had over time.",
+	"search": "Paths by name, in the newest snapshots or in all.", "compare": "What differs between two snapshots.", "restore": "The commands that restore something.",
+	"jobs": "The last runs of jobs on this host.", "storage": "What the backups take.", "drills": "The restore drills.",
+}
+
+var meanings = map[string]string{
+	"in": "The repository, if the settings name several.", "set": "A set.", "host": "A host.", "from": "How many to pass over.", "id": "The id of a snapshot, or latest.",
+	"source": "A source.", "path": "A path below the source.", "after": "The last name that is known already; of versions and compare, a snapshot.", "before": "A snapshot.",
+	"q": "A part of a name, or a pattern.", "all": "If not empty, all snapshots are searched.", "target": "Where to restore to.", "verify": "If not empty, what was written is read back.",
+	"measure": "If not empty, it is measured what sets take, which needs time.",
+}
+
+// openAPI describes the routes and types as they are.
+func openAPI() map[string]any {
+	paths := map[string]any{}
+	for _, l := range looks {
+		parameters := []any{}
+		for _, name := range append([]string{"in"}, l.takes...) {
+			parameters = append(parameters, map[string]any{"name": name, "in": "query", "description": meanings[name], "schema": map[string]any{"type": "string"}})
+		}
+		fault := map[string]any{"description": "Why not.", "content": map[string]any{"application/json": map[string]any{"schema": jsonschema.Of(reflect.TypeFor[failure](), "json")}}}
+		paths[apiPrefix+l.name] = map[string]any{"get": map[string]any{
+			"operationId": l.name, "summary": about[l.name], "parameters": parameters,
+			"responses": map[string]any{
+				"200":     map[string]any{"description": about[l.name], "content": map[string]any{"application/json": map[string]any{"schema": jsonschema.Of(reflect.TypeOf(shapes[l.name]), "json")}}},
+				"default": fault,
+			},
+		}}
+	}
+	return map[string]any{
+		"openapi":    "3.1.0",
+		"info":       map[string]any{"title": "packstone", "version": "1", "description": "What packstone run shows, as JSON. It changes nothing."},
+		"paths":      paths,
+		"components": map[string]any{"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}}},
+		"security":   []any{map[string]any{"token": []any{}}},
+	}
+}
+
+// TestTheOpenAPIFileIsWhatTheRoutesAre keeps the shipped description true: UPDATE_OPENAPI=1 writes
+// it anew.
+func TestTheOpenAPIFileIsWhatTheRoutesAre(t *testing.T) {
+	want, err := json.MarshalIndent(openAPI(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, '\n')
+	if os.Getenv("UPDATE_OPENAPI") != "" {
+		if err := os.WriteFile(openAPIFile, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(openAPIFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the routes are: UPDATE_OPENAPI=1 writes it anew", openAPIFile)
+	}
+	for _, l := range looks {
+		if shapes[l.name] == nil || about[l.name] == "" {
+			t.Errorf("%s is not described", l.name)
+		}
+		for _, name := range l.takes {
+			if meanings[name] == "" {
+				t.Errorf("the parameter %s of %s is not described", name, l.name)
+			}
+		}
+	}
+}
