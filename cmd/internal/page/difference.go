@@ -1,5 +1,7 @@
 package page
 
+import "slices"
+
 // line is a line of the difference between two texts.
 type line struct {
 	Kind string `json:"kind"` // same, less, more, or skip for lines that are left out
@@ -13,7 +15,7 @@ const around = 3
 // mostCompared bounds the product of the lines that are compared one with another.
 const mostCompared = 4 << 20
 
-// difference is what has come and gone between two texts.
+// difference is what has come and gone between two texts, nil if nothing has.
 func difference(a, b []string) []line {
 	head := 0
 	for head < len(a) && head < len(b) && a[head] == b[head] {
@@ -78,6 +80,9 @@ func longest(a, b []string) [][]uint16 {
 
 // shortened leaves out equal lines far from others.
 func shortened(all []line) (short []line) {
+	if !slices.ContainsFunc(all, func(l line) bool { return l.Kind != "same" }) {
+		return nil
+	}
 	near := make([]bool, len(all))
 	for i, l := range all {
 		for j := max(0, i-around); l.Kind != "same" && j < min(len(all), i+around+1); j++ {

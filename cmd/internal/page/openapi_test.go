@@ -27,7 +27,7 @@ var about = map[string]string{
 }
 
 var meanings = map[string]string{
-	"in": "The repository, if the settings name several.", "set": "A set.", "host": "A host.", "from": "How many to pass over.", "id": "The id of a snapshot, or latest.",
+	"in": "The repository, if the settings name several.", "set": "A set; of search SET@HOST.", "host": "A host.", "from": "How many to pass over.", "id": "The id of a snapshot, or latest.",
 	"source": "A source.", "path": "A path below the source.", "after": "The last name that is known already; of versions and compare, a snapshot.", "before": "A snapshot.",
 	"q": "A part of a name, or a pattern.", "all": "If not empty, all snapshots are searched.", "target": "Where to restore to.", "verify": "If not empty, what was written is read back.",
 	"measure": "If not empty, it is measured what sets take, which needs time.",

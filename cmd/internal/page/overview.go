@@ -105,7 +105,7 @@ func (o *overview) addRepository(v *visit, k *known) {
 		return
 	}
 	o.At, o.Readable, o.Size = k.at, k.repo.CanRead(), k.status.Bytes
-	o.Snapshots = len(k.log.Counting(""))
+	o.Snapshots = len(k.commits)
 	for _, w := range k.status.Writers {
 		o.Writers = append(o.Writers, writer{output.Name(w.Name), w.LastCommit, w.Failed, w.Revoked, w.Records})
 		if !w.Failed.IsZero() && !o.Readable {

@@ -35,7 +35,7 @@ import (
 
 // world is a repository with two snapshots, and the page of it.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string // what is backed up
 	store    *memory.Store
 	writer   *crypto.WriterFile
@@ -51,7 +51,8 @@ const (
 	hostileText = "<img src=x onerror=alert(2)>\n"
 )
 
-func newWorld(t *testing.T, guard Guard) *world {
+// newBareWorld is a repository without snapshots.
+func newBareWorld(t testing.TB, guard Guard) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), store: memory.New(), now: time.Now()}
 	identity, err := age.GenerateX25519Identity()
@@ -63,6 +64,14 @@ func newWorld(t *testing.T, guard Guard) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.Page = New(w.source(), guard)
+	t.Cleanup(w.check)
+	return w
+}
+
+func newWorld(t *testing.T, guard Guard) *world {
+	t.Helper()
+	w := newBareWorld(t, guard)
 	w.write("notes/readme.txt", "one\ntwo\nthree\n")
 	w.write("notes/"+hostileName, hostileText)
 	w.write("notes/\u202egpj.exe", "MZ\x00")
@@ -71,8 +80,6 @@ func newWorld(t *testing.T, guard Guard) *world {
 	w.backup()
 	w.write("notes/readme.txt", "one\n2\nthree\nfour\n")
 	w.backup()
-	w.Page = New(w.source(), guard)
-	t.Cleanup(w.check)
 	return w
 }
 
@@ -101,15 +108,25 @@ func (w *world) open(keys catalog.Keys) (*catalog.Repository, error) {
 	return catalog.Open(context.Background(), w.store, catalog.Options{Keys: keys})
 }
 
+// backup takes the folder of the world.
 func (w *world) backup() {
+	w.t.Helper()
+	folder, err := files.New(files.Options{Roots: []string{w.dir}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.take("platform", folder)
+}
+
+// take backs up a source as a set.
+func (w *world) take(set string, of source.Source) {
 	w.t.Helper()
 	repo, err := w.open(catalog.Keys{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := backup.Run(w.t.Context(), repo, backup.Options{Set: "platform", Host: "host", Jobs: []backup.Job{{
-		Name: "files", Type: "files", Location: "here",
-		Open: func(context.Context) (source.Source, error) { return files.New(files.Options{Roots: []string{w.dir}}) },
+	s, err := backup.Run(w.t.Context(), repo, backup.Options{Set: set, Host: "host", Jobs: []backup.Job{{
+		Name: "files", Type: "files", Location: "here", Open: func(context.Context) (source.Source, error) { return of, nil },
 	}}})
 	if err != nil {
 		w.t.Fatal(err)

@@ -95,7 +95,7 @@ func (s *search) run(ctx context.Context, v *visit, k *known) error {
 	}
 	found := map[string]int{}
 	for _, set := range s.Sets {
-		if s.Set != "" && s.Set != string(set.Set) {
+		if s.Set != "" && s.Set != set.Name() {
 			continue
 		}
 		of := k.of(string(set.Set), string(set.Host))
@@ -138,6 +138,9 @@ func (s *search) add(v *visit, found map[string]int, in *catalog.Snapshot, sourc
 	})
 	return nil
 }
+
+// Name is a set of a host as a parameter names it.
+func (c choice) Name() string { return string(c.Set) + "@" + string(c.Host) }
 
 // SetLabel names the set of a hit.
 func (h hit) SetLabel() string { return setLabel(h.Set) }

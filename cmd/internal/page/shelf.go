@@ -52,6 +52,7 @@ type known struct {
 	repo      *catalog.Repository
 	log       *catalog.Log
 	status    *browse.Status
+	commits   []*catalog.Record   // of snapshots that were not forgotten, which everybody sees
 	snapshots []*catalog.Snapshot // oldest first; none without an identity
 	byID      map[string]*catalog.Snapshot
 	verdicts  map[string]retention.Verdict // by id
@@ -141,6 +142,11 @@ func (s *shelf) readRecords(ctx context.Context) (k *known, err error) {
 	k = &known{repo: repo, at: s.page.Now(), byID: map[string]*catalog.Snapshot{}, verdicts: map[string]retention.Verdict{}}
 	if k.log, err = repo.ReadLog(ctx); err != nil {
 		return nil, err
+	}
+	for _, rec := range k.log.Records {
+		if rec.Kind == catalog.Commit && k.log.Fate(rec.Hash).Gone(k.at).IsZero() {
+			k.commits = append(k.commits, rec)
+		}
 	}
 	if k.status, err = browse.StatusOf(ctx, repo); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ type commit struct {
 // How many rows a page has, and weeks a calendar.
 const (
 	rowsShown  = 50
-	weeksShown = 26
+	weeksShown = 53
 )
 
 func (v *visit) timeline() (any, error) {
@@ -86,7 +86,7 @@ func (v *visit) timeline() (any, error) {
 	}
 	t := &timeline{Readable: k.repo.CanRead(), At: k.at, Sets: []choice{}, Rows: []row{}}
 	if !t.Readable {
-		t.All = len(k.log.Counting(""))
+		t.All = len(k.commits)
 		t.addCommits(v, k)
 		return t, nil
 	}
@@ -207,17 +207,15 @@ func (v *visit) row(k *known, s *catalog.Snapshot) row {
 
 // addCommits lists what is to be seen without an identity, the newest first.
 func (t *timeline) addCommits(v *visit, k *known) {
-	for _, id := range k.log.Counting("") {
-		if rec := k.log.Find(id); rec != nil {
-			t.Commits = append(t.Commits, commit{id.String(), output.Name(rec.Lane.Writer), rec.Stored})
-		}
+	for _, rec := range k.commits {
+		t.Commits = append(t.Commits, commit{rec.Hash.String(), output.Name(rec.Lane.Writer), rec.Stored})
 	}
 	slices.SortFunc(t.Commits, func(a, b commit) int { return b.Stored.Compare(a.Stored) })
 	t.turn(v, len(t.Commits))
 	t.Commits = t.Commits[t.From:min(t.From+rowsShown, len(t.Commits))]
 }
 
-// weeksOf is a calendar up to now.
+// weeksOf is a calendar, the newest week first: so a narrow window shows that.
 func weeksOf(of []*catalog.Snapshot, now time.Time) (weeks []week) {
 	sinceMonday := (int(now.Local().Weekday()) + 6) % 7
 	days := daysOf(of, now, (weeksShown-1)*7+sinceMonday+1)
@@ -229,5 +227,6 @@ func weeksOf(of []*catalog.Snapshot, now time.Time) (weeks []week) {
 		}
 		weeks = append(weeks, w)
 	}
+	slices.Reverse(weeks)
 	return weeks
 }

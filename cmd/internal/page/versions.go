@@ -117,10 +117,13 @@ func same(a, b version) bool {
 	if x == nil || y == nil {
 		return x == y
 	}
-	if x.Type != y.Type || x.Size != y.Size || x.ModTime != y.ModTime {
+	if x.Type != y.Type || x.Size != y.Size {
 		return false
 	}
-	return a.in.Domain != b.in.Domain || slices.EqualFunc(x.Chunks, y.Chunks, func(p, q archive.Chunk) bool { return p.ID == q.ID })
+	if a.in.Domain != b.in.Domain {
+		return x.ModTime == y.ModTime
+	}
+	return slices.EqualFunc(x.Chunks, y.Chunks, func(p, q archive.Chunk) bool { return p.ID == q.ID })
 }
 
 func (shown *versions) link(v *visit, i int) {
