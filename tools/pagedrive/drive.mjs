@@ -82,7 +82,7 @@ async function drive(browser, mode) {
     await page.locator('a:text-is("Difference")').first().click();
     await look(page, mode, 'versions');
   }
-  await visit(page, mode, 'search', '/search?all=yes&q=' + encodeURIComponent(file.split('/').pop().slice(0, 6)));
+  await visit(page, mode, 'search', '/search?all=yes&q=' + encodeURIComponent(file.split('/').pop()));
   await visit(page, mode, 'compare', `/compare?before=${ids.at(-1)}&after=${ids[0]}`);
   for (const [name, path] of [['restore', '/restore?source=files'], ['storage', '/storage?measure=yes'], ['jobs', '/jobs'], ['drills', '/drills']]) await visit(page, mode, name, path);
   await download(page);

@@ -12,6 +12,7 @@ type jobs struct {
 	Host string    `json:"host"`
 	Runs []jobRun  `json:"runs,omitempty"`
 	Open []running `json:"open,omitempty"`
+	Logs bool      `json:"logs"` // they are shown: names of files may stand in them
 }
 
 // jobRun is a run of a job.
@@ -34,7 +35,7 @@ type jobRun struct {
 const runsShown = 100
 
 func (v *visit) jobs() (any, error) {
-	j := &jobs{Host: v.Host, Runs: []jobRun{}}
+	j := &jobs{Host: v.Host, Runs: []jobRun{}, Logs: v.who.known || v.session != nil && v.session.lent != nil}
 	runs, err := v.Runs(runsShown)
 	if err != nil {
 		return nil, err
@@ -43,6 +44,9 @@ func (v *visit) jobs() (any, error) {
 		shown := jobRun{
 			Job: output.Name(r.Job), Why: string(r.Why), Start: r.Start, Took: length(r.Duration), Outcome: r.Outcome, Cause: output.Name(r.Cause),
 			Read: r.BytesRead, Stored: r.BytesStored, Files: r.Files, Snapshot: r.Snapshot, Log: r.Log,
+		}
+		if !j.Logs {
+			shown.Log = ""
 		}
 		if r.Snapshot != "" {
 			shown.Link = v.link("/snapshot", "id", r.Snapshot)
