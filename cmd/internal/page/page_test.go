@@ -42,6 +42,7 @@ type world struct {
 	identity *crypto.IdentityFile
 	secret   string // the identity as a person types it
 	now      time.Time
+	cache    string   // "": nothing is kept of what was read
 	ids      []string // of the snapshots
 	*Page
 }
@@ -105,7 +106,7 @@ func (w *world) write(name, text string) {
 
 func (w *world) open(keys catalog.Keys) (*catalog.Repository, error) {
 	keys.Writer, keys.Pins.Owners = w.writer, []crypto.OwnerPin{{Repository: w.writer.Repository, Owner: w.writer.Owner}}
-	return catalog.Open(context.Background(), w.store, catalog.Options{Keys: keys})
+	return catalog.Open(context.Background(), w.store, catalog.Options{Keys: keys, CacheDir: w.cache})
 }
 
 // backup takes the folder of the world.
@@ -125,6 +126,11 @@ func (w *world) take(set string, of source.Source) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.takeInto(repo, set, of)
+}
+
+func (w *world) takeInto(repo *catalog.Repository, set string, of source.Source) {
+	w.t.Helper()
 	s, err := backup.Run(w.t.Context(), repo, backup.Options{Set: set, Host: "host", Jobs: []backup.Job{{
 		Name: "files", Type: "files", Location: "here", Open: func(context.Context) (source.Source, error) { return of, nil },
 	}}})
