@@ -36,7 +36,8 @@ type sourceChoice struct {
 	Here bool        `json:"here"`
 }
 
-// scratchTarget is where a restore goes unless somebody says otherwise: to a place that is nobody's.
+// scratchTarget is where a restore goes unless somebody says otherwise: to a place that is
+// nobody's.
 const scratchTarget = "/tmp/restored"
 
 func (v *visit) restore() (any, error) {
