@@ -66,7 +66,7 @@ type entryRow struct {
 func (e entryRow) Folder() bool { return e.Type == entry.Directory.Word() }
 
 // entriesShown is how many entries of a folder a page lists.
-const entriesShown = 500
+const entriesShown = 200
 
 // spot finds the place that the parameters name; without a snapshot, that is the latest.
 func (v *visit) spot() (*spot, error) {
