@@ -39,8 +39,8 @@ type shown struct {
 
 // address is where something is served, and with which certificate.
 type address struct {
-	listen    string // "": nowhere
-	cert, key string // "": without TLS
+	listen      string // "": nowhere
+	certificate string // as it is shown to who connects; "": without TLS
 }
 
 // newPages are pages that nobody can see yet.
@@ -96,7 +96,14 @@ func (s *service) show() error {
 	if err != nil {
 		return err
 	}
-	at := address{serve.Listen, serve.TLSCertFile, serve.TLSKeyFile}
+	certificate, err := page.Certificate(serve.TLSCertFile, serve.TLSKeyFile)
+	if err != nil {
+		return err
+	}
+	at := address{listen: serve.Listen}
+	if certificate != nil {
+		at.certificate = string(certificate.Certificate[0])
+	}
 	if at == p.at {
 		s.showPage(serve, guard)
 		return nil
@@ -107,6 +114,9 @@ func (s *service) show() error {
 		s.say("stopped serving metrics")
 		return nil
 	}
+	if at.listen == p.at.listen {
+		p.close() // it has the address that is to be served in another way
+	}
 	listener, err := at.open()
 	if err != nil {
 		return fmt.Errorf("serve at %s (serve.listen, or --listen, names another address): %w", at.listen, err)
@@ -115,7 +125,7 @@ func (s *service) show() error {
 	s.showPage(serve, guard)
 	p.at = at
 	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}
-	go p.server.Serve(listener)
+	go p.server.Serve(page.WithTLS(listener, certificate))
 	s.say("serving %s", at.shown(listener))
 	return nil
 }
@@ -162,15 +172,7 @@ func (s *service) showPage(serve config.Serve, guard page.Guard) {
 func (a address) open() (net.Listener, error) {
 	path, isSocket := config.Socket(a.listen)
 	if !isSocket {
-		listener, err := net.Listen("tcp", a.listen)
-		if err != nil || a.cert == "" {
-			return listener, err
-		}
-		secured, err := page.WithTLS(listener, a.cert, a.key)
-		if err != nil {
-			listener.Close()
-		}
-		return secured, err
+		return net.Listen("tcp", a.listen)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 && !answers(path) {
 		os.Remove(path) // who has listened there was killed
@@ -204,7 +206,7 @@ func (a address) shown(listener net.Listener) string {
 	switch _, isSocket := config.Socket(a.listen); {
 	case isSocket:
 		return a.listen
-	case a.cert != "":
+	case a.certificate != "":
 		return "https://" + listener.Addr().String()
 	}
 	return "http://" + listener.Addr().String()
