@@ -67,6 +67,7 @@ type finder struct {
 	o     findOptions
 	query browse.Query
 	rows  *output.Rows
+	found bool
 }
 
 func newFinder(o findOptions, patterns []string) (*finder, error) {
@@ -140,6 +141,9 @@ func (f *finder) run(ctx context.Context) error {
 	if len(f.o.snapshots) == 0 {
 		err = errors.Join(err, f.Whole(ctx))
 	}
+	if err == nil && !f.found {
+		f.app.out.Note("nothing matches in %s", output.Plural(len(chosen), "snapshot"))
+	}
 	return err
 }
 
@@ -158,6 +162,7 @@ func (f *finder) search(ctx context.Context, search *browse.Finder, s *catalog.S
 }
 
 func (f *finder) print(s *catalog.Snapshot, source *catalog.SourceState, e *entry.Entry) error {
+	f.found = true
 	row := foundRow{Snapshot: s.ID.String(), SnapshotTime: s.Time, entryRow: entryRowOf(source.Name, e)}
 	if f.o.long {
 		return f.rows.Add(row, row.long(f.o.human))
