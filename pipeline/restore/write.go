@@ -134,6 +134,10 @@ func (r *restore) take(ctx context.Context, p pair) error {
 		err = fmt.Errorf("left as it is: %w", p.there.own)
 	}
 	switch {
+	case r.isOwnAlready(p):
+		r.tell(e, ActionKeep)
+		r.count(ActionKeep, e)
+		return nil
 	case err != nil:
 		r.enterIfDirectory(p, true)
 		return r.problem(e.Path, err)
@@ -143,6 +147,12 @@ func (r *restore) take(ctx context.Context, p pair) error {
 		return r.takeInstead(p)
 	}
 	return r.takeOther(ctx, p)
+}
+
+// isOwnAlready tells whether a file of packstone's own is there as the snapshot has it, such as this
+// host's key: that it is not written lacks nothing.
+func (r *restore) isOwnAlready(p pair) bool {
+	return p.there != nil && p.there.own != nil && p.node.Type == entry.File && r.unchanged(p.there.Entry, &p.node.Entry)
 }
 
 // leaveOut passes over what is not to come back. A directory is made all the same if something in
