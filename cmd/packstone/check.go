@@ -186,12 +186,22 @@ func (a *app) attester(ctx context.Context, repo *catalog.Repository, attest att
 	return &by, a.letForget(ctx, repo, by)
 }
 
+// hurtListed is how many of the files that a damaged object hurts are named without --verbose.
+const hurtListed = 20
+
 // tellFindings lists what is wrong, and the files that it hurts.
 func (a *app) tellFindings(during string, findings []checkFinding) {
 	for _, f := range findings {
 		a.out.Problem(f.Object, during, errors.New(f.Error))
-		for _, name := range f.Files {
+		listed := len(f.Files)
+		if a.flags.verbose == 0 {
+			listed = min(listed, hurtListed)
+		}
+		for _, name := range f.Files[:listed] {
 			a.out.Note("  hurts %s", name)
+		}
+		if more := len(f.Files) - listed; more > 0 {
+			a.out.Note("  and hurts %s more; -v names all", output.Plural(more, "file"))
 		}
 	}
 }

@@ -43,6 +43,9 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	if err != nil {
 		return made, err
 	}
+	if err := m.refuseTakenWriter(); err != nil {
+		return made, err
+	}
 	if err := address.RefuseUsed(o.Force); err != nil {
 		return made, err
 	}
@@ -78,6 +81,15 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	made.PinIn = m.PinOwner(places, made.Recipients, made.Pin)
 	made.WriterFile, err = m.KeepWriter(key)
 	return made, err
+}
+
+// refuseTakenWriter refuses to make a repository while the file that is named for its key has one.
+func (m *Machine) refuseTakenWriter() error {
+	path, err := m.WriterPath()
+	if err != nil || path == "" || !config.Exists(path) {
+		return err
+	}
+	return catalog.Refuse("%s has a key already, and a new repository has its own: name another file in PACKSTONE_WRITER_FILE, or move it away", path)
 }
 
 // reused returns the files of keys that existed before: of identities, unless recipients were
