@@ -304,7 +304,7 @@ func wouldRun(statements []string) string {
 // dbOutcome says how exact a copy is that was made.
 func dbOutcome(r *database.Report) error {
 	if n := len(r.Inexact()); n > 0 {
-		return exitWith(exitMissing, "%s not kept exactly (listed above)", output.Plural(n, "object or value"))
+		return exitWith(exitMissing, "%s not kept exactly (listed above)", output.Plural(n, "thing"))
 	}
 	return nil
 }
