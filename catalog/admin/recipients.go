@@ -2,6 +2,7 @@ package admin
 
 import (
 	"slices"
+	"strings"
 
 	"filippo.io/age"
 
@@ -29,6 +30,30 @@ func WithoutRecipients(now, named []string) (next []string, err error) {
 		return nil, catalog.Refuse("the last recipient can't be removed: nobody could read what is written after; add another first")
 	}
 	return next, nil
+}
+
+// shortestPart is how much of a recipient's beginning names it at least.
+const shortestPart = 12
+
+// RecipientsNamed returns the recipients that are named: each in full, by its beginning, or as
+// ShortRecipient shows it. It fails with catalog.ErrMisuse if a name is that of none, or of several.
+func RecipientsNamed(now, names []string) (named []string, err error) {
+	for _, name := range names {
+		like := slices.DeleteFunc(slices.Clone(now), func(r string) bool { return !isNamed(r, name) })
+		switch {
+		case len(like) == 0:
+			return nil, catalog.Misuse("%s is not a recipient of this repository", ShortRecipient(name))
+		case len(like) > 1:
+			return nil, catalog.Misuse("%s could be any of %d recipients: give more of it", name, len(like))
+		}
+		named = append(named, like[0])
+	}
+	return named, nil
+}
+
+func isNamed(recipient, name string) bool {
+	head, tail, _ := strings.Cut(name, "…")
+	return recipient == name || len(head) >= shortestPart && strings.HasPrefix(recipient, head) && strings.HasSuffix(recipient, tail)
 }
 
 // ParseRecipients parses recipients. It fails with catalog.ErrMisuse if one is invalid, or if

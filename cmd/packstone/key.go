@@ -42,7 +42,11 @@ repeat the command with the same recipients.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.changeRecipients(ctx, args, func(now []string, named []string) ([]string, recipientsMessage, error) {
+		named, err := recipientTexts(args)
+		if err != nil {
+			return err
+		}
+		return a.changeRecipients(ctx, func(now []string) ([]string, recipientsMessage, error) {
 			next, added := admin.WithRecipients(now, named)
 			return next, recipientsMessage{Added: added}, nil
 		})
@@ -54,26 +58,26 @@ func newKeyRemove(a *app) *cobra.Command {
 		Use:   "remove RECIPIENT...",
 		Short: "Remove recipients: they cannot read what is written from now on.",
 		Long: `Removed recipients can still read older backups if they can reach the storage: they may have kept
-the keys of old packs. To shut them out, take away their access to the storage too.`,
+the keys of old packs. To shut them out, take away their access to the storage too. RECIPIENT may be
+cut off, or as key list shows it.`,
 		Example: `  packstone key remove age1pq1…
   packstone key remove age1pq1… --dry-run`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.changeRecipients(ctx, args, func(now []string, named []string) ([]string, recipientsMessage, error) {
+		return a.changeRecipients(ctx, func(now []string) ([]string, recipientsMessage, error) {
+			named, err := admin.RecipientsNamed(now, args)
+			if err != nil {
+				return nil, recipientsMessage{}, err
+			}
 			next, err := admin.WithoutRecipients(now, named)
 			return next, recipientsMessage{Removed: named}, err
 		})
 	})
 }
 
-// changeRecipients sets the recipients that change makes of those now in force and those that are
-// named.
-func (a *app) changeRecipients(ctx context.Context, args []string, change func(now, named []string) ([]string, recipientsMessage, error)) error {
-	named, err := recipientTexts(args)
-	if err != nil {
-		return err
-	}
+// changeRecipients sets the recipients that change makes of those now in force.
+func (a *app) changeRecipients(ctx context.Context, change func(now []string) ([]string, recipientsMessage, error)) error {
 	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite)
 	if err != nil {
 		return err
@@ -82,7 +86,7 @@ func (a *app) changeRecipients(ctx context.Context, args []string, change func(n
 	if err != nil {
 		return err
 	}
-	next, m, err := change(repo.Config.Recipients, named)
+	next, m, err := change(repo.Config.Recipients)
 	if err != nil {
 		return err
 	}
