@@ -14,6 +14,9 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 )
 
+// postgresPort is a part of the socket's name. It is said, since PGPORT would be taken else.
+const postgresPort = "5432"
+
 var postgres = recipe{
 	programs: func() (map[string]string, error) {
 		return find(database.Postgres, postgresFolders(), "initdb", "postgres")
@@ -23,11 +26,11 @@ var postgres = recipe{
 		return []string{programs["initdb"], "-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=" + locale(), "--no-sync"}
 	},
 	serve: func(programs map[string]string, dir string) []string {
-		return []string{programs["postgres"], "-D", filepath.Join(dir, "data"), "-c", "listen_addresses=", "-c", "unix_socket_directories=" + filepath.Join(dir, socketFolder),
+		return []string{programs["postgres"], "-D", filepath.Join(dir, "data"), "-p", postgresPort, "-c", "listen_addresses=", "-c", "unix_socket_directories=" + filepath.Join(dir, socketFolder),
 			"-c", "unix_socket_permissions=0700", "-c", "max_wal_size=2GB"}
 	},
 	address: func(dir, user, name string) string {
-		return fmt.Sprintf("postgres://%s@/%s?%s", user, name, url.Values{"host": {filepath.Join(dir, socketFolder)}}.Encode())
+		return fmt.Sprintf("postgres://%s@/%s?%s", user, name, url.Values{"host": {filepath.Join(dir, socketFolder)}, "port": {postgresPort}}.Encode())
 	},
 	superior: "postgres",
 	first:    "postgres",

@@ -120,7 +120,7 @@ const mostSocket = 103
 
 // room makes the directory of the server.
 func (s *Server) room(user string) (as *owner, err error) {
-	if socket := filepath.Join(s.dir, socketFolder, ".s.PGSQL.5432"); len(socket) > mostSocket {
+	if socket := filepath.Join(s.dir, socketFolder, ".s.PGSQL."+postgresPort); len(socket) > mostSocket {
 		return nil, fmt.Errorf("the path is too long for a socket by %d characters: name a shorter directory", len(socket)-mostSocket)
 	}
 	if as, err = ownerFor(filepath.Dir(s.dir), user); err != nil {

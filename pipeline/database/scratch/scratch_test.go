@@ -107,6 +107,25 @@ func TestAServerGivesAnEmptyDatabaseAndEnds(t *testing.T) {
 	}
 }
 
+// A login's PGPORT is for the platform's server. What the drill starts is found all the same.
+func TestAServerIsFoundWhateverTheEnvironmentSaysOfOthers(t *testing.T) {
+	installed(t, database.Postgres)
+	t.Setenv("PGPORT", "1")
+	t.Setenv("PGHOST", "elsewhere.example.org")
+	t.Setenv("PGDATABASE", "elsewhere")
+	server, at, err := scratch.Start(t.Context(), database.Postgres, filepath.Join(room(t), "server"), askers[database.Postgres])
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := askers[database.Postgres].OpenSession(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(session.Close(), server.Stop()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAServerThatCannotBeMadeLeavesNoProcess(t *testing.T) {
 	installed(t, database.Postgres)
 	dir := filepath.Join(room(t), strings.Repeat("long", 30))
