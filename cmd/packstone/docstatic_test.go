@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func TestThePagesNameOnlyWhatExists(t *testing.T) {
 // word is most likely no command: a listing, say, stands in a fence called text.
 var programs = strings.Fields("age age-keygen apt-get aws cat cd chmod chown cp createdb curl docker dropdb echo export find git go gpg grep impdp install jq kubectl ln ls make mariadb " +
 	"mariadb-dump mkdir mount mv openssl pg_restore pg_dump psql python3 rclone restic rm rsync sed set sh sha256sum sqlite3 ssh ssh-keygen sudo systemctl systemd-creds tar tee test timeout trap " +
-	"touch umount unset zstd .bin/measure .bin/benchstat airflow superset mlflow")
+	"touch umount unset zstd . .bin/measure .bin/benchstat airflow superset mlflow")
 
 // checkCommand tells what is wrong with a command of a page.
 func checkCommand(text string) error {
@@ -483,6 +484,74 @@ func withoutRequired(schema any) any {
 
 func saysNothing(alternatives any) bool {
 	return slices.ContainsFunc(asList(alternatives), func(one any) bool { return len(one.(map[string]any)) == 0 })
+}
+
+// TestTheExamplesNameOnlyWhatExists does for the files in docs/examples, for those of containers,
+// and for the examples of --help, what TestThePagesNameOnlyWhatExists does for pages.
+func TestTheExamplesNameOnlyWhatExists(t *testing.T) {
+	root := moduleRoot(t)
+	checked := map[string]int{}
+	for pattern, check := range map[string]func(text string) (int, error){
+		"docs/examples/*.yaml":            func(text string) (int, error) { return 1, checkSettings(text) },
+		"docs/examples/systemd/*":         checkUnit,
+		"docs/examples/kubernetes/*.yaml": checkContainers,
+		"docker-compose.yml":              checkContainers,
+	} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			n, err := check(readText(t, file))
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			checked[pattern] += n
+		}
+		if checked[pattern] == 0 {
+			t.Errorf("%s: nothing in it was checked", pattern)
+		}
+	}
+	eachVerb(newRoot(newApp(process{})), func(cmd *cobra.Command) {
+		for _, example := range splitExamples(cmd.Example) {
+			checked["--help"]++
+			if err := checkCommand(example); err != nil {
+				t.Errorf("%s --help: %v", cmd.CommandPath(), err)
+			}
+		}
+	})
+	t.Logf("checked: %v", checked)
+}
+
+func splitExamples(text string) []string {
+	return strings.Split(strings.TrimSpace(strings.ReplaceAll(text, "\\\n", "")), "\n")
+}
+
+func checkUnit(text string) (n int, err error) {
+	for line := range strings.Lines(text) {
+		if unitExec.MatchString(line) {
+			n, err = n+1, errors.Join(err, checkServiceLine("ini", strings.TrimSpace(line)))
+		}
+	}
+	return n, err
+}
+
+var (
+	containerArgs    = regexp.MustCompile(`^ *(?:- )?args: \[(.+)\]`)
+	containerComment = regexp.MustCompile(`^# +((?:docker|kubectl) .+)`)
+)
+
+// checkContainers looks at what containers are to run, and at commands in comments.
+func checkContainers(text string) (n int, err error) {
+	for line := range strings.Lines(text) {
+		if found := containerArgs.FindStringSubmatch(line); found != nil {
+			n, err = n+1, errors.Join(err, checkCall(strings.Split(strings.ReplaceAll(found[1], `"`, ""), ", ")))
+		}
+		if found := containerComment.FindStringSubmatch(line); found != nil {
+			n, err = n+1, errors.Join(err, checkCommand(found[1]))
+		}
+	}
+	return n, err
 }
 
 func TestCallsOfPackstoneAreFound(t *testing.T) {
