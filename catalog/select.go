@@ -273,14 +273,25 @@ func escaped(text string) string {
 }
 
 // holding returns the snapshots that may contain the path of Source and Below, or all if these are
-// empty.
+// empty. Where no other does, that may be a stream without a set: it holds one file, whose name is
+// in its tree alone.
 func (f Filter) holding(snapshots []*Snapshot) []*Snapshot {
 	sets := map[string]bool{}
 	for _, s := range snapshots {
 		_, ok := s.Source(f.Source)
 		sets[s.Set] = sets[s.Set] || ok || f.Source == ""
 	}
-	return slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !sets[s.Set] && !s.meets(f.place()) })
+	found := slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !sets[s.Set] && !s.meets(f.place()) })
+	if len(found) > 0 || strings.Contains(f.place(), "/") {
+		return found
+	}
+	return slices.DeleteFunc(slices.Clone(snapshots), func(s *Snapshot) bool { return !s.isStream() })
+}
+
+// isStream reports whether s is the output of a command, or what came on standard input, without a
+// set.
+func (s *Snapshot) isStream() bool {
+	return s.Set == "" && slices.ContainsFunc(s.Sources, func(source SourceState) bool { return source.Type == "command" })
 }
 
 // place returns the path that Source and Below mean if Source is not a source's name but the

@@ -39,6 +39,8 @@ func paths(of ...string) func(*Snapshot) {
 	return func(s *Snapshot) { s.Sources = []SourceState{{Name: "/", Paths: of}} }
 }
 
+func stream(s *Snapshot) { s.Sources = []SourceState{{Name: "/", Type: "command"}} }
+
 func TestWhichSnapshotANameMeans(t *testing.T) {
 	for _, c := range []struct {
 		what   string
@@ -87,6 +89,9 @@ func TestWhichSnapshotANameMeans(t *testing.T) {
 		{"the backup that holds a path", []*Snapshot{made(1, "a", paths("/etc")), made(2, "a", of("p", "files")), made(3, "a", paths("/srv"))}, "latest", Filter{Source: "etc", Below: "ssh"}, 1, nil, ""},
 		{"the backup below a path", []*Snapshot{made(1, "a", paths("/srv/files")), made(3, "a", paths("/srvx"))}, "latest", Filter{Source: "srv"}, 1, nil, ""},
 		{"no backup that holds a path", []*Snapshot{made(1, "a", paths("/etc")), made(2, "a", of("p", "files"))}, "latest", Filter{Source: "nope", Below: "x"}, 0, ErrNoSnapshot, "no snapshot has a source nope or holds a path /nope/x"},
+		{"the stream that may hold a file", []*Snapshot{made(1, "a", stream), made(2, "a", of("p", "files")), made(3, "a", paths("/srv"))}, "latest", Filter{Source: "x.ldif"}, 1, nil, ""},
+		{"a path before a stream", []*Snapshot{made(1, "a", paths("/x.ldif")), made(2, "a", of("p", "files")), made(3, "a", stream)}, "latest", Filter{Source: "x.ldif"}, 1, nil, ""},
+		{"no stream holds a folder", []*Snapshot{made(1, "a", stream), made(2, "a", of("p", "files"))}, "latest", Filter{Source: "nope", Below: "x"}, 0, ErrNoSnapshot, "no snapshot has a source nope or holds a path /nope/x"},
 		{"no source of the only set", []*Snapshot{made(2, "a", of("p", "files"))}, "latest", Filter{Source: "nope"}, 2, nil, ""},
 		{"a source and a path of one name", []*Snapshot{made(1, "a", paths("/files")), made(2, "a", of("p", "files"))}, "latest", Filter{Source: "files"}, 0, ErrAmbiguous, "--set '', --set p"},
 		{"a host that harms a terminal", []*Snapshot{made(1, "a"), made(2, "b\n\x1b[2J'")}, "latest", Filter{}, 0, ErrAmbiguous, `--host a, --host $'b\x0a\x1b[2J\''`},

@@ -25,11 +25,17 @@ type docCommand struct {
 	text string
 }
 
+// docSpan is code within a sentence, or within a cell of a table: 1 is the first.
+type docSpan struct {
+	docCommand
+	cell int
+}
+
 // docPage is a page in Markdown, as far as it says what to type.
 type docPage struct {
 	name   string // from the module's root, with slashes
 	blocks []docBlock
-	prose  []docCommand // code within sentences and tables, such as `packstone check`
+	prose  []docSpan // code within sentences and tables, such as `packstone check`
 }
 
 // blockCommands is the kind of blocks that are indented, and of fences called sh or console.
@@ -149,10 +155,19 @@ func (r *docReader) endParagraph() {
 	}
 	r.before = strings.Join(r.text, "\n")
 	for _, span := range codeSpan.FindAllStringSubmatchIndex(r.before, -1) {
-		line := r.from + strings.Count(r.before[:span[0]], "\n")
-		r.page.prose = append(r.page.prose, docCommand{line, strings.Join(strings.Fields(r.before[span[2]:span[3]]), " ")})
+		ahead := r.before[:span[0]]
+		code := docCommand{r.from + strings.Count(ahead, "\n"), strings.Join(strings.Fields(r.before[span[2]:span[3]]), " ")}
+		r.page.prose = append(r.page.prose, docSpan{code, cellAt(ahead[strings.LastIndex(ahead, "\n")+1:])})
 	}
 	r.text = nil
+}
+
+// cellAt is the cell that comes after the beginning of a line; 0 outside a table.
+func cellAt(line string) int {
+	if !strings.HasPrefix(line, "|") {
+		return 0
+	}
+	return strings.Count(codeSpan.ReplaceAllString(line, ""), "|")
 }
 
 func (r *docReader) begin(n int, kind string) {
@@ -258,7 +273,7 @@ func TestAPageIsReadAsBlocks(t *testing.T) {
 		"`/etc/other.yaml` is old. Write `/etc/p.yaml`:", "", "```yaml", "version: 1", "```", "", // 12-17
 		"<!-- not run: it needs a bucket -->", "", "    aws s3 ls", "", // 18-21
 		"- A list", "    that goes on", "", "      systemctl stop x", "", "  more", "", // 22-28
-		"```console", "$ packstone ls", "a", "```", "```sh", "#!/bin/sh", "true", "```", "```", "x", "```", // 29-39
+		"```console", "$ packstone ls", "a", "```", "```sh", "#!/bin/sh", "true", "```", "```", "x", "```", "", "| `a|b` | `c` |", // 29-41
 	}, "\n"))
 	type block struct {
 		line   int
@@ -282,7 +297,8 @@ func TestAPageIsReadAsBlocks(t *testing.T) {
 	if file := page.blocks[1].settingsFile(); file != "/etc/p.yaml" {
 		t.Errorf("the settings are of %q, want /etc/p.yaml", file)
 	}
-	if want := []docCommand{{1, "packstone check -n"}, {12, "/etc/other.yaml"}, {12, "/etc/p.yaml"}}; !slices.Equal(page.prose, want) {
-		t.Errorf("prose: got %+v, want %+v", page.prose, want)
+	wantSpans := []docSpan{{docCommand{1, "packstone check -n"}, 0}, {docCommand{12, "/etc/other.yaml"}, 0}, {docCommand{12, "/etc/p.yaml"}, 0}, {docCommand{41, "a|b"}, 1}, {docCommand{41, "c"}, 2}}
+	if !slices.Equal(page.prose, wantSpans) {
+		t.Errorf("prose: got %+v, want %+v", page.prose, wantSpans)
 	}
 }

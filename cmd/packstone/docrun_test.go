@@ -93,6 +93,19 @@ type pageCount struct {
 	typed int
 }
 
+func (c *pageCount) add(steps []docStep, last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, step := range steps {
+		if step.file == "" {
+			c.typed++
+		}
+	}
+	if last {
+		c.pages++
+	}
+}
+
 func (c *pageCount) print(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -250,14 +263,10 @@ func typePage(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s has no command after the last one that begins with %q", d.page.name, args[1])
 		}
 	}
-	script := d.script(d.steps[d.next:end], ts.Getenv("WORK"))
-	d.count.mu.Lock()
-	d.count.typed += end - d.next
-	if len(args) == 0 {
-		d.count.pages++
-	}
-	d.count.mu.Unlock()
+	steps := d.steps[d.next:end]
 	d.next = end
+	d.count.add(steps, len(args) == 0)
+	script := d.script(steps, ts.Getenv("WORK"))
 	if err := ts.Exec("sh", "-ec", script); err != nil {
 		ts.Fatalf("%s: %v", d.page.name, err)
 	}
