@@ -1,24 +1,16 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/packstone/packstone/cmd/internal/config"
 )
 
 // TestThePagesNameOnlyWhatExists compares every command and every block of settings of every page,
@@ -46,6 +38,12 @@ func TestThePagesNameOnlyWhatExists(t *testing.T) {
 			}
 		}
 		for _, span := range page.prose {
+			if settingsSpan.MatchString(span.text) && !isOpen(span.text) {
+				settings++
+				if err := checkSettings(span.text); err != nil {
+					t.Errorf("%s:%d: `%s`: %v", page.name, span.line, span.text, err)
+				}
+			}
 			for _, call := range callsWithin(page, span) {
 				spans++
 				if _, err := checkNames(call); err != nil {
@@ -54,11 +52,14 @@ func TestThePagesNameOnlyWhatExists(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d commands, %d calls within sentences and %d blocks of settings", commands, spans, settings)
+	t.Logf("%d commands, %d calls within sentences and %d pieces of settings", commands, spans, settings)
 	if commands < 100 || spans < 100 || settings < 15 {
 		t.Error("the pages have more than that: the reader does not see them")
 	}
 }
+
+// settingsSpan is a setting at the top of the file, with its value.
+var settingsSpan = regexp.MustCompile(`^[a-z_]+: [{\[]`)
 
 var flagWord = regexp.MustCompile(`^(--[a-z].*|-[A-Za-z])$`)
 
@@ -78,7 +79,7 @@ func callsWithin(page docPage, span docSpan) [][]string {
 // programs are what pages call beside packstone. A block that is indented and begins with another
 // word is most likely no command: a listing, say, stands in a fence called text.
 var programs = strings.Fields("age age-keygen apt-get aws cat cd chmod chown cp createdb curl docker dropdb echo export find git go gpg grep impdp install jq kubectl ln ls make mariadb " +
-	"mariadb-dump mkdir mount mv openssl pg_restore pg_dump psql python3 rclone restic rm rsync sed set sh sha256sum sqlite3 ssh ssh-keygen sudo systemctl systemd-creds tar tee test timeout trap " +
+	"mariadb-dump mkdir mount mv openssl pg_restore pg_dump psql python3 rclone redis-cli restic rm rsync sed set sh sha256sum sqlite3 ssh ssh-keygen sudo systemctl systemd-creds tar tee test timeout trap " +
 	"touch umount unset zstd . source .bin/measure .bin/benchstat airflow superset mlflow")
 
 // checkCommand tells what is wrong with a command of a page.
@@ -147,173 +148,6 @@ func checkServiceLine(kind, line string) error {
 		}
 	}
 	return nil
-}
-
-// splitShell divides a line of the shell into simple commands, and those into words without their
-// quotes. What stands in $(…) comes as commands of its own. Redirections are left out.
-func splitShell(text string) [][]string {
-	s := &shellSplitter{rest: text}
-	if end := hereEnd(text); end != "" {
-		s.rest, _, _ = strings.Cut(text, "\n")
-	}
-	s.split()
-	return s.commands
-}
-
-type shellSplitter struct {
-	rest     string
-	commands [][]string
-	words    []string
-	word     strings.Builder
-	open     bool // a word has begun, be it empty
-	skip     bool // the next word is the file of a redirection
-}
-
-func (s *shellSplitter) split() {
-	for s.rest != "" {
-		c := s.rest[0]
-		s.rest = s.rest[1:]
-		switch {
-		case c == '\\' && s.rest != "":
-			s.add(strings.TrimPrefix(s.rest[:1], "\n"))
-			s.rest = s.rest[1:]
-		case c == '\'' || c == '"':
-			s.quoted(c)
-		case strings.IndexByte("$<>", c) >= 0 && strings.HasPrefix(s.rest, "("):
-			s.inner()
-		case c == '#' && !s.open:
-			_, after, _ := strings.Cut(s.rest, "\n")
-			s.rest = after
-			s.endCommand()
-		case c == ' ' || c == '\t':
-			s.endWord()
-		case c == '<' || c == '>':
-			s.redirect()
-		case strings.IndexByte(";&|\n(){}", c) >= 0 && !(s.open && strings.IndexByte("(){}", c) >= 0):
-			s.endCommand()
-		default:
-			s.add(string([]byte{c}))
-		}
-	}
-	s.endCommand()
-}
-
-func (s *shellSplitter) add(text string) {
-	s.word.WriteString(text)
-	s.open = s.open || text != ""
-}
-
-// quoted takes a word in quotes; within double ones there may be commands.
-func (s *shellSplitter) quoted(quote byte) {
-	s.open = true
-	for s.rest != "" && s.rest[0] != quote {
-		if quote == '"' && strings.HasPrefix(s.rest, "$(") {
-			s.rest = s.rest[1:]
-			s.inner()
-			continue
-		}
-		s.add(s.rest[:1])
-		s.rest = s.rest[1:]
-	}
-	s.rest = strings.TrimPrefix(s.rest, string(quote))
-}
-
-// inner takes what stands between ( and ).
-func (s *shellSplitter) inner() {
-	depth, end := 0, len(s.rest)
-	for i, c := range s.rest {
-		if c == '(' {
-			depth++
-		} else if c == ')' {
-			depth--
-		}
-		if depth == 0 {
-			end = i
-			break
-		}
-	}
-	s.commands = append(s.commands, splitShell(s.rest[1:end])...)
-	s.rest = s.rest[min(end+1, len(s.rest)):]
-	s.add("$()")
-}
-
-func (s *shellSplitter) redirect() {
-	if word := s.word.String(); strings.Trim(word, "0123456789") == "" {
-		s.word.Reset()
-		s.open = false
-	}
-	s.endWord()
-	s.rest = strings.TrimLeft(s.rest, "<>&")
-	s.skip = true
-}
-
-func (s *shellSplitter) endWord() {
-	if s.open && !s.skip {
-		s.words = append(s.words, s.word.String())
-	}
-	s.skip = s.skip && !s.open
-	s.word.Reset()
-	s.open = false
-}
-
-func (s *shellSplitter) endCommand() {
-	s.endWord()
-	if len(s.words) > 0 {
-		s.commands = append(s.commands, s.words)
-	}
-	s.words, s.skip = nil, false
-}
-
-var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
-
-// leading are words that stand before a command.
-var leading = strings.Fields("sudo exec env time nice if then else elif while until do !")
-
-// strip leaves out what stands before the command itself.
-func strip(words []string) []string {
-	for len(words) > 0 && (assignment.MatchString(words[0]) || slices.Contains(leading, words[0])) {
-		sudo := words[0] == "sudo"
-		words = words[1:]
-		for sudo && len(words) > 0 && strings.HasPrefix(words[0], "-") {
-			words = words[min(2, len(words)):]
-		}
-	}
-	if len(words) > 2 && words[0] == "go" && words[1] == "run" && isPackstone(words[2]) {
-		return words[2:]
-	}
-	return words
-}
-
-func commandWord(words []string) string {
-	if words = strip(words); len(words) > 0 {
-		return words[0]
-	}
-	return ""
-}
-
-func isPackstone(word string) bool {
-	return word == "packstone" || strings.HasSuffix(word, "/packstone")
-}
-
-// packstoneCalls finds the arguments of each call of packstone in a line of the shell: as the
-// command itself, behind another program such as docker, and within what sh -c is to run.
-func packstoneCalls(text string) (calls [][]string) {
-	for _, words := range splitShell(text) {
-		words = strip(words)
-		for i, word := range words {
-			switch {
-			case isPackstone(word) && (i == 0 || i+1 < len(words) && isVerb(words[i+1])):
-				calls = append(calls, words[i+1:])
-				words = nil
-			case i > 0 && words[i-1] == "-c" && strings.Contains(word, " "):
-				calls = append(calls, packstoneCalls(word)...)
-			}
-			if words == nil {
-				break
-			}
-		}
-	}
-	return calls
 }
 
 func isVerb(word string) bool {
@@ -418,177 +252,6 @@ func checkFlag(cmd *cobra.Command, name string) error {
 		return fmt.Errorf("%s does not use the flag %s", cmd.CommandPath(), name)
 	}
 	return nil
-}
-
-// foreign are keys at the top of YAML files of other programs.
-var foreign = []string{"apiVersion", "services", "scrape_configs"}
-
-// checkSettings tells what is wrong with a block of settings: a whole file must be accepted, a part
-// must have only settings that there are.
-func checkSettings(text string) error {
-	var value map[string]any
-	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-		return err
-	}
-	for _, key := range foreign {
-		if _, ok := value[key]; ok {
-			return nil
-		}
-	}
-	if _, whole := value["version"]; whole {
-		_, err := config.Parse("packstone.yaml", []byte(text), func(name string) (string, bool) { return "/srv/" + name, true })
-		return err
-	}
-	document, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	part, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
-	if err != nil {
-		return err
-	}
-	schema, err := partialSchema()
-	if err != nil {
-		return err
-	}
-	return schema.Validate(part)
-}
-
-// partialSchema is the schema of settings in which nothing is required.
-func partialSchema() (*jsonschema.Schema, error) {
-	text, err := json.Marshal(config.Schema())
-	if err != nil {
-		return nil, err
-	}
-	var schema any
-	if err := json.Unmarshal(text, &schema); err != nil {
-		return nil, err
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("settings.json", withoutRequired(schema)); err != nil {
-		return nil, err
-	}
-	return compiler.Compile("settings.json")
-}
-
-// withoutRequired takes "required" out of a schema, and alternatives that only say what is required.
-func withoutRequired(schema any) any {
-	switch schema := schema.(type) {
-	case map[string]any:
-		out := map[string]any{}
-		for _, key := range slices.Sorted(maps.Keys(schema)) {
-			if _, isList := schema[key].([]any); key == "required" && isList {
-				continue
-			}
-			if value := withoutRequired(schema[key]); !(key == "oneOf" || key == "anyOf" || key == "allOf") || !saysNothing(value) {
-				out[key] = value
-			}
-		}
-		return out
-	case []any:
-		out := make([]any, len(schema))
-		for i := range schema {
-			out[i] = withoutRequired(schema[i])
-		}
-		return out
-	}
-	return schema
-}
-
-func saysNothing(alternatives any) bool {
-	return slices.ContainsFunc(asList(alternatives), func(one any) bool { return len(one.(map[string]any)) == 0 })
-}
-
-// TestTheExamplesNameOnlyWhatExists does for the files in docs/examples, for those of containers,
-// and for the examples of --help, what TestThePagesNameOnlyWhatExists does for pages.
-func TestTheExamplesNameOnlyWhatExists(t *testing.T) {
-	root := moduleRoot(t)
-	checked := map[string]int{}
-	for pattern, check := range map[string]func(text string) (int, error){
-		"docs/examples/*.yaml":            func(text string) (int, error) { return 1, checkSettings(text) },
-		"docs/examples/systemd/*":         checkUnit,
-		"docs/examples/kubernetes/*.yaml": checkContainers,
-		"docker-compose.yml":              checkContainers,
-	} {
-		files, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
-		}
-		for _, file := range files {
-			n, err := check(readText(t, file))
-			if err != nil {
-				t.Errorf("%s: %v", file, err)
-			}
-			checked[pattern] += n
-		}
-		if checked[pattern] == 0 {
-			t.Errorf("%s: nothing in it was checked", pattern)
-		}
-	}
-	eachVerb(newRoot(newApp(process{})), func(cmd *cobra.Command) {
-		for _, example := range splitExamples(cmd.Example) {
-			checked["--help"]++
-			if err := checkCommand(example); err != nil {
-				t.Errorf("%s --help: %v", cmd.CommandPath(), err)
-			}
-		}
-	})
-	t.Logf("checked: %v", checked)
-}
-
-func splitExamples(text string) []string {
-	return strings.Split(strings.TrimSpace(strings.ReplaceAll(text, "\\\n", "")), "\n")
-}
-
-func checkUnit(text string) (n int, err error) {
-	for line := range strings.Lines(text) {
-		if unitExec.MatchString(line) {
-			n, err = n+1, errors.Join(err, checkServiceLine("ini", strings.TrimSpace(line)))
-		}
-	}
-	return n, err
-}
-
-var (
-	containerArgs    = regexp.MustCompile(`^ *(?:- )?args: \[(.+)\]`)
-	containerComment = regexp.MustCompile(`^# +((?:docker|kubectl) .+)`)
-)
-
-// checkContainers looks at what containers are to run, and at commands in comments.
-func checkContainers(text string) (n int, err error) {
-	for line := range strings.Lines(text) {
-		if found := containerArgs.FindStringSubmatch(line); found != nil {
-			n, err = n+1, errors.Join(err, checkCall(strings.Split(strings.ReplaceAll(found[1], `"`, ""), ", ")))
-		}
-		if found := containerComment.FindStringSubmatch(line); found != nil {
-			n, err = n+1, errors.Join(err, checkCommand(found[1]))
-		}
-	}
-	return n, err
-}
-
-func TestCallsOfPackstoneAreFound(t *testing.T) {
-	for text, want := range map[string]string{
-		"packstone check -n":                                    "[[check -n]]",
-		"sudo -u backup packstone ls":                           "[[ls]]",
-		"A=1 B='x y' ./packstone ls # packstone no":             "[[ls]]",
-		"x=$(packstone snapshots --json | jq .) && echo":        "[[snapshots --json]]",
-		"packstone prune --plan a.json && packstone prune":      "[[prune --plan a.json] [prune]]",
-		"docker compose exec packstone packstone status":        "[[status]]",
-		"sh -c 'packstone check; true' >out 2>&1":               "[[check]]",
-		"systemctl reload packstone":                            "[]",
-		"set -a; . /etc/packstone/environment; packstone run":   "[[run]]",
-		"packstone restore x \\\n  --to-command -- sh -c 'a'":   "[[restore x --to-command -- sh -c a]]",
-		"echo \"$(packstone version)\" | tee -a log":            "[[version]]",
-		"cat >a <<END\npackstone x\nEND":                        "[]",
-		"go run ./cmd/packstone backup --init .":                "[[backup --init .]]",
-		"source <(packstone completion bash)":                   "[[completion bash]]",
-		"until packstone status; do sleep 1; done; packstone a": "[[status] [a]]",
-	} {
-		if got := fmt.Sprint(packstoneCalls(text)); got != want {
-			t.Errorf("%q: got %s, want %s", text, got, want)
-		}
-	}
 }
 
 func TestWhatAPageSaysWronglyIsFound(t *testing.T) {
