@@ -24,10 +24,10 @@ import (
 //
 //	replace OLD NEW            in commands and settings of the page
 //	expect CODE COMMAND        a command that begins so ends with that exit code
-//	endwhen COMMAND CONDITION  a command that begins so is ended when the shell finds the condition true
-//	page [until COMMAND]       types the page's commands from where the last one ended, up to the one
-//	                           that begins so, or to the end; settings are written to the file that
-//	                           the sentence before them names
+//	endwhen COMMAND CONDITION  one that begins so is ended when the shell finds the condition true
+//	page [until COMMAND]       types the page's commands from where the last one ended, up to the
+//	                           one that begins so, or to the end; settings are written to the file
+//	                           that the sentence before them names
 //
 // Paths of a machine, such as /srv and /etc/packstone, lie below $WORK, and so does the home
 // directory, as root. Blocks that a page marks with <!-- not run: REASON --> are left out.
@@ -45,8 +45,8 @@ func TestPages(t *testing.T) {
 	})
 }
 
-// TestEveryPageWithCommandsIsTyped holds that each page has its script, or says of each block why it
-// is not run.
+// TestEveryPageWithCommandsIsTyped holds that each page has its script, or says of each block why
+// it is not run.
 func TestEveryPageWithCommandsIsTyped(t *testing.T) {
 	marked, reasons := 0, map[string]int{}
 	for _, page := range docPages(t) {
@@ -203,14 +203,17 @@ func stepsOf(page docPage) (steps []docStep) {
 func pageCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	commands := map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"replace": withTypist("replace OLD NEW", 2, func(d *typist, ts *testscript.TestScript, args []string) {
+			d.mustHave(ts, args[0], strings.Contains)
 			d.replaced = append(d.replaced, [2]string{args[0], args[1]})
 		}),
 		"expect": withTypist("expect CODE COMMAND", 2, func(d *typist, ts *testscript.TestScript, args []string) {
 			code, err := strconv.Atoi(args[0])
 			ts.Check(err)
+			d.mustHave(ts, args[1], strings.HasPrefix)
 			d.expected = append(d.expected, expectation{code, args[1]})
 		}),
 		"endwhen": withTypist("endwhen COMMAND CONDITION", 2, func(d *typist, ts *testscript.TestScript, args []string) {
+			d.mustHave(ts, args[0], strings.HasPrefix)
 			d.stopped = append(d.stopped, stopping{args[0], args[1]})
 		}),
 		"page": typePage,
@@ -222,6 +225,16 @@ func pageCommands() map[string]func(ts *testscript.TestScript, neg bool, args []
 	return commands
 }
 
+// mustHave fails where nothing is left to type that a line of the script could mean.
+func (d *typist) mustHave(ts *testscript.TestScript, text string, in func(text, part string) bool) {
+	for _, step := range d.steps[d.next:] {
+		if in(step.text, text) || in(step.settings, text) || in(step.file, text) {
+			return
+		}
+	}
+	ts.Fatalf("%s has nothing to type any more with %q", d.page.name, text)
+}
+
 func withTypist(use string, arguments int, do func(*typist, *testscript.TestScript, []string)) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != arguments {
@@ -231,8 +244,8 @@ func withTypist(use string, arguments int, do func(*typist, *testscript.TestScri
 	}
 }
 
-// newNamedDatabase is newdb, and sets VAR_NAME and VAR_PORT, and what the programs of PostgreSQL need
-// to find its server.
+// newNamedDatabase is newdb, and sets VAR_NAME and VAR_PORT, and what the programs of PostgreSQL
+// need to find its server.
 func newNamedDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	newDatabase(ts, neg, args)
 	for _, name := range args[1:] {

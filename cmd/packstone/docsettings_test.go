@@ -63,7 +63,8 @@ func partialSchema() (*jsonschema.Schema, error) {
 	return compiler.Compile("settings.json")
 }
 
-// withoutRequired takes "required" out of a schema, and alternatives that only say what is required.
+// withoutRequired takes "required" out of a schema, and alternatives that only say what is
+// required.
 func withoutRequired(schema any) any {
 	switch schema := schema.(type) {
 	case map[string]any:

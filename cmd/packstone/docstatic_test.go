@@ -63,8 +63,8 @@ var settingsSpan = regexp.MustCompile(`^[a-z_]+: [{\[]`)
 
 var flagWord = regexp.MustCompile(`^(--[a-z].*|-[A-Za-z])$`)
 
-// callsWithin finds calls of packstone in a sentence or a table, also without the program's name, as
-// in "forget --prune". The first column of pages for those who know another program is about that.
+// callsWithin finds calls of packstone in a sentence or a table, also without the program's name,
+// as in "forget --prune". The first column of pages for those who know another program is about that.
 func callsWithin(page docPage, span docSpan) [][]string {
 	words := strings.Fields(span.text)
 	if !isVerb(words[0]) || !slices.ContainsFunc(words, flagWord.MatchString) {
