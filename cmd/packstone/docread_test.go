@@ -209,7 +209,7 @@ func (b docBlock) commands() (out []docCommand) {
 	prompts := slices.ContainsFunc(b.lines, func(line string) bool { return strings.HasPrefix(line, "$ ") })
 	for i := 0; i < len(b.lines); i++ {
 		text, prompted := strings.CutPrefix(b.lines[i], "$ ")
-		if prompts && !prompted || strings.TrimSpace(text) == "" {
+		if trimmed := strings.TrimSpace(text); prompts && !prompted || trimmed == "" || strings.HasPrefix(trimmed, "#") {
 			continue
 		}
 		first, end := i, hereEnd(text)
@@ -269,11 +269,11 @@ func docPages(t *testing.T) (pages []docPage) {
 func TestAPageIsReadAsBlocks(t *testing.T) {
 	page := readDoc("page.md", strings.Join([]string{
 		"Type `packstone check", "-n` first.", "", // 1-3
-		"    packstone init    # makes keys", "    cat >a <<END", "    x", "    END", "", "    packstone restore \\", "      latest", "", // 4-11
-		"`/etc/other.yaml` is old. Write `/etc/p.yaml`:", "", "```yaml", "version: 1", "```", "", // 12-17
-		"<!-- not run: it needs a bucket -->", "", "    aws s3 ls", "", // 18-21
-		"- A list", "    that goes on", "", "      systemctl stop x", "", "  more", "", // 22-28
-		"```console", "$ packstone ls", "a", "```", "```sh", "#!/bin/sh", "true", "```", "```", "x", "```", "", "| `a|b` | `c` |", // 29-41
+		"    packstone init    # makes keys", "    # a word", "    cat >a <<END", "    x", "    END", "", "    packstone restore \\", "      latest", "", // 4-12
+		"`/etc/other.yaml` is old. Write `/etc/p.yaml`:", "", "```yaml", "version: 1", "```", "", // 13-18
+		"<!-- not run: it needs a bucket -->", "", "    aws s3 ls", "", // 19-22
+		"- A list", "    that goes on", "", "      systemctl stop x", "", "  more", "", // 23-29
+		"```console", "$ packstone ls", "a", "```", "```sh", "#!/bin/sh", "true", "```", "```", "x", "```", "", "| `a|b` | `c` |", // 30-42
 	}, "\n"))
 	type block struct {
 		line   int
@@ -285,19 +285,19 @@ func TestAPageIsReadAsBlocks(t *testing.T) {
 	for _, b := range page.blocks {
 		got, commands = append(got, block{b.line, b.kind, b.notRun}), append(commands, b.commands()...)
 	}
-	want := []block{{4, "commands", ""}, {15, "yaml", ""}, {20, "commands", "it needs a bucket"}, {25, "commands", ""}, {30, "commands", ""}, {34, "script", ""}, {38, "text", ""}}
+	want := []block{{4, "commands", ""}, {16, "yaml", ""}, {21, "commands", "it needs a bucket"}, {26, "commands", ""}, {31, "commands", ""}, {35, "script", ""}, {39, "text", ""}}
 	if !slices.Equal(got, want) {
 		t.Errorf("blocks: got %v, want %v", got, want)
 	}
-	wantCommands := []docCommand{{4, "packstone init    # makes keys"}, {5, "cat >a <<END\nx\nEND"}, {9, "packstone restore \\\n  latest"},
-		{20, "aws s3 ls"}, {25, "systemctl stop x"}, {30, "packstone ls"}}
+	wantCommands := []docCommand{{4, "packstone init    # makes keys"}, {6, "cat >a <<END\nx\nEND"}, {10, "packstone restore \\\n  latest"},
+		{21, "aws s3 ls"}, {26, "systemctl stop x"}, {31, "packstone ls"}}
 	if !slices.Equal(commands, wantCommands) {
 		t.Errorf("commands: got %+v, want %+v", commands, wantCommands)
 	}
 	if file := page.blocks[1].settingsFile(); file != "/etc/p.yaml" {
 		t.Errorf("the settings are of %q, want /etc/p.yaml", file)
 	}
-	wantSpans := []docSpan{{docCommand{1, "packstone check -n"}, 0}, {docCommand{12, "/etc/other.yaml"}, 0}, {docCommand{12, "/etc/p.yaml"}, 0}, {docCommand{41, "a|b"}, 1}, {docCommand{41, "c"}, 2}}
+	wantSpans := []docSpan{{docCommand{1, "packstone check -n"}, 0}, {docCommand{13, "/etc/other.yaml"}, 0}, {docCommand{13, "/etc/p.yaml"}, 0}, {docCommand{42, "a|b"}, 1}, {docCommand{42, "c"}, 2}}
 	if !slices.Equal(page.prose, wantSpans) {
 		t.Errorf("prose: got %+v, want %+v", page.prose, wantSpans)
 	}
