@@ -245,7 +245,7 @@ func (m checkSummary) text() string {
 		fmt.Fprintf(&b, "\n%s (%s) not used by any finished backup", output.Plural(m.Unused, "pack"), output.Bytes(int64(m.UnusedBytes)))
 	}
 	if len(m.Healed) > 0 {
-		fmt.Fprintf(&b, "\n%s damaged or missing, but their whole content is in other packs too", output.Plural(len(m.Healed), "pack"))
+		fmt.Fprintf(&b, "\n%s damaged or missing; other packs have that content too", output.Plural(len(m.Healed), "pack"))
 	}
 	if len(m.Findings) == 0 {
 		b.WriteString("\nno problems were found")

@@ -67,7 +67,7 @@ func (row planRow) text() string {
 	case row.Fresh != "":
 		fmt.Fprintf(&b, "    %s (%s) into %s, which is verified and takes its place\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)), row.Fresh)
 		if row.Before != "" {
-			fmt.Fprintf(&b, "    what is there now is kept as %s; its sessions end\n", row.Before)
+			fmt.Fprintf(&b, "    what is there now is kept as %s; programs that use it must connect again\n", row.Before)
 		}
 	case row.Rows > 0:
 		fmt.Fprintf(&b, "    %s (%s) into the empty database\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)))
@@ -137,9 +137,10 @@ func (m platformReport) text() string {
 	case r.Safety != "":
 		fmt.Fprintf(&b, "what was overwritten is snapshot %s\n", r.Safety[:shortID])
 	}
-	if r.State == platform.Done {
-		fmt.Fprintf(&b, "%s is back, snapshot %s, in %s; put back what was there with: packstone restore --%s %s\n", r.Set, r.Snapshot[:shortID],
+	if r.State == platform.Done { // the command names the report
+		fmt.Fprintf(&b, "%s is back, snapshot %s, in %s; put back what was there with: packstone restore --%s %s", r.Set, r.Snapshot[:shortID],
 			r.Ended.Sub(r.Begun).Round(time.Millisecond), undoFlag, m.File)
+		return b.String()
 	}
 	return b.String() + "report: " + m.File
 }

@@ -380,7 +380,6 @@ func (p *platformRun) goOn(ctx context.Context) error {
 	if err := p.agree("the platform is overwritten as listed above"); err != nil {
 		return err
 	}
-	p.out.Note("report: %s", p.restore.File.Path)
 	stop := p.out.Progress(backupCounts(&p.progress))
 	err = p.restore.Run(ctx)
 	stop()

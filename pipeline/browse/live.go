@@ -118,6 +118,9 @@ func (w *liveWalk) kind(old, now *tree.Node) (Kind, error) {
 	if was.Type == entry.Directory {
 		was.Unknown = now.Unknown
 	}
+	if s, ok := w.src.(source.Identifying); ok && was.Type == entry.File && s.SameContent(&was, &now.Entry) {
+		was.ModTime = now.ModTime
+	}
 	if entry.Unchanged(&was, &now.Entry) {
 		return "", nil
 	}

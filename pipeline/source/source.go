@@ -151,6 +151,14 @@ type Excluding interface {
 	Excludes() []string
 }
 
+// Identifying is a Source whose entries have an identity of their content, and whose times a restore
+// cannot bring back.
+type Identifying interface {
+	Source
+	// SameContent reports whether two entries of a path are known to have the same content.
+	SameContent(a, b *entry.Entry) bool
+}
+
 // Advising is a Source that may explain a run as a whole: why much of it could not be read, and
 // what helps.
 type Advising interface {
