@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"filippo.io/age"
@@ -23,8 +24,8 @@ type mortal struct {
 	store.Store
 	dies  int // 0: never
 	after bool
-	puts  int // of headers
-	gets  int // of packs
+	puts  int          // of headers, one after the other
+	gets  atomic.Int64 // of packs
 	kill  context.CancelFunc
 }
 
@@ -47,7 +48,7 @@ func (m *mortal) Put(ctx context.Context, name string, data []byte, digest store
 
 func (m *mortal) Get(ctx context.Context, name string, offset, length int64, buffer []byte) ([]byte, error) {
 	if strings.HasPrefix(name, "packs/") {
-		m.gets++
+		m.gets.Add(1)
 	}
 	return m.Store.Get(ctx, name, offset, length, buffer)
 }
@@ -105,11 +106,11 @@ func TestAChangeOfRecipientsGoesOnWhereItWasKilled(t *testing.T) {
 			t.Fatalf("after try %d who is being added opens %v, %v", try, repo, err)
 		}
 	}
-	before := m.gets
+	before := m.gets.Load()
 	if err := change(0, false); err != nil {
 		t.Fatal(err)
 	}
-	if again := m.gets - before; again > perObject {
+	if again := m.gets.Load() - before; again > perObject {
 		t.Errorf("the last try fetched %d headers: it began anew", again)
 	}
 	repo, err := catalog.Open(t.Context(), m, e.options(added))
