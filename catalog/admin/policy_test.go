@@ -52,7 +52,7 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 		{"s3:BypassGovernanceRetention", "packs/ab/abcd", ""},
 		{"s3:PutObjectRetention", "packs/ab/abcd", "keeper"},
 		{"s3:GetObjectRetention", "config/0000000001", "keeper"},
-		{"s3:GetObjectVersion", "packs/ab/abcd", "restorer"},
+		{"s3:GetObjectVersion", "packs/ab/abcd", "reader restorer"},
 	} {
 		for name, role := range Roles {
 			got := allows(role.Policy(name, "x", at), test.action, "arn:aws:s3:::bucket/p/"+test.object)
