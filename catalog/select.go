@@ -182,7 +182,7 @@ func (f Filter) newest(name string, c candidates, back int) (*Snapshot, error) {
 	}
 	switch {
 	case c.all == 0 && strings.HasPrefix(name, "@"):
-		return nil, fmt.Errorf("%s: the repository has no snapshot of that time or an earlier one: %w", name, ErrNoSnapshot)
+		return nil, fmt.Errorf("%s: the repository has no snapshot of that time or an earlier one; packstone snapshots lists their times, to the second: %w", name, ErrNoSnapshot)
 	case c.all == 0:
 		return nil, fmt.Errorf("%s: the repository has no snapshots yet: %w", name, ErrNoSnapshot)
 	case len(meant) == 1:

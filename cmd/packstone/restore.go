@@ -277,6 +277,7 @@ type restoring struct {
 	total    restore.Result
 	warned   atomic.Uint64
 	lent     restore.Lent
+	others   restore.Strangers // to whom entries would belong by their number
 	denied   uint64 // entries that the user of --check-access could not use
 	inexact  uint64 // objects and values of databases that did not come back exactly
 }
@@ -294,6 +295,7 @@ func (r *restoring) restore(ctx context.Context) error {
 		return err
 	}
 	r.tellLent()
+	r.tellOthers()
 	r.summarize(time.Since(begun))
 	if err := r.tellAccess(ctx); err != nil {
 		return err
@@ -393,6 +395,9 @@ func (r *restoring) dry() bool { return r.flags.dryRun }
 
 // tell prints what is done with an entry, always for a plan.
 func (r *restoring) tell(e *entry.Entry, action restore.Action) {
+	if action != restore.ActionDelete {
+		r.others.Note(e)
+	}
 	if r.o.plan {
 		r.out.Line("%-9s %s", action, output.Name(e.Path))
 		return

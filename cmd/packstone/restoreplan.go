@@ -32,6 +32,7 @@ type planRow struct {
 	Bytes    uint64      `json:"bytes" doc:"Their bytes."`
 	Written  uint64      `json:"written" doc:"Entries that are written."`
 	Replaced uint64      `json:"replaced" doc:"Of these, entries in the place of others."`
+	Others   string      `json:"others,omitempty" doc:"Owners that this machine does not know, and whose numbers are others' here."`
 	Kept     uint64      `json:"kept" doc:"Entries that are there already."`
 	Deleted  uint64      `json:"deleted" doc:"Entries that are removed."`
 	Fresh    string      `json:"fresh,omitempty" doc:"Of a database: the name under which it is filled, beside the living one."`
@@ -43,7 +44,7 @@ func planRowOf(s *platform.Step) planRow {
 	state := s.Source.State
 	row := planRow{
 		Source: state.Name, Where: output.Name(s.Source.Where), Moment: state.Moment, Files: state.Coverage.Files, Rows: state.Coverage.Rows, Bytes: state.Coverage.Bytes,
-		Written: s.Result.Restored, Replaced: s.Replaced, Kept: s.Result.Kept, Deleted: s.Result.Deleted, Fresh: s.Fresh, Before: s.Before, Done: s.Done,
+		Written: s.Result.Restored, Replaced: s.Replaced, Others: s.Strangers.String(), Kept: s.Result.Kept, Deleted: s.Result.Deleted, Fresh: s.Fresh, Before: s.Before, Done: s.Done,
 	}
 	if s.Source.Database != nil {
 		row.Files = 0
@@ -74,6 +75,9 @@ func (row planRow) text() string {
 	default:
 		fmt.Fprintf(&b, "    %s (%s) in the snapshot: %s written, %d of them in the place of others; %d there already; %d removed\n",
 			output.Plural(row.Files, "file"), output.Bytes(int64(row.Bytes)), output.Plural(row.Written, "entry"), row.Replaced, row.Kept, row.Deleted)
+	}
+	if row.Others != "" {
+		fmt.Fprintf(&b, "    this machine does not know %s: make them first\n", row.Others)
 	}
 	return b.String()
 }

@@ -21,3 +21,11 @@ func (r *restoring) tellLent() {
 			"with --no-special", verb, &r.lent))
 	}
 }
+
+// tellOthers says whose files come to belong to others, since this machine does not know their owner.
+func (r *restoring) tellOthers() {
+	if r.others.None() || r.o.server != nil || r.o.numeric || r.o.owner != "" || os.Geteuid() != 0 {
+		return
+	}
+	r.Warn(fmt.Sprintf("owners that this machine does not know: %s; make them and restore again, or choose others with --owner", &r.others))
+}

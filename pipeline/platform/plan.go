@@ -15,10 +15,12 @@ import (
 type Step struct {
 	Source   *Source
 	Replaced uint64 // files that are there with other content
-	Result   restore.Result
-	Fresh    string // the database that is filled; "": the living one, which is empty
-	Before   string // the name under which the living one is kept; "": there is none
-	Done     bool   // a run before has done it
+	// Strangers are owners that this machine does not know.
+	Strangers restore.Strangers
+	Result    restore.Result
+	Fresh     string // the database that is filled; "": the living one, which is empty
+	Before    string // the name under which the living one is kept; "": there is none
+	Done      bool   // a run before has done it
 }
 
 // Plan finds out what Run would do, and refuses what it could not. It changes nothing.
@@ -46,7 +48,10 @@ func (r *Restore) Plan(ctx context.Context) (steps []*Step, err error) {
 func (r *Restore) planFiles(ctx context.Context, step *Step) error {
 	legs := r.Legs(r.Snapshot)
 	legs.Options.DryRun, legs.Options.Delete, legs.Options.Lends = true, r.Delete, nil
-	legs.Options.Plan = func(_ *entry.Entry, action restore.Action) {
+	legs.Options.Plan = func(e *entry.Entry, action restore.Action) {
+		if action != restore.ActionDelete {
+			step.Strangers.Note(e)
+		}
 		if action == restore.ActionUpdate {
 			step.Replaced++
 		}
