@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -134,10 +136,13 @@ func (a *app) printSheet(ctx context.Context, o sheetOptions) error {
 }
 
 // sheetAtHand returns the sheet of the repository, with the identity at hand or without.
-func (a *app) sheetAtHand(ctx context.Context, noIdentity bool) (sheet.Sheet, error) {
+func (a *app) sheetAtHand(ctx context.Context, noIdentity bool) (s sheet.Sheet, err error) {
 	address, err := a.AddressForOthers()
 	if err != nil {
 		return sheet.Sheet{}, err
+	}
+	if server := cmp.Or(a.Env["AWS_ENDPOINT_URL_S3"], a.Env["AWS_ENDPOINT_URL"]); strings.HasPrefix(address, "s3://") && !strings.Contains(server, "@") {
+		defer func() { s.Server = server }()
 	}
 	if noIdentity {
 		repo, err := a.openWithAnyKeys(ctx)

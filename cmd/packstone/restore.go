@@ -278,8 +278,8 @@ type restoring struct {
 	warned   atomic.Uint64
 	lent     restore.Lent
 	others   restore.Strangers // to whom entries would belong by their number
-	denied   uint64 // entries that the user of --check-access could not use
-	inexact  uint64 // objects and values of databases that did not come back exactly
+	denied   uint64            // entries that the user of --check-access could not use
+	inexact  uint64            // objects and values of databases that did not come back exactly
 }
 
 func (r *restoring) restore(ctx context.Context) error {

@@ -2,6 +2,7 @@ package sheet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,11 +35,15 @@ func (s Sheet) page(made time.Time) (*page, error) {
 	p := &page{rows: rows, facts: [][2]string{
 		{"repository", s.Address}, {"id", s.Owner.Repository}, {"owner", s.Owner.Owner.Fingerprint().String()},
 	}}
+	if s.Server != "" {
+		p.facts = append(p.facts, [2]string{"server", s.Server})
+	}
 	if s.Identity != nil || s.Share != nil {
 		p.facts = append(p.facts, [2]string{"identity", s.Of.String()})
 	}
 	p.facts = append(p.facts, [2]string{"made", made.Format(time.DateOnly)})
 	p.codes = []code{{"the rows, for packstone", packed(rows)}}
+	defer s.nameServer(p)
 	switch {
 	case s.Share != nil:
 		s.layOutShare(p)
@@ -48,6 +53,14 @@ func (s Sheet) page(made time.Time) (*page, error) {
 		s.layOutPublic(p)
 	}
 	return p, nil
+}
+
+// nameServer adds to the step before the first command how the server is named.
+func (s Sheet) nameServer(p *page) {
+	i := slices.IndexFunc(p.steps, func(step string) bool { return strings.Contains(step, ". packstone ") })
+	if s.Server != "" && i > 0 {
+		p.steps = slices.Insert(p.steps, i, "   export AWS_ENDPOINT_URL_S3="+quoted(s.Server))
+	}
 }
 
 func (s Sheet) layOutIdentity(p *page) {

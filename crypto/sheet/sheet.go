@@ -24,6 +24,9 @@ import (
 type Sheet struct {
 	// Address is that of the repository, as -r takes it.
 	Address string
+	// Server is the S3 server of an address that names none; empty: its default. It is printed, and
+	// not read back.
+	Server string
 	// Owner is whom to trust, of which repository.
 	Owner crypto.OwnerPin
 	// Identity can read the repository; nil on a sheet without secret, and on that of a share.
