@@ -70,6 +70,29 @@ func TestASmallTableThatCanNoLongerBeTakenOverIsReadNextTime(t *testing.T) {
 	}
 }
 
+func TestAStateThatWasDamagedIsNotBuiltOn(t *testing.T) {
+	for _, rows := range []int{20, 1000} { // a line among others, and a file of its own
+		dir, c := t.TempDir(), content{"t": table1000("t")["t"][:rows]}
+		first, _ := backUp(t, c, dir, nil, 2)
+		files, err := filepath.Glob(filepath.Join(dir, "*s*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				continue // a directory
+			}
+			if err := os.WriteFile(name, bytes.Replace(text, fmt.Appendf(nil, `"rows":%d`, rows), fmt.Appendf(nil, `"rows":%d`, rows+1), 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, k := backUp(t, c, dir, first, 2); !slices.Contains(k.opened, "tables/t/0.base") {
+			t.Errorf("%d rows: only %q were read", rows, k.opened)
+		}
+	}
+}
+
 func TestStatesWithoutRoomGetFilesOfTheirOwn(t *testing.T) {
 	s, err := openStates(t.TempDir(), "0")
 	if err != nil {

@@ -52,6 +52,7 @@ type state struct {
 	Digest db.Digest `json:"digest"`
 	Prints string    `json:"prints"`          // SHA-256 of the fingerprints
 	Small  []byte    `json:"small,omitempty"` // the fingerprints, if they have no file
+	Sum    string    `json:"sum"`             // SHA-256 of all else, the fingerprints excepted
 
 	path string // of the files of its own, without an ending; empty: it lies among others
 }
@@ -135,10 +136,20 @@ func readState(name string) *state {
 		return nil
 	}
 	one := &state{path: strings.TrimSuffix(name, stateEnding)}
-	if err := json.Unmarshal(text, one); err != nil || len(one.Runs) == 0 {
+	if err := json.Unmarshal(text, one); err != nil || len(one.Runs) == 0 || one.Sum != one.sum() {
 		return nil
 	}
 	return one
+}
+
+// sum returns what Sum is if nothing has changed since.
+func (s *state) sum() string {
+	text, err := json.Marshal(&state{Table: s.Table, Runs: s.Runs, Rows: s.Rows, Digest: s.Digest, Prints: s.Prints})
+	if err != nil {
+		panic(err) // it is made of strings and numbers
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 func (s *states) close() error {
@@ -237,9 +248,7 @@ func (s *states) removeExcept(wanted map[string]bool) error {
 		if wanted[f.Name()] || f.IsDir() {
 			continue
 		}
-		if err := os.Remove(filepath.Join(s.dir, f.Name())); err != nil {
-			return fmt.Errorf("forget a table's earlier state: %w", err)
-		}
+		_ = os.Remove(filepath.Join(s.dir, f.Name())) // what stays behind does no harm
 	}
 	return nil
 }
@@ -250,7 +259,9 @@ func (s *states) forget(one *state) (err error) {
 		return nil
 	}
 	if one.path == "" {
-		_, err = s.small.add(&state{Table: one.Table})
+		gone := &state{Table: one.Table}
+		gone.Sum = gone.sum()
+		_, err = s.small.add(gone)
 	} else if err = os.Remove(one.path + stateEnding); errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -301,23 +312,24 @@ type writtenState struct {
 	state
 	states *states
 	prints *aside
-	sum    hash.Hash
+	hash   hash.Hash // of the fingerprints
 	kept   bool
 }
 
 func (s *states) create(table string) *writtenState {
-	return &writtenState{state: state{Table: table}, states: s, prints: s.aside(table, printsEnding), sum: sha256.New()}
+	return &writtenState{state: state{Table: table}, states: s, prints: s.aside(table, printsEnding), hash: sha256.New()}
 }
 
 // Write adds fingerprints.
 func (w *writtenState) Write(p []byte) (int, error) {
-	w.sum.Write(p)
+	w.hash.Write(p)
 	return w.prints.Write(p)
 }
 
 // keep completes the state.
 func (w *writtenState) keep(runs []run, result rows.Result) (*state, error) {
-	w.Runs, w.Rows, w.Digest, w.Prints = runs, result.Rows, result.Digest, hex.EncodeToString(w.sum.Sum(nil))
+	w.Runs, w.Rows, w.Digest, w.Prints = runs, result.Rows, result.Digest, hex.EncodeToString(w.hash.Sum(nil))
+	w.Sum = w.state.sum()
 	if err := w.store(); err != nil {
 		return nil, fmt.Errorf("remember table %s: %w", w.Table, err)
 	}
