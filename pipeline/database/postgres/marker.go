@@ -19,6 +19,11 @@ const (
 	markerTable  = markerSchema + ".made"
 )
 
+// madeHere is the condition that a row o of the catalog was made by this transaction or a part of
+// it: whatever else is visible was committed. Snapshots do not tell, since they never hold the
+// transaction's own number, and it counts as seen once a later one has ended.
+const madeHere = `CASE WHEN pg_catalog.age(o.xmin) <= 0 THEN pg_catalog.txid_status(pg_catalog.txid_current() - pg_catalog.age(o.xmin)) = 'in progress' ELSE false END`
+
 // makeMarker lists what this transaction has made. What was there before is not the import's, even
 // where it was changed.
 func makeMarker(ctx context.Context, conn *pgx.Conn, before []string) error {
@@ -28,7 +33,7 @@ func makeMarker(ctx context.Context, conn *pgx.Conn, before []string) error {
 		"COMMENT ON SCHEMA " + markerSchema + " IS 'An import fills this database and has not ended. The table made lists what it makes.'",
 		"CREATE TABLE " + markerSchema + ".rights (schema pg_catalog.text NOT NULL, owner pg_catalog.text NOT NULL, grantee pg_catalog.text, privilege pg_catalog.text, grantable pg_catalog.bool)",
 		"INSERT INTO " + markerTable + ` SELECT x.class, x.object, i.type || ' ' || i.identity
-			FROM (` + objectsThere("pg_catalog.age(o.xmin) <= 0 AND NOT pg_catalog.txid_visible_in_snapshot(pg_catalog.txid_current() - pg_catalog.age(o.xmin), pg_catalog.txid_current_snapshot())") + `) x,
+			FROM (` + objectsThere(madeHere) + `) x,
 			LATERAL pg_catalog.pg_identify_object(x.class, x.object, 0) i WHERE NOT x.class || ' ' || x.object = ANY(ARRAY[` + strings.Join(before, ", ") + `]::pg_catalog.text[])`,
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
