@@ -28,6 +28,7 @@ func (s *service) pageSource() page.Source {
 		Facts:        func() metrics.Facts { return *s.teller.facts.Load() },
 		Sets:         s.setsForPage,
 		Runs:         s.runsForPage,
+		Aside:        func() string { return s.forJob(io.Discard, known().settings).Aside() },
 		Policies:     func() (map[string]retention.Policy, error) { return known().settings.Policies() },
 	}
 }

@@ -8,13 +8,14 @@
 //
 // SET is platform and HOST p1 unless they say otherwise. FILES is what the source files backs up, as
 // it was backed up last; TEXT, a text in the source TEXT_SOURCE that several snapshots have in
-// several versions, is optional.
+// several versions, is optional, and so is TABLE, a table with other rows in the last snapshot but one
+// of the source DATABASE.
 import assert from 'node:assert';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
-const { PAGE_URL: base, PAGE_TOKEN: token, OUT: out, FILES: files, FILE: file, TEXT: text, TEXT_SOURCE: textSource = 'settings', SET: set = 'platform', HOST: host = 'p1' } = process.env;
+const { PAGE_URL: base, PAGE_TOKEN: token, OUT: out, FILES: files, FILE: file, TEXT: text, TEXT_SOURCE: textSource = 'settings', DATABASE: database, TABLE: table, SET: set = 'platform', HOST: host = 'p1' } = process.env;
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const modes = [
   { name: '', width: 1280, height: 860, colorScheme: 'light' },
@@ -81,6 +82,16 @@ async function drive(browser, mode) {
     await visit(page, mode, 'versions-list', `/versions?source=${textSource}&path=${encodeURIComponent(text)}`);
     await page.locator('a:text-is("Difference")').first().click();
     await look(page, mode, 'versions');
+  }
+  if (table) {
+    const at = `id=${ids[0]}&source=${database}`;
+    await visit(page, mode, 'database', `/database?${at}`);
+    await page.locator(`tbody a:text-is("${table}")`).click();
+    await look(page, mode, 'table');
+    await page.selectOption('#before', ids.at(-1));
+    await page.click('main button:text-is("Compare")');
+    await look(page, mode, 'table-changes');
+    await visit(page, mode, 'database-changes', `/database?${at}&before=${ids.at(-1)}`);
   }
   await visit(page, mode, 'search', '/search?all=yes&q=' + encodeURIComponent(file.split('/').pop()));
   await visit(page, mode, 'compare', `/compare?before=${ids.at(-1)}&after=${ids[0]}`);

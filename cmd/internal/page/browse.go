@@ -136,7 +136,7 @@ func (here *spot) beside(v *visit, k *known, s *catalog.Snapshot, p catalog.Plac
 	of := k.of(s.Set, s.Host)
 	i := slices.Index(of, s)
 	at := func(other *catalog.Snapshot) string {
-		return v.link(v.r.URL.Path, "id", other.ID.String(), "source", p.Source, "path", p.Path)
+		return v.link(v.r.URL.Path, "id", other.ID.String(), "source", p.Source, "path", p.Path, "table", v.r.FormValue("table"))
 	}
 	if v.isAPI() {
 		return

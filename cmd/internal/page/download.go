@@ -17,12 +17,11 @@ const sendTime = 2 * time.Minute
 
 // download sends a file as it is, or what is at a place as a tar or zip.
 func (v *visit) download() error {
-	select {
-	case v.outgoing <- struct{}{}:
-		defer func() { <-v.outgoing }()
-	default:
-		return errBusy
+	release, err := v.turn()
+	if err != nil {
+		return err
 	}
+	defer release()
 	switch as := v.r.FormValue("as"); as {
 	case "file":
 		return v.sendFile()
@@ -30,6 +29,16 @@ func (v *visit) download() error {
 		return v.sendFolder(as)
 	default:
 		return catalog.Misuse("as=%q: want file, tar or zip", as)
+	}
+}
+
+// turn admits what holds memory for a while, unless too much of it is under way.
+func (v *visit) turn() (release func(), err error) {
+	select {
+	case v.outgoing <- struct{}{}:
+		return func() { <-v.outgoing }, nil
+	default:
+		return nil, errBusy
 	}
 }
 

@@ -15,6 +15,7 @@ const openAPIFile = "static/openapi.json"
 // shapes are what looks answer with.
 var shapes = map[string]any{
 	"overview": overview{}, "timeline": timeline{}, "snapshot": snapshot{}, "browse": folder{}, "file": file{}, "versions": versions{}, "search": search{},
+	"database": tables{}, "table": table{},
 	"compare": compared{}, "restore": restoring{}, "jobs": jobs{}, "storage": storage{}, "drills": drills{},
 }
 
@@ -23,12 +24,13 @@ var about = map[string]string{
 	"overview": "How each set on each host is.", "timeline": "The snapshots of a set of a host, and what retention will do to them.", "snapshot": "A snapshot with its sources.",
 	"browse": "A folder in a snapshot.", "file": "A file, with its beginning if it is text.", "versions": "The contents that a file had over time.",
 	"search": "Paths by name, in the newest snapshots or in all.", "compare": "What differs between two snapshots.", "restore": "The commands that restore something.",
+	"database": "The tables of a database in a snapshot.", "table": "A table of a database: its schema, and its first rows or those that differ.",
 	"jobs": "The last runs of jobs on this host.", "storage": "What the backups take.", "drills": "The restore drills.",
 }
 
 var meanings = map[string]string{
 	"in": "The repository, if the settings name several.", "set": "A set; of search SET@HOST.", "host": "A host.", "from": "How many to pass over.", "id": "The id of a snapshot, or latest.",
-	"source": "A source.", "path": "A path below the source.", "after": "The last name that is known already; of versions and compare, a snapshot.", "before": "A snapshot.",
+	"source": "A source.", "path": "A path below the source.", "after": "The last name that is known already; of versions and compare, a snapshot.", "before": "A snapshot; of database and table an earlier one, to compare with.", "table": "A table, with its schema.",
 	"q": "A part of a name, or a pattern.", "all": "If not empty, all snapshots are searched.", "target": "Where to restore to.", "verify": "If not empty, what was written is read back.",
 	"measure": "If not empty, it is measured what sets take, which needs time.",
 }

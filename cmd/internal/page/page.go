@@ -44,7 +44,9 @@ type Source struct {
 	Runs func(n int) ([]history.Run, error)
 	// Policies are the rules of retention in the settings, by set.
 	Policies func() (map[string]retention.Policy, error)
-	Now      func() time.Time // time.Now if nil
+	// Aside returns a directory for large values and for rows that wait to be compared.
+	Aside func() string
+	Now   func() time.Time // time.Now if nil
 }
 
 // Page is the handler of the page. It is safe for concurrent use.
@@ -58,7 +60,8 @@ type Page struct {
 	handler  http.Handler
 }
 
-// downloads is how many files and folders are sent at once at most: each holds some memory.
+// downloads is how many files and folders are sent, and tables read, at once at most: each holds
+// some memory.
 const downloads = 8
 
 // New returns the page. It opens nothing before somebody looks; see Warm.

@@ -177,7 +177,8 @@ func (w *world) source() Source {
 		Policies: func() (map[string]retention.Policy, error) {
 			return map[string]retention.Policy{"platform": {Last: 1}}, nil
 		},
-		Now: func() time.Time { return w.now },
+		Aside: w.t.TempDir,
+		Now:   func() time.Time { return w.now },
 	}
 }
 
@@ -217,7 +218,12 @@ var trusted = Guard{Socket: true}
 
 func TestEveryPageAnswersAsHTMLAndAsJSON(t *testing.T) {
 	w := newWorld(t, trusted)
+	files := w.ids
+	w.takeDatabase(shop(order(1, "one")))
+	ofTable := w.ofShop("", "table", "orders")
+	w.ids = files
 	parameters := map[string]string{
+		"table":    ofTable,
 		"snapshot": "?id=" + w.ids[0], "file": w.at("", "notes/readme.txt"), "versions": w.at("", "notes/readme.txt"), "search": "?q=readme&all=yes",
 		"compare": "?before=" + w.ids[0] + "&after=" + w.ids[1], "storage": "?measure=yes",
 	}

@@ -110,7 +110,7 @@ type place struct {
 func (f frame) Places() (all []place) {
 	for _, at := range []place{
 		{"overview", "Overview", "/", false}, {"timeline", "Timeline", "/timeline", false}, {"browse", "Browse", "/browse", false},
-		{"search", "Search", "/search", false}, {"compare", "Compare", "/compare", false}, {"restore", "Restore", "/restore", false},
+		{"database", "Database", "/database", false}, {"search", "Search", "/search", false}, {"compare", "Compare", "/compare", false}, {"restore", "Restore", "/restore", false},
 		{"storage", "Storage", "/storage", false}, {"jobs", "Jobs", "/jobs", false}, {"drills", "Drills", "/drills", false},
 	} {
 		at.Link, at.Here = f.link(at.Link), at.Name == f.Name || at.Name == partOf[f.Name]
@@ -120,7 +120,7 @@ func (f frame) Places() (all []place) {
 }
 
 // partOf is where the navigation says that one is on a page that is no entry of it.
-var partOf = map[string]string{"snapshot": "timeline", "file": "browse", "versions": "browse"}
+var partOf = map[string]string{"snapshot": "timeline", "file": "browse", "versions": "browse", "table": "database"}
 
 // Theme is light, dark, or "" for what the browser's system says.
 func (f frame) Theme() string {

@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/database"
 )
 
 //go:embed static
@@ -37,6 +38,8 @@ var looks = []look{
 	{"/browse", "browse", "Browse", []string{"id", "source", "path", "after"}, (*visit).browse},
 	{"/file", "file", "File", []string{"id", "source", "path"}, (*visit).file},
 	{"/versions", "versions", "Versions", []string{"id", "source", "path", "from", "before", "after"}, (*visit).versions},
+	{"/database", "database", "Database", []string{"id", "source", "before", "after"}, (*visit).tables},
+	{"/table", "table", "Table", []string{"id", "source", "table", "before"}, (*visit).table},
 	{"/search", "search", "Search", []string{"q", "set", "all"}, (*visit).search},
 	{"/compare", "compare", "Compare", []string{"set", "host", "before", "after"}, (*visit).compare},
 	{"/restore", "restore", "Restore", []string{"id", "source", "path", "target", "verify"}, (*visit).restore},
@@ -71,7 +74,7 @@ func (p *Page) routes() {
 var (
 	errNowhere = errors.New("there is no such page")
 	errLocked  = errors.New("this needs an identity")
-	errBusy    = errors.New("too many downloads are under way; try again when one has ended")
+	errBusy    = errors.New("too many downloads and readings of tables are under way; try again when one has ended")
 )
 
 // visit is one request by one person.
@@ -140,7 +143,7 @@ func (v *visit) finish(err error) {
 		v.fail(http.StatusForbidden, err.Error())
 	case errors.Is(err, errNowhere), errors.Is(err, fs.ErrNotExist), errors.Is(err, catalog.ErrNoSnapshot), errors.Is(err, catalog.ErrNoPlace):
 		v.fail(http.StatusNotFound, err.Error())
-	case errors.Is(err, catalog.ErrMisuse), errors.Is(err, catalog.ErrBadName), errors.Is(err, catalog.ErrAmbiguous), errors.Is(err, catalog.ErrNames):
+	case errors.Is(err, catalog.ErrMisuse), errors.Is(err, catalog.ErrBadName), errors.Is(err, catalog.ErrAmbiguous), errors.Is(err, catalog.ErrNames), errors.Is(err, database.ErrRefused):
 		v.fail(http.StatusBadRequest, err.Error())
 	case errors.Is(err, errBusy):
 		v.fail(http.StatusServiceUnavailable, err.Error())

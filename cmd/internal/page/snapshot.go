@@ -42,6 +42,7 @@ type sourceRow struct {
 	Excludes []output.Name    `json:"excludes,omitempty"`
 	Problems []problem        `json:"problems,omitempty"`
 	Link     string           `json:"-"`
+	RowsURL  string           `json:"-"` // of a database
 }
 
 // problem is something that is not in a snapshot as it was.
@@ -115,6 +116,9 @@ func (v *visit) sourceRow(s *catalog.Snapshot, source *catalog.SourceState) sour
 	}
 	if source.Name == catalog.PathsName {
 		r.Name = output.Name(strings.Join(source.Paths, ", "))
+	}
+	if source.Type == databaseType {
+		r.RowsURL = v.link("/database", "id", s.ID.String(), "source", source.Name)
 	}
 	for _, p := range source.Coverage.Problems {
 		r.Problems = append(r.Problems, problem{output.Name(p.Path), output.Name(p.Error)})
