@@ -25,6 +25,7 @@ import (
 type Store struct {
 	client *bucket.Client
 	prefix string // of the keys; it ends in a slash unless it is empty
+	class  func(name string) store.Class
 }
 
 // Open returns the store at an address. It makes no request to the bucket; see bucket.Open.
@@ -35,6 +36,10 @@ func Open(ctx context.Context, a bucket.Address, o bucket.Options) (*Store, erro
 	}
 	return &Store{client: client, prefix: client.Address().Prefix}, nil
 }
+
+// PutAs makes Put store each object in the class that class returns for its name. It must be called
+// before the store is used.
+func (s *Store) PutAs(class func(name string) store.Class) { s.class = class }
 
 // Location implements store.Store.
 func (s *Store) Location() string { return s.client.String() }
@@ -54,8 +59,11 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	if !store.ValidName(name) || len(data) > store.MaxObject {
 		return fmt.Errorf("put %q of %d bytes: %w", name, len(data), store.ErrInvalid)
 	}
-	body := bucket.Body{Data: data, SHA: digest}
-	err := s.client.Put(ctx, s.prefix+name, body, bucket.PutOptions{Header: octets, Absent: true})
+	body, o := bucket.Body{Data: data, SHA: digest}, bucket.PutOptions{Header: octets, Absent: true}
+	if s.class != nil {
+		o.Class = s.class(name)
+	}
+	err := s.client.Put(ctx, s.prefix+name, body, o)
 	if err != nil {
 		return s.failed("put", name, refused(ctx, s, name, err))
 	}

@@ -61,6 +61,9 @@ func (c *Config) checkNotify(d *decoder, i int) {
 
 func (c *Config) checkRepository(d *decoder) {
 	if c.Repository == "" {
+		if c.Classes != (Classes{}) && len(c.Repositories) == 0 {
+			d.problemAt("storage_class", "is of a repository that the settings name: set repository too")
+		}
 		return
 	}
 	if strings.HasPrefix(c.Repository, "~") {
@@ -71,6 +74,7 @@ func (c *Config) checkRepository(d *decoder) {
 		d.problemAt("repository", "%v", err)
 		return
 	}
+	c.Classes.check(d, "", repository)
 	if repository.Kind == Local {
 		repository.Path = d.resolve(repository.Path)
 		c.Repository = repository.Path

@@ -34,8 +34,9 @@ const maxFile = 1 << 20
 // Config is a settings file after reading, checking and expansion of variables. Its paths are
 // absolute.
 type Config struct {
-	Version      int               `yaml:"version" doc:"The version of this file's form: 1."`
-	Repository   string            `yaml:"repository,omitempty" doc:"Where the backups go: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or sftp://user@host:port/path."`
+	Version      int    `yaml:"version" doc:"The version of this file's form: 1."`
+	Repository   string `yaml:"repository,omitempty" doc:"Where the backups go: a path, file:///path, s3://bucket/prefix, minio+https://host:port/bucket/prefix, minio+http://host:port/bucket/prefix or sftp://user@host:port/path."`
+	Classes      `yaml:",inline"`
 	Repositories map[string]Target `yaml:"repositories,omitempty" doc:"Several repositories by name, instead of one: each with keys of its own. -r takes these names."`
 	Host         string            `yaml:"host,omitempty" doc:"The host that this machine is in the repository; else the one of its writer's file."`
 	Keys         Keys              `yaml:"keys,omitempty" doc:"The keys of this host."`
@@ -58,6 +59,7 @@ type Target struct {
 	Keys          Keys   `yaml:"keys,omitempty" doc:"The keys of this host for it."`
 	AccessKeyFile string `yaml:"access_key_file,omitempty" doc:"A file that holds the access key for its bucket, if it is not the environment's. With a bucket only."`
 	SecretKeyFile string `yaml:"secret_key_file,omitempty" doc:"A file that holds the secret key for its bucket. With a bucket only."`
+	Classes       `yaml:",inline"`
 }
 
 // Keys are the places of a host's keys. They are not secret.

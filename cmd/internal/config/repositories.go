@@ -67,6 +67,9 @@ func (c *Config) checkRepositories(d *decoder) {
 	if c.Repository != "" {
 		d.problemAt("repository", "cannot be used together with repositories; make it one of them")
 	}
+	if c.Classes != (Classes{}) {
+		d.problemAt("storage_class", "each of repositories has storage classes of its own; put them there")
+	}
 	if !reflect.ValueOf(c.Keys).IsZero() {
 		d.problemAt("keys", "each of repositories has keys of its own; put them there")
 	}
@@ -98,6 +101,7 @@ func (t *Target) check(d *decoder, path string) {
 	if t.AccessKeyFile != "" && !at.IsBucket() {
 		d.problemAt(path+".access_key_file", "is only for a bucket, and %s is not one", t.URL)
 	}
+	t.Classes.check(d, path, at)
 	if at.Kind == Local {
 		t.URL = d.resolve(at.Path)
 	}

@@ -30,6 +30,8 @@ type StoreOptions struct {
 	Login  BucketLogin // for Minio; for S3 the AWS SDK finds what Login.Keys does not give
 	Remote RemoteLogin // for SFTP
 
+	Classes Classes // of what is put into a bucket
+
 	// VersionsAt opens a bucket with versions as of that time, to be read only; zero opens it as it is.
 	VersionsAt time.Time
 
@@ -44,6 +46,7 @@ type Storage struct {
 	store.Store
 	Counts  *count.Store
 	Adapter store.Store // without all that, for proving the store's contract
+	Classes Classes     // of what is put
 	Uploads int         // how many packs in memory are worth having on their way at once
 	limiter *inflight.Limiter
 	retries *retry.Store
@@ -63,6 +66,15 @@ func (s *Storage) Locker() store.Locker {
 		locks = s.limiter.Locker(locks)
 	}
 	return s.retries.Locker(locks)
+}
+
+// Archiver returns what thaws objects, with the retries of the storage. It returns nil if the
+// storage has no classes.
+func (s *Storage) Archiver() store.Archiver {
+	if a, ok := s.Adapter.(store.Archiver); ok {
+		return s.retries.Archiver(a)
+	}
+	return nil
 }
 
 // KeepReserve sets some room aside for deleting on a full disk, if the storage is a directory. A
@@ -108,7 +120,7 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 		}
 	}
 	retrying := retry.New(s, retry.Options{Total: opts.GiveUp, Reach: opts.Reach, Retrying: told, Answered: opts.Answered})
-	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Uploads: r.uploads(), limiter: limiter, retries: retrying}, nil
+	return &Storage{Store: retrying, Counts: counts, Adapter: adapter, Classes: opts.Classes, Uploads: r.uploads(), limiter: limiter, retries: retrying}, nil
 }
 
 // limiter returns the limit of requests in flight. A directory has none.
@@ -141,13 +153,13 @@ func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limi
 		if err != nil {
 			return nil, err
 		}
-		return r.openBucket(ctx, login, opts.VersionsAt)
+		return r.openBucket(ctx, login, opts)
 	case r.Kind == Minio:
 		login, err := opts.Login.options(true, limits)
 		if err != nil {
 			return nil, err
 		}
-		return r.openBucket(ctx, login, opts.VersionsAt)
+		return r.openBucket(ctx, login, opts)
 	case !opts.VersionsAt.IsZero():
 		return nil, fmt.Errorf("%s is no bucket, and has no versions of its objects that could be read: %w", r, store.ErrInvalid)
 	case r.Kind == SFTP:
@@ -159,12 +171,16 @@ func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limi
 }
 
 // openBucket opens a bucket, as it is or as of a time.
-func (r Repository) openBucket(ctx context.Context, login bucket.Options, at time.Time) (store.Store, error) {
+func (r Repository) openBucket(ctx context.Context, login bucket.Options, opts StoreOptions) (store.Store, error) {
 	s, err := s3.Open(ctx, r.bucket(), login)
-	if err != nil || at.IsZero() {
-		return opened(s, err)
+	if err != nil {
+		return nil, err
 	}
-	return s.AsOf(at), nil
+	s.PutAs(opts.Classes.Of)
+	if opts.VersionsAt.IsZero() {
+		return s, nil
+	}
+	return s.AsOf(opts.VersionsAt), nil
 }
 
 // sshConnections is how many connections to use: a server handles one request at a time on each,

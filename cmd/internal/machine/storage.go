@@ -27,7 +27,12 @@ func (m *Machine) OpenStorageAt(ctx context.Context, at config.Repository, creat
 	if err := m.checkPast(at); err != nil {
 		return nil, err
 	}
+	settings, err := m.Settings()
+	if err != nil {
+		return nil, err
+	}
 	opts := m.Reach(at)
+	opts.Classes = settings.ClassesAt(at.String())
 	opts.Create, opts.Login, opts.Remote, opts.VersionsAt = create, m.RepositoryLogin(at), m.RemoteLogin(), m.Flags.VersionsAt
 	if m.Flags.InsecureTLS && at.IsBucket() {
 		m.Warn("--insecure-tls: the server's certificate is not checked; whoever is in between can use the login")

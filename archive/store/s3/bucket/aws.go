@@ -375,6 +375,7 @@ func (d *awsDialect) put(ctx context.Context, key string, body Body, o PutOption
 	if o.Absent {
 		in.IfNoneMatch = aws.String("*")
 	}
+	in.StorageClass = types.StorageClass(o.Class)
 	_, err := d.client.PutObject(hashed(ctx, body), in)
 	return err
 }

@@ -55,6 +55,8 @@ type Object struct {
 	Tags int
 	// Range is the header Content-Range, empty if the whole object came.
 	Range string
+	// Standing is how the object lies in its storage class; only Head tells a thaw that goes on.
+	Standing store.Standing
 
 	Prefix  bool // not an object: keys that begin with Key
 	Deleted bool // a delete marker
@@ -90,6 +92,8 @@ type dialect interface {
 	complete(ctx context.Context, key, upload string, etags []string, o PutOptions) (etag string, err error)
 	abort(ctx context.Context, key, upload string) error
 	remove(ctx context.Context, keys []string) error
+	// thaw returns the answer to the request for a thaw.
+	thaw(ctx context.Context, key string, how store.Thaw) error
 	locks
 }
 

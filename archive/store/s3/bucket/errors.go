@@ -108,7 +108,7 @@ func (e *Error) Unwrap() []error {
 
 // Is matches fs.ErrNotExist and fs.ErrPermission if an object does not exist, or must not be used.
 func (e *Error) Is(target error) bool {
-	return target == fs.ErrNotExist && e.kind == store.ErrNotExist || target == fs.ErrPermission && (e.kind == store.ErrDenied || e.kind == store.ErrLocked)
+	return target == fs.ErrNotExist && e.kind == store.ErrNotExist || target == fs.ErrPermission && (e.kind == store.ErrDenied || e.kind == store.ErrLocked || e.kind == store.ErrArchived)
 }
 
 // The kinds of requests. Some answers depend on them.
@@ -189,7 +189,7 @@ var codes = map[string]error{
 
 	"AccessDenied":       store.ErrDenied,
 	"AllAccessDisabled":  store.ErrDenied,
-	"InvalidObjectState": store.ErrDenied,
+	"InvalidObjectState": store.ErrArchived,
 
 	"AccountProblem":               ErrKeys,
 	"AuthorizationHeaderMalformed": ErrKeys,
@@ -208,7 +208,8 @@ var codes = map[string]error{
 	"XMinioAdminBucketQuotaExceeded": store.ErrFull,
 	"XMinioStorageFull":              store.ErrFull,
 
-	"NotImplemented": ErrUnsupported,
+	"NotImplemented":                        ErrUnsupported,
+	"GlacierExpeditedRetrievalNotAvailable": store.ErrInvalid,
 
 	// The server waited for a body in vain, or asks for patience.
 	"IncompleteBody":             store.ErrUnreachable,
@@ -249,7 +250,9 @@ func (e *Error) advice(key string) string {
 	case e.code == "RequestTimeTooSkewed":
 		return "set this machine's clock"
 	case e.code == "InvalidObjectState":
-		return "it is archived: have the server bring it back first"
+		return "it must be thawed first: packstone restore --thaw asks for what a restore needs"
+	case e.code == "GlacierExpeditedRetrievalNotAvailable":
+		return "ask for the tier standard or bulk"
 	case e.code == "AuthorizationHeaderMalformed", e.code == "PermanentRedirect", e.status == http.StatusMovedPermanently:
 		return "name the bucket's region"
 	case e.kind == ErrKeys:

@@ -33,7 +33,7 @@ func boolOrder(second bool) int {
 // objectOf returns the object that an answer's headers describe.
 func objectOf(key string, size int64, h http.Header) Object {
 	o := Object{Key: key, Size: size, ETag: unquote(h.Get("ETag")), Version: h.Get("X-Amz-Version-Id"), Header: stored(h),
-		Range: h.Get("Content-Range")}
+		Range: h.Get("Content-Range"), Standing: standingOf(h)}
 	if at, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
 		o.Modified = at
 	}

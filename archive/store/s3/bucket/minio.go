@@ -187,7 +187,7 @@ func (d *minioDialect) tags(ctx context.Context, r Ref) (string, error) {
 // putOptions makes minio-go send the headers as they are, and compute no hashes of parts.
 func putOptions(o PutOptions) (minio.PutObjectOptions, error) {
 	p := minio.PutObjectOptions{UserMetadata: map[string]string{}, ContentType: o.Header["content-type"],
-		DisableMultipart: true, DisableContentSha256: true}
+		DisableMultipart: true, DisableContentSha256: true, StorageClass: string(o.Class)}
 	maps.Copy(p.UserMetadata, o.Header)
 	delete(p.UserMetadata, "content-type")
 	if at := o.expires(); at != nil {

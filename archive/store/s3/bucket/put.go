@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/packstone/packstone/archive/store"
 )
 
 // Body is the body of one request, with its digests, which the server checks.
@@ -35,6 +37,7 @@ type PutOptions struct {
 	// Header holds, by lower-case names, content-type, x-amz-meta-… and so on, like Object.Header.
 	Header map[string]string
 	Tags   string // as a query string
+	Class  store.Class
 	// Absent stores the object only if none exists under its key.
 	Absent bool
 }
