@@ -49,7 +49,7 @@ func (w *world) mustRepack(change ...func(o *collect.Options)) *collect.Report {
 // unused is how many bytes of packs are dead.
 func (w *world) unused() int64 {
 	w.t.Helper()
-	plan, err := collect.PlanThinning(w.t.Context(), w.reader(), catalog.Term{Now: time.Now()}, 0, 0)
+	plan, err := collect.PlanThinning(w.t.Context(), w.reader(), catalog.Term{Now: time.Now()}, 0, 0, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

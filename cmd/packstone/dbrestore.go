@@ -44,6 +44,10 @@ func (r *restoring) intoDatabase(ctx context.Context) (err error) {
 	if len(at.Sources) != 1 || !r.isDatabase(at.Sources[0]) {
 		return usage("--to takes one database, named as SNAPSHOT:SOURCE, or the address of a directory on a server or in a bucket; a directory of this machine is --target")
 	}
+	if err := r.thawFirst(ctx); err != nil {
+		return err
+	}
+	defer func() { err = r.tellFrozen(ctx, err) }()
 	o := r.o.filling
 	dst, err := r.openDBTarget(ctx, r.o.to, o)
 	if err != nil {

@@ -36,6 +36,7 @@ const (
 	exitUnreachable  = 8   // storage or source server unreachable
 	exitIncomplete   = 9   // incomplete set
 	exitNoRepository = 10  // no repository there
+	exitArchived     = 11  // archived by the storage, and must be thawed first
 	exitIdentity     = 12  // wrong or missing identity
 	exitInterrupted  = 130 // ended by a signal
 )
@@ -46,6 +47,7 @@ var codes = []struct {
 	sentinel error
 	code     int
 }{
+	{store.ErrArchived, exitArchived},
 	{doctor.ErrUnsafe, exitDrill},
 	{drill.ErrFailed, exitDrill},
 	{machine.ErrKey, exitIdentity},

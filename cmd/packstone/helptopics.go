@@ -16,6 +16,7 @@ const exitCodesTopic = `Exit codes. Scripts should treat any other number as a f
     8  the storage or a source's server is unreachable
     9  incomplete set
    10  no repository there, or a first backup without --init
+   11  archived by the storage; to be thawed first, see restore --thaw
    12  wrong or missing identity
   130  interrupted
 `

@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 		"pipeline/backup"}, // a copy is a backup whose source is a snapshot
 	"pipeline/rewrite": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline/fetch", "pipeline/source"}, // what a backup leaves out
 	"pipeline/collect": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
+	"pipeline/thaw":    {"archive", "archive/store"},
 	"pipeline/keep":    {"catalog/entry", "catalog", "archive", "archive/store"},
 	"pipeline/platform": {"catalog/entry", "catalog", "archive", "archive/store", "archive/disk", "crypto", "pipeline", "pipeline/fetch", "pipeline/backup",
 		"pipeline/restore", "pipeline/check", "pipeline/source", "pipeline/target", "pipeline/database"}, // made of other flows

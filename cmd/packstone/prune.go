@@ -166,7 +166,7 @@ var errTimeUp = errors.New("the time is up")
 func (a *app) reportPrune(report *collect.Report, err error) error {
 	m := pruneSummary{Packs: report.Deleted, Bytes: report.Bytes, Leftovers: report.Sighted, RolledUp: report.RolledUp, Ended: report.Ended}
 	m.Locked, m.LockedSize, m.LockedTill = report.Locked, report.LockedBytes, report.LockedUntil
-	m.repackSummary = repackSummary{report.Moved, report.MovedBytes, report.NewBytes}
+	m.repackSummary = repackSummary{report.Moved, report.MovedBytes, report.NewBytes, report.Archived, report.ArchivedBytes}
 	if p := report.Plan; p != nil {
 		m.Stored, m.Later, m.LaterUntil = p.Stored, p.Later, p.LaterAt
 	}
@@ -178,7 +178,7 @@ func (a *app) reportPrune(report *collect.Report, err error) error {
 		err = exitWith(exitMissing, "%w (--max-duration): deleted %s, %s; the next run continues", err, output.Plural(m.Packs, "pack"), output.Bytes(m.Bytes))
 	case errors.Is(err, collect.ErrChanged):
 		err = fmt.Errorf("%w; nothing was deleted", err)
-	case errors.Is(err, store.ErrDenied):
+	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrArchived):
 		err = fmt.Errorf("%w: the credentials must be allowed to delete, as packstone doctor --print-policy collector prints", err)
 	}
 	if err != nil {
@@ -245,7 +245,7 @@ func (a *app) collectOptions(ctx context.Context, repo *catalog.Repository, o pr
 	if storage, ok := repo.Store.(*config.Storage); ok {
 		run.Locker = storage.Locker()
 	}
-	run.Repack = a.repackOptions(o)
+	run.Repack = a.repackOptions(repo, o)
 	if run.Repack != nil { // what is all dead goes whatever the share
 		run.MaxUnused = 0
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/pipeline/thaw"
 )
 
 // restoreSummary is what restore prints as JSON at its end.
@@ -32,6 +33,8 @@ type restoreSummary struct {
 	BytesRestored uint64  `json:"bytes_restored" doc:"Bytes of the files that were written."`
 	BytesReused   uint64  `json:"bytes_reused" doc:"Of these, bytes that were in the old files at their place, and so were not fetched."`
 	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
+	PacksToThaw   int     `json:"packs_to_thaw,omitempty" doc:"Of a dry run: packs that the storage has archived and must thaw first, which it bills."`
+	BytesToThaw   int64   `json:"bytes_to_thaw,omitempty" doc:"Their bytes."`
 
 	Requests count.Totals `json:"requests" doc:"Requests to the storage."`
 }
@@ -63,6 +66,7 @@ type restoreOptions struct {
 
 	checkAccess string
 	platform    platformOptions
+	thaw        thawFlags
 }
 
 func newRestore(a *app) *cobra.Command {
@@ -122,6 +126,7 @@ with its credentials has overwritten or deleted objects.`,
 	o.single.register(flags)
 	flags.BoolVar(&o.inPlace, "in-place", false, "restore to where the sources are now, as the settings file says, or to the paths that were backed up")
 	o.platform.register(flags)
+	o.thaw.register(flags)
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times name incomplete snapshots too")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -173,14 +178,17 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, snapshot: snapshot, from: from, o: o}
+	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, storage: storage, snapshot: snapshot, from: from, o: o}
 	r.legs = r.newLegs()
 	if whole && !hasAdHoc(snapshot) {
 		settings, err := a.Settings()
 		if err != nil {
 			return err
 		}
-		return r.restorePlatform(ctx, v, settings)
+		if err := r.thawFirst(ctx); err != nil {
+			return err
+		}
+		return r.tellFrozen(ctx, r.restorePlatform(ctx, v, settings))
 	}
 	return r.restore(ctx)
 }
@@ -225,6 +233,9 @@ func (o *restoreOptions) checkTarget() error {
 	if targets != 1 {
 		return usage("name one place to restore to: a directory with --target, a server or a database with --to, or --in-place")
 	}
+	if err := o.thaw.check(); err != nil {
+		return err
+	}
 	if err := o.findServer(); err != nil {
 		return err
 	}
@@ -264,6 +275,7 @@ type restoring struct {
 	*app
 	repo     *catalog.Repository
 	requests func() count.Totals
+	storage  *config.Storage
 	snapshot *catalog.Snapshot
 	from     catalog.Place
 	sources  []*catalog.SourceState
@@ -278,6 +290,7 @@ type restoring struct {
 	warned   atomic.Uint64
 	lent     restore.Lent
 	others   restore.Strangers // to whom entries would belong by their number
+	frozen   thaw.Plan         // what the storage must thaw
 	denied   uint64            // entries that the user of --check-access could not use
 	inexact  uint64            // objects and values of databases that did not come back exactly
 }
@@ -289,8 +302,12 @@ func (r *restoring) restore(ctx context.Context) error {
 	begun := time.Now()
 	err := r.prepare(ctx)
 	if err == nil {
+		err = r.thawFirst(ctx)
+	}
+	if err == nil {
 		err = r.run(ctx)
 	}
+	err = r.tellFrozen(ctx, err)
 	if err := errors.Join(err, r.legs.Close(ctx)); err != nil {
 		return err
 	}
@@ -308,7 +325,7 @@ func (r *restoring) summarize(took time.Duration) {
 	m := restoreSummary{
 		SnapshotID: r.snapshot.ID.String(), DryRun: r.dry(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept,
 		FilesDeleted: r.total.Deleted, FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, BytesReused: r.total.Reused,
-		TotalDuration: took.Seconds(), Requests: r.requests(),
+		TotalDuration: took.Seconds(), Requests: r.requests(), PacksToThaw: r.frozen.Packs, BytesToThaw: r.frozen.Bytes,
 	}
 	if len(r.o.toCommand) > 0 && !r.out.JSON() {
 		r.out.Note("%s", m.text()) // the standard output is the command's

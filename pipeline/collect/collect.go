@@ -67,6 +67,10 @@ type Report struct {
 	// MovedBytes is the size of these packs, and NewBytes that of the packs they were copied to.
 	MovedBytes, NewBytes int64
 	Plan                 *Plan // what this run began with
+	// Archived is how many packs were not copied since the storage has archived them, ArchivedBytes
+	// their size.
+	Archived      int
+	ArchivedBytes int64
 	// Locked is how many packs could not be deleted since they are locked, LockedBytes their size, and
 	// LockedUntil when the last of them may be deleted, zero if the storage does not tell.
 	Locked      int

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/pipeline/fetch"
@@ -21,6 +22,8 @@ type Repack struct {
 	Most     int64   // how many bytes of packs are copied in one run at most; 0: any number
 	PackSize int     // see archive.WriterOptions
 	Fetch    fetch.Options
+	// Archiver tells which packs the storage has archived: these are not copied; nil: none.
+	Archiver store.Archiver
 }
 
 // moveBytes is how many bytes are copied before a record publishes them. An interrupted run loses
@@ -45,6 +48,10 @@ func (c *collector) repack(ctx context.Context) error {
 		return err
 	}
 	defer plan.index.Close()
+	if err := plan.leaveArchived(ctx, c.o.Repack.Archiver); err != nil {
+		return err
+	}
+	c.report.Archived, c.report.ArchivedBytes = plan.Archived, plan.ArchivedBytes
 	for len(plan.Packs) > 0 {
 		n := batch(plan.Packs)
 		if err := c.move(ctx, plan.index, plan.Packs[:n]); err != nil {

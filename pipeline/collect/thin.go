@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
 )
@@ -28,12 +30,39 @@ type Thinning struct {
 	Left   int64  // dead bytes in packs that stay as they are
 	Stored int64  // bytes of all packs
 
+	Archived      int // packs that are not copied since the storage has archived them
+	ArchivedBytes int64
+
 	index *index.Index
 }
 
+// leaveArchived leaves out the packs that cannot be read before they are thawed.
+func (t *Thinning) leaveArchived(ctx context.Context, storage store.Archiver) error {
+	if storage == nil {
+		return nil
+	}
+	var readable []Thin
+	for _, thin := range t.Packs {
+		standing, err := storage.Standing(ctx, thin.Pack.Kind.Object(thin.Pack.Name))
+		if err != nil && !errors.Is(err, store.ErrNotExist) {
+			return err
+		}
+		if !standing.Frozen {
+			readable = append(readable, thin)
+			continue
+		}
+		size := int64(thin.Pack.Size)
+		t.Archived, t.ArchivedBytes = t.Archived+1, t.ArchivedBytes+size
+		t.Bytes, t.Unused, t.Left = t.Bytes-size, t.Unused-thin.Unused, t.Left+thin.Unused
+	}
+	t.Packs = readable
+	return nil
+}
+
 // PlanThinning chooses packs to copy so that at most this share of the stored bytes remains dead,
-// and reads at most most bytes of packs; 0 means any number. It needs an identity.
-func PlanThinning(ctx context.Context, repo *catalog.Repository, t catalog.Term, share float64, most int64) (*Thinning, error) {
+// and reads at most most bytes of packs; 0 means any number. It leaves out what storage has
+// archived, unless that is nil. It needs an identity.
+func PlanThinning(ctx context.Context, repo *catalog.Repository, t catalog.Term, share float64, most int64, storage store.Archiver) (*Thinning, error) {
 	c := &collector{repo: repo, term: t, report: &Report{}}
 	if err := c.list(ctx); err != nil {
 		return nil, err
@@ -43,10 +72,11 @@ func PlanThinning(ctx context.Context, repo *catalog.Repository, t catalog.Term,
 		return nil, err
 	}
 	plan, err := c.planThinning(ctx, log, share, most)
-	if err == nil {
-		plan.index.Close()
+	if err != nil {
+		return nil, err
 	}
-	return plan, err
+	plan.index.Close()
+	return plan, plan.leaveArchived(ctx, storage)
 }
 
 // planThinning makes a plan. The caller must close its index.

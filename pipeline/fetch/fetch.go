@@ -319,7 +319,7 @@ func (f *Fetcher) load(ctx context.Context, s *archive.Span) (*archive.Loaded, e
 
 // ends reports whether an error affects more than the span that was fetched.
 func ends(ctx context.Context, err error) bool {
-	return err != nil && (ctx.Err() != nil || errors.Is(err, store.ErrUnreachable))
+	return err != nil && (ctx.Err() != nil || errors.Is(err, store.ErrUnreachable) || errors.Is(err, store.ErrArchived))
 }
 
 // lose records a pack that cannot be read at all, and warns of it the first time.

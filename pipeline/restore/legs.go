@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
@@ -192,6 +193,29 @@ func (l *Legs) Run(ctx context.Context, total *Result) error {
 		total.Add(result)
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// Contents puts the chunks of all files of sources that are to come back.
+func (l *Legs) Contents(ctx context.Context, sources []*catalog.SourceState, put func([]archive.Chunk)) error {
+	match, err := NewMatch(l.Path, l.Include, l.Exclude)
+	if err != nil {
+		return catalog.Misuse("%w", err)
+	}
+	for _, source := range sources {
+		t, _, err := l.Open(source)
+		if err != nil {
+			return err
+		}
+		for node, err := range below(ctx, t, l.Path) {
+			if err != nil {
+				return err
+			}
+			if match(&node.Entry) {
+				put(node.Chunks)
+			}
 		}
 	}
 	return nil
