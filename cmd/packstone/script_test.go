@@ -59,6 +59,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+filepath.Join(root, ".bin"))
 	env.Values[testKey{}] = env.T()
 	env.Values[mountKey{}] = new(*faulttest.Mount)
+	env.Values[coldKey{}] = new(*s3test.Cold)
 	env.Values[hookKey{}], env.Values[sinkKey{}] = new(*noticetest.Webhook), new(*noticetest.SMTP)
 	return nil
 }
@@ -75,7 +76,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"random":    random,
 	"sametree":  sameTree,
 	"onlytools": onlyTools,
-	"s3server":  s3Server, "sftpserver": sftpServer,
+	"s3server":  s3Server, "coldserver": coldServer, "cold": cold, "sftpserver": sftpServer,
 	"moment": moment, "ruin": ruin, "destroy": destroy,
 	"forge": forge, "webhook": webhook, "smtpsink": smtpSink, "phone": phone,
 }

@@ -1,6 +1,8 @@
 package s3test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -107,6 +109,8 @@ func (c *Cold) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPut && o != nil && r.Header.Get("If-None-Match") == "*":
 		refuse(w, r, http.StatusPreconditionFailed, "PreconditionFailed")
+	case r.Method == http.MethodPut && isWrong(r, body):
+		refuse(w, r, http.StatusBadRequest, "BadDigest")
 	case r.Method == http.MethodPut:
 		c.objects[path] = &coldObject{data: body, class: r.Header.Get("X-Amz-Storage-Class"), modified: time.Now()}
 	case r.Method == http.MethodDelete:
@@ -119,6 +123,13 @@ func (c *Cold) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		o.serve(w, r)
 	}
+}
+
+// isWrong reports whether a body is not the one of the request's checksum.
+func isWrong(r *http.Request, body []byte) bool {
+	sum := sha256.Sum256(body)
+	told := r.Header.Get("X-Amz-Checksum-Sha256")
+	return told != "" && told != base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // serveBucket answers requests about a bucket: listings, and nothing else.
