@@ -10,7 +10,15 @@ import (
 
 // ErrArchived: the storage keeps the object in a class that cannot be read at once: it must be
 // thawed first. It matches ErrDenied too.
-var ErrArchived = fmt.Errorf("archived by the storage: %w", ErrDenied)
+var ErrArchived error = archived{}
+
+type archived struct{}
+
+// Error implements error.
+func (archived) Error() string { return "archived by the storage" }
+
+// Unwrap returns the wider kind.
+func (archived) Unwrap() error { return ErrDenied }
 
 // Class is a storage class as S3 names it. Empty means that of the storage, which is STANDARD.
 type Class string

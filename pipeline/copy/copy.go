@@ -138,7 +138,7 @@ func (c *Copier) Run(ctx context.Context, missing []*catalog.Snapshot) error {
 
 // isOfSource reports whether an error concerns one snapshot of the source repository.
 func isOfSource(ctx context.Context, err error) bool {
-	return ctx.Err() == nil && errors.Is(err, source.ErrFailed) && !errors.Is(err, store.ErrUnreachable)
+	return ctx.Err() == nil && errors.Is(err, source.ErrFailed) && !errors.Is(err, store.ErrUnreachable) && !errors.Is(err, store.ErrArchived)
 }
 
 // copy makes the copy of one snapshot and returns its id.

@@ -56,6 +56,7 @@ func (x *Examination) open(ctx context.Context, o Options) (storage *config.Stor
 	}
 	x.Promises(ctx, storage)
 	x.Protection(ctx, storage)
+	x.Classes(storage)
 	return storage, mayPut
 }
 
