@@ -19,7 +19,7 @@ func TestStorageClassesThatCannotBeHonouredAreRefused(t *testing.T) {
 		{"storage_class: GLACIER\nrepositories:\n  a: {url: s3://b/p}\n", "storage_class: each of repositories has storage classes of its own"},
 		{"repositories:\n  a: {url: s3://b/p, metadata_storage_class: DEEP_ARCHIVE}\n", "repositories.a.metadata_storage_class: DEEP_ARCHIVE must be thawed"},
 	} {
-		_, err := Parse("f.yaml", []byte("version: 1\n"+test.settings), nil)
+		_, err := Parse("f.yaml", []byte("version: 1\n"+test.settings), func(string) (string, bool) { return "", false })
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", test.settings, err, test.want)
 		}
