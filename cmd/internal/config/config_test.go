@@ -127,7 +127,7 @@ func TestProblemsNameFileLineAndCure(t *testing.T) {
 		{"no version", "repository: /x\n", "f.yaml:1: version is missing"},
 		{"version of tomorrow", "version: 2\n", "f.yaml:1: version: is 2; this program reads version 1"},
 		{"version of letters", "version: one\n", `f.yaml:1: version: expected a whole number, found "one"`},
-		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: bandwidth, host, ionice, jobs, keys, metrics, nice, notify, repositories, repository, serve, sets, sources, version`},
+		{"unknown setting", "version: 1\nrepositry: /x\n", `f.yaml:2: unknown setting "repositry"; here these are known: bandwidth, host, ionice, jobs, keys, metadata_storage_class, metrics, nice, notify, repositories, repository, serve, sets, sources, storage_class, version`},
 		{"setting of later", "version: 1\nsources: {f: {type: files, path: /f}}\nsets:\n  p:\n    sources: [f]\n    shedule: daily\n",
 			`f.yaml:6: unknown setting "shedule"; in sets.p these are known: drill, hooks, jitter, max_age, not_backed_up, references, retention, retry_for, schedule, sources, time_zone, to, tripwire`},
 		{"unknown setting of a source", "version: 1\nsources:\n  f:\n    type: files\n    path: /x\n    pathh: /y\n", `f.yaml:6: unknown setting "pathh"; in sources.f these are known: allow_empty, ca_file, connections, exclude, exclude_caches, exclude_if_present, ignore_inode, key_file, known_hosts, one_file_system, passphrase_file, password_file, path, type, url, url_file`},
