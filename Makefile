@@ -15,7 +15,7 @@ build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
 
 test: prepare tools check race ## all that must hold before a change is taken in
-	$(GO) test -timeout 20m -parallel 4 ./...
+	$(GO) test -timeout 40m -parallel 4 ./...
 	.ci/postgres18 'TestPostgres(Into|Through)|TestEveryColumnOfTheCatalog|TestRowsThatCame'
 
 check: ## what reading the code finds

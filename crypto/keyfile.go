@@ -84,7 +84,7 @@ func (f CollectorFile) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("write collector file: %w", err)
 	}
 	var b bytes.Buffer
-	b.WriteString("# packstone collector file. Keep it secret (mode 0600): it can forget and delete in this collector's name.\n")
+	b.WriteString("# packstone collector or keeper file. Keep it secret (mode 0600): a collector can forget and delete with it.\n")
 	encodeCommon(&b, collectorKind, f.Repository, f.Signer, f.Owner, f.Classic)
 	for _, number := range slices.Sorted(maps.Keys(f.Index)) {
 		fmt.Fprintf(&b, "index-identity: %d %s\n", number, f.Index[number])

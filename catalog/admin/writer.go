@@ -67,7 +67,7 @@ func checkNewName(repo *catalog.Repository, name string) error {
 			return catalog.Refuse("%s was revoked, and its name stays taken; choose another, such as %s-2", name, name)
 		}
 		if taken == name {
-			return catalog.Refuse("%s is admitted already; revoke it first and choose another name, or give the host its key file", name)
+			return catalog.Refuse("%s is admitted already: choose another name, or use the key file that it has", name)
 		}
 		if short, long := min(taken, name), max(taken, name); strings.HasPrefix(long, short+".") {
 			return catalog.Refuse("%s cannot be used beside %s: a bucket policy for %s would also apply to %s; choose another name, such as %s",

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +69,9 @@ func (a *app) keyPolicy(ctx context.Context, floor, grace, horizon flagvalue.Per
 	return a.out.Err()
 }
 
+// shortestHorizon is how far ahead locks must reach: a keeper runs once a day.
+const shortestHorizon = 24 * time.Hour
+
 // policyEdit changes a config to what the flags say.
 func policyEdit(floor, grace, horizon flagvalue.Period) func(c *catalog.Config) error {
 	return func(c *catalog.Config) error {
@@ -75,6 +79,9 @@ func policyEdit(floor, grace, horizon flagvalue.Period) func(c *catalog.Config) 
 			flag flagvalue.Period
 			of   *string
 		}{{floor, &c.Floor}, {grace, &c.Grace}, {horizon, &c.Horizon}} {
+			if one.of == &c.Horizon && one.flag.Given && one.flag.Length < shortestHorizon {
+				return usage("--horizon: locks of less than a day end before the next run of packstone keep: want 1d at least, such as 30d")
+			}
 			if one.flag.Given {
 				*one.of = one.flag.Length.String()
 			}

@@ -134,6 +134,9 @@ repository. It never replaces a file.`,
 		if o.output == "" && !a.flags.dryRun {
 			return usage("name the file for the identity with -o, or try the shares with --dry-run")
 		}
+		if o.output == "-" {
+			return usage("an identity is written to a file alone: name one with -o")
+		}
 		return a.joinShares(ctx, args, o)
 	})
 }

@@ -71,7 +71,7 @@ func (f *farStorage) run(args ...string) count.Totals {
 		f.t.Fatalf("%v: %v in %s", args, err, stdout)
 	}
 	r := summary.Requests
-	if told, seen := r.Put.Calls+r.Get.Calls+r.List.Calls+r.Delete.Calls, f.proxy.Requests("", ""); told != seen {
+	if told, seen := r.Put.Calls+r.Get.Calls+r.List.Calls+r.Delete.Calls, f.proxy.Requests("", ""); told < seen || told > seen+2 { // a second request for the same may have been ended before it was sent
 		f.t.Errorf("%v tells of %d requests, the proxy counted %d: %+v", args, told, seen, f.proxy.Counts())
 	}
 	return r

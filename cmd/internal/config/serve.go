@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -77,8 +79,12 @@ func (s *Serve) checkProxies(d *decoder) {
 	if strings.ContainsAny(s.IdentityHeader, " :\t") {
 		d.problemAt("serve.identity_header", "%q is not the name of a header", s.IdentityHeader)
 	}
-	if _, err := s.Proxies(); err != nil {
+	networks, err := s.Proxies()
+	if err != nil {
 		d.problemAt("serve.trusted_proxies", "%v", err)
+	}
+	if slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Bits() == 0 }) {
+		d.problemAt("serve.trusted_proxies", "trusts everybody, who could then say to be anybody: name the proxies' addresses")
 	}
 }
 
@@ -90,7 +96,7 @@ func (s *Serve) Proxies() (networks []netip.Prefix, err error) {
 			network, err = netip.PrefixFrom(address, address.BitLen()), nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/24", text)
 		}
 		networks = append(networks, network)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // sendTime is how long one write to whoever downloads may take.
@@ -54,7 +55,7 @@ func (v *visit) sendFile() error {
 }
 
 func (v *visit) sendFolder(as string) error {
-	here, err := v.spot()
+	here, err := v.folder()
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,17 @@ func (v *visit) sendFolder(as string) error {
 	}
 	v.attach("application/x-tar", name)
 	return v.sent(b.Tar(v.r.Context(), here.at, v.slowly(), func(*entry.Entry, string) {}))
+}
+
+// folder returns the place that is named, which must be there.
+func (v *visit) folder() (here *spot, err error) {
+	if here, err = v.spot(); err != nil || len(here.at.Sources) != 1 || here.Path == "" {
+		return here, err
+	}
+	return here, v.shelf().browse(func(b *browse.Browser) error {
+		_, err := b.Node(v.r.Context(), here.at)
+		return err
+	})
 }
 
 // attach has a browser keep what follows as a file, never show it.

@@ -4,12 +4,14 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Guard says who may see the page. Without a token and a header everybody may who reaches it: the
@@ -24,9 +26,12 @@ type Guard struct {
 // shortestToken is the least length of a token: shorter ones can be guessed.
 const shortestToken = 16
 
+// longestToken is how many bytes the file of a token may have.
+const longestToken = 4096
+
 // ReadToken reads a token from a file.
 func ReadToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
+	text, err := readShort(path, longestToken)
 	if err != nil {
 		return "", fmt.Errorf("read the token of the page (serve.token_file): %w", err)
 	}
@@ -35,6 +40,20 @@ func ReadToken(path string) (string, error) {
 		return "", fmt.Errorf("the token of the page in %s (serve.token_file) has less than %d characters; write a longer one, such as what openssl rand -hex 32 prints", path, shortestToken)
 	}
 	return token, nil
+}
+
+// readShort reads a file of at most most bytes.
+func readShort(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	return text, err
 }
 
 // Open reports whether whoever reaches the page may see it without showing who he is.
@@ -72,8 +91,12 @@ func (g Guard) isProxy(r *http.Request) bool {
 }
 
 func (g Guard) bears(r *http.Request) bool {
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return ok && g.isToken(token)
+	token, given := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if given && !g.isToken(token) {
+		time.Sleep(wrongToken)
+		return false
+	}
+	return given
 }
 
 // isToken compares in a time that says nothing of the token.
