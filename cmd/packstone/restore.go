@@ -289,7 +289,7 @@ type restoring struct {
 	total    restore.Result
 	warned   atomic.Uint64
 	lent     restore.Lent
-	others   restore.Strangers // to whom entries would belong by their number
+	others   target.Strangers // to whom entries would belong by their number
 	frozen   thaw.Plan         // what the storage must thaw
 	denied   uint64            // entries that the user of --check-access could not use
 	inexact  uint64            // objects and values of databases that did not come back exactly

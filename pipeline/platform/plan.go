@@ -9,6 +9,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/restore"
+	"github.com/packstone/packstone/pipeline/target"
 )
 
 // Step is what a restore is going to do with a source.
@@ -16,7 +17,7 @@ type Step struct {
 	Source   *Source
 	Replaced uint64 // files that are there with other content
 	// Strangers are owners that this machine does not know.
-	Strangers restore.Strangers
+	Strangers target.Strangers
 	Result    restore.Result
 	Fresh     string // the database that is filled; "": the living one, which is empty
 	Before    string // the name under which the living one is kept; "": there is none

@@ -1,4 +1,4 @@
-package restore
+package target
 
 import (
 	"os/user"
