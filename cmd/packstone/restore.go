@@ -290,9 +290,9 @@ type restoring struct {
 	warned   atomic.Uint64
 	lent     restore.Lent
 	others   target.Strangers // to whom entries would belong by their number
-	frozen   thaw.Plan         // what the storage must thaw
-	denied   uint64            // entries that the user of --check-access could not use
-	inexact  uint64            // objects and values of databases that did not come back exactly
+	frozen   thaw.Plan        // what the storage must thaw
+	denied   uint64           // entries that the user of --check-access could not use
+	inexact  uint64           // objects and values of databases that did not come back exactly
 }
 
 func (r *restoring) restore(ctx context.Context) error {
