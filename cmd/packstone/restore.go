@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
@@ -112,11 +113,7 @@ with its credentials has overwritten or deleted objects.`,
 	flags.BoolVar(&o.force, "force", false, "restore into a directory that is inside a repository")
 	flags.BoolVar(&o.verify, "verify", false, "read back what was written, and compare it")
 	flags.BoolVar(&o.plan, "plan", false, "list what would be done, and do nothing")
-	flags.StringVar(&o.owner, "owner", "", "give all files to `user:group`")
-	flags.StringVar(&o.chmod, "chmod", "", "change modes by this `mode`, as chmod does: u+rwX,go-w")
-	flags.StringVar(&o.checkAccess, "check-access", "", "list restored files that `user` could not read, write or search")
-	flags.BoolVar(&o.numeric, "numeric-ids", false, "set owners by number, even if their names are known here")
-	flags.BoolVar(&o.noSpecial, "no-special", false, "leave out what gives rights to whoever runs or opens it: devices, setuid and setgid bits, capabilities")
+	o.registerRights(flags)
 	flags.BoolVar(&toCommand, "to-command", false, "pipe the one named file to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
 	o.filling.registerJobs(flags, restoreJobs)
@@ -140,6 +137,15 @@ with its credentials has overwritten or deleted objects.`,
 		}
 		return a.restore(ctx, o, args)
 	})
+}
+
+// registerRights registers what restored files let whom do.
+func (o *restoreOptions) registerRights(flags *pflag.FlagSet) {
+	flags.StringVar(&o.owner, "owner", "", "give all files to `user:group`")
+	flags.StringVar(&o.chmod, "chmod", "", "change modes by this `mode`, as chmod does: u+rwX,go-w")
+	flags.StringVar(&o.checkAccess, "check-access", "", "list restored files that `user` could not read, write or search")
+	flags.BoolVar(&o.numeric, "numeric-ids", false, "set owners by number, even if their names are known here")
+	flags.BoolVar(&o.noSpecial, "no-special", false, "leave out what gives rights to whoever runs or opens it: devices, setuid and setgid bits, capabilities")
 }
 
 var overwrites = map[string]restore.Overwrite{

@@ -17,6 +17,7 @@ var ErrNone = errors.New("it has no numbered rows such as 01: ABCD …; type the
 // Typos says what is wrong with each row. Its text has a line for each.
 type Typos []string
 
+// Error implements error, with a line for each typo.
 func (t Typos) Error() string { return strings.Join(t, "\n") }
 
 // largestText is the most bytes of a text that Decode reads.

@@ -61,6 +61,7 @@ type line struct {
 	lock          store.Lock
 }
 
+// String returns the line as the file has it.
 func (l line) String() string {
 	return fmt.Sprintf("%s %s %d %s\n", l.name, l.version, l.lock.Until.Unix(), l.lock.Mode)
 }
