@@ -34,6 +34,7 @@ type Role struct {
 	list, get, put, delete []string
 	versions               bool // it may list and read versions that are not the newest
 	extend                 bool // it may list versions, and extend locks
+	thaw                   bool // it may ask for packs in classes that need a thaw
 }
 
 // Roles are the roles by their names.
@@ -56,7 +57,7 @@ var Roles = map[string]Role{
 		extend: true,
 	},
 	"reader":   {list: []string{""}, get: []string{""}, versions: true},
-	"restorer": {list: []string{""}, get: []string{""}, versions: true},
+	"restorer": {list: []string{""}, get: []string{""}, versions: true, thaw: true},
 }
 
 // Of returns the role restricted to one member, who may create records and sessions under its own
@@ -83,6 +84,9 @@ func (r Role) Policy(name, principal string, at Bucket) Policy {
 	p.allow("Reads", r.reads(), starred(p.objects, r.get), nil)
 	if r.extend {
 		p.allow("Extends", []string{"s3:GetObjectRetention", "s3:PutObjectRetention"}, []string{p.objects + "*"}, nil)
+	}
+	if r.thaw {
+		p.allow("Thaws", []string{"s3:RestoreObject"}, []string{p.objects + "packs/*"}, nil)
 	}
 	if len(r.put) > 0 {
 		p.allow("Creates", []string{"s3:PutObject"}, starred(p.objects, r.put), onlyNew(at))

@@ -35,6 +35,8 @@ func TestPoliciesGiveARoleWhatItNeedsAndNoMore(t *testing.T) {
 	}{
 		{"s3:GetObject", "packstone.json", "collector keeper reader restorer writer"},
 		{"s3:GetObject", "packs/ab/abcd", "reader restorer"},
+		{"s3:RestoreObject", "packs/ab/abcd", "restorer"},
+		{"s3:RestoreObject", "trees/ab/abcd", ""},
 		{"s3:GetObject", "trees/ab/abcd", "reader restorer"},
 		{"s3:GetObject", "domains/0000000001/0000000000", "reader restorer"},
 		{"s3:GetObject", "index/ab/abcd", "collector reader restorer writer"},
