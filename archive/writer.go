@@ -62,6 +62,8 @@ type Writer struct {
 	groups  groups
 	sampler sampler
 
+	adding  underway
+	closing chan struct{} // holds a token while no one closes the open groups
 	turn    chan struct{} // holds a token while no one lays a frame into the open pack
 	open    *openPack     // whoever has the token
 	filled  atomic.Int64  // bytes of the open pack's plaintext
@@ -83,12 +85,13 @@ func NewWriter(ctx context.Context, s store.Store, o WriterOptions) *Writer {
 	w := &Writer{
 		store: s, o: o, ctx: ctx, cancel: cancel,
 		groups: groups{target: o.FrameSize},
-		turn:   make(chan struct{}, 1),
+		turn:   make(chan struct{}, 1), closing: make(chan struct{}, 1),
 		packs:  make(chan struct{}, o.Uploads+1),
 		frames: make(chan []byte, runtime.GOMAXPROCS(0)+1),
 		flying: make(map[*openPack]struct{}),
 	}
 	w.turn <- struct{}{}
+	w.closing <- struct{}{}
 	for range cap(w.frames) {
 		w.frames <- nil
 	}
@@ -151,6 +154,11 @@ func CheckPackSize(n int) error {
 // chunks of one group are compressed together. The slot knows its place when the pack is full, or
 // after Seal or Flush: shortly before the store acknowledges the pack.
 func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string) error {
+	defer w.adding.begin().Done()
+	return w.add(ctx, slot, data, group)
+}
+
+func (w *Writer) add(ctx context.Context, slot *Slot, data []byte, group string) error {
 	if err := w.failure(); err != nil {
 		return err
 	}
@@ -170,6 +178,7 @@ func (w *Writer) Add(ctx context.Context, slot *Slot, data []byte, group string)
 // AddRun adds chunks that lie one after the other in data, as Add would. If they are enough to fill
 // a frame, they share it with each other and with no other chunks.
 func (w *Writer) AddRun(ctx context.Context, slots []*Slot, data []byte, group string) error {
+	defer w.adding.begin().Done()
 	total := 0
 	for _, slot := range slots {
 		total += int(slot.chunk.Length)
@@ -215,7 +224,7 @@ func (w *Writer) addTogether(ctx context.Context, slots []*Slot, data []byte, gr
 	}
 	for _, slot := range slots {
 		n := slot.chunk.Length
-		if err := w.Add(ctx, slot, data[:n], group); err != nil {
+		if err := w.add(ctx, slot, data[:n], group); err != nil {
 			return err
 		}
 		data = data[n:]
@@ -254,6 +263,7 @@ func (w *Writer) Takes(stored, raw int) bool {
 // AddFrame adds a frame that is stored already, as it is. The slots are those of all chunks in it.
 // Takes must allow the frame.
 func (w *Writer) AddFrame(ctx context.Context, slots []*Slot, frame []byte) error {
+	defer w.adding.begin().Done()
 	if err := w.failure(); err != nil {
 		return err
 	}
@@ -366,10 +376,20 @@ func (w *Writer) Seal(ctx context.Context) error {
 	return w.settle(ctx, func(p *openPack) <-chan struct{} { return p.named })
 }
 
-// closePack writes all open groups and sends off the open pack.
+// closePack writes all open groups and sends off the open pack. What others have taken out of the
+// open groups, and not laid into the pack yet, is waited for.
 func (w *Writer) closePack(ctx context.Context) error {
 	if err := w.failure(); err != nil {
 		return err
+	}
+	select {
+	case <-w.closing:
+		defer func() { w.closing <- struct{}{} }()
+	case <-ctx.Done():
+		return fmt.Errorf("write packs: %w", context.Cause(ctx))
+	}
+	if err := w.adding.wait(ctx); err != nil {
+		return fmt.Errorf("write packs: %w", err)
 	}
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
