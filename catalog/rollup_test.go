@@ -1,10 +1,12 @@
 package catalog
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/storetest"
 )
 
@@ -91,6 +93,60 @@ func TestARolledBackBucketIsToldAfterARollUp(t *testing.T) {
 	log, err := w.host(before).ReadLog(t.Context())
 	if err != nil || len(log.RolledBack()) == 0 {
 		t.Errorf("got %q, %v", log.RolledBack(), err)
+	}
+}
+
+// TestATombstoneThatComesAfterARollUpIsNotBuiltOn suspends a run that is about to end the session of
+// one that was killed. Meanwhile a collector ends that session, and the owner rolls it up, so that
+// its names are free again.
+func TestATombstoneThatComesAfterARollUpIsNotBuiltOn(t *testing.T) {
+	for when, c := range map[string]struct {
+		op   storetest.Op
+		name func(s *Session) string
+	}{
+		"before it opens a session":      {storetest.Put, func(s *Session) string { return s.lane.session(s.sequence) }},
+		"before it reads the session":    {storetest.Get, func(s *Session) string { return s.lane.session(s.sequence) }},
+		"before it writes the tombstone": {storetest.Put, func(s *Session) string { return s.lane.record(s.sequence) }},
+	} {
+		t.Run(when, func(t *testing.T) {
+			w := newWorld(t)
+			w.commitsOne("one")
+			dead := w.begin()
+			dead.Close()
+			suspended := false
+			session, record := dead.lane.session(dead.sequence), dead.lane.record(dead.sequence)
+			f := &storetest.Faulty{Store: w.store, Before: func(op storetest.Op, name string) error {
+				if suspended || op != c.op || name != c.name(dead) {
+					return nil
+				}
+				suspended = true
+				w.fence(dead)
+				w.rollUp()
+				if _, err := w.store.Get(t.Context(), session, 0, -1, nil); err == nil {
+					w.remove(session) // as a prune does
+				}
+				if _, err := w.store.Get(t.Context(), record, 0, -1, nil); !errors.Is(err, store.ErrNotExist) {
+					t.Errorf("%s is still there: %v", record, err)
+				}
+				return nil
+			}}
+			s, err := w.host(f).Begin(t.Context())
+			if err != nil || !suspended {
+				t.Fatalf("suspended: %v, %v", suspended, err)
+			}
+			defer s.Close()
+			if s.lane != dead.lane || s.sequence != dead.sequence+1 {
+				t.Errorf("goes on at %s %d, the dead session was %s %d", s.lane, s.sequence, dead.lane, dead.sequence)
+			}
+			p, refs := w.pack(s, "two")
+			if _, err := s.Commit(t.Context(), Content{Snapshot: snapshotNow(), Packs: one(p), Refs: refs}); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(w.log().commits(func(*Fate) bool { return true })); n != 2 {
+				t.Errorf("%d snapshots, want 2", n)
+			}
+			w.sound()
+		})
 	}
 }
 

@@ -135,6 +135,7 @@ func (s *Session) enterLane(ctx context.Context) (err error) {
 	if s.Log, err = s.repo.ReadLog(ctx); err != nil {
 		return err
 	}
+	s.roll = s.Log.rolled
 	if s.RolledBack, err = s.repo.missing(ctx, s.memory, s.Log); err != nil {
 		return err
 	}
@@ -223,6 +224,9 @@ func (s *Session) continueAt(head *Record) {
 // the lock's file holds the session's nonce. No other host can know that the session is dead.
 func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 	data, err := s.repo.Store.Get(ctx, s.lane.session(s.sequence), 0, -1, nil)
+	if errors.Is(err, store.ErrNotExist) {
+		return false, fmt.Errorf("session %s has been deleted: %w", s.lane.session(s.sequence), errRolledUp)
+	}
 	if err != nil {
 		return false, fmt.Errorf("load session %s: %w", s.lane.session(s.sequence), err)
 	}
@@ -232,10 +236,12 @@ func (s *Session) fenceOwn(ctx context.Context) (bool, error) {
 	}
 	s.nonce = note.Nonce
 	rec, err := s.put(ctx, clear{Kind: Tombstone})
-	if errors.Is(err, ErrRestart) || errors.Is(err, ErrKeyTwice) {
+	switch {
+	case errors.Is(err, errRolledUp): // what would follow it follows the roll's floor
+		return false, err
+	case errors.Is(err, ErrRestart) || errors.Is(err, ErrKeyTwice):
 		return false, nil // a record has come meanwhile; the next run sees it
-	}
-	if err != nil {
+	case err != nil:
 		return false, err
 	}
 	s.Log.add(rec)
@@ -686,7 +692,7 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 		return nil, fmt.Errorf("write record %s: %w", name, err)
 	}
 	s.opened, s.ready = false, false
-	if void, err := s.isVoid(ctx, c.Kind, name, data); err != nil || void {
+	if void, err := s.isVoid(ctx, name, data); err != nil || void {
 		return nil, errors.Join(err, fmt.Errorf("record %s: %w", name, errRolledUp))
 	}
 	s.repo.Cache.keep(name, data)
@@ -697,11 +703,9 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 	return rec, err
 }
 
-// isVoid reports whether the record that was just written has no effect.
-func (s *Session) isVoid(ctx context.Context, kind Kind, name string, data []byte) (bool, error) {
-	if kind == Tombstone {
-		return false, nil // which says nothing else
-	}
+// isVoid reports whether the record that was just written has no effect, so that nothing may follow
+// it.
+func (s *Session) isVoid(ctx context.Context, name string, data []byte) (bool, error) {
 	newest, err := s.repo.rollSince(ctx, s.roll)
 	if err != nil || !newest.covers(s.lane, s.sequence) {
 		return false, err
