@@ -75,7 +75,7 @@ func (t *target) createBeside(ctx context.Context) error {
 		return fmt.Errorf("begin in %s: %w", t.path, translate(err))
 	}
 	t.began = true
-	return t.createTables("TEMPORARY ")
+	return t.createTables()
 }
 
 // endingOf is how a table of SQLite is kept.

@@ -144,7 +144,7 @@ func (e encoding) scale() (int, bool) {
 	return scale, err == nil && scale >= 0 && scale <= nativeDigits
 }
 
-// codec binds and reads cells of one column.
+// codec stores and reads cells of one column.
 type codec struct {
 	enc     encoding
 	scale   int
@@ -158,69 +158,68 @@ func newCodec(e encoding) *codec {
 	return c
 }
 
-// bind binds a cell to a parameter. exact is true where the stored value needs
-// an entry in _packstone_exact.
-func (c *codec) bind(s *sqlite3.Stmt, param int, cell database.Cell) (exact bool, err error) {
-	switch cell.Class {
-	case database.ClassNull:
-		return false, s.BindNull(param)
-	case database.ClassInt:
-		if c.enc == uint64Text {
-			return false, s.BindText(param, strconv.FormatInt(cell.Int, 10))
-		}
-		return false, s.BindInt64(param, cell.Int)
-	case database.ClassFloat:
-		return c.bindFloat(s, param, cell.Float)
-	case database.ClassBlob:
-		if len(cell.Bytes) == 0 {
-			return false, s.BindZeroBlob(param, 0)
-		}
-		return false, s.BindBlob(param, cell.Bytes)
-	}
-	return false, c.bindText(s, param, cell.Bytes)
-}
-
-func (c *codec) bindFloat(s *sqlite3.Stmt, param int, v float64) (bool, error) {
-	if math.IsNaN(v) {
-		return false, s.BindText(param, "NaN")
-	}
-	return v == 0 && math.Signbit(v), s.BindFloat(param, v)
-}
-
-func (c *codec) bindText(s *sqlite3.Stmt, param int, text []byte) error {
+// stored is the value that SQLite is given for a cell. exact is true where what it keeps needs an
+// entry in _packstone_exact. The bytes are good until the next call.
+func (c *codec) stored(cell database.Cell) (out database.Cell, exact bool, err error) {
 	switch {
-	case c.decimal:
-		return c.bindDecimal(s, param, text)
-	case c.enc == moment || c.enc == utc:
-		c.scratch = padFraction(c.scratch[:0], text)
-		return bindText(s, param, c.scratch)
+	case cell.Class == database.ClassInt && c.enc == uint64Text:
+		c.scratch = strconv.AppendInt(c.scratch[:0], cell.Int, 10)
+		return storedText(c.scratch), false, nil
+	case cell.Class == database.ClassFloat && math.IsNaN(cell.Float):
+		return storedText(notANumber), false, nil
+	case cell.Class == database.ClassFloat:
+		return cell, cell.Float == 0 && math.Signbit(cell.Float), nil
+	case cell.Class == database.ClassText && c.decimal:
+		out, err = c.storedDecimal(cell.Bytes)
+		return out, false, err
+	case cell.Class == database.ClassText && (c.enc == moment || c.enc == utc):
+		c.scratch = padFraction(c.scratch[:0], cell.Bytes)
+		return storedText(c.scratch), false, nil
 	}
-	return bindText(s, param, text)
+	return cell, false, nil
 }
 
-// bindText binds text, which SQLite copies. The driver's own call for bytes makes a string of them
-// first.
-func bindText(s *sqlite3.Stmt, param int, text []byte) error {
-	return s.BindText(param, unsafe.String(unsafe.SliceData(text), len(text)))
+var notANumber = []byte("NaN")
+
+func storedText(text []byte) database.Cell {
+	return database.Cell{Class: database.ClassText, Bytes: text}
 }
 
-// bindDecimal stores a number natively, or refuses one that would come back
-// differently.
-func (c *codec) bindDecimal(s *sqlite3.Stmt, param int, text []byte) error {
+// storedDecimal stores a number natively, or refuses one that would come back differently.
+func (c *codec) storedDecimal(text []byte) (database.Cell, error) {
 	if c.scale == 0 {
 		if v, err := strconv.ParseInt(string(text), 10, 64); err == nil {
-			return s.BindInt64(param, v)
+			return database.Cell{Class: database.ClassInt, Int: v}, nil
 		}
 	}
 	v, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-		return bindText(s, param, text) // NaN; it stays a text under NUMERIC affinity
+		return storedText(text), nil // NaN; it stays a text under NUMERIC affinity
 	}
 	c.scratch = strconv.AppendFloat(c.scratch[:0], v, 'f', c.scale, 64)
 	if !bytes.Equal(c.scratch, text) {
-		return fmt.Errorf("%w: decimal %s is not exact with %d digits", database.ErrValue, text, c.scale)
+		return database.Cell{}, fmt.Errorf("%w: decimal %s is not exact with %d digits", database.ErrValue, text, c.scale)
 	}
-	return s.BindFloat(param, v)
+	return database.Cell{Class: database.ClassFloat, Float: v}, nil
+}
+
+// bind binds what stored gives to a parameter.
+func bind(s *sqlite3.Stmt, param int, cell database.Cell) error {
+	switch cell.Class {
+	case database.ClassNull:
+		return s.BindNull(param)
+	case database.ClassInt:
+		return s.BindInt64(param, cell.Int)
+	case database.ClassFloat:
+		return s.BindFloat(param, cell.Float)
+	case database.ClassBlob:
+		if len(cell.Bytes) == 0 {
+			return s.BindZeroBlob(param, 0)
+		}
+		return s.BindBlob(param, cell.Bytes)
+	}
+	// SQLite copies the text. The driver's own call for bytes makes a string of them first.
+	return s.BindText(param, unsafe.String(unsafe.SliceData(cell.Bytes), len(cell.Bytes)))
 }
 
 // read appends a column's value as a canonical cell.

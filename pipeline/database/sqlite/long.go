@@ -17,16 +17,24 @@ import (
 // be written later.
 func (w *rowWriter) bind(column, param int, cell database.Cell) (exact bool, err error) {
 	if cell.Long == nil {
-		return w.codecs[column].bind(w.stmt, param, cell)
+		return w.bindStored(column, param, cell)
 	}
 	if cell.Class == database.ClassBlob && column == len(w.cells)-1 && w.layout.rowid && !w.layout.keyed(column) && !computes(w.layout.columns) {
 		w.later = column
 		return false, w.stmt.BindZeroBlob(param, cell.Long.Size())
 	}
 	return false, withBytes(cell.Long, func(p []byte) (err error) {
-		exact, err = w.codecs[column].bind(w.stmt, param, database.Cell{Class: cell.Class, Bytes: p})
+		exact, err = w.bindStored(column, param, database.Cell{Class: cell.Class, Bytes: p})
 		return err
 	})
+}
+
+func (w *rowWriter) bindStored(column, param int, cell database.Cell) (exact bool, err error) {
+	cell, exact, err = w.codecs[column].stored(cell)
+	if err != nil {
+		return false, err
+	}
+	return exact, bind(w.stmt, param, cell)
 }
 
 // computes says that a table has generated columns; SQLite reads and writes no pieces of its rows.

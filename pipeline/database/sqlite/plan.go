@@ -21,7 +21,10 @@ type tableLayout struct {
 	name    string
 	create  string
 	columns []columnLayout
-	rowid   bool // false: WITHOUT ROWID
+	rowid   bool   // false: WITHOUT ROWID
+	key     int    // the column that is the row's number; -1: none
+	paged   bool   // some of its rows were written page by page
+	root    uint32 // its page
 	counter *database.Sequence
 	checks  []checkLayout
 	foreign []*database.ForeignKey // the source's keys that the table has, in its order
@@ -32,6 +35,8 @@ type columnLayout struct {
 	enc       encoding
 	generated bool
 	long      bool // its cells may be long ones
+	notNull   bool
+	affinity  string
 }
 
 // mayBeLong says that values of a type have no small limit and are stored as they are.
@@ -80,10 +85,17 @@ func layOut(s *database.Schema, made *ddl.Mapping) *database.Plan {
 }
 
 func portableTable(s *database.Schema, d *ddl.Draft) *tableLayout {
-	out := &tableLayout{planned: d.PlannedTable, name: d.Target.Name, create: d.Create, rowid: true, foreign: d.Foreign}
+	out := &tableLayout{planned: d.PlannedTable, name: d.Target.Name, create: d.Create, rowid: true, key: -1, foreign: d.Foreign}
+	key := rowKeyColumn(d.Source, s.Engine == database.SQLite)
 	for i, c := range d.Target.Columns {
-		_, enc := declare(d.Source.Columns[i].Type)
-		out.columns = append(out.columns, columnLayout{name: c.Name, enc: enc, generated: c.Generated != nil, long: c.Generated == nil && mayBeLong(c.Type, enc)})
+		decl, enc := declare(d.Source.Columns[i].Type)
+		out.columns = append(out.columns, columnLayout{
+			name: c.Name, enc: enc, generated: c.Generated != nil, long: c.Generated == nil && mayBeLong(c.Type, enc),
+			notNull: c.NotNull || d.Source.Columns[i].NotNull, affinity: affinityOf(decl),
+		})
+		if d.Source.Columns[i] == key {
+			out.key = i
+		}
 		if c.Identity != nil {
 			out.counter = s.Sequence(c.Identity.Sequence)
 		}

@@ -60,7 +60,7 @@ func (t *target) Fill(_ context.Context, s *database.Staged, next func() (*datab
 		}
 		return b.Whole()
 	}, func(b *database.Batch) error {
-		return guard(func() error { return w.batch(b) })
+		return guard(func() error { return w.batch(b, 0) })
 	})
 }
 

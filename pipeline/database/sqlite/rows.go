@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -27,6 +28,10 @@ type reading struct {
 type exactKey struct {
 	row    int64
 	column int
+}
+
+func (k exactKey) compare(other exactKey) int {
+	return cmp.Or(cmp.Compare(k.row, other.row), cmp.Compare(k.column, other.column))
 }
 
 func (r *reading) sql(where string) string {

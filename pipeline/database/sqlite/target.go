@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/ddl"
+	"github.com/packstone/packstone/pipeline/database/sqlite/btree"
 )
 
 // target writes a file under a temporary name and gives it its own on commit.
@@ -25,7 +28,8 @@ type target struct {
 	partial  string
 	portable bool
 	conn     *sqlite3.Conn
-	whole    *whole // once all is written
+	pages    *btree.File // while tables are written page by page, and conn is closed
+	whole    *whole      // once all is written
 	mu       sync.Mutex
 	layout   *layout
 	from     *database.Schema
@@ -86,6 +90,14 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 		return fmt.Errorf("write %s: %w", t.path, err)
 	}
 	t.folder, t.partial = folder, folder.File(filepath.Base(t.path))
+	if err := t.openPartial(ctx); err != nil {
+		return err
+	}
+	return t.createTables()
+}
+
+// openPartial opens the file that no one else sees, and begins a transaction.
+func (t *target) openPartial(ctx context.Context) (err error) {
 	if t.conn, err = open(ctx, t.partial, create); err != nil {
 		return fmt.Errorf("write %s: %w", t.path, translate(err))
 	}
@@ -94,15 +106,21 @@ func (t *target) Create(ctx context.Context, p *database.Plan) error {
 			return fmt.Errorf("prepare %s: %w", t.path, translate(err))
 		}
 	}
-	return t.createTables("")
+	return nil
 }
 
-// createTables makes the tables, and that of notes on values, in the session's own schema where
-// that is asked for.
-func (t *target) createTables(temporary string) error {
-	if err := t.conn.Exec("CREATE " + temporary + "TABLE _packstone_exact (tbl TEXT NOT NULL, col INTEGER NOT NULL, row INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, col, row)) WITHOUT ROWID"); err != nil {
-		return err
+// closePartial ends the transaction.
+func (t *target) closePartial() error {
+	err := t.conn.Exec("COMMIT")
+	err = errors.Join(err, t.conn.Close())
+	t.conn = nil
+	if err != nil {
+		return fmt.Errorf("write %s: %w", t.path, translate(err))
 	}
+	return nil
+}
+
+func (t *target) createTables() error {
 	for _, l := range t.layout.tables {
 		if err := executeOne(t.conn, l.create); err != nil {
 			return fmt.Errorf("create table %s: %w", l.name, err)
@@ -120,122 +138,12 @@ func (l *layout) find(name string) *tableLayout {
 	return nil
 }
 
-// LoadsLong implements database.LongLoader.
-func (t *target) LoadsLong() {}
-
-// Load inserts rows in the order they come.
-func (t *target) Load(ctx context.Context, p *database.PlannedTable, next func() (*database.Batch, error)) error {
-	l := t.layout.find(p.Target.Name)
-	if l == nil {
-		return fmt.Errorf("table %s is not planned", p.Target.Name)
-	}
-	stmt, _, err := t.conn.Prepare(l.insert())
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	w := newRowWriter(t, l, stmt)
-	return database.EachBatch(next, func(b *database.Batch) error {
-		return guard(func() error { return w.batch(b) })
-	})
-}
-
-func (l *tableLayout) insert() string {
-	var names, marks []string
-	for _, c := range l.columns {
-		if !c.generated {
-			names = append(names, quote(c.name))
-			marks = append(marks, "?")
-		}
-	}
-	if len(names) == 0 {
-		return "INSERT INTO " + quote(l.name) + " DEFAULT VALUES"
-	}
-	return "INSERT INTO " + quote(l.name) + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(marks, ", ") + ")"
-}
-
-// rowWriter binds rows to an insert.
-type rowWriter struct {
-	target *target
-	layout *tableLayout
-	stmt   *sqlite3.Stmt
-	codecs []*codec
-	cells  []database.Cell
-	exact  []int // columns of the open row that need an entry
-	later  int   // a long cell that is written after its row; -1: none
-}
-
-func newRowWriter(t *target, l *tableLayout, stmt *sqlite3.Stmt) *rowWriter {
-	w := &rowWriter{target: t, layout: l, stmt: stmt, cells: make([]database.Cell, len(l.columns))}
-	for _, c := range l.columns {
-		w.codecs = append(w.codecs, newCodec(c.enc))
-	}
-	return w
-}
-
-func (w *rowWriter) batch(b *database.Batch) error {
-	for i := range b.Len() {
-		if err := b.Cells(w.cells, i); err != nil {
-			return err
-		}
-		if err := w.row(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *rowWriter) row() error {
-	param := 0
-	w.exact, w.later = w.exact[:0], -1
-	for i, cell := range w.cells {
-		if w.layout.columns[i].generated {
-			continue
-		}
-		param++
-		exact, err := w.bind(i, param, cell)
-		if err != nil {
-			return database.NewValueError(w.layout.planned.Source, i, w.cells, translate(err))
-		}
-		if exact {
-			w.exact = append(w.exact, i)
-		}
-	}
-	if err := w.stmt.Exec(); err != nil {
-		return translate(err)
-	}
-	if w.later >= 0 {
-		if err := w.fillIn(); err != nil {
-			return err
-		}
-	}
-	if len(w.exact) > 0 && w.layout.rowid {
-		return w.keepExact()
-	}
-	return nil
-}
-
-// keepExact notes cells that hold -0.0.
-func (w *rowWriter) keepExact() error {
-	row := w.target.conn.LastInsertRowID()
-	known := w.target.exact[w.layout.name]
-	if known == nil {
-		known = map[exactKey]bool{}
-		w.target.exact[w.layout.name] = known
-	}
-	for _, column := range w.exact {
-		err := execute(w.target.conn, "INSERT INTO _packstone_exact VALUES (?, ?, ?, '-0.0')", w.layout.name, int64(column), row)
-		if err != nil {
-			return err
-		}
-		known[exactKey{row, column}] = true
-	}
-	return nil
-}
-
 // Finish builds indexes, tries checks and foreign keys on the rows, sets
 // counters, and writes what stands beside the data.
 func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Report) (findings []database.Finding, err error) {
+	if err := t.bySQL(ctx); err != nil {
+		return nil, err
+	}
 	err = guard(func() error {
 		findings, err = t.finish(p, r)
 		return err
@@ -247,6 +155,9 @@ func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Repor
 }
 
 func (t *target) finish(p *database.Plan, r *database.Report) ([]database.Finding, error) {
+	if err := t.buildKeys(); err != nil {
+		return nil, err
+	}
 	findings := t.buildLate()
 	dropped, err := t.tryChecks()
 	findings = append(findings, dropped...)
@@ -261,11 +172,8 @@ func (t *target) finish(p *database.Plan, r *database.Report) ([]database.Findin
 	if err := t.setCounters(p); err != nil {
 		return findings, err
 	}
-	if t.beside {
+	if t.beside || t.layout.native {
 		return findings, nil
-	}
-	if t.layout.native {
-		return findings, t.conn.Exec("DROP TABLE _packstone_exact")
 	}
 	return findings, t.writeBeside(p, r, findings)
 }
@@ -547,7 +455,7 @@ func syncFile(path string) error {
 
 // Close drops an unfinished file.
 func (t *target) Close() error {
-	var err error
+	err := t.closePages()
 	if t.conn != nil {
 		err = t.conn.Close()
 		t.conn = nil
@@ -571,6 +479,7 @@ func (t *target) removeFolder() error {
 }
 
 const besideDDL = `
+CREATE TABLE _packstone_exact (tbl TEXT NOT NULL, col INTEGER NOT NULL, row INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, col, row)) WITHOUT ROWID;
 CREATE TABLE _packstone_meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);
 CREATE TABLE _packstone_column (source_table TEXT NOT NULL, ordinal INTEGER NOT NULL, source_column TEXT, tbl TEXT NOT NULL, col TEXT, encoding TEXT, native_type TEXT, PRIMARY KEY (source_table, ordinal));
 CREATE TABLE _packstone_object (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, object TEXT NOT NULL, status TEXT NOT NULL, code TEXT, reason TEXT, values_changed INTEGER, native_ddl TEXT);
@@ -595,6 +504,9 @@ func (t *target) writeBeside(p *database.Plan, r *database.Report, late []databa
 		if err := execute(t.conn, "INSERT INTO _packstone_meta VALUES (?, ?)", pair[0], pair[1]); err != nil {
 			return err
 		}
+	}
+	if err := t.writeExact(); err != nil {
+		return err
 	}
 	if err := t.writeColumns(); err != nil {
 		return err
@@ -622,6 +534,19 @@ func withoutDDL(s *database.Schema) *database.Schema {
 		out.Objects[i] = &bare
 	}
 	return &out
+}
+
+// writeExact names the cells that hold -0.0.
+func (t *target) writeExact() error {
+	for name, cells := range t.exact {
+		for _, at := range slices.SortedFunc(maps.Keys(cells), exactKey.compare) {
+			err := execute(t.conn, "INSERT INTO _packstone_exact VALUES (?, ?, ?, '-0.0')", name, int64(at.column), at.row)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *target) writeColumns() error {

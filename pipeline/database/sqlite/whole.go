@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
@@ -33,13 +32,8 @@ const readersOfWhole = 2
 
 // complete ends the writing.
 func (t *target) complete(ctx context.Context) error {
-	if err := t.conn.Exec("COMMIT"); err != nil {
-		return fmt.Errorf("commit %s: %w", t.path, err)
-	}
-	err := t.conn.Close()
-	t.conn = nil
-	if err != nil {
-		return fmt.Errorf("close %s: %w", t.path, err)
+	if err := t.closePartial(); err != nil {
+		return err
 	}
 	w := &whole{path: t.partial, dir: t.dir, idle: make(chan *wholeReader, readersOfWhole), checked: make(chan error, 1)}
 	for range readersOfWhole {
