@@ -10,9 +10,10 @@
 //	/END
 //
 // The alphabet is Crockford's base 32, which has no I, L, O and U. A reader does not care about
-// case, spaces and line breaks, and takes O for 0, and I and L for 1. Each row has a checksum, so
-// that a reader can say which row has a typo, and mostly in which group. A checksum over all guards
-// against rows of two sheets. The text contains only what QR codes store compactly.
+// case, spaces, line breaks and the marks of quotations in mails, takes wide characters for plain
+// ones, O for 0, and I and L for 1. Each row has a checksum, so that a reader can say which row has
+// a typo, and mostly in which group. A checksum over all guards against rows of two sheets. The text
+// contains only what QR codes store compactly.
 package paper
 
 import (

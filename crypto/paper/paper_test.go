@@ -2,9 +2,11 @@ package paper
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 // text is the text of some bytes.
@@ -40,10 +42,15 @@ func TestWhatIsWrittenIsReadHoweverItIsTyped(t *testing.T) {
 			"confused":       strings.ReplaceAll(strings.ReplaceAll(printed, "0", "o"), "1", "l"),
 			"in a letter":    "Dear 12:30,\n" + printed + "\n01: of nothing",
 			"CRLF":           strings.ReplaceAll(printed, "\n", "\r\n"),
+			"CR":             strings.ReplaceAll(printed, "\n", "\r"),
+			"before a colon": strings.ReplaceAll(printed, ":", " :"),
+			"in a mail":      "> > " + strings.ReplaceAll(printed, "\n", "\n> >"),
+			"in a reply":     "| " + strings.ReplaceAll(strings.ReplaceAll(printed, "\n", "\n| "), " ", "\n| "),
+			"with odd space": strings.ReplaceAll(printed, " ", "\u00a0\u200b\ufeff\u2009"),
+			"with dashes":    strings.ReplaceAll(strings.TrimPrefix(printed, begin), " ", "–"),
+			"wide":           wide(printed),
+			"UTF-16 as is":   strings.ReplaceAll(printed, "", "\x00"),
 		} {
-			if how == "confused" { // but for the numbers
-				typed = restoreLabels(printed, typed)
-			}
 			got, err := Decode(typed)
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%d bytes typed %s: got %x, %v, want %x\n%s", size, how, got, err, data, typed)
@@ -52,17 +59,69 @@ func TestWhatIsWrittenIsReadHoweverItIsTyped(t *testing.T) {
 	}
 }
 
-// restoreLabels puts the numbers of printed rows before typed ones.
-func restoreLabels(printed, typed string) string {
-	was, is := strings.Split(printed, "\n"), strings.Split(typed, "\n")
-	for i := range is {
-		if strings.Contains(was[i], ":") {
-			is[i] = was[i][:3] + is[i][3:]
-		} else {
-			is[i] = was[i]
+// wide returns a text in the wide characters of East Asian keyboards.
+func wide(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == ' ':
+			return '\u3000'
+		case c > ' ':
+			return c - '!' + '！'
+		}
+		return c
+	}, text)
+}
+
+func TestAWordBeforeAColonIsNoRow(t *testing.T) {
+	for _, typed := range []string{"mail: a@b.c", "tool: none", "To: you", "sil : x"} {
+		if _, err := Decode(typed); !errors.Is(err, ErrNone) {
+			t.Errorf("%s: got %v, want %v", typed, err, ErrNone)
 		}
 	}
-	return strings.Join(is, "\n")
+}
+
+func TestUTF16IsReadByItsMark(t *testing.T) {
+	const want = "01: Ä😀"
+	for name, file := range map[string][]byte{
+		"little":       append([]byte("\xff\xfe"), utf16Of(want, binary.LittleEndian)...),
+		"big":          append([]byte("\xfe\xff"), utf16Of(want, binary.BigEndian)...),
+		"UTF-8":        []byte(want),
+		"marked UTF-8": []byte("\ufeff" + want),
+	} {
+		if got := UTF8(file); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	for _, short := range []string{"", "\xff", "\xff\xfe", "\xfe\xff", "\xff\xfe0"} {
+		if got := UTF8([]byte(short)); got != "" && got != short {
+			t.Errorf("%q: got %q", short, got)
+		}
+	}
+}
+
+func utf16Of(text string, order binary.AppendByteOrder) (file []byte) {
+	for _, unit := range utf16.Encode([]rune(text)) {
+		file = order.AppendUint16(file, unit)
+	}
+	return file
+}
+
+func TestAllTextsOfAFileAreFound(t *testing.T) {
+	a, b := text(t, some(30)), text(t, some(60))
+	for typed, want := range map[string]int{
+		a + "\n" + b: 2, a + b + a: 3, "packstone sheet of mine\n" + a: 1, strings.ToLower(a): 1, "": 1, "hello": 1,
+		strings.TrimPrefix(a, begin): 1,
+	} {
+		texts := Texts(typed)
+		if len(texts) != want {
+			t.Errorf("%q has %d texts, want %d", typed, len(texts), want)
+		}
+		for _, text := range texts {
+			if _, err := Decode(text); (err != nil) != (len(typed) < 10) {
+				t.Errorf("%q of %q: %v", text, typed, err)
+			}
+		}
+	}
 }
 
 func TestMoreThanFitsIsRefused(t *testing.T) {
@@ -136,6 +195,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(text(f, some(60)))
 	f.Add("01: ABCD\n02: …")
 	f.Add("00:1: 2:99:")
+	f.Add("> ol : il\u00a0o1:\u3000０２：")
 	f.Fuzz(func(t *testing.T, typed string) {
 		data, err := Decode(typed)
 		if err != nil {

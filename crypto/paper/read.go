@@ -30,14 +30,29 @@ type row struct {
 	bad    int    // the group with a character that is not in the alphabet, from 1; 0: none
 }
 
-// Decode reads a text with the rows that Rows has made. What precedes the mark and what follows the
-// end is skipped; without marks the whole text is rows. It fails with Typos if rows are wrong,
+// Texts returns the parts of a text that have rows, each for Decode: one for each mark, or the whole
+// text if there is no mark. It returns at least one.
+func Texts(text string) []string {
+	var texts []string
+	for _, part := range strings.Split(plain(text), begin)[1:] {
+		if label.MatchString(ended(part)) {
+			texts = append(texts, begin+part)
+		}
+	}
+	if len(texts) == 0 {
+		return []string{text}
+	}
+	return texts
+}
+
+// Decode reads a text with the rows that Rows has made. What precedes the last mark and what follows
+// the end is skipped; without marks the whole text is rows. It fails with Typos if rows are wrong,
 // missing or of two sheets, and with ErrNone if there are none.
 func Decode(text string) ([]byte, error) {
 	if len(text) > largestText {
 		return nil, fmt.Errorf("the text has more than %d bytes", largestText)
 	}
-	rows, typos := split(between(text))
+	rows, typos := split(between(plain(text)))
 	if len(rows) == 0 && len(typos) == 0 {
 		return nil, ErrNone
 	}
@@ -56,29 +71,37 @@ func Decode(text string) ([]byte, error) {
 	return join(parts)
 }
 
-// between returns the part of a text, in capitals, that lies between the marks.
+// between returns the part of a plain text that lies between the marks.
 func between(text string) string {
-	text = strings.ToUpper(text)
 	if at := strings.LastIndex(text, begin); at >= 0 {
 		text = text[at+len(begin):]
 	}
+	return ended(text)
+}
+
+// ended returns the part of a text before the end mark.
+func ended(text string) string {
 	text, _, _ = strings.Cut(text, "/")
 	return text
 }
 
-// label is the number before a row. Two digits need nothing before them, since all numbers have
-// two; one digit needs a space.
-var label = regexp.MustCompile(`\d\d:|(?:^|\s)\d:`)
+// label is the number before a row, which is its only group. Two characters of which one is a digit
+// need nothing before them, since all numbers have two; one alone needs a space, and two letters
+// must not end a word.
+var label = regexp.MustCompile(`(\d[\dOIL]|[OIL]\d|\b[OIL]{2}|\b[\dOIL]) ?:`)
+
+// digits puts right what is easily confused with digits.
+var digits = strings.NewReplacer("O", "0", "I", "1", "L", "1")
 
 // split returns the rows of a text in the order of their numbers, each once.
 func split(text string) (rows []row, typos Typos) {
-	found := label.FindAllStringIndex(text, -1)
+	found := label.FindAllStringSubmatchIndex(text, -1)
 	for i, at := range found {
 		next := len(text)
 		if i+1 < len(found) {
 			next = found[i+1][0]
 		}
-		number, _ := strconv.Atoi(strings.TrimSpace(text[at[0] : at[1]-1]))
+		number, _ := strconv.Atoi(digits.Replace(text[at[2]:at[3]]))
 		r := clean(number, text[at[1]:next])
 		known := slices.IndexFunc(rows, func(other row) bool { return other.number == number })
 		switch {
@@ -98,14 +121,10 @@ func split(text string) (rows []row, typos Typos) {
 func clean(number int, text string) row {
 	r := row{number: number}
 	var b strings.Builder
-	for _, c := range text {
+	for _, c := range digits.Replace(text) {
 		switch {
-		case strings.ContainsRune(" \t\r\n\u00a0-", c):
+		case strings.ContainsRune(" \t\n-", c):
 			continue
-		case c == 'O':
-			c = '0'
-		case c == 'I' || c == 'L':
-			c = '1'
 		case !strings.ContainsRune(alphabet, c) && r.bad == 0:
 			r.bad = b.Len()/group + 1
 		}

@@ -17,13 +17,14 @@ type page struct {
 	steps   []string
 	rows    []string
 	codes   []code
+	take    string // how the rows come into a file
 }
 
 // code is a QR code.
 type code struct{ caption, content string }
 
-// page lays out the sheet. made is the day that it names.
-func (s Sheet) page(made time.Time) (*page, error) {
+// page lays out the sheet, with QR codes or without. made is the day that it names.
+func (s Sheet) page(made time.Time, withCodes bool) (*page, error) {
 	data, err := s.encode()
 	if err != nil {
 		return nil, err
@@ -42,6 +43,10 @@ func (s Sheet) page(made time.Time) (*page, error) {
 		p.facts = append(p.facts, [2]string{"identity", s.Of.String()})
 	}
 	p.facts = append(p.facts, [2]string{"made", made.Format(time.DateOnly)})
+	p.take = "Type the rows"
+	if withCodes {
+		p.take = "Scan the rows' QR code, or type the rows,"
+	}
 	p.codes = []code{{"the rows, for packstone", packed(rows)}}
 	defer s.nameServer(p)
 	switch {
@@ -69,7 +74,7 @@ func (s Sheet) layOutIdentity(p *page) {
 	p.warning = []string{"Whoever has this sheet and can reach the storage can read every backup in it.", "Keep it like the key to a safe."}
 	p.steps = []string{
 		"1. Install packstone. Have the storage's login ready: it is not on this sheet.",
-		"2. Scan the rows' QR code, or type the rows, into a file sheet.txt.",
+		"2. " + p.take + " into a file sheet.txt.",
 		"   Case, spaces and line breaks do not matter.",
 		"3. packstone key sheet --verify sheet.txt -o identity.txt",
 		"4. packstone restore latest -r " + quoted(s.Address) + " -i identity.txt -t DIRECTORY",
@@ -89,7 +94,7 @@ func (s Sheet) layOutShare(p *page) {
 	p.steps = []string{
 		fmt.Sprintf("1. Bring %d custodians to one machine, and install packstone.", s.Share.Threshold),
 		"   Have the storage's login ready: it is not on this sheet.",
-		"2. Scan the QR code, or type the rows, of each share into a file of its own.",
+		"2. " + p.take + " of each share into a file.",
 		"   Case, spaces and line breaks do not matter.",
 		"3. packstone key join FILE... -o identity.txt",
 		"4. packstone restore latest -r " + quoted(s.Address) + " -i identity.txt -t DIRECTORY",
@@ -101,7 +106,7 @@ func (s Sheet) layOutPublic(p *page) {
 	p.warning = []string{"This sheet has no secret. To read backups, an identity is needed too."}
 	p.steps = []string{
 		"1. Install packstone. Have the storage's login ready: it is not on this sheet.",
-		"2. Scan the QR code, or type the rows, into a file sheet.txt.",
+		"2. " + p.take + " into a file sheet.txt.",
 		"3. packstone key sheet --verify sheet.txt -i IDENTITY",
 		"4. packstone restore latest -r " + quoted(s.Address) + " -i IDENTITY -t DIRECTORY \\",
 		"     --accept-owner '" + s.Owner.Owner.Fingerprint().String() + "'",
@@ -133,7 +138,7 @@ func quoted(address string) string {
 
 // Text returns the sheet as plain text. made is the day that it names.
 func (s Sheet) Text(made time.Time) ([]byte, error) {
-	p, err := s.page(made)
+	p, err := s.page(made, false)
 	if err != nil {
 		return nil, fmt.Errorf("print the sheet: %w", err)
 	}

@@ -77,6 +77,8 @@ func TestASheetComesBackFromTextSVGAndItsQRCode(t *testing.T) {
 			}
 			for how, text := range map[string]string{
 				"text": mustText(t, s), "small": strings.ToLower(mustText(t, s)), "SVG": string(svg), "QR": codes[0],
+				"text and QR": mustText(t, s) + codes[0], "two SVGs": string(svg) + string(svg), "SVG of an editor": "\ufeff" + string(svg),
+				"mail": "> " + strings.ReplaceAll(mustText(t, s), "\n", "\r\n> "),
 			} {
 				if got, err := Read(strings.NewReader(text)); err != nil || !same(got, s) {
 					t.Errorf("%s of %s from %s: %v, %v\n%s", kind, address, how, got, err, text)
@@ -86,6 +88,30 @@ func TestASheetComesBackFromTextSVGAndItsQRCode(t *testing.T) {
 				t.Errorf("%s: codes %q, want the key for age too", kind, codes[1:])
 			}
 		}
+	}
+}
+
+func TestATextSaysNothingOfQRCodes(t *testing.T) {
+	for kind, s := range kinds(t, "/srv/backup") {
+		if text := mustText(t, s); strings.Contains(text, "QR code") || strings.Contains(text, "Scan") {
+			t.Errorf("%s: a text has no QR code\n%s", kind, text)
+		}
+	}
+}
+
+func TestAllSheetsOfAFileAreRead(t *testing.T) {
+	all := kinds(t, "/srv/backup")
+	torn := strings.Replace(mustText(t, all["classic"]), "02: ", "02: U", 1)
+	parts, err := ReadAll(strings.NewReader(mustText(t, all["share"])+torn+mustText(t, all["hybrid"])+mustText(t, all["share"])), "f")
+	if err != nil || len(parts) != 3 {
+		t.Fatalf("got %v, %v, want three sheets", parts, err)
+	}
+	if !same(parts[0].Sheet, all["share"]) || parts[1].Err == nil || !same(parts[2].Sheet, all["hybrid"]) || parts[2].Name != "f, sheet 3" {
+		t.Errorf("got %v", parts)
+	}
+	_, err = Read(strings.NewReader(mustText(t, all["share"]) + mustText(t, all["hybrid"])))
+	if !errors.Is(err, crypto.ErrDamaged) || !strings.Contains(err.Error(), "it has 2 sheets") {
+		t.Errorf("got %v, want that there are two", err)
 	}
 }
 
@@ -156,6 +182,7 @@ func TestWrongTextsSayWhatIsWrong(t *testing.T) {
 		{"other rows", strings.Join(other, "\n"), "not of a sheet"},
 		{"a newer sheet", strings.Join(newer, "\n"), "take a newer one"},
 		{"too much", strings.Repeat("x", largest+1), "it is no sheet"},
+		{"too many", strings.Repeat("packstone sheet 01:", mostSheets+1), "at most 256 are read"},
 	}
 	for _, test := range tests {
 		_, err := Read(strings.NewReader(test.text))

@@ -20,7 +20,7 @@ const (
 
 // SVG returns the sheet as a page to print, with QR codes. made is the day that it names.
 func (s Sheet) SVG(made time.Time) ([]byte, error) {
-	p, err := s.page(made)
+	p, err := s.page(made, true)
 	if err != nil {
 		return nil, fmt.Errorf("print the sheet: %w", err)
 	}
