@@ -41,7 +41,7 @@ type keepSummary struct {
 
 type keepOptions struct {
 	mode   string
-	growth flagvalue.Share
+	growth flagvalue.Growth
 	accept bool
 	ask    bool
 }
@@ -65,7 +65,7 @@ if something was written over, deleted or is missing.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.mode, "mode", "", "how strict new locks are: governance or compliance (default: as the bucket's default)")
-	flags.Var(&o.growth, "max-growth", "do not extend new packs of more than this `share` of those before")
+	flags.Var(&o.growth, "max-growth", "do not extend new packs of more than this `share` of those before, such as 50% or 200%")
 	flags.BoolVar(&o.accept, "accept-growth", false, "extend new packs, however many there are")
 	flags.BoolVar(&o.ask, "ask", false, "ask the storage for each lock, instead of relying on what the last run knew")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun, func(ctx context.Context, _ []string) error { return a.keep(ctx, o) })

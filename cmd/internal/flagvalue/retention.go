@@ -87,6 +87,25 @@ func parsePeriod(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// Growth is what is added to a whole as a flag, in per cent of it: 50% or 200%.
+type Growth struct{ Share }
+
+// Type implements pflag.Value.
+func (g *Growth) Type() string { return "growth" }
+
+// Set implements pflag.Value.
+func (g *Growth) Set(text string) error {
+	percent, ok := parsePercent(text)
+	if !ok || percent > mostGrowth {
+		return fmt.Errorf("%q is not a percentage: want a growth such as 50%% or 200%%", text)
+	}
+	g.Share = Share{percent, true, text}
+	return nil
+}
+
+// mostGrowth is more than anybody means, in per cent.
+const mostGrowth = 1e9
+
 // Share is a part of a whole as a flag, in per cent: 5%. The zero value was not given.
 type Share struct {
 	Percent float64
@@ -102,11 +121,17 @@ func (s *Share) Type() string { return "share" }
 
 // Set implements pflag.Value.
 func (s *Share) Set(text string) error {
-	number, ok := strings.CutSuffix(text, "%")
-	percent, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || !(percent >= 0 && percent <= 100) {
+	percent, ok := parsePercent(text)
+	if !ok || percent > 100 {
 		return fmt.Errorf("%q is not a percentage: want a share such as 5%%", text)
 	}
 	*s = Share{percent, true, text}
 	return nil
+}
+
+// parsePercent reads a number of per cent, not less than 0.
+func parsePercent(text string) (percent float64, ok bool) {
+	number, ok := strings.CutSuffix(text, "%")
+	percent, err := strconv.ParseFloat(number, 64)
+	return percent, ok && err == nil && percent >= 0
 }

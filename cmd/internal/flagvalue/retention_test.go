@@ -37,6 +37,21 @@ func TestShares(t *testing.T) {
 	}
 }
 
+func TestGrowthMayBeMoreThanTheWhole(t *testing.T) {
+	for text, want := range map[string]float64{"0%": 0, "50%": 50, "200%": 200, "1000%": 1000, "12.5%": 12.5} {
+		var g Growth
+		if err := g.Set(text); err != nil || g.Percent != want || !g.Given || g.String() != text {
+			t.Errorf("%q is %+v, %v, want %v", text, g, err, want)
+		}
+	}
+	for _, text := range []string{"", "5", "%", "-1%", "NaN%", "Inf%", "1e99%", "x%", "2"} {
+		var g Growth
+		if err := g.Set(text); err == nil {
+			t.Errorf("%q is taken as %v", text, g.Percent)
+		}
+	}
+}
+
 func TestCounts(t *testing.T) {
 	for text, want := range map[string]int{"1": 1, "14": 14, "unlimited": retention.All} {
 		var c Count
