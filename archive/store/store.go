@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -35,6 +36,9 @@ var (
 	// ErrInvalid: the store cannot do what was asked: the name is bad, the object is too large, or
 	// the server lacks a feature. Repeating the call does not help.
 	ErrInvalid = errors.New("invalid request")
+	// ErrNoVersions is the ErrInvalid of a store that is to be read as of an earlier time, and does not
+	// keep what was there then.
+	ErrNoVersions = fmt.Errorf("%w: no earlier versions are kept", ErrInvalid)
 )
 
 // Unavailable returns err if it says that the store cannot answer now, and the cause of ctx if that

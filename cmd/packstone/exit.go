@@ -54,6 +54,7 @@ var codes = []struct {
 	{catalog.ErrMisuse, exitUsage},
 	{catalog.ErrRefused, exitRefused},
 	{config.ErrInvalid, exitUsage},
+	{store.ErrNoVersions, exitUsage},
 	{catalog.ErrAmbiguous, exitUsage},
 	{catalog.ErrBadName, exitUsage},
 	{catalog.ErrOutside, exitUsage},

@@ -161,7 +161,7 @@ func (r Repository) adapter(ctx context.Context, opts StoreOptions, limits *limi
 		}
 		return r.openBucket(ctx, login, opts)
 	case !opts.VersionsAt.IsZero():
-		return nil, fmt.Errorf("%s is no bucket, and has no versions of its objects that could be read: %w", r, store.ErrInvalid)
+		return nil, fmt.Errorf("%s is no bucket, and has no versions of its objects that could be read: %w", r, store.ErrNoVersions)
 	case r.Kind == SFTP:
 		return opened(r.openSFTP(opts))
 	case opts.Create:

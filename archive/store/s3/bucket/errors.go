@@ -26,7 +26,7 @@ var (
 	// ErrNoBucket: the server has no such bucket.
 	ErrNoBucket error = &sentinel{"no such bucket", store.ErrNotExist}
 	// ErrNoVersions: the bucket has the current version of each object only.
-	ErrNoVersions error = &sentinel{"the bucket keeps no versions", store.ErrInvalid}
+	ErrNoVersions error = &sentinel{"the bucket keeps no versions", store.ErrNoVersions}
 	// ErrChanged: the object is no longer the one that was asked for.
 	ErrChanged error = &sentinel{"the object was replaced", store.ErrInvalid}
 	// ErrRange: the object ends before the requested range.
