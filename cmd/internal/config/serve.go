@@ -114,7 +114,7 @@ func IsLocal(address string) bool {
 		return true
 	}
 	host, _, err := net.SplitHostPort(address)
-	if err != nil || host == "localhost" {
+	if err != nil || strings.EqualFold(host, "localhost") {
 		return err == nil
 	}
 	ip, err := netip.ParseAddr(host)
