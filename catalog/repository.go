@@ -17,6 +17,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -293,6 +294,10 @@ func (r *Repository) openDomain(ctx context.Context, d Domain) error {
 	})
 	if errors.Is(err, crypto.ErrWrongIdentity) && r.isRecipient() {
 		err = fmt.Errorf("%s is encrypted to this identity, but does not open with it: %w", d.Object, archive.ErrDamaged)
+	}
+	if errors.Is(err, crypto.ErrWrongIdentity) {
+		err = fmt.Errorf("%w: it is none of the repository's %s, or none any more. Use the identity of one of them, "+
+			"or ask who has one to admit this one with packstone key add", err, entry.Plural(uint64(len(r.Config.Recipients)), "recipient"))
 	}
 	if errors.Is(err, store.ErrNotExist) {
 		err = fmt.Errorf("%s is missing: %w", d.Object, archive.ErrDamaged)
