@@ -109,6 +109,19 @@ func (s *Session) startOnce(ctx context.Context) (err error) {
 	return nil
 }
 
+// Torn returns what the log showed to be missing or damaged in the lanes of this session's signer
+// when the session began, by the names of the objects.
+func (s *Session) Torn() map[string]error {
+	torn := map[string]error{}
+	for _, problem := range s.Log.Problems {
+		var d *Defect
+		if errors.As(problem, &d) && d.Lane.Writer == s.signer.Name() {
+			torn[d.Lane.record(d.Sequence)] = d.Err
+		}
+	}
+	return torn
+}
+
 // Preview returns a session that is never opened. It shows what a backup would rely on, and cannot
 // write.
 func (r *Repository) Preview(ctx context.Context) (*Session, error) {

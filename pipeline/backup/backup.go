@@ -105,7 +105,8 @@ type Options struct {
 	// order of the tree; may be nil.
 	Taken func(source string, e *entry.Entry, action Action)
 
-	started time.Time // the first try
+	started time.Time       // the first try
+	told    map[string]bool // of which torn records was told
 }
 
 // ErrUnchanged: nothing differs from the last backup, the snapshot's Parent, and so the snapshot
@@ -122,6 +123,7 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*catalog.Sna
 		return nil, err
 	}
 	forget := false
+	o.told = map[string]bool{}
 	for try := 1; ; try++ {
 		snapshot, err := backupOnce(ctx, repo, o, forget)
 		forget = forget || errors.Is(err, catalog.ErrNoPage)
@@ -204,6 +206,7 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o Options, forget
 	b := &backup{o: o, repo: repo, session: session, index: repo.NewIndex(), started: time.Now().UTC()}
 	defer b.index.Close()
 	session.Run(o.Set, o.sourceNames(), o.started)
+	b.tellTorn()
 	b.publish = newPublisher(b.usable, session, b.index, o.Publish)
 	snapshot, err := b.try(ctx, forget)
 	committed := snapshot != nil && !errors.Is(err, ErrUnchanged)
@@ -212,6 +215,18 @@ func backupOnce(ctx context.Context, repo *catalog.Repository, o Options, forget
 	}
 	b.publish.close(committed)
 	return snapshot, err
+}
+
+// tellTorn tells which records of this host are missing or damaged. The backup does not need them,
+// but snapshots may have gone with them.
+func (b *backup) tellTorn() {
+	torn := b.session.Torn()
+	for _, name := range slices.Sorted(maps.Keys(torn)) {
+		if b.o.Advice != nil && !b.o.told[name] {
+			b.o.told[name] = true
+			b.o.Advice(fmt.Sprintf("a record that this host has stored, %s, is missing or damaged: %v. Snapshots may have gone with it: run packstone check", name, torn[name]))
+		}
+	}
 }
 
 func (b *backup) try(ctx context.Context, forget bool) (*catalog.Snapshot, error) {
