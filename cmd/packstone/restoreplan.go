@@ -151,10 +151,14 @@ func (m platformReport) text() string {
 
 // partText tells of a source.
 func partText(p *platform.Part) string {
-	text := fmt.Sprintf("%s: %s, of %s, in %s", p.Name, p.State, output.Time(p.Moment), seconds(p.Seconds))
+	work, of := p.Work, ", of "+output.Time(p.Moment)
+	if p.Undo != nil {
+		work, of = *p.Undo, ""
+	}
+	text := fmt.Sprintf("%s: %s%s, in %s", p.Name, p.State, of, seconds(work.Seconds))
 	switch d := p.Database; {
 	case d == nil && p.Type != databaseType:
-		text += fmt.Sprintf(": %d written (%s), %d there already, %d removed, %d failed", p.Restored, output.Bytes(int64(p.Bytes)), p.Kept, p.Deleted, p.Failed)
+		text += fmt.Sprintf(": %d written (%s), %d there already, %d removed, %d failed", work.Restored, output.Bytes(int64(work.Bytes)), work.Kept, work.Deleted, work.Failed)
 	case d == nil:
 	case d.Undone != "":
 		text += fmt.Sprintf("; the restored one is kept as %s: drop it when nobody needs it (%s)", d.Undone, d.Drop)

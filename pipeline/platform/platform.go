@@ -175,11 +175,19 @@ func (r *Restore) restoreFiles(ctx context.Context) error {
 	return nil
 }
 
-func (p *Part) count(result restore.Result) {
-	p.Restored += result.Restored
-	p.Kept, p.Failed = result.Kept, result.Failed
-	p.Deleted += result.Deleted
-	p.Bytes += result.Bytes
+// count counts what came to all places; what was there already is the same each time.
+func (w *Work) count(result restore.Result) {
+	w.Restored += result.Restored
+	w.Kept, w.Failed = result.Kept, result.Failed
+	w.Deleted += result.Deleted
+	w.Bytes += result.Bytes
+}
+
+// add counts what came to one more place.
+func (w *Work) add(result restore.Result) {
+	kept, failed := w.Kept, w.Failed
+	w.count(result)
+	w.Kept, w.Failed = kept+result.Kept, failed+result.Failed
 }
 
 func (s *Source) places() (all []restore.Place) {

@@ -82,12 +82,18 @@ type Part struct {
 	State    State     `json:"state" doc:"waiting, building (a database is filled beside the living one), built, restored; undone."`
 	Database *Swapped  `json:"database,omitempty" doc:"Of a database: the names that it has."`
 	Places   []*Spot   `json:"places,omitempty" doc:"Of files: their places."`
-	Restored uint64    `json:"restored" doc:"Entries that were written."`
-	Kept     uint64    `json:"kept" doc:"Entries that were there already."`
-	Deleted  uint64    `json:"deleted" doc:"Entries that were removed."`
-	Failed   uint64    `json:"failed" doc:"Entries that did not come back."`
-	Bytes    uint64    `json:"bytes" doc:"Bytes that were written."`
-	Seconds  float64   `json:"seconds" doc:"How long it took."`
+	Work
+	Undo *Work `json:"undo,omitempty" doc:"What --undo has done."`
+}
+
+// Work is what was done with the files of a source.
+type Work struct {
+	Restored uint64  `json:"restored" doc:"Entries that were written."`
+	Kept     uint64  `json:"kept" doc:"Entries that were there already."`
+	Deleted  uint64  `json:"deleted" doc:"Entries that were removed."`
+	Failed   uint64  `json:"failed" doc:"Entries that did not come back."`
+	Bytes    uint64  `json:"bytes" doc:"Bytes that were written."`
+	Seconds  float64 `json:"seconds" doc:"How long it took."`
 }
 
 // Swapped are the names of a database that takes another one's place.

@@ -115,31 +115,31 @@ func (p *Place) look(ctx context.Context) (Before, error) {
 	return before, errors.Join(err, to.Close(ctx))
 }
 
-// clear removes what has come to a place where nothing was.
-func (p *Place) clear(ctx context.Context, before Before) error {
+// clear removes what has come to a place where nothing was, and counts it.
+func (p *Place) clear(ctx context.Context, before Before) (removed uint64, err error) {
 	if p.Path != "" {
 		info, err := os.Lstat(p.Path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+			return 0, nil
 		}
 		if err == nil && !info.IsDir() {
-			err = os.Remove(p.Path)
+			return 1, os.Remove(p.Path)
 		}
-		if err != nil || !info.IsDir() {
-			return err
+		if err != nil {
+			return 0, err
 		}
 	}
-	if err := p.empty(ctx); err != nil || p.Path == "" || before != Absent {
-		return err
+	if removed, err = p.empty(ctx); err != nil || p.Path == "" || before != Absent {
+		return removed, err
 	}
-	return os.Remove(p.Path)
+	return removed + 1, os.Remove(p.Path)
 }
 
-// empty removes what is in a directory.
-func (p *Place) empty(ctx context.Context) (err error) {
+// empty removes what is in a directory, and counts it.
+func (p *Place) empty(ctx context.Context) (removed uint64, err error) {
 	to, err := p.OpenAt(ctx, false)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, to.Close(ctx)) }()
 	var all []*entry.Entry
@@ -148,7 +148,7 @@ func (p *Place) empty(ctx context.Context) (err error) {
 		return nil
 	}))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 { // what is in a directory first
 		all[i], all[j] = all[j], all[i]
@@ -160,5 +160,5 @@ func (p *Place) empty(ctx context.Context) (err error) {
 	if len(failed) > 0 {
 		err = errors.Join(err, fmt.Errorf("%s not removed: %s", entry.Plural(uint64(len(failed)), "entry"), strings.Join(failed[:min(len(failed), 3)], "; ")))
 	}
-	return err
+	return uint64(len(all) - len(failed)), err
 }

@@ -80,16 +80,20 @@ func (r *Restore) undoAll(ctx context.Context, before *catalog.Snapshot) error {
 		if p.State == Undone {
 			continue
 		}
-		undo := r.undoFiles
+		undo, begun := r.undoFiles, r.Now()
 		if s.Database != nil {
 			undo = r.undoDatabase
 		}
-		if err := undo(ctx, s, p, before); err != nil {
-			return fmt.Errorf("%s: %w", p.Name, err)
+		if p.Undo == nil {
+			p.Undo = &Work{}
 		}
-		p.State = Undone
-		if err := r.write(); err != nil {
-			return err
+		err := undo(ctx, s, p, before)
+		p.Undo.Seconds += r.Now().Sub(begun).Seconds()
+		if err == nil {
+			p.State = Undone
+		}
+		if err := errors.Join(err, r.write()); err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 	}
 	return nil
@@ -98,10 +102,12 @@ func (r *Restore) undoAll(ctx context.Context, before *catalog.Snapshot) error {
 // undoFiles puts back what was at the places of a source.
 func (r *Restore) undoFiles(ctx context.Context, s *Source, p *Part, before *catalog.Snapshot) error {
 	r.Tell("%s: what was there comes back to %s", p.Name, s.Where)
+	p.Undo.Kept, p.Undo.Failed = 0, 0
 	for i, place := range s.Places {
 		spot := p.Places[i]
 		if spot.Before != Filled {
-			if err := place.clear(ctx, spot.Before); err != nil {
+			removed, err := place.clear(ctx, spot.Before)
+			if p.Undo.Deleted += removed; err != nil {
 				return err
 			}
 			continue
@@ -114,6 +120,7 @@ func (r *Restore) undoFiles(ctx context.Context, s *Source, p *Part, before *cat
 			return catalog.Refuse("snapshot %s of what was overwritten has no %s", before.ShortID(), spot.Saved)
 		}
 		result, err := r.bring(ctx, before, state, []restore.Place{place.Place}, true)
+		p.Undo.add(result)
 		if err == nil && result.Failed > 0 {
 			err = fmt.Errorf("%d entries did not come back, as listed above; run it again", result.Failed)
 		}
