@@ -145,5 +145,5 @@ func (r *restoring) askWhether() error {
 
 // doubtful refuses what nobody has agreed to.
 func (r *restoring) doubtful() error {
-	return exitWith(exitRefused, "%s: see the list with --plan, agree with --yes", strings.Join(r.doubts, "; "))
+	return exitWith(exitRefused, "%s: see the list with --plan -v, agree with --yes", strings.Join(r.doubts, "; "))
 }
