@@ -41,15 +41,20 @@ func isSuperuser(p *database.Principal) bool {
 	return p != nil && slices.Contains(p.Powers, superuser)
 }
 
-// exceeds says that one role may do what another could not.
-func exceeds(one, other *database.Principal) bool {
-	if isSuperuser(other) {
-		return false
+// surplus is what one role may do that another could not; of one that is not known, all.
+func surplus(one, other *database.Principal) (powers []string) {
+	switch {
+	case isSuperuser(other):
+		return nil
+	case isSuperuser(one):
+		return []string{superuser}
+	case other == nil:
+		return one.Powers
 	}
 	for _, power := range one.Powers {
 		if !slices.Contains(other.Powers, power) && power != "member of "+other.Name {
-			return true
+			powers = append(powers, power)
 		}
 	}
-	return false
+	return powers
 }

@@ -136,7 +136,7 @@ func (r *replay) gains(owner string) bool {
 	case isSuperuser(was):
 		return false
 	case h.given || owner == r.schema.Settings["owner"]:
-		return exceeds(h.Principal, was)
+		return len(surplus(h.Principal, was)) > 0
 	}
 	return true
 }
@@ -155,8 +155,13 @@ func (r *replay) foreign(owner string) bool {
 // why says in a finding how it comes that an heir may do more.
 func (r *replay) why(owner string) string {
 	h := r.heirOf(owner)
+	more := surplus(h.Principal, r.schema.Principal(owner))
 	if owner == "" {
 		owner = "a role that is not known"
 	}
-	return fmt.Sprintf("it belonged to %s, and %s may do more", strings.TrimSpace(owner), h.Name)
+	text := fmt.Sprintf("it belonged to %s, and %s may do more", strings.TrimSpace(owner), h.Name)
+	if len(more) > 0 {
+		text += " (" + strings.Join(more, ", ") + ")"
+	}
+	return text
 }

@@ -261,6 +261,8 @@ func TestCodeNeverComesToBelongToARoleWithMoreRights(t *testing.T) {
 			"f of definer4 invoker, p of definer4 invoker; view of definer4 {security_invoker=true}; rules 0"},
 		{"the role may do more now", "definer5", "GRANT pg_read_server_files TO definer5", database.PlanOptions{},
 			"f of definer5 invoker, p of definer5 invoker; view of definer5 {security_invoker=true}; rules 0"},
+		{"the role makes databases now", "definer8", "ALTER ROLE definer8 CREATEDB", database.PlanOptions{},
+			"f of definer8 invoker, p of definer8 invoker; view of definer8 {security_invoker=true}; rules 0"},
 		{"another takes its place", "definer6", "", database.PlanOptions{Roles: map[string]string{"definer6": "stand_in"}},
 			"f of stand_in definer, p of stand_in definer; view of stand_in ; rules 1"},
 		{"a superuser takes its place", "definer7", "", database.PlanOptions{Roles: map[string]string{"definer7": "postgres"}},
@@ -287,8 +289,16 @@ func TestCodeNeverComesToBelongToARoleWithMoreRights(t *testing.T) {
 					t.Errorf("%s is %q: %s", object, f.Status, f.Reason)
 				}
 			}
+			if f := found(report, "view s.v"); changed && !strings.Contains(f.Reason, "may do more ("+powers[c.role]+")") {
+				t.Errorf("%s: want which right it is: %s", f.Reason, powers[c.role])
+			}
 		})
 	}
+}
+
+// powers are what the owners of the test above may do more than before.
+var powers = map[string]string{
+	"definer2": "superuser", "definer3": "superuser", "definer4": "superuser", "definer5": "member of pg_read_server_files", "definer7": "superuser", "definer8": "makes databases",
 }
 
 // TestAnOrdinaryImporterStandsForTheOwnerOfTheDatabase: what was others' gains nothing by it.
