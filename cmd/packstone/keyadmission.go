@@ -11,8 +11,8 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// admission is what key collector add prints as JSON, and key writer add among other things: who
-// was admitted, and the key file.
+// admission is what key collector add and key keeper add print as JSON, and key writer add among
+// other things: who was admitted, and the key file.
 type admission struct {
 	Name    string `json:"name" doc:"The name that it signs with."`
 	Key     string `json:"key" doc:"Its public key."`
@@ -41,6 +41,39 @@ func (m *admission) handOver(key interface{ Encode() ([]byte, error) }, file str
 		m.Content = string(text)
 	}
 	return nil
+}
+
+// admittance is how a collector or a keeper is admitted.
+type admittance struct {
+	role   string // as people call it
+	sign   func(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, m catalog.Member, keep admin.Keep) error
+	member catalog.Member // what the owner grants; its key is made
+}
+
+// admit makes a key for a name, admits it, and hands it over.
+func (a *app) admit(ctx context.Context, by admittance, name, file string) error {
+	repo, owner, err := a.openAsOwner(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := admin.NewCollectorKey(repo, name)
+	if err != nil {
+		return err
+	}
+	kind := "key_" + by.role + "_add"
+	m := admission{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	if m.DryRun {
+		a.out.Message(kind, m, "dry run: would admit "+by.role+" "+name)
+		return a.out.Err()
+	}
+	by.member.Key = m.Key
+	err = m.handOver(key, file, repo, func(keep admin.Keep) error { return by.sign(ctx, repo, owner, by.member, keep) })
+	if err != nil {
+		return err
+	}
+	a.out.Note("admitted %s %s with configuration %d", by.role, name, m.Config)
+	a.out.Message(kind, m, m.text())
+	return a.out.Err()
 }
 
 // text is the key file, or where it was written.

@@ -40,33 +40,10 @@ packstone that knows how to forget.`,
 	cmd.Flags().BoolVar(&repack, "repack", false, "allow packstone prune --repack with this key, together with an identity; hosts rely on what it has copied")
 	cmd.Flags().BoolVar(&attest, "attest", false, "allow packstone check --attest with this key, together with an identity; the same as --repack")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.addCollector(ctx, catalog.WriterName(args[0]), file, repack || attest)
+		by := admittance{role: "collector", sign: admin.AdmitCollector}
+		if repack || attest {
+			by.member.Roles = []string{catalog.RoleVerifier}
+		}
+		return a.admit(ctx, by, catalog.WriterName(args[0]), file)
 	})
-}
-
-func (a *app) addCollector(ctx context.Context, name, file string, verifier bool) error {
-	repo, owner, err := a.openAsOwner(ctx)
-	if err != nil {
-		return err
-	}
-	key, err := admin.NewCollectorKey(repo, name)
-	if err != nil {
-		return err
-	}
-	m := admission{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
-	if m.DryRun {
-		a.out.Message("key_collector_add", m, "dry run: would admit collector "+name)
-		return a.out.Err()
-	}
-	member := catalog.Member{Key: m.Key}
-	if verifier {
-		member.Roles = []string{catalog.RoleVerifier}
-	}
-	err = m.handOver(key, file, repo, func(keep admin.Keep) error { return admin.AdmitCollector(ctx, repo, owner, member, keep) })
-	if err != nil {
-		return err
-	}
-	a.out.Note("admitted collector %s with configuration %d", name, m.Config)
-	a.out.Message("key_collector_add", m, m.text())
-	return a.out.Err()
 }

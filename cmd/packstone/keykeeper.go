@@ -36,33 +36,8 @@ Needs the owner's key, and an identity or a host's key file.`,
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write the key to this `file` instead of printing it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.addKeeper(ctx, catalog.WriterName(args[0]), file)
+		return a.admit(ctx, admittance{role: "keeper", sign: admin.AdmitKeeper}, catalog.WriterName(args[0]), file)
 	})
-}
-
-func (a *app) addKeeper(ctx context.Context, name, file string) error {
-	repo, owner, err := a.openAsOwner(ctx)
-	if err != nil {
-		return err
-	}
-	key, err := admin.NewCollectorKey(repo, name)
-	if err != nil {
-		return err
-	}
-	m := admission{Name: name, Key: key.Signer.Verifier().Text(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
-	if m.DryRun {
-		a.out.Message("key_keeper_add", m, "dry run: would admit keeper "+name)
-		return a.out.Err()
-	}
-	err = m.handOver(key, file, repo, func(keep admin.Keep) error {
-		return admin.AdmitKeeper(ctx, repo, owner, catalog.Member{Key: m.Key}, keep)
-	})
-	if err != nil {
-		return err
-	}
-	a.out.Note("admitted keeper %s with configuration %d", name, m.Config)
-	a.out.Message("key_keeper_add", m, m.text())
-	return a.out.Err()
 }
 
 // keeperRow is a keeper that key keeper list prints.
