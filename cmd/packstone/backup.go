@@ -18,6 +18,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/hook"
+	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/plan"
@@ -217,11 +218,11 @@ func (a *app) planSources(o backupOptions, args []string) (plan.Plan, error) {
 	case o.stdin:
 		return a.planStdin(o, args)
 	}
-	args, err := o.withListed(args, a.stdin)
+	args, err := o.withListed(args, a.Done, a.stdin)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	paths, err := o.paths()
+	paths, err := o.paths(a.Done)
 	if err != nil {
 		return plan.Plan{}, err
 	}
@@ -254,7 +255,7 @@ func (a *app) planStdin(o backupOptions, args []string) (plan.Plan, error) {
 	if a.CanAsk() {
 		return plan.Plan{}, usage("--stdin: the standard input is a terminal; pipe something in, as in pg_dump platform | packstone backup --stdin --stdin-filename dump.sql")
 	}
-	return a.planner().Command(config.CommandOptions{Input: a.stdin, Name: o.fileName(), AllowEmpty: o.empty})
+	return a.planner().Command(config.CommandOptions{Input: input.Until(a.Done, a.stdin), Name: o.fileName(), AllowEmpty: o.empty})
 }
 
 func (a *app) planner() *plan.Planner {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
+	"github.com/packstone/packstone/cmd/internal/input"
 )
 
 type backupOptions struct {
@@ -95,7 +95,7 @@ func (o *backupOptions) fileName() string {
 }
 
 // paths are how paths are backed up.
-func (o *backupOptions) paths() (p config.PathOptions, err error) {
+func (o *backupOptions) paths(done <-chan struct{}) (p config.PathOptions, err error) {
 	p = config.PathOptions{
 		ExcludeCaches: o.caches, ExcludeIfPresent: o.present, ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
 	}
@@ -104,18 +104,18 @@ func (o *backupOptions) paths() (p config.PathOptions, err error) {
 			return p, usage("--exclude-if-present %q: want the name of a file, without a slash", marker)
 		}
 	}
-	if p.Exclude, err = withPatterns(o.exclude, o.excludeFiles, "exclude-file"); err != nil {
+	if p.Exclude, err = withPatterns(done, o.exclude, o.excludeFiles, "exclude-file"); err != nil {
 		return p, err
 	}
-	p.ExcludeAnyCase, err = withPatterns(o.excludeAnyCase, o.anyCaseFiles, "iexclude-file")
+	p.ExcludeAnyCase, err = withPatterns(done, o.excludeAnyCase, o.anyCaseFiles, "iexclude-file")
 	return p, err
 }
 
 // withPatterns adds the lines of files to patterns.
-func withPatterns(patterns, files []string, flag string) ([]string, error) {
+func withPatterns(done <-chan struct{}, patterns, files []string, flag string) ([]string, error) {
 	all := append([]string(nil), patterns...)
 	for _, name := range files {
-		text, err := os.ReadFile(name)
+		text, err := input.ReadFile(done, name)
 		if err != nil {
 			return nil, usage("--%s: %w", flag, err)
 		}
@@ -129,7 +129,7 @@ func withPatterns(patterns, files []string, flag string) ([]string, error) {
 }
 
 // withListed adds the paths that files list to args.
-func (o *backupOptions) withListed(args []string, stdin io.Reader) ([]string, error) {
+func (o *backupOptions) withListed(args []string, done <-chan struct{}, stdin io.Reader) ([]string, error) {
 	given := len(args)
 	for _, list := range []struct {
 		flag  string
@@ -139,7 +139,7 @@ func (o *backupOptions) withListed(args []string, stdin io.Reader) ([]string, er
 		{"files-from", o.from, globbed}, {"files-from-verbatim", o.fromVerbatim, verbatim}, {"files-from-raw", o.fromRaw, raw},
 	} {
 		for _, name := range list.files {
-			text, err := readList(name, stdin)
+			text, err := readList(done, name, stdin)
 			if err == nil {
 				var paths []string
 				paths, err = list.read(text)
@@ -161,11 +161,11 @@ func (o *backupOptions) withListed(args []string, stdin io.Reader) ([]string, er
 	return args, nil
 }
 
-func readList(name string, stdin io.Reader) ([]byte, error) {
+func readList(done <-chan struct{}, name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(stdin)
+		return io.ReadAll(input.Until(done, stdin))
 	}
-	return os.ReadFile(name)
+	return input.ReadFile(done, name)
 }
 
 // globbed reads patterns, one a line, and what they match. Empty lines, and those that begin with

@@ -54,6 +54,7 @@ type process struct {
 // run is the program: it does what the arguments say and returns the exit code.
 func run(ctx context.Context, p process) int {
 	a := newApp(p)
+	a.Done = ctx.Done()
 	err := newRoot(a).ExecuteContext(ctx)
 	return a.finish(ctx, err)
 }

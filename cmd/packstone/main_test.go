@@ -165,7 +165,7 @@ func TestSecretsComeFromAVariableOrItsFile(t *testing.T) {
 		{[]string{"X=direct", "X_FILE=" + file}, "", 2},
 		{[]string{"X_FILE=" + file + ".missing"}, "", 1},
 	} {
-		got, err := machine.NewEnv(test.env).OrFile("X")
+		got, err := machine.NewEnv(test.env).OrFile(nil, "X")
 		if got != test.want || exitCode(t.Context(), err) != test.wantCode {
 			t.Errorf("%v: got %q, %v, want %q and exit code %d", test.env, got, err, test.want, test.wantCode)
 		}

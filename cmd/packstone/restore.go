@@ -112,7 +112,7 @@ with its credentials has overwritten or deleted objects.`,
 	flags.BoolVar(&o.yes, "yes", false, "answer yes to every question: when --delete removes much, or crosses a mount")
 	flags.BoolVar(&o.force, "force", false, "restore into a directory that is inside a repository")
 	flags.BoolVar(&o.verify, "verify", false, "read back what was written, and compare it")
-	flags.BoolVar(&o.plan, "plan", false, "list what would be done, and do nothing")
+	flags.BoolVar(&o.plan, "plan", false, "list what would be done, and do nothing; with -v, every entry")
 	o.registerRights(flags)
 	flags.BoolVar(&toCommand, "to-command", false, "pipe the one named file to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
@@ -158,7 +158,7 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := o.readPatterns(); err != nil {
+	if err := o.readPatterns(a.Done); err != nil {
 		return err
 	}
 	whole, access := a.wholePlatform(&o, args), machine.MustRead
@@ -295,6 +295,7 @@ type restoring struct {
 	total    restore.Result
 	warned   atomic.Uint64
 	lent     restore.Lent
+	listed   shortList        // by --plan
 	others   target.Strangers // to whom entries would belong by their number
 	frozen   thaw.Plan        // what the storage must thaw
 	denied   uint64           // entries that the user of --check-access could not use
@@ -317,6 +318,7 @@ func (r *restoring) restore(ctx context.Context) error {
 	if err := errors.Join(err, r.legs.Close(ctx)); err != nil {
 		return err
 	}
+	r.listed.end(r.out)
 	r.tellLent()
 	r.tellOthers()
 	r.summarize(time.Since(begun))
@@ -422,7 +424,7 @@ func (r *restoring) tell(e *entry.Entry, action restore.Action) {
 		r.others.Note(e)
 	}
 	if r.o.plan {
-		r.out.Line("%-9s %s", action, output.Name(e.Path))
+		r.listed.note(r.out, action, output.Name(e.Path), r.flags.verbose > 0)
 		return
 	}
 	r.out.Detail(output.VerboseStatus{Action: string(action), Item: output.Name(e.Path), DataSize: e.Size})

@@ -28,7 +28,7 @@ func (m *morePatterns) named() bool {
 }
 
 // readPatterns adds them to --include and --exclude.
-func (o *restoreOptions) readPatterns() (err error) {
+func (o *restoreOptions) readPatterns(done <-chan struct{}) (err error) {
 	m := &o.patterns
 	for _, list := range []struct {
 		to       *[]string
@@ -40,7 +40,7 @@ func (o *restoreOptions) readPatterns() (err error) {
 		{&o.include, nil, m.includeFiles, "include-file", false}, {&o.exclude, nil, m.excludeFiles, "exclude-file", false},
 		{&o.include, m.includeAnyCase, m.includeAnyCaseFiles, "iinclude-file", true}, {&o.exclude, m.excludeAnyCase, m.excludeAnyCaseFiles, "iexclude-file", true},
 	} {
-		patterns, err := withPatterns(list.patterns, list.files, list.flag)
+		patterns, err := withPatterns(done, list.patterns, list.files, list.flag)
 		if err != nil {
 			return err
 		}

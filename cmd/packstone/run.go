@@ -182,11 +182,12 @@ func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) er
 
 // read reads the settings and finds their jobs.
 func (s *service) read() ([]daemon.Job, error) {
-	settings, err := config.Load(s.path, s.env.Lookup)
+	settings, err := config.Load(s.Done, s.path, s.env.Lookup)
 	if err != nil {
 		return nil, err
 	}
 	m := machine.New(s.env)
+	m.Done = s.Done
 	m.Flags = &s.flags.Flags
 	if err := m.CheckJobs(settings); err != nil {
 		return nil, err

@@ -185,6 +185,7 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 // asked, and what it says goes to said.
 func (s *service) forJob(said io.Writer, settings *config.Config) *app {
 	a := newApp(process{args: s.args, env: s.env, stdin: strings.NewReader(""), stdout: s.stdout, stderr: said})
+	a.Done = s.Done
 	from := s.flags
 	a.flags = globalFlags{
 		quiet: true, json: from.json, limitUp: from.limitUp, limitDown: from.limitDown, giveUpAfter: from.giveUpAfter, giveUpGiven: from.giveUpGiven,

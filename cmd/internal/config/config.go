@@ -22,6 +22,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tripwire"
 	"github.com/packstone/packstone/cmd/internal/hook"
+	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/cmd/internal/notice"
 )
 
@@ -92,9 +93,9 @@ type Set struct {
 // Lookup returns a variable of the environment.
 type Lookup func(name string) (string, bool)
 
-// Load reads the settings file at path. Errors in the file wrap ErrInvalid.
-func Load(path string, lookup Lookup) (*Config, error) {
-	file, err := os.Open(path)
+// Load reads the settings file at path, until done is closed. Errors in the file wrap ErrInvalid.
+func Load(done <-chan struct{}, path string, lookup Lookup) (*Config, error) {
+	file, err := input.Open(done, path)
 	if err != nil {
 		return nil, fmt.Errorf("open settings: %w", err)
 	}
@@ -126,7 +127,7 @@ func (c *Config) holdsCommands() bool {
 }
 
 // checkWritable refuses a file that others can write: they could make packstone run any program.
-func checkWritable(path string, file *os.File) error {
+func checkWritable(path string, file *input.File) error {
 	info, err := file.Stat()
 	if err != nil {
 		return fmt.Errorf("examine settings %s: %w", path, err)

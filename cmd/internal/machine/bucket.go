@@ -38,17 +38,17 @@ func (m *Machine) RepositoryLogin(at config.Repository) config.BucketLogin {
 // lakeKeys returns the keys of a lake. For s3:// it returns only keys set for lakes; the AWS SDK
 // finds the others.
 func (m *Machine) lakeKeys(minio bool) (keys config.BucketKeys, err error) {
-	if keys.Access, err = m.Env.OrFile("PACKSTONE_LAKE_ACCESS_KEY"); err != nil {
+	if keys.Access, err = m.Env.OrFile(m.Done, "PACKSTONE_LAKE_ACCESS_KEY"); err != nil {
 		return keys, err
 	}
-	if keys.Secret, err = m.Env.OrFile("PACKSTONE_LAKE_SECRET_KEY"); err != nil {
+	if keys.Secret, err = m.Env.OrFile(m.Done, "PACKSTONE_LAKE_SECRET_KEY"); err != nil {
 		return keys, err
 	}
 	if (keys.Access == "") != (keys.Secret == "") {
 		return keys, catalog.Misuse("of the lake's keys only one is set: set both of PACKSTONE_LAKE_ACCESS_KEY and PACKSTONE_LAKE_SECRET_KEY, or their _FILE twins")
 	}
 	if keys.Access != "" || !minio {
-		keys.Session, err = m.Env.OrFile("PACKSTONE_LAKE_SESSION_TOKEN")
+		keys.Session, err = m.Env.OrFile(m.Done, "PACKSTONE_LAKE_SESSION_TOKEN")
 		return keys, err
 	}
 	return m.repositoryKeys(minio)
@@ -83,8 +83,8 @@ func secretIn(file string) (string, error) {
 // repositoryKeys returns the keys of the repository's bucket. The SDK finds AWS keys itself.
 func (m *Machine) repositoryKeys(minio bool) (keys config.BucketKeys, err error) {
 	if !minio {
-		if keys.Access, err = m.Env.OrFile("PACKSTONE_S3_ACCESS_KEY"); err == nil {
-			keys.Secret, err = m.Env.OrFile("PACKSTONE_S3_SECRET_KEY")
+		if keys.Access, err = m.Env.OrFile(m.Done, "PACKSTONE_S3_ACCESS_KEY"); err == nil {
+			keys.Secret, err = m.Env.OrFile(m.Done, "PACKSTONE_S3_SECRET_KEY")
 		}
 		return keys, err
 	}
@@ -101,7 +101,7 @@ func (m *Machine) repositoryKeys(minio bool) (keys config.BucketKeys, err error)
 }
 
 func (m *Machine) s3Key(ours, aws string) (string, error) {
-	key, err := m.Env.OrFile(ours)
+	key, err := m.Env.OrFile(m.Done, ours)
 	if key == "" {
 		key = m.Env[aws]
 	}

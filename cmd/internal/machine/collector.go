@@ -1,8 +1,6 @@
 package machine
 
 import (
-	"os"
-
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -13,7 +11,7 @@ func (m *Machine) Collector() (*crypto.CollectorFile, error) {
 	if name == "" || err != nil {
 		return nil, err
 	}
-	file, err := os.Open(name)
+	file, err := m.openFile(name)
 	if err != nil {
 		return nil, unusable("open the collector's key: %w", err)
 	}

@@ -2,10 +2,16 @@ package machine
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 
+	"golang.org/x/term"
+
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/cmd/internal/input"
 )
 
 // CanAsk reports whether there is a terminal on which to ask.
@@ -20,7 +26,7 @@ func (m *Machine) Confirm(why []string) (bool, error) {
 		fmt.Fprintln(m.Stderr, entry.Printable(line)) // it may hold names from outside
 	}
 	fmt.Fprint(m.Stderr, "go on? [y/N] ")
-	answer, err := bufio.NewReader(m.Stdin).ReadString('\n')
+	answer, err := bufio.NewReader(input.Until(m.Done, m.Stdin)).ReadString('\n')
 	if err != nil && answer == "" {
 		return false, fmt.Errorf("ask whether to go on: %w", err)
 	}
@@ -29,4 +35,29 @@ func (m *Machine) Confirm(why []string) (bool, error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// readSecret reads a line from a terminal that does not show it. It puts the terminal right if the
+// run is interrupted.
+func (m *Machine) readSecret(terminal *os.File) (string, error) {
+	fd := int(terminal.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("look at the terminal: %w", err)
+	}
+	type line struct {
+		text []byte
+		err  error
+	}
+	came := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(fd)
+		came <- line{text, err}
+	}()
+	select {
+	case l := <-came:
+		return string(l.text), l.err
+	case <-m.Done:
+		return "", errors.Join(context.Canceled, term.Restore(fd, before))
+	}
 }

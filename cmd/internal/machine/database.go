@@ -41,7 +41,7 @@ func (m *Machine) Login(at database.Location) (database.Location, error) {
 	if at.HasPassword() || at.Scheme() == "sqlite" {
 		return at, nil
 	}
-	password, err := m.Env.OrFile("PACKSTONE_DB_PASSWORD")
+	password, err := m.Env.OrFile(m.Done, "PACKSTONE_DB_PASSWORD")
 	if err != nil {
 		return at, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/input"
 )
 
 // Env is the environment with which the program was started. An empty variable counts as unset.
@@ -68,8 +69,8 @@ func (env Env) Lookup(name string) (string, bool) {
 }
 
 // OrFile returns the variable name, or the content of the file in name_FILE without the final
-// newline. It is an error if both are set, since one would be ignored.
-func (env Env) OrFile(name string) (string, error) {
+// newline, read until done is closed. It is an error if both are set, since one would be ignored.
+func (env Env) OrFile(done <-chan struct{}, name string) (string, error) {
 	value, path := env[name], env[name+"_FILE"]
 	if path == "" {
 		return value, nil
@@ -77,7 +78,7 @@ func (env Env) OrFile(name string) (string, error) {
 	if value != "" {
 		return "", catalog.Misuse("both %s and %s_FILE are set; unset one of them", name, name)
 	}
-	text, err := os.ReadFile(path)
+	text, err := input.ReadFile(done, path)
 	if err != nil {
 		return "", fmt.Errorf("read %s_FILE: %w", name, err)
 	}
@@ -91,6 +92,7 @@ type Paths struct {
 	Config     string // directory of the settings file and keys
 	Cache      string // directory of the caches, one per repository
 	State      string // directory of what jobs did
+	System     string // a settings file that is read only where it is named
 }
 
 // Paths returns the usual places.
@@ -100,6 +102,7 @@ func (env Env) Paths() Paths {
 		Config:     filepath.Join(env.xdg("XDG_CONFIG_HOME", ".config"), "packstone"),
 		Cache:      filepath.Join(env.xdg("XDG_CACHE_HOME", ".cache"), "packstone"),
 		State:      filepath.Join(env.xdg("XDG_STATE_HOME", ".local/state"), "packstone"),
+		System:     "/etc/packstone/packstone.yaml",
 	}
 }
 

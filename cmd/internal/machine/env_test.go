@@ -7,7 +7,7 @@ import (
 
 func TestPathsFollowXDG(t *testing.T) {
 	got := NewEnv([]string{"HOME=/h", "XDG_CACHE_HOME=/c", "XDG_DATA_HOME=relative"}).Paths()
-	want := Paths{Repository: "/h/.local/share/packstone/repository", Config: "/h/.config/packstone", Cache: "/c/packstone", State: "/h/.local/state/packstone"}
+	want := Paths{Repository: "/h/.local/share/packstone/repository", Config: "/h/.config/packstone", Cache: "/c/packstone", State: "/h/.local/state/packstone", System: "/etc/packstone/packstone.yaml"}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

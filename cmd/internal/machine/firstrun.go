@@ -75,6 +75,9 @@ func (m *Machine) WhyAsk() (string, error) {
 	if named := m.namedSettings(); named != "" {
 		return fmt.Sprintf("the settings file %s names no repository", named), nil
 	}
+	if m.Unchosen() != "" {
+		return fmt.Sprintf("this machine has settings in %s, which nobody has named: add -c %s, or set PACKSTONE_CONFIG to it", m.Paths.System, m.Paths.System), nil
+	}
 	return m.whyUsed()
 }
 

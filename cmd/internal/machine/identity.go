@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"golang.org/x/term"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
@@ -82,7 +81,7 @@ func (m *Machine) NeedIdentities(ctx context.Context) (*crypto.IdentityFile, err
 
 // identityText returns the content of PACKSTONE_IDENTITY or its variants, nil if none is set.
 func (m *Machine) identityText(ctx context.Context) ([]byte, error) {
-	text, err := m.Env.OrFile("PACKSTONE_IDENTITY")
+	text, err := m.Env.OrFile(m.Done, "PACKSTONE_IDENTITY")
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +113,7 @@ func (m *Machine) runIdentityCommand(ctx context.Context, command string) ([]byt
 func (m *Machine) identityFiles(names ...string) (*crypto.IdentityFile, error) {
 	all := new(crypto.IdentityFile)
 	for _, name := range names {
-		file, err := os.Open(name)
+		file, err := m.openFile(name)
 		if err != nil {
 			return nil, unusable("open identity: %w", err)
 		}
@@ -142,7 +141,7 @@ func (m *Machine) parseIdentities(name string, text io.Reader) (*crypto.Identity
 // environment, or by asking on the terminal. It returns nil if neither is possible.
 func (m *Machine) passphrase(what string) func() (string, error) {
 	if m.Env["PACKSTONE_PASSPHRASE"] != "" || m.Env["PACKSTONE_PASSPHRASE_FILE"] != "" {
-		return func() (string, error) { return m.Env.OrFile("PACKSTONE_PASSPHRASE") }
+		return func() (string, error) { return m.Env.OrFile(m.Done, "PACKSTONE_PASSPHRASE") }
 	}
 	input, ok := Terminal(m.Stdin)
 	if !ok {
@@ -150,9 +149,9 @@ func (m *Machine) passphrase(what string) func() (string, error) {
 	}
 	return func() (string, error) {
 		fmt.Fprintf(m.Stderr, "Passphrase of %s: ", what)
-		text, err := term.ReadPassword(int(input.Fd()))
+		text, err := m.readSecret(input)
 		fmt.Fprintln(m.Stderr)
-		return string(text), err
+		return text, err
 	}
 }
 
@@ -161,7 +160,7 @@ func (m *Machine) passphrase(what string) func() (string, error) {
 func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
 	texts := m.Flags.Recipients
 	if path := m.Env["PACKSTONE_RECIPIENTS_FILE"]; len(texts) == 0 && path != "" {
-		file, err := os.Open(path)
+		file, err := m.openFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("read PACKSTONE_RECIPIENTS_FILE: %w", err)
 		}
@@ -177,7 +176,7 @@ func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
 	}
 	var recipients []age.Recipient
 	for _, text := range texts {
-		named, err := recipientOrFile(text)
+		named, err := m.recipientOrFile(text)
 		if err != nil {
 			return nil, catalog.Misuse("recipient: %w", err)
 		}
@@ -187,12 +186,12 @@ func (m *Machine) NamedRecipients() ([]age.Recipient, error) {
 }
 
 // recipientOrFile parses a recipient, or reads a file of recipients, like age -R.
-func recipientOrFile(text string) ([]age.Recipient, error) {
+func (m *Machine) recipientOrFile(text string) ([]age.Recipient, error) {
 	r, err := crypto.ParseRecipient(text)
 	if err == nil {
 		return []age.Recipient{r}, nil
 	}
-	file, openErr := os.Open(text)
+	file, openErr := m.openFile(text)
 	if errors.Is(openErr, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w, and there is no file of that name", err)
 	}
@@ -270,7 +269,7 @@ func (m *Machine) NewPassphrase(wanted bool, path string) (string, error) {
 	if !wanted {
 		return "", nil
 	}
-	text, err := m.Env.OrFile("PACKSTONE_PASSPHRASE")
+	text, err := m.Env.OrFile(m.Done, "PACKSTONE_PASSPHRASE")
 	if text != "" || err != nil {
 		return text, err
 	}
@@ -281,12 +280,12 @@ func (m *Machine) NewPassphrase(wanted bool, path string) (string, error) {
 	var texts [2]string
 	for i, prompt := range []string{"Passphrase for %s: ", "Once more for %s: "} {
 		fmt.Fprintf(m.Stderr, prompt, path)
-		read, err := term.ReadPassword(int(input.Fd()))
+		read, err := m.readSecret(input)
 		fmt.Fprintln(m.Stderr)
 		if err != nil {
 			return "", fmt.Errorf("ask for the passphrase: %w", err)
 		}
-		texts[i] = strings.TrimRight(string(read), "\r\n")
+		texts[i] = strings.TrimRight(read, "\r\n")
 	}
 	if texts[0] == "" || texts[0] != texts[1] {
 		return "", catalog.Misuse("the passphrase is empty, or the two entries differ")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -26,6 +27,8 @@ type Machine struct {
 	Flags  *Flags
 	Stdin  io.Reader // a passphrase is asked for if it is a terminal
 	Stderr io.Writer
+	// Done ends reading of what is handed to the program when it is closed; nil: nothing does.
+	Done <-chan struct{}
 	// Warn is called with what is unsafe, Note with what is merely worth knowing.
 	Warn func(text string)
 	Note func(format string, args ...any)
@@ -63,6 +66,9 @@ type Flags struct {
 func New(env Env) *Machine {
 	return &Machine{Env: env, Paths: env.Paths(), readable: map[string]bool{}}
 }
+
+// openFile opens a file that a person has named, and which may be a pipe.
+func (m *Machine) openFile(name string) (*input.File, error) { return input.Open(m.Done, name) }
 
 // Terminal returns the file behind a stream if it is a terminal.
 func Terminal(stream any) (*os.File, bool) {

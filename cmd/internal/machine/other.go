@@ -18,7 +18,7 @@ type From struct {
 // replaces PACKSTONE_…; the other flags on the command line apply to both.
 func (m *Machine) Other(from From) *Machine {
 	other := New(m.Env.other())
-	other.Stdin, other.Stderr, other.Warn, other.Note, other.Reach, other.Software = m.Stdin, m.Stderr, m.Warn, m.Note, m.Reach, m.Software
+	other.Done, other.Stdin, other.Stderr, other.Warn, other.Note, other.Reach, other.Software = m.Done, m.Stdin, m.Stderr, m.Warn, m.Note, m.Reach, m.Software
 	other.settings, other.Set, other.readable = m.settings, m.Set, m.readable
 	flags := *m.Flags
 	flags.Repository, flags.AcceptOwner = from.Repository, from.AcceptOwner

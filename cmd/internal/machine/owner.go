@@ -1,12 +1,12 @@
 package machine
 
 import (
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -22,7 +22,7 @@ func (m *Machine) OwnerPath() string {
 func (m *Machine) Owner(repo *catalog.Repository) (crypto.Signer, error) {
 	files := m.OwnerFiles()
 	for _, path := range files {
-		owner, err := readOwner(path)
+		owner, err := m.readOwner(path)
 		if err != nil {
 			return owner, err
 		}
@@ -46,8 +46,8 @@ func (m *Machine) OwnerFiles() []string {
 	return present(m.Paths.OwnerFile())
 }
 
-func readOwner(path string) (crypto.Signer, error) {
-	text, err := os.ReadFile(path)
+func (m *Machine) readOwner(path string) (crypto.Signer, error) {
+	text, err := input.ReadFile(m.Done, path)
 	if err != nil {
 		return crypto.Signer{}, unusable("read the owner's key: %w", err)
 	}
@@ -61,7 +61,7 @@ func readOwner(path string) (crypto.Signer, error) {
 // OwnerKey reads the owner's key, or makes one; then it also returns its file.
 func (m *Machine) OwnerKey() (owner crypto.Signer, made string, err error) {
 	if files := m.OwnerFiles(); len(files) > 0 {
-		owner, err = readOwner(files[0])
+		owner, err = m.readOwner(files[0])
 		return owner, "", err
 	}
 	if owner, err = crypto.GenerateSigner("owner"); err != nil {
@@ -96,7 +96,7 @@ func (m *Machine) pins(address string) (catalog.Pins, error) {
 		}
 	}
 	for _, path := range m.OwnerFiles() {
-		if owner, err := readOwner(path); err == nil {
+		if owner, err := m.readOwner(path); err == nil {
 			p.Trusted = append(p.Trusted, owner.Verifier().Fingerprint())
 		}
 	}

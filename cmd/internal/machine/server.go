@@ -39,7 +39,7 @@ func (m *Machine) secret(name string) func(context.Context) (string, error) {
 	if m.Env[name] == "" && m.Env[name+"_FILE"] == "" {
 		return nil
 	}
-	return func(context.Context) (string, error) { return m.Env.OrFile(name) }
+	return func(context.Context) (string, error) { return m.Env.OrFile(m.Done, name) }
 }
 
 // UserName returns the name of the user who runs the program, "" if unknown.

@@ -3,6 +3,7 @@ package machine
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -23,9 +24,24 @@ func (m *Machine) SettingsPath() (string, error) {
 	}
 	usual := m.Paths.SettingsFile()
 	if _, err := os.Stat(usual); err != nil {
-		return "", catalog.Misuse("there is no settings file: name one with --config or PACKSTONE_CONFIG, or write %s", usual)
+		return "", catalog.Misuse("there is no settings file: name one with --config or PACKSTONE_CONFIG, or write %s%s", usual, m.Unchosen())
 	}
 	return usual, nil
+}
+
+// Unchosen says, to be added to what is wrong, that the machine has a settings file that nobody has
+// named; "" if there is none, or other settings are in use.
+func (m *Machine) Unchosen() string {
+	file := m.Paths.System
+	if m.namedSettings() != "" || config.Exists(m.Paths.SettingsFile()) || !config.Exists(file) {
+		return ""
+	}
+	if opened, err := os.Open(file); err != nil {
+		return fmt.Sprintf(". This machine may have settings that this user cannot read (%v): run it as a user who can, with -c %s", err, file)
+	} else {
+		opened.Close()
+	}
+	return fmt.Sprintf(". This machine has settings that nobody has named: add -c %s, or set PACKSTONE_CONFIG to it", file)
 }
 
 func (m *Machine) namedSettings() string {
@@ -45,7 +61,7 @@ func (m *Machine) Settings() (*config.Config, error) {
 	if path == "" {
 		path = m.Paths.SettingsFile()
 	}
-	settings, err := config.Load(path, m.Env.Lookup)
+	settings, err := config.Load(m.Done, path, m.Env.Lookup)
 	if errors.Is(err, fs.ErrNotExist) && m.namedSettings() == "" {
 		settings, err = new(config.Config), nil
 	}
@@ -74,7 +90,7 @@ func (m *Machine) place() (place, error) {
 	named := m.Flags.Repository
 	var err error
 	if named == "" {
-		if named, err = m.Env.OrFile("PACKSTONE_REPOSITORY"); err != nil {
+		if named, err = m.Env.OrFile(m.Done, "PACKSTONE_REPOSITORY"); err != nil {
 			return place{}, err
 		}
 		named = strings.TrimSpace(named)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/crypto/sheet"
 )
@@ -29,23 +31,45 @@ func (m *Machine) AddressForOthers() (string, error) {
 	return at.String(), nil
 }
 
-// ReadSheet reads a sheet from a file, or from standard input if the name is "-".
-// Its errors do not name the file unless it cannot be opened.
+// ReadSheet reads the sheet in a file, or in standard input if the name is "-". Its errors do not
+// name the file unless it cannot be opened.
 func (m *Machine) ReadSheet(name string) (sheet.Sheet, error) {
-	in := m.Stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return sheet.Sheet{}, unusable("open sheet: %w", err)
-		}
-		defer file.Close()
-		in = file
+	in, err := m.openSheet(name)
+	if err != nil {
+		return sheet.Sheet{}, err
 	}
+	defer in.Close()
 	s, err := sheet.Read(in)
 	if s.Identity != nil {
 		m.warnReadable(name)
 	}
 	return s, err
+}
+
+// ReadSheets reads all sheets in a file, or in standard input if the name is "-". It fails only if
+// the file cannot be opened.
+func (m *Machine) ReadSheets(name string) ([]sheet.Part, error) {
+	in, err := m.openSheet(name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	parts, err := sheet.ReadAll(in, name)
+	if err != nil {
+		parts = []sheet.Part{{Name: name, Err: err}}
+	}
+	return parts, nil
+}
+
+func (m *Machine) openSheet(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(input.Until(m.Done, m.Stdin)), nil
+	}
+	file, err := m.openFile(name)
+	if err != nil {
+		return nil, unusable("open sheet: %w", err)
+	}
+	return file, nil
 }
 
 // OpenFromSheet opens the repository of a sheet with the sheet's identity, or, if it has none, with

@@ -195,7 +195,7 @@ func (m *Machine) JobHost() (string, error) {
 	if kept, err := filepath.Glob(filepath.Join(m.Paths.Config, "writers", "*.key")); name == "" && err == nil && len(kept) == 1 {
 		name = kept[0]
 	}
-	if key, err := readWriter(name); err == nil {
+	if key, err := m.readWriter(name); err == nil {
 		return key.Signer.Name(), nil
 	}
 	return Name(), nil

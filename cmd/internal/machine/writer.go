@@ -22,7 +22,7 @@ func (m *Machine) Writer(repositoryID string) (*crypto.WriterFile, error) {
 	if !named {
 		name = m.Paths.WriterFile(repositoryID)
 	}
-	key, err := readWriter(name)
+	key, err := m.readWriter(name)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil, nil
 	}
@@ -33,8 +33,8 @@ func (m *Machine) Writer(repositoryID string) (*crypto.WriterFile, error) {
 	return key, nil
 }
 
-func readWriter(name string) (*crypto.WriterFile, error) {
-	file, err := os.Open(name)
+func (m *Machine) readWriter(name string) (*crypto.WriterFile, error) {
+	file, err := m.openFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("open this host's key: %w", err)
 	}
@@ -84,7 +84,7 @@ func (m *Machine) writerPins() ([]crypto.OwnerPin, error) {
 	}
 	var pins []crypto.OwnerPin
 	for _, path := range append(usual, named) {
-		if key, err := readWriter(path); err == nil {
+		if key, err := m.readWriter(path); err == nil {
 			pins = append(pins, crypto.OwnerPin{Repository: key.Repository, Owner: key.Owner})
 		}
 	}

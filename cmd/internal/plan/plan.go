@@ -4,6 +4,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func (p *Planner) Arguments(args []string, o config.PathOptions, check func(path
 	}
 	paths, names, err := settings.Divide(args)
 	if err != nil {
-		return Plan{}, err
+		return Plan{}, fmt.Errorf("%w%s", err, p.Machine.Unchosen())
 	}
 	if check != nil {
 		if err := check(len(paths) > 0); err != nil {
