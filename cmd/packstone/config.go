@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/page"
 )
 
 // configCheckMessage is what config check prints as JSON.
@@ -17,6 +20,7 @@ type configCheckMessage struct {
 	File    string `json:"file" doc:"The settings file."`
 	Sources int    `json:"sources" doc:"How many sources it names."`
 	Sets    int    `json:"sets" doc:"How many sets it names."`
+	Absent  int    `json:"absent,omitempty" doc:"How many of the files that it names cannot be read on this machine; warnings name them."`
 }
 
 func newConfig(a *app) *cobra.Command {
@@ -33,7 +37,8 @@ func newConfigCheck(a *app) *cobra.Command {
 		Use:   "check",
 		Short: "Find every mistake in the settings file. Works offline.",
 		Long: `Needs no network and no repository, but the variables that the file uses, and the keys that its
-schedules and jobs need.`,
+schedules and jobs need. It warns of other files that the settings name and that this user cannot
+read on this machine: passwords, certificates and the like.`,
 		Example: `  packstone config check -c packstone.yaml
   OUTPUT_DATA_LOCATION=/srv/lake packstone config check`,
 		Args: cobra.NoArgs,
@@ -43,20 +48,45 @@ schedules and jobs need.`,
 		if err != nil {
 			return err
 		}
-		settings, err := config.Load(path, a.env.Lookup)
+		settings, err := config.Load(a.Done, path, a.env.Lookup)
 		if err != nil {
 			return err
 		}
-		if err := a.CheckJobs(settings); err != nil {
+		if err := errors.Join(a.CheckJobs(settings), checkServe(settings)); err != nil {
 			return err
 		}
-		for _, warning := range settings.Warnings() {
+		absent := settings.Absent()
+		for _, warning := range append(settings.Warnings(), absent...) {
 			a.Warn(warning.String())
 		}
-		m := configCheckMessage{File: path, Sources: len(settings.Sources), Sets: len(settings.Sets)}
-		a.out.Message("config_check", m, fmt.Sprintf("%s is good: %s, %s", m.File, output.Plural(m.Sources, "source"), output.Plural(m.Sets, "set")))
+		m := configCheckMessage{File: path, Sources: len(settings.Sources), Sets: len(settings.Sets), Absent: len(absent)}
+		a.out.Message("config_check", m, m.text())
 		return a.out.Err()
 	})
+}
+
+func (m configCheckMessage) text() string {
+	text := fmt.Sprintf("%s is good: %s, %s", m.File, output.Plural(m.Sources, "source"), output.Plural(m.Sets, "set"))
+	if m.Absent > 0 {
+		text += fmt.Sprintf("; %s that it names cannot be read on this machine", output.Plural(m.Absent, "file"))
+	}
+	return text
+}
+
+// checkServe reads the token and the certificate of the page, if they are there.
+func checkServe(settings *config.Config) error {
+	_, token := guardOf(settings.Serve)
+	_, certificate := page.Certificate(settings.Serve.TLSCertFile, settings.Serve.TLSKeyFile)
+	var problems config.Problems
+	for _, err := range []error{token, certificate} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			problems = append(problems, settings.ProblemAt("serve", "%v", err))
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
 }
 
 func newConfigShow(a *app) *cobra.Command {
@@ -74,7 +104,7 @@ similar). The output is a valid settings file.`,
 		if err != nil {
 			return err
 		}
-		settings, err := config.Load(path, config.Redact(a.env.Lookup))
+		settings, err := config.Load(a.Done, path, config.Redact(a.env.Lookup))
 		if err != nil {
 			return err
 		}
