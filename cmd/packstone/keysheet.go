@@ -178,7 +178,8 @@ func (a *app) verifySheet(ctx context.Context, o sheetOptions) error {
 	case err != nil:
 		return fmt.Errorf("read sheet %s: %w", o.verify, err)
 	case s.Share != nil:
-		return usage("%s is %v: put shares together with packstone key join", o.verify, s.Share)
+		return usage("%s is share %d of %d, any %d of which have the identity: put them together with packstone key join", o.verify,
+			s.Share.Number, s.Share.Total, s.Share.Threshold)
 	case s.Identity == nil && o.output != "":
 		return usage("%s has no identity that could be written to %s", o.verify, o.output)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -120,8 +119,8 @@ func newKeyJoin(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "join FILE...",
 		Short: "Put the shares of custodians together to the identity.",
-		Long: `The files hold shares as packstone key split has printed them, typed or scanned: case, spaces and line
-breaks do not matter. Damaged, doubled and strange shares are named, and do no harm if there are
+		Long: `The files hold shares as packstone key split has printed them, typed or scanned, one or several in each:
+case, spaces and line breaks do not matter. Damaged, doubled and strange shares are named, and do no harm if there are
 enough good ones. The identity is written only if it is the one that was split and opens the
 repository. It never replaces a file.`,
 		Example: `  packstone key join share-1.txt share-3.txt -o identity.txt
@@ -144,11 +143,11 @@ repository. It never replaces a file.`,
 func (a *app) joinShares(ctx context.Context, names []string, o joinOptions) error {
 	var parts []sheet.Part
 	for _, name := range names {
-		s, err := a.ReadSheet(name)
-		if errors.Is(err, machine.ErrKey) {
+		found, err := a.ReadSheets(name)
+		if err != nil {
 			return err
 		}
-		parts = append(parts, sheet.Part{Name: name, Sheet: s, Err: err})
+		parts = append(parts, found...)
 	}
 	joined, err := sheet.Join(parts)
 	if err != nil {
