@@ -405,14 +405,14 @@ func TestOtherSitesReachNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, host := range []string{"evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8484", "192.0.2.1"} {
+	for _, host := range []string{"evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8484", "localhost..", ".localhost", "192.0.2.1"} {
 		r := w.request(http.MethodGet, "/", nil)
 		r.Host = host
 		if answer := w.do(r); answer.Code != http.StatusForbidden {
 			t.Errorf("as %s: %d", host, answer.Code)
 		}
 	}
-	for _, host := range []string{"localhost:8484", "127.0.0.1:8484", "[::1]:8484", "localhost"} {
+	for _, host := range []string{"localhost:8484", "127.0.0.1:8484", "[::1]:8484", "localhost", "LOCALHOST:8484", "LocalHost", "localhost.", "localhost.:8484"} {
 		r := w.request(http.MethodGet, "/", nil)
 		r.Host = host
 		if answer := w.do(r); answer.Code != http.StatusOK {
