@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -38,14 +39,14 @@ type Binding struct {
 const AnyHost = "*"
 
 // CheckHosts returns an error unless patterns holds at least one pattern of hosts, and all are
-// valid for path.Match, such as web-*.
+// valid for path.Match, such as web-*, and can match the name of a host.
 func CheckHosts(patterns []string) error {
 	if len(patterns) == 0 {
 		return fmt.Errorf("no host: want a name, a pattern such as web-*, or * for any: %w", ErrBadName)
 	}
 	for _, pattern := range patterns {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			return fmt.Errorf("host pattern %q: want a name, a pattern such as web-*, or * for any: %w", pattern, ErrBadName)
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" || strings.ContainsAny(pattern, " ,/\\") || !entry.IsPrintable(pattern) {
+			return fmt.Errorf("host pattern %q: want a name without spaces, commas and slashes, a pattern such as web-*, or * for any: %w", pattern, ErrBadName)
 		}
 	}
 	return nil

@@ -193,12 +193,12 @@ func TestPatternsOfHosts(t *testing.T) {
 			t.Errorf("%q for %q: got %v, want %v", c.patterns, c.host, got, c.want)
 		}
 	}
-	for _, bad := range [][]string{{}, {""}, {"a", "[b"}, {`a\`}} {
+	for _, bad := range [][]string{{}, {""}, {"a", "[b"}, {`a\`}, {"a/b"}, {"a b"}, {"a,b"}, {"a\nb"}, {"\x1b[2J"}} {
 		if err := CheckHosts(bad); err == nil {
 			t.Errorf("%q passed", bad)
 		}
 	}
-	if err := CheckHosts([]string{"db1", "web-*", "*"}); err != nil {
+	if err := CheckHosts([]string{"db1", "web-*", "*", "[ab]1.example.org", "übel"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -49,6 +49,8 @@ writer's policy is for the host NAME alone: it cannot block other hosts' records
 	cmd.Flags().BoolVar(&ofUser, "user-policy", false, "print a policy to attach to a user (IAM of AWS, MinIO), instead of one of the bucket")
 	return a.verb(cmd, usesRepository|usesIdentity, func(ctx context.Context, args []string) error {
 		switch {
+		case policy == "" && cmd.Flags().Changed("print-policy"):
+			return usage("--print-policy is empty: want writer, collector, keeper, restorer or reader")
 		case policy != "" && (appendOnly || bandwidth):
 			return usage("--print-policy excludes --prove-append-only and --bandwidth")
 		case ofUser && principal != "":

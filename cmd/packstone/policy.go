@@ -23,6 +23,8 @@ func (a *app) policyRole(name string, args []string) (admin.Role, error) {
 		return r, usage("--print-policy %s: want writer, collector, keeper, restorer or reader", name)
 	case len(args) > 0 && name != "writer":
 		return r, usage("--print-policy %s takes no name, but got %[2]s: only a writer's policy is for a single one", name, args[0])
+	case len(args) > 0 && !isWord(args[0]):
+		return r, usage("--print-policy writer %q: want the name of a host, without spaces, commas and slashes", args[0])
 	case len(args) > 0:
 		return r.Of(catalog.WriterName(args[0])), nil
 	}
