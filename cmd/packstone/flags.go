@@ -139,6 +139,9 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 	if err != nil {
 		return usage("--versions-at: %w", err)
 	}
+	if now := time.Now(); at.After(now.Add(24 * time.Hour)) { // a date alone is the end of its day
+		return usage("--versions-at %s lies ahead: want a time before the repository was damaged", f.versionsAt)
+	}
 	f.VersionsAt = at
 	return nil
 }

@@ -87,6 +87,9 @@ func (a *app) keep(ctx context.Context, o keepOptions) error {
 	if mode != "" && mode != store.Governance && mode != store.Compliance {
 		return usage("--mode %s: want governance or compliance", o.mode)
 	}
+	if o.accept && o.growth.Given {
+		return usage("--accept-growth extends whatever there is, and --max-growth sets a bound: give one of them")
+	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide|machine.EvenBroken)
 	if err != nil {
 		return err
