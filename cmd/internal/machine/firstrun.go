@@ -56,6 +56,9 @@ func locationOf(at config.Repository) string {
 // WhyAsk says why a first backup may not make keys and a repository without being told; "" if it
 // may: the home directory belongs to the user, and nothing of packstone is set or stored there.
 func (m *Machine) WhyAsk() (string, error) {
+	if m.Unchosen() != "" {
+		return fmt.Sprintf("this machine has settings in %s, which nobody has named: add -c %s, or set PACKSTONE_CONFIG to it", m.Paths.System, m.Paths.System), nil
+	}
 	if who := m.Env["SUDO_USER"]; who != "" {
 		return fmt.Sprintf("packstone runs under sudo for %s, and would make keys in %s", who, m.Paths.Config), nil
 	}
@@ -74,9 +77,6 @@ func (m *Machine) WhyAsk() (string, error) {
 	}
 	if named := m.namedSettings(); named != "" {
 		return fmt.Sprintf("the settings file %s names no repository", named), nil
-	}
-	if m.Unchosen() != "" {
-		return fmt.Sprintf("this machine has settings in %s, which nobody has named: add -c %s, or set PACKSTONE_CONFIG to it", m.Paths.System, m.Paths.System), nil
 	}
 	return m.whyUsed()
 }

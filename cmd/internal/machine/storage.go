@@ -99,7 +99,7 @@ func (m *Machine) cureMissing(err error, at config.Repository) error {
 		return fmt.Errorf("%w as of %s. Name a later time with --versions-at; if there is none, the versions of that time are deleted", err, m.Flags.VersionsAt.Format(time.RFC3339))
 	}
 	if hint := m.Unchosen(); hint != "" && !m.RepositoryIsNamed() {
-		return fmt.Errorf("%w in %s%s", err, at, hint)
+		return fmt.Errorf("%w%s", err, hint)
 	}
 	return fmt.Errorf("%w. Is the address right, and the disk mounted? Create a new repository with: packstone init -r %s", err, at)
 }
