@@ -129,7 +129,7 @@ func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOpt
 		return err
 	}
 	if o.apply != "" {
-		if run.Only, err = readPlan(o.apply, repo.Format.Repository); err != nil {
+		if run.Only, err = readPlan(a.Done, o.apply, repo.Format.Repository); err != nil {
 			return err
 		}
 	}

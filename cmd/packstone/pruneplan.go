@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
@@ -84,12 +85,12 @@ func writePlan(name string, repo *catalog.Repository, t catalog.Term, plan *coll
 }
 
 // readPlan reads which packs a plan deletes.
-func readPlan(name, repository string) (catalog.PackSet, error) {
+func readPlan(done <-chan struct{}, name, repository string) (catalog.PackSet, error) {
 	info, err := os.Stat(name)
 	if err == nil && info.Size() > largestPlan {
 		return nil, usage("%s is not a plan of packstone prune", output.Name(name))
 	}
-	text, err := os.ReadFile(name)
+	text, err := input.ReadFile(done, name)
 	if err != nil {
 		return nil, usage("read the plan: %w", err)
 	}
