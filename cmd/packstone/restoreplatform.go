@@ -480,6 +480,9 @@ func (a *app) undoPlatform(ctx context.Context, o restoreOptions) error {
 // undo tells what comes back, asks, and does it.
 func (p *platformRun) undo(ctx context.Context) error {
 	report := p.restore.Report
+	if report.State == platform.Undone {
+		return catalog.Refuse("the report says that all is undone: there is nothing to put back")
+	}
 	var before *catalog.Snapshot
 	if report.Safety != "" {
 		var err error
