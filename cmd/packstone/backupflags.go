@@ -115,7 +115,7 @@ func (o *backupOptions) paths(done <-chan struct{}) (p config.PathOptions, err e
 func withPatterns(done <-chan struct{}, patterns, files []string, flag string) ([]string, error) {
 	all := append([]string(nil), patterns...)
 	for _, name := range files {
-		text, err := input.ReadFile(done, name)
+		text, err := input.ReadFile(done, name, 0)
 		if err != nil {
 			return nil, usage("--%s: %w", flag, err)
 		}
@@ -165,7 +165,7 @@ func readList(done <-chan struct{}, name string, stdin io.Reader) ([]byte, error
 	if name == "-" {
 		return io.ReadAll(input.Until(done, stdin))
 	}
-	return input.ReadFile(done, name)
+	return input.ReadFile(done, name, 0)
 }
 
 // globbed reads patterns, one a line, and what they match. Empty lines, and those that begin with

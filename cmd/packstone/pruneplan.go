@@ -90,7 +90,7 @@ func readPlan(done <-chan struct{}, name, repository string) (catalog.PackSet, e
 	if err == nil && info.Size() > largestPlan {
 		return nil, usage("%s is not a plan of packstone prune", output.Name(name))
 	}
-	text, err := input.ReadFile(done, name)
+	text, err := input.ReadFile(done, name, largestPlan)
 	if err != nil {
 		return nil, usage("read the plan: %w", err)
 	}

@@ -5,6 +5,7 @@ package input
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 )
@@ -44,19 +45,30 @@ func (f *File) Close() error { return f.file.Close() }
 // Stat describes the file.
 func (f *File) Stat() (os.FileInfo, error) { return f.file.Stat() }
 
-// ReadFile reads a file as os.ReadFile does, until done is closed.
-func ReadFile(done <-chan struct{}, name string) ([]byte, error) {
+// ReadFile reads a file as os.ReadFile does, until done is closed. It fails if the file has more
+// than most bytes, unless that is 0: a device never ends.
+func ReadFile(done <-chan struct{}, name string, most int64) ([]byte, error) {
 	f, err := Open(done, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(f)
+	in := io.Reader(f)
+	if most > 0 {
+		in = io.LimitReader(f, most+1)
+	}
+	text, err := io.ReadAll(in)
+	if err == nil && most > 0 && int64(len(text)) > most {
+		err = fmt.Errorf("it has more than %d bytes", most)
+	}
 	if err != nil {
 		return nil, &os.PathError{Op: "read", Path: name, Err: err}
 	}
 	return text, nil
 }
+
+// Secret is the most bytes of a file that holds a key, a password or an address.
+const Secret = 1 << 20
 
 // Until returns a reader whose Read fails with context.Canceled when done is closed. What in gives
 // afterwards is lost.

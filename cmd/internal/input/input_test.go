@@ -18,8 +18,14 @@ func TestWhatIsThereIsReadAsItIs(t *testing.T) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ReadFile(t.Context().Done(), name); err != nil || string(got) != text {
+	if got, err := ReadFile(t.Context().Done(), name, 0); err != nil || string(got) != text {
 		t.Errorf("got %d bytes, %v, want %d", len(got), err, len(text))
+	}
+	if got, err := ReadFile(nil, name, int64(len(text))); err != nil || string(got) != text {
+		t.Errorf("of just as much as may be: got %d bytes, %v, want %d", len(got), err, len(text))
+	}
+	if _, err := ReadFile(nil, name, int64(len(text))-1); err == nil || !strings.Contains(err.Error(), name+": it has more than") {
+		t.Errorf("of too much: got %v", err)
 	}
 	if err := iotest.TestReader(Until(nil, strings.NewReader(text)), []byte(text)); err != nil {
 		t.Error(err)
@@ -28,10 +34,10 @@ func TestWhatIsThereIsReadAsItIs(t *testing.T) {
 
 func TestErrorsAreThoseOfTheFile(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := ReadFile(nil, filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ReadFile(nil, filepath.Join(dir, "none"), 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want %v", err, fs.ErrNotExist)
 	}
-	if _, err := ReadFile(nil, dir); err == nil || !strings.Contains(err.Error(), dir) {
+	if _, err := ReadFile(nil, dir, 0); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v, want that %s cannot be read", err, dir)
 	}
 	failure := errors.New("broken")

@@ -18,7 +18,7 @@ func TestAPipeToWhichNobodyWritesDoesNotHoldAnyoneUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ReadFile(ctx.Done(), name); !errors.Is(err, context.Canceled) {
+	if _, err := ReadFile(ctx.Done(), name, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	writer, err := os.OpenFile(name, os.O_RDWR, 0) // lets go whoever still opens it

@@ -78,7 +78,7 @@ func (env Env) OrFile(done <-chan struct{}, name string) (string, error) {
 	if value != "" {
 		return "", catalog.Misuse("both %s and %s_FILE are set; unset one of them", name, name)
 	}
-	text, err := input.ReadFile(done, path)
+	text, err := input.ReadFile(done, path, input.Secret)
 	if err != nil {
 		return "", fmt.Errorf("read %s_FILE: %w", name, err)
 	}

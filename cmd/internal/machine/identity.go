@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -130,12 +131,19 @@ func (m *Machine) identityFiles(names ...string) (*crypto.IdentityFile, error) {
 }
 
 func (m *Machine) parseIdentities(name string, text io.Reader) (*crypto.IdentityFile, error) {
-	found, err := crypto.ParseIdentities(text, m.passphrase(name))
-	if err != nil {
+	var read bytes.Buffer
+	found, err := crypto.ParseIdentities(io.TeeReader(text, &read), m.passphrase(name))
+	switch {
+	case err != nil && isSheet.Match(read.Bytes()):
+		return nil, unusable("identity %s: it is a recovery sheet, or a share of one: write the identity to a file with packstone key sheet --verify, or of shares with packstone key join", name)
+	case err != nil:
 		return nil, unusable("identity %s: %w", name, err)
 	}
 	return found, nil
 }
+
+// isSheet recognizes a recovery sheet, its mark or its title.
+var isSheet = regexp.MustCompile(`(?i)packstone (recovery )?sheet|packstone share \d`)
 
 // passphrase returns a function that gets the passphrase of a protected identity: from the
 // environment, or by asking on the terminal. It returns nil if neither is possible.

@@ -123,7 +123,7 @@ func (m *Machine) keys(ctx context.Context, address, repositoryID string, needed
 		return keys, nil
 	}
 	keys.Writer, err = m.writerOf(repositoryID)
-	if err != nil && needed&MustWrite == 0 {
+	if err != nil && needed&MustWrite == 0 && !errors.Is(err, context.Canceled) {
 		m.Warn(fmt.Sprintf("ignoring this host's key: %v", err)) // whoever puts that right must be able to look
 		return keys, nil
 	}

@@ -47,7 +47,7 @@ func (m *Machine) OwnerFiles() []string {
 }
 
 func (m *Machine) readOwner(path string) (crypto.Signer, error) {
-	text, err := input.ReadFile(m.Done, path)
+	text, err := input.ReadFile(m.Done, path, input.Secret)
 	if err != nil {
 		return crypto.Signer{}, unusable("read the owner's key: %w", err)
 	}
