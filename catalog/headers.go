@@ -38,11 +38,19 @@ func (r *Repository) Reader(domain uint64) (*archive.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return archive.NewReader(r.Store, r.Identities(), d.DataID(), d.TreeID(), archive.ReaderOptions{
+	return r.readerBy(d.DataID(), d.TreeID()), nil
+}
+
+// DirectoryReader reads the directories of packs of all domains. It cannot read chunks, since it
+// does not have the keys of their ids.
+func (r *Repository) DirectoryReader() *archive.Reader { return r.readerBy(nil, nil) }
+
+func (r *Repository) readerBy(data, tree *crypto.IDKey) *archive.Reader {
+	return archive.NewReader(r.Store, r.Identities(), data, tree, archive.ReaderOptions{
 		Header: func(ctx context.Context, _ archive.Kind, name archive.Name) ([]byte, error) {
 			return r.header(ctx, name)
 		},
-	}), nil
+	})
 }
 
 func (r *Repository) headers(ctx context.Context) (detached, error) {

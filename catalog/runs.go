@@ -73,6 +73,24 @@ func (l *Log) runNames(chosen func(*Record) bool) (names []archive.Name) {
 	return names
 }
 
+// RunDomains returns, for each index run, the sorted numbers of the domains of the records that name
+// it.
+func (l *Log) RunDomains() map[archive.Name][]uint64 {
+	of := map[archive.Name][]uint64{}
+	for _, rec := range l.Namers() {
+		for _, text := range rec.Index {
+			name, err := archive.ParseName(text)
+			if err == nil && !slices.Contains(of[name], rec.Domain) {
+				of[name] = append(of[name], rec.Domain)
+			}
+		}
+	}
+	for _, domains := range of {
+		slices.Sort(domains)
+	}
+	return of
+}
+
 // Authors returns, for each index run, the sorted names of the writers whose records name it.
 func (l *Log) Authors() map[archive.Name][]string {
 	by := map[archive.Name][]string{}

@@ -97,10 +97,7 @@ func Pack(ctx context.Context, repo *catalog.Repository, id string) (*PackConten
 	if err != nil {
 		return nil, err
 	}
-	reader, err := repo.Reader(repo.Config.Domain)
-	if err != nil {
-		return nil, err
-	}
+	reader := repo.DirectoryReader()
 	whole, err := reader.Pack(ctx, pack.Kind, pack.Name, int64(pack.Size))
 	if err != nil {
 		return nil, err

@@ -20,11 +20,17 @@ const (
 
 // readVerified reads which packs were verified, and when.
 func (c *check) readVerified(ctx context.Context) (err error) {
-	c.verified, err = c.repo.ReadVerified(ctx, c.log, c.repo.Config.Domain)
-	if err == nil && c.verified.Len() > 0 {
+	known := 0
+	for _, d := range c.repo.Config.Domains {
+		if c.verified[d.Number], err = c.repo.ReadVerified(ctx, c.log, d.Number); err != nil {
+			return err
+		}
+		known += c.verified[d.Number].Len()
+	}
+	if known > 0 {
 		c.tellSince()
 	}
-	return err
+	return nil
 }
 
 // tellSince reports since when all packs are verified.
@@ -44,14 +50,15 @@ func (c *check) tellSince() {
 	}
 }
 
-// isSound records that a pack proved to be as an index run says, by reading that began at at.
-func (c *check) isSound(p archive.RunPack, at uint32) {
+// isSound records that a pack of a domain proved to be as an index run says, by reading that began
+// at at.
+func (c *check) isSound(p archive.RunPack, domain uint64, at uint32) {
 	if c.o.By == nil || !c.repo.CanRead() || p.Pack.Size == 0 || p.Pack.Header == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sound = append(c.sound, archive.VerifiedPack{Sum: p.Sum(), At: at})
+	c.sound[domain] = append(c.sound[domain], archive.VerifiedPack{Sum: p.Sum(), At: at})
 }
 
 // attestAll records the packs that proved sound since the last record, even if the run was
@@ -83,22 +90,38 @@ func (c *check) attest(ctx context.Context, keep func(archive.PackSum) bool) err
 	if c.o.By == nil {
 		return nil
 	}
+	for _, d := range c.repo.Config.Domains {
+		if err := c.attestDomain(ctx, catalog.Attestation{Domain: d.Number, Packs: c.takeSound(d.Number), Keep: keep}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeSound returns the packs of a domain that proved sound since the last record.
+func (c *check) takeSound(domain uint64) []archive.VerifiedPack {
 	c.mu.Lock()
-	packs := c.sound
-	c.sound = nil
+	defer c.mu.Unlock()
+	packs := c.sound[domain]
+	c.sound[domain] = nil
+	slices.SortFunc(packs, archive.VerifiedPack.Compare)
+	return packs
+}
+
+func (c *check) attestDomain(ctx context.Context, said catalog.Attestation) error {
+	c.mu.Lock()
+	before := c.verified[said.Domain]
 	c.mu.Unlock()
-	if len(packs) == 0 && (keep == nil || c.verified.Only(keep)) {
+	if len(said.Packs) == 0 && (said.Keep == nil || before.Only(said.Keep)) {
 		return nil
 	}
-	slices.SortFunc(packs, archive.VerifiedPack.Compare)
-	said := catalog.Attestation{Domain: c.repo.Config.Domain, Packs: packs, Keep: keep}
 	if err := catalog.Again(func() error { return c.attestOnce(ctx, said) }); err != nil {
-		return fmt.Errorf("say that %d packs were verified: %w", len(packs), err)
+		return fmt.Errorf("say that %d packs were verified: %w", len(said.Packs), err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.report.Attested += uint64(len(packs))
-	c.verified = c.verified.With(packs)
+	c.report.Attested += uint64(len(said.Packs))
+	c.verified[said.Domain] = c.verified[said.Domain].With(said.Packs)
 	return nil
 }
 

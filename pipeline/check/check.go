@@ -67,8 +67,8 @@ type check struct {
 	snapshots []*catalog.Snapshot
 	heard     map[archive.Name]*testimony         // pack → what index runs say of it
 	borrowed  map[borrowing]map[archive.Name]bool // → packs
-	verified  *catalog.Verified                   // by this run too, when it has said so
-	sound     []archive.VerifiedPack              // that this run has read since it has said so last
+	verified  map[uint64]*catalog.Verified        // by domain; by this run too, when it has said so
+	sound     map[uint64][]archive.VerifiedPack   // by domain; that this run has read since it has said so last
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
@@ -88,7 +88,7 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, err
 	c := &check{
 		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[archive.Name]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
-		heard: map[archive.Name]*testimony{}, borrowed: map[borrowing]map[archive.Name]bool{},
+		heard: map[archive.Name]*testimony{}, verified: map[uint64]*catalog.Verified{}, sound: map[uint64][]archive.VerifiedPack{}, borrowed: map[borrowing]map[archive.Name]bool{},
 	}
 	defer func() { c.index.Close() }()
 	for _, step := range []func(context.Context) error{

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // testimony is what index runs say of a pack.
 type testimony struct {
 	by        []string // the writers that say so, sorted; packs of one run share the list
+	domains   []uint64 // of their records, sorted; packs of one run share the list
 	said      archive.PackSum
 	contested bool // not all of them say the same
 	settled   bool // what is said is what the pack itself says
@@ -24,7 +26,7 @@ type testimony struct {
 // checkIndex loads every index run separately, so that a damaged run does not hide the others. If
 // two runs contradict each other, the pack itself shows which one is wrong.
 func (c *check) checkIndex(ctx context.Context) error {
-	by := c.log.Authors()
+	by, of := c.log.Authors(), c.log.RunDomains()
 	contested := false
 	var runs []archive.Name
 	for names := range slices.Chunk(c.repo.Runs(c.log), runsAtOnce) {
@@ -38,7 +40,7 @@ func (c *check) checkIndex(ctx context.Context) error {
 			runs = append(runs, names[i])
 			c.index.Add(r.packs...)
 			for _, p := range r.packs {
-				contested = c.hear(p, by[names[i]]) || contested
+				contested = c.hear(p, by[names[i]], of[names[i]]) || contested
 			}
 		}
 	}
@@ -70,19 +72,19 @@ func (c *check) loadRuns(ctx context.Context, names []archive.Name) []loaded {
 }
 
 // hear records what writers say of a pack, and reports whether they contradict others.
-func (c *check) hear(p archive.RunPack, by []string) bool {
+func (c *check) hear(p archive.RunPack, by []string, domains []uint64) bool {
 	t := c.heard[p.Pack.Name]
 	if t == nil {
-		c.heard[p.Pack.Name] = &testimony{by: by, said: p.Sum()}
+		c.heard[p.Pack.Name] = &testimony{by: by, domains: domains, said: p.Sum()}
 		return false
 	}
 	t.contested = t.contested || t.said != p.Sum()
-	t.by = union(t.by, by)
+	t.by, t.domains = union(t.by, by), union(t.domains, domains)
 	return t.contested
 }
 
 // union returns the sorted union of two sorted lists.
-func union(a, b []string) []string {
+func union[T cmp.Ordered](a, b []T) []T {
 	if slices.Equal(a, b) {
 		return a
 	}
@@ -125,7 +127,7 @@ func (c *check) askContested(ctx context.Context) error {
 		}
 		pack, err := c.ask(ctx, name)
 		if err == nil {
-			*t = testimony{said: pack.Sum(), settled: true}
+			*t = testimony{domains: t.domains, said: pack.Sum(), settled: true}
 			continue
 		}
 		err = c.note(ctx, "pack "+name.String(), fmt.Errorf("index runs of %s contradict each other on what lies in it, and it cannot be asked: %w", strings.Join(t.by, ", "), err))
@@ -155,10 +157,7 @@ func (c *check) ask(ctx context.Context, name archive.Name) (p archive.RunPack, 
 	if !c.repo.CanRead() {
 		return p, catalog.ErrNoIdentity
 	}
-	reader, err := c.repo.Reader(c.repo.Config.Domain)
-	if err != nil {
-		return p, err
-	}
+	reader := c.repo.DirectoryReader()
 	listed := c.present[name]
 	if listed == nil {
 		return p, store.ErrNotExist

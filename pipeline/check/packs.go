@@ -12,8 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/archive/store/inflight"
-	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 // checkPacks reads whole packs.
@@ -22,14 +20,13 @@ func (c *check) checkPacks(ctx context.Context) error {
 	if !c.o.ReadData {
 		return nil
 	}
-	reader, err := c.repo.Reader(c.repo.Config.Domain)
-	if err != nil {
-		reader = archive.NewReader(c.repo.Store, nil, nil, nil, archive.ReaderOptions{})
-	}
 	if !c.repo.CanRead() {
 		c.report.Unchecked = append(c.report.Unchecked, "what lies in packs: only their hashes were checked, an identity is needed for more")
 	}
-	fetcher := fetch.Of(reader, fetch.Options{Connections: inflight.Of(c.repo.Store), Workers: c.o.Parallel})
+	readers, err := c.readers()
+	if err != nil {
+		return err
+	}
 	deadline := time.Time{}
 	if c.o.MaxDuration > 0 {
 		deadline = time.Now().Add(c.o.MaxDuration)
@@ -37,7 +34,7 @@ func (c *check) checkPacks(ctx context.Context) error {
 	var read, bytes atomic.Uint64
 	begun := time.Now()
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(fetcher.PacksAtOnce())
+	g.SetLimit(readers.packsAtOnce())
 	for _, listed := range c.chosen() {
 		if now := time.Now(); !deadline.IsZero() && now.After(deadline) || gctx.Err() != nil {
 			break
@@ -50,7 +47,7 @@ func (c *check) checkPacks(ctx context.Context) error {
 			read.Add(1)
 			bytes.Add(uint64(listed.Size))
 			c.o.Progress.BytesDone.Add(uint64(listed.Size))
-			return c.checkPack(gctx, fetcher, listed, at)
+			return c.checkPack(gctx, readers, listed, at)
 		})
 	}
 	err = g.Wait()
@@ -84,8 +81,14 @@ func (c *check) when(name archive.Name) uint32 {
 	if t == nil {
 		return 0
 	}
-	at, _ := c.verified.When(t.said)
-	return at
+	latest := uint32(0)
+	for _, domain := range t.domains {
+		if v := c.verified[domain]; v != nil {
+			at, _ := v.When(t.said)
+			latest = max(latest, at)
+		}
+	}
+	return latest
 }
 
 // dice returns a pseudo-random number for a pack that depends on the seed.
@@ -93,7 +96,7 @@ func (c *check) dice(name archive.Name) uint32 {
 	return uint32((uint64(name[0])<<24 | uint64(name[1])<<16 | uint64(name[2])<<8 | uint64(name[3])) * (2*c.o.Seed + 1))
 }
 
-func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *archive.Pack, at uint32) error {
+func (c *check) checkPack(ctx context.Context, readers *readers, listed *archive.Pack, at uint32) error {
 	pack, known, err := c.index.Pack(ctx, listed.Name)
 	if err != nil {
 		return err
@@ -101,13 +104,13 @@ func (c *check) checkPack(ctx context.Context, fetcher *fetch.Fetcher, listed *a
 	if !known {
 		pack.Pack = listed
 	}
-	problems, err := fetcher.Verify(ctx, pack.Pack, pack.Directory)
+	problems, domain, err := readers.verify(ctx, pack, c.domainsOf(listed.Name))
 	if err != nil {
 		return c.note(ctx, pack.Pack.Kind.Object(pack.Pack.Name), err)
 	}
 	if len(problems) == 0 {
 		if known {
-			c.isSound(pack, at)
+			c.isSound(pack, domain, at)
 		}
 		return nil
 	}
