@@ -19,6 +19,7 @@ type chain struct {
 	taken   map[uint64]bool   // numbers above it at which something lies
 	foreign map[string]string // objects above it that the owner has neither signed nor declared void, with their SHA-256
 	tenures tenures           // of members, by this config and those before it
+	rotated uint64            // the config that has made the present domain
 	broken  error             // what keeps the chain from reaching the first config
 }
 
@@ -30,11 +31,15 @@ func (c *Config) knows(number uint64, hash string) bool {
 	return hash == "" || c.chain.hashes[hash] || c.chain.broken != nil && number < c.Number
 }
 
-// with returns the chain with next added.
-func (c chain) with(next *Config) chain {
-	hashes := maps.Clone(c.hashes)
+// with returns the chain of a config with next added.
+func (c *Config) with(next *Config) chain {
+	hashes, rotated := maps.Clone(c.chain.hashes), c.chain.rotated
+	if next.Domain != c.Domain {
+		rotated = next.Number
+	}
+
 	hashes[next.hash] = true
-	return chain{hashes: hashes, taken: c.taken, tenures: c.tenures.with(next), broken: c.broken}
+	return chain{hashes: hashes, taken: c.chain.taken, tenures: c.chain.tenures.with(next), rotated: rotated, broken: c.chain.broken}
 }
 
 // Foreign returns the objects at the names of the owner's next configs that the owner has not
@@ -81,6 +86,7 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 		return nil, err
 	}
 	newest.chain.tenures.before(newest)
+	newest.chain.rotated = newest.Number
 	for before := newest; before.Previous != ""; {
 		before, below, err = o.before(ctx, before, below)
 		if errors.Is(err, ErrUntrusted) {
@@ -92,6 +98,9 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 		}
 		newest.chain.hashes[before.hash] = true
 		newest.chain.tenures.before(before)
+		if before.Domain == newest.Domain {
+			newest.chain.rotated = before.Number
+		}
 	}
 	return newest, nil
 }

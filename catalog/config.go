@@ -175,7 +175,7 @@ func (r *Repository) Change(ctx context.Context, owner crypto.Signer, edit func(
 	if err := r.putConfig(ctx, owner, &next); err != nil {
 		return err
 	}
-	next.chain = r.Config.chain.with(&next)
+	next.chain = r.Config.with(&next)
 	r.Config = &next
 	_ = r.keepConfig() // what is not remembered is not missed
 	return nil

@@ -371,8 +371,8 @@ func (r *Repository) Writer() (*crypto.WriterFile, error) {
 		return nil, fmt.Errorf("the owner has revoked writer %s: %w", w.Signer.Name(), ErrUntrusted)
 	}
 	if uint64(w.DomainNumber) != r.Config.Domain {
-		return nil, fmt.Errorf("writer %s has the key of domain %d, but the repository now uses domain %d: get a new key file from the owner: %w",
-			w.Signer.Name(), w.DomainNumber, r.Config.Domain, ErrUntrusted)
+		return nil, fmt.Errorf("the key file of writer %s is of domain %d, and the repository is written with domain %d: get a new one from the owner, made "+
+			"with packstone key writer add %s --replaces %s -o FILE: %w", w.Signer.Name(), w.DomainNumber, r.Config.Domain, w.Signer.Name(), w.Signer.Name(), ErrUntrusted)
 	}
 	return w, nil
 }

@@ -7,7 +7,11 @@ import (
 )
 
 // Tenure is when the owner has admitted and revoked a member, by the owner's clock.
-type Tenure struct{ Admitted, Revoked time.Time }
+type Tenure struct {
+	Admitted, Revoked time.Time
+
+	since uint64 // the config that has admitted it
+}
 
 // TenureOf returns the tenure of the member with a key. A time is zero if it is not known, or if
 // the member was not revoked.
@@ -24,9 +28,9 @@ type tenures map[string]Tenure
 
 // before adds what an older config says.
 func (t tenures) before(c *Config) {
-	for _, m := range slices.Concat(c.Writers, c.Collectors) {
+	for _, m := range slices.Concat(c.Writers, c.Collectors, c.Keepers) {
 		tenure := t[m.Key]
-		tenure.Admitted = c.Time
+		tenure.Admitted, tenure.since = c.Time, c.Number
 		if m.Revoked != nil {
 			tenure.Revoked = c.Time
 		}
@@ -38,10 +42,10 @@ func (t tenures) before(c *Config) {
 func (t tenures) with(c *Config) tenures {
 	next := tenures{}
 	maps.Copy(next, t)
-	for _, m := range slices.Concat(c.Writers, c.Collectors) {
+	for _, m := range slices.Concat(c.Writers, c.Collectors, c.Keepers) {
 		tenure, known := next[m.Key]
 		if !known {
-			tenure.Admitted = c.Time
+			tenure.Admitted, tenure.since = c.Time, c.Number
 		}
 		if m.Revoked != nil && tenure.Revoked.IsZero() {
 			tenure.Revoked = c.Time

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,21 +19,33 @@ func NewCollectorKey(repo *catalog.Repository, name string) (*crypto.CollectorFi
 	if err := checkNewName(repo, name); err != nil {
 		return nil, err
 	}
-	key := &crypto.CollectorFile{Repository: repo.Format.Repository, Owner: repo.Owner(), Classic: repo.Config.Classic, Index: map[int]age.Identity{}}
-	for _, d := range repo.Config.Domains {
-		domain, err := repo.Domain(d.Number)
-		if err != nil {
-			return nil, fmt.Errorf("admit collector %s: %w, or the key file of a host", name, err)
-		}
-		if key.Index[int(d.Number)], _, err = domain.IndexIdentity(repo.Config.Classic); err != nil {
-			return nil, err
-		}
-	}
+	key := &crypto.CollectorFile{Repository: repo.Format.Repository, Owner: repo.Owner(), Classic: repo.Config.Classic}
 	var err error
+	if key.Index, err = indexIdentities(repo); err != nil {
+		return nil, fmt.Errorf("admit collector %s: %w", name, err)
+	}
 	if key.Signer, err = crypto.GenerateSigner(name); err != nil {
 		return nil, catalog.Misuse("collector %s: %w", entry.Printable(name), err)
 	}
 	return key, nil
+}
+
+// indexIdentities returns the index identities of all domains, by their numbers.
+func indexIdentities(repo *catalog.Repository) (map[int]age.Identity, error) {
+	identities := map[int]age.Identity{}
+	for _, d := range repo.Config.Domains {
+		domain, err := repo.Domain(d.Number)
+		if errors.Is(err, catalog.ErrNoIdentity) && len(repo.Config.Domains) == 1 {
+			err = fmt.Errorf("%w, or the key file of a host", err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if identities[int(d.Number)], _, err = domain.IndexIdentity(repo.Config.Classic); err != nil {
+			return nil, err
+		}
+	}
+	return identities, nil
 }
 
 // AdmitCollector calls keep, unless nil, to store the collector's key, and then signs the config
@@ -69,6 +82,11 @@ func LastOfCollector(ctx context.Context, repo *catalog.Repository, name string)
 	case repo.Config.Collectors[i].Revoked != nil:
 		return nil, catalog.Refuse("collector %s is revoked already", name)
 	}
+	return lastOfDecider(ctx, repo)
+}
+
+// lastOfDecider returns the last records of all lanes, and the last round and roll.
+func lastOfDecider(ctx context.Context, repo *catalog.Repository) (map[string]uint64, error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
 		return nil, err

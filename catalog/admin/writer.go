@@ -43,7 +43,7 @@ func NewWriterKey(repo *catalog.Repository, name string) (*crypto.WriterFile, er
 // one that is replaced, the first of name-2, name-3 and so on that nobody has had.
 func FreeName(repo *catalog.Repository, name, replaced string) string {
 	revoked, taken := name == replaced, map[string]bool{}
-	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors) {
+	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors, repo.Config.Keepers) {
 		taken[NameOf(m)] = true
 		revoked = revoked || NameOf(m) == name && m.Revoked != nil
 	}

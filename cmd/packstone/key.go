@@ -17,7 +17,7 @@ func newKey(a *app) *cobra.Command {
 		Short: "Manage who can read, and which hosts may write.",
 		Example: `  packstone key list
   packstone key writer add db1 -o db1.key`,
-	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeySheet(a), newKeySplit(a), newKeyJoin(a), newKeyWriter(a), newKeyCollector(a), newKeyKeeper(a), newKeyPolicy(a))
+	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeyRotate(a), newKeySheet(a), newKeySplit(a), newKeyJoin(a), newKeyWriter(a), newKeyCollector(a), newKeyKeeper(a), newKeyPolicy(a))
 }
 
 // recipientsMessage is what key add and key remove print as JSON.
