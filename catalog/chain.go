@@ -20,6 +20,7 @@ type chain struct {
 	foreign map[string]string // objects above it that the owner has neither signed nor declared void, with their SHA-256
 	tenures tenures           // of members, by this config and those before it
 	rotated uint64            // the config that has made the present domain
+	readers map[string]bool   // recipients of this config, and of those before it with the same domain
 	broken  error             // what keeps the chain from reaching the first config
 }
 
@@ -31,15 +32,29 @@ func (c *Config) knows(number uint64, hash string) bool {
 	return hash == "" || c.chain.hashes[hash] || c.chain.broken != nil && number < c.Number
 }
 
+// ofDomain adds what an older config of the same domain says of it.
+func (c *chain) ofDomain(before *Config) {
+	if c.readers == nil {
+		c.readers = map[string]bool{}
+	}
+	c.rotated = before.Number
+	for _, recipient := range before.Recipients {
+		c.readers[recipient] = true
+	}
+}
+
 // with returns the chain of a config with next added.
 func (c *Config) with(next *Config) chain {
-	hashes, rotated := maps.Clone(c.chain.hashes), c.chain.rotated
-	if next.Domain != c.Domain {
-		rotated = next.Number
+	hashes, rotated, readers := maps.Clone(c.chain.hashes), c.chain.rotated, maps.Clone(c.chain.readers)
+	if next.Domain != c.Domain || readers == nil {
+		rotated, readers = next.Number, map[string]bool{}
+	}
+	for _, recipient := range next.Recipients {
+		readers[recipient] = true
 	}
 
 	hashes[next.hash] = true
-	return chain{hashes: hashes, taken: c.chain.taken, tenures: c.chain.tenures.with(next), rotated: rotated, broken: c.chain.broken}
+	return chain{hashes: hashes, taken: c.chain.taken, tenures: c.chain.tenures.with(next), rotated: rotated, readers: readers, broken: c.chain.broken}
 }
 
 // Foreign returns the objects at the names of the owner's next configs that the owner has not
@@ -86,7 +101,7 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 		return nil, err
 	}
 	newest.chain.tenures.before(newest)
-	newest.chain.rotated = newest.Number
+	newest.chain.ofDomain(newest)
 	for before := newest; before.Previous != ""; {
 		before, below, err = o.before(ctx, before, below)
 		if errors.Is(err, ErrUntrusted) {
@@ -99,7 +114,7 @@ func loadConfig(ctx context.Context, o configs, broken func(err error) error) (*
 		newest.chain.hashes[before.hash] = true
 		newest.chain.tenures.before(before)
 		if before.Domain == newest.Domain {
-			newest.chain.rotated = before.Number
+			newest.chain.ofDomain(before)
 		}
 	}
 	return newest, nil

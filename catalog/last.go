@@ -23,7 +23,7 @@ type Last struct {
 	Refs    RefsList     `json:"refs"`
 	Writers []string     `json:"writers"` // who was relied on, this writer among them
 	Sources []LastSource `json:"sources"`
-	Origin  *Origin      `json:"origin,omitempty"` // of what it was a copy
+	Origin  *Origin      `json:"origin,omitempty"` // of what it was a copy, in whichever repository
 
 	Tripwire *tripwire.Memory `json:"tripwire,omitempty"` // what later snapshots are compared with
 
@@ -135,8 +135,12 @@ func (s *Session) Normal(of string) *tripwire.Memory {
 // KeepLast remembers a snapshot that this session has committed as the last backup of a thing, and
 // the sizes with which later snapshots are compared.
 func (s *Session) KeepLast(of string, snapshot *Snapshot, refs RefsList, normal *tripwire.Memory) error {
+	origin := snapshot.Origin
+	if snapshot.Replaces != "" {
+		origin = &Origin{Repository: s.repo.Format.Repository, Snapshot: snapshot.Replaces}
+	}
 	last := Last{
-		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied, Origin: snapshot.Origin,
+		Commit: snapshot.ID.String(), Domain: uint64(s.writer.DomainNumber), Refs: refs, Writers: s.relied, Origin: origin,
 		Tripwire: normal,
 	}
 	for i := range snapshot.Sources {

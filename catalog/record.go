@@ -231,6 +231,20 @@ func (s *Snapshot) backdated() time.Time {
 	return s.Time
 }
 
+// Anew returns the snapshot that is to take the place of this one, as yet with the same sources. A
+// tag that its host has taken away, and by which it is kept all the same, is one of it again.
+func (s *Snapshot) Anew() *Snapshot {
+	next := *s
+	next.Replaces, next.Time = s.ID.String(), s.Claimed
+	next.Tags = slices.Clone(s.Tags)
+	for _, tag := range s.Lasting {
+		if !slices.Contains(next.Tags, tag) {
+			next.Tags = append(next.Tags, tag)
+		}
+	}
+	return &next
+}
+
 // Complete reports whether the snapshot contains everything that was to be backed up.
 func (s *Snapshot) Complete() bool {
 	for i := range s.Sources {

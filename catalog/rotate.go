@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/packstone/packstone/crypto"
 )
@@ -52,4 +54,34 @@ func (l *Log) Uses(domain uint64) bool {
 // the same key.
 func (c *Config) IsOutdated(m Member) bool {
 	return m.Revoked == nil && c.chain.tenures[m.Key].since < c.chain.rotated
+}
+
+// Successor returns the snapshot that the session's writer has made of one of an earlier domain, nil
+// if there is none that counts. It opens only commits of the same moment.
+func (s *Session) Successor(ctx context.Context, old *Snapshot) (*Snapshot, error) {
+	like := s.Log.commits(func(f *Fate) bool { return f.Gone(s.Log.now).IsZero() })
+	like = slices.DeleteFunc(like, func(rec *Record) bool {
+		return rec.Lane.Writer != s.signer.Name() || rec.Domain != uint64(s.writer.DomainNumber) || !rec.Time.Equal(old.Claimed)
+	})
+	made, _, err := s.repo.readSnapshots(ctx, s.Log, like)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range made {
+		if m.Replaces == old.ID.String() {
+			return m, nil
+		}
+	}
+	return nil, nil
+}
+
+// Former returns who was a recipient since the repository is written with the present domain, and is
+// no more: they can read what is of this domain.
+func (c *Config) Former() (former []string) {
+	for _, recipient := range slices.Sorted(maps.Keys(c.chain.readers)) {
+		if !slices.Contains(c.Recipients, recipient) {
+			former = append(former, recipient)
+		}
+	}
+	return former
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -111,6 +112,50 @@ func (r *Rewriting) Replaced() (list []catalog.Replaced) {
 	return list
 }
 
+// Finish forgets the replaced snapshots. Their dates and holds pass to those that have replaced them;
+// the holds first, so that nothing is ever without one. decide writes one record of the owner or of
+// a collector.
+func (r *Rewriting) Finish(ctx context.Context, decide func(do func(*catalog.Session) error) error) (forgotten int, err error) {
+	replaced := r.Replaced()
+	if len(replaced) == 0 {
+		return 0, nil
+	}
+	for _, s := range r.Snapshots {
+		if err := r.passHolds(ctx, s, decide); err != nil {
+			return 0, err
+		}
+	}
+	return len(replaced), decide(func(s *catalog.Session) error { return s.Replace(ctx, replaced) })
+}
+
+// passHolds holds what has replaced a snapshot, and those before it, as these are held, and releases
+// these.
+func (r *Rewriting) passHolds(ctx context.Context, last *catalog.Snapshot, decide func(do func(*catalog.Session) error) error) error {
+	row, now, has := r.before[last.ID], last.ID, last.Held
+	if made, ok := r.after[last.ID]; ok {
+		row, now, has = append(slices.Clone(row), last), made, nil
+	}
+	for _, old := range row {
+		for _, held := range old.Held {
+			same := func(h catalog.Held) bool { return h.Reason == held.Reason && h.Until.Equal(held.Until) }
+			if slices.ContainsFunc(has, same) {
+				continue
+			}
+			has = append(slices.Clone(has), held)
+			if err := decide(func(s *catalog.Session) error { return s.Hold(ctx, []archive.Name{now}, held.Reason, held.Until) }); err != nil {
+				return err
+			}
+		}
+		if len(old.Held) == 0 {
+			continue
+		}
+		if err := decide(func(s *catalog.Session) error { return s.Unhold(ctx, []archive.Name{old.ID}) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // MayRewrite returns an error if the writer whose key is at hand cannot rewrite a snapshot.
 func MayRewrite(repo *catalog.Repository, s *catalog.Snapshot) error {
 	writer, err := repo.Writer()
@@ -121,8 +166,8 @@ func MayRewrite(repo *catalog.Repository, s *catalog.Snapshot) error {
 		return catalog.Refuse("snapshot %s cannot be rewritten, since its writer may not back up the host that it names; remove it with packstone forget", s.ShortID())
 	}
 	if s.Domain != uint64(writer.DomainNumber) {
-		return catalog.Refuse("snapshot %s is of domain %d, and the key of writer %s is for domain %d: it cannot be rewritten", s.ShortID(), s.Domain,
-			writer.Signer.Name(), writer.DomainNumber)
+		return catalog.Refuse("snapshot %s is of domain %d, and the key of writer %s is for domain %d: it can be rewritten after packstone key rotate --reencrypt",
+			s.ShortID(), s.Domain, writer.Signer.Name(), writer.DomainNumber)
 	}
 	if err := repo.MaySpeakFor(s.Host); err != nil {
 		return fmt.Errorf("snapshot %s cannot be rewritten: %w", s.ShortID(), err)

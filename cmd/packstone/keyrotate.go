@@ -11,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
@@ -40,35 +41,48 @@ type rotatedFile struct {
 }
 
 type rotateOptions struct {
-	domain, yes bool
-	output      string
+	domain, reencrypt, yes bool
+	output                 string
+	packSize               flagvalue.Size
 }
 
 func newKeyRotate(a *app) *cobra.Command {
 	var o rotateOptions
 	cmd := &cobra.Command{
-		Use:   "rotate --domain",
-		Short: "Change to a new domain, whose keys no earlier key file has.",
-		Long: `For when a host's key file may have been copied, or a host left the domain. Contents are stored
-under new names from then on. Old backups stay as they are, and readable for the same recipients.
-Whoever had a key file can still test whether what it knows was stored before. Nothing that is stored
-is recognised again, so that the next backups read and store everything once more.
+		Use:   "rotate --domain|--reencrypt",
+		Short: "Change to new keys for contents; store old backups anew with them.",
+		Long: `--domain is for when a host's key file may have been copied. Contents are stored under new names
+from then on; old backups stay as they are. Whoever had a key file can still test whether what it
+knows was stored before. Nothing that is stored is recognised again, so that the next backups read and
+store everything once more. The key files of this machine go on working. Those of other hosts,
+collectors and keepers are refused until they are replaced: -o makes them all, and revokes the old
+ones.
 
-The key files of this machine go on working. Those of other hosts, collectors and keepers are refused
-until they are replaced: -o makes them all, and revokes the old ones. Needs the owner's key and an
-identity. If it was interrupted, run it again: a domain with which nothing is stored yet is not
-rotated again.`,
-		Example: `  packstone key rotate --domain -n
-  packstone key rotate --domain -o new-keys --yes`,
+--reencrypt is for when a removed recipient is to lose what it could read: after key remove and key
+rotate --domain it stores all older snapshots anew, and forgets the old ones, whose packs prune
+deletes. Copies that somebody has taken, old versions in a bucket and what locks protect stay, and so
+do descriptions of snapshots in the log: host, set and paths.
+
+Needs the owner's key, an identity and, for --reencrypt, the key of a writer that may back up all
+hosts. If it was interrupted, run it again.`,
+		Example: `  packstone key rotate --domain -o new-keys
+  packstone key rotate --reencrypt -n`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.domain, "domain", false, "change to a new domain")
-	flags.StringVarP(&o.output, "output", "o", "", "make new key files for all others, in this `directory`")
+	flags.BoolVar(&o.reencrypt, "reencrypt", false, "store all snapshots of earlier domains anew")
+	flags.Var(&o.packSize, "pack-size", "`size` of the objects that --reencrypt uploads (default 16MiB, 8MiB where memory is tight)")
+	flags.StringVarP(&o.output, "output", "o", "", "with --domain: make new key files for all others, in this `directory`")
 	flags.BoolVar(&o.yes, "yes", false, "do not ask before the change")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
-		if !o.domain {
-			return usage("say what to rotate: --domain")
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun|usesConcurrency, func(ctx context.Context, _ []string) error {
+		switch {
+		case o.domain == o.reencrypt:
+			return usage("say what to rotate, one after the other: --domain, or --reencrypt")
+		case o.reencrypt && o.output != "":
+			return usage("--output is for --domain")
+		case o.reencrypt:
+			return a.reencrypt(ctx, o)
 		}
 		return a.rotate(ctx, o)
 	})

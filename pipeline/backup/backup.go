@@ -237,7 +237,7 @@ func (b *backup) try(ctx context.Context, forget bool) (*catalog.Snapshot, error
 	if b.o.DryRun {
 		return b.preview(ctx)
 	}
-	if err := b.isThere(); err != nil {
+	if err := b.isThere(ctx); err != nil {
 		return nil, err
 	}
 	snapshot, err := b.run(ctx)

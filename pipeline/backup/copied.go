@@ -19,6 +19,8 @@ type Original struct {
 	// SameNames: its content is cut and named as this repository does it, so that it is taken chunk
 	// by chunk. Else it is cut again.
 	SameNames bool
+	// Anew: it is one of the same repository, in an earlier domain, and the copy takes its place.
+	Anew bool
 }
 
 // Copied is a Source whose Walk gives the nodes of a tree of another repository to a Copier.
@@ -54,9 +56,16 @@ type ThereError struct{ Copy archive.Name }
 func (e *ThereError) Error() string { return fmt.Sprintf("snapshot %s is its copy already", e.Copy) }
 
 // isThere fails with a ThereError if the log of this session has the copy that is to be made.
-func (b *backup) isThere() error {
+func (b *backup) isThere(ctx context.Context) error {
 	if b.o.Original == nil {
 		return nil
+	}
+	if b.o.Original.Anew {
+		made, err := b.session.Successor(ctx, b.o.Original.Snapshot)
+		if err == nil && made != nil {
+			err = &ThereError{made.ID}
+		}
+		return err
 	}
 	twins, err := b.repo.Twins(b.session.Log, b.o.Origin.Repository)
 	if err != nil {
@@ -263,7 +272,12 @@ func (r *copyRun) write(ctx context.Context) error {
 // not the same.
 func (b *backup) copyOf(captures []*capture) (*catalog.Snapshot, error) {
 	s := *b.o.Original.Snapshot
-	s.Copied, s.Origin, s.Parent, s.Sources = true, b.o.Origin, "", nil
+	if b.o.Original.Anew {
+		s = *s.Anew()
+	} else {
+		s.Copied, s.Origin = true, b.o.Origin
+	}
+	s.Parent, s.Sources = "", nil
 	if b.last != nil {
 		s.Parent = b.last.Commit
 	}

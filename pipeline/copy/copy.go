@@ -43,6 +43,7 @@ type Copier struct {
 	byID     map[string]*catalog.Snapshot // of from
 	fetchers map[uint64]*fetch.Fetcher    // by domain
 	recent   *fetch.RecentPages
+	anew     bool // it makes snapshots of earlier domains of one repository anew
 }
 
 // New returns a Copier. all are the snapshots of from that count, among which it finds earlier
@@ -51,11 +52,15 @@ func New(from, to *catalog.Repository, all []*catalog.Snapshot, o Options) (*Cop
 	if from.Format.Repository == to.Format.Repository {
 		return nil, catalog.Misuse("%s and %s are the same repository, %s: a copy goes to another one", from.Store.Location(), to.Store.Location(), to.Format.Repository)
 	}
+	return newCopier(from, to, all, o), nil
+}
+
+func newCopier(from, to *catalog.Repository, all []*catalog.Snapshot, o Options) *Copier {
 	c := &Copier{from: from, to: to, o: o, byID: map[string]*catalog.Snapshot{}, fetchers: map[uint64]*fetch.Fetcher{}, recent: &fetch.RecentPages{}}
 	for _, s := range all {
 		c.byID[s.ID.String()] = s
 	}
-	return c, nil
+	return c
 }
 
 // Plan is what a Copier would copy.
@@ -167,7 +172,10 @@ func (c *Copier) job(s *catalog.Snapshot) (o backup.Options, err error) {
 	o.Set, o.Host, o.Series = s.Set, s.Host, "\x00copy\x00"+c.from.Format.Repository+"\x00"+s.Host
 	o.Origin = &catalog.Origin{Repository: c.from.Format.Repository, Snapshot: s.ID.String(), Undated: s.Undated}
 	sameNames := c.to.SharesDomain(domain)
-	o.Original, o.Jobs = &backup.Original{Snapshot: s, SameNames: sameNames}, nil
+	o.Original, o.Jobs = &backup.Original{Snapshot: s, SameNames: sameNames, Anew: c.anew}, nil
+	if c.anew {
+		o.Series, o.Origin = "\x00anew\x00"+s.Host, s.Origin
+	}
 	for i := range s.Sources {
 		state := &s.Sources[i]
 		o.Jobs = append(o.Jobs, backup.Job{

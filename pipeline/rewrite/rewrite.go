@@ -228,17 +228,9 @@ func isTree(src catalog.SourceState, root tree.Root) bool {
 	return slices.EqualFunc(src.Root.Runs, root.Runs, func(a, b tree.Run) bool { return a.Top.ID == b.Top.ID })
 }
 
-// next is the snapshot that takes the place of the one before. A tag that its host has taken away,
-// and by which it is kept all the same, is one of it again.
+// next is the snapshot that takes the place of the one before.
 func (c *Cut) next() *catalog.Snapshot {
-	s := *c.Snapshot
-	s.Replaces, s.Time = s.ID.String(), s.Claimed
-	s.Tags = slices.Clone(s.Tags)
-	for _, tag := range s.Lasting {
-		if !slices.Contains(s.Tags, tag) {
-			s.Tags = append(s.Tags, tag)
-		}
-	}
+	s := c.Snapshot.Anew()
 	s.Sources = slices.Clone(s.Sources)
 	for i := range s.Sources {
 		src := &s.Sources[i]
@@ -248,5 +240,5 @@ func (c *Cut) next() *catalog.Snapshot {
 			src.Excludes = slices.Concat(src.Excludes, p.patterns.Lines())
 		}
 	}
-	return &s
+	return s
 }
