@@ -164,7 +164,8 @@ func (r *Repository) readUse(ctx context.Context, log *Log, t Term, records []*R
 	}
 	for _, rec := range records {
 		if !r.OpensIndex(rec.Domain) {
-			return PackUse{}, fmt.Errorf("record %s is of domain %d, whose reference maps no key at hand opens: %w", rec.Name(), rec.Domain, ErrNoIdentity)
+			return PackUse{}, fmt.Errorf("record %s is of domain %d, whose reference maps no key at hand opens; a collector or keeper needs a key file that was made since the change to domain %d: %w",
+				rec.Name(), rec.Domain, r.Config.Domain, ErrNoIdentity)
 		}
 	}
 	err := r.eachRefs(ctx, records, func(users []*Record, set *archive.RefSet) error {

@@ -65,7 +65,7 @@ func (a *app) reencrypt(ctx context.Context, o rotateOptions) error {
 	if err := a.agreeToRotate(m.meaning(len(anew.Snapshots)), len(anew.Snapshots) > 0 && !o.yes); err != nil {
 		return err
 	}
-	if err := v.Repo.LetForget(ctx, owner); err != nil {
+	if err := a.letForget(ctx, v.Repo, owner); err != nil {
 		return err
 	}
 	err = a.makeAnew(ctx, v.Repo, anew, copy.Options{Fetch: a.fetchOptions(), Write: write}, owner, m)
