@@ -21,33 +21,44 @@ type OwnKeys struct {
 // RenewKeys gives the key files of this machine the keys of the domain with which a repository is
 // written. Each file is replaced as a whole, and names and signing keys stay.
 func (m *Machine) RenewKeys(repo *catalog.Repository) (own OwnKeys, err error) {
-	writer, err := m.Writer(repo.Format.Repository)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := m.renewWriter(repo, &own); err != nil {
 		return own, err
 	}
-	if writer != nil && writer.Repository == repo.Format.Repository {
-		next, err := admin.RenewWriter(repo, writer)
-		if err == nil && next != nil {
-			err = own.renew(m.writerFile(repo), next)
-		}
-		if err != nil {
-			return own, err
-		}
-		own.Keys = append(own.Keys, writer.Signer.Verifier().Text())
+	return own, m.renewCollector(repo, &own)
+}
+
+func (m *Machine) renewWriter(repo *catalog.Repository, own *OwnKeys) error {
+	key, err := m.Writer(repo.Format.Repository)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	collector, err := m.Collector()
-	if err != nil || collector == nil || collector.Repository != repo.Format.Repository {
-		return own, err
+	if err != nil || key == nil || key.Repository != repo.Format.Repository {
+		return err
 	}
-	next, err := admin.RenewCollector(repo, collector)
-	if err == nil && next != nil {
-		var path string
-		if path, err = m.collectorPath(); err == nil {
-			err = own.renew(path, next)
-		}
+	own.Keys = append(own.Keys, key.Signer.Verifier().Text())
+	next, err := admin.RenewWriter(repo, key)
+	if err != nil || next == nil {
+		return err
 	}
-	own.Keys = append(own.Keys, collector.Signer.Verifier().Text())
-	return own, err
+	return own.renew(m.writerFile(repo), next)
+}
+
+// renewCollector is renewWriter for the key of a collector or a keeper.
+func (m *Machine) renewCollector(repo *catalog.Repository, own *OwnKeys) error {
+	key, err := m.Collector()
+	if err != nil || key == nil || key.Repository != repo.Format.Repository {
+		return err
+	}
+	own.Keys = append(own.Keys, key.Signer.Verifier().Text())
+	next, err := admin.RenewCollector(repo, key)
+	if err != nil || next == nil {
+		return err
+	}
+	path, err := m.collectorPath()
+	if err != nil {
+		return err
+	}
+	return own.renew(path, next)
 }
 
 // writerFile returns the path of this host's key for a repository.
@@ -71,28 +82,22 @@ func (own *OwnKeys) renew(path string, key interface{ Encode() ([]byte, error) }
 }
 
 // WriteReissued writes the key file of a member that is about to be admitted. It replaces a file
-// with an unused key of the same name, which an interrupted call has left, but no other file.
+// with another key of that member, which an interrupted call has left, but no other file.
 func WriteReissued(path string, text []byte) error {
-	if isUnused(path, text) {
+	if old, err := os.ReadFile(path); err == nil && holderOf(old) != "" && holderOf(old) == holderOf(text) {
 		return replaceKey(path, text)
 	}
 	return WriteKey(path, text)
 }
 
-// isUnused reports whether a file has a key of the same member and repository as text.
-func isUnused(path string, text []byte) bool {
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return false
+// holderOf returns the kind, repository and name of the member whose key file a text is, "" if it is
+// none.
+func holderOf(text []byte) string {
+	if key, err := crypto.ParseWriterFile(bytes.NewReader(text)); err == nil {
+		return "writer " + key.Repository + " " + key.Signer.Name()
 	}
-	if was, err := crypto.ParseWriterFile(bytes.NewReader(old)); err == nil {
-		now, err := crypto.ParseWriterFile(bytes.NewReader(text))
-		return err == nil && now.Repository == was.Repository && now.Signer.Name() == was.Signer.Name()
+	if key, err := crypto.ParseCollectorFile(bytes.NewReader(text)); err == nil {
+		return "collector " + key.Repository + " " + key.Signer.Name()
 	}
-	was, err := crypto.ParseCollectorFile(bytes.NewReader(old))
-	if err != nil {
-		return false
-	}
-	now, err := crypto.ParseCollectorFile(bytes.NewReader(text))
-	return err == nil && now.Repository == was.Repository && now.Signer.Name() == was.Signer.Name()
+	return ""
 }
