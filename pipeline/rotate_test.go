@@ -31,7 +31,7 @@ func (w *world) rotate(s store.Store) error {
 	if err != nil {
 		return err
 	}
-	r, err := admin.NewRotation(w.t.Context(), repo)
+	r, err := admin.NewRotation(w.t.Context(), repo, []string{w.writer.Signer.Verifier().Text()})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,8 @@ import (
 // Rotation is a change to a new domain.
 type Rotation struct {
 	Before uint64   // the domain with which the repository is written
-	Needed bool     // whether something was stored with it; else the change is done already
+	Needed bool     // whether something was stored with it, and nobody lacks its keys; else the change to it is not over
+	Lack   []string // names of the members who still need a key file of it
 	Know   []string // names of those who have, or had, keys of a domain so far; the revoked ones among them
 	Packs  int      // that are stored
 	Bytes  int64    // of these
@@ -21,9 +22,10 @@ type Rotation struct {
 	repo *catalog.Repository
 }
 
-// NewRotation returns what a change to a new domain would mean. It needs an identity, since nobody
+// NewRotation returns what a change to a new domain would mean. atHand are the public keys of members
+// whose files are at hand, and so need not be made. It needs an identity, since nobody
 // could make key files for the new domain if nobody could read its secret.
-func NewRotation(ctx context.Context, repo *catalog.Repository) (*Rotation, error) {
+func NewRotation(ctx context.Context, repo *catalog.Repository, atHand []string) (*Rotation, error) {
 	if !repo.CanRead() {
 		return nil, fmt.Errorf("change to a new domain: %w", catalog.ErrNoIdentity)
 	}
@@ -31,10 +33,15 @@ func NewRotation(ctx context.Context, repo *catalog.Repository) (*Rotation, erro
 	if err != nil {
 		return nil, err
 	}
-	r := &Rotation{Before: repo.Config.Domain, Needed: log.Uses(repo.Config.Domain), repo: repo}
-	for _, m := range slices.Concat(repo.Config.Writers, repo.Config.Collectors, repo.Config.Keepers) {
+	r := &Rotation{Before: repo.Config.Domain, repo: repo}
+	members := slices.Concat(repo.Config.Writers, repo.Config.Collectors, repo.Config.Keepers)
+	for _, m := range members {
 		r.Know = append(r.Know, NameOf(m))
 	}
+	for _, m := range Outdated(members, repo.Config, atHand) {
+		r.Lack = append(r.Lack, NameOf(m))
+	}
+	r.Needed = log.Uses(r.Before) && len(r.Lack) == 0
 	for pack, err := range archive.ListPacks(ctx, repo.Store) {
 		if err != nil {
 			return nil, err

@@ -64,7 +64,8 @@ deletes. Copies that somebody has taken, old versions in a bucket and what locks
 do descriptions of snapshots in the log: host, set and paths.
 
 Needs the owner's key, an identity and, for --reencrypt, the key of a writer that may back up all
-hosts. If it was interrupted, run it again.`,
+hosts. If it was interrupted, run it again: before all have key files, the domain does not change
+again.`,
 		Example: `  packstone key rotate --domain -o new-keys
   packstone key rotate --reencrypt -n`,
 		Args: cobra.NoArgs,
@@ -97,7 +98,11 @@ func (a *app) rotate(ctx context.Context, o rotateOptions) error {
 	if err != nil {
 		return err
 	}
-	r, err := admin.NewRotation(ctx, repo)
+	atHand, err := a.KeysAtHand(repo)
+	if err != nil {
+		return err
+	}
+	r, err := admin.NewRotation(ctx, repo, atHand)
 	if err != nil {
 		return err
 	}
@@ -125,7 +130,11 @@ func (a *app) rotate(ctx context.Context, o rotateOptions) error {
 
 // meaning says what a rotation does, to whom, and what it costs.
 func (m rotateMessage) meaning(r *admin.Rotation) []string {
-	if !r.Needed {
+	switch {
+	case len(r.Lack) > 0:
+		return []string{fmt.Sprintf("the change to domain %d is not over, since some have no key file of it yet: %s. It is not changed again before that: make the files with -o, or revoke who needs none",
+			m.Before, strings.Join(r.Lack, ", "))}
+	case !r.Needed:
 		return []string{fmt.Sprintf("nothing is stored with domain %d yet: it is not rotated again", m.Before)}
 	}
 	return []string{
@@ -184,7 +193,7 @@ func (m *rotateMessage) lack(c *catalog.Config, renewed []string) {
 	}
 	of(c.Writers, "writer NAME needs a new key file: packstone key writer add NAME --replaces NAME -o NAME.key")
 	of(c.Collectors, "collector NAME needs a new key file: packstone key collector add NAME-2 -o NAME-2.key, then packstone key collector revoke NAME")
-	of(c.Keepers, "keeper NAME needs a new key file: packstone key keeper add NAME-2 -o NAME-2.key")
+	of(c.Keepers, "keeper NAME needs a new key file: packstone key rotate --domain -o DIRECTORY makes it, and does not change the domain again")
 }
 
 func (m rotateMessage) text() string {

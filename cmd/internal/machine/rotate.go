@@ -27,12 +27,43 @@ func (m *Machine) RenewKeys(repo *catalog.Repository) (own OwnKeys, err error) {
 	return own, m.renewCollector(repo, &own)
 }
 
-func (m *Machine) renewWriter(repo *catalog.Repository, own *OwnKeys) error {
-	key, err := m.Writer(repo.Format.Repository)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// KeysAtHand returns the public keys of the members whose key files this machine has for a repository.
+func (m *Machine) KeysAtHand(repo *catalog.Repository) (keys []string, err error) {
+	writer, err := m.ownWriter(repo)
+	if err != nil {
+		return nil, err
 	}
-	if err != nil || key == nil || key.Repository != repo.Format.Repository {
+	if writer != nil {
+		keys = append(keys, writer.Signer.Verifier().Text())
+	}
+	collector, err := m.ownCollector(repo)
+	if collector != nil {
+		keys = append(keys, collector.Signer.Verifier().Text())
+	}
+	return keys, err
+}
+
+// ownWriter returns this host's key for a repository, nil if it has none.
+func (m *Machine) ownWriter(repo *catalog.Repository) (*crypto.WriterFile, error) {
+	key, err := m.Writer(repo.Format.Repository)
+	if errors.Is(err, fs.ErrNotExist) || key != nil && key.Repository != repo.Format.Repository {
+		return nil, nil
+	}
+	return key, err
+}
+
+// ownCollector returns the key of a collector or keeper of a repository, nil if none is named.
+func (m *Machine) ownCollector(repo *catalog.Repository) (*crypto.CollectorFile, error) {
+	key, err := m.Collector()
+	if key != nil && key.Repository != repo.Format.Repository {
+		return nil, nil
+	}
+	return key, err
+}
+
+func (m *Machine) renewWriter(repo *catalog.Repository, own *OwnKeys) error {
+	key, err := m.ownWriter(repo)
+	if err != nil || key == nil {
 		return err
 	}
 	own.Keys = append(own.Keys, key.Signer.Verifier().Text())
@@ -45,8 +76,8 @@ func (m *Machine) renewWriter(repo *catalog.Repository, own *OwnKeys) error {
 
 // renewCollector is renewWriter for the key of a collector or a keeper.
 func (m *Machine) renewCollector(repo *catalog.Repository, own *OwnKeys) error {
-	key, err := m.Collector()
-	if err != nil || key == nil || key.Repository != repo.Format.Repository {
+	key, err := m.ownCollector(repo)
+	if err != nil || key == nil {
 		return err
 	}
 	own.Keys = append(own.Keys, key.Signer.Verifier().Text())
