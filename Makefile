@@ -9,10 +9,20 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build test check race soak alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
+.PHONY: build packages reproducible test check race soak alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
+
+packages: $(BIN)/nfpm ## .deb, .rpm, the program and its SBOM into dist; GOARCH=arm64 makes those of another processor
+	GOOS= GOARCH= $(GO) build -C tools -o $(BIN)/sbom ./sbom
+	GO=$(GO) VERSION=$(VERSION) NFPM=$(BIN)/nfpm SBOM=$(BIN)/sbom tools/packages/build dist
+
+reproducible: packages ## the same packages once more, from a clone elsewhere and without a cache: the bytes must be the same
+	GO=$(GO) VERSION=$(VERSION) NFPM=$(BIN)/nfpm SBOM=$(BIN)/sbom tools/packages/reproduce dist
+
+$(BIN)/nfpm:
+	GOOS= GOARCH= GOBIN=$(BIN) $(GO) install -ldflags '-s -w' github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
 
 test: prepare tools check race ## all that must hold before a change is taken in
 	$(GO) test -timeout 40m -parallel 4 ./...
@@ -78,4 +88,4 @@ prepare: ## Debian packages that the tests need
 	.ci/prepare
 
 clean:
-	rm -rf packstone $(BIN)
+	rm -rf packstone dist $(BIN)
