@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build packages reproducible test check race soak alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
+.PHONY: build packages reproducible test check site race soak compose alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -33,6 +33,11 @@ check: ## what reading the code finds
 	$(GO) vet ./...
 	$(GO) vet -tags soak ./...
 	$(BIN)/staticcheck ./...
+	$(GO) vet -C tools ./sbom ./site ./examples ./composetest
+	$(GO) test -C tools ./sbom ./site ./examples
+
+site: ## the documentation as a website, in site
+	$(GO) run -C tools ./site -root .. -out ../site
 
 race: ## short tests under the race detector, where there is a C compiler for it
 	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE); \
@@ -46,6 +51,11 @@ alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of
 soak: tools ## tests that run for long: they print what they counted
 	$(GO) test -tags soak -run '^TestSoak' -v -timeout 24h ./...
 	.ci/postgres18 .
+	$(MAKE) compose
+
+compose: build tools ## docker-compose.yml on a real engine, with images that are made here
+	$(GO) build -C tools -o $(BIN)/ ./composetest
+	$(BIN)/composetest -packstone ./packstone -versitygw $(BIN)/versitygw -base $(BIN)/composetest.tar
 
 bench: tools ## benchmarks; keep an older bench.txt as bench.old.txt to compare
 	$(GO) test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./... | tee $(BIN)/bench.txt
@@ -88,4 +98,4 @@ prepare: ## Debian packages that the tests need
 	.ci/prepare
 
 clean:
-	rm -rf packstone dist $(BIN)
+	rm -rf packstone dist site $(BIN)

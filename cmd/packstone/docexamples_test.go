@@ -16,10 +16,12 @@ func TestTheExamplesNameOnlyWhatExists(t *testing.T) {
 	root := moduleRoot(t)
 	checked := map[string]int{}
 	for pattern, check := range map[string]func(text string) (int, error){
-		"docs/examples/*.yaml":            func(text string) (int, error) { return 1, checkSettings(text) },
-		"docs/examples/systemd/*":         checkUnit,
-		"docs/examples/kubernetes/*.yaml": checkContainers,
-		"docker-compose.yml":              checkContainers,
+		"docs/examples/*.yaml":                                 func(text string) (int, error) { return 1, checkSettings(text) },
+		"docs/examples/systemd/*":                              checkUnit,
+		"docs/examples/kubernetes/*.yaml":                      checkContainers,
+		"docs/examples/kubernetes-platform/packstone.yaml":     func(text string) (int, error) { return 1, checkSettings(text) },
+		"docs/examples/kubernetes-platform/kustomization.yaml": checkContainers,
+		"docker-compose.yml":                                   checkContainers,
 	} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(files) == 0 {
@@ -61,7 +63,7 @@ func checkUnit(text string) (n int, err error) {
 }
 
 var (
-	containerArgs    = regexp.MustCompile(`^ *(?:- )?args: \[(.+)\]`)
+	containerArgs    = regexp.MustCompile(`^ *(?:- )?(?:args|command): \[((?:"?run|"?backup).*)\]`)
 	containerComment = regexp.MustCompile(`^# +((?:docker|kubectl) .+)`)
 )
 

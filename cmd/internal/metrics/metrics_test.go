@@ -150,7 +150,7 @@ func TestPromtoolAcceptsMetricsAlertsAndTheirTests(t *testing.T) {
 	if said, err := check.CombinedOutput(); err != nil {
 		t.Errorf("check metrics: %v\n%s", err, said)
 	}
-	for _, args := range [][]string{{"check", "rules", "packstone-alerts.yaml"}, {"test", "rules", "packstone-alerts.test.yaml"}} {
+	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"check", "rules", "packstone-alerts.yaml"}, {"test", "rules", "packstone-alerts.test.yaml"}} {
 		cmd := exec.Command(tool, args...)
 		cmd.Dir = "../../../docs/examples/prometheus"
 		if said, err := cmd.CombinedOutput(); err != nil {
