@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build packages reproducible test check site race soak compose alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
+.PHONY: build packages reproducible try-packages test check site race soak compose alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -20,6 +20,10 @@ packages: $(BIN)/nfpm ## .deb, .rpm, the program and its SBOM into dist; GOARCH=
 
 reproducible: packages ## the same packages once more, from a clone elsewhere and without a cache: the bytes must be the same
 	GO=$(GO) VERSION=$(VERSION) NFPM=$(BIN)/nfpm SBOM=$(BIN)/sbom tools/packages/reproduce dist
+
+try-packages: packages ## the .deb in a fresh Debian with systemd: service, upgrade, removal
+	command -v systemd-nspawn >/dev/null || apt-get install -y --no-install-recommends debootstrap systemd-container
+	tools/packages/try $$(ls -t dist/*_$$($(GO) env GOHOSTARCH).deb | head -1)
 
 $(BIN)/nfpm:
 	GOOS= GOARCH= GOBIN=$(BIN) $(GO) install -ldflags '-s -w' github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
@@ -51,9 +55,10 @@ alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of
 soak: tools ## tests that run for long: they print what they counted
 	$(GO) test -tags soak -run '^TestSoak' -v -timeout 24h ./...
 	.ci/postgres18 .
-	$(MAKE) compose
+	$(MAKE) compose try-packages
 
 compose: build tools ## docker-compose.yml on a real engine, with images that are made here
+	command -v dockerd >/dev/null || apt-get install -y --no-install-recommends docker.io docker-compose debootstrap iptables iproute2
 	$(GO) build -C tools -o $(BIN)/ ./composetest
 	$(BIN)/composetest -packstone ./packstone -versitygw $(BIN)/versitygw -base $(BIN)/composetest.tar
 

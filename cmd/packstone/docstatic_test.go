@@ -78,9 +78,9 @@ func callsWithin(page docPage, span docSpan) [][]string {
 
 // programs are what pages call beside packstone. A block that is indented and begins with another
 // word is most likely no command: a listing, say, stands in a fence called text.
-var programs = strings.Fields("age age-keygen apt-get aws b2 cat cd chmod chown cp createdb curl docker dropdb echo export find git go gpg grep impdp install jq kubectl ln ls make mariadb " +
+var programs = strings.Fields("age age-keygen apt-get aws b2 cat cd chgrp chmod chown cp createdb curl dnf docker dropdb echo export find git go gpg grep impdp install jq kubectl ln ls make mariadb " +
 	"mariadb-dump mkdir mount mv openssl pg_restore pg_dump psql python3 rclone redis-cli restic rm rsync sed set sh sha256sum sqlite3 ssh ssh-keygen sudo systemctl systemd-creds tar tee test timeout trap " +
-	"touch umount unset versitygw zstd . source .bin/measure .bin/benchstat airflow superset mlflow")
+	"touch umount unset useradd versitygw zstd . source .bin/measure .bin/benchstat airflow superset mlflow")
 
 // checkCommand tells what is wrong with a command of a page.
 func checkCommand(text string) error {
