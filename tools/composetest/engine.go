@@ -57,6 +57,11 @@ func (e *engine) stop() {
 	case <-time.After(time.Minute):
 		e.daemon.Process.Kill()
 	}
+	// dockerd leaves its cgroups; where another one runs, they are not empty and stay.
+	groups, _ := filepath.Glob("/sys/fs/cgroup/*/docker")
+	for _, group := range groups {
+		syscall.Rmdir(group)
+	}
 }
 
 // docker calls the engine's own client.
