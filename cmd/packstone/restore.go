@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -165,28 +166,11 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if whole {
 		access |= machine.MayWrite // for the copy of what is overwritten
 	}
-	repo, storage, err := a.OpenRepository(ctx, access)
+	r, v, err := a.newRestoring(ctx, o, from, access)
 	if err != nil {
 		return err
 	}
-	v, err := a.look(ctx, repo)
-	if err != nil {
-		return err
-	}
-	filter := a.filterFor(from)
-	filter.Incomplete = o.incomplete
-	if o.inPlace && a.flags.host == "" {
-		if filter.Prefer, err = a.HostIn(repo); err != nil {
-			return err
-		}
-	}
-	snapshot, err := v.Pick(from.Snapshot, filter)
-	if err != nil {
-		return err
-	}
-	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, storage: storage, snapshot: snapshot, from: from, o: o}
-	r.legs = r.newLegs()
-	if whole && !hasAdHoc(snapshot) {
+	if whole && !hasAdHoc(r.snapshot) {
 		settings, err := a.Settings()
 		if err != nil {
 			return err
@@ -197,6 +181,32 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 		return r.tellFrozen(ctx, r.restorePlatform(ctx, v, settings))
 	}
 	return r.restore(ctx)
+}
+
+// newRestoring opens the repository, and finds the snapshot to restore.
+func (a *app) newRestoring(ctx context.Context, o restoreOptions, from catalog.Place, access machine.Access) (*restoring, *view.View, error) {
+	repo, storage, err := a.OpenRepository(ctx, access)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := a.look(ctx, repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	filter := a.filterFor(from)
+	filter.Incomplete = o.incomplete
+	if o.inPlace && a.flags.host == "" {
+		if filter.Prefer, err = a.HostIn(repo); err != nil {
+			return nil, nil, err
+		}
+	}
+	snapshot, err := v.Pick(from.Snapshot, filter)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, storage: storage, snapshot: snapshot, from: from, o: o}
+	r.legs = r.newLegs()
+	return r, v, nil
 }
 
 // restorePlace says what is to come back, and refuses what contradicts itself.

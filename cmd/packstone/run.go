@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,7 @@ type comingRow struct {
 // jobMessage is what run prints as JSON when a job begins and when it ends.
 type jobMessage struct {
 	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune, check, copy, drill or keep."`
-	Why         schedule.Why   `json:"why" doc:"Why it is run: first, schedule, catch-up or retry."`
+	Why         schedule.Why   `json:"why" doc:"Why it is run: first, schedule, catch-up, retry or asked (by somebody on the page)."`
 	Began       time.Time      `json:"began" doc:"When it began."`
 	Duration    float64        `json:"duration,omitempty" doc:"Seconds that it took."`
 	Outcome     health.Outcome `json:"outcome,omitempty" doc:"At its end: done, incomplete, failed or interrupted."`
@@ -87,7 +88,8 @@ type service struct {
 	sizes    *sizes
 	drills   *drills
 	pages    *pages
-	life     context.Context // ends with the service
+	atWork   atomic.Pointer[jobLog] // of the job at work; nil: none is
+	life     context.Context        // ends with the service
 	manager  systemd.Notifier
 	log      *logfile.File   // nil: what is said goes to the standard error
 	kept     map[string]bool // sets of which was told that nobody applies their retention
@@ -162,7 +164,8 @@ func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) er
 	if err := s.show(); err != nil {
 		return err
 	}
-	defer s.pages.close()
+	defer s.pages.end()
+	s.sweepScratch(s.pages.scratch)
 	var hangups <-chan struct{}
 	if s.hangups != nil {
 		hangups = s.hangups()

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -155,6 +156,9 @@ func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
 		said.prefix = j.Name + ": "
 	}
 	a := s.forJob(said, s.running)
+	a.out.Follow(said.follow)
+	s.atWork.Store(said)
+	defer s.atWork.Store(nil)
 	err := a.classify(jobKinds[j.Kind](a, ctx, j, &r))
 	a.patience.End()
 	said.finish()
@@ -247,8 +251,8 @@ func causeOf(err error, log string) string {
 	return text
 }
 
-// jobLog passes lines on with the job's name before each, and keeps the last of them. It is safe to
-// write to at once.
+// jobLog passes lines on with the job's name before each, and keeps the last of them. It knows what
+// the job has done so far. It is safe to use at once.
 type jobLog struct {
 	to     io.Writer
 	prefix string
@@ -256,6 +260,9 @@ type jobLog struct {
 	mu   sync.Mutex
 	part []byte // of a line that has no end yet
 	kept []byte // lines, the last ones
+
+	counting sync.Mutex
+	counts   func() output.Counts // nil: nothing is counted now
 }
 
 const (
@@ -307,4 +314,26 @@ func (l *jobLog) tail() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.ToValidUTF8(string(l.kept), "�")
+}
+
+// follow is given what tells what the job has done, until it calls stop.
+func (l *jobLog) follow(counts func() output.Counts) (stop func()) {
+	set := func(counts func() output.Counts) {
+		l.counting.Lock()
+		defer l.counting.Unlock()
+		l.counts = counts
+	}
+	set(counts)
+	return func() { set(nil) }
+}
+
+// live is what the job has done so far.
+func (l *jobLog) live() (live page.Live) {
+	live.Log = l.tail()
+	l.counting.Lock()
+	defer l.counting.Unlock()
+	if l.counts != nil {
+		live.Counts = l.counts()
+	}
+	return live
 }

@@ -29,6 +29,12 @@ func (s *service) pageSource() page.Source {
 		Sets:         s.setsForPage,
 		Runs:         s.runsForPage,
 		Aside:        func() string { return s.forJob(io.Discard, known().settings).Aside() },
+		Scratch:      s.pages.scratch,
+		Work:         s.pages.daemon.Work,
+		Live:         s.liveForPage,
+		Start:        s.pages.daemon.Start,
+		Stop:         s.pages.daemon.Stop,
+		Say:          s.sayerOf(),
 		Policies:     func() (map[string]retention.Policy, error) { return known().settings.Policies() },
 	}
 }
@@ -77,4 +83,12 @@ func (s *service) runsForPage(n int) ([]history.Run, error) {
 	}
 	defer f.Close()
 	return f.Runs(n)
+}
+
+// liveForPage is what the job at work has done so far.
+func (s *service) liveForPage() page.Live {
+	if log := s.atWork.Load(); log != nil {
+		return log.live()
+	}
+	return page.Live{}
 }

@@ -25,9 +25,11 @@ type pages struct {
 	metrics atomic.Bool // they are wanted
 	page    atomic.Pointer[page.Page]
 	known   atomic.Pointer[shown] // what the page shows
-	guard   page.Guard            // of the page
-	fixed   string                // the address that a flag has named; "": the settings say
-	at      address               // that is served
+	daemon  *daemon.Daemon
+	scratch *page.Scratch
+	guard   page.Guard // of the page
+	fixed   string     // the address that a flag has named; "": the settings say
+	at      address    // that is served
 	server  *http.Server
 }
 
@@ -45,7 +47,7 @@ type address struct {
 
 // newPages are pages that nobody can see yet.
 func (s *service) newPages(d *daemon.Daemon, address string) *pages {
-	return &pages{fixed: address, handler: metrics.Handler(metrics.Source{
+	return &pages{fixed: address, daemon: d, scratch: s.newScratch(), handler: metrics.Handler(metrics.Source{
 		Facts:   func(context.Context) metrics.Facts { return *s.teller.facts.Load() },
 		Version: version().Version,
 		Ready: func() error {
@@ -83,6 +85,12 @@ func (p *pages) close() {
 		p.server.Close()
 	}
 	p.server, p.at = nil, address{}
+}
+
+// end ends what is served, and what was begun there.
+func (p *pages) end() {
+	p.close()
+	p.scratch.Close()
 }
 
 // show serves at the address of the settings as they are now. After an error what was served goes

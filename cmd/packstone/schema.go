@@ -30,6 +30,7 @@ var messages = map[string]any{
 	"fit":               fitMessage{},
 	"job_started":       jobMessage{},
 	"job_ended":         jobMessage{},
+	"page_act":          pageAct{},
 	"watch":             watchMessage{},
 
 	"drill_report":      drillMessage{},

@@ -20,6 +20,8 @@ type Serve struct {
 	Metrics bool   `yaml:"metrics,omitempty" doc:"Serve /metrics for Prometheus too."`
 	Page    bool   `yaml:"page,omitempty" doc:"Serve the page, which shows the backups in a browser. At an address that other machines reach it needs token_file or identity_header."`
 
+	Scratch string `yaml:"scratch,omitempty" doc:"A directory below which the page restores for people to look at what comes back, each time into a new folder. Without it the page writes the commands alone."`
+
 	TokenFile      string   `yaml:"token_file,omitempty" doc:"A file that holds the token with which one logs in to the page: at least 16 characters."`
 	IdentityHeader string   `yaml:"identity_header,omitempty" doc:"The header in which a proxy names who has logged in there, such as X-Forwarded-User. It counts from trusted_proxies alone."`
 	TrustedProxies []string `yaml:"trusted_proxies,omitempty" doc:"Addresses and networks of the proxies whose identity_header counts: 10.0.0.7 or 10.0.0.0/24."`
@@ -31,7 +33,7 @@ func (s *Serve) check(d *decoder) {
 	if s.Page && s.Listen == "" {
 		s.Listen = DefaultListen
 	}
-	for _, path := range []*string{&s.TokenFile, &s.TLSCertFile, &s.TLSKeyFile} {
+	for _, path := range []*string{&s.TokenFile, &s.TLSCertFile, &s.TLSKeyFile, &s.Scratch} {
 		*path = d.resolve(*path)
 	}
 	s.checkAddress(d)
@@ -41,6 +43,9 @@ func (s *Serve) check(d *decoder) {
 	}
 	if !s.Page && (s.TokenFile != "" || s.IdentityHeader != "") {
 		d.problemAt("serve", "token_file and identity_header guard the page, which is not served; set page: true, or leave them out")
+	}
+	if !s.Page && s.Scratch != "" {
+		d.problemAt("serve.scratch", "is for the page, which is not served; set page: true, or leave it out")
 	}
 	if s.Page && !s.Guarded() && !IsLocal(s.Listen) {
 		d.problemAt("serve.listen", "%s is reached from other machines, and nothing says who may see the page there: set token_file, or identity_header and trusted_proxies", s.Listen)

@@ -21,6 +21,7 @@ func TestThePageIsServedOnlyToWhoMaySeeIt(t *testing.T) {
 		{"{page: true, listen: '8484'}", "is not an address"},
 		{"{metrics: true}", "names no address"},
 		{"{listen: ':8484', token_file: token}", "guard the page, which is not served"},
+		{"{listen: ':8484', scratch: /srv/scratch}", "is for the page, which is not served"},
 		{"{page: true, identity_header: X-User}", "anyone can send a header"},
 		{"{page: true, trusted_proxies: [10.0.0.7]}", "trusted with nothing"},
 		{"{page: true, identity_header: 'X-User: ann', trusted_proxies: [10.0.0.7]}", "not the name of a header"},

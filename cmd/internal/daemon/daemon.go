@@ -53,12 +53,14 @@ type Log struct {
 	Warn    func(text string)
 }
 
-// Daemon does what is due, one job after the other. Its methods but Alive are for one goroutine.
+// Daemon does what is due, and what somebody asks for, one job after the other. Its methods but
+// Alive, Work, Start and Stop are for one goroutine.
 type Daemon struct {
 	Options
 	past map[string]schedule.Past
 
 	mu   sync.Mutex
+	desk desk
 	busy bool
 	seen time.Time // when the loop was last seen to turn, by the clock that stands still during sleep
 }
@@ -72,7 +74,9 @@ func New(o Options) (*Daemon, error) {
 		o.Changed = func(context.Context) {}
 	}
 	past, err := o.History.Past()
-	return &Daemon{Options: o, past: past, seen: time.Now()}, err
+	d := &Daemon{Options: o, past: past, seen: time.Now(), desk: desk{wake: make(chan struct{}, 1)}}
+	d.publish()
+	return d, err
 }
 
 // wall is the time without the monotonic clock, which stands still while the machine sleeps.
@@ -89,8 +93,9 @@ func (d *Daemon) Serve(ctx context.Context, hangup <-chan struct{}) {
 	d.Changed(ctx)
 	for ctx.Err() == nil {
 		d.beat(false)
+		d.publish()
 		now := d.Now()
-		due, any := schedule.Next(d.timings(), d.past, now)
+		due, any := d.next(now)
 		if any && !due.At.After(now) {
 			d.work(ctx, due, hangup)
 			changed = d.Now()
@@ -104,6 +109,7 @@ func (d *Daemon) Serve(ctx context.Context, hangup <-chan struct{}) {
 		case <-ctx.Done():
 		case <-hangup:
 			d.reload(ctx)
+		case <-d.desk.wake:
 		case <-time.After(wait):
 		}
 		if now = d.Now(); now.Sub(changed).Abs() >= time.Minute {
@@ -173,11 +179,14 @@ func (d *Daemon) run(ctx context.Context, j Job, due schedule.Due, hangup <-chan
 	if err := d.History.Begin(run); err != nil {
 		d.Log.Warn(err.Error())
 	}
-	hopeless := d.await(ctx, j, run, hangup)
+	hopeless := d.await(d.begin(ctx, j, due), j, run, hangup)
+	was := d.leave()
+	was.note(run)
 	run.Duration = max(0, d.Now().Sub(run.Start))
 	if !due.Slot.IsZero() {
 		d.past[j.Name] = due.Job.Ran(d.past[j.Name], due.Slot, schedule.Result{
-			Began: run.Start, Ended: run.End(), Failed: run.Outcome == health.Broken, Hopeless: hopeless, Broken: run.Outcome == health.Interrupted,
+			Began: run.Start, Ended: run.End(), Failed: run.Outcome == health.Broken, Hopeless: hopeless,
+			Broken: run.Outcome == health.Interrupted && was.Stopped == "",
 		})
 	}
 	if err := d.History.End(run, d.past[j.Name]); err != nil {
@@ -226,6 +235,7 @@ func (d *Daemon) runSafely(ctx context.Context, j Job) (r Result) {
 func (d *Daemon) reload(ctx context.Context) {
 	if jobs, ok := d.Reload(); ok {
 		d.Jobs = jobs
+		d.publish()
 		d.Changed(ctx)
 	}
 }

@@ -44,6 +44,8 @@ type Printer struct {
 	drawn   string // the progress line that stands on the terminal
 	waiting bool   // a line of Waiting stands in its place
 	failed  error  // the first error of writing to Stdout
+
+	follow func(read func() Counts) (stop func())
 }
 
 // New makes a Printer.
@@ -59,6 +61,10 @@ func New(options Options) *Printer {
 	}
 	return &Printer{options: options}
 }
+
+// Follow gives the progress of runs to somebody else, who may call read from any goroutine, one at a
+// time, until stop is called. It is for before the printer is used.
+func (p *Printer) Follow(follow func(read func() Counts) (stop func())) { p.follow = follow }
 
 // Fold wraps lines of prose to the width of the terminal to which results go.
 func (p *Printer) Fold(text string) string { return fold(text, p.options.TableWidth()) }

@@ -19,6 +19,9 @@ type Counts struct {
 // Progress shows the progress of a run until stop is called. It calls read regularly, from one
 // goroutine. With Quiet it shows nothing.
 func (p *Printer) Progress(read func() Counts) (stop func()) {
+	if p.follow != nil {
+		return p.follow(read)
+	}
 	if p.options.Quiet {
 		return func() {}
 	}
@@ -191,7 +194,7 @@ func (m *meter) status(c Counts, now time.Time) Status {
 	speed := m.speed(c.BytesDone, now)
 	s := Status{
 		SecondsElapsed: int64(now.Sub(m.begin) / time.Second),
-		PercentDone:    share(c),
+		PercentDone:    c.Share(),
 		TotalFiles:     c.TotalFiles,
 		FilesDone:      c.FilesDone,
 		TotalBytes:     c.TotalBytes,
@@ -220,7 +223,8 @@ func (m *meter) speed(bytes int64, now time.Time) float64 {
 	return max(0, float64(bytes-oldest.bytes)/seconds)
 }
 
-func share(c Counts) float64 {
+// Share is how much of all is done, from 0 to 1; 0 if that is not known.
+func (c Counts) Share() float64 {
 	done, total := c.BytesDone, c.TotalBytes
 	if total <= 0 {
 		done, total = c.FilesDone, c.TotalFiles

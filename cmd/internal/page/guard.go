@@ -63,21 +63,32 @@ func (g Guard) Open() bool { return g.Token == "" && g.Header == "" && !g.Socket
 type person struct {
 	name  string // for a page; "": not known
 	known bool   // he has shown that he may see what this host can read
+	shown proof  // by what
 }
+
+// proof is by what somebody has shown who he is.
+type proof int
+
+const (
+	byNothing proof = iota
+	byToken
+	byHeader
+	bySocket
+)
 
 // admit tells who makes a request, and whether he may.
 func (g Guard) admit(r *http.Request, s *session) (who person, ok bool) {
 	switch {
 	case g.Header != "" && g.isProxy(r) && len(r.Header.Values(g.Header)) == 1 && r.Header.Get(g.Header) != "":
-		return person{r.Header.Get(g.Header), true}, true
+		return person{r.Header.Get(g.Header), true, byHeader}, true
 	case g.Token != "" && g.bears(r):
-		return person{"token", true}, true
+		return person{"token", true, byToken}, true
 	case g.Token != "" && s != nil && s.loggedIn:
-		return person{"token", true}, true
+		return person{"token", true, byToken}, true
 	case g.Token != "" || g.Header != "":
 		return person{}, false
 	case g.Socket:
-		return person{known: true}, true
+		return person{known: true, shown: bySocket}, true
 	}
 	return person{}, isLocalName(r.Host)
 }

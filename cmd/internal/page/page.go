@@ -1,7 +1,8 @@
 // Package page shows the backups in a browser: how each set is, its snapshots over time, what is in
 // them, and their files. The same is to be had as JSON below /api/v1.
 //
-// It changes nothing in a repository. It relies on its caller for what the daemon knows and for
+// It changes nothing in a repository: what it does for people is to restore into scratch places and
+// to start and stop jobs. It relies on its caller for what the daemon knows and for
 // opening repositories, and on package browse for what is in snapshots. What it shows comes from
 // snapshots and is hostile: templates escape it, and files are shown as text or as pictures of four
 // formats only. Pages work without script; they load nothing from elsewhere.
@@ -14,6 +15,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/retention"
+	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/history"
 	"github.com/packstone/packstone/cmd/internal/metrics"
@@ -47,6 +49,16 @@ type Source struct {
 	// Aside returns a directory for large values and for rows that wait to be compared.
 	Aside func() string
 	Now   func() time.Time // time.Now if nil
+
+	Scratch *Scratch // restores into scratch places; nil: nothing does
+	// Work is what the daemon has to do, and Live what the job at work has done so far; nil: there is
+	// no daemon. Start and Stop are for whoever by says.
+	Work  func() daemon.Work
+	Live  func() Live
+	Start func(job, by string) error
+	Stop  func(job, by string) error
+	// Say tells the log of an act; nil: nobody is told.
+	Say func(Act)
 }
 
 // Page is the handler of the page. It is safe for concurrent use.

@@ -144,6 +144,9 @@ func (f frame) Here() string {
 	return f.r.URL.RequestURI()
 }
 
+// In is the repository that is looked at, where one was chosen.
+func (f frame) In() string { return f.r.FormValue("in") }
+
 // LoggedIn reports whether there is somebody to log out.
 func (f frame) LoggedIn() bool { return f.session != nil && f.session.loggedIn }
 

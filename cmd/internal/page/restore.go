@@ -8,7 +8,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
-// restoring is what would be restored, and the commands for it. The page itself restores nothing.
+// restoring is what would be restored, and the commands for it; and what was restored into scratch
+// places. The page itself restores nowhere else.
 type restoring struct {
 	ID        string         `json:"id"`
 	Short     string         `json:"short"`
@@ -27,6 +28,8 @@ type restoring struct {
 	PlanFirst string         `json:"plan_first"`
 	Command   string         `json:"command"`
 	Choices   []row          `json:"-"`
+
+	Scratch *scratchState `json:"scratch,omitempty"` // nil: there is none here
 }
 
 // sourceChoice is a source to choose.
@@ -77,7 +80,8 @@ func (v *visit) restore() (any, error) {
 		r.Choices = append(r.Choices, v.row(k, of[i]))
 	}
 	r.command(p, s)
-	return r, nil
+	r.Scratch, err = v.scratchState()
+	return r, err
 }
 
 // command writes what a person types.

@@ -56,6 +56,7 @@ func (p *Page) routes() {
 		p.mux.HandleFunc("GET "+l.path, p.admitted(func(v *visit) error { return v.page(l) }))
 		p.mux.HandleFunc("GET "+apiPrefix+l.name, p.admitted(func(v *visit) error { return v.json(l) }))
 	}
+	p.actRoutes()
 	p.mux.HandleFunc("GET "+apiPrefix+"openapi.json", p.admitted(func(v *visit) error { return v.asset("openapi.json") }))
 	p.mux.HandleFunc("GET /download", p.admitted((*visit).download))
 	p.mux.HandleFunc("GET /picture", p.admitted((*visit).picture))
@@ -145,6 +146,8 @@ func (v *visit) finish(err error) {
 		v.fail(http.StatusNotFound, err.Error())
 	case errors.Is(err, catalog.ErrMisuse), errors.Is(err, catalog.ErrBadName), errors.Is(err, catalog.ErrAmbiguous), errors.Is(err, catalog.ErrNames), errors.Is(err, database.ErrRefused):
 		v.fail(http.StatusBadRequest, err.Error())
+	case statusOf(err) != 0:
+		v.fail(statusOf(err), err.Error())
 	case errors.Is(err, errBusy):
 		v.fail(http.StatusServiceUnavailable, err.Error())
 	default:

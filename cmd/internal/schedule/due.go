@@ -34,6 +34,7 @@ const (
 	Slot     Why = "schedule" // its time has come
 	CatchUp  Why = "catch-up" // its time came while nothing ran, or was kept from running
 	Retry    Why = "retry"    // its last run failed
+	ByHand   Why = "asked"    // somebody has asked for it
 	lateness     = time.Minute
 )
 
@@ -84,6 +85,16 @@ func (j Job) Next(p Past, now time.Time) Due {
 func (p Past) ahead(now time.Time) bool {
 	limit := now.Add(farAhead)
 	return p.Answered.After(limit) || p.Last.After(limit)
+}
+
+// Asked returns a run for which somebody asks now. It answers what is due, and what is to be tried
+// again; else it leaves the schedule as it is.
+func (j Job) Asked(p Past, now time.Time) Due {
+	due := j.Next(p, now)
+	if due.At.After(now) && due.Why != Retry {
+		due.Slot = time.Time{}
+	}
+	return Due{Job: j, At: now, Slot: due.Slot, Why: ByHand}
 }
 
 // backOff returns how long a job waits after a failed attempt: twice as long each time, from a

@@ -30,6 +30,10 @@ func Need(s *catalog.Snapshot) (bytes uint64) {
 	return bytes
 }
 
+// NeedOf is how many bytes entries and the rows of databases take that are restored to files, at
+// most.
+func NeedOf(entries, bytes, rows uint64) uint64 { return bytes + perEntry*entries + timesOfRows*rows }
+
 // checkSpace refuses a drill for which there is too little space.
 func (d *drill) checkSpace() error {
 	need := Need(d.Snapshot)

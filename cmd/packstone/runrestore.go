@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/packstone/packstone/cmd/internal/doctor"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/page"
+	"github.com/packstone/packstone/pipeline/platform/drill"
+)
+
+// newScratch restores into scratch places for the page, below the directory that the settings name
+// at the time.
+func (s *service) newScratch() *page.Scratch {
+	return &page.Scratch{
+		Directory: func() string {
+			if known := s.pages.known.Load(); known != nil {
+				return known.settings.Serve.Scratch
+			}
+			return s.settings.Serve.Scratch
+		},
+		Restore: s.restoreForPage, Free: doctor.FreeIn, Now: time.Now,
+	}
+}
+
+// restoreForPage restores what somebody wants to look at. Nothing of it runs by itself or gives
+// rights to others, so programs lose their setuid bits and devices are left out.
+func (s *service) restoreForPage(ctx context.Context, w page.Wanted, follow func(func() page.Live)) (got page.Restored, err error) {
+	said := &jobLog{to: io.Discard}
+	a := s.forJob(said, s.pages.known.Load().settings)
+	defer a.patience.End()
+	a.stdout, a.flags.Repository, a.flags.dryRun = io.Discard, w.Repository, w.Plan
+	a.out = output.New(output.Options{Stdout: io.Discard, Stderr: said, Quiet: true})
+	a.out.Follow(said.follow)
+	a.patience.Out = a.out
+	if w.Keys.Lent != nil {
+		a.Hold(w.Keys.Lent)
+	}
+	follow(said.live)
+	r, _, err := a.newRestoring(ctx, restoreOptions{target: w.Into, verify: true, noSpecial: true}, w.Place, machine.MustRead)
+	if err != nil {
+		err = a.classify(err)
+		return got, &plainError{causeOf(err, said.tail()), err}
+	}
+	err = r.restore(ctx)
+	said.finish()
+	got = page.Restored{Entries: r.total.Restored, Bytes: r.total.Bytes, Need: r.need()}
+	if err = a.classify(err); err == nil {
+		return got, nil
+	}
+	cause := causeOf(err, said.tail())
+	if code := exitCode(ctx, err); code == exitMissing || code == exitIntegrity {
+		got.Missing = cause
+		return got, nil
+	}
+	return got, &plainError{cause, err}
+}
+
+// plainError is an error as the page says it, in a line.
+type plainError struct {
+	text  string
+	cause error
+}
+
+// Error implements error.
+func (e *plainError) Error() string { return e.text }
+
+// Unwrap returns what it says in other words.
+func (e *plainError) Unwrap() error { return e.cause }
+
+// need is how many bytes a planned restore takes, at most.
+func (r *restoring) need() uint64 {
+	var rows uint64
+	for _, source := range r.sources {
+		if r.isDatabase(source) {
+			rows += source.Coverage.Bytes
+		}
+	}
+	return drill.NeedOf(r.total.Restored, r.total.Bytes, rows)
+}
+
+// sweepScratch removes what was being restored for the page when its process was killed.
+func (s *service) sweepScratch(scratch *page.Scratch) {
+	removed, err := scratch.Sweep()
+	for _, place := range removed {
+		s.say("removed what a restore from the page that was killed had left in %s", place)
+	}
+	if err != nil {
+		s.Warn(err.Error())
+	}
+}
+
+// pageAct is what run prints as JSON when somebody does something on the page.
+type pageAct struct {
+	Time time.Time   `json:"time" doc:"When it was."`
+	By   output.Name `json:"by" doc:"Who has done it, as far as is known, and from where."`
+	Act  output.Name `json:"act" doc:"What he has done."`
+}
+
+// sayerOf tells the log what people do on the page, from any goroutine.
+func (s *service) sayerOf() func(page.Act) {
+	out := s.out
+	return func(act page.Act) {
+		now := time.Now()
+		if out.JSON() {
+			out.Message("page_act", pageAct{now, output.Name(act.By), output.Name(act.What)}, "")
+			return
+		}
+		out.Note("%spage: %s %s", s.stamp(now), act.By, act.What)
+	}
+}
