@@ -32,29 +32,53 @@ var meanings = map[string]string{
 	"in": "The repository, if the settings name several.", "set": "A set; of search SET@HOST.", "host": "A host.", "from": "How many to pass over.", "id": "The id of a snapshot, or latest.",
 	"source": "A source.", "path": "A path below the source.", "after": "The last name that is known already; of versions and compare, a snapshot.", "before": "A snapshot; of database and table an earlier one, to compare with.", "table": "A table, with its schema.",
 	"q": "A part of a name, or a pattern.", "all": "If not empty, all snapshots are searched.", "target": "Where to restore to.", "verify": "If not empty, what was written is read back.",
+	"place": "The name of a folder that restore has made.", "job": "A job, such as backup and the name of its set.",
 	"measure": "If not empty, it is measured what sets take, which needs time.",
+}
+
+// aboutActs says what each act does.
+var aboutActs = map[string]string{
+	"restore": "Restores a snapshot, a source or a path into a new folder below serve.scratch.", "restore/stop": "Stops the restore into a scratch place, and removes what has come.",
+	"restore/remove": "Removes a folder that restore has made.", "jobs/start": "Starts a job as soon as no other is at work.", "jobs/stop": "Stops the job at work, or withdraws one that waits.",
+}
+
+// described are parameters as OpenAPI has them.
+func described(names []string) (all []any) {
+	all = []any{}
+	for _, name := range append([]string{"in"}, names...) {
+		all = append(all, map[string]any{"name": name, "in": "query", "description": meanings[name], "schema": map[string]any{"type": "string"}})
+	}
+	return all
+}
+
+// answerOf is an answer of a type.
+func answerOf(about string, value any) map[string]any {
+	return map[string]any{"description": about, "content": map[string]any{"application/json": map[string]any{"schema": jsonschema.Of(reflect.TypeOf(value), "json")}}}
 }
 
 // openAPI describes the routes and types as they are.
 func openAPI() map[string]any {
 	paths := map[string]any{}
 	for _, l := range looks {
-		parameters := []any{}
-		for _, name := range append([]string{"in"}, l.takes...) {
-			parameters = append(parameters, map[string]any{"name": name, "in": "query", "description": meanings[name], "schema": map[string]any{"type": "string"}})
-		}
-		fault := map[string]any{"description": "Why not.", "content": map[string]any{"application/json": map[string]any{"schema": jsonschema.Of(reflect.TypeFor[failure](), "json")}}}
 		paths[apiPrefix+l.name] = map[string]any{"get": map[string]any{
-			"operationId": l.name, "summary": about[l.name], "parameters": parameters,
-			"responses": map[string]any{
-				"200":     map[string]any{"description": about[l.name], "content": map[string]any{"application/json": map[string]any{"schema": jsonschema.Of(reflect.TypeOf(shapes[l.name]), "json")}}},
-				"default": fault,
-			},
+			"operationId": l.name, "summary": about[l.name], "parameters": described(l.takes),
+			"responses": map[string]any{"200": answerOf(about[l.name], shapes[l.name]), "default": answerOf("Why not.", failure{})},
 		}}
+	}
+	for _, a := range acts {
+		at, _ := paths[apiPrefix+a.name].(map[string]any)
+		if at == nil {
+			at = map[string]any{}
+			paths[apiPrefix+a.name] = at
+		}
+		at["post"] = map[string]any{
+			"operationId": "post " + a.name, "summary": aboutActs[a.name], "parameters": described(a.takes),
+			"responses": map[string]any{"202": answerOf("What is done.", done{}), "default": answerOf("Why not.", failure{})},
+		}
 	}
 	return map[string]any{
 		"openapi":    "3.1.0",
-		"info":       map[string]any{"title": "packstone", "version": "1", "description": "What packstone run shows, as JSON. It changes nothing."},
+		"info":       map[string]any{"title": "packstone", "version": "1", "description": "What packstone run shows, as JSON. A POST acts: it restores into scratch places, and starts and stops jobs; it changes nothing in a repository."},
 		"paths":      paths,
 		"components": map[string]any{"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}}},
 		"security":   []any{map[string]any{"token": []any{}}},
@@ -80,6 +104,16 @@ func TestTheOpenAPIFileIsWhatTheRoutesAre(t *testing.T) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s is not what the routes are: UPDATE_OPENAPI=1 writes it anew", openAPIFile)
+	}
+	for _, a := range acts {
+		if aboutActs[a.name] == "" {
+			t.Errorf("POST %s is not described", a.name)
+		}
+		for _, name := range a.takes {
+			if meanings[name] == "" {
+				t.Errorf("the parameter %s of POST %s is not described", name, a.name)
+			}
+		}
 	}
 	for _, l := range looks {
 		if shapes[l.name] == nil || about[l.name] == "" {

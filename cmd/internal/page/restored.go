@@ -148,7 +148,7 @@ func (v *visit) keys() Keys {
 }
 
 func (v *visit) restoreLink(p catalog.Place) string {
-	return v.link("/restore", "id", p.Snapshot, "source", p.Source, "path", p.Path) + "#scratch"
+	return v.link("/restore", "id", p.Snapshot, "source", p.Source, "path", p.Path)
 }
 
 // mine refuses who cannot read what was restored.
@@ -167,7 +167,7 @@ func (v *visit) stopRestore() (done, error) {
 	if err == nil {
 		err = v.Scratch.stop(v.by())
 	}
-	return done{"stops the restore into a scratch place", v.link("/restore") + "#scratch"}, err
+	return done{"stops the restore into a scratch place", v.link("/restore")}, err
 }
 
 // removeRestored removes what the page has restored, and nothing else.
@@ -177,5 +177,5 @@ func (v *visit) removeRestored() (done, error) {
 	if err == nil {
 		err = v.Scratch.remove(place)
 	}
-	return done{"removes the scratch place " + place, v.link("/restore") + "#scratch"}, err
+	return done{"removes the scratch place " + place, v.link("/restore")}, err
 }
