@@ -120,9 +120,9 @@ async function restore(page, mode) {
 // jobs starts a job, lets another wait for it, withdraws that, and stops the first.
 async function jobs(page, mode) {
   await page.goto(`${base}/jobs`);
-  await page.click(`button[aria-label="Start ${job} now"]`);
+  await page.click(`button[aria-label="Start now: ${job}"]`);
   await settled(page, mode, '.working .state:text-is("at work")');
-  await page.locator('button[aria-label^="Start "]').first().click();
+  await page.locator('button[aria-label^="Start now"]').first().click();
   await page.waitForURL(/jobs/);
   if (mode.javaScriptEnabled !== false) await page.waitForFunction(() => document.querySelector('.working progress')?.value >= 10);
   await look(page, mode, 'jobs-working');

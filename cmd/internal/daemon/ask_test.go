@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -8,10 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"context"
-
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
+	"github.com/packstone/packstone/cmd/internal/history"
 )
 
 // asked lets a daemon live while do asks it for things.
@@ -35,6 +35,7 @@ func TestAJobThatIsAskedForRunsAtOnceAndLeavesTheSchedule(t *testing.T) {
 		p.took = time.Minute
 		p.asked(jobs(t, daily+"jobs: {prune: {schedule: '@weekly', time_zone: UTC}}\n"), func(d *daemon.Daemon) {
 			time.Sleep(time.Hour) // what never ran has run
+			synctest.Wait()
 			p.ran = nil
 			next := d.Work().Jobs
 			if err := d.Start("prune", "anna"); err != nil {
@@ -49,10 +50,11 @@ func TestAJobThatIsAskedForRunsAtOnceAndLeavesTheSchedule(t *testing.T) {
 				t.Errorf("while it runs: %v", err)
 			}
 			time.Sleep(2 * time.Minute)
+			synctest.Wait()
 			if w := d.Work(); w.AtWork != nil || !slices.Equal(w.Jobs, next) || !slices.Equal(p.ran, []string{"prune"}) {
 				t.Errorf("afterwards %+v, ran %v; before %+v", w, p.ran, next)
 			}
-			if run := lastRun(t, d, "prune"); run.why != "asked" || !strings.Contains(run.log, "started for anna") {
+			if run := p.lastRun("prune"); run.why != "asked" || !strings.Contains(run.log, "started for anna") {
 				t.Errorf("the history says %+v", run)
 			}
 		})
@@ -64,6 +66,7 @@ func TestJobsThatAreAskedForWaitForTheOneAtWork(t *testing.T) {
 		p.took = time.Hour
 		p.asked(jobs(t, daily+"jobs: {prune: {schedule: '@weekly', time_zone: UTC}, check: {schedule: '@weekly', time_zone: UTC}}\n"), func(d *daemon.Daemon) {
 			time.Sleep(10 * time.Hour)
+			synctest.Wait()
 			p.ran = nil
 			for _, name := range []string{"check", "prune", "backup s"} {
 				if err := d.Start(name, "anna"); err != nil {
@@ -81,6 +84,7 @@ func TestJobsThatAreAskedForWaitForTheOneAtWork(t *testing.T) {
 				t.Errorf("withdrawn, and still asked for by %s", by)
 			}
 			time.Sleep(5 * time.Hour)
+			synctest.Wait()
 			if want := []string{"check", "backup s", "forget s"}; !slices.Equal(p.ran, want) {
 				t.Errorf("ran %v, want %v", p.ran, want)
 			}
@@ -99,15 +103,17 @@ func TestAStoppedJobRunsAgainAtItsNextTimeAndNotBefore(t *testing.T) {
 				t.Errorf("stopped twice: %v", err)
 			}
 			synctest.Wait()
-			run := lastRun(t, d, "backup s")
+			run := p.lastRun("backup s")
 			if run.outcome != health.Interrupted || run.cause != "stopped by anna" {
 				t.Errorf("the history says %+v", run)
 			}
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			if len(p.ran) != 1 {
 				t.Errorf("ran %v", p.ran)
 			}
 			time.Sleep(25 * time.Hour)
+			synctest.Wait()
 			if !slices.Equal(p.ran, []string{"backup s", "backup s", "forget s"}) {
 				t.Errorf("ran %v", p.ran)
 			}
@@ -119,6 +125,7 @@ func TestWhatIsNoJobIsNeitherStartedNorStopped(t *testing.T) {
 	bubble(t, func(t *testing.T, p *process) {
 		p.asked(jobs(t, daily), func(d *daemon.Daemon) {
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			for _, name := range []string{"", "backup", "backup x", "forget s", "../backup s"} {
 				if err := d.Start(name, "anna"); !errors.Is(err, daemon.ErrNoJob) {
 					t.Errorf("start %q: %v", name, err)
@@ -140,17 +147,22 @@ type noted struct {
 	outcome         health.Outcome
 }
 
-func lastRun(t *testing.T, d *daemon.Daemon, job string) noted {
-	t.Helper()
-	runs, err := d.History.Runs(10)
+func (p *process) lastRun(job string) noted {
+	p.t.Helper()
+	f, err := history.Read(p.path)
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
+	}
+	defer f.Close()
+	runs, err := f.Runs(10)
+	if err != nil {
+		p.t.Fatal(err)
 	}
 	for _, r := range runs {
 		if r.Job == job {
 			return noted{string(r.Why), r.Log, r.Cause, r.Outcome}
 		}
 	}
-	t.Fatalf("no run of %s", job)
+	p.t.Fatalf("no run of %s", job)
 	return noted{}
 }

@@ -104,21 +104,35 @@ func (s *stage) post(name string, parameters ...string) *httptest.ResponseRecord
 	return s.do(r)
 }
 
+// seen is what a program reads of scratch places.
+type seen struct {
+	Latest *struct {
+		State, Message string
+		BytesDone      int64 `json:"bytes_done"`
+		BytesTotal     int64 `json:"bytes_total"`
+		Percent        int
+	}
+	Places []struct {
+		Place, Path, What string
+		Bytes             int64
+	}
+}
+
 // state is what the JSON says of scratch places.
-func (s *stage) state() *scratchState {
+func (s *stage) state() *seen {
 	s.t.Helper()
 	r := s.request(http.MethodGet, apiPrefix+"restore", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
-	var shown restoring
+	var shown struct{ Scratch *seen }
 	answer := s.do(r)
-	if err := json.Unmarshal(answer.Body.Bytes(), &shown); err != nil {
+	if err := json.Unmarshal(answer.Body.Bytes(), &shown); err != nil || shown.Scratch == nil {
 		s.t.Fatalf("%v: %s", err, answer.Body)
 	}
 	return shown.Scratch
 }
 
 // ended waits until no restore is at work.
-func (s *stage) ended() *scratchState {
+func (s *stage) ended() *seen {
 	s.t.Helper()
 	s.Scratch.working.Wait()
 	return s.state()
@@ -157,7 +171,7 @@ func TestARestoreGoesIntoAFreshScratchPlaceAndIsRemovedAgain(t *testing.T) {
 	}
 	s.let <- nil
 	state := s.ended()
-	if state.Latest.State != isDone || len(state.Places) != 1 || state.Places[0].Bytes != 7 || string(state.Places[0].Path) != w.Into || state.Places[0].What != "files/notes" {
+	if state.Latest.State != isDone || len(state.Places) != 1 || state.Places[0].Bytes != 7 || state.Places[0].Path != w.Into || state.Places[0].What != "files/notes" {
 		t.Fatalf("%+v", state)
 	}
 	if answer := s.post("restore/remove", "place", state.Places[0].Place); answer.Code != http.StatusAccepted {
@@ -197,7 +211,7 @@ func TestAStoppedRestoreLeavesNothing(t *testing.T) {
 	if answer := s.post("restore/stop"); answer.Code != http.StatusAccepted {
 		t.Errorf("%d: %s", answer.Code, answer.Body)
 	}
-	if state := s.ended(); state.Latest.State != wasStopped || !strings.Contains(string(state.Latest.Message), "stopped by a holder of the token") || len(state.Places) > 0 || len(s.rooms()) > 0 {
+	if state := s.ended(); state.Latest.State != wasStopped || !strings.Contains(state.Latest.Message, "stopped by a holder of the token") || len(state.Places) > 0 || len(s.rooms()) > 0 {
 		t.Errorf("%+v, left %v", state.Latest, s.rooms())
 	}
 }
@@ -221,14 +235,14 @@ func TestAFullDiskIsSaidPlainly(t *testing.T) {
 		t.Fatalf("%d: %s", answer.Code, answer.Body)
 	}
 	state := s.ended()
-	if m := string(state.Latest.Message); state.Latest.State != hasFailed || !strings.Contains(m, "takes up to 1.0 MiB") || !strings.Contains(m, "make room") || len(s.rooms()) > 0 {
+	if m := state.Latest.Message; state.Latest.State != hasFailed || !strings.Contains(m, "takes up to 1.00 MiB") || !strings.Contains(m, "make room") || len(s.rooms()) > 0 {
 		t.Errorf("%q, left %v", m, s.rooms())
 	}
 	s.free = 1 << 30
 	s.start()
 	s.let <- &os.PathError{Op: "write", Path: "half", Err: syscall.ENOSPC} // somebody else was faster
 	state = s.ended()
-	if m := string(state.Latest.Message); state.Latest.State != hasFailed || !strings.Contains(m, "no space left") || !strings.Contains(m, "nothing of it is left") || len(s.rooms()) > 0 {
+	if m := state.Latest.Message; state.Latest.State != hasFailed || !strings.Contains(m, "no space left") || !strings.Contains(m, "nothing of it is left") || len(s.rooms()) > 0 {
 		t.Errorf("%q, left %v", m, s.rooms())
 	}
 }

@@ -27,7 +27,9 @@ type attemptState struct {
 }
 
 // AtWork reports whether it goes on.
-func (a attemptState) AtWork() bool { return a.State == planning || a.State == writing || a.State == stopping }
+func (a attemptState) AtWork() bool {
+	return a.State == planning || a.State == writing || a.State == stopping
+}
 
 // Good reports whether what was wanted is there, or comes.
 func (a attemptState) Good() bool { return a.AtWork() || a.State == isDone }
