@@ -205,7 +205,7 @@ func (a *app) newRestoring(ctx context.Context, o restoreOptions, from catalog.P
 		return nil, nil, err
 	}
 	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, storage: storage, snapshot: snapshot, from: from, o: o}
-	r.legs = r.newLegs()
+	r.legs, r.fill = r.newLegs(), r.database
 	return r, v, nil
 }
 
@@ -310,6 +310,8 @@ type restoring struct {
 	frozen   thaw.Plan        // what the storage must thaw
 	denied   uint64           // entries that the user of --check-access could not use
 	inexact  uint64           // objects and values of databases that did not come back exactly
+	// fill restores a database: to a file, unless somebody has another place for it.
+	fill func(ctx context.Context, s *catalog.SourceState) error
 }
 
 func (r *restoring) restore(ctx context.Context) error {

@@ -24,7 +24,7 @@ func (r *restoring) openLegs(ctx context.Context) error {
 	}
 	for _, source := range r.sources {
 		if r.isDatabase(source) {
-			r.legs.AddOther(source, func(ctx context.Context) error { return r.database(ctx, source) })
+			r.legs.AddOther(source, func(ctx context.Context) error { return r.fill(ctx, source) })
 			continue
 		}
 		if r.isDirectoryNamed(source) {

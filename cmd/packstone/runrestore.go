@@ -2,14 +2,24 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"io"
+	"strings"
 	"time"
 
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/page"
+	"github.com/packstone/packstone/cmd/internal/room"
+	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
+	"github.com/packstone/packstone/pipeline/database/scratch"
 	"github.com/packstone/packstone/pipeline/platform/drill"
+	"github.com/packstone/packstone/pipeline/restore"
 )
 
 // newScratch restores into scratch places for the page, below the directory that the settings name
@@ -22,7 +32,7 @@ func (s *service) newScratch() *page.Scratch {
 			}
 			return s.settings.Serve.Scratch
 		},
-		Restore: s.restoreForPage, Free: doctor.FreeIn, Now: time.Now,
+		Restore: s.restoreForPage, GiveBack: giveBack, Free: doctor.FreeIn, Now: time.Now,
 	}
 }
 
@@ -45,6 +55,8 @@ func (s *service) restoreForPage(ctx context.Context, w page.Wanted, follow func
 		err = a.classify(err)
 		return got, &plainError{causeOf(err, said.tail()), err}
 	}
+	places := &scratchPlaces{restoring: r, borrow: w.Borrow}
+	r.fill = places.fill
 	err = r.restore(ctx)
 	said.finish()
 	got = page.Restored{Entries: r.total.Restored, Bytes: r.total.Bytes, Need: r.need()}
@@ -71,11 +83,97 @@ func (e *plainError) Error() string { return e.text }
 // Unwrap returns what it says in other words.
 func (e *plainError) Unwrap() error { return e.cause }
 
+// scratchPlaces are where the databases of a restore from the page go: on the server on which the
+// drills of their set restore them, else into files.
+type scratchPlaces struct {
+	*restoring
+	borrow func(room.Database) error
+}
+
+func (p *scratchPlaces) fill(ctx context.Context, s *catalog.SourceState) error {
+	settings, err := p.Settings()
+	if err != nil {
+		return err
+	}
+	file := settings.Sets[p.snapshot.Set].Drill.Scratch[s.Name]
+	switch {
+	case file == "" || config.ScratchEngine(file) != "":
+		return p.database(ctx, s)
+	case p.dry():
+		p.total.Restored++
+		return nil
+	}
+	at, err := p.newDatabase(ctx, s.Name, file)
+	if err != nil {
+		return err
+	}
+	return p.convert(ctx, s, at)
+}
+
+// newDatabase makes an empty database on a server.
+func (p *scratchPlaces) newDatabase(ctx context.Context, source, file string) (at database.Location, err error) {
+	server, err := config.ReadLocation(file)
+	if err != nil {
+		return at, err
+	}
+	asker, err := config.AskerOf(server)
+	if err != nil {
+		return at, err
+	}
+	mark := "page" + strings.ToLower(rand.Text()[:12])
+	if err := p.borrow(room.Database{Source: source, Server: file, Mark: mark, Name: scratch.Borrowed(mark)}); err != nil {
+		return at, err
+	}
+	return scratch.Borrow(ctx, server, mark, asker)
+}
+
+// convert fills a database, whose tables belong to the role of the server.
+func (p *scratchPlaces) convert(ctx context.Context, s *catalog.SourceState, at database.Location) (err error) {
+	src, err := p.openStreams(ctx, s, database.Filter{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	dst, err := config.OpenTarget(ctx, at, database.TargetOptions{Jobs: restoreJobs, Aside: p.Aside()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	report, err := convert.Run(ctx, src, dst, convert.Options{Plan: database.PlanOptions{NoOwner: true}, Jobs: restoreJobs, Progress: restore.CountRows(&p.progress)})
+	if err != nil {
+		return err
+	}
+	for _, f := range report.Inexact() {
+		p.out.Problem(s.Name, "restore", errors.New(f.String()))
+		p.inexact++
+	}
+	p.total.Restored++
+	return nil
+}
+
+// giveBack drops a database that was made for the page.
+func giveBack(d room.Database) error {
+	server, err := config.ReadLocation(d.Server)
+	if err != nil {
+		return err
+	}
+	asker, err := config.AskerOf(server)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
+	defer cancel()
+	return scratch.Return(ctx, server, d.Mark, asker)
+}
+
+// giveBackTime is how long dropping a database may take.
+const giveBackTime = time.Minute
+
 // need is how many bytes a planned restore takes, at most.
 func (r *restoring) need() uint64 {
 	var rows uint64
 	for _, source := range r.sources {
-		if r.isDatabase(source) {
+		if r.isDatabase(source) { // also where it goes to a server, which may be on the same disk
 			rows += source.Coverage.Bytes
 		}
 	}
@@ -83,8 +181,8 @@ func (r *restoring) need() uint64 {
 }
 
 // sweepScratch removes what was being restored for the page when its process was killed.
-func (s *service) sweepScratch(scratch *page.Scratch) {
-	removed, err := scratch.Sweep()
+func (s *service) sweepScratch(places *page.Scratch) {
+	removed, err := places.Sweep()
 	for _, place := range removed {
 		s.say("removed what a restore from the page that was killed had left in %s", place)
 	}

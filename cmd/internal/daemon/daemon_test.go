@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,12 +23,20 @@ import (
 type process struct {
 	t      *testing.T
 	path   string
+	mu     sync.Mutex
 	ran    []string
 	result func(j daemon.Job) daemon.Result
 	took   time.Duration
 	offset time.Duration // of the clock on the wall
 	hangup chan struct{}
 	reload func() ([]daemon.Job, bool)
+}
+
+// note writes down that a job runs.
+func (p *process) note(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ran = append(p.ran, name)
 }
 
 func (p *process) now() time.Time { return time.Now().Add(p.offset) }
@@ -60,7 +69,7 @@ func (p *process) with(all []daemon.Job, do func(d *daemon.Daemon)) {
 	d, err := daemon.New(daemon.Options{
 		Jobs: all, History: f, Now: p.now, Reload: p.reload,
 		Run: func(ctx context.Context, j daemon.Job) daemon.Result {
-			p.ran = append(p.ran, j.Name)
+			p.note(j.Name)
 			select {
 			case <-time.After(p.took):
 			case <-ctx.Done():

@@ -52,7 +52,16 @@ type scratchPlace struct {
 	Entries int64       `json:"entries"`
 	Bytes   int64       `json:"bytes"`
 	Missing output.Name `json:"missing"` // why it is not complete
-	Link    string      `json:"-"`
+
+	Databases []scratchDatabase `json:"databases,omitempty"` // on a server
+	Link      string            `json:"-"`
+}
+
+// scratchDatabase is a database on a server to which one was restored.
+type scratchDatabase struct {
+	Source output.Name `json:"source"`
+	Name   output.Name `json:"name"`
+	Server output.Name `json:"server"` // the file with the URL of one beside it
 }
 
 // scratchState is what there is to see of scratch places, for whoever can read.
@@ -73,12 +82,20 @@ func (v *visit) scratchState() (*scratchState, error) {
 	}
 	rooms, err := room.List(dir)
 	for _, r := range rooms {
-		s.Places = append(s.Places, scratchPlace{
-			Place: r.Name, Path: output.Name(r.Content()), restoredWhat: v.restoredWhat(r.Note), Entries: int64(r.Restored), Bytes: int64(r.Bytes),
-			Missing: output.Name(r.Missing), Link: v.link("/snapshot", "id", r.Snapshot),
-		})
+		s.Places = append(s.Places, v.scratchPlace(r))
 	}
 	return s, err
+}
+
+func (v *visit) scratchPlace(r *room.Room) scratchPlace {
+	p := scratchPlace{
+		Place: r.Name, Path: output.Name(r.Content()), restoredWhat: v.restoredWhat(r.Note), Entries: int64(r.Restored), Bytes: int64(r.Bytes),
+		Missing: output.Name(r.Missing), Link: v.link("/snapshot", "id", r.Snapshot),
+	}
+	for _, d := range r.Databases {
+		p.Databases = append(p.Databases, scratchDatabase{output.Name(d.Source), output.Name(d.Name), output.Name(d.Server)})
+	}
+	return p
 }
 
 func (v *visit) attemptState(a attempt, live Live) *attemptState {

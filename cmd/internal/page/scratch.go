@@ -19,6 +19,8 @@ type Wanted struct {
 	Place      catalog.Place // of a snapshot with its whole id
 	Into       string        // an empty directory
 	Plan       bool          // tell what it takes, and write nothing
+	// Borrow notes a database on a server before it is made for this.
+	Borrow func(room.Database) error
 }
 
 // Restored is what a restore has written, or would write.
@@ -41,8 +43,10 @@ type Scratch struct {
 	Directory func() string
 	// Restore restores. follow is given what tells at any time what was done.
 	Restore func(ctx context.Context, w Wanted, follow func(func() Live)) (Restored, error)
-	Free    func(dir string) (uint64, error)
-	Now     func() time.Time
+	// GiveBack drops a database that was made on a server for a restore.
+	GiveBack room.GiveBack
+	Free     func(dir string) (uint64, error)
+	Now      func() time.Time
 
 	mu      sync.Mutex
 	last    *attempt // nil: nothing was restored yet
@@ -111,14 +115,14 @@ func (s *Scratch) run(ctx context.Context, dir string, w Wanted, note room.Note)
 	if r, err = room.New(dir, note); err != nil {
 		return nil, err
 	}
-	w.Into = r.Content()
+	w.Into, w.Borrow = r.Content(), r.Borrow
 	got, err := s.fill(ctx, dir, w)
 	if err == nil {
 		note.Restored, note.Bytes, note.Missing, note.Ended = got.Entries, got.Bytes, got.Missing, s.Now()
 		err = r.Finish(note)
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.Discard())
+		return nil, errors.Join(err, r.Discard(s.GiveBack))
 	}
 	return r, nil
 }
@@ -209,7 +213,7 @@ func (s *Scratch) remove(name string) error {
 	if dir == "" {
 		return errNoScratch
 	}
-	if err := room.Remove(dir, name); err != nil {
+	if err := room.Remove(dir, name, s.GiveBack); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -252,7 +256,7 @@ func (s *Scratch) Sweep() (removed []string, err error) {
 	if dir == "" {
 		return nil, nil
 	}
-	removed, err = room.Sweep(dir)
+	removed, err = room.Sweep(dir, s.GiveBack)
 	if err != nil {
 		err = fmt.Errorf("remove what a restore from the page has left: %w", err)
 	}

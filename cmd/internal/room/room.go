@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/packstone/packstone/archive/disk"
@@ -40,7 +41,20 @@ type Note struct {
 	Restored uint64    `json:"restored"`       // entries
 	Bytes    uint64    `json:"bytes"`
 	Missing  string    `json:"missing,omitempty"` // why it is not complete; "": it is
+
+	Databases []Database `json:"databases,omitempty"`
 }
+
+// Database is one that was made for a room on a server.
+type Database struct {
+	Source string `json:"source"`
+	Server string `json:"server"` // a file with the URL of another one there
+	Mark   string `json:"mark"`   // that tells it apart
+	Name   string `json:"name"`
+}
+
+// GiveBack drops a database; that there is none is no error.
+type GiveBack func(Database) error
 
 // Room is a folder with what was restored.
 type Room struct {
@@ -79,7 +93,7 @@ func New(parent string, note Note) (r *Room, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.Discard())
+			err = errors.Join(err, r.Discard(nil))
 		}
 	}()
 	if r.lease, err = os.OpenFile(filepath.Join(r.dir, leaseFile), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
@@ -113,8 +127,15 @@ func prepare(parent string) error {
 	return nil
 }
 
+// Borrow notes a database before it is made.
+func (r *Room) Borrow(d Database) error {
+	r.Databases = append(r.Databases, d)
+	return r.write()
+}
+
 // Finish notes how it went: what is in the room stays.
 func (r *Room) Finish(note Note) error {
+	note.Databases = r.Databases
 	r.Note = note
 	if err := r.write(); err != nil {
 		return err
@@ -138,13 +159,13 @@ func (r *Room) write() error {
 	return nil
 }
 
-// Discard removes a room that New has made, with all that is in it.
-func (r *Room) Discard() error {
+// Discard removes a room that New has made, with all that is in it and was made for it.
+func (r *Room) Discard(back GiveBack) error {
 	root, err := os.OpenRoot(filepath.Dir(r.dir))
 	if err != nil {
 		return fmt.Errorf("remove the scratch place %s: %w", r.dir, err)
 	}
-	err = errors.Join(clear(root, r.Name), root.Close())
+	err = errors.Join(clear(root, r.Name, r.Note, back), root.Close())
 	if r.lease != nil {
 		err = errors.Join(err, r.lease.Close())
 	}
@@ -164,8 +185,9 @@ func List(parent string) (rooms []*Room, err error) {
 	return rooms, err
 }
 
-// Remove removes a room that is done, with all that is in it. Anything else is ErrNone.
-func Remove(parent, name string) error {
+// Remove removes a room that is done, with all that is in it and was made for it. Anything else is
+// ErrNone.
+func Remove(parent, name string, back GiveBack) error {
 	if !ours.MatchString(name) {
 		return ErrNone
 	}
@@ -181,11 +203,11 @@ func Remove(parent, name string) error {
 	if err != nil || note.Ended.IsZero() {
 		return ErrNone
 	}
-	return clear(root, name)
+	return clear(root, name, note, back)
 }
 
 // Sweep removes the rooms that were not done when their process ended, and names them.
-func Sweep(parent string) (removed []string, err error) {
+func Sweep(parent string, back GiveBack) (removed []string, err error) {
 	err = each(parent, func(root *os.Root, name string) error {
 		note, err := read(root, name)
 		if err != nil || !note.Ended.IsZero() {
@@ -199,7 +221,7 @@ func Sweep(parent string) (removed []string, err error) {
 		if free, err := disk.TryLock(lease); !free || err != nil {
 			return nil // its process lives, or nobody can tell
 		}
-		if err := clear(root, name); err != nil {
+		if err := clear(root, name, note, back); err != nil {
 			return err
 		}
 		removed = append(removed, filepath.Join(parent, name))
@@ -230,10 +252,13 @@ func each(parent string, do func(root *os.Root, name string) error) error {
 	return err
 }
 
-// read reads the note of a room. What is no folder is no room, nor what leads elsewhere.
+// read reads the note of a room. What is no folder of ours is no room, nor what leads elsewhere.
 func read(root *os.Root, name string) (note Note, err error) {
 	info, err := root.Lstat(name)
 	if err != nil || !info.IsDir() {
+		return note, ErrNone
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
 		return note, ErrNone
 	}
 	path := filepath.Join(name, noteFile)
@@ -260,7 +285,12 @@ func parse(text []byte) (note Note, err error) {
 
 // clear removes a room, though modes of folders in it forbid that. The note goes last, so that what
 // is left is still known.
-func clear(root *os.Root, name string) error {
+func clear(root *os.Root, name string, note Note, back GiveBack) error {
+	for _, d := range note.Databases {
+		if err := back(d); err != nil {
+			return fmt.Errorf("drop the database %s of the scratch place %s: %w", d.Name, name, err)
+		}
+	}
 	inside := filepath.Join(name, content)
 	err := root.RemoveAll(inside)
 	if errors.Is(err, fs.ErrPermission) {

@@ -55,13 +55,13 @@ func TestARoomIsListedAndRemoved(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(parent, r.Name)); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("others may look into it: %v, %v", info.Mode(), err)
 	}
-	if err := Remove(parent, r.Name); err != nil {
+	if err := Remove(parent, r.Name, nil); err != nil {
 		t.Fatal(err)
 	}
 	if left := names(t, parent); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	if err := Remove(parent, r.Name); !errors.Is(err, ErrNone) {
+	if err := Remove(parent, r.Name, nil); !errors.Is(err, ErrNone) {
 		t.Errorf("removed twice: %v", err)
 	}
 }
@@ -87,7 +87,7 @@ func TestNothingElseIsRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", ".", "..", "../outside", "../outside/" + other.Name, r.Name + "/..", r.Name + "/content", "./" + r.Name, "/" + r.Name, r.Name + "\x00", r.Name + "\n", stranger, link, noted} {
-		if err := Remove(scratch, name); !errors.Is(err, ErrNone) {
+		if err := Remove(scratch, name, nil); !errors.Is(err, ErrNone) {
 			t.Errorf("remove %q: %v", name, err)
 		}
 	}
@@ -112,7 +112,7 @@ func TestALinkInARoomIsRemovedAndNotFollowed(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(r.Content(), "link")); err != nil {
 		t.Fatal(err)
 	}
-	if err := Remove(scratch, r.Name); err != nil {
+	if err := Remove(scratch, r.Name, nil); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(outside, "in")); err != nil || info.Mode().Perm() != 0o500 {
@@ -132,18 +132,55 @@ func TestARoomWhoseProcessEndedIsSweptAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	killed.lease.Close() // as when its process ends
-	removed, err := Sweep(scratch)
+	removed, err := Sweep(scratch, nil)
 	if err != nil || len(removed) != 1 || filepath.Base(removed[0]) != killed.Name {
 		t.Errorf("swept %v, %v", removed, err)
 	}
-	if err := Remove(scratch, working.Name); !errors.Is(err, ErrNone) {
+	if err := Remove(scratch, working.Name, nil); !errors.Is(err, ErrNone) {
 		t.Errorf("one at work was removed: %v", err)
 	}
-	if err := working.Discard(); err != nil {
+	if err := working.Discard(nil); err != nil {
 		t.Error(err)
 	}
 	if left := names(t, scratch); len(left) != 1 || left[0] != done.Name {
 		t.Errorf("left: %v", left)
+	}
+}
+
+func TestADatabaseIsGivenBackBeforeItsRoomGoes(t *testing.T) {
+	scratch := t.TempDir()
+	fail := errors.New("no route")
+	for _, end := range []func(r *Room, back GiveBack) error{
+		func(r *Room, back GiveBack) error { return r.Discard(back) },
+		func(r *Room, back GiveBack) error {
+			note := r.Note
+			note.Ended = time.Now()
+			if err := r.Finish(note); err != nil {
+				return err
+			}
+			if err := Remove(scratch, r.Name, func(Database) error { return fail }); !errors.Is(err, fail) {
+				t.Errorf("where it cannot be given back: %v", err)
+			}
+			return Remove(scratch, r.Name, back)
+		},
+		func(r *Room, back GiveBack) error {
+			r.lease.Close()
+			_, err := Sweep(scratch, back)
+			return err
+		},
+	} {
+		r, err := New(scratch, Note{Snapshot: "abc", Began: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Borrow(Database{Source: "shop", Mark: "m"}); err != nil {
+			t.Fatal(err)
+		}
+		var given []Database
+		err = end(r, func(d Database) error { given = append(given, d); return nil })
+		if err != nil || len(given) != 1 || given[0].Mark != "m" || len(names(t, scratch)) > 0 {
+			t.Errorf("%v, given back %v, left %v", err, given, names(t, scratch))
+		}
 	}
 }
 

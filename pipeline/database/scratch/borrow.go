@@ -13,10 +13,13 @@ import (
 // borrowedPrefix is what the names of databases on others' servers begin with.
 const borrowedPrefix = "packstone_drill_"
 
+// Borrowed is the name of the database that Borrow makes with a mark.
+func Borrowed(mark string) string { return borrowedPrefix + mark }
+
 // Borrow makes an empty database on a server that is there, whose URL names a database that is not
 // touched. mark tells its name apart from all others.
 func Borrow(ctx context.Context, server database.Location, mark string, asker database.Asker) (at database.Location, err error) {
-	name := borrowedPrefix + mark
+	name := Borrowed(mark)
 	if at, err = beside(server, name); err != nil {
 		return at, err
 	}
@@ -37,7 +40,7 @@ func Return(ctx context.Context, server database.Location, mark string, asker da
 	if mark == "" || strings.Trim(mark, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
 		return fmt.Errorf("drop a database of a drill: %q is no mark of one", mark)
 	}
-	statement := "DROP DATABASE IF EXISTS " + borrowedPrefix + mark
+	statement := "DROP DATABASE IF EXISTS " + Borrowed(mark)
 	return server.Wrap("drop the database of a drill on", run(ctx, server, statement, asker))
 }
 
