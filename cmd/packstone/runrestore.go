@@ -32,7 +32,7 @@ func (s *service) newScratch() *page.Scratch {
 			}
 			return s.settings.Serve.Scratch
 		},
-		Restore: s.restoreForPage, GiveBack: giveBack, Free: doctor.FreeIn, Now: time.Now,
+		Restore: s.restoreForPage, GiveBack: giveBack, Free: doctor.FreeIn, Now: time.Now, Say: s.sayerOf(),
 	}
 }
 

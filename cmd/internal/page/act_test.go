@@ -216,6 +216,25 @@ func TestAStoppedRestoreLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeRemovedIsSaid(t *testing.T) {
+	s := newStage(t, asToken)
+	s.Scratch.GiveBack = func(room.Database) error { return errors.New("no route") }
+	w := s.start()
+	if err := w.Borrow(room.Database{Source: "shop", Name: "shop_1"}); err != nil {
+		t.Fatal(err)
+	}
+	s.let <- errors.New("no way")
+	if m := s.ended().Latest.Message; !strings.Contains(m, "no way") || !strings.Contains(m, "is still there") || !strings.Contains(m, "no route") || strings.Contains(m, "nothing of it") {
+		t.Errorf("%q", m)
+	}
+	for _, name := range s.rooms() { // as when the daemon begins anew
+		s.Scratch.GiveBack = func(room.Database) error { return nil }
+		if removed, err := s.Scratch.Sweep(); err != nil || len(removed) != 1 || filepath.Base(removed[0]) != name {
+			t.Errorf("swept %v, %v", removed, err)
+		}
+	}
+}
+
 func TestTheEndOfTheDaemonLeavesNothingHalfWritten(t *testing.T) {
 	s := newStage(t, asToken)
 	s.start()

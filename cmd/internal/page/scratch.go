@@ -47,6 +47,8 @@ type Scratch struct {
 	GiveBack room.GiveBack
 	Free     func(dir string) (uint64, error)
 	Now      func() time.Time
+	// Say tells the log how a restore ended; nil: nobody is told.
+	Say func(Act)
 
 	mu      sync.Mutex
 	last    *attempt // nil: nothing was restored yet
@@ -85,6 +87,7 @@ var (
 	errRestoring = errors.New("another restore into a scratch place is at work: wait for it, or stop it")
 	errNoRestore = errors.New("no restore into a scratch place is at work")
 	errClosed    = errors.New("packstone run is about to end")
+	errLeft      = errors.New("what had come back is still there, until packstone run begins anew")
 )
 
 // start begins a restore.
@@ -121,10 +124,13 @@ func (s *Scratch) run(ctx context.Context, dir string, w Wanted, note room.Note)
 		note.Restored, note.Bytes, note.Missing, note.Ended = got.Entries, got.Bytes, got.Missing, s.Now()
 		err = r.Finish(note)
 	}
-	if err != nil {
-		return nil, errors.Join(err, r.Discard(s.GiveBack))
+	if err == nil {
+		return r, nil
 	}
-	return r, nil
+	if left := r.Discard(s.GiveBack); left != nil {
+		err = fmt.Errorf("%w; %w: %w", err, errLeft, left)
+	}
+	return nil, err
 }
 
 // fill restores, if there is room for it.
@@ -173,12 +179,23 @@ func (s *Scratch) checkSpace(dir string, need uint64) error {
 	return nil
 }
 
-// finish notes how a restore ended.
+// finish notes how a restore ended, and tells the log.
 func (s *Scratch) finish(r *room.Room, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	a := s.last
+	a.finish(r, err, s.Now())
+	act := Act{By: a.note.By, What: "asked for a restore into a scratch place, which is " + a.state + ": " + a.message + a.room}
+	s.mu.Unlock()
+	if s.Say != nil {
+		s.Say(act)
+	}
+}
+
+// finish notes how it ended: with a room, or with an error.
+func (a *attempt) finish(r *room.Room, err error, now time.Time) {
 	switch {
+	case errors.Is(err, errLeft):
+		a.state, a.message = hasFailed, err.Error()
 	case err == nil:
 		a.note, a.room, a.state = r.Note, r.Name, isDone
 		if r.Missing != "" {
@@ -190,7 +207,7 @@ func (s *Scratch) finish(r *room.Room, err error) {
 	default:
 		a.state, a.message = hasFailed, err.Error()+"; nothing of it is left"
 	}
-	a.note.Ended = s.Now()
+	a.note.Ended = now
 }
 
 // stop ends the restore at work.
