@@ -143,7 +143,11 @@ func (v *visit) startRestore() (done, error) {
 	if err := v.Scratch.start(Wanted{Repository: v.repository(), Keys: v.keys(), Place: p}, note); err != nil {
 		return done{}, err
 	}
-	return done{"restores " + quoted(s.ShortID()+":"+catalog.PlaceName(p.Source, p.Path)) + " into a scratch place", v.restoreLink(p)}, nil
+	what := s.ShortID()
+	if p.Source != "" {
+		what += ":" + catalog.PlaceName(p.Source, p.Path)
+	}
+	return done{"restores " + quoted(what) + " into a scratch place", v.restoreLink(p)}, nil
 }
 
 // restorable refuses a place that is not there.
