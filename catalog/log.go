@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/crypto"
 )
 
 // fetches is how many small objects are fetched at once.
@@ -388,23 +389,35 @@ func (r *Repository) readSnapshots(ctx context.Context, log *Log, commits []*Rec
 }
 
 func (r *Repository) openSnapshot(ctx context.Context, rec *Record) (*Snapshot, error) {
-	s := &Snapshot{
-		ID: rec.Hash, Writer: rec.Lane.Writer, Domain: rec.Domain, Stored: rec.Stored, Software: rec.Software,
-	}
 	if _, err := r.Domain(rec.Domain); err != nil {
 		return nil, fmt.Errorf("read snapshot %s: %w", rec.Hash, err)
 	}
+	s, err := r.sealedSnapshot(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	s.ID, s.Writer, s.Domain, s.Stored, s.Software = rec.Hash, rec.Lane.Writer, rec.Domain, rec.Stored, rec.Software
+	s.Standing = r.standing(rec, s.Host)
+	s.date(rec)
+	return s, nil
+}
+
+// sealedSnapshot returns what the writer has sealed in a commit.
+func (r *Repository) sealedSnapshot(ctx context.Context, rec *Record) (*Snapshot, error) {
+	if s := r.read.snapshot(rec.Hash); s != nil {
+		return s, nil
+	}
+	s := &Snapshot{}
 	if err := r.openSealed(ctx, rec, s); err != nil {
 		return nil, err
 	}
-	s.Standing = r.standing(rec, s.Host)
-	s.date(rec)
 	for i := range s.Sources {
 		if err := s.Sources[i].Root.UnmarshalCBOR(s.Sources[i].RootCBOR); err != nil {
 			return nil, fmt.Errorf("read snapshot %s: tree of %s: %w", rec.Hash, s.Sources[i].Name, err)
 		}
 		s.Sources[i].RootCBOR = nil
 	}
+	r.read.keepSnapshot(rec.Hash, s)
 	return s, nil
 }
 
@@ -453,11 +466,14 @@ func (s *Snapshot) retag(change tagChange, ofOwner bool) {
 
 // openSealed decodes the JSON in the sealed part of a record.
 func (r *Repository) openSealed(ctx context.Context, rec *Record, v any) error {
-	sealed, err := r.readable(ctx, rec)
-	if err != nil {
-		return err
+	plain, err := archive.OpenSealed(rec.Sealed, maxSealed, r.Identities()...)
+	if errors.Is(err, crypto.ErrWrongIdentity) { // it may have a header of its own for these
+		var sealed []byte
+		if sealed, err = r.readable(ctx, rec); err != nil {
+			return err
+		}
+		plain, err = archive.OpenSealed(sealed, maxSealed, r.Identities()...)
 	}
-	plain, err := archive.OpenSealed(sealed, maxSealed, r.Identities()...)
 	if err == nil {
 		err = checkJSON(plain)
 	}

@@ -1,16 +1,21 @@
 package catalog
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/packstone/packstone/archive"
 )
 
-// remembered holds the records that this process has read and accepted under one config, since a
-// collector reads the log several times. A nil one remembers nothing.
+// remembered holds the records that this process has read and accepted under one config, and the
+// snapshots that it has opened, since a collector and a page read the log several times. A nil one
+// remembers nothing.
 type remembered struct {
-	mu      sync.Mutex
-	config  string // hash
-	records map[string]Record
+	mu        sync.Mutex
+	config    string // hash
+	records   map[string]Record
+	snapshots map[archive.Name]Snapshot // as their writers have sealed them
 }
 
 // rememberRecords returns nil if every reading must look at the storage itself.
@@ -18,7 +23,35 @@ func rememberRecords(o Options) *remembered {
 	if o.Bypass {
 		return nil
 	}
-	return &remembered{records: map[string]Record{}}
+	return &remembered{records: map[string]Record{}, snapshots: map[archive.Name]Snapshot{}}
+}
+
+// snapshot returns a snapshot as its writer has sealed it, nil if it was not opened yet. The caller
+// may change it, but not what is below its sources.
+func (m *remembered) snapshot(hash archive.Name) *Snapshot {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, known := m.snapshots[hash]
+	if !known {
+		return nil
+	}
+	s.Sources = slices.Clone(s.Sources)
+	return &s
+}
+
+// keepSnapshot remembers a snapshot as its writer has sealed it.
+func (m *remembered) keepSnapshot(hash archive.Name, s *Snapshot) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sealed := *s
+	sealed.Sources = slices.Clone(s.Sources)
+	m.snapshots[hash] = sealed
 }
 
 // record returns the record with a name as it was accepted under a config, nil if it was not read
