@@ -13,13 +13,14 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Browser looks into the snapshots of one repository. It caches recently read pages of trees. It is
-// not safe for concurrent use.
+// Browser looks into the snapshots of one repository. It caches recently read pages of trees, some
+// decoded. It is not safe for concurrent use.
 type Browser struct {
 	repo     *catalog.Repository
 	o        fetch.Options
 	fetchers map[uint64]*fetch.Fetcher
 	pages    fetch.RecentPages
+	decoded  tree.Cache
 }
 
 // New returns a Browser that fetches with these options.
@@ -46,7 +47,7 @@ func (b *Browser) Tree(s *catalog.Snapshot, source *catalog.SourceState) (*tree.
 	if err != nil {
 		return nil, err
 	}
-	return tree.Open(source.Root, b.pages.Load(f.Pages()), tree.OpenOptions{}), nil
+	return tree.Open(source.Root, b.pages.Load(f.Pages()), tree.OpenOptions{Cache: &b.decoded}), nil
 }
 
 // TreeOf returns the tree of a source, an empty one if the snapshot does not have the source.

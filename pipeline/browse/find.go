@@ -3,14 +3,11 @@ package browse
 import (
 	"context"
 	"fmt"
-	"path"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/catalog/entry/glob"
 	"github.com/packstone/packstone/catalog/tree"
 )
 
@@ -27,7 +24,7 @@ type Query struct {
 // difference.
 type Finder struct {
 	b      *Browser
-	q      Query
+	q      *matcher
 	series map[string]*series
 }
 
@@ -43,30 +40,14 @@ const heldHits = 100_000
 
 // Find returns a Finder. It fails with catalog.ErrMisuse if a pattern is invalid.
 func (b *Browser) Find(q Query) (*Finder, error) {
-	patterns, err := q.compile()
-	q.Patterns = patterns
-	return &Finder{b: b, q: q, series: map[string]*series{}}, err
+	m, err := q.matcher()
+	return &Finder{b: b, q: m, series: map[string]*series{}}, err
 }
 
 // Check fails with catalog.ErrMisuse if a pattern is invalid.
 func (q Query) Check() error {
-	_, err := q.compile()
+	_, err := q.matcher()
 	return err
-}
-
-func (q Query) compile() (all []string, err error) {
-	compile := glob.Compile
-	if q.AnyCase {
-		compile = glob.AnyCase
-	}
-	for _, pattern := range q.Patterns {
-		compiled, err := compile(pattern)
-		if err != nil {
-			return nil, catalog.Misuse("pattern %q: %w", pattern, err)
-		}
-		all = append(all, compiled)
-	}
-	return all, nil
 }
 
 // Search calls each with all matches in a snapshot, source by source and in order.
@@ -111,7 +92,7 @@ func (f *Finder) matches(ctx context.Context, key string, t *tree.Tree, each fun
 
 func (f *Finder) scan(ctx context.Context, t *tree.Tree, take func(*entry.Entry) error) error {
 	for n, err := range t.All(ctx, "") {
-		if err == nil && f.match(&n.Entry) {
+		if err == nil && f.q.match(&n.Entry) {
 			err = take(entryOf(n))
 		}
 		if err != nil {
@@ -152,7 +133,7 @@ func (f *Finder) carry(ctx context.Context, before *series, t *tree.Tree, take f
 		if err == nil {
 			err = until(change.Path)
 		}
-		if err == nil && change.New != nil && f.match(&change.New.Entry) {
+		if err == nil && change.New != nil && f.q.match(&change.New.Entry) {
 			err = take(entryOf(change.New))
 		}
 		if err != nil {
@@ -165,32 +146,4 @@ func (f *Finder) carry(ctx context.Context, before *series, t *tree.Tree, take f
 		}
 	}
 	return nil
-}
-
-func (f *Finder) match(e *entry.Entry) bool {
-	if e.Path == "" || !f.q.From.IsZero() && e.ModTime.Time().Before(f.q.From) || !f.q.To.IsZero() && e.ModTime.Time().After(f.q.To) {
-		return false
-	}
-	if f.q.Types != nil && !slices.Contains(f.q.Types, e.Type) {
-		return false
-	}
-	return slices.ContainsFunc(f.q.Patterns, func(pattern string) bool { return patternMatches(pattern, e.Path) })
-}
-
-// patternMatches matches a pattern with a whole path if it begins with a slash, else with as many
-// of the path's last parts as it has.
-func patternMatches(pattern, name string) bool {
-	if whole, ok := strings.CutPrefix(pattern, "/"); ok {
-		matched, _ := path.Match(whole, name)
-		return matched
-	}
-	start := len(name)
-	for range strings.Count(pattern, "/") + 1 {
-		if start < 0 {
-			return false
-		}
-		start = strings.LastIndexByte(name[:start], '/')
-	}
-	matched, _ := path.Match(pattern, name[start+1:])
-	return matched
 }
