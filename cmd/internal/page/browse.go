@@ -30,7 +30,8 @@ type spot struct {
 	Earlier     string      `json:"-"` // the same place in the snapshot before
 	Later       string      `json:"-"`
 
-	at catalog.Spot
+	at    catalog.Spot
+	known *known
 }
 
 // crumb is a folder on the way to where one is.
@@ -70,15 +71,10 @@ const entriesShown = 200
 
 // spot finds the place that the parameters name; without a snapshot, that is the latest.
 func (v *visit) spot() (*spot, error) {
-	k, err := v.readable()
-	if err != nil {
-		return nil, err
-	}
 	if v.r.FormValue("id") == "" {
-		_ = v.r.Form // read by now
 		v.r.Form.Set("id", "latest")
 	}
-	s, err := v.chosen(k, "id")
+	k, s, err := v.picked()
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +89,7 @@ func (v *visit) spot() (*spot, error) {
 	here := &spot{
 		ID: s.ID.String(), Short: s.ShortID(), Set: output.Name(s.Set), Host: output.Name(s.Host), SetLabel: setLabel(output.Name(s.Set)), Time: s.Time,
 		Source: output.Name(p.Source), Path: output.Name(p.Path), SnapshotURL: v.link("/snapshot", "id", s.ID.String()),
-		RestoreURL: v.link("/restore", "id", s.ID.String(), "source", p.Source, "path", p.Path), at: at,
+		RestoreURL: v.link("/restore", "id", s.ID.String(), "source", p.Source, "path", p.Path), at: at, known: k,
 	}
 	if p.Path != "" {
 		here.Name = output.Name(path.Base(p.Path))
@@ -101,6 +97,15 @@ func (v *visit) spot() (*spot, error) {
 	here.Crumbs = v.crumbs(s, p)
 	here.beside(v, k, s, p)
 	return here, nil
+}
+
+// within finds the place that the parameters name, which must be below a source.
+func (v *visit) within() (*spot, error) {
+	here, err := v.spot()
+	if err == nil && (len(here.at.Sources) != 1 || here.Path == "") {
+		err = catalog.Misuse("name a file by its source and path")
+	}
+	return here, err
 }
 
 // inSnapshot finds a place. A source that is not there is no place of another source.

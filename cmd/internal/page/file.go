@@ -57,11 +57,8 @@ func (v *visit) file() (any, error) {
 
 // found returns the file that the parameters name.
 func (v *visit) found() (here *spot, node *tree.Node, err error) {
-	if here, err = v.spot(); err != nil {
+	if here, err = v.within(); err != nil {
 		return nil, nil, err
-	}
-	if len(here.at.Sources) != 1 || here.Path == "" {
-		return nil, nil, catalog.Misuse("name a file by its source and path")
 	}
 	err = v.shelf().browse(func(b *browse.Browser) (err error) {
 		node, err = b.Node(v.r.Context(), here.at)

@@ -19,6 +19,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/memory"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/retention"
@@ -37,12 +38,13 @@ import (
 type world struct {
 	t        testing.TB
 	dir      string // what is backed up
-	store    *memory.Store
+	store    store.Store
 	writer   *crypto.WriterFile
 	identity *crypto.IdentityFile
 	secret   string // the identity as a person types it
 	now      time.Time
-	cache    string   // "": nothing is kept of what was read
+	cache    string // "": nothing is kept of what was read
+	clock    func() time.Time
 	ids      []string // of the snapshots
 	*Page
 }
@@ -106,7 +108,7 @@ func (w *world) write(name, text string) {
 
 func (w *world) open(keys catalog.Keys) (*catalog.Repository, error) {
 	keys.Writer, keys.Pins.Owners = w.writer, []crypto.OwnerPin{{Repository: w.writer.Repository, Owner: w.writer.Owner}}
-	return catalog.Open(context.Background(), w.store, catalog.Options{Keys: keys, CacheDir: w.cache})
+	return catalog.Open(context.Background(), w.store, catalog.Options{Keys: keys, CacheDir: w.cache, Now: w.clock})
 }
 
 // backup takes the folder of the world.

@@ -86,55 +86,80 @@ func pattern(query string) string {
 	return "*" + query + "*"
 }
 
-// run searches set by set, the newest snapshot first. The browser is its own: a search is long, and
-// keeps nobody waiting.
+// run searches set by set.
 func (s *search) run(ctx context.Context, v *visit, k *known) error {
-	finder, err := newBrowser(k.repo).Find(browse.Query{Patterns: []string{pattern(s.Query)}, AnyCase: true})
-	if err != nil {
-		return err
-	}
-	found := map[string]int{}
+	l := &looking{search: s, v: v, found: map[string]int{}, query: browse.Query{Patterns: []string{pattern(s.Query)}, AnyCase: true}}
 	for _, set := range s.Sets {
 		if s.Set != "" && s.Set != set.Name() {
 			continue
 		}
 		of := k.of(string(set.Set), string(set.Host))
-		slices.Reverse(of)
 		s.Of += len(of)
 		if !s.All {
-			of = of[:min(1, len(of))]
+			of = of[len(of)-1:]
 		}
-		for _, snapshot := range of {
-			err := finder.Search(ctx, snapshot, func(source *catalog.SourceState, e *entry.Entry) error { return s.add(v, found, snapshot, source, e) })
-			if errors.Is(err, errEnough) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			s.Searched++
+		err := l.run(ctx, k, series{string(set.Set), string(set.Host)}, of)
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *search) add(v *visit, found map[string]int, in *catalog.Snapshot, source *catalog.SourceState, e *entry.Entry) error {
-	key := strings.Join([]string{in.Set, in.Host, source.Name, e.Path}, "\x00")
-	if i, known := found[key]; known {
-		s.Hits[i].First = in.Time
-		s.Hits[i].Snapshots++
+// looking is a search that goes on.
+type looking struct {
+	*search
+	v     *visit
+	query browse.Query
+	found map[string]int // hits by where they are
+}
+
+// run looks into snapshots, which are in the order of time: by their names, if they are held in
+// memory, else into their trees, the newest first. The browser is its own: a search is long, and
+// keeps nobody waiting.
+func (l *looking) run(ctx context.Context, k *known, set series, of []*catalog.Snapshot) error {
+	if names := l.v.shelf().names.get(set, of); names != nil {
+		l.Searched += len(of)
+		return names.Search(l.query, of, l.add)
+	}
+	finder, err := newBrowser(k.repo).Find(l.query)
+	if err != nil {
+		return err
+	}
+	for _, snapshot := range slices.Backward(of) {
+		err := finder.Search(ctx, snapshot, func(source *catalog.SourceState, e *entry.Entry) error {
+			return l.add(&browse.Found{Source: source.Name, Entry: *e, First: snapshot, Newest: snapshot, Snapshots: 1})
+		})
+		if err != nil {
+			return err
+		}
+		l.Searched++
+	}
+	return nil
+}
+
+// add takes what was found, of one path the newest first.
+func (l *looking) add(f *browse.Found) error {
+	in, path := f.Newest, f.Entry.Path
+	key := strings.Join([]string{in.Set, in.Host, f.Source, path}, "\x00")
+	if i, known := l.found[key]; known {
+		l.Hits[i].First = f.First.Time
+		l.Hits[i].Snapshots += f.Snapshots
 		return nil
 	}
-	if len(s.Hits) == hitsShown {
-		s.TooMany = true
+	if len(l.Hits) == hitsShown {
+		l.TooMany = true
 		return errEnough
 	}
-	found[key] = len(s.Hits)
-	row := v.entryRow(in.ID.String(), catalog.Place{Source: source.Name, Path: e.Path}, output.Name(e.Path), e)
-	s.Hits = append(s.Hits, hit{
-		Set: output.Name(in.Set), Host: output.Name(in.Host), Source: output.Name(source.Name), Path: output.Name(e.Path), Type: row.Type, Size: e.Size, ModTime: row.ModTime,
-		ID: in.ID.String(), Last: in.Time, First: in.Time, Snapshots: 1, Link: row.Link,
-		VersionsURL: v.link("/versions", "id", in.ID.String(), "source", source.Name, "path", e.Path),
+	l.found[key] = len(l.Hits)
+	row := l.v.entryRow(in.ID.String(), catalog.Place{Source: f.Source, Path: path}, output.Name(path), &f.Entry)
+	l.Hits = append(l.Hits, hit{
+		Set: output.Name(in.Set), Host: output.Name(in.Host), Source: output.Name(f.Source), Path: output.Name(path), Type: row.Type, Size: row.Size, ModTime: row.ModTime,
+		ID: in.ID.String(), Last: in.Time, First: f.First.Time, Snapshots: f.Snapshots, Link: row.Link,
+		VersionsURL: l.v.link("/versions", "id", in.ID.String(), "source", f.Source, "path", path),
 	})
 	return nil
 }

@@ -42,6 +42,8 @@ type shelf struct {
 	last *known
 	err  error // why it could not be read again since
 
+	names heldNames
+
 	browsing sync.Mutex // a browser is for one at a time
 	browser  *browse.Browser
 	config   uint64 // with which it was made
@@ -125,6 +127,7 @@ func (s *shelf) read(ctx context.Context) (*known, error) {
 	defer s.mu.Unlock()
 	if s.err = err; err == nil {
 		s.last, s.repo = next, next.repo
+		s.names.follow(next, s.page.room)
 	}
 	return s.last, err
 }

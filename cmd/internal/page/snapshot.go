@@ -81,12 +81,18 @@ func (v *visit) chosen(k *known, parameter string) (*catalog.Snapshot, error) {
 	return catalog.Select(k.snapshots, id, catalog.Filter{Incomplete: true})
 }
 
-func (v *visit) snapshot() (any, error) {
+// picked returns the snapshot that the parameter id names, and what is known of its repository.
+func (v *visit) picked() (*known, *catalog.Snapshot, error) {
 	k, err := v.readable()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := v.chosen(k, "id")
+	return k, s, err
+}
+
+func (v *visit) snapshot() (any, error) {
+	k, s, err := v.picked()
 	if err != nil {
 		return nil, err
 	}

@@ -49,18 +49,11 @@ type version struct {
 const lookedInto = 100
 
 func (v *visit) versions() (any, error) {
-	here, err := v.spot()
+	here, err := v.within()
 	if err != nil {
 		return nil, err
 	}
-	if len(here.at.Sources) != 1 || here.Path == "" {
-		return nil, catalog.Misuse("name a file by its source and path")
-	}
-	k, err := v.readable()
-	if err != nil {
-		return nil, err
-	}
-	of := k.of(here.at.Snapshot.Set, here.at.Snapshot.Host)
+	of := here.known.of(here.at.Snapshot.Set, here.at.Snapshot.Host)
 	slices.Reverse(of)
 	from, _ := strconv.Atoi(v.r.FormValue("from"))
 	from = min(max(from, 0), len(of))
