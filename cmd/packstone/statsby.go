@@ -43,7 +43,7 @@ func (a *app) statsBy(ctx context.Context, repo *catalog.Repository, by string, 
 	for i, group := range groups {
 		files, size := browse.Sizes(group)
 		rows = append(rows, statsRow{Group: output.Name(statsGroups[by](group[0])), Time: group[0].Time, Snapshots: len(group),
-			Files: files, TotalSize: size, Added: shares[i].Added, Alone: shares[i].Alone})
+			Files: files, TotalSize: size, Added: shares[0][i].Added, Alone: shares[0][i].Alone})
 	}
 	return output.List(a.out, rows, statsTable(by, rows))
 }

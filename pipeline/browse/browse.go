@@ -13,19 +13,27 @@ import (
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
-// Browser looks into the snapshots of one repository. It caches recently read pages of trees, some
-// decoded. It is not safe for concurrent use.
+// Browser looks into the snapshots of one repository. It is not safe for concurrent use.
 type Browser struct {
 	repo     *catalog.Repository
 	o        fetch.Options
 	fetchers map[uint64]*fetch.Fetcher
-	pages    fetch.RecentPages
-	decoded  tree.Cache
+	recent   *Recent
+}
+
+// Recent are recently read pages of trees, some of them decoded. Several Browsers of one repository
+// may share them. The zero value is empty.
+type Recent struct {
+	pages   fetch.RecentPages
+	decoded tree.Cache
 }
 
 // New returns a Browser that fetches with these options.
-func New(repo *catalog.Repository, o fetch.Options) *Browser {
-	return &Browser{repo: repo, o: o, fetchers: map[uint64]*fetch.Fetcher{}}
+func New(repo *catalog.Repository, o fetch.Options) *Browser { return NewWith(&Recent{}, repo, o) }
+
+// NewWith returns a Browser that shares the pages that others have read.
+func NewWith(recent *Recent, repo *catalog.Repository, o fetch.Options) *Browser {
+	return &Browser{repo: repo, o: o, fetchers: map[uint64]*fetch.Fetcher{}, recent: recent}
 }
 
 // Fetcher returns a Fetcher for the content of a snapshot.
@@ -47,7 +55,7 @@ func (b *Browser) Tree(s *catalog.Snapshot, source *catalog.SourceState) (*tree.
 	if err != nil {
 		return nil, err
 	}
-	return tree.Open(source.Root, b.pages.Load(f.Pages()), tree.OpenOptions{Cache: &b.decoded}), nil
+	return tree.Open(source.Root, b.recent.pages.Load(f.Pages()), tree.OpenOptions{Cache: &b.recent.decoded}), nil
 }
 
 // TreeOf returns the tree of a source, an empty one if the snapshot does not have the source.

@@ -2,6 +2,7 @@ package browse
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,9 +16,10 @@ type Share struct {
 	Alone uint64 // stored bytes that no other group needs
 }
 
-// WeighBy reads what groups of snapshots need, in their order, and no content. It holds four bytes
-// for each chunk that they need.
-func WeighBy(ctx context.Context, repo *catalog.Repository, groups [][]*catalog.Snapshot) (shares []Share, unnamed []archive.Name, err error) {
+// WeighBy reads what groups of snapshots need, in their order, and no content. Of several divisions
+// into groups it returns the shares of each. It holds four bytes for each chunk that they need and
+// each division.
+func WeighBy(ctx context.Context, repo *catalog.Repository, divisions ...[][]*catalog.Snapshot) (shares [][]Share, unnamed []archive.Name, err error) {
 	log, err := repo.ReadLog(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -27,24 +29,26 @@ func WeighBy(ctx context.Context, repo *catalog.Repository, groups [][]*catalog.
 	if _, err := repo.LoadIndex(ctx, log, index, nil); err != nil {
 		return nil, nil, err
 	}
-	first, err := firstUsers(ctx, repo, log, groups)
+	firsts, err := firstUsers(ctx, repo, log, divisions)
 	if err != nil {
 		return nil, nil, err
 	}
-	shares = make([]Share, len(groups))
-	for name, users := range first {
-		pack, ok, err := index.Pack(ctx, name)
-		if err != nil {
-			return nil, nil, err
+	for i, first := range firsts {
+		shares = append(shares, make([]Share, len(divisions[i])))
+		for name, users := range first {
+			pack, ok, err := index.Pack(ctx, name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !ok {
+				unnamed = append(unnamed, name)
+				continue
+			}
+			divide(shares[i], pack.Directory, users)
 		}
-		if !ok {
-			unnamed = append(unnamed, name)
-			continue
-		}
-		divide(shares, pack.Directory, users)
 	}
 	slices.SortFunc(unnamed, func(a, b archive.Name) int { return strings.Compare(a.String(), b.String()) })
-	return shares, unnamed, nil
+	return shares, slices.Compact(unnamed), nil
 }
 
 // user is the first group that needs a chunk, counted from 1, twice that; one more where another
@@ -63,30 +67,35 @@ func (u user) with(group int) user {
 	return min(u&^1, mine) | 1
 }
 
-// firstUsers says of each pack which group needs each of its chunks.
-func firstUsers(ctx context.Context, repo *catalog.Repository, log *catalog.Log, groups [][]*catalog.Snapshot) (map[archive.Name][]user, error) {
-	var records []*catalog.Record
-	of := map[*catalog.Record][]int{}
-	for i, group := range groups {
-		for _, s := range group {
-			if rec := log.Find(s.ID); rec != nil { // else it is gone since the snapshots were read
-				records = append(records, rec)
-				of[rec] = append(of[rec], i)
+// member says that a record is of a group in a division.
+type member struct{ division, group int }
+
+// firstUsers says of each division and each pack which group needs each of its chunks.
+func firstUsers(ctx context.Context, repo *catalog.Repository, log *catalog.Log, divisions [][][]*catalog.Snapshot) ([]map[archive.Name][]user, error) {
+	of := map[*catalog.Record][]member{}
+	firsts := make([]map[archive.Name][]user, len(divisions))
+	for i, groups := range divisions {
+		firsts[i] = map[archive.Name][]user{}
+		for j, group := range groups {
+			for _, s := range group {
+				if rec := log.Find(s.ID); rec != nil { // else it is gone since the snapshots were read
+					of[rec] = append(of[rec], member{i, j})
+				}
 			}
 		}
 	}
-	first := map[archive.Name][]user{}
-	err := repo.EachRefs(ctx, log, records, func(users []*catalog.Record, refs *archive.RefSet) error {
+	err := repo.EachRefs(ctx, log, slices.Collect(maps.Keys(of)), func(users []*catalog.Record, refs *archive.RefSet) error {
 		for ref := range refs.All() {
 			for _, rec := range users {
-				for _, group := range of[rec] {
-					first[ref.Name] = use(first[ref.Name], ref.Ordinals, group)
+				for _, m := range of[rec] {
+					first := firsts[m.division]
+					first[ref.Name] = use(first[ref.Name], ref.Ordinals, m.group)
 				}
 			}
 		}
 		return nil
 	})
-	return first, err
+	return firsts, err
 }
 
 // use says that a group needs some chunks of a pack.

@@ -91,7 +91,7 @@ func (c *compared) offer(v *visit, k *known) {
 func (c *compared) run(v *visit, k *known, before, after *catalog.Snapshot) error {
 	ctx, cancel := context.WithTimeout(v.r.Context(), compareTime)
 	defer cancel()
-	err := newBrowser(k.repo).Diff(ctx, before, after, func(source string, kind browse.Kind, change *tree.Change) error {
+	err := v.shelf().newBrowser(k.repo).Diff(ctx, before, after, func(source string, kind browse.Kind, change *tree.Change) error {
 		c.add(v, before, after, source, kind, change)
 		return nil
 	})

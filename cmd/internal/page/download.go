@@ -48,7 +48,7 @@ func (v *visit) sendFile() error {
 	if err != nil {
 		return err
 	}
-	b := newBrowser(v.shelf().opened())
+	b := v.shelf().newBrowser(v.shelf().opened())
 	v.w.Header().Set("Content-Length", strconv.FormatInt(node.Size, 10))
 	v.attach("application/octet-stream", string(here.Name))
 	return v.sent(b.Content(v.r.Context(), here.at.Snapshot, node, v.slowly()))
@@ -59,7 +59,7 @@ func (v *visit) sendFolder(as string) error {
 	if err != nil {
 		return err
 	}
-	b, name := newBrowser(v.shelf().opened()), fmt.Sprintf("%s-%s-%s", here.SetLabel, here.at.Snapshot.ShortID(), fileName(string(here.Source+"-"+here.Path)))
+	b, name := v.shelf().newBrowser(v.shelf().opened()), fmt.Sprintf("%s-%s-%s", here.SetLabel, here.at.Snapshot.ShortID(), fileName(string(here.Source+"-"+here.Path)))
 	name = strings.Trim(name, "-") + "." + as
 	if as == "zip" {
 		v.attach("application/zip", name)

@@ -41,13 +41,12 @@ func (h *heldNames) get(of series, in []*catalog.Snapshot) *browse.Names {
 }
 
 // follow begins to add the names in snapshots that are new, unless somebody does so already.
-func (h *heldNames) follow(k *known, in *browse.Room) {
+func (h *heldNames) follow(k *known, b *browse.Browser, in *browse.Room) {
 	if !h.following.TryLock() {
 		return
 	}
 	go func() {
 		defer h.following.Unlock()
-		b := newBrowser(k.repo)
 		for _, of := range k.series() {
 			h.followOne(k, b, of, in)
 		}

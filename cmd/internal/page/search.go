@@ -125,7 +125,7 @@ func (l *looking) run(ctx context.Context, k *known, set series, of []*catalog.S
 		l.Searched += len(of)
 		return names.Search(l.query, of, l.add)
 	}
-	finder, err := newBrowser(k.repo).Find(l.query)
+	finder, err := l.v.shelf().newBrowser(k.repo).Find(l.query)
 	if err != nil {
 		return err
 	}

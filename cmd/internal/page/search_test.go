@@ -159,7 +159,7 @@ func TestNamesOfSnapshotsThatAreForgottenAreNotFound(t *testing.T) {
 func TestNamesTakeNoMoreThanTheirRoom(t *testing.T) {
 	w := lives(t)
 	_, k := w.followed()
-	b := newBrowser(k.repo)
+	b := w.Page.shelf(nil, "", true).newBrowser(k.repo)
 	if err := browse.NewNames(browse.NewRoom(200)).Add(context.Background(), b, k.snapshots[0]); !errors.Is(err, browse.ErrTooLarge) {
 		t.Errorf("in too little room: %v", err)
 	}

@@ -44,6 +44,7 @@ type shelf struct {
 
 	names heldNames
 
+	recent   browse.Recent
 	browsing sync.Mutex // a browser is for one at a time
 	browser  *browse.Browser
 	config   uint64 // with which it was made
@@ -127,7 +128,7 @@ func (s *shelf) read(ctx context.Context) (*known, error) {
 	defer s.mu.Unlock()
 	if s.err = err; err == nil {
 		s.last, s.repo = next, next.repo
-		s.names.follow(next, s.page.room)
+		s.names.follow(next, s.newBrowser(next.repo), s.page.room)
 	}
 	return s.last, err
 }
@@ -200,7 +201,7 @@ func (s *shelf) browse(do func(*browse.Browser) error) error {
 	s.browsing.Lock()
 	defer s.browsing.Unlock()
 	if repo := s.opened(); s.browser == nil || s.config != repo.Config.Number {
-		s.browser, s.config = newBrowser(repo), repo.Config.Number
+		s.browser, s.config = s.newBrowser(repo), repo.Config.Number
 	}
 	return do(s.browser)
 }
@@ -208,8 +209,9 @@ func (s *shelf) browse(do func(*browse.Browser) error) error {
 // fetchMemory bounds what a browser holds of content in flight.
 const fetchMemory = 8 << 20
 
-func newBrowser(repo *catalog.Repository) *browse.Browser {
-	return browse.New(repo, fetch.Options{Memory: fetchMemory})
+// newBrowser returns a browser of its own for what takes long. It shares what others have read.
+func (s *shelf) newBrowser(repo *catalog.Repository) *browse.Browser {
+	return browse.NewWith(&s.recent, repo, fetch.Options{Memory: fetchMemory})
 }
 
 // opened returns the repository as it was opened last.

@@ -77,13 +77,7 @@ func (v *visit) storage() (any, error) {
 func (s *storage) measure(v *visit, k *known, sets, parts [][]*catalog.Snapshot) error {
 	ctx, cancel := context.WithTimeout(v.r.Context(), measureTime)
 	defer cancel()
-	shares, _, err := browse.WeighBy(ctx, k.repo, sets)
-	if err == nil {
-		for i := range shares {
-			s.Sets[i].Added, s.Sets[i].Alone = shares[i].Added, shares[i].Alone
-		}
-		shares, _, err = browse.WeighBy(ctx, k.repo, parts)
-	}
+	shares, _, err := browse.WeighBy(ctx, k.repo, sets, parts)
 	if ctx.Err() != nil && v.r.Context().Err() == nil {
 		s.Slow = true
 		return nil
@@ -91,6 +85,9 @@ func (s *storage) measure(v *visit, k *known, sets, parts [][]*catalog.Snapshot)
 	if err != nil {
 		return err
 	}
-	s.Measured, s.Frees = true, shares[1].Alone
+	for i, share := range shares[0] {
+		s.Sets[i].Added, s.Sets[i].Alone = share.Added, share.Alone
+	}
+	s.Measured, s.Frees = true, shares[1][1].Alone
 	return nil
 }

@@ -186,7 +186,7 @@ func (v *visit) openDatabase(ctx context.Context, s *catalog.Snapshot, name stri
 	if !ok || source.Type != databaseType {
 		return nil, catalog.Misuse("snapshot %s has no database %s", s.ShortID(), output.Name(name))
 	}
-	b := newBrowser(v.shelf().opened())
+	b := v.shelf().newBrowser(v.shelf().opened())
 	t, err := b.Tree(s, source)
 	if err != nil {
 		return nil, err
