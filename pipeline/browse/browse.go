@@ -22,14 +22,18 @@ type Browser struct {
 }
 
 // Recent are recently read pages of trees, some of them decoded. Several Browsers of one repository
-// may share them. The zero value is empty.
+// may share them.
 type Recent struct {
 	pages   fetch.RecentPages
 	decoded tree.Cache
 }
 
+// NewRecent returns room for about twice so many bytes of pages, and some decoded ones; a default if
+// 0.
+func NewRecent(bytes int) *Recent { return &Recent{pages: fetch.RecentPages{Most: bytes}} }
+
 // New returns a Browser that fetches with these options.
-func New(repo *catalog.Repository, o fetch.Options) *Browser { return NewWith(&Recent{}, repo, o) }
+func New(repo *catalog.Repository, o fetch.Options) *Browser { return NewWith(NewRecent(0), repo, o) }
 
 // NewWith returns a Browser that shares the pages that others have read.
 func NewWith(recent *Recent, repo *catalog.Repository, o fetch.Options) *Browser {

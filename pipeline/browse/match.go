@@ -54,7 +54,7 @@ func literalOf(pattern string) (longest string) {
 
 // contains reports whether a text has a literal in it, with letters of any case. It may say so of a
 // text that only nearly has.
-func contains(text, literal string) bool {
+func contains[T string | []byte](text T, literal string) bool {
 	if literal == "" {
 		return true
 	}
@@ -66,7 +66,7 @@ func contains(text, literal string) bool {
 	return false
 }
 
-func nearly(a, b string) bool {
+func nearly[T string | []byte](a T, b string) bool {
 	for i := range len(b) {
 		if a[i]|0x20 != b[i]|0x20 {
 			return false
@@ -84,6 +84,11 @@ func (m *matcher) match(e *entry.Entry) bool {
 		return false
 	}
 	return m.matches(e.Path)
+}
+
+// mayMatch reports false if no pattern matches a path, which is quickly found out of most.
+func (m *matcher) mayMatch(name []byte) bool {
+	return slices.ContainsFunc(m.patterns, func(p pattern) bool { return contains(name, p.literal) })
 }
 
 // matches reports whether one of the patterns matches a path.

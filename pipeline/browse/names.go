@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"sort"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -59,16 +58,16 @@ func (s *share) take(bytes int) error {
 
 func (s *share) giveBack() { s.of.left.Add(s.taken.Swap(0)) }
 
-// paths are those of one source.
+// paths are those of one source. They hold no pointers, which a garbage collector would follow.
 type paths struct {
 	stays []stay
-	open  []uint32        // the stays that go on, by path
-	block strings.Builder // the text of the paths that came last
+	open  []uint32 // the stays that go on, by path
+	text  []byte   // of all paths
 }
 
 // stay is a path in a row of snapshots. Its entry is that of the last of them.
 type stay struct {
-	path        string
+	begin, end  uint32 // of the path in the text
 	size        int64
 	modTime     entry.Time
 	first, last uint32 // numbers of snapshots
@@ -79,8 +78,7 @@ type stay struct {
 const (
 	goesOn    = math.MaxUint32 // the last snapshot of a stay that has not ended
 	stayBytes = 64             // with its number, without its path
-	blockSize = 64 << 10
-	fewGone   = 100 // forgotten snapshots whose names may stay
+	fewGone   = 100            // forgotten snapshots whose names may stay
 )
 
 // ErrTooLarge: the names take more memory than they may.
@@ -213,7 +211,7 @@ type pathsChange struct {
 // apply returns how many bytes more are taken.
 func (c *pathsChange) apply(change tree.Change) (bytes int) {
 	rest := c.paths.open[c.passed:]
-	at, there := sort.Find(len(rest), func(i int) int { return entry.ComparePaths(change.Path, c.stays[rest[i]].path) })
+	at, there := sort.Find(len(rest), func(i int) int { return entry.ComparePaths(change.Path, c.path(&c.stays[rest[i]])) })
 	c.open = append(c.open, rest[:at]...)
 	c.passed += at
 	switch {
@@ -230,8 +228,9 @@ func (c *pathsChange) apply(change tree.Change) (bytes int) {
 		return 0
 	}
 	c.open = append(c.open, uint32(len(c.stays)))
-	next := stay{path: c.hold(change.Path), first: c.number, last: goesOn}
+	next := stay{begin: uint32(len(c.text)), end: uint32(len(c.text) + len(change.Path)), first: c.number, last: goesOn}
 	next.note(change.New)
+	c.text = append(c.text, change.Path...)
 	c.stays = append(c.stays, next)
 	return stayBytes + len(change.Path)
 }
@@ -243,16 +242,7 @@ func (s *stay) note(n *tree.Node) {
 	s.kind, s.size, s.modTime, s.known = n.Type, n.Size, n.ModTime, n.HasModTime()
 }
 
-// hold copies a path to among others, so that it takes as many bytes as it has.
-func (p *paths) hold(path string) string {
-	if p.block.Cap()-p.block.Len() < len(path) {
-		p.block = strings.Builder{}
-		p.block.Grow(max(blockSize, len(path)))
-	}
-	start := p.block.Len()
-	p.block.WriteString(path)
-	return p.block.String()[start:]
-}
+func (p *paths) path(s *stay) string { return string(p.text[s.begin:s.end]) }
 
 // Found is a path that matches, in a row of snapshots.
 type Found struct {
@@ -320,11 +310,11 @@ func (n *Names) Holds(in []*catalog.Snapshot) bool {
 func (p *paths) search(m *matcher, of present, open bool, each func(*Found) error) error {
 	look := func(s *stay) error {
 		last := min(s.last, of.newest)
-		if s.first > last || of.before[s.first] == of.before[last+1] || !m.matches(s.path) {
+		if s.first > last || of.before[s.first] == of.before[last+1] || !m.mayMatch(p.text[s.begin:s.end]) || !m.matches(p.path(s)) {
 			return nil
 		}
 		from, to := of.before[s.first], of.before[last+1]
-		e := entry.Entry{Path: s.path, Type: s.kind, Size: s.size, ModTime: s.modTime}
+		e := entry.Entry{Path: p.path(s), Type: s.kind, Size: s.size, ModTime: s.modTime}
 		if s.known {
 			e.Known |= entry.KnowsModTime
 		}

@@ -25,7 +25,7 @@ func (s *shelves) get(key string, open func(context.Context) (*catalog.Repositor
 		s.of = map[string]*shelf{}
 	}
 	if s.of[key] == nil {
-		s.of[key] = &shelf{page: page, open: open, reading: make(chan struct{}, 1)}
+		s.of[key] = &shelf{page: page, open: open, reading: make(chan struct{}, 1), recent: browse.NewRecent(recentPages)}
 	}
 	return s.of[key]
 }
@@ -44,7 +44,7 @@ type shelf struct {
 
 	names heldNames
 
-	recent   browse.Recent
+	recent   *browse.Recent
 	browsing sync.Mutex // a browser is for one at a time
 	browser  *browse.Browser
 	config   uint64 // with which it was made
@@ -206,12 +206,16 @@ func (s *shelf) browse(do func(*browse.Browser) error) error {
 	return do(s.browser)
 }
 
-// fetchMemory bounds what a browser holds of content in flight.
-const fetchMemory = 8 << 20
+// fetchMemory bounds what a browser holds of content in flight, and recentPages half of what all of
+// a shelf hold of trees.
+const (
+	fetchMemory = 8 << 20
+	recentPages = 6 << 20
+)
 
 // newBrowser returns a browser of its own for what takes long. It shares what others have read.
 func (s *shelf) newBrowser(repo *catalog.Repository) *browse.Browser {
-	return browse.NewWith(&s.recent, repo, fetch.Options{Memory: fetchMemory})
+	return browse.NewWith(s.recent, repo, fetch.Options{Memory: fetchMemory})
 }
 
 // opened returns the repository as it was opened last.
