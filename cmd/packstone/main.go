@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/program"
 )
@@ -49,6 +50,8 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	hangups        func() <-chan struct{} // makes hangups no interrupts, and hands them over
+
+	through func(store.Store) store.Store // nil, or what a test puts between the program and its storage
 }
 
 // run is the program: it does what the arguments say and returns the exit code.

@@ -29,8 +29,14 @@ import (
 // runWith runs the program in this process.
 func runWith(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return runThrough(t, nil, env, args...)
+}
+
+// runThrough is runWith, with something between the program and its storage.
+func runThrough(t *testing.T, through func(store.Store) store.Store, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errors bytes.Buffer
-	code = run(t.Context(), process{args: args, env: machine.NewEnv(env), stdin: strings.NewReader(""), stdout: &out, stderr: &errors})
+	code = run(t.Context(), process{args: args, env: machine.NewEnv(env), stdin: strings.NewReader(""), stdout: &out, stderr: &errors, through: through})
 	return code, out.String(), errors.String()
 }
 

@@ -23,6 +23,7 @@ func (a *app) reach(at config.Repository) config.StoreOptions {
 		Download:    int64(a.flags.limitDown),
 		Bandwidth:   a.bandwidth,
 		Connections: a.flags.connections,
+		Through:     a.through,
 	}
 }
 

@@ -39,6 +39,8 @@ type StoreOptions struct {
 	Reach    time.Duration     // the same before the storage has answered once; 0: GiveUp
 	Retrying func(retry.Event) // told of each failure that is about to be tried again
 	Answered func()            // told when the storage answers after that
+
+	Through func(store.Store) store.Store // nil, or what every call of the storage goes through: tests hold and count them there
 }
 
 // Storage is an open store that retries passing failures, keeps to the limits and counts.
@@ -102,7 +104,11 @@ func (r Repository) Open(ctx context.Context, opts StoreOptions) (*Storage, erro
 	if err != nil {
 		return nil, err
 	}
-	counts, limiter := count.New(adapter), r.limiter(opts.Connections)
+	calls := adapter
+	if opts.Through != nil {
+		calls = opts.Through(adapter)
+	}
+	counts, limiter := count.New(calls), r.limiter(opts.Connections)
 	s := store.Store(counts)
 	if r.IsBucket() && opts.Connections == 0 {
 		s = hedge.New(s) // inside of the limit, so that what waits for its turn is not taken for slow

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// killed is a verb that writes, and what must hold after it was killed anywhere and typed again.
+type killed struct {
+	name   string
+	before func(p *place) // makes what it finds
+	verb   []string
+	again  []string       // nil: the same
+	codes  []int          // with which it may end the second time, beside 0: it is done already
+	loses  func(p *place) // what need not be there any more from the moment it has begun
+	kept   func(p *place) // fails the test unless the verb has kept its promise
+	broken bool           // there is damage before
+	local  bool           // it writes nothing to a repository
+}
+
+var killedVerbs = []killed{
+	{name: "init", before: func(p *place) { p.empty() }, verb: []string{"init", "--classic"}, again: []string{"init", "--classic"}, codes: []int{4}, broken: true},
+	{name: "backup, the first", before: func(p *place) { p.empty(); p.must("init", "--classic") }, verb: []string{"backup", "set"}},
+	{name: "backup, nothing changed", verb: []string{"backup", "set"}},
+	{name: "backup, something changed", before: changes, verb: []string{"backup", "set"}},
+	{name: "forget", verb: []string{"forget", "latest~1"}, again: []string{"forget", "FIRST"}, codes: []int{1}, loses: losesFirst},
+	{name: "forget and prune", verb: []string{"forget", "FIRST", "--prune", "--grace", "0", "--yes", "--dead-after", "0s"}, codes: []int{1}, loses: losesFirst},
+	{name: "undelete", before: forgetsFirst, verb: []string{"undelete", "FIRST"}, codes: []int{1, 2, 4}, kept: firstIsBack},
+	{name: "hold", verb: []string{"hold", "FIRST", "--reason", "x"}, kept: func(p *place) { p.mustEnd(7, "forget", "FIRST") }},
+	{name: "unhold", before: func(p *place) { p.must("hold", p.first) }, verb: []string{"unhold", "FIRST"}, codes: []int{1, 4}, kept: func(p *place) { p.must("forget", "-n", p.first) }},
+	{name: "tag", verb: []string{"tag", "--add", "x", "latest"}, kept: func(p *place) { p.must("ls", "latest", "--tag", "x") }},
+	{name: "prune", before: forgetsFirst, verb: []string{"prune", "--grace", "0", "--yes", "--dead-after", "0s"}},
+	{name: "prune --repack", before: forgetsFirst, verb: []string{"prune", "--repack", "--max-unused", "0%", "--grace", "0", "--yes", "--dead-after", "0s"}},
+	{name: "roll-up", before: forgetsFirst, verb: []string{"prune", "--roll-up-after", "1", "--dead-after", "0s"}},
+	{name: "rewrite", verb: []string{"rewrite", "--exclude", "secret"}, loses: losesSecrets, kept: noSecrets},
+	{name: "copy", before: withMirror, verb: []string{"copy", "--from", "@/repository"}, kept: twoSnapshots},
+	{name: "repair from a mirror", before: damaged, verb: []string{"repair", "--from", "@/mirror"}, broken: true},
+	{name: "repair from the source", before: damaged, verb: []string{"repair", "--from", "source", "set"}, broken: true, kept: func(p *place) {}},
+	{name: "key add", before: secondKey, verb: []string{"key", "add", "SECOND"}, codes: []int{4}, kept: secondReads},
+	{name: "key remove", before: func(p *place) { secondKey(p); p.must("key", "add", p.second()) }, verb: []string{"key", "remove", "SECOND"}, codes: []int{2, 4}},
+	{name: "key writer add", verb: []string{"key", "writer", "add", "other", "-o", "@/keys/other"}, codes: []int{4}},
+	{name: "key writer revoke", before: func(p *place) { p.must("key", "writer", "add", "other", "-o", "@/keys/other") }, verb: []string{"key", "writer", "revoke", "other"}, codes: []int{4}},
+	{name: "key collector add", verb: []string{"key", "collector", "add", "c", "-o", "@/keys/c"}, codes: []int{4}},
+	{name: "key collector revoke", before: func(p *place) { p.must("key", "collector", "add", "c", "-o", "@/keys/c") }, verb: []string{"key", "collector", "revoke", "c"}, codes: []int{4}},
+	{name: "key keeper add", verb: []string{"key", "keeper", "add", "k", "-o", "@/keys/k"}, codes: []int{4}},
+	{name: "key policy", verb: []string{"key", "policy", "--grace", "3d"}},
+	{name: "check --attest", verb: []string{"check", "--read-data", "--attest"}},
+	{name: "restore", verb: []string{"restore", "latest", "--target", "@/out"}, codes: []int{4}, again: []string{"restore", "latest", "--target", "@/out", "--overwrite", "always"}, kept: outIsWhole},
+	{name: "restore in place", before: spoiled, verb: []string{"restore", "--set", "set", "--at", "2999-01-01", "--in-place", "--delete", "--yes"}, kept: sourceIsLatest},
+	{name: "restore, undone", before: restored, verb: []string{"restore", "--undo", "REPORT", "--yes"}, codes: []int{4}, kept: sourceIsSpoiled},
+}
+
+// words are those of a command with what is only known in the place.
+func (p *place) words(words []string) []string {
+	all := slices.Clone(words)
+	for i, word := range all {
+		switch word {
+		case "FIRST":
+			all[i] = p.first
+		case "SECOND":
+			all[i] = p.second()
+		case "REPORT":
+			all[i] = p.report()
+		}
+	}
+	return all
+}
+
+// empty takes the repository, the keys and the cache away.
+func (p *place) empty() {
+	for _, name := range []string{"repository", "home/cache", "home/config", "home/data", "home/state"} {
+		if err := os.RemoveAll(p.path(name)); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	p.first = ""
+	clear(p.holds)
+}
+
+func (p *place) mustEnd(want int, words ...string) {
+	p.t.Helper()
+	if code, stdout, stderr := p.run(p.words(words)...); code != want {
+		p.t.Errorf("%v ends with %d, want %d\n%s%s", words, code, want, stdout, stderr)
+	}
+}
+
+func changes(p *place) {
+	p.write("data/file0", noise(12_000, 20))
+	p.write("data/file9", noise(7_000, 21))
+}
+
+func losesFirst(p *place) { p.lose(p.first) }
+
+func forgetsFirst(p *place) {
+	p.must("forget", p.first)
+	p.lose(p.first)
+}
+
+func firstIsBack(p *place) { p.comesBack(p.first); p.must("forget", "-n", p.first) }
+
+func losesSecrets(p *place) {
+	for id, holds := range maps.Clone(p.holds) {
+		p.lose(id)
+		without := maps.Clone(holds)
+		delete(without, "secret")
+		p.may = append(p.may, without)
+	}
+}
+
+func noSecrets(p *place) {
+	if out := p.must("find", "secret"); strings.Contains(out, "secret") {
+		p.t.Errorf("after the rewrite there is: %s", out)
+	}
+}
+
+func withMirror(p *place) {
+	main := p.repo
+	p.repo = p.path("mirror")
+	p.must("init", "--classic", "--same-domain-as", main)
+	p.may = append(p.may, slices.Collect(maps.Values(p.holds))...)
+	clear(p.holds)
+}
+
+func twoSnapshots(p *place) {
+	if n := strings.Count(p.must("snapshots", "--json"), `"short_id"`); n < 2 {
+		p.t.Errorf("%d snapshots were copied, want 2", n)
+	}
+}
+
+// damaged is a repository with a mirror, and a pack that has been spoiled since.
+func damaged(p *place) {
+	mirror := *p
+	mirror.dir = p.repo
+	mirror.copyTo(p.path("mirror"))
+	all, err := filepath.Glob(p.path("repository/packs/*/*"))
+	if err != nil || len(all) == 0 {
+		p.t.Fatalf("packs: %q, %v", all, err)
+	}
+	body, err := os.ReadFile(all[0])
+	if err == nil {
+		body[len(body)/2] ^= 1
+		err = os.WriteFile(all[0], body, 0o600)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func secondKey(p *place) {
+	p.write("keys/second.pub", []byte(p.must("key", "generate", "--classic", "-o", "@/keys/second")))
+}
+
+func (p *place) second() string {
+	text, err := os.ReadFile(p.path("keys/second.pub"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(bytes.TrimSpace(text))
+}
+
+func secondReads(p *place) { p.must("-i", "@/keys/second", "check", "--read-data") }
+
+func outIsWhole(p *place) {
+	if got := p.tree(p.path("out/files")); !maps.Equal(got, p.source()) {
+		p.t.Errorf("the target differs: %q", differing(got, p.source()))
+	}
+}
+
+// spoiled is a source in which something is wrong, something missing and something more.
+func spoiled(p *place) {
+	p.may = append(p.may, p.source())
+	p.write("data/file0", []byte("wrong"))
+	p.write("data/more", []byte("more"))
+	if err := os.Remove(p.path("data/file2")); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func sourceIsLatest(p *place) {
+	if got := p.source(); !slices.ContainsFunc(p.may, func(m map[string][32]byte) bool { return maps.Equal(m, got) }) {
+		p.t.Errorf("the source is not as it was in the snapshot")
+	}
+}
+
+func restored(p *place) {
+	spoiled(p)
+	p.may = append(p.may, p.source())
+	p.must("restore", "--set", "set", "--at", "2999-01-01", "--in-place", "--delete", "--yes")
+}
+
+func (p *place) report() string {
+	all, err := filepath.Glob(p.path("home/state/packstone/restores/*.json"))
+	if err != nil || len(all) == 0 {
+		p.t.Fatalf("reports: %q, %v", all, err)
+	}
+	return all[0]
+}
+
+func sourceIsSpoiled(p *place) {
+	if _, found := p.source()["more"]; !found {
+		p.t.Errorf("what was there before is not back")
+	}
+}
