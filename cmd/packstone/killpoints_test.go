@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -119,6 +121,8 @@ func (p *place) resumes(v killed) {
 	}
 	if code, stdout, stderr := p.run(p.words(again)...); code != 0 && !slices.Contains(v.codes, code) {
 		p.t.Errorf("%v again ends with %d\n%s%s", again, code, stdout, stderr)
+	} else if code != 0 {
+		p.t.Logf("%v again ends with %d: %s", again, code, strings.TrimSpace(stderr))
 	}
 	if v.kept != nil {
 		v.kept(p)
@@ -152,8 +156,14 @@ func TestSoakWhatIsKilledAtAnyCallOfTheStorageGoesOn(t *testing.T) {
 // photographed runs a verb in a copy of a place.
 func photographed(t *testing.T, base *place, saved string, v killed) *camera {
 	t.Helper()
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(base.dir), "state*")) // of a verb that has failed
+	for _, dir := range append(left, saved+".next") {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
 	again := *base
-	again.dir = saved
+	again.t, again.dir = t, saved
 	again.copyTo(saved + ".next")
 	p := base.in(t, saved+".next")
 	if v.before != nil {

@@ -28,7 +28,7 @@ var killedVerbs = []killed{
 	{name: "backup, nothing changed", verb: []string{"backup", "set"}},
 	{name: "backup, something changed", before: changes, verb: []string{"backup", "set"}},
 	{name: "forget", verb: []string{"forget", "latest~1"}, again: []string{"forget", "FIRST"}, codes: []int{1}, loses: losesFirst},
-	{name: "forget and prune", verb: []string{"forget", "FIRST", "--prune", "--grace", "0", "--yes", "--dead-after", "0s"}, codes: []int{1}, loses: losesFirst},
+	{name: "forget and prune", verb: []string{"forget", "FIRST", "--prune", "--grace", "0", "--yes"}, codes: []int{1}, loses: losesFirst},
 	{name: "undelete", before: forgetsFirst, verb: []string{"undelete", "FIRST"}, codes: []int{1, 2, 4}, kept: firstIsBack},
 	{name: "hold", verb: []string{"hold", "FIRST", "--reason", "x"}, kept: func(p *place) { p.mustEnd(7, "forget", "FIRST") }},
 	{name: "unhold", before: func(p *place) { p.must("hold", p.first) }, verb: []string{"unhold", "FIRST"}, codes: []int{1, 4}, kept: func(p *place) { p.must("forget", "-n", p.first) }},
@@ -39,7 +39,7 @@ var killedVerbs = []killed{
 	{name: "rewrite", verb: []string{"rewrite", "--exclude", "secret"}, loses: losesSecrets, kept: noSecrets},
 	{name: "copy", before: withMirror, verb: []string{"copy", "--from", "@/repository"}, kept: twoSnapshots},
 	{name: "repair from a mirror", before: damaged, verb: []string{"repair", "--from", "@/mirror"}, broken: true},
-	{name: "repair from the source", before: damaged, verb: []string{"repair", "--from", "source", "set"}, broken: true, kept: func(p *place) {}},
+	{name: "repair from the source", before: damagedHere, verb: []string{"repair", "--from", "source", "set"}, broken: true},
 	{name: "key add", before: secondKey, verb: []string{"key", "add", "SECOND"}, codes: []int{4}, kept: secondReads},
 	{name: "key remove", before: func(p *place) { secondKey(p); p.must("key", "add", p.second()) }, verb: []string{"key", "remove", "SECOND"}, codes: []int{2, 4}},
 	{name: "key writer add", verb: []string{"key", "writer", "add", "other", "-o", "@/keys/other"}, codes: []int{4}},
@@ -137,17 +137,33 @@ func damaged(p *place) {
 	mirror.dir = p.repo
 	mirror.copyTo(p.path("mirror"))
 	all, err := filepath.Glob(p.path("repository/packs/*/*"))
-	if err != nil || len(all) == 0 {
+	if err != nil || len(all) != 2 {
 		p.t.Fatalf("packs: %q, %v", all, err)
 	}
-	body, err := os.ReadFile(all[0])
-	if err == nil {
-		body[len(body)/2] ^= 1
-		err = os.WriteFile(all[0], body, 0o600)
+	body, other := p.read(all[0]), p.read(all[1])
+	name := all[0]
+	if len(body) < len(other) { // the larger one has what the first backup has stored
+		body, name = other, all[1]
 	}
+	body[len(body)/2] ^= 1
+	if err := os.WriteFile(name, body, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *place) read(file string) []byte {
+	p.t.Helper()
+	body, err := os.ReadFile(file)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return body
+}
+
+// damagedHere is damaged, and the source has all that the pack has.
+func damagedHere(p *place) {
+	damaged(p)
+	p.write("data/file1", noise(10_000, 1))
 }
 
 func secondKey(p *place) {
@@ -155,11 +171,8 @@ func secondKey(p *place) {
 }
 
 func (p *place) second() string {
-	text, err := os.ReadFile(p.path("keys/second.pub"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return string(bytes.TrimSpace(text))
+	p.t.Helper()
+	return string(bytes.TrimSpace(p.read(p.path("keys/second.pub"))))
 }
 
 func secondReads(p *place) { p.must("-i", "@/keys/second", "check", "--read-data") }
@@ -178,6 +191,7 @@ func spoiled(p *place) {
 	if err := os.Remove(p.path("data/file2")); err != nil {
 		p.t.Fatal(err)
 	}
+	p.may = append(p.may, p.source()) // of the safety copy
 }
 
 func sourceIsLatest(p *place) {
@@ -188,7 +202,6 @@ func sourceIsLatest(p *place) {
 
 func restored(p *place) {
 	spoiled(p)
-	p.may = append(p.may, p.source())
 	p.must("restore", "--set", "set", "--at", "2999-01-01", "--in-place", "--delete", "--yes")
 }
 
