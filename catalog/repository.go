@@ -43,6 +43,9 @@ type Options struct {
 	Warn     func(string)     // what a person should know and that stops nothing; may be nil
 	Look     *Look            // what was read of the repository already; nil: Open looks
 	Floor    string           // how long Init lets every snapshot be kept at least, as a Go duration; "": DefaultFloor
+	// Keep is called by Init with the writer's key file before there is a repository, so that no
+	// kill leaves a repository whose key nobody has. If it fails, there is none. It may be nil.
+	Keep func(*crypto.WriterFile) error
 	// AcceptRollback makes Open continue, with a warning, if the store does not show all that was
 	// written.
 	AcceptRollback bool
@@ -99,15 +102,21 @@ func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recip
 		return nil, err
 	}
 	config.Format = hash(formatObject)
+	key := &crypto.WriterFile{
+		Repository: format.Repository, Signer: writer, Owner: owner.Verifier(),
+		DomainNumber: 1, Domain: domain, Classic: config.Classic, Recipients: recipients,
+	}
+	if o.Keep != nil {
+		if err := o.Keep(key); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.create(ctx, owner, config, domain, recipients, formatObject); err != nil {
 		return nil, fmt.Errorf("make a repository in %s: %w", s.Location(), err)
 	}
 	r.Config = config
 	r.meet(nil)
-	return &crypto.WriterFile{
-		Repository: format.Repository, Signer: writer, Owner: owner.Verifier(),
-		DomainNumber: 1, Domain: domain, Classic: config.Classic, Recipients: recipients,
-	}, nil
+	return key, nil
 }
 
 func firstDomain(repository string, share *crypto.Domain) (crypto.Domain, error) {
@@ -167,7 +176,7 @@ func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config,
 	g.Go(func() error { return r.putConfig(ctx, owner, c) })
 	err = g.Wait()
 	if errors.Is(err, store.ErrExist) {
-		return fmt.Errorf("an interrupted init has left objects below config/ and domains/: delete them and try again: %w", ErrExists)
+		return Refuse("an interrupted init has left objects below config/ and domains/: delete them and try again")
 	}
 	if err != nil {
 		return err

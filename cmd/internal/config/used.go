@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/packstone/packstone/archive"
@@ -46,9 +48,25 @@ func (r Repository) RefuseUsed(force bool) error {
 func refuseFilled(dir string, entries []fs.DirEntry) error {
 	for _, e := range entries {
 		ours := slices.ContainsFunc(ofSystems, func(pattern string) bool { ok, _ := path.Match(pattern, e.Name()); return ok })
-		if !ours {
+		if !ours && !isLeft(filepath.Join(dir, e.Name())) {
 			return catalog.Refuse("%s is not empty, %s is in it: name another directory, or use --force", dir, entry.Printable(e.Name()))
 		}
 	}
 	return nil
+}
+
+// isLeft reports whether a directory is one that an interrupted init has left: it holds nothing but
+// names that only packstone gives.
+func isLeft(dir string) bool {
+	names, ours := ofInit[filepath.Base(dir)]
+	entries, err := os.ReadDir(dir)
+	return ours && err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !names.MatchString(e.Name()) })
+}
+
+// ofInit are the directories that init makes before there is a repository, with what is in them.
+var ofInit = map[string]*regexp.Regexp{
+	"tmp":     regexp.MustCompile(`^[A-Z2-7]{26}$`),
+	"probe":   regexp.MustCompile(`^[A-Z2-7]{26}$`),
+	"config":  regexp.MustCompile(`^0{10}$`),
+	"domains": regexp.MustCompile(`^0{9}1$`),
 }

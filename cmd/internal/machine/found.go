@@ -64,22 +64,23 @@ func (m *Machine) Found(ctx context.Context, address config.Repository, o FoundO
 	if err != nil {
 		return made, err
 	}
-	key, err := m.initialize(ctx, storage, o, owner, recipients)
-	if err != nil {
-		return made, err
-	}
-	made = Founded{ID: key.Repository, Owner: owner.Verifier(), Pin: crypto.OwnerPin{Repository: key.Repository, Owner: owner.Verifier()}}
+	made.Owner = owner.Verifier()
 	if made.Recipients, err = admin.RecipientTexts(recipients); err != nil {
 		return made, err
 	}
 	made.Reused = m.reused(identity, ownerMade)
+	made.MoveAway = slices.DeleteFunc([]string{identity, ownerMade}, func(name string) bool { return name == "" })
 	places := m.IdentityPlaces()
 	if identity != "" {
 		places = []IdentityPlace{{File: identity, What: identity}}
 	}
-	made.MoveAway = slices.DeleteFunc([]string{identity, ownerMade}, func(name string) bool { return name == "" })
-	made.PinIn = m.PinOwner(places, made.Recipients, made.Pin)
-	made.WriterFile, err = m.KeepWriter(key)
+	keep := func(key *crypto.WriterFile) (err error) {
+		made.ID, made.Pin = key.Repository, crypto.OwnerPin{Repository: key.Repository, Owner: made.Owner}
+		made.PinIn = m.PinOwner(places, made.Recipients, made.Pin)
+		made.WriterFile, err = m.KeepWriter(key)
+		return err
+	}
+	err = m.initialize(ctx, storage, o, owner, recipients, keep)
 	return made, err
 }
 
@@ -106,25 +107,26 @@ func (m *Machine) reused(identity, owner string) (files []string) {
 	return files
 }
 
-// initialize writes the repository and returns this host's key.
-func (m *Machine) initialize(ctx context.Context, storage *config.Storage, o FoundOptions, owner crypto.Signer, recipients []age.Recipient) (*crypto.WriterFile, error) {
+// initialize writes the repository. Before there is one, keep has kept this host's key.
+func (m *Machine) initialize(ctx context.Context, storage *config.Storage, o FoundOptions, owner crypto.Signer, recipients []age.Recipient, keep func(*crypto.WriterFile) error) error {
 	shared, err := m.sharedDomain(ctx, o.SameDomain)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	host, err := m.NamedHost()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	writer, err := crypto.GenerateSigner(catalog.WriterName(cmp.Or(host, Name())))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	opts := catalog.Options{Software: m.Software, Memory: m.MemoryDirectory(storage.Location())}
+	opts := catalog.Options{Software: m.Software, Memory: m.MemoryDirectory(storage.Location()), Keep: keep}
 	if o.Floor != nil {
 		opts.Floor = o.Floor.String()
 	}
-	return catalog.Init(ctx, storage, owner, writer, recipients, shared, opts)
+	_, err = catalog.Init(ctx, storage, owner, writer, recipients, shared, opts)
+	return err
 }
 
 // initialRecipients returns the named recipients, else those of the identities at hand, else none,
