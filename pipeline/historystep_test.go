@@ -1,0 +1,317 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/storetest"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/pipeline/check"
+	"github.com/packstone/packstone/pipeline/collect"
+)
+
+// step is one operation, in its weather, and another one in its middle.
+type step struct {
+	Kind    string
+	Seed    uint64 // decides what else is to be decided
+	Weather storetest.Weather
+	At      int // the call in whose middle During runs
+	During  *step
+	inner   bool // it runs in the middle of another
+}
+
+// String prints the step in one line.
+func (s *step) String() string {
+	text := fmt.Sprintf("%s %d", s.Kind, s.Seed)
+	if w := s.Weather; w.Odds > 0 || w.Expires > 0 {
+		text += fmt.Sprintf(" (weather %d, 1 of %d, %v, expires %d)", w.Seed, w.Odds, w.Of, w.Expires)
+	}
+	if s.During != nil {
+		text += fmt.Sprintf(" [at call %d: %s]", s.At, s.During)
+	}
+	return text
+}
+
+// common is how often each kind of step comes, beside the rare ones.
+var common = []string{"backup", "backup", "backup", "restore", "check", "forget", "undelete", "hold", "prune", "prune", "repack", "roll up", "rewrite",
+	"copy", "damage and repair", "wait"}
+
+func anyStep(malice bool) *rapid.Generator[*step] {
+	kinds := common
+	if malice {
+		kinds = append(slices.Clone(common), "malice", "malice")
+	}
+	return rapid.Custom(func(r *rapid.T) *step {
+		s := oneStep(r, kinds)
+		if rapid.IntRange(0, 3).Draw(r, "during") == 3 {
+			s.During, s.At = oneStep(r, kinds), rapid.IntRange(1, 40).Draw(r, "at")
+			s.During.inner = true
+		}
+		return s
+	})
+}
+
+func oneStep(r *rapid.T, kinds []string) *step {
+	s := &step{Kind: rapid.SampledFrom(kinds).Draw(r, "kind"), Seed: rapid.Uint64Range(0, 1<<20).Draw(r, "seed")}
+	switch rapid.IntRange(0, 3).Draw(r, "weather") {
+	case 2:
+		s.Weather = storetest.Weather{Seed: s.Seed, Odds: rapid.SampledFrom([]int{50, 12, 5}).Draw(r, "odds")}
+	case 3:
+		s.Weather = storetest.Weather{Seed: s.Seed, Odds: 20, Of: slices.Concat(storetest.Silent, storetest.Curable), Expires: rapid.IntRange(0, 60).Draw(r, "expires")}
+	}
+	return s
+}
+
+// calm reports whether nothing can keep the step from its end.
+func (s *step) calm() bool {
+	return s.Weather.Odds == 0 && s.Weather.Expires == 0 && s.During == nil && !s.inner
+}
+
+// run carries out a step, and that in its middle.
+func (h *chronicle) run(s *step) {
+	h.steps++
+	number := h.steps
+	client, through := h.client(s.Weather)
+	if s.During != nil {
+		client.During(s.At, func() { h.run(s.During) })
+	}
+	err := h.act(s, through, rand.New(rand.NewPCG(s.Seed, 5)), number)
+	if err != nil {
+		h.refused++
+	}
+	if err != nil && s.calm() && h.forger == nil && !expected(err) {
+		h.breaks("step %d, %s, in calm weather: %w", number, s, err)
+	}
+	time.Sleep(time.Second)
+}
+
+// expected reports whether an operation may refuse its work though all calls succeed.
+func expected(err error) bool {
+	return errors.Is(err, collect.ErrBusy) || errors.Is(err, catalog.ErrCollected) || errors.Is(err, errNothing)
+}
+
+// errNothing: there is nothing to do it with.
+var errNothing = errors.New("nothing to do")
+
+func (h *chronicle) act(s *step, through store.Store, r *rand.Rand, number int) error {
+	host := h.hosts[r.IntN(len(h.hosts))]
+	admin := h.admins[r.IntN(len(h.admins))]
+	switch s.Kind {
+	case "backup":
+		return h.backup(host, through, r, number)
+	case "restore":
+		return h.restore(through, r)
+	case "check":
+		return h.check(through, s.calm())
+	case "forget":
+		return h.forget(admin, through, r)
+	case "undelete":
+		return h.undelete(admin, through, r)
+	case "hold":
+		return h.hold(admin, through, r)
+	case "prune", "roll up":
+		return h.prune(admin, through, r, s.Kind == "roll up")
+	case "repack":
+		_, err := h.admins[0].repack(through, func(o *collect.Options) { o.Repack.Share = 0 })
+		return err
+	case "rewrite":
+		return h.rewrite(host, through)
+	case "copy":
+		return h.copy(through)
+	case "damage and repair":
+		return h.repair(through, r)
+	case "malice":
+		return h.attack(r)
+	}
+	time.Sleep(time.Duration(r.IntN(100)) * time.Hour)
+	return nil
+}
+
+// backup changes the source of a host, and takes it.
+func (h *chronicle) backup(host *host, s store.Store, r *rand.Rand, number int) error {
+	for range 1 + r.IntN(3) {
+		path := fmt.Sprintf("dir/file%03d.bin", r.IntN(6))
+		body := randomBytes(100+r.IntN(2500), r.Uint64())
+		if r.IntN(6) == 0 {
+			path = "dir/secret" // that a rewrite leaves out
+		}
+		switch f := host.source.files[path]; {
+		case f == nil:
+			host.source.add(path, body)
+		case r.IntN(4) == 0 && len(host.source.files) > 2:
+			delete(host.source.files, path)
+		default:
+			host.source.change(path, body)
+		}
+	}
+	if r.IntN(8) == 0 {
+		host.cache = h.t.TempDir()
+	}
+	source := host.source.clone()
+	k := &kept{source: source.clone()}
+	name := fmt.Sprint("step ", number)
+	h.kept[name] = k
+	o := host.options(source)
+	o.Host, o.Description, o.Publish, o.Force = host.name, name, time.Second, r.IntN(10) == 0
+	if r.IntN(2) == 0 {
+		o.Publish = time.Hour
+	}
+	_, err := host.backup(s, o)
+	k.must = err == nil && k.forgets == 0
+	return err
+}
+
+// choose returns some snapshots that are there.
+func (h *chronicle) choose(r *rand.Rand) (some []*catalog.Snapshot, err error) {
+	_, _, all, err := h.opened(h.t.Context())
+	if err != nil || len(all) == 0 {
+		return nil, errors.Join(err, errNothing)
+	}
+	for range 1 + r.IntN(2) {
+		some = append(some, all[r.IntN(len(all))])
+	}
+	return some, nil
+}
+
+func (h *chronicle) forget(by *decider, s store.Store, r *rand.Rand) error {
+	some, err := h.choose(r)
+	if err != nil {
+		return err
+	}
+	ids := map[archive.Name]bool{}
+	var tried []*kept
+	for _, snapshot := range some {
+		k := h.kept[snapshot.Description]
+		k.forgets++
+		k.must = k.held
+		ids[snapshot.ID] = true
+		tried = append(tried, k)
+	}
+	names := slices.SortedFunc(maps.Keys(ids), func(a, b archive.Name) int { return bytes.Compare(a[:], b[:]) })
+	err = by.decides(s, func(session *catalog.Session) error { return session.Forget(h.t.Context(), names) })
+	for _, k := range tried {
+		k.unsure = k.unsure || err != nil
+	}
+	return err
+}
+
+func (h *chronicle) undelete(by *decider, s store.Store, r *rand.Rand) error {
+	_, log, _, err := h.opened(h.t.Context())
+	if err != nil {
+		return err
+	}
+	forgotten := slices.DeleteFunc(log.Forgotten(""), func(id archive.Name) bool { return h.kept[h.ids[id]] == nil })
+	if len(forgotten) == 0 {
+		return errNothing
+	}
+	id := forgotten[r.IntN(len(forgotten))]
+	k := h.kept[h.ids[id]]
+	before := k.forgets
+	err = by.decides(s, func(session *catalog.Session) error { return session.Undelete(h.t.Context(), []archive.Name{id}) })
+	if err == nil && k.forgets == before && !k.unsure {
+		k.must = true
+	}
+	return err
+}
+
+func (h *chronicle) hold(by *decider, s store.Store, r *rand.Rand) error {
+	some, err := h.choose(r)
+	if err != nil || r.IntN(3) > 0 {
+		return errors.Join(err, errNothing)
+	}
+	k := h.kept[some[0].Description]
+	err = by.decides(s, func(session *catalog.Session) error {
+		return session.Hold(h.t.Context(), []archive.Name{some[0].ID}, "why", time.Time{})
+	})
+	if err == nil {
+		k.must, k.held = true, true
+	}
+	return err
+}
+
+func (h *chronicle) prune(by *decider, s store.Store, r *rand.Rand, roll bool) error {
+	_, err := by.collect(s, func(o *collect.Options) {
+		o.By, o.RollAfter = by.by, 1000
+		o.DeadAfter = []time.Duration{0, time.Hour}[r.IntN(2)]
+		o.Grace = []time.Duration{0, 0, time.Hour}[r.IntN(3)]
+		if roll {
+			o.RollAfter, o.DeadAfter = 1, 0
+		}
+	})
+	return err
+}
+
+// rewrite makes the snapshots of a host anew without the secret.
+func (h *chronicle) rewrite(host *host, s store.Store) error {
+	err := host.rewrite(s, "secret")
+	for _, k := range h.kept {
+		k.unsure = k.unsure || err != nil
+	}
+	return err
+}
+
+// copy copies to the other repository what that lacks.
+func (h *chronicle) copy(s store.Store) error {
+	_, _, all, err := h.opened(h.t.Context())
+	if err != nil {
+		return err
+	}
+	c := &copying{from: h.keys, to: h.copies, source: s, sink: h.second.Client(storetest.Weather{})}
+	c.o.Undated = true
+	if err := c.run(); err != nil {
+		return err
+	}
+	if len(c.failures) == 0 {
+		for _, snapshot := range all {
+			h.copied[snapshot.Description] = h.copied[snapshot.Description] || h.kept[snapshot.Description].must
+		}
+	}
+	return nil
+}
+
+// repair damages a pack, and has another copy of it put in its place.
+func (h *chronicle) repair(s store.Store, r *rand.Rand) error {
+	ctx := context.Background()
+	var all []*archive.Pack
+	for pack, err := range archive.ListPacks(ctx, h.calm()) {
+		if err != nil {
+			return err
+		}
+		all = append(all, pack)
+	}
+	if len(all) == 0 {
+		return errNothing
+	}
+	pack := all[r.IntN(len(all))]
+	object := pack.Kind.Object(pack.Name)
+	mirror := storetest.NewSimulation(nil, 0).Bucket
+	body, err := h.sim.Bucket.Get(ctx, object, 0, -1, nil)
+	if err != nil {
+		return err
+	}
+	if err := mirror.Put(ctx, object, body, store.Digest(pack.Name)); err != nil {
+		return err
+	}
+	bad := slices.Clone(body)
+	bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+	if err := h.sim.Bucket.Overwrite(ctx, object, bad); err != nil {
+		return err
+	}
+	for range 20 { // a person tries until it is done
+		if err = check.CopyBack(h.t.Context(), s, mirror, object); err == nil {
+			return nil
+		}
+		_, s = h.client(storetest.Weather{})
+	}
+	return err
+}
